@@ -1,0 +1,177 @@
+"""Everything the surroundings decide, read once into one frozen object.
+
+The only reader of `os.environ` in the product. Values that nobody set are
+generated once into the var directory, so that a first start needs no questions.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+Network = IPv4Network | IPv6Network
+
+_SECRET_BYTES = 32
+_DEFAULT_PORT = 8000
+_DEFAULT_SYNC_MINUTES = 60
+
+
+class ConfigError(Exception):
+    """The surroundings are incomplete or contradictory; lists every problem at once."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("Aura cannot start:\n" + "\n".join(f"  * {p}" for p in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Config:
+    """One installation's settings.
+
+    `sealing_keys` holds (name, 32 bytes) pairs; the first seals, all open, so a
+    key is replaced by putting a new one in front. `allow_nets` lists the private
+    networks that sites may live in; it comes from the surroundings only, never
+    from a page (protocol: SSRF guard). `proxy_hops` is how many trusted reverse
+    proxies stand in front of Aura.
+    """
+
+    origin: str
+    var_dir: Path
+    database_url: str
+    redis_url: str
+    secret_key: str = field(repr=False)
+    sealing_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
+    allow_nets: tuple[Network, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+    proxy_hops: int = 0
+    sync_every_minutes: int = _DEFAULT_SYNC_MINUTES
+    port: int = _DEFAULT_PORT
+    bind: str = "127.0.0.1"
+    testing: bool = False
+
+    @property
+    def is_https(self) -> bool:
+        return self.origin.startswith("https://")
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
+        """Read the surroundings; raises ConfigError naming every problem at once."""
+        env = os.environ if env is None else env
+        problems: list[str] = []
+        var_dir = Path(env.get("AURA_VAR") or "var").resolve()
+        var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        port = _integer(env, "PORT", _DEFAULT_PORT, 1, 65535, problems)
+        bind = env.get("AURA_BIND") or "127.0.0.1"
+        origin = _origin(env.get("AURA_ORIGIN") or f"http://127.0.0.1:{port}", problems)
+        hosts = tuple(h.strip() for h in env.get("AURA_TRUSTED_HOSTS", "").split(",") if h.strip())
+        found = cls(
+            origin=origin,
+            var_dir=var_dir,
+            database_url=env.get("DATABASE_URL") or f"sqlite:///{var_dir / 'aura.db'}",
+            redis_url=env.get("REDIS_URL") or f"unix://{var_dir / 'redis.sock'}",
+            secret_key=env.get("AURA_SECRET_KEY") or _kept_secret(var_dir / "secret.key"),
+            sealing_keys=_sealing_keys(env.get("AURA_SEALING_KEYS"), var_dir, problems),
+            allow_nets=_networks(env.get("AURA_ALLOW_NETS", ""), problems),
+            trusted_hosts=hosts or _own_hosts(origin),
+            proxy_hops=_integer(env, "AURA_PROXY_HOPS", 0, 0, 8, problems),
+            sync_every_minutes=_integer(
+                env, "AURA_SYNC_MINUTES", _DEFAULT_SYNC_MINUTES, 5, 10080, problems
+            ),
+            port=port,
+            bind=bind,
+        )
+        if len(found.secret_key) < _SECRET_BYTES:
+            problems.append("AURA_SECRET_KEY must be at least 32 characters of randomness.")
+        if problems:
+            raise ConfigError(problems)
+        return found
+
+    @classmethod
+    def for_tests(cls, var_dir: Path, **overrides: Any) -> Config:
+        """A complete configuration that touches nothing outside `var_dir`."""
+        base = cls(
+            origin="http://aura.test",
+            var_dir=var_dir,
+            database_url=f"sqlite:///{var_dir / 'aura.db'}",
+            redis_url=f"unix://{var_dir / 'redis.sock'}",
+            secret_key="only-for-tests-" + "0" * 32,
+            sealing_keys=(("t1", bytes(range(32))),),
+            allow_nets=(ip_network("127.0.0.0/8"),),
+            trusted_hosts=("aura.test", "localhost", "127.0.0.1"),
+            testing=True,
+        )
+        return replace(base, **overrides)
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret in `path`, made on first use; the file is readable by its owner only."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text("ascii").strip()
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secret + "\n")
+    return secret
+
+
+def _sealing_keys(
+    text: str | None, var_dir: Path, problems: list[str]
+) -> tuple[tuple[str, bytes], ...]:
+    """Parse `name:base64url[,name:base64url...]`; without a text, the kept key of this installation."""
+    if not text:
+        text = "k1:" + _kept_secret(var_dir / "sealing.key")
+    keys: list[tuple[str, bytes]] = []
+    for pair in text.split(","):
+        name, _, encoded = pair.strip().partition(":")
+        try:
+            raw = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        except ValueError:
+            raw = b""
+        if not name or "." in name or len(raw) != _SECRET_BYTES:
+            problems.append(
+                "AURA_SEALING_KEYS must be name:key pairs, each key 32 bytes as base64url "
+                f"(for example k1:{urlsafe_b64encode(bytes(32)).decode().rstrip('=')[:6]}…)."
+            )
+            continue
+        keys.append((name, raw))
+    return tuple(keys)
+
+
+def _origin(text: str, problems: list[str]) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        problems.append(f"AURA_ORIGIN must be like https://aura.example.com, not {text!r}.")
+    return text.rstrip("/")
+
+
+def _own_hosts(origin: str) -> tuple[str, ...]:
+    host = urlsplit(origin).hostname or ""
+    return ("127.0.0.1", "localhost") if host in ("127.0.0.1", "localhost") else (host,)
+
+
+def _networks(text: str, problems: list[str]) -> tuple[Network, ...]:
+    found: list[Network] = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        try:
+            found.append(ip_network(part))
+        except ValueError as why:
+            problems.append(f"AURA_ALLOW_NETS: {part!r} is not a network ({why}).")
+    return tuple(found)
+
+
+def _integer(
+    env: Mapping[str, str], name: str, default: int, low: int, high: int, problems: list[str]
+) -> int:
+    text = env.get(name) or str(default)
+    if text.isascii() and text.isdigit() and low <= int(text) <= high:
+        return int(text)
+    problems.append(f"{name} must be a whole number from {low} to {high}, not {text!r}.")
+    return default
