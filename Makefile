@@ -1,0 +1,57 @@
+# Every verb of this repository; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help run demo test e2e unit lint format screenshots prepare clean
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## Start Aura: web, worker and scheduler; Ctrl-C stops all (PORT=8000)
+	@$(BIN)/python -m app.serve
+
+demo: $(VENV)/.dev prepare ## Aura plus a dockerized WordPress with outdated plugins, ready to pair
+	@$(BIN)/python -m tests.wordpress.demo
+
+test: prepare lint ## Run every test, the end-to-end ones included
+	$(BIN)/python -m pytest
+
+e2e: $(VENV)/.dev prepare ## Only the end-to-end tests: real WordPress, real browser
+	$(BIN)/python -m pytest tests/e2e tests/plugin
+
+unit: $(VENV)/.dev ## Only the tests that need neither Docker nor a browser
+	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/plugin
+
+lint: $(VENV)/.dev ## Style, types and PHP syntax
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@find wordpress-plugin tests/php-fixtures tests/wordpress -name '*.php' -print0 | xargs -0 -n 1 -P 2 php -l > /dev/null
+
+format: $(VENV)/.dev ## Put Python files into the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+screenshots: $(VENV)/.dev prepare ## Take the pictures in docs/img anew from a real run
+	AURA_WRITE_SCREENSHOTS=1 $(BIN)/python -m pytest tests/e2e
+
+prepare: ## Install PHP, Docker and Chromium where this may be done, else say what is missing
+	@.ci/prepare
+
+clean: ## Remove the virtual environment (var/ with your data stays)
+	rm -rf $(VENV)
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit("Aura needs Python 3.11 or newer; this is %s. Name another: make PYTHON=python3.11" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is incomplete here. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.made requirements.txt
+	@echo "Installing what Aura runs on (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

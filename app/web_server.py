@@ -1,0 +1,29 @@
+"""Gunicorn's settings file: how the web process listens and what it says when ready."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.config import Config
+from app.domain import accounts
+
+_config = Config.from_env()
+
+bind = f"{_config.bind}:{_config.port}"
+worker_class = "gthread"
+workers = 2
+threads = 4
+timeout = 60
+graceful_timeout = 4
+control_socket_disable = True
+loglevel = "warning"
+forwarded_allow_ips = "" if _config.proxy_hops == 0 else "*"
+
+
+def when_ready(server: Any) -> None:
+    """Tell the person at the terminal where to go next; called once by gunicorn's arbiter."""
+    print(f"\n  Aura is ready at {_config.origin}", flush=True)
+    link = accounts.setup_link(_config)
+    if link:
+        print(f"  Set up the owner's account (once, within the hour):\n  {link}", flush=True)
+    print("  Ctrl-C stops everything.\n", flush=True)
