@@ -1,0 +1,78 @@
+"""How plain values read on a page: times, sizes, addresses, hashes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from flask import Flask
+
+_STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
+_BYTES = ("B", "KB", "MB", "GB", "TB")
+
+
+def register(app: Flask) -> None:
+    """Make the filters below known to every template of `app`."""
+    filters = (iso_time, full_time, ago, span, file_size, is_web_address, from_unix, short_hash)
+    for function in filters:
+        app.add_template_filter(function)
+
+
+def iso_time(at: datetime) -> str:
+    """For the machine: `2026-11-24T10:37:05Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def full_time(at: datetime) -> str:
+    """For people who compare: `24 Nov 2026, 10:37:05 UTC`."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%b %Y, %H:%M:%S} UTC"
+
+
+def ago(at: datetime, now: datetime | None = None) -> str:
+    """For people who glance: `4 minutes ago`, `in 29 minutes`, a date when it is far away."""
+    seconds = round(((now or datetime.now(UTC)) - at).total_seconds())
+    if abs(seconds) < 5:
+        return "just now"
+    if abs(seconds) >= 2592000:
+        return f"{at.astimezone(UTC).day} {at.astimezone(UTC):%b %Y}"
+    text = span(abs(seconds))
+    return f"{text} ago" if seconds > 0 else f"in {text}"
+
+
+def span(seconds: int) -> str:
+    """A length of time in its largest whole unit: `3 hours`."""
+    for limit, size, unit in _STEPS:
+        if seconds < limit:
+            count = seconds // size
+            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return f"{seconds // 86400} days"
+
+
+def file_size(count: int) -> str:
+    """Bytes as `1.4 GB`, decimal as hosts count them."""
+    size = float(count)
+    for unit in _BYTES:
+        if size < 1000 or unit == _BYTES[-1]:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError("unreachable: the last unit always returns")
+
+
+def is_web_address(text: str) -> bool:
+    """True only for http and https with a host: what a page may link to."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def from_unix(seconds: int) -> datetime:
+    """The aware time a site named in Unix seconds; nonsense far away becomes the nearest end."""
+    return datetime.fromtimestamp(min(max(seconds, 0), 253402300799), UTC)
+
+
+def short_hash(text: str) -> str:
+    """Enough of a hash to recognise it: the first twelve characters."""
+    return text[:12]
