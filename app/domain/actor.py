@@ -1,0 +1,44 @@
+"""Who does something: the name and origin every entry of the trail carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from app.models.accounts import Member
+    from app.models.sites import Site
+
+Kind = Literal["member", "schedule", "site", "system", "anonymous"]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A member, a paired site, or Aura itself. Only members have a role."""
+
+    kind: Kind
+    name: str
+    id: int | None = None
+    role: str = ""
+    ip: str = ""
+
+    @classmethod
+    def of(cls, member: Member, ip: str = "") -> Actor:
+        return cls(kind="member", id=member.id, name=member.name, role=member.role, ip=ip)
+
+    @classmethod
+    def site(cls, site: Site, ip: str = "") -> Actor:
+        return cls(kind="site", id=site.id, name=site.name, ip=ip)
+
+    @classmethod
+    def anonymous(cls, ip: str) -> Actor:
+        return cls(kind="anonymous", name="somebody not signed in", ip=ip)
+
+    @property
+    def label(self) -> str:
+        """How the trail's index names this actor, for instance `member:3`."""
+        return self.kind if self.id is None else f"{self.kind}:{self.id}"
+
+
+SYSTEM = Actor(kind="system", name="Aura")
+SCHEDULE = Actor(kind="schedule", name="the schedule")

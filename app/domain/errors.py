@@ -1,0 +1,47 @@
+"""Why the domain says no. Turned into pages in one place, never caught on the way there."""
+
+from __future__ import annotations
+
+
+class OpsError(Exception):
+    """A rule was not met. `message` is written for the person who asked."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Forbidden(OpsError):
+    """This person may not do that."""
+
+    def __init__(self, verb: str, message: str = "Your role does not allow this.") -> None:
+        super().__init__(message)
+        self.verb = verb
+
+
+class NotFound(OpsError):
+    """There is no such thing, or it is not theirs to know of."""
+
+
+class Invalid(OpsError):
+    """Something typed cannot be used; `messages` says for each field what and why."""
+
+    def __init__(self, field: str, message: str, **others: str) -> None:
+        super().__init__(message)
+        self.messages: dict[str, str] = {field: message, **others}
+
+
+class Conflict(OpsError):
+    """Right in itself, but not now."""
+
+
+class StaleState(Conflict):
+    """Somebody else was faster, or the thing moved on since the page was drawn."""
+
+
+class NotPaired(Conflict):
+    """The site has no connection that this could use."""
+
+
+class AlreadyPaired(Conflict):
+    """The site has a connection already; revoke it first."""

@@ -1,0 +1,215 @@
+"""Everything the audit trail can say, declared one by one.
+
+An event is a frozen dataclass of plain JSON values; its name in the trail is its
+class name in snake_case. Facts never hold a secret, nor a stranger's address.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+
+REGISTRY: dict[str, type[Event]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened. `site_id` is set when it concerns one site."""
+
+    site_id: int | None = None
+
+    def __init_subclass__(cls) -> None:
+        REGISTRY[cls.event_name()] = cls
+
+    @classmethod
+    def event_name(cls) -> str:
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def facts(self) -> dict[str, object]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "site_id"}
+
+
+# ---- people ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnerCreated(Event):
+    member_id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberCreated(Event):
+    member_id: int
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn(Event):
+    member_id: int
+    session_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInFailed(Event):
+    """`subject_hash` is salted: the trail must not become a list of addresses people typed."""
+
+    subject_hash: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedOut(Event):
+    member_id: int
+    session_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionEnded(Event):
+    member_id: int
+    session_id: int
+
+
+# ---- sites ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteAdded(Event):
+    name: str
+    url: str
+    client: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteForgotten(Event):
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteCalled(Event):
+    """One call left for a site. `outcome` is 'ok' or the name of the fault."""
+
+    op: str
+    outcome: str
+    elapsed_ms: int
+
+
+# ---- pairing ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairingTokenIssued(Event):
+    pairing_id: int
+    expires_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairingCancelled(Event):
+    pairing_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairingExpired(Event):
+    pairing_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairingAttemptFailed(Event):
+    pairing_id: int
+    fault: str
+    evidence: dict[str, str | int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairingFailed(Event):
+    """The token is closed for good: what was seen cannot become right by waiting."""
+
+    pairing_id: int
+    fault: str
+    evidence: dict[str, str | int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairingCompleted(Event):
+    pairing_id: int
+    fingerprint: str
+    endpoint: str
+    kid: str
+
+
+# ---- reports ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncAsked(Event):
+    sync_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncFailed(Event):
+    sync_id: int
+    fault: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportReceived(Event):
+    digest: str
+    components: int
+    offers: int
+    dropped_fields: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRefused(Event):
+    field: str
+    why: str
+
+
+# ---- parting ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevocationStarted(Event):
+    kid: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevocationConfirmed(Event):
+    kid: str
+    acknowledged_at: str
+    refused_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevocationUnproven(Event):
+    kid: str
+    acknowledged: bool
+    probe: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevocationUnreached(Event):
+    kid: str
+    fault: str
+    next_try_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteDisconnected(Event):
+    kid: str
+    confirmed: bool
+    how: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteReconnected(Event):
+    kid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeRefused(Event):
+    op: str
+    reason: str

@@ -1,0 +1,114 @@
+"""The database, the fields every model shares, and the one way to change rows.
+
+`db` is bound once per process by `use_database`; a connection belongs to one
+request or one job and is opened and closed by whoever starts it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from peewee import DatabaseProxy, Field, Model, PostgresqlDatabase, SqliteDatabase, TextField
+from playhouse import db_url
+
+db = DatabaseProxy()
+
+_BUSY_SECONDS = 10
+_SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1}
+
+
+def use_database(url: str) -> None:
+    """Bind `db` to the database at `url` (sqlite:///… or postgresql://…); opens nothing yet.
+
+    Raises ValueError for any other kind of database.
+    """
+    previous = db.obj
+    db.initialize(_database(url))
+    if previous is not None and not previous.is_closed():
+        previous.close()
+
+
+def _database(url: str) -> SqliteDatabase | PostgresqlDatabase:
+    scheme = url.partition(":")[0]
+    if scheme == "sqlite":
+        return db_url.connect(
+            url,
+            pragmas=_SQLITE_PRAGMAS,
+            timeout=_BUSY_SECONDS,
+            field_types={"UTC": "DATETIME"},
+        )
+    if scheme in ("postgres", "postgresql"):
+        return db_url.connect(
+            url,
+            unquote_user=True,
+            unquote_password=True,
+            prefer_psycopg3=True,
+            field_types={"UTC": "TIMESTAMPTZ"},
+        )
+    raise ValueError(f"DATABASE_URL must begin with sqlite: or postgresql:, not {scheme}:")
+
+
+def is_postgres() -> bool:
+    return isinstance(db.obj, PostgresqlDatabase)
+
+
+def utcnow() -> datetime:
+    """The one clock; passed as an argument wherever a rule depends on it."""
+    return datetime.now(UTC)
+
+
+class Transaction:
+    """What may be asked of a transaction while it is open."""
+
+    def after_commit(self, fn: Callable[..., object], *args: Any) -> None:
+        """Run `fn(*args)` once the outermost transaction is committed, never if it is not."""
+        db.after_commit(lambda: fn(*args))
+
+
+@contextmanager
+def transaction() -> Iterator[Transaction]:
+    """All or nothing. An inner transaction joins the outer one.
+
+    SQLite takes its write lock at once: a transaction that begins by reading and
+    then finds the row changed under it could otherwise not be finished.
+    """
+    with db.transaction() if is_postgres() else db.transaction("IMMEDIATE"):
+        yield Transaction()
+
+
+class UtcField(Field):
+    """An aware moment in UTC. Refuses naive datetimes; sorts in time order on every database."""
+
+    field_type = "UTC"
+
+    def db_value(self, value: datetime | None) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{self.name} needs an aware datetime")
+        return value.astimezone(UTC)
+
+    def python_value(self, value: datetime | str | None) -> datetime | None:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        return None if value is None else value.astimezone(UTC)
+
+
+class JsonField(TextField):
+    """A plain JSON value kept as text."""
+
+    def db_value(self, value: Any) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+    def python_value(self, value: str | None) -> Any:
+        return None if value is None else json.loads(value)
+
+
+class BaseModel(Model):
+    class Meta:
+        database = db
+        legacy_table_names = False

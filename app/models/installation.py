@@ -1,0 +1,25 @@
+"""What this installation knows about itself: its log, its id, its signing key."""
+
+from __future__ import annotations
+
+from peewee import TextField
+
+from app.models.base import BaseModel
+
+
+class Setting(BaseModel):
+    """One fact, written once. The first writer wins, so two processes agree on it."""
+
+    key = TextField(primary_key=True)
+    value = TextField()
+
+    @classmethod
+    def read(cls, key: str) -> str | None:
+        row = cls.get_or_none(cls.key == key)
+        return None if row is None else row.value
+
+    @classmethod
+    def write_once(cls, key: str, value: str) -> str:
+        """Keep `value` unless there is one already; returns the one that stands."""
+        cls.insert(key=key, value=value).on_conflict_ignore().execute()
+        return cls.get_by_id(key).value
