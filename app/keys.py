@@ -1,0 +1,286 @@
+"""Every key Aura makes, derives or seals; nothing here touches a socket or a table.
+
+The pairing schedule is docs/PROTOCOL.md section 2, twin of the plugin's keyring,
+held to tests/php-fixtures/vectors.json. Objects that hold secrets never show them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.protocol import ProtocolError, b64u, from_b64u
+
+TOKEN_LIFE_S = 30 * 60
+KEY_BYTES = 32
+_PID_BYTES = 16
+_SEAL_NONCE_BYTES = 12
+
+
+class SealBroken(Exception):
+    """A sealed value cannot be opened: altered, moved elsewhere, or its sealing key is gone."""
+
+
+class KeyRefused(Exception):
+    """The peer's public key is not one an honest peer would send."""
+
+
+class NotAToken(Exception):
+    """A text is not a pairing token; `damaged` when it was one before it was copied badly."""
+
+    def __init__(self, *, damaged: bool) -> None:
+        super().__init__("damaged pairing token" if damaged else "not a pairing token")
+        self.damaged = damaged
+
+
+@dataclass(frozen=True)
+class Token:
+    """A one-time invitation for one site to pair with one dashboard.
+
+    The dashboard stores `pairing_keys(token.secret, token.pid)` sealed, never the secret.
+    """
+
+    pid: bytes
+    secret: bytes = field(repr=False)
+    expires_at: int
+    origin: str
+    site_url: str
+
+    def text(self) -> str:
+        """The one line a person copies; its last part only finds copying mistakes."""
+        head = ".".join(
+            (
+                "SA1",
+                b64u(self.pid),
+                b64u(self.secret),
+                str(self.expires_at),
+                b64u(self.origin.encode()),
+                b64u(self.site_url.encode()),
+            )
+        )
+        return f"{head}.{_checksum(head)}"
+
+    @property
+    def keyid(self) -> str:
+        """The key id of messages signed under this token."""
+        return f"p_{b64u(self.pid)}"
+
+    @classmethod
+    def read(cls, text: str) -> Token:
+        """The token behind `text`; raises NotAToken. Judges neither time nor place."""
+        head, _, check = text.strip().rpartition(".")
+        parts = head.split(".")
+        if parts[0] != "SA1":
+            raise NotAToken(damaged=False)
+        expiry = parts[3] if len(parts) == 6 else ""
+        if not hmac.compare_digest(check.encode(), _checksum(head).encode()) or not (
+            expiry.isascii() and expiry.isdigit() and len(expiry) <= 12
+        ):
+            raise NotAToken(damaged=True)
+        try:
+            return cls(
+                pid=from_b64u(parts[1], _PID_BYTES),
+                secret=from_b64u(parts[2], KEY_BYTES),
+                expires_at=int(expiry),
+                origin=from_b64u(parts[4]).decode(),
+                site_url=from_b64u(parts[5]).decode(),
+            )
+        except (ProtocolError, UnicodeDecodeError) as why:
+            raise NotAToken(damaged=True) from why
+
+
+@dataclass(frozen=True, repr=False)
+class PairingKeys:
+    """What both sides derive from a token; `note` outlives the token, the others do not."""
+
+    auth: bytes
+    d2s: bytes
+    s2d: bytes
+    note: bytes
+
+
+@dataclass(frozen=True, repr=False)
+class SessionKeys:
+    """What both sides hold, whole or hashed, once they are paired."""
+
+    d2s: bytes
+    s2d: bytes
+    revoke: bytes
+    revoke_ack: bytes
+    goodbye: bytes
+
+
+@dataclass(frozen=True, repr=False)
+class Exchange:
+    """One side's ephemeral X25519 key pair; used for one hello and forgotten."""
+
+    private_bytes: bytes
+
+    @classmethod
+    def new(cls) -> Exchange:
+        """A fresh pair from the system's randomness."""
+        return cls(secrets.token_bytes(KEY_BYTES))
+
+    @property
+    def public(self) -> bytes:
+        """The 32 bytes the peer may see."""
+        return (
+            X25519PrivateKey.from_private_bytes(self.private_bytes).public_key().public_bytes_raw()
+        )
+
+    def shared(self, peer_public: bytes) -> bytes:
+        """The X25519 secret; raises KeyRefused for a peer key of the wrong size or small order."""
+        try:
+            peer = X25519PublicKey.from_public_bytes(peer_public)
+            return X25519PrivateKey.from_private_bytes(self.private_bytes).exchange(peer)
+        except ValueError as why:
+            raise KeyRefused("the peer's X25519 key is unusable") from why
+
+
+def new_token(origin: str, site_url: str, now: int) -> Token:
+    """An invitation for `site_url` from the dashboard at `origin`, good for 30 minutes."""
+    return Token(
+        pid=secrets.token_bytes(_PID_BYTES),
+        secret=secrets.token_bytes(KEY_BYTES),
+        expires_at=now + TOKEN_LIFE_S,
+        origin=origin,
+        site_url=site_url,
+    )
+
+
+def pairing_keys(secret: bytes, pid: bytes) -> PairingKeys:
+    """The keys a token stands for."""
+    return pairing_keys_of(_hkdf(secret, pid, "siteagent/1 pair-auth"))
+
+
+def pairing_keys_of(auth: bytes) -> PairingKeys:
+    """The same keys from the stored `auth`, when the token itself is long gone."""
+    return PairingKeys(
+        auth=auth,
+        d2s=_hkdf(auth, b"", "siteagent/1 pair d2s"),
+        s2d=_hkdf(auth, b"", "siteagent/1 pair s2d"),
+        note=_hkdf(auth, b"", "siteagent/1 pair note"),
+    )
+
+
+def transcript(hello: bytes, answer: bytes) -> bytes:
+    """th: the hash of both hello bodies, exactly as they travelled."""
+    return hashlib.sha256(
+        b"siteagent/1 pair"
+        + len(hello).to_bytes(4, "big")
+        + hello
+        + len(answer).to_bytes(4, "big")
+        + answer
+    ).digest()
+
+
+def session_keys(exchange: Exchange, peer_public: bytes, auth: bytes, th: bytes) -> SessionKeys:
+    """The keys of the connection; raises KeyRefused when the peer's public key is unusable."""
+    material = exchange.shared(peer_public) + auth
+
+    def derive(name: str) -> bytes:
+        return _hkdf(material, th, f"siteagent/1 {name}")
+
+    return SessionKeys(
+        d2s=derive("d2s"),
+        s2d=derive("s2d"),
+        revoke=derive("revoke"),
+        revoke_ack=derive("revoke-ack"),
+        goodbye=derive("goodbye"),
+    )
+
+
+def key_id(th: bytes, generation: int = 1) -> str:
+    """The key id both sides use from then on."""
+    return f"{b64u(th[:16])}.{generation}"
+
+
+def fingerprint(th: bytes) -> str:
+    """What both screens show: twelve hex digits in three groups."""
+    digits = th.hex()[:12].upper()
+    return "-".join((digits[:4], digits[4:8], digits[8:]))
+
+
+def hash_of(secret: bytes) -> str:
+    """The image (hex) to keep of a secret that will be shown once as proof."""
+    return hashlib.sha256(secret).hexdigest()
+
+
+def proves(shown: bytes, kept_hash: str) -> bool:
+    """Whether `shown` is the secret whose image was kept."""
+    return hmac.compare_digest(hash_of(shown), kept_hash)
+
+
+def new_signing_key() -> bytes:
+    """A fresh Ed25519 seed (32 bytes); keep it sealed."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def signing_public(seed: bytes) -> bytes:
+    """The public half of an Ed25519 seed."""
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+
+
+def sign(seed: bytes, message: bytes) -> bytes:
+    """The Ed25519 signature (64 bytes) of `message`."""
+    return Ed25519PrivateKey.from_private_bytes(seed).sign(message)
+
+
+def verify(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether `signature` is the Ed25519 signature of `message`; False for unusable keys."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+class KeyRing:
+    """Seals secrets for storage. The first key seals, every key opens.
+
+    A value opens only under the context it was sealed for ("site:7:k_d2s:1"), so
+    whoever can write the database cannot move one site's keys into another's row.
+    """
+
+    def __init__(self, sealing_keys: tuple[tuple[str, bytes], ...]) -> None:
+        if not sealing_keys:
+            raise ValueError("a key ring needs at least one key")
+        self._first = sealing_keys[0][0]
+        self._ciphers = {name: AESGCM(key) for name, key in sealing_keys}
+
+    def seal(self, plaintext: bytes, context: str) -> str:
+        """`plaintext` as text that opens only here and only under `context`."""
+        nonce = secrets.token_bytes(_SEAL_NONCE_BYTES)
+        sealed = self._ciphers[self._first].encrypt(nonce, plaintext, context.encode())
+        return f"{self._first}.{b64u(nonce + sealed)}"
+
+    def open(self, sealed: str, context: str) -> bytes:
+        """What was sealed; raises SealBroken, never a wrong value."""
+        name, _, text = sealed.partition(".")
+        cipher = self._ciphers.get(name)
+        if cipher is None:
+            raise SealBroken(f"no sealing key is called {name[:20]!r}")
+        try:
+            raw = from_b64u(text)
+            return cipher.decrypt(
+                raw[:_SEAL_NONCE_BYTES], raw[_SEAL_NONCE_BYTES:], context.encode()
+            )
+        except (ProtocolError, InvalidTag, ValueError) as why:
+            raise SealBroken(f"the value sealed for {context} does not open") from why
+
+
+def _hkdf(material: bytes, salt: bytes, info: str) -> bytes:
+    return HKDF(SHA256(), KEY_BYTES, salt, info.encode("ascii")).derive(material)
+
+
+def _checksum(head: str) -> str:
+    return hashlib.sha256(head.encode()).hexdigest()[:6]
