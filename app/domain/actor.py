@@ -17,8 +17,8 @@ class Actor:
     """A member, a paired site, or Aura itself. Only members have a role."""
 
     kind: Kind
+    id: int | None
     name: str
-    id: int | None = None
     role: str = ""
     ip: str = ""
 
@@ -32,7 +32,7 @@ class Actor:
 
     @classmethod
     def anonymous(cls, ip: str) -> Actor:
-        return cls(kind="anonymous", name="somebody not signed in", ip=ip)
+        return cls(kind="anonymous", id=None, name="somebody not signed in", ip=ip)
 
     @property
     def label(self) -> str:
@@ -40,5 +40,5 @@ class Actor:
         return self.kind if self.id is None else f"{self.kind}:{self.id}"
 
 
-SYSTEM = Actor(kind="system", name="Aura")
-SCHEDULE = Actor(kind="schedule", name="the schedule")
+SYSTEM = Actor(kind="system", id=None, name="Aura")
+SCHEDULE = Actor(kind="schedule", id=None, name="the schedule")

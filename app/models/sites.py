@@ -1,0 +1,340 @@
+"""Clients, their sites, and the tokens that pair them. Every change of state is a
+conditional UPDATE: it names the states it may start from, and reports whether it won."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from peewee import (
+    JOIN,
+    Case,
+    CharField,
+    ForeignKeyField,
+    IntegerField,
+    TextField,
+    fn,
+)
+
+from app.models.accounts import Member
+from app.models.base import BaseModel, JsonField, UtcField
+
+# Site.state
+NEW = "new"
+PAIRING = "pairing"
+ACTIVE = "active"
+REVOKING = "revoking"
+REVOKED = "revoked"
+REVOKED_UNPROVEN = "revoked_unproven"
+REVOKED_UNREACHED = "revoked_unreached"
+DISCONNECTED = "disconnected"
+DISCONNECTED_UNCONFIRMED = "disconnected_unconfirmed"
+
+STATES = (
+    NEW,
+    PAIRING,
+    ACTIVE,
+    REVOKING,
+    REVOKED,
+    REVOKED_UNPROVEN,
+    REVOKED_UNREACHED,
+    DISCONNECTED,
+    DISCONNECTED_UNCONFIRMED,
+)
+# Without a connection that anybody could use: a token may be made.
+MAY_PAIR = (
+    NEW,
+    REVOKED,
+    REVOKED_UNPROVEN,
+    REVOKED_UNREACHED,
+    DISCONNECTED,
+    DISCONNECTED_UNCONFIRMED,
+)
+# The keys are here and a call may succeed.
+MAY_CALL = (ACTIVE, DISCONNECTED_UNCONFIRMED)
+MAY_FORGET = (NEW, REVOKED, REVOKED_UNPROVEN, REVOKED_UNREACHED, DISCONNECTED)
+
+# Somebody answered, and it was not the plugin: a firewall, a cache, a login page.
+FAULTS_OF_BLOCKING = (
+    "blocked",
+    "web_page",
+    "redirected",
+    "encoded_reply",
+    "unsigned_reply",
+    "bad_reply_signature",
+    "malformed_reply",
+)
+UNREACHABLE_AFTER = 3
+
+SORTS = ("name", "client", "state", "offers", "last_good", "added")
+
+
+class Client(BaseModel):
+    """Whose sites these are."""
+
+    name = CharField(max_length=120, unique=True)
+
+    @classmethod
+    def named(cls, name: str) -> Client:
+        """The client of that name, made if there is none yet."""
+        cls.insert(name=name).on_conflict_ignore().execute()
+        return cls.get(cls.name == name)
+
+
+class Site(BaseModel):
+    """One WordPress, and what is known of the connection to it.
+
+    `keys_sealed` holds d2s, s2d and revoke under the sealing key, each bound to
+    this row and generation. `state_before_pairing` is where the site returns to
+    when a token closes unused.
+    """
+
+    client = ForeignKeyField(Client, null=True, backref="sites", on_delete="RESTRICT")
+    name = CharField(max_length=120)
+    url = CharField(max_length=2000)
+    state = CharField(max_length=32, default=NEW, index=True)
+    state_before_pairing = CharField(max_length=32, default=NEW)
+    added_at = UtcField()
+    added_by = ForeignKeyField(Member, backref="+", on_delete="RESTRICT")
+    forgotten_at = UtcField(null=True)
+
+    uuid = CharField(max_length=64, default="")
+    home = CharField(max_length=2000, default="")
+    endpoint = CharField(max_length=2100, default="")
+    endpoints = JsonField(default=list)
+    plugin_version = CharField(max_length=32, default="")
+    kid = CharField(max_length=64, null=True, unique=True)
+    generation = IntegerField(default=0)
+    fingerprint = CharField(max_length=14, default="")
+    paired_at = UtcField(null=True)
+    keys_sealed = JsonField(default=dict)
+    ack_hash = CharField(max_length=64, default="")
+    goodbye_hash = CharField(max_length=64, default="")
+    sign_s = CharField(max_length=64, default="")
+
+    last_contact_at = UtcField(null=True)
+    last_good_at = UtcField(null=True)
+    fault = CharField(max_length=32, default="")
+    fault_evidence = JsonField(default=dict)
+    fault_at = UtcField(null=True)
+    failures_in_row = IntegerField(default=0)
+    offers = IntegerField(default=0)
+
+    revoked_at = UtcField(null=True)
+    revoke_reason = CharField(max_length=300, default="")
+    revoke_evidence = JsonField(default=dict)
+    revoke_next_at = UtcField(null=True, index=True)
+
+    @property
+    def connection(self) -> str:
+        """In one word, how the connection of an active site is; otherwise its state."""
+        if self.state != ACTIVE:
+            return self.state
+        if self.fault == "identity_changed":
+            return "identity_changed"
+        if self.failures_in_row == 0:
+            return "healthy" if self.last_good_at else "unknown"
+        if self.fault in FAULTS_OF_BLOCKING:
+            return "blocked"
+        return "degraded" if self.failures_in_row < UNREACHABLE_AFTER else "unreachable"
+
+    @property
+    def is_paired(self) -> bool:
+        return self.state in MAY_CALL
+
+    def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
+        """Go to state `to` if the row still is in one of `when`; False if it is not."""
+        query = Site.update(state=to, **changes).where(Site.id == self.id, Site.state.in_(when))
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def note(self, *, when: tuple[str, ...], **changes: Any) -> bool:
+        """Set columns without changing state, if the row still is in one of `when`."""
+        query = Site.update(**changes).where(Site.id == self.id, Site.state.in_(when))
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def refresh(self) -> None:
+        """Read the row again: another process may have written it."""
+        self.__data__.update(Site.select().where(Site.id == self.id).dicts().get())
+        self._dirty.clear()
+
+    def waiting_token(self) -> Pairing | None:
+        return Pairing.get_or_none(Pairing.site == self, Pairing.state == WAITING)
+
+    def latest_token(self) -> Pairing | None:
+        return Pairing.select().where(Pairing.site == self).order_by(Pairing.id.desc()).first()
+
+    @classmethod
+    def known(cls, site_id: int) -> Site | None:
+        """The site of that id, unless it was forgotten."""
+        return cls.get_or_none(cls.id == site_id, cls.forgotten_at.is_null())
+
+    @classmethod
+    def listing(cls, q: str = "", state: str = "", sort: str = "name") -> list[Site]:
+        """Sites that are not forgotten, each with its client.
+
+        `q` looks in name, address and client; `state` is a state or, for active
+        sites, a word of `connection`; a leading `-` turns `sort` round. An unknown
+        sort is by name.
+        """
+        query = (
+            cls.select(cls, Client).join(Client, JOIN.LEFT_OUTER).where(cls.forgotten_at.is_null())
+        )
+        if q.strip():
+            sought = q.strip()
+            query = query.where(
+                cls.name.contains(sought) | cls.url.contains(sought) | Client.name.contains(sought)
+            )
+        if state:
+            query = query.where(cls.connection_in_sql() == state)
+        return list(query.order_by(*cls._order(sort)))
+
+    @classmethod
+    def count_by_connection(cls) -> dict[str, int]:
+        """How many sites there are for each word of `connection`."""
+        word = cls.connection_in_sql()
+        query = cls.select(word, fn.COUNT(cls.id)).where(cls.forgotten_at.is_null())
+        return dict(query.group_by(word).tuples())
+
+    @classmethod
+    def connection_in_sql(cls) -> Any:
+        """`connection` as the database sees it; a test holds the two together."""
+        return Case(
+            None,
+            (
+                (cls.state != ACTIVE, cls.state),
+                (cls.fault == "identity_changed", "identity_changed"),
+                ((cls.failures_in_row == 0) & cls.last_good_at.is_null(False), "healthy"),
+                (cls.failures_in_row == 0, "unknown"),
+                (cls.fault.in_(FAULTS_OF_BLOCKING), "blocked"),
+                (cls.failures_in_row < UNREACHABLE_AFTER, "degraded"),
+            ),
+            "unreachable",
+        )
+
+    @classmethod
+    def _order(cls, sort: str) -> list[Any]:
+        keys = {
+            "name": fn.LOWER(cls.name),
+            "client": fn.LOWER(Client.name),
+            "state": cls.connection_in_sql(),
+            "offers": cls.offers,
+            "last_good": cls.last_good_at,
+            "added": cls.added_at,
+        }
+        key = keys.get(sort.removeprefix("-"), keys["name"])
+        first = key.desc(nulls="LAST") if sort.startswith("-") else key.asc(nulls="LAST")
+        return [first, fn.LOWER(cls.name), cls.id]
+
+
+# At most one live site per address; a forgotten one does not stand in the way.
+Site.add_index(
+    Site.index(Site.url, unique=True, where=Site.forgotten_at.is_null(), name="site_live_url")
+)
+
+
+# Pairing.state
+WAITING = "waiting"
+USED = "used"
+EXPIRED = "expired"
+CANCELLED = "cancelled"
+FAILED = "failed"
+
+
+class Pairing(BaseModel):
+    """One pairing token and what became of it.
+
+    `auth_sealed` and `exchange_sealed` are destroyed when the token closes;
+    `note_sealed` stays, so that a late paste gets a precise, signed answer.
+    `next_try_at` is when the next attempt is due, `busy_until` the lease of the
+    attempt that is running: a worker that dies loses it by time alone.
+    """
+
+    site = ForeignKeyField(Site, backref="pairings", on_delete="CASCADE")
+    pid = CharField(max_length=22, unique=True)
+    auth_sealed = TextField(null=True)
+    note_sealed = TextField()
+    exchange_sealed = TextField(null=True)
+    state = CharField(max_length=16, default=WAITING, index=True)
+    issued_by = ForeignKeyField(Member, backref="+", on_delete="RESTRICT")
+    issued_at = UtcField()
+    expires_at = UtcField()
+    closed_at = UtcField(null=True)
+    attempts = IntegerField(default=0)
+    last_tried_at = UtcField(null=True)
+    next_try_at = UtcField()
+    busy_until = UtcField(null=True)
+    fault = CharField(max_length=32, default="")
+    fault_evidence = JsonField(default=dict)
+
+    def claim(self, now: datetime, until: datetime) -> bool:
+        """Take the right to try now; False if closed, not due, or being tried elsewhere."""
+        query = Pairing.update(
+            busy_until=until, last_tried_at=now, attempts=Pairing.attempts + 1
+        ).where(
+            Pairing.id == self.id,
+            Pairing.state == WAITING,
+            Pairing.next_try_at <= now,
+            Pairing.busy_until.is_null() | (Pairing.busy_until < now),
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def note(self, **changes: Any) -> bool:
+        """Set columns while the token is still waiting; False if it no longer is."""
+        query = Pairing.update(**changes).where(Pairing.id == self.id, Pairing.state == WAITING)
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def close(self, to: str, now: datetime, **changes: Any) -> bool:
+        """Leave *waiting* for good and destroy what could still pair; False if it had left."""
+        return self.note(
+            state=to,
+            closed_at=now,
+            auth_sealed=None,
+            exchange_sealed=None,
+            busy_until=None,
+            **changes,
+        )
+
+    def refresh(self) -> None:
+        """Read the row again: another process may have written it."""
+        self.__data__.update(Pairing.select().where(Pairing.id == self.id).dicts().get())
+        self._dirty.clear()
+
+    @classmethod
+    def overdue(cls, before: datetime) -> list[Pairing]:
+        """Waiting tokens whose next attempt should have begun before that time."""
+        return list(
+            cls.select().where(
+                cls.state == WAITING,
+                cls.next_try_at < before,
+                cls.busy_until.is_null() | (cls.busy_until < before),
+            )
+        )
+
+
+Pairing.add_index(
+    Pairing.index(
+        Pairing.site, unique=True, where=Pairing.state == WAITING, name="pairing_one_waiting"
+    )
+)
+
+
+class NoticeNonce(BaseModel):
+    """A notice seen; the primary key is what refuses it the second time."""
+
+    nonce = CharField(max_length=22, primary_key=True)
+    expires_at = UtcField(index=True)
+
+    @classmethod
+    def first_use(cls, nonce: str, expires_at: datetime, now: datetime) -> bool:
+        """Remember `nonce`; False if it was here before."""
+        cls.delete().where(cls.expires_at < now).execute()
+        query = cls.insert(nonce=nonce, expires_at=expires_at).on_conflict_ignore()
+        return query.as_rowcount().execute() == 1
