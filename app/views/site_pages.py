@@ -1,0 +1,278 @@
+"""What the pages about sites show, read from the models and handed to the templates whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.models.audit import Entry
+from app.models.base import utcnow
+from app.models.reports import KINDS, Component, Report, Sync
+from app.models.sites import (
+    CANCELLED,
+    EXPIRED,
+    FAILED,
+    MAY_FORGET,
+    MAY_PAIR,
+    PAIRING,
+    REVOKING,
+    SORTS,
+    Pairing,
+    Site,
+)
+
+# How long after pairing the fingerprint is shown large, to be compared.
+_FRESH = timedelta(minutes=30)
+# How long a token that closed unused is spoken of.
+_NEWS = timedelta(days=1)
+_RECENT_ENTRIES = 8
+
+_NEEDS_ATTENTION = frozenset(
+    {
+        "degraded",
+        "blocked",
+        "unreachable",
+        "identity_changed",
+        "revoked_unproven",
+        "revoked_unreached",
+        "disconnected_unconfirmed",
+    }
+)
+_ENDED = frozenset(
+    {
+        "revoking",
+        "revoked",
+        "revoked_unproven",
+        "revoked_unreached",
+        "disconnected",
+        "disconnected_unconfirmed",
+    }
+)
+# What the state filter offers; each stands for some words of Site.connection.
+_GROUPS = {
+    "attention": _NEEDS_ATTENTION,
+    "healthy": frozenset({"healthy"}),
+    "unpaired": frozenset({"new", "pairing"}),
+    "ended": _ENDED,
+}
+
+
+@dataclass(frozen=True)
+class SiteRow:
+    """One line of the list. `offers` is None while there is no report to count in."""
+
+    site: Site
+    client: str
+    wordpress: str
+    php: str
+    offers: int | None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The line above the list; counts every site, whatever the filter."""
+
+    sites: int
+    with_updates: int
+    need_attention: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    rows: list[SiteRow]
+    totals: Totals
+    q: str
+    state: str
+    sort: str
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.q or self.state)
+
+
+@dataclass(frozen=True)
+class Parting:
+    """What is proven of the end of a connection, read from the site's evidence."""
+
+    by: str = ""
+    acknowledged_at: datetime | None = None
+    refused_at: datetime | None = None
+    probe: str = ""
+    attempts: int = 0
+    last_tried_at: datetime | None = None
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True)
+class SitePage:
+    """One site with everything its page and its fragment need."""
+
+    site: Site
+    client: str
+    pairing: Pairing | None
+    sync: Sync | None
+    report: Report | None
+    document: dict[str, Any]
+    components: dict[str, list[Component]]
+    entries: list[Entry]
+    parting: Parting
+    now: datetime
+
+    @property
+    def running(self) -> str:
+        """What is under way and worth a poll: 'pairing', 'sync', 'revoking' or ''."""
+        if self.site.state in (PAIRING, REVOKING):
+            return self.site.state
+        return "sync" if self.site.is_paired and self.sync and self.sync.is_open else ""
+
+    @property
+    def is_paired(self) -> bool:
+        return self.site.is_paired
+
+    @property
+    def is_fresh_pairing(self) -> bool:
+        paired_at = self.site.paired_at
+        return self.is_paired and paired_at is not None and self.now - paired_at < _FRESH
+
+    @property
+    def may_be_paired(self) -> bool:
+        return self.site.state in MAY_PAIR
+
+    @property
+    def may_be_forgotten(self) -> bool:
+        return self.site.state in MAY_FORGET
+
+    @property
+    def has_ended(self) -> bool:
+        return self.site.state in _ENDED
+
+    @property
+    def closed_token(self) -> Pairing | None:
+        """The last token, if it closed unused lately and nothing else has happened since."""
+        token, ended_at = self.pairing, self.site.revoked_at
+        if token is None or token.state not in (EXPIRED, CANCELLED, FAILED) or not token.closed_at:
+            return None
+        is_news = self.now - token.closed_at < _NEWS
+        return token if is_news and (ended_at is None or token.closed_at > ended_at) else None
+
+    @property
+    def offers(self) -> dict[str, int]:
+        return {
+            kind: sum(one.is_outdated for one in listed) for kind, listed in self.components.items()
+        }
+
+
+def list_sites(*, q: str, state: str, sort: str) -> Listing:
+    """The list as filtered, with totals over everything that is not forgotten."""
+    everything = Site.listing()
+    sort = sort if sort.removeprefix("-") in SORTS else "name"
+    chosen = [site for site in Site.listing(q=q, sort=sort) if _is_in(site, state)]
+    versions = Report.versions()
+    return Listing(
+        rows=[_row(site, versions) for site in chosen],
+        totals=Totals(
+            sites=len(everything),
+            with_updates=sum(site.offers > 0 for site in everything),
+            need_attention=sum(site.connection in _NEEDS_ATTENTION for site in everything),
+        ),
+        q=q,
+        state=state,
+        sort=sort,
+    )
+
+
+def _is_in(site: Site, group: str) -> bool:
+    """Whether the site belongs to a choice of the state filter; an unknown choice holds all."""
+    if group == "updates":
+        return site.offers > 0
+    words = _GROUPS.get(group)
+    return words is None or site.connection in words
+
+
+def site_page(site: Site, *, now: datetime | None = None) -> SitePage:
+    """Everything about one site, in half a dozen small queries."""
+    report = Report.of(site)
+    listed = Component.for_site(site)
+    return SitePage(
+        site=site,
+        client=_client_name(site),
+        pairing=site.latest_token(),
+        sync=Sync.latest_for(site),
+        report=report,
+        document=whole_document(json.loads(report.body)) if report else {},
+        components={kind: [one for one in listed if one.kind == kind] for kind in KINDS},
+        entries=Entry.newest(site_id=site.id, limit=_RECENT_ENTRIES),
+        parting=_parting(site),
+        now=now or utcnow(),
+    )
+
+
+def _row(site: Site, versions: dict[int, tuple[str, str]]) -> SiteRow:
+    known = versions.get(site.id)
+    wordpress, php = known or ("", "")
+    return SiteRow(
+        site=site,
+        client=_client_name(site),
+        wordpress=wordpress,
+        php=php,
+        offers=site.offers if known else None,
+    )
+
+
+def _client_name(site: Site) -> str:
+    return site.client.name if site.client else "No client"
+
+
+def _parting(site: Site) -> Parting:
+    return Parting()
+
+
+# A report of an older plugin may lack fields that were declared later. Pages
+# read a whole document, in which what nobody told is None or empty.
+_WHOLE: dict[str, Any] = {
+    "wordpress": {
+        "version": "",
+        "locale": "",
+        "multisite": None,
+        "environment": "",
+        "debug": None,
+    },
+    "php": {
+        "version": "",
+        "memory_limit": "",
+        "max_execution_time": None,
+        "extensions_missing": [],
+    },
+    "database": {"server": "", "version": ""},
+    "server": {"software": ""},
+    "updates": {
+        "plugins": [],
+        "themes": [],
+        "translations": [],
+        "core": [],
+        "checked_at": {"plugins": None, "themes": None, "core": None},
+    },
+    "health": {
+        "tests": [],
+        "https": None,
+        "cron_overdue": None,
+        "disk_free": None,
+        "filesystem": "",
+        "file_mods": None,
+        "auto_updater": None,
+    },
+}
+
+
+def whole_document(document: dict[str, Any], pattern: dict[str, Any] | None = None) -> dict[str, Any]:
+    """`document` with every place a page reads filled in."""
+    pattern = _WHOLE if pattern is None else pattern
+    filled = dict(document)
+    for key, usual in pattern.items():
+        if isinstance(usual, dict):
+            filled[key] = whole_document(document.get(key) or {}, usual)
+        else:
+            filled.setdefault(key, usual)
+    return filled
