@@ -9,19 +9,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 from app.domain.actor import Actor
 from app.domain.events import Event
 from app.models.audit import Entry
 from app.models.base import db, is_postgres, utcnow
 from app.models.installation import Setting
-from app.protocol import canonical
+from app.protocol import canonical, chain_genesis, chain_hash
 
 LOG_UUID = "log_uuid"
 
-_GENESIS_LABEL = b"siteagent/audit-genesis/1\n"
-_LINK_LABEL = b"\x00siteagent/audit/1\n"
 # Any constant will do, as long as nothing else in this database takes the same lock.
 _APPEND_LOCK = 0x5A17E46E
 
@@ -42,13 +39,12 @@ class ChainReport:
 
 def genesis(log_uuid: str) -> str:
     """The hash before the first entry; ties a chain to one log."""
-    return sha256(_GENESIS_LABEL + log_uuid.encode("ascii")).hexdigest()
+    return chain_genesis(log_uuid).hex()
 
 
 def link(seq: int, prev: str, body: str) -> str:
     """The hash of one entry over its number, its predecessor and its exact body."""
-    message = _LINK_LABEL + seq.to_bytes(8, "big") + bytes.fromhex(prev) + body.encode("utf-8")
-    return sha256(message).hexdigest()
+    return chain_hash(seq, bytes.fromhex(prev), body.encode("utf-8")).hex()
 
 
 def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:

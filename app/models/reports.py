@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from peewee import BooleanField, CharField, ForeignKeyField, IntegerField, TextField, fn
+from peewee import BooleanField, CharField, ForeignKeyField, TextField, fn
 
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.sites import Site
@@ -34,7 +34,6 @@ class Sync(BaseModel):
     fault = CharField(max_length=32, default="")
     evidence = JsonField(default=dict)
     unchanged = BooleanField(default=False)
-    job_id = CharField(max_length=80, default="")
 
     @property
     def is_open(self) -> bool:
@@ -47,6 +46,11 @@ class Sync(BaseModel):
         self.__data__.update(Sync.select().where(Sync.id == self.id).dicts().get())
         self._dirty.clear()
         return won
+
+    @classmethod
+    def ask(cls, site: Site, *, asked_by: str, now: datetime) -> Sync:
+        """Queue one for `site`; raises IntegrityError while another is open."""
+        return cls.create(site=site, asked_by=asked_by[:120], asked_at=now)
 
     @classmethod
     def open_for(cls, site: Site) -> Sync | None:
@@ -78,7 +82,16 @@ class Report(BaseModel):
     digest = CharField(max_length=64)
     taken_at = UtcField()
     received_at = UtcField()
+    # Repeated from the body, because the list of sites shows them.
+    wordpress = CharField(max_length=64, default="")
+    php = CharField(max_length=64, default="")
     body = TextField()
+
+    @classmethod
+    def versions(cls) -> dict[int, tuple[str, str]]:
+        """WordPress and PHP version by site id."""
+        query = cls.select(cls.site, cls.wordpress, cls.php).tuples()
+        return {site_id: (wordpress, php) for site_id, wordpress, php in query}
 
     @classmethod
     def of(cls, site: Site) -> Report | None:

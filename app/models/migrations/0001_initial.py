@@ -146,7 +146,6 @@ class Sync(Frozen):
     fault = CharField(max_length=32)
     evidence = JsonField()
     unchanged = BooleanField()
-    job_id = CharField(max_length=80)
 
 
 class Report(Frozen):
@@ -154,6 +153,8 @@ class Report(Frozen):
     digest = CharField(max_length=64)
     taken_at = UtcField()
     received_at = UtcField()
+    wordpress = CharField(max_length=64)
+    php = CharField(max_length=64)
     body = TextField()
 
 

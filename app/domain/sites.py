@@ -1,0 +1,166 @@
+"""Which sites the agency looks after: adding one, forgetting one."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+import idna
+from peewee import IntegrityError
+
+from app.domain import access, audit
+from app.domain.actor import Actor
+from app.domain.errors import Conflict, Invalid
+from app.domain.events import SiteAdded, SiteForgotten
+from app.models.base import transaction, utcnow
+from app.models.reports import Component, Report
+from app.models.sites import MAY_FORGET, REVOKED_UNREACHED, Client, Site
+
+MAX_NAME_CHARS = 120
+# The longest endpoint path still has to fit into an address the protocol accepts.
+MAX_URL_CHARS = 1900
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_ADMIN_PAGE = re.compile(r"/(wp-admin(/.*)?|wp-login\.php)$")
+_NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
+
+
+def add(*, name: str, url: str, client_name: str, by: Actor, now: datetime) -> Site:
+    """Take a site into care; nothing is sent to it yet.
+
+    An empty name becomes the site's host; an empty client name means none yet.
+    Raises Forbidden, or Invalid with a message for each field that cannot be used.
+    """
+    access.require(by, "pair")
+    problems = _too_long(name=name, client=client_name)
+    try:
+        address = normalise_url(url)
+    except Invalid as refusal:
+        problems = {**refusal.messages, **problems}
+    if problems:
+        first = next(iter(problems))
+        raise Invalid(first, problems.pop(first), **problems)
+    shown = name.strip() or (urlsplit(address).hostname or address)[:MAX_NAME_CHARS]
+    try:
+        return _create(shown, address, client_name.strip(), by, now)
+    except IntegrityError as why:
+        raise Invalid("url", "This address is already one of your sites.") from why
+
+
+def _create(name: str, url: str, client_name: str, by: Actor, now: datetime) -> Site:
+    with transaction():
+        site = Site.create(
+            name=name,
+            url=url,
+            client=Client.named(client_name) if client_name else None,
+            added_at=now,
+            added_by=by.id,
+        )
+        audit.record(SiteAdded(site_id=site.id, name=name, url=url, client=client_name), by, now=now)
+    return site
+
+
+def forget(site: Site, *, by: Actor, now: datetime | None = None) -> None:
+    """Take a site out of the list and delete what it reported; its entries stay.
+
+    A revocation that has not reached the site yet goes on without being shown.
+    Raises Forbidden, or Conflict while there is a connection or a token out.
+    """
+    access.require(by, "revoke")
+    now = now or utcnow()
+    with transaction():
+        # Read under the lock: what is kept depends on the state the row has now.
+        site.refresh()
+        keys = site.keys_sealed if site.state == REVOKED_UNREACHED else {}
+        if site.forgotten_at or not site.note(when=MAY_FORGET, forgotten_at=now, keys_sealed=keys):
+            raise Conflict("Revoke the connection first; then the site can be forgotten.")
+        Component.delete().where(Component.site == site).execute()
+        Report.delete().where(Report.site == site).execute()
+        audit.record(SiteForgotten(site_id=site.id, name=site.name, url=site.url), by, now=now)
+
+
+def normalise_url(text: str) -> str:
+    """The one spelling of a site's address: no trailing slash, host in ASCII.
+
+    https is assumed where no scheme is typed, and an address of a wp-admin page
+    stands for its site. Raises Invalid('url', …) saying what is wrong.
+    """
+    text = text.strip()
+    if not text:
+        raise Invalid("url", "Type the site's address, for example https://example.com.")
+    if re.search(r"[\x00-\x20\x7f\\]", text):
+        raise Invalid("url", "An address has no spaces, backslashes or control characters.")
+    if "://" not in text:
+        text = f"https://{text}"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as why:
+        raise Invalid("url", "This is not an address; look at host and port.") from why
+    scheme = parts.scheme.lower()
+    if scheme not in _DEFAULT_PORTS:
+        raise Invalid("url", "The address must begin with https:// or http://.")
+    if "@" in parts.netloc:
+        raise Invalid("url", "Leave name and password out of the address.")
+    if parts.query or parts.fragment or "?" in text or "#" in text:
+        raise Invalid("url", "Leave out everything from ? or # on.")
+    if port == 0:
+        raise Invalid("url", "Port 0 cannot be called.")
+    suffix = "" if port in (None, _DEFAULT_PORTS[scheme]) else f":{port}"
+    url = f"{scheme}://{_host(parts.hostname or '')}{suffix}{_path(parts.path)}"
+    if len(url) > MAX_URL_CHARS:
+        raise Invalid("url", f"The address is longer than {MAX_URL_CHARS} characters.")
+    return url
+
+
+def _host(host: str) -> str:
+    """ASCII host name or address literal, lower case."""
+    if ":" in host:
+        try:
+            return f"[{ipaddress.IPv6Address(host)}]"
+        except ValueError as why:
+            raise Invalid("url", "The address in brackets is not an IPv6 address.") from why
+    if _NUMERIC_LABEL.fullmatch(host.rstrip(".").rpartition(".")[2]):
+        # 2130706433, 0x7f.1 and 127.1 are old spellings of 127.0.0.1.
+        try:
+            return str(ipaddress.IPv4Address(host))
+        except ValueError as why:
+            raise Invalid("url", "The host is not a name and not an IPv4 address.") from why
+    try:
+        return idna.encode(host.rstrip("."), uts46=True).decode("ascii").lower()
+    except idna.IDNAError as why:
+        raise Invalid("url", "The host in this address is not a possible name.") from why
+
+
+def _path(path: str) -> str:
+    if any(part in (".", "..") for part in path.split("/")):
+        raise Invalid("url", "Leave . and .. out of the path.")
+    path = _ADMIN_PAGE.sub("", path.rstrip("/"))
+    return quote(path.rstrip("/"), safe="/%:@!$&'()*+,;=~-._")
+
+
+def same_home(one: str, other: str) -> bool:
+    """Whether two addresses name one site: host, port and path, whatever scheme and `www.`."""
+    return _home_key(one) == _home_key(other)
+
+
+def _home_key(url: str) -> tuple[str, str]:
+    parts = urlsplit(url.strip())
+    host = (parts.hostname or "").removeprefix("www.").rstrip(".")
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if port not in (None, _DEFAULT_PORTS.get(parts.scheme.lower())):
+        host = f"{host}:{port}"
+    return host, parts.path.rstrip("/")
+
+
+def _too_long(**texts: str) -> dict[str, str]:
+    return {
+        field: f"At most {MAX_NAME_CHARS} characters."
+        for field, text in texts.items()
+        if len(text.strip()) > MAX_NAME_CHARS
+    }
