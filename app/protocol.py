@@ -332,7 +332,7 @@ def _parameters(components: str, created: int, keyid: str, nonce: str, tag: str)
 
 
 def _mac(key: bytes, base: str) -> str:
-    raw = hmac.new(key, base.encode("ascii"), hashlib.sha256).digest()
+    raw = hmac.new(key, base.encode(), hashlib.sha256).digest()
     return f":{b64encode(raw).decode('ascii')}:"
 
 

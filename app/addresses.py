@@ -1,0 +1,48 @@
+"""Which IP addresses Aura may connect to at all."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
+
+# What `ipaddress` calls global although it leads inwards or nowhere: addresses
+# that carry another address inside (NAT64, 6to4, Teredo, v4-compatible), the old
+# site-local range, protocol assignments and benchmark networks.
+_INWARD = tuple(
+    map(
+        ip_network,
+        (
+            "64:ff9b::/96",
+            "64:ff9b:1::/48",
+            "2002::/16",
+            "2001::/32",
+            "::/96",
+            "fec0::/10",
+            "100.64.0.0/10",
+            "192.0.0.0/24",
+            "192.88.99.0/24",
+            "198.18.0.0/15",
+        ),
+    )
+)
+_BROADCAST = IPv4Address("255.255.255.255")
+
+
+def is_reachable(address: str, allow_nets: tuple[Network, ...] = ()) -> bool:
+    """Whether Aura may connect to this IP address: a public one, or one in a listed network.
+
+    Loopback and link-local addresses need a listed network that is itself loopback or
+    link-local: "everything" does not include the machine Aura runs on.
+    """
+    ip = ip_address(address)
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    if ip.is_unspecified or ip.is_multicast or ip == _BROADCAST:
+        return False
+    listed = [net for net in allow_nets if ip in net]
+    if ip.is_loopback or ip.is_link_local:
+        return any(net.is_loopback or net.is_link_local for net in listed)
+    if listed:
+        return True
+    return ip.is_global and not ip.is_reserved and not any(ip in net for net in _INWARD)

@@ -1,0 +1,48 @@
+"""What a TLS certificate says about itself, in words for the person who must renew it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+_SHOWN_NAMES = 5
+
+
+@dataclass(frozen=True)
+class CertificateFacts:
+    """Claims of a certificate nobody vouched for: good for showing, not for deciding."""
+
+    subject: str
+    issuer: str
+    names: str
+    not_before: str
+    not_after: str
+
+
+def certificate_facts(der: bytes) -> CertificateFacts:
+    """Read a DER certificate; raises ValueError when it is none."""
+    certificate = x509.load_der_x509_certificate(der)
+    return CertificateFacts(
+        subject=_common_name(certificate.subject),
+        issuer=_common_name(certificate.issuer),
+        names=_names(certificate),
+        not_before=f"{certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}",
+        not_after=f"{certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}",
+    )
+
+
+def _common_name(name: x509.Name) -> str:
+    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[0].value) if found else name.rfc4514_string()
+
+
+def _names(certificate: x509.Certificate) -> str:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return ""
+    names = [str(name.value) for name in extension.value]
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(names[:_SHOWN_NAMES]) + more

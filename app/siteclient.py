@@ -1,0 +1,440 @@
+"""One signed call to one site: a typed reply, or a SiteError that names what happened.
+
+Nothing a site sends is parsed before its signature was verified, no redirect is
+followed, and no reply is read beyond its byte limit or the call's total time.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+import urllib3
+
+from app import egress, protocol
+from app.addresses import Network
+from app.faults import Fault, SiteError, evidence, printable
+from app.protocol import ProtocolError
+
+__all__ = ["Channel", "Fault", "Reply", "SiteError", "call", "call_bearer"]
+
+DEADLINE_S = 20.0
+MAX_REPORT_BYTES = 2 * 1024 * 1024
+MAX_REPLY_BYTES = 64 * 1024
+MAX_BY_CHARS = 120
+_PEEK_BYTES = 16 * 1024
+_SHOWN_BYTES = 200
+_CHUNK_BYTES = 64 * 1024
+_MAX_CLOCK_OFFSET_S = 24 * 3600
+_SIGNED_FAULTS = frozenset(
+    {
+        Fault.clock_skew,
+        Fault.replayed,
+        Fault.digest_mismatch,
+        Fault.identity_changed,
+        Fault.wrong_site,
+        Fault.pairing_closed,
+    }
+)
+_TLS_FAULTS = {"expired": Fault.tls_expired, "wrong_name": Fault.tls_wrong_name}
+
+
+def _utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Where and with which keys to call a site; during pairing `site_id` has no connection yet."""
+
+    site_id: int
+    endpoint: str
+    keyid: str
+    send_key: bytes = field(repr=False)
+    receive_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A verified answer with `"ok": true`.
+
+    `body` and `request_body` are the exact bytes that travelled (pairing hashes them).
+    `clock_offset_s` is how far the site's clock is ahead, when that had to be allowed for.
+    """
+
+    status: int
+    document: dict[str, Any]
+    body: bytes = field(repr=False)
+    sent_at: datetime
+    received_at: datetime
+    elapsed_ms: int
+    request_body: bytes = field(repr=False)
+    clock_offset_s: int = 0
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How to get there: which networks are open, how much time, whose certificates."""
+
+    allow_nets: tuple[Network, ...]
+    deadline_s: float
+    ca_file: str | None
+    resolve: egress.Resolver
+
+
+@dataclass(frozen=True)
+class _Received:
+    """What came back, unjudged; `hidden` are our own texts that evidence must not show."""
+
+    status: int
+    headers: requests.structures.CaseInsensitiveDict[str]
+    body: bytes
+    is_cut: bool
+    limit: int
+    address: str
+    hidden: tuple[str, ...]
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_html(self) -> bool:
+        start = self.body[:512].lstrip().lower()
+        return "html" in self.media_type or start.startswith((b"<!doctype html", b"<html"))
+
+    @property
+    def is_encoded(self) -> bool:
+        return self.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
+
+    def error(self, fault: Fault, **more: object) -> SiteError:
+        """`fault` with what was seen of this reply."""
+        # Hidden before it is cut: half a secret at the cut would no longer be recognised.
+        text = "" if self.is_encoded else self.body[:_PEEK_BYTES].decode("utf-8", "replace")
+        seen: dict[str, object] = {
+            "status": self.status,
+            "server": self.headers.get("Server", "")[:_SHOWN_BYTES],
+            "content_type": self.headers.get("Content-Type", "")[:_SHOWN_BYTES],
+            "address": self.address,
+            **more,
+            "text": text,
+        }
+        kept = evidence(seen, self.hidden)
+        if isinstance(kept.get("text"), str):
+            kept["text"] = str(kept["text"])[:_SHOWN_BYTES]
+        return SiteError(fault, kept)
+
+
+def call(
+    channel: Channel,
+    op: str,
+    arguments: dict[str, Any],
+    *,
+    by: str,
+    allow_nets: tuple[Network, ...],
+    max_bytes: int | None = None,
+    deadline_s: float = DEADLINE_S,
+    now: Callable[[], datetime] = _utcnow,
+    ca_file: str | None = None,
+    resolve: egress.Resolver = socket.getaddrinfo,
+) -> Reply:
+    """Ask the site for one operation and return its verified answer.
+
+    Raises SiteError for everything else, signed refusals included (then `evidence`
+    holds the site's code and facts). When the site says that its clock differs, asks
+    once more by the site's clock. The time limit covers both attempts together.
+    """
+    way = _Way(allow_nets, deadline_s, ca_file, resolve)
+    limit = max_bytes or (MAX_REPORT_BYTES if op == "report" else MAX_REPLY_BYTES)
+    body = protocol.canonical(
+        {**arguments, "v": protocol.VERSION, "op": op, "by": printable(by)[:MAX_BY_CHARS]}
+    )
+    started = time.monotonic()
+    try:
+        return _attempt(channel, op, body, limit, way, now, offset_s=0)
+    except SiteError as why:
+        offset_s = _clock_offset(why, now)
+        left = deadline_s - (time.monotonic() - started)
+        if offset_s is None or left <= 0:
+            raise
+    return _attempt(channel, op, body, limit, replace(way, deadline_s=left), now, offset_s=offset_s)
+
+
+def call_bearer(
+    endpoint: str,
+    document: dict[str, Any],
+    *,
+    allow_nets: tuple[Network, ...],
+    deadline_s: float = DEADLINE_S,
+    ca_file: str | None = None,
+    resolve: egress.Resolver = socket.getaddrinfo,
+) -> tuple[int, dict[str, Any] | None]:
+    """Post an unsigned document, for the one operation whose argument is its own proof: `revoke`.
+
+    Returns the status and, when it was a short plain JSON object, the answer, which
+    proves nothing unless it holds a proof itself. Raises SiteError when no answer came
+    or the site redirects.
+    """
+    way = _Way(allow_nets, deadline_s, ca_file, resolve)
+    headers = {"Content-Type": protocol.CONTENT_TYPE, "Accept-Encoding": "identity"}
+    body = protocol.canonical({"v": protocol.VERSION, **document})
+    received = _exchange(endpoint, headers, body, MAX_REPLY_BYTES, way)
+    _refuse_redirect(received)
+    if received.is_cut or received.is_encoded:
+        return received.status, None
+    try:
+        return received.status, protocol.parse_json(received.body)
+    except ProtocolError:
+        return received.status, None
+
+
+def _attempt(
+    channel: Channel,
+    op: str,
+    body: bytes,
+    limit: int,
+    way: _Way,
+    now: Callable[[], datetime],
+    *,
+    offset_s: int,
+) -> Reply:
+    sent_at, started = now(), time.monotonic()
+    try:
+        request = protocol.sign_request(
+            channel.endpoint,
+            body,
+            key=channel.send_key,
+            keyid=channel.keyid,
+            created=int(sent_at.timestamp()) + offset_s,
+            nonce=protocol.new_nonce(),
+        )
+    except ProtocolError as why:
+        raise SiteError(Fault.address_refused, {"detail": f"not sent: {why}"}) from why
+    received = _exchange(channel.endpoint, request.headers, body, limit, way)
+    document = _verified_document(request, received, channel.receive_key, op)
+    return Reply(
+        status=received.status,
+        document=document,
+        body=received.body,
+        sent_at=sent_at,
+        received_at=now(),
+        elapsed_ms=round((time.monotonic() - started) * 1000),
+        request_body=body,
+        clock_offset_s=offset_s,
+    )
+
+
+def _clock_offset(why: SiteError, now: Callable[[], datetime]) -> int | None:
+    """How far the site's clock is ahead, by its own signed word; None when that is no use."""
+    site_time = why.evidence.get("site_time")
+    if why.fault is not Fault.clock_skew or not isinstance(site_time, int):
+        return None
+    offset = site_time - int(now().timestamp())
+    return offset if abs(offset) <= _MAX_CLOCK_OFFSET_S else None
+
+
+def _exchange(url: str, headers: dict[str, str], body: bytes, limit: int, way: _Way) -> _Received:
+    """Send and read, raising SiteError for whatever happens below the level of a reply."""
+    limits = egress.Limits(total_s=way.deadline_s)
+    with egress.session(
+        way.allow_nets, limits=limits, ca_file=way.ca_file, resolve=way.resolve
+    ) as session:
+        try:
+            with session.post(url, data=body, headers=headers, stream=True) as response:
+                if not _may_be_ours(response):
+                    limit = min(limit, _PEEK_BYTES)
+                content = _read(response, limit)
+        except egress.EgressError as why:
+            raise _not_connected(why) from why
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as why:
+            raise _broken(why, session.guard.address) from why
+        return _Received(
+            status=response.status_code,
+            headers=response.headers,
+            body=content[:limit],
+            is_cut=len(content) > limit,
+            limit=limit,
+            address=session.guard.address,
+            hidden=_own_texts(headers, body),
+        )
+
+
+def _may_be_ours(response: requests.Response) -> bool:
+    if protocol.is_signed(response.headers):
+        return True
+    return response.status_code == 200 and "json" in response.headers.get("Content-Type", "")
+
+
+def _read(response: requests.Response, limit: int) -> bytes:
+    """At most one byte more than `limit`, exactly as sent."""
+    content = bytearray()
+    while len(content) <= limit:
+        wanted = min(_CHUNK_BYTES, limit + 1 - len(content))
+        chunk = response.raw.read(wanted, decode_content=False)
+        if not chunk:
+            break
+        content += chunk
+    return bytes(content)
+
+
+def _own_texts(headers: dict[str, str], body: bytes) -> tuple[str, ...]:
+    said = protocol.parse_json(body)
+    return (
+        headers.get("Signature", ""),
+        headers.get("Signature-Input", ""),
+        *(value for value in said.values() if isinstance(value, str)),
+    )
+
+
+def _not_connected(why: egress.EgressError) -> SiteError:
+    if isinstance(why, egress.AddressRefused):
+        return SiteError(
+            Fault.address_refused, evidence({"host": why.host, "address": why.address})
+        )
+    if isinstance(why, egress.NameUnknown):
+        return SiteError(Fault.dns, evidence({"host": why.host, "detail": why.reason}))
+    if isinstance(why, egress.CertificateRefused):
+        facts = vars(why.facts) if why.facts else {}
+        fault = _TLS_FAULTS.get(why.kind, Fault.tls_invalid)
+        return SiteError(fault, evidence({"detail": why.reason, **facts}))
+    fault = Fault.connection_refused
+    if isinstance(why, egress.ConnectTimedOut):
+        fault = Fault.connect_timeout
+    elif isinstance(why, egress.TlsFailed):
+        fault = Fault.tls_invalid
+    if isinstance(why, egress.NoConnection):
+        return SiteError(fault, evidence({"address": why.address, "detail": why.reason}))
+    return SiteError(fault)
+
+
+def _broken(why: Exception, address: str) -> SiteError:
+    """A connection that was made and then failed before the reply was whole."""
+    causes = _causes(why)
+    facts = evidence({"address": address, "detail": type(causes[-1]).__name__})
+    if any(isinstance(cause, TimeoutError | requests.Timeout) for cause in causes):
+        return SiteError(Fault.too_slow, facts)
+    if isinstance(why, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+        return SiteError(Fault.address_refused, facts)
+    if any(isinstance(cause, _BROKEN) for cause in causes):
+        return SiteError(Fault.broken_off, facts)
+    return SiteError(Fault.malformed_reply, facts)
+
+
+_BROKEN = (OSError, http.client.IncompleteRead, http.client.RemoteDisconnected)
+
+
+def _causes(why: BaseException) -> list[BaseException]:
+    """The exception and everything it wraps, however the libraries wrapped it."""
+    found: list[BaseException] = []
+    waiting: list[object] = [why]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, BaseException) and item not in found:
+            found.append(item)
+            waiting += [item.__context__, item.__cause__, *item.args]
+    return found
+
+
+def _verified_document(
+    request: protocol.SentRequest, received: _Received, key: bytes, op: str
+) -> dict[str, Any]:
+    """The answer to `request`; raises SiteError unless it is signed, whole, ours and positive."""
+    _refuse_redirect(received)
+    if not protocol.is_signed(received.headers):
+        raise _unsigned(received)
+    if received.is_encoded:
+        raise received.error(
+            Fault.encoded_reply, encoding=received.headers.get("Content-Encoding", "")
+        )
+    if received.is_cut:
+        raise received.error(Fault.reply_too_large, limit=received.limit)
+    try:
+        protocol.verify_response(
+            request,
+            status=received.status,
+            headers=received.headers,
+            body=received.body,
+            key=key,
+        )
+    except ProtocolError as why:
+        mismatch = why.code == "digest_mismatch"
+        fault = Fault.digest_mismatch if mismatch else Fault.bad_reply_signature
+        raise received.error(fault, detail=str(why)) from why
+    try:
+        document = protocol.parse_json(received.body)
+    except ProtocolError as why:
+        raise received.error(Fault.malformed_reply, detail=why.detail) from why
+    if document.get("v") != protocol.VERSION or document.get("op") != op:
+        raise received.error(Fault.malformed_reply, detail="the answer is to another operation")
+    if document.get("ok") is True and received.status == 200:
+        return document
+    raise _refusal(document, received)
+
+
+def _refusal(document: dict[str, Any], received: _Received) -> SiteError:
+    error = document.get("error")
+    if document.get("ok") is not False or not isinstance(error, dict):
+        return received.error(Fault.malformed_reply, detail="neither an answer nor a refusal")
+    code = error.get("code")
+    fault = Fault.refused_by_site
+    if isinstance(code, str) and code in _SIGNED_FAULTS:
+        fault = Fault(code)
+    return SiteError(fault, evidence({"status": received.status, **error}, received.hidden))
+
+
+def _refuse_redirect(received: _Received) -> None:
+    if 300 <= received.status < 400:
+        raise received.error(Fault.redirected, location=received.headers.get("Location", ""))
+
+
+def _unsigned(received: _Received) -> SiteError:
+    """Name an answer nobody signed. It changes no fact about the site; it only explains."""
+    status = received.status
+    own = _own_refusal(received)
+    if own is not None:
+        return own
+    if "cf-mitigated" in received.headers:
+        return received.error(Fault.blocked, detail="a challenge meant for browsers")
+    if status in (404, 410):
+        return received.error(Fault.not_found)
+    if status >= 500:
+        return received.error(Fault.server_error)
+    if status == 401 and "WWW-Authenticate" in received.headers:
+        return received.error(Fault.blocked, detail="the server asks for a password of its own")
+    if status != 200:
+        return received.error(Fault.blocked)
+    if received.is_html:
+        return received.error(Fault.web_page)
+    if received.is_encoded:
+        return received.error(
+            Fault.encoded_reply, encoding=received.headers.get("Content-Encoding", "")
+        )
+    if received.is_cut:
+        return received.error(Fault.reply_too_large, limit=received.limit)
+    return received.error(Fault.unsigned_reply)
+
+
+def _own_refusal(received: _Received) -> SiteError | None:
+    """The plugin's own unsigned refusal, recognised by its shape."""
+    if received.status not in (401, 413) or received.is_cut or received.is_encoded:
+        return None
+    try:
+        document = protocol.parse_json(received.body)
+    except ProtocolError:
+        return None
+    if document.get("siteagent") != 1 or document.get("siteagent") is True:
+        return None
+    code, proof = document.get("code"), document.get("g")
+    if received.status == 413:
+        return received.error(Fault.refused_by_site, code="too_large")
+    if code == "disconnected" and isinstance(proof, str):
+        return received.error(Fault.disconnected, g=proof)
+    if code == "unauthorized":
+        return received.error(Fault.unauthorized)
+    return None
