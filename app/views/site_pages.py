@@ -266,7 +266,9 @@ _WHOLE: dict[str, Any] = {
 }
 
 
-def whole_document(document: dict[str, Any], pattern: dict[str, Any] | None = None) -> dict[str, Any]:
+def whole_document(
+    document: dict[str, Any], pattern: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """`document` with every place a page reads filled in."""
     pattern = _WHOLE if pattern is None else pattern
     filled = dict(document)

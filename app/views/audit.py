@@ -1,0 +1,57 @@
+"""The audit trail as sentences, whole or about one site. Only reads."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain import audit as trail
+from app.domain.events import REGISTRY
+from app.models.audit import Entry
+from app.models.sites import Site
+from app.views.guards import load_site, may
+
+bp = Blueprint("audit", __name__)
+
+_PAGE = 50
+
+
+@bp.get("/audit")
+@may("audit")
+def index() -> ResponseReturnValue:
+    return _page(None, request.args.get("site", type=int))
+
+
+@bp.get("/sites/<int:site_id>/audit")
+@may("audit")
+def site(site_id: int) -> ResponseReturnValue:
+    return _page(load_site(site_id), site_id)
+
+
+def _page(site: Site | None, site_id: int | None) -> str:
+    asked = request.args.get("event", "")
+    event = asked if asked in REGISTRY else None
+    before = request.args.get("before", type=int)
+    # One more than is shown tells whether there is an older page.
+    entries = trail.page(site_id=site_id, event=event, before=before, limit=_PAGE + 1)
+    return render_template(
+        "audit/index.html",
+        entries=entries[:_PAGE],
+        site=site,
+        site_id=site_id,
+        site_names={one.id: one.name for one in Site.listing()},
+        events=sorted(REGISTRY),
+        event=event,
+        before=before,
+        newest_url=_url(site, site_id, event),
+        older_url=_url(site, site_id, event, entries[_PAGE - 1]) if len(entries) > _PAGE else "",
+    )
+
+
+def _url(
+    site: Site | None, site_id: int | None, event: str | None, last: Entry | None = None
+) -> str:
+    before = last.seq if last else None
+    if site is not None:
+        return url_for("audit.site", site_id=site.id, event=event, before=before)
+    return url_for("audit.index", site=site_id, event=event, before=before)

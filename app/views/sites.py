@@ -1,0 +1,172 @@
+"""The list of sites, one site, and what can be asked of it. Translates only."""
+
+from __future__ import annotations
+
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from app.domain import inventory, pairing, plugin_package, revocation, sites
+from app.domain import manifest as report_manifest
+from app.domain.errors import Invalid, NotFound
+from app.models.audit import Entry
+from app.models.base import utcnow
+from app.models.sites import Client, Site
+from app.views import filters
+from app.views.guards import load_site, may, me
+from app.views.site_pages import list_sites, site_page
+
+bp = Blueprint("sites", __name__)
+bp.record_once(lambda state: filters.register(state.app))
+
+
+@bp.get("/")
+@may("see")
+def index() -> ResponseReturnValue:
+    listing = list_sites(
+        q=request.args.get("q", "").strip()[:200],
+        state=request.args.get("state", ""),
+        sort=request.args.get("sort", "name"),
+    )
+    return render_template("sites/index.html", listing=listing)
+
+
+@bp.get("/sites/new")
+@may("pair")
+def new() -> ResponseReturnValue:
+    return _new_page({}, {})
+
+
+@bp.post("/sites/new")
+@may("pair")
+def add() -> ResponseReturnValue:
+    typed = {name: request.form.get(name, "").strip() for name in ("name", "client", "url")}
+    try:
+        site = sites.add(
+            name=typed["name"],
+            url=typed["url"],
+            client_name=typed["client"],
+            by=me(),
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _new_page(typed, refusal.messages), 422
+    flash("Site added. Connect it next.")
+    return _to_site(site)
+
+
+@bp.get("/sites/<int:site_id>")
+@may("see")
+def show(site_id: int) -> ResponseReturnValue:
+    return render_template("sites/show.html", page=site_page(load_site(site_id)))
+
+
+@bp.get("/sites/<int:site_id>/progress")
+@may("see")
+def progress(site_id: int) -> ResponseReturnValue:
+    """The part that polls. When what was running has ended, htmx is sent to the whole page."""
+    page = site_page(load_site(site_id))
+    answer = make_response(render_template("sites/_progress.html", page=page))
+    answer.cache_control.no_store = True
+    if page.running != request.args.get("seen"):
+        answer.headers["HX-Redirect"] = url_for("sites.show", site_id=site_id)
+    return answer
+
+
+@bp.post("/sites/<int:site_id>/token")
+@may("pair")
+def token(site_id: int) -> ResponseReturnValue:
+    """The one answer that holds the token; a redirect would have to carry it somewhere."""
+    site = load_site(site_id)
+    _, text = pairing.issue_token(site, by=me(), config=current_app.config["AURA"], now=utcnow())
+    page = site_page(site)
+    answer = make_response(render_template("sites/token.html", page=page, token_text=text))
+    answer.cache_control.no_store = True
+    return answer
+
+
+@bp.post("/sites/<int:site_id>/pairing/cancel")
+@may("pair")
+def cancel(site_id: int) -> ResponseReturnValue:
+    site = load_site(site_id)
+    waiting = site.waiting_token()
+    if waiting is None:
+        flash("There is no token to cancel any more.", "info")
+        return _to_site(site)
+    pairing.cancel(waiting, by=me())
+    flash("Token cancelled.")
+    return _to_site(site)
+
+
+@bp.post("/sites/<int:site_id>/sync")
+@may("sync")
+def sync(site_id: int) -> ResponseReturnValue:
+    site = load_site(site_id)
+    inventory.request_sync(site, by=me(), now=utcnow())
+    return _to_site(site)
+
+
+@bp.post("/sites/<int:site_id>/revoke")
+@may("revoke")
+def revoke(site_id: int) -> ResponseReturnValue:
+    site = load_site(site_id)
+    revocation.revoke(site, by=me())
+    return _to_site(site)
+
+
+@bp.get("/sites/<int:site_id>/certificate")
+@may("see")
+def certificate(site_id: int) -> ResponseReturnValue:
+    page = site_page(load_site(site_id))
+    if not page.has_ended or page.running:
+        raise NotFound("There is a certificate once the connection has ended.")
+    return render_template(
+        "sites/certificate.html",
+        page=page,
+        head=Entry.head(),
+        issuer=me().name,
+        origin=current_app.config["AURA"].origin,
+    )
+
+
+@bp.post("/sites/<int:site_id>/forget")
+@may("revoke")
+def forget(site_id: int) -> ResponseReturnValue:
+    site = load_site(site_id)
+    sites.forget(site, by=me())
+    flash("Site removed from the list. Its entries stay in the audit trail.")
+    return redirect(url_for("sites.index"), 303)
+
+
+@bp.get("/plugin/siteagent.zip")
+@may("see")
+def plugin_zip() -> ResponseReturnValue:
+    return Response(
+        plugin_package.build_plugin_zip(),
+        mimetype="application/zip",
+        headers={"Content-Disposition": 'attachment; filename="siteagent.zip"'},
+    )
+
+
+@bp.get("/what-leaves")
+@may("see")
+def what_leaves() -> ResponseReturnValue:
+    return render_template("what_leaves.html", fields=report_manifest.fields())
+
+
+def _new_page(typed: dict[str, str], errors: dict[str, str]) -> str:
+    known = [client.name for client in Client.select().order_by(Client.name)]
+    return render_template("sites/new.html", typed=typed, errors=errors, clients=known)
+
+
+def _to_site(site: Site) -> ResponseReturnValue:
+    return redirect(url_for("sites.show", site_id=site.id), 303)

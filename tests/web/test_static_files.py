@@ -1,0 +1,124 @@
+"""Style, scripts and templates keep their promises: pinned bytes, readable colours, nothing inline."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+APP = Path(__file__).parents[2] / "app"
+STATIC = APP / "static"
+TEMPLATES = sorted((APP / "templates").rglob("*.html"))
+CSS = (STATIC / "app.css").read_text("utf-8")
+
+# (text, ground, least contrast): 4.5 for words, 3 for the edges of things one operates.
+PAIRS = [
+    ("ink", "paper", 4.5),
+    ("ink", "surface", 4.5),
+    ("ink", "sunk", 4.5),
+    ("ink-soft", "paper", 4.5),
+    ("ink-soft", "surface", 4.5),
+    ("ink-soft", "sunk", 4.5),
+    ("accent", "paper", 4.5),
+    ("accent", "surface", 4.5),
+    ("accent-deep", "surface", 4.5),
+    ("on-accent", "accent", 4.5),
+    ("on-accent", "accent-deep", 4.5),
+    ("bad", "surface", 4.5),
+    ("line-strong", "surface", 3.0),
+    ("line-strong", "paper", 3.0),
+    *[(tone, f"{tone}-wash", 4.5) for tone in ("good", "warn", "bad", "info")],
+    *[("ink", f"{tone}-wash", 4.5) for tone in ("good", "warn", "bad", "info")],
+]
+
+
+def _colours(block: str) -> dict[str, str]:
+    return dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block))
+
+
+def _themes() -> dict[str, dict[str, str]]:
+    light = _colours(CSS.split(":root {", 1)[1].split("}", 1)[0])
+    dark = _colours(CSS.split("@media (prefers-color-scheme: dark) {", 1)[1].split("}", 1)[0])
+    return {"light": light, "dark": {**light, **dark}}
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_is_measured_as_the_standard_says():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("text", "ground", "least"), PAIRS)
+def test_colours_can_be_read_in_both_themes(theme, text, ground, least):
+    colours = _themes()[theme]
+    assert contrast(colours[text], colours[ground]) >= least
+
+
+def test_both_themes_name_the_same_colours():
+    block = CSS.split("@media (prefers-color-scheme: dark) {", 1)[1].split("}", 1)[0]
+    assert _colours(block).keys() == _themes()["light"].keys()
+
+
+def test_vendored_scripts_are_the_pinned_bytes():
+    vendor = STATIC / "vendor"
+    lines = (vendor / "SHA256SUMS").read_text("ascii").splitlines()
+    pinned = {name: digest for digest, name in map(str.split, lines)}
+    assert pinned.keys() == {path.name for path in vendor.glob("*.js")}
+    for name, digest in pinned.items():
+        assert hashlib.sha256((vendor / name).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: str(p.relative_to(APP / "templates")))
+def test_templates_hold_no_inline_code_or_style(path):
+    text = re.sub(r"\{#.*?#\}", "", path.read_text("utf-8"), flags=re.S)
+    assert not re.search(r"\sstyle\s*=", text)
+    assert not re.search(r"<style\b", text)
+    assert not re.search(r"\son[a-z]+\s*=", text)
+    assert not re.search(r"<script(?![^>]*\bsrc=)", text)
+    assert "|safe" not in text.replace(" ", "")
+    assert "autoescapefalse" not in text.replace(" ", "")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: str(p.relative_to(APP / "templates")))
+def test_templates_use_every_macro_they_import(path):
+    text = path.read_text("utf-8")
+    body = re.sub(r"\{% (?:from|import) .*?%\}|\{#.*?#\}", "", text, flags=re.S)
+    for names in re.findall(r"\{% from \"[^\"]+\" import ([^%]+)%\}", text):
+        for name in names.replace("with context", "").split(","):
+            assert re.search(rf"\b{name.strip()}\b", body), (
+                f"{name.strip()} is imported for nothing"
+            )
+
+
+def test_every_static_file_a_page_names_exists():
+    named = {
+        name
+        for path in TEMPLATES
+        for name in re.findall(r"filename='([^']+)'", path.read_text("utf-8"))
+    }
+    assert named
+    assert [name for name in sorted(named) if not (STATIC / name).is_file()] == []
+
+
+def test_every_icon_a_page_names_is_in_the_sprite():
+    sprite = set(re.findall(r'<symbol id="([a-z-]+)"', (STATIC / "icons/lucide.svg").read_text()))
+    text = "\n".join(path.read_text("utf-8") for path in TEMPLATES)
+    called = set(re.findall(r"\bicon\(\"([a-z-]+)\"", text))
+    called |= set(re.findall(r"symbol=\"([a-z-]+)\"", text))
+    called |= set(re.findall(r"\"(?:primary|quiet|danger|plain)\", \"([a-z-]+)\"", text))
+    called |= set(re.findall(r"\"(?:good|warn|bad|info|quiet)\", \"([a-z-]+)\"\)", text))
+    assert len(called) > 15
+    assert called <= sprite
