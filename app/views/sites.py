@@ -17,10 +17,10 @@ from flask.typing import ResponseReturnValue
 
 from app.domain import inventory, pairing, plugin_package, revocation, sites
 from app.domain import manifest as report_manifest
-from app.domain.errors import Invalid, NotFound
+from app.domain.errors import Invalid, NotFound, StaleState
 from app.models.audit import Entry
 from app.models.base import utcnow
-from app.models.sites import Client, Site
+from app.models.sites import Client, Pairing, Site
 from app.views import filters
 from app.views.guards import load_site, may, me
 from app.views.site_pages import list_sites, site_page
@@ -98,12 +98,16 @@ def token(site_id: int) -> ResponseReturnValue:
 @may("pair")
 def cancel(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
-    waiting = site.waiting_token()
-    if waiting is None:
-        flash("There is no token to cancel any more.", "info")
-        return _to_site(site)
-    pairing.cancel(waiting, by=me())
+    pairing.cancel(_token_out(site), by=me())
     flash("Token cancelled.")
+    return _to_site(site)
+
+
+@bp.post("/sites/<int:site_id>/pairing/try")
+@may("pair")
+def try_now(site_id: int) -> ResponseReturnValue:
+    site = load_site(site_id)
+    pairing.try_now(_token_out(site), by=me())
     return _to_site(site)
 
 
@@ -161,6 +165,13 @@ def plugin_zip() -> ResponseReturnValue:
 @may("see")
 def what_leaves() -> ResponseReturnValue:
     return render_template("what_leaves.html", fields=report_manifest.fields())
+
+
+def _token_out(site: Site) -> Pairing:
+    token = site.waiting_token()
+    if token is None:
+        raise StaleState("No token is waiting for this site any more.")
+    return token
 
 
 def _new_page(typed: dict[str, str], errors: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Style, scripts and templates keep their promises: pinned bytes, readable colours, nothing inline."""
+"""Style, scripts and templates keep their word: pinned bytes, readable colours, nothing inline."""
 
 from __future__ import annotations
 
