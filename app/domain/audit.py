@@ -13,14 +13,11 @@ from datetime import datetime
 from app.domain.actor import Actor
 from app.domain.events import Event
 from app.models.audit import Entry
-from app.models.base import db, is_postgres, utcnow
+from app.models.base import in_transaction, utcnow
 from app.models.installation import Setting
 from app.protocol import canonical, chain_genesis, chain_hash
 
 LOG_UUID = "log_uuid"
-
-# Any constant will do, as long as nothing else in this database takes the same lock.
-_APPEND_LOCK = 0x5A17E46E
 
 
 @dataclass(frozen=True)
@@ -53,10 +50,8 @@ def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:
     Raises RuntimeError outside a transaction: an entry that could survive a
     rolled-back change, or be lost beside a committed one, would be worthless.
     """
-    if not db.in_transaction():
+    if not in_transaction():
         raise RuntimeError("An audit entry needs the transaction of its change.")
-    if is_postgres():
-        db.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_APPEND_LOCK,))
     at = now or utcnow()
     head = Entry.head()
     seq, prev = (head.seq + 1, head.hash) if head else (1, genesis(_log_uuid()))

@@ -198,6 +198,13 @@ class RevocationUnreached(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RevocationAbandoned(Event):
+    """Ninety days of trying are over; the site was never reached."""
+
+    kid: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SiteDisconnected(Event):
     kid: str
     confirmed: bool

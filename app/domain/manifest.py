@@ -126,10 +126,15 @@ def _object(node: _Node, value: object, path: str, dropped: list[str]) -> dict[s
         place = f"{path}.{key}" if path else key
         if key in value:
             kept[key] = _value(child, value[key], place, dropped)
-        elif re.sub(r"\[\d+\]", "[]", place) in _REQUIRED:
+        elif _is_required(place):
             raise ReportInvalid(place, "is missing")
     dropped.extend(key for key in value if key not in node.children)
     return kept
+
+
+def _is_required(place: str) -> bool:
+    path = re.sub(r"\[\d+\]", "[]", place)
+    return any(one == path or one.startswith(f"{path}.") for one in _REQUIRED)
 
 
 def _list(node: _Node, value: object, path: str, dropped: list[str]) -> list[Any]:

@@ -58,7 +58,9 @@ def _create(name: str, url: str, client_name: str, by: Actor, now: datetime) -> 
             added_at=now,
             added_by=by.id,
         )
-        audit.record(SiteAdded(site_id=site.id, name=name, url=url, client=client_name), by, now=now)
+        audit.record(
+            SiteAdded(site_id=site.id, name=name, url=url, client=client_name), by, now=now
+        )
     return site
 
 

@@ -18,6 +18,8 @@ from playhouse import db_url
 db = DatabaseProxy()
 
 _BUSY_SECONDS = 10
+# Any constant will do, as long as nothing else in this database takes the same lock.
+_WRITER_LOCK = 0x5A17E46E
 _SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1}
 
 
@@ -73,11 +75,22 @@ class Transaction:
 def transaction() -> Iterator[Transaction]:
     """All or nothing. An inner transaction joins the outer one.
 
-    SQLite takes its write lock at once: a transaction that begins by reading and
-    then finds the row changed under it could otherwise not be finished.
+    One writer at a time on both databases, from the first statement on: each
+    transaction extends the one audit chain, and two that took that lock and a row's
+    in different order would wait for each other. Never call a site inside.
     """
-    with db.transaction() if is_postgres() else db.transaction("IMMEDIATE"):
+    if not is_postgres():
+        with db.transaction("IMMEDIATE"):
+            yield Transaction()
+        return
+    with db.transaction():
+        db.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_WRITER_LOCK,))
         yield Transaction()
+
+
+def in_transaction() -> bool:
+    """Whether the calling thread is inside `transaction()`."""
+    return bool(db.in_transaction())
 
 
 class UtcField(Field):

@@ -156,6 +156,18 @@ class Site(BaseModel):
         self.refresh()
         return won
 
+    def claim_goodbye(self, when: tuple[str, ...], now: datetime, until: datetime) -> bool:
+        """Take the right to tell the site now; False if not due or being told elsewhere.
+
+        The lease is `revoke_next_at` itself: a worker that dies loses it by time.
+        """
+        query = Site.update(revoke_next_at=until).where(
+            Site.id == self.id, Site.state.in_(when), Site.revoke_next_at <= now
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
     def refresh(self) -> None:
         """Read the row again: another process may have written it."""
         self.__data__.update(Site.select().where(Site.id == self.id).dicts().get())
@@ -291,16 +303,27 @@ class Pairing(BaseModel):
         self.refresh()
         return won
 
-    def close(self, to: str, now: datetime, **changes: Any) -> bool:
-        """Leave *waiting* for good and destroy what could still pair; False if it had left."""
-        return self.note(
+    def close(
+        self, to: str, now: datetime, *, unless_exchanged: bool = False, **changes: Any
+    ) -> bool:
+        """Leave *waiting* for good and destroy what could still pair.
+
+        False if it had left already or, with `unless_exchanged`, if the site has
+        the keys and only its confirmation is missing.
+        """
+        query = Pairing.update(
             state=to,
             closed_at=now,
             auth_sealed=None,
             exchange_sealed=None,
             busy_until=None,
             **changes,
-        )
+        ).where(Pairing.id == self.id, Pairing.state == WAITING)
+        if unless_exchanged:
+            query = query.where(Pairing.exchange_sealed.is_null())
+        won = query.execute() == 1
+        self.refresh()
+        return won
 
     def refresh(self) -> None:
         """Read the row again: another process may have written it."""

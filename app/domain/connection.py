@@ -1,0 +1,207 @@
+"""Asking a site, and what its answer or silence says about the connection.
+
+Every call goes through `ask`, which never raises for what a site did, so that the
+caller can write the outcome and the entry of the call in one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import Actor
+from app.domain.events import SiteCalled, SiteDisconnected, SiteReconnected
+from app.keys import KeyRing, proves
+from app.models.sites import (
+    ACTIVE,
+    DISCONNECTED,
+    DISCONNECTED_UNCONFIRMED,
+    MAY_CALL,
+    Site,
+)
+from app.protocol import ProtocolError, from_b64u
+from app.siteclient import Channel, Fault, Reply, SiteError
+
+Call = Callable[..., Reply]
+BearerCall = Callable[..., tuple[int, dict[str, Any] | None]]
+
+# One stranger's 401 proves nothing; this many of the plugin's own in a row are worth a question.
+UNCONFIRMED_AFTER = 3
+
+# A fault of ours, beside those of the sites: a sealed key does not open.
+KEYS_UNREADABLE = "keys_unreadable"
+
+_SIGNED = frozenset(
+    {
+        Fault.clock_skew,
+        Fault.replayed,
+        Fault.identity_changed,
+        Fault.wrong_site,
+        Fault.pairing_closed,
+        Fault.refused_by_site,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one call: a verified reply, or the fault and its evidence.
+
+    `document` is the answer's content. Without a `reply` nobody signed it, and it
+    is worth what the proofs inside it are worth.
+    """
+
+    op: str
+    elapsed_ms: int
+    document: dict[str, Any] | None = None
+    reply: Reply | None = None
+    error: SiteError | None = None
+
+    @property
+    def fault(self) -> str:
+        return "" if self.error is None else str(self.error.fault)
+
+    @property
+    def evidence(self) -> dict[str, str | int]:
+        return {} if self.error is None else dict(self.error.evidence)
+
+    def as_event(self, site_id: int) -> SiteCalled:
+        return SiteCalled(
+            site_id=site_id,
+            op=self.op,
+            outcome=self.fault or "ok",
+            elapsed_ms=self.elapsed_ms,
+        )
+
+
+def ask(
+    channel: Channel, op: str, arguments: dict[str, Any], *, by: str, config: Config, call: Call
+) -> Outcome:
+    """Call the site once and return what came of it; raises nothing a site can cause."""
+    began = time.monotonic()
+    try:
+        reply = call(channel, op, arguments, by=by, allow_nets=config.allow_nets)
+    except SiteError as error:
+        return Outcome(op, round((time.monotonic() - began) * 1000), error=error)
+    return Outcome(op, reply.elapsed_ms, document=reply.document, reply=reply)
+
+
+def ask_unsigned(
+    endpoint: str, document: dict[str, Any], *, config: Config, call_bearer: BearerCall
+) -> Outcome:
+    """Post a document that is its own proof; raises nothing a site can cause."""
+    began = time.monotonic()
+    error: SiteError | None = None
+    answer: dict[str, Any] | None = None
+    try:
+        status, answer = call_bearer(endpoint, document, allow_nets=config.allow_nets)
+        if answer is None or answer.get("ok") is not True:
+            error = _refusal(status, answer or {})
+    except SiteError as why:
+        error = why
+    elapsed_ms = round((time.monotonic() - began) * 1000)
+    return Outcome(document["op"], elapsed_ms, document=answer, error=error)
+
+
+def _refusal(status: int, answer: dict[str, Any]) -> SiteError:
+    """The name of an unsigned answer that is no success."""
+    if status == 401 and answer.get("siteagent") == 1:
+        if answer.get("code") == "disconnected":
+            return SiteError(Fault.disconnected, {"status": status, "g": str(answer.get("g"))[:64]})
+        return SiteError(Fault.unauthorized, {"status": status})
+    if status in (404, 410):
+        return SiteError(Fault.not_found, {"status": status})
+    return SiteError(Fault.server_error if status >= 500 else Fault.blocked, {"status": status})
+
+
+def channel_to(site: Site, config: Config) -> Channel:
+    """The signed way to a paired site; raises SealBroken when its keys cannot be opened."""
+    return Channel(
+        site_id=site.id,
+        endpoint=site.endpoint,
+        keyid=site.kid,
+        send_key=open_key(site, "d2s", config),
+        receive_key=open_key(site, "s2d", config),
+    )
+
+
+def open_key(site: Site, name: str, config: Config) -> bytes:
+    """One of the site's keys; raises SealBroken."""
+    ring = KeyRing(config.sealing_keys)
+    return ring.open(site.keys_sealed[name], key_context(site.id, name, site.generation))
+
+
+def key_context(site_id: int, name: str, generation: int) -> str:
+    """What a sealed key is bound to, so that it opens in no other row."""
+    return f"site:{site_id}:{name}:{generation}"
+
+
+def succeeded(site: Site, by: Actor, now: datetime, **changes: Any) -> bool:
+    """Write down a good answer, inside the caller's transaction; it clears every fault.
+
+    False if the connection was ended meanwhile; then nothing is written.
+    """
+    was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
+    won = site.move(
+        to=ACTIVE,
+        when=MAY_CALL,
+        last_contact_at=now,
+        last_good_at=now,
+        fault="",
+        fault_evidence={},
+        fault_at=None,
+        failures_in_row=0,
+        **changes,
+    )
+    if won and was_unconfirmed:
+        audit.record(SiteReconnected(site_id=site.id, kid=site.kid), by, now=now)
+    return won
+
+
+def failed(
+    site: Site, fault: str, evidence: dict[str, str | int], by: Actor, now: datetime
+) -> bool:
+    """Write down a bad answer or none, inside the caller's transaction; reports stay as they are.
+
+    False if the connection was ended meanwhile; then nothing is written.
+    """
+    contact = {"last_contact_at": now} if fault in _SIGNED else {}
+    won = site.note(
+        when=MAY_CALL,
+        fault=fault,
+        fault_evidence=evidence,
+        fault_at=now,
+        failures_in_row=Site.failures_in_row + 1,
+        **contact,
+    )
+    if won and fault == Fault.disconnected:
+        proven = shows_goodbye(site, evidence.get("g"))
+        end_by_site(site, confirmed=proven, how="answer", by=by, now=now)
+    elif won and fault == Fault.unauthorized and site.failures_in_row >= UNCONFIRMED_AFTER:
+        end_by_site(site, confirmed=False, how="refusals", by=by, now=now)
+    return won
+
+
+def shows_goodbye(site: Site, g: object) -> bool:
+    """Whether `g` is the secret only this site's former connection could show."""
+    try:
+        return bool(site.goodbye_hash) and proves(from_b64u(g), site.goodbye_hash)
+    except ProtocolError:
+        return False
+
+
+def end_by_site(site: Site, *, confirmed: bool, how: str, by: Actor, now: datetime) -> bool:
+    """The site has left, inside the caller's transaction. Keys are destroyed only with proof."""
+    if confirmed:
+        won = site.move(to=DISCONNECTED, when=MAY_CALL, keys_sealed={}, revoked_at=now)
+    else:
+        won = site.move(to=DISCONNECTED_UNCONFIRMED, when=(ACTIVE,))
+    if won:
+        event = SiteDisconnected(site_id=site.id, kid=site.kid, confirmed=confirmed, how=how)
+        audit.record(event, by, now=now)
+    return won

@@ -1,0 +1,143 @@
+"""What the sites tell of their own accord: two hints, each proven by its signature.
+
+Losing every notice costs seconds, never correctness. Whoever cannot sign gets one
+and the same answer, whatever the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.config import Config
+from app.domain import audit, connection, pairing, revocation
+from app.domain.actor import Actor
+from app.domain.events import NoticeRefused
+from app.keys import SealBroken
+from app.models.audit import Entry
+from app.models.base import transaction
+from app.models.sites import MAY_CALL, WAITING, NoticeNonce, Pairing, Site
+from app.protocol import (
+    MAX_SKEW_S,
+    NOTE_TAG,
+    ProtocolError,
+    VerifiedRequest,
+    canonical,
+    parse_json,
+    sign_response,
+    verify_request,
+)
+
+PATH = "/agent/notice"
+
+# A stranger who knocks all day must not fill the trail.
+_REFUSALS_PER_HOUR = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back to the site, to the byte."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+UNAUTHORIZED = Answer(401, canonical({"aura": 1, "code": "unauthorized"}))
+_TOO_LARGE = Answer(413, UNAUTHORIZED.body)
+
+
+def receive(
+    *,
+    method: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    config: Config,
+    ip: str,
+    now: datetime,
+) -> Answer:
+    """Verify a notice, do what it asks for, and answer it. Raises nothing a caller can cause."""
+    try:
+        request = verify_request(
+            method=method,
+            urls=(config.origin + PATH,),
+            headers=headers,
+            body=body,
+            key_for=lambda keyid: _key_for(keyid, config),
+            now=int(now.timestamp()),
+            tag=NOTE_TAG,
+        )
+        _refuse_replay(request, now)
+        document = parse_json(body)
+    except ProtocolError as refused:
+        _write_down(refused.code, "", ip, now)
+        return _TOO_LARGE if refused.code == "too_large" else UNAUTHORIZED
+    if request.keyid.startswith("p_"):
+        return _ready(request, document, config, ip, now)
+    return _goodbye(request, document, ip, now)
+
+
+def _key_for(keyid: str, config: Config) -> bytes | None:
+    try:
+        if keyid.startswith("p_"):
+            token = Pairing.get_or_none(Pairing.pid == keyid.removeprefix("p_"))
+            return None if token is None else pairing.note_key(token, config)
+        site = Site.get_or_none(Site.kid == keyid, Site.state.in_(MAY_CALL))
+        return None if site is None else connection.open_key(site, "s2d", config)
+    except SealBroken:
+        return None
+
+
+def _refuse_replay(request: VerifiedRequest, now: datetime) -> None:
+    forget_at = datetime.fromtimestamp(request.expires, UTC) + timedelta(seconds=MAX_SKEW_S)
+    with transaction():
+        if not NoticeNonce.first_use(request.nonce, forget_at, now):
+            raise ProtocolError("replayed", "notice", request)
+
+
+def _ready(
+    request: VerifiedRequest, document: dict[str, Any], config: Config, ip: str, now: datetime
+) -> Answer:
+    """pair.ready: the administrator agreed. The answer says what became of the token."""
+    token = Pairing.get(Pairing.pid == request.keyid.removeprefix("p_"))
+    if document.get("op") != "pair.ready" or document.get("pid") != token.pid:
+        _write_down("invalid_arguments", str(document.get("op")), ip, now)
+        return UNAUTHORIZED
+    state = pairing.receive_ready(token, now=now)
+    if state == WAITING:
+        status, reply = 200, {"v": 1, "ok": True, "op": "pair.ready"}
+    else:
+        # "failed" is a token the dashboard withdrew; the site knows no finer word for it.
+        reason = state if state in ("used", "expired", "cancelled") else "cancelled"
+        error = {"code": "pairing_closed", "reason": reason}
+        status, reply = 409, {"v": 1, "ok": False, "op": "pair.ready", "error": error}
+    body = canonical(reply)
+    key = pairing.note_key(token, config)
+    signed = sign_response(request, status, body, key=key, now=int(now.timestamp()))
+    return Answer(status, body, signed)
+
+
+def _goodbye(request: VerifiedRequest, document: dict[str, Any], ip: str, now: datetime) -> Answer:
+    """goodbye: the site has deleted its keys; its secret is the proof."""
+    counted = document.get("op") == "goodbye" and revocation.receive_goodbye(
+        request.keyid, document.get("g"), ip=ip, now=now
+    )
+    if not counted:
+        _write_down("invalid_arguments", str(document.get("op")), ip, now)
+        return UNAUTHORIZED
+    # Nobody is left over there who could check a signature.
+    return Answer(200, canonical({"v": 1, "ok": True, "op": "goodbye"}))
+
+
+def _write_down(reason: str, op: str, ip: str, now: datetime) -> None:
+    recent = Entry.newest(
+        event=NoticeRefused.event_name(),
+        since=now - timedelta(hours=1),
+        limit=_REFUSALS_PER_HOUR,
+    )
+    if len(recent) < _REFUSALS_PER_HOUR:
+        with transaction():
+            event = NoticeRefused(op=op[:40], reason=reason)
+            audit.record(event, Actor.anonymous(ip), now=now)
