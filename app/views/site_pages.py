@@ -50,6 +50,14 @@ _ENDED = frozenset(
         "disconnected_unconfirmed",
     }
 )
+_STARTS = ("revocation_started", "site_disconnected")
+_ENDS = (
+    "revocation_confirmed",
+    "revocation_unproven",
+    "revocation_unreached",
+    "revocation_abandoned",
+    "site_disconnected",
+)
 # What the state filter offers; each stands for some words of Site.connection.
 _GROUPS = {
     "attention": _NEEDS_ATTENTION,
@@ -102,6 +110,8 @@ class Parting:
     probe: str = ""
     attempts: int = 0
     last_tried_at: datetime | None = None
+    last_fault: str = ""
+    gave_up_at: datetime | None = None
     entry: Entry | None = None
 
 
@@ -226,7 +236,30 @@ def _client_name(site: Site) -> str:
 
 
 def _parting(site: Site) -> Parting:
-    return Parting()
+    if site.state not in _ENDED:
+        return Parting()
+    seen = site.revoke_evidence or {}
+    started = _newest_entry(site, _STARTS)
+    return Parting(
+        by=json.loads(started.body)["actor"]["name"] if started else "",
+        acknowledged_at=_moment(seen.get("ack_at")) if seen.get("ack") == "yes" else None,
+        refused_at=_moment(seen.get("probe_at")) if seen.get("probe") == "refused" else None,
+        probe=seen.get("probe", ""),
+        attempts=seen.get("attempts", 0),
+        last_tried_at=_moment(seen.get("last_tried_at")),
+        last_fault=seen.get("last_fault", ""),
+        gave_up_at=_moment(seen.get("gave_up_at")),
+        entry=_newest_entry(site, _ENDS),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _newest_entry(site: Site, events: tuple[str, ...]) -> Entry | None:
+    found = [one for name in events for one in Entry.newest(site_id=site.id, event=name, limit=1)]
+    return max(found, key=lambda entry: entry.seq, default=None)
 
 
 # A report of an older plugin may lack fields that were declared later. Pages

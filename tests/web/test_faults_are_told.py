@@ -34,7 +34,7 @@ def test_every_fault_has_its_words(faults):
 def test_each_fault_says_what_happened_and_the_next_step(faults, fault):
     shown = str(faults.fault_notice(fault, {"status": 403, "text": HOSTILE}, AT, SITE))
     words = faults.FAULTS[fault]
-    assert words["headline"] and words["happened"] and words["next"]
+    assert all(words[part] for part in ("headline", "happened", "next"))
     assert "Next step" in shown
     assert "HTTP status" in shown
     assert "24 Nov 2026, 10:00:00 UTC" in shown

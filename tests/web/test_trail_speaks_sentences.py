@@ -1,0 +1,75 @@
+"""Every declared event is read as a sentence, and nothing in it can become markup."""
+
+from __future__ import annotations
+
+import json
+import typing
+from dataclasses import fields
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from flask import Flask
+from markupsafe import escape
+
+from app.domain.events import REGISTRY
+from app.views import filters
+
+HOSTILE = '<script>alert("x")</script>{{7*7}}'
+
+
+@pytest.fixture(scope="module")
+def trail():
+    app = Flask("app", template_folder="templates")
+    filters.register(app)
+    with app.test_request_context():
+        yield app.jinja_env.get_template("audit/_list.html").module
+
+
+def entry_of(name: str, facts: dict[str, object], who: str = "Ana") -> SimpleNamespace:
+    body = {"actor": {"kind": "member", "name": who}, "facts": facts}
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    return SimpleNamespace(
+        seq=7, event=name, at=at, site_id=None, hash="ab" * 32, body=json.dumps(body)
+    )
+
+
+def facts_of(name: str, text: str) -> dict[str, object]:
+    """Facts of the declared types, every text being `text`."""
+    hints = typing.get_type_hints(REGISTRY[name])
+    values: dict[type, object] = {str: text, int: 3, bool: False}
+    return {
+        field.name: values.get(hints[field.name], {})
+        for field in fields(REGISTRY[name])
+        if field.name != "site_id"
+    }
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_every_event_has_its_own_sentence(trail, name):
+    said = str(trail.sentence(entry_of(name, facts_of(name, "word")))).strip()
+    assert said.endswith(".")
+    assert "does not know" not in said
+    assert len(said) > 12
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_no_fact_becomes_markup_or_template(trail, name):
+    said = str(trail.sentence(entry_of(name, facts_of(name, HOSTILE), who=HOSTILE)))
+    assert "<script" not in said
+    assert "49" not in said
+
+
+def test_an_event_of_a_later_version_is_named_not_hidden(trail):
+    said = str(trail.sentence(entry_of("moon_landing", {})))
+    assert "does not know" in said
+    assert "moon_landing" in said
+
+
+def test_the_one_who_acted_is_named(trail):
+    said = str(trail.sentence(entry_of("sync_asked", {"sync_id": 1}, who="Ben & Co")))
+    assert said.strip() == f"{escape('Ben & Co')} asked for a new report."
+
+
+def test_an_empty_trail_says_so(trail):
+    assert "Nothing yet" in str(trail.entry_list([], {}, empty="Nothing yet."))
