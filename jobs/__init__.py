@@ -1,0 +1,23 @@
+"""What runs outside a request. Each job gets ids, opens the database, makes one domain call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app import queue
+from app.config import Config
+from app.models.base import db, use_database
+
+
+@contextmanager
+def surroundings() -> Iterator[Config]:
+    """The configuration, with a database connection that belongs to this job alone.
+
+    rq forks for every job; a connection opened before that would be shared.
+    """
+    config = Config.from_env()
+    use_database(config.database_url)
+    queue.use(queue.RedisBackend(config.redis_url))
+    with db.connection_context():
+        yield config

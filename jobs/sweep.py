@@ -1,0 +1,27 @@
+"""What time alone makes due: reports, goodbyes, and work that was lost on the way."""
+
+from __future__ import annotations
+
+from app.domain import inventory, pairing, revocation
+from app.models.base import utcnow
+from jobs import surroundings
+
+
+def due_syncs() -> int:
+    with surroundings() as config:
+        return len(inventory.request_due(utcnow(), every_minutes=config.sync_every_minutes))
+
+
+def due_goodbyes() -> int:
+    with surroundings():
+        return len(revocation.retry_due(utcnow()))
+
+
+def lost_pairings() -> int:
+    with surroundings():
+        return pairing.recover(utcnow())
+
+
+def lost_syncs() -> int:
+    with surroundings():
+        return inventory.recover(utcnow())
