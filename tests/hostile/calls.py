@@ -1,0 +1,33 @@
+"""How the tests of this folder call a hostile site, and what they then hold in hand."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from app.protocol import b64u
+from app.siteclient import Reply, SiteError, call
+from tests.hostile.server import Behaviour, HostileServer
+from tests.hostile.site import channel
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+SECRET = b64u(b"a secret argument, 32 bytes long")
+HTML = {"Content-Type": "text/html; charset=UTF-8", "Server": "nginx"}
+JSON = {"Content-Type": "application/json"}
+CAPTCHA = b"<!DOCTYPE html><html><head><title>Are you human?</title></head><body>\x07</body></html>"
+
+
+def ask(server: HostileServer, op: str = "ping", **options: Any) -> Reply:
+    """Ana's dashboard calls the site behind `server`."""
+    arguments = options.pop("arguments", {})
+    return call(channel(server.url), op, arguments, by="Ana", allow_nets=LOOPBACK, **options)
+
+
+def refused(behaviour: Behaviour, op: str = "ping", **options: Any) -> SiteError:
+    with HostileServer(behaviour) as server:
+        with pytest.raises(SiteError) as caught:
+            ask(server, op, **options)
+        assert len(server.asked) == 1
+    return caught.value

@@ -1,0 +1,128 @@
+"""A web server on 127.0.0.1 that does exactly what a test tells it to, byte for byte.
+
+Every connection goes to one `behaviour`, which gets the request it read and the raw
+socket. What was asked is kept; what could be sent is counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Behaviour = Callable[["Asked", "Line"], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it arrived."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Line:
+    """The connection to the client; `sent` counts what the client's side took."""
+
+    sock: socket.socket
+    stop: threading.Event
+    sent: int = 0
+
+    def send(self, raw: bytes) -> None:
+        self.sock.sendall(raw)
+        self.sent += len(raw)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until `seconds` passed or the test is over."""
+        self.stop.wait(seconds)
+
+
+@dataclass
+class HostileServer:
+    """Use as a context manager; `url` is where it listens."""
+
+    behaviour: Behaviour
+    tls: ssl.SSLContext | None = None
+    host: str = "127.0.0.1"
+    asked: list[Asked] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    connections: int = 0
+
+    def __enter__(self) -> HostileServer:
+        self._listener = socket.create_server((self.host, 0))
+        self._listener.settimeout(0.05)
+        self.port = self._listener.getsockname()[1]
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._listen, daemon=True)]
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._listener.close()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
+
+    @property
+    def sent(self) -> int:
+        return sum(line.sent for line in self.lines)
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                sock, _ = self._listener.accept()
+                self.connections += 1
+                thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        sock.settimeout(10)
+        # A client that hangs up early is what many of these tests are about.
+        with contextlib.suppress(OSError, ssl.SSLError), contextlib.ExitStack() as stack:
+            stack.enter_context(sock)
+            if self.tls is not None:
+                sock = stack.enter_context(self.tls.wrap_socket(sock, server_side=True))
+            line = Line(sock, self._stop)
+            self.lines.append(line)
+            asked = _read_request(sock)
+            if asked is not None:
+                self.asked.append(asked)
+                self.behaviour(asked, line)
+
+
+def _read_request(sock: socket.socket) -> Asked | None:
+    with sock.makefile("rb") as stream:
+        first = stream.readline().decode("latin-1").split()
+        if len(first) != 3:
+            return None
+        headers: dict[str, str] = {}
+        while (text := stream.readline().decode("latin-1").strip()) != "":
+            name, _, value = text.partition(":")
+            headers[name.strip()] = value.strip()
+        size = int(headers.get("Content-Length", "0"))
+        return Asked(first[0], first[1], headers, stream.read(size))
+
+
+def http(
+    status: int, headers: dict[str, str], body: bytes = b"", *, length: int | None = None
+) -> bytes:
+    """A plain HTTP/1.1 reply; `length` tells a lie about the body's size."""
+    fields = {"Content-Length": str(len(body) if length is None else length), **headers}
+    lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def says(raw: bytes) -> Behaviour:
+    """A behaviour that always answers the same bytes."""
+    return lambda _asked, line: line.send(raw)

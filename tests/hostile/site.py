@@ -1,0 +1,90 @@
+"""A SiteAgent that knows its keys, and from there on does whatever a test wants."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app import protocol
+from app.protocol import VerifiedRequest
+from app.siteclient import Channel
+from tests.hostile.server import Asked, Behaviour, Line, http
+
+SEND_KEY = b"dashboard to site, 32 bytes long"
+RECEIVE_KEY = b"site to dashboard, 32 bytes long"
+KEYID = "hostile-site.1"
+PATH = "/wp-json/siteagent/v1/rpc"
+
+
+def channel(base_url: str) -> Channel:
+    """The dashboard's end of the connection to a site at `base_url`."""
+    return Channel(7, base_url + PATH, KEYID, SEND_KEY, RECEIVE_KEY)
+
+
+def verified(asked: Asked, base_url: str, now: int | None = None) -> VerifiedRequest:
+    """Check the request as a real site would; raises ProtocolError like one."""
+    return protocol.verify_request(
+        method=asked.method,
+        urls=[base_url + asked.target],
+        headers=asked.headers,
+        body=asked.body,
+        key_for={KEYID: SEND_KEY}.get,
+        now=int(time.time()) if now is None else now,
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply on its way out: change one thing of it and send it."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def raw(self, **headers: str) -> bytes:
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        return http(self.status, self.headers | more, self.body)
+
+
+def signed(
+    asked: Asked,
+    line: Line,
+    body: bytes,
+    *,
+    status: int = 200,
+    key: bytes = RECEIVE_KEY,
+    nonce: str | None = None,
+) -> Answer:
+    """A rightly signed answer, unless `key` or `nonce` say otherwise."""
+    host, port = line.sock.getsockname()[:2]
+    scheme = "https" if hasattr(line.sock, "version") else "http"
+    name = asked.headers.get("Host", f"{host}:{port}")
+    request = verified(asked, f"{scheme}://{name}")
+    if nonce is not None:
+        request = replace(request, nonce=nonce)
+    headers = protocol.sign_response(request, status, body, key=key, now=request.created)
+    return Answer(status, headers, body)
+
+
+def document(op: str = "ping", **facts: Any) -> bytes:
+    """A positive answer's body."""
+    return protocol.canonical({"v": 1, "ok": True, "op": op, **facts})
+
+
+def refusal(code: str, op: str = "ping", **facts: Any) -> bytes:
+    """A negative answer's body."""
+    error = {"code": code, "message": f"Refused: {code}.", **facts}
+    return protocol.canonical({"v": 1, "ok": False, "op": op, "error": error})
+
+
+def answers(body: bytes, **options: Any) -> Behaviour:
+    """A behaviour that signs and sends `body`."""
+    return lambda asked, line: line.send(signed(asked, line, body, **options).raw())
+
+
+def answers_changed(change: Callable[[Answer], bytes], body: bytes | None = None) -> Behaviour:
+    """A behaviour that signs an honest answer and lets `change` spoil it afterwards."""
+    honest = document(time=1) if body is None else body
+    return lambda asked, line: line.send(change(signed(asked, line, honest)))

@@ -1,0 +1,230 @@
+"""What goes wrong before anything is sent: names, addresses, ports, certificates."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.siteclient import Fault, Reply, SiteError, call, call_bearer
+from tests.hostile.calls import LOOPBACK
+from tests.hostile.certificates import DAY, Authority
+from tests.hostile.server import HostileServer, says
+from tests.hostile.site import (
+    answers,
+    channel,
+    document,
+)
+
+
+def test_an_unknown_name_is_named() -> None:
+    def unknown(*_: object) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with pytest.raises(SiteError) as caught:
+        call(
+            channel("http://no.example.test"), "ping", {}, by="Ana", allow_nets=(), resolve=unknown
+        )
+    assert caught.value.fault is Fault.dns
+    assert caught.value.evidence == {
+        "host": "no.example.test",
+        "detail": "Name or service not known",
+    }
+
+
+def test_a_name_server_that_keeps_silent_does_not_hold_the_call_up() -> None:
+    never = threading.Event()
+
+    def silent(*_: object) -> list[Any]:
+        never.wait(30)
+        return []
+
+    with pytest.raises(SiteError) as caught:
+        call(
+            channel("http://slow.example.test"),
+            "ping",
+            {},
+            by="Ana",
+            allow_nets=(),
+            resolve=silent,
+            deadline_s=0.2,
+        )
+    never.set()
+    assert caught.value.fault is Fault.dns
+
+
+def test_a_closed_port_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(SiteError) as caught:
+        call(channel(f"http://127.0.0.1:{port}"), "ping", {}, by="Ana", allow_nets=LOOPBACK)
+    assert caught.value.fault is Fault.connection_refused
+    assert caught.value.evidence["address"] == f"127.0.0.1 port {port}"
+
+
+def test_a_full_backlog_is_a_connect_timeout() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        target = listener.getsockname()
+        waiting = []
+        for _ in range(3):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(target)
+            waiting.append(sock)
+        with pytest.raises(SiteError) as caught:
+            call(
+                channel(f"http://127.0.0.1:{target[1]}"),
+                "ping",
+                {},
+                by="Ana",
+                allow_nets=LOOPBACK,
+                deadline_s=0.4,
+            )
+        for sock in waiting:
+            sock.close()
+    assert caught.value.fault is Fault.connect_timeout
+
+
+def test_a_private_address_is_refused_and_not_called() -> None:
+    with HostileServer(answers(document())) as server, pytest.raises(SiteError) as caught:
+        call(channel(server.url), "ping", {}, by="Ana", allow_nets=())
+    assert caught.value.fault is Fault.address_refused
+    assert caught.value.evidence == {"host": "127.0.0.1", "address": "127.0.0.1"}
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "ftp://site.example.test",
+        "http://ana:pw@site.example.test",
+        "http://site.example.test/#",
+        "http://bücher.example.test",
+        "http://site.example.test:0",
+        "http://site.example.test:99999",
+        "http:///nohost",
+        "nonsense",
+        "http://" + "a" * 2000,
+    ],
+)
+def test_an_address_that_is_not_plain_http_is_refused(endpoint: str) -> None:
+    with pytest.raises(SiteError) as caught:
+        call(channel(endpoint), "ping", {}, by="Ana", allow_nets=LOOPBACK)
+    assert caught.value.fault is Fault.address_refused
+    with pytest.raises(SiteError) as caught:
+        call_bearer(endpoint, {"op": "revoke"}, allow_nets=LOOPBACK)
+    assert caught.value.fault is Fault.address_refused
+
+
+def at_home(*_: object) -> list[Any]:
+    """The resolver of these tests: every name is this machine."""
+    host, port = _[0], _[1]
+    assert isinstance(host, str)
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+
+@contextmanager
+def https_site(authority: Authority, name: str, **options: Any) -> Iterator[HostileServer]:
+    with HostileServer(answers(document(time=1)), tls=authority.server(name, **options)) as server:
+        yield server
+
+
+def over_tls(server: HostileServer, authority: Authority, **options: Any) -> Reply:
+    options = {"ca_file": str(authority.ca_file)} | options
+    return call(
+        channel(f"https://shop.example.test:{server.port}"),
+        "ping",
+        {},
+        by="Ana",
+        allow_nets=LOOPBACK,
+        resolve=at_home,
+        **options,
+    )
+
+
+def test_a_good_certificate_is_accepted(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with https_site(authority, "shop.example.test") as server:
+        assert over_tls(server, authority).document["time"] == 1
+
+
+def test_an_expired_certificate_is_named_with_its_date(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with https_site(authority, "shop.example.test", starts=-9 * DAY, ends=-DAY) as server:
+        with pytest.raises(SiteError) as caught:
+            over_tls(server, authority)
+        assert server.asked == []
+    error = caught.value
+    yesterday = datetime.now(UTC) - DAY
+    assert error.fault is Fault.tls_expired
+    assert str(error.evidence["not_after"])[:4] == str(yesterday.year)
+    assert error.evidence["subject"] == "shop.example.test"
+    assert error.evidence["issuer"] == "Test Authority"
+    assert "expired" in str(error.evidence["detail"])
+
+
+def test_a_certificate_for_another_name_is_named_with_its_names(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with https_site(authority, "other.example.test") as server:
+        with pytest.raises(SiteError) as caught:
+            over_tls(server, authority)
+        assert server.asked == []
+    assert caught.value.fault is Fault.tls_wrong_name
+    assert caught.value.evidence["names"] == "other.example.test"
+
+
+def test_a_certificate_that_vouches_for_itself_is_invalid(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with https_site(authority, "shop.example.test", vouched=False) as server:
+        with pytest.raises(SiteError) as caught:
+            over_tls(server, authority)
+        assert server.asked == []
+    assert caught.value.fault is Fault.tls_invalid
+    assert caught.value.evidence["issuer"] == "shop.example.test"
+
+
+def test_an_unknown_authority_is_invalid(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with https_site(authority, "shop.example.test") as server:
+        with pytest.raises(SiteError) as caught:
+            over_tls(server, authority, ca_file=None)
+        assert server.asked == []
+    assert caught.value.fault is Fault.tls_invalid
+
+
+def test_a_certificate_from_tomorrow_is_invalid(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with https_site(authority, "shop.example.test", starts=DAY, ends=2 * DAY) as server:
+        with pytest.raises(SiteError) as caught:
+            over_tls(server, authority)
+    assert caught.value.fault is Fault.tls_invalid
+
+
+def test_a_server_without_tls_is_invalid(tmp_path: Path) -> None:
+    with HostileServer(says(b"")) as server, pytest.raises(SiteError) as caught:
+        over_tls(server, Authority(tmp_path))
+    assert caught.value.fault is Fault.tls_invalid
+
+
+def test_a_silent_tls_server_is_a_connect_timeout(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint = f"https://shop.example.test:{listener.getsockname()[1]}"
+        with pytest.raises(SiteError) as caught:
+            call(
+                channel(endpoint),
+                "ping",
+                {},
+                by="Ana",
+                allow_nets=LOOPBACK,
+                resolve=at_home,
+                deadline_s=0.3,
+            )
+    assert caught.value.fault is Fault.connect_timeout

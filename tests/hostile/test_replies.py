@@ -1,0 +1,460 @@
+"""Every answer a site or its host can give has its own name, and only a true one is believed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app import protocol
+from app.siteclient import Fault, SiteError, call
+from tests.hostile.calls import CAPTCHA, HTML, JSON, LOOPBACK, SECRET, ask, refused
+from tests.hostile.server import Asked, HostileServer, Line, http, says
+from tests.hostile.site import (
+    KEYID,
+    PATH,
+    RECEIVE_KEY,
+    SEND_KEY,
+    Answer,
+    answers,
+    answers_changed,
+    channel,
+    document,
+    refusal,
+    signed,
+)
+
+# --- the case that works
+
+
+def test_a_signed_answer_is_returned_with_the_bytes_that_travelled() -> None:
+    body = document(plugin="0.1.0", time=5)
+    with HostileServer(answers(body)) as server:
+        reply = ask(server, arguments={"have": None})
+    assert reply.status == 200
+    assert reply.document["plugin"] == "0.1.0"
+    assert reply.body == body
+    assert reply.request_body == server.asked[0].body
+    assert json.loads(reply.request_body) == {"v": 1, "op": "ping", "by": "Ana", "have": None}
+    assert reply.sent_at <= reply.received_at
+    assert reply.clock_offset_s == 0
+
+
+def test_the_request_is_a_plain_post_of_the_profile() -> None:
+    with HostileServer(answers(document())) as server:
+        ask(server)
+    asked = server.asked[0]
+    assert (asked.method, asked.target) == ("POST", PATH)
+    assert asked.headers["Content-Type"] == "application/json"
+    assert asked.headers["Accept-Encoding"] == "identity"
+    assert "Cookie" not in asked.headers
+    assert "Authorization" not in asked.headers
+
+
+def test_arguments_cannot_replace_operation_or_version() -> None:
+    with HostileServer(answers(document())) as server:
+        ask(server, arguments={"op": "revoke", "v": 2, "by": "Cleo"})
+    assert json.loads(server.asked[0].body) == {"v": 1, "op": "ping", "by": "Ana"}
+
+
+def test_who_asked_is_one_short_printable_line() -> None:
+    with HostileServer(answers(document())) as server:
+        call(
+            channel(server.url),
+            "ping",
+            {},
+            by="Ana\r\n\u202eevil " + "x" * 300,
+            allow_nets=LOOPBACK,
+        )
+    by = json.loads(server.asked[0].body)["by"]
+    assert by.startswith("Ana evil xxx")
+    assert len(by) == 120
+
+
+def test_chunked_answers_are_read() -> None:
+    def chunked(asked: Asked, line: Line) -> None:
+        answer = signed(asked, line, document(time=1))
+        head = answer.raw().partition(b"\r\n\r\n")[0]
+        head = head.replace(b"Content-Length: %d" % len(answer.body), b"Transfer-Encoding: chunked")
+        line.send(head + b"\r\n\r\n")
+        for byte in answer.body:
+            line.send(b"1\r\n%c\r\n" % byte)
+        line.send(b"0\r\n\r\n")
+
+    with HostileServer(chunked) as server:
+        assert ask(server).document["time"] == 1
+
+
+# --- answers nobody signed
+
+UNSIGNED: dict[str, tuple[bytes, Fault, dict[str, str | int]]] = {
+    "a page with status 200": (
+        http(200, HTML, b"<html><body>Welcome!</body></html>"),
+        Fault.web_page,
+        {"status": 200, "server": "nginx", "text": "<html><body>Welcome!</body></html>"},
+    ),
+    "a page that calls itself plain text": (
+        http(200, {"Content-Type": "text/plain"}, b"\n<!DOCTYPE html>"),
+        Fault.web_page,
+        {"content_type": "text/plain"},
+    ),
+    "a captcha with 403": (http(403, HTML, CAPTCHA), Fault.blocked, {"status": 403}),
+    "a captcha with 202": (http(202, HTML, CAPTCHA), Fault.blocked, {"status": 202}),
+    "a captcha with 503": (
+        http(503, HTML | {"cf-mitigated": "challenge"}, CAPTCHA),
+        Fault.blocked,
+        {"detail": "a challenge meant for browsers"},
+    ),
+    "too many requests": (http(429, HTML, b"slow down"), Fault.blocked, {"status": 429}),
+    "a teapot": (http(418, {}, b""), Fault.blocked, {"status": 418}),
+    "a password asked": (
+        http(401, HTML | {"WWW-Authenticate": 'Basic realm="staging"'}, b"no"),
+        Fault.blocked,
+        {"status": 401, "detail": "the server asks for a password of its own"},
+    ),
+    "another plugin's 401": (
+        http(401, JSON, b'{"code":"rest_not_logged_in"}'),
+        Fault.blocked,
+        {"text": '{"code":"rest_not_logged_in"}'},
+    ),
+    "no such page": (http(404, HTML, b"<html>404</html>"), Fault.not_found, {"status": 404}),
+    "no such route": (http(404, JSON, b'{"code":"rest_no_route"}'), Fault.not_found, {}),
+    "gone": (http(410, HTML, b""), Fault.not_found, {"status": 410}),
+    "an error of the server": (http(500, HTML, b"Oops"), Fault.server_error, {"text": "Oops"}),
+    "maintenance": (http(503, HTML, b"Back soon"), Fault.server_error, {"status": 503}),
+    "an unsigned success": (http(200, JSON, document()), Fault.unsigned_reply, {"status": 200}),
+    "our refusal": (
+        http(401, JSON, b'{"siteagent":1,"code":"unauthorized"}'),
+        Fault.unauthorized,
+        {"status": 401},
+    ),
+    "our refusal as a success": (
+        http(200, JSON, b'{"siteagent":1,"code":"unauthorized"}'),
+        Fault.unsigned_reply,
+        {},
+    ),
+    "our refusal with another number": (
+        http(401, JSON, b'{"siteagent":true,"code":"unauthorized"}'),
+        Fault.blocked,
+        {},
+    ),
+    "our refusal of an oversized request": (
+        http(413, JSON, b'{"siteagent":1,"code":"unauthorized"}'),
+        Fault.refused_by_site,
+        {"code": "too_large"},
+    ),
+    "a goodbye": (
+        http(401, JSON, b'{"siteagent":1,"code":"disconnected","g":"abc"}'),
+        Fault.disconnected,
+        {"g": "abc"},
+    ),
+    "a goodbye without proof": (
+        http(401, JSON, b'{"siteagent":1,"code":"disconnected","g":null}'),
+        Fault.blocked,
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNSIGNED)
+def test_an_unsigned_answer_gets_its_name_and_evidence(case: str) -> None:
+    raw, fault, expected = UNSIGNED[case]
+    error = refused(says(raw))
+    assert error.fault is fault
+    assert expected.items() <= error.evidence.items()
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+def test_redirects_are_named_and_never_followed(status: int) -> None:
+    with HostileServer(answers(document())) as elsewhere:
+        target = elsewhere.url + PATH
+        error = refused(says(http(status, {"Location": target})))
+    assert error.fault is Fault.redirected
+    assert error.evidence["location"] == target
+    assert elsewhere.connections == 0
+
+
+def test_a_redirect_inwards_is_not_followed_either() -> None:
+    error = refused(says(http(307, {"Location": "http://169.254.169.254/latest/meta-data/"})))
+    assert error.fault is Fault.redirected
+    assert error.evidence["location"] == "http://169.254.169.254/latest/meta-data/"
+
+
+def test_a_signed_redirect_is_still_a_redirect() -> None:
+    error = refused(answers(document(), status=302))
+    assert error.fault is Fault.redirected
+
+
+def test_a_long_page_of_a_missing_plugin_is_named_by_its_status() -> None:
+    error = refused(says(http(404, HTML, b"<html>" + b"x" * 500_000)))
+    assert error.fault is Fault.not_found
+    assert len(str(error.evidence["text"])) <= 200
+
+
+# --- evidence is safe to store and show
+
+
+def test_evidence_holds_no_control_or_direction_characters() -> None:
+    page = "<html>\x00\x1b[31m\r\n\u202eevil\u2066\ufeff</html>".encode()
+    raw = http(500, {"Server": "ngi\x01nx\x85", "Content-Type": "text/html"}, page)
+    error = refused(says(raw))
+    assert error.evidence["text"] == "<html> [31m evil </html>"
+    assert error.evidence["server"] == "ngi nx"
+
+
+def test_a_site_that_echoes_the_request_does_not_put_secrets_into_evidence() -> None:
+    def echo(asked: Asked, line: Line) -> None:
+        everything = repr(sorted(asked.headers.items())) + asked.body.decode()
+        line.send(http(500, {"Server": asked.headers["Signature"]}, everything[-200:].encode()))
+
+    error = refused(echo, "revoke", arguments={"kid": KEYID, "r": SECRET})
+    shown = repr(error.evidence)
+    assert error.fault is Fault.server_error
+    assert "[hidden]" in shown
+    assert SECRET not in shown
+    assert SECRET[:20] not in shown
+
+
+@pytest.mark.parametrize("place", ["text", "header"])
+def test_evidence_is_short(place: str) -> None:
+    head = {"Server": "s" * 5000} if place == "header" else {}
+    error = refused(says(http(500, head, b"y" * 5000)))
+    assert all(len(str(value)) <= 500 for value in error.evidence.values())
+
+
+def test_keys_are_not_in_the_channels_or_errors_text() -> None:
+    error = refused(says(http(500, {}, b"")))
+    text = repr(channel("http://x")) + str(error) + repr(error)
+    assert "32 bytes long" not in text
+
+
+# --- signed, but wrong
+
+OTHER_NONCE = "A" * 22
+SPOILT: dict[str, tuple[Callable[[Answer], bytes], Fault]] = {
+    "status changed": (
+        lambda a: Answer(201, a.headers, a.body).raw(),
+        Fault.bad_reply_signature,
+    ),
+    "success turned into our 401": (
+        lambda a: Answer(401, a.headers, a.body).raw(),
+        Fault.bad_reply_signature,
+    ),
+    "body altered": (
+        lambda a: Answer(200, a.headers, a.body.replace(b":1,", b":2,")).raw(),
+        Fault.digest_mismatch,
+    ),
+    "warning printed before the body": (
+        lambda a: Answer(200, a.headers, b"<b>Warning</b>: x\n" + a.body).raw(),
+        Fault.digest_mismatch,
+    ),
+    "body and digest altered": (
+        lambda a: Answer(200, a.headers, b"{}").raw(Content_Digest=protocol.content_digest(b"{}")),
+        Fault.bad_reply_signature,
+    ),
+    "signature taken away": (
+        lambda a: Answer(
+            200, {k: v for k, v in a.headers.items() if k != "Signature"}, a.body
+        ).raw(),
+        Fault.unsigned_reply,
+    ),
+    "charset added": (
+        lambda a: a.raw(Content_Type="application/json; charset=UTF-8"),
+        Fault.bad_reply_signature,
+    ),
+    "gzip on the way": (
+        lambda a: Answer(200, a.headers, gzip.compress(a.body)).raw(Content_Encoding="gzip"),
+        Fault.encoded_reply,
+    ),
+    "an encoding claimed only": (lambda a: a.raw(Content_Encoding="br"), Fault.encoded_reply),
+    "signature fields twice": (
+        lambda a: a.raw().replace(b"\r\nSignature:", b"\r\nSignature: x\r\nSignature:"),
+        Fault.bad_reply_signature,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_a_spoilt_answer_is_refused(case: str) -> None:
+    change, fault = SPOILT[case]
+    error = refused(answers_changed(change))
+    assert error.fault is fault
+    assert error.evidence["address"] == "127.0.0.1"
+
+
+def test_an_identity_encoding_is_no_encoding() -> None:
+    with HostileServer(answers_changed(lambda a: a.raw(Content_Encoding="identity"))) as server:
+        assert ask(server).document["time"] == 1
+
+
+def test_an_answer_signed_with_another_key_is_refused() -> None:
+    assert refused(answers(document(), key=b"x" * 32)).fault is Fault.bad_reply_signature
+
+
+def test_our_own_key_sent_back_is_refused() -> None:
+    assert refused(answers(document(), key=SEND_KEY)).fault is Fault.bad_reply_signature
+
+
+def test_an_answer_to_another_question_is_refused() -> None:
+    error = refused(answers(document(), nonce=OTHER_NONCE))
+    assert error.fault is Fault.bad_reply_signature
+    assert "another request" in str(error.evidence["detail"])
+
+
+def test_a_recorded_answer_is_refused_the_second_time() -> None:
+    recorded: list[bytes] = []
+
+    def replay(asked: Asked, line: Line) -> None:
+        recorded.append(signed(asked, line, document(time=1)).raw())
+        line.send(recorded[0])
+
+    with HostileServer(replay) as server:
+        assert ask(server).document["time"] == 1
+        with pytest.raises(SiteError) as caught:
+            ask(server)
+    assert caught.value.fault is Fault.bad_reply_signature
+
+
+def test_an_encoded_page_is_named_a_page_without_showing_garbage() -> None:
+    raw = http(200, HTML | {"Content-Encoding": "gzip"}, gzip.compress(b"<html>"))
+    error = refused(says(raw))
+    assert error.fault is Fault.web_page
+    assert "text" not in error.evidence
+
+
+def test_a_gzip_bomb_is_not_unpacked() -> None:
+    bomb = gzip.compress(b"0" * 20_000_000)
+    raw = http(200, JSON | {"Content-Encoding": "gzip"}, bomb)
+    assert refused(says(raw)).fault is Fault.encoded_reply
+
+
+DEEP = b'{"v":1,"ok":true,"op":"ping","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+UNREADABLE = {
+    "not JSON": b"hello",
+    "nothing": b"",
+    "a list": b"[]",
+    "too deep": DEEP[:400] + DEEP[-400:],
+    "far too deep": DEEP,
+    "NaN": b'{"v":1,"ok":true,"op":"ping","x":NaN}',
+    "infinity": b'{"v":1,"ok":true,"op":"ping","x":-Infinity}',
+    "a decimal": b'{"v":1,"ok":true,"op":"ping","x":1.5}',
+    "a huge number": b'{"v":1,"ok":true,"op":"ping","x":' + b"9" * 5000 + b"}",
+    "a key twice": b'{"v":1,"ok":false,"ok":true,"op":"ping"}',
+    "a lone surrogate": b'{"v":1,"ok":true,"op":"ping","x":"\\ud800"}',
+    "broken text": b'{"v":1,"ok":true,"op":"ping","x":"\xff"}',
+    "another operation": document("report"),
+    "another version": b'{"v":2,"ok":true,"op":"ping"}',
+    "neither yes nor no": b'{"v":1,"ok":1,"op":"ping"}',
+    "no without a reason": b'{"v":1,"ok":false,"op":"ping"}',
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_a_signed_answer_that_makes_no_sense_is_malformed(case: str) -> None:
+    error = refused(answers(UNREADABLE[case]), max_bytes=1_000_000)
+    assert error.fault is Fault.malformed_reply
+
+
+def test_yes_with_an_error_status_is_malformed() -> None:
+    assert refused(answers(document(), status=403)).fault is Fault.malformed_reply
+
+
+# --- signed refusals
+
+REFUSALS = {
+    "clock_skew": Fault.clock_skew,
+    "replayed": Fault.replayed,
+    "digest_mismatch": Fault.digest_mismatch,
+    "identity_changed": Fault.identity_changed,
+    "wrong_site": Fault.wrong_site,
+    "pairing_closed": Fault.pairing_closed,
+    "unknown_operation": Fault.refused_by_site,
+    "output_started": Fault.refused_by_site,
+    "nonce_store_unavailable": Fault.refused_by_site,
+    "web_page": Fault.refused_by_site,
+    "dns": Fault.refused_by_site,
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_a_signed_refusal_keeps_its_code_and_facts(code: str) -> None:
+    error = refused(answers(refusal(code, paired="a.example", number=5), status=409))
+    assert error.fault is REFUSALS[code]
+    expected = {"status": 409, "code": code, "paired": "a.example", "number": 5}
+    assert expected.items() <= error.evidence.items()
+
+
+def test_a_refusal_full_of_facts_is_cut() -> None:
+    many = {f"fact{n}": "z" * 1000 for n in range(50)}
+    error = refused(answers(refusal("identity_changed", **many), status=409))
+    assert len(error.evidence) == 12
+    assert max(len(str(value)) for value in error.evidence.values()) == 500
+
+
+def test_what_passes_by_itself_is_not_permanent() -> None:
+    assert not refused(answers(refusal("nonce_store_unavailable"), status=503)).permanent
+    assert refused(answers(refusal("unknown_operation"), status=400)).permanent
+    assert not refused(says(http(503, HTML, b""))).permanent
+    assert refused(says(http(404, HTML, b""))).permanent
+
+
+def test_a_site_with_another_clock_is_asked_again_by_its_own() -> None:
+    ahead = 3600
+    here = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+
+    def other_clock(asked: Asked, line: Line) -> None:
+        site_now = int(here.timestamp()) + ahead
+        base = f"http://127.0.0.1:{line.sock.getsockname()[1]}"
+        try:
+            request = protocol.verify_request(
+                method="POST",
+                urls=[base + PATH],
+                headers=asked.headers,
+                body=asked.body,
+                key_for={KEYID: SEND_KEY}.get,
+                now=site_now,
+            )
+            status, body = 200, document(time=site_now)
+        except protocol.ProtocolError as why:
+            request, status = why.request, 401
+            body = refusal(why.code, site_time=site_now)
+        headers = protocol.sign_response(request, status, body, key=RECEIVE_KEY, now=site_now)
+        line.send(http(status, headers, body))
+
+    with HostileServer(other_clock) as server:
+        reply = ask(server, now=lambda: here)
+    assert reply.clock_offset_s == ahead
+    assert len(server.asked) == 2
+
+
+def test_a_site_that_always_complains_about_the_clock_is_asked_twice_at_most() -> None:
+    here = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+    site_time = int((here + timedelta(hours=2)).timestamp())
+
+    def complains(asked: Asked, line: Line) -> None:
+        request = protocol.verify_request(
+            method="POST",
+            urls=[f"http://127.0.0.1:{line.sock.getsockname()[1]}{PATH}"],
+            headers=asked.headers,
+            body=asked.body,
+            key_for={KEYID: SEND_KEY}.get,
+            now=int(here.timestamp()) + (7200 if len(server.asked) > 1 else 0),
+        )
+        body = refusal("clock_skew", site_time=site_time)
+        headers = protocol.sign_response(request, 401, body, key=RECEIVE_KEY, now=0 + 1)
+        line.send(http(401, headers, body))
+
+    with HostileServer(complains) as server:
+        with pytest.raises(SiteError) as caught:
+            ask(server, now=lambda: here)
+        assert len(server.asked) == 2
+    assert caught.value.fault is Fault.clock_skew
+    assert caught.value.evidence["site_time"] == site_time
+
+
+def test_a_clock_more_than_a_day_off_is_not_followed() -> None:
+    error = refused(answers(refusal("clock_skew", site_time=1), status=401))
+    assert error.fault is Fault.clock_skew

@@ -1,0 +1,58 @@
+"""The one call without a signature: a revocation whose argument is its own proof."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from app import protocol
+from app.siteclient import Fault, SiteError, call_bearer
+from tests.hostile.calls import HTML, JSON, LOOPBACK, SECRET
+from tests.hostile.server import HostileServer, http, says
+from tests.hostile.site import (
+    KEYID,
+    PATH,
+    answers,
+    document,
+)
+
+
+def test_an_unsigned_revocation_returns_what_the_site_said() -> None:
+    answer = b'{"v":1,"ok":true,"op":"revoke","a":"proof"}'
+    with HostileServer(says(http(200, JSON, answer))) as server:
+        status, said = call_bearer(
+            server.url + PATH,
+            {"op": "revoke", "by": "Ana", "kid": KEYID, "r": SECRET},
+            allow_nets=LOOPBACK,
+        )
+    assert (status, said) == (200, {"v": 1, "ok": True, "op": "revoke", "a": "proof"})
+    asked = server.asked[0]
+    assert not protocol.is_signed(asked.headers)
+    assert asked.headers["Content-Type"] == "application/json"
+    assert json.loads(asked.body)["r"] == SECRET
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        http(200, HTML, b"<html>"),
+        http(200, JSON, b"[1]"),
+        http(200, JSON, b"{" + b" " * 100_000),
+        http(200, JSON | {"Content-Encoding": "gzip"}, gzip.compress(b"{}")),
+    ],
+    ids=["a page", "a list", "too much", "encoded"],
+)
+def test_an_unsigned_revocation_takes_no_other_answer(raw: bytes) -> None:
+    with HostileServer(says(raw)) as server:
+        assert call_bearer(server.url + PATH, {"op": "revoke"}, allow_nets=LOOPBACK) == (200, None)
+
+
+def test_an_unsigned_revocation_is_not_redirected() -> None:
+    with HostileServer(answers(document())) as elsewhere:
+        raw = http(307, {"Location": elsewhere.url})
+        with HostileServer(says(raw)) as server, pytest.raises(SiteError) as caught:
+            call_bearer(server.url + PATH, {"op": "revoke", "r": SECRET}, allow_nets=LOOPBACK)
+    assert caught.value.fault is Fault.redirected
+    assert elsewhere.connections == 0
