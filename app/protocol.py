@@ -23,6 +23,7 @@ REQUEST_TAG = "siteagent-req/1"
 RESPONSE_TAG = "siteagent-res/1"
 NOTE_TAG = "siteagent-note/1"
 CONTENT_TYPE = "application/json"
+_TAGS = (REQUEST_TAG, RESPONSE_TAG, NOTE_TAG)
 
 LIFETIME_S = 60
 MAX_LIFETIME_S = 120
@@ -326,7 +327,9 @@ def _parameters(components: str, created: int, keyid: str, nonce: str, tag: str)
         f'{components};created={created};keyid="{keyid}";alg="hmac-sha256"'
         f';expires={created + LIFETIME_S};nonce="{nonce}";tag="{tag}"'
     )
-    if not re.fullmatch(re.escape(components) + _PARAMETERS + re.escape(f';tag="{tag}"'), text):
+    if tag not in _TAGS or not re.fullmatch(
+        re.escape(components) + _PARAMETERS + re.escape(f';tag="{tag}"'), text
+    ):
         raise ProtocolError("malformed", "signature parameters")
     return text
 

@@ -6,12 +6,13 @@ followed, and no reply is read beyond its byte limit or the call's total time.
 
 from __future__ import annotations
 
-import http.client
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from http.client import IncompleteRead
 from typing import Any
 
 import requests
@@ -21,6 +22,7 @@ from app import egress, protocol
 from app.addresses import Network
 from app.faults import Fault, SiteError, evidence, printable
 from app.protocol import ProtocolError
+from app.replies import PEEK_BYTES, Received, refuse_redirect, unsigned
 
 __all__ = ["Channel", "Fault", "Reply", "SiteError", "call", "call_bearer"]
 
@@ -28,8 +30,6 @@ DEADLINE_S = 20.0
 MAX_REPORT_BYTES = 2 * 1024 * 1024
 MAX_REPLY_BYTES = 64 * 1024
 MAX_BY_CHARS = 120
-_PEEK_BYTES = 16 * 1024
-_SHOWN_BYTES = 200
 _CHUNK_BYTES = 64 * 1024
 _MAX_CLOCK_OFFSET_S = 24 * 3600
 _SIGNED_FAULTS = frozenset(
@@ -88,49 +88,6 @@ class _Way:
     resolve: egress.Resolver
 
 
-@dataclass(frozen=True)
-class _Received:
-    """What came back, unjudged; `hidden` are our own texts that evidence must not show."""
-
-    status: int
-    headers: requests.structures.CaseInsensitiveDict[str]
-    body: bytes
-    is_cut: bool
-    limit: int
-    address: str
-    hidden: tuple[str, ...]
-
-    @property
-    def media_type(self) -> str:
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-    @property
-    def is_html(self) -> bool:
-        start = self.body[:512].lstrip().lower()
-        return "html" in self.media_type or start.startswith((b"<!doctype html", b"<html"))
-
-    @property
-    def is_encoded(self) -> bool:
-        return self.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
-
-    def error(self, fault: Fault, **more: object) -> SiteError:
-        """`fault` with what was seen of this reply."""
-        # Hidden before it is cut: half a secret at the cut would no longer be recognised.
-        text = "" if self.is_encoded else self.body[:_PEEK_BYTES].decode("utf-8", "replace")
-        seen: dict[str, object] = {
-            "status": self.status,
-            "server": self.headers.get("Server", "")[:_SHOWN_BYTES],
-            "content_type": self.headers.get("Content-Type", "")[:_SHOWN_BYTES],
-            "address": self.address,
-            **more,
-            "text": text,
-        }
-        kept = evidence(seen, self.hidden)
-        if isinstance(kept.get("text"), str):
-            kept["text"] = str(kept["text"])[:_SHOWN_BYTES]
-        return SiteError(fault, kept)
-
-
 def call(
     channel: Channel,
     op: str,
@@ -185,7 +142,7 @@ def call_bearer(
     headers = {"Content-Type": protocol.CONTENT_TYPE, "Accept-Encoding": "identity"}
     body = protocol.canonical({"v": protocol.VERSION, **document})
     received = _exchange(endpoint, headers, body, MAX_REPLY_BYTES, way)
-    _refuse_redirect(received)
+    refuse_redirect(received)
     if received.is_cut or received.is_encoded:
         return received.status, None
     try:
@@ -239,22 +196,25 @@ def _clock_offset(why: SiteError, now: Callable[[], datetime]) -> int | None:
     return offset if abs(offset) <= _MAX_CLOCK_OFFSET_S else None
 
 
-def _exchange(url: str, headers: dict[str, str], body: bytes, limit: int, way: _Way) -> _Received:
+def _exchange(url: str, headers: dict[str, str], body: bytes, limit: int, way: _Way) -> Received:
     """Send and read, raising SiteError for whatever happens below the level of a reply."""
     limits = egress.Limits(total_s=way.deadline_s)
     with egress.session(
         way.allow_nets, limits=limits, ca_file=way.ca_file, resolve=way.resolve
     ) as session:
         try:
+            egress.check_url(url)
             with session.post(url, data=body, headers=headers, stream=True) as response:
                 if not _may_be_ours(response):
-                    limit = min(limit, _PEEK_BYTES)
+                    limit = min(limit, PEEK_BYTES)
                 content = _read(response, limit)
         except egress.EgressError as why:
             raise _not_connected(why) from why
+        except requests.exceptions.InvalidURL as why:
+            raise SiteError(Fault.address_refused, evidence({"host": url[:100]})) from why
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as why:
             raise _broken(why, session.guard.address) from why
-        return _Received(
+        return Received(
             status=response.status_code,
             headers=response.headers,
             body=content[:limit],
@@ -286,7 +246,7 @@ def _read(response: requests.Response, limit: int) -> bytes:
 def _own_texts(headers: dict[str, str], body: bytes) -> tuple[str, ...]:
     said = protocol.parse_json(body)
     return (
-        headers.get("Signature", ""),
+        headers.get("Signature", "").removeprefix("sa=").strip(":"),
         headers.get("Signature-Input", ""),
         *(value for value in said.values() if isinstance(value, str)),
     )
@@ -316,17 +276,13 @@ def _not_connected(why: egress.EgressError) -> SiteError:
 def _broken(why: Exception, address: str) -> SiteError:
     """A connection that was made and then failed before the reply was whole."""
     causes = _causes(why)
-    facts = evidence({"address": address, "detail": type(causes[-1]).__name__})
-    if any(isinstance(cause, TimeoutError | requests.Timeout) for cause in causes):
+    detail = str(causes[-1]) or type(causes[-1]).__name__
+    facts = evidence({"address": address, "detail": detail[:200]})
+    if any(isinstance(cause, TimeoutError) for cause in causes):
         return SiteError(Fault.too_slow, facts)
-    if isinstance(why, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
-        return SiteError(Fault.address_refused, facts)
-    if any(isinstance(cause, _BROKEN) for cause in causes):
+    if any(isinstance(cause, ConnectionError | ssl.SSLError | IncompleteRead) for cause in causes):
         return SiteError(Fault.broken_off, facts)
     return SiteError(Fault.malformed_reply, facts)
-
-
-_BROKEN = (OSError, http.client.IncompleteRead, http.client.RemoteDisconnected)
 
 
 def _causes(why: BaseException) -> list[BaseException]:
@@ -342,12 +298,12 @@ def _causes(why: BaseException) -> list[BaseException]:
 
 
 def _verified_document(
-    request: protocol.SentRequest, received: _Received, key: bytes, op: str
+    request: protocol.SentRequest, received: Received, key: bytes, op: str
 ) -> dict[str, Any]:
     """The answer to `request`; raises SiteError unless it is signed, whole, ours and positive."""
-    _refuse_redirect(received)
+    refuse_redirect(received)
     if not protocol.is_signed(received.headers):
-        raise _unsigned(received)
+        raise unsigned(received)
     if received.is_encoded:
         raise received.error(
             Fault.encoded_reply, encoding=received.headers.get("Content-Encoding", "")
@@ -377,7 +333,7 @@ def _verified_document(
     raise _refusal(document, received)
 
 
-def _refusal(document: dict[str, Any], received: _Received) -> SiteError:
+def _refusal(document: dict[str, Any], received: Received) -> SiteError:
     error = document.get("error")
     if document.get("ok") is not False or not isinstance(error, dict):
         return received.error(Fault.malformed_reply, detail="neither an answer nor a refusal")
@@ -386,55 +342,3 @@ def _refusal(document: dict[str, Any], received: _Received) -> SiteError:
     if isinstance(code, str) and code in _SIGNED_FAULTS:
         fault = Fault(code)
     return SiteError(fault, evidence({"status": received.status, **error}, received.hidden))
-
-
-def _refuse_redirect(received: _Received) -> None:
-    if 300 <= received.status < 400:
-        raise received.error(Fault.redirected, location=received.headers.get("Location", ""))
-
-
-def _unsigned(received: _Received) -> SiteError:
-    """Name an answer nobody signed. It changes no fact about the site; it only explains."""
-    status = received.status
-    own = _own_refusal(received)
-    if own is not None:
-        return own
-    if "cf-mitigated" in received.headers:
-        return received.error(Fault.blocked, detail="a challenge meant for browsers")
-    if status in (404, 410):
-        return received.error(Fault.not_found)
-    if status >= 500:
-        return received.error(Fault.server_error)
-    if status == 401 and "WWW-Authenticate" in received.headers:
-        return received.error(Fault.blocked, detail="the server asks for a password of its own")
-    if status != 200:
-        return received.error(Fault.blocked)
-    if received.is_html:
-        return received.error(Fault.web_page)
-    if received.is_encoded:
-        return received.error(
-            Fault.encoded_reply, encoding=received.headers.get("Content-Encoding", "")
-        )
-    if received.is_cut:
-        return received.error(Fault.reply_too_large, limit=received.limit)
-    return received.error(Fault.unsigned_reply)
-
-
-def _own_refusal(received: _Received) -> SiteError | None:
-    """The plugin's own unsigned refusal, recognised by its shape."""
-    if received.status not in (401, 413) or received.is_cut or received.is_encoded:
-        return None
-    try:
-        document = protocol.parse_json(received.body)
-    except ProtocolError:
-        return None
-    if document.get("siteagent") != 1 or document.get("siteagent") is True:
-        return None
-    code, proof = document.get("code"), document.get("g")
-    if received.status == 413:
-        return received.error(Fault.refused_by_site, code="too_large")
-    if code == "disconnected" and isinstance(proof, str):
-        return received.error(Fault.disconnected, g=proof)
-    if code == "unauthorized":
-        return received.error(Fault.unauthorized)
-    return None

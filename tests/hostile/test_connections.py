@@ -202,9 +202,9 @@ def test_an_unknown_authority_is_invalid(tmp_path: Path) -> None:
 
 def test_a_certificate_from_tomorrow_is_invalid(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
-    with https_site(authority, "shop.example.test", starts=DAY, ends=2 * DAY) as server:
-        with pytest.raises(SiteError) as caught:
-            over_tls(server, authority)
+    tomorrow = https_site(authority, "shop.example.test", starts=DAY, ends=2 * DAY)
+    with tomorrow as server, pytest.raises(SiteError) as caught:
+        over_tls(server, authority)
     assert caught.value.fault is Fault.tls_invalid
 
 

@@ -803,7 +803,7 @@ def tokens(row: dict[str, Any]) -> list[dict[str, Any]]:
         ("its end missing", good[:-3], NOW, home, "damaged"),
         ("its check missing", head, NOW, home, "damaged"),
         ("only its beginning", good[:20], NOW, home, "damaged"),
-        ("check in capitals", f"{head}.{good[-6:].upper()}", NOW, home, "damaged"),
+        ("check in capitals", blog.text()[:-6] + blog.text()[-6:].upper(), NOW, home, "damaged"),
         ("another version", good.replace("SA1", "SA2"), NOW, home, "not_a_token"),
         ("a word", "hello", NOW, home, "not_a_token"),
         ("nothing", "", NOW, home, "not_a_token"),

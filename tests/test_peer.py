@@ -1,0 +1,190 @@
+"""Another implementation of RFC 9421 understands our messages, and we understand its."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from http_message_signatures import (
+    HTTPMessageSigner,
+    HTTPMessageVerifier,
+    InvalidSignature,
+    MappingKeyResolver,
+    algorithms,
+)
+
+from app import protocol
+from app.protocol import SentRequest
+
+URL = "https://shop.example.test/wp-json/siteagent/v1/rpc"
+SECOND = "https://shop.example.test/?rest_route=/siteagent/v1/rpc"
+KEYID = "peer.1"
+D2S, S2D = b"d" * 32, b"s" * 32
+BODY = protocol.canonical({"v": 1, "op": "ping", "by": "Ben"})
+ANSWER = protocol.canonical({"v": 1, "ok": True, "op": "ping", "time": 5})
+REQUEST_PARTS = ("@method", "@target-uri", "content-type", "content-digest")
+RESPONSE_PARTS = (
+    "@status",
+    "content-type",
+    "content-digest",
+    '"@method";req',
+    '"@target-uri";req',
+    '"content-type";req',
+    '"content-digest";req',
+)
+
+
+@dataclass
+class Message:
+    """A request as the peer wants it."""
+
+    url: str
+    headers: dict[str, str]
+    method: str = "POST"
+
+
+@dataclass
+class Response:
+    """A reply as the peer wants it."""
+
+    request: Message
+    status_code: int
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def resolver(key: bytes) -> Any:
+    return MappingKeyResolver(public_keys={KEYID: key}, private_keys={KEYID: key})
+
+
+def peer_verifies(message: Any, key: bytes, tag: str, body: bytes, parts: tuple[str, ...]) -> Any:
+    verifier = HTTPMessageVerifier(
+        signature_algorithm=algorithms.HMAC_SHA256, key_resolver=resolver(key)
+    )
+    (found,) = verifier.verify(message, expect_tag=tag, body=body, require_components=parts)
+    return found
+
+
+def peer_signs(message: Any, key: bytes, body: bytes, **options: Any) -> None:
+    signer = HTTPMessageSigner(
+        signature_algorithm=algorithms.HMAC_SHA256, key_resolver=resolver(key)
+    )
+    now = now_s()
+    signer.sign(
+        message,
+        key_id=KEYID,
+        created=datetime.fromtimestamp(now, UTC),
+        expires=datetime.fromtimestamp(now + 60, UTC),
+        label="sa",
+        body=body,
+        **options,
+    )
+
+
+def now_s() -> int:
+    """The peer insists on the real clock."""
+    return int(datetime.now(UTC).timestamp())
+
+
+def ours(url: str = URL, tag: str = protocol.REQUEST_TAG) -> SentRequest:
+    return protocol.sign_request(
+        url,
+        BODY,
+        key=D2S,
+        keyid=KEYID,
+        created=now_s(),
+        nonce=protocol.new_nonce(),
+        tag=tag,
+    )
+
+
+@pytest.mark.parametrize("url", [URL, SECOND])
+@pytest.mark.parametrize("tag", [protocol.REQUEST_TAG, protocol.NOTE_TAG])
+def test_the_peer_verifies_our_requests(url: str, tag: str) -> None:
+    request = ours(url, tag)
+    found = peer_verifies(Message(url, request.headers), D2S, tag, BODY, REQUEST_PARTS)
+    assert found.parameters["nonce"] == request.nonce
+    assert found.parameters["keyid"] == KEYID
+
+
+@pytest.mark.parametrize("status", [200, 401, 409])
+def test_the_peer_verifies_our_replies(status: int) -> None:
+    request = ours()
+    verified = protocol.verify_request(
+        method="POST",
+        urls=[URL],
+        headers=request.headers,
+        body=BODY,
+        key_for={KEYID: D2S}.get,
+        now=now_s(),
+    )
+    headers = protocol.sign_response(verified, status, ANSWER, key=S2D, now=now_s())
+    message = Response(Message(URL, request.headers), status, headers)
+    found = peer_verifies(message, S2D, protocol.RESPONSE_TAG, ANSWER, RESPONSE_PARTS)
+    assert found.parameters["nonce"] == request.nonce
+
+
+def test_the_peer_refuses_what_we_would_refuse() -> None:
+    request = ours()
+    for message, key, body in (
+        (Message(SECOND, request.headers), D2S, BODY),
+        (Message(URL, request.headers), S2D, BODY),
+        (Message(URL, request.headers), D2S, BODY + b" "),
+    ):
+        with pytest.raises(InvalidSignature):
+            peer_verifies(message, key, protocol.REQUEST_TAG, body, REQUEST_PARTS)
+
+
+@pytest.mark.parametrize("tag", [protocol.REQUEST_TAG, protocol.NOTE_TAG])
+def test_we_verify_the_peers_requests(tag: str) -> None:
+    nonce = protocol.new_nonce()
+    message = Message(SECOND, {"Content-Type": "application/json"})
+    peer_signs(message, D2S, BODY, nonce=nonce, tag=tag, covered_component_ids=REQUEST_PARTS)
+    found = protocol.verify_request(
+        method="POST",
+        urls=[URL, SECOND],
+        headers=message.headers,
+        body=BODY,
+        key_for={KEYID: D2S}.get,
+        now=now_s(),
+        tag=tag,
+    )
+    assert (found.nonce, found.url) == (nonce, SECOND)
+
+
+def test_we_verify_the_peers_replies() -> None:
+    request = ours()
+    message = Response(Message(URL, request.headers), 200, {"Content-Type": "application/json"})
+    peer_signs(
+        message,
+        S2D,
+        ANSWER,
+        nonce=request.nonce,
+        tag=protocol.RESPONSE_TAG,
+        covered_component_ids=RESPONSE_PARTS,
+    )
+    protocol.verify_response(request, status=200, headers=message.headers, body=ANSWER, key=S2D)
+
+
+def test_we_refuse_what_the_peer_would_sign_more_freely() -> None:
+    message = Message(URL, {"Content-Type": "application/json"})
+    fewer = ("@method", "@target-uri", "content-digest")
+    peer_signs(
+        message,
+        D2S,
+        BODY,
+        nonce=protocol.new_nonce(),
+        tag=protocol.REQUEST_TAG,
+        covered_component_ids=fewer,
+    )
+    with pytest.raises(protocol.ProtocolError) as caught:
+        protocol.verify_request(
+            method="POST",
+            urls=[URL],
+            headers=message.headers,
+            body=BODY,
+            key_for={KEYID: D2S}.get,
+            now=now_s(),
+        )
+    assert caught.value.code == "malformed"
