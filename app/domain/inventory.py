@@ -28,7 +28,8 @@ from app.siteclient import Fault
 
 # A running sync older than this has lost its worker; a queued one its job.
 STUCK_AFTER = timedelta(minutes=5)
-LOST_AFTER = timedelta(minutes=2)
+LOST_AFTER = timedelta(minutes=5)
+KEPT_FOR = timedelta(days=30)
 
 _LISTS = {"plugin": "plugins", "theme": "themes", "mu_plugin": "mu_plugins", "dropin": "dropins"}
 # Offers come apart from the components they are for.
@@ -133,13 +134,17 @@ def run_sync(
 
 
 def recover(now: datetime) -> int:
-    """End syncs whose worker died, and queue those whose job was lost; returns how many."""
+    """End syncs whose worker died, queue those whose job was lost; returns how many.
+
+    Syncs that ended long ago are deleted: the trail tells of them.
+    """
     stuck = Sync.stuck(now - STUCK_AFTER)
     for sync in stuck:
         _fail(sync, sync.site, Fault.too_slow.value, {"why": "the worker ended midway"}, None, now)
     lost = Sync.waiting_since(now - LOST_AFTER)
     for sync in lost:
         queue.enqueue("sync_site", sync.id)
+    Sync.forget_ended(now - KEPT_FOR)
     return len(stuck) + len(lost)
 
 
@@ -221,6 +226,8 @@ def _store(
     """Report, components, connection and entries together, or nothing of them."""
     with transaction():
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
+        if not sync.move(to=READING, when=(READING,)):
+            return sync.state  # swept away meanwhile; the next sync will ask again
         changes = {} if accepted is None else {"offers": accepted.offers}
         if not connection.succeeded(site, SYSTEM, now, **changes):
             return _end(sync, now, evidence={"why": "the connection has ended"})

@@ -79,6 +79,7 @@ def _take_site(site: Site, by: Actor, now: datetime) -> None:
     waiting = site.waiting_token()
     if waiting is not None:
         _withdraw(waiting, by, now)
+        site.refresh()
     if site.state not in MAY_PAIR:
         raise AlreadyPaired("This site is paired. Revoke the connection first.")
     if not site.move(to=PAIRING, when=(site.state,), state_before_pairing=site.state):
@@ -295,7 +296,8 @@ class _Attempt:
             kid=opened.kid,
         )
         audit.record(event, self.actor, now=now)
-        return Sync.ask(self.site, asked_by=self.actor.name, now=now)
+        # One may be left over from a connection that ended.
+        return Sync.open_for(self.site) or Sync.ask(self.site, asked_by=self.actor.name, now=now)
 
     def _give_up(self, step: Step) -> None:
         now, evidence = self.now(), step.evidence or {}

@@ -70,6 +70,11 @@ class Sync(BaseModel):
         """Queued before that time and never begun: the queue may have lost them."""
         return list(cls.select().where(cls.state == QUEUED, cls.asked_at < before))
 
+    @classmethod
+    def forget_ended(cls, before: datetime) -> int:
+        """Delete what ended before that time; returns how many."""
+        return cls.delete().where(cls.state.not_in(OPEN), cls.ended_at < before).execute()
+
 
 # The database keeps syncs serial per site.
 Sync.add_index(Sync.index(Sync.site, unique=True, where=Sync.state.in_(OPEN), name="sync_one_open"))

@@ -1,0 +1,132 @@
+"""The three people of every test, their sites, and a report to have."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from app.config import Config
+from app.domain import inventory, pairing, sites
+from app.domain.actor import Actor
+from app.models.accounts import Member
+from app.models.base import utcnow
+from app.models.reports import Sync
+from app.models.sites import Site
+from tests.fakes import FakeSite
+
+URL = "https://bakery.example"
+# Never a real hash: nobody signs in with these people unless a test gives them a password.
+_NO_PASSWORD = "!"
+
+
+def make_member(name: str, role: str, **changes: Any) -> Member:
+    """A member who can act but not sign in."""
+    columns = {
+        "name": name,
+        "email": f"{name.lower()}@agency.example",
+        "password_hash": _NO_PASSWORD,
+        "role": role,
+        "session_epoch": 1,
+        "created_at": utcnow(),
+    }
+    return Member.create(**{**columns, **changes})
+
+
+def make_site(
+    by: Actor, *, now: datetime, url: str = URL, name: str = "Bakery", **more: str
+) -> Site:
+    return sites.add(name=name, url=url, client_name=more.get("client", ""), by=by, now=now)
+
+
+def pair(site: Site, fake: FakeSite, *, by: Actor, config: Config) -> Site:
+    """The whole pairing, ended well; the first report is still to be asked for."""
+    token, text = pairing.issue_token(site, by=by, config=config, now=fake.clock())
+    fake.paste(text)
+    assert pairing.attempt(token.id, config=config, call=fake.call, now=fake.clock) == "used"
+    site.refresh()
+    return site
+
+
+def read_report(site: Site, fake: FakeSite, *, config: Config) -> Sync:
+    """Run the sync that is open for this site, or a new one."""
+    sync = Sync.open_for(site) or Sync.ask(site, asked_by="Ana", now=fake.clock())
+    inventory.run_sync(sync.id, config=config, call=fake.call, now=fake.clock)
+    site.refresh()
+    return Sync.get_by_id(sync.id)
+
+
+def plugin(ident: str = "akismet/akismet.php", **changes: Any) -> dict[str, Any]:
+    return {
+        "id": ident,
+        "name": "Akismet",
+        "version": "5.3",
+        "active": True,
+        "network_active": False,
+        "auto_update": False,
+        "author": "Automattic",
+        "requires_wp": "5.8",
+        "requires_php": "5.6.20",
+        "update_uri": "",
+        **changes,
+    }
+
+
+def theme(ident: str = "twentytwentyfour", **changes: Any) -> dict[str, Any]:
+    return {**plugin(ident, name="Twenty Twenty-Four", version="1.0"), "parent": None} | changes
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    """What a small, healthy WordPress with one outdated plugin says of itself."""
+    one = plugin()
+    one_theme = theme()
+    one_theme.pop("network_active")
+    return {
+        "v": 1,
+        "taken_at": 1795463815,
+        "wordpress": {
+            "version": "6.8.1",
+            "locale": "de_DE",
+            "multisite": False,
+            "environment": "production",
+            "debug": False,
+            "home": URL,
+            "site_url": URL,
+        },
+        "php": {
+            "version": "8.2.36",
+            "memory_limit": "256M",
+            "max_execution_time": 30,
+            "extensions_missing": ["imagick"],
+        },
+        "database": {"server": "MariaDB", "version": "10.11.6"},
+        "server": {"software": "nginx/1.22"},
+        "plugins": [one],
+        "themes": [one_theme],
+        "mu_plugins": [{"id": "loader.php", "name": "Loader", "version": "1", "author": ""}],
+        "dropins": [{"id": "object-cache.php", "name": "Cache", "version": "2"}],
+        "updates": {
+            "plugins": [
+                {
+                    "id": one["id"],
+                    "version": "5.3.1",
+                    "requires_wp": "5.8",
+                    "requires_php": "7.2",
+                    "package": True,
+                }
+            ],
+            "themes": [],
+            "translations": [],
+            "core": [],
+            "checked_at": {"plugins": 1795460000, "themes": None, "core": 1795460000},
+        },
+        "health": {
+            "tests": [{"test": "https_status", "status": "good", "label": "HTTPS"}],
+            "https": True,
+            "cron_overdue": 0,
+            "disk_free": None,
+            "filesystem": "direct",
+            "file_mods": True,
+            "auto_updater": True,
+        },
+        **changes,
+    }

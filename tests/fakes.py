@@ -1,0 +1,327 @@
+"""Stand-ins that keep the rules of what they stand for.
+
+`FakeSite` is a SiteAgent in this process: it verifies every signature, derives its
+own keys and forgets what the plugin forgets. Only the socket is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from app import protocol, siteclient
+from app.domain.inventory import digest_of
+from app.faults import Fault, SiteError
+from app.keys import (
+    Exchange,
+    PairingKeys,
+    SessionKeys,
+    Token,
+    fingerprint,
+    hash_of,
+    key_id,
+    new_signing_key,
+    pairing_keys,
+    proves,
+    session_keys,
+    signing_public,
+    transcript,
+)
+from app.protocol import NOTE_TAG, ProtocolError, b64u, canonical, from_b64u
+from app.replies import Received
+from app.siteclient import Channel, Reply
+
+UNAUTHORIZED = (401, {"Content-Type": "application/json"}, b'{"siteagent":1,"code":"unauthorized"}')
+MAX_HELLOS = 10
+
+
+@dataclass
+class RecordingQueue:
+    """Remembers jobs instead of running them; `down` plays a Redis that is away."""
+
+    jobs: list[tuple[str, tuple[int, ...], int]] = field(default_factory=list)
+    down: Exception | None = None
+
+    def put(self, name: str, ids: tuple[int, ...], delay_s: int) -> None:
+        if self.down is not None:
+            raise self.down
+        self.jobs.append((name, ids, delay_s))
+
+    def names(self) -> list[str]:
+        return [name for name, _, _ in self.jobs]
+
+
+class Clock:
+    """A time that passes only when told to."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **delta: float) -> datetime:
+        from datetime import timedelta
+
+        self.now += timedelta(**delta)
+        return self.now
+
+
+@dataclass
+class _Paired:
+    kid: str
+    keys: SessionKeys
+    th: bytes
+
+
+@dataclass
+class FakeSite:
+    """A WordPress with SiteAgent at `home`. Put a failure into `failing` to have a call
+    fail on its way there, an operation into `losing` to have its reply get lost."""
+
+    home: str
+    clock: Clock
+    report: dict[str, Any]
+    pretty_permalinks: bool = True
+    says_home: str = ""
+    failing: list[Fault] = field(default_factory=list)
+    losing: set[str] = field(default_factory=set)
+    refusing: dict[str, str] = field(default_factory=dict)
+    calls: list[tuple[str, str, str]] = field(default_factory=list)
+    token: Token | None = None
+    hellos: int = 0
+    paired: _Paired | None = None
+    during: Callable[[str], None] | None = None
+    _pending: _Paired | None = None
+    _pairing_keys: PairingKeys | None = None
+    _gone: dict[str, str] = field(default_factory=dict)
+    _tombstones: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    _nonces: set[str] = field(default_factory=set)
+    _signing_key: bytes = field(default_factory=new_signing_key)
+
+    @property
+    def endpoints(self) -> list[str]:
+        both = [
+            f"{self.home}/wp-json/siteagent/v1/rpc",
+            f"{self.home}/?rest_route=/siteagent/v1/rpc",
+        ]
+        return both if self.pretty_permalinks else both[1:]
+
+    # ---- what its administrator does ----
+
+    def paste(self, text: str) -> None:
+        """Accept a token in wp-admin."""
+        self.token = Token.read(text)
+        self._pairing_keys = pairing_keys(self.token.secret, self.token.pid)
+        self.hellos = 0
+
+    def disconnect(self) -> None:
+        """Press Disconnect in wp-admin."""
+        assert self.paired is not None
+        self._gone[self.paired.kid] = b64u(self.paired.keys.goodbye)
+        self.paired = None
+
+    def restore_backup(self, paired: _Paired) -> None:
+        """Come back with the keys of another day."""
+        self.paired = paired
+        self._gone.clear()
+        self._tombstones.clear()
+
+    def ready_notice(self, origin: str, token_text: str) -> protocol.SentRequest:
+        token = Token.read(token_text)
+        keys = pairing_keys(token.secret, token.pid)
+        document = {"v": 1, "op": "pair.ready", "pid": b64u(token.pid), "home": self.home}
+        return self._notice(origin, document, keys.note, token.keyid)
+
+    def goodbye_notice(self, origin: str, g: bytes | None = None) -> protocol.SentRequest:
+        assert self.paired is not None
+        document = {"v": 1, "op": "goodbye", "g": b64u(g or self.paired.keys.goodbye)}
+        return self._notice(origin, document, self.paired.keys.s2d, self.paired.kid)
+
+    def _notice(
+        self, origin: str, document: dict[str, Any], key: bytes, keyid: str
+    ) -> protocol.SentRequest:
+        return protocol.sign_request(
+            f"{origin}/agent/notice",
+            canonical(document),
+            key=key,
+            keyid=keyid,
+            created=self._time(),
+            nonce=protocol.new_nonce(),
+            tag=NOTE_TAG,
+        )
+
+    # ---- how it is called ----
+
+    def call(
+        self, channel: Channel, op: str, arguments: dict[str, Any], *, by: str, **_: object
+    ) -> Reply:
+        """What siteclient.call does, with this site at the other end of the wire."""
+        self.calls.append((op, channel.keyid, channel.endpoint))
+        if self.during is not None:
+            self.during(op)
+        if self.failing:
+            raise SiteError(self.failing.pop(0), {"detail": "as the test wants it"})
+        body = canonical({**arguments, "v": 1, "op": op, "by": by})
+        request = protocol.sign_request(
+            channel.endpoint,
+            body,
+            key=channel.send_key,
+            keyid=channel.keyid,
+            created=self._time(),
+            nonce=protocol.new_nonce(),
+        )
+        status, headers, answer = self.receive(request)
+        if op in self.losing:
+            self.losing.discard(op)
+            raise SiteError(Fault.broken_off, {"detail": "the reply was lost"})
+        received = Received(status, headers, answer, False, 2**21, "127.0.0.1", ())
+        document = siteclient._verified_document(request, received, channel.receive_key, op)
+        return Reply(status, document, answer, self.clock(), self.clock(), 7, request.body)
+
+    def call_bearer(
+        self, endpoint: str, document: dict[str, Any], **_: object
+    ) -> tuple[int, dict[str, Any] | None]:
+        """What siteclient.call_bearer does, with this site at the other end."""
+        self.calls.append((document["op"], "", endpoint))
+        if self.failing:
+            raise SiteError(self.failing.pop(0), {})
+        answer = self._revoke(document) if document["op"] == "revoke" else None
+        if answer is None and document["kid"] in self._gone:
+            gone = {"siteagent": 1, "code": "disconnected", "g": self._gone[document["kid"]]}
+            return 401, gone
+        if answer is None:
+            return 401, {"siteagent": 1, "code": "unauthorized"}
+        return 200, {"v": 1, "ok": True, "op": "revoke", **answer}
+
+    def receive(self, request: protocol.SentRequest) -> tuple[int, dict[str, str], bytes]:
+        """The plugin's gate: verify, then do, then sign the answer."""
+        if request.url not in self.endpoints:
+            return 404, {"Content-Type": "text/html"}, b"<!doctype html><p>Not found</p>"
+        try:
+            verified = protocol.verify_request(
+                method="POST",
+                urls=self.endpoints,
+                headers=request.headers,
+                body=request.body,
+                key_for=self._key_for,
+                now=self._time(),
+            )
+        except ProtocolError:
+            if request.keyid in self._gone:
+                gone = {"siteagent": 1, "code": "disconnected", "g": self._gone[request.keyid]}
+                return 401, {"Content-Type": "application/json"}, canonical(gone)
+            document = protocol.parse_json(request.body)
+            answer = self._revoke(document) if document["op"] == "revoke" else None
+            if answer is None:
+                return UNAUTHORIZED
+            return (
+                200,
+                {"Content-Type": "application/json"},
+                canonical({"v": 1, "ok": True, **answer}),
+            )
+        assert verified.nonce not in self._nonces
+        self._nonces.add(verified.nonce)
+        key = self._answer_key(verified.keyid)
+        status, body = self._answer(request.body)
+        return (
+            status,
+            protocol.sign_response(verified, status, body, key=key, now=self._time()),
+            body,
+        )
+
+    def _answer(self, body: bytes) -> tuple[int, bytes]:
+        document = protocol.parse_json(body)
+        op = document["op"]
+        if op in self.refusing:
+            error = {"code": self.refusing[op], "message": "as the test wants it"}
+            return 403, canonical({"v": 1, "ok": False, "op": op, "error": error})
+        handlers = {
+            "pair.hello": self._hello,
+            "pair.confirm": self._confirm,
+            "ping": lambda _document, _body: {"time": self._time(), "plugin": "0.1.0"},
+            "report": self._report,
+            "revoke": lambda document, _body: self._revoke(document),
+        }
+        answer = handlers[op](document, body)
+        if answer is None:
+            error = {"code": "pairing_closed", "message": "no"}
+            return 403, canonical({"v": 1, "ok": False, "op": op, "error": error})
+        reply = canonical({"v": 1, "ok": True, "op": op, **answer})
+        if op == "pair.hello":
+            self._derive(document, body, reply)
+        return 200, reply
+
+    def _hello(self, document: dict[str, Any], body: bytes) -> dict[str, Any] | None:
+        self.hellos += 1
+        if self.hellos > MAX_HELLOS:
+            return None
+        self._exchange = Exchange.new()
+        return {
+            "e_s": b64u(self._exchange.public),
+            "sign_s": b64u(signing_public(self._signing_key)),
+            "site": {
+                "uuid": "6f1e3c1e-0000-4000-8000-000000000001",
+                "home": self.says_home or self.home,
+                "endpoints": self.endpoints,
+                "wp": "6.8.1",
+                "php": "8.2.36",
+                "plugin": "0.1.0",
+            },
+            "time": self._time(),
+        }
+
+    def _derive(self, document: dict[str, Any], body: bytes, reply: bytes) -> None:
+        th = transcript(body, reply)
+        assert self._pairing_keys is not None
+        keys = session_keys(self._exchange, from_b64u(document["e_d"]), self._pairing_keys.auth, th)
+        self._pending = _Paired(key_id(th), keys, th)
+
+    def _confirm(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:
+        ours = self._pending or self.paired
+        assert ours is not None
+        assert document["th"] == ours.th.hex()
+        self.paired, self._pending, self._pairing_keys = ours, None, None
+        return {"fingerprint": fingerprint(ours.th)}
+
+    def _report(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:
+        digest = digest_of(self.report)
+        if document["have"] == digest:
+            return {"digest": digest, "unchanged": True}
+        return {"digest": digest, "report": {**self.report, "taken_at": self._time()}}
+
+    def _revoke(self, document: dict[str, Any]) -> dict[str, str] | None:
+        shown, kid = from_b64u(document["r"]), document["kid"]
+        if self.paired is not None and self.paired.kid == kid:
+            if not proves(shown, hash_of(self.paired.keys.revoke)):
+                return None
+            keys = self.paired.keys
+            self._tombstones[kid] = (hash_of(keys.revoke), keys.revoke_ack)
+            self.paired = None
+        kept = self._tombstones.get(kid)
+        if kept is None or hashlib.sha256(shown).hexdigest() != kept[0]:
+            return None
+        return {"a": b64u(kept[1])}
+
+    def _key_for(self, keyid: str) -> bytes | None:
+        if self.token and self._pairing_keys and keyid == self.token.keyid:
+            return self._pairing_keys.d2s
+        return next(
+            (k.keys.d2s for k in (self.paired, self._pending) if k and k.kid == keyid), None
+        )
+
+    def _answer_key(self, keyid: str) -> bytes:
+        if self._pairing_keys and self.token and keyid == self.token.keyid:
+            return self._pairing_keys.s2d
+        return next(k.keys.s2d for k in (self.paired, self._pending) if k and k.kid == keyid)
+
+    def _time(self) -> int:
+        return int(self.clock().timestamp())
+
+
+def at(text: str) -> datetime:
+    """`2026-11-24 10:00` as a moment in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -1,0 +1,322 @@
+"""Somebody asks what a site runs, and reads the answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.config import Config
+from app.domain import inventory
+from app.domain.actor import SCHEDULE, Actor
+from app.domain.errors import Forbidden, NotPaired
+from app.faults import Fault
+from app.models.audit import Entry
+from app.models.reports import Component, Report, Sync
+from app.models.sites import ACTIVE, NEW, STATES, Site
+from tests.factories import plugin, read_report, report, theme
+from tests.fakes import Clock, FakeSite, RecordingQueue
+
+UNPAIRED = [s for s in STATES if s not in ("active", "disconnected_unconfirmed")]
+
+
+def snapshot(site: Site) -> list[object]:
+    """Everything stored of what the site said."""
+    kept = [Report.select().where(Report.site == site), Component.for_site(site)]
+    return [[row.__data__ for row in rows] for rows in kept]
+
+
+def events(site: Site) -> list[str]:
+    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+
+
+# ---- it works ----
+
+
+def test_first_report_is_stored_whole_with_its_components_and_offers(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    sync = read_report(paired, fake, config=config)
+    assert (sync.state, sync.unchanged, sync.fault) == ("done", False, "")
+    stored = Report.of(paired)
+    assert stored.digest == inventory.digest_of(fake.report)
+    assert (stored.wordpress, stored.php) == ("6.8.1", "8.2.36")
+    found = {c.ident: c for c in Component.for_site(paired)}
+    assert set(found) == {
+        "akismet/akismet.php",
+        "twentytwentyfour",
+        "loader.php",
+        "object-cache.php",
+    }
+    akismet = found["akismet/akismet.php"]
+    assert (akismet.version, akismet.offered_version) == ("5.3", "5.3.1")
+    assert (akismet.offered_package, akismet.offered_requires_php) == (True, "7.2")
+    assert not found["twentytwentyfour"].is_outdated
+    assert Component.offers_by_kind(paired)["plugin"] == 1
+    assert paired.offers == 1
+    assert (paired.connection, paired.last_good_at) == ("healthy", clock())
+    assert events(paired)[-2:] == ["site_called", "report_received"]
+
+
+def test_an_unchanged_report_only_refreshes_its_age(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    read_report(paired, fake, config=config)
+    before = Component.for_site(paired)
+    clock.advance(hours=1)
+    sync = read_report(paired, fake, config=config)
+    assert (sync.state, sync.unchanged) == ("done", True)
+    assert Report.of(paired).received_at == clock()
+    assert [c.id for c in Component.for_site(paired)] == [c.id for c in before]
+
+
+def test_a_changed_report_replaces_the_former_one(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    fake.report = report(plugins=[plugin("hello.php", name="Hello")], themes=[])
+    read_report(paired, fake, config=config)
+    assert [c.ident for c in Component.for_site(paired, "plugin")] == ["hello.php"]
+    assert Component.for_site(paired, "theme") == []
+    assert paired.offers == 0
+
+
+def test_components_with_an_offer_come_first(paired: Site, fake: FakeSite, config: Config) -> None:
+    listed = [plugin("a.php", name="Aardvark"), plugin()]
+    fake.report = report(plugins=listed)
+    read_report(paired, fake, config=config)
+    names = [c.name for c in Component.for_site(paired, "plugin")]
+    assert names == ["Akismet", "Aardvark"]
+
+
+# ---- who may ask, and when ----
+
+
+def test_viewer_may_not_ask(paired: Site, cleo: Actor, clock: Clock) -> None:
+    with pytest.raises(Forbidden):
+        inventory.request_sync(paired, by=cleo, now=clock())
+
+
+@pytest.mark.parametrize("state", UNPAIRED)
+def test_a_site_without_connection_is_not_asked(
+    site: Site, ana: Actor, clock: Clock, jobs: RecordingQueue, state: str
+) -> None:
+    site.move(to=state, when=(NEW,))
+    with pytest.raises(NotPaired):
+        inventory.request_sync(site, by=ana, now=clock())
+    assert jobs.jobs == []
+
+
+@pytest.mark.parametrize("state", UNPAIRED)
+def test_a_queued_sync_of_a_site_without_connection_calls_nobody(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock, state: str
+) -> None:
+    paired.move(to=state, when=(ACTIVE,))
+    fake.calls.clear()
+    sync = Sync.open_for(paired)
+    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "failed"
+    assert fake.calls == []
+
+
+def test_asking_twice_is_one_sync(
+    paired: Site, ben: Actor, config: Config, fake: FakeSite, clock: Clock, jobs: RecordingQueue
+) -> None:
+    read_report(paired, fake, config=config)
+    first = inventory.request_sync(paired, by=ben, now=clock())
+    second = inventory.request_sync(paired, by=ben, now=clock())
+    assert first == second
+    assert jobs.jobs == [("sync_site", (first.id,), 0)]
+    assert Sync.get_by_id(first.id).asked_by == "Ben"
+
+
+def test_the_schedule_asks_sites_whose_report_is_old(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    read_report(paired, fake, config=config)
+    assert inventory.request_due(clock.advance(minutes=59), every_minutes=60) == []
+    asked = inventory.request_due(clock.advance(minutes=1), every_minutes=60)
+    assert [s.site_id for s in asked] == [paired.id]
+    assert asked[0].asked_by == SCHEDULE.name
+
+
+# ---- what goes wrong ----
+
+
+@pytest.mark.parametrize(
+    ("fault", "connection"),
+    [
+        (Fault.dns, "degraded"),
+        (Fault.too_slow, "degraded"),
+        (Fault.web_page, "blocked"),
+        (Fault.blocked, "blocked"),
+        (Fault.identity_changed, "identity_changed"),
+        (Fault.reply_too_large, "degraded"),
+    ],
+)
+def test_a_failed_call_is_shown_and_changes_nothing_that_is_known(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock, fault: Fault, connection: str
+) -> None:
+    read_report(paired, fake, config=config)
+    before, good = snapshot(paired), paired.last_good_at
+    clock.advance(hours=1)
+    fake.failing = [fault]
+    sync = read_report(paired, fake, config=config)
+    assert (sync.state, sync.fault) == ("failed", fault)
+    assert (paired.fault, paired.fault_at, paired.failures_in_row) == (fault, clock(), 1)
+    assert paired.fault_evidence == {"detail": "as the test wants it"}
+    assert paired.connection == connection
+    assert (snapshot(paired), paired.last_good_at, paired.offers) == (before, good, 1)
+
+
+def test_three_failures_in_a_row_are_unreachable_and_one_success_clears_them(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    for expected in ("degraded", "degraded", "unreachable"):
+        fake.failing = [Fault.connect_timeout]
+        read_report(paired, fake, config=config)
+        assert paired.connection == expected
+    read_report(paired, fake, config=config)
+    assert (paired.connection, paired.fault, paired.fault_evidence) == ("healthy", "", {})
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"plugins": [plugin(active=1)]}, "plugins[0].active"),
+        ({"plugins": [plugin(version=None)]}, "plugins[0].version"),
+        ({"plugins": {"a": plugin()}}, "plugins"),
+        ({"plugins": [plugin(name="x" * 301)]}, "plugins[0].name"),
+        ({"plugins": [plugin(), plugin()]}, "plugins"),
+        ({"themes": [{"name": "no id"}]}, "themes[0].id"),
+        ({"wordpress": "6.8"}, "wordpress"),
+        ({"wordpress": {}}, "wordpress.version"),
+        ({"php": {"version": "8", "max_execution_time": "30"}}, "php.max_execution_time"),
+        ({"v": 2}, "v"),
+        ({"plugins": [plugin(f"p{i}.php") for i in range(2001)]}, "plugins"),
+    ],
+)
+def test_a_report_that_contradicts_the_manifest_is_refused_whole(
+    paired: Site, fake: FakeSite, config: Config, change: dict, field: str
+) -> None:
+    read_report(paired, fake, config=config)
+    before = snapshot(paired)
+    fake.report = report(**change)
+    sync = read_report(paired, fake, config=config)
+    assert (sync.state, sync.fault) == ("failed", Fault.report_invalid)
+    assert sync.evidence["field"] == field
+    assert snapshot(paired) == before
+    assert paired.fault == Fault.report_invalid
+    assert "report_refused" in events(paired)
+
+
+def test_a_report_whose_digest_lies_is_refused(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    honest = fake._report
+    fake._report = lambda d, b: {**honest(d, b), "digest": "0" * 64}
+    sync = read_report(paired, fake, config=config)
+    assert (sync.fault, sync.evidence["field"]) == (Fault.report_invalid, "digest")
+    assert Report.of(paired) is None
+
+
+def test_unchanged_without_a_report_to_compare_with_is_refused(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    fake._report = lambda d, b: {"digest": "0" * 64, "unchanged": True}
+    assert read_report(paired, fake, config=config).fault == Fault.report_invalid
+
+
+def test_fields_the_manifest_does_not_name_are_dropped_and_counted(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    fake.report = report(users=["admin"], plugins=[plugin(licence_key="s3cret")])
+    assert read_report(paired, fake, config=config).state == "done"
+    stored = Report.of(paired)
+    assert "s3cret" not in stored.body
+    assert "admin" not in stored.body
+    received = Entry.newest(site_id=paired.id, event="report_received")[0]
+    assert '"dropped_fields":2' in received.body
+
+
+def test_controls_and_reading_direction_marks_are_taken_out_of_names(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    fake.report = report(plugins=[plugin(name="Nice\u202e\x00 plu\x1bgin <b>\u2066x")])
+    read_report(paired, fake, config=config)
+    assert [c.name for c in Component.for_site(paired, "plugin")] == ["Nice plugin <b>x"]
+
+
+def test_a_theme_keeps_its_parent(paired: Site, fake: FakeSite, config: Config) -> None:
+    fake.report = report(themes=[theme("child", parent="twentytwentyfour")])
+    read_report(paired, fake, config=config)
+    assert Component.for_site(paired, "theme")[0].parent == "twentytwentyfour"
+
+
+def test_an_older_plugin_may_leave_out_fields(paired: Site, fake: FakeSite, config: Config) -> None:
+    whole = report()
+    for name in ("health", "mu_plugins", "dropins", "updates"):
+        whole.pop(name)
+    fake.report = whole
+    assert read_report(paired, fake, config=config).state == "done"
+    assert paired.offers == 0
+
+
+def test_keys_that_cannot_be_opened_are_our_fault_and_called_so(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    other = Config.for_tests(config.var_dir, sealing_keys=(("t2", bytes(32)),))
+    fake.calls.clear()
+    assert read_report(paired, fake, config=other).fault == "keys_unreadable"
+    assert fake.calls == []
+
+
+# ---- twice at once, and half way ----
+
+
+def test_sync_delivered_twice_asks_once(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    sync = Sync.open_for(paired)
+    fake.calls.clear()
+    fake.during = lambda op: inventory.run_sync(sync.id, config=config, call=fake.call, now=clock)
+    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "done"
+    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "done"
+    assert len(fake.calls) == 1
+
+
+def test_sync_whose_worker_died_fails_after_five_minutes(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    sync = Sync.open_for(paired)
+
+    def die(op: str) -> None:
+        raise KeyboardInterrupt
+
+    fake.during = die
+    with pytest.raises(KeyboardInterrupt):
+        inventory.run_sync(sync.id, config=config, call=fake.call, now=clock)
+    assert Sync.get_by_id(sync.id).state == "asking"
+    inventory.recover(clock.advance(minutes=4))
+    assert Sync.get_by_id(sync.id).state == "asking"
+    inventory.recover(clock.advance(minutes=2))
+    ended = Sync.get_by_id(sync.id)
+    assert (ended.state, ended.fault) == ("failed", Fault.too_slow)
+    fake.during = None
+    assert read_report(paired, fake, config=config).state == "done"
+
+
+def test_sync_whose_job_was_lost_is_queued_again(
+    paired: Site, clock: Clock, jobs: RecordingQueue
+) -> None:
+    sync = Sync.open_for(paired)
+    inventory.recover(clock() + inventory.LOST_AFTER + timedelta(seconds=1))
+    assert jobs.jobs == [("sync_site", (sync.id,), 0)]
+
+
+def test_a_sync_that_was_swept_away_does_not_come_back_to_life(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    sync = Sync.open_for(paired)
+    fake.during = lambda op: inventory.recover(clock.advance(minutes=6))
+    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "failed"
+    assert Report.of(paired) is None

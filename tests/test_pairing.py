@@ -1,0 +1,526 @@
+"""Somebody pairs a site with a one-time token."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.config import Config
+from app.domain import pairing
+from app.domain.actor import Actor
+from app.domain.errors import AlreadyPaired, Conflict, Forbidden, StaleState
+from app.faults import Fault
+from app.keys import KeyRing, SealBroken, Token
+from app.models.audit import Entry
+from app.models.reports import Sync
+from app.models.sites import (
+    ACTIVE,
+    DISCONNECTED,
+    DISCONNECTED_UNCONFIRMED,
+    NEW,
+    PAIRING,
+    REVOKED,
+    REVOKED_UNPROVEN,
+    REVOKED_UNREACHED,
+    REVOKING,
+    Pairing,
+    Site,
+)
+from tests.factories import make_site, pair
+from tests.fakes import Clock, FakeSite, RecordingQueue, at
+
+
+def issue(site: Site, by: Actor, config: Config, clock: Clock) -> tuple[Pairing, str]:
+    return pairing.issue_token(site, by=by, config=config, now=clock())
+
+
+def attempt(token: Pairing, fake: FakeSite, config: Config) -> str:
+    fresh = Pairing.get_by_id(token.id)
+    if fresh.state == "waiting" and fresh.next_try_at > fake.clock():
+        fake.clock.now = fresh.next_try_at
+    outcome = pairing.attempt(token.id, config=config, call=fake.call, now=fake.clock)
+    token.refresh()
+    token.site.refresh()
+    return outcome
+
+
+def events(site: Site) -> list[str]:
+    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+
+
+# ---- it works ----
+
+
+def test_pasted_token_pairs_the_site_and_asks_for_its_first_report(
+    site: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    token, text = issue(site, ben, config, clock)
+    assert jobs.jobs == [("pair_site", (token.id,), 0)]
+    fake.paste(text)
+
+    assert attempt(token, fake, config) == "used"
+
+    site.refresh()
+    assert site.state == ACTIVE
+    assert site.connection == "unknown"
+    assert fake.paired is not None
+    assert site.kid == fake.paired.kid
+    assert site.endpoint == f"{site.url}/wp-json/siteagent/v1/rpc"
+    assert site.generation == 1
+    assert jobs.jobs[-1] == ("sync_site", (Sync.open_for(site).id,), 0)
+    assert events(site) == [
+        "site_added",
+        "pairing_token_issued",
+        "site_called",
+        "site_called",
+        "pairing_completed",
+    ]
+
+
+def test_both_sides_hold_the_same_keys_and_the_dashboard_only_sealed(
+    site: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    pair(site, fake, by=ana, config=config)
+    ring = KeyRing(config.sealing_keys)
+    for name in ("d2s", "s2d", "revoke"):
+        opened = ring.open(site.keys_sealed[name], f"site:{site.id}:{name}:1")
+        assert opened == getattr(fake.paired.keys, name)
+        with pytest.raises(SealBroken):
+            ring.open(site.keys_sealed[name], f"site:{site.id + 1}:{name}:1")
+
+
+def test_token_lives_thirty_minutes_and_names_dashboard_and_site(
+    site: Site, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    read = Token.read(text)
+    assert read.origin == config.origin
+    assert read.site_url == site.url
+    assert token.expires_at == clock() + timedelta(minutes=30)
+
+
+def test_the_secret_of_a_token_is_stored_nowhere(
+    site: Site, ana: Actor, config: Config, clock: Clock
+) -> None:
+    _, text = issue(site, ana, config, clock)
+    secret = text.split(".")[2]
+    stored = list(Pairing.select().dicts()) + list(Entry.select().dicts())
+    assert secret not in str(stored)
+
+
+def test_a_site_without_pretty_permalinks_is_found_at_its_second_address(
+    site: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    fake.pretty_permalinks = False
+    pair(site, fake, by=ana, config=config)
+    assert site.endpoint == f"{site.url}/?rest_route=/siteagent/v1/rpc"
+
+
+def test_a_revoked_site_can_be_paired_again_under_the_next_generation(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    assert paired.move(to=REVOKED, when=(ACTIVE,), keys_sealed={})
+    old_kid = paired.kid
+    pair(paired, fake, by=ana, config=config)
+    assert paired.state == ACTIVE
+    assert paired.generation == 2
+    assert paired.kid != old_kid
+    assert paired.revoked_at is None
+
+
+# ---- who may not ----
+
+
+def test_viewer_may_not_issue_nor_cancel_nor_hurry_a_token(
+    site: Site, ana: Actor, cleo: Actor, config: Config, clock: Clock
+) -> None:
+    with pytest.raises(Forbidden):
+        issue(site, cleo, config, clock)
+    token, _ = issue(site, ana, config, clock)
+    with pytest.raises(Forbidden):
+        pairing.cancel(token, by=cleo)
+    with pytest.raises(Forbidden):
+        pairing.try_now(token, by=cleo)
+    assert Pairing.get_by_id(token.id).state == "waiting"
+
+
+@pytest.mark.parametrize("state", [ACTIVE, REVOKING])
+def test_a_connected_site_gets_no_token(
+    site: Site, ana: Actor, config: Config, clock: Clock, state: str
+) -> None:
+    assert site.move(to=state, when=(NEW,))
+    with pytest.raises(AlreadyPaired):
+        issue(site, ana, config, clock)
+    assert Pairing.select().count() == 0
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        NEW,
+        REVOKED,
+        REVOKED_UNPROVEN,
+        REVOKED_UNREACHED,
+        DISCONNECTED,
+        DISCONNECTED_UNCONFIRMED,
+    ],
+)
+def test_a_token_that_ends_unused_leaves_the_site_where_it_was(
+    site: Site, ana: Actor, config: Config, clock: Clock, state: str
+) -> None:
+    assert site.move(to=state, when=(NEW,))
+    token, _ = issue(site, ana, config, clock)
+    assert site.state == PAIRING
+    pairing.cancel(token, by=ana, now=clock())
+    site.refresh()
+    assert site.state == state
+
+
+# ---- waiting ----
+
+
+def test_while_nobody_pasted_the_token_it_waits_without_a_fault(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    token, _ = issue(site, ana, config, clock)
+    assert attempt(token, fake, config) == "waiting"
+    assert token.fault == ""
+    assert token.attempts == 1
+    assert jobs.jobs[-1] == ("pair_site", (token.id,), 5)
+    assert site.state == PAIRING
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.dns, Fault.tls_expired, Fault.connect_timeout, Fault.address_refused]
+)
+def test_a_fault_is_shown_and_asking_goes_on(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, fault: Fault
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.failing = [fault]
+    assert attempt(token, fake, config) == "waiting"
+    assert token.fault == fault
+    assert token.fault_evidence == {"detail": "as the test wants it"}
+    assert len(fake.calls) == 1
+    fake.paste(text)
+    assert attempt(token, fake, config) == "used"
+
+
+def test_the_same_fault_again_is_told_once(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, _ = issue(site, ana, config, clock)
+    fake.failing = [Fault.dns, Fault.dns]
+    attempt(token, fake, config)
+    attempt(token, fake, config)
+    assert events(site).count("pairing_attempt_failed") == 1
+    assert events(site).count("site_called") == 2
+
+
+def test_asking_slows_down_when_nobody_pastes(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    token, _ = issue(site, ana, config, clock)
+    for _ in range(61):
+        attempt(token, fake, config)
+    delays = [delay for _, _, delay in jobs.jobs[1:]]
+    assert (delays[0], delays[30], delays[-1]) == (5, 10, 30)
+
+
+def test_pressing_i_pasted_it_asks_at_once(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    attempt(token, fake, config)
+    fake.paste(text)
+    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == "busy"
+    pairing.try_now(token, by=ana, now=clock())
+    assert jobs.jobs[-1] == ("pair_site", (token.id,), 0)
+    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == "used"
+
+
+# ---- tokens that are over ----
+
+
+def test_token_expires_after_thirty_minutes(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    clock.advance(minutes=30)
+    assert attempt(token, fake, config) == "expired"
+    assert fake.calls == []
+    assert token.auth_sealed is None
+    assert site.refresh() is None
+    assert site.state == NEW
+    assert events(site)[-1] == "pairing_expired"
+
+
+def test_token_still_works_a_second_before_it_expires(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    clock.advance(minutes=29, seconds=59)
+    assert attempt(token, fake, config) == "used"
+
+
+def test_cancelled_token_pairs_nothing(
+    site: Site, fake: FakeSite, ana: Actor, ben: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    pairing.cancel(token, by=ben, now=clock())
+    fake.paste(text)
+    assert attempt(token, fake, config) == "cancelled"
+    assert fake.calls == []
+    assert token.auth_sealed is None
+    assert token.note_sealed
+
+
+def test_a_new_token_cancels_the_one_that_is_out(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    first, _ = issue(site, ana, config, clock)
+    second, _ = issue(site, ana, config, clock)
+    assert Pairing.get_by_id(first.id).state == "cancelled"
+    assert site.waiting_token() == second
+    pairing.cancel(second, by=ana)
+    assert site.refresh() is None
+    assert site.state == NEW
+
+
+@pytest.mark.parametrize("state", ["used", "expired", "cancelled", "failed"])
+def test_a_closed_token_can_be_neither_cancelled_nor_tried(
+    site: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock, state: str
+) -> None:
+    token, _ = issue(site, ana, config, clock)
+    assert token.close(state, clock())
+    with pytest.raises(StaleState):
+        pairing.cancel(token, by=ana)
+    with pytest.raises(StaleState):
+        pairing.try_now(token, by=ana)
+    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == state
+    assert not token.close("cancelled", clock())
+    assert fake.calls == []
+
+
+def test_second_use_of_a_token_is_refused(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    token = paired.latest_token()
+    before = len(fake.calls)
+    clock.advance(seconds=60)
+    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == "used"
+    assert len(fake.calls) == before
+
+
+# ---- the wrong site, and bad answers ----
+
+
+def test_another_address_than_the_called_one_stops_the_pairing_and_shows_both(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    fake.says_home = "https://staging.bakery.example"
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    assert attempt(token, fake, config) == "failed"
+    assert token.fault == Fault.wrong_site
+    assert token.fault_evidence == {"site_says": fake.says_home, "called": site.url}
+    assert site.refresh() is None
+    assert (site.state, site.keys_sealed, site.kid) == (NEW, {}, None)
+    assert fake.paired is None
+
+
+@pytest.mark.parametrize("home", ["http://bakery.example", "https://www.bakery.example/"])
+def test_scheme_and_www_do_not_make_another_site(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, home: str
+) -> None:
+    fake.says_home = home
+    assert pair(site, fake, by=ana, config=config).state == ACTIVE
+
+
+def test_a_site_that_has_seen_too_many_hellos_closes_the_token(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    fake.hellos = 10
+    assert attempt(token, fake, config) == "failed"
+    assert token.fault == Fault.pairing_closed
+
+
+def test_a_malformed_hello_is_a_fault_and_not_a_pairing(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    fake.says_home = "https://bakery.example\u202e"
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    assert attempt(token, fake, config) == "waiting"
+    assert token.fault == Fault.malformed_reply
+    assert token.exchange_sealed is None
+
+
+def test_a_token_pasted_on_another_site_is_never_reached(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    other = FakeSite(home="https://butcher.example", clock=clock, report=fake.report)
+    token, text = issue(site, ana, config, clock)
+    other.paste(text)
+    assert attempt(token, fake, config) == "waiting"
+    assert other.calls == []
+    assert all(endpoint.startswith(site.url) for _, _, endpoint in fake.calls)
+
+
+# ---- lost replies and crashes ----
+
+
+def test_lost_hello_is_asked_again(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    fake.losing = {"pair.hello"}
+    assert attempt(token, fake, config) == "waiting"
+    assert attempt(token, fake, config) == "used"
+
+
+def test_lost_confirmation_is_asked_again_with_the_same_keys(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    fake.losing = {"pair.confirm"}
+    assert attempt(token, fake, config) == "waiting"
+    assert fake.paired is not None
+    assert fake.hellos == 1
+    assert attempt(token, fake, config) == "used"
+    assert fake.hellos == 1
+    site.refresh()
+    assert site.kid == fake.paired.kid
+
+
+def test_worker_killed_between_hello_and_confirmation_recovers(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+
+    def die(op: str) -> None:
+        if op == "pair.confirm":
+            raise KeyboardInterrupt
+
+    fake.during = die
+    with pytest.raises(KeyboardInterrupt):
+        pairing.attempt(token.id, config=config, call=fake.call, now=clock)
+    fake.during = None
+    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == "busy"
+    clock.advance(minutes=3)
+    jobs.jobs.clear()
+    assert pairing.recover(clock()) == 1
+    assert jobs.names() == ["pair_site"]
+    assert attempt(token, fake, config) == "used"
+    assert fake.hellos == 1
+
+
+def test_a_site_that_lost_its_half_of_the_exchange_is_greeted_anew(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    fake.failing = []
+    fake.during = lambda op: fake.failing.append(Fault.too_slow) if op == "pair.confirm" else None
+    assert attempt(token, fake, config) == "waiting"
+    fake.during = None
+    fake._pending = None
+    assert attempt(token, fake, config) == "used"
+    assert fake.hellos == 2
+
+
+def test_confirmation_is_still_sought_shortly_after_the_token_expired(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    clock.advance(minutes=29, seconds=58)
+    fake.losing = {"pair.confirm"}
+    attempt(token, fake, config)
+    clock.advance(minutes=5)
+    assert attempt(token, fake, config) == "used"
+
+
+def test_an_exchange_never_confirmed_fails_and_says_so(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    fake.losing = {"pair.confirm"}
+    attempt(token, fake, config)
+    clock.advance(minutes=41)
+    assert attempt(token, fake, config) == "failed"
+    assert token.exchange_sealed is None
+    assert events(site)[-1] == "pairing_failed"
+
+
+def test_cancelling_is_refused_once_the_site_has_accepted(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    fake.losing = {"pair.confirm"}
+    attempt(token, fake, config)
+    with pytest.raises(Conflict):
+        pairing.cancel(token, by=ana)
+    assert attempt(token, fake, config) == "used"
+
+
+def test_cancelling_during_the_hello_leaves_the_site_unpaired(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    fake.during = lambda op: pairing.cancel(token, by=ana, now=clock())
+    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == "cancelled"
+    assert [op for op, _, _ in fake.calls] == ["pair.hello"]
+    assert fake.paired is None
+    assert site.refresh() is None
+    assert site.state == NEW
+
+
+def test_two_attempts_at_once_greet_the_site_once(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    inner: list[str] = []
+
+    def meanwhile(op: str) -> None:
+        fake.during = None
+        inner.append(pairing.attempt(token.id, config=config, call=fake.call, now=clock))
+
+    fake.during = meanwhile
+    assert attempt(token, fake, config) == "used"
+    assert inner == ["busy"]
+    assert fake.hellos == 1
+
+
+def test_a_missing_sealing_key_is_said_and_not_hidden(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    token, text = issue(site, ana, config, clock)
+    fake.paste(text)
+    other = Config.for_tests(config.var_dir, sealing_keys=(("t2", bytes(32)),))
+    assert pairing.attempt(token.id, config=other, call=fake.call, now=clock) == "waiting"
+    assert Pairing.get_by_id(token.id).fault == "keys_unreadable"
+    assert fake.calls == []
+
+
+def test_tokens_of_two_sites_do_not_disturb_each_other(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    second = make_site(ana, now=at("2026-11-24 09:00"), url="https://butcher.example", name="B")
+    other = FakeSite(home=second.url, clock=clock, report=fake.report)
+    pair(second, other, by=ana, config=config)
+    pair(site, fake, by=ana, config=config)
+    assert {site.state, second.state} == {ACTIVE}
+    assert site.kid != second.kid

@@ -1,0 +1,400 @@
+"""Somebody ends a connection, from either end, and sees what is proven."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.config import Config
+from app.domain import inventory, revocation
+from app.domain.actor import Actor
+from app.domain.errors import Forbidden, NotPaired
+from app.faults import Fault
+from app.models.audit import Entry
+from app.models.reports import Report, Sync
+from app.models.sites import (
+    ACTIVE,
+    DISCONNECTED,
+    DISCONNECTED_UNCONFIRMED,
+    NEW,
+    PAIRING,
+    REVOKED,
+    REVOKED_UNPROVEN,
+    REVOKED_UNREACHED,
+    REVOKING,
+    Site,
+)
+from tests.factories import pair, read_report
+from tests.fakes import Clock, FakeSite, RecordingQueue
+
+
+def goodbye(site: Site, fake: FakeSite, config: Config) -> str:
+    outcome = revocation.say_goodbye(
+        site.id, config=config, call=fake.call, call_bearer=fake.call_bearer, now=fake.clock
+    )
+    site.refresh()
+    return outcome
+
+
+def ops(fake: FakeSite) -> list[str]:
+    return [op for op, _, _ in fake.calls]
+
+
+def events(site: Site) -> list[str]:
+    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+
+
+@pytest.fixture()
+def revoked(paired: Site, fake: FakeSite, ana: Actor, clock: Clock) -> Site:
+    """Ana has pressed Revoke; the site has not been told yet."""
+    fake.calls.clear()
+    revocation.revoke(paired, by=ana, reason="contract ended", now=clock())
+    return paired
+
+
+# ---- it works ----
+
+
+def test_acknowledged_and_then_refused_is_confirmed_by_the_site(
+    revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    assert jobs.jobs == [("say_goodbye", (revoked.id,), 0)]
+    assert goodbye(revoked, fake, config) == REVOKED
+    assert ops(fake) == ["revoke", "ping"]
+    assert fake.paired is None
+    assert revoked.keys_sealed == {}
+    assert revoked.revoke_next_at is None
+    evidence = revoked.revoke_evidence
+    assert (evidence["ack"], evidence["probe"]) == ("yes", "refused")
+    assert evidence["ack_at"] == evidence["probe_at"] == clock().isoformat()
+    assert events(revoked)[-4:] == [
+        "revocation_started",
+        "site_called",
+        "site_called",
+        "revocation_confirmed",
+    ]
+
+
+def test_revoking_stops_everything_before_the_site_is_told(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    sync = Sync.open_for(paired)
+    revocation.revoke(paired, by=ana, now=clock())
+    assert paired.state == REVOKING
+    assert Sync.get_by_id(sync.id).state == "failed"
+    fake.calls.clear()
+    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "failed"
+    assert fake.calls == []
+    with pytest.raises(NotPaired):
+        inventory.request_sync(paired, by=ana, now=clock())
+
+
+def test_a_report_that_arrives_after_revoking_is_not_believed(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    fake.during = lambda op: (
+        revocation.revoke(paired, by=ana, now=clock()) if op == "report" else None
+    )
+    sync = read_report(paired, fake, config=config)
+    assert sync.state == "failed"
+    assert paired.state == REVOKING
+    assert Report.of(paired) is None
+
+
+# ---- who may not, and when not ----
+
+
+def test_viewer_may_not_revoke(paired: Site, cleo: Actor) -> None:
+    with pytest.raises(Forbidden):
+        revocation.revoke(paired, by=cleo)
+    assert paired.state == ACTIVE
+
+
+@pytest.mark.parametrize(
+    "state",
+    [NEW, PAIRING, REVOKING, REVOKED, REVOKED_UNPROVEN, REVOKED_UNREACHED, DISCONNECTED],
+)
+def test_only_a_connection_can_be_revoked(site: Site, ana: Actor, state: str) -> None:
+    site.move(to=state, when=(NEW,))
+    with pytest.raises(NotPaired):
+        revocation.revoke(site, by=ana)
+    site.refresh()
+    assert site.state == state
+
+
+@pytest.mark.parametrize("state", [NEW, PAIRING, ACTIVE, REVOKED, DISCONNECTED])
+def test_no_goodbye_is_said_in_other_states(
+    site: Site, fake: FakeSite, config: Config, state: str
+) -> None:
+    site.move(to=state, when=(NEW,))
+    assert goodbye(site, fake, config) == state
+    assert fake.calls == []
+
+
+def test_second_press_of_revoke_changes_nothing(revoked: Site, ana: Actor, clock: Clock) -> None:
+    clock.advance(minutes=1)
+    with pytest.raises(NotPaired):
+        revocation.revoke(revoked, by=ana, reason="again", now=clock())
+    assert revoked.revoke_reason == "contract ended"
+    assert events(revoked).count("revocation_started") == 1
+
+
+# ---- anything less than proven ----
+
+
+def test_a_site_whose_old_key_still_works_is_not_proven(
+    revoked: Site, fake: FakeSite, config: Config
+) -> None:
+    keys = fake.paired
+    fake.during = lambda op: setattr(fake, "paired", keys) if op == "ping" else None
+    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
+    assert revoked.revoke_evidence["probe"] == "answered"
+    assert revoked.keys_sealed == {}
+    assert events(revoked)[-1] == "revocation_unproven"
+
+
+@pytest.mark.parametrize("fault", [Fault.blocked, Fault.web_page, Fault.not_found])
+def test_a_probe_answered_by_something_else_proves_nothing(
+    revoked: Site, fake: FakeSite, config: Config, fault: Fault
+) -> None:
+    fake.during = lambda op: fake.failing.append(fault) if op == "ping" else None
+    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
+    assert revoked.revoke_evidence["probe"] == fault
+
+
+def test_a_probe_that_does_not_come_through_is_tried_again(
+    revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    fake.during = lambda op: fake.failing.append(Fault.too_slow) if op == "ping" else None
+    assert goodbye(revoked, fake, config) == REVOKING
+    assert jobs.jobs[-1] == ("say_goodbye", (revoked.id,), 15)
+    fake.during = None
+    clock.advance(seconds=15)
+    assert goodbye(revoked, fake, config) == REVOKED
+    assert ops(fake) == ["revoke", "ping", "ping"]
+
+
+def test_a_probe_that_never_comes_through_ends_unproven(
+    revoked: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    fake.during = lambda op: fake.failing.append(Fault.too_slow) if op == "ping" else None
+    while goodbye(revoked, fake, config) == REVOKING:
+        clock.advance(seconds=15)
+    assert revoked.state == REVOKED_UNPROVEN
+    assert ops(fake) == ["revoke", *["ping"] * revocation.PROBE_TRIES]
+
+
+def test_lost_acknowledgement_is_asked_for_again_without_a_signature(
+    revoked: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    fake.losing = {"revoke"}
+    assert goodbye(revoked, fake, config) == REVOKED_UNREACHED
+    clock.advance(minutes=5)
+    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
+    assert revoked.revoke_evidence["ack"] == "yes"
+    assert revoked.revoke_evidence["probe"] == ""
+
+
+def test_a_signature_stripped_on_the_way_is_worked_around_and_still_proven(
+    revoked: Site, fake: FakeSite, config: Config
+) -> None:
+    fake.during = lambda op: fake.failing.append(Fault.blocked) if not fake.calls[1:] else None
+    assert goodbye(revoked, fake, config) == REVOKED
+    assert [keyid == "" for _, keyid, _ in fake.calls] == [False, True, False]
+
+
+def test_a_plain_refusal_is_no_acknowledgement_and_the_secret_is_kept(
+    revoked: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    keys, fake.paired = fake.paired, None
+    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
+    assert set(revoked.keys_sealed) == {"revoke"}
+    assert revoked.revoke_evidence["ack"] == "no"
+    assert revoked.revoke_evidence["probe"] == "refused"
+    fake.restore_backup(keys)
+    clock.advance(minutes=10)
+    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
+    assert revoked.revoke_evidence["ack"] == "yes"
+    assert revoked.keys_sealed == {}
+    assert fake.paired is None
+
+
+def test_a_forged_acknowledgement_is_not_believed(
+    revoked: Site, fake: FakeSite, config: Config
+) -> None:
+    revoked.note(when=(REVOKING,), ack_hash="0" * 64)
+    assert goodbye(revoked, fake, config) == REVOKED_UNREACHED
+    assert revoked.revoke_evidence["ack"] == "no"
+
+
+# ---- the site is away ----
+
+
+def test_unreached_site_leaves_no_key_that_could_command_it(
+    revoked: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    fake.failing = [Fault.connection_refused]
+    assert goodbye(revoked, fake, config) == REVOKED_UNREACHED
+    assert set(revoked.keys_sealed) == {"revoke"}
+    assert revoked.revoke_next_at == clock() + timedelta(minutes=5)
+    assert revoked.revoke_evidence["last_fault"] == Fault.connection_refused
+    assert events(revoked)[-1] == "revocation_unreached"
+
+
+def test_retries_grow_from_five_minutes_to_a_day(
+    revoked: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    waits = []
+    for _ in range(12):
+        fake.failing = [Fault.dns]
+        goodbye(revoked, fake, config)
+        waits.append(revoked.revoke_next_at - clock())
+        clock.now = revoked.revoke_next_at
+    assert waits[:4] == [timedelta(minutes=m) for m in (5, 10, 20, 40)]
+    assert waits[-1] == timedelta(hours=24)
+    assert revoked.state == REVOKED_UNREACHED
+
+
+def test_trying_ends_after_ninety_days_and_is_never_called_done(
+    revoked: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    fake.failing = [Fault.dns]
+    goodbye(revoked, fake, config)
+    calls = len(fake.calls)
+    clock.advance(days=90)
+    assert goodbye(revoked, fake, config) == REVOKED_UNREACHED
+    assert len(fake.calls) == calls
+    assert (revoked.keys_sealed, revoked.revoke_next_at) == ({}, None)
+    assert events(revoked)[-1] == "revocation_abandoned"
+
+
+def test_the_schedule_queues_goodbyes_when_their_time_has_come(
+    revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    fake.failing = [Fault.dns]
+    goodbye(revoked, fake, config)
+    assert revocation.retry_due(clock.advance(minutes=4)) == []
+    jobs.jobs.clear()
+    assert revocation.retry_due(clock.advance(minutes=1)) == [revoked.id]
+    assert jobs.jobs == [("say_goodbye", (revoked.id,), 0)]
+
+
+def test_a_missing_sealing_key_delays_the_goodbye_and_destroys_nothing_that_disconnects(
+    revoked: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    other = Config.for_tests(config.var_dir, sealing_keys=(("t2", bytes(32)),))
+    assert goodbye(revoked, fake, other) == REVOKED_UNREACHED
+    assert fake.calls == []
+    clock.advance(minutes=10)
+    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
+    assert revoked.revoke_evidence["ack"] == "yes"
+
+
+# ---- twice at once, and half way ----
+
+
+def test_two_workers_tell_the_site_once(revoked: Site, fake: FakeSite, config: Config) -> None:
+    inner: list[str] = []
+
+    def meanwhile(op: str) -> None:
+        if op == "revoke":
+            inner.append(goodbye(Site.get_by_id(revoked.id), fake, config))
+
+    fake.during = meanwhile
+    assert goodbye(revoked, fake, config) == REVOKED
+    assert inner == ["busy"]
+    assert ops(fake) == ["revoke", "ping"]
+
+
+def test_worker_killed_after_the_acknowledgement_goes_on_with_the_probe(
+    revoked: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    def die(op: str) -> None:
+        if op == "ping":
+            raise KeyboardInterrupt
+
+    fake.during = die
+    with pytest.raises(KeyboardInterrupt):
+        goodbye(revoked, fake, config)
+    fake.during = None
+    clock.advance(minutes=2)
+    assert revocation.retry_due(clock()) == [revoked.id]
+    assert goodbye(revoked, fake, config) == REVOKED
+    assert ops(fake) == ["revoke", "ping", "ping"]
+
+
+def test_goodbye_delivered_again_after_the_end_is_silent(
+    revoked: Site, fake: FakeSite, config: Config
+) -> None:
+    goodbye(revoked, fake, config)
+    fake.calls.clear()
+    assert goodbye(revoked, fake, config) == REVOKED
+    assert fake.calls == []
+
+
+# ---- the site ends it ----
+
+
+def test_a_site_that_had_left_before_is_disconnected_by_its_own_proof(
+    revoked: Site, fake: FakeSite, config: Config
+) -> None:
+    fake.disconnect()
+    assert goodbye(revoked, fake, config) == DISCONNECTED
+    assert revoked.keys_sealed == {}
+    assert events(revoked)[-1] == "site_disconnected"
+
+
+def test_sync_finds_out_that_the_site_has_left(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    fake.disconnect()
+    sync = read_report(paired, fake, config=config)
+    assert (sync.state, sync.fault) == ("failed", Fault.disconnected)
+    assert paired.state == DISCONNECTED
+    assert paired.keys_sealed == {}
+
+
+def test_a_wrong_proof_disconnects_nothing_for_certain(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    kid = paired.kid
+    fake.disconnect()
+    fake._gone[kid] = "A" * 43
+    read_report(paired, fake, config=config)
+    assert paired.state == DISCONNECTED_UNCONFIRMED
+    assert set(paired.keys_sealed) == {"d2s", "s2d", "revoke"}
+
+
+def test_three_plain_refusals_raise_a_question_and_delete_no_key(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    keys, fake.paired = fake.paired, None
+    for expected in (ACTIVE, ACTIVE, DISCONNECTED_UNCONFIRMED):
+        read_report(paired, fake, config=config)
+        assert paired.state == expected
+    assert set(paired.keys_sealed) == {"d2s", "s2d", "revoke"}
+    fake.paired = keys
+    read_report(paired, fake, config=config)
+    assert paired.state == ACTIVE
+    assert paired.failures_in_row == 0
+    assert "site_reconnected" in events(paired)
+
+
+def test_an_unconfirmed_disconnection_can_be_revoked(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    paired.move(to=DISCONNECTED_UNCONFIRMED, when=(ACTIVE,))
+    revocation.revoke(paired, by=ana, now=fake.clock())
+    assert goodbye(paired, fake, config) == REVOKED
+
+
+def test_a_site_can_be_paired_while_an_old_goodbye_is_owed(
+    revoked: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    fake.failing = [Fault.dns]
+    goodbye(revoked, fake, config)
+    pair(revoked, fake, by=ana, config=config)
+    assert revoked.state == ACTIVE
+    clock.advance(days=1)
+    assert revocation.retry_due(clock()) == []
