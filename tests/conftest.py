@@ -12,30 +12,43 @@ from app import queue
 from app.config import Config
 from app.domain.actor import Actor
 from app.models import migrate
-from app.models.base import db
+from app.models.base import db, is_postgres, use_database
 from app.models.sites import Site
 from tests.factories import make_member, make_site, pair, report
 from tests.fakes import Clock, FakeSite, RecordingQueue, at
 
+# Names a PostgreSQL database of which the tests drop everything. When it is set,
+# every test that needs a database runs on both.
 POSTGRES_URL = os.environ.get("AURA_TEST_POSTGRES_URL", "")
-"""Names an empty PostgreSQL database of which the tests may drop everything."""
 
 
-@pytest.fixture()
-def config(tmp_path: Path) -> Config:
-    return Config.for_tests(tmp_path)
+@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES_URL else ["sqlite"])
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
+    if request.param == "sqlite":
+        return Config.for_tests(tmp_path)
+    return Config.for_tests(tmp_path, database_url=POSTGRES_URL)
 
 
-@pytest.fixture()
-def database(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
+@pytest.fixture
+def empty_database(config: Config) -> Iterator[Config]:
+    """A bound database without a table, and an open connection to it."""
+    use_database(config.database_url)
+    db.connect()
+    if is_postgres():
+        db.execute_sql("DROP SCHEMA public CASCADE")
+        db.execute_sql("CREATE SCHEMA public")
+    yield config
+    db.close()
+
+
+@pytest.fixture
+def database(empty_database: Config) -> Config:
     """A migrated database with an open connection."""
-    monkeypatch.setenv("AURA_VAR", str(config.var_dir))
-    migrate.to_newest(config)
-    with db.connection_context():
-        yield config
+    migrate.apply_missing()
+    return empty_database
 
 
-@pytest.fixture()
+@pytest.fixture
 def jobs() -> RecordingQueue:
     """The queue, which remembers jobs instead of running them."""
     recording = RecordingQueue()
@@ -43,42 +56,42 @@ def jobs() -> RecordingQueue:
     return recording
 
 
-@pytest.fixture()
+@pytest.fixture
 def clock() -> Clock:
     return Clock(at("2026-11-24 10:00"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def ana(database: Config) -> Actor:
     """Owns the agency."""
     return Actor.of(make_member("Ana", "owner"), "192.0.2.1")
 
 
-@pytest.fixture()
+@pytest.fixture
 def ben(database: Config) -> Actor:
     """Works there."""
     return Actor.of(make_member("Ben", "operator"), "192.0.2.2")
 
 
-@pytest.fixture()
+@pytest.fixture
 def cleo(database: Config) -> Actor:
     """May look, and nothing else."""
     return Actor.of(make_member("Cleo", "viewer"), "192.0.2.3")
 
 
-@pytest.fixture()
+@pytest.fixture
 def site(ana: Actor, clock: Clock, jobs: RecordingQueue) -> Site:
     """A site that was added and nothing more."""
     return make_site(ana, now=clock())
 
 
-@pytest.fixture()
+@pytest.fixture
 def fake(site: Site, clock: Clock) -> FakeSite:
     """The WordPress behind `site`; nobody has pasted a token there."""
     return FakeSite(home=site.url, clock=clock, report=report())
 
 
-@pytest.fixture()
+@pytest.fixture
 def paired(site: Site, fake: FakeSite, ana: Actor, config: Config, jobs: RecordingQueue) -> Site:
     """The same site, paired; its first sync is queued."""
     pair(site, fake, by=ana, config=config)

@@ -45,7 +45,7 @@ def events(site: Site) -> list[str]:
     return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
 
 
-@pytest.fixture()
+@pytest.fixture
 def revoked(paired: Site, fake: FakeSite, ana: Actor, clock: Clock) -> Site:
     """Ana has pressed Revoke; the site has not been told yet."""
     fake.calls.clear()

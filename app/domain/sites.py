@@ -120,6 +120,8 @@ def normalise_url(text: str) -> str:
 def _host(host: str) -> str:
     """ASCII host name or address literal, lower case."""
     if ":" in host:
+        if "%" in host:
+            raise Invalid("url", "An address with a network zone works on one machine only.")
         try:
             return f"[{ipaddress.IPv6Address(host)}]"
         except ValueError as why:

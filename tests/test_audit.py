@@ -1,0 +1,271 @@
+"""The trail holds what happened, in one chain that shows every change made to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+
+import pytest
+from peewee import DatabaseError
+
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import SYSTEM, Actor
+from app.domain.events import REGISTRY, Event, OwnerCreated, SiteAdded, SiteCalled
+from app.models.audit import Entry
+from app.models.base import db, in_transaction, is_postgres, transaction, use_database
+from app.models.installation import Setting
+from app.models.sites import Site
+from app.protocol import ProtocolError, canonical
+from tests.factories import read_report
+from tests.fakes import FakeSite, at
+
+NOW = at("2026-11-24 10:00")
+
+
+def fill(count: int) -> None:
+    for number in range(count):
+        with transaction():
+            audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=number), SYSTEM)
+
+
+def without_guards() -> None:
+    """What somebody with the database's password can do."""
+    if is_postgres():
+        db.execute_sql("ALTER TABLE audit DISABLE TRIGGER ALL")
+        return
+    rows = db.execute_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for (name,) in rows:
+        db.execute_sql(f"DROP TRIGGER {name}")
+
+
+# ---- it works ----
+
+
+def test_an_entry_says_who_did_what_and_where(database: Config) -> None:
+    ana = Actor("member", 3, "Ana", "owner", "192.0.2.1")
+    with transaction():
+        event = SiteAdded(site_id=7, name="Bakery", url="https://bakery.example", client="")
+        entry = audit.record(event, ana, now=NOW)
+    assert json.loads(entry.body) == {
+        "v": 1,
+        "at": "2026-11-24T10:00:00+00:00",
+        "event": "site_added",
+        "actor": {"kind": "member", "id": 3, "name": "Ana", "ip": "192.0.2.1"},
+        "site": 7,
+        "facts": {"name": "Bakery", "url": "https://bakery.example", "client": ""},
+    }
+    stored = Entry.get_by_id(entry.seq)
+    assert (stored.event, stored.actor, stored.site_id) == ("site_added", "member:3", 7)
+    assert stored.at == NOW
+
+
+def test_the_chain_is_the_one_the_protocol_describes(database: Config) -> None:
+    fill(3)
+    log = Setting.read("log_uuid")
+    head = hashlib.sha256(b"siteagent/audit-genesis/1\n" + log.encode()).digest()
+    for entry in Entry.select().order_by(Entry.seq):
+        assert entry.prev == head.hex()
+        message = b"\x00siteagent/audit/1\n" + entry.seq.to_bytes(8, "big") + head
+        head = hashlib.sha256(message + entry.body.encode()).digest()
+        assert entry.hash == head.hex()
+        assert canonical(json.loads(entry.body)).decode() == entry.body
+    report = audit.verify_chain()
+    assert (report.entries, report.head, report.is_whole) == (3, head.hex(), True)
+
+
+def test_an_empty_chain_is_whole(database: Config) -> None:
+    assert audit.verify_chain().is_whole
+
+
+def test_pages_continue_where_the_last_one_ended(database: Config) -> None:
+    fill(5)
+    first = audit.page(limit=2)
+    second = audit.page(limit=2, before=first[-1].seq)
+    assert [e.seq for e in first + second] == [5, 4, 3, 2]
+    assert audit.page(site_id=8) == []
+    assert audit.page(event="site_added") == []
+
+
+def test_every_event_has_its_own_name_and_plain_facts() -> None:
+    assert len(REGISTRY) > 25
+    assert all(issubclass(event, Event) for event in REGISTRY.values())
+    assert REGISTRY["pairing_token_issued"].__name__ == "PairingTokenIssued"
+
+
+# ---- together with the change, or not at all ----
+
+
+def test_no_entry_outside_a_transaction(database: Config) -> None:
+    with pytest.raises(RuntimeError):
+        audit.record(OwnerCreated(member_id=1, name="Ana"), SYSTEM)
+    assert Entry.select().count() == 0
+
+
+def test_an_undone_change_leaves_no_entry_and_runs_nothing_after(database: Config) -> None:
+    ran: list[int] = []
+
+    def change_and_fail() -> None:
+        with transaction() as tx:
+            audit.record(OwnerCreated(member_id=1, name="Ana"), SYSTEM)
+            tx.after_commit(ran.append, 1)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        change_and_fail()
+    assert Entry.select().count() == 0
+    with transaction() as tx:
+        with transaction() as inner:
+            inner.after_commit(ran.append, 2)
+        tx.after_commit(lambda: ran.append(3 if in_transaction() else 4))
+        assert ran == []
+    assert ran == [2, 4]
+
+
+def test_facts_that_are_not_plain_json_are_refused_with_the_change(database: Config) -> None:
+    with pytest.raises(ProtocolError), transaction():
+        audit.record(SiteCalled(site_id=1, op="ping", outcome="ok", elapsed_ms=1.5), SYSTEM)  # type: ignore[arg-type]
+    assert Entry.select().count() == 0
+
+
+def test_no_secret_of_a_connection_stands_in_the_trail(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    told = "\n".join(entry.body for entry in Entry.select())
+    keys = fake.paired.keys
+    for secret in (keys.d2s, keys.s2d, keys.revoke, keys.goodbye, fake.token.secret):
+        assert secret.hex() not in told
+        assert canonical(secret.hex()).decode() not in told
+    assert fake.token.text() not in told
+
+
+# ---- mistakes are stopped by the database ----
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET actor = 'x' WHERE seq = 2",
+        "UPDATE audit SET seq = 9 WHERE seq = 3",
+        "DELETE FROM audit WHERE seq = 3",
+        "DELETE FROM audit",
+    ],
+)
+def test_entries_are_neither_changed_nor_deleted(database: Config, statement: str) -> None:
+    fill(3)
+    with pytest.raises(DatabaseError):
+        db.execute_sql(statement)
+    assert audit.verify_chain().entries == 3
+
+
+def replacement(**changes: object) -> dict[str, object]:
+    """Entry 3 again, altered."""
+    return {**Entry.get_by_id(3).__data__, **changes}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"actor": "member:9"},
+        {"seq": 5},
+        {"seq": 4, "hash": "f" * 64},
+        {"seq": 4, "hash": "f" * 64, "prev": "0" * 64},
+        {"seq": 0, "hash": "f" * 64},
+    ],
+)
+def test_only_the_next_link_can_be_inserted(database: Config, changes: dict) -> None:
+    fill(3)
+    row = replacement(**changes)
+    with pytest.raises(DatabaseError):
+        Entry.insert(**row).execute()
+    if not is_postgres():
+        with pytest.raises(DatabaseError):
+            Entry.insert(**row).on_conflict_replace().execute()
+        with pytest.raises(DatabaseError):
+            Entry.replace(**row).execute()
+    assert audit.verify_chain().entries == 3
+
+
+def test_saving_an_entry_again_is_refused(database: Config) -> None:
+    fill(3)
+    entry = Entry.get_by_id(2)
+    entry.actor = "member:9"
+    with pytest.raises(DatabaseError):
+        entry.save()
+    assert audit.verify_chain().is_whole
+
+
+def test_postgresql_refuses_its_own_ways_round_the_guards(database: Config) -> None:
+    fill(3)
+    if not is_postgres():
+        # SQLite has neither; REPLACE, its own way round, is tried above.
+        return
+    row = replacement(actor="member:9")
+    target = Entry.insert(**row).on_conflict(conflict_target=[Entry.seq], update={Entry.actor: "x"})
+    with pytest.raises(DatabaseError):
+        target.execute()
+    with pytest.raises(DatabaseError):
+        db.execute_sql("TRUNCATE audit")
+    db.execute_sql("SET session_replication_role = replica")
+    with pytest.raises(DatabaseError):
+        db.execute_sql("DELETE FROM audit")
+    db.execute_sql("SET session_replication_role = DEFAULT")
+    assert audit.verify_chain().entries == 3
+
+
+# ---- people are found out by the chain ----
+
+
+@pytest.mark.parametrize(
+    ("statement", "broken_at"),
+    [
+        ("UPDATE audit SET body = REPLACE(body, 'ok', 'no') WHERE seq = 2", 2),
+        ("UPDATE audit SET actor = 'member:9' WHERE seq = 4", 4),
+        ("UPDATE audit SET event = 'signed_in' WHERE seq = 4", 4),
+        ("UPDATE audit SET site_id = 8 WHERE seq = 4", 4),
+        ("UPDATE audit SET at = '2020-01-01 00:00:00+00:00' WHERE seq = 4", 4),
+        ("UPDATE audit SET prev = hash WHERE seq = 3", 3),
+        ("UPDATE audit SET hash = REPLACE(hash, '0', '1') WHERE seq = 5", 5),
+        ("DELETE FROM audit WHERE seq = 3", 4),
+        ("DELETE FROM audit WHERE seq = 1", 2),
+        ("UPDATE audit SET seq = 99 WHERE seq = 2", 3),
+    ],
+)
+def test_a_change_made_behind_our_back_is_found(
+    database: Config, statement: str, broken_at: int
+) -> None:
+    fill(5)
+    without_guards()
+    db.execute_sql(statement)
+    report = audit.verify_chain()
+    assert (report.is_whole, report.broken_at) == (False, broken_at)
+    assert report.reason
+
+
+def test_a_chain_of_another_log_does_not_fit(database: Config) -> None:
+    fill(2)
+    Setting.update(value="00000000-0000-4000-8000-000000000000").execute()
+    assert audit.verify_chain().broken_at == 1
+
+
+# ---- at once ----
+
+
+def append_many(url: str, count: int) -> None:
+    use_database(url)
+    with db.connection_context():
+        fill(count)
+
+
+def test_two_processes_extend_one_chain(database: Config) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    racers = [spawn.Process(target=append_many, args=(database.database_url, 40)) for _ in "ab"]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join(60)
+    assert [racer.exitcode for racer in racers] == [0, 0]
+    report = audit.verify_chain()
+    assert (report.entries, report.is_whole) == (80, True)

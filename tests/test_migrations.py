@@ -1,0 +1,119 @@
+"""A database is brought to the newest schema, whatever it was before."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from app.models.accounts import LoginFailure, Member, MemberSession
+from peewee import IntegrityError
+from playhouse.schema_diff import diff_models
+
+from app.config import Config
+from app.domain.actor import Actor
+from app.models import migrate
+from app.models.audit import Entry
+from app.models.base import db, use_database
+from app.models.installation import Setting
+from app.models.reports import Component, Report, Sync
+from app.models.sites import ACTIVE, NEW, STATES, Client, NoticeNonce, Pairing, Site
+from tests.factories import make_site
+from tests.fakes import RecordingQueue, at
+
+MODELS = [
+    Setting,
+    Entry,
+    Member,
+    MemberSession,
+    LoginFailure,
+    Client,
+    Site,
+    Pairing,
+    NoticeNonce,
+    Sync,
+    Report,
+    Component,
+]
+NOW = at("2026-11-24 10:00")
+
+
+def columns(table: str) -> dict[str, tuple[str, bool]]:
+    return {c.name: (c.data_type.upper(), c.null) for c in db.get_columns(table)}
+
+
+def test_migrations_make_the_tables_of_the_models(empty_database: Config) -> None:
+    assert migrate.apply_missing()
+    assert not diff_models(db.obj, MODELS)
+    made = {model: columns(model._meta.table_name) for model in MODELS}
+    for model in reversed(MODELS):
+        db.execute_sql(f"DROP TABLE {model._meta.table_name}")
+    db.create_tables(MODELS)
+    assert made == {model: columns(model._meta.table_name) for model in MODELS}
+
+
+def test_migrating_twice_does_nothing_the_second_time(empty_database: Config) -> None:
+    assert not migrate.is_newest()
+    migrate.apply_missing()
+    log = Setting.read("log_uuid")
+    assert migrate.apply_missing() == []
+    assert migrate.is_newest()
+    assert Setting.read("log_uuid") == log
+
+
+def test_every_installation_has_a_log_of_its_own(database: Config) -> None:
+    assert uuid.UUID(Setting.read("log_uuid")).version == 4
+
+
+def test_an_unknown_kind_of_database_is_refused() -> None:
+    with pytest.raises(ValueError, match="DATABASE_URL"):
+        use_database("mysql://localhost/aura")
+
+
+def test_a_setting_is_written_once(database: Config) -> None:
+    assert Setting.write_once("k", "first") == "first"
+    assert Setting.write_once("k", "second") == "first"
+
+
+def test_naive_times_are_refused() -> None:
+    with pytest.raises(ValueError, match="aware"):
+        Entry.at.db_value(NOW.replace(tzinfo=None))
+
+
+def test_times_come_back_aware_and_in_order(database: Config, ana: Actor) -> None:
+    moments = [NOW, NOW.replace(microsecond=5), NOW.replace(second=1)]
+    for number, moment in enumerate(reversed(moments)):
+        NoticeNonce.create(nonce=str(number), expires_at=moment)
+    found = [n.expires_at for n in NoticeNonce.select().order_by(NoticeNonce.expires_at)]
+    assert found == moments
+    assert all(moment.utcoffset() is not None for moment in found)
+
+
+def test_the_database_keeps_one_live_site_per_address(ana: Actor, jobs: RecordingQueue) -> None:
+    site = make_site(ana, now=NOW)
+    row = {"name": "x", "url": site.url, "added_at": NOW, "added_by": ana.id}
+    with pytest.raises(IntegrityError):
+        Site.create(**row)
+    site.note(when=(NEW,), forgotten_at=NOW)
+    Site.create(**row)
+
+
+def test_the_database_keeps_one_open_sync_per_site(site: Site) -> None:
+    first = Sync.ask(site, asked_by="Ana", now=NOW)
+    with pytest.raises(IntegrityError):
+        Sync.ask(site, asked_by="Ben", now=NOW)
+    first.move(to="failed", when=("queued",), ended_at=NOW)
+    Sync.ask(site, asked_by="Ben", now=NOW)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("fault", ["", "identity_changed", "web_page", "dns"])
+@pytest.mark.parametrize("failures", [0, 2, 3])
+@pytest.mark.parametrize("good", [None, NOW])
+def test_the_word_for_a_connection_is_the_same_in_python_and_in_sql(
+    site: Site, state: str, fault: str, failures: int, good: object
+) -> None:
+    site.move(to=state, when=(NEW,), fault=fault, failures_in_row=failures, last_good_at=good)
+    assert [s.id for s in Site.listing(state=site.connection)] == [site.id]
+    assert Site.count_by_connection() == {site.connection: 1}
+    if state == ACTIVE:
+        assert site.connection not in STATES

@@ -1,0 +1,234 @@
+"""A site tells the dashboard something of its own accord."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app import protocol
+from app.config import Config
+from app.domain import notices, pairing
+from app.domain.actor import Actor
+from app.domain.notices import Answer
+from app.keys import Token, pairing_keys
+from app.models.audit import Entry
+from app.models.sites import ACTIVE, DISCONNECTED, NEW, REVOKING, Pairing, Site
+from app.protocol import SentRequest
+from tests.fakes import Clock, FakeSite, RecordingQueue
+
+UNAUTHORIZED = (401, b'{"aura":1,"code":"unauthorized"}')
+
+
+@pytest.fixture
+def token(site: Site, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> str:
+    """The text of the token that is out."""
+    _, text = pairing.issue_token(site, by=ana, config=config, now=clock())
+    jobs.jobs.clear()
+    return text
+
+
+def deliver(sent: SentRequest, config: Config, clock: Clock, **changes: object) -> Answer:
+    parts = {"method": "POST", "headers": sent.headers, "body": sent.body, **changes}
+    return notices.receive(config=config, ip="192.0.2.9", now=clock(), **parts)
+
+
+def read(answer: Answer, sent: SentRequest, text: str) -> dict[str, object]:
+    """The answer as the plugin reads it: only if it is signed."""
+    token = Token.read(text)
+    key = pairing_keys(token.secret, token.pid).note
+    protocol.verify_response(
+        sent, status=answer.status, headers=answer.headers, body=answer.body, key=key
+    )
+    return json.loads(answer.body)
+
+
+# ---- the administrator agreed ----
+
+
+def test_ready_notice_has_the_site_asked_at_once(
+    site: Site, token: str, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    sent = fake.ready_notice(config.origin, token)
+    answer = deliver(sent, config, clock)
+    assert answer.status == 200
+    assert read(answer, sent, token) == {"v": 1, "ok": True, "op": "pair.ready"}
+    assert jobs.jobs == [("pair_site", (site.waiting_token().id,), 0)]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("used", "used"),
+        ("expired", "expired"),
+        ("cancelled", "cancelled"),
+        ("failed", "cancelled"),
+    ],
+)
+def test_a_late_paste_is_told_precisely_why_nothing_happens(
+    site: Site,
+    token: str,
+    fake: FakeSite,
+    config: Config,
+    clock: Clock,
+    jobs: RecordingQueue,
+    state: str,
+    reason: str,
+) -> None:
+    site.waiting_token().close(state, clock())
+    sent = fake.ready_notice(config.origin, token)
+    answer = deliver(sent, config, clock)
+    assert answer.status == 409
+    error = read(answer, sent, token)["error"]
+    assert error == {"code": "pairing_closed", "reason": reason}
+    assert jobs.jobs == []
+
+
+def test_a_token_that_expired_unnoticed_is_closed_by_the_notice(
+    site: Site, token: str, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    clock.advance(minutes=30)
+    answer = deliver(fake.ready_notice(config.origin, token), config, clock)
+    assert answer.status == 409
+    site.refresh()
+    assert site.state == NEW
+
+
+# ---- the site left ----
+
+
+def test_goodbye_with_its_proof_disconnects_the_site(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    answer = deliver(fake.goodbye_notice(config.origin), config, clock)
+    assert answer.status == 200
+    paired.refresh()
+    assert (paired.state, paired.keys_sealed) == (DISCONNECTED, {})
+    last = json.loads(Entry.head().body)
+    assert last["event"] == "site_disconnected"
+    assert last["actor"] == {"kind": "site", "id": paired.id, "name": "Bakery", "ip": "192.0.2.9"}
+
+
+def test_signed_goodbye_with_a_wrong_proof_counts_for_nothing(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    answer = deliver(fake.goodbye_notice(config.origin, g=bytes(32)), config, clock)
+    assert (answer.status, answer.body) == UNAUTHORIZED
+    paired.refresh()
+    assert paired.state == ACTIVE
+
+
+def test_nothing_inbound_is_believed_while_revoking(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    paired.move(to=REVOKING, when=(ACTIVE,))
+    answer = deliver(fake.goodbye_notice(config.origin), config, clock)
+    assert (answer.status, answer.body) == UNAUTHORIZED
+    paired.refresh()
+    assert paired.state == REVOKING
+
+
+# ---- strangers ----
+
+
+def test_the_same_notice_again_is_refused(
+    token: str, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    sent = fake.ready_notice(config.origin, token)
+    assert deliver(sent, config, clock).status == 200
+    answer = deliver(sent, config, clock)
+    assert (answer.status, answer.body) == UNAUTHORIZED
+    assert len(jobs.jobs) == 1
+
+
+@pytest.mark.parametrize("name", ["Signature", "Signature-Input", "Content-Digest", "Content-Type"])
+def test_a_notice_without_one_of_its_headers_is_refused(
+    token: str, fake: FakeSite, config: Config, clock: Clock, name: str
+) -> None:
+    sent = fake.ready_notice(config.origin, token)
+    sent.headers.pop(name)
+    answer = deliver(sent, config, clock)
+    assert (answer.status, answer.body) == UNAUTHORIZED
+
+
+def test_strangers_all_get_the_same_answer(
+    site: Site, token: str, config: Config, clock: Clock
+) -> None:
+    pid = site.waiting_token().pid
+    answers = set()
+    for keyid, key in ((f"p_{pid}", bytes(32)), ("p_" + "A" * 22, bytes(32)), ("x.1", bytes(32))):
+        sent = protocol.sign_request(
+            f"{config.origin}/agent/notice",
+            b'{"v":1,"op":"pair.ready"}',
+            key=key,
+            keyid=keyid,
+            created=int(clock().timestamp()),
+            nonce=protocol.new_nonce(),
+            tag=protocol.NOTE_TAG,
+        )
+        answer = deliver(sent, config, clock)
+        answers.add((answer.status, answer.body, tuple(answer.headers)))
+    assert answers == {(*UNAUTHORIZED, ())}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"body": b'{"v":1,"op":"pair.ready","pid":"x"}'},
+        {"body": b""},
+        {"method": "GET"},
+        {"body": b"x" * (64 * 1024 + 1)},
+    ],
+)
+def test_an_altered_notice_is_refused(
+    token: str, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue, changes: dict
+) -> None:
+    answer = deliver(fake.ready_notice(config.origin, token), config, clock, **changes)
+    assert answer.status in (401, 413)
+    assert answer.body == UNAUTHORIZED[1]
+    assert jobs.jobs == []
+
+
+@pytest.mark.parametrize("seconds", [-301, 301])
+def test_a_notice_from_another_time_is_refused(
+    token: str, fake: FakeSite, config: Config, clock: Clock, seconds: int
+) -> None:
+    sent = fake.ready_notice(config.origin, token)
+    clock.advance(seconds=seconds)
+    assert deliver(sent, config, clock).status == 401
+
+
+def test_a_notice_for_another_dashboard_is_refused(
+    token: str, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    assert deliver(fake.ready_notice("http://evil.test", token), config, clock).status == 401
+
+
+def test_a_notice_about_one_token_cannot_speak_of_another(
+    token: str, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    read_token = Token.read(token)
+    sent = protocol.sign_request(
+        f"{config.origin}/agent/notice",
+        protocol.canonical({"v": 1, "op": "goodbye", "g": "A" * 43}),
+        key=pairing_keys(read_token.secret, read_token.pid).note,
+        keyid=read_token.keyid,
+        created=int(clock().timestamp()),
+        nonce=protocol.new_nonce(),
+        tag=protocol.NOTE_TAG,
+    )
+    answer = deliver(sent, config, clock)
+    assert (answer.status, answer.body) == UNAUTHORIZED
+    assert Pairing.get().state == "waiting"
+
+
+def test_knocking_all_day_does_not_fill_the_trail(
+    token: str, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    sent = fake.ready_notice(config.origin, token)
+    for _ in range(40):
+        deliver(sent, config, clock, body=b"{}")
+    assert len(Entry.newest(event="notice_refused", limit=100)) == 20
+    clock.advance(hours=2)
+    deliver(sent, config, clock, body=b"{}")
+    assert len(Entry.newest(event="notice_refused", limit=100)) == 21

@@ -1,0 +1,105 @@
+"""Work is put into the queue, and is not lost with it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisDown
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from app import queue
+from app.config import Config
+from app.domain import inventory, pairing
+from app.domain.actor import Actor
+from app.models.reports import Sync
+from app.models.sites import Site
+from jobs import schedule
+from tests.fakes import Clock, RecordingQueue
+from tests.running_redis import running_redis
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    with running_redis(tmp_path_factory.mktemp("redis") / "s") as url:
+        client = queue.connect(url)
+        yield client
+        client.close()
+
+
+@pytest.fixture
+def backend(redis: Redis) -> queue.RedisBackend:
+    redis.flushall()
+    path = redis.connection_pool.connection_kwargs["path"]
+    return queue.RedisBackend(f"unix://{path}")
+
+
+def test_a_job_is_a_name_and_ids_as_json(redis: Redis, backend: queue.RedisBackend) -> None:
+    backend.put("sync_site", (7,), 0)
+    (job,) = queue.open_queue(redis).jobs
+    assert (job.func_name, job.args, job.kwargs) == ("jobs.sync_site.run", [7], {})
+    (raw,) = [redis.hget(key, "data") for key in redis.scan_iter("rq:job:*")]
+    assert zlib.decompress(raw) == b'["jobs.sync_site.run", null, [7], {}]'
+
+
+def test_a_delayed_job_waits_for_its_time(redis: Redis, backend: queue.RedisBackend) -> None:
+    backend.put("pair_site", (7,), 30)
+    waiting = queue.open_queue(redis)
+    assert waiting.jobs == []
+    assert waiting.scheduled_job_registry.count == 1
+
+
+def test_a_queue_that_is_down_does_not_undo_what_was_decided(
+    site: Site, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    jobs.down = RedisDown("away")
+    token, _ = pairing.issue_token(site, by=ana, config=config, now=clock())
+    assert site.waiting_token() == token
+    jobs.down = None
+    assert pairing.recover(clock.advance(minutes=2)) == 1
+    assert jobs.jobs == [("pair_site", (token.id,), 0)]
+
+
+def test_an_unreachable_redis_is_survived(
+    paired: Site, ana: Actor, tmp_path: Path, clock: Clock
+) -> None:
+    queue.use(queue.RedisBackend(f"unix://{tmp_path}/nobody"))
+    Sync.delete().execute()
+    assert inventory.request_sync(paired, by=ana, now=clock()).state == "queued"
+
+
+# ---- the schedule ----
+
+
+def test_the_schedule_speaks_json_and_names_existing_functions(redis: Redis) -> None:
+    redis.flushall()
+    scheduler = schedule.scheduler(redis)
+    assert len(scheduler.enqueue_jobs()) == 4
+    assert scheduler.enqueue_jobs() == []
+    names = [job.func_name for job in queue.open_queue(redis).jobs]
+    assert sorted(names) == [
+        "jobs.sweep.due_goodbyes",
+        "jobs.sweep.due_syncs",
+        "jobs.sweep.lost_pairings",
+        "jobs.sweep.lost_syncs",
+    ]
+    assert all(callable(job.func) for job in queue.open_queue(redis).jobs)
+
+
+def test_a_worker_carries_out_what_the_schedule_asked_for(
+    redis: Redis, database: Config, jobs: RecordingQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis.flushall()
+    monkeypatch.setenv("AURA_VAR", str(database.var_dir))
+    monkeypatch.setenv("DATABASE_URL", database.database_url)
+    monkeypatch.setenv("REDIS_URL", f"unix://{redis.connection_pool.connection_kwargs['path']}")
+    schedule.scheduler(redis).enqueue_jobs()
+    worker = SimpleWorker([queue.open_queue(redis)], connection=redis, serializer=JSONSerializer)
+    worker.work(burst=True, logging_level="WARNING")
+    waiting = queue.open_queue(redis)
+    assert waiting.failed_job_registry.count == 0
+    assert waiting.finished_job_registry.count == 4
