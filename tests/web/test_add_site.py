@@ -1,0 +1,70 @@
+"""Somebody takes a new site into care."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.models.sites import Site
+from tests.factories import make_site
+
+TYPED = {"url": "https://museum.example/wp-admin/", "name": "Museum", "client": "City"}
+
+
+def test_an_added_site_opens_on_its_own_page_ready_to_pair(as_ben, jobs):
+    answer = as_ben.post("/sites/new", data=TYPED)
+    site = Site.get()
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"/sites/{site.id}"
+    assert (site.url, site.name, site.client.name) == ("https://museum.example", "Museum", "City")
+    shown = as_ben.get(answer.headers["Location"]).text
+    assert "Create a pairing token" in shown
+    assert "Site added" in shown
+    assert jobs.jobs == []
+
+
+def test_an_address_alone_is_enough(as_ben, jobs):
+    as_ben.post("/sites/new", data={"url": "museum.example"})
+    site = Site.get()
+    assert (site.url, site.name, site.client) == ("https://museum.example", "museum.example", None)
+    assert "No client" in as_ben.get("/").text
+
+
+def test_clients_one_has_are_suggested(as_ben, ana, clock, jobs):
+    make_site(ana, now=clock(), client="Jansen & Zonen")
+    assert '<option value="Jansen &amp; Zonen">' in as_ben.get("/sites/new").text
+
+
+@pytest.mark.parametrize(
+    "url", ["", "ftp://museum.example", "https://user:pw@museum.example", "https://a b", "https://"]
+)
+def test_a_wrong_address_is_answered_beside_its_field_and_the_rest_is_kept(as_ben, url):
+    answer = as_ben.post("/sites/new", data={**TYPED, "url": url})
+    assert answer.status_code == 422
+    assert 'id="f-url-error"' in answer.text
+    assert 'href="#f-url"' in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert 'value="Museum"' in answer.text
+    assert 'value="City"' in answer.text
+    assert Site.select().count() == 0
+
+
+def test_several_mistakes_are_told_at_once(as_ben):
+    answer = as_ben.post("/sites/new", data={"url": "", "name": "x" * 121, "client": "y" * 121})
+    assert "3 things need another look" in answer.text
+
+
+def test_an_address_one_already_has_is_refused(as_ben, ana, clock, jobs):
+    make_site(ana, now=clock(), url="https://museum.example")
+    answer = as_ben.post("/sites/new", data=TYPED)
+    assert answer.status_code == 422
+    assert "already one of your sites" in answer.text
+
+
+def test_one_who_may_only_look_cannot_add(as_cleo):
+    assert as_cleo.get("/sites/new").status_code == 403
+    assert as_cleo.post("/sites/new", data=TYPED).status_code == 403
+    assert Site.select().count() == 0
+
+
+def test_a_stranger_is_sent_to_sign_in(as_nobody):
+    assert as_nobody.get("/sites/new").status_code in (302, 303)

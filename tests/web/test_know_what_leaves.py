@@ -1,0 +1,38 @@
+"""Somebody wants to know what a site gives away before connecting it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from app.domain import manifest
+
+
+def test_every_field_stands_there_with_its_reason(as_cleo):
+    text = as_cleo.get("/what-leaves").text
+    assert len(manifest.fields()) > 40
+    for field in manifest.fields():
+        assert f"<code>{field.path}</code>" in text
+    assert str(len(manifest.fields())) in text
+
+
+def test_the_six_questions_are_answered(as_cleo):
+    text = as_cleo.get("/what-leaves").text
+    for question in (
+        "What data leaves the site?",
+        "Are secrets or private content needed?",
+        "What only reads and what changes?",
+        "Can actions be approved first?",
+        "Is there an audit trail?",
+        "Can access be revoked cleanly?",
+    ):
+        assert question in text
+
+
+def test_the_plugin_can_be_downloaded_ready_to_upload(as_cleo):
+    answer = as_cleo.get("/plugin/siteagent.zip")
+    assert answer.headers["Content-Type"] == "application/zip"
+    assert 'filename="siteagent.zip"' in answer.headers["Content-Disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        assert "siteagent/siteagent.php" in archive.namelist()
+        assert all(name.startswith("siteagent/") for name in archive.namelist())

@@ -1,0 +1,150 @@
+"""Somebody connects a site: token, waiting, fingerprint, and every way it can go wrong."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from app.domain import pairing
+from app.faults import Fault
+from app.models.base import utcnow
+from app.models.sites import Pairing, Site
+from tests.fakes import Clock
+
+
+def token_in(text: str) -> str:
+    return html.unescape(re.search(r"<textarea[^>]*>\s*(SA1\.[^<]+)</textarea>", text).group(1))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Views read the real clock, so the site behind them has to live in the same hour."""
+    return Clock(utcnow())
+
+
+@pytest.fixture
+def attempt(site, fake, config):
+    """Let the worker try once, at once."""
+
+    def run() -> str:
+        token = site.latest_token()
+        token.note(next_try_at=fake.clock(), busy_until=None)
+        return pairing.attempt(token.id, config=config, call=fake.call, now=fake.clock)
+
+    return run
+
+
+def test_the_token_is_shown_once_with_three_steps(as_ben, site, jobs):
+    answer = as_ben.post(f"/sites/{site.id}/token")
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert token_in(answer.text).startswith("SA1.")
+    assert f"{site.url}/wp-admin/options-general.php?page=siteagent" in answer.text
+    assert 'href="/plugin/siteagent.zip"' in answer.text
+    assert "I pasted it: connect now" in answer.text
+    again = as_ben.get(f"/sites/{site.id}").text
+    assert "SA1." not in again
+    assert "The token was shown once" in again
+    assert ("pair_site", (Pairing.get().id,), 0) in jobs.jobs
+
+
+def test_a_pasted_token_ends_with_the_same_fingerprint_on_both_sides(as_ben, site, fake, attempt):
+    fake.paste(token_in(as_ben.post(f"/sites/{site.id}/token").text))
+    assert attempt() == "used"
+    text = as_ben.get(f"/sites/{site.id}").text
+    site.refresh()
+    assert f'<code class="fingerprint fingerprint-big">{site.fingerprint}</code>' in text
+    assert "Compare it with the fingerprint" in text
+    assert "Waiting for its turn" in text
+
+
+def test_the_waiting_page_polls_and_can_be_refreshed_without_scripts(as_ben, site):
+    as_ben.post(f"/sites/{site.id}/token")
+    text = as_ben.get(f"/sites/{site.id}").text
+    assert f'hx-get="/sites/{site.id}/progress?seen=pairing"' in text
+    assert f'<a href="/sites/{site.id}">Refresh now</a>' in text
+
+
+def test_the_fragment_sends_the_page_on_when_pairing_has_ended(as_ben, site, fake, attempt):
+    fake.paste(token_in(as_ben.post(f"/sites/{site.id}/token").text))
+    path = f"/sites/{site.id}/progress?seen=pairing"
+    waiting = as_ben.get(path)
+    assert "HX-Redirect" not in waiting.headers
+    assert "data-poll" in waiting.text
+    attempt()
+    assert as_ben.get(path).headers["HX-Redirect"] == f"/sites/{site.id}"
+
+
+def test_an_unpasted_token_is_told_apart_from_a_missing_plugin(as_ben, site, fake, attempt):
+    as_ben.post(f"/sites/{site.id}/token")
+    attempt()
+    assert "It does not know the token yet" in as_ben.get(f"/sites/{site.id}").text
+    fake.failing[:] = [Fault.not_found, Fault.not_found]
+    attempt()
+    assert "Install and activate the plugin" in as_ben.get(f"/sites/{site.id}").text
+
+
+def test_an_unreachable_site_is_named_while_waiting(as_ben, site, fake, attempt):
+    as_ben.post(f"/sites/{site.id}/token")
+    fake.failing[:] = [Fault.tls_expired, Fault.tls_expired]
+    attempt()
+    assert "certificate has expired" in as_ben.get(f"/sites/{site.id}").text
+
+
+def test_saying_it_is_pasted_asks_the_site_at_once(as_ben, site, jobs):
+    as_ben.post(f"/sites/{site.id}/token")
+    jobs.jobs.clear()
+    answer = as_ben.post(f"/sites/{site.id}/pairing/try")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/sites/{site.id}")
+    assert jobs.names() == ["pair_site"]
+
+
+def test_a_cancelled_token_is_gone_and_the_page_says_so(as_ben, site):
+    as_ben.post(f"/sites/{site.id}/token")
+    assert as_ben.post(f"/sites/{site.id}/pairing/cancel").status_code == 303
+    text = as_ben.get(f"/sites/{site.id}").text
+    assert "The last token was cancelled" in text
+    assert "Create a pairing token" in text
+
+
+def test_cancelling_twice_is_refused_in_words(as_ben, site):
+    as_ben.post(f"/sites/{site.id}/token")
+    as_ben.post(f"/sites/{site.id}/pairing/cancel")
+    assert as_ben.post(f"/sites/{site.id}/pairing/cancel").status_code == 409
+    assert as_ben.post(f"/sites/{site.id}/pairing/try").status_code == 409
+
+
+def test_an_expired_token_is_told(as_ben, site, fake, attempt):
+    as_ben.post(f"/sites/{site.id}/token")
+    fake.clock.advance(minutes=31)
+    attempt()
+    text = as_ben.get(f"/sites/{site.id}").text
+    assert "The last token expired before it was used" in text
+
+
+def test_a_token_pasted_in_another_site_names_both_addresses(as_ben, site, fake, attempt):
+    fake.says_home = "https://copy.example"
+    fake.paste(token_in(as_ben.post(f"/sites/{site.id}/token").text))
+    assert attempt() == "failed"
+    text = as_ben.get(f"/sites/{site.id}").text
+    assert "Another site answered" in text
+    assert "https://copy.example" in text
+    assert Site.get().state == "new"
+
+
+def test_one_who_may_only_look_gets_no_token(as_cleo, site):
+    assert "Create a pairing token" not in as_cleo.get(f"/sites/{site.id}").text
+    for path in ("token", "pairing/try", "pairing/cancel"):
+        assert as_cleo.post(f"/sites/{site.id}/{path}").status_code == 403
+    assert Pairing.select().count() == 0
+
+
+def test_a_paired_site_gives_no_second_token(as_ben, paired):
+    assert as_ben.post(f"/sites/{paired.id}/token").status_code == 409
+
+
+def test_nothing_unsafe_happens_by_following_a_link(as_ben, site):
+    for path in ("token", "pairing/try", "pairing/cancel", "sync", "revoke", "forget"):
+        assert as_ben.get(f"/sites/{site.id}/{path}").status_code == 405

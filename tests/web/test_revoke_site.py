@@ -1,0 +1,155 @@
+"""Somebody ends a connection with one click and sees exactly what is proven."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain import connection, revocation
+from app.domain.actor import SYSTEM
+from app.faults import Fault
+from app.models.base import transaction
+from app.models.sites import Site
+from tests.factories import read_report
+
+
+@pytest.fixture
+def goodbye(paired, fake, config):
+    """Let the worker say goodbye once."""
+
+    def run() -> str:
+        paired.refresh()
+        paired.note(when=(paired.state,), revoke_next_at=fake.clock())
+        revocation.say_goodbye(
+            paired.id, config=config, call=fake.call, call_bearer=fake.call_bearer, now=fake.clock
+        )
+        paired.refresh()
+        return paired.state
+
+    return run
+
+
+def test_the_page_says_what_stops_and_what_stays_beside_the_one_button(as_ana, paired):
+    text = as_ana.get(f"/sites/{paired.id}").text
+    assert "What stops" in text
+    assert "What stays" in text
+    assert f'action="/sites/{paired.id}/revoke"' in text
+    assert "Revoke access to Bakery" in text
+
+
+def test_one_click_starts_it(as_ana, paired, jobs):
+    answer = as_ana.post(f"/sites/{paired.id}/revoke")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/sites/{paired.id}")
+    assert jobs.names() == ["say_goodbye"]
+    text = as_ana.get(f"/sites/{paired.id}").text
+    assert "Telling the site to forget its keys" in text
+    assert f'hx-get="/sites/{paired.id}/progress?seen=revoking"' in text
+
+
+def test_acknowledged_and_refused_is_shown_as_confirmed(as_ana, paired, fake, config, goodbye):
+    read_report(paired, fake, config=config)
+    as_ana.post(f"/sites/{paired.id}/revoke")
+    assert goodbye() == "revoked"
+    text = as_ana.get(f"/sites/{paired.id}").text
+    assert "Revoked, confirmed by the site" in text
+    assert "The answer matched the hash stored at pairing" in text
+    assert "A correctly signed call got SiteAgent" in text
+    assert "It is no longer refreshed" in text
+    assert "Akismet" in text
+    assert "hx-get" not in text
+
+
+def test_an_unreached_site_is_not_called_revoked_there(as_ana, paired, fake, goodbye):
+    as_ana.post(f"/sites/{paired.id}/revoke")
+    fake.failing = [Fault.connect_timeout] * 4
+    assert goodbye() == "revoked_unreached"
+    text = as_ana.get(f"/sites/{paired.id}").text
+    assert "Revoked here, site not reached yet" in text
+    assert "Next try" in text
+    assert "The server did not pick up" in text
+    assert "Not seen." in text
+
+
+def test_a_late_acknowledgement_is_not_rounded_up_to_proof(as_ana, paired, fake, goodbye):
+    as_ana.post(f"/sites/{paired.id}/revoke")
+    fake.failing = [Fault.connect_timeout] * 4
+    goodbye()
+    fake.failing = []
+    assert goodbye() == "revoked_unproven"
+    text = as_ana.get(f"/sites/{paired.id}").text
+    assert "Revoked, not proven" in text
+    assert "The answer matched the hash" in text
+    assert "The keys such a call needs are destroyed here" in text
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "words"),
+    [
+        (True, "Disconnected by the site, confirmed"),
+        (False, "Disconnected by the site, unconfirmed"),
+    ],
+)
+def test_a_site_that_left_is_shown_as_far_as_it_is_proven(as_ana, paired, clock, confirmed, words):
+    with transaction():
+        connection.end_by_site(paired, confirmed=confirmed, how="notice", by=SYSTEM, now=clock())
+    text = as_ana.get(f"/sites/{paired.id}").text
+    assert words in text
+    # Without proof the keys are still here, and so is the button that ends them.
+    assert ("Revoke access to Bakery" in text) is not confirmed
+
+
+def test_a_second_click_is_refused_in_words(as_ana, paired):
+    as_ana.post(f"/sites/{paired.id}/revoke")
+    assert as_ana.post(f"/sites/{paired.id}/revoke").status_code == 409
+
+
+def test_one_who_may_only_look_cannot_revoke(as_cleo, paired):
+    assert "Revoke access to" not in as_cleo.get(f"/sites/{paired.id}").text
+    assert as_cleo.post(f"/sites/{paired.id}/revoke").status_code == 403
+    paired.refresh()
+    assert paired.state == "active"
+
+
+def test_a_revoked_site_can_be_connected_again_or_removed(as_ana, paired, goodbye):
+    as_ana.post(f"/sites/{paired.id}/revoke")
+    goodbye()
+    text = as_ana.get(f"/sites/{paired.id}").text
+    assert "Connect this site again" in text
+    assert f'action="/sites/{paired.id}/forget"' in text
+    answer = as_ana.post(f"/sites/{paired.id}/forget")
+    assert answer.headers["Location"] == "/"
+    assert Site.known(paired.id) is None
+    assert as_ana.get(f"/sites/{paired.id}").status_code == 404
+
+
+def test_a_paired_site_cannot_be_removed(as_ana, paired):
+    assert f'action="/sites/{paired.id}/forget"' not in as_ana.get(f"/sites/{paired.id}").text
+    assert as_ana.post(f"/sites/{paired.id}/forget").status_code == 409
+
+
+# ---- the certificate ----
+
+
+def test_the_certificate_names_the_evidence_and_the_trail(as_ana, paired, goodbye):
+    as_ana.post(f"/sites/{paired.id}/revoke")
+    goodbye()
+    text = as_ana.get(f"/sites/{paired.id}/certificate").text
+    for words in ("Certificate of revocation", paired.fingerprint, paired.kid, "Ana", paired.url):
+        assert words in text
+    assert "What it does not prove" in text
+    assert "Newest entry at issue" in text
+
+
+def test_an_incomplete_proof_is_no_certificate_of_revocation(as_ana, paired, fake, goodbye):
+    as_ana.post(f"/sites/{paired.id}/revoke")
+    fake.failing = [Fault.dns] * 4
+    goodbye()
+    text = as_ana.get(f"/sites/{paired.id}/certificate").text
+    assert "Certificate of revocation" not in text
+    assert "Record of the end of a connection" in text
+    assert "It does not prove that the site has deleted its half" in text
+
+
+def test_a_connection_that_stands_has_no_certificate(as_ana, paired):
+    assert as_ana.get(f"/sites/{paired.id}/certificate").status_code == 404
+    as_ana.post(f"/sites/{paired.id}/revoke")
+    assert as_ana.get(f"/sites/{paired.id}/certificate").status_code == 404

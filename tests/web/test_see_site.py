@@ -1,0 +1,156 @@
+"""Somebody reads what a site runs and how it is, also when it lies or is away."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.faults import Fault
+from tests.factories import plugin, read_report, report, theme
+
+LONG = "Donaudampfschifffahrtsgesellschaft" * 8
+HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
+
+
+@pytest.fixture
+def see(as_cleo, paired, fake, config):
+    """Have the site report, then look at its page."""
+
+    def look(**changes: object) -> str:
+        fake.report = report(**changes)
+        assert read_report(paired, fake, config=config).state == "done"
+        return as_cleo.get(f"/sites/{paired.id}").text
+
+    return look
+
+
+def test_versions_components_and_offers_are_shown(see):
+    text = see()
+    for words in ("6.8.1", "8.2.36", "MariaDB 10.11.6", "Akismet", "akismet/akismet.php", "5.3.1"):
+        assert words in text
+    assert "Twenty Twenty-Four" in text
+    assert "object-cache.php" in text
+    assert "1 with an offered update" in text
+    assert "Healthy" in text
+
+
+def offer(**changes: object) -> dict[str, object]:
+    usual = {"id": "akismet/akismet.php", "version": "6.0", "requires_wp": "", "package": True}
+    return {**usual, "requires_php": "", **changes}
+
+
+def updates(**changes: object) -> dict[str, object]:
+    return {**report()["updates"], **changes}
+
+
+def test_an_offer_without_a_package_names_the_licence(see):
+    text = see(updates=updates(plugins=[offer(package=False)]))
+    assert "Update known, package not available: licence" in text
+
+
+def test_an_offer_that_needs_a_newer_php_says_so(see):
+    text = see(updates=updates(plugins=[offer(requires_php="8.3")]))
+    assert "Needs PHP 8.3, site has 8.2.36" in text
+
+
+def test_an_offer_that_fits_carries_no_warning(see):
+    text = see(updates=updates(plugins=[offer(requires_php="8.2")]))
+    assert "Needs PHP" not in text
+    assert "licence" not in text
+
+
+def test_a_newer_wordpress_and_translations_are_shown(see):
+    core = {
+        "version": "7.1.3",
+        "kind": "major",
+        "requires_php": "7.4",
+        "requires_mysql": "5.5.5",
+        "package": True,
+    }
+    german = {"type": "plugin", "slug": "woocommerce", "language": "de_DE", "version": "9.4"}
+    text = see(updates=updates(core=[core], translations=[german]))
+    assert "7.1.3" in text
+    assert "Major release" in text
+    assert "woocommerce" in text
+
+
+def test_critical_health_comes_before_good_health(see):
+    health = {
+        **report()["health"],
+        "tests": [
+            {"test": "a", "status": "good", "label": "All is well"},
+            {"test": "b", "status": "critical", "label": "PHP is outdated"},
+            {"test": "c", "status": "recommended", "label": "Use an object cache"},
+        ],
+        "https": False,
+        "cron_overdue": 9000,
+        "disk_free": 50_000_000,
+        "filesystem": "ftpext",
+        "file_mods": False,
+        "auto_updater": False,
+    }
+    text = see(health=health)
+    for words in (
+        "not served over HTTPS",
+        "2 hours late",
+        "50.0 MB free",
+        "ftpext",
+        "File changes are switched off",
+        "automatic updates are switched off",
+    ):
+        assert words in text
+    assert text.index("PHP is outdated") < text.index("Use an object cache")
+    assert text.index("Use an object cache") < text.index("All is well")
+
+
+def test_an_older_plugin_that_tells_less_still_has_a_page(see, fake):
+    fake.report = report()
+    text = see(health={}, updates={}, database={}, server={}, php={})
+    assert "Free space unknown" in text
+    assert "No newer WordPress is offered" in text
+    assert "not served over HTTPS" not in text
+
+
+def test_words_of_a_site_never_become_markup(see):
+    text = see(
+        plugins=[plugin(f"{LONG[:100]}/x.php", name=HOSTILE, author=HOSTILE, version=HOSTILE)],
+        themes=[{k: v for k, v in theme(name=HOSTILE).items() if k != "network_active"}],
+        server={"software": HOSTILE},
+    )
+    assert "<img src=x" not in text
+    assert "{{7*7}}" in text
+
+
+def test_a_failed_call_is_told_and_the_last_good_report_stays(see, as_cleo, paired, fake, config):
+    see()
+    fake.failing = [Fault.blocked]
+    read_report(paired, fake, config=config)
+    text = as_cleo.get(f"/sites/{paired.id}").text
+    assert "Something in front of WordPress blocked the call" in text
+    assert "Everything below is the last good report" in text
+    assert "Blocked" in text
+    assert "Akismet" in text
+    assert "as the test wants it" in text
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_has_its_panel_on_the_page(as_ben, paired, fake, config, fault):
+    fake.failing = [fault]
+    read_report(paired, fake, config=config)
+    text = as_ben.get(f"/sites/{paired.id}").text
+    assert "Next step" in text
+    assert "To send to the host or to support" in text
+
+
+def test_what_was_not_read_yet_is_said_so(as_cleo, paired):
+    assert "no report yet" in as_cleo.get(f"/sites/{paired.id}").text
+
+
+def test_a_site_nobody_has_is_not_found(as_cleo):
+    assert as_cleo.get("/sites/999").status_code == 404
+    assert as_cleo.get("/sites/999/progress").status_code == 404
+
+
+def test_a_stranger_sees_nothing(as_nobody, paired):
+    for path in ("/", f"/sites/{paired.id}", f"/sites/{paired.id}/progress", "/what-leaves"):
+        assert as_nobody.get(path).status_code in (302, 303)
+    assert as_nobody.get("/plugin/siteagent.zip").status_code in (302, 303)

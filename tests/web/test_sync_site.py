@@ -1,0 +1,59 @@
+"""Somebody asks a site for a fresh report and watches it arrive."""
+
+from __future__ import annotations
+
+from app.models.reports import ASKING, QUEUED, READING, Sync
+from tests.factories import read_report
+
+
+def test_asking_queues_one_sync_and_shows_its_progress(as_ben, paired, fake, config, jobs):
+    read_report(paired, fake, config=config)
+    answer = as_ben.post(f"/sites/{paired.id}/sync")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/sites/{paired.id}")
+    assert jobs.names() == ["sync_site"]
+    text = as_ben.get(f"/sites/{paired.id}").text
+    assert "Asked for by Ben" in text
+    assert f'hx-get="/sites/{paired.id}/progress?seen=sync"' in text
+    assert "Sync now" not in text
+    assert "Akismet" in text
+
+
+def test_a_second_click_does_not_ask_twice(as_ben, paired):
+    as_ben.post(f"/sites/{paired.id}/sync")
+    as_ben.post(f"/sites/{paired.id}/sync")
+    assert Sync.select().where(Sync.site == paired).count() == 1
+
+
+def test_each_step_is_shown_as_it_happens(as_ben, paired):
+    sync = Sync.open_for(paired)
+    path = f"/sites/{paired.id}/progress?seen=sync"
+    shown = [_step_now(as_ben.get(path).text)]
+    sync.move(to=ASKING, when=(QUEUED,))
+    shown.append(_step_now(as_ben.get(path).text))
+    sync.move(to=READING, when=(ASKING,))
+    shown.append(_step_now(as_ben.get(path).text))
+    assert shown == ["Waiting for its turn", "Asking the site", "Reading the report"]
+
+
+def _step_now(text: str) -> str:
+    return text.split('aria-current="step"', 1)[1].split("<span>", 1)[1].split("</span>", 1)[0]
+
+
+def test_the_poll_ends_by_itself(as_ben, paired, fake, config):
+    path = f"/sites/{paired.id}/progress?seen=sync"
+    assert "HX-Redirect" not in as_ben.get(path).headers
+    read_report(paired, fake, config=config)
+    ended = as_ben.get(path)
+    assert ended.headers["HX-Redirect"] == f"/sites/{paired.id}"
+    assert "hx-get" not in ended.text
+    assert "hx-get" not in as_ben.get(f"/sites/{paired.id}").text
+
+
+def test_one_who_may_only_look_cannot_ask(as_cleo, paired, fake, config):
+    read_report(paired, fake, config=config)
+    assert "Sync now" not in as_cleo.get(f"/sites/{paired.id}").text
+    assert as_cleo.post(f"/sites/{paired.id}/sync").status_code == 403
+
+
+def test_a_site_that_is_not_paired_cannot_be_asked(as_ben, site):
+    assert as_ben.post(f"/sites/{site.id}/sync").status_code == 409
