@@ -1,4 +1,4 @@
-"""The worker process: `python -m jobs.worker`. Several at once, so that a slow site holds up one."""
+"""`python -m jobs.worker`: several workers at once, so that a slow site holds up only one."""
 
 from __future__ import annotations
 

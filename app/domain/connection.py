@@ -124,7 +124,7 @@ def channel_to(site: Site, config: Config) -> Channel:
     return Channel(
         site_id=site.id,
         endpoint=site.endpoint,
-        keyid=site.kid,
+        keyid=site.key_id,
         send_key=open_key(site, "d2s", config),
         receive_key=open_key(site, "s2d", config),
     )
@@ -159,7 +159,7 @@ def succeeded(site: Site, by: Actor, now: datetime, **changes: Any) -> bool:
         **changes,
     )
     if won and was_unconfirmed:
-        audit.record(SiteReconnected(site_id=site.id, kid=site.kid), by, now=now)
+        audit.record(SiteReconnected(site_id=site.id, kid=site.key_id), by, now=now)
     return won
 
 
@@ -202,6 +202,6 @@ def end_by_site(site: Site, *, confirmed: bool, how: str, by: Actor, now: dateti
     else:
         won = site.move(to=DISCONNECTED_UNCONFIRMED, when=(ACTIVE,))
     if won:
-        event = SiteDisconnected(site_id=site.id, kid=site.kid, confirmed=confirmed, how=how)
+        event = SiteDisconnected(site_id=site.id, kid=site.key_id, confirmed=confirmed, how=how)
         audit.record(event, by, now=now)
     return won

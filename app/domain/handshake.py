@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from app.config import Config
-from app.domain.connection import Call, Outcome, ask
+from app.domain.connection import Call, Outcome, ask, key_context
 from app.domain.identity import Dashboard
 from app.domain.sites import same_home
 from app.keys import (
     Exchange,
     KeyRefused,
+    KeyRing,
     PairingKeys,
     fingerprint,
     hash_of,
@@ -26,7 +28,7 @@ from app.keys import (
 )
 from app.models.sites import Site
 from app.protocol import ProtocolError, b64u, canonical, from_b64u
-from app.siteclient import Channel, Fault
+from app.siteclient import Channel, Fault, Reply
 
 # The address exists but something else than the plugin answered there.
 _TRY_NEXT = frozenset(
@@ -116,7 +118,7 @@ def hello(
         outcome = ask(channel, "pair.hello", question, by=by, config=config, call=call)
         outcomes.append(outcome)
         if outcome.reply is not None:
-            return _open(site, endpoint, exchange, keys, tuple(outcomes))
+            return _open(site, endpoint, exchange, keys, outcome.reply, tuple(outcomes))
         if outcome.fault not in _TRY_NEXT:
             break
     return Step(tuple(outcomes), fault=outcomes[-1].fault, evidence=outcomes[-1].evidence)
@@ -135,15 +137,50 @@ def confirm(site: Site, opened: Opened, *, by: str, config: Config, call: Call) 
     return Step((outcome,), opened=opened)
 
 
+def columns(
+    site: Site, opened: Opened, generation: int, config: Config, now: datetime
+) -> dict[str, object]:
+    """The columns of a new connection; whatever was known of an older one is cleared."""
+    ring = KeyRing(config.sealing_keys)
+    return {
+        "generation": generation,
+        "keys_sealed": {
+            name: ring.seal(opened.key(name), key_context(site.id, name, generation))
+            for name in ("d2s", "s2d", "revoke")
+        },
+        "uuid": opened.uuid,
+        "home": opened.home,
+        "endpoint": opened.endpoint,
+        "endpoints": opened.endpoints,
+        "plugin_version": opened.plugin,
+        "kid": opened.kid,
+        "fingerprint": opened.fingerprint,
+        "paired_at": now,
+        "ack_hash": opened.ack_hash,
+        "goodbye_hash": opened.goodbye_hash,
+        "sign_s": opened.sign_s,
+        "last_contact_at": now,
+        "last_good_at": None,
+        "fault": "",
+        "fault_evidence": {},
+        "fault_at": None,
+        "failures_in_row": 0,
+        "revoked_at": None,
+        "revoke_reason": "",
+        "revoke_evidence": {},
+        "revoke_next_at": None,
+    }
+
+
 def _open(
     site: Site,
     endpoint: str,
     exchange: Exchange,
     keys: PairingKeys,
+    reply: Reply,
     outcomes: tuple[Outcome, ...],
 ) -> Step:
-    reply = outcomes[-1].reply
-    assert reply is not None  # the caller has one  # noqa: S101
+    """The keys that follow from a verified answer, or what is wrong with it."""
     try:
         about = _about(reply.document)
         e_s = from_b64u(reply.document.get("e_s"), 32)

@@ -14,7 +14,7 @@ from app import queue, siteclient
 from app.config import Config
 from app.domain import access, audit, handshake, identity
 from app.domain.actor import Actor
-from app.domain.connection import KEYS_UNREADABLE, Call, key_context
+from app.domain.connection import KEYS_UNREADABLE, Call
 from app.domain.errors import AlreadyPaired, Conflict, StaleState
 from app.domain.events import (
     PairingAttemptFailed,
@@ -209,7 +209,8 @@ class _Attempt:
 
     def run(self) -> str:
         if self.pairing.exchange_sealed:
-            step = self._confirm(self._open_exchange())
+            known = Opened.from_bytes(_open(self.pairing, "exchange", self.config))
+            step = self._confirm(known)
             if step.fault != Fault.unauthorized:
                 return self.settle(step)
             # The site knows nothing of that exchange: begin again, and keep it until
@@ -218,18 +219,15 @@ class _Attempt:
         step = self._hello()
         if step.opened is None:
             return self.settle(step)
-        if not self._keep(step):
+        if not self._keep(step, step.opened):
             return self.pairing.state
         return self.settle(self._confirm(step.opened))
 
     def _hello(self) -> Step:
-        pid = self.pairing.pid
-        ring = KeyRing(self.config.sealing_keys)
-        keys = pairing_keys_of(ring.open(self.pairing.auth_sealed, _context(pid, "auth")))
         return handshake.hello(
             self.site,
-            from_b64u(pid),
-            keys,
+            from_b64u(self.pairing.pid),
+            pairing_keys_of(_open(self.pairing, "auth", self.config)),
             identity.of_dashboard(self.config),
             by=self.actor.name[:120],
             config=self.config,
@@ -241,16 +239,10 @@ class _Attempt:
             self.site, opened, by=self.actor.name[:120], config=self.config, call=self.call
         )
 
-    def _open_exchange(self) -> Opened:
-        ring = KeyRing(self.config.sealing_keys)
-        context = _context(self.pairing.pid, "exchange")
-        return Opened.from_bytes(ring.open(self.pairing.exchange_sealed, context))
-
-    def _keep(self, step: Step) -> bool:
+    def _keep(self, step: Step, opened: Opened) -> bool:
         """Store the exchange before it is confirmed; False if the token was closed meanwhile."""
-        assert step.opened is not None  # noqa: S101
         ring = KeyRing(self.config.sealing_keys)
-        sealed = ring.seal(step.opened.to_bytes(), _context(self.pairing.pid, "exchange"))
+        sealed = ring.seal(opened.to_bytes(), _context(self.pairing.pid, "exchange"))
         with transaction():
             self._record(step)
             return self.pairing.note(exchange_sealed=sealed)
@@ -284,7 +276,7 @@ class _Attempt:
         won = self.site.move(
             to=ACTIVE,
             when=(PAIRING,),
-            **_connected(self.site, opened, generation, self.config, now),
+            **handshake.columns(self.site, opened, generation, self.config, now),
         )
         if not won:
             raise StaleState("A site left *pairing* while its token was waiting.")
@@ -336,45 +328,16 @@ def _again(pairing_id: int, delay_s: int) -> None:
     queue.enqueue("pair_site", pairing_id, delay_s=delay_s)
 
 
-def _connected(
-    site: Site, opened: Opened, generation: int, config: Config, now: datetime
-) -> dict[str, object]:
-    """The columns of a new connection; whatever was known of an older one is cleared."""
-    ring = KeyRing(config.sealing_keys)
-    return {
-        "generation": generation,
-        "keys_sealed": {
-            name: ring.seal(opened.key(name), key_context(site.id, name, generation))
-            for name in ("d2s", "s2d", "revoke")
-        },
-        "uuid": opened.uuid,
-        "home": opened.home,
-        "endpoint": opened.endpoint,
-        "endpoints": opened.endpoints,
-        "plugin_version": opened.plugin,
-        "kid": opened.kid,
-        "fingerprint": opened.fingerprint,
-        "paired_at": now,
-        "ack_hash": opened.ack_hash,
-        "goodbye_hash": opened.goodbye_hash,
-        "sign_s": opened.sign_s,
-        "last_contact_at": now,
-        "last_good_at": None,
-        "fault": "",
-        "fault_evidence": {},
-        "fault_at": None,
-        "failures_in_row": 0,
-        "revoked_at": None,
-        "revoke_reason": "",
-        "revoke_evidence": {},
-        "revoke_next_at": None,
-    }
-
-
 def note_key(pairing: Pairing, config: Config) -> bytes:
     """What signs notices about this token, open or closed; raises SealBroken."""
-    ring = KeyRing(config.sealing_keys)
-    return ring.open(pairing.note_sealed, _context(pairing.pid, "note"))
+    return _open(pairing, "note", config)
+
+
+def _open(pairing: Pairing, name: str, config: Config) -> bytes:
+    sealed = getattr(pairing, f"{name}_sealed")
+    if sealed is None:
+        raise SealBroken(f"the token's {name} is destroyed")
+    return KeyRing(config.sealing_keys).open(sealed, _context(pairing.pid, name))
 
 
 def _is_over(pairing: Pairing, now: datetime) -> bool:

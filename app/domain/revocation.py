@@ -90,7 +90,7 @@ def revoke(site: Site, *, by: Actor, reason: str = "", now: datetime | None = No
         if waiting is not None:
             why = {"why": "the connection was revoked"}
             waiting.move(to=SYNC_FAILED, when=OPEN, ended_at=now, evidence=why)
-        started = RevocationStarted(site_id=site.id, kid=site.kid, reason=site.revoke_reason)
+        started = RevocationStarted(site_id=site.id, kid=site.key_id, reason=site.revoke_reason)
         audit.record(started, by, now=now)
         tx.after_commit(queue.enqueue, "say_goodbye", site.id)
 
@@ -236,7 +236,7 @@ class _Goodbye:
 
     def _secret(self) -> dict[str, str]:
         secret = connection.open_key(self.site, "revoke", self.config)
-        return {"kid": self.site.kid, "r": b64u(secret)}
+        return {"kid": self.site.key_id, "r": b64u(secret)}
 
     # ---- what is written down ----
 
@@ -271,7 +271,7 @@ class _Goodbye:
 
     def _settle(self, state: str) -> None:
         """Nothing more will be tried: destroy the last key and say what is proven."""
-        evidence, kid, site_id = self.site.revoke_evidence, self.site.kid, self.site.id
+        evidence, kid, site_id = self.site.revoke_evidence, self.site.key_id, self.site.id
         event: Event
         if state == REVOKED:
             event = RevocationConfirmed(
@@ -303,13 +303,15 @@ class _Goodbye:
         with transaction():
             won = self.site.move(to=state, when=(was,), keys_sealed=kept, revoke_next_at=next_at)
             if won and state != was:
-                about = {"site_id": self.site.id, "kid": self.site.kid}
-                event: Event = RevocationUnreached(
-                    **about, fault=fault, next_try_at=next_at.isoformat()
-                )
-                if state == REVOKED_UNPROVEN:
-                    event = RevocationUnproven(**about, acknowledged=False, probe="refused")
-                audit.record(event, SYSTEM, now=now)
+                audit.record(self._first_failure(state, fault, next_at), SYSTEM, now=now)
+
+    def _first_failure(self, state: str, fault: str, next_at: datetime) -> Event:
+        site_id, kid = self.site.id, self.site.key_id
+        if state == REVOKED_UNPROVEN:
+            return RevocationUnproven(site_id=site_id, kid=kid, acknowledged=False, probe="refused")
+        return RevocationUnreached(
+            site_id=site_id, kid=kid, fault=fault, next_try_at=next_at.isoformat()
+        )
 
     def _give_up(self) -> None:
         """Ninety days without an acknowledgement: the state stays what it was."""
@@ -317,7 +319,7 @@ class _Goodbye:
         with transaction():
             self._note(gave_up_at=now.isoformat())
             if self.site.note(when=_ENDING, keys_sealed={}, revoke_next_at=None):
-                event = RevocationAbandoned(site_id=self.site.id, kid=self.site.kid)
+                event = RevocationAbandoned(site_id=self.site.id, kid=self.site.key_id)
                 audit.record(event, SYSTEM, now=now)
 
 

@@ -122,6 +122,13 @@ class JsonField(TextField):
 
 
 class BaseModel(Model):
+    _dirty: set[str]
+
     class Meta:
         database = db
         legacy_table_names = False
+
+    def refresh(self) -> None:
+        """Read the row again: another process may have written it."""
+        self.__data__.update(type(self).get_by_id(self.get_id()).__data__)
+        self._dirty.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from peewee import BooleanField, CharField, ForeignKeyField, TextField, fn
+from peewee import AutoField, BooleanField, CharField, ForeignKeyField, TextField, fn
 
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.sites import Site
@@ -25,7 +25,9 @@ KINDS = ("plugin", "theme", "mu_plugin", "dropin")
 class Sync(BaseModel):
     """One asking of a site for its report, from the wish to the outcome."""
 
+    id = AutoField()
     site = ForeignKeyField(Site, backref="syncs", on_delete="CASCADE")
+    site_id: int
     asked_by = CharField(max_length=120)
     asked_at = UtcField()
     started_at = UtcField(null=True)
@@ -43,8 +45,7 @@ class Sync(BaseModel):
         """Go to state `to` if the row still is in one of `when`; False if it is not."""
         query = Sync.update(state=to, **changes).where(Sync.id == self.id, Sync.state.in_(when))
         won = query.execute() == 1
-        self.__data__.update(Sync.select().where(Sync.id == self.id).dicts().get())
-        self._dirty.clear()
+        self.refresh()
         return won
 
     @classmethod
@@ -83,6 +84,7 @@ Sync.add_index(Sync.index(Sync.site, unique=True, where=Sync.state.in_(OPEN), na
 class Report(BaseModel):
     """The last report that was accepted, whole, without the fields the manifest does not name."""
 
+    id = AutoField()
     site = ForeignKeyField(Site, unique=True, backref="reports", on_delete="CASCADE")
     digest = CharField(max_length=64)
     taken_at = UtcField()
@@ -95,8 +97,8 @@ class Report(BaseModel):
     @classmethod
     def versions(cls) -> dict[int, tuple[str, str]]:
         """WordPress and PHP version by site id."""
-        query = cls.select(cls.site, cls.wordpress, cls.php).tuples()
-        return {site_id: (wordpress, php) for site_id, wordpress, php in query}
+        rows: Any = cls.select(cls.site, cls.wordpress, cls.php).tuples()
+        return {site_id: (wordpress, php) for site_id, wordpress, php in rows}
 
     @classmethod
     def of(cls, site: Site) -> Report | None:
@@ -106,7 +108,9 @@ class Report(BaseModel):
 class Component(BaseModel):
     """A plugin, theme, must-use plugin or drop-in as the last report named it."""
 
+    id = AutoField()
     site = ForeignKeyField(Site, backref="components", on_delete="CASCADE")
+    site_id: int
     kind = CharField(max_length=16)
     ident = CharField(max_length=300)
     name = CharField(max_length=300)
@@ -144,9 +148,10 @@ class Component(BaseModel):
     @classmethod
     def offers_by_kind(cls, site: Site) -> dict[str, int]:
         """How many components of each kind have a newer version waiting."""
-        query = (
+        rows: Any = (
             cls.select(cls.kind, fn.COUNT(cls.id))
             .where(cls.site == site, cls.offered_version.is_null(False))
             .group_by(cls.kind)
+            .tuples()
         )
-        return {**dict.fromkeys(KINDS, 0), **dict(query.tuples())}
+        return {**dict.fromkeys(KINDS, 0), **dict(rows)}

@@ -8,6 +8,7 @@ from typing import Any
 
 from peewee import (
     JOIN,
+    AutoField,
     Case,
     CharField,
     ForeignKeyField,
@@ -72,6 +73,7 @@ SORTS = ("name", "client", "state", "offers", "last_good", "added")
 class Client(BaseModel):
     """Whose sites these are."""
 
+    id = AutoField()
     name = CharField(max_length=120, unique=True)
 
     @classmethod
@@ -89,6 +91,7 @@ class Site(BaseModel):
     when a token closes unused.
     """
 
+    id = AutoField()
     client = ForeignKeyField(Client, null=True, backref="sites", on_delete="RESTRICT")
     name = CharField(max_length=120)
     url = CharField(max_length=2000)
@@ -96,6 +99,7 @@ class Site(BaseModel):
     state_before_pairing = CharField(max_length=32, default=NEW)
     added_at = UtcField()
     added_by = ForeignKeyField(Member, backref="+", on_delete="RESTRICT")
+    added_by_id: int
     forgotten_at = UtcField(null=True)
 
     uuid = CharField(max_length=64, default="")
@@ -139,6 +143,13 @@ class Site(BaseModel):
         return "degraded" if self.failures_in_row < UNREACHABLE_AFTER else "unreachable"
 
     @property
+    def key_id(self) -> str:
+        """Under which name both sides know the connection; ValueError if there never was one."""
+        if self.kid is None:
+            raise ValueError(f"site {self.id} was never paired")
+        return self.kid
+
+    @property
     def is_paired(self) -> bool:
         return self.state in MAY_CALL
 
@@ -167,11 +178,6 @@ class Site(BaseModel):
         won = query.execute() == 1
         self.refresh()
         return won
-
-    def refresh(self) -> None:
-        """Read the row again: another process may have written it."""
-        self.__data__.update(Site.select().where(Site.id == self.id).dicts().get())
-        self._dirty.clear()
 
     def waiting_token(self) -> Pairing | None:
         return Pairing.get_or_none(Pairing.site == self, Pairing.state == WAITING)
@@ -203,13 +209,6 @@ class Site(BaseModel):
         if state:
             query = query.where(cls.connection_in_sql() == state)
         return list(query.order_by(*cls._order(sort)))
-
-    @classmethod
-    def count_by_connection(cls) -> dict[str, int]:
-        """How many sites there are for each word of `connection`."""
-        word = cls.connection_in_sql()
-        query = cls.select(word, fn.COUNT(cls.id)).where(cls.forgotten_at.is_null())
-        return dict(query.group_by(word).tuples())
 
     @classmethod
     def connection_in_sql(cls) -> Any:
@@ -265,7 +264,9 @@ class Pairing(BaseModel):
     attempt that is running: a worker that dies loses it by time alone.
     """
 
+    id = AutoField()
     site = ForeignKeyField(Site, backref="pairings", on_delete="CASCADE")
+    site_id: int
     pid = CharField(max_length=22, unique=True)
     auth_sealed = TextField(null=True)
     note_sealed = TextField()
@@ -324,11 +325,6 @@ class Pairing(BaseModel):
         won = query.execute() == 1
         self.refresh()
         return won
-
-    def refresh(self) -> None:
-        """Read the row again: another process may have written it."""
-        self.__data__.update(Pairing.select().where(Pairing.id == self.id).dicts().get())
-        self._dirty.clear()
 
     @classmethod
     def overdue(cls, before: datetime) -> list[Pairing]:
