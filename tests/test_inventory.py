@@ -191,6 +191,7 @@ def test_three_failures_in_a_row_are_unreachable_and_one_success_clears_them(
         ({"wordpress": "6.8"}, "wordpress"),
         ({"wordpress": {}}, "wordpress.version"),
         ({"php": {"version": "8", "max_execution_time": "30"}}, "php.max_execution_time"),
+        ({"php": {"version": "8", "max_execution_time": True}}, "php.max_execution_time"),
         ({"v": 2}, "v"),
         ({"plugins": [plugin(f"p{i}.php") for i in range(2001)]}, "plugins"),
     ],
@@ -217,6 +218,16 @@ def test_a_report_whose_digest_lies_is_refused(
     sync = read_report(paired, fake, config=config)
     assert (sync.fault, sync.evidence["field"]) == (Fault.report_invalid, "digest")
     assert Report.of(paired) is None
+
+
+@pytest.mark.parametrize("taken_at", [-1, 2**50, "now", None])
+def test_a_report_from_no_possible_moment_is_refused(
+    paired: Site, fake: FakeSite, config: Config, taken_at: object
+) -> None:
+    honest = fake._report
+    fake._report = lambda d, b: {**honest(d, b), "report": {**fake.report, "taken_at": taken_at}}
+    sync = read_report(paired, fake, config=config)
+    assert (sync.fault, sync.evidence["field"]) == (Fault.report_invalid, "taken_at")
 
 
 def test_unchanged_without_a_report_to_compare_with_is_refused(

@@ -204,13 +204,17 @@ def test_a_notice_for_another_dashboard_is_refused(
     assert deliver(fake.ready_notice("http://evil.test", token), config, clock).status == 401
 
 
-def test_a_notice_about_one_token_cannot_speak_of_another(
-    token: str, fake: FakeSite, config: Config, clock: Clock
+@pytest.mark.parametrize(
+    "changes", [{"op": "goodbye"}, {"pid": "A" * 22}, {"pid": None}, {"op": ["pair.ready"]}]
+)
+def test_a_notice_about_one_token_can_say_nothing_else(
+    token: str, config: Config, clock: Clock, jobs: RecordingQueue, changes: dict
 ) -> None:
     read_token = Token.read(token)
+    document = {"v": 1, "op": "pair.ready", "pid": protocol.b64u(read_token.pid), **changes}
     sent = protocol.sign_request(
         f"{config.origin}/agent/notice",
-        protocol.canonical({"v": 1, "op": "goodbye", "g": "A" * 43}),
+        protocol.canonical(document),
         key=pairing_keys(read_token.secret, read_token.pid).note,
         keyid=read_token.keyid,
         created=int(clock().timestamp()),
@@ -220,6 +224,7 @@ def test_a_notice_about_one_token_cannot_speak_of_another(
     answer = deliver(sent, config, clock)
     assert (answer.status, answer.body) == UNAUTHORIZED
     assert Pairing.get().state == "waiting"
+    assert jobs.jobs == []
 
 
 def test_knocking_all_day_does_not_fill_the_trail(

@@ -1,0 +1,115 @@
+"""Two processes want the same thing in the same moment; the database lets one have it."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from app import queue
+from app.config import Config
+from app.domain import audit, inventory, pairing
+from app.domain.actor import SCHEDULE, SYSTEM, Actor
+from app.domain.errors import OpsError
+from app.domain.events import SiteCalled
+from app.models.base import db, transaction, use_database
+from app.models.installation import Setting
+from app.models.reports import ASKING, QUEUED, Sync
+from app.models.sites import Pairing, Site
+from tests.factories import make_site
+from tests.fakes import Clock, RecordingQueue, at
+
+RACERS = 3
+NOW = at("2026-11-24 10:00")
+
+
+def race(act: Callable[..., object], config: Config, *args: Any) -> list[object]:
+    """Run `act(config, *args)` in several processes at once; returns what each of them got."""
+    spawn = multiprocessing.get_context("spawn")
+    start, results = spawn.Barrier(RACERS), spawn.SimpleQueue()
+    racers = [
+        spawn.Process(target=_run, args=(act, config, args, start, results)) for _ in range(RACERS)
+    ]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join(60)
+    assert [racer.exitcode for racer in racers] == [0] * RACERS
+    return [results.get() for _ in racers]
+
+
+def _run(act: Callable[..., object], config: Config, args: Any, start: Any, results: Any) -> None:
+    use_database(config.database_url)
+    queue.use(RecordingQueue())
+    with db.connection_context():
+        start.wait(30)
+        results.put(act(config, *args))
+
+
+def append(config: Config) -> None:
+    for number in range(40):
+        with transaction():
+            audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=number), SYSTEM)
+
+
+def claim_sync(config: Config, sync_id: int) -> bool:
+    return Sync.get_by_id(sync_id).move(to=ASKING, when=(QUEUED,), started_at=NOW)
+
+
+def claim_token(config: Config, token_id: int) -> bool:
+    return Pairing.get_by_id(token_id).claim(NOW, NOW + timedelta(seconds=90))
+
+
+def ask(config: Config, site_id: int) -> int:
+    return inventory._request(Site.get_by_id(site_id), SCHEDULE, NOW).id
+
+
+def issue(config: Config, site_id: int, by: Actor) -> str:
+    try:
+        return pairing.issue_token(Site.get_by_id(site_id), by=by, config=config, now=NOW)[1]
+    except OpsError as refusal:
+        return type(refusal).__name__
+
+
+def settle(config: Config) -> str:
+    return Setting.write_once("shared", str(multiprocessing.current_process().pid))
+
+
+def test_appends_end_in_one_chain(database: Config) -> None:
+    race(append, database)
+    report = audit.verify_chain()
+    assert (report.entries, report.is_whole) == (RACERS * 40, True)
+
+
+def test_a_sync_is_claimed_by_one_worker(paired: Site, config: Config) -> None:
+    won = race(claim_sync, config, Sync.open_for(paired).id)
+    assert sorted(won) == [False, False, True]
+
+
+def test_a_token_is_tried_by_one_worker(
+    ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    site = make_site(ana, now=NOW)
+    token, _ = pairing.issue_token(site, by=ana, config=config, now=NOW)
+    assert sorted(race(claim_token, config, token.id)) == [False, False, True]
+
+
+def test_asking_at_once_is_one_sync(paired: Site, config: Config) -> None:
+    Sync.delete().execute()
+    assert len(set(race(ask, config, paired.id))) == 1
+    assert Sync.select().count() == 1
+
+
+def test_tokens_issued_at_once_leave_one_waiting(
+    ana: Actor, config: Config, jobs: RecordingQueue
+) -> None:
+    site = make_site(ana, now=NOW)
+    race(issue, config, site.id, ana)
+    assert Pairing.select().where(Pairing.state == "waiting").count() == 1
+    site.refresh()
+    assert site.state == "pairing"
+
+
+def test_a_setting_has_one_value_for_all(database: Config) -> None:
+    assert len(set(race(settle, database))) == 1
