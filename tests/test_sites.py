@@ -152,6 +152,9 @@ def test_one_address_is_one_site(ana: Actor, again: str) -> None:
         ("https://bakery.example/blog", "https://bakery.example", False),
         ("https://bakery.example", "https://bakery.example.evil.example", False),
         ("https://bakery.example", "https://bakery.example:99999", False),
+        ("https://xn--bckerei-5wa.example", "http://bäckerei.example/", True),
+        ("https://bakery.example", "https://[", False),
+        ("https://[", "https://[", False),
     ],
 )
 def test_a_home_is_host_port_and_path(one: str, other: str, same: bool) -> None:

@@ -146,20 +146,19 @@ def _path(path: str) -> str:
 
 
 def same_home(one: str, other: str) -> bool:
-    """Whether two addresses name one site: host, port and path, whatever scheme and `www.`."""
-    return _home_key(one) == _home_key(other)
+    """Whether two addresses name one site: host, port and path, whatever scheme and `www.`.
+
+    False for what is no address at all: `other` may be a stranger's word.
+    """
+    try:
+        return _home_key(one) == _home_key(other)
+    except Invalid:
+        return False
 
 
 def _home_key(url: str) -> tuple[str, str]:
-    parts = urlsplit(url.strip())
-    host = (parts.hostname or "").removeprefix("www.").rstrip(".")
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if port not in (None, _DEFAULT_PORTS.get(parts.scheme.lower())):
-        host = f"{host}:{port}"
-    return host, parts.path.rstrip("/")
+    parts = urlsplit(normalise_url(url))
+    return parts.netloc.removeprefix("www."), parts.path
 
 
 def _too_long(**texts: str) -> dict[str, str]:

@@ -1,0 +1,86 @@
+"""Whatever is typed or sent, it is refused with a reason or it is harmless."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.domain import manifest, sites
+from app.domain.errors import Invalid
+from app.domain.inventory import digest_of
+from app.domain.manifest import ReportInvalid
+from app.protocol import canonical
+from tests.factories import report
+
+TEXT = st.text(max_size=40)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+PLACES = [
+    ("v",),
+    ("taken_at",),
+    ("wordpress",),
+    ("wordpress", "version"),
+    ("wordpress", "environment"),
+    ("php", "extensions_missing"),
+    ("plugins",),
+    ("plugins", 0),
+    ("plugins", 0, "active"),
+    ("updates", "plugins", 0, "version"),
+    ("updates", "checked_at", "themes"),
+    ("health", "disk_free"),
+    ("unheard_of",),
+]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(place=st.sampled_from(PLACES), value=VALUES)
+def test_a_report_with_any_one_value_changed_is_stored_clean_or_refused(
+    place: tuple[str | int, ...], value: object
+) -> None:
+    document = report()
+    inner: object = document
+    for step in place[:-1]:
+        inner = inner[step]  # type: ignore[index]
+    inner[place[-1]] = value  # type: ignore[index]
+    try:
+        digest_of(document)
+        checked = manifest.check(document)
+    except ReportInvalid:
+        return
+    canonical(checked.document)
+    assert set(checked.document) <= set(report())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    text=TEXT
+    | st.builds("https://{}".format, TEXT)
+    | st.builds("http://{}:{}/{}".format, TEXT, TEXT, TEXT)
+)
+def test_any_typed_address_has_one_spelling_or_is_refused(text: str) -> None:
+    try:
+        url = sites.normalise_url(text)
+    except Invalid:
+        return
+    assert sites.normalise_url(url) == url
+    assert url.isascii()
+    assert url.isprintable()
+    assert len(url) <= sites.MAX_URL_CHARS
+
+
+@given(one=TEXT, other=TEXT)
+def test_comparing_homes_never_fails(one: str, other: str) -> None:
+    assert sites.same_home(f"https://{one}", f"https://{other}") in (True, False)
+
+
+@pytest.mark.parametrize("depth", [40, 100_000])
+def test_a_report_nested_without_end_is_refused(depth: int) -> None:
+    nested: object = "x"
+    for _ in range(depth):
+        nested = [nested]
+    with pytest.raises(ReportInvalid):
+        digest_of(report(plugins=nested))

@@ -1,0 +1,71 @@
+"""A site knocks over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.config import Config
+from app.domain import pairing
+from app.domain.actor import Actor
+from app.models.base import utcnow
+from app.models.sites import DISCONNECTED, Site
+from app.views import agent
+from tests.factories import report
+from tests.fakes import Clock, FakeSite, RecordingQueue
+
+
+@pytest.fixture
+def knock(database: Config) -> FlaskClient:
+    """The door alone, without the house around it."""
+    app = Flask("door")
+    app.config["AURA"] = database
+    app.register_blueprint(agent.bp)
+    return app.test_client()
+
+
+@pytest.fixture
+def fake(site: Site) -> FakeSite:
+    """The site, by the clock on the wall: the view reads no other."""
+    return FakeSite(home=site.url, clock=Clock(utcnow()), report=report())
+
+
+def test_ready_notice_gets_a_signed_answer(
+    knock: FlaskClient, site: Site, fake: FakeSite, ana: Actor, config: Config, jobs: RecordingQueue
+) -> None:
+    _, text = pairing.issue_token(site, by=ana, config=config, now=utcnow())
+    sent = fake.ready_notice(config.origin, text)
+    answer = knock.post("/agent/notice", data=sent.body, headers=sent.headers)
+    assert answer.status_code == 200
+    assert answer.json == {"v": 1, "ok": True, "op": "pair.ready"}
+    assert answer.headers["Content-Type"] == "application/json"
+    assert "siteagent-res/1" in answer.headers["Signature-Input"]
+    assert answer.headers["Cache-Control"] == "no-store, no-transform"
+    assert jobs.names() == ["pair_site", "pair_site"]
+
+
+def test_goodbye_ends_the_connection(
+    knock: FlaskClient, paired: Site, fake: FakeSite, config: Config
+) -> None:
+    sent = fake.goodbye_notice(config.origin)
+    answer = knock.post("/agent/notice", data=sent.body, headers=sent.headers)
+    assert answer.status_code == 200
+    paired.refresh()
+    assert paired.state == DISCONNECTED
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b'{"v":1,"op":"goodbye"}'])
+def test_a_stranger_learns_nothing(knock: FlaskClient, site: Site, body: bytes) -> None:
+    answer = knock.post("/agent/notice", data=body)
+    assert (answer.status_code, answer.data) == (401, b'{"aura":1,"code":"unauthorized"}')
+
+
+def test_too_much_is_not_read(knock: FlaskClient, site: Site) -> None:
+    answer = knock.post("/agent/notice", data=b"x" * (64 * 1024 + 2))
+    assert (answer.status_code, answer.data) == (413, b'{"aura":1,"code":"unauthorized"}')
+
+
+@pytest.mark.parametrize("method", ["get", "put", "delete", "patch"])
+def test_only_post_knocks(knock: FlaskClient, site: Site, method: str) -> None:
+    assert getattr(knock, method)("/agent/notice").status_code == 405
