@@ -111,6 +111,8 @@ def test_an_address_has_one_spelling(typed: str, url: str) -> None:
         "http://2130706433",
         "http://0x7f.1",
         "http://127.1",
+        "http://①②⑦.①",
+        "http://¹",
         "http://[::1",
         "http://[fe80::1%25eth0]",
         "http://[::ffff:zz]",

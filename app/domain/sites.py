@@ -126,16 +126,18 @@ def _host(host: str) -> str:
             return f"[{ipaddress.IPv6Address(host)}]"
         except ValueError as why:
             raise Invalid("url", "The address in brackets is not an IPv6 address.") from why
-    if _NUMERIC_LABEL.fullmatch(host.rstrip(".").rpartition(".")[2]):
-        # 2130706433, 0x7f.1 and 127.1 are old spellings of 127.0.0.1.
-        try:
-            return str(ipaddress.IPv4Address(host))
-        except ValueError as why:
-            raise Invalid("url", "The host is not a name and not an IPv4 address.") from why
     try:
-        return idna.encode(host.rstrip("."), uts46=True).decode("ascii").lower()
+        name = idna.encode(host.rstrip("."), uts46=True).decode("ascii").lower()
     except idna.IDNAError as why:
         raise Invalid("url", "The host in this address is not a possible name.") from why
+    # Judged after IDNA, which turns ① and the like into digits. 2130706433, 0x7f.1
+    # and 127.1 are old spellings of 127.0.0.1.
+    if not _NUMERIC_LABEL.fullmatch(name.rpartition(".")[2]):
+        return name
+    try:
+        return str(ipaddress.IPv4Address(name))
+    except ValueError as why:
+        raise Invalid("url", "The host is not a name and not an IPv4 address.") from why
 
 
 def _path(path: str) -> str:
