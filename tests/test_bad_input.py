@@ -14,8 +14,10 @@ from app.protocol import canonical
 from tests.factories import report
 
 TEXT = st.text(max_size=40)
+# parse_json has refused larger numbers before a report gets here.
+NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    st.none() | st.booleans() | NUMBERS | st.floats() | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
