@@ -81,7 +81,7 @@ def revoke(site: Site, *, by: Actor, reason: str = "", now: datetime | None = No
             when=MAY_CALL,
             revoked_at=now,
             revoke_reason=reason.strip()[:300],
-            revoke_evidence={"ack": "no", "probe": "", "attempts": 0},
+            revoke_evidence={"by": by.name, "ack": "no", "probe": "", "attempts": 0},
             revoke_next_at=now,
         )
         if not won:
@@ -157,6 +157,11 @@ class _Goodbye:
     def has_ack(self) -> bool:
         return self.site.revoke_evidence.get("ack") == "yes"
 
+    @property
+    def asker(self) -> str:
+        """Who revoked, for the site's own log."""
+        return self.site.revoke_evidence["by"]
+
     def signed(self) -> None:
         """While the old keys exist: revoke, then the probe that must be refused."""
         if not self.has_ack:
@@ -225,10 +230,12 @@ class _Goodbye:
 
     def _ask(self, op: str, arguments: dict[str, Any]) -> Outcome:
         channel = connection.channel_to(self.site, self.config)
-        return connection.ask(channel, op, arguments, by="Aura", config=self.config, call=self.call)
+        return connection.ask(
+            channel, op, arguments, by=self.asker, config=self.config, call=self.call
+        )
 
     def _show_secret(self) -> Outcome:
-        document = {"op": "revoke", "by": "Aura", **self._secret()}
+        document = {"op": "revoke", "by": self.asker, **self._secret()}
         outcome = connection.ask_unsigned(
             self.site.endpoint, document, config=self.config, call_bearer=self.call_bearer
         )
