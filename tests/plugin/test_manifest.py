@@ -1,0 +1,189 @@
+"""What may leave a site: the list itself, and that nothing passes it by."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain import manifest
+
+PROJECT = Path(__file__).parents[1] / "php-fixtures" / "project.php"
+NEVER = ("email", "user", "login", "password", "salt", "secret", "token", "path", "abspath", "ip")
+
+
+def project(*gathered: dict[str, Any], listed: Path | None = None) -> list[dict[str, Any]]:
+    """What PHP lets through of each of these."""
+    php = shutil.which("php")
+    assert php, "These tests need PHP on the command line; `make prepare` installs it."
+    lines = "".join(json.dumps(one) + "\n" for one in gathered)
+    command = [php, "-d", "display_errors=stderr", str(PROJECT), *([str(listed)] if listed else [])]
+    ran = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert not ran.stderr, ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def paths(value: Any, at: str = "") -> set[str]:
+    """Every place of a value in a report, lists written as []."""
+    if isinstance(value, dict):
+        return {
+            one for key, item in value.items() for one in paths(item, f"{at}.{key}" if at else key)
+        }
+    if isinstance(value, list):
+        return {one for item in value for one in paths(item, f"{at}[]")}
+    return {at}
+
+
+def full() -> dict[str, Any]:
+    """A gathered report with one item in every list."""
+    gathered: dict[str, Any] = {}
+    for field in manifest.fields():
+        place, parts = gathered, field.path.split(".")
+        for part in parts[:-1]:
+            if part.endswith("[]"):
+                place = place.setdefault(part[:-2], [{}])[0]
+            else:
+                place = place.setdefault(part, {})
+        value: Any = {"string": "text", "integer": 1, "boolean": True}[field.type]
+        value = field.enum[-1] if field.enum else value
+        if parts[-1].endswith("[]"):
+            place[parts[-1][:-2]] = [value]
+        else:
+            place[parts[-1]] = value
+    return gathered
+
+
+def test_every_field_has_a_reason_a_site_owner_understands():
+    for field in manifest.fields():
+        assert field.why[0].isupper(), field.path
+        assert field.why.endswith("."), field.path
+        assert 20 <= len(field.why) <= 200, field.path
+
+
+def test_no_field_stands_there_twice():
+    listed = [field.path for field in manifest.fields()]
+    assert len(listed) == len(set(listed))
+
+
+def test_no_field_is_named_like_a_secret_or_a_person():
+    for field in manifest.fields():
+        words = field.path.lower().replace("[]", "").replace("_", ".").split(".")
+        assert not set(words) & set(NEVER), field.path
+
+
+def test_every_text_has_a_limit_of_at_most_300_characters():
+    for field in json.loads(manifest.MANIFEST.read_text("utf-8"))["fields"]:
+        if field["type"] == "string":
+            assert 0 < field["max"] <= 300, field["path"]
+
+
+def test_a_full_report_passes_unchanged():
+    assert project(full()) == [full()]
+
+
+def test_the_dashboard_accepts_what_the_plugin_lets_through():
+    for projected in project(full(), {"v": 1, "taken_at": 1}):
+        checked = manifest.check(projected)
+        assert checked.dropped == 0
+        assert checked.document == projected
+
+
+def test_what_nobody_listed_stays_here_at_every_depth():
+    gathered = full()
+    gathered["users"] = ["admin"]
+    gathered["wordpress"]["admin_email"] = "ana@example.com"
+    gathered["plugins"][0]["path"] = "/var/www"
+    gathered["updates"]["plugins"][0]["download"] = "https://shop.example/?licence=1"
+    gathered["updates"]["checked_at"]["by"] = "ana"
+    assert project(gathered) == [full()]
+
+
+def test_a_missing_value_is_empty_and_never_left_out():
+    (projected,) = project({})
+    assert projected["wordpress"]["version"] == ""
+    assert projected["health"]["disk_free"] is None
+    assert projected["plugins"] == []
+    expected = {field.path for field in manifest.fields() if "[]" not in field.path}
+    assert paths(projected) == expected
+
+
+@pytest.mark.parametrize("wrong", [[], {}, "text", 1, True, None, [["deep"]]])
+def test_a_value_of_a_wrong_type_becomes_an_empty_one_of_the_right_type(wrong):
+    gathered = {
+        "wordpress": {"version": wrong, "debug": wrong},
+        "php": {"max_execution_time": wrong},
+        "plugins": [{"id": wrong}] if wrong != [] else [],
+    }
+    (projected,) = project(gathered)
+    manifest.check({**projected, "v": 1})
+
+
+def test_a_whole_place_of_a_wrong_type_becomes_empty():
+    (projected,) = project({"wordpress": "text", "plugins": 5, "updates": [], "health": None})
+    assert projected["plugins"] == []
+    assert projected["updates"]["core"] == []
+
+
+def test_texts_are_cut_at_their_limit_counted_in_characters():
+    (projected,) = project({"wordpress": {"version": "é" * 500}, "plugins": [{"name": "😀" * 500}]})
+    assert projected["wordpress"]["version"] == "é" * 32
+    assert projected["plugins"][0]["name"] == "😀" * 300
+
+
+def test_controls_and_direction_marks_are_taken_out():
+    (projected,) = project({"plugins": [{"name": "A\x00\x1b[31mB\r\n\u202eC\u2066"}]})
+    assert projected["plugins"][0]["name"] == "A[31mBC"
+
+
+def test_bytes_that_are_no_text_do_not_break_the_report():
+    (projected,) = project({"plugins": [{"name": "hex:" + b"caf\xe9 \xff".hex()}]})
+    assert projected["plugins"][0]["name"] == "caf? ?"
+
+
+def test_an_unknown_choice_becomes_the_first_one():
+    (projected,) = project({"wordpress": {"environment": "moon"}})
+    assert projected["wordpress"]["environment"] == "production"
+
+
+def test_numbers_stay_within_what_json_carries_exactly():
+    (projected,) = project({"health": {"disk_free": 9.9e300, "cron_overdue": 12.7}})
+    assert projected["health"]["disk_free"] == 2**53 - 1
+    assert projected["health"]["cron_overdue"] == 12
+
+
+def test_a_damaged_manifest_lets_nothing_through(tmp_path):
+    for text in ("", "{", "[]", '{"v": 2, "fields": []}', '{"v": 1}'):
+        broken = tmp_path / "manifest.json"
+        broken.write_text(text)
+        with pytest.raises(AssertionError, match="missing or damaged"):
+            project({}, listed=broken)
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=10,
+)
+places = st.sampled_from(
+    ["v", "taken_at", "wordpress", "php", "plugins", "themes", "updates", "health", "users", "x"]
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.dictionaries(places, anything, max_size=6), min_size=8, max_size=8))
+def test_whatever_is_gathered_the_dashboard_can_read_the_result(gathered):
+    known = {field.path for field in manifest.fields()}
+    for projected in project(*gathered):
+        assert paths(projected) <= known
+        manifest.check({**projected, "v": 1})

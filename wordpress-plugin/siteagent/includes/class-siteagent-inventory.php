@@ -1,0 +1,166 @@
+<?php
+/**
+ * The report: what stands in manifest.json, read with WordPress's own functions.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+require_once __DIR__ . '/class-siteagent-manifest.php';
+require_once __DIR__ . '/class-siteagent-components.php';
+require_once __DIR__ . '/class-siteagent-offers.php';
+require_once __DIR__ . '/class-siteagent-health.php';
+
+/**
+ * Takes the report. Everything gathered passes through the manifest, so nothing else can leave.
+ */
+final class Siteagent_Inventory {
+
+	/** Nothing that calls outside is started after so many seconds: the dashboard waits for 20. */
+	const PATIENCE = 6;
+
+	/** @var Siteagent_Manifest */
+	private $manifest;
+
+	/** @var Siteagent_Components */
+	private $components;
+
+	/** @var Siteagent_Offers */
+	private $offers;
+
+	/** @var Siteagent_Health */
+	private $health;
+
+	public function __construct() {
+		$this->manifest   = new Siteagent_Manifest( dirname( __DIR__ ) . '/manifest.json' );
+		$this->components = new Siteagent_Components();
+		$this->offers     = new Siteagent_Offers();
+		$this->health     = new Siteagent_Health();
+	}
+
+	/**
+	 * The whole report. It does not depend on who looks, and prints nothing.
+	 */
+	public function report(): array {
+		ob_start();
+		$locale = get_locale();
+		// In English, so that a report reads the same for every site and every administrator.
+		$switched = switch_to_locale( 'en_US' );
+		try {
+			$this->load_admin_includes();
+			return $this->manifest->project( $this->gather( $locale ) );
+		} finally {
+			if ( $switched ) {
+				restore_previous_locale();
+			}
+			ob_end_clean();
+		}
+	}
+
+	/**
+	 * What both sides call a report by: everything in it but the moment it was taken.
+	 */
+	public function canonical_digest( array $report ): string {
+		unset( $report['taken_at'] );
+		return hash( 'sha256', Siteagent_Protocol::canonical( $report ) );
+	}
+
+	/**
+	 * The exact JSON that would leave now, set out for reading.
+	 */
+	public function preview_json(): string {
+		$flags = JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_THROW_ON_ERROR;
+		return (string) json_encode( $this->report(), $flags );
+	}
+
+	/**
+	 * Every field that may leave, each with path, type and reason.
+	 */
+	public function fields(): array {
+		return $this->manifest->fields();
+	}
+
+	/**
+	 * Text without markup: names and labels come with both.
+	 */
+	public static function plain( string $text ): string {
+		return wp_strip_all_tags( html_entity_decode( $text, ENT_QUOTES | ENT_HTML5, 'UTF-8' ), true );
+	}
+
+	/**
+	 * WordPress's own cron does the same before it runs Site Health.
+	 */
+	private function load_admin_includes(): void {
+		require_once ABSPATH . 'wp-admin/includes/admin.php';
+		if ( ! class_exists( 'WP_Site_Health' ) ) {
+			require_once ABSPATH . 'wp-admin/includes/class-wp-site-health.php';
+		}
+		if ( ! class_exists( 'WP_Automatic_Updater' ) ) {
+			require_once ABSPATH . 'wp-admin/includes/class-wp-automatic-updater.php';
+		}
+	}
+
+	private function gather( string $locale ): array {
+		$deadline = microtime( true ) + self::PATIENCE;
+		$this->offers->refresh( time(), $deadline );
+		$gathered = array(
+			'v'         => 1,
+			'taken_at'  => time(),
+			'wordpress' => $this->wordpress( $locale ),
+			'php'       => $this->php(),
+			'database'  => $this->database(),
+			'server'    => $this->server(),
+			'updates'   => $this->offers->all(),
+			'health'    => $this->health->signals( $deadline ),
+		);
+		return $gathered + $this->components->all();
+	}
+
+	private function wordpress( string $locale ): array {
+		return array(
+			'version'     => get_bloginfo( 'version' ),
+			'locale'      => $locale,
+			'multisite'   => is_multisite(),
+			'environment' => wp_get_environment_type(),
+			'debug'       => defined( 'WP_DEBUG' ) && WP_DEBUG,
+			'home'        => Siteagent_Components::bare_address( home_url() ),
+			'site_url'    => Siteagent_Components::bare_address( site_url() ),
+		);
+	}
+
+	private function php(): array {
+		return array(
+			'version'            => PHP_VERSION,
+			'memory_limit'       => $this->memory_limit(),
+			'max_execution_time' => (int) ini_get( 'max_execution_time' ),
+			'extensions_missing' => $this->health->extensions_missing(),
+		);
+	}
+
+	/**
+	 * The configured limit: in wp-admin WordPress raises it, and Site Health remembers what it was.
+	 */
+	private function memory_limit(): string {
+		$health = WP_Site_Health::get_instance();
+		return (string) ( empty( $health->php_memory_limit ) ? ini_get( 'memory_limit' ) : $health->php_memory_limit );
+	}
+
+	private function database(): array {
+		global $wpdb;
+		$info = (string) $wpdb->db_server_info();
+		// MariaDB announces itself as MySQL 5.5.5 to old clients and names its own version after that.
+		$told = 0 === strpos( $info, '5.5.5-' ) ? substr( $info, 6 ) : $info;
+		return array(
+			'server'  => false === stripos( $info, 'mariadb' ) ? 'MySQL' : 'MariaDB',
+			'version' => 1 === preg_match( '/^[0-9.]+/', $told, $found ) ? rtrim( $found[0], '.' ) : (string) $wpdb->db_version(),
+		);
+	}
+
+	private function server(): array {
+		$software = isset( $_SERVER['SERVER_SOFTWARE'] ) ? $_SERVER['SERVER_SOFTWARE'] : ''; // phpcs:ignore WordPress.Security.ValidatedSanitizedInput -- the manifest cuts and cleans it.
+		return array( 'software' => is_string( $software ) ? wp_unslash( $software ) : '' );
+	}
+}

@@ -1,0 +1,319 @@
+<?php
+/**
+ * What happened here: the site's own hash-chained log (docs/PROTOCOL.md, section 5).
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Appends entries, each chained to the one before, and can tell when one was altered.
+ *
+ * An entry names the WordPress account that acted by its number. The name is looked up
+ * when the entry is shown, so deleting the account takes the name out of the log and
+ * leaves the chain whole.
+ */
+final class Siteagent_Log {
+
+	/** Names the chain; a chain of another log does not verify as this one. */
+	const OPTION = 'siteagent_log';
+
+	/** The oldest entries go when there are so many more than these. */
+	const KEPT    = 10000;
+	const SURPLUS = 500;
+
+	const MAX_TEXT = 500;
+	const ATTEMPTS = 25;
+
+	const PREFIX  = "\x00siteagent/audit/1\n";
+	const GENESIS = "siteagent/audit-genesis/1\n";
+
+	/** @var wpdb */
+	private $db;
+
+	/** @var string */
+	private $table;
+
+	/**
+	 * @param wpdb $db WordPress's database object.
+	 */
+	public function __construct( $db ) {
+		$this->db    = $db;
+		$this->table = $db->base_prefix . 'siteagent_log';
+	}
+
+	/**
+	 * May be called again at any time. Bodies are bytes: what was hashed is what is kept.
+	 */
+	public function create_table(): void {
+		$this->db->query(
+			"CREATE TABLE IF NOT EXISTS {$this->table} (
+				seq BIGINT UNSIGNED NOT NULL,
+				at INT UNSIGNED NOT NULL,
+				prev CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+				body MEDIUMBLOB NOT NULL,
+				hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+				PRIMARY KEY (seq),
+				UNIQUE KEY hash (hash)
+			) ENGINE=InnoDB"
+		);
+	}
+
+	/**
+	 * Write one entry behind the newest one; of two at once the database lets one through and the other tries again.
+	 *
+	 * @param array  $facts Plain values by name.
+	 * @param string $actor Who acted: "user:<number>", "dashboard" or "site", with text after a space if need be.
+	 * @throws RuntimeException When the entry could not be written.
+	 */
+	public function append( string $event, array $facts, string $actor ): void {
+		$at   = time();
+		$body = Siteagent_Protocol::canonical(
+			array(
+				'v'     => 1,
+				'at'    => gmdate( 'Y-m-d\TH:i:s\Z', $at ),
+				'event' => $event,
+				'actor' => $this->text( $actor ),
+				'facts' => (object) $this->plain( $facts ),
+			)
+		);
+		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
+			$head     = $this->head();
+			$inserted = $this->insert( $head['n'] + 1, $at, $head['hash'], $body );
+			if ( 1 === $inserted ) {
+				$this->trim( $head['n'] + 1 );
+				return;
+			}
+			if ( false === $inserted && 0 < $attempt ) {
+				break;
+			}
+			if ( false === $inserted ) {
+				$this->create_table();
+			}
+		}
+		throw new RuntimeException( 'The SiteAgent log cannot be written' );
+	}
+
+	/**
+	 * The newest entry's number and hash; before the first entry 0 and the name of the chain.
+	 *
+	 * @return array{n:int,hash:string}
+	 */
+	public function head(): array {
+		$shown = $this->db->suppress_errors( true );
+		$row   = $this->db->get_row( "SELECT seq, hash FROM {$this->table} ORDER BY seq DESC LIMIT 1", ARRAY_A );
+		$this->db->suppress_errors( $shown );
+		if ( is_array( $row ) ) {
+			return array(
+				'n'    => (int) $row['seq'],
+				'hash' => (string) $row['hash'],
+			);
+		}
+		return array(
+			'n'    => 0,
+			'hash' => $this->genesis(),
+		);
+	}
+
+	/**
+	 * Entries, newest first.
+	 *
+	 * @return array[] Each with seq, at (unix), event, actor, facts, hash.
+	 */
+	public function recent( int $limit, int $offset ): array {
+		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} ORDER BY seq DESC LIMIT %d OFFSET %d", $limit, $offset );
+		return array_map( array( $this, 'entry' ), (array) $this->db->get_results( $query, ARRAY_A ) );
+	}
+
+	/**
+	 * Entries in which this account acted, oldest first.
+	 *
+	 * @return array[]
+	 */
+	public function of_user( int $user_id, int $limit, int $offset ): array {
+		$query = $this->db->prepare(
+			"SELECT seq, at, body, hash FROM {$this->table} WHERE body LIKE %s ORDER BY seq LIMIT %d OFFSET %d",
+			'%' . $this->db->esc_like( '"actor":"user:' . $user_id . '"' ) . '%',
+			$limit,
+			$offset
+		);
+		return array_map( array( $this, 'entry' ), (array) $this->db->get_results( $query, ARRAY_A ) );
+	}
+
+	/**
+	 * How many entries are kept.
+	 */
+	public function count(): int {
+		return (int) $this->db->get_var( "SELECT COUNT(*) FROM {$this->table}" );
+	}
+
+	/**
+	 * Compute the whole chain again.
+	 *
+	 * @return array{ok:bool,checked:int,broken_at:?int}
+	 */
+	public function verify(): array {
+		$checked = 0;
+		$before  = null;
+		do {
+			$after = null === $before ? 0 : (int) $before['seq'];
+			$query = $this->db->prepare( "SELECT seq, at, prev, body, hash FROM {$this->table} WHERE seq > %d ORDER BY seq LIMIT 500", $after );
+			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
+			foreach ( $rows as $row ) {
+				if ( ! $this->follows( $row, $before ) ) {
+					return array(
+						'ok'        => false,
+						'checked'   => $checked,
+						'broken_at' => (int) $row['seq'],
+					);
+				}
+				$before = $row;
+				++$checked;
+			}
+		} while ( array() !== $rows );
+		return array(
+			'ok'        => true,
+			'checked'   => $checked,
+			'broken_at' => null,
+		);
+	}
+
+	/**
+	 * Take the log away, with its name.
+	 */
+	public function drop(): void {
+		$this->db->query( "DROP TABLE IF EXISTS {$this->table}" );
+		delete_site_option( self::OPTION );
+	}
+
+	/**
+	 * @return int|false Rows written: 0 when somebody else took the number, false when the table refused.
+	 */
+	private function insert( int $seq, int $at, string $prev, string $body ) {
+		$shown    = $this->db->suppress_errors( true );
+		$inserted = $this->db->query(
+			$this->db->prepare(
+				"INSERT IGNORE INTO {$this->table} (seq, at, prev, body, hash) VALUES (%d, %d, %s, UNHEX(%s), %s)",
+				$seq,
+				$at,
+				$prev,
+				bin2hex( $body ),
+				$this->hash( $seq, $prev, $body )
+			)
+		);
+		$this->db->suppress_errors( $shown );
+		return $inserted;
+	}
+
+	private function hash( int $seq, string $prev, string $body ): string {
+		return hash( 'sha256', self::PREFIX . pack( 'J', $seq ) . hex2bin( $prev ) . $body );
+	}
+
+	private function genesis(): string {
+		return hash( 'sha256', self::GENESIS . $this->name() );
+	}
+
+	private function name(): string {
+		$name = get_site_option( self::OPTION );
+		if ( ! is_string( $name ) || '' === $name ) {
+			$name = wp_generate_uuid4();
+			add_site_option( self::OPTION, $name );
+		}
+		return $name;
+	}
+
+	/**
+	 * Whether $row is the entry after $before, untouched. The first one kept follows the name of
+	 * the chain or, after trimming, what the entry about the trimming says.
+	 */
+	private function follows( array $row, ?array $before ): bool {
+		$seq  = (int) $row['seq'];
+		$body = json_decode( $row['body'], true );
+		if ( ! is_array( $body ) || ! isset( $body['at'] ) || strtotime( $body['at'] ) !== (int) $row['at'] ) {
+			return false;
+		}
+		if ( null !== $before ) {
+			$expected = (int) $before['seq'] + 1 === $seq ? (string) $before['hash'] : '';
+		} else {
+			$expected = 1 === $seq ? $this->genesis() : $this->trimmed( $seq - 1 );
+		}
+		return hash_equals( $expected, (string) $row['prev'] )
+			&& hash_equals( $this->hash( $seq, (string) $row['prev'], (string) $row['body'] ), (string) $row['hash'] );
+	}
+
+	/**
+	 * The log must not grow for ever; that entries went is itself an entry.
+	 */
+	private function trim( int $newest ): void {
+		$through = $newest - self::KEPT;
+		if ( $through <= 0 || 0 !== $newest % self::SURPLUS ) {
+			return;
+		}
+		$query = $this->db->prepare( "SELECT hash FROM {$this->table} WHERE seq = %d", $through );
+		$hash  = $this->db->get_var( $query );
+		if ( null === $hash ) {
+			return;
+		}
+		$facts = array(
+			'through' => $through,
+			'hash'    => (string) $hash,
+		);
+		$this->append( 'log_trimmed', $facts, 'site' );
+		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE seq <= %d", $through ) );
+	}
+
+	/**
+	 * The hash of the last entry that was trimmed, as the log itself tells.
+	 */
+	private function trimmed( int $through ): string {
+		$query = $this->db->prepare(
+			"SELECT body FROM {$this->table} WHERE body LIKE %s ORDER BY seq DESC LIMIT 1",
+			'%' . $this->db->esc_like( '"event":"log_trimmed"' ) . '%'
+		);
+		$body  = json_decode( (string) $this->db->get_var( $query ), true );
+		if ( ! isset( $body['facts']['through'], $body['facts']['hash'] ) || $through !== $body['facts']['through'] ) {
+			return '';
+		}
+		return (string) $body['facts']['hash'];
+	}
+
+	private function entry( array $row ): array {
+		$body = json_decode( (string) $row['body'], true );
+		$body = is_array( $body ) ? $body : array();
+		return array(
+			'seq'   => (int) $row['seq'],
+			'at'    => (int) $row['at'],
+			'event' => isset( $body['event'] ) ? (string) $body['event'] : '',
+			'actor' => isset( $body['actor'] ) ? (string) $body['actor'] : '',
+			'facts' => isset( $body['facts'] ) && is_array( $body['facts'] ) ? $body['facts'] : array(),
+			'hash'  => (string) $row['hash'],
+		);
+	}
+
+	/**
+	 * Facts may hold what a stranger sent: short, valid text and whole numbers only.
+	 */
+	private function plain( array $facts ): array {
+		$plain = array();
+		foreach ( $facts as $name => $value ) {
+			if ( is_array( $value ) ) {
+				$plain[ $name ] = $this->plain( $value );
+			} elseif ( is_int( $value ) || is_bool( $value ) || null === $value ) {
+				$plain[ $name ] = $value;
+			} else {
+				$plain[ $name ] = $this->text( (string) $value );
+			}
+		}
+		return $plain;
+	}
+
+	private function text( string $text ): string {
+		if ( 1 !== preg_match( '//u', $text ) ) {
+			$text = (string) preg_replace( '/[^\x20-\x7E]/', '?', $text );
+		}
+		return mb_substr( $text, 0, self::MAX_TEXT, 'UTF-8' );
+	}
+}
