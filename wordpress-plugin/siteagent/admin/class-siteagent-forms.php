@@ -1,0 +1,165 @@
+<?php
+/**
+ * What the settings screen's forms do.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Each form: capability, nonce, one call, one redirect. Nobody else's request gets past the first two.
+ */
+final class Siteagent_Forms {
+
+	/** Hook, method, number of arguments; hooks.php adds them. */
+	const HOOKS = array(
+		array( 'admin_post_siteagent_read_token', 'read_token', 0 ),
+		array( 'admin_post_siteagent_accept', 'accept', 0 ),
+		array( 'admin_post_siteagent_cancel', 'cancel', 0 ),
+		array( 'admin_post_siteagent_disconnect', 'disconnect', 0 ),
+	);
+
+	/** With these faults the pasted text is no working token, so it may stand in the field again. */
+	const MAY_BE_SHOWN = array( 'not_a_token', 'damaged' );
+
+	/** @var Siteagent_Keyring */
+	private $keyring;
+
+	/** @var Siteagent_Pairing */
+	private $pairing;
+
+	/** @var Siteagent_Desk */
+	private $desk;
+
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing ) {
+		$this->keyring = $keyring;
+		$this->pairing = $pairing;
+		$this->desk    = new Siteagent_Desk();
+	}
+
+	/**
+	 * The fault of a token as Siteagent_Words knows it.
+	 */
+	public static function fault_of( Siteagent_Refusal $refusal ): string {
+		return $refusal->code();
+	}
+
+	/**
+	 * Step 1: a token was pasted. Nothing is accepted yet.
+	 */
+	public function read_token(): void {
+		$this->demand( 'siteagent_read_token' );
+		// phpcs:ignore WordPress.Security -- the nonce was checked above; the token is parsed strictly and never printed.
+		$text = isset( $_POST['token'] ) && is_string( $_POST['token'] ) ? trim( wp_unslash( $_POST['token'] ) ) : '';
+		if ( '' === $text ) {
+			$this->desk->keep( '', 'empty' );
+			$this->go( array( 'step' => 'token' ) );
+		}
+		try {
+			$this->pairing->read_token( $text );
+		} catch ( Siteagent_Refusal $refusal ) {
+			$this->desk->keep( $text, self::fault_of( $refusal ) );
+			$this->go( array( 'step' => 'token' ) );
+		}
+		$this->desk->keep( $text, '' );
+		$this->go( array( 'step' => 'consent' ) );
+	}
+
+	/**
+	 * Step 2: the administrator has seen who asks, and agrees.
+	 */
+	public function accept(): void {
+		$this->demand( 'siteagent_accept' );
+		$draft = $this->desk->draft();
+		if ( null === $draft || '' === $draft['text'] ) {
+			$this->desk->tell( 'draft_gone' );
+			$this->go( array( 'step' => 'token' ) );
+		}
+		$replace = isset( $_POST['replace'] ) && '1' === $_POST['replace']; // phpcs:ignore WordPress.Security.NonceVerification -- checked above.
+		if ( 'paired' === $this->keyring->state() && ! $replace ) {
+			$this->desk->keep( $draft['text'], 'must_replace' );
+			$this->go( array( 'step' => 'consent' ) );
+		}
+		try {
+			$this->pairing->accept( $this->pairing->read_token( $draft['text'] ), $replace, $this->who() );
+		} catch ( Siteagent_Refusal $refusal ) {
+			$this->desk->keep( $draft['text'], self::fault_of( $refusal ) );
+			$this->go( array( 'step' => 'token' ) );
+		} catch ( Throwable $broken ) {
+			$this->report( $broken );
+			$this->desk->tell( 'not_accepted' );
+			$this->go( array( 'step' => 'consent' ) );
+		}
+		$this->desk->clear();
+		$this->go();
+	}
+
+	/**
+	 * Forget the token, on the consent page as well as while waiting.
+	 */
+	public function cancel(): void {
+		$this->demand( 'siteagent_cancel' );
+		$this->desk->clear();
+		if ( 'waiting' === $this->keyring->state() ) {
+			$this->pairing->cancel( $this->who() );
+			$this->desk->tell( 'cancelled' );
+		}
+		$this->go();
+	}
+
+	/**
+	 * End the connection from this side.
+	 */
+	public function disconnect(): void {
+		$this->demand( 'siteagent_disconnect' );
+		if ( ! in_array( $this->keyring->state(), array( 'paired', 'unreadable' ), true ) ) {
+			$this->desk->tell( 'nothing_to_end' );
+			$this->go();
+		}
+		$is_copy = null !== $this->keyring->moved();
+		try {
+			$outcome = $this->pairing->disconnect( $this->who() );
+			$this->desk->tell( $is_copy ? 'forgotten' : 'told_' . $outcome['notice'] );
+		} catch ( Throwable $broken ) {
+			$this->report( $broken );
+			$this->desk->tell( 'not_disconnected' );
+		}
+		$this->go();
+	}
+
+	/**
+	 * Stops everybody but an administrator who sent this very form.
+	 */
+	private function demand( string $action ): void {
+		if ( ! current_user_can( Siteagent_Screen::capability() ) ) {
+			wp_die( esc_html__( 'Only an administrator may do this.', 'siteagent' ), '', array( 'response' => 403 ) );
+		}
+		if ( ! isset( $_SERVER['REQUEST_METHOD'] ) || 'POST' !== $_SERVER['REQUEST_METHOD'] ) {
+			wp_die( esc_html__( 'Please use the buttons on the settings screen.', 'siteagent' ), '', array( 'response' => 405 ) );
+		}
+		check_admin_referer( $action );
+	}
+
+	/**
+	 * The account that acts, by its number: the log keeps no names.
+	 */
+	private function who(): string {
+		return 'user:' . get_current_user_id();
+	}
+
+	private function report( Throwable $broken ): void {
+		error_log( 'SiteAgent: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+	}
+
+	/**
+	 * @return never
+	 */
+	private function go( array $query = array() ): void {
+		nocache_headers();
+		wp_safe_redirect( Siteagent_Screen::address( $query ), 303 );
+		exit;
+	}
+}

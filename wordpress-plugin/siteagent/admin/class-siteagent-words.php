@@ -1,0 +1,158 @@
+<?php
+/**
+ * What the settings screen says: news, faults of a token, answers of a dashboard.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Turns codes into sentences. A code nobody knows becomes no sentence rather than a code on the screen.
+ */
+final class Siteagent_Words {
+
+	/**
+	 * What an administrator is told after a form was sent.
+	 *
+	 * @return array{kind:string,text:string}|null
+	 */
+	public static function news( string $code ): ?array {
+		$news = array(
+			'cancelled'        => array( 'success', __( 'Cancelled. The token is forgotten here and nothing was connected.', 'siteagent' ) ),
+			'told_delivered'   => array( 'success', __( 'Disconnected. The keys are deleted, and the dashboard has confirmed that it was told.', 'siteagent' ) ),
+			'told_failed'      => array( 'warning', __( 'Disconnected. The keys are deleted and the dashboard has no access any more. It could not be reached just now; it will learn of this the next time it calls.', 'siteagent' ) ),
+			'told_not_tried'   => array( 'success', __( 'Disconnected. The keys are deleted and the dashboard has no access any more. It will learn of this the next time it calls.', 'siteagent' ) ),
+			'forgotten'        => array( 'success', __( 'The connection is deleted here. Nobody was told: a copy of a site must not speak for the original.', 'siteagent' ) ),
+			'nothing_to_end'   => array( 'info', __( 'There was no connection to end.', 'siteagent' ) ),
+			'draft_gone'       => array( 'warning', __( 'The token you pasted is no longer at hand, because too much time went by or you signed in again. Please paste it once more.', 'siteagent' ) ),
+			'not_accepted'     => array( 'error', __( 'The token could not be saved, so nothing was connected. Please try again; if it happens once more, look into the error log of this site.', 'siteagent' ) ),
+			'not_disconnected' => array( 'error', __( 'The connection could not be deleted, so it still stands. Please try again; if it happens once more, deactivate SiteAgent and look into the error log of this site.', 'siteagent' ) ),
+		);
+		if ( ! isset( $news[ $code ] ) ) {
+			return null;
+		}
+		return array(
+			'kind' => $news[ $code ][0],
+			'text' => $news[ $code ][1],
+		);
+	}
+
+	/**
+	 * What is wrong with a token and what to do next; null for a token that can be used.
+	 *
+	 * @return array{title:string,next:string}|null
+	 */
+	public static function fault( string $code ): ?array {
+		$faults = array(
+			'empty'         => array(
+				__( 'Nothing was pasted.', 'siteagent' ),
+				__( 'Copy the whole token from your dashboard and paste it into the field below.', 'siteagent' ),
+			),
+			'not_a_token'   => array(
+				__( 'This is not a pairing token.', 'siteagent' ),
+				__( 'A token is one long line that begins with “SA1.”. Copy it from your dashboard with its Copy button and paste it here.', 'siteagent' ),
+			),
+			'damaged'       => array(
+				__( 'This token is incomplete or was changed on the way.', 'siteagent' ),
+				__( 'Usually a few characters at one end were not copied. Copy the whole line again and replace the text below.', 'siteagent' ),
+			),
+			'expired'       => array(
+				__( 'This token has expired.', 'siteagent' ),
+				__( 'A token works for 30 minutes. Make a new one in your dashboard and paste that. If the token is new, check that the clock of this server is right.', 'siteagent' ),
+			),
+			'wrong_site'    => array(
+				__( 'This token was made for another site.', 'siteagent' ),
+				__( 'Paste it into the wp-admin of the site it was made for, or make a new token for this site in your dashboard.', 'siteagent' ),
+			),
+			'already_used'  => array(
+				__( 'This token was used already.', 'siteagent' ),
+				__( 'Each token connects once. Make a new one in your dashboard and paste that.', 'siteagent' ),
+			),
+			'must_replace'  => array(
+				__( 'This site is connected already, and you have not agreed to replace that connection.', 'siteagent' ),
+				__( 'Tick the box below if the new connection should take its place, or cancel to keep the present one.', 'siteagent' ),
+			),
+		);
+		if ( '' === $code ) {
+			return null;
+		}
+		$fault = isset( $faults[ $code ] ) ? $faults[ $code ] : $faults['not_a_token'];
+		return array(
+			'title' => $fault[0],
+			'next'  => $fault[1],
+		);
+	}
+
+	/**
+	 * What became of telling the dashboard that it may call now.
+	 *
+	 * @return array{kind:string,title:string,next:string}|null
+	 */
+	public static function answer( string $notice ): ?array {
+		$answers = array(
+			'used'      => array( 'error', __( 'The dashboard says that this token was used already.', 'siteagent' ), __( 'Somebody has connected a site with it. If that was not you, tell the people who run the dashboard. Cancel here, make a new token there and paste that.', 'siteagent' ) ),
+			'expired'   => array( 'error', __( 'The dashboard says that this token has expired.', 'siteagent' ), __( 'Cancel here, make a new token in the dashboard and paste that.', 'siteagent' ) ),
+			'cancelled' => array( 'error', __( 'The dashboard says that this token was cancelled there.', 'siteagent' ), __( 'Cancel here, make a new token in the dashboard and paste that.', 'siteagent' ) ),
+			'delivered' => array( 'info', __( 'The dashboard knows that you agreed.', 'siteagent' ), __( 'It will call this site within seconds.', 'siteagent' ) ),
+			'failed'    => array( 'info', __( 'The dashboard could not be told from here.', 'siteagent' ), __( 'That is no problem: it looks here by itself every few seconds while its page is open. Leave that page open, or choose “I pasted it” there.', 'siteagent' ) ),
+		);
+		if ( ! isset( $answers[ $notice ] ) ) {
+			return null;
+		}
+		return array(
+			'kind'  => $answers[ $notice ][0],
+			'title' => $answers[ $notice ][1],
+			'next'  => $answers[ $notice ][2],
+		);
+	}
+
+	/**
+	 * A moment in this site's time zone and format, with how far away it is.
+	 */
+	public static function moment( int $at, int $now ): string {
+		$full = wp_date( get_option( 'date_format' ) . ' ' . get_option( 'time_format' ), $at );
+		if ( $at > $now ) {
+			/* translators: 1: date and time, 2: a span of time such as "5 mins" */
+			return sprintf( __( '%1$s (in %2$s)', 'siteagent' ), $full, human_time_diff( $now, $at ) );
+		}
+		/* translators: 1: date and time, 2: a span of time such as "5 mins" */
+		return sprintf( __( '%1$s (%2$s ago)', 'siteagent' ), $full, human_time_diff( $at, $now ) );
+	}
+
+	/**
+	 * A heading for the fields that belong together.
+	 */
+	public static function group( string $path ): string {
+		$groups = array(
+			'wordpress'  => __( 'WordPress', 'siteagent' ),
+			'php'        => __( 'Server', 'siteagent' ),
+			'database'   => __( 'Server', 'siteagent' ),
+			'server'     => __( 'Server', 'siteagent' ),
+			'plugins'    => __( 'Plugins', 'siteagent' ),
+			'themes'     => __( 'Themes', 'siteagent' ),
+			'mu_plugins' => __( 'Must-use plugins and drop-ins', 'siteagent' ),
+			'dropins'    => __( 'Must-use plugins and drop-ins', 'siteagent' ),
+			'updates'    => __( 'Offered updates', 'siteagent' ),
+			'health'     => __( 'Health', 'siteagent' ),
+		);
+		$first  = (string) strtok( $path, '.[' );
+		return isset( $groups[ $first ] ) ? $groups[ $first ] : __( 'The report itself', 'siteagent' );
+	}
+
+	/**
+	 * What kind of value a field holds.
+	 */
+	public static function kind( array $field ): string {
+		$kinds = array(
+			'string'  => __( 'text', 'siteagent' ),
+			'integer' => __( 'whole number', 'siteagent' ),
+			'boolean' => __( 'yes or no', 'siteagent' ),
+		);
+		$kind  = isset( $field['enum'] ) ? implode( ', ', $field['enum'] ) : $kinds[ $field['type'] ];
+		/* translators: %s: a kind of value, for example "text" */
+		return empty( $field['null'] ) ? $kind : sprintf( __( '%s, or nothing', 'siteagent' ), $kind );
+	}
+}

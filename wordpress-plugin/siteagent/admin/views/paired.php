@@ -1,0 +1,37 @@
+<?php
+/**
+ * Connected: to whom, since when, under which fingerprint.
+ *
+ * @package SiteAgent
+ *
+ * @var array $data connection, now, moved (was, is) or null.
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+$siteagent_last = $data['connection']['last_contact_at'];
+?>
+<?php if ( null !== $data['moved'] ) : ?>
+	<div class="notice notice-error" role="alert">
+		<p><strong><?php esc_html_e( 'The address of this site has changed, so the dashboard gets no answers.', 'siteagent' ); ?></strong></p>
+		<?php /* translators: 1: address at pairing, 2: present address */ ?>
+		<p><?php echo esc_html( sprintf( __( 'It was connected as %1$s and now is %2$s. Perhaps this is a copy, for example a staging site.', 'siteagent' ), $data['moved']['was'], $data['moved']['is'] ) ); ?></p>
+		<p><?php esc_html_e( 'Is it a copy? Disconnect it here; the original stays connected. Has the site really moved? Disconnect as well, change the address in the dashboard and connect with a new token.', 'siteagent' ); ?></p>
+	</div>
+<?php endif; ?>
+<div class="card">
+	<h2><?php esc_html_e( 'Connected to', 'siteagent' ); ?></h2>
+	<p class="siteagent-origin"><?php echo esc_html( $data['connection']['origin'] ); ?></p>
+	<dl class="siteagent-facts">
+		<div><dt><?php esc_html_e( 'Fingerprint', 'siteagent' ); ?></dt><dd><code class="siteagent-fingerprint"><?php echo esc_html( $data['connection']['fingerprint'] ); ?></code><?php esc_html_e( 'The dashboard shows the same one. If it shows another, disconnect.', 'siteagent' ); ?></dd></div>
+		<div><dt><?php esc_html_e( 'Connected since', 'siteagent' ); ?></dt><dd><?php echo esc_html( Siteagent_Words::moment( (int) $data['connection']['paired_at'], $data['now'] ) ); ?></dd></div>
+		<div><dt><?php esc_html_e( 'Last request', 'siteagent' ); ?></dt><dd><?php echo esc_html( null === $siteagent_last ? __( 'None yet', 'siteagent' ) : Siteagent_Words::moment( (int) $siteagent_last, $data['now'] ) ); ?></dd></div>
+		<div><dt><?php esc_html_e( 'What it may do', 'siteagent' ); ?></dt><dd><?php esc_html_e( 'Read the report, and end the connection. Nothing else.', 'siteagent' ); ?> <a href="<?php echo esc_url( Siteagent_Screen::address( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'What leaves this site', 'siteagent' ); ?></a></dd></div>
+	</dl>
+	<div class="siteagent-actions">
+		<a class="button" href="<?php echo esc_url( Siteagent_Screen::address( array( 'step' => 'disconnect' ) ) ); ?>"><?php esc_html_e( 'Disconnect …', 'siteagent' ); ?></a>
+		<a class="button" href="<?php echo esc_url( Siteagent_Screen::address( array( 'step' => 'token' ) ) ); ?>"><?php esc_html_e( 'Connect to another dashboard …', 'siteagent' ); ?></a>
+	</div>
+</div>
