@@ -1,0 +1,62 @@
+"""What the plugin says can be translated, and everything printed is escaped."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PLUGIN = Path(__file__).parents[2] / "wordpress-plugin" / "siteagent"
+SOURCES = sorted(PLUGIN.rglob("*.php"))
+CALL = re.compile(r"(?<![\w>:])(?:__|_e|_n|_x|_nx|esc_(?:html|attr)_(?:_|e|x))\(")
+PRINTED = re.compile(r"(?:<\?php\s+echo|<\?=|^\s*echo)\s+(.*?);?\s*(?:\?>|$)", re.MULTILINE)
+ESCAPED = ("esc_html(", "esc_attr(", "esc_url(", "esc_textarea(", "esc_html__(", "esc_attr__(")
+# A fixed text, or a choice between two fixed texts.
+FIXED = re.compile(r"^(?:[^?;]*\?\s*)?'[^'$]*'(?:\s*:\s*'[^'$]*')?$")
+
+
+def arguments(text: str, start: int) -> str:
+    """The text between the brackets that open at `start`."""
+    depth, quoted, at = 1, False, start
+    while depth:
+        if text[at] == "'" and text[at - 1] != "\\":
+            quoted = not quoted
+        elif not quoted:
+            depth += {"(": 1, ")": -1}.get(text[at], 0)
+        at += 1
+    return text[start : at - 1]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PLUGIN)))
+def test_every_sentence_belongs_to_this_plugins_translations(source):
+    text = source.read_text("utf-8")
+    for call in CALL.finditer(text):
+        inside = arguments(text, call.end()).strip()
+        assert inside.endswith("'siteagent'"), inside
+        assert inside.startswith("'"), f"not a fixed text: {inside}"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PLUGIN)))
+def test_everything_that_is_printed_in_wp_admin_is_escaped(source):
+    if "admin" not in source.relative_to(PLUGIN).parts:
+        return
+    for printed in PRINTED.finditer(source.read_text("utf-8")):
+        what = printed[1].strip()
+        assert what.startswith(ESCAPED) or FIXED.match(what), what
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PLUGIN)))
+def test_no_file_does_anything_when_called_by_itself(source):
+    text = source.read_text("utf-8")
+    if source.name == "index.php":
+        assert text == "<?php\n// Silence is golden.\n"
+        return
+    guard = "WP_UNINSTALL_PLUGIN" if source.name == "uninstall.php" else "ABSPATH"
+    assert f"defined( '{guard}' ) || exit;" in text
+    assert "declare( strict_types=1 );" in text
+
+
+@pytest.mark.parametrize("folder", [PLUGIN, *(one for one in PLUGIN.rglob("*") if one.is_dir())])
+def test_no_folder_lists_its_files(folder):
+    assert (folder / "index.php").is_file()

@@ -1,0 +1,72 @@
+<?php
+/**
+ * The log in sentences.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Says in words what an entry records, and who acted.
+ */
+final class Siteagent_Sentences {
+
+	/**
+	 * @param array $entry As Siteagent_Log::recent() gives it.
+	 * @return array{seq:int,at:int,what:string,detail:string,who:string}
+	 */
+	public static function tell( array $entry ): array {
+		$sentences = self::sentences();
+		$event     = $entry['event'];
+		$what      = isset( $sentences[ $event ] ) ? $sentences[ $event ] : ucfirst( str_replace( array( '_', '.' ), ' ', $event ) );
+		return array(
+			'seq'    => $entry['seq'],
+			'at'     => $entry['at'],
+			'what'   => $what,
+			'detail' => self::detail( $entry['facts'] ),
+			'who'    => self::who( $entry['actor'] ),
+		);
+	}
+
+	private static function sentences(): array {
+		return array(
+			'log_trimmed' => __( 'The oldest entries were removed, as the log keeps only the newest.', 'siteagent' ),
+		);
+	}
+
+	/**
+	 * The facts of an entry in one line.
+	 */
+	private static function detail( array $facts ): string {
+		$told = array();
+		foreach ( $facts as $name => $value ) {
+			if ( is_array( $value ) ) {
+				$value = wp_json_encode( $value );
+			} elseif ( is_bool( $value ) ) {
+				$value = $value ? __( 'yes', 'siteagent' ) : __( 'no', 'siteagent' );
+			}
+			if ( null !== $value && '' !== $value ) {
+				$told[] = str_replace( '_', ' ', (string) $name ) . ': ' . $value;
+			}
+		}
+		return implode( ' · ', $told );
+	}
+
+	/**
+	 * An account by its present name; one that is gone keeps its number.
+	 */
+	private static function who( string $actor ): string {
+		if ( 1 !== preg_match( '/^user:([0-9]+)$/D', $actor, $found ) ) {
+			return $actor;
+		}
+		$user = get_userdata( (int) $found[1] );
+		if ( false === $user ) {
+			/* translators: %s: number of a WordPress account */
+			return sprintf( __( 'account %s (deleted)', 'siteagent' ), $found[1] );
+		}
+		return $user->user_login;
+	}
+}
