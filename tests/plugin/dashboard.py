@@ -1,0 +1,52 @@
+"""The dashboard's half of a pairing, without Aura around it: tokens, the handshake, calls."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+from app import keys, siteclient
+from app.protocol import b64u, from_b64u
+
+# Nobody listens there, so notices fail at once and tests do not depend on them.
+ORIGIN = "http://127.0.0.1:9"
+NETS = (ip_network("127.0.0.0/8"),)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """What a dashboard holds after pairing."""
+
+    channel: siteclient.Channel
+    session: keys.SessionKeys
+    fingerprint: str
+
+    def ask(self, op: str, **arguments: Any) -> siteclient.Reply:
+        return siteclient.call(self.channel, op, arguments, by="Ben", allow_nets=NETS)
+
+
+def new_token(site_url: str, *, origin: str = ORIGIN, age_s: int = 0) -> keys.Token:
+    return keys.new_token(origin, site_url, int(time.time()) - age_s)
+
+
+def pair(token: keys.Token) -> Paired:
+    """Both round trips, at the address that works whatever the permalinks are."""
+    endpoint = f"{token.site_url}/?rest_route=/siteagent/v1/rpc"
+    pairing, exchange = keys.pairing_keys(token.secret, token.pid), keys.Exchange.new()
+    channel = siteclient.Channel(0, endpoint, token.keyid, pairing.d2s, pairing.s2d)
+    question = {
+        "pid": b64u(token.pid),
+        "e_d": b64u(exchange.public),
+        "sign_d": b64u(keys.signing_public(keys.new_signing_key())),
+        "dash": {"id": str(uuid.uuid4()), "origin": token.origin},
+        "url": endpoint,
+    }
+    answer = siteclient.call(channel, "pair.hello", question, by="Ana", allow_nets=NETS)
+    th = keys.transcript(answer.request_body, answer.body)
+    session = keys.session_keys(exchange, from_b64u(answer.document["e_s"], 32), pairing.auth, th)
+    live = siteclient.Channel(0, endpoint, keys.key_id(th), session.d2s, session.s2d)
+    siteclient.call(live, "pair.confirm", {"th": th.hex()}, by="Ana", allow_nets=NETS)
+    return Paired(live, session, keys.fingerprint(th))

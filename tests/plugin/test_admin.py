@@ -1,0 +1,389 @@
+"""Settings → SiteAgent on a real WordPress: who may, every state, every way a token is wrong."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+
+import pytest
+
+from tests.plugin.dashboard import ORIGIN, new_token, pair
+from tests.plugin.wp_admin import Person, hidden, words
+
+FORMS = ("siteagent_read_token", "siteagent_accept", "siteagent_cancel", "siteagent_disconnect")
+TABS = ("", "&tab=data", "&tab=log", "&step=token", "&step=consent", "&step=disconnect")
+
+
+@pytest.fixture
+def ana(wp) -> Person:
+    """The administrator; nothing is connected and nothing was pasted."""
+    forget(wp)
+    return Person(wp.url, wp.admin, wp.password)
+
+
+@pytest.fixture
+def connected(wp, ana):
+    """A dashboard that is paired with this site."""
+    return connect(wp, ana)
+
+
+def forget(wp) -> None:
+    wp.evaluate(
+        "siteagent()->pairing()->forget('site'); global $wpdb;"
+        "$wpdb->query(\"DELETE FROM $wpdb->options WHERE option_name LIKE '%siteagent_draft%'\");"
+        "wp_cache_flush();"
+    )
+
+
+def paste(ana: Person, text: str) -> str:
+    return ana.submit(ana.page("&step=token").text, "siteagent_read_token", token=text)
+
+
+def agree(ana: Person, text: str, **fields: str) -> str:
+    return ana.submit(paste(ana, text), "siteagent_accept", **fields)
+
+
+def connect(wp, ana: Person):
+    token = new_token(wp.url)
+    agree(ana, token.text())
+    return pair(token)
+
+
+def somebody(wp, role: str) -> Person:
+    wp.evaluate(
+        f"if (!get_user_by('login', 'some_{role}')) wp_insert_user(array("
+        f"'user_login' => 'some_{role}', 'user_pass' => 'pw-{role}', 'role' => '{role}',"
+        f"'user_email' => '{role}@example.com'));"
+    )
+    return Person(wp.url, f"some_{role}", f"pw-{role}")
+
+
+# What works
+
+
+def test_a_token_is_pasted_seen_through_and_agreed_to(wp, ana):
+    token = new_token(wp.url)
+    consent = words(paste(ana, token.text()))
+    assert ORIGIN in consent
+    assert "Nothing else: this version cannot change anything on this site." in consent
+    assert "A WordPress account, a login or a password" in consent
+    waiting = words(ana.submit(ana.page("&step=consent").text, "siteagent_accept"))
+    assert f"Waiting for {ORIGIN}" in waiting
+    assert "could not be told from here" in waiting
+    paired = pair(token)
+    page = words(ana.page().text)
+    assert f"Connected to {ORIGIN}" in page
+    assert paired.fingerprint in page
+    assert "ago)" in page
+
+
+def test_white_space_around_a_token_does_no_harm(wp, ana):
+    text = new_token(wp.url).text()
+    assert ORIGIN in words(paste(ana, f"  \n{text}\r\n "))
+
+
+def test_waiting_looks_again_by_itself_and_can_be_cancelled(wp, ana):
+    token = new_token(wp.url)
+    page = agree(ana, token.text())
+    assert ana.page().headers["Refresh"].startswith("5;")
+    assert "Refresh" in words(page)
+    after = words(ana.submit(page, "siteagent_cancel"))
+    assert "nothing was connected" in after
+    assert "No dashboard is connected" in after
+    assert "Refresh" not in ana.page().headers
+
+
+def test_cancel_on_the_consent_page_forgets_the_token(wp, ana):
+    consent = paste(ana, new_token(wp.url).text())
+    ana.submit(consent, "siteagent_cancel")
+    assert "Connect this site to a dashboard" in words(ana.page("&step=consent").text)
+
+
+def test_disconnecting_says_first_what_stops_and_what_stays(wp, ana, connected):
+    danger = ana.page("&step=disconnect").text
+    assert "What stops" in words(danger)
+    assert "What stays" in words(danger)
+    after = words(ana.submit(danger, "siteagent_disconnect"))
+    assert "Disconnected. The keys are deleted" in after
+    assert "could not be reached" in after
+    assert "No dashboard is connected. Nothing leaves this site." in after
+    assert wp.evaluate("return siteagent()->keyring()->state();") == "unpaired"
+
+
+def test_a_message_is_told_once(wp, ana, connected):
+    ana.submit(ana.page("&step=disconnect").text, "siteagent_disconnect")
+    assert "Disconnected." not in words(ana.page().text)
+
+
+def test_a_second_disconnect_does_no_harm(wp, ana, connected):
+    danger = ana.page("&step=disconnect").text
+    ana.submit(danger, "siteagent_disconnect")
+    assert "no connection to end" in words(ana.submit(danger, "siteagent_disconnect"))
+
+
+def test_a_connected_site_keeps_its_connection_unless_the_box_is_ticked(wp, ana, connected):
+    token = new_token(wp.url, origin="http://127.0.0.1:10")
+    consent = paste(ana, token.text())
+    assert "Replace the existing connection" in words(consent)
+    refused = words(ana.submit(consent, "siteagent_accept"))
+    assert "you have not agreed to replace" in refused
+    assert connected.ask("ping").document["ok"] is True
+    waiting = words(ana.submit(ana.page("&step=consent").text, "siteagent_accept", replace="1"))
+    assert "Waiting for http://127.0.0.1:10" in waiting
+    assert pair(token).fingerprint in words(ana.page().text)
+
+
+# Tokens that are wrong
+
+
+def test_each_wrong_token_gets_its_own_answer(wp, ana):
+    good = new_token(wp.url).text()
+    wrong = {
+        "hello": "This is not a pairing token.",
+        good[:-1] + ("0" if good[-1] != "0" else "1"): "This token is incomplete",
+        good[:-20]: "This token is incomplete",
+        new_token(wp.url, age_s=3600).text(): "This token has expired.",
+        new_token("https://other.example").text(): "This token was made for another site.",
+    }
+    for text, answer in wrong.items():
+        page = words(paste(ana, text))
+        assert answer in page, page
+        assert "Connect this site to this dashboard?" not in page
+    assert wp.evaluate("return siteagent()->keyring()->state();") == "unpaired"
+
+
+def test_nothing_pasted_is_told(ana):
+    assert "Nothing was pasted." in words(paste(ana, "   "))
+
+
+def test_a_used_token_is_told(wp, ana):
+    token = new_token(wp.url)
+    agree(ana, token.text())
+    pair(token)
+    assert "This token was used already." in words(paste(ana, token.text()))
+
+
+def test_what_was_typed_wrongly_is_not_lost(ana):
+    page = paste(ana, 'SA1.<b>"half"</b>')
+    assert html.escape('SA1.<b>"half"</b>', quote=True) in page
+
+
+def test_a_token_that_works_is_never_shown_again(wp, ana):
+    token = new_token(wp.url)
+    secret = token.text().split(".")[2]
+    for shown in (paste(ana, token.text()), ana.page().text, ana.page("&step=token").text):
+        assert secret not in shown
+    assert secret not in ana.submit(ana.page("&step=consent").text, "siteagent_accept")
+    elsewhere = new_token("https://other.example")
+    assert elsewhere.text().split(".")[2] not in paste(ana, elsewhere.text())
+
+
+def test_a_pasted_token_is_in_no_readable_row(wp, ana):
+    token = new_token(wp.url)
+    paste(ana, token.text())
+    rows = wp.evaluate(
+        "global $wpdb; return $wpdb->get_col('SELECT option_value FROM ' . $wpdb->options);"
+    )
+    assert token.text().split(".")[2] not in "".join(rows)
+
+
+def test_another_sign_in_of_the_same_account_does_not_see_the_token(wp, ana):
+    paste(ana, new_token(wp.url).text())
+    elsewhere = Person(wp.url, wp.admin, wp.password)
+    assert ORIGIN not in words(elsewhere.page("&step=consent").text)
+
+
+def test_agreeing_without_a_token_asks_for_it_again(wp, ana):
+    consent = paste(ana, new_token(wp.url).text())
+    forget(wp)
+    assert "Please paste it once more" in words(ana.submit(consent, "siteagent_accept"))
+
+
+def test_a_dashboard_without_https_is_pointed_out(wp, ana):
+    assert "not encrypted" in words(paste(ana, new_token(wp.url).text()))
+    safe = new_token(wp.url, origin="https://aura.example").text()
+    assert "not encrypted" not in words(paste(ana, safe))
+
+
+# Who may not
+
+
+@pytest.mark.parametrize("role", ["subscriber", "contributor", "author", "editor"])
+def test_nobody_but_an_administrator_sees_the_screen(wp, role):
+    person = somebody(wp, role)
+    for query in TABS:
+        answer = person.page(query)
+        assert answer.status_code == 403
+        assert "Pairing token" not in answer.text
+
+
+def test_a_stranger_is_sent_to_sign_in(wp):
+    answer = Person(wp.url).page(allow_redirects=False)
+    assert answer.status_code == 302
+    assert "wp-login.php" in answer.headers["Location"]
+
+
+@pytest.mark.parametrize("role", ["subscriber", "contributor", "author", "editor"])
+@pytest.mark.parametrize("form", FORMS)
+def test_nobody_but_an_administrator_sends_a_form(wp, ana, connected, role, form):
+    person = somebody(wp, role)
+    nonce = wp.evaluate(
+        f"$u = get_user_by('login', 'some_{role}'); wp_set_current_user($u->ID);"
+        f"return wp_create_nonce('{form}');"
+    )
+    answer = person.send(form, _wpnonce=nonce, token=new_token(wp.url).text(), replace="1")
+    assert answer.status_code == 403
+    assert wp.evaluate("return siteagent()->keyring()->state();") == "paired"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_stranger_sends_a_form_in_vain(wp, ana, connected, form):
+    answer = Person(wp.url).send(form, token="x", replace="1")
+    assert answer.status_code in (200, 302, 400, 403)
+    assert answer.text.strip() in ("", "0") or answer.status_code != 200
+    assert wp.evaluate("return siteagent()->keyring()->state();") == "paired"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_without_this_persons_nonce_does_nothing(wp, ana, connected, form):
+    other = "siteagent_cancel" if form != "siteagent_cancel" else "siteagent_disconnect"
+    nonces = wp.evaluate(
+        f"wp_set_current_user(0); $a = wp_create_nonce('{form}');"
+        f"$u = get_user_by('login', '{wp.admin}'); wp_set_current_user($u->ID);"
+        f"return array('', 'nonsense', $a, wp_create_nonce('{other}'));"
+    )
+    for nonce in nonces:
+        assert ana.send(form, _wpnonce=nonce, token="x", replace="1").status_code == 403
+    assert wp.evaluate("return siteagent()->keyring()->state();") == "paired"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_link_cannot_send_a_form(wp, ana, connected, form):
+    page = ana.page("&step=disconnect").text
+    nonce = hidden(page, "siteagent_disconnect")["_wpnonce"]
+    answer = ana.session.get(
+        f"{wp.url}/wp-admin/admin-post.php?action={form}&_wpnonce={nonce}",
+        allow_redirects=False,
+        timeout=60,
+    )
+    assert answer.status_code in (403, 405)
+    assert wp.evaluate("return siteagent()->keyring()->state();") == "paired"
+
+
+# Other states
+
+
+def test_unreadable_keys_are_explained(wp, ana, connected):
+    wp.evaluate(
+        "$o = get_option('siteagent'); array_walk_recursive($o, function (&$v, $k) {"
+        "if ('sealed' === $k) { $v = strrev($v); } }); update_option('siteagent', $o);"
+    )
+    page = ana.page()
+    assert "The saved keys cannot be read" in words(page.text)
+    after = words(ana.submit(ana.page("&step=disconnect").text, "siteagent_disconnect"))
+    assert "No dashboard is connected" in after
+
+
+# What leaves, and the log
+
+
+def shown_json(page: str) -> dict:
+    found = re.search(r'<pre class="siteagent-json"[^>]*>(.*?)</pre>', page, re.DOTALL)
+    assert found
+    return json.loads(html.unescape(found[1]))
+
+
+def test_the_exact_json_is_shown_before_and_after_pairing(wp, ana):
+    before = ana.page("&tab=data").text
+    assert "No dashboard is connected, so nothing leaves this site." in words(before)
+    paired = connect(wp, ana)
+    left = paired.ask("report", have=None).document["report"]
+    after = ana.page("&tab=data").text
+    assert f"{ORIGIN} gets this when it asks, and nothing else." in words(after)
+    for page in (before, after):
+        shown = shown_json(page)
+        for moving in ("taken_at",):
+            shown.pop(moving)
+        assert shown == {key: value for key, value in left.items() if key != "taken_at"}
+
+
+def test_every_field_stands_there_with_its_reason(wp, ana):
+    from app.domain import manifest
+
+    page = words(ana.page("&tab=data").text)
+    for field in manifest.fields():
+        assert field.path in page
+        assert field.why in page
+
+
+def test_the_log_tells_what_happened_and_by_whom(wp, ana):
+    connect(wp, ana).ask("ping")
+    ana.submit(ana.page("&step=disconnect").text, "siteagent_disconnect")
+    page = words(ana.page("&tab=log").text)
+    assert "The chain is whole" in page
+    assert wp.admin in page
+    assert page.index("isconnected") < page.index("onnected")
+
+
+def test_a_broken_chain_is_pointed_out(wp, ana):
+    connect(wp, ana)
+    wp.evaluate(
+        "global $wpdb; $t = $wpdb->base_prefix . 'siteagent_log';"
+        '$wpdb->query("UPDATE $t SET at = at - 1 ORDER BY seq DESC LIMIT 1");'
+    )
+    try:
+        assert "The chain is broken at entry" in words(ana.page("&tab=log").text)
+    finally:
+        wp.evaluate("global $wpdb; (new Siteagent_Log($wpdb))->drop();")
+
+
+def test_the_log_has_pages(wp, ana):
+    wp.evaluate(
+        "global $wpdb; $log = new Siteagent_Log($wpdb); $log->drop();"
+        "for ($i = 0; $i < 60; $i++) { $log->append('test', array('number' => $i), 'site'); }"
+    )
+    first, second = words(ana.page("&tab=log").text), words(ana.page("&tab=log&paged=2").text)
+    assert "number: 59" in first
+    assert "number: 9 " not in first
+    assert "number: 9 " in second
+    assert "Page 2 of 2" in second
+    for strange in ("0", "-5", "99", "x", "2[]=1"):
+        assert ana.page(f"&tab=log&paged={strange}").status_code == 200
+
+
+def test_hostile_facts_stay_text_in_the_log(wp, ana):
+    wp.evaluate(
+        "global $wpdb; (new Siteagent_Log($wpdb))->append('<b>x</b>',"
+        "array('<i>' => '<script>alert(1)</script>'), '<u>who</u>');"
+    )
+    page = ana.page("&tab=log").text
+    assert "<script>alert(1)</script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<u>who</u>" not in page
+
+
+def test_the_stylesheet_is_on_this_screen_alone(wp, ana):
+    assert "admin/admin.css" in ana.page().text
+    dashboard = ana.session.get(f"{wp.url}/wp-admin/index.php", timeout=60).text
+    assert "admin/admin.css" not in dashboard
+
+
+def test_the_plugins_list_links_to_the_screen(wp, ana):
+    page = ana.session.get(f"{wp.url}/wp-admin/plugins.php", timeout=60).text
+    assert "options-general.php?page=siteagent" in page
+
+
+def test_wordpress_offers_a_text_for_the_privacy_policy(wp, ana):
+    guide = ana.session.get(
+        f"{wp.url}/wp-admin/options-privacy.php?tab=policyguide", timeout=60
+    ).text
+    assert "SiteAgent" in guide
+    assert "plugins[].version" in guide
+
+
+def test_pages_are_not_kept_by_caches(ana):
+    assert (
+        "no-store" in ana.page().headers["Cache-Control"]
+        or "no-cache" in ana.page().headers["Cache-Control"]
+    )

@@ -1,0 +1,321 @@
+"""The report, taken by a real WordPress: whole, nothing beside it, the same for everybody."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from app.domain import inventory, manifest
+from tests.plugin.test_manifest import paths
+
+HOSTILE = """
+$folder = WP_PLUGIN_DIR . '/hostile';
+wp_mkdir_p($folder);
+file_put_contents($folder . '/hostile.php', <<<'PLUGIN'
+<?php
+/* Plugin Name: <script>alert("x")</script>Evil & <b>Sons</b> &lt;img src=x onerror=alert(1)&gt;
+Version: 1.0"><i>
+Author: <a href="https://mallory.example/?me=1">Mallory</a>
+Update URI: https://ana:geheim@shop.example/feed?licence=LICENCE-KEY#x
+Requires at least: 6.0
+Requires PHP: 7.4 */
+PLUGIN
+);
+wp_cache_delete('plugins', 'plugins');
+"""
+
+OFFERS = """
+set_site_transient('update_plugins', (object) array(
+    'last_checked' => time(),
+    'response' => array(
+        'free/free.php' => (object) array('new_version' => '2.0', 'requires' => '6.0',
+            'requires_php' => '7.4', 'package' => 'https://downloads.example/free.zip?key=SECRET'),
+        'paid/paid.php' => array('new_version' => '3.1', 'package' => ''),
+        'odd/odd.php' => (object) array('new_version' => '1.1', 'requires' => false,
+            'requires_php' => null, 'package' => false),
+        'broken/broken.php' => 'text', 'nothing/nothing.php' => (object) array(),
+    ),
+    'translations' => array(array('type' => 'plugin', 'slug' => 'free', 'language' => 'de_DE',
+        'version' => '2.0', 'updated' => '2026-01-01', 'package' => 'x', 'autoupdate' => true)),
+    'no_update' => array(), 'checked' => array(),
+));
+set_site_transient('update_themes', (object) array(
+    'last_checked' => time(), 'response' => array('plain' => array('theme' => 'plain',
+        'new_version' => '9.9', 'package' => 'https://downloads.example/plain.zip')),
+    'translations' => array(), 'no_update' => array(), 'checked' => array(),
+));
+$offer = function (string $version, string $locale) {
+    return (object) array('response' => 'upgrade', 'version' => $version, 'current' => $version,
+        'locale' => $locale, 'php_version' => '7.4.0', 'mysql_version' => '5.5.5',
+        'packages' => (object) array('full' => 'https://downloads.example/wp.zip'));
+};
+$branch = implode('.', array_slice(explode('.', get_bloginfo('version')), 0, 2));
+set_site_transient('update_core', (object) array('last_checked' => time(),
+    'version_checked' => get_bloginfo('version'), 'updates' => array($offer('99.0', 'en_US'),
+        $offer('99.0', 'de_DE'), $offer($branch . '.99', 'en_US')), 'translations' => array()));
+"""
+
+REPORT = "return (new Siteagent_Inventory())->report();"
+
+
+def test_a_report_has_every_field_of_the_manifest_and_no_other(wp):
+    report = wp.evaluate(HOSTILE + OFFERS + REPORT)
+    listed = {field.path for field in manifest.fields()}
+    assert paths(report) <= listed, "a value left that manifest.json does not name"
+    may_be_empty = ("mu_plugins[]", "dropins[]", "php.extensions_missing[]")
+    missing = {path for path in listed - paths(report) if not path.startswith(may_be_empty)}
+    assert missing == set()
+
+
+def test_the_dashboard_accepts_it_whole(wp):
+    report = wp.evaluate(HOSTILE + OFFERS + REPORT)
+    checked = manifest.check(report)
+    assert checked.dropped == 0
+    assert checked.document == report
+
+
+def test_both_sides_call_it_by_the_same_digest(wp):
+    report, digest = wp.evaluate(
+        HOSTILE + OFFERS + "$i = new Siteagent_Inventory(); $r = $i->report();"
+        "return array($r, $i->canonical_digest($r));"
+    )
+    assert inventory.digest_of(report) == digest
+
+
+def test_a_second_report_has_the_same_digest(wp):
+    first, second = wp.evaluate(
+        "$i = new Siteagent_Inventory(); $i->report();"
+        "$first = $i->canonical_digest($i->report()); sleep(1);"
+        "return array($first, $i->canonical_digest($i->report()));"
+    )
+    assert first == second
+
+
+def test_it_tells_what_runs_here(wp):
+    report = wp.evaluate(REPORT)
+    about = wp.evaluate(
+        "global $wpdb; return array('wp' => get_bloginfo('version'), 'php' => PHP_VERSION,"
+        "'home' => home_url(), 'db' => $wpdb->get_var('SELECT VERSION()'));"
+    )
+    assert report["wordpress"]["version"] == about["wp"]
+    assert report["wordpress"]["home"] == about["home"]
+    assert report["php"]["version"] == about["php"]
+    assert report["database"] == {
+        "server": "MariaDB",
+        "version": about["db"].split("-")[0],
+    }
+    ours = [one for one in report["plugins"] if one["id"] == "siteagent/siteagent.php"]
+    assert [one["active"] for one in ours] == [True]
+    assert [one["active"] for one in report["themes"]].count(True) == 1
+
+
+def test_a_hostile_name_stays_text(wp):
+    report = wp.evaluate(HOSTILE + REPORT)
+    (hostile,) = [one for one in report["plugins"] if one["id"] == "hostile/hostile.php"]
+    assert hostile["name"] == "Evil & Sons"
+    assert hostile["author"] == "Mallory"
+    assert hostile["version"] == '1.0">'
+    assert hostile["update_uri"] == "https://shop.example/feed"
+    assert "LICENCE-KEY" not in json.dumps(report)
+
+
+def test_offers_appear_with_what_they_require(wp):
+    updates = wp.evaluate(OFFERS + REPORT)["updates"]
+    assert updates["plugins"] == [
+        offer("free/free.php", "2.0", requires_wp="6.0", requires_php="7.4"),
+        offer("paid/paid.php", "3.1", package=False),
+        offer("odd/odd.php", "1.1", package=False),
+    ]
+    assert updates["themes"] == [offer("plain", "9.9")]
+    assert updates["translations"] == [
+        {"type": "plugin", "slug": "free", "language": "de_DE", "version": "2.0"}
+    ]
+    assert [(one["version"], one["kind"]) for one in updates["core"]] == [
+        ("99.0", "major"),
+        (updates["core"][1]["version"], "minor"),
+    ]
+    assert updates["core"][0]["requires_php"] == "7.4.0"
+    assert all(one["package"] for one in updates["core"])
+
+
+def test_download_addresses_stay_here(wp):
+    assert "downloads.example" not in json.dumps(wp.evaluate(OFFERS + REPORT))
+
+
+def test_it_holds_nothing_of_people_or_secrets(wp):
+    """Everything here that must never leave, looked for in the text that would."""
+    text, private = wp.evaluate(
+        """
+        update_option('admin_email', 'ana.owner@private.example');
+        update_option('blogname', 'A Name Of The Owner');
+        wp_insert_post(array('post_title' => 'A private title', 'post_status' => 'publish'));
+        $private = array(ABSPATH, untrailingslashit(ABSPATH), WP_CONTENT_DIR, DB_NAME . '/',
+            get_option('admin_email'), 'A Name Of The Owner', 'A private title');
+        foreach (array('AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY', 'NONCE_KEY', 'AUTH_SALT',
+            'SECURE_AUTH_SALT', 'LOGGED_IN_SALT', 'NONCE_SALT', 'DB_PASSWORD') as $name) {
+            $private[] = constant($name);
+        }
+        foreach (get_users() as $user) {
+            array_push($private, $user->user_email, $user->user_pass, $user->display_name);
+            $private[] = '"' . $user->user_login . '"';
+        }
+        return array((new Siteagent_Inventory())->preview_json(), $private);
+        """
+    )
+    private = [one for one in private if len(one) > 3]
+    assert len(private) > 12
+    for secret in private:
+        assert secret not in text
+
+
+def test_taking_it_prints_nothing(wp):
+    printed = wp.evaluate(
+        "add_filter('all_plugins', '__return_empty_array');"
+        "add_filter('site_status_tests', function ($t) { echo 'noise'; return $t; });"
+        "ob_start(); (new Siteagent_Inventory())->report(); return ob_get_clean();"
+    )
+    assert printed == ""
+
+
+def test_it_leaves_the_language_and_the_buffers_as_they_were(wp):
+    before, after = wp.evaluate(
+        "switch_to_locale('de_DE'); $before = array(determine_locale(), ob_get_level());"
+        "(new Siteagent_Inventory())->report();"
+        "return array($before, array(determine_locale(), ob_get_level()));"
+    )
+    assert before == after
+
+
+def test_what_an_administrator_previews_is_what_would_leave(wp):
+    shown, left = wp.evaluate(
+        """
+        $left = (new Siteagent_Inventory())->report();
+        $admins = get_users(array('role' => 'administrator', 'number' => 1));
+        wp_set_current_user($admins[0]->ID);
+        update_user_meta($admins[0]->ID, 'locale', 'de_DE');
+        wp_raise_memory_limit('admin');
+        $shown = json_decode((new Siteagent_Inventory())->preview_json(), true);
+        unset($shown['taken_at'], $left['taken_at']);
+        return array($shown, $left);
+        """
+    )
+    assert shown == left
+
+
+def test_health_tests_are_wordpresss_own(wp):
+    tests = wp.evaluate(
+        "add_filter('site_status_tests', function ($tests) {"
+        "$tests['direct']['mine'] = array('label' => 'x', 'test' => function () {"
+        "return array('status' => 'critical', 'label' => 'Ana: ana@example.com', 'test' => 'mine');"
+        "}); $tests['direct']['odd'] = 'text'; $tests['direct'][] = array('test' => 'nope');"
+        "return $tests; });" + REPORT
+    )["health"]["tests"]
+    names = [one["test"] for one in tests]
+    assert {"plugin_version", "php_extensions", "sql_server", "debug_enabled"} <= set(names)
+    assert not {"mine", "odd", "rest_availability", "loopback_requests"} & set(names)
+    assert len(names) == len(set(names))
+
+
+def test_one_test_that_throws_costs_one_line(wp):
+    def tests(before: str) -> set[str]:
+        return {one["test"] for one in wp.evaluate(before)["health"]["tests"]}
+
+    throws = (
+        "add_filter('site_status_should_suggest_persistent_object_cache', function () {"
+        "throw new RuntimeException('boom'); });"
+    )
+    whole, without = tests(REPORT), tests(throws + REPORT)
+    assert whole - without == {"persistent_object_cache"}
+    assert without - whole == set()
+
+
+def test_auto_updates_are_told_as_wordpress_decides_them(wp):
+    def is_on(before: str) -> bool:
+        report = wp.evaluate(before + REPORT)
+        (ours,) = [one for one in report["plugins"] if one["id"] == "siteagent/siteagent.php"]
+        return ours["auto_update"]
+
+    on = "update_site_option('auto_update_plugins', array('siteagent/siteagent.php'));"
+    off = "update_site_option('auto_update_plugins', array());"
+    assert is_on(on) is True
+    assert is_on(off) is False
+    assert is_on(off + "add_filter('auto_update_plugin', '__return_true');") is True
+    assert is_on(on + "add_filter('auto_update_plugin', '__return_false');") is False
+    assert is_on(on + "add_filter('plugins_auto_update_enabled', '__return_false');") is False
+    wp.evaluate(off)
+
+
+ASKED = """
+$asked = array();
+add_filter('pre_http_request', function ($_, $args, $url) use (&$asked) {
+    $asked[] = wp_parse_url($url, PHP_URL_PATH);
+    %s
+    return new WP_Error('down', 'no way out');
+}, 10, 3);
+foreach (array('core', 'plugins', 'themes') as $list) {
+    $known = get_site_transient('update_' . $list);
+    $known = is_object($known) ? $known : new stdClass();
+    $known->last_checked = time() - %d;
+    set_site_transient('update_' . $list, $known);
+}
+set_site_transient('php_check_' . md5(PHP_VERSION), array('is_acceptable' => true), 60);
+$report = (new Siteagent_Inventory())->report();
+return array($asked, $report['updates']['checked_at']);
+"""
+
+
+def test_fresh_offers_are_not_asked_for_again(wp):
+    asked, checked_at = wp.evaluate(ASKED % ("", 1800))
+    assert asked == []
+    assert all(checked_at.values())
+
+
+def test_old_offers_are_asked_for_once_more(wp):
+    asked, _ = wp.evaluate(ASKED % ("", 90000))
+    for part in ("version-check", "plugins/update-check", "themes/update-check"):
+        assert any(part in path for path in asked), asked
+
+
+def test_a_host_without_a_way_out_does_not_wait_three_times(wp):
+    asked, _ = wp.evaluate(ASKED % ("sleep(7);", 90000))
+    assert len(asked) <= 2
+
+
+def test_late_scheduled_work_is_told_in_steps_of_five_minutes(wp):
+    late = wp.evaluate(
+        "wp_schedule_single_event(time() - 5000, 'siteagent_test_late');"
+        "$report = (new Siteagent_Inventory())->report();"
+        "wp_clear_scheduled_hook('siteagent_test_late'); return $report['health'];"
+    )
+    assert late["cron_overdue"] >= 4800
+    assert late["cron_overdue"] % 300 == 0
+
+
+def test_disk_space_is_rounded_down(wp):
+    free = wp.evaluate(REPORT)["health"]["disk_free"]
+    assert free is None or str(free)[2:].strip("0") == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "bare"),
+    [
+        ("https://u:p@shop.example:8443/a/b?c=d#e", "https://shop.example:8443/a/b"),
+        ("false", "false"),
+        ("", ""),
+        ("https:///", ""),
+        ("my-plugin", "my-plugin"),
+    ],
+)
+def test_addresses_lose_what_may_be_secret(wp, address, bare):
+    found = wp.evaluate(
+        "new Siteagent_Inventory();"
+        f"return Siteagent_Components::bare_address({json.dumps(address)});"
+    )
+    assert found == bare
+
+
+def offer(ident: str, version: str, **more: Any) -> dict[str, Any]:
+    empty = {"requires_wp": "", "requires_php": "", "package": True}
+    return {"id": ident, "version": version, **empty, **more}

@@ -1,0 +1,186 @@
+"""The site's own log: chained, raced for, trimmed, and honest when it was touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.protocol import canonical, chain_genesis, chain_hash
+
+NEW = """
+global $wpdb;
+$log = new Siteagent_Log($wpdb);
+$log->drop();
+$table = $wpdb->base_prefix . 'siteagent_log';
+"""
+THREE = (
+    NEW
+    + """
+$log->append('one', array('n' => 1), 'user:1');
+$log->append('two', array('text' => 'é 😀 </script>'), 'dashboard');
+$log->append('three', array(), 'site');
+"""
+)
+
+
+def test_entries_come_back_newest_first(wp):
+    entries = wp.evaluate(THREE + "return $log->recent(10, 0);")
+    assert [(one["seq"], one["event"], one["actor"]) for one in entries] == [
+        (3, "three", "site"),
+        (2, "two", "dashboard"),
+        (1, "one", "user:1"),
+    ]
+    assert entries[1]["facts"] == {"text": "é 😀 </script>"}
+    assert wp.evaluate(THREE + "return array_column($log->recent(1, 1), 'seq');") == [2]
+
+
+def test_the_first_entry_makes_the_table(wp):
+    assert wp.evaluate(NEW + "return $log->head();")["n"] == 0
+    assert wp.evaluate(THREE + "return $log->count();") == 3
+
+
+def test_the_chain_is_the_one_of_the_protocol(wp):
+    name, rows = wp.evaluate(
+        THREE + "return array(get_site_option('siteagent_log'),"
+        '$wpdb->get_results("SELECT seq, prev, body, hash FROM $table ORDER BY seq", ARRAY_A));'
+    )
+    before = chain_genesis(name)
+    for row in rows:
+        body = row["body"].encode()
+        assert row["prev"] == before.hex()
+        before = chain_hash(int(row["seq"]), before, body)
+        assert row["hash"] == before.hex()
+    assert len(rows) == 3
+
+
+def test_bodies_are_canonical_and_whole(wp):
+    import json
+
+    bodies = wp.evaluate(THREE + 'return $wpdb->get_col("SELECT body FROM $table ORDER BY seq");')
+    for body in bodies:
+        document = json.loads(body)
+        assert canonical(document).decode() == body
+        assert set(document) == {"v", "at", "event", "actor", "facts"}
+
+
+def test_the_head_is_the_newest_entry(wp):
+    head, newest = wp.evaluate(THREE + "return array($log->head(), $log->recent(1, 0)[0]);")
+    assert head == {"n": 3, "hash": newest["hash"]}
+
+
+def test_an_untouched_log_verifies(wp):
+    assert wp.evaluate(THREE + "return $log->verify();") == {
+        "ok": True,
+        "checked": 3,
+        "broken_at": None,
+    }
+    assert wp.evaluate(NEW + "return $log->verify();")["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("touch", "broken_at"),
+    [
+        ("UPDATE $table SET body = REPLACE(body, 'two', 'tvo') WHERE seq = 2", 2),
+        ("UPDATE $table SET hash = REVERSE(hash) WHERE seq = 2", 2),
+        ("UPDATE $table SET prev = REVERSE(prev) WHERE seq = 2", 2),
+        ("UPDATE $table SET at = at - 1 WHERE seq = 2", 2),
+        ("DELETE FROM $table WHERE seq = 2", 3),
+        ("DELETE FROM $table WHERE seq = 1", 2),
+        ("UPDATE $table SET seq = seq + 1 ORDER BY seq DESC", 2),
+        ("UPDATE $table SET body = 'x' WHERE seq = 3", 3),
+    ],
+)
+def test_a_touched_entry_is_found(wp, touch, broken_at):
+    told = wp.evaluate(THREE + f'$wpdb->query("{touch}"); return $log->verify();')
+    assert told["ok"] is False
+    assert told["broken_at"] == broken_at
+
+
+def test_another_logs_entries_do_not_verify_as_this_one(wp):
+    told = wp.evaluate(
+        THREE + "update_site_option('siteagent_log', wp_generate_uuid4()); return $log->verify();"
+    )
+    assert told["broken_at"] == 1
+
+
+def test_strange_facts_become_plain_text(wp):
+    (entry,) = wp.evaluate(
+        NEW + "$log->append('odd', array('bytes' => \"caf\\xe9\", 'long' => str_repeat('é', 900),"
+        "'float' => 1.5, 'none' => null, 'deep' => array('yes' => true)), \"a\\xff\");"
+        "return $log->recent(1, 0);"
+    )
+    assert entry["facts"]["bytes"] == "caf?"
+    assert entry["facts"]["long"] == "é" * 500
+    assert entry["facts"]["float"] == "1.5"
+    assert entry["facts"]["none"] is None
+    assert entry["facts"]["deep"] == {"yes": True}
+    assert entry["actor"] == "a?"
+
+
+def test_a_log_that_cannot_be_written_says_so(wp):
+    told = wp.evaluate(
+        NEW + '$wpdb->query("CREATE TABLE $table (seq INT)");'
+        "try { $log->append('one', array(), 'site'); $told = 'silence'; }"
+        "catch (RuntimeException $e) { $told = $e->getMessage(); }"
+        "$log->drop(); return $told;"
+    )
+    assert "cannot be written" in told
+
+
+def test_the_oldest_go_and_the_rest_still_verifies(wp):
+    counted, told, trimmed = wp.evaluate(
+        NEW + "for ($i = 0; $i < 10600; $i++) { $log->append('many', array(), 'site'); }"
+        "$trimmed = array_values(array_filter($log->recent(200, 0), function ($e) {"
+        "return 'log_trimmed' === $e['event']; }));"
+        "return array($log->count(), $log->verify(), $trimmed);"
+    )
+    assert 10000 <= counted <= 10500
+    assert told == {"ok": True, "checked": counted, "broken_at": None}
+    assert trimmed[0]["facts"]["through"] == 500
+
+
+def test_cutting_the_oldest_by_hand_is_found(wp):
+    told = wp.evaluate(
+        NEW + "for ($i = 0; $i < 10600; $i++) { $log->append('many', array(), 'site'); }"
+        '$wpdb->query("DELETE FROM $table WHERE seq <= 600"); return $log->verify();'
+    )
+    assert told == {"ok": False, "checked": 0, "broken_at": 601}
+
+
+def test_many_at_once_make_one_chain(wp):
+    wp.evaluate(THREE + "return 0;")
+    append = (
+        "global $wpdb; $log = new Siteagent_Log($wpdb);"
+        "for ($i = 0; $i < 40; $i++) { $log->append('race', array('i' => $i), 'site'); }"
+    )
+    wp.evaluate_at_once([append] * 4)
+    counted, told = wp.evaluate(
+        "global $wpdb; $log = new Siteagent_Log($wpdb);return array($log->count(), $log->verify());"
+    )
+    assert counted == 163
+    assert told["ok"] is True
+
+
+def test_what_somebody_did_can_be_exported_and_holds_no_name(wp):
+    exported, kept, rows = wp.evaluate(
+        NEW + "$ana = get_users(array('role' => 'administrator', 'number' => 1))[0];"
+        "$log->append('pairing_cancelled', array(), 'user:' . $ana->ID);"
+        "$log->append('other', array(), 'user:' . $ana->ID . '99');"
+        "$tool = new Siteagent_Privacy(new Siteagent_Inventory(), $log);"
+        "return array($tool->export($ana->user_email), $tool->erase($ana->user_email),"
+        'implode($wpdb->get_col("SELECT body FROM $table")));'
+    )
+    assert len(exported["data"]) == 1
+    assert exported["done"] is True
+    assert kept["items_removed"] is False
+    assert kept["items_retained"] is True
+    assert kept["messages"]
+    assert wp.admin not in rows
+
+
+def test_nobody_is_found_by_an_unknown_address(wp):
+    exported, kept = wp.evaluate(
+        THREE + "$tool = new Siteagent_Privacy(new Siteagent_Inventory(), $log);"
+        "return array($tool->export('nobody@example.com'), $tool->erase('nobody@example.com'));"
+    )
+    assert exported == {"data": [], "done": True}
+    assert kept["items_retained"] is False

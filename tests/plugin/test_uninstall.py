@@ -1,0 +1,106 @@
+"""Deleting SiteAgent leaves the site as it was before."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.siteclient import SiteError
+from tests.plugin.dashboard import new_token, pair
+from tests.plugin.test_admin import agree, forget
+from tests.plugin.wp_admin import Person
+
+# Names and contents of everything a plugin can leave behind in a database.
+SNAPSHOT = """
+global $wpdb;
+wp_cache_flush();
+$seen = array('tables' => $wpdb->get_col('SHOW TABLES'), 'options' => array(), 'cron' => array());
+foreach ($wpdb->get_results("SELECT option_name, option_value FROM $wpdb->options") as $row) {
+    $seen['options'][$row->option_name] = md5($row->option_value);
+}
+foreach (_get_cron_array() as $events) {
+    foreach (array_keys((array) $events) as $hook) { $seen['cron'][$hook] = true; }
+}
+$seen['usermeta'] = $wpdb->get_col("SELECT DISTINCT meta_key FROM $wpdb->usermeta");
+return $seen;
+"""
+UNINSTALL = """
+require_once ABSPATH . 'wp-admin/includes/admin.php';
+deactivate_plugins('siteagent/siteagent.php');
+add_filter('pre_http_request', function ($_, $args, $url) {
+    $GLOBALS['told'][] = array($url, $args['body']);
+    return array('response' => array('code' => 200), 'body' => '', 'headers' => array());
+}, 10, 3);
+$GLOBALS['told'] = array();
+uninstall_plugin('siteagent/siteagent.php');
+return $GLOBALS['told'];
+"""
+ACTIVATE = """
+require_once ABSPATH . 'wp-admin/includes/admin.php';
+$wrong = activate_plugin('siteagent/siteagent.php');
+return is_wp_error($wrong) ? $wrong->get_error_message() : 'ok';
+"""
+# Moves by itself: WordPress counts, sessions come and go, sign-ins leave their mark.
+MOVES = ("_transient", "_site_transient", "cron", "rewrite_rules", "recently_activated")
+
+
+@pytest.fixture
+def ana(wp) -> Person:
+    yield Person(wp.url, wp.admin, wp.password)
+    assert wp.evaluate_without(ACTIVATE) == "ok"
+
+
+def test_nothing_remains_and_nothing_of_others_is_touched(wp, ana):
+    forget(wp)
+    wp.evaluate(UNINSTALL)
+    wp.evaluate_without(
+        "update_option('siteagents_of_another_plugin', 'stays');"
+        "set_transient('siteagentx', 'stays');"
+        "wp_schedule_event(time() + 9000, 'daily', 'another_siteagent_hook');"
+    )
+    before = wp.evaluate_without(SNAPSHOT)
+    assert wp.evaluate_without(ACTIVATE) == "ok"
+
+    token = new_token(wp.url)
+    agree(ana, token.text())
+    paired = pair(token)
+    paired.ask("report", have=None)
+    ana.page("&tab=data")
+    ana.submit(ana.page("&step=token").text, "siteagent_read_token", token="half a token")
+    used = wp.evaluate(SNAPSHOT)
+    assert set(used["tables"]) - set(before["tables"])
+    assert "siteagent" in used["options"]
+
+    told = wp.evaluate(UNINSTALL)
+    after = wp.evaluate_without(SNAPSHOT)
+
+    assert after["tables"] == before["tables"]
+    assert after["cron"] == before["cron"]
+    assert not [name for name in after["usermeta"] if "siteagent" in name]
+    assert settled(after) == settled(before)
+    ours = {name for name in after["options"] if "siteagent" in name} - set(before["options"])
+    assert ours == set()
+    assert len(told) == 1
+    assert told[0][0] == f"{token.origin}/agent/notice"
+    assert '"op":"goodbye"' in told[0][1]
+
+
+def test_a_key_from_before_is_refused_after_reinstalling(wp, ana):
+    forget(wp)
+    token = new_token(wp.url)
+    agree(ana, token.text())
+    paired = pair(token)
+    wp.evaluate(UNINSTALL)
+    assert wp.evaluate_without(ACTIVATE) == "ok"
+    with pytest.raises(SiteError) as refused:
+        paired.ask("ping")
+    assert refused.value.fault == "unauthorized"
+
+
+def test_deleting_an_unconnected_plugin_tells_nobody(wp, ana):
+    forget(wp)
+    assert wp.evaluate(UNINSTALL) == []
+
+
+def settled(snapshot: dict) -> dict:
+    options = snapshot["options"].items()
+    return {name: value for name, value in options if not name.startswith(MOVES)}

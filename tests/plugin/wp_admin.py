@@ -1,0 +1,72 @@
+"""wp-admin as a person uses it, without a browser: sign in, read a page, send a form."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass, field
+
+import requests
+
+_FORM = re.compile(r"<form[^>]*>.*?</form>", re.DOTALL)
+_HIDDEN = re.compile(r'<input type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"')
+
+
+@dataclass
+class Person:
+    """Somebody at a browser; with an empty login nobody is signed in."""
+
+    url: str
+    login: str = ""
+    password: str = ""
+    session: requests.Session = field(default_factory=requests.Session, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.login:
+            return
+        self.session.get(f"{self.url}/wp-login.php", timeout=30)
+        answer = self.session.post(
+            f"{self.url}/wp-login.php",
+            data={"log": self.login, "pwd": self.password, "testcookie": "1"},
+            allow_redirects=False,
+            timeout=30,
+        )
+        assert answer.status_code == 302, f"{self.login} could not sign in"
+
+    def page(self, query: str = "", **options: object) -> requests.Response:
+        """The settings screen."""
+        address = f"{self.url}/wp-admin/options-general.php?page=siteagent{query}"
+        return self.session.get(address, timeout=60, **options)
+
+    def send(self, action: str, **fields: str) -> requests.Response:
+        """A form's request exactly as given, with whatever nonce is in it."""
+        return self.session.post(
+            f"{self.url}/wp-admin/admin-post.php",
+            data={"action": action, **fields},
+            allow_redirects=False,
+            timeout=60,
+        )
+
+    def submit(self, page: str, action: str, **fields: str) -> str:
+        """Fill in the form for `action` that stands on `page`; returns the page that follows."""
+        answer = self.send(action, **{**hidden(page, action), **fields})
+        assert answer.status_code == 303, f"{answer.status_code} {words(answer.text)}"
+        followed = self.session.get(answer.headers["Location"], timeout=60)
+        assert followed.status_code == 200
+        return followed.text
+
+
+def hidden(page: str, action: str) -> dict[str, str]:
+    """The hidden fields, the nonce among them, of the form for `action`."""
+    for form in _FORM.findall(page):
+        fields = {name: html.unescape(value) for name, value in _HIDDEN.findall(form)}
+        if fields.get("action") == action:
+            return fields
+    raise AssertionError(f"there is no form for {action} on this page: {words(page)}")
+
+
+def words(page: str) -> str:
+    """What a person reads on a page, in one line."""
+    inside = page.split('<div class="wrap siteagent">')[-1].split('<div id="wpfooter"')[0]
+    text = html.unescape(re.sub(r"<[^>]+>", " ", inside))
+    return re.sub(r"\s+", " ", text).strip()
