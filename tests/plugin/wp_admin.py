@@ -61,7 +61,7 @@ def hidden(page: str, action: str) -> dict[str, str]:
     for form in _FORM.findall(page):
         fields = {name: html.unescape(value) for name, value in _HIDDEN.findall(form)}
         if fields.get("action") == action:
-            return fields
+            return {name: value for name, value in fields.items() if name != "action"}
     raise AssertionError(f"there is no form for {action} on this page: {words(page)}")
 
 
