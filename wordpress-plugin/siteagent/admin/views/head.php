@@ -26,5 +26,5 @@ $siteagent_tabs = array(
 		<?php endforeach; ?>
 	</nav>
 	<?php if ( null !== $data['news'] ) : ?>
-		<div class="notice notice-<?php echo esc_attr( $data['news']['kind'] ); ?>" role="status"><p><?php echo esc_html( $data['news']['text'] ); ?></p></div>
+		<div class="notice notice-<?php echo esc_attr( $data['news']['kind'] ); ?> inline" role="status"><p><?php echo esc_html( $data['news']['text'] ); ?></p></div>
 	<?php endif; ?>

@@ -12,7 +12,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 ?>
 <?php if ( null !== $data['fault'] ) : ?>
-	<div class="notice notice-error" role="alert"><p><strong><?php echo esc_html( $data['fault']['title'] ); ?></strong> <?php echo esc_html( $data['fault']['next'] ); ?></p></div>
+	<div class="notice notice-error inline" role="alert"><p><strong><?php echo esc_html( $data['fault']['title'] ); ?></strong> <?php echo esc_html( $data['fault']['next'] ); ?></p></div>
 <?php endif; ?>
 <div class="card">
 	<?php if ( null === $data['connection'] ) : ?>

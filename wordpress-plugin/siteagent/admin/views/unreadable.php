@@ -11,7 +11,7 @@ declare( strict_types=1 );
 
 defined( 'ABSPATH' ) || exit;
 ?>
-<div class="notice notice-error" role="alert"><p><strong><?php esc_html_e( 'The saved keys cannot be read, so the dashboard gets no answers.', 'siteagent' ); ?></strong></p></div>
+<div class="notice notice-error inline" role="alert"><p><strong><?php esc_html_e( 'The saved keys cannot be read, so the dashboard gets no answers.', 'siteagent' ); ?></strong></p></div>
 <div class="card">
 	<h2><?php esc_html_e( 'Connect this site again', 'siteagent' ); ?></h2>
 	<p><?php esc_html_e( 'The keys are locked with the secret keys in wp-config.php, and those have changed since this site was connected. Some security plugins and hosts change them, and so does copying a site to another server.', 'siteagent' ); ?></p>

@@ -15,9 +15,9 @@ $siteagent_is_over = $data['pending']['expires_at'] <= $data['now'];
 $siteagent_stopped = null !== $data['answer'] && 'error' === $data['answer']['kind'];
 ?>
 <?php if ( $siteagent_stopped ) : ?>
-	<div class="notice notice-error" role="alert"><p><strong><?php echo esc_html( $data['answer']['title'] ); ?></strong> <?php echo esc_html( $data['answer']['next'] ); ?></p></div>
+	<div class="notice notice-error inline" role="alert"><p><strong><?php echo esc_html( $data['answer']['title'] ); ?></strong> <?php echo esc_html( $data['answer']['next'] ); ?></p></div>
 <?php elseif ( $siteagent_is_over ) : ?>
-	<div class="notice notice-error" role="alert"><p><strong><?php esc_html_e( 'The token has expired and the dashboard did not call.', 'siteagent' ); ?></strong> <?php esc_html_e( 'Cancel here, make a new token in the dashboard and paste that. If it happens again, the dashboard’s page for this site names what is in the way.', 'siteagent' ); ?></p></div>
+	<div class="notice notice-error inline" role="alert"><p><strong><?php esc_html_e( 'The token has expired and the dashboard did not call.', 'siteagent' ); ?></strong> <?php esc_html_e( 'Cancel here, make a new token in the dashboard and paste that. If it happens again, the dashboard’s page for this site names what is in the way.', 'siteagent' ); ?></p></div>
 <?php endif; ?>
 <div class="card">
 	<h2><?php echo esc_html( $siteagent_stopped || $siteagent_is_over ? __( 'Not connected to', 'siteagent' ) : __( 'Waiting for', 'siteagent' ) ); ?></h2>
