@@ -29,10 +29,20 @@ def connected(wp, ana):
 
 
 def forget(wp) -> None:
+    """End whatever there is, as an administrator would, and take the pasted text away."""
     wp.evaluate(
-        "siteagent()->pairing()->forget('site'); global $wpdb;"
-        "$wpdb->query(\"DELETE FROM $wpdb->options WHERE option_name LIKE '%siteagent_draft%'\");"
-        "wp_cache_flush();"
+        """
+        $state = siteagent()->keyring()->state();
+        if ('waiting' === $state) {
+            siteagent()->pairing()->cancel('site');
+        } elseif ('unpaired' !== $state) {
+            siteagent()->pairing()->disconnect('site');
+        }
+        foreach (get_users(array('fields' => 'ids')) as $id) {
+            delete_site_transient('siteagent_draft_' . $id);
+            delete_site_transient('siteagent_news_' . $id);
+        }
+        """
     )
 
 

@@ -46,19 +46,19 @@ MOVES = ("_transient", "_site_transient", "cron", "rewrite_rules", "recently_act
 @pytest.fixture
 def ana(wp) -> Person:
     yield Person(wp.url, wp.admin, wp.password)
-    assert wp.evaluate_without(ACTIVATE) == "ok"
+    assert wp.evaluate(ACTIVATE) == "ok"
 
 
 def test_nothing_remains_and_nothing_of_others_is_touched(wp, ana):
     forget(wp)
     wp.evaluate(UNINSTALL)
-    wp.evaluate_without(
+    wp.evaluate(
         "update_option('siteagents_of_another_plugin', 'stays');"
         "set_transient('siteagentx', 'stays');"
         "wp_schedule_event(time() + 9000, 'daily', 'another_siteagent_hook');"
     )
-    before = wp.evaluate_without(SNAPSHOT)
-    assert wp.evaluate_without(ACTIVATE) == "ok"
+    before = wp.evaluate(SNAPSHOT)
+    assert wp.evaluate(ACTIVATE) == "ok"
 
     token = new_token(wp.url)
     agree(ana, token.text())
@@ -71,7 +71,7 @@ def test_nothing_remains_and_nothing_of_others_is_touched(wp, ana):
     assert "siteagent" in used["options"]
 
     told = wp.evaluate(UNINSTALL)
-    after = wp.evaluate_without(SNAPSHOT)
+    after = wp.evaluate(SNAPSHOT)
 
     assert after["tables"] == before["tables"]
     assert after["cron"] == before["cron"]
@@ -90,7 +90,7 @@ def test_a_key_from_before_is_refused_after_reinstalling(wp, ana):
     agree(ana, token.text())
     paired = pair(token)
     wp.evaluate(UNINSTALL)
-    assert wp.evaluate_without(ACTIVATE) == "ok"
+    assert wp.evaluate(ACTIVATE) == "ok"
     with pytest.raises(SiteError) as refused:
         paired.ask("ping")
     assert refused.value.fault == "unauthorized"

@@ -1,0 +1,66 @@
+"""A real WordPress for each test here, the oldest supported and the newest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+# What a web request would have set; WordPress and its plugins read it.
+_AROUND = """<?php
+$_SERVER += array('REQUEST_URI' => '/', 'REQUEST_METHOD' => 'GET', 'SERVER_PROTOCOL' => 'HTTP/1.1');
+$_SERVER['HTTP_HOST'] = %(host)s;
+$_SERVER['SERVER_SOFTWARE'] = 'Apache';
+require %(load)s;
+require_once ABSPATH . 'wp-admin/includes/plugin.php';
+if (is_plugin_active('siteagent/siteagent.php')) {
+    foreach (array('includes', 'admin') as $folder) {
+        foreach (glob(WP_PLUGIN_DIR . "/siteagent/$folder/class-*.php") as $file) {
+            require_once $file;
+        }
+    }
+}
+$value = (function () {
+%(code)s
+})();
+echo "\\n=====", json_encode($value, JSON_THROW_ON_ERROR);
+"""
+
+
+class RealWordPress:
+    """A running WordPress with SiteAgent active, and PHP to look inside it."""
+
+    def __init__(self, site: Any) -> None:
+        self._site = site
+        self.url: str = site.url
+        self.admin: str = site.admin_user
+        self.password: str = site.admin_password
+
+    def evaluate(self, code: str) -> Any:
+        """The value that PHP `code` returns inside WordPress, in a process of its own."""
+        script = _AROUND % {
+            "host": json.dumps(self.url.split("//")[1]),
+            "load": json.dumps(f"{self._site.root}/wp-load.php"),
+            "code": code,
+        }
+        printed = self._site.run_php(script)
+        assert "\n=====" in printed, printed
+        return json.loads(printed.rsplit("\n=====", 1)[1])
+
+    def evaluate_at_once(self, codes: list[str]) -> list[Any]:
+        with ThreadPoolExecutor(len(codes)) as pool:
+            return list(pool.map(self.evaluate, codes))
+
+
+@pytest.fixture(scope="session", params=["oldest", "newest"])
+def wp(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
+    from tests.wordpress.site import WordPress
+
+    site = WordPress.start(request.param)
+    try:
+        yield RealWordPress(site)
+    finally:
+        site.stop()
