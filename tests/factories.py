@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from app.models.accounts import Member
-
 from app.config import Config
 from app.domain import inventory, pairing, sites
 from app.domain.actor import Actor
+from app.models.accounts import Member
 from app.models.base import utcnow
 from app.models.reports import Sync
 from app.models.sites import Site

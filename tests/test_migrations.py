@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from app.models.accounts import LoginFailure, Member, MemberSession
 from peewee import IntegrityError
 from playhouse.schema_diff import diff_models
 
 from app.config import Config
 from app.domain.actor import Actor
 from app.models import migrate
+from app.models.accounts import LoginFailure, Member, MemberSession
 from app.models.audit import Entry
 from app.models.base import db, use_database
 from app.models.installation import Setting

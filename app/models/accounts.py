@@ -1,0 +1,197 @@
+"""The people of the agency, their sessions, and the sign-ins that failed.
+
+A member is changed by conditional UPDATEs only: each names what must still be
+true, and reports whether it was.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from peewee import AutoField, CharField, ForeignKeyField, IntegerField, fn
+
+from app.models.base import BaseModel, UtcField
+
+# Member.role
+OWNER = "owner"
+OPERATOR = "operator"
+VIEWER = "viewer"
+ROLES = (OWNER, OPERATOR, VIEWER)
+
+# Member.password_hash of somebody who has not chosen one. No hash looks like this,
+# so no password can match it.
+NO_PASSWORD = "!"  # noqa: S105 - the absence of one
+
+
+class Member(BaseModel):
+    """A person who may sign in. `session_epoch` grows whenever everything that was
+    handed out to this person before, sessions and links, has to stop working."""
+
+    id = AutoField()
+    name = CharField(max_length=120)
+    email = CharField(max_length=254, unique=True)
+    password_hash = CharField(max_length=255)
+    role = CharField(max_length=16)
+    session_epoch = IntegerField(default=1)
+    created_at = UtcField()
+    disabled_at = UtcField(null=True)
+
+    @property
+    def is_invited(self) -> bool:
+        """Whether this person has still to choose a password."""
+        return self.password_hash == NO_PASSWORD
+
+    @property
+    def is_disabled(self) -> bool:
+        return self.disabled_at is not None
+
+    def outdate(self) -> None:
+        """Let every session and every link of this person end here."""
+        Member.update(session_epoch=Member.session_epoch + 1).where(Member.id == self.id).execute()
+        self.refresh()
+
+    def set_password(self, password_hash: str, *, epoch: int) -> bool:
+        """Take a new password and begin a new epoch; False if `epoch` is over already."""
+        return self._change(
+            Member.session_epoch == epoch,
+            Member.disabled_at.is_null(),
+            password_hash=password_hash,
+            session_epoch=epoch + 1,
+        )
+
+    def rehash(self, password_hash: str, *, instead_of: str) -> bool:
+        """Keep the same password under a stronger hash, unless it was changed meanwhile."""
+        return self._change(Member.password_hash == instead_of, password_hash=password_hash)
+
+    def disable(self, now: datetime) -> bool:
+        """Shut this person out; False if they are already, or nobody would be left to own Aura."""
+        other = Member.alias()
+        somebody_else = other.select().where(
+            other.role == OWNER,
+            other.id != self.id,
+            other.disabled_at.is_null(),
+            other.password_hash != NO_PASSWORD,
+        )
+        return self._change(
+            Member.disabled_at.is_null(),
+            (Member.role != OWNER) | fn.EXISTS(somebody_else),
+            disabled_at=now,
+            session_epoch=Member.session_epoch + 1,
+        )
+
+    def enable(self) -> bool:
+        """Let this person in again; False if they never were shut out."""
+        return self._change(Member.disabled_at.is_null(False), disabled_at=None)
+
+    def _change(self, *when: Any, **changes: Any) -> bool:
+        won = Member.update(**changes).where(Member.id == self.id, *when).execute() == 1
+        self.refresh()
+        return won
+
+    @classmethod
+    def anybody(cls) -> bool:
+        return cls.select().exists()
+
+    @classmethod
+    def known_as(cls, email: str) -> Member | None:
+        return cls.get_or_none(cls.email == email)
+
+    @classmethod
+    def listing(cls) -> list[Member]:
+        """Those who may sign in first, then by name."""
+        return list(cls.select().order_by(cls.disabled_at.is_null(False), fn.LOWER(cls.name)))
+
+
+class MemberSession(BaseModel):
+    """One browser in which somebody signed in. Only the hash of its secret is here:
+    who reads the database cannot take over a session."""
+
+    id = AutoField()
+    token_hash = CharField(max_length=64, unique=True)
+    member = ForeignKeyField(Member, backref="sessions", on_delete="CASCADE")
+    member_id: int
+    created_at = UtcField()
+    last_seen_at = UtcField()
+    confirmed_at = UtcField()
+    ended_at = UtcField(null=True)
+    ip = CharField(max_length=45)
+    agent = CharField(max_length=200)
+
+    def end(self, now: datetime) -> bool:
+        """Stop counting; False if it had stopped already."""
+        query = MemberSession.update(ended_at=now).where(
+            MemberSession.id == self.id, MemberSession.ended_at.is_null()
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def saw(self, now: datetime) -> None:
+        """Note that somebody is there, unless the session ended meanwhile."""
+        MemberSession.update(last_seen_at=now).where(
+            MemberSession.id == self.id, MemberSession.ended_at.is_null()
+        ).execute()
+        self.last_seen_at = now
+
+    @classmethod
+    def with_hash(cls, token_hash: str) -> MemberSession | None:
+        """The session of that secret, ended or not, with its member."""
+        query = cls.select(cls, Member).join(Member).where(cls.token_hash == token_hash)
+        return query.first()
+
+    @classmethod
+    def open_of(
+        cls, member_id: int, *, created_after: datetime, seen_after: datetime
+    ) -> list[MemberSession]:
+        """What still counts of one person's sessions, the one seen last first."""
+        query = cls.select().where(
+            cls.member == member_id,
+            cls.ended_at.is_null(),
+            cls.created_at > created_after,
+            cls.last_seen_at > seen_after,
+        )
+        return list(query.order_by(cls.last_seen_at.desc(), cls.id.desc()))
+
+    @classmethod
+    def last_seen(cls) -> dict[int, datetime]:
+        """By member id, when anybody was last there under that name."""
+        rows: Any = cls.select(cls.member, fn.MAX(cls.last_seen_at)).group_by(cls.member).tuples()
+        return dict(rows)
+
+    @classmethod
+    def forget_older(cls, before: datetime) -> int:
+        """Delete what nobody can have used since that time; returns how many."""
+        return cls.delete().where(cls.last_seen_at < before).execute()
+
+
+class LoginFailure(BaseModel):
+    """A sign-in that was tried and has not succeeded. The subject is a keyed hash:
+    this table must not become a list of the addresses people typed."""
+
+    id = AutoField()
+    subject_hash = CharField(max_length=64, index=True)
+    ip = CharField(max_length=45, index=True)
+    at = UtcField(index=True)
+
+    @classmethod
+    def of_subject(cls, subject_hash: str, since: datetime) -> tuple[int, datetime | None]:
+        """How many there were since then, and when the last was."""
+        return cls._count(cls.subject_hash == subject_hash, since)
+
+    @classmethod
+    def of_ip(cls, ip: str, since: datetime) -> tuple[int, datetime | None]:
+        return cls._count(cls.ip == ip, since)
+
+    @classmethod
+    def _count(cls, which: Any, since: datetime) -> tuple[int, datetime | None]:
+        query = cls.select(fn.COUNT(cls.id), fn.MAX(cls.at)).where(which, cls.at > since)
+        return query.scalar(as_tuple=True)
+
+    @classmethod
+    def forgive(cls, subject_hash: str) -> None:
+        cls.delete().where(cls.subject_hash == subject_hash).execute()
+
+    @classmethod
+    def forget_older(cls, before: datetime) -> None:
+        cls.delete().where(cls.at < before).execute()
