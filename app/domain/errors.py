@@ -23,6 +23,10 @@ class NotFound(OpsError):
     """There is no such thing, or it is not theirs to know of."""
 
 
+class LinkNoLongerValid(OpsError):
+    """A one-time link was used, is too old, or was replaced."""
+
+
 class Invalid(OpsError):
     """Something typed cannot be used; `messages` says for each field what and why."""
 

@@ -71,6 +71,36 @@ class SessionEnded(Event):
     session_id: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class InvitationIssued(Event):
+    """A member got a new link to choose a password by; what they held before ended."""
+
+    member_id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordChosen(Event):
+    member_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordChanged(Event):
+    member_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberDisabled(Event):
+    member_id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberEnabled(Event):
+    member_id: int
+    name: str
+
+
 # ---- sites ----
 
 

@@ -1,0 +1,264 @@
+"""The people of the agency: the first owner, invitations, passwords, and who is shut out."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+
+from peewee import IntegrityError
+
+from app.config import Config
+from app.domain import access, audit, links, passwords, sessions, throttle
+from app.domain.actor import SYSTEM, Actor
+from app.domain.errors import Conflict, Invalid, LinkNoLongerValid, NotFound, StaleState
+from app.domain.events import (
+    InvitationIssued,
+    MemberCreated,
+    MemberDisabled,
+    MemberEnabled,
+    OwnerCreated,
+    PasswordChanged,
+    PasswordChosen,
+)
+from app.domain.sessions import Presence
+from app.domain.throttle import Browser
+from app.models.accounts import NO_PASSWORD, OWNER, ROLES, Member
+from app.models.base import transaction
+from app.models.installation import Setting
+
+MAX_NAME_CHARS = 120
+MAX_EMAIL_CHARS = 254
+
+_OWNER_CLAIM = "owner_claim"
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+_NOT_THE_PRESENT_ONE = (
+    "This is not your present password. After several failed attempts, wait five minutes."
+)
+
+
+# ---- the first owner ----
+
+
+def set_up_owner(
+    *,
+    token: str,
+    name: str,
+    email: str,
+    password: str,
+    again: str,
+    browser: Browser,
+    config: Config,
+    now: datetime,
+) -> Presence:
+    """Make the one account that exists without an invitation, and open its first session.
+
+    Raises LinkNoLongerValid, or Invalid with a message for each field.
+    """
+    links.check_setup(token, config)
+    name, email = _clean_name(name), sessions.one_spelling(email)
+    _require_none(
+        _identity_problems(name, email) | _password_problems(password, again, name, email)
+    )
+    password_hash = passwords.hash_of(password)
+    claim = secrets.token_hex(16)
+    with transaction():
+        # Of two that used the link at once, the primary key lets one claim it.
+        if Member.anybody() or Setting.write_once(_OWNER_CLAIM, claim) != claim:
+            raise LinkNoLongerValid("This set-up link has expired or was used.")
+        owner = _create(name, email, OWNER, password_hash, now)
+        event = OwnerCreated(member_id=owner.id, name=name)
+        audit.record(event, Actor.of(owner, browser.ip), now=now)
+        return sessions.begin(owner, browser, now=now)
+
+
+# ---- members ----
+
+
+def invite(
+    *, name: str, email: str, role: str, by: Actor, config: Config, now: datetime
+) -> tuple[Member, str]:
+    """Add a colleague, and the link by which they choose a password; shown this one time.
+
+    Raises Forbidden, or Invalid with a message for each field.
+    """
+    access.require(by, "people")
+    name, email = _clean_name(name), sessions.one_spelling(email)
+    problems = _identity_problems(name, email)
+    if role not in ROLES:
+        problems["role"] = "Choose one of the roles."
+    _require_none(problems)
+    try:
+        with transaction():
+            member = _create(name, email, role, NO_PASSWORD, now)
+            event = MemberCreated(member_id=member.id, name=name, role=role)
+            audit.record(event, by, now=now)
+    except IntegrityError as why:
+        raise Invalid("email", "Somebody already has an account under this address.") from why
+    return member, links.invitation_link(member, config)
+
+
+def renew_invitation(member: Member, *, by: Actor, config: Config, now: datetime) -> str:
+    """A new link for somebody who lost theirs, or their password. Earlier links and
+    sessions of that person end; the password they have works until the link is used.
+
+    Raises Forbidden, or Conflict for one who is disabled.
+    """
+    access.require(by, "people")
+    return _renew(member, by, config, now)
+
+
+def recover(email: str, *, config: Config, now: datetime) -> str:
+    """The same for whoever runs this machine: the way back in when no owner is left
+    who knows a password. Raises NotFound, or Conflict for one who is disabled."""
+    member = Member.known_as(sessions.one_spelling(email))
+    if member is None:
+        raise NotFound("Nobody here has this address.")
+    return _renew(member, SYSTEM, config, now)
+
+
+def _renew(member: Member, by: Actor, config: Config, now: datetime) -> str:
+    with transaction():
+        member.refresh()
+        if member.is_disabled:
+            raise Conflict("This account is disabled. Enable it first.")
+        sessions.end_all(member, by=by, now=now)
+        member.outdate()
+        event = InvitationIssued(member_id=member.id, name=member.name)
+        audit.record(event, by, now=now)
+    return links.invitation_link(member, config)
+
+
+def accept_invitation(
+    *, token: str, password: str, again: str, browser: Browser, config: Config, now: datetime
+) -> Presence:
+    """Let the invited person choose their password, and open a session.
+
+    Raises LinkNoLongerValid, or Invalid.
+    """
+    member = links.invited(token, config)
+    _require_none(_password_problems(password, again, member.name, member.email))
+    password_hash = passwords.hash_of(password)
+    with transaction():
+        if not member.set_password(password_hash, epoch=member.session_epoch):
+            raise LinkNoLongerValid("This link has just been used.")
+        event = PasswordChosen(member_id=member.id)
+        audit.record(event, Actor.of(member, browser.ip), now=now)
+        sessions.end_all(member, by=Actor.of(member, browser.ip), now=now)
+        return sessions.begin(member, browser, now=now)
+
+
+def disable(member: Member, *, by: Actor, now: datetime) -> None:
+    """Shut somebody out at once, wherever they are signed in; what they did stays.
+
+    Raises Forbidden, or Conflict for the last owner and for one who is shut out already.
+    """
+    access.require(by, "people")
+    with transaction():
+        sessions.end_all(member, by=by, now=now)
+        if not member.disable(now):
+            raise Conflict(
+                "This account is disabled already."
+                if member.is_disabled
+                else "Somebody has to own Aura: invite another owner first."
+            )
+        event = MemberDisabled(member_id=member.id, name=member.name)
+        audit.record(event, by, now=now)
+
+
+def enable(member: Member, *, by: Actor, now: datetime) -> None:
+    """Let somebody in again, with the password they had. Raises Forbidden or StaleState."""
+    access.require(by, "people")
+    with transaction():
+        if not member.enable():
+            raise StaleState("This account is enabled already.")
+        event = MemberEnabled(member_id=member.id, name=member.name)
+        audit.record(event, by, now=now)
+
+
+def member_known(member_id: int) -> Member:
+    """Raises NotFound."""
+    member = Member.get_or_none(Member.id == member_id)
+    if member is None:
+        raise NotFound("There is no such person here.")
+    return member
+
+
+# ---- one's own password ----
+
+
+def change_password(
+    presence: Presence,
+    *,
+    present: str,
+    new: str,
+    again: str,
+    browser: Browser,
+    config: Config,
+    now: datetime,
+) -> Presence:
+    """Take a new password, end every session of this person and open one for this browser.
+
+    Guessing the present one is as slow here as at the door. Raises Invalid, or
+    StaleState when the account was changed meanwhile.
+    """
+    member = presence.member
+    by = Actor.of(member, browser.ip)
+    access.require(by, "account")
+    # A bucket of its own: whoever holds a stolen session must not be able to use up
+    # the attempts of the person at the door.
+    account = f"change of {member.email}"
+    subject = throttle.begin(account, browser, config=config, now=now)
+    if subject is None or not passwords.matches(member.password_hash, present):
+        raise Invalid("present", _NOT_THE_PRESENT_ONE)
+    problems = _password_problems(new, again, member.name, member.email, field="new")
+    if present == new:
+        problems["new"] = "This is the password you have."
+    _require_none(problems)
+    password_hash = passwords.hash_of(new)
+    with transaction():
+        throttle.forgive(subject)
+        if not member.set_password(password_hash, epoch=member.session_epoch):
+            raise StaleState("Your account was changed meanwhile. Sign in again.")
+        sessions.end_all(member, by=by, now=now)
+        audit.record(PasswordChanged(member_id=member.id), by, now=now)
+        return sessions.begin(member, browser, now=now)
+
+
+# ---- what is typed ----
+
+
+def _create(name: str, email: str, role: str, password_hash: str, now: datetime) -> Member:
+    return Member.create(
+        name=name, email=email, role=role, password_hash=password_hash, created_at=now
+    )
+
+
+def _clean_name(name: str) -> str:
+    return " ".join(name.split())
+
+
+def _identity_problems(name: str, email: str) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    if not name or not name.isprintable():
+        problems["name"] = "Type a name, as colleagues will read it in the trail."
+    elif len(name) > MAX_NAME_CHARS:
+        problems["name"] = f"At most {MAX_NAME_CHARS} characters."
+    if len(email) > MAX_EMAIL_CHARS or not _EMAIL.fullmatch(email):
+        problems["email"] = "Type an e-mail address, for example ana@agency.example."
+    return problems
+
+
+def _password_problems(
+    password: str, again: str, name: str, email: str, *, field: str = "password"
+) -> dict[str, str]:
+    problem = passwords.problem_with(password, name=name, email=email)
+    if problem:
+        return {field: problem}
+    return {} if password == again else {"again": "The two are not the same."}
+
+
+def _require_none(problems: dict[str, str]) -> None:
+    if problems:
+        first = next(iter(problems))
+        raise Invalid(first, problems.pop(first), **problems)

@@ -1,0 +1,69 @@
+"""Links that work once: the first owner's, and the one by which a member chooses a password.
+
+Signed by itsdangerous, each purpose under its own salt, and each bound to something
+in the database that changes when the link is used: a link that was used, outdated or
+made for another installation opens nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from app.config import Config
+from app.domain.errors import LinkNoLongerValid
+from app.models.accounts import Member
+from app.models.installation import Setting
+
+SETUP_FOR = timedelta(hours=1)
+INVITATION_FOR = timedelta(days=3)
+
+_SETUP_NONCE = "setup_nonce"
+
+
+def setup_link(config: Config) -> str | None:
+    """The link that makes the first owner, good for an hour; None once anybody has an account.
+
+    Every start prints a new one. Those of earlier starts go on working within their hour.
+    """
+    if Member.anybody():
+        return None
+    nonce = Setting.write_once(_SETUP_NONCE, secrets.token_urlsafe(32))
+    return f"{config.origin}/setup/{_signer(config, 'set-up').dumps(nonce)}"
+
+
+def check_setup(token: str, config: Config) -> None:
+    """Raise LinkNoLongerValid unless `token` may make the first owner now."""
+    nonce = _payload(token, "set-up", SETUP_FOR, config)
+    if Member.anybody() or nonce is None or nonce != Setting.read(_SETUP_NONCE):
+        raise LinkNoLongerValid("This set-up link has expired or was used.")
+
+
+def invitation_link(member: Member, config: Config) -> str:
+    """The link by which `member` chooses a password; dies with the member's epoch."""
+    token = _signer(config, "invitation").dumps([member.id, member.session_epoch])
+    return f"{config.origin}/invitation/{token}"
+
+
+def invited(token: str, config: Config) -> Member:
+    """Whose invitation this is. Raises LinkNoLongerValid."""
+    payload = _payload(token, "invitation", INVITATION_FOR, config)
+    member_id, epoch = payload if isinstance(payload, list) else (None, None)
+    member = Member.get_or_none(Member.id == member_id)
+    if member is None or member.is_disabled or member.session_epoch != epoch:
+        raise LinkNoLongerValid("This link has expired, was used, or was replaced by a newer one.")
+    return member
+
+
+def _signer(config: Config, purpose: str) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(config.secret_key, salt=f"aura.{purpose}")
+
+
+def _payload(token: str, purpose: str, good_for: timedelta, config: Config) -> object:
+    """What was signed for this purpose and is young enough, else None."""
+    try:
+        return _signer(config, purpose).loads(token, max_age=int(good_for.total_seconds()))
+    except BadData:
+        return None

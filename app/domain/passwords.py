@@ -1,0 +1,71 @@
+"""What a password must be, and how it is kept: argon2id, with the parameters of RFC 9106."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+from app.models.accounts import NO_PASSWORD
+
+MIN_CHARS = 12
+# Longer than any passphrase, short enough that hashing it costs nothing extra.
+MAX_CHARS = 200
+_MIN_DIFFERENT_CHARS = 5
+_MIN_WORD_CHARS = 4
+
+_hasher = PasswordHasher()
+# Checked when there is nothing to check against, so that an address nobody has takes
+# as long as one somebody has. Its password was random and was never kept; a test
+# fails when the parameters above are no longer those of a new hash.
+STAND_IN = (
+    "$argon2id$v=19$m=65536,t=3,p=4"
+    "$rgWH4AmHvqhYuqkWMDlGaw$E17ISRsh8yPEgAD/yw1Pe3OyZiPHdYdvgHLsQ942sxs"
+)
+
+
+def hash_of(password: str) -> str:
+    """What is stored instead of the password."""
+    return _hasher.hash(_one_spelling(password))
+
+
+def matches(stored: str | None, password: str) -> bool:
+    """Whether `password` made the hash; takes the same time when there is no hash."""
+    is_real = stored is not None and stored != NO_PASSWORD
+    try:
+        _hasher.verify(stored if stored and is_real else STAND_IN, _one_spelling(password))
+    except (VerifyMismatchError, InvalidHashError):
+        return False
+    return is_real
+
+
+def is_outdated(stored: str) -> bool:
+    """Whether a hash made today would be stronger."""
+    return _hasher.check_needs_rehash(stored)
+
+
+def problem_with(password: str, *, name: str, email: str) -> str:
+    """Why nobody should use this password, in words; empty if somebody may.
+
+    Length is what counts, so there are no rules about kinds of characters.
+    """
+    text = _one_spelling(password)
+    if len(text) < MIN_CHARS:
+        return f"At least {MIN_CHARS} characters. Four or five unrelated words are easy to keep."
+    if len(text) > MAX_CHARS:
+        return f"At most {MAX_CHARS} characters."
+    if len(set(text)) < _MIN_DIFFERENT_CHARS:
+        return "The same few characters over and over are guessed first. Choose something else."
+    rest = text.casefold()
+    for word in {"aura", "password", *name.casefold().split(), *email.casefold().split("@")}:
+        if len(word) >= _MIN_WORD_CHARS:
+            rest = rest.replace(word, "")
+    if len(rest) < MIN_CHARS // 2:
+        return "This is little more than a name or address, which is guessed first."
+    return ""
+
+
+def _one_spelling(password: str) -> str:
+    """The same keys on another keyboard may send other bytes for one character."""
+    return unicodedata.normalize("NFKC", password)

@@ -1,0 +1,112 @@
+"""How often a password may be guessed.
+
+Each attempt counts as failed from before it is judged until it has succeeded, so
+that many at once do not slip past the count. Three buckets: an account seen from
+strange browsers, an account seen from one known browser, and a network. After a few
+free tries the wait doubles; it never grows beyond minutes, and failures of strangers
+never slow a browser in which this person has signed in before: nobody can be locked
+out of an account by someone else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from app.config import Config
+from app.models.accounts import LoginFailure, Member
+from app.models.base import transaction
+
+FREE_PER_ACCOUNT = 5
+FREE_PER_NETWORK = 20
+LONGEST_WAIT = timedelta(minutes=5)
+FORGOTTEN_AFTER = timedelta(hours=1)
+DEVICE_FOR = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Browser:
+    """Where a request came from. `device` is what an earlier sign-in left there, if any."""
+
+    ip: str
+    agent: str = ""
+    device: str = ""
+
+
+def begin(account: str, browser: Browser, *, config: Config, now: datetime) -> str | None:
+    """Count one more attempt at `account`; its subject, or None if it comes too early.
+
+    What comes too early is not counted: otherwise waiting would never end.
+    """
+    device = _device_id(browser.device, account, config)
+    subject = _hash(f"{account} {device}" if device else account, config)
+    network = network_of(browser.ip)
+    since = now - FORGOTTEN_AFTER
+    with transaction():
+        LoginFailure.forget_older(since)
+        waits = [_free_at(*LoginFailure.of_subject(subject, since), FREE_PER_ACCOUNT)]
+        if not device:
+            waits.append(_free_at(*LoginFailure.of_ip(network, since), FREE_PER_NETWORK))
+        if any(wait is not None and now < wait for wait in waits):
+            return None
+        LoginFailure.create(subject_hash=subject, ip=network, at=now)
+    return subject
+
+
+def subject_of(account: str, config: Config) -> str:
+    """How the trail names an account that may not exist."""
+    return _hash(account, config)
+
+
+def forgive(subject: str) -> None:
+    """The attempt succeeded: forget it and those before it."""
+    LoginFailure.forgive(subject)
+
+
+def device_for(member: Member, known: str, config: Config) -> str:
+    """What to leave in a browser in which `member` has just proven who they are."""
+    device = _device_id(known, member.email, config) or secrets.token_urlsafe(16)
+    return _devices(config).dumps([member.email, device])
+
+
+def network_of(ip: str) -> str:
+    """One household or server: an IPv4 address, or the /64 that an IPv6 address is in."""
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return ip[:45]
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _free_at(count: int, last_at: datetime | None, free: int) -> datetime | None:
+    """When the next attempt may be made; None for at once."""
+    if last_at is None or count < free:
+        return None
+    # The exponent is bounded, or a long attack would count up to huge numbers.
+    return last_at + min(timedelta(seconds=2 ** min(count - free + 1, 20)), LONGEST_WAIT)
+
+
+def _hash(text: str, config: Config) -> str:
+    key = config.secret_key.encode("utf-8")
+    return hmac.new(key, b"aura.sign-in\n" + text.encode("utf-8"), hashlib.sha256).hexdigest()
+
+
+def _devices(config: Config) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(config.secret_key, salt="aura.known-browser")
+
+
+def _device_id(text: str, account: str, config: Config) -> str:
+    """The id of a browser that this account was used in, or empty."""
+    try:
+        email, device = _devices(config).loads(text, max_age=int(DEVICE_FOR.total_seconds()))
+    except (BadData, ValueError, TypeError):
+        return ""
+    return device if email == account else ""
