@@ -1,0 +1,77 @@
+"""Aura, the dashboard: one application out of its parts."""
+
+from __future__ import annotations
+
+from flask import Flask, g
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import cli, queue
+from app.config import Config
+from app.models.base import db, use_database
+from app.views import (
+    account,
+    agent,
+    audit,
+    entrance,
+    errors,
+    filters,
+    guards,
+    headers,
+    people,
+    sites,
+    unsafe_requests,
+)
+
+# Larger than any form; a site's notice has a limit of its own.
+MAX_FORM_BYTES = 256 * 1024
+
+
+def create_app(config: Config) -> Flask:
+    """The application, bound to its database and its queue; opens neither."""
+    app = errors.Reporting(__name__)
+    app.config.update(_settings(config))
+    if config.proxy_hops:
+        hops = config.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    use_database(config.database_url)
+    queue.use(queue.RedisBackend(config.redis_url))
+    app.before_request(_remember_connection)
+    app.teardown_request(_close_connection)
+    headers.register(app, config)
+    unsafe_requests.register(app)
+    guards.register(app)
+    errors.register(app)
+    filters.register(app)
+    for blueprint in (entrance.bp, account.bp, people.bp, sites.bp, audit.bp, agent.bp):
+        app.register_blueprint(blueprint)
+    cli.register(app)
+    return app
+
+
+def _settings(config: Config) -> dict[str, object]:
+    return {
+        "AURA": config,
+        "TESTING": config.testing,
+        "SECRET_KEY": config.secret_key,
+        "TRUSTED_HOSTS": list(config.trusted_hosts),
+        "MAX_CONTENT_LENGTH": MAX_FORM_BYTES,
+        # The prefix makes browsers refuse the cookie from anywhere but this very host.
+        "SESSION_COOKIE_NAME": "__Host-aura" if config.is_https else "aura",
+        "SESSION_COOKIE_SECURE": config.is_https,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        # A form is good as long as the session it was made in.
+        "WTF_CSRF_TIME_LIMIT": None,
+        # Asks for a Referer under https; unsafe_requests looks at Origin everywhere.
+        "WTF_CSRF_SSL_STRICT": False,
+    }
+
+
+def _remember_connection() -> None:
+    g.found_open = not db.is_closed()
+
+
+def _close_connection(_error: BaseException | None) -> None:
+    """A connection opens at the first query and belongs to one request."""
+    if not db.is_closed() and not g.get("found_open"):
+        db.close()

@@ -79,7 +79,7 @@ class Config:
             secret_key=env.get("AURA_SECRET_KEY") or _kept_secret(var_dir / "secret.key"),
             sealing_keys=_sealing_keys(env.get("AURA_SEALING_KEYS"), var_dir, problems),
             allow_nets=_networks(env.get("AURA_ALLOW_NETS", ""), problems),
-            trusted_hosts=hosts or _own_hosts(origin),
+            trusted_hosts=(*_own_hosts(origin), *hosts),
             proxy_hops=_integer(env, "AURA_PROXY_HOPS", 0, 0, 8, problems),
             sync_every_minutes=_integer(
                 env, "AURA_SYNC_MINUTES", _DEFAULT_SYNC_MINUTES, 5, 10080, problems
@@ -125,7 +125,7 @@ def _kept_secret(path: Path) -> str:
 def _sealing_keys(
     text: str | None, var_dir: Path, problems: list[str]
 ) -> tuple[tuple[str, bytes], ...]:
-    """Parse `name:base64url[,name:base64url...]`; without a text, the kept key of this installation."""
+    """Parse `name:base64url[,name:base64url...]`; without a text, this installation's kept key."""
     if not text:
         text = "k1:" + _kept_secret(var_dir / "sealing.key")
     keys: list[tuple[str, bytes]] = []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from app.config import Config
-from app.domain import accounts
+from app.domain import links
+from app.models.base import db, use_database
 
 _config = Config.from_env()
 
@@ -23,7 +24,10 @@ forwarded_allow_ips = "" if _config.proxy_hops == 0 else "*"
 def when_ready(server: Any) -> None:
     """Tell the person at the terminal where to go next; called once by gunicorn's arbiter."""
     print(f"\n  Aura is ready at {_config.origin}", flush=True)
-    link = accounts.setup_link(_config)
+    use_database(_config.database_url)
+    # Closed again before gunicorn forks: a connection belongs to one process.
+    with db.connection_context():
+        link = links.setup_link(_config)
     if link:
         print(f"  Set up the owner's account (once, within the hour):\n  {link}", flush=True)
     print("  Ctrl-C stops everything.\n", flush=True)

@@ -11,6 +11,23 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
+# Every browser claims to be the older ones too, so the youngest mark goes first.
+_BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
 _BYTES = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -104,6 +121,15 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part[:9]) for part in found.group().split(".")) if found else ()
 
 
+def browser_name(agent: str) -> str:
+    """`Firefox on Linux`: enough of a browser's long name to recognise one's own."""
+    browser = next((name for mark, name in _BROWSERS if mark in agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in agent), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    return browser or system or "Unknown browser"
+
+
 def from_json(text: str) -> Any:
     return json.loads(text)
 
@@ -120,5 +146,6 @@ _FILTERS = (
     stamp,
     without_scheme,
     is_above,
+    browser_name,
     from_json,
 )

@@ -21,12 +21,10 @@ from app.domain.errors import Invalid, NotFound, StaleState
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.sites import Client, Pairing, Site
-from app.views import filters
 from app.views.guards import load_site, may, me
 from app.views.site_pages import list_sites, site_page
 
 bp = Blueprint("sites", __name__)
-bp.record_once(lambda state: filters.register(state.app))
 
 
 @bp.get("/")

@@ -1,0 +1,69 @@
+"""Aura's own commands: `flask --app wsgi <command>`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from flask import Flask, current_app
+
+from app.domain import accounts, audit, links, plugin_package
+from app.domain.errors import OpsError
+from app.models import migrate
+from app.models.base import db, utcnow
+
+
+def register(app: Flask) -> None:
+    for command in (migrate_, setup_link, password_link, verify_audit, build_plugin):
+        app.cli.add_command(command)
+
+
+@click.command("migrate")
+def migrate_() -> None:
+    """Bring the database to the newest schema."""
+    applied = migrate.to_newest(current_app.config["AURA"])
+    click.echo("\n".join(applied) if applied else "Nothing to do.")
+
+
+@click.command()
+def setup_link() -> None:
+    """Print a link that makes the first owner, good for an hour."""
+    with db.connection_context():
+        link = links.setup_link(current_app.config["AURA"])
+    if link is None:
+        raise click.ClickException("This Aura has an owner already. See password-link.")
+    click.echo(link)
+
+
+@click.command()
+@click.argument("email")
+def password_link(email: str) -> None:
+    """Print a link by which EMAIL chooses a new password; ends their sessions."""
+    with db.connection_context():
+        try:
+            link = accounts.recover(email, config=current_app.config["AURA"], now=utcnow())
+        except OpsError as refusal:
+            raise click.ClickException(refusal.message) from refusal
+    click.echo(link)
+
+
+@click.command()
+def verify_audit() -> None:
+    """Recompute the audit chain; status 1 if an entry does not fit."""
+    with db.connection_context():
+        report = audit.verify_chain()
+    if not report.is_whole:
+        raise click.ClickException(f"Broken at entry {report.broken_at}: {report.reason}.")
+    click.echo(f"Whole: {report.entries} entries, head {report.head}")
+
+
+@click.command()
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+def build_plugin(path: Path) -> None:
+    """Write the plugin to PATH, ready to upload in wp-admin."""
+    try:
+        packed = plugin_package.build_plugin_zip()
+    except FileNotFoundError as why:
+        raise click.ClickException(f"{why}.") from why
+    path.write_bytes(packed)
+    click.echo(f"{path}: {len(packed)} bytes")

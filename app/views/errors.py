@@ -1,0 +1,149 @@
+"""Every refusal and every failure as a page: what happened, and the next step. Only here."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+
+from flask import Flask, Response, current_app, g, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
+
+from app.domain.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    LinkNoLongerValid,
+    NotFound,
+    OpsError,
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One kind of refusal. `happened` stands where the error itself has no words for people."""
+
+    status: int
+    title: str
+    next_step: str
+    happened: str = ""
+
+
+_FORBIDDEN = Page(403, "Not allowed", "Ask an owner of this Aura, or go back to the sites.")
+_NOT_FOUND = Page(
+    404,
+    "Nothing here",
+    "Check the address, or start again from the list of sites.",
+    "There is no page under this address.",
+)
+# The most exact one that fits decides, so the order matters.
+_REFUSALS: tuple[tuple[type[OpsError], Page], ...] = (
+    (Forbidden, _FORBIDDEN),
+    (NotFound, _NOT_FOUND),
+    (
+        LinkNoLongerValid,
+        Page(
+            410,
+            "This link no longer works",
+            "Ask an owner for a new link. If nobody has an account yet, whoever runs this machine"
+            " gets a new one with: flask --app wsgi setup-link",
+        ),
+    ),
+    (Invalid, Page(422, "This cannot be used", "Go back, correct it and send it again.")),
+    (Conflict, Page(409, "Not now", "Go back and load the page again to see how things are.")),
+)
+_FORM_REFUSED = Page(
+    400,
+    "This form was not accepted",
+    "Go back, load the page again and send it once more. Nothing was changed.",
+    "The form carried no valid proof that it came from a page of Aura. It may have been open"
+    " since before you signed in, or cookies are switched off.",
+)
+_FAILED = Page(
+    500,
+    "Something broke",
+    "Try again in a moment. If it happens again, give the reference to whoever runs this Aura.",
+    "Aura failed to answer. What you sent may or may not have been done.",
+)
+_HTTP = {
+    400: Page(400, "This request makes no sense", "Go back and try again.", "A part is missing."),
+    404: _NOT_FOUND,
+    405: Page(
+        405,
+        "Not this way",
+        "Go back and use the button on the page.",
+        "This address answers to a form only, or to a link only.",
+    ),
+    413: Page(413, "Too much", "Send less.", "More was sent than any form here needs."),
+}
+
+
+class Reporting(Flask):
+    """Flask, which gives each failure a reference that the log and the page share."""
+
+    def log_exception(self, exc_info: object) -> None:
+        g.reference = secrets.token_hex(4)
+        self.logger.error(
+            "Reference %s: %s %s failed",
+            g.reference,
+            request.method,
+            request.path,
+            exc_info=exc_info,  # type: ignore[arg-type]
+        )
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(OpsError, _refusal)
+    app.register_error_handler(CSRFError, _form_refused)
+    app.register_error_handler(SecurityError, _wrong_host)
+    app.register_error_handler(InternalServerError, _failure)
+    app.register_error_handler(HTTPException, _http)
+
+
+def _refusal(error: OpsError) -> ResponseReturnValue:
+    page = next(page for kind, page in _REFUSALS if isinstance(error, kind))
+    if page is _FORBIDDEN:
+        _log.warning("Refused: %s %s", request.method, request.path)
+    return _render(page, error.message)
+
+
+def _form_refused(error: CSRFError) -> ResponseReturnValue:
+    _log.warning("Refused: %s %s: %s", request.method, request.path, error.description)
+    return _render(_FORM_REFUSED)
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error.get_response()
+    answer = Response(*_render(_HTTP.get(error.code, _HTTP[400])))
+    answer.status_code = error.code
+    for name, value in error.get_headers():
+        if name == "Allow":
+            answer.headers[name] = value
+    return answer
+
+
+def _wrong_host(error: SecurityError) -> ResponseReturnValue:
+    """No page: its links would lead to the host that is refused."""
+    return Response("Aura does not answer under this name.\n", 400, mimetype="text/plain")
+
+
+def _failure(error: InternalServerError) -> ResponseReturnValue:
+    # Rendered without asking who is signed in: the database may be what is broken.
+    template = current_app.jinja_env.get_template("refused.html")
+    return template.render(
+        layout="plain.html", page=_FAILED, happened=_FAILED.happened, reference=g.get("reference")
+    ), 500
+
+
+def _render(page: Page, happened: str = "") -> tuple[str, int]:
+    layout = "base.html" if current_user.is_authenticated else "plain.html"
+    text = render_template(
+        "refused.html", layout=layout, page=page, happened=happened or page.happened
+    )
+    return text, page.status

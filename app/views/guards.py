@@ -1,0 +1,169 @@
+"""Who may see a view. Deny by default: a view that names no verb is refused unless it
+stands in OPEN. The domain decides again; what is decided here is what a page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager, UserMixin, current_user
+from werkzeug.exceptions import HTTPException
+
+from app.domain import access, sessions
+from app.domain.actor import Actor
+from app.domain.errors import Forbidden, NotFound
+from app.domain.sessions import Presence
+from app.domain.throttle import Browser
+from app.models.base import utcnow
+from app.models.sites import Site
+
+View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
+
+# What somebody who is not signed in may reach, by endpoint. Nothing else.
+OPEN = frozenset(
+    {
+        "static",
+        "agent.notice",
+        "entrance.set_up",
+        "entrance.set_up_owner",
+        "entrance.sign_in",
+        "entrance.enter",
+        "entrance.invitation",
+        "entrance.accept",
+    }
+)
+DEVICE_COOKIE = "aura-browser"
+
+
+class Visitor(UserMixin):
+    """Somebody signed in, as flask-login and the templates know them."""
+
+    def __init__(self, presence: Presence) -> None:
+        self.presence = presence
+        self.name = presence.member.name
+        self.role = presence.member.role
+
+    def get_id(self) -> str:
+        return self.presence.ticket
+
+
+def register(app: Flask) -> None:
+    """Know who is signed in, and stop everybody else before any view."""
+    manager = LoginManager(app)
+    # flask-login would tie the cookie to address and browser, which loses people on
+    # trains and stops no thief on the same network. Our table ends sessions instead.
+    manager.session_protection = None
+    manager.user_loader(_load)
+    app.before_request(_refuse_unguarded)
+    app.context_processor(_permissions)
+
+
+def _load(ticket: str) -> Visitor | None:
+    presence = sessions.resume(ticket, now=utcnow(), is_person=not _is_refresh())
+    return None if presence is None else Visitor(presence)
+
+
+def _is_refresh() -> bool:
+    """Whether htmx asks by itself: a page left open is not a person sitting there."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def _refuse_unguarded() -> None:
+    endpoint = request.endpoint
+    if endpoint is None or endpoint in OPEN:
+        return
+    if not hasattr(current_app.view_functions[endpoint], "verb"):
+        raise Forbidden("", f"Nothing says who may use {endpoint}.")
+
+
+def _permissions() -> dict[str, bool]:
+    """`may_pair` and so on, for every template: what this person is offered."""
+    role = current_user.role if current_user.is_authenticated else ""
+    return {f"may_{verb}": access.may(role, verb) for verb in access.TABLE}
+
+
+def may(verb: str) -> Callable[[View], View]:
+    """Only for those signed in whose role allows `verb`; strangers are sent to sign in."""
+
+    def guard(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+            if not current_user.is_authenticated:
+                return to_sign_in()
+            access.require(me(), verb)
+            return view(*args, **kwargs)
+
+        guarded.verb = verb  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return guard
+
+
+def to_sign_in() -> ResponseReturnValue:
+    """Ask who it is, and come back to where they wanted to go."""
+    if _is_refresh():
+        # htmx would put the form into the middle of the page; this moves the whole page.
+        wanted = urlsplit(request.headers.get("HX-Current-URL", "")).path
+        return Response(status=204, headers={"HX-Redirect": _sign_in_url(wanted)})
+    return redirect(_sign_in_url(_page_of_this_request()), 303)
+
+
+def _sign_in_url(wanted: str) -> str:
+    wanted = safe_next(wanted)
+    return url_for("entrance.sign_in", next=None if wanted == "/" else wanted)
+
+
+def _page_of_this_request() -> str:
+    """Where to come back to: this page, or home when it can only be posted to."""
+    if request.method in ("GET", "HEAD"):
+        return request.full_path.rstrip("?")
+    try:
+        current_app.create_url_adapter(request).match(method="GET")  # type: ignore[union-attr]
+    except HTTPException:
+        return "/"
+    return request.path
+
+
+def safe_next(path: str | None) -> str:
+    """`path` if it leads to a page of Aura, otherwise home.
+
+    Browsers read `//host`, `/\\host` and addresses with control characters in them as
+    another site, and a sign-in that sends people there is a gift to whoever phishes.
+    """
+    if not path or path[0] != "/" or path[1:2] == "/" or "\\" in path:
+        return "/"
+    if any(ord(char) < 0x21 or ord(char) == 0x7F for char in path):
+        return "/"
+    return path
+
+
+def me() -> Actor:
+    """Who acts in this request."""
+    return Actor.of(presence().member, request.remote_addr or "")
+
+
+def presence() -> Presence:
+    """The session this request belongs to; only in a view that `may` guards."""
+    found: Presence = current_user.presence
+    return found
+
+
+def browser() -> Browser:
+    """Where this request comes from, as the throttle and the list of sessions name it."""
+    return Browser(
+        ip=request.remote_addr or "",
+        agent=request.headers.get("User-Agent", ""),
+        device=request.cookies.get(DEVICE_COOKIE, ""),
+    )
+
+
+def load_site(site_id: int) -> Site:
+    """The site of that id. Raises NotFound, also when it was removed from the list."""
+    site = Site.known(site_id)
+    if site is None:
+        raise NotFound("There is no such site. It may have been removed from the list.")
+    return site

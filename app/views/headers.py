@@ -1,0 +1,62 @@
+"""What every answer carries, so that a browser does less with it than it could."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request
+
+from app.config import Config
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+ALWAYS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # Not no-referrer: with it browsers hide the origin of our own forms from us.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+HSTS = "max-age=31536000"
+_YEAR = "public, max-age=31536000, immutable"
+
+
+def register(app: Flask, config: Config) -> None:
+    def harden(answer: Response) -> Response:
+        answer.headers.update(ALWAYS)
+        if config.is_https:
+            answer.headers["Strict-Transport-Security"] = HSTS
+        if request.endpoint != "static":
+            # Also for pages that hold no secret: Back after signing out shows nothing.
+            answer.headers.setdefault("Cache-Control", "no-store")
+        elif "v" in request.args and answer.status_code == 200:
+            answer.headers["Cache-Control"] = _YEAR
+        return answer
+
+    def name_version(endpoint: str, values: dict[str, Any]) -> None:
+        """A file's address changes with its bytes, so it may be kept for good."""
+        if endpoint == "static" and "filename" in values:
+            path = Path(app.static_folder or "") / values["filename"]
+            values.setdefault("v", _version_of(path, path.stat().st_mtime_ns))
+
+    app.after_request(harden)
+    app.url_defaults(name_version)
+
+
+@cache
+def _version_of(path: Path, _changed_at: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,73 @@
+"""The agency's people, for its owners: who may sign in, with which role."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain import accounts
+from app.domain.errors import Invalid
+from app.models.accounts import Member, MemberSession
+from app.models.base import utcnow
+from app.views.guards import may, me
+
+bp = Blueprint("people", __name__)
+
+
+@bp.get("/people")
+@may("people")
+def index() -> ResponseReturnValue:
+    return _page({}, {})
+
+
+@bp.post("/people")
+@may("people")
+def invite() -> ResponseReturnValue:
+    """The one answer that holds the link; a redirect would have to carry it somewhere."""
+    typed = {name: request.form.get(name, "").strip() for name in ("name", "email", "role")}
+    try:
+        member, link = accounts.invite(
+            **typed, by=me(), config=current_app.config["AURA"], now=utcnow()
+        )
+    except Invalid as refusal:
+        return _page(typed, refusal.messages), 422
+    return render_template("people/link.html", member=member, link=link)
+
+
+@bp.post("/people/<int:member_id>/link")
+@may("people")
+def renew(member_id: int) -> ResponseReturnValue:
+    member = accounts.member_known(member_id)
+    link = accounts.renew_invitation(
+        member, by=me(), config=current_app.config["AURA"], now=utcnow()
+    )
+    return render_template("people/link.html", member=member, link=link)
+
+
+@bp.post("/people/<int:member_id>/disable")
+@may("people")
+def disable(member_id: int) -> ResponseReturnValue:
+    member = accounts.member_known(member_id)
+    accounts.disable(member, by=me(), now=utcnow())
+    flash(f"{member.name} can no longer sign in.")
+    return redirect(url_for("people.index"), 303)
+
+
+@bp.post("/people/<int:member_id>/enable")
+@may("people")
+def enable(member_id: int) -> ResponseReturnValue:
+    member = accounts.member_known(member_id)
+    accounts.enable(member, by=me(), now=utcnow())
+    flash(f"{member.name} can sign in again.")
+    return redirect(url_for("people.index"), 303)
+
+
+def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
+    return render_template(
+        "people/index.html",
+        members=Member.listing(),
+        last_seen=MemberSession.last_seen(),
+        typed=typed,
+        errors=errors,
+        my_id=me().id,
+    )
