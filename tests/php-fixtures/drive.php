@@ -1,0 +1,111 @@
+<?php
+/**
+ * Answers questions about the plugin's pure classes, one JSON line each way. No WordPress is loaded.
+ *
+ * A question is {"do": name, ...}; bytes travel as standard base64 in fields that end in _b64.
+ * The answer is {"ok": value} or {"refused": code}.
+ */
+
+declare( strict_types=1 );
+
+define( 'ABSPATH', __DIR__ . '/' );
+$includes = dirname( __DIR__, 2 ) . '/wordpress-plugin/siteagent/includes';
+foreach ( array( 'refusal', 'protocol', 'keys', 'address', 'token', 'seal' ) as $name ) {
+	require "$includes/class-siteagent-$name.php";
+}
+// Where PHP has no sodium extension, WordPress brings sodium_compat; its autoloader is the first argument.
+if ( isset( $argv[1] ) && ! extension_loaded( 'sodium' ) ) {
+	require $argv[1];
+}
+
+$known = array(
+	'about'           => static function (): array {
+		return array(
+			'php'    => PHP_VERSION,
+			'sodium' => extension_loaded( 'sodium' ),
+			'codes'  => Siteagent_Protocol::CODES,
+		);
+	},
+	'digest'          => static function ( array $q ): string {
+		return Siteagent_Protocol::content_digest( base64_decode( $q['body_b64'], true ) );
+	},
+	'sign_request'    => static function ( array $q ): array {
+		return Siteagent_Protocol::sign_request( $q['url'], base64_decode( $q['body_b64'], true ), base64_decode( $q['key_b64'], true ), $q['keyid'], $q['created'], $q['nonce'], $q['tag'] );
+	},
+	'sign_response'   => static function ( array $q ): array {
+		return Siteagent_Protocol::sign_response( $q['request'], $q['status'], base64_decode( $q['body_b64'], true ), base64_decode( $q['key_b64'], true ), $q['created'] );
+	},
+	'request_base'    => static function ( array $q ): string {
+		return Siteagent_Protocol::request_base( $q['url'], $q['digest'], $q['parameters'] );
+	},
+	'response_base'   => static function ( array $q ): string {
+		return Siteagent_Protocol::response_base( $q['status'], $q['digest'], $q['url'], $q['asked'], $q['parameters'] );
+	},
+	'verify_request'  => static function ( array $q ): array {
+		$key_for = static function ( string $keyid ) use ( $q ): ?string {
+			return isset( $q['keys'][ $keyid ] ) ? base64_decode( $q['keys'][ $keyid ], true ) : null;
+		};
+		return Siteagent_Protocol::verify_request( $q['method'], $q['urls'], $q['headers'], base64_decode( $q['body_b64'], true ), $key_for, $q['now'], $q['tag'] );
+	},
+	'verify_response' => static function ( array $q ): bool {
+		$sent = array( 'digest' => $q['request']['content_digest'] ) + $q['request'];
+		Siteagent_Protocol::verify_response( $sent, $q['status'], $q['headers'], base64_decode( $q['body_b64'], true ), base64_decode( $q['key_b64'], true ) );
+		return true;
+	},
+	'canonical'       => static function ( array $q ): string {
+		return base64_encode( Siteagent_Protocol::canonical( Siteagent_Protocol::parse_json( base64_decode( $q['raw_b64'], true ) ) ) );
+	},
+	'token'           => static function ( array $q ): array {
+		$token = Siteagent_Token::read( $q['text'] );
+		$token->judge( $q['now'], $q['home'] );
+		return array(
+			'pid'      => $token->pid(),
+			'origin'   => $token->origin(),
+			'site_url' => $token->site_url(),
+			'auth_b64' => base64_encode( $token->auth() ),
+		);
+	},
+	'session'         => static function ( array $q ): array {
+		$th   = Siteagent_Keys::transcript( base64_decode( $q['hello_b64'], true ), base64_decode( $q['answer_b64'], true ) );
+		$auth = base64_decode( $q['auth_b64'], true );
+		$keys = Siteagent_Keys::of_session( base64_decode( $q['private_b64'], true ), base64_decode( $q['peer_b64'], true ), $auth, $th );
+		foreach ( array( 'd2s', 's2d', 'note' ) as $name ) {
+			$keys[ "pair $name" ] = Siteagent_Keys::of_token( $auth, $name );
+		}
+		return array(
+			'th_hex'      => bin2hex( $th ),
+			'kid'         => Siteagent_Keys::key_id( $th ),
+			'fingerprint' => Siteagent_Keys::fingerprint( $th ),
+			'keys_b64'    => array_map( 'base64_encode', $keys ),
+			'hashes_hex'  => array_map( array( 'Siteagent_Keys', 'hash_of' ), $keys ),
+		);
+	},
+	'signing_public'  => static function ( array $q ): string {
+		return base64_encode( Siteagent_Keys::signing_public( base64_decode( $q['seed_b64'], true ) ) );
+	},
+	'same_home'       => static function ( array $q ): bool {
+		return Siteagent_Address::same_home( $q['one'], $q['other'] );
+	},
+	'seal_roundtrip'  => static function ( array $q ): array {
+		$seal   = new Siteagent_Seal( $q['secret'] );
+		$sealed = $seal->close( array( 'd2s' => base64_decode( $q['plain_b64'], true ) ) );
+		$other  = new Siteagent_Seal( $q['secret'] . 'x' );
+		$opened = $seal->open( $sealed );
+		return array(
+			'opened_b64' => base64_encode( $opened['d2s'] ),
+			'elsewhere'  => $other->open( $sealed ),
+			'altered'    => $seal->open( 'A' . substr( $sealed, 1 ) === $sealed ? 'B' . substr( $sealed, 1 ) : 'A' . substr( $sealed, 1 ) ),
+			'cut'        => $seal->open( substr( $sealed, 0, 20 ) ),
+		);
+	},
+);
+
+while ( false !== ( $line = fgets( STDIN ) ) ) {
+	$question = json_decode( $line, true, 64, JSON_THROW_ON_ERROR );
+	try {
+		$answer = array( 'ok' => $known[ $question['do'] ]( $question ) );
+	} catch ( Siteagent_Refusal $refusal ) {
+		$answer = array( 'refused' => $refusal->code() );
+	}
+	echo json_encode( $answer, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES ), "\n";
+}
