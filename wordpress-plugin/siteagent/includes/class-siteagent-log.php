@@ -25,6 +25,9 @@ final class Siteagent_Log {
 	const KEPT    = 10000;
 	const SURPLUS = 500;
 
+	/** How far back a limit on entries is judged. */
+	const LOOKED_THROUGH = 200;
+
 	const MAX_TEXT = 500;
 	const ATTEMPTS = 25;
 
@@ -141,6 +144,17 @@ final class Siteagent_Log {
 			$offset
 		);
 		return array_map( array( $this, 'entry' ), (array) $this->db->get_results( $query, ARRAY_A ) );
+	}
+
+	/**
+	 * Whether the last hour holds fewer than $most such entries, among the newest there are.
+	 */
+	public function may_add( string $event, int $most, int $now ): bool {
+		$found = 0;
+		foreach ( $this->recent( self::LOOKED_THROUGH, 0 ) as $entry ) {
+			$found += $event === $entry['event'] && $entry['at'] > $now - HOUR_IN_SECONDS ? 1 : 0;
+		}
+		return $found < $most;
 	}
 
 	/**

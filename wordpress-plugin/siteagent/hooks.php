@@ -1,0 +1,50 @@
+<?php
+/**
+ * Every hook of SiteAgent, on one screen.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+register_activation_hook(
+	SITEAGENT_FILE,
+	static function (): void {
+		siteagent()->create_tables();
+	}
+);
+
+// A request from the dashboard is answered as early as can be (class-siteagent-door.php).
+if ( siteagent_is_called() ) {
+	// What others print from here on does not reach the answer.
+	ob_start();
+	add_action(
+		'plugins_loaded',
+		static function (): void {
+			siteagent()->door()->open_early();
+		},
+		0
+	);
+}
+add_action(
+	'rest_api_init',
+	static function (): void {
+		siteagent()->door()->register_route();
+	}
+);
+
+// The settings screen, its forms, and WordPress's privacy tools.
+if ( is_admin() ) {
+	add_action(
+		'plugins_loaded',
+		static function (): void {
+			foreach ( array( siteagent()->screen(), siteagent()->forms(), siteagent()->privacy() ) as $part ) {
+				foreach ( $part::HOOKS as list( $hook, $method, $arguments ) ) {
+					add_filter( $hook, array( $part, $method ), 10, $arguments );
+				}
+			}
+		}
+	);
+}

@@ -1,0 +1,247 @@
+<?php
+/**
+ * The one way in (docs/PROTOCOL.md section 1.1): size, shape, key, MAC, digest, time, nonce, operation, scope.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Turns a request into an answer and fails closed.
+ *
+ * Strangers learn nothing: the reason of a refusal goes to the site's own log, and only to the
+ * holder of a key in the answer. The broad catch at the end is one of two in this plugin; without
+ * it a bug would answer with WordPress's own error page.
+ */
+final class Siteagent_Gate {
+
+	/** Which status goes with a signed refusal; every other code is a plain 400. */
+	const STATUS = array(
+		'expired'                 => 401,
+		'clock_skew'              => 401,
+		'replayed'                => 401,
+		'out_of_scope'            => 403,
+		'pairing_closed'          => 409,
+		'wrong_site'              => 409,
+		'identity_changed'        => 409,
+		'internal_error'          => 500,
+		'nonce_store_unavailable' => 503,
+	);
+
+	/** A stranger who knocks all day must not fill the log. */
+	const STRANGERS_PER_HOUR = 20;
+
+	/** @var Siteagent_Keyring */
+	private $keyring;
+
+	/** @var Siteagent_Replay_Guard */
+	private $guard;
+
+	/** @var Siteagent_Operations */
+	private $operations;
+
+	/** @var Siteagent_Log */
+	private $log;
+
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Replay_Guard $guard, Siteagent_Operations $operations, Siteagent_Log $log ) {
+		$this->keyring    = $keyring;
+		$this->guard      = $guard;
+		$this->operations = $operations;
+		$this->log        = $log;
+	}
+
+	/**
+	 * Verify a request, once: from here on its nonce is used up.
+	 *
+	 * @return array|Siteagent_Response What answer() needs; or the answer, where that is a refusal.
+	 */
+	public function admit( Siteagent_Request $request, int $now ) {
+		try {
+			if ( ! $request->is_plain() ) {
+				throw new Siteagent_Refusal( 'malformed', 'query or method override' );
+			}
+			$verified = Siteagent_Protocol::verify_request(
+				$request->method(),
+				$this->keyring->endpoints(),
+				$request->headers(),
+				$request->body(),
+				function ( string $keyid ): ?string {
+					$channel = $this->keyring->channel( $keyid );
+					return null === $channel ? null : $channel['d2s'];
+				},
+				$now,
+				Siteagent_Protocol::REQUEST_TAG
+			);
+			$this->guard->demand_first_use( $verified, $now );
+			return $this->admit_operation( $request->body(), $verified );
+		} catch ( Siteagent_Refusal $refusal ) {
+			return null === $refusal->request()
+				? $this->answer_stranger( $request, $refusal, $now )
+				: $this->refuse( $refusal, $refusal->request(), $this->name_in( $request->body() ), $now );
+		}
+	}
+
+	/**
+	 * Do what was admitted, and sign the answer.
+	 */
+	public function answer( array $admitted, int $now ): Siteagent_Response {
+		$operation = $admitted['operation'];
+		$document  = $admitted['document'];
+		$request   = $admitted['request'];
+		try {
+			$answer = $this->operations->run( $operation['name'], $document, $admitted['body'], $request, $now );
+			$body   = Siteagent_Pairing::answer_body( $operation['name'], $answer );
+			$this->write_down( $admitted, $now );
+		} catch ( Siteagent_Refusal $refusal ) {
+			return $this->refuse( $refusal, $request, $operation['name'], $now, $admitted['s2d'] );
+		} catch ( Throwable $broken ) {
+			error_log( 'SiteAgent: ' . $broken->getMessage() . ' in ' . $broken->getFile() . ':' . $broken->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+			$refusal = new Siteagent_Refusal( 'internal_error', get_class( $broken ) );
+			return $this->refuse( $refusal, $request, $operation['name'], $now, $admitted['s2d'] );
+		}
+		return Siteagent_Response::signed( $request, 200, $body, $admitted['s2d'], $now );
+	}
+
+	/**
+	 * What pairing and parting change, they write down themselves.
+	 */
+	private function write_down( array $admitted, int $now ): void {
+		if ( $admitted['operation']['nature']['readonly'] ) {
+			$this->keyring->contacted( $now );
+			$facts = array(
+				'operation' => $admitted['operation']['name'],
+				'by'        => $admitted['document']->by,
+			);
+			$this->log->append( 'answered', $facts, 'dashboard' );
+		}
+	}
+
+	/**
+	 * @throws Siteagent_Refusal That may be told, as the MAC was right.
+	 */
+	private function admit_operation( string $body, array $verified ): array {
+		$channel = $this->keyring->channel( $verified['keyid'] );
+		if ( null === $channel ) {
+			// Ended between the two looks at the keys.
+			throw new Siteagent_Refusal( 'unknown_key', $verified['keyid'] );
+		}
+		try {
+			$document  = Siteagent_Protocol::parse_json( $body );
+			$operation = Siteagent_Operations::admit( $document, $channel['role'] );
+		} catch ( Siteagent_Refusal $refusal ) {
+			$code = 'malformed' === $refusal->code() ? 'invalid_arguments' : $refusal->code();
+			throw new Siteagent_Refusal( $code, $refusal->getMessage(), $refusal->facts(), $verified );
+		}
+		$moved = $this->keyring->moved();
+		if ( null !== $moved && ! $operation['moved'] ) {
+			$facts = array(
+				'paired' => $moved['was'],
+				'now'    => $moved['is'],
+			);
+			throw new Siteagent_Refusal( 'identity_changed', $moved['is'], $facts, $verified );
+		}
+		return array(
+			'operation' => $operation,
+			'document'  => $document,
+			'body'      => $body,
+			'request'   => $verified,
+			'role'      => $channel['role'],
+			's2d'       => $channel['s2d'],
+		);
+	}
+
+	/**
+	 * The precise refusal for the holder of the key.
+	 */
+	private function refuse( Siteagent_Refusal $refusal, array $request, string $name, int $now, ?string $key = null ): Siteagent_Response {
+		if ( null === $key ) {
+			$channel = $this->keyring->channel( $request['keyid'] );
+			if ( null === $channel ) {
+				return Siteagent_Response::unauthorized();
+			}
+			$key = $channel['s2d'];
+		}
+		$code = $refusal->code();
+		$this->log->append(
+			'refused',
+			array(
+				'operation' => $name,
+				'reason'    => $refusal->getMessage(),
+			),
+			'dashboard'
+		);
+		if ( 'unauthorized' === $code ) {
+			return Siteagent_Response::unauthorized();
+		}
+		$body = Siteagent_Protocol::canonical(
+			array(
+				'v'     => Siteagent_Protocol::VERSION,
+				'ok'    => false,
+				'op'    => $name,
+				'error' => array( 'code' => $code ) + $refusal->facts(),
+			)
+		);
+		return Siteagent_Response::signed( $request, isset( self::STATUS[ $code ] ) ? self::STATUS[ $code ] : 400, $body, $key, $now );
+	}
+
+	/**
+	 * What somebody gets who has no key here: a proof if this is about an ended connection, else the one refusal.
+	 */
+	private function answer_stranger( Siteagent_Request $request, Siteagent_Refusal $refusal, int $now ): Siteagent_Response {
+		if ( 'too_large' === $refusal->code() ) {
+			return Siteagent_Response::too_large();
+		}
+		$revoked = $this->revoke_unsigned( $request, $now );
+		if ( null !== $revoked ) {
+			return $revoked;
+		}
+		$facts = $refusal->facts();
+		$gone  = isset( $facts['keyid'] ) ? $this->say_gone( $facts['keyid'] ) : null;
+		if ( null !== $gone ) {
+			return $gone;
+		}
+		if ( $this->log->may_add( 'stranger_refused', self::STRANGERS_PER_HOUR, $now ) ) {
+			$this->log->append( 'stranger_refused', array( 'reason' => $refusal->getMessage() ), 'stranger' );
+		}
+		return Siteagent_Response::unauthorized();
+	}
+
+	/**
+	 * `revoke` is its own proof: whoever shows the secret may end the connection, and can do nothing else.
+	 */
+	private function revoke_unsigned( Siteagent_Request $request, int $now ): ?Siteagent_Response {
+		if ( 'POST' !== $request->method() || false === strpos( $request->body(), '"revoke"' ) ) {
+			return null;
+		}
+		try {
+			$document = Siteagent_Protocol::parse_json( $request->body() );
+			$name     = Siteagent_Operations::admit( $document, 'connection' )['name'];
+			$answer   = 'revoke' === $name ? $this->operations->run( $name, $document, $request->body(), array(), $now ) : null;
+		} catch ( Siteagent_Refusal $no ) {
+			return isset( $document->kid ) && is_string( $document->kid ) ? $this->say_gone( $document->kid ) : null;
+		}
+		$head = array(
+			'v'  => Siteagent_Protocol::VERSION,
+			'ok' => true,
+			'op' => 'revoke',
+		);
+		return null === $answer ? null : Siteagent_Response::unsigned( 200, $head + $answer );
+	}
+
+	/**
+	 * The operation a body names, for the refusal of it; empty when it names none.
+	 */
+	private function name_in( string $body ): string {
+		$document = json_decode( $body );
+		$name     = $document instanceof stdClass && isset( $document->op ) ? $document->op : '';
+		return is_string( $name ) && isset( Siteagent_Operations::ALL[ $name ] ) ? $name : '';
+	}
+
+	private function say_gone( string $kid ): ?Siteagent_Response {
+		$proof = $this->keyring->goodbye_of( $kid );
+		return null === $proof ? null : Siteagent_Response::disconnected( $proof );
+	}
+}

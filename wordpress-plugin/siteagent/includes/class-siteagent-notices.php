@@ -1,0 +1,111 @@
+<?php
+/**
+ * What this site tells its dashboard of its own accord: two hints, signed.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Sends a notice once and says what became of it. Losing one costs seconds, never correctness.
+ */
+final class Siteagent_Notices {
+
+	const PATH      = '/agent/notice';
+	const TIMEOUT_S = 5;
+
+	/** What the dashboard may say of a token that is closed. */
+	const REASONS = array( 'used', 'expired', 'cancelled' );
+
+	/**
+	 * An administrator agreed to this token.
+	 *
+	 * @return string 'delivered'; 'used', 'expired' or 'cancelled' when the dashboard says so; else 'failed'.
+	 */
+	public function ready( string $origin, string $pid, string $auth, string $home ): string {
+		$key      = Siteagent_Keys::of_token( $auth, 'note' );
+		$document = array(
+			'v'    => Siteagent_Protocol::VERSION,
+			'op'   => 'pair.ready',
+			'pid'  => $pid,
+			'home' => $home,
+		);
+		$sent     = $this->sign( $origin, $document, $key, 'p_' . $pid );
+		$answer   = $this->post( $sent );
+		if ( null === $answer ) {
+			return 'failed';
+		}
+		try {
+			Siteagent_Protocol::verify_response( $sent, $answer['status'], $answer['headers'], $answer['body'], $key );
+			$said = Siteagent_Protocol::parse_json( $answer['body'] );
+		} catch ( Siteagent_Refusal $unproven ) {
+			return 'failed';
+		}
+		if ( isset( $said->ok ) && true === $said->ok ) {
+			return 'delivered';
+		}
+		$reason = isset( $said->error->reason ) ? $said->error->reason : '';
+		return in_array( $reason, self::REASONS, true ) ? $reason : 'failed';
+	}
+
+	/**
+	 * This site has ended the connection; $goodbye proves it.
+	 *
+	 * The dashboard's answer is not signed, as no key is left here to check it with.
+	 *
+	 * @return string 'delivered' or 'failed'.
+	 */
+	public function goodbye( string $origin, string $kid, string $key, string $goodbye ): string {
+		$document = array(
+			'v'  => Siteagent_Protocol::VERSION,
+			'op' => 'goodbye',
+			'g'  => Siteagent_Protocol::b64u( $goodbye ),
+		);
+		$answer   = $this->post( $this->sign( $origin, $document, $key, $kid ) );
+		$said     = null === $answer || 200 !== $answer['status'] ? null : json_decode( $answer['body'], true );
+		return is_array( $said ) && isset( $said['ok'], $said['op'] ) && true === $said['ok'] && 'goodbye' === $said['op'] ? 'delivered' : 'failed';
+	}
+
+	private function sign( string $origin, array $document, string $key, string $keyid ): array {
+		$body = Siteagent_Protocol::canonical( $document );
+		$sent = Siteagent_Protocol::sign_request( $origin . self::PATH, $body, $key, $keyid, time(), Siteagent_Protocol::new_nonce(), Siteagent_Protocol::NOTE_TAG );
+		return array( 'body' => $body ) + $sent;
+	}
+
+	/**
+	 * @return array{status:int,headers:array,body:string}|null
+	 */
+	private function post( array $sent ): ?array {
+		// Not the "safe" variant: a dashboard in the agency's own network is no attack, and an
+		// administrator has agreed to this very address.
+		$answer = wp_remote_post(
+			$sent['url'],
+			array(
+				'headers'             => $sent['headers'],
+				'body'                => $sent['body'],
+				'timeout'             => self::TIMEOUT_S,
+				'redirection'         => 0,
+				'limit_response_size' => Siteagent_Protocol::MAX_REQUEST_BYTES,
+				'user-agent'          => 'SiteAgent/' . SITEAGENT_VERSION,
+			)
+		);
+		if ( is_wp_error( $answer ) ) {
+			return null;
+		}
+		$headers = array();
+		foreach ( Siteagent_Protocol::FIELDS as $name ) {
+			$value = wp_remote_retrieve_header( $answer, $name );
+			if ( is_string( $value ) && '' !== $value ) {
+				$headers[ $name ] = $value;
+			}
+		}
+		return array(
+			'status'  => (int) wp_remote_retrieve_response_code( $answer ),
+			'headers' => $headers,
+			'body'    => wp_remote_retrieve_body( $answer ),
+		);
+	}
+}

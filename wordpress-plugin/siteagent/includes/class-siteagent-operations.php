@@ -1,0 +1,181 @@
+<?php
+/**
+ * Everything a dashboard can ask for. There is no other operation.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * The closed list (docs/PROTOCOL.md section 3), with what each operation takes and does.
+ */
+final class Siteagent_Operations {
+
+	/**
+	 * By name:
+	 *  schema  arguments beside v, op and by, each with its kind; every one must be there;
+	 *  role    which keys may ask: those of a token, of an exchange being confirmed, of the connection;
+	 *  scope   what the site's owner must have granted: 'pair' by accepting a token, 'see' by connecting, 'leave' always;
+	 *  nature  what it does to the site;
+	 *  needs   how much of WordPress must have loaded: 'database', or 'everything';
+	 *  moved   whether it is answered although the site's address has changed.
+	 */
+	const ALL = array(
+		'ping'         => array(
+			'schema' => array(),
+			'role'   => array( 'connection' ),
+			'scope'  => 'see',
+			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'database',
+			'moved'  => false,
+		),
+		'report'       => array(
+			'schema' => array( 'have' => 'hash_or_null' ),
+			'role'   => array( 'connection' ),
+			'scope'  => 'see',
+			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'everything',
+			'moved'  => false,
+		),
+		'pair.hello'   => array(
+			'schema' => array(
+				'pid'    => 'text',
+				'e_d'    => 'key',
+				'sign_d' => 'key',
+				'dash'   => 'object',
+				'url'    => 'text',
+			),
+			'role'   => array( 'token' ),
+			'scope'  => 'pair',
+			'nature' => array( 'readonly' => false, 'destructive' => false, 'idempotent' => false ),
+			'needs'  => 'database',
+			'moved'  => false,
+		),
+		'pair.confirm' => array(
+			'schema' => array( 'th' => 'hash' ),
+			'role'   => array( 'exchange', 'connection' ),
+			'scope'  => 'pair',
+			'nature' => array( 'readonly' => false, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'database',
+			'moved'  => false,
+		),
+		'revoke'       => array(
+			'schema' => array(
+				'kid' => 'text',
+				'r'   => 'key',
+			),
+			'role'   => array( 'connection' ),
+			'scope'  => 'leave',
+			'nature' => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
+			'needs'  => 'database',
+			'moved'  => true,
+		),
+	);
+
+	/** @var Siteagent_Pairing */
+	private $pairing;
+
+	/** @var callable fn(): Siteagent_Inventory, made only when a report is asked for. */
+	private $inventory;
+
+	public function __construct( Siteagent_Pairing $pairing, callable $inventory ) {
+		$this->pairing   = $pairing;
+		$this->inventory = $inventory;
+	}
+
+	/**
+	 * The declaration of an operation these keys may ask for.
+	 *
+	 * @throws Siteagent_Refusal unknown_operation, out_of_scope, invalid_arguments.
+	 */
+	public static function admit( stdClass $document, string $role ): array {
+		$name = isset( $document->op ) && is_string( $document->op ) ? $document->op : '';
+		if ( ! isset( self::ALL[ $name ] ) ) {
+			throw new Siteagent_Refusal( 'unknown_operation', substr( $name, 0, 40 ) );
+		}
+		$operation = self::ALL[ $name ];
+		if ( ! in_array( $role, $operation['role'], true ) ) {
+			throw new Siteagent_Refusal( 'out_of_scope', "$name with the keys of a $role" );
+		}
+		$given = array_diff( array_keys( get_object_vars( $document ) ), array( 'v', 'op', 'by' ) );
+		$known = array_keys( $operation['schema'] );
+		sort( $given );
+		sort( $known );
+		if ( $given !== $known || ! isset( $document->v, $document->by ) || Siteagent_Protocol::VERSION !== $document->v || ! self::fits( $document->by, 'text' ) ) {
+			throw new Siteagent_Refusal( 'invalid_arguments', $name );
+		}
+		foreach ( $operation['schema'] as $argument => $kind ) {
+			if ( ! self::fits( $document->$argument, $kind ) ) {
+				throw new Siteagent_Refusal( 'invalid_arguments', "$name $argument", array( 'argument' => $argument ) );
+			}
+		}
+		return array( 'name' => $name ) + $operation;
+	}
+
+	/**
+	 * Do what was asked for. The caller has been verified and the document admitted.
+	 *
+	 * @param string $body The request's exact bytes.
+	 * @return array The answer beside v, ok and op.
+	 * @throws Siteagent_Refusal When it cannot be done, with the reason.
+	 */
+	public function run( string $name, stdClass $document, string $body, array $request, int $now ): array {
+		switch ( $name ) {
+			case 'ping':
+				return array(
+					'time'   => $now,
+					'plugin' => SITEAGENT_VERSION,
+				);
+			case 'report':
+				return $this->report( $document );
+			case 'pair.hello':
+				return $this->pairing->hello( $document, $body, $now );
+			case 'pair.confirm':
+				return $this->pairing->confirm( $request['keyid'], $document, $now );
+			case 'revoke':
+				return $this->pairing->revoke( $document, $now );
+		}
+		throw new Siteagent_Refusal( 'unknown_operation', $name );
+	}
+
+	/**
+	 * The report, or only its name when the dashboard has it already.
+	 */
+	private function report( stdClass $document ): array {
+		$inventory = ( $this->inventory )();
+		$report    = $inventory->report();
+		$digest    = $inventory->canonical_digest( $report );
+		if ( $digest === $document->have ) {
+			return array(
+				'digest'    => $digest,
+				'unchanged' => true,
+			);
+		}
+		return array(
+			'digest' => $digest,
+			'report' => $report,
+		);
+	}
+
+	/**
+	 * @param mixed $value What was sent.
+	 */
+	private static function fits( $value, string $kind ): bool {
+		switch ( $kind ) {
+			case 'hash_or_null':
+				return null === $value || self::fits( $value, 'hash' );
+			case 'hash':
+				return is_string( $value ) && 1 === preg_match( '/^[0-9a-f]{64}\z/D', $value );
+			case 'key':
+				return is_string( $value ) && 1 === preg_match( '/^[A-Za-z0-9_-]{43}\z/D', $value );
+			case 'text':
+				return is_string( $value ) && strlen( $value ) <= 2100;
+			case 'object':
+				return $value instanceof stdClass;
+		}
+		return false;
+	}
+}

@@ -1,0 +1,130 @@
+<?php
+/**
+ * The parts of SiteAgent, put together.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Makes each part once, when it is first needed, and hands it what it depends on.
+ */
+final class Siteagent_Plugin {
+
+	/** @var array<string,object> */
+	private $made = array();
+
+	public function keyring(): Siteagent_Keyring {
+		return $this->once(
+			'keyring',
+			static function (): Siteagent_Keyring {
+				global $wpdb;
+				return new Siteagent_Keyring( new Siteagent_Store( $wpdb, self::is_network() ), Siteagent_Seal::of_this_site() );
+			}
+		);
+	}
+
+	public function log(): Siteagent_Log {
+		return $this->once(
+			'log',
+			static function (): Siteagent_Log {
+				global $wpdb;
+				return new Siteagent_Log( $wpdb );
+			}
+		);
+	}
+
+	public function guard(): Siteagent_Replay_Guard {
+		return $this->once(
+			'guard',
+			static function (): Siteagent_Replay_Guard {
+				global $wpdb;
+				return new Siteagent_Replay_Guard( $wpdb );
+			}
+		);
+	}
+
+	public function inventory(): Siteagent_Inventory {
+		return $this->once(
+			'inventory',
+			static function (): Siteagent_Inventory {
+				return new Siteagent_Inventory();
+			}
+		);
+	}
+
+	public function pairing(): Siteagent_Pairing {
+		return $this->once(
+			'pairing',
+			function (): Siteagent_Pairing {
+				return new Siteagent_Pairing( $this->keyring(), new Siteagent_Notices(), $this->log() );
+			}
+		);
+	}
+
+	public function door(): Siteagent_Door {
+		return $this->once(
+			'door',
+			function (): Siteagent_Door {
+				$operations = new Siteagent_Operations( $this->pairing(), array( $this, 'inventory' ) );
+				return new Siteagent_Door( new Siteagent_Gate( $this->keyring(), $this->guard(), $operations, $this->log() ), $this->log() );
+			}
+		);
+	}
+
+	public function screen(): Siteagent_Screen {
+		return $this->once(
+			'screen',
+			function (): Siteagent_Screen {
+				return new Siteagent_Screen( $this->keyring(), $this->pairing(), $this->inventory(), $this->log() );
+			}
+		);
+	}
+
+	public function forms(): Siteagent_Forms {
+		return $this->once(
+			'forms',
+			function (): Siteagent_Forms {
+				return new Siteagent_Forms( $this->keyring(), $this->pairing() );
+			}
+		);
+	}
+
+	public function privacy(): Siteagent_Privacy {
+		return $this->once(
+			'privacy',
+			function (): Siteagent_Privacy {
+				return new Siteagent_Privacy( $this->inventory(), $this->log() );
+			}
+		);
+	}
+
+	/**
+	 * The tables, made on activation.
+	 */
+	public function create_tables(): void {
+		$this->guard()->create_table();
+		$this->log()->create_table();
+	}
+
+	/**
+	 * Whether the sites of a network share one connection: when SiteAgent was activated for all of them.
+	 */
+	public static function is_network(): bool {
+		if ( ! is_multisite() ) {
+			return false;
+		}
+		$active = get_site_option( 'active_sitewide_plugins' );
+		return is_array( $active ) && isset( $active[ plugin_basename( SITEAGENT_FILE ) ] );
+	}
+
+	private function once( string $name, callable $make ): object {
+		if ( ! isset( $this->made[ $name ] ) ) {
+			$this->made[ $name ] = $make();
+		}
+		return $this->made[ $name ];
+	}
+}

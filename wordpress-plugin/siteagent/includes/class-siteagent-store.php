@@ -1,0 +1,132 @@
+<?php
+/**
+ * The one option in which SiteAgent keeps what it knows.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Reads past every cache, and writes only over what it has read.
+ *
+ * WordPress's update_option() writes over whatever another request has written meanwhile, and an
+ * object cache may keep a key alive that was deleted. Here the database settles both.
+ */
+final class Siteagent_Store {
+
+	const OPTION   = 'siteagent';
+	const ATTEMPTS = 20;
+
+	/** @var wpdb */
+	private $db;
+
+	/** @var bool */
+	private $is_network;
+
+	/**
+	 * @param wpdb $db         WordPress's database object.
+	 * @param bool $is_network Whether the sites of a network share one connection.
+	 */
+	public function __construct( $db, bool $is_network ) {
+		$this->db         = $db;
+		$this->is_network = $is_network;
+	}
+
+	public function is_network(): bool {
+		return $this->is_network;
+	}
+
+	/**
+	 * Everything that is kept; an empty array before the first change.
+	 */
+	public function read(): array {
+		$kept = $this->raw();
+		$data = null === $kept ? array() : maybe_unserialize( $kept ); // Our own row.
+		return is_array( $data ) ? $data : array();
+	}
+
+	/**
+	 * Replace what is kept by what $edit makes of it; $edit may be called several times.
+	 *
+	 * @param callable $edit fn( array $data ): ?array. Null leaves everything as it is.
+	 * @return bool Whether something was written.
+	 * @throws RuntimeException When it cannot be written.
+	 */
+	public function change( callable $edit ): bool {
+		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
+			$kept = $this->raw();
+			$data = null === $kept ? array() : maybe_unserialize( $kept );
+			$data = $edit( is_array( $data ) ? $data : array() );
+			if ( null === $data ) {
+				return false;
+			}
+			$new = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- what get_option() reads.
+			if ( $new === $kept || $this->write( $kept, $new ) ) {
+				return $new !== $kept;
+			}
+		}
+		throw new RuntimeException( 'SiteAgent\'s option cannot be written' );
+	}
+
+	private function raw(): ?string {
+		if ( $this->is_network ) {
+			$query = $this->db->prepare( "SELECT meta_value FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d", self::OPTION, get_current_network_id() );
+		} else {
+			$query = $this->db->prepare( "SELECT option_value FROM {$this->db->options} WHERE option_name = %s", self::OPTION );
+		}
+		return $this->db->get_var( $query );
+	}
+
+	/**
+	 * False when somebody else was faster.
+	 */
+	private function write( ?string $kept, string $new ): bool {
+		$written = null === $kept ? $this->insert( $new ) : $this->update( $kept, $new );
+		wp_cache_delete( self::OPTION, 'options' );
+		wp_cache_delete( 'notoptions', 'options' );
+		wp_cache_delete( get_current_network_id() . ':' . self::OPTION, 'site-options' );
+		wp_cache_delete( get_current_network_id() . ':notoptions', 'site-options' );
+		return 1 === $written;
+	}
+
+	/**
+	 * @return int|false Rows written.
+	 */
+	private function insert( string $new ) {
+		if ( $this->is_network ) {
+			// The table of a network's settings has no unique name: the first row is the one that counts.
+			return $this->db->query(
+				$this->db->prepare(
+					"INSERT INTO {$this->db->sitemeta} (site_id, meta_key, meta_value) SELECT %d, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d)",
+					get_current_network_id(),
+					self::OPTION,
+					$new,
+					self::OPTION,
+					get_current_network_id()
+				)
+			);
+		}
+		return $this->db->query(
+			$this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $new )
+		);
+	}
+
+	/**
+	 * @return int|false Rows written.
+	 */
+	private function update( string $kept, string $new ) {
+		// By hash: the column's collation would take two texts for one that differ in a letter's case.
+		$hash = hash( 'sha256', $kept );
+		if ( $this->is_network ) {
+			return $this->db->query(
+				$this->db->prepare( "UPDATE {$this->db->sitemeta} SET meta_value = %s WHERE meta_key = %s AND site_id = %d AND SHA2(meta_value, 256) = %s", $new, self::OPTION, get_current_network_id(), $hash )
+			);
+		}
+		return $this->db->query(
+			$this->db->prepare( "UPDATE {$this->db->options} SET option_value = %s WHERE option_name = %s AND SHA2(option_value, 256) = %s", $new, self::OPTION, $hash )
+		);
+	}
+}

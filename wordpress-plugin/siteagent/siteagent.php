@@ -1,0 +1,65 @@
+<?php
+/**
+ * Plugin Name:       SiteAgent
+ * Description:       Lets the agency that looks after this site read what is out of date, from its own dashboard. You decide which dashboard, you see what leaves, and you can end it at any time.
+ * Version:           0.1.0
+ * Requires at least: 6.1
+ * Requires PHP:      7.4
+ * Author:            Aura
+ * License:           GPL-2.0-or-later
+ * License URI:       https://www.gnu.org/licenses/gpl-2.0.html
+ * Text Domain:       siteagent
+ *
+ * On an ordinary page of the site this file and hooks.php are all that loads: no query, no output.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+const SITEAGENT_VERSION = '0.1.0';
+const SITEAGENT_FILE    = __FILE__;
+
+spl_autoload_register(
+	static function ( string $name ): void {
+		if ( 0 !== strpos( $name, 'Siteagent_' ) ) {
+			return;
+		}
+		$file = '/class-' . strtolower( str_replace( '_', '-', $name ) ) . '.php';
+		foreach ( array( '/includes', '/admin' ) as $folder ) {
+			if ( is_file( __DIR__ . $folder . $file ) ) {
+				require_once __DIR__ . $folder . $file;
+				return;
+			}
+		}
+	}
+);
+
+/**
+ * The parts of SiteAgent.
+ */
+function siteagent(): Siteagent_Plugin {
+	static $plugin = null;
+	if ( null === $plugin ) {
+		$plugin = new Siteagent_Plugin();
+	}
+	return $plugin;
+}
+
+/**
+ * Whether this very request is addressed to SiteAgent. Only a look at the address: nothing is believed yet.
+ */
+function siteagent_is_called(): bool {
+	// phpcs:disable WordPress.Security.ValidatedSanitizedInput, WordPress.Security.NonceVerification -- compared with a fixed text.
+	if ( ! isset( $_SERVER['REQUEST_METHOD'], $_SERVER['REQUEST_URI'] ) || 'POST' !== $_SERVER['REQUEST_METHOD'] ) {
+		return false;
+	}
+	$route = '/siteagent/v1/rpc';
+	$path  = (string) strtok( (string) $_SERVER['REQUEST_URI'], '?' );
+	return substr( $path, -strlen( $route ) ) === $route || ( isset( $_GET['rest_route'] ) && $route === $_GET['rest_route'] );
+	// phpcs:enable
+}
+
+require __DIR__ . '/hooks.php';
