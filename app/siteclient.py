@@ -326,7 +326,9 @@ def _verified_document(
         document = protocol.parse_json(received.body)
     except ProtocolError as why:
         raise received.error(Fault.malformed_reply, detail=why.detail) from why
-    if document.get("v") != protocol.VERSION or document.get("op") != op:
+    # A site that could not read the body does not know what it refuses.
+    names = (op, "") if document.get("ok") is False else (op,)
+    if document.get("v") != protocol.VERSION or document.get("op") not in names:
         raise received.error(Fault.malformed_reply, detail="the answer is to another operation")
     if document.get("ok") is True and received.status == 200:
         return document

@@ -60,3 +60,15 @@ def test_no_file_does_anything_when_called_by_itself(source):
 @pytest.mark.parametrize("folder", [PLUGIN, *(one for one in PLUGIN.rglob("*") if one.is_dir())])
 def test_no_folder_lists_its_files(folder):
     assert (folder / "index.php").is_file()
+
+
+def test_everything_the_log_records_can_be_told_in_a_sentence():
+    recorded = {
+        event
+        for source in SOURCES
+        for event in re.findall(r"->append\(\s*'([a-z_]+)'", source.read_text("utf-8"))
+    }
+    told = (PLUGIN / "admin" / "class-siteagent-sentences.php").read_text("utf-8")
+    sentences = set(re.findall(r"^\t\t\t'([a-z_]+)'\s*=> __\(", told, re.MULTILINE))
+    assert len(recorded) > 5
+    assert recorded == sentences

@@ -33,7 +33,16 @@ final class Siteagent_Sentences {
 
 	private static function sentences(): array {
 		return array(
-			'log_trimmed' => __( 'The oldest entries were removed, as the log keeps only the newest.', 'siteagent' ),
+			'token_accepted'   => __( 'Agreed to connect this site.', 'siteagent' ),
+			'token_cancelled'  => __( 'Cancelled the token before the dashboard called.', 'siteagent' ),
+			'connected'        => __( 'Connected: both sides have the same keys.', 'siteagent' ),
+			'disconnected'     => __( 'Disconnected this site; the keys were deleted.', 'siteagent' ),
+			'revoked'          => __( 'The dashboard ended the connection; the keys were deleted.', 'siteagent' ),
+			'answered'         => __( 'Answered a request of the dashboard.', 'siteagent' ),
+			'refused'          => __( 'Refused a request that carried the right key.', 'siteagent' ),
+			'stranger_refused' => __( 'Turned away somebody without a key.', 'siteagent' ),
+			'output_started'   => __( 'Something on this site printed before the answer, so the dashboard could not verify it.', 'siteagent' ),
+			'log_trimmed'      => __( 'The oldest entries were removed, as the log keeps only the newest.', 'siteagent' ),
 		);
 	}
 
