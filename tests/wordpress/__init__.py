@@ -1,0 +1,1 @@
+"""Real WordPress sites in containers, for tests and for `make demo`."""

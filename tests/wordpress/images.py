@@ -1,0 +1,180 @@
+"""Images of machines with WordPress on them, made of Debian's packages alone.
+
+The base is a Debian made by debootstrap where that can run (as root, on Debian), and
+the registry's debian:SUITE-slim elsewhere. AURA_WP_IMAGE=wordpress:6.9-php8.3-apache
+puts the official image in the place of every Debian: it is based on Debian too, so the
+same build adds the database it lacks, and the same entry point runs it.
+
+`python -m tests.wordpress.images` builds what is missing before tests start, side by
+side, because the waiting would be invisible inside them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.wordpress.engine import EngineFailed, docker, run_aloud, say
+
+_SOURCES = Path(__file__).with_name("image")
+# debootstrap knows the suites of its own time; this script makes every newer one as well.
+_DEBOOTSTRAP_SCRIPT = "/usr/share/debootstrap/scripts/sid"
+_PUBLIC_MIRROR = "http://deb.debian.org/debian"
+_APT_SETTINGS = ("Acquire::http", "Acquire::Check-", "Acquire::Retries", "Acquire::Force")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aura-tests"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A Debian suite, and the theme that its WordPress calls the default one."""
+
+    suite: str
+    theme: str
+
+
+MACHINES = {
+    "oldest": Machine("bookworm", "twentytwentythree"),  # WordPress 6.1, PHP 8.2
+    "middle": Machine("trixie", "twentytwentyfive"),  # WordPress 6.8, PHP 8.4
+    "newest": Machine("forky", "twentytwentyfive"),  # WordPress 7.1, PHP 8.4
+}
+TESTED = ("oldest", "newest")
+
+
+def image_of(which: str) -> str:
+    """The tag of this machine's image, built now if nobody has built it yet."""
+    machine, official = MACHINES[which], os.environ.get("AURA_WP_IMAGE", "")
+    label = official or machine.suite
+    with tempfile.TemporaryDirectory(prefix="aura-image-") as folder:
+        context = Path(folder)
+        _fill(context)
+        name = f"{label}-{_digest(context, label, machine.theme)}"
+        tag = f"aura-test-wordpress:{name.replace(':', '-').replace('/', '-')}"
+        if _exists(tag):
+            return tag
+        with _one_builder(label):
+            if not _exists(tag):
+                started = time.monotonic()
+                say(label, "making the WordPress image, once: about two minutes")
+                base = official or _debian(machine.suite)
+                _build(label, tag, context, base, machine.theme)
+                say(label, f"image ready after {time.monotonic() - started:.0f} s")
+    return tag
+
+
+def build_all(which: tuple[str, ...] = TESTED) -> None:
+    with ThreadPoolExecutor(len(which)) as pool:
+        list(pool.map(image_of, which))
+
+
+def _build(label: str, tag: str, context: Path, base: str, theme: str) -> None:
+    # Proxies of this machine are known to docker by name and need no declaration.
+    proxies = [name for name in ("http_proxy", "https_proxy", "no_proxy") if name in os.environ]
+    arguments = [f"BASE={base}", f"THEME={theme}", *proxies]
+    run_aloud(
+        label,
+        [
+            *("docker", "build", "--network", "host", "--tag", tag),
+            *(word for one in arguments for word in ("--build-arg", one)),
+            str(context),
+        ],
+    )
+
+
+def _debian(suite: str) -> str:
+    """The base image of this suite; its tag is stable, the layers above refresh packages."""
+    if not (shutil.which("debootstrap") and os.geteuid() == 0):
+        return f"debian:{suite}-slim"
+    tag = f"aura-test-debian:{suite}"
+    if _exists(tag):
+        return tag
+    # Not in /tmp, which may be small, in memory or mounted without device files.
+    with tempfile.TemporaryDirectory(prefix="aura-debian-", dir="/var/tmp") as folder:
+        # In a mount namespace of its own, so that a killed run leaves no /proc in the folder.
+        run_aloud(
+            suite,
+            [
+                *("unshare", "--mount", "debootstrap", "--variant=minbase"),
+                *("--include=ca-certificates", suite, folder, _mirror(), _DEBOOTSTRAP_SCRIPT),
+            ],
+        )
+        with subprocess.Popen(["tar", "-C", folder, "-c", "."], stdout=subprocess.PIPE) as tar:
+            assert tar.stdout is not None
+            run_aloud(suite, ["docker", "import", "-", tag], stdin=tar.stdout.fileno())
+        if tar.returncode:
+            raise EngineFailed(f"tar could not pack {folder}")
+    return tag
+
+
+def _fill(context: Path) -> None:
+    """The build's inputs: our files, and what apt needs on this machine to reach its mirror."""
+    shutil.copytree(_SOURCES, context, dirs_exist_ok=True)
+    settings = context / "host/etc/apt/apt.conf.d/90host"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(_apt_settings())
+    certificates = context / "host/usr/local/share/ca-certificates"
+    certificates.mkdir(parents=True)
+    for one in sorted(Path("/usr/local/share/ca-certificates").glob("**/*.crt")):
+        shutil.copyfile(one, certificates / one.name)
+
+
+def _digest(context: Path, *words: str) -> str:
+    digest = hashlib.sha256("\0".join(words).encode())
+    for path in sorted(one for one in context.rglob("*") if one.is_file()):
+        digest.update(f"\0{path.relative_to(context)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _exists(tag: str) -> bool:
+    return bool(docker("image", "ls", "--quiet", tag).strip())
+
+
+def _apt_settings() -> str:
+    if not shutil.which("apt-config"):
+        return ""
+    lines = _output("apt-config", "dump").splitlines(keepends=True)
+    return "".join(line for line in lines if line.startswith(_APT_SETTINGS))
+
+
+def _mirror() -> str:
+    """The Debian mirror this machine itself is kept up to date from."""
+    wanted = "$(REPO_URI) $(COMPONENT) $(LABEL)"
+    for line in _output("apt-get", "indextargets", "--format", wanted).splitlines():
+        uri, component, label = line.split(" ", 2)
+        if component == "main" and label in ("Debian", "") and "security" not in uri:
+            return uri
+    return _PUBLIC_MIRROR
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@contextmanager
+def _one_builder(label: str) -> Iterator[None]:
+    """Two test runs on one machine build an image once; the second waits."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{label.replace('/', '-')}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(label, "waiting for another run that is making this image")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    try:
+        build_all(tuple(sys.argv[1:]) or TESTED)
+    except EngineFailed as why:
+        sys.exit(str(why))

@@ -1,0 +1,37 @@
+<?php
+/**
+ * Brings an installed site into the state a test asked for, and prints its version.
+ * The only argument is JSON: address, permalinks, plugins to activate.
+ */
+
+declare( strict_types=1 );
+
+$wanted = json_decode( $argv[1], true, 8, JSON_THROW_ON_ERROR );
+
+// Scheduled work begins with the first visit, when there is nothing left to overtake.
+define( 'DISABLE_WP_CRON', true );
+$_SERVER['HTTP_HOST']       = substr( $wanted['address'], strlen( 'http://' ) );
+$_SERVER['REQUEST_URI']     = '/';
+$_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
+
+require '/var/www/html/wp-load.php';
+require_once ABSPATH . 'wp-admin/includes/admin.php';
+
+if ( 'plain' === $wanted['permalinks'] ) {
+	$GLOBALS['wp_rewrite']->set_permalink_structure( '' );
+	flush_rewrite_rules();
+	unlink( ABSPATH . '.htaccess' );
+}
+
+foreach ( $wanted['plugins'] as $plugin ) {
+	$refused = activate_plugin( $plugin );
+	if ( is_wp_error( $refused ) ) {
+		throw new RuntimeException( $plugin . ': ' . $refused->get_error_message() );
+	}
+}
+
+wp_version_check( array(), true );
+wp_update_plugins();
+wp_update_themes();
+
+echo get_bloginfo( 'version' );

@@ -1,0 +1,191 @@
+"""One WordPress in a container: installed, with outdated plugins, and SiteAgent put on it.
+
+A site belongs to the process that started it. It shares the host's network and listens
+on 127.0.0.1, so that it, Aura and a browser know each other under the same addresses.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import socket
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from tests.wordpress.engine import EngineFailed, docker
+from tests.wordpress.images import image_of
+from tests.wordpress.leftovers import LABEL, owner, remove_leftovers
+from tests.wordpress.repository import active_plugins, installed_files, repository_files
+
+_SITEAGENT = Path(__file__).parents[2] / "wordpress-plugin" / "siteagent"
+_SITEAGENT_FILE = "siteagent/siteagent.php"
+_PHP = Path(__file__).with_name("php")
+_ROOT = "/var/www/html"
+_CONTENT = f"{_ROOT}/wp-content".lstrip("/")
+_DEBUG_LOG = "/srv/debug.log"
+_TITLE = "Harbour Bakery"
+_ADMIN = "webmaster"
+_WWW_DATA = 33  # the same number on every Debian, and in the official image
+_START_SECONDS = 60
+
+
+class PhpFailed(RuntimeError):
+    """A PHP script ended with an error; the text holds everything it said."""
+
+
+@dataclass(frozen=True)
+class WordPress:
+    """A running site; `root` is WordPress's folder inside the container."""
+
+    url: str
+    version: str
+    admin_password: str
+    container: str
+    admin_user: str = _ADMIN
+    root: str = _ROOT
+
+    @classmethod
+    def start(
+        cls,
+        which: str = "newest",
+        *,
+        siteagent: Literal["active", "installed", "absent"] = "active",
+        permalinks: Literal["pretty", "plain"] = "pretty",
+        hostile: bool = False,
+    ) -> Self:
+        """A fresh site on the machine `which`; building its image first may take minutes.
+
+        `hostile` adds a plugin whose headers attack whoever shows them.
+        """
+        tag = image_of(which)
+        remove_leftovers()
+        port, password = _free_port(), secrets.token_urlsafe(12)
+        url = f"http://127.0.0.1:{port}"
+        container = docker(
+            *("create", "--network", "host", "--label", f"{LABEL}={owner()}"),
+            *("--env", f"PORT={port}", tag),
+        ).strip()
+        try:
+            files = _files(siteagent=siteagent != "absent", hostile=hostile)
+            docker("cp", "--archive", "-", f"{container}:/", stdin=_tar(files))
+            docker("start", container)
+            _wait(container, port)
+            _php(container, _script("install"), url, _TITLE, _ADMIN, password)
+            plugins = active_plugins(hostile=hostile)
+            if siteagent == "active":
+                plugins.append(_SITEAGENT_FILE)
+            wanted = {"address": url, "permalinks": permalinks, "plugins": plugins}
+            version = _php(container, _script("finish"), json.dumps(wanted))
+        except BaseException:
+            _remove(container)
+            raise
+        return cls(url, version, password, container)
+
+    def run_php(self, script: str) -> str:
+        """What this script (with its `<?php`) printed, run as Apache's user; raises PhpFailed."""
+        return _php(self.container, script)
+
+    def debug_log(self) -> str:
+        """What WordPress and its plugins complained about so far."""
+        return docker("exec", self.container, "cat", _DEBUG_LOG)
+
+    def stop(self) -> None:
+        """Remove the site and everything in it."""
+        _remove(self.container)
+
+
+def _files(*, siteagent: bool, hostile: bool) -> Iterator[tuple[str, bytes]]:
+    yield f"{_ROOT[1:]}/wp-config.php", _wp_config()
+    yield _DEBUG_LOG[1:], b""
+    stand_in = (_PHP / "wordpress-org.php").read_bytes()
+    yield f"{_CONTENT}/mu-plugins/wordpress-org.php", stand_in
+    yield from repository_files()
+    yield from installed_files(_CONTENT, hostile=hostile)
+    if siteagent:
+        for path in sorted(_SITEAGENT.rglob("*")):
+            if path.is_file():
+                name = path.relative_to(_SITEAGENT).as_posix()
+                yield f"{_CONTENT}/plugins/siteagent/{name}", path.read_bytes()
+
+
+def _wp_config() -> bytes:
+    before, *after = (
+        (_PHP / "wp-config.php").read_text("utf-8").split("put your unique phrase here")
+    )
+    return (before + "".join(secrets.token_urlsafe(48) + rest for rest in after)).encode()
+
+
+def _script(name: str) -> str:
+    return (_PHP / f"{name}.php").read_text("utf-8")
+
+
+def _tar(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """An archive in which everything belongs to Apache, the folders included."""
+    buffer, made = io.BytesIO(), set()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files:
+            # Folders of the image keep their owner: only those of the site are named here.
+            for folder in [one for one in reversed(Path(name).parents) if len(one.parts) > 1]:
+                if folder not in made:
+                    made.add(folder)
+                    archive.addfile(_entry(folder.as_posix(), tarfile.DIRTYPE, 0o755))
+            entry = _entry(name, tarfile.REGTYPE, 0o644)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode, entry.mtime = kind, mode, int(time.time())
+    entry.uid = entry.gid = _WWW_DATA
+    return entry
+
+
+def _wait(container: str, port: int) -> None:
+    """Until Apache accepts connections, which it does after the database."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if docker("inspect", "--format", "{{.State.Running}}", container).strip() != "true":
+            break
+        time.sleep(0.1)
+    raise EngineFailed(f"The site did not start:\n{_logs(container)}")
+
+
+def _logs(container: str) -> str:
+    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
+    return done.stdout + done.stderr
+
+
+def _php(container: str, script: str, *arguments: str) -> str:
+    done = subprocess.run(
+        ["docker", "exec", "-i", "-u", "www-data", container, "php", "--", *arguments],
+        input=script,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        # WordPress keeps its errors off the screen and writes them to its log.
+        log = docker("exec", container, "tail", "-n", "20", _DEBUG_LOG)
+        raise PhpFailed(f"PHP ended with {done.returncode}\n{done.stderr}\n{done.stdout}\n{log}")
+    return done.stdout
+
+
+def _remove(container: str) -> None:
+    docker("rm", "--force", "--volumes", container)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
