@@ -17,17 +17,18 @@ $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
 require '/var/www/html/wp-load.php';
 require_once ABSPATH . 'wp-admin/includes/admin.php';
 
-if ( 'plain' === $wanted['permalinks'] ) {
-	$GLOBALS['wp_rewrite']->set_permalink_structure( '' );
-	flush_rewrite_rules();
-	unlink( ABSPATH . '.htaccess' );
-}
-
 foreach ( $wanted['plugins'] as $plugin ) {
 	$refused = activate_plugin( $plugin );
 	if ( is_wp_error( $refused ) ) {
 		throw new RuntimeException( $plugin . ': ' . $refused->get_error_message() );
 	}
+}
+
+if ( 'pretty' === $wanted['permalinks'] ) {
+	// Outside Apache, WordPress cannot see that mod_rewrite is there.
+	add_filter( 'got_rewrite', '__return_true' );
+	$GLOBALS['wp_rewrite']->set_permalink_structure( '/%year%/%monthnum%/%day%/%postname%/' );
+	flush_rewrite_rules();
 }
 
 wp_version_check( array(), true );

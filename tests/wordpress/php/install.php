@@ -15,10 +15,15 @@ $_SERVER['REQUEST_URI']     = '/';
 $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
 
 require '/var/www/html/wp-load.php';
-require_once ABSPATH . 'wp-admin/includes/admin.php';
 require_once ABSPATH . 'wp-admin/includes/upgrade.php';
 
-// Outside Apache, WordPress cannot see that mod_rewrite is there.
-add_filter( 'got_rewrite', '__return_true' );
+// The wizard tries pretty permalinks by visiting the site, and a visit starts scheduled work
+// before the site is complete. They are decided afterwards.
+add_filter(
+	'pre_option_permalink_structure',
+	static function (): string {
+		return '/%postname%/';
+	}
+);
 
 wp_install( $title, $login, 'webmaster@harbour-bakery.example', true, '', $password );
