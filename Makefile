@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test e2e unit lint format screenshots prepare clean
+.PHONY: help run demo test e2e unit lint format screenshots prepare images clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,17 +11,17 @@ help: ## List what can be made
 run: $(VENV)/.run ## Start Aura: web, worker and scheduler; Ctrl-C stops all (PORT=8000)
 	@$(BIN)/python -m app.serve
 
-demo: $(VENV)/.dev prepare ## Aura plus a dockerized WordPress with outdated plugins, ready to pair
+demo: prepare $(VENV)/.dev ## Aura plus a dockerized WordPress with outdated plugins, ready to pair
 	@$(BIN)/python -m tests.wordpress.demo
 
-test: prepare lint ## Run every test, the end-to-end ones included
+test: prepare lint images ## Run every test, the end-to-end ones included
 	$(BIN)/python -m pytest
 
-e2e: $(VENV)/.dev prepare ## Only the end-to-end tests: real WordPress, real browser
-	$(BIN)/python -m pytest tests/e2e tests/plugin
+e2e: images ## Only the end-to-end tests: real WordPress, real browser
+	$(BIN)/python -m pytest tests/e2e tests/plugin tests/wordpress
 
 unit: $(VENV)/.dev ## Only the tests that need neither Docker nor a browser
-	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/plugin
+	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/plugin --ignore=tests/wordpress
 
 lint: $(VENV)/.dev ## Style, types and PHP syntax
 	$(BIN)/ruff check .
@@ -33,11 +33,14 @@ format: $(VENV)/.dev ## Put Python files into the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-screenshots: $(VENV)/.dev prepare ## Take the pictures in docs/img anew from a real run
+screenshots: images ## Take the pictures in docs/img anew from a real run
 	AURA_WRITE_SCREENSHOTS=1 $(BIN)/python -m pytest tests/e2e
 
 prepare: ## Install PHP, Docker and Chromium where this may be done, else say what is missing
 	@.ci/prepare
+
+images: prepare $(VENV)/.dev ## Build the WordPress images that tests run on, unless they are there
+	@$(BIN)/python -m tests.wordpress.images
 
 clean: ## Remove the virtual environment (var/ with your data stays)
 	rm -rf $(VENV)
