@@ -36,7 +36,7 @@ _START_SECONDS = 60
 
 
 class PhpFailed(RuntimeError):
-    """A PHP script ended with an error; the text holds everything it said."""
+    """A PHP script ended with an error; the text holds what it and WordPress's log said last."""
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,9 @@ def _php(container: str, script: str, *arguments: str) -> str:
     )
     if done.returncode:
         # WordPress keeps its errors off the screen and writes them to its log.
-        log = docker("exec", container, "tail", "-n", "20", _DEBUG_LOG)
-        raise PhpFailed(f"PHP ended with {done.returncode}\n{done.stderr}\n{done.stdout}\n{log}")
+        log = docker("exec", container, "tail", "-n", "8", _DEBUG_LOG)
+        said = f"{done.stderr}\n{done.stdout[-400:]}\n{log}"
+        raise PhpFailed(f"PHP ended with {done.returncode}\n{said}")
     return done.stdout
 
 

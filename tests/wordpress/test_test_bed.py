@@ -1,0 +1,184 @@
+"""The test sites themselves: what other tests rely on without looking."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.wordpress.engine import docker
+from tests.wordpress.images import MACHINES, TESTED, image_of
+from tests.wordpress.leftovers import LABEL, remove_leftovers
+from tests.wordpress.repository import OFFERS, repository_files
+from tests.wordpress.site import PhpFailed, WordPress
+
+_ADMIN = """<?php
+$_SERVER['HTTP_HOST'] = substr(%(url)s, 7);
+require '/var/www/html/wp-load.php';
+require_once ABSPATH . 'wp-admin/includes/admin.php';
+require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
+echo json_encode((function () { %(code)s })(), JSON_THROW_ON_ERROR);
+"""
+
+_TRANSLATE = """
+$done = (new Language_Pack_Upgrader(new Automatic_Upgrader_Skin()))->bulk_upgrade();
+wp_clean_plugins_cache();
+wp_update_plugins();
+return array(count($done), wp_get_translation_updates());
+"""
+
+_UPDATE = """
+$skin = new WP_Ajax_Upgrader_Skin();
+(new Plugin_Upgrader($skin))->bulk_upgrade(array('tide-gallery/tide-gallery.php'));
+wp_clean_plugins_cache();
+$plugins = get_plugins();
+return array($skin->get_error_messages(), $plugins['tide-gallery/tide-gallery.php']['Version']);
+"""
+
+
+@pytest.fixture(scope="module", params=TESTED)
+def site(request: pytest.FixtureRequest) -> Iterator[WordPress]:
+    started = WordPress.start(request.param, siteagent="installed", hostile=True)
+    yield started
+    started.stop()
+
+
+def ask(site: WordPress, code: str) -> Any:
+    return json.loads(site.run_php(_ADMIN % {"url": json.dumps(site.url), "code": code}))
+
+
+def test_updates_are_offered_and_known(site):
+    versions = (
+        "return array_map(function ($one) { return $one->update->%s; }, get_plugin_updates());"
+    )
+    offered = ask(site, versions % "new_version")
+    hostile = offered.pop("friendly-reviews/friendly-reviews.php")
+    assert offered == {
+        "contact-desk/contact-desk.php": "2.4.0",
+        "parcel-labels/parcel-labels.php": "2.0.0",
+        "table-booking-pro/table-booking-pro.php": "4.2.0",
+        "tide-gallery/tide-gallery.php": "1.1.0",
+    }
+    assert "<img" in hostile
+    assert ask(site, versions % "package")["table-booking-pro/table-booking-pro.php"] == ""
+    assert ask(site, versions % "requires_php")["parcel-labels/parcel-labels.php"] == "8.5"
+
+
+def test_themes_translations_and_wordpress_itself_have_offers(site):
+    themes, translations, core = ask(
+        site,
+        "return array(array_keys(get_theme_updates()), wp_get_translation_updates(),"
+        "get_core_updates());",
+    )
+    assert themes == ["coastline"]
+    assert [(one["slug"], one["language"]) for one in translations] == [("contact-desk", "de_DE")]
+    branch = ".".join(site.version.split(".")[:2])
+    assert [one["version"].startswith(f"{branch}.") for one in core] == [True]
+
+
+def test_what_is_offered_can_be_installed(site):
+    assert ask(site, _TRANSLATE) == [1, []]
+    assert ask(site, _UPDATE) == ["", "1.1.0"]
+
+
+def test_an_administrator_can_sign_in_and_visitors_see_a_page(site):
+    with requests.Session() as browser:
+        browser.get(f"{site.url}/wp-login.php", timeout=30)
+        form = {"log": site.admin_user, "pwd": site.admin_password, "testcookie": "1"}
+        answer = browser.post(f"{site.url}/wp-login.php", data=form, timeout=60)
+        assert "/wp-admin/" in answer.url
+        for page in ("index.php", "plugins.php", "update-core.php", "site-health.php"):
+            assert browser.get(f"{site.url}/wp-admin/{page}", timeout=60).status_code == 200
+    front = requests.get(site.url, timeout=30)
+    assert "Hello world!" in front.text
+
+
+def test_scheduled_work_runs_by_itself(site):
+    ask(site, "wp_schedule_single_event(time() - 1, 'a_test_waits_for_this');")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        requests.get(site.url, timeout=30)
+        if not ask(site, "return wp_next_scheduled('a_test_waits_for_this');"):
+            return
+        time.sleep(0.5)
+    raise AssertionError("the site does not reach itself")
+
+
+def test_wordpress_knows_of_no_error_in_what_was_put_on_it(site):
+    log = site.debug_log().splitlines()
+    # WordPress 6.1 itself is older than PHP 8.2, and says so.
+    assert [line for line in log if "/wp-includes/" not in line and "/wp-admin/" not in line] == []
+
+
+def test_a_failing_script_says_why(site):
+    with pytest.raises(PhpFailed, match="the reason"):
+        ask(site, "throw new RuntimeException('the reason');")
+
+
+def test_several_sites_run_at_once_and_plain_permalinks_are_plain():
+    with ThreadPoolExecutor(2) as pool:
+        plain, pretty = pool.map(
+            lambda links: WordPress.start(siteagent="absent", permalinks=links),
+            ("plain", "pretty"),
+        )
+    try:
+        assert requests.get(f"{pretty.url}/wp-json/", timeout=30).json()["url"] == pretty.url
+        assert requests.get(f"{plain.url}/wp-json/", timeout=30).status_code == 404
+        by_query = requests.get(f"{plain.url}/?rest_route=/", timeout=30)
+        assert by_query.json()["url"] == plain.url
+    finally:
+        plain.stop()
+        pretty.stop()
+
+
+def test_a_killed_run_leaves_nothing_and_living_ones_are_let_alone():
+    creates = (
+        "import sys, time; from tests.wordpress.engine import docker;"
+        "from tests.wordpress.leftovers import LABEL, owner;"
+        f"print(docker('create', '--label', f'{LABEL}={{owner()}}', {image_of('newest')!r}),"
+        "flush=True); time.sleep(600)"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", creates],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with other:
+        assert other.stdout is not None
+        container = other.stdout.readline().strip()
+        remove_leftovers()
+        assert container in all_containers()
+        other.kill()
+    remove_leftovers()
+    assert container not in all_containers()
+
+
+def all_containers() -> list[str]:
+    return docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL}").split()
+
+
+def test_the_same_fixtures_make_the_same_packages():
+    assert list(repository_files()) == list(repository_files())
+
+
+@pytest.mark.parametrize("kind", ["plugins", "themes"])
+def test_every_version_that_is_named_exists(kind):
+    folder = Path(__file__).parents[1] / "php-fixtures" / kind
+    for slug, about in OFFERS[kind].items():
+        for version in {about["installed"], about.get("offered", about["installed"])}:
+            assert (folder / slug / version).is_dir(), f"{slug} {version}"
+
+
+def test_the_oldest_supported_wordpress_is_among_the_machines():
+    readme = Path(__file__).parents[2] / "wordpress-plugin/siteagent/readme.txt"
+    assert "Requires at least: 6.1\n" in readme.read_text("utf-8")
+    assert MACHINES["oldest"].suite == "bookworm"  # which has 6.1
