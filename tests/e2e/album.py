@@ -1,0 +1,48 @@
+"""Pictures of pages, wide and narrow, light and dark: taken when AURA_WRITE_SCREENSHOTS is set.
+
+In any case each page is measured at 360 px: nothing may stand out of the window.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+_FOLDER = Path(__file__).parents[2] / "docs" / "img"
+_WIDE = {"width": 1280, "height": 900}
+_NARROW = {"width": 360, "height": 780}
+
+
+class Album:
+    """Puts pictures into docs/img under `name-wide-light.png` and so on."""
+
+    def __init__(self) -> None:
+        self._is_open = bool(os.environ.get("AURA_WRITE_SCREENSHOTS"))
+        if self._is_open:
+            _FOLDER.mkdir(parents=True, exist_ok=True)
+
+    def show(self, page: Page, name: str, *, whole: bool = True) -> None:
+        """Measure this page, and keep four pictures of it if pictures are wanted."""
+        for width, size in (("narrow", _NARROW), ("wide", _WIDE)):
+            page.set_viewport_size(size)
+            sticking_out = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert sticking_out <= 0, f"{name} is {sticking_out} px too wide at {size['width']} px"
+            if not self._is_open:
+                continue
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                path = _FOLDER / f"{name}-{width}-{scheme}.png"
+                page.screenshot(path=path, full_page=whole, animations="disabled")
+            page.emulate_media(color_scheme="light")
+
+    def wp_admin(self, page: Page, name: str) -> None:
+        """A picture of a wp-admin page, which has one look of its own."""
+        if self._is_open:
+            for width, size in (("narrow", _NARROW), ("wide", _WIDE)):
+                page.set_viewport_size(size)
+                page.screenshot(path=_FOLDER / f"{name}-{width}.png", animations="disabled")
+            page.set_viewport_size(_WIDE)

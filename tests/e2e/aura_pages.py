@@ -1,0 +1,76 @@
+"""Aura as a person uses it: words on buttons and labels of fields, nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.running_aura import RunningAura
+
+OWNER = "Ana Moreau"
+EMAIL = "ana@harbour-agency.example"
+PASSWORD = "copper kettle orchard violin"
+_REPORT_WAIT_MS = 60_000
+
+
+def set_up_or_sign_in(page: Page, aura: RunningAura) -> None:
+    """Become the owner by the printed link, or sign in as the owner one is already."""
+    page.goto(f"{aura.url}/sign-in")
+    if page.get_by_text("Nobody has an account here yet").is_visible():
+        page.goto(aura.setup_link)
+        page.get_by_label("Your name").fill(OWNER)
+        page.get_by_label("E-mail").fill(EMAIL)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_label("Password again").fill(PASSWORD)
+        page.get_by_role("button", name="Create the owner's account").click()
+    else:
+        page.get_by_label("E-mail").fill(EMAIL)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1, name="Sites")).to_be_visible()
+
+
+def add_site(page: Page, aura: RunningAura, url: str, name: str, client: str = "") -> None:
+    page.goto(aura.url)
+    page.get_by_role("link", name="Add a site").click()
+    page.get_by_label("Address").fill(url)
+    page.get_by_label("Name", exact=False).first.fill(name)
+    page.get_by_label("Client").fill(client)
+    page.get_by_role("button", name="Add site").click()
+    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+
+def create_token(page: Page) -> str:
+    """The token as it is shown, this one time."""
+    page.get_by_role("button", name="Create a pairing token").click()
+    return page.get_by_label("Pairing token for").input_value()
+
+
+def download_plugin(page: Page, folder: Path) -> Path:
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download siteagent.zip").click()
+    path = folder / "siteagent.zip"
+    started.value.save_as(path)
+    return path
+
+
+def wait_for_pairing(page: Page) -> str:
+    """Look on until the page shows by itself that the site is paired; the fingerprint it shows."""
+    shown = page.locator(".fingerprint-big")
+    shown.wait_for(timeout=_REPORT_WAIT_MS)
+    return shown.inner_text()
+
+
+def wait_for_report(page: Page) -> None:
+    page.get_by_role("heading", name="Versions").wait_for(timeout=_REPORT_WAIT_MS)
+
+
+def revoke(page: Page, name: str) -> None:
+    page.get_by_role("button", name=f"Revoke access to {name}").click()
+
+
+def plugin_row(page: Page, name: str) -> str:
+    """Everything the table of plugins says about one plugin."""
+    row = page.locator("#plugins tbody tr").filter(has_text=name)
+    return " ".join(row.inner_text().split())

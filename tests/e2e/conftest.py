@@ -1,0 +1,64 @@
+"""A real browser, a real Aura, and a real WordPress on which nobody has installed SiteAgent yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.e2e.album import Album
+from tests.e2e.running_aura import RunningAura
+from tests.e2e.watcher import Watcher
+from tests.wordpress.images import TESTED
+from tests.wordpress.site import WordPress
+
+_CHROMIUM = "/usr/bin/chromium"
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module", params=TESTED)
+def wordpress(request: pytest.FixtureRequest) -> Iterator[WordPress]:
+    site = WordPress.start(request.param, siteagent="absent", hostile=True)
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="module")
+def aura(wordpress: WordPress) -> Iterator[RunningAura]:
+    """One that looks after this WordPress and no other."""
+    running = RunningAura()
+    yield running
+    running.remove()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab of somebody's browser. Whatever a page tries that it must not do fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+    context.set_default_timeout(30_000)
+    tab = context.new_page()
+    watcher = Watcher(context)
+    yield tab
+    context.close()
+    assert watcher.complaints == []
+
+
+@pytest.fixture(scope="session")
+def album() -> Album:
+    return Album()

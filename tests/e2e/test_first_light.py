@@ -1,0 +1,132 @@
+"""From an empty machine to a revoked site, in a browser, on the oldest and the newest WordPress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.siteclient import SiteError
+from tests.e2e import aura_pages, wp_admin_pages
+from tests.e2e.album import Album
+from tests.e2e.running_aura import RunningAura
+from tests.wordpress.site import WordPress
+
+NAME = "Harbour Bakery"
+
+
+@pytest.fixture
+def wp_admin(page: Page, wordpress: WordPress) -> Page:
+    """A second tab, in which the site's administrator is signed in."""
+    tab = page.context.new_page()
+    wp_admin_pages.sign_in(tab, wordpress)
+    return tab
+
+
+def connect(page: Page, wp_admin: Page, aura: RunningAura, wordpress: WordPress) -> None:
+    """Pair the site whose page is open in Aura; SiteAgent is installed."""
+    token = aura_pages.create_token(page)
+    wp_admin_pages.paste_token(wp_admin, wordpress, token)
+    wp_admin_pages.agree(wp_admin)
+    assert aura_pages.wait_for_pairing(page) == wp_admin_pages.wait_for_pairing(wp_admin)
+
+
+def open_site(page: Page, aura: RunningAura) -> None:
+    page.goto(aura.url)
+    page.get_by_role("link", name=NAME).click()
+
+
+def test_a_site_is_paired_read_and_revoked_with_one_click(
+    page: Page,
+    wp_admin: Page,
+    aura: RunningAura,
+    wordpress: WordPress,
+    tmp_path: Path,
+    album: Album,
+) -> None:
+    if "Nobody" in first_page(page, aura):
+        page.goto(aura.setup_link)
+        album.show(page, "set-up")
+    aura_pages.set_up_or_sign_in(page, aura)
+    aura_pages.add_site(page, aura, wordpress.url, NAME, "Harbour Bakery Ltd")
+
+    # The token, shown once; SiteAgent comes from Aura itself.
+    token = aura_pages.create_token(page)
+    album.show(page, "token")
+    package = aura_pages.download_plugin(page, tmp_path)
+    wp_admin_pages.install_plugin(wp_admin, wordpress, package)
+    wp_admin_pages.open_settings(wp_admin, wordpress)
+    album.wp_admin(wp_admin, "wp-admin-paste")
+
+    # The administrator sees who asks, and agrees.
+    wp_admin_pages.paste_token(wp_admin, wordpress, token)
+    expect(wp_admin.locator(".siteagent-origin")).to_have_text(aura.url)
+    album.wp_admin(wp_admin, "wp-admin-consent")
+    wp_admin_pages.agree(wp_admin)
+
+    # Both screens show the same fingerprint without anybody reloading them.
+    here, there = aura_pages.wait_for_pairing(page), wp_admin_pages.wait_for_pairing(wp_admin)
+    assert here == there
+    album.wp_admin(wp_admin, "wp-admin-connected")
+
+    # The inventory of a real WordPress with a really outdated plugin.
+    aura_pages.wait_for_report(page)
+    page.get_by_role("link", name="Refresh now").wait_for(state="detached")
+    expect(page.locator("#versions")).to_contain_text(wordpress.version)
+    outdated = aura_pages.plugin_row(page, "Tide Gallery")
+    assert "1.0.0" in outdated
+    assert "1.1.0" in outdated
+    expect(page.locator(".badges")).to_contain_text("Healthy")
+    album.show(page, "site")
+    page.goto(aura.url)
+    album.show(page, "sites")
+    wp_admin_pages.open_settings(wp_admin, wordpress, "&tab=data")
+    album.wp_admin(wp_admin, "wp-admin-data")
+
+    # One click revokes, and the page shows the proof.
+    open_site(page, aura)
+    channel = aura.channel(wordpress.url)
+    assert aura.call(channel, "ping").document["ok"] is True
+    aura_pages.revoke(page, NAME)
+    expect(page.get_by_text("Revoked, confirmed by the site").first).to_be_visible()
+    expect(page.locator("#evidence")).to_contain_text("A correctly signed call got")
+    album.show(page, "revoked")
+    page.get_by_role("link", name="Certificate to print").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Certificate of revocation")
+    album.show(page, "certificate")
+    with pytest.raises(SiteError) as refused:
+        aura.call(channel, "ping")
+    assert refused.value.fault == "unauthorized"
+    wp_admin_pages.open_settings(wp_admin, wordpress)
+    expect(wp_admin.get_by_text("No dashboard is connected. Nothing leaves")).to_be_visible()
+    page.goto(f"{aura.url}/audit")
+    expect(page.get_by_text("The site acknowledged the revocation")).to_be_visible()
+    album.show(page, "audit")
+    assert "siteagent" not in wordpress.debug_log().lower()
+
+
+def test_the_same_site_is_disconnected_in_wp_admin(
+    page: Page, wp_admin: Page, aura: RunningAura, wordpress: WordPress
+) -> None:
+    aura_pages.set_up_or_sign_in(page, aura)
+    open_site(page, aura)
+    connect(page, wp_admin, aura, wordpress)
+    aura_pages.wait_for_report(page)
+    channel = aura.channel(wordpress.url)
+    wp_admin_pages.disconnect(wp_admin, wordpress)
+    expect(wp_admin.get_by_text("the dashboard has confirmed that it was told")).to_be_visible()
+    open_site(page, aura)
+    expect(page.get_by_text("Disconnected by the site, confirmed").first).to_be_visible()
+    with pytest.raises(SiteError) as refused:
+        aura.call(channel, "ping")
+    assert refused.value.fault == "disconnected"
+
+
+def test_the_whole_trail_verifies_afterwards(aura: RunningAura) -> None:
+    assert aura.flask("verify-audit").startswith("Whole")
+
+
+def first_page(page: Page, aura: RunningAura) -> str:
+    page.goto(f"{aura.url}/sign-in")
+    return page.locator("main").inner_text()
