@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import threading
+from datetime import datetime, timedelta
 
 import pytest
 
+from app import queue
 from app.config import Config
 from app.domain import inventory
 from app.domain.actor import SCHEDULE, Actor
 from app.domain.errors import Forbidden, NotPaired
 from app.faults import Fault
 from app.models.audit import Entry
+from app.models.base import db
 from app.models.reports import Component, Report, Sync
-from app.models.sites import ACTIVE, NEW, STATES, Site
-from tests.factories import plugin, read_report, report, theme
+from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Site
+from tests.factories import make_site, plugin, read_report, report, theme
 from tests.fakes import Clock, FakeSite, RecordingQueue
 
 UNPAIRED = [s for s in STATES if s not in ("active", "disconnected_unconfirmed")]
@@ -282,6 +285,30 @@ def test_keys_that_cannot_be_opened_are_our_fault_and_called_so(
 
 
 # ---- twice at once, and half way ----
+
+
+def test_asking_all_who_are_due_bears_others_writing_meanwhile(
+    ana: Actor, clock: Clock, jobs: RecordingQueue
+) -> None:
+    for number in range(4):
+        site = make_site(ana, now=clock(), url=f"https://site{number}.example")
+        site.move(to=ACTIVE, when=(NEW,))
+
+    class Busy(RecordingQueue):
+        def put(self, name: str, ids: tuple[int, ...], delay_s: int) -> None:
+            super().put(name, ids, delay_s)
+            other = threading.Thread(target=write_something, args=(str(ids[0]), clock()))
+            other.start()
+            other.join()
+
+    queue.use(Busy())
+    assert len(inventory.request_due(clock(), every_minutes=60)) == 4
+
+
+def write_something(nonce: str, at: datetime) -> None:
+    """What another worker does, in a connection of its own."""
+    with db.connection_context():
+        NoticeNonce.create(nonce=nonce, expires_at=at)
 
 
 def test_sync_delivered_twice_asks_once(

@@ -88,7 +88,9 @@ def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
         Site.state.in_(MAY_CALL), Site.forgotten_at.is_null(), Site.id.not_in(recent)
     )
     asked = []
-    for site in due:
+    # All of it before the first write: SQLite refuses to write on top of a read that
+    # somebody else's write has meanwhile made old.
+    for site in list(due):
         try:
             asked.append(_request(site, SCHEDULE, now))
         except NotPaired:
