@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.domain.actor import Actor
 from app.domain.events import Event
 from app.models.audit import Entry
-from app.models.base import in_transaction, utcnow
+from app.models.base import in_transaction, transaction, utcnow
 from app.models.installation import Setting
 from app.protocol import canonical, chain_genesis, chain_hash
 
@@ -66,6 +66,18 @@ def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:
         actor=by.label,
         site_id=event.site_id,
     )
+
+
+def record_refusal(event: Event, by: Actor, *, now: datetime, per_hour: int = 20) -> None:
+    """Append an event that strangers can cause at will, in a transaction of its own.
+
+    Beyond `per_hour` of its kind it is dropped: whoever knocks all day must not fill
+    the trail.
+    """
+    since = now - timedelta(hours=1)
+    if len(Entry.newest(event=event.event_name(), since=since, limit=per_hour)) < per_hour:
+        with transaction():
+            record(event, by, now=now)
 
 
 def _document(event: Event, by: Actor, at: datetime) -> dict[str, object]:

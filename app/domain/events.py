@@ -67,8 +67,11 @@ class SignedOut(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionEnded(Event):
+    """`name` is whose session it was; the actor may be an owner who shut them out."""
+
     member_id: int
     session_id: int
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +102,20 @@ class MemberDisabled(Event):
 class MemberEnabled(Event):
     member_id: int
     name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessRefused(Event):
+    """Somebody signed in asked for what their role does not allow."""
+
+    verb: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormRefused(Event):
+    """A form came without proof that a page of Aura had served it."""
+
+    endpoint: str
 
 
 # ---- sites ----

@@ -16,7 +16,6 @@ from app.domain import audit, connection, pairing, revocation
 from app.domain.actor import Actor
 from app.domain.events import NoticeRefused
 from app.keys import SealBroken
-from app.models.audit import Entry
 from app.models.base import transaction
 from app.models.sites import MAY_CALL, WAITING, NoticeNonce, Pairing, Site
 from app.protocol import (
@@ -31,9 +30,6 @@ from app.protocol import (
 )
 
 PATH = "/agent/notice"
-
-# A stranger who knocks all day must not fill the trail.
-_REFUSALS_PER_HOUR = 20
 
 
 @dataclass(frozen=True)
@@ -132,12 +128,5 @@ def _goodbye(request: VerifiedRequest, document: dict[str, Any], ip: str, now: d
 
 
 def _write_down(reason: str, op: str, ip: str, now: datetime) -> None:
-    recent = Entry.newest(
-        event=NoticeRefused.event_name(),
-        since=now - timedelta(hours=1),
-        limit=_REFUSALS_PER_HOUR,
-    )
-    if len(recent) < _REFUSALS_PER_HOUR:
-        with transaction():
-            event = NoticeRefused(op=op[:40], reason=reason)
-            audit.record(event, Actor.anonymous(ip), now=now)
+    event = NoticeRefused(op=op[:40], reason=reason)
+    audit.record_refusal(event, Actor.anonymous(ip), now=now)

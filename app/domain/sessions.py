@@ -21,7 +21,6 @@ from app.domain.errors import Invalid, NotFound
 from app.domain.events import SessionEnded, SignedIn, SignedOut, SignInFailed
 from app.domain.throttle import Browser
 from app.models.accounts import Member, MemberSession
-from app.models.audit import Entry
 from app.models.base import transaction, utcnow
 
 IDLE = timedelta(minutes=30)
@@ -29,7 +28,7 @@ LONGEST = timedelta(hours=12)
 # Being there is noted this often, not at every click.
 _NOTED_EVERY = timedelta(minutes=1)
 _KEPT_FOR = timedelta(days=30)
-# Somebody who guesses all day must not fill the trail.
+# More than of other refusals: an attack on the door should show its size.
 _REFUSALS_PER_HOUR = 60
 
 # One for all: which part was wrong is nobody's business but the owner's.
@@ -65,23 +64,19 @@ def sign_in(
         _refuse(why, account, browser, config, now)
     if member is None or member.is_disabled:
         _refuse("account disabled", account, browser, config, now)
+    known = member.password_hash
+    stronger = passwords.hash_of(password) if passwords.is_outdated(known) else ""
     with transaction():
         throttle.forgive(subject)
-        if passwords.is_outdated(member.password_hash):
-            member.rehash(passwords.hash_of(password), instead_of=member.password_hash)
+        if stronger:
+            member.rehash(stronger, instead_of=known)
         return begin(member, browser, now=now)
 
 
 def _refuse(why: str, account: str, browser: Browser, config: Config, now: datetime) -> NoReturn:
-    recent = Entry.newest(
-        event=SignInFailed.event_name(),
-        since=now - timedelta(hours=1),
-        limit=_REFUSALS_PER_HOUR,
-    )
-    if len(recent) < _REFUSALS_PER_HOUR:
-        with transaction():
-            event = SignInFailed(subject_hash=throttle.subject_of(account, config), reason=why)
-            audit.record(event, Actor.anonymous(browser.ip), now=now)
+    event = SignInFailed(subject_hash=throttle.subject_of(account, config), reason=why)
+    by = Actor.anonymous(browser.ip)
+    audit.record_refusal(event, by, now=now, per_hour=_REFUSALS_PER_HOUR)
     raise Invalid("", REFUSAL)
 
 
@@ -167,7 +162,9 @@ def end_all(member: Member, *, by: Actor, now: datetime, but: int | None = None)
 
 def _end(session: MemberSession, by: Actor, now: datetime) -> None:
     if session.end(now):
-        event = SessionEnded(member_id=session.member_id, session_id=session.id)
+        event = SessionEnded(
+            member_id=session.member_id, session_id=session.id, name=session.member.name
+        )
         audit.record(event, by, now=now)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 from dataclasses import dataclass
 
@@ -12,6 +11,8 @@ from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
+from app.domain import audit
+from app.domain.actor import Actor
 from app.domain.errors import (
     Conflict,
     Forbidden,
@@ -20,8 +21,9 @@ from app.domain.errors import (
     NotFound,
     OpsError,
 )
-
-_log = logging.getLogger(__name__)
+from app.domain.events import AccessRefused, FormRefused
+from app.models.base import utcnow
+from app.views.guards import me
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Reporting(Flask):
             "Reference %s: %s %s failed",
             g.reference,
             request.method,
-            request.path,
+            request.url_rule,  # not the path: it may hold a one-time link
             exc_info=exc_info,  # type: ignore[arg-type]
         )
 
@@ -107,25 +109,26 @@ def register(app: Flask) -> None:
 
 def _refusal(error: OpsError) -> ResponseReturnValue:
     page = next(page for kind, page in _REFUSALS if isinstance(error, kind))
-    if page is _FORBIDDEN:
-        _log.warning("Refused: %s %s", request.method, request.path)
+    if isinstance(error, Forbidden):
+        audit.record_refusal(AccessRefused(verb=error.verb), _somebody(), now=utcnow())
     return _render(page, error.message)
 
 
 def _form_refused(error: CSRFError) -> ResponseReturnValue:
-    _log.warning("Refused: %s %s: %s", request.method, request.path, error.description)
+    event = FormRefused(endpoint=request.endpoint or "")
+    audit.record_refusal(event, _somebody(), now=utcnow())
     return _render(_FORM_REFUSED)
 
 
+def _somebody() -> Actor:
+    """Who was refused; not everybody who is has signed in."""
+    return me() if current_user.is_authenticated else Actor.anonymous(request.remote_addr or "")
+
+
 def _http(error: HTTPException) -> ResponseReturnValue:
-    if error.code is None or error.code < 400:
-        return error.get_response()
-    answer = Response(*_render(_HTTP.get(error.code, _HTTP[400])))
-    answer.status_code = error.code
-    for name, value in error.get_headers():
-        if name == "Allow":
-            answer.headers[name] = value
-    return answer
+    status = error.code or 500
+    text, _ = _render(_HTTP.get(status, _HTTP[400]))
+    return text, status, [header for header in error.get_headers() if header[0] == "Allow"]
 
 
 def _wrong_host(error: SecurityError) -> ResponseReturnValue:
