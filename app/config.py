@@ -146,10 +146,15 @@ def _sealing_keys(
 
 
 def _origin(text: str, problems: list[str]) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-        problems.append(f"AURA_ORIGIN must be like https://aura.example.com, not {text!r}.")
-    return text.rstrip("/")
+    """`text` without a trailing slash; empty, and a problem more, if it is no origin."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme in ("http", "https") and parts.hostname and not parts.path.strip("/"):
+        return text.rstrip("/")
+    problems.append(f"AURA_ORIGIN must be like https://aura.example.com, not {text!r}.")
+    return ""
 
 
 def _own_hosts(origin: str) -> tuple[str, ...]:

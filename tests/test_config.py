@@ -1,0 +1,67 @@
+"""The surroundings are read once; what is wrong with them is told all at once."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from app.config import Config, ConfigError
+
+
+def read(var: Path, **env: str) -> Config:
+    return Config.from_env({"AURA_VAR": str(var), **env})
+
+
+def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
+    config = read(tmp_path)
+    assert config.origin == "http://127.0.0.1:8000"
+    assert config.trusted_hosts == ("127.0.0.1", "localhost")
+    assert not config.is_https
+    assert read(tmp_path) == config
+
+
+def test_generated_secrets_are_the_owners_alone(tmp_path: Path) -> None:
+    read(tmp_path / "var")
+    assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
+    for name in ("secret.key", "sealing.key"):
+        assert stat.S_IMODE((tmp_path / "var" / name).stat().st_mode) == 0o600
+
+
+def test_secrets_do_not_show_when_printed(tmp_path: Path) -> None:
+    config = read(tmp_path)
+    assert config.secret_key not in repr(config)
+    assert "sealing_keys" not in repr(config)
+
+
+def test_further_hosts_are_added_to_the_origins_own(tmp_path: Path) -> None:
+    config = read(
+        tmp_path, AURA_ORIGIN="https://aura.example.com", AURA_TRUSTED_HOSTS="a.example, b.example"
+    )
+    assert config.trusted_hosts == ("aura.example.com", "a.example", "b.example")
+
+
+@pytest.mark.parametrize(
+    "origin", ["aura.example.com", "ftp://a.example", "https://", "https://a.example/x", "http://["]
+)
+def test_an_origin_that_is_none_is_refused(tmp_path: Path, origin: str) -> None:
+    with pytest.raises(ConfigError, match="AURA_ORIGIN"):
+        read(tmp_path, AURA_ORIGIN=origin)
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        read(
+            tmp_path,
+            PORT="x",
+            AURA_ORIGIN="nonsense",
+            AURA_SECRET_KEY="short",
+            AURA_SEALING_KEYS="k1:short",
+            AURA_ALLOW_NETS="300.0.0.0/8",
+            AURA_PROXY_HOPS="9",
+            AURA_SYNC_MINUTES="1",
+        )
+    told = str(refusal.value)
+    for name in ("PORT", "ORIGIN", "SECRET_KEY", "SEALING_KEYS", "ALLOW_NETS", "HOPS", "SYNC"):
+        assert name in told
