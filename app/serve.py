@@ -6,6 +6,7 @@ Redis is a bundled one on a unix socket unless REDIS_URL names another.
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import socket
@@ -36,6 +37,8 @@ class CannotStart(Exception):
 
 def main() -> int:
     """Run until Ctrl-C or until one part ends; the exit status is 0 after Ctrl-C."""
+    # Database, queue and secrets are nobody else's to read, whatever the folder allows.
+    os.umask(0o077)
     try:
         config = Config.from_env()
         _require_free_port(config)
