@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 from flask import Flask, current_app
+from flask.cli import with_appcontext
 
 from app.domain import accounts, audit, links, plugin_package
 from app.domain.errors import OpsError
@@ -19,6 +20,7 @@ def register(app: Flask) -> None:
 
 
 @click.command("migrate")
+@with_appcontext
 def migrate_() -> None:
     """Bring the database to the newest schema."""
     applied = migrate.to_newest(current_app.config["AURA"])
@@ -26,6 +28,7 @@ def migrate_() -> None:
 
 
 @click.command()
+@with_appcontext
 def setup_link() -> None:
     """Print a link that makes the first owner, good for an hour."""
     with db.connection_context():
@@ -37,6 +40,7 @@ def setup_link() -> None:
 
 @click.command()
 @click.argument("email")
+@with_appcontext
 def password_link(email: str) -> None:
     """Print a link by which EMAIL chooses a new password; ends their sessions."""
     with db.connection_context():
@@ -48,6 +52,7 @@ def password_link(email: str) -> None:
 
 
 @click.command()
+@with_appcontext
 def verify_audit() -> None:
     """Recompute the audit chain; status 1 if an entry does not fit."""
     with db.connection_context():
@@ -59,6 +64,7 @@ def verify_audit() -> None:
 
 @click.command()
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@with_appcontext
 def build_plugin(path: Path) -> None:
     """Write the plugin to PATH, ready to upload in wp-admin."""
     try:

@@ -13,7 +13,7 @@ MIN_CHARS = 12
 # Longer than any passphrase, short enough that hashing it costs nothing extra.
 MAX_CHARS = 200
 _MIN_DIFFERENT_CHARS = 5
-_MIN_WORD_CHARS = 4
+_MIN_WORD_CHARS = 3
 
 _hasher = PasswordHasher()
 # Checked when there is nothing to check against, so that an address nobody has takes

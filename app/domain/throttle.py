@@ -81,7 +81,10 @@ def network_of(ip: str) -> str:
         address = ip_address(ip)
     except ValueError:
         return ip[:45]
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
     if isinstance(address, IPv6Address):
+        address = IPv6Address(int(address))  # without a zone, which is no part of the network
         return str(ip_network((address, 64), strict=False))
     return str(address)
 

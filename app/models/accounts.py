@@ -194,4 +194,4 @@ class LoginFailure(BaseModel):
 
     @classmethod
     def forget_older(cls, before: datetime) -> None:
-        cls.delete().where(cls.at < before).execute()
+        cls.delete().where(cls.at <= before).execute()

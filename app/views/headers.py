@@ -40,10 +40,10 @@ def register(app: Flask, config: Config) -> None:
         answer.headers.update(ALWAYS)
         if config.is_https:
             answer.headers["Strict-Transport-Security"] = HSTS
-        if request.endpoint != "static":
+        if request.endpoint != "static" or answer.status_code >= 400:
             # Also for pages that hold no secret: Back after signing out shows nothing.
             answer.headers.setdefault("Cache-Control", "no-store")
-        elif "v" in request.args and answer.status_code == 200:
+        elif "v" in request.args:
             answer.headers["Cache-Control"] = _YEAR
         return answer
 
