@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from app.config import Config
-from app.domain import inventory, pairing, sites
+from app.domain import inventory, pairing, passwords, sites
 from app.domain.actor import Actor
 from app.models.accounts import Member
 from app.models.base import utcnow
@@ -15,16 +16,21 @@ from app.models.sites import Site
 from tests.fakes import FakeSite
 
 URL = "https://bakery.example"
-# Never a real hash: nobody signs in with these people unless a test gives them a password.
-_NO_PASSWORD = "!"
+PASSWORD = "correct horse battery staple"
+
+
+@cache
+def a_hash() -> str:
+    """The hash of PASSWORD; made once, because making one is slow on purpose."""
+    return passwords.hash_of(PASSWORD)
 
 
 def make_member(name: str, role: str, **changes: Any) -> Member:
-    """A member who can act but not sign in."""
+    """A member who signs in with PASSWORD."""
     columns = {
         "name": name,
         "email": f"{name.lower()}@agency.example",
-        "password_hash": _NO_PASSWORD,
+        "password_hash": a_hash(),
         "role": role,
         "session_epoch": 1,
         "created_at": utcnow(),

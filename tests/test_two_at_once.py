@@ -9,15 +9,17 @@ from typing import Any
 
 from app import queue
 from app.config import Config
-from app.domain import audit, inventory, pairing
+from app.domain import accounts, audit, inventory, links, pairing, throttle
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
 from app.domain.errors import OpsError
 from app.domain.events import SiteCalled
+from app.domain.throttle import Browser
+from app.models.accounts import Member
 from app.models.base import db, transaction, use_database
 from app.models.installation import Setting
 from app.models.reports import ASKING, QUEUED, Sync
 from app.models.sites import Pairing, Site
-from tests.factories import make_site
+from tests.factories import PASSWORD, make_member, make_site
 from tests.fakes import Clock, RecordingQueue, at
 
 RACERS = 3
@@ -72,6 +74,56 @@ def issue(config: Config, site_id: int, by: Actor) -> str:
         return type(refusal).__name__
 
 
+def set_up(config: Config, token: str) -> str:
+    number = multiprocessing.current_process().pid
+    try:
+        accounts.set_up_owner(
+            token=token,
+            name=f"Owner {number}",
+            email=f"owner{number}@agency.example",
+            password=PASSWORD,
+            again=PASSWORD,
+            browser=Browser("192.0.2.1"),
+            config=config,
+            now=NOW,
+        )
+    except OpsError as refusal:
+        return type(refusal).__name__
+    return "owner"
+
+
+def accept(config: Config, token: str) -> str:
+    try:
+        accounts.accept_invitation(
+            token=token,
+            password=PASSWORD,
+            again=PASSWORD,
+            browser=Browser("192.0.2.1"),
+            config=config,
+            now=NOW,
+        )
+    except OpsError as refusal:
+        return type(refusal).__name__
+    return "in"
+
+
+def disable_all_owners(config: Config, by: Actor) -> int:
+    """Shut out every owner, oneself included, as far as that goes; how many it were."""
+    done = 0
+    for member in list(Member.select().where(Member.role == "owner")):
+        try:
+            accounts.disable(member, by=by, now=NOW)
+            done += 1
+        except OpsError:
+            continue
+    return done
+
+
+def guess(config: Config) -> int:
+    tries = [throttle.begin("ana", Browser("192.0.2.1"), config=config, now=NOW) for _ in range(10)]
+    return sum(subject is not None for subject in tries)
+
+
 def settle(config: Config) -> str:
     return Setting.write_once("shared", str(multiprocessing.current_process().pid))
 
@@ -109,6 +161,32 @@ def test_tokens_issued_at_once_leave_one_waiting(
     assert Pairing.select().where(Pairing.state == "waiting").count() == 1
     site.refresh()
     assert site.state == "pairing"
+
+
+def test_a_set_up_link_makes_one_owner(database: Config) -> None:
+    # Signed at the real time: the racers check its age by the clock on the wall.
+    link = links.setup_link(database)
+    assert link is not None
+    results = race(set_up, database, link.rsplit("/", 1)[1])
+    assert sorted(results) == ["LinkNoLongerValid", "LinkNoLongerValid", "owner"]
+    assert Member.select().count() == 1
+
+
+def test_an_invitation_lets_one_in(database: Config) -> None:
+    link = links.invitation_link(make_member("Ben", "operator", password_hash="!"), database)
+    results = race(accept, database, link.rsplit("/", 1)[1])
+    assert sorted(results) == ["LinkNoLongerValid", "LinkNoLongerValid", "in"]
+
+
+def test_an_owner_is_always_left(ana: Actor, database: Config) -> None:
+    for name in ("Olga", "Omar"):
+        make_member(name, "owner")
+    assert sum(int(str(done)) for done in race(disable_all_owners, database, ana)) == 2
+    assert Member.select().where(Member.disabled_at.is_null()).count() == 1
+
+
+def test_guessing_at_once_gets_no_more_tries(database: Config) -> None:
+    assert sum(int(str(tried)) for tried in race(guess, database)) == throttle.FREE_PER_ACCOUNT
 
 
 def test_a_setting_has_one_value_for_all(database: Config) -> None:

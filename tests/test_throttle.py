@@ -1,0 +1,128 @@
+"""Guessing gets slow, waiting always ends, and strangers only slow strangers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.config import Config
+from app.domain import throttle
+from app.domain.throttle import Browser
+from app.models.accounts import LoginFailure, Member
+from tests.factories import make_member
+from tests.fakes import Clock
+
+HERE = Browser("192.0.2.1")
+
+
+def tries(account: str, browser: Browser, config: Config, clock: Clock) -> bool:
+    return throttle.begin(account, browser, config=config, now=clock()) is not None
+
+
+def test_a_few_tries_are_free_then_the_wait_doubles(database: Config, clock: Clock) -> None:
+    assert [tries("ana", HERE, database, clock) for _ in range(6)] == [True] * 5 + [False]
+    for seconds in (2, 4, 8, 16, 32, 64, 128, 256, 300, 300):
+        clock.advance(seconds=seconds - 1)
+        assert not tries("ana", HERE, database, clock)
+        clock.advance(seconds=1)
+        assert tries("ana", HERE, database, clock)
+
+
+def test_what_comes_too_early_does_not_make_the_wait_longer(database: Config, clock: Clock) -> None:
+    for _ in range(500):
+        tries("ana", HERE, database, clock)
+    assert LoginFailure.select().count() == 5
+    clock.advance(seconds=2)
+    assert tries("ana", HERE, database, clock)
+
+
+def test_an_hour_without_a_failure_starts_anew(database: Config, clock: Clock) -> None:
+    for _ in range(5):
+        tries("ana", HERE, database, clock)
+    clock.advance(hours=1)
+    assert [tries("ana", HERE, database, clock) for _ in range(5)] == [True] * 5
+    assert LoginFailure.select().count() == 5
+
+
+def test_success_forgets_what_was_before(database: Config, clock: Clock) -> None:
+    for _ in range(4):
+        tries("ana", HERE, database, clock)
+    subject = throttle.begin("ana", HERE, config=database, now=clock())
+    throttle.forgive(subject)
+    assert [tries("ana", HERE, database, clock) for _ in range(5)] == [True] * 5
+
+
+def test_one_account_does_not_slow_another(database: Config, clock: Clock) -> None:
+    for _ in range(6):
+        tries("ana", HERE, database, clock)
+    assert tries("ben", HERE, database, clock)
+
+
+def test_many_accounts_from_one_network_are_slowed_together(database: Config, clock: Clock) -> None:
+    assert all(tries(f"a{n}", HERE, database, clock) for n in range(20))
+    assert not tries("another", HERE, database, clock)
+    assert tries("another", Browser("192.0.2.2"), database, clock)
+
+
+def test_many_networks_at_one_account_are_slowed_together(database: Config, clock: Clock) -> None:
+    assert all(tries("ana", Browser(f"192.0.2.{n}"), database, clock) for n in range(5))
+    assert not tries("ana", Browser("192.0.2.99"), database, clock)
+
+
+@pytest.fixture
+def ana_member(database: Config) -> Member:
+    return make_member("Ana", "owner")
+
+
+def test_a_known_browser_is_not_slowed_by_anybody_else(
+    ana_member: Member, database: Config, clock: Clock
+) -> None:
+    email = ana_member.email
+    for n in range(30):
+        tries(email, HERE, database, clock)
+        tries(f"other{n}", HERE, database, clock)
+    known = Browser(HERE.ip, device=throttle.device_for(ana_member, "", database))
+    assert not tries(email, HERE, database, clock)
+    assert [tries(email, known, database, clock) for _ in range(6)] == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize("kind", ["forged", "of another person", "of another installation", "old"])
+def test_only_a_browser_of_this_person_is_known(
+    ana_member: Member, database: Config, clock: Clock, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ben = make_member("Ben", "operator")
+    other = Config.for_tests(database.var_dir, secret_key="another-" + "0" * 32)
+    device = {
+        "forged": "nonsense",
+        "of another person": throttle.device_for(ben, "", database),
+        "of another installation": throttle.device_for(ana_member, "", other),
+        "old": throttle.device_for(ana_member, "", database),
+    }[kind]
+    if kind == "old":
+        monkeypatch.setattr(throttle, "DEVICE_FOR", timedelta(seconds=-1))
+    for _ in range(5):
+        tries(ana_member.email, HERE, database, clock)
+    assert not tries(ana_member.email, Browser(HERE.ip, device=device), database, clock)
+
+
+def test_a_browser_keeps_its_mark_through_sign_ins(ana_member: Member, database: Config) -> None:
+    first = throttle.device_for(ana_member, "", database)
+    again = throttle.device_for(ana_member, first, database)
+    ids = [throttle._device_id(text, ana_member.email, database) for text in (first, again)]
+    assert ids[0] == ids[1] != ""
+
+
+@pytest.mark.parametrize(
+    ("ip", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("x" * 99, "x" * 45),
+    ],
+)
+def test_one_household_is_one_network(ip: str, network: str) -> None:
+    assert throttle.network_of(ip) == network

@@ -1,0 +1,71 @@
+"""Somebody changes their own password; every other session of theirs ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.models.accounts import Member
+from app.models.audit import Entry
+from tests.factories import PASSWORD
+from tests.web.conftest import signed_in
+
+NEW = "quite another four words"
+TYPED = {"present": PASSWORD, "new": NEW, "again": NEW}
+
+
+def test_the_new_password_counts_and_the_old_one_is_over(app, as_ana, ana):
+    elsewhere = signed_in(app, ana)
+    answer = as_ana.post("/account/password", data=TYPED)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/account")
+    assert "Password changed" in as_ana.get("/account").text
+    assert elsewhere.get("/").status_code == 303
+    stranger = app.test_client()
+    assert stranger.signs_in("ana@agency.example", PASSWORD).status_code == 422
+    assert stranger.signs_in("ana@agency.example", NEW).status_code == 303
+
+
+def test_the_session_one_is_in_gets_a_new_ticket(as_ana):
+    with as_ana.session_transaction() as cookie:
+        before = cookie["_user_id"]
+    as_ana.post("/account/password", data=TYPED)
+    with as_ana.session_transaction() as cookie:
+        assert cookie["_user_id"] != before
+
+
+def test_the_change_is_in_the_trail(as_ana):
+    as_ana.post("/account/password", data=TYPED)
+    assert "password_changed" in [entry.event for entry in Entry.newest()]
+    assert NEW not in "".join(entry.body for entry in Entry.newest())
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"present": "not the password at all"}, "present"),
+        ({"new": "short", "again": "short"}, "new"),
+        ({"again": "something else entirely"}, "again"),
+        ({"new": PASSWORD, "again": PASSWORD}, "new"),
+        ({"new": "ana@agency.example", "again": "ana@agency.example"}, "new"),
+    ],
+)
+def test_a_mistake_is_told_beside_its_field(as_ana, ana, changes, field):
+    before = Member.get_by_id(ana.id).password_hash
+    answer = as_ana.post("/account/password", data={**TYPED, **changes})
+    assert answer.status_code == 422
+    assert f'id="f-{field}-error"' in answer.text
+    assert Member.get_by_id(ana.id).password_hash == before
+
+
+def test_a_stolen_session_cannot_guess_the_password(as_ana, ana):
+    wrong = {**TYPED, "present": "not the password at all"}
+    for _ in range(5):
+        as_ana.post("/account/password", data=wrong)
+    assert as_ana.post("/account/password", data=TYPED).status_code == 422
+    assert as_ana.get("/").status_code == 200
+
+
+def test_guessing_here_does_not_shut_the_door(app, as_ana, ana):
+    wrong = {**TYPED, "present": "not the password at all"}
+    for _ in range(5):
+        as_ana.post("/account/password", data=wrong)
+    assert app.test_client().signs_in("ana@agency.example", PASSWORD).status_code == 303

@@ -1,0 +1,97 @@
+"""Nothing changes because some other page made a browser send something."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.models.audit import Entry
+from app.views.guards import OPEN
+from tests.web.conftest import Person
+
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+SIGNED = "agent.notice"
+
+
+def raw_post(person, path, **more):
+    """Post as something that is not our page does."""
+    return super(Person, person).post(path, **more)
+
+
+def unsafe_paths(app):
+    return [
+        (rule.endpoint, app.url_map.bind("localhost").build(rule.endpoint, _values(rule), "POST"))
+        for rule in app.url_map.iter_rules()
+        if rule.methods & UNSAFE
+    ]
+
+
+def _values(rule):
+    return {name: "x" if name == "token" else 1 for name in rule.arguments}
+
+
+def test_a_form_of_our_own_is_accepted(as_ben, jobs):
+    assert as_ben.post("/sites/new", data={"url": "museum.example"}).status_code == 303
+
+
+def test_every_unsafe_route_needs_the_token(app, as_ana):
+    found = unsafe_paths(app)
+    assert len(found) > 15
+    assert SIGNED in dict(found)
+    for endpoint, path in found:
+        refused = raw_post(as_ana, path).status_code == 400
+        assert refused is (endpoint != SIGNED), endpoint
+
+
+def test_every_unsafe_route_refuses_other_pages_even_with_the_token(app, as_ana):
+    for endpoint, path in unsafe_paths(app):
+        if endpoint != SIGNED:
+            answer = as_ana.post(path, headers={"Sec-Fetch-Site": "cross-site"})
+            assert answer.status_code == 400, endpoint
+
+
+def test_only_the_notice_is_exempt(app):
+    csrf = app.extensions["csrf"]
+    assert csrf._exempt_views == {"app.views.agent.notice"}
+    assert csrf._exempt_blueprints == set()
+    assert SIGNED in OPEN
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "null"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "http://localhost.evil.example"},
+        {"Origin": "https://localhost"},
+        {"Origin": "http://localhost:8001"},
+        {"Origin": ""},
+    ],
+)
+def test_a_request_that_began_elsewhere_is_refused(as_ana, headers):
+    answer = as_ana.post("/account/sessions/end-others", headers=headers)
+    assert answer.status_code == 400
+    assert "This form was not accepted" in answer.text
+    assert Entry.newest(limit=1)[0].event == "form_refused"
+
+
+def test_a_browser_that_says_nothing_of_its_origin_needs_the_token_all_the_same(as_ana):
+    path, token = "/account/sessions/end-others", as_ana.token()
+    assert raw_post(as_ana, path, data={"csrf_token": token}).status_code == 303
+    assert raw_post(as_ana, path, data={"csrf_token": "nonsense"}).status_code == 400
+
+
+def test_a_token_of_somebody_else_does_not_count(as_ana, as_ben):
+    data = {"csrf_token": as_ben.token()}
+    assert raw_post(as_ana, "/account/sessions/end-others", data=data).status_code == 400
+
+
+def test_no_page_changes_anything_by_being_looked_at(app, as_ana, site):
+    before = Entry.head().seq
+    for rule in app.url_map.iter_rules():
+        if "GET" in rule.methods and rule.endpoint != "static":
+            path = app.url_map.bind("localhost").build(rule.endpoint, _values(rule))
+            as_ana.get(path)
+    assert Entry.head().seq == before

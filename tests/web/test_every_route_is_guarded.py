@@ -1,0 +1,91 @@
+"""Route by route: who may, and who is turned away. A new route has to be added here."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain import access
+from app.models.accounts import ROLES
+from app.views.guards import OPEN, may
+
+# endpoint: the verb it needs.
+NEEDS = {
+    "account.show": "account",
+    "account.change_password": "account",
+    "account.end_session": "account",
+    "account.end_other_sessions": "account",
+    "audit.index": "audit",
+    "audit.site": "audit",
+    "entrance.sign_out": "account",
+    "people.index": "people",
+    "people.invite": "people",
+    "people.renew": "people",
+    "people.disable": "people",
+    "people.enable": "people",
+    "sites.index": "see",
+    "sites.new": "pair",
+    "sites.add": "pair",
+    "sites.show": "see",
+    "sites.progress": "see",
+    "sites.token": "pair",
+    "sites.cancel": "pair",
+    "sites.try_now": "pair",
+    "sites.sync": "sync",
+    "sites.revoke": "revoke",
+    "sites.certificate": "see",
+    "sites.forget": "revoke",
+    "sites.plugin_zip": "see",
+    "sites.what_leaves": "see",
+}
+# role: what it may. Everything else it may not.
+MAY = {
+    "owner": {"account", "see", "audit", "pair", "sync", "revoke", "people"},
+    "operator": {"account", "see", "audit", "pair", "sync", "revoke"},
+    "viewer": {"account", "see", "audit"},
+}
+
+
+def ask(person, app, endpoint):
+    rule = next(app.url_map.iter_rules(endpoint))
+    values = {name: "x" if name == "token" else 4711 for name in rule.arguments}
+    method = "POST" if "POST" in rule.methods else "GET"
+    path = app.url_map.bind("localhost").build(endpoint, values, method)
+    return person.post(path) if method == "POST" else person.get(path)
+
+
+def test_the_table_of_roles_is_this_one():
+    assert set(MAY) == set(ROLES)
+    for role in ROLES:
+        assert {verb for verb in access.TABLE if access.may(role, verb)} == MAY[role]
+    assert not any(access.may(role, verb) for role in ("", "site") for verb in access.TABLE)
+
+
+def test_every_route_is_open_or_stands_in_the_table(app):
+    endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
+    assert endpoints == OPEN | NEEDS.keys()
+    assert not OPEN & NEEDS.keys()
+
+
+@pytest.mark.parametrize("endpoint", sorted(NEEDS))
+def test_each_role_gets_what_the_table_says(app, as_ana, as_ben, as_cleo, endpoint):
+    for person, role in ((as_ana, "owner"), (as_ben, "operator"), (as_cleo, "viewer")):
+        refused = ask(person, app, endpoint).status_code == 403
+        assert refused is (NEEDS[endpoint] not in MAY[role]), role
+
+
+@pytest.mark.parametrize("endpoint", sorted(NEEDS))
+def test_a_stranger_is_sent_to_sign_in(app, as_nobody, endpoint):
+    answer = ask(as_nobody, app, endpoint)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/sign-in")
+
+
+def test_a_route_without_a_guard_is_refused_to_everybody(app, as_ana, as_nobody):
+    app._got_first_request = False
+    app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
+    app.add_url_rule("/guarded", "guarded", may("see")(lambda: "shown"))
+    for person in (as_ana, as_nobody):
+        answer = person.get("/forgotten")
+        assert answer.status_code == 403
+        assert "secret" not in answer.text
+    assert as_ana.get("/guarded").text == "shown"

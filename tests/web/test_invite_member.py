@@ -1,0 +1,155 @@
+"""An owner adds a colleague, gives them a new link, shuts them out and lets them in again."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+
+import pytest
+
+from app.domain import links
+from app.models.accounts import Member
+from app.models.audit import Entry
+from tests.factories import PASSWORD, make_member
+
+BEN = {"name": "Ben", "email": "ben@agency.example", "role": "operator"}
+CHOSEN = {"password": PASSWORD, "again": PASSWORD}
+
+
+def link_in(answer, config) -> str:
+    """The path of the link that this page shows."""
+    text = re.search(r"<textarea[^>]*>\s*(http[^<]+)</textarea>", answer.text).group(1)
+    return html.unescape(text).strip().removeprefix(config.origin)
+
+
+def test_a_colleague_chooses_a_password_by_the_link_and_is_in(app, as_ana, config):
+    answer = as_ana.post("/people", data=BEN)
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["Cache-Control"]
+    link = link_in(answer, config)
+    assert "Invited" in as_ana.get("/people").text
+    ben = app.test_client()
+    page = ben.get(link).text
+    assert "ben@agency.example" in page
+    assert "operator" in page
+    assert ben.post(link, data=CHOSEN).headers["Location"] == "/"
+    assert "Ben" in ben.get("/").text
+    assert ben.get("/people").status_code == 403
+    events = [entry.event for entry in Entry.newest()]
+    assert {"member_created", "password_chosen", "signed_in"} <= set(events)
+
+
+def test_the_link_is_shown_once_and_works_once(app, as_ana, config):
+    link = link_in(as_ana.post("/people", data=BEN), config)
+    assert link not in as_ana.get("/people").text
+    app.test_client().post(link, data=CHOSEN)
+    assert app.test_client().get(link).status_code == 410
+    assert app.test_client().post(link, data=CHOSEN).status_code == 410
+
+
+def test_the_link_dies_after_three_days(as_ana, as_nobody, config, monkeypatch):
+    link = link_in(as_ana.post("/people", data=BEN), config)
+    monkeypatch.setattr(links, "INVITATION_FOR", timedelta(seconds=-1))
+    assert as_nobody.post(link, data=CHOSEN).status_code == 410
+
+
+def test_a_set_up_link_is_no_invitation(app, as_nobody, config):
+    token = links.setup_link(config).rsplit("/", 1)[1]
+    assert as_nobody.get(f"/invitation/{token}").status_code == 410
+    assert as_nobody.get("/invitation/nonsense").status_code == 410
+
+
+def test_a_weak_password_is_refused_and_the_link_goes_on_working(app, as_ana, config):
+    link = link_in(as_ana.post("/people", data=BEN), config)
+    ben = app.test_client()
+    assert ben.post(link, data={"password": "short", "again": "short"}).status_code == 422
+    assert ben.post(link, data=CHOSEN).status_code == 303
+
+
+def test_one_who_is_invited_cannot_sign_in_yet(app, as_ana):
+    as_ana.post("/people", data=BEN)
+    for password in ("", "!", PASSWORD):
+        assert app.test_client().signs_in("ben@agency.example", password).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"email": "ben"}, "email"),
+        ({"role": "god"}, "role"),
+        ({"email": "ANA@agency.example"}, "email"),
+    ],
+)
+def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_ana, changes, field):
+    answer = as_ana.post("/people", data={**BEN, **changes})
+    assert answer.status_code == 422
+    assert f'id="f-{field}-error"' in answer.text
+    assert ('value="Ben"' in answer.text) is (field != "name")
+    assert Member.select().count() == 1
+
+
+def test_names_stay_text(as_ana):
+    as_ana.post("/people", data={**BEN, "name": "<script>alert(1)</script>{{7*7}}"})
+    text = as_ana.get("/people").text
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;{{7*7}}" in text
+
+
+def test_only_an_owner_manages_people(as_ben, as_cleo):
+    for person in (as_ben, as_cleo):
+        assert 'href="/people"' not in person.get("/").text
+        assert person.get("/people").status_code == 403
+        for path in ("/people", "/people/1/link", "/people/1/disable", "/people/1/enable"):
+            assert person.post(path, data=BEN).status_code == 403
+        assert Entry.newest(limit=1)[0].event == "access_refused"
+
+
+# ---- afterwards ----
+
+
+def test_a_new_link_replaces_the_old_one_and_ends_sessions(app, as_ana, as_ben, ben, config):
+    first = link_in(as_ana.post(f"/people/{ben.id}/link"), config)
+    assert as_ben.get("/").status_code == 303
+    second = link_in(as_ana.post(f"/people/{ben.id}/link"), config)
+    assert app.test_client().get(first).status_code == 410
+    assert app.test_client().post(second, data=CHOSEN).status_code == 303
+
+
+def test_one_who_is_disabled_is_out_at_once_and_stays_out(app, as_ana, as_ben, ben, config):
+    link = link_in(as_ana.post(f"/people/{ben.id}/link"), config)
+    assert as_ana.post(f"/people/{ben.id}/disable").status_code == 303
+    assert "Ben can no longer sign in" in as_ana.get("/people").text
+    assert as_ben.get("/").status_code == 303
+    assert app.test_client().get(link).status_code == 410
+    assert app.test_client().signs_in("ben@agency.example", PASSWORD).status_code == 422
+    assert as_ana.post(f"/people/{ben.id}/disable").status_code == 409
+    assert as_ana.post(f"/people/{ben.id}/link").status_code == 409
+
+
+def test_one_who_is_enabled_again_signs_in_but_old_sessions_stay_dead(app, as_ana, as_ben, ben):
+    as_ana.post(f"/people/{ben.id}/disable")
+    as_ana.post(f"/people/{ben.id}/enable")
+    assert as_ben.get("/").status_code == 303
+    assert app.test_client().signs_in("ben@agency.example", PASSWORD).status_code == 303
+    assert as_ana.post(f"/people/{ben.id}/enable").status_code == 409
+
+
+def test_the_last_owner_cannot_be_disabled(as_ana, ana):
+    make_member("Ivo", "owner", password_hash="!")
+    answer = as_ana.post(f"/people/{ana.id}/disable")
+    assert answer.status_code == 409
+    assert "Somebody has to own Aura" in answer.text
+    assert as_ana.get("/").status_code == 200
+
+
+def test_one_of_two_owners_can_be_disabled(as_ana):
+    other = make_member("Olga", "owner")
+    assert as_ana.post(f"/people/{other.id}/disable").status_code == 303
+    assert Member.get_by_id(other.id).is_disabled
+
+
+def test_people_nobody_knows_are_not_found(as_ana):
+    for verb in ("link", "disable", "enable"):
+        assert as_ana.post(f"/people/999/{verb}").status_code == 404

@@ -1,0 +1,95 @@
+"""Whatever goes wrong, a page says what happened and what to do next."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.domain import sessions
+from app.domain.errors import OpsError
+from app.views import errors
+
+
+@pytest.fixture
+def broken(app, monkeypatch):
+    """The list of sites fails, as it would for a person: the page, not the traceback."""
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    def fail(*_args, **_kwargs):
+        raise ZeroDivisionError("a secret in a traceback")
+
+    monkeypatch.setattr("app.views.sites.list_sites", fail)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("get", "/nothing", 404, "There is no page under this address"),
+        ("get", "/sites/4711", 404, "There is no such site"),
+        ("get", "/sign-out", 405, "This address answers to a form only"),
+        ("get", "/setup/x", 410, "This set-up link has expired or was used"),
+        ("post", "/sites/4711/sync", 404, "There is no such site"),
+    ],
+)
+def test_each_refusal_is_a_page_with_a_next_step(as_ana, method, path, status, words):
+    answer = getattr(as_ana, method)(path)
+    assert answer.status_code == status
+    assert words in answer.text
+    assert "Next step" in answer.text
+    assert answer.text.count("<h1>") == 1
+    assert "Ana" in answer.text
+
+
+def test_a_stranger_gets_the_page_without_the_frame(as_nobody):
+    text = as_nobody.get("/nothing").text
+    assert "Next step" in text
+    assert "Sign out" not in text
+
+
+def test_405_names_what_is_allowed(as_ana):
+    assert "POST" in as_ana.get("/sign-out").headers["Allow"]
+
+
+def test_too_much_is_refused_before_it_is_read(as_ana):
+    assert as_ana.post("/sites/new", data={"name": "x" * 300_000}).status_code == 413
+
+
+def test_every_refusal_of_the_domain_has_a_page():
+    def below(kind):
+        return {kind} | {one for child in kind.__subclasses__() for one in below(child)}
+
+    known = tuple(kind for kind, _ in errors._REFUSALS)
+    assert all(issubclass(kind, known) for kind in below(OpsError) - {OpsError})
+
+
+def test_a_failure_shows_a_reference_that_the_log_has_too(broken, as_ana, caplog):
+    answer = as_ana.get("/")
+    assert answer.status_code == 500
+    reference = re.search(r"Reference: <code>([0-9a-f]{8})</code>", answer.text).group(1)
+    assert f"Reference {reference}: GET / failed" in caplog.text
+    assert "a secret in a traceback" not in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_a_failure_of_the_database_itself_is_still_a_page(app, as_ana, monkeypatch):
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    def fail(*_args, **_kwargs):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sessions, "resume", fail)
+    answer = as_ana.get("/")
+    assert answer.status_code == 500
+    assert "Something broke" in answer.text
+
+
+def test_the_log_never_holds_a_one_time_link(app, as_nobody, monkeypatch, caplog):
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    def fail(*_args, **_kwargs):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("app.views.entrance.links.check_setup", fail)
+    assert as_nobody.get("/setup/a-one-time-secret").status_code == 500
+    assert "a-one-time-secret" not in caplog.text

@@ -1,0 +1,100 @@
+"""Every answer, page, file or refusal, tells the browser to do no more than it must."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app import create_app, queue
+from app.models.base import db
+from app.views import headers
+from tests.web.conftest import Person
+
+PAGES = ("/", "/sign-in", "/account", "/nothing-here", "/static/app.css", "/setup/nonsense")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_answer_carries_them(as_ana, path):
+    with as_ana.get(path) as answer:
+        for name, value in headers.ALWAYS.items():
+            assert answer.headers[name] == value
+        assert "Strict-Transport-Security" not in answer.headers
+
+
+def test_the_policy_allows_nothing_but_our_own_files():
+    policy = dict(part.split(" ", 1) for part in headers.POLICY.split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert "unsafe" not in headers.POLICY
+    assert "*" not in headers.POLICY
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/account", "/nothing-here"])
+def test_pages_are_never_stored(as_ana, path):
+    assert as_ana.get(path).headers["Cache-Control"] == "no-store"
+
+
+def test_files_are_kept_under_an_address_that_changes_with_them(as_ana):
+    link = re.search(r'href="(/static/app\.css\?v=[0-9a-f]{12})"', as_ana.get("/").text).group(1)
+    with as_ana.get(link) as kept, as_ana.get("/static/app.css") as asked_for_again:
+        assert "immutable" in kept.headers["Cache-Control"]
+        assert "immutable" not in asked_for_again.headers["Cache-Control"]
+    assert as_ana.get("/static/none.css?v=1").headers["Cache-Control"] == "no-store"
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(as_nobody):
+    cookie = as_nobody.get("/sign-in").headers["Set-Cookie"]
+    assert cookie.startswith("aura=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Secure" not in cookie
+
+
+# ---- under https, behind a proxy ----
+
+
+@pytest.fixture
+def https(database, jobs):
+    """A function that starts Aura for an https origin, with so many proxies in front."""
+
+    def start(**changes):
+        made = create_app(
+            database.__class__.for_tests(
+                database.var_dir, database_url=database.database_url,
+                origin="https://aura.test", **changes,
+            )
+        )  # fmt: skip
+        made.test_client_class = Person
+        queue.use(jobs)
+        return made.test_client()
+
+    yield start
+    db.close()
+
+
+def test_https_makes_cookies_secure_and_is_demanded_from_then_on(https):
+    answer = https().get("/sign-in", base_url="https://aura.test")
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-aura=")
+    assert "Secure" in cookie
+    assert "Path=/;" in cookie
+    assert "Domain" not in cookie
+    assert answer.headers["Strict-Transport-Security"] == headers.HSTS
+
+
+def test_a_forwarded_address_counts_only_from_a_proxy_that_was_announced(https):
+    sent = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Host": "evil.example"}
+    assert https().get("/sign-in", headers=sent).status_code == 200
+    assert https(proxy_hops=1).get("/sign-in", headers=sent).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["evil.example", "aura.test.evil.example", "", "aura.test@evil"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_another_name_gets_no_page(app, host, method):
+    browser = app.test_client()
+    answer = getattr(super(Person, browser), method)("/sign-in", headers={"Host": host})
+    assert answer.status_code == 400
+    assert "<a" not in answer.text
+    assert "Content-Security-Policy" in answer.headers

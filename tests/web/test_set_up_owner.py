@@ -1,0 +1,104 @@
+"""The first person follows the link that was printed, and owns the agency from then on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from itsdangerous import URLSafeTimedSerializer
+
+from app.domain import links
+from app.models.accounts import Member
+from app.models.audit import Entry
+from app.models.installation import Setting
+from tests.factories import PASSWORD
+
+TYPED = {
+    "name": "Ana Jansen",
+    "email": " Ana@Agency.example ",
+    "password": PASSWORD,
+    "again": PASSWORD,
+}
+
+
+@pytest.fixture
+def link(app, config) -> str:
+    """The path of the link as it was printed."""
+    return links.setup_link(config).removeprefix(config.origin)
+
+
+def test_the_link_makes_the_owner_and_signs_them_in(as_nobody, link):
+    assert "Set up Aura" in as_nobody.get(link).text
+    answer = as_nobody.post(link, data=TYPED)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert "Ana Jansen" in as_nobody.get("/").text
+    owner = Member.get()
+    assert (owner.name, owner.email, owner.role) == ("Ana Jansen", "ana@agency.example", "owner")
+    assert owner.password_hash.startswith("$argon2id$")
+    assert [entry.event for entry in Entry.newest()] == ["signed_in", "owner_created"]
+
+
+def test_the_link_works_once(app, as_nobody, link, config):
+    as_nobody.post(link, data=TYPED)
+    other = app.test_client()
+    assert other.get(link).status_code == 410
+    assert other.post(link, data={**TYPED, "email": "eve@evil.example"}).status_code == 410
+    assert Member.select().count() == 1
+    assert links.setup_link(config) is None
+
+
+def test_the_link_of_an_earlier_start_works_beside_the_newer_one(as_nobody, link, config):
+    assert links.setup_link(config)
+    assert as_nobody.get(link).status_code == 200
+
+
+def test_the_link_dies_after_an_hour(as_nobody, link, config, monkeypatch):
+    token = link.rsplit("/", 1)[1]
+    monkeypatch.setattr(links, "SETUP_FOR", timedelta(seconds=-1))
+    assert as_nobody.get(f"/setup/{token}").status_code == 410
+    assert as_nobody.post(f"/setup/{token}", data=TYPED).status_code == 410
+    assert not Member.anybody()
+
+
+@pytest.mark.parametrize("salt", ["aura.invitation", "cookie-session", "aura.set-up"])
+def test_a_link_of_another_purpose_or_installation_opens_nothing(as_nobody, link, config, salt):
+    payload = "another installation" if salt == "aura.set-up" else Setting.read("setup_nonce")
+    token = URLSafeTimedSerializer(config.secret_key, salt=salt).dumps(payload)
+    assert as_nobody.get(f"/setup/{token}").status_code == 410
+    other = "A" if link[-9] != "A" else "B"
+    assert as_nobody.get(f"{link[:-9]}{other}{link[-8:]}").status_code == 410
+    assert as_nobody.get("/setup/nonsense").status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": " "}, "name"),
+        ({"name": "x" * 121}, "name"),
+        ({"name": "Ana\u202egnp"}, "name"),
+        ({"email": "ana"}, "email"),
+        ({"email": "a b@c"}, "email"),
+        ({"email": "a" * 250 + "@b.example"}, "email"),
+        ({"password": "short"}, "password"),
+        ({"again": "something else entirely"}, "again"),
+    ],
+)
+def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_nobody, link, changes, field):
+    answer = as_nobody.post(link, data={**TYPED, **changes})
+    assert answer.status_code == 422
+    assert f'id="f-{field}-error"' in answer.text
+    if field != "name":
+        assert 'value="Ana Jansen"' in answer.text
+    assert PASSWORD not in answer.text
+    assert not Member.anybody()
+
+
+def test_several_mistakes_are_told_at_once(as_nobody, link):
+    answer = as_nobody.post(link, data={"name": "", "email": "", "password": "", "again": ""})
+    assert "3 things need another look" in answer.text
+
+
+def test_whoever_comes_without_the_link_is_told_where_it_is(as_nobody):
+    text = as_nobody.get("/sign-in").text
+    assert "Nobody has an account here yet" in text
+    assert "flask --app wsgi setup-link" in text
