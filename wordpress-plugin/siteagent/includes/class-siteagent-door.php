@@ -67,23 +67,27 @@ final class Siteagent_Door {
 	/**
 	 * The route's permission callback: only what the gate admits is called.
 	 *
+	 * WordPress asks again while it lists the allowed methods; a request is admitted once.
+	 *
 	 * @return true|WP_Error
 	 */
 	public function permit() {
-		$admitted = $this->admit( true );
-		if ( $admitted instanceof Siteagent_Response ) {
-			$this->response = $admitted;
-			return new WP_Error( 'siteagent_refused', 'Refused.', array( 'status' => $admitted->status() ) );
+		if ( null === $this->admitted && null === $this->response ) {
+			$admitted = $this->admit( true );
+			if ( $admitted instanceof Siteagent_Response ) {
+				$this->response = $admitted;
+			} else {
+				$this->admitted = $admitted;
+			}
 		}
-		$this->admitted = $admitted;
-		return true;
+		return null !== $this->admitted ? true : new WP_Error( 'siteagent_refused', 'Refused.', array( 'status' => $this->response->status() ) );
 	}
 
 	/**
 	 * The route's callback.
 	 */
 	public function enter(): WP_REST_Response {
-		if ( null !== $this->admitted ) {
+		if ( null === $this->response && null !== $this->admitted ) {
 			$this->response = $this->answer( $this->admitted );
 		}
 		return new WP_REST_Response( null, null === $this->response ? 401 : $this->response->status() );

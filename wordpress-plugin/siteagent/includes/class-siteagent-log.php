@@ -128,7 +128,11 @@ final class Siteagent_Log {
 	 */
 	public function recent( int $limit, int $offset ): array {
 		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} ORDER BY seq DESC LIMIT %d OFFSET %d", $limit, $offset );
-		return array_map( array( $this, 'entry' ), (array) $this->db->get_results( $query, ARRAY_A ) );
+		// Before the first entry there is no table.
+		$shown = $this->db->suppress_errors( true );
+		$rows  = (array) $this->db->get_results( $query, ARRAY_A );
+		$this->db->suppress_errors( $shown );
+		return array_map( array( $this, 'entry' ), $rows );
 	}
 
 	/**

@@ -1,0 +1,478 @@
+"""Requests to a real site: strangers get one refusal, the key's holder an exact and signed one."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import requests
+
+from app import protocol
+from app.siteclient import SiteError
+from tests.plugin.dashboard import Paired, new_token, pair
+from tests.plugin.test_admin import forget
+from tests.plugin.wp_admin import Person
+
+UNAUTHORIZED = {"siteagent": 1, "code": "unauthorized"}
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    yield connect(wp)
+    forget(wp)
+
+
+def connect(wp) -> Paired:
+    """What an administrator's consent does, without the forms."""
+    token = new_token(wp.url)
+    accept = "$p = siteagent()->pairing(); $p->accept($p->read_token('%s'), true, 'user:1');"
+    wp.evaluate(accept % token.text())
+    return pair(token)
+
+
+def sign(paired: Paired, document: dict[str, Any] | bytes, **changed: Any) -> protocol.SentRequest:
+    """A request with a right MAC over whatever it holds."""
+    body = document if isinstance(document, bytes) else protocol.canonical(document)
+    channel = paired.channel
+    given = {
+        "key": channel.send_key,
+        "keyid": channel.keyid,
+        "created": int(time.time()),
+        "nonce": protocol.new_nonce(),
+    }
+    url = changed.pop("url", channel.endpoint)
+    return protocol.sign_request(url, body, **{**given, **changed})
+
+
+def ping(paired: Paired, **changed: Any) -> protocol.SentRequest:
+    return sign(paired, {"v": 1, "op": "ping", "by": "Ben"}, **changed)
+
+
+def send(sent: protocol.SentRequest, **changed: Any) -> requests.Response:
+    given = {"url": sent.url, "data": sent.body, "headers": sent.headers, "method": "POST"}
+    return requests.request(**{**given, **changed}, timeout=30, allow_redirects=False)
+
+
+def document_of(paired: Paired, sent: protocol.SentRequest, answer: requests.Response) -> Any:
+    """A signed answer's content; fails when the signature is not this site's."""
+    protocol.verify_response(
+        sent,
+        status=answer.status_code,
+        headers=answer.headers,
+        body=answer.content,
+        key=paired.channel.receive_key,
+    )
+    return json.loads(answer.content)
+
+
+def refused_as(code: str, paired: Paired, sent: protocol.SentRequest, **changed: Any) -> Any:
+    answer = document_of(paired, sent, send(sent, **changed))
+    assert answer["ok"] is False
+    assert answer["error"]["code"] == code
+    return answer["error"]
+
+
+def is_turned_away(answer: requests.Response) -> bool:
+    """Exactly what every stranger gets: nothing in it tells why."""
+    return (
+        answer.status_code == 401
+        and answer.json() == UNAUTHORIZED
+        and not protocol.is_signed(answer.headers)
+        and "Set-Cookie" not in answer.headers
+    )
+
+
+# ---- what works ----
+
+
+def test_a_signed_request_is_answered_and_the_answer_is_signed(wp, paired) -> None:
+    sent = ping(paired)
+    answer = send(sent)
+    assert document_of(paired, sent, answer)["ok"] is True
+    assert answer.headers["Cache-Control"] == "no-store, no-transform"
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/wp-json/siteagent/v1/rpc", "/?rest_route=/siteagent/v1/rpc"])
+def test_every_address_of_the_site_answers(wp, paired, path) -> None:
+    sent = ping(paired, url=wp.url + path)
+    assert document_of(paired, sent, send(sent))["ok"] is True
+
+
+def test_the_report_is_sent_once_and_named_afterwards(wp, paired) -> None:
+    first = paired.ask("report", have=None).document
+    again = paired.ask("report", have=first["digest"]).document
+    assert again == {
+        "v": 1,
+        "ok": True,
+        "op": "report",
+        "digest": first["digest"],
+        "unchanged": True,
+    }
+
+
+# ---- strangers ----
+
+
+@pytest.mark.parametrize("name", ["Signature", "Signature-Input", "Content-Digest", "Content-Type"])
+def test_missing_empty_and_doubled_headers_are_turned_away(wp, paired, name) -> None:
+    sent = ping(paired)
+    others = {key: value for key, value in sent.headers.items() if key != name}
+    assert is_turned_away(send(sent, headers=others))
+    assert is_turned_away(send(sent, headers={**others, name: ""}))
+    doubled = f"{sent.headers[name]}, {sent.headers[name]}"
+    assert is_turned_away(send(sent, headers={**others, name: doubled}))
+
+
+def test_a_header_beyond_its_size_is_turned_away(wp, paired) -> None:
+    sent = ping(paired)
+    huge = sent.headers | {"Signature-Input": sent.headers["Signature-Input"] + "A" * 5000}
+    answer = send(sent, headers=huge)
+    assert answer.status_code in (400, 413, 431)
+    assert not protocol.is_signed(answer.headers)
+
+
+def test_unknown_key_wrong_mac_and_no_signature_get_the_same_bytes(wp, paired) -> None:
+    answers = [
+        send(ping(paired, keyid="nobody.1")),
+        send(ping(paired, key=b"x" * 32)),
+        requests.post(paired.channel.endpoint, data=b"{}", timeout=30),
+        requests.post(paired.channel.endpoint, timeout=30),
+    ]
+    assert all(is_turned_away(answer) for answer in answers)
+    assert len({answer.content for answer in answers}) == 1
+
+
+def test_a_request_for_another_site_is_turned_away(wp, paired) -> None:
+    sent = ping(paired, url="https://other.example/wp-json/siteagent/v1/rpc")
+    assert is_turned_away(send(sent, url=paired.channel.endpoint))
+
+
+def test_a_message_reflected_in_the_other_direction_is_turned_away(wp, paired) -> None:
+    sent = ping(paired)
+    answer = send(sent)
+    back = {name: answer.headers[name] for name in sent.headers if name in answer.headers}
+    assert is_turned_away(send(sent, headers=back, data=answer.content))
+    own_key = ping(paired, key=paired.channel.receive_key)
+    assert is_turned_away(send(own_key))
+
+
+def test_a_swapped_algorithm_or_another_version_is_turned_away(wp, paired) -> None:
+    sent = ping(paired)
+    given = sent.headers["Signature-Input"]
+    for old, new in (
+        ("hmac-sha256", "none"),
+        ("hmac-sha256", "ed25519"),
+        ("siteagent-req/1", "siteagent-req/0"),
+        ("siteagent-req/1", "siteagent-note/1"),
+    ):
+        changed = sent.headers | {"Signature-Input": given.replace(old, new)}
+        assert is_turned_away(send(sent, headers=changed))
+
+
+@pytest.mark.parametrize("created", [-1, 1.5, "x", 10**13])
+def test_an_impossible_moment_is_turned_away(wp, paired, created) -> None:
+    sent = ping(paired)
+    given = sent.headers["Signature-Input"]
+    now = given.split("created=")[1].split(";")[0]
+    changed = sent.headers | {"Signature-Input": given.replace(now, str(created))}
+    assert is_turned_away(send(sent, headers=changed))
+
+
+def test_too_much_is_turned_away_before_it_is_looked_at(wp, paired) -> None:
+    answer = requests.post(
+        paired.channel.endpoint, data=b"x" * (10 * 1024 * 1024), headers=ping(paired).headers,
+        timeout=60,
+    )  # fmt: skip
+    assert answer.status_code == 413
+    assert answer.json() == {"siteagent": 1, "code": "too_large"}
+
+
+def test_an_administrators_cookie_alone_opens_nothing(wp, paired) -> None:
+    ana = Person(wp.url, wp.admin, wp.password)
+    nonce = wp.evaluate("wp_set_current_user(1); return wp_create_nonce('wp_rest');")
+    for headers in ({}, {"X-WP-Nonce": nonce}):
+        answer = ana.session.post(
+            paired.channel.endpoint, json={"v": 1, "op": "report"}, headers=headers, timeout=30
+        )
+        assert is_turned_away(answer)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_other_methods_open_nothing(wp, paired, method) -> None:
+    answer = send(ping(paired), method=method)
+    assert not protocol.is_signed(answer.headers)
+    assert b'"ok":true' not in answer.content
+
+
+@pytest.mark.parametrize("more", ["_method=GET", "_envelope", "_jsonp=x", "_fields=op", "x=1"])
+def test_a_query_beside_the_route_is_turned_away(wp, paired, more) -> None:
+    sent = ping(paired)
+    assert is_turned_away(send(sent, url=f"{sent.url}&{more}"))
+    pretty = ping(paired, url=f"{wp.url}/wp-json/siteagent/v1/rpc")
+    assert is_turned_away(send(pretty, url=f"{pretty.url}?{more}"))
+
+
+def test_an_overridden_method_is_turned_away(wp, paired) -> None:
+    sent = ping(paired)
+    headers = sent.headers | {"X-HTTP-Method-Override": "GET"}
+    assert is_turned_away(send(sent, headers=headers))
+
+
+def test_a_route_named_in_the_body_opens_nothing(wp, paired) -> None:
+    answer = requests.post(
+        wp.url, data={"rest_route": "/siteagent/v1/rpc"}, timeout=30, allow_redirects=False
+    )
+    assert not protocol.is_signed(answer.headers)
+    assert b"siteagent" not in answer.content or is_turned_away(answer)
+
+
+def test_strangers_cannot_fill_the_table_or_the_log(wp, paired) -> None:
+    count = (
+        "global $wpdb; return array((int) $wpdb->get_var('SELECT COUNT(*) FROM '"
+        ". $wpdb->base_prefix . 'siteagent_nonce'), siteagent()->log()->count());"
+    )
+    before = wp.evaluate(count)
+    for _ in range(60):
+        assert is_turned_away(send(ping(paired, key=b"x" * 32)))
+    after = wp.evaluate(count)
+    assert after[0] == before[0]
+    assert after[1] - before[1] <= 20
+
+
+def test_the_reason_stands_in_the_sites_own_log(wp, paired) -> None:
+    forget_strangers = "global $wpdb; siteagent()->log()->drop();"
+    wp.evaluate(forget_strangers)
+    send(ping(paired, keyid="nobody.1"))
+    (entry,) = wp.evaluate("return siteagent()->log()->recent(1, 0);")
+    assert entry["event"] == "stranger_refused"
+    assert entry["facts"]["reason"] == "unknown_key: nobody.1"
+
+
+# ---- the holder of the key ----
+
+
+def test_a_byte_changed_on_the_way_is_told_exactly(wp, paired) -> None:
+    sent = ping(paired)
+    error = refused_as("digest_mismatch", paired, sent, data=b"\xef\xbb\xbf" + sent.body)
+    assert error["bytes"] == len(sent.body) + 3
+
+
+@pytest.mark.parametrize("apart", [-301, 301, -86400, 86400])
+def test_a_clock_that_is_off_is_told_with_the_sites_time(wp, paired, apart) -> None:
+    now = int(time.time())
+    error = refused_as("clock_skew", paired, ping(paired, created=now + apart))
+    assert abs(error["site_time"] - now) < 10
+    assert error["your_created"] == now + apart
+
+
+def test_the_same_request_again_is_refused(wp, paired) -> None:
+    sent = ping(paired)
+    assert document_of(paired, sent, send(sent))["ok"] is True
+    refused_as("replayed", paired, sent)
+    refused_as("replayed", paired, sent)
+
+
+def test_a_replay_is_refused_after_clearing_and_flushing(wp, paired) -> None:
+    sent = ping(paired)
+    send(sent)
+    wp.evaluate(
+        "siteagent()->guard()->clear(time()); wp_cache_flush(); delete_expired_transients();"
+    )
+    refused_as("replayed", paired, sent)
+
+
+def test_an_invalid_signature_burns_no_nonce(wp, paired) -> None:
+    nonce = protocol.new_nonce()
+    assert is_turned_away(send(ping(paired, nonce=nonce, key=b"x" * 32)))
+    good = ping(paired, nonce=nonce)
+    assert document_of(paired, good, send(good))["ok"] is True
+
+
+def test_of_eight_at_once_exactly_one_is_answered(wp, paired) -> None:
+    for _ in range(5):
+        sent, start = ping(paired), threading.Barrier(8)
+
+        def once(_: int, sent: Any = sent, start: threading.Barrier = start) -> bool:
+            start.wait()
+            return bool(document_of(paired, sent, send(sent))["ok"])
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(once, range(8))) == 1
+
+
+def test_without_the_table_it_is_made_and_without_a_chance_refused(wp, paired) -> None:
+    table = "global $wpdb; $t = $wpdb->base_prefix . 'siteagent_nonce';"
+    wp.evaluate(table + '$wpdb->query("DROP TABLE $t");')
+    sent = ping(paired)
+    assert document_of(paired, sent, send(sent))["ok"] is True
+    refused_as("replayed", paired, sent)
+    wp.evaluate(table + '$wpdb->query("DROP TABLE $t"); $wpdb->query("CREATE TABLE $t (x INT)");')
+    try:
+        refused_as("nonce_store_unavailable", paired, ping(paired))
+    finally:
+        wp.evaluate(table + '$wpdb->query("DROP TABLE $t");')
+
+
+@pytest.mark.parametrize("op", ["", "eval", "update", "PING", "ping ", "login", None, [], 1])
+def test_an_operation_that_is_not_on_the_list_is_refused(wp, paired, op) -> None:
+    refused_as("unknown_operation", paired, sign(paired, {"v": 1, "op": op, "by": "Ben"}))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"have": ""},
+        {"have": []},
+        {"have": {}},
+        {"have": 7},
+        {"have": "g" * 64},
+        {"have": None, "more": 1},
+    ],
+)
+def test_an_argument_of_another_kind_is_refused(wp, paired, arguments) -> None:
+    document = {"v": 1, "op": "report", "by": "Ben", **arguments}
+    refused_as("invalid_arguments", paired, sign(paired, document))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"v": 2}, {"v": "1"}, {"by": None}, {"by": ["Ben"]}, {"by": "x" * 3000}]
+)
+def test_a_wrong_envelope_is_refused(wp, paired, changed) -> None:
+    document = {"v": 1, "op": "ping", "by": "Ben", **changed}
+    refused_as("invalid_arguments", paired, sign(paired, document))
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b'"text"', b"[" * 3000 + b"]" * 3000])
+def test_a_body_that_is_no_document_is_refused(wp, paired, body) -> None:
+    refused_as("invalid_arguments", paired, sign(paired, body))
+
+
+def test_pairing_operations_are_closed_to_a_connection(wp, paired) -> None:
+    hello = {"pid": "x", "e_d": "A" * 43, "sign_d": "A" * 43, "dash": {}, "url": "x"}
+    document = {"v": 1, "op": "pair.hello", "by": "Ben", **hello}
+    refused_as("out_of_scope", paired, sign(paired, document))
+
+
+def test_a_wrong_revocation_secret_ends_nothing(wp, paired) -> None:
+    document = {"v": 1, "op": "revoke", "by": "x", "kid": paired.channel.keyid, "r": "A" * 43}
+    assert is_turned_away(send(sign(paired, document)))
+    unsigned = requests.post(paired.channel.endpoint, json=document, timeout=30)
+    assert is_turned_away(unsigned)
+    assert paired.ask("ping").document["ok"] is True
+
+
+# ---- other plugins ----
+
+
+@pytest.fixture
+def neighbour(wp) -> Iterator[Any]:
+    """Puts a must-use plugin of somebody else beside SiteAgent, for one test."""
+    path = "WPMU_PLUGIN_DIR . '/neighbour.php'"
+
+    def move_in(code: str) -> None:
+        wp.evaluate(f"file_put_contents({path}, <<<'NEIGHBOUR'\n<?php {code}\nNEIGHBOUR\n);")
+        time.sleep(2.5)  # opcache looks at files every two seconds
+
+    yield move_in
+    wp.evaluate(f"unlink({path});")
+    time.sleep(2.5)
+
+
+def test_a_plugin_that_closes_the_rest_api_is_not_in_the_way(wp, paired, neighbour) -> None:
+    neighbour(
+        "add_filter('rest_authentication_errors', function () {"
+        "return new WP_Error('closed', 'Members only', array('status' => 401)); }, 99);"
+        "add_filter('rest_enabled', '__return_false');"
+        "remove_action('init', 'rest_api_init');"
+    )
+    sent = ping(paired)
+    assert document_of(paired, sent, send(sent))["ok"] is True
+    assert paired.ask("report", have=None).document["ok"] is True
+
+
+def test_what_others_print_does_not_spoil_the_answer(wp, paired, neighbour) -> None:
+    neighbour(
+        'echo "\\xEF\\xBB\\xBF\\n<!-- cached -->";'
+        "add_action('init', function () { echo 'Deprecated: something'; });"
+        "setcookie('neighbour', '1');"
+    )
+    sent = ping(paired)
+    answer = send(sent)
+    assert document_of(paired, sent, answer)["ok"] is True
+    assert "Set-Cookie" not in answer.headers
+    assert paired.ask("report", have=None).document["ok"] is True
+
+
+def test_the_registered_route_stands_in_where_the_early_look_fails(wp, paired, neighbour) -> None:
+    # A language plugin may rewrite the address before WordPress routes it.
+    neighbour(
+        "$GLOBALS['was'] = $_SERVER['REQUEST_URI']; $_SERVER['REQUEST_URI'] = '/elsewhere';"
+        "$_GET['rest_route'] = '/';"
+        "add_action('plugins_loaded', function () {"
+        "$_SERVER['REQUEST_URI'] = $GLOBALS['was'];"
+        "$_GET['rest_route'] = '/siteagent/v1/rpc'; }, 5);"
+        "add_filter('rest_authentication_errors', function () {"
+        "return new WP_Error('closed', 'Members only', array('status' => 401)); }, 99);"
+    )
+    sent = ping(paired)
+    assert document_of(paired, sent, send(sent))["ok"] is True
+    refused_as("replayed", paired, sent)
+    assert paired.ask("report", have=None).document["ok"] is True
+    assert is_turned_away(send(ping(paired, key=b"x" * 32)))
+
+
+def test_a_handler_that_breaks_is_told_as_such_and_no_more(wp, paired, neighbour) -> None:
+    neighbour("add_filter('all_plugins', function () { throw new Exception('secret words'); });")
+    sent = sign(paired, {"v": 1, "op": "report", "by": "Ben", "have": None})
+    answer = send(sent)
+    if document_of(paired, sent, answer)["ok"] is False:
+        assert b"secret words" not in answer.content
+
+
+# ---- routes ----
+
+
+def test_every_route_of_the_plugin_stands_behind_the_gate(wp) -> None:
+    routes = wp.evaluate(
+        "$found = array(); foreach (rest_get_server()->get_routes() as $route => $handlers) {"
+        "if (false !== strpos($route, 'siteagent')) { foreach ($handlers as $h) {"
+        "$c = isset($h['permission_callback']) ? $h['permission_callback'] : null;"
+        "$found[$route][] = is_array($c) ? get_class($c[0]) . '::' . $c[1] : gettype($c); } } }"
+        "return $found;"
+    )
+    ours = {route: callbacks for route, callbacks in routes.items() if route != "/siteagent/v1"}
+    assert ours == {"/siteagent/v1/rpc": ["Siteagent_Door::permit"]}
+
+
+def test_nothing_of_the_plugin_answers_to_ajax_or_heartbeat(wp) -> None:
+    hooks = wp.evaluate(
+        "$found = array(); foreach (array_keys($GLOBALS['wp_filter']) as $hook) {"
+        "if (preg_match('/^(wp_ajax_|admin_post_|heartbeat_).*siteagent/', $hook)) {"
+        "$found[] = $hook; } } return $found;"
+    )
+    assert [hook for hook in hooks if not hook.startswith("admin_post_siteagent_")] == []
+    assert [hook for hook in hooks if "nopriv" in hook] == []
+
+
+# ---- the end ----
+
+
+def test_a_thief_with_the_old_keys_is_refused_after_disconnecting(wp) -> None:
+    paired = connect(wp)
+    wp.evaluate("siteagent()->pairing()->disconnect('user:1');")
+    with pytest.raises(SiteError) as refused:
+        paired.ask("ping")
+    assert refused.value.fault == "disconnected"
+    stranger = replace(paired.channel, keyid="nobody.1")
+    with pytest.raises(SiteError) as refused:
+        replace(paired, channel=stranger).ask("ping")
+    assert refused.value.fault == "unauthorized"
