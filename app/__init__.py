@@ -11,6 +11,7 @@ from app.models.base import db, use_database
 from app.views import (
     account,
     agent,
+    arrivals,
     audit,
     entrance,
     errors,
@@ -39,6 +40,7 @@ def create_app(config: Config) -> Flask:
     app.teardown_request(_close_connection)
     headers.register(app, config)
     unsafe_requests.register(app)
+    arrivals.register(app)
     guards.register(app)
     errors.register(app)
     filters.register(app)

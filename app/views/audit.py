@@ -9,6 +9,7 @@ from app.domain import audit as trail
 from app.domain.events import REGISTRY
 from app.models.audit import Entry
 from app.models.sites import Site
+from app.views.arrivals import row_number
 from app.views.guards import load_site, may
 
 bp = Blueprint("audit", __name__)
@@ -19,7 +20,7 @@ _PAGE = 50
 @bp.get("/audit")
 @may("audit")
 def index() -> ResponseReturnValue:
-    return _page(None, request.args.get("site", type=int))
+    return _page(None, request.args.get("site", type=row_number))
 
 
 @bp.get("/sites/<int:site_id>/audit")
@@ -31,7 +32,7 @@ def site(site_id: int) -> ResponseReturnValue:
 def _page(site: Site | None, site_id: int | None) -> str:
     asked = request.args.get("event", "")
     event = asked if asked in REGISTRY else None
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_number)
     # One more than is shown tells whether there is an older page.
     entries = trail.page(site_id=site_id, event=event, before=before, limit=_PAGE + 1)
     return render_template(

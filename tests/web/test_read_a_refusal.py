@@ -55,6 +55,27 @@ def test_too_much_is_refused_before_it_is_read(as_ana):
     assert as_ana.post("/sites/new", data={"name": "x" * 300_000}).status_code == 413
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/sites/{'9' * 30}",
+        f"/sites/{'9' * 30}/audit",
+        f"/audit?before={'9' * 30}",
+        f"/audit?site={'9' * 30}",
+        "/audit?before=-1&site=%C2%B2",
+        f"/?q={'x' * 5000}",
+        "/?q=%ff%fe",
+    ],
+)
+def test_numbers_and_texts_beyond_all_measure_break_nothing(as_ana, path):
+    assert as_ana.get(path).status_code in (200, 404)
+
+
+def test_a_text_that_no_database_keeps_is_refused(as_ana):
+    assert as_ana.get("/?q=a%00b").status_code == 400
+    assert as_ana.post("/sites/new", data={"name": "a\0b", "url": "a.example"}).status_code == 400
+
+
 def test_every_refusal_of_the_domain_has_a_page():
     def below(kind):
         return {kind} | {one for child in kind.__subclasses__() for one in below(child)}

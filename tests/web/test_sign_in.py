@@ -79,7 +79,6 @@ def test_every_failure_gets_the_same_answer(as_nobody, ana, ben, cleo):
         ("cleo@agency.example", "!"),
         ("", ""),
         (ANA, ""),
-        ("\x00", "\x00"),
         ("x" * 5000, "y" * 5000),
     ]
     answers = [as_nobody.signs_in(email, password) for email, password in tried]
