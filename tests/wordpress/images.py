@@ -6,7 +6,8 @@ puts the official image in the place of every Debian: it is based on Debian too,
 same build adds the database it lacks, and the same entry point runs it.
 
 `python -m tests.wordpress.images` builds what is missing before tests start, side by
-side, because the waiting would be invisible inside them.
+side, because the waiting would be invisible inside them. An image is built anew when
+anything in image/ changes; `docker image ls aura-test-wordpress` shows the ones kept.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def _build(label: str, tag: str, context: Path, base: str, theme: str) -> None:
     run_aloud(
         label,
         [
-            *("docker", "build", "--network", "host", "--tag", tag),
+            *("docker", "build", "--network", "host", "--force-rm", "--tag", tag),
             *(word for one in arguments for word in ("--build-arg", one)),
             str(context),
         ],

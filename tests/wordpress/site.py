@@ -26,7 +26,7 @@ from tests.wordpress.repository import active_plugins, installed_files, reposito
 _SITEAGENT = Path(__file__).parents[2] / "wordpress-plugin" / "siteagent"
 _SITEAGENT_FILE = "siteagent/siteagent.php"
 _PHP = Path(__file__).with_name("php")
-_ROOT = "/var/www/html"
+_ROOT = "/var/www/wordpress"
 _CONTENT = f"{_ROOT}/wp-content".lstrip("/")
 _DEBUG_LOG = "/srv/debug.log"
 _TITLE = "Harbour Bakery"
@@ -162,7 +162,8 @@ def _wait(container: str, port: int) -> None:
 
 
 def _logs(container: str) -> str:
-    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, check=True)
+    command = ["docker", "logs", "--tail", "40", container]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout + done.stderr
 
 

@@ -22,7 +22,7 @@ from tests.wordpress.site import PhpFailed, WordPress
 
 _ADMIN = """<?php
 $_SERVER['HTTP_HOST'] = substr(%(url)s, 7);
-require '/var/www/html/wp-load.php';
+require '/var/www/wordpress/wp-load.php';
 require_once ABSPATH . 'wp-admin/includes/admin.php';
 require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
 echo json_encode((function () { %(code)s })(), JSON_THROW_ON_ERROR);

@@ -6,7 +6,7 @@ set -euo pipefail
 install -d -o mysql -g mysql /run/mysqld
 mariadbd --defaults-file=/etc/test-site/mariadb.cnf &
 database=$!
-until mariadb-admin --socket=/run/mysqld/mysqld.sock --silent ping; do
+until [ -S /run/mysqld/mysqld.sock ]; do
 	kill -0 "$database" || { echo "MariaDB did not start." >&2; exit 1; }
 	sleep 0.05
 done

@@ -14,17 +14,17 @@ install() {
 
 apt-get update
 if [ -d /usr/src/wordpress ]; then
-	# The official image: Apache, PHP and WordPress are there, a database is not.
+	# The official image: Apache, PHP and WordPress are there, a database is not. Its own
+	# /var/www/html is a volume, in which a build can leave nothing.
 	install
-	cp -a /usr/src/wordpress/. /var/www/html/
+	cp -a /usr/src/wordpress /var/www/wordpress
 else
 	install apache2 libapache2-mod-php wordpress "wordpress-theme-$1" \
 		php-cli php-curl php-gd php-intl php-mbstring php-mysql php-xml php-zip
-	rm -rf /var/www/html
 	# The package consists of links to other packages; an update must be able to replace files.
-	cp -aL /usr/share/wordpress /var/www/html
-	rm -f /var/www/html/wp-config.php /var/www/html/.htaccess
+	cp -aL /usr/share/wordpress /var/www/wordpress
+	rm -f /var/www/wordpress/wp-config.php /var/www/wordpress/.htaccess
 fi
-chown -R www-data:www-data /var/www
+chown -R www-data:www-data /var/www/wordpress
 update-ca-certificates
 rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb

@@ -14,7 +14,7 @@ $_SERVER['HTTP_HOST']       = substr( $wanted['address'], strlen( 'http://' ) );
 $_SERVER['REQUEST_URI']     = '/';
 $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
 
-require '/var/www/html/wp-load.php';
+require '/var/www/wordpress/wp-load.php';
 require_once ABSPATH . 'wp-admin/includes/admin.php';
 
 foreach ( $wanted['plugins'] as $plugin ) {
