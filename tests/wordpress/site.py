@@ -58,12 +58,14 @@ class WordPress:
         siteagent: Literal["active", "installed", "absent"] = "active",
         permalinks: Literal["pretty", "plain"] = "pretty",
         hostile: bool = False,
+        image: str = "",
     ) -> Self:
         """A fresh site on the machine `which`; building its image first may take minutes.
 
-        `hostile` adds a plugin whose headers attack whoever shows them.
+        `hostile` adds a plugin whose headers attack whoever shows them. `image` is the tag
+        of an image made from a machine's, to run on that one.
         """
-        tag = image_of(which)
+        tag = image or image_of(which)
         remove_leftovers()
         port, password = _free_port(), secrets.token_urlsafe(12)
         url = f"http://127.0.0.1:{port}"
