@@ -27,6 +27,14 @@ def test_where_there_is_no_hash_nothing_matches(stored: str | None) -> None:
         assert not passwords.matches(stored, password)
 
 
+def test_even_who_knew_the_password_of_the_stand_in_would_not_get_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(passwords, "STAND_IN", a_hash())
+    assert not passwords.matches(None, PASSWORD)
+    assert not passwords.matches("!", PASSWORD)
+
+
 def test_the_stand_in_costs_what_a_new_hash_costs() -> None:
     assert not passwords.is_outdated(passwords.STAND_IN)
 

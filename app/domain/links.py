@@ -48,11 +48,12 @@ def invitation_link(member: Member, config: Config) -> str:
 
 
 def invited(token: str, config: Config) -> Member:
-    """Whose invitation this is. Raises LinkNoLongerValid."""
+    """Whose invitation this is. Raises LinkNoLongerValid, also for one who was disabled:
+    that began a new epoch."""
     payload = _payload(token, "invitation", INVITATION_FOR, config)
     member_id, epoch = payload if isinstance(payload, list) else (None, None)
     member = Member.get_or_none(Member.id == member_id)
-    if member is None or member.is_disabled or member.session_epoch != epoch:
+    if member is None or member.session_epoch != epoch:
         raise LinkNoLongerValid("This link has expired, was used, or was replaced by a newer one.")
     return member
 

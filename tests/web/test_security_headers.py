@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -60,12 +61,7 @@ def https(database, jobs):
     """A function that starts Aura for an https origin, with so many proxies in front."""
 
     def start(**changes):
-        made = create_app(
-            database.__class__.for_tests(
-                database.var_dir, database_url=database.database_url,
-                origin="https://aura.test", **changes,
-            )
-        )  # fmt: skip
+        made = create_app(replace(database, origin="https://aura.test", **changes))
         made.test_client_class = Person
         queue.use(jobs)
         return made.test_client()
@@ -82,6 +78,14 @@ def test_https_makes_cookies_secure_and_is_demanded_from_then_on(https):
     assert "Path=/;" in cookie
     assert "Domain" not in cookie
     assert answer.headers["Strict-Transport-Security"] == headers.HSTS
+
+
+def test_a_form_under_https_needs_no_referrer(https):
+    browser = https()
+    page = browser.get("/sign-in", base_url="https://aura.test").text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page).group(1)
+    sent = {"data": {"csrf_token": token}, "headers": {"Origin": "https://aura.test"}}
+    assert browser.post("/sign-in", base_url="https://aura.test", **sent).status_code == 422
 
 
 def test_a_forwarded_address_counts_only_from_a_proxy_that_was_announced(https):

@@ -1,0 +1,102 @@
+"""The law behind the pages about people: it holds whoever calls the domain."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.config import Config
+from app.domain import accounts, sessions
+from app.domain.actor import SYSTEM, Actor
+from app.domain.errors import Forbidden, Invalid
+from app.domain.throttle import Browser
+from app.models.accounts import Member, MemberSession
+from app.models.audit import Entry
+from tests.factories import PASSWORD, make_member
+from tests.fakes import Clock
+
+HERE = Browser("192.0.2.1", "Firefox")
+
+
+def invite(by: Actor, config: Config, clock: Clock) -> tuple[Member, str]:
+    return accounts.invite(
+        name="  Dora   Dee ",
+        email="Dora@Agency.example",
+        role="viewer",
+        by=by,
+        config=config,
+        now=clock(),
+    )
+
+
+def test_an_owner_invites(ana: Actor, config: Config, clock: Clock) -> None:
+    member, link = invite(ana, config, clock)
+    assert (member.name, member.email, member.role) == ("Dora Dee", "dora@agency.example", "viewer")
+    assert member.is_invited
+    assert link.startswith("http://aura.test/invitation/")
+    assert link.rsplit("/", 1)[1] not in "".join(entry.body for entry in Entry.newest())
+
+
+def test_nobody_but_an_owner_touches_accounts(
+    ana: Actor, ben: Actor, cleo: Actor, config: Config, clock: Clock
+) -> None:
+    member = Member.get_by_id(ana.id)
+    for by in (ben, cleo, SYSTEM, Actor.anonymous("192.0.2.9")):
+        with pytest.raises(Forbidden):
+            invite(by, config, clock)
+        with pytest.raises(Forbidden):
+            accounts.renew_invitation(member, by=by, config=config, now=clock())
+        with pytest.raises(Forbidden):
+            accounts.disable(member, by=by, now=clock())
+        with pytest.raises(Forbidden):
+            accounts.enable(member, by=by, now=clock())
+    assert Member.select().count() == 3
+
+
+def test_a_change_that_is_refused_leaves_everything_as_it_was(
+    ana: Actor, config: Config, clock: Clock
+) -> None:
+    opened = sessions.begin(Member.get_by_id(ana.id), HERE, now=clock())
+    before = Entry.head().seq
+    with pytest.raises(accounts.Conflict):
+        accounts.disable(Member.get_by_id(ana.id), by=ana, now=clock())
+    assert MemberSession.get_by_id(opened.session.id).ended_at is None
+    assert Entry.head().seq == before
+
+
+def test_no_secret_of_a_person_stands_in_the_trail(
+    ana: Actor, config: Config, clock: Clock
+) -> None:
+    presence = sessions.sign_in(
+        email="ana@agency.example", password=PASSWORD, browser=HERE, config=config, now=clock()
+    )
+    with pytest.raises(Invalid):
+        sessions.sign_in(
+            email="typed-by-mistake",
+            password="a-password",
+            browser=HERE,
+            config=config,
+            now=clock(),
+        )
+    told = "".join(entry.body for entry in Entry.newest())
+    secret = presence.ticket.partition(".")[2]
+    for hidden in (secret, PASSWORD, "typed-by-mistake", "a-password", "$argon2id$"):
+        assert hidden not in told
+    assert secret not in repr(presence)
+
+
+def test_a_session_of_somebody_who_was_disabled_by_hand_does_not_count(
+    ana: Actor, clock: Clock
+) -> None:
+    member = make_member("Dora", "viewer")
+    ticket = sessions.begin(member, HERE, now=clock()).ticket
+    assert sessions.resume(ticket, now=clock()) is not None
+    Member.update(disabled_at=clock()).where(Member.id == member.id).execute()
+    assert sessions.resume(ticket, now=clock()) is None
+
+
+def test_sessions_of_long_ago_are_forgotten_at_the_next_sign_in(ana: Actor, clock: Clock) -> None:
+    member = Member.get_by_id(ana.id)
+    sessions.begin(member, HERE, now=clock())
+    clock.advance(days=31)
+    sessions.begin(member, HERE, now=clock())
+    assert MemberSession.select().count() == 1
