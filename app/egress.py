@@ -8,6 +8,7 @@ beside the connection decides, therefore nothing can change between check and us
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.client
 import io
@@ -29,6 +30,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from app.addresses import Network, is_reachable
 from app.certificates import CertificateFacts, certificate_facts
+from app.trace import Trace
 
 Resolver = Callable[..., list[Any]]
 
@@ -104,6 +106,7 @@ class Guard:
     allow_nets: tuple[Network, ...]
     limits: Limits
     resolve: Resolver
+    trace: Trace = field(default_factory=Trace)
     ends_at: float = field(init=False)
     address: str = field(default="", init=False)
 
@@ -120,14 +123,21 @@ class Guard:
     def connect(self, host: str, port: int) -> socket.socket:
         """A socket to `host`, or an EgressError. One bad address among several refuses them all."""
         found = self._addresses(host, port)
+        self.trace.addresses = tuple(dict.fromkeys(target[0] for _, _, _, _, target in found))
         for _, _, _, _, target in found:
             self._judge(host, target[0])
         failure: NoConnection = NoConnection(host, "no address")
+        self.trace.silent = ()
         for family, kind, proto, _, target in found:
+            began = time.monotonic()
             try:
-                return self._connect_to(host, family, kind, proto, target)
+                sock = self._connect_to(host, family, kind, proto, target)
             except NoConnection as why:
                 failure = why
+                self.trace.silent += (target[0],)
+                continue
+            self.trace.connect_ms = round((time.monotonic() - began) * 1000)
+            return sock
         raise failure
 
     def _addresses(self, host: str, port: int) -> list[Any]:
@@ -257,6 +267,14 @@ class _HttpsConnection(HTTPSConnection):
         except OSError as why:
             reason = why.strerror or "the connection broke during the TLS handshake"
             raise TlsFailed(self.guard.address, reason) from why
+        self._note_certificate()
+
+    def _note_certificate(self) -> None:
+        tls: Any = self.sock
+        self.guard.trace.tls_version = tls.version() or ""
+        # A certificate that was accepted may still be one that cannot be described.
+        with contextlib.suppress(ValueError):
+            self.guard.trace.certificate = certificate_facts(tls.getpeercert(True) or b"")
 
     def _look_at_certificate(self) -> CertificateFacts | None:
         """What the refused certificate says about itself, for the person who must renew it.
@@ -349,14 +367,16 @@ def session(
     limits: Limits | None = None,
     ca_file: str | None = None,
     resolve: Resolver = socket.getaddrinfo,
+    trace: Trace | None = None,
 ) -> GuardedSession:
     """A session for one call; its total time starts now.
 
     Public addresses and those in `allow_nets` only (see `is_reachable`); `ca_file`
-    replaces the usual certificate authorities. Sending raises EgressError when no
-    connection came about, otherwise what requests raises.
+    replaces the usual certificate authorities; `trace` is filled on the way. Sending
+    raises EgressError when no connection came about, otherwise what requests raises.
     """
-    return GuardedSession(Guard(allow_nets, limits or Limits(), resolve), ca_file)
+    guard = Guard(allow_nets, limits or Limits(), resolve, trace or Trace())
+    return GuardedSession(guard, ca_file)
 
 
 def _guarded(connection: Any, guard: Guard) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.client import IncompleteRead
@@ -23,10 +23,12 @@ from app.addresses import Network
 from app.faults import Fault, SiteError, evidence, printable
 from app.protocol import ProtocolError
 from app.replies import PEEK_BYTES, Received, refuse_redirect, unsigned
+from app.trace import Trace
 
-__all__ = ["Channel", "Fault", "Reply", "SiteError", "call", "call_bearer"]
+__all__ = ["Channel", "Fault", "Look", "Reply", "SiteError", "call", "call_bearer", "look"]
 
 DEADLINE_S = 20.0
+LOOK_S = 8.0
 MAX_REPORT_BYTES = 2 * 1024 * 1024
 MAX_REPLY_BYTES = 64 * 1024
 MAX_BY_CHARS = 120
@@ -79,6 +81,16 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What one unsigned request met: an answer nobody vouches for, or the error instead of one."""
+
+    url: str
+    trace: Trace
+    received: Received | None = None
+    error: SiteError | None = None
+
+
+@dataclass(frozen=True)
 class _Way:
     """How to get there: which networks are open, how much time, whose certificates."""
 
@@ -86,6 +98,7 @@ class _Way:
     deadline_s: float
     ca_file: str | None
     resolve: egress.Resolver
+    trace: Trace | None = None
 
 
 def call(
@@ -151,6 +164,31 @@ def call_bearer(
         return received.status, None
 
 
+def look(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    allow_nets: tuple[Network, ...],
+    max_bytes: int = PEEK_BYTES,
+    deadline_s: float = LOOK_S,
+    ca_file: str | None = None,
+    resolve: egress.Resolver = socket.getaddrinfo,
+) -> Look:
+    """What a stranger meets at `url`: GET, or POST when there is a body. Raises nothing.
+
+    Nothing of ours may be in what is sent, and nothing of the answer may be believed:
+    this is for explaining why a call fails.
+    """
+    trace = Trace()
+    way = _Way(allow_nets, deadline_s, ca_file, resolve, trace)
+    try:
+        received = _exchange(url, dict(headers or {}), body, max_bytes, way)
+    except SiteError as why:
+        return Look(url, trace, error=why)
+    return Look(url, trace, received=received)
+
+
 def _attempt(
     channel: Channel,
     op: str,
@@ -200,11 +238,12 @@ def _exchange(url: str, headers: dict[str, str], body: bytes, limit: int, way: _
     """Send and read, raising SiteError for whatever happens below the level of a reply."""
     limits = egress.Limits(total_s=way.deadline_s)
     with egress.session(
-        way.allow_nets, limits=limits, ca_file=way.ca_file, resolve=way.resolve
+        way.allow_nets, limits=limits, ca_file=way.ca_file, resolve=way.resolve, trace=way.trace
     ) as session:
+        method = "POST" if body else "GET"
         try:
             egress.check_url(url)
-            with session.post(url, data=body, headers=headers, stream=True) as response:
+            with session.request(method, url, data=body, headers=headers, stream=True) as response:
                 if not _may_be_ours(response):
                     limit = min(limit, PEEK_BYTES)
                 content = _read(response, limit)
@@ -221,7 +260,7 @@ def _exchange(url: str, headers: dict[str, str], body: bytes, limit: int, way: _
             is_cut=len(content) > limit,
             limit=limit,
             address=session.guard.address,
-            hidden=_own_texts(headers, body),
+            hidden=_own_texts(headers, body) if body else (),
         )
 
 
