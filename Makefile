@@ -18,10 +18,10 @@ test: prepare lint images ## Run every test, the end-to-end ones included
 	$(BIN)/python -m pytest
 
 e2e: images ## Only the end-to-end tests: real WordPress, real browser
-	$(BIN)/python -m pytest tests/e2e tests/plugin tests/wordpress
+	$(BIN)/python -m pytest tests/e2e tests/plugin tests/rigs tests/wordpress
 
 unit: $(VENV)/.dev ## Only the tests that need neither Docker nor a browser
-	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/plugin --ignore=tests/wordpress
+	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/plugin --ignore=tests/rigs --ignore=tests/wordpress
 
 lint: $(VENV)/.dev ## Style, types and PHP syntax
 	$(BIN)/ruff check .
@@ -41,6 +41,7 @@ prepare: ## Install PHP, Docker and Chromium where this may be done, else say wh
 
 images: prepare $(VENV)/.dev ## Build the WordPress images that tests run on, unless they are there
 	@$(BIN)/python -m tests.wordpress.images
+	@$(BIN)/python -m tests.rigs.machine
 
 clean: ## Remove the virtual environment (var/ with your data stays)
 	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""Other servers, proxies, caches and firewalls around a real WordPress."""

@@ -1,0 +1,142 @@
+"""What stands before a site and spoils its answers is named; nothing else is learned from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from app.config import Config
+from app.domain import inventory, pairing
+from app.domain.actor import Actor
+from app.faults import Fault
+from app.models.base import utcnow
+from app.models.reports import Component, Report, Sync
+from app.models.sites import Site
+from tests.factories import make_site
+from tests.fakes import RecordingQueue
+from tests.rigs.rigs import FRONTS, Rig, Rigs
+
+# What each front's answer is called, and what of it a person gets to see.
+NAMED: dict[str, tuple[Fault, dict[str, str | int]]] = {
+    "always-online": (Fault.web_page, {"status": 200}),
+    "captcha": (Fault.blocked, {"status": 202}),
+    "challenge": (Fault.blocked, {"detail": "a challenge meant for browsers"}),
+    "charset": (Fault.bad_reply_signature, {"content_type": "application/json; charset=utf-8"}),
+    "compressor": (Fault.encoded_reply, {"encoding": "gzip"}),
+    "drops-reply-headers": (Fault.unsigned_reply, {"status": 200}),
+    "drops-request-headers": (Fault.unauthorized, {"status": 401}),
+    "firewall": (Fault.blocked, {"status": 403}),
+    "maintenance": (Fault.server_error, {"status": 503}),
+    "mod-security": (Fault.blocked, {"status": 406}),
+    "off": (Fault.connection_refused, {}),
+    "origin-down": (Fault.server_error, {"status": 502}),
+    "password": (Fault.blocked, {"detail": "the server asks for a password of its own"}),
+    "rate-limit": (Fault.blocked, {"status": 429}),
+    "redirect": (Fault.redirected, {"status": 301}),
+    "rewriter": (Fault.digest_mismatch, {"status": 200}),
+    "stale-page": (Fault.web_page, {"status": 200}),
+    "stale-reply": (
+        Fault.bad_reply_signature,
+        {"detail": "replayed: the reply answers another request"},
+    ),
+}
+SPOILT = tuple(one for one in FRONTS if one != "proxy")
+# These answer rightly until they remember something.
+FORGETFUL = {"stale-page", "stale-reply"}
+
+
+@pytest.fixture(scope="module")
+def rig(rigs: Rigs) -> Iterator[Rig]:
+    with rigs.at("proxy") as here:
+        yield here
+
+
+@pytest.fixture
+def bakery(rig: Rig, ana: Actor, config: Config, jobs: RecordingQueue) -> Site:
+    """Paired through the honest proxy, with a report read."""
+    rig.turn("proxy")
+    site = make_site(ana, now=utcnow(), url=rig.url)
+    token, text = pairing.issue_token(site, by=ana, config=config, now=utcnow())
+    rig.accept(text)
+    assert pairing.attempt(token.id, config=config) == "used"
+    site.refresh()
+    assert read(site, config).state == "done"
+    site.refresh()
+    return site
+
+
+def read(site: Site, config: Config) -> Sync:
+    """Ask for the report once; whatever came of it is stored."""
+    sync = Sync.open_for(site) or Sync.ask(site, asked_by="Ana", now=utcnow())
+    inventory.run_sync(sync.id, config=config)
+    site.refresh()
+    return Sync.get_by_id(sync.id)
+
+
+def known(site: Site) -> list[Any]:
+    """Everything stored of what the site said of itself."""
+    kept = [Report.select().where(Report.site == site), Component.for_site(site)]
+    facts = [site.state, site.kid, site.endpoint, site.home, site.last_good_at, site.offers]
+    return [facts, *([row.__data__ for row in rows] for rows in kept)]
+
+
+def visit(rig: Rig) -> None:
+    """Somebody looks at the front page."""
+    assert "Harbour Bakery" in requests.get(rig.url, timeout=30).text
+
+
+def test_every_front_has_a_name_for_what_it_does() -> None:
+    assert sorted(NAMED) == sorted(SPOILT)
+
+
+@pytest.mark.parametrize("front", SPOILT)
+def test_a_spoilt_answer_is_named_and_changes_nothing_that_is_known(
+    rig: Rig, bakery: Site, config: Config, front: str
+) -> None:
+    rig.turn(front)
+    if front == "stale-page":
+        # Its path alone finds the front page, so the address with a query is in danger.
+        Site.update(endpoint=f"{rig.url}/?rest_route=/siteagent/v1/rpc").execute()
+        bakery.refresh()
+        visit(rig)
+    elif front == "stale-reply":
+        assert read(bakery, config).state == "done"
+    before = known(bakery)
+    sync = read(bakery, config)
+    fault, evidence = NAMED[front]
+    assert (sync.state, sync.fault) == ("failed", fault)
+    assert evidence.items() <= sync.evidence.items()
+    assert known(bakery) == before
+    assert bakery.connection != "healthy"
+
+
+def test_once_the_front_is_gone_the_site_is_healthy_again(
+    rig: Rig, bakery: Site, config: Config
+) -> None:
+    rig.turn("firewall")
+    assert read(bakery, config).fault == Fault.blocked
+    rig.turn("proxy")
+    assert read(bakery, config).state == "done"
+    assert (bakery.connection, bakery.fault) == ("healthy", "")
+
+
+@pytest.mark.parametrize("front", [one for one in SPOILT if one not in FORGETFUL])
+def test_behind_it_no_pairing_succeeds_and_the_token_says_why(
+    rig: Rig, ana: Actor, config: Config, jobs: RecordingQueue, front: str
+) -> None:
+    rig.turn("proxy")
+    site = make_site(ana, now=utcnow(), url=rig.url)
+    token, text = pairing.issue_token(site, by=ana, config=config, now=utcnow())
+    rig.accept(text)
+    rig.turn(front)
+    assert pairing.attempt(token.id, config=config) == "waiting"
+    token.refresh()
+    # A site that refuses a token it does not know says the same as one that cannot read it.
+    fault = NAMED[front][0]
+    assert token.fault == ("" if fault is Fault.unauthorized else fault)
+    rig.turn("proxy")
+    token.note(next_try_at=utcnow())
+    assert pairing.attempt(token.id, config=config) == "used"

@@ -1,0 +1,101 @@
+"""Pairing and reading a report work through every server that serves a site as it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import requests
+
+from app import protocol
+from app.siteclient import Fault, SiteError
+from tests.plugin.dashboard import Paired
+from tests.rigs.rigs import SERVERS, Rig, Rigs
+
+PATHS = ("/wp-json/siteagent/v1/rpc", "/?rest_route=/siteagent/v1/rpc")
+
+
+@pytest.fixture(scope="module", params=[*SERVERS, "proxy"])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def rig(rigs: Rigs, name: str) -> Iterator[Rig]:
+    with rigs.at(name) as here:
+        yield here
+
+
+@pytest.fixture(scope="module")
+def paired(rig: Rig) -> Paired:
+    return rig.pair()
+
+
+def at(paired: Paired, endpoint: str) -> Paired:
+    return replace(paired, channel=replace(paired.channel, endpoint=endpoint))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_ping_and_report_are_answered_at_every_address(rig: Rig, paired: Paired, path: str) -> None:
+    here = at(paired, rig.url + path)
+    assert here.ask("ping").document["ok"] is True
+    first = here.ask("report", have=None).document
+    assert first["report"]["wordpress"]["home"] == rig.url
+    assert here.ask("report", have=first["digest"]).document["unchanged"] is True
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_precise_refusal_keeps_its_status_and_signature(
+    rig: Rig, paired: Paired, path: str
+) -> None:
+    with pytest.raises(SiteError) as refused:
+        at(paired, rig.url + path).ask("report", have="no digest")
+    assert refused.value.fault is Fault.refused_by_site
+    assert refused.value.evidence["code"] == "invalid_arguments"
+
+
+def test_a_stranger_gets_the_plugins_own_refusal(rig: Rig, paired: Paired) -> None:
+    with pytest.raises(SiteError) as refused:
+        replace(paired, channel=replace(paired.channel, send_key=b"x" * 32)).ask("ping")
+    assert refused.value.fault is Fault.unauthorized
+
+
+def test_a_big_request_arrives_whole(rig: Rig, paired: Paired) -> None:
+    with pytest.raises(SiteError) as refused:
+        paired.ask("ping", padding="x" * 60_000)
+    assert refused.value.evidence["code"] == "invalid_arguments"
+
+
+def test_everything_is_compressed_for_whoever_asks_for_it(rig: Rig, paired: Paired) -> None:
+    """Which is why nobody may ask for it: the digest is of other bytes than those sent."""
+    page = requests.get(f"{rig.url}/wp-json/", timeout=30)
+    assert page.headers["Content-Encoding"] == "gzip"
+    sent = protocol.sign_request(
+        paired.channel.endpoint,
+        protocol.canonical({"v": 1, "op": "ping", "by": "Ben"}),
+        key=paired.channel.send_key,
+        keyid=paired.channel.keyid,
+        created=paired.ask("ping").document["time"],
+        nonce=protocol.new_nonce(),
+    )
+    headers = sent.headers | {"Accept-Encoding": "gzip"}
+    answer = requests.post(sent.url, data=sent.body, headers=headers, timeout=30)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert protocol.is_signed(answer.headers)
+
+
+def test_the_server_is_the_one_it_is_called_after(rig: Rig, name: str) -> None:
+    told = requests.get(
+        f"{rig.url}/wp-json/rigs/v1/told", headers={"Authorization": "Basic x"}, timeout=30
+    ).json()
+    ways = {
+        "apache-mod-php": ("Apache", "apache2handler"),
+        "nginx-fpm": ("nginx", "fpm-fcgi"),
+        "apache-fpm": ("Apache", "fpm-fcgi"),
+        "apache-cgi": ("Apache", "cgi-fcgi"),
+        "proxy": ("Apache", "apache2handler"),
+    }
+    assert (told["server"][: len(ways[name][0])], told["interface"]) == ways[name]
+    # A proxy renames the site.
+    assert told["host"] == ("wordpress" if name == "proxy" else rig.url.removeprefix("http://"))
