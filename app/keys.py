@@ -184,7 +184,10 @@ def transcript(hello: bytes, answer: bytes) -> bytes:
 
 
 def session_keys(exchange: Exchange, peer_public: bytes, auth: bytes, th: bytes) -> SessionKeys:
-    """The keys of the connection; raises KeyRefused when the peer's public key is unusable."""
+    """The keys of the connection; raises KeyRefused when the peer's public key is unusable.
+
+    `auth` is what both sides share already: the token's key, or d2s and s2d of the old generation.
+    """
     material = exchange.shared(peer_public) + auth
 
     def derive(name: str) -> bytes:
@@ -197,6 +200,27 @@ def session_keys(exchange: Exchange, peer_public: bytes, auth: bytes, th: bytes)
         revoke_ack=derive("revoke-ack"),
         goodbye=derive("goodbye"),
     )
+
+
+def rotation_transcript(plan: bytes, site_public: bytes) -> bytes:
+    """th of a rotation: the hash of the plan's exact bytes and the site's fresh public key."""
+    size = len(plan).to_bytes(4, "big")
+    return hashlib.sha256(b"siteagent/1 rotate" + size + plan + site_public).digest()
+
+
+def next_key_id(keyid: str, generation: int) -> str:
+    """The key id of a later generation of the same connection."""
+    return f"{keyid.partition('.')[0]}.{generation}"
+
+
+def plan_digest(plan: bytes) -> bytes:
+    """What is signed of a plan, and what an operation is remembered by (PROTOCOL.md 3.1)."""
+    return hashlib.sha256(b"siteagent/plan/1\n" + plan).digest()
+
+
+def sign_plan(seed: bytes, plan: bytes) -> bytes:
+    """The dashboard's Ed25519 signature over the exact bytes of a plan."""
+    return sign(seed, b"siteagent/plan-sig/1\n" + plan_digest(plan))
 
 
 def key_id(th: bytes, generation: int = 1) -> str:

@@ -173,6 +173,29 @@ def test_the_key_schedule_holds_by_hand() -> None:
     assert row["kid"] == protocol.b64u(th[:16]) + ".1"
 
 
+def test_the_rotation_holds_by_hand() -> None:
+    row = VECTORS["rotation"]
+    plan, site_public = b64(row["plan_b64"]), b64(row["site_x25519_public_b64"])
+    digest = sha256(b"siteagent/plan/1\n" + plan)
+    assert digest.hex() == row["plan_digest_hex"]
+    public = b64(VECTORS["pairing"]["dashboard"]["ed25519_public_b64"])
+    signature = b64(row["plan_signature_b64"])
+    assert keys.verify(public, b"siteagent/plan-sig/1\n" + digest, signature)
+    th = sha256(b"siteagent/1 rotate" + len(plan).to_bytes(4, "big") + plan + site_public)
+    assert th.hex() == row["th_hex"]
+    shared = keys.Exchange(b64(row["site_x25519_private_b64"])).shared(
+        b64(row["dashboard_x25519_public_b64"])
+    )
+    material = shared + b64(row["old_d2s_b64"]) + b64(row["old_s2d_b64"])
+    for name in ("d2s", "s2d"):
+        assert hkdf(material, th, f"siteagent/1 {name}") == b64(row[f"{name}_b64"])
+    for name in ("revoke", "revoke-ack", "goodbye"):
+        image = sha256(hkdf(material, th, f"siteagent/1 {name}")).hex()
+        assert image == row[f"{name.replace('-', '_')}_sha256_hex"]
+    base, _, generation = row["kid"].partition(".")
+    assert (base, generation) == (VECTORS["pairing"]["kid"].partition(".")[0], "2")
+
+
 def test_both_sides_reach_the_shared_secret_of_the_vector() -> None:
     row = VECTORS["pairing"]
     for own, peer in (("dashboard", "site"), ("site", "dashboard")):

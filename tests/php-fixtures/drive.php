@@ -10,7 +10,7 @@ declare( strict_types=1 );
 
 define( 'ABSPATH', __DIR__ . '/' );
 $includes = dirname( __DIR__, 2 ) . '/wordpress-plugin/siteagent/includes';
-foreach ( array( 'refusal', 'protocol', 'keys', 'address', 'token', 'seal' ) as $name ) {
+foreach ( array( 'refusal', 'protocol', 'keys', 'address', 'token', 'seal', 'plan' ) as $name ) {
 	require "$includes/class-siteagent-$name.php";
 }
 // Where PHP has no sodium extension, WordPress brings sodium_compat; its autoloader is the first argument.
@@ -78,6 +78,25 @@ $known = array(
 			'fingerprint' => Siteagent_Keys::fingerprint( $th ),
 			'keys_b64'    => array_map( 'base64_encode', $keys ),
 			'hashes_hex'  => array_map( array( 'Siteagent_Keys', 'hash_of' ), $keys ),
+		);
+	},
+	'rotation'        => static function ( array $q ): array {
+		$plan = base64_decode( $q['plan_b64'], true );
+		$th   = Siteagent_Keys::rotation_transcript( $plan, base64_decode( $q['public_b64'], true ) );
+		$old  = base64_decode( $q['old_d2s_b64'], true ) . base64_decode( $q['old_s2d_b64'], true );
+		$keys = Siteagent_Keys::of_session( base64_decode( $q['private_b64'], true ), base64_decode( $q['peer_b64'], true ), $old, $th );
+		return array(
+			'th_hex'     => bin2hex( $th ),
+			'kid'        => Siteagent_Keys::next_key_id( $q['kid'], $q['gen'] ),
+			'keys_b64'   => array_map( 'base64_encode', $keys ),
+			'hashes_hex' => array_map( array( 'Siteagent_Keys', 'hash_of' ), $keys ),
+		);
+	},
+	'plan'            => static function ( array $q ): array {
+		$plan = Siteagent_Plan::open( $q['plan'], $q['sig'], $q['name'], $q['op_id'], $q['connection'], $q['uuid'] );
+		return array(
+			'gen'        => $plan->get( 'gen' ),
+			'digest_hex' => bin2hex( Siteagent_Plan::digest( $plan->bytes() ) ),
 		);
 	},
 	'signing_public'  => static function ( array $q ): string {

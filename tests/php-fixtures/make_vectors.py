@@ -381,8 +381,71 @@ def messages() -> tuple[Messages, dict[str, Any], keys.SessionKeys, str]:
         body(ok=True, op="revoke", a=protocol.b64u(late.revoke_ack)),
         late.s2d,
     )
+    rotation(made, row, late, kid)
     notes(made, row, early, late, kid)
     return made, row, late, kid
+
+
+def rotation(
+    made: Messages, row: dict[str, Any], late: keys.SessionKeys, kid: str
+) -> dict[str, Any]:
+    """A rotation from fixed private keys, and the messages that carry it."""
+    dash, site = keys.Exchange(fixed("e_d 2")), keys.Exchange(fixed("e_s 2"))
+    seed = fixed("sign_d")
+    plan = body(
+        do="keys.rotate",
+        op_id="3f0c8b56-7a60-4c8e-9d7e-0d6a1c7f9b21",
+        site=SITE["uuid"],
+        kid=kid,
+        gen=2,
+        e_d=protocol.b64u(dash.public),
+        home=None,
+    )
+    signature = keys.sign_plan(seed, plan)
+    th = keys.rotation_transcript(plan, site.public)
+    fresh = keys.session_keys(dash, site.public, late.d2s + late.s2d, th)
+    next_kid = keys.next_key_id(kid, 2)
+    head = {"n": 7, "hash": fixed("head").hex()}
+    question = {
+        "op_id": "3f0c8b56-7a60-4c8e-9d7e-0d6a1c7f9b21",
+        "plan": protocol.b64u(plan),
+        "sig": protocol.b64u(signature),
+        "log": head,
+    }
+    made.request("keys.rotate", body(op="keys.rotate", by=BY, **question), late.d2s, kid)
+    made.response(
+        "keys.rotate answered",
+        "keys.rotate",
+        200,
+        body(
+            ok=True,
+            op="keys.rotate",
+            e_s=protocol.b64u(site.public),
+            log={"n": 8, "hash": fixed("head 2").hex(), "knows": True},
+        ),
+        late.s2d,
+    )
+    made.request(
+        "ping under the next generation", body(op="ping", by=BY, log=head), fresh.d2s, next_kid
+    )
+    return {
+        "plan_b64": b64(plan),
+        "plan_digest_hex": keys.plan_digest(plan).hex(),
+        "plan_signature_b64": b64(signature),
+        "dashboard_x25519_private_b64": b64(dash.private_bytes),
+        "dashboard_x25519_public_b64": b64(dash.public),
+        "site_x25519_private_b64": b64(site.private_bytes),
+        "site_x25519_public_b64": b64(site.public),
+        "old_d2s_b64": b64(late.d2s),
+        "old_s2d_b64": b64(late.s2d),
+        "th_hex": th.hex(),
+        "kid": next_kid,
+        "d2s_b64": b64(fresh.d2s),
+        "s2d_b64": b64(fresh.s2d),
+        "revoke_sha256_hex": keys.hash_of(fresh.revoke),
+        "revoke_ack_sha256_hex": keys.hash_of(fresh.revoke_ack),
+        "goodbye_sha256_hex": keys.hash_of(fresh.goodbye),
+    }
 
 
 def notes(
@@ -413,6 +476,15 @@ def notes(
             body(ok=False, op="pair.ready", error=error),
             early.note,
         )
+    made.request(
+        "moved notice",
+        body(op="moved", home="https://new.example.test", endpoints=[ENDPOINT]),
+        late.s2d,
+        kid,
+        url=NOTICE_URL,
+        tag=protocol.NOTE_TAG,
+    )
+    made.response("moved notice answered", "moved notice", 200, body(ok=True, op="moved"), late.s2d)
     made.request(
         "goodbye notice",
         body(op="goodbye", g=protocol.b64u(late.goodbye)),
@@ -922,6 +994,7 @@ def vectors() -> bytes:
             {"body_b64": b64(raw), "value": protocol.content_digest(raw)} for raw in digests
         ],
         "pairing": row,
+        "rotation": rotation(Messages(), row, late, kid),
         "tokens": tokens(row),
         "messages": made.rows,
         "accepted": accepted_requests(late, kid),

@@ -23,6 +23,7 @@ class Paired:
     channel: siteclient.Channel
     session: keys.SessionKeys
     fingerprint: str
+    seed: bytes
 
     def ask(self, op: str, **arguments: Any) -> siteclient.Reply:
         return siteclient.call(self.channel, op, arguments, by="Ben", allow_nets=NETS)
@@ -36,11 +37,12 @@ def pair(token: keys.Token) -> Paired:
     """Both round trips, at the address that works whatever the permalinks are."""
     endpoint = f"{token.site_url}/?rest_route=/siteagent/v1/rpc"
     pairing, exchange = keys.pairing_keys(token.secret, token.pid), keys.Exchange.new()
+    seed = keys.new_signing_key()
     channel = siteclient.Channel(0, endpoint, token.keyid, pairing.d2s, pairing.s2d)
     question = {
         "pid": b64u(token.pid),
         "e_d": b64u(exchange.public),
-        "sign_d": b64u(keys.signing_public(keys.new_signing_key())),
+        "sign_d": b64u(keys.signing_public(seed)),
         "dash": {"id": str(uuid.uuid4()), "origin": token.origin},
         "url": endpoint,
     }
@@ -49,4 +51,4 @@ def pair(token: keys.Token) -> Paired:
     session = keys.session_keys(exchange, from_b64u(answer.document["e_s"], 32), pairing.auth, th)
     live = siteclient.Channel(0, endpoint, keys.key_id(th), session.d2s, session.s2d)
     siteclient.call(live, "pair.confirm", {"th": th.hex()}, by="Ana", allow_nets=NETS)
-    return Paired(live, session, keys.fingerprint(th))
+    return Paired(live, session, keys.fingerprint(th), seed)

@@ -11,7 +11,14 @@ import pytest
 from tests.plugin.dashboard import ORIGIN, new_token, pair
 from tests.plugin.wp_admin import Person, hidden, words
 
-FORMS = ("siteagent_read_token", "siteagent_accept", "siteagent_cancel", "siteagent_disconnect")
+FORMS = (
+    "siteagent_read_token",
+    "siteagent_accept",
+    "siteagent_cancel",
+    "siteagent_disconnect",
+    "siteagent_follow",
+    "siteagent_silent",
+)
 TABS = ("", "&tab=data", "&tab=log", "&step=token", "&step=consent", "&step=disconnect")
 
 

@@ -160,6 +160,59 @@ def test_the_key_schedule_is_the_one_of_the_vector(php: Php) -> None:
         assert public == row[side]["ed25519_public_b64"]
 
 
+def test_a_rotation_is_the_one_of_the_vector(php: Php) -> None:
+    row = VECTORS["rotation"]
+    found = php.ask(
+        "rotation",
+        plan_b64=row["plan_b64"],
+        public_b64=row["site_x25519_public_b64"],
+        private_b64=row["site_x25519_private_b64"],
+        peer_b64=row["dashboard_x25519_public_b64"],
+        old_d2s_b64=row["old_d2s_b64"],
+        old_s2d_b64=row["old_s2d_b64"],
+        kid=VECTORS["pairing"]["kid"],
+        gen=2,
+    )
+    assert (found["th_hex"], found["kid"]) == (row["th_hex"], row["kid"])
+    assert found["keys_b64"]["d2s"] == row["d2s_b64"]
+    assert found["keys_b64"]["s2d"] == row["s2d_b64"]
+    assert found["hashes_hex"]["revoke-ack"] == row["revoke_ack_sha256_hex"]
+
+
+def plan_of(row: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    document = protocol.parse_json(b64decode(row["plan_b64"]))
+    question = {
+        "plan": protocol.b64u(b64decode(row["plan_b64"])),
+        "sig": protocol.b64u(b64decode(row["plan_signature_b64"])),
+        "name": document["do"],
+        "op_id": document["op_id"],
+        "connection": {
+            "kid": document["kid"],
+            "sign_d": protocol.b64u(
+                b64decode(VECTORS["pairing"]["dashboard"]["ed25519_public_b64"])
+            ),
+        },
+        "uuid": document["site"],
+    }
+    return {**question, **changed}
+
+
+def test_a_signed_plan_is_opened_and_any_altered_one_refused(php: Php) -> None:
+    row = VECTORS["rotation"]
+    found = php.ask("plan", **plan_of(row))
+    assert found == {"gen": 2, "digest_hex": row["plan_digest_hex"]}
+    good = plan_of(row)
+    for name in ("plan", "sig"):
+        for at in range(0, len(good[name]), 7):
+            other = "A" if good[name][at] != "A" else "B"
+            altered = good[name][:at] + other + good[name][at + 1 :]
+            with pytest.raises(Refused):
+                php.ask("plan", **{**good, name: altered})
+    for changed in ({"name": "report"}, {"op_id": "x"}, {"uuid": "x"}):
+        with pytest.raises(Refused):
+            php.ask("plan", **plan_of(row, **changed))
+
+
 @pytest.mark.parametrize("peer_key", VECTORS["pairing"]["refused_peer_keys_hex"])
 def test_a_peer_key_of_small_order_is_refused(php: Php, peer_key: str) -> None:
     with pytest.raises(Refused) as refused:

@@ -60,11 +60,14 @@ def test_the_protocol_names_the_same_operations(operations) -> None:
     assert named == set(operations)
 
 
-def test_nothing_but_pairing_and_parting_changes_anything(operations) -> None:
+def test_nothing_but_pairing_keys_and_parting_changes_anything(operations) -> None:
     changing = {name for name, one in operations.items() if not one["nature"]["readonly"]}
-    assert changing == {"pair.hello", "pair.confirm", "revoke"}
+    assert changing == {"pair.hello", "pair.confirm", "keys.rotate", "revoke"}
 
 
 def test_no_operation_takes_code_a_file_an_address_or_a_login(operations) -> None:
     taken = {argument for one in operations.values() for argument in one["schema"]}
-    assert taken == {"have", "pid", "e_d", "sign_d", "dash", "url", "th", "kid", "r"}
+    assert taken == {
+        *("have", "pid", "e_d", "sign_d", "dash", "url", "th", "kid", "r"),
+        *("op_id", "plan", "sig"),
+    }

@@ -58,7 +58,9 @@ function siteagent_is_called(): bool {
 	}
 	$route = '/siteagent/v1/rpc';
 	$path  = (string) strtok( (string) $_SERVER['REQUEST_URI'], '?' );
-	return substr( $path, -strlen( $route ) ) === $route || ( isset( $_GET['rest_route'] ) && $route === $_GET['rest_route'] );
+	return substr( $path, -strlen( $route ) ) === $route
+		|| ( isset( $_GET['rest_route'] ) && $route === $_GET['rest_route'] )
+		|| ( isset( $_GET['action'] ) && 'siteagent_rpc' === $_GET['action'] && substr( $path, -15 ) === '/admin-ajax.php' );
 	// phpcs:enable
 }
 

@@ -20,6 +20,8 @@ final class Siteagent_Forms {
 		array( 'admin_post_siteagent_accept', 'accept', 0 ),
 		array( 'admin_post_siteagent_cancel', 'cancel', 0 ),
 		array( 'admin_post_siteagent_disconnect', 'disconnect', 0 ),
+		array( 'admin_post_siteagent_follow', 'follow', 0 ),
+		array( 'admin_post_siteagent_silent', 'stay_silent', 0 ),
 	);
 
 	/** With these faults the pasted text is no working token, so it may stand in the field again. */
@@ -31,12 +33,16 @@ final class Siteagent_Forms {
 	/** @var Siteagent_Pairing */
 	private $pairing;
 
+	/** @var Siteagent_Moving */
+	private $moving;
+
 	/** @var Siteagent_Desk */
 	private $desk;
 
-	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing ) {
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing, Siteagent_Moving $moving ) {
 		$this->keyring = $keyring;
 		$this->pairing = $pairing;
+		$this->moving  = $moving;
 		$this->desk    = new Siteagent_Desk();
 	}
 
@@ -127,6 +133,25 @@ final class Siteagent_Forms {
 			$this->report( $broken );
 			$this->desk->tell( 'not_disconnected' );
 		}
+		$this->go();
+	}
+
+	/**
+	 * The site has moved: ask the dashboard to follow.
+	 */
+	public function follow(): void {
+		$this->demand( 'siteagent_follow' );
+		$this->desk->tell( 'follow_' . $this->moving->ask_to_follow( $this->who() ) );
+		$this->go();
+	}
+
+	/**
+	 * Nothing is to be done about the present address.
+	 */
+	public function stay_silent(): void {
+		$this->demand( 'siteagent_silent' );
+		$this->moving->stay_silent( $this->who() );
+		$this->desk->tell( 'stays_silent' );
 		$this->go();
 	}
 

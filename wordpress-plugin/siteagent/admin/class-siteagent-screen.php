@@ -25,6 +25,8 @@ final class Siteagent_Screen {
 		array( 'admin_enqueue_scripts', 'enqueue', 1 ),
 		array( 'plugin_action_links_siteagent/siteagent.php', 'add_link', 1 ),
 		array( 'network_admin_plugin_action_links_siteagent/siteagent.php', 'add_link', 1 ),
+		array( 'admin_notices', 'remind', 0 ),
+		array( 'network_admin_notices', 'remind', 0 ),
 	);
 
 	/** @var Siteagent_Keyring */
@@ -99,6 +101,27 @@ final class Siteagent_Screen {
 			array_unshift( $links, $link );
 		}
 		return $links;
+	}
+
+	/**
+	 * On the Dashboard and Plugins screens: SiteAgent is silent, and somebody has to choose.
+	 */
+	public function remind(): void {
+		$screen = get_current_screen();
+		if ( null === $screen || ! in_array( $screen->base, array( 'dashboard', 'plugins' ), true ) || ! current_user_can( self::capability() ) ) {
+			return;
+		}
+		$connection = $this->keyring->connection();
+		$moved      = $this->keyring->moved();
+		if ( null === $connection || null === $moved || ( isset( $connection['silent_for'] ) && Siteagent_Address::same_home( $connection['silent_for'], $moved['is'] ) ) ) {
+			return;
+		}
+		printf(
+			'<div class="notice notice-warning"><p>%s <a href="%s">%s</a></p></div>',
+			esc_html__( 'SiteAgent is silent, because the address of this site has changed.', 'siteagent' ),
+			esc_url( self::address() ),
+			esc_html__( 'Choose what this site is', 'siteagent' )
+		);
 	}
 
 	public function render(): void {

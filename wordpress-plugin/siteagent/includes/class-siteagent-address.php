@@ -17,6 +17,12 @@ final class Siteagent_Address {
 	/** The path of the one route, below WordPress's REST prefix. */
 	const ROUTE = '/siteagent/v1/rpc';
 
+	/** Where it is answered too, should REST be closed to everybody. */
+	const AJAX = '/wp-admin/admin-ajax.php?action=siteagent_rpc';
+
+	/** As many addresses as the dashboard takes. */
+	const MOST = 8;
+
 	/**
 	 * False for what is no address at all.
 	 */
@@ -71,8 +77,11 @@ final class Siteagent_Address {
 			// What the dashboard tries first, even where the REST prefix was changed.
 			$found[] = $base . '/wp-json' . self::ROUTE;
 			$found[] = $base . '/?rest_route=' . self::ROUTE;
+			$found[] = $base . self::AJAX;
 		}
-		return array_values( array_unique( $found ) );
+		// WordPress's own folder may be another one than the site's.
+		$found[] = rtrim( (string) get_option( 'siteurl' ), '/' ) . self::AJAX;
+		return array_slice( array_values( array_unique( $found ) ), 0, self::MOST );
 	}
 
 	/**

@@ -93,8 +93,8 @@ final class Siteagent_Gate {
 		$request   = $admitted['request'];
 		try {
 			$answer = $this->operations->run( $operation['name'], $document, $admitted['body'], $request, $now );
-			$body   = Siteagent_Pairing::answer_body( $operation['name'], $answer );
 			$this->write_down( $admitted, $now );
+			$body = Siteagent_Pairing::answer_body( $operation['name'], $answer + $this->head( $admitted ) );
 		} catch ( Siteagent_Refusal $refusal ) {
 			return $this->refuse( $refusal, $request, $operation['name'], $now, $admitted['s2d'] );
 		} catch ( Throwable $broken ) {
@@ -120,6 +120,17 @@ final class Siteagent_Gate {
 	}
 
 	/**
+	 * The newest head of this site's log, and whether it continues from the one the dashboard saw.
+	 */
+	private function head( array $admitted ): array {
+		if ( 'connection' !== $admitted['role'] || 'leave' === $admitted['operation']['scope'] ) {
+			return array();
+		}
+		$seen = isset( $admitted['document']->log ) ? $admitted['document']->log : null;
+		return array( 'log' => $this->log->head() + array( 'knows' => null === $seen ? null : $this->log->knows( $seen->n, $seen->hash ) ) );
+	}
+
+	/**
 	 * @throws Siteagent_Refusal That may be told, as the MAC was right.
 	 */
 	private function admit_operation( string $body, array $verified ): array {
@@ -128,14 +139,15 @@ final class Siteagent_Gate {
 			// Ended between the two looks at the keys.
 			throw new Siteagent_Refusal( 'unknown_key', $verified['keyid'] );
 		}
+		$role = 'next' === $channel['role'] ? 'connection' : $channel['role'];
 		try {
 			$document  = Siteagent_Protocol::parse_json( $body );
-			$operation = Siteagent_Operations::admit( $document, $channel['role'] );
+			$operation = Siteagent_Operations::admit( $document, $role );
 		} catch ( Siteagent_Refusal $refusal ) {
 			$code = 'malformed' === $refusal->code() ? 'invalid_arguments' : $refusal->code();
 			throw new Siteagent_Refusal( $code, $refusal->getMessage(), $refusal->facts(), $verified );
 		}
-		$moved = $this->keyring->moved();
+		$moved = $this->keyring->moved( $verified['keyid'] );
 		if ( null !== $moved && ! $operation['moved'] ) {
 			$facts = array(
 				'paired' => $moved['was'],
@@ -143,12 +155,16 @@ final class Siteagent_Gate {
 			);
 			throw new Siteagent_Refusal( 'identity_changed', $moved['is'], $facts, $verified );
 		}
+		if ( 'next' === $channel['role'] && $this->keyring->promote( $verified['keyid'] ) ) {
+			$facts = array( 'generation' => Siteagent_Keys::generation( $verified['keyid'] ) );
+			$this->log->append( 'keys_rotated', $facts, 'dashboard' );
+		}
 		return array(
 			'operation' => $operation,
 			'document'  => $document,
 			'body'      => $body,
 			'request'   => $verified,
-			'role'      => $channel['role'],
+			'role'      => $role,
 			's2d'       => $channel['s2d'],
 		);
 	}

@@ -78,11 +78,15 @@ final class Siteagent_Keyring {
 	/**
 	 * Which address this site had when it was connected, and which it has; null while they are the same.
 	 *
+	 * @param string $keyid Under the keys of a move that is being confirmed, the address that was agreed on counts.
 	 * @return array{was:string,is:string}|null
 	 */
-	public function moved(): ?array {
+	public function moved( string $keyid = '' ): ?array {
 		$data = $this->store->read();
 		$made = isset( $data['connection'] ) ? $data['connection'] : ( isset( $data['pending'] ) ? $data['pending'] : null );
+		if ( isset( $data['connection']['next'] ) && $keyid === $data['connection']['next']['kid'] ) {
+			$made = $data['connection']['next'] + $made;
+		}
 		$home = $this->home();
 		if ( null === $made || Siteagent_Address::same_home( $made['home'], $home ) ) {
 			return null;
@@ -106,24 +110,29 @@ final class Siteagent_Keyring {
 	 * @return string[]
 	 */
 	public function endpoints(): array {
-		$data = $this->store->read();
-		foreach ( array( 'pending', 'connection' ) as $part ) {
-			if ( isset( $data[ $part ] ) ) {
-				return $data[ $part ]['endpoints'];
-			}
+		$data  = $this->store->read();
+		$found = isset( $data['pending'] ) ? $data['pending']['endpoints'] : array();
+		if ( isset( $data['connection'] ) ) {
+			$connection = $data['connection'];
+			$asked      = isset( $connection['move'] ) ? $connection['move']['endpoints'] : array();
+			$found      = array_merge( $found, $connection['endpoints'], $asked );
 		}
-		return array();
+		return array_values( array_unique( $found ) );
 	}
 
 	/**
 	 * Who may sign under this key id, and how they are answered.
 	 *
-	 * @return array{role:string,d2s:string,s2d:string}|null The role is 'token', 'exchange' (agreed on, not confirmed) or 'connection'.
+	 * @return array{role:string,d2s:string,s2d:string}|null The role is 'token', 'exchange' (agreed on, not confirmed), 'connection',
+	 *                                                       or 'next' (the connection's next generation, not confirmed).
 	 */
 	public function channel( string $keyid ): ?array {
 		$data = $this->store->read();
 		if ( isset( $data['connection'] ) && hash_equals( $data['connection']['kid'], $keyid ) ) {
 			return $this->channel_of( 'connection', $this->seal->open( $data['connection']['sealed'] ) );
+		}
+		if ( isset( $data['connection']['next'] ) && hash_equals( $data['connection']['next']['kid'], $keyid ) ) {
+			return $this->channel_of( 'next', $this->seal->open( $data['connection']['next']['sealed'] ) );
 		}
 		if ( ! isset( $data['pending'] ) ) {
 			return null;
@@ -241,17 +250,7 @@ final class Siteagent_Keyring {
 	 * @param array $session The keys of the connection by name, raw bytes.
 	 */
 	public function keep_exchange( string $pid, array $facts, array $session ): bool {
-		$exchange = $facts + array(
-			'revoke_hash' => Siteagent_Keys::hash_of( $session['revoke'] ),
-			'sealed'      => $this->seal->close(
-				array(
-					'd2s'        => $session['d2s'],
-					's2d'        => $session['s2d'],
-					'revoke-ack' => $session['revoke-ack'],
-					'goodbye'    => $session['goodbye'],
-				)
-			),
-		);
+		$exchange = $this->sealed( $facts, $session );
 		return $this->change_pending(
 			$pid,
 			static function ( array $pending ) use ( $exchange ): array {
@@ -293,6 +292,89 @@ final class Siteagent_Keyring {
 			}
 		);
 		return $is_active;
+	}
+
+	/**
+	 * Keep the next generation of the connection of $kid until a message under it confirms it; a later one takes its place.
+	 *
+	 * @param array $facts   kid, th; with a move also home and endpoints.
+	 * @param array $session The keys by name, raw bytes.
+	 */
+	public function keep_next( string $kid, array $facts, array $session ): bool {
+		$next = $this->sealed( $facts, $session );
+		return $this->change_connection(
+			$kid,
+			static function ( array $connection ) use ( $next ): array {
+				$connection['next'] = $next;
+				return $connection;
+			}
+		);
+	}
+
+	/**
+	 * A message under the next generation was valid: it becomes the connection's, and the old one is gone.
+	 */
+	public function promote( string $kid ): bool {
+		return $this->store->change(
+			static function ( array $data ) use ( $kid ): ?array {
+				if ( ! isset( $data['connection']['next'] ) || ! hash_equals( $data['connection']['next']['kid'], $kid ) ) {
+					return null;
+				}
+				$connection = $data['connection'];
+				$next       = $connection['next'];
+				unset( $connection['next'] );
+				if ( isset( $next['home'] ) ) {
+					unset( $connection['move'], $connection['silent_for'] );
+				}
+				$data['connection'] = $next + $connection;
+				return $data;
+			}
+		);
+	}
+
+	/**
+	 * The keys of the connection itself, for deriving the next ones; null when there is none that can be read.
+	 *
+	 * @return array{d2s:string,s2d:string}|null Raw bytes.
+	 */
+	public function secrets( string $kid ): ?array {
+		$data = $this->store->read();
+		return isset( $data['connection'] ) && $kid === $data['connection']['kid'] ? $this->seal->open( $data['connection']['sealed'] ) : null;
+	}
+
+	/**
+	 * The administrator says that the site has moved here: keep where it may be called from now on.
+	 *
+	 * @return array{home:string,endpoints:string[]}|null What to tell the dashboard; null when there is no connection.
+	 */
+	public function ask_to_follow(): ?array {
+		$home = $this->home();
+		$move = array(
+			'home'      => $home,
+			'endpoints' => Siteagent_Address::endpoints( $home, $home ),
+		);
+		$kept = $this->change_connection(
+			null,
+			static function ( array $connection ) use ( $move ): array {
+				$connection['move'] = $move;
+				return $connection;
+			}
+		);
+		return $kept || null !== $this->connection() ? $move : null;
+	}
+
+	/**
+	 * The administrator says that nothing is to be done about the present address.
+	 */
+	public function stay_silent(): void {
+		$home = $this->home();
+		$this->change_connection(
+			null,
+			static function ( array $connection ) use ( $home ): array {
+				$connection['silent_for'] = $home;
+				return $connection;
+			}
+		);
 	}
 
 	/**
@@ -444,8 +526,41 @@ final class Siteagent_Keyring {
 		);
 	}
 
+	/**
+	 * @param string|null $kid  The connection meant; null for whichever there is.
+	 * @param callable    $edit fn( array $connection ): ?array.
+	 */
+	private function change_connection( ?string $kid, callable $edit ): bool {
+		return $this->store->change(
+			static function ( array $data ) use ( $kid, $edit ): ?array {
+				if ( ! isset( $data['connection'] ) || ( null !== $kid && $kid !== $data['connection']['kid'] ) ) {
+					return null;
+				}
+				$connection = $edit( $data['connection'] );
+				return null === $connection ? null : array( 'connection' => $connection ) + $data;
+			}
+		);
+	}
+
+	/**
+	 * What is kept of a session: keys sealed, and of the revocation secret only its hash.
+	 */
+	private function sealed( array $facts, array $session ): array {
+		return $facts + array(
+			'revoke_hash' => Siteagent_Keys::hash_of( $session['revoke'] ),
+			'sealed'      => $this->seal->close(
+				array(
+					'd2s'        => $session['d2s'],
+					's2d'        => $session['s2d'],
+					'revoke-ack' => $session['revoke-ack'],
+					'goodbye'    => $session['goodbye'],
+				)
+			),
+		);
+	}
+
 	private function without_secrets( array $part ): array {
-		unset( $part['sealed'], $part['exchange'], $part['revoke_hash'] );
+		unset( $part['sealed'], $part['exchange'], $part['next'], $part['revoke_hash'] );
 		return $part;
 	}
 

@@ -53,8 +53,16 @@ final class Siteagent_Keys {
 	}
 
 	/**
+	 * The same for a rotation: the hash of the plan's exact bytes and this side's public key.
+	 */
+	public static function rotation_transcript( string $plan, string $public ): string {
+		return hash( 'sha256', 'siteagent/1 rotate' . pack( 'N', strlen( $plan ) ) . $plan . $public, true );
+	}
+
+	/**
 	 * Every key of the connection, by name: d2s, s2d, revoke, revoke-ack, goodbye. Raw bytes.
 	 *
+	 * @param string $auth What both sides share already: the token's keys, or both keys of the old generation.
 	 * @throws Siteagent_Refusal 'invalid_arguments' for a peer key of small order.
 	 */
 	public static function of_session( string $private, string $peer, string $auth, string $th ): array {
@@ -78,6 +86,31 @@ final class Siteagent_Keys {
 	 */
 	public static function key_id( string $th ): string {
 		return Siteagent_Protocol::b64u( substr( $th, 0, 16 ) ) . '.1';
+	}
+
+	/**
+	 * The key id of a later generation of the same connection.
+	 */
+	public static function next_key_id( string $kid, int $generation ): string {
+		return strtok( $kid, '.' ) . '.' . $generation;
+	}
+
+	/**
+	 * The generation a key id names.
+	 */
+	public static function generation( string $kid ): int {
+		return (int) substr( (string) strrchr( $kid, '.' ), 1 );
+	}
+
+	/**
+	 * Whether $signature is the Ed25519 signature of $message; false for unusable keys.
+	 */
+	public static function is_signed( string $public, string $message, string $signature ): bool {
+		try {
+			return sodium_crypto_sign_verify_detached( $signature, $message, $public );
+		} catch ( SodiumException $unusable ) {
+			return false;
+		}
 	}
 
 	/**

@@ -37,15 +37,20 @@ final class Siteagent_Log {
 	/** @var wpdb */
 	private $db;
 
+	/** @var bool */
+	private $is_network;
+
 	/** @var string */
 	private $table;
 
 	/**
-	 * @param wpdb $db WordPress's database object.
+	 * @param wpdb $db         WordPress's database object.
+	 * @param bool $is_network Whether the sites of a network share one log.
 	 */
-	public function __construct( $db ) {
-		$this->db    = $db;
-		$this->table = $db->base_prefix . 'siteagent_log';
+	public function __construct( $db, bool $is_network = false ) {
+		$this->db         = $db;
+		$this->is_network = $is_network;
+		$this->table      = ( $is_network ? $db->base_prefix : $db->prefix ) . 'siteagent_log';
 	}
 
 	/**
@@ -119,6 +124,36 @@ final class Siteagent_Log {
 			'n'    => 0,
 			'hash' => $this->genesis(),
 		);
+	}
+
+	/**
+	 * Whether this log continues from a head somebody saw; null when the entry was trimmed since.
+	 */
+	public function knows( int $n, string $hash ): ?bool {
+		if ( 0 === $n ) {
+			return hash_equals( $this->genesis(), $hash );
+		}
+		$kept = $this->db->get_var( $this->db->prepare( "SELECT hash FROM {$this->table} WHERE seq = %d", $n ) );
+		if ( null !== $kept ) {
+			return hash_equals( (string) $kept, $hash );
+		}
+		$oldest = $this->db->get_var( "SELECT MIN(seq) FROM {$this->table}" );
+		return null !== $oldest && $n < (int) $oldest ? null : false;
+	}
+
+	/**
+	 * The newest entry of this kind that is not older than $seconds; null when there is none among the newest there are.
+	 */
+	public function latest( string $event, int $seconds, int $now ): ?array {
+		foreach ( $this->recent( self::LOOKED_THROUGH, 0 ) as $entry ) {
+			if ( $entry['at'] < $now - $seconds ) {
+				return null;
+			}
+			if ( $event === $entry['event'] ) {
+				return $entry;
+			}
+		}
+		return null;
 	}
 
 	/**
@@ -204,7 +239,7 @@ final class Siteagent_Log {
 	 */
 	public function drop(): void {
 		$this->db->query( "DROP TABLE IF EXISTS {$this->table}" );
-		delete_site_option( self::OPTION );
+		$this->is_network ? delete_site_option( self::OPTION ) : delete_option( self::OPTION );
 	}
 
 	/**
@@ -235,10 +270,10 @@ final class Siteagent_Log {
 	}
 
 	private function name(): string {
-		$name = get_site_option( self::OPTION );
+		$name = $this->is_network ? get_site_option( self::OPTION ) : get_option( self::OPTION );
 		if ( ! is_string( $name ) || '' === $name ) {
 			$name = wp_generate_uuid4();
-			add_site_option( self::OPTION, $name );
+			$this->is_network ? add_site_option( self::OPTION, $name ) : add_option( self::OPTION, $name, '', 'no' );
 		}
 		return $name;
 	}

@@ -1,6 +1,6 @@
 <?php
 /**
- * What this site tells its dashboard of its own accord: two hints, signed.
+ * What this site tells its dashboard of its own accord: three hints, signed.
  *
  * @package SiteAgent
  */
@@ -34,21 +34,27 @@ final class Siteagent_Notices {
 			'home' => $home,
 		);
 		$sent     = $this->sign( $origin, $document, $key, 'p_' . $pid );
-		$answer   = $this->post( $sent );
-		if ( null === $answer ) {
-			return 'failed';
-		}
-		try {
-			Siteagent_Protocol::verify_response( $sent, $answer['status'], $answer['headers'], $answer['body'], $key );
-			$said = Siteagent_Protocol::parse_json( $answer['body'] );
-		} catch ( Siteagent_Refusal $unproven ) {
-			return 'failed';
-		}
+		$said     = $this->verified( $sent, $key );
 		if ( isset( $said->ok ) && true === $said->ok ) {
 			return 'delivered';
 		}
 		$reason = isset( $said->error->reason ) ? $said->error->reason : '';
 		return in_array( $reason, self::REASONS, true ) ? $reason : 'failed';
+	}
+
+	/**
+	 * An administrator asks the dashboard to follow this site to another address.
+	 *
+	 * @param array{home:string,endpoints:string[]} $move Where the site is now.
+	 * @return string 'delivered' or 'failed'.
+	 */
+	public function moved( string $origin, string $kid, string $key, array $move ): string {
+		$document = array(
+			'v'  => Siteagent_Protocol::VERSION,
+			'op' => 'moved',
+		);
+		$said     = $this->verified( $this->sign( $origin, $document + $move, $key, $kid ), $key );
+		return isset( $said->ok ) && true === $said->ok ? 'delivered' : 'failed';
 	}
 
 	/**
@@ -67,6 +73,22 @@ final class Siteagent_Notices {
 		$answer   = $this->post( $this->sign( $origin, $document, $key, $kid ) );
 		$said     = null === $answer || 200 !== $answer['status'] ? null : json_decode( $answer['body'], true );
 		return is_array( $said ) && isset( $said['ok'], $said['op'] ) && true === $said['ok'] && 'goodbye' === $said['op'] ? 'delivered' : 'failed';
+	}
+
+	/**
+	 * What the dashboard answered, if it was the dashboard; null otherwise.
+	 */
+	private function verified( array $sent, string $key ): ?stdClass {
+		$answer = $this->post( $sent );
+		if ( null === $answer ) {
+			return null;
+		}
+		try {
+			Siteagent_Protocol::verify_response( $sent, $answer['status'], $answer['headers'], $answer['body'], $key );
+			return Siteagent_Protocol::parse_json( $answer['body'] );
+		} catch ( Siteagent_Refusal $unproven ) {
+			return null;
+		}
 	}
 
 	private function sign( string $origin, array $document, string $key, string $keyid ): array {

@@ -16,12 +16,12 @@ final class Siteagent_Operations {
 
 	/**
 	 * By name:
-	 *  schema  arguments beside v, op and by, each with its kind; every one must be there;
+	 *  schema  arguments beside v, op, by and log, each with its kind; every one must be there;
 	 *  role    which keys may ask: those of a token, of an exchange being confirmed, of the connection;
-	 *  scope   what the site's owner must have granted: 'pair' by accepting a token, 'see' by connecting, 'leave' always;
+	 *  scope   what the site's owner must have granted: 'pair' by accepting a token, 'see' and 'keys' by connecting, 'leave' always;
 	 *  nature  what it does to the site;
 	 *  needs   how much of WordPress must have loaded: 'database', or 'everything';
-	 *  moved   whether it is answered although the site's address has changed.
+	 *  moved   whether it is answered although the site's address has changed; keys.rotate looks for itself.
 	 */
 	const ALL = array(
 		'ping'         => array(
@@ -62,6 +62,18 @@ final class Siteagent_Operations {
 			'needs'  => 'database',
 			'moved'  => false,
 		),
+		'keys.rotate'  => array(
+			'schema' => array(
+				'op_id' => 'uuid',
+				'plan'  => 'text',
+				'sig'   => 'text',
+			),
+			'role'   => array( 'connection' ),
+			'scope'  => 'keys',
+			'nature' => array( 'readonly' => false, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'database',
+			'moved'  => true,
+		),
 		'revoke'       => array(
 			'schema' => array(
 				'kid' => 'text',
@@ -78,11 +90,19 @@ final class Siteagent_Operations {
 	/** @var Siteagent_Pairing */
 	private $pairing;
 
+	/** @var Siteagent_Rotation */
+	private $rotation;
+
+	/** @var Siteagent_Log */
+	private $log;
+
 	/** @var callable fn(): Siteagent_Inventory, made only when a report is asked for. */
 	private $inventory;
 
-	public function __construct( Siteagent_Pairing $pairing, callable $inventory ) {
+	public function __construct( Siteagent_Pairing $pairing, Siteagent_Rotation $rotation, Siteagent_Log $log, callable $inventory ) {
 		$this->pairing   = $pairing;
+		$this->rotation  = $rotation;
+		$this->log       = $log;
 		$this->inventory = $inventory;
 	}
 
@@ -100,11 +120,11 @@ final class Siteagent_Operations {
 		if ( ! in_array( $role, $operation['role'], true ) ) {
 			throw new Siteagent_Refusal( 'out_of_scope', "$name with the keys of a $role" );
 		}
-		$given = array_diff( array_keys( get_object_vars( $document ) ), array( 'v', 'op', 'by' ) );
+		$given = array_diff( array_keys( get_object_vars( $document ) ), array( 'v', 'op', 'by', 'log' ) );
 		$known = array_keys( $operation['schema'] );
 		sort( $given );
 		sort( $known );
-		if ( $given !== $known || ! isset( $document->v, $document->by ) || Siteagent_Protocol::VERSION !== $document->v || ! self::fits( $document->by, 'text' ) ) {
+		if ( $given !== $known || ! isset( $document->v, $document->by ) || Siteagent_Protocol::VERSION !== $document->v || ! self::fits( $document->by, 'text' ) || ! self::fits( isset( $document->log ) ? $document->log : null, 'head_or_null' ) ) {
 			throw new Siteagent_Refusal( 'invalid_arguments', $name );
 		}
 		foreach ( $operation['schema'] as $argument => $kind ) {
@@ -125,20 +145,31 @@ final class Siteagent_Operations {
 	public function run( string $name, stdClass $document, string $body, array $request, int $now ): array {
 		switch ( $name ) {
 			case 'ping':
-				return array(
-					'time'   => $now,
-					'plugin' => SITEAGENT_VERSION,
-				);
+				return $this->ping( $now );
 			case 'report':
 				return $this->report( $document );
 			case 'pair.hello':
 				return $this->pairing->hello( $document, $body, $now );
 			case 'pair.confirm':
 				return $this->pairing->confirm( $request['keyid'], $document, $now );
+			case 'keys.rotate':
+				return $this->rotation->rotate( $document, $now );
 			case 'revoke':
 				return $this->pairing->revoke( $document, $now );
 		}
 		throw new Siteagent_Refusal( 'unknown_operation', $name );
+	}
+
+	/**
+	 * A sign of life, and what spoiled an answer lately: that one could not tell itself.
+	 */
+	private function ping( int $now ): array {
+		$spoiled = $this->log->latest( 'output_started', HOUR_IN_SECONDS, $now );
+		$answer  = array(
+			'time'   => $now,
+			'plugin' => SITEAGENT_VERSION,
+		);
+		return null === $spoiled ? $answer : $answer + array( 'output_started' => (string) $spoiled['facts']['at'] );
 	}
 
 	/**
@@ -173,8 +204,12 @@ final class Siteagent_Operations {
 				return is_string( $value ) && 1 === preg_match( '/^[A-Za-z0-9_-]{43}\z/D', $value );
 			case 'text':
 				return is_string( $value ) && strlen( $value ) <= 2100;
+			case 'uuid':
+				return is_string( $value ) && 1 === preg_match( '/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/D', $value );
 			case 'object':
 				return $value instanceof stdClass;
+			case 'head_or_null':
+				return null === $value || ( $value instanceof stdClass && isset( $value->n, $value->hash ) && is_int( $value->n ) && 0 <= $value->n && self::fits( $value->hash, 'hash' ) );
 		}
 		return false;
 	}

@@ -32,7 +32,7 @@ final class Siteagent_Plugin {
 			'log',
 			static function (): Siteagent_Log {
 				global $wpdb;
-				return new Siteagent_Log( $wpdb );
+				return new Siteagent_Log( $wpdb, self::is_network() );
 			}
 		);
 	}
@@ -42,7 +42,7 @@ final class Siteagent_Plugin {
 			'guard',
 			static function (): Siteagent_Replay_Guard {
 				global $wpdb;
-				return new Siteagent_Replay_Guard( $wpdb );
+				return new Siteagent_Replay_Guard( $wpdb, self::is_network() );
 			}
 		);
 	}
@@ -65,11 +65,39 @@ final class Siteagent_Plugin {
 		);
 	}
 
+	public function moving(): Siteagent_Moving {
+		return $this->once(
+			'moving',
+			function (): Siteagent_Moving {
+				return new Siteagent_Moving( $this->keyring(), new Siteagent_Notices(), $this->log() );
+			}
+		);
+	}
+
+	public function ledger(): Siteagent_Ledger {
+		return $this->once(
+			'ledger',
+			static function (): Siteagent_Ledger {
+				global $wpdb;
+				return new Siteagent_Ledger( $wpdb, self::is_network() );
+			}
+		);
+	}
+
+	public function rotation(): Siteagent_Rotation {
+		return $this->once(
+			'rotation',
+			function (): Siteagent_Rotation {
+				return new Siteagent_Rotation( $this->keyring(), $this->ledger(), $this->log() );
+			}
+		);
+	}
+
 	public function door(): Siteagent_Door {
 		return $this->once(
 			'door',
 			function (): Siteagent_Door {
-				$operations = new Siteagent_Operations( $this->pairing(), array( $this, 'inventory' ) );
+				$operations = new Siteagent_Operations( $this->pairing(), $this->rotation(), $this->log(), array( $this, 'inventory' ) );
 				return new Siteagent_Door( new Siteagent_Gate( $this->keyring(), $this->guard(), $operations, $this->log() ), $this->log() );
 			}
 		);
@@ -88,7 +116,7 @@ final class Siteagent_Plugin {
 		return $this->once(
 			'forms',
 			function (): Siteagent_Forms {
-				return new Siteagent_Forms( $this->keyring(), $this->pairing() );
+				return new Siteagent_Forms( $this->keyring(), $this->pairing(), $this->moving() );
 			}
 		);
 	}
@@ -108,6 +136,7 @@ final class Siteagent_Plugin {
 	public function create_tables(): void {
 		$this->guard()->create_table();
 		$this->log()->create_table();
+		$this->ledger()->create_table();
 	}
 
 	/**

@@ -27,11 +27,12 @@ final class Siteagent_Replay_Guard {
 	private $table;
 
 	/**
-	 * @param wpdb $db WordPress's database object.
+	 * @param wpdb $db         WordPress's database object.
+	 * @param bool $is_network Whether the sites of a network share one table.
 	 */
-	public function __construct( $db ) {
+	public function __construct( $db, bool $is_network = false ) {
 		$this->db    = $db;
-		$this->table = $db->base_prefix . 'siteagent_nonce';
+		$this->table = ( $is_network ? $db->base_prefix : $db->prefix ) . 'siteagent_nonce';
 	}
 
 	/**

@@ -60,7 +60,7 @@ final class Siteagent_Request {
 			}
 		}
 		$query = isset( $server['QUERY_STRING'] ) ? (string) $server['QUERY_STRING'] : '';
-		$plain = ( '' === $query || 1 === preg_match( '~^rest_route=(/|%2F)siteagent(/|%2F)v1(/|%2F)rpc\z~Di', $query ) )
+		$plain = ( '' === $query || 1 === preg_match( '~^(rest_route=(/|%2F)siteagent(/|%2F)v1(/|%2F)rpc|action=siteagent_rpc)\z~Di', $query ) )
 			&& ! isset( $server['HTTP_X_HTTP_METHOD_OVERRIDE'] );
 		// phpcs:enable
 		return new self( isset( $server['REQUEST_METHOD'] ) ? (string) $server['REQUEST_METHOD'] : '', $headers, self::read_body(), $plain );

@@ -14,7 +14,7 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Uninstaller {
 
-	const TABLES = array( 'siteagent_nonce', 'siteagent_log' );
+	const TABLES = array( 'siteagent_nonce', 'siteagent_log', 'siteagent_operation' );
 
 	const OPTIONS = array( 'siteagent', 'siteagent_log' );
 
@@ -54,6 +54,9 @@ final class Siteagent_Uninstaller {
 	}
 
 	private function clear_site(): void {
+		foreach ( self::TABLES as $name ) {
+			$this->db->query( "DROP TABLE IF EXISTS {$this->db->prefix}{$name}" );
+		}
 		foreach ( self::OPTIONS as $name ) {
 			delete_option( $name );
 		}

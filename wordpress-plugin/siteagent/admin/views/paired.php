@@ -14,12 +14,7 @@ defined( 'ABSPATH' ) || exit;
 $siteagent_last = $data['connection']['last_contact_at'];
 ?>
 <?php if ( null !== $data['moved'] ) : ?>
-	<div class="notice notice-error inline" role="alert">
-		<p><strong><?php esc_html_e( 'The address of this site has changed, so the dashboard gets no answers.', 'siteagent' ); ?></strong></p>
-		<?php /* translators: 1: address at pairing, 2: present address */ ?>
-		<p><?php echo esc_html( sprintf( __( 'It was connected as %1$s and now is %2$s. Perhaps this is a copy, for example a staging site.', 'siteagent' ), $data['moved']['was'], $data['moved']['is'] ) ); ?></p>
-		<p><?php esc_html_e( 'Is it a copy? Disconnect it here; the original stays connected. Has the site really moved? Disconnect here, revoke the old address in the dashboard, add the new one there and connect with its token.', 'siteagent' ); ?></p>
-	</div>
+	<?php require __DIR__ . '/moved.php'; ?>
 <?php endif; ?>
 <div class="card">
 	<h2><?php esc_html_e( 'Connected to', 'siteagent' ); ?></h2>

@@ -1,0 +1,234 @@
+"""New keys for a connection that stands: agreed once, confirmed by use, ordered by one alone."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from app import keys
+from app.protocol import b64u, canonical, from_b64u
+from app.siteclient import Reply, SiteError
+from tests.plugin.dashboard import Paired
+from tests.plugin.test_admin import forget
+from tests.plugin.test_gate import connect
+
+ELSEWHERE = "http://elsewhere.example"
+
+
+@pytest.fixture
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    yield connect(wp)
+    wp.evaluate("update_option('home', get_option('siteurl'));")
+    forget(wp)
+
+
+@dataclass
+class Plan:
+    """A rotation as the dashboard would order it; every part can be spoilt."""
+
+    paired: Paired
+    document: dict[str, Any]
+    exchange: keys.Exchange
+    seed: bytes
+
+    @classmethod
+    def of(cls, wp, paired: Paired, **changed: Any) -> Plan:
+        exchange = keys.Exchange.new()
+        document = {
+            "v": 1,
+            "do": "keys.rotate",
+            "op_id": str(uuid.uuid4()),
+            "site": wp.evaluate("return siteagent()->keyring()->uuid();"),
+            "kid": paired.channel.keyid,
+            "gen": int(paired.channel.keyid.rpartition(".")[2]) + 1,
+            "e_d": b64u(exchange.public),
+            "home": None,
+        }
+        return cls(paired, {**document, **changed}, exchange, paired.seed)
+
+    @property
+    def bytes(self) -> bytes:
+        return canonical(self.document)
+
+    def send(self, **changed: Any) -> Reply:
+        given = {
+            "op_id": self.document["op_id"],
+            "plan": b64u(self.bytes),
+            "sig": b64u(keys.sign_plan(self.seed, self.bytes)),
+        }
+        return self.paired.ask("keys.rotate", **{**given, **changed})
+
+    def next(self, reply: Reply) -> Paired:
+        """The connection under the next generation."""
+        e_s = from_b64u(reply.document["e_s"], 32)
+        th = keys.rotation_transcript(self.bytes, e_s)
+        old = self.paired.channel
+        auth = old.send_key + old.receive_key
+        session = keys.session_keys(self.exchange, e_s, auth, th)
+        keyid = keys.next_key_id(old.keyid, self.document["gen"])
+        channel = replace(old, keyid=keyid, send_key=session.d2s, receive_key=session.s2d)
+        return replace(self.paired, channel=channel, session=session)
+
+
+def refused(call: Any, **facts: Any) -> SiteError:
+    with pytest.raises(SiteError) as caught:
+        call()
+    for name, value in facts.items():
+        assert caught.value.evidence.get(name) == value, caught.value.evidence
+    return caught.value
+
+
+def test_both_generations_work_until_the_next_is_used(wp, paired) -> None:
+    plan = Plan.of(wp, paired)
+    fresh = plan.next(plan.send())
+    assert paired.ask("ping").document["ok"] is True
+    assert fresh.ask("ping").document["ok"] is True
+    assert refused(lambda: paired.ask("ping")).fault == "unauthorized"
+    assert fresh.ask("report", have=None).document["ok"] is True
+    again = Plan.of(wp, fresh)
+    third = again.next(again.send())
+    assert third.ask("ping").document["ok"] is True
+    assert third.channel.keyid.endswith(".3")
+
+
+def test_the_same_plan_again_gets_the_same_answer(wp, paired) -> None:
+    plan = Plan.of(wp, paired)
+    first, second = plan.send(), plan.send()
+    assert first.document["e_s"] == second.document["e_s"]
+    assert plan.next(second).ask("ping").document["ok"] is True
+
+
+def test_an_unconfirmed_generation_gives_way_to_a_later_one(wp, paired) -> None:
+    lost = Plan.of(wp, paired)
+    never_used = lost.next(lost.send())
+    plan = Plan.of(wp, paired)
+    fresh = plan.next(plan.send())
+    assert refused(lambda: never_used.ask("ping")).fault in ("unauthorized", "bad_reply_signature")
+    assert fresh.ask("ping").document["ok"] is True
+
+
+def test_an_operation_id_stands_for_one_plan(wp, paired) -> None:
+    plan = Plan.of(wp, paired)
+    plan.send()
+    other = Plan.of(wp, paired, op_id=plan.document["op_id"])
+    refused(other.send, code="invalid_arguments", argument="op_id")
+
+
+@pytest.mark.parametrize(
+    ("changed", "argument"),
+    [
+        ({"do": "report"}, "do"),
+        ({"site": "8a52c9b1-1d0e-4f0e-8a4e-3a1f5a0c9d22"}, "site"),
+        ({"kid": "other.1"}, "kid"),
+        ({"gen": 7}, "gen"),
+        ({"gen": "2"}, "gen"),
+        ({"e_d": "x"}, None),
+        ({"e_d": b64u(bytes(32))}, None),
+        ({"v": 2}, "v"),
+    ],
+)
+def test_a_plan_for_anything_else_is_refused(wp, paired, changed, argument) -> None:
+    error = refused(Plan.of(wp, paired, **changed).send, code="invalid_arguments")
+    assert argument in (None, error.evidence.get("argument"))
+    assert paired.ask("ping").document["ok"] is True
+
+
+def test_the_keys_of_the_connection_alone_order_nothing(wp, paired) -> None:
+    """The thief has a full copy of the site and a recording of every message."""
+    plan = Plan.of(wp, paired)
+    recorded = b64u(keys.sign_plan(plan.seed, plan.bytes))
+    thief = replace(plan, seed=keys.new_signing_key())
+    refused(thief.send, code="invalid_arguments", argument="sig")
+    refused(lambda: plan.send(sig=b64u(bytes(64))), code="invalid_arguments", argument="sig")
+    other = Plan.of(wp, paired)
+    refused(lambda: other.send(sig=recorded), code="invalid_arguments", argument="sig")
+    refused(lambda: plan.send(sig="x"), code="invalid_arguments", argument="plan")
+    altered = plan.bytes.replace(b'"gen":2', b'"gen":3')
+    refused(lambda: plan.send(plan=b64u(altered)), code="invalid_arguments", argument="sig")
+
+
+def test_a_thief_with_a_recorded_exchange_and_the_database_changes_nothing(wp, paired) -> None:
+    """A captured rotation, sent again under a key the thief read from a full copy of the site."""
+    plan = Plan.of(wp, paired)
+    fresh = plan.next(plan.send())
+    assert fresh.ask("ping").document["ok"] is True
+    stolen = replace(plan, paired=fresh)
+    refused(stolen.send, code="invalid_arguments")
+    rows = wp.evaluate("return get_option('siteagent');")
+    assert "seed" not in json.dumps(rows["connection"])
+    assert fresh.ask("ping").document["ok"] is True
+
+
+def test_only_a_plan_that_names_the_new_address_is_followed(wp, paired) -> None:
+    wp.evaluate(f"update_option('home', '{ELSEWHERE}');")
+    refused(lambda: paired.ask("ping"), code="identity_changed")
+    refused(Plan.of(wp, paired).send, code="identity_changed")
+    refused(Plan.of(wp, paired, home="http://third.example").send, code="identity_changed")
+    plan = Plan.of(wp, paired, home=ELSEWHERE)
+    fresh = plan.next(plan.send())
+    refused(lambda: paired.ask("ping"), code="identity_changed")
+    assert fresh.ask("ping").document["ok"] is True
+    connection = wp.evaluate("return siteagent()->keyring()->connection();")
+    assert connection["home"] == ELSEWHERE
+    assert f"{ELSEWHERE}/wp-json/siteagent/v1/rpc" in connection["endpoints"]
+
+
+def test_an_address_the_site_does_not_have_is_not_taken(wp, paired) -> None:
+    refused(Plan.of(wp, paired, home=ELSEWHERE).send, code="identity_changed")
+    assert paired.ask("ping").document["ok"] is True
+
+
+def test_the_new_revocation_secret_ends_it_and_the_old_one_does_not(wp, paired) -> None:
+    plan = Plan.of(wp, paired)
+    fresh = plan.next(plan.send())
+    fresh.ask("ping")
+    old = {"kid": fresh.channel.keyid, "r": b64u(paired.session.revoke)}
+    assert refused(lambda: fresh.ask("revoke", **old)).fault == "unauthorized"
+    ended = fresh.ask("revoke", kid=fresh.channel.keyid, r=b64u(fresh.session.revoke))
+    assert ended.document["a"] == b64u(fresh.session.revoke_ack)
+
+
+def test_the_log_head_is_told_and_recognised(wp, paired) -> None:
+    first = ask_with_head(paired, None)
+    assert first["knows"] is None
+    second = ask_with_head(paired, first)
+    assert (second["knows"], second["n"]) == (True, first["n"] + 1)
+    assert ask_with_head(paired, {"n": second["n"], "hash": "0" * 64})["knows"] is False
+    assert ask_with_head(paired, {"n": second["n"] + 50, "hash": "0" * 64})["knows"] is False
+
+
+def test_a_restored_backup_does_not_know_the_newer_head(wp, paired) -> None:
+    ahead = ask_with_head(paired, None)
+    wp.evaluate(
+        "global $wpdb; $t = $wpdb->prefix . 'siteagent_log';"
+        f'$wpdb->query("DELETE FROM $t WHERE seq >= {ahead["n"]}");'
+    )
+    # Another operation: the same one in the same second would write the same entry again.
+    log = {"n": ahead["n"], "hash": ahead["hash"]}
+    assert paired.ask("report", have=None, log=log).document["log"]["knows"] is False
+
+
+def ask_with_head(paired: Paired, head: dict[str, Any] | None) -> dict[str, Any]:
+    log = {} if head is None else {"log": {"n": head["n"], "hash": head["hash"]}}
+    return paired.ask("ping", **log).document["log"]
+
+
+def test_what_was_printed_before_an_answer_is_told_by_the_next_ping(wp, paired) -> None:
+    assert "output_started" not in paired.ask("ping").document
+    wp.evaluate("siteagent()->log()->append('output_started', array('at' => 'x.php:7'), 'site');")
+    assert paired.ask("ping").document["output_started"] == "x.php:7"
+
+
+def test_the_fallback_address_answers(wp, paired) -> None:
+    ajax = f"{wp.url}/wp-admin/admin-ajax.php?action=siteagent_rpc"
+    there = replace(paired, channel=replace(paired.channel, endpoint=ajax))
+    assert there.ask("ping").document["ok"] is True
+    assert there.ask("report", have=None).document["ok"] is True
+    stranger = replace(there, channel=replace(there.channel, send_key=b"x" * 32))
+    assert refused(lambda: stranger.ask("ping")).fault == "unauthorized"

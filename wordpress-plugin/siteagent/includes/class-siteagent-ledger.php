@@ -1,0 +1,92 @@
+<?php
+/**
+ * Every operation that changes something is done at most once.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Remembers, for good, each op_id with its plan and its answer: a retry gets the answer again.
+ *
+ * A nonce guards a message for minutes; this guards the deed. The unique insert decides between two at once.
+ */
+final class Siteagent_Ledger {
+
+	/** @var wpdb */
+	private $db;
+
+	/** @var string */
+	private $table;
+
+	/**
+	 * @param wpdb $db         WordPress's database object.
+	 * @param bool $is_network Whether the sites of a network share one ledger.
+	 */
+	public function __construct( $db, bool $is_network = false ) {
+		$this->db    = $db;
+		$this->table = ( $is_network ? $db->base_prefix : $db->prefix ) . 'siteagent_operation';
+	}
+
+	/**
+	 * May be called again at any time.
+	 */
+	public function create_table(): void {
+		$this->db->query(
+			"CREATE TABLE IF NOT EXISTS {$this->table} (
+				op_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+				name VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+				digest CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+				at INT UNSIGNED NOT NULL,
+				answer MEDIUMBLOB NULL,
+				PRIMARY KEY (op_id)
+			) ENGINE=InnoDB"
+		);
+	}
+
+	/**
+	 * Do $deed under this op_id, unless it was done before; then return what it answered.
+	 *
+	 * A deed that refuses or breaks is not remembered as done, and may be tried again with the same plan.
+	 *
+	 * @param string   $digest Of the plan, raw.
+	 * @param callable $deed   fn(): array.
+	 * @throws Siteagent_Refusal invalid_arguments when the op_id stands for another plan or is under way; whatever $deed throws.
+	 */
+	public function once( string $op_id, string $name, string $digest, int $now, callable $deed ): array {
+		$this->create_table();
+		$won = $this->db->query(
+			$this->db->prepare( "INSERT IGNORE INTO {$this->table} (op_id, name, digest, at) VALUES (%s, %s, %s, %d)", $op_id, $name, bin2hex( $digest ), $now )
+		);
+		if ( false === $won ) {
+			throw new RuntimeException( 'The SiteAgent ledger cannot be written' );
+		}
+		if ( 1 !== $won ) {
+			return $this->told( $op_id, $digest );
+		}
+		try {
+			$answer = $deed();
+		} catch ( Throwable $undone ) {
+			$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE op_id = %s AND answer IS NULL", $op_id ) );
+			throw $undone;
+		}
+		$this->db->query(
+			$this->db->prepare( "UPDATE {$this->table} SET answer = UNHEX(%s) WHERE op_id = %s", bin2hex( Siteagent_Protocol::canonical( $answer ) ), $op_id )
+		);
+		return $answer;
+	}
+
+	private function told( string $op_id, string $digest ): array {
+		$row = $this->db->get_row( $this->db->prepare( "SELECT digest, answer FROM {$this->table} WHERE op_id = %s", $op_id ), ARRAY_A );
+		if ( ! is_array( $row ) || ! hash_equals( (string) $row['digest'], bin2hex( $digest ) ) ) {
+			throw new Siteagent_Refusal( 'invalid_arguments', 'the op_id stands for another plan', array( 'argument' => 'op_id' ) );
+		}
+		if ( null === $row['answer'] ) {
+			throw new Siteagent_Refusal( 'invalid_arguments', 'the operation is under way', array( 'argument' => 'op_id' ) );
+		}
+		return (array) Siteagent_Protocol::parse_json( (string) $row['answer'] );
+	}
+}

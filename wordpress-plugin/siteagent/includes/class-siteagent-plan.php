@@ -1,0 +1,89 @@
+<?php
+/**
+ * What the dashboard signed, to the byte (docs/PROTOCOL.md section 3.1).
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Opens a plan only if the dashboard of this connection signed exactly these bytes for exactly this site.
+ *
+ * HMAC keys lie on both sides and in every copy of the site; the key that signs plans never leaves the dashboard.
+ */
+final class Siteagent_Plan {
+
+	const DIGEST    = "siteagent/plan/1\n";
+	const SIGNATURE = "siteagent/plan-sig/1\n";
+
+	/** @var string */
+	private $bytes;
+
+	/** @var stdClass */
+	private $document;
+
+	private function __construct( string $bytes, stdClass $document ) {
+		$this->bytes    = $bytes;
+		$this->document = $document;
+	}
+
+	/**
+	 * @param string $sent       The plan as b64u.
+	 * @param string $signature  The Ed25519 signature as b64u.
+	 * @param array  $connection kid and sign_d of the present connection.
+	 * @param string $uuid       This site's own name.
+	 * @throws Siteagent_Refusal invalid_arguments; never says which part of a forged plan was wrong.
+	 */
+	public static function open( string $sent, string $signature, string $name, string $op_id, array $connection, string $uuid ): self {
+		try {
+			$bytes  = Siteagent_Protocol::from_b64u( $sent );
+			$raw    = Siteagent_Protocol::from_b64u( $signature, 64 );
+			$public = Siteagent_Protocol::from_b64u( $connection['sign_d'], 32 );
+		} catch ( Siteagent_Refusal $refusal ) {
+			throw new Siteagent_Refusal( 'invalid_arguments', 'plan', array( 'argument' => 'plan' ) );
+		}
+		if ( ! Siteagent_Keys::is_signed( $public, self::SIGNATURE . self::digest( $bytes ), $raw ) ) {
+			throw new Siteagent_Refusal( 'invalid_arguments', 'the plan is not signed by this dashboard', array( 'argument' => 'sig' ) );
+		}
+		$document = Siteagent_Protocol::parse_json( $bytes );
+		$expected = array(
+			'v'     => Siteagent_Protocol::VERSION,
+			'do'    => $name,
+			'op_id' => $op_id,
+			'site'  => $uuid,
+			'kid'   => $connection['kid'],
+		);
+		foreach ( $expected as $field => $value ) {
+			if ( ! isset( $document->$field ) || $value !== $document->$field ) {
+				throw new Siteagent_Refusal( 'invalid_arguments', "the plan's $field", array( 'argument' => $field ) );
+			}
+		}
+		return new self( $bytes, $document );
+	}
+
+	/**
+	 * What is signed, and what an operation is remembered by. Raw bytes.
+	 */
+	public static function digest( string $bytes ): string {
+		return hash( 'sha256', self::DIGEST . $bytes, true );
+	}
+
+	/**
+	 * The bytes that were signed.
+	 */
+	public function bytes(): string {
+		return $this->bytes;
+	}
+
+	/**
+	 * A field of the plan; null when it is not there.
+	 *
+	 * @return mixed
+	 */
+	public function get( string $field ) {
+		return isset( $this->document->$field ) ? $this->document->$field : null;
+	}
+}
