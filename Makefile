@@ -18,16 +18,16 @@ test: prepare lint images ## Run every test, the end-to-end ones included
 	$(BIN)/python -m pytest
 
 e2e: images ## Only the end-to-end tests: real WordPress, real browser
-	$(BIN)/python -m pytest tests/e2e tests/plugin tests/rigs tests/wordpress
+	$(BIN)/python -m pytest tests/e2e tests/matrix tests/plugin tests/rigs tests/wordpress
 
 unit: $(VENV)/.dev ## Only the tests that need neither Docker nor a browser
-	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/plugin --ignore=tests/rigs --ignore=tests/wordpress
+	$(BIN)/python -m pytest $(addprefix --ignore=tests/,e2e matrix plugin rigs wordpress)
 
 lint: $(VENV)/.dev ## Style, types and PHP syntax
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@find wordpress-plugin tests/php-fixtures tests/wordpress -name '*.php' -print0 | xargs -0 -n 1 -P 2 php -l > /dev/null
+	@find wordpress-plugin tests/php-fixtures tests/rigs tests/wordpress -name '*.php' -print0 | xargs -0 -n 1 -P 2 php -l > /dev/null
 
 format: $(VENV)/.dev ## Put Python files into the house format
 	$(BIN)/ruff format .
@@ -39,9 +39,10 @@ screenshots: images ## Take the pictures in docs/img anew from a real run
 prepare: ## Install PHP, Docker and Chromium where this may be done, else say what is missing
 	@.ci/prepare
 
-images: prepare $(VENV)/.dev ## Build the WordPress images that tests run on, unless they are there
+images: prepare $(VENV)/.dev ## Build the WordPress images and fetch the PHPs that tests run on, unless they are there
 	@$(BIN)/python -m tests.wordpress.images
 	@$(BIN)/python -m tests.rigs.machine
+	@$(BIN)/python -m tests.matrix.phps
 
 clean: ## Remove the virtual environment (var/ with your data stays)
 	rm -rf $(VENV)
