@@ -40,7 +40,7 @@ prepare: ## Install PHP, Docker and Chromium where this may be done, else say wh
 	@.ci/prepare
 
 images: prepare $(VENV)/.dev ## Build the WordPress images and fetch the PHPs that tests run on, unless they are there
-	@$(BIN)/python -m tests.wordpress.images
+	@$(BIN)/python -m tests.wordpress.images oldest middle newest
 	@$(BIN)/python -m tests.rigs.machine
 	@$(BIN)/python -m tests.matrix.phps
 

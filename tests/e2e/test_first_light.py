@@ -1,4 +1,4 @@
-"""From an empty machine to a revoked site, in a browser, on the oldest and the newest WordPress."""
+"""From an empty machine to a revoked site, in a browser, on three versions of WordPress."""
 
 from __future__ import annotations
 
