@@ -8,7 +8,7 @@ from enum import StrEnum, auto
 
 MAX_EVIDENCE_CHARS = 500
 _MAX_EVIDENCE_FACTS = 12
-_MIN_SECRET_CHARS = 16
+_MIN_SECRET_CHARS = 8
 
 
 class Fault(StrEnum):

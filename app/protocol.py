@@ -230,8 +230,8 @@ def sign_response(
 
 def verify_response(
     request: SentRequest, *, status: int, headers: Mapping[str, str], body: bytes, key: bytes
-) -> None:
-    """Return when this is the key holder's reply to `request`; raise ProtocolError otherwise.
+) -> int:
+    """When this is the key holder's reply to `request`, the holder's own time; else ProtocolError.
 
     Raises malformed, unknown_key (another key id), replayed (another request's nonce),
     bad_signature, digest_mismatch. The reply's own times are not judged: the echoed
@@ -249,6 +249,7 @@ def verify_response(
     if not _is_mac(signed.signature, key, base):
         raise ProtocolError("bad_signature")
     _check_body(digest, body, None)
+    return signed.created
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -53,13 +54,17 @@ def _utcnow() -> datetime:
 
 @dataclass(frozen=True)
 class Channel:
-    """Where and with which keys to call a site; during pairing `site_id` has no connection yet."""
+    """Where and with which keys to call a site; during pairing `site_id` has no connection yet.
+
+    `server_login` is `name:password` for a web server that asks for one before WordPress.
+    """
 
     site_id: int
     endpoint: str
     keyid: str
     send_key: bytes = field(repr=False)
     receive_key: bytes = field(repr=False)
+    server_login: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ class Reply:
     """A verified answer with `"ok": true`.
 
     `body` and `request_body` are the exact bytes that travelled (pairing hashes them).
-    `clock_offset_s` is how far the site's clock is ahead, when that had to be allowed for.
+    `clock_offset_s` is how far the site's clock is ahead, by the time in its signature and
+    the middle of the call.
     """
 
     status: int
@@ -98,6 +104,7 @@ class _Way:
     deadline_s: float
     ca_file: str | None
     resolve: egress.Resolver
+    server_login: str = ""
     trace: Trace | None = None
 
 
@@ -120,7 +127,7 @@ def call(
     holds the site's code and facts). When the site says that its clock differs, asks
     once more by the site's clock. The time limit covers both attempts together.
     """
-    way = _Way(allow_nets, deadline_s, ca_file, resolve)
+    way = _Way(allow_nets, deadline_s, ca_file, resolve, channel.server_login)
     limit = max_bytes or (MAX_REPORT_BYTES if op == "report" else MAX_REPLY_BYTES)
     body = protocol.canonical(
         {**arguments, "v": protocol.VERSION, "op": op, "by": printable(by)[:MAX_BY_CHARS]}
@@ -141,6 +148,7 @@ def call_bearer(
     document: dict[str, Any],
     *,
     allow_nets: tuple[Network, ...],
+    server_login: str = "",
     deadline_s: float = DEADLINE_S,
     ca_file: str | None = None,
     resolve: egress.Resolver = socket.getaddrinfo,
@@ -151,7 +159,7 @@ def call_bearer(
     proves nothing unless it holds a proof itself. Raises SiteError when no answer came
     or the site redirects.
     """
-    way = _Way(allow_nets, deadline_s, ca_file, resolve)
+    way = _Way(allow_nets, deadline_s, ca_file, resolve, server_login)
     headers = {"Content-Type": protocol.CONTENT_TYPE, "Accept-Encoding": "identity"}
     body = protocol.canonical({"v": protocol.VERSION, **document})
     received = _exchange(endpoint, headers, body, MAX_REPLY_BYTES, way)
@@ -181,7 +189,7 @@ def look(
     this is for explaining why a call fails.
     """
     trace = Trace()
-    way = _Way(allow_nets, deadline_s, ca_file, resolve, trace)
+    way = _Way(allow_nets, deadline_s, ca_file, resolve, trace=trace)
     try:
         received = _exchange(url, dict(headers or {}), body, max_bytes, way)
     except SiteError as why:
@@ -212,16 +220,18 @@ def _attempt(
     except ProtocolError as why:
         raise SiteError(Fault.address_refused, {"detail": f"not sent: {why}"}) from why
     received = _exchange(channel.endpoint, request.headers, body, limit, way)
-    document = _verified_document(request, received, channel.receive_key, op)
+    document, site_time = _verified_document(request, received, channel.receive_key, op)
+    received_at = now()
+    middle = (sent_at.timestamp() + received_at.timestamp()) / 2
     return Reply(
         status=received.status,
         document=document,
         body=received.body,
         sent_at=sent_at,
-        received_at=now(),
+        received_at=received_at,
         elapsed_ms=round((time.monotonic() - started) * 1000),
         request_body=body,
-        clock_offset_s=offset_s,
+        clock_offset_s=int(site_time - middle),  # signatures tell whole seconds
     )
 
 
@@ -237,6 +247,8 @@ def _clock_offset(why: SiteError, now: Callable[[], datetime]) -> int | None:
 def _exchange(url: str, headers: dict[str, str], body: bytes, limit: int, way: _Way) -> Received:
     """Send and read, raising SiteError for whatever happens below the level of a reply."""
     limits = egress.Limits(total_s=way.deadline_s)
+    if way.server_login:
+        headers = {**headers, "Authorization": _basic(way.server_login)}
     with egress.session(
         way.allow_nets, limits=limits, ca_file=way.ca_file, resolve=way.resolve, trace=way.trace
     ) as session:
@@ -260,8 +272,17 @@ def _exchange(url: str, headers: dict[str, str], body: bytes, limit: int, way: _
             is_cut=len(content) > limit,
             limit=limit,
             address=session.guard.address,
-            hidden=_own_texts(headers, body) if body else (),
+            hidden=(*_own_texts(headers, body), *_login_texts(way.server_login)),
         )
+
+
+def _basic(login: str) -> str:
+    """RFC 7617; servers of this century read it as UTF-8."""
+    return "Basic " + b64encode(login.encode("utf-8")).decode("ascii")
+
+
+def _login_texts(login: str) -> tuple[str, ...]:
+    return (login, login.partition(":")[2], _basic(login)) if login else ()
 
 
 def _may_be_ours(response: requests.Response) -> bool:
@@ -283,7 +304,7 @@ def _read(response: requests.Response, limit: int) -> bytes:
 
 
 def _own_texts(headers: dict[str, str], body: bytes) -> tuple[str, ...]:
-    said = protocol.parse_json(body)
+    said = protocol.parse_json(body) if body else {}
     return (
         headers.get("Signature", "").removeprefix("sa=").strip(":"),
         headers.get("Signature-Input", ""),
@@ -338,8 +359,11 @@ def _causes(why: BaseException) -> list[BaseException]:
 
 def _verified_document(
     request: protocol.SentRequest, received: Received, key: bytes, op: str
-) -> dict[str, Any]:
-    """The answer to `request`; raises SiteError unless it is signed, whole, ours and positive."""
+) -> tuple[dict[str, Any], int]:
+    """The answer to `request`, and the site's time.
+
+    Raises SiteError unless it is signed, whole, ours and positive.
+    """
     refuse_redirect(received)
     if not protocol.is_signed(received.headers):
         raise unsigned(received)
@@ -350,7 +374,7 @@ def _verified_document(
     if received.is_cut:
         raise received.error(Fault.reply_too_large, limit=received.limit)
     try:
-        protocol.verify_response(
+        site_time = protocol.verify_response(
             request,
             status=received.status,
             headers=received.headers,
@@ -370,7 +394,7 @@ def _verified_document(
     if document.get("v") != protocol.VERSION or document.get("op") not in names:
         raise received.error(Fault.malformed_reply, detail="the answer is to another operation")
     if document.get("ok") is True and received.status == 200:
-        return document
+        return document, site_time
     raise _refusal(document, received)
 
 

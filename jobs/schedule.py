@@ -36,7 +36,13 @@ class JsonCronScheduler(CronScheduler):
 def scheduler(connection: Redis) -> CronScheduler:
     """Everything that comes round every minute."""
     made = JsonCronScheduler(connection=connection, logging_level=logging.WARNING)
-    for func in (sweep.due_syncs, sweep.due_goodbyes, sweep.lost_pairings, sweep.lost_syncs):
+    for func in (
+        sweep.due_syncs,
+        sweep.due_goodbyes,
+        sweep.lost_pairings,
+        sweep.lost_syncs,
+        sweep.lost_rotations,
+    ):
         # A round nobody began within its minute is replaced by the next one.
         options = {**queue.OPTIONS, "ttl": EVERY_S}
         made.register(func, queue.NAME, interval=EVERY_S, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain import inventory, pairing, revocation
+from app.domain import inventory, pairing, revocation, rotation
 from app.models.base import utcnow
 from jobs import surroundings
 
@@ -25,3 +25,8 @@ def lost_pairings() -> int:
 def lost_syncs() -> int:
     with surroundings():
         return inventory.recover(utcnow())
+
+
+def lost_rotations() -> int:
+    with surroundings():
+        return rotation.recover(utcnow())

@@ -9,6 +9,7 @@ from rq.worker_pool import WorkerPool
 
 # Imported before the first fork, so that no job has to.
 import jobs.pair_site
+import jobs.rotate_keys
 import jobs.say_goodbye
 import jobs.sweep
 import jobs.sync_site  # noqa: F401

@@ -24,11 +24,15 @@ from app.keys import (
     hash_of,
     key_id,
     new_signing_key,
+    next_key_id,
     pairing_keys,
+    plan_digest,
     proves,
+    rotation_transcript,
     session_keys,
     signing_public,
     transcript,
+    verify,
 )
 from app.protocol import NOTE_TAG, ProtocolError, b64u, canonical, from_b64u
 from app.replies import Received
@@ -75,6 +79,7 @@ class _Paired:
     kid: str
     keys: SessionKeys
     th: bytes
+    sign_d: bytes = b""
 
 
 @dataclass
@@ -94,6 +99,10 @@ class FakeSite:
     token: Token | None = None
     hellos: int = 0
     paired: _Paired | None = None
+    next: _Paired | None = None
+    log: list[str] = field(default_factory=list)
+    clock_ahead_s: int = 0
+    closed_endpoints: set[str] = field(default_factory=set)
     during: Callable[[str], None] | None = None
     _pending: _Paired | None = None
     _pairing_keys: PairingKeys | None = None
@@ -101,6 +110,7 @@ class FakeSite:
     _tombstones: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     _nonces: set[str] = field(default_factory=set)
     _signing_key: bytes = field(default_factory=new_signing_key)
+    _rotations: dict[str, Exchange] = field(default_factory=dict)
 
     @property
     def endpoints(self) -> list[str]:
@@ -108,6 +118,8 @@ class FakeSite:
             f"{self.home}/wp-json/siteagent/v1/rpc",
             f"{self.home}/?rest_route=/siteagent/v1/rpc",
         ]
+        if self.says_home:
+            both.append(f"{self.says_home}/wp-json/siteagent/v1/rpc")
         return both if self.pretty_permalinks else both[1:]
 
     # ---- what its administrator does ----
@@ -123,6 +135,22 @@ class FakeSite:
         assert self.paired is not None
         self._gone[self.paired.kid] = b64u(self.paired.keys.goodbye)
         self.paired = None
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """The newest entry of its log."""
+        return {"n": len(self.log), "hash": self.log[-1] if self.log else "0" * 64}
+
+    def moved_notice(self, origin: str, home: str) -> protocol.SentRequest:
+        """Press "Ask the dashboard to follow" in the wp-admin of `home`."""
+        assert self.paired is not None
+        document = {
+            "v": 1,
+            "op": "moved",
+            "home": home,
+            "endpoints": [f"{home}/wp-json/siteagent/v1/rpc"],
+        }
+        return self._notice(origin, document, self.paired.keys.s2d, self.paired.kid)
 
     def restore_backup(self, paired: _Paired) -> None:
         """Come back with the keys of another day."""
@@ -179,8 +207,12 @@ class FakeSite:
             self.losing.discard(op)
             raise SiteError(Fault.broken_off, {"detail": "the reply was lost"})
         received = Received(status, headers, answer, False, 2**21, "127.0.0.1", ())
-        document = siteclient._verified_document(request, received, channel.receive_key, op)
-        return Reply(status, document, answer, self.clock(), self.clock(), 7, request.body)
+        document, site_time = siteclient._verified_document(
+            request, received, channel.receive_key, op
+        )
+        now = self.clock()
+        offset_s = site_time - int(now.timestamp())
+        return Reply(status, document, answer, now, now, 7, request.body, offset_s)
 
     def call_bearer(
         self, endpoint: str, document: dict[str, Any], **_: object
@@ -199,7 +231,7 @@ class FakeSite:
 
     def receive(self, request: protocol.SentRequest) -> tuple[int, dict[str, str], bytes]:
         """The plugin's gate: verify, then do, then sign the answer."""
-        if request.url not in self.endpoints:
+        if request.url not in self.endpoints or request.url in self.closed_endpoints:
             return 404, {"Content-Type": "text/html"}, b"<!doctype html><p>Not found</p>"
         try:
             verified = protocol.verify_request(
@@ -226,16 +258,20 @@ class FakeSite:
         assert verified.nonce not in self._nonces
         self._nonces.add(verified.nonce)
         key = self._answer_key(verified.keyid)
-        status, body = self._answer(request.body)
+        status, body = self._answer(request.body, verified.keyid)
         return (
             status,
-            protocol.sign_response(verified, status, body, key=key, now=self._time()),
+            protocol.sign_response(
+                verified, status, body, key=key, now=self._time() + self.clock_ahead_s
+            ),
             body,
         )
 
-    def _answer(self, body: bytes) -> tuple[int, bytes]:
+    def _answer(self, body: bytes, keyid: str) -> tuple[int, bytes]:
         document = protocol.parse_json(body)
         op = document["op"]
+        if self.next is not None and keyid == self.next.kid:
+            self.paired, self.next = self.next, None
         if op in self.refusing:
             error = {"code": self.refusing[op], "message": "as the test wants it"}
             return 403, canonical({"v": 1, "ok": False, "op": op, "error": error})
@@ -244,12 +280,15 @@ class FakeSite:
             "pair.confirm": self._confirm,
             "ping": lambda _document, _body: {"time": self._time(), "plugin": "0.1.0"},
             "report": self._report,
+            "keys.rotate": self._rotate,
             "revoke": lambda document, _body: self._revoke(document),
         }
         answer = handlers[op](document, body)
         if answer is None:
             error = {"code": "pairing_closed", "message": "no"}
             return 403, canonical({"v": 1, "ok": False, "op": op, "error": error})
+        if self.paired is not None and keyid == self.paired.kid and op != "revoke":
+            answer |= {"log": self._log(document)}
         reply = canonical({"v": 1, "ok": True, "op": op, **answer})
         if op == "pair.hello":
             self._derive(document, body, reply)
@@ -278,7 +317,7 @@ class FakeSite:
         th = transcript(body, reply)
         assert self._pairing_keys is not None
         keys = session_keys(self._exchange, from_b64u(document["e_d"]), self._pairing_keys.auth, th)
-        self._pending = _Paired(key_id(th), keys, th)
+        self._pending = _Paired(key_id(th), keys, th, from_b64u(document["sign_d"]))
 
     def _confirm(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:
         ours = self._pending or self.paired
@@ -286,6 +325,30 @@ class FakeSite:
         assert document["th"] == ours.th.hex()
         self.paired, self._pending, self._pairing_keys = ours, None, None
         return {"fingerprint": fingerprint(ours.th)}
+
+    def _log(self, document: dict[str, Any]) -> dict[str, Any]:
+        seen, knows = document.get("log"), None
+        self.log.append(hashlib.sha256(canonical([len(self.log), document["op"]])).hexdigest())
+        if seen is not None:
+            knows = 0 < seen["n"] <= len(self.log) and self.log[seen["n"] - 1] == seen["hash"]
+        return {**self.head, "knows": knows}
+
+    def _rotate(self, document: dict[str, Any], body: bytes) -> dict[str, Any] | None:
+        assert self.paired is not None
+        raw = from_b64u(document["plan"])
+        signed = b"siteagent/plan-sig/1\n" + plan_digest(raw)
+        plan = protocol.parse_json(raw)
+        if not verify(self.paired.sign_d, signed, from_b64u(document["sig"])):
+            return None
+        if plan["home"] not in (None, self.says_home or self.home):
+            return None
+        exchange = self._rotations.setdefault(plan["op_id"], Exchange.new())
+        th = rotation_transcript(raw, exchange.public)
+        old = self.paired.keys
+        keys = session_keys(exchange, from_b64u(plan["e_d"]), old.d2s + old.s2d, th)
+        kid = next_key_id(self.paired.kid, plan["gen"])
+        self.next = _Paired(kid, keys, th, self.paired.sign_d)
+        return {"e_s": b64u(exchange.public)}
 
     def _report(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:
         digest = digest_of(self.report)
@@ -309,14 +372,15 @@ class FakeSite:
     def _key_for(self, keyid: str) -> bytes | None:
         if self.token and self._pairing_keys and keyid == self.token.keyid:
             return self._pairing_keys.d2s
-        return next(
-            (k.keys.d2s for k in (self.paired, self._pending) if k and k.kid == keyid), None
-        )
+        return next((k.keys.d2s for k in self._channels() if k.kid == keyid), None)
 
     def _answer_key(self, keyid: str) -> bytes:
         if self._pairing_keys and self.token and keyid == self.token.keyid:
             return self._pairing_keys.s2d
-        return next(k.keys.s2d for k in (self.paired, self._pending) if k and k.kid == keyid)
+        return next(k.keys.s2d for k in self._channels() if k.kid == keyid)
+
+    def _channels(self) -> list[_Paired]:
+        return [one for one in (self.paired, self.next, self._pending) if one is not None]
 
     def _time(self) -> int:
         return int(self.clock().timestamp())

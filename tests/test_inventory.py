@@ -152,7 +152,7 @@ def test_the_schedule_asks_sites_whose_report_is_old(
         (Fault.too_slow, "degraded"),
         (Fault.web_page, "blocked"),
         (Fault.blocked, "blocked"),
-        (Fault.identity_changed, "identity_changed"),
+        (Fault.identity_changed, "quarantined"),
         (Fault.reply_too_large, "degraded"),
     ],
 )
@@ -162,7 +162,7 @@ def test_a_failed_call_is_shown_and_changes_nothing_that_is_known(
     read_report(paired, fake, config=config)
     before, good = snapshot(paired), paired.last_good_at
     clock.advance(hours=1)
-    fake.failing = [fault]
+    fake.failing = [fault] * 4  # at every address the site has
     sync = read_report(paired, fake, config=config)
     assert (sync.state, sync.fault) == ("failed", fault)
     assert (paired.fault, paired.fault_at, paired.failures_in_row) == (fault, clock(), 1)

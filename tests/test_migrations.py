@@ -16,6 +16,7 @@ from app.models.audit import Entry
 from app.models.base import db, use_database
 from app.models.installation import Setting
 from app.models.reports import Component, Report, Sync
+from app.models.rotations import Rotation
 from app.models.sites import ACTIVE, NEW, STATES, Client, NoticeNonce, Pairing, Site
 from tests.factories import make_site
 from tests.fakes import RecordingQueue, at
@@ -33,6 +34,7 @@ MODELS = [
     Sync,
     Report,
     Component,
+    Rotation,
 ]
 NOW = at("2026-11-24 10:00")
 
@@ -106,13 +108,15 @@ def test_the_database_keeps_one_open_sync_per_site(site: Site) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("fault", ["", "identity_changed", "web_page", "dns"])
+@pytest.mark.parametrize("fault", ["", "web_page", "dns"])
+@pytest.mark.parametrize("quarantine", ["", "moved"])
 @pytest.mark.parametrize("failures", [0, 2, 3])
 @pytest.mark.parametrize("good", [None, NOW])
 def test_the_word_for_a_connection_is_the_same_in_python_and_in_sql(
-    site: Site, state: str, fault: str, failures: int, good: object
+    site: Site, state: str, fault: str, quarantine: str, failures: int, good: object
 ) -> None:
-    site.move(to=state, when=(NEW,), fault=fault, failures_in_row=failures, last_good_at=good)
+    told = {"fault": fault, "failures_in_row": failures, "last_good_at": good}
+    site.move(to=state, when=(NEW,), quarantine=quarantine, **told)
     assert [s.id for s in Site.listing(state=site.connection)] == [site.id]
     if state == ACTIVE:
         assert site.connection not in STATES

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from app.config import Config
-from app.domain import audit
+from app.domain import audit, copies
 from app.domain.actor import Actor
-from app.domain.events import SiteCalled, SiteDisconnected, SiteReconnected
+from app.domain.events import (
+    EndpointChanged,
+    SiteCalled,
+    SiteDisconnected,
+    SiteReconnected,
+)
 from app.keys import KeyRing, proves
 from app.models.sites import (
     ACTIVE,
@@ -35,6 +40,23 @@ UNCONFIRMED_AFTER = 3
 
 # A fault of ours, beside those of the sites: a sealed key does not open.
 KEYS_UNREADABLE = "keys_unreadable"
+
+# The address exists but something else than the plugin answered there.
+TRY_ELSEWHERE = frozenset(
+    {
+        Fault.redirected,
+        Fault.not_found,
+        Fault.blocked,
+        Fault.web_page,
+        Fault.server_error,
+        Fault.encoded_reply,
+        Fault.unsigned_reply,
+        Fault.malformed_reply,
+        Fault.reply_too_large,
+    }
+)
+# Beside the one in use; more would keep a worker busy for minutes.
+MOST_OTHERS = 3
 
 _SIGNED = frozenset(
     {
@@ -91,15 +113,52 @@ def ask(
     return Outcome(op, reply.elapsed_ms, document=reply.document, reply=reply)
 
 
+def ask_anywhere(
+    site: Site,
+    channel: Channel,
+    op: str,
+    arguments: dict[str, Any],
+    *,
+    by: str,
+    config: Config,
+    call: Call,
+) -> tuple[list[Outcome], Channel]:
+    """Call the site where it is known to answer and, if something else answers there, where
+    else it said that it listens. Returns what came of each call, and the last one's channel."""
+    outcomes = [ask(channel, op, arguments, by=by, config=config, call=call)]
+    others = [one for one in site.endpoints if one != channel.endpoint][:MOST_OTHERS]
+    for endpoint in others:
+        if outcomes[-1].reply is not None or outcomes[0].fault not in TRY_ELSEWHERE:
+            break
+        elsewhere = replace(channel, endpoint=endpoint)
+        outcome = ask(elsewhere, op, arguments, by=by, config=config, call=call)
+        outcomes.append(outcome)
+        if outcome.reply is not None:
+            return outcomes, elsewhere
+    return outcomes, channel
+
+
+def settled(outcomes: list[Outcome]) -> Outcome:
+    """The one that counts: the good answer, or what the known address ran into."""
+    return outcomes[-1] if outcomes[-1].reply is not None else outcomes[0]
+
+
 def ask_unsigned(
-    endpoint: str, document: dict[str, Any], *, config: Config, call_bearer: BearerCall
+    endpoint: str,
+    document: dict[str, Any],
+    *,
+    server_login: str = "",
+    config: Config,
+    call_bearer: BearerCall,
 ) -> Outcome:
     """Post a document that is its own proof; raises nothing a site can cause."""
     began = time.monotonic()
     error: SiteError | None = None
     answer: dict[str, Any] | None = None
     try:
-        status, answer = call_bearer(endpoint, document, allow_nets=config.allow_nets)
+        status, answer = call_bearer(
+            endpoint, document, server_login=server_login, allow_nets=config.allow_nets
+        )
         if answer is None or answer.get("ok") is not True:
             error = _refusal(status, answer or {})
     except SiteError as why:
@@ -127,7 +186,21 @@ def channel_to(site: Site, config: Config) -> Channel:
         keyid=site.key_id,
         send_key=open_key(site, "d2s", config),
         receive_key=open_key(site, "s2d", config),
+        server_login=server_login(site, config),
     )
+
+
+def server_login(site: Site, config: Config) -> str:
+    """`name:password` for the web server in front of this site, or ''; raises SealBroken."""
+    if not site.server_login_sealed:
+        return ""
+    ring = KeyRing(config.sealing_keys)
+    return ring.open(site.server_login_sealed, login_context(site.id)).decode("utf-8")
+
+
+def login_context(site_id: int) -> str:
+    """What a sealed server login is bound to."""
+    return f"site:{site_id}:server_login"
 
 
 def open_key(site: Site, name: str, config: Config) -> bytes:
@@ -141,12 +214,29 @@ def key_context(site_id: int, name: str, generation: int) -> str:
     return f"site:{site_id}:{name}:{generation}"
 
 
-def succeeded(site: Site, by: Actor, now: datetime, **changes: Any) -> bool:
+def succeeded(
+    site: Site,
+    by: Actor,
+    now: datetime,
+    *,
+    reply: Reply | None = None,
+    endpoint: str = "",
+    **changes: Any,
+) -> bool:
     """Write down a good answer, inside the caller's transaction; it clears every fault.
 
-    False if the connection was ended meanwhile; then nothing is written.
+    `endpoint` is where it came from. False if the connection was ended meanwhile; then
+    nothing is written.
     """
     was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
+    forked = None
+    if reply is not None:
+        judgement = copies.judge(site, reply)
+        forked = judgement.forked
+        changes |= {"clock_offset_s": reply.clock_offset_s, **judgement.changes}
+    is_elsewhere = endpoint not in ("", site.endpoint)
+    if is_elsewhere:
+        changes["endpoint"] = endpoint
     won = site.move(
         to=ACTIVE,
         when=MAY_CALL,
@@ -160,6 +250,12 @@ def succeeded(site: Site, by: Actor, now: datetime, **changes: Any) -> bool:
     )
     if won and was_unconfirmed:
         audit.record(SiteReconnected(site_id=site.id, kid=site.key_id), by, now=now)
+    if won and is_elsewhere:
+        audit.record(EndpointChanged(site_id=site.id, endpoint=endpoint), by, now=now)
+    if won and forked is not None:
+        copies.note_fork(site, forked, by, now)
+    elif won:
+        copies.back_home(site, by, now)
     return won
 
 
@@ -179,6 +275,16 @@ def failed(
         failures_in_row=Site.failures_in_row + 1,
         **contact,
     )
+    if won and fault == Fault.identity_changed:
+        copies.note_move(
+            site,
+            paired=str(evidence.get("paired", "")),
+            present=str(evidence.get("now", "")),
+            how=copies.BY_ANSWER,
+            endpoints=[],
+            by=by,
+            now=now,
+        )
     if won and fault == Fault.disconnected:
         proven = shows_goodbye(site, evidence.get("g"))
         end_by_site(site, confirmed=proven, how="answer", by=by, now=now)

@@ -12,7 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from app.config import Config
-from app.domain.connection import Call, Outcome, ask, key_context
+from app.domain.connection import (
+    TRY_ELSEWHERE,
+    Call,
+    Outcome,
+    ask,
+    key_context,
+    server_login,
+)
 from app.domain.identity import Dashboard
 from app.domain.sites import same_home
 from app.keys import (
@@ -30,20 +37,6 @@ from app.models.sites import Site
 from app.protocol import ProtocolError, b64u, canonical, from_b64u
 from app.siteclient import Channel, Fault, Reply
 
-# The address exists but something else than the plugin answered there.
-_TRY_NEXT = frozenset(
-    {
-        Fault.redirected,
-        Fault.not_found,
-        Fault.blocked,
-        Fault.web_page,
-        Fault.server_error,
-        Fault.encoded_reply,
-        Fault.unsigned_reply,
-        Fault.malformed_reply,
-        Fault.reply_too_large,
-    }
-)
 _MAX_ENDPOINTS = 8
 _MAX_TEXT_CHARS = 2100
 
@@ -89,8 +82,12 @@ class Step:
 
 
 def candidates(url: str) -> tuple[str, ...]:
-    """Where a WordPress at `url` may listen: with pretty permalinks, and without."""
-    return (f"{url}/wp-json/siteagent/v1/rpc", f"{url}/?rest_route=/siteagent/v1/rpc")
+    """Where a WordPress at `url` may listen: with pretty permalinks, without, and without REST."""
+    return (
+        f"{url}/wp-json/siteagent/v1/rpc",
+        f"{url}/?rest_route=/siteagent/v1/rpc",
+        f"{url}/wp-admin/admin-ajax.php?action=siteagent_rpc",
+    )
 
 
 def hello(
@@ -107,7 +104,8 @@ def hello(
     outcomes: list[Outcome] = []
     for endpoint in candidates(site.url):
         exchange = Exchange.new()
-        channel = Channel(site.id, endpoint, f"p_{b64u(pid)}", keys.d2s, keys.s2d)
+        login = server_login(site, config)
+        channel = Channel(site.id, endpoint, f"p_{b64u(pid)}", keys.d2s, keys.s2d, login)
         question = {
             "pid": b64u(pid),
             "e_d": b64u(exchange.public),
@@ -119,14 +117,21 @@ def hello(
         outcomes.append(outcome)
         if outcome.reply is not None:
             return _open(site, endpoint, exchange, keys, outcome.reply, tuple(outcomes))
-        if outcome.fault not in _TRY_NEXT:
+        if outcome.fault not in TRY_ELSEWHERE:
             break
     return Step(tuple(outcomes), fault=outcomes[-1].fault, evidence=outcomes[-1].evidence)
 
 
 def confirm(site: Site, opened: Opened, *, by: str, config: Config, call: Call) -> Step:
     """M3 and M4; may be repeated until the site answered."""
-    channel = Channel(site.id, opened.endpoint, opened.kid, opened.key("d2s"), opened.key("s2d"))
+    channel = Channel(
+        site.id,
+        opened.endpoint,
+        opened.kid,
+        opened.key("d2s"),
+        opened.key("s2d"),
+        server_login(site, config),
+    )
     outcome = ask(channel, "pair.confirm", {"th": opened.th}, by=by, config=config, call=call)
     if outcome.reply is None:
         return Step((outcome,), fault=outcome.fault, evidence=outcome.evidence)
@@ -165,6 +170,12 @@ def columns(
         "fault_evidence": {},
         "fault_at": None,
         "failures_in_row": 0,
+        "clock_offset_s": None,
+        "log_n": 0,
+        "log_hash": "",
+        "quarantine": "",
+        "quarantine_at": None,
+        "quarantine_evidence": {},
         "revoked_at": None,
         "revoke_reason": "",
         "revoke_evidence": {},

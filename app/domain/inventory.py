@@ -13,7 +13,7 @@ from peewee import IntegrityError, chunked
 
 from app import queue, siteclient
 from app.config import Config
-from app.domain import access, audit, connection, manifest
+from app.domain import access, audit, connection, copies, manifest
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
 from app.domain.connection import Call, Outcome
 from app.domain.errors import NotPaired
@@ -123,8 +123,12 @@ def run_sync(
         channel = connection.channel_to(site, config)
     except SealBroken as broken:
         return _fail(sync, site, connection.KEYS_UNREADABLE, {"why": str(broken)}, None, now())
-    have = {"have": known.digest if known else None}
-    outcome = connection.ask(channel, "report", have, by=sync.asked_by, config=config, call=call)
+    question = {"have": known.digest if known else None, **copies.head_of(site)}
+    outcomes, channel = connection.ask_anywhere(
+        site, channel, "report", question, by=sync.asked_by, config=config, call=call
+    )
+    outcome = connection.settled(outcomes)
+    _write_down(site, [one for one in outcomes if one is not outcome], now())
     if outcome.reply is None:
         return _fail(sync, site, outcome.fault, outcome.evidence, outcome, now())
     sync.move(to=READING, when=(ASKING,))
@@ -132,7 +136,15 @@ def run_sync(
         accepted = _read(outcome.reply.document, known)
     except ReportInvalid as refused:
         return _refuse(sync, site, refused, outcome, now())
-    return _store(sync, site, accepted, outcome, now())
+    return _store(sync, site, accepted, outcome, channel.endpoint, now())
+
+
+def _write_down(site: Site, outcomes: list[Outcome], now: datetime) -> None:
+    """The entries of calls that led nowhere."""
+    if outcomes:
+        with transaction():
+            for outcome in outcomes:
+                audit.record(outcome.as_event(site.id), SYSTEM, now=now)
 
 
 def recover(now: datetime) -> int:
@@ -223,7 +235,12 @@ def _moment(seconds: int) -> datetime:
 
 
 def _store(
-    sync: Sync, site: Site, accepted: _Accepted | None, outcome: Outcome, now: datetime
+    sync: Sync,
+    site: Site,
+    accepted: _Accepted | None,
+    outcome: Outcome,
+    endpoint: str,
+    now: datetime,
 ) -> str:
     """Report, components, connection and entries together, or nothing of them."""
     with transaction():
@@ -231,7 +248,9 @@ def _store(
         if not sync.move(to=READING, when=(READING,)):
             return sync.state  # swept away meanwhile; the next sync will ask again
         changes = {} if accepted is None else {"offers": accepted.offers}
-        if not connection.succeeded(site, SYSTEM, now, **changes):
+        if not connection.succeeded(
+            site, SYSTEM, now, reply=outcome.reply, endpoint=endpoint, **changes
+        ):
             return _end(sync, now, evidence={"why": "the connection has ended"})
         if accepted is None:
             Report.update(received_at=now).where(Report.site == site).execute()

@@ -1,4 +1,4 @@
-"""What the sites tell of their own accord: two hints, each proven by its signature.
+"""What the sites tell of their own accord: three hints, each proven by its signature.
 
 Losing every notice costs seconds, never correctness. Whoever cannot sign gets one
 and the same answer, whatever the reason.
@@ -12,14 +12,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.config import Config
-from app.domain import audit, connection, pairing, revocation
+from app.domain import audit, connection, copies, pairing, revocation, sites
 from app.domain.actor import Actor
+from app.domain.errors import Invalid
 from app.domain.events import NoticeRefused
 from app.keys import SealBroken
 from app.models.base import transaction
 from app.models.sites import MAY_CALL, WAITING, NoticeNonce, Pairing, Site
 from app.protocol import (
     MAX_SKEW_S,
+    MAX_URL_CHARS,
     NOTE_TAG,
     ProtocolError,
     VerifiedRequest,
@@ -30,6 +32,9 @@ from app.protocol import (
 )
 
 PATH = "/agent/notice"
+
+# As many endpoints as a site may name.
+_MOST = 8
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ def receive(
         return _TOO_LARGE if refused.code == "too_large" else UNAUTHORIZED
     if request.keyid.startswith("p_"):
         return _ready(request, document, config, ip, now)
+    if document.get("op") == "moved":
+        return _moved(request, document, config, ip, now)
     return _goodbye(request, document, ip, now)
 
 
@@ -113,6 +120,42 @@ def _ready(
     key = pairing.note_key(token, config)
     signed = sign_response(request, status, body, key=key, now=int(now.timestamp()))
     return Answer(status, body, signed)
+
+
+def _moved(
+    request: VerifiedRequest, document: dict[str, Any], config: Config, ip: str, now: datetime
+) -> Answer:
+    """moved: an administrator asks to be followed. Nothing follows before a person agrees here."""
+    site = Site.get(Site.kid == request.keyid)
+    try:
+        home, endpoints = _move_in(document)
+    except (Invalid, ProtocolError):
+        _write_down("invalid_arguments", "moved", ip, now)
+        return UNAUTHORIZED
+    if not sites.same_home(home, site.url):
+        with transaction():
+            copies.note_move(
+                site,
+                paired=site.url,
+                present=home,
+                how=copies.BY_NOTICE,
+                endpoints=endpoints,
+                by=Actor.site(site, ip),
+                now=now,
+            )
+    body = canonical({"v": 1, "ok": True, "op": "moved"})
+    key = connection.open_key(site, "s2d", config)
+    return Answer(200, body, sign_response(request, 200, body, key=key, now=int(now.timestamp())))
+
+
+def _move_in(document: dict[str, Any]) -> tuple[str, list[str]]:
+    """Where the site says it is; raises Invalid or ProtocolError."""
+    home, endpoints = document.get("home"), document.get("endpoints")
+    if not isinstance(home, str) or not isinstance(endpoints, list) or len(endpoints) > _MOST:
+        raise ProtocolError("malformed", "moved")
+    if not all(isinstance(one, str) and 0 < len(one) <= MAX_URL_CHARS for one in endpoints):
+        raise ProtocolError("malformed", "endpoints")
+    return sites.normalise_url(home), endpoints
 
 
 def _goodbye(request: VerifiedRequest, document: dict[str, Any], ip: str, now: datetime) -> Answer:

@@ -237,7 +237,11 @@ class _Goodbye:
     def _show_secret(self) -> Outcome:
         document = {"op": "revoke", "by": self.asker, **self._secret()}
         outcome = connection.ask_unsigned(
-            self.site.endpoint, document, config=self.config, call_bearer=self.call_bearer
+            self.site.endpoint,
+            document,
+            server_login=connection.server_login(self.site, self.config),
+            config=self.config,
+            call_bearer=self.call_bearer,
         )
         return self._write_down(outcome)
 

@@ -10,15 +10,19 @@ from urllib.parse import quote, urlsplit
 import idna
 from peewee import IntegrityError
 
+from app.config import Config
 from app.domain import access, audit
 from app.domain.actor import Actor
+from app.domain.connection import login_context
 from app.domain.errors import Conflict, Invalid
-from app.domain.events import SiteAdded, SiteForgotten
+from app.domain.events import ServerLoginChanged, SiteAdded, SiteForgotten
+from app.keys import KeyRing
 from app.models.base import transaction, utcnow
 from app.models.reports import Component, Report
-from app.models.sites import MAY_FORGET, REVOKED_UNREACHED, Client, Site
+from app.models.sites import MAY_FORGET, REVOKED_UNREACHED, STATES, Client, Site
 
 MAX_NAME_CHARS = 120
+MAX_PASSWORD_CHARS = 200
 # The longest endpoint path still has to fit into an address the protocol accepts.
 MAX_URL_CHARS = 1900
 
@@ -81,6 +85,31 @@ def forget(site: Site, *, by: Actor, now: datetime | None = None) -> None:
         Component.delete().where(Component.site == site).execute()
         Report.delete().where(Report.site == site).execute()
         audit.record(SiteForgotten(site_id=site.id, name=site.name, url=site.url), by, now=now)
+
+
+def keep_server_login(
+    site: Site, *, name: str, password: str, by: Actor, config: Config, now: datetime
+) -> None:
+    """Keep what the web server in front of this site asks for, sealed; both empty removes it.
+
+    Raises Forbidden, or Invalid('login_name' | 'login_password', …).
+    """
+    access.require(by, "pair")
+    if not name and not password:
+        sealed = None
+    elif not name or ":" in name or len(name) > MAX_NAME_CHARS:
+        raise Invalid("login_name", "Type a name without a colon, at most 120 characters.")
+    elif not password or len(password) > MAX_PASSWORD_CHARS:
+        raise Invalid("login_password", "Type the password, at most 200 characters.")
+    else:
+        ring = KeyRing(config.sealing_keys)
+        sealed = ring.seal(f"{name}:{password}".encode(), login_context(site.id))
+    with transaction():
+        site.refresh()
+        if site.forgotten_at or not site.note(when=STATES, server_login_sealed=sealed):
+            raise Conflict("This site is not in the list any more.")
+        event = ServerLoginChanged(site_id=site.id, is_kept=sealed is not None)
+        audit.record(event, by, now=now)
 
 
 def normalise_url(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from peewee import (
     JOIN,
     AutoField,
+    BigIntegerField,
     Case,
     CharField,
     ForeignKeyField,
@@ -67,6 +68,10 @@ FAULTS_OF_BLOCKING = (
 )
 UNREACHABLE_AFTER = 3
 
+# Site.quarantine
+MOVED = "moved"
+FORKED = "forked"
+
 SORTS = ("name", "client", "state", "offers", "last_good", "added")
 
 
@@ -88,7 +93,10 @@ class Site(BaseModel):
 
     `keys_sealed` holds d2s, s2d and revoke under the sealing key, each bound to
     this row and generation. `state_before_pairing` is where the site returns to
-    when a token closes unused.
+    when a token closes unused. `log_n` and `log_hash` are the newest head of the
+    site's own log that was seen; `quarantine` is why a person has to decide whether
+    this still is the same site. `server_login_sealed` is a name and a password that
+    the web server in front of WordPress asks for.
     """
 
     id = AutoField()
@@ -124,6 +132,14 @@ class Site(BaseModel):
     failures_in_row = IntegerField(default=0)
     offers = IntegerField(default=0)
 
+    clock_offset_s = IntegerField(null=True)
+    log_n = BigIntegerField(default=0)
+    log_hash = CharField(max_length=64, default="")
+    quarantine = CharField(max_length=16, default="")
+    quarantine_at = UtcField(null=True)
+    quarantine_evidence = JsonField(default=dict)
+    server_login_sealed = TextField(null=True)
+
     revoked_at = UtcField(null=True)
     revoke_reason = CharField(max_length=300, default="")
     revoke_evidence = JsonField(default=dict)
@@ -134,8 +150,8 @@ class Site(BaseModel):
         """In one word, how the connection of an active site is; otherwise its state."""
         if self.state != ACTIVE:
             return self.state
-        if self.fault == "identity_changed":
-            return "identity_changed"
+        if self.quarantine:
+            return "quarantined"
         if self.failures_in_row == 0:
             return "healthy" if self.last_good_at else "unknown"
         if self.fault in FAULTS_OF_BLOCKING:
@@ -217,7 +233,7 @@ class Site(BaseModel):
             None,
             (
                 (cls.state != ACTIVE, cls.state),
-                (cls.fault == "identity_changed", "identity_changed"),
+                (cls.quarantine != "", "quarantined"),
                 ((cls.failures_in_row == 0) & cls.last_good_at.is_null(False), "healthy"),
                 (cls.failures_in_row == 0, "unknown"),
                 (cls.fault.in_(FAULTS_OF_BLOCKING), "blocked"),

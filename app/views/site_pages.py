@@ -10,6 +10,7 @@ from typing import Any
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.reports import KINDS, Component, Report, Sync
+from app.models.rotations import Rotation
 from app.models.sites import (
     CANCELLED,
     EXPIRED,
@@ -34,7 +35,7 @@ _NEEDS_ATTENTION = frozenset(
         "degraded",
         "blocked",
         "unreachable",
-        "identity_changed",
+        "quarantined",
         "revoked_unproven",
         "revoked_unreached",
         "disconnected_unconfirmed",
@@ -123,6 +124,7 @@ class SitePage:
     client: str
     pairing: Pairing | None
     sync: Sync | None
+    rotation: Rotation | None
     report: Report | None
     document: dict[str, Any]
     components: dict[str, list[Component]]
@@ -132,9 +134,11 @@ class SitePage:
 
     @property
     def running(self) -> str:
-        """What is under way and worth a poll: 'pairing', 'sync', 'revoking' or ''."""
+        """What is under way and worth a poll: 'pairing', 'rotation', 'sync', 'revoking' or ''."""
         if self.site.state in (PAIRING, REVOKING):
             return self.site.state
+        if self.site.is_paired and self.rotation and self.rotation.is_open:
+            return "rotation"
         return "sync" if self.site.is_paired and self.sync and self.sync.is_open else ""
 
     @property
@@ -210,6 +214,7 @@ def site_page(site: Site, *, now: datetime | None = None) -> SitePage:
         client=_client_name(site),
         pairing=site.latest_token(),
         sync=Sync.latest_for(site),
+        rotation=Rotation.latest_for(site),
         report=report,
         document=whole_document(json.loads(report.body)) if report else {},
         components={kind: [one for one in listed if one.kind == kind] for kind in KINDS},

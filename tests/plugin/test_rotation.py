@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from app import keys
+from app import keys, siteclient
 from app.protocol import b64u, canonical, from_b64u
 from app.siteclient import Reply, SiteError
-from tests.plugin.dashboard import Paired
+from tests.plugin.dashboard import NETS, Paired
 from tests.plugin.test_admin import forget
 from tests.plugin.test_gate import connect
 
@@ -192,6 +192,22 @@ def test_the_new_revocation_secret_ends_it_and_the_old_one_does_not(wp, paired) 
     assert refused(lambda: fresh.ask("revoke", **old)).fault == "unauthorized"
     ended = fresh.ask("revoke", kid=fresh.channel.keyid, r=b64u(fresh.session.revoke))
     assert ended.document["a"] == b64u(fresh.session.revoke_ack)
+
+
+def test_a_dashboard_that_did_not_hear_of_the_change_can_still_revoke(wp, paired) -> None:
+    plan = Plan.of(wp, paired)
+    fresh = plan.next(plan.send())
+    fresh.ask("ping")
+    shown = {
+        "v": 1,
+        "op": "revoke",
+        "by": "Ana",
+        "kid": paired.channel.keyid,
+        "r": b64u(paired.session.revoke),
+    }
+    status, answer = siteclient.call_bearer(paired.channel.endpoint, shown, allow_nets=NETS)
+    assert (status, answer["a"]) == (200, b64u(paired.session.revoke_ack))
+    assert refused(lambda: fresh.ask("ping")).fault == "unauthorized"
 
 
 def test_the_log_head_is_told_and_recognised(wp, paired) -> None:

@@ -76,7 +76,7 @@ final class Siteagent_Gate {
 				Siteagent_Protocol::REQUEST_TAG
 			);
 			$this->guard->demand_first_use( $verified, $now );
-			return $this->admit_operation( $request->body(), $verified );
+			return $this->admit_operation( $request->body(), $verified, $now );
 		} catch ( Siteagent_Refusal $refusal ) {
 			return null === $refusal->request()
 				? $this->answer_stranger( $request, $refusal, $now )
@@ -133,7 +133,7 @@ final class Siteagent_Gate {
 	/**
 	 * @throws Siteagent_Refusal That may be told, as the MAC was right.
 	 */
-	private function admit_operation( string $body, array $verified ): array {
+	private function admit_operation( string $body, array $verified, int $now ): array {
 		$channel = $this->keyring->channel( $verified['keyid'] );
 		if ( null === $channel ) {
 			// Ended between the two looks at the keys.
@@ -155,7 +155,7 @@ final class Siteagent_Gate {
 			);
 			throw new Siteagent_Refusal( 'identity_changed', $moved['is'], $facts, $verified );
 		}
-		if ( 'next' === $channel['role'] && $this->keyring->promote( $verified['keyid'] ) ) {
+		if ( 'next' === $channel['role'] && $this->keyring->promote( $verified['keyid'], $now ) ) {
 			$facts = array( 'generation' => Siteagent_Keys::generation( $verified['keyid'] ) );
 			$this->log->append( 'keys_rotated', $facts, 'dashboard' );
 		}

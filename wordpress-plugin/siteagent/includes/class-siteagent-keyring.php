@@ -26,6 +26,9 @@ final class Siteagent_Keyring {
 	/** How long a used token is remembered; it lives for half an hour. */
 	const USED_KEPT_S = 86400;
 
+	/** How long after a rotation the former secret still ends the connection: the dashboard may not have heard yet. */
+	const FORMER_KEPT_S = 600;
+
 	/** How exactly the last contact is known: less writing. */
 	const CONTACT_STEP_S = 60;
 
@@ -314,19 +317,25 @@ final class Siteagent_Keyring {
 	/**
 	 * A message under the next generation was valid: it becomes the connection's, and the old one is gone.
 	 */
-	public function promote( string $kid ): bool {
+	public function promote( string $kid, int $now ): bool {
 		return $this->store->change(
-			static function ( array $data ) use ( $kid ): ?array {
+			static function ( array $data ) use ( $kid, $now ): ?array {
 				if ( ! isset( $data['connection']['next'] ) || ! hash_equals( $data['connection']['next']['kid'], $kid ) ) {
 					return null;
 				}
 				$connection = $data['connection'];
 				$next       = $connection['next'];
-				unset( $connection['next'] );
+				unset( $connection['next'], $connection['former'] );
 				if ( isset( $next['home'] ) ) {
 					unset( $connection['move'], $connection['silent_for'] );
 				}
-				$data['connection'] = $next + $connection;
+				$former = array(
+					'kid'         => $connection['kid'],
+					'revoke_hash' => $connection['revoke_hash'],
+					'sealed'      => $connection['sealed'],
+					'until'       => $now + self::FORMER_KEPT_S,
+				);
+				$data['connection'] = $next + array( 'former' => $former ) + $connection;
 				return $data;
 			}
 		);
@@ -407,10 +416,11 @@ final class Siteagent_Keyring {
 					$ack = Siteagent_Protocol::from_b64u( $data['ended'][ $kid ]['ack'] );
 					return null;
 				}
-				if ( ! isset( $data['connection'] ) || ! hash_equals( $data['connection']['kid'], $kid ) || ! hash_equals( $data['connection']['revoke_hash'], $hash ) ) {
+				$generation = isset( $data['connection'] ) ? self::generation_of( $data['connection'], $kid, $now ) : null;
+				if ( null === $generation || ! hash_equals( $generation['revoke_hash'], $hash ) ) {
 					return null;
 				}
-				$secrets = $this->seal->open( $data['connection']['sealed'] );
+				$secrets = $this->seal->open( $generation['sealed'] );
 				// Unreadable keys must not keep the door open; there is just no proof then.
 				$ack   = null === $secrets ? '' : $secrets['revoke-ack'];
 				$ended = array( 'revoke_hash' => $hash, 'ack' => Siteagent_Protocol::b64u( $ack ), 'at' => $now );
@@ -559,8 +569,19 @@ final class Siteagent_Keyring {
 		);
 	}
 
+	/**
+	 * The generation of a connection that goes by this key id: the present one, or for a while the former.
+	 */
+	private static function generation_of( array $connection, string $kid, int $now ): ?array {
+		if ( hash_equals( $connection['kid'], $kid ) ) {
+			return $connection;
+		}
+		$former = isset( $connection['former'] ) ? $connection['former'] : null;
+		return null !== $former && $now < $former['until'] && hash_equals( $former['kid'], $kid ) ? $former : null;
+	}
+
 	private function without_secrets( array $part ): array {
-		unset( $part['sealed'], $part['exchange'], $part['next'], $part['revoke_hash'] );
+		unset( $part['sealed'], $part['exchange'], $part['next'], $part['former'], $part['revoke_hash'] );
 		return $part;
 	}
 

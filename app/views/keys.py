@@ -1,0 +1,64 @@
+"""New keys for a site, and what a person decides about one in quarantine. Translates only."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain import rotation, sites
+from app.domain.errors import Invalid
+from app.models.base import utcnow
+from app.models.sites import Site
+from app.views.guards import load_site, may, me
+
+bp = Blueprint("keys", __name__)
+
+
+@bp.post("/sites/<int:site_id>/keys/rotate")
+@may("pair")
+def rotate(site_id: int) -> ResponseReturnValue:
+    site = load_site(site_id)
+    rotation.request(site, by=me(), config=current_app.config["AURA"], now=utcnow())
+    return _to_site(site)
+
+
+@bp.post("/sites/<int:site_id>/quarantine/follow")
+@may("pair")
+def follow(site_id: int) -> ResponseReturnValue:
+    """The site moved: new keys, at its new address."""
+    site = load_site(site_id)
+    rotation.follow(site, by=me(), config=current_app.config["AURA"], now=utcnow())
+    return _to_site(site)
+
+
+@bp.get("/sites/<int:site_id>/server-login")
+@may("pair")
+def server_login(site_id: int) -> ResponseReturnValue:
+    return _login_page(load_site(site_id), "", {})
+
+
+@bp.post("/sites/<int:site_id>/server-login")
+@may("pair")
+def keep_server_login(site_id: int) -> ResponseReturnValue:
+    site, name = load_site(site_id), request.form.get("login_name", "").strip()
+    try:
+        sites.keep_server_login(
+            site,
+            name=name,
+            password=request.form.get("login_password", ""),
+            by=me(),
+            config=current_app.config["AURA"],
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _login_page(site, name, refusal.messages), 422
+    flash("Stored, sealed." if name else "Removed.")
+    return _to_site(site)
+
+
+def _login_page(site: Site, name: str, errors: dict[str, str]) -> str:
+    return render_template("sites/server_login.html", site=site, name=name, errors=errors)
+
+
+def _to_site(site: Site) -> ResponseReturnValue:
+    return redirect(url_for("sites.show", site_id=site.id), 303)

@@ -1,0 +1,11 @@
+"""Look along the whole way to a site for what stands in it."""
+
+from __future__ import annotations
+
+from app.domain.doctor import rounds
+from jobs import surroundings
+
+
+def run(examination_id: int) -> str:
+    with surroundings() as config:
+        return rounds.run(examination_id, config=config)

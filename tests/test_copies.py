@@ -1,0 +1,225 @@
+"""A copy, a restored backup or a move is noticed, and waits for a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import notices
+from app.domain.actor import SYSTEM
+from app.faults import Fault
+from app.models.audit import Entry
+from app.models.reports import Report
+from app.models.sites import ACTIVE, FORKED, MOVED, Site
+from tests.factories import read_report, report
+from tests.fakes import Clock, FakeSite
+
+NEW = "https://new.example"
+
+
+def events(site: Site) -> list[str]:
+    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+
+
+def receive(sent: Any, config: Config, clock: Clock) -> notices.Answer:
+    return notices.receive(
+        method="POST",
+        headers=sent.headers,
+        body=sent.body,
+        config=config,
+        ip="192.0.2.9",
+        now=clock(),
+    )
+
+
+# ---- the head of the log ----
+
+
+def test_a_log_that_goes_on_is_followed(paired: Site, fake: FakeSite, config: Config) -> None:
+    for _ in range(3):
+        read_report(paired, fake, config=config)
+        assert (paired.log_n, paired.log_hash) == tuple(fake.head.values())
+    assert paired.quarantine == ""
+    assert paired.connection == "healthy"
+
+
+def test_a_restored_backup_is_noticed_and_still_read(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    backup = list(fake.log)
+    read_report(paired, fake, config=config)
+    read_report(paired, fake, config=config)
+    seen = paired.log_n
+    fake.log = backup
+    fake.report = report(server={"software": "restored"})
+    assert read_report(paired, fake, config=config).state == "done"
+    assert (paired.quarantine, paired.connection) == (FORKED, "quarantined")
+    assert paired.quarantine_evidence == {"seen": seen, "answered": 2}
+    assert "restored" in Report.of(paired).body
+    assert "site_quarantined" in events(paired)
+    assert paired.log_n == seen
+
+
+def test_two_copies_that_answer_in_turn_are_noticed(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    original = list(fake.log)
+    fake.log = [*original[:-1], "f" * 64, "e" * 64]
+    read_report(paired, fake, config=config)
+    assert paired.quarantine == FORKED
+
+
+def test_a_quarantine_is_written_down_once_and_waits_for_a_person(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    original = list(fake.log)
+    fake.log = []
+    for _ in range(3):
+        read_report(paired, fake, config=config)
+    fake.log = original
+    read_report(paired, fake, config=config)
+    assert events(paired).count("site_quarantined") == 1
+    assert paired.quarantine == FORKED
+
+
+@pytest.mark.parametrize(
+    "head", [7, [], {}, {"n": "1", "hash": "0" * 64}, {"n": -1, "hash": "0" * 64}, {"n": 1}]
+)
+def test_a_head_no_honest_plugin_sends_counts_as_a_fork(
+    paired: Site, fake: FakeSite, config: Config, head: object
+) -> None:
+    fake._log = lambda document: head  # type: ignore[method-assign]
+    read_report(paired, fake, config=config)
+    assert paired.quarantine == FORKED
+
+
+def test_an_older_plugin_says_nothing_of_its_log(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    fake._log = lambda document: None  # type: ignore[method-assign]
+    read_report(paired, fake, config=config)
+    assert (paired.quarantine, paired.log_hash) == ("", "")
+
+
+# ---- the address ----
+
+
+def test_a_site_that_says_it_lives_elsewhere_is_put_in_quarantine(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    before = Report.of(paired).body
+    fake.refusing["report"] = "identity_changed"
+    assert read_report(paired, fake, config=config).fault == Fault.identity_changed
+    assert (paired.quarantine, paired.state) == (MOVED, ACTIVE)
+    assert Report.of(paired).body == before
+
+
+def test_back_under_the_known_address_it_ends_by_itself(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    fake.refusing["report"] = "identity_changed"
+    read_report(paired, fake, config=config)
+    fake.refusing.clear()
+    read_report(paired, fake, config=config)
+    assert (paired.quarantine, paired.connection) == ("", "healthy")
+    assert events(paired)[-2:] != []
+    assert "quarantine_ended" in events(paired)
+
+
+def test_an_administrator_asks_to_be_followed_and_nothing_follows(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    answer = receive(fake.moved_notice(config.origin, NEW), config, clock)
+    paired.refresh()
+    assert answer.status == 200
+    assert "Signature" in answer.headers
+    assert (paired.quarantine, paired.url) == (MOVED, fake.home)
+    assert paired.quarantine_evidence["now"] == NEW
+    assert paired.quarantine_evidence["how"] == "notice"
+
+
+def test_the_original_still_answering_does_not_end_what_a_copy_began(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    receive(fake.moved_notice(config.origin, NEW), config, clock)
+    paired.refresh()
+    read_report(paired, fake, config=config)
+    assert paired.quarantine == MOVED
+
+
+def test_a_move_to_where_it_is_changes_nothing(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    receive(fake.moved_notice(config.origin, f"http://www.{fake.home[8:]}/"), config, clock)
+    paired.refresh()
+    assert paired.quarantine == ""
+
+
+@pytest.mark.parametrize("home", ["", "ftp://x.example", "javascript:alert(1)", "https://a b"])
+def test_a_move_to_no_address_is_refused(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock, home: str
+) -> None:
+    answer = receive(fake.moved_notice(config.origin, home), config, clock)
+    paired.refresh()
+    assert answer.status == 401
+    assert paired.quarantine == ""
+
+
+def test_a_stranger_cannot_announce_a_move(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    sent = fake.moved_notice(config.origin, NEW)
+    forged = {**sent.headers, "Signature": sent.headers["Signature"].replace("A", "B")}
+    answer = notices.receive(
+        method="POST", headers=forged, body=sent.body, config=config, ip="", now=clock()
+    )
+    paired.refresh()
+    assert answer.status == 401
+    assert paired.quarantine == ""
+
+
+# ---- clock and addresses ----
+
+
+@pytest.mark.parametrize("ahead", [0, 45, -240])
+def test_the_sites_clock_is_measured_by_every_answer(
+    paired: Site, fake: FakeSite, config: Config, ahead: int
+) -> None:
+    fake.clock_ahead_s = ahead
+    read_report(paired, fake, config=config)
+    assert paired.clock_offset_s == ahead
+
+
+def test_another_address_of_the_site_is_tried_and_kept(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    before = paired.endpoint
+    fake.closed_endpoints = {before}
+    assert read_report(paired, fake, config=config).state == "done"
+    assert paired.endpoint == f"{fake.home}/?rest_route=/siteagent/v1/rpc"
+    assert "endpoint_changed" in events(paired)
+    fake.calls.clear()
+    read_report(paired, fake, config=config)
+    assert [endpoint for _, _, endpoint in fake.calls] == [paired.endpoint]
+
+
+def test_a_site_that_is_gone_is_called_once(paired: Site, fake: FakeSite, config: Config) -> None:
+    fake.failing, before = [Fault.connection_refused], paired.endpoint
+    fake.calls.clear()
+    assert read_report(paired, fake, config=config).state == "failed"
+    assert len(fake.calls) == 1
+    assert paired.endpoint == before
+
+
+def test_the_system_is_who_puts_in_quarantine(paired: Site, fake: FakeSite, config: Config) -> None:
+    fake.log = ["a" * 64] * 3
+    read_report(paired, fake, config=config)
+    fake.log = []
+    read_report(paired, fake, config=config)
+    entry = next(e for e in Entry.newest(site_id=paired.id) if e.event == "site_quarantined")
+    assert entry.actor == SYSTEM.label

@@ -1,0 +1,348 @@
+"""Somebody has new keys made; whatever breaks on the way, one generation works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from app.config import Config
+from app.domain import inventory, revocation, rotation
+from app.domain.actor import Actor
+from app.domain.errors import Conflict, Forbidden, NotPaired
+from app.faults import Fault
+from app.models.audit import Entry
+from app.models.rotations import AGREED, ASKING, DONE, FAILED, Rotation
+from app.models.sites import MOVED, REVOKED, Site
+from app.protocol import b64u
+from tests.factories import make_site, pair, read_report
+from tests.fakes import Clock, FakeSite, RecordingQueue
+
+Run = Callable[[Rotation], str]
+
+
+@pytest.fixture
+def run(fake: FakeSite, config: Config) -> Run:
+    def once(asked: Rotation) -> str:
+        state = rotation.run(asked.id, config=config, call=fake.call, now=fake.clock)
+        asked.refresh()
+        return state
+
+    return once
+
+
+@pytest.fixture
+def asked(paired: Site, ana: Actor, config: Config, clock: Clock) -> Rotation:
+    return rotation.request(paired, by=ana, config=config, now=clock())
+
+
+def events(site: Site) -> list[str]:
+    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+
+
+def ops(fake: FakeSite) -> list[str]:
+    return [op for op, _, _ in fake.calls]
+
+
+# ---- it works ----
+
+
+def test_both_sides_use_the_new_keys_and_the_old_ones_are_gone(
+    paired: Site, asked: Rotation, fake: FakeSite, run: Run, config: Config, jobs: RecordingQueue
+) -> None:
+    before, sealed = paired.key_id, dict(paired.keys_sealed)
+    assert jobs.jobs == [("rotate_keys", (asked.id,), 0)]
+    fake.calls.clear()
+    assert run(asked) == DONE
+    paired.refresh()
+    assert ops(fake) == ["keys.rotate", "ping"]
+    assert paired.key_id == before.replace(".1", ".2")
+    assert fake.paired is not None
+    assert fake.paired.kid == paired.key_id
+    assert set(paired.keys_sealed) == set(sealed)
+    assert not set(paired.keys_sealed.values()) & set(sealed.values())
+    assert read_report(paired, fake, config=config).state == "done"
+    assert (asked.exchange_sealed, asked.next_sealed) == (None, None)
+    assert [e for e in events(paired) if "rotat" in e] == ["rotation_asked", "keys_rotated"]
+
+
+def test_it_can_be_done_again_and_again(
+    paired: Site, run: Run, ana: Actor, config: Config, clock: Clock
+) -> None:
+    for generation in (2, 3, 4):
+        paired.refresh()
+        made = rotation.request(paired, by=ana, config=config, now=clock())
+        assert run(made) == DONE
+        paired.refresh()
+        assert paired.key_id.endswith(f".{generation}")
+
+
+def test_revoking_with_the_new_keys_is_proven(
+    paired: Site, asked: Rotation, fake: FakeSite, run: Run, ana: Actor, config: Config
+) -> None:
+    run(asked)
+    paired.refresh()
+    revocation.revoke(paired, by=ana, now=fake.clock())
+    state = revocation.say_goodbye(
+        paired.id, config=config, call=fake.call, call_bearer=fake.call_bearer, now=fake.clock
+    )
+    assert state == REVOKED
+
+
+def test_all_sites_are_asked_and_none_twice(
+    paired: Site, asked: Rotation, ana: Actor, config: Config, clock: Clock
+) -> None:
+    second = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
+    pair(second, FakeSite(second.url, clock, {}), by=ana, config=config)
+    make_site(ana, now=clock(), url="https://unpaired.example")
+    made = rotation.request_all(config=config, now=clock())
+    assert [one.site_id for one in made] == [second.id]
+    assert made[0].asked_by == "Aura"
+
+
+# ---- who may not ----
+
+
+def test_one_who_may_only_look_cannot_ask(
+    paired: Site, cleo: Actor, config: Config, clock: Clock
+) -> None:
+    with pytest.raises(Forbidden):
+        rotation.request(paired, by=cleo, config=config, now=clock())
+    with pytest.raises(Forbidden):
+        rotation.follow(paired, by=cleo, config=config, now=clock())
+
+
+def test_a_site_without_a_connection_has_nothing_to_renew(
+    site: Site, ana: Actor, config: Config, clock: Clock
+) -> None:
+    with pytest.raises(NotPaired):
+        rotation.request(site, by=ana, config=config, now=clock())
+
+
+def test_one_at_a_time(
+    paired: Site, asked: Rotation, ana: Actor, config: Config, clock: Clock
+) -> None:
+    with pytest.raises(Conflict):
+        rotation.request(paired, by=ana, config=config, now=clock())
+
+
+# ---- a crash at every step ----
+
+
+def lost_reply(op: str) -> Callable[[FakeSite], None]:
+    return lambda fake: fake.losing.add(op)
+
+
+def refused_connection(fake: FakeSite) -> None:
+    fake.failing = [Fault.connection_refused]
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [refused_connection, lost_reply("keys.rotate"), lost_reply("ping")],
+    ids=["question lost", "answer lost", "confirmation lost"],
+)
+def test_whatever_is_lost_the_next_attempt_ends_it(
+    paired: Site,
+    asked: Rotation,
+    fake: FakeSite,
+    run: Run,
+    config: Config,
+    break_it: Callable[[FakeSite], None],
+) -> None:
+    break_it(fake)
+    assert run(asked) in (ASKING, AGREED)
+    fake.clock.advance(minutes=1)
+    assert run(asked) == DONE
+    paired.refresh()
+    assert fake.paired is not None
+    assert fake.paired.kid == paired.key_id
+    assert read_report(paired, fake, config=config).state == "done"
+
+
+@pytest.mark.parametrize("after", ["keys.rotate", "ping"])
+def test_a_worker_that_dies_leaves_keys_that_work(
+    paired: Site, asked: Rotation, fake: FakeSite, run: Run, config: Config, after: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(op: str) -> None:
+        if op == after:
+            fake.during = None
+            raise Killed
+
+    fake.during = die
+    with pytest.raises(Killed):
+        run(asked)
+    if after == "keys.rotate":
+        assert read_report(paired, fake, config=config).state == "done"
+    assert run(asked) == "busy"
+    fake.clock.advance(minutes=5)
+    assert rotation.recover(fake.clock()) == 1
+    assert run(asked) == DONE
+    paired.refresh()
+    assert read_report(paired, fake, config=config).state == "done"
+
+
+def test_both_generations_answer_until_it_is_confirmed(
+    paired: Site, asked: Rotation, fake: FakeSite, run: Run, config: Config
+) -> None:
+    fake.during = lambda op: setattr(fake, "failing", [Fault.too_slow] if op == "ping" else [])
+    assert run(asked) == AGREED
+    fake.during = None
+    assert read_report(paired, fake, config=config).state == "done"
+    fake.clock.advance(minutes=1)
+    assert run(asked) == DONE
+
+
+def test_a_site_that_never_took_them_keeps_the_old_ones(
+    paired: Site, asked: Rotation, fake: FakeSite, run: Run, config: Config
+) -> None:
+    fake.losing.add("ping")
+    run(asked)
+    restored = fake.paired
+    assert restored is not None
+    # The site comes back from a backup of before.
+    fake.next, before = None, paired.key_id
+    fake.paired = type(restored)(before, keys_of(paired, config, fake), restored.th)
+    fake.clock.advance(minutes=1)
+    assert run(asked) == FAILED
+    paired.refresh()
+    assert paired.key_id == before
+    assert read_report(paired, fake, config=config).state == "done"
+
+
+def keys_of(site: Site, config: Config, fake: FakeSite) -> object:
+    """What the site held before, as its backup has it."""
+    from app.domain import connection
+    from app.keys import SessionKeys
+
+    def key(name: str) -> bytes:
+        return connection.open_key(site, name, config)
+
+    return SessionKeys(key("d2s"), key("s2d"), key("revoke"), bytes(32), bytes(32))
+
+
+# ---- refusals ----
+
+
+def test_a_refusal_ends_it_at_once_and_the_present_keys_stay(
+    paired: Site, asked: Rotation, fake: FakeSite, run: Run, config: Config
+) -> None:
+    fake.refusing["keys.rotate"] = "invalid_arguments"
+    assert run(asked) == FAILED
+    assert asked.fault == Fault.refused_by_site
+    assert "rotation_failed" in events(paired)
+    assert read_report(paired, fake, config=config).state == "done"
+
+
+def test_a_plan_of_another_dashboard_is_not_signed_by_ours(
+    paired: Site, asked: Rotation, fake: FakeSite, run: Run
+) -> None:
+    Rotation.update(signature=b64u(bytes(64))).execute()
+    assert run(Rotation.get_by_id(asked.id)) == FAILED
+
+
+def test_an_unreachable_site_is_tried_five_times(
+    paired: Site, asked: Rotation, fake: FakeSite, run: Run
+) -> None:
+    for _ in range(rotation.MOST_ATTEMPTS - 1):
+        fake.failing = [Fault.dns]
+        assert run(asked) == ASKING
+        fake.clock.advance(hours=2)
+    fake.failing = [Fault.dns]
+    assert run(asked) == FAILED
+
+
+def test_revoking_meanwhile_ends_it(
+    paired: Site, asked: Rotation, fake: FakeSite, run: Run, ana: Actor, clock: Clock
+) -> None:
+    revocation.revoke(paired, by=ana, now=clock())
+    asked.refresh()
+    fresh = Rotation.get_by_id(asked.id)
+    assert run(fresh) == FAILED
+    assert fake.calls[-1][0] != "keys.rotate"
+
+
+# ---- moving ----
+
+
+@pytest.fixture
+def moved(paired: Site, fake: FakeSite, config: Config) -> Site:
+    """The site says that it lives elsewhere now, and answers there."""
+    fake.refusing["report"] = "identity_changed"
+    read_report(paired, fake, config=config)
+    fake.refusing.clear()
+    paired.note(
+        when=(paired.state,),
+        quarantine=MOVED,
+        quarantine_evidence={
+            "paired": paired.url,
+            "now": "https://new.example",
+            "how": "notice",
+            "endpoints": ["https://new.example/wp-json/siteagent/v1/rpc"],
+        },
+    )
+    fake.says_home = "https://new.example"
+    return paired
+
+
+def test_a_move_is_followed_with_new_keys_at_the_new_address(
+    moved: Site, fake: FakeSite, run: Run, ana: Actor, config: Config, clock: Clock
+) -> None:
+    asked = rotation.follow(moved, by=ana, config=config, now=clock())
+    assert run(asked) == DONE
+    moved.refresh()
+    assert (moved.url, moved.home) == ("https://new.example", "https://new.example")
+    assert moved.endpoint == "https://new.example/wp-json/siteagent/v1/rpc"
+    assert moved.quarantine == ""
+    assert [e for e in events(moved) if e in ("site_moved", "quarantine_ended")] == [
+        "site_moved",
+        "quarantine_ended",
+    ]
+
+
+def test_an_address_of_another_site_is_not_taken(
+    moved: Site, ana: Actor, config: Config, clock: Clock
+) -> None:
+    make_site(ana, now=clock(), url="https://new.example")
+    with pytest.raises(Conflict):
+        rotation.follow(moved, by=ana, config=config, now=clock())
+
+
+def test_without_a_move_there_is_nothing_to_follow(
+    paired: Site, ana: Actor, config: Config, clock: Clock
+) -> None:
+    with pytest.raises(Conflict):
+        rotation.follow(paired, by=ana, config=config, now=clock())
+
+
+def test_keeping_the_original_makes_the_copys_keys_worthless(
+    moved: Site, fake: FakeSite, run: Run, ana: Actor, config: Config, clock: Clock
+) -> None:
+    fake.says_home = ""
+    stolen = fake.paired
+    assert run(rotation.request(moved, by=ana, config=config, now=clock())) == DONE
+    moved.refresh()
+    assert moved.url == "https://bakery.example"
+    assert moved.quarantine == ""
+    assert stolen is not None
+    assert moved.key_id != stolen.kid
+
+
+def test_a_late_attempt_is_queued_again(
+    asked: Rotation, clock: Clock, jobs: RecordingQueue
+) -> None:
+    jobs.jobs.clear()
+    assert rotation.recover(clock()) == 0
+    assert rotation.recover(clock() + timedelta(minutes=2)) == 1
+    assert jobs.names() == ["rotate_keys"]
+
+
+def test_a_sync_meanwhile_uses_the_keys_that_are_stored(
+    paired: Site, asked: Rotation, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    sync = inventory.request_sync(paired, by=Actor.of(paired.added_by), now=clock())
+    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "done"
