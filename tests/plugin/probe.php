@@ -1,0 +1,46 @@
+<?php
+/**
+ * Plugin Name: Probe
+ * Description: Tells what a page cost, and shows the same page as if SiteAgent were not active.
+ * Version: 1.0
+ * Author: Aura test bed
+ *
+ * A request with the header X-Probe gets, as JSON, the page it would have got and what made it.
+ * With X-Without-SiteAgent the plugin is left out of the list of active ones, for that request.
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+// What else begins with a visit would be counted as the page's.
+defined( 'DISABLE_WP_CRON' ) || define( 'DISABLE_WP_CRON', true );
+
+if ( isset( $_SERVER['HTTP_X_WITHOUT_SITEAGENT'] ) ) {
+	add_filter(
+		'option_active_plugins',
+		static function ( array $plugins ): array {
+			return array_values( array_diff( $plugins, array( 'siteagent/siteagent.php' ) ) );
+		}
+	);
+}
+
+if ( isset( $_SERVER['HTTP_X_PROBE'] ) ) {
+	define( 'SAVEQUERIES', true );
+	ob_start(
+		static function ( string $page ): string {
+			global $wpdb;
+			$files = preg_grep( '~/plugins/siteagent/~', get_included_files() );
+			$found = array(
+				'page'     => $page,
+				'headers'  => headers_list(),
+				'counted'  => $wpdb->num_queries,
+				'queries'  => array_column( $wpdb->queries, 0 ),
+				'files'    => array_values( str_replace( WP_PLUGIN_DIR . '/siteagent/', '', $files ) ),
+				'autoload' => array_map( 'strlen', wp_load_alloptions() ),
+				'cron'     => array_keys( array_merge( ...array_values( array_filter( _get_cron_array(), 'is_array' ) ) ) ),
+			);
+			return json_encode( $found, JSON_THROW_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE );
+		}
+	);
+}
