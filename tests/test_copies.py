@@ -173,11 +173,9 @@ def test_a_move_to_no_address_is_refused(
 def test_a_stranger_cannot_announce_a_move(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    sent = fake.moved_notice(config.origin, NEW)
-    forged = {**sent.headers, "Signature": sent.headers["Signature"].replace("A", "B")}
-    answer = notices.receive(
-        method="POST", headers=forged, body=sent.body, config=config, ip="", now=clock()
-    )
+    document = {"v": 1, "op": "moved", "home": NEW, "endpoints": []}
+    forged = fake._notice(config.origin, document, b"x" * 32, paired.key_id)
+    answer = receive(forged, config, clock)
     paired.refresh()
     assert answer.status == 401
     assert paired.quarantine == ""

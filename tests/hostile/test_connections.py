@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from app.siteclient import Fault, Reply, SiteError, call, call_bearer
 from tests.hostile.calls import LOOPBACK
 from tests.hostile.certificates import DAY, Authority
-from tests.hostile.server import HostileServer, says
+from tests.hostile.server import HostileServer
 from tests.hostile.site import (
     answers,
     channel,
@@ -208,9 +209,27 @@ def test_a_certificate_from_tomorrow_is_invalid(tmp_path: Path) -> None:
     assert caught.value.fault is Fault.tls_invalid
 
 
-def test_a_server_without_tls_is_invalid(tmp_path: Path) -> None:
-    with HostileServer(says(b"")) as server, pytest.raises(SiteError) as caught:
-        over_tls(server, Authority(tmp_path))
+def test_a_server_without_tls_is_invalid() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+
+        def answer_in_the_clear() -> None:
+            # At once: a server that waits for a line may wait long in bytes that are TLS.
+            with listener.accept()[0] as line:
+                line.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                line.recv(1 << 16)
+
+        answered = pool.submit(answer_in_the_clear)
+        endpoint = f"https://shop.example.test:{listener.getsockname()[1]}"
+        with pytest.raises(SiteError) as caught:
+            call(
+                channel(endpoint),
+                "ping",
+                {},
+                by="Ana",
+                allow_nets=LOOPBACK,
+                resolve=at_home,
+            )
+        answered.result(timeout=10)
     assert caught.value.fault is Fault.tls_invalid
 
 
