@@ -348,6 +348,9 @@ class GuardedSession(requests.Session):
         for scheme in ("http://", "https://"):
             self.mount(scheme, _GuardedAdapter(guard))
 
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: else requests would work out, and trip over, an address the site made up."""
+
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send once; wishes about redirects, proxies, TLS and time are overruled."""
         check_url(request.url or "")

@@ -183,6 +183,11 @@ def test_a_redirect_inwards_is_not_followed_either() -> None:
     assert error.evidence["location"] == "http://169.254.169.254/latest/meta-data/"
 
 
+@pytest.mark.parametrize("location", ["http://[", "//[::1", "http://\xff\xfe", "x" * 9000])
+def test_a_redirect_to_no_address_at_all_is_a_redirect_too(location: str) -> None:
+    assert refused(says(http(301, {"Location": location}))).fault is Fault.redirected
+
+
 def test_a_signed_redirect_is_still_a_redirect() -> None:
     error = refused(answers(document(), status=302))
     assert error.fault is Fault.redirected
