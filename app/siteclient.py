@@ -178,6 +178,7 @@ def look(
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
     allow_nets: tuple[Network, ...],
+    server_login: str = "",
     max_bytes: int = PEEK_BYTES,
     deadline_s: float = LOOK_S,
     ca_file: str | None = None,
@@ -185,11 +186,11 @@ def look(
 ) -> Look:
     """What a stranger meets at `url`: GET, or POST when there is a body. Raises nothing.
 
-    Nothing of ours may be in what is sent, and nothing of the answer may be believed:
-    this is for explaining why a call fails.
+    Nothing of ours but the web server's password may be in what is sent, and nothing of
+    the answer may be believed: this is for explaining why a call fails.
     """
     trace = Trace()
-    way = _Way(allow_nets, deadline_s, ca_file, resolve, trace=trace)
+    way = _Way(allow_nets, deadline_s, ca_file, resolve, server_login, trace)
     try:
         received = _exchange(url, dict(headers or {}), body, max_bytes, way)
     except SiteError as why:

@@ -1,0 +1,118 @@
+"""What an examination found: one check after the other, and what they say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+# Check.verdict
+OK = "ok"
+WARN = "warn"
+BLOCKED = "blocked"
+UNKNOWN = "unknown"
+SKIPPED = "skipped"
+
+# Diagnosis.verdict, beside BLOCKED and UNKNOWN
+HEALTHY = "healthy"
+ANSWERS = "answers"
+
+# In the order in which a call meets them; the first that is blocked is the blocker.
+NAMES = (
+    "dns",
+    "tcp",
+    "tls",
+    "website",
+    "redirect",
+    "password",
+    "challenge",
+    "cache",
+    "rest_index",
+    "pretty",
+    "plain",
+    "ajax",
+    "headers",
+    "body",
+    "output",
+    "echo",
+    "clock",
+)
+ADDRESSES = ("pretty", "plain", "ajax")
+
+# The only two findings that prove anything; docs/DECISIONS.md.
+PROOF_PAIRED = ("echo", "echoed")
+PROOF_UNPAIRED = "answers"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One step of the way. `finding` is a Fault or a name of the doctor's own: the templates
+    have the words for it. A check that was not made names in `because` the one that kept it."""
+
+    name: str
+    verdict: str
+    finding: str
+    evidence: dict[str, str | int] = field(default_factory=dict)
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Every check in its order. `requests` is how often the site was called for it."""
+
+    url: str
+    at: datetime
+    is_paired: bool
+    checks: tuple[Check, ...]
+    requests: int
+
+    @property
+    def blocker(self) -> Check | None:
+        """The first thing in the way."""
+        return next((one for one in self.checks if one.verdict == BLOCKED), None)
+
+    @property
+    def warnings(self) -> list[Check]:
+        return [one for one in self.checks if one.verdict == WARN]
+
+    @property
+    def verdict(self) -> str:
+        """Healthy takes the signed echo; without a pairing, SiteAgent's own refusal is the most
+        there can be. Whatever is neither proven nor blocked is unknown."""
+        if self.blocker is not None:
+            return BLOCKED
+        if self.is_paired:
+            return HEALTHY if self._has_echo else UNKNOWN
+        return ANSWERS if self._was_refused_by_siteagent else UNKNOWN
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is proven that nothing is in the way."""
+        return self.verdict in (HEALTHY, ANSWERS)
+
+    @property
+    def _has_echo(self) -> bool:
+        return any((one.name, one.finding) == PROOF_PAIRED for one in self.checks)
+
+    @property
+    def _was_refused_by_siteagent(self) -> bool:
+        return any(
+            one.name in ADDRESSES and one.finding == PROOF_UNPAIRED and one.verdict == OK
+            for one in self.checks
+        )
+
+
+def skipped(names: Iterable[str], because: str) -> list[Check]:
+    """Checks that could not be made, and the one that stood before them."""
+    return [Check(name, SKIPPED, "", because=because) for name in names]
+
+
+def as_rows(checks: Iterable[Check]) -> list[dict[str, Any]]:
+    """The checks as plain JSON values."""
+    return [dict(vars(one)) for one in checks]
+
+
+def from_rows(rows: Iterable[dict[str, Any]]) -> tuple[Check, ...]:
+    """The checks behind `as_rows`."""
+    return tuple(Check(**row) for row in rows)

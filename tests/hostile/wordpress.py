@@ -1,0 +1,138 @@
+"""A small WordPress with SiteAgent, as honest as a real one: for what may stand before it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app import protocol
+from app.protocol import ProtocolError
+from tests.hostile.server import Asked, Line, http
+from tests.hostile.site import RECEIVE_KEY, Answer, document, refusal, verified
+
+HTML = {"Content-Type": "text/html; charset=UTF-8", "Server": "nginx"}
+PAGE = b"<!DOCTYPE html><html><head><title>Harbour Bakery</title></head><body>Bread</body></html>"
+UNAUTHORIZED = b'{"code":"unauthorized","siteagent":1}'
+TOO_LARGE = b'{"code":"too_large","siteagent":1}'
+ROUTES = (
+    "/wp-json/siteagent/v1/rpc",
+    "/?rest_route=/siteagent/v1/rpc",
+    "/wp-admin/admin-ajax.php?action=siteagent_rpc",
+)
+
+
+@dataclass(frozen=True)
+class WordPress:
+    """Use as a behaviour. `answer` is what it says, for a front to spoil."""
+
+    has_siteagent: bool = True
+    knows_key: bool = True
+    has_pretty: bool = True
+    is_rest_open: bool = True
+    clock_ahead_s: int = 0
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, asked: Asked, line: Line) -> None:
+        line.send(self.answer(asked, line).raw())
+
+    def answer(self, asked: Asked, line: Line) -> Answer:
+        path = asked.target.partition("?")[0]
+        if not self.has_pretty and path.startswith("/wp-json"):
+            return Answer(404, HTML, PAGE)
+        if asked.method == "GET":
+            return self._page(asked)
+        if asked.target not in ROUTES:
+            return Answer(404, HTML, PAGE)
+        if not self.has_siteagent:
+            return self._without_siteagent(asked)
+        return self._gate(asked, line)
+
+    def _page(self, asked: Asked) -> Answer:
+        if "wp-json" not in asked.target and "rest_route" not in asked.target:
+            return Answer(200, HTML, PAGE)
+        if not self.is_rest_open:
+            return _json(401, {"code": "rest_not_logged_in", "message": "No.", "data": {}})
+        ours = ["siteagent/v1"] if self.has_siteagent else []
+        return _json(200, {"namespaces": ["oembed/1.0", *ours, "wp/v2"]})
+
+    def _without_siteagent(self, asked: Asked) -> Answer:
+        if "admin-ajax" in asked.target:
+            return Answer(400, HTML, b"0")
+        return _json(404, {"code": "rest_no_route", "message": "No route.", "data": {}})
+
+    def _gate(self, asked: Asked, line: Line) -> Answer:
+        """As class-siteagent-gate.php has it: size, shape, key, MAC, digest, clock."""
+        if len(asked.body) > protocol.MAX_REQUEST_BYTES:
+            return _stranger(413, TOO_LARGE)
+        scheme = "https" if hasattr(line.sock, "version") else "http"
+        now = int(time.time()) + self.clock_ahead_s
+        try:
+            if not self.knows_key:
+                asked = replace(asked, headers=_of_a_stranger(asked.headers))
+            request = verified(asked, f"{scheme}://{asked.headers['Host']}", now)
+        except ProtocolError as why:
+            if why.code == "too_large":
+                return _stranger(413, TOO_LARGE)
+            if why.request is None:
+                return _stranger(401, UNAUTHORIZED)
+            return self._refuse(why, asked, now)
+        body = document(time=now, plugin="0.1.0", **self.more)
+        headers = protocol.sign_response(request, 200, body, key=RECEIVE_KEY, now=now)
+        return Answer(200, headers, body)
+
+    def _refuse(self, why: ProtocolError, asked: Asked, now: int) -> Answer:
+        assert why.request is not None
+        facts = {
+            "clock_skew": {"site_time": now, "your_created": why.request.created},
+            "digest_mismatch": {"bytes": len(asked.body)},
+        }
+        body = refusal(why.code, op="", **facts.get(why.code, {}))
+        headers = protocol.sign_response(why.request, 401, body, key=RECEIVE_KEY, now=now)
+        return Answer(401, headers, body)
+
+
+def _json(status: int, document: dict[str, Any]) -> Answer:
+    headers = {"Content-Type": "application/json; charset=UTF-8"}
+    return Answer(status, headers, json.dumps(document).encode())
+
+
+def _stranger(status: int, body: bytes) -> Answer:
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store, no-transform"}
+    return Answer(status, headers, body)
+
+
+def _of_a_stranger(headers: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value.replace('keyid="', 'keyid="x') if name == "Signature-Input" else value
+        for name, value in headers.items()
+    }
+
+
+@dataclass(frozen=True)
+class Behind:
+    """An honest WordPress behind something. `inwards` spoils what is asked, `outwards` the answer;
+    `instead` may answer in its place."""
+
+    inwards: Callable[[Asked], Asked] = lambda asked: asked
+    outwards: Callable[[Asked, Answer], bytes] = lambda _asked, answer: answer.raw()
+    instead: Callable[[Asked], bytes | None] = lambda _asked: None
+    site: WordPress = WordPress()
+
+    def __call__(self, asked: Asked, line: Line) -> None:
+        said = self.instead(asked)
+        if said is None:
+            said = self.outwards(asked, self.site.answer(self.inwards(asked), line))
+        line.send(said)
+
+
+def everything(status: int, headers: dict[str, str], body: bytes = b"") -> Behind:
+    """Something that answers whatever is asked in WordPress's place."""
+    return Behind(instead=lambda _asked: http(status, headers, body))
+
+
+def calls_only(status: int, headers: dict[str, str], body: bytes = b"") -> Behind:
+    """Something that lets visitors through and answers POST itself."""
+    return Behind(instead=lambda a: http(status, headers, body) if a.method == "POST" else None)
