@@ -1,0 +1,67 @@
+"""Somebody stores the name and password that a server asks for before WordPress answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain import connection
+from app.keys import SealBroken
+from app.models.audit import Entry
+from app.models.sites import Site
+from tests.factories import make_site
+
+TYPED = {"login_name": "staging", "login_password": "let me in, please"}
+
+
+def test_it_is_kept_sealed_and_used(as_ben, paired, config):
+    answer = as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
+    assert answer.status_code == 303
+    site = Site.get_by_id(paired.id)
+    assert "let me in" not in site.server_login_sealed
+    assert connection.server_login(site, config) == "staging:let me in, please"
+    assert connection.channel_to(site, config).server_login == "staging:let me in, please"
+
+
+def test_it_is_never_shown_again_and_not_in_the_trail(as_ben, paired):
+    as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
+    pages = [f"/sites/{paired.id}", f"/sites/{paired.id}/server-login", "/audit"]
+    assert not any("let me in" in as_ben.get(page).text for page in pages)
+    assert "stored, sealed" in as_ben.get(f"/sites/{paired.id}").text
+    entry = Entry.newest(limit=1)[0]
+    assert entry.event == "server_login_changed"
+    assert "staging" not in entry.body
+
+
+def test_both_empty_removes_it(as_ben, paired):
+    as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
+    as_ben.post(f"/sites/{paired.id}/server-login", data={})
+    assert Site.get_by_id(paired.id).server_login_sealed is None
+
+
+def test_another_rows_login_does_not_open(as_ben, paired, config):
+    as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
+    site = Site.get_by_id(paired.id)
+    site.id += 1
+    with pytest.raises(SealBroken):
+        connection.server_login(site, config)
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"login_name": "a:b", "login_password": "x"}, "login_name"),
+        ({"login_name": "", "login_password": "x"}, "login_name"),
+        ({"login_name": "a", "login_password": ""}, "login_password"),
+        ({"login_name": "a", "login_password": "x" * 201}, "login_password"),
+    ],
+)
+def test_what_cannot_be_used_is_answered_beside_its_field(as_ben, paired, typed, field):
+    answer = as_ben.post(f"/sites/{paired.id}/server-login", data=typed)
+    assert answer.status_code == 422
+    assert f'id="f-{field}-error"' in answer.text
+    assert Site.get_by_id(paired.id).server_login_sealed is None
+
+
+def test_an_unencrypted_address_is_pointed_out(as_ben, ana, clock, jobs):
+    site = make_site(ana, now=clock(), url="http://plain.example")
+    assert "not encrypted" in as_ben.get(f"/sites/{site.id}/server-login").text

@@ -1,0 +1,127 @@
+"""Somebody has new keys made for a site, and decides what a quarantined site is."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain import rotation
+from app.models.base import utcnow
+from app.models.rotations import Rotation
+from app.models.sites import FORKED, MOVED, Site
+from tests.factories import make_site, read_report
+
+NEW = "https://new.example"
+
+
+@pytest.fixture
+def moved(paired, fake, config):
+    """An administrator of the site asks to be followed to another address."""
+    read_report(paired, fake, config=config)
+    evidence = {"paired": paired.url, "now": NEW, "how": "notice", "endpoints": []}
+    paired.note(when=(paired.state,), quarantine=MOVED, quarantine_evidence=evidence)
+    return paired
+
+
+@pytest.fixture
+def forked(paired, fake, config):
+    read_report(paired, fake, config=config)
+    evidence = {"seen": 9, "answered": 2}
+    paired.note(when=(paired.state,), quarantine=FORKED, quarantine_evidence=evidence)
+    return paired
+
+
+def carry_out(asked, fake, config):
+    """What the worker does, at the time at which the page was used."""
+    fake.clock.now = utcnow()
+    rotation.run(asked.id, config=config, call=fake.call, now=fake.clock)
+
+
+def test_new_keys_are_asked_for_shown_and_made(as_ben, paired, fake, config, jobs):
+    answer = as_ben.post(f"/sites/{paired.id}/keys/rotate")
+    assert answer.status_code == 303
+    asked = Rotation.get()
+    assert asked.asked_by == "Ben"
+    assert jobs.jobs == [("rotate_keys", (asked.id,), 0)]
+    shown = as_ben.get(f"/sites/{paired.id}").text
+    assert "The present keys work until the new ones are confirmed" in shown
+    assert "data-poll" in shown
+    assert "Make new keys" not in shown
+    carry_out(asked, fake, config)
+    after = as_ben.get(f"/sites/{paired.id}").text
+    assert "The present keys were agreed on" in after
+    assert "Make new keys" in after
+    assert Site.get_by_id(paired.id).key_id in after
+
+
+def test_a_second_click_is_told_that_it_runs_already(as_ben, paired):
+    as_ben.post(f"/sites/{paired.id}/keys/rotate")
+    assert as_ben.post(f"/sites/{paired.id}/keys/rotate").status_code == 409
+    assert Rotation.select().count() == 1
+
+
+def test_a_failed_attempt_says_why_and_what_works(as_ben, paired, fake, config):
+    as_ben.post(f"/sites/{paired.id}/keys/rotate")
+    fake.refusing["keys.rotate"] = "invalid_arguments"
+    carry_out(Rotation.get(), fake, config)
+    shown = as_ben.get(f"/sites/{paired.id}").text
+    assert "the ones before go on working" in shown
+    assert "SiteAgent refused the call" in shown
+
+
+def test_a_moved_site_offers_three_choices(as_ben, moved):
+    shown = as_ben.get(f"/sites/{moved.id}").text
+    assert "In quarantine" in shown
+    for choice in ("Follow it to the new address", "Keep the original", "Refuse it: revoke access"):
+        assert choice in shown
+    assert NEW in shown
+
+
+def test_following_it_asks_for_keys_at_the_new_address(as_ben, moved):
+    assert as_ben.post(f"/sites/{moved.id}/quarantine/follow").status_code == 303
+    asked = Rotation.get()
+    assert asked.home == NEW
+    assert all(one.startswith(f"{NEW}/") for one in asked.endpoints)
+    assert "Agreeing with the site at new.example" in as_ben.get(f"/sites/{moved.id}").text
+
+
+def test_keeping_the_original_asks_for_keys_where_it_is(as_ben, moved):
+    as_ben.post(f"/sites/{moved.id}/keys/rotate")
+    assert Rotation.get().home == ""
+
+
+def test_a_forked_site_explains_itself(as_ben, forked):
+    shown = as_ben.get(f"/sites/{forked.id}").text
+    assert "restored from a backup, or another copy of it answers" in shown
+    assert "Go on with it, with new keys" in shown
+    assert "Follow it" not in shown
+
+
+def test_a_move_that_is_over_cannot_be_followed(as_ben, paired):
+    assert as_ben.post(f"/sites/{paired.id}/quarantine/follow").status_code == 409
+    assert Rotation.select().count() == 0
+
+
+def test_an_address_that_is_another_site_is_not_followed(as_ben, moved, ana, clock):
+    make_site(ana, now=clock(), url=NEW)
+    answer = as_ben.post(f"/sites/{moved.id}/quarantine/follow")
+    assert answer.status_code == 409
+    assert "another one of your sites" in answer.text
+
+
+@pytest.mark.parametrize("path", ["keys/rotate", "quarantine/follow", "server-login"])
+def test_one_who_may_only_look_decides_nothing(as_cleo, moved, path):
+    assert as_cleo.post(f"/sites/{moved.id}/{path}").status_code == 403
+    shown = as_cleo.get(f"/sites/{moved.id}").text
+    assert "Make new keys" not in shown
+    assert "Follow it" not in shown
+    assert Rotation.select().count() == 0
+
+
+def test_hostile_addresses_stay_text(as_ben, moved):
+    evidence = {
+        "paired": "x",
+        "now": "https://a.example/<script>alert(1)</script>",
+        "how": "notice",
+    }
+    moved.note(when=(moved.state,), quarantine_evidence=evidence)
+    assert "<script>alert(1)" not in as_ben.get(f"/sites/{moved.id}").text
