@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test e2e unit lint format screenshots prepare images clean
+.PHONY: help run demo test e2e unit lint format bench screenshots prepare images clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,11 +27,14 @@ lint: $(VENV)/.dev ## Style, types and PHP syntax
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@find wordpress-plugin tests/php-fixtures tests/rigs tests/wordpress -name '*.php' -print0 | xargs -0 -n 1 -P 2 php -l > /dev/null
+	@find wordpress-plugin tests/php-fixtures tests/rigs tests/wordpress bench -name '*.php' -print0 | xargs -0 -n 1 -P 2 php -l > /dev/null
 
 format: $(VENV)/.dev ## Put Python files into the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: images ## Measure what SiteAgent costs a site, against floors from the same run
+	@$(BIN)/python -m bench
 
 screenshots: images ## Take the pictures in docs/img anew from a real run
 	AURA_WRITE_SCREENSHOTS=1 $(BIN)/python -m pytest tests/e2e

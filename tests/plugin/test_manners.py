@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from tests.plugin.dashboard import new_token, pair
+from tests.plugin.probe import PROBE, look, must_use
 from tests.plugin.test_admin import forget
 
-_PROBE = Path(__file__).with_name("probe.php")
 PAGES = ["/", "/?p=1", "/?s=bread", "/?feed=rss2", "/nothing-of-that-name/", "/wp-login.php"]
 
 
@@ -27,22 +24,9 @@ def connected(wp) -> Iterator[Any]:
     )
     paired = pair(token)
     paired.ask("report", have=None)
-    path = "WPMU_PLUGIN_DIR . '/probe.php'"
-    wp.evaluate(f"return file_put_contents({path}, {php_string(_PROBE.read_text('utf-8'))});")
-    yield wp
-    wp.evaluate(f"unlink({path});")
+    with must_use(wp, PROBE):
+        yield wp
     forget(wp)
-
-
-def php_string(text: str) -> str:
-    """`text` as PHP spells it."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def look(wp: Any, page: str, *, active: bool) -> dict[str, Any]:
-    """A visitor's look at a page, and what it took to make it."""
-    headers = {"X-Probe": "1"} | ({} if active else {"X-Without-SiteAgent": "1"})
-    return dict(json.loads(requests.get(wp.url + page, headers=headers, timeout=60).text))
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -61,7 +45,7 @@ def test_it_asks_the_database_nothing(looks) -> None:
     active, without = looks
     assert active["counted"] == without["counted"]
     assert sorted(active["queries"]) == sorted(without["queries"])
-    assert [one for one in active["queries"] if "siteagent_" in one] == []
+    assert [one for one in active["queries"] if "siteagent" in one] == []
 
 
 def test_its_main_file_and_its_hooks_are_all_that_loads(looks) -> None:

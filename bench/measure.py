@@ -1,0 +1,55 @@
+"""Measuring several things fairly on a machine that does other things as well."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One result, and the most it should be."""
+
+    what: str
+    value: float
+    detail: str
+    target: float | None = None
+
+    @classmethod
+    def ratio(
+        cls, what: str, floor: str, seconds: Mapping[str, float], *, target: float | None = None
+    ) -> Self:
+        """How often `floor` would fit into `what`, both measured in one run."""
+        ours, least = seconds[what] * 1000, seconds[floor] * 1000
+        detail = f"of {floor} ({ours:.3g} of {least:.3g} ms)"
+        return cls(what, ours / least, detail, target)
+
+    @classmethod
+    def absolute(cls, what: str, value: float, unit: str, *, target: float | None = None) -> Self:
+        return cls(what, value, unit, target)
+
+    def line(self) -> str:
+        figure = f"{self.value:.0f}" if self.value == int(self.value) else f"{self.value:.3f}"
+        return f"  {self.what:<34} {figure:>7} {self.detail:<52} {self._verdict()}".rstrip()
+
+    def _verdict(self) -> str:
+        if self.target is None:
+            return ""
+        return f"{'within' if self.value <= self.target else 'BEYOND'} {self.target:g}"
+
+
+def interleaved(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """The median seconds of each, taken in turns (A B C A B C ...): whatever slows the
+    machine down for a while slows all of them down. The first turns are not counted."""
+    taken: dict[str, list[float]] = {name: [] for name in work}
+    warm_up = max(3, rounds // 10)
+    for turn in range(warm_up + rounds):
+        for name, do in work.items():
+            began = time.perf_counter()
+            do()
+            if turn >= warm_up:
+                taken[name].append(time.perf_counter() - began)
+    return {name: median(seconds) for name, seconds in taken.items()}

@@ -1,0 +1,123 @@
+"""What SiteAgent costs a real WordPress: its answers, and the pages it has nothing to do with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import requests
+
+from app import protocol
+from bench.measure import Figure, interleaved
+from tests.plugin.conftest import RealWordPress
+from tests.plugin.dashboard import Paired, new_token, pair
+from tests.plugin.probe import PROBE, look, must_use
+from tests.wordpress.site import WordPress
+
+_BENCH = Path(__file__).with_name("bench.php")
+_ROUNDS = 100
+# PHP looks for changed files every two seconds.
+_OPCACHE_S = 2.5
+_ROUTE = "/wp-json/siteagent/v1/rpc"
+# WordPress asks once a week whether this PHP is still supported, and remembers the answer.
+_REMEMBER_PHP = (
+    "set_site_transient('php_check_' . md5(PHP_VERSION), array('recommended_version' => '8.3',"
+    "'minimum_version' => '7.4', 'is_supported' => true, 'is_secure' => true,"
+    "'is_acceptable' => true), WEEK_IN_SECONDS);"
+)
+
+
+def figures(which: str) -> Iterator[Figure]:
+    """All figures of the machine `which`, on a fresh site with a connection."""
+    with _site(which) as wp:
+        paired = _connect(wp)
+        with must_use(wp, _BENCH):
+            time.sleep(_OPCACHE_S)
+            yield from _answers(wp, paired)
+            yield from _pages(wp)
+        with must_use(wp, PROBE):
+            yield from _weight(wp)
+
+
+@contextmanager
+def _site(which: str) -> Iterator[RealWordPress]:
+    site = WordPress.start(which)
+    try:
+        yield RealWordPress(site)
+    finally:
+        site.stop()
+
+
+def _connect(wp: RealWordPress) -> Paired:
+    token = new_token(wp.url)
+    agree = "$p = siteagent()->pairing(); $p->accept($p->read_token('%s'), true, 'user:1');"
+    wp.evaluate(agree % token.text() + _REMEMBER_PHP)
+    return pair(token)
+
+
+class _Caller:
+    """Calls over one connection, so that connecting is not measured."""
+
+    def __init__(self, wp: RealWordPress, paired: Paired) -> None:
+        self._url, self._channel = wp.url, paired.channel
+        self._session = requests.Session()
+
+    def nothing(self) -> None:
+        self._post(f"{self._url}/wp-json/bench/v1/nothing", b"{}", {})
+
+    def ask(self, op: str, **arguments: object) -> dict[str, object]:
+        sent = protocol.sign_request(
+            self._url + _ROUTE,
+            protocol.canonical({"v": 1, "op": op, "by": "Ben", **arguments}),
+            key=self._channel.send_key,
+            keyid=self._channel.keyid,
+            created=int(time.time()),
+            nonce=protocol.new_nonce(),
+        )
+        return dict(self._post(sent.url, sent.body, sent.headers).json())
+
+    def _post(self, url: str, body: bytes, headers: dict[str, str]) -> requests.Response:
+        headers = {"Content-Type": "application/json", **headers}
+        answer = self._session.post(url, data=body, headers=headers, timeout=30)
+        answer.raise_for_status()
+        return answer
+
+
+def _answers(wp: RealWordPress, paired: Paired) -> Iterator[Figure]:
+    caller = _Caller(wp, paired)
+    known = caller.ask("report", have=None)["digest"]
+    floor = "a trivial REST route"
+    seconds = interleaved(
+        {
+            floor: caller.nothing,
+            "signed ping": lambda: caller.ask("ping"),
+            "report, update checks cached": lambda: caller.ask("report", have=None),
+            "report that is known already": lambda: caller.ask("report", have=known),
+        },
+        _ROUNDS,
+    )
+    yield Figure.ratio("signed ping", floor, seconds, target=0.5)
+    yield Figure.ratio("report, update checks cached", floor, seconds, target=1.6)
+    yield Figure.ratio("report that is known already", floor, seconds)
+
+
+def _pages(wp: RealWordPress) -> Iterator[Figure]:
+    """How long WordPress is busy loading the plugin, which on a page is all that it does."""
+    session, taken = requests.Session(), []
+    for _ in range(_ROUNDS):
+        told = session.get(wp.url, headers={"X-Bench": "1"}, timeout=30).headers["Server-Timing"]
+        own = next(one for one in told.split(", ") if one.startswith("siteagent;"))
+        taken.append(float(own.partition("dur=")[2]))
+    yield Figure.absolute("SiteAgent on the front page", median(taken), "ms", target=0.2)
+
+
+def _weight(wp: RealWordPress) -> Iterator[Figure]:
+    for _ in range(2):  # what is made on a first visit
+        active, without = (look(wp, "/", active=is_active) for is_active in (True, False))
+    more = active["counted"] - without["counted"]
+    yield Figure.absolute("more queries on the front page", more, "", target=0)
+    more = sum(active["autoload"].values()) - sum(without["autoload"].values())
+    yield Figure.absolute("more autoloaded bytes", more, "", target=0)

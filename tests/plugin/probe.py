@@ -1,0 +1,31 @@
+"""Looks at pages of a real site from inside WordPress, also as if SiteAgent were not active."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+PROBE = Path(__file__).with_name("probe.php")
+
+
+@contextmanager
+def must_use(wp: Any, source: Path) -> Iterator[None]:
+    """While it lasts, the site has this file among its must-use plugins."""
+    target = f"WPMU_PLUGIN_DIR . '/{source.name}'"
+    code = source.read_text("utf-8").replace("\\", "\\\\").replace("'", "\\'")
+    wp.evaluate(f"return file_put_contents({target}, '{code}');")
+    try:
+        yield
+    finally:
+        wp.evaluate(f"unlink({target});")
+
+
+def look(wp: Any, page: str, *, active: bool) -> dict[str, Any]:
+    """A visitor's look at a page, and what it took to make it; needs probe.php on the site."""
+    headers = {"X-Probe": "1"} | ({} if active else {"X-Without-SiteAgent": "1"})
+    return dict(json.loads(requests.get(wp.url + page, headers=headers, timeout=60).text))
