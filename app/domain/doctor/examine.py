@@ -18,12 +18,6 @@ from app.domain.handshake import candidates
 from app.models.base import utcnow
 from app.siteclient import Channel, Fault, Look
 
-# Where SiteAgent may listen, and what tells a site's REST index, in the order of trying.
-_PATHS = {
-    "pretty": "/wp-json/siteagent/v1/rpc",
-    "plain": "/?rest_route=/siteagent/v1/rpc",
-    "ajax": "/wp-admin/admin-ajax.php?action=siteagent_rpc",
-}
 _INDEX_PATHS = ("/wp-json/?_fields=namespaces", "/?rest_route=/&_fields=namespaces")
 
 
@@ -65,7 +59,6 @@ def examine(
         home=home,
         index=index,
         knocks=knocks,
-        usable=_usable(url, addresses),
         in_use=_name_of(channel.endpoint) if channel else "",
         outcome=outcome,
         header_fates=fates[0],
@@ -93,21 +86,14 @@ def _echo(channel: Channel, others: list[str], *, by: str, config: Config, call:
 
 def _addresses(url: str, channel: Channel | None) -> dict[str, str]:
     """Where SiteAgent may listen, by the name of the check; a connection's own address counts."""
-    found = {name: f"{url}{path}" for name, path in _PATHS.items()}
     listed = (*candidates(url), *((channel.endpoint,) if channel else ()))
-    return found | {_name_of(address): address for address in listed}
+    return {_name_of(address): address for address in listed}
 
 
 def _name_of(endpoint: str) -> str:
     if "admin-ajax.php" in endpoint:
         return "ajax"
     return "plain" if re.search(r"[?&]rest_route=", endpoint) else "pretty"
-
-
-def _usable(url: str, addresses: dict[str, str]) -> tuple[str, ...]:
-    """The addresses by which pairing would find the site."""
-    listed = set(candidates(url))
-    return tuple(name for name, address in addresses.items() if address in listed)
 
 
 def _index(stranger: Stranger, url: str) -> tuple[Look, ...]:

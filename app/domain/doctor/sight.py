@@ -31,7 +31,6 @@ class Sight:
     home: Look
     index: tuple[Look, ...]
     knocks: dict[str, Look]
-    usable: tuple[str, ...]
     in_use: str = ""
     outcome: Outcome | None = None
     header_fates: dict[str, str] | None = None
@@ -70,10 +69,11 @@ def case_of(sight: Sight) -> Case:
     if sight.outcome is not None:
         changed = _changed_on_the_way(sight)
         cause = signed.cause(sight.outcome, met.get(sight.in_use), changed, sight.in_use)
-    elif any(met[name] is None for name in sight.usable):
+    elif None in met.values():
         cause = _changed_on_the_way(sight)
     else:
-        cause = earliest(met[name] for name in sight.usable if name != "ajax")
+        # wp-admin often stands behind a lock of its own, which says nothing of the site's.
+        cause = earliest(one for name, one in met.items() if name != "ajax")
     return Case(sight, met, at_home, cause and _deeper(sight, cause))
 
 
