@@ -15,6 +15,7 @@ from typing import Any
 from app.config import Config
 from app.domain import audit, copies
 from app.domain.actor import Actor
+from app.domain.doctor import asking
 from app.domain.events import (
     EndpointChanged,
     SiteCalled,
@@ -290,6 +291,8 @@ def failed(
         end_by_site(site, confirmed=proven, how="answer", by=by, now=now)
     elif won and fault == Fault.unauthorized and site.failures_in_row >= UNCONFIRMED_AFTER:
         end_by_site(site, confirmed=False, how="refusals", by=by, now=now)
+    if won:
+        asking.after_failure(site, fault, now)
     return won
 
 
