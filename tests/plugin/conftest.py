@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 # What a web request would have set; WordPress and its plugins read it.
 _AROUND = """<?php
-$_SERVER += array('REQUEST_URI' => '/', 'REQUEST_METHOD' => 'GET', 'SERVER_PROTOCOL' => 'HTTP/1.1');
+$_SERVER += array('REQUEST_URI' => %(path)s, 'REQUEST_METHOD' => 'GET', 'SERVER_PROTOCOL' => 'HTTP/1.1');
 $_SERVER['HTTP_HOST'] = %(host)s;
 $_SERVER['SERVER_SOFTWARE'] = 'Apache';
 require %(load)s;
@@ -31,18 +32,22 @@ echo "\\n=====", json_encode($value, JSON_THROW_ON_ERROR);
 
 
 class RealWordPress:
-    """A running WordPress with SiteAgent active, and PHP to look inside it."""
+    """A running WordPress with SiteAgent active, and PHP to look inside it.
 
-    def __init__(self, site: Any) -> None:
+    `url` is the address of one site of it, where there are several.
+    """
+
+    def __init__(self, site: Any, url: str = "") -> None:
         self._site = site
-        self.url: str = site.url
+        self.url: str = url or site.url
         self.admin: str = site.admin_user
         self.password: str = site.admin_password
 
     def evaluate(self, code: str) -> Any:
         """The value that PHP `code` returns inside WordPress, in a process of its own."""
         script = _AROUND % {
-            "host": json.dumps(self.url.split("//")[1]),
+            "host": json.dumps(urlsplit(self.url).netloc),
+            "path": json.dumps(f"{urlsplit(self.url).path}/"),
             "load": json.dumps(f"{self._site.root}/wp-load.php"),
             "code": code,
         }

@@ -57,13 +57,15 @@ class WordPress:
         *,
         siteagent: Literal["active", "installed", "absent"] = "active",
         permalinks: Literal["pretty", "plain"] = "pretty",
+        network: Literal["paths", ""] = "",
         hostile: bool = False,
         image: str = "",
     ) -> Self:
         """A fresh site on the machine `which`; building its image first may take minutes.
 
-        `hostile` adds a plugin whose headers attack whoever shows them. `image` is the tag
-        of an image made from a machine's, to run on that one.
+        With `network` it is the main site of one whose further sites live below it; see
+        `add_site`. `hostile` adds a plugin whose headers attack whoever shows them. `image`
+        is the tag of an image made from a machine's, to run on that one.
         """
         tag = image or image_of(which)
         remove_leftovers()
@@ -84,6 +86,8 @@ class WordPress:
                 plugins.append(_SITEAGENT_FILE)
             wanted = {"address": url, "permalinks": permalinks, "plugins": plugins}
             version = _php(container, _script("finish"), json.dumps(wanted))
+            if network:
+                _php(container, _script("network"), url)
         except BaseException:
             _remove(container)
             raise
@@ -92,6 +96,15 @@ class WordPress:
     def run_php(self, script: str) -> str:
         """What this script (with its `<?php`) printed, run as Apache's user; raises PhpFailed."""
         return _php(self.container, script)
+
+    def run_shell(self, script: str) -> str:
+        """What this Bash script printed, run as root; raises EngineFailed."""
+        return docker("exec", "--interactive", self.container, "bash", "-euc", script)
+
+    def add_site(self, path: str) -> str:
+        """The address of one more site of this network, below the main one."""
+        _php(self.container, _script("network-site"), self.url, path)
+        return f"{self.url}/{path}"
 
     def debug_log(self) -> str:
         """What WordPress and its plugins complained about so far."""
