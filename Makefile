@@ -46,6 +46,7 @@ images: prepare $(VENV)/.dev ## Build the WordPress images and fetch the PHPs th
 	@$(BIN)/python -m tests.wordpress.images oldest middle newest
 	@$(BIN)/python -m tests.rigs.machine
 	@$(BIN)/python -m tests.matrix.phps
+	@$(BIN)/python -m tests.matrix.wordpresses
 
 clean: ## Remove the virtual environment (var/ with your data stays)
 	rm -rf $(VENV)

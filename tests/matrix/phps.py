@@ -25,6 +25,7 @@ from tests.wordpress.images import CACHE, image_of
 
 _HERE = Path(__file__).parent
 _NODE = Path(sys.executable).with_name("node")
+NPM = str(_NODE.with_name("npm"))
 _COMPAT = "wp-includes/sodium_compat"
 
 
@@ -73,10 +74,9 @@ def install() -> None:
     """Fetch what package-lock.json names, unless it is here."""
     wanted = hashlib.sha256((_HERE / "package-lock.json").read_bytes()).hexdigest()
     stamp = _HERE / "node_modules" / ".fetched"
-    with _alone():
+    with alone("phps"):
         if not stamp.is_file() or stamp.read_text() != wanted:
-            npm = str(_NODE.with_name("npm"))
-            run_aloud("phps", [npm, "ci", "--prefix", str(_HERE), "--loglevel", "error"])
+            run_aloud("phps", [NPM, "ci", "--prefix", str(_HERE), "--loglevel", "error"])
             stamp.write_text(wanted)
 
 
@@ -84,7 +84,7 @@ def sodium_compat(which: str) -> Path:
     """The autoloader of the sodium_compat that the WordPress on this machine brings along."""
     tag = image_of(which)
     folder = CACHE / f"sodium-compat-{tag.rpartition(':')[2]}"
-    with _alone():
+    with alone("phps"):
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=CACHE) as unpacked:
                 _unpack(tag, Path(unpacked))
@@ -102,10 +102,10 @@ def _unpack(tag: str, target: Path) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone(name: str) -> Iterator[None]:
     """Two test runs on one machine fetch things once; the second waits."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / "phps.lock", "w") as lock:
+    with open(CACHE / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -1,0 +1,94 @@
+"""From consent to uninstalling, on every WordPress that can be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from app.protocol import b64u
+from app.siteclient import Fault, SiteError
+from tests.matrix.wordpresses import RELEASES, image_with
+from tests.plugin.conftest import RealWordPress
+from tests.plugin.dashboard import Paired, new_token, pair
+from tests.plugin.test_uninstall import UNINSTALL
+from tests.plugin.wp_admin import Person, words
+from tests.wordpress.images import MACHINES
+from tests.wordpress.site import WordPress
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A site, its administrator, and a dashboard that she agreed to."""
+
+    site: WordPress
+    wp: RealWordPress
+    ana: Person
+    paired: Paired
+
+
+@pytest.fixture(scope="module", params=[*MACHINES, *RELEASES])
+def here(request: pytest.FixtureRequest) -> Iterator[Connected]:
+    if request.param in RELEASES:
+        site = WordPress.start("oldest", image=image_with(request.param))
+        assert site.version.startswith(f"{request.param}.")
+    else:
+        site = WordPress.start(request.param)
+    ana = Person(site.url, site.admin_user, site.admin_password)
+    token = new_token(site.url)
+    asked = ana.submit(ana.page("&step=token").text, "siteagent_read_token", token=token.text())
+    ana.submit(asked, "siteagent_accept")
+    yield Connected(site, RealWordPress(site), ana, pair(token))
+    site.stop()
+
+
+def test_both_sides_show_the_same_fingerprint(here: Connected) -> None:
+    assert here.paired.fingerprint in words(here.ana.page().text)
+
+
+def test_a_ping_is_answered(here: Connected) -> None:
+    assert here.paired.ask("ping").document["ok"] is True
+
+
+def test_the_report_says_what_is_installed_and_what_is_offered(here: Connected) -> None:
+    answer = here.paired.ask("report", have=None).document
+    report, offers = answer["report"], answer["report"]["updates"]
+    assert report["wordpress"]["version"] == here.site.version
+    assert {one["id"]: one["version"] for one in offers["plugins"]} == {
+        "contact-desk/contact-desk.php": "2.4.0",
+        "parcel-labels/parcel-labels.php": "2.0.0",
+        "table-booking-pro/table-booking-pro.php": "4.2.0",
+        "tide-gallery/tide-gallery.php": "1.1.0",
+    }
+    assert [one["id"] for one in offers["themes"]] == ["coastline"]
+    assert [one["slug"] for one in offers["translations"]] == ["contact-desk"]
+    assert [one["kind"] for one in offers["core"]] == ["minor"]
+    assert report["database"]["server"] == "MariaDB"
+    assert len(report["health"]["tests"]) > 10
+    again = here.paired.ask("report", have=answer["digest"]).document
+    assert again["unchanged"] is True
+
+
+@pytest.mark.parametrize("tab", ["", "&tab=data", "&tab=log"])
+def test_every_tab_of_the_settings_screen_is_whole(here: Connected, tab: str) -> None:
+    page = here.ana.page(tab)
+    assert page.status_code == 200
+    assert "wpfooter" in page.text
+
+
+def test_after_revoking_and_deleting_nothing_is_left(here: Connected) -> None:
+    secret, proof = here.paired.session.revoke, here.paired.session.revoke_ack
+    ended = here.paired.ask("revoke", kid=here.paired.channel.keyid, r=b64u(secret))
+    assert ended.document["a"] == b64u(proof)
+    with pytest.raises(SiteError) as refused:
+        here.paired.ask("ping")
+    assert refused.value.fault is Fault.unauthorized
+    here.wp.evaluate(UNINSTALL)
+    left = "global $wpdb; return $wpdb->get_col(\"SHOW TABLES LIKE '%siteagent%'\");"
+    assert here.wp.evaluate(left) == []
+
+
+def test_php_complained_about_nothing_of_ours(here: Connected) -> None:
+    complaints = here.site.debug_log().splitlines()
+    assert [line for line in complaints if "/plugins/siteagent/" in line] == []
