@@ -6,16 +6,26 @@ from pathlib import Path
 
 import click
 from flask import Flask, current_app
-from flask.cli import with_appcontext
+from flask.cli import AppGroup, with_appcontext
 
-from app.domain import accounts, audit, links, plugin_package
-from app.domain.errors import OpsError
+from app.domain import accounts, audit, links, plugin_package, rotation
+from app.domain.doctor import rounds
+from app.domain.errors import Invalid, OpsError
 from app.models import migrate
 from app.models.base import db, utcnow
+from app.views.doctor import as_text
 
 
 def register(app: Flask) -> None:
-    for command in (migrate_, setup_link, password_link, verify_audit, build_plugin):
+    for command in (
+        migrate_,
+        setup_link,
+        password_link,
+        verify_audit,
+        build_plugin,
+        keys,
+        doctor,
+    ):
         app.cli.add_command(command)
 
 
@@ -73,3 +83,33 @@ def build_plugin(path: Path) -> None:
         raise click.ClickException(f"{why}.") from why
     path.write_bytes(packed)
     click.echo(f"{path}: {len(packed)} bytes")
+
+
+keys = AppGroup("keys", help="The keys of the sites.")
+
+
+@keys.command("rotate-all")
+def rotate_all() -> None:
+    """Have every paired site agree on new keys; the worker does it, one by one."""
+    with db.connection_context():
+        asked = rotation.request_all(config=current_app.config["AURA"], now=utcnow())
+    click.echo(f"Asked {len(asked)} {'site' if len(asked) == 1 else 'sites'} for new keys.")
+
+
+@click.command()
+@click.argument("url")
+@click.pass_context
+@with_appcontext
+def doctor(context: click.Context, url: str) -> None:
+    """Look for what stands between Aura and the site at URL, paired or not.
+
+    Status 0: nothing is in the way. 1: something is, or that could not be proven. 2: URL is
+    no address.
+    """
+    with db.connection_context():
+        try:
+            found = rounds.examine_address(url, config=current_app.config["AURA"])
+        except Invalid as refusal:
+            raise click.BadParameter(refusal.message, param_hint="URL") from refusal
+    click.echo(as_text(found), nl=False)
+    context.exit(0 if found.is_clear else 1)

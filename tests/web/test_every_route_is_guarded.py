@@ -16,6 +16,8 @@ NEEDS = {
     "account.end_other_sessions": "account",
     "audit.index": "audit",
     "audit.site": "audit",
+    "doctor.examine": "sync",
+    "doctor.progress": "see",
     "entrance.sign_out": "account",
     "people.index": "people",
     "people.invite": "people",

@@ -27,6 +27,7 @@ from app.domain.doctor.sight import (
     fault_of_website,
     index_says,
 )
+from app.faults import Fault
 from app.protocol import MAX_SKEW_S
 from app.siteclient import Look
 
@@ -146,6 +147,9 @@ def _body(case: Case) -> Check:
         return found
     if signed.is_proven(case.sight.outcome):
         return Check("body", OK, "body_proven")
+    compressed = _compressed_index(case.sight)
+    if compressed is not None:
+        return Check("body", WARN, str(Fault.encoded_reply), compressed)
     if not case.sight.body_fate:
         return _unseen(case, "body")
     if case.sight.body_fate == knocking.ARRIVES:
@@ -260,6 +264,14 @@ def _joined(address: str, location: str) -> str:
     except ValueError:
         return ""
     return target if parts.scheme in ("http", "https") and parts.netloc else ""
+
+
+def _compressed_index(sight: Sight) -> dict[str, str | int] | None:
+    """Refusals are often too short to be compressed; the index shows what else happens."""
+    for look in sight.index:
+        if look.received is not None and look.received.is_encoded:
+            return _seen(look) | {"met_at": "REST index"}
+    return None
 
 
 def _received(sight: Sight) -> list[Look]:

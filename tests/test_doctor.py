@@ -1,0 +1,369 @@
+"""Who may have a connection examined, when Aura does so by itself, and what is kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import connection, revocation, sites
+from app.domain.actor import SYSTEM, Actor
+from app.domain.doctor import asking, rounds
+from app.domain.doctor.findings import (
+    BLOCKED,
+    HEALTHY,
+    NAMES,
+    OK,
+    SKIPPED,
+    UNKNOWN,
+    WARN,
+    Check,
+    Diagnosis,
+    as_rows,
+    from_rows,
+)
+from app.domain.errors import Conflict, Forbidden, Invalid
+from app.faults import Fault, SiteError
+from app.models.audit import Entry
+from app.models.base import db, transaction
+from app.models.examinations import ABANDONED, DONE, EXAMINING, QUEUED, Examination
+from app.models.sites import DISCONNECTED_UNCONFIRMED, Site
+from app.replies import Received
+from app.siteclient import Look
+from app.trace import Trace
+from tests.fakes import Clock, FakeSite, RecordingQueue, at
+
+REFUSAL = (401, b'{"code":"unauthorized","siteagent":1}')
+INDEX = (200, b'{"namespaces":["siteagent/v1"]}')
+LIMITS = {"arrives": (413, b'{"code":"too_large","siteagent":1}')}
+
+
+@dataclass
+class Eyes:
+    """What strangers see of a good site, or the `error` they all run into."""
+
+    error: SiteError | None = None
+    urls: list[str] = field(default_factory=list)
+    then: Any = None
+
+    def __call__(self, url: str, *, headers: dict[str, str], body: bytes, **_: object) -> Look:
+        self.urls.append(url)
+        if self.then is not None:
+            self.then()
+        if self.error is not None:
+            return Look(url, Trace(("192.0.2.9",), connect_ms=3), error=self.error)
+        status, said = self._answer(url, headers, body)
+        kind = {"Content-Type": "application/json"}
+        received = Received(status, kind, said, False, 1 << 20, "192.0.2.9", ())
+        return Look(url, Trace(("192.0.2.9",), connect_ms=3), received=received)
+
+    def _answer(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        if not body:
+            return INDEX if "namespaces" in url else (200, b"<html>")
+        is_beyond = len(body) > 65536 or max(map(len, headers.values())) > 4096
+        return LIMITS["arrives"] if is_beyond else REFUSAL
+
+
+def run(examination: Examination, fake: FakeSite, config: Config, eyes: Eyes) -> Examination:
+    rounds.run(examination.id, config=config, call=fake.call, look=eyes, now=fake.clock)
+    return Examination.get_by_id(examination.id)
+
+
+def events(*names: str) -> list[str]:
+    return [one.event for one in reversed(Entry.newest(limit=50)) if one.event in names]
+
+
+# ---- a person asks
+
+
+def test_what_was_found_is_kept_and_told(
+    paired: Site, fake: FakeSite, ben: Actor, config: Config, jobs: RecordingQueue
+) -> None:
+    wish = asking.request(paired, by=ben, now=fake.clock())
+    assert (wish.state, wish.asked_by) == (QUEUED, "Ben")
+    assert jobs.jobs == [("examine_site", (wish.id,), 0)]
+    done = run(wish, fake, config, Eyes())
+    assert (done.state, done.verdict, done.blocker) == (DONE, HEALTHY, "")
+    found = rounds.found_by(done)
+    assert (found.verdict, found.url, found.at) == (HEALTHY, paired.url, fake.clock())
+    assert tuple(one.name for one in found.checks) == NAMES
+    assert events("examination_asked", "site_called", "connection_examined")[-3:] == [
+        "examination_asked",
+        "site_called",
+        "connection_examined",
+    ]
+    entry = Entry.newest(event="connection_examined", limit=1)[0]
+    assert (entry.actor, entry.site_id) == ("system", paired.id)
+    assert f'"requests":{done.requests}' in entry.body
+    assert done.requests == 6
+
+
+def test_the_blocker_is_kept_by_its_name(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    wish = asking.request(paired, by=ana, now=fake.clock())
+    before = fake.calls.copy()
+    done = run(wish, fake, config, Eyes(SiteError(Fault.dns, {"host": "x", "detail": "no"})))
+    assert (done.verdict, done.blocker, done.requests) == (BLOCKED, "dns", 1)
+    assert fake.calls == before
+    assert "site_called" not in events("site_called", "connection_examined")[-1:]
+
+
+def test_nothing_known_of_the_site_changes(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    wish = asking.request(paired, by=ana, now=fake.clock())
+    paired.refresh()
+    before = dict(paired.__data__)
+    fake.failing = [Fault.unauthorized]
+    run(wish, fake, config, Eyes())
+    paired.refresh()
+    assert paired.__data__ == before
+
+
+def test_one_who_may_only_look_cannot_ask(paired: Site, cleo: Actor, clock: Clock) -> None:
+    with pytest.raises(Forbidden):
+        asking.request(paired, by=cleo, now=clock())
+    assert Examination.select().count() == 0
+
+
+def test_a_second_wish_finds_the_first(paired: Site, ana: Actor, ben: Actor, clock: Clock) -> None:
+    first = asking.request(paired, by=ana, now=clock())
+    assert asking.request(paired, by=ben, now=clock()) == first
+
+
+def test_a_job_delivered_twice_examines_once(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    wish, eyes = asking.request(paired, by=ana, now=fake.clock()), Eyes()
+    run(wish, fake, config, eyes)
+    seen = len(eyes.urls)
+    assert rounds.run(wish.id, config=config, look=eyes, now=fake.clock) == DONE
+    assert len(eyes.urls) == seen
+    assert rounds.run(4711, config=config, look=eyes) == "gone"
+
+
+def test_a_site_that_is_not_paired_is_looked_at_without_keys(
+    site: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    done = run(asking.request(site, by=ana, now=fake.clock()), fake, config, Eyes())
+    assert (done.verdict, done.is_paired) == ("answers", False)
+    assert fake.calls == []
+
+
+# ---- where the connection has ended, nothing is sent
+
+
+def test_a_revoked_site_is_not_examined(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    wish = asking.request(paired, by=ana, now=fake.clock())
+    revocation.revoke(paired, by=ana, now=fake.clock())
+    with pytest.raises(Conflict):
+        asking.request(paired, by=ana, now=fake.clock())
+    eyes = Eyes()
+    assert run(wish, fake, config, eyes).state == ABANDONED
+    assert eyes.urls == []
+
+
+def test_a_revocation_in_the_middle_stops_the_next_request(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    wish = asking.request(paired, by=ana, now=fake.clock())
+    eyes = Eyes()
+
+    def revoke_at_the_second() -> None:
+        if len(eyes.urls) == 2:
+            revocation.revoke(Site.get_by_id(paired.id), by=ana, now=fake.clock())
+
+    eyes.then = revoke_at_the_second
+    done = run(wish, fake, config, eyes)
+    assert (done.state, len(eyes.urls), done.checks) == (ABANDONED, 2, [])
+    assert "ping" not in [op for op, _, _ in fake.calls]
+
+
+def test_keys_that_do_not_open_are_the_blocker(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    wish = asking.request(paired, by=ana, now=fake.clock())
+    Site.update(keys_sealed={"d2s": "t1.AAAA", "s2d": "t1.AAAA"}).execute()
+    done = run(wish, fake, config, Eyes())
+    assert (done.verdict, done.blocker) == (BLOCKED, "keys_unreadable")
+
+
+# ---- Aura asks by itself
+
+
+def fail(site: Site, now: Any, fault: str = "blocked") -> None:
+    with transaction():
+        connection.failed(site, fault, {}, SYSTEM, now)
+
+
+def test_the_first_failure_has_the_connection_examined(
+    paired: Site, clock: Clock, jobs: RecordingQueue
+) -> None:
+    fail(paired, clock())
+    wish = Examination.open_for(paired)
+    assert wish is not None
+    assert wish.asked_by == "Aura"
+    assert jobs.jobs == [("examine_site", (wish.id,), 0)]
+
+
+def test_a_failure_that_is_taken_back_examines_nothing(
+    paired: Site, clock: Clock, jobs: RecordingQueue
+) -> None:
+    with db.atomic() as outer:
+        fail(paired, clock())
+        outer.rollback()
+    assert jobs.jobs == []
+    assert Examination.open_for(paired) is None
+
+
+def test_a_site_that_keeps_failing_is_examined_every_six_hours(
+    paired: Site, clock: Clock, jobs: RecordingQueue
+) -> None:
+    for _ in range(14):
+        fail(paired, clock())
+        Examination.update(state=DONE, ended_at=clock()).execute()
+        clock.advance(hours=1)
+    assert len(jobs.jobs) == 3
+
+
+def test_a_site_that_fails_now_and_then_is_examined_each_time_it_begins_to(
+    paired: Site, clock: Clock, jobs: RecordingQueue
+) -> None:
+    for minutes in (5, 60, 60):
+        fail(paired, clock())
+        with transaction():
+            connection.succeeded(paired, SYSTEM, clock())
+        Examination.update(state=DONE, ended_at=clock()).execute()
+        clock.advance(minutes=minutes)
+    assert len(jobs.jobs) == 2
+
+
+@pytest.mark.parametrize("fault", ["report_invalid", "keys_unreadable"])
+def test_what_is_not_on_the_way_is_not_looked_for_there(
+    fault: str, paired: Site, clock: Clock, jobs: RecordingQueue
+) -> None:
+    fail(paired, clock(), fault)
+    assert jobs.jobs == []
+
+
+def test_a_site_that_said_goodbye_is_left_alone(
+    paired: Site, fake: FakeSite, jobs: RecordingQueue
+) -> None:
+    fake.disconnect()
+    goodbye = fake._gone[paired.key_id]
+    with transaction():
+        connection.failed(paired, "disconnected", {"g": goodbye}, SYSTEM, fake.clock())
+    assert paired.state == "disconnected"
+    assert jobs.jobs == []
+
+
+def test_a_site_that_seems_to_have_left_may_still_be_examined(
+    paired: Site, clock: Clock, ana: Actor
+) -> None:
+    for _ in range(3):
+        fail(paired, clock(), "unauthorized")
+    assert paired.state == DISCONNECTED_UNCONFIRMED
+    Examination.update(state=DONE).execute()
+    assert asking.request(paired, by=ana, now=clock()).state == QUEUED
+
+
+# ---- what was lost on the way
+
+
+def test_lost_jobs_are_queued_again_and_dead_workers_given_up(
+    paired: Site, ana: Actor, clock: Clock, jobs: RecordingQueue
+) -> None:
+    wish = asking.request(paired, by=ana, now=clock())
+    assert asking.recover(clock.advance(minutes=1)) == 0
+    assert asking.recover(clock.advance(minutes=5)) == 1
+    assert jobs.names() == ["examine_site", "examine_site"]
+    wish.move(to=EXAMINING, when=(QUEUED,), started_at=clock())
+    assert asking.recover(clock.advance(minutes=6)) == 1
+    wish.refresh()
+    assert wish.state == ABANDONED
+    asking.recover(clock.advance(days=31))
+    assert Examination.select().count() == 0
+
+
+# ---- from the terminal
+
+
+def test_any_address_can_be_examined(database: Config, clock: Clock) -> None:
+    eyes = Eyes()
+    found = rounds.examine_address("Shop.Example/wp-admin/", config=database, look=eyes, now=clock)
+    assert (found.url, found.verdict) == ("https://shop.example", "answers")
+    assert eyes.urls[0] == "https://shop.example/"
+    assert Entry.select().count() == 0
+
+
+def test_a_site_in_care_is_examined_with_its_keys(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    found = rounds.examine_address(
+        paired.url, config=config, call=fake.call, look=Eyes(), now=fake.clock
+    )
+    assert found.verdict == HEALTHY
+    assert events("connection_examined") == ["connection_examined"]
+
+
+def test_a_revoked_site_is_a_strangers_to_the_terminal(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    revocation.revoke(paired, by=ana, now=fake.clock())
+    before = fake.calls.copy()
+    found = rounds.examine_address(
+        paired.url, config=config, call=fake.call, look=Eyes(), now=fake.clock
+    )
+    assert found.verdict == "answers"
+    assert fake.calls == before
+
+
+def test_what_is_no_address_is_refused(database: Config) -> None:
+    with pytest.raises(Invalid):
+        rounds.examine_address("ftp://x", config=database)
+
+
+def test_forgetting_a_site_leaves_nothing_to_examine(site: Site, ana: Actor, clock: Clock) -> None:
+    sites.forget(site, by=ana, now=clock())
+    with pytest.raises(Conflict):
+        asking.request(site, by=ana, now=clock())
+
+
+# ---- never a false "healthy"
+
+PROVEN = [("echo", OK, "echoed"), ("pretty", OK, "answers")]
+
+
+@pytest.mark.parametrize("is_paired", [True, False])
+@pytest.mark.parametrize("verdict", [OK, WARN, UNKNOWN, SKIPPED])
+def test_without_its_proof_nothing_is_healthy(is_paired: bool, verdict: str) -> None:
+    checks = tuple(Check(name, verdict, "fine") for name in NAMES)
+    found = Diagnosis("https://x.example", at("2026-11-24 10:00"), is_paired, checks, 1)
+    assert (found.verdict, found.is_clear) == (UNKNOWN, False)
+
+
+@pytest.mark.parametrize("blocked", NAMES)
+def test_one_blocker_outweighs_every_proof(blocked: str) -> None:
+    proofs = [Check(*one) for one in PROVEN]
+    checks = (*proofs, Check(blocked, BLOCKED, "x"))
+    for is_paired in (True, False):
+        found = Diagnosis("https://x.example", at("2026-11-24 10:00"), is_paired, checks, 1)
+        assert (found.verdict, found.is_clear) == (BLOCKED, False)
+
+
+def test_the_proof_of_one_kind_does_not_serve_the_other() -> None:
+    echo, answer = (Check(*one) for one in PROVEN)
+    now = at("2026-11-24 10:00")
+    assert not Diagnosis("https://x.example", now, True, (answer,), 1).is_clear
+    assert not Diagnosis("https://x.example", now, False, (echo,), 1).is_clear
+    assert Diagnosis("https://x.example", now, True, (echo,), 1).verdict == HEALTHY
+
+
+def test_checks_are_the_same_after_storing() -> None:
+    checks = (Check("dns", OK, "name_found", {"n": 1}), Check("tcp", SKIPPED, "", because="dns"))
+    assert from_rows(as_rows(checks)) == checks

@@ -1,0 +1,170 @@
+"""Somebody has the connection to a site examined, and reads what is in the way."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from app.domain import revocation
+from app.domain.doctor import asking, rounds
+from app.faults import Fault, SiteError
+from app.models.base import db
+from app.models.examinations import ABANDONED, EXAMINING, QUEUED, Examination
+from app.views.doctor import as_text
+from tests.fakes import FakeSite
+from tests.hostile.server import HostileServer
+from tests.hostile.wordpress import WordPress
+from tests.test_doctor import Eyes
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def examined(site, fake: FakeSite, config, by, eyes: Eyes) -> Examination:
+    wish = asking.request(site, by=by, now=fake.clock())
+    rounds.run(wish.id, config=config, call=fake.call, look=eyes, now=fake.clock)
+    return Examination.get_by_id(wish.id)
+
+
+def card(text: str) -> str:
+    """The card's markup, up to whatever card comes next."""
+    inside = text.split('<section class="card" id="connection-check"', 1)[1]
+    return re.split(r'<section class="card[^>]* id="', inside, maxsplit=1)[0]
+
+
+def copyable(text: str) -> str:
+    found = re.search(r'<textarea id="c-examination"[^>]*>\n(.*?)</textarea>', text, re.S)
+    assert found, text
+    return html.unescape(found.group(1))
+
+
+def test_asking_queues_one_examination_and_shows_its_progress(as_ben, paired, jobs):
+    answer = as_ben.post(f"/sites/{paired.id}/examine")
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"/sites/{paired.id}#connection-check"
+    assert jobs.names() == ["examine_site"]
+    text = as_ben.get(f"/sites/{paired.id}").text
+    assert "Asked for by Ben" in text
+    assert f'hx-get="/sites/{paired.id}/examination?seen=queued"' in text
+    assert "Examine the connection" not in text
+    as_ben.post(f"/sites/{paired.id}/examine")
+    assert Examination.select().count() == 1
+
+
+def test_each_step_is_shown_as_it_happens_and_the_poll_ends_by_itself(as_ben, paired, ana, clock):
+    wish = asking.request(paired, by=ana, now=clock())
+    path = f"/sites/{paired.id}/examination"
+    waiting = as_ben.get(f"{path}?seen=queued")
+    assert "HX-Refresh" not in waiting.headers
+    assert waiting.headers["Cache-Control"] == "no-store"
+    wish.move(to=EXAMINING, when=(QUEUED,), started_at=clock())
+    assert as_ben.get(f"{path}?seen=queued").headers["HX-Refresh"] == "true"
+    now = as_ben.get(f"{path}?seen=examining")
+    assert "HX-Refresh" not in now.headers
+    step = now.text.split('aria-current="step"', 1)[1]
+    assert "Looking along the way" in step.split("</li>", 1)[0]
+    wish.move(to=ABANDONED, when=(EXAMINING,), ended_at=clock())
+    ended = as_ben.get(f"{path}?seen=examining")
+    assert ended.headers["HX-Refresh"] == "true"
+    assert "hx-get" not in ended.text
+    assert "broken off before it had a result" in ended.text
+
+
+def test_a_site_with_nothing_in_the_way(as_ben, paired, fake, config, ana):
+    examined(paired, fake, config, ana, Eyes())
+    text = as_ben.get(f"/sites/{paired.id}").text
+    assert "Nothing is in the way: the site gave a signed answer" in card(text)
+    assert "All 17 checks" in text
+    assert "A signed call got its signed answer" in text
+    assert "Examine the connection" in text
+    whole = copyable(text)
+    assert whole.startswith("Aura: connection check\nSite: https://bakery.example\n")
+    assert "[ok] Signed echo: A signed call got its signed answer" in whole
+
+
+def test_a_blocker_is_named_with_evidence_and_remedy(as_ben, paired, fake, config, ana):
+    error = SiteError(Fault.tls_expired, {"not_after": "2026-11-01T00:00:00Z", "issuer": HOSTILE})
+    examined(paired, fake, config, ana, Eyes(error))
+    text = as_ben.get(f"/sites/{paired.id}").text
+    shown = card(text)
+    assert "Encryption: The site&#39;s certificate has expired" in shown
+    assert "Renew the certificate at the host" in shown
+    assert "2026-11-01T00:00:00Z" in shown
+    assert "Not examined because of: Encryption" in shown
+    assert HOSTILE not in text
+    assert "(tls, tls_expired)" in copyable(text)
+    assert HOSTILE in copyable(text)
+
+
+def test_page_and_terminal_show_the_same_text(app, as_ben, paired, fake, config, ana):
+    done = examined(paired, fake, config, ana, Eyes())
+    with app.app_context():
+        assert copyable(as_ben.get(f"/sites/{paired.id}").text) == as_text(rounds.found_by(done))
+
+
+def test_one_who_may_only_look_reads_and_cannot_ask(as_cleo, paired, fake, config, ana):
+    examined(paired, fake, config, ana, Eyes())
+    text = as_cleo.get(f"/sites/{paired.id}").text
+    assert "Nothing is in the way" in text
+    assert "Examine the connection" not in text
+    assert as_cleo.post(f"/sites/{paired.id}/examine").status_code == 403
+
+
+def test_a_site_that_is_not_paired_can_be_examined(as_ben, site, fake, config, ana):
+    text = as_ben.get(f"/sites/{site.id}").text
+    assert "Not examined yet" in card(text)
+    examined(site, fake, config, ana, Eyes())
+    text = as_ben.get(f"/sites/{site.id}").text
+    assert "Reachable, and SiteAgent answers" in card(text)
+    assert "told after pairing" in card(text)
+
+
+def test_a_revoked_site_offers_no_examination(as_ben, paired, fake, config, ana):
+    examined(paired, fake, config, ana, Eyes())
+    revocation.revoke(paired, by=ana, now=fake.clock())
+    assert 'id="connection-check"' not in as_ben.get(f"/sites/{paired.id}").text
+    assert as_ben.post(f"/sites/{paired.id}/examine").status_code == 409
+
+
+def test_a_site_that_was_removed_has_none(as_ben):
+    assert as_ben.post("/sites/4711/examine").status_code == 404
+    assert as_ben.get("/sites/4711/examination").status_code == 404
+
+
+def test_it_can_only_be_posted(as_ben, paired):
+    assert as_ben.get(f"/sites/{paired.id}/examine").status_code == 405
+
+
+# ---- at the terminal
+
+
+@pytest.fixture
+def run(app):
+    return app.test_cli_runner().invoke
+
+
+def test_the_terminal_says_what_is_in_the_way_and_ends_with_one(run):
+    told = run(args=["doctor", "http://127.0.0.1:9"])
+    assert told.exit_code == 1
+    assert "Result: Something is in the way" in told.output
+    assert told.output.startswith("Aura: connection check\nSite: http://127.0.0.1:9\n")
+    assert "&" not in told.output
+
+
+@pytest.mark.parametrize("address", ["ftp://x.example", "", "https://", "https://a b"])
+def test_the_terminal_refuses_what_is_no_address_with_two(run, address):
+    refused = run(args=["doctor", address])
+    assert refused.exit_code == 2
+    assert "Invalid value for URL" in refused.output
+
+
+def test_the_terminal_ends_with_zero_when_nothing_is_in_the_way(run, app):
+    db.close()
+    with HostileServer(WordPress()) as server:
+        told = run(args=["doctor", f"{server.url}/wp-admin/"])
+    assert told.exit_code == 0
+    assert "Result: Reachable, and SiteAgent answers" in told.output
+    assert (
+        "Not paired: whether signed calls come through whole is told after pairing." in told.output
+    )
