@@ -9,10 +9,12 @@
     rigs.stop()
 
 SERVERS serve the site itself. FRONTS are what can stand before it, all at one address:
-"proxy" is the honest one, "off" is a port on which nobody listens, and servers/fronts/
-holds the others, each with a line that says what it does. Everything compresses what a
-client takes compressed. The site is the same in all rigs and moves: WordPress believes to
-live at `rig.url`, so what was paired at one rig is a copy of a site at the next.
+"proxy" passes everything on, "off" is a port on which nobody listens, and the others spoil
+something; each has a file in servers/fronts/, with a line that says what it does. "folder"
+is a second honest proxy, with an address of its own: the site in a folder of its host.
+Everything compresses what a client takes compressed. The site is the same in all rigs and
+moves: WordPress believes to live at `rig.url`, so what was paired at one rig is a copy of
+a site at the next.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from tests.plugin.dashboard import Paired, new_token, pair
 from tests.rigs.machine import rigs_image
@@ -34,7 +37,10 @@ from tests.wordpress.site import WordPress
 
 _SERVED_FROM = Path(__file__).with_name("servers")
 SERVERS = ("apache-mod-php", "nginx-fpm", "apache-fpm", "apache-cgi")
-FRONTS = (*sorted(one.stem for one in (_SERVED_FROM / "fronts").glob("*.conf")), "off")
+_FOLDERS = {"folder": "/bakery"}
+_FILES = {one.stem for one in (_SERVED_FROM / "fronts").glob("*.conf")}
+FRONTS = (*sorted(_FILES - _FOLDERS.keys()), "off")
+HONEST = ("proxy", "folder")
 
 _START = """
 mkdir -p /run/rigs /run/rigs/cache && chown www-data: /run/rigs/cache
@@ -90,7 +96,7 @@ class Rig:
         """From now on `front` stands at this address, with an empty cache; the site stays
         where it is. Only for rigs in FRONTS."""
         assert front in FRONTS, front
-        docker("exec", self.site.container, "bash", "-euc", _TURN, "turn", front)
+        _turn(self.site, front)
 
 
 @dataclass(frozen=True)
@@ -117,16 +123,15 @@ class Rigs:
     @contextmanager
     def at(self, name: str) -> Iterator[Rig]:
         """Move the site to the address of this server or front; afterwards it moves back."""
-        port = self.ports["front" if name in FRONTS else name]
-        rig = Rig(f"http://127.0.0.1:{port}", self.site)
+        port = self.ports[name if name in SERVERS else "front"]
+        rig = Rig(f"http://127.0.0.1:{port}{_FOLDERS.get(name, '')}", self.site)
         self._move(rig.url)
         try:
-            if name in FRONTS:
-                rig.turn(name)
+            if name not in SERVERS:
+                _turn(self.site, name)
             yield rig
         finally:
-            if name in FRONTS:
-                rig.turn("off")
+            _turn(self.site, "off")
             self._move(self.site.url)
 
     def stop(self) -> None:
@@ -136,8 +141,12 @@ class Rigs:
         _evaluate(self.site, url, _MOVE % {"url": json.dumps(url)})
 
 
+def _turn(site: WordPress, front: str) -> None:
+    docker("exec", site.container, "bash", "-euc", _TURN, "turn", front)
+
+
 def _evaluate(site: WordPress, url: str, code: str) -> Any:
-    host = json.dumps(url.removeprefix("http://"))
+    host = json.dumps(urlsplit(url).netloc)
     printed = site.run_php(_INSIDE % (host, site.root, code))
     return json.loads(printed.rsplit("\n=====", 1)[1])
 

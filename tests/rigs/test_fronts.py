@@ -18,7 +18,7 @@ from app.models.reports import Component, Report, Sync
 from app.models.sites import Site
 from tests.factories import make_site
 from tests.fakes import RecordingQueue
-from tests.rigs.rigs import FRONTS, Rig, Rigs
+from tests.rigs.rigs import FRONTS, HONEST, Rig, Rigs
 
 # What each front's answer is called, and what of it a person gets to see.
 NAMED: dict[str, tuple[Fault, dict[str, str | int]]] = {
@@ -44,7 +44,7 @@ NAMED: dict[str, tuple[Fault, dict[str, str | int]]] = {
     ),
 }
 # A cache by path spoils one address of several, so it has tests of its own.
-SPOILT = tuple(one for one in FRONTS if one not in ("proxy", "stale-page"))
+SPOILT = tuple(one for one in FRONTS if one not in (*HONEST, "stale-page"))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Pairing and reading a report work through every server that serves a site as it should."""
+"""Pairing and reading a report work through every server and every honest proxy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import requests
 from app import protocol
 from app.siteclient import Fault, SiteError
 from tests.plugin.dashboard import Paired
-from tests.rigs.rigs import SERVERS, Rig, Rigs
+from tests.rigs.rigs import HONEST, SERVERS, Rig, Rigs
 
 PATHS = ("/wp-json/siteagent/v1/rpc", "/?rest_route=/siteagent/v1/rpc")
 
 
-@pytest.fixture(scope="module", params=[*SERVERS, "proxy"])
+@pytest.fixture(scope="module", params=[*SERVERS, *HONEST])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -95,7 +95,8 @@ def test_the_server_is_the_one_it_is_called_after(rig: Rig, name: str) -> None:
         "apache-fpm": ("Apache", "fpm-fcgi"),
         "apache-cgi": ("Apache", "cgi-fcgi"),
         "proxy": ("Apache", "apache2handler"),
+        "folder": ("Apache", "apache2handler"),
     }
     assert (told["server"][: len(ways[name][0])], told["interface"]) == ways[name]
     # A proxy renames the site.
-    assert told["host"] == ("wordpress" if name == "proxy" else rig.url.removeprefix("http://"))
+    assert told["host"] == ("wordpress" if name in HONEST else rig.url.removeprefix("http://"))
