@@ -13,6 +13,7 @@ from app.views import (
     agent,
     arrivals,
     audit,
+    connections,
     doctor,
     entrance,
     errors,
@@ -23,9 +24,6 @@ from app.views import (
     sites,
     unsafe_requests,
 )
-
-# Not under its own name: `from app import keys` means the cryptography.
-from app.views import keys as key_pages
 
 # Larger than any form; a site's notice has a limit of its own.
 MAX_FORM_BYTES = 256 * 1024
@@ -48,7 +46,7 @@ def create_app(config: Config) -> Flask:
     guards.register(app)
     errors.register(app)
     filters.register(app)
-    for room in (entrance, account, people, sites, key_pages, doctor, audit, agent):
+    for room in (entrance, account, people, sites, connections, doctor, audit, agent):
         app.register_blueprint(room.bp)
     cli.register(app)
     return app

@@ -1,4 +1,4 @@
-"""New keys for a site, and what a person decides about one in quarantine. Translates only."""
+"""Renewing a connection, and what a person decides about one in quarantine. Translates only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.models.base import utcnow
 from app.models.sites import Site
 from app.views.guards import load_site, may, me
 
-bp = Blueprint("keys", __name__)
+bp = Blueprint("connections", __name__)
 
 
 @bp.post("/sites/<int:site_id>/keys/rotate")
