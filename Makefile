@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Whole files side by side, two at once: most of them wait for servers of their own.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 .DEFAULT_GOAL := help
 .PHONY: help run demo test e2e unit lint format bench screenshots prepare images clean
 
@@ -15,13 +17,13 @@ demo: prepare $(VENV)/.dev ## Aura plus a dockerized WordPress with outdated plu
 	@$(BIN)/python -m tests.wordpress.demo
 
 test: prepare lint images ## Run every test, the end-to-end ones included
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 e2e: images ## Only the end-to-end tests: real WordPress, real browser
-	$(BIN)/python -m pytest tests/e2e tests/matrix tests/plugin tests/rigs tests/wordpress
+	$(PYTEST) tests/e2e tests/matrix tests/plugin tests/rigs tests/wordpress
 
 unit: $(VENV)/.dev ## Only the tests that need neither Docker nor a browser
-	$(BIN)/python -m pytest $(addprefix --ignore=tests/,e2e matrix plugin rigs wordpress)
+	$(PYTEST) $(addprefix --ignore=tests/,e2e matrix plugin rigs wordpress)
 
 lint: $(VENV)/.dev ## Style, types and PHP syntax
 	$(BIN)/ruff check .
