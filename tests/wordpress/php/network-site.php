@@ -9,6 +9,7 @@ declare( strict_types=1 );
 
 $host = substr( $address, strlen( 'http://' ) );
 
+define( 'DISABLE_WP_CRON', true );
 $_SERVER['HTTP_HOST']       = $host;
 $_SERVER['REQUEST_URI']     = '/';
 $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';

@@ -8,6 +8,8 @@ declare( strict_types=1 );
 
 $host = substr( $argv[1], strlen( 'http://' ) );
 
+// A visit would have the server remember the configuration as it was before.
+define( 'DISABLE_WP_CRON', true );
 $_SERVER['HTTP_HOST']       = $host;
 $_SERVER['REQUEST_URI']     = '/';
 $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
