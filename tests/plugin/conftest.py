@@ -43,6 +43,10 @@ class RealWordPress:
         self.admin: str = site.admin_user
         self.password: str = site.admin_password
 
+    def add_site(self, path: str) -> RealWordPress:
+        """One more site of this network."""
+        return RealWordPress(self._site, self._site.add_site(path))
+
     def evaluate(self, code: str) -> Any:
         """The value that PHP `code` returns inside WordPress, in a process of its own."""
         script = _AROUND % {

@@ -14,11 +14,15 @@ _HIDDEN = re.compile(r'<input type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*
 
 @dataclass
 class Person:
-    """Somebody at a browser; with an empty login nobody is signed in."""
+    """Somebody at a browser; with an empty login nobody is signed in.
+
+    `screen` is where SiteAgent's settings lie: elsewhere for a whole network.
+    """
 
     url: str
     login: str = ""
     password: str = ""
+    screen: str = "options-general.php"
     session: requests.Session = field(default_factory=requests.Session, repr=False)
 
     def __post_init__(self) -> None:
@@ -35,7 +39,7 @@ class Person:
 
     def page(self, query: str = "", **options: object) -> requests.Response:
         """The settings screen."""
-        address = f"{self.url}/wp-admin/options-general.php?page=siteagent{query}"
+        address = f"{self.url}/wp-admin/{self.screen}?page=siteagent{query}"
         return self.session.get(address, timeout=60, **options)
 
     def send(self, action: str, **fields: str) -> requests.Response:

@@ -16,6 +16,20 @@ register_activation_hook(
 	}
 );
 
+// A site that is deleted from a network takes its tables along.
+add_filter(
+	'wpmu_drop_tables',
+	static function ( array $tables, $site_id ): array {
+		$prefix = $GLOBALS['wpdb']->get_blog_prefix( $site_id );
+		foreach ( Siteagent_Uninstaller::TABLES as $name ) {
+			$tables[ $name ] = $prefix . $name;
+		}
+		return $tables;
+	},
+	10,
+	2
+);
+
 // A request from the dashboard is answered as early as can be (class-siteagent-door.php).
 if ( siteagent_is_called() ) {
 	// What others print from here on does not reach the answer.

@@ -36,7 +36,7 @@ final class Siteagent_Desk {
 		);
 		$nonce = random_bytes( SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
 		$box   = sodium_crypto_secretbox( (string) $draft, $nonce, $this->key() );
-		set_site_transient( self::DRAFT . get_current_user_id(), base64_encode( $nonce . $box ), self::KEPT_SECONDS ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
+		set_site_transient( self::name( self::DRAFT ), base64_encode( $nonce . $box ), self::KEPT_SECONDS ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
 	}
 
 	/**
@@ -45,7 +45,7 @@ final class Siteagent_Desk {
 	 * @return array{text:string,fault:string}|null
 	 */
 	public function draft(): ?array {
-		$kept = get_site_transient( self::DRAFT . get_current_user_id() );
+		$kept = get_site_transient( self::name( self::DRAFT ) );
 		$raw  = is_string( $kept ) ? base64_decode( $kept, true ) : false; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
 		if ( false === $raw || strlen( $raw ) <= SODIUM_CRYPTO_SECRETBOX_NONCEBYTES ) {
 			return null;
@@ -63,26 +63,33 @@ final class Siteagent_Desk {
 	}
 
 	public function clear(): void {
-		delete_site_transient( self::DRAFT . get_current_user_id() );
+		delete_site_transient( self::name( self::DRAFT ) );
 	}
 
 	/**
 	 * Have this told on the next page, once. $code is a key of Siteagent_Words::news().
 	 */
 	public function tell( string $code ): void {
-		set_site_transient( self::NEWS . get_current_user_id(), $code, MINUTE_IN_SECONDS );
+		set_site_transient( self::name( self::NEWS ), $code, MINUTE_IN_SECONDS );
 	}
 
 	/**
 	 * What is to be told now; '' when there is nothing.
 	 */
 	public function news(): string {
-		$code = get_site_transient( self::NEWS . get_current_user_id() );
+		$code = get_site_transient( self::name( self::NEWS ) );
 		if ( ! is_string( $code ) ) {
 			return '';
 		}
-		delete_site_transient( self::NEWS . get_current_user_id() );
+		delete_site_transient( self::name( self::NEWS ) );
 		return $code;
+	}
+
+	/**
+	 * One for each account and, in a network, for each site that it looks after.
+	 */
+	private static function name( string $what ): string {
+		return $what . get_current_user_id() . ( is_multisite() ? '_' . get_current_blog_id() : '' );
 	}
 
 	/**

@@ -108,7 +108,8 @@ final class Siteagent_Screen {
 	 */
 	public function remind(): void {
 		$screen = get_current_screen();
-		if ( null === $screen || ! in_array( $screen->base, array( 'dashboard', 'plugins' ), true ) || ! current_user_can( self::capability() ) ) {
+		$wanted = self::is_network() ? array( 'dashboard-network', 'plugins-network' ) : array( 'dashboard', 'plugins' );
+		if ( null === $screen || ! in_array( $screen->base, $wanted, true ) || ! current_user_can( self::capability() ) ) {
 			return;
 		}
 		$connection = $this->keyring->connection();

@@ -113,6 +113,10 @@ final class Siteagent_Keyring {
 	 * @return string[]
 	 */
 	public function endpoints(): array {
+		if ( $this->store->is_network() && ! is_main_site() ) {
+			// The other sites of the network would report about themselves under its name.
+			return array();
+		}
 		$data  = $this->store->read();
 		$found = isset( $data['pending'] ) ? $data['pending']['endpoints'] : array();
 		if ( isset( $data['connection'] ) ) {

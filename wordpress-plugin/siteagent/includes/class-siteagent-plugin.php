@@ -14,15 +14,25 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Plugin {
 
+	/** @var bool */
+	private $is_network;
+
 	/** @var array<string,object> */
 	private $made = array();
+
+	/**
+	 * @param bool|null $is_network Whether this is about the connection that the sites of a network share; as it is activated when null.
+	 */
+	public function __construct( ?bool $is_network = null ) {
+		$this->is_network = null === $is_network ? self::is_network() : $is_network;
+	}
 
 	public function keyring(): Siteagent_Keyring {
 		return $this->once(
 			'keyring',
-			static function (): Siteagent_Keyring {
+			function (): Siteagent_Keyring {
 				global $wpdb;
-				return new Siteagent_Keyring( new Siteagent_Store( $wpdb, self::is_network() ), Siteagent_Seal::of_this_site() );
+				return new Siteagent_Keyring( new Siteagent_Store( $wpdb, $this->is_network ), Siteagent_Seal::of_this_site() );
 			}
 		);
 	}
@@ -30,9 +40,9 @@ final class Siteagent_Plugin {
 	public function log(): Siteagent_Log {
 		return $this->once(
 			'log',
-			static function (): Siteagent_Log {
+			function (): Siteagent_Log {
 				global $wpdb;
-				return new Siteagent_Log( $wpdb, self::is_network() );
+				return new Siteagent_Log( $wpdb, $this->is_network );
 			}
 		);
 	}
@@ -40,9 +50,9 @@ final class Siteagent_Plugin {
 	public function guard(): Siteagent_Replay_Guard {
 		return $this->once(
 			'guard',
-			static function (): Siteagent_Replay_Guard {
+			function (): Siteagent_Replay_Guard {
 				global $wpdb;
-				return new Siteagent_Replay_Guard( $wpdb, self::is_network() );
+				return new Siteagent_Replay_Guard( $wpdb, $this->is_network );
 			}
 		);
 	}
@@ -77,9 +87,9 @@ final class Siteagent_Plugin {
 	public function ledger(): Siteagent_Ledger {
 		return $this->once(
 			'ledger',
-			static function (): Siteagent_Ledger {
+			function (): Siteagent_Ledger {
 				global $wpdb;
-				return new Siteagent_Ledger( $wpdb, self::is_network() );
+				return new Siteagent_Ledger( $wpdb, $this->is_network );
 			}
 		);
 	}

@@ -1,6 +1,6 @@
 <?php
 /**
- * Removes what SiteAgent stored.
+ * Ends every connection and removes what SiteAgent stored.
  *
  * @package SiteAgent
  */
@@ -21,14 +21,21 @@ final class Siteagent_Uninstaller {
 	/** Temporary values, up to the number of the account they belong to. */
 	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_news_' );
 
+	/** A network of many sites must not wait for many dashboards: whoever is not told finds nobody here. */
+	const TELLS_FOR_S = 20;
+
 	/** @var wpdb */
 	private $db;
+
+	/** @var float */
+	private $tells_until;
 
 	/**
 	 * @param wpdb $db WordPress's database object.
 	 */
 	public function __construct( $db ) {
-		$this->db = $db;
+		$this->db          = $db;
+		$this->tells_until = microtime( true ) + self::TELLS_FOR_S;
 	}
 
 	/**
@@ -36,10 +43,13 @@ final class Siteagent_Uninstaller {
 	 */
 	public function remove(): void {
 		if ( ! is_multisite() ) {
+			$this->part( false );
 			$this->clear_site();
 		} else {
+			$this->part( true );
 			foreach ( get_sites( array( 'fields' => 'ids', 'number' => 0 ) ) as $id ) {
 				switch_to_blog( (int) $id );
+				$this->part( false );
 				$this->clear_site();
 				restore_current_blog();
 			}
@@ -48,15 +58,43 @@ final class Siteagent_Uninstaller {
 		foreach ( self::OPTIONS as $name ) {
 			delete_site_option( $name );
 		}
-		foreach ( self::TABLES as $name ) {
-			$this->db->query( "DROP TABLE IF EXISTS {$this->db->base_prefix}{$name}" );
+		$this->drop_tables();
+	}
+
+	/**
+	 * End the connection of the present site, or the one that all of them share, and tell its dashboard.
+	 */
+	private function part( bool $is_network ): void {
+		if ( microtime( true ) > $this->tells_until ) {
+			return;
+		}
+		// A dashboard that cannot be told must not keep the plugin from going.
+		try {
+			$siteagent = new Siteagent_Plugin( $is_network );
+			if ( 'paired' === $siteagent->keyring()->state() ) {
+				$siteagent->pairing()->disconnect( 'site' );
+			}
+		} catch ( Throwable $broken ) {
+			error_log( 'SiteAgent: no goodbye was said: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+		}
+	}
+
+	/**
+	 * In a network also those of sites that were deleted while SiteAgent was not running. Elsewhere a
+	 * number behind the prefix is another installation's in the same database.
+	 */
+	private function drop_tables(): void {
+		$site = is_multisite() ? '([0-9]+_)?' : '';
+		$ours = '/^' . preg_quote( $this->db->base_prefix, '/' ) . $site . '(' . implode( '|', self::TABLES ) . ')\z/D';
+		$like = $this->db->esc_like( $this->db->base_prefix ) . '%' . $this->db->esc_like( 'siteagent_' ) . '%';
+		foreach ( $this->db->get_col( $this->db->prepare( 'SHOW TABLES LIKE %s', $like ) ) as $name ) {
+			if ( 1 === preg_match( $ours, $name ) ) {
+				$this->db->query( "DROP TABLE IF EXISTS `{$name}`" );
+			}
 		}
 	}
 
 	private function clear_site(): void {
-		foreach ( self::TABLES as $name ) {
-			$this->db->query( "DROP TABLE IF EXISTS {$this->db->prefix}{$name}" );
-		}
 		foreach ( self::OPTIONS as $name ) {
 			delete_option( $name );
 		}
