@@ -548,7 +548,7 @@ def test_calls_that_are_cut_off_while_pages_are_not(config: Config) -> None:
 def test_plain_permalinks_do(config: Config) -> None:
     found = examined(WordPress(has_pretty=False), config, paired=True, path=ROUTES[1])
     assert found.verdict == HEALTHY
-    assert verdict_of(found, "pretty") == (WARN, "not_found")
+    assert verdict_of(found, "pretty") == (WARN, "not_here")
     assert verdict_of(found, "plain") == (OK, "answers")
     assert verdict_of(found, "rest_index") == (OK, "index_lists")
     assert examined(WordPress(has_pretty=False), config, paired=False).verdict == ANSWERS
@@ -635,6 +635,11 @@ def test_the_file_that_printed_before_an_earlier_answer_is_told_by_the_site(conf
 def test_file_and_line_of_a_warning_are_read_from_the_answer(config: Config) -> None:
     found = examined(Behind(outwards=printed_before(WARNING)), config, paired=True)
     assert evidence_of(found, "output")["printed_by"] == "mu-plugins/loader.php:12"
+
+
+def test_the_address_to_allow_is_in_the_evidence(config: Config) -> None:
+    found = examined(calls_only(403, HTML), config, paired=True)
+    assert str(evidence_of(found, "challenge")["address"]).endswith(ROUTES[0])
 
 
 def test_the_address_behind_a_redirect_is_offered(config: Config) -> None:

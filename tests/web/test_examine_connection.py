@@ -147,7 +147,7 @@ def run(app):
 def test_the_terminal_says_what_is_in_the_way_and_ends_with_one(run):
     told = run(args=["doctor", "http://127.0.0.1:9"])
     assert told.exit_code == 1
-    assert "Result: Something is in the way" in told.output
+    assert "Result: Blocked: " in told.output
     assert told.output.startswith("Aura: connection check\nSite: http://127.0.0.1:9\n")
     assert "&" not in told.output
 

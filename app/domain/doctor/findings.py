@@ -109,10 +109,10 @@ def skipped(names: Iterable[str], because: str) -> list[Check]:
 
 
 def as_rows(checks: Iterable[Check]) -> list[dict[str, Any]]:
-    """The checks as plain JSON values."""
-    return [dict(vars(one)) for one in checks]
+    """The checks as plain JSON values; evidence as pairs, which keep their order."""
+    return [{**vars(one), "evidence": [*map(list, one.evidence.items())]} for one in checks]
 
 
 def from_rows(rows: Iterable[dict[str, Any]]) -> tuple[Check, ...]:
     """The checks behind `as_rows`."""
-    return tuple(Check(**row) for row in rows)
+    return tuple(Check(**{**row, "evidence": dict(row["evidence"])}) for row in rows)

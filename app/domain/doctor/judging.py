@@ -113,17 +113,17 @@ def _rest_index(case: Case) -> Check:
 
 
 def _address(case: Case, name: str) -> Check:
-    address: dict[str, str | int] = {"address": case.sight.knocks[name].url[:500]}
-    found = case.met[name]
+    caused, found = _caused(case, name), case.met[name]
+    if caused is not None:
+        return caused
     if found is None:
-        return Check(name, OK, "answers", address)
-    evidence = {**found.evidence, **address}
-    if case.cause is not None and case.cause.check == name:
-        return Check(name, BLOCKED, case.cause.finding, {**case.cause.evidence, **address})
+        return Check(name, OK, "answers", {"address": case.sight.knocks[name].url[:500]})
+    if found.check == name and found.finding == Fault.not_found and None in case.met.values():
+        return Check(name, WARN, "not_here", found.evidence)
     if found.check == name:
-        return Check(name, WARN, found.finding, evidence)
+        return Check(name, WARN, found.finding, found.evidence)
     # Whether the check it belongs to says so too is seen when all are there.
-    return Check(name, SKIPPED, found.finding, evidence, because=found.check)
+    return Check(name, SKIPPED, found.finding, found.evidence, because=found.check)
 
 
 def _headers(case: Case) -> Check:

@@ -84,9 +84,13 @@ def earliest(obstacles: Iterable[Obstacle | None]) -> Obstacle | None:
 
 
 def _met(look: Look, name: str) -> Obstacle | None:
+    found = None
     if look.received is not None:
-        return answers.to_knock(look.received, name)
-    return Obstacle(name, str(look.error.fault), look.error.evidence) if look.error else None
+        found = answers.to_knock(look.received, name)
+    elif look.error is not None:
+        found = Obstacle(name, str(look.error.fault), look.error.evidence)
+    # Which address was called is what a host has to be told; its number stands with the name.
+    return found and replace(found, evidence={**found.evidence, "address": look.url[:500]})
 
 
 def _deeper(sight: Sight, found: Obstacle | None) -> Obstacle | None:
