@@ -13,7 +13,11 @@ from app.siteclient import Fault, SiteError
 from tests.plugin.dashboard import Paired
 from tests.rigs.rigs import HONEST, SERVERS, Rig, Rigs
 
-PATHS = ("/wp-json/siteagent/v1/rpc", "/?rest_route=/siteagent/v1/rpc")
+PATHS = (
+    "/wp-json/siteagent/v1/rpc",
+    "/?rest_route=/siteagent/v1/rpc",
+    "/wp-admin/admin-ajax.php?action=siteagent_rpc",
+)
 
 
 @pytest.fixture(scope="module", params=[*SERVERS, *HONEST])
