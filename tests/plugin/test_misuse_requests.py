@@ -1,0 +1,367 @@
+"""What anybody may try at a real site without a key, or with less than the right one.
+
+docs/MISUSE.md lists every attack and the test that plays it; these are the ones that no
+other file plays already.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from app import protocol
+from app.protocol import ProtocolError, b64u, from_b64u
+from tests.plugin.dashboard import Paired, new_token, pair
+from tests.plugin.test_admin import FORMS, TABS, forget, nonce_of, paste, somebody
+from tests.plugin.test_gate import (
+    connect,
+    document_of,
+    is_turned_away,
+    ping,
+    refused_as,
+    send,
+    sign,
+)
+from tests.plugin.test_rotation import Plan
+from tests.plugin.wp_admin import Person, words
+
+ROLES = ("anonymous", "subscriber", "contributor", "author", "editor")
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    yield connect(wp)
+    forget(wp)
+
+
+@pytest.fixture(scope="module")
+def people(wp) -> dict[str, Person]:
+    """Everybody who is no administrator."""
+    known = {role: somebody(wp, role) for role in ROLES if role != "anonymous"}
+    return {"anonymous": Person(wp.url), **known}
+
+
+# ---- other values than the ones that belong there ----
+
+
+@pytest.mark.parametrize(
+    "query", ["rest_route[]=/siteagent/v1/rpc", "rest_route[x]=", "rest_route="]
+)
+def test_a_list_in_the_place_of_the_route_opens_nothing(wp, paired, query) -> None:
+    answer = send(ping(paired), url=f"{wp.url}/?{query}")
+    assert not protocol.is_signed(answer.headers)
+    assert b'"ok":true' not in answer.content
+
+
+@pytest.mark.parametrize("action", ["action[]=siteagent_rpc", "action=", "action[siteagent_rpc]="])
+def test_a_list_in_the_place_of_the_ajax_action_opens_nothing(wp, paired, action) -> None:
+    answer = send(ping(paired), url=f"{wp.url}/wp-admin/admin-ajax.php?{action}")
+    assert answer.status_code in (400, 500) or is_turned_away(answer)
+    assert not protocol.is_signed(answer.headers)
+
+
+@pytest.mark.parametrize(
+    "value", ['""', "null", "[]", '["hmac-sha256"]', "()", "0", "true", "-1", '"' + "a" * 65 + '"']
+)
+@pytest.mark.parametrize("parameter", ["keyid", "alg", "nonce", "tag", "created", "expires"])
+def test_a_parameter_of_the_signature_has_one_shape(wp, paired, parameter, value) -> None:
+    sent = ping(paired)
+    given = sent.headers["Signature-Input"]
+    old = given.split(f"{parameter}=")[1].split(";")[0]
+    headers = sent.headers | {
+        "Signature-Input": given.replace(f"{parameter}={old}", f"{parameter}={value}")
+    }
+    assert is_turned_away(send(sent, headers=headers))
+
+
+@pytest.mark.parametrize("value", [None, [], {}, [None], 0, True, "", "x"])
+@pytest.mark.parametrize("argument", ["op_id", "plan", "sig"])
+def test_an_order_with_something_else_in_it_is_refused(wp, paired, argument, value) -> None:
+    order = {"op_id": "8a52c9b1-1d0e-4f0e-8a4e-3a1f5a0c9d22", "plan": "e30", "sig": b64u(bytes(64))}
+    document = {"v": 1, "op": "keys.rotate", "by": "Ben", **order, argument: value}
+    refused_as("invalid_arguments", paired, sign(paired, document))
+
+
+@pytest.mark.parametrize("value", [None, [], {}, 7, "", "A" * 42, "A" * 44])
+@pytest.mark.parametrize("argument", ["kid", "r"])
+def test_a_revocation_with_something_else_in_it_ends_nothing(wp, paired, argument, value) -> None:
+    document = {"v": 1, "op": "revoke", "by": "x", "kid": paired.channel.keyid, "r": "A" * 43}
+    document |= {argument: value}
+    assert is_turned_away(requests.post(paired.channel.endpoint, json=document, timeout=30))
+    answer = send(sign(paired, document))
+    assert answer.status_code in (400, 401)
+    assert paired.ask("ping").document["ok"] is True
+
+
+def test_a_list_in_the_place_of_a_pasted_token_is_no_token(wp, paired) -> None:
+    ana = Person(wp.url, wp.admin, wp.password)
+    nonce = nonce_of(wp, ana, "siteagent_read_token")
+    for fields in ({"token[]": "x"}, {"token[a][b]": "x"}, {}):
+        answer = ana.send("siteagent_read_token", _wpnonce=nonce, **fields)
+        page = ana.session.get(answer.headers["Location"], timeout=60).text
+        assert "Nothing was pasted." in words(page)
+
+
+def test_a_list_in_the_place_of_the_box_replaces_nothing(wp, paired) -> None:
+    ana = Person(wp.url, wp.admin, wp.password)
+    paste(ana, new_token(wp.url, origin="http://127.0.0.1:10").text())
+    nonce = nonce_of(wp, ana, "siteagent_accept")
+    for box in ({"replace[]": "1"}, {"replace": "yes"}, {"replace": ""}):
+        assert ana.send("siteagent_accept", _wpnonce=nonce, **box).status_code == 303
+    assert paired.ask("ping").document["ok"] is True
+    ana.send("siteagent_cancel", _wpnonce=nonce_of(wp, ana, "siteagent_cancel"))
+
+
+# ---- on the way ----
+
+
+def test_another_status_makes_a_true_answer_false(wp, paired) -> None:
+    sent = ping(paired)
+    answer = send(sent)
+    for status in (201, 401, 500):
+        with pytest.raises(ProtocolError):
+            protocol.verify_response(
+                sent,
+                status=status,
+                headers=answer.headers,
+                body=answer.content,
+                key=paired.channel.receive_key,
+            )
+
+
+def test_another_digest_is_turned_away(wp, paired) -> None:
+    sent = ping(paired)
+    for body in (b"", b"{}", sent.body + b" "):
+        digest = protocol.content_digest(body)
+        headers = sent.headers | {"Content-Digest": digest}
+        assert is_turned_away(send(sent, headers=headers))
+        assert is_turned_away(send(sent, headers=headers, data=body))
+
+
+@pytest.mark.parametrize("apart", [-297, 297])
+def test_a_clock_just_within_the_bounds_is_good_enough(wp, paired, apart) -> None:
+    sent = ping(paired, created=int(time.time()) + apart)
+    answer = document_of(paired, sent, send(sent))
+    # A request lives for a minute, however far the clocks may be apart.
+    assert answer["ok"] is True or answer["error"]["code"] == "expired"
+
+
+def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None:
+    """Seven minutes later the table has been pruned, and the request has expired."""
+    sent = ping(paired)
+    assert document_of(paired, sent, send(sent))["ok"] is True
+    nonce = from_b64u(sent.nonce, 16).hex()
+    kept, body = wp.evaluate(
+        f"""
+        global $wpdb;
+        $later = time() + 420;
+        siteagent()->guard()->clear($later);
+        $kept = (int) $wpdb->get_var(
+            "SELECT COUNT(*) FROM {{$wpdb->prefix}}siteagent_nonce WHERE nonce = UNHEX('{nonce}')"
+        );
+        $headers = json_decode({json.dumps(json.dumps(sent.headers))}, true);
+        $request = new Siteagent_Request(
+            'POST', array_change_key_case($headers), {json.dumps(sent.body.decode())}, true
+        );
+        $operations = new Siteagent_Operations(
+            siteagent()->pairing(), siteagent()->rotation(), siteagent()->log(), '__return_null'
+        );
+        $gate = new Siteagent_Gate(
+            siteagent()->keyring(), siteagent()->guard(), $operations, siteagent()->log()
+        );
+        $answer = $gate->admit($request, $later);
+        return array($kept, $answer instanceof Siteagent_Response ? $answer->body() : 'admitted');
+        """
+    )
+    assert kept == 0
+    assert json.loads(body)["error"]["code"] in ("expired", "clock_skew")
+
+
+# ---- every surface, and everybody who is no administrator ----
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_visitor_or_colleague_gets_nothing_from_the_route(wp, paired, people, role) -> None:
+    person = people[role]
+    nonce = "" if role == "anonymous" else nonce_of(wp, person, "wp_rest")
+    for address in (
+        f"{wp.url}/wp-json/siteagent/v1/rpc",
+        f"{wp.url}/?rest_route=/siteagent/v1/rpc",
+        f"{wp.url}/wp-admin/admin-ajax.php?action=siteagent_rpc",
+    ):
+        for op in ("ping", "report", "keys.rotate", "revoke"):
+            answer = person.session.post(
+                address,
+                json={"v": 1, "op": op, "by": role, "have": None},
+                headers={"X-WP-Nonce": nonce},
+                timeout=30,
+            )
+            assert is_turned_away(answer)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_visitor_or_colleague_gets_nothing_from_ajax(wp, paired, people, role) -> None:
+    for name in FORMS:
+        answer = people[role].session.post(
+            f"{wp.url}/wp-admin/admin-ajax.php", data={"action": name, "token": "x"}, timeout=30
+        )
+        assert (answer.status_code, answer.text) == (400, "0")
+    assert paired.ask("ping").document["ok"] is True
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_heartbeat_carries_nothing_of_the_plugin(wp, paired, people, role) -> None:
+    person = people[role]
+    nonce = "" if role == "anonymous" else nonce_of(wp, person, "heartbeat-nonce")
+    beat = {
+        "action": "heartbeat",
+        "_nonce": nonce,
+        "screen_id": "settings_page_siteagent",
+        "data[siteagent]": "report",
+        "data[siteagent_rpc]": '{"op":"report"}',
+    }
+    answer = person.session.post(f"{wp.url}/wp-admin/admin-ajax.php", data=beat, timeout=30)
+    assert answer.status_code == 200
+    assert "siteagent" not in answer.text
+    assert paired.channel.keyid not in answer.text
+
+
+@pytest.mark.parametrize("role", [*ROLES, "administrator"])
+def test_the_rest_api_tells_nobody_of_the_connection(wp, paired, people, role) -> None:
+    person = people.get(role) or somebody(wp, role)
+    headers = {}
+    if role != "anonymous":
+        headers["X-WP-Nonce"] = nonce_of(wp, person, "wp_rest")
+    for path in ("", "siteagent/v1", "siteagent/v1/rpc", "wp/v2/settings", "wp/v2/users/me"):
+        answer = person.session.get(f"{wp.url}/wp-json/{path}", headers=headers, timeout=30)
+        assert paired.channel.keyid not in answer.text
+        assert "sealed" not in answer.text
+    index = person.session.get(f"{wp.url}/wp-json/", headers=headers, timeout=30).json()
+    assert "/siteagent/v1/rpc" not in index["routes"]
+
+
+def test_every_form_is_among_those_that_are_attacked(wp) -> None:
+    hooks = wp.evaluate("return array_column(Siteagent_Forms::HOOKS, 0);")
+    assert {hook.removeprefix("admin_post_") for hook in hooks} == set(FORMS)
+    nobodys = wp.evaluate(
+        "define('WP_ADMIN', true); return array_values(preg_grep('/siteagent/', preg_grep("
+        "'/nopriv|heartbeat|wp_ajax/', array_keys($GLOBALS['wp_filter']))));"
+    )
+    assert nobodys == []
+
+
+# ---- secrets ----
+
+
+@pytest.fixture
+def spoken(wp) -> Iterator[tuple[Paired, dict[str, bytes]]]:
+    """A connection that has been through everything once, and each secret it ever had."""
+    forget(wp)
+    token = new_token(wp.url)
+    accept = "$p = siteagent()->pairing(); $p->accept($p->read_token('%s'), true, 'user:1');"
+    wp.evaluate(accept % token.text())
+    first = pair(token)
+    plan = Plan.of(wp, first)
+    fresh = plan.next(plan.send())
+    fresh.ask("ping")
+    fresh.ask("report", have=None)
+    for spoilt in (ping(fresh, keyid="nobody.1"), ping(fresh, created=1)):
+        send(spoilt)
+    send(sign(fresh, b"{"))
+    requests.post(fresh.channel.endpoint, json={"op": "revoke", "r": "A" * 43}, timeout=30)
+    secrets = {"the token": token.secret}
+    for name, paired in (("first", first), ("second", fresh)):
+        session = paired.session
+        secrets |= {
+            f"{name} {kind}": getattr(session, kind)
+            for kind in ("d2s", "s2d", "revoke", "revoke_ack", "goodbye")
+        }
+    yield fresh, secrets
+    forget(wp)
+
+
+def found_in(text: str, secrets: dict[str, bytes]) -> set[str]:
+    """The names of secrets that stand in a text, in any of the spellings a leak would have."""
+    return {
+        name
+        for name, raw in secrets.items()
+        if any(
+            spelling in text
+            for spelling in (b64u(raw), raw.hex(), base64.b64encode(raw).decode().rstrip("="))
+        )
+    }
+
+
+def test_a_secret_that_leaks_is_found() -> None:
+    raw = bytes(range(200, 232))
+    for spelling in (b64u(raw), raw.hex(), base64.b64encode(raw).decode()):
+        assert found_in(f"x{spelling}y", {"it": raw}) == {"it"}
+    assert found_in("nothing", {"it": raw}) == set()
+
+
+def test_no_secret_stands_anywhere_on_the_site(wp, spoken) -> None:
+    _, secrets = spoken
+    ana = Person(wp.url, wp.admin, wp.password)
+    places = {query: ana.page(query).text for query in TABS}
+    for page in ("plugins.php", "site-health.php?tab=debug", "options.php", "index.php"):
+        places[page] = ana.session.get(f"{wp.url}/wp-admin/{page}", timeout=60).text
+    places["front page"] = requests.get(wp.url, timeout=30).text
+    places["rest index"] = requests.get(f"{wp.url}/wp-json/", timeout=30).text
+    places["debug log"] = wp._site.debug_log()
+    readable = "mariadb-dump test_site | tr -cd '[:print:]'"
+    places["database"] = wp._site.run_shell(readable)
+    places["its bytes"] = wp._site.run_shell("mariadb-dump --hex-blob test_site").lower()
+    assert len(places["database"]) > 20_000
+    assert "siteagent" in places["database"]
+    leaks = {place: found_in(html.unescape(text), secrets) for place, text in places.items()}
+    assert {place: names for place, names in leaks.items() if names} == {}
+
+
+def test_no_secret_stands_in_the_site_health_export(wp, spoken) -> None:
+    paired, secrets = spoken
+    exported = wp.evaluate(
+        "require_once ABSPATH . 'wp-admin/includes/admin.php';"
+        "require_once ABSPATH . 'wp-admin/includes/class-wp-debug-data.php';"
+        "wp_set_current_user(1);"
+        "return WP_Debug_Data::format(WP_Debug_Data::debug_data(), 'debug');"
+    )
+    assert "SiteAgent" in exported
+    assert found_in(exported, secrets) == set()
+    assert paired.channel.keyid not in exported
+
+
+def test_no_secret_is_loaded_with_the_options_or_kept_in_a_transient(wp, spoken) -> None:
+    _, secrets = spoken
+    loaded, transients = wp.evaluate(
+        "global $wpdb; return array(json_encode(wp_load_alloptions(true)), implode(' ', "
+        '$wpdb->get_col("SELECT option_value FROM $wpdb->options WHERE option_name LIKE '
+        "'%transient%'\")));"
+    )
+    assert "siteagent" in loaded  # as an active plugin
+    assert '"siteagent":' not in loaded
+    assert found_in(loaded + transients, secrets) == set()
+
+
+def test_no_refusal_holds_a_secret(wp, spoken) -> None:
+    paired, secrets = spoken
+    documents: list[Any] = [
+        {"v": 1, "op": "eval", "by": "Ben"},
+        {"v": 1, "op": "report", "by": "Ben", "have": 7},
+        {"v": 1, "op": "revoke", "by": "Ben", "kid": paired.channel.keyid, "r": "A" * 43},
+        {"v": 1, "op": "keys.rotate", "by": "Ben", "op_id": "x", "plan": "x", "sig": "x"},
+    ]
+    answers = [send(sign(paired, one)) for one in documents]
+    answers += [send(ping(paired, created=1)), send(ping(paired, key=b"x" * 32))]
+    for answer in answers:
+        assert answer.status_code >= 400
+        told = answer.text + json.dumps(dict(answer.headers))
+        assert found_in(told, secrets) == set()
+        assert "/var/www" not in told
