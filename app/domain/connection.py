@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from app.config import Config
 from app.domain import audit, copies
@@ -127,8 +128,8 @@ def ask_anywhere(
     """Call the site where it is known to answer and, if something else answers there, where
     else it said that it listens. Returns what came of each call, and the last one's channel."""
     outcomes = [ask(channel, op, arguments, by=by, config=config, call=call)]
-    others = [one for one in site.endpoints if one != channel.endpoint][:MOST_OTHERS]
-    for endpoint in others:
+    others = [*_respelled(channel.endpoint, outcomes[0]), *site.endpoints]
+    for endpoint in [one for one in others if one != channel.endpoint][:MOST_OTHERS]:
         if outcomes[-1].reply is not None or outcomes[0].fault not in TRY_ELSEWHERE:
             break
         elsewhere = replace(channel, endpoint=endpoint)
@@ -137,6 +138,28 @@ def ask_anywhere(
         if outcome.reply is not None:
             return outcomes, elsewhere
     return outcomes, channel
+
+
+def _respelled(endpoint: str, outcome: Outcome) -> list[str]:
+    """Where a redirect leads, if that is the same address with https or with another `www.`.
+
+    A site that goes to https stays the site it was. Nothing else is followed, and never back
+    to http: whoever redirects has proven nothing.
+    """
+    location = str(outcome.evidence.get("location", ""))
+    try:
+        old, new = urlsplit(endpoint), urlsplit(location)
+        is_same = (_host(old), old.path, old.query) == (_host(new), new.path, new.query)
+    except ValueError:
+        return []
+    is_safe = new.scheme == "https" or (old.scheme, new.scheme) == ("http", "http")
+    return [location] if is_same and is_safe and "@" not in new.netloc else []
+
+
+def _host(parts: SplitResult) -> tuple[str, int | None]:
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    port = None if parts.port == default else parts.port
+    return (parts.hostname or "").removeprefix("www."), port
 
 
 def settled(outcomes: list[Outcome]) -> Outcome:

@@ -121,8 +121,11 @@ final class Siteagent_Keyring {
 		$found = isset( $data['pending'] ) ? $data['pending']['endpoints'] : array();
 		if ( isset( $data['connection'] ) ) {
 			$connection = $data['connection'];
+			$home       = $this->home();
 			$asked      = isset( $connection['move'] ) ? $connection['move']['endpoints'] : array();
-			$found      = array_merge( $found, $connection['endpoints'], $asked );
+			// A site that went to https or to www. is the same one under another spelling.
+			$respelled = $home !== $connection['home'] && Siteagent_Address::same_home( $home, $connection['home'] ) ? Siteagent_Address::endpoints( $home, $home ) : array();
+			$found     = array_merge( $found, $connection['endpoints'], $asked, $respelled );
 		}
 		return array_values( array_unique( $found ) );
 	}
