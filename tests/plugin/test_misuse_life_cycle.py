@@ -1,0 +1,267 @@
+"""A connection through the life of its site: asleep, moved, copied, robbed."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import requests
+
+from app import keys, siteclient
+from app.protocol import b64u, from_b64u
+from app.siteclient import SiteError
+from tests.plugin.dashboard import NETS, Paired
+from tests.plugin.test_admin import forget
+from tests.plugin.test_gate import (
+    connect,
+    document_of,
+    is_turned_away,
+    ping,
+    refused_as,
+    send,
+    sign,
+)
+from tests.plugin.test_rotation import Plan
+from tests.plugin.wp_admin import Person, words
+
+_ADMIN = "require_once ABSPATH . 'wp-admin/includes/admin.php';"
+_DEACTIVATE = _ADMIN + "deactivate_plugins('siteagent/siteagent.php');"
+_ACTIVATE = _ADMIN + "activate_plugin('siteagent/siteagent.php');"
+
+
+@pytest.fixture
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    yield connect(wp)
+    wp.evaluate("update_option('home', get_option('siteurl'));")
+    forget(wp)
+
+
+def refused(call: Any, *arguments: Any, **more: Any) -> SiteError:
+    with pytest.raises(SiteError) as caught:
+        call(*arguments, **more)
+    return caught.value
+
+
+# ---- asleep ----
+
+
+def test_a_deactivated_plugin_is_dormant_and_wakes_with_its_keys(wp, paired) -> None:
+    stored = wp.evaluate("return get_option('siteagent');")
+    wp.evaluate(_DEACTIVATE)
+    try:
+        for path in ("/wp-json/siteagent/v1/rpc", "/?rest_route=/siteagent/v1/rpc"):
+            answer = send(ping(paired, url=wp.url + path))
+            # WordPress's own words: whoever asks cannot tell that anything was ever here.
+            assert (answer.status_code, answer.json()["code"]) == (404, "rest_no_route")
+        assert refused(paired.ask, "ping").fault == "not_found"
+        shown = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
+        document = {"v": 1, "op": "revoke", "by": "Ana", **shown}
+        status, _ = siteclient.call_bearer(paired.channel.endpoint, document, allow_nets=NETS)
+        assert status == 404
+        assert wp.evaluate("return get_option('siteagent');") == stored
+    finally:
+        wp.evaluate(_ACTIVATE)
+    assert paired.ask("ping").document["ok"] is True
+
+
+# ---- moved ----
+
+
+@pytest.mark.parametrize("change", ["https://%s", "http://www.%s", "https://www.%s/", "HTTP://%s"])
+def test_another_scheme_or_www_does_not_make_another_site(wp, paired, change) -> None:
+    home = change % wp.url.removeprefix("http://")
+    wp.evaluate(f"update_option('home', '{home}');")
+    assert paired.ask("ping").document["ok"] is True
+    assert wp.evaluate("return siteagent()->keyring()->moved();") is None
+
+
+@pytest.mark.parametrize("scheme", ["https://", "https://www."])
+def test_a_site_that_went_to_https_is_called_there_without_pairing_again(
+    wp, paired, scheme
+) -> None:
+    """Its old address redirects from now on, so requests are signed for the new spelling."""
+    home = scheme + wp.url.removeprefix("http://")
+    new = f"{home}/?rest_route=/siteagent/v1/rpc"
+    assert is_turned_away(send(ping(paired, url=new), url=paired.channel.endpoint))
+    wp.evaluate(f"update_option('home', '{home}');")
+    sent = ping(paired, url=new)
+    assert document_of(paired, sent, send(sent, url=paired.channel.endpoint))["ok"] is True
+
+
+@pytest.mark.parametrize("home", ["http://elsewhere.example", "%s/shop", "https://127.0.0.1"])
+def test_another_domain_port_or_folder_silences_everything_but_revocation(wp, paired, home) -> None:
+    home = home % wp.url if "%" in home else home
+    wp.evaluate(f"update_option('home', '{home}');")
+    error = refused_as("identity_changed", paired, ping(paired))
+    assert (error["paired"], error["now"]) == (wp.url, home)
+    report = sign(paired, {"v": 1, "op": "report", "by": "Ben", "have": None})
+    refused_as("identity_changed", paired, report)
+    shown = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
+    assert paired.ask("revoke", **shown).document["a"] == b64u(paired.session.revoke_ack)
+
+
+def test_a_copy_that_forgets_the_connection_tells_nobody(wp, paired) -> None:
+    wp.evaluate("update_option('home', 'http://staging.example');")
+    told = wp.evaluate(
+        "$GLOBALS['told'] = array(); add_filter('pre_http_request', function ($_, $a, $url) {"
+        "$GLOBALS['told'][] = $url; return new WP_Error('x'); }, 10, 3);"
+        "siteagent()->pairing()->disconnect('user:1'); return $GLOBALS['told'];"
+    )
+    assert told == []
+    assert is_turned_away(send(ping(paired)))
+
+
+# ---- copied ----
+
+
+def test_a_database_without_its_configuration_cannot_speak(wp, paired) -> None:
+    """A stolen dump, or a staging copy with salts of its own: the keys do not open."""
+    there = wp.evaluate(
+        "global $wpdb; $copy = new Siteagent_Keyring(new Siteagent_Store($wpdb, false),"
+        "new Siteagent_Seal('the salts of another wp-config.php'));"
+        "return array($copy->state(), $copy->connection(), "
+        f"$copy->channel('{paired.channel.keyid}'), $copy->secrets('{paired.channel.keyid}'));"
+    )
+    assert there == ["unreadable", None, None, None]
+
+
+@pytest.fixture
+def other_salts(wp, paired) -> Iterator[None]:
+    """wp-config.php gets new salts, as security plugins do, and its old ones back."""
+    config = f"{wp._site.root}/wp-config.php"
+    ana = Person(wp.url, wp.admin, wp.password)
+    wp._site.run_shell(f"cp -p {config} /tmp/config; sed -i \"s/_KEY', '/_KEY', 'x/\" {config}")
+    wait_until(lambda: not is_signed_in(ana))
+    yield
+    wp._site.run_shell(f"cp -p /tmp/config {config}; touch {config}")
+    wait_until(lambda: is_signed_in(ana))
+
+
+def is_signed_in(person: Person) -> bool:
+    """Sessions are sealed with the salts too, so they tell which ones the server has read."""
+    return person.page(allow_redirects=False).status_code == 200
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """The server looks at its files every two seconds."""
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_new_salts_make_the_keys_unreadable_and_wp_admin_says_so(wp, paired, other_salts) -> None:
+    assert is_turned_away(send(ping(paired)))
+    ana = Person(wp.url, wp.admin, wp.password)
+    page = words(ana.page().text)
+    assert "The saved keys cannot be read, so the dashboard gets no answers." in page
+    assert "those have changed since this site was connected" in page
+    # Whoever runs the dashboard can still end it: the proof needs no key.
+    document = {"v": 1, "op": "revoke", "by": "Ana", "kid": paired.channel.keyid}
+    document["r"] = b64u(paired.session.revoke)
+    answer = requests.post(paired.channel.endpoint, json=document, timeout=30)
+    assert answer.status_code == 200
+    assert "No dashboard is connected" in words(ana.page().text)
+
+
+# ---- robbed ----
+
+_ROBBED = """
+$keyring = siteagent()->keyring();
+$data    = (new Siteagent_Store($GLOBALS['wpdb'], false))->read();
+$secrets = Siteagent_Seal::of_this_site()->open($data['connection']['sealed']);
+$sign    = Siteagent_Seal::of_this_site()->open($data['sign']['sealed']);
+return array(
+    'secrets' => array_map(array('Siteagent_Protocol', 'b64u'), $secrets),
+    'seed'    => Siteagent_Protocol::b64u($sign['seed']),
+    'hash'    => $data['connection']['revoke_hash'],
+    'uuid'    => $keyring->uuid(),
+);
+"""
+_STANDS = """
+$data = (new Siteagent_Store($GLOBALS['wpdb'], false))->read();
+unset($data['connection']['last_contact_at']);
+$options = wp_load_alloptions(true);
+unset($options['cron'], $options['rewrite_rules']);
+return array($data, md5(serialize($options)), count_users(), get_option('active_plugins'));
+"""
+
+
+@pytest.fixture
+def robbed(wp, paired) -> tuple[Paired, dict[str, Any], list[Any]]:
+    """Production, what a full copy of it reveals, and every message that was recorded."""
+    recorded = [ping(paired), sign(paired, {"v": 1, "op": "report", "by": "Ben", "have": None})]
+    plan = Plan.of(wp, paired)
+    order = {
+        "op_id": plan.document["op_id"],
+        "plan": b64u(plan.bytes),
+        "sig": b64u(keys.sign_plan(plan.seed, plan.bytes)),
+    }
+    recorded.append(sign(paired, {"v": 1, "op": "keys.rotate", "by": "Ana", **order}))
+    for sent in recorded:
+        assert send(sent).status_code == 200
+    live = plan.next(paired.ask("keys.rotate", **order))
+    recorded.append(ping(live))
+    assert send(recorded[-1]).status_code == 200
+    return live, {**wp.evaluate(_ROBBED), "order": order}, recorded
+
+
+def test_a_thief_with_a_full_copy_and_every_message_changes_nothing(wp, robbed) -> None:
+    """The database, the salts of wp-config.php, and a recording of the wire; production answers."""
+    live, loot, recorded = robbed
+    before = wp.evaluate(_STANDS)
+    # The copy holds what signs requests, so reading is what the thief gets.
+    stolen = replace(
+        live.channel,
+        send_key=from_b64u(loot["secrets"]["d2s"]),
+        receive_key=from_b64u(loot["secrets"]["s2d"]),
+    )
+    thief = replace(live, channel=stolen, seed=from_b64u(loot["seed"]))
+    assert thief.ask("ping").document["ok"] is True
+
+    # Every recorded message again: a known nonce, or a key that is gone.
+    for sent in recorded:
+        answer = send(sent)
+        assert answer.status_code == 401
+        assert b'"ok":true' not in answer.content
+
+    # The recorded order under a fresh signature, and orders signed by every key in the loot.
+    assert refused(thief.ask, "keys.rotate", **loot["order"]).evidence["argument"] == "kid"
+    forged = Plan.of(wp, live)
+    for signing_key in (loot["seed"], *loot["secrets"].values()):
+        sig = b64u(keys.sign_plan(from_b64u(signing_key), forged.bytes))
+        assert refused(replace(forged, paired=thief).send, sig=sig).evidence["argument"] == "sig"
+    again = {**loot["order"], "op_id": str(uuid.uuid4())}
+    assert refused(thief.ask, "keys.rotate", **again).fault == "refused_by_site"
+
+    # Ending it takes what only the dashboard has: the copy holds its hash, and other secrets.
+    for guess in (*loot["secrets"].values(), b64u(bytes.fromhex(loot["hash"])), loot["seed"]):
+        shown = {"kid": live.channel.keyid, "r": guess}
+        assert refused(thief.ask, "revoke", **shown).fault == "unauthorized"
+        unsigned = {"v": 1, "op": "revoke", "by": "thief", **shown}
+        assert is_turned_away(requests.post(live.channel.endpoint, json=unsigned, timeout=30))
+
+    # A new pairing takes a token that somebody agreed to here.
+    hello = {"pid": "x", "e_d": "A" * 43, "sign_d": "A" * 43, "dash": {}, "url": "x"}
+    assert refused(thief.ask, "pair.hello", **hello).evidence["code"] == "out_of_scope"
+
+    assert wp.evaluate(_STANDS) == before
+    assert live.ask("ping").document["ok"] is True
+
+
+def test_after_new_keys_the_thief_cannot_even_read(wp, robbed) -> None:
+    live, loot, _ = robbed
+    plan = Plan.of(wp, live)
+    fresh = plan.next(plan.send())
+    assert fresh.ask("ping").document["ok"] is True
+    stolen = replace(
+        live.channel,
+        send_key=from_b64u(loot["secrets"]["d2s"]),
+        receive_key=from_b64u(loot["secrets"]["s2d"]),
+    )
+    assert refused(replace(live, channel=stolen).ask, "ping").fault == "unauthorized"
