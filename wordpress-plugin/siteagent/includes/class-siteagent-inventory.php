@@ -126,8 +126,8 @@ final class Siteagent_Inventory {
 			'multisite'   => is_multisite(),
 			'environment' => wp_get_environment_type(),
 			'debug'       => defined( 'WP_DEBUG' ) && WP_DEBUG,
-			'home'        => Siteagent_Components::bare_address( home_url() ),
-			'site_url'    => Siteagent_Components::bare_address( site_url() ),
+			'home'        => Siteagent_Components::bare_address( Siteagent_Address::home( false ) ),
+			'site_url'    => Siteagent_Components::bare_address( (string) get_option( 'siteurl' ) ),
 		);
 	}
 

@@ -1,0 +1,76 @@
+"""Aura pairs, reads and revokes a site however it lies on its server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from app.config import Config
+from app.domain import inventory, pairing, revocation, sites
+from app.domain.actor import Actor
+from app.faults import Fault
+from app.models.base import utcnow
+from app.models.reports import Report, Sync
+from app.models.sites import Site
+from tests.factories import make_site
+from tests.fakes import RecordingQueue
+from tests.plugin.conftest import RealWordPress
+from tests.wordpress.images import TESTED
+from tests.wordpress.places import NAME, PASSWORD, PLACES
+from tests.wordpress.site import WordPress
+
+# Where the first address that answers is another one than the usual.
+ELSEWHERE = {"plain links": "/?rest_route=/siteagent/v1/rpc"}
+_USUAL = "/wp-json/siteagent/v1/rpc"
+_ACCEPT = "$p = siteagent()->pairing(); $p->accept($p->read_token('%s'), true, 'user:1');"
+
+
+@pytest.fixture(scope="module", params=TESTED)
+def wordpress(request: pytest.FixtureRequest) -> Iterator[WordPress]:
+    started = WordPress.start(request.param)
+    yield started
+    started.stop()
+
+
+def connect(site: Site, wordpress: WordPress, ana: Actor, config: Config) -> str:
+    """What became of a token that was pasted and agreed to."""
+    token, text = pairing.issue_token(site, by=ana, config=config, now=utcnow())
+    RealWordPress(wordpress, site.url).evaluate(_ACCEPT % text)
+    state = pairing.attempt(token.id, config=config)
+    site.refresh()
+    return state
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_site_is_paired_read_and_revoked_wherever_it_lies(
+    name: str, wordpress: WordPress, ana: Actor, config: Config, jobs: RecordingQueue
+) -> None:
+    place = PLACES[name]
+    with place.on(wordpress) as url:
+        site = make_site(ana, now=utcnow(), url=url)
+        if place.asks_for_password:
+            sites.keep_server_login(
+                site, name=NAME, password=PASSWORD, by=ana, config=config, now=utcnow()
+            )
+        assert connect(site, wordpress, ana, config) == "used"
+        assert site.endpoint == url + ELSEWHERE.get(name, _USUAL)
+        sync = Sync.open_for(site)
+        inventory.run_sync(sync.id, config=config)
+        site.refresh()
+        assert (Sync.get_by_id(sync.id).state, site.connection) == ("done", "healthy")
+        assert json.loads(Report.of(site).body)["wordpress"]["home"] == url
+        revocation.revoke(site, by=ana)
+        assert revocation.say_goodbye(site.id, config=config) == "revoked"
+
+
+def test_without_the_servers_password_the_pairing_says_what_is_in_the_way(
+    wordpress: WordPress, ana: Actor, config: Config, jobs: RecordingQueue
+) -> None:
+    with PLACES["password"].on(wordpress) as url:
+        site = make_site(ana, now=utcnow(), url=url)
+        assert connect(site, wordpress, ana, config) == "waiting"
+        token = site.waiting_token()
+        assert token.fault == Fault.blocked
+        assert token.fault_evidence["detail"] == "the server asks for a password of its own"
