@@ -397,9 +397,13 @@ final class Siteagent_Keyring {
 	 * A request of the dashboard was answered.
 	 */
 	public function contacted( int $now ): void {
+		$data = $this->store->read();
+		if ( isset( $data['connection'] ) && $now - (int) $data['connection']['last_contact_at'] < self::CONTACT_STEP_S ) {
+			return;
+		}
 		$this->store->change(
 			static function ( array $data ) use ( $now ): ?array {
-				if ( ! isset( $data['connection'] ) || $now - (int) $data['connection']['last_contact_at'] < self::CONTACT_STEP_S ) {
+				if ( ! isset( $data['connection'] ) ) {
 					return null;
 				}
 				$data['connection']['last_contact_at'] = $now;

@@ -26,6 +26,9 @@ final class Siteagent_Store {
 	/** @var bool */
 	private $is_network;
 
+	/** @var array|null What was read, until this request changes it: one request sees one state. */
+	private $seen = null;
+
 	/**
 	 * @param wpdb $db         WordPress's database object.
 	 * @param bool $is_network Whether the sites of a network share one connection.
@@ -43,9 +46,10 @@ final class Siteagent_Store {
 	 * Everything that is kept; an empty array before the first change.
 	 */
 	public function read(): array {
-		$kept = $this->raw();
-		$data = null === $kept ? array() : maybe_unserialize( $kept ); // Our own row.
-		return is_array( $data ) ? $data : array();
+		if ( null === $this->seen ) {
+			$this->seen = $this->opened( $this->raw() );
+		}
+		return $this->seen;
 	}
 
 	/**
@@ -57,9 +61,9 @@ final class Siteagent_Store {
 	 */
 	public function change( callable $edit ): bool {
 		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
-			$kept = $this->raw();
-			$data = null === $kept ? array() : maybe_unserialize( $kept );
-			$data = $edit( is_array( $data ) ? $data : array() );
+			$this->seen = null;
+			$kept       = $this->raw();
+			$data       = $edit( $this->opened( $kept ) );
 			if ( null === $data ) {
 				return false;
 			}
@@ -69,6 +73,11 @@ final class Siteagent_Store {
 			}
 		}
 		throw new RuntimeException( 'SiteAgent\'s option cannot be written' );
+	}
+
+	private function opened( ?string $kept ): array {
+		$data = null === $kept ? array() : maybe_unserialize( $kept ); // Our own row.
+		return is_array( $data ) ? $data : array();
 	}
 
 	private function raw(): ?string {
