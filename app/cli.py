@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
+from app.config import Config
 from app.domain import accounts, audit, links, plugin_package, rotation
 from app.domain.doctor import rounds
 from app.domain.errors import Invalid, OpsError
@@ -29,6 +32,15 @@ def register(app: Flask) -> None:
         app.cli.add_command(command)
 
 
+@contextmanager
+def _database() -> Iterator[Config]:
+    """A connection to a database of the newest schema: a command may be the first to run here."""
+    config: Config = current_app.config["AURA"]
+    migrate.to_newest(config)
+    with db.connection_context():
+        yield config
+
+
 @click.command("migrate")
 @with_appcontext
 def migrate_() -> None:
@@ -41,8 +53,8 @@ def migrate_() -> None:
 @with_appcontext
 def setup_link() -> None:
     """Print a link that makes the first owner, good for an hour."""
-    with db.connection_context():
-        link = links.setup_link(current_app.config["AURA"])
+    with _database() as config:
+        link = links.setup_link(config)
     if link is None:
         raise click.ClickException("This Aura has an owner already. See password-link.")
     click.echo(link)
@@ -53,9 +65,9 @@ def setup_link() -> None:
 @with_appcontext
 def password_link(email: str) -> None:
     """Print a link by which EMAIL chooses a new password; ends their sessions."""
-    with db.connection_context():
+    with _database() as config:
         try:
-            link = accounts.recover(email, config=current_app.config["AURA"], now=utcnow())
+            link = accounts.recover(email, config=config, now=utcnow())
         except OpsError as refusal:
             raise click.ClickException(refusal.message) from refusal
     click.echo(link)
@@ -65,7 +77,7 @@ def password_link(email: str) -> None:
 @with_appcontext
 def verify_audit() -> None:
     """Recompute the audit chain; status 1 if an entry does not fit."""
-    with db.connection_context():
+    with _database():
         report = audit.verify_chain()
     if not report.is_whole:
         raise click.ClickException(f"Broken at entry {report.broken_at}: {report.reason}.")
@@ -91,8 +103,8 @@ keys = AppGroup("keys", help="The keys of the sites.")
 @keys.command("rotate-all")
 def rotate_all() -> None:
     """Have every paired site agree on new keys; the worker does it, one by one."""
-    with db.connection_context():
-        asked = rotation.request_all(config=current_app.config["AURA"], now=utcnow())
+    with _database() as config:
+        asked = rotation.request_all(config=config, now=utcnow())
     click.echo(f"Asked {len(asked)} {'site' if len(asked) == 1 else 'sites'} for new keys.")
 
 
@@ -106,10 +118,10 @@ def doctor(context: click.Context, url: str) -> None:
     Status 0: nothing is in the way. 1: something is, or that could not be proven. 2: URL is
     no address.
     """
-    with db.connection_context():
+    with _database() as config:
         try:
-            found = rounds.examine_address(url, config=current_app.config["AURA"])
+            found = rounds.examine_address(url, config=config)
         except Invalid as refusal:
             raise click.BadParameter(refusal.message, param_hint="URL") from refusal
-    click.echo(as_text(found), nl=False)
+    click.echo(as_text(found).rstrip())
     context.exit(0 if found.is_clear else 1)

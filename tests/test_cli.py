@@ -12,11 +12,12 @@ from flask import Flask
 from app import create_app, queue
 from app.config import Config
 from app.domain import audit
-from app.domain.actor import SYSTEM
+from app.domain.actor import SYSTEM, Actor
 from app.domain.events import SiteCalled
 from app.models.audit import Entry
-from app.models.base import db, is_postgres, transaction
-from tests.factories import make_member
+from app.models.base import db, is_postgres, transaction, utcnow
+from app.models.sites import Site
+from tests.factories import make_member, make_site
 from tests.fakes import RecordingQueue
 
 
@@ -82,3 +83,32 @@ def test_the_plugin_is_written_where_it_was_asked_for(run, tmp_path: Path) -> No
 
 def test_migrating_a_new_database_names_what_was_done(run) -> None:
     assert run(args=["migrate"]).output == "Nothing to do.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["setup-link"], ["verify-audit"], ["keys", "rotate-all"], ["doctor", "http://127.0.0.1:9"]],
+    ids=" ".join,
+)
+def test_a_command_may_be_the_first_thing_that_runs_here(
+    empty_database: Config, jobs: RecordingQueue, words: list[str]
+) -> None:
+    app = create_app(empty_database)
+    queue.use(jobs)
+    db.close()
+    answer = app.test_cli_runner().invoke(args=words)
+    assert answer.exit_code in (0, 1)
+    assert answer.exception is None or isinstance(answer.exception, SystemExit)
+    assert answer.output.endswith("\n")
+
+
+def test_every_paired_site_is_asked_for_new_keys(
+    paired: Site, ana: Actor, jobs: RecordingQueue, database: Config
+) -> None:
+    make_site(ana, now=utcnow(), url="https://unpaired.example")
+    app = create_app(database)
+    queue.use(jobs)
+    db.close()
+    answer = app.test_cli_runner().invoke(args=["keys", "rotate-all"])
+    assert answer.output == "Asked 1 site for new keys.\n"
+    assert jobs.names() == ["rotate_keys"]
