@@ -73,7 +73,8 @@ class Plan:
         session = keys.session_keys(self.exchange, e_s, auth, th)
         keyid = keys.next_key_id(old.keyid, self.document["gen"])
         channel = replace(old, keyid=keyid, send_key=session.d2s, receive_key=session.s2d)
-        return replace(self.paired, channel=channel, session=session)
+        fingerprint = keys.fingerprint(th)
+        return replace(self.paired, channel=channel, session=session, fingerprint=fingerprint)
 
 
 def refused(call: Any, **facts: Any) -> SiteError:
@@ -91,6 +92,8 @@ def test_both_generations_work_until_the_next_is_used(wp, paired) -> None:
     assert fresh.ask("ping").document["ok"] is True
     assert refused(lambda: paired.ask("ping")).fault == "unauthorized"
     assert fresh.ask("report", have=None).document["ok"] is True
+    shown = wp.evaluate("return siteagent()->keyring()->connection()['fingerprint'];")
+    assert shown == fresh.fingerprint
     again = Plan.of(wp, fresh)
     third = again.next(again.send())
     assert third.ask("ping").document["ok"] is True

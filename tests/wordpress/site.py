@@ -71,10 +71,7 @@ class WordPress:
         remove_leftovers()
         port, password = _free_port(), secrets.token_urlsafe(12)
         url = f"http://127.0.0.1:{port}"
-        container = docker(
-            *("create", "--network", "host", "--label", f"{LABEL}={owner()}"),
-            *("--env", f"PORT={port}", tag),
-        ).strip()
+        container = _create(tag, port)
         try:
             files = _files(siteagent=siteagent != "absent", hostile=hostile)
             docker("cp", "--archive", "-", f"{container}:/", stdin=_tar(files))
@@ -110,9 +107,66 @@ class WordPress:
         """What WordPress and its plugins complained about so far."""
         return docker("exec", self.container, "cat", _DEBUG_LOG)
 
+    def go_down(self) -> None:
+        """Nobody answers at this address any more, until `come_back`."""
+        # The machine ends with its database, which then has written everything down; Apache
+        # is cut off, and would not start again beside the number of its former process.
+        self.run_shell("rm -f /run/apache2/apache2.pid")
+        docker("exec", "--detach", self.container, "mariadb-admin", "shutdown")
+        docker("wait", self.container)
+
+    def come_back(self) -> None:
+        docker("start", self.container)
+        _wait(self.container, int(self.url.rpartition(":")[2]))
+
+    def full_copy(self) -> Self:
+        """Another machine with the same files, database and keys, at an address of its own.
+
+        As a migration tool leaves it: WordPress there knows its new address.
+        """
+        port = _free_port()
+        url = f"http://127.0.0.1:{port}"
+        self.backup()
+        image = docker("inspect", "--format", "{{.Image}}", self.container).strip()
+        container = _create(image, port)
+        copy = type(self)(url, self.version, self.admin_password, container)
+        try:
+            for path in ("/srv", f"/{_CONTENT}", f"{_ROOT}/wp-config.php", f"{_ROOT}/.htaccess"):
+                _carry(path, self.container, container)
+            docker("start", container)
+            _wait(container, port)
+            copy.restore()
+            _php(container, _script("move"), url)
+        except BaseException:
+            _remove(container)
+            raise
+        return copy
+
+    def backup(self) -> None:
+        """Keep the database as it is now, for `restore`."""
+        self.run_shell("mariadb-dump test_site > /srv/backup.sql")
+
+    def restore(self) -> None:
+        self.run_shell("mariadb test_site < /srv/backup.sql")
+
     def stop(self) -> None:
         """Remove the site and everything in it."""
         _remove(self.container)
+
+
+def _create(image: str, port: int) -> str:
+    """A machine that is not running yet, and is removed with this process if not before."""
+    labelled = ("--label", f"{LABEL}={owner()}", "--env", f"PORT={port}")
+    return docker("create", "--network", "host", *labelled, image).strip()
+
+
+def _carry(path: str, source: str, target: str) -> None:
+    """Copy a file or folder from one machine to another, with its owner."""
+    packed = subprocess.run(
+        ["docker", "cp", f"{source}:{path}", "-"], capture_output=True, check=True
+    )
+    parent = path.rpartition("/")[0] or "/"
+    docker("cp", "--archive", "-", f"{target}:{parent}", stdin=packed.stdout)
 
 
 def _files(*, siteagent: bool, hostile: bool) -> Iterator[tuple[str, bytes]]:

@@ -307,7 +307,7 @@ final class Siteagent_Keyring {
 	/**
 	 * Keep the next generation of the connection of $kid until a message under it confirms it; a later one takes its place.
 	 *
-	 * @param array $facts   kid, th; with a move also home and endpoints.
+	 * @param array $facts   kid, th, fingerprint; with a move also home and endpoints.
 	 * @param array $session The keys by name, raw bytes.
 	 */
 	public function keep_next( string $kid, array $facts, array $session ): bool {

@@ -91,8 +91,9 @@ final class Siteagent_Rotation {
 		$th      = Siteagent_Keys::rotation_transcript( $plan->bytes(), $exchange['public'] );
 		$session = Siteagent_Keys::of_session( $exchange['private'], $peer, $old['d2s'] . $old['s2d'], $th );
 		$facts   = array(
-			'kid' => Siteagent_Keys::next_key_id( $kid, $plan->get( 'gen' ) ),
-			'th'  => bin2hex( $th ),
+			'kid'         => Siteagent_Keys::next_key_id( $kid, $plan->get( 'gen' ) ),
+			'th'          => bin2hex( $th ),
+			'fingerprint' => Siteagent_Keys::fingerprint( $th ),
 		);
 		if ( null !== $home ) {
 			$facts['home']      = $home;

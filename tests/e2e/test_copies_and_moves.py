@@ -1,0 +1,174 @@
+"""A site is restored, copied and moved; people on both sides decide, and old keys are worthless."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.siteclient import SiteError
+from tests.e2e import aura_pages, wp_admin_pages
+from tests.e2e.album import Album
+from tests.e2e.running_aura import RunningAura
+from tests.wordpress.site import WordPress
+
+NAME = "Harbour Bakery"
+
+
+@pytest.fixture(scope="module")
+def wordpress() -> Iterator[WordPress]:
+    site = WordPress.start("newest")
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def connected(page: Page, aura: RunningAura, wordpress: WordPress) -> Page:
+    """The page of a healthy site in Aura; paired by the first test that needs it."""
+    aura_pages.set_up_or_sign_in(page, aura)
+    if not page.get_by_role("link", name=NAME).is_visible():
+        aura_pages.add_site(page, aura, wordpress.url, NAME)
+        token = aura_pages.create_token(page)
+        wp_admin = page.context.new_page()
+        wp_admin_pages.sign_in(wp_admin, wordpress)
+        wp_admin_pages.paste_token(wp_admin, wordpress, token)
+        wp_admin_pages.agree(wp_admin)
+        aura_pages.wait_for_pairing(page)
+        wp_admin.close()
+    open_site(page, aura)
+    aura_pages.wait_for_report(page)
+    expect(page.locator(".badges")).to_contain_text("Healthy")
+    return page
+
+
+def open_site(page: Page, aura: RunningAura) -> None:
+    page.goto(aura.url)
+    page.get_by_role("link", name=NAME).click()
+
+
+def fingerprint(page: Page) -> str:
+    return page.locator("#keys").get_by_text(re.compile(r"^\w{4}-\w{4}-\w{4}$")).inner_text()
+
+
+def wait_for_new_keys(page: Page, aura: RunningAura, old: str) -> str:
+    """Look on until the page shows new keys, is healthy and asks nothing any more."""
+    expect(page.locator("#keys")).not_to_contain_text(old, timeout=60_000)
+    expect(page.locator("#keys")).to_contain_text("The present keys were agreed on")
+    expect(page.locator("#quarantine")).to_have_count(0)
+    sync(page)
+    expect(page.locator(".badges")).to_contain_text("Healthy")
+    return fingerprint(page)
+
+
+def sync(page: Page) -> None:
+    page.get_by_role("button", name="Sync now").click()
+    page.get_by_role("link", name="Refresh now").wait_for(state="detached", timeout=60_000)
+
+
+def shown_in_wp_admin(page: Page, site: WordPress) -> str:
+    tab = page.context.new_page()
+    wp_admin_pages.sign_in(tab, site)
+    wp_admin_pages.open_settings(tab, site)
+    return tab.locator("code.siteagent-fingerprint").inner_text()
+
+
+def test_new_keys_are_made_by_one_button(
+    connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
+) -> None:
+    old, channel = fingerprint(connected), aura.channel(wordpress.url)
+    connected.get_by_role("button", name="Make new keys").click()
+    new = wait_for_new_keys(connected, aura, old)
+    assert shown_in_wp_admin(connected, wordpress) == new
+    with pytest.raises(SiteError) as refused:
+        aura.call(channel, "ping")
+    assert refused.value.fault == "unauthorized"
+    connected.get_by_role("link", name="Server password …").click()
+    album.show(connected, "server-password")
+
+
+def test_a_restored_backup_is_noticed_and_gone_on_with(
+    connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
+) -> None:
+    wordpress.backup()
+    sync(connected)
+    expect(connected.locator(".badges")).to_contain_text("Healthy")
+    wordpress.restore()
+    sync(connected)
+    expect(connected.locator(".badges")).to_contain_text("In quarantine")
+    expect(connected.get_by_text("The site's log does not continue").first).to_be_visible()
+    album.show(connected, "quarantine-restored")
+    old = fingerprint(connected)
+    connected.get_by_role("button", name="Go on with it, with new keys").click()
+    assert wait_for_new_keys(connected, aura, old) == shown_in_wp_admin(connected, wordpress)
+
+
+def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
+    connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
+) -> None:
+    copy = wordpress.full_copy()
+    try:
+        copied = aura.channel(wordpress.url)
+        wp_admin = connected.context.new_page()
+        wp_admin_pages.sign_in(wp_admin, copy)
+        expect(wp_admin.get_by_text("SiteAgent is silent, because the address")).to_be_visible()
+        ask_to_follow(wp_admin, copy, album)
+        open_site(connected, aura)
+        expect(connected.locator("#quarantine")).to_contain_text(copy.url)
+        # The original still answers, and that does not decide it.
+        sync(connected)
+        expect(connected.locator("#quarantine")).to_contain_text(copy.url)
+        old = fingerprint(connected)
+        connected.get_by_role("button", name="Keep the original, with new keys").click()
+        wait_for_new_keys(connected, aura, old)
+        with pytest.raises(SiteError) as refused:
+            aura.call(copied, "ping")
+        assert refused.value.fault == "unauthorized"
+        wp_admin.get_by_role("button", name="Ask the dashboard to follow").click()
+        expect(wp_admin.get_by_text("could not be reached, so it was not asked")).to_be_visible()
+        open_site(connected, aura)
+        expect(connected.locator("#quarantine")).to_have_count(0)
+        wp_admin.get_by_role("button", name="Forget the connection here").click()
+        expect(wp_admin.get_by_text("Nobody was told")).to_be_visible()
+        open_site(connected, aura)
+        expect(connected.locator(".badges")).to_contain_text("Healthy")
+    finally:
+        copy.stop()
+
+
+def test_a_site_that_moved_is_followed_with_new_keys(
+    connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
+) -> None:
+    moved = wordpress.full_copy()
+    try:
+        wordpress.go_down()
+        old, channel = fingerprint(connected), aura.channel(wordpress.url)
+        wp_admin = connected.context.new_page()
+        wp_admin_pages.sign_in(wp_admin, moved)
+        ask_to_follow(wp_admin, moved, album)
+        open_site(connected, aura)
+        expect(connected.locator("#quarantine")).to_contain_text(moved.url)
+        album.show(connected, "quarantine-moved")
+        connected.get_by_role("button", name="Follow it to the new address").click()
+        new = wait_for_new_keys(connected, aura, old)
+        expect(connected.locator(".badges")).to_contain_text(moved.url.removeprefix("http://"))
+        wp_admin_pages.open_settings(wp_admin, moved)
+        assert wp_admin.locator("code.siteagent-fingerprint").inner_text() == new
+        expect(wp_admin.get_by_text("The address of this site has changed")).to_have_count(0)
+        there = channel.endpoint.replace(wordpress.url, moved.url)
+        with pytest.raises(SiteError) as refused:
+            aura.call(replace(channel, endpoint=there), "ping")
+        assert refused.value.fault == "unauthorized"
+        assert aura.flask("verify-audit").startswith("Whole")
+    finally:
+        moved.stop()
+
+
+def ask_to_follow(wp_admin: Page, site: WordPress, album: Album) -> None:
+    wp_admin_pages.open_settings(wp_admin, site)
+    expect(wp_admin.get_by_role("heading", name="What is this site?")).to_be_visible()
+    album.wp_admin(wp_admin, "wp-admin-moved")
+    wp_admin.get_by_role("button", name="Ask the dashboard to follow").click()
+    expect(wp_admin.get_by_text("The dashboard was asked to follow").first).to_be_visible()
