@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.siteclient import SiteError
-from tests.e2e import aura_pages, wp_admin_pages
+from tests.e2e import wp_admin_pages
 from tests.e2e.album import Album
+from tests.e2e.pairing import open_healthy_site, open_site, sync
 from tests.e2e.running_aura import RunningAura
 from tests.wordpress.site import WordPress
 
@@ -28,25 +29,8 @@ def wordpress() -> Iterator[WordPress]:
 @pytest.fixture
 def connected(page: Page, aura: RunningAura, wordpress: WordPress) -> Page:
     """The page of a healthy site in Aura; paired by the first test that needs it."""
-    aura_pages.set_up_or_sign_in(page, aura)
-    if not page.get_by_role("link", name=NAME).is_visible():
-        aura_pages.add_site(page, aura, wordpress.url, NAME)
-        token = aura_pages.create_token(page)
-        wp_admin = page.context.new_page()
-        wp_admin_pages.sign_in(wp_admin, wordpress)
-        wp_admin_pages.paste_token(wp_admin, wordpress, token)
-        wp_admin_pages.agree(wp_admin)
-        aura_pages.wait_for_pairing(page)
-        wp_admin.close()
-    open_site(page, aura)
-    aura_pages.wait_for_report(page)
-    expect(page.locator(".badges")).to_contain_text("Healthy")
+    open_healthy_site(page, aura, wordpress, NAME)
     return page
-
-
-def open_site(page: Page, aura: RunningAura) -> None:
-    page.goto(aura.url)
-    page.get_by_role("link", name=NAME).click()
 
 
 def fingerprint(page: Page) -> str:
@@ -61,11 +45,6 @@ def wait_for_new_keys(page: Page, aura: RunningAura, old: str) -> str:
     sync(page)
     expect(page.locator(".badges")).to_contain_text("Healthy")
     return fingerprint(page)
-
-
-def sync(page: Page) -> None:
-    page.get_by_role("button", name="Sync now").click()
-    page.get_by_role("link", name="Refresh now").wait_for(state="detached", timeout=60_000)
 
 
 def shown_in_wp_admin(page: Page, site: WordPress) -> str:
@@ -115,7 +94,7 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         wp_admin_pages.sign_in(wp_admin, copy)
         expect(wp_admin.get_by_text("SiteAgent is silent, because the address")).to_be_visible()
         ask_to_follow(wp_admin, copy, album)
-        open_site(connected, aura)
+        open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_contain_text(copy.url)
         # The original still answers, and that does not decide it.
         sync(connected)
@@ -128,11 +107,11 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         assert refused.value.fault == "unauthorized"
         wp_admin.get_by_role("button", name="Ask the dashboard to follow").click()
         expect(wp_admin.get_by_text("could not be reached, so it was not asked")).to_be_visible()
-        open_site(connected, aura)
+        open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_have_count(0)
         wp_admin.get_by_role("button", name="Forget the connection here").click()
         expect(wp_admin.get_by_text("Nobody was told")).to_be_visible()
-        open_site(connected, aura)
+        open_site(connected, aura, NAME)
         expect(connected.locator(".badges")).to_contain_text("Healthy")
     finally:
         copy.stop()
@@ -148,7 +127,7 @@ def test_a_site_that_moved_is_followed_with_new_keys(
         wp_admin = connected.context.new_page()
         wp_admin_pages.sign_in(wp_admin, moved)
         ask_to_follow(wp_admin, moved, album)
-        open_site(connected, aura)
+        open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_contain_text(moved.url)
         album.show(connected, "quarantine-moved")
         connected.get_by_role("button", name="Follow it to the new address").click()

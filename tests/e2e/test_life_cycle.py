@@ -1,0 +1,87 @@
+"""A site whose plugin sleeps, and one that is away when its connection is revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.domain import revocation
+from app.keys import SealBroken
+from app.models.base import db, use_database, utcnow
+from app.models.sites import Site
+from app.siteclient import SiteError
+from tests.e2e import aura_pages
+from tests.e2e.album import Album
+from tests.e2e.pairing import open_healthy_site, open_site, sync
+from tests.e2e.running_aura import RunningAura
+from tests.wordpress.site import WordPress
+
+NAME = "Harbour Bakery"
+_IN_WORDPRESS = """<?php
+$_SERVER += array('HTTP_HOST' => '127.0.0.1', 'REQUEST_URI' => '/', 'REQUEST_METHOD' => 'GET');
+require '/var/www/wordpress/wp-load.php';
+require_once ABSPATH . 'wp-admin/includes/admin.php';
+%s('siteagent/siteagent.php');
+"""
+
+
+@pytest.fixture(scope="module")
+def wordpress() -> Iterator[WordPress]:
+    site = WordPress.start("newest")
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def connected(page: Page, aura: RunningAura, wordpress: WordPress) -> Page:
+    """The page of a healthy site in Aura."""
+    open_healthy_site(page, aura, wordpress, NAME)
+    return page
+
+
+def test_a_deactivated_plugin_is_named_and_wakes_without_pairing_again(
+    connected: Page, wordpress: WordPress
+) -> None:
+    wordpress.run_php(_IN_WORDPRESS % "deactivate_plugins")
+    sync(connected)
+    expect(connected.locator(".badges")).not_to_contain_text("Healthy")
+    expect(connected.get_by_text("SiteAgent was not found on the site").first).to_be_visible()
+    wordpress.run_php(_IN_WORDPRESS % "activate_plugin")
+    sync(connected)
+    expect(connected.locator(".badges")).to_contain_text("Healthy")
+
+
+def test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early(
+    connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
+) -> None:
+    channel = aura.channel(wordpress.url)
+    wordpress.go_down()
+    aura_pages.revoke(connected, NAME)
+    expect(connected.get_by_text("Revoked here, site not reached yet").first).to_be_visible()
+    expect(connected.get_by_text("Next try").first).to_be_visible()
+    expect(connected.get_by_text("confirmed by the site")).to_have_count(0)
+    album.show(connected, "revoked-unreached")
+    # Nothing is left here that could command the site, which still holds its half.
+    with pytest.raises((SealBroken, KeyError)):
+        aura.channel(wordpress.url)
+    wordpress.come_back()
+    assert aura.call(channel, "ping").document["ok"] is True
+
+    try_again_now(aura, wordpress)
+    open_site(connected, aura, NAME)
+    # The old key is gone here, so that it is refused there can be seen by the thief alone.
+    expect(connected.get_by_text("Revoked, not proven").first).to_be_visible()
+    with pytest.raises(SiteError) as refused:
+        aura.call(channel, "ping")
+    assert refused.value.fault == "unauthorized"
+
+
+def try_again_now(aura: RunningAura, wordpress: WordPress) -> None:
+    """What the schedule does once the time of the next try has come."""
+    use_database(aura.config.database_url)
+    with db.connection_context():
+        site = Site.get(Site.url == wordpress.url)
+        Site.update(revoke_next_at=utcnow()).where(Site.id == site.id).execute()
+        assert revocation.say_goodbye(site.id, config=aura.config) == "revoked_unproven"
