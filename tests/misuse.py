@@ -1,0 +1,388 @@
+"""Every way to misuse the connection that somebody thought of, and the tests that play it.
+
+`python -m tests.misuse` prints docs/MISUSE.md; test_misuse.py holds both to the tests there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_GATE = "tests/plugin/test_gate.py"
+_REQUESTS = "tests/plugin/test_misuse_requests.py"
+_CONTRACT = "tests/plugin/test_contract.py"
+_PROTOCOL = "tests/test_protocol.py"
+_ADMIN = "tests/plugin/test_admin.py"
+_TOKENS = "tests/plugin/test_misuse_pairing.py"
+_PAIRING = "tests/test_pairing.py"
+_NOTICES = "tests/test_notices.py"
+_LIFE = "tests/plugin/test_misuse_life_cycle.py"
+_NETWORK = "tests/plugin/test_multisite.py"
+_ROTATION = "tests/plugin/test_rotation.py"
+_RENEWAL = "tests/test_rotation.py"
+_REVOCATION = "tests/test_revocation.py"
+_COPIES = "tests/test_copies.py"
+_MOVES = "tests/e2e/test_copies_and_moves.py"
+_BROWSER = "tests/e2e/test_life_cycle.py"
+_LIGHT = "tests/e2e/test_first_light.py"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One item: what somebody tries, and the functions that try it."""
+
+    text: str
+    tests: tuple[tuple[str, str], ...]
+    note: str = ""
+
+
+def _played(*tests: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of file and function, from alternating words."""
+    return tuple(zip(tests[::2], tests[1::2], strict=True))
+
+
+REQUESTS = (
+    Attack(
+        "A header is missing, empty, there twice, or longer than any header of ours",
+        _played(
+            _GATE, "test_missing_empty_and_doubled_headers_are_turned_away",
+            _GATE, "test_a_header_beyond_its_size_is_turned_away",
+            _GATE, "test_too_much_is_turned_away_before_it_is_looked_at",
+            _PROTOCOL, "test_a_header_in_two_spellings_is_refused",
+        ),
+    ),
+    Attack(
+        "A key id nobody has, or a MAC made with another key",
+        _played(_GATE, "test_unknown_key_wrong_mac_and_no_signature_get_the_same_bytes"),
+    ),
+    Attack(
+        "Nothing, null or a list where a text belongs: in headers, query, body and forms",
+        _played(
+            _REQUESTS, "test_a_parameter_of_the_signature_has_one_shape",
+            _REQUESTS, "test_a_list_in_the_place_of_the_route_opens_nothing",
+            _REQUESTS, "test_a_list_in_the_place_of_the_ajax_action_opens_nothing",
+            _REQUESTS, "test_an_order_with_something_else_in_it_is_refused",
+            _REQUESTS, "test_a_revocation_with_something_else_in_it_ends_nothing",
+            _REQUESTS, "test_a_list_in_the_place_of_a_pasted_token_is_no_token",
+            _REQUESTS, "test_a_list_in_the_place_of_the_box_replaces_nothing",
+            _GATE, "test_an_argument_of_another_kind_is_refused",
+            _GATE, "test_a_wrong_envelope_is_refused",
+            _GATE, "test_a_body_that_is_no_document_is_refused",
+            _GATE, "test_an_operation_that_is_not_on_the_list_is_refused",
+        ),
+    ),
+    Attack(
+        "One byte of the body, the digest, the address or the status is another",
+        _played(
+            _GATE, "test_a_byte_changed_on_the_way_is_told_exactly",
+            _REQUESTS, "test_another_digest_is_turned_away",
+            _REQUESTS, "test_another_status_makes_a_true_answer_false",
+            _CONTRACT, "test_any_altered_byte_of_a_request_is_refused",
+            _CONTRACT, "test_any_altered_byte_of_a_reply_is_refused",
+            _PROTOCOL, "test_one_other_character_in_the_address_is_refused",
+        ),
+    ),
+    Attack(
+        "A request made for one site is sent to another",
+        _played(
+            _GATE, "test_a_request_for_another_site_is_turned_away",
+            _NETWORK, "test_a_request_for_one_site_is_turned_away_by_its_neighbour",
+            _NETWORK, "test_a_network_is_called_at_the_addresses_of_its_main_site_alone",
+        ),
+    ),
+    Attack(
+        "A message is sent back where it came from",
+        _played(
+            _GATE, "test_a_message_reflected_in_the_other_direction_is_turned_away",
+            _PROTOCOL, "test_a_request_is_no_reply_to_itself",
+        ),
+    ),
+    Attack(
+        "A moment that is too early, too late, negative, a fraction, huge, or in milliseconds",
+        _played(
+            _GATE, "test_a_clock_that_is_off_is_told_with_the_sites_time",
+            _GATE, "test_an_impossible_moment_is_turned_away",
+            _REQUESTS, "test_a_clock_just_within_the_bounds_is_good_enough",
+            _PROTOCOL, "test_the_caller_of_a_request_that_is_late_may_be_told_so",
+        ),
+    ),
+    Attack(
+        "The same request once more, one after the other or at the same time",
+        _played(
+            _GATE, "test_the_same_request_again_is_refused",
+            _GATE, "test_of_eight_at_once_exactly_one_is_answered",
+            _NOTICES, "test_the_same_notice_again_is_refused",
+        ),
+    ),
+    Attack(
+        "A stranger uses up the nonce of a request that is still to come",
+        _played(
+            _GATE, "test_an_invalid_signature_burns_no_nonce",
+            _GATE, "test_strangers_cannot_fill_the_table_or_the_log",
+        ),
+    ),
+    Attack(
+        "The same request after the store of nonces was pruned, flushed or lost",
+        _played(
+            _GATE, "test_a_replay_is_refused_after_clearing_and_flushing",
+            _GATE, "test_without_the_table_it_is_made_and_without_a_chance_refused",
+            _REQUESTS, "test_a_replay_is_refused_when_its_nonce_is_forgotten_too",
+        ),
+    ),
+    Attack(
+        "An older version of the protocol, or another algorithm, is asked for",
+        _played(_GATE, "test_a_swapped_algorithm_or_another_version_is_turned_away"),
+    ),
+    Attack(
+        "An administrator's cookie, with a valid REST nonce, calls what only a signature may",
+        _played(
+            _GATE, "test_an_administrators_cookie_alone_opens_nothing",
+            _REQUESTS, "test_a_visitor_or_colleague_gets_nothing_from_the_route",
+        ),
+    ),
+    Attack(
+        "A route that stands open: each one there is, by its permission callback",
+        _played(
+            _GATE, "test_every_route_of_the_plugin_stands_behind_the_gate",
+            _GATE, "test_other_methods_open_nothing",
+            _GATE, "test_a_query_beside_the_route_is_turned_away",
+            _GATE, "test_an_overridden_method_is_turned_away",
+            _GATE, "test_a_route_named_in_the_body_opens_nothing",
+        ),
+    ),
+    Attack(
+        "Visitor, subscriber, contributor, author and editor at every screen, form, AJAX action, "
+        "Heartbeat and REST address",
+        _played(
+            _ADMIN, "test_nobody_but_an_administrator_sees_the_screen",
+            _ADMIN, "test_nobody_but_an_administrator_sends_a_form",
+            _ADMIN, "test_a_stranger_sends_a_form_in_vain",
+            _GATE, "test_nothing_of_the_plugin_answers_to_ajax_or_heartbeat",
+            _REQUESTS, "test_a_visitor_or_colleague_gets_nothing_from_ajax",
+            _REQUESTS, "test_a_heartbeat_carries_nothing_of_the_plugin",
+            _REQUESTS, "test_the_rest_api_tells_nobody_of_the_connection",
+            _NETWORK, "test_nobody_but_who_runs_the_network_may_connect_it",
+        ),
+    ),
+    Attack(
+        "Another page has an administrator's browser send one of the forms",
+        _played(
+            _ADMIN, "test_a_form_without_this_persons_nonce_does_nothing",
+            _ADMIN, "test_a_link_cannot_send_a_form",
+            _REQUESTS, "test_every_form_is_among_those_that_are_attacked",
+            "tests/web/test_csrf.py", "test_every_unsafe_route_needs_the_token",
+        ),
+    ),
+    Attack(
+        "A secret is read from a log, an error, Site Health's export, a transient, a page, the "
+        "loaded options or the database",
+        _played(
+            _REQUESTS, "test_no_secret_stands_anywhere_on_the_site",
+            _REQUESTS, "test_no_secret_stands_in_the_site_health_export",
+            _REQUESTS, "test_no_secret_is_loaded_with_the_options_or_kept_in_a_transient",
+            _REQUESTS, "test_no_refusal_holds_a_secret",
+            _REQUESTS, "test_a_secret_that_leaks_is_found",
+            _ADMIN, "test_a_token_that_works_is_never_shown_again",
+            _ADMIN, "test_a_pasted_token_is_in_no_readable_row",
+        ),
+    ),
+)  # fmt: skip
+
+PAIRING = (
+    Attack(
+        "A token is used again, after its time, or after it was cancelled",
+        _played(
+            _TOKENS, "test_a_used_token_opens_nothing_for_whoever_finds_it_later",
+            _TOKENS, "test_an_expired_token_is_told_as_such_and_pairs_nothing",
+            _TOKENS, "test_a_cancelled_token_opens_nothing",
+            _PAIRING, "test_token_expires_after_thirty_minutes",
+            _PAIRING, "test_second_use_of_a_token_is_refused",
+            _PAIRING, "test_cancelled_token_pairs_nothing",
+            _NOTICES, "test_a_late_paste_is_told_precisely_why_nothing_happens",
+        ),
+    ),
+    Attack(
+        "Secrets of a token are guessed, or a known one is greeted again and again",
+        _played(
+            _TOKENS, "test_wrong_secrets_get_nowhere_and_use_nothing_up",
+            _TOKENS, "test_ten_hellos_kill_a_token",
+            _PAIRING, "test_a_site_that_has_seen_too_many_hellos_closes_the_token",
+        ),
+    ),
+    Attack(
+        "A token for one site is pasted on another",
+        _played(
+            _TOKENS, "test_a_token_for_one_site_is_not_taken_by_another",
+            _TOKENS, "test_a_hello_for_another_address_is_refused",
+            _PAIRING, "test_a_token_pasted_on_another_site_is_never_reached",
+            _PAIRING, "test_another_address_than_the_called_one_stops_the_pairing_and_shows_both",
+            _NETWORK, "test_a_token_pasted_on_one_site_is_not_at_hand_on_another",
+        ),
+    ),
+    Attack(
+        "A connected site is paired anew without its administrator",
+        _played(
+            _TOKENS, "test_a_connected_site_takes_no_token_without_its_administrator",
+            _ADMIN, "test_a_connected_site_keeps_its_connection_unless_the_box_is_ticked",
+            _PAIRING, "test_a_connected_site_gets_no_token",
+        ),
+    ),
+    Attack(
+        "Two dashboards hold one token",
+        _played(
+            _TOKENS,
+            "test_of_two_dashboards_with_one_token_one_is_connected_and_the_other_sees_it",
+            _PAIRING, "test_an_exchange_never_confirmed_fails_and_says_so",
+        ),
+    ),
+    Attack(
+        "A dashboard knows the token's name and not its secret, or is not the one agreed to",
+        _played(
+            _TOKENS, "test_an_impostor_who_cannot_prove_the_token_is_a_stranger",
+            _TOKENS, "test_a_dashboard_the_administrator_did_not_see_is_refused",
+            _TOKENS, "test_a_token_alone_reads_nothing",
+            _TOKENS, "test_pairing_makes_no_user_and_no_session",
+        ),
+    ),
+    Attack(
+        "Something is changed over plain http",
+        _played(
+            "tests/plugin/test_operations.py",
+            "test_nothing_but_pairing_keys_and_parting_changes_anything",
+            _ROTATION, "test_the_keys_of_the_connection_alone_order_nothing",
+            _ADMIN, "test_a_dashboard_without_https_is_pointed_out",
+        ),
+        note="No operation of this version changes a site's content or code, so there is none to "
+        "refuse over http. New keys are ordered by a plan that the dashboard signs and agreed on "
+        "by an exchange that a listener does not learn; both hold without TLS. What http does "
+        "show to a listener is the report. wp-admin says so before anybody agrees.",
+    ),
+    Attack(
+        "Somebody who is no administrator pastes a token",
+        _played(
+            _ADMIN, "test_nobody_but_an_administrator_sends_a_form",
+            _ADMIN, "test_another_sign_in_of_the_same_account_does_not_see_the_token",
+            _NETWORK, "test_nobody_but_who_runs_the_network_may_connect_it",
+        ),
+    ),
+)  # fmt: skip
+
+LIFE_CYCLE = (
+    Attack(
+        "A revoked key is used: refused at once, and the refusal is looked for and written down",
+        _played(
+            _REVOCATION, "test_acknowledged_and_then_refused_is_confirmed_by_the_site",
+            _REVOCATION, "test_a_site_whose_old_key_still_works_is_not_proven",
+            _LIGHT, "test_a_site_is_paired_read_and_revoked_with_one_click",
+            _GATE, "test_a_thief_with_the_old_keys_is_refused_after_disconnecting",
+        ),
+    ),
+    Attack(
+        "The site is away when it is revoked: never called done before it is",
+        _played(
+            _BROWSER,
+            "test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early",
+            _REVOCATION, "test_unreached_site_leaves_no_key_that_could_command_it",
+            _REVOCATION, "test_trying_ends_after_ninety_days_and_is_never_called_done",
+        ),
+    ),
+    Attack(
+        "The plugin is deactivated: silent, with its keys kept",
+        _played(
+            _LIFE, "test_a_deactivated_plugin_is_dormant_and_wakes_with_its_keys",
+            _NETWORK, "test_a_network_that_is_deactivated_is_dormant",
+            _BROWSER, "test_a_deactivated_plugin_is_named_and_wakes_without_pairing_again",
+        ),
+    ),
+    Attack(
+        "The plugin is deleted: nothing of it stays, on a network neither",
+        _played(
+            "tests/plugin/test_uninstall.py",
+            "test_nothing_remains_and_nothing_of_others_is_touched",
+            _NETWORK, "test_deleting_it_from_a_network_says_goodbye_and_leaves_nothing",
+            _NETWORK, "test_deleting_it_says_goodbye_for_every_site_and_leaves_nothing",
+            _NETWORK, "test_a_site_that_is_deleted_takes_its_tables_along",
+        ),
+        note="SiteAgent writes no must-use plugin and schedules nothing, so it leaves none.",
+    ),
+    Attack(
+        "A copy of the site, or a backup of its database, answers or speaks in its place",
+        _played(
+            _MOVES, "test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys",
+            _MOVES, "test_a_restored_backup_is_noticed_and_gone_on_with",
+            _COPIES, "test_two_copies_that_answer_in_turn_are_noticed",
+            _ROTATION, "test_a_restored_backup_does_not_know_the_newer_head",
+            _LIFE, "test_a_copy_that_forgets_the_connection_tells_nobody",
+        ),
+    ),
+    Attack(
+        "A database is copied without the keys of its wp-config.php, or those keys change",
+        _played(
+            _LIFE, "test_a_database_without_its_configuration_cannot_speak",
+            _LIFE, "test_new_salts_make_the_keys_unreadable_and_wp_admin_says_so",
+        ),
+    ),
+    Attack(
+        "Somebody holds a full copy of the site and a recording of every message",
+        _played(
+            _LIFE, "test_a_thief_with_a_full_copy_and_every_message_changes_nothing",
+            _LIFE, "test_after_new_keys_the_thief_cannot_even_read",
+            _ROTATION, "test_a_thief_with_a_recorded_exchange_and_the_database_changes_nothing",
+            _NOTICES, "test_goodbye_with_its_proof_disconnects_the_site",
+        ),
+        note="The thief reads the report until new keys are made, and can tell the dashboard that "
+        "the site has left or moved (docs/SECURITY.md). On the site nothing changes but its log.",
+    ),
+    Attack(
+        "The site's address changes: https or www., another domain, port or folder",
+        _played(
+            _LIFE, "test_another_scheme_or_www_does_not_make_another_site",
+            _LIFE, "test_a_site_that_went_to_https_is_called_there_without_pairing_again",
+            _LIFE, "test_another_domain_port_or_folder_silences_everything_but_revocation",
+            "tests/test_redirects.py",
+            "test_a_site_that_went_to_https_is_called_there_from_now_on",
+            "tests/test_redirects.py", "test_nobody_is_followed_to_another_address",
+            _MOVES, "test_a_site_that_moved_is_followed_with_new_keys",
+            _COPIES, "test_a_stranger_cannot_announce_a_move",
+            _NETWORK, "test_a_network_that_moved_reminds_who_runs_it_and_nobody_else",
+        ),
+    ),
+    Attack(
+        "Old keys after a rotation, and a rotation that is cut off half-way",
+        _played(
+            _ROTATION, "test_both_generations_work_until_the_next_is_used",
+            _ROTATION, "test_an_unconfirmed_generation_gives_way_to_a_later_one",
+            _ROTATION, "test_the_same_plan_again_gets_the_same_answer",
+            _ROTATION, "test_the_new_revocation_secret_ends_it_and_the_old_one_does_not",
+            _RENEWAL, "test_whatever_is_lost_the_next_attempt_ends_it",
+            _RENEWAL, "test_a_worker_that_dies_leaves_keys_that_work",
+            _MOVES, "test_new_keys_are_made_by_one_button",
+        ),
+    ),
+)  # fmt: skip
+
+SECTIONS = {"Requests to a site": REQUESTS, "Pairing": PAIRING, "Life cycle": LIFE_CYCLE}
+
+_HEAD = """# Misuse
+
+What somebody might try with the connection between Aura and a site, and the tests that try it.
+Those in `tests/plugin` and `tests/e2e` attack the real plugin, nearly all of them inside real
+WordPress, the oldest and the newest supported; the others attack Aura.
+`python -m tests.misuse` prints this page, and a test holds it to the tests there are.
+"""
+
+
+def page() -> str:
+    """docs/MISUSE.md, to the byte."""
+    parts = [_HEAD]
+    for title, attacks in SECTIONS.items():
+        parts.append(f"\n## {title}\n")
+        for attack in attacks:
+            parts.append(f"\n**{attack.text}.**\n")
+            if attack.note:
+                parts.append(f"{attack.note}\n")
+            parts += [f"* `{path}::{name}`\n" for path, name in attack.tests]
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    print(page(), end="")
