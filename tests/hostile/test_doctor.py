@@ -139,6 +139,7 @@ def test_each_check_stands_in_its_place_once(config: Config) -> None:
 # strangers are answered does not show it.
 
 GZIP = {"Content-Encoding": "gzip"}
+CLAIMED = {"Content-Encoding": "br"}
 WARNING = (
     b"<br />\n<b>Warning</b>:  Undefined variable $x in "
     b"<b>/var/www/html/wp-content/mu-plugins/loader.php</b> on line <b>12</b><br />\n"
@@ -384,6 +385,77 @@ def test_a_cache_that_says_nothing_is_told_by_the_answer_to_another_call(config:
         assert examined_at(server.url, config, paired=True).verdict == HEALTHY
         found = examined_at(server.url, config, paired=True)
     assert blocker_of(found) == ("cache", "cached_answer")
+
+
+REFUSALS_OF_OTHERS = {
+    "no word of SiteAgent": (401, b'{"code":"unauthorized"}'),
+    "another number": (401, b'{"code":"unauthorized","siteagent":2}'),
+    "a yes for a number": (401, b'{"code":"unauthorized","siteagent":true}'),
+    "no code": (401, b'{"siteagent":1}'),
+    "a code that is no text": (401, b'{"code":["unauthorized"],"siteagent":1}'),
+    "another code": (401, b'{"code":"too_large","siteagent":1}'),
+    "as a success": (200, b'{"code":"unauthorized","siteagent":1}'),
+    "as forbidden": (403, b'{"code":"unauthorized","siteagent":1}'),
+    "said twice": (401, b'{"code":"unauthorized","siteagent":1,"siteagent":1}'),
+    "with a mark before": (401, b'\xef\xbb\xbf{"code":"unauthorized","siteagent":1}'),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS_OF_OTHERS)
+@pytest.mark.parametrize("paired", [True, False])
+def test_what_only_looks_like_siteagent_proves_nothing(
+    case: str, paired: bool, config: Config
+) -> None:
+    status, body = REFUSALS_OF_OTHERS[case]
+    found = examined(calls_only(status, JSON, body), config, paired=paired)
+    assert found.verdict == BLOCKED
+    assert all(one.finding not in ("answers", "echoed") for one in found.checks)
+
+
+OTHER_ANSWERS: dict[str, tuple[Behaviour, Named]] = {
+    "words added to a refusal that is still one": (
+        Behind(outwards=posts(lambda a: Answer(401, HTML, b"x" + a.body))),
+        ("body", "reply_changed"),
+    ),
+    "words added to what calls itself JSON": (
+        Behind(outwards=posts(lambda a: Answer(200, JSON, b"x" + a.body))),
+        ("body", "reply_changed"),
+    ),
+    "an encoding that is only claimed": (
+        Behind(
+            outwards=posts(lambda a: replace(a, headers=a.headers | {"Content-Encoding": "br"}))
+        ),
+        ("body", "encoded_reply"),
+    ),
+    "somebody else's JSON": (calls_only(200, JSON, b'{"ok":1}'), ("pretty", "unsigned_reply")),
+    "somebody else's JSON, compressed": (
+        calls_only(200, JSON | GZIP, gzip.compress(b'{"ok":1}')),
+        ("pretty", "encoded_reply"),
+    ),
+    "a warning on an ordinary page": (calls_only(200, HTML, WARNING), ("pretty", "web_page")),
+    "a compressed captcha": (
+        calls_only(403, HTML | GZIP, gzip.compress(CAPTCHA)),
+        ("challenge", "challenged"),
+    ),
+    "a page that speaks of captchas": (
+        calls_only(200, HTML, b"<html>Our form has a captcha</html>"),
+        ("pretty", "web_page"),
+    ),
+    "a challenge with 200": (
+        calls_only(200, HTML, b"<html><script src='/cdn-cgi/challenge-platform/x'></script>"),
+        ("challenge", "challenged"),
+    ),
+    "a missing page that speaks of challenges": (
+        calls_only(404, HTML, b"<html><script src='/cdn-cgi/challenge-platform/x'></script>"),
+        ("pretty", "not_found"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_ANSWERS)
+def test_like_things_are_told_apart(case: str, config: Config) -> None:
+    behaviour, named = OTHER_ANSWERS[case]
+    assert blocker_of(examined(behaviour, config, paired=False)) == named
 
 
 # ---- a connection that does not come about
