@@ -13,6 +13,7 @@ from app.views import (
     agent,
     arrivals,
     audit,
+    doctor,
     entrance,
     errors,
     filters,
@@ -22,6 +23,9 @@ from app.views import (
     sites,
     unsafe_requests,
 )
+
+# Not under its own name: `from app import keys` means the cryptography.
+from app.views import keys as key_pages
 
 # Larger than any form; a site's notice has a limit of its own.
 MAX_FORM_BYTES = 256 * 1024
@@ -44,8 +48,8 @@ def create_app(config: Config) -> Flask:
     guards.register(app)
     errors.register(app)
     filters.register(app)
-    for blueprint in (entrance.bp, account.bp, people.bp, sites.bp, audit.bp, agent.bp):
-        app.register_blueprint(blueprint)
+    for room in (entrance, account, people, sites, key_pages, doctor, audit, agent):
+        app.register_blueprint(room.bp)
     cli.register(app)
     return app
 

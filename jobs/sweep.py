@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.domain import inventory, pairing, revocation, rotation
+from app.domain.doctor import asking
 from app.models.base import utcnow
 from jobs import surroundings
 
@@ -30,3 +31,8 @@ def lost_syncs() -> int:
 def lost_rotations() -> int:
     with surroundings():
         return rotation.recover(utcnow())
+
+
+def lost_examinations() -> int:
+    with surroundings():
+        return asking.recover(utcnow())

@@ -8,6 +8,7 @@ from rq.serializers import JSONSerializer
 from rq.worker_pool import WorkerPool
 
 # Imported before the first fork, so that no job has to.
+import jobs.examine_site
 import jobs.pair_site
 import jobs.rotate_keys
 import jobs.say_goodbye

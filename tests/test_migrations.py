@@ -14,6 +14,7 @@ from app.models import migrate
 from app.models.accounts import LoginFailure, Member, MemberSession
 from app.models.audit import Entry
 from app.models.base import db, use_database
+from app.models.examinations import Examination
 from app.models.installation import Setting
 from app.models.reports import Component, Report, Sync
 from app.models.rotations import Rotation
@@ -35,6 +36,7 @@ MODELS = [
     Report,
     Component,
     Rotation,
+    Examination,
 ]
 NOW = at("2026-11-24 10:00")
 
