@@ -43,6 +43,7 @@ def scheduler(connection: Redis) -> CronScheduler:
         sweep.lost_syncs,
         sweep.lost_rotations,
         sweep.lost_examinations,
+        sweep.lost_changes,
     ):
         # A round nobody began within its minute is replaced by the next one.
         options = {**queue.OPTIONS, "ttl": EVERY_S}

@@ -26,6 +26,8 @@ PLUGIN = Target(
     package=True,
     requires_wp="5.8",
     requires_php="7.2",
+    version_controlled=False,
+    writable=True,
 )
 CORE = Target(
     kind="core", ident="core", name="WordPress", version="6.8.1", offered="6.8.2", package=True
@@ -68,6 +70,9 @@ TABLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"file_mods": None}, "file_mods_untold"),
     ({}, {"file_mods": False}, "file_mods_off"),
     ({"version_controlled": True}, {}, "version_controlled"),
+    ({"version_controlled": None}, {}, "version_control_untold"),
+    ({"writable": False}, {}, "not_writable"),
+    ({"writable": None}, {}, "writable_untold"),
     ({}, {"filesystem": ""}, "filesystem_untold"),
     ({}, {"filesystem": "ftpext"}, "filesystem"),
     ({}, {"disk_free": 199_999_999}, "disk_full"),
@@ -149,6 +154,10 @@ def test_wordpress_itself_needs_more_room() -> None:
 
 def test_a_host_that_hides_its_disk_is_no_reason() -> None:
     assert codes(PLUGIN, replace(AROUND, disk_free=None)) == []
+
+
+def test_wordpress_itself_is_never_kept_and_is_told_elsewhere() -> None:
+    assert codes(CORE, replace(AROUND, rollback=False)) == []
 
 
 def test_where_wordpress_updates_nothing_by_itself_its_wish_is_no_reason() -> None:

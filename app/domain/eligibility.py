@@ -21,12 +21,14 @@ STALE_AFTER = timedelta(hours=24)
 LEAST_FREE_BYTES = 200_000_000
 LEAST_FREE_BYTES_CORE = 500_000_000
 SITEAGENT = "siteagent/siteagent.php"
+# Kinds that lie in a folder of their own, of which the site tells how it is.
+_WITH_FOLDER = ("plugin", "theme")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A component as the last report names it. `package`: whether one can be fetched at all;
-    `version_controlled` is None where the site does not look."""
+    """A component as the last report names it. `package`: whether one can be fetched at all.
+    `version_controlled` and `writable` are None where the site does not tell."""
 
     kind: str
     ident: str
@@ -39,6 +41,7 @@ class Target:
     requires_php: str = ""
     auto_update: bool = False
     version_controlled: bool | None = None
+    writable: bool | None = None
 
     @property
     def scope(self) -> str:
@@ -179,7 +182,17 @@ def _file_mods(case: _Case) -> Reason | None:
 
 
 def _version_control(case: _Case) -> Reason | None:
-    return Reason("version_controlled") if case.target.version_controlled else None
+    known = case.target.version_controlled
+    if known is None:
+        return Reason("version_control_untold") if case.target.kind in _WITH_FOLDER else None
+    return Reason("version_controlled") if known else None
+
+
+def _writable(case: _Case) -> Reason | None:
+    known = case.target.writable
+    if known is None:
+        return Reason("writable_untold") if case.target.kind in _WITH_FOLDER else None
+    return None if known else Reason("not_writable")
 
 
 def _filesystem(case: _Case) -> Reason | None:
@@ -199,6 +212,9 @@ def _disk(case: _Case) -> Reason | None:
 
 
 def _rollback(case: _Case) -> Reason | None:
+    """WordPress itself is never kept whole; whoever approves that one is told so instead."""
+    if case.target.kind == "core":
+        return None
     possible = case.around.rollback
     if possible is None:
         return Reason("rollback_untold")
@@ -232,6 +248,7 @@ _RULES: tuple[Callable[[_Case], Reason | None], ...] = (
     _wordpress,
     _file_mods,
     _version_control,
+    _writable,
     _filesystem,
     _disk,
     _rollback,
@@ -244,6 +261,7 @@ CODES = (
     "no_offer", "not_updatable", "is_siteagent", "not_connected", "quarantined",
     "open_incident", "no_report", "stale_report", "scope_untold", "scope_off", "no_package",
     "requires_php", "requires_php_untold", "requires_wp", "requires_wp_untold",
-    "file_mods_untold", "file_mods_off", "version_controlled", "filesystem_untold",
-    "filesystem", "disk_full", "rollback_untold", "no_rollback", "auto_update", "held",
+    "file_mods_untold", "file_mods_off", "version_control_untold", "version_controlled",
+    "writable_untold", "not_writable", "filesystem_untold", "filesystem", "disk_full",
+    "rollback_untold", "no_rollback", "auto_update", "held",
 )  # fmt: skip

@@ -45,8 +45,11 @@ NEEDS = {
 }
 # role: what it may. Everything else it may not.
 MAY = {
-    "owner": {"account", "see", "audit", "pair", "sync", "revoke", "people"},
-    "operator": {"account", "see", "audit", "pair", "sync", "revoke"},
+    "owner": {
+        *("account", "see", "audit", "pair", "sync", "revoke", "propose", "approve"),
+        *("people", "policies"),
+    },
+    "operator": {"account", "see", "audit", "pair", "sync", "revoke", "propose", "approve"},
     "viewer": {"account", "see", "audit"},
 }
 
