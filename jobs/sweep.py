@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain import execution, inventory, pairing, revocation, rotation
+from app.domain import execution, inventory, pairing, policies, revocation, rotation
 from app.domain.doctor import asking
 from app.models.base import utcnow
 from jobs import surroundings
@@ -41,3 +41,8 @@ def lost_examinations() -> int:
 def lost_changes() -> int:
     with surroundings():
         return execution.recover(utcnow())
+
+
+def due_policies() -> int:
+    with surroundings() as config:
+        return policies.apply(utcnow()) + policies.release_due(config, utcnow())

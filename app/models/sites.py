@@ -117,6 +117,7 @@ class Site(BaseModel):
 
     id = AutoField()
     client = ForeignKeyField(Client, null=True, backref="sites", on_delete="RESTRICT")
+    client_id: int | None
     name = CharField(max_length=120)
     url = CharField(max_length=2000)
     state = CharField(max_length=32, default=NEW, index=True)
