@@ -1,0 +1,117 @@
+"""Orders for changes, as a dashboard would give them, and the look at a site's disk around them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from app import keys, siteclient
+from app.protocol import b64u, canonical
+from tests.plugin.dashboard import NETS, Paired
+
+GALLERY = "tide-gallery/tide-gallery.php"
+DOWNLOADS = "downloads.wordpress.org"
+PATIENCE_S = 120.0
+
+
+def step_of(wp: Any, component: str, to: str, *, kind: str = "plugin") -> dict[str, str]:
+    """One step from whatever is installed."""
+    return {"kind": kind, "id": component, "from": version(wp, component, kind=kind), "to": to}
+
+
+@dataclass
+class Order:
+    """A change as somebody approved it; every part can be spoilt."""
+
+    paired: Paired
+    plan: dict[str, Any]
+    seed: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, wp: Any, paired: Paired, step: dict[str, Any], **changed: Any) -> Order:
+        now = int(time.time())
+        wordpress, php = wp.evaluate("return array(get_bloginfo('version'), PHP_VERSION);")
+        source = {"package_host": DOWNLOADS, "package_sha256": None}
+        plan = {
+            "v": 1,
+            "do": "change.run",
+            "op_id": str(uuid.uuid4()),
+            "site": wp.evaluate("return siteagent()->keyring()->uuid();"),
+            "kid": paired.channel.keyid,
+            "home": wp.url,
+            "step": {**source, **step},
+            "pre": {"wp": wordpress, "php": php},
+            "not_before": now - 5,
+            "not_after": now + 600,
+            "approval": {"by": "Ben", "how": "second_person", "at": now - 10, "reason": ""},
+        }
+        return cls(paired, {**plan, **changed}, paired.seed)
+
+    @property
+    def op_id(self) -> str:
+        return self.plan["op_id"]
+
+    def send(self, *, deadline_s: float = PATIENCE_S, **changed: Any) -> dict[str, Any]:
+        """What the site answered; raises SiteError for everything that is no answer."""
+        raw = canonical(self.plan)
+        given = {
+            "op_id": self.op_id,
+            "plan": b64u(raw),
+            "sig": b64u(keys.sign_plan(self.seed, raw)),
+        }
+        return ask(self.paired, "change.run", deadline_s=deadline_s, **{**given, **changed})
+
+    def status(self) -> dict[str, Any]:
+        return ask(self.paired, "change.status", op_id=self.op_id)
+
+
+def ask(paired: Paired, op: str, *, deadline_s: float = PATIENCE_S, **given: Any) -> dict[str, Any]:
+    reply = siteclient.call(
+        paired.channel, op, given, by="Ben", allow_nets=NETS, deadline_s=deadline_s
+    )
+    return reply.document
+
+
+def grant(wp: Any, *scopes: str, here: bool = False) -> None:
+    """What the owner's form in wp-admin does."""
+    names = ", ".join(f"'{scope}'" for scope in scopes)
+    asked = "true" if here else "false"
+    wp.evaluate(f"return siteagent()->scopes()->grant(array({names}), {asked});")
+
+
+def version(wp: Any, component: str, *, kind: str = "plugin") -> str:
+    return wp.evaluate(
+        "Siteagent_Inventory::load_admin_includes();"
+        f"return (new Siteagent_Component('{kind}', '{component}'))->version();"
+    )
+
+
+# Every file of a component, and what else a change could touch.
+_PRINT = """
+Siteagent_Inventory::load_admin_includes();
+$component = new Siteagent_Component('%(kind)s', '%(id)s');
+$seen = array('version' => $component->version(), 'active' => $component->is_active());
+$folder = $component->folder();
+foreach (new RecursiveIteratorIterator(new RecursiveDirectoryIterator($folder, 4096)) as $file) {
+    $seen['files'][substr($file->getPathname(), strlen($folder))] =
+        array($file->getMTime(), md5_file($file->getPathname()));
+}
+ksort($seen['files']);
+$seen['left'] = array_map('basename', array_merge(
+    glob(WP_CONTENT_DIR . '/siteagent*'), glob(WPMU_PLUGIN_DIR . '/siteagent*'),
+    glob(ABSPATH . '.maintenance')
+));
+return $seen;
+"""
+
+
+def disk(wp: Any, component: str = GALLERY, *, kind: str = "plugin") -> dict[str, Any]:
+    """A component to the byte and the second, and what SiteAgent left around it."""
+    return wp.evaluate(_PRINT % {"kind": kind, "id": component})
+
+
+def host(wp: Any) -> str:
+    return urlsplit(wp.url).netloc
