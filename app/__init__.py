@@ -13,6 +13,8 @@ from app.views import (
     agent,
     arrivals,
     audit,
+    changes,
+    components,
     doctor,
     entrance,
     errors,
@@ -20,6 +22,7 @@ from app.views import (
     guards,
     headers,
     people,
+    policies,
     sites,
     unsafe_requests,
 )
@@ -49,6 +52,8 @@ def create_app(config: Config) -> Flask:
     errors.register(app)
     filters.register(app)
     for room in (entrance, account, people, sites, key_pages, doctor, audit, agent):
+        app.register_blueprint(room.bp)
+    for room in (changes, components, policies):
         app.register_blueprint(room.bp)
     cli.register(app)
     return app

@@ -115,15 +115,19 @@ def _component(one: Component, folder: dict[str, Any]) -> Target:
     )
 
 
+def translation_ident(one: dict[str, Any]) -> str:
+    """How a step names a translation of the report: `plugin:akismet:de_DE`."""
+    slug = _CORE_SLUG if one.get("type") == "core" else one.get("slug", "")
+    return f"{one.get('type', '')}:{slug}:{one.get('language', '')}"
+
+
 def _translation(one: dict[str, Any]) -> Target:
     """Translations carry no version of their own; their stamps say which is newer."""
-    kind, slug, locale = one.get("type", ""), one.get("slug", ""), one.get("language", "")
-    slug = _CORE_SLUG if kind == "core" else slug
-    name = "WordPress" if kind == "core" else slug
+    name = "WordPress" if one.get("type") == "core" else one.get("slug", "")
     return Target(
         kind="translation",
-        ident=f"{kind}:{slug}:{locale}",
-        name=f"{name} ({locale})",
+        ident=translation_ident(one),
+        name=f"{name} ({one.get('language', '')})",
         version=one.get("installed", ""),
         offered=one.get("updated"),
         active=True,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
+from app.domain.candidates import translation_ident
 from app.domain.versions import is_above
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
@@ -136,6 +137,7 @@ _FILTERS = (
     stamp,
     without_scheme,
     is_above,
+    translation_ident,
     browser_name,
     from_json,
 )
