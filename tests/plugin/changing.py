@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import json
 import time
 import uuid
+import zipfile
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from app import keys, siteclient
 from app.protocol import b64u, canonical
 from tests.plugin.dashboard import NETS, Paired
+from tests.plugin.probe import must_use
+from tests.wordpress.engine import docker
+from tests.wordpress.repository import FIXTURES, files_below
+
+MEDDLING = Path(__file__).with_name("meddling.php")
+DESK = "contact-desk/contact-desk.php"
 
 GALLERY = "tide-gallery/tide-gallery.php"
 DOWNLOADS = "downloads.wordpress.org"
@@ -108,10 +120,73 @@ return $seen;
 """
 
 
-def disk(wp: Any, component: str = GALLERY, *, kind: str = "plugin") -> dict[str, Any]:
+def disk(wp: Any, component: str, *, kind: str = "plugin") -> dict[str, Any]:
     """A component to the byte and the second, and what SiteAgent left around it."""
     return wp.evaluate(_PRINT % {"kind": kind, "id": component})
 
 
-def host(wp: Any) -> str:
-    return urlsplit(wp.url).netloc
+def offer(wp: Any, slug: str, to: str, *, kind: str = "plugin", **about: Any) -> None:
+    """From now on WordPress.org offers this version; the site has not heard of it yet."""
+    listed = {"version": to, "requires": "6.0", "requires_php": "7.4", "tested": "7.1", **about}
+    wp.evaluate(
+        "$file = '/srv/wordpress.org/catalogue.json';"
+        "$all = json_decode(file_get_contents($file), true);"
+        f"$all['{kind}s']['{slug}'] = json_decode({php_text(json.dumps(listed))}, true);"
+        "return file_put_contents($file, json_encode($all));"
+    )
+
+
+def publish(wp: Any, path: str, files: dict[str, str]) -> None:
+    """A package on WordPress.org, of these files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    packed = b64encode(buffer.getvalue()).decode()
+    wp.evaluate(
+        f"$file = '/srv/wordpress.org/downloads.wordpress.org/{path}';"
+        "is_dir(dirname($file)) || mkdir(dirname($file), 0755, true);"
+        f"return file_put_contents($file, base64_decode('{packed}'));"
+    )
+
+
+def reset(wp: Any, slug: str, to: str, *, kind: str = "plugin") -> None:
+    """The component as this fixture version has it, whatever a test made of it."""
+    files = {
+        name: content.decode() for name, content in files_below(FIXTURES / f"{kind}s" / slug / to)
+    }
+    wp.evaluate(
+        f"$root = '{kind}' === 'plugin' ? WP_PLUGIN_DIR : get_theme_root();"
+        f'Siteagent_Watchdog::remove("$root/{slug}"); mkdir("$root/{slug}");'
+        f"foreach (json_decode({php_text(json.dumps(files))}) as $name => $text)"
+        f'{{ file_put_contents("$root/{slug}/$name", $text); }}'
+        "wp_clean_plugins_cache(); wp_clean_themes_cache();"
+    )
+
+
+def php_text(text: str) -> str:
+    """A PHP literal for any text."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@contextmanager
+def meddled(wp: Any, **with_: Any) -> Iterator[None]:
+    """While it lasts, this is in the way (meddling.php)."""
+    told = php_text(json.dumps(with_))
+    with must_use(wp, MEDDLING):
+        wp.evaluate(f"update_option('meddling', json_decode({told}, true));")
+        try:
+            yield
+        finally:
+            wp.evaluate("delete_option('meddling'); @unlink('/tmp/meddling');")
+
+
+def reached(wp: Any, timeout_s: float = 30.0) -> int:
+    """The process that has come to where it sleeps. Asks no WordPress: it may be in maintenance."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        process = docker("exec", wp.container, "sh", "-c", "cat /tmp/meddling 2>&- || :").strip()
+        if process:
+            return int(process)
+        time.sleep(0.05)
+    raise AssertionError("nobody came that far")

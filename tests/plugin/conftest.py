@@ -16,13 +16,6 @@ $_SERVER['HTTP_HOST'] = %(host)s;
 $_SERVER['SERVER_SOFTWARE'] = 'Apache';
 require %(load)s;
 require_once ABSPATH . 'wp-admin/includes/plugin.php';
-if (is_plugin_active('siteagent/siteagent.php')) {
-    foreach (array('includes', 'admin') as $folder) {
-        foreach (glob(WP_PLUGIN_DIR . "/siteagent/$folder/class-*.php") as $file) {
-            require_once $file;
-        }
-    }
-}
 $value = (function () {
 %(code)s
 })();
@@ -36,6 +29,7 @@ class RealWordPress:
     def __init__(self, site: Any) -> None:
         self._site = site
         self.url: str = site.url
+        self.container: str = site.container
         self.admin: str = site.admin_user
         self.password: str = site.admin_password
 

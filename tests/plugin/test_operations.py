@@ -54,8 +54,9 @@ def test_a_declaration_with_a_gap_is_found() -> None:
 
 
 def test_the_protocol_names_the_same_operations(operations) -> None:
-    section = (ROOT / "docs" / "PROTOCOL.md").read_text("utf-8").split("## 3 Operations")[1]
-    tables = re.findall(r"^\| operation \|.*\n((?:\|.*\n)+)", section.split("## 4")[0], re.MULTILINE)
+    text = (ROOT / "docs" / "PROTOCOL.md").read_text("utf-8")
+    section = text.split("## 3 Operations")[1].split("## 4")[0]
+    tables = re.findall(r"^\| operation \|.*\n((?:\|.*\n)+)", section, re.MULTILINE)
     rows = [line for table in tables for line in table.splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`([a-z.]+)`", row.split("|")[1])}
     assert named == set(operations)

@@ -247,6 +247,7 @@ final class Siteagent_Change {
 			'outcome' => $answer['outcome'],
 			'reason'  => $answer['reason'],
 			'by'      => $order->approved_by(),
+			'plan'    => bin2hex( $order->digest() ),
 		);
 		$this->log->append( 'change_answered', $facts, 'dashboard' );
 		return $answer;
