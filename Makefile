@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test e2e unit lint format bench screenshots prepare images clean
+.PHONY: help run demo test e2e unit chaos lint format bench screenshots prepare images clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ e2e: images ## Only the end-to-end tests: real WordPress, real browser
 
 unit: $(VENV)/.dev ## Only the tests that need neither Docker nor a browser
 	$(BIN)/python -m pytest $(addprefix --ignore=tests/,e2e matrix plugin rigs wordpress)
+
+chaos: $(VENV)/.dev ## Hundreds of changes while workers, sites and replies break, with counts
+	@$(BIN)/python -m tests.chaos
 
 lint: $(VENV)/.dev ## Style, types and PHP syntax
 	$(BIN)/ruff check .

@@ -69,6 +69,8 @@ def propose(
         raise Invalid("wanted", "Choose at least one update.")
     if len(wanted) > MAX_TOGETHER:
         raise Invalid("wanted", f"At most {MAX_TOGETHER} updates at once.")
+    if len({one.kind == "core" for one in wanted}) > 1:
+        raise Invalid("wanted", "WordPress itself is proposed apart from everything else.")
     check_reason(reason)
     if not now < window.not_after <= window.not_before + LONGEST:
         raise Invalid("days", "Choose a time within the next two weeks.")

@@ -118,6 +118,8 @@ def test_wordpress_itself_is_reviewed_apart(as_ben, today, fake, config):
     assert "no copy is kept" in minor
     major = as_ben.get(f"/changes/new?site={today.id}&apart=core_major").text
     assert "Try it on a copy of the site first" in major
+    mixed = [want(today), f"{today.id}|core|6.8.2|core"]
+    assert as_ben.post("/changes/new", data={"want": mixed}).status_code == 422
     as_ben.post(
         f"/changes/new?site={today.id}&apart=core_minor",
         data={"want": f"{today.id}|core|6.8.2|core"},
