@@ -60,7 +60,13 @@ final class Siteagent_Component {
 				return ( new Siteagent_Language( $this->id ) )->stamp();
 		}
 		// get_bloginfo() would tell what this process was started with.
-		$source = is_readable( ABSPATH . WPINC . '/version.php' ) ? (string) file_get_contents( ABSPATH . WPINC . '/version.php' ) : '';
+		return is_readable( ABSPATH . WPINC . '/version.php' ) ? self::core_version( (string) file_get_contents( ABSPATH . WPINC . '/version.php' ) ) : '';
+	}
+
+	/**
+	 * The version that a text of wp-includes/version.php names; empty when it names none.
+	 */
+	public static function core_version( string $source ): string {
 		return 1 === preg_match( '/^\$wp_version\s*=\s*\'([^\']+)\'/m', $source, $found ) ? $found[1] : '';
 	}
 
@@ -146,6 +152,15 @@ final class Siteagent_Component {
 			set_site_transient( $transient, $known );
 		}
 		$look();
+	}
+
+	/**
+	 * Let WordPress ask for offers at the next occasion: it asked last while another version was on disk.
+	 */
+	public function forget_offers(): void {
+		if ( isset( self::LISTS[ $this->kind ] ) ) {
+			delete_site_transient( self::LISTS[ $this->kind ][0] );
+		}
 	}
 
 	/**

@@ -205,6 +205,7 @@ final class Siteagent_Run {
 		if ( true === $before['active'] && ! $component->is_active() && $before['version'] === $component->version() ) {
 			$component->activate( true === $before['network'] );
 		}
+		$component->forget_offers();
 		$evidence->close( $component, $probe->look() );
 		$after   = $evidence->after();
 		$is_same = $before['version'] === $after['version'] && $before['active'] === $after['active']
