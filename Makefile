@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Whole files side by side, two at once: most of them wait for servers of their own.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 .DEFAULT_GOAL := help
-.PHONY: help run demo test e2e unit lint format bench screenshots prepare images clean
+.PHONY: help run demo test e2e unit chaos lint format bench screenshots prepare images clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ e2e: images ## Only the end-to-end tests: real WordPress, real browser
 
 unit: $(VENV)/.dev ## Only the tests that need neither Docker nor a browser
 	$(PYTEST) $(addprefix --ignore=tests/,e2e matrix plugin rigs wordpress)
+
+chaos: $(VENV)/.dev ## Hundreds of changes while workers, sites and replies break, with counts
+	@$(BIN)/python -m tests.chaos
 
 lint: $(VENV)/.dev ## Style, types and PHP syntax
 	$(BIN)/ruff check .

@@ -13,6 +13,8 @@ from app.views import (
     agent,
     arrivals,
     audit,
+    changes,
+    components,
     connections,
     doctor,
     entrance,
@@ -21,8 +23,23 @@ from app.views import (
     guards,
     headers,
     people,
+    policies,
     sites,
     unsafe_requests,
+)
+
+_ROOMS = (
+    entrance,
+    account,
+    people,
+    sites,
+    connections,
+    components,
+    changes,
+    policies,
+    doctor,
+    audit,
+    agent,
 )
 
 # Larger than any form; a site's notice has a limit of its own.
@@ -46,7 +63,7 @@ def create_app(config: Config) -> Flask:
     guards.register(app)
     errors.register(app)
     filters.register(app)
-    for room in (entrance, account, people, sites, connections, doctor, audit, agent):
+    for room in _ROOMS:
         app.register_blueprint(room.bp)
     cli.register(app)
     return app

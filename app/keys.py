@@ -24,6 +24,7 @@ TOKEN_LIFE_S = 30 * 60
 KEY_BYTES = 32
 _PID_BYTES = 16
 _SEAL_NONCE_BYTES = 12
+_PLAN_SIGNATURE = b"siteagent/plan-sig/1\n"
 
 
 class SealBroken(Exception):
@@ -220,7 +221,12 @@ def plan_digest(plan: bytes) -> bytes:
 
 def sign_plan(seed: bytes, plan: bytes) -> bytes:
     """The dashboard's Ed25519 signature over the exact bytes of a plan."""
-    return sign(seed, b"siteagent/plan-sig/1\n" + plan_digest(plan))
+    return sign(seed, _PLAN_SIGNATURE + plan_digest(plan))
+
+
+def verify_plan(public: bytes, plan: bytes, signature: bytes) -> bool:
+    """Whether this is the dashboard's signature over the exact bytes of a plan."""
+    return verify(public, _PLAN_SIGNATURE + plan_digest(plan), signature)
 
 
 def key_id(th: bytes, generation: int = 1) -> str:

@@ -30,6 +30,7 @@ __all__ = ["Channel", "Fault", "Look", "Reply", "SiteError", "call", "call_beare
 
 DEADLINE_S = 20.0
 LOOK_S = 8.0
+_SILENCE_S = 10.0
 MAX_REPORT_BYTES = 2 * 1024 * 1024
 MAX_REPLY_BYTES = 64 * 1024
 MAX_BY_CHARS = 120
@@ -247,7 +248,10 @@ def _clock_offset(why: SiteError, now: Callable[[], datetime]) -> int | None:
 
 def _exchange(url: str, headers: dict[str, str], body: bytes, limit: int, way: _Way) -> Received:
     """Send and read, raising SiteError for whatever happens below the level of a reply."""
-    limits = egress.Limits(total_s=way.deadline_s)
+    # A site at work says nothing until it is done: whoever waits longer bears longer silence.
+    limits = egress.Limits(
+        total_s=way.deadline_s, between_bytes_s=max(_SILENCE_S, way.deadline_s - DEADLINE_S)
+    )
     if way.server_login:
         headers = {**headers, "Authorization": _basic(way.server_login)}
     with egress.session(

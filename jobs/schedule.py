@@ -43,6 +43,8 @@ def scheduler(connection: Redis) -> CronScheduler:
         sweep.lost_syncs,
         sweep.lost_rotations,
         sweep.lost_examinations,
+        sweep.lost_changes,
+        sweep.due_policies,
     ):
         # A round nobody began within its minute is replaced by the next one.
         options = {**queue.OPTIONS, "ttl": EVERY_S}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain import inventory, pairing, revocation, rotation
+from app.domain import execution, inventory, pairing, policies, revocation, rotation
 from app.domain.doctor import asking
 from app.models.base import utcnow
 from jobs import surroundings
@@ -36,3 +36,13 @@ def lost_rotations() -> int:
 def lost_examinations() -> int:
     with surroundings():
         return asking.recover(utcnow())
+
+
+def lost_changes() -> int:
+    with surroundings():
+        return execution.recover(utcnow())
+
+
+def due_policies() -> int:
+    with surroundings() as config:
+        return policies.apply(utcnow()) + policies.release_due(config, utcnow())

@@ -8,10 +8,13 @@ from rq.serializers import JSONSerializer
 from rq.worker_pool import WorkerPool
 
 # Imported before the first fork, so that no job has to.
+import jobs.check_change
 import jobs.examine_site
 import jobs.pair_site
 import jobs.rotate_keys
+import jobs.run_change
 import jobs.say_goodbye
+import jobs.settle_change
 import jobs.sweep
 import jobs.sync_site  # noqa: F401
 from app import queue

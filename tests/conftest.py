@@ -14,7 +14,7 @@ from app.domain.actor import Actor
 from app.models import migrate
 from app.models.base import db, is_postgres, use_database
 from app.models.sites import Site
-from tests.factories import make_member, make_site, pair, report
+from tests.factories import make_member, make_site, pair, read_report, report
 from tests.fakes import Clock, FakeSite, RecordingQueue, at
 
 # Names a PostgreSQL database of which the tests drop everything. When it is set,
@@ -97,3 +97,11 @@ def paired(site: Site, fake: FakeSite, ana: Actor, config: Config, jobs: Recordi
     pair(site, fake, by=ana, config=config)
     jobs.jobs.clear()
     return site
+
+
+@pytest.fixture
+def ready(paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> Site:
+    """The same site, after its first report: one plugin of it may be updated."""
+    read_report(paired, fake, config=config)
+    jobs.jobs.clear()
+    return paired

@@ -7,15 +7,19 @@ from functools import cache
 from typing import Any
 
 from app.config import Config
-from app.domain import inventory, pairing, passwords, sites
+from app.domain import approvals, changes, dry_runs, execution, inventory, pairing, passwords, sites
 from app.domain.actor import Actor
+from app.domain.changes import Wanted, Window
+from app.domain.eligibility import SCOPES
 from app.models.accounts import Member
 from app.models.base import utcnow
+from app.models.changes import Change
 from app.models.reports import Sync
 from app.models.sites import Site
 from tests.fakes import FakeSite
 
 URL = "https://bakery.example"
+AKISMET = "akismet/akismet.php"
 PASSWORD = "correct horse battery staple"
 
 
@@ -61,6 +65,36 @@ def read_report(site: Site, fake: FakeSite, *, config: Config) -> Sync:
     return Sync.get_by_id(sync.id)
 
 
+def propose(
+    site: Site, by: Actor, now: datetime, ident: str = AKISMET, to: str = "5.3.1", **more: Any
+) -> Change:
+    """An update of one plugin, still to be checked by the site."""
+    wanted = [Wanted(site, more.pop("kind", "plugin"), ident, to)]
+    told = {"reason": "", "window": Window.usual(now), **more}
+    return changes.propose(wanted, by=by, now=now, **told)[0]
+
+
+def check(change: Change, fake: FakeSite, config: Config) -> Change:
+    """The dry run, as the worker does it."""
+    dry_runs.run(change.id, config=config, call=fake.call, now=fake.clock)
+    change.refresh()
+    return change
+
+
+def approve(change: Change, by: Actor, config: Config, now: datetime) -> Change:
+    """By somebody who has just typed their password, of what is proposed right now."""
+    approvals.approve(change, by=by, seen=change.digest, confirmed_at=now, config=config, now=now)
+    change.refresh()
+    return change
+
+
+def run_change(change: Change, fake: FakeSite, config: Config) -> str:
+    """What the worker does with a change that is queued."""
+    state = execution.run(change.id, config=config, call=fake.call, look=fake.look, now=fake.clock)
+    change.refresh()
+    return state
+
+
 def plugin(ident: str = "akismet/akismet.php", **changes: Any) -> dict[str, Any]:
     return {
         "id": ident,
@@ -73,6 +107,8 @@ def plugin(ident: str = "akismet/akismet.php", **changes: Any) -> dict[str, Any]
         "requires_wp": "5.8",
         "requires_php": "5.6.20",
         "update_uri": "",
+        "vcs": False,
+        "writable": True,
         **changes,
     }
 
@@ -133,6 +169,11 @@ def report(**changes: Any) -> dict[str, Any]:
             "filesystem": "direct",
             "file_mods": True,
             "auto_updater": True,
+        },
+        "agent": {
+            "scopes": dict.fromkeys(SCOPES, True),
+            "approval_here": False,
+            "rollback": True,
         },
         **changes,
     }

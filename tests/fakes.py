@@ -36,7 +36,9 @@ from app.keys import (
 )
 from app.protocol import NOTE_TAG, ProtocolError, b64u, canonical, from_b64u
 from app.replies import Received
-from app.siteclient import Channel, Reply
+from app.siteclient import Channel, Look, Reply
+from app.trace import Trace
+from tests.fake_changes import Changing, ProcessKilled, Refusal
 
 UNAUTHORIZED = (401, {"Content-Type": "application/json"}, b'{"siteagent":1,"code":"unauthorized"}')
 MAX_HELLOS = 10
@@ -104,6 +106,9 @@ class FakeSite:
     clock_ahead_s: int = 0
     closed_endpoints: set[str] = field(default_factory=set)
     during: Callable[[str], None] | None = None
+    changes: Changing = field(default_factory=Changing)
+    uuid: str = "6f1e3c1e-0000-4000-8000-000000000001"
+    front_page: tuple[int, bytes] = (200, b"<!doctype html><title>Bakery</title>")
     _pending: _Paired | None = None
     _pairing_keys: PairingKeys | None = None
     _gone: dict[str, str] = field(default_factory=dict)
@@ -202,7 +207,10 @@ class FakeSite:
             created=self._time(),
             nonce=protocol.new_nonce(),
         )
-        status, headers, answer = self.receive(request)
+        try:
+            status, headers, answer = self.receive(request)
+        except ProcessKilled as why:
+            raise SiteError(Fault.broken_off, {"detail": "the process was killed"}) from why
         if op in self.losing:
             self.losing.discard(op)
             raise SiteError(Fault.broken_off, {"detail": "the reply was lost"})
@@ -213,6 +221,13 @@ class FakeSite:
         now = self.clock()
         offset_s = site_time - int(now.timestamp())
         return Reply(status, document, answer, now, now, 7, request.body, offset_s)
+
+    def look(self, url: str, **_: object) -> Look:
+        """What siteclient.look does: a visitor asks for the front page."""
+        status, body = self.front_page
+        headers = {"Content-Type": "text/html; charset=UTF-8"}
+        received = Received(status, headers, body, False, 2**18, "127.0.0.1", ())
+        return Look(url, Trace(), received=received)
 
     def call_bearer(
         self, endpoint: str, document: dict[str, Any], **_: object
@@ -281,9 +296,16 @@ class FakeSite:
             "ping": lambda _document, _body: {"time": self._time(), "plugin": "0.1.0"},
             "report": self._report,
             "keys.rotate": self._rotate,
+            "change.check": lambda document, _body: self.changes.answer(self, document),
+            "change.run": lambda document, _body: self.changes.answer(self, document),
+            "change.status": lambda document, _body: self.changes.answer(self, document),
             "revoke": lambda document, _body: self._revoke(document),
         }
-        answer = handlers[op](document, body)
+        try:
+            answer = handlers[op](document, body)
+        except Refusal as why:
+            error = {"code": why.code, "message": "as the protocol says", **why.facts}
+            return 403, canonical({"v": 1, "ok": False, "op": op, "error": error})
         if answer is None:
             error = {"code": "pairing_closed", "message": "no"}
             return 403, canonical({"v": 1, "ok": False, "op": op, "error": error})
@@ -303,7 +325,7 @@ class FakeSite:
             "e_s": b64u(self._exchange.public),
             "sign_s": b64u(signing_public(self._signing_key)),
             "site": {
-                "uuid": "6f1e3c1e-0000-4000-8000-000000000001",
+                "uuid": self.uuid,
                 "home": self.says_home or self.home,
                 "endpoints": self.endpoints,
                 "wp": "6.8.1",

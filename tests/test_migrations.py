@@ -14,8 +14,10 @@ from app.models import migrate
 from app.models.accounts import LoginFailure, Member, MemberSession
 from app.models.audit import Entry
 from app.models.base import db, use_database
+from app.models.changes import Change
 from app.models.examinations import Examination
 from app.models.installation import Setting
+from app.models.policies import Held, Policy
 from app.models.reports import Component, Report, Sync
 from app.models.rotations import Rotation
 from app.models.sites import ACTIVE, NEW, STATES, Client, NoticeNonce, Pairing, Site
@@ -37,6 +39,9 @@ MODELS = [
     Component,
     Rotation,
     Examination,
+    Policy,
+    Held,
+    Change,
 ]
 NOW = at("2026-11-24 10:00")
 

@@ -7,20 +7,33 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from peewee import IntegrityError
+
 from app import queue
 from app.config import Config
-from app.domain import accounts, audit, inventory, links, pairing, throttle
+from app.domain import accounts, approvals, audit, changes, inventory, links, pairing, throttle
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
 from app.domain.errors import OpsError
 from app.domain.events import SiteCalled
 from app.domain.throttle import Browser
 from app.models.accounts import Member
 from app.models.base import db, transaction, use_database
+from app.models.changes import APPROVED, CANCELLED, PROPOSED, RUNNING, Change
 from app.models.installation import Setting
 from app.models.reports import ASKING, QUEUED, Sync
-from app.models.sites import Pairing, Site
-from tests.factories import PASSWORD, make_member, make_site
-from tests.fakes import Clock, RecordingQueue, at
+from app.models.sites import SECOND, Client, Pairing, Site
+from tests.factories import (
+    PASSWORD,
+    approve,
+    check,
+    make_member,
+    make_site,
+    plugin,
+    propose,
+    read_report,
+)
+from tests.fakes import Clock, FakeSite, RecordingQueue, at
 
 RACERS = 3
 GUESSED = 30
@@ -134,6 +147,45 @@ def settle(config: Config) -> str:
     return Setting.write_once("shared", str(multiprocessing.current_process().pid))
 
 
+def release(config: Config, change_id: int, people: dict[int, Actor]) -> str:
+    """Each racer is somebody else, or whoever comes first in `people`."""
+    number = multiprocessing.current_process()._identity[0]
+    by = people[number % len(people)]
+    change = Change.get_by_id(change_id)
+    try:
+        approvals.approve(
+            change, by=by, seen=change.digest, confirmed_at=NOW, config=config, now=NOW
+        )
+    except OpsError as refusal:
+        return type(refusal).__name__
+    return by.name
+
+
+def release_or_cancel(config: Config, change_id: int, by: Actor) -> str:
+    change = Change.get_by_id(change_id)
+    try:
+        if multiprocessing.current_process()._identity[0] % 2:
+            changes.cancel(change, by=by, now=NOW)
+            return "cancelled"
+        approvals.approve(
+            change, by=by, seen=change.digest, confirmed_at=NOW, config=config, now=NOW
+        )
+    except OpsError as refusal:
+        return type(refusal).__name__
+    return "approved"
+
+
+def claim_change(config: Config, change_ids: list[int]) -> bool:
+    """Each racer wants one of these to run."""
+    number = multiprocessing.current_process()._identity[0]
+    change = Change.get_by_id(change_ids[number % len(change_ids)])
+    try:
+        with transaction():
+            return change.claim(NOW, NOW + timedelta(minutes=4))
+    except IntegrityError:
+        return False
+
+
 def test_appends_end_in_one_chain(database: Config) -> None:
     race(append, database)
     report = audit.verify_chain()
@@ -198,3 +250,66 @@ def test_guessing_at_once_gets_no_more_tries(database: Config) -> None:
 
 def test_a_setting_has_one_value_for_all(database: Config) -> None:
     assert len(set(race(settle, database))) == 1
+
+
+# ---- changes ----
+
+
+@pytest.fixture
+def change(ready: Site, ben: Actor, fake: FakeSite, config: Config) -> Change:
+    """Ben's proposal, which the site could do."""
+    return check(propose(ready, ben, NOW), fake, config)
+
+
+def test_a_change_is_released_by_one_person(
+    change: Change, ana: Actor, ben: Actor, config: Config
+) -> None:
+    results = race(release, config, change.id, {0: ana, 1: ben, 2: ana})
+    assert results.count("ChangeWentStale") == RACERS - 1
+    found = Change.get_by_id(change.id)
+    assert found.state == APPROVED
+    assert found.decided_by in results
+
+
+def test_a_proposer_never_wins_where_two_are_asked_for(
+    change: Change, ready: Site, ana: Actor, ben: Actor, config: Config
+) -> None:
+    client = Client.named("Bakery Ltd")
+    client.ask_for(SECOND)
+    Site.update(client=client).execute()
+    race(release, config, change.id, {0: ben, 1: ben, 2: ana})
+    found = Change.get_by_id(change.id)
+    assert (found.state, found.decided_by) == (APPROVED, "Ana")
+
+
+def test_releasing_and_cancelling_at_once_is_one_of_the_two(
+    change: Change, ana: Actor, config: Config
+) -> None:
+    results = race(release_or_cancel, config, change.id, ana)
+    found = Change.get_by_id(change.id)
+    assert found.state in (APPROVED, CANCELLED)
+    # What was approved first may still be cancelled, never the other way round.
+    assert results.count("approved") <= 1
+    assert results.count("cancelled") <= 1
+    assert (found.state == CANCELLED) is ("cancelled" in results)
+    assert found.state != PROPOSED
+
+
+def test_a_change_is_begun_by_one_worker(change: Change, ana: Actor, config: Config) -> None:
+    approve(change, ana, config, NOW)
+    assert sorted(race(claim_change, config, [change.id])) == [False, False, True]
+
+
+def test_of_two_changes_of_a_site_one_is_begun(
+    ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config
+) -> None:
+    fake.report["plugins"].append(plugin("shop/shop.php", version="1.0"))
+    offer = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "version": "2.0"}
+    fake.report["updates"]["plugins"].append(offer)
+    read_report(ready, fake, config=config)
+    both = [propose(ready, ben, NOW), propose(ready, ben, NOW, "shop/shop.php", "2.0")]
+    for one in both:
+        approve(check(one, fake, config), ana, config, NOW)
+    results = race(claim_change, config, [one.id for one in both])
+    assert sorted(results) == [False, False, True]
+    assert Change.select().where(Change.state == RUNNING).count() == 1

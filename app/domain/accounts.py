@@ -13,6 +13,7 @@ from app.domain import access, audit, links, passwords, sessions, throttle
 from app.domain.actor import SYSTEM, Actor
 from app.domain.errors import Conflict, Invalid, LinkNoLongerValid, NotFound, StaleState
 from app.domain.events import (
+    IdentityConfirmed,
     InvitationIssued,
     MemberCreated,
     MemberDisabled,
@@ -223,6 +224,27 @@ def change_password(
         sessions.end_all(member, by=by, now=now)
         audit.record(PasswordChanged(member_id=member.id), by, now=now)
         return sessions.begin(member, browser, now=now)
+
+
+def confirm(
+    presence: Presence, *, password: str, browser: Browser, config: Config, now: datetime
+) -> None:
+    """Show that it is still this person: what needs that may be done for a quarter of an hour.
+
+    Guessing is as slow here as at the door. Raises Invalid.
+    """
+    member = presence.member
+    by = Actor.of(member, browser.ip)
+    access.require(by, "account")
+    account = f"confirmation of {member.email}"
+    subject = throttle.begin(account, browser, config=config, now=now)
+    if subject is None or not passwords.matches(member.password_hash, password):
+        raise Invalid("password", _NOT_THE_PRESENT_ONE)
+    with transaction():
+        throttle.forgive(subject)
+        if not presence.session.confirm(now):
+            raise StaleState("Your session has ended. Sign in again.")
+        audit.record(IdentityConfirmed(session_id=presence.session.id), by, now=now)
 
 
 # ---- what is typed ----

@@ -32,7 +32,7 @@ from app.models.sites import (
     Site,
 )
 from app.protocol import ProtocolError, from_b64u
-from app.siteclient import Channel, Fault, Reply, SiteError
+from app.siteclient import DEADLINE_S, Channel, Fault, Reply, SiteError
 
 Call = Callable[..., Reply]
 BearerCall = Callable[..., tuple[int, dict[str, Any] | None]]
@@ -104,12 +104,21 @@ class Outcome:
 
 
 def ask(
-    channel: Channel, op: str, arguments: dict[str, Any], *, by: str, config: Config, call: Call
+    channel: Channel,
+    op: str,
+    arguments: dict[str, Any],
+    *,
+    by: str,
+    config: Config,
+    call: Call,
+    patience_s: float = DEADLINE_S,
 ) -> Outcome:
     """Call the site once and return what came of it; raises nothing a site can cause."""
     began = time.monotonic()
     try:
-        reply = call(channel, op, arguments, by=by, allow_nets=config.allow_nets)
+        reply = call(
+            channel, op, arguments, by=by, allow_nets=config.allow_nets, deadline_s=patience_s
+        )
     except SiteError as error:
         return Outcome(op, round((time.monotonic() - began) * 1000), error=error)
     return Outcome(op, reply.elapsed_ms, document=reply.document, reply=reply)

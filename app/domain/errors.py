@@ -19,6 +19,10 @@ class Forbidden(OpsError):
         self.verb = verb
 
 
+class NotConfirmed(OpsError):
+    """This person has to show that it is them before they may do that."""
+
+
 class NotFound(OpsError):
     """There is no such thing, or it is not theirs to know of."""
 
@@ -49,3 +53,7 @@ class NotPaired(Conflict):
 
 class AlreadyPaired(Conflict):
     """The site has a connection already; revoke it first."""
+
+
+class ChangeWentStale(StaleState):
+    """The change is not, or not any more, what this person was shown."""

@@ -93,6 +93,13 @@ class PasswordChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IdentityConfirmed(Event):
+    """Somebody signed in typed their password again."""
+
+    session_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemberDisabled(Event):
     member_id: int
     name: str
@@ -283,6 +290,159 @@ class ConnectionExamined(Event):
     verdict: str
     blocker: str
     requests: int
+
+
+# ---- changes ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeProposed(Event):
+    """A change is to be checked by the site and then approved; what it is of never changes."""
+
+    change_id: int
+    name: str
+    ident: str
+    from_version: str
+    to_version: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeChecked(Event):
+    """The site said in a dry run that it could do this; the digest is of the exact document."""
+
+    change_id: int
+    name: str
+    to_version: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeApproved(Event):
+    change_id: int
+    name: str
+    to_version: str
+    digest: str
+    how: str
+    approver: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeRejected(Event):
+    change_id: int
+    name: str
+    to_version: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeCancelled(Event):
+    change_id: int
+    name: str
+    to_version: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeExpired(Event):
+    change_id: int
+    name: str
+    to_version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeStarted(Event):
+    change_id: int
+    name: str
+    to_version: str
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeUnsettled(Event):
+    """What came of it is not known: the answer was lost, or is not one that could be believed."""
+
+    change_id: int
+    name: str
+    to_version: str
+    fault: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeWaiting(Event):
+    """The site asks its own administrator first."""
+
+    change_id: int
+    name: str
+    to_version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeEnded(Event):
+    """What came of it, by the site's signed evidence. `how` is 'answer', 'status', 'dry_run', or
+    'here' where Aura itself refused before anything was sent."""
+
+    change_id: int
+    name: str
+    to_version: str
+    outcome: str
+    reason: str
+    how: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentClosed(Event):
+    """Somebody looked after a change that did not end well, and lets others go on."""
+
+    change_id: int
+    name: str
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentHeld(Event):
+    ident: str
+    reason: str
+    until: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentReleased(Event):
+    ident: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyMade(Event):
+    """A standing approval: what it covers stands here whole, so that the trail needs no table."""
+
+    policy_id: int
+    name: str
+    scopes: str
+    steps: str
+    covers: str
+    window: str
+    expires_at: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyConfirmed(Event):
+    policy_id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyEnded(Event):
+    policy_id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalsChanged(Event):
+    """How changes to a client's sites are approved from now on."""
+
+    client: str
+    approvals: str
 
 
 # ---- parting ----

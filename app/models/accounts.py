@@ -127,6 +127,15 @@ class MemberSession(BaseModel):
         self.refresh()
         return won
 
+    def confirm(self, now: datetime) -> bool:
+        """Note that the person showed who they are; False if the session has ended."""
+        query = MemberSession.update(confirmed_at=now).where(
+            MemberSession.id == self.id, MemberSession.ended_at.is_null()
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
     def saw(self, now: datetime) -> None:
         """Note that somebody is there, unless the session ended meanwhile."""
         MemberSession.update(last_seen_at=now).where(

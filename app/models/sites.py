@@ -75,11 +75,27 @@ FORKED = "forked"
 SORTS = ("name", "client", "state", "offers", "last_good", "added")
 
 
+# Client.approvals: whether whoever proposed a change to this client's sites may release it.
+SELF = "self"
+SECOND = "second"
+APPROVALS = (SELF, SECOND)
+
+
 class Client(BaseModel):
-    """Whose sites these are."""
+    """Whose sites these are, and how changes to them are approved."""
 
     id = AutoField()
     name = CharField(max_length=120, unique=True)
+    approvals = CharField(max_length=16, default=SELF)
+
+    def ask_for(self, approvals: str) -> bool:
+        """Have changes approved that way from now on; False if they are already."""
+        query = Client.update(approvals=approvals).where(
+            Client.id == self.id, Client.approvals != approvals
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
 
     @classmethod
     def named(cls, name: str) -> Client:
@@ -101,6 +117,7 @@ class Site(BaseModel):
 
     id = AutoField()
     client = ForeignKeyField(Client, null=True, backref="sites", on_delete="RESTRICT")
+    client_id: int | None
     name = CharField(max_length=120)
     url = CharField(max_length=2000)
     state = CharField(max_length=32, default=NEW, index=True)
@@ -168,6 +185,11 @@ class Site(BaseModel):
     @property
     def is_paired(self) -> bool:
         return self.state in MAY_CALL
+
+    @property
+    def approvals(self) -> str:
+        """How changes to this site are approved; a site without a client asks for nobody else."""
+        return self.client.approvals if self.client else SELF
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
         """Go to state `to` if the row still is in one of `when`; False if it is not."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from flask import Flask, Response, current_app, g, render_template, request
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    flash,
+    g,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
@@ -18,12 +28,13 @@ from app.domain.errors import (
     Forbidden,
     Invalid,
     LinkNoLongerValid,
+    NotConfirmed,
     NotFound,
     OpsError,
 )
 from app.domain.events import AccessRefused, FormRefused
 from app.models.base import utcnow
-from app.views.guards import me
+from app.views.guards import me, page_they_came_from
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,7 @@ class Reporting(Flask):
 
 def register(app: Flask) -> None:
     app.register_error_handler(OpsError, _refusal)
+    app.register_error_handler(NotConfirmed, _ask_who_it_is)
     app.register_error_handler(CSRFError, _form_refused)
     app.register_error_handler(SecurityError, _wrong_host)
     app.register_error_handler(InternalServerError, _failure)
@@ -112,6 +124,12 @@ def _refusal(error: OpsError) -> ResponseReturnValue:
     if isinstance(error, Forbidden):
         audit.record_refusal(AccessRefused(verb=error.verb), _somebody(), now=utcnow())
     return _render(page, error.message)
+
+
+def _ask_who_it_is(error: NotConfirmed) -> ResponseReturnValue:
+    """Not a refusal: the same button works once the password was typed."""
+    flash(error.message, "info")
+    return redirect(url_for("account.confirm", next=page_they_came_from()), 303)
 
 
 def _form_refused(error: CSRFError) -> ResponseReturnValue:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask
+
+from app.domain.candidates import translation_ident
+from app.domain.versions import is_above
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
 # Every browser claims to be the older ones too, so the youngest mark goes first.
@@ -110,17 +112,6 @@ def without_scheme(url: str) -> str:
     return url.removeprefix("https://").removeprefix("http://")
 
 
-def is_above(required: str, present: str) -> bool:
-    """Whether version `required` is newer than `present`; compares the leading numbers only."""
-    wanted, had = _numbers(required), _numbers(present)
-    return bool(wanted and had) and wanted > had + (0,) * len(wanted)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    found = re.match(r"\d+(\.\d+)*", version, re.ASCII)
-    return tuple(int(part[:9]) for part in found.group().split(".")) if found else ()
-
-
 def browser_name(agent: str) -> str:
     """`Firefox on Linux`: enough of a browser's long name to recognise one's own."""
     browser = next((name for mark, name in _BROWSERS if mark in agent), "")
@@ -146,6 +137,7 @@ _FILTERS = (
     stamp,
     without_scheme,
     is_above,
+    translation_ident,
     browser_name,
     from_json,
 )

@@ -13,12 +13,13 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 from werkzeug.exceptions import HTTPException
 
-from app.domain import access, sessions
+from app.domain import access, changes, sessions
 from app.domain.actor import Actor
 from app.domain.errors import Forbidden, NotFound
 from app.domain.sessions import Presence
 from app.domain.throttle import Browser
 from app.models.base import utcnow
+from app.models.changes import Change
 from app.models.sites import Site
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
@@ -128,6 +129,14 @@ def _page_of_this_request() -> str:
     return request.path
 
 
+def page_they_came_from() -> str:
+    """The page of Aura whose form was sent, or home."""
+    parts = urlsplit(request.referrer or "")
+    if parts.netloc != request.host:
+        return "/"
+    return safe_next(f"{parts.path}?{parts.query}" if parts.query else parts.path)
+
+
 def safe_next(path: str | None) -> str:
     """`path` if it leads to a page of Aura, otherwise home.
 
@@ -167,3 +176,8 @@ def load_site(site_id: int) -> Site:
     if site is None:
         raise NotFound("There is no such site. It may have been removed from the list.")
     return site
+
+
+def load_change(change_id: int) -> Change:
+    """The change of that id. Raises NotFound, also when its site was removed from the list."""
+    return changes.known(change_id)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.domain import candidates
+from app.domain.candidates import Candidate
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.reports import KINDS, Component, Report, Sync
@@ -130,6 +132,7 @@ class SitePage:
     components: dict[str, list[Component]]
     entries: list[Entry]
     parting: Parting
+    candidates: list[Candidate]
     now: datetime
 
     @property
@@ -170,6 +173,19 @@ class SitePage:
             return None
         is_news = self.now - token.closed_at < _NEWS
         return token if is_news and (ended_at is None or token.closed_at > ended_at) else None
+
+    @property
+    def by_component(self) -> dict[tuple[str, str], Candidate]:
+        """Whether each may be updated; WordPress, offered in several versions, is in `core`."""
+        return {(one.target.kind, one.target.ident): one for one in self.candidates}
+
+    @property
+    def core(self) -> dict[str | None, Candidate]:
+        return {one.target.offered: one for one in self.candidates if one.target.kind == "core"}
+
+    @property
+    def may_propose_anything(self) -> bool:
+        return any(one.may_be_proposed for one in self.candidates)
 
     @property
     def offers(self) -> dict[str, int]:
@@ -220,6 +236,7 @@ def site_page(site: Site, *, now: datetime | None = None) -> SitePage:
         components={kind: [one for one in listed if one.kind == kind] for kind in KINDS},
         entries=Entry.newest(site_id=site.id, limit=_RECENT_ENTRIES),
         parting=_parting(site),
+        candidates=candidates.on_site(site, now or utcnow()) if report else [],
         now=now or utcnow(),
     )
 

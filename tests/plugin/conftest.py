@@ -12,18 +12,12 @@ import pytest
 
 # What a web request would have set; WordPress and its plugins read it.
 _AROUND = """<?php
-$_SERVER += array('REQUEST_URI' => %(path)s, 'REQUEST_METHOD' => 'GET', 'SERVER_PROTOCOL' => 'HTTP/1.1');
+$_SERVER += array('REQUEST_URI' => %(path)s, 'REQUEST_METHOD' => 'GET');
+$_SERVER += array('SERVER_PROTOCOL' => 'HTTP/1.1');
 $_SERVER['HTTP_HOST'] = %(host)s;
 $_SERVER['SERVER_SOFTWARE'] = 'Apache';
 require %(load)s;
 require_once ABSPATH . 'wp-admin/includes/plugin.php';
-if (is_plugin_active('siteagent/siteagent.php')) {
-    foreach (array('includes', 'admin') as $folder) {
-        foreach (glob(WP_PLUGIN_DIR . "/siteagent/$folder/class-*.php") as $file) {
-            require_once $file;
-        }
-    }
-}
 $value = (function () {
 %(code)s
 })();
@@ -40,6 +34,7 @@ class RealWordPress:
     def __init__(self, site: Any, url: str = "") -> None:
         self._site = site
         self.url: str = url or site.url
+        self.container: str = site.container
         self.admin: str = site.admin_user
         self.password: str = site.admin_password
 

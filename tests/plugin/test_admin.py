@@ -18,8 +18,10 @@ FORMS = (
     "siteagent_disconnect",
     "siteagent_follow",
     "siteagent_silent",
+    "siteagent_scopes",
+    "siteagent_decide",
 )
-TABS = ("", "&tab=data", "&tab=log", "&step=token", "&step=consent", "&step=disconnect")
+TABS = ("", "&tab=may", "&tab=data", "&tab=log", "&step=token", "&step=consent", "&step=disconnect")
 
 
 @pytest.fixture
@@ -94,7 +96,7 @@ def test_a_token_is_pasted_seen_through_and_agreed_to(wp, ana):
     token = new_token(wp.url)
     consent = words(paste(ana, token.text()))
     assert ORIGIN in consent
-    assert "Nothing else: this version cannot change anything on this site." in consent
+    assert "It can change nothing unless you allow it here afterwards" in consent
     assert "A WordPress account, a login or a password" in consent
     waiting = words(ana.submit(ana.page("&step=consent").text, "siteagent_accept"))
     assert f"Waiting for {ORIGIN}" in waiting

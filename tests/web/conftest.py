@@ -17,7 +17,10 @@ from app.domain.actor import Actor
 from app.domain.throttle import Browser
 from app.models.accounts import Member
 from app.models.base import db, utcnow
-from tests.fakes import RecordingQueue
+from app.models.changes import Change
+from app.models.sites import Site
+from tests.factories import check, propose, read_report
+from tests.fakes import FakeSite, RecordingQueue
 
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -92,3 +95,18 @@ def as_cleo(app: Flask, cleo: Actor, ana: Actor) -> Person:
 def as_nobody(app: Flask) -> Any:
     """Somebody who is not signed in."""
     return app.test_client()
+
+
+@pytest.fixture
+def today(paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> Site:
+    """A paired site that has just reported: pages judge by the clock on the wall."""
+    fake.clock.now = utcnow()
+    read_report(paired, fake, config=config)
+    jobs.jobs.clear()
+    return paired
+
+
+@pytest.fixture
+def proposed(today: Site, ben: Actor, fake: FakeSite, config: Config) -> Change:
+    """Ben proposed an update of it, and the site could do it."""
+    return check(propose(today, ben, fake.clock(), reason="closes a hole"), fake, config)

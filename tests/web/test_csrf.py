@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from app.models.audit import Entry
@@ -26,7 +28,8 @@ def unsafe_paths(app):
 
 
 def _values(rule):
-    return {name: "x" if name == "token" else 1 for name in rule.arguments}
+    named = {"token": "x", "batch": UUID(int=1)}
+    return {name: named.get(name, 1) for name in rule.arguments}
 
 
 def test_a_form_of_our_own_is_accepted(as_ben, jobs):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from app.domain import access
@@ -14,20 +16,45 @@ NEEDS = {
     "account.change_password": "account",
     "account.end_session": "account",
     "account.end_other_sessions": "account",
+    "account.confirm": "account",
+    "account.confirm_identity": "account",
     "audit.index": "audit",
     "audit.site": "audit",
     "connections.rotate": "pair",
     "connections.follow": "pair",
     "connections.server_login": "pair",
     "connections.keep_server_login": "pair",
+    "changes.index": "see",
+    "changes.new": "propose",
+    "changes.propose": "propose",
+    "changes.show": "see",
+    "changes.progress": "see",
+    "changes.approve": "approve",
+    "changes.reject": "approve",
+    "changes.cancel": "propose",
+    "changes.close": "approve",
+    "changes.together": "see",
+    "changes.approve_together": "approve",
+    "components.history": "see",
+    "components.hold": "propose",
+    "components.release": "propose",
     "doctor.examine": "sync",
     "doctor.progress": "see",
     "entrance.sign_out": "account",
+    "keys.rotate": "pair",
+    "keys.follow": "pair",
+    "keys.server_login": "pair",
+    "keys.keep_server_login": "pair",
     "people.index": "people",
     "people.invite": "people",
     "people.renew": "people",
     "people.disable": "people",
     "people.enable": "people",
+    "policies.index": "see",
+    "policies.make": "policies",
+    "policies.confirm": "approve",
+    "policies.end": "approve",
+    "policies.ask_for": "policies",
     "sites.index": "see",
     "sites.new": "pair",
     "sites.add": "pair",
@@ -45,15 +72,19 @@ NEEDS = {
 }
 # role: what it may. Everything else it may not.
 MAY = {
-    "owner": {"account", "see", "audit", "pair", "sync", "revoke", "people"},
-    "operator": {"account", "see", "audit", "pair", "sync", "revoke"},
+    "owner": {
+        *("account", "see", "audit", "pair", "sync", "revoke", "propose", "approve"),
+        *("people", "policies"),
+    },
+    "operator": {"account", "see", "audit", "pair", "sync", "revoke", "propose", "approve"},
     "viewer": {"account", "see", "audit"},
 }
 
 
 def ask(person, app, endpoint):
     rule = next(app.url_map.iter_rules(endpoint))
-    values = {name: "x" if name == "token" else 4711 for name in rule.arguments}
+    named = {"token": "x", "batch": UUID(int=4711)}
+    values = {name: named.get(name, 4711) for name in rule.arguments}
     method = "POST" if "POST" in rule.methods else "GET"
     path = app.url_map.bind("localhost").build(endpoint, values, method)
     return person.post(path) if method == "POST" else person.get(path)

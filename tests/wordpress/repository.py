@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_FIXTURES = Path(__file__).parents[1] / "php-fixtures"
+FIXTURES = Path(__file__).parents[1] / "php-fixtures"
 _DOWNLOADS = "srv/wordpress.org/downloads.wordpress.org"
 _PHP = Path(__file__).with_name("php")
 _HEADER = re.compile(r"^[ \t/*#@]*(?P<name>[A-Z][A-Za-z ]+):(?P<value>.*)$", re.MULTILINE)
@@ -25,7 +25,7 @@ _EMPTY_MO = struct.pack("<7I", 0x950412DE, 0, 0, 28, 28, 0, 28)
 _LANGUAGE = "de_DE"
 _HOSTILE = ("friendly-reviews",)
 
-OFFERS: dict[str, Any] = json.loads((_FIXTURES / "offers.json").read_text("utf-8"))
+OFFERS: dict[str, Any] = json.loads((FIXTURES / "offers.json").read_text("utf-8"))
 
 
 def repository_files() -> Iterator[tuple[str, bytes]]:
@@ -33,9 +33,9 @@ def repository_files() -> Iterator[tuple[str, bytes]]:
     yield "srv/wordpress.org/api.php", (_PHP / "api.php").read_bytes()
     yield "srv/wordpress.org/catalogue.json", json.dumps(_catalogue()).encode()
     for kind in ("plugin", "theme"):
-        for folder in sorted((_FIXTURES / f"{kind}s").glob("*/*/")):
+        for folder in sorted((FIXTURES / f"{kind}s").glob("*/*/")):
             slug = folder.parent.name
-            files = {f"{slug}/{name}": content for name, content in _files_below(folder)}
+            files = {f"{slug}/{name}": content for name, content in files_below(folder)}
             yield f"{_DOWNLOADS}/{kind}/{slug}.{folder.name}.zip", _zip(files)
     for one in OFFERS["translations"]:
         name = f"{one['slug']}-{one['language']}"
@@ -48,11 +48,11 @@ def installed_files(content: str, *, hostile: bool) -> Iterator[tuple[str, bytes
     """What the site starts with below its folder `content`: outdated, and with German."""
     for kind in ("plugins", "themes"):
         for slug, about in OFFERS[kind].items():
-            for name, text in _files_below(_FIXTURES / kind / slug / about["installed"]):
+            for name, text in files_below(FIXTURES / kind / slug / about["installed"]):
                 yield f"{content}/{kind}/{slug}/{name}", text
     if hostile:
         for slug in _HOSTILE:
-            for name, text in _files_below(_FIXTURES / "hostile" / slug):
+            for name, text in files_below(FIXTURES / "hostile" / slug):
                 yield f"{content}/plugins/{slug}/{name}", text
     # WordPress asks for translations into the languages it has files of.
     yield f"{content}/languages/{_LANGUAGE}.mo", _EMPTY_MO
@@ -68,12 +68,12 @@ def _catalogue() -> dict[str, Any]:
     """The offers, with what their own headers require, as WordPress.org lists them."""
     return {
         "plugins": {
-            slug: _listed(_FIXTURES / "plugins" / slug / about["offered"] / f"{slug}.php")
+            slug: _listed(FIXTURES / "plugins" / slug / about["offered"] / f"{slug}.php")
             for slug, about in OFFERS["plugins"].items()
             if "offered" in about
         },
         "themes": {
-            slug: _listed(_FIXTURES / "themes" / slug / about["offered"] / "style.css")
+            slug: _listed(FIXTURES / "themes" / slug / about["offered"] / "style.css")
             for slug, about in OFFERS["themes"].items()
         },
         "translations": OFFERS["translations"],
@@ -91,7 +91,7 @@ def _listed(headers_of: Path) -> dict[str, str]:
     }
 
 
-def _files_below(folder: Path) -> Iterator[tuple[str, bytes]]:
+def files_below(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             yield path.relative_to(folder).as_posix(), path.read_bytes()

@@ -22,6 +22,8 @@ final class Siteagent_Forms {
 		array( 'admin_post_siteagent_disconnect', 'disconnect', 0 ),
 		array( 'admin_post_siteagent_follow', 'follow', 0 ),
 		array( 'admin_post_siteagent_silent', 'stay_silent', 0 ),
+		array( 'admin_post_siteagent_scopes', 'grant', 0 ),
+		array( 'admin_post_siteagent_decide', 'decide', 0 ),
 	);
 
 	/** With these faults the pasted text is no working token, so it may stand in the field again. */
@@ -36,13 +38,17 @@ final class Siteagent_Forms {
 	/** @var Siteagent_Moving */
 	private $moving;
 
+	/** @var Siteagent_Consent */
+	private $consent;
+
 	/** @var Siteagent_Desk */
 	private $desk;
 
-	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing, Siteagent_Moving $moving ) {
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing, Siteagent_Moving $moving, Siteagent_Consent $consent ) {
 		$this->keyring = $keyring;
 		$this->pairing = $pairing;
 		$this->moving  = $moving;
+		$this->consent = $consent;
 		$this->desk    = new Siteagent_Desk();
 	}
 
@@ -153,6 +159,39 @@ final class Siteagent_Forms {
 		$this->moving->stay_silent( $this->who() );
 		$this->desk->tell( 'stays_silent' );
 		$this->go();
+	}
+
+	/**
+	 * The owner says what the dashboard may change.
+	 */
+	public function grant(): void {
+		$this->demand( 'siteagent_scopes' );
+		// phpcs:disable WordPress.Security -- the nonce was checked above; only known names are taken.
+		$granted   = isset( $_POST['scopes'] ) && is_array( $_POST['scopes'] ) ? array_filter( $_POST['scopes'], 'is_string' ) : array();
+		$asks_here = isset( $_POST['approval_here'] ) && '1' === $_POST['approval_here'];
+		// phpcs:enable
+		if ( null === $this->keyring->connection() ) {
+			$this->desk->tell( 'nobody_to_allow' );
+		} else {
+			$this->desk->tell( $this->consent->grant( $granted, $asks_here, $this->who() ) ? 'scopes_saved' : 'scopes_same' );
+		}
+		$this->go( array( 'tab' => 'may' ) );
+	}
+
+	/**
+	 * One plan that waits here is approved or refused.
+	 */
+	public function decide(): void {
+		$this->demand( 'siteagent_decide' );
+		// phpcs:disable WordPress.Security -- the nonce was checked above; both are compared with what is known.
+		$digest  = isset( $_POST['plan'] ) && is_string( $_POST['plan'] ) ? $_POST['plan'] : '';
+		$verdict = isset( $_POST['verdict'] ) && is_string( $_POST['verdict'] ) ? $_POST['verdict'] : '';
+		// phpcs:enable
+		if ( ! in_array( $verdict, array( Siteagent_Approvals::APPROVED, Siteagent_Approvals::REFUSED ), true ) ) {
+			$this->go( array( 'tab' => 'may' ) );
+		}
+		$this->desk->tell( $this->consent->decide( $digest, $verdict, $this->who() ) ? 'change_' . $verdict : 'change_gone' );
+		$this->go( array( 'tab' => 'may' ) );
 	}
 
 	/**

@@ -41,14 +41,22 @@ final class Siteagent_Screen {
 	/** @var Siteagent_Log */
 	private $log;
 
+	/** @var Siteagent_Scopes */
+	private $scopes;
+
+	/** @var Siteagent_Approvals */
+	private $approvals;
+
 	/** @var Siteagent_Desk */
 	private $desk;
 
-	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing, Siteagent_Inventory $inventory, Siteagent_Log $log ) {
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing, Siteagent_Inventory $inventory, Siteagent_Log $log, Siteagent_Scopes $scopes, Siteagent_Approvals $approvals ) {
 		$this->keyring   = $keyring;
 		$this->pairing   = $pairing;
 		$this->inventory = $inventory;
 		$this->log       = $log;
+		$this->scopes    = $scopes;
+		$this->approvals = $approvals;
 		$this->desk      = new Siteagent_Desk();
 	}
 
@@ -133,6 +141,8 @@ final class Siteagent_Screen {
 		$this->show( 'head', array( 'tab' => $tab, 'news' => Siteagent_Words::news( $this->desk->news() ) ) );
 		if ( 'data' === $tab ) {
 			$this->show_data();
+		} elseif ( 'may' === $tab ) {
+			$this->show( 'may', $this->allowed() );
 		} elseif ( 'log' === $tab ) {
 			$this->show_log();
 		} else {
@@ -144,7 +154,7 @@ final class Siteagent_Screen {
 	private function tab(): string {
 		// phpcs:ignore WordPress.Security.NonceVerification -- a choice of page, compared with a fixed list.
 		$wanted = isset( $_GET['tab'] ) && is_string( $_GET['tab'] ) ? $_GET['tab'] : '';
-		return in_array( $wanted, array( 'data', 'log' ), true ) ? $wanted : 'connection';
+		return in_array( $wanted, array( 'may', 'data', 'log' ), true ) ? $wanted : 'connection';
 	}
 
 	/**
@@ -179,7 +189,18 @@ final class Siteagent_Screen {
 		return array(
 			'connection' => $this->keyring->connection(),
 			'moved'      => $this->keyring->moved(),
+			'scopes'     => $this->scopes->all(),
 			'now'        => time(),
+		);
+	}
+
+	/**
+	 * What the owner allows, and which changes wait for a decision.
+	 */
+	private function allowed(): array {
+		return $this->connection() + array(
+			'asks_here' => $this->scopes->asks_here(),
+			'waiting'   => $this->approvals->waiting( time() ),
 		);
 	}
 

@@ -46,6 +46,11 @@ final class Siteagent_Sentences {
 			'refused'          => __( 'Refused a request that carried the right key.', 'siteagent' ),
 			'stranger_refused' => __( 'Turned away somebody without a key.', 'siteagent' ),
 			'output_started'   => __( 'Something on this site printed before the answer, so the dashboard could not verify it.', 'siteagent' ),
+			'scopes_changed'   => __( 'Changed what the dashboard may do.', 'siteagent' ),
+			'change_allowed'   => __( 'Approved a change here.', 'siteagent' ),
+			'change_denied'    => __( 'Refused a change here.', 'siteagent' ),
+			'change_answered'  => __( 'Answered a request to change a component.', 'siteagent' ),
+			'change_settled'   => __( 'Settled a change whose end nobody had told.', 'siteagent' ),
 			'log_trimmed'      => __( 'The oldest entries were removed, as the log keeps only the newest.', 'siteagent' ),
 		);
 	}

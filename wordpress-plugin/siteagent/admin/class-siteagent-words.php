@@ -30,6 +30,12 @@ final class Siteagent_Words {
 			'follow_failed'    => array( 'warning', __( 'The dashboard could not be reached, so it was not asked. Try again, or tell the people who run it.', 'siteagent' ) ),
 			'follow_not_tried' => array( 'info', __( 'The address of this site is the one it was connected under. There is nothing to ask for.', 'siteagent' ) ),
 			'stays_silent'     => array( 'success', __( 'SiteAgent stays silent under this address and will not remind you again.', 'siteagent' ) ),
+			'scopes_saved'     => array( 'success', __( 'Saved. It holds from the next request on; the dashboard learns of it with its next report.', 'siteagent' ) ),
+			'scopes_same'      => array( 'info', __( 'Nothing was different, so nothing was changed.', 'siteagent' ) ),
+			'nobody_to_allow'  => array( 'warning', __( 'No dashboard is connected, so nothing was saved.', 'siteagent' ) ),
+			'change_approved'  => array( 'success', __( 'Approved. The change runs when the dashboard asks for it again, within minutes.', 'siteagent' ) ),
+			'change_refused'   => array( 'success', __( 'Refused. The change will not be made, and the dashboard is told so when it asks again.', 'siteagent' ) ),
+			'change_gone'      => array( 'info', __( 'That change does not wait any more: it was decided about already, or its time has passed.', 'siteagent' ) ),
 			'nothing_to_end'   => array( 'info', __( 'There was no connection to end.', 'siteagent' ) ),
 			'draft_gone'       => array( 'warning', __( 'The token you pasted is no longer at hand, because too much time went by or you signed in again. Please paste it once more.', 'siteagent' ) ),
 			'not_accepted'     => array( 'error', __( 'The token could not be saved, so nothing was connected. Please try again; if it happens once more, look into the error log of this site.', 'siteagent' ) ),
@@ -127,6 +133,41 @@ final class Siteagent_Words {
 	}
 
 	/**
+	 * What each scope means, in the order in which they stand on the screen.
+	 *
+	 * @return array<string,array{0:string,1:string}> Name and explanation.
+	 */
+	public static function scopes(): array {
+		return array(
+			'translations' => array( __( 'Translations.', 'siteagent' ), __( 'Texts of what is installed.', 'siteagent' ) ),
+			'plugins'      => array( __( 'Plugins.', 'siteagent' ), __( 'A copy is kept until the new version has shown that it works.', 'siteagent' ) ),
+			'themes'       => array( __( 'Themes.', 'siteagent' ), __( 'The same; changes somebody made to a theme’s own files are lost, as with every update.', 'siteagent' ) ),
+			'core_minor'   => array( __( 'WordPress, minor releases.', 'siteagent' ), __( 'They usually close security holes. There is no copy of WordPress to go back to.', 'siteagent' ) ),
+			'core_major'   => array( __( 'WordPress, major releases.', 'siteagent' ), __( 'They bring new functions and should be tested first. There is no copy of WordPress to go back to.', 'siteagent' ) ),
+		);
+	}
+
+	/**
+	 * One step in a sentence.
+	 *
+	 * @param array $step kind, id, from, to.
+	 */
+	public static function step( array $step ): string {
+		$sentences = array(
+			/* translators: 1: component, 2: version it has, 3: version it gets */
+			'plugin'      => __( 'Plugin %1$s from %2$s to %3$s', 'siteagent' ),
+			/* translators: 1: component, 2: version it has, 3: version it gets */
+			'theme'       => __( 'Theme %1$s from %2$s to %3$s', 'siteagent' ),
+			/* translators: 1: component, 2: version it has, 3: version it gets */
+			'translation' => __( 'Translation %1$s from %2$s to %3$s', 'siteagent' ),
+			/* translators: 2: version it has, 3: version it gets */
+			'core'        => __( 'WordPress from %2$s to %3$s', 'siteagent' ),
+		);
+		$name      = 'plugin' === $step['kind'] && '.' !== dirname( $step['id'] ) ? dirname( $step['id'] ) : $step['id'];
+		return sprintf( $sentences[ $step['kind'] ], $name, '' === $step['from'] ? __( 'none', 'siteagent' ) : $step['from'], $step['to'] );
+	}
+
+	/**
 	 * A heading for the fields that belong together.
 	 */
 	public static function group( string $path ): string {
@@ -141,6 +182,7 @@ final class Siteagent_Words {
 			'dropins'    => __( 'Must-use plugins and drop-ins', 'siteagent' ),
 			'updates'    => __( 'Offered updates', 'siteagent' ),
 			'health'     => __( 'Health', 'siteagent' ),
+			'agent'      => __( 'What SiteAgent may do', 'siteagent' ),
 		);
 		$first  = (string) strtok( $path, '.[' );
 		return isset( $groups[ $first ] ) ? $groups[ $first ] : __( 'The report itself', 'siteagent' );

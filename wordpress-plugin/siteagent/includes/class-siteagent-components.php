@@ -64,7 +64,7 @@ final class Siteagent_Components {
 				'requires_wp'    => self::header( $headers, 'RequiresWP' ),
 				'requires_php'   => self::header( $headers, 'RequiresPHP' ),
 				'update_uri'     => self::bare_address( self::header( $headers, 'UpdateURI' ) ),
-			);
+			) + $this->folder( new Siteagent_Component( 'plugin', $file ) );
 		}
 		return $list;
 	}
@@ -86,9 +86,20 @@ final class Siteagent_Components {
 				'requires_wp'  => self::theme_header( $theme, 'RequiresWP' ),
 				'requires_php' => self::theme_header( $theme, 'RequiresPHP' ),
 				'update_uri'   => self::bare_address( self::theme_header( $theme, 'UpdateURI' ) ),
-			);
+			) + $this->folder( new Siteagent_Component( 'theme', $stylesheet ) );
 		}
 		return $list;
+	}
+
+	/**
+	 * What stands in the way of replacing this component's folder; change.check looks closer.
+	 */
+	private function folder( Siteagent_Component $component ): array {
+		$folder = $component->folder();
+		return array(
+			'vcs'      => Siteagent_Preconditions::is_versioned( $folder ),
+			'writable' => ! is_link( $folder ) && wp_is_writable( $folder ) && wp_is_writable( dirname( $folder ) ),
+		);
 	}
 
 	private function files( array $found ): array {

@@ -34,7 +34,11 @@ final class Siteagent_Inventory {
 	/** @var Siteagent_Health */
 	private $health;
 
-	public function __construct() {
+	/** @var Siteagent_Scopes */
+	private $scopes;
+
+	public function __construct( Siteagent_Scopes $scopes ) {
+		$this->scopes     = $scopes;
 		$this->manifest   = new Siteagent_Manifest( dirname( __DIR__ ) . '/manifest.json' );
 		$this->components = new Siteagent_Components();
 		$this->offers     = new Siteagent_Offers();
@@ -50,7 +54,7 @@ final class Siteagent_Inventory {
 		// In English, so that a report reads the same for every site and every administrator.
 		$switched = switch_to_locale( 'en_US' );
 		try {
-			$this->load_admin_includes();
+			self::load_admin_includes();
 			return $this->manifest->project( $this->gather( $locale ) );
 		} finally {
 			if ( $switched ) {
@@ -93,7 +97,7 @@ final class Siteagent_Inventory {
 	/**
 	 * WordPress's own cron does the same before it runs Site Health.
 	 */
-	private function load_admin_includes(): void {
+	public static function load_admin_includes(): void {
 		require_once ABSPATH . 'wp-admin/includes/admin.php';
 		if ( ! class_exists( 'WP_Site_Health' ) ) {
 			require_once ABSPATH . 'wp-admin/includes/class-wp-site-health.php';
@@ -115,8 +119,20 @@ final class Siteagent_Inventory {
 			'server'    => $this->server(),
 			'updates'   => $this->offers->all(),
 			'health'    => $this->health->signals( $deadline ),
+			'agent'     => $this->agent(),
 		);
 		return $gathered + $this->components->all();
+	}
+
+	/**
+	 * What SiteAgent itself may and can do here.
+	 */
+	private function agent(): array {
+		return array(
+			'scopes'        => $this->scopes->all(),
+			'approval_here' => $this->scopes->asks_here(),
+			'rollback'      => Siteagent_Probation::is_possible( 'plugin' ),
+		);
 	}
 
 	private function wordpress( string $locale ): array {

@@ -52,11 +52,12 @@ final class Siteagent_Ledger {
 	 *
 	 * A deed that refuses or breaks is not remembered as done, and may be tried again with the same plan.
 	 *
-	 * @param string   $digest Of the plan, raw.
-	 * @param callable $deed   fn(): array.
+	 * @param string        $digest   Of the plan, raw.
+	 * @param callable      $deed     fn(): array.
+	 * @param callable|null $is_final fn( array $answer ): bool; an answer that is not is forgotten too.
 	 * @throws Siteagent_Refusal invalid_arguments when the op_id stands for another plan or is under way; whatever $deed throws.
 	 */
-	public function once( string $op_id, string $name, string $digest, int $now, callable $deed ): array {
+	public function once( string $op_id, string $name, string $digest, int $now, callable $deed, ?callable $is_final = null ): array {
 		$this->create_table();
 		$won = $this->db->query(
 			$this->db->prepare( "INSERT IGNORE INTO {$this->table} (op_id, name, digest, at) VALUES (%s, %s, %s, %d)", $op_id, $name, bin2hex( $digest ), $now )
@@ -70,13 +71,42 @@ final class Siteagent_Ledger {
 		try {
 			$answer = $deed();
 		} catch ( Throwable $undone ) {
-			$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE op_id = %s AND answer IS NULL", $op_id ) );
+			$this->forget( $op_id );
 			throw $undone;
 		}
+		if ( null !== $is_final && ! $is_final( $answer ) ) {
+			$this->forget( $op_id );
+		} else {
+			$this->settle( $op_id, $answer );
+		}
+		return $answer;
+	}
+
+	/**
+	 * Keep the answer of a deed, also in the place of one that has turned out otherwise.
+	 */
+	public function settle( string $op_id, array $answer ): void {
 		$this->db->query(
 			$this->db->prepare( "UPDATE {$this->table} SET answer = UNHEX(%s) WHERE op_id = %s", bin2hex( Siteagent_Protocol::canonical( $answer ) ), $op_id )
 		);
-		return $answer;
+	}
+
+	/**
+	 * What is known of an operation; null when it was never begun.
+	 *
+	 * @return array{at:int,answer:?array}|null The answer is null while it is under way.
+	 */
+	public function entry( string $op_id, string $name ): ?array {
+		$this->create_table();
+		$row = $this->db->get_row( $this->db->prepare( "SELECT at, answer FROM {$this->table} WHERE op_id = %s AND name = %s", $op_id, $name ), ARRAY_A );
+		return ! is_array( $row ) ? null : array(
+			'at'     => (int) $row['at'],
+			'answer' => null === $row['answer'] ? null : (array) Siteagent_Protocol::parse_json( (string) $row['answer'] ),
+		);
+	}
+
+	private function forget( string $op_id ): void {
+		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE op_id = %s AND answer IS NULL", $op_id ) );
 	}
 
 	private function told( string $op_id, string $digest ): array {
@@ -85,7 +115,7 @@ final class Siteagent_Ledger {
 			throw new Siteagent_Refusal( 'invalid_arguments', 'the op_id stands for another plan', array( 'argument' => 'op_id' ) );
 		}
 		if ( null === $row['answer'] ) {
-			throw new Siteagent_Refusal( 'invalid_arguments', 'the operation is under way', array( 'argument' => 'op_id' ) );
+			throw new Siteagent_Refusal( 'invalid_arguments', 'the operation is under way', array( 'argument' => 'op_id', 'state' => 'running' ) );
 		}
 		return (array) Siteagent_Protocol::parse_json( (string) $row['answer'] );
 	}

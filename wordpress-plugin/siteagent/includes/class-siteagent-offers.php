@@ -55,6 +55,21 @@ final class Siteagent_Offers {
 		);
 	}
 
+	/**
+	 * WordPress's own newest offer of itself, as its upgrader takes it; null when it offers none.
+	 */
+	public function newest_core(): ?object {
+		$updates = get_core_updates( array( 'dismissed' => true ) );
+		foreach ( is_array( $updates ) ? $updates : array() as $update ) {
+			$update = (object) $update;
+			if ( isset( $update->response, $update->version ) && 'upgrade' === $update->response ) {
+				$update->package = isset( $update->packages->full ) ? $update->packages->full : '';
+				return $update;
+			}
+		}
+		return null;
+	}
+
 	private function checked_at( string $transient ): ?int {
 		$known = get_site_transient( $transient );
 		return is_object( $known ) && ! empty( $known->last_checked ) ? (int) $known->last_checked : null;
@@ -86,14 +101,19 @@ final class Siteagent_Offers {
 
 	private function translations(): array {
 		$offers = array();
+		$there  = array();
 		foreach ( array_slice( wp_get_translation_updates(), 0, self::MAX_OFFERS ) as $offer ) {
 			$offer = (array) $offer;
 			if ( in_array( self::text( $offer, 'type' ), array( 'core', 'plugin', 'theme' ), true ) ) {
-				$offers[] = array(
-					'type'     => $offer['type'],
-					'slug'     => self::text( $offer, 'slug' ),
-					'language' => self::text( $offer, 'language' ),
-					'version'  => self::text( $offer, 'version' ),
+				$type           = 'core' === $offer['type'] ? 'core' : $offer['type'] . 's';
+				$there[ $type ] = isset( $there[ $type ] ) ? $there[ $type ] : wp_get_installed_translations( $type );
+				$offers[]       = array(
+					'type'      => $offer['type'],
+					'slug'      => self::text( $offer, 'slug' ),
+					'language'  => self::text( $offer, 'language' ),
+					'version'   => self::text( $offer, 'version' ),
+					'updated'   => self::text( $offer, 'updated' ),
+					'installed' => Siteagent_Language::stamp_in( $there[ $type ], self::text( $offer, 'slug' ), self::text( $offer, 'language' ) ),
 				);
 			}
 		}
@@ -127,7 +147,7 @@ final class Siteagent_Offers {
 	/**
 	 * "6.8.1" and "6.8" are of the branch 6.8.
 	 */
-	private static function branch( string $version ): string {
+	public static function branch( string $version ): string {
 		return implode( '.', array_slice( explode( '.', $version ), 0, 2 ) );
 	}
 

@@ -18,13 +18,14 @@ final class Siteagent_Operations {
 	 * By name:
 	 *  schema  arguments beside v, op, by and log, each with its kind; every one must be there;
 	 *  role    which keys may ask: those of a token, of an exchange being confirmed, of the connection;
-	 *  scope   what the site's owner must have granted: 'pair' by accepting a token, 'see' and 'keys' by connecting, 'leave' always;
+	 *  scope   what the site's owner must have granted: 'pair' by accepting a token, 'see' and 'keys' by connecting, 'leave' always,
+	 *          'change' kind by kind in wp-admin (Siteagent_Scopes), which change.run looks up for the component it is about;
 	 *  nature  what it does to the site;
 	 *  needs   how much of WordPress must have loaded: 'database', or 'everything';
 	 *  moved   whether it is answered although the site's address has changed; keys.rotate looks for itself.
 	 */
 	const ALL = array(
-		'ping'         => array(
+		'ping'          => array(
 			'schema' => array(),
 			'role'   => array( 'connection' ),
 			'scope'  => 'see',
@@ -32,7 +33,7 @@ final class Siteagent_Operations {
 			'needs'  => 'database',
 			'moved'  => false,
 		),
-		'report'       => array(
+		'report'        => array(
 			'schema' => array( 'have' => 'hash_or_null' ),
 			'role'   => array( 'connection' ),
 			'scope'  => 'see',
@@ -40,7 +41,7 @@ final class Siteagent_Operations {
 			'needs'  => 'everything',
 			'moved'  => false,
 		),
-		'pair.hello'   => array(
+		'pair.hello'    => array(
 			'schema' => array(
 				'pid'    => 'text',
 				'e_d'    => 'key',
@@ -54,7 +55,7 @@ final class Siteagent_Operations {
 			'needs'  => 'database',
 			'moved'  => false,
 		),
-		'pair.confirm' => array(
+		'pair.confirm'  => array(
 			'schema' => array( 'th' => 'hash' ),
 			'role'   => array( 'exchange', 'connection' ),
 			'scope'  => 'pair',
@@ -62,7 +63,7 @@ final class Siteagent_Operations {
 			'needs'  => 'database',
 			'moved'  => false,
 		),
-		'keys.rotate'  => array(
+		'keys.rotate'   => array(
 			'schema' => array(
 				'op_id' => 'uuid',
 				'plan'  => 'text',
@@ -74,7 +75,35 @@ final class Siteagent_Operations {
 			'needs'  => 'database',
 			'moved'  => true,
 		),
-		'revoke'       => array(
+		'change.check'  => array(
+			'schema' => array( 'step' => 'object' ),
+			'role'   => array( 'connection' ),
+			'scope'  => 'see',
+			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'everything',
+			'moved'  => false,
+		),
+		'change.run'    => array(
+			'schema' => array(
+				'op_id' => 'uuid',
+				'plan'  => 'plan',
+				'sig'   => 'text',
+			),
+			'role'   => array( 'connection' ),
+			'scope'  => 'change',
+			'nature' => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
+			'needs'  => 'everything',
+			'moved'  => false,
+		),
+		'change.status' => array(
+			'schema' => array( 'op_id' => 'uuid' ),
+			'role'   => array( 'connection' ),
+			'scope'  => 'see',
+			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'everything',
+			'moved'  => false,
+		),
+		'revoke'        => array(
 			'schema' => array(
 				'kid' => 'text',
 				'r'   => 'key',
@@ -99,11 +128,15 @@ final class Siteagent_Operations {
 	/** @var callable fn(): Siteagent_Inventory, made only when a report is asked for. */
 	private $inventory;
 
-	public function __construct( Siteagent_Pairing $pairing, Siteagent_Rotation $rotation, Siteagent_Log $log, callable $inventory ) {
+	/** @var callable fn(): Siteagent_Change, made only when a change is asked for. */
+	private $change;
+
+	public function __construct( Siteagent_Pairing $pairing, Siteagent_Rotation $rotation, Siteagent_Log $log, callable $inventory, callable $change ) {
 		$this->pairing   = $pairing;
 		$this->rotation  = $rotation;
 		$this->log       = $log;
 		$this->inventory = $inventory;
+		$this->change    = $change;
 	}
 
 	/**
@@ -154,6 +187,12 @@ final class Siteagent_Operations {
 				return $this->pairing->confirm( $request['keyid'], $document, $now );
 			case 'keys.rotate':
 				return $this->rotation->rotate( $document, $now );
+			case 'change.check':
+				return ( $this->change )()->check( $document, $now );
+			case 'change.run':
+				return ( $this->change )()->run( $document, $now );
+			case 'change.status':
+				return ( $this->change )()->status( $document, $now );
 			case 'revoke':
 				return $this->pairing->revoke( $document, $now );
 		}
@@ -204,6 +243,8 @@ final class Siteagent_Operations {
 				return is_string( $value ) && 1 === preg_match( '/^[A-Za-z0-9_-]{43}\z/D', $value );
 			case 'text':
 				return is_string( $value ) && strlen( $value ) <= 2100;
+			case 'plan':
+				return is_string( $value ) && strlen( $value ) <= 16000;
 			case 'uuid':
 				return is_string( $value ) && 1 === preg_match( '/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/D', $value );
 			case 'object':

@@ -31,8 +31,34 @@ final class Siteagent_Plugin {
 		return $this->once(
 			'keyring',
 			function (): Siteagent_Keyring {
-				global $wpdb;
-				return new Siteagent_Keyring( new Siteagent_Store( $wpdb, $this->is_network ), Siteagent_Seal::of_this_site() );
+				return new Siteagent_Keyring( $this->store(), Siteagent_Seal::of_this_site() );
+			}
+		);
+	}
+
+	public function scopes(): Siteagent_Scopes {
+		return $this->once(
+			'scopes',
+			function (): Siteagent_Scopes {
+				return new Siteagent_Scopes( $this->store() );
+			}
+		);
+	}
+
+	public function approvals(): Siteagent_Approvals {
+		return $this->once(
+			'approvals',
+			function (): Siteagent_Approvals {
+				return new Siteagent_Approvals( $this->store() );
+			}
+		);
+	}
+
+	public function change(): Siteagent_Change {
+		return $this->once(
+			'change',
+			function (): Siteagent_Change {
+				return new Siteagent_Change( $this->keyring(), $this->ledger(), $this->scopes(), $this->approvals(), new Siteagent_Probation( $this->store() ), $this->log() );
 			}
 		);
 	}
@@ -60,8 +86,8 @@ final class Siteagent_Plugin {
 	public function inventory(): Siteagent_Inventory {
 		return $this->once(
 			'inventory',
-			static function (): Siteagent_Inventory {
-				return new Siteagent_Inventory();
+			function (): Siteagent_Inventory {
+				return new Siteagent_Inventory( $this->scopes() );
 			}
 		);
 	}
@@ -107,7 +133,7 @@ final class Siteagent_Plugin {
 		return $this->once(
 			'door',
 			function (): Siteagent_Door {
-				$operations = new Siteagent_Operations( $this->pairing(), $this->rotation(), $this->log(), array( $this, 'inventory' ) );
+				$operations = new Siteagent_Operations( $this->pairing(), $this->rotation(), $this->log(), array( $this, 'inventory' ), array( $this, 'change' ) );
 				return new Siteagent_Door( new Siteagent_Gate( $this->keyring(), $this->guard(), $operations, $this->log() ), $this->log() );
 			}
 		);
@@ -117,7 +143,7 @@ final class Siteagent_Plugin {
 		return $this->once(
 			'screen',
 			function (): Siteagent_Screen {
-				return new Siteagent_Screen( $this->keyring(), $this->pairing(), $this->inventory(), $this->log() );
+				return new Siteagent_Screen( $this->keyring(), $this->pairing(), $this->inventory(), $this->log(), $this->scopes(), $this->approvals() );
 			}
 		);
 	}
@@ -126,7 +152,8 @@ final class Siteagent_Plugin {
 		return $this->once(
 			'forms',
 			function (): Siteagent_Forms {
-				return new Siteagent_Forms( $this->keyring(), $this->pairing(), $this->moving() );
+				$consent = new Siteagent_Consent( $this->scopes(), $this->approvals(), $this->log() );
+				return new Siteagent_Forms( $this->keyring(), $this->pairing(), $this->moving(), $consent );
 			}
 		);
 	}
@@ -158,6 +185,16 @@ final class Siteagent_Plugin {
 		}
 		$active = get_site_option( 'active_sitewide_plugins' );
 		return is_array( $active ) && isset( $active[ plugin_basename( SITEAGENT_FILE ) ] );
+	}
+
+	private function store(): Siteagent_Store {
+		return $this->once(
+			'store',
+			function (): Siteagent_Store {
+				global $wpdb;
+				return new Siteagent_Store( $wpdb, $this->is_network );
+			}
+		);
 	}
 
 	private function once( string $name, callable $make ): object {

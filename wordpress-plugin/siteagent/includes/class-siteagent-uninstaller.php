@@ -58,6 +58,7 @@ final class Siteagent_Uninstaller {
 		foreach ( self::OPTIONS as $name ) {
 			delete_site_option( $name );
 		}
+		$this->clear_probation();
 		$this->drop_tables();
 	}
 
@@ -91,6 +92,21 @@ final class Siteagent_Uninstaller {
 			if ( 1 === preg_match( $ours, $name ) ) {
 				$this->db->query( "DROP TABLE IF EXISTS `{$name}`" );
 			}
+		}
+	}
+
+	/**
+	 * What a change left on guard. The watchdog goes first, or it would put an old version back.
+	 */
+	private function clear_probation(): void {
+		foreach ( array( '', '.part' ) as $end ) {
+			$file = WPMU_PLUGIN_DIR . '/' . Siteagent_Probation::WATCHDOG . $end;
+			if ( is_file( $file ) ) {
+				wp_delete_file( $file );
+			}
+		}
+		foreach ( Siteagent_Watchdog::entries( Siteagent_Probation::place() ) as $name ) {
+			Siteagent_Probation::clear( Siteagent_Probation::place() . '/' . $name );
 		}
 	}
 

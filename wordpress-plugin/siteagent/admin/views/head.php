@@ -13,6 +13,7 @@ defined( 'ABSPATH' ) || exit;
 
 $siteagent_tabs = array(
 	'connection' => __( 'Connection', 'siteagent' ),
+	'may'        => __( 'What it may do', 'siteagent' ),
 	'data'       => __( 'What leaves this site', 'siteagent' ),
 	'log'        => __( 'Recent requests', 'siteagent' ),
 );

@@ -4,14 +4,15 @@
  *
  * @package SiteAgent
  *
- * @var array $data connection, now, moved (was, is) or null.
+ * @var array $data connection, scopes (name => granted), now, moved (was, is) or null.
  */
 
 declare( strict_types=1 );
 
 defined( 'ABSPATH' ) || exit;
 
-$siteagent_last = $data['connection']['last_contact_at'];
+$siteagent_last    = $data['connection']['last_contact_at'];
+$siteagent_granted = array_intersect_key( Siteagent_Words::scopes(), array_filter( $data['scopes'] ) );
 ?>
 <?php if ( null !== $data['moved'] ) : ?>
 	<?php require __DIR__ . '/moved.php'; ?>
@@ -23,7 +24,14 @@ $siteagent_last = $data['connection']['last_contact_at'];
 		<div><dt><?php esc_html_e( 'Fingerprint', 'siteagent' ); ?></dt><dd><code class="siteagent-fingerprint"><?php echo esc_html( $data['connection']['fingerprint'] ); ?></code><?php esc_html_e( 'The dashboard shows the same one. If it shows another, disconnect.', 'siteagent' ); ?></dd></div>
 		<div><dt><?php esc_html_e( 'Connected since', 'siteagent' ); ?></dt><dd><?php echo esc_html( Siteagent_Words::moment( (int) $data['connection']['paired_at'], $data['now'] ) ); ?></dd></div>
 		<div><dt><?php esc_html_e( 'Last request', 'siteagent' ); ?></dt><dd><?php echo esc_html( null === $siteagent_last ? __( 'None yet', 'siteagent' ) : Siteagent_Words::moment( (int) $siteagent_last, $data['now'] ) ); ?></dd></div>
-		<div><dt><?php esc_html_e( 'What it may do', 'siteagent' ); ?></dt><dd><?php esc_html_e( 'Read the report, and end the connection. Nothing else.', 'siteagent' ); ?> <a href="<?php echo esc_url( Siteagent_Screen::address( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'What leaves this site', 'siteagent' ); ?></a></dd></div>
+		<div><dt><?php esc_html_e( 'What it may do', 'siteagent' ); ?></dt><dd><?php esc_html_e( 'Read the report, and end the connection.', 'siteagent' ); ?>
+			<?php if ( array() === $siteagent_granted ) : ?>
+				<?php esc_html_e( 'It can change nothing unless you allow it here.', 'siteagent' ); ?>
+			<?php else : ?>
+				<?php /* translators: %s: kinds of components, each with a full stop */ ?>
+				<?php echo esc_html( sprintf( __( 'It may update: %s', 'siteagent' ), implode( ' ', array_column( $siteagent_granted, 0 ) ) ) ); ?>
+			<?php endif; ?>
+			<a href="<?php echo esc_url( Siteagent_Screen::address( array( 'tab' => 'may' ) ) ); ?>"><?php esc_html_e( 'Choose what it may do', 'siteagent' ); ?></a> · <a href="<?php echo esc_url( Siteagent_Screen::address( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'What leaves this site', 'siteagent' ); ?></a></dd></div>
 	</dl>
 	<div class="siteagent-actions">
 		<a class="button" href="<?php echo esc_url( Siteagent_Screen::address( array( 'step' => 'disconnect' ) ) ); ?>"><?php esc_html_e( 'Disconnect …', 'siteagent' ); ?></a>

@@ -39,6 +39,6 @@ defined( 'ABSPATH' ) || exit;
 </div>
 <div class="card">
 	<h2><?php esc_html_e( 'Before you connect', 'siteagent' ); ?></h2>
-	<p><?php esc_html_e( 'A connected dashboard can read one report about this site: versions, components, offered updates and health signals. It cannot change anything, and gets no account, no content and no personal data.', 'siteagent' ); ?></p>
+	<p><?php esc_html_e( 'A connected dashboard can read one report about this site: versions, components, offered updates and health signals. It can change nothing unless you allow it here, and gets no account, no content and no personal data.', 'siteagent' ); ?></p>
 	<p><a href="<?php echo esc_url( Siteagent_Screen::address( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'See the exact report that would leave this site', 'siteagent' ); ?></a></p>
 </div>

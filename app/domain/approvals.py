@@ -1,0 +1,193 @@
+"""Releasing a change: exactly what a person was shown, signed once they said yes.
+
+What they approve is frozen (plans.py); whatever differs afterwards is another change, to
+be approved anew. Nothing else in Aura signs a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app import queue
+from app.config import Config
+from app.domain import access, audit, identity, plans
+from app.domain.actor import Actor
+from app.domain.changes import check_reason
+from app.domain.errors import ChangeWentStale, Forbidden, Invalid, OpsError
+from app.domain.events import ChangeApproved, ChangeRejected
+from app.domain.identity import Dashboard
+from app.keys import sign_plan
+from app.models.accounts import Member
+from app.models.base import transaction
+from app.models.changes import PROPOSED, REJECTED, Change
+from app.models.reports import Component
+from app.models.sites import SELF, Site
+from app.protocol import b64u
+
+
+def approve(
+    change: Change, *, by: Actor, seen: str, confirmed_at: datetime, config: Config, now: datetime
+) -> None:
+    """Let an approved person release exactly the change they were shown.
+
+    Raises Forbidden, NotConfirmed, or ChangeWentStale if it moved on since the page was drawn.
+    """
+    approve_together(
+        [change], by=by, seen={change.id: seen}, confirmed_at=confirmed_at, config=config, now=now
+    )
+
+
+def approve_together(
+    batch: Sequence[Change],
+    *,
+    by: Actor,
+    seen: dict[int, str],
+    confirmed_at: datetime,
+    config: Config,
+    now: datetime,
+) -> int:
+    """Release what was proposed at once, exactly as it was shown, all or none; how many.
+
+    `seen` holds the digest of each change that was on the page. Raises as `approve` does.
+    """
+    access.require(by, "approve")
+    access.require_fresh(confirmed_at, now)
+    chosen = [change for change in batch if change.id in seen]
+    if not chosen:
+        raise ChangeWentStale("Nothing of this is waiting for an approval any more.")
+    dashboard = identity.of_dashboard(config)
+    with transaction():
+        present = present_as(by, "approve")
+        for change in chosen:
+            _release(change, present, seen[change.id], dashboard, now)
+    return len(chosen)
+
+
+def present_as(by: Actor, verb: str) -> Actor:
+    """This person as they are now, under the lock: a role may have been taken meanwhile."""
+    member = Member.get_or_none(Member.id == by.id)
+    if by.kind != "member" or member is None or member.is_disabled:
+        raise Forbidden(verb)
+    present = Actor.of(member, by.ip)
+    access.require(present, verb)
+    return present
+
+
+def _release(change: Change, by: Actor, seen: str, dashboard: Dashboard, now: datetime) -> None:
+    change.refresh()
+    site = Site.get_by_id(change.site_id)
+    problem = went_stale(change, site, now)
+    if problem and change.state == PROPOSED:
+        raise ChangeWentStale(f"{problem} Cancel this change and propose it anew.")
+    is_own = change.proposed_by_id == by.id
+    won = sign_and_release(
+        change,
+        dashboard,
+        by=by,
+        how=plans.SELF_CONFIRMED if is_own else plans.SECOND_PERSON,
+        approver=by.name,
+        seen=seen,
+        may_be_proposer=site.approvals == SELF,
+        now=now,
+    )
+    if not won:
+        raise _why_not(change, seen)
+
+
+def sign_and_release(
+    change: Change,
+    dashboard: Dashboard,
+    *,
+    by: Actor,
+    how: str,
+    approver: str,
+    seen: str,
+    may_be_proposer: bool,
+    now: datetime,
+) -> bool:
+    """Put the approval into the plan, sign it and queue the change, inside the caller's
+    transaction. Only here a change is signed. False if it is not what was seen any more."""
+    if not change.document:
+        return False
+    document = change.document.encode("utf-8")
+    plan = plans.plan_of(document, by=approver, how=how, at=now, reason=change.reason)
+    with transaction() as tx:
+        won = change.approve(
+            seen=seen,
+            may_be_proposer=may_be_proposer,
+            by=by.id if by.kind == "member" else None,
+            decided_by=approver[:160],
+            decided_at=now,
+            how=how,
+            plan=b64u(plan),
+            signature=b64u(sign_plan(dashboard.signing_key, plan)),
+            attempts=0,
+            next_try_at=max(now, change.not_before),
+            busy_until=None,
+        )
+        if won:
+            audit.record(_approved(change, how, approver), by, now=now)
+            if change.not_before <= now:
+                tx.after_commit(queue.enqueue, "run_change", change.id)
+    return won
+
+
+def _approved(change: Change, how: str, approver: str) -> ChangeApproved:
+    return ChangeApproved(
+        site_id=change.site_id,
+        change_id=change.id,
+        name=change.name,
+        to_version=change.to_version,
+        digest=change.digest,
+        how=how,
+        approver=approver[:160],
+    )
+
+
+def went_stale(change: Change, site: Site, now: datetime) -> str:
+    """Why this change would not be what was approved; empty while it still is."""
+    if not site.is_paired or site.forgotten_at:
+        return "The connection to the site has ended."
+    if site.quarantine:
+        return "The connection to the site is in quarantine."
+    if site.key_id != change.kid:
+        return "The site has new keys since this was proposed."
+    if now > change.not_after:
+        return "Its time is over."
+    known = Component.get_or_none(
+        Component.site == site, Component.kind == change.kind, Component.ident == change.ident
+    )
+    if change.kind in ("plugin", "theme") and (
+        known is None or known.version != change.from_version
+    ):
+        return "The site has another version of it by now."
+    return ""
+
+
+def _why_not(change: Change, seen: str) -> OpsError:
+    if change.state != PROPOSED:
+        return ChangeWentStale("This change was decided already, or its time is over.")
+    if change.digest != seen:
+        return ChangeWentStale("What you were shown is not what is proposed now. Look again.")
+    return Forbidden("approve", "You proposed this. This client asks for a second person.")
+
+
+def reject(change: Change, *, by: Actor, reason: str, now: datetime) -> None:
+    """Say no, and why. Raises Forbidden, Invalid, or ChangeWentStale."""
+    access.require(by, "approve")
+    check_reason(reason)
+    if not reason.strip():
+        raise Invalid("reason", "Say why, for whoever proposed it.")
+    with transaction():
+        decided = {"decided_by": by.name, "decided_at": now, "decision": reason.strip()}
+        if not change.move(REJECTED, ended_at=now, next_try_at=None, **decided):
+            raise ChangeWentStale("This change was decided already, or its time is over.")
+        event = ChangeRejected(
+            site_id=change.site_id,
+            change_id=change.id,
+            name=change.name,
+            to_version=change.to_version,
+            reason=reason.strip(),
+        )
+        audit.record(event, by, now=now)

@@ -1,0 +1,186 @@
+"""Before anybody approves: the site itself says whether it could, and with what.
+
+Its answer is frozen into the document that a person approves (plans.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app import queue, siteclient
+from app.config import Config
+from app.domain import audit, changes, connection, copies, outcomes, plans
+from app.domain.actor import SYSTEM
+from app.domain.connection import KEYS_UNREADABLE, Call, Outcome
+from app.domain.events import ChangeChecked, ChangeEnded
+from app.domain.plans import Frame, Package, Step
+from app.faults import Fault
+from app.keys import SealBroken
+from app.models.base import transaction, utcnow
+from app.models.changes import CHECKING, PROPOSED, REFUSED, Change
+from app.models.sites import Site
+
+_NAME = "change.check"
+# Longer than the slowest asking: one call at four addresses.
+LEASE = timedelta(seconds=100)
+FIRST_RETRY = timedelta(seconds=10)
+LONGEST_RETRY = timedelta(minutes=10)
+# A site that cannot be asked for this long has to be proposed to again.
+ASKED_FOR = timedelta(hours=2)
+
+_MAX_HOST_CHARS = 253 + 6
+_MAX_REASONS = 20
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A dry run's answer, each part of its type."""
+
+    reasons: tuple[str, ...]
+    package: Package | None
+    facts: dict[str, Any]
+
+
+def step_of(change: Change) -> Step:
+    return Step(change.kind, change.ident, change.from_version, change.to_version)
+
+
+def run(
+    change_id: int,
+    *,
+    config: Config,
+    call: Call = siteclient.call,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Ask the site, and put the change up for approval; returns its state, or 'busy'.
+
+    Only reads. Safe to be called twice at once and again after a crash at any point.
+    """
+    change = Change.get_or_none(Change.id == change_id)
+    if change is None:
+        return "gone"
+    began = now()
+    if not change.lease(CHECKING, began, began + LEASE):
+        return "busy" if change.state == CHECKING else change.state
+    site = change.site
+    if not site.is_paired or site.quarantine or site.key_id != change.kid:
+        with transaction():
+            changes.call_off(change, "connection_changed", SYSTEM, now())
+        return change.state
+    try:
+        outcomes_, channel = _ask(change, site, config, call)
+    except SealBroken as broken:
+        return _again(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, now())
+    outcome = connection.settled(outcomes_)
+    with transaction():
+        for one in outcomes_:
+            audit.record(one.as_event(site.id), SYSTEM, now=now())
+        if outcome.reply is None:
+            return _no_answer(change, outcome, now())
+        connection.succeeded(site, SYSTEM, now(), reply=outcome.reply, endpoint=channel.endpoint)
+        return _believe(change, site, outcome.reply.document, now())
+
+
+def _ask(
+    change: Change, site: Site, config: Config, call: Call
+) -> tuple[list[Outcome], siteclient.Channel]:
+    question = {"step": step_of(change).as_asked(), **copies.head_of(site)}
+    channel = connection.channel_to(site, config)
+    return connection.ask_anywhere(
+        site, channel, _NAME, question, by=change.proposer, config=config, call=call
+    )
+
+
+def _no_answer(change: Change, outcome: Outcome, now: datetime) -> str:
+    """A site that says, signed, that it does not do this is told as that; the rest may pass."""
+    if outcome.fault == Fault.refused_by_site:
+        code = outcomes.word(outcome.evidence.get("code")) or "refused"
+        return _refuse(change, (code,), {}, now)
+    return _again(change, outcome.fault, outcome.evidence, now)
+
+
+def _believe(change: Change, site: Site, document: dict[str, Any], now: datetime) -> str:
+    said = _read(document)
+    if said.reasons:
+        return _refuse(change, said.reasons, said.facts, now)
+    if said.package is None:
+        return _again(change, Fault.malformed_reply.value, {"why": "names no package"}, now)
+    frame = Frame(
+        change.op_id, site.uuid, change.kid, site.home, change.not_before, change.not_after
+    )
+    frozen = plans.document_of(frame, step_of(change), said.package)
+    digest = plans.digest_of(frozen)
+    shown = {"checked_at": now, "facts": said.facts, "document": frozen.decode("utf-8")}
+    done = {"next_try_at": None, "busy_until": None, "fault": "", "attempts": 0}
+    if change.move(PROPOSED, digest=digest, evidence={}, **shown, **done):
+        event = ChangeChecked(
+            site_id=change.site_id,
+            change_id=change.id,
+            name=change.name,
+            to_version=change.to_version,
+            digest=digest,
+        )
+        audit.record(event, SYSTEM, now=now)
+    return change.state
+
+
+def _read(document: dict[str, Any]) -> _Said:
+    """A yes counts only as a plain `true` without a single reason against it."""
+    listed = document.get("reasons")
+    texts = [outcomes.word(one) for one in listed] if isinstance(listed, list) else []
+    reasons = tuple(one or "unnamed" for one in texts[:_MAX_REASONS])
+    if document.get("may") is not True and not reasons:
+        reasons = ("unnamed",)
+    facts = document.get("facts")
+    said = facts if isinstance(facts, dict) else {}
+    kept = {name: said[name] for name in ("active", "approval_here", "rollback") if name in said}
+    kept = {name: value for name, value in kept.items() if type(value) is bool}
+    return _Said(reasons, _package(said), kept)
+
+
+def _package(said: dict[str, Any]) -> Package | None:
+    host, wordpress, php = said.get("package_host"), said.get("wp"), said.get("php")
+    sha256 = said.get("package_sha256")
+    texts = (host, wordpress, php)
+    if not all(isinstance(one, str) and 0 < len(one) <= _MAX_HOST_CHARS for one in texts):
+        return None
+    return Package(str(host), sha256 if isinstance(sha256, str) else None, str(wordpress), str(php))
+
+
+def _refuse(change: Change, reasons: tuple[str, ...], facts: dict[str, Any], now: datetime) -> str:
+    with transaction():
+        evidence = {"reasons": list(reasons)}
+        ended = {"ended_at": now, "checked_at": now, "next_try_at": None, "facts": facts}
+        if change.move(REFUSED, outcome_reason=reasons[0], evidence=evidence, **ended):
+            event = ChangeEnded(
+                site_id=change.site_id,
+                change_id=change.id,
+                name=change.name,
+                to_version=change.to_version,
+                outcome=REFUSED,
+                reason=reasons[0],
+                how="dry_run",
+            )
+            audit.record(event, SYSTEM, now=now)
+    return change.state
+
+
+def _again(change: Change, fault: str, evidence: dict[str, Any], now: datetime) -> str:
+    """Say what was seen and ask later; a site that keeps silent lets the proposal end."""
+    if now - change.proposed_at >= ASKED_FOR:
+        change.note(CHECKING, fault=fault, evidence=evidence)
+        changes.expire(change, now)
+        return change.state
+    delay = min(FIRST_RETRY * 2 ** min(change.attempts, 10), LONGEST_RETRY)
+    with transaction() as tx:
+        seen = {"fault": fault, "evidence": evidence}
+        if change.note(CHECKING, next_try_at=now + delay, busy_until=None, **seen):
+            tx.after_commit(_later, change.id, int(delay.total_seconds()))
+    return change.state
+
+
+def _later(change_id: int, delay_s: int) -> None:
+    queue.enqueue("check_change", change_id, delay_s=delay_s)

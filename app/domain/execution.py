@@ -1,0 +1,173 @@
+"""Running an approved change at its site, at most once.
+
+Whatever happens on the way, nothing leads back to *approved*: a change is sent again only
+where the site itself said that it waits. What came of it is settling.py's to find out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from peewee import IntegrityError
+
+from app import queue, siteclient
+from app.config import Config
+from app.domain import audit, changes, connection, copies, identity, outcomes, plans, probing
+from app.domain.actor import SYSTEM
+from app.domain.approvals import went_stale
+from app.domain.connection import KEYS_UNREADABLE, Call
+from app.domain.dry_runs import step_of
+from app.domain.events import ChangeStarted
+from app.domain.outcomes import Told
+from app.domain.probing import LookCall
+from app.domain.settling import World, conclude, end, unsettled
+from app.keys import SealBroken, verify_plan
+from app.models.base import transaction, utcnow
+from app.models.changes import (
+    APPROVED,
+    CHECKING,
+    MAY_RUN,
+    REFUSED,
+    RUNNING,
+    UNKNOWN,
+    WAITING,
+    Change,
+)
+from app.models.sites import Site
+from app.protocol import ProtocolError, from_b64u
+
+# How long a site may work on it before the call is given up; it goes on all the same.
+PATIENCE_S = 110.0
+# Longer than a job may take (queue.JOB_TIMEOUT_S): who holds this lease and is over it is dead.
+LEASE = timedelta(seconds=240)
+STUCK_GRACE = timedelta(seconds=10)
+# A job that was queued and not begun after this long is queued again.
+LOST_AFTER = timedelta(seconds=60)
+
+
+def run(
+    change_id: int,
+    *,
+    config: Config,
+    call: Call = siteclient.call,
+    look: LookCall = siteclient.look,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Send an approved change to its site and write down what came of it; returns its state.
+
+    Does nothing for any other change. Safe to be called twice at once and to die anywhere.
+    """
+    change = Change.get_or_none(Change.id == change_id)
+    if change is None:
+        return "gone"
+    world = World(config, call, look, now)
+    if change.state not in MAY_RUN or not _begin(change, world):
+        return change.state
+    change.note(RUNNING, probe_before=probing.probe(change.site, config=config, look=look, now=now))
+    return _send(change, change.site, world)
+
+
+# ---- beginning ----
+
+
+def _begin(change: Change, world: World) -> bool:
+    """Claim it, if it still is what was approved; a change that is not is called off."""
+    now = world.now()
+    problem = _problem(change, world.config, now)
+    if problem:
+        with transaction():
+            changes.call_off(change, problem, SYSTEM, now)
+        return False
+    try:
+        with transaction():
+            if not change.claim(now, now + LEASE):
+                return False
+            event = ChangeStarted(
+                site_id=change.site_id,
+                change_id=change.id,
+                name=change.name,
+                to_version=change.to_version,
+                attempt=change.attempts,
+            )
+            audit.record(event, SYSTEM, now=now)
+    except IntegrityError:
+        return False  # another one of this site was claimed in the same moment
+    return True
+
+
+def _problem(change: Change, config: Config, now: datetime) -> str:
+    """Why this must not be sent; empty if it is, byte for byte, what was released."""
+    try:
+        plan, signature = from_b64u(change.plan), from_b64u(change.signature)
+    except ProtocolError:
+        return "not_what_was_approved"
+    public = identity.of_dashboard(config).sign_public
+    is_ours = verify_plan(public, plan, signature)
+    if not is_ours or not plans.is_plan_of(plan, change.digest):
+        return "not_what_was_approved"
+    if now > change.not_after:
+        return ""  # the claim refuses it, and the sweep lets it expire
+    return "went_stale" if went_stale(change, change.site, now) else ""
+
+
+# ---- sending ----
+
+
+def _send(change: Change, site: Site, world: World) -> str:
+    site.refresh()
+    if not site.is_paired:
+        with transaction():
+            end(change, Told(REFUSED, outcomes.CONNECTION_ENDED), {}, "here", world.now())
+        return change.state
+    try:
+        channel = connection.channel_to(site, world.config)
+    except SealBroken as broken:
+        return unsettled(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, world.now())
+    question = {
+        "op_id": change.op_id,
+        "plan": change.plan,
+        "sig": change.signature,
+        **copies.head_of(site),
+    }
+    if not change.note(RUNNING, sent_at=world.now()):
+        return change.state
+    # To one address only: at another one the first call might still be at work.
+    outcome = connection.ask(
+        channel,
+        plans.RUN,
+        question,
+        by=change.decided_by,
+        config=world.config,
+        call=world.call,
+        patience_s=PATIENCE_S,
+    )
+    if outcome.reply is not None:
+        told: Told | None = outcomes.of_answer(outcome.reply.document, step_of(change), world.now())
+    else:
+        told = outcomes.of_error(outcome.error) if outcome.error else None
+    if told is None:
+        return unsettled(change, outcome.fault, outcome.evidence, world.now(), outcome)
+    return conclude(change, site, told, outcome, "answer", world)
+
+
+# ---- what time alone makes due ----
+
+
+def recover(now: datetime) -> int:
+    """Queue what was lost, end what outlived its time, and call *unknown* what a dead worker
+    left running; returns how many."""
+    ended = [change for change in Change.outlived(now) if changes.expire(change, now)]
+    stuck = Change.stuck(now, STUCK_GRACE)
+    for change in stuck:
+        unsettled(change, "", {"why": "the worker ended midway"}, now)
+    lost = now - LOST_AFTER
+    due = {
+        "check_change": Change.due(lost, CHECKING),
+        "run_change": [*Change.due(lost, APPROVED), *Change.due(now, WAITING)],
+        "settle_change": Change.due(lost, UNKNOWN),
+    }
+    for job, found in due.items():
+        for change in found:
+            queue.enqueue(job, change.id)
+    return len(ended) + len(stuck) + sum(len(found) for found in due.values())

@@ -1,0 +1,160 @@
+"""What a site's signed word makes of a change. Pure, and never rounds: a claim whose evidence
+does not bear it out is not known to be true."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from app.domain.plans import Step
+from app.faults import Fault, SiteError
+from app.models.changes import FAILED, OUTCOMES, REFUSED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING
+
+# What a probe may have seen, from best to worst.
+OK = "ok"
+COULD_NOT_TELL = "could_not_tell"
+FATAL = "fatal"
+PROBES = (OK, COULD_NOT_TELL, FATAL)
+
+# Ours, beside the reasons of the protocol.
+NO_EVIDENCE = "no_evidence"
+NEVER_ARRIVED = "never_arrived"
+STILL_WATCHED = "still_watched"
+BROKE_OUTSIDE = "broke_outside"
+CONNECTION_ENDED = "connection_ended"
+
+MAX_MESSAGES = 20
+_MAX_CHARS = 300
+_WORD = re.compile(r"[a-z0-9_]{1,40}")
+_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Signed refusals that the site makes before it looks at the plan at all.
+_NOTHING_DONE = frozenset(
+    {
+        "unknown_operation",
+        "invalid_arguments",
+        "out_of_scope",
+        "wrong_site",
+        "identity_changed",
+        "clock_skew",
+        "expired",
+        "nonce_store_unavailable",
+    }
+)
+_NOTHING_SENT = frozenset(
+    {
+        Fault.dns,
+        Fault.address_refused,
+        Fault.connection_refused,
+        Fault.connect_timeout,
+        Fault.tls_invalid,
+        Fault.tls_expired,
+        Fault.tls_wrong_name,
+    }
+)
+_SAYS_WAITING = "waiting"
+# A refusal that says nothing about the plan: the same one may be sent again.
+BUSY = "busy"
+
+
+@dataclass(frozen=True)
+class Told:
+    """The state a change goes to, why, and what bears it out."""
+
+    state: str
+    reason: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def of_answer(document: dict[str, Any], step: Step, now: datetime) -> Told:
+    """What `change.run` answered, or what `change.status` says that it did."""
+    outcome, reason = document.get("outcome"), word(document.get("reason"))
+    evidence = _evidence(document.get("evidence"))
+    if outcome == _SAYS_WAITING or (outcome, reason) == (REFUSED, BUSY):
+        return Told(WAITING, reason, evidence)
+    if outcome == SUCCEEDED and evidence.get("watched_until", 0) > now.timestamp():
+        # The site could not look at itself, and may yet take it back.
+        return Told(UNKNOWN, STILL_WATCHED, evidence)
+    if outcome not in OUTCOMES:
+        return Told(UNKNOWN, NO_EVIDENCE, evidence)
+    told = Told(str(outcome), reason, evidence)
+    return told if _is_borne_out(told, step) else Told(UNKNOWN, NO_EVIDENCE, evidence)
+
+
+def of_error(error: SiteError) -> Told | None:
+    """What proves that nothing was done: no connection came about, or a signed refusal of
+    what was asked. None for everything less."""
+    if error.fault in _NOTHING_SENT:
+        return Told(FAILED, NEVER_ARRIVED)
+    code = str(error.evidence.get("code", "")) or str(error.fault)
+    is_signed = error.fault in (
+        Fault.refused_by_site,
+        Fault.wrong_site,
+        Fault.identity_changed,
+        Fault.clock_skew,
+    )
+    # About the op_id, a site complains also while it is doing the very same plan.
+    if not is_signed or code not in _NOTHING_DONE or error.evidence.get("argument") == "op_id":
+        return None
+    return Told(REFUSED, code)
+
+
+def seen_from_outside(told: Told, before: dict[str, Any], after: dict[str, Any]) -> Told:
+    """A success that broke the website for everybody outside is none."""
+    broke = after.get("answer") == FATAL and before.get("answer") != FATAL
+    if told.state == SUCCEEDED and broke:
+        return Told(FAILED, BROKE_OUTSIDE, told.evidence)
+    return told
+
+
+def word(value: object) -> str:
+    """A code as the protocol writes them; anything else is none."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
+
+
+def _is_borne_out(told: Told, step: Step) -> bool:
+    before, after = told.evidence.get("before", {}), told.evidence.get("after", {})
+    if told.state == SUCCEEDED:
+        stayed = after.get("active") == before.get("active")
+        not_worse = after.get("probe") != FATAL or before.get("probe") == FATAL
+        return after.get("version") == step.to_version and stayed and not_worse
+    if told.state == ROLLED_BACK:
+        return after.get("version") == step.from_version and bool(told.reason)
+    return bool(told.reason)
+
+
+def _evidence(said: object) -> dict[str, Any]:
+    """The fields the protocol names, each of its type; the rest is left out."""
+    if not isinstance(said, dict):
+        return {}
+    kept: dict[str, Any] = {}
+    for place in ("before", "after"):
+        if isinstance(said.get(place), dict):
+            kept[place] = _state_of_component(said[place])
+    for name in ("package_sha256", "package_host"):
+        if isinstance(said.get(name), str):
+            kept[name] = _text(said[name])
+    for name, kind in (("took_ms", int), ("watched_until", int), ("kept_copy", bool)):
+        if type(said.get(name)) is kind:
+            kept[name] = said[name]
+    messages = said.get("messages")
+    if isinstance(messages, list):
+        texts = [_text(one) for one in messages if isinstance(one, str)]
+        kept["messages"] = texts[:MAX_MESSAGES]
+    return kept
+
+
+def _state_of_component(said: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    if isinstance(said.get("version"), str):
+        kept["version"] = _text(said["version"])
+    if type(said.get("active")) is bool:
+        kept["active"] = said["active"]
+    if said.get("probe") in PROBES:
+        kept["probe"] = said["probe"]
+    return kept
+
+
+def _text(text: str) -> str:
+    return _UNREADABLE.sub(" ", text)[:_MAX_CHARS].strip()

@@ -1,0 +1,292 @@
+"""Standing approvals: made, confirmed and ended by people, and what they then release.
+
+A policy proposes what it covers and approves it, in its hours and until it expires, and is
+shown as the approver. What somebody proposed by hand is for somebody to approve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from app.config import Config
+from app.domain import access, approvals, audit, candidates, changes, identity, plans
+from app.domain.actor import SCHEDULE, Actor
+from app.domain.candidates import Candidate
+from app.domain.changes import MAX_REASON_CHARS, Wanted, Window
+from app.domain.eligibility import SCOPES
+from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
+from app.domain.events import ApprovalsChanged, PolicyConfirmed, PolicyEnded, PolicyMade
+from app.domain.versions import STEPS, step_between
+from app.models.base import transaction
+from app.models.changes import MAY_CANCEL, PROPOSED, Change
+from app.models.policies import Policy
+from app.models.sites import ACTIVE, APPROVALS, SECOND, Client, Site
+
+MAX_NAME_CHARS = 120
+# Longer than anybody remembers what they agreed to.
+LONGEST = timedelta(days=366)
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+# What a policy released has this long to begin.
+BEGINS_WITHIN = timedelta(hours=12)
+_MOST_AT_ONCE = 20
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a standing approval covers. An empty `client` and no `site_ids` mean every site."""
+
+    name: str
+    scopes: tuple[str, ...]
+    steps: tuple[str, ...]
+    client: Client | None
+    site_ids: tuple[int, ...]
+    weekdays: tuple[int, ...]
+    from_hour: int
+    to_hour: int
+    expires_at: datetime
+    reason: str
+
+
+def make(terms: Terms, *, by: Actor, confirmed_at: datetime, now: datetime) -> Policy:
+    """Approve in advance what `terms` cover.
+
+    Raises Forbidden, NotConfirmed, or Invalid with a message for each field.
+    """
+    access.require(by, "policies")
+    access.require_fresh(confirmed_at, now)
+    _require_usable(terms, now)
+    with transaction():
+        present = approvals.present_as(by, "policies")
+        policy = Policy.create(
+            name=terms.name.strip(),
+            scopes=list(terms.scopes),
+            steps=list(terms.steps),
+            client=terms.client,
+            site_ids=list(terms.site_ids),
+            weekdays=list(terms.weekdays),
+            from_hour=terms.from_hour,
+            to_hour=terms.to_hour,
+            made_by=present.id,
+            maker=present.name,
+            made_at=now,
+            reason=terms.reason.strip(),
+            expires_at=terms.expires_at,
+        )
+        audit.record(_made(policy), present, now=now)
+    return policy
+
+
+def _made(policy: Policy) -> PolicyMade:
+    return PolicyMade(
+        policy_id=policy.id,
+        name=policy.name,
+        scopes=", ".join(policy.scopes),
+        steps=", ".join(policy.steps),
+        covers=covers_in_words(policy),
+        window=window_in_words(policy),
+        expires_at=policy.expires_at.isoformat(),
+        reason=policy.reason,
+    )
+
+
+def confirm(policy: Policy, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:
+    """Be the second person who agrees. Raises Forbidden for the first, NotConfirmed, StaleState."""
+    access.require(by, "approve")
+    access.require_fresh(confirmed_at, now)
+    with transaction():
+        present = approvals.present_as(by, "approve")
+        if policy.made_by_id == present.id:
+            raise Forbidden("approve", "You made this standing approval. It needs a second person.")
+        if present.id is None or not policy.confirm(present.id, now, confirmer=present.name):
+            raise StaleState("This standing approval has ended, or somebody confirmed it already.")
+        event = PolicyConfirmed(policy_id=policy.id, name=policy.name)
+        audit.record(event, present, now=now)
+
+
+def end(policy: Policy, *, by: Actor, now: datetime) -> None:
+    """Release nothing more, and call off what was released and has not begun.
+
+    Raises Forbidden, or StaleState if it had ended already.
+    """
+    access.require(by, "approve")
+    with transaction():
+        if not policy.end(ended_at=now, ended_by=by.name):
+            raise StaleState("This standing approval has ended already.")
+        audit.record(PolicyEnded(policy_id=policy.id, name=policy.name), by, now=now)
+        waiting = Change.select().where(Change.policy == policy, Change.state.in_(MAY_CANCEL))
+        for change in list(waiting):
+            changes.call_off(change, "policy_ended", by, now)
+
+
+def ask_for(client: Client, how: str, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:
+    """Decide how changes to a client's sites are approved.
+
+    Raises Forbidden, NotConfirmed, Invalid, or StaleState if that is so already.
+    """
+    access.require(by, "policies")
+    access.require_fresh(confirmed_at, now)
+    if how not in APPROVALS:
+        raise Invalid("approvals", "Choose one of the ways.")
+    with transaction():
+        present = approvals.present_as(by, "policies")
+        if not client.ask_for(how):
+            raise StaleState("Changes are approved that way already.")
+        audit.record(ApprovalsChanged(client=client.name, approvals=how), present, now=now)
+
+
+# ---- what they release ----
+
+
+def apply(now: datetime) -> int:
+    """Propose what the policies in force cover and what has not been proposed before; how many."""
+    policies = [one for one in Policy.in_force(now) if is_open(one, now)]
+    if not policies:
+        return 0
+    made = 0
+    for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
+        for candidate in candidates.on_site(site, now):
+            if made >= _MOST_AT_ONCE:
+                return made
+            made += _put_forward(policies, site, candidate, now)
+    return made
+
+
+def _put_forward(
+    policies: Iterable[Policy], site: Site, candidate: Candidate, now: datetime
+) -> int:
+    target = candidate.target
+    if not candidate.may_be_proposed or target.offered is None:
+        return 0
+    step = step_between(target.version, target.offered)
+    policy = next((one for one in policies if covers(one, site, target.scope, step)), None)
+    if policy is None or Change.was_ever(site, target.kind, target.ident, target.offered):
+        return 0
+    wanted = [Wanted(site, target.kind, target.ident, target.offered)]
+    window = Window(now, now + BEGINS_WITHIN)
+    try:
+        changes.put_forward(
+            wanted, by=SCHEDULE, reason=policy.reason, window=window, now=now, policy=policy
+        )
+    except Conflict:
+        return 0  # somebody proposed it in the same moment
+    return 1
+
+
+def release_due(config: Config, now: datetime) -> int:
+    """Approve what policies proposed and the sites could do, in their hours; how many."""
+    waiting = Change.select().where(Change.state == PROPOSED, Change.policy.is_null(False))
+    return sum(release(change, config=config, now=now) for change in list(waiting))
+
+
+def release(change: Change, *, config: Config, now: datetime) -> bool:
+    """Approve one of them; False where the policy does not cover it, or not now."""
+    dashboard = identity.of_dashboard(config)
+    with transaction():
+        change.refresh()
+        policy = change.policy
+        site = Site.get_by_id(change.site_id)
+        if (
+            change.state != PROPOSED
+            or policy is None
+            or not policy.is_in_force(now)
+            or not is_open(policy, now)
+            or not covers(policy, site, change.scope, change.step_size)
+            or approvals.went_stale(change, site, now)
+        ):
+            return False
+        return approvals.sign_and_release(
+            change,
+            dashboard,
+            by=SCHEDULE,
+            how=plans.BY_POLICY,
+            approver=approver_name(policy),
+            seen=change.digest,
+            may_be_proposer=True,
+            now=now,
+        )
+
+
+def covers(policy: Policy, site: Site, scope: str, step: str) -> bool:
+    """Whether this is what the policy was made for; a client who asks for a second person gets
+    one here as well."""
+    if scope not in policy.scopes:
+        return False
+    # A translation has no number that could grow; its scope alone decides.
+    if scope != "translations" and step not in policy.steps:
+        return False
+    if policy.client_id is not None and site.client_id != policy.client_id:
+        return False
+    if policy.site_ids and site.id not in policy.site_ids:
+        return False
+    return site.approvals != SECOND or policy.confirmed_by_id is not None
+
+
+def is_open(policy: Policy, now: datetime) -> bool:
+    """Whether it is one of the policy's hours. `to_hour` before `from_hour` crosses midnight,
+    and belongs to the day on which it began."""
+    at = now.astimezone(UTC)
+    start, stop = policy.from_hour, policy.to_hour
+    if start < stop:
+        return start <= at.hour < stop and at.weekday() in policy.weekdays
+    if at.hour >= start:
+        return at.weekday() in policy.weekdays
+    return at.hour < stop and (at.weekday() - 1) % 7 in policy.weekdays
+
+
+def approver_name(policy: Policy) -> str:
+    """How a page and the plan name it: with the people who stand for it."""
+    people = f"{policy.maker} and {policy.confirmer}" if policy.confirmer else policy.maker
+    return f"standing approval {policy.id} “{policy.name}” of {people}"
+
+
+def window_in_words(policy: Policy) -> str:
+    if len(policy.weekdays) == 7:
+        days = "every day"
+    else:
+        days = ", ".join(WEEKDAYS[day] for day in sorted(policy.weekdays))
+    return f"{days} from {policy.from_hour:02}:00 to {policy.to_hour:02}:00 UTC"
+
+
+def covers_in_words(policy: Policy) -> str:
+    if policy.site_ids:
+        names = [site.name for site in Site.select().where(Site.id.in_(policy.site_ids))]
+        return ", ".join(sorted(names)) or "no site"
+    return f"the sites of {policy.client.name}" if policy.client else "every site"
+
+
+def known(policy_id: int) -> Policy:
+    """Raises NotFound."""
+    policy = Policy.get_or_none(Policy.id == policy_id)
+    if policy is None:
+        raise NotFound("There is no such standing approval.")
+    return policy
+
+
+def _require_usable(terms: Terms, now: datetime) -> None:
+    problems = _problems(terms, now)
+    if problems:
+        first = next(iter(problems))
+        raise Invalid(first, problems.pop(first), **problems)
+
+
+def _problems(terms: Terms, now: datetime) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    if not 0 < len(terms.name.strip()) <= MAX_NAME_CHARS:
+        problems["name"] = f"Give it a name of at most {MAX_NAME_CHARS} characters."
+    if not terms.scopes or not set(terms.scopes) <= set(SCOPES):
+        problems["scopes"] = "Choose what it is for."
+    needs_steps = set(terms.scopes) != {"translations"}
+    if (needs_steps and not terms.steps) or not set(terms.steps) <= set(STEPS):
+        problems["steps"] = "Choose how large a step it may release."
+    if not terms.weekdays or not set(terms.weekdays) <= set(range(7)):
+        problems["weekdays"] = "Choose at least one day."
+    hours = (terms.from_hour, terms.to_hour)
+    if not (0 <= terms.from_hour <= 23 and 1 <= terms.to_hour <= 24) or hours[0] == hours[1]:
+        problems["from_hour"] = "Choose two different hours."
+    if not now < terms.expires_at <= now + LONGEST:
+        problems["expires_at"] = "It has to end within a year."
+    if not 0 < len(terms.reason.strip()) <= MAX_REASON_CHARS:
+        problems["reason"] = "Say why, for whoever reads it in a year."
+    return problems

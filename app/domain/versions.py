@@ -1,0 +1,41 @@
+"""Which of two version numbers is newer, and how large the step between them is. Pure."""
+
+from __future__ import annotations
+
+import re
+
+# How large a step is, by the first number that grows. A policy names these.
+PATCH = "patch"
+MINOR = "minor"
+MAJOR = "major"
+UNCLEAR = "unclear"
+STEPS = (PATCH, MINOR, MAJOR)
+
+
+def is_above(required: str, present: str) -> bool:
+    """Whether version `required` is newer than `present`; compares the leading numbers only."""
+    wanted, had = numbers(required), numbers(present)
+    return bool(wanted and had) and wanted > had + (0,) * len(wanted)
+
+
+def step_between(present: str, offered: str) -> str:
+    """PATCH, MINOR or MAJOR; UNCLEAR for what cannot be read or does not lead upwards."""
+    had, gets = numbers(present), numbers(offered)
+    size = max(len(had), len(gets), 3)
+    had, gets = had + (0,) * (size - len(had)), gets + (0,) * (size - len(gets))
+    if not numbers(present) or gets <= had:
+        return UNCLEAR
+    if gets[0] != had[0]:
+        return MAJOR
+    return MINOR if gets[1] != had[1] else PATCH
+
+
+def branch(version: str) -> tuple[int, ...]:
+    """WordPress's own idea of a release: 6.8.1 and 6.8 are of the branch 6.8."""
+    return (*numbers(version), 0, 0)[:2]
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The numbers a version begins with."""
+    found = re.match(r"\d+(\.\d+)*", version, re.ASCII)
+    return tuple(int(part[:9]) for part in found.group().split(".")) if found else ()

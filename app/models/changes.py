@@ -1,0 +1,315 @@
+"""Changes to the sites: one component on one site, from the proposal to what came of it.
+
+Every move is a conditional UPDATE from the states that may lead to the next; ALLOWED is
+the whole life of a change.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from peewee import (
+    JOIN,
+    AutoField,
+    BooleanField,
+    CharField,
+    ForeignKeyField,
+    IntegerField,
+    TextField,
+    fn,
+)
+
+from app.models.accounts import Member
+from app.models.base import BaseModel, JsonField, UtcField
+from app.models.policies import Policy
+from app.models.sites import Client, Site
+
+# Change.state
+CHECKING = "checking"
+PROPOSED = "proposed"
+APPROVED = "approved"
+RUNNING = "running"
+WAITING = "waiting_for_site"
+UNKNOWN = "unknown"
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+ROLLED_BACK = "rolled_back"
+REFUSED = "refused"
+REJECTED = "rejected"
+EXPIRED = "expired"
+CANCELLED = "cancelled"
+
+# From each state, where it may lead. Nothing leads back to *approved*, and nothing leads
+# out of an end.
+ALLOWED: dict[str, tuple[str, ...]] = {
+    CHECKING: (PROPOSED, REFUSED, CANCELLED, EXPIRED),
+    PROPOSED: (APPROVED, REJECTED, CANCELLED, EXPIRED),
+    APPROVED: (RUNNING, CANCELLED, EXPIRED),
+    RUNNING: (SUCCEEDED, FAILED, ROLLED_BACK, REFUSED, UNKNOWN, WAITING),
+    WAITING: (RUNNING, CANCELLED, EXPIRED),
+    UNKNOWN: (SUCCEEDED, FAILED, ROLLED_BACK, REFUSED, WAITING),
+    SUCCEEDED: (),
+    FAILED: (),
+    ROLLED_BACK: (),
+    REFUSED: (),
+    REJECTED: (),
+    EXPIRED: (),
+    CANCELLED: (),
+}
+STATES = tuple(ALLOWED)
+ENDED = tuple(state for state, onwards in ALLOWED.items() if not onwards)
+OPEN = tuple(state for state, onwards in ALLOWED.items() if onwards)
+# Before anything was sent that could change the site.
+MAY_CANCEL = tuple(state for state, onwards in ALLOWED.items() if CANCELLED in onwards)
+MAY_EXPIRE = tuple(state for state, onwards in ALLOWED.items() if EXPIRED in onwards)
+MAY_RUN = (APPROVED, WAITING)
+# What a site answers that changes nothing more; `waiting` is no end.
+OUTCOMES = (SUCCEEDED, FAILED, ROLLED_BACK, REFUSED)
+
+
+def sources(to: str) -> tuple[str, ...]:
+    """The states that may lead to `to`."""
+    return tuple(state for state, onwards in ALLOWED.items() if to in onwards)
+
+
+class Change(BaseModel):
+    """`document` is what a person approves, to the byte; `digest` is what they see of it. It
+    is empty until the site answered the dry run. `plan` is the document with the approval
+    in it, as b64u, exactly as it was signed and is sent. `batch` ties together what was
+    proposed at once. `busy_until` is the lease of the attempt that is running.
+    """
+
+    id = AutoField()
+    site = ForeignKeyField(Site, backref="changes", on_delete="CASCADE")
+    site_id: int
+    batch = CharField(max_length=36, index=True)
+    op_id = CharField(max_length=36, unique=True)
+    kid = CharField(max_length=64)
+    kind = CharField(max_length=16)
+    scope = CharField(max_length=16)
+    ident = CharField(max_length=300)
+    name = CharField(max_length=300)
+    from_version = CharField(max_length=64)
+    to_version = CharField(max_length=64)
+    step_size = CharField(max_length=16)
+    state = CharField(max_length=24, default=CHECKING, index=True)
+
+    proposed_by = ForeignKeyField(Member, null=True, backref="+", on_delete="RESTRICT")
+    proposed_by_id: int | None
+    proposer = CharField(max_length=120)
+    proposed_at = UtcField()
+    reason = CharField(max_length=500, default="")
+    not_before = UtcField()
+    not_after = UtcField()
+
+    checked_at = UtcField(null=True)
+    facts = JsonField(default=dict)
+    document = TextField(default="")
+    digest = CharField(max_length=64, default="")
+
+    approved_by = ForeignKeyField(Member, null=True, backref="+", on_delete="RESTRICT")
+    approved_by_id: int | None
+    policy = ForeignKeyField(Policy, null=True, backref="changes", on_delete="RESTRICT")
+    policy_id: int | None
+    decided_by = CharField(max_length=160, default="")
+    decided_at = UtcField(null=True)
+    decision = CharField(max_length=500, default="")
+    how = CharField(max_length=16, default="")
+    plan = TextField(default="")
+    signature = CharField(max_length=100, default="")
+
+    attempts = IntegerField(default=0)
+    next_try_at = UtcField(null=True, index=True)
+    busy_until = UtcField(null=True)
+    started_at = UtcField(null=True)
+    sent_at = UtcField(null=True)
+    ended_at = UtcField(null=True)
+    outcome_reason = CharField(max_length=40, default="")
+    fault = CharField(max_length=32, default="")
+    evidence = JsonField(default=dict)
+    probe_before = JsonField(default=dict)
+    probe_after = JsonField(default=dict)
+
+    is_incident = BooleanField(default=False)
+    closed_by = CharField(max_length=120, default="")
+    closing_note = CharField(max_length=500, default="")
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def is_live(self) -> bool:
+        """Whether something is under way that a page should follow."""
+        return self.state in (CHECKING, RUNNING) or (
+            self.state in (APPROVED, UNKNOWN) and self.next_try_at is not None
+        )
+
+    def move(self, to: str, *when: Any, **changes: Any) -> bool:
+        """Go to state `to` from any state that may lead there, if `when` holds as well.
+
+        False if the row is in another state by now.
+        """
+        query = Change.update(state=to, **changes).where(
+            Change.id == self.id, Change.state.in_(sources(to)), *when
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def approve(self, *, seen: str, may_be_proposer: bool, by: int | None, **changes: Any) -> bool:
+        """Release exactly what was seen. False if it moved on, or if this person proposed it
+        and may not be the one who approves it."""
+        when = [Change.digest == seen, Change.digest != ""]
+        if not may_be_proposer:
+            when.append(Change.proposed_by.is_null() | (Change.proposed_by != by))
+        return self.move(APPROVED, *when, approved_by=by, **changes)
+
+    def claim(self, now: datetime, until: datetime) -> bool:
+        """Begin to run; False if it is not due, not released, or another change of this site
+        runs, may still be running, or left something to look at. Of two at once, the index
+        below lets one: the other gets an IntegrityError."""
+        other = Change.alias()
+        elsewhere = other.select().where(
+            other.site == self.site_id,
+            other.id != self.id,
+            (other.state == RUNNING)
+            | ((other.state == UNKNOWN) & other.next_try_at.is_null(False))
+            | other.is_incident,
+        )
+        return self.move(
+            RUNNING,
+            Change.not_before <= now,
+            Change.not_after >= now,
+            Change.next_try_at <= now,
+            ~fn.EXISTS(elsewhere),
+            started_at=now,
+            busy_until=until,
+            attempts=Change.attempts + 1,
+        )
+
+    def lease(self, state: str, now: datetime, until: datetime) -> bool:
+        """Take the right to work on it without changing its state; False if it is not due,
+        or somebody else does."""
+        query = Change.update(busy_until=until, attempts=Change.attempts + 1).where(
+            Change.id == self.id,
+            Change.state == state,
+            Change.next_try_at <= now,
+            Change.busy_until.is_null() | (Change.busy_until < now),
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def note(self, state: str, *when: Any, **changes: Any) -> bool:
+        """Set columns without changing state, if the row still is in `state` and `when` holds."""
+        query = Change.update(**changes).where(Change.id == self.id, Change.state == state, *when)
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def close_incident(self, **changes: Any) -> bool:
+        """Say that somebody looked; False if nothing was open."""
+        query = Change.update(is_incident=False, **changes).where(
+            Change.id == self.id, Change.is_incident
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    # ---- lists ----
+
+    @classmethod
+    def known(cls, change_id: int) -> Change | None:
+        """The change of that id, unless its site was forgotten."""
+        query = cls.select(cls, Site).join(Site)
+        return query.where(cls.id == change_id, Site.forgotten_at.is_null()).first()
+
+    @classmethod
+    def listing(cls, *states: str, limit: int = 200, incidents: bool = False) -> list[Change]:
+        """Changes in any of `states`, or those that somebody has to look at, newest first."""
+        query = (
+            cls.select(cls, Site, Client)
+            .join(Site)
+            .join(Client, JOIN.LEFT_OUTER)
+            .where(Site.forgotten_at.is_null())
+        )
+        query = query.where(cls.is_incident) if incidents else query.where(cls.state.in_(states))
+        return list(query.order_by(cls.id.desc()).limit(limit))
+
+    @classmethod
+    def in_batch(cls, batch: str) -> list[Change]:
+        query = cls.select(cls, Site).join(Site)
+        return list(query.where(cls.batch == batch, Site.forgotten_at.is_null()).order_by(cls.id))
+
+    @classmethod
+    def history(cls, site: Site, kind: str, ident: str, limit: int = 50) -> list[Change]:
+        """What was proposed for one component of a site, newest first."""
+        query = cls.select().where(cls.site == site, cls.kind == kind, cls.ident == ident)
+        return list(query.order_by(cls.id.desc()).limit(limit))
+
+    @classmethod
+    def open_of(cls, site: Site) -> dict[tuple[str, str], Change]:
+        """The changes under way on a site, by kind and component."""
+        query = cls.select().where(cls.site == site, cls.state.in_(OPEN))
+        return {(one.kind, one.ident): one for one in query}
+
+    @classmethod
+    def has_incident(cls, site: Site) -> bool:
+        return cls.select().where(cls.site == site, cls.is_incident).exists()
+
+    @classmethod
+    def was_ever(cls, site: Site, kind: str, ident: str, to_version: str) -> bool:
+        """Whether this very update was proposed before, whatever came of it."""
+        query = cls.select().where(
+            cls.site == site, cls.kind == kind, cls.ident == ident, cls.to_version == to_version
+        )
+        return query.exists()
+
+    # ---- what time makes due ----
+
+    @classmethod
+    def due(cls, now: datetime, *states: str) -> list[Change]:
+        """Those whose next attempt should have begun; a lease that is over counts for nothing."""
+        query = cls.select().where(
+            cls.state.in_(states),
+            cls.next_try_at <= now,
+            cls.not_before <= now,
+            cls.busy_until.is_null() | (cls.busy_until < now),
+        )
+        return list(query.order_by(cls.id))
+
+    @classmethod
+    def next_for(cls, site: Site, now: datetime) -> Change | None:
+        """The released change of a site that is due first."""
+        query = cls.select().where(
+            cls.site == site, cls.state == APPROVED, cls.not_before <= now, cls.next_try_at <= now
+        )
+        return query.order_by(cls.id).first()
+
+    @classmethod
+    def stuck(cls, now: datetime, grace: timedelta) -> list[Change]:
+        """Running, and their worker's time is over: it died, or lost the database."""
+        return list(cls.select().where(cls.state == RUNNING, cls.busy_until < now - grace))
+
+    @classmethod
+    def outlived(cls, now: datetime) -> list[Change]:
+        """Not begun when their time was over."""
+        return list(cls.select().where(cls.state.in_(MAY_EXPIRE), cls.not_after < now))
+
+
+# The database keeps changes serial per site, and one component out of two plans at once.
+Change.add_index(
+    Change.index(Change.site, unique=True, where=Change.state == RUNNING, name="change_one_running")
+)
+Change.add_index(
+    Change.index(
+        Change.site,
+        Change.kind,
+        Change.ident,
+        unique=True,
+        where=Change.state.in_(OPEN),
+        name="change_one_open",
+    )
+)

@@ -1,0 +1,113 @@
+"""Standing approvals, and what somebody wants left alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from peewee import AutoField, CharField, ForeignKeyField, IntegerField
+
+from app.models.accounts import Member
+from app.models.base import BaseModel, JsonField, UtcField
+from app.models.sites import Client, Site
+
+
+class Policy(BaseModel):
+    """A standing approval: `scopes` and `steps` it covers, on all sites, one client's or
+    those in `site_ids`, in the hours from `from_hour` to `to_hour` (UTC) of `weekdays`.
+
+    What is not covered is never released by it. It ends at `expires_at` at the latest. Where
+    a client asks for a second person it counts once somebody else has confirmed it.
+    """
+
+    id = AutoField()
+    name = CharField(max_length=120)
+    scopes = JsonField()
+    steps = JsonField()
+    client = ForeignKeyField(Client, null=True, backref="+", on_delete="RESTRICT")
+    client_id: int | None
+    site_ids = JsonField(default=list)
+    weekdays = JsonField()
+    from_hour = IntegerField()
+    to_hour = IntegerField()
+    made_by = ForeignKeyField(Member, backref="+", on_delete="RESTRICT")
+    made_by_id: int
+    maker = CharField(max_length=120)
+    made_at = UtcField()
+    reason = CharField(max_length=500)
+    expires_at = UtcField()
+    confirmed_by = ForeignKeyField(Member, null=True, backref="+", on_delete="RESTRICT")
+    confirmed_by_id: int | None
+    confirmer = CharField(max_length=120, default="")
+    confirmed_at = UtcField(null=True)
+    ended_at = UtcField(null=True)
+    ended_by = CharField(max_length=120, default="")
+
+    def is_in_force(self, now: datetime) -> bool:
+        return self.ended_at is None and now < self.expires_at
+
+    def confirm(self, by: int, now: datetime, **changes: Any) -> bool:
+        """Take a second person's word for it; False if it is over, or theirs already."""
+        query = Policy.update(confirmed_by=by, confirmed_at=now, **changes).where(
+            Policy.id == self.id,
+            Policy.made_by != by,
+            Policy.confirmed_by.is_null(),
+            Policy.ended_at.is_null(),
+            Policy.expires_at > now,
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def end(self, **changes: Any) -> bool:
+        """Stop releasing anything; False if it had stopped already."""
+        query = Policy.update(**changes).where(Policy.id == self.id, Policy.ended_at.is_null())
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    @classmethod
+    def in_force(cls, now: datetime) -> list[Policy]:
+        query = cls.select().where(cls.ended_at.is_null(), cls.expires_at > now)
+        return list(query.order_by(cls.id))
+
+    @classmethod
+    def listing(cls) -> list[Policy]:
+        """Those that have not been ended first, the newest of each first."""
+        return list(cls.select().order_by(cls.ended_at.is_null(False), cls.id.desc()))
+
+
+class Held(BaseModel):
+    """A component of a site that nobody shall update until a date, or until it is let go."""
+
+    id = AutoField()
+    site = ForeignKeyField(Site, backref="holds", on_delete="CASCADE")
+    site_id: int
+    kind = CharField(max_length=16)
+    ident = CharField(max_length=300)
+    reason = CharField(max_length=500)
+    until = UtcField(null=True)
+    made_by = CharField(max_length=120)
+    made_at = UtcField()
+
+    class Meta:
+        indexes = ((("site", "kind", "ident"), True),)
+
+    @classmethod
+    def of_site(cls, site: Site) -> dict[tuple[str, str], Held]:
+        return {(one.kind, one.ident): one for one in cls.select().where(cls.site == site)}
+
+    @classmethod
+    def of(cls, site: Site, kind: str, ident: str) -> Held | None:
+        return cls.get_or_none(cls.site == site, cls.kind == kind, cls.ident == ident)
+
+    @classmethod
+    def put(cls, site: Site, kind: str, ident: str, **columns: Any) -> None:
+        """Hold it, in place of an earlier hold on the same component."""
+        cls.release(site, kind, ident)
+        cls.create(site=site, kind=kind, ident=ident, **columns)
+
+    @classmethod
+    def release(cls, site: Site, kind: str, ident: str) -> bool:
+        query = cls.delete().where(cls.site == site, cls.kind == kind, cls.ident == ident)
+        return query.execute() > 0

@@ -1,0 +1,285 @@
+"""What the pages about changes show, read from the models and handed to the templates whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain import access, candidates, policies
+from app.domain.actor import Actor
+from app.domain.candidates import Candidate
+from app.domain.versions import MAJOR, STEPS
+from app.models.audit import Entry
+from app.models.base import utcnow
+from app.models.changes import (
+    APPROVED,
+    CHECKING,
+    ENDED,
+    MAY_CANCEL,
+    PROPOSED,
+    RUNNING,
+    UNKNOWN,
+    WAITING,
+    Change,
+)
+from app.models.policies import Held, Policy
+from app.models.reports import Component
+from app.models.sites import ACTIVE, SECOND, Client, Site
+from app.protocol import from_b64u
+
+WORDPRESS_ORG = "downloads.wordpress.org"
+MAX_SITES = 200
+# What is reviewed and proposed apart from the rest.
+APART = ("core_minor", "core_major")
+_LATELY = 30
+_SEPARATOR = "|"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Every change that somebody may want to see, by what it needs."""
+
+    incidents: list[Change]
+    to_approve: list[Change]
+    under_way: list[Change]
+    ended: list[Change]
+
+
+@dataclass(frozen=True)
+class ChangePage:
+    """One change with everything its page and its fragment need."""
+
+    change: Change
+    site: Site
+    siblings: list[Change]
+    document: str
+    approval: dict[str, Any]
+    is_own: bool
+    needs_second: bool
+    may_confirm_now: bool
+    entries: list[Entry]
+    now: datetime
+
+    @property
+    def may_be_approved(self) -> bool:
+        return self.change.state == PROPOSED and not (self.is_own and self.needs_second)
+
+    @property
+    def may_be_cancelled(self) -> bool:
+        return self.change.state in MAY_CANCEL
+
+    @property
+    def has_ended(self) -> bool:
+        return self.change.state in ENDED
+
+    @property
+    def running(self) -> str:
+        """The state worth a poll, or nothing."""
+        return self.change.state if self.change.is_live else ""
+
+    @property
+    def risks(self) -> list[str]:
+        """What whoever approves should weigh, by the name of its sentence."""
+        change, facts = self.change, self.change.facts
+        found = {
+            "core_major": change.scope == "core_major",
+            "core": change.kind == "core",
+            "major": change.kind != "core" and change.step_size == MAJOR,
+            "no_rollback": change.kind != "core" and facts.get("rollback") is False,
+            "active": facts.get("active") is True and change.kind in ("plugin", "theme"),
+            "approval_here": facts.get("approval_here") is True,
+            "elsewhere": bool(self.package_host) and self.package_host != WORDPRESS_ORG,
+        }
+        return [name for name, is_so in found.items() if is_so]
+
+    @property
+    def package_host(self) -> str:
+        if not self.change.document:
+            return ""
+        return str(json.loads(self.change.document)["step"]["package_host"])
+
+    @property
+    def changelog(self) -> str:
+        """Where the makers say what is new, for what comes from WordPress.org."""
+        change, slug = self.change, self.change.ident.partition("/")[0]
+        if self.package_host != WORDPRESS_ORG:
+            return ""
+        places = {
+            "plugin": f"https://wordpress.org/plugins/{slug}/#developers",
+            "theme": f"https://wordpress.org/themes/{slug}/",
+        }
+        return places.get(change.kind, "")
+
+
+@dataclass(frozen=True)
+class Offered:
+    """One site with what could be proposed there, and what could not."""
+
+    site: Site
+    candidates: list[Candidate]
+
+    @property
+    def eligible(self) -> list[Candidate]:
+        return [one for one in self.candidates if one.may_be_proposed]
+
+    @property
+    def others(self) -> list[Candidate]:
+        return [one for one in self.candidates if not one.may_be_proposed]
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """What became of one component of a site over time."""
+
+    site: Site
+    kind: str
+    ident: str
+    name: str
+    version: str
+    candidates: list[Candidate]
+    changes: list[Change]
+    held: Held | None
+
+
+@dataclass(frozen=True)
+class PolicyRow:
+    policy: Policy
+    covers: str
+    window: str
+    is_in_force: bool
+    needs_second: bool
+
+
+def queue() -> Queue:
+    """The four lists of the page."""
+    return Queue(
+        incidents=Change.listing(incidents=True),
+        to_approve=Change.listing(PROPOSED, CHECKING),
+        under_way=Change.listing(APPROVED, RUNNING, WAITING, UNKNOWN),
+        ended=Change.listing(*ENDED, limit=_LATELY),
+    )
+
+
+def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage:
+    """Everything about one change."""
+    now = utcnow()
+    site = change.site
+    return ChangePage(
+        change=change,
+        site=site,
+        siblings=[one for one in Change.in_batch(change.batch) if one.id != change.id],
+        document=_pretty(change.document),
+        approval=_approval(change),
+        is_own=change.proposed_by_id is not None and change.proposed_by_id == me.id,
+        needs_second=site.approvals == SECOND,
+        may_confirm_now=now - confirmed_at < access.FRESH_FOR - timedelta(seconds=30),
+        entries=_entries(change),
+        now=now,
+    )
+
+
+def _pretty(document: str) -> str:
+    if not document:
+        return ""
+    return json.dumps(json.loads(document), ensure_ascii=False, indent=2, sort_keys=True)
+
+
+def _approval(change: Change) -> dict[str, Any]:
+    if not change.plan:
+        return {}
+    approval: dict[str, Any] = json.loads(from_b64u(change.plan))["approval"]
+    return approval
+
+
+def _entries(change: Change) -> list[Entry]:
+    """The trail of this change alone, oldest first."""
+    found = Entry.newest(site_id=change.site_id, since=change.proposed_at, limit=500)
+    told = [one for one in found if json.loads(one.body)["facts"].get("change_id") == change.id]
+    return told[::-1]
+
+
+def offered(sites: Sequence[Site], apart: str) -> list[Offered]:
+    """What these sites offer, of the usual kinds or of one that is reviewed apart."""
+    now = utcnow()
+    return [Offered(site, _chosen(candidates.on_site(site, now), apart)) for site in sites]
+
+
+def _chosen(found: list[Candidate], apart: str) -> list[Candidate]:
+    offering = [one for one in found if one.target.offered]
+    if apart:
+        return [one for one in offering if one.target.scope == apart]
+    return [one for one in offering if one.target.scope not in APART]
+
+
+def paired_sites() -> list[Site]:
+    """The sites that something may be proposed for."""
+    return [site for site in Site.listing() if site.state == ACTIVE][:MAX_SITES]
+
+
+def as_choice(site: Site, candidate: Candidate) -> str:
+    """How a form names an update: what was shown, so that nothing else is proposed."""
+    target = candidate.target
+    parts = (str(site.id), target.kind, target.offered or "", target.ident)
+    return _SEPARATOR.join(parts)
+
+
+def from_choice(text: str) -> tuple[int, str, str, str]:
+    """Site id, kind, version and ident; ValueError for what no form of ours sent."""
+    site_id, kind, to_version, ident = text.split(_SEPARATOR, 3)
+    if not (site_id.isascii() and site_id.isdigit() and len(site_id) <= 9):
+        raise ValueError(text)
+    return int(site_id), kind, to_version, ident
+
+
+def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
+    found = [
+        one
+        for one in candidates.on_site(site, utcnow())
+        if (one.target.kind, one.target.ident) == (kind, ident)
+    ]
+    listed = Change.history(site, kind, ident)
+    known = Component.get_or_none(
+        Component.site == site, Component.kind == kind, Component.ident == ident
+    )
+    name = found[0].target.name if found else (listed[0].name if listed else ident)
+    return HistoryPage(
+        site=site,
+        kind=kind,
+        ident=ident,
+        name=name,
+        version=known.version if known else (found[0].target.version if found else ""),
+        candidates=found,
+        changes=listed,
+        held=Held.of(site, kind, ident),
+    )
+
+
+def policy_choices() -> dict[str, list[tuple[str, str]]]:
+    """What the form for a standing approval offers, as value and text."""
+    clients = [(str(one.id), one.name) for one in Client.select().order_by(Client.name)]
+    return {
+        "clients": [("", "Every client"), *clients],
+        "sites": [(str(site.id), site.name) for site in paired_sites()],
+        "steps": [(step, step.capitalize()) for step in STEPS],
+        "weekdays": [(str(day), name) for day, name in enumerate(policies.WEEKDAYS)],
+        "from_hours": [(str(hour), f"{hour:02}:00") for hour in range(24)],
+        "to_hours": [(str(hour), f"{hour:02}:00") for hour in range(1, 25)],
+    }
+
+
+def policy_rows() -> list[PolicyRow]:
+    now = utcnow()
+    asking = Client.select().where(Client.approvals == SECOND).exists()
+    return [
+        PolicyRow(
+            policy=one,
+            covers=policies.covers_in_words(one),
+            window=policies.window_in_words(one),
+            is_in_force=one.is_in_force(now),
+            needs_second=asking and one.confirmed_by_id is None,
+        )
+        for one in Policy.listing()
+    ]

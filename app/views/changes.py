@@ -1,0 +1,220 @@
+"""Proposing, approving and following changes. Translates only."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from flask import (
+    Blueprint,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from app.domain import approvals, changes
+from app.domain.changes import Wanted, Window
+from app.domain.errors import Invalid, NotFound
+from app.models.base import utcnow
+from app.models.changes import Change
+from app.models.sites import Site
+from app.views import change_pages
+from app.views.arrivals import row_number
+from app.views.guards import load_change, load_site, may, me, presence
+
+bp = Blueprint("changes", __name__)
+
+
+@bp.get("/changes")
+@may("see")
+def index() -> ResponseReturnValue:
+    return render_template("changes/index.html", queue=change_pages.queue())
+
+
+@bp.get("/changes/new")
+@may("propose")
+def new() -> ResponseReturnValue:
+    return _new_page({})
+
+
+@bp.post("/changes/new")
+@may("propose")
+def propose() -> ResponseReturnValue:
+    now = utcnow()
+    try:
+        made = changes.propose(
+            _wanted(), by=me(), reason=request.form.get("reason", ""), window=_window(), now=now
+        )
+    except Invalid as refusal:
+        return _new_page(refusal.messages), 422
+    flash("Proposed. The sites are asked whether they could do it.")
+    if len(made) == 1:
+        return _to_change(made[0])
+    return redirect(url_for("changes.together", batch=made[0].batch), 303)
+
+
+@bp.get("/changes/<int:change_id>")
+@may("see")
+def show(change_id: int) -> ResponseReturnValue:
+    return render_template("changes/show.html", page=_page(load_change(change_id)))
+
+
+@bp.get("/changes/<int:change_id>/progress")
+@may("see")
+def progress(change_id: int) -> ResponseReturnValue:
+    """The part that polls. When its state has moved on, htmx loads the whole page."""
+    page = _page(load_change(change_id))
+    answer = make_response(render_template("changes/_progress.html", page=page))
+    answer.cache_control.no_store = True
+    if page.running != request.args.get("seen"):
+        answer.headers["HX-Redirect"] = url_for("changes.show", change_id=change_id)
+    return answer
+
+
+@bp.post("/changes/<int:change_id>/approve")
+@may("approve")
+def approve(change_id: int) -> ResponseReturnValue:
+    change = load_change(change_id)
+    approvals.approve(
+        change,
+        by=me(),
+        seen=request.form.get("digest", ""),
+        confirmed_at=presence().session.confirmed_at,
+        config=current_app.config["AURA"],
+        now=utcnow(),
+    )
+    flash("Approved. The update is queued.")
+    return _to_change(change)
+
+
+@bp.post("/changes/<int:change_id>/reject")
+@may("approve")
+def reject(change_id: int) -> ResponseReturnValue:
+    change = load_change(change_id)
+    try:
+        approvals.reject(change, by=me(), reason=request.form.get("reason", ""), now=utcnow())
+    except Invalid as refusal:
+        return render_template(
+            "changes/show.html", page=_page(change), errors=refusal.messages
+        ), 422
+    flash("Rejected.")
+    return _to_change(change)
+
+
+@bp.post("/changes/<int:change_id>/cancel")
+@may("propose")
+def cancel(change_id: int) -> ResponseReturnValue:
+    change = load_change(change_id)
+    changes.cancel(change, by=me(), now=utcnow())
+    flash("Cancelled. Nothing was sent to the site.")
+    return _to_change(change)
+
+
+@bp.post("/changes/<int:change_id>/close")
+@may("approve")
+def close(change_id: int) -> ResponseReturnValue:
+    """Somebody looked at the site after a change that did not end well."""
+    change = load_change(change_id)
+    try:
+        changes.close_incident(change, by=me(), note=request.form.get("note", ""), now=utcnow())
+    except Invalid as refusal:
+        return render_template(
+            "changes/show.html", page=_page(change), errors=refusal.messages
+        ), 422
+    flash("Noted. Other changes of this site may go on.")
+    return _to_change(change)
+
+
+@bp.get("/changes/together/<uuid:batch>")
+@may("see")
+def together(batch: UUID) -> ResponseReturnValue:
+    pages = [_page(change) for change in _batch(batch)]
+    return render_template("changes/together.html", batch=str(batch), pages=pages)
+
+
+@bp.post("/changes/together/<uuid:batch>/approve")
+@may("approve")
+def approve_together(batch: UUID) -> ResponseReturnValue:
+    """Each box that was ticked carries the number of a change and the digest that was shown."""
+    count = approvals.approve_together(
+        _batch(batch),
+        by=me(),
+        seen=dict(request.form.getlist("seen", type=_seen)),
+        confirmed_at=presence().session.confirmed_at,
+        config=current_app.config["AURA"],
+        now=utcnow(),
+    )
+    flash(f"Approved {count}. Each site does one after the other.")
+    return redirect(url_for("changes.together", batch=batch), 303)
+
+
+def _seen(text: str) -> tuple[int, str]:
+    """`17:<digest>`: the number of a change and what was shown of it."""
+    number, _, digest = text.partition(":")
+    return row_number(number), digest
+
+
+def _batch(batch: UUID) -> list[Change]:
+    found = Change.in_batch(str(batch))
+    if not found:
+        raise NotFound("Nothing was proposed under this address.")
+    return found
+
+
+def _page(change: Change) -> change_pages.ChangePage:
+    return change_pages.change_page(change, me(), presence().session.confirmed_at)
+
+
+def _new_page(errors: dict[str, str]) -> str:
+    chosen, apart = _chosen_sites(), _apart()
+    return render_template(
+        "changes/new.html",
+        offered=change_pages.offered(chosen, apart),
+        apart=apart,
+        one=chosen[0] if request.values.get("site") and chosen else None,
+        component=request.args.get("component", ""),
+        as_choice=change_pages.as_choice,
+        ticked=request.form.getlist("want"),
+        reason=request.form.get("reason", ""),
+        errors=errors,
+    )
+
+
+def _chosen_sites() -> list[Site]:
+    asked = request.values.get("site", type=row_number)
+    return [load_site(asked)] if asked is not None else change_pages.paired_sites()
+
+
+def _apart() -> str:
+    apart = request.values.get("apart", "")
+    return apart if apart in change_pages.APART else ""
+
+
+def _wanted() -> list[Wanted]:
+    found = []
+    for text in request.form.getlist("want"):
+        try:
+            site_id, kind, to_version, ident = change_pages.from_choice(text)
+        except ValueError as why:
+            raise Invalid("wanted", "Choose from the list below.") from why
+        found.append(Wanted(load_site(site_id), kind, ident, to_version))
+    return found
+
+
+def _window() -> Window:
+    """When it may run: from now, or from a number of hours on, for so many days."""
+    now, hours, days = utcnow(), request.form.get("hours", "0"), request.form.get("days", "3")
+    try:
+        start = now + timedelta(hours=min(row_number(hours), 24 * 14))
+        return Window(start, start + timedelta(days=min(row_number(days), 100)))
+    except ValueError as why:
+        raise Invalid("days", "Choose a time from the list.") from why
+
+
+def _to_change(change: Change) -> ResponseReturnValue:
+    return redirect(url_for("changes.show", change_id=change.id), 303)

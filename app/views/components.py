@@ -1,0 +1,79 @@
+"""One component of a site over time, and what is to be left alone. Translates only."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain import holds
+from app.domain.errors import Invalid
+from app.models.base import utcnow
+from app.models.sites import Site
+from app.views import change_pages
+from app.views.guards import load_site, may, me
+
+bp = Blueprint("components", __name__)
+
+
+@bp.get("/sites/<int:site_id>/component")
+@may("see")
+def history(site_id: int) -> ResponseReturnValue:
+    return _page(load_site(site_id), {})
+
+
+@bp.post("/sites/<int:site_id>/component/hold")
+@may("propose")
+def hold(site_id: int) -> ResponseReturnValue:
+    site, (kind, ident) = load_site(site_id), _named()
+    try:
+        holds.hold(
+            site,
+            kind,
+            ident,
+            until=_day(),
+            reason=request.form.get("hold_reason", ""),
+            by=me(),
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _page(site, refusal.messages), 422
+    flash("It is left alone from now on.")
+    return _back(site)
+
+
+@bp.post("/sites/<int:site_id>/component/release")
+@may("propose")
+def release(site_id: int) -> ResponseReturnValue:
+    site, (kind, ident) = load_site(site_id), _named()
+    holds.release(site, kind, ident, by=me(), now=utcnow())
+    flash("It may be updated again.")
+    return _back(site)
+
+
+def _named() -> tuple[str, str]:
+    return request.values.get("kind", "")[:16], request.values.get("ident", "")[:300]
+
+
+def _day() -> datetime | None:
+    """The end of the day that was typed; None for none. Raises Invalid for what is no day."""
+    text = request.form.get("until", "").strip()
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+    except (ValueError, OverflowError) as why:
+        raise Invalid("until", "Type a day as 2026-12-31, or none.") from why
+
+
+def _page(site: Site, errors: dict[str, str]) -> str:
+    kind, ident = _named()
+    page = change_pages.history_page(site, kind, ident)
+    return render_template("changes/history.html", page=page, errors=errors, typed=request.form)
+
+
+def _back(site: Site) -> ResponseReturnValue:
+    kind, ident = _named()
+    address = url_for("components.history", site_id=site.id, kind=kind, ident=ident)
+    return redirect(address, 303)

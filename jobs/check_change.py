@@ -1,0 +1,11 @@
+"""Have a site say in a dry run whether it could do what is proposed."""
+
+from __future__ import annotations
+
+from app.domain import dry_runs
+from jobs import surroundings
+
+
+def run(change_id: int) -> str:
+    with surroundings() as config:
+        return dry_runs.run(change_id, config=config)

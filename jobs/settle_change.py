@@ -1,0 +1,11 @@
+"""Ask a site what became of a change whose answer was lost."""
+
+from __future__ import annotations
+
+from app.domain import settling
+from jobs import surroundings
+
+
+def run(change_id: int) -> str:
+    with surroundings() as config:
+        return settling.settle(change_id, config=config)

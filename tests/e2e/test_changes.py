@@ -1,0 +1,211 @@
+"""Two people and a site's owner: one proposes, another approves, and the site does just that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e import aura_pages, wp_admin_pages
+from tests.e2e.album import Album
+from tests.e2e.running_aura import RunningAura
+from tests.e2e.watcher import Watcher
+from tests.plugin.changing import offer
+from tests.plugin.conftest import RealWordPress
+from tests.wordpress.site import WordPress
+
+NAME = "Harbour Bakery"
+BEN = "Ben Okafor"
+BENS_EMAIL = "ben@harbour-agency.example"
+BENS_PASSWORD = "willow anchor biscuit lantern"
+DESK = "Contact Desk"
+_OUTCOME_WAIT_MS = 90_000
+
+
+@pytest.fixture(scope="module", params=["oldest", "newest"])
+def shop(request: pytest.FixtureRequest) -> Iterator[WordPress]:
+    """A real WordPress on which SiteAgent is active and nobody has allowed anything yet."""
+    site = WordPress.start(request.param, siteagent="active")
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="module")
+def agency(shop: WordPress) -> Iterator[RunningAura]:
+    running = RunningAura()
+    yield running
+    running.remove()
+
+
+@pytest.fixture
+def wp_admin(page: Page, shop: WordPress) -> Page:
+    tab = page.context.new_page()
+    wp_admin_pages.sign_in(tab, shop)
+    return tab
+
+
+@pytest.fixture
+def ben(browser: Browser) -> Iterator[Page]:
+    """A browser of his own for Ben."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+    context.set_default_timeout(30_000)
+    tab = context.new_page()
+    watcher = Watcher(context)
+    yield tab
+    context.close()
+    assert watcher.complaints == []
+
+
+def look(shop: WordPress, code: str) -> object:
+    return RealWordPress(shop).evaluate(code)
+
+
+def installed(shop: WordPress) -> str:
+    """The version on the site's disk, read past every cache."""
+    path = "WP_PLUGIN_DIR . '/contact-desk/contact-desk.php'"
+    return str(look(shop, f"return get_file_data({path}, array('v' => 'Version'))['v'];"))
+
+
+def open_site(page: Page, agency: RunningAura) -> None:
+    page.goto(agency.url)
+    page.get_by_role("link", name=NAME).click()
+
+
+def sync(page: Page, agency: RunningAura) -> None:
+    open_site(page, agency)
+    page.get_by_role("button", name="Sync now").click()
+    page.get_by_role("button", name="Sync now").wait_for(timeout=_OUTCOME_WAIT_MS)
+
+
+def pair(page: Page, wp_admin: Page, agency: RunningAura, shop: WordPress) -> None:
+    aura_pages.add_site(page, agency, shop.url, NAME, "Harbour Bakery Ltd")
+    token = aura_pages.create_token(page)
+    wp_admin_pages.paste_token(wp_admin, shop, token)
+    wp_admin_pages.agree(wp_admin)
+    aura_pages.wait_for_pairing(page)
+    aura_pages.wait_for_report(page)
+
+
+def allow(wp_admin: Page, shop: WordPress, *scopes: str) -> None:
+    """The site's owner ticks what the dashboard may update."""
+    wp_admin_pages.open_settings(wp_admin, shop, "&tab=may")
+    for scope in scopes:
+        wp_admin.locator(f"#siteagent-scope-{scope}").check()
+    wp_admin.get_by_role("button", name="Save").click()
+    expect(wp_admin.locator(f"#siteagent-scope-{scopes[0]}")).to_be_checked()
+
+
+def invite_ben(page: Page, ben: Page, agency: RunningAura) -> None:
+    page.goto(f"{agency.url}/people")
+    if page.get_by_text(BENS_EMAIL).count() == 0:
+        page.get_by_label("Name", exact=True).fill(BEN)
+        page.get_by_label("E-mail").fill(BENS_EMAIL)
+        page.get_by_label("Role").select_option("operator")
+        page.get_by_role("button", name="Create invitation").click()
+        ben.goto(page.get_by_label("One-time link for").input_value())
+        ben.get_by_label("Password", exact=True).fill(BENS_PASSWORD)
+        ben.get_by_label("Password again").fill(BENS_PASSWORD)
+        ben.get_by_role("button", name="Set password and sign in").click()
+    else:
+        ben.goto(f"{agency.url}/sign-in")
+        ben.get_by_label("E-mail").fill(BENS_EMAIL)
+        ben.get_by_label("Password").fill(BENS_PASSWORD)
+        ben.get_by_role("button", name="Sign in").click()
+    expect(ben.get_by_role("heading", level=1, name="Sites")).to_be_visible()
+
+
+def propose(ben: Page, agency: RunningAura, name: str, reason: str) -> str:
+    """Ben chooses one update; the proposal's address, once the site has answered the dry run."""
+    ben.goto(f"{agency.url}/changes/new?site=1")
+    choice = ben.locator("label.tick").filter(has_text=name).locator("input")
+    assert choice.count() == 1, ben.locator("main").inner_text()
+    choice.check()
+    ben.get_by_label("Reason").fill(reason)
+    ben.get_by_role("button", name="Propose", exact=True).click()
+    expect(ben.get_by_text("Waits for approval").first).to_be_visible(timeout=_OUTCOME_WAIT_MS)
+    return ben.url
+
+
+def approve(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("button", name="Approve update to").click()
+
+
+def outcome(page: Page, word: str) -> None:
+    """Look on until the page says by itself what came of it."""
+    expect(page.locator("main .badges .badge").first).to_contain_text(
+        word, timeout=_OUTCOME_WAIT_MS
+    )
+
+
+def test_what_one_proposes_another_approves_and_the_site_does_just_that(
+    page: Page,
+    ben: Page,
+    wp_admin: Page,
+    agency: RunningAura,
+    shop: WordPress,
+    album: Album,
+) -> None:
+    aura_pages.set_up_or_sign_in(page, agency)
+    pair(page, wp_admin, agency, shop)
+    invite_ben(page, ben, agency)
+
+    # Before the owner allows it, nothing can be proposed, and the page says why.
+    open_site(page, agency)
+    expect(page.locator("#plugins tbody tr").filter(has_text=DESK)).to_contain_text(
+        "has not allowed"
+    )
+    allow(wp_admin, shop, "plugins", "themes", "translations")
+    album.wp_admin(wp_admin, "wp-admin-scopes")
+    sync(page, agency)
+
+    # Ben proposes, Ana approves exactly that.
+    assert installed(shop) == "2.3.1"
+    address = propose(ben, agency, DESK, "Mends the spam filter")
+    album.show(ben, "proposal")
+    approve(page, address)
+    outcome(page, "Succeeded")
+    album.show(page, "change-succeeded")
+    expect(page.locator("#evidence")).to_contain_text("2.4.0")
+    assert installed(shop) == "2.4.0"
+    assert look(shop, "return is_plugin_active('contact-desk/contact-desk.php');") is True
+    assert "SiteAgent" not in shop.debug_log()
+
+
+def test_a_version_that_breaks_the_site_is_taken_back(
+    page: Page, ben: Page, agency: RunningAura, shop: WordPress, album: Album
+) -> None:
+    aura_pages.set_up_or_sign_in(page, agency)
+    invite_ben(page, ben, agency)
+    offer(RealWordPress(shop), "contact-desk", "2.5.0")
+    look(shop, "delete_site_transient('update_plugins'); return 1;")
+    sync(page, agency)
+    address = propose(ben, agency, DESK, "New month, new version")
+    approve(page, address)
+    outcome(page, "Rolled back")
+    album.show(page, "change-rolled-back")
+    assert installed(shop) == "2.4.0"
+    assert requests.get(shop.url, timeout=30).status_code == 200
+    left = "return array_merge(glob(WPMU_PLUGIN_DIR . '/siteagent*'), glob(ABSPATH . '.maint*'));"
+    assert look(shop, left) == []
+
+
+def test_what_moved_on_after_the_approval_is_refused_with_nothing_touched(
+    page: Page, ben: Page, agency: RunningAura, shop: WordPress
+) -> None:
+    aura_pages.set_up_or_sign_in(page, agency)
+    invite_ben(page, ben, agency)
+    sync(page, agency)
+    address = propose(ben, agency, DESK, "Once more")
+    offer(RealWordPress(shop), "contact-desk", "2.5.4")
+    look(shop, "delete_site_transient('update_plugins'); return 1;")
+    approve(page, address)
+    outcome(page, "Refused")
+    expect(page.locator("main")).to_contain_text("WordPress offers another version by now")
+    assert installed(shop) == "2.4.0"
+
+
+def test_the_trail_of_all_this_verifies(agency: RunningAura) -> None:
+    assert agency.flask("verify-audit").startswith("Whole")

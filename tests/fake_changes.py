@@ -1,0 +1,211 @@
+"""What a FakeSite does with changes, faithful to docs/PROTOCOL.md 3.3: it checks before it
+touches, does a plan once, and remembers what it answered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from app import protocol
+from app.keys import plan_digest, verify_plan
+from app.protocol import from_b64u
+
+if TYPE_CHECKING:
+    from tests.fakes import FakeSite
+
+HOST = "downloads.wordpress.org"
+SHA256 = "ab" * 32
+PLACES = {"plugin": "plugins", "theme": "themes"}
+
+
+class Refusal(Exception):
+    """A signed error instead of an answer."""
+
+    def __init__(self, code: str, **facts: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.facts = facts
+
+
+@dataclass
+class Changing:
+    """`plays` says by ident how an installation ends: an outcome and its reason. `killed`
+    names op_ids whose process dies midway, `installs` counts what really was installed."""
+
+    plays: dict[str, tuple[str, str]] = field(default_factory=dict)
+    killed: set[str] = field(default_factory=set)
+    running: set[str] = field(default_factory=set)
+    approved_here: set[str] = field(default_factory=set)
+    watched_until: int | None = None
+    installs: Counter[str] = field(default_factory=Counter)
+    order: list[str] = field(default_factory=list)
+    ledger: dict[str, tuple[bytes, dict[str, Any]]] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+    started_from: dict[str, str] = field(default_factory=dict)
+
+    def answer(self, site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
+        handlers = {"check": self._check, "run": self._run, "status": self._status}
+        return handlers[document["op"].removeprefix("change.")](site, document)
+
+    def version_of(self, site: FakeSite, kind: str, ident: str) -> str:
+        return str(_component(site, kind, ident).get("version", ""))
+
+    def _check(self, site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
+        step = document["step"]
+        reasons = self._unmet(site, step)
+        return {"may": not reasons, "reasons": reasons, "facts": self._facts(site, step)}
+
+    def _facts(self, site: FakeSite, step: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "home": site.home,
+            "wp": site.report["wordpress"]["version"],
+            "php": site.report["php"]["version"],
+            "version": self.version_of(site, step["kind"], step["id"]),
+            "active": True,
+            "package_host": HOST,
+            "approval_here": site.report["agent"]["approval_here"],
+            "rollback": site.report["agent"]["rollback"],
+            "busy": False,
+        }
+
+    def _run(self, site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
+        raw = from_b64u(document["plan"])
+        assert site.paired is not None
+        if not verify_plan(site.paired.sign_d, raw, from_b64u(document["sig"])):
+            raise Refusal("invalid_arguments", argument="sig")
+        plan = protocol.parse_json(raw)
+        if (plan["do"], plan["op_id"]) != ("change.run", document["op_id"]):
+            raise Refusal("invalid_arguments", argument="plan")
+        if plan["kid"] != site.paired.kid or plan["site"] != site.uuid:
+            raise Refusal("invalid_arguments", argument="plan")
+        op_id, known = plan["op_id"], self.ledger.get(plan["op_id"])
+        if op_id in self.running:
+            raise Refusal("invalid_arguments", argument="op_id", state="running")
+        if known is not None:
+            if known[0] != plan_digest(raw):
+                raise Refusal("invalid_arguments", argument="op_id")
+            return known[1]
+        told = self._do(site, plan)
+        if told["outcome"] != "waiting" and told["reason"] != "busy":
+            self.ledger[op_id] = (plan_digest(raw), told)
+        return told
+
+    def _do(self, site: FakeSite, plan: dict[str, Any]) -> dict[str, Any]:
+        step, op_id = plan["step"], plan["op_id"]
+        reason = self._unmet_by_plan(site, plan)
+        if reason:
+            return _told("refused", reason)
+        if site.report["agent"]["approval_here"] and op_id not in self.approved_here:
+            self.waiting.add(op_id)
+            return _told("waiting", "approval_here")
+        self.waiting.discard(op_id)
+        if op_id in self.killed:
+            self.running.add(op_id)
+            self.started_from[op_id] = step["from"]
+            raise ProcessKilled(op_id)
+        return self._install(site, step, op_id)
+
+    def _install(self, site: FakeSite, step: dict[str, Any], op_id: str) -> dict[str, Any]:
+        outcome, reason = self.plays.get(step["id"], ("succeeded", ""))
+        before = {"version": step["from"], "active": True, "probe": "ok"}
+        self.installs[op_id] += 1
+        self.order.append(step["id"])
+        after = {**before}
+        if outcome == "succeeded":
+            self._put(site, step)
+            after["version"] = step["to"]
+        elif outcome == "failed":
+            after = {"version": "0.0", "active": False, "probe": "fatal"}
+        evidence = {
+            "before": before,
+            "after": after,
+            "package_sha256": SHA256,
+            "package_host": HOST,
+            "took_ms": 1234,
+            "messages": ["Unpacking the package", "Installing"],
+            "kept_copy": True,
+            "watched_until": self.watched_until,
+        }
+        return {"outcome": outcome, "reason": reason or None, "evidence": evidence}
+
+    def reconcile(self, op_id: str) -> None:
+        """A process that was killed midway is reconciled: taken back, and truthfully told."""
+        self.running.discard(op_id)
+        self.installs[op_id] += 1
+        evidence = _told("rolled_back", "interrupted")
+        version = {"version": self.started_from[op_id], "active": True, "probe": "ok"}
+        evidence["evidence"] |= {"before": version, "after": version}
+        self.ledger[op_id] = (b"", evidence)
+
+    def _status(self, site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
+        op_id = document["op_id"]
+        if op_id in self.ledger:
+            return {"state": "done", **self.ledger[op_id][1]}
+        if op_id in self.running:
+            return {"state": "running"}
+        return {"state": "waiting" if op_id in self.waiting else "never"}
+
+    def _unmet_by_plan(self, site: FakeSite, plan: dict[str, Any]) -> str:
+        now, pre = int(site.clock().timestamp()), plan["pre"]
+        if plan["home"] != (site.says_home or site.home):
+            return "wrong_site"
+        if not plan["not_before"] <= now <= plan["not_after"]:
+            return "outside_window"
+        present = (site.report["wordpress"]["version"], site.report["php"]["version"])
+        if (pre["wp"], pre["php"]) != present:
+            return "environment_changed"
+        if plan["step"]["package_host"] != HOST:
+            return "package_host"
+        return next(iter(self._unmet(site, plan["step"])), "")
+
+    def _unmet(self, site: FakeSite, step: dict[str, Any]) -> list[str]:
+        reasons = []
+        scope = {"core": "core_minor"}.get(step["kind"], f"{step['kind']}s")
+        if not site.report["agent"]["scopes"][scope]:
+            reasons.append("scope_off")
+        if not site.report["health"]["file_mods"]:
+            reasons.append("file_mods_off")
+        if self.version_of(site, step["kind"], step["id"]) != step["from"]:
+            reasons.append("version_changed")
+        offer = _offer(site, step["kind"], step["id"])
+        if offer is None:
+            reasons.append("no_offer")
+        elif offer["version"] != step["to"]:
+            reasons.append("version_moved")
+        return reasons
+
+    def _put(self, site: FakeSite, step: dict[str, Any]) -> None:
+        _component(site, step["kind"], step["id"])["version"] = step["to"]
+        offers = _offers(site, step["kind"])
+        offers[:] = [one for one in offers if one.get("id", "core") != step["id"]]
+
+
+class ProcessKilled(Exception):
+    """The site's process died: no answer leaves it."""
+
+
+def _told(outcome: str, reason: str) -> dict[str, Any]:
+    state = {"version": None, "active": None, "probe": None}
+    return {
+        "outcome": outcome,
+        "reason": reason,
+        "evidence": {"before": state, "after": state, "took_ms": 0, "messages": []},
+    }
+
+
+def _component(site: FakeSite, kind: str, ident: str) -> dict[str, Any]:
+    if kind == "core":
+        found: dict[str, Any] = site.report["wordpress"]
+        return found
+    listed = site.report[PLACES[kind]]
+    return next((one for one in listed if one["id"] == ident), {})
+
+
+def _offers(site: FakeSite, kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = site.report["updates"][PLACES.get(kind, kind)]
+    return found
+
+
+def _offer(site: FakeSite, kind: str, ident: str) -> dict[str, Any] | None:
+    return next((one for one in _offers(site, kind) if one.get("id", "core") == ident), None)

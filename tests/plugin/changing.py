@@ -1,0 +1,192 @@
+"""Orders for changes, as a dashboard would give them, and the look at a site's disk around them."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import uuid
+import zipfile
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app import keys, siteclient
+from app.protocol import b64u, canonical
+from tests.plugin.dashboard import NETS, Paired
+from tests.plugin.probe import must_use
+from tests.wordpress.engine import docker
+from tests.wordpress.repository import FIXTURES, files_below
+
+MEDDLING = Path(__file__).with_name("meddling.php")
+DESK = "contact-desk/contact-desk.php"
+
+GALLERY = "tide-gallery/tide-gallery.php"
+DOWNLOADS = "downloads.wordpress.org"
+PATIENCE_S = 120.0
+
+
+def step_of(wp: Any, component: str, to: str, *, kind: str = "plugin") -> dict[str, str]:
+    """One step from whatever is installed."""
+    return {"kind": kind, "id": component, "from": version(wp, component, kind=kind), "to": to}
+
+
+@dataclass
+class Order:
+    """A change as somebody approved it; every part can be spoilt."""
+
+    paired: Paired
+    plan: dict[str, Any]
+    seed: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, wp: Any, paired: Paired, step: dict[str, Any], **changed: Any) -> Order:
+        now = int(time.time())
+        wordpress, php = wp.evaluate("return array(get_bloginfo('version'), PHP_VERSION);")
+        source = {"package_host": DOWNLOADS, "package_sha256": None}
+        plan = {
+            "v": 1,
+            "do": "change.run",
+            "op_id": str(uuid.uuid4()),
+            "site": wp.evaluate("return siteagent()->keyring()->uuid();"),
+            "kid": paired.channel.keyid,
+            "home": wp.url,
+            "step": {**source, **step},
+            "pre": {"wp": wordpress, "php": php},
+            "not_before": now - 5,
+            "not_after": now + 600,
+            "approval": {"by": "Ben", "how": "second_person", "at": now - 10, "reason": ""},
+        }
+        return cls(paired, {**plan, **changed}, paired.seed)
+
+    @property
+    def op_id(self) -> str:
+        return self.plan["op_id"]
+
+    def send(self, *, deadline_s: float = PATIENCE_S, **changed: Any) -> dict[str, Any]:
+        """What the site answered; raises SiteError for everything that is no answer."""
+        raw = canonical(self.plan)
+        given = {
+            "op_id": self.op_id,
+            "plan": b64u(raw),
+            "sig": b64u(keys.sign_plan(self.seed, raw)),
+        }
+        return ask(self.paired, "change.run", deadline_s=deadline_s, **{**given, **changed})
+
+    def status(self) -> dict[str, Any]:
+        return ask(self.paired, "change.status", op_id=self.op_id)
+
+
+def ask(paired: Paired, op: str, *, deadline_s: float = PATIENCE_S, **given: Any) -> dict[str, Any]:
+    reply = siteclient.call(
+        paired.channel, op, given, by="Ben", allow_nets=NETS, deadline_s=deadline_s
+    )
+    return reply.document
+
+
+def grant(wp: Any, *scopes: str, here: bool = False) -> None:
+    """What the owner's form in wp-admin does."""
+    names = ", ".join(f"'{scope}'" for scope in scopes)
+    asked = "true" if here else "false"
+    wp.evaluate(f"return siteagent()->scopes()->grant(array({names}), {asked});")
+
+
+def version(wp: Any, component: str, *, kind: str = "plugin") -> str:
+    return wp.evaluate(
+        "Siteagent_Inventory::load_admin_includes();"
+        f"return (new Siteagent_Component('{kind}', '{component}'))->version();"
+    )
+
+
+# Every file of a component, and what else a change could touch.
+_PRINT = """
+Siteagent_Inventory::load_admin_includes();
+$component = new Siteagent_Component('%(kind)s', '%(id)s');
+$seen = array('version' => $component->version(), 'active' => $component->is_active());
+$folder = $component->folder();
+foreach (new RecursiveIteratorIterator(new RecursiveDirectoryIterator($folder, 4096)) as $file) {
+    $seen['files'][substr($file->getPathname(), strlen($folder))] =
+        array($file->getMTime(), md5_file($file->getPathname()));
+}
+ksort($seen['files']);
+$seen['left'] = array_map('basename', array_merge(
+    glob(WP_CONTENT_DIR . '/siteagent*'), glob(WPMU_PLUGIN_DIR . '/siteagent*'),
+    glob(ABSPATH . '.maintenance')
+));
+return $seen;
+"""
+
+
+def disk(wp: Any, component: str, *, kind: str = "plugin") -> dict[str, Any]:
+    """A component to the byte and the second, and what SiteAgent left around it."""
+    return wp.evaluate(_PRINT % {"kind": kind, "id": component})
+
+
+def offer(wp: Any, slug: str, to: str, *, kind: str = "plugin", **about: Any) -> None:
+    """From now on WordPress.org offers this version; the site has not heard of it yet."""
+    listed = {"version": to, "requires": "6.0", "requires_php": "7.4", "tested": "7.1", **about}
+    wp.evaluate(
+        "$file = '/srv/wordpress.org/catalogue.json';"
+        "$all = json_decode(file_get_contents($file), true);"
+        f"$all['{kind}s']['{slug}'] = json_decode({php_text(json.dumps(listed))}, true);"
+        "return file_put_contents($file, json_encode($all));"
+    )
+
+
+def publish(wp: Any, path: str, files: dict[str, str]) -> None:
+    """A package on WordPress.org, of these files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    packed = b64encode(buffer.getvalue()).decode()
+    wp.evaluate(
+        f"$file = '/srv/wordpress.org/downloads.wordpress.org/{path}';"
+        "is_dir(dirname($file)) || mkdir(dirname($file), 0755, true);"
+        f"return file_put_contents($file, base64_decode('{packed}'));"
+    )
+
+
+def reset(wp: Any, slug: str, to: str, *, kind: str = "plugin") -> None:
+    """The component as this fixture version has it, whatever a test made of it."""
+    files = {
+        name: content.decode() for name, content in files_below(FIXTURES / f"{kind}s" / slug / to)
+    }
+    wp.evaluate(
+        f"$root = '{kind}' === 'plugin' ? WP_PLUGIN_DIR : get_theme_root();"
+        f'Siteagent_Watchdog::remove("$root/{slug}"); mkdir("$root/{slug}");'
+        f"foreach (json_decode({php_text(json.dumps(files))}) as $name => $text)"
+        f'{{ file_put_contents("$root/{slug}/$name", $text); }}'
+        "wp_clean_plugins_cache(); wp_clean_themes_cache();"
+    )
+
+
+def php_text(text: str) -> str:
+    """A PHP literal for any text."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@contextmanager
+def meddled(wp: Any, **with_: Any) -> Iterator[None]:
+    """While it lasts, this is in the way (meddling.php)."""
+    told = php_text(json.dumps(with_))
+    with must_use(wp, MEDDLING):
+        wp.evaluate(f"update_option('meddling', json_decode({told}, true));")
+        try:
+            yield
+        finally:
+            wp.evaluate("delete_option('meddling'); @unlink('/tmp/meddling');")
+
+
+def reached(wp: Any, timeout_s: float = 30.0) -> int:
+    """The process that has come to where it sleeps. Asks no WordPress: it may be in maintenance."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        process = docker("exec", wp.container, "sh", "-c", "cat /tmp/meddling 2>&- || :").strip()
+        if process:
+            return int(process)
+        time.sleep(0.05)
+    raise AssertionError("nobody came that far")

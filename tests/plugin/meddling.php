@@ -1,0 +1,128 @@
+<?php
+/**
+ * Plugin Name: Meddling
+ * Description: Gets in the way of a change as hosts, caches and other plugins do, where a test says so.
+ * Version: 1.0
+ * Author: Aura test bed
+ *
+ * The option "meddling" says what is in the way; without it nothing is.
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+$meddling = (array) get_option( 'meddling', array() );
+
+// What a site gets that asks itself for a page.
+if ( isset( $meddling['loopback'] ) ) {
+	add_filter(
+		'pre_http_request',
+		static function ( $answer, $arguments, $url ) use ( $meddling ) {
+			if ( false === strpos( $url, 'wp_scrape_key=' ) ) {
+				return $answer;
+			}
+			return 'blocked' === $meddling['loopback'] ? new WP_Error( 'http_request_failed', 'Connection timed out' ) : array(
+				'headers'  => array(),
+				'body'     => '<html><body>A page from a cache.</body></html>',
+				'response' => array( 'code' => 200, 'message' => 'OK' ),
+				'cookies'  => array(),
+			);
+		},
+		10,
+		3
+	);
+}
+
+// A slow download, a slow exchange of files, or a process that ends in the middle of it.
+foreach ( array( 'upgrader_pre_install' => 'before', 'upgrader_clear_destination' => 'half_way', 'upgrader_post_install' => 'behind' ) as $hook => $when ) {
+	if ( isset( $meddling['sleep'][ $when ] ) ) {
+		add_filter(
+			$hook,
+			static function ( $passed ) use ( $meddling, $when ) {
+				file_put_contents( get_temp_dir() . 'meddling', getmypid() );
+				sleep( $meddling['sleep'][ $when ] );
+				return $passed;
+			},
+			99
+		);
+	}
+}
+if ( isset( $meddling['sleep']['download'] ) ) {
+	add_filter(
+		'pre_http_request',
+		static function ( $answer, $arguments, $url ) use ( $meddling ) {
+			if ( '.zip' === substr( $url, -4 ) ) {
+				file_put_contents( get_temp_dir() . 'meddling', getmypid() );
+				sleep( $meddling['sleep']['download'] );
+			}
+			return $answer;
+		},
+		1,
+		3
+	);
+}
+
+// Everything an upgrader is known to answer with, while nothing was installed.
+if ( isset( $meddling['upgrader'] ) ) {
+	$fetched = false;
+	add_filter(
+		'pre_http_request',
+		static function ( $answer, $arguments, $url ) use ( &$fetched ) {
+			$fetched = $fetched || '.zip' === substr( $url, -4 );
+			return $answer;
+		},
+		1,
+		3
+	);
+	if ( 'true' === $meddling['upgrader'] ) {
+		add_filter(
+			'site_transient_update_plugins',
+			static function ( $known ) use ( &$fetched ) {
+				if ( $fetched && is_object( $known ) ) {
+					$known           = clone $known;
+					$known->response = array();
+				}
+				return $known;
+			}
+		);
+	} elseif ( 'false' === $meddling['upgrader'] ) {
+		add_filter(
+			'filesystem_method',
+			static function ( $method ) use ( &$fetched ) {
+				return $fetched ? 'ftpsockets' : $method;
+			}
+		);
+	} else {
+		add_filter(
+			'upgrader_pre_install',
+			static function () {
+				return new WP_Error( 'meddled', 'Not today.' );
+			}
+		);
+	}
+	if ( 'null' === $meddling['upgrader'] ) {
+		add_filter( 'upgrader_install_package_result', '__return_null' );
+	}
+}
+// Installed after all, and an error told all the same.
+if ( isset( $meddling['complains'] ) ) {
+	add_filter(
+		'upgrader_post_install',
+		static function () {
+			return new WP_Error( 'meddled', 'Something was wrong at the end.' );
+		}
+	);
+}
+
+if ( isset( $meddling['filesystem'] ) ) {
+	add_filter(
+		'filesystem_method',
+		static function () use ( $meddling ) {
+			return $meddling['filesystem'];
+		}
+	);
+}
+if ( isset( $meddling['file_mods_off'] ) && ! defined( 'DISALLOW_FILE_MODS' ) ) {
+	define( 'DISALLOW_FILE_MODS', true );
+}

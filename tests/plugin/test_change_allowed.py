@@ -1,0 +1,223 @@
+"""What the owner of a site lets a dashboard change: said in wp-admin, and nowhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.plugin.changing import DESK, GALLERY, Order, disk, grant, offer, reset, version
+from tests.plugin.dashboard import Paired, new_token, pair
+from tests.plugin.test_admin import agree, forget, nonce_of, somebody
+from tests.plugin.test_gate import connect
+from tests.plugin.test_rotation import Plan
+from tests.plugin.wp_admin import Person, words
+
+OFF = dict.fromkeys(["translations", "plugins", "themes", "core_minor", "core_major"], False)
+STEP = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
+
+
+@pytest.fixture
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    reset(wp, "tide-gallery", "1.0.0")
+    yield connect(wp)
+    forget(wp)
+
+
+@pytest.fixture
+def ana(wp) -> Person:
+    return Person(wp.url, wp.admin, wp.password)
+
+
+def save(ana: Person, *scopes: str, here: bool = False) -> str:
+    fields = {f"scopes[{at}]": scope for at, scope in enumerate(scopes)}
+    fields |= {"approval_here": "1"} if here else {}
+    return words(ana.submit(ana.page("&tab=may").text, "siteagent_scopes", **fields))
+
+
+def scopes(wp) -> dict[str, bool]:
+    return wp.evaluate("return siteagent()->scopes()->all();")
+
+
+def told(wp, event: str) -> list[dict]:
+    entries = wp.evaluate("return siteagent()->log()->recent(40, 0);")
+    return [one for one in entries if one["event"] == event]
+
+
+def refused(order: Order) -> str:
+    answer = order.send()
+    assert answer["outcome"] == "refused"
+    return answer["reason"]
+
+
+# ---- kinds of changes ----
+
+
+def test_at_first_nothing_is_allowed_and_the_screen_says_so(wp, ana, paired) -> None:
+    assert scopes(wp) == OFF
+    assert "It can change nothing unless you allow it here." in words(ana.page().text)
+    assert "checked" not in ana.page("&tab=may").text.split("siteagent-scopes")[1]
+    assert refused(Order.of(wp, paired, STEP)) == "scope_off"
+
+
+def test_the_owner_allows_plugins_and_it_is_told_and_written_down(wp, ana, paired) -> None:
+    assert "Saved." in save(ana, "plugins", "translations")
+    assert scopes(wp) == {**OFF, "plugins": True, "translations": True}
+    assert "It may update: Translations. Plugins." in words(ana.page().text)
+    report = paired.ask("report", have=None).document["report"]["agent"]
+    assert report["scopes"] == {**OFF, "plugins": True, "translations": True}
+    assert report["approval_here"] is False
+    assert report["rollback"] is True
+    entry = told(wp, "scopes_changed")[0]
+    assert entry["actor"] == "user:1"
+    assert entry["facts"] == {
+        "before": {"granted": "", "approval_here": False},
+        "after": {"granted": "translations, plugins", "approval_here": False},
+    }
+    assert Order.of(wp, paired, STEP).send()["outcome"] == "succeeded"
+
+
+def test_taking_it_back_holds_from_the_next_request_on(wp, ana, paired) -> None:
+    save(ana, "plugins")
+    save(ana)
+    assert scopes(wp) == OFF
+    assert refused(Order.of(wp, paired, STEP)) == "scope_off"
+    assert "Nothing was different" in save(ana)
+
+
+def test_what_is_no_scope_is_dropped(wp, ana, paired) -> None:
+    save(ana, "everything", "core")
+    assert scopes(wp) == OFF
+
+
+@pytest.mark.parametrize("role", ["subscriber", "author", "editor"])
+def test_nobody_but_an_administrator_allows_anything(wp, paired, role) -> None:
+    person = somebody(wp, role)
+    for action in ("siteagent_scopes", "siteagent_decide"):
+        nonce = nonce_of(wp, person, action)
+        answer = person.send(action, _wpnonce=nonce, **{"scopes[0]": "plugins"})
+        assert answer.status_code == 403
+    assert scopes(wp) == OFF
+
+
+def test_a_form_from_elsewhere_allows_nothing(wp, ana, paired) -> None:
+    for nonce in ("", "0123456789", nonce_of(wp, ana, "siteagent_decide")):
+        answer = ana.send("siteagent_scopes", _wpnonce=nonce, **{"scopes[0]": "plugins"})
+        assert answer.status_code == 403
+    assert Person(wp.url).send("siteagent_scopes").status_code in (302, 400)
+    assert scopes(wp) == OFF
+
+
+def test_new_keys_keep_what_the_owner_said_and_a_new_pairing_does_not(wp, ana, paired) -> None:
+    save(ana, "plugins", here=True)
+    plan = Plan.of(wp, paired)
+    fresh = plan.next(plan.send())
+    fresh.ask("ping")
+    assert scopes(wp)["plugins"] is True
+    assert wp.evaluate("return siteagent()->scopes()->asks_here();") is True
+    token = new_token(wp.url)
+    agree(ana, token.text(), replace="1")
+    assert scopes(wp) == OFF
+    pair(token)
+    assert scopes(wp) == OFF
+    assert wp.evaluate("return siteagent()->scopes()->asks_here();") is False
+
+
+def test_without_a_dashboard_there_is_nobody_to_allow_anything(wp, ana) -> None:
+    forget(wp)
+    assert "nobody may do anything" in words(ana.page("&tab=may").text)
+    answer = ana.send("siteagent_scopes", _wpnonce=nonce_of(wp, ana, "siteagent_scopes"))
+    assert answer.status_code == 303
+    assert scopes(wp) == OFF
+
+
+# ---- every single change ----
+
+
+def test_a_change_waits_until_it_is_approved_here(wp, ana, paired) -> None:
+    save(ana, "plugins", here=True)
+    assert "None. When the dashboard wants to change something" in words(ana.page("&tab=may").text)
+    before = disk(wp, GALLERY)
+    order = Order.of(wp, paired, STEP)
+    for _ in range(2):
+        answer = order.send()
+        assert (answer["outcome"], answer["reason"]) == ("waiting", "approval_here")
+        assert order.status()["state"] == "waiting"
+    assert disk(wp, GALLERY) == before
+    page = ana.page("&tab=may").text
+    assert "Plugin tide-gallery from 1.0.0 to 1.1.0" in words(page)
+    assert "Approved in the dashboard by" in words(page)
+    assert "Ben" in words(page)
+    after = words(ana.submit(page, "siteagent_decide", verdict="approved"))
+    assert "Approved. The change runs when the dashboard asks for it again" in after
+    assert disk(wp, GALLERY) == before
+    assert order.send()["outcome"] == "succeeded"
+    entry = told(wp, "change_allowed")[0]
+    assert entry["actor"] == "user:1"
+    assert (entry["facts"]["id"], entry["facts"]["to"]) == (GALLERY, "1.1.0")
+
+
+def test_a_change_that_is_refused_here_is_not_made(wp, ana, paired) -> None:
+    save(ana, "plugins", here=True)
+    order = Order.of(wp, paired, STEP)
+    order.send()
+    page = ana.page("&tab=may").text
+    assert "Refused." in words(ana.submit(page, "siteagent_decide", verdict="refused"))
+    assert refused(order) == "approval_here"
+    assert order.status()["state"] == "done"
+    assert version(wp, GALLERY) == "1.0.0"
+    # The same form once more: it was decided about.
+    assert "does not wait any more" in words(
+        ana.submit(page, "siteagent_decide", verdict="approved")
+    )
+    assert refused(order) == "approval_here"
+
+
+def test_an_approval_here_is_for_that_plan_alone(wp, ana, paired) -> None:
+    save(ana, "plugins", here=True)
+    order = Order.of(wp, paired, STEP)
+    order.send()
+    ana.submit(ana.page("&tab=may").text, "siteagent_decide", verdict="approved")
+    altered = Order(paired, {**order.plan, "not_after": order.plan["not_after"] + 1}, order.seed)
+    assert altered.send()["outcome"] == "waiting"
+    assert Order.of(wp, paired, STEP).send()["outcome"] == "waiting"
+    assert version(wp, GALLERY) == "1.0.0"
+
+
+def test_an_approval_here_does_not_outlive_its_window_or_the_scope(wp, ana, paired) -> None:
+    save(ana, "plugins", here=True)
+    order = Order.of(wp, paired, STEP, not_after=int(time.time()) + 4)
+    order.send()
+    ana.submit(ana.page("&tab=may").text, "siteagent_decide", verdict="approved")
+    time.sleep(max(0.0, order.plan["not_after"] + 1.2 - time.time()))
+    assert refused(order) == "outside_window"
+    later = Order.of(wp, paired, STEP)
+    later.send()
+    ana.submit(ana.page("&tab=may").text, "siteagent_decide", verdict="approved")
+    save(ana, here=True)
+    assert refused(later) == "scope_off"
+
+
+def test_what_waits_is_forgotten_with_the_connection_and_never_fills_the_database(
+    wp, ana, paired
+) -> None:
+    save(ana, "plugins", here=True)
+    grant(wp, "plugins", here=True)
+    wp.evaluate(
+        "global $wpdb; $store = new Siteagent_Store($wpdb, false);"
+        "$store->change(function ($data) { for ($n = 0; $n < 80; $n++) {"
+        " $data['connection']['plans'][str_pad((string) $n, 64, 'a')] = array('kind' => 'plugin',"
+        " 'id' => 'x/x.php', 'from' => '1', 'to' => '2', 'op_id' => 'x', 'by' => 'Ben',"
+        " 'asked_at' => 1, 'not_after' => time() + 900, 'state' => 'waiting'); } return $data; });"
+    )
+    offer(wp, "contact-desk", "2.4.0")
+    reset(wp, "contact-desk", "2.3.1")
+    desk = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
+    assert Order.of(wp, paired, desk).send()["outcome"] == "waiting"
+    waiting = "return count(siteagent()->approvals()->waiting(time()));"
+    assert wp.evaluate(waiting) == 50
+    assert "Plugin contact-desk from 2.3.1 to 2.4.0" in words(ana.page("&tab=may").text)
+    forget(wp)
+    assert wp.evaluate(waiting) == 0

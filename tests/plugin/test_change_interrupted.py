@@ -1,0 +1,157 @@
+"""The process that installs is killed: what is left half done is mended, and told as it is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from app.siteclient import SiteError
+from tests.plugin.changing import (
+    DESK,
+    GALLERY,
+    Order,
+    disk,
+    grant,
+    meddled,
+    offer,
+    php_text,
+    reached,
+    reset,
+    version,
+)
+from tests.plugin.dashboard import Paired
+from tests.plugin.test_admin import forget
+from tests.plugin.test_change_run import same_files
+from tests.plugin.test_gate import connect
+from tests.wordpress.engine import docker
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    connected = connect(wp)
+    grant(wp, "plugins")
+    yield connected
+    forget(wp)
+
+
+@pytest.fixture
+def desk(wp, paired) -> Iterator[dict]:
+    reset(wp, "contact-desk", "2.3.1")
+    offer(wp, "contact-desk", "2.4.0")
+    yield disk(wp, DESK)
+    after = disk(wp, DESK)
+    assert after["left"] == []
+    assert after["active"] is True
+
+
+def order(wp, paired: Paired, component: str = DESK) -> Order:
+    versions = {DESK: ("2.3.1", "2.4.0"), GALLERY: ("1.0.0", "1.1.0")}[component]
+    step = {"kind": "plugin", "id": component, "from": versions[0], "to": versions[1]}
+    return Order.of(wp, paired, step)
+
+
+def kill_while(wp, ordered: Order, when: str) -> None:
+    """Give the order, and kill the process that carries it out, without a chance to clean up."""
+    with meddled(wp, sleep={when: 30}):
+        lost: list[object] = []
+
+        def send() -> None:
+            try:
+                lost.append(ordered.send())
+            except SiteError as why:
+                lost.append(why.fault)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        docker("exec", wp.container, "kill", "-9", str(reached(wp)))
+        sender.join(30)
+        assert isinstance(lost[0], str), lost
+        # The first request of anybody afterwards; meddling and all still stand in the way.
+        assert requests.get(wp.url, timeout=60).status_code == 200
+
+
+@pytest.mark.parametrize("when", ["before", "half_way", "behind"])
+def test_a_run_that_is_killed_is_taken_back_with_the_next_request_of_any_kind(
+    wp, paired, desk, when
+) -> None:
+    ordered = order(wp, paired)
+    kill_while(wp, ordered, when)
+    assert version(wp, DESK) == "2.3.1"
+    status = ordered.status()
+    assert status["state"] == "done"
+    assert (status["outcome"], status["reason"]) == ("rolled_back", "interrupted")
+    assert status["evidence"]["after"] == {"version": "2.3.1", "active": True, "probe": "ok"}
+    assert same_files(desk, disk(wp, DESK))
+    again = ordered.send()
+    assert (again["outcome"], again["reason"]) == ("rolled_back", "interrupted")
+    assert order(wp, paired).send()["outcome"] == "succeeded"
+
+
+def test_a_run_that_is_killed_before_it_touched_anything_says_so(wp, paired, desk) -> None:
+    ordered = order(wp, paired)
+    kill_while(wp, ordered, "download")
+    status = ordered.status()
+    assert (status["outcome"], status["reason"]) == ("failed", "interrupted")
+    assert status["evidence"]["after"]["version"] == "2.3.1"
+    assert {**disk(wp, DESK), "left": []} == desk
+    assert order(wp, paired).send()["outcome"] == "succeeded"
+
+
+def test_a_run_goes_on_when_the_dashboard_hangs_up(wp, paired, desk) -> None:
+    ordered = order(wp, paired)
+    with meddled(wp, sleep={"download": 3}):
+        with pytest.raises(SiteError) as caught:
+            ordered.send(deadline_s=1.5)
+        assert caught.value.fault == "too_slow"
+        assert ordered.status()["state"] == "running"
+        assert settled(ordered)["outcome"] == "succeeded"
+    assert version(wp, DESK) == "2.4.0"
+
+
+def settled(ordered: Order) -> dict:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            status = ordered.status()
+        except SiteError:
+            status = {"state": "running"}  # in maintenance, for the moment of the exchange
+        if status["state"] == "done":
+            return status
+        time.sleep(0.3)
+    raise AssertionError("it never ended")
+
+
+def test_visitors_see_the_maintenance_page_while_files_are_exchanged_and_no_longer(
+    wp, paired, desk
+) -> None:
+    ordered = order(wp, paired)
+    with meddled(wp, sleep={"half_way": 4}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(ordered.send)
+        reached(wp)
+        assert requests.get(wp.url, timeout=60).status_code == 503
+        assert running.result()["outcome"] == "succeeded"
+        assert requests.get(wp.url, timeout=60).status_code == 200
+
+
+def test_a_fatal_error_of_another_plugin_takes_nothing_back(wp, paired, desk) -> None:
+    broken = "WPMU_PLUGIN_DIR . '/zz-broken.php'"
+    ordered = order(wp, paired)
+    with meddled(wp, loopback="blocked"):
+        assert ordered.send()["evidence"]["watched_until"] > 0
+        code = "<?php if (isset($_GET['broken'])) nobody_wrote_this();"
+        wp.evaluate(f"file_put_contents({broken}, {php_text(code)});")
+        assert requests.get(f"{wp.url}/?broken=1", timeout=60).status_code == 500
+        wp.evaluate(f"unlink({broken});")
+        assert version(wp, DESK) == "2.4.0"
+        assert ordered.status()["outcome"] == "succeeded"
+    wp.evaluate(
+        "global $wpdb; (new Siteagent_Store($wpdb, false))->change(function ($data)"
+        " { $data['run']['deadline'] = 0; return $data; });"
+    )
+    assert ordered.status()["outcome"] == "succeeded"

@@ -1,0 +1,310 @@
+"""One approved change on a real site: what is installed, what is taken back, and what is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from app.siteclient import SiteError
+from tests.plugin.changing import (
+    DESK,
+    GALLERY,
+    Order,
+    ask,
+    disk,
+    grant,
+    meddled,
+    offer,
+    publish,
+    reached,
+    reset,
+    step_of,
+    version,
+)
+from tests.plugin.dashboard import Paired
+from tests.plugin.test_admin import forget
+from tests.plugin.test_gate import connect
+
+COUNT = "global $wpdb; return array(count_users()['total_users'], (int) $wpdb->get_var(%s));"
+SESSIONS = COUNT % (
+    "\"SELECT COUNT(*) FROM $wpdb->usermeta WHERE meta_key IN ('session_tokens',"
+    " '_application_passwords')\""
+)
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    connected = connect(wp)
+    grant(wp, "plugins")
+    yield connected
+    forget(wp)
+
+
+@pytest.fixture
+def desk(wp, paired) -> Iterator[dict[str, Any]]:
+    """An active plugin with an update that works, as the disk holds it."""
+    reset(wp, "contact-desk", "2.3.1")
+    offer(wp, "contact-desk", "2.4.0")
+    before = disk(wp, DESK)
+    assert (before["version"], before["active"], before["left"]) == ("2.3.1", True, [])
+    yield before
+    assert disk(wp, DESK)["left"] == []
+    assert requests.get(wp.url, timeout=60).status_code == 200
+
+
+def run(wp, paired: Paired, to: str, component: str = DESK, **changed: Any) -> dict[str, Any]:
+    return Order.of(wp, paired, step_of(wp, component, to), **changed).send()
+
+
+def broken(wp, paired: Paired, to: str) -> dict[str, Any]:
+    """What came of a version that is no good."""
+    offer(wp, "contact-desk", to)
+    return run(wp, paired, to)
+
+
+def same_files(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    return {name: about[1] for name, about in before["files"].items()} == {
+        name: about[1] for name, about in after["files"].items()
+    }
+
+
+# ---- what works ----
+
+
+def test_what_was_approved_is_on_disk_and_as_active_as_before(wp, paired, desk) -> None:
+    accounts = wp.evaluate(SESSIONS)
+    order = Order.of(wp, paired, step_of(wp, DESK, "2.4.0"))
+    assert order.status()["state"] == "never"
+    told = order.send()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None)
+    evidence = told["evidence"]
+    assert evidence["before"] == {"version": "2.3.1", "active": True, "probe": "ok"}
+    assert evidence["after"] == {"version": "2.4.0", "active": True, "probe": "ok"}
+    assert evidence["package_host"] == "downloads.wordpress.org"
+    assert len(evidence["package_sha256"]) == 64
+    assert evidence["kept_copy"] is True
+    assert evidence["watched_until"] is None
+    assert version(wp, DESK) == "2.4.0"
+    assert wp.evaluate(SESSIONS) == accounts
+    status = order.status()
+    assert (status["state"], status["outcome"]) == ("done", "succeeded")
+    assert status["evidence"] == evidence
+
+
+def test_an_inactive_plugin_stays_inactive(wp, paired) -> None:
+    reset(wp, "tide-gallery", "1.0.0")
+    told = run(wp, paired, "1.1.0", GALLERY)
+    assert told["outcome"] == "succeeded"
+    after = disk(wp, GALLERY)
+    assert (after["version"], after["active"], after["left"]) == ("1.1.0", False, [])
+
+
+def test_translations_nobody_approved_are_not_installed_beside_it(wp, paired, desk) -> None:
+    """WordPress's own upgrader fetches them after every plugin, by a hook of its own."""
+    there = "return glob(WP_LANG_DIR . '/plugins/contact-desk-*');"
+    wp.evaluate("array_map('unlink', (array) glob(WP_LANG_DIR . '/plugins/contact-desk-*'));")
+    assert run(wp, paired, "2.4.0")["outcome"] == "succeeded"
+    assert wp.evaluate(there) == []
+
+
+def test_messages_name_no_path_and_no_address(wp, paired, desk) -> None:
+    told = broken(wp, paired, "2.5.0")
+    assert told["evidence"]["messages"]
+    text = " ".join(told["evidence"]["messages"])
+    assert "/var/www" not in text
+    assert "://" not in text
+    assert "wp-content/plugins/contact-desk/contact-desk.php" in text
+
+
+# ---- a version that is no good ----
+
+
+@pytest.mark.parametrize(
+    ("to", "reason"),
+    [
+        ("2.5.0", "fatal_after"),  # on load
+        ("2.5.1", "fatal_after"),  # only on pages that visitors see
+        ("2.5.2", "inactive_after"),
+        ("2.5.4", "fatal_after"),  # the error shows in a file of WordPress's own
+    ],
+)
+def test_a_version_that_breaks_the_site_is_taken_back(wp, paired, desk, to, reason) -> None:
+    told = broken(wp, paired, to)
+    assert (told["outcome"], told["reason"]) == ("rolled_back", reason), told
+    assert told["evidence"]["after"] == {"version": "2.3.1", "active": True, "probe": "ok"}
+    after = disk(wp, DESK)
+    assert same_files(desk, after)
+    assert after["active"] is True
+
+
+def test_a_site_that_cannot_ask_itself_is_watched_until_somebody_looks(wp, paired, desk) -> None:
+    """Fatal on load, but the loopback is blocked: the first visitor pays with one broken page."""
+    offer(wp, "contact-desk", "2.5.0")
+    order = Order.of(wp, paired, step_of(wp, DESK, "2.5.0"))
+    with meddled(wp, loopback="blocked"):
+        told = order.send()
+        assert requests.get(wp.url, timeout=60).status_code == 500
+        assert requests.get(wp.url, timeout=60).status_code == 200
+    assert told["outcome"] == "succeeded"
+    assert told["evidence"]["after"]["probe"] == "could_not_tell"
+    assert told["evidence"]["watched_until"] > 0
+    status = order.status()
+    assert (status["outcome"], status["reason"]) == ("rolled_back", "fatal_after")
+    assert status["evidence"]["after"]["version"] == "2.3.1"
+    assert order.send()["outcome"] == "rolled_back"
+    assert same_files(desk, disk(wp, DESK))
+
+
+def test_watching_ends_by_itself_and_leaves_the_new_version(wp, paired, desk) -> None:
+    with meddled(wp, loopback="cached"):
+        order = Order.of(wp, paired, step_of(wp, DESK, "2.4.0"))
+        assert order.send()["evidence"]["after"]["probe"] == "could_not_tell"
+    wp.evaluate(
+        "$file = glob(WP_CONTENT_DIR . '/siteagent-probation/*/settled')[0];"
+        "file_put_contents($file, (string) (time() - 1));"
+    )
+    assert requests.get(wp.url, timeout=60).status_code == 200
+    left = disk(wp, DESK)["left"]
+    assert "siteagent-watchdog.php" not in left
+    wp.evaluate(
+        "global $wpdb; $store = new Siteagent_Store($wpdb, false); $store->change(function ($data)"
+        " { $data['run']['deadline'] = time() - 1; return $data; });"
+    )
+    assert order.status()["outcome"] == "succeeded"
+    assert version(wp, DESK) == "2.4.0"
+
+
+# ---- what an upgrader says is not believed ----
+
+
+@pytest.mark.parametrize("said", ["true", "false", "null", "error"])
+def test_whatever_an_upgrader_answers_an_unchanged_version_is_no_success(
+    wp, paired, desk, said
+) -> None:
+    with meddled(wp, upgrader=said):
+        told = run(wp, paired, "2.4.0")
+    assert (told["outcome"], told["reason"]) == ("failed", "install_failed")
+    assert disk(wp, DESK) == desk
+
+
+def test_a_new_version_that_works_is_a_success_whatever_the_upgrader_complains(
+    wp, paired, desk
+) -> None:
+    with meddled(wp, complains=True):
+        told = run(wp, paired, "2.4.0")
+    assert told["outcome"] == "succeeded"
+    assert "Something was wrong at the end." in told["evidence"]["messages"]
+    assert version(wp, DESK) == "2.4.0"
+
+
+# ---- once ----
+
+
+def test_the_same_order_again_gets_the_same_answer_and_is_not_done_twice(wp, paired, desk) -> None:
+    order = Order.of(wp, paired, step_of(wp, DESK, "2.4.0"))
+    first = order.send()
+    reset(wp, "contact-desk", "2.3.1")
+    again = order.send()
+    assert (again["outcome"], again["evidence"]) == (first["outcome"], first["evidence"])
+    assert version(wp, DESK) == "2.3.1"
+
+
+def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
+    reset(wp, "tide-gallery", "1.0.0")
+    order = Order.of(wp, paired, step_of(wp, GALLERY, "1.1.0"))
+    gate = threading.Barrier(8)
+
+    def send(_: int) -> str:
+        gate.wait()
+        try:
+            return order.send()["outcome"]
+        except SiteError as why:
+            return str(why.evidence.get("state"))
+
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(send, range(8)))
+    assert said.count("succeeded") >= 1
+    assert set(said) <= {"succeeded", "running"}
+    assert installed(wp) == 1
+
+
+def installed(wp) -> int:
+    """How often the log tells that this plugin was changed since it was put back last."""
+    entries = wp.evaluate("return siteagent()->log()->recent(40, 0);")
+    told = [one for one in entries if one["event"] == "change_answered"]
+    return len({one["seq"] for one in told if one["facts"]["plan"] == told[0]["facts"]["plan"]})
+
+
+def test_two_changes_at_once_one_is_told_to_come_again(wp, paired, desk) -> None:
+    reset(wp, "tide-gallery", "1.0.0")
+    first = Order.of(wp, paired, step_of(wp, DESK, "2.4.0"))
+    second = Order.of(wp, paired, step_of(wp, GALLERY, "1.1.0"))
+    with meddled(wp, sleep={"download": 4}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(first.send)
+        reached(wp)
+        told = second.send()
+        assert (told["outcome"], told["reason"]) == ("refused", "busy")
+        assert second.status()["state"] == "never"
+        assert first.status()["state"] == "running"
+        assert running.result()["outcome"] == "succeeded"
+    assert second.send()["outcome"] == "succeeded"
+
+
+def test_wordpress_updating_by_itself_comes_first(wp, paired, desk) -> None:
+    wp.evaluate("update_option('auto_updater.lock', time(), false);")
+    try:
+        told = run(wp, paired, "2.4.0")
+        assert (told["outcome"], told["reason"]) == ("refused", "busy")
+    finally:
+        wp.evaluate("delete_option('auto_updater.lock');")
+    wp.evaluate("update_option('core_updater.lock', time(), false);")
+    try:
+        assert run(wp, paired, "2.4.0")["reason"] == "busy"
+    finally:
+        wp.evaluate("delete_option('core_updater.lock');")
+    assert disk(wp, DESK) == desk
+
+
+def test_a_maintenance_page_of_somebody_else_stays(wp, paired, desk) -> None:
+    """A stale one: WordPress ignores it after ten minutes, and its upgrader would remove it."""
+    page = "<?php $upgrading = 1000000000; ?>"
+    wp.evaluate(f"file_put_contents(ABSPATH . '.maintenance', '{page}');")
+    try:
+        assert run(wp, paired, "2.4.0")["outcome"] == "succeeded"
+        assert wp.evaluate("return file_get_contents(ABSPATH . '.maintenance');") == page
+    finally:
+        wp.evaluate("unlink(ABSPATH . '.maintenance');")
+
+
+def test_a_package_without_its_main_file_touches_nothing(wp, paired, desk) -> None:
+    offer(wp, "contact-desk", "2.6.0")
+    publish(wp, "plugin/contact-desk.2.6.0.zip", {"contact-desk/readme.txt": "Nothing here."})
+    told = run(wp, paired, "2.6.0")
+    assert (told["outcome"], told["reason"]) == ("refused", "package_lies")
+    assert disk(wp, DESK) == desk
+
+
+def test_the_dry_run_tells_what_a_plan_has_to_name(wp, paired, desk) -> None:
+    told = ask(paired, "change.check", step=step_of(wp, DESK, "2.4.0"))
+    assert (told["may"], told["reasons"]) == (True, [])
+    wordpress, php = wp.evaluate("return array(get_bloginfo('version'), PHP_VERSION);")
+    assert told["facts"] == {
+        "home": wp.url,
+        "wp": wordpress,
+        "php": php,
+        "version": "2.3.1",
+        "active": True,
+        "offered": "2.4.0",
+        "package_host": "downloads.wordpress.org",
+        "scope": "plugins",
+        "approval_here": False,
+        "rollback": True,
+        "busy": False,
+    }
+    assert disk(wp, DESK) == desk

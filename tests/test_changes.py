@@ -1,0 +1,485 @@
+"""What people decide about changes: every allowed and every forbidden move, and who may."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import approvals, audit, changes, dry_runs, execution, plans
+from app.domain.access import FRESH_FOR
+from app.domain.actor import Actor
+from app.domain.changes import Wanted, Window
+from app.domain.errors import (
+    ChangeWentStale,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotConfirmed,
+    StaleState,
+)
+from app.faults import Fault
+from app.models.accounts import Member
+from app.models.audit import Entry
+from app.models.changes import ALLOWED, APPROVED, CHECKING, ENDED, PROPOSED, STATES, Change
+from app.models.sites import SECOND, Client, Site
+from app.protocol import from_b64u, parse_json
+from tests.factories import (
+    AKISMET,
+    approve,
+    check,
+    make_member,
+    make_site,
+    pair,
+    plugin,
+    propose,
+    read_report,
+    report,
+    run_change,
+)
+from tests.fakes import Clock, FakeSite, RecordingQueue
+
+
+@pytest.fixture
+def proposed(ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
+    """Ben proposed an update, and the site could do it."""
+    return check(propose(ready, ben, clock()), fake, config)
+
+
+@pytest.fixture
+def four_eyes(ready: Site) -> Site:
+    """The site of a client who asks for a second person."""
+    client = Client.named("Bakery Ltd")
+    client.ask_for(SECOND)
+    Site.update(client=client).where(Site.id == ready.id).execute()
+    return Site.get_by_id(ready.id)
+
+
+def events(site: Site) -> list[str]:
+    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+
+
+def release(change: Change, by: Actor, config: Config, now: Any, **instead: Any) -> None:
+    told = {"seen": change.digest, "confirmed_at": now, **instead}
+    approvals.approve(change, by=by, config=config, now=now, **told)
+
+
+# ---- the life of a change ----
+
+
+def test_a_change_moves_only_as_the_table_allows(ready: Site, ben: Actor, clock: Clock) -> None:
+    change = propose(ready, ben, clock())
+    for was, to in product(STATES, STATES):
+        Change.update(state=was).execute()
+        change.refresh()
+        allowed = to in ALLOWED[was]
+        assert (was, to, change.move(to)) == (was, to, allowed)
+        assert change.state == (to if allowed else was)
+
+
+def test_nothing_leads_back_to_approved_and_nothing_out_of_an_end() -> None:
+    assert [state for state, onwards in ALLOWED.items() if APPROVED in onwards] == [PROPOSED]
+    assert set(ENDED) == {
+        "succeeded", "failed", "rolled_back", "refused", "rejected", "expired", "cancelled",
+    }  # fmt: skip
+
+
+# ---- proposing ----
+
+
+def test_a_proposal_is_checked_by_the_site_and_then_waits_for_approval(
+    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    change = propose(ready, ben, clock(), reason="closes a hole")
+    assert (change.state, change.digest) == (CHECKING, "")
+    assert jobs.jobs == [("check_change", (change.id,), 0)]
+    check(change, fake, config)
+    assert change.state == PROPOSED
+    assert change.facts == {"active": True, "approval_here": False, "rollback": True}
+    assert [e for e in events(ready) if e.startswith("change")] == [
+        "change_proposed",
+        "change_checked",
+    ]
+    assert change.digest == plans.digest_of(change.document.encode())
+
+
+def test_what_is_approved_names_everything_that_decides(proposed: Change, ready: Site) -> None:
+    document = parse_json(proposed.document.encode())
+    assert document == {
+        "v": 1,
+        "do": "change.run",
+        "op_id": proposed.op_id,
+        "site": ready.uuid,
+        "kid": ready.key_id,
+        "home": ready.home,
+        "step": {
+            "kind": "plugin",
+            "id": AKISMET,
+            "from": "5.3",
+            "to": "5.3.1",
+            "package_host": "downloads.wordpress.org",
+            "package_sha256": None,
+        },
+        "pre": {"wp": "6.8.1", "php": "8.2.36"},
+        "not_before": int(proposed.not_before.timestamp()),
+        "not_after": int(proposed.not_after.timestamp()),
+    }
+
+
+def test_several_are_proposed_together_or_none(
+    ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock
+) -> None:
+    fake.report["plugins"].append(plugin("shop/shop.php", name="Shop", version="1.0"))
+    offer = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "version": "2.0"}
+    fake.report["updates"]["plugins"].append(offer)
+    read_report(ready, fake, config=config)
+    both = [
+        Wanted(ready, "plugin", AKISMET, "5.3.1"),
+        Wanted(ready, "plugin", "shop/shop.php", "2.0"),
+    ]
+    told: dict[str, Any] = {"by": ben, "reason": "", "window": Window.usual(clock())}
+    with pytest.raises(ChangeWentStale):
+        changes.propose(
+            [both[0], Wanted(ready, "plugin", "shop/shop.php", "2.1")], now=clock(), **told
+        )
+    assert Change.select().count() == 0
+    made = changes.propose(both, now=clock(), **told)
+    assert len({one.batch for one in made}) == 1
+    assert [one.step_size for one in made] == ["patch", "major"]
+
+
+def test_what_may_not_be_updated_cannot_be_proposed(
+    ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock
+) -> None:
+    fake.report["agent"]["scopes"]["plugins"] = False
+    read_report(ready, fake, config=config)
+    with pytest.raises(Conflict):
+        propose(ready, ben, clock())
+
+
+def test_one_component_is_part_of_one_open_change(
+    proposed: Change, ready: Site, ana: Actor, clock: Clock
+) -> None:
+    with pytest.raises(Conflict):
+        propose(ready, ana, clock())
+
+
+@pytest.mark.parametrize("days", [-1, 0, 15])
+def test_a_change_has_a_time_that_can_be_overseen(
+    ready: Site, ben: Actor, clock: Clock, days: int
+) -> None:
+    window = Window(clock(), clock() + timedelta(days=days))
+    with pytest.raises(Invalid):
+        propose(ready, ben, clock(), window=window)
+
+
+def test_one_who_may_only_look_proposes_and_decides_nothing(
+    proposed: Change, ready: Site, cleo: Actor, config: Config, clock: Clock
+) -> None:
+    with pytest.raises(Forbidden):
+        propose(ready, cleo, clock())
+    with pytest.raises(Forbidden):
+        release(proposed, cleo, config, clock())
+    with pytest.raises(Forbidden):
+        changes.cancel(proposed, by=cleo, now=clock())
+    with pytest.raises(Forbidden):
+        approvals.reject(proposed, by=cleo, reason="no", now=clock())
+    with pytest.raises(Forbidden):
+        changes.close_incident(proposed, by=cleo, note="fine", now=clock())
+
+
+# ---- the dry run ----
+
+
+def test_a_site_that_says_no_ends_the_proposal_with_its_reasons(
+    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    change = propose(ready, ben, clock())
+    fake.report["health"]["file_mods"] = False
+    fake.report["updates"]["plugins"][0]["version"] = "5.4"
+    check(change, fake, config)
+    assert (change.state, change.outcome_reason) == ("refused", "file_mods_off")
+    assert change.evidence == {"reasons": ["file_mods_off", "version_moved"]}
+
+
+def test_an_older_siteagent_is_told_as_that(
+    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    fake.refusing["change.check"] = "unknown_operation"
+    change = check(propose(ready, ben, clock()), fake, config)
+    assert (change.state, change.outcome_reason) == ("refused", "unknown_operation")
+
+
+def test_a_site_that_does_not_answer_is_asked_again_and_then_given_up(
+    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    change = propose(ready, ben, clock())
+    fake.failing = [Fault.too_slow]
+    check(change, fake, config)
+    assert (change.state, change.fault) == (CHECKING, "too_slow")
+    assert jobs.jobs[-1][:2] == ("check_change", (change.id,))
+    clock.advance(hours=3)
+    fake.failing = [Fault.too_slow]
+    check(change, fake, config)
+    assert change.state == "expired"
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ({"may": 1}, "refused"),
+        ({"may": "yes"}, "refused"),
+        ({"may": True, "reasons": ["disk_full"]}, "refused"),
+        ({"may": True, "reasons": [7]}, "refused"),
+        ({"may": True, "reasons": [], "facts": {}}, CHECKING),
+        ({"may": True, "facts": {"package_host": "", "wp": "6", "php": "8"}}, CHECKING),
+    ],
+)
+def test_only_a_plain_yes_is_a_yes(
+    ready: Site, ben: Actor, config: Config, fake: FakeSite, clock: Clock, answer: Any, state: str
+) -> None:
+    fake.changes.answer = lambda _site, _document: dict(answer)  # type: ignore[method-assign]
+    assert check(propose(ready, ben, clock()), fake, config).state == state
+
+
+def test_new_keys_meanwhile_end_the_proposal(
+    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    change = propose(ready, ben, clock())
+    Change.update(kid="another.1").execute()
+    assert check(change, fake, config).state == "cancelled"
+    assert "change.check" not in [op for op, _, _ in fake.calls]
+
+
+# ---- approving ----
+
+
+def test_an_approval_releases_exactly_what_was_shown(
+    proposed: Change, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    approve(proposed, ana, config, clock())
+    assert (proposed.state, proposed.how, proposed.decided_by) == (
+        APPROVED,
+        "second_person",
+        "Ana",
+    )
+    plan = parse_json(from_b64u(proposed.plan))
+    assert plan.pop("approval") == {
+        "by": "Ana",
+        "how": "second_person",
+        "at": int(clock().timestamp()),
+        "reason": "",
+    }
+    assert plan == parse_json(proposed.document.encode())
+    assert jobs.names()[-1] == "run_change"
+
+
+def test_whoever_proposed_it_may_release_it_and_is_shown_as_that(
+    proposed: Change, ben: Actor, config: Config, clock: Clock
+) -> None:
+    approve(proposed, ben, config, clock())
+    assert proposed.how == "self_confirmed"
+
+
+def test_where_two_are_asked_for_the_proposer_is_not_the_approver(
+    four_eyes: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    change = check(propose(four_eyes, ben, clock()), fake, config)
+    with pytest.raises(Forbidden, match="second person"):
+        release(change, ben, config, clock())
+    change.refresh()
+    assert change.state == PROPOSED
+    approve(change, ana, config, clock())
+    assert change.how == "second_person"
+
+
+def test_a_client_who_asks_for_two_in_between_gets_two(
+    proposed: Change, ready: Site, ben: Actor, config: Config, clock: Clock
+) -> None:
+    client = Client.named("Bakery Ltd")
+    client.ask_for(SECOND)
+    Site.update(client=client).execute()
+    with pytest.raises(Forbidden):
+        release(proposed, ben, config, clock())
+
+
+@pytest.mark.parametrize("change_of_heart", [{"role": "viewer"}, {"disabled_at": "now"}])
+def test_a_role_that_was_taken_meanwhile_releases_nothing(
+    proposed: Change, ana: Actor, config: Config, clock: Clock, change_of_heart: dict[str, Any]
+) -> None:
+    if "disabled_at" in change_of_heart:
+        change_of_heart = {"disabled_at": clock()}
+    Member.update(**change_of_heart).where(Member.id == ana.id).execute()
+    with pytest.raises(Forbidden):
+        release(proposed, ana, config, clock())
+
+
+def test_a_password_typed_long_ago_releases_nothing(
+    proposed: Change, ana: Actor, config: Config, clock: Clock
+) -> None:
+    with pytest.raises(NotConfirmed):
+        release(proposed, ana, config, clock(), confirmed_at=clock() - FRESH_FOR)
+    release(proposed, ana, config, clock(), confirmed_at=clock() - FRESH_FOR + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("seen", ["", "0" * 64, "x"])
+def test_another_digest_releases_nothing(
+    proposed: Change, ana: Actor, config: Config, clock: Clock, seen: str
+) -> None:
+    with pytest.raises(ChangeWentStale):
+        release(proposed, ana, config, clock(), seen=seen)
+    assert Change.get_by_id(proposed.id).state == PROPOSED
+
+
+def test_before_the_dry_run_there_is_nothing_to_approve(
+    ready: Site, ben: Actor, ana: Actor, config: Config, clock: Clock
+) -> None:
+    with pytest.raises(ChangeWentStale):
+        release(propose(ready, ben, clock()), ana, config, clock())
+
+
+@pytest.mark.parametrize(
+    "column", [{"kid": "another.1"}, {"from_version": "5.2"}, {"not_after": "past"}]
+)
+def test_an_approval_is_void_when_the_site_is_not_as_it_was(
+    proposed: Change, ana: Actor, config: Config, clock: Clock, column: dict[str, Any]
+) -> None:
+    if "not_after" in column:
+        column = {"not_after": clock() - timedelta(seconds=1)}
+    Change.update(**column).execute()
+    with pytest.raises(ChangeWentStale):
+        release(proposed, ana, config, clock())
+
+
+def test_a_second_click_changes_nothing(
+    proposed: Change, ana: Actor, ben: Actor, config: Config, clock: Clock, ready: Site
+) -> None:
+    approve(proposed, ana, config, clock())
+    plan = proposed.plan
+    with pytest.raises(ChangeWentStale):
+        release(proposed, ben, config, clock())
+    proposed.refresh()
+    assert (proposed.plan, proposed.decided_by) == (plan, "Ana")
+    assert events(ready).count("change_approved") == 1
+
+
+def test_together_means_all_or_none(
+    ready: Site, fake: FakeSite, ben: Actor, ana: Actor, config: Config, clock: Clock
+) -> None:
+    other = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
+    there = FakeSite(other.url, clock, report())
+    pair(other, there, by=ana, config=config)
+    read_report(other, there, config=config)
+    both = changes.propose(
+        [Wanted(ready, "plugin", AKISMET, "5.3.1"), Wanted(other, "plugin", AKISMET, "5.3.1")],
+        by=ben,
+        reason="",
+        window=Window.usual(clock()),
+        now=clock(),
+    )
+    check(both[0], fake, config)
+    check(both[1], there, config)
+    seen = {one.id: one.digest for one in both}
+    told: dict[str, Any] = {"by": ana, "confirmed_at": clock(), "config": config}
+    with pytest.raises(ChangeWentStale):
+        approvals.approve_together(both, seen={**seen, both[1].id: "0" * 64}, now=clock(), **told)
+    assert {one.state for one in Change.select()} == {PROPOSED}
+    assert approvals.approve_together(both, seen=seen, now=clock(), **told) == 2
+    assert {one.state for one in Change.select()} == {APPROVED}
+
+
+# ---- not approving ----
+
+
+def test_a_rejection_says_why(proposed: Change, ana: Actor, clock: Clock, ready: Site) -> None:
+    with pytest.raises(Invalid):
+        approvals.reject(proposed, by=ana, reason="  ", now=clock())
+    approvals.reject(proposed, by=ana, reason="not before Friday", now=clock())
+    assert (proposed.state, proposed.decision) == ("rejected", "not before Friday")
+    with pytest.raises(ChangeWentStale):
+        approvals.reject(proposed, by=ana, reason="again", now=clock())
+    assert events(ready)[-1] == "change_rejected"
+
+
+def test_what_is_approved_can_be_cancelled_until_it_begins(
+    proposed: Change, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    approve(proposed, ana, config, clock())
+    changes.cancel(proposed, by=ben, now=clock())
+    assert run_change(proposed, fake, config) == "cancelled"
+    assert not fake.changes.installs
+    with pytest.raises(StaleState):
+        changes.cancel(proposed, by=ben, now=clock())
+
+
+def test_what_nobody_decides_expires(
+    proposed: Change, clock: Clock, ready: Site, jobs: RecordingQueue
+) -> None:
+    clock.advance(days=4)
+    assert execution.recover(clock()) == 1
+    proposed.refresh()
+    assert proposed.state == "expired"
+    assert events(ready)[-1] == "change_expired"
+    assert execution.recover(clock()) == 0
+
+
+# ---- the frozen document ----
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda plan: plan["step"].update(to="6.0"),
+        lambda plan: plan["step"].update(package_host="evil.example"),
+        lambda plan: plan.update(not_after=plan["not_after"] + 1),
+        lambda plan: plan.update(more=1),
+        lambda plan: plan.pop("pre"),
+        lambda plan: plan.pop("approval"),
+    ],
+)
+def test_a_plan_that_says_anything_else_is_not_the_approved_one(
+    proposed: Change, clock: Clock, alter: Any
+) -> None:
+    document = proposed.document.encode()
+    plan = plans.plan_of(document, by="Ana", how="self_confirmed", at=clock(), reason="")
+    assert plans.is_plan_of(plan, proposed.digest)
+    altered = parse_json(plan)
+    alter(altered)
+    assert not plans.is_plan_of(plans.canonical(altered), proposed.digest)
+    assert not plans.is_plan_of(b"no plan", proposed.digest)
+
+
+def test_the_trail_of_a_change_is_whole(
+    proposed: Change, ana: Actor, config: Config, fake: FakeSite, ready: Site, clock: Clock
+) -> None:
+    approve(proposed, ana, config, clock())
+    run_change(proposed, fake, config)
+    assert [e for e in events(ready) if e.startswith("change")] == [
+        "change_proposed",
+        "change_checked",
+        "change_approved",
+        "change_started",
+        "change_ended",
+    ]
+    assert audit.verify_chain().is_whole
+
+
+def test_asking_twice_for_the_dry_run_changes_nothing(
+    proposed: Change, fake: FakeSite, config: Config, ready: Site
+) -> None:
+    digest = proposed.digest
+    assert dry_runs.run(proposed.id, config=config, call=fake.call, now=fake.clock) == PROPOSED
+    assert Change.get_by_id(proposed.id).digest == digest
+    assert dry_runs.run(4711, config=config, call=fake.call, now=fake.clock) == "gone"
+
+
+def test_ana_and_olga_are_two(
+    four_eyes: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    olga = Actor.of(make_member("Olga", "owner"), "192.0.2.9")
+    change = check(propose(four_eyes, ana, clock()), fake, config)
+    approve(change, olga, config, clock())
+    assert change.decided_by == "Olga"

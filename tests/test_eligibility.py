@@ -1,0 +1,200 @@
+"""May it be updated, and if not, why: one row for each reason, and nothing assumed."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.domain import eligibility
+from app.domain.eligibility import CODES, SCOPES, Hold, Surroundings, Target, judge
+from app.domain.versions import is_above, step_between
+from tests.fakes import at
+
+NOW = at("2026-11-24 10:00")
+PLUGIN = Target(
+    kind="plugin",
+    ident="akismet/akismet.php",
+    name="Akismet",
+    version="5.3",
+    offered="5.3.1",
+    active=True,
+    package=True,
+    requires_wp="5.8",
+    requires_php="7.2",
+    version_controlled=False,
+    writable=True,
+)
+CORE = Target(
+    kind="core", ident="core", name="WordPress", version="6.8.1", offered="6.8.2", package=True
+)
+AROUND = Surroundings(
+    is_connected=True,
+    is_quarantined=False,
+    has_incident=False,
+    report_at=NOW - timedelta(hours=1),
+    wordpress="6.8.1",
+    php="8.2.36",
+    scopes=dict.fromkeys(SCOPES, True),
+    rollback=True,
+    file_mods=True,
+    filesystem="direct",
+    disk_free=5_000_000_000,
+    auto_updater=True,
+)
+
+# What is different from a plugin that may be updated, and the one reason that follows.
+TABLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"offered": None}, {}, "no_offer"),
+    ({"kind": "dropin"}, {}, "not_updatable"),
+    ({"kind": "mu_plugin"}, {}, "not_updatable"),
+    ({"ident": "siteagent/siteagent.php"}, {}, "is_siteagent"),
+    ({}, {"is_connected": False}, "not_connected"),
+    ({}, {"is_quarantined": True}, "quarantined"),
+    ({}, {"has_incident": True}, "open_incident"),
+    ({}, {"report_at": None}, "no_report"),
+    ({}, {"report_at": NOW - timedelta(hours=25)}, "stale_report"),
+    ({}, {"scopes": {}}, "scope_untold"),
+    ({}, {"scopes": {"themes": True}}, "scope_untold"),
+    ({}, {"scopes": {"plugins": False}}, "scope_off"),
+    ({"package": False}, {}, "no_package"),
+    ({"package": None}, {}, "no_package"),
+    ({"requires_php": "8.3"}, {}, "requires_php"),
+    ({}, {"php": ""}, "requires_php_untold"),
+    ({"requires_wp": "6.9"}, {}, "requires_wp"),
+    ({}, {"wordpress": ""}, "requires_wp_untold"),
+    ({}, {"file_mods": None}, "file_mods_untold"),
+    ({}, {"file_mods": False}, "file_mods_off"),
+    ({"version_controlled": True}, {}, "version_controlled"),
+    ({"version_controlled": None}, {}, "version_control_untold"),
+    ({"writable": False}, {}, "not_writable"),
+    ({"writable": None}, {}, "writable_untold"),
+    ({}, {"filesystem": ""}, "filesystem_untold"),
+    ({}, {"filesystem": "ftpext"}, "filesystem"),
+    ({}, {"disk_free": 199_999_999}, "disk_full"),
+    ({}, {"rollback": None}, "rollback_untold"),
+    ({}, {"rollback": False}, "no_rollback"),
+    ({"auto_update": True}, {}, "auto_update"),
+    ({"auto_update": True}, {"auto_updater": None}, "auto_update"),
+]
+
+
+def codes(target: Target, around: Surroundings, hold: Hold | None = None) -> list[str]:
+    return [reason.code for reason in judge(target, around, hold, NOW).reasons]
+
+
+@pytest.mark.parametrize("target", [PLUGIN, replace(PLUGIN, kind="theme", ident="coast"), CORE])
+def test_nothing_stands_against_it(target: Target) -> None:
+    assert judge(target, AROUND, None, NOW).may
+
+
+@pytest.mark.parametrize(("target", "around", "code"), TABLE)
+def test_each_thing_that_stands_against_it_is_named(
+    target: dict[str, Any], around: dict[str, Any], code: str
+) -> None:
+    assert codes(replace(PLUGIN, **target), replace(AROUND, **around)) == [code]
+
+
+def test_every_reason_is_told_at_once() -> None:
+    around = replace(AROUND, file_mods=False, is_quarantined=True, rollback=None)
+    assert codes(replace(PLUGIN, package=False), around) == [
+        "quarantined",
+        "no_package",
+        "file_mods_off",
+        "rollback_untold",
+    ]
+
+
+def test_a_site_that_tells_nothing_allows_nothing() -> None:
+    silent = Surroundings(True, False, False, None)
+    found = codes(PLUGIN, silent)
+    assert {"scope_untold", "file_mods_untold", "filesystem_untold", "rollback_untold"} <= set(
+        found
+    )
+
+
+@pytest.mark.parametrize(
+    ("until", "stands"),
+    [(None, True), (NOW + timedelta(seconds=1), True), (NOW, False), (NOW - timedelta(1), False)],
+)
+def test_a_hold_counts_until_its_date(until: Any, stands: bool) -> None:
+    assert codes(PLUGIN, AROUND, Hold("breaks the shop", until)) == (["held"] if stands else [])
+
+
+def test_a_reason_carries_what_its_sentence_needs() -> None:
+    (reason,) = judge(replace(PLUGIN, requires_php="8.4"), AROUND, None, NOW).reasons
+    assert reason.facts == {"needed": "8.4", "present": "8.2.36"}
+
+
+@pytest.mark.parametrize(
+    ("version", "offered", "scope"),
+    [
+        ("6.8.1", "6.8.2", "core_minor"),
+        ("6.8", "6.8.1", "core_minor"),
+        ("6.8.1", "6.9", "core_major"),
+        ("6.9", "7.0", "core_major"),
+        ("", "6.8", "core_major"),
+    ],
+)
+def test_a_new_wordpress_falls_under_its_own_scope(version: str, offered: str, scope: str) -> None:
+    assert replace(CORE, version=version, offered=offered).scope == scope
+    only = dict.fromkeys(SCOPES, True) | {scope: False}
+    target = replace(CORE, version=version, offered=offered)
+    assert codes(target, replace(AROUND, scopes=only)) == ["scope_off"]
+
+
+def test_wordpress_itself_needs_more_room() -> None:
+    assert codes(CORE, replace(AROUND, disk_free=499_999_999)) == ["disk_full"]
+    assert codes(PLUGIN, replace(AROUND, disk_free=499_999_999)) == []
+
+
+def test_a_host_that_hides_its_disk_is_no_reason() -> None:
+    assert codes(PLUGIN, replace(AROUND, disk_free=None)) == []
+
+
+def test_wordpress_itself_is_never_kept_and_is_told_elsewhere() -> None:
+    assert codes(CORE, replace(AROUND, rollback=False)) == []
+
+
+def test_where_wordpress_updates_nothing_by_itself_its_wish_is_no_reason() -> None:
+    assert codes(replace(PLUGIN, auto_update=True), replace(AROUND, auto_updater=False)) == []
+
+
+def test_the_list_of_codes_is_what_the_rules_can_say() -> None:
+    said = {
+        node.args[0].value
+        for node in ast.walk(ast.parse(inspect.getsource(eligibility)))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "Reason"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    both = {"requires_php", "requires_wp", "requires_php_untold", "requires_wp_untold"}
+    assert said | both == set(CODES)
+    assert {code for _, _, code in TABLE} | {"held"} == set(CODES)
+
+
+@pytest.mark.parametrize(
+    ("present", "offered", "step"),
+    [
+        ("1.2.3", "1.2.4", "patch"),
+        ("1.2", "1.2.1", "patch"),
+        ("1.2.3", "1.3", "minor"),
+        ("1.2.3", "2", "major"),
+        ("9.9", "10.0", "major"),
+        ("1.2.3.4", "1.2.3.5", "patch"),
+        ("1.2", "1.2.0", "unclear"),
+        ("1.3", "1.2", "unclear"),
+        ("beta", "1.0", "unclear"),
+        ("1.0", "next", "unclear"),
+    ],
+)
+def test_the_size_of_a_step(present: str, offered: str, step: str) -> None:
+    assert step_between(present, offered) == step
+
+
+def test_a_requirement_that_cannot_be_read_is_no_reason() -> None:
+    assert not is_above("later", "8.2")

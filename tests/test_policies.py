@@ -1,0 +1,306 @@
+"""Standing approvals: what they release, what they never release, and who stands for them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import holds, policies
+from app.domain.access import FRESH_FOR
+from app.domain.actor import Actor
+from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed, StaleState
+from app.domain.policies import Terms
+from app.models.audit import Entry
+from app.models.changes import APPROVED, CANCELLED, CHECKING, PROPOSED, Change
+from app.models.policies import Held, Policy
+from app.models.sites import SECOND, SELF, Client, Site
+from app.protocol import from_b64u, parse_json
+from tests.factories import AKISMET, check, make_site, propose, read_report, run_change
+from tests.fakes import Clock, FakeSite, at
+
+
+def terms(clock: Clock, **changes: Any) -> Terms:
+    """Patches of plugins, everywhere, all day."""
+    usual: dict[str, Any] = {
+        "name": "Patches",
+        "scopes": ("plugins",),
+        "steps": ("patch",),
+        "client": None,
+        "site_ids": (),
+        "weekdays": tuple(range(7)),
+        "from_hour": 0,
+        "to_hour": 24,
+        "expires_at": clock() + timedelta(days=30),
+        "reason": "agreed with every client",
+    }
+    return Terms(**{**usual, **changes})
+
+
+@pytest.fixture
+def policy(ready: Site, ana: Actor, clock: Clock) -> Policy:
+    return policies.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
+
+
+def events() -> list[str]:
+    return [entry.event for entry in reversed(Entry.newest(limit=200))]
+
+
+def the_change() -> Change:
+    return Change.get()
+
+
+def carried_out(fake: FakeSite, config: Config) -> Change:
+    """Proposed, checked and released, as the sweep and the worker do it."""
+    policies.apply(fake.clock())
+    change = check(the_change(), fake, config)
+    policies.release_due(config, fake.clock())
+    change.refresh()
+    return change
+
+
+def test_what_it_covers_is_proposed_released_and_run_in_its_name(
+    policy: Policy, fake: FakeSite, config: Config, ready: Site
+) -> None:
+    change = carried_out(fake, config)
+    assert change.state == APPROVED
+    assert (change.how, change.proposer) == ("policy", "the schedule")
+    assert change.decided_by == f"standing approval {policy.id} “Patches” of Ana"
+    plan = parse_json(from_b64u(change.plan))
+    assert plan["approval"]["how"] == "policy"
+    assert plan["approval"]["by"] == change.decided_by
+    assert run_change(change, fake, config) == "succeeded"
+    assert [e for e in events() if e.startswith(("policy", "change"))] == [
+        "policy_made",
+        "change_proposed",
+        "change_checked",
+        "change_approved",
+        "change_started",
+        "change_ended",
+    ]
+
+
+def test_the_same_update_is_proposed_once(policy: Policy, fake: FakeSite, config: Config) -> None:
+    fake.changes.plays[AKISMET] = ("rolled_back", "fatal_after")
+    assert run_change(carried_out(fake, config), fake, config) == "rolled_back"
+    assert policies.apply(fake.clock()) == 0
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        {"scopes": ("themes",)},
+        {"scopes": ("core_minor", "core_major", "translations")},
+        {"steps": ("minor", "major")},
+        {"weekdays": (0,)},
+        {"from_hour": 11, "to_hour": 12},
+        {"site_ids": (4711,)},
+        {"expires_at": at("2026-11-24 10:01")},
+    ],
+)
+def test_what_it_does_not_cover_it_does_not_touch(
+    ready: Site, ana: Actor, fake: FakeSite, clock: Clock, instead: dict[str, Any]
+) -> None:
+    policies.make(terms(clock, **instead), by=ana, confirmed_at=clock(), now=clock())
+    clock.advance(minutes=2)  # a Tuesday, 10:02
+    assert policies.apply(clock()) == 0
+
+
+def test_a_client_is_covered_and_no_other(
+    ready: Site, ana: Actor, fake: FakeSite, clock: Clock
+) -> None:
+    hers, other = Client.named("Bakery Ltd"), Client.named("Florist Ltd")
+    policies.make(terms(clock, client=other), by=ana, confirmed_at=clock(), now=clock())
+    Site.update(client=hers).execute()
+    assert policies.apply(clock()) == 0
+    Site.update(client=other).execute()
+    assert policies.apply(clock()) == 1
+
+
+def test_what_somebody_proposed_by_hand_is_for_somebody_to_approve(
+    policy: Policy, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    change = check(propose(ready, ben, clock()), fake, config)
+    assert policies.apply(clock()) == 0
+    assert policies.release_due(config, clock()) == 0
+    change.refresh()
+    assert change.state == PROPOSED
+
+
+def test_where_two_are_asked_for_a_policy_needs_two(
+    policy: Policy, ready: Site, ana: Actor, ben: Actor, clock: Clock
+) -> None:
+    client = Client.named("Bakery Ltd")
+    client.ask_for(SECOND)
+    Site.update(client=client).execute()
+    assert policies.apply(clock()) == 0
+    with pytest.raises(Forbidden):
+        policies.confirm(policy, by=ana, confirmed_at=clock(), now=clock())
+    policies.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
+    assert policies.apply(clock()) == 1
+    assert policies.approver_name(policy).endswith("of Ana and Ben")
+    with pytest.raises(StaleState):
+        policies.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
+
+
+def test_one_that_ended_releases_nothing_and_calls_off_what_has_not_begun(
+    policy: Policy, fake: FakeSite, config: Config, ben: Actor, clock: Clock
+) -> None:
+    change = carried_out(fake, config)
+    policies.end(policy, by=ben, now=clock())
+    change.refresh()
+    assert (change.state, change.outcome_reason) == (CANCELLED, "policy_ended")
+    assert run_change(change, fake, config) == CANCELLED
+    assert policies.apply(clock()) == 0
+    with pytest.raises(StaleState):
+        policies.end(policy, by=ben, now=clock())
+
+
+@pytest.mark.parametrize("what", ["ended", "expired", "hours", "quarantine", "second"])
+def test_between_proposal_and_release_it_is_judged_again(
+    policy: Policy, fake: FakeSite, config: Config, ready: Site, clock: Clock, what: str
+) -> None:
+    policies.apply(clock())
+    change = check(the_change(), fake, config)
+    if what == "ended":
+        Policy.update(ended_at=clock()).execute()
+    elif what == "expired":
+        Policy.update(expires_at=clock()).execute()
+    elif what == "hours":
+        Policy.update(from_hour=12, to_hour=14).execute()
+    elif what == "quarantine":
+        ready.note(when=(ready.state,), quarantine="forked")
+    else:
+        client = Client.named("Bakery Ltd")
+        client.ask_for(SECOND)
+        Site.update(client=client).execute()
+    assert policies.release_due(config, clock()) == 0
+    assert Change.get_by_id(change.id).state == PROPOSED
+
+
+@pytest.mark.parametrize(
+    ("when", "start", "stop", "days", "is_open"),
+    [
+        ("2026-11-24 10:00", 10, 11, {1}, True),
+        ("2026-11-24 09:59", 10, 11, {1}, False),
+        ("2026-11-24 11:00", 10, 11, {1}, False),
+        ("2026-11-24 10:00", 10, 11, {2}, False),
+        ("2026-11-24 23:30", 22, 4, {1}, True),
+        ("2026-11-25 03:59", 22, 4, {1}, True),
+        ("2026-11-25 04:00", 22, 4, {1}, False),
+        ("2026-11-25 03:59", 22, 4, {2}, False),
+        ("2026-11-23 03:00", 22, 4, {6}, True),
+    ],
+)
+def test_its_hours_may_cross_midnight(
+    policy: Policy, when: str, start: int, stop: int, days: set[int], is_open: bool
+) -> None:
+    policy.from_hour, policy.to_hour, policy.weekdays = start, stop, list(days)
+    assert policies.is_open(policy, at(when)) is is_open
+
+
+@pytest.mark.parametrize(
+    ("instead", "field"),
+    [
+        ({"name": " "}, "name"),
+        ({"scopes": ()}, "scopes"),
+        ({"scopes": ("everything",)}, "scopes"),
+        ({"steps": ()}, "steps"),
+        ({"steps": ("unclear",)}, "steps"),
+        ({"weekdays": ()}, "weekdays"),
+        ({"weekdays": (7,)}, "weekdays"),
+        ({"from_hour": 5, "to_hour": 5}, "from_hour"),
+        ({"from_hour": 24}, "from_hour"),
+        ({"expires_at": at("2026-11-24 10:00")}, "expires_at"),
+        ({"expires_at": at("2028-01-01 10:00")}, "expires_at"),
+        ({"reason": ""}, "reason"),
+    ],
+)
+def test_what_cannot_be_overseen_is_not_made(
+    ana: Actor, clock: Clock, instead: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        policies.make(terms(clock, **instead), by=ana, confirmed_at=clock(), now=clock())
+    assert field in refused.value.messages
+    assert Policy.select().count() == 0
+
+
+def test_an_owner_with_a_fresh_password_makes_one(
+    ana: Actor, ben: Actor, cleo: Actor, clock: Clock
+) -> None:
+    for somebody in (ben, cleo):
+        with pytest.raises(Forbidden):
+            policies.make(terms(clock), by=somebody, confirmed_at=clock(), now=clock())
+    with pytest.raises(NotConfirmed):
+        policies.make(terms(clock), by=ana, confirmed_at=clock() - FRESH_FOR, now=clock())
+
+
+def test_how_a_client_approves_is_for_an_owner_and_is_written_down(
+    ana: Actor, ben: Actor, clock: Clock
+) -> None:
+    client = Client.named("Bakery Ltd")
+    with pytest.raises(Forbidden):
+        policies.ask_for(client, SECOND, by=ben, confirmed_at=clock(), now=clock())
+    policies.ask_for(client, SECOND, by=ana, confirmed_at=clock(), now=clock())
+    with pytest.raises(StaleState):
+        policies.ask_for(client, SECOND, by=ana, confirmed_at=clock(), now=clock())
+    with pytest.raises(Invalid):
+        policies.ask_for(client, "nobody", by=ana, confirmed_at=clock(), now=clock())
+    policies.ask_for(client, SELF, by=ana, confirmed_at=clock(), now=clock())
+    assert events().count("approvals_changed") == 2
+
+
+# ---- left alone ----
+
+
+def test_what_is_held_is_neither_proposed_by_hand_nor_by_a_policy(
+    policy: Policy, ready: Site, ben: Actor, clock: Clock, fake: FakeSite, config: Config
+) -> None:
+    until = clock() + timedelta(days=2)
+    told: dict[str, Any] = {"until": until, "reason": "breaks the shop", "by": ben}
+    holds.hold(ready, "plugin", AKISMET, now=clock(), **told)
+    assert policies.apply(clock()) == 0
+    with pytest.raises(Conflict):
+        propose(ready, ben, clock())
+    clock.advance(days=2)
+    read_report(ready, fake, config=config)
+    assert policies.apply(clock()) == 1
+
+
+def test_a_hold_is_let_go_and_both_are_written_down(ready: Site, ben: Actor, clock: Clock) -> None:
+    holds.hold(ready, "plugin", AKISMET, until=None, reason="a", by=ben, now=clock())
+    holds.hold(ready, "plugin", AKISMET, until=None, reason="b", by=ben, now=clock())
+    assert Held.get().reason == "b"
+    holds.release(ready, "plugin", AKISMET, by=ben, now=clock())
+    assert propose(ready, ben, clock()).state == CHECKING
+    with pytest.raises(StaleState):
+        holds.release(ready, "plugin", AKISMET, by=ben, now=clock())
+    assert events()[-4:] == [
+        "component_held",
+        "component_held",
+        "component_released",
+        "change_proposed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "until"), [("", None), ("x" * 501, None), ("a", at("2026-11-24 10:00"))]
+)
+def test_a_hold_says_why_and_until_when(
+    ready: Site, ben: Actor, cleo: Actor, clock: Clock, reason: str, until: Any
+) -> None:
+    with pytest.raises(Invalid):
+        holds.hold(ready, "plugin", AKISMET, until=until, reason=reason, by=ben, now=clock())
+    with pytest.raises(Forbidden):
+        holds.hold(ready, "plugin", AKISMET, until=None, reason="a", by=cleo, now=clock())
+
+
+def test_a_site_without_a_report_has_nothing_to_release(
+    policy: Policy, ana: Actor, clock: Clock
+) -> None:
+    site = make_site(ana, now=clock(), url="https://florist.example")
+    Site.update(state="active").where(Site.id == site.id).execute()
+    assert policies.apply(clock()) == 1
+    assert the_change().site_id != site.id

@@ -1,0 +1,276 @@
+"""Somebody approves exactly what they were shown, once it is clear who they are."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from app.domain import changes
+from app.models.accounts import MemberSession
+from app.models.audit import Entry
+from app.models.base import utcnow
+from app.models.changes import APPROVED, PROPOSED, Change
+from app.models.sites import SECOND, Client, Site
+from tests.factories import AKISMET, PASSWORD, approve, check, propose, read_report, run_change
+from tests.fakes import FakeSite
+
+HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
+
+
+def approve_as(person, change, **more):
+    return person.post(
+        f"/changes/{change.id}/approve",
+        data={"digest": change.digest, **more},
+        headers={"Referer": f"http://localhost/changes/{change.id}"},
+    )
+
+
+def state(change):
+    return Change.get_by_id(change.id).state
+
+
+def long_ago():
+    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
+
+
+def test_an_approval_queues_the_change_and_the_page_says_who(as_ana, proposed, fake, config, jobs):
+    jobs.jobs.clear()
+    page = as_ana.get(f"/changes/{proposed.id}").text
+    assert "Approve update to 5.3.1" in page
+    assert "Risks" in page
+    answer = approve_as(as_ana, proposed)
+    assert answer.status_code == 303
+    assert answer.location.endswith(f"/changes/{proposed.id}")
+    assert state(proposed) == APPROVED
+    assert jobs.jobs == [("run_change", (proposed.id,), 0)]
+    assert (
+        "a second person approved what somebody else proposed"
+        in as_ana.get(f"/changes/{proposed.id}").text
+    )
+    fake.clock.now = utcnow()
+    assert run_change(Change.get_by_id(proposed.id), fake, config) == "succeeded"
+    text = as_ana.get(f"/changes/{proposed.id}").text
+    assert "Succeeded" in text
+    assert "ab" * 32 in text
+    assert "The site looked at itself" in text
+    assert "data-poll" not in text
+
+
+def test_the_same_path_works_without_scripts(as_ana, proposed):
+    """Everything the form of the page holds is sent as a browser would, and nothing else."""
+    page = as_ana.get(f"/changes/{proposed.id}").text
+    form = re.search(rf'<form[^>]*action="/changes/{proposed.id}/approve".*?</form>', page, re.S)
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form.group()))
+    answer = as_ana.post(f"/changes/{proposed.id}/approve", data=fields)
+    assert answer.status_code == 303
+    assert state(proposed) == APPROVED
+    assert "Refresh now" in as_ana.get(f"/changes/{proposed.id}").text
+
+
+def test_a_change_nobody_knows_is_not_found(as_ana):
+    assert as_ana.post("/changes/4711/approve", data={"digest": "x"}).status_code == 404
+
+
+def test_one_who_may_only_look_is_refused(as_cleo, proposed):
+    assert approve_as(as_cleo, proposed).status_code == 403
+    assert state(proposed) == PROPOSED
+
+
+def test_a_stranger_is_sent_to_sign_in(as_nobody, proposed):
+    answer = as_nobody.post(f"/changes/{proposed.id}/approve", data={"digest": proposed.digest})
+    assert answer.status_code == 303
+    assert answer.location.startswith("/sign-in")
+    assert state(proposed) == PROPOSED
+
+
+def test_an_old_session_types_its_password_first(as_ana, proposed):
+    long_ago()
+    assert (
+        "You will be asked for your password first." in as_ana.get(f"/changes/{proposed.id}").text
+    )
+    answer = approve_as(as_ana, proposed)
+    assert answer.location == f"/confirm?next=/changes/{proposed.id}"
+    assert state(proposed) == PROPOSED
+    wrong = as_ana.post("/confirm", data={"password": "wrong", "next": "/changes/1"})
+    assert wrong.status_code == 422
+    back = as_ana.post("/confirm", data={"password": PASSWORD, "next": f"/changes/{proposed.id}"})
+    assert back.location == f"/changes/{proposed.id}"
+    assert approve_as(as_ana, proposed).location.endswith(f"/changes/{proposed.id}")
+    assert state(proposed) == APPROVED
+    assert [e.event for e in Entry.newest(event="identity_confirmed")] == ["identity_confirmed"]
+
+
+def test_confirming_leads_nowhere_else(as_ana):
+    answer = as_ana.post("/confirm", data={"password": PASSWORD, "next": "//evil.example"})
+    assert answer.location == "/"
+
+
+def test_guessing_the_password_there_is_slow(as_ana):
+    for _ in range(6):
+        as_ana.post("/confirm", data={"password": "wrong"})
+    assert as_ana.post("/confirm", data={"password": PASSWORD}).status_code == 422
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 64])
+def test_another_digest_is_answered_with_a_conflict(as_ana, proposed, digest):
+    assert approve_as(as_ana, proposed, digest=digest).status_code == 409
+    assert state(proposed) == PROPOSED
+
+
+def test_a_link_approves_nothing(as_ana, proposed):
+    assert as_ana.get(f"/changes/{proposed.id}/approve").status_code == 405
+    assert state(proposed) == PROPOSED
+
+
+def test_a_form_of_another_page_approves_nothing(as_ana, proposed):
+    answer = as_ana.post(
+        f"/changes/{proposed.id}/approve",
+        data={"digest": proposed.digest, "csrf_token": "made-up"},
+    )
+    assert answer.status_code == 400
+    assert state(proposed) == PROPOSED
+
+
+def test_a_second_click_is_harmless(as_ana, proposed, jobs):
+    jobs.jobs.clear()
+    assert approve_as(as_ana, proposed).status_code == 303
+    assert approve_as(as_ana, proposed).status_code == 409
+    assert jobs.names() == ["run_change"]
+
+
+def test_ones_own_proposal_is_shown_as_confirmed_by_oneself(as_ben, proposed):
+    assert "Confirm my own proposal: update to 5.3.1" in as_ben.get(f"/changes/{proposed.id}").text
+    approve_as(as_ben, proposed)
+    assert (
+        "whoever proposed it confirmed it themselves" in as_ben.get(f"/changes/{proposed.id}").text
+    )
+
+
+def test_where_two_are_asked_for_the_proposer_is_offered_no_button(as_ben, as_ana, proposed):
+    client = Client.named("Bakery Ltd")
+    client.ask_for(SECOND)
+    Site.update(client=client).execute()
+    page = as_ben.get(f"/changes/{proposed.id}").text
+    assert "This client asks for a second person." in page
+    assert "/approve" not in page
+    assert approve_as(as_ben, proposed).status_code == 403
+    assert state(proposed) == PROPOSED
+    assert approve_as(as_ana, proposed).status_code == 303
+
+
+def test_a_rejection_needs_a_reason_and_shows_it(as_ana, proposed):
+    path = f"/changes/{proposed.id}/reject"
+    assert as_ana.post(path, data={"reason": " "}).status_code == 422
+    assert as_ana.post(path, data={"reason": HOSTILE}).status_code == 303
+    text = as_ana.get(f"/changes/{proposed.id}").text
+    assert "Rejected by Ana" in text
+    assert "<img src=x" not in text
+    assert as_ana.post(path, data={"reason": "again"}).status_code == 409
+
+
+def test_what_is_approved_is_cancelled_until_it_begins(as_ben, as_ana, proposed):
+    approve_as(as_ana, proposed)
+    assert "Cancel this change" in as_ben.get(f"/changes/{proposed.id}").text
+    assert as_ben.post(f"/changes/{proposed.id}/cancel").status_code == 303
+    assert as_ben.post(f"/changes/{proposed.id}/cancel").status_code == 409
+    assert "Nothing was done on the site." in as_ben.get(f"/changes/{proposed.id}").text
+
+
+def test_what_went_together_is_approved_together(as_ana, proposed, fake, config):
+    page = as_ana.get(f"/changes/together/{proposed.batch}").text
+    assert f'value="{proposed.id}:{proposed.digest}" checked' in page
+    path = f"/changes/together/{proposed.batch}/approve"
+    assert as_ana.post(path, data={}).status_code == 409
+    assert as_ana.post(path, data={"seen": "x"}).status_code == 409
+    assert as_ana.post(path, data={"seen": f"{proposed.id}:{'0' * 64}"}).status_code == 409
+    answer = as_ana.post(path, data={"seen": f"{proposed.id}:{proposed.digest}"})
+    assert answer.status_code == 303
+    assert state(proposed) == APPROVED
+    unknown = "00000000-0000-4000-8000-000000000000"
+    assert as_ana.get(f"/changes/together/{unknown}").status_code == 404
+
+
+# ---- what came of it ----
+
+
+@pytest.fixture
+def ended(proposed, ana, fake: FakeSite, config):
+    """The change after it ran, in the way the test wants."""
+
+    def run(plays):
+        fake.clock.now = utcnow()
+        fake.changes.plays[AKISMET] = plays
+        approve(proposed, ana, config, fake.clock())
+        run_change(proposed, fake, config)
+        return proposed
+
+    return run
+
+
+def test_a_failure_asks_somebody_to_look_and_lets_others_go_on_then(as_ana, ended, today):
+    change = ended(("failed", "version_wrong_after"))
+    text = as_ana.get(f"/changes/{change.id}").text
+    assert "Failed: another version than approved was on disk afterwards" in text
+    assert "Somebody has to look" in as_ana.get("/changes").text
+    assert "Nothing can be proposed now" in as_ana.get(f"/changes/new?site={today.id}").text
+    path = f"/changes/{change.id}/close"
+    assert as_ana.post(path, data={"note": ""}).status_code == 422
+    assert as_ana.post(path, data={"note": "put 5.3 back by hand"}).status_code == 303
+    assert as_ana.post(path, data={"note": "again"}).status_code == 409
+    assert "put 5.3 back by hand" in as_ana.get(f"/changes/{change.id}").text
+
+
+def test_a_rollback_says_what_stays(as_ana, ended):
+    change = ended(("rolled_back", "fatal_after"))
+    text = as_ana.get(f"/changes/{change.id}").text
+    assert "Rolled back: the website broke with it" in text
+    assert "What the new version did to the database in between stays done." in text
+    assert "Propose it again" in text
+
+
+def test_an_unknown_outcome_polls_until_it_is_settled(as_ana, proposed, ana, fake, config):
+    fake.clock.now = utcnow()
+    approve(proposed, ana, config, fake.clock())
+    fake.losing.add("change.run")
+    run_change(proposed, fake, config)
+    text = as_ana.get(f"/changes/{proposed.id}").text
+    assert "Outcome not known yet" in text
+    assert "nothing is sent twice" in text
+    assert "data-poll" in text
+    path = f"/changes/{proposed.id}/progress?seen="
+    same = as_ana.get(path + "unknown", headers={"HX-Request": "true"})
+    assert "HX-Redirect" not in same.headers
+    moved = as_ana.get(path + "running", headers={"HX-Request": "true"})
+    assert moved.headers["HX-Redirect"] == f"/changes/{proposed.id}"
+
+
+def test_a_refused_dry_run_says_everything_that_did_not_hold(as_ana, today, ben, fake, config):
+    change = propose(today, ben, fake.clock())
+    fake.report["health"]["file_mods"] = False
+    fake.report["updates"]["plugins"][0]["version"] = "5.4"
+    check(change, fake, config)
+    text = as_ana.get(f"/changes/{change.id}").text
+    assert "Refused: the site&#39;s configuration forbids changing files" in text
+    assert "Also: WordPress offers another version by now" in text
+
+
+def test_the_queue_shows_each_change_where_it_belongs(as_cleo, as_ana, proposed, ana):
+    assert "Waits for approval" in as_cleo.get("/changes").text
+    approve_as(as_ana, proposed)
+    assert "Approved, queued" in as_cleo.get("/changes").text
+    changes.cancel(Change.get_by_id(proposed.id), by=ana, now=utcnow())
+    assert "Cancelled" in as_cleo.get("/changes").text
+
+
+def test_hostile_names_stay_text(as_ana, paired, ben, fake, config):
+    fake.clock.now = utcnow()
+    fake.report["plugins"][0]["name"] = HOSTILE
+    read_report(paired, fake, config=config)
+    change = check(propose(paired, ben, fake.clock(), reason=HOSTILE), fake, config)
+    pages = (f"/changes/{change.id}", "/changes", f"/changes/together/{change.batch}")
+    for path in (*pages, f"/sites/{paired.id}/component?kind=plugin&ident={AKISMET}", "/audit"):
+        text = as_ana.get(path).text
+        assert "<img src=x" not in text
+        assert "{{7*7}}" in text

@@ -1,0 +1,107 @@
+"""An owner approves something in advance, a colleague confirms or ends it, and clients are asked
+for two."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.models.accounts import MemberSession
+from app.models.base import utcnow
+from app.models.policies import Policy
+from app.models.sites import SECOND, Client
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def form(**changes):
+    usual = {
+        "name": "Patches at night",
+        "scopes": ["plugins", "themes"],
+        "steps": ["patch"],
+        "client": "",
+        "weekdays": ["0", "1", "2", "3"],
+        "from_hour": "2",
+        "to_hour": "5",
+        "expires_at": (utcnow() + timedelta(days=30)).date().isoformat(),
+        "reason": "agreed with every client",
+    }
+    return {**usual, **changes}
+
+
+@pytest.fixture
+def policy(as_ana, today):
+    as_ana.post("/policies", data=form())
+    return Policy.get()
+
+
+def test_one_is_made_and_shown_with_what_it_covers(as_ana, as_cleo, policy):
+    assert (policy.scopes, policy.steps, policy.maker) == (["plugins", "themes"], ["patch"], "Ana")
+    text = as_cleo.get("/policies").text
+    for words in ("Patches at night", "In force", "Mon, Tue, Wed, Thu from 02:00 to 05:00 UTC"):
+        assert words in text
+    assert "Make a standing approval" not in text
+    assert "End it" not in text
+    assert "Make a standing approval" in as_ana.get("/policies").text
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        {"name": ""},
+        {"scopes": []},
+        {"scopes": ["all"]},
+        {"steps": []},
+        {"weekdays": ["9"]},
+        {"from_hour": "x"},
+        {"to_hour": "2"},
+        {"expires_at": "never"},
+        {"expires_at": "2040-01-01"},
+        {"reason": ""},
+    ],
+)
+def test_what_is_missing_is_told_beside_its_field(as_ana, today, instead):
+    answer = as_ana.post("/policies", data=form(**instead))
+    assert answer.status_code == 422
+    assert "field-error" in answer.text
+    assert Policy.select().count() == 0
+
+
+def test_it_needs_an_owner_and_a_fresh_password(as_ben, as_cleo, as_ana, today):
+    for person in (as_ben, as_cleo):
+        assert person.post("/policies", data=form()).status_code == 403
+    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
+    answer = as_ana.post("/policies", data=form())
+    assert answer.location.startswith("/confirm")
+    assert Policy.select().count() == 0
+
+
+def test_a_client_nobody_knows_is_not_found(as_ana, today):
+    assert as_ana.post("/policies", data=form(client="4711")).status_code == 404
+    answer = as_ana.post("/clients/4711/approvals", data={"approvals": SECOND})
+    assert answer.status_code == 404
+
+
+def test_a_colleague_confirms_and_ends_it(as_ana, as_ben, policy):
+    client = Client.named("Bakery Ltd")
+    as_ana.post(f"/clients/{client.id}/approvals", data={"approvals": SECOND})
+    assert "once somebody else confirms it" in as_ben.get("/policies").text
+    assert as_ana.post(f"/policies/{policy.id}/confirm").status_code == 403
+    assert as_ben.post(f"/policies/{policy.id}/confirm").status_code == 303
+    assert "By Ana and Ben" in as_ben.get("/policies").text
+    assert as_ben.post(f"/policies/{policy.id}/end").status_code == 303
+    assert as_ben.post(f"/policies/{policy.id}/end").status_code == 409
+    assert "Ended" in as_ben.get("/policies").text
+
+
+def test_how_a_client_approves_is_an_owners_to_say(as_ana, as_ben, today):
+    client = Client.named(HOSTILE)
+    path = f"/clients/{client.id}/approvals"
+    assert as_ben.post(path, data={"approvals": SECOND}).status_code == 403
+    assert as_ana.post(path, data={"approvals": "nobody"}).status_code == 422
+    assert as_ana.post(path, data={"approvals": SECOND}).status_code == 303
+    assert as_ana.post(path, data={"approvals": SECOND}).status_code == 409
+    text = as_ana.get("/policies").text
+    assert "A second person" in text
+    assert "<img src=x" not in text

@@ -1,0 +1,238 @@
+"""Somebody sees what may be updated and what stands against the rest, and proposes some of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.domain import eligibility, outcomes
+from app.domain.eligibility import Reason
+from app.models.base import utcnow
+from app.models.changes import STATES, Change
+from app.models.policies import Held
+from tests.factories import AKISMET, check, make_site, pair, plugin, read_report, report
+from tests.fakes import FakeSite
+
+HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
+WANT = f"{{}}|plugin|5.3.1|{AKISMET}"
+
+
+def want(site, ident=AKISMET, to="5.3.1"):
+    return f"{site.id}|plugin|{to}|{ident}"
+
+
+def core_offer(version, kind):
+    return {
+        "version": version,
+        "kind": kind,
+        "requires_php": "7.2",
+        "requires_mysql": "5.5",
+        "package": True,
+    }
+
+
+# ---- shown before anybody proposes ----
+
+
+def test_the_sites_page_says_what_may_be_updated_and_why_not(as_ben, today, fake, config):
+    fake.report["plugins"].append(plugin("shop/shop.php", name="Shop", auto_update=True))
+    offer = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "requires_php": "8.4"}
+    fake.report["updates"]["plugins"].append(offer)
+    read_report(today, fake, config=config)
+    text = as_ben.get(f"/sites/{today.id}").text
+    assert "Needs PHP 8.4, the site has 8.2.36." in text
+    assert "WordPress updates this by itself." in text
+    assert "Propose updates" in text
+
+
+def test_a_site_that_tells_nothing_of_its_owners_wishes_allows_nothing(
+    as_ben, paired, fake, config
+):
+    fake.report.pop("agent")
+    read_report(paired, fake, config=config)
+    text = as_ben.get(f"/sites/{paired.id}").text
+    assert "does not tell whether its owner allows updates of plugins" in text
+    assert "Propose updates" not in text
+
+
+def test_what_cannot_be_proposed_is_listed_with_its_reasons(as_ben, today, fake, config):
+    fake.report["agent"]["scopes"]["plugins"] = False
+    read_report(today, fake, config=config)
+    text = as_ben.get(f"/changes/new?site={today.id}").text
+    assert "Nothing can be proposed now" in text
+    assert "has not allowed updates of plugins, under Settings" in text
+
+
+# ---- it works ----
+
+
+def test_an_update_is_proposed_and_its_page_follows_it(as_ben, today, fake, config, jobs):
+    page = as_ben.get(f"/changes/new?site={today.id}&component={AKISMET}").text
+    assert f'value="{want(today)}" checked' in page
+    answer = as_ben.post(
+        f"/changes/new?site={today.id}", data={"want": want(today), "reason": "closes a hole"}
+    )
+    assert answer.status_code == 303
+    change = Change.get()
+    assert answer.location.endswith(f"/changes/{change.id}")
+    assert jobs.names() == ["check_change"]
+    assert (change.proposer, change.reason) == ("Ben", "closes a hole")
+    shown = as_ben.get(f"/changes/{change.id}").text
+    assert "The site says in a dry run whether it could" in shown
+    assert "data-poll" in shown
+    assert "Approve update" not in shown
+    fake.clock.now = utcnow()
+    check(change, fake, config)
+    shown = as_ben.get(f"/changes/{change.id}").text
+    assert change.digest in shown
+    assert "data-poll" not in shown
+    assert "It is active: visitors meet the new version at once." in shown
+    assert "wordpress.org/plugins/akismet/#developers" in shown
+
+
+def test_several_sites_at_once_share_a_page(as_ben, today, ana, fake, config):
+    other = make_site(ana, now=fake.clock(), url="https://florist.example", name="Florist")
+    there = FakeSite(other.url, fake.clock, report())
+    pair(other, there, by=ana, config=config)
+    read_report(other, there, config=config)
+    page = as_ben.get("/changes/new").text
+    assert "Bakery" in page
+    assert "Florist" in page
+    answer = as_ben.post("/changes/new", data={"want": [want(today), want(other)]})
+    assert re.search(r"/changes/together/[0-9a-f-]{36}$", answer.location)
+    both = as_ben.get(answer.location).text
+    assert "2 changes proposed together" in both
+    assert Change.select().count() == 2
+
+
+def test_wordpress_itself_is_reviewed_apart(as_ben, today, fake, config):
+    offers = [core_offer("6.8.2", "minor"), core_offer("6.9", "major")]
+    fake.report["updates"]["core"] = offers
+    read_report(today, fake, config=config)
+    usual = as_ben.get(f"/changes/new?site={today.id}").text
+    assert "core|6.8.2|core" not in usual
+    minor = as_ben.get(f"/changes/new?site={today.id}&apart=core_minor").text
+    assert "|core|6.8.2|core" in minor
+    assert "|core|6.9|core" not in minor
+    assert "no copy is kept" in minor
+    major = as_ben.get(f"/changes/new?site={today.id}&apart=core_major").text
+    assert "Try it on a copy of the site first" in major
+    mixed = [want(today), f"{today.id}|core|6.8.2|core"]
+    assert as_ben.post("/changes/new", data={"want": mixed}).status_code == 422
+    as_ben.post(
+        f"/changes/new?site={today.id}&apart=core_minor",
+        data={"want": f"{today.id}|core|6.8.2|core"},
+    )
+    assert Change.get().scope == "core_minor"
+
+
+def test_a_time_to_run_is_part_of_the_plan(as_ben, today):
+    as_ben.post("/changes/new", data={"want": want(today), "hours": "12", "days": "1"})
+    change = Change.get()
+    assert (change.not_after - change.not_before).days == 1
+    assert (change.not_before - change.proposed_at).total_seconds() == pytest.approx(12 * 3600, 5)
+
+
+# ---- what cannot be used ----
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ({}, 422),
+        ({"want": "x"}, 422),
+        ({"want": "x|plugin|1|a.php"}, 422),
+        ({"want": "9" * 30 + "|plugin|1|a.php"}, 422),
+        ({"want": "4711|plugin|1|a.php"}, 404),
+        ({"want": "{site}|plugin|9.9|akismet/akismet.php"}, 409),
+        ({"want": "{site}|dropin|5.3.1|object-cache.php"}, 409),
+        ({"want": WANT, "days": "99"}, 422),
+        ({"want": WANT, "days": "x"}, 422),
+        ({"want": WANT, "hours": "-1"}, 422),
+        ({"want": WANT, "reason": "x" * 501}, 422),
+    ],
+)
+def test_what_no_form_of_ours_sent_is_refused(as_ben, today, form, status):
+    form = {
+        name: value.replace("{site}", str(today.id)).replace("{}", str(today.id))
+        for name, value in form.items()
+    }
+    assert as_ben.post("/changes/new", data=form).status_code == status
+    assert Change.select().count() == 0
+
+
+def test_a_second_click_is_told_that_it_is_proposed(as_ben, today):
+    as_ben.post("/changes/new", data={"want": want(today)})
+    assert as_ben.post("/changes/new", data={"want": want(today)}).status_code == 409
+    assert Change.select().count() == 1
+
+
+def test_one_who_may_only_look_sees_and_proposes_nothing(as_cleo, today, proposed):
+    assert as_cleo.get("/changes/new").status_code == 403
+    assert as_cleo.post("/changes/new", data={"want": want(today)}).status_code == 403
+    assert "Propose updates" not in as_cleo.get(f"/sites/{today.id}").text
+    shown = as_cleo.get(f"/changes/{proposed.id}").text
+    assert "A colleague with the owner or operator role decides." in shown
+    assert "/approve" not in shown
+
+
+def test_a_change_of_a_removed_site_is_gone(as_ben, proposed, today):
+    assert as_ben.get("/changes/4711").status_code == 404
+    today.note(when=(today.state,), forgotten_at=proposed.proposed_at)
+    assert as_ben.get(f"/changes/{proposed.id}").status_code == 404
+
+
+# ---- one component ----
+
+
+def test_the_history_of_a_component_is_whole(as_ben, proposed, today):
+    text = as_ben.get(f"/sites/{today.id}/component?kind=plugin&ident={AKISMET}").text
+    assert f"Change {proposed.id}" in text
+    assert "Waits for approval" in text
+    nothing = as_ben.get(f"/sites/{today.id}/component?kind=theme&ident=nobody").text
+    assert "No change was proposed for it yet." in nothing
+
+
+def test_a_component_is_left_alone_and_let_go(as_ben, as_cleo, today):
+    place, named = f"/sites/{today.id}/component", {"kind": "plugin", "ident": AKISMET}
+    assert as_ben.post(f"{place}/hold", data=named).status_code == 422
+    bad = {**named, "hold_reason": "a", "until": "31.12.2026"}
+    assert as_ben.post(f"{place}/hold", data=bad).status_code == 422
+    good = {**named, "hold_reason": HOSTILE, "until": ""}
+    assert as_cleo.post(f"{place}/hold", data=good).status_code == 403
+    assert as_ben.post(f"{place}/hold", data=good).status_code == 303
+    text = as_ben.get(f"/sites/{today.id}").text
+    assert "Left alone" in text
+    assert "<img src=x" not in text
+    assert as_ben.post(f"{place}/release", data=named).status_code == 303
+    assert Held.select().count() == 0
+    assert as_ben.post(f"{place}/release", data=named).status_code == 409
+
+
+# ---- words ----
+
+
+@pytest.fixture
+def words(app):
+    with app.test_request_context():
+        yield app.jinja_env.get_template("changes/_words.html").module
+
+
+def test_every_reason_against_an_update_has_its_sentence(words):
+    assert set(words.AGAINST) == set(eligibility.CODES)
+    facts = {"needed": "8.4", "present": "8.2", "scope": "plugins", "method": "ftp"}
+    facts |= {"free": "100", "least": "200", "reason": "it broke", "until": ""}
+    for code in eligibility.CODES:
+        said = str(words.against(Reason(code, facts)))
+        assert said.endswith((".", "”"))
+        assert "%" not in said
+
+
+def test_every_state_and_every_reason_of_ours_has_words(words):
+    assert set(words.STATES) == set(STATES)
+    ours = {outcomes.NO_EVIDENCE, outcomes.NEVER_ARRIVED, outcomes.STILL_WATCHED}
+    ours |= {outcomes.BROKE_OUTSIDE, outcomes.CONNECTION_ENDED, *outcomes._NOTHING_DONE}
+    assert ours <= set(words.REASONS)
+    assert set(words.SCOPES) == set(eligibility.SCOPES)
+    assert set(words.PROBES) == set(outcomes.PROBES)

@@ -1,0 +1,255 @@
+<?php
+/**
+ * One approved change to one component (docs/PROTOCOL.md section 3.3).
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Does exactly what the plan says, or refuses, and tells the outcome as the disk shows it.
+ */
+final class Siteagent_Change {
+
+	/** A process that works longer is given up by servers anyway. */
+	const PATIENCE_S = 600;
+
+	/** Refusals that say nothing about the plan: it may be sent again. */
+	const PASSING = array( 'busy' );
+
+	/** @var Siteagent_Keyring */
+	private $keyring;
+
+	/** @var Siteagent_Ledger */
+	private $ledger;
+
+	/** @var Siteagent_Scopes */
+	private $scopes;
+
+	/** @var Siteagent_Approvals */
+	private $approvals;
+
+	/** @var Siteagent_Probation */
+	private $probation;
+
+	/** @var Siteagent_Log */
+	private $log;
+
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Ledger $ledger, Siteagent_Scopes $scopes, Siteagent_Approvals $approvals, Siteagent_Probation $probation, Siteagent_Log $log ) {
+		$this->keyring   = $keyring;
+		$this->ledger    = $ledger;
+		$this->scopes    = $scopes;
+		$this->approvals = $approvals;
+		$this->probation = $probation;
+		$this->log       = $log;
+	}
+
+	/**
+	 * Whether a step could be done now, and what a plan for it has to name.
+	 *
+	 * @throws Siteagent_Refusal invalid_arguments.
+	 */
+	public function check( stdClass $document, int $now ): array {
+		$step = new Siteagent_Step( $document->step );
+		Siteagent_Inventory::load_admin_includes();
+		$this->reconcile( $now );
+		$component = new Siteagent_Component( $step->kind(), $step->id() );
+		$holds     = new Siteagent_Preconditions( $component, $step );
+		$component->look_for_offers();
+		$reasons = array_merge(
+			$component->is_siteagent() ? array( 'is_siteagent' ) : array(),
+			$this->scopes->allows( $step->scope() ) ? array() : array( 'scope_off' ),
+			iterator_to_array( $holds->of_the_place(), false ),
+			iterator_to_array( $holds->of_the_component( null ), false ),
+			iterator_to_array( $holds->of_the_offer( null ), false )
+		);
+		$offer = $component->offer();
+		return array(
+			'may'     => array() === $reasons,
+			'reasons' => $reasons,
+			'facts'   => array(
+				'home'          => $this->keyring->home(),
+				'wp'            => get_bloginfo( 'version' ),
+				'php'           => PHP_VERSION,
+				'version'       => $component->version(),
+				'active'        => $component->is_active(),
+				'offered'       => null === $offer ? null : $offer['version'],
+				'package_host'  => null === $offer || '' === $offer['package'] ? null : Siteagent_Preconditions::host_of( $offer['package'] ),
+				'scope'         => $step->scope(),
+				'approval_here' => $this->scopes->asks_here(),
+				'rollback'      => ! $component->is_single_file() && Siteagent_Probation::is_possible( $step->kind() ),
+				'busy'          => null !== $this->probation->marked() || Siteagent_Preconditions::is_wordpress_busy( $now ),
+			),
+		);
+	}
+
+	/**
+	 * Do what the signed plan says, once.
+	 *
+	 * @throws Siteagent_Refusal invalid_arguments for what is no plan of this connection.
+	 */
+	public function run( stdClass $document, int $now ): array {
+		$connection = $this->keyring->connection();
+		if ( null === $connection ) {
+			throw new Siteagent_Refusal( 'unauthorized', Siteagent_Order::NAME );
+		}
+		$plan  = Siteagent_Plan::open( $document->plan, $document->sig, Siteagent_Order::NAME, $document->op_id, $connection, $this->keyring->uuid() );
+		$order = new Siteagent_Order( $plan );
+		Siteagent_Inventory::load_admin_includes();
+		$this->reconcile( $now );
+		$answer = $this->ledger->once(
+			$order->op_id(),
+			Siteagent_Order::NAME,
+			$order->digest(),
+			$now,
+			function () use ( $order, $now ): array {
+				return $this->answer( $order, $now );
+			},
+			static function ( array $answer ): bool {
+				return 'waiting' !== $answer['outcome'] && ! in_array( $answer['reason'], self::PASSING, true );
+			}
+		);
+		$marked = $this->probation->marked();
+		if ( null !== $marked && $order->op_id() === $marked['op_id'] && 'decided' === $marked['stage'] ) {
+			$this->probation->end( $marked );
+		}
+		return $answer;
+	}
+
+	/**
+	 * What became of a change.
+	 */
+	public function status( stdClass $document, int $now ): array {
+		Siteagent_Inventory::load_admin_includes();
+		$this->reconcile( $now );
+		$entry = $this->ledger->entry( $document->op_id, Siteagent_Order::NAME );
+		if ( null === $entry ) {
+			return array( 'state' => $this->approvals->is_waiting( $document->op_id, $now ) ? 'waiting' : 'never' );
+		}
+		if ( null === $entry['answer'] && $entry['at'] < $now - Siteagent_Probation::RUN_S ) {
+			// It died before it had marked anything, and so before it touched anything.
+			$entry['answer'] = ( new Siteagent_Evidence() )->told( 'failed', 'interrupted' );
+			$this->ledger->settle( $document->op_id, $entry['answer'] );
+		}
+		return null === $entry['answer'] ? array( 'state' => 'running' ) : array( 'state' => 'done' ) + $entry['answer'];
+	}
+
+	/**
+	 * Settle a run whose process died, and one that was watched.
+	 */
+	public function reconcile( int $now ): void {
+		$marked = $this->probation->marked();
+		if ( null === $marked ) {
+			return;
+		}
+		$component = new Siteagent_Component( $marked['step']['kind'], $marked['step']['id'] );
+		$note      = $this->probation->restored( $marked );
+		if ( 'watched' === $marked['stage'] ) {
+			if ( null !== $note || $now > $marked['deadline'] ) {
+				$this->conclude( $marked, null === $note ? $marked['answer'] : $this->taken_back( $marked, $component ) );
+			}
+		} elseif ( ! $this->probation->lives( $marked, $now ) ) {
+			$this->conclude( $marked, $this->of_the_dead( $marked, $component, null !== $note ) );
+		}
+	}
+
+	/**
+	 * What is true of a run whose process was killed; what it left half done is taken back first.
+	 */
+	private function of_the_dead( array $marked, Siteagent_Component $component, bool $is_back ): array {
+		if ( ! $is_back && 'decided' === $marked['stage'] ) {
+			return $marked['answer'];
+		}
+		if ( $is_back || in_array( $marked['stage'], array( 'installing', 'installed' ), true ) ) {
+			$this->probation->restore( $marked, $component, 'interrupted' );
+			return $this->taken_back( $marked, $component );
+		}
+		$evidence = new Siteagent_Evidence( $marked['before'] );
+		$evidence->close( $component, null );
+		return $evidence->told( 'failed', 'interrupted' );
+	}
+
+	private function taken_back( array $marked, Siteagent_Component $component ): array {
+		$note     = $this->probation->restored( $marked );
+		$reason   = null !== $note && 'fatal' === $note['reason'] ? 'fatal_after' : 'interrupted';
+		$evidence = new Siteagent_Evidence( $marked['before'] );
+		$evidence->set( 'kept_copy', null !== $note );
+		if ( null !== $note && '' !== $note['message'] ) {
+			$upgrader = new Siteagent_Upgrader();
+			$upgrader->note( sprintf( '%1$s in %2$s:%3$d', $note['message'], $note['file'], $note['line'] ) );
+			$evidence->set( 'messages', $upgrader->messages() );
+		}
+		list( $outcome, $reason ) = Siteagent_Run::looked_over( $evidence, $marked, $component, new Siteagent_Probe(), $reason );
+		return $evidence->told( $outcome, $reason );
+	}
+
+	private function conclude( array $marked, array $answer ): void {
+		$this->ledger->settle( $marked['op_id'], $answer );
+		if ( ! isset( $marked['answer'] ) || $marked['answer'] !== $answer ) {
+			$this->log->append( 'change_settled', $marked['step'] + array( 'outcome' => $answer['outcome'], 'reason' => $answer['reason'] ), 'site' );
+		}
+		$this->probation->end( $marked );
+	}
+
+	/**
+	 * The checks, in the protocol's order, up to the first that does not hold; then the change itself.
+	 */
+	private function answer( Siteagent_Order $order, int $now ): array {
+		$step      = $order->step();
+		$component = new Siteagent_Component( $step->kind(), $step->id() );
+		$reason    = $this->unmet_by_the_plan( $order, $component, $now );
+		if ( null === $reason && $this->scopes->asks_here() ) {
+			$verdict = $this->approvals->ask( $order, $now );
+			if ( Siteagent_Approvals::WAITING === $verdict ) {
+				return $this->note( $step, ( new Siteagent_Evidence() )->told( 'waiting', 'approval_here' ), $order );
+			}
+			$reason = Siteagent_Approvals::REFUSED === $verdict ? 'approval_here' : null;
+		}
+		if ( null !== $reason ) {
+			return $this->note( $step, ( new Siteagent_Evidence() )->told( 'refused', $reason ), $order );
+		}
+		// From here on the run must end by itself, whoever hung up.
+		ignore_user_abort( true );
+		set_time_limit( self::PATIENCE_S );
+		$facts = array(
+			'step'   => $step->told(),
+			'before' => array(
+				'version' => $component->version(),
+				'active'  => $component->is_active(),
+				'network' => $component->is_network_active(),
+				'probe'   => null,
+			),
+		);
+		if ( ! $this->probation->begin( $order->op_id(), $facts, $now ) ) {
+			return $this->note( $step, ( new Siteagent_Evidence() )->told( 'refused', 'busy' ), $order );
+		}
+		return $this->note( $step, ( new Siteagent_Run( $order, $component, $this->probation ) )->answer(), $order );
+	}
+
+	private function unmet_by_the_plan( Siteagent_Order $order, Siteagent_Component $component, int $now ): ?string {
+		if ( ! Siteagent_Address::same_home( $order->home(), $this->keyring->home() ) ) {
+			return 'wrong_site';
+		}
+		if ( ! $order->is_open( $now ) ) {
+			return 'outside_window';
+		}
+		if ( $component->is_siteagent() ) {
+			return 'is_siteagent';
+		}
+		return $this->scopes->allows( $order->step()->scope() ) ? null : 'scope_off';
+	}
+
+	private function note( Siteagent_Step $step, array $answer, Siteagent_Order $order ): array {
+		$facts = $step->told() + array(
+			'outcome' => $answer['outcome'],
+			'reason'  => $answer['reason'],
+			'by'      => $order->approved_by(),
+			'plan'    => bin2hex( $order->digest() ),
+		);
+		$this->log->append( 'change_answered', $facts, 'dashboard' );
+		return $answer;
+	}
+}
