@@ -247,14 +247,15 @@ PAIRING = (
         "Something is changed over plain http",
         _played(
             "tests/plugin/test_operations.py",
-            "test_nothing_but_pairing_keys_and_parting_changes_anything",
+            "test_nothing_but_pairing_keys_changes_and_parting_changes_anything",
             _ROTATION, "test_the_keys_of_the_connection_alone_order_nothing",
             _ADMIN, "test_a_dashboard_without_https_is_pointed_out",
         ),
-        note="No operation of this version changes a site's content or code, so there is none to "
-        "refuse over http. New keys are ordered by a plan that the dashboard signs and agreed on "
-        "by an exchange that a listener does not learn; both hold without TLS. What http does "
-        "show to a listener is the report. wp-admin says so before anybody agrees.",
+        note="What changes a site is ordered by a plan that the dashboard signs with a key no "
+        "listener has, done once, and fetched by the site from where WordPress offers it: without "
+        "TLS an order can be read and held back, not altered, repeated or forged. New keys are "
+        "agreed on by an exchange that a listener does not learn. What http does show is the "
+        "report and the plan. wp-admin says so before anybody agrees.",
     ),
     Attack(
         "Somebody who is no administrator pastes a token",

@@ -12,8 +12,8 @@ import pytest
 
 # What a web request would have set; WordPress and its plugins read it.
 _AROUND = """<?php
-$_SERVER += array('REQUEST_URI' => %(path)s, 'REQUEST_METHOD' => 'GET');
-$_SERVER += array('SERVER_PROTOCOL' => 'HTTP/1.1');
+$_SERVER += array('REQUEST_METHOD' => 'GET', 'SERVER_PROTOCOL' => 'HTTP/1.1');
+$_SERVER += array('REQUEST_URI' => %(path)s);
 $_SERVER['HTTP_HOST'] = %(host)s;
 $_SERVER['SERVER_SOFTWARE'] = 'Apache';
 require %(load)s;
