@@ -25,6 +25,7 @@ from app.models.sites import (
     REVOKING,
     Site,
 )
+from app.protocol import b64u
 from tests.factories import pair, read_report
 from tests.fakes import Clock, FakeSite, RecordingQueue
 
@@ -352,6 +353,36 @@ def test_sync_finds_out_that_the_site_has_left(
     sync = read_report(paired, fake, config=config)
     assert (sync.state, sync.fault) == ("failed", Fault.disconnected)
     assert paired.state == DISCONNECTED
+    assert set(paired.keys_sealed) == {"revoke"}
+    assert goodbye(paired, fake, config) == DISCONNECTED
+    assert (paired.keys_sealed, paired.revoke_next_at) == ({}, None)
+    assert "goodbye_forged" not in events(paired)
+
+
+def test_a_goodbye_the_site_never_said_is_found_out_and_ends_it_for_real(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    """A thief with a full copy knows the secret that proves a goodbye."""
+    assert fake.paired is not None
+    assert revocation.receive_goodbye(paired.key_id, b64u(fake.paired.keys.goodbye), now=clock())
+    assert revocation.retry_due(clock()) == [paired.id]
+    assert goodbye(paired, fake, config) == REVOKED_UNPROVEN
+    assert fake.paired is None
+    assert paired.keys_sealed == {}
+    assert events(paired)[-2:] == ["goodbye_forged", "revocation_unproven"]
+
+
+def test_a_site_that_left_and_is_away_is_told_later(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    assert fake.paired is not None
+    revocation.receive_goodbye(paired.key_id, b64u(fake.paired.keys.goodbye), now=clock())
+    fake.failing = [Fault.dns]
+    assert goodbye(paired, fake, config) == DISCONNECTED
+    assert set(paired.keys_sealed) == {"revoke"}
+    fake.disconnect()
+    clock.advance(minutes=6)
+    assert goodbye(paired, fake, config) == DISCONNECTED
     assert paired.keys_sealed == {}
 
 

@@ -337,9 +337,21 @@ def shows_goodbye(site: Site, g: object) -> bool:
 
 
 def end_by_site(site: Site, *, confirmed: bool, how: str, by: Actor, now: datetime) -> bool:
-    """The site has left, inside the caller's transaction. Keys are destroyed only with proof."""
+    """The site has left, inside the caller's transaction. Keys are destroyed only with proof.
+
+    Whoever stole a full copy of a site can prove a goodbye the site never said. So the one
+    secret that can only disconnect is kept, and shown to the site itself (revocation.py).
+    """
     if confirmed:
-        won = site.move(to=DISCONNECTED, when=MAY_CALL, keys_sealed={}, revoked_at=now)
+        kept = {name: key for name, key in site.keys_sealed.items() if name == "revoke"}
+        won = site.move(
+            to=DISCONNECTED,
+            when=MAY_CALL,
+            keys_sealed=kept,
+            revoked_at=now,
+            revoke_next_at=now,
+            revoke_evidence={"by": "Aura", "ack": "no", "probe": "", "attempts": 0},
+        )
     else:
         won = site.move(to=DISCONNECTED_UNCONFIRMED, when=(ACTIVE,))
     if won:

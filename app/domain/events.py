@@ -490,6 +490,13 @@ class SiteDisconnected(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GoodbyeForged(Event):
+    """A goodbye was proven, and the site had never said it: somebody holds a copy of it."""
+
+    kid: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SiteReconnected(Event):
     kid: str
 

@@ -20,6 +20,7 @@ from app.domain.connection import KEYS_UNREADABLE, BearerCall, Call, Outcome
 from app.domain.errors import NotPaired
 from app.domain.events import (
     Event,
+    GoodbyeForged,
     RevocationAbandoned,
     RevocationConfirmed,
     RevocationStarted,
@@ -51,7 +52,7 @@ GIVE_UP_AFTER = timedelta(days=90)
 PROBE_TRIES = 4
 PROBE_RETRY = timedelta(seconds=15)
 
-_ENDING = (REVOKING, REVOKED_UNREACHED, REVOKED_UNPROVEN)
+_ENDING = (REVOKING, REVOKED_UNREACHED, REVOKED_UNPROVEN, DISCONNECTED)
 _NOBODY_ANSWERED = frozenset(
     {
         Fault.dns,
@@ -176,6 +177,8 @@ class _Goodbye:
             return
         outcome = self._show_secret()
         if self.has_ack:
+            if self.site.state == DISCONNECTED:
+                self._record(GoodbyeForged(site_id=self.site.id, kid=self.site.key_id))
             self._settle(REVOKED_UNPROVEN)
         elif self._has_left(outcome):
             self._settle(DISCONNECTED)
@@ -263,6 +266,10 @@ class _Goodbye:
                     facts |= {"ack": "yes", "ack_at": now.isoformat()}
             self._note(**facts)
         return outcome
+
+    def _record(self, event: Event) -> None:
+        with transaction():
+            audit.record(event, SYSTEM, now=self.now())
 
     def _note(self, **facts: Any) -> None:
         self.site.note(when=_ENDING, revoke_evidence={**self.site.revoke_evidence, **facts})

@@ -19,7 +19,7 @@ from app.domain.events import ServerLoginChanged, SiteAdded, SiteForgotten
 from app.keys import KeyRing
 from app.models.base import transaction, utcnow
 from app.models.reports import Component, Report
-from app.models.sites import MAY_FORGET, REVOKED_UNREACHED, STATES, Client, Site
+from app.models.sites import MAY_FORGET, STATES, Client, Site
 
 MAX_NAME_CHARS = 120
 MAX_PASSWORD_CHARS = 200
@@ -79,7 +79,7 @@ def forget(site: Site, *, by: Actor, now: datetime | None = None) -> None:
     with transaction():
         # Read under the lock: what is kept depends on the state the row has now.
         site.refresh()
-        keys = site.keys_sealed if site.state == REVOKED_UNREACHED else {}
+        keys = site.keys_sealed if site.revoke_next_at else {}
         if site.forgotten_at or not site.note(when=MAY_FORGET, forgotten_at=now, keys_sealed=keys):
             raise Conflict("Revoke the connection first; then the site can be forgotten.")
         Component.delete().where(Component.site == site).execute()
