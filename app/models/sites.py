@@ -75,10 +75,12 @@ FORKED = "forked"
 SORTS = ("name", "client", "state", "offers", "last_good", "added")
 
 
-# Client.approvals: whether whoever proposed a change to this client's sites may release it.
+# Client.approvals: who releases a change to this client's sites. Whoever proposed it may, a
+# second person has to, or somebody at the client.
 SELF = "self"
 SECOND = "second"
-APPROVALS = (SELF, SECOND)
+THEMSELVES = "client"
+APPROVALS = (SELF, SECOND, THEMSELVES)
 
 
 class Client(BaseModel):
@@ -229,8 +231,10 @@ class Site(BaseModel):
         return cls.get_or_none(cls.id == site_id, cls.forgotten_at.is_null())
 
     @classmethod
-    def listing(cls, q: str = "", state: str = "", sort: str = "name") -> list[Site]:
-        """Sites that are not forgotten, each with its client.
+    def listing(
+        cls, q: str = "", state: str = "", sort: str = "name", client_id: int | None = None
+    ) -> list[Site]:
+        """Sites that are not forgotten, each with its client; those of one client alone if asked.
 
         `q` looks in name, address and client; `state` is a state or, for active
         sites, a word of `connection`; a leading `-` turns `sort` round. An unknown
@@ -246,6 +250,8 @@ class Site(BaseModel):
             )
         if state:
             query = query.where(cls.connection_in_sql() == state)
+        if client_id is not None:
+            query = query.where(cls.client == client_id)
         return list(query.order_by(*cls._order(sort)))
 
     @classmethod
