@@ -21,8 +21,9 @@ from app.keys import sign_plan
 from app.models.accounts import CLIENT, Member
 from app.models.base import transaction
 from app.models.changes import PROPOSED, REJECTED, Change
+from app.models.clients import SELF, THEMSELVES
 from app.models.reports import Component
-from app.models.sites import SELF, THEMSELVES, Site
+from app.models.sites import Site
 from app.protocol import b64u
 
 

@@ -22,8 +22,9 @@ from app.domain.versions import STEPS, step_between
 from app.models.accounts import Member
 from app.models.base import transaction
 from app.models.changes import MAY_CANCEL, PROPOSED, Change
+from app.models.clients import APPROVALS, SECOND, THEMSELVES, Client
 from app.models.policies import Policy
-from app.models.sites import ACTIVE, APPROVALS, SECOND, THEMSELVES, Client, Site
+from app.models.sites import ACTIVE, Site
 
 MAX_NAME_CHARS = 120
 # Longer than anybody remembers what they agreed to.

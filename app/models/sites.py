@@ -1,4 +1,4 @@
-"""Clients, their sites, and the tokens that pair them. Every change of state is a
+"""The clients' sites, and the tokens that pair them. Every change of state is a
 conditional UPDATE: it names the states it may start from, and reports whether it won."""
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from peewee import (
 
 from app.models.accounts import Member
 from app.models.base import BaseModel, JsonField, UtcField
+from app.models.clients import SELF, Client
 
 # Site.state
 NEW = "new"
@@ -73,37 +74,6 @@ MOVED = "moved"
 FORKED = "forked"
 
 SORTS = ("name", "client", "state", "offers", "last_good", "added")
-
-
-# Client.approvals: who releases a change to this client's sites. Whoever proposed it may, a
-# second person has to, or somebody at the client.
-SELF = "self"
-SECOND = "second"
-THEMSELVES = "client"
-APPROVALS = (SELF, SECOND, THEMSELVES)
-
-
-class Client(BaseModel):
-    """Whose sites these are, and how changes to them are approved."""
-
-    id = AutoField()
-    name = CharField(max_length=120, unique=True)
-    approvals = CharField(max_length=16, default=SELF)
-
-    def ask_for(self, approvals: str) -> bool:
-        """Have changes approved that way from now on; False if they are already."""
-        query = Client.update(approvals=approvals).where(
-            Client.id == self.id, Client.approvals != approvals
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
-
-    @classmethod
-    def named(cls, name: str) -> Client:
-        """The client of that name, made if there is none yet."""
-        cls.insert(name=name).on_conflict_ignore().execute()
-        return cls.get(cls.name == name)
 
 
 class Site(BaseModel):

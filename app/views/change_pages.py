@@ -25,9 +25,10 @@ from app.models.changes import (
     WAITING,
     Change,
 )
+from app.models.clients import SECOND, Client
 from app.models.policies import Held, Policy
 from app.models.reports import Component
-from app.models.sites import ACTIVE, SECOND, Client, Site
+from app.models.sites import ACTIVE, Site
 from app.protocol import from_b64u
 
 WORDPRESS_ORG = "downloads.wordpress.org"

@@ -9,8 +9,9 @@ from app.domain.errors import Forbidden, Invalid
 from app.models.accounts import Member
 from app.models.base import utcnow
 from app.models.changes import APPROVED, PROPOSED, Change
+from app.models.clients import THEMSELVES, Client
 from app.models.policies import Policy
-from app.models.sites import THEMSELVES, Client, Site
+from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
 from tests.factories import AKISMET, check, make_site, pair, propose, read_report, report
 from tests.fakes import FakeSite
