@@ -83,9 +83,14 @@ final class Siteagent_Upgrader {
 		add_filter( 'upgrader_package_options', $options, PHP_INT_MAX );
 		// It would install translations that nobody approved.
 		remove_action( 'upgrader_process_complete', array( 'Language_Pack_Upgrader', 'async_upgrade' ), 20 );
+		// In English, so that messages read the same for every site.
+		$switched = switch_to_locale( 'en_US' );
 		try {
 			$this->run( $component, $op_id, $lock );
 		} finally {
+			if ( $switched ) {
+				restore_previous_locale();
+			}
 			remove_filter( 'upgrader_pre_download', $hand_over, PHP_INT_MAX );
 			remove_filter( 'upgrader_package_options', $options, PHP_INT_MAX );
 			remove_filter( 'upgrader_source_selection', $judge, PHP_INT_MAX );
