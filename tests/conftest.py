@@ -13,7 +13,7 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.models import migrate
 from app.models.base import db, is_postgres, use_database
-from app.models.sites import Site
+from app.models.sites import Client, Site
 from tests.factories import make_member, make_site, pair, read_report, report
 from tests.fakes import Clock, FakeSite, RecordingQueue, at
 
@@ -77,6 +77,13 @@ def ben(database: Config) -> Actor:
 def cleo(database: Config) -> Actor:
     """May look, and nothing else."""
     return Actor.of(make_member("Cleo", "viewer"), "192.0.2.3")
+
+
+@pytest.fixture
+def dora(database: Config) -> Actor:
+    """Is the client of some sites, and not of the agency."""
+    client = Client.named("Bakery Ltd")
+    return Actor.of(make_member("Dora", "client", client_id=client.id), "192.0.2.4")
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ from app.faults import Fault
 from app.models.accounts import Member
 from app.models.audit import Entry
 from app.models.changes import ALLOWED, APPROVED, CHECKING, ENDED, PROPOSED, STATES, Change
-from app.models.sites import SECOND, Client, Site
+from app.models.clients import SECOND, Client
+from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
 from tests.factories import (
     AKISMET,
@@ -225,6 +226,16 @@ def test_a_site_that_does_not_answer_is_asked_again_and_then_given_up(
     fake.failing = [Fault.too_slow]
     check(change, fake, config)
     assert change.state == "expired"
+
+
+def test_a_site_that_lives_elsewhere_by_now_ends_the_proposal(
+    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    fake.refusing["change.check"] = "identity_changed"
+    change = check(propose(ready, ben, clock()), fake, config)
+    assert Site.get_by_id(ready.id).quarantine == "moved"
+    clock.advance(minutes=1)
+    assert check(change, fake, config).state == "cancelled"
 
 
 @pytest.mark.parametrize(

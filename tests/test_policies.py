@@ -15,8 +15,9 @@ from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed, StaleS
 from app.domain.policies import Terms
 from app.models.audit import Entry
 from app.models.changes import APPROVED, CANCELLED, CHECKING, PROPOSED, Change
+from app.models.clients import SECOND, SELF, Client
 from app.models.policies import Held, Policy
-from app.models.sites import SECOND, SELF, Client, Site
+from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
 from tests.factories import AKISMET, check, make_site, propose, read_report, run_change
 from tests.fakes import Clock, FakeSite, at

@@ -459,6 +459,14 @@ def test_it_waits_for_its_time(
     assert run(change) == "succeeded"
 
 
+def test_a_site_that_lives_elsewhere_by_now_is_put_into_quarantine(
+    approved: Change, fake: FakeSite, run: Do, ready: Site
+) -> None:
+    fake.refusing["change.run"] = "identity_changed"
+    assert run(approved) == "refused"
+    assert Site.get_by_id(ready.id).quarantine == "moved"
+
+
 # ---- one after the other ----
 
 

@@ -20,9 +20,10 @@ from app.domain.throttle import Browser
 from app.models.accounts import Member
 from app.models.base import db, transaction, use_database
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, RUNNING, Change
+from app.models.clients import SECOND, Client
 from app.models.installation import Setting
 from app.models.reports import ASKING, QUEUED, Sync
-from app.models.sites import SECOND, Client, Pairing, Site
+from app.models.sites import Pairing, Site
 from tests.factories import (
     PASSWORD,
     approve,

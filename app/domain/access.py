@@ -6,10 +6,15 @@ from datetime import datetime, timedelta
 
 from app.domain.actor import Actor
 from app.domain.errors import Forbidden, NotConfirmed
-from app.models.accounts import OPERATOR, OWNER, VIEWER
+from app.models.accounts import CLIENT, OPERATOR, OWNER, VIEWER
+from app.models.sites import Site
 
-_EVERYBODY = frozenset({OWNER, OPERATOR, VIEWER})
+_AGENCY = frozenset({OWNER, OPERATOR, VIEWER})
+_EVERYBODY = _AGENCY | {CLIENT}
 _WHO_WORKS = frozenset({OWNER, OPERATOR})
+
+# The number of no client: whoever has none, and is not of the agency, sees nothing.
+_NO_CLIENT = 0
 
 # How long a typed password counts: whoever finds an open browser releases nothing.
 FRESH_FOR = timedelta(minutes=15)
@@ -17,11 +22,13 @@ FRESH_FOR = timedelta(minutes=15)
 TABLE: dict[str, frozenset[str]] = {
     "account": _EVERYBODY,  # one's own password and sessions
     "see": _EVERYBODY,
-    "audit": _EVERYBODY,
+    "audit": _AGENCY,
+    "overview": _AGENCY,  # what concerns all clients at once
     "pair": _WHO_WORKS,
     "sync": _WHO_WORKS,
     "revoke": _WHO_WORKS,
     "propose": _WHO_WORKS,
+    "decide": _WHO_WORKS | {CLIENT},
     "approve": _WHO_WORKS,
     "policies": frozenset({OWNER}),
     "people": frozenset({OWNER}),
@@ -43,3 +50,14 @@ def require_fresh(confirmed_at: datetime, now: datetime) -> None:
     """Raise NotConfirmed unless this person has shown lately that it is them."""
     if now - confirmed_at >= FRESH_FOR:
         raise NotConfirmed("Type your password once more, so that nobody else decides for you.")
+
+
+def sees(actor: Actor, site: Site) -> bool:
+    """Whether this actor may know that there is such a site."""
+    only = only_client(actor)
+    return only is None or site.client_id == only
+
+
+def only_client(actor: Actor) -> int | None:
+    """Of which client alone this actor sees anything; None: of every one."""
+    return None if actor.role in _AGENCY else actor.client_id or _NO_CLIENT

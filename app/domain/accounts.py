@@ -24,9 +24,10 @@ from app.domain.events import (
 )
 from app.domain.sessions import Presence
 from app.domain.throttle import Browser
-from app.models.accounts import NO_PASSWORD, OWNER, ROLES, Member
+from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, ROLES, Member
 from app.models.base import transaction
 from app.models.installation import Setting
+from app.models.sites import Client
 
 MAX_NAME_CHARS = 120
 MAX_EMAIL_CHARS = 254
@@ -77,9 +78,17 @@ def set_up_owner(
 
 
 def invite(
-    *, name: str, email: str, role: str, by: Actor, config: Config, now: datetime
+    *,
+    name: str,
+    email: str,
+    role: str,
+    by: Actor,
+    config: Config,
+    now: datetime,
+    client: Client | None = None,
 ) -> tuple[Member, str]:
-    """Add a colleague, and the link by which they choose a password; shown this one time.
+    """Add a colleague, or somebody at a client, and the link by which they choose a password;
+    shown this one time.
 
     Raises Forbidden, or Invalid with a message for each field.
     """
@@ -88,10 +97,13 @@ def invite(
     problems = _identity_problems(name, email)
     if role not in ROLES:
         problems["role"] = "Choose one of the roles."
+    if role == CLIENT and client is None:
+        problems["client"] = "Choose whose sites they see."
+    client_id = client.id if client is not None and role == CLIENT else None
     _require_none(problems)
     try:
         with transaction():
-            member = _create(name, email, role, NO_PASSWORD, now)
+            member = _create(name, email, role, NO_PASSWORD, now, client_id)
             event = MemberCreated(member_id=member.id, name=name, role=role)
             audit.record(event, by, now=now)
     except IntegrityError as why:
@@ -250,9 +262,21 @@ def confirm(
 # ---- what is typed ----
 
 
-def _create(name: str, email: str, role: str, password_hash: str, now: datetime) -> Member:
+def _create(
+    name: str,
+    email: str,
+    role: str,
+    password_hash: str,
+    now: datetime,
+    client_id: int | None = None,
+) -> Member:
     return Member.create(
-        name=name, email=email, role=role, password_hash=password_hash, created_at=now
+        name=name,
+        email=email,
+        role=role,
+        password_hash=password_hash,
+        created_at=now,
+        client_id=client_id,
     )
 
 

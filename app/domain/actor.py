@@ -14,17 +14,26 @@ Kind = Literal["member", "schedule", "site", "system", "anonymous"]
 
 @dataclass(frozen=True)
 class Actor:
-    """A member, a paired site, or Aura itself. Only members have a role."""
+    """A member, a paired site, or Aura itself. Only members have a role; `client_id` says of
+    which client somebody is who is not of the agency."""
 
     kind: Kind
     id: int | None
     name: str
     role: str = ""
     ip: str = ""
+    client_id: int | None = None
 
     @classmethod
     def of(cls, member: Member, ip: str = "") -> Actor:
-        return cls(kind="member", id=member.id, name=member.name, role=member.role, ip=ip)
+        return cls(
+            kind="member",
+            id=member.id,
+            name=member.name,
+            role=member.role,
+            ip=ip,
+            client_id=member.client_id,
+        )
 
     @classmethod
     def site(cls, site: Site, ip: str = "") -> Actor:

@@ -18,11 +18,12 @@ from app.domain.errors import ChangeWentStale, Forbidden, Invalid, OpsError
 from app.domain.events import ChangeApproved, ChangeRejected
 from app.domain.identity import Dashboard
 from app.keys import sign_plan
-from app.models.accounts import Member
+from app.models.accounts import CLIENT, Member
 from app.models.base import transaction
 from app.models.changes import PROPOSED, REJECTED, Change
+from app.models.clients import SELF, THEMSELVES
 from app.models.reports import Component
-from app.models.sites import SELF, Site
+from app.models.sites import Site
 from app.protocol import b64u
 
 
@@ -51,14 +52,14 @@ def approve_together(
 
     `seen` holds the digest of each change that was on the page. Raises as `approve` does.
     """
-    access.require(by, "approve")
+    access.require(by, "decide")
     access.require_fresh(confirmed_at, now)
     chosen = [change for change in batch if change.id in seen]
     if not chosen:
         raise ChangeWentStale("Nothing of this is waiting for an approval any more.")
     dashboard = identity.of_dashboard(config)
     with transaction():
-        present = present_as(by, "approve")
+        present = present_as(by, "decide")
         for change in chosen:
             _release(change, present, seen[change.id], dashboard, now)
     return len(chosen)
@@ -74,18 +75,27 @@ def present_as(by: Actor, verb: str) -> Actor:
     return present
 
 
+def may_decide(by: Actor, site: Site) -> bool:
+    """Whether it is this person's to say: where a client decides, somebody there and nobody
+    else; everywhere else somebody of the agency."""
+    if site.approvals == THEMSELVES:
+        return by.role == CLIENT and access.sees(by, site)
+    return by.role != CLIENT
+
+
 def _release(change: Change, by: Actor, seen: str, dashboard: Dashboard, now: datetime) -> None:
     change.refresh()
     site = Site.get_by_id(change.site_id)
     problem = went_stale(change, site, now)
     if problem and change.state == PROPOSED:
         raise ChangeWentStale(f"{problem} Cancel this change and propose it anew.")
-    is_own = change.proposed_by_id == by.id
+    if not may_decide(by, site):
+        raise Forbidden("decide", "The client decides about changes to this site, or you may not.")
     won = sign_and_release(
         change,
         dashboard,
         by=by,
-        how=plans.SELF_CONFIRMED if is_own else plans.SECOND_PERSON,
+        how=_how(change, by),
         approver=by.name,
         seen=seen,
         may_be_proposer=site.approvals == SELF,
@@ -93,6 +103,12 @@ def _release(change: Change, by: Actor, seen: str, dashboard: Dashboard, now: da
     )
     if not won:
         raise _why_not(change, seen)
+
+
+def _how(change: Change, by: Actor) -> str:
+    if by.role == CLIENT:
+        return plans.BY_CLIENT
+    return plans.SELF_CONFIRMED if change.proposed_by_id == by.id else plans.SECOND_PERSON
 
 
 def sign_and_release(
@@ -175,7 +191,9 @@ def _why_not(change: Change, seen: str) -> OpsError:
 
 def reject(change: Change, *, by: Actor, reason: str, now: datetime) -> None:
     """Say no, and why. Raises Forbidden, Invalid, or ChangeWentStale."""
-    access.require(by, "approve")
+    access.require(by, "decide")
+    if not access.sees(by, change.site):
+        raise Forbidden("decide")
     check_reason(reason)
     if not reason.strip():
         raise Invalid("reason", "Say why, for whoever proposed it.")

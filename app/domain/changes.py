@@ -134,18 +134,21 @@ def _create(
             policy=policy,
             next_try_at=now,
         )
-        event = ChangeProposed(
-            site_id=one.site.id,
-            change_id=change.id,
-            name=change.name,
-            ident=change.ident,
-            from_version=change.from_version,
-            to_version=change.to_version,
-            reason=reason,
-        )
-        audit.record(event, by, now=now)
+        audit.record(_proposed(change), by, now=now)
         tx.after_commit(queue.enqueue, "check_change", change.id)
     return change
+
+
+def _proposed(change: Change) -> ChangeProposed:
+    return ChangeProposed(
+        site_id=change.site_id,
+        change_id=change.id,
+        name=change.name,
+        ident=change.ident,
+        from_version=change.from_version,
+        to_version=change.to_version,
+        reason=change.reason,
+    )
 
 
 def cancel(change: Change, *, by: Actor, now: datetime) -> None:

@@ -96,6 +96,8 @@ def _ask(
 
 def _no_answer(change: Change, outcome: Outcome, now: datetime) -> str:
     """A site that says, signed, that it does not do this is told as that; the rest may pass."""
+    if outcome.fault == Fault.identity_changed:
+        connection.failed(change.site, outcome.fault, outcome.evidence, SYSTEM, now)
     if outcome.fault == Fault.refused_by_site:
         code = outcomes.word(outcome.evidence.get("code")) or "refused"
         return _refuse(change, (code,), {}, now)

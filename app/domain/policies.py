@@ -19,10 +19,12 @@ from app.domain.eligibility import SCOPES
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
 from app.domain.events import ApprovalsChanged, PolicyConfirmed, PolicyEnded, PolicyMade
 from app.domain.versions import STEPS, step_between
+from app.models.accounts import Member
 from app.models.base import transaction
 from app.models.changes import MAY_CANCEL, PROPOSED, Change
+from app.models.clients import APPROVALS, SECOND, THEMSELVES, Client
 from app.models.policies import Policy
-from app.models.sites import ACTIVE, APPROVALS, SECOND, Client, Site
+from app.models.sites import ACTIVE, Site
 
 MAX_NAME_CHARS = 120
 # Longer than anybody remembers what they agreed to.
@@ -129,6 +131,10 @@ def ask_for(client: Client, how: str, *, by: Actor, confirmed_at: datetime, now:
     access.require_fresh(confirmed_at, now)
     if how not in APPROVALS:
         raise Invalid("approvals", "Choose one of the ways.")
+    if how == THEMSELVES and not Member.speaks_for(client.id):
+        raise Invalid(
+            "approvals", "Nobody at this client has an account yet. Invite somebody first."
+        )
     with transaction():
         present = approvals.present_as(by, "policies")
         if not client.ask_for(how):
@@ -220,6 +226,8 @@ def covers(policy: Policy, site: Site, scope: str, step: str) -> bool:
         return False
     if policy.site_ids and site.id not in policy.site_ids:
         return False
+    if site.approvals == THEMSELVES:
+        return False  # whoever decides themselves has agreed to nothing in advance
     return site.approvals != SECOND or policy.confirmed_by_id is not None
 
 

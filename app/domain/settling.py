@@ -22,6 +22,7 @@ from app.domain.dry_runs import step_of
 from app.domain.events import ChangeEnded, ChangeUnsettled, ChangeWaiting
 from app.domain.outcomes import Told
 from app.domain.probing import LookCall
+from app.faults import Fault
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
 from app.models.changes import FAILED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING, Change
@@ -131,6 +132,8 @@ def conclude(
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if outcome.reply is not None:
             connection.succeeded(site, SYSTEM, now, reply=outcome.reply)
+        elif outcome.fault == Fault.identity_changed:
+            connection.failed(site, outcome.fault, outcome.evidence, SYSTEM, now)
         if told.state == WAITING:
             return _wait(change, told, now)
         if end(change, told, after, how, now):

@@ -17,7 +17,9 @@ from app.models.base import BaseModel, UtcField
 OWNER = "owner"
 OPERATOR = "operator"
 VIEWER = "viewer"
-ROLES = (OWNER, OPERATOR, VIEWER)
+# Not of the agency: somebody at a client, who sees that client's sites and nothing else.
+CLIENT = "client"
+ROLES = (OWNER, OPERATOR, VIEWER, CLIENT)
 
 # Member.password_hash of somebody who has not chosen one. No hash looks like this,
 # so no password can match it.
@@ -33,6 +35,8 @@ class Member(BaseModel):
     email = CharField(max_length=254, unique=True)
     password_hash = CharField(max_length=255)
     role = CharField(max_length=16)
+    # Of whom, for the role CLIENT. Not a foreign key: sites know members, not the reverse.
+    client_id = IntegerField(null=True)
     session_epoch = IntegerField(default=1)
     created_at = UtcField()
     disabled_at = UtcField(null=True)
@@ -92,6 +96,17 @@ class Member(BaseModel):
     @classmethod
     def anybody(cls) -> bool:
         return cls.select().exists()
+
+    @classmethod
+    def speaks_for(cls, client_id: int) -> bool:
+        """Whether somebody at this client could decide anything."""
+        query = cls.select().where(
+            cls.role == CLIENT,
+            cls.client_id == client_id,
+            cls.disabled_at.is_null(),
+            cls.password_hash != NO_PASSWORD,
+        )
+        return query.exists()
 
     @classmethod
     def known_as(cls, email: str) -> Member | None:

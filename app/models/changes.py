@@ -227,8 +227,15 @@ class Change(BaseModel):
         return query.where(cls.id == change_id, Site.forgotten_at.is_null()).first()
 
     @classmethod
-    def listing(cls, *states: str, limit: int = 200, incidents: bool = False) -> list[Change]:
-        """Changes in any of `states`, or those that somebody has to look at, newest first."""
+    def listing(
+        cls,
+        *states: str,
+        limit: int = 200,
+        incidents: bool = False,
+        client_id: int | None = None,
+    ) -> list[Change]:
+        """Changes in any of `states`, or those that somebody has to look at, newest first; to the
+        sites of one client alone if asked."""
         query = (
             cls.select(cls, Site, Client)
             .join(Site)
@@ -236,12 +243,18 @@ class Change(BaseModel):
             .where(Site.forgotten_at.is_null())
         )
         query = query.where(cls.is_incident) if incidents else query.where(cls.state.in_(states))
+        if client_id is not None:
+            query = query.where(Site.client == client_id)
         return list(query.order_by(cls.id.desc()).limit(limit))
 
     @classmethod
-    def in_batch(cls, batch: str) -> list[Change]:
+    def in_batch(cls, batch: str, client_id: int | None = None) -> list[Change]:
+        """What was proposed at once; of one client alone if asked."""
         query = cls.select(cls, Site).join(Site)
-        return list(query.where(cls.batch == batch, Site.forgotten_at.is_null()).order_by(cls.id))
+        query = query.where(cls.batch == batch, Site.forgotten_at.is_null())
+        if client_id is not None:
+            query = query.where(Site.client == client_id)
+        return list(query.order_by(cls.id))
 
     @classmethod
     def history(cls, site: Site, kind: str, ident: str, limit: int = 50) -> list[Change]:

@@ -1,4 +1,4 @@
-"""Clients, their sites, and the tokens that pair them. Every change of state is a
+"""The clients' sites, and the tokens that pair them. Every change of state is a
 conditional UPDATE: it names the states it may start from, and reports whether it won."""
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from peewee import (
 
 from app.models.accounts import Member
 from app.models.base import BaseModel, JsonField, UtcField
+from app.models.clients import SELF, Client
 
 # Site.state
 NEW = "new"
@@ -73,35 +74,6 @@ MOVED = "moved"
 FORKED = "forked"
 
 SORTS = ("name", "client", "state", "offers", "last_good", "added")
-
-
-# Client.approvals: whether whoever proposed a change to this client's sites may release it.
-SELF = "self"
-SECOND = "second"
-APPROVALS = (SELF, SECOND)
-
-
-class Client(BaseModel):
-    """Whose sites these are, and how changes to them are approved."""
-
-    id = AutoField()
-    name = CharField(max_length=120, unique=True)
-    approvals = CharField(max_length=16, default=SELF)
-
-    def ask_for(self, approvals: str) -> bool:
-        """Have changes approved that way from now on; False if they are already."""
-        query = Client.update(approvals=approvals).where(
-            Client.id == self.id, Client.approvals != approvals
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
-
-    @classmethod
-    def named(cls, name: str) -> Client:
-        """The client of that name, made if there is none yet."""
-        cls.insert(name=name).on_conflict_ignore().execute()
-        return cls.get(cls.name == name)
 
 
 class Site(BaseModel):
@@ -229,8 +201,10 @@ class Site(BaseModel):
         return cls.get_or_none(cls.id == site_id, cls.forgotten_at.is_null())
 
     @classmethod
-    def listing(cls, q: str = "", state: str = "", sort: str = "name") -> list[Site]:
-        """Sites that are not forgotten, each with its client.
+    def listing(
+        cls, q: str = "", state: str = "", sort: str = "name", client_id: int | None = None
+    ) -> list[Site]:
+        """Sites that are not forgotten, each with its client; those of one client alone if asked.
 
         `q` looks in name, address and client; `state` is a state or, for active
         sites, a word of `connection`; a leading `-` turns `sort` round. An unknown
@@ -246,6 +220,8 @@ class Site(BaseModel):
             )
         if state:
             query = query.where(cls.connection_in_sql() == state)
+        if client_id is not None:
+            query = query.where(cls.client == client_id)
         return list(query.order_by(*cls._order(sort)))
 
     @classmethod

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.domain import access, candidates, policies
+from app.domain import access, approvals, candidates, policies
 from app.domain.actor import Actor
 from app.domain.candidates import Candidate
 from app.domain.versions import MAJOR, STEPS
@@ -25,9 +25,10 @@ from app.models.changes import (
     WAITING,
     Change,
 )
+from app.models.clients import SECOND, Client
 from app.models.policies import Held, Policy
 from app.models.reports import Component
-from app.models.sites import ACTIVE, SECOND, Client, Site
+from app.models.sites import ACTIVE, Site
 from app.protocol import from_b64u
 
 WORDPRESS_ORG = "downloads.wordpress.org"
@@ -58,14 +59,15 @@ class ChangePage:
     document: str
     approval: dict[str, Any]
     is_own: bool
-    needs_second: bool
+    decides: bool
     may_confirm_now: bool
     entries: list[Entry]
     now: datetime
 
     @property
     def may_be_approved(self) -> bool:
-        return self.change.state == PROPOSED and not (self.is_own and self.needs_second)
+        is_second = not (self.is_own and self.site.approvals == SECOND)
+        return self.change.state == PROPOSED and self.decides and is_second
 
     @property
     def may_be_cancelled(self) -> bool:
@@ -153,13 +155,13 @@ class PolicyRow:
     needs_second: bool
 
 
-def queue() -> Queue:
-    """The four lists of the page."""
+def queue(client_id: int | None) -> Queue:
+    """The four lists of the page; of one client alone for whoever sees no other."""
     return Queue(
-        incidents=Change.listing(incidents=True),
-        to_approve=Change.listing(PROPOSED, CHECKING),
-        under_way=Change.listing(APPROVED, RUNNING, WAITING, UNKNOWN),
-        ended=Change.listing(*ENDED, limit=_LATELY),
+        incidents=Change.listing(incidents=True, client_id=client_id),
+        to_approve=Change.listing(PROPOSED, CHECKING, client_id=client_id),
+        under_way=Change.listing(APPROVED, RUNNING, WAITING, UNKNOWN, client_id=client_id),
+        ended=Change.listing(*ENDED, limit=_LATELY, client_id=client_id),
     )
 
 
@@ -170,11 +172,15 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
     return ChangePage(
         change=change,
         site=site,
-        siblings=[one for one in Change.in_batch(change.batch) if one.id != change.id],
+        siblings=[
+            one
+            for one in Change.in_batch(change.batch, access.only_client(me))
+            if one.id != change.id
+        ],
         document=_pretty(change.document),
         approval=_approval(change),
         is_own=change.proposed_by_id is not None and change.proposed_by_id == me.id,
-        needs_second=site.approvals == SECOND,
+        decides=approvals.may_decide(me, site),
         may_confirm_now=now - confirmed_at < access.FRESH_FOR - timedelta(seconds=30),
         entries=_entries(change),
         now=now,

@@ -17,7 +17,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from app.domain import approvals, changes
+from app.domain import access, approvals, changes
 from app.domain.changes import Wanted, Window
 from app.domain.errors import Invalid, NotFound
 from app.models.base import utcnow
@@ -33,7 +33,8 @@ bp = Blueprint("changes", __name__)
 @bp.get("/changes")
 @may("see")
 def index() -> ResponseReturnValue:
-    return render_template("changes/index.html", queue=change_pages.queue())
+    only = access.only_client(me())
+    return render_template("changes/index.html", queue=change_pages.queue(only))
 
 
 @bp.get("/changes/new")
@@ -77,7 +78,7 @@ def progress(change_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/changes/<int:change_id>/approve")
-@may("approve")
+@may("decide")
 def approve(change_id: int) -> ResponseReturnValue:
     change = load_change(change_id)
     approvals.approve(
@@ -93,7 +94,7 @@ def approve(change_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/changes/<int:change_id>/reject")
-@may("approve")
+@may("decide")
 def reject(change_id: int) -> ResponseReturnValue:
     change = load_change(change_id)
     try:
@@ -138,7 +139,7 @@ def together(batch: UUID) -> ResponseReturnValue:
 
 
 @bp.post("/changes/together/<uuid:batch>/approve")
-@may("approve")
+@may("decide")
 def approve_together(batch: UUID) -> ResponseReturnValue:
     """Each box that was ticked carries the number of a change and the digest that was shown."""
     count = approvals.approve_together(
@@ -160,7 +161,7 @@ def _seen(text: str) -> tuple[int, str]:
 
 
 def _batch(batch: UUID) -> list[Change]:
-    found = Change.in_batch(str(batch))
+    found = Change.in_batch(str(batch), access.only_client(me()))
     if not found:
         raise NotFound("Nothing was proposed under this address.")
     return found

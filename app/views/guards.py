@@ -171,13 +171,16 @@ def browser() -> Browser:
 
 
 def load_site(site_id: int) -> Site:
-    """The site of that id. Raises NotFound, also when it was removed from the list."""
+    """The site of that id. Raises NotFound, also when it was removed from the list, and for
+    whoever is not to know of it."""
     site = Site.known(site_id)
-    if site is None:
+    if site is None or not access.sees(me(), site):
         raise NotFound("There is no such site. It may have been removed from the list.")
     return site
 
 
 def load_change(change_id: int) -> Change:
-    """The change of that id. Raises NotFound, also when its site was removed from the list."""
-    return changes.known(change_id)
+    """The change of that id. Raises NotFound as `load_site` does."""
+    change = changes.known(change_id)
+    load_site(change.site_id)
+    return change

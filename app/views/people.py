@@ -9,6 +9,8 @@ from app.domain import accounts
 from app.domain.errors import Invalid
 from app.models.accounts import Member, MemberSession
 from app.models.base import utcnow
+from app.models.sites import Client
+from app.views.arrivals import row_number
 from app.views.guards import may, me
 
 bp = Blueprint("people", __name__)
@@ -25,9 +27,10 @@ def index() -> ResponseReturnValue:
 def invite() -> ResponseReturnValue:
     """The one answer that holds the link; a redirect would have to carry it somewhere."""
     typed = {name: request.form.get(name, "").strip() for name in ("name", "email", "role")}
+    client = Client.get_or_none(Client.id == request.form.get("client", type=row_number))
     try:
         member, link = accounts.invite(
-            **typed, by=me(), config=current_app.config["AURA"], now=utcnow()
+            **typed, by=me(), config=current_app.config["AURA"], now=utcnow(), client=client
         )
     except Invalid as refusal:
         return _page(typed, refusal.messages), 422
@@ -67,6 +70,7 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
         "people/index.html",
         members=Member.listing(),
         last_seen=MemberSession.last_seen(),
+        clients={one.id: one.name for one in Client.select().order_by(Client.name)},
         typed=typed,
         errors=errors,
         my_id=me().id,

@@ -22,7 +22,7 @@ bp = Blueprint("policies", __name__)
 
 
 @bp.get("/policies")
-@may("see")
+@may("overview")
 def index() -> ResponseReturnValue:
     return _page({})
 

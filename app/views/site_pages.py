@@ -194,11 +194,14 @@ class SitePage:
         }
 
 
-def list_sites(*, q: str, state: str, sort: str) -> Listing:
-    """The list as filtered, with totals over everything that is not forgotten."""
-    everything = Site.listing()
+def list_sites(*, q: str, state: str, sort: str, client_id: int | None = None) -> Listing:
+    """The list as filtered, with totals over everything that is not forgotten; of one client
+    alone for whoever sees no other."""
+    everything = Site.listing(client_id=client_id)
     sort = sort if sort.removeprefix("-") in SORTS else "name"
-    chosen = [site for site in Site.listing(q=q, sort=sort) if _is_in(site, state)]
+    chosen = [
+        site for site in Site.listing(q=q, sort=sort, client_id=client_id) if _is_in(site, state)
+    ]
     versions = Report.versions()
     return Listing(
         rows=[_row(site, versions) for site in chosen],

@@ -15,7 +15,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from app.domain import inventory, pairing, plugin_package, revocation, sites
+from app.domain import access, inventory, pairing, plugin_package, revocation, sites
 from app.domain import manifest as report_manifest
 from app.domain.errors import Invalid, NotFound, StaleState
 from app.models.audit import Entry
@@ -34,6 +34,7 @@ def index() -> ResponseReturnValue:
         q=request.args.get("q", "").strip()[:200],
         state=request.args.get("state", ""),
         sort=request.args.get("sort", "name"),
+        client_id=access.only_client(me()),
     )
     return render_template("sites/index.html", listing=listing)
 

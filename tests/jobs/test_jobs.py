@@ -19,7 +19,15 @@ from app.domain.actor import Actor
 from app.models.base import db, use_database, utcnow
 from app.models.reports import Sync
 from app.models.sites import ACTIVE, PAIRING, REVOKED_UNREACHED, Pairing, Site
-from jobs import pair_site, say_goodbye, sweep, sync_site
+from jobs import (
+    check_change,
+    pair_site,
+    run_change,
+    say_goodbye,
+    settle_change,
+    sweep,
+    sync_site,
+)
 from tests.factories import make_site, pair, report
 from tests.fakes import Clock, FakeSite, RecordingQueue
 from tests.running_redis import running_redis
@@ -81,7 +89,9 @@ def test_say_goodbye_leaves_a_site_it_cannot_reach_without_keys(
     assert say_goodbye.run(open_door.id) == "busy"
 
 
-@pytest.mark.parametrize("job", [pair_site, sync_site, say_goodbye])
+@pytest.mark.parametrize(
+    "job", [pair_site, sync_site, say_goodbye, check_change, run_change, settle_change]
+)
 def test_a_job_for_something_that_is_gone_ends_quietly(
     job: object, database: Config, surroundings: None
 ) -> None:
@@ -95,6 +105,7 @@ def test_the_sweep_finds_what_is_due_and_what_was_lost(
     Sync.update(asked_at=long_ago).execute()
     assert (sweep.due_syncs(), sweep.lost_syncs()) == (1, 1)
     assert (sweep.due_goodbyes(), sweep.lost_pairings()) == (0, 0)
+    assert (sweep.lost_changes(), sweep.due_policies()) == (0, 0)
     revocation.revoke(open_door, by=ana, now=long_ago)
     assert sweep.due_goodbyes() == 1
     Pairing.update(state="waiting", next_try_at=long_ago, busy_until=None).execute()

@@ -8,7 +8,7 @@ import time
 import uuid
 import zipfile
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,7 +136,7 @@ def offer(wp: Any, slug: str, to: str, *, kind: str = "plugin", **about: Any) ->
     )
 
 
-def publish(wp: Any, path: str, files: dict[str, str]) -> None:
+def publish(wp: Any, path: str, files: Mapping[str, str | bytes]) -> None:
     """A package on WordPress.org, of these files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

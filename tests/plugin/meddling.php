@@ -105,6 +105,15 @@ if ( isset( $meddling['upgrader'] ) ) {
 		add_filter( 'upgrader_install_package_result', '__return_null' );
 	}
 }
+if ( isset( $meddling['throws'] ) ) {
+	add_filter(
+		'upgrader_clear_destination',
+		static function (): void {
+			throw new LogicException( 'Somebody else\'s plugin broke in the middle.' );
+		},
+		99
+	);
+}
 // Installed after all, and an error told all the same.
 if ( isset( $meddling['complains'] ) ) {
 	add_filter(

@@ -103,6 +103,20 @@ def test_a_run_that_is_killed_before_it_touched_anything_says_so(wp, paired, des
     assert order(wp, paired).send()["outcome"] == "succeeded"
 
 
+def test_a_run_in_which_another_plugin_throws_is_taken_back_and_not_forgotten(
+    wp, paired, desk
+) -> None:
+    ordered = order(wp, paired)
+    with meddled(wp, throws=True):
+        with pytest.raises(SiteError) as caught:
+            ordered.send()
+        assert caught.value.evidence["code"] == "internal_error"
+    status = ordered.status()
+    assert (status["outcome"], status["reason"]) == ("rolled_back", "interrupted")
+    assert same_files(desk, disk(wp, DESK))
+    assert ordered.send()["outcome"] == "rolled_back"
+
+
 def test_a_run_goes_on_when_the_dashboard_hangs_up(wp, paired, desk) -> None:
     ordered = order(wp, paired)
     with meddled(wp, sleep={"download": 3}):

@@ -108,7 +108,13 @@ def test_an_inactive_plugin_stays_inactive(wp, paired) -> None:
 def test_translations_nobody_approved_are_not_installed_beside_it(wp, paired, desk) -> None:
     """WordPress's own upgrader fetches them after every plugin, by a hook of its own."""
     there = "return glob(WP_LANG_DIR . '/plugins/contact-desk-*');"
-    wp.evaluate("array_map('unlink', (array) glob(WP_LANG_DIR . '/plugins/contact-desk-*'));")
+    wp.evaluate(
+        "array_map('unlink', (array) glob(WP_LANG_DIR . '/plugins/contact-desk-*'));"
+        "$file = '/srv/wordpress.org/catalogue.json';"
+        "$all = json_decode(file_get_contents($file), true);"
+        "$all['translations'][0]['autoupdate'] = true;"
+        "return file_put_contents($file, json_encode($all));"
+    )
     assert run(wp, paired, "2.4.0")["outcome"] == "succeeded"
     assert wp.evaluate(there) == []
 

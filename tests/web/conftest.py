@@ -92,6 +92,11 @@ def as_cleo(app: Flask, cleo: Actor, ana: Actor) -> Person:
 
 
 @pytest.fixture
+def as_dora(app: Flask, dora: Actor, ana: Actor) -> Person:
+    return signed_in(app, dora)
+
+
+@pytest.fixture
 def as_nobody(app: Flask) -> Any:
     """Somebody who is not signed in."""
     return app.test_client()

@@ -12,7 +12,8 @@ from app.models.accounts import MemberSession
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.changes import APPROVED, PROPOSED, Change
-from app.models.sites import SECOND, Client, Site
+from app.models.clients import SECOND, Client
+from app.models.sites import Site
 from tests.factories import AKISMET, PASSWORD, approve, check, propose, read_report, run_change
 from tests.fakes import FakeSite
 

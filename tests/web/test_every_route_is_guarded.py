@@ -29,12 +29,12 @@ NEEDS = {
     "changes.propose": "propose",
     "changes.show": "see",
     "changes.progress": "see",
-    "changes.approve": "approve",
-    "changes.reject": "approve",
+    "changes.approve": "decide",
+    "changes.reject": "decide",
     "changes.cancel": "propose",
     "changes.close": "approve",
     "changes.together": "see",
-    "changes.approve_together": "approve",
+    "changes.approve_together": "decide",
     "components.history": "see",
     "components.hold": "propose",
     "components.release": "propose",
@@ -46,7 +46,7 @@ NEEDS = {
     "people.renew": "people",
     "people.disable": "people",
     "people.enable": "people",
-    "policies.index": "see",
+    "policies.index": "overview",
     "policies.make": "policies",
     "policies.confirm": "approve",
     "policies.end": "approve",
@@ -69,11 +69,15 @@ NEEDS = {
 # role: what it may. Everything else it may not.
 MAY = {
     "owner": {
-        *("account", "see", "audit", "pair", "sync", "revoke", "propose", "approve"),
-        *("people", "policies"),
+        *("account", "see", "audit", "overview", "pair", "sync", "revoke"),
+        *("propose", "decide", "approve", "people", "policies"),
     },
-    "operator": {"account", "see", "audit", "pair", "sync", "revoke", "propose", "approve"},
-    "viewer": {"account", "see", "audit"},
+    "operator": {
+        *("account", "see", "audit", "overview", "pair", "sync", "revoke"),
+        *("propose", "decide", "approve"),
+    },
+    "viewer": {"account", "see", "audit", "overview"},
+    "client": {"account", "see", "decide"},
 }
 
 
@@ -100,8 +104,9 @@ def test_every_route_is_open_or_stands_in_the_table(app):
 
 
 @pytest.mark.parametrize("endpoint", sorted(NEEDS))
-def test_each_role_gets_what_the_table_says(app, as_ana, as_ben, as_cleo, endpoint):
-    for person, role in ((as_ana, "owner"), (as_ben, "operator"), (as_cleo, "viewer")):
+def test_each_role_gets_what_the_table_says(app, as_ana, as_ben, as_cleo, as_dora, endpoint):
+    people = (as_ana, as_ben, as_cleo, as_dora)
+    for person, role in zip(people, MAY, strict=True):
         refused = ask(person, app, endpoint).status_code == 403
         assert refused is (NEEDS[endpoint] not in MAY[role]), role
 

@@ -9,8 +9,8 @@ import pytest
 
 from app.models.accounts import MemberSession
 from app.models.base import utcnow
+from app.models.clients import SECOND, Client
 from app.models.policies import Policy
-from app.models.sites import SECOND, Client
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -21,7 +21,7 @@ _DOWNLOADS = "srv/wordpress.org/downloads.wordpress.org"
 _PHP = Path(__file__).with_name("php")
 _HEADER = re.compile(r"^[ \t/*#@]*(?P<name>[A-Z][A-Za-z ]+):(?P<value>.*)$", re.MULTILINE)
 # A compiled translation without a single sentence: magic, version, 0 texts, two tables.
-_EMPTY_MO = struct.pack("<7I", 0x950412DE, 0, 0, 28, 28, 0, 28)
+EMPTY_MO = struct.pack("<7I", 0x950412DE, 0, 0, 28, 28, 0, 28)
 _LANGUAGE = "de_DE"
 _HOSTILE = ("friendly-reviews",)
 
@@ -40,7 +40,7 @@ def repository_files() -> Iterator[tuple[str, bytes]]:
     for one in OFFERS["translations"]:
         name = f"{one['slug']}-{one['language']}"
         path = f"translation/{one['type']}/{one['slug']}/{one['version']}/{one['language']}.zip"
-        files = {f"{name}.po": _po(one["updated"]), f"{name}.mo": _EMPTY_MO}
+        files = {f"{name}.po": _po(one["updated"]), f"{name}.mo": EMPTY_MO}
         yield f"{_DOWNLOADS}/{path}", _zip(files)
 
 
@@ -55,7 +55,7 @@ def installed_files(content: str, *, hostile: bool) -> Iterator[tuple[str, bytes
             for name, text in files_below(FIXTURES / "hostile" / slug):
                 yield f"{content}/plugins/{slug}/{name}", text
     # WordPress asks for translations into the languages it has files of.
-    yield f"{content}/languages/{_LANGUAGE}.mo", _EMPTY_MO
+    yield f"{content}/languages/{_LANGUAGE}.mo", EMPTY_MO
     yield f"{content}/languages/{_LANGUAGE}.po", _po("2026-01-01 00:00:00")
 
 

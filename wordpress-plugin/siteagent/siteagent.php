@@ -1,7 +1,7 @@
 <?php
 /**
  * Plugin Name:       SiteAgent
- * Description:       Lets the agency that looks after this site read what is out of date, from its own dashboard. You decide which dashboard, you see what leaves, and you can end it at any time.
+ * Description:       Lets the agency that looks after this site read what is out of date and install the updates you allow, from its own dashboard. You decide which dashboard and which updates, you see what leaves, and you can end it at any time.
  * Version:           0.1.0
  * Requires at least: 6.1
  * Requires PHP:      7.4

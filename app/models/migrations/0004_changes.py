@@ -124,7 +124,10 @@ PARTIAL_INDEXES = (
 
 def up(migrator: SchemaMigrator, db: Database) -> None:
     approvals = CharField(max_length=16, default="self")
-    migrator.migrate(migrator.add_column("client", "approvals", approvals))
+    migrator.migrate(
+        migrator.add_column("client", "approvals", approvals),
+        migrator.add_column("member", "client_id", IntegerField(null=True)),
+    )
     with db.bind_ctx([Site, Client, Member, Policy, Held, Change]):
         db.create_tables([Policy, Held, Change])
     for statement in PARTIAL_INDEXES:

@@ -165,7 +165,7 @@ final class Siteagent_Forms {
 	 * The owner says what the dashboard may change.
 	 */
 	public function grant(): void {
-		$this->demand( 'siteagent_scopes' );
+		$this->demand( 'siteagent_scopes', Siteagent_Screen::capability_to_allow() );
 		// phpcs:disable WordPress.Security -- the nonce was checked above; only known names are taken.
 		$granted   = isset( $_POST['scopes'] ) && is_array( $_POST['scopes'] ) ? array_filter( $_POST['scopes'], 'is_string' ) : array();
 		$asks_here = isset( $_POST['approval_here'] ) && '1' === $_POST['approval_here'];
@@ -182,7 +182,7 @@ final class Siteagent_Forms {
 	 * One plan that waits here is approved or refused.
 	 */
 	public function decide(): void {
-		$this->demand( 'siteagent_decide' );
+		$this->demand( 'siteagent_decide', Siteagent_Screen::capability_to_allow() );
 		// phpcs:disable WordPress.Security -- the nonce was checked above; both are compared with what is known.
 		$digest  = isset( $_POST['plan'] ) && is_string( $_POST['plan'] ) ? $_POST['plan'] : '';
 		$verdict = isset( $_POST['verdict'] ) && is_string( $_POST['verdict'] ) ? $_POST['verdict'] : '';
@@ -197,8 +197,8 @@ final class Siteagent_Forms {
 	/**
 	 * Stops everybody but an administrator who sent this very form.
 	 */
-	private function demand( string $action ): void {
-		if ( ! current_user_can( Siteagent_Screen::capability() ) ) {
+	private function demand( string $action, string $capability = '' ): void {
+		if ( ! current_user_can( '' === $capability ? Siteagent_Screen::capability() : $capability ) ) {
 			wp_die( esc_html__( 'Only an administrator may do this.', 'siteagent' ), '', array( 'response' => 403 ) );
 		}
 		if ( ! isset( $_SERVER['REQUEST_METHOD'] ) || 'POST' !== $_SERVER['REQUEST_METHOD'] ) {

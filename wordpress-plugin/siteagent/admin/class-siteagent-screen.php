@@ -68,6 +68,13 @@ final class Siteagent_Screen {
 	}
 
 	/**
+	 * Who may allow changes: on a network every site shares the files, whoever SiteAgent was activated by.
+	 */
+	public static function capability_to_allow(): string {
+		return is_multisite() ? 'manage_network_options' : self::capability();
+	}
+
+	/**
 	 * The address of a page of this screen.
 	 */
 	public static function address( array $query = array() ): string {
@@ -199,6 +206,7 @@ final class Siteagent_Screen {
 	 */
 	private function allowed(): array {
 		return $this->connection() + array(
+			'is_theirs' => current_user_can( self::capability_to_allow() ),
 			'asks_here' => $this->scopes->asks_here(),
 			'waiting'   => $this->approvals->waiting( time() ),
 		);

@@ -127,12 +127,16 @@ final class Siteagent_Change {
 		$this->reconcile( $now );
 		$entry = $this->ledger->entry( $document->op_id, Siteagent_Order::NAME );
 		if ( null === $entry ) {
+			$marked = $this->probation->marked();
+			if ( null !== $marked && $document->op_id === $marked['op_id'] ) {
+				return array( 'state' => 'running' );
+			}
 			return array( 'state' => $this->approvals->is_waiting( $document->op_id, $now ) ? 'waiting' : 'never' );
 		}
 		if ( null === $entry['answer'] && $entry['at'] < $now - Siteagent_Probation::RUN_S ) {
 			// It died before it had marked anything, and so before it touched anything.
 			$entry['answer'] = ( new Siteagent_Evidence() )->told( 'failed', 'interrupted' );
-			$this->ledger->settle( $document->op_id, $entry['answer'] );
+			$this->ledger->settle( $document->op_id, Siteagent_Order::NAME, $entry['digest'], $now, $entry['answer'] );
 		}
 		return null === $entry['answer'] ? array( 'state' => 'running' ) : array( 'state' => 'done' ) + $entry['answer'];
 	}
@@ -187,7 +191,7 @@ final class Siteagent_Change {
 	}
 
 	private function conclude( array $marked, array $answer ): void {
-		$this->ledger->settle( $marked['op_id'], $answer );
+		$this->ledger->settle( $marked['op_id'], Siteagent_Order::NAME, (string) hex2bin( $marked['plan'] ), $marked['started'], $answer );
 		if ( ! isset( $marked['answer'] ) || $marked['answer'] !== $answer ) {
 			$this->log->append( 'change_settled', $marked['step'] + array( 'outcome' => $answer['outcome'], 'reason' => $answer['reason'] ), 'site' );
 		}
@@ -211,10 +215,15 @@ final class Siteagent_Change {
 		if ( null !== $reason ) {
 			return $this->note( $step, ( new Siteagent_Evidence() )->told( 'refused', $reason ), $order );
 		}
-		// From here on the run must end by itself, whoever hung up.
-		ignore_user_abort( true );
-		set_time_limit( self::PATIENCE_S );
+		// From here on the run must end by itself, whoever hung up. Hosts switch either function off.
+		if ( function_exists( 'ignore_user_abort' ) ) {
+			ignore_user_abort( true );
+		}
+		if ( function_exists( 'set_time_limit' ) ) {
+			set_time_limit( self::PATIENCE_S );
+		}
 		$facts = array(
+			'plan'   => bin2hex( $order->digest() ),
 			'step'   => $step->told(),
 			'before' => array(
 				'version' => $component->version(),

@@ -77,30 +77,38 @@ final class Siteagent_Ledger {
 		if ( null !== $is_final && ! $is_final( $answer ) ) {
 			$this->forget( $op_id );
 		} else {
-			$this->settle( $op_id, $answer );
+			$this->settle( $op_id, $name, $digest, $now, $answer );
 		}
 		return $answer;
 	}
 
 	/**
-	 * Keep the answer of a deed, also in the place of one that has turned out otherwise.
+	 * Keep the answer of a deed, also in the place of one that has turned out otherwise, and of one that broke.
 	 */
-	public function settle( string $op_id, array $answer ): void {
+	public function settle( string $op_id, string $name, string $digest, int $now, array $answer ): void {
 		$this->db->query(
-			$this->db->prepare( "UPDATE {$this->table} SET answer = UNHEX(%s) WHERE op_id = %s", bin2hex( Siteagent_Protocol::canonical( $answer ) ), $op_id )
+			$this->db->prepare(
+				"INSERT INTO {$this->table} (op_id, name, digest, at, answer) VALUES (%s, %s, %s, %d, UNHEX(%s)) ON DUPLICATE KEY UPDATE answer = VALUES(answer)",
+				$op_id,
+				$name,
+				bin2hex( $digest ),
+				$now,
+				bin2hex( Siteagent_Protocol::canonical( $answer ) )
+			)
 		);
 	}
 
 	/**
 	 * What is known of an operation; null when it was never begun.
 	 *
-	 * @return array{at:int,answer:?array}|null The answer is null while it is under way.
+	 * @return array{at:int,digest:string,answer:?array}|null The digest is raw; the answer is null while it is under way.
 	 */
 	public function entry( string $op_id, string $name ): ?array {
 		$this->create_table();
-		$row = $this->db->get_row( $this->db->prepare( "SELECT at, answer FROM {$this->table} WHERE op_id = %s AND name = %s", $op_id, $name ), ARRAY_A );
+		$row = $this->db->get_row( $this->db->prepare( "SELECT at, digest, answer FROM {$this->table} WHERE op_id = %s AND name = %s", $op_id, $name ), ARRAY_A );
 		return ! is_array( $row ) ? null : array(
 			'at'     => (int) $row['at'],
+			'digest' => (string) hex2bin( $row['digest'] ),
 			'answer' => null === $row['answer'] ? null : (array) Siteagent_Protocol::parse_json( (string) $row['answer'] ),
 		);
 	}

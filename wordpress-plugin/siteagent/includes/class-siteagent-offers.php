@@ -56,16 +56,28 @@ final class Siteagent_Offers {
 	}
 
 	/**
-	 * WordPress's own newest offer of itself, as its upgrader takes it; null when it offers none.
+	 * WordPress's own newest offer of itself, as its upgrader takes it, with the one package that would
+	 * be used; null when it offers none.
 	 */
 	public function newest_core(): ?object {
 		$updates = get_core_updates( array( 'dismissed' => true ) );
 		foreach ( is_array( $updates ) ? $updates : array() as $update ) {
-			$update = (object) $update;
-			if ( isset( $update->response, $update->version ) && 'upgrade' === $update->response ) {
-				$update->package = isset( $update->packages->full ) ? $update->packages->full : '';
-				return $update;
+			if ( ! isset( $update->response, $update->version ) || 'upgrade' !== $update->response ) {
+				continue;
 			}
+			// A copy: WordPress keeps the object.
+			$offer           = clone $update;
+			$packages        = isset( $update->packages ) ? (array) $update->packages : array();
+			$bare            = self::text( $packages, 'no_content' );
+			$offer->package  = '' === $bare ? self::text( $packages, 'full' ) : $bare;
+			$offer->packages = (object) array(
+				'partial'     => '',
+				'rollback'    => '',
+				'new_bundled' => '',
+				'no_content'  => $bare,
+				'full'        => self::text( $packages, 'full' ),
+			);
+			return $offer;
 		}
 		return null;
 	}

@@ -152,7 +152,7 @@ final class Siteagent_Probation {
 	}
 
 	/**
-	 * Put the watchdog beside the component, and have it watch this very process too.
+	 * Put the watchdog beside the component.
 	 */
 	public function watch( array $marked, Siteagent_Component $component ): bool {
 		if ( ! $component->owns_folder() || ! wp_mkdir_p( WPMU_PLUGIN_DIR ) ) {
@@ -166,7 +166,6 @@ final class Siteagent_Probation {
 		$is_there = false !== file_put_contents( $file . '.part', $source . $line ) && rename( $file . '.part', $file ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		if ( $is_there ) {
 			Siteagent_Watchdog::forget_compiled( dirname( $file ) );
-			( new Siteagent_Watchdog( $file, $facts ) )->stand_by();
 		}
 		return $is_there;
 	}

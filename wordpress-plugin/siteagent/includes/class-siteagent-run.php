@@ -120,12 +120,12 @@ final class Siteagent_Run {
 		if ( null !== $wanted && ! hash_equals( $wanted, $sha256 ) ) {
 			return 'package_changed';
 		}
+		$is_kept = $this->probation->keep( $this->marked, $this->component );
+		$this->evidence->set( 'kept_copy', $is_kept );
 		if ( ! Siteagent_Probation::is_possible( $this->component->kind() ) ) {
 			return null;
 		}
 		// It was said that this can be taken back; where that is no longer so, it is not what was approved.
-		$is_kept = $this->probation->keep( $this->marked, $this->component );
-		$this->evidence->set( 'kept_copy', $is_kept );
 		if ( ! $is_kept ) {
 			return 'disk_full';
 		}

@@ -54,14 +54,18 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * Let WordPress put this file in the component's place, if it holds what was approved.
+	 * Let WordPress put this file in the component's place, if it holds what was approved. WordPress's own
+	 * upgraders read the offer again; what they get is this file and no other.
 	 *
 	 * @param string $file As fetch() returned it; gone afterwards.
 	 * @param string $lock The file the run holds a lock on, or empty.
 	 */
 	public function install( Siteagent_Component $component, Siteagent_Step $step, string $file, string $op_id, string $lock ): void {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
-		$this->refused = '';
+		$this->refused = 'core' === $component->kind() && $step->to() !== $this->core_in( $file ) ? 'package_lies' : '';
+		if ( '' !== $this->refused ) {
+			return;
+		}
 		$judge     = function ( $source ) use ( $component, $step ) {
 			return is_wp_error( $source ) ? $source : $this->judge( $component, $step, (string) $source );
 		};
@@ -79,9 +83,14 @@ final class Siteagent_Upgrader {
 		add_filter( 'upgrader_package_options', $options, PHP_INT_MAX );
 		// It would install translations that nobody approved.
 		remove_action( 'upgrader_process_complete', array( 'Language_Pack_Upgrader', 'async_upgrade' ), 20 );
+		// In English, so that messages read the same for every site.
+		$switched = switch_to_locale( 'en_US' );
 		try {
 			$this->run( $component, $op_id, $lock );
 		} finally {
+			if ( $switched ) {
+				restore_previous_locale();
+			}
 			remove_filter( 'upgrader_pre_download', $hand_over, PHP_INT_MAX );
 			remove_filter( 'upgrader_package_options', $options, PHP_INT_MAX );
 			remove_filter( 'upgrader_source_selection', $judge, PHP_INT_MAX );
@@ -137,13 +146,28 @@ final class Siteagent_Upgrader {
 				$this->hear( $upgrader->bulk_upgrade( array( $component->raw_offer() ) ), $skin );
 				return;
 			default:
-				$upgrader = new Core_Upgrader( $skin );
-				$this->hear( $upgrader->upgrade( $component->raw_offer() ), $skin );
+				$this->upgrade_core( $component, $skin );
 				return;
 		}
 		$upgrader->siteagent_op_id = $op_id;
 		$upgrader->siteagent_lock  = $lock;
 		$this->hear( $upgrader->bulk_upgrade( array( $component->id() ) ), $skin );
+	}
+
+	/**
+	 * Themes and plugins that come with a new WordPress are components of their own, and nobody approved them.
+	 */
+	private function upgrade_core( Siteagent_Component $component, WP_Ajax_Upgrader_Skin $skin ): void {
+		if ( ! defined( 'CORE_UPGRADE_SKIP_NEW_BUNDLED' ) ) {
+			define( 'CORE_UPGRADE_SKIP_NEW_BUNDLED', true );
+		}
+		$feedback = function ( $message ) {
+			$this->note( is_wp_error( $message ) ? $message->get_error_message() : (string) $message );
+			return $message;
+		};
+		add_filter( 'update_feedback', $feedback );
+		$this->hear( ( new Core_Upgrader( $skin ) )->upgrade( $component->raw_offer() ), $skin );
+		remove_filter( 'update_feedback', $feedback );
 	}
 
 	/**
@@ -173,25 +197,49 @@ final class Siteagent_Upgrader {
 	 */
 	private function judge( Siteagent_Component $component, Siteagent_Step $step, string $source ) {
 		$name    = basename( $source );
-		$found   = '';
 		$is_ours = true;
 		if ( 'plugin' === $component->kind() ) {
 			// WordPress would install into the folder the package names, whichever that is.
 			$is_ours = dirname( $component->id() ) === $name;
-			$found   = $this->header( $source . '/' . basename( $component->id() ) );
+			$headers = $this->headers( $source . '/' . basename( $component->id() ) );
 		} elseif ( 'theme' === $component->kind() ) {
 			$is_ours = $component->id() === $name;
-			$found   = $this->header( $source . '/style.css' );
+			$headers = $this->headers( $source . '/style.css' );
 		} else {
-			$found = ( new Siteagent_Language( $component->id() ) )->stamp_of( $source );
+			$headers = array( 'version' => ( new Siteagent_Language( $component->id() ) )->stamp_of( $source ) ) + $this->headers( '' );
 		}
-		if ( $is_ours && $step->to() === $found ) {
-			return $source;
+		if ( ! $is_ours || $step->to() !== $headers['version'] ) {
+			return new WP_Error( 'siteagent_package_lies', sprintf( 'The package holds %1$s %2$s.', $name, '' === $headers['version'] ? '(no version)' : $headers['version'] ) );
 		}
-		return new WP_Error( 'siteagent_package_lies', sprintf( 'The package holds %1$s %2$s.', $name, '' === $found ? '(no version)' : $found ) );
+		// Older versions of WordPress look at the offer alone, which may keep quiet about it.
+		if ( '' !== $headers['php'] && ! is_php_version_compatible( $headers['php'] ) ) {
+			return new WP_Error( 'incompatible_php_required_version', sprintf( 'The package requires PHP %s.', $headers['php'] ) );
+		}
+		if ( '' !== $headers['wp'] && ! is_wp_version_compatible( $headers['wp'] ) ) {
+			return new WP_Error( 'incompatible_wp_required_version', sprintf( 'The package requires WordPress %s.', $headers['wp'] ) );
+		}
+		return $source;
 	}
 
-	private function header( string $file ): string {
-		return is_readable( $file ) ? trim( get_file_data( $file, array( 'Version' => 'Version' ) )['Version'] ) : '';
+	/**
+	 * The version of WordPress in a package. Its upgrader replaces a first file before it looks.
+	 */
+	private function core_in( string $file ): string {
+		require_once ABSPATH . 'wp-admin/includes/class-pclzip.php';
+		$found = ( new PclZip( $file ) )->extract( PCLZIP_OPT_BY_NAME, 'wordpress/wp-includes/version.php', PCLZIP_OPT_EXTRACT_AS_STRING );
+		$text  = is_array( $found ) && isset( $found[0]['content'] ) ? (string) $found[0]['content'] : '';
+		return Siteagent_Component::core_version( $text );
+	}
+
+	/**
+	 * @return array{version:string,php:string,wp:string} Empty where the file says nothing.
+	 */
+	private function headers( string $file ): array {
+		$names = array(
+			'version' => 'Version',
+			'php'     => 'Requires PHP',
+			'wp'      => 'Requires at least',
+		);
+		return is_readable( $file ) ? array_map( 'trim', get_file_data( $file, $names ) ) : array_fill_keys( array_keys( $names ), '' );
 	}
 }

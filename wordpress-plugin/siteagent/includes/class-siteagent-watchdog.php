@@ -28,7 +28,7 @@ final class Siteagent_Watchdog {
 	/** What was taken away in favour of it. */
 	const BROKEN = 'broken';
 
-	/** There from the moment the new version is complete: a fatal error before that says nothing about it. */
+	/** There from the moment the new version is complete: an error of a request that began before says nothing about it. */
 	const INSTALLED = 'installed';
 
 	/** There once the run has told its outcome, with the moment until which watching goes on. */
@@ -79,6 +79,10 @@ final class Siteagent_Watchdog {
 			$this->leave();
 			return;
 		}
+		if ( ! is_file( $this->at( self::INSTALLED ) ) ) {
+			// This request has begun with the old version; what mixes it with the new one proves nothing.
+			return;
+		}
 		register_shutdown_function( array( $this, 'look_back' ) );
 		// Comes first where somebody else's shutdown function ends the process.
 		add_filter( 'wp_php_error_args', array( $this, 'look_back_early' ), 0 );
@@ -89,7 +93,7 @@ final class Siteagent_Watchdog {
 	 */
 	public function look_back(): void {
 		$error = error_get_last();
-		if ( is_array( $error ) && 0 !== ( $error['type'] & self::FATAL ) && is_file( $this->at( self::INSTALLED ) ) && $this->concerns( $error ) ) {
+		if ( is_array( $error ) && 0 !== ( $error['type'] & self::FATAL ) && $this->concerns( $error ) ) {
 			$this->restore( 'fatal', $error );
 		}
 	}

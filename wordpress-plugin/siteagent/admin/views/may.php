@@ -4,7 +4,7 @@
  *
  * @package SiteAgent
  *
- * @var array $data connection or null, scopes (name => granted), asks_here, waiting (digest => plan), now.
+ * @var array $data connection or null, scopes (name => granted), is_theirs (whether this account may allow changes), asks_here, waiting (digest => plan), now.
  */
 
 declare( strict_types=1 );
@@ -15,6 +15,13 @@ defined( 'ABSPATH' ) || exit;
 	<div class="card">
 		<h2><?php esc_html_e( 'What it may do', 'siteagent' ); ?></h2>
 		<p><?php esc_html_e( 'No dashboard is connected, so nobody may do anything. After connecting one, you choose here what it may change; at first that is nothing.', 'siteagent' ); ?></p>
+	</div>
+	<?php return; ?>
+<?php endif; ?>
+<?php if ( ! $data['is_theirs'] ) : ?>
+	<div class="card">
+		<h2><?php esc_html_e( 'What it may do', 'siteagent' ); ?></h2>
+		<p><?php esc_html_e( 'On a network all sites share plugins, themes and WordPress itself, so a network administrator chooses here what the dashboard may change.', 'siteagent' ); ?></p>
 	</div>
 	<?php return; ?>
 <?php endif; ?>
@@ -74,7 +81,7 @@ defined( 'ABSPATH' ) || exit;
 				<span><strong><?php esc_html_e( 'Every change also needs approval here.', 'siteagent' ); ?></strong> <?php esc_html_e( 'It waits on this page until an administrator of this site approves it.', 'siteagent' ); ?></span>
 			</label>
 		</fieldset>
-		<p class="description"><?php esc_html_e( 'The dashboard cannot change these choices. It can never install anything that is not installed yet, upload code, switch components on or off, or change SiteAgent itself.', 'siteagent' ); ?></p>
+		<p class="description"><?php esc_html_e( 'The dashboard cannot change these choices. It can never install a plugin or theme that is not there yet, upload code, switch components on or off, or change SiteAgent itself.', 'siteagent' ); ?></p>
 		<div class="siteagent-actions">
 			<button type="submit" class="button button-primary"><?php esc_html_e( 'Save', 'siteagent' ); ?></button>
 		</div>

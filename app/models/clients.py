@@ -1,0 +1,37 @@
+"""Whose sites these are."""
+
+from __future__ import annotations
+
+from peewee import AutoField, CharField
+
+from app.models.base import BaseModel
+
+# Client.approvals: who releases a change to this client's sites. Whoever proposed it may, a
+# second person has to, or somebody at the client.
+SELF = "self"
+SECOND = "second"
+THEMSELVES = "client"
+APPROVALS = (SELF, SECOND, THEMSELVES)
+
+
+class Client(BaseModel):
+    """Whose sites these are, and how changes to them are approved."""
+
+    id = AutoField()
+    name = CharField(max_length=120, unique=True)
+    approvals = CharField(max_length=16, default=SELF)
+
+    def ask_for(self, approvals: str) -> bool:
+        """Have changes approved that way from now on; False if they are already."""
+        query = Client.update(approvals=approvals).where(
+            Client.id == self.id, Client.approvals != approvals
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    @classmethod
+    def named(cls, name: str) -> Client:
+        """The client of that name, made if there is none yet."""
+        cls.insert(name=name).on_conflict_ignore().execute()
+        return cls.get(cls.name == name)

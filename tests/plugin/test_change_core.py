@@ -1,0 +1,101 @@
+"""WordPress itself: a minor release, from a package made of the site's own WordPress.
+
+Each site here is used up by its test, so these have sites of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from tests.plugin.changing import Order, ask, grant
+from tests.plugin.conftest import RealWordPress
+from tests.plugin.test_gate import connect
+from tests.wordpress.images import TESTED
+from tests.wordpress.site import WordPress
+
+# The next minor release of this very WordPress, with nothing but its number changed.
+_RELEASE = """
+$to = '%(to)s';
+$file = "/srv/wordpress.org/downloads.wordpress.org/release/wordpress-%(named)s-no-content.zip";
+is_dir(dirname($file)) || mkdir(dirname($file), 0755, true);
+$zip = new ZipArchive();
+$zip->open($file, ZipArchive::CREATE | ZipArchive::OVERWRITE);
+foreach (array('wp-admin', 'wp-includes') as $folder) {
+    $inside = new RecursiveDirectoryIterator(ABSPATH . $folder, FilesystemIterator::SKIP_DOTS);
+    foreach (new RecursiveIteratorIterator($inside) as $one) {
+        $path = $one->getPathname();
+        $zip->addFile($path, 'wordpress/' . substr($path, strlen(ABSPATH)));
+    }
+}
+foreach (glob(ABSPATH . '*.php') as $one) {
+    'wp-config.php' === basename($one) || $zip->addFile($one, 'wordpress/' . basename($one));
+}
+$zip->addFromString('wordpress/readme.html', 'WordPress');
+$zip->addFromString('wordpress/license.txt', 'GPL');
+$version = file_get_contents(ABSPATH . 'wp-includes/version.php');
+$zip->addFromString('wordpress/wp-includes/version.php',
+    preg_replace('/^(\\$wp_version = )\\'[^\\']+\\'/m', "\\$1'$to'", $version));
+return $zip->close();
+"""
+
+
+@pytest.fixture(scope="module", params=TESTED)
+def site(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
+    started = WordPress.start(request.param)
+    try:
+        yield RealWordPress(started)
+    finally:
+        started.stop()
+
+
+def core(site: RealWordPress) -> dict[str, str]:
+    """The step to the next minor release, which is what WordPress.org offers here."""
+    here, there = site.evaluate(
+        "Siteagent_Inventory::load_admin_includes();"
+        "$core = new Siteagent_Component('core', 'core');"
+        "return array($core->version(), $core->offer()['version']);"
+    )
+    return {"kind": "core", "id": "core", "from": here, "to": there}
+
+
+def release(site: RealWordPress, named: str, to: str) -> None:
+    assert site.evaluate(_RELEASE % {"named": named, "to": to}) is True
+
+
+def test_a_minor_release_is_installed_as_approved_and_nothing_else(site) -> None:
+    paired = connect(site)
+    step = core(site)
+    themes = site.evaluate("return array_keys(wp_get_themes());")
+    grant(site, "core_major", "plugins")
+    assert Order.of(site, paired, step).send()["reason"] == "scope_off"
+    grant(site, "core_minor")
+    checked: dict[str, Any] = ask(paired, "change.check", step=step)
+    assert (checked["may"], checked["facts"]["rollback"]) == (True, False)
+
+    release(site, step["to"], "6.0.1")
+    told = Order.of(site, paired, step).send()
+    assert (told["outcome"], told["reason"]) == ("refused", "package_lies")
+    assert core(site) == step
+
+    release(site, step["to"], step["to"])
+    told = Order.of(site, paired, step).send()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    evidence = told["evidence"]
+    assert evidence["before"] == {"version": step["from"], "active": True, "probe": "ok"}
+    assert evidence["after"] == {"version": step["to"], "active": True, "probe": "ok"}
+    assert evidence["kept_copy"] is False
+    assert evidence["watched_until"] is None
+    assert site.evaluate("return get_bloginfo('version');") == step["to"]
+    assert site.evaluate("return array_keys(wp_get_themes());") == themes
+    assert requests.get(site.url, timeout=60).status_code == 200
+    left = site.evaluate(
+        "return array(glob(WP_CONTENT_DIR . '/siteagent*'), glob(WPMU_PLUGIN_DIR . '/siteagent*'),"
+        " file_exists(ABSPATH . '.maintenance'), get_option('core_updater.lock'),"
+        " get_option('auto_updater.lock'));"
+    )
+    assert left == [[], [], False, False, False]
+    assert paired.ask("report", have=None).document["report"]["wordpress"]["version"] == step["to"]

@@ -1,0 +1,148 @@
+"""Sites on which a change meets a full disk, a network of sites, or no room for a watchdog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from tests.plugin.changing import DESK, GALLERY, Order, ask, disk, grant, meddled, offer, reset
+from tests.plugin.conftest import RealWordPress
+from tests.plugin.dashboard import Paired
+from tests.plugin.test_admin import nonce_of, somebody
+from tests.plugin.test_gate import connect
+from tests.plugin.wp_admin import words
+from tests.wordpress.engine import docker
+from tests.wordpress.site import WordPress
+
+STEP = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
+PLACE = "siteagent-probation"
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[RealWordPress]:
+    """The place for kept copies is a disk of its own, of 20 MB."""
+    started = WordPress.start("newest", small={PLACE: "20m"})
+    try:
+        yield RealWordPress(started)
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="module")
+def paired(site) -> Paired:
+    connected = connect(site)
+    grant(site, "plugins")
+    return connected
+
+
+@pytest.fixture
+def desk(site, paired) -> dict[str, Any]:
+    reset(site, "contact-desk", "2.3.1")
+    offer(site, "contact-desk", "2.4.0")
+    return disk(site, DESK)
+
+
+def in_container(site: RealWordPress, command: str) -> None:
+    docker("exec", site.container, "sh", "-c", f"cd /var/www/wordpress/wp-content && {command}")
+
+
+def test_another_disk_for_kept_copies_takes_back_as_well(site, paired, desk) -> None:
+    """A folder cannot be renamed from one disk to another."""
+    offer(site, "contact-desk", "2.5.1")
+    told = Order.of(site, paired, {**STEP, "to": "2.5.1"}).send()
+    assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
+    assert disk(site, DESK)["version"] == "2.3.1"
+
+
+def test_a_full_disk_is_seen_before_anything_is_touched(site, paired, desk) -> None:
+    in_container(site, f"head -c 15m /dev/zero > {PLACE}/filler")
+    try:
+        told = Order.of(site, paired, STEP).send()
+        assert (told["outcome"], told["reason"]) == ("refused", "disk_full")
+        assert "disk_full" in ask(paired, "change.check", step=STEP)["reasons"]
+    finally:
+        in_container(site, f"rm {PLACE}/filler")
+    assert disk(site, DESK)["files"] == desk["files"]
+    assert Order.of(site, paired, STEP).send()["outcome"] == "succeeded"
+
+
+def test_without_room_for_a_watchdog_it_is_said_beforehand_and_the_site_mends_itself(
+    site, paired, desk
+) -> None:
+    offer(site, "contact-desk", "2.5.1")
+    in_container(site, "chown root mu-plugins && chmod 0755 mu-plugins")
+    try:
+        step = {**STEP, "to": "2.5.1"}
+        checked = ask(paired, "change.check", step=step)
+        assert (checked["may"], checked["facts"]["rollback"]) == (True, False)
+        report = paired.ask("report", have=None).document["report"]
+        assert report["agent"]["rollback"] is False
+        told = Order.of(site, paired, step).send()
+    finally:
+        in_container(site, "chown www-data mu-plugins")
+    assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
+    assert disk(site, DESK)["version"] == "2.3.1"
+    assert requests.get(site.url, timeout=60).status_code == 200
+
+
+def test_deleting_siteagent_takes_the_watchdog_and_the_copy_along(site, paired, desk) -> None:
+    with meddled(site, loopback="blocked"):
+        assert Order.of(site, paired, STEP).send()["evidence"]["watched_until"] > 0
+    left = disk(site, DESK)["left"]
+    assert set(left) == {PLACE, "siteagent-watchdog.php"}
+    files = site.evaluate(
+        "(new Siteagent_Uninstaller($GLOBALS['wpdb']))->remove();"
+        f"return array(glob(WPMU_PLUGIN_DIR . '/siteagent*'), glob(WP_CONTENT_DIR . '/{PLACE}/*'));"
+    )
+    assert files == [[], []]
+    assert disk(site, DESK)["version"] == "2.4.0"
+
+
+def test_a_plugin_active_on_a_whole_network_stays_so(site) -> None:
+    """The last test here: it makes a network of the site."""
+    domain = site.url.removeprefix("http://")
+    site.evaluate(
+        "define('WP_INSTALLING_NETWORK', true);"
+        "require_once ABSPATH . 'wp-admin/includes/admin.php';"
+        "require_once ABSPATH . 'wp-admin/includes/upgrade.php';"
+        "foreach ($GLOBALS['wpdb']->tables('ms_global') as $name => $table)"
+        " { $GLOBALS['wpdb']->$name = $table; }"
+        "install_network();"
+        f"populate_network(1, '{domain}', 'ana@example.com', 'Bakery', '/', false);"
+        "$file = ABSPATH . 'wp-config.php'; $config = file_get_contents($file);"
+        "$on = \"define('MULTISITE', true); define('SUBDOMAIN_INSTALL', false);\""
+        f" . \"define('DOMAIN_CURRENT_SITE', '{domain}');\""
+        " . \"define('PATH_CURRENT_SITE', '/'); define('SITE_ID_CURRENT_SITE', 1);\""
+        " . \"define('BLOG_ID_CURRENT_SITE', 1);\";"
+        "file_put_contents($file, str_replace(\"if ( ! defined( 'ABSPATH' )\","
+        " $on . \"\\nif ( ! defined( 'ABSPATH' )\", $config));"
+    )
+    site.evaluate(
+        "require_once ABSPATH . 'wp-admin/includes/admin.php';"
+        f"activate_plugin('{GALLERY}', '', true);"
+    )
+    paired = connect(site)
+    grant(site, "plugins")
+    for slug, component, versions in (
+        ("tide-gallery", GALLERY, ("1.0.0", "1.1.0")),
+        ("contact-desk", DESK, ("2.3.1", "2.4.0")),
+    ):
+        reset(site, slug, versions[0])
+        offer(site, slug, versions[1])
+        step = {"kind": "plugin", "id": component, "from": versions[0], "to": versions[1]}
+        assert Order.of(site, paired, step).send()["outcome"] == "succeeded"
+    on = "return array(is_plugin_active_for_network('%s'), is_plugin_active('%s'));"
+    assert site.evaluate(on % (GALLERY, GALLERY)) == [True, True]
+    assert site.evaluate(on % (DESK, DESK)) == [False, True]
+
+    # Whoever administers one of its sites decides nothing about files that all of them share.
+    admin = somebody(site, "administrator")
+    assert admin.page().status_code == 200
+    assert "a network administrator chooses here" in words(admin.page("&tab=may").text)
+    for action in ("siteagent_scopes", "siteagent_decide"):
+        nonce = nonce_of(site, admin, action)
+        assert admin.send(action, _wpnonce=nonce, **{"scopes[0]": "themes"}).status_code == 403
+    assert site.evaluate("return siteagent()->scopes()->allows('themes');") is False

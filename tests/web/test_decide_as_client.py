@@ -1,0 +1,191 @@
+"""Somebody at a client sees that client's sites and nothing else, and decides where asked to."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain import approvals, policies
+from app.domain.errors import Forbidden, Invalid
+from app.models.accounts import Member
+from app.models.base import utcnow
+from app.models.changes import APPROVED, PROPOSED, Change
+from app.models.clients import THEMSELVES, Client
+from app.models.policies import Policy
+from app.models.sites import Site
+from app.protocol import from_b64u, parse_json
+from tests.factories import AKISMET, check, make_site, pair, propose, read_report, report
+from tests.fakes import FakeSite
+
+FLORIST = "Florist by the Canal"
+
+
+@pytest.fixture
+def hers(today, dora):
+    """Dora's own site."""
+    Site.update(client=dora.client_id).where(Site.id == today.id).execute()
+    return Site.get_by_id(today.id)
+
+
+@pytest.fixture
+def others(ana, ben, fake, config, dora):
+    """A site of somebody else, and a change proposed for it."""
+    clock = fake.clock
+    site = make_site(
+        ana, now=clock(), url="https://florist.example", name=FLORIST, client="Florist Ltd"
+    )
+    there = FakeSite(site.url, clock, report())
+    pair(site, there, by=ana, config=config)
+    read_report(site, there, config=config)
+    return check(propose(Site.get_by_id(site.id), ben, clock()), there, config)
+
+
+@pytest.fixture
+def asked(hers, ana, ben, fake, config, dora):
+    """Her agency asks her, and has proposed something."""
+    client = Client.get_by_id(dora.client_id)
+    policies.ask_for(client, THEMSELVES, by=ana, confirmed_at=fake.clock(), now=fake.clock())
+    return check(propose(hers, ben, fake.clock()), fake, config)
+
+
+def approve_as(person, change):
+    return person.post(f"/changes/{change.id}/approve", data={"digest": change.digest})
+
+
+# ---- what she sees ----
+
+
+def test_she_sees_her_sites_and_no_trace_of_others(as_dora, hers, others):
+    for path in ("/", "/?q=Florist", "/changes"):
+        text = as_dora.get(path).text
+        assert FLORIST not in text
+        assert "florist" not in text.replace("q=Florist", "").replace('value="Florist"', "")
+    assert "Bakery" in as_dora.get("/").text
+    assert as_dora.get(f"/sites/{hers.id}").status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_everything_about_another_clients_site_is_not_found(app, as_dora, hers, others, method):
+    """Route by route: whatever her role may do at all, it may not do there."""
+    tried = 0
+    for rule in app.url_map.iter_rules():
+        names = {"site_id": others.site_id, "change_id": others.id, "batch": others.batch}
+        if not rule.arguments or not rule.arguments <= names.keys() or method not in rule.methods:
+            continue
+        values = {name: names[name] for name in rule.arguments}
+        path = app.url_map.bind("localhost").build(rule.endpoint, values, method)
+        answer = as_dora.get(path) if method == "GET" else as_dora.post(path)
+        assert answer.status_code in (403, 404), rule.endpoint
+        assert FLORIST not in answer.text
+        tried += 1
+    assert tried >= (9 if method == "GET" else 15)
+    assert Change.get_by_id(others.id).state == PROPOSED
+
+
+def test_what_was_proposed_together_shows_her_part_alone(as_dora, hers, others, ben, fake, config):
+    mine = check(propose(hers, ben, fake.clock()), fake, config)
+    Change.update(batch=others.batch).where(Change.id == mine.id).execute()
+    text = as_dora.get(f"/changes/together/{others.batch}").text
+    assert "Akismet" in text
+    assert FLORIST not in text
+    assert FLORIST not in as_dora.get(f"/changes/{mine.id}").text
+
+
+def test_what_concerns_the_agency_is_not_hers(as_dora, hers):
+    for path in ("/audit", f"/sites/{hers.id}/audit", "/policies", "/people", "/changes/new"):
+        assert as_dora.get(path).status_code == 403
+    text = as_dora.get(f"/sites/{hers.id}").text
+    for words in ("Recent entries", "Keys and address", "Revoke access", "Sync now"):
+        assert words not in text
+
+
+def test_one_of_no_client_sees_nothing(as_dora, hers, others, dora):
+    Member.update(client_id=None).where(Member.id == dora.id).execute()
+    assert as_dora.get(f"/sites/{hers.id}").status_code == 404
+    assert "Bakery" not in as_dora.get("/").text
+
+
+# ---- what she decides ----
+
+
+def test_where_she_is_asked_she_approves_and_is_shown_as_the_client(as_dora, as_ana, asked):
+    assert "Approve update to 5.3.1" in as_dora.get(f"/changes/{asked.id}").text
+    assert approve_as(as_dora, asked).status_code == 303
+    found = Change.get_by_id(asked.id)
+    assert (found.state, found.how, found.decided_by) == (APPROVED, "client", "Dora")
+    assert parse_json(from_b64u(found.plan))["approval"]["how"] == "client"
+    assert "the client approved it" in as_ana.get(f"/changes/{asked.id}").text
+
+
+def test_where_she_is_asked_nobody_else_approves(as_ana, as_ben, asked):
+    assert "The client decides" in as_ana.get(f"/changes/{asked.id}").text
+    for person in (as_ana, as_ben):
+        assert approve_as(person, asked).status_code == 403
+    assert Change.get_by_id(asked.id).state == PROPOSED
+
+
+def test_where_she_is_not_asked_she_approves_nothing(as_dora, hers, ben, fake, config):
+    change = check(propose(hers, ben, fake.clock()), fake, config)
+    assert "The agency decides" in as_dora.get(f"/changes/{change.id}").text
+    assert approve_as(as_dora, change).status_code == 403
+
+
+def test_she_rejects_with_a_reason(as_dora, asked):
+    answer = as_dora.post(f"/changes/{asked.id}/reject", data={"reason": "we open on Friday"})
+    assert answer.status_code == 303
+    assert Change.get_by_id(asked.id).decision == "we open on Friday"
+
+
+def test_another_clients_change_is_not_hers_in_the_domain_either(dora, others, config):
+    now = utcnow()
+    with pytest.raises(Forbidden):
+        approvals.approve(
+            others, by=dora, seen=others.digest, confirmed_at=now, config=config, now=now
+        )
+    with pytest.raises(Forbidden):
+        approvals.reject(others, by=dora, reason="no", now=now)
+
+
+def test_a_client_who_was_moved_meanwhile_decides_no_more(as_dora, asked, dora):
+    other = Client.named("Florist Ltd")
+    Member.update(client_id=other.id).where(Member.id == dora.id).execute()
+    assert approve_as(as_dora, asked).status_code == 404
+
+
+def test_a_standing_approval_releases_nothing_of_hers(as_dora, asked, hers):
+    policy = Policy(scopes=["plugins"], steps=["patch"], confirmed_by=1)
+    assert not policies.covers(policy, hers, "plugins", "patch")
+    Client.update(approvals="self").execute()
+    assert policies.covers(policy, Site.get_by_id(hers.id), "plugins", "patch")
+
+
+# ---- how she comes in ----
+
+
+def test_an_owner_invites_her_for_one_client(as_ana, database):
+    client = Client.named("Bakery Ltd")
+    form = {"name": "Dora", "email": "dora@bakery.example", "role": "client"}
+    assert as_ana.post("/people", data=form).status_code == 422
+    answer = as_ana.post("/people", data={**form, "client": client.id})
+    assert "One-time link for Dora" in answer.text
+    member = Member.get(Member.name == "Dora")
+    assert (member.role, member.client_id) == ("client", client.id)
+    assert "Bakery Ltd" in as_ana.get("/people").text
+
+
+def test_a_colleague_belongs_to_no_client(as_ana, database):
+    client = Client.named("Bakery Ltd")
+    form = {"name": "Olga", "email": "olga@agency.example", "role": "viewer", "client": client.id}
+    as_ana.post("/people", data=form)
+    assert Member.get(Member.name == "Olga").client_id is None
+
+
+def test_nobody_is_asked_who_cannot_sign_in(ana, database):
+    client, now = Client.named("Bakery Ltd"), utcnow()
+    with pytest.raises(Invalid, match="Nobody at this client"):
+        policies.ask_for(client, THEMSELVES, by=ana, confirmed_at=now, now=now)
+
+
+def test_the_history_of_her_component_is_hers(as_dora, asked, hers):
+    text = as_dora.get(f"/sites/{hers.id}/component?kind=plugin&ident={AKISMET}").text
+    assert f"Change {asked.id}" in text
+    assert "Leave it alone" not in text
