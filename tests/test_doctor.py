@@ -84,9 +84,12 @@ def test_what_was_found_is_kept_and_told(
     wish = asking.request(paired, by=ben, now=fake.clock())
     assert (wish.state, wish.asked_by) == (QUEUED, "Ben")
     assert jobs.jobs == [("examine_site", (wish.id,), 0)]
+    fake.clock.advance(seconds=40)
     done = run(wish, fake, config, Eyes())
     assert (done.state, done.verdict, done.blocker) == (DONE, HEALTHY, "")
     found = rounds.found_by(done)
+    connected = next(one for one in found.checks if one.name == "tcp")
+    assert connected.evidence == {"connect_ms": 3}
     assert (found.verdict, found.url, found.at) == (HEALTHY, paired.url, fake.clock())
     assert tuple(one.name for one in found.checks) == NAMES
     assert events("examination_asked", "site_called", "connection_examined")[-3:] == [
@@ -191,6 +194,8 @@ def test_keys_that_do_not_open_are_the_blocker(
     Site.update(keys_sealed={"d2s": "t1.AAAA", "s2d": "t1.AAAA"}).execute()
     done = run(wish, fake, config, Eyes())
     assert (done.verdict, done.blocker) == (BLOCKED, "keys_unreadable")
+    blocked = [one.name for one in rounds.found_by(done).checks if one.verdict == BLOCKED]
+    assert blocked == ["echo"]
 
 
 # ---- Aura asks by itself

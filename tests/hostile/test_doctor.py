@@ -37,7 +37,7 @@ from app.views.doctor import as_text
 from tests.hostile.calls import CAPTCHA, JSON
 from tests.hostile.certificates import DAY, Authority
 from tests.hostile.server import Asked, Behaviour, HostileServer, Line, http
-from tests.hostile.site import Answer, channel
+from tests.hostile.site import Answer, channel, refusal, signed
 from tests.hostile.wordpress import (
     HTML,
     PAGE,
@@ -517,6 +517,7 @@ def test_a_private_address(paired: bool, config: Config) -> None:
 def test_a_refused_port(paired: bool, config: Config) -> None:
     found = examined_at(f"http://127.0.0.1:{closed_port()}", config, paired=paired)
     assert_stopped_at(found, "tcp", "connection_refused")
+    assert evidence_of(found, "tcp")["addresses"] == "127.0.0.1"
 
 
 def test_a_silent_port(config: Config, impatient: None) -> None:
@@ -589,6 +590,21 @@ def test_a_good_certificate_is_shown(config: Config, tmp_path: Path) -> None:
     assert str(seen["tls"]).startswith("TLSv1.")
 
 
+@pytest.mark.parametrize("code", ["identity_changed", "internal_error", "replayed"])
+def test_a_signed_no_proves_the_way_and_is_the_blocker(code: str, config: Config) -> None:
+    def say_no(asked: Asked, line: Line) -> None:
+        answer = WordPress().answer(asked, line)
+        if answer.status == 200 and asked.method == "POST":
+            answer = signed(asked, line, refusal(code), status=409)
+        line.send(answer.raw())
+
+    found = examined(say_no, config, paired=True)
+    fault = "refused_by_site" if code == "internal_error" else code
+    assert blocker_of(found) == ("echo", fault)
+    assert verdict_of(found, "headers") == (OK, "headers_proven")
+    assert verdict_of(found, "body") == (OK, "body_proven")
+
+
 # ---- slow and broken
 
 
@@ -630,6 +646,15 @@ def test_a_closed_rest_api_does(config: Config) -> None:
     found = examined(WordPress(is_rest_open=False), config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "rest_index") == (WARN, "rest_closed")
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b'{"code":"x"}'), (401, b'{"no":"code"}')])
+def test_only_a_refusal_says_that_the_rest_api_is_closed(
+    status: int, body: bytes, config: Config
+) -> None:
+    site = Behind(instead=lambda a: http(status, JSON, body) if "namespaces" in a.target else None)
+    found = examined(site, config, paired=True)
+    assert verdict_of(found, "rest_index") == (WARN, "no_index")
 
 
 def test_a_front_page_behind_a_password_does(config: Config) -> None:

@@ -74,7 +74,7 @@ def case_of(sight: Sight) -> Case:
     else:
         # wp-admin often stands behind a lock of its own, which says nothing of the site's.
         cause = earliest(one for name, one in met.items() if name != "ajax")
-    return Case(sight, met, at_home, cause and _deeper(sight, cause))
+    return Case(sight, met, at_home, cause)
 
 
 def earliest(obstacles: Iterable[Obstacle | None]) -> Obstacle | None:
