@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tests.attack import Attack
+from tests.attack import played as _played
+from tests.misuse_changes import AUTHORITY, EXECUTION
 
 _GATE = "tests/plugin/test_gate.py"
 _REQUESTS = "tests/plugin/test_misuse_requests.py"
@@ -24,20 +26,6 @@ _COPIES = "tests/test_copies.py"
 _MOVES = "tests/e2e/test_copies_and_moves.py"
 _BROWSER = "tests/e2e/test_life_cycle.py"
 _LIGHT = "tests/e2e/test_first_light.py"
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One item: what somebody tries, and the functions that try it."""
-
-    text: str
-    tests: tuple[tuple[str, str], ...]
-    note: str = ""
-
-
-def _played(*tests: str) -> tuple[tuple[str, str], ...]:
-    """Pairs of file and function, from alternating words."""
-    return tuple(zip(tests[::2], tests[1::2], strict=True))
 
 
 REQUESTS = (
@@ -361,7 +349,13 @@ LIFE_CYCLE = (
     ),
 )  # fmt: skip
 
-SECTIONS = {"Requests to a site": REQUESTS, "Pairing": PAIRING, "Life cycle": LIFE_CYCLE}
+SECTIONS = {
+    "Requests to a site": REQUESTS,
+    "Pairing": PAIRING,
+    "Life cycle": LIFE_CYCLE,
+    "Authority": AUTHORITY,
+    "Execution": EXECUTION,
+}
 
 _HEAD = """# Misuse
 

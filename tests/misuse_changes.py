@@ -1,0 +1,185 @@
+"""The part of the list of attacks that is about changes: who may order one, and what happens."""
+
+from __future__ import annotations
+
+from tests.attack import Attack, played
+
+_ALLOWED = "tests/plugin/test_change_allowed.py"
+_REFUSED = "tests/plugin/test_change_refused.py"
+_RUN = "tests/plugin/test_change_run.py"
+_CUT = "tests/plugin/test_change_interrupted.py"
+_PLACES = "tests/plugin/test_change_places.py"
+_CORE = "tests/plugin/test_change_core.py"
+_KINDS = "tests/plugin/test_change_kinds.py"
+_CHANGES = "tests/test_changes.py"
+_CARRIED = "tests/test_run_change.py"
+_POLICIES = "tests/test_policies.py"
+_PAGES = "tests/web/test_approve_change.py"
+_RACES = "tests/test_two_at_once.py"
+_BROWSER = "tests/e2e/test_changes.py"
+
+AUTHORITY = (
+    Attack(
+        "Something the site's owner did not allow, under the best of signatures",
+        played(
+            _REFUSED, "test_what_the_owner_does_not_allow_is_refused_with_the_best_of_signatures",
+            _REFUSED, "test_no_operation_raises_what_is_allowed",
+            _ALLOWED, "test_at_first_nothing_is_allowed_and_the_screen_says_so",
+            _ALLOWED, "test_taking_it_back_holds_from_the_next_request_on",
+            _ALLOWED, "test_nobody_but_an_administrator_allows_anything",
+            _ALLOWED, "test_a_form_from_elsewhere_allows_nothing",
+        ),
+    ),
+    Attack(
+        "WordPress itself is updated under a permission for something else",
+        played(
+            _REFUSED, "test_minor_and_major_releases_of_wordpress_are_allowed_apart",
+            _KINDS, "test_a_plugin_is_another_scope",
+        ),
+    ),
+    Attack(
+        "Whoever proposed it approves it where two are asked for: by page, by race, by a new role",
+        played(
+            _CHANGES, "test_where_two_are_asked_for_the_proposer_is_not_the_approver",
+            _CHANGES, "test_a_client_who_asks_for_two_in_between_gets_two",
+            _CHANGES, "test_a_role_that_was_taken_meanwhile_releases_nothing",
+            _PAGES, "test_where_two_are_asked_for_the_proposer_is_offered_no_button",
+            _RACES, "test_a_proposer_never_wins_where_two_are_asked_for",
+            _RACES, "test_a_change_is_released_by_one_person",
+            _POLICIES, "test_where_two_are_asked_for_a_policy_needs_two",
+        ),
+    ),
+    Attack(
+        "An approval is used after the version, the site, its keys or what it reports changed",
+        played(
+            _CHANGES, "test_an_approval_is_void_when_the_site_is_not_as_it_was",
+            _CHANGES, "test_new_keys_meanwhile_end_the_proposal",
+            _CARRIED, "test_what_changed_since_the_approval_calls_it_off",
+            _CARRIED, "test_an_approved_row_that_was_changed_is_not_sent",
+            _REFUSED, "test_a_plan_for_another_address_is_refused",
+            _REFUSED, "test_another_wordpress_or_php_than_when_it_was_approved",
+            _BROWSER, "test_what_moved_on_after_the_approval_is_refused_with_nothing_touched",
+        ),
+    ),
+    Attack(
+        "An approval is used again, too late, or after it was cancelled in the queue",
+        played(
+            _REFUSED, "test_a_plan_that_has_expired_or_is_not_due_is_refused",
+            _REFUSED, "test_a_refusal_is_the_answer_to_that_op_id_for_good",
+            _RUN, "test_the_same_order_again_gets_the_same_answer_and_is_not_done_twice",
+            _CHANGES, "test_what_is_approved_can_be_cancelled_until_it_begins",
+            _CHANGES, "test_what_nobody_decides_expires",
+            _RACES, "test_releasing_and_cancelling_at_once_is_one_of_the_two",
+        ),
+    ),
+    Attack(
+        "Another version than approved: installed before, offered by now, or inside the package",
+        played(
+            _REFUSED, "test_what_is_not_installed_or_in_another_version",
+            _REFUSED, "test_an_offer_that_moved_on_is_not_what_was_approved",
+            _REFUSED, "test_a_package_whose_header_says_another_version",
+            _REFUSED, "test_a_package_that_would_replace_another_plugin",
+            _REFUSED, "test_a_package_of_other_bytes_than_approved",
+            _REFUSED, "test_a_package_from_another_host_than_approved",
+            _KINDS, "test_a_theme_package_that_lies_touches_nothing",
+            _KINDS, "test_a_translation_whose_file_is_another_one_touches_nothing",
+        ),
+    ),
+    Attack(
+        "SiteAgent is made to replace itself",
+        played(_REFUSED, "test_siteagent_does_not_change_itself"),
+    ),
+    Attack(
+        "Files that are not to be changed: switched off, in version control, behind a password,"
+        " on a full disk, not writable",
+        played(
+            _REFUSED, "test_file_modifications_switched_off_are_respected",
+            _REFUSED, "test_a_folder_under_version_control_is_changed_from_there",
+            _REFUSED, "test_a_site_that_asks_for_a_password_to_write_files_is_left_alone",
+            _REFUSED, "test_a_folder_or_file_that_cannot_be_replaced_is_left_alone",
+            _REFUSED, "test_a_link_is_not_replaced_by_a_folder",
+            _PLACES, "test_a_full_disk_is_seen_before_anything_is_touched",
+        ),
+    ),
+    Attack(
+        "Somebody holds the site's half of the keys, or writes into the queue or the database",
+        played(
+            _REFUSED, "test_the_keys_of_the_connection_alone_change_nothing",
+            _REFUSED, "test_a_plan_of_anybody_else_is_none",
+            _CARRIED, "test_a_job_for_what_nobody_approved_does_nothing",
+            _CARRIED, "test_a_row_that_was_made_to_look_approved_is_not_sent",
+        ),
+    ),
+)  # fmt: skip
+
+EXECUTION = (
+    Attack(
+        "The new version ends in a fatal error: on load, on the front page, or later",
+        played(
+            _RUN, "test_a_version_that_breaks_the_site_is_taken_back",
+            _RUN, "test_a_site_that_cannot_ask_itself_is_watched_until_somebody_looks",
+            _KINDS, "test_a_theme_that_breaks_pages_is_taken_back",
+            _CUT, "test_a_fatal_error_of_another_plugin_takes_nothing_back",
+            _BROWSER, "test_a_version_that_breaks_the_site_is_taken_back",
+        ),
+    ),
+    Attack(
+        "The process is killed midway",
+        played(
+            _CUT, "test_a_run_that_is_killed_is_taken_back_with_the_next_request_of_any_kind",
+            _CUT, "test_a_run_that_is_killed_before_it_touched_anything_says_so",
+            _CUT, "test_a_run_in_which_another_plugin_throws_is_taken_back_and_not_forgotten",
+            _PLACES,
+            "test_without_room_for_a_watchdog_it_is_said_beforehand_and_the_site_mends_itself",
+            _CARRIED, "test_a_worker_killed_at_any_line_leaves_a_true_end",
+        ),
+    ),
+    Attack(
+        "Two at once on one site",
+        played(
+            _RUN, "test_eight_at_once_with_one_op_id_install_once",
+            _RUN, "test_two_changes_at_once_one_is_told_to_come_again",
+            _RUN, "test_wordpress_updating_by_itself_comes_first",
+            _RACES, "test_of_two_changes_of_a_site_one_is_begun",
+            _RACES, "test_a_change_is_begun_by_one_worker",
+        ),
+    ),
+    Attack(
+        "The answer does not come while the site goes on",
+        played(
+            _CUT, "test_a_run_goes_on_when_the_dashboard_hangs_up",
+            _CARRIED, "test_a_lost_reply_is_unknown_and_settles_itself",
+            _CARRIED, "test_whatever_is_no_signed_answer_is_unknown",
+            _CARRIED, "test_a_site_that_never_heard_of_it_is_believed_once_the_order_is_dead",
+            "tests/test_chaos.py",
+            "test_what_is_said_of_two_hundred_changes_is_what_happened",
+        ),
+    ),
+    Attack(
+        "The upgrader claims a success that is none, or says false, nothing, or a list of errors",
+        played(
+            _RUN, "test_whatever_an_upgrader_answers_an_unchanged_version_is_no_success",
+            _RUN, "test_a_new_version_that_works_is_a_success_whatever_the_upgrader_complains",
+            _CARRIED, "test_a_success_without_its_evidence_is_unknown",
+            _CARRIED, "test_a_success_that_broke_the_website_outside_is_a_failure",
+        ),
+    ),
+    Attack(
+        "A component is switched on or off by its update",
+        played(
+            _RUN, "test_what_was_approved_is_on_disk_and_as_active_as_before",
+            _RUN, "test_an_inactive_plugin_stays_inactive",
+            _PLACES, "test_a_plugin_active_on_a_whole_network_stays_so",
+            _KINDS, "test_the_theme_visitors_see_is_updated_and_still_worn",
+        ),
+    ),
+    Attack(
+        "More is changed than was approved, or something is left behind",
+        played(
+            _RUN, "test_translations_nobody_approved_are_not_installed_beside_it",
+            _RUN, "test_a_maintenance_page_of_somebody_else_stays",
+            _CORE, "test_a_minor_release_is_installed_as_approved_and_nothing_else",
+            _PLACES, "test_deleting_siteagent_takes_the_watchdog_and_the_copy_along",
+        ),
+    ),
+)  # fmt: skip
