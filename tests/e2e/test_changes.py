@@ -14,6 +14,7 @@ from tests.e2e.running_aura import RunningAura
 from tests.e2e.watcher import Watcher
 from tests.plugin.changing import offer
 from tests.plugin.conftest import RealWordPress
+from tests.plugin.test_change_kinds import FIRST, GERMAN, translate
 from tests.wordpress.site import WordPress
 
 NAME = "Harbour Bakery"
@@ -128,6 +129,28 @@ def propose(ben: Page, agency: RunningAura, name: str, reason: str) -> str:
     return ben.url
 
 
+def propose_together(ben: Page, agency: RunningAura, names: list[str], reason: str) -> str:
+    """Ben chooses several; the address of the page on which they are decided about."""
+    ben.goto(f"{agency.url}/changes/new?site=1")
+    for name in names:
+        ben.locator("label.tick").filter(has_text=name).locator("input").check()
+    ben.get_by_label("Reason").fill(reason)
+    ben.get_by_role("button", name="Propose", exact=True).click()
+    every_state(ben, ["Waits for approval"] * len(names))
+    return ben.url
+
+
+def every_state(page: Page, words: list[str]) -> None:
+    """Reload the page of changes proposed together until each stands as said."""
+    badges = page.locator("#changes td .badge")
+    for _ in range(60):
+        if [text.strip() for text in badges.all_inner_texts()] == words:
+            return
+        page.wait_for_timeout(1_500)
+        page.reload()
+    expect(badges).to_contain_text(words)
+
+
 def approve(page: Page, address: str) -> None:
     page.goto(address)
     page.get_by_role("button", name="Approve update to").click()
@@ -174,6 +197,24 @@ def test_what_one_proposes_another_approves_and_the_site_does_just_that(
     assert "SiteAgent" not in shop.debug_log()
 
 
+def test_a_theme_and_a_translation_are_approved_in_one_go(
+    page: Page, ben: Page, agency: RunningAura, shop: WordPress, album: Album
+) -> None:
+    aura_pages.set_up_or_sign_in(page, agency)
+    invite_ben(page, ben, agency)
+    translate(RealWordPress(shop), FIRST)
+    look(shop, "delete_site_transient('update_plugins'); return 1;")
+    sync(page, agency)
+    address = propose_together(ben, agency, ["Coastline", GERMAN], "Before the autumn sale")
+    page.goto(address)
+    album.show(page, "approve-together")
+    page.get_by_role("button", name="Approve what is ticked").click()
+    every_state(page, ["Succeeded", "Succeeded"])
+    assert look(shop, "return wp_get_theme('coastline')->get('Version');") == "1.3.0"
+    german = "return is_file(WP_LANG_DIR . '/plugins/contact-desk-de_DE.mo');"
+    assert look(shop, german) is True
+
+
 def test_a_version_that_breaks_the_site_is_taken_back(
     page: Page, ben: Page, agency: RunningAura, shop: WordPress, album: Album
 ) -> None:
@@ -190,6 +231,21 @@ def test_a_version_that_breaks_the_site_is_taken_back(
     assert requests.get(shop.url, timeout=30).status_code == 200
     left = "return array_merge(glob(WPMU_PLUGIN_DIR . '/siteagent*'), glob(ABSPATH . '.maint*'));"
     assert look(shop, left) == []
+
+
+def test_a_version_that_breaks_only_the_front_page_is_taken_back(
+    page: Page, ben: Page, agency: RunningAura, shop: WordPress
+) -> None:
+    aura_pages.set_up_or_sign_in(page, agency)
+    invite_ben(page, ben, agency)
+    offer(RealWordPress(shop), "contact-desk", "2.5.1")
+    look(shop, "delete_site_transient('update_plugins'); return 1;")
+    sync(page, agency)
+    address = propose(ben, agency, DESK, "The one after that")
+    approve(page, address)
+    outcome(page, "Rolled back")
+    assert installed(shop) == "2.4.0"
+    assert requests.get(shop.url, timeout=30).status_code == 200
 
 
 def test_what_moved_on_after_the_approval_is_refused_with_nothing_touched(
