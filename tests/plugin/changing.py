@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import time
@@ -34,13 +35,12 @@ def step_of(wp: Any, component: str, to: str, *, kind: str = "plugin") -> dict[s
     return {"kind": kind, "id": component, "from": version(wp, component, kind=kind), "to": to}
 
 
-def about(wp: Any) -> tuple[str, str, str]:
-    """The site's own name, its WordPress and its PHP; asked once."""
-    if not hasattr(wp, "about"):
-        wp.about = wp.evaluate(
-            "return array(siteagent()->keyring()->uuid(), get_bloginfo('version'), PHP_VERSION);"
-        )
-    return wp.about
+@functools.cache
+def about(wp: Any, keyid: str) -> tuple[str, str, str]:
+    """The site's own name under this connection, its WordPress and its PHP; asked once."""
+    return wp.evaluate(
+        "return array(siteagent()->keyring()->uuid(), get_bloginfo('version'), PHP_VERSION);"
+    )
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Order:
     @classmethod
     def of(cls, wp: Any, paired: Paired, step: dict[str, Any], **changed: Any) -> Order:
         now = int(time.time())
-        site, wordpress, php = about(wp)
+        site, wordpress, php = about(wp, paired.channel.keyid)
         source = {"package_host": DOWNLOADS, "package_sha256": None}
         plan = {
             "v": 1,
