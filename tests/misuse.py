@@ -291,7 +291,7 @@ LIFE_CYCLE = (
             _NETWORK, "test_deleting_it_says_goodbye_for_every_site_and_leaves_nothing",
             _NETWORK, "test_a_site_that_is_deleted_takes_its_tables_along",
         ),
-        note="SiteAgent writes no must-use plugin and schedules nothing, so it leaves none.",
+        note="The watchdog and the kept copy of a change that is under way go along.",
     ),
     Attack(
         "A copy of the site, or a backup of its database, answers or speaks in its place",

@@ -365,6 +365,25 @@ def test_a_site_that_tells_nothing_for_an_hour_is_something_to_look_at(
     assert not Change.has_incident(ready)
 
 
+def test_somebody_who_looked_while_the_site_was_asked_is_not_overruled(
+    approved: Change, fake: FakeSite, run: Do, settle: Do, ana: Actor
+) -> None:
+    fake.failing = [Fault.too_slow]
+    run(approved)
+    fake.clock.advance(minutes=61)
+    fake.failing = [Fault.too_slow]
+    settle(approved)
+
+    def look_after(op: str) -> None:
+        fake.failing = [Fault.too_slow]
+        changes.close_incident(approved, by=ana, note="looked", now=fake.clock())
+
+    fake.during = look_after
+    fake.clock.advance(minutes=20)
+    assert settle(approved) == UNKNOWN
+    assert (approved.next_try_at, approved.is_incident) == (None, False)
+
+
 def test_asking_ends_after_a_week(approved: Change, fake: FakeSite, run: Do, settle: Do) -> None:
     fake.failing = [Fault.too_slow]
     run(approved)

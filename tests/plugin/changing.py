@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import time
@@ -34,6 +35,14 @@ def step_of(wp: Any, component: str, to: str, *, kind: str = "plugin") -> dict[s
     return {"kind": kind, "id": component, "from": version(wp, component, kind=kind), "to": to}
 
 
+@functools.cache
+def about(wp: Any, keyid: str) -> tuple[str, str, str]:
+    """The site's own name under this connection, its WordPress and its PHP; asked once."""
+    return wp.evaluate(
+        "return array(siteagent()->keyring()->uuid(), get_bloginfo('version'), PHP_VERSION);"
+    )
+
+
 @dataclass
 class Order:
     """A change as somebody approved it; every part can be spoilt."""
@@ -45,13 +54,13 @@ class Order:
     @classmethod
     def of(cls, wp: Any, paired: Paired, step: dict[str, Any], **changed: Any) -> Order:
         now = int(time.time())
-        wordpress, php = wp.evaluate("return array(get_bloginfo('version'), PHP_VERSION);")
+        site, wordpress, php = about(wp, paired.channel.keyid)
         source = {"package_host": DOWNLOADS, "package_sha256": None}
         plan = {
             "v": 1,
             "do": "change.run",
             "op_id": str(uuid.uuid4()),
-            "site": wp.evaluate("return siteagent()->keyring()->uuid();"),
+            "site": site,
             "kid": paired.channel.keyid,
             "home": wp.url,
             "step": {**source, **step},
@@ -127,12 +136,16 @@ def disk(wp: Any, component: str, *, kind: str = "plugin") -> dict[str, Any]:
 
 def offer(wp: Any, slug: str, to: str, *, kind: str = "plugin", **about: Any) -> None:
     """From now on WordPress.org offers this version; the site has not heard of it yet."""
+    wp.evaluate(_offering(slug, to, kind, about))
+
+
+def _offering(slug: str, to: str, kind: str, about: dict[str, Any]) -> str:
     listed = {"version": to, "requires": "6.0", "requires_php": "7.4", "tested": "7.1", **about}
-    wp.evaluate(
+    return (
         "$file = '/srv/wordpress.org/catalogue.json';"
         "$all = json_decode(file_get_contents($file), true);"
         f"$all['{kind}s']['{slug}'] = json_decode({php_text(json.dumps(listed))}, true);"
-        "return file_put_contents($file, json_encode($all));"
+        "file_put_contents($file, json_encode($all));"
     )
 
 
@@ -150,17 +163,22 @@ def publish(wp: Any, path: str, files: Mapping[str, str | bytes]) -> None:
     )
 
 
-def reset(wp: Any, slug: str, to: str, *, kind: str = "plugin") -> None:
-    """The component as this fixture version has it, whatever a test made of it."""
+def reset(
+    wp: Any, slug: str, to: str, *, kind: str = "plugin", offered: str = ""
+) -> dict[str, Any]:
+    """The component as this fixture version has it, whatever a test made of it; and its disk."""
     files = {
         name: content.decode() for name, content in files_below(FIXTURES / f"{kind}s" / slug / to)
     }
-    wp.evaluate(
+    component = f"{slug}/{slug}.php" if kind == "plugin" else slug
+    return wp.evaluate(
         f"$root = '{kind}' === 'plugin' ? WP_PLUGIN_DIR : get_theme_root();"
         f'Siteagent_Watchdog::remove("$root/{slug}"); mkdir("$root/{slug}");'
         f"foreach (json_decode({php_text(json.dumps(files))}) as $name => $text)"
         f'{{ file_put_contents("$root/{slug}/$name", $text); }}'
         "wp_clean_plugins_cache(); wp_clean_themes_cache();"
+        + (_offering(slug, offered, kind, {}) if offered else "")
+        + _PRINT % {"kind": kind, "id": component}
     )
 
 

@@ -18,7 +18,6 @@ from tests.plugin.changing import (
     disk,
     grant,
     meddled,
-    offer,
     php_text,
     reached,
     reset,
@@ -42,9 +41,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def desk(wp, paired) -> Iterator[dict]:
-    reset(wp, "contact-desk", "2.3.1")
-    offer(wp, "contact-desk", "2.4.0")
-    yield disk(wp, DESK)
+    yield reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
     after = disk(wp, DESK)
     assert after["left"] == []
     assert after["active"] is True

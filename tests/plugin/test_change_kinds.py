@@ -43,9 +43,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def coast(wp, paired) -> Iterator[dict[str, Any]]:
-    reset(wp, "coastline", "1.2.0", kind="theme")
-    offer(wp, "coastline", "1.3.0", kind="theme")
-    yield disk(wp, "coastline", kind="theme")
+    yield reset(wp, "coastline", "1.2.0", kind="theme", offered="1.3.0")
     assert disk(wp, "coastline", kind="theme")["left"] == []
     assert requests.get(wp.url, timeout=60).status_code == 200
 

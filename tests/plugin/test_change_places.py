@@ -40,9 +40,7 @@ def paired(site) -> Paired:
 
 @pytest.fixture
 def desk(site, paired) -> dict[str, Any]:
-    reset(site, "contact-desk", "2.3.1")
-    offer(site, "contact-desk", "2.4.0")
-    return disk(site, DESK)
+    return reset(site, "contact-desk", "2.3.1", offered="2.4.0")
 
 
 def in_container(site: RealWordPress, command: str) -> None:
@@ -130,8 +128,7 @@ def test_a_plugin_active_on_a_whole_network_stays_so(site) -> None:
         ("tide-gallery", GALLERY, ("1.0.0", "1.1.0")),
         ("contact-desk", DESK, ("2.3.1", "2.4.0")),
     ):
-        reset(site, slug, versions[0])
-        offer(site, slug, versions[1])
+        reset(site, slug, versions[0], offered=versions[1])
         step = {"kind": "plugin", "id": component, "from": versions[0], "to": versions[1]}
         assert Order.of(site, paired, step).send()["outcome"] == "succeeded"
     on = "return array(is_plugin_active_for_network('%s'), is_plugin_active('%s'));"

@@ -46,9 +46,7 @@ def paired(wp) -> Iterator[Paired]:
 @pytest.fixture
 def step(wp, paired) -> Iterator[dict[str, str]]:
     """A step that could be done; afterwards the component is as it was, to the byte and second."""
-    reset(wp, "contact-desk", "2.3.1")
-    offer(wp, "contact-desk", "2.4.0")
-    before = disk(wp, DESK)
+    before = reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
     yield {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
     assert disk(wp, DESK) == before
 

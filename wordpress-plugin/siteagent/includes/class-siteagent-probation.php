@@ -197,7 +197,7 @@ final class Siteagent_Probation {
 	 */
 	public function decide( array $marked, array $answer ): void {
 		$this->reach( $marked['op_id'], 'decided', array( 'answer' => $answer ) );
-		$this->call_off();
+		$this->call_off( $marked['op_id'] );
 	}
 
 	/**
@@ -213,10 +213,13 @@ final class Siteagent_Probation {
 	 * The run is over: nothing of it stays.
 	 */
 	public function end( array $marked ): void {
-		$this->call_off();
+		// Before the lock is let go: the run would look dead to whoever asks between the two. And of two that end
+		// the same run one does, so that the other takes nothing from a run that has begun since.
+		if ( ! $this->forget( $marked['op_id'] ) ) {
+			return;
+		}
+		$this->call_off( $marked['op_id'] );
 		Siteagent_Watchdog::end_maintenance( $marked['op_id'] );
-		// Not after the lock: the run would look dead to whoever asks between the two.
-		$this->forget( $marked['op_id'] );
 		if ( 'watched' !== $marked['stage'] ) {
 			$this->let_go();
 		}
@@ -236,9 +239,10 @@ final class Siteagent_Probation {
 		}
 	}
 
-	private function call_off(): void {
-		if ( is_file( WPMU_PLUGIN_DIR . '/' . self::WATCHDOG ) ) {
-			wp_delete_file( WPMU_PLUGIN_DIR . '/' . self::WATCHDOG );
+	private function call_off( string $op_id ): void {
+		$file = WPMU_PLUGIN_DIR . '/' . self::WATCHDOG;
+		if ( is_readable( $file ) && false !== strpos( (string) file_get_contents( $file ), $op_id ) ) {
+			wp_delete_file( $file );
 		}
 	}
 
@@ -277,8 +281,8 @@ final class Siteagent_Probation {
 		WP_Upgrader::release_lock( self::CORE_LOCK );
 	}
 
-	private function forget( string $op_id ): void {
-		$this->store->change(
+	private function forget( string $op_id ): bool {
+		return $this->store->change(
 			static function ( array $data ) use ( $op_id ): ?array {
 				if ( ! isset( $data[ self::MARKER ] ) || $op_id !== $data[ self::MARKER ]['op_id'] ) {
 					return null;

@@ -32,6 +32,9 @@ final class Siteagent_Run {
 	/** @var Siteagent_Evidence */
 	private $evidence;
 
+	/** @var Siteagent_Preconditions */
+	private $holds;
+
 	/** @var array The marker of this run. */
 	private $marked;
 
@@ -39,6 +42,7 @@ final class Siteagent_Run {
 		$this->order     = $order;
 		$this->component = $component;
 		$this->probation = $probation;
+		$this->holds     = new Siteagent_Preconditions( $component, $order->step() );
 		$this->upgrader  = new Siteagent_Upgrader();
 		$this->probe     = new Siteagent_Probe();
 		$this->marked    = (array) $probation->marked();
@@ -95,15 +99,14 @@ final class Siteagent_Run {
 	 * The first thing on this site that does not hold.
 	 */
 	private function unmet(): ?string {
-		$holds = new Siteagent_Preconditions( $this->component, $this->order->step() );
-		foreach ( $holds->of_the_place() as $reason ) {
+		foreach ( $this->holds->of_the_place() as $reason ) {
 			return $reason;
 		}
-		foreach ( $holds->of_the_component( $this->order->pre() ) as $reason ) {
+		foreach ( $this->holds->of_the_component( $this->order->pre() ) as $reason ) {
 			return $reason;
 		}
 		$this->component->look_for_offers();
-		foreach ( $holds->of_the_offer( $this->order->package_host() ) as $reason ) {
+		foreach ( $this->holds->of_the_offer( $this->order->package_host() ) as $reason ) {
 			return $reason;
 		}
 		return null;
@@ -126,11 +129,13 @@ final class Siteagent_Run {
 			return null;
 		}
 		// It was said that this can be taken back; where that is no longer so, it is not what was approved.
-		if ( ! $is_kept ) {
-			return 'disk_full';
+		if ( $is_kept && ( ! $this->component->owns_folder() || $this->probation->watch( $this->marked, $this->component ) ) ) {
+			return null;
 		}
-		$is_watched = ! $this->component->owns_folder() || $this->probation->watch( $this->marked, $this->component );
-		return $is_watched ? null : 'filesystem';
+		foreach ( $this->holds->of_the_place() as $reason ) {
+			return $reason;
+		}
+		return 'filesystem';
 	}
 
 	private function install( string $file ): array {

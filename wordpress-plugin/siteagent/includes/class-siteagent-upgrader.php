@@ -69,7 +69,12 @@ final class Siteagent_Upgrader {
 		$judge     = function ( $source ) use ( $component, $step ) {
 			return is_wp_error( $source ) ? $source : $this->judge( $component, $step, (string) $source );
 		};
-		$hand_over = static function () use ( $judge, $file ): string {
+		$is_given  = false;
+		$hand_over = static function () use ( $judge, $file, &$is_given ) {
+			if ( $is_given ) {
+				return new WP_Error( 'siteagent_one_change', 'One change is one component.' );
+			}
+			$is_given = true;
 			// WordPress drops every such filter before it installs translations, so it is added this late.
 			add_filter( 'upgrader_source_selection', $judge, PHP_INT_MAX );
 			return $file;
