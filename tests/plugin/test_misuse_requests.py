@@ -172,7 +172,8 @@ def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None
             'POST', array_change_key_case($headers), {json.dumps(sent.body.decode())}, true
         );
         $operations = new Siteagent_Operations(
-            siteagent()->pairing(), siteagent()->rotation(), siteagent()->log(), '__return_null'
+            siteagent()->pairing(), siteagent()->rotation(), siteagent()->log(),
+            '__return_null', '__return_null'
         );
         $gate = new Siteagent_Gate(
             siteagent()->keyring(), siteagent()->guard(), $operations, siteagent()->log()
