@@ -8,12 +8,14 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
+from app.domain.execution import PATIENCE_S
 from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.album import Album
 from tests.e2e.running_aura import RunningAura
 from tests.e2e.watcher import Watcher
-from tests.plugin.changing import offer
+from tests.plugin.changing import meddled, offer
 from tests.plugin.conftest import RealWordPress
+from tests.plugin.test_change_core import core, release
 from tests.plugin.test_change_kinds import FIRST, GERMAN, translate
 from tests.wordpress.site import WordPress
 
@@ -117,9 +119,12 @@ def invite_ben(page: Page, ben: Page, agency: RunningAura) -> None:
     expect(ben.get_by_role("heading", level=1, name="Sites")).to_be_visible()
 
 
-def propose(ben: Page, agency: RunningAura, name: str, reason: str) -> str:
-    """Ben chooses one update; the proposal's address, once the site has answered the dry run."""
-    ben.goto(f"{agency.url}/changes/new?site=1")
+def propose(ben: Page, agency: RunningAura, name: str, reason: str, *, apart: str = "") -> str:
+    """Ben chooses one update; the proposal's address, once the site has answered the dry run.
+
+    `apart` is the scope whose own review page offers it.
+    """
+    ben.goto(f"{agency.url}/changes/new?site=1" + (f"&apart={apart}" if apart else ""))
     choice = ben.locator("label.tick").filter(has_text=name).locator("input")
     assert choice.count() == 1, ben.locator("main").inner_text()
     choice.check()
@@ -261,6 +266,63 @@ def test_what_moved_on_after_the_approval_is_refused_with_nothing_touched(
     outcome(page, "Refused")
     expect(page.locator("main")).to_contain_text("WordPress offers another version by now")
     assert installed(shop) == "2.4.0"
+
+
+def test_an_update_that_outlives_the_wait_for_its_answer_is_done_once_and_told_truly(
+    page: Page, ben: Page, agency: RunningAura, shop: WordPress, album: Album
+) -> None:
+    aura_pages.set_up_or_sign_in(page, agency)
+    invite_ben(page, ben, agency)
+    sync(page, agency)
+    address = propose(ben, agency, "Tide Gallery", "A slow host")
+    with meddled(RealWordPress(shop), sleep={"download": int(PATIENCE_S) + 10}):
+        approve(page, address)
+        expect(page.locator("main .badges .badge").first).to_contain_text(
+            "Outcome not known yet", timeout=(PATIENCE_S + 60) * 1_000
+        )
+        album.show(page, "change-unknown")
+        expect(page.locator("main .badges .badge").first).to_contain_text(
+            "Succeeded", timeout=400_000
+        )
+    begun = page.locator("#trail").get_by_text("began")
+    assert begun.count() == 1
+    gallery = "WP_PLUGIN_DIR . '/tide-gallery/tide-gallery.php'"
+    version = look(shop, f"return get_file_data({gallery}, array('v' => 'Version'))['v'];")
+    assert version == "1.1.0"
+
+
+def test_a_package_that_lies_is_refused_with_nothing_touched(
+    page: Page, ben: Page, agency: RunningAura, shop: WordPress
+) -> None:
+    aura_pages.set_up_or_sign_in(page, agency)
+    invite_ben(page, ben, agency)
+    offer(RealWordPress(shop), "contact-desk", "2.5.3")
+    look(shop, "delete_site_transient('update_plugins'); return 1;")
+    sync(page, agency)
+    address = propose(ben, agency, DESK, "It says that it is 2.5.3")
+    approve(page, address)
+    outcome(page, "Refused")
+    expect(page.locator("main")).to_contain_text("the package holds something else than it says")
+    assert installed(shop) == "2.4.0"
+
+
+def test_a_minor_release_of_wordpress_is_reviewed_apart(
+    page: Page, ben: Page, wp_admin: Page, agency: RunningAura, shop: WordPress, album: Album
+) -> None:
+    aura_pages.set_up_or_sign_in(page, agency)
+    invite_ben(page, ben, agency)
+    step = core(RealWordPress(shop))
+    release(RealWordPress(shop), step["to"], step["to"])
+    ben.goto(f"{agency.url}/changes/new?site=1&apart=core_minor")
+    expect(ben.locator("main")).to_contain_text("has not allowed")
+    allow(wp_admin, shop, "core_minor")
+    sync(page, agency)
+    address = propose(ben, agency, "WordPress", "Security release", apart="core_minor")
+    album.show(ben, "proposal-core")
+    approve(page, address)
+    outcome(page, "Succeeded")
+    assert look(shop, "return get_bloginfo('version');") == step["to"]
+    assert requests.get(shop.url, timeout=30).status_code == 200
 
 
 def test_the_trail_of_all_this_verifies(agency: RunningAura) -> None:
