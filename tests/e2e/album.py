@@ -23,8 +23,11 @@ class Album:
         if self._is_open:
             _FOLDER.mkdir(parents=True, exist_ok=True)
 
-    def show(self, page: Page, name: str, *, whole: bool = True) -> None:
-        """Measure this page, and keep four pictures of it if pictures are wanted."""
+    def show(self, page: Page, name: str, *, at: str = "") -> None:
+        """Measure this page, and keep four pictures of it if pictures are wanted.
+
+        The pictures are of the whole page, or of the window from the element `at` on.
+        """
         for width, size in (("narrow", _NARROW), ("wide", _WIDE)):
             page.set_viewport_size(size)
             sticking_out = page.evaluate(
@@ -36,7 +39,9 @@ class Album:
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
                 path = _FOLDER / f"{name}-{width}-{scheme}.png"
-                page.screenshot(path=path, full_page=whole, animations="disabled")
+                if at:
+                    page.locator(at).evaluate("element => element.scrollIntoView()")
+                page.screenshot(path=path, full_page=not at, animations="disabled")
             page.emulate_media(color_scheme="light")
 
     def wp_admin(self, page: Page, name: str) -> None:

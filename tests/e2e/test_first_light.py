@@ -78,7 +78,8 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     assert "1.0.0" in outdated
     assert "1.1.0" in outdated
     expect(page.locator(".badges")).to_contain_text("Healthy")
-    album.show(page, "site", whole=False)
+    album.show(page, "site", at=".badges")
+    album.show(page, "report", at="#plugins")
     page.goto(aura.url)
     album.show(page, "sites")
     wp_admin_pages.open_settings(wp_admin, wordpress, "&tab=data")
