@@ -229,13 +229,14 @@ def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
     def send(_: int) -> str:
         gate.wait()
         try:
-            return order.send()["outcome"]
+            told = order.send()
         except SiteError as why:
-            return str(why.evidence.get("state"))
+            return str(why.evidence.get("state", why.fault))
+        return f"{told['outcome']} {told['reason'] or ''}".rstrip()
 
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(send, range(8)))
-    assert said.count("succeeded") >= 1
+    assert said.count("succeeded") >= 1, said
     assert set(said) <= {"succeeded", "running"}
     assert installed(wp) == 1
 
