@@ -20,6 +20,9 @@ final class Siteagent_Probation {
 
 	const WATCHDOG = 'siteagent-watchdog.php';
 
+	/** What a folder is called by until its lock is held, after its own name. */
+	const UNNAMED = '.part';
+
 	/** A run that gives no sign of life for so long is dead. */
 	const RUN_S = 900;
 
@@ -231,6 +234,7 @@ final class Siteagent_Probation {
 	 */
 	public static function clear( string $folder ): void {
 		Siteagent_Watchdog::remove( $folder );
+		Siteagent_Watchdog::remove( $folder . self::UNNAMED );
 		if ( array() === array_diff( Siteagent_Watchdog::entries( self::place() ), array( 'index.php', '.htaccess' ) ) ) {
 			Siteagent_Watchdog::remove( self::place() );
 		}
@@ -257,19 +261,24 @@ final class Siteagent_Probation {
 
 	/**
 	 * Without a folder and a lock a run still works; its death is then noticed at its deadline.
+	 *
+	 * The folder gets its name once the lock is held: whoever sees it without would take this run
+	 * for dead, and whoever asks for the lock in between would keep it from being had.
 	 */
 	private function take( string $folder ): void {
-		if ( ! wp_mkdir_p( $folder ) ) {
+		$unnamed = $folder . self::UNNAMED;
+		if ( ! wp_mkdir_p( $unnamed ) ) {
 			return;
 		}
 		// Nobody calls a kept copy by its address.
 		foreach ( array( 'index.php' => "<?php\n// Silence is golden.\n", '.htaccess' => "Require all denied\n" ) as $name => $text ) {
 			file_put_contents( self::place() . '/' . $name, $text ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		}
-		$lock = fopen( $folder . '/' . Siteagent_Watchdog::LOCK, 'cb' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		$lock = fopen( $unnamed . '/' . Siteagent_Watchdog::LOCK, 'cb' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		if ( false !== $lock && flock( $lock, LOCK_EX | LOCK_NB ) ) {
 			$this->lock = $lock;
 		}
+		rename( $unnamed, $folder ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- at once, or not at all.
 	}
 
 	private function let_go(): void {
