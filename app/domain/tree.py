@@ -1,0 +1,99 @@
+"""The Merkle tree over the trail (RFC 9162, section 2.1): one entry proved without the others.
+
+Leaves are the hashes of the chain, which begin with the 0x00 the RFC asks of a leaf
+(docs/PROTOCOL.md section 5). Every hash here is 32 bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+EMPTY = sha256(b"").digest()
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """The hash above two others."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """A tree of `size` leaves, kept as the roots of its full subtrees, the largest first.
+
+    Enough to add leaves and to name the root, at one hash for each on average.
+    """
+
+    size: int = 0
+    roots: tuple[bytes, ...] = ()
+
+    def grown(self, leaves: Iterable[bytes]) -> Frontier:
+        """The same tree with `leaves` behind the last one."""
+        size, roots = self.size, list(self.roots)
+        for leaf in leaves:
+            full, carried = leaf, size
+            # Two subtrees of one size become one, as the bits of a number that is counted up.
+            while carried & 1:
+                full, carried = node(roots.pop(), full), carried >> 1
+            roots.append(full)
+            size += 1
+        return Frontier(size, tuple(roots))
+
+    def root(self) -> bytes:
+        """MTH of RFC 9162 over all leaves."""
+        if not self.roots:
+            return EMPTY
+        *left, above = self.roots
+        for full in reversed(left):
+            above = node(full, above)
+        return above
+
+
+class Tree:
+    """All levels of a tree that does not grow, for the paths of many of its leaves."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels = [list(leaves)]
+        while len(self._levels[-1]) > 1:
+            below = self._levels[-1]
+            level = [node(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
+            # A node without a brother stands one level higher, as it is.
+            self._levels.append(level + below[len(level) * 2 :])
+
+    def root(self) -> bytes:
+        return self._levels[-1][0] if self._levels[0] else EMPTY
+
+    def path(self, index: int) -> list[bytes]:
+        """The inclusion path of the leaf at `index`, from 0, the nearest brother first.
+
+        Raises IndexError when there is no such leaf.
+        """
+        if not 0 <= index < len(self._levels[0]):
+            raise IndexError(index)
+        path = []
+        for level in self._levels[:-1]:
+            brother = index ^ 1
+            if brother < len(level):
+                path.append(level[brother])
+            index >>= 1
+        return path
+
+
+def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """The root that `path` leads to (RFC 9162, section 2.1.3.2); None if it cannot be a path of
+    that leaf in a tree of `size` leaves."""
+    if not 0 <= index < size:
+        return None
+    here, last, above = index, size - 1, leaf
+    for brother in path:
+        if last == 0:
+            return None
+        if here & 1 or here == last:
+            above = node(brother, above)
+            while not here & 1 and here:
+                here, last = here >> 1, last >> 1
+        else:
+            above = node(above, brother)
+        here, last = here >> 1, last >> 1
+    return above if last == 0 else None
