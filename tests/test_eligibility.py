@@ -198,3 +198,23 @@ def test_the_size_of_a_step(present: str, offered: str, step: str) -> None:
 
 def test_a_requirement_that_cannot_be_read_is_no_reason() -> None:
     assert not is_above("later", "8.2")
+
+
+@pytest.mark.parametrize(
+    ("required", "present", "above"),
+    [
+        ("8.1", "8.0.30", True),
+        ("8.0", "8.0.30", False),
+        ("8.3", "8.2.36-deb12", True),
+        ("8.1.0", "8.1", False),
+        ("7.4", "8.5.10", False),
+        ("", "8.2", False),
+        ("8.2", "", False),
+        ("any", "8.2", False),
+        ("9" * 400, "8.2", True),
+    ],
+)
+def test_a_needed_version_is_compared_by_its_numbers(
+    required: str, present: str, above: bool
+) -> None:
+    assert is_above(required, present) is above

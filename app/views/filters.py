@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from app.domain.candidates import translation_ident
-from app.domain.versions import is_above
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
 # Every browser claims to be the older ones too, so the youngest mark goes first.
@@ -136,7 +135,6 @@ _FILTERS = (
     short_hash,
     stamp,
     without_scheme,
-    is_above,
     translation_ident,
     browser_name,
     from_json,
