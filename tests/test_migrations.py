@@ -21,6 +21,7 @@ from app.models.policies import Held, Policy
 from app.models.reports import Component, Report, Sync
 from app.models.rotations import Rotation
 from app.models.sites import ACTIVE, NEW, STATES, Client, NoticeNonce, Pairing, Site
+from app.models.tags import SiteTag
 from tests.factories import make_site
 from tests.fakes import RecordingQueue, at
 
@@ -42,6 +43,7 @@ MODELS = [
     Policy,
     Held,
     Change,
+    SiteTag,
 ]
 NOW = at("2026-11-24 10:00")
 

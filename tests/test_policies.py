@@ -31,6 +31,7 @@ def terms(clock: Clock, **changes: Any) -> Terms:
         "steps": ("patch",),
         "client": None,
         "site_ids": (),
+        "tags": (),
         "weekdays": tuple(range(7)),
         "from_hour": 0,
         "to_hour": 24,

@@ -55,5 +55,13 @@ class AlreadyPaired(Conflict):
     """The site has a connection already; revoke it first."""
 
 
+class BringsUnderPolicies(Conflict):
+    """The site would come under standing approvals that this person has not agreed to."""
+
+    def __init__(self, policy_ids: tuple[int, ...]) -> None:
+        super().__init__("This would bring the site under a standing approval. Look at it first.")
+        self.policy_ids = policy_ids
+
+
 class ChangeWentStale(StaleState):
     """The change is not, or not any more, what this person was shown."""

@@ -150,6 +150,16 @@ class SiteCalled(Event):
     elapsed_ms: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class TagsChanged(Event):
+    """`brings` names the standing approvals that cover the site from now on, by number and name:
+    whoever set the tags approved that as well."""
+
+    added: str
+    removed: str
+    brings: str
+
+
 # ---- pairing ----
 
 
@@ -420,6 +430,7 @@ class PolicyMade(Event):
     scopes: str
     steps: str
     covers: str
+    tags: str
     window: str
     expires_at: str
     reason: str

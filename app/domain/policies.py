@@ -6,12 +6,12 @@ shown as the approver. What somebody proposed by hand is for somebody to approve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from app.config import Config
-from app.domain import access, approvals, audit, candidates, changes, identity, plans
+from app.domain import access, approvals, audit, candidates, changes, identity, plans, tags
 from app.domain.actor import SCHEDULE, Actor
 from app.domain.candidates import Candidate
 from app.domain.changes import MAX_REASON_CHARS, Wanted, Window
@@ -25,6 +25,7 @@ from app.models.changes import MAY_CANCEL, PROPOSED, Change
 from app.models.clients import APPROVALS, SECOND, THEMSELVES, Client
 from app.models.policies import Policy
 from app.models.sites import ACTIVE, Site
+from app.models.tags import SiteTag
 
 MAX_NAME_CHARS = 120
 # Longer than anybody remembers what they agreed to.
@@ -37,13 +38,15 @@ _MOST_AT_ONCE = 20
 
 @dataclass(frozen=True)
 class Terms:
-    """What a standing approval covers. An empty `client` and no `site_ids` mean every site."""
+    """What a standing approval covers. `client`, `site_ids` and `tags` (any of them) each narrow
+    it to fewer sites; what is empty narrows nothing."""
 
     name: str
     scopes: tuple[str, ...]
     steps: tuple[str, ...]
     client: Client | None
     site_ids: tuple[int, ...]
+    tags: tuple[str, ...]
     weekdays: tuple[int, ...]
     from_hour: int
     to_hour: int
@@ -67,6 +70,7 @@ def make(terms: Terms, *, by: Actor, confirmed_at: datetime, now: datetime) -> P
             steps=list(terms.steps),
             client=terms.client,
             site_ids=list(terms.site_ids),
+            tags=list(terms.tags),
             weekdays=list(terms.weekdays),
             from_hour=terms.from_hour,
             to_hour=terms.to_hour,
@@ -87,6 +91,7 @@ def _made(policy: Policy) -> PolicyMade:
         scopes=", ".join(policy.scopes),
         steps=", ".join(policy.steps),
         covers=covers_in_words(policy),
+        tags=", ".join(policy.tags),
         window=window_in_words(policy),
         expires_at=policy.expires_at.isoformat(),
         reason=policy.reason,
@@ -222,13 +227,20 @@ def covers(policy: Policy, site: Site, scope: str, step: str) -> bool:
     # A translation has no number that could grow; its scope alone decides.
     if scope != "translations" and step not in policy.steps:
         return False
-    if policy.client_id is not None and site.client_id != policy.client_id:
-        return False
-    if policy.site_ids and site.id not in policy.site_ids:
+    if not reaches(policy, site, SiteTag.of_site(site) if policy.tags else ()):
         return False
     if site.approvals == THEMSELVES:
         return False  # whoever decides themselves has agreed to nothing in advance
     return site.approvals != SECOND or policy.confirmed_by_id is not None
+
+
+def reaches(policy: Policy, site: Site, tagged: Collection[str]) -> bool:
+    """Whether it is one of the policy's sites, with these tags (as they are compared)."""
+    if policy.client_id is not None and site.client_id != policy.client_id:
+        return False
+    if policy.site_ids and site.id not in policy.site_ids:
+        return False
+    return not policy.tags or any(tags.fold(tag) in tagged for tag in policy.tags)
 
 
 def is_open(policy: Policy, now: datetime) -> bool:
@@ -258,10 +270,24 @@ def window_in_words(policy: Policy) -> str:
 
 
 def covers_in_words(policy: Policy) -> str:
-    if policy.site_ids:
-        names = [site.name for site in Site.select().where(Site.id.in_(policy.site_ids))]
-        return ", ".join(sorted(names)) or "no site"
-    return f"the sites of {policy.client.name}" if policy.client else "every site"
+    """All conditions at once, for example `every site of Bakery Ltd tagged “shop” or “vip”`."""
+    of_client = f" of {policy.client.name}" if policy.client else ""
+    quoted = " or ".join(f"“{tag}”" for tag in policy.tags)
+    tagged = f" tagged {quoted}" if quoted else ""
+    if not policy.site_ids:
+        return f"every site{of_client}{tagged}"
+    names = [site.name for site in Site.select().where(Site.id.in_(policy.site_ids))]
+    listed = ", ".join(sorted(names)) or "no site"
+    return (
+        f"{listed}, each as long as it is one{of_client}{tagged}" if of_client or tagged else listed
+    )
+
+
+def reached_now(policy: Policy) -> int:
+    """How many sites it covers as they are tagged now, whatever else stands against an update."""
+    having = {site_id: set(map(tags.fold, texts)) for site_id, texts in SiteTag.by_site().items()}
+    listed = Site.select().where(Site.forgotten_at.is_null())
+    return sum(reaches(policy, site, having.get(site.id, ())) for site in listed)
 
 
 def known(policy_id: int) -> Policy:
@@ -279,6 +305,13 @@ def _require_usable(terms: Terms, now: datetime) -> None:
         raise Invalid(first, problems.pop(first), **problems)
 
 
+def _is_tag(text: str) -> bool:
+    try:
+        return list(tags.read(text).values()) == [text]
+    except Invalid:
+        return False
+
+
 def _problems(terms: Terms, now: datetime) -> dict[str, str]:
     problems: dict[str, str] = {}
     if not 0 < len(terms.name.strip()) <= MAX_NAME_CHARS:
@@ -288,6 +321,8 @@ def _problems(terms: Terms, now: datetime) -> dict[str, str]:
     needs_steps = set(terms.scopes) != {"translations"}
     if (needs_steps and not terms.steps) or not set(terms.steps) <= set(STEPS):
         problems["steps"] = "Choose how large a step it may release."
+    if len(terms.tags) > tags.MAX_TAGS or not all(_is_tag(tag) for tag in terms.tags):
+        problems["tags"] = "Choose from the tags that sites have."
     if not terms.weekdays or not set(terms.weekdays) <= set(range(7)):
         problems["weekdays"] = "Choose at least one day."
     hours = (terms.from_hour, terms.to_hour)

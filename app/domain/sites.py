@@ -20,6 +20,7 @@ from app.keys import KeyRing
 from app.models.base import transaction, utcnow
 from app.models.reports import Component, Report
 from app.models.sites import MAY_FORGET, STATES, Client, Site
+from app.models.tags import SiteTag
 
 MAX_NAME_CHARS = 120
 MAX_PASSWORD_CHARS = 200
@@ -69,7 +70,7 @@ def _create(name: str, url: str, client_name: str, by: Actor, now: datetime) -> 
 
 
 def forget(site: Site, *, by: Actor, now: datetime | None = None) -> None:
-    """Take a site out of the list and delete what it reported; its entries stay.
+    """Take a site out of the list and delete what it reported and its tags; its entries stay.
 
     A revocation that has not reached the site yet goes on without being shown.
     Raises Forbidden, or Conflict while there is a connection or a token out.
@@ -84,6 +85,7 @@ def forget(site: Site, *, by: Actor, now: datetime | None = None) -> None:
             raise Conflict("Revoke the connection first; then the site can be forgotten.")
         Component.delete().where(Component.site == site).execute()
         Report.delete().where(Report.site == site).execute()
+        SiteTag.give(site, {})
         audit.record(SiteForgotten(site_id=site.id, name=site.name, url=site.url), by, now=now)
 
 

@@ -13,8 +13,9 @@ from app.models.sites import Client, Site
 
 
 class Policy(BaseModel):
-    """A standing approval: `scopes` and `steps` it covers, on all sites, one client's or
-    those in `site_ids`, in the hours from `from_hour` to `to_hour` (UTC) of `weekdays`.
+    """A standing approval: `scopes` and `steps` it covers, on sites of one `client`, with any of
+    the `tags`, and among `site_ids`, in the hours from `from_hour` to `to_hour` (UTC) of
+    `weekdays`. What is empty narrows nothing.
 
     What is not covered is never released by it. It ends at `expires_at` at the latest. Where
     a client asks for a second person it counts once somebody else has confirmed it.
@@ -27,6 +28,7 @@ class Policy(BaseModel):
     client = ForeignKeyField(Client, null=True, backref="+", on_delete="RESTRICT")
     client_id: int | None
     site_ids = JsonField(default=list)
+    tags = JsonField(default=list)
     weekdays = JsonField()
     from_hour = IntegerField()
     to_hour = IntegerField()

@@ -29,6 +29,7 @@ from app.models.clients import SECOND, Client
 from app.models.policies import Held, Policy
 from app.models.reports import Component
 from app.models.sites import ACTIVE, Site
+from app.models.tags import SiteTag
 from app.protocol import from_b64u
 
 WORDPRESS_ORG = "downloads.wordpress.org"
@@ -151,6 +152,7 @@ class PolicyRow:
     policy: Policy
     covers: str
     window: str
+    reached: int
     is_in_force: bool
     needs_second: bool
 
@@ -269,6 +271,7 @@ def policy_choices() -> dict[str, list[tuple[str, str]]]:
     return {
         "clients": [("", "Every client"), *clients],
         "sites": [(str(site.id), site.name) for site in paired_sites()],
+        "tags": [(text, text) for text in SiteTag.in_use().values()],
         "steps": [(step, step.capitalize()) for step in STEPS],
         "weekdays": [(str(day), name) for day, name in enumerate(policies.WEEKDAYS)],
         "from_hours": [(str(hour), f"{hour:02}:00") for hour in range(24)],
@@ -276,7 +279,8 @@ def policy_choices() -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def policy_rows() -> list[PolicyRow]:
+def policy_rows(only: Sequence[int] | None = None) -> list[PolicyRow]:
+    """Each standing approval as its table shows it; those of these numbers alone if asked."""
     now = utcnow()
     asking = Client.select().where(Client.approvals == SECOND).exists()
     return [
@@ -284,8 +288,10 @@ def policy_rows() -> list[PolicyRow]:
             policy=one,
             covers=policies.covers_in_words(one),
             window=policies.window_in_words(one),
+            reached=policies.reached_now(one),
             is_in_force=one.is_in_force(now),
             needs_second=asking and one.confirmed_by_id is None,
         )
         for one in Policy.listing()
+        if only is None or one.id in only
     ]

@@ -74,6 +74,7 @@ def _terms() -> Terms:
         steps=tuple(one for one in STEPS if one in form.getlist("steps")),
         client=_client(client_id) if client_id else None,
         site_ids=tuple(form.getlist("sites", type=row_number)),
+        tags=tuple(form.getlist("tags")),
         weekdays=tuple(day for day in range(7) if str(day) in form.getlist("weekdays")),
         from_hour=form.get("from_hour", -1, type=row_number),
         to_hour=form.get("to_hour", -1, type=row_number),

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.domain import candidates
+from app.domain import candidates, policies, tags
 from app.domain.candidates import Candidate
 from app.models.audit import Entry
 from app.models.base import utcnow
+from app.models.policies import Policy
 from app.models.reports import KINDS, Component, Report, Sync
 from app.models.rotations import Rotation
 from app.models.sites import (
@@ -25,6 +26,7 @@ from app.models.sites import (
     Pairing,
     Site,
 )
+from app.models.tags import SiteTag
 
 # How long after pairing the fingerprint is shown large, to be compared.
 _FRESH = timedelta(minutes=30)
@@ -79,6 +81,7 @@ class SiteRow:
     wordpress: str
     php: str
     offers: int | None
+    tags: list[str]
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,12 @@ class Listing:
     q: str
     state: str
     sort: str
+    tag: str
+    tags: list[str]
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.q or self.state)
+        return bool(self.q or self.state or self.tag)
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,8 @@ class SitePage:
     entries: list[Entry]
     parting: Parting
     candidates: list[Candidate]
+    tags: dict[str, str]
+    by_tag: list[Policy]
     now: datetime
 
     @property
@@ -194,17 +201,24 @@ class SitePage:
         }
 
 
-def list_sites(*, q: str, state: str, sort: str, client_id: int | None = None) -> Listing:
+def list_sites(
+    *, q: str, state: str, sort: str, tag: str = "", client_id: int | None = None
+) -> Listing:
     """The list as filtered, with totals over everything that is not forgotten; of one client
-    alone for whoever sees no other."""
+    alone, and without the agency's tags, for whoever sees no other."""
     everything = Site.listing(client_id=client_id)
     sort = sort if sort.removeprefix("-") in SORTS else "name"
+    tagged, known = ({}, {}) if client_id is not None else (SiteTag.by_site(), SiteTag.in_use())
+    # Whoever is not shown tags must not find sites by them either.
+    wanted = tags.fold(tag) if client_id is None else ""
     chosen = [
-        site for site in Site.listing(q=q, sort=sort, client_id=client_id) if _is_in(site, state)
+        site
+        for site in Site.listing(q=q, sort=sort, client_id=client_id)
+        if _is_in(site, state) and (not wanted or wanted in map(tags.fold, tagged.get(site.id, ())))
     ]
     versions = Report.versions()
     return Listing(
-        rows=[_row(site, versions) for site in chosen],
+        rows=[_row(site, versions, tagged.get(site.id, [])) for site in chosen],
         totals=Totals(
             sites=len(everything),
             with_updates=sum(site.offers > 0 for site in everything),
@@ -213,6 +227,8 @@ def list_sites(*, q: str, state: str, sort: str, client_id: int | None = None) -
         q=q,
         state=state,
         sort=sort,
+        tag=known.get(wanted, tag.strip()[: tags.MAX_CHARS]) if wanted else "",
+        tags=list(known.values()),
     )
 
 
@@ -226,8 +242,10 @@ def _is_in(site: Site, group: str) -> bool:
 
 def site_page(site: Site, *, now: datetime | None = None) -> SitePage:
     """Everything about one site, in half a dozen small queries."""
+    now = now or utcnow()
     report = Report.of(site)
     listed = Component.for_site(site)
+    tagged = SiteTag.of_site(site)
     return SitePage(
         site=site,
         client=_client_name(site),
@@ -239,12 +257,18 @@ def site_page(site: Site, *, now: datetime | None = None) -> SitePage:
         components={kind: [one for one in listed if one.kind == kind] for kind in KINDS},
         entries=Entry.newest(site_id=site.id, limit=_RECENT_ENTRIES),
         parting=_parting(site),
-        candidates=candidates.on_site(site, now or utcnow()) if report else [],
-        now=now or utcnow(),
+        candidates=candidates.on_site(site, now) if report else [],
+        tags=tagged,
+        by_tag=[
+            policy
+            for policy in Policy.in_force(now)
+            if policy.tags and policies.reaches(policy, site, tagged)
+        ],
+        now=now,
     )
 
 
-def _row(site: Site, versions: dict[int, tuple[str, str]]) -> SiteRow:
+def _row(site: Site, versions: dict[int, tuple[str, str]], tagged: list[str]) -> SiteRow:
     known = versions.get(site.id)
     wordpress, php = known or ("", "")
     return SiteRow(
@@ -253,6 +277,7 @@ def _row(site: Site, versions: dict[int, tuple[str, str]]) -> SiteRow:
         wordpress=wordpress,
         php=php,
         offers=site.offers if known else None,
+        tags=tagged,
     )
 
 

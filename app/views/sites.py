@@ -15,13 +15,15 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from app.domain import access, inventory, pairing, plugin_package, revocation, sites
+from app.domain import access, inventory, pairing, plugin_package, revocation, sites, tagging
 from app.domain import manifest as report_manifest
-from app.domain.errors import Invalid, NotFound, StaleState
+from app.domain.errors import BringsUnderPolicies, Invalid, NotFound, StaleState
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.sites import Client, Pairing, Site
-from app.views.guards import load_site, may, me
+from app.views import change_pages
+from app.views.arrivals import row_number
+from app.views.guards import load_site, may, me, presence
 from app.views.site_pages import list_sites, site_page
 
 bp = Blueprint("sites", __name__)
@@ -34,6 +36,7 @@ def index() -> ResponseReturnValue:
         q=request.args.get("q", "").strip()[:200],
         state=request.args.get("state", ""),
         sort=request.args.get("sort", "name"),
+        tag=request.args.get("tag", ""),
         client_id=access.only_client(me()),
     )
     return render_template("sites/index.html", listing=listing)
@@ -79,6 +82,29 @@ def progress(site_id: int) -> ResponseReturnValue:
     if page.running != request.args.get("seen"):
         answer.headers["HX-Redirect"] = url_for("sites.show", site_id=site_id)
     return answer
+
+
+@bp.post("/sites/<int:site_id>/tags")
+@may("pair")
+def set_tags(site_id: int) -> ResponseReturnValue:
+    site, typed = load_site(site_id), request.form.get("tags", "")
+    try:
+        tagging.put(
+            site,
+            typed,
+            by=me(),
+            confirmed_at=presence().session.confirmed_at,
+            agreed=request.form.getlist("agreed", type=row_number),
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        page, errors = site_page(site), refusal.messages
+        return render_template("sites/show.html", page=page, tags_typed=typed, errors=errors), 422
+    except BringsUnderPolicies as question:
+        rows = change_pages.policy_rows(question.policy_ids)
+        return render_template("sites/agree.html", site=site, typed=typed, rows=rows), 409
+    flash("Tags saved.")
+    return redirect(url_for("sites.show", site_id=site.id, _anchor="tags"), 303)
 
 
 @bp.post("/sites/<int:site_id>/token")

@@ -56,6 +56,7 @@ NEEDS = {
     "sites.add": "pair",
     "sites.show": "see",
     "sites.progress": "see",
+    "sites.set_tags": "pair",
     "sites.token": "pair",
     "sites.cancel": "pair",
     "sites.try_now": "pair",

@@ -1,0 +1,75 @@
+"""What a tag is: a short word by which the agency sorts its sites. Pure.
+
+Tags decide what standing approvals cover, so two that look alike must be one: what cannot be
+seen is refused, and width and case are folded away before anything is compared.
+"""
+
+from __future__ import annotations
+
+import string
+import unicodedata
+
+from app.domain.errors import Invalid
+
+MAX_CHARS = 30
+MAX_TAGS = 20
+SEPARATOR = ","
+
+# Far more than twenty tags: nothing that long is worth normalising.
+_MAX_TEXT_CHARS = 4000
+_PUNCTUATION = frozenset(string.punctuation) - {SEPARATOR, '"'}
+# Letters, marks and digits of any script. Not emoji and typographic quotes, by which a tag could
+# look like a sentence of ours.
+_KINDS = ("L", "M", "N")
+# Letters and marks by their kind, and nothing at all on the screen.
+_UNSEEN = frozenset(
+    (
+        *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0),
+        *range(0x180B, 0x1810),
+        *range(0xFE00, 0xFE10),
+        *range(0xE0100, 0xE01F0),
+    )
+)
+
+
+def read(text: str) -> dict[str, str]:
+    """The tags of a comma-separated text by how they are compared, each once and as it was first
+    written. Raises Invalid('tags', …) saying which cannot be one."""
+    if len(text) > _MAX_TEXT_CHARS:
+        raise Invalid("tags", f"At most {MAX_TAGS} tags.")
+    found: dict[str, str] = {}
+    for part in text.split(SEPARATOR):
+        tag = _one_spelling(part)
+        if tag:
+            _require_usable(tag)
+            found.setdefault(fold(tag), tag)
+    if len(found) > MAX_TAGS:
+        raise Invalid("tags", f"At most {MAX_TAGS} tags.")
+    return dict(sorted(found.items()))
+
+
+def fold(tag: str) -> str:
+    """How tags are compared: `VIP`, `vip` and `ｖｉｐ` are one."""
+    return unicodedata.normalize("NFKC", _one_spelling(tag).casefold())
+
+
+def written(tags: dict[str, str]) -> str:
+    """The text that `read` reads as these."""
+    return f"{SEPARATOR} ".join(tags.values())
+
+
+def _one_spelling(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).split())
+
+
+def _require_usable(tag: str) -> None:
+    if len(tag) > MAX_CHARS:
+        raise Invalid("tags", f"“{tag[:MAX_CHARS]}…” is longer than {MAX_CHARS} characters.")
+    if not all(_is_usable(char) for char in tag):
+        raise Invalid("tags", "A tag is made of letters, digits, spaces and plain punctuation.")
+
+
+def _is_usable(char: str) -> bool:
+    if char == " " or char in _PUNCTUATION:
+        return True
+    return unicodedata.category(char)[0] in _KINDS and ord(char) not in _UNSEEN

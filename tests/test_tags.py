@@ -1,0 +1,349 @@
+"""Tags on sites, and standing approvals that cover sites by them."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import policies, sites, tagging, tags
+from app.domain.access import FRESH_FOR
+from app.domain.actor import Actor
+from app.domain.errors import BringsUnderPolicies, Conflict, Forbidden, Invalid, NotConfirmed
+from app.models.accounts import Member
+from app.models.audit import Entry
+from app.models.base import transaction
+from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
+from app.models.clients import SECOND, THEMSELVES, Client
+from app.models.policies import Policy
+from app.models.sites import Site
+from app.models.tags import SiteTag
+from tests.factories import check, make_site, run_change
+from tests.fakes import Clock, FakeSite
+from tests.test_policies import carried_out, terms, the_change
+
+
+def put(site: Site, text: str, by: Actor, clock: Clock, *agreed: int, **instead: Any) -> None:
+    told = {"confirmed_at": clock(), "now": clock(), **instead}
+    tagging.put(site, text, by=by, agreed=agreed, **told)
+
+
+def texts(site: Site) -> list[str]:
+    return list(SiteTag.of_site(site).values())
+
+
+def entries(event: str) -> list[dict[str, Any]]:
+    return [json.loads(one.body)["facts"] for one in reversed(Entry.newest(event=event))]
+
+
+def by_tag(ana: Actor, clock: Clock, *names: str, **instead: Any) -> Policy:
+    """A standing approval for patches of plugins on the sites tagged so."""
+    return policies.make(
+        terms(clock, tags=names, **instead), by=ana, confirmed_at=clock(), now=clock()
+    )
+
+
+@pytest.fixture
+def policy(ready: Site, ana: Actor, clock: Clock) -> Policy:
+    return by_tag(ana, clock, "Shop", "night")
+
+
+@pytest.fixture
+def tagged(policy: Policy, ready: Site, ben: Actor, clock: Clock) -> Site:
+    """Ben saw the standing approval and tagged the site with one of its tags."""
+    put(ready, "shop", ben, clock, policy.id)
+    return ready
+
+
+# ---- what a tag is ----
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("", []),
+        (" , ,, ", []),
+        ("shop", ["shop"]),
+        (" VIP , shop,vip", ["shop", "VIP"]),
+        ("care   plan", ["care plan"]),
+        ("ｖｉｐ, VIP", ["vip"]),
+        ("straße, STRASSE", ["straße"]),
+        ("été, e\u0301te\u0301", ["été"]),
+        ("日本, मुंबई", ["मुंबई", "日本"]),
+        ("x" * 30, ["x" * 30]),
+        ("<img src=x onerror=alert(1)>", ["<img src=x onerror=alert(1)>"]),
+        (",".join(f"t{n}" for n in range(20)), sorted(f"t{n}" for n in range(20))),
+    ],
+)
+def test_a_text_is_read_as_tags_each_once(typed: str, read: list[str]) -> None:
+    found = tags.read(typed)
+    assert list(found.values()) == read
+    assert tags.read(tags.written(found)) == found
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "x" * 31,
+        "a\u202eb",
+        "sh\u200bop",
+        "shop\ufe0f",
+        "\u3164",
+        "a\x07",
+        "shop” or “vip",
+        '"shop"',
+        "🔥",
+        ",".join(f"t{n}" for n in range(21)),
+        "x" * 4001,
+        "\U000e0041",
+        "\ud800",
+    ],
+)
+def test_what_could_deceive_or_is_too_much_is_no_tag(typed: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        tags.read(typed)
+    assert "tags" in refused.value.messages
+
+
+# ---- on a site ----
+
+
+def test_a_site_gets_tags_and_each_change_of_them_is_an_entry(
+    site: Site, ben: Actor, clock: Clock
+) -> None:
+    put(site, "shop, VIP", ben, clock)
+    put(site, "vip, Shop", ben, clock)
+    put(site, "care plan, Shop", ben, clock)
+    put(site, "care plan, Shop", ben, clock)
+    assert texts(site) == ["care plan", "Shop"]
+    assert entries("tags_changed") == [
+        {"added": "shop, VIP", "removed": "", "brings": ""},
+        {"added": "Shop, vip", "removed": "shop, VIP", "brings": ""},
+        {"added": "care plan", "removed": "vip", "brings": ""},
+    ]
+
+
+def test_whoever_may_not_edit_a_site_does_not_tag_it(
+    site: Site, cleo: Actor, dora: Actor, ben: Actor, clock: Clock
+) -> None:
+    for somebody in (cleo, dora):
+        with pytest.raises(Forbidden):
+            put(site, "shop", somebody, clock)
+    sites.forget(site, by=ben, now=clock())
+    with pytest.raises(Conflict):
+        put(site, "shop", ben, clock)
+    assert texts(site) == []
+
+
+def test_a_forgotten_site_keeps_no_tag(site: Site, ben: Actor, clock: Clock) -> None:
+    put(site, "shop", ben, clock)
+    sites.forget(site, by=ben, now=clock())
+    assert (texts(site), SiteTag.in_use()) == ([], {})
+
+
+# ---- who widens a standing approval ----
+
+
+def test_a_tag_that_brings_a_site_under_a_standing_approval_is_an_approval(
+    policy: Policy, ready: Site, ben: Actor, clock: Clock
+) -> None:
+    with pytest.raises(NotConfirmed):
+        put(ready, "shop", ben, clock, policy.id, confirmed_at=clock() - FRESH_FOR)
+    with pytest.raises(BringsUnderPolicies) as asked:
+        put(ready, "shop", ben, clock)
+    assert asked.value.policy_ids == (policy.id,)
+    assert texts(ready) == []
+    put(ready, "shop", ben, clock, policy.id)
+    assert entries("tags_changed") == [
+        {"added": "shop", "removed": "", "brings": f"{policy.id} “Patches”"}
+    ]
+
+
+def test_a_role_that_was_taken_meanwhile_widens_nothing(
+    policy: Policy, ready: Site, ben: Actor, clock: Clock
+) -> None:
+    Member.update(role="viewer").where(Member.id == ben.id).execute()
+    with pytest.raises(Forbidden):
+        put(ready, "shop", ben, clock, policy.id)
+    assert texts(ready) == []
+
+
+def test_each_standing_approval_has_to_be_seen(
+    policy: Policy, ready: Site, ana: Actor, ben: Actor, clock: Clock
+) -> None:
+    other = by_tag(ana, clock, "night", name="Also")
+    with pytest.raises(BringsUnderPolicies) as asked:
+        put(ready, "night", ben, clock, policy.id)
+    assert asked.value.policy_ids == (policy.id, other.id)
+
+
+def test_what_widens_nothing_asks_for_nothing(
+    policy: Policy, tagged: Site, ana: Actor, ben: Actor, clock: Clock
+) -> None:
+    long_ago = clock() - timedelta(hours=3)
+    put(tagged, "shop, blue", ben, clock, confirmed_at=long_ago)
+    put(tagged, "shop, night", ben, clock, confirmed_at=long_ago)  # it was covered before
+    put(tagged, "", ben, clock, confirmed_at=long_ago)
+    policies.end(policy, by=ana, now=clock())
+    put(tagged, "shop", ben, clock, confirmed_at=long_ago)
+    assert texts(tagged) == ["shop"]
+
+
+# ---- what is covered ----
+
+
+def test_a_site_with_any_of_the_tags_is_covered_and_no_other(
+    policy: Policy, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    put(ready, "shopping, sho", ben, clock)
+    assert policies.apply(clock()) == 0
+    put(ready, "NIGHT", ben, clock, policy.id)
+    change = carried_out(fake, config)
+    assert (change.state, change.how) == (APPROVED, "policy")
+    assert run_change(change, fake, config) == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("client", "among", "tag", "is_covered"),
+    [
+        ("Bakery Ltd", True, "shop", True),
+        ("Florist Ltd", True, "shop", False),
+        ("Bakery Ltd", False, "shop", False),
+        ("Bakery Ltd", True, "other", False),
+        ("", True, "shop", True),
+        ("", False, "shop", False),
+        ("Bakery Ltd", None, "shop", True),
+        ("Bakery Ltd", None, "other", False),
+    ],
+)
+def test_each_further_condition_narrows(
+    ready: Site,
+    ana: Actor,
+    ben: Actor,
+    clock: Clock,
+    fake: FakeSite,
+    client: str,
+    among: bool | None,
+    tag: str,
+    is_covered: bool,
+) -> None:
+    Site.update(client=Client.named("Bakery Ltd")).execute()
+    put(ready, tag, ben, clock)
+    ids = () if among is None else (ready.id,) if among else (4711,)
+    wanted = Client.named(client) if client else None
+    by_tag(ana, clock, "shop", client=wanted, site_ids=ids)
+    assert policies.apply(clock()) == int(is_covered)
+
+
+def test_the_words_say_every_condition_and_the_trail_keeps_them(
+    ready: Site, ana: Actor, clock: Clock
+) -> None:
+    bakery = Client.named("Bakery Ltd")
+    said = [
+        policies.covers_in_words(by_tag(ana, clock, *names, client=client, site_ids=ids))
+        for names, client, ids in [
+            ((), None, ()),
+            (("shop", "vip"), None, ()),
+            (("shop",), bakery, ()),
+            ((), None, (ready.id,)),
+            (("shop",), bakery, (ready.id,)),
+        ]
+    ]
+    assert said == [
+        "every site",
+        "every site tagged “shop” or “vip”",
+        "every site of Bakery Ltd tagged “shop”",
+        "Bakery",
+        "Bakery, each as long as it is one of Bakery Ltd tagged “shop”",
+    ]
+    made = entries("policy_made")
+    assert [one["covers"] for one in made] == said
+    assert [one["tags"] for one in made] == ["", "shop, vip", "shop", "", "shop"]
+
+
+@pytest.mark.parametrize("names", [("a,b",), ("x" * 31,), ("a\u202eb",), (" shop",), ("",)])
+def test_what_is_no_tag_makes_no_standing_approval(
+    ana: Actor, clock: Clock, names: tuple[str, ...]
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        by_tag(ana, clock, *names)
+    assert "tags" in refused.value.messages
+
+
+# ---- when tags change ----
+
+
+def test_what_was_proposed_is_called_off_with_the_tag(
+    policy: Policy, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    policies.apply(clock())
+    change = check(the_change(), fake, config)
+    put(tagged, "", ben, clock)
+    assert policies.release_due(config, clock()) == 0
+    change.refresh()
+    assert (change.state, change.outcome_reason) == (CANCELLED, "not_covered")
+
+
+def test_what_was_released_and_has_not_begun_is_called_off_with_the_tag(
+    policy: Policy, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    change = carried_out(fake, config)
+    assert change.state == APPROVED
+    put(tagged, "shop floor", ben, clock)  # renamed
+    assert run_change(change, fake, config) == CANCELLED
+    assert fake.changes.installs.total() == 0
+
+
+def test_what_another_tag_still_covers_goes_on(
+    policy: Policy, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    change = carried_out(fake, config)
+    put(tagged, "night", ben, clock)
+    assert run_change(change, fake, config) == "succeeded"
+
+
+def test_the_release_looks_at_the_tags_itself(
+    policy: Policy, tagged: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    policies.apply(clock())
+    change = check(the_change(), fake, config)
+    with transaction():
+        SiteTag.give(tagged, {"other": "other"})
+    assert policies.release_due(config, clock()) == 0
+    assert Change.get_by_id(change.id).state == PROPOSED
+
+
+def test_a_tag_that_no_site_has_covers_nothing_and_comes_back_by_approval_only(
+    policy: Policy, tagged: Site, ben: Actor, clock: Clock
+) -> None:
+    assert policies.reached_now(policy) == 1
+    put(tagged, "", ben, clock)
+    assert SiteTag.in_use() == {}
+    assert policies.reached_now(policy) == 0
+    assert policies.apply(clock()) == 0
+    with pytest.raises(BringsUnderPolicies):
+        put(tagged, "shop", ben, clock)
+
+
+def test_a_client_who_decides_or_asks_for_two_is_heard_all_the_same(
+    policy: Policy, tagged: Site, ben: Actor, clock: Clock
+) -> None:
+    client = Client.named("Bakery Ltd")
+    Site.update(client=client).execute()
+    for how in (THEMSELVES, SECOND):
+        client.ask_for(how)
+        assert policies.apply(clock()) == 0
+    policies.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
+    assert policies.apply(clock()) == 1
+
+
+def test_tags_of_one_site_say_nothing_of_another(
+    policy: Policy, tagged: Site, ana: Actor, ben: Actor, clock: Clock
+) -> None:
+    other = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
+    put(other, "blue", ben, clock)
+    assert SiteTag.by_site() == {tagged.id: ["shop"], other.id: ["blue"]}
+    assert policies.reached_now(policy) == 1

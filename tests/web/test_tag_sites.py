@@ -1,0 +1,139 @@
+"""Sites are sorted by tags and filtered by them, and nobody approves anything by a tag unasked."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from app.models.accounts import MemberSession
+from app.models.base import utcnow
+from app.models.clients import Client
+from app.models.policies import Policy
+from app.models.sites import Site
+from app.models.tags import SiteTag
+from tests.factories import make_site
+from tests.web.test_list_sites import names
+from tests.web.test_manage_policies import form
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def shop(site, as_ben):
+    assert (
+        as_ben.post(f"/sites/{site.id}/tags", data={"tags": "Shop, care plan"}).status_code == 303
+    )
+    return site
+
+
+@pytest.fixture
+def policy(as_ana, shop):
+    """Ana approves in advance what the tagged sites are offered."""
+    as_ana.post("/policies", data=form(tags=["care plan"]))
+    return Policy.get()
+
+
+def texts(site) -> list[str]:
+    return list(SiteTag.of_site(site).values())
+
+
+def save(person, site, tags, *agreed):
+    return person.post(f"/sites/{site.id}/tags", data={"tags": tags, "agreed": list(agreed)})
+
+
+def test_tags_are_set_on_the_page_and_shown_in_the_list(as_ben, as_cleo, shop):
+    assert 'value="care plan, Shop"' in as_ben.get(f"/sites/{shop.id}").text
+    for page in ("/", f"/sites/{shop.id}"):
+        assert ">care plan</a>" in as_cleo.get(page).text
+    assert "Save tags" not in as_cleo.get(f"/sites/{shop.id}").text
+    assert "changed the tags of the site; added: care plan, Shop." in as_ben.get("/audit").text
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?tag=shop", ["Bakery"]),
+        ("?tag=+CARE++plan", ["Bakery"]),
+        ("?tag=sho", []),
+        ("?tag=", ["Bakery", "Florist"]),
+        ("?tag=shop&q=florist", []),
+        ("?tag=shop&state=healthy", []),
+    ],
+)
+def test_the_list_is_filtered_by_a_tag(as_ana, ana, shop, clock, query, found):
+    make_site(ana, now=clock(), url="https://florist.example", name="Florist")
+    assert names(as_ana.get(f"/{query}")) == found
+
+
+def test_a_tag_that_is_gone_finds_nothing_and_the_page_says_what_is_filtered(as_ana, shop):
+    text = as_ana.get("/?tag=gone").text
+    assert "<option selected>gone</option>" in text
+    assert "0 of 1 shown" in text
+
+
+def test_what_cannot_be_a_tag_is_told_beside_the_field_and_stays_typed(as_ben, shop):
+    answer = save(as_ben, shop, "good, " + "x" * 31)
+    assert answer.status_code == 422
+    assert "longer than 30 characters" in answer.text
+    assert 'value="good, xxx' in answer.text
+    assert texts(shop) == ["care plan", "Shop"]
+
+
+def test_hostile_text_stays_text_wherever_a_tag_is_shown(as_ana, as_ben, shop):
+    assert save(as_ben, shop, HOSTILE).status_code == 303
+    as_ana.post("/policies", data=form(tags=[HOSTILE], name="Hostile"))
+    for page in ("/", f"/sites/{shop.id}", "/policies", "/audit", f"/?tag={HOSTILE}"):
+        text = as_ana.get(page).text
+        assert "&lt;img src=x" in text
+        assert "<img" not in text
+
+
+def test_a_client_does_not_see_how_the_agency_sorts_them(as_dora, as_ben, shop):
+    Site.update(client=Client.named("Bakery Ltd")).execute()
+    for page in ("/", f"/sites/{shop.id}", "/?tag=nothing"):
+        text = as_dora.get(page).text
+        assert "Bakery" in text
+        assert "care plan" not in text
+        assert "f-tag" not in text
+    assert save(as_dora, shop, "mine").status_code == 403
+
+
+def test_a_standing_approval_covers_the_tagged_sites_in_words(as_ana, policy, shop):
+    text = re.sub(r"<[^>]+>", " ", as_ana.get("/policies").text)
+    assert "Every site tagged “care plan”" in text
+    assert "1 site at present" in text
+    page = as_ana.get(f"/sites/{shop.id}").text
+    assert "By its tags this site is under a standing approval" in page
+    assert "Patches at night" in page
+
+
+def test_before_a_tag_approves_anything_the_page_asks(as_ana, as_ben, ana, policy, clock):
+    florist = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
+    asked = save(as_ben, florist, "Care Plan, new")
+    assert asked.status_code == 409
+    for words in ("Patches at night", "agreed with every client", 'value="Care Plan, new"'):
+        assert words in asked.text
+    assert texts(florist) == []
+    assert save(as_ben, florist, "Care Plan, new", policy.id).status_code == 303
+    assert texts(florist) == ["Care Plan", "new"]
+    said = as_ben.get("/audit").text
+    assert f"brought it under the standing approvals {policy.id} “Patches at night”" in said
+
+
+def test_before_a_tag_approves_anything_the_password_is_asked_for(
+    as_ben, ana, policy, clock, as_ana
+):
+    florist = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
+    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
+    assert save(as_ben, florist, "new").status_code == 303
+    answer = save(as_ben, florist, "care plan", policy.id)
+    assert answer.location.startswith("/confirm")
+    assert texts(florist) == ["new"]
+
+
+def test_a_standing_approval_is_not_made_of_anything_but_tags(as_ana, shop):
+    answer = as_ana.post("/policies", data=form(tags=["a,b"]))
+    assert answer.status_code == 422
+    assert "Choose from the tags that sites have." in answer.text
