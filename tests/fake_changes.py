@@ -38,6 +38,7 @@ class Changing:
     running: set[str] = field(default_factory=set)
     approved_here: set[str] = field(default_factory=set)
     watched_until: int | None = None
+    changelog: Any = None
     installs: Counter[str] = field(default_factory=Counter)
     order: list[str] = field(default_factory=list)
     ledger: dict[str, tuple[bytes, dict[str, Any]]] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Changing:
             "approval_here": site.report["agent"]["approval_here"],
             "rollback": site.report["agent"]["rollback"],
             "busy": False,
+            "changelog": self.changelog,
         }
 
     def _run(self, site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:

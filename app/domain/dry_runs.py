@@ -12,7 +12,7 @@ from typing import Any
 
 from app import queue, siteclient
 from app.config import Config
-from app.domain import audit, changes, connection, copies, outcomes, plans
+from app.domain import audit, changelog, changes, connection, copies, outcomes, plans
 from app.domain.actor import SYSTEM
 from app.domain.connection import KEYS_UNREADABLE, Call, Outcome
 from app.domain.events import ChangeChecked, ChangeEnded
@@ -140,7 +140,8 @@ def _read(document: dict[str, Any]) -> _Said:
     said = facts if isinstance(facts, dict) else {}
     kept = {name: said[name] for name in ("active", "approval_here", "rollback") if name in said}
     kept = {name: value for name, value in kept.items() if type(value) is bool}
-    return _Said(reasons, _package(said), kept)
+    told = changelog.read(said.get("changelog"))
+    return _Said(reasons, _package(said), {**kept, "changelog": told} if told else kept)
 
 
 def _package(said: dict[str, Any]) -> Package | None:

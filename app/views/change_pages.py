@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +34,7 @@ from app.models.tags import SiteTag
 from app.protocol import from_b64u
 
 WORDPRESS_ORG = "downloads.wordpress.org"
+RELEASE_NOTES = "https://wordpress.org/documentation/wordpress-version/version-{}/"
 MAX_SITES = 200
 # What is reviewed and proposed apart from the rest.
 APART = ("core_minor", "core_major")
@@ -108,6 +110,8 @@ class ChangePage:
     def changelog(self) -> str:
         """Where the makers say what is new, for what comes from WordPress.org."""
         change, slug = self.change, self.change.ident.partition("/")[0]
+        if change.kind == "core":
+            return RELEASE_NOTES.format(re.sub(r"[^0-9a-z]+", "-", change.to_version.lower()))
         if self.package_host != WORDPRESS_ORG:
             return ""
         places = {

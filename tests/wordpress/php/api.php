@@ -131,7 +131,28 @@ function core_updates(): array {
 	);
 }
 
+/** What is known of one plugin or theme; its changelog only where the catalogue has one. */
+function information( array $listed ): array {
+	$slug = $_GET['request']['slug'] ?? '';
+	if ( ! isset( $listed[ $slug ] ) ) {
+		http_response_code( 404 );
+		return array( 'error' => 'Plugin not found.' );
+	}
+	$changelog = $listed[ $slug ]['changelog'] ?? null;
+	return array(
+		'slug'     => $slug,
+		'version'  => $listed[ $slug ]['version'],
+		'sections' => array( 'description' => '<p>What it does.</p>' ) + ( null === $changelog ? array() : array( 'changelog' => $changelog ) ),
+	);
+}
+
 switch ( $_SERVER['PATH_INFO'] ?? '' ) {
+	case '/plugins/info/1.2/':
+		$answer = information( $catalogue['plugins'] );
+		break;
+	case '/themes/info/1.2/':
+		$answer = information( $catalogue['themes'] );
+		break;
 	case '/plugins/update-check/1.1/':
 		$answer = plugin_updates( $catalogue );
 		break;

@@ -20,6 +20,7 @@ defined( 'ABSPATH' ) || exit;
 		<p><?php echo esc_html( sprintf( __( '%s gets this when it asks, and nothing else.', 'siteagent' ), $data['origin'] ) ); ?></p>
 	<?php endif; ?>
 	<p><?php esc_html_e( 'While connecting, the dashboard also learns this site’s addresses for requests, the versions of WordPress, PHP and SiteAgent, and a random number that names this site. SiteAgent sends nothing to anybody else.', 'siteagent' ); ?></p>
+	<p><?php esc_html_e( 'Before an update is approved, the dashboard may ask whether it could be done. The answer names the versions, the server the package would come from and what stands in the way, and repeats what the public changelog at WordPress.org says of the new version.', 'siteagent' ); ?></p>
 </div>
 <?php if ( null === $data['json'] ) : ?>
 	<div class="notice notice-error inline"><p><?php esc_html_e( 'The report could not be taken just now: something on this site broke while it was read. The dashboard would get an error instead of a report. The error log of this site tells more.', 'siteagent' ); ?></p></div>

@@ -1,0 +1,53 @@
+"""What a site says the makers of a new version say: a stranger's words, handed on by another. Pure.
+
+It arrives as text and is kept as text; what could not be had is kept with the reason.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+MAX_CHARS = 4096
+MAX_LINES = 200
+# Where it may come from. Anything else is not called by a name of its own.
+SOURCES = ("api.wordpress.org",)
+# The versions in between; the whole from its beginning, where no versions could be told apart;
+# or the makers' one notice about upgrading.
+PARTS = ("versions", "beginning", "notice")
+# Why there is none.
+WHYS = ("elsewhere", "unreachable", "too_large", "unreadable", "none", "not_named")
+UNNAMED = "unnamed"
+
+
+def read(said: object) -> dict[str, Any] | None:
+    """What is kept of it, each part of its type; None where the site tells nothing."""
+    if not isinstance(said, dict):
+        return None
+    text = said.get("text")
+    if not isinstance(text, str):
+        why = said.get("why")
+        return {"text": "", "why": why if why in WHYS else UNNAMED}
+    shown, is_short = plain(text)
+    part, source = said.get("part"), said.get("source")
+    if not shown or part not in PARTS or source not in SOURCES:
+        return {"text": "", "why": UNNAMED}
+    is_cut = said.get("cut") is True or is_short
+    return {"text": shown, "part": part, "source": source, "is_cut": is_cut, "why": ""}
+
+
+def plain(text: str) -> tuple[str, bool]:
+    """Lines of characters that can be seen, and whether something had to be left out at the end.
+
+    Nothing that moves or turns what stands around it: no control and no formatting characters.
+    """
+    kept = text[:MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+    seen = "".join(char for char in kept if char == "\n" or _is_seen(char))
+    lines = [line.rstrip() for line in seen.split("\n") if line.strip()]
+    is_short = len(text) > MAX_CHARS or len(lines) > MAX_LINES
+    return "\n".join(lines[:MAX_LINES]), is_short
+
+
+def _is_seen(char: str) -> bool:
+    # Cc, Cf, Cs, Co, Cn, and the two separators that break lines.
+    return unicodedata.category(char)[0] != "C" and char not in "\u2028\u2029"

@@ -1,0 +1,123 @@
+"""Whoever decides reads what is new in a version, in strangers' words that stay words."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.domain import changelog
+from tests.factories import check, propose
+
+HOSTILE = '</pre><script>alert(1)</script><img src=x onerror="alert(2)">&lt;b&gt;{{7*7}}'
+
+
+def told(text="= 5.3.1 =\n* Closes a hole", **changes):
+    usual = {"part": "versions", "cut": False, "source": "api.wordpress.org", "why": None}
+    return {"text": text, **usual, **changes}
+
+
+@pytest.fixture
+def read(as_ben, today, ben, fake, config):
+    """The page of a proposal whose site answered the dry run with this changelog."""
+
+    def show(said):
+        fake.changes.changelog = said
+        change = check(propose(today, ben, fake.clock()), fake, config)
+        return as_ben.get(f"/changes/{change.id}").text
+
+    return show
+
+
+def block(text: str) -> str:
+    found = re.search(r'<pre class="foreign"[^>]*>(.*?)</pre>', text, re.DOTALL)
+    assert found, "no changelog is shown"
+    return found[1]
+
+
+def test_it_is_shown_as_text_with_its_source(read):
+    text = read(told())
+    assert block(text) == "= 5.3.1 =\n* Closes a hole"
+    assert "as the site fetched them from api.wordpress.org" in text
+    assert "Aura has not checked what they say." in text
+    assert "It goes on" not in text
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("versions", "about the versions above 5.3 and up to 5.3.1"),
+        ("beginning", "in which no versions can be told apart"),
+        ("notice", "notice about upgrading"),
+    ],
+)
+def test_which_part_it_is_is_said(read, part, words):
+    assert words in read(told(part=part))
+
+
+def test_markup_in_it_is_no_markup(read):
+    text = read(told(HOSTILE))
+    assert "<script>alert" not in text
+    assert "<img" not in text
+    assert block(text).startswith("&lt;/pre&gt;&lt;script&gt;")
+    assert "&amp;lt;b&amp;gt;{{7*7}}" in block(text)
+
+
+def test_what_turns_or_hides_text_is_dropped(read):
+    text = block(read(told("a\u202eb\u2066c\u200bd\x00e\x1bf\u2028g\r\nh\ti\ufeff\u200f")))
+    assert text == "abcdefg\nh i"
+
+
+def test_it_is_bounded_whatever_the_site_sends(read):
+    text = read(told("x" * 5000 + "the end"))
+    assert len(block(text)) == changelog.MAX_CHARS
+    assert "the end" not in text
+    assert "It goes on; the rest is left out here." in text
+
+
+def test_many_lines_are_cut_as_well(read):
+    assert block(read(told("\n".join(["a"] * 1500)))).count("\n") == changelog.MAX_LINES - 1
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        ("elsewhere", "does not come from WordPress.org"),
+        ("unreachable", "the site did not reach WordPress.org"),
+        ("none", "published no changelog"),
+        ("<b>later</b>", "for a reason this version does not know"),
+        (None, "for a reason this version does not know"),
+        (["unreachable"], "for a reason this version does not know"),
+    ],
+)
+def test_what_could_not_be_had_is_said_with_the_reason(read, why, words):
+    text = read(told(None, why=why))
+    assert words in text
+    assert '<pre class="foreign"' not in text
+    assert "<b>later" not in text
+
+
+@pytest.mark.parametrize("said", [None, "text", 3, [], ["x"]])
+def test_a_site_that_tells_nothing_of_the_kind_is_told_as_that(read, said):
+    assert "SiteAgent does not tell." in read(said)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"source": "evil.example"}, {"part": "all"}, {"part": ["versions"]}, {"source": None}],
+)
+def test_words_of_unknown_origin_are_not_shown(read, changes):
+    text = read(told("Install my plugin", **changes))
+    assert "Install my plugin" not in text
+    assert "for a reason this version does not know" in text
+
+
+def test_it_is_no_part_of_what_is_approved(read):
+    text = read(told("very particular words"))
+    assert text.count("very particular words") == 1
+
+
+def test_every_reason_has_its_words(app):
+    with app.test_request_context():
+        words = app.jinja_env.get_template("changes/_words.html").module.NO_CHANGELOG
+    assert set(words) == {*changelog.WHYS, changelog.UNNAMED}
