@@ -62,6 +62,16 @@ if ( isset( $meddling['sleep']['download'] ) ) {
 		3
 	);
 }
+if ( isset( $meddling['begins'] ) ) {
+	// Whoever begins a run looks first whether WordPress is at work on itself.
+	add_filter(
+		'pre_option_core_updater.lock',
+		static function ( $passed ) {
+			file_put_contents( get_temp_dir() . 'meddling', getmypid() );
+			return $passed;
+		}
+	);
+}
 
 // Everything an upgrader is known to answer with, while nothing was installed.
 if ( isset( $meddling['upgrader'] ) ) {

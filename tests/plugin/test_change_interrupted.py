@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -123,6 +125,70 @@ def test_a_run_goes_on_when_the_dashboard_hangs_up(wp, paired, desk) -> None:
         assert ordered.status()["state"] == "running"
         assert settled(ordered)["outcome"] == "succeeded"
     assert version(wp, DESK) == "2.4.0"
+
+
+# A run writes .htaccess into the place before it holds its lock. A pipe of that name lets nobody
+# write who is not read, and so stops the run exactly there for as long as the test likes.
+_PLACE = "/var/www/wordpress/wp-content/siteagent-probation"
+_CLOSE = f"""
+install -d -o www-data {_PLACE}
+mkfifo {_PLACE}/.htaccess
+chown www-data {_PLACE}/.htaccess
+"""
+_HELD = f"""
+until ls -d {_PLACE}/{{}}* 2>&-; do sleep 0.05; done
+"""
+
+
+def shell(wp, script: str) -> str:
+    return docker("exec", wp.container, "sh", "-c", f"timeout 30 sh -euc {shlex.quote(script)}")
+
+
+@contextmanager
+def held_before_its_lock(wp) -> Iterator[ThreadPoolExecutor]:
+    """A run stands where its folder is made and its lock is not held yet, until this ends."""
+    shell(wp, _CLOSE)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool
+        finally:
+            shell(wp, f"if test -p {_PLACE}/.htaccess; then cat {_PLACE}/.htaccess; fi")
+
+
+def test_a_run_whose_lock_is_not_held_yet_is_not_taken_for_dead(wp, paired, desk) -> None:
+    ordered = order(wp, paired)
+    with held_before_its_lock(wp) as pool:
+        running = pool.submit(ordered.send)
+        shell(wp, _HELD.format(ordered.op_id))
+        # Each of these looks whether the run is alive, and would settle it if it were not.
+        for _ in range(3):
+            assert ordered.status()["state"] == "running"
+        assert order(wp, paired).send()["reason"] == "busy"
+    told = running.result()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None)
+    assert ordered.status()["outcome"] == "succeeded"
+    assert version(wp, DESK) == "2.4.0"
+
+
+def test_a_run_that_dies_before_its_lock_is_held_is_noticed_at_its_deadline(
+    wp, paired, desk
+) -> None:
+    ordered = order(wp, paired)
+    with meddled(wp, begins=True), ThreadPoolExecutor(1) as pool:
+        shell(wp, _CLOSE)
+        running = pool.submit(ordered.send)
+        shell(wp, _HELD.format(ordered.op_id))
+        docker("exec", wp.container, "kill", "-9", str(reached(wp)))
+        assert isinstance(running.exception(30), SiteError)
+    assert ordered.status()["state"] == "running"
+    wp.evaluate(
+        "global $wpdb; (new Siteagent_Store($wpdb, false))->change(function ($data)"
+        " { $data['run']['deadline'] = time() - 1; return $data; });"
+    )
+    status = ordered.status()
+    assert (status["outcome"], status["reason"]) == ("failed", "interrupted")
+    assert {**disk(wp, DESK), "left": []} == desk
+    assert order(wp, paired).send()["outcome"] == "succeeded"
 
 
 def settled(ordered: Order) -> dict:
