@@ -14,6 +14,7 @@ _MIN_SECRET_CHARS = 8
 class Fault(StrEnum):
     """What went wrong, from the name lookup to the last byte; the UI has a next step for each."""
 
+    held_up = auto()
     dns = auto()
     address_refused = auto()
     connection_refused = auto()
@@ -48,6 +49,7 @@ class Fault(StrEnum):
 # These may pass by themselves; every other fault waits for a person.
 _PASSING = frozenset(
     {
+        Fault.held_up,
         Fault.dns,
         Fault.connection_refused,
         Fault.connect_timeout,

@@ -29,6 +29,8 @@ from app.trace import Trace
 __all__ = ["Channel", "Fault", "Look", "Reply", "SiteError", "call", "call_bearer", "look"]
 
 DEADLINE_S = 20.0
+# Longer after the caller wrote it down, a call is not begun: what it would send is nearly dead.
+LATEST_S = float(protocol.LIFETIME_S)
 LOOK_S = 8.0
 _SILENCE_S = 10.0
 MAX_REPORT_BYTES = 2 * 1024 * 1024
@@ -119,6 +121,7 @@ def call(
     max_bytes: int | None = None,
     deadline_s: float = DEADLINE_S,
     now: Callable[[], datetime] = _utcnow,
+    noted_at: datetime | None = None,
     ca_file: str | None = None,
     resolve: egress.Resolver = socket.getaddrinfo,
 ) -> Reply:
@@ -127,6 +130,9 @@ def call(
     Raises SiteError for everything else, signed refusals included (then `evidence`
     holds the site's code and facts). When the site says that its clock differs, asks
     once more by the site's clock. The time limit covers both attempts together.
+
+    `noted_at` is the moment that the caller has written down for this call. It is signed
+    as of then: whatever freezes in between, no request leaves that is younger than the note.
     """
     way = _Way(allow_nets, deadline_s, ca_file, resolve, channel.server_login)
     limit = max_bytes or (MAX_REPORT_BYTES if op == "report" else MAX_REPLY_BYTES)
@@ -135,13 +141,14 @@ def call(
     )
     started = time.monotonic()
     try:
-        return _attempt(channel, op, body, limit, way, now, offset_s=0)
+        return _attempt(channel, op, body, limit, way, now, noted_at, offset_s=0)
     except SiteError as why:
         offset_s = _clock_offset(why, now)
         left = deadline_s - (time.monotonic() - started)
         if offset_s is None or left <= 0:
             raise
-    return _attempt(channel, op, body, limit, replace(way, deadline_s=left), now, offset_s=offset_s)
+    way = replace(way, deadline_s=left)
+    return _attempt(channel, op, body, limit, way, now, noted_at, offset_s=offset_s)
 
 
 def call_bearer(
@@ -206,17 +213,22 @@ def _attempt(
     limit: int,
     way: _Way,
     now: Callable[[], datetime],
+    noted_at: datetime | None,
     *,
     offset_s: int,
 ) -> Reply:
     sent_at, started = now(), time.monotonic()
+    noted_at = noted_at or sent_at
+    # Either way: a clock that was turned back meanwhile proves nothing.
+    if abs((sent_at - noted_at).total_seconds()) > LATEST_S:
+        raise SiteError(Fault.held_up, {"seconds": int((sent_at - noted_at).total_seconds())})
     try:
         request = protocol.sign_request(
             channel.endpoint,
             body,
             key=channel.send_key,
             keyid=channel.keyid,
-            created=int(sent_at.timestamp()) + offset_s,
+            created=int(noted_at.timestamp()) + offset_s,
             nonce=protocol.new_nonce(),
         )
     except ProtocolError as why:

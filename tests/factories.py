@@ -169,6 +169,12 @@ def report(**changes: Any) -> dict[str, Any]:
             "filesystem": "direct",
             "file_mods": True,
             "auto_updater": True,
+            "auto_updates": {
+                "core_minor": False,
+                "core_major": False,
+                "core_dev": False,
+                "translations": False,
+            },
         },
         "agent": {
             "scopes": dict.fromkeys(SCOPES, True),

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 HOST = "downloads.wordpress.org"
 SHA256 = "ab" * 32
-PLACES = {"plugin": "plugins", "theme": "themes"}
+PLACES = {"plugin": "plugins", "siteagent": "plugins", "theme": "themes"}
+SITEAGENT = "siteagent/siteagent.php"
 
 
 class Refusal(Exception):
@@ -46,8 +47,13 @@ class Changing:
     started_from: dict[str, str] = field(default_factory=dict)
 
     def answer(self, site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
-        handlers = {"check": self._check, "run": self._run, "status": self._status}
-        return handlers[document["op"].removeprefix("change.")](site, document)
+        handlers = {
+            "change.check": self._check,
+            "change.run": self._run,
+            "agent.update": self._run,
+            "change.status": self._status,
+        }
+        return handlers[document["op"]](site, document)
 
     def version_of(self, site: FakeSite, kind: str, ident: str) -> str:
         return str(_component(site, kind, ident).get("version", ""))
@@ -77,8 +83,10 @@ class Changing:
         if not verify_plan(site.paired.sign_d, raw, from_b64u(document["sig"])):
             raise Refusal("invalid_arguments", argument="sig")
         plan = protocol.parse_json(raw)
-        if (plan["do"], plan["op_id"]) != ("change.run", document["op_id"]):
+        if (plan["do"], plan["op_id"]) != (document["op"], document["op_id"]):
             raise Refusal("invalid_arguments", argument="plan")
+        if (plan["do"] == "agent.update") != (plan["step"]["kind"] == "siteagent"):
+            raise Refusal("invalid_arguments", argument="step")
         if plan["kid"] != site.paired.kid or plan["site"] != site.uuid:
             raise Refusal("invalid_arguments", argument="plan")
         op_id, known = plan["op_id"], self.ledger.get(plan["op_id"])
@@ -163,7 +171,10 @@ class Changing:
 
     def _unmet(self, site: FakeSite, step: dict[str, Any]) -> list[str]:
         reasons = []
-        scope = {"core": "core_minor"}.get(step["kind"], f"{step['kind']}s")
+        own = {"core": "core_minor", "siteagent": "siteagent"}
+        scope = own.get(step["kind"], f"{step['kind']}s")
+        if step["kind"] == "plugin" and step["id"] == SITEAGENT:
+            reasons.append("is_siteagent")
         if not site.report["agent"]["scopes"][scope]:
             reasons.append("scope_off")
         if not site.report["health"]["file_mods"]:

@@ -190,7 +190,14 @@ class FakeSite:
     # ---- how it is called ----
 
     def call(
-        self, channel: Channel, op: str, arguments: dict[str, Any], *, by: str, **_: object
+        self,
+        channel: Channel,
+        op: str,
+        arguments: dict[str, Any],
+        *,
+        by: str,
+        noted_at: datetime | None = None,
+        **_: object,
     ) -> Reply:
         """What siteclient.call does, with this site at the other end of the wire."""
         self.calls.append((op, channel.keyid, channel.endpoint))
@@ -204,7 +211,7 @@ class FakeSite:
             body,
             key=channel.send_key,
             keyid=channel.keyid,
-            created=self._time(),
+            created=int((noted_at or self.clock()).timestamp()),
             nonce=protocol.new_nonce(),
         )
         try:
@@ -298,6 +305,7 @@ class FakeSite:
             "keys.rotate": self._rotate,
             "change.check": lambda document, _body: self.changes.answer(self, document),
             "change.run": lambda document, _body: self.changes.answer(self, document),
+            "agent.update": lambda document, _body: self.changes.answer(self, document),
             "change.status": lambda document, _body: self.changes.answer(self, document),
             "revoke": lambda document, _body: self._revoke(document),
         }

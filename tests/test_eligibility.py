@@ -80,6 +80,8 @@ TABLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"rollback": False}, "no_rollback"),
     ({"auto_update": True}, {}, "auto_update"),
     ({"auto_update": True}, {"auto_updater": None}, "auto_update"),
+    ({"auto_update": None}, {}, "auto_update_untold"),
+    ({"auto_update": None}, {"auto_updater": None}, "auto_update_untold"),
 ]
 
 
@@ -87,7 +89,12 @@ def codes(target: Target, around: Surroundings, hold: Hold | None = None) -> lis
     return [reason.code for reason in judge(target, around, hold, NOW).reasons]
 
 
-@pytest.mark.parametrize("target", [PLUGIN, replace(PLUGIN, kind="theme", ident="coast"), CORE])
+SITEAGENT = replace(PLUGIN, kind="siteagent", ident="siteagent/siteagent.php", name="SiteAgent")
+
+
+@pytest.mark.parametrize(
+    "target", [PLUGIN, replace(PLUGIN, kind="theme", ident="coast"), CORE, SITEAGENT]
+)
 def test_nothing_stands_against_it(target: Target) -> None:
     assert judge(target, AROUND, None, NOW).may
 

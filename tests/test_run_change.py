@@ -607,6 +607,50 @@ def test_a_worker_that_comes_back_late_does_not_send(
     assert (state, fake.calls) == (UNKNOWN, [])
 
 
+def test_a_worker_that_stands_still_before_its_socket_sends_nothing_that_still_counts(
+    approved: Change, fake: FakeSite, run: Do, settle: Do, ready: Site
+) -> None:
+    """For over seven minutes, exactly after it wrote down that it would send: meanwhile others
+    have found out that the site never heard of it, and said so."""
+    said: list[str] = []
+
+    def stand_still(op: str) -> None:
+        fake.during = None
+        fake.clock.advance(minutes=5)
+        execution.recover(fake.clock())
+        fake.clock.advance(minutes=3)
+        said.append(settle(Change.get_by_id(approved.id)))
+
+    fake.during = stand_still
+    assert run(approved) == "failed"
+    assert said == ["failed"]
+    assert approved.outcome_reason == "never_arrived"
+    assert [op for op, _, _ in fake.calls] == ["change.run", "change.status"]
+    assert installs(fake, approved) == 0
+    assert fake.changes.version_of(fake, "plugin", AKISMET) == "5.3"
+    assert events(ready).count("change_ended") == 1
+
+
+def test_a_call_that_was_held_up_here_never_arrived(
+    approved: Change, fake: FakeSite, run: Do
+) -> None:
+    fake.failing = [Fault.held_up]
+    assert run(approved) == "failed"
+    assert (approved.outcome_reason, approved.is_incident) == ("never_arrived", False)
+
+
+def test_a_site_whose_clock_is_slow_may_hear_of_it_for_longer(
+    approved: Change, fake: FakeSite, run: Do, settle: Do
+) -> None:
+    fake.clock_ahead_s = -400
+    fake.failing = [Fault.too_slow]
+    run(approved)
+    fake.clock.advance(seconds=480)
+    assert settle(approved) == UNKNOWN
+    fake.clock.advance(seconds=400)
+    assert settle(approved) == "failed"
+
+
 def test_the_sweep_queues_what_the_queue_lost(
     ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock,
     jobs: RecordingQueue,

@@ -14,6 +14,7 @@ from app.config import Config
 from app.domain import access, audit, identity, plans
 from app.domain.actor import Actor
 from app.domain.changes import check_reason
+from app.domain.eligibility import listed_as
 from app.domain.errors import ChangeWentStale, Forbidden, Invalid, OpsError
 from app.domain.events import ChangeApproved, ChangeRejected
 from app.domain.identity import Dashboard
@@ -171,12 +172,11 @@ def went_stale(change: Change, site: Site, now: datetime) -> str:
         return "The site has new keys since this was proposed."
     if now > change.not_after:
         return "Its time is over."
+    listed = listed_as(change.kind)
     known = Component.get_or_none(
-        Component.site == site, Component.kind == change.kind, Component.ident == change.ident
+        Component.site == site, Component.kind == listed, Component.ident == change.ident
     )
-    if change.kind in ("plugin", "theme") and (
-        known is None or known.version != change.from_version
-    ):
+    if listed in ("plugin", "theme") and (known is None or known.version != change.from_version):
         return "The site has another version of it by now."
     return ""
 

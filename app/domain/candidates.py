@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain.eligibility import Hold, Surroundings, Target, Verdict, judge
+from app.domain.eligibility import Hold, Surroundings, Target, Verdict, judge, kind_of
 from app.models.changes import Change
 from app.models.policies import Held
 from app.models.reports import Component, Report
@@ -100,7 +100,7 @@ def _targets(site: Site, document: dict[str, Any]) -> list[Target]:
 
 def _component(one: Component, folder: dict[str, Any]) -> Target:
     return Target(
-        kind=one.kind,
+        kind=kind_of(one.kind, one.ident),
         ident=one.ident,
         name=one.name or one.ident,
         version=one.version,
@@ -132,6 +132,7 @@ def _translation(one: dict[str, Any]) -> Target:
         offered=one.get("updated"),
         active=True,
         package=True,
+        auto_update=one.get("auto_update"),
     )
 
 
@@ -139,6 +140,7 @@ def _core(document: dict[str, Any]) -> list[Target]:
     """Each WordPress on offer as a target of its own; the nearest first, as the site lists them."""
     offers = (document.get("updates") or {}).get("core", [])
     version = (document.get("wordpress") or {}).get("version", "")
+    by_itself = (document.get("health") or {}).get("auto_updates") or {}
     return [
         Target(
             kind="core",
@@ -149,6 +151,14 @@ def _core(document: dict[str, Any]) -> list[Target]:
             active=True,
             package=one.get("package"),
             requires_php=one.get("requires_php", ""),
+            auto_update=by_itself.get(_release(version, one)),
         )
         for one in offers
     ]
+
+
+def _release(version: str, offer: dict[str, Any]) -> str:
+    """What WordPress calls this step when it decides whether to take it by itself."""
+    if "-" in version and offer.get("kind") == "minor":
+        return "core_dev"
+    return f"core_{offer.get('kind', '')}"

@@ -14,6 +14,7 @@ from peewee import IntegrityError
 from app import queue
 from app.domain import access, audit, candidates
 from app.domain.actor import SYSTEM, Actor
+from app.domain.eligibility import APART
 from app.domain.errors import ChangeWentStale, Conflict, Invalid, NotFound, StaleState
 from app.domain.events import (
     ChangeCancelled,
@@ -69,8 +70,8 @@ def propose(
         raise Invalid("wanted", "Choose at least one update.")
     if len(wanted) > MAX_TOGETHER:
         raise Invalid("wanted", f"At most {MAX_TOGETHER} updates at once.")
-    if len({one.kind == "core" for one in wanted}) > 1:
-        raise Invalid("wanted", "WordPress itself is proposed apart from everything else.")
+    if len({one.kind if one.kind in APART else "" for one in wanted}) > 1:
+        raise Invalid("wanted", "WordPress itself and SiteAgent are each proposed apart.")
     check_reason(reason)
     if not now < window.not_after <= window.not_before + LONGEST:
         raise Invalid("days", "Choose a time within the next two weeks.")

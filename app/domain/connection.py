@@ -112,12 +112,21 @@ def ask(
     config: Config,
     call: Call,
     patience_s: float = DEADLINE_S,
+    noted_at: datetime | None = None,
 ) -> Outcome:
-    """Call the site once and return what came of it; raises nothing a site can cause."""
+    """Call the site once and return what came of it; raises nothing a site can cause.
+
+    `noted_at`: when the caller wrote down that it would (siteclient.call)."""
     began = time.monotonic()
     try:
         reply = call(
-            channel, op, arguments, by=by, allow_nets=config.allow_nets, deadline_s=patience_s
+            channel,
+            op,
+            arguments,
+            by=by,
+            allow_nets=config.allow_nets,
+            deadline_s=patience_s,
+            noted_at=noted_at,
         )
     except SiteError as error:
         return Outcome(op, round((time.monotonic() - began) * 1000), error=error)

@@ -13,8 +13,10 @@ from datetime import datetime, timedelta
 from app.domain.versions import branch, is_above
 
 # What a change may be of, and what SiteAgent's owner allows, in the order of what can go wrong.
-KINDS = ("plugin", "theme", "translation", "core")
-SCOPES = ("translations", "plugins", "themes", "core_minor", "core_major")
+KINDS = ("plugin", "theme", "translation", "core", "siteagent")
+SCOPES = ("translations", "plugins", "themes", "core_minor", "core_major", "siteagent")
+# What nobody proposes beside something else: each has risks of its own.
+APART = ("core", "siteagent")
 
 STALE_AFTER = timedelta(hours=24)
 # Room for a package, what it unpacks to, and the kept copy of what it replaces.
@@ -22,13 +24,23 @@ LEAST_FREE_BYTES = 200_000_000
 LEAST_FREE_BYTES_CORE = 500_000_000
 SITEAGENT = "siteagent/siteagent.php"
 # Kinds that lie in a folder of their own, of which the site tells how it is.
-_WITH_FOLDER = ("plugin", "theme")
+_WITH_FOLDER = ("plugin", "theme", "siteagent")
+
+
+def kind_of(listed: str, ident: str) -> str:
+    """SiteAgent stands among a site's plugins, and is a kind of its own."""
+    return "siteagent" if (listed, ident) == ("plugin", SITEAGENT) else listed
+
+
+def listed_as(kind: str) -> str:
+    """The list of the report in which components of this kind stand."""
+    return "plugin" if kind == "siteagent" else kind
 
 
 @dataclass(frozen=True)
 class Target:
     """A component as the last report names it. `package`: whether one can be fetched at all.
-    `version_controlled` and `writable` are None where the site does not tell."""
+    `version_controlled`, `writable` and `auto_update` are None where the site does not tell."""
 
     kind: str
     ident: str
@@ -39,13 +51,15 @@ class Target:
     package: bool | None = None
     requires_wp: str = ""
     requires_php: str = ""
-    auto_update: bool = False
+    auto_update: bool | None = False
     version_controlled: bool | None = None
     writable: bool | None = None
 
     @property
     def scope(self) -> str:
         """Which of the owner's scopes this falls under."""
+        if self.kind == "siteagent":
+            return self.kind
         if self.kind != "core":
             return f"{self.kind}s"
         is_minor = branch(self.version) == branch(self.offered or "")
@@ -119,7 +133,7 @@ def _no_offer(case: _Case) -> Reason | None:
 def _unfit_kind(case: _Case) -> Reason | None:
     if case.target.kind not in KINDS:
         return Reason("not_updatable")
-    if case.target.ident == SITEAGENT:
+    if case.target.kind != "siteagent" and case.target.ident == SITEAGENT:
         return Reason("is_siteagent")
     return None
 
@@ -223,9 +237,12 @@ def _rollback(case: _Case) -> Reason | None:
 
 def _by_itself(case: _Case) -> Reason | None:
     """Two that update the same thing make neither's record true."""
-    if case.target.auto_update and case.around.auto_updater is not False:
-        return Reason("auto_update")
-    return None
+    if case.around.auto_updater is False:
+        return None
+    known = case.target.auto_update
+    if known is None:
+        return Reason("auto_update_untold")
+    return Reason("auto_update", {"kind": case.target.kind}) if known else None
 
 
 def _held(case: _Case) -> Reason | None:
@@ -263,5 +280,5 @@ CODES = (
     "requires_php", "requires_php_untold", "requires_wp", "requires_wp_untold",
     "file_mods_untold", "file_mods_off", "version_control_untold", "version_controlled",
     "writable_untold", "not_writable", "filesystem_untold", "filesystem", "disk_full",
-    "rollback_untold", "no_rollback", "auto_update", "held",
+    "rollback_untold", "no_rollback", "auto_update_untold", "auto_update", "held",
 )  # fmt: skip

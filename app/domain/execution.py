@@ -130,17 +130,20 @@ def _send(change: Change, site: Site, world: World) -> str:
         "sig": change.signature,
         **copies.head_of(site),
     }
-    if not change.note(RUNNING, sent_at=world.now()):
+    noted_at = world.now()
+    if not change.note(RUNNING, sent_at=noted_at):
         return change.state
     # To one address only: at another one the first call might still be at work.
     outcome = connection.ask(
         channel,
-        plans.RUN,
+        plans.operation_for(change.kind),
         question,
         by=change.decided_by,
         config=world.config,
         call=world.call,
         patience_s=PATIENCE_S,
+        # However long this worker stands still now, the order dies when it is believed to be dead.
+        noted_at=noted_at,
     )
     if outcome.reply is not None:
         told: Told | None = outcomes.of_answer(outcome.reply.document, step_of(change), world.now())

@@ -44,6 +44,7 @@ _NOTHING_DONE = frozenset(
 )
 _NOTHING_SENT = frozenset(
     {
+        Fault.held_up,
         Fault.dns,
         Fault.address_refused,
         Fault.connection_refused,

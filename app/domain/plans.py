@@ -15,7 +15,9 @@ from typing import Any
 
 from app.protocol import ProtocolError, canonical, parse_json
 
+# What a plan may say to do; SiteAgent itself has an operation of its own.
 RUN = "change.run"
+UPDATE_AGENT = "agent.update"
 
 # Plan.approval.how
 SECOND_PERSON = "second_person"
@@ -64,12 +66,17 @@ class Package:
     php: str
 
 
+def operation_for(kind: str) -> str:
+    """The operation that carries out a change of this kind."""
+    return UPDATE_AGENT if kind == "siteagent" else RUN
+
+
 def document_of(frame: Frame, step: Step, package: Package) -> bytes:
     """The bytes a person approves."""
     return canonical(
         {
             "v": 1,
-            "do": RUN,
+            "do": operation_for(step.kind),
             "op_id": frame.op_id,
             "site": frame.site_uuid,
             "kid": frame.kid,

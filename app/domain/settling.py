@@ -19,6 +19,7 @@ from app.domain import audit, connection, copies, outcomes, probing
 from app.domain.actor import SYSTEM
 from app.domain.connection import KEYS_UNREADABLE, Call, Outcome
 from app.domain.dry_runs import step_of
+from app.domain.eligibility import listed_as
 from app.domain.events import ChangeEnded, ChangeUnsettled, ChangeWaiting
 from app.domain.outcomes import Told
 from app.domain.probing import LookCall
@@ -28,12 +29,13 @@ from app.models.base import transaction, utcnow
 from app.models.changes import FAILED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING, Change
 from app.models.reports import Component, Sync
 from app.models.sites import Site
+from app.siteclient import Reply
 
 LEASE = timedelta(seconds=100)
 FIRST_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(minutes=15)
-# After this long the request itself is refused by every clock the protocol allows for (60 s of
-# life, 300 s of difference): a site that has not heard of it by then never will.
+# After this long, by the site's clock and by ours, the request itself is refused: a site that
+# has not heard of it by then never will (300 s of difference, and 60 s to begin).
 NEVER_AFTER = timedelta(seconds=420)
 # A site that has not told for this long is something to look at; later Aura stops asking.
 WORRYING_AFTER = timedelta(hours=1)
@@ -94,21 +96,23 @@ def _ask(change: Change, site: Site, world: World) -> str:
     outcome = connection.settled(found)
     if outcome.reply is None:
         return unsettled(change, outcome.fault, outcome.evidence, world.now(), outcome)
-    told = _told_by_status(change, outcome.reply.document, world.now())
+    told = _told_by_status(change, outcome.reply, world.now())
     if told is None:
         return unsettled(change, "", change.evidence, world.now(), outcome)
     return conclude(change, site, told, outcome, "status", world)
 
 
-def _told_by_status(change: Change, document: dict[str, Any], now: datetime) -> Told | None:
+def _told_by_status(change: Change, reply: Reply, now: datetime) -> Told | None:
     """What the site's record makes of the change; None while it is no more than under way."""
-    state = document.get("state")
+    document, state = reply.document, reply.document.get("state")
     if state == "done":
         return outcomes.of_answer(document, step_of(change), now)
     if state == "waiting":
         return Told(WAITING, "approval_here")
     last = change.sent_at or change.started_at or change.proposed_at
-    if state == "never" and now - last >= NEVER_AFTER:
+    # Where the site's clock is slow, the order lives longer.
+    slow = timedelta(seconds=max(0, -reply.clock_offset_s))
+    if state == "never" and now - last - slow >= NEVER_AFTER:
         return Told(FAILED, outcomes.NEVER_ARRIVED)
     return None
 
@@ -204,7 +208,7 @@ def _note_version(change: Change) -> None:
     """What the list shows until the next report arrives, by the site's signed evidence."""
     Component.update(version=change.to_version, offered_version=None, offered_package=None).where(
         Component.site == change.site_id,
-        Component.kind == change.kind,
+        Component.kind == listed_as(change.kind),
         Component.ident == change.ident,
     ).execute()
 

@@ -12,6 +12,7 @@ from typing import Any
 from app.domain import access, approvals, candidates, policies
 from app.domain.actor import Actor
 from app.domain.candidates import Candidate
+from app.domain.eligibility import listed_as
 from app.domain.versions import MAJOR, STEPS
 from app.models.audit import Entry
 from app.models.base import utcnow
@@ -37,7 +38,7 @@ WORDPRESS_ORG = "downloads.wordpress.org"
 RELEASE_NOTES = "https://wordpress.org/documentation/wordpress-version/version-{}/"
 MAX_SITES = 200
 # What is reviewed and proposed apart from the rest.
-APART = ("core_minor", "core_major")
+APART = ("core_minor", "core_major", "siteagent")
 _LATELY = 30
 _SEPARATOR = "|"
 
@@ -92,6 +93,7 @@ class ChangePage:
         found = {
             "core_major": change.scope == "core_major",
             "core": change.kind == "core",
+            "siteagent": change.kind == "siteagent",
             "major": change.kind != "core" and change.step_size == MAJOR,
             "no_rollback": change.kind != "core" and facts.get("rollback") is False,
             "active": facts.get("active") is True and change.kind in ("plugin", "theme"),
@@ -115,6 +117,7 @@ class ChangePage:
         if self.package_host != WORDPRESS_ORG:
             return ""
         places = {
+            "siteagent": f"https://wordpress.org/plugins/{slug}/#developers",
             "plugin": f"https://wordpress.org/plugins/{slug}/#developers",
             "theme": f"https://wordpress.org/themes/{slug}/",
         }
@@ -254,7 +257,7 @@ def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
     ]
     listed = Change.history(site, kind, ident)
     known = Component.get_or_none(
-        Component.site == site, Component.kind == kind, Component.ident == ident
+        Component.site == site, Component.kind == listed_as(kind), Component.ident == ident
     )
     name = found[0].target.name if found else (listed[0].name if listed else ident)
     return HistoryPage(

@@ -8,6 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.domain import holds
+from app.domain.eligibility import kind_of
 from app.domain.errors import Invalid
 from app.models.base import utcnow
 from app.models.sites import Site
@@ -53,7 +54,8 @@ def release(site_id: int) -> ResponseReturnValue:
 
 
 def _named() -> tuple[str, str]:
-    return request.values.get("kind", "")[:16], request.values.get("ident", "")[:300]
+    ident = request.values.get("ident", "")[:300]
+    return kind_of(request.values.get("kind", "")[:16], ident), ident
 
 
 def _day() -> datetime | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.domain import candidates, policies, tags
 from app.domain.candidates import Candidate
+from app.domain.eligibility import listed_as
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.policies import Policy
@@ -183,8 +184,9 @@ class SitePage:
 
     @property
     def by_component(self) -> dict[tuple[str, str], Candidate]:
-        """Whether each may be updated; WordPress, offered in several versions, is in `core`."""
-        return {(one.target.kind, one.target.ident): one for one in self.candidates}
+        """Whether each may be updated, by the list it stands in; WordPress, offered in several
+        versions, is in `core`."""
+        return {(listed_as(one.target.kind), one.target.ident): one for one in self.candidates}
 
     @property
     def core(self) -> dict[str | None, Candidate]:
@@ -345,6 +347,12 @@ _WHOLE: dict[str, Any] = {
         "filesystem": "",
         "file_mods": None,
         "auto_updater": None,
+        "auto_updates": {
+            "core_minor": None,
+            "core_major": None,
+            "core_dev": None,
+            "translations": None,
+        },
     },
 }
 

@@ -435,6 +435,49 @@ def test_a_site_with_another_clock_is_asked_again_by_its_own() -> None:
     assert len(server.asked) == 2
 
 
+@pytest.mark.parametrize("frozen_s", [0, 59])
+@pytest.mark.parametrize("ahead_s", [0, 3600])
+def test_a_call_is_signed_as_of_the_moment_that_was_noted_for_it(
+    frozen_s: int, ahead_s: int
+) -> None:
+    noted = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+    here = noted + timedelta(seconds=frozen_s)
+    signed: list[int] = []
+
+    def judge(asked: Asked, line: Line) -> None:
+        site_now = int(here.timestamp()) + ahead_s
+        request = protocol.verify_request(
+            method="POST",
+            urls=[f"http://127.0.0.1:{line.sock.getsockname()[1]}{PATH}"],
+            headers=asked.headers,
+            body=asked.body,
+            key_for={KEYID: SEND_KEY}.get,
+            now=int(noted.timestamp()) + (ahead_s if signed else 0),
+        )
+        signed.append(request.created)
+        is_late = abs(site_now - request.created) > protocol.MAX_SKEW_S
+        status = 401 if is_late else 200
+        body = refusal("clock_skew", site_time=site_now) if is_late else document(time=site_now)
+        headers = protocol.sign_response(request, status, body, key=RECEIVE_KEY, now=site_now)
+        line.send(http(status, headers, body))
+
+    with HostileServer(judge) as server:
+        ask(server, now=lambda: here, noted_at=noted)
+    first = int(noted.timestamp())
+    assert signed == [first, first + ahead_s][: 2 if ahead_s else 1]
+
+
+@pytest.mark.parametrize("moved_s", [61, 86400, -61])
+def test_a_call_that_was_held_up_here_is_not_made(moved_s: int) -> None:
+    noted = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+    with HostileServer(answers(document())) as server:
+        with pytest.raises(SiteError) as caught:
+            ask(server, now=lambda: noted + timedelta(seconds=moved_s), noted_at=noted)
+        assert server.asked == []
+    assert (caught.value.fault, caught.value.permanent) == (Fault.held_up, False)
+    assert caught.value.evidence == {"seconds": moved_s}
+
+
 def test_a_site_that_always_complains_about_the_clock_is_asked_twice_at_most() -> None:
     here = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
     site_time = int((here + timedelta(hours=2)).timestamp())

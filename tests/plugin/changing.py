@@ -50,15 +50,24 @@ class Order:
     paired: Paired
     plan: dict[str, Any]
     seed: bytes = field(repr=False)
+    op: str = "change.run"
 
     @classmethod
-    def of(cls, wp: Any, paired: Paired, step: dict[str, Any], **changed: Any) -> Order:
+    def of(
+        cls,
+        wp: Any,
+        paired: Paired,
+        step: dict[str, Any],
+        *,
+        op: str = "change.run",
+        **changed: Any,
+    ) -> Order:
         now = int(time.time())
         site, wordpress, php = about(wp, paired.channel.keyid)
         source = {"package_host": DOWNLOADS, "package_sha256": None}
         plan = {
             "v": 1,
-            "do": "change.run",
+            "do": op,
             "op_id": str(uuid.uuid4()),
             "site": site,
             "kid": paired.channel.keyid,
@@ -69,7 +78,7 @@ class Order:
             "not_after": now + 600,
             "approval": {"by": "Ben", "how": "second_person", "at": now - 10, "reason": ""},
         }
-        return cls(paired, {**plan, **changed}, paired.seed)
+        return cls(paired, {**plan, **changed}, paired.seed, op)
 
     @property
     def op_id(self) -> str:
@@ -77,13 +86,14 @@ class Order:
 
     def send(self, *, deadline_s: float = PATIENCE_S, **changed: Any) -> dict[str, Any]:
         """What the site answered; raises SiteError for everything that is no answer."""
+        given = {**self.signed(), **changed}
+        return ask(self.paired, self.op, deadline_s=deadline_s, **given)
+
+    def signed(self) -> dict[str, Any]:
+        """The arguments that carry it."""
         raw = canonical(self.plan)
-        given = {
-            "op_id": self.op_id,
-            "plan": b64u(raw),
-            "sig": b64u(keys.sign_plan(self.seed, raw)),
-        }
-        return ask(self.paired, "change.run", deadline_s=deadline_s, **{**given, **changed})
+        sig = keys.sign_plan(self.seed, raw)
+        return {"op_id": self.op_id, "plan": b64u(raw), "sig": b64u(sig)}
 
     def status(self) -> dict[str, Any]:
         return ask(self.paired, "change.status", op_id=self.op_id)
@@ -155,7 +165,12 @@ def publish(wp: Any, path: str, files: Mapping[str, str | bytes]) -> None:
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    packed = b64encode(buffer.getvalue()).decode()
+    publish_package(wp, path, buffer.getvalue())
+
+
+def publish_package(wp: Any, path: str, package: bytes) -> None:
+    """The same, packed already."""
+    packed = b64encode(package).decode()
     wp.evaluate(
         f"$file = '/srv/wordpress.org/downloads.wordpress.org/{path}';"
         "is_dir(dirname($file)) || mkdir(dirname($file), 0755, true);"

@@ -54,6 +54,10 @@ class RealWordPress:
         assert "\n=====" in printed, printed
         return json.loads(printed.rsplit("\n=====", 1)[1])
 
+    def run_php(self, script: str) -> str:
+        """What this script printed, in a process without WordPress: it may be broken."""
+        return self._site.run_php(script)
+
     def evaluate_at_once(self, codes: list[str]) -> list[Any]:
         with ThreadPoolExecutor(len(codes)) as pool:
             return list(pool.map(self.evaluate, codes))

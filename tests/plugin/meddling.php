@@ -14,12 +14,20 @@ defined( 'ABSPATH' ) || exit;
 
 $meddling = (array) get_option( 'meddling', array() );
 
-// What a site gets that asks itself for a page.
+// What somebody wrote into wp-config.php, and what another plugin filters.
+foreach ( (array) ( $meddling['constants'] ?? array() ) as $name => $value ) {
+	define( $name, $value );
+}
+foreach ( (array) ( $meddling['filters'] ?? array() ) as $name => $value ) {
+	add_filter( $name, $value ? '__return_true' : '__return_false' );
+}
+
+// What a site gets that asks itself.
 if ( isset( $meddling['loopback'] ) ) {
 	add_filter(
 		'pre_http_request',
 		static function ( $answer, $arguments, $url ) use ( $meddling ) {
-			if ( false === strpos( $url, 'wp_scrape_key=' ) ) {
+			if ( false === strpos( $url, 'wp_scrape_key=' ) && false === strpos( $url, 'siteagent/v1/rpc' ) && false === strpos( $url, 'siteagent_rpc' ) ) {
 				return $answer;
 			}
 			return 'blocked' === $meddling['loopback'] ? new WP_Error( 'http_request_failed', 'Connection timed out' ) : array(
@@ -35,7 +43,7 @@ if ( isset( $meddling['loopback'] ) ) {
 }
 
 // A slow download, a slow exchange of files, or a process that ends in the middle of it.
-foreach ( array( 'upgrader_pre_install' => 'before', 'upgrader_clear_destination' => 'half_way', 'upgrader_post_install' => 'behind' ) as $hook => $when ) {
+foreach ( array( 'upgrader_pre_install' => 'before', 'upgrader_clear_destination' => 'half_way', 'upgrader_post_install' => 'behind', 'upgrader_process_complete' => 'done' ) as $hook => $when ) {
 	if ( isset( $meddling['sleep'][ $when ] ) ) {
 		add_filter(
 			$hook,

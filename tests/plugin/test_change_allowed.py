@@ -14,7 +14,9 @@ from tests.plugin.test_gate import connect
 from tests.plugin.test_rotation import Plan
 from tests.plugin.wp_admin import Person, words
 
-OFF = dict.fromkeys(["translations", "plugins", "themes", "core_minor", "core_major"], False)
+OFF = dict.fromkeys(
+    ["translations", "plugins", "themes", "core_minor", "core_major", "siteagent"], False
+)
 STEP = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
 
 

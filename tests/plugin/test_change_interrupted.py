@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import threading
 import time
@@ -189,6 +190,29 @@ def test_a_run_that_dies_before_its_lock_is_held_is_noticed_at_its_deadline(
     assert (status["outcome"], status["reason"]) == ("failed", "interrupted")
     assert {**disk(wp, DESK), "left": []} == desk
     assert order(wp, paired).send()["outcome"] == "succeeded"
+
+
+# What the site's process does once the order was admitted, so and so long after it was signed.
+_LATE = """
+$document = json_decode(%s);
+try {
+    return siteagent()->change()->run('change.run', $document, time() - %d, time())['outcome'];
+} catch (Siteagent_Refusal $refusal) {
+    return $refusal->code();
+}
+"""
+
+
+def test_an_order_that_was_held_up_in_the_site_s_own_process_is_not_carried_out(
+    wp, paired, desk
+) -> None:
+    """By then the dashboard was told that nothing was done, and believes it."""
+    ordered = order(wp, paired)
+    told = php_text(json.dumps(ordered.signed()))
+    assert wp.evaluate(_LATE % (told, 361)) == "expired"
+    assert ordered.status()["state"] == "never"
+    assert {**disk(wp, DESK), "left": []} == desk
+    assert wp.evaluate(_LATE % (told, 355)) == "succeeded"
 
 
 def settled(ordered: Order) -> dict:

@@ -143,7 +143,8 @@ def test_offers_appear_with_what_they_require(wp):
     ]
     assert updates["themes"] == [offer("plain", "9.9")]
     german = {"type": "plugin", "slug": "free", "language": "de_DE", "version": "2.0"}
-    assert updates["translations"] == [{**german, "updated": "2026-01-01", "installed": ""}]
+    told = {"updated": "2026-01-01", "installed": "", "auto_update": True}
+    assert updates["translations"] == [{**german, **told}]
     assert [(one["version"], one["kind"]) for one in updates["core"]] == [
         ("99.0", "major"),
         (updates["core"][1]["version"], "minor"),

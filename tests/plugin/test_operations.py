@@ -64,7 +64,14 @@ def test_the_protocol_names_the_same_operations(operations) -> None:
 
 def test_nothing_but_pairing_keys_changes_and_parting_changes_anything(operations) -> None:
     changing = {name for name, one in operations.items() if not one["nature"]["readonly"]}
-    assert changing == {"pair.hello", "pair.confirm", "keys.rotate", "change.run", "revoke"}
+    assert changing == {
+        "pair.hello",
+        "pair.confirm",
+        "keys.rotate",
+        "change.run",
+        "agent.update",
+        "revoke",
+    }
 
 
 def test_no_operation_takes_code_a_file_an_address_or_a_login(operations) -> None:

@@ -12,6 +12,7 @@ from app.models.base import utcnow
 from app.models.changes import STATES, Change
 from app.models.policies import Held
 from tests.factories import AKISMET, check, make_site, pair, plugin, read_report, report
+from tests.fake_changes import SITEAGENT
 from tests.fakes import FakeSite
 
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
@@ -42,7 +43,7 @@ def test_the_sites_page_says_what_may_be_updated_and_why_not(as_ben, today, fake
     read_report(today, fake, config=config)
     text = as_ben.get(f"/sites/{today.id}").text
     assert "Needs PHP 8.4, the site has 8.2.36." in text
-    assert "WordPress updates this by itself." in text
+    assert "WordPress will update this by itself." in text
     assert "Propose updates" in text
 
 
@@ -104,6 +105,36 @@ def test_several_sites_at_once_share_a_page(as_ben, today, ana, fake, config):
     both = as_ben.get(answer.location).text
     assert "2 changes proposed together" in both
     assert Change.select().count() == 2
+
+
+def test_siteagent_itself_is_reviewed_apart_with_its_own_risks(as_ben, today, fake, config):
+    fake.report["plugins"].append(plugin(SITEAGENT, name="SiteAgent", version="0.1.0"))
+    offer = {**fake.report["updates"]["plugins"][0], "id": SITEAGENT, "version": "0.2.0"}
+    fake.report["updates"]["plugins"].append(offer)
+    read_report(today, fake, config=config)
+    choice = f"{today.id}|siteagent|0.2.0|{SITEAGENT}"
+    assert SITEAGENT not in as_ben.get(f"/changes/new?site={today.id}").text
+    page = as_ben.get(f"/changes/new?site={today.id}&apart=siteagent").text
+    assert f'value="{choice}"' in page
+    assert "SiteAgent is what answers Aura on this site." in page
+    assert "Aura sends no code" in page
+    made = as_ben.post("/changes/new", data={"want": choice, "reason": ""})
+    change = Change.get()
+    fake.clock.now = utcnow()
+    check(change, fake, config)
+    shown = as_ben.get(made.location).text
+    assert "SiteAgent itself" in shown
+    assert "puts the old one back by itself" in shown
+    assert "agent.update" in shown
+    # Its history is one, whichever list somebody comes from.
+    for kind in ("plugin", "siteagent"):
+        history = as_ben.get(
+            f"/sites/{today.id}/component", query_string={"kind": kind, "ident": SITEAGENT}
+        ).text
+        assert f"Change {change.id}" in history
+    held = {"kind": "plugin", "ident": SITEAGENT, "hold_reason": "not yet", "until": ""}
+    as_ben.post(f"/sites/{today.id}/component/hold", data=held)
+    assert Held.get().kind == "siteagent"
 
 
 def test_wordpress_itself_is_reviewed_apart(as_ben, today, fake, config):

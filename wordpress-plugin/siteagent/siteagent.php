@@ -9,6 +9,7 @@
  * License:           GPL-2.0-or-later
  * License URI:       https://www.gnu.org/licenses/gpl-2.0.html
  * Text Domain:       siteagent
+ * Data format:       1
  *
  * On an ordinary page of the site this file and hooks.php are all that loads: no query, no output.
  *

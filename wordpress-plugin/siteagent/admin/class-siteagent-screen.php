@@ -178,10 +178,10 @@ final class Siteagent_Screen {
 			$this->show( 'disconnect', $this->connection() );
 		} elseif ( 'waiting' === $state ) {
 			$this->show_waiting( (array) $this->keyring->pending() );
-		} elseif ( $this->asks_for( 'consent' ) && $this->show_consent() ) {
+		} elseif ( 'newer' !== $state && $this->asks_for( 'consent' ) && $this->show_consent() ) {
 			return;
-		} elseif ( 'unreadable' === $state ) {
-			$this->show( 'unreadable', array() );
+		} elseif ( 'unreadable' === $state || 'newer' === $state ) {
+			$this->show( $state, array() );
 		} elseif ( 'paired' === $state && ! $this->asks_for( 'token' ) && ! $this->asks_for( 'consent' ) ) {
 			$this->show( 'paired', $this->connection() );
 		} else {

@@ -144,6 +144,7 @@ final class Siteagent_Words {
 			'themes'       => array( __( 'Themes.', 'siteagent' ), __( 'The same; changes somebody made to a theme’s own files are lost, as with every update.', 'siteagent' ) ),
 			'core_minor'   => array( __( 'WordPress, minor releases.', 'siteagent' ), __( 'They usually close security holes. There is no copy of WordPress to go back to.', 'siteagent' ) ),
 			'core_major'   => array( __( 'WordPress, major releases.', 'siteagent' ), __( 'They bring new functions and should be tested first. There is no copy of WordPress to go back to.', 'siteagent' ) ),
+			'siteagent'    => array( __( 'SiteAgent itself.', 'siteagent' ), __( 'This plugin, in the versions WordPress offers. The old version comes back by itself if the new one does not answer the dashboard.', 'siteagent' ) ),
 		);
 	}
 
@@ -162,6 +163,8 @@ final class Siteagent_Words {
 			'translation' => __( 'Translation %1$s from %2$s to %3$s', 'siteagent' ),
 			/* translators: 2: version it has, 3: version it gets */
 			'core'        => __( 'WordPress from %2$s to %3$s', 'siteagent' ),
+			/* translators: 2: version it has, 3: version it gets */
+			'siteagent'   => __( 'SiteAgent itself from %2$s to %3$s', 'siteagent' ),
 		);
 		$name      = 'plugin' === $step['kind'] && '.' !== dirname( $step['id'] ) ? dirname( $step['id'] ) : $step['id'];
 		return sprintf( $sentences[ $step['kind'] ], $name, '' === $step['from'] ? __( 'none', 'siteagent' ) : $step['from'], $step['to'] );

@@ -17,8 +17,17 @@ final class Siteagent_Change {
 	/** A process that works longer is given up by servers anyway. */
 	const PATIENCE_S = 600;
 
+	/** An order that was on its way for longer is believed lost, and must not be carried out any more. */
+	const STALE_S = Siteagent_Protocol::MAX_SKEW_S + 60;
+
 	/** Refusals that say nothing about the plan: it may be sent again. */
 	const PASSING = array( 'busy' );
+
+	/** What the watchdog's notes are called in the protocol. */
+	const TAKEN_BACK = array(
+		'fatal'   => 'fatal_after',
+		'no_word' => 'no_answer_after',
+	);
 
 	/** @var Siteagent_Keyring */
 	private $keyring;
@@ -53,14 +62,15 @@ final class Siteagent_Change {
 	 * @throws Siteagent_Refusal invalid_arguments.
 	 */
 	public function check( stdClass $document, int $now ): array {
-		$step = new Siteagent_Step( $document->step );
+		$step      = new Siteagent_Step( $document->step );
+		$component = self::component_of( $step );
+		self::demand_own_name( $component );
 		Siteagent_Inventory::load_admin_includes();
 		$this->reconcile( $now );
-		$component = new Siteagent_Component( $step->kind(), $step->id() );
 		$holds     = new Siteagent_Preconditions( $component, $step );
 		$component->look_for_offers();
 		$reasons = array_merge(
-			$component->is_siteagent() ? array( 'is_siteagent' ) : array(),
+			$component->is_siteagent() && 'siteagent' !== $step->kind() ? array( 'is_siteagent' ) : array(),
 			$this->scopes->allows( $step->scope() ) ? array() : array( 'scope_off' ),
 			iterator_to_array( $holds->of_the_place(), false ),
 			iterator_to_array( $holds->of_the_component( null ), false ),
@@ -91,23 +101,33 @@ final class Siteagent_Change {
 	/**
 	 * Do what the signed plan says, once.
 	 *
+	 * @param string $name    change.run, or agent.update for SiteAgent itself.
+	 * @param int    $created When the dashboard signed the request.
 	 * @throws Siteagent_Refusal invalid_arguments for what is no plan of this connection.
 	 */
-	public function run( stdClass $document, int $now ): array {
+	public function run( string $name, stdClass $document, int $created, int $now ): array {
 		$connection = $this->keyring->connection();
 		if ( null === $connection ) {
-			throw new Siteagent_Refusal( 'unauthorized', Siteagent_Order::NAME );
+			throw new Siteagent_Refusal( 'unauthorized', $name );
 		}
-		$plan  = Siteagent_Plan::open( $document->plan, $document->sig, Siteagent_Order::NAME, $document->op_id, $connection, $this->keyring->uuid() );
+		$plan  = Siteagent_Plan::open( $document->plan, $document->sig, $name, $document->op_id, $connection, $this->keyring->uuid() );
 		$order = new Siteagent_Order( $plan );
+		if ( Siteagent_Order::UPDATE === $name ) {
+			self::demand( 'siteagent' === $order->step()->kind() );
+			self::demand_own_name( self::component_of( $order->step() ) );
+		}
 		Siteagent_Inventory::load_admin_includes();
 		$this->reconcile( $now );
 		$answer = $this->ledger->once(
 			$order->op_id(),
-			Siteagent_Order::NAME,
+			$name,
 			$order->digest(),
 			$now,
-			function () use ( $order, $now ): array {
+			function () use ( $order, $created, $now ): array {
+				// From now on the ledger knows it. Before, whoever asked was told that nothing was and would be done.
+				if ( time() > $created + self::STALE_S ) {
+					throw new Siteagent_Refusal( 'expired', 'the order was signed ' . ( time() - $created ) . ' s ago' );
+				}
 				return $this->answer( $order, $now );
 			},
 			static function ( array $answer ): bool {
@@ -127,7 +147,8 @@ final class Siteagent_Change {
 	public function status( stdClass $document, int $now ): array {
 		Siteagent_Inventory::load_admin_includes();
 		$this->reconcile( $now );
-		$entry = $this->ledger->entry( $document->op_id, Siteagent_Order::NAME );
+		$this->hear( $document->op_id );
+		$entry = $this->ledger->entry( $document->op_id, Siteagent_Order::NAMES );
 		if ( null === $entry ) {
 			$marked = $this->probation->marked();
 			if ( null !== $marked && $document->op_id === $marked['op_id'] ) {
@@ -138,9 +159,21 @@ final class Siteagent_Change {
 		if ( null === $entry['answer'] && $entry['at'] < $now - Siteagent_Probation::RUN_S ) {
 			// It died before it had marked anything, and so before it touched anything.
 			$entry['answer'] = ( new Siteagent_Evidence() )->told( 'failed', 'interrupted' );
-			$this->ledger->settle( $document->op_id, Siteagent_Order::NAME, $entry['digest'], $now, $entry['answer'] );
+			$this->ledger->settle( $document->op_id, $entry['name'], $entry['digest'], $now, $entry['answer'] );
 		}
 		return null === $entry['answer'] ? array( 'state' => 'running' ) : array( 'state' => 'done' ) + $entry['answer'];
+	}
+
+	/**
+	 * The dashboard asks for the update that is watched, and this is the new version answering: there is no better word of it.
+	 */
+	private function hear( string $op_id ): void {
+		$marked = $this->probation->marked();
+		if ( null === $marked || $op_id !== $marked['op_id'] || 'watched' !== $marked['stage'] || 'siteagent' !== $marked['step']['kind'] || SITEAGENT_VERSION !== $marked['step']['to'] ) {
+			return;
+		}
+		$marked['answer']['evidence']['watched_until'] = null;
+		$this->conclude( $marked, $marked['answer'] );
 	}
 
 	/**
@@ -180,7 +213,7 @@ final class Siteagent_Change {
 
 	private function taken_back( array $marked, Siteagent_Component $component ): array {
 		$note     = $this->probation->restored( $marked );
-		$reason   = null !== $note && 'fatal' === $note['reason'] ? 'fatal_after' : 'interrupted';
+		$reason   = null !== $note && isset( self::TAKEN_BACK[ $note['reason'] ] ) ? self::TAKEN_BACK[ $note['reason'] ] : 'interrupted';
 		$evidence = new Siteagent_Evidence( $marked['before'] );
 		$evidence->set( 'kept_copy', null !== $note );
 		if ( null !== $note && '' !== $note['message'] ) {
@@ -188,12 +221,13 @@ final class Siteagent_Change {
 			$upgrader->note( sprintf( '%1$s in %2$s:%3$d', $note['message'], $note['file'], $note['line'] ) );
 			$evidence->set( 'messages', $upgrader->messages() );
 		}
-		list( $outcome, $reason ) = Siteagent_Run::looked_over( $evidence, $marked, $component, new Siteagent_Probe(), $reason );
+		list( $outcome, $reason ) = Siteagent_Run::looked_over( $evidence, $marked, $component, $this->probe_for( $component ), $reason );
 		return $evidence->told( $outcome, $reason );
 	}
 
 	private function conclude( array $marked, array $answer ): void {
-		$this->ledger->settle( $marked['op_id'], Siteagent_Order::NAME, (string) hex2bin( $marked['plan'] ), $marked['started'], $answer );
+		$name = 'siteagent' === $marked['step']['kind'] ? Siteagent_Order::UPDATE : Siteagent_Order::CHANGE;
+		$this->ledger->settle( $marked['op_id'], $name, (string) hex2bin( $marked['plan'] ), $marked['started'], $answer );
 		if ( ! isset( $marked['answer'] ) || $marked['answer'] !== $answer ) {
 			$this->log->append( 'change_settled', $marked['step'] + array( 'outcome' => $answer['outcome'], 'reason' => $answer['reason'] ), 'site' );
 		}
@@ -205,7 +239,7 @@ final class Siteagent_Change {
 	 */
 	private function answer( Siteagent_Order $order, int $now ): array {
 		$step      = $order->step();
-		$component = new Siteagent_Component( $step->kind(), $step->id() );
+		$component = self::component_of( $step );
 		$reason    = $this->unmet_by_the_plan( $order, $component, $now );
 		if ( null === $reason && $this->scopes->asks_here() ) {
 			$verdict = $this->approvals->ask( $order, $now );
@@ -237,7 +271,7 @@ final class Siteagent_Change {
 		if ( ! $this->probation->begin( $order->op_id(), $facts, $now ) ) {
 			return $this->note( $step, ( new Siteagent_Evidence() )->told( 'refused', 'busy' ), $order );
 		}
-		return $this->note( $step, ( new Siteagent_Run( $order, $component, $this->probation ) )->answer(), $order );
+		return $this->note( $step, ( new Siteagent_Run( $order, $component, $this->probation, $this->probe_for( $component ) ) )->answer(), $order );
 	}
 
 	private function unmet_by_the_plan( Siteagent_Order $order, Siteagent_Component $component, int $now ): ?string {
@@ -247,10 +281,34 @@ final class Siteagent_Change {
 		if ( ! $order->is_open( $now ) ) {
 			return 'outside_window';
 		}
-		if ( $component->is_siteagent() ) {
+		if ( Siteagent_Order::UPDATE !== $order->name() && ( $component->is_siteagent() || 'siteagent' === $component->kind() ) ) {
 			return 'is_siteagent';
 		}
 		return $this->scopes->allows( $order->step()->scope() ) ? null : 'scope_off';
+	}
+
+	/**
+	 * Of SiteAgent itself it also counts whether it answers.
+	 */
+	private function probe_for( Siteagent_Component $component ): Siteagent_Probe {
+		return new Siteagent_Probe( 'siteagent' === $component->kind() ? new Siteagent_Echo( $this->keyring, $component ) : null );
+	}
+
+	private static function component_of( Siteagent_Step $step ): Siteagent_Component {
+		return new Siteagent_Component( $step->kind(), $step->id() );
+	}
+
+	/**
+	 * Nothing goes under SiteAgent's name but SiteAgent.
+	 */
+	private static function demand_own_name( Siteagent_Component $component ): void {
+		self::demand( 'siteagent' !== $component->kind() || $component->is_siteagent() );
+	}
+
+	private static function demand( bool $holds ): void {
+		if ( ! $holds ) {
+			throw new Siteagent_Refusal( 'invalid_arguments', 'the step', array( 'argument' => 'step' ) );
+		}
 	}
 
 	private function note( Siteagent_Step $step, array $answer, Siteagent_Order $order ): array {

@@ -16,8 +16,9 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Component {
 
 	const LISTS = array(
-		'plugin' => array( 'update_plugins', 'wp_update_plugins' ),
-		'theme'  => array( 'update_themes', 'wp_update_themes' ),
+		'plugin'    => array( 'update_plugins', 'wp_update_plugins' ),
+		'siteagent' => array( 'update_plugins', 'wp_update_plugins' ),
+		'theme'     => array( 'update_themes', 'wp_update_themes' ),
 	);
 
 	/** @var string */
@@ -40,10 +41,18 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * Whether this is SiteAgent, which does not change itself.
+	 * Whether this is SiteAgent. Its own kind is the one file; as a plugin it is whatever lies in its folder.
 	 */
 	public function is_siteagent(): bool {
-		return 'plugin' === $this->kind && dirname( plugin_basename( SITEAGENT_FILE ) ) === dirname( $this->id );
+		$own = plugin_basename( SITEAGENT_FILE );
+		return 'siteagent' === $this->kind ? $own === $this->id : 'plugin' === $this->kind && dirname( $own ) === dirname( $this->id );
+	}
+
+	/**
+	 * Whether WordPress knows it as a plugin.
+	 */
+	public function is_plugin(): bool {
+		return in_array( $this->kind, array( 'plugin', 'siteagent' ), true );
 	}
 
 	/**
@@ -53,6 +62,7 @@ final class Siteagent_Component {
 		clearstatcache();
 		switch ( $this->kind ) {
 			case 'plugin':
+			case 'siteagent':
 				return $this->header( WP_PLUGIN_DIR . '/' . $this->id );
 			case 'theme':
 				return $this->header( $this->folder() . '/style.css' );
@@ -77,6 +87,7 @@ final class Siteagent_Component {
 		wp_cache_delete( 'alloptions', 'options' );
 		switch ( $this->kind ) {
 			case 'plugin':
+			case 'siteagent':
 				wp_cache_delete( 'active_plugins', 'options' );
 				wp_cache_delete( get_current_network_id() . ':active_sitewide_plugins', 'site-options' );
 				return is_plugin_active( $this->id );
@@ -87,7 +98,7 @@ final class Siteagent_Component {
 	}
 
 	public function is_network_active(): bool {
-		return 'plugin' === $this->kind && is_plugin_active_for_network( $this->id );
+		return $this->is_plugin() && is_plugin_active_for_network( $this->id );
 	}
 
 	/**
@@ -111,6 +122,7 @@ final class Siteagent_Component {
 	public function folder(): string {
 		switch ( $this->kind ) {
 			case 'plugin':
+			case 'siteagent':
 				return $this->is_single_file() ? WP_PLUGIN_DIR : WP_PLUGIN_DIR . '/' . dirname( $this->id );
 			case 'theme':
 				return get_theme_root( $this->id ) . '/' . $this->id;
@@ -124,11 +136,11 @@ final class Siteagent_Component {
 	 * Whether the whole folder belongs to this component, so that it can be kept and put back.
 	 */
 	public function owns_folder(): bool {
-		return 'theme' === $this->kind || ( 'plugin' === $this->kind && ! $this->is_single_file() );
+		return 'theme' === $this->kind || ( $this->is_plugin() && ! $this->is_single_file() );
 	}
 
 	public function is_single_file(): bool {
-		return 'plugin' === $this->kind && '.' === dirname( $this->id );
+		return $this->is_plugin() && '.' === dirname( $this->id );
 	}
 
 	/**
@@ -176,6 +188,7 @@ final class Siteagent_Component {
 		$names = array(
 			'version'      => array(
 				'plugin'      => 'new_version',
+				'siteagent'   => 'new_version',
 				'theme'       => 'new_version',
 				'translation' => 'updated',
 				'core'        => 'version',

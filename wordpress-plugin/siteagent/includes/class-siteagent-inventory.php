@@ -109,6 +109,8 @@ final class Siteagent_Inventory {
 
 	private function gather( string $locale ): array {
 		$deadline = microtime( true ) + self::PATIENCE;
+		// First: Debian's WordPress defines WP_AUTO_UPDATE_CORE once somebody asks it for offers.
+		$by_itself = ( new Siteagent_Auto_Updates() )->all();
 		$this->offers->refresh( time(), $deadline );
 		$gathered = array(
 			'v'         => 1,
@@ -118,7 +120,7 @@ final class Siteagent_Inventory {
 			'database'  => $this->database(),
 			'server'    => $this->server(),
 			'updates'   => $this->offers->all(),
-			'health'    => $this->health->signals( $deadline ),
+			'health'    => $this->health->signals( $deadline ) + array( 'auto_updates' => $by_itself ),
 			'agent'     => $this->agent(),
 		);
 		return $gathered + $this->components->all();

@@ -44,10 +44,13 @@ final class Siteagent_Keyring {
 	}
 
 	/**
-	 * 'unpaired', 'waiting' (a token was accepted, the dashboard has not called), 'paired', or
-	 * 'unreadable' (the keys of wp-config.php have changed since).
+	 * 'unpaired', 'waiting' (a token was accepted, the dashboard has not called), 'paired',
+	 * 'unreadable' (the keys of wp-config.php have changed since), or 'newer' (written by a newer SiteAgent).
 	 */
 	public function state(): string {
+		if ( $this->store->is_newer() ) {
+			return 'newer';
+		}
 		$data = $this->store->read();
 		if ( isset( $data['pending'] ) ) {
 			return 'waiting';

@@ -99,14 +99,16 @@ final class Siteagent_Ledger {
 	}
 
 	/**
-	 * What is known of an operation; null when it was never begun.
+	 * What is known of an operation of one of these names; null when it was never begun.
 	 *
-	 * @return array{at:int,digest:string,answer:?array}|null The digest is raw; the answer is null while it is under way.
+	 * @param string[] $names Names of operations.
+	 * @return array{name:string,at:int,digest:string,answer:?array}|null The digest is raw; the answer is null while it is under way.
 	 */
-	public function entry( string $op_id, string $name ): ?array {
+	public function entry( string $op_id, array $names ): ?array {
 		$this->create_table();
-		$row = $this->db->get_row( $this->db->prepare( "SELECT at, digest, answer FROM {$this->table} WHERE op_id = %s AND name = %s", $op_id, $name ), ARRAY_A );
-		return ! is_array( $row ) ? null : array(
+		$row = $this->db->get_row( $this->db->prepare( "SELECT name, at, digest, answer FROM {$this->table} WHERE op_id = %s", $op_id ), ARRAY_A );
+		return ! is_array( $row ) || ! in_array( $row['name'], $names, true ) ? null : array(
+			'name'   => $row['name'],
 			'at'     => (int) $row['at'],
 			'digest' => (string) hex2bin( $row['digest'] ),
 			'answer' => null === $row['answer'] ? null : (array) Siteagent_Protocol::parse_json( (string) $row['answer'] ),

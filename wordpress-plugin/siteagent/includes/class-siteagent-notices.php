@@ -103,17 +103,28 @@ final class Siteagent_Notices {
 	private function post( array $sent ): ?array {
 		// Not the "safe" variant: a dashboard in the agency's own network is no attack, and an
 		// administrator has agreed to this very address.
-		$answer = wp_remote_post(
-			$sent['url'],
-			array(
-				'headers'             => $sent['headers'],
-				'body'                => $sent['body'],
-				'timeout'             => self::TIMEOUT_S,
-				'redirection'         => 0,
-				'limit_response_size' => Siteagent_Protocol::MAX_REQUEST_BYTES,
-				'user-agent'          => 'SiteAgent/' . SITEAGENT_VERSION,
+		return self::received(
+			wp_remote_post(
+				$sent['url'],
+				array(
+					'headers'             => $sent['headers'],
+					'body'                => $sent['body'],
+					'timeout'             => self::TIMEOUT_S,
+					'redirection'         => 0,
+					'limit_response_size' => Siteagent_Protocol::MAX_REQUEST_BYTES,
+					'user-agent'          => 'SiteAgent/' . SITEAGENT_VERSION,
+				)
 			)
 		);
+	}
+
+	/**
+	 * An answer with the headers that sign it; null when there was none.
+	 *
+	 * @param array|WP_Error $answer As WordPress gave it.
+	 * @return array{status:int,headers:array,body:string}|null
+	 */
+	public static function received( $answer ): ?array {
 		if ( is_wp_error( $answer ) ) {
 			return null;
 		}

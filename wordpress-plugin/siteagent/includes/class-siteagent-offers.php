@@ -112,20 +112,23 @@ final class Siteagent_Offers {
 	}
 
 	private function translations(): array {
-		$offers = array();
-		$there  = array();
+		$offers  = array();
+		$there   = array();
+		$updater = new Siteagent_Auto_Updates();
 		foreach ( array_slice( wp_get_translation_updates(), 0, self::MAX_OFFERS ) as $offer ) {
-			$offer = (array) $offer;
+			$as_kept = (object) $offer;
+			$offer   = (array) $offer;
 			if ( in_array( self::text( $offer, 'type' ), array( 'core', 'plugin', 'theme' ), true ) ) {
 				$type           = 'core' === $offer['type'] ? 'core' : $offer['type'] . 's';
 				$there[ $type ] = isset( $there[ $type ] ) ? $there[ $type ] : wp_get_installed_translations( $type );
 				$offers[]       = array(
-					'type'      => $offer['type'],
-					'slug'      => self::text( $offer, 'slug' ),
-					'language'  => self::text( $offer, 'language' ),
-					'version'   => self::text( $offer, 'version' ),
-					'updated'   => self::text( $offer, 'updated' ),
-					'installed' => Siteagent_Language::stamp_in( $there[ $type ], self::text( $offer, 'slug' ), self::text( $offer, 'language' ) ),
+					'type'        => $offer['type'],
+					'slug'        => self::text( $offer, 'slug' ),
+					'language'    => self::text( $offer, 'language' ),
+					'version'     => self::text( $offer, 'version' ),
+					'updated'     => self::text( $offer, 'updated' ),
+					'auto_update' => $updater->takes_translation( $as_kept ),
+					'installed'   => Siteagent_Language::stamp_in( $there[ $type ], self::text( $offer, 'slug' ), self::text( $offer, 'language' ) ),
 				);
 			}
 		}

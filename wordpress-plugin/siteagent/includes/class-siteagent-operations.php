@@ -19,7 +19,7 @@ final class Siteagent_Operations {
 	 *  schema  arguments beside v, op, by and log, each with its kind; every one must be there;
 	 *  role    which keys may ask: those of a token, of an exchange being confirmed, of the connection;
 	 *  scope   what the site's owner must have granted: 'pair' by accepting a token, 'see' and 'keys' by connecting, 'leave' always,
-	 *          'change' kind by kind in wp-admin (Siteagent_Scopes), which change.run looks up for the component it is about;
+	 *          'change' kind by kind in wp-admin (Siteagent_Scopes), which is looked up for the component it is about;
 	 *  nature  what it does to the site;
 	 *  needs   how much of WordPress must have loaded: 'database', or 'everything';
 	 *  moved   whether it is answered although the site's address has changed; keys.rotate looks for itself.
@@ -84,6 +84,18 @@ final class Siteagent_Operations {
 			'moved'  => false,
 		),
 		'change.run'    => array(
+			'schema' => array(
+				'op_id' => 'uuid',
+				'plan'  => 'plan',
+				'sig'   => 'text',
+			),
+			'role'   => array( 'connection' ),
+			'scope'  => 'change',
+			'nature' => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
+			'needs'  => 'everything',
+			'moved'  => false,
+		),
+		'agent.update'  => array(
 			'schema' => array(
 				'op_id' => 'uuid',
 				'plan'  => 'plan',
@@ -189,8 +201,9 @@ final class Siteagent_Operations {
 				return $this->rotation->rotate( $document, $now );
 			case 'change.check':
 				return ( $this->change )()->check( $document, $now );
-			case 'change.run':
-				return ( $this->change )()->run( $document, $now );
+			case Siteagent_Order::CHANGE:
+			case Siteagent_Order::UPDATE:
+				return ( $this->change )()->run( $name, $document, $request['created'], $now );
 			case 'change.status':
 				return ( $this->change )()->status( $document, $now );
 			case 'revoke':

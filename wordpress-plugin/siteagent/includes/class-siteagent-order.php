@@ -14,7 +14,10 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Order {
 
-	const NAME = 'change.run';
+	/** The operations that carry one out, and what a plan says to do. */
+	const CHANGE = 'change.run';
+	const UPDATE = 'agent.update';
+	const NAMES  = array( self::CHANGE, self::UPDATE );
 
 	const HOWS = array( 'second_person', 'self_confirmed', 'client', 'policy' );
 
@@ -47,6 +50,13 @@ final class Siteagent_Order {
 
 	public function op_id(): string {
 		return $this->op_id;
+	}
+
+	/**
+	 * What the plan says to do.
+	 */
+	public function name(): string {
+		return (string) $this->plan->get( 'do' );
 	}
 
 	/**

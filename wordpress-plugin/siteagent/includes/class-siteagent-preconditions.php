@@ -48,6 +48,10 @@ final class Siteagent_Preconditions {
 		if ( ! $this->is_writable() ) {
 			yield 'filesystem';
 		}
+		if ( 'siteagent' === $this->component->kind() && ! Siteagent_Probation::is_possible( 'siteagent' ) ) {
+			// A SiteAgent that does not answer cannot be told to take itself back.
+			yield 'no_way_back';
+		}
 		if ( $this->room() < self::COPIES * $this->size() + self::SPARE ) {
 			yield 'disk_full';
 		}

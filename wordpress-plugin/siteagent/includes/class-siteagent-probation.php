@@ -164,9 +164,11 @@ final class Siteagent_Probation {
 		$file   = WPMU_PLUGIN_DIR . '/' . self::WATCHDOG;
 		$facts  = $this->watched( $marked, $component );
 		$source = (string) file_get_contents( __DIR__ . '/class-siteagent-watchdog.php' );
-		$line   = sprintf( "\n( new Siteagent_Watchdog( __FILE__, %s ) )->stand_by();\n", var_export( $facts, true ) ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- writes PHP.
+		// Under a name of its own: a new SiteAgent on probation comes with a watchdog class that may be another one.
+		$own  = Siteagent_Watchdog::class . '_' . substr( hash( 'sha256', $marked['op_id'] ), 0, 16 );
+		$line = sprintf( "\n( new Siteagent_Watchdog( __FILE__, %s ) )->stand_by();\n", var_export( $facts, true ) ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- writes PHP.
 		// Another request must never read half of it.
-		$is_there = false !== file_put_contents( $file . '.part', $source . $line ) && rename( $file . '.part', $file ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		$is_there = false !== file_put_contents( $file . '.part', str_replace( Siteagent_Watchdog::class, $own, $source . $line ) ) && rename( $file . '.part', $file ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		if ( $is_there ) {
 			Siteagent_Watchdog::forget_compiled( dirname( $file ) );
 		}
@@ -256,6 +258,8 @@ final class Siteagent_Probation {
 			'folder'   => $marked['folder'],
 			'target'   => $component->folder(),
 			'deadline' => $marked['deadline'],
+			// Nobody else can tell whether a SiteAgent is still answered to the one who asks.
+			'needs_word' => $component->is_siteagent(),
 		);
 	}
 

@@ -1,6 +1,6 @@
 <?php
 /**
- * The site asks itself for its front page.
+ * The site asks itself for its front page, and after a change of SiteAgent for a signed answer too.
  *
  * @package SiteAgent
  */
@@ -30,11 +30,37 @@ final class Siteagent_Probe {
 	/** An answer that could not tell is asked for again: a busy host is no finding. */
 	const ATTEMPTS = 2;
 
+	/** @var Siteagent_Echo|null */
+	private $echo;
+
+	/** @var bool */
+	private $is_silent = false;
+
+	/**
+	 * @param Siteagent_Echo|null $echo Whom to ask besides; without an answer a look could not tell.
+	 */
+	public function __construct( ?Siteagent_Echo $echo = null ) {
+		$this->echo = $echo;
+	}
+
 	public static function is_worse( string $after, string $before ): bool {
 		return array_search( $after, self::ORDER, true ) > array_search( $before, self::ORDER, true );
 	}
 
 	public function look(): string {
+		$seen            = $this->front_page();
+		$this->is_silent = self::FATAL !== $seen && null !== $this->echo && ! $this->echo->is_heard();
+		return $this->is_silent ? self::COULD_NOT_TELL : $seen;
+	}
+
+	/**
+	 * Whether at the last look nobody answered who was asked besides.
+	 */
+	public function is_silent(): bool {
+		return $this->is_silent;
+	}
+
+	private function front_page(): string {
 		$seen = self::COULD_NOT_TELL;
 		for ( $attempt = 0; $attempt < self::ATTEMPTS && self::COULD_NOT_TELL === $seen; $attempt++ ) {
 			$seen = $this->ask( home_url( '/' ) );

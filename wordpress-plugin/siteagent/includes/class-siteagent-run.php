@@ -38,13 +38,13 @@ final class Siteagent_Run {
 	/** @var array The marker of this run. */
 	private $marked;
 
-	public function __construct( Siteagent_Order $order, Siteagent_Component $component, Siteagent_Probation $probation ) {
+	public function __construct( Siteagent_Order $order, Siteagent_Component $component, Siteagent_Probation $probation, Siteagent_Probe $probe ) {
 		$this->order     = $order;
 		$this->component = $component;
 		$this->probation = $probation;
 		$this->holds     = new Siteagent_Preconditions( $component, $order->step() );
 		$this->upgrader  = new Siteagent_Upgrader();
-		$this->probe     = new Siteagent_Probe();
+		$this->probe     = $probe;
 		$this->marked    = (array) $probation->marked();
 		$this->evidence  = new Siteagent_Evidence( $this->marked['before'] );
 	}
@@ -145,6 +145,9 @@ final class Siteagent_Run {
 		$this->evidence->set( 'before', array_diff_key( $before, array( 'network' => true ) ) );
 		$this->probation->reach( $op_id, 'installing', array( 'before' => $before ) );
 		$this->marked = (array) $this->probation->marked();
+		if ( $this->component->is_siteagent() ) {
+			self::load_everything();
+		}
 		$this->upgrader->install( $this->component, $step, $file, $op_id, $this->probation->lock_of( $this->marked ) );
 		Siteagent_Watchdog::forget_compiled( $this->component->owns_folder() || 'translation' === $step->kind() ? $this->component->folder() : ABSPATH . WPINC );
 		$there = $this->component->version();
@@ -182,9 +185,24 @@ final class Siteagent_Run {
 			return 'inactive_after';
 		}
 		if ( Siteagent_Probe::is_worse( $probe, (string) $before['probe'] ) ) {
+			if ( $this->probe->is_silent() ) {
+				return 'no_answer_after';
+			}
 			return Siteagent_Probe::FATAL === $probe ? 'fatal_after' : 'probe_worse';
 		}
 		return null;
+	}
+
+	/**
+	 * The files of SiteAgent are about to be others: what this process still needs of them is in memory before,
+	 * as half of one version and half of another is neither.
+	 */
+	private static function load_everything(): void {
+		foreach ( array( __DIR__, dirname( __DIR__ ) . '/admin' ) as $folder ) {
+			foreach ( (array) glob( $folder . '/class-siteagent-*.php' ) as $file ) {
+				require_once $file;
+			}
+		}
 	}
 
 	/**

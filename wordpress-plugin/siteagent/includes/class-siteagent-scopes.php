@@ -16,7 +16,7 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Scopes {
 
 	/** In the order of what can go wrong. */
-	const ALL = array( 'translations', 'plugins', 'themes', 'core_minor', 'core_major' );
+	const ALL = array( 'translations', 'plugins', 'themes', 'core_minor', 'core_major', 'siteagent' );
 
 	/** @var Siteagent_Store */
 	private $store;

@@ -23,6 +23,7 @@ final class Siteagent_Step {
 		'theme'       => '~^(?!\.)[^/\\\\\x00-\x1F:]+\z~D',
 		'translation' => '~^(core|plugin|theme):([A-Za-z0-9_][A-Za-z0-9_.-]*):([A-Za-z]{2,3}[A-Za-z0-9_-]*)\z~D',
 		'core'        => '~^core\z~D',
+		'siteagent'   => '~^(?!\.)[^/\\\\\x00-\x1F:]+/(?!\.)[^/\\\\\x00-\x1F:]+\.php\z~D',
 	);
 
 	/** @var array{kind:string,id:string,from:string,to:string} */
@@ -69,7 +70,7 @@ final class Siteagent_Step {
 		if ( 'core' === $this->kind() ) {
 			return Siteagent_Offers::branch( $this->from() ) === Siteagent_Offers::branch( $this->to() ) ? 'core_minor' : 'core_major';
 		}
-		return $this->kind() . 's';
+		return 'siteagent' === $this->kind() ? 'siteagent' : $this->kind() . 's';
 	}
 
 	/**

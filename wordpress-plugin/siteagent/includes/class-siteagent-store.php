@@ -20,6 +20,16 @@ final class Siteagent_Store {
 	const OPTION   = 'siteagent';
 	const ATTEMPTS = 20;
 
+	/**
+	 * The shape of what this version writes, in the option and the tables, and the newest one it reads.
+	 * siteagent.php names the first as "Data format". A new shape takes two releases, so that the one before
+	 * can always run again: one that reads it, then one that writes it.
+	 */
+	const WRITES = 1;
+	const READS  = 1;
+
+	const FORMAT = 'format';
+
 	/** @var wpdb */
 	private $db;
 
@@ -43,13 +53,21 @@ final class Siteagent_Store {
 	}
 
 	/**
-	 * Everything that is kept; an empty array before the first change.
+	 * Everything that is kept; an empty array before the first change, and where it cannot be read:
+	 * whoever has no keys answers nobody.
 	 */
 	public function read(): array {
 		if ( null === $this->seen ) {
 			$this->seen = $this->opened( $this->raw() );
 		}
-		return $this->seen;
+		return self::is_known( $this->seen ) ? $this->seen : array();
+	}
+
+	/**
+	 * Whether what is kept was written by a newer SiteAgent in a shape this one does not know.
+	 */
+	public function is_newer(): bool {
+		return ! self::is_known( $this->opened( $this->raw() ) );
 	}
 
 	/**
@@ -57,22 +75,31 @@ final class Siteagent_Store {
 	 *
 	 * @param callable $edit fn( array $data ): ?array. Null leaves everything as it is.
 	 * @return bool Whether something was written.
-	 * @throws RuntimeException When it cannot be written.
+	 * @throws RuntimeException When it cannot be written, or a newer SiteAgent has written what is there.
 	 */
 	public function change( callable $edit ): bool {
 		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
 			$this->seen = null;
 			$kept       = $this->raw();
-			$data       = $edit( $this->opened( $kept ) );
+			$there      = $this->opened( $kept );
+			if ( ! self::is_known( $there ) ) {
+				throw new RuntimeException( 'SiteAgent\'s option was written by a newer version' );
+			}
+			$data = $edit( $there );
 			if ( null === $data ) {
 				return false;
 			}
+			$data[ self::FORMAT ] = self::WRITES;
 			$new = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- what get_option() reads.
 			if ( $new === $kept || $this->write( $kept, $new ) ) {
 				return $new !== $kept;
 			}
 		}
 		throw new RuntimeException( 'SiteAgent\'s option cannot be written' );
+	}
+
+	private static function is_known( array $data ): bool {
+		return ! isset( $data[ self::FORMAT ] ) || $data[ self::FORMAT ] <= self::READS;
 	}
 
 	private function opened( ?string $kept ): array {

@@ -22,6 +22,7 @@ final class Siteagent_Upgrader {
 	/** What a refusal inside WordPress's upgrader means in the words of the protocol. */
 	const REASONS = array(
 		'siteagent_package_lies'              => 'package_lies',
+		'siteagent_no_way_back'               => 'no_way_back',
 		'incompatible_archive'                => 'package_lies',
 		'incompatible_archive_empty'          => 'package_lies',
 		'incompatible_archive_no_plugins'     => 'package_lies',
@@ -137,6 +138,7 @@ final class Siteagent_Upgrader {
 		$skin = new WP_Ajax_Upgrader_Skin();
 		switch ( $component->kind() ) {
 			case 'plugin':
+			case 'siteagent':
 				$upgrader = new class( $skin ) extends Plugin_Upgrader {
 					use Siteagent_Maintenance;
 				};
@@ -203,7 +205,7 @@ final class Siteagent_Upgrader {
 	private function judge( Siteagent_Component $component, Siteagent_Step $step, string $source ) {
 		$name    = basename( $source );
 		$is_ours = true;
-		if ( 'plugin' === $component->kind() ) {
+		if ( $component->is_plugin() ) {
 			// WordPress would install into the folder the package names, whichever that is.
 			$is_ours = dirname( $component->id() ) === $name;
 			$headers = $this->headers( $source . '/' . basename( $component->id() ) );
@@ -215,6 +217,9 @@ final class Siteagent_Upgrader {
 		}
 		if ( ! $is_ours || $step->to() !== $headers['version'] ) {
 			return new WP_Error( 'siteagent_package_lies', sprintf( 'The package holds %1$s %2$s.', $name, '' === $headers['version'] ? '(no version)' : $headers['version'] ) );
+		}
+		if ( $component->is_siteagent() && ! $this->leads_back( $headers['format'] ) ) {
+			return new WP_Error( 'siteagent_no_way_back', 'What the package would store could not be read by this version, should it have to run again.' );
 		}
 		// Older versions of WordPress look at the offer alone, which may keep quiet about it.
 		if ( '' !== $headers['php'] && ! is_php_version_compatible( $headers['php'] ) ) {
@@ -237,13 +242,21 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * @return array{version:string,php:string,wp:string} Empty where the file says nothing.
+	 * Whether this version could go on with what another one has stored. One that does not tell is not believed.
+	 */
+	private function leads_back( string $format ): bool {
+		return 1 === preg_match( '/^[1-9][0-9]{0,5}\z/D', $format ) && (int) $format <= Siteagent_Store::READS;
+	}
+
+	/**
+	 * @return array{version:string,php:string,wp:string,format:string} Empty where the file says nothing.
 	 */
 	private function headers( string $file ): array {
 		$names = array(
 			'version' => 'Version',
 			'php'     => 'Requires PHP',
 			'wp'      => 'Requires at least',
+			'format'  => 'Data format',
 		);
 		return is_readable( $file ) ? array_map( 'trim', get_file_data( $file, $names ) ) : array_fill_keys( array_keys( $names ), '' );
 	}

@@ -34,6 +34,9 @@ final class Siteagent_Watchdog {
 	/** There once the run has told its outcome, with the moment until which watching goes on. */
 	const SETTLED = 'settled';
 
+	/** A run that says so waits for word of the new version; without any the copy goes back. */
+	const NEEDS_WORD = 'needs_word';
+
 	/** There once the kept copy is back, with the reason. */
 	const RESTORED = 'restored.json';
 
@@ -46,12 +49,13 @@ final class Siteagent_Watchdog {
 	/** @var string This file among the must-use plugins. */
 	private $file;
 
-	/** @var array{op_id:string,folder:string,target:string,deadline:int} */
+	/** @var array{op_id:string,folder:string,target:string,deadline:int,needs_word:bool} */
 	private $run;
 
 	/**
 	 * @param string $file Where it stands among the must-use plugins.
-	 * @param array  $run  op_id; folder: what belongs to the run; target: the component's own folder; deadline: when a run counts as dead that gives no other sign.
+	 * @param array  $run  op_id; folder: what belongs to the run; target: the component's own folder; deadline: when a run counts as dead that gives no other sign;
+	 *                     needs_word: whether a new version that was settled goes back when the time is over and its run still stands.
 	 */
 	public function __construct( string $file, array $run ) {
 		$this->file = $file;
@@ -69,8 +73,7 @@ final class Siteagent_Watchdog {
 		}
 		if ( is_file( $this->at( self::SETTLED ) ) ) {
 			if ( time() > (int) file_get_contents( $this->at( self::SETTLED ) ) ) {
-				$this->leave();
-				self::remove( $this->run['folder'] );
+				$this->end_watching();
 				return;
 			}
 		} elseif ( ! $is_alive || time() > $this->run['deadline'] ) {
@@ -231,6 +234,20 @@ final class Siteagent_Watchdog {
 	private function concerns( array $error ): bool {
 		$folder = rtrim( $this->run['target'], '/' ) . '/';
 		return false !== strpos( (string) $error['file'], $folder ) || false !== strpos( (string) $error['message'], $folder );
+	}
+
+	/**
+	 * Nothing has happened until the moment that was set.
+	 */
+	private function end_watching(): void {
+		if ( $this->run[ self::NEEDS_WORD ] ) {
+			// Whoever had word of it would have ended the run.
+			$this->restore( 'no_word' );
+			$this->leave();
+			return;
+		}
+		$this->leave();
+		self::remove( $this->run['folder'] );
 	}
 
 	/**

@@ -81,7 +81,7 @@ defined( 'ABSPATH' ) || exit;
 				<span><strong><?php esc_html_e( 'Every change also needs approval here.', 'siteagent' ); ?></strong> <?php esc_html_e( 'It waits on this page until an administrator of this site approves it.', 'siteagent' ); ?></span>
 			</label>
 		</fieldset>
-		<p class="description"><?php esc_html_e( 'The dashboard cannot change these choices. It can never install a plugin or theme that is not there yet, upload code, switch components on or off, or change SiteAgent itself.', 'siteagent' ); ?></p>
+		<p class="description"><?php esc_html_e( 'The dashboard cannot change these choices. It can never install a plugin or theme that is not there yet, upload code, or switch components on or off.', 'siteagent' ); ?></p>
 		<div class="siteagent-actions">
 			<button type="submit" class="button button-primary"><?php esc_html_e( 'Save', 'siteagent' ); ?></button>
 		</div>

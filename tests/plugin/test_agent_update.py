@@ -1,0 +1,372 @@
+"""SiteAgent updates itself by an operation of its own, and stays answered whatever comes of it.
+
+The versions are made here from the plugin's own folder: the same plugin under another number,
+good or spoilt.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from app.domain.plugin_package import SOURCE, build_plugin_zip
+from app.siteclient import SiteError
+from tests.plugin.changing import (
+    Order,
+    ask,
+    disk,
+    grant,
+    meddled,
+    offer,
+    publish_package,
+    reached,
+)
+from tests.plugin.dashboard import Paired
+from tests.plugin.test_admin import forget
+from tests.plugin.test_change_run import same_files
+from tests.plugin.test_gate import connect
+from tests.wordpress.engine import docker
+
+AGENT = "siteagent/siteagent.php"
+HERE, NEXT = "0.1.0", "0.2.0"
+STEP = {"kind": "siteagent", "id": AGENT, "from": HERE, "to": NEXT}
+
+# What spoils a version: the file, the text in it, and the text in its place.
+Spoilt = Mapping[str, tuple[str, str]]
+FATAL: Spoilt = {"hooks.php": ("register_activation_hook(", "nobody_wrote_this(")}
+DEAF: Spoilt = {
+    "includes/class-siteagent-door.php": (
+        "private function admit( bool $is_slashed ) {",
+        "private function admit( bool $is_slashed ) { echo 'Hello.'; exit;",
+    )
+}
+NAMELESS: Spoilt = {"siteagent.php": (f"SITEAGENT_VERSION = '{NEXT}'", "SITEAGENT_VERSION = '9'")}
+KEYLESS: Spoilt = {
+    "includes/class-siteagent-keyring.php": (
+        "public function channel( string $keyid ): ?array {",
+        "public function channel( string $keyid ): ?array { return null;",
+    )
+}
+BROKEN_ANSWER: Spoilt = {
+    "includes/class-siteagent-operations.php": (
+        "case 'ping':",
+        "case 'ping': throw new LogicException( 'broken' );",
+    )
+}
+
+
+def package(version: str = NEXT, spoilt: Spoilt | None = None, *, header: str = "") -> bytes:
+    """SiteAgent as it is here, under another number; `header` is what its header says instead."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "siteagent"
+        shutil.copytree(SOURCE, source)
+        replace(source / "siteagent.php", f"VERSION = '{HERE}'", f"VERSION = '{version}'")
+        replace(
+            source / "siteagent.php", f"Version:           {HERE}", f"Version: {header or version}"
+        )
+        for one in (source / "includes").glob("class-*.php"):
+            # A process that runs the old version must not load a file of the new one.
+            replace(
+                one,
+                "defined( 'ABSPATH' ) || exit;",
+                "defined( 'ABSPATH' ) || exit;\n"
+                f"if ( '{HERE}' === SITEAGENT_VERSION ) {{"
+                " file_put_contents( '/tmp/mixed', __FILE__ ); }",
+            )
+        for name, (text, instead) in (spoilt or {}).items():
+            replace(source / name, text, instead)
+        return build_plugin_zip(source)
+
+
+def replace(file: Path, text: str, instead: str) -> None:
+    source = file.read_text("utf-8")
+    assert text in source, (file.name, text)
+    file.write_text(source.replace(text, instead, 1), "utf-8")
+
+
+def offered(wp, version: str = NEXT, spoilt: Spoilt | None = None, **changed: Any) -> None:
+    publish_package(wp, f"plugin/siteagent.{version}.zip", package(version, spoilt, **changed))
+    offer(wp, "siteagent", version)
+
+
+# Without WordPress, which may not load.
+_PUT_BACK = """<?php
+$there = '/var/www/wordpress/wp-content/plugins';
+foreach (array_merge(glob("$there/../siteagent-probation"), array("$there/siteagent")) as $folder) {
+    is_dir($folder) && exec('rm -rf ' . escapeshellarg($folder));
+}
+file_exists("$there/../mu-plugins/siteagent-watchdog.php")
+    && unlink("$there/../mu-plugins/siteagent-watchdog.php");
+file_put_contents('/tmp/agent.zip', base64_decode('%s'));
+$zip = new ZipArchive();
+$zip->open('/tmp/agent.zip');
+$zip->extractTo($there);
+@unlink('/tmp/mixed');
+"""
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    connected = connect(wp)
+    grant(wp, "siteagent")
+    yield connected
+    put_back(wp)
+    forget(wp)
+
+
+def put_back(wp) -> None:
+    wp.run_php(_PUT_BACK % b64encode(build_plugin_zip()).decode())
+
+
+@pytest.fixture
+def agent(wp, paired) -> Iterator[dict[str, Any]]:
+    """SiteAgent as it is in this repository, whatever a test made of it."""
+    put_back(wp)
+    before = disk(wp, AGENT, kind="siteagent")
+    assert (before["version"], before["active"], before["left"]) == (HERE, True, [])
+    yield before
+    assert disk(wp, AGENT, kind="siteagent")["left"] == []
+    assert requests.get(wp.url, timeout=60).status_code == 200
+
+
+def update(wp, paired: Paired, **changed: Any) -> Order:
+    return Order.of(wp, paired, STEP, op="agent.update", **changed)
+
+
+def answering(paired: Paired) -> str:
+    """The version that answers the dashboard under the keys of this pairing."""
+    return str(paired.ask("ping").document["plugin"])
+
+
+def assert_back(wp, paired: Paired, before: dict[str, Any]) -> None:
+    after = disk(wp, AGENT, kind="siteagent")
+    assert same_files(before, after)
+    assert (after["version"], after["active"]) == (HERE, True)
+    assert answering(paired) == HERE
+
+
+# ---- what works ----
+
+
+def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
+    kept = wp.evaluate(
+        "global $wpdb; return array(siteagent()->scopes()->all(), siteagent()->keyring()->uuid(),"
+        ' (int) $wpdb->get_var("SELECT COUNT(*) FROM {$wpdb->prefix}siteagent_operation"));'
+    )
+    offered(wp)
+    checked = ask(paired, "change.check", step=STEP)
+    assert (checked["may"], checked["facts"]["scope"]) == (True, "siteagent")
+    order = update(wp, paired)
+    assert order.status()["state"] == "never"
+    told = order.send()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    evidence = told["evidence"]
+    assert evidence["before"] == {"version": HERE, "active": True, "probe": "ok"}
+    assert evidence["after"] == {"version": NEXT, "active": True, "probe": "ok"}
+    assert (evidence["kept_copy"], evidence["watched_until"]) == (True, None)
+    assert answering(paired) == NEXT
+    status = order.status()
+    assert (status["state"], status["outcome"]) == ("done", "succeeded")
+    assert order.send()["evidence"] == evidence
+    after = wp.evaluate(
+        "global $wpdb; return array(siteagent()->scopes()->all(), siteagent()->keyring()->uuid(),"
+        ' (int) $wpdb->get_var("SELECT COUNT(*) FROM {$wpdb->prefix}siteagent_operation"));'
+    )
+    assert after == [kept[0], kept[1], kept[2] + 1]
+    assert wp.evaluate("return file_exists('/tmp/mixed');") is False
+
+
+def test_what_the_site_logged_before_is_in_the_new_version_s_log(wp, paired, agent) -> None:
+    offered(wp)
+    first = paired.ask("ping").document["log"]
+    assert update(wp, paired).send()["outcome"] == "succeeded"
+    there = paired.ask("ping", log={"n": first["n"], "hash": first["hash"]}).document["log"]
+    assert there["knows"] is True
+    assert there["n"] > first["n"]
+
+
+# ---- a version that is no good ----
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "reason"),
+    [
+        (FATAL, "fatal_after"),
+        (DEAF, "no_answer_after"),
+        (NAMELESS, "no_answer_after"),
+        (KEYLESS, "no_answer_after"),
+        (BROKEN_ANSWER, "no_answer_after"),
+    ],
+    ids=["fatal", "deaf", "nameless", "keyless", "broken answer"],
+)
+def test_a_version_that_does_not_answer_is_taken_back(wp, paired, agent, spoilt, reason) -> None:
+    offered(wp, spoilt=spoilt)
+    order = update(wp, paired)
+    told = order.send()
+    assert (told["outcome"], told["reason"]) == ("rolled_back", reason), told
+    assert told["evidence"]["after"] == {"version": HERE, "active": True, "probe": "ok"}
+    assert_back(wp, paired, agent)
+    assert order.status()["outcome"] == "rolled_back"
+    assert wp.evaluate("return file_exists('/tmp/mixed');") is False
+
+
+def test_where_the_site_cannot_ask_itself_the_dashboard_s_question_is_the_word_of_it(
+    wp, paired, agent
+) -> None:
+    offered(wp)
+    order = update(wp, paired)
+    with meddled(wp, loopback="blocked"):
+        told = order.send()
+        assert told["outcome"] == "succeeded"
+        assert told["evidence"]["after"]["probe"] == "could_not_tell"
+        assert told["evidence"]["watched_until"] > 0
+        status = order.status()
+    assert (status["state"], status["outcome"]) == ("done", "succeeded")
+    assert status["evidence"]["watched_until"] is None
+    assert answering(paired) == NEXT
+
+
+def test_a_silent_version_goes_back_by_itself_where_nobody_could_ask(wp, paired, agent) -> None:
+    """The connection dies with it; the truth is told by the version that comes back."""
+    offered(wp, spoilt=DEAF)
+    order = update(wp, paired)
+    with meddled(wp, loopback="blocked"):
+        assert order.send()["evidence"]["watched_until"] > 0
+        for ask_again in (order.status, lambda: answering(paired)):
+            with pytest.raises(SiteError):
+                ask_again()
+        docker(
+            "exec",
+            wp.container,
+            "sh",
+            "-c",
+            "for one in /var/www/wordpress/wp-content/siteagent-probation/*/settled;"
+            " do echo 1 > $one; done",
+        )
+        assert requests.get(wp.url, timeout=60).status_code == 200
+        status = order.status()
+    assert (status["outcome"], status["reason"]) == ("rolled_back", "no_answer_after")
+    assert_back(wp, paired, agent)
+
+
+@pytest.mark.parametrize("when", ["before", "half_way", "behind"])
+def test_an_update_that_is_killed_is_taken_back(wp, paired, agent, when) -> None:
+    offered(wp)
+    order = update(wp, paired)
+    with meddled(wp, sleep={when: 30}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(order.send)
+        docker("exec", wp.container, "kill", "-9", str(reached(wp)))
+        assert isinstance(running.exception(30), SiteError)
+        assert requests.get(wp.url, timeout=60).status_code == 200
+    status = order.status()
+    assert (status["outcome"], status["reason"]) == ("rolled_back", "interrupted")
+    assert_back(wp, paired, agent)
+
+
+# ---- what is refused, with nothing touched ----
+
+
+def test_a_package_that_lies_touches_nothing(wp, paired, agent) -> None:
+    offered(wp, header="0.1.9")
+    told = update(wp, paired).send()
+    assert (told["outcome"], told["reason"]) == ("refused", "package_lies")
+    assert disk(wp, AGENT, kind="siteagent") == agent
+
+
+@pytest.mark.parametrize("said", ["Data format:       2", "Text: none"])
+def test_a_version_whose_data_this_one_could_not_read_touches_nothing(
+    wp, paired, agent, said
+) -> None:
+    offered(wp, spoilt={"siteagent.php": ("Data format:       1", said)})
+    told = update(wp, paired).send()
+    assert (told["outcome"], told["reason"]) == ("refused", "no_way_back")
+    assert disk(wp, AGENT, kind="siteagent") == agent
+
+
+def test_it_is_a_scope_of_its_own(wp, paired, agent) -> None:
+    offered(wp)
+    grant(wp, "plugins", "themes", "translations", "core_minor", "core_major")
+    try:
+        assert ask(paired, "change.check", step=STEP)["reasons"] == ["scope_off"]
+        told = update(wp, paired).send()
+        assert (told["outcome"], told["reason"]) == ("refused", "scope_off")
+    finally:
+        grant(wp, "siteagent")
+    assert disk(wp, AGENT, kind="siteagent") == agent
+
+
+def test_the_general_operation_goes_on_refusing_it(wp, paired, agent) -> None:
+    offered(wp)
+    grant(wp, "siteagent", "plugins")
+    try:
+        for kind in ("plugin", "siteagent"):
+            told = Order.of(wp, paired, {**STEP, "kind": kind}).send()
+            assert (told["outcome"], told["reason"]) == ("refused", "is_siteagent")
+        asked = ask(paired, "change.check", step={**STEP, "kind": "plugin"})
+        assert "is_siteagent" in asked["reasons"]
+    finally:
+        grant(wp, "siteagent")
+    assert disk(wp, AGENT, kind="siteagent") == agent
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {**STEP, "kind": "plugin"},
+        {"kind": "plugin", "id": "contact-desk/contact-desk.php", "from": "2.3.1", "to": "2.4.0"},
+        {**STEP, "id": "contact-desk/contact-desk.php", "from": "2.3.1", "to": "2.4.0"},
+        {**STEP, "id": "siteagent/hooks.php"},
+    ],
+)
+def test_nothing_else_is_updated_in_its_name(wp, paired, agent, step) -> None:
+    grant(wp, "siteagent", "plugins")
+    try:
+        with pytest.raises(SiteError) as caught:
+            Order.of(wp, paired, step, op="agent.update").send()
+        assert caught.value.evidence["code"] == "invalid_arguments"
+        assert caught.value.evidence["argument"] == "step"
+    finally:
+        grant(wp, "siteagent")
+
+
+def test_an_order_of_one_operation_is_none_for_the_other(wp, paired, agent) -> None:
+    offered(wp)
+    order = update(wp, paired)
+    with pytest.raises(SiteError) as caught:
+        ask(paired, "change.run", **order.signed())
+    assert caught.value.evidence["argument"] == "do"
+    assert disk(wp, AGENT, kind="siteagent") == agent
+
+
+# ---- an older version than the one that stored ----
+
+
+def test_what_a_newer_version_stored_is_neither_used_nor_lost(wp, paired, agent) -> None:
+    """Somebody uploads an older SiteAgent by hand."""
+    change = (
+        'global $wpdb; $all = maybe_unserialize($wpdb->get_var("SELECT option_value FROM'
+        " $wpdb->options WHERE option_name = 'siteagent'\")); $all['format'] = %d;"
+        "return $wpdb->update($wpdb->options, array('option_value' => serialize($all)),"
+        " array('option_name' => 'siteagent'));"
+    )
+    wp.evaluate(change % 2)
+    try:
+        with pytest.raises(SiteError):
+            answering(paired)
+        state = "return array(siteagent()->keyring()->state(), siteagent()->scopes()->all());"
+        assert wp.evaluate(state)[0] == "newer"
+        assert True not in wp.evaluate(state)[1].values()
+        with pytest.raises(Exception, match="newer version"):
+            wp.evaluate("return siteagent()->keyring()->uuid();")
+    finally:
+        wp.evaluate(change % 1)
+    assert answering(paired) == HERE

@@ -1,0 +1,100 @@
+"""What WordPress updates by itself, as the report tells it: the same as WordPress would decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.plugin.changing import meddled, php_text
+from tests.plugin.dashboard import Paired
+from tests.plugin.test_admin import forget
+from tests.plugin.test_gate import connect
+
+CATALOGUE = "/srv/wordpress.org/catalogue.json"
+NOTHING = {"core_minor": False, "core_major": False, "core_dev": False, "translations": False}
+OFF = {"constants": {"AUTOMATIC_UPDATER_DISABLED": True}}
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    yield connect(wp)
+    forget(wp)
+
+
+def told(paired: Paired) -> dict[str, Any]:
+    return paired.ask("report", have=None).document["report"]
+
+
+def by_itself(paired: Paired) -> dict[str, bool]:
+    return told(paired)["health"]["auto_updates"]
+
+
+@pytest.mark.parametrize(
+    ("meddling", "expected"),
+    [
+        ({}, {"core_minor": True, "core_major": True, "translations": True}),
+        (OFF, {}),
+        ({"filters": {"automatic_updater_disabled": True}}, {}),
+        ({"file_mods_off": True}, {}),
+        ({"filesystem": "ftpext"}, {}),
+        ({"constants": {"WP_AUTO_UPDATE_CORE": False}}, {"translations": True}),
+        (
+            {"constants": {"WP_AUTO_UPDATE_CORE": "minor"}},
+            {"core_minor": True, "translations": True},
+        ),
+        (
+            {"filters": {"allow_minor_auto_core_updates": False}},
+            {"core_major": True, "translations": True},
+        ),
+        (
+            {"filters": {"allow_major_auto_core_updates": False}},
+            {"core_minor": True, "translations": True},
+        ),
+        ({"filters": {"auto_update_core": False}}, {"translations": True}),
+        (
+            {"filters": {"auto_update_translation": False}},
+            {"core_minor": True, "core_major": True},
+        ),
+    ],
+    ids=str,
+)
+def test_the_report_says_what_wordpress_would_do(wp, paired, meddling, expected) -> None:
+    if not meddling:
+        assert by_itself(paired) == NOTHING | expected
+        return
+    with meddled(wp, **meddling):
+        assert by_itself(paired) == NOTHING | expected
+
+
+def test_an_administrator_s_choice_counts(wp, paired) -> None:
+    wp.evaluate("update_site_option('auto_update_core_major', 'disabled');")
+    try:
+        assert by_itself(paired)["core_major"] is False
+        assert by_itself(paired)["core_minor"] is True
+    finally:
+        wp.evaluate("update_site_option('auto_update_core_major', 'enabled');")
+
+
+@pytest.mark.parametrize("autoupdate", [True, False])
+def test_each_translation_says_so_for_itself(wp, paired, autoupdate) -> None:
+    before = wp.evaluate(
+        "array_map('unlink', (array) glob(WP_LANG_DIR . '/plugins/contact-desk-*'));"
+        f"return file_get_contents('{CATALOGUE}');"
+    )
+    all_ = json.loads(before)
+    all_["translations"][0]["autoupdate"] = autoupdate
+    wp.evaluate(
+        f"file_put_contents('{CATALOGUE}', {php_text(json.dumps(all_))});"
+        "delete_site_transient('update_plugins'); wp_update_plugins();"
+    )
+    try:
+        offered = told(paired)["updates"]["translations"]
+        assert [one["auto_update"] for one in offered] == [autoupdate]
+        with meddled(wp, **OFF):
+            assert told(paired)["updates"]["translations"][0]["auto_update"] is False
+    finally:
+        wp.evaluate(f"file_put_contents('{CATALOGUE}', {php_text(before)});")

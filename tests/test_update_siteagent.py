@@ -1,0 +1,139 @@
+"""SiteAgent itself is updated like everything else, by people and plans, and by an operation of
+its own: as a plugin it is never touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import candidates, changes, policies, settling
+from app.domain.actor import Actor
+from app.domain.changes import Wanted, Window
+from app.domain.errors import ChangeWentStale, Invalid
+from app.faults import Fault
+from app.models.changes import UNKNOWN, Change
+from app.models.reports import Component
+from app.models.sites import Site
+from app.protocol import parse_json
+from tests.factories import AKISMET, approve, check, plugin, propose, read_report, run_change
+from tests.fake_changes import SITEAGENT
+from tests.fakes import Clock, FakeSite, RecordingQueue
+from tests.test_policies import terms
+
+
+@pytest.fixture
+def offered(ready: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> Site:
+    """The same site; WordPress offers a new SiteAgent there."""
+    fake.report["plugins"].append(plugin(SITEAGENT, name="SiteAgent", version="0.1.0"))
+    offer = {**fake.report["updates"]["plugins"][0], "id": SITEAGENT, "version": "0.2.0"}
+    fake.report["updates"]["plugins"].append(offer)
+    read_report(ready, fake, config=config)
+    jobs.jobs.clear()
+    return ready
+
+
+@pytest.fixture
+def proposed(offered: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
+    told: dict[str, Any] = {"kind": "siteagent", "ident": SITEAGENT, "to": "0.2.0"}
+    return check(propose(offered, ben, clock(), **told), fake, config)
+
+
+@pytest.fixture
+def approved(proposed: Change, ana: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
+    fake.calls.clear()
+    return approve(proposed, ana, config, clock())
+
+
+def found(site: Site, clock: Clock) -> candidates.Candidate:
+    listed = candidates.on_site(site, clock())
+    return next(one for one in listed if one.target.ident == SITEAGENT)
+
+
+def reasons(site: Site, clock: Clock) -> list[str]:
+    return [one.code for one in found(site, clock).verdict.reasons]
+
+
+def test_it_is_a_kind_and_a_scope_of_its_own(offered: Site, clock: Clock) -> None:
+    candidate = found(offered, clock)
+    assert (candidate.target.kind, candidate.target.scope) == ("siteagent", "siteagent")
+    assert candidate.may_be_proposed
+
+
+def test_it_runs_by_its_own_operation_and_the_list_follows(
+    approved: Change, fake: FakeSite, config: Config, offered: Site
+) -> None:
+    document = parse_json(approved.document.encode())
+    assert document["do"] == "agent.update"
+    assert (document["step"]["kind"], document["step"]["id"]) == ("siteagent", SITEAGENT)
+    assert run_change(approved, fake, config) == "succeeded"
+    assert [op for op, _, _ in fake.calls] == ["agent.update"]
+    component = Component.get(Component.site == offered, Component.ident == SITEAGENT)
+    assert (component.kind, component.version) == ("plugin", "0.2.0")
+    assert component.offered_version is None
+
+
+def test_as_a_plugin_it_cannot_be_proposed(offered: Site, ben: Actor, clock: Clock) -> None:
+    with pytest.raises(ChangeWentStale):
+        propose(offered, ben, clock(), ident=SITEAGENT, to="0.2.0")
+
+
+@pytest.mark.parametrize("told", [{"siteagent": False}, {}])
+def test_nobody_proposes_it_where_the_owner_has_not_allowed_it(
+    offered: Site, fake: FakeSite, config: Config, clock: Clock, told: dict[str, bool]
+) -> None:
+    """An older SiteAgent does not tell this scope at all."""
+    fake.report["agent"]["scopes"].pop("siteagent")
+    fake.report["agent"]["scopes"] |= told
+    read_report(offered, fake, config=config)
+    assert reasons(offered, clock) == ["scope_off" if told else "scope_untold"]
+
+
+def test_it_is_proposed_apart(offered: Site, ben: Actor, clock: Clock) -> None:
+    wanted = [
+        Wanted(offered, "siteagent", SITEAGENT, "0.2.0"),
+        Wanted(offered, "plugin", AKISMET, "5.3.1"),
+    ]
+    with pytest.raises(Invalid, match="apart"):
+        changes.propose(wanted, by=ben, reason="", window=Window.usual(clock()), now=clock())
+    assert Change.select().count() == 0
+
+
+def test_an_update_that_was_made_by_hand_meanwhile_makes_the_approval_void(
+    approved: Change, fake: FakeSite, config: Config, offered: Site
+) -> None:
+    fake.report["plugins"][-1]["version"] = "0.1.9"
+    read_report(offered, fake, config=config)
+    fake.calls.clear()
+    assert run_change(approved, fake, config) == "cancelled"
+    assert fake.calls == []
+
+
+def test_a_connection_that_died_with_the_new_version_tells_the_truth_when_it_is_back(
+    approved: Change, fake: FakeSite, config: Config
+) -> None:
+    fake.changes.killed.add(approved.op_id)
+    assert run_change(approved, fake, config) == UNKNOWN
+
+    def settle() -> str:
+        fake.clock.advance(minutes=5)
+        return settling.settle(
+            approved.id, config=config, call=fake.call, look=fake.look, now=fake.clock
+        )
+
+    fake.failing = [Fault.not_found] * 4
+    assert settle() == UNKNOWN
+    fake.failing = []
+    fake.changes.reconcile(approved.op_id)
+    assert settle() == "rolled_back"
+
+
+@pytest.mark.parametrize(("scope", "kind"), [("plugins", "plugin"), ("siteagent", "siteagent")])
+def test_a_standing_approval_covers_it_only_by_its_own_name(
+    offered: Site, ana: Actor, clock: Clock, scope: str, kind: str
+) -> None:
+    wanted = terms(clock, scopes=(scope,), steps=("patch", "minor"))
+    policies.make(wanted, by=ana, confirmed_at=clock(), now=clock())
+    policies.apply(clock())
+    assert [change.kind for change in Change.select()] == [kind]
