@@ -11,6 +11,10 @@ _CUT = "tests/plugin/test_change_interrupted.py"
 _PLACES = "tests/plugin/test_change_places.py"
 _CORE = "tests/plugin/test_change_core.py"
 _KINDS = "tests/plugin/test_change_kinds.py"
+_AGENT = "tests/plugin/test_agent_update.py"
+_ITSELF = "tests/plugin/test_by_itself.py"
+_SIGNED = "tests/hostile/test_replies.py"
+_UPDATE = "tests/test_update_siteagent.py"
 _CHANGES = "tests/test_changes.py"
 _CARRIED = "tests/test_run_change.py"
 _POLICIES = "tests/test_policies.py"
@@ -35,6 +39,7 @@ AUTHORITY = (
         played(
             _REFUSED, "test_minor_and_major_releases_of_wordpress_are_allowed_apart",
             _KINDS, "test_a_plugin_is_another_scope",
+            _CORE, "test_a_major_release_is_installed_under_a_permission_of_its_own",
         ),
     ),
     Attack(
@@ -86,8 +91,27 @@ AUTHORITY = (
         ),
     ),
     Attack(
-        "SiteAgent is made to replace itself",
-        played(_REFUSED, "test_siteagent_does_not_change_itself"),
+        "SiteAgent is made to replace itself by the general operation, or something else in its"
+        " name",
+        played(
+            _REFUSED, "test_siteagent_does_not_change_itself",
+            _AGENT, "test_the_general_operation_goes_on_refusing_it",
+            _AGENT, "test_nothing_else_is_updated_in_its_name",
+            _AGENT, "test_an_order_of_one_operation_is_none_for_the_other",
+            _UPDATE, "test_as_a_plugin_it_cannot_be_proposed",
+        ),
+    ),
+    Attack(
+        "SiteAgent is updated without its owner's word, from another package, or past the point"
+        " of no return",
+        played(
+            _AGENT, "test_it_is_a_scope_of_its_own",
+            _AGENT, "test_a_package_that_lies_touches_nothing",
+            _AGENT, "test_a_version_whose_data_this_one_could_not_read_touches_nothing",
+            _AGENT, "test_what_a_newer_version_stored_is_neither_used_nor_lost",
+            _UPDATE, "test_nobody_proposes_it_where_the_owner_has_not_allowed_it",
+            _UPDATE, "test_a_standing_approval_covers_it_only_by_its_own_name",
+        ),
     ),
     Attack(
         "Files that are not to be changed: switched off, in version control, behind a password,"
@@ -119,13 +143,28 @@ EXECUTION = (
             _RUN, "test_a_version_that_breaks_the_site_is_taken_back",
             _RUN, "test_a_site_that_cannot_ask_itself_is_watched_until_somebody_looks",
             _KINDS, "test_a_theme_that_breaks_pages_is_taken_back",
+            _KINDS, "test_a_translation_that_breaks_pages_is_taken_back",
             _CUT, "test_a_fatal_error_of_another_plugin_takes_nothing_back",
             _BROWSER, "test_a_version_that_breaks_the_site_is_taken_back",
         ),
     ),
     Attack(
+        "The new SiteAgent breaks, is deaf, or answers in another name, and the connection dies",
+        played(
+            _AGENT, "test_a_version_that_does_not_answer_is_taken_back",
+            _AGENT, "test_a_silent_version_goes_back_by_itself_where_nobody_could_ask",
+            _AGENT,
+            "test_where_the_site_cannot_ask_itself_the_dashboard_s_question_is_the_word_of_it",
+            _UPDATE,
+            "test_a_connection_that_died_with_the_new_version_tells_the_truth_when_it_is_back",
+        ),
+    ),
+    Attack(
         "The process is killed midway",
         played(
+            _AGENT, "test_an_update_that_is_killed_is_taken_back",
+            _KINDS, "test_a_translation_whose_process_is_killed_is_taken_back",
+            _CUT, "test_a_run_that_dies_before_its_lock_is_held_is_noticed_at_its_deadline",
             _CUT, "test_a_run_that_is_killed_is_taken_back_with_the_next_request_of_any_kind",
             _CUT, "test_a_run_that_is_killed_before_it_touched_anything_says_so",
             _CUT, "test_a_run_in_which_another_plugin_throws_is_taken_back_and_not_forgotten",
@@ -140,6 +179,8 @@ EXECUTION = (
             _RUN, "test_eight_at_once_with_one_op_id_install_once",
             _RUN, "test_two_changes_at_once_one_is_told_to_come_again",
             _RUN, "test_wordpress_updating_by_itself_comes_first",
+            _ITSELF, "test_the_report_says_what_wordpress_would_do",
+            _CUT, "test_a_run_whose_lock_is_not_held_yet_is_not_taken_for_dead",
             _RACES, "test_of_two_changes_of_a_site_one_is_begun",
             _RACES, "test_a_change_is_begun_by_one_worker",
         ),
@@ -151,6 +192,12 @@ EXECUTION = (
             _CARRIED, "test_a_lost_reply_is_unknown_and_settles_itself",
             _CARRIED, "test_whatever_is_no_signed_answer_is_unknown",
             _CARRIED, "test_a_site_that_never_heard_of_it_is_believed_once_the_order_is_dead",
+            _CARRIED, "test_a_site_whose_clock_is_slow_may_hear_of_it_for_longer",
+            _CARRIED,
+            "test_a_worker_that_stands_still_before_its_socket_sends_nothing_that_still_counts",
+            _SIGNED, "test_a_call_is_signed_as_of_the_moment_that_was_noted_for_it",
+            _CUT,
+            "test_an_order_that_was_held_up_in_the_site_s_own_process_is_not_carried_out",
             "tests/test_chaos.py",
             "test_what_is_said_of_two_hundred_changes_is_what_happened",
         ),

@@ -15,6 +15,7 @@ from tests.e2e.running_aura import RunningAura
 from tests.e2e.watcher import Watcher
 from tests.plugin.changing import meddled, offer
 from tests.plugin.conftest import RealWordPress
+from tests.plugin.test_agent_update import offered
 from tests.plugin.test_change_core import core, release
 from tests.plugin.test_change_kinds import FIRST, GERMAN, translate
 from tests.wordpress.site import WordPress
@@ -306,6 +307,24 @@ def test_a_package_that_lies_is_refused_with_nothing_touched(
     assert installed(shop) == "2.4.0"
 
 
+def test_siteagent_itself_is_updated_and_still_answers(
+    page: Page, ben: Page, wp_admin: Page, agency: RunningAura, shop: WordPress, album: Album
+) -> None:
+    aura_pages.set_up_or_sign_in(page, agency)
+    invite_ben(page, ben, agency)
+    offered(RealWordPress(shop))
+    look(shop, "delete_site_transient('update_plugins'); return 1;")
+    allow(wp_admin, shop, "siteagent")
+    sync(page, agency)
+    address = propose(ben, agency, "SiteAgent", "Learns something new", apart="siteagent")
+    album.show(ben, "proposal-siteagent")
+    approve(page, address)
+    outcome(page, "Succeeded")
+    sync(page, agency)
+    expect(page.get_by_role("row", name="SiteAgent").first).to_contain_text("0.2.0")
+    assert look(shop, "return SITEAGENT_VERSION;") == "0.2.0"
+
+
 def test_a_minor_release_of_wordpress_is_reviewed_apart(
     page: Page, ben: Page, wp_admin: Page, agency: RunningAura, shop: WordPress, album: Album
 ) -> None:
@@ -315,6 +334,8 @@ def test_a_minor_release_of_wordpress_is_reviewed_apart(
     release(RealWordPress(shop), step["to"], step["to"])
     ben.goto(f"{agency.url}/changes/new?site=1&apart=core_minor")
     expect(ben.locator("main")).to_contain_text("has not allowed")
+    expect(ben.locator("main")).to_contain_text("WordPress will update this by itself")
+    look(shop, "return update_site_option('auto_update_core_minor', 'disabled');")
     allow(wp_admin, shop, "core_minor")
     sync(page, agency)
     address = propose(ben, agency, "WordPress", "Security release", apart="core_minor")

@@ -1,6 +1,6 @@
-"""WordPress itself: a minor release, from a package made of the site's own WordPress.
+"""WordPress itself: a minor and a major release, from packages made of the site's own WordPress.
 
-Each site here is used up by its test, so these have sites of their own.
+Each test leaves its site with a newer WordPress, so these have sites of their own.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import requests
 
 from tests.plugin.changing import Order, ask, grant
 from tests.plugin.conftest import RealWordPress
+from tests.plugin.test_admin import forget
 from tests.plugin.test_gate import connect
 from tests.wordpress.images import TESTED
 from tests.wordpress.site import WordPress
 
-# The next minor release of this very WordPress, with nothing but its number changed.
+# Another release of this very WordPress, with nothing but its number changed.
 _RELEASE = """
 $to = '%(to)s';
 $file = "/srv/wordpress.org/downloads.wordpress.org/release/wordpress-%(named)s-no-content.zip";
@@ -53,7 +54,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
 
 
 def core(site: RealWordPress) -> dict[str, str]:
-    """The step to the next minor release, which is what WordPress.org offers here."""
+    """The step to what WordPress.org offers here: the next minor release, unless told otherwise."""
     here, there = site.evaluate(
         "Siteagent_Inventory::load_admin_includes();"
         "$core = new Siteagent_Component('core', 'core');"
@@ -64,6 +65,15 @@ def core(site: RealWordPress) -> dict[str, str]:
 
 def release(site: RealWordPress, named: str, to: str) -> None:
     assert site.evaluate(_RELEASE % {"named": named, "to": to}) is True
+
+
+def left(site: RealWordPress) -> list[Any]:
+    """What an update could have forgotten."""
+    return site.evaluate(
+        "return array(glob(WP_CONTENT_DIR . '/siteagent*'), glob(WPMU_PLUGIN_DIR . '/siteagent*'),"
+        " file_exists(ABSPATH . '.maintenance'), get_option('core_updater.lock'),"
+        " get_option('auto_updater.lock'));"
+    )
 
 
 def test_a_minor_release_is_installed_as_approved_and_nothing_else(site) -> None:
@@ -92,10 +102,44 @@ def test_a_minor_release_is_installed_as_approved_and_nothing_else(site) -> None
     assert site.evaluate("return get_bloginfo('version');") == step["to"]
     assert site.evaluate("return array_keys(wp_get_themes());") == themes
     assert requests.get(site.url, timeout=60).status_code == 200
-    left = site.evaluate(
-        "return array(glob(WP_CONTENT_DIR . '/siteagent*'), glob(WPMU_PLUGIN_DIR . '/siteagent*'),"
-        " file_exists(ABSPATH . '.maintenance'), get_option('core_updater.lock'),"
-        " get_option('auto_updater.lock'));"
-    )
-    assert left == [[], [], False, False, False]
+    assert left(site) == [[], [], False, False, False]
     assert paired.ask("report", have=None).document["report"]["wordpress"]["version"] == step["to"]
+
+
+def offer_major(site: RealWordPress) -> str:
+    """WordPress.org has the next major release; its number."""
+    return site.evaluate(
+        "$parts = explode('.', get_bloginfo('version'));"
+        "$to = $parts[0] . '.' . ((int) $parts[1] + 1);"
+        "$file = '/srv/wordpress.org/catalogue.json';"
+        "$all = json_decode(file_get_contents($file), true);"
+        "file_put_contents($file, json_encode(array('core' => $to) + $all));"
+        "Siteagent_Inventory::load_admin_includes(); wp_version_check(array(), true); return $to;"
+    )
+
+
+def test_a_major_release_is_installed_under_a_permission_of_its_own(site) -> None:
+    forget(site)
+    paired = connect(site)
+    to = offer_major(site)
+    step = core(site)
+    assert step["to"] == to
+    grant(site, "core_minor", "plugins", "themes")
+    checked: dict[str, Any] = ask(paired, "change.check", step=step)
+    assert (checked["reasons"], checked["facts"]["scope"]) == (["scope_off"], "core_major")
+    assert Order.of(site, paired, step).send()["reason"] == "scope_off"
+    grant(site, "core_major")
+    offered = paired.ask("report", have=None).document["report"]["updates"]["core"]
+    assert [(one["version"], one["kind"]) for one in offered] == [(to, "major")]
+
+    release(site, to, to)
+    told = Order.of(site, paired, step).send()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    assert told["evidence"]["before"]["version"] == step["from"]
+    assert told["evidence"]["after"] == {"version": to, "active": True, "probe": "ok"}
+    assert told["evidence"]["kept_copy"] is False
+    assert site.evaluate("return get_bloginfo('version');") == to
+    assert requests.get(site.url, timeout=60).status_code == 200
+    assert left(site) == [[], [], False, False, False]
+    report = paired.ask("report", have=None).document["report"]
+    assert report["wordpress"]["version"] == to

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import requests
 
+from app.siteclient import SiteError
 from tests.plugin.changing import (
     Order,
     ask,
@@ -18,12 +22,14 @@ from tests.plugin.changing import (
     offer,
     php_text,
     publish,
+    reached,
     reset,
 )
 from tests.plugin.dashboard import Paired
 from tests.plugin.test_admin import forget
 from tests.plugin.test_change_run import same_files
 from tests.plugin.test_gate import connect
+from tests.wordpress.engine import docker
 from tests.wordpress.repository import EMPTY_MO
 
 COAST = {"kind": "theme", "id": "coastline", "from": "1.2.0", "to": "1.3.0"}
@@ -125,7 +131,7 @@ def german(wp, paired) -> Iterator[None]:
     wp.evaluate(f"{clear} file_put_contents('{CATALOGUE}', {php_text(before)});")
 
 
-def translate(wp, updated: str, *, inside: str = "") -> None:
+def translate(wp, updated: str, *, inside: str = "", mo: bytes = EMPTY_MO) -> None:
     """WordPress.org has a German translation revised then; `inside` is what its file says."""
     one = {
         "type": "plugin",
@@ -141,7 +147,7 @@ def translate(wp, updated: str, *, inside: str = "") -> None:
     )
     stamp = inside or updated
     po = f'msgid ""\nmsgstr ""\n"PO-Revision-Date: {stamp}+0000\\n"\n'
-    files = {"contact-desk-de_DE.po": po, "contact-desk-de_DE.mo": EMPTY_MO}
+    files = {"contact-desk-de_DE.po": po, "contact-desk-de_DE.mo": mo}
     publish(wp, "translation/plugin/contact-desk/2.3.1/de_DE.zip", files)
 
 
@@ -188,3 +194,86 @@ def test_a_translation_that_was_not_installed_after_all(wp, paired, german) -> N
     assert stamp(wp) == ""
     assert Order.of(wp, paired, step("", SECOND)).send()["reason"] == "version_moved"
     assert Order.of(wp, paired, step(SECOND, FIRST)).send()["reason"] == "not_installed"
+
+
+def compiled(original: str, text: str) -> bytes:
+    """A translation of one sentence, as WordPress loads it."""
+    head = b"Content-Type: text/plain; charset=UTF-8\n"
+    pairs = [(b"", head), (original.encode(), text.encode())]
+    tables, strings, at = [b"", b""], b"", 28 + 2 * 8 * len(pairs)
+    for column in (0, 1):
+        for pair in pairs:
+            tables[column] += struct.pack("<2I", len(pair[column]), at + len(strings))
+            strings += pair[column] + b"\0"
+    size = 8 * len(pairs)
+    header = struct.pack("<7I", 0x950412DE, 0, len(pairs), 28, 28 + size, 0, 28 + 2 * size)
+    return header + tables[0] + tables[1] + strings
+
+
+# A page that says something in German, as themes and plugins do.
+_SAYS = """<?php
+add_action('template_redirect', function () {
+    load_textdomain('says', WP_LANG_DIR . '/plugins/contact-desk-de_DE.mo');
+    header('X-Says: ' . sprintf(__('Hello %s', 'says'), 'Cleo'));
+});
+"""
+
+
+@contextmanager
+def german_page(wp) -> Iterator[None]:
+    there = "WPMU_PLUGIN_DIR . '/says.php'"
+    wp.evaluate(f"file_put_contents({there}, {php_text(_SAYS)});")
+    try:
+        yield
+    finally:
+        wp.evaluate(f"unlink({there});")
+
+
+def files(wp) -> dict[str, str]:
+    """The German texts of the plugin, to the byte."""
+    return wp.evaluate(
+        "$all = (array) glob(WP_LANG_DIR . '/plugins/contact-desk-*');"
+        "return (object) array_combine(array_map('basename', $all), array_map('md5_file', $all));"
+    )
+
+
+# More places than the page fills: PHP ends in an error.
+SPOILT = compiled("Hello %s", "Hallo %1$s und %2$s")
+
+
+@pytest.mark.parametrize("was", ["", FIRST])
+def test_a_translation_that_breaks_pages_is_taken_back(wp, paired, german, was) -> None:
+    if was:
+        translate(wp, FIRST, mo=compiled("Hello %s", "Hallo %s"))
+        assert Order.of(wp, paired, step("", FIRST)).send()["outcome"] == "succeeded"
+    before = files(wp)
+    assert len(before) == (2 if was else 0)
+    translate(wp, SECOND, mo=SPOILT)
+    with german_page(wp):
+        told = Order.of(wp, paired, step(was, SECOND)).send()
+        assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
+        assert told["evidence"]["kept_copy"] is True
+        assert told["evidence"]["before"] == {"version": was, "active": True, "probe": "ok"}
+        assert told["evidence"]["after"] == told["evidence"]["before"]
+        page = requests.get(wp.url, timeout=60)
+        assert page.status_code == 200
+        assert page.headers["X-Says"] == ("Hallo Cleo" if was else "Hello Cleo")
+    assert files(wp) == before
+    assert disk(wp, "contact-desk/contact-desk.php")["left"] == []
+
+
+def test_a_translation_whose_process_is_killed_is_taken_back(wp, paired, german) -> None:
+    translate(wp, FIRST)
+    Order.of(wp, paired, step("", FIRST)).send()
+    before = files(wp)
+    translate(wp, SECOND, mo=SPOILT)
+    order = Order.of(wp, paired, step(FIRST, SECOND))
+    with meddled(wp, sleep={"done": 30}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(order.send)
+        docker("exec", wp.container, "kill", "-9", str(reached(wp)))
+        assert isinstance(running.exception(30), SiteError)
+        assert files(wp) != before
+    status = order.status()
+    assert (status["outcome"], status["reason"]) == ("rolled_back", "interrupted")
+    assert files(wp) == before
+    assert disk(wp, "contact-desk/contact-desk.php")["left"] == []

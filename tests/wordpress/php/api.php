@@ -100,10 +100,10 @@ function theme_updates( array $catalogue ): array {
 	);
 }
 
-/** The next minor release of whatever asks. */
-function core_updates(): array {
+/** The next minor release of whatever asks, or the one that the catalogue names. */
+function core_updates( array $catalogue ): array {
 	$parts   = explode( '.', preg_replace( '/[^0-9.].*/', '', $_GET['version'] ) );
-	$next    = "{$parts[0]}.{$parts[1]}." . ( (int) ( $parts[2] ?? 0 ) + 1 );
+	$next    = $catalogue['core'] ?? "{$parts[0]}.{$parts[1]}." . ( (int) ( $parts[2] ?? 0 ) + 1 );
 	$release = DOWNLOADS . "/release/wordpress-$next";
 	return array(
 		// The real API adds an offer of the kind "autoupdate", which the site would run by itself.
@@ -160,7 +160,7 @@ switch ( $_SERVER['PATH_INFO'] ?? '' ) {
 		$answer = theme_updates( $catalogue );
 		break;
 	case '/core/version-check/1.7/':
-		$answer = core_updates();
+		$answer = core_updates( $catalogue );
 		break;
 	default:
 		http_response_code( 404 );
