@@ -29,11 +29,14 @@ from tests.plugin.changing import (
     publish_package,
     reached,
 )
+from tests.plugin.conftest import RealWordPress
 from tests.plugin.dashboard import Paired
 from tests.plugin.test_admin import forget
 from tests.plugin.test_change_run import same_files
 from tests.plugin.test_gate import connect
 from tests.wordpress.engine import docker
+from tests.wordpress.images import TESTED
+from tests.wordpress.site import WordPress
 
 AGENT = "siteagent/siteagent.php"
 HERE, NEXT = "0.1.0", "0.2.0"
@@ -370,3 +373,32 @@ def test_what_a_newer_version_stored_is_neither_used_nor_lost(wp, paired, agent)
     finally:
         wp.evaluate(change % 1)
     assert answering(paired) == HERE
+
+
+# ---- a network of sites ----
+
+
+@pytest.fixture(params=TESTED)
+def network(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
+    """Sites that share one connection."""
+    site = WordPress.start(request.param, siteagent="installed", network="paths")
+    try:
+        main = RealWordPress(site)
+        main.evaluate(f"activate_plugin('{AGENT}', '', true);")
+        yield main
+    finally:
+        site.stop()
+
+
+def test_active_on_a_whole_network_it_stays_so_whatever_comes_of_it(network) -> None:
+    paired = connect(network)
+    grant(network, "siteagent")
+    for version, spoilt, outcome in ((NEXT, KEYLESS, "rolled_back"), (NEXT, None, "succeeded")):
+        offered(network, version, spoilt)
+        told = update(network, paired).send()
+        assert told["outcome"] == outcome, told
+        expected = HERE if spoilt else NEXT
+        assert told["evidence"]["after"] == {"version": expected, "active": True, "probe": "ok"}
+        assert answering(paired) == expected
+        assert network.evaluate(f"return is_plugin_active_for_network('{AGENT}');") is True
+    assert disk(network, AGENT, kind="siteagent")["left"] == []
