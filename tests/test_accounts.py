@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from app.config import Config
 from app.domain import accounts, sessions
 from app.domain.actor import SYSTEM, Actor
-from app.domain.errors import Forbidden, Invalid
+from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed
 from app.domain.throttle import Browser
 from app.models.accounts import Member, MemberSession
 from app.models.audit import Entry
@@ -82,6 +84,54 @@ def test_no_secret_of_a_person_stands_in_the_trail(
     for hidden in (secret, PASSWORD, "typed-by-mistake", "a-password", "$argon2id$"):
         assert hidden not in told
     assert secret not in repr(presence)
+
+
+def test_a_role_is_given_by_an_owner_who_typed_a_password_lately(
+    ana: Actor, ben: Actor, cleo: Actor, clock: Clock
+) -> None:
+    member = Member.get_by_id(cleo.id)
+    for by in (ben, cleo, SYSTEM, Actor.anonymous("192.0.2.9")):
+        with pytest.raises(Forbidden):
+            give(member, "owner", by, clock)
+    with pytest.raises(NotConfirmed):
+        give(member, "owner", ana, clock, typed=clock() - timedelta(minutes=16))
+    assert member.role == "viewer"
+    give(member, "operator", ana, clock)
+    assert Member.get_by_id(cleo.id).role == "operator"
+
+
+def test_whoever_owns_aura_alone_stays_its_owner(ana: Actor, clock: Clock) -> None:
+    make_member("Ivo", "owner", password_hash="!")
+    opened = sessions.begin(Member.get_by_id(ana.id), HERE, now=clock())
+    before = Entry.head().seq
+    with pytest.raises(Conflict, match="Somebody has to own Aura"):
+        give(Member.get_by_id(ana.id), "viewer", ana, clock)
+    assert MemberSession.get_by_id(opened.session.id).ended_at is None
+    assert Entry.head().seq == before
+
+
+def test_of_two_owners_one_may_step_down(ana: Actor, clock: Clock) -> None:
+    make_member("Olga", "owner")
+    give(Member.get_by_id(ana.id), "operator", ana, clock)
+    with pytest.raises(Conflict):
+        give(Member.get(Member.name == "Olga"), "viewer", ana, clock)
+
+
+def test_a_role_that_is_so_already_or_of_somebody_shut_out_is_not_given(
+    ana: Actor, ben: Actor, clock: Clock
+) -> None:
+    member = Member.get_by_id(ben.id)
+    with pytest.raises(Conflict, match="already"):
+        give(member, "operator", ana, clock)
+    accounts.disable(member, by=ana, now=clock())
+    with pytest.raises(Conflict, match="disabled"):
+        give(member, "viewer", ana, clock)
+
+
+def give(
+    member: Member, role: str, by: Actor, clock: Clock, *, typed: datetime | None = None
+) -> None:
+    accounts.change_role(member, role, None, by=by, confirmed_at=typed or clock(), now=clock())
 
 
 def test_a_session_of_somebody_who_was_disabled_by_hand_does_not_count(

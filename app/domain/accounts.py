@@ -21,6 +21,7 @@ from app.domain.events import (
     OwnerCreated,
     PasswordChanged,
     PasswordChosen,
+    RoleChanged,
 )
 from app.domain.sessions import Presence
 from app.domain.throttle import Browser
@@ -95,12 +96,9 @@ def invite(
     access.require(by, "people")
     name, email = _clean_name(name), sessions.one_spelling(email)
     problems = _identity_problems(name, email)
-    if role not in ROLES:
-        problems["role"] = "Choose one of the roles."
-    if role == CLIENT and client is None:
-        problems["client"] = "Choose whose sites they see."
-    client_id = client.id if client is not None and role == CLIENT else None
+    problems |= _role_problems(role, client)
     _require_none(problems)
+    client_id = _client_of(role, client)
     try:
         with transaction():
             member = _create(name, email, role, NO_PASSWORD, now, client_id)
@@ -159,6 +157,48 @@ def accept_invitation(
         audit.record(event, Actor.of(member, browser.ip), now=now)
         sessions.end_all(member, by=Actor.of(member, browser.ip), now=now)
         return sessions.begin(member, browser, now=now)
+
+
+def change_role(
+    member: Member,
+    role: str,
+    client: Client | None,
+    *,
+    by: Actor,
+    confirmed_at: datetime,
+    now: datetime,
+) -> None:
+    """Let somebody do more or less than before; everything handed out to them ends at once, so
+    that no open page of theirs goes on under the old role. What they approved stays approved.
+
+    Raises Forbidden, NotConfirmed, Invalid, or Conflict for the last owner, for one who is shut
+    out, and where it is so already.
+    """
+    access.require(by, "people")
+    access.require_fresh(confirmed_at, now)
+    _require_none(_role_problems(role, client))
+    with transaction():
+        member.refresh()
+        was = member.role
+        sessions.end_all(member, by=by, now=now)
+        if not member.take_role(role, _client_of(role, client)):
+            raise Conflict(_why_no_role(member, role))
+        event = RoleChanged(
+            member_id=member.id,
+            name=member.name,
+            role=role,
+            was=was,
+            client=client.name if client is not None and role == CLIENT else "",
+        )
+        audit.record(event, by, now=now)
+
+
+def _why_no_role(member: Member, role: str) -> str:
+    if member.is_disabled:
+        return "This account is disabled. Enable it first."
+    if member.role == OWNER and role != OWNER:
+        return "Somebody has to own Aura: invite another owner first."
+    return "That is their role already."
 
 
 def disable(member: Member, *, by: Actor, now: datetime) -> None:
@@ -293,6 +333,18 @@ def _identity_problems(name: str, email: str) -> dict[str, str]:
     if len(email) > MAX_EMAIL_CHARS or not _EMAIL.fullmatch(email):
         problems["email"] = "Type an e-mail address, for example ana@agency.example."
     return problems
+
+
+def _role_problems(role: str, client: Client | None) -> dict[str, str]:
+    if role not in ROLES:
+        return {"role": "Choose one of the roles."}
+    if role == CLIENT and client is None:
+        return {"client": "Choose whose sites they see."}
+    return {}
+
+
+def _client_of(role: str, client: Client | None) -> int | None:
+    return client.id if client is not None and role == CLIENT else None
 
 
 def _password_problems(

@@ -112,6 +112,17 @@ class MemberEnabled(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RoleChanged(Event):
+    """`client` names whose sites alone they see from now on, if so."""
+
+    member_id: int
+    name: str
+    role: str
+    was: str
+    client: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AccessRefused(Event):
     """Somebody signed in asked for what their role does not allow."""
 

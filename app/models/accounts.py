@@ -70,23 +70,38 @@ class Member(BaseModel):
 
     def disable(self, now: datetime) -> bool:
         """Shut this person out; False if they are already, or nobody would be left to own Aura."""
-        other = Member.alias()
-        somebody_else = other.select().where(
-            other.role == OWNER,
-            other.id != self.id,
-            other.disabled_at.is_null(),
-            other.password_hash != NO_PASSWORD,
-        )
         return self._change(
             Member.disabled_at.is_null(),
-            (Member.role != OWNER) | fn.EXISTS(somebody_else),
+            (Member.role != OWNER) | fn.EXISTS(self._other_owner()),
             disabled_at=now,
+            session_epoch=Member.session_epoch + 1,
+        )
+
+    def take_role(self, role: str, client_id: int | None) -> bool:
+        """Be something else from now on; False if they are that already, are shut out, or nobody
+        would be left to own Aura."""
+        return self._change(
+            Member.disabled_at.is_null(),
+            (Member.role != role) | (fn.COALESCE(Member.client_id, 0) != (client_id or 0)),
+            (Member.role != OWNER) | (role == OWNER) | fn.EXISTS(self._other_owner()),
+            role=role,
+            client_id=client_id,
             session_epoch=Member.session_epoch + 1,
         )
 
     def enable(self) -> bool:
         """Let this person in again; False if they never were shut out."""
         return self._change(Member.disabled_at.is_null(False), disabled_at=None)
+
+    def _other_owner(self) -> Any:
+        """Whoever else could own Aura: one who may sign in and has a password."""
+        other = Member.alias()
+        return other.select().where(
+            other.role == OWNER,
+            other.id != self.id,
+            other.disabled_at.is_null(),
+            other.password_hash != NO_PASSWORD,
+        )
 
     def _change(self, *when: Any, **changes: Any) -> bool:
         won = Member.update(**changes).where(Member.id == self.id, *when).execute() == 1

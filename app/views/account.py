@@ -9,7 +9,7 @@ from app.domain import accounts, sessions
 from app.domain.errors import Invalid
 from app.models.base import utcnow
 from app.views.entrance import let_in
-from app.views.guards import browser, may, me, presence, safe_next
+from app.views.guards import browser, may, me, presence
 
 bp = Blueprint("account", __name__)
 
@@ -40,28 +40,6 @@ def change_password() -> ResponseReturnValue:
     return answer
 
 
-@bp.get("/confirm")
-@may("account")
-def confirm() -> ResponseReturnValue:
-    return _confirm_page({})
-
-
-@bp.post("/confirm")
-@may("account")
-def confirm_identity() -> ResponseReturnValue:
-    try:
-        accounts.confirm(
-            presence(),
-            password=request.form.get("password", ""),
-            browser=browser(),
-            config=current_app.config["AURA"],
-            now=utcnow(),
-        )
-    except Invalid as refusal:
-        return _confirm_page(refusal.messages), 422
-    return redirect(safe_next(request.form.get("next")), 303)
-
-
 @bp.post("/account/sessions/<int:session_id>/end")
 @may("account")
 def end_session(session_id: int) -> ResponseReturnValue:
@@ -76,13 +54,6 @@ def end_other_sessions() -> ResponseReturnValue:
     sessions.end_others(presence(), by=me())
     flash("Every other session has ended.")
     return redirect(url_for("account.show"), 303)
-
-
-def _confirm_page(errors: dict[str, str]) -> str:
-    wanted = safe_next(request.values.get("next"))
-    return render_template(
-        "account/confirm.html", member=presence().member, next=wanted, errors=errors
-    )
 
 
 def _page(errors: dict[str, str]) -> str:

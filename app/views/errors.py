@@ -5,17 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from flask import (
-    Flask,
-    Response,
-    current_app,
-    flash,
-    g,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Flask, Response, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
@@ -34,7 +24,7 @@ from app.domain.errors import (
 )
 from app.domain.events import AccessRefused, FormRefused
 from app.models.base import utcnow
-from app.views.guards import me, page_they_came_from
+from app.views.guards import OWN_PASSWORD, me, page_they_came_from, presence
 
 
 @dataclass(frozen=True)
@@ -83,6 +73,8 @@ _FAILED = Page(
     "Try again in a moment. If it happens again, give the reference to whoever runs this Aura.",
     "Aura failed to answer. What you sent may or may not have been done.",
 )
+# What the page that asks for the password has of its own.
+_NOT_HELD = ("csrf_token", OWN_PASSWORD, "back", "email")
 _HTTP = {
     400: Page(400, "This request makes no sense", "Go back and try again.", "A part is missing."),
     404: _NOT_FOUND,
@@ -127,9 +119,19 @@ def _refusal(error: OpsError) -> ResponseReturnValue:
 
 
 def _ask_who_it_is(error: NotConfirmed) -> ResponseReturnValue:
-    """Not a refusal: the same button works once the password was typed."""
-    flash(error.message, "info")
-    return redirect(url_for("account.confirm", next=page_they_came_from()), 303)
+    """Not a refusal: what was sent waits in this page, and is done once the password is typed."""
+    is_typed = OWN_PASSWORD in request.form
+    sent = request.form.items(multi=True)
+    page = render_template(
+        "account/confirm.html",
+        email=presence().member.email,
+        field_name=OWN_PASSWORD,
+        held=[(name, value) for name, value in sent if name not in _NOT_HELD],
+        back=page_they_came_from(),
+        errors={OWN_PASSWORD: error.message} if is_typed else {},
+        asked=error.message,
+    )
+    return page, 422 if is_typed else 403
 
 
 def _form_refused(error: CSRFError) -> ResponseReturnValue:

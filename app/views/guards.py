@@ -13,9 +13,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 from werkzeug.exceptions import HTTPException
 
-from app.domain import access, changes, sessions
+from app.domain import access, accounts, changes, sessions
 from app.domain.actor import Actor
-from app.domain.errors import Forbidden, NotFound
+from app.domain.errors import Forbidden, Invalid, NotConfirmed, NotFound
 from app.domain.sessions import Presence
 from app.domain.throttle import Browser
 from app.models.base import utcnow
@@ -38,6 +38,8 @@ OPEN = frozenset(
     }
 )
 DEVICE_COOKIE = "aura-browser"
+# The field of any form in which somebody shows once more that it is them.
+OWN_PASSWORD = "own_password"  # noqa: S105 - the name of a field
 
 
 class Visitor(UserMixin):
@@ -96,12 +98,32 @@ def may(verb: str) -> Callable[[View], View]:
             if not current_user.is_authenticated:
                 return to_sign_in()
             access.require(me(), verb)
+            _confirm_if_typed()
             return view(*args, **kwargs)
 
         guarded.verb = verb  # type: ignore[attr-defined]
         return guarded  # type: ignore[return-value]
 
     return guard
+
+
+def _confirm_if_typed() -> None:
+    """Take the password that errors.py asked for with what was sent, before it is done.
+
+    Raises NotConfirmed."""
+    password = request.form.get(OWN_PASSWORD)
+    if password is None:
+        return
+    try:
+        accounts.confirm(
+            presence(),
+            password=password,
+            browser=browser(),
+            config=current_app.config["AURA"],
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        raise NotConfirmed(refusal.message) from refusal
 
 
 def to_sign_in() -> ResponseReturnValue:
@@ -130,7 +152,9 @@ def _page_of_this_request() -> str:
 
 
 def page_they_came_from() -> str:
-    """The page of Aura whose form was sent, or home."""
+    """The page of Aura whose form was sent, or home; also after the password was asked for."""
+    if "back" in request.form:
+        return safe_next(request.form["back"])
     parts = urlsplit(request.referrer or "")
     if parts.netloc != request.host:
         return "/"

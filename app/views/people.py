@@ -11,7 +11,7 @@ from app.models.accounts import Member, MemberSession
 from app.models.base import utcnow
 from app.models.sites import Client
 from app.views.arrivals import row_number
-from app.views.guards import may, me
+from app.views.guards import may, me, presence
 
 bp = Blueprint("people", __name__)
 
@@ -47,6 +47,34 @@ def renew(member_id: int) -> ResponseReturnValue:
     return render_template("people/link.html", member=member, link=link)
 
 
+@bp.get("/people/<int:member_id>/role")
+@may("people")
+def role(member_id: int) -> ResponseReturnValue:
+    member = accounts.member_known(member_id)
+    return _role_page(member, {"role": member.role, "client": str(member.client_id or "")}, {})
+
+
+@bp.post("/people/<int:member_id>/role")
+@may("people")
+def change_role(member_id: int) -> ResponseReturnValue:
+    member = accounts.member_known(member_id)
+    typed = {name: request.form.get(name, "").strip() for name in ("role", "client")}
+    client = Client.get_or_none(Client.id == request.form.get("client", type=row_number))
+    try:
+        accounts.change_role(
+            member,
+            typed["role"],
+            client,
+            by=me(),
+            confirmed_at=presence().session.confirmed_at,
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _role_page(member, typed, refusal.messages), 422
+    flash(f"{member.name} has a new role, and signs in again to use it.")
+    return redirect(url_for("people.index"), 303)
+
+
 @bp.post("/people/<int:member_id>/disable")
 @may("people")
 def disable(member_id: int) -> ResponseReturnValue:
@@ -70,8 +98,18 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
         "people/index.html",
         members=Member.listing(),
         last_seen=MemberSession.last_seen(),
-        clients={one.id: one.name for one in Client.select().order_by(Client.name)},
+        clients=_clients(),
         typed=typed,
         errors=errors,
         my_id=me().id,
     )
+
+
+def _role_page(member: Member, typed: dict[str, str], errors: dict[str, str]) -> str:
+    return render_template(
+        "people/role.html", member=member, clients=_clients(), typed=typed, errors=errors
+    )
+
+
+def _clients() -> dict[int, str]:
+    return {one.id: one.name for one in Client.select().order_by(Client.name)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
 
@@ -20,11 +21,11 @@ from tests.fakes import FakeSite
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
 
 
-def approve_as(person, change, **more):
+def approve_as(person, change, *, came_from="", **more):
     return person.post(
         f"/changes/{change.id}/approve",
         data={"digest": change.digest, **more},
-        headers={"Referer": f"http://localhost/changes/{change.id}"},
+        headers={"Referer": came_from or f"http://localhost/changes/{change.id}"},
     )
 
 
@@ -91,27 +92,54 @@ def test_an_old_session_types_its_password_first(as_ana, proposed):
     assert (
         "You will be asked for your password first." in as_ana.get(f"/changes/{proposed.id}").text
     )
-    answer = approve_as(as_ana, proposed)
-    assert answer.location == f"/confirm?next=/changes/{proposed.id}"
-    assert state(proposed) == PROPOSED
-    wrong = as_ana.post("/confirm", data={"password": "wrong", "next": "/changes/1"})
-    assert wrong.status_code == 422
-    back = as_ana.post("/confirm", data={"password": PASSWORD, "next": f"/changes/{proposed.id}"})
-    assert back.location == f"/changes/{proposed.id}"
-    assert approve_as(as_ana, proposed).location.endswith(f"/changes/{proposed.id}")
+    asked = approve_as(as_ana, proposed)
+    assert (asked.status_code, state(proposed)) == (403, PROPOSED)
+    held = held_in(asked)
+    assert held["digest"] == proposed.digest
+    wrong = approve_as(as_ana, proposed, **held, own_password="wrong")
+    assert (wrong.status_code, state(proposed)) == (422, PROPOSED)
+    assert held_in(wrong) == held
+    done = approve_as(as_ana, proposed, **held, own_password=PASSWORD)
+    assert done.location.endswith(f"/changes/{proposed.id}")
     assert state(proposed) == APPROVED
     assert [e.event for e in Entry.newest(event="identity_confirmed")] == ["identity_confirmed"]
 
 
-def test_confirming_leads_nowhere_else(as_ana):
-    answer = as_ana.post("/confirm", data={"password": PASSWORD, "next": "//evil.example"})
-    assert answer.location == "/"
+def held_in(page) -> dict[str, str]:
+    """What waits in the page that asks for the password, but for its own token."""
+    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.text)
+    return {name: html.unescape(value) for name, value in fields if name != "csrf_token"}
 
 
-def test_guessing_the_password_there_is_slow(as_ana):
+def test_there_is_a_way_back_to_the_page_they_came_from_and_to_nowhere_else(as_ana, proposed):
+    long_ago()
+    asked = approve_as(as_ana, proposed)
+    assert held_in(asked)["back"] == f"/changes/{proposed.id}"
+    for elsewhere in ("https://evil.example/changes/1", "http://localhost//evil.example"):
+        asked = approve_as(as_ana, proposed, came_from=elsewhere)
+        assert held_in(asked)["back"] == "/"
+    asked = approve_as(as_ana, proposed, back="//evil.example")
+    assert held_in(asked)["back"] == "/"
+
+
+def test_what_was_sent_stays_text_while_it_waits(as_ana, proposed):
+    long_ago()
+    asked = approve_as(as_ana, proposed, digest='"><script>alert(1)</script>')
+    assert "<script>alert" not in asked.text
+    assert held_in(asked)["digest"] == '"><script>alert(1)</script>'
+
+
+def test_guessing_the_password_there_is_slow(as_ana, proposed):
+    long_ago()
     for _ in range(6):
-        as_ana.post("/confirm", data={"password": "wrong"})
-    assert as_ana.post("/confirm", data={"password": PASSWORD}).status_code == 422
+        approve_as(as_ana, proposed, own_password="wrong")
+    assert approve_as(as_ana, proposed, own_password=PASSWORD).status_code == 422
+    assert state(proposed) == PROPOSED
+
+
+def test_a_password_opens_nothing_that_the_role_does_not(as_cleo, proposed):
+    assert approve_as(as_cleo, proposed, own_password=PASSWORD).status_code == 403
+    assert not Entry.newest(event="identity_confirmed")
 
 
 @pytest.mark.parametrize("digest", ["", "0" * 64])

@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 
 from app.domain import links
-from app.models.accounts import Member
+from app.models.accounts import Member, MemberSession
 from app.models.audit import Entry
-from tests.factories import PASSWORD, make_member
+from app.models.base import utcnow
+from tests.factories import PASSWORD, make_member, make_site
 
 BEN = {"name": "Ben", "email": "ben@agency.example", "role": "operator"}
 CHOSEN = {"password": PASSWORD, "again": PASSWORD}
@@ -101,7 +102,8 @@ def test_only_an_owner_manages_people(as_ben, as_cleo):
     for person in (as_ben, as_cleo):
         assert 'href="/people"' not in person.get("/").text
         assert person.get("/people").status_code == 403
-        for path in ("/people", "/people/1/link", "/people/1/disable", "/people/1/enable"):
+        verbs = ("link", "role", "disable", "enable")
+        for path in ("/people", *(f"/people/1/{verb}" for verb in verbs)):
             assert person.post(path, data=BEN).status_code == 403
         assert Entry.newest(limit=1)[0].event == "access_refused"
 
@@ -150,6 +152,50 @@ def test_one_of_two_owners_can_be_disabled(as_ana):
     assert Member.get_by_id(other.id).is_disabled
 
 
+# ---- another role ----
+
+
+def test_another_role_ends_what_was_open_under_the_old_one(app, as_ana, as_cleo, cleo):
+    page = as_ana.get(f"/people/{cleo.id}/role").text
+    assert 'value="viewer" selected' in page
+    assert as_ana.post(f"/people/{cleo.id}/role", data={"role": "operator"}).status_code == 303
+    assert as_cleo.get("/").status_code == 303
+    again = app.test_client()
+    again.signs_in("cleo@agency.example", PASSWORD)
+    assert again.get("/changes/new").status_code == 200
+    said = as_ana.get("/audit").text
+    assert "<strong>Cleo</strong>, viewer until then, operator. Sessions ended." in said
+
+
+def test_somebody_moves_to_a_client_and_sees_its_sites_alone(app, as_ana, ana, ben, clock):
+    hers = make_site(ana, now=clock(), client="Hers")
+    others = make_site(ana, now=clock(), url="https://other.example", client="Another")
+    form = {"role": "client"}
+    answer = as_ana.post(f"/people/{ben.id}/role", data=form)
+    assert (answer.status_code, 'id="f-client-error"' in answer.text) == (422, True)
+    form["client"] = str(hers.client_id)
+    assert as_ana.post(f"/people/{ben.id}/role", data=form).status_code == 303
+    there = app.test_client()
+    there.signs_in("ben@agency.example", PASSWORD)
+    assert there.get(f"/sites/{hers.id}").status_code == 200
+    assert there.get(f"/sites/{others.id}").status_code == 404
+
+
+@pytest.mark.parametrize("role", ["", "god", "Owner"])
+def test_a_role_there_is_none_of_is_told_beside_its_field(as_ana, ben, role):
+    answer = as_ana.post(f"/people/{ben.id}/role", data={"role": role})
+    assert (answer.status_code, 'id="f-role-error"' in answer.text) == (422, True)
+    assert Member.get_by_id(ben.id).role == "operator"
+
+
+def test_the_password_is_asked_for_before_a_role_is_given(as_ana, ben):
+    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
+    answer = as_ana.post(f"/people/{ben.id}/role", data={"role": "owner"})
+    assert 'type="password"' in answer.text
+    assert 'name="role" value="owner"' in answer.text
+    assert Member.get_by_id(ben.id).role == "operator"
+
+
 def test_people_nobody_knows_are_not_found(as_ana):
-    for verb in ("link", "disable", "enable"):
+    for verb in ("link", "role", "disable", "enable"):
         assert as_ana.post(f"/people/999/{verb}").status_code == 404
