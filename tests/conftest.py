@@ -12,40 +12,71 @@ from app import queue
 from app.config import Config
 from app.domain.actor import Actor
 from app.models import migrate
-from app.models.base import db, is_postgres, use_database
+from app.models.base import db, use_database
 from app.models.sites import Client, Site
 from tests.factories import make_member, make_site, pair, read_report, report
 from tests.fakes import Clock, FakeSite, RecordingQueue, at
+from tests.postgres import Cluster, Given
 
-# Names a PostgreSQL database of which the tests drop everything. When it is set,
-# every test that needs a database runs on both.
+# Where it is set, the tests use that PostgreSQL database, and drop everything in it,
+# instead of starting a server of their own.
 POSTGRES_URL = os.environ.get("AURA_TEST_POSTGRES_URL", "")
+KINDS = ("sqlite", "postgresql")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES_URL else ["sqlite"])
-def config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
-    if request.param == "sqlite":
-        return Config.for_tests(tmp_path)
-    return Config.for_tests(tmp_path, database_url=POSTGRES_URL)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever touches a database runs on both; the rest would be the same test twice."""
+    wanted = set(metafunc.fixturenames)
+    if "config" in wanted:
+        kinds = KINDS if wanted & {"database", "empty_database"} else KINDS[:1]
+        metafunc.parametrize("config", kinds, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster | Given]:
+    """A PostgreSQL for this process, started when first asked for."""
+    server = Given(POSTGRES_URL) if POSTGRES_URL else Cluster.made()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A migrated SQLite database."""
+    config = Config.for_tests(tmp_path_factory.mktemp("migrated"))
+    migrate.to_newest(config)
+    return (config.var_dir / "aura.db").read_bytes()
 
 
 @pytest.fixture
-def empty_database(config: Config) -> Iterator[Config]:
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
+    if request.param == "sqlite":
+        return Config.for_tests(tmp_path)
+    return Config.for_tests(tmp_path, database_url=request.getfixturevalue("postgres").url())
+
+
+@pytest.fixture
+def empty_database(config: Config, request: pytest.FixtureRequest) -> Iterator[Config]:
     """A bound database without a table, and an open connection to it."""
+    if request.node.callspec.params["config"] == "postgresql":
+        request.getfixturevalue("postgres").blank()
     use_database(config.database_url)
     db.connect()
-    if is_postgres():
-        db.execute_sql("DROP SCHEMA public CASCADE")
-        db.execute_sql("CREATE SCHEMA public")
     yield config
     db.close()
 
 
 @pytest.fixture
-def database(empty_database: Config) -> Config:
+def database(config: Config, request: pytest.FixtureRequest) -> Iterator[Config]:
     """A migrated database with an open connection."""
-    migrate.apply_missing()
-    return empty_database
+    if request.node.callspec.params["config"] == "postgresql":
+        request.getfixturevalue("postgres").migrated()
+    else:
+        (config.var_dir / "aura.db").write_bytes(request.getfixturevalue("migrated_file"))
+    use_database(config.database_url)
+    db.connect()
+    yield config
+    db.close()
 
 
 @pytest.fixture

@@ -1,0 +1,177 @@
+"""A PostgreSQL of the tests' own: a cluster on a socket in a temporary folder, gone with them.
+
+Every test gets a database that nobody used before it, copied from one that was migrated once:
+the guards of the audit trail leave no way to empty it.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+
+from app.models import migrate
+from app.models.base import db, use_database
+
+OWNER = "postgres"
+_USED, _MIGRATED = "aura", "migrated"
+_SETTINGS = {
+    # What is here has to outlive processes, not the machine.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "",
+    "shared_buffers": "32MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_connections": "60",
+    "autovacuum": "off",
+    "jit": "off",
+}
+_PATIENCE_S = 60
+_ROOM_BYTES = 1 << 30
+
+
+def programs() -> Path:
+    """The folder with initdb and postgres; the newest version where there are several."""
+    found = shutil.which("postgres")
+    if found:
+        return Path(found).resolve().parent
+    # Debian keeps them out of the PATH.
+    versions = list(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if not versions:
+        raise RuntimeError("PostgreSQL's programs are missing; `make prepare` installs them.")
+    return max(versions, key=lambda path: int(path.parts[-3])).parent
+
+
+def _somebody() -> dict[str, Any]:
+    """Who runs the server: PostgreSQL refuses root."""
+    if os.getuid():
+        return {}
+    accounts = {one.pw_name: one for one in pwd.getpwall()}
+    account = accounts.get("postgres") or accounts["nobody"]
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _folder() -> Path:
+    """In memory where there is room: copying a database there takes a fifth of the time."""
+    memory = Path("/dev/shm")
+    has_room = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM_BYTES
+    return Path(tempfile.mkdtemp(prefix="aura-pg-", dir=memory if has_room else None))
+
+
+@dataclass
+class Cluster:
+    """One server process and its files. `remove` ends it and leaves nothing."""
+
+    folder: Path = field(default_factory=_folder)
+    _server: subprocess.Popen[bytes] | None = None
+    _has_template: bool = False
+
+    @classmethod
+    def made(cls) -> Cluster:
+        """A new one, which answers."""
+        cluster, who = cls(), _somebody()
+        if who:
+            os.chown(cluster.folder, who["user"], who["group"])
+        command = [programs() / "initdb", "-D", cluster.folder / "data", "-U", OWNER]
+        command += ["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=cluster.folder, **who)
+        if done.returncode:
+            raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
+        cluster.start()
+        return cluster
+
+    def url(self, name: str = _USED, user: str = OWNER) -> str:
+        """DATABASE_URL for a database in it."""
+        return f"postgresql://{user}@/{name}?host={quote(str(self.folder))}"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        with (self.folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [programs() / "postgres", "-D", "data", "-k", str(self.folder), *options],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                **_somebody(),
+            )
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline and self._server.poll() is None:
+            try:
+                psycopg.connect(self.url("postgres")).close()
+                return
+            except psycopg.OperationalError:
+                time.sleep(0.02)
+        raise RuntimeError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text()}")
+
+    def stop(self) -> None:
+        """End it as `pg_ctl stop -m immediate` does: every connection breaks at once."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait(_PATIENCE_S)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def sql(self, *statements: str, database: str = "postgres") -> None:
+        """Run statements as the cluster's owner."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def blank(self) -> None:
+        """Empty the database that `url` names, whoever still holds it open."""
+        self._recreate(_USED, "template0")
+
+    def migrated(self) -> None:
+        """The same, with every table in it."""
+        if not self._has_template:
+            self._recreate(_MIGRATED, "template0")
+            use_database(self.url(_MIGRATED))
+            with db.connection_context():
+                migrate.apply_missing()
+            self._has_template = True
+        self._recreate(_USED, _MIGRATED)
+
+    def _recreate(self, name: str, template: str) -> None:
+        self.sql(
+            f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
+            f"CREATE DATABASE {name} TEMPLATE {template}",
+        )
+
+
+@dataclass
+class Given:
+    """A database whose address was given to the tests; they drop everything in it."""
+
+    address: str
+
+    def url(self) -> str:
+        return self.address
+
+    def blank(self) -> None:
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+
+    def migrated(self) -> None:
+        self.blank()
+        use_database(self.address)
+        with db.connection_context():
+            migrate.apply_missing()
+
+    def remove(self) -> None:
+        """It belongs to somebody else."""
