@@ -11,9 +11,11 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from app.config import Config
-from app.domain import accounts, audit, links, plugin_package, rotation
+from app.domain import accounts, links, plugin_package, rotation
+from app.domain.actor import SYSTEM
+from app.domain.audit import derived, erasing, verifying
 from app.domain.doctor import rounds
-from app.domain.errors import Invalid, OpsError
+from app.domain.errors import Invalid, OpsError, TrailUnreadable
 from app.models import migrate
 from app.models.base import db, utcnow
 from app.views.doctor import as_text
@@ -24,7 +26,7 @@ def register(app: Flask) -> None:
         migrate_,
         setup_link,
         password_link,
-        verify_audit,
+        trail,
         build_plugin,
         keys,
         doctor,
@@ -73,15 +75,48 @@ def password_link(email: str) -> None:
     click.echo(link)
 
 
-@click.command()
-@with_appcontext
-def verify_audit() -> None:
-    """Recompute the audit chain; status 1 if an entry does not fit."""
+trail = AppGroup("audit", help="The audit trail.")
+
+
+@trail.command("verify")
+@click.pass_context
+def verify_trail(context: click.Context) -> None:
+    """Read the whole trail again and recompute every link.
+
+    Status 0: it is as it was written. 1: it is not; the first entry that does not fit is named.
+    2: it could not be read.
+    """
     with _database():
-        report = audit.verify_chain()
-    if not report.is_whole:
-        raise click.ClickException(f"Broken at entry {report.broken_at}: {report.reason}.")
-    click.echo(f"Whole: {report.entries} entries, head {report.head}")
+        try:
+            found = verifying.read_now(by=SYSTEM, now=utcnow())
+        except TrailUnreadable as why:
+            click.echo(why.message, err=True)
+            context.exit(2)
+    if found.broken_at is not None:
+        raise click.ClickException(f"Broken at entry {found.broken_at}: {found.reason}.")
+    click.echo(f"Whole: {found.entries} entries, head {found.head}")
+
+
+@trail.command("reindex")
+def reindex_trail() -> None:
+    """Make anew what searching the trail needs; the trail itself stays as it is."""
+    with _database():
+        count = derived.rebuild()
+    click.echo(f"{count} entries can be found again.")
+
+
+@trail.command("erase")
+@click.argument("email")
+@click.option("--reason", required=True, help="Why; it stands in the trail.")
+def erase_person(email: str, reason: str) -> None:
+    """Erase what is private about whoever signed in as EMAIL and is disabled."""
+    with _database():
+        try:
+            member = accounts.known_as(email)
+            count = erasing.erase_from_here(member, reason=reason, by=SYSTEM, now=utcnow())
+        except OpsError as refusal:
+            raise click.ClickException(refusal.message) from refusal
+    click.echo(f"Erased from {count} {'entry' if count == 1 else 'entries'}.")
 
 
 @click.command()

@@ -45,6 +45,7 @@ def scheduler(connection: Redis) -> CronScheduler:
         sweep.lost_examinations,
         sweep.lost_changes,
         sweep.due_policies,
+        sweep.due_verification,
     ):
         # A round nobody began within its minute is replaced by the next one.
         options = {**queue.OPTIONS, "ttl": EVERY_S}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.domain import execution, inventory, pairing, policies, revocation, rotation
+from app.domain.audit import verifying
 from app.domain.doctor import asking
 from app.models.base import utcnow
 from jobs import surroundings
@@ -46,3 +47,8 @@ def lost_changes() -> int:
 def due_policies() -> int:
     with surroundings() as config:
         return policies.apply(utcnow()) + policies.release_due(config, utcnow())
+
+
+def due_verification() -> int:
+    with surroundings():
+        return verifying.due(utcnow())

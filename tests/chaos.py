@@ -8,7 +8,6 @@ is then compared with what Aura says of it.
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import sys
@@ -255,7 +254,7 @@ def compared(chaos: Chaos) -> Counts:
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(entry.body)["facts"]
+    facts: dict[str, Any] = entry.document()["facts"]
     return facts
 
 

@@ -11,8 +11,9 @@ from peewee import DatabaseError
 from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
+from app.domain.audit import Filter
 from app.domain.events import REGISTRY, Event, OwnerCreated, SiteAdded, SiteCalled
-from app.models.audit import Entry
+from app.models.audit import Detail, Entry
 from app.models.base import db, in_transaction, is_postgres, transaction
 from app.models.installation import Setting
 from app.models.sites import Site
@@ -29,16 +30,6 @@ def fill(count: int) -> None:
             audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=number), SYSTEM)
 
 
-def without_guards() -> None:
-    """What somebody with the database's password can do."""
-    if is_postgres():
-        db.execute_sql("ALTER TABLE audit DISABLE TRIGGER ALL")
-        return
-    rows = db.execute_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    for (name,) in rows:
-        db.execute_sql(f"DROP TRIGGER {name}")
-
-
 # ---- it works ----
 
 
@@ -47,14 +38,21 @@ def test_an_entry_says_who_did_what_and_where(database: Config) -> None:
     with transaction():
         event = SiteAdded(site_id=7, name="Bakery", url="https://bakery.example", client="")
         entry = audit.record(event, ana, now=NOW)
-    assert json.loads(entry.body) == {
-        "v": 1,
+    body = json.loads(entry.body)
+    private = body.pop("private")
+    assert body == {
+        "v": 2,
         "at": "2026-11-24T10:00:00+00:00",
         "event": "site_added",
-        "actor": {"kind": "member", "id": 3, "name": "Ana", "ip": "192.0.2.1"},
+        "actor": {"kind": "member", "id": 3},
         "site": 7,
+        "client": None,
         "facts": {"name": "Bakery", "url": "https://bakery.example", "client": ""},
     }
+    detail = Detail.get_by_id(entry.seq)
+    assert detail.body == '{"actor":{"ip":"192.0.2.1","name":"Ana"},"facts":{}}'
+    salted = b"siteagent/audit-private/1\n" + bytes.fromhex(detail.salt) + detail.body.encode()
+    assert (len(detail.salt), hashlib.sha256(salted).hexdigest()) == (32, private)
     stored = Entry.get_by_id(entry.seq)
     assert (stored.event, stored.actor, stored.site_id) == ("site_added", "member:3", 7)
     assert stored.at == NOW
@@ -80,11 +78,11 @@ def test_an_empty_chain_is_whole(database: Config) -> None:
 
 def test_pages_continue_where_the_last_one_ended(database: Config) -> None:
     fill(5)
-    first = audit.page(limit=2)
-    second = audit.page(limit=2, before=first[-1].seq)
+    first = audit.find(limit=2)
+    second = audit.find(limit=2, before=first[-1].seq)
     assert [e.seq for e in first + second] == [5, 4, 3, 2]
-    assert audit.page(site_id=8) == []
-    assert audit.page(event="site_added") == []
+    assert audit.find(Filter(site=8)) == []
+    assert audit.find(Filter(event="site_added")) == []
 
 
 def test_every_event_has_its_own_name_and_plain_facts() -> None:
@@ -212,45 +210,3 @@ def test_postgresql_refuses_its_own_ways_round_the_guards(database: Config) -> N
         db.execute_sql("DELETE FROM audit")
     db.execute_sql("SET session_replication_role = DEFAULT")
     assert audit.verify_chain().entries == 3
-
-
-# ---- people are found out by the chain ----
-
-
-@pytest.mark.parametrize(
-    ("statement", "broken_at"),
-    [
-        ("UPDATE audit SET body = REPLACE(body, 'ok', 'no') WHERE seq = 2", 2),
-        ("UPDATE audit SET actor = 'member:9' WHERE seq = 4", 4),
-        ("UPDATE audit SET event = 'signed_in' WHERE seq = 4", 4),
-        ("UPDATE audit SET site_id = 8 WHERE seq = 4", 4),
-        ("UPDATE audit SET at = '2020-01-01 00:00:00+00:00' WHERE seq = 4", 4),
-        ("UPDATE audit SET prev = hash WHERE seq = 3", 3),
-        ("UPDATE audit SET hash = REPLACE(hash, '0', '1') WHERE seq = 5", 5),
-        ("DELETE FROM audit WHERE seq = 3", 4),
-        ("DELETE FROM audit WHERE seq = 1", 2),
-        ("UPDATE audit SET seq = 99 WHERE seq = 2", 3),
-    ],
-)
-def test_a_change_made_behind_our_back_is_found(
-    database: Config, statement: str, broken_at: int
-) -> None:
-    fill(5)
-    without_guards()
-    db.execute_sql(statement)
-    report = audit.verify_chain()
-    assert (report.is_whole, report.broken_at) == (False, broken_at)
-    assert report.reason
-
-
-def test_a_missing_entry_is_named(database: Config) -> None:
-    fill(5)
-    without_guards()
-    db.execute_sql("DELETE FROM audit WHERE seq = 3")
-    assert audit.verify_chain().reason == "entry 3 is missing"
-
-
-def test_a_chain_of_another_log_does_not_fit(database: Config) -> None:
-    fill(2)
-    Setting.update(value="00000000-0000-4000-8000-000000000000").execute()
-    assert audit.verify_chain().broken_at == 1

@@ -54,9 +54,11 @@ def test_a_person_who_lost_the_password_gets_a_link(run) -> None:
 def test_a_whole_trail_is_confirmed(run) -> None:
     with transaction():
         audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=1), SYSTEM)
-    answer = run(args=["verify-audit"])
+    head = Entry.head().hash
+    answer = run(args=["audit", "verify"])
     assert answer.exit_code == 0
-    assert answer.output == f"Whole: 1 entries, head {Entry.head().hash}\n"
+    assert answer.output == f"Whole: 1 entries, head {head}\n"
+    assert Entry.head().event == "trail_verified"
 
 
 def test_a_broken_trail_names_the_first_wrong_entry_and_fails(run) -> None:
@@ -70,9 +72,35 @@ def test_a_broken_trail_names_the_first_wrong_entry_and_fails(run) -> None:
     Entry.update(body=Entry.get_by_id(2).body.replace("ping", "pong")).where(
         Entry.seq == 2
     ).execute()
-    answer = run(args=["verify-audit"])
+    answer = run(args=["audit", "verify"])
     assert answer.exit_code == 1
     assert "Broken at entry 2: its text was changed" in answer.output
+    assert Entry.head().event == "trail_broken"
+
+
+def test_a_trail_that_cannot_be_read_is_neither_whole_nor_broken(run) -> None:
+    db.execute_sql("ALTER TABLE audit_detail RENAME TO elsewhere")
+    answer = run(args=["audit", "verify"])
+    assert (answer.exit_code, "could not be read" in answer.output) == (2, True)
+
+
+def test_somebody_is_erased_from_here(run) -> None:
+    dora = make_member("Dora", "viewer")
+    words = ["audit", "erase", "dora@agency.example", "--reason", "asked for it"]
+    assert "Disable the account first" in run(args=words).output
+    dora.disable(utcnow())
+    assert run(args=words).output == "Erased from 0 entries.\n"
+    assert Entry.head().event == "person_erased"
+    assert "Nobody here has this address" in run(args=words).output
+
+
+def test_the_trail_is_made_findable_anew(run) -> None:
+    with transaction():
+        audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=1), SYSTEM)
+    db.execute_sql("DELETE FROM audit_words")
+    assert not audit.find(audit.Filter(words="ping"))
+    assert run(args=["audit", "reindex"]).output == "1 entries can be found again.\n"
+    assert [one.seq for one in audit.find(audit.Filter(words="ping"))] == [1]
 
 
 def test_the_plugin_is_written_where_it_was_asked_for(run, tmp_path: Path) -> None:
@@ -87,7 +115,7 @@ def test_migrating_a_new_database_names_what_was_done(run) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["setup-link"], ["verify-audit"], ["keys", "rotate-all"], ["doctor", "http://127.0.0.1:9"]],
+    [["setup-link"], ["audit", "verify"], ["keys", "rotate-all"], ["doctor", "http://127.0.0.1:9"]],
     ids=" ".join,
 )
 def test_a_command_may_be_the_first_thing_that_runs_here(

@@ -12,7 +12,7 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.models import migrate
 from app.models.accounts import LoginFailure, Member, MemberSession
-from app.models.audit import Entry
+from app.models.audit import Day, Detail, Entry, Verification
 from app.models.base import db, use_database
 from app.models.changes import Change
 from app.models.examinations import Examination
@@ -28,6 +28,9 @@ from tests.fakes import RecordingQueue, at
 MODELS = [
     Setting,
     Entry,
+    Detail,
+    Day,
+    Verification,
     Member,
     MemberSession,
     LoginFailure,

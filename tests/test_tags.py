@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -36,7 +35,7 @@ def texts(site: Site) -> list[str]:
 
 
 def entries(event: str) -> list[dict[str, Any]]:
-    return [json.loads(one.body)["facts"] for one in reversed(Entry.newest(event=event))]
+    return [one.document()["facts"] for one in reversed(Entry.newest(event=event))]
 
 
 def by_tag(ana: Actor, clock: Clock, *names: str, **instead: Any) -> Policy:

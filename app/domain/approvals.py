@@ -151,14 +151,15 @@ def sign_and_release(
 
 
 def _approved(change: Change, how: str, approver: str) -> ChangeApproved:
-    return ChangeApproved(
-        site_id=change.site_id,
-        change_id=change.id,
-        name=change.name,
-        to_version=change.to_version,
+    """A standing approval is named without its people: they stand where it was made."""
+    policy = change.policy if how == plans.BY_POLICY else None
+    named = f"standing approval {policy.id} “{policy.name}”" if policy else approver
+    return ChangeApproved.of(
+        change,
         digest=change.digest,
         how=how,
-        approver=approver[:160],
+        approver=named[:160],
+        policy_id=policy.id if policy else None,
     )
 
 
@@ -201,11 +202,4 @@ def reject(change: Change, *, by: Actor, reason: str, now: datetime) -> None:
         decided = {"decided_by": by.name, "decided_at": now, "decision": reason.strip()}
         if not change.move(REJECTED, ended_at=now, next_try_at=None, **decided):
             raise ChangeWentStale("This change was decided already, or its time is over.")
-        event = ChangeRejected(
-            site_id=change.site_id,
-            change_id=change.id,
-            name=change.name,
-            to_version=change.to_version,
-            reason=reason.strip(),
-        )
-        audit.record(event, by, now=now)
+        audit.record(ChangeRejected.of(change, reason=reason.strip()), by, now=now)

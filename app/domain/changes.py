@@ -135,21 +135,11 @@ def _create(
             policy=policy,
             next_try_at=now,
         )
-        audit.record(_proposed(change), by, now=now)
+        why = "" if policy is not None else reason
+        event = ChangeProposed.of(change, reason=why, policy_id=change.policy_id)
+        audit.record(event, by, now=now)
         tx.after_commit(queue.enqueue, "check_change", change.id)
     return change
-
-
-def _proposed(change: Change) -> ChangeProposed:
-    return ChangeProposed(
-        site_id=change.site_id,
-        change_id=change.id,
-        name=change.name,
-        ident=change.ident,
-        from_version=change.from_version,
-        to_version=change.to_version,
-        reason=change.reason,
-    )
 
 
 def cancel(change: Change, *, by: Actor, now: datetime) -> None:
@@ -164,14 +154,7 @@ def call_off(change: Change, why: str, by: Actor, now: datetime) -> bool:
     """Cancel inside the caller's transaction; False if it has begun or ended already."""
     if not change.move(CANCELLED, ended_at=now, next_try_at=None, outcome_reason=why[:40]):
         return False
-    event = ChangeCancelled(
-        site_id=change.site_id,
-        change_id=change.id,
-        name=change.name,
-        to_version=change.to_version,
-        reason=why,
-    )
-    audit.record(event, by, now=now)
+    audit.record(ChangeCancelled.of(change, reason=why), by, now=now)
     return True
 
 
@@ -180,13 +163,7 @@ def expire(change: Change, now: datetime) -> bool:
     with transaction():
         if not change.move(EXPIRED, ended_at=now, next_try_at=None):
             return False
-        event = ChangeExpired(
-            site_id=change.site_id,
-            change_id=change.id,
-            name=change.name,
-            to_version=change.to_version,
-        )
-        audit.record(event, SYSTEM, now=now)
+        audit.record(ChangeExpired.of(change), SYSTEM, now=now)
     return True
 
 
@@ -204,10 +181,7 @@ def close_incident(change: Change, *, by: Actor, note: str, now: datetime) -> No
         said = {"closed_by": by.name[:120], "closing_note": note.strip(), "next_try_at": None}
         if not change.close_incident(**said):
             raise StaleState("Somebody looked after this already.")
-        event = IncidentClosed(
-            site_id=change.site_id, change_id=change.id, name=change.name, note=note.strip()
-        )
-        audit.record(event, by, now=now)
+        audit.record(IncidentClosed.of(change, note=note.strip()), by, now=now)
 
 
 def known(change_id: int) -> Change:

@@ -21,6 +21,7 @@ from app.faults import Fault
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
 from app.models.changes import CHECKING, PROPOSED, REFUSED, Change
+from app.models.reports import Report
 from app.models.sites import Site
 
 _NAME = "change.check"
@@ -118,15 +119,28 @@ def _believe(change: Change, site: Site, document: dict[str, Any], now: datetime
     shown = {"checked_at": now, "facts": said.facts, "document": frozen.decode("utf-8")}
     done = {"next_try_at": None, "busy_until": None, "fault": "", "attempts": 0}
     if change.move(PROPOSED, digest=digest, evidence={}, **shown, **done):
-        event = ChangeChecked(
-            site_id=change.site_id,
-            change_id=change.id,
-            name=change.name,
-            to_version=change.to_version,
-            digest=digest,
-        )
-        audit.record(event, SYSTEM, now=now)
+        audit.record(_checked(change, site, said), SYSTEM, now=now)
     return change.state
+
+
+def _checked(change: Change, site: Site, said: _Said) -> ChangeChecked:
+    """With what the site said of its state, for whoever has nothing but the trail."""
+    reported: dict[str, str | bool] = {"version": change.from_version, **said.facts}
+    if said.package is not None:
+        reported |= {
+            "wordpress": said.package.wordpress,
+            "php": said.package.php,
+            "package_host": said.package.host,
+            "package_sha256": said.package.sha256 or "",
+        }
+    report = Report.of(site)
+    return ChangeChecked.of(
+        change,
+        digest=change.digest,
+        home=site.home,
+        reported=reported,
+        report=report.digest if report else "",
+    )
 
 
 def _read(document: dict[str, Any]) -> _Said:
@@ -158,14 +172,13 @@ def _refuse(change: Change, reasons: tuple[str, ...], facts: dict[str, Any], now
         evidence = {"reasons": list(reasons)}
         ended = {"ended_at": now, "checked_at": now, "next_try_at": None, "facts": facts}
         if change.move(REFUSED, outcome_reason=reasons[0], evidence=evidence, **ended):
-            event = ChangeEnded(
-                site_id=change.site_id,
-                change_id=change.id,
-                name=change.name,
-                to_version=change.to_version,
+            event = ChangeEnded.of(
+                change,
                 outcome=REFUSED,
                 reason=reasons[0],
                 how="dry_run",
+                evidence={"reasons": ", ".join(reasons)},
+                evidence_digest=outcomes.digest_of(evidence),
             )
             audit.record(event, SYSTEM, now=now)
     return change.state

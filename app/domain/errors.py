@@ -63,5 +63,9 @@ class BringsUnderPolicies(Conflict):
         self.policy_ids = policy_ids
 
 
+class TrailUnreadable(OpsError):
+    """The database did not hand out the trail: nothing is known of it."""
+
+
 class ChangeWentStale(StaleState):
     """The change is not, or not any more, what this person was shown."""

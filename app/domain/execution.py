@@ -83,14 +83,7 @@ def _begin(change: Change, world: World) -> bool:
         with transaction():
             if not change.claim(now, now + LEASE):
                 return False
-            event = ChangeStarted(
-                site_id=change.site_id,
-                change_id=change.id,
-                name=change.name,
-                to_version=change.to_version,
-                attempt=change.attempts,
-            )
-            audit.record(event, SYSTEM, now=now)
+            audit.record(ChangeStarted.of(change, attempt=change.attempts), SYSTEM, now=now)
     except IntegrityError:
         return False  # another one of this site was claimed in the same moment
     return True

@@ -40,6 +40,7 @@ def hold(
         Held.put(site, kind, ident, reason=reason, until=until, made_by=by.name, made_at=now)
         event = ComponentHeld(
             site_id=site.id,
+            kind=kind,
             ident=ident,
             reason=reason,
             until=until.isoformat() if until else "",
@@ -53,4 +54,4 @@ def release(site: Site, kind: str, ident: str, *, by: Actor, now: datetime) -> N
     with transaction():
         if not Held.release(site, kind, ident):
             raise StaleState("Nothing holds this back any more.")
-        audit.record(ComponentReleased(site_id=site.id, ident=ident), by, now=now)
+        audit.record(ComponentReleased(site_id=site.id, kind=kind, ident=ident), by, now=now)

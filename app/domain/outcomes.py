@@ -3,6 +3,7 @@ does not bear it out is not known to be true."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any
 from app.domain.plans import Step
 from app.faults import Fault, SiteError
 from app.models.changes import FAILED, OUTCOMES, REFUSED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING
+from app.protocol import canonical
 
 # What a probe may have seen, from best to worst.
 OK = "ok"
@@ -66,6 +68,21 @@ class Told:
     state: str
     reason: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def digest_of(evidence: dict[str, Any]) -> str:
+    """Of the whole evidence, so that what is stored can be held to what the trail says."""
+    return hashlib.sha256(canonical(evidence)).hexdigest()
+
+
+def main_facts(evidence: dict[str, Any]) -> dict[str, str | int | bool]:
+    """What of the evidence stands in the trail in words: before and after, and the package."""
+    told: dict[str, str | int | bool] = {}
+    for place in ("before", "after"):
+        for name, value in evidence.get(place, {}).items():
+            told[f"{place}_{name}"] = value
+    kept = ("package_sha256", "package_host", "took_ms", "kept_copy")
+    return told | {name: evidence[name] for name in kept if name in evidence}
 
 
 def of_answer(document: dict[str, Any], step: Step, now: datetime) -> Told:

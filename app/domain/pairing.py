@@ -354,13 +354,18 @@ def _expire(pairing: Pairing, now: datetime) -> None:
         if not pairing.close(FAILED if failed else EXPIRED, now):
             return
         _release_site(pairing)
-        about = {"site_id": pairing.site_id, "pairing_id": pairing.id}
         if failed:
             evidence = dict(pairing.fault_evidence)
-            event = PairingFailed(**about, fault=pairing.fault, evidence=evidence)
+            event = PairingFailed(
+                site_id=pairing.site_id,
+                pairing_id=pairing.id,
+                fault=pairing.fault,
+                evidence=evidence,
+            )
             audit.record(event, by, now=now)
         else:
-            audit.record(PairingExpired(**about), by, now=now)
+            expired = PairingExpired(site_id=pairing.site_id, pairing_id=pairing.id)
+            audit.record(expired, by, now=now)
 
 
 def _delay_s(attempts: int) -> int:

@@ -144,7 +144,8 @@ def ask_for(client: Client, how: str, *, by: Actor, confirmed_at: datetime, now:
         present = approvals.present_as(by, "policies")
         if not client.ask_for(how):
             raise StaleState("Changes are approved that way already.")
-        audit.record(ApprovalsChanged(client=client.name, approvals=how), present, now=now)
+        event = ApprovalsChanged(client_id=client.id, client=client.name, approvals=how)
+        audit.record(event, present, now=now)
 
 
 # ---- what they release ----

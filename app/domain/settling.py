@@ -162,14 +162,13 @@ def end(change: Change, told: Told, after: dict[str, Any], how: str, now: dateti
     )
     if not won:
         return False
-    event = ChangeEnded(
-        site_id=change.site_id,
-        change_id=change.id,
-        name=change.name,
-        to_version=change.to_version,
+    event = ChangeEnded.of(
+        change,
         outcome=told.state,
         reason=told.reason,
         how=how,
+        evidence=outcomes.main_facts(told.evidence),
+        evidence_digest=outcomes.digest_of(told.evidence),
     )
     audit.record(event, SYSTEM, now=now)
     if told.state == SUCCEEDED:
@@ -194,13 +193,7 @@ def _wait(change: Change, told: Told, now: datetime) -> str:
         fault="",
     )
     if is_news:
-        event = ChangeWaiting(
-            site_id=change.site_id,
-            change_id=change.id,
-            name=change.name,
-            to_version=change.to_version,
-        )
-        audit.record(event, SYSTEM, now=now)
+        audit.record(ChangeWaiting.of(change), SYSTEM, now=now)
     return change.state
 
 
@@ -255,14 +248,7 @@ def unsettled(
         if outcome is not None:
             audit.record(outcome.as_event(change.site_id), SYSTEM, now=now)
         if change.move(UNKNOWN, **columns):
-            event = ChangeUnsettled(
-                site_id=change.site_id,
-                change_id=change.id,
-                name=change.name,
-                to_version=change.to_version,
-                fault=fault,
-            )
-            audit.record(event, SYSTEM, now=now)
+            audit.record(ChangeUnsettled.of(change, fault=fault), SYSTEM, now=now)
         else:
             change.note(UNKNOWN, Change.next_try_at.is_null(False), **columns)
         if not is_over and change.state == UNKNOWN:

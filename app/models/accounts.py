@@ -26,6 +26,10 @@ ROLES = (OWNER, OPERATOR, VIEWER, CLIENT)
 NO_PASSWORD = "!"  # noqa: S105 - the absence of one
 
 
+# Member.name of somebody who was erased. The address then holds no @, so nobody signs in by it.
+ERASED = "[erased]"
+
+
 class Member(BaseModel):
     """A person who may sign in. `session_epoch` grows whenever everything that was
     handed out to this person before, sessions and links, has to stop working."""
@@ -90,8 +94,23 @@ class Member(BaseModel):
         )
 
     def enable(self) -> bool:
-        """Let this person in again; False if they never were shut out."""
-        return self._change(Member.disabled_at.is_null(False), disabled_at=None)
+        """Let this person in again; False if they never were shut out, or were erased."""
+        is_known = Member.email != f"erased-{self.id}"
+        return self._change(Member.disabled_at.is_null(False), is_known, disabled_at=None)
+
+    def erase(self) -> bool:
+        """Forget who this was, for good; False while they may sign in."""
+        return self._change(
+            Member.disabled_at.is_null(False),
+            name=ERASED,
+            email=f"erased-{self.id}",
+            password_hash=NO_PASSWORD,
+            session_epoch=Member.session_epoch + 1,
+        )
+
+    @property
+    def is_erased(self) -> bool:
+        return self.email == f"erased-{self.id}"
 
     def _other_owner(self) -> Any:
         """Whoever else could own Aura: one who may sign in and has a password."""

@@ -1,30 +1,108 @@
-"""The audit trail's rows. They are only ever added; triggers and the chain guard the rest."""
+"""The audit trail's rows. They are only ever added; triggers and the chain guard the rest.
+
+Only private details leave again, when somebody is erased.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from peewee import BigIntegerField, CharField, IntegerField, TextField
+from peewee import AutoField, BigIntegerField, CharField, IntegerField, TextField
 
+from app.models.accounts import ERASED
 from app.models.base import BaseModel, UtcField
+
+# Those who need no detail to be named.
+NAMES = {"system": "Aura", "schedule": "the schedule", "anonymous": "somebody not signed in"}
+# By event, the facts that are kept beside the chain; filled where events are declared.
+PERSONAL_FACTS: dict[str, frozenset[str]] = {}
+
+
+class Detail(BaseModel):
+    """What is private in an entry, whose body holds only its salted hash. May be erased."""
+
+    seq = BigIntegerField(primary_key=True)
+    salt = CharField(max_length=32)
+    body = TextField()
+
+    class Meta:
+        table_name = "audit_detail"
+
+    @classmethod
+    def of(cls, seqs: Iterable[int]) -> dict[int, Detail]:
+        return {one.seq: one for one in cls.select().where(cls.seq.in_(list(seqs)))}
 
 
 class Entry(BaseModel):
-    """One link of the chain. `body` holds the very bytes that were hashed;
-    at, event, actor and site_id repeat parts of it so that they can be searched."""
+    """One link of the chain. `body` holds the very bytes that were hashed; the columns from
+    `at` on repeat parts of it so that they can be searched, and are held to it when the
+    trail is verified."""
 
     seq = BigIntegerField(primary_key=True)
     prev = CharField(max_length=64)
     body = TextField()
     hash = CharField(max_length=64, unique=True)
-    at = UtcField(index=True)
-    event = CharField(max_length=64, index=True)
+    at = UtcField()
+    event = CharField(max_length=64)
     actor = CharField(max_length=80)
-    # No foreign key: the trail outlives whatever it speaks of.
-    site_id = IntegerField(null=True, index=True)
+    # No foreign keys: the trail outlives whatever it speaks of.
+    site_id = IntegerField(null=True)
+    client_id = IntegerField(null=True)
+    kind = CharField(max_length=16)
+    component = CharField(max_length=300)
+    outcome = CharField(max_length=16)
+
+    _detail: Detail | None = None
 
     class Meta:
         table_name = "audit"
+        # Each ends in the order in which pages show entries.
+        indexes = tuple(
+            ((column, "seq"), False)
+            for column in ("event", "actor", "site_id", "client_id", "kind", "component", "outcome")
+        )
+
+    def document(self) -> dict[str, Any]:
+        """What the entry says, as one document whatever the version of its body.
+
+        `event`, `at`, `actor` (kind, id, name, ip), `site`, `client` and `facts`. Where
+        private details were erased, `is_erased` is true and each of them reads ERASED.
+        """
+        body = json.loads(self.body)
+        detail = self._private(body)
+        actor = body["actor"]
+        name = NAMES.get(actor["kind"], ERASED)
+        said = {} if detail is None else detail["facts"]
+        if detail is None:
+            said = dict.fromkeys(PERSONAL_FACTS.get(body["event"], ()), ERASED)
+        return {
+            "event": body["event"],
+            "at": body["at"],
+            "actor": {"name": name, "ip": "", **actor, **(detail or {}).get("actor", {})},
+            "site": body["site"],
+            "client": body.get("client", self.client_id),
+            "facts": {**said, **body["facts"]},
+            "is_erased": detail is None,
+        }
+
+    def _private(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The details; None if they were erased."""
+        if body.get("private") is None:
+            return {"actor": {}, "facts": {}}
+        if self._detail is None:
+            self._detail = Detail.get_or_none(Detail.seq == self.seq)
+        return None if self._detail is None else json.loads(self._detail.body)
+
+    @classmethod
+    def with_details(cls, entries: list[Entry]) -> list[Entry]:
+        """The same, their details read at once rather than one by one."""
+        details = Detail.of(one.seq for one in entries)
+        for one in entries:
+            one._detail = details.get(one.seq)
+        return entries
 
     @classmethod
     def head(cls) -> Entry | None:
@@ -36,18 +114,106 @@ class Entry(BaseModel):
         *,
         site_id: int | None = None,
         event: str | None = None,
-        before: int | None = None,
         since: datetime | None = None,
         limit: int = 50,
     ) -> list[Entry]:
-        """Newest first; `before` is the seq under which the page begins."""
+        """Newest first."""
         query = cls.select().order_by(cls.seq.desc()).limit(limit)
         if site_id is not None:
             query = query.where(cls.site_id == site_id)
         if event is not None:
             query = query.where(cls.event == event)
-        if before is not None:
-            query = query.where(cls.seq < before)
         if since is not None:
             query = query.where(cls.at >= since)
-        return list(query)
+        return cls.with_details(list(query))
+
+
+class Day(BaseModel):
+    """Between which entries those of one day (UTC) lie; tells a search by time where to look.
+    Follows from the chain and can be made anew."""
+
+    day = CharField(max_length=10, primary_key=True)
+    first_seq = BigIntegerField()
+    last_seq = BigIntegerField()
+
+    class Meta:
+        table_name = "audit_day"
+
+
+# Verification.state
+QUEUED = "queued"
+RUNNING = "running"
+WHOLE = "whole"
+BROKEN = "broken"
+ABANDONED = "abandoned"
+OPEN = (QUEUED, RUNNING)
+
+
+class Verification(BaseModel):
+    """One reading of the whole trail, from the wish to what it found. `entries` of `total` have
+    been read; one that found something wrong stands on every owner's page until it was seen."""
+
+    id = AutoField()
+    asked_by = CharField(max_length=120)
+    asked_at = UtcField()
+    state = CharField(max_length=16, default=QUEUED, index=True)
+    started_at = UtcField(null=True)
+    seen_working_at = UtcField(null=True)
+    ended_at = UtcField(null=True)
+    entries = BigIntegerField(default=0)
+    total = BigIntegerField(default=0)
+    marks = IntegerField(default=0)
+    head = CharField(max_length=64, default="")
+    broken_at = BigIntegerField(null=True)
+    reason = CharField(max_length=300, default="")
+    seen_by = CharField(max_length=120, default="")
+    seen_at = UtcField(null=True)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    def move(self, *, to: str, when: tuple[str, ...], **changes: object) -> bool:
+        """Go to state `to` if the row still is in one of `when`; False if it is not."""
+        query = Verification.update(state=to, **changes).where(
+            Verification.id == self.id, Verification.state.in_(when)
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def see(self, *, by: str, now: datetime) -> bool:
+        """Note that somebody looked; False if somebody had, or nothing was found."""
+        query = Verification.update(seen_by=by[:120], seen_at=now).where(
+            Verification.id == self.id,
+            Verification.state == BROKEN,
+            Verification.seen_at.is_null(),
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    @classmethod
+    def open(cls) -> Verification | None:
+        return cls.get_or_none(cls.state.in_(OPEN))
+
+    @classmethod
+    def latest(cls) -> Verification | None:
+        return cls.select().order_by(cls.id.desc()).first()
+
+    @classmethod
+    def unseen(cls) -> Verification | None:
+        """The newest that found something wrong and that nobody has looked at."""
+        query = cls.select().where(cls.state == BROKEN, cls.seen_at.is_null())
+        return query.order_by(cls.id.desc()).first()
+
+
+# Of two that are asked for at once, the database keeps one.
+Verification.add_index(
+    Verification.index(
+        Verification.state,
+        unique=True,
+        where=Verification.state == QUEUED,
+        name="verification_one_queued",
+    )
+)

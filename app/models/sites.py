@@ -196,6 +196,11 @@ class Site(BaseModel):
         return Pairing.select().where(Pairing.site == self).order_by(Pairing.id.desc()).first()
 
     @classmethod
+    def client_of(cls, site_id: int) -> int | None:
+        """The client a site belongs to, if it does; also of one that was forgotten."""
+        return cls.select(cls.client).where(cls.id == site_id).scalar()
+
+    @classmethod
     def known(cls, site_id: int) -> Site | None:
         """The site of that id, unless it was forgotten."""
         return cls.get_or_none(cls.id == site_id, cls.forgotten_at.is_null())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.domain import audit as trail
+from app.domain.audit import Filter, verifying
 from app.domain.events import REGISTRY
-from app.models.audit import Entry
+from app.models.audit import Entry, Verification
+from app.models.base import utcnow
 from app.models.sites import Site
 from app.views.arrivals import row_number
-from app.views.guards import load_site, may
+from app.views.guards import load_site, may, me
 
 bp = Blueprint("audit", __name__)
 
@@ -29,15 +31,43 @@ def site(site_id: int) -> ResponseReturnValue:
     return _page(load_site(site_id), site_id)
 
 
+@bp.post("/audit/verify")
+@may("audit")
+def verify() -> ResponseReturnValue:
+    verifying.request(by=me(), now=utcnow())
+    return redirect(url_for("audit.index", _anchor="reading"), 303)
+
+
+@bp.get("/audit/progress")
+@may("audit")
+def progress() -> ResponseReturnValue:
+    """The part that polls; at its end htmx is sent to the whole page, which has a new entry."""
+    reading = Verification.latest()
+    answer = make_response(render_template("audit/_reading.html", reading=reading))
+    answer.cache_control.no_store = True
+    if reading is None or not reading.is_open:
+        answer.headers["HX-Redirect"] = url_for("audit.index")
+    return answer
+
+
+@bp.post("/audit/verifications/<int:verification_id>/seen")
+@may("people")
+def seen(verification_id: int) -> ResponseReturnValue:
+    verifying.acknowledge(verification_id, by=me(), now=utcnow())
+    flash("Noted. What was found stays in the trail.")
+    return redirect(url_for("audit.index"), 303)
+
+
 def _page(site: Site | None, site_id: int | None) -> str:
     asked = request.args.get("event", "")
     event = asked if asked in REGISTRY else None
     before = request.args.get("before", type=row_number)
     # One more than is shown tells whether there is an older page.
-    entries = trail.page(site_id=site_id, event=event, before=before, limit=_PAGE + 1)
+    entries = trail.find(Filter(site=site_id, event=event or ""), _PAGE + 1, before=before)
     return render_template(
         "audit/index.html",
         entries=entries[:_PAGE],
+        reading=Verification.latest(),
         site=site,
         site_id=site_id,
         site_names={one.id: one.name for one in Site.listing()},

@@ -212,7 +212,7 @@ def _approval(change: Change) -> dict[str, Any]:
 def _entries(change: Change) -> list[Entry]:
     """The trail of this change alone, oldest first."""
     found = Entry.newest(site_id=change.site_id, since=change.proposed_at, limit=500)
-    told = [one for one in found if json.loads(one.body)["facts"].get("change_id") == change.id]
+    told = [one for one in found if one.document()["facts"].get("change_id") == change.id]
     return told[::-1]
 
 

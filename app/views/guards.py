@@ -18,6 +18,7 @@ from app.domain.actor import Actor
 from app.domain.errors import Forbidden, Invalid, NotConfirmed, NotFound
 from app.domain.sessions import Presence
 from app.domain.throttle import Browser
+from app.models.audit import Verification
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.sites import Site
@@ -83,10 +84,14 @@ def _refuse_unguarded() -> None:
         raise Forbidden("", f"Nothing says who may use {endpoint}.")
 
 
-def _permissions() -> dict[str, bool]:
-    """`may_pair` and so on, for every template: what this person is offered."""
+def _permissions() -> dict[str, Any]:
+    """`may_pair` and so on, for every template: what this person is offered. And what nobody of
+    the agency may overlook on any page."""
     role = current_user.role if current_user.is_authenticated else ""
-    return {f"may_{verb}": access.may(role, verb) for verb in access.TABLE}
+    broken = Verification.unseen() if access.may(role, "audit") else None
+    return {"broken_trail": broken} | {
+        f"may_{verb}": access.may(role, verb) for verb in access.TABLE
+    }
 
 
 def may(verb: str) -> Callable[[View], View]:

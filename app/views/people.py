@@ -6,6 +6,7 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 
 from app.domain import accounts
+from app.domain.audit import erasing
 from app.domain.errors import Invalid
 from app.models.accounts import Member, MemberSession
 from app.models.base import utcnow
@@ -91,6 +92,34 @@ def enable(member_id: int) -> ResponseReturnValue:
     accounts.enable(member, by=me(), now=utcnow())
     flash(f"{member.name} can sign in again.")
     return redirect(url_for("people.index"), 303)
+
+
+@bp.get("/people/<int:member_id>/erase")
+@may("people")
+def erase_page(member_id: int) -> ResponseReturnValue:
+    return _erase_page(accounts.member_known(member_id), "", {})
+
+
+@bp.post("/people/<int:member_id>/erase")
+@may("people")
+def erase(member_id: int) -> ResponseReturnValue:
+    member, reason = accounts.member_known(member_id), request.form.get("reason", "")
+    try:
+        count = erasing.erase(
+            member,
+            reason=reason,
+            by=me(),
+            confirmed_at=presence().session.confirmed_at,
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _erase_page(member, reason, refusal.messages), 422
+    flash(f"Erased from {count} {'entry' if count == 1 else 'entries'}. The chain is whole.")
+    return redirect(url_for("people.index"), 303)
+
+
+def _erase_page(member: Member, reason: str, errors: dict[str, str]) -> str:
+    return render_template("people/erase.html", member=member, reason=reason, errors=errors)
 
 
 def _page(typed: dict[str, str], errors: dict[str, str]) -> str:

@@ -293,7 +293,7 @@ def _parting(site: Site) -> Parting:
     seen = site.revoke_evidence or {}
     started = _newest_entry(site, _STARTS)
     return Parting(
-        by=json.loads(started.body)["actor"]["name"] if started else "",
+        by=started.document()["actor"]["name"] if started else "",
         acknowledged_at=_moment(seen.get("ack_at")) if seen.get("ack") == "yes" else None,
         refused_at=_moment(seen.get("probe_at")) if seen.get("probe") == "refused" else None,
         probe=seen.get("probe", ""),

@@ -348,4 +348,4 @@ def test_a_minor_release_of_wordpress_is_reviewed_apart(
 
 
 def test_the_trail_of_all_this_verifies(agency: RunningAura) -> None:
-    assert agency.flask("verify-audit").startswith("Whole")
+    assert agency.flask("audit", "verify").startswith("Whole")

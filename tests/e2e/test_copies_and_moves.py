@@ -140,7 +140,7 @@ def test_a_site_that_moved_is_followed_with_new_keys(
         with pytest.raises(SiteError) as refused:
             aura.call(replace(channel, endpoint=there), "ping")
         assert refused.value.fault == "unauthorized"
-        assert aura.flask("verify-audit").startswith("Whole")
+        assert aura.flask("audit", "verify").startswith("Whole")
     finally:
         moved.stop()
 

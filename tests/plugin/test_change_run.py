@@ -313,5 +313,6 @@ def test_the_dry_run_tells_what_a_plan_has_to_name(wp, paired, desk) -> None:
         "approval_here": False,
         "rollback": True,
         "busy": False,
+        "changelog": {"text": None, "part": None, "source": None, "cut": False, "why": "none"},
     }
     assert disk(wp, DESK) == desk

@@ -11,7 +11,7 @@ from tests.factories import make_site
 def test_entries_are_sentences_with_number_and_hash(as_ana, site):
     text = as_ana.get("/audit").text
     assert "Ana added the site <strong>Bakery</strong>" in text
-    head = audit.page(limit=1, event="site_added")[0]
+    head = audit.find(audit.Filter(event="site_added"), 1)[0]
     assert f"{head.seq} · " in text
     assert head.hash[:12] in text
     assert f'href="/sites/{site.id}"' in text
@@ -39,7 +39,7 @@ def test_older_entries_are_a_link_away(as_ana, ana, site):
             audit.record(SyncAsked(site_id=site.id, sync_id=number), ana)
     first = as_ana.get(f"/sites/{site.id}/audit")
     assert first.text.count('class="entry-text"') == 50
-    older = f"/sites/{site.id}/audit?before={audit.page(limit=50)[-1].seq}"
+    older = f"/sites/{site.id}/audit?before={audit.find(limit=50)[-1].seq}"
     assert f'href="{older}"' in first.text
     second = as_ana.get(older).text
     assert "added the site" in second
@@ -48,9 +48,9 @@ def test_older_entries_are_a_link_away(as_ana, ana, site):
 
 
 def test_reading_changes_nothing(as_ana, site):
-    before = audit.page(limit=1)[0].seq
+    before = audit.find(limit=1)[0].seq
     as_ana.get("/audit")
-    assert audit.page(limit=1)[0].seq == before
+    assert audit.find(limit=1)[0].seq == before
 
 
 def test_a_stranger_reads_nothing(as_nobody, site):

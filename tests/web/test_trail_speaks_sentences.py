@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import typing
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -27,21 +26,21 @@ def trail():
 
 
 def entry_of(name: str, facts: dict[str, object], who: str = "Ana") -> SimpleNamespace:
-    body = {"actor": {"kind": "member", "name": who}, "facts": facts}
+    told = {"actor": {"kind": "member", "name": who}, "facts": facts}
     at = datetime(2026, 11, 24, tzinfo=UTC)
     return SimpleNamespace(
-        seq=7, event=name, at=at, site_id=None, hash="ab" * 32, body=json.dumps(body)
+        seq=7, event=name, at=at, site_id=None, hash="ab" * 32, document=lambda: told
     )
 
 
 def facts_of(name: str, text: str) -> dict[str, object]:
     """Facts of the declared types, every text being `text`."""
     hints = typing.get_type_hints(REGISTRY[name])
-    values: dict[type, object] = {str: text, int: 3, bool: False}
+    values: dict[object, object] = {str: text, int: 3, int | None: 3, bool: False}
     return {
         field.name: values.get(hints[field.name], {})
         for field in fields(REGISTRY[name])
-        if field.name != "site_id"
+        if field.name not in ("site_id", "client_id")
     }
 
 

@@ -1,0 +1,23 @@
+"""The trail: one hash chain of everything that happened, extended only together with it.
+
+docs/PROTOCOL.md section 5 is the norm. Bodies are stored as they were hashed and never
+serialised again in order to verify; what is private in an entry lies beside the chain, which
+holds a salted hash of it, so that a person can be erased and the chain stays whole.
+"""
+
+from app.domain.audit.chain import Anchor, ChainReport, genesis, link, private_hash, verify_chain
+from app.domain.audit.finding import Filter, find
+from app.domain.audit.writing import record, record_refusal
+
+__all__ = [
+    "Anchor",
+    "ChainReport",
+    "Filter",
+    "find",
+    "genesis",
+    "link",
+    "private_hash",
+    "record",
+    "record_refusal",
+    "verify_chain",
+]

@@ -1,0 +1,95 @@
+"""Adding entries: each with the change it tells of, or not at all."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.domain.actor import Actor
+from app.domain.audit import columns, derived
+from app.domain.audit.chain import genesis, link, log_uuid, private_hash
+from app.domain.events import Event
+from app.models.audit import NAMES, Detail, Entry
+from app.models.base import in_transaction, transaction, utcnow
+from app.models.sites import Site
+from app.protocol import canonical
+
+_SALT_BYTES = 16
+
+
+def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:
+    """Append `event` to the chain, inside the transaction of the change it tells of.
+
+    Raises RuntimeError outside a transaction: an entry that could survive a
+    rolled-back change, or be lost beside a committed one, would be worthless.
+    """
+    if not in_transaction():
+        raise RuntimeError("An audit entry needs the transaction of its change.")
+    at = (now or utcnow()).astimezone(UTC)
+    facts, detail = event.facts(), _detail(event, by)
+    salt = secrets.token_bytes(_SALT_BYTES)
+    text = "" if detail is None else canonical(detail).decode("utf-8")
+    document = {
+        "v": 2,
+        "at": at.isoformat(),
+        "event": event.event_name(),
+        "actor": {"kind": by.kind, "id": by.id},
+        "site": event.site_id,
+        "client": _client_of(event),
+        "facts": facts,
+        "private": private_hash(salt, text) if text else None,
+    }
+    entry = _append(document, at)
+    if text:
+        Detail.insert(seq=entry.seq, salt=salt.hex(), body=text).execute()
+    derived.add(entry, document, detail)
+    return entry
+
+
+def record_refusal(event: Event, by: Actor, *, now: datetime, per_hour: int = 20) -> None:
+    """Append an event that strangers can cause at will, in a transaction of its own.
+
+    Beyond `per_hour` of its kind it is dropped: whoever knocks all day must not fill
+    the trail.
+    """
+    since = now - timedelta(hours=1)
+    if len(Entry.newest(event=event.event_name(), since=since, limit=per_hour)) < per_hour:
+        with transaction():
+            record(event, by, now=now)
+
+
+def _detail(event: Event, by: Actor) -> dict[str, Any] | None:
+    """What is kept beside the chain; None where nothing is about a person."""
+    facts = event.personal_facts()
+    actor = {} if by.kind in NAMES and not by.ip else {"name": by.name, "ip": by.ip}
+    return {"actor": actor, "facts": facts} if actor or facts else None
+
+
+def _client_of(event: Event) -> int | None:
+    if event.client_id is not None or event.site_id is None:
+        return event.client_id
+    return Site.client_of(event.site_id)
+
+
+def _append(document: dict[str, Any], at: datetime) -> Entry:
+    head = Entry.head()
+    seq, prev = (head.seq + 1, head.hash) if head else (1, genesis(log_uuid()))
+    body = canonical(document).decode("utf-8")
+    kind, component, outcome = columns.of_facts(document["facts"])
+    entry = Entry(
+        seq=seq,
+        prev=prev,
+        body=body,
+        hash=link(seq, prev, body),
+        at=at,
+        event=document["event"],
+        actor=columns.of_actor(document["actor"]),
+        site_id=document["site"],
+        client_id=document["client"],
+        kind=kind,
+        component=component,
+        outcome=outcome,
+    )
+    entry.save(force_insert=True)
+    return entry

@@ -1,0 +1,55 @@
+"""What an event is, and which of its facts are personal."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from inspect import get_annotations
+from typing import Annotated
+
+from app.models.audit import PERSONAL_FACTS
+
+REGISTRY: dict[str, type[Event]] = {}
+
+# A fact that names a person, or that a person typed: kept beside the chain, where it can be
+# erased. Whom it is about stands in `member_id`, unless it is the actor.
+Personal = Annotated[str, "personal"]
+
+_ABOUT = ("site_id", "client_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened. `site_id` is set when it concerns one site; `client_id` where it
+    concerns a client and no site, for the client of a site is looked up."""
+
+    site_id: int | None = None
+    client_id: int | None = None
+
+    def __init_subclass__(cls, *, is_declared: bool = True) -> None:
+        """With `is_declared` false: only what several events have in common."""
+        if is_declared:
+            REGISTRY[cls.event_name()] = cls
+            PERSONAL_FACTS[cls.event_name()] = frozenset(
+                name
+                for one in cls.__mro__
+                for name, kind in get_annotations(one).items()
+                if kind == "Personal"
+            )
+
+    @classmethod
+    def event_name(cls) -> str:
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    def facts(self) -> dict[str, object]:
+        """For the chain. A personal fact that says nothing stays here: nothing needs erasing."""
+        personal = self.personal_facts()
+        return {name: value for name, value in self._all() if name not in personal}
+
+    def personal_facts(self) -> dict[str, object]:
+        """For beside the chain."""
+        names = PERSONAL_FACTS[self.event_name()]
+        return {name: value for name, value in self._all() if name in names and value}
+
+    def _all(self) -> list[tuple[str, object]]:
+        return [(f.name, getattr(self, f.name)) for f in fields(self) if f.name not in _ABOUT]

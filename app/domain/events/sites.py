@@ -1,0 +1,39 @@
+"""Sites that come and go, and every call to one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.events.base import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteAdded(Event):
+    name: str
+    url: str
+    client: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteForgotten(Event):
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteCalled(Event):
+    """One call left for a site. `outcome` is 'ok' or the name of the fault."""
+
+    op: str
+    outcome: str
+    elapsed_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagsChanged(Event):
+    """`brings` names the standing approvals that cover the site from now on, by number and name:
+    whoever set the tags approved that as well."""
+
+    added: str
+    removed: str
+    brings: str

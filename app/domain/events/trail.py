@@ -1,0 +1,60 @@
+"""The trail's own life: exported, verified, found broken, and emptied of a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.events.base import Event, Personal
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrailExported(Event):
+    """`scope` is what was asked for, 'everything' or for instance 'client:3'."""
+
+    scope: str
+    entries: int
+    head: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationAsked(Event):
+    verification_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrailVerified(Event):
+    """Every entry fits, and so does every mark that a site holds."""
+
+    entries: int
+    head: str
+    marks: int
+    outcome: str = "succeeded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrailBroken(Event):
+    """`broken_at` is the first entry that does not fit what stands before it, or beside it."""
+
+    broken_at: int
+    reason: str
+    entries: int
+    outcome: str = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrailBreakSeen(Event):
+    """Somebody looked at what a verification had found."""
+
+    verification_id: int
+    broken_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonErased(Event):
+    """The private details of `entries` entries are gone. `older` entries name this person in
+    the chain itself, as all did before details were kept beside it: those stay."""
+
+    member_id: int
+    entries: int
+    older: int
+    reason: Personal

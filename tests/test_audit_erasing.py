@@ -1,0 +1,115 @@
+"""A person is erased: what is private about them is gone, the chain is whole and tells of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.config import Config
+from app.domain import accounts, audit, sessions
+from app.domain.actor import Actor
+from app.domain.audit import Filter, erasing
+from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed
+from app.domain.throttle import Browser
+from app.models.accounts import Member
+from app.models.audit import Detail, Entry
+from app.models.base import db
+from app.models.sites import Site
+from tests.factories import PASSWORD, make_site
+from tests.fakes import Clock
+
+
+@pytest.fixture
+def gone(ana: Actor, ben: Actor, config: Config, clock: Clock) -> Member:
+    """Ben, who did something, was spoken of, and is shut out now."""
+    make_site(ben, now=clock(), url="https://florist.example")
+    sessions.sign_in(
+        email="ben@agency.example",
+        password=PASSWORD,
+        browser=Browser("198.51.100.7", "Firefox"),
+        config=config,
+        now=clock(),
+    )
+    member = Member.get_by_id(ben.id)
+    accounts.disable(member, by=ana, now=clock())
+    return member
+
+
+def erase(member: Member, by: Actor, clock: Clock, **more: object) -> int:
+    told = {"reason": "asked for it", "confirmed_at": clock(), **more}
+    return erasing.erase(member, by=by, now=clock(), **told)  # type: ignore[arg-type]
+
+
+def everything_kept() -> str:
+    """All text in the trail's tables."""
+    tables = ("audit", "audit_detail", "audit_words")
+    return "\n".join(
+        str(row) for table in tables for row in db.execute_sql(f"SELECT * FROM {table}").fetchall()
+    )
+
+
+def test_nothing_private_of_them_is_left_and_the_chain_is_whole(
+    gone: Member, ana: Actor, clock: Clock
+) -> None:
+    assert "Ben" in everything_kept()
+    assert "198.51.100.7" in everything_kept()
+    count = erase(gone, ana, clock)
+    assert count >= 3
+    for private in ("Ben", "ben", "198.51.100.7", "192.0.2.2"):
+        assert private not in everything_kept().replace(ana.name, ""), private
+    report = audit.verify_chain()
+    assert (report.is_whole, len(report.erased)) == (True, count)
+    told = Entry.head().document()
+    assert (told["event"], told["facts"]["entries"]) == ("person_erased", count)
+    assert told["actor"]["name"] == "Ana"
+
+
+def test_entries_still_say_what_was_done_and_that_a_name_is_missing(
+    gone: Member, ana: Actor, clock: Clock
+) -> None:
+    erase(gone, ana, clock)
+    added = audit.find(Filter(event="site_added"))[0].document()
+    assert (added["actor"]["name"], added["actor"]["id"]) == ("[erased]", gone.id)
+    assert (added["facts"]["name"], added["is_erased"]) == ("Bakery", True)
+    disabled = audit.find(Filter(event="member_disabled"))[0].document()
+    assert disabled["facts"]["name"] == "[erased]"
+
+
+def test_others_keep_their_names(gone: Member, ana: Actor, clock: Clock, site: Site) -> None:
+    erase(gone, ana, clock)
+    newest = audit.find(Filter(event="site_added", person=ana.id))[0].document()
+    assert (newest["actor"]["name"], newest["actor"]["ip"]) == ("Ana", "192.0.2.1")
+
+
+def test_they_are_found_by_no_word_any_more(gone: Member, ana: Actor, clock: Clock) -> None:
+    assert audit.find(Filter(words="ben"))
+    erase(gone, ana, clock)
+    assert audit.find(Filter(words="ben")) == []
+    assert audit.find(Filter(words="bakery")), "what is not private is found as before"
+
+
+def test_the_account_is_nobodys_and_stays_shut(gone: Member, ana: Actor, clock: Clock) -> None:
+    erase(gone, ana, clock)
+    gone.refresh()
+    assert (gone.name, gone.is_erased, gone.password_hash) == ("[erased]", True, "!")
+    with pytest.raises(Conflict):
+        accounts.enable(gone, by=ana, now=clock())
+
+
+def test_an_owner_who_typed_the_password_lately_says_why(
+    gone: Member, ana: Actor, cleo: Actor, clock: Clock
+) -> None:
+    with pytest.raises(Forbidden):
+        erase(gone, cleo, clock)
+    with pytest.raises(NotConfirmed):
+        erase(gone, ana, clock, confirmed_at=clock() - timedelta(minutes=16))
+    for reason in ("", "  ", "x" * 301, "a\x00b"):
+        with pytest.raises(Invalid):
+            erase(gone, ana, clock, reason=reason)
+    assert Detail.select().where(Detail.body.contains("Ben")).exists()
+
+
+def test_whoever_may_sign_in_is_not_erased(ana: Actor, ben: Actor, clock: Clock) -> None:
+    with pytest.raises(Conflict, match="Disable the account first"):
+        erase(Member.get_by_id(ben.id), ana, clock)

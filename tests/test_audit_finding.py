@@ -1,0 +1,125 @@
+"""Entries are found by what they concern, by whom, when, how it ended, and by their words."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import SYSTEM, Actor
+from app.domain.audit import Filter, find
+from app.domain.events import ChangeEnded, Event, MemberDisabled, SiteAdded, SiteCalled
+from app.models.audit import Entry
+from app.models.base import transaction
+from tests.fakes import at
+
+NOON = at("2026-11-24 12:00")
+ANA = Actor("member", 1, "Ana Müller", "owner", "192.0.2.1")
+BEN = Actor("member", 2, "Ben", "operator", "192.0.2.2")
+
+
+def ended(site: int, ident: str, outcome: str, **more: str) -> ChangeEnded:
+    told = {"kind": "plugin", "name": ident, "from_version": "1.0", "to_version": "1.1", **more}
+    return ChangeEnded(
+        site_id=site,
+        client_id=site * 10,
+        change_id=1,
+        op_id="x",
+        ident=ident,
+        outcome=outcome,
+        reason="",
+        how="answer",
+        evidence={},
+        evidence_digest="",
+        **told,
+    )
+
+
+@pytest.fixture(autouse=True)
+def trail(database: Config) -> None:
+    """Seven entries, one a day, the last on the 24th."""
+    events: list[tuple[Event, Actor]] = [
+        (
+            SiteAdded(site_id=1, client_id=10, name="Bäckerei", url="https://b.example", client=""),
+            ANA,
+        ),
+        (SiteCalled(site_id=1, client_id=10, op="site.report", outcome="ok", elapsed_ms=3), SYSTEM),
+        (ended(1, "shop/shop.php", "succeeded"), SYSTEM),
+        (ended(1, "desk/desk.php", "rolled_back"), SYSTEM),
+        (ended(2, "shop/shop.php", "failed"), SYSTEM),
+        (ended(2, "shop", "succeeded", kind="theme"), SYSTEM),
+        (MemberDisabled(member_id=2, name="Ben"), BEN),
+    ]
+    for number, (event, by) in enumerate(events):
+        with transaction():
+            audit.record(event, by, now=NOON - timedelta(days=6 - number))
+
+
+@pytest.mark.parametrize(
+    ("which", "seqs"),
+    [
+        (Filter(), [7, 6, 5, 4, 3, 2, 1]),
+        (Filter(client=10), [4, 3, 2, 1]),
+        (Filter(site=2), [6, 5]),
+        (Filter(kind="plugin"), [5, 4, 3]),
+        (Filter(kind="theme"), [6]),
+        (Filter(component="shop/shop.php"), [5, 3]),
+        (Filter(person=1), [1]),
+        (Filter(outcome="succeeded"), [6, 3]),
+        (Filter(outcome="ok"), []),
+        (Filter(event="site_called"), [2]),
+        (Filter(since=NOON - timedelta(days=1)), [7, 6]),
+        (Filter(until=NOON - timedelta(days=4)), [2, 1]),
+        (Filter(since=NOON - timedelta(days=3), until=NOON - timedelta(days=1)), [5, 4]),
+        (Filter(since=NOON + timedelta(days=1)), []),
+        (Filter(site=1, outcome="rolled_back", kind="plugin"), [4]),
+        (Filter(words="rolled back"), [4]),
+        (Filter(words="shop.php"), [5, 3]),
+        (Filter(words="SHOP"), [6, 5, 3]),
+        (Filter(words="backerei"), [1]),
+        (Filter(words="Bäcker"), [1]),
+        (Filter(words="muller"), [1]),
+        (Filter(words="192.0.2.2"), [7]),
+        (Filter(words="shop desk"), []),
+        (Filter(words="1.1", site=2), [6, 5]),
+        (Filter(words="nothing of this"), []),
+        (Filter(words="\"' OR 1=1 -- * NEAR( :* & | !"), []),
+        (Filter(words="%_"), []),
+    ],
+    ids=str,
+)
+def test_a_filter_finds_exactly_what_is_so(which: Filter, seqs: list[int]) -> None:
+    assert [one.seq for one in find(which)] == seqs
+
+
+def test_what_is_found_goes_on_where_the_page_ended() -> None:
+    first = find(Filter(kind="plugin"), 2)
+    assert [one.seq for one in first] == [5, 4]
+    assert [one.seq for one in find(Filter(kind="plugin"), 2, before=4)] == [3]
+
+
+def test_a_clock_that_was_set_back_hides_nothing() -> None:
+    with transaction():
+        audit.record(ended(3, "late/late.php", "failed"), SYSTEM, now=NOON - timedelta(days=5))
+    day = Filter(since=NOON - timedelta(days=5), until=NOON - timedelta(days=4))
+    assert [one.seq for one in find(day)] == [8, 2]
+
+
+def test_an_entry_of_the_first_version_reads_as_the_others(database: Config) -> None:
+    body = (
+        '{"actor":{"id":3,"ip":"192.0.2.9","kind":"member","name":"Cleo"},'
+        '"at":"2026-11-24T10:00:00+00:00","event":"signed_out",'
+        '"facts":{"member_id":3,"session_id":4},"site":null,"v":1}'
+    )
+    old = Entry(seq=99, body=body, event="signed_out", site_id=None, client_id=None)
+    assert old.document() == {
+        "event": "signed_out",
+        "at": "2026-11-24T10:00:00+00:00",
+        "actor": {"kind": "member", "id": 3, "name": "Cleo", "ip": "192.0.2.9"},
+        "site": None,
+        "client": None,
+        "facts": {"member_id": 3, "session_id": 4},
+        "is_erased": False,
+    }

@@ -1,0 +1,202 @@
+"""Whoever owns the database can do anything to the trail in it, but not unnoticed."""
+
+from __future__ import annotations
+
+import pytest
+from peewee import DatabaseError
+
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import SYSTEM, Actor
+from app.domain.audit import Anchor
+from app.domain.events import MemberDisabled, PersonErased
+from app.models.audit import Detail, Entry
+from app.models.base import db, transaction
+from app.models.installation import Setting
+from tests.tampering import cut_off_after, swap, without_guards
+from tests.test_audit import fill
+
+HOLDER = "the site Bakery"
+
+
+def anchor(seq: int) -> Anchor:
+    """What a site holds that was shown entry `seq`."""
+    return Anchor(seq, Entry.get_by_id(seq).hash, HOLDER)
+
+
+def found(*anchors: Anchor) -> tuple[int | None, str]:
+    report = audit.verify_chain(anchors)
+    return report.broken_at, report.reason
+
+
+# ---- one entry, or what is beside it ----
+
+
+@pytest.mark.parametrize(
+    ("statement", "broken_at"),
+    [
+        ("UPDATE audit SET body = REPLACE(body, 'ok', 'no') WHERE seq = 2", 2),
+        ("UPDATE audit SET actor = 'member:9' WHERE seq = 4", 4),
+        ("UPDATE audit SET event = 'signed_in' WHERE seq = 4", 4),
+        ("UPDATE audit SET site_id = 8 WHERE seq = 4", 4),
+        ("UPDATE audit SET at = '2020-01-01 00:00:00+00:00' WHERE seq = 4", 4),
+        ("UPDATE audit SET prev = hash WHERE seq = 3", 3),
+        ("UPDATE audit SET hash = REPLACE(hash, '0', '1') WHERE seq = 5", 5),
+        ("DELETE FROM audit WHERE seq = 3", 4),
+        ("DELETE FROM audit WHERE seq = 1", 2),
+        ("UPDATE audit SET seq = 99 WHERE seq = 2", 3),
+    ],
+)
+def test_a_change_made_behind_our_back_is_found(
+    database: Config, statement: str, broken_at: int
+) -> None:
+    fill(5)
+    without_guards()
+    db.execute_sql(statement)
+    report = audit.verify_chain()
+    assert (report.is_whole, report.broken_at) == (False, broken_at)
+    assert report.reason
+
+
+def test_a_missing_entry_is_named(database: Config) -> None:
+    fill(5)
+    without_guards()
+    db.execute_sql("DELETE FROM audit WHERE seq = 3")
+    assert audit.verify_chain().reason == "entry 3 is missing"
+
+
+def test_a_chain_of_another_log_does_not_fit(database: Config) -> None:
+    fill(2)
+    Setting.update(value="00000000-0000-4000-8000-000000000000").execute()
+    assert audit.verify_chain().broken_at == 1
+
+
+def test_two_entries_that_changed_places_are_found(database: Config) -> None:
+    fill(5)
+    without_guards()
+    swap(2, 4)
+    assert found() == (2, "its text was changed")
+
+
+def test_an_entry_put_in_between_is_found(database: Config) -> None:
+    fill(3)
+    without_guards()
+    genuine = Entry.get_by_id(3)
+    forged = {**genuine.__data__, "body": genuine.body.replace("ping", "report")}
+    forged["hash"] = audit.link(3, forged["prev"], forged["body"])
+    Entry.update(seq=4).where(Entry.seq == 3).execute()
+    Entry.insert(**forged).execute()
+    assert found() == (4, "does not follow the entry before it")
+
+
+def test_whoever_links_everything_anew_after_a_change_is_given_away_by_a_mark(
+    database: Config,
+) -> None:
+    fill(6)
+    fits, held = anchor(2), anchor(5)
+    without_guards()
+    rewrite(4)
+    assert audit.verify_chain().is_whole, "the chain alone cannot tell"
+    assert found(fits, held) == (5, f"it, or one after 2, is not what {HOLDER} was shown")
+
+
+def rewrite(changed: int) -> None:
+    """Change one entry and make every link from there on anew, as a forger would."""
+    rows = list(Entry.select().where(Entry.seq >= changed).order_by(Entry.seq))
+    prev = rows[0].prev
+    Entry.delete().where(Entry.seq >= changed).execute()
+    for row in rows:
+        body = row.body.replace("ping", "report") if row.seq == changed else row.body
+        linked = {"prev": prev, "body": body, "hash": audit.link(row.seq, prev, body)}
+        Entry.insert(**{**row.__data__, **linked}).execute()
+        prev = linked["hash"]
+
+
+def test_a_tail_that_was_cut_off_is_found_by_a_mark(database: Config) -> None:
+    fill(6)
+    held = anchor(6)
+    without_guards()
+    cut_off_after(3)
+    assert audit.verify_chain().is_whole, "the chain alone cannot tell"
+    assert found(held) == (4, f"entries up to 6 are missing, of which {HOLDER} holds proof")
+
+
+def test_a_tail_cut_off_and_grown_again_is_found_by_a_mark(database: Config) -> None:
+    fill(6)
+    fits, held = anchor(3), anchor(5)
+    without_guards()
+    cut_off_after(3)
+    fill(4)
+    assert audit.verify_chain().is_whole, "the chain alone cannot tell"
+    assert found(fits, held) == (5, f"it, or one after 3, is not what {HOLDER} was shown")
+
+
+def test_a_chain_replaced_from_its_beginning_is_found_by_a_mark(database: Config) -> None:
+    fill(3)
+    held = anchor(2)
+    without_guards()
+    cut_off_after(0)
+    fill(5)
+    assert found(held) == (2, f"it, or one after 0, is not what {HOLDER} was shown")
+
+
+def test_marks_that_fit_are_counted(database: Config) -> None:
+    fill(4)
+    report = audit.verify_chain([anchor(4), anchor(2), anchor(2)])
+    assert (report.is_whole, report.anchors) == (True, 3)
+
+
+# ---- what is private beside the chain ----
+
+
+def disabled(member_id: int = 3) -> Entry:
+    by = Actor("member", 1, "Ana", "owner", "192.0.2.1")
+    with transaction():
+        return audit.record(MemberDisabled(member_id=member_id, name="Ben"), by)
+
+
+def test_a_name_that_was_changed_beside_the_chain_is_found(database: Config) -> None:
+    seq = disabled().seq
+    without_guards()
+    Detail.update(body=Detail.get_by_id(seq).body.replace("Ben", "Eve")).execute()
+    assert found() == (seq, "its private part was changed")
+
+
+def test_a_detail_added_where_there_was_none_is_found(database: Config) -> None:
+    disabled()
+    fill(1)
+    without_guards()
+    Detail.update(seq=2).execute()
+    assert found() == (2, "its private part was changed")
+
+
+def test_what_is_private_does_not_vanish_unless_an_entry_tells_of_it(database: Config) -> None:
+    seq = disabled().seq
+    Detail.delete().execute()
+    assert found() == (
+        seq,
+        "its private part is gone, and no entry tells that anybody was erased",
+    )
+    with transaction():
+        event = PersonErased(member_id=3, entries=1, older=0, reason="asked")
+        audit.record(event, SYSTEM)
+    report = audit.verify_chain()
+    assert (report.is_whole, report.erased) == (True, (seq,))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_detail SET body = '{}'",
+        "INSERT INTO audit_detail (seq, salt, body) VALUES (1, '00', '{}')",
+        "INSERT INTO audit_detail (seq, salt, body) VALUES (9, '00', '{}')",
+    ],
+)
+def test_details_are_written_with_their_entry_and_never_changed(
+    database: Config, statement: str
+) -> None:
+    disabled()
+    fill(1)
+    with pytest.raises(DatabaseError):
+        db.execute_sql(statement)
+    assert audit.verify_chain().is_whole

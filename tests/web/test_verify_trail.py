@@ -1,0 +1,84 @@
+"""Somebody has the trail read again and sees how it goes; what is found stands on every page."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain.audit import verifying
+from app.models.audit import BROKEN, QUEUED, RUNNING, Entry, Verification
+from tests.fakes import at
+from tests.tampering import without_guards
+
+
+def carried_out():
+    return verifying.run(Verification.latest().id, now=lambda: at("2026-11-24 10:00"))
+
+
+@pytest.fixture
+def found(as_ana, site):
+    """A reading that found an entry changed."""
+    as_ana.post("/audit/verify")
+    without_guards()
+    Entry.update(body=Entry.body.concat(" ")).where(Entry.seq == 1).execute()
+    assert carried_out() == BROKEN
+
+
+def test_the_button_shows_progress_and_then_what_was_found(as_cleo, site):
+    assert "Not read again yet" in as_cleo.get("/audit").text
+    assert as_cleo.post("/audit/verify").headers["Location"] == "/audit#reading"
+    waiting = as_cleo.get("/audit").text
+    assert "about to be read, asked for by Cleo" in waiting
+    assert 'hx-get="/audit/progress"' in waiting
+    assert "Verify now" not in waiting
+    Verification.latest().move(to=RUNNING, when=(QUEUED,), entries=2, total=5)
+    part = as_cleo.get("/audit/progress")
+    assert "2 of 5 entries fit so far" in part.text
+    assert 'value="2"' in part.text
+    assert "HX-Redirect" not in part.headers
+    Verification.latest().move(to=QUEUED, when=(RUNNING,))
+    assert carried_out() == "whole"
+    assert as_cleo.get("/audit/progress").headers["HX-Redirect"] == "/audit"
+    done = as_cleo.get("/audit").text
+    assert "As it was written" in done
+    assert "hx-get" not in done
+    assert "read the whole trail again" in done
+
+
+def test_a_reading_that_was_lost_claims_nothing(as_ana, site):
+    as_ana.post("/audit/verify")
+    Verification.latest().move(to="abandoned", when=(QUEUED,))
+    assert "nothing is known from it" in as_ana.get("/audit").text
+
+
+def test_what_is_wrong_stands_on_every_page_until_an_owner_looked(as_ana, as_cleo, found):
+    for path in ("/", "/changes", "/audit", "/account"):
+        for person in (as_ana, as_cleo):
+            assert "The audit trail is not as it was written" in person.get(path).text
+    assert "Entry 1: its text was changed" in as_ana.get("/").text
+    assert "I have looked at it" not in as_cleo.get("/").text
+    seen = f"/audit/verifications/{Verification.latest().id}/seen"
+    assert as_cleo.post(seen).status_code == 403
+    assert as_ana.post(seen).status_code == 303
+    assert "The audit trail is not as it was written" not in as_ana.get("/").text
+    assert "Not as it was written" in as_ana.get("/audit").text
+
+
+def test_somebody_at_a_client_is_told_nothing_of_it(as_dora, found):
+    assert "The audit trail" not in as_dora.get("/").text
+    assert as_dora.post("/audit/verify").status_code == 403
+
+
+def test_nobody_reads_who_was_erased(as_ana, as_ben, ben, site):
+    as_ben.post("/sites/new", data={"url": "florist.example"})
+    assert "Erase" not in as_ana.get("/people").text
+    as_ana.post(f"/people/{ben.id}/disable")
+    assert f'href="/people/{ben.id}/erase"' in as_ana.get("/people").text
+    asked = as_ana.get(f"/people/{ben.id}/erase").text
+    assert "What stays" in asked
+    assert as_ana.post(f"/people/{ben.id}/erase", data={"reason": ""}).status_code == 422
+    done = as_ana.post(f"/people/{ben.id}/erase", data={"reason": "asked for it"})
+    assert done.status_code == 303
+    for path in ("/people", "/audit"):
+        assert "[erased]" in as_ana.get(path).text
+        assert "Ben" not in as_ana.get(path).text
+    assert as_ana.post(f"/people/{ben.id}/erase", data={"reason": "again"}).status_code == 303
