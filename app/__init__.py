@@ -11,6 +11,7 @@ from app.models.base import db, use_database
 from app.views import (
     account,
     agent,
+    alarms,
     arrivals,
     audit,
     changes,
@@ -38,6 +39,7 @@ _ROOMS = (
     changes,
     policies,
     doctor,
+    alarms,
     audit,
     agent,
 )

@@ -11,9 +11,9 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from app.config import Config
-from app.domain import accounts, links, plugin_package, rotation
+from app.domain import accounts, links, plugin_package, rotation, verifying
 from app.domain.actor import SYSTEM
-from app.domain.audit import derived, erasing, verifying
+from app.domain.audit import derived, erasing
 from app.domain.doctor import rounds
 from app.domain.errors import Invalid, OpsError, TrailUnreadable
 from app.models import migrate

@@ -25,6 +25,7 @@ KEY_BYTES = 32
 _PID_BYTES = 16
 _SEAL_NONCE_BYTES = 12
 _PLAN_SIGNATURE = b"siteagent/plan-sig/1\n"
+_MARK_SIGNATURE = b"siteagent/mark/1\n"
 
 
 class SealBroken(Exception):
@@ -227,6 +228,16 @@ def sign_plan(seed: bytes, plan: bytes) -> bytes:
 def verify_plan(public: bytes, plan: bytes, signature: bytes) -> bool:
     """Whether this is the dashboard's signature over the exact bytes of a plan."""
     return verify(public, _PLAN_SIGNATURE + plan_digest(plan), signature)
+
+
+def sign_mark(seed: bytes, mark: bytes) -> bytes:
+    """The Ed25519 signature over the exact bytes of a mark (PROTOCOL.md 5.3)."""
+    return sign(seed, _MARK_SIGNATURE + mark)
+
+
+def verify_mark(public: bytes, mark: bytes, signature: bytes) -> bool:
+    """Whether whoever keeps that log signed the exact bytes of this mark."""
+    return verify(public, _MARK_SIGNATURE + mark, signature)
 
 
 def key_id(th: bytes, generation: int = 1) -> str:

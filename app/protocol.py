@@ -39,7 +39,7 @@ CODES = (
     "malformed", "unknown_key", "bad_signature", "unauthorized", "too_large", "digest_mismatch",
     "expired", "clock_skew", "replayed", "nonce_store_unavailable", "unknown_operation",
     "invalid_arguments", "out_of_scope", "pairing_closed", "wrong_site", "identity_changed",
-    "disconnected", "output_started", "internal_error",
+    "trail_forked", "disconnected", "output_started", "internal_error",
 )
 # fmt: on
 

@@ -36,6 +36,7 @@ _SILENCE_S = 10.0
 MAX_REPORT_BYTES = 2 * 1024 * 1024
 MAX_REPLY_BYTES = 64 * 1024
 MAX_BY_CHARS = 120
+_LONG_ANSWERS = ("report", "log")
 _CHUNK_BYTES = 64 * 1024
 _MAX_CLOCK_OFFSET_S = 24 * 3600
 _SIGNED_FAULTS = frozenset(
@@ -122,6 +123,7 @@ def call(
     deadline_s: float = DEADLINE_S,
     now: Callable[[], datetime] = _utcnow,
     noted_at: datetime | None = None,
+    nonce: Callable[[], str] = protocol.new_nonce,
     ca_file: str | None = None,
     resolve: egress.Resolver = socket.getaddrinfo,
 ) -> Reply:
@@ -129,26 +131,27 @@ def call(
 
     Raises SiteError for everything else, signed refusals included (then `evidence`
     holds the site's code and facts). When the site says that its clock differs, asks
-    once more by the site's clock. The time limit covers both attempts together.
+    once more by the site's clock. The time limit covers both attempts together; each
+    is sent under a `nonce` of its own.
 
     `noted_at` is the moment that the caller has written down for this call. It is signed
     as of then: whatever freezes in between, no request leaves that is younger than the note.
     """
     way = _Way(allow_nets, deadline_s, ca_file, resolve, channel.server_login)
-    limit = max_bytes or (MAX_REPORT_BYTES if op == "report" else MAX_REPLY_BYTES)
+    limit = max_bytes or (MAX_REPORT_BYTES if op in _LONG_ANSWERS else MAX_REPLY_BYTES)
     body = protocol.canonical(
         {**arguments, "v": protocol.VERSION, "op": op, "by": printable(by)[:MAX_BY_CHARS]}
     )
     started = time.monotonic()
     try:
-        return _attempt(channel, op, body, limit, way, now, noted_at, offset_s=0)
+        return _attempt(channel, op, body, limit, way, now, noted_at, nonce(), offset_s=0)
     except SiteError as why:
         offset_s = _clock_offset(why, now)
         left = deadline_s - (time.monotonic() - started)
         if offset_s is None or left <= 0:
             raise
     way = replace(way, deadline_s=left)
-    return _attempt(channel, op, body, limit, way, now, noted_at, offset_s=offset_s)
+    return _attempt(channel, op, body, limit, way, now, noted_at, nonce(), offset_s=offset_s)
 
 
 def call_bearer(
@@ -214,6 +217,7 @@ def _attempt(
     way: _Way,
     now: Callable[[], datetime],
     noted_at: datetime | None,
+    nonce: str,
     *,
     offset_s: int,
 ) -> Reply:
@@ -229,7 +233,7 @@ def _attempt(
             key=channel.send_key,
             keyid=channel.keyid,
             created=int(noted_at.timestamp()) + offset_s,
-            nonce=protocol.new_nonce(),
+            nonce=nonce,
         )
     except ProtocolError as why:
         raise SiteError(Fault.address_refused, {"detail": f"not sent: {why}"}) from why

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain import execution, inventory, pairing, policies, revocation, rotation
-from app.domain.audit import verifying
+from app.domain import execution, inventory, pairing, policies, revocation, rotation, verifying
 from app.domain.doctor import asking
 from app.models.base import utcnow
 from jobs import surroundings

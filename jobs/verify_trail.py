@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.audit import verifying
+from app.domain import verifying
 from jobs import surroundings
 
 

@@ -11,6 +11,7 @@ from rq.worker_pool import WorkerPool
 import jobs.check_change
 import jobs.examine_site
 import jobs.pair_site
+import jobs.read_log
 import jobs.rotate_keys
 import jobs.run_change
 import jobs.say_goodbye

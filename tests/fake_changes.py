@@ -99,6 +99,8 @@ class Changing:
         told = self._do(site, plan)
         if told["outcome"] != "waiting" and told["reason"] != "busy":
             self.ledger[op_id] = (plan_digest(raw), told)
+        outcome = {"outcome": told["outcome"], "reason": told["reason"]}
+        site.write("change_answered", op_id=op_id, **plan["step"], **outcome)
         return told
 
     def _do(self, site: FakeSite, plan: dict[str, Any]) -> dict[str, Any]:

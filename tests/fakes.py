@@ -30,11 +30,21 @@ from app.keys import (
     proves,
     rotation_transcript,
     session_keys,
+    sign_mark,
     signing_public,
     transcript,
     verify,
+    verify_mark,
 )
-from app.protocol import NOTE_TAG, ProtocolError, b64u, canonical, from_b64u
+from app.protocol import (
+    NOTE_TAG,
+    ProtocolError,
+    b64u,
+    canonical,
+    chain_genesis,
+    chain_hash,
+    from_b64u,
+)
 from app.replies import Received
 from app.siteclient import Channel, Look, Reply
 from app.trace import Trace
@@ -76,6 +86,24 @@ class Clock:
         return self.now
 
 
+@dataclass(frozen=True)
+class Logged:
+    """One entry of a FakeSite's log."""
+
+    seq: int
+    prev: str
+    body: str
+    at: int
+
+    @property
+    def hash(self) -> str:
+        return chain_hash(self.seq, bytes.fromhex(self.prev), self.body.encode()).hex()
+
+    def as_sent(self) -> dict[str, Any]:
+        body = b64u(self.body.encode())
+        return {"seq": self.seq, "prev": self.prev, "hash": self.hash, "body": body}
+
+
 @dataclass
 class _Paired:
     kid: str
@@ -102,7 +130,12 @@ class FakeSite:
     hellos: int = 0
     paired: _Paired | None = None
     next: _Paired | None = None
-    log: list[str] = field(default_factory=list)
+    log: list[Logged] = field(default_factory=list)
+    log_uuid: str = "5d2f9f5e-0000-4000-8000-00000000000a"
+    batch: int = 500
+    held: dict[str, Any] | None = None
+    held_at: int = 0
+    refused: bool = False
     clock_ahead_s: int = 0
     closed_endpoints: set[str] = field(default_factory=set)
     during: Callable[[str], None] | None = None
@@ -144,7 +177,32 @@ class FakeSite:
     @property
     def head(self) -> dict[str, Any]:
         """The newest entry of its log."""
-        return {"n": len(self.log), "hash": self.log[-1] if self.log else "0" * 64}
+        if not self.log:
+            return {"n": 0, "hash": chain_genesis(self.log_uuid).hex()}
+        return {"n": self.log[-1].seq, "hash": self.log[-1].hash}
+
+    def write(self, event: str, actor: str = "dashboard", **facts: Any) -> None:
+        """Append to its log."""
+        at = self._time() + self.clock_ahead_s
+        said = {
+            "v": 1,
+            "at": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "event": event,
+            "actor": actor,
+            "facts": facts,
+        }
+        head = self.head
+        self.log.append(Logged(head["n"] + 1, head["hash"], canonical(said).decode(), at))
+
+    def mark(self) -> dict[str, str]:
+        """How far its log reaches, signed."""
+        at = self.log[-1].at if self.log else 0
+        return self.signed({"v": 1, "log": self.log_uuid, **self.head, "at": at})
+
+    def signed(self, mark: dict[str, Any]) -> dict[str, str]:
+        """What its key makes of a mark."""
+        body = canonical(mark)
+        return {"body": b64u(body), "sig": b64u(sign_mark(self._signing_key, body))}
 
     def moved_notice(self, origin: str, home: str) -> protocol.SentRequest:
         """Press "Ask the dashboard to follow" in the wp-admin of `home`."""
@@ -197,6 +255,7 @@ class FakeSite:
         *,
         by: str,
         noted_at: datetime | None = None,
+        nonce: Callable[[], str] = protocol.new_nonce,
         **_: object,
     ) -> Reply:
         """What siteclient.call does, with this site at the other end of the wire."""
@@ -211,8 +270,8 @@ class FakeSite:
             body,
             key=channel.send_key,
             keyid=channel.keyid,
-            created=int((noted_at or self.clock()).timestamp()),
-            nonce=protocol.new_nonce(),
+            created=int(noted_at.timestamp()) if noted_at else self._time(),
+            nonce=nonce(),
         )
         try:
             status, headers, answer = self.receive(request)
@@ -280,7 +339,7 @@ class FakeSite:
         assert verified.nonce not in self._nonces
         self._nonces.add(verified.nonce)
         key = self._answer_key(verified.keyid)
-        status, body = self._answer(request.body, verified.keyid)
+        status, body = self._answer(request.body, verified)
         return (
             status,
             protocol.sign_response(
@@ -289,19 +348,32 @@ class FakeSite:
             body,
         )
 
-    def _answer(self, body: bytes, keyid: str) -> tuple[int, bytes]:
+    def _answer(self, body: bytes, request: protocol.VerifiedRequest) -> tuple[int, bytes]:
         document = protocol.parse_json(body)
-        op = document["op"]
+        op, keyid = document["op"], request.keyid
         if self.next is not None and keyid == self.next.kid:
             self.paired, self.next = self.next, None
+            self.write("keys_rotated", generation=int(keyid.rpartition(".")[2]))
         if op in self.refusing:
+            self.write("refused", operation=op, reason=self.refusing[op], nonce=request.nonce)
             error = {"code": self.refusing[op], "message": "as the test wants it"}
             return 403, canonical({"v": 1, "ok": False, "op": op, "error": error})
+        is_theirs = self.paired is not None and keyid == self.paired.kid
+        told: dict[str, Any] = {}
+        if is_theirs and op not in ("revoke", "pair.confirm"):
+            told = {"seen": self.held, **self._look(document)}
+            if self.refused and op in ("change.run", "keys.rotate"):
+                self.write("refused", operation=op, reason="trail_forked", nonce=request.nonce)
+                error = {"code": "trail_forked"}
+                return 409, canonical({"v": 1, "ok": False, "op": op, "error": error})
+            if op == "log":
+                self._answered(document, request.nonce)
         handlers = {
             "pair.hello": self._hello,
             "pair.confirm": self._confirm,
             "ping": lambda _document, _body: {"time": self._time(), "plugin": "0.1.0"},
             "report": self._report,
+            "log": self._entries,
             "keys.rotate": self._rotate,
             "change.check": lambda document, _body: self.changes.answer(self, document),
             "change.run": lambda document, _body: self.changes.answer(self, document),
@@ -312,13 +384,16 @@ class FakeSite:
         try:
             answer = handlers[op](document, body)
         except Refusal as why:
+            self.write("refused", operation=op, reason=why.code, nonce=request.nonce)
             error = {"code": why.code, "message": "as the protocol says", **why.facts}
             return 403, canonical({"v": 1, "ok": False, "op": op, "error": error})
         if answer is None:
             error = {"code": "pairing_closed", "message": "no"}
             return 403, canonical({"v": 1, "ok": False, "op": op, "error": error})
-        if self.paired is not None and keyid == self.paired.kid and op != "revoke":
-            answer |= {"log": self._log(document)}
+        if told:
+            if op != "log":
+                self._answered(document, request.nonce)
+            answer |= {"mark": self.mark(), "knows": self._knows(document), **told}
         reply = canonical({"v": 1, "ok": True, "op": op, **answer})
         if op == "pair.hello":
             self._derive(document, body, reply)
@@ -353,15 +428,46 @@ class FakeSite:
         ours = self._pending or self.paired
         assert ours is not None
         assert document["th"] == ours.th.hex()
+        if self._pending is not None:
+            self.held, self.refused = None, False
+            self.write("connected", dashboard="", fingerprint=fingerprint(ours.th))
         self.paired, self._pending, self._pairing_keys = ours, None, None
         return {"fingerprint": fingerprint(ours.th)}
 
-    def _log(self, document: dict[str, Any]) -> dict[str, Any]:
-        seen, knows = document.get("log"), None
-        self.log.append(hashlib.sha256(canonical([len(self.log), document["op"]])).hexdigest())
-        if seen is not None:
-            knows = 0 < seen["n"] <= len(self.log) and self.log[seen["n"] - 1] == seen["hash"]
-        return {**self.head, "knows": knows}
+    def _answered(self, document: dict[str, Any], nonce: str) -> None:
+        """The entry of a request; of a change, what came of it before that."""
+        self.write("answered", operation=document["op"], by=document["by"], nonce=nonce)
+
+    def _knows(self, document: dict[str, Any]) -> bool | None:
+        seen = document.get("log")
+        if seen is None:
+            return None
+        return any((one.seq, one.hash) == (seen["n"], seen["hash"]) for one in self.log)
+
+    def _look(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Judge the dashboard's mark as the plugin's witness does."""
+        if "mark" not in document or self.refused:
+            return {"mark_refused": True} if self.refused else {}
+        assert self.paired is not None
+        body = from_b64u(document["mark"]["body"])
+        assert verify_mark(self.paired.sign_d, body, from_b64u(document["mark"]["sig"]))
+        mark, held = protocol.parse_json(body), self.held
+        if held is not None:
+            goes_back = mark["n"] < held["n"] and mark["at"] > self.held_at
+            if goes_back or (mark["n"] == held["n"] and mark["hash"] != held["hash"]):
+                self.refused = True
+                self.write("mark_refused", n=mark["n"], hash=mark["hash"])
+                return {"mark_refused": True}
+        if held is None or mark["n"] >= held["n"]:
+            self.held, self.held_at = {"n": mark["n"], "hash": mark["hash"]}, mark["at"]
+        return {}
+
+    def _entries(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:
+        begins = [one.seq for one in self.log if '"event":"connected"' in one.body]
+        first = begins[-1] if begins else self.log[0].seq
+        behind = [one for one in self.log if one.seq > max(document["after"], first - 1)]
+        entries = [one.as_sent() for one in behind[: self.batch]]
+        return {"from": first, "entries": entries, "more": len(behind) > self.batch}
 
     def _rotate(self, document: dict[str, Any], body: bytes) -> dict[str, Any] | None:
         assert self.paired is not None

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from app.models.audit import Entry
+from app.models.audit import Detail, Entry
 from app.models.base import db, is_postgres
-
-_GUARDS = ("audit_no_update", "audit_no_delete", "audit_next_link_only")
-_OF_DETAILS = ("audit_detail_no_update", "audit_detail_newest_only")
 
 
 def without_guards() -> None:
@@ -29,4 +26,6 @@ def swap(one: int, other: int) -> None:
 
 
 def cut_off_after(seq: int) -> None:
+    """Without a trace beside the chain either."""
+    Detail.delete().where(Detail.seq > seq).execute()
     Entry.delete().where(Entry.seq > seq).execute()

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
-from app.domain import audit
+from app.domain import audit, verifying
 from app.domain.actor import Actor
-from app.domain.audit import Anchor, Filter, verifying
+from app.domain.audit import Anchor, Filter
 from app.domain.errors import Forbidden, NotFound, StaleState
 from app.models.audit import ABANDONED, BROKEN, QUEUED, RUNNING, WHOLE, Entry, Verification
 from app.models.sites import Site

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app import protocol
 from app.config import Config
 from app.domain import notices
 from app.domain.actor import SYSTEM
@@ -66,8 +67,8 @@ def test_two_copies_that_answer_in_turn_are_noticed(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
-    original = list(fake.log)
-    fake.log = [*original[:-1], "f" * 64, "e" * 64]
+    del fake.log[-1]
+    fake.write("answered", operation="ping", by="somebody else")
     read_report(paired, fake, config=config)
     assert paired.quarantine == FORKED
 
@@ -87,22 +88,66 @@ def test_a_quarantine_is_written_down_once_and_waits_for_a_person(
 
 
 @pytest.mark.parametrize(
-    "head", [7, [], {}, {"n": "1", "hash": "0" * 64}, {"n": -1, "hash": "0" * 64}, {"n": 1}]
+    "said",
+    [
+        None,
+        7,
+        {},
+        {"body": "e30", "sig": "A" * 86},
+        {"body": "e30"},
+        {"body": "!", "sig": "A" * 86},
+    ],
 )
-def test_a_head_no_honest_plugin_sends_counts_as_a_fork(
-    paired: Site, fake: FakeSite, config: Config, head: object
+def test_an_answer_without_the_sites_own_mark_counts_as_a_fork(
+    paired: Site, fake: FakeSite, config: Config, said: object
 ) -> None:
-    fake._log = lambda document: head  # type: ignore[method-assign]
+    fake.mark = lambda: said  # type: ignore[method-assign, assignment, return-value]
     read_report(paired, fake, config=config)
     assert paired.quarantine == FORKED
 
 
-def test_an_older_plugin_says_nothing_of_its_log(
+@pytest.mark.parametrize(
+    "changed", [{"n": "1"}, {"n": -1}, {"hash": "0"}, {"log": 7}, {"at": None}, {"v": 2}]
+)
+def test_a_signed_mark_that_names_no_possible_head_counts_as_a_fork(
+    paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
+) -> None:
+    real = protocol.parse_json(protocol.from_b64u(fake.mark()["body"]))
+    fake.mark = lambda: fake.signed({**real, **changed})  # type: ignore[method-assign]
+    read_report(paired, fake, config=config)
+    assert paired.quarantine == FORKED
+    assert "no possible head" in paired.quarantine_evidence["why"]
+
+
+def test_a_mark_signed_with_another_key_counts_as_a_fork(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    fake._log = lambda document: None  # type: ignore[method-assign]
+    fake._signing_key = b"7" * 32
     read_report(paired, fake, config=config)
-    assert (paired.quarantine, paired.log_hash) == ("", "")
+    assert "not signed with the site's key" in paired.quarantine_evidence["why"]
+
+
+def test_two_calls_at_once_that_are_answered_in_the_other_order_are_no_fork(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    overtaken = fake.mark()
+    fake.clock.advance(seconds=3)
+    read_report(paired, fake, config=config)
+    seen, make = paired.log_n, fake.mark
+    fake.mark = lambda: overtaken  # type: ignore[method-assign]
+    read_report(paired, fake, config=config)
+    assert (paired.quarantine, paired.log_n) == ("", seen)
+    fake.mark = make  # type: ignore[method-assign]
+    read_report(paired, fake, config=config)
+    assert (paired.quarantine, paired.log_n) == ("", seen + 2)
+
+
+def test_a_log_of_another_name_is_another_log(paired: Site, fake: FakeSite, config: Config) -> None:
+    read_report(paired, fake, config=config)
+    fake.log_uuid = "5d2f9f5e-0000-4000-8000-00000000000b"
+    read_report(paired, fake, config=config)
+    assert paired.quarantine == FORKED
 
 
 # ---- the address ----
@@ -215,7 +260,7 @@ def test_a_site_that_is_gone_is_called_once(paired: Site, fake: FakeSite, config
 
 
 def test_the_system_is_who_puts_in_quarantine(paired: Site, fake: FakeSite, config: Config) -> None:
-    fake.log = ["a" * 64] * 3
+    fake.log = fake.log[:1]
     read_report(paired, fake, config=config)
     fake.log = []
     read_report(paired, fake, config=config)

@@ -125,6 +125,7 @@ def test_asking_twice_is_one_sync(
     paired: Site, ben: Actor, config: Config, fake: FakeSite, clock: Clock, jobs: RecordingQueue
 ) -> None:
     read_report(paired, fake, config=config)
+    jobs.jobs.clear()
     first = inventory.request_sync(paired, by=ben, now=clock())
     second = inventory.request_sync(paired, by=ben, now=clock())
     assert first == second

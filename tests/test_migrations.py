@@ -12,6 +12,7 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.models import migrate
 from app.models.accounts import LoginFailure, Member, MemberSession
+from app.models.alarms import Alarm
 from app.models.audit import Day, Detail, Entry, Verification
 from app.models.base import db, use_database
 from app.models.changes import Change
@@ -22,6 +23,14 @@ from app.models.reports import Component, Report, Sync
 from app.models.rotations import Rotation
 from app.models.sites import ACTIVE, NEW, STATES, Client, NoticeNonce, Pairing, Site
 from app.models.tags import SiteTag
+from app.models.witnesses import (
+    AuditAnchor,
+    SentCall,
+    SiteEntry,
+    SiteLog,
+    SiteMark,
+    TrailFrontier,
+)
 from tests.factories import make_site
 from tests.fakes import RecordingQueue, at
 
@@ -47,6 +56,13 @@ MODELS = [
     Held,
     Change,
     SiteTag,
+    TrailFrontier,
+    SiteMark,
+    AuditAnchor,
+    SiteLog,
+    SiteEntry,
+    SentCall,
+    Alarm,
 ]
 NOW = at("2026-11-24 10:00")
 

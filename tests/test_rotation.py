@@ -206,7 +206,8 @@ def test_a_site_that_never_took_them_keeps_the_old_ones(
     assert restored is not None
     # The site comes back from a backup of before.
     fake.next, before = None, paired.key_id
-    fake.paired = type(restored)(before, keys_of(paired, config, fake), restored.th)
+    keys = keys_of(paired, config, fake)
+    fake.paired = type(restored)(before, keys, restored.th, restored.sign_d)
     fake.clock.advance(minutes=1)
     assert run(asked) == FAILED
     paired.refresh()

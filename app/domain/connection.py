@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from app.config import Config
-from app.domain import audit, copies
+from app.domain import audit, copies, marks
 from app.domain.actor import Actor
 from app.domain.doctor import asking
 from app.domain.events import (
@@ -24,6 +24,7 @@ from app.domain.events import (
     SiteReconnected,
 )
 from app.keys import KeyRing, proves
+from app.models.base import utcnow
 from app.models.sites import (
     ACTIVE,
     DISCONNECTED,
@@ -31,7 +32,8 @@ from app.models.sites import (
     MAY_CALL,
     Site,
 )
-from app.protocol import ProtocolError, from_b64u
+from app.models.witnesses import SentCall
+from app.protocol import ProtocolError, from_b64u, new_nonce
 from app.siteclient import DEADLINE_S, Channel, Fault, Reply, SiteError
 
 Call = Callable[..., Reply]
@@ -85,6 +87,7 @@ class Outcome:
     document: dict[str, Any] | None = None
     reply: Reply | None = None
     error: SiteError | None = None
+    nonces: list[str] = field(default_factory=list)
 
     @property
     def fault(self) -> str:
@@ -95,11 +98,15 @@ class Outcome:
         return {} if self.error is None else dict(self.error.evidence)
 
     def as_event(self, site_id: int) -> SiteCalled:
+        head_n, head_hash = marks.head_in(self.reply.document) if self.reply else (0, "")
         return SiteCalled(
             site_id=site_id,
             op=self.op,
             outcome=self.fault or "ok",
             elapsed_ms=self.elapsed_ms,
+            nonces=self.nonces,
+            head_n=head_n,
+            head_hash=head_hash,
         )
 
 
@@ -116,21 +123,34 @@ def ask(
 ) -> Outcome:
     """Call the site once and return what came of it; raises nothing a site can cause.
 
-    `noted_at`: when the caller wrote down that it would (siteclient.call)."""
+    Tells a paired site how far the trail reaches, and keeps under which nonces it was called
+    before anything is sent. `noted_at`: when the caller wrote down that it would
+    (siteclient.call).
+    """
     began = time.monotonic()
+    nonces: list[str] = []
+
+    def nonce() -> str:
+        nonces.append(new_nonce())
+        SentCall.note(nonces[-1], channel.site_id, op, utcnow())
+        return nonces[-1]
+
+    told = {} if op.startswith("pair.") else marks.to_say(config)
     try:
         reply = call(
             channel,
             op,
-            arguments,
+            {**arguments, **told},
             by=by,
             allow_nets=config.allow_nets,
             deadline_s=patience_s,
             noted_at=noted_at,
+            nonce=nonce,
         )
     except SiteError as error:
-        return Outcome(op, round((time.monotonic() - began) * 1000), error=error)
-    return Outcome(op, reply.elapsed_ms, document=reply.document, reply=reply)
+        elapsed_ms = round((time.monotonic() - began) * 1000)
+        return Outcome(op, elapsed_ms, error=error, nonces=nonces)
+    return Outcome(op, reply.elapsed_ms, document=reply.document, reply=reply, nonces=nonces)
 
 
 def ask_anywhere(
@@ -271,10 +291,9 @@ def succeeded(
     nothing is written.
     """
     was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
-    forked = None
+    judgement = copies.judge(site, reply) if reply else copies.Judgement()
+    forked = judgement.forked
     if reply is not None:
-        judgement = copies.judge(site, reply)
-        forked = judgement.forked
         changes |= {"clock_offset_s": reply.clock_offset_s, **judgement.changes}
     is_elsewhere = endpoint not in ("", site.endpoint)
     if is_elsewhere:
@@ -298,6 +317,10 @@ def succeeded(
         copies.note_fork(site, forked, by, now)
     elif won:
         copies.back_home(site, by, now)
+    if won and judgement.mark is not None:
+        marks.keep(site, judgement.mark, now)
+    if won and reply is not None:
+        marks.hear(site, reply.document, by, now)
     return won
 
 

@@ -1,23 +1,23 @@
-"""Whether it still is the same site: the head of its log, and its address.
+"""Whether it still is the same site: how far its log reaches, and its address.
 
-docs/PROTOCOL.md 5.1 and 5.2. A quarantined site is still read. What a person decides is
+docs/PROTOCOL.md 5.1 to 5.3. A quarantined site is still read. What a person decides is
 carried out by rotation.py (new keys, at the known or the new address) or by revoking.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain import audit
+from app.domain import audit, marks
 from app.domain.actor import Actor
 from app.domain.events import QuarantineEnded, SiteQuarantined
+from app.domain.marks import Mark, MarkInvalid
 from app.models.sites import FORKED, MAY_CALL, MOVED, Site
+from app.models.witnesses import SiteMark
 from app.siteclient import Reply
 
-_HASH = re.compile(r"[0-9a-f]{64}")
 # How the present address became known: the site refused a call, or its administrator asked.
 BY_ANSWER = "answer"
 BY_NOTICE = "notice"
@@ -25,10 +25,15 @@ BY_NOTICE = "notice"
 
 @dataclass(frozen=True)
 class Judgement:
-    """What an answer says of the site's log: columns to keep, or why it is another one."""
+    """What an answer says of the site's log: its newest mark, if it goes on from the one seen
+    before, or why it is another log. Neither for an answer that was overtaken by a later one."""
 
-    changes: dict[str, Any] = field(default_factory=dict)
+    mark: Mark | None = None
     forked: dict[str, str | int] | None = None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return {"log_n": self.mark.n, "log_hash": self.mark.hash} if self.mark else {}
 
 
 def head_of(site: Site) -> dict[str, Any]:
@@ -37,23 +42,34 @@ def head_of(site: Site) -> dict[str, Any]:
 
 
 def judge(site: Site, reply: Reply) -> Judgement:
-    """Compare the head in an answer with the one seen before.
+    """Compare the mark in an answer with the one seen before.
 
-    An answer without one is an older plugin's and says nothing; one that no honest
-    plugin would send counts as a fork.
+    An answer without one, or with one that the site did not sign, counts as a fork: no honest
+    plugin sends it.
     """
-    said = reply.document.get("log")
-    if said is None:
-        return Judgement()
-    head = said if isinstance(said, dict) else {}
-    n, digest, knows = head.get("n"), head.get("hash"), head.get("knows")
-    if type(n) is not int or n < 0 or not isinstance(digest, str) or not _HASH.fullmatch(digest):
-        return Judgement(forked={"why": "the answer names no possible head"})
-    if site.log_hash:
-        same_place = n == site.log_n and digest != site.log_hash
-        if knows is False or n < site.log_n or same_place:
-            return Judgement(forked={"seen": site.log_n, "answered": n})
-    return Judgement(changes={"log_n": n, "log_hash": digest})
+    try:
+        mark = marks.read(reply.document.get("mark"), site.sign_s)
+    except MarkInvalid as why:
+        return Judgement(forked={"why": str(why)})
+    if not site.log_hash:
+        return Judgement(mark)
+    seen, known = SiteMark.newest(site), reply.document.get("knows")
+    goes_back = mark.n < site.log_n
+    is_other = _contradicts(site, mark) or (seen is not None and seen.log != mark.log)
+    # Two calls at once may be answered in the other order; a log that was set back has a newer
+    # entry under a smaller number.
+    is_overtaken = goes_back and seen is not None and mark.at <= seen.at
+    if known is False or is_other or (goes_back and not is_overtaken):
+        return Judgement(forked={"seen": site.log_n, "answered": mark.n})
+    return Judgement(None if goes_back else mark)
+
+
+def _contradicts(site: Site, mark: Mark) -> bool:
+    """Whether another hash was seen under the same number."""
+    if mark.n == site.log_n:
+        return mark.hash != site.log_hash
+    known = SiteMark.between(site, mark.log, mark.n, mark.n)
+    return any(one.hash != mark.hash for one in known)
 
 
 def note_fork(site: Site, evidence: dict[str, str | int], by: Actor, now: datetime) -> bool:

@@ -26,7 +26,7 @@ def of_dashboard(config: Config) -> Dashboard:
 
     Raises SealBroken when the sealing key of that day is no longer configured.
     """
-    dashboard_id = Setting.write_once(_ID, str(uuid4()))
+    dashboard_id = Setting.read(_ID) or Setting.write_once(_ID, str(uuid4()))
     ring = KeyRing(config.sealing_keys)
     sealed = Setting.read(_SIGNING_KEY) or Setting.write_once(
         _SIGNING_KEY, ring.seal(new_signing_key(), _SIGNING_KEY)

@@ -243,7 +243,7 @@ def _store(
     now: datetime,
 ) -> str:
     """Report, components, connection and entries together, or nothing of them."""
-    with transaction():
+    with transaction() as tx:
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if not sync.move(to=READING, when=(READING,)):
             return sync.state  # swept away meanwhile; the next sync will ask again
@@ -258,6 +258,7 @@ def _store(
             _replace(site, accepted, now)
             audit.record(_received(site, accepted), SYSTEM, now=now)
         sync.move(to=DONE, when=OPEN, ended_at=now, unchanged=accepted is None)
+        tx.after_commit(queue.enqueue, "read_log", site.id)
     return sync.state
 
 

@@ -67,7 +67,17 @@ class Checked:
 @cache
 def fields(path: Path = MANIFEST) -> tuple[Field, ...]:
     """Every field of the report, in the manifest's order."""
-    listed = json.loads(path.read_text("utf-8"))["fields"]
+    return _listed(path, "fields")
+
+
+@cache
+def log_fields(path: Path = MANIFEST) -> tuple[Field, ...]:
+    """What an entry of the site's own log tells when it leaves."""
+    return _listed(path, "log")
+
+
+def _listed(path: Path, name: str) -> tuple[Field, ...]:
+    listed = json.loads(path.read_text("utf-8"))[name]
     return tuple(
         Field(
             path=one["path"],

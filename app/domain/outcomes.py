@@ -40,6 +40,7 @@ _NOTHING_DONE = frozenset(
         "wrong_site",
         "identity_changed",
         "clock_skew",
+        "trail_forked",
         "expired",
         "nonce_store_unavailable",
     }

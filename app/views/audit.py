@@ -6,7 +6,8 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 
 from app.domain import audit as trail
-from app.domain.audit import Filter, verifying
+from app.domain import verifying
+from app.domain.audit import Filter
 from app.domain.events import REGISTRY
 from app.models.audit import Entry, Verification
 from app.models.base import utcnow

@@ -189,7 +189,11 @@ def plugin_zip() -> ResponseReturnValue:
 @bp.get("/what-leaves")
 @may("see")
 def what_leaves() -> ResponseReturnValue:
-    return render_template("what_leaves.html", fields=report_manifest.fields())
+    return render_template(
+        "what_leaves.html",
+        fields=report_manifest.fields(),
+        log_fields=report_manifest.log_fields(),
+    )
 
 
 def _token_out(site: Site) -> Pairing:

@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from app import keys, siteclient
-from app.protocol import b64u, from_b64u
+from app.protocol import b64u, canonical, from_b64u, parse_json
 
 # Nobody listens there, so notices fail at once and tests do not depend on them.
 ORIGIN = "http://127.0.0.1:9"
@@ -52,3 +52,24 @@ def pair(token: keys.Token) -> Paired:
     live = siteclient.Channel(0, endpoint, keys.key_id(th), session.d2s, session.s2d)
     siteclient.call(live, "pair.confirm", {"th": th.hex()}, by="Ana", allow_nets=NETS)
     return Paired(live, session, keys.fingerprint(th), seed)
+
+
+def head_of(answer: siteclient.Reply) -> dict[str, Any]:
+    """The newest entry of the site's log, by its mark."""
+    mark = parse_json(from_b64u(answer.document["mark"]["body"]))
+    return {"n": mark["n"], "hash": mark["hash"]}
+
+
+def mark_of(paired: Paired, n: int, at: int, digest: str = "") -> dict[str, str]:
+    """How far the dashboard's trail reaches, as it would sign it."""
+    body = canonical(
+        {
+            "v": 1,
+            "log": "0b1f6a3e-6a0b-4a7c-9a52-6d0a3c0f7e11",
+            "n": n,
+            "hash": digest or f"{n:064x}",
+            "root": "e" * 64,
+            "at": at,
+        }
+    )
+    return {"body": b64u(body), "sig": b64u(keys.sign_mark(paired.seed, body))}

@@ -18,6 +18,7 @@ FORMS = (
     "siteagent_disconnect",
     "siteagent_follow",
     "siteagent_silent",
+    "siteagent_accept_trail",
     "siteagent_scopes",
     "siteagent_decide",
 )

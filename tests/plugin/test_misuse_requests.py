@@ -176,7 +176,8 @@ def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None
             '__return_null', '__return_null'
         );
         $gate = new Siteagent_Gate(
-            siteagent()->keyring(), siteagent()->guard(), $operations, siteagent()->log()
+            siteagent()->keyring(), siteagent()->guard(), $operations, siteagent()->log(),
+            siteagent()->witness()
         );
         $answer = $gate->admit($request, $later);
         return array($kept, $answer instanceof Siteagent_Response ? $answer->body() : 'admitted');

@@ -11,7 +11,7 @@ import requests
 
 from app.siteclient import SiteError
 from tests.plugin.conftest import RealWordPress
-from tests.plugin.dashboard import ORIGIN, Paired, new_token, pair
+from tests.plugin.dashboard import ORIGIN, Paired, head_of, new_token, pair
 from tests.plugin.test_admin import FORMS, agree, paste
 from tests.plugin.test_gate import document_of, is_turned_away, ping, send
 from tests.plugin.wp_admin import Person, words
@@ -180,7 +180,7 @@ def test_what_a_network_stores_lies_beside_its_main_site(shared: Network) -> Non
     paired = connect(shared.main)
     paired.ask("report", have=None)
     prefix = shared.main.evaluate("return $GLOBALS['wpdb']->base_prefix;")
-    tables = {f"{prefix}siteagent_{name}" for name in ("log", "nonce", "operation")}
+    tables = {f"{prefix}siteagent_{name}" for name in ("log", "mark", "nonce", "operation")}
     lasting = {one for one in shared.traces() if "transient" not in one}
     assert lasting == {*tables, "sitemeta siteagent", "sitemeta siteagent_log"}
 
@@ -260,7 +260,7 @@ def test_a_request_for_one_site_is_turned_away_by_its_neighbour(apart: Network) 
 def test_sites_of_a_network_keep_their_logs_and_nonces_apart(apart: Network) -> None:
     bakery = connect(apart.bakery)
     before = apart.butcher.evaluate("return siteagent()->log()->count();")
-    head = bakery.ask("ping").document["log"]
+    head = head_of(bakery.ask("ping"))
     assert apart.butcher.evaluate("return siteagent()->log()->count();") == before
     assert head["n"] == apart.bakery.evaluate("return siteagent()->log()->count();")
     stored = {one for one in apart.traces() if "transient" not in one}

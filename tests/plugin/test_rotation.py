@@ -13,7 +13,7 @@ import pytest
 from app import keys, siteclient
 from app.protocol import b64u, canonical, from_b64u
 from app.siteclient import Reply, SiteError
-from tests.plugin.dashboard import NETS, Paired
+from tests.plugin.dashboard import NETS, Paired, head_of
 from tests.plugin.test_admin import forget
 from tests.plugin.test_gate import connect
 
@@ -230,12 +230,13 @@ def test_a_restored_backup_does_not_know_the_newer_head(wp, paired) -> None:
     )
     # Another operation: the same one in the same second would write the same entry again.
     log = {"n": ahead["n"], "hash": ahead["hash"]}
-    assert paired.ask("report", have=None, log=log).document["log"]["knows"] is False
+    assert paired.ask("report", have=None, log=log).document["knows"] is False
 
 
 def ask_with_head(paired: Paired, head: dict[str, Any] | None) -> dict[str, Any]:
     log = {} if head is None else {"log": {"n": head["n"], "hash": head["hash"]}}
-    return paired.ask("ping", **log).document["log"]
+    answer = paired.ask("ping", **log)
+    return {**head_of(answer), "knows": answer.document["knows"]}
 
 
 def test_what_was_printed_before_an_answer_is_told_by_the_next_ping(wp, paired) -> None:

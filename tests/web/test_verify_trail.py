@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.audit import verifying
+from app.domain import verifying
 from app.models.audit import BROKEN, QUEUED, RUNNING, Entry, Verification
 from tests.fakes import at
 from tests.tampering import without_guards

@@ -5,6 +5,7 @@ class name in snake_case. Facts never hold a secret, nor a stranger's address. W
 personal in them is declared as such and kept beside the chain.
 """
 
+from app.domain.events.alarms import *  # noqa: F403
 from app.domain.events.base import REGISTRY, Event
 from app.domain.events.changes import *  # noqa: F403
 from app.domain.events.connections import *  # noqa: F403

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.domain.events.base import Event
 
@@ -22,11 +22,18 @@ class SiteForgotten(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SiteCalled(Event):
-    """One call left for a site. `outcome` is 'ok' or the name of the fault."""
+    """One call left for a site. `outcome` is 'ok' or the name of the fault.
+
+    `nonces` are those it was sent under, as the site's own entries name them; `head_n` and
+    `head_hash` are the newest entry of the site's log, as its answer said.
+    """
 
     op: str
     outcome: str
     elapsed_ms: int
+    nonces: list[str] = field(default_factory=list)
+    head_n: int = 0
+    head_hash: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

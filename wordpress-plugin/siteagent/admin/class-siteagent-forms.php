@@ -22,6 +22,7 @@ final class Siteagent_Forms {
 		array( 'admin_post_siteagent_disconnect', 'disconnect', 0 ),
 		array( 'admin_post_siteagent_follow', 'follow', 0 ),
 		array( 'admin_post_siteagent_silent', 'stay_silent', 0 ),
+		array( 'admin_post_siteagent_accept_trail', 'accept_trail', 0 ),
 		array( 'admin_post_siteagent_scopes', 'grant', 0 ),
 		array( 'admin_post_siteagent_decide', 'decide', 0 ),
 	);
@@ -41,14 +42,18 @@ final class Siteagent_Forms {
 	/** @var Siteagent_Consent */
 	private $consent;
 
+	/** @var Siteagent_Witness */
+	private $witness;
+
 	/** @var Siteagent_Desk */
 	private $desk;
 
-	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing, Siteagent_Moving $moving, Siteagent_Consent $consent ) {
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing, Siteagent_Moving $moving, Siteagent_Consent $consent, Siteagent_Witness $witness ) {
 		$this->keyring = $keyring;
 		$this->pairing = $pairing;
 		$this->moving  = $moving;
 		$this->consent = $consent;
+		$this->witness = $witness;
 		$this->desk    = new Siteagent_Desk();
 	}
 
@@ -158,6 +163,15 @@ final class Siteagent_Forms {
 		$this->demand( 'siteagent_silent' );
 		$this->moving->stay_silent( $this->who() );
 		$this->desk->tell( 'stays_silent' );
+		$this->go();
+	}
+
+	/**
+	 * Go on with the dashboard's trail as it is now.
+	 */
+	public function accept_trail(): void {
+		$this->demand( 'siteagent_accept_trail' );
+		$this->desk->tell( $this->witness->accept( $this->who() ) ? 'trail_accepted' : 'trail_whole' );
 		$this->go();
 	}
 

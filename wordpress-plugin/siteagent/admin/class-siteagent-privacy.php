@@ -40,7 +40,8 @@ final class Siteagent_Privacy {
 		foreach ( $this->inventory->fields() as $field ) {
 			$text .= '<li><code>' . esc_html( $field['path'] ) . '</code>: ' . esc_html( $field['why'] ) . '</li>';
 		}
-		wp_add_privacy_policy_content( 'SiteAgent', $text . '</ul>' );
+		$text .= '</ul><p>' . esc_html__( 'The agency also reads the record that SiteAgent keeps of its requests and of what administrators did on SiteAgent’s screen. An administrator’s account appears in it by its number.', 'siteagent' ) . '</p>';
+		wp_add_privacy_policy_content( 'SiteAgent', $text );
 	}
 
 	public function add_exporter( array $exporters ): array {

@@ -47,16 +47,20 @@ final class Siteagent_Screen {
 	/** @var Siteagent_Approvals */
 	private $approvals;
 
+	/** @var Siteagent_Witness */
+	private $witness;
+
 	/** @var Siteagent_Desk */
 	private $desk;
 
-	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing, Siteagent_Inventory $inventory, Siteagent_Log $log, Siteagent_Scopes $scopes, Siteagent_Approvals $approvals ) {
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing, Siteagent_Inventory $inventory, Siteagent_Log $log, Siteagent_Scopes $scopes, Siteagent_Approvals $approvals, Siteagent_Witness $witness ) {
 		$this->keyring   = $keyring;
 		$this->pairing   = $pairing;
 		$this->inventory = $inventory;
 		$this->log       = $log;
 		$this->scopes    = $scopes;
 		$this->approvals = $approvals;
+		$this->witness   = $witness;
 		$this->desk      = new Siteagent_Desk();
 	}
 
@@ -119,7 +123,7 @@ final class Siteagent_Screen {
 	}
 
 	/**
-	 * On the Dashboard and Plugins screens: SiteAgent is silent, and somebody has to choose.
+	 * On the Dashboard and Plugins screens: what waits for somebody to decide.
 	 */
 	public function remind(): void {
 		$screen = get_current_screen();
@@ -127,16 +131,29 @@ final class Siteagent_Screen {
 		if ( null === $screen || ! in_array( $screen->base, $wanted, true ) || ! current_user_can( self::capability() ) ) {
 			return;
 		}
+		if ( $this->is_silent() ) {
+			$this->show_reminder( __( 'SiteAgent is silent, because the address of this site has changed.', 'siteagent' ), __( 'Choose what this site is', 'siteagent' ) );
+		}
+		if ( null !== $this->keyring->connection() && null !== $this->witness->dispute() ) {
+			$this->show_reminder( __( 'SiteAgent changes nothing for the dashboard any more: its record of what it did has a gap or tells another past.', 'siteagent' ), __( 'See what happened and decide', 'siteagent' ) );
+		}
+	}
+
+	/**
+	 * Whether the address has changed and nobody has chosen yet what that means.
+	 */
+	private function is_silent(): bool {
 		$connection = $this->keyring->connection();
 		$moved      = $this->keyring->moved();
-		if ( null === $connection || null === $moved || ( isset( $connection['silent_for'] ) && Siteagent_Address::same_home( $connection['silent_for'], $moved['is'] ) ) ) {
-			return;
-		}
+		return null !== $connection && null !== $moved && ! ( isset( $connection['silent_for'] ) && Siteagent_Address::same_home( $connection['silent_for'], $moved['is'] ) );
+	}
+
+	private function show_reminder( string $what, string $link ): void {
 		printf(
 			'<div class="notice notice-warning"><p>%s <a href="%s">%s</a></p></div>',
-			esc_html__( 'SiteAgent is silent, because the address of this site has changed.', 'siteagent' ),
+			esc_html( $what ),
 			esc_url( self::address() ),
-			esc_html__( 'Choose what this site is', 'siteagent' )
+			esc_html( $link )
 		);
 	}
 
@@ -196,6 +213,7 @@ final class Siteagent_Screen {
 		return array(
 			'connection' => $this->keyring->connection(),
 			'moved'      => $this->keyring->moved(),
+			'dispute'    => $this->witness->dispute(),
 			'scopes'     => $this->scopes->all(),
 			'now'        => time(),
 		);
@@ -270,7 +288,7 @@ final class Siteagent_Screen {
 		}
 		$data = array(
 			'json'   => $json,
-			'groups' => $groups,
+			'groups' => $groups + array( __( 'The log', 'siteagent' ) => $this->inventory->log_fields() ),
 			'count'  => count( $fields ),
 			'origin' => null === $connection ? '' : $connection['origin'],
 		);

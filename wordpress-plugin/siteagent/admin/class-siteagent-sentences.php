@@ -51,6 +51,8 @@ final class Siteagent_Sentences {
 			'change_denied'    => __( 'Refused a change here.', 'siteagent' ),
 			'change_answered'  => __( 'Answered a request to change a component.', 'siteagent' ),
 			'change_settled'   => __( 'Settled a change whose end nobody had told.', 'siteagent' ),
+			'mark_refused'     => __( 'Refused the dashboard’s record: it goes back, or tells another past than before.', 'siteagent' ),
+			'mark_accepted'    => __( 'Decided to go on with the dashboard’s record as it is now.', 'siteagent' ),
 			'log_trimmed'      => __( 'The oldest entries were removed, as the log keeps only the newest.', 'siteagent' ),
 		);
 	}

@@ -30,6 +30,8 @@ final class Siteagent_Words {
 			'follow_failed'    => array( 'warning', __( 'The dashboard could not be reached, so it was not asked. Try again, or tell the people who run it.', 'siteagent' ) ),
 			'follow_not_tried' => array( 'info', __( 'The address of this site is the one it was connected under. There is nothing to ask for.', 'siteagent' ) ),
 			'stays_silent'     => array( 'success', __( 'SiteAgent stays silent under this address and will not remind you again.', 'siteagent' ) ),
+			'trail_accepted'   => array( 'success', __( 'SiteAgent goes on with the dashboard’s record as it is now. That you decided so stands in the log.', 'siteagent' ) ),
+			'trail_whole'      => array( 'info', __( 'The dashboard’s record is not refused (any more), so nothing was changed.', 'siteagent' ) ),
 			'scopes_saved'     => array( 'success', __( 'Saved. It holds from the next request on; the dashboard learns of it with its next report.', 'siteagent' ) ),
 			'scopes_same'      => array( 'info', __( 'Nothing was different, so nothing was changed.', 'siteagent' ) ),
 			'nobody_to_allow'  => array( 'warning', __( 'No dashboard is connected, so nothing was saved.', 'siteagent' ) ),
@@ -199,6 +201,7 @@ final class Siteagent_Words {
 			'string'  => __( 'text', 'siteagent' ),
 			'integer' => __( 'whole number', 'siteagent' ),
 			'boolean' => __( 'yes or no', 'siteagent' ),
+			'object'  => __( 'several values', 'siteagent' ),
 		);
 		$kind  = isset( $field['enum'] ) ? implode( ', ', $field['enum'] ) : $kinds[ $field['type'] ];
 		/* translators: %s: a kind of value, for example "text" */

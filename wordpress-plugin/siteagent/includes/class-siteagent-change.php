@@ -229,7 +229,7 @@ final class Siteagent_Change {
 		$name = 'siteagent' === $marked['step']['kind'] ? Siteagent_Order::UPDATE : Siteagent_Order::CHANGE;
 		$this->ledger->settle( $marked['op_id'], $name, (string) hex2bin( $marked['plan'] ), $marked['started'], $answer );
 		if ( ! isset( $marked['answer'] ) || $marked['answer'] !== $answer ) {
-			$this->log->append( 'change_settled', $marked['step'] + array( 'outcome' => $answer['outcome'], 'reason' => $answer['reason'] ), 'site' );
+			$this->log->append( 'change_settled', $marked['step'] + array( 'op_id' => $marked['op_id'], 'outcome' => $answer['outcome'], 'reason' => $answer['reason'] ), 'site' );
 		}
 		$this->probation->end( $marked );
 	}
@@ -313,6 +313,7 @@ final class Siteagent_Change {
 
 	private function note( Siteagent_Step $step, array $answer, Siteagent_Order $order ): array {
 		$facts = $step->told() + array(
+			'op_id'   => $order->op_id(),
 			'outcome' => $answer['outcome'],
 			'reason'  => $answer['reason'],
 			'by'      => $order->approved_by(),

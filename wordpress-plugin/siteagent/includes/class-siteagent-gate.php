@@ -1,6 +1,6 @@
 <?php
 /**
- * The one way in (docs/PROTOCOL.md section 1.1): size, shape, key, MAC, digest, time, nonce, operation, scope.
+ * The one way in (docs/PROTOCOL.md section 1.1): size, shape, key, MAC, digest, time, nonce, operation, scope, mark.
  *
  * @package SiteAgent
  */
@@ -27,6 +27,7 @@ final class Siteagent_Gate {
 		'pairing_closed'          => 409,
 		'wrong_site'              => 409,
 		'identity_changed'        => 409,
+		'trail_forked'            => 409,
 		'internal_error'          => 500,
 		'nonce_store_unavailable' => 503,
 	);
@@ -46,11 +47,15 @@ final class Siteagent_Gate {
 	/** @var Siteagent_Log */
 	private $log;
 
-	public function __construct( Siteagent_Keyring $keyring, Siteagent_Replay_Guard $guard, Siteagent_Operations $operations, Siteagent_Log $log ) {
+	/** @var Siteagent_Witness */
+	private $witness;
+
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Replay_Guard $guard, Siteagent_Operations $operations, Siteagent_Log $log, Siteagent_Witness $witness ) {
 		$this->keyring    = $keyring;
 		$this->guard      = $guard;
 		$this->operations = $operations;
 		$this->log        = $log;
+		$this->witness    = $witness;
 	}
 
 	/**
@@ -92,9 +97,9 @@ final class Siteagent_Gate {
 		$document  = $admitted['document'];
 		$request   = $admitted['request'];
 		try {
-			$answer = $this->operations->run( $operation['name'], $document, $admitted['body'], $request, $now );
-			$this->write_down( $admitted, $now );
-			$body = Siteagent_Pairing::answer_body( $operation['name'], $answer + $this->head( $admitted ) );
+			$seen   = $this->look( $admitted, $now );
+			$answer = $this->perform( $admitted, $seen, $now );
+			$body   = Siteagent_Pairing::answer_body( $operation['name'], $answer + $this->both_logs( $admitted, $seen ) );
 		} catch ( Siteagent_Refusal $refusal ) {
 			return $this->refuse( $refusal, $request, $operation['name'], $now, $admitted['s2d'] );
 		} catch ( Throwable $broken ) {
@@ -106,28 +111,75 @@ final class Siteagent_Gate {
 	}
 
 	/**
-	 * What pairing and parting change, they write down themselves.
+	 * What the dashboard's mark tells. While its trail is refused, nothing is changed for it.
+	 *
+	 * @return array|null As Siteagent_Witness::look() tells it; null where no mark is looked at: in pairing, and in revoking, which always works.
+	 * @throws Siteagent_Refusal invalid_arguments, trail_forked.
 	 */
-	private function write_down( array $admitted, int $now ): void {
-		if ( $admitted['operation']['nature']['readonly'] ) {
-			$this->keyring->contacted( $now );
-			$facts = array(
-				'operation' => $admitted['operation']['name'],
-				'by'        => $admitted['document']->by,
-			);
-			$this->log->append( 'answered', $facts, 'dashboard' );
+	private function look( array $admitted, int $now ): ?array {
+		$operation = $admitted['operation'];
+		if ( 'connection' !== $admitted['role'] || in_array( $operation['scope'], array( 'pair', 'leave' ), true ) ) {
+			return null;
 		}
+		$seen = $this->witness->look( $admitted['document'], $now );
+		if ( null !== $seen['refused'] && ! $operation['nature']['readonly'] ) {
+			$facts = array(
+				'seen_n'    => $seen['seen']['n'],
+				'seen_hash' => $seen['seen']['hash'],
+			);
+			throw new Siteagent_Refusal( 'trail_forked', $operation['name'], $facts );
+		}
+		return $seen;
+	}
+
+	private function perform( array $admitted, ?array $seen, int $now ): array {
+		$name = $admitted['operation']['name'];
+		if ( 'log' === $name ) {
+			// Read with the entry of this very request in it, so that it can end in the mark.
+			$this->write_down( $admitted, $seen, $now );
+		}
+		$answer = $this->operations->run( $name, $admitted['document'], $admitted['body'], $admitted['request'], $now );
+		if ( 'log' !== $name ) {
+			$this->write_down( $admitted, $seen, $now );
+		}
+		return $answer;
 	}
 
 	/**
-	 * The newest head of this site's log, and whether it continues from the one the dashboard saw.
+	 * What pairing and parting do, they write down themselves.
 	 */
-	private function head( array $admitted ): array {
-		if ( 'connection' !== $admitted['role'] || 'leave' === $admitted['operation']['scope'] ) {
+	private function write_down( array $admitted, ?array $seen, int $now ): void {
+		if ( null === $seen ) {
+			return;
+		}
+		$this->keyring->contacted( $now );
+		$facts = array(
+			'operation' => $admitted['operation']['name'],
+			'by'        => $admitted['document']->by,
+			'nonce'     => $admitted['request']['nonce'],
+		);
+		if ( null !== $seen['noted'] ) {
+			$facts['mark'] = $seen['noted'];
+		}
+		$this->log->append( 'answered', $facts, 'dashboard' );
+	}
+
+	/**
+	 * How far this site's log reaches, whether it continues from what the dashboard saw of it, and
+	 * what this site has seen of the dashboard's.
+	 */
+	private function both_logs( array $admitted, ?array $seen ): array {
+		if ( null === $seen ) {
 			return array();
 		}
-		$seen = isset( $admitted['document']->log ) ? $admitted['document']->log : null;
-		return array( 'log' => $this->log->head() + array( 'knows' => null === $seen ? null : $this->log->knows( $seen->n, $seen->hash ) ) );
+		$asked = isset( $admitted['document']->log ) ? $admitted['document']->log : null;
+		$held  = $seen['seen'];
+		$told  = array(
+			'mark'  => $this->witness->own( $this->log->head() ),
+			'knows' => null === $asked ? null : $this->log->knows( $asked->n, $asked->hash ),
+			'seen'  => null === $held ? null : array( 'n' => $held['n'], 'hash' => $held['hash'] ),
+		);
+		return null === $seen['refused'] ? $told : $told + array( 'mark_refused' => true );
 	}
 
 	/**
@@ -186,6 +238,7 @@ final class Siteagent_Gate {
 			array(
 				'operation' => $name,
 				'reason'    => $refusal->getMessage(),
+				'nonce'     => $request['nonce'],
 			),
 			'dashboard'
 		);

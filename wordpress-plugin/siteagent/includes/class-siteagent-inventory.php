@@ -88,6 +88,13 @@ final class Siteagent_Inventory {
 	}
 
 	/**
+	 * What an entry of the log tells when it leaves.
+	 */
+	public function log_fields(): array {
+		return $this->manifest->log();
+	}
+
+	/**
 	 * Text without markup: names and labels come with both.
 	 */
 	public static function plain( string $text ): string {

@@ -527,6 +527,15 @@ final class Siteagent_Keyring {
 		return $this->store->read()['sign']['public'];
 	}
 
+	/**
+	 * This site's signature; null when its key cannot be read.
+	 */
+	public function sign( string $message ): ?string {
+		$data = $this->store->read();
+		$seed = isset( $data['sign'] ) ? $this->seal->open( $data['sign']['sealed'] ) : null;
+		return null === $seed ? null : Siteagent_Keys::sign( $seed['seed'], Siteagent_Protocol::from_b64u( $data['sign']['public'] ), $message );
+	}
+
 	private function channel_of( string $role, ?array $secrets ): ?array {
 		return null === $secrets ? null : array(
 			'role' => $role,

@@ -134,6 +134,13 @@ final class Siteagent_Keys {
 		return sodium_crypto_sign_publickey( sodium_crypto_sign_seed_keypair( $seed ) );
 	}
 
+	/**
+	 * The Ed25519 signature of $message. With the public half at hand nothing has to be derived.
+	 */
+	public static function sign( string $seed, string $public, string $message ): string {
+		return sodium_crypto_sign_detached( $message, $seed . $public );
+	}
+
 	private static function hkdf( string $material, string $salt, string $info ): string {
 		return hash_hkdf( 'sha256', $material, self::BYTES, $info, $salt );
 	}

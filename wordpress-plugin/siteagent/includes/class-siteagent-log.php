@@ -25,6 +25,10 @@ final class Siteagent_Log {
 	const KEPT    = 10000;
 	const SURPLUS = 500;
 
+	/** What one answer carries of it at most. */
+	const BATCH       = 500;
+	const BATCH_BYTES = 524288;
+
 	/** How far back a limit on entries is judged. */
 	const LOOKED_THROUGH = 200;
 
@@ -106,24 +110,68 @@ final class Siteagent_Log {
 	}
 
 	/**
-	 * The newest entry's number and hash; before the first entry 0 and the name of the chain.
+	 * The newest entry's number, hash and time; before the first entry 0 and the name of the chain.
 	 *
-	 * @return array{n:int,hash:string}
+	 * @return array{n:int,hash:string,at:int}
 	 */
 	public function head(): array {
 		$shown = $this->db->suppress_errors( true );
-		$row   = $this->db->get_row( "SELECT seq, hash FROM {$this->table} ORDER BY seq DESC LIMIT 1", ARRAY_A );
+		$row   = $this->db->get_row( "SELECT seq, hash, at FROM {$this->table} ORDER BY seq DESC LIMIT 1", ARRAY_A );
 		$this->db->suppress_errors( $shown );
 		if ( is_array( $row ) ) {
 			return array(
 				'n'    => (int) $row['seq'],
 				'hash' => (string) $row['hash'],
+				'at'   => (int) $row['at'],
 			);
 		}
 		return array(
 			'n'    => 0,
 			'hash' => $this->genesis(),
+			'at'   => 0,
 		);
+	}
+
+	/**
+	 * The entries behind $after, as they are kept, oldest first; of the present connection alone:
+	 * what this site and another dashboard had with each other stays between them.
+	 *
+	 * @return array{from:int,entries:array[],more:bool} `from` is the oldest entry there is to be had; a body is told to the byte.
+	 */
+	public function since( int $after ): array {
+		$from    = $this->beginning();
+		$query   = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->table} WHERE seq > %d ORDER BY seq LIMIT %d", max( $after, $from - 1 ), self::BATCH + 1 );
+		$rows    = (array) $this->db->get_results( $query, ARRAY_A );
+		$entries = array();
+		$bytes   = 0;
+		foreach ( $rows as $row ) {
+			$entry  = array(
+				'seq'  => (int) $row['seq'],
+				'prev' => (string) $row['prev'],
+				'hash' => (string) $row['hash'],
+				'body' => Siteagent_Protocol::b64u( (string) $row['body'] ),
+			);
+			$bytes += strlen( $entry['body'] ) + 200;
+			if ( count( $entries ) === self::BATCH || ( $bytes > self::BATCH_BYTES && array() !== $entries ) ) {
+				break;
+			}
+			$entries[] = $entry;
+		}
+		return array(
+			'from'    => $from,
+			'entries' => $entries,
+			'more'    => count( $entries ) < count( $rows ),
+		);
+	}
+
+	/**
+	 * The entry with which the present connection begins or, once that was trimmed, the oldest one kept.
+	 */
+	private function beginning(): int {
+		$like  = '%' . $this->db->esc_like( '"event":"connected"' ) . '%';
+		$query = $this->db->prepare( "SELECT MAX(seq) FROM {$this->table} WHERE body LIKE %s", $like );
+		$found = $this->db->get_var( $query );
+		return (int) ( null === $found ? $this->db->get_var( "SELECT MIN(seq) FROM {$this->table}" ) : $found );
 	}
 
 	/**
@@ -269,7 +317,10 @@ final class Siteagent_Log {
 		return hash( 'sha256', self::GENESIS . $this->name() );
 	}
 
-	private function name(): string {
+	/**
+	 * The random name of this log, made at first use.
+	 */
+	public function name(): string {
 		$name = $this->is_network ? get_site_option( self::OPTION ) : get_option( self::OPTION );
 		if ( ! is_string( $name ) || '' === $name ) {
 			$name = wp_generate_uuid4();

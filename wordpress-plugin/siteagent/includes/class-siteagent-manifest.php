@@ -23,6 +23,9 @@ final class Siteagent_Manifest {
 	/** @var array[] Fields in the order of the file. */
 	private $fields;
 
+	/** @var array[] What an entry of the log tells, likewise. */
+	private $log;
+
 	/** @var array A tree of objects ('children'), lists ('item') and values ('field'). */
 	private $tree;
 
@@ -36,6 +39,7 @@ final class Siteagent_Manifest {
 			throw new RuntimeException( 'manifest.json is missing or damaged' );
 		}
 		$this->fields = $document['fields'];
+		$this->log    = isset( $document['log'] ) ? $document['log'] : array();
 		$this->tree   = $this->grow();
 	}
 
@@ -44,6 +48,13 @@ final class Siteagent_Manifest {
 	 */
 	public function fields(): array {
 		return $this->fields;
+	}
+
+	/**
+	 * What an entry of the log tells when it leaves, each with path, type and reason.
+	 */
+	public function log(): array {
+		return $this->log;
 	}
 
 	/**

@@ -16,7 +16,7 @@ final class Siteagent_Operations {
 
 	/**
 	 * By name:
-	 *  schema  arguments beside v, op, by and log, each with its kind; every one must be there;
+	 *  schema  arguments beside v, op, by, log and mark, each with its kind; every one must be there;
 	 *  role    which keys may ask: those of a token, of an exchange being confirmed, of the connection;
 	 *  scope   what the site's owner must have granted: 'pair' by accepting a token, 'see' and 'keys' by connecting, 'leave' always,
 	 *          'change' kind by kind in wp-admin (Siteagent_Scopes), which is looked up for the component it is about;
@@ -39,6 +39,14 @@ final class Siteagent_Operations {
 			'scope'  => 'see',
 			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
 			'needs'  => 'everything',
+			'moved'  => false,
+		),
+		'log'           => array(
+			'schema' => array( 'after' => 'number' ),
+			'role'   => array( 'connection' ),
+			'scope'  => 'see',
+			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'database',
 			'moved'  => false,
 		),
 		'pair.hello'    => array(
@@ -165,11 +173,12 @@ final class Siteagent_Operations {
 		if ( ! in_array( $role, $operation['role'], true ) ) {
 			throw new Siteagent_Refusal( 'out_of_scope', "$name with the keys of a $role" );
 		}
-		$given = array_diff( array_keys( get_object_vars( $document ) ), array( 'v', 'op', 'by', 'log' ) );
+		$given = array_diff( array_keys( get_object_vars( $document ) ), array( 'v', 'op', 'by', 'log', 'mark' ) );
 		$known = array_keys( $operation['schema'] );
 		sort( $given );
 		sort( $known );
-		if ( $given !== $known || ! isset( $document->v, $document->by ) || Siteagent_Protocol::VERSION !== $document->v || ! self::fits( $document->by, 'text' ) || ! self::fits( isset( $document->log ) ? $document->log : null, 'head_or_null' ) ) {
+		if ( $given !== $known || ! isset( $document->v, $document->by ) || Siteagent_Protocol::VERSION !== $document->v || ! self::fits( $document->by, 'text' )
+			|| ! self::fits( isset( $document->log ) ? $document->log : null, 'head_or_null' ) || ! self::fits( isset( $document->mark ) ? $document->mark : null, 'object_or_null' ) ) {
 			throw new Siteagent_Refusal( 'invalid_arguments', $name );
 		}
 		foreach ( $operation['schema'] as $argument => $kind ) {
@@ -193,6 +202,8 @@ final class Siteagent_Operations {
 				return $this->ping( $now );
 			case 'report':
 				return $this->report( $document );
+			case 'log':
+				return $this->log->since( $document->after );
 			case 'pair.hello':
 				return $this->pairing->hello( $document, $body, $now );
 			case 'pair.confirm':
@@ -260,8 +271,12 @@ final class Siteagent_Operations {
 				return is_string( $value ) && strlen( $value ) <= 16000;
 			case 'uuid':
 				return is_string( $value ) && 1 === preg_match( '/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/D', $value );
+			case 'number':
+				return is_int( $value ) && 0 <= $value;
 			case 'object':
 				return $value instanceof stdClass;
+			case 'object_or_null':
+				return null === $value || $value instanceof stdClass;
 			case 'head_or_null':
 				return null === $value || ( $value instanceof stdClass && isset( $value->n, $value->hash ) && is_int( $value->n ) && 0 <= $value->n && self::fits( $value->hash, 'hash' ) );
 		}

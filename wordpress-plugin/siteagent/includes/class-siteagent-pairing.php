@@ -23,10 +23,14 @@ final class Siteagent_Pairing {
 	/** @var Siteagent_Log */
 	private $log;
 
-	public function __construct( Siteagent_Keyring $keyring, Siteagent_Notices $notices, Siteagent_Log $log ) {
+	/** @var Siteagent_Witness */
+	private $witness;
+
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Notices $notices, Siteagent_Log $log, Siteagent_Witness $witness ) {
 		$this->keyring = $keyring;
 		$this->notices = $notices;
 		$this->log     = $log;
+		$this->witness = $witness;
 	}
 
 	// What an administrator does.
@@ -158,6 +162,7 @@ final class Siteagent_Pairing {
 		}
 		$connection = (array) $this->keyring->connection();
 		if ( $is_new ) {
+			$this->witness->forget();
 			$facts = array(
 				'dashboard'   => $connection['origin'],
 				'fingerprint' => $connection['fingerprint'],

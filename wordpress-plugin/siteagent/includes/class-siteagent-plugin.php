@@ -73,6 +73,16 @@ final class Siteagent_Plugin {
 		);
 	}
 
+	public function witness(): Siteagent_Witness {
+		return $this->once(
+			'witness',
+			function (): Siteagent_Witness {
+				global $wpdb;
+				return new Siteagent_Witness( $wpdb, $this->is_network, $this->keyring(), $this->log() );
+			}
+		);
+	}
+
 	public function guard(): Siteagent_Replay_Guard {
 		return $this->once(
 			'guard',
@@ -96,7 +106,7 @@ final class Siteagent_Plugin {
 		return $this->once(
 			'pairing',
 			function (): Siteagent_Pairing {
-				return new Siteagent_Pairing( $this->keyring(), new Siteagent_Notices(), $this->log() );
+				return new Siteagent_Pairing( $this->keyring(), new Siteagent_Notices(), $this->log(), $this->witness() );
 			}
 		);
 	}
@@ -134,7 +144,7 @@ final class Siteagent_Plugin {
 			'door',
 			function (): Siteagent_Door {
 				$operations = new Siteagent_Operations( $this->pairing(), $this->rotation(), $this->log(), array( $this, 'inventory' ), array( $this, 'change' ) );
-				return new Siteagent_Door( new Siteagent_Gate( $this->keyring(), $this->guard(), $operations, $this->log() ), $this->log() );
+				return new Siteagent_Door( new Siteagent_Gate( $this->keyring(), $this->guard(), $operations, $this->log(), $this->witness() ), $this->log() );
 			}
 		);
 	}
@@ -143,7 +153,7 @@ final class Siteagent_Plugin {
 		return $this->once(
 			'screen',
 			function (): Siteagent_Screen {
-				return new Siteagent_Screen( $this->keyring(), $this->pairing(), $this->inventory(), $this->log(), $this->scopes(), $this->approvals() );
+				return new Siteagent_Screen( $this->keyring(), $this->pairing(), $this->inventory(), $this->log(), $this->scopes(), $this->approvals(), $this->witness() );
 			}
 		);
 	}
@@ -153,7 +163,7 @@ final class Siteagent_Plugin {
 			'forms',
 			function (): Siteagent_Forms {
 				$consent = new Siteagent_Consent( $this->scopes(), $this->approvals(), $this->log() );
-				return new Siteagent_Forms( $this->keyring(), $this->pairing(), $this->moving(), $consent );
+				return new Siteagent_Forms( $this->keyring(), $this->pairing(), $this->moving(), $consent, $this->witness() );
 			}
 		);
 	}
@@ -174,6 +184,7 @@ final class Siteagent_Plugin {
 		$this->guard()->create_table();
 		$this->log()->create_table();
 		$this->ledger()->create_table();
+		$this->witness()->create_table();
 	}
 
 	/**

@@ -49,6 +49,7 @@ final class Siteagent_Protocol {
 		'pairing_closed',
 		'wrong_site',
 		'identity_changed',
+		'trail_forked',
 		'disconnected',
 		'output_started',
 		'internal_error',

@@ -14,7 +14,7 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Uninstaller {
 
-	const TABLES = array( 'siteagent_nonce', 'siteagent_log', 'siteagent_operation' );
+	const TABLES = array( 'siteagent_nonce', 'siteagent_log', 'siteagent_operation', 'siteagent_mark' );
 
 	const OPTIONS = array( 'siteagent', 'siteagent_log' );
 

@@ -28,6 +28,7 @@ defined( 'ABSPATH' ) || exit;
 			<h3><?php esc_html_e( 'What it gets', 'siteagent' ); ?></h3>
 			<ul class="siteagent-list">
 				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'It reads the report: versions, plugins, themes, offered updates and health signals.', 'siteagent' ); ?> <a href="<?php echo esc_url( Siteagent_Screen::address( array( 'tab' => 'data' ) ) ); ?>" target="_blank"><?php esc_html_e( 'See the exact report (new tab)', 'siteagent' ); ?></a></span></li>
+				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'It reads SiteAgent’s own log since it was connected, to compare it with its own. Accounts stand there by their number.', 'siteagent' ); ?></span></li>
 				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'It can end the connection.', 'siteagent' ); ?></span></li>
 			</ul>
 			<p><?php esc_html_e( 'It can change nothing unless you allow it here afterwards: under “What it may do” everything is off at first.', 'siteagent' ); ?></p>
@@ -38,7 +39,7 @@ defined( 'ABSPATH' ) || exit;
 				<li><span class="dashicons dashicons-no-alt" aria-hidden="true"></span><span><?php esc_html_e( 'A WordPress account, a login or a password', 'siteagent' ); ?></span></li>
 				<li><span class="dashicons dashicons-no-alt" aria-hidden="true"></span><span><?php esc_html_e( 'Posts, pages, media, comments, orders or form entries', 'siteagent' ); ?></span></li>
 				<li><span class="dashicons dashicons-no-alt" aria-hidden="true"></span><span><?php esc_html_e( 'User names, e-mail addresses or visitors’ IP addresses', 'siteagent' ); ?></span></li>
-				<li><span class="dashicons dashicons-no-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The keys in wp-config.php, file paths or anything from the database', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-no-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The keys in wp-config.php, file paths, or anything else from the database', 'siteagent' ); ?></span></li>
 				<li><span class="dashicons dashicons-no-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The power to upload code, install something new, delete or run anything', 'siteagent' ); ?></span></li>
 			</ul>
 		</div>

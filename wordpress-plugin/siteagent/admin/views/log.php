@@ -13,7 +13,7 @@ defined( 'ABSPATH' ) || exit;
 ?>
 <h2><?php esc_html_e( 'Recent requests', 'siteagent' ); ?></h2>
 <div class="siteagent-narrow">
-	<p><?php esc_html_e( 'Every request a dashboard made and everything done on this screen. The log is kept here and does not leave this site.', 'siteagent' ); ?></p>
+	<p><?php esc_html_e( 'Every request a dashboard made and everything done on this screen. The connected dashboard reads the entries since it was connected and compares them with its own; accounts stand in them by their number alone.', 'siteagent' ); ?></p>
 	<?php if ( $data['verified']['ok'] && 0 < $data['verified']['checked'] ) : ?>
 		<?php /* translators: %s: number of entries */ ?>
 		<p><span class="dashicons dashicons-lock" aria-hidden="true"></span> <?php echo esc_html( sprintf( _n( 'The chain is whole: %s entry, unaltered.', 'The chain is whole: %s entries, none altered, inserted or missing between.', $data['verified']['checked'], 'siteagent' ), number_format_i18n( $data['verified']['checked'] ) ) ); ?></p>

@@ -4,7 +4,7 @@
  *
  * @package SiteAgent
  *
- * @var array $data connection, scopes (name => granted), now, moved (was, is) or null.
+ * @var array $data connection, scopes (name => granted), now, moved (was, is) or null, dispute (refused, seen) or null.
  */
 
 declare( strict_types=1 );
@@ -17,6 +17,9 @@ $siteagent_granted = array_intersect_key( Siteagent_Words::scopes(), array_filte
 <?php if ( null !== $data['moved'] ) : ?>
 	<?php require __DIR__ . '/moved.php'; ?>
 <?php endif; ?>
+<?php if ( null !== $data['dispute'] ) : ?>
+	<?php require __DIR__ . '/dispute.php'; ?>
+<?php endif; ?>
 <div class="card">
 	<h2><?php esc_html_e( 'Connected to', 'siteagent' ); ?></h2>
 	<p class="siteagent-origin"><?php echo esc_html( $data['connection']['origin'] ); ?></p>
@@ -24,7 +27,7 @@ $siteagent_granted = array_intersect_key( Siteagent_Words::scopes(), array_filte
 		<div><dt><?php esc_html_e( 'Fingerprint', 'siteagent' ); ?></dt><dd><code class="siteagent-fingerprint"><?php echo esc_html( $data['connection']['fingerprint'] ); ?></code><?php esc_html_e( 'The dashboard shows the same one. If it shows another, disconnect.', 'siteagent' ); ?></dd></div>
 		<div><dt><?php esc_html_e( 'Connected since', 'siteagent' ); ?></dt><dd><?php echo esc_html( Siteagent_Words::moment( (int) $data['connection']['paired_at'], $data['now'] ) ); ?></dd></div>
 		<div><dt><?php esc_html_e( 'Last request', 'siteagent' ); ?></dt><dd><?php echo esc_html( null === $siteagent_last ? __( 'None yet', 'siteagent' ) : Siteagent_Words::moment( (int) $siteagent_last, $data['now'] ) ); ?></dd></div>
-		<div><dt><?php esc_html_e( 'What it may do', 'siteagent' ); ?></dt><dd><?php esc_html_e( 'Read the report, and end the connection.', 'siteagent' ); ?>
+		<div><dt><?php esc_html_e( 'What it may do', 'siteagent' ); ?></dt><dd><?php esc_html_e( 'Read the report and the log, and end the connection.', 'siteagent' ); ?>
 			<?php if ( array() === $siteagent_granted ) : ?>
 				<?php esc_html_e( 'It can change nothing unless you allow it here.', 'siteagent' ); ?>
 			<?php else : ?>

@@ -1,0 +1,93 @@
+"""Findings that somebody has to look at: each stands once, until a person closes it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from peewee import AutoField, CharField, ForeignKeyField, fn
+
+from app.models.base import BaseModel, JsonField, UtcField
+from app.models.sites import Site
+
+
+class Alarm(BaseModel):
+    """One contradiction between what Aura knows and what a site knows.
+
+    `key` tells one finding of a kind from the next, so that it is raised once and never again
+    after somebody closed it. `evidence` is what each side says, as shown on its page.
+    """
+
+    id = AutoField()
+    site = ForeignKeyField(Site, backref="+", on_delete="RESTRICT")
+    site_id: int
+    kind = CharField(max_length=24)
+    key = CharField(max_length=100)
+    evidence = JsonField(default=dict)
+    raised_at = UtcField(index=True)
+    closed_at = UtcField(null=True)
+    closed_by = CharField(max_length=120, default="")
+    closing_note = CharField(max_length=500, default="")
+
+    class Meta:
+        indexes = ((("site", "kind", "key"), True),)
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
+
+    @classmethod
+    def known(cls, alarm_id: int) -> Alarm | None:
+        return cls.get_or_none(cls.id == alarm_id)
+
+    @classmethod
+    def open_ones(cls, site: Site | None = None) -> list[Alarm]:
+        """Those nobody has closed, newest first, each with its site."""
+        query = cls.select(cls, Site).join(Site).where(cls.closed_at.is_null())
+        if site is not None:
+            query = query.where(cls.site == site)
+        return list(query.order_by(cls.id.desc()))
+
+    @classmethod
+    def closed_ones(cls, limit: int) -> list[Alarm]:
+        query = cls.select(cls, Site).join(Site).where(cls.closed_at.is_null(False))
+        return list(query.order_by(cls.closed_at.desc(), cls.id.desc()).limit(limit))
+
+    @classmethod
+    def open_by_site(cls) -> dict[int, int]:
+        """How many are open, by the id of their site."""
+        query = cls.select(cls.site, fn.COUNT(cls.id)).where(cls.closed_at.is_null())
+        rows = query.group_by(cls.site).tuples().iterator()
+        return {site_id: count for site_id, count in rows}
+
+    @classmethod
+    def open_of_kinds(cls, kinds: tuple[str, ...]) -> int:
+        return cls.select().where(cls.closed_at.is_null(), cls.kind.in_(kinds)).count()
+
+    @classmethod
+    def open_of(cls, site: Site, kind: str) -> int:
+        query = cls.select().where(cls.site == site, cls.kind == kind, cls.closed_at.is_null())
+        return query.count()
+
+    @classmethod
+    def like(cls, alarm: Alarm, *, everywhere: bool) -> list[Alarm]:
+        """The other open ones of the same kind, at the same site or at any."""
+        query = cls.select().where(
+            cls.kind == alarm.kind, cls.id != alarm.id, cls.closed_at.is_null()
+        )
+        if not everywhere:
+            query = query.where(cls.site == alarm.site_id)
+        return list(query.order_by(cls.id.desc()))
+
+    @classmethod
+    def stands(cls, site: Site, kind: str, key: str) -> bool:
+        """Whether it was raised before, closed or not."""
+        return cls.select().where(cls.site == site, cls.kind == kind, cls.key == key[:100]).exists()
+
+    def close(self, *, by: str, note: str, now: datetime) -> bool:
+        """False if somebody did before."""
+        said: dict[str, Any] = {"closed_at": now, "closed_by": by, "closing_note": note}
+        query = Alarm.update(**said).where(Alarm.id == self.id, Alarm.closed_at.is_null())
+        won = query.execute() == 1
+        self.refresh()
+        return won

@@ -1,0 +1,212 @@
+"""What the site keeps of the dashboard's trail, and what it gives of its own log."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from app import keys
+from app.protocol import b64u, chain_hash, from_b64u, parse_json
+from app.siteclient import SiteError
+from tests.plugin.dashboard import Paired, head_of, mark_of
+from tests.plugin.test_admin import forget
+from tests.plugin.test_gate import connect
+from tests.plugin.wp_admin import Person, words
+
+LAST = "return siteagent()->log()->recent(%d, 0);"
+MARKS = """
+global $wpdb;
+$table = $wpdb->prefix . 'siteagent_mark';
+return $wpdb->get_results("SELECT slot, n, hash FROM $table ORDER BY slot", ARRAY_A);
+"""
+
+
+@pytest.fixture
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    yield connect(wp)
+    forget(wp)
+
+
+def now() -> int:
+    return int(time.time())
+
+
+def code(error: pytest.ExceptionInfo[SiteError]) -> str:
+    return str(error.value.evidence.get("code", error.value.fault))
+
+
+def go_back(paired: Paired) -> None:
+    """A trail that was set back: a later mark that reaches less far."""
+    paired.ask("ping", mark=mark_of(paired, 812, now() - 60))
+    paired.ask("ping", mark=mark_of(paired, 791, now()))
+
+
+# ---- the dashboard's mark ----
+
+
+def test_a_mark_is_kept_noted_and_told_with_the_next_answer(wp, paired):
+    at = now()
+    assert paired.ask("ping", mark=mark_of(paired, 7, at)).document["seen"] is None
+    answer = paired.ask("ping", mark=mark_of(paired, 9, at))
+    assert answer.document["seen"] == {"n": 7, "hash": f"{7:064x}"}
+    assert "mark_refused" not in answer.document
+    assert [(row["slot"], int(row["n"])) for row in wp.evaluate(MARKS)] == [
+        (time.strftime("%Y-%m-%d", time.gmtime()), 9),
+        ("newest", 9),
+    ]
+    entry = wp.evaluate(LAST % 1)[0]
+    assert entry["event"] == "answered"
+    assert entry["facts"]["mark"]["n"] == 9
+    assert entry["facts"]["mark"]["sig"] == mark_of(paired, 9, at)["sig"]
+    assert len(entry["facts"]["nonce"]) == 22
+
+
+def test_the_sites_own_mark_is_signed_and_names_its_newest_entry(wp, paired):
+    answer = paired.ask("ping")
+    said = answer.document["mark"]
+    public = from_b64u(wp.evaluate("return siteagent()->keyring()->sign_public();"))
+    assert keys.verify_mark(public, from_b64u(said["body"]), from_b64u(said["sig"]))
+    assert head_of(answer) == {
+        key: value
+        for key, value in wp.evaluate("return siteagent()->log()->head();").items()
+        if key != "at"
+    }
+
+
+def test_going_back_is_refused_recorded_once_and_reading_goes_on(wp, paired):
+    go_back(paired)
+    answer = paired.ask("report", have=None, mark=mark_of(paired, 792, now()))
+    assert answer.document["mark_refused"] is True
+    assert answer.document["seen"] == {"n": 812, "hash": f"{812:064x}"}
+    refused = [one for one in wp.evaluate(LAST % 10) if one["event"] == "mark_refused"]
+    assert len(refused) == 1
+    assert refused[0]["facts"]["why"] == "goes back"
+    assert refused[0]["facts"]["mark"]["n"] == 791
+
+
+def test_another_hash_under_a_known_number_is_refused(wp, paired):
+    at = now()
+    paired.ask("ping", mark=mark_of(paired, 7, at))
+    answer = paired.ask("ping", mark=mark_of(paired, 7, at, "f" * 64))
+    assert answer.document["mark_refused"] is True
+
+
+def test_a_mark_of_another_log_is_refused(wp, paired):
+    at = now()
+    paired.ask("ping", mark=mark_of(paired, 7, at))
+    other = parse_json(from_b64u(mark_of(paired, 9, at)["body"]))
+    from app.protocol import canonical
+
+    body = canonical({**other, "log": str(uuid.uuid4())})
+    said = {"body": b64u(body), "sig": b64u(keys.sign_mark(paired.seed, body))}
+    assert paired.ask("ping", mark=said).document["mark_refused"] is True
+
+
+def test_two_calls_at_once_that_arrive_in_the_other_order_are_no_contradiction(wp, paired):
+    at = now()
+    paired.ask("ping", mark=mark_of(paired, 9, at))
+    for earlier in (at, at - 1):
+        assert "mark_refused" not in paired.ask("ping", mark=mark_of(paired, 8, earlier)).document
+    assert paired.ask("ping").document["seen"]["n"] == 9
+
+
+def test_a_mark_the_dashboard_did_not_sign_is_refused(wp, paired):
+    stranger = replace(paired, seed=keys.new_signing_key())
+    with pytest.raises(SiteError) as refused:
+        paired.ask("ping", mark=mark_of(stranger, 7, now()))
+    assert code(refused) == "invalid_arguments"
+    assert refused.value.evidence["argument"] == "mark"
+
+
+@pytest.mark.parametrize("op", ["change.run", "keys.rotate"])
+def test_while_it_is_refused_nothing_is_changed_and_revoking_works(wp, paired, op):
+    go_back(paired)
+    with pytest.raises(SiteError) as refused:
+        paired.ask(op, op_id=str(uuid.uuid4()), plan="e30", sig="x")
+    assert code(refused) == "trail_forked"
+    assert refused.value.evidence["seen_n"] == 812
+    secret = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
+    assert paired.ask("revoke", **secret).document["a"] == b64u(paired.session.revoke_ack)
+
+
+def test_an_administrator_goes_on_with_it_and_the_log_says_who(wp, paired):
+    go_back(paired)
+    ana = Person(wp.url, wp.admin, wp.password)
+    page = ana.page().text
+    assert "does not go on from what this site has seen" in words(page)
+    after = words(ana.submit(page, "siteagent_accept_trail"))
+    assert "goes on with the dashboard’s record" in after
+    entry = wp.evaluate(LAST % 1)[0]
+    assert (entry["event"], entry["facts"]["n"]) == ("mark_accepted", 791)
+    assert entry["actor"].startswith("user:")
+    answer = paired.ask("ping", mark=mark_of(paired, 793, now()))
+    assert "mark_refused" not in answer.document
+
+
+def test_pairing_again_ends_it_too(wp, paired):
+    go_back(paired)
+    forget(wp)
+    again = connect(wp)
+    answer = again.ask("ping", mark=mark_of(again, 3, now()))
+    assert answer.document["seen"] is None
+    assert "mark_refused" not in answer.document
+
+
+# ---- the site's log ----
+
+
+def read(paired: Paired, after: int = 0) -> tuple[list[dict], dict]:
+    document = paired.ask("log", after=after).document
+    return document["entries"], document
+
+
+def test_the_log_is_given_from_the_connections_beginning_and_ends_in_the_mark(wp, paired):
+    paired.ask("report", have=None)
+    answer = paired.ask("log", after=0)
+    entries = answer.document["entries"]
+    events = [parse_json(from_b64u(one["body"]))["event"] for one in entries]
+    assert events == ["connected", "answered", "answered"]
+    assert answer.document["from"] == entries[0]["seq"]
+    assert answer.document["more"] is False
+    before = bytes.fromhex(entries[0]["prev"])
+    for one in entries:
+        before = chain_hash(one["seq"], before, from_b64u(one["body"]))
+        assert one["hash"] == before.hex()
+    assert {"n": entries[-1]["seq"], "hash": entries[-1]["hash"]} == head_of(answer)
+
+
+def test_a_long_log_comes_in_batches_of_bounded_size(wp, paired):
+    wp.evaluate(
+        "for ($i = 0; $i < 700; $i++) { siteagent()->log()->append('scopes_changed',"
+        " array('n' => $i, 'text' => str_repeat('x', 400)), 'site'); } return 0;"
+    )
+    first, document = read(paired)
+    assert (len(first), document["more"]) == (500, True)
+    rest, document = read(paired, first[-1]["seq"])
+    assert (rest[0]["seq"], document["more"]) == (first[-1]["seq"] + 1, False)
+    assert read(paired, rest[-1]["seq"])[0][0]["seq"] == rest[-1]["seq"] + 1
+
+
+def test_after_trimming_the_oldest_one_kept_is_named(wp, paired):
+    wp.evaluate(
+        "for ($i = 0; $i < 10600; $i++) { siteagent()->log()->append('many', array(), 'site'); }"
+    )
+    entries, document = read(paired)
+    assert document["from"] == entries[0]["seq"] > 1
+    assert head_of(paired.ask("ping"))["n"] - document["from"] >= 9_999
+
+
+def test_an_edited_entry_leaves_as_it_is_so_that_the_dashboard_finds_it(wp, paired):
+    entries, _ = read(paired)
+    wp.evaluate(
+        'global $wpdb; $wpdb->query($wpdb->prepare("UPDATE {$wpdb->prefix}siteagent_log'
+        f' SET body = %s WHERE seq = {entries[0]["seq"]}", "caf\\xe9")); return 0;'
+    )
+    told, _ = read(paired)
+    assert from_b64u(told[0]["body"]) != from_b64u(entries[0]["body"])
+    assert told[0]["hash"] == entries[0]["hash"]

@@ -1,0 +1,120 @@
+"""An alarm stands once, and somebody who has just shown who they are says what it was."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.domain import access, alarms
+from app.domain.actor import SYSTEM, Actor
+from app.domain.errors import Forbidden, Invalid, NotConfirmed, NotFound, StaleState
+from app.models.alarms import Alarm
+from app.models.audit import Entry
+from app.models.base import transaction
+from app.models.sites import Site
+from tests.factories import make_site
+from tests.fakes import Clock
+
+
+def raise_one(site: Site, now: Any, key: str = "n1", kind: str = alarms.CALL_UNKNOWN) -> bool:
+    with transaction():
+        return alarms.raise_alarm(site, kind, key, {"site": {"entry": 3}}, SYSTEM, now)
+
+
+def close(alarm: Alarm, by: Actor, now: Any, **changed: Any) -> int:
+    told = {"note": "Our own test.", "with_others": False, "confirmed_at": now, "now": now}
+    return alarms.close(alarm, by=by, **{**told, **changed})
+
+
+def test_an_alarm_is_raised_once_with_its_entry(site: Site, clock: Clock) -> None:
+    assert raise_one(site, clock())
+    assert not raise_one(site, clock())
+    assert raise_one(site, clock(), key="n2")
+    assert len(Alarm.open_ones()) == 2
+    assert len(Entry.newest(site_id=site.id, event="alarm_raised")) == 2
+
+
+def test_closing_it_says_what_it_was_and_it_is_not_raised_again(
+    site: Site, ana: Actor, clock: Clock
+) -> None:
+    raise_one(site, clock())
+    (alarm,) = Alarm.open_ones()
+    assert close(alarm, ana, clock()) == 1
+    assert (alarm.closed_by, alarm.closing_note) == ("Ana", "Our own test.")
+    entry = Entry.newest(site_id=site.id, event="alarm_closed", limit=1)[0]
+    assert entry.document()["facts"]["note"] == "Our own test."
+    assert not raise_one(site, clock())
+    assert Alarm.open_ones() == []
+
+
+def test_only_who_works_there_and_has_just_typed_their_password_closes_it(
+    site: Site, ana: Actor, ben: Actor, cleo: Actor, dora: Actor, clock: Clock
+) -> None:
+    raise_one(site, clock())
+    (alarm,) = Alarm.open_ones()
+    for who in (cleo, dora, SYSTEM):
+        with pytest.raises(Forbidden):
+            close(alarm, who, clock())
+    with pytest.raises(NotConfirmed):
+        close(alarm, ana, clock(), confirmed_at=clock() - access.FRESH_FOR)
+    assert close(alarm, ben, clock()) == 1
+
+
+@pytest.mark.parametrize("note", ["", "   ", "x" * 501])
+def test_closing_needs_words_that_somebody_reads(
+    site: Site, ana: Actor, clock: Clock, note: str
+) -> None:
+    raise_one(site, clock())
+    (alarm,) = Alarm.open_ones()
+    with pytest.raises(Invalid):
+        close(alarm, ana, clock(), note=note)
+    assert alarm.is_open
+
+
+def test_of_two_that_close_it_one_is_too_late(site: Site, ana: Actor, clock: Clock) -> None:
+    raise_one(site, clock())
+    (alarm,) = Alarm.open_ones()
+    late = Alarm.get_by_id(alarm.id)
+    close(alarm, ana, clock())
+    with pytest.raises(StaleState):
+        close(late, ana, clock())
+
+
+def test_others_of_its_kind_at_this_site_may_be_closed_with_it(
+    site: Site, ana: Actor, clock: Clock
+) -> None:
+    other = make_site(ana, now=clock(), url="https://other.example", name="Other")
+    for key in ("n1", "n2", "n3"):
+        raise_one(site, clock(), key=key)
+    raise_one(site, clock(), kind=alarms.CALL_MISSING)
+    raise_one(other, clock())
+    alarm = Alarm.get(Alarm.key == "n2", Alarm.site == site)
+    assert close(alarm, ana, clock(), with_others=True) == 3
+    assert {(one.site_id, one.kind) for one in Alarm.open_ones()} == {
+        (site.id, alarms.CALL_MISSING),
+        (other.id, alarms.CALL_UNKNOWN),
+    }
+
+
+def test_one_cause_in_the_trail_is_told_once_for_all_sites(
+    site: Site, ana: Actor, clock: Clock
+) -> None:
+    other = make_site(ana, now=clock(), url="https://other.example", name="Other")
+    raise_one(site, clock(), kind=alarms.TRAIL_LOST)
+    raise_one(other, clock(), kind=alarms.TRAIL_LOST)
+    alarm = Alarm.open_ones(site)[0]
+    assert close(alarm, ana, clock(), with_others=True) == 2
+
+
+def test_there_is_no_alarm_of_an_unknown_number(site: Site) -> None:
+    with pytest.raises(NotFound):
+        alarms.known(7)
+
+
+def test_so_many_of_a_kind_tell_nothing_more(site: Site, clock: Clock) -> None:
+    for number in range(alarms.MOST_OPEN + 5):
+        raise_one(site, clock() + timedelta(seconds=number), key=str(number))
+    assert Alarm.open_of(site, alarms.CALL_UNKNOWN) == alarms.MOST_OPEN
+    assert raise_one(site, clock(), kind=alarms.LOG_BROKEN)

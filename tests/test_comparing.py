@@ -1,0 +1,302 @@
+"""Two records of the same events: what only one side knows, and what must not be taken for that."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import alarms, comparing, connection, site_log
+from app.domain.actor import Actor
+from app.domain.comparing import BothSides, Said
+from app.models.alarms import Alarm
+from app.models.audit import Entry
+from app.models.sites import Site
+from app.models.witnesses import SentCall
+from tests.factories import approve, check, propose, read_report, run_change
+from tests.fakes import Clock, FakeSite, at
+
+NOW = at("2026-11-24 12:00")
+THEN = NOW - timedelta(hours=1)
+
+
+def site(*events: tuple[str, dict[str, Any]], first: int = 1, when: Any = THEN) -> list[Said]:
+    """Entries of a site, one after the other."""
+    return [Said(first + n, when, event, facts) for n, (event, facts) in enumerate(events)]
+
+
+def aura(*events: tuple[str, dict[str, Any]], when: Any = THEN) -> list[Said]:
+    return [Said(100 + n, when, event, facts) for n, (event, facts) in enumerate(events)]
+
+
+def answered(nonce: str, op: str = "report") -> tuple[str, dict[str, Any]]:
+    return "answered", {"operation": op, "by": "Ana", "nonce": nonce}
+
+
+def called(nonce: str, head: int = 3, outcome: str = "ok") -> tuple[str, dict[str, Any]]:
+    return "site_called", {"op": "report", "outcome": outcome, "nonces": [nonce], "head_n": head}
+
+
+def changed(op_id: str, outcome: str, reason: str = "") -> tuple[str, dict[str, Any]]:
+    facts = {
+        "op_id": op_id,
+        "outcome": outcome,
+        "reason": reason,
+        "kind": "plugin",
+        "id": "a/a.php",
+    }
+    return "change_answered", facts
+
+
+def started(op_id: str) -> tuple[str, dict[str, Any]]:
+    return "change_started", {"op_id": op_id, "name": "Akismet", "to_version": "2"}
+
+
+def ended(op_id: str, outcome: str, how: str = "answer", **more: str) -> tuple[str, dict[str, Any]]:
+    return "change_ended", {"op_id": op_id, "outcome": outcome, "how": how, "reason": "", **more}
+
+
+CONNECTED = ("connected", {"fingerprint": "AAAA-BBBB-CCCC"})
+PAIRED = ("pairing_completed", {"fingerprint": "AAAA-BBBB-CCCC"})
+
+
+def found(s: list[Said], a: list[Said], *made: str, now: Any = NOW) -> list[str]:
+    sides = BothSides(s, a, frozenset(made))
+    return [finding.kind for finding in comparing.compare(sides, now=now)]
+
+
+# ---- calls ----
+
+
+def test_the_same_calls_on_both_sides_are_no_finding() -> None:
+    s = site(CONNECTED, answered("n1"), answered("n2"))
+    assert found(s, aura(PAIRED, called("n1", 2), called("n2", 3))) == []
+
+
+def test_a_call_with_valid_keys_that_aura_never_made_is_found_at_once() -> None:
+    s = site(CONNECTED, answered("n1"), answered("theirs"), when=NOW)
+    sides = BothSides(s, aura(PAIRED, called("n1", 2)))
+    (finding,) = comparing.compare(sides, now=NOW)
+    assert (finding.kind, finding.key) == (alarms.CALL_UNKNOWN, "theirs")
+    assert finding.evidence["site"]["entry"] == 3
+    assert finding.evidence["site"]["nonce"] == "theirs"
+    assert finding.evidence["aura"] == {}
+
+
+def test_a_refused_call_that_aura_never_made_is_found_too() -> None:
+    theirs = ("refused", {"operation": "change.run", "reason": "scope_off", "nonce": "theirs"})
+    assert found(site(CONNECTED, theirs), aura(PAIRED)) == [alarms.CALL_UNKNOWN]
+
+
+def test_a_call_of_which_only_the_nonce_was_kept_is_auras_own() -> None:
+    """The worker died before it could write what came of it."""
+    assert found(site(CONNECTED, answered("n1")), aura(PAIRED), "n1") == []
+
+
+def test_a_second_attempt_by_the_sites_clock_is_auras_own() -> None:
+    refused = ("refused", {"operation": "report", "reason": "clock_skew", "nonce": "n1"})
+    call = ("site_called", {"op": "report", "outcome": "ok", "nonces": ["n1", "n2"], "head_n": 3})
+    assert found(site(CONNECTED, refused, answered("n2")), aura(PAIRED, call)) == []
+
+
+def test_strangers_and_older_entries_without_a_nonce_are_no_finding() -> None:
+    s = site(CONNECTED, ("stranger_refused", {"reason": "bad"}), ("answered", {"by": "Ana"}))
+    assert found(s, aura(PAIRED)) == []
+
+
+@pytest.mark.parametrize("nonce", [None, 7, "", ["n"], {"n": 1}])
+def test_a_nonce_of_another_type_is_none(nonce: object) -> None:
+    assert found(site(CONNECTED, ("answered", {"nonce": nonce})), aura(PAIRED)) == []
+
+
+def test_an_answer_of_which_the_sites_log_knows_nothing_is_found() -> None:
+    s = site(CONNECTED, answered("n1"), answered("n3"))
+    a = aura(PAIRED, called("n1", 2), called("n2", 3), called("n3", 3))
+    assert found(s, a) == [alarms.CALL_MISSING]
+
+
+@pytest.mark.parametrize("outcome", ["too_slow", "refused_by_site", "dns"])
+def test_a_call_that_was_not_answered_need_not_be_there(outcome: str) -> None:
+    s = site(CONNECTED, answered("n1"), answered("n3"))
+    a = aura(PAIRED, called("n1", 2), called("n2", 3, outcome), called("n3", 3))
+    assert found(s, a) == []
+
+
+def test_a_call_whose_entry_is_not_read_yet_is_no_finding() -> None:
+    a = aura(PAIRED, called("n1", 2), called("n2", 5))
+    assert found(site(CONNECTED, answered("n1")), a) == []
+
+
+def test_a_call_whose_entry_was_trimmed_is_no_finding() -> None:
+    s = site(answered("n9"), answered("n10"), first=501)
+    assert found(s, aura(PAIRED, called("n1", 40), called("n2", 501), called("n9", 501))) == [
+        alarms.CALL_UNKNOWN
+    ]
+    assert found(s, aura(PAIRED, called("n1", 40), called("n2", 501)), "n9", "n10") == []
+
+
+# ---- changes ----
+
+
+def test_a_change_both_sides_tell_the_same_of_is_no_finding() -> None:
+    a = aura(PAIRED, started("o1"), ended("o1", "succeeded"))
+    assert found(site(CONNECTED, changed("o1", "succeeded")), a) == []
+
+
+def test_an_order_aura_never_gave_is_found() -> None:
+    s = site(CONNECTED, changed("theirs", "succeeded"))
+    assert found(s, aura(PAIRED)) == [alarms.CHANGE_UNKNOWN]
+
+
+def test_another_end_than_aura_knows_is_found() -> None:
+    settled = ("change_settled", {**changed("o1", "rolled_back", "fatal_after")[1]})
+    s = site(CONNECTED, changed("o1", "succeeded"), settled)
+    a = aura(PAIRED, started("o1"), ended("o1", "succeeded"))
+    assert found(s, a) == [alarms.CHANGE_DIFFERS]
+
+
+@pytest.mark.parametrize(
+    ("there", "here"),
+    [
+        (changed("o1", "waiting", "approval_here"), started("o1")),
+        (changed("o1", "refused", "busy"), started("o1")),
+        (changed("o1", "succeeded"), ended("o1", "failed", reason="broke_outside")),
+        (changed("o1", "succeeded"), ended("o1", "refused", how="here")),
+        (changed("o1", "succeeded"), started("o1")),
+    ],
+)
+def test_what_both_sides_may_tell_differently_is_no_finding(there: Any, here: Any) -> None:
+    assert found(site(CONNECTED, there), aura(PAIRED, started("o1"), here)) == []
+
+
+def test_a_change_that_has_just_happened_is_left_for_the_next_time() -> None:
+    s = site(CONNECTED, changed("o1", "succeeded"), when=NOW - timedelta(minutes=9))
+    assert found(s, aura(PAIRED)) == []
+    assert found(s, aura(PAIRED), now=NOW + timedelta(minutes=1)) == [alarms.CHANGE_UNKNOWN]
+
+
+def test_a_change_the_sites_log_never_heard_of_is_found_where_that_time_is_covered() -> None:
+    before, after = THEN - timedelta(minutes=30), THEN + timedelta(minutes=30)
+    s = [*site(CONNECTED, when=before), *site(answered("n1"), first=2, when=after)]
+    a = aura(PAIRED, started("o1"), ended("o1", "succeeded"))
+    assert found(s, a, "n1") == [alarms.CHANGE_MISSING]
+    gap = [*site(CONNECTED, when=before), *site(answered("n1"), first=9, when=after)]
+    assert found(gap, a, "n1") == []
+
+
+# ---- keys and pairings ----
+
+
+def test_keys_that_aura_agreed_on_are_no_finding() -> None:
+    s = site(CONNECTED, ("keys_rotated", {"generation": 2}))
+    assert found(s, aura(PAIRED, ("keys_rotated", {"generation": 2}))) == []
+
+
+def test_keys_aura_did_not_agree_on_are_found() -> None:
+    s = site(CONNECTED, ("keys_rotated", {"generation": 2}))
+    assert found(s, aura(PAIRED)) == [alarms.KEYS_UNKNOWN]
+
+
+def test_keys_aura_is_still_confirming_are_no_finding() -> None:
+    s = site(CONNECTED, ("keys_rotated", {"generation": 2}))
+    assert found(s, aura(PAIRED, ("rotation_asked", {"rotation_id": 1}))) == []
+
+
+def test_a_pairing_aura_never_saw_is_found() -> None:
+    other = ("connected", {"fingerprint": "DDDD-EEEE-FFFF"})
+    assert found(site(other), aura(PAIRED)) == [alarms.PAIRING_UNKNOWN]
+    assert found(site(other, when=NOW), aura(PAIRED)) == []
+
+
+# ---- with a site ----
+
+
+def read_log(paired: Site, fake: FakeSite, config: Config) -> None:
+    site_log.run(paired.id, config=config, call=fake.call, now=fake.clock)
+    paired.refresh()
+
+
+def kinds() -> list[str]:
+    return [alarm.kind for alarm in Alarm.open_ones()]
+
+
+def test_a_month_of_honest_work_raises_no_alarm(
+    ready: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    change = approve(check(propose(ready, ana, clock()), fake, config), ana, config, clock())
+    assert run_change(change, fake, config) == "succeeded"
+    for days in range(30):
+        clock.advance(days=1)
+        if days == 7:
+            fake.losing.add("report")
+        read_report(ready, fake, config=config)
+        read_log(ready, fake, config)
+    assert kinds() == []
+
+
+def test_a_call_made_with_stolen_keys_is_an_alarm_with_its_entry_in_the_trail(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    channel = connection.channel_to(paired, config)
+    fake.call(channel, "ping", {}, by="Mallory")
+    read_report(paired, fake, config=config)
+    read_log(paired, fake, config)
+    read_log(paired, fake, config)
+    (alarm,) = Alarm.open_ones()
+    assert alarm.kind == alarms.CALL_UNKNOWN
+    assert alarm.evidence["site"]["by"] == "Mallory"
+    raised = Entry.newest(site_id=paired.id, event="alarm_raised", limit=5)
+    assert len(raised) == 1
+
+
+def test_a_worker_that_dies_after_the_site_answered_raises_no_alarm(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    nonces: list[str] = []
+    channel = connection.channel_to(paired, config)
+
+    def dies(*args: Any, **kwargs: Any) -> Any:
+        fake.call(*args, **kwargs)
+        nonces.append("sent")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        connection.ask(channel, "ping", {}, by="Ana", config=config, call=dies)
+    read_log(paired, fake, config)
+    assert nonces
+    assert kinds() == []
+
+
+def test_who_calls_all_day_does_not_fill_the_list(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    channel = connection.channel_to(paired, config)
+    for _ in range(alarms.MOST_OPEN + 10):
+        fake.call(channel, "ping", {}, by="Mallory")
+    read_log(paired, fake, config)
+    assert len(kinds()) == alarms.MOST_OPEN
+
+
+def test_entries_of_a_hostile_site_break_nothing(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    fake.write("connected", fingerprint=[])
+    for facts in ({"nonce": []}, {"op_id": 7, "outcome": {}}, {"generation": []}):
+        for event in ("answered", "refused", "change_answered", "keys_rotated", "x"):
+            fake.write(event, **facts)
+    fake.clock.advance(days=1)
+    read_log(paired, fake, config)
+    assert set(kinds()) == {alarms.KEYS_UNKNOWN, alarms.PAIRING_UNKNOWN}
+
+
+def test_what_was_called_long_ago_is_forgotten(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    SentCall.create(nonce="old", site_id=paired.id, op="ping", at=clock() - timedelta(days=91))
+    SentCall.create(nonce="new", site_id=paired.id, op="ping", at=clock() - timedelta(days=89))
+    read_log(paired, fake, config)
+    assert SentCall.get_or_none(SentCall.nonce == "old") is None
+    assert SentCall.get_or_none(SentCall.nonce == "new") is not None

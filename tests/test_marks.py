@@ -1,0 +1,268 @@
+"""How far the trail reaches: signed in every call, held by the site, checked against the trail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import alarms, audit, identity, marks, tree
+from app.domain.actor import SYSTEM, Actor
+from app.domain.audit.chain import LOG_UUID
+from app.domain.events import SyncAsked
+from app.keys import new_signing_key, sign_mark, signing_public
+from app.models.alarms import Alarm
+from app.models.audit import Entry
+from app.models.base import transaction
+from app.models.installation import Setting
+from app.models.sites import Site
+from app.models.witnesses import AuditAnchor, SiteMark, TrailFrontier
+from app.protocol import b64u, canonical, from_b64u, parse_json
+from tests.factories import approve, check, propose, read_report, run_change
+from tests.fakes import Clock, FakeSite
+from tests.tampering import cut_off_after, without_guards
+
+SEED = new_signing_key()
+PUBLIC = b64u(signing_public(SEED))
+
+
+def grow(count: int) -> None:
+    with transaction():
+        for number in range(count):
+            audit.record(SyncAsked(sync_id=number), SYSTEM)
+
+
+def root_of_all() -> str:
+    leaves = [bytes.fromhex(entry.hash) for entry in Entry.select().order_by(Entry.seq)]
+    return tree.Tree(leaves).root().hex()
+
+
+def cut_trail(last: int) -> None:
+    """What somebody with the database does: no trigger stands in the way of who drops them."""
+    without_guards()
+    cut_off_after(last)
+
+
+# ---- Aura's own ----
+
+
+def test_the_mark_names_the_newest_entry_and_the_root_over_all(ana: Actor, config: Config) -> None:
+    grow(5)
+    mark, head = marks.own(config), Entry.head()
+    assert (mark.n, mark.hash) == (head.seq, head.hash)
+    assert (mark.root, mark.at) == (root_of_all(), int(head.at.timestamp()))
+    public = b64u(identity.of_dashboard(config).sign_public)
+    assert marks.read(mark.as_sent(), public) == mark
+    assert parse_json(mark.body) == {
+        **{"v": 1, "log": Setting.read(LOG_UUID), "n": mark.n, "hash": mark.hash},
+        **{"root": mark.root, "at": mark.at},
+    }
+
+
+def test_before_the_first_entry_the_mark_names_the_log_itself(database: Config) -> None:
+    mark = marks.own(database)
+    assert (mark.n, mark.at, mark.root) == (0, 0, tree.EMPTY.hex())
+    assert mark.hash == audit.genesis(mark.log)
+
+
+@pytest.mark.parametrize("counts", [(1, 1, 1), (63, 1, 2), (64, 70, 1), (200, 3)])
+def test_the_root_stays_right_while_the_tree_grows_from_what_was_kept(
+    database: Config, counts: tuple[int, ...]
+) -> None:
+    for count in counts:
+        grow(count)
+        assert marks.own(database).root == root_of_all()
+    kept = TrailFrontier.known()
+    assert (kept is None) == (sum(counts) < 64)
+
+
+def test_a_trail_that_is_not_the_one_the_tree_was_kept_of_is_signed_as_it_is(
+    database: Config,
+) -> None:
+    grow(100)
+    marks.own(database)
+    cut_trail(90)
+    assert (marks.own(database).n, marks.own(database).root) == (90, root_of_all())
+    grow(20)
+    assert (marks.own(database).n, marks.own(database).root) == (110, root_of_all())
+
+
+# ---- reading one ----
+
+
+def signed(**changed: Any) -> dict[str, str]:
+    document = {
+        **{"v": 1, "log": "5d2f9f5e-0000-4000-8000-00000000000a", "n": 3},
+        **{"hash": "a" * 64, "at": 7, **changed},
+    }
+    body = canonical({name: value for name, value in document.items() if value is not None})
+    return {"body": b64u(body), "sig": b64u(sign_mark(SEED, body))}
+
+
+def test_a_signed_mark_is_read() -> None:
+    mark = marks.read(signed(), PUBLIC)
+    assert (mark.n, mark.hash, mark.at, mark.root) == (3, "a" * 64, 7, "")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"v": 2}, {"n": -1}, {"n": True}, {"n": "3"}, {"at": None}, {"at": -5}),
+        *({"hash": "A" * 64}, {"hash": "a" * 63}, {"root": "x"}, {"log": "x"}, {"log": 5}),
+        {"more": "x" * 2000},
+    ],
+)
+def test_what_is_no_mark_is_refused_though_it_is_signed(changed: dict[str, Any]) -> None:
+    with pytest.raises(marks.MarkInvalid):
+        marks.read(signed(**changed), PUBLIC)
+
+
+@pytest.mark.parametrize("said", [None, [], "x", {}, {"body": "e30"}, {"body": 1, "sig": 2}])
+def test_what_has_not_the_shape_of_a_mark_is_refused(said: object) -> None:
+    with pytest.raises(marks.MarkInvalid):
+        marks.read(said, PUBLIC)
+
+
+def test_a_mark_of_another_key_or_with_one_byte_changed_is_refused() -> None:
+    said = signed()
+    with pytest.raises(marks.MarkInvalid, match="not signed"):
+        marks.read(said, b64u(signing_public(new_signing_key())))
+    body = bytearray(from_b64u(said["body"]))
+    body[5] ^= 1
+    with pytest.raises(marks.MarkInvalid):
+        marks.read({**said, "body": b64u(bytes(body))}, PUBLIC)
+
+
+# ---- in calls ----
+
+
+def test_every_call_to_a_paired_site_carries_the_mark_and_pairing_does_not(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    assert fake.held is None
+    read_report(paired, fake, config=config)
+    first = fake.held
+    assert first is not None
+    assert Entry.get_by_id(first["n"]).hash == first["hash"]
+    read_report(paired, fake, config=config)
+    assert fake.held["n"] > first["n"]
+
+
+def test_the_sites_marks_are_kept_one_for_each_day_and_the_newest(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    for hours in (0, 1, 30):
+        fake.clock.advance(hours=hours)
+        read_report(paired, fake, config=config)
+    kept = list(SiteMark.select().order_by(SiteMark.day))
+    assert [one.day for one in kept] == ["2026-11-24", "2026-11-25"]
+    assert (kept[1].n, kept[1].hash) == tuple(fake.head.values())
+    mark = marks.read(
+        {"body": b64u(kept[0].body.encode()), "sig": kept[0].signature}, paired.sign_s
+    )
+    assert (mark.n, mark.hash) == (kept[0].n, kept[0].hash)
+
+
+def test_the_entry_of_a_call_names_the_sites_head_and_the_nonce(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    call = Entry.newest(site_id=paired.id, event="site_called", limit=1)[0]
+    facts = parse_json(call.body.encode())["facts"]
+    assert (facts["head_n"], facts["head_hash"]) == tuple(fake.head.values())
+    assert facts["nonces"] == [parse_json(fake.log[-1].body.encode())["facts"]["nonce"]]
+
+
+# ---- what the sites have seen ----
+
+
+def test_what_a_site_has_seen_is_an_anchor_and_no_alarm_while_it_stands_here(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    for _ in range(3):
+        read_report(paired, fake, config=config)
+    (anchor,) = marks.anchors()
+    assert anchor.holder.startswith("the site Bakery (2026-11-24 ")
+    assert Entry.get_by_id(anchor.n).hash == anchor.hash
+    found = audit.verify_chain(marks.anchors())
+    assert (found.is_whole, found.anchors) == (True, 1)
+    assert Alarm.select().count() == 0
+
+
+def test_a_trail_that_was_cut_is_noticed_by_what_the_site_has_seen(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    read_report(paired, fake, config=config)
+    seen = fake.held
+    cut_trail(seen["n"] - 3)
+    fake.clock.advance(minutes=1)
+    read_report(paired, fake, config=config)
+    kinds = {alarm.kind for alarm in Alarm.open_ones()}
+    assert alarms.TRAIL_LOST in kinds
+    lost = next(one for one in Alarm.open_ones() if one.kind == alarms.TRAIL_LOST)
+    assert lost.evidence["site"] == {"entry": seen["n"], "hash": seen["hash"]}
+    found = audit.verify_chain(marks.anchors())
+    assert (found.broken_at, "the site Bakery" in found.reason) == (seen["n"], True)
+
+
+def test_a_trail_set_back_is_refused_by_the_site_which_is_still_read(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    read_report(paired, fake, config=config)
+    cut_trail(fake.held["n"] - 3)
+    with transaction():
+        audit.record(SyncAsked(sync_id=1), SYSTEM, now=fake.clock.advance(minutes=5))
+    assert read_report(paired, fake, config=config).state == "done"
+    assert fake.refused
+    assert alarms.TRAIL_REFUSED in {alarm.kind for alarm in Alarm.open_ones()}
+    count = Alarm.select().count()
+    read_report(paired, fake, config=config)
+    assert Alarm.select().count() == count
+
+
+def test_while_it_is_refused_an_update_is_refused_with_a_word_of_its_own(
+    ready: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    change = approve(check(propose(ready, ana, clock()), fake, config), ana, config, clock())
+    fake.refused = True
+    assert run_change(change, fake, config) == "refused"
+    assert change.outcome_reason == "trail_forked"
+
+
+def test_an_alarm_that_was_closed_accounts_for_its_anchor(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    AuditAnchor.keep(paired, 4000, "f" * 64, fake.clock())
+    fake.held = {"n": 4000, "hash": "f" * 64}
+    fake.held_at = int(fake.clock().timestamp()) + 10
+    read_report(paired, fake, config=config)
+    assert not audit.verify_chain(marks.anchors()).is_whole
+    now = fake.clock()
+    told = {"note": "A backup of Monday.", "with_others": True, "confirmed_at": now, "now": now}
+    alarm = next(one for one in Alarm.open_ones() if one.kind == alarms.TRAIL_LOST)
+    alarms.close(alarm, by=ana, **told)
+    assert audit.verify_chain(marks.anchors()).is_whole
+
+
+@pytest.mark.parametrize(
+    "said", [7, {}, {"n": 0, "hash": "a" * 64}, {"n": "1", "hash": "a" * 64}, {"n": 1, "hash": "x"}]
+)
+def test_what_no_site_could_have_seen_is_not_believed(
+    paired: Site, clock: Clock, said: object
+) -> None:
+    with transaction():
+        marks.hear(paired, {"seen": said}, SYSTEM, clock())
+    assert Alarm.select().count() == AuditAnchor.select().count() == 0
+
+
+def test_the_frontier_is_kept_beside_the_trail_and_never_ahead_of_it(database: Config) -> None:
+    grow(130)
+    marks.own(database)
+    kept = TrailFrontier.known()
+    assert kept is not None
+    assert Entry.get_by_id(kept.size).hash == kept.hash
+    assert 64 <= kept.size <= Entry.head().seq

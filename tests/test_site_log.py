@@ -1,0 +1,342 @@
+"""A site's own log reaches Aura, whole and to the byte, or an alarm says what is wrong with it."""
+
+from __future__ import annotations
+
+import pytest
+from peewee import DatabaseError
+
+from app.config import Config
+from app.domain import alarms, site_log
+from app.domain.actor import Actor
+from app.domain.errors import Forbidden, NotPaired
+from app.domain.marks import Mark
+from app.domain.site_log import Batch, Link, LogBroken, Start
+from app.faults import Fault
+from app.models.alarms import Alarm
+from app.models.base import db
+from app.models.sites import Site
+from app.models.witnesses import SentCall, SiteEntry, SiteLog
+from app.protocol import chain_genesis, chain_hash
+from tests.factories import pair, read_report
+from tests.fakes import FakeSite, RecordingQueue
+
+LOG = "5d2f9f5e-0000-4000-8000-00000000000a"
+GENESIS = chain_genesis(LOG).hex()
+
+
+def read_log(site: Site, fake: FakeSite, config: Config) -> str:
+    """What the worker does."""
+    state = site_log.run(site.id, config=config, call=fake.call, now=fake.clock)
+    site.refresh()
+    return state
+
+
+def kept(site: Site) -> list[tuple[int, str, str]]:
+    rows = (
+        SiteEntry.select().where(SiteEntry.site == site).order_by(SiteEntry.branch, SiteEntry.seq)
+    )
+    return [(row.seq, row.body, row.hash) for row in rows]
+
+
+def open_kinds() -> list[str]:
+    return [alarm.kind for alarm in Alarm.open_ones()]
+
+
+# ---- reading ----
+
+
+def test_after_each_report_the_log_is_read(
+    paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue
+) -> None:
+    read_report(paired, fake, config=config)
+    assert ("read_log", (paired.id,), 0) in jobs.jobs
+
+
+def test_what_is_new_is_kept_to_the_byte(paired: Site, fake: FakeSite, config: Config) -> None:
+    read_report(paired, fake, config=config)
+    assert read_log(paired, fake, config) == "read"
+    assert kept(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
+    read_report(paired, fake, config=config)
+    assert read_log(paired, fake, config) == "read"
+    assert kept(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
+    read = SiteLog.of(paired)
+    assert (read.n, read.hash, read.read_at) == (*fake.head.values(), fake.clock())
+    assert open_kinds() == []
+
+
+def test_a_long_log_comes_in_batches_and_the_rest_is_left_to_the_next_job(
+    paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue
+) -> None:
+    for number in range(40):
+        fake.write("scopes_changed", "user:1", number=number)
+    fake.batch = 4
+    jobs.jobs.clear()
+    assert read_log(paired, fake, config) == "more"
+    assert len(kept(paired)) == 4 * site_log.MOST_BATCHES
+    assert jobs.names() == ["read_log"]
+    while read_log(paired, fake, config) == "more":
+        pass
+    assert kept(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
+    assert open_kinds() == []
+
+
+def test_what_a_site_had_with_another_dashboard_stays_there(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, jobs: RecordingQueue
+) -> None:
+    for _ in range(3):
+        fake.write("answered", operation="report", by="Somebody at another agency", nonce="x")
+    pair(site, fake, by=ana, config=config)
+    assert read_log(site, fake, config) == "read"
+    assert [seq for seq, _, _ in kept(site)] == [4, 5]
+    assert open_kinds() == []
+
+
+def test_a_call_that_fails_keeps_nothing_and_says_so(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    fake.failing = [Fault.dns]
+    assert read_log(paired, fake, config) == Fault.dns
+    assert kept(paired) == []
+    assert open_kinds() == []
+
+
+def test_only_who_may_sync_asks_for_it_and_only_of_a_paired_site(
+    site: Site, ana: Actor, cleo: Actor, jobs: RecordingQueue
+) -> None:
+    with pytest.raises(Forbidden):
+        site_log.request(site, by=cleo)
+    with pytest.raises(NotPaired):
+        site_log.request(site, by=ana)
+    assert site_log.run(site.id, config=None) == "not paired"  # type: ignore[arg-type]
+
+
+def test_two_that_read_at_once_keep_each_entry_once(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    def meanwhile(op: str) -> None:
+        fake.during = None
+        assert read_log(paired, fake, config) == "read"
+
+    fake.during = meanwhile
+    assert read_log(paired, fake, config) in ("read", "read elsewhere", "broken")
+    assert [seq for seq, _, _ in kept(paired)] == sorted({seq for seq, _, _ in kept(paired)})
+    assert open_kinds() == []
+
+
+def test_the_nonce_is_kept_before_the_call_is_sent(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    known: list[int] = []
+    fake.during = lambda op: known.append(SentCall.select().count())
+    before = SentCall.select().count()
+    fake.losing.add("log")
+    read_log(paired, fake, config)
+    assert SentCall.select().count() == before + 1
+
+
+# ---- what was kept is never changed ----
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE site_entry SET body = 'x'",
+        "DELETE FROM site_entry",
+        "INSERT INTO site_entry SELECT site_id, branch, 1, log, prev, body, hash, received_at"
+        " FROM site_entry WHERE seq = 2",
+        "REPLACE INTO site_entry SELECT site_id, branch, seq, log, prev, 'x', hash, received_at"
+        " FROM site_entry",
+    ],
+)
+def test_the_database_refuses_to_change_an_entry_of_a_site(
+    paired: Site, fake: FakeSite, config: Config, statement: str
+) -> None:
+    read_log(paired, fake, config)
+    before = kept(paired)
+    with pytest.raises(DatabaseError), db.atomic():
+        db.execute_sql(statement)
+    assert kept(paired) == before
+
+
+# ---- what is wrong is found ----
+
+
+def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    for name in ("scopes_changed", "change_allowed", "stays_silent"):
+        fake.write(name, "user:1")
+    real = fake.log[2]
+    fake._entries = tampering(fake, real.seq, body="eyJ2IjoxfQ")  # type: ignore[method-assign]
+    assert read_log(paired, fake, config) == "broken"
+    (alarm,) = Alarm.open_ones()
+    assert alarm.kind == alarms.LOG_BROKEN
+    assert alarm.evidence["site"] == {
+        **{"entry": 3, "why": "was altered"},
+        **{"signed_up_to": fake.head["n"]},
+    }
+    assert [seq for seq, _, _ in kept(paired)] == [1, 2]
+
+
+def tampering(fake: FakeSite, number: int, **changed: object) -> object:
+    """Its `log` answers, with one entry told otherwise."""
+    honest = fake._entries
+
+    def answer(document: dict[str, object], body: bytes) -> dict[str, object]:
+        told = honest(document, body)
+        told["entries"] = [
+            {**one, **changed} if one["seq"] == number else one for one in told["entries"]
+        ]
+        return told
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"prev": "0" * 64}, {"hash": "0" * 64}, {"prev": "zz"}, {"seq": 77}, {"seq": "3"}),
+        *({"body": "_w"}, {"body": "bm8"}, {"body": None}, {"hash": 5}),
+    ],
+)
+def test_an_entry_that_does_not_fit_is_an_alarm_once(
+    paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
+) -> None:
+    fake.write("scopes_changed", "user:1")
+    fake.write("scopes_changed", "user:1")
+    fake._entries = tampering(fake, 3, **changed)  # type: ignore[method-assign, assignment]
+    assert read_log(paired, fake, config) == "broken"
+    assert read_log(paired, fake, config) == "broken"
+    assert open_kinds() == [alarms.LOG_BROKEN]
+
+
+def test_a_missing_entry_is_found(paired: Site, fake: FakeSite, config: Config) -> None:
+    fake.write("scopes_changed", "user:1")
+    fake.write("change_allowed", "user:1")
+    honest = fake._entries
+
+    def without(document: dict[str, object], body: bytes) -> dict[str, object]:
+        told = honest(document, body)
+        told["entries"] = [one for one in told["entries"] if one["seq"] != 2]
+        return told
+
+    fake._entries = without  # type: ignore[method-assign, assignment]
+    assert read_log(paired, fake, config) == "broken"
+    assert Alarm.open_ones()[0].evidence["site"]["why"] == "is missing"
+
+
+def test_a_log_that_keeps_back_its_newest_entries_is_found(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    honest = fake._entries
+
+    def shorter(document: dict[str, object], body: bytes) -> dict[str, object]:
+        told = honest(document, body)
+        return {**told, "entries": told["entries"][:-1]}
+
+    fake._entries = shorter  # type: ignore[method-assign, assignment]
+    assert read_log(paired, fake, config) == "broken"
+    assert "this very request" in Alarm.open_ones()[0].evidence["site"]["why"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"entries": None}, {"entries": [1] * 501}, {"from": "1"}, {"entries": [7]}]
+)
+def test_an_answer_that_is_no_part_of_a_log_is_an_alarm(
+    paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
+) -> None:
+    honest = fake._entries
+    fake._entries = lambda document, body: {**honest(document, body), **changed}  # type: ignore[method-assign]
+    assert read_log(paired, fake, config) == "broken"
+    assert open_kinds() == [alarms.LOG_BROKEN]
+
+
+def test_closing_the_alarm_reads_on_from_where_the_site_signed_last(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    fake.write("scopes_changed", "user:1")
+    honest = fake._entries
+    fake._entries = tampering(fake, 2, hash="0" * 64)  # type: ignore[method-assign, assignment]
+    read_log(paired, fake, config)
+    fake._entries = honest  # type: ignore[method-assign]
+    signed_up_to, now = fake.head["n"], fake.clock()
+    told = {"note": "A plugin edited it.", "with_others": False, "confirmed_at": now, "now": now}
+    alarms.close(Alarm.open_ones()[0], by=ana, **told)
+    read_report(paired, fake, config=config)
+    assert read_log(paired, fake, config) == "read"
+    assert open_kinds() == []
+    rows = SiteEntry.select().order_by(SiteEntry.branch, SiteEntry.seq)
+    assert [(row.branch, row.seq) for row in rows] == [
+        (0, 1),
+        *((1, seq) for seq in range(signed_up_to + 1, fake.head["n"] + 1)),
+    ]
+
+
+def test_a_log_of_another_name_begins_a_branch_of_its_own(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_log(paired, fake, config)
+    fake.log_uuid, fake.log = "5d2f9f5e-0000-4000-8000-00000000000b", []
+    fake.write("connected", fingerprint=paired.fingerprint)
+    assert read_log(paired, fake, config) == "read"
+    assert [row.branch for row in SiteEntry.select().order_by(SiteEntry.branch)] == [0, 0, 1, 1, 1]
+
+
+# ---- the rules, without a site ----
+
+
+def chain(first: int, count: int, prev: str = GENESIS, event: str = "answered") -> list[Link]:
+    links = []
+    for seq in range(first, first + count):
+        body = f'{{"event":"{event}","facts":{{}}}}'
+        digest = chain_hash(seq, bytes.fromhex(prev), body.encode()).hex()
+        links.append(Link(seq, prev, body, digest))
+        prev = digest
+    return links
+
+
+def mark_at(n: int, digest: str) -> Mark:
+    return Mark(LOG, n, digest, 0)
+
+
+def follow(links: list[Link], first: int, mark: Mark, start: Start | None = None) -> object:
+    whole, broken = site_log.follow(
+        Batch(links, first, False), start or Start(0, GENESIS), mark, {}
+    )
+    return broken.why if isinstance(broken, LogBroken) else [link.seq for link in whole]
+
+
+def test_a_chain_from_the_beginning_to_the_mark_is_whole() -> None:
+    links = chain(1, 5)
+    assert follow(links, 1, mark_at(5, links[-1].hash)) == [1, 2, 3, 4, 5]
+
+
+def test_the_last_entry_has_to_be_the_one_the_site_signed() -> None:
+    links = chain(1, 5)
+    assert "log ends" in str(follow(links, 1, mark_at(5, "0" * 64)))
+    assert "log ends" in str(follow(links, 1, mark_at(4, links[3].hash)))
+
+
+def test_an_entry_another_mark_named_has_to_be_that_one() -> None:
+    links = chain(1, 5)
+    mark, start = mark_at(5, links[-1].hash), Start(0, GENESIS)
+    _, broken = site_log.follow(Batch(links, 1, False), start, mark, {3: "0" * 64})
+    assert broken is not None
+    assert "signed" in broken.why
+
+
+def test_older_ones_may_be_trimmed_only_where_a_log_that_long_trims() -> None:
+    links = chain(501, 3, prev="1" * 64)
+    assert follow(links, 501, mark_at(10_500, "2" * 64)) == [501, 502, 503]
+    assert follow(links, 501, mark_at(9_000, "2" * 64)) == "is missing"
+    assert follow(links, 500, mark_at(10_500, "2" * 64)) == "is missing"
+
+
+def test_a_new_connection_may_begin_anywhere() -> None:
+    links = chain(40, 1, prev="1" * 64, event="connected")
+    assert follow(links, 40, mark_at(40, links[0].hash)) == [40]
+
+
+def test_nothing_new_is_whole_too() -> None:
+    assert follow([], 1, mark_at(3, "a" * 64), Start(3, "a" * 64)) == []
+    assert "log ends" in str(follow([], 1, mark_at(2, "a" * 64), Start(3, "a" * 64)))
