@@ -1,0 +1,564 @@
+#!/usr/bin/env python3
+"""Checks an export of Aura's audit trail, or a log exported by SiteAgent, without either of them.
+
+    python3 verify_audit.py EXPORT.zip                     or the unpacked folder, or one log.jsonl
+    python3 verify_audit.py EXPORT.zip --mark KEPT.json    against a mark that you kept elsewhere
+
+Python 3.8 or newer and nothing else; opens no connection, runs nothing it reads, writes no file.
+Status 0: everything fits. 1: something does not; the first entry concerned is named. 2: it cannot
+be read. The files are described in docs/AUDIT.md, the hashes in docs/PROTOCOL.md, section 5.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import re
+import sys
+import zipfile
+from datetime import datetime, timezone
+from typing import Any, Iterator
+
+PROVES = """
+This shows: every entry here is, byte for byte, the one its log was continued with and its keeper
+signed for. Up to the last mark nothing was changed, dropped, swapped or inserted afterwards.
+It does not show: what was never written down; what dashboard and site agreed on hiding; what came
+after the last mark; in an excerpt, that no entry was left out of it. And whoever holds the
+dashboard's key can make a whole other trail: compare the key and a mark with those in the site's
+own wp-admin, or on a report printed earlier (--mark).
+"""
+MARK, EXPORT, ENTRY = b"siteagent/mark/1\n", b"siteagent/export/1\n", b"\0siteagent/audit/1\n"
+GENESIS, PRIVATE = b"siteagent/audit-genesis/1\n", b"siteagent/audit-private/1\n"
+KEPT = "the mark you kept"
+NAMES = (
+    r"(trail\.jsonl|marks\.json|keys\.json|manifest\.json|manifest\.sig|README\.txt"
+    r"|verify_audit\.py|sites/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl)"
+)
+NEEDED = {"trail.jsonl", "marks.json", "keys.json", "README.txt", "verify_audit.py"}
+MAX_LINE, MAX_FILE, MAX_FILES, MAX_RATIO = 1 << 20, 1 << 25, 20_000, 200
+
+
+class Misfit(Exception):
+    """Something contradicts something else."""
+
+
+class Unreadable(Exception):
+    """This is no export, or none that can be judged."""
+
+
+def need(holds: Any, why: str) -> None:
+    if not holds:
+        raise Misfit(why)
+
+
+# ---- values that no two programs could read differently ----
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    need(len(dict(pairs)) == len(pairs), "a name stands in it twice")
+    need(all(name.isascii() for name, _ in pairs), "a name in it is not plain ASCII")
+    return dict(pairs)
+
+
+def _integer(digits: str) -> int:
+    need(len(digits) < 18 and abs(int(digits)) < 2**53, "a number in it is too large")
+    return int(digits)
+
+
+def _other_number(_text: str) -> None:
+    raise Misfit("a number in it is not whole")
+
+
+_STRICT: Any = {"object_pairs_hook": _object, "parse_int": _integer,
+           "parse_float": _other_number, "parse_constant": _other_number}  # fmt: skip
+
+
+def strict(raw: bytes) -> Any:
+    try:
+        read = json.loads(raw.decode("utf-8"), **_STRICT)
+        json.dumps(read, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        raise Misfit("it is not well-formed JSON") from None
+    return read
+
+
+def canonical(raw: bytes) -> Any:
+    """The same, spelled in the one way that is hashed: RFC 8785 without floats."""
+    read = strict(raw)
+    spelled = json.dumps(read, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    need(spelled.encode("utf-8") == raw, "it is not spelled in the canonical way")
+    return read
+
+
+def parts(record: Any, **kinds: Any) -> list[Any]:
+    """The values of `record`, which has exactly these fields; a kind in a list may also be null."""
+    need(type(record) is dict and set(record) == set(kinds), "it has not the fields it should have")
+    for name, kind in kinds.items():
+        allowed = (kind[0], type(None)) if type(kind) is list else (kind,)
+        need(type(record[name]) in allowed, f"its {name} is of the wrong kind")
+    return [record[name] for name in kinds]
+
+
+def unhex(text: Any, size: int = 32) -> bytes:
+    is_hex = type(text) is str and re.fullmatch("[0-9a-f]*", text) and len(text) == 2 * size
+    need(is_hex, "a hash in it is none")
+    return bytes.fromhex(text)
+
+
+def unb64(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+    except ValueError:
+        raw = b""
+    need(base64.urlsafe_b64encode(raw).decode().rstrip("=") == text, "it is not base64url")
+    return raw
+
+
+def moment(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(re.sub(r"Z\Z", "+00:00", text))
+        return at.astimezone(timezone.utc if at.tzinfo else None)
+    except (ValueError, OverflowError):
+        raise Misfit("its time is none") from None
+
+
+# ---- Ed25519 (RFC 8032, section 5.1); a point is (X, Y, Z, T): x = X/Z, y = Y/Z, xy = T/Z ----
+
+P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+
+
+def _sum(p: Any, q: Any) -> Any:
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
+    c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _sum_of_multiples(m: int, p: Any, n: int, q: Any) -> Any:
+    total = (0, 1, 1, 0)
+    for bit in range(252, -1, -1):
+        total = _sum(total, total)
+        total = _sum(total, p) if m >> bit & 1 else total
+        total = _sum(total, q) if n >> bit & 1 else total
+    return total
+
+
+def _point(encoded: bytes) -> Any:
+    sign, y = divmod(int.from_bytes(encoded, "little"), 2**255)
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if (x * x - square) % P or y >= P or (x == 0 and sign):
+        return None
+    x = P - x if x & 1 != sign else x
+    return x, y, 1, x * y % P
+
+
+BASE = _point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
+def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether `signature` is the Ed25519 signature of `message` by the holder of `key`."""
+    a = _point(key) if len(key) == 32 and len(signature) == 64 else None
+    s = int.from_bytes(signature[32:], "little")
+    if a is None or s >= ORDER:
+        return False
+    h = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little")
+    x, y, z, _ = _sum_of_multiples(s, BASE, h % ORDER, (P - a[0], a[1], 1, P - a[3]))
+    x, y = x * pow(z, P - 2, P) % P, y * pow(z, P - 2, P) % P
+    return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
+
+
+# ---- the chain, and the tree over its hashes (RFC 9162, section 2.1) ----
+
+
+def sha(*pieces: bytes) -> bytes:
+    return hashlib.sha256(b"".join(pieces)).digest()
+
+
+def root_by_path(leaf: bytes, index: int, size: int, path: list[Any]) -> bytes | None:
+    """Where `path` leads from that leaf; None if it is no path of it (section 2.1.3.2)."""
+    last = size - 1
+    for brother in map(unhex, path):
+        if last <= 0:
+            return None
+        if index & 1 or index == last:
+            leaf = sha(b"\x01", brother, leaf)
+            while index and not index & 1:
+                index, last = index >> 1, last >> 1
+        else:
+            leaf = sha(b"\x01", leaf, brother)
+        index, last = index >> 1, last >> 1
+    return leaf if last == 0 else None
+
+
+class Log:
+    """A log as it is read, entry by entry. `at` tells what stands where `marks` speak of."""
+
+    def __init__(self, name: str, marks: list[Mark]) -> None:
+        self.name, self.wanted = name, {mark.n for mark in marks}
+        self.n, self.count, self.first, self.before = 0, 0, 0, ""
+        self.hash = sha(GENESIS, name.encode("utf-8"))
+        self.at: dict[int, tuple[bytes, bytes | None, int | None]] = {0: (self.hash, None, None)}
+        self.subtrees: list[bytes] = []  # the full ones, the largest first
+
+    def take(self, seq: int, prev: str, named: str, body: str) -> Any:
+        """Add an entry if it fits behind those before it; returns what it says."""
+        need(self.n < seq < 2**53, "its number is not above the one before")
+        need(seq != self.n + 1 or unhex(prev) == self.hash, "it does not follow the one before")
+        raw = body.encode("utf-8")
+        self.hash = sha(ENTRY, seq.to_bytes(8, "big"), unhex(prev), raw)
+        need(unhex(named) == self.hash, "its text, its number or its hash was changed")
+        self.n, self.first, self.before = seq, self.first or seq, self.before or prev
+        said = canonical(raw)
+        need(type(said) is dict and type(said.get("at")) is str, "it does not say when it was")
+        self.grow(self.hash, self.count)
+        self.count += 1
+        if seq in self.wanted:
+            at = int(moment(said["at"]).timestamp() // 1)
+            self.at[seq] = self.hash, self.root() if self.count == seq else None, at
+        return said
+
+    def grow(self, full: bytes, size: int) -> None:
+        while size & 1:
+            full, size = sha(b"\x01", self.subtrees.pop(), full), size >> 1
+        self.subtrees.append(full)
+
+    def root(self) -> bytes:
+        root = self.subtrees[-1]
+        for left in reversed(self.subtrees[:-1]):
+            root = sha(b"\x01", left, root)
+        return root
+
+
+class Mark:
+    """What one of `keys` signed about the end of a log at some time; `holder` shows it now."""
+
+    def __init__(self, record: Any, keys: list[bytes], holder: str) -> None:
+        raw, signature = map(unb64, parts(record, body=str, sig=str))
+        self.holder = holder
+        is_known = any(is_signed(key, MARK + raw, signature) for key in keys)
+        need(is_known, f"{holder}: it is not signed by a key that is named for it here")
+        said = canonical(raw)
+        root = said.pop("root", None) if type(said) is dict else None
+        _, self.log, self.n, named, self.at = parts(said, v=int, log=str, n=int, hash=str, at=int)
+        self.hash, self.root = unhex(named), None if root is None else unhex(root)
+
+
+def compare(marks: list[Mark], log: Log, end: int, whose: str) -> list[str]:
+    """Hold each mark against the log; returns what nothing here can tell."""
+    fitting, untold = 0, []
+    for mark in sorted(marks, key=lambda one: one.n):
+        holder, named = mark.holder, f"entry {mark.n}"
+        need(mark.log == log.name, f"{holder}: it is of another log than {whose}")
+        need(mark.n <= end, f"{holder}: it names {named}, but {whose} ends with entry {end}. Its "
+             "end was cut off, or the mark is newer than what you check")  # fmt: skip
+        if mark.n not in log.at:
+            untold.append(f"{holder}: nothing here tells whether {whose} had its {named}")
+            need(holder != KEPT, untold[-1])
+            continue
+        stands, root, at = log.at[mark.n]
+        fits = stands == mark.hash and (None in (root, mark.root) or root == mark.root)
+        need(fits, f"{holder}: it names another {named} than stands in {whose}, which was written "
+             f"anew somewhere after entry {fitting}")  # fmt: skip
+        need(at in (None, mark.at), f"{holder}: it names another time of {named}")
+        fitting = mark.n
+    return untold
+
+
+# ---- the files: those of an export, in a zip or a folder. Nothing is unpacked ----
+
+
+class Files:
+    def __init__(self, path: str) -> None:
+        self.folder = path
+        self.zip = None if os.path.isdir(path) else zipfile.ZipFile(path)
+        entries = self.zip.infolist() if self.zip else []
+        self.names = {entry.filename for entry in entries}
+        if len(entries) > MAX_FILES or len(self.names) < len(entries):
+            raise Unreadable("it holds too many files, or two of one name")
+        for one in entries:
+            if not re.fullmatch(NAMES, one.filename):
+                raise Unreadable(f"it holds a file that is no part of an export: {one.filename}")
+            if one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise Unreadable(f"{one.filename} is packed in an unusual way")
+            if one.file_size > MAX_FILE + MAX_RATIO * one.compress_size:
+                raise Unreadable(f"{one.filename} would become absurdly large")
+
+    def open(self, name: str) -> Any:
+        path = os.path.join(self.folder, *name.split("/"))
+        if not re.fullmatch(NAMES, name) or not (self.zip or os.path.isfile(path)):
+            raise Unreadable(f"{name} is missing, or no part of an export")
+        return self.zip.open(name) if self.zip else open(path, "rb")
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as file:
+            raw: bytes = file.read(MAX_FILE + 1)
+        need(len(raw) <= MAX_FILE, f"{name} is too large")
+        return raw
+
+    def digest(self, name: str) -> str:
+        digest = hashlib.sha256()
+        with self.open(name) as file:
+            for piece in iter(lambda: file.read(MAX_LINE), b""):
+                digest.update(piece)
+        return digest.hexdigest()
+
+
+def records(file: Any) -> Iterator[Any]:
+    """One JSON object a line."""
+    for raw in iter(lambda: file.readline(MAX_LINE), b""):
+        need(raw.endswith(b"\n"), "its line is too long, or has no end")
+        yield strict(raw[:-1])
+
+
+# ---- entries: of the trail, and of the log of a site ----
+
+
+def number_of(row: Any, otherwise: int) -> int:
+    seq = row.get("seq") if type(row) is dict else None
+    return seq if type(seq) is int else otherwise
+
+
+def read_trail(rows: Iterator[Any], log: Log, covers: Any, end: Mark, whole: bool) -> list[int]:
+    """Take in the trail, whole or as an excerpt with paths to the root that was signed; returns
+    the numbers of the entries whose private part is not here."""
+    erased_at = 0
+    kinds = dict(seq=int, prev=str, hash=str, body=str, salt=[str], detail=[str])
+    kinds.update({} if whole else {"path": list})
+    absent, seq = [], 1
+    try:
+        for row in rows:
+            seq = number_of(row, seq)
+            _, prev, named, body, salt, detail, *path = parts(row, **kinds)
+            need(seq == log.n + 1 or not whole, f"entry {log.n + 1}, before it, is missing")
+            said = log.take(seq, prev, named, body)
+            is_in = whole or root_by_path(log.hash, seq - 1, end.n, path[0]) == end.root
+            need(is_in, "its path does not lead to the root that was signed")
+            check_body(said, salt, detail)
+            check_covered(said, covers)
+            if said.get("private") and detail is None:
+                absent.append(seq)
+            erased_at = seq if said["event"] == "person_erased" else erased_at
+            seq += 1
+    except Misfit as why:
+        raise Misfit(f"the trail: entry {seq}: {why}") from None
+    need(log.n >= end.n or not whole, f"the trail: entry {seq} is missing; there were {end.n}")
+    if whole and covers["private"]:
+        for seq in (one for one in absent if one > erased_at):
+            raise Misfit(f"the trail: entry {seq}: no entry tells who was erased there")
+    return absent
+
+
+def check_body(said: Any, salt: str | None, detail: str | None) -> None:
+    """Whether it says what an entry says, and its private part is the one it was written with."""
+    need(said.get("v") in (1, 2), "it is of a version that this program does not know")
+    more: Any = dict(client=[int], private=[str]) if said["v"] == 2 else {}
+    parts(said, v=int, at=str, event=str, actor=dict, site=[int], facts=dict, **more)
+    need((salt is None) == (detail is None), "half of its private part is missing")
+    if salt is not None and detail is not None:
+        found = sha(PRIVATE, unhex(salt, 16), detail.encode("utf-8"))
+        need(said.get("private") == found.hex(), "its private part is not the one it was made with")
+        canonical(detail.encode("utf-8"))
+
+
+def check_covered(said: Any, covers: Any) -> None:
+    since, until, at = covers["from"], covers["to"], moment(said["at"])
+    need(covers["site"] in (None, said["site"]), "it is about another site than the manifest names")
+    need(covers["client"] in (None, said.get("client", covers["client"])), "it is another client's")
+    need(since is None or moment(since) <= at, "it is older than the manifest says")
+    need(until is None or at < moment(until), "it is newer than the manifest says")
+
+
+def read_site_log(rows: Iterator[Any], log: Log, whose: str) -> bool:
+    """Take in the log of a site; returns whether it begins at its beginning, or where a later entry
+    says that what was before was trimmed."""
+    seq, trimmed = 1, set()
+    try:
+        for row in rows:
+            seq = number_of(row, seq)
+            _, prev, named, body = parts(row, seq=int, prev=str, hash=str, body=str)
+            need(seq == log.n + 1 or not log.first, f"entry {log.n + 1}, before it, is missing")
+            said = log.take(seq, prev, named, body)
+            seq += 1
+            if said.get("event") == "log_trimmed":
+                trimmed.add(json.dumps(said.get("facts"), sort_keys=True))
+    except Misfit as why:
+        raise Misfit(f"{whose}: entry {seq}: {why}") from None
+    was_trimmed = json.dumps({"hash": log.before, "through": log.first - 1}) in trimmed
+    return log.first <= 1 or was_trimmed
+
+
+def site_head(row: Any) -> list[Any]:
+    """The first line of a site's log: its name, whose it is, when this was made, key and mark."""
+    return parts(row, v=int, log=str, site=str, made_at=str, key=[str], mark=[dict])[1:]
+
+
+# ---- what can be checked: one log of a site, or an export of the trail ----
+
+
+def check_log(rows: Iterator[Any], kept: Any) -> tuple[list[str], list[str]]:
+    name, site, made_at, key, end = site_head(next(rows, None))
+    keys, marks = [unb64(key)] if key else [], []
+    for one, holder in ((end, "its end"), (kept, KEPT)):
+        marks += [Mark(one, keys, holder)] if one else []
+    log = Log(name, marks)
+    is_whole = read_site_log(rows, log, "the log")
+    need(is_whole, f"the log: what came before entry {log.first} is missing")
+    compare(marks, log, log.n, "the log")
+    is_end = not end or marks[0].n == log.n
+    need(is_end, f"the log: entry {log.n} comes after the end that its own mark names")
+    told = [f"The log {name} of {site}, exported {made_at}: entries {log.first} to {log.n}."]
+    signed = [f"Its end is signed with the key {sha(one).hex()}." for one in keys if end]
+    return [], told + (signed or ["Nobody signed its end: a cut there would not show."])
+
+
+def key_of(record: Any) -> tuple[str, bytes]:
+    site, key, fingerprint = parts(record, site=str, key=str, fingerprint=str)
+    need(sha(unb64(key)).hex() == fingerprint, f"keys.json: {fingerprint} is not of its key")
+    return site, unb64(key)
+
+
+class Export:
+    """An export of the trail. `wrong` is what does not fit, `told` what else there is to say."""
+
+    def __init__(self, files: Files, kept: Any) -> None:
+        self.files, self.kept, self.manifest = files, kept, files.read("manifest.json")
+        _, self.name, made_at, self.covers, self.listed = parts(
+            canonical(self.manifest), v=int, log=str, made_at=str, covers=dict, files=dict
+        )
+        limits: Any = {"client": [int], "site": [int], "from": [str], "to": [str]}
+        of, _, *limited = parts(self.covers, of=str, private=bool, **limits)
+        self.is_whole = limited == [None] * 4
+        keys = strict(files.read("keys.json"))
+        _, dashboard, sites = parts(keys, v=int, dashboard=dict, sites=list)
+        self.key, self.keys = key_of({"site": "", **dashboard})[1], [key_of(one) for one in sites]
+        marks = strict(files.read("marks.json"))
+        _, end, self.by_sites, self.of_sites = parts(
+            marks, v=int, export=dict, by_sites=list, of_sites=list
+        )
+        self.end = Mark(end, [self.key], "this export")
+        need(self.end.root, "this export: its mark names no root")
+        self.wrong: list[str] = []
+        self.told = [f"{of}, exported {made_at}; the trail {self.name} up to entry {self.end.n}.",
+                     f"The key of the dashboard is {sha(self.key).hex()}."]  # fmt: skip
+
+    def check(self) -> None:
+        logs = sorted(name for name in self.listed if name.startswith("sites/"))
+        steps: list[Any] = [[self.check_trail], *([self.check_site, name] for name in logs)]
+        for step, *names in [*steps, [self.check_files]]:
+            try:
+                step(*names)
+            except Misfit as why:
+                self.wrong.append(str(why))
+        if self.kept:
+            self.wrong.append(f"{KEPT}: it is of a log that is not in here")
+
+    def kept_if_of(self, log: str, keys: list[bytes]) -> list[Mark]:
+        """The mark that was kept elsewhere, if it is of this log; afterwards it is dealt with."""
+        said = canonical(unb64(self.kept["body"])) if self.kept else None
+        if type(said) is not dict or said.get("log") != log:
+            return []
+        kept, self.kept = self.kept, None
+        return [Mark(kept, keys, KEPT)]
+
+    def check_trail(self) -> None:
+        marks, at = [self.end], {self.end.n: (self.end.hash, self.end.root, None)}
+        for one in self.by_sites:
+            site, path, signed = parts(one, site=str, path=[list], mark=dict)
+            mark = Mark(signed, [self.key], f"site {site}")
+            marks.append(mark)
+            if path is not None and 0 < mark.n <= self.end.n:
+                # An excerpt leaves most entries out; that this one's hash is in the trail is shown.
+                leads = root_by_path(mark.hash, mark.n - 1, self.end.n, path)
+                at[mark.n] = mark.hash if leads == self.end.root else b"", None, None
+        marks += self.kept_if_of(self.name, [self.key])
+        log = Log(self.name, marks)
+        with self.files.open("trail.jsonl") as file:
+            absent = read_trail(records(file), log, self.covers, self.end, self.is_whole)
+        log.at = {**at, **log.at}
+        self.told += compare(marks, log, self.end.n, "the trail")
+        if absent:
+            how = "were erased" if self.covers["private"] else "are left out"
+            shown = ", ".join(map(str, absent[:20])) + (" …" if len(absent) > 20 else "")
+            self.told.append(f"Personal details {how} in {len(absent)} of its entries: {shown}")
+
+    def check_site(self, file_name: str) -> None:
+        site = file_name[len("sites/") : -len(".jsonl")]
+        whose, keys = f"the log of site {site}", [key for owner, key in self.keys if owner == site]
+        with self.files.open(file_name) as file:
+            rows = records(file)
+            name, claimed, *_ = site_head(next(rows, None))
+            need(claimed == site, f"{whose}: it says that it is of another one")
+            held = [parts(one, site=str, mark=dict) for one in self.of_sites]
+            marks = [Mark(one, keys, "the dashboard") for owner, one in held if owner == site]
+            kept = self.kept_if_of(name, keys)
+            log = Log(name, marks + kept)
+            if not read_site_log(rows, log, whose):
+                self.told.append(f"Of {whose} nothing before entry {log.first} had been received.")
+        for mark in (one for one in marks if one.n > log.n):
+            self.told.append(f"Of {whose} entries {log.n + 1} to {mark.n} had not been received.")
+        self.told += compare([one for one in marks if one.n <= log.n] + kept, log, log.n, whose)
+
+    def check_files(self) -> None:
+        signature = unb64(self.files.read("manifest.sig").decode("ascii", "replace"))
+        is_real = is_signed(self.key, EXPORT + self.manifest, signature)
+        need(is_real, "manifest.json: it is not signed by the dashboard")
+        need(set(self.listed) >= NEEDED, "manifest.json: it does not name all there has to be")
+        unnamed = self.files.names - set(self.listed) - {"manifest.json", "manifest.sig"}
+        need(not unnamed, f"manifest.json: it does not name {', '.join(sorted(unnamed))}")
+        for name, digest in self.listed.items():
+            need(self.files.digest(name) == digest, f"{name}: it is not the file that was exported")
+
+
+# ---- from the command line ----
+
+
+def check(path: str, kept_path: str | None) -> tuple[list[str], list[str]]:
+    """What does not fit in what lies at `path`, and what else there is to say of it."""
+    kept = None
+    if kept_path:
+        with open(kept_path, "rb") as file:
+            kept = strict(file.read(MAX_LINE))
+        parts(kept, body=str, sig=str)
+    if not os.path.isdir(path) and not zipfile.is_zipfile(path):
+        with open(path, "rb") as file:
+            return check_log(records(file), kept)
+    export = Export(Files(path), kept)
+    export.check()
+    return export.wrong, export.told
+
+
+def say(text: str) -> None:
+    # What a hostile file holds must not move the reader's cursor.
+    print(re.sub(r"[^ -~\n]", lambda one: ascii(one.group())[1:-1], text))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Checks an export of an audit trail.")
+    parser.add_argument("export", help="the zip, the folder it was unpacked into, or a site's log")
+    parser.add_argument("--mark", metavar="FILE", help="a mark that you kept elsewhere")
+    asked = parser.parse_args()
+    try:
+        wrong, told = check(asked.export, asked.mark)
+    except Misfit as why:
+        wrong, told = [str(why)], []
+    except Exception as why:  # noqa: BLE001 -- a hostile file may cause anything: never "it fits"
+        say(f"CANNOT BE READ: {why or type(why).__name__}")
+        return 2
+    for line in told:
+        say(line)
+    for line in wrong:
+        say(f"DOES NOT FIT: {line}.")
+    if not wrong:
+        say("EVERYTHING FITS." + PROVES)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""verify_audit.py as a stranger runs it: alone, offline, and watched."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tests.trail_exports import VERIFIER
+
+# Whatever the program does that its first lines say it does not do ends it. Needs no right of the
+# machine's, so it holds where the network cannot be taken away.
+_WATCHED = """
+import runpy, sys
+def watch(event, args):
+    is_writing = event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+")
+    if event.split(".")[0] in ("socket", "subprocess", "os", "shutil", "urllib") and event not in (
+        "os.scandir", "os.listdir", "os.putenv"
+    ) or is_writing:
+        print("FORBIDDEN", event, args, file=sys.stderr, flush=True)
+        raise SystemExit(99)
+program = sys.argv[1]
+sys.argv = sys.argv[1:]
+sys.addaudithook(watch)
+runpy.run_path(program, run_name="__main__")
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    status: int
+    said: str
+
+
+@cache
+def without_network() -> tuple[str, ...]:
+    """What to put before a command so that it has no network; nothing where that is not allowed."""
+    command = (shutil.which("unshare") or "false", "--net", "--map-root-user")
+    allowed = subprocess.run([*command, "true"], capture_output=True).returncode == 0
+    return command if allowed else ()
+
+
+def verify(path: Path, *arguments: str, python: str = sys.executable) -> Verdict:
+    """Run it on `path`; a traceback, or anything it should not do, fails the test."""
+    done = subprocess.run(
+        [*without_network(), python, "-I", "-c", _WATCHED, str(VERIFIER), str(path), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == "" or "usage:" in done.stderr, done.stderr
+    assert done.returncode in (0, 1, 2), done.returncode
+    return Verdict(done.returncode, done.stdout)

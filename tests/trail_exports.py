@@ -1,0 +1,227 @@
+"""Made-up exports of a trail, true to docs/AUDIT.md and made without the product."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from app.domain import tree
+from app.keys import new_signing_key, sign, signing_public
+from app.protocol import b64u, canonical, chain_genesis, chain_hash
+
+VERIFIER = Path(__file__).parents[1] / "app" / "verifier" / "verify_audit.py"
+LOG = "3c1f0d3a-2b61-4a38-9f1e-0c2f3a7b9d10"
+SITE = "7a5e2c9d-9c1b-4f0a-8d3e-5b6c7d8e9f01"
+SITE_LOG = "b2a4c6d8-1e3f-4a5b-8c7d-9e0f1a2b3c4d"
+START = datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+Row = dict[str, Any]
+Files = dict[str, bytes]
+
+
+def entry(
+    seq: int, *, client: int | None = None, site: int | None = None, v: int = 2, **more: Any
+) -> Row:
+    """One entry of a trail, without prev and hash."""
+    body = {
+        "v": v,
+        "at": (START + timedelta(minutes=seq, microseconds=seq * 7)).isoformat(),
+        "event": more.get("event", "site_called"),
+        "site": site,
+        "facts": {"op": "ping", "outcome": "ok", "elapsed_ms": seq, "text": "é 😀 </script>"},
+    }
+    if v == 1:
+        body["actor"] = {"kind": "member", "id": 1, "name": "Ana", "ip": "192.0.2.1"}
+        return {"seq": seq, "body": body, "salt": None, "detail": None}
+    body |= {"actor": {"kind": "member", "id": 1}, "client": client, "private": None}
+    if not more.get("is_private", True):
+        return {"seq": seq, "body": body, "salt": None, "detail": None}
+    salt = sha256(b"salt%d" % seq).digest()[:16]
+    detail = canonical({"actor": {"ip": "192.0.2.1", "name": f"Ana {seq}"}, "facts": {}})
+    body["private"] = sha256(b"siteagent/audit-private/1\n" + salt + detail).hexdigest()
+    return {"seq": seq, "body": body, "salt": salt.hex(), "detail": detail.decode()}
+
+
+def chained(rows: list[Row], log: str = LOG, prev: bytes | None = None) -> list[Row]:
+    """The same rows, each with prev and hash, its body as text."""
+    before, done = prev or chain_genesis(log), []
+    for row in rows:
+        body = row["body"] if isinstance(row["body"], str) else canonical(row["body"]).decode()
+        after = chain_hash(row["seq"], before, body.encode())
+        done.append({**row, "body": body, "prev": before.hex(), "hash": after.hex()})
+        before = after
+    return done
+
+
+def mark(seed: bytes, row: Row, log: str = LOG, root: bytes | None = None) -> dict[str, str]:
+    """Signed: `row` is the newest entry of `log`."""
+    at = int(datetime.fromisoformat(json.loads(row["body"])["at"]).timestamp())
+    said = {"v": 1, "log": log, "n": row["seq"], "hash": row["hash"], "at": at}
+    body = canonical(said | ({} if root is None else {"root": root.hex()}))
+    return {"body": b64u(body), "sig": b64u(sign(seed, b"siteagent/mark/1\n" + body))}
+
+
+def lines(rows: list[Row]) -> bytes:
+    return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+
+
+@dataclass
+class Made:
+    """A trail, the site that watched it, and every key; `files()` is the export of it."""
+
+    rows: list[Row]
+    seed: bytes = field(default_factory=new_signing_key)
+    site_seed: bytes = field(default_factory=new_signing_key)
+    watched_at: tuple[int, ...] = ()
+    covers: dict[str, Any] = field(default_factory=dict)
+    site_rows: list[Row] = field(default_factory=list)
+    site_marks_at: tuple[int, ...] = ()
+    log: str = LOG
+
+    @property
+    def leaves(self) -> list[bytes]:
+        return [bytes.fromhex(row["hash"]) for row in self.rows]
+
+    def mark_of(self, n: int) -> dict[str, str]:
+        """The dashboard's mark when the trail had `n` entries."""
+        root = tree.Tree(self.leaves[:n]).root()
+        return mark(self.seed, self.rows[n - 1], self.log, root)
+
+    def files(self) -> Files:
+        is_excerpt = any(self.covers.get(one) for one in ("client", "site", "from", "to"))
+        paths = tree.Tree(self.leaves)
+        shown = [row for row in self.rows if not is_excerpt or self._is_covered(row)]
+        if is_excerpt:
+            shown = [
+                {**row, "path": [one.hex() for one in paths.path(row["seq"] - 1)]} for row in shown
+            ]
+        by_sites = [
+            {
+                "site": SITE,
+                "path": [one.hex() for one in paths.path(n - 1)] if is_excerpt else None,
+                "mark": self.mark_of(n),
+            }
+            for n in self.watched_at
+        ]
+        of_sites = [
+            {"site": SITE, "mark": mark(self.site_seed, self.site_rows[n - 1], SITE_LOG)}
+            for n in self.site_marks_at
+        ]
+        files = {
+            "trail.jsonl": lines(shown),
+            "marks.json": canonical(
+                {
+                    "v": 1,
+                    "export": self.mark_of(len(self.rows)),
+                    "by_sites": by_sites,
+                    "of_sites": of_sites,
+                }
+            ),
+            "keys.json": canonical(
+                {
+                    "v": 1,
+                    "dashboard": public(self.seed),
+                    "sites": [{"site": SITE, **public(self.site_seed)}],
+                }
+            ),
+            "README.txt": b"Read me.\n",
+            "verify_audit.py": VERIFIER.read_bytes(),
+        }
+        if self.site_rows:
+            files[f"sites/{SITE}.jsonl"] = lines([site_head(SITE), *self.site_rows])
+        return sealed(files, self.seed, self.covers, self.log)
+
+    def _is_covered(self, row: Row) -> bool:
+        said, covers = json.loads(row["body"]), self.covers
+        return (
+            covers.get("client") in (None, said.get("client"))
+            and covers.get("site") in (None, said["site"])
+            and (not covers.get("from") or covers["from"] <= said["at"])
+            and (not covers.get("to") or said["at"] < covers["to"])
+        )
+
+
+def public(seed: bytes) -> dict[str, str]:
+    raw = signing_public(seed)
+    return {"key": b64u(raw), "fingerprint": sha256(raw).hexdigest()}
+
+
+def site_head(site: str, **more: Any) -> Row:
+    head = {"v": 1, "log": SITE_LOG, "site": site, "made_at": "2026-11-26T08:00:00Z"}
+    return {**head, "key": None, "mark": None, **more}
+
+
+def sealed(files: Files, seed: bytes, covers: dict[str, Any], log: str = LOG) -> Files:
+    """The files with a manifest that fits them, signed with `seed`."""
+    inside = {name: raw for name, raw in files.items() if not name.startswith("manifest.")}
+    manifest = canonical(
+        {
+            "v": 1,
+            "log": log,
+            "made_at": "2026-11-26T08:00:00+00:00",
+            "covers": {
+                "of": "Everything",
+                "client": None,
+                "site": None,
+                "from": None,
+                "to": None,
+                "private": True,
+                **covers,
+            },
+            "files": {name: sha256(raw).hexdigest() for name, raw in inside.items()},
+        }
+    )
+    signature = b64u(sign(seed, b"siteagent/export/1\n" + manifest)).encode()
+    return {**inside, "manifest.json": manifest, "manifest.sig": signature}
+
+
+def site_log(count: int, first: int = 1) -> list[Row]:
+    """A site's own log of that many entries, from `first` on."""
+    rows = [
+        {
+            "seq": seq,
+            "body": {
+                "v": 1,
+                "at": f"2026-11-24T10:{seq:02}:00Z",
+                "event": "pinged",
+                "actor": "dashboard",
+                "facts": {"n": seq},
+            },
+        }
+        for seq in range(1, first + count)
+    ]
+    return [
+        {name: row[name] for name in ("seq", "prev", "hash", "body")}
+        for row in chained(rows, SITE_LOG)[first - 1 :]
+    ]
+
+
+def small(**changes: Any) -> Made:
+    """Twelve entries about two clients, and a site that held three marks of them."""
+    rows = [
+        entry(seq, client=1 + seq % 2, site=7 + seq % 2, v=1 if seq < 4 else 2, is_private=seq != 9)
+        for seq in range(1, 13)
+    ]
+    made = Made(chained(rows), watched_at=(3, 5, 11))
+    made.site_rows, made.site_marks_at = site_log(6), (2, 6)
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def write_zip(files: Files, path: Path) -> Path:
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for name, raw in files.items():
+            archive.writestr(name, raw)
+    return path
+
+
+def another_uuid() -> str:
+    raw = secrets.token_hex(16)
+    return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-8{raw[17:20]}-{raw[20:]}"
