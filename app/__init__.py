@@ -20,6 +20,7 @@ from app.views import (
     doctor,
     entrance,
     errors,
+    exports,
     filters,
     guards,
     headers,
@@ -41,6 +42,7 @@ _ROOMS = (
     doctor,
     alarms,
     audit,
+    exports,
     agent,
 )
 

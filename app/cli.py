@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from app.config import Config
-from app.domain import accounts, links, plugin_package, rotation, verifying
+from app.domain import accounts, exporting, links, plugin_package, rotation, sites, verifying
 from app.domain.actor import SYSTEM
 from app.domain.audit import derived, erasing
 from app.domain.doctor import rounds
@@ -103,6 +104,41 @@ def reindex_trail() -> None:
     with _database():
         count = derived.rebuild()
     click.echo(f"{count} entries can be found again.")
+
+
+@trail.command("export")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--form", type=click.Choice(exporting.FORMS), default=exporting.ZIP)
+@click.option("--client", help="Only of the client of this name.")
+@click.option("--site", help="Only of the site at this address.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="From this day on.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Before this day.")
+@click.option("--without-private", is_flag=True, help="Without names and addresses.")
+def export_trail(
+    path: Path,
+    form: str,
+    client: str | None,
+    site: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    without_private: bool,
+) -> None:
+    """Write the trail to PATH, ready to be checked by a stranger."""
+    with _database() as config:
+        try:
+            covered = exporting.covers(
+                client=sites.client_named(client) if client else None,
+                site=sites.at_address(site) if site else None,
+                since=since.replace(tzinfo=UTC) if since else None,
+                until=until.replace(tzinfo=UTC) if until else None,
+                private=not without_private,
+            )
+            count = exporting.export_here(
+                path, form, covered, by=SYSTEM, config=config, now=utcnow()
+            )
+        except OpsError as refusal:
+            raise click.ClickException(refusal.message) from refusal
+    click.echo(f"{path}: {count} {'entry' if count == 1 else 'entries'}")
 
 
 @trail.command("erase")

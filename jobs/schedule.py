@@ -46,6 +46,7 @@ def scheduler(connection: Redis) -> CronScheduler:
         sweep.lost_changes,
         sweep.due_policies,
         sweep.due_verification,
+        sweep.due_exports,
     ):
         # A round nobody began within its minute is replaced by the next one.
         options = {**queue.OPTIONS, "ttl": EVERY_S}

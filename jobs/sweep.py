@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from app.domain import execution, inventory, pairing, policies, revocation, rotation, verifying
+from app.domain import (
+    execution,
+    exporting,
+    inventory,
+    pairing,
+    policies,
+    revocation,
+    rotation,
+    verifying,
+)
 from app.domain.doctor import asking
 from app.models.base import utcnow
 from jobs import surroundings
@@ -51,3 +60,8 @@ def due_policies() -> int:
 def due_verification() -> int:
     with surroundings():
         return verifying.due(utcnow())
+
+
+def due_exports() -> int:
+    with surroundings() as config:
+        return exporting.due(config, utcnow())

@@ -10,6 +10,7 @@ from rq.worker_pool import WorkerPool
 # Imported before the first fork, so that no job has to.
 import jobs.check_change
 import jobs.examine_site
+import jobs.export_trail
 import jobs.pair_site
 import jobs.read_log
 import jobs.rotate_keys
@@ -17,7 +18,8 @@ import jobs.run_change
 import jobs.say_goodbye
 import jobs.settle_change
 import jobs.sweep
-import jobs.sync_site  # noqa: F401
+import jobs.sync_site
+import jobs.verify_trail  # noqa: F401
 from app import queue
 from app.config import Config
 

@@ -436,7 +436,12 @@ class FakeSite:
 
     def _answered(self, document: dict[str, Any], nonce: str) -> None:
         """The entry of a request; of a change, what came of it before that."""
-        self.write("answered", operation=document["op"], by=document["by"], nonce=nonce)
+        told = {"operation": document["op"], "by": document["by"], "nonce": nonce}
+        if "mark" in document and not self.refused:
+            mark = protocol.parse_json(from_b64u(document["mark"]["body"]))
+            kept = {name: value for name, value in mark.items() if name != "v"}
+            told["mark"] = {**kept, "sig": document["mark"]["sig"]}
+        self.write("answered", **told)
 
     def _knows(self, document: dict[str, Any]) -> bool | None:
         seen = document.get("log")

@@ -19,6 +19,7 @@ from app.models.base import db, is_postgres, transaction, utcnow
 from app.models.sites import Site
 from tests.factories import make_member, make_site
 from tests.fakes import RecordingQueue
+from tests.running_verifier import verify
 
 
 @pytest.fixture
@@ -140,3 +141,15 @@ def test_every_paired_site_is_asked_for_new_keys(
     answer = app.test_cli_runner().invoke(args=["keys", "rotate-all"])
     assert answer.output == "Asked 1 site for new keys.\n"
     assert jobs.names() == ["rotate_keys"]
+
+
+def test_the_trail_is_exported_and_told(run, ana: Actor, tmp_path: Path) -> None:
+    make_site(ana, now=utcnow(), client="Bakery Ltd")
+    path = tmp_path / "trail.zip"
+    words = ["audit", "export", str(path)]
+    assert run(args=[*words, "--client", "Bakery Ltd"]).output == f"{path}: 1 entry\n"
+    assert Entry.head().event == "trail_exported"
+    assert verify(path).status == 0
+    assert "no client called" in run(args=[*words, "--client", "Nobody"]).output
+    assert "No site in the list" in run(args=[*words, "--site", "https://x.example"]).output
+    assert run(args=[*words, "--site", "https://bakery.example", "--form", "csv"]).exit_code == 0

@@ -17,6 +17,7 @@ from app.models.audit import Day, Detail, Entry, Verification
 from app.models.base import db, use_database
 from app.models.changes import Change
 from app.models.examinations import Examination
+from app.models.exports import TrailExport
 from app.models.installation import Setting
 from app.models.policies import Held, Policy
 from app.models.reports import Component, Report, Sync
@@ -63,6 +64,7 @@ MODELS = [
     SiteEntry,
     SentCall,
     Alarm,
+    TrailExport,
 ]
 NOW = at("2026-11-24 10:00")
 

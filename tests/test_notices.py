@@ -105,7 +105,7 @@ def test_goodbye_with_its_proof_disconnects_the_site(
     paired.refresh()
     # What can only disconnect is kept, for the case that the site never said this.
     assert (paired.state, set(paired.keys_sealed)) == (DISCONNECTED, {"revoke"})
-    last = json.loads(Entry.head().body)
+    last = Entry.head().document()
     assert last["event"] == "site_disconnected"
     assert last["actor"] == {"kind": "site", "id": paired.id, "name": "Bakery", "ip": "192.0.2.9"}
 

@@ -78,13 +78,15 @@ def test_an_unreachable_redis_is_survived(
 def test_the_schedule_speaks_json_and_names_existing_functions(redis: Redis) -> None:
     redis.flushall()
     scheduler = schedule.scheduler(redis)
-    assert len(scheduler.enqueue_jobs()) == 8
+    assert len(scheduler.enqueue_jobs()) == 10
     assert scheduler.enqueue_jobs() == []
     names = [job.func_name for job in queue.open_queue(redis).jobs]
     assert sorted(names) == [
+        "jobs.sweep.due_exports",
         "jobs.sweep.due_goodbyes",
         "jobs.sweep.due_policies",
         "jobs.sweep.due_syncs",
+        "jobs.sweep.due_verification",
         "jobs.sweep.lost_changes",
         "jobs.sweep.lost_examinations",
         "jobs.sweep.lost_pairings",
@@ -106,4 +108,4 @@ def test_a_worker_carries_out_what_the_schedule_asked_for(
     worker.work(burst=True, logging_level="WARNING")
     waiting = queue.open_queue(redis)
     assert waiting.failed_job_registry.count == 0
-    assert waiting.finished_job_registry.count == 8
+    assert waiting.finished_job_registry.count == 10

@@ -31,6 +31,7 @@ TABLE: dict[str, frozenset[str]] = {
     "decide": _WHO_WORKS | {CLIENT},
     "approve": _WHO_WORKS,
     "policies": frozenset({OWNER}),
+    "export": _WHO_WORKS,
     "people": frozenset({OWNER}),
 }
 

@@ -14,7 +14,7 @@ from app.config import Config
 from app.domain import access, audit
 from app.domain.actor import Actor
 from app.domain.connection import login_context
-from app.domain.errors import Conflict, Invalid
+from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.events import ServerLoginChanged, SiteAdded, SiteForgotten
 from app.keys import KeyRing
 from app.models.base import transaction, utcnow
@@ -112,6 +112,22 @@ def keep_server_login(
             raise Conflict("This site is not in the list any more.")
         event = ServerLoginChanged(site_id=site.id, is_kept=sealed is not None)
         audit.record(event, by, now=now)
+
+
+def client_named(name: str) -> Client:
+    """The client of exactly that name. Raises NotFound."""
+    client = Client.get_or_none(Client.name == name)
+    if client is None:
+        raise NotFound(f"There is no client called {name}.")
+    return client
+
+
+def at_address(text: str) -> Site:
+    """The site in the list at this address. Raises Invalid, or NotFound."""
+    site = Site.get_or_none(Site.url == normalise_url(text), Site.forgotten_at.is_null())
+    if site is None:
+        raise NotFound("No site in the list has this address.")
+    return site
 
 
 def normalise_url(text: str) -> str:

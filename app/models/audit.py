@@ -56,6 +56,7 @@ class Entry(BaseModel):
     outcome = CharField(max_length=16)
 
     _detail: Detail | None = None
+    _is_detail_known = False
 
     class Meta:
         table_name = "audit"
@@ -92,16 +93,22 @@ class Entry(BaseModel):
         """The details; None if they were erased."""
         if body.get("private") is None:
             return {"actor": {}, "facts": {}}
-        if self._detail is None:
+        return None if self.detail is None else json.loads(self.detail.body)
+
+    @property
+    def detail(self) -> Detail | None:
+        """What lies beside the chain for this entry; None if nothing does any more."""
+        if not self._is_detail_known:
             self._detail = Detail.get_or_none(Detail.seq == self.seq)
-        return None if self._detail is None else json.loads(self._detail.body)
+            self._is_detail_known = True
+        return self._detail
 
     @classmethod
     def with_details(cls, entries: list[Entry]) -> list[Entry]:
         """The same, their details read at once rather than one by one."""
         details = Detail.of(one.seq for one in entries)
         for one in entries:
-            one._detail = details.get(one.seq)
+            one._detail, one._is_detail_known = details.get(one.seq), True
         return entries
 
     @classmethod

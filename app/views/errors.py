@@ -21,6 +21,7 @@ from app.domain.errors import (
     NotConfirmed,
     NotFound,
     OpsError,
+    TrailUnreadable,
 )
 from app.domain.events import AccessRefused, FormRefused
 from app.models.base import utcnow
@@ -58,6 +59,10 @@ _REFUSALS: tuple[tuple[type[OpsError], Page], ...] = (
         ),
     ),
     (Invalid, Page(422, "This cannot be used", "Go back, correct it and send it again.")),
+    (
+        TrailUnreadable,
+        Page(503, "The trail cannot be read", "Look at the database, then try again."),
+    ),
     (Conflict, Page(409, "Not now", "Go back and load the page again to see how things are.")),
 )
 _FORM_REFUSED = Page(

@@ -20,6 +20,10 @@ NEEDS = {
     "alarms.show": "audit",
     "alarms.close": "approve",
     "alarms.read_log": "sync",
+    "exports.index": "export",
+    "exports.make": "export",
+    "exports.progress": "export",
+    "exports.download": "export",
     "audit.index": "audit",
     "audit.site": "audit",
     "audit.verify": "audit",
@@ -80,11 +84,11 @@ NEEDS = {
 MAY = {
     "owner": {
         *("account", "see", "audit", "overview", "pair", "sync", "revoke"),
-        *("propose", "decide", "approve", "people", "policies"),
+        *("propose", "decide", "approve", "export", "people", "policies"),
     },
     "operator": {
         *("account", "see", "audit", "overview", "pair", "sync", "revoke"),
-        *("propose", "decide", "approve"),
+        *("propose", "decide", "approve", "export"),
     },
     "viewer": {"account", "see", "audit", "overview"},
     "client": {"account", "see", "decide"},

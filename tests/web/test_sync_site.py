@@ -8,6 +8,7 @@ from tests.factories import read_report
 
 def test_asking_queues_one_sync_and_shows_its_progress(as_ben, paired, fake, config, jobs):
     read_report(paired, fake, config=config)
+    jobs.jobs.clear()
     answer = as_ben.post(f"/sites/{paired.id}/sync")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/sites/{paired.id}")
     assert jobs.names() == ["sync_site"]

@@ -9,11 +9,13 @@ from app.domain.events.base import Event, Personal
 
 @dataclass(frozen=True, kw_only=True)
 class TrailExported(Event):
-    """`scope` is what was asked for, 'everything' or for instance 'client:3'."""
+    """`scope` says in words what it was of, `digest` is of the file that was handed out."""
 
     scope: str
+    form: str
+    has_private: bool
     entries: int
-    head: str
+    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,106 @@
+"""Taking the trail along: what of it, how far it is, and the file. Translates only."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from flask import (
+    Blueprint,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    send_file,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from app.domain import exporting
+from app.domain.errors import Invalid
+from app.domain.trail_files import Covered
+from app.models.base import utcnow
+from app.models.exports import TrailExport
+from app.models.sites import Client, Site
+from app.views.arrivals import row_number
+from app.views.guards import load_site, may, me, presence
+
+bp = Blueprint("exports", __name__)
+
+_SHOWN = 20
+
+
+@bp.get("/audit/exports")
+@may("export")
+def index() -> ResponseReturnValue:
+    return _page(request.args.to_dict(), {})
+
+
+@bp.post("/audit/exports")
+@may("export")
+def make() -> ResponseReturnValue:
+    try:
+        exporting.request(
+            request.form.get("form", ""),
+            _covered(),
+            by=me(),
+            confirmed_at=presence().session.confirmed_at,
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _page(request.form.to_dict(), refusal.messages), 422
+    return redirect(url_for("exports.index", _anchor="exports"), 303)
+
+
+@bp.get("/audit/exports/progress")
+@may("export")
+def progress() -> ResponseReturnValue:
+    """The part that polls, until nothing is being written any more."""
+    answer = make_response(render_template("exports/_list.html", exports=_newest()))
+    answer.cache_control.no_store = True
+    return answer
+
+
+@bp.get("/audit/exports/<int:export_id>")
+@may("export")
+def download(export_id: int) -> ResponseReturnValue:
+    asked, path = exporting.hand_out(export_id, by=me(), config=current_app.config["AURA"])
+    return send_file(path, as_attachment=True, download_name=asked.file_name, max_age=0)
+
+
+def _covered() -> Covered:
+    """What the form asks for. Raises Invalid, or NotFound for a site nobody knows."""
+    site_id = request.form.get("site", type=row_number)
+    return exporting.covers(
+        client=Client.get_or_none(Client.id == request.form.get("client", type=row_number)),
+        site=load_site(site_id) if site_id else None,
+        since=_midnight("since"),
+        until=_midnight("until", days=1),
+        private=request.form.get("private") == "1",
+    )
+
+
+def _midnight(name: str, days: int = 0) -> datetime | None:
+    """Where the day that was typed begins, or ends."""
+    text = request.form.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC) + timedelta(days=days)
+    except (ValueError, OverflowError) as why:
+        raise Invalid(name, "Type a day, for example 2026-11-26.") from why
+
+
+def _newest() -> list[TrailExport]:
+    return TrailExport.newest(_SHOWN)
+
+
+def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
+    return render_template(
+        "exports/index.html",
+        exports=_newest(),
+        clients={one.id: one.name for one in Client.select().order_by(Client.name)},
+        sites={one.id: one.name for one in Site.listing()},
+        typed=typed,
+        errors=errors,
+    )

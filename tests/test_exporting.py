@@ -1,0 +1,284 @@
+"""An export that Aura makes is checked by a stranger, with the program that lies in it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import timedelta
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.config import Config
+from app.domain import audit, exporting
+from app.domain.actor import Actor
+from app.domain.audit import erasing
+from app.domain.errors import Forbidden, Invalid, NotConfirmed, NotFound
+from app.domain.events import SiteAdded
+from app.domain.trail_files import Covered, harmless
+from app.models.accounts import Member
+from app.models.audit import Entry
+from app.models.base import transaction
+from app.models.exports import DONE, FAILED, GONE, QUEUED, RUNNING, TrailExport
+from app.models.sites import Site
+from tests import trail_exports as made
+from tests.factories import approve, check, make_site, propose, read_report, run_change
+from tests.fakes import Clock, FakeSite, RecordingQueue
+from tests.running_verifier import Verdict, verify
+from tests.tampering import cut_off_after, without_guards
+from tests.test_audit import fill
+from tests.test_site_log import read_log
+from tests.test_verify_audit import judge
+
+
+@pytest.fixture
+def site(ana: Actor, clock: Clock, jobs: RecordingQueue) -> Site:
+    return make_site(ana, now=clock(), client="Bakery Ltd")
+
+
+@pytest.fixture
+def watched(
+    ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> Site:
+    """A site on which something was changed, that saw the trail and whose log was read; and
+    another client's, of which nobody else is to learn anything."""
+    make_site(ben, now=clock(), url="https://rival.example", name="Rival", client="Rival Ltd")
+    change = check(propose(ready, ben, clock()), fake, config)
+    approve(change, ana, config, clock())
+    run_change(change, fake, config)
+    clock.advance(minutes=5)
+    read_report(ready, fake, config=config)
+    read_log(ready, fake, config)
+    return ready
+
+
+def export(config: Config, clock: Clock, covered: Covered, form: str = "zip") -> Path:
+    path = config.var_dir / f"export.{form}"
+    exporting.write(path, form, covered, config, clock(), lambda count: None)
+    return path
+
+
+def judged(path: Path) -> Verdict:
+    """By the copy of the program that lies in the export itself."""
+    with ZipFile(path) as archive:
+        assert archive.read("verify_audit.py") == made.VERIFIER.read_bytes()
+    return verify(path)
+
+
+def test_a_whole_export_fits_and_holds_what_the_site_saw(
+    watched: Site, config: Config, clock: Clock
+) -> None:
+    path = export(config, clock, exporting.covers())
+    verdict = judged(path)
+    assert verdict.status == 0, verdict.said
+    with ZipFile(path) as archive:
+        lines = archive.read("trail.jsonl").splitlines()
+        marks = json.loads(archive.read("marks.json"))
+        site_log = archive.read(f"sites/{watched.uuid}.jsonl").splitlines()
+        keys = json.loads(archive.read("keys.json"))
+    assert len(lines) == Entry.head().seq
+    assert (len(marks["by_sites"]), len(marks["of_sites"])) == (1, 1)
+    assert len(site_log) > 5
+    assert [one["site"] for one in keys["sites"]] == [watched.uuid]
+
+
+@pytest.mark.parametrize("of", ["client", "site", "period"])
+def test_an_excerpt_fits_and_shows_nobody_else(
+    of: str, watched: Site, config: Config, clock: Clock
+) -> None:
+    covered = {
+        "client": lambda: exporting.covers(client=watched.client),
+        "site": lambda: exporting.covers(site=watched),
+        "period": lambda: exporting.covers(since=clock() - timedelta(minutes=4)),
+    }[of]()
+    path = export(config, clock, covered)
+    verdict = judged(path)
+    assert verdict.status == 0, verdict.said
+    with ZipFile(path) as archive:
+        raw = b"".join(archive.read(name) for name in archive.namelist())
+        lines = archive.read("trail.jsonl").splitlines()
+    assert b"Rival" not in raw
+    assert 0 < len(lines) < Entry.head().seq
+
+
+def test_without_what_is_private_nobody_is_named(
+    watched: Site, config: Config, clock: Clock
+) -> None:
+    path = export(config, clock, exporting.covers(private=False))
+    verdict = judged(path)
+    assert (verdict.status, "are left out in" in verdict.said) == (0, True), verdict.said
+    with ZipFile(path) as archive:
+        trail = archive.read("trail.jsonl")
+    for private in (b"Ana", b"Ben", b"192.0.2.1"):
+        assert private not in trail
+
+
+def test_what_was_erased_is_told(
+    watched: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
+) -> None:
+    member = Member.get_by_id(ben.id)
+    member.disable(clock())
+    erasing.erase(member, reason="asked", by=ana, confirmed_at=clock(), now=clock())
+    verdict = judged(export(config, clock, exporting.covers()))
+    assert (verdict.status, "were erased in" in verdict.said) == (0, True), verdict.said
+
+
+# ---- the database's owner ----
+
+
+def test_an_export_of_a_trail_that_was_changed_says_where(
+    watched: Site, config: Config, clock: Clock
+) -> None:
+    without_guards()
+    Entry.update(body=Entry.get_by_id(3).body.replace(":", ": ", 1)).where(Entry.seq == 3).execute()
+    verdict = judged(export(config, clock, exporting.covers()))
+    assert (verdict.status, "entry 3" in verdict.said) == (1, True), verdict.said
+
+
+def test_an_export_of_a_trail_that_was_cut_and_grew_again_does_not_fit_what_the_site_saw(
+    watched: Site, config: Config, clock: Clock
+) -> None:
+    seen = exporting.trail_files._held_by(watched)[-1][0]
+    without_guards()
+    cut_off_after(seen - 3)
+    fill(12)
+    assert audit.verify_chain().is_whole
+    verdict = judged(export(config, clock, exporting.covers()))
+    assert (verdict.status, f"names another entry {seen}" in verdict.said) == (1, True)
+
+
+# ---- a stranger on the way ----
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_byte_of_it_can_be_another(
+    data: st.DataObject, watched: Site, config: Config, clock: Clock, tmp_path: Path
+) -> None:
+    """Whatever is changed, dropped, doubled or put in anywhere is found."""
+    path = config.var_dir / "export.zip"
+    if not path.exists():
+        export(config, clock, exporting.covers())
+    with ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    name = data.draw(st.sampled_from(sorted(files)))
+    raw = files[name]
+    at = data.draw(st.integers(0, len(raw) - 1))
+    length = data.draw(st.integers(1, min(40, len(raw) - at)))
+    how = data.draw(st.sampled_from(["flip", "drop", "double", "insert", "cut"]))
+    changed = {
+        "flip": raw[:at] + bytes([raw[at] ^ data.draw(st.integers(1, 255))]) + raw[at + 1 :],
+        "drop": raw[:at] + raw[at + length :],
+        "double": raw[: at + length] + raw[at : at + length] + raw[at + length :],
+        "insert": raw[:at] + data.draw(st.binary(min_size=1, max_size=8)) + raw[at:],
+        "cut": raw[:at],
+    }[how]
+    folder = tmp_path / "changed"
+    folder.mkdir(exist_ok=True)
+    if changed != raw:
+        assert judge({**files, name: changed}, folder), (name, how, at)
+
+
+# ---- for people ----
+
+
+def test_a_table_holds_no_formula(ana: Actor, config: Config, clock: Clock) -> None:
+    hostile = '=HYPERLINK("https://evil.example","x")'
+    with transaction():
+        event = SiteAdded(site_id=1, name=hostile, url="https://x.example", client="@SUM(1)")
+        audit.record(event, Actor("member", 9, "=1+1", "owner", "-2"), now=clock())
+    path = export(config, clock, exporting.covers(), "csv")
+    rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"))))
+    (row,) = rows
+    assert (row["who"], row["from_address"]) == ("'=1+1", "'-2")
+    assert json.loads(row["facts"])["name"] == hostile
+    assert not any(value.startswith(("=", "+", "-", "@", "\t", "\r")) for value in row.values())
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx"])
+def test_what_a_spreadsheet_would_run_stays_text(text: str) -> None:
+    assert harmless(text) == f"'{text}"
+    assert harmless(None) == ""
+    assert harmless(7) == "7"
+
+
+def test_lines_say_what_pages_say(watched: Site, config: Config, clock: Clock) -> None:
+    path = export(config, clock, exporting.covers(site=watched), "jsonl")
+    told = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    approved = next(one for one in told if one["event"] == "change_approved")
+    assert (approved["actor"]["name"], approved["site"]) == ("Ana", watched.id)
+    assert approved["hash"] == Entry.get_by_id(approved["number"]).hash
+
+
+# ---- asked for, written, handed out, deleted ----
+
+
+def ask(by: Actor, clock: Clock, covered: Covered | None = None, form: str = "zip") -> TrailExport:
+    now = clock()
+    wanted = covered or exporting.covers()
+    return exporting.request(form, wanted, by=by, confirmed_at=now, now=now)
+
+
+def test_it_is_written_told_handed_out_and_gone_after_a_day(
+    watched: Site, ben: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    asked = ask(ben, clock, exporting.covers(client=watched.client))
+    assert jobs.jobs[-1][:2] == ("export_trail", (asked.id,))
+    assert exporting.run(asked.id, config=config, now=clock) == DONE
+    told, path = exporting.hand_out(asked.id, by=ben, config=config)
+    assert path.stat().st_mode & 0o077 == 0
+    facts = Entry.head().document()["facts"]
+    assert (Entry.head().event, facts["digest"]) == ("trail_exported", told.digest)
+    assert facts["scope"] == f"Client {watched.client.name}"
+    assert exporting.run(asked.id, config=config, now=clock) == DONE, "done once"
+    assert exporting.due(config, clock.advance(hours=23)) == 0
+    assert exporting.due(config, clock.advance(hours=2)) == 1
+    assert not path.exists()
+    assert TrailExport.get_by_id(asked.id).state == GONE
+    with pytest.raises(NotFound):
+        exporting.hand_out(asked.id, by=ben, config=config)
+
+
+def test_whoever_only_looks_or_was_away_exports_nothing(
+    cleo: Actor, dora: Actor, ana: Actor, config: Config, clock: Clock
+) -> None:
+    for by in (cleo, dora):
+        with pytest.raises(Forbidden):
+            ask(by, clock)
+        with pytest.raises(Forbidden):
+            exporting.hand_out(1, by=by, config=config)
+    long_ago = clock() - timedelta(minutes=16)
+    with pytest.raises(NotConfirmed):
+        exporting.request("zip", Covered("x"), by=ana, confirmed_at=long_ago, now=clock())
+    with pytest.raises(Invalid):
+        ask(ana, clock, form="exe")
+    with pytest.raises(Invalid):
+        exporting.covers(since=clock(), until=clock())
+    assert TrailExport.select().count() == 0
+
+
+def test_what_was_lost_is_ended_or_begun_again(
+    ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    asked = ask(ana, clock)
+    jobs.jobs.clear()
+    assert exporting.due(config, clock() + timedelta(minutes=6)) == 1
+    assert jobs.jobs[-1][:2] == ("export_trail", (asked.id,))
+    asked.move(to=RUNNING, when=(QUEUED,), seen_working_at=clock())
+    assert exporting.due(config, clock() + timedelta(minutes=6)) == 1
+    assert TrailExport.get_by_id(asked.id).state == FAILED
+
+
+def test_a_disk_that_cannot_be_written_is_told_and_leaves_nothing(
+    ana: Actor, config: Config, clock: Clock
+) -> None:
+    asked = ask(ana, clock)
+    (config.var_dir / "exports").mkdir()
+    exporting.path_of(asked, config).mkdir()
+    with pytest.raises(OSError, match="directory"):
+        exporting.run(asked.id, config=config, now=clock)
+    assert TrailExport.get_by_id(asked.id).state == FAILED

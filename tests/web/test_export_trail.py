@@ -1,0 +1,85 @@
+"""Somebody takes the trail along, as a file that a stranger can check."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from zipfile import ZipFile
+
+import pytest
+
+from app.domain import exporting
+from app.models.accounts import MemberSession
+from app.models.base import utcnow
+from app.models.exports import QUEUED, RUNNING, TrailExport
+
+WHOLE = {"form": "zip", "private": "1"}
+
+
+def written(config):
+    exporting.run(TrailExport.newest(1)[0].id, config=config)
+
+
+def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):
+    assert 'href="/audit/exports"' in as_ben.get("/audit").text
+    assert as_ben.post("/audit/exports", data=WHOLE).headers["Location"].endswith("#exports")
+    waiting = as_ben.get("/audit/exports").text
+    assert 'hx-get="/audit/exports/progress"' in waiting
+    asked = TrailExport.newest(1)[0]
+    assert as_ben.get(f"/audit/exports/{asked.id}").status_code == 404
+    asked.move(to=RUNNING, when=(QUEUED,), entries=1, total=9)
+    assert 'max="9" value="1"' in as_ben.get("/audit/exports/progress").text
+    asked.move(to=QUEUED, when=(RUNNING,))
+    written(config)
+    done = as_ben.get("/audit/exports").text
+    assert "hx-get" not in done
+    assert f'href="/audit/exports/{asked.id}"' in done
+    file = as_ben.get(f"/audit/exports/{asked.id}")
+    assert file.headers["Content-Disposition"].startswith("attachment; filename=aura-trail-")
+    assert "verify_audit.py" in ZipFile(io.BytesIO(file.data)).namelist()
+    assert "Ben exported the trail (Everything)" in as_ben.get("/audit").text
+
+
+def test_what_is_covered_is_what_was_chosen(as_ben, site, config):
+    form = {"form": "csv", "site": str(site.id), "since": "2026-11-01", "until": "2026-11-30"}
+    as_ben.post("/audit/exports", data=form)
+    asked = TrailExport.newest(1)[0]
+    assert asked.scope == "Site Bakery, from 2026-11-01, before 2026-12-01"
+    assert (asked.about_site_id, asked.has_private, asked.form) == (site.id, False, "csv")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"form": "exe"}, "form"),
+        ({"since": "yesterday"}, "since"),
+        ({"until": "9999-12-31"}, "until"),
+        ({"since": "2026-11-02", "until": "2026-11-01"}, "until"),
+    ],
+)
+def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_ben, site, changes, field):
+    answer = as_ben.post("/audit/exports", data={**WHOLE, "site": str(site.id), **changes})
+    assert answer.status_code == 422
+    assert f'id="f-{field}-error"' in answer.text
+    assert f'<option value="{site.id}" selected>' in answer.text
+    assert TrailExport.select().count() == 0
+
+
+def test_a_site_nobody_knows_is_not_found(as_ben):
+    assert as_ben.post("/audit/exports", data={**WHOLE, "site": "4711"}).status_code == 404
+
+
+def test_the_password_is_asked_for_first(as_ben):
+    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
+    assert "Confirm that it is you" in as_ben.post("/audit/exports", data=WHOLE).text
+    assert TrailExport.select().count() == 0
+
+
+def test_whoever_only_looks_takes_nothing_along(as_cleo, as_dora, as_ben, config):
+    as_ben.post("/audit/exports", data=WHOLE)
+    written(config)
+    for person in (as_cleo, as_dora):
+        assert person.get("/audit/exports").status_code == 403
+        assert person.get("/audit/exports/1").status_code == 403
+        assert person.post("/audit/exports", data=WHOLE).status_code == 403
+    assert "/audit/exports" not in as_cleo.get("/audit").text
