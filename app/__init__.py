@@ -26,6 +26,7 @@ from app.views import (
     headers,
     people,
     policies,
+    reports,
     sites,
     unsafe_requests,
 )
@@ -40,6 +41,7 @@ _ROOMS = (
     changes,
     policies,
     doctor,
+    reports,
     alarms,
     audit,
     exports,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from app.domain.actor import Actor
 from app.domain.errors import Forbidden, NotConfirmed
 from app.models.accounts import CLIENT, OPERATOR, OWNER, VIEWER
+from app.models.audit import Entry
 from app.models.sites import Site
 
 _AGENCY = frozenset({OWNER, OPERATOR, VIEWER})
@@ -57,6 +58,22 @@ def sees(actor: Actor, site: Site) -> bool:
     """Whether this actor may know that there is such a site."""
     only = only_client(actor)
     return only is None or site.client_id == only
+
+
+def sees_client(actor: Actor, client_id: int) -> bool:
+    """Whether this actor may know of such a client."""
+    return only_client(actor) in (None, client_id)
+
+
+def sees_entry(actor: Actor, entry: Entry) -> bool:
+    """Whether this actor may read such an entry: of the trail, the agency all, and somebody at
+    a client what concerns that client."""
+    only = only_client(actor)
+    if only is None:
+        return True
+    if entry.client_id is not None:
+        return entry.client_id == only
+    return entry.site_id is not None and Site.client_of(entry.site_id) == only
 
 
 def only_client(actor: Actor) -> int | None:

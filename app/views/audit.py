@@ -1,6 +1,11 @@
-"""The audit trail as sentences, whole or about one site. Only reads."""
+"""The audit trail as sentences: found by what it concerns, one entry whole, and read again."""
 
 from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -8,28 +13,64 @@ from flask.typing import ResponseReturnValue
 from app.domain import audit as trail
 from app.domain import verifying
 from app.domain.audit import Filter
+from app.domain.audit.columns import KINDS, OUTCOMES
 from app.domain.events import REGISTRY
+from app.models.accounts import Member
 from app.models.audit import Entry, Verification
 from app.models.base import utcnow
-from app.models.sites import Site
+from app.models.sites import Client, Site
 from app.views.arrivals import row_number
-from app.views.guards import load_site, may, me
+from app.views.guards import load_entry, load_site, may, me
 
 bp = Blueprint("audit", __name__)
 
 _PAGE = 50
+# Longer words than these stand in no entry.
+_MOST_CHARS = 300
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody looks for, as typed and as it is looked for; `wrong` names what is neither."""
+
+    typed: dict[str, str]
+    which: Filter
+    wrong: dict[str, str]
+
+    @property
+    def is_narrow(self) -> bool:
+        return any(self.typed.values())
 
 
 @bp.get("/audit")
 @may("audit")
 def index() -> ResponseReturnValue:
-    return _page(None, request.args.get("site", type=row_number))
+    return _page(None)
 
 
 @bp.get("/sites/<int:site_id>/audit")
 @may("audit")
 def site(site_id: int) -> ResponseReturnValue:
-    return _page(load_site(site_id), site_id)
+    return _page(load_site(site_id))
+
+
+@bp.get("/audit/<int:seq>")
+@may("see")
+def entry(seq: int) -> ResponseReturnValue:
+    """One entry, for as long as there is a trail."""
+    found = load_entry(seq)
+    document = found.document()
+    known = Site.get_or_none(Site.id == found.site_id) if found.site_id else None
+    client = Client.get_or_none(Client.id == document["client"]) if document["client"] else None
+    return render_template(
+        "audit/entry.html",
+        entry=found,
+        document=document,
+        site=known,
+        client=client,
+        is_followed=Entry.select().where(Entry.seq == seq + 1).exists(),
+        spelt=json.dumps(json.loads(found.body), ensure_ascii=False, indent=2),
+    )
 
 
 @bp.post("/audit/verify")
@@ -59,31 +100,74 @@ def seen(verification_id: int) -> ResponseReturnValue:
     return redirect(url_for("audit.index"), 303)
 
 
-def _page(site: Site | None, site_id: int | None) -> str:
-    asked = request.args.get("event", "")
-    event = asked if asked in REGISTRY else None
+def _page(site: Site | None) -> ResponseReturnValue:
+    asked = _asked(site)
     before = request.args.get("before", type=row_number)
     # One more than is shown tells whether there is an older page.
-    entries = trail.find(Filter(site=site_id, event=event or ""), _PAGE + 1, before=before)
-    return render_template(
+    found = [] if asked.wrong else trail.find(asked.which, _PAGE + 1, before=before)
+    page = render_template(
         "audit/index.html",
-        entries=entries[:_PAGE],
+        entries=found[:_PAGE],
         reading=Verification.latest(),
         site=site,
-        site_id=site_id,
+        asked=asked,
         site_names={one.id: one.name for one in Site.listing()},
+        clients={one.id: one.name for one in Client.select().order_by(Client.name)},
+        people={one.id: one.name for one in Member.listing()},
         events=sorted(REGISTRY),
-        event=event,
+        kinds=sorted(KINDS),
+        outcomes=sorted(OUTCOMES),
         before=before,
-        newest_url=_url(site, site_id, event),
-        older_url=_url(site, site_id, event, entries[_PAGE - 1]) if len(entries) > _PAGE else "",
+        newest_url=_url(site, asked),
+        older_url=_url(site, asked, found[_PAGE - 1].seq) if len(found) > _PAGE else "",
     )
+    return (page, 422) if asked.wrong else page
 
 
-def _url(
-    site: Site | None, site_id: int | None, event: str | None, last: Entry | None = None
-) -> str:
-    before = last.seq if last else None
+_NAMES = (
+    *("client", "site", "kind", "component", "person"),
+    *("event", "outcome", "since", "until", "words"),
+)
+
+
+def _asked(site: Site | None) -> Asked:
+    typed = {name: request.args.get(name, "").strip()[:_MOST_CHARS] for name in _NAMES}
     if site is not None:
-        return url_for("audit.site", site_id=site.id, event=event, before=before)
-    return url_for("audit.index", site=site_id, event=event, before=before)
+        typed["site"] = ""
+    wrong: dict[str, str] = {}
+    which = Filter(
+        client=_number("client"),
+        site=site.id if site is not None else _number("site"),
+        person=_number("person"),
+        kind=typed["kind"] if typed["kind"] in KINDS else "",
+        component=typed["component"],
+        event=typed["event"] if typed["event"] in REGISTRY else "",
+        outcome=typed["outcome"] if typed["outcome"] in OUTCOMES else "",
+        since=_day(typed, "since", wrong),
+        until=_day(typed, "until", wrong, days=1),
+        words=typed["words"],
+    )
+    return Asked(typed, which, wrong)
+
+
+def _number(name: str) -> int | None:
+    return request.args.get(name, type=row_number)
+
+
+def _day(typed: dict[str, str], name: str, wrong: dict[str, str], days: int = 0) -> datetime | None:
+    """Where a day that was typed begins, or ends."""
+    if not typed[name]:
+        return None
+    try:
+        midnight = datetime.combine(date.fromisoformat(typed[name]), time(), UTC)
+        return midnight + timedelta(days=days)
+    except (ValueError, OverflowError):
+        wrong[name] = "Type a day, for example 2026-11-26."
+        return None
+
+
+def _url(site: Site | None, asked: Asked, before: int | None = None) -> str:
+    typed: dict[str, Any] = {name: value for name, value in asked.typed.items() if value}
+    if site is not None:
+        return url_for("audit.site", site_id=site.id, before=before, **typed)
+    return url_for("audit.index", before=before, **typed)

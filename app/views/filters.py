@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,6 +47,27 @@ def full_time(at: datetime) -> str:
     """For people who compare: `24 Nov 2026, 10:37:05 UTC`."""
     at = at.astimezone(UTC)
     return f"{at.day} {at:%b %Y, %H:%M:%S} UTC"
+
+
+def day(value: date | str) -> str:
+    """`24 Nov 2026`; also of a day kept as ISO text."""
+    at = date.fromisoformat(value[:10]) if isinstance(value, str) else value
+    return f"{at.day} {at:%b %Y}"
+
+
+def initial(text: str) -> str:
+    """As the first word of a sentence: `the schedule` becomes `The schedule`."""
+    return text[:1].upper() + text[1:]
+
+
+def words(name: str) -> str:
+    """A name of ours as people read it: `rolled_back` becomes `rolled back`."""
+    return name.replace("_", " ")
+
+
+def words_of(name: str) -> tuple[str, str]:
+    """The same with the name itself, as a choice offers it."""
+    return name, initial(words(name))
 
 
 def ago(at: datetime, now: datetime | None = None) -> str:
@@ -127,6 +148,10 @@ def from_json(text: str) -> Any:
 _FILTERS = (
     iso_time,
     full_time,
+    day,
+    initial,
+    words,
+    words_of,
     ago,
     span,
     file_size,

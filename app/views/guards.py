@@ -18,9 +18,10 @@ from app.domain.actor import Actor
 from app.domain.errors import Forbidden, Invalid, NotConfirmed, NotFound
 from app.domain.sessions import Presence
 from app.domain.throttle import Browser
-from app.models.audit import Verification
+from app.models.audit import Entry, Verification
 from app.models.base import utcnow
 from app.models.changes import Change
+from app.models.clients import Client
 from app.models.sites import Site
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
@@ -206,6 +207,22 @@ def load_site(site_id: int) -> Site:
     if site is None or not access.sees(me(), site):
         raise NotFound("There is no such site. It may have been removed from the list.")
     return site
+
+
+def load_client(client_id: int) -> Client:
+    """The client of that id. Raises NotFound, also for whoever is not to know of it."""
+    client = Client.get_or_none(Client.id == client_id)
+    if client is None or not access.sees_client(me(), client_id):
+        raise NotFound("There is no such client.")
+    return client
+
+
+def load_entry(seq: int) -> Entry:
+    """The entry of that number. Raises NotFound, also for whoever it does not concern."""
+    entry = Entry.get_or_none(Entry.seq == seq)
+    if entry is None or not access.sees_entry(me(), entry):
+        raise NotFound("There is no such entry.")
+    return entry
 
 
 def load_change(change_id: int) -> Change:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 from app.domain import audit
 from app.domain.events import SyncAsked
 from app.models.base import transaction
-from tests.factories import make_site
+from tests.factories import AKISMET, approve, check, make_site, propose, run_change
 
 
 def test_entries_are_sentences_with_number_and_hash(as_ana, site):
     text = as_ana.get("/audit").text
     assert "Ana added the site <strong>Bakery</strong>" in text
     head = audit.find(audit.Filter(event="site_added"), 1)[0]
-    assert f"{head.seq} · " in text
+    assert f'href="/audit/{head.seq}"' in text
     assert head.hash[:12] in text
     assert f'href="/sites/{site.id}"' in text
 
@@ -56,3 +59,97 @@ def test_reading_changes_nothing(as_ana, site):
 def test_a_stranger_reads_nothing(as_nobody, site):
     assert as_nobody.get("/audit").status_code in (302, 303)
     assert as_nobody.get(f"/sites/{site.id}/audit").status_code in (302, 303)
+
+
+# ---- finding ----
+
+
+def listed(person, query):
+    answer = person.get(f"/audit?{query}")
+    assert answer.status_code == 200, query
+    return answer.text.split('id="entries"')[1]
+
+
+def test_it_is_narrowed_by_client_person_outcome_component_words_and_days(
+    as_ana, ana, ben, ready, fake, config, clock
+):
+    other = make_site(ben, now=clock(), url="https://rival.example", name="Rival", client="Rival")
+    change = check(propose(ready, ben, clock()), fake, config)
+    approve(change, ana, config, clock())
+    run_change(change, fake, config)
+    assert "Rival" in listed(as_ana, f"client={other.client_id}")
+    assert "Bakery" not in listed(as_ana, f"client={other.client_id}")
+    theirs = listed(as_ana, f"person={ben.id}")
+    assert "Ben proposed change 1" in theirs
+    assert "Ana approved" not in theirs
+    ended = listed(as_ana, "outcome=succeeded&kind=plugin")
+    assert ended.count('class="entry-text"') == 1
+    about = listed(as_ana, f"site={ready.id}&component={AKISMET}")
+    assert about.count('class="entry-text"') == 5
+    assert "Ben proposed change 1" in listed(as_ana, "words=proposed+akis")
+    assert "No entry matches" in listed(as_ana, "words=nothing+of+this")
+    assert "Rival" in listed(as_ana, "since=2026-11-24&until=2026-11-24")
+    assert "No entry matches" in listed(as_ana, "until=2026-11-23")
+
+
+def test_filters_are_kept_on_the_next_page_and_shown_as_typed(as_ana, ana, site):
+    with transaction():
+        for number in range(60):
+            audit.record(SyncAsked(site_id=site.id, sync_id=number), ana)
+    text = as_ana.get(f"/audit?site={site.id}&words=%22sync%22+%3Cb%3E&event=sync_asked").text
+    assert 'value="&#34;sync&#34; &lt;b&gt;"' in text
+    narrow = as_ana.get(f"/audit?site={site.id}&words=sync").text
+    older = re.search(r'href="([^"]+)" rel="next"', narrow).group(1)
+    assert {"words=sync", f"site={site.id}"} <= set(html.unescape(older).split("?")[1].split("&"))
+
+
+def test_a_day_that_is_none_is_told_beside_its_field(as_ana, site):
+    answer = as_ana.get("/audit?since=yesterday&words=akismet")
+    assert answer.status_code == 422
+    assert 'id="f-since-error"' in answer.text
+    assert 'value="akismet"' in answer.text
+
+
+# ---- one entry ----
+
+
+def test_an_entry_has_an_address_of_its_own_with_its_facts_and_its_place(
+    as_ana, ana, ben, ready, fake, config, clock
+):
+    change = check(propose(ready, ben, clock()), fake, config)
+    approve(change, ana, config, clock())
+    run_change(change, fake, config)
+    ended = audit.find(audit.Filter(event="change_ended"))[0]
+    text = as_ana.get(f"/audit/{ended.seq}").text
+    for words in (ended.hash, ended.prev, "Succeeded", AKISMET, 'href="/changes/1"'):
+        assert words in text
+    assert f'href="/audit?site={ready.id}&amp;component={AKISMET}"' in text
+    assert f'href="/audit/{ended.seq - 1}"' in text
+    approved = audit.find(audit.Filter(event="change_approved"))[0]
+    assert "from 192.0.2.1" in as_ana.get(f"/audit/{approved.seq}").text
+
+
+def test_an_entry_nobody_wrote_is_not_found(as_ana, site):
+    assert as_ana.get("/audit/4711").status_code == 404
+
+
+def test_somebody_at_a_client_reads_what_concerns_them_and_no_address(as_dora, as_ana, ana, clock):
+    hers = make_site(ana, now=clock(), client="Bakery Ltd")
+    mine = audit.find(audit.Filter(site=hers.id))[0].seq
+    others = make_site(ana, now=clock(), url="https://rival.example", client="Rival Ltd")
+    theirs = audit.find(audit.Filter(site=others.id))[0].seq
+    text = as_dora.get(f"/audit/{mine}").text
+    assert "added the site" in text
+    assert "192.0.2.1" not in text
+    assert as_dora.get(f"/audit/{theirs}").status_code == 404
+    assert as_dora.get("/audit").status_code == 403
+
+
+def test_what_was_erased_is_named_as_such(as_ana, ben, clock):
+    make_site(ben, now=clock(), url="https://florist.example", name="Florist")
+    seq = audit.find(audit.Filter(person=ben.id))[0].seq
+    as_ana.post(f"/people/{ben.id}/disable")
+    as_ana.post(f"/people/{ben.id}/erase", data={"reason": "asked"})
+    text = as_ana.get(f"/audit/{seq}").text
+    assert "What was private in it was erased" in text
+    assert "[erased]" in text

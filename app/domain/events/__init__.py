@@ -8,6 +8,7 @@ personal in them is declared as such and kept beside the chain.
 from app.domain.events.alarms import *  # noqa: F403
 from app.domain.events.base import REGISTRY, Event
 from app.domain.events.changes import *  # noqa: F403
+from app.domain.events.clients import *  # noqa: F403
 from app.domain.events.connections import *  # noqa: F403
 from app.domain.events.pairing import *  # noqa: F403
 from app.domain.events.parting import *  # noqa: F403

@@ -1,0 +1,148 @@
+"""What a client is told: one report for any span of days, as a page and as a PDF."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app import paper
+from app.domain import access, report_rows
+from app.domain.client_report import ClientReport, Period
+from app.domain.errors import Invalid
+from app.models.audit import Entry
+from app.models.base import utcnow
+from app.models.clients import Client
+from app.models.sites import Site
+from app.views.guards import load_client, may, me
+
+bp = Blueprint("reports", __name__)
+
+PDF = "pdf"
+_USUAL_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A span of days that people ask for by a name."""
+
+    name: str
+    first: date
+    last: date
+
+
+@bp.get("/clients")
+@may("see")
+def index() -> ResponseReturnValue:
+    only = access.only_client(me())
+    if only:
+        return redirect(url_for("reports.show", client_id=only), 303)
+    clients = list(Client.select().order_by(Client.name)) if only is None else []
+    sites: dict[int | None, list[Site]] = {}
+    for site in Site.listing():
+        sites.setdefault(site.client_id, []).append(site)
+    return render_template(
+        "reports/index.html", clients=clients, sites=sites, presets=_presets(utcnow().date())
+    )
+
+
+@bp.get("/clients/<int:client_id>/report")
+@may("see")
+def show(client_id: int) -> ResponseReturnValue:
+    client, today = load_client(client_id), utcnow().date()
+    typed = {"from": request.args.get("from", ""), "to": request.args.get("to", "")}
+    if not any(typed.values()):
+        usual = _presets(today)[1]
+        typed = {"from": usual.first.isoformat(), "to": usual.last.isoformat()}
+    words = {"client": client, "typed": typed, "presets": _presets(today)}
+    try:
+        period = _period(typed)
+    except Invalid as refusal:
+        return render_template("reports/show.html", **words, errors=refusal.messages), 422
+    config = current_app.config["AURA"]
+    report = report_rows.compute_for(client, period, by=me(), config=config, now=utcnow())
+    facts = _facts(report, Entry.head())
+    return render_template("reports/show.html", **words, **facts, errors={})
+
+
+@bp.post("/clients/<int:client_id>/report.pdf")
+@may("see")
+def pdf(client_id: int) -> ResponseReturnValue:
+    """The same words as on the page, on paper; what is handed out is an entry."""
+    client = load_client(client_id)
+    typed = {"from": request.form.get("from", ""), "to": request.form.get("to", "")}
+    config, period = current_app.config["AURA"], _period(typed)
+    report, entry = report_rows.take_along(
+        client, period, form=PDF, by=me(), config=config, now=utcnow()
+    )
+    body = render_template("reports/_body.html", **_facts(report, entry))
+    title = f"Report for {client.name}"
+    days = f"{period.first_day} to {period.last_day}"
+    document = paper.print_html(
+        body,
+        title=title,
+        subtitle=days,
+        base=config.origin,
+        at=entry.at,
+    )
+    name = f"report-{_slug(client.name)}-{typed['from']}-{typed['to']}.pdf"
+    return Response(
+        document,
+        mimetype="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _facts(report: ClientReport, head: Entry | None) -> dict[str, object]:
+    return {
+        "report": report,
+        "head": head,
+        "maker": me().name,
+        "origin": current_app.config["AURA"].origin,
+        "site_names": {one.site.id: one.site.name for one in report.sites},
+    }
+
+
+def _period(typed: dict[str, str]) -> Period:
+    """Raises Invalid with a message for each day that cannot be used."""
+    days, wrong = {}, {}
+    for name, text in typed.items():
+        try:
+            days[name] = _day(text)
+        except ValueError:
+            wrong[name] = "Type a day as 2026-11-30."
+    if wrong:
+        field, message = wrong.popitem()
+        raise Invalid(field, message, **wrong)
+    if days["from"] > days["to"]:
+        raise Invalid("to", "The last day comes before the first.")
+    if days["from"] > utcnow().date():
+        raise Invalid("from", "This day is still to come.")
+    return Period.of_days(days["from"], days["to"])
+
+
+def _day(text: str) -> date:
+    """ValueError for what is no day of this calendar, and for its last ones."""
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip(), re.ASCII):
+        raise ValueError(text)
+    found = date.fromisoformat(text.strip())
+    if found.year == date.max.year:
+        raise ValueError(text)
+    return found
+
+
+def _presets(today: date) -> list[Preset]:
+    last_of_month = today.replace(day=1) - timedelta(days=1)
+    return [
+        Preset("Last month", last_of_month.replace(day=1), last_of_month),
+        Preset("Last 30 days", today - timedelta(days=_USUAL_DAYS - 1), today),
+        Preset("This year", today.replace(month=1, day=1), today),
+    ]
+
+
+def _slug(name: str) -> str:
+    """Of any name, something that every file system takes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower(), flags=re.ASCII).strip("-")[:40] or "client"

@@ -1,0 +1,143 @@
+"""A client is told what happened on their sites: as a page, and on paper."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from pypdf import PdfReader
+
+from app.domain import audit
+from app.domain.audit import Filter
+from app.models.audit import Entry
+from app.models.sites import Client, Site
+from tests.factories import AKISMET, approve, check, make_site, propose, read_report, run_change
+
+DAYS = {"from": "2026-11-01", "to": "2026-11-30"}
+QUERY = "from=2026-11-01&to=2026-11-30"
+
+
+@pytest.fixture
+def site(ana, clock, jobs) -> Site:
+    return make_site(ana, now=clock(), client="Bakery Ltd")
+
+
+@pytest.fixture
+def told(ready, ana, ben, fake, config, clock) -> Client:
+    """A client on whose site something was proposed, approved and done."""
+    make_site(ana, now=clock(), url="https://rival.example", name="Rival", client="Rival Ltd")
+    change = check(propose(ready, ben, clock(), reason="a hole was closed"), fake, config)
+    approve(change, ana, config, clock())
+    run_change(change, fake, config)
+    return ready.client
+
+
+def paper(person, client, **days):
+    return person.post(f"/clients/{client.id}/report.pdf", data={**DAYS, **days})
+
+
+def text_of(answer) -> str:
+    pages = PdfReader(io.BytesIO(answer.data)).pages
+    return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pages))
+
+
+def test_the_page_says_what_was_proposed_approved_and_done(as_ana, told):
+    text = as_ana.get(f"/clients/{told.id}/report?{QUERY}").text
+    for words in (
+        "Ben proposed it, because: “a hole was closed”",
+        "Ana approved exactly this",
+        "the site confirmed that version 5.3.1 is in use",
+        "checks (100.0 %)",
+        "Between two checks nobody looked",
+        "Who can change your sites",
+    ):
+        assert words in text, words
+    assert "Rival" not in text
+    head = Entry.head()
+    assert head.hash in text
+    assert f'href="/audit/{head.seq}"' in text
+
+
+def test_the_paper_says_the_same_and_is_an_entry_whose_hash_it_bears(as_ana, told):
+    answer = paper(as_ana, told)
+    assert answer.mimetype == "application/pdf"
+    assert "report-bakery-ltd-2026-11-01-2026-11-30.pdf" in answer.headers["Content-Disposition"]
+    said = text_of(answer)
+    for words in ("Ana approved exactly this", "version 5.3.1 is in use", "Report for Bakery Ltd"):
+        assert words in said, words
+    entry = audit.find(Filter(event="client_report_made"))[0]
+    assert entry == Entry.head()
+    assert entry.hash in said.replace(" ", "")
+    assert entry.document()["facts"]["digest"] in said.replace(" ", "")
+    assert entry.client_id == told.id
+
+
+def test_reading_the_page_writes_nothing(as_ana, told):
+    before = Entry.head().seq
+    as_ana.get(f"/clients/{told.id}/report?{QUERY}")
+    as_ana.get("/clients")
+    assert Entry.head().seq == before
+
+
+def test_somebody_at_the_client_sees_their_own_and_no_other(as_dora, told):
+    rival = Client.get(Client.name == "Rival Ltd")
+    assert as_dora.get("/clients").headers["Location"] == f"/clients/{told.id}/report"
+    text = as_dora.get(f"/clients/{told.id}/report?{QUERY}").text
+    assert "Ana approved exactly this" in text
+    assert paper(as_dora, told).status_code == 200
+    assert as_dora.get(f"/clients/{rival.id}/report?{QUERY}").status_code == 404
+    assert paper(as_dora, rival).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("plays", "words"),
+    [
+        (("rolled_back", "fatal_after"), "The old version was put back, because"),
+        (("failed", "version_wrong_after"), "did not end well, and nobody has said yet"),
+    ],
+)
+def test_what_did_not_go_well_says_so_and_why(
+    as_ana, ready, ana, ben, fake, config, clock, plays, words
+):
+    fake.changes.plays[AKISMET] = plays
+    change = check(propose(ready, ben, clock()), fake, config)
+    approve(change, ana, config, clock())
+    run_change(change, fake, config)
+    assert words in as_ana.get(f"/clients/{ready.client_id}/report?{QUERY}").text
+    assert words in text_of(paper(as_ana, ready.client))
+
+
+def test_a_time_in_which_nobody_looked_is_named_and_not_counted(as_ana, told, fake, config, clock):
+    clock.advance(hours=30)
+    read_report(Site.get(Site.name == "Bakery"), fake, config=config)
+    text = as_ana.get(f"/clients/{told.id}/report?{QUERY}").text
+    assert "Aura did not ask" in text
+    assert "there was no connection to the site" in text
+
+
+@pytest.mark.parametrize(
+    ("days", "field"),
+    [
+        ({"from": "x"}, "from"),
+        ({"to": "2026-02-30"}, "to"),
+        ({"from": "2026-12-01", "to": "2026-11-01"}, "to"),
+        ({"from": "2999-01-01", "to": "2999-01-02"}, "from"),
+    ],
+)
+def test_days_that_are_none_are_told_beside_their_field(as_ana, told, days, field):
+    query = "&".join(f"{name}={value}" for name, value in {**DAYS, **days}.items())
+    answer = as_ana.get(f"/clients/{told.id}/report?{query}")
+    assert (answer.status_code, f'id="f-{field}-error"' in answer.text) == (422, True)
+    assert paper(as_ana, told, **days).status_code == 422
+
+
+def test_hostile_names_stay_text_on_the_page_and_on_paper(as_ana, told):
+    hostile = '<script>alert(1)</script>{{7*7}} =1+1 \u202eevil 漢字 "x'
+    Site.update(name=hostile[:120]).execute()
+    text = as_ana.get(f"/clients/{told.id}/report?{QUERY}").text
+    assert "<script>alert" not in text
+    said = text_of(paper(as_ana, told))
+    assert "<script>alert(1)</script>{{7*7}}" in said
+    assert "\u202e" not in said
+    assert "Some letters are not in the font" in said
