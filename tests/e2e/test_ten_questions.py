@@ -1,0 +1,196 @@
+"""Ten questions a client asks the agency, each answered within three clicks from the first page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.e2e import aura_pages, wp_admin_pages
+from tests.e2e.album import Album
+from tests.e2e.running_aura import RunningAura
+from tests.e2e.test_changes import (
+    DESK,
+    NAME,
+    allow,
+    approve,
+    installed,
+    invite_ben,
+    look,
+    outcome,
+    pair,
+    propose,
+    sync,
+)
+from tests.plugin.changing import offer
+from tests.plugin.conftest import RealWordPress
+from tests.running_verifier import verify
+from tests.wordpress.site import WordPress
+
+MOST_CLICKS = 3
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[WordPress]:
+    site = WordPress.start("newest", siteagent="active")
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="module")
+def agency(shop: WordPress, browser: Browser) -> Iterator[RunningAura]:
+    """A month at the bakery: one update went well, one broke the website and was taken back."""
+    running = RunningAura()
+    try:
+        live_through(running, shop, browser)
+        yield running
+    finally:
+        running.remove()
+
+
+def live_through(agency: RunningAura, shop: WordPress, browser: Browser) -> None:
+    tabs = [browser.new_context(locale="en-GB").new_page() for _ in range(3)]
+    ana, ben, owner = tabs
+    for tab in tabs:
+        tab.set_default_timeout(30_000)
+    aura_pages.set_up_or_sign_in(ana, agency)
+    wp_admin_pages.sign_in(owner, shop)
+    pair(ana, owner, agency, shop)
+    invite_ben(ana, ben, agency)
+    allow(owner, shop, "plugins", "themes", "translations")
+    sync(ana, agency)
+    approve(ana, propose(ben, agency, DESK, "Mends the spam filter"))
+    outcome(ana, "Succeeded")
+    offer(RealWordPress(shop), "contact-desk", "2.5.0")
+    look(shop, "delete_site_transient('update_plugins'); return 1;")
+    sync(ana, agency)
+    approve(ana, propose(ben, agency, DESK, "New month, new version"))
+    outcome(ana, "Rolled back")
+    assert installed(shop) == "2.4.0"
+    sync(ana, agency)
+    for tab in tabs:
+        tab.context.close()
+
+
+class Clicks:
+    """Somebody with a mouse, on the first page; counts, and gives up after three."""
+
+    def __init__(self, page: Page, agency: RunningAura) -> None:
+        aura_pages.set_up_or_sign_in(page, agency)
+        self.page = page
+        self.count = 0
+
+    def on(self, what: Locator) -> None:
+        self.count += 1
+        assert self.count <= MOST_CLICKS, f"{what} would be click {self.count}"
+        what.click()
+
+    def link(self, name: str) -> None:
+        self.on(self.page.get_by_role("link", name=name, exact=True).first)
+
+    def button(self, name: str) -> None:
+        self.on(self.page.get_by_role("button", name=name))
+
+    def reads(self, *words: str) -> None:
+        for one in words:
+            expect(self.page.locator("main")).to_contain_text(one)
+
+
+@pytest.fixture
+def mouse(page: Page, agency: RunningAura) -> Clicks:
+    return Clicks(page, agency)
+
+
+def test_1_what_was_changed_on_my_website(mouse: Clicks, album: Album) -> None:
+    mouse.link("Reports")
+    mouse.link("Last 30 days of Harbour Bakery Ltd")
+    mouse.reads(f"{DESK}", "2.3.1 → 2.4.0", "the site confirmed that version 2.4.0 is in use")
+    album.show(mouse.page, "client-report")
+
+
+def test_2_who_approved_that(mouse: Clicks, album: Album) -> None:
+    mouse.link("Audit")
+    mouse.reads("Ana Moreau approved change 1")
+    mouse.on(mouse.page.locator("li", has_text="Ana Moreau approved change 1").locator("a").last)
+    mouse.reads("Ana Moreau", "127.0.0.1", "Digest", "Where it stands in the chain")
+    album.show(mouse.page, "entry")
+
+
+def test_3_why_was_something_taken_back(mouse: Clicks, album: Album) -> None:
+    mouse.link("Audit")
+    mouse.page.get_by_label("Outcome").select_option("rolled_back")
+    mouse.button("Find")
+    mouse.reads("change 2", DESK)
+    album.show(mouse.page, "audit-found")
+    mouse.on(mouse.page.locator("#entries li").first.locator("a").last)
+    mouse.reads("Rolled back", "the website broke with it")
+
+
+def test_4_is_anything_open(mouse: Clicks) -> None:
+    mouse.link("Reports")
+    mouse.link("Last 30 days of Harbour Bakery Ltd")
+    mouse.reads("What is open now", "As of")
+
+
+def test_5_was_my_website_reachable(mouse: Clicks) -> None:
+    mouse.link("Reports")
+    mouse.link("This year of Harbour Bakery Ltd")
+    mouse.reads("Was it reachable?", "Between two checks nobody looked")
+
+
+def test_6_what_happened_to_this_one_plugin(mouse: Clicks, album: Album) -> None:
+    mouse.link(NAME)
+    mouse.on(mouse.page.locator("#plugins").get_by_role("link", name=DESK))
+    mouse.reads("2.4.0", "Rolled back", "Succeeded")
+    album.show(mouse.page, "component-history")
+
+
+def test_7_what_leaves_my_website(mouse: Clicks) -> None:
+    mouse.link("What leaves a site")
+    mouse.reads("What data leaves the site?", "No user names, e-mail addresses")
+
+
+def test_8_who_can_change_my_website_and_how_do_i_end_that(mouse: Clicks) -> None:
+    mouse.link("Reports")
+    mouse.link("Last 30 days of Harbour Bakery Ltd")
+    mouse.reads("Who can change your sites, and how that ends", "choose Disconnect")
+
+
+def test_9_is_the_record_as_it_was_written(mouse: Clicks, album: Album) -> None:
+    mouse.link("Audit")
+    mouse.button("Verify now")
+    expect(mouse.page.locator("#reading")).to_contain_text("As it was written", timeout=60_000)
+    mouse.reads("held by sites fit")
+    album.show(mouse.page, "audit")
+
+
+def test_10_may_i_have_that_and_check_it_myself(
+    mouse: Clicks, album: Album, tmp_path: Path
+) -> None:
+    mouse.link("Audit")
+    mouse.link("Export")
+    mouse.page.get_by_label("Of which client").select_option(label="Harbour Bakery Ltd")
+    mouse.button("Export")
+    ready = mouse.page.get_by_role("link", name="Download zip")
+    ready.wait_for(timeout=60_000)
+    album.show(mouse.page, "exports")
+    with mouse.page.expect_download() as download:
+        ready.click()
+    path = tmp_path / "trail.zip"
+    download.value.save_as(path)
+    verdict = verify(path)
+    assert verdict.status == 0, verdict.said
+    assert "Client Harbour Bakery Ltd" in verdict.said
+    assert mouse.count == MOST_CLICKS
+
+
+def test_and_the_report_can_be_kept_as_a_paper(mouse: Clicks, tmp_path: Path) -> None:
+    mouse.link("Reports")
+    mouse.link("Last 30 days of Harbour Bakery Ltd")
+    with mouse.page.expect_download() as download:
+        mouse.button("Save as PDF")
+    path = tmp_path / "report.pdf"
+    download.value.save_as(path)
+    assert path.read_bytes().startswith(b"%PDF-")

@@ -1,0 +1,77 @@
+"""A page's words on paper: tagged, linked, the same each time, whatever somebody typed."""
+
+from __future__ import annotations
+
+import io
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markupsafe import escape
+from pypdf import PdfReader
+
+from app.paper import blocks_of, print_html
+from tests.fakes import at
+
+NOW = at("2026-11-26 10:00")
+PAGE = """
+<section><h2>In short</h2><p>One <strong>change</strong> worked, see
+<a href="/audit/7">entry 7</a>.</p>
+<dl><div><dt>Sites</dt><dd>2</dd></div></dl><ul><li>First</li><li>Second</li></ul></section>
+"""
+
+
+def paper(html: str) -> bytes:
+    return print_html(
+        html, title="Report", subtitle="November", base="https://aura.example", at=NOW
+    )
+
+
+def read(pdf: bytes) -> PdfReader:
+    return PdfReader(io.BytesIO(pdf))
+
+
+def test_blocks_are_those_of_the_page_in_their_order() -> None:
+    found = [(block.kind, block.term, block.text) for block in blocks_of(PAGE)]
+    assert found == [
+        ("h2", "", "In short"),
+        ("p", "", "One change worked, see entry 7."),
+        ("dd", "Sites", "2"),
+        ("li", "", "First"),
+        ("li", "", "Second"),
+    ]
+
+
+def test_every_word_stands_in_a_tagged_block() -> None:
+    document = read(paper(PAGE))
+    root = document.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]
+    assert root["/Lang"] == "en"
+    tags = [kid.get_object()["/S"] for kid in root["/StructTreeRoot"]["/K"][0].get_object()["/K"]]
+    assert tags[:4] == ["/H1", "/P", "/H2", "/P"]
+    assert document.metadata.title == "Report"
+
+
+def test_links_lead_to_the_page_in_aura_and_nowhere_else() -> None:
+    html = PAGE + '<p><a href="javascript:alert(1)">x</a> <a href="file:///etc/passwd">y</a></p>'
+    page = read(paper(html)).pages[0]
+    targets = [one.get_object()["/A"]["/URI"] for one in page["/Annots"]]
+    assert set(targets) == {"https://aura.example/audit/7"}
+
+
+def test_equal_words_give_equal_bytes() -> None:
+    assert paper(PAGE) == paper(PAGE)
+    assert paper(PAGE) != paper(PAGE.replace("One", "Two"))
+
+
+def test_a_long_report_goes_on_on_further_pages() -> None:
+    html = "".join(f"<h2>Site {number}</h2><p>{'word ' * 200}</p>" for number in range(30))
+    pages = read(paper(html)).pages
+    assert len(pages) > 3
+    assert f"Page {len(pages)}" in pages[-1].extract_text()
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=st.text(max_size=400))
+def test_nothing_that_somebody_typed_makes_it_fail(text: str) -> None:
+    html = f"<h2>{escape(text)}</h2><p>{escape(text)}</p><dl><dt>{escape(text)}</dt><dd>x</dd></dl>"
+    assert read(paper(html)).pages
