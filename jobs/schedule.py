@@ -1,17 +1,20 @@
 """The scheduler process: `python -m jobs.schedule`. rq's own cron, speaking JSON.
 
-rq 3.0 puts cron jobs into the queue with pickle, whatever the workers read; the
-two classes here change that and nothing else.
+rq 3.0 puts cron jobs into the queue with pickle, whatever the workers read, and ends
+when the queue is away; the two classes here change that and nothing else.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq.cron import CronJob, CronScheduler
+from rq.exceptions import StopRequested
 from rq.job import Job
 
 from app import queue
@@ -19,6 +22,7 @@ from app.config import Config
 from jobs import sweep
 
 EVERY_S = 60
+_TRIES_AGAIN_S = 2.0
 
 
 class JsonCronJob(CronJob):
@@ -31,6 +35,29 @@ class JsonCronScheduler(CronScheduler):
         job = JsonCronJob(queue_name=queue_name, func=func, **options)
         self.get_jobs().append(job)
         return job
+
+    def start(self) -> None:
+        """Go round until told to stop; while the queue is away, wait for it."""
+        self._is_over = is_away = False
+        while not self._is_over:
+            try:
+                super().start()
+            except RedisError as why:
+                if not is_away and not self._is_over:
+                    self.log.warning("The queue does not answer, the schedule waits: %s", why)
+                is_away = True
+                self._wait()
+
+    def _wait(self) -> None:
+        try:
+            if not self._is_over:
+                time.sleep(_TRIES_AGAIN_S)
+        except StopRequested:
+            self.log.info("Stopped while the queue was away.")
+
+    def _request_stop(self, signum: int, frame: Any) -> None:
+        self._is_over = True
+        super()._request_stop(signum, frame)
 
 
 def scheduler(connection: Redis) -> CronScheduler:

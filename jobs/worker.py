@@ -1,9 +1,19 @@
-"""`python -m jobs.worker`: several workers at once, so that a slow site holds up only one."""
+"""`python -m jobs.worker`: several workers at once, so that a slow site holds up only one.
+
+They outlive a queue that is away: rq's would give up, or come back within a minute.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import threading
+import time
+from typing import Any
 
+from redis.exceptions import RedisError
+from rq import Worker
 from rq.serializers import JSONSerializer
 from rq.worker_pool import WorkerPool
 
@@ -24,16 +34,67 @@ from app import queue
 from app.config import Config
 
 WORKERS = 3
+_LOOKS_EVERY_S = 1.0
+
+
+class PatientWorker(Worker):
+    """One worker: back within seconds when the queue is, and never there without its pool."""
+
+    max_connection_wait_time = 4.0
+
+    def bootstrap(self, *args: Any, **more: Any) -> None:
+        threading.Thread(target=self._end_with_the_pool, args=(os.getppid(),), daemon=True).start()
+        super().bootstrap(*args, **more)
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """Also when the process that keeps delayed jobs died of the queue's absence."""
+        keeper = self.scheduler and self.scheduler._process
+        return bool(keeper and not keeper.is_alive()) or super().should_run_maintenance_tasks
+
+    def _end_with_the_pool(self, pool: int) -> None:
+        """Nobody would ever stop a worker whose pool was killed: it finishes its job and ends."""
+        while os.getppid() == pool:
+            time.sleep(_LOOKS_EVERY_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class PatientPool(WorkerPool):
+    """rq's pool; a worker that ended is replaced once the queue answers."""
+
+    _is_away = False
+
+    def check_workers(self, respawn: bool = True) -> None:
+        super().check_workers(respawn=respawn and self._queue_answers())
+
+    def start_worker(self, *args: Any, **more: Any) -> None:
+        # rq starts the later ones talkative.
+        super().start_worker(*args, **{**more, "logging_level": "WARNING"})
+
+    def _queue_answers(self) -> bool:
+        was_away = self._is_away
+        try:
+            self.connection.ping()
+            self._is_away = False
+        except RedisError as why:
+            self._is_away = True
+            if not was_away:
+                self.log.warning("The queue does not answer, work waits for it: %s", why)
+            return False
+        if was_away:
+            self.log.warning("The queue answers again, work goes on.")
+        return True
 
 
 def main() -> None:
     """Work until told to stop; jobs under way are finished first."""
     config = Config.from_env()
     logging.getLogger("rq").setLevel(logging.WARNING)
-    pool = WorkerPool(
+    pool = PatientPool(
         [queue.NAME],
         connection=queue.connect(config.redis_url),
         num_workers=WORKERS,
+        worker_class=PatientWorker,
         serializer=JSONSerializer,
     )
     pool.start(logging_level="WARNING")

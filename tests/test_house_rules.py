@@ -56,8 +56,8 @@ ONLY_IN = {
     "requests": {"app/siteclient.py", "app/egress.py"},
     "urllib3": {"app/siteclient.py", "app/egress.py"},
     "rq": {"app/queue.py", "jobs/worker.py", "jobs/schedule.py"},
-    "redis": {"app/queue.py", "jobs/worker.py", "jobs/schedule.py", "app/serve.py"},
-    "subprocess": {"app/serve.py"},
+    "redis": {"app/queue.py", "jobs/worker.py", "jobs/schedule.py", "app/own_redis.py"},
+    "subprocess": {"app/own_redis.py"},
     "fpdf": {"app/paper.py"},
 }
 

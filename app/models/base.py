@@ -7,12 +7,22 @@ request or one job and is opened and closed by whoever starts it.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from peewee import DatabaseProxy, Field, Model, PostgresqlDatabase, SqliteDatabase, TextField
+from peewee import (
+    DatabaseProxy,
+    Field,
+    InterfaceError,
+    Model,
+    OperationalError,
+    PostgresqlDatabase,
+    SqliteDatabase,
+    TextField,
+)
 from playhouse import db_url
 
 db = DatabaseProxy()
@@ -21,6 +31,17 @@ _BUSY_SECONDS = 10
 # Any constant will do, as long as nothing else in this database takes the same lock.
 _WRITER_LOCK = 0x5A17E46E
 _SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1}
+
+# What peewee raises when the database is away; `is_outage` tells that from other things.
+OUTAGES = (OperationalError, InterfaceError)
+_SQLITE_AWAY = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+}
+# Classes of SQLSTATE: connection, resources, an administrator's intervention.
+_POSTGRES_AWAY = ("08", "53", "57")
 
 
 def use_database(url: str) -> None:
@@ -56,6 +77,20 @@ def _database(url: str) -> SqliteDatabase | PostgresqlDatabase:
 
 def is_postgres() -> bool:
     return isinstance(db.obj, PostgresqlDatabase)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database itself is why this failed (away, locked, full), not what was asked."""
+    cause: BaseException | None = error
+    # What the driver raised may be wrapped more than once.
+    while cause is not None:
+        if isinstance(cause, sqlite3.Error):
+            return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_AWAY
+        if hasattr(cause, "sqlstate"):
+            # The driver has no code for a connection that broke or never came about.
+            return cause.sqlstate is None or cause.sqlstate[:2] in _POSTGRES_AWAY
+        cause = cause.__context__
+    return False
 
 
 def utcnow() -> datetime:

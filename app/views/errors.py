@@ -24,7 +24,7 @@ from app.domain.errors import (
     TrailUnreadable,
 )
 from app.domain.events import AccessRefused, FormRefused
-from app.models.base import utcnow
+from app.models.base import OUTAGES, is_outage, utcnow
 from app.views.guards import OWN_PASSWORD, me, page_they_came_from, presence
 
 
@@ -78,6 +78,15 @@ _FAILED = Page(
     "Try again in a moment. If it happens again, give the reference to whoever runs this Aura.",
     "Aura failed to answer. What you sent may or may not have been done.",
 )
+_NO_DATABASE = Page(
+    503,
+    "The database does not answer",
+    "Load the page again in a moment. If you had sent something, look whether it was done before"
+    " you send it again. If this lasts, give the reference to whoever runs this Aura.",
+    "Everything Aura knows is in its database, and that cannot be used just now. What you sent was"
+    " done as a whole or not at all.",
+)
+_RETRY_AFTER_S = 10
 # What the page that asks for the password has of its own.
 _NOT_HELD = ("csrf_token", OWN_PASSWORD, "back", "email")
 _HTTP = {
@@ -114,6 +123,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(SecurityError, _wrong_host)
     app.register_error_handler(InternalServerError, _failure)
     app.register_error_handler(HTTPException, _http)
+    for kind in OUTAGES:
+        app.register_error_handler(kind, _database_failed)
 
 
 def _refusal(error: OpsError) -> ResponseReturnValue:
@@ -162,11 +173,30 @@ def _wrong_host(error: SecurityError) -> ResponseReturnValue:
 
 
 def _failure(error: InternalServerError) -> ResponseReturnValue:
-    # Rendered without asking who is signed in: the database may be what is broken.
+    return _render_for_anybody(_FAILED), 500
+
+
+def _database_failed(error: Exception) -> ResponseReturnValue:
+    """An outage passes, and nothing is broken; whatever else failed in SQL is a failure of ours."""
+    if not is_outage(error):
+        raise error
+    g.reference = secrets.token_hex(4)
+    current_app.logger.error(
+        "Reference %s: %s %s met no database: %s",
+        g.reference,
+        request.method,
+        request.url_rule,
+        error,
+    )
+    return _render_for_anybody(_NO_DATABASE), 503, {"Retry-After": str(_RETRY_AFTER_S)}
+
+
+def _render_for_anybody(page: Page) -> str:
+    """Without asking who is signed in: the database may be what is broken."""
     template = current_app.jinja_env.get_template("refused.html")
     return template.render(
-        layout="plain.html", page=_FAILED, happened=_FAILED.happened, reference=g.get("reference")
-    ), 500
+        layout="plain.html", page=page, happened=page.happened, reference=g.get("reference")
+    )
 
 
 def _render(page: Page, happened: str = "") -> tuple[str, int]:

