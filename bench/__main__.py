@@ -1,17 +1,19 @@
-"""Print every figure: `make bench`, or `python -m bench oldest` for one machine alone."""
+"""Print every figure: `make bench`; `python -m bench oldest` for one machine alone, and
+`python -m bench none` without any."""
 
 from __future__ import annotations
 
 import sys
 
-from bench import site, wire
+from bench import site, trail, wire
 from tests.wordpress.engine import EngineFailed
 from tests.wordpress.images import TESTED
 
 
 def main() -> int:
     """Figures are for reading: a missed target is shown and does not fail the run."""
-    for which in sys.argv[1:] or TESTED:
+    machines = [one for one in sys.argv[1:] if one in TESTED]
+    for which in machines or ([] if sys.argv[1:] else TESTED):
         print(f"SiteAgent on the {which} WordPress", flush=True)
         try:
             for figure in site.figures(which):
@@ -19,6 +21,9 @@ def main() -> int:
         except EngineFailed as why:
             print(why, file=sys.stderr)
             return 1
+    print("The trail", flush=True)
+    for figure in trail.figures():
+        print(figure.line(), flush=True)
     print("The protocol in Python")
     for figure in wire.figures():
         print(figure.line(), flush=True)

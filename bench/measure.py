@@ -11,12 +11,13 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Figure:
-    """One result, and the most it should be."""
+    """One result, and the most, or the least, it should be."""
 
     what: str
     value: float
     detail: str
     target: float | None = None
+    least: float | None = None
 
     @classmethod
     def ratio(
@@ -28,14 +29,24 @@ class Figure:
         return cls(what, ours / least, detail, target)
 
     @classmethod
-    def absolute(cls, what: str, value: float, unit: str, *, target: float | None = None) -> Self:
-        return cls(what, value, unit, target)
+    def absolute(
+        cls,
+        what: str,
+        value: float,
+        unit: str,
+        *,
+        target: float | None = None,
+        least: float | None = None,
+    ) -> Self:
+        return cls(what, value, unit, target, least)
 
     def line(self) -> str:
         figure = f"{self.value:.0f}" if self.value == int(self.value) else f"{self.value:.3f}"
         return f"  {self.what:<34} {figure:>7} {self.detail:<52} {self._verdict()}".rstrip()
 
     def _verdict(self) -> str:
+        if self.least is not None:
+            return f"{'above' if self.value >= self.least else 'BELOW'} {self.least:g}"
         if self.target is None:
             return ""
         return f"{'within' if self.value <= self.target else 'BEYOND'} {self.target:g}"

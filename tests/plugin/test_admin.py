@@ -332,7 +332,8 @@ def test_the_exact_json_is_shown_before_and_after_pairing(wp, ana):
     paired = connect(wp, ana)
     left = paired.ask("report", have=None).document["report"]
     after = ana.page("&tab=data").text
-    assert f"{ORIGIN} gets this when it asks, and nothing else." in words(after)
+    told = "the log under “Recent requests” since it was connected, and nothing else."
+    assert f"{ORIGIN} gets this when it asks, {told}" in words(after)
     for page in (before, after):
         shown = shown_json(page)
         for moving in ("taken_at",):
@@ -355,7 +356,8 @@ def test_the_log_tells_what_happened_and_by_whom(wp, ana):
     page = words(ana.page("&tab=log").text)
     assert "The chain is whole" in page
     assert wp.admin in page
-    assert page.index("isconnected") < page.index("onnected")
+    entries = page.split("The chain is whole")[1]
+    assert entries.index("isconnected") < entries.index("connected")
 
 
 def test_a_broken_chain_is_pointed_out(wp, ana):

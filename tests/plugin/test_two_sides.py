@@ -205,8 +205,8 @@ def test_an_edited_entry_leaves_as_it_is_so_that_the_dashboard_finds_it(wp, pair
     entries, _ = read(paired)
     wp.evaluate(
         'global $wpdb; $wpdb->query($wpdb->prepare("UPDATE {$wpdb->prefix}siteagent_log'
-        f' SET body = %s WHERE seq = {entries[0]["seq"]}", "caf\\xe9")); return 0;'
+        f' SET body = %s WHERE seq = {entries[1]["seq"]}", "caf\\xe9")); return 0;'
     )
     told, _ = read(paired)
-    assert from_b64u(told[0]["body"]) != from_b64u(entries[0]["body"])
-    assert told[0]["hash"] == entries[0]["hash"]
+    assert from_b64u(told[1]["body"]) != from_b64u(entries[1]["body"])
+    assert told[1]["hash"] == entries[1]["hash"]

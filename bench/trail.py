@@ -1,0 +1,243 @@
+"""The trail under load: reading it again, adding to it with four writers, and finding in it."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import SYSTEM, Actor
+from app.domain.audit import Filter
+from app.domain.audit.chain import log_uuid
+from app.domain.events import SiteCalled
+from app.models import migrate
+from app.models.audit import Entry
+from app.models.base import db, transaction, use_database
+from app.models.words import words_of
+from app.protocol import canonical, chain_genesis, chain_hash
+from bench.measure import Figure, interleaved
+
+VERIFIED, FOUND_IN, WRITERS, EACH = 300_000, 1_000_000, 4, 500
+_LEAST_A_SECOND, _APPEND_MS, _PAGE_MS = 300_000, 5, 60
+_COMPONENTS = [f"plugin-{number}/plugin-{number}.php" for number in range(200)]
+_BATCH = 20_000
+
+
+def figures() -> Iterator[Figure]:
+    """In databases of their own, which are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="aura-bench-") as folder:
+        yield from _verifying(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="aura-bench-") as folder:
+        yield from _appending(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="aura-bench-") as folder:
+        yield from _finding(Path(folder))
+
+
+def _verifying(folder: Path) -> Iterator[Figure]:
+    config = _made(folder, VERIFIED)
+    bodies = [body.encode() for (body,) in db.execute_sql("SELECT body FROM audit").fetchall()]
+    work = {
+        "reading the trail again": audit.verify_chain,
+        "hashing its bytes alone": lambda: [sha256(body).digest() for body in bodies],
+    }
+    seconds = interleaved(work, 3)
+    rate = VERIFIED / seconds["reading the trail again"]
+    yield Figure.absolute(
+        "entries read again in a second", rate, f"of {VERIFIED:,}", least=_LEAST_A_SECOND
+    )
+    yield Figure.ratio("reading the trail again", "hashing its bytes alone", seconds)
+    assert config.database_url
+
+
+def _appending(folder: Path) -> Iterator[Figure]:
+    """Four processes, each waiting for its turn; the floor inserts one row into one table, with
+    the same four."""
+    config = _made(folder, 0)
+    ours = _written_by_four(config, "audit")
+    floor = _written_by_four(config, "plain")
+    yield Figure.absolute("append, p95, four writers", _p95(ours), "ms", target=_APPEND_MS)
+    seconds = {"append, median": _median(ours) / 1000, "one plain row": _median(floor) / 1000}
+    yield Figure.ratio("append, median", "one plain row", seconds)
+
+
+def _written_by_four(config: Config, what: str) -> list[float]:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "bench.trail", what, config.database_url],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ},
+        )
+        for _ in range(WRITERS)
+    ]
+    said = [writer.communicate()[0] for writer in writers]
+    return [float(line) for text in said for line in text.splitlines()]
+
+
+def _write(what: str, url: str) -> None:
+    """One of four: some milliseconds between entries, as requests leave."""
+    use_database(url)
+    db.connect()
+    db.execute_sql("CREATE TABLE IF NOT EXISTS plain (id INTEGER PRIMARY KEY, body TEXT)")
+    by = Actor("member", 1, "Ana", "owner", "192.0.2.1")
+    for number in range(EACH):
+        began = time.perf_counter()
+        with transaction():
+            if what == "audit":
+                event = SiteCalled(site_id=1, op="report", outcome="ok", elapsed_ms=number)
+                audit.record(event, by)
+            else:
+                db.execute_sql("INSERT INTO plain (body) VALUES (?)", ("x" * 300,))
+        print((time.perf_counter() - began) * 1000)
+        time.sleep(0.02)
+
+
+def _finding(folder: Path) -> Iterator[Figure]:
+    """Pages of fifty with every filter, also ones that are old, rare, or nowhere."""
+    _made(folder, FOUND_IN)
+    middle = _at(FOUND_IN // 2)
+    pages = {
+        "the newest": (Filter(), None),
+        "one site": (Filter(site=17), None),
+        "one client": (Filter(client=3), None),
+        "one component on a site": (Filter(site=17, component=_COMPONENTS[17]), None),
+        "an outcome that is rare": (Filter(outcome="rolled_back"), None),
+        "a month long ago": (Filter(since=middle, until=middle + timedelta(days=30)), None),
+        "a site in that month": (
+            Filter(site=17, since=middle, until=middle + timedelta(days=30)),
+            None,
+        ),
+        "a page far back": (Filter(site=17), FOUND_IN // 3),
+        "two words": (Filter(words="plugin-17 failed"), None),
+        "a word that is nowhere": (Filter(words="nowhere"), None),
+        "what nobody did": (Filter(person=99), None),
+    }
+    taken: list[float] = []
+    worst, slowest = 0.0, ""
+    for name, (which, before) in pages.items():
+        for _ in range(20):
+            began = time.perf_counter()
+            audit.find(which, 51, before=before)
+            took = (time.perf_counter() - began) * 1000
+            taken.append(took)
+            if took > worst:
+                worst, slowest = took, name
+    yield Figure.absolute(
+        f"a page of {FOUND_IN:,} entries, p95", _p95(taken), "ms", target=_PAGE_MS
+    )
+    yield Figure.absolute("the slowest of them", worst, f"ms: {slowest}")
+    floor = interleaved(
+        {
+            "a page, median": lambda: audit.find(Filter(site=17), 51),
+            "the same rows by number": lambda: list(
+                Entry.select().where(Entry.seq > FOUND_IN - 51).order_by(Entry.seq.desc())
+            ),
+        },
+        30,
+    )
+    yield Figure.ratio("a page, median", "the same rows by number", floor)
+
+
+def _p95(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.95)]
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+# ---- a trail of many entries, written as record() writes them, but in bulk ----
+
+
+def _at(number: int) -> datetime:
+    return datetime(2025, 1, 1, tzinfo=UTC) + timedelta(seconds=30 * number)
+
+
+def _made(folder: Path, count: int) -> Config:
+    config = Config.for_tests(folder)
+    migrate.to_newest(config)
+    use_database(config.database_url)
+    db.connect()
+    if count:
+        _fill(config, count)
+    return config
+
+
+def _fill(config: Config, count: int) -> None:
+    dice = random.Random(7)
+    prev = chain_genesis(log_uuid())
+    path = config.database_url.removeprefix("sqlite:///")
+    db.close()
+    raw = sqlite3.connect(path)
+    for name, sql in raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"):
+        if name.startswith("audit") and "INSERT" in sql:
+            raw.execute(f"DROP TRIGGER {name}")
+    raw.execute("PRAGMA synchronous = off")
+    days: dict[str, list[int]] = {}
+    entries, words = [], []
+    for seq in range(1, count + 1):
+        at, site = _at(seq), dice.randrange(60)
+        body, columns = _entry(dice, at, site)
+        text = canonical(body).decode()
+        after = chain_hash(seq, prev, text.encode())
+        moment = at.isoformat(" ")
+        entries.append((seq, prev.hex(), text, after.hex(), moment, *columns))
+        words.append((seq, words_of(body, None)))
+        days.setdefault(body["at"][:10], [seq, seq])[1] = seq
+        prev = after
+        if len(entries) == _BATCH or seq == count:
+            marks = ", ".join("?" * len(entries[0]))
+            names = "seq, prev, body, hash, at, event, actor, site_id, client_id, kind, component"
+            raw.executemany(f"INSERT INTO audit ({names}, outcome) VALUES ({marks})", entries)
+            raw.executemany("INSERT INTO audit_words (rowid, words) VALUES (?, ?)", words)
+            entries, words = [], []
+    rows = [(day, first, last) for day, (first, last) in days.items()]
+    raw.executemany("INSERT INTO audit_day (day, first_seq, last_seq) VALUES (?, ?, ?)", rows)
+    raw.execute("ANALYZE")
+    raw.commit()
+    raw.close()
+    db.connect()
+
+
+def _entry(dice: random.Random, at: datetime, site: int) -> tuple[dict, tuple]:
+    """Mostly calls; one in twenty is a change that ended, few of them badly."""
+    client = site % 20
+    if dice.random() < 0.05:
+        component = dice.choice(_COMPONENTS)
+        outcome = "rolled_back" if dice.random() < 0.001 else dice.choice(("succeeded", "failed"))
+        facts: dict[str, object] = {
+            "kind": "plugin",
+            "ident": component,
+            "name": component,
+            "outcome": outcome,
+            "change_id": dice.randrange(10_000),
+        }
+        event, indexed = "change_ended", ("plugin", component, outcome)
+    else:
+        facts = {"op": "report", "outcome": "ok", "elapsed_ms": dice.randrange(900)}
+        event, indexed = "site_called", ("", "", "")
+    body = {
+        "v": 2,
+        "at": at.isoformat(),
+        "event": event,
+        "actor": {"kind": SYSTEM.kind, "id": None},
+        "site": site,
+        "client": client,
+        "facts": facts,
+        "private": None,
+    }
+    return body, (event, "system", site, client, *indexed)
+
+
+if __name__ == "__main__":
+    _write(*sys.argv[1:])
