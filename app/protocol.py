@@ -315,11 +315,14 @@ def chain_genesis(log_uuid: str) -> bytes:
     return hashlib.sha256(b"siteagent/audit-genesis/1\n" + log_uuid.encode("ascii")).digest()
 
 
+# What every entry's hash begins with. The leading zero byte is RFC 9162's leaf prefix: entries
+# are the leaves of a Merkle tree as they are.
+CHAIN_ENTRY = b"\x00siteagent/audit/1\n"
+
+
 def chain_hash(position: int, previous: bytes, body: bytes) -> bytes:
     """hash_n of the entry `body` at `position` (from 1) after the entry hashed `previous`."""
-    # The leading zero byte is RFC 9162's leaf prefix: entries can become the
-    # leaves of a Merkle tree one day without a new hash.
-    prefix = b"\x00siteagent/audit/1\n" + position.to_bytes(8, "big")
+    prefix = CHAIN_ENTRY + position.to_bytes(8, "big")
     return hashlib.sha256(prefix + previous + body).digest()
 
 

@@ -17,6 +17,7 @@ from tests.tampering import cut_off_after, swap, without_guards
 from tests.test_audit import fill
 
 HOLDER = "the site Bakery"
+GONE = "its private part is gone, and no entry tells that anybody was erased"
 
 
 def anchor(seq: int) -> Anchor:
@@ -162,21 +163,18 @@ def test_a_name_that_was_changed_beside_the_chain_is_found(database: Config) -> 
     assert found() == (seq, "its private part was changed")
 
 
-def test_a_detail_added_where_there_was_none_is_found(database: Config) -> None:
+def test_a_detail_that_was_moved_to_another_entry_is_found(database: Config) -> None:
     disabled()
     fill(1)
     without_guards()
     Detail.update(seq=2).execute()
-    assert found() == (2, "its private part was changed")
+    assert found() == (1, GONE)
 
 
 def test_what_is_private_does_not_vanish_unless_an_entry_tells_of_it(database: Config) -> None:
     seq = disabled().seq
     Detail.delete().execute()
-    assert found() == (
-        seq,
-        "its private part is gone, and no entry tells that anybody was erased",
-    )
+    assert found() == (seq, GONE)
     with transaction():
         event = PersonErased(member_id=3, entries=1, older=0, reason="asked")
         audit.record(event, SYSTEM)

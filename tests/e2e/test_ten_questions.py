@@ -122,7 +122,7 @@ def test_3_why_was_something_taken_back(mouse: Clicks, album: Album) -> None:
     mouse.link("Audit")
     mouse.page.get_by_label("Outcome").select_option("rolled_back")
     mouse.button("Find")
-    mouse.reads("change 2", DESK)
+    mouse.reads("Change 2", DESK, "the website broke with it")
     album.show(mouse.page, "audit-found")
     mouse.on(mouse.page.locator("#entries li").first.locator("a").last)
     mouse.reads("Rolled back", "the website broke with it")

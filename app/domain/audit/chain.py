@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
-from app.domain.audit import columns
-from app.models.audit import Detail, Entry
+from app.domain.audit import beside
+from app.models.audit import Entry
 from app.models.base import db, is_postgres
 from app.models.installation import Setting
-from app.protocol import chain_genesis, chain_hash
+from app.protocol import CHAIN_ENTRY, chain_genesis, chain_hash
 
 LOG_UUID = "log_uuid"
-PRIVATE = b"siteagent/audit-private/1\n"
 _BATCH = 5000
 
 
@@ -49,10 +45,6 @@ class ChainReport:
         return self.broken_at is None
 
 
-class _Misfit(Exception):
-    """This entry is not as it was written."""
-
-
 def genesis(log_uuid: str) -> str:
     """The hash before the first entry; ties a chain to one log."""
     return chain_genesis(log_uuid).hex()
@@ -61,11 +53,6 @@ def genesis(log_uuid: str) -> str:
 def link(seq: int, prev: str, body: str) -> str:
     """The hash of one entry over its number, its predecessor and its exact body."""
     return chain_hash(seq, bytes.fromhex(prev), body.encode("utf-8")).hex()
-
-
-def private_hash(salt: bytes, detail: str) -> str:
-    """What the chain holds of private details: nothing that could be guessed from it."""
-    return sha256(PRIVATE + salt + detail.encode("utf-8")).hexdigest()
 
 
 def verify_chain(
@@ -77,113 +64,85 @@ def verify_chain(
     that was cut off, or a whole chain that was written anew. `seen` is told now and then how
     many entries fit so far.
     """
-    awaited = sorted(anchors, key=lambda one: one.n)
-    chain = _Reading(log_uuid(), awaited)
-    try:
-        for rows in _batches():
-            chain.take(rows)
-            seen(chain.count)
-        chain.end()
-    except _Misfit as why:
-        return chain.report(broken_at=chain.at, reason=str(why))
-    return chain.report()
+    end = Entry.end()
+    last = end[0] if end else 0
+    comparison = beside.Comparison(last)
+    reading = _Reading(log_uuid(), sorted(anchors, key=lambda one: one.n))
+    for rows in _batches(last):
+        if not reading.take(rows):
+            break
+        seen(reading.count)
+    return reading.report(comparison.found())
 
 
 class _Reading:
-    """How far the chain has been followed."""
+    """How far the chain has been followed, and the first entry that does not fit into it."""
 
     def __init__(self, log: str, awaited: list[Anchor]) -> None:
-        self.head = genesis(log)
         self.count = 0
-        self.at = 1
+        self._head = chain_genesis(log)
         self._awaited = awaited
         self._passed = 0
-        self._absent: list[int] = []
-        self._erased_at = 0
+        self._misfit: tuple[int, str] | None = None
 
-    def take(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        for row in rows:
-            seq, prev, body, hash_ = row[:4]
-            expected = self.count + 1
-            self.at = seq
-            if seq != expected:
-                raise _Misfit(f"entry {expected} is missing")
-            if prev != self.head:
-                raise _Misfit("does not follow the entry before it")
-            if hash_ != link(seq, prev, body):
-                raise _Misfit("its text was changed")
-            self._compare(seq, body, row)
-            self.head, self.count = hash_, seq
-            while self._passed < len(self._awaited) and self._awaited[self._passed].n <= seq:
-                self._meet(self._awaited[self._passed])
+    def take(self, rows: Iterable[tuple[int, str, str, bytes]]) -> bool:
+        """Follow the chain over `rows`; False once it does not go on."""
+        head, awaited = self._head, self._awaited
+        for seq, prev, named, body in rows:
+            if seq != self.count + 1:
+                return self._broken(seq, f"entry {self.count + 1} is missing")
+            if prev != head.hex():
+                return self._broken(seq, "does not follow the entry before it")
+            # As chain_hash has it; a call for each of millions would double what this takes.
+            head = sha256(CHAIN_ENTRY + seq.to_bytes(8, "big") + head + body).digest()
+            if named != head.hex():
+                return self._broken(seq, "its text was changed")
+            self.count, self._head = seq, head
+            while self._passed < len(awaited) and awaited[self._passed].n <= seq:
+                if not self._meet(awaited[self._passed]):
+                    return False
+        return True
 
-    def end(self) -> None:
-        """Raises _Misfit where the chain ends too early, or hides what was private."""
+    def report(self, found: beside.Beside) -> ChainReport:
+        """What both show together: the first entry that does not fit, whichever way."""
         missing = self._awaited[self._passed :]
-        if missing:
-            self.at = self.count + 1
-            last = missing[-1]
-            raise _Misfit(f"entries up to {last.n} are missing, of which {last.holder} holds proof")
-        untold = [seq for seq in self._absent if seq > self._erased_at]
+        if missing and self._misfit is None:
+            why = f"entries up to {missing[-1].n} are missing, of which {missing[-1].holder}"
+            self._broken(self.count + 1, f"{why} holds proof")
+        untold = [seq for seq in found.absent if seq > found.erased_at]
         if untold:
-            self.at = untold[0]
-            raise _Misfit("its private part is gone, and no entry tells that anybody was erased")
+            why = "its private part is gone, and no entry tells that anybody was erased"
+            found.note(min(untold), why)
+        misfits = [one for one in (self._misfit, found.misfit) if one is not None]
+        broken_at, reason = min(misfits, default=(None, ""), key=lambda one: one[0])
+        count = self.count if broken_at is None else min(self.count, broken_at - 1)
+        absent = tuple(sorted(found.absent))
+        return ChainReport(count, self._head.hex(), broken_at, reason, self._passed, absent)
 
-    def report(self, **found: Any) -> ChainReport:
-        told = ChainReport(self.count, self.head, anchors=self._passed, erased=tuple(self._absent))
-        return replace(told, **found)
+    def _broken(self, seq: int, reason: str) -> bool:
+        self._misfit = (seq, reason)
+        return False
 
-    def _meet(self, anchor: Anchor) -> None:
-        if anchor.hash != self.head or anchor.n != self.count:
+    def _meet(self, anchor: Anchor) -> bool:
+        if anchor.hash != self._head.hex() or anchor.n != self.count:
             fits = self._awaited[self._passed - 1].n if self._passed else 0
-            raise _Misfit(f"it, or one after {fits}, is not what {anchor.holder} was shown")
+            why = f"it, or one after {fits}, is not what {anchor.holder} was shown"
+            return self._broken(anchor.n, why)
         self._passed += 1
-
-    def _compare(self, seq: int, body: str, row: tuple[Any, ...]) -> None:
-        said = json.loads(body)
-        at, event, actor, site, client, kind, component, outcome, salt, detail = row[4:]
-        if (
-            said["event"] != event
-            or said["site"] != site
-            or said.get("client") != client
-            or _moment(said["at"]) != at
-            or columns.of_actor(said["actor"]) != actor
-            or columns.of_facts(said["facts"]) != (kind, component, outcome)
-        ):
-            raise _Misfit("its index columns contradict its text")
-        private = said.get("private")
-        if detail is not None:
-            if private != private_hash(bytes.fromhex(salt), detail):
-                raise _Misfit("its private part was changed")
-        elif private is not None:
-            self._absent.append(seq)
-        if event == "person_erased":
-            self._erased_at = seq
+        return True
 
 
-def _batches() -> Iterator[list[tuple[Any, ...]]]:
-    """All rows in order, in portions: no transaction stays open over the whole."""
-    columns_ = [
-        *("seq", "prev", "body", "hash", "at", "event", "actor", "site_id", "client_id"),
-        *("kind", "component", "outcome"),
-    ]
-    audit, detail = Entry._meta.table_name, Detail._meta.table_name
-    named = ", ".join([*(f"a.{name}" for name in columns_), "d.salt", "d.body"])
-    after = 0
+def _batches(last: int) -> Iterator[list[tuple[int, str, str, bytes]]]:
+    """All rows up to `last` in order, in portions: no transaction stays open over the whole."""
+    body = "convert_to(body, 'UTF8')" if is_postgres() else "CAST(body AS BLOB)"
+    after, p = 0, db.param
     while rows := db.execute_sql(
-        f"SELECT {named} FROM {audit} a LEFT JOIN {detail} d ON d.seq = a.seq"  # noqa: S608
-        f" WHERE a.seq > {db.param} ORDER BY a.seq LIMIT {_BATCH}",
-        (after,),
+        f"SELECT seq, prev, hash, {body} FROM audit"  # noqa: S608
+        f" WHERE seq > {p} AND seq <= {p} ORDER BY seq LIMIT {_BATCH}",
+        (after, last),
     ).fetchall():
         yield rows
         after = rows[-1][0]
-
-
-def _moment(said: str) -> str | datetime:
-    """A moment of a body as the database's driver hands out the column."""
-    if is_postgres():
-        return datetime.fromisoformat(said).astimezone(UTC)
-    return said.replace("T", " ", 1)
 
 
 def log_uuid() -> str:

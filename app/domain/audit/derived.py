@@ -31,9 +31,10 @@ def add_words(seq: int, words: str) -> None:
 
 
 def add_day(day: str, first: int, last: int) -> None:
-    Day.insert(day=day, first_seq=first, last_seq=last).on_conflict(
-        conflict_target=[Day.day], update={Day.last_seq: last}
-    ).execute()
+    p = db.param
+    insert = f"INSERT INTO audit_day (day, first_seq, last_seq) VALUES ({p}, {p}, {p})"  # noqa: S608
+    insert += " ON CONFLICT (day) DO UPDATE SET last_seq = EXCLUDED.last_seq"
+    db.execute_sql(insert, (day, first, last))
 
 
 def rebuild() -> int:

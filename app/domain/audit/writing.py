@@ -8,7 +8,8 @@ from typing import Any
 
 from app.domain.actor import Actor
 from app.domain.audit import columns, derived
-from app.domain.audit.chain import genesis, link, log_uuid, private_hash
+from app.domain.audit.beside import private_hash
+from app.domain.audit.chain import genesis, link, log_uuid
 from app.domain.events import Event
 from app.models.audit import NAMES, Detail, Entry
 from app.models.base import in_transaction, transaction, utcnow
@@ -42,7 +43,7 @@ def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:
     }
     entry = _append(document, at)
     if text:
-        Detail.insert(seq=entry.seq, salt=salt.hex(), body=text).execute()
+        Detail.keep(entry.seq, salt.hex(), text)
     derived.add(entry, document, detail)
     return entry
 
@@ -73,11 +74,11 @@ def _client_of(event: Event) -> int | None:
 
 
 def _append(document: dict[str, Any], at: datetime) -> Entry:
-    head = Entry.head()
-    seq, prev = (head.seq + 1, head.hash) if head else (1, genesis(log_uuid()))
+    end = Entry.end()
+    seq, prev = (end[0] + 1, end[1]) if end else (1, genesis(log_uuid()))
     body = canonical(document).decode("utf-8")
     kind, component, outcome = columns.of_facts(document["facts"])
-    entry = Entry(
+    return Entry.append(
         seq=seq,
         prev=prev,
         body=body,
@@ -91,5 +92,3 @@ def _append(document: dict[str, Any], at: datetime) -> Entry:
         component=component,
         outcome=outcome,
     )
-    entry.save(force_insert=True)
-    return entry
