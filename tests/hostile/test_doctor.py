@@ -32,6 +32,7 @@ from app.domain.doctor.findings import (
     WARN,
     Diagnosis,
 )
+from app.models.base import db, use_database
 from app.views import filters
 from app.views.doctor import as_text
 from tests.hostile.calls import CAPTCHA, JSON
@@ -67,6 +68,15 @@ def config(tmp_path: Path) -> Config:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A doctor who does not wait eight seconds for each answer."""
     monkeypatch.setattr(knocking, "ONE_LOOK_S", 0.3)
+
+
+@pytest.fixture(autouse=True)
+def trail(config: Config, migrated_file: bytes) -> Iterator[None]:
+    """Each call to a paired site names how far the trail reaches; which database is all one here."""
+    (config.var_dir / "aura.db").write_bytes(migrated_file)
+    use_database(config.database_url)
+    with db.connection_context():
+        yield
 
 
 def examined(
