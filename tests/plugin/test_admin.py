@@ -19,6 +19,7 @@ FORMS = (
     "siteagent_follow",
     "siteagent_silent",
     "siteagent_accept_trail",
+    "siteagent_export_log",
     "siteagent_scopes",
     "siteagent_decide",
 )

@@ -62,3 +62,8 @@ if ( is_admin() ) {
 		}
 	);
 }
+
+// The log at the terminal.
+if ( defined( 'WP_CLI' ) && WP_CLI ) {
+	WP_CLI::add_command( 'siteagent audit', siteagent()->cli() );
+}

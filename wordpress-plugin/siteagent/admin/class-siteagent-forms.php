@@ -23,6 +23,7 @@ final class Siteagent_Forms {
 		array( 'admin_post_siteagent_follow', 'follow', 0 ),
 		array( 'admin_post_siteagent_silent', 'stay_silent', 0 ),
 		array( 'admin_post_siteagent_accept_trail', 'accept_trail', 0 ),
+		array( 'admin_post_siteagent_export_log', 'export_log', 0 ),
 		array( 'admin_post_siteagent_scopes', 'grant', 0 ),
 		array( 'admin_post_siteagent_decide', 'decide', 0 ),
 	);
@@ -45,16 +46,22 @@ final class Siteagent_Forms {
 	/** @var Siteagent_Witness */
 	private $witness;
 
+	/** @var Siteagent_Log_File */
+	private $log_file;
+
 	/** @var Siteagent_Desk */
 	private $desk;
 
-	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing, Siteagent_Moving $moving, Siteagent_Consent $consent, Siteagent_Witness $witness ) {
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Pairing $pairing, Siteagent_Moving $moving, Siteagent_Consent $consent, Siteagent_Witness $witness, Siteagent_Log_File $log_file ) {
 		$this->keyring = $keyring;
 		$this->pairing = $pairing;
 		$this->moving  = $moving;
 		$this->consent = $consent;
 		$this->witness = $witness;
-		$this->desk    = new Siteagent_Desk();
+
+		$this->log_file = $log_file;
+
+		$this->desk = new Siteagent_Desk();
 	}
 
 	/**
@@ -206,6 +213,24 @@ final class Siteagent_Forms {
 		}
 		$this->desk->tell( $this->consent->decide( $digest, $verdict, $this->who() ) ? 'change_' . $verdict : 'change_gone' );
 		$this->go( array( 'tab' => 'may' ) );
+	}
+
+	/**
+	 * The log as a file. Reads only; asked for by a form all the same, so that no link can start it.
+	 */
+	public function export_log(): void {
+		$this->demand( 'siteagent_export_log' );
+		$form = isset( $_POST['form'] ) && 'csv' === $_POST['form'] ? 'csv' : 'jsonl'; // phpcs:ignore WordPress.Security.NonceVerification -- checked above.
+		nocache_headers();
+		header( 'Content-Type: ' . ( 'csv' === $form ? 'text/csv; charset=utf-8' : 'application/jsonl' ) );
+		header( 'Content-Disposition: attachment; filename="' . Siteagent_Log_File::name( $form, time() ) . '"' );
+		header( 'X-Content-Type-Options: nosniff' );
+		// phpcs:disable WordPress.WP.AlternativeFunctions -- the answer itself.
+		$to = fopen( 'php://output', 'wb' );
+		$this->log_file->write( $form, $to );
+		fclose( $to );
+		// phpcs:enable
+		exit;
 	}
 
 	/**

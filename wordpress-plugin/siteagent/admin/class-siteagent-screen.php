@@ -17,6 +17,9 @@ final class Siteagent_Screen {
 	const PAGE     = 'siteagent';
 	const PER_PAGE = 50;
 
+	/** Longer words than these stand in no entry. */
+	const MAX_WORDS = 200;
+
 	/** Hook, method, number of arguments; hooks.php adds them. */
 	const HOOKS = array(
 		array( 'admin_menu', 'add_menu', 0 ),
@@ -296,12 +299,15 @@ final class Siteagent_Screen {
 	}
 
 	private function show_log(): void {
-		$pages = max( 1, (int) ceil( $this->log->count() / self::PER_PAGE ) );
-		// phpcs:ignore WordPress.Security.NonceVerification -- a page number.
+		// phpcs:disable WordPress.Security.NonceVerification -- looked for and counted, nothing else.
+		$words = isset( $_GET['words'] ) && is_string( $_GET['words'] ) ? substr( trim( sanitize_text_field( wp_unslash( $_GET['words'] ) ) ), 0, self::MAX_WORDS ) : '';
 		$asked = isset( $_GET['paged'] ) && is_string( $_GET['paged'] ) ? (int) $_GET['paged'] : 1;
+		// phpcs:enable
+		$pages = max( 1, (int) ceil( $this->log->count( $words ) / self::PER_PAGE ) );
 		$page  = min( $pages, max( 1, $asked ) );
 		$data  = array(
-			'entries'  => array_map( array( 'Siteagent_Sentences', 'tell' ), $this->log->recent( self::PER_PAGE, ( $page - 1 ) * self::PER_PAGE ) ),
+			'entries'  => array_map( array( 'Siteagent_Sentences', 'tell' ), $this->log->recent( self::PER_PAGE, ( $page - 1 ) * self::PER_PAGE, $words ) ),
+			'words'    => $words,
 			'verified' => $this->log->verify(),
 			'pages'    => $pages,
 			'page'     => $page,

@@ -207,10 +207,11 @@ final class Siteagent_Log {
 	/**
 	 * Entries, newest first.
 	 *
+	 * @param string $words Only those whose text holds this; all when empty.
 	 * @return array[] Each with seq, at (unix), event, actor, facts, hash.
 	 */
-	public function recent( int $limit, int $offset ): array {
-		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} ORDER BY seq DESC LIMIT %d OFFSET %d", $limit, $offset );
+	public function recent( int $limit, int $offset, string $words = '' ): array {
+		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d", $this->like( $words ), $limit, $offset );
 		// Before the first entry there is no table.
 		$shown = $this->db->suppress_errors( true );
 		$rows  = (array) $this->db->get_results( $query, ARRAY_A );
@@ -245,10 +246,27 @@ final class Siteagent_Log {
 	}
 
 	/**
-	 * How many entries are kept.
+	 * How many entries are kept, or hold this in their text.
 	 */
-	public function count(): int {
-		return (int) $this->db->get_var( "SELECT COUNT(*) FROM {$this->table}" );
+	public function count( string $words = '' ): int {
+		return (int) $this->db->get_var( $this->db->prepare( "SELECT COUNT(*) FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s", $this->like( $words ) ) );
+	}
+
+	/**
+	 * Every entry that is kept, as it is kept, oldest first, up to number $last.
+	 *
+	 * @return iterable<array{seq:int,prev:string,hash:string,body:string}>
+	 */
+	public function in_order( int $last ): iterable {
+		$after = 0;
+		do {
+			$query = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->table} WHERE seq > %d AND seq <= %d ORDER BY seq LIMIT %d", $after, $last, self::BATCH );
+			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
+			foreach ( $rows as $row ) {
+				$after = (int) $row['seq'];
+				yield array( 'seq' => $after ) + $row;
+			}
+		} while ( array() !== $rows );
 	}
 
 	/**
@@ -382,6 +400,14 @@ final class Siteagent_Log {
 			return '';
 		}
 		return (string) $body['facts']['hash'];
+	}
+
+	/**
+	 * A pattern for the text of an entry. In it a quotation mark or a slash stands as canonical JSON spells it.
+	 */
+	private function like( string $words ): string {
+		$spelled = substr( (string) wp_json_encode( $words, JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES ), 1, -1 );
+		return '%' . $this->db->esc_like( $spelled ) . '%';
 	}
 
 	private function entry( array $row ): array {

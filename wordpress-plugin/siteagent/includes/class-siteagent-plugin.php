@@ -163,9 +163,17 @@ final class Siteagent_Plugin {
 			'forms',
 			function (): Siteagent_Forms {
 				$consent = new Siteagent_Consent( $this->scopes(), $this->approvals(), $this->log() );
-				return new Siteagent_Forms( $this->keyring(), $this->pairing(), $this->moving(), $consent, $this->witness() );
+				return new Siteagent_Forms( $this->keyring(), $this->pairing(), $this->moving(), $consent, $this->witness(), $this->log_file() );
 			}
 		);
+	}
+
+	public function log_file(): Siteagent_Log_File {
+		return new Siteagent_Log_File( $this->log(), $this->witness(), $this->keyring() );
+	}
+
+	public function cli(): Siteagent_Cli {
+		return new Siteagent_Cli( $this->log(), $this->log_file() );
 	}
 
 	public function privacy(): Siteagent_Privacy {
