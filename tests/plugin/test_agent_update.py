@@ -30,7 +30,7 @@ from tests.plugin.changing import (
     reached,
 )
 from tests.plugin.conftest import RealWordPress
-from tests.plugin.dashboard import Paired
+from tests.plugin.dashboard import Paired, head_of
 from tests.plugin.test_admin import forget
 from tests.plugin.test_change_run import same_files
 from tests.plugin.test_gate import connect
@@ -190,11 +190,11 @@ def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
 
 def test_what_the_site_logged_before_is_in_the_new_version_s_log(wp, paired, agent) -> None:
     offered(wp)
-    first = paired.ask("ping").document["log"]
+    first = head_of(paired.ask("ping"))
     assert update(wp, paired).send()["outcome"] == "succeeded"
-    there = paired.ask("ping", log={"n": first["n"], "hash": first["hash"]}).document["log"]
-    assert there["knows"] is True
-    assert there["n"] > first["n"]
+    there = paired.ask("ping", log=first)
+    assert there.document["knows"] is True
+    assert head_of(there)["n"] > first["n"]
 
 
 # ---- a version that is no good ----
