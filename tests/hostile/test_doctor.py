@@ -72,7 +72,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def trail(config: Config, migrated_file: bytes) -> Iterator[None]:
-    """Each call to a paired site names how far the trail reaches; which database is all one here."""
+    """Each call to a paired site names how far the trail reaches, so there has to be one."""
     (config.var_dir / "aura.db").write_bytes(migrated_file)
     use_database(config.database_url)
     with db.connection_context():
