@@ -79,6 +79,10 @@ class RunningAura:
         self.stop()
         raise AssertionError(f"Aura did not start:\n{self.output}")
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def stop(self) -> int:
         """Press Ctrl-C and wait; the exit status."""
         if self._process.poll() is None:

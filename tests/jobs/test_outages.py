@@ -6,13 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app import create_app, queue
+from app import create_app, own_redis, queue
 from app.config import Config
 from app.domain import verifying
 from app.domain.actor import Actor
@@ -64,6 +65,46 @@ def test_a_bundled_redis_that_was_killed_is_started_again_and_work_goes_on(
             assert read(by) == WHOLE
     assert aura.output.count("starting it again") == 2
     assert aura.stop() == 0, aura.output
+
+
+def test_one_that_dies_again_and_again_is_given_up_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_redis, "MOST_RESTARTS", 1)
+    said: list[str] = []
+    given_up: list[str] = []
+    redis = own_redis.OwnRedis(tmp_path / "redis.sock", say=said.append)
+    redis.start()
+    redis.watch(gave_up=given_up.append)
+    client = Redis(unix_socket_path=str(tmp_path / "redis.sock"))
+    first = pid_of(client)
+    os.kill(first, signal.SIGKILL)
+    until("another Redis answers", lambda: pid_of(client) not in (0, first))
+    os.kill(pid_of(client), signal.SIGKILL)
+    until("it is given up", lambda: given_up != [])
+    assert len(said) == 1
+    assert "once more after 1 restarts" in given_up[0]
+    redis.stop()
+
+
+def test_when_a_part_ends_everything_ends_and_says_which(aura: RunningAura) -> None:
+    os.kill(part_of(aura, "jobs.schedule"), signal.SIGKILL)
+    until("everything has ended", lambda: aura.has_ended)
+    assert aura.stop() == 1
+    assert "The schedule process was killed by signal 9" in aura.output
+
+
+def part_of(aura: RunningAura, module: str) -> int:
+    """The pid of one of this Aura's own processes."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            settings = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if module.encode() in words and f"AURA_VAR={aura.var}".encode() in settings:
+            return int(folder.name)
+    raise AssertionError(f"no {module} of this Aura")
 
 
 def pid_of(client: Redis) -> int:
