@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -145,31 +146,45 @@ def test_reading_the_environment_is_seen(source: str) -> None:
 # ---- views read models, and never write them ----
 
 PEEWEE_WRITES = {
-    "bulk_create", "bulk_update", "create", "delete_by_id", "delete_instance", "execute",
-    "execute_sql", "get_or_create", "insert", "insert_many", "save", "set_by_id",
+    "bulk_create", "bulk_update", "create", "delete", "delete_by_id", "delete_instance", "execute",
+    "execute_sql", "get_or_create", "insert", "insert_many", "replace", "save", "set_by_id",
+    "update",
 }  # fmt: skip
-# Also the names of harmless methods, so they count on a model only.
-AMBIGUOUS = {"delete", "update", "replace"}
+# Also what lists, dicts and texts can do, so these count only where a model is asked.
+AMBIGUOUS = {"delete"} | {name for kind in (list, dict, set, str) for name in dir(kind)}
 
 
+def writing_calls(tree: ast.AST, verbs: set[str], models: set[str]) -> list[str]:
+    """The calls in `tree` of one of these verbs; an ambiguous one counts on a model only."""
+    found = []
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        owner, verb = ast.unparse(node.func.value), node.func.attr
+        on_model = owner.partition(".")[0] in models
+        if verb in verbs and (on_model or verb not in AMBIGUOUS):
+            found.append(ast.unparse(node.func))
+    return found
+
+
+@cache
 def model_writers() -> set[str]:
     """The methods of our models that write, by what they call; also those that call such a one."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in ROOT.glob("app/models/*.py")]
+    classes = {node.name for tree in trees for node in ast.walk(tree) if type(node) is ast.ClassDef}
     functions = {
-        node.name: {
-            call.func.attr
-            for call in ast.walk(node)
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
-        }
-        for path in ROOT.glob("app/models/*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        node.name: node
+        for tree in trees
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
     }
     writers: set[str] = set()
     while True:
+        verbs = PEEWEE_WRITES | writers
         found = {
             name
-            for name, called in functions.items()
-            if called & (PEEWEE_WRITES | AMBIGUOUS | writers)
+            for name, function in functions.items()
+            if writing_calls(function, verbs, classes | {"cls", "self"})
         }
         if found == writers:
             # Reading a row again changes the object, not the row.
@@ -180,17 +195,10 @@ def model_writers() -> set[str]:
 def model_writes(source: str) -> list[str]:
     tree = ast.parse(source)
     models, domain = _names_from(tree, "app.models"), _names_from(tree, "app.domain")
-    found = []
-    for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-            continue
-        owner, verb = ast.unparse(node.func.value), node.func.attr
-        if owner in domain:
-            continue
-        on_model = owner.partition(".")[0] in models
-        if verb in PEEWEE_WRITES | model_writers() or (on_model and verb in AMBIGUOUS):
-            found.append(ast.unparse(node.func))
-    return found
+    verbs = PEEWEE_WRITES | model_writers()
+    return [
+        call for call in writing_calls(tree, verbs, models) if call.rpartition(".")[0] not in domain
+    ]
 
 
 def _names_from(tree: ast.AST, package: str) -> set[str]:

@@ -64,7 +64,7 @@ def test_bodies_are_canonical_and_whole(wp):
 
 def test_the_head_is_the_newest_entry(wp):
     head, newest = wp.evaluate(THREE + "return array($log->head(), $log->recent(1, 0)[0]);")
-    assert head == {"n": 3, "hash": newest["hash"]}
+    assert head == {"n": 3, "hash": newest["hash"], "at": newest["at"]}
 
 
 def test_an_untouched_log_verifies(wp):
