@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -26,10 +27,15 @@ class RedisTrouble(Exception):
 
 
 class OwnRedis:
-    """One Redis on the unix socket `path`, with its files beside it."""
+    """One Redis on the unix socket `path`, with its files beside it.
 
-    def __init__(self, path: Path, *, say: Callable[[str], None]) -> None:
-        self._path, self._say = path, say
+    What it prints goes to `output`; without one, where this process prints.
+    """
+
+    def __init__(
+        self, path: Path, *, say: Callable[[str], None], output: IO[bytes] | None = None
+    ) -> None:
+        self._path, self._say, self._output = path, say, output
         self._deaths: deque[float] = deque(maxlen=MOST_RESTARTS)
         self._is_over = threading.Event()
 
@@ -41,7 +47,9 @@ class OwnRedis:
                 "Set AURA_VAR to a shorter folder, or REDIS_URL to a Redis of yours."
             )
         # A session of its own: Ctrl-C at the terminal must not reach it before the others.
-        self._server = subprocess.Popen(_command(self._path), start_new_session=True)
+        self._server = subprocess.Popen(
+            _command(self._path), stdout=self._output, start_new_session=True
+        )
         client = Redis(unix_socket_path=str(self._path))
         deadline = time.monotonic() + _ANSWERS_WITHIN_S
         while time.monotonic() < deadline and self._server.poll() is None:

@@ -32,7 +32,8 @@ class Refusal(Exception):
 @dataclass
 class Changing:
     """`plays` says by ident how an installation ends: an outcome and its reason. `killed`
-    names op_ids whose process dies midway, `installs` counts what really was installed."""
+    names op_ids whose process dies midway, `asked` counts the orders that arrived, `installs`
+    what really was installed."""
 
     plays: dict[str, tuple[str, str]] = field(default_factory=dict)
     killed: set[str] = field(default_factory=set)
@@ -40,6 +41,7 @@ class Changing:
     approved_here: set[str] = field(default_factory=set)
     watched_until: int | None = None
     changelog: Any = None
+    asked: Counter[str] = field(default_factory=Counter)
     installs: Counter[str] = field(default_factory=Counter)
     order: list[str] = field(default_factory=list)
     ledger: dict[str, tuple[bytes, dict[str, Any]]] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class Changing:
         if plan["kid"] != site.paired.kid or plan["site"] != site.uuid:
             raise Refusal("invalid_arguments", argument="plan")
         op_id, known = plan["op_id"], self.ledger.get(plan["op_id"])
+        self.asked[op_id] += 1
         if op_id in self.running:
             raise Refusal("invalid_arguments", argument="op_id", state="running")
         if known is not None:

@@ -336,8 +336,6 @@ class FakeSite:
                 {"Content-Type": "application/json"},
                 canonical({"v": 1, "ok": True, **answer}),
             )
-        assert verified.nonce not in self._nonces
-        self._nonces.add(verified.nonce)
         key = self._answer_key(verified.keyid)
         status, body = self._answer(request.body, verified)
         return (
@@ -351,6 +349,11 @@ class FakeSite:
     def _answer(self, body: bytes, request: protocol.VerifiedRequest) -> tuple[int, bytes]:
         document = protocol.parse_json(body)
         op, keyid = document["op"], request.keyid
+        if request.nonce in self._nonces:
+            self.write("refused", operation=op, reason="replayed", nonce=request.nonce)
+            error = {"code": "replayed", "message": "as the protocol says"}
+            return 401, canonical({"v": 1, "ok": False, "op": op, "error": error})
+        self._nonces.add(request.nonce)
         if self.next is not None and keyid == self.next.kid:
             self.paired, self.next = self.next, None
             self.write("keys_rotated", generation=int(keyid.rpartition(".")[2]))

@@ -1,0 +1,62 @@
+"""Aura's own patience, shortened, so that what takes hours of dying and retrying takes minutes.
+
+Which of them is longer than which stays as it is: who holds a lease and is over it is dead, and
+a site that has not heard of an order by NEVER_AFTER never will, because it refuses it by then.
+`python -m tests.chaos.impatience jobs.worker` runs a part of Aura that way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from unittest.mock import patch
+
+from app import protocol, queue, siteclient
+from app.domain import dry_runs, execution, inventory, probing, settling
+from jobs import schedule
+
+ORDER_S = 4.0
+
+SHORTENED = {
+    protocol: {"MAX_SKEW_S": 14},
+    siteclient: {"LATEST_S": 4.0},
+    probing: {"PATIENCE_S": 2.0},
+    execution: {
+        "PATIENCE_S": ORDER_S,
+        "LEASE": timedelta(seconds=14),
+        "STUCK_GRACE": timedelta(seconds=1),
+        "LOST_AFTER": timedelta(seconds=3),
+    },
+    settling: {
+        "LEASE": timedelta(seconds=45),
+        "FIRST_RETRY": timedelta(seconds=1),
+        "LONGEST_RETRY": timedelta(seconds=8),
+        "NEVER_AFTER": timedelta(seconds=22),
+    },
+    dry_runs: {
+        "LEASE": timedelta(seconds=45),
+        "FIRST_RETRY": timedelta(seconds=1),
+        "LONGEST_RETRY": timedelta(seconds=8),
+    },
+    inventory: {"STUCK_AFTER": timedelta(seconds=60), "LOST_AFTER": timedelta(seconds=60)},
+    schedule: {"EVERY_S": 4},
+}
+JOB_TIMEOUT_S = 12
+
+
+@contextmanager
+def shortened() -> Iterator[None]:
+    """Impatient for as long as the block lasts."""
+    with ExitStack() as stack:
+        for module, values in SHORTENED.items():
+            stack.enter_context(patch.multiple(module, **values))
+        stack.enter_context(patch.dict(queue.OPTIONS, job_timeout=JOB_TIMEOUT_S))
+        yield
+
+
+if __name__ == "__main__":
+    with shortened():
+        importlib.import_module(sys.argv[1]).main()
