@@ -1,4 +1,4 @@
-"""Every way to misuse the connection that somebody thought of, and the tests that play it.
+"""Every way to misuse Aura and SiteAgent that somebody thought of, and the tests that play it.
 
 `python -m tests.misuse` prints docs/MISUSE.md; test_misuse.py holds both to the tests there are.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.attack import Attack
 from tests.attack import played as _played
 from tests.misuse_changes import AUTHORITY, EXECUTION
+from tests.misuse_dashboard import DASHBOARD
 
 _GATE = "tests/plugin/test_gate.py"
 _REQUESTS = "tests/plugin/test_misuse_requests.py"
@@ -355,11 +356,12 @@ SECTIONS = {
     "Life cycle": LIFE_CYCLE,
     "Authority": AUTHORITY,
     "Execution": EXECUTION,
+    "Dashboard": DASHBOARD,
 }
 
 _HEAD = """# Misuse
 
-What somebody might try with the connection between Aura and a site, and the tests that try it.
+What somebody might try with Aura, a site and what lies between them, and the tests that try it.
 Those in `tests/plugin` and `tests/e2e` attack the real plugin, nearly all of them inside real
 WordPress, the oldest and the newest supported; the others attack Aura.
 `python -m tests.misuse` prints this page, and a test holds it to the tests there are.

@@ -429,3 +429,20 @@ def test_a_site_can_be_paired_while_an_old_goodbye_is_owed(
     assert revoked.state == ACTIVE
     clock.advance(days=1)
     assert revocation.retry_due(clock()) == []
+
+
+# ---- a backup of Aura from before ----
+
+
+def test_a_backup_of_aura_restored_after_revoking_commands_nothing_and_is_noticed(
+    paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
+) -> None:
+    """Of what was revoked the backup knows nothing, and holds every key."""
+    backup = dict(paired.__data__)
+    revocation.revoke(paired, by=ana, now=clock())
+    assert goodbye(paired, fake, config) == REVOKED
+    Site.update(**backup).where(Site.id == paired.id).execute()
+    for expected in (ACTIVE, ACTIVE, DISCONNECTED_UNCONFIRMED):
+        assert read_report(paired, fake, config=config).fault == Fault.unauthorized
+        assert paired.state == expected
+    assert events(paired).count("site_disconnected") == 1

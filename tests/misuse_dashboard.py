@@ -1,0 +1,213 @@
+"""Attacks on Aura itself: by what sites say, by who may sign in, by who holds its database."""
+
+from __future__ import annotations
+
+from tests.attack import Attack, played
+
+_EGRESS = "tests/test_egress.py"
+_CONNECTIONS = "tests/hostile/test_connections.py"
+_REPLIES = "tests/hostile/test_replies.py"
+_SIZE = "tests/hostile/test_size_and_time.py"
+_DOCTOR = "tests/hostile/test_doctor.py"
+_REDIRECTS = "tests/test_redirects.py"
+_HEADERS = "tests/web/test_security_headers.py"
+_CLIENT = "tests/web/test_decide_as_client.py"
+_TAMPERING = "tests/test_audit_tampering.py"
+_MARKS = "tests/test_marks.py"
+_EXPORT = "tests/test_exporting.py"
+_VERIFIER = "tests/test_verify_audit.py"
+_REVOCATION = "tests/test_revocation.py"
+_INVENTORY = "tests/test_inventory.py"
+_GUARDS = "tests/web/test_every_route_is_guarded.py"
+_FORGED = "tests/web/test_csrf.py"
+
+DASHBOARD = (
+    Attack(
+        "A site's address leads inwards: private, link-local, metadata, in any spelling or name",
+        played(
+            _EGRESS, "test_every_spelling_of_an_inward_address_is_refused",
+            _EGRESS, "test_addresses_that_only_look_public_are_refused",
+            _EGRESS, "test_no_address_inside_the_private_ranges_is_reachable_in_any_wrapping",
+            _EGRESS, "test_one_bad_address_among_good_ones_refuses_the_name",
+            _EGRESS, "test_everything_does_not_include_this_machine",
+            _EGRESS, "test_a_listed_private_network_opens_itself_alone",
+            _EGRESS, "test_a_proxy_asked_for_is_overruled",
+            _CONNECTIONS, "test_a_private_address_is_refused_and_not_called",
+        ),
+    ),
+    Attack(
+        "A name answers with a public address first and a private one afterwards",
+        played(_EGRESS, "test_a_name_is_resolved_once_and_that_answer_is_used"),
+    ),
+    Attack(
+        "An address of another kind than http: file, gopher, with a login or a line break in it",
+        played(
+            _EGRESS, "test_only_plain_http_addresses_pass",
+            _EGRESS, "test_the_session_speaks_no_other_scheme",
+            _CONNECTIONS, "test_an_address_that_is_not_plain_http_is_refused",
+            "tests/web/test_values_read_well.py", "test_only_web_addresses_become_links",
+        ),
+    ),
+    Attack(
+        "A site sends the signed request elsewhere",
+        played(
+            _EGRESS, "test_redirects_are_not_followed_even_when_asked_for",
+            _REPLIES, "test_redirects_are_named_and_never_followed",
+            _REPLIES, "test_a_redirect_inwards_is_not_followed_either",
+            _REPLIES, "test_a_signed_redirect_is_still_a_redirect",
+            _REDIRECTS, "test_nobody_is_followed_to_another_address",
+            _REDIRECTS, "test_nobody_is_followed_back_to_http",
+        ),
+    ),
+    Attack(
+        "A certificate that proves nothing: expired, another name, self-made, an unknown authority",
+        played(
+            _CONNECTIONS, "test_an_expired_certificate_is_named_with_its_date",
+            _CONNECTIONS, "test_a_certificate_for_another_name_is_named_with_its_names",
+            _CONNECTIONS, "test_a_certificate_that_vouches_for_itself_is_invalid",
+            _CONNECTIONS, "test_an_unknown_authority_is_invalid",
+            _EGRESS, "test_the_certificate_name_and_host_header_stay_the_typed_ones",
+            _EGRESS, "test_proxies_of_the_surroundings_are_ignored",
+        ),
+        note="There is no setting, page or variable that turns verification off.",
+    ),
+    Attack(
+        "A cached page, a captcha, a login or any other page with status 200 stands for an answer",
+        played(
+            _REPLIES, "test_an_unsigned_answer_gets_its_name_and_evidence",
+            _REPLIES, "test_a_recorded_answer_is_refused_the_second_time",
+            _REPLIES, "test_an_answer_to_another_question_is_refused",
+            _DOCTOR, "test_what_stands_before_a_paired_site_is_named",
+            _DOCTOR, "test_what_only_looks_like_siteagent_proves_nothing",
+            _DOCTOR,
+            "test_a_cache_that_says_nothing_is_told_by_the_answer_to_another_call",
+        ),
+    ),
+    Attack(
+        "An answer that is huge, slow, endless, packed a thousandfold, or breaks off",
+        played(
+            _SIZE, "test_of_fifty_megabytes_no_more_than_the_limit_is_read",
+            _SIZE, "test_an_endless_chunked_answer_is_cut_at_the_limit",
+            _SIZE, "test_an_answer_that_drips_is_cut_at_the_deadline",
+            _SIZE, "test_headers_that_drip_are_cut_at_the_deadline",
+            _SIZE, "test_endless_interim_answers_are_cut_at_the_deadline",
+            _SIZE, "test_a_connection_closed_within_the_body_is_broken_off",
+            _REPLIES, "test_a_gzip_bomb_is_not_unpacked",
+            "tests/test_bad_input.py", "test_a_report_nested_without_end_is_refused",
+        ),
+    ),
+    Attack(
+        "Markup, template code or reading direction in a name, an author, an address, a changelog",
+        played(
+            "tests/web/test_see_site.py", "test_words_of_a_site_never_become_markup",
+            "tests/web/test_trail_speaks_sentences.py",
+            "test_no_fact_becomes_markup_or_template",
+            "tests/web/test_read_changelog.py", "test_markup_in_it_is_no_markup",
+            "tests/web/test_read_changelog.py", "test_what_turns_or_hides_text_is_dropped",
+            "tests/web/test_tell_client.py",
+            "test_hostile_names_stay_text_on_the_page_and_on_paper",
+            _HEADERS, "test_the_policy_allows_nothing_but_our_own_files",
+            _INVENTORY,
+            "test_controls_and_reading_direction_marks_are_taken_out_of_names",
+        ),
+    ),
+    Attack(
+        "A name that a spreadsheet would run, or that starts a line of its own in a log",
+        played(
+            _EXPORT, "test_a_table_holds_no_formula",
+            _EXPORT, "test_what_a_spreadsheet_would_run_stays_text",
+            _REPLIES, "test_evidence_holds_no_control_or_direction_characters",
+            _REPLIES, "test_who_asked_is_one_short_printable_line",
+        ),
+        note="Aura sends no mail, so there is no mail header to get into.",
+    ),
+    Attack(
+        "A report says what its manifest does not allow, or what cannot be",
+        played(
+            _INVENTORY, "test_a_report_that_contradicts_the_manifest_is_refused_whole",
+            _INVENTORY, "test_a_report_whose_digest_lies_is_refused",
+            _INVENTORY, "test_a_report_from_no_possible_moment_is_refused",
+            "tests/test_bad_input.py",
+            "test_a_report_with_any_one_value_changed_is_stored_clean_or_refused",
+            "tests/web/test_values_read_well.py",
+            "test_moments_a_site_names_never_break_the_page",
+        ),
+    ),
+    Attack(
+        "A site's words make Aura give away its own secrets",
+        played(
+            _REPLIES,
+            "test_a_site_that_echoes_the_request_does_not_put_secrets_into_evidence",
+            _REPLIES, "test_keys_are_not_in_the_channels_or_errors_text",
+        ),
+    ),
+    Attack(
+        "Somebody at one client asks for another client's site, change or entry by its number",
+        played(
+            _CLIENT, "test_everything_about_another_clients_site_is_not_found",
+            _CLIENT, "test_she_sees_her_sites_and_no_trace_of_others",
+            _CLIENT, "test_another_clients_change_is_not_hers_in_the_domain_either",
+            "tests/web/test_read_audit.py",
+            "test_somebody_at_a_client_reads_what_concerns_them_and_no_address",
+            "tests/web/test_tell_client.py",
+            "test_somebody_at_the_client_sees_their_own_and_no_other",
+        ),
+    ),
+    Attack(
+        "Each page and each button, by somebody who is not signed in, or not entitled, or forged",
+        played(
+            _GUARDS, "test_every_route_is_open_or_stands_in_the_table",
+            _GUARDS, "test_each_role_gets_what_the_table_says",
+            _GUARDS, "test_a_stranger_is_sent_to_sign_in",
+            _GUARDS, "test_a_route_without_a_guard_is_refused_to_everybody",
+            _FORGED, "test_every_unsafe_route_needs_the_token",
+            _FORGED, "test_every_unsafe_route_refuses_other_pages_even_with_the_token",
+            _FORGED, "test_a_token_of_somebody_else_does_not_count",
+            _HEADERS, "test_another_name_gets_no_page",
+            _HEADERS,
+            "test_a_forwarded_address_counts_only_from_a_proxy_that_was_announced",
+        ),
+    ),
+    Attack(
+        "Entries of the trail are edited, deleted, swapped, put in between, cut off or replaced",
+        played(
+            _TAMPERING, "test_a_change_made_behind_our_back_is_found",
+            _TAMPERING, "test_a_missing_entry_is_named",
+            _TAMPERING, "test_two_entries_that_changed_places_are_found",
+            _TAMPERING, "test_an_entry_put_in_between_is_found",
+            _TAMPERING,
+            "test_whoever_links_everything_anew_after_a_change_is_given_away_by_a_mark",
+            _TAMPERING, "test_a_tail_that_was_cut_off_is_found_by_a_mark",
+            _TAMPERING, "test_a_tail_cut_off_and_grown_again_is_found_by_a_mark",
+            _TAMPERING, "test_a_chain_replaced_from_its_beginning_is_found_by_a_mark",
+            _TAMPERING, "test_a_name_that_was_changed_beside_the_chain_is_found",
+        ),
+    ),
+    Attack(
+        "An export is changed before somebody checks it, or made to look like the whole",
+        played(
+            _EXPORT, "test_no_byte_of_it_can_be_another",
+            _EXPORT, "test_an_export_of_a_trail_that_was_changed_says_where",
+            _VERIFIER, "test_no_byte_of_any_file_can_be_changed",
+            _VERIFIER, "test_an_excerpt_is_not_taken_for_the_whole",
+            _VERIFIER,
+            "test_a_trail_written_anew_contradicts_the_marks_that_sites_hold",
+            _VERIFIER, "test_a_bomb_is_refused_before_it_goes_off",
+            _VERIFIER, "test_names_that_lead_elsewhere_are_refused",
+        ),
+    ),
+    Attack(
+        "Aura is set back to a backup from before a connection was revoked",
+        played(
+            _REVOCATION,
+            "test_a_backup_of_aura_restored_after_revoking_commands_nothing_and_is_noticed",
+            _MARKS, "test_a_trail_set_back_is_refused_by_the_site_which_is_still_read",
+            _MARKS,
+            "test_while_it_is_refused_an_update_is_refused_with_a_word_of_its_own",
+        ),
+        note=(
+            "A site that was never told of the revocation, and was not called since the backup, "
+            "cannot know either."
+        ),
+    ),
+)  # fmt: skip
