@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from datetime import datetime
+from typing import NoReturn
 
 from peewee import IntegrityError
 
@@ -21,6 +22,7 @@ from app.domain.events import (
     OwnerCreated,
     PasswordChanged,
     PasswordChosen,
+    PasswordRefused,
     RoleChanged,
 )
 from app.domain.sessions import Presence
@@ -268,7 +270,7 @@ def change_password(
     account = f"change of {member.email}"
     subject = throttle.begin(account, browser, config=config, now=now)
     if subject is None or not passwords.matches(member.password_hash, present):
-        raise Invalid("present", _NOT_THE_PRESENT_ONE)
+        _refuse(presence, "present", by, now, is_early=subject is None)
     problems = _password_problems(new, again, member.name, member.email, field="new")
     if present == new:
         problems["new"] = "This is the password you have."
@@ -296,12 +298,21 @@ def confirm(
     account = f"confirmation of {member.email}"
     subject = throttle.begin(account, browser, config=config, now=now)
     if subject is None or not passwords.matches(member.password_hash, password):
-        raise Invalid("password", _NOT_THE_PRESENT_ONE)
+        _refuse(presence, "password", by, now, is_early=subject is None)
     with transaction():
         throttle.forgive(subject)
         if not presence.session.confirm(now):
             raise StaleState("Your session has ended. Sign in again.")
         audit.record(IdentityConfirmed(session_id=presence.session.id), by, now=now)
+
+
+def _refuse(
+    presence: Presence, field: str, by: Actor, now: datetime, *, is_early: bool
+) -> NoReturn:
+    why = "too many attempts" if is_early else "wrong password"
+    event = PasswordRefused(session_id=presence.session.id, reason=why)
+    audit.record_refusal(event, by, now=now, per_hour=sessions.REFUSALS_PER_HOUR)
+    raise Invalid(field, _NOT_THE_PRESENT_ONE)
 
 
 # ---- what is typed ----

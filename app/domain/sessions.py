@@ -29,7 +29,7 @@ LONGEST = timedelta(hours=12)
 _NOTED_EVERY = timedelta(minutes=1)
 _KEPT_FOR = timedelta(days=30)
 # More than of other refusals: an attack on the door should show its size.
-_REFUSALS_PER_HOUR = 60
+REFUSALS_PER_HOUR = 60
 
 # One for all: which part was wrong is nobody's business but the owner's.
 REFUSAL = (
@@ -76,7 +76,7 @@ def sign_in(
 def _refuse(why: str, account: str, browser: Browser, config: Config, now: datetime) -> NoReturn:
     event = SignInFailed(subject_hash=throttle.subject_of(account, config), reason=why)
     by = Actor.anonymous(browser.ip)
-    audit.record_refusal(event, by, now=now, per_hour=_REFUSALS_PER_HOUR)
+    audit.record_refusal(event, by, now=now, per_hour=REFUSALS_PER_HOUR)
     raise Invalid("", REFUSAL)
 
 

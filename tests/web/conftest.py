@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, Response, request
 from flask.testing import FlaskClient
 
 from app import create_app, queue
@@ -21,6 +21,7 @@ from app.models.changes import Change
 from app.models.sites import Site
 from tests.factories import check, propose, read_report
 from tests.fakes import FakeSite, RecordingQueue
+from tests.telling import Writes, watched
 
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -61,8 +62,25 @@ def app(database: Config, jobs: RecordingQueue) -> Iterator[Flask]:
     made.test_client_class = Person
     queue.use(jobs)
     db.connect()
-    yield made
+    with watched() as writes:
+        untold = _listening(made, writes)
+        yield made
     db.close()
+    assert untold == []
+
+
+def _listening(app: Flask, writes: Writes) -> list[tuple[str | None, set[str]]]:
+    """The requests that changed something and left no entry of it, in a list that fills."""
+    untold: list[tuple[str | None, set[str]]] = []
+
+    def judge(answer: Response) -> Response:
+        if writes.untold:
+            untold.append((request.endpoint, writes.untold))
+        return answer
+
+    app.before_request(writes.forget)
+    app.after_request(judge)
+    return untold
 
 
 def signed_in(app: Flask, actor: Actor, agent: str = "Firefox/150 (Linux)") -> Person:

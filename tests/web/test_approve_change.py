@@ -135,6 +135,7 @@ def test_guessing_the_password_there_is_slow(as_ana, proposed):
         approve_as(as_ana, proposed, own_password="wrong")
     assert approve_as(as_ana, proposed, own_password=PASSWORD).status_code == 422
     assert state(proposed) == PROPOSED
+    assert len(Entry.newest(event="password_refused")) == 7
 
 
 def test_a_password_opens_nothing_that_the_role_does_not(as_cleo, proposed):

@@ -64,6 +64,17 @@ def test_a_stolen_session_cannot_guess_the_password(as_ana, ana):
     assert as_ana.get("/").status_code == 200
 
 
+def test_each_guess_is_in_the_trail_with_its_reason(as_ana):
+    wrong = {**TYPED, "present": "not the password at all"}
+    for _ in range(6):
+        as_ana.post("/account/password", data=wrong)
+    told = [one.document() for one in Entry.newest(event="password_refused")]
+    reasons = [one["facts"]["reason"] for one in told]
+    assert reasons == ["too many attempts", *["wrong password"] * 5]
+    assert {one["actor"]["kind"] for one in told} == {"member"}
+    assert "was asked for the password and refused (wrong password)" in as_ana.get("/audit").text
+
+
 def test_guessing_here_does_not_shut_the_door(app, as_ana, ana):
     wrong = {**TYPED, "present": "not the password at all"}
     for _ in range(5):

@@ -76,6 +76,15 @@ class IdentityConfirmed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PasswordRefused(Event):
+    """Somebody at an open session did not know its password: perhaps not who it belongs to."""
+
+    session_id: int
+    reason: str
+    outcome: str = "refused"
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemberDisabled(Event):
     member_id: int
     name: Personal

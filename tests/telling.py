@@ -1,0 +1,72 @@
+"""Watching whether whatever changes something also leaves an entry in the trail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from app.models.base import db
+
+_WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?', re.I)
+# Where a row changes without anybody having done anything that somebody would ask about.
+QUIET = {
+    "member_session": "when a browser was last seen; its begin and end are entries",
+    "login_failure": "a counter that slows guessing; a refusal is an entry",
+    "pairing": "when a site is tried next; each call is an entry",
+    "trail_export": "what was asked for; written and handed out are entries",
+}
+
+
+class Writes:
+    """The tables in which rows were changed for good since `forget`."""
+
+    def __init__(self) -> None:
+        self._kept: set[str] = set()
+        self._open: set[str] = set()
+
+    def forget(self) -> None:
+        self._kept, self._open = set(), set()
+
+    def note(self, table: str) -> None:
+        (self._open if db.in_transaction() else self._kept).add(table)
+
+    def commit(self) -> None:
+        self._kept |= self._open
+        self._open = set()
+
+    def roll_back(self) -> None:
+        self._open = set()
+
+    @property
+    def untold(self) -> set[str]:
+        """What was changed with no entry beside it."""
+        return set() if "audit" in self._kept else self._kept - QUIET.keys()
+
+
+@contextmanager
+def watched() -> Iterator[Writes]:
+    """Every write to the bound database, from now to the end of the block."""
+    writes, bound = Writes(), db.obj
+    execute, commit, roll_back = bound.execute_sql, bound.commit, bound.rollback
+
+    def noted(sql: str, *values: Any, **more: Any) -> Any:
+        cursor = execute(sql, *values, **more)
+        table = _WRITES.match(sql)
+        if table and cursor.rowcount != 0:
+            writes.note(table[1])
+        return cursor
+
+    def committed() -> Any:
+        done = commit()
+        writes.commit()
+        return done
+
+    def rolled_back() -> Any:
+        writes.roll_back()
+        return roll_back()
+
+    with patch.multiple(bound, execute_sql=noted, commit=committed, rollback=rolled_back):
+        yield writes
