@@ -19,7 +19,7 @@ from peewee import (
 )
 
 from app.models.accounts import Member
-from app.models.base import BaseModel, JsonField, UtcField
+from app.models.base import BaseModel, JsonField, UtcField, db
 from app.models.clients import SELF, Client
 
 # Site.state
@@ -198,7 +198,10 @@ class Site(BaseModel):
     @classmethod
     def client_of(cls, site_id: int) -> int | None:
         """The client a site belongs to, if it does; also of one that was forgotten."""
-        return cls.select(cls.client).where(cls.id == site_id).scalar()
+        # Asked for each entry of the trail: by hand, for it takes a tenth of the time.
+        found = f"SELECT client_id FROM site WHERE id = {db.param}"  # noqa: S608
+        row = db.execute_sql(found, (site_id,)).fetchone()
+        return None if row is None else row[0]
 
     @classmethod
     def known(cls, site_id: int) -> Site | None:
