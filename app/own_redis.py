@@ -89,9 +89,9 @@ class OwnRedis:
             self._say(f"The bundled Redis {how}; starting it again. Work waits meanwhile.")
             try:
                 self.start()
-            except RedisTrouble as why:
-                gave_up(str(why))
-                return
+            except RedisTrouble:
+                # It has died again meanwhile, which counts as another time.
+                continue
 
     def _has_died_too_often(self) -> bool:
         now = time.monotonic()

@@ -159,7 +159,7 @@ def test_entries_are_neither_changed_nor_deleted(database: Config, statement: st
 
 def replacement(**changes: object) -> dict[str, object]:
     """Entry 3 again, altered."""
-    return {**Entry.get_by_id(3).__data__, **changes}
+    return Entry.kept_of({**Entry.get_by_id(3).__data__, **changes})
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,19 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from peewee import IntegrityError
+from peewee import DatabaseError, IntegrityError
+from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
 from app.config import Config
 from app.domain.actor import Actor
+from app.domain.audit import columns as columns_of_audit
+from app.domain.audit import verify_chain
 from app.models import migrate
 from app.models.accounts import LoginFailure, Member, MemberSession
 from app.models.alarms import Alarm
 from app.models.audit import Day, Detail, Entry, Verification
-from app.models.base import db, use_database
+from app.models.base import db, is_postgres, use_database
 from app.models.changes import Change
 from app.models.examinations import Examination
 from app.models.exports import TrailExport
@@ -32,6 +35,7 @@ from app.models.witnesses import (
     SiteMark,
     TrailFrontier,
 )
+from app.protocol import canonical, chain_genesis, chain_hash
 from tests.factories import make_site
 from tests.fakes import RecordingQueue, at
 
@@ -73,14 +77,78 @@ def columns(table: str) -> dict[str, tuple[str, bool]]:
     return {c.name: (c.data_type.upper(), c.null) for c in db.get_columns(table)}
 
 
+# What an entry is found by is no column like others on SQLite: a test of its own is below.
+COMPUTED = {"at", "event", "actor", "site_id", "client_id", "kind", "component", "outcome"}
+
+
 def test_migrations_make_the_tables_of_the_models(empty_database: Config) -> None:
     assert migrate.apply_missing()
-    assert not diff_models(db.obj, MODELS)
-    made = {model: columns(model._meta.table_name) for model in MODELS}
+    found = diff_models(db.obj, MODELS)
+    missed = {field.column_name for field in found.add_columns if field.model is Entry}
+    assert missed == (set() if is_postgres() else COMPUTED)
+    others = [model for model in MODELS if model is not Entry or is_postgres()]
+    assert not diff_models(db.obj, others)
+    made = {model: columns(model._meta.table_name) for model in others}
     for model in reversed(MODELS):
         db.execute_sql(f"DROP TABLE {model._meta.table_name}")
     db.create_tables(MODELS)
-    assert made == {model: columns(model._meta.table_name) for model in MODELS}
+    assert made == {model: columns(model._meta.table_name) for model in others}
+
+
+def test_sqlite_computes_what_an_entry_is_found_by(database: Config) -> None:
+    if is_postgres():
+        # There the columns are kept, and held to the text by `audit verify`.
+        assert columns("audit").keys() >= COMPUTED
+        return
+    rows = db.execute_sql("PRAGMA table_xinfo(audit)").fetchall()
+    assert {name for _, name, *_, hidden in rows if hidden} == COMPUTED
+    made = "SELECT sql FROM sqlite_master WHERE name = 'audit'"
+    assert db.execute_sql(made).fetchone()[0].endswith(f"({columns_of_audit.COMPUTED})")
+
+
+# What entries said before their columns were computed: of both versions, and as odd as it gets.
+OLDER = (
+    {"v": 1, "actor": {"id": 3, "ip": "", "kind": "member", "name": "Ana"}, "site": 7},
+    {"v": 2, "actor": {"id": None, "kind": "system"}, "site": None, "client": None},
+    {"v": 2, "actor": {"id": 12, "kind": "policy"}, "site": 7, "client": 4},
+)
+FACTS = (
+    {},
+    {"kind": "plugin", "ident": "a/a.php", "outcome": "succeeded"},
+    {"kind": "member", "ident": "é" * 400, "outcome": "ok"},
+    {"kind": ["plugin"], "ident": 5, "outcome": None},
+)
+
+
+def test_an_older_trail_keeps_what_its_entries_are_found_by(empty_database: Config) -> None:
+    Runner(db.obj, str(migrate.DIRECTORY)).up("0008_exports")
+    log, count = Setting.read("log_uuid"), 0
+    prev = chain_genesis(log)
+    for said in OLDER:
+        for facts in FACTS:
+            count += 1
+            moment = NOW.replace(microsecond=count % 2)
+            body = {**said, "at": moment.isoformat(), "event": "site_called", "facts": facts}
+            text = canonical({"private": None, **body} if said["v"] == 2 else body).decode()
+            after = chain_hash(count, prev, text.encode())
+            kind, component, outcome = columns_of_audit.of_facts(facts)
+            row = {
+                **{"seq": count, "prev": prev.hex(), "body": text, "hash": after.hex()},
+                **{"at": moment, "event": "site_called"},
+                "actor": columns_of_audit.of_actor(said["actor"]),
+                **{"site_id": said["site"], "client_id": said.get("client")},
+                **{"kind": kind, "component": component, "outcome": outcome},
+            }
+            Entry.insert(**row).execute()
+            prev = after
+    before = list(Entry.select().order_by(Entry.seq).dicts())
+    assert migrate.apply_missing()
+    assert list(Entry.select().order_by(Entry.seq).dicts()) == before
+    assert len(before) == len(OLDER) * len(FACTS)
+    assert verify_chain().is_whole
+    for statement in ("DELETE FROM audit", "UPDATE audit SET body = ''"):
+        with pytest.raises(DatabaseError):
+            db.execute_sql(statement)
 
 
 def test_migrating_twice_does_nothing_the_second_time(empty_database: Config) -> None:

@@ -399,6 +399,15 @@ def test_a_missing_file_is_missed(name: str, tmp_path: Path) -> None:
     assert verdict.status == 2, verdict.said
 
 
+def test_a_file_that_is_named_and_not_there_is_missed(tmp_path: Path) -> None:
+    files = small().files()
+    other = f"sites/8{SITE[1:]}.jsonl"
+    manifest = files["manifest.json"].replace(SITE_FILE.encode(), other.encode())
+    assert manifest != files["manifest.json"]
+    found = judge({**files, "manifest.json": manifest}, tmp_path)
+    assert found == [f"{other} is missing, or no part of an export"]
+
+
 # ---- what the keeper of the trail changed, who has the dashboard's key ----
 
 

@@ -13,12 +13,13 @@ from typing import Any
 from peewee import AutoField, BigIntegerField, CharField, IntegerField, TextField
 
 from app.models.accounts import ERASED
-from app.models.base import BaseModel, UtcField, db
+from app.models.base import BaseModel, UtcField, db, is_postgres
 
 # Those who need no detail to be named.
 NAMES = {"system": "Aura", "schedule": "the schedule", "anonymous": "somebody not signed in"}
 # By event, the facts that are kept beside the chain; filled where events are declared.
 PERSONAL_FACTS: dict[str, frozenset[str]] = {}
+_CHAIN = ("seq", "prev", "body", "hash")
 
 
 class Detail(BaseModel):
@@ -44,8 +45,8 @@ class Detail(BaseModel):
 
 class Entry(BaseModel):
     """One link of the chain. `body` holds the very bytes that were hashed; the columns from
-    `at` on repeat parts of it so that they can be searched, and are held to it when the
-    trail is verified."""
+    `at` on repeat parts of it so that they can be searched. SQLite computes them from it;
+    PostgreSQL keeps them, and they are held to it when the trail is verified."""
 
     seq = BigIntegerField(primary_key=True)
     prev = CharField(max_length=64)
@@ -129,9 +130,15 @@ class Entry(BaseModel):
     @classmethod
     def append(cls, **row: Any) -> Entry:
         """Add one; the guards refuse any but the next link."""
-        names, marks = ", ".join(row), ", ".join([db.param] * len(row))
-        db.execute_sql(f"INSERT INTO audit ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
+        kept = cls.kept_of(row)
+        names, marks = ", ".join(kept), ", ".join([db.param] * len(kept))
+        db.execute_sql(f"INSERT INTO audit ({names}) VALUES ({marks})", tuple(kept.values()))  # noqa: S608
         return cls(**row)
+
+    @classmethod
+    def kept_of(cls, row: dict[str, Any]) -> dict[str, Any]:
+        """What of a row this database keeps, rather than computes."""
+        return row if is_postgres() else {name: row[name] for name in _CHAIN if name in row}
 
     @classmethod
     def head(cls) -> Entry | None:

@@ -292,7 +292,8 @@ class Files:
 
     def open(self, name: str) -> Any:
         path = os.path.join(self.folder, *name.split("/"))
-        if not re.fullmatch(NAMES, name) or not (self.zip or os.path.isfile(path)):
+        is_there = name in self.names if self.zip else os.path.isfile(path)
+        if not re.fullmatch(NAMES, name) or not is_there:
             raise Unreadable(f"{name} is missing, or no part of an export")
         return self.zip.open(name) if self.zip else open(path, "rb")
 

@@ -196,3 +196,38 @@ def test_and_the_report_can_be_kept_as_a_paper(mouse: Clicks, tmp_path: Path) ->
     path = tmp_path / "report.pdf"
     download.value.save_as(path)
     assert path.read_bytes().startswith(b"%PDF-")
+
+
+def test_a_call_with_stolen_keys_is_an_alarm_and_stands_in_the_sites_own_log(
+    page: Page, agency: RunningAura, shop: WordPress, album: Album, tmp_path: Path
+) -> None:
+    agency.call(agency.channel(shop.url), "ping")
+    aura_pages.set_up_or_sign_in(page, agency)
+    sync(page, agency)
+    page.get_by_role("button", name="Read its log and compare").click()
+    alarm = page.get_by_role("link", name="Somebody else called the site")
+    for _ in range(60):
+        if alarm.count():
+            break
+        page.wait_for_timeout(1000)
+        page.reload()
+    alarm.first.click()
+    expect(page.locator("main")).to_contain_text("a test")
+    album.show(page, "alarm")
+    page.get_by_role("link", name="Alarms (1)").click()
+    page.wait_for_url("**/alarms")
+    expect(page.locator("main")).to_contain_text("Harbour Bakery")
+    album.show(page, "alarms")
+    wp_admin = page.context.new_page()
+    wp_admin_pages.sign_in(wp_admin, shop)
+    wp_admin_pages.open_settings(wp_admin, shop, "&tab=log")
+    wp_admin.get_by_label("Words in an entry").fill("a test")
+    wp_admin.get_by_role("button", name="Find").click()
+    expect(wp_admin.locator("table.widefat tbody tr")).to_have_count(1)
+    album.wp_admin(wp_admin, "wp-admin-log")
+    with wp_admin.expect_download() as download:
+        wp_admin.get_by_role("button", name="Export to check elsewhere").click()
+    path = tmp_path / "site-log.jsonl"
+    download.value.save_as(path)
+    verdict = verify(path)
+    assert verdict.status == 0, verdict.said

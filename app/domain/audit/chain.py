@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from hashlib import sha256
+from struct import Struct
 
-from app.domain.audit import beside
+from peewee import fn
+
+from app.domain.audit import beside, together
 from app.models.audit import Entry
 from app.models.base import db, is_postgres
 from app.models.installation import Setting
@@ -14,6 +18,13 @@ from app.protocol import CHAIN_ENTRY, chain_genesis, chain_hash
 
 LOG_UUID = "log_uuid"
 _BATCH = 5000
+# Below this many entries, beginning other processes takes longer than they save.
+_WORTH_SHARING = 50_000
+# Small parts end at about the same time, however fast each processor is.
+_PARTS_EACH = 8
+_EIGHT_BYTES = Struct(">Q").pack
+_HASH = re.compile("[0-9a-f]{64}")
+_FOLLOWS_NOT = "does not follow the entry before it"
 
 
 @dataclass(frozen=True)
@@ -66,83 +77,139 @@ def verify_chain(
     """
     end = Entry.end()
     last = end[0] if end else 0
-    comparison = beside.Comparison(last)
-    reading = _Reading(log_uuid(), sorted(anchors, key=lambda one: one.n))
-    for rows in _batches(last):
-        if not reading.take(rows):
+    whole = _Stretch(0, last, genesis(log_uuid()))
+    if last < _WORTH_SHARING or not together.is_possible():
+        whole.read(db.execute_sql, seen)
+    else:
+        for part in together.each(_read_apart, _parts(last)):
+            if not whole.join(part):
+                break
+            seen(whole.count)
+    return _report(whole, sorted(anchors, key=lambda one: one.n))
+
+
+def _parts(last: int) -> list[tuple[int, int]]:
+    each = -(-last // (together.processors() * _PARTS_EACH))
+    return [(after, min(after + each, last)) for after in range(0, last, each)]
+
+
+def _read_apart(execute: together.Execute, span: tuple[int, int]) -> _Stretch:
+    """A part of the chain by itself; what its first entry follows is for `join` to hold it to."""
+    first = execute("SELECT prev FROM audit WHERE seq = ?", (span[0] + 1,)).fetchone()
+    stretch = _Stretch(*span, first[0] if first else "")
+    if _HASH.fullmatch(stretch.follows):
+        stretch.read(execute)
+    return stretch
+
+
+@dataclass
+class _Stretch:
+    """The entries after `after` up to `upto`, of which the first `follows` a hash; empty where
+    it is missing.
+
+    `count` is the number of the last that fits, `head` its hash, `misfit` the first that does
+    not; `private` are those whose text names private details.
+    """
+
+    after: int
+    upto: int
+    follows: str
+    count: int = field(init=False)
+    head: str = field(init=False)
+    misfit: tuple[int, str] | None = None
+    private: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.count, self.head = self.after, self.follows
+
+    def read(
+        self, execute: together.Execute, seen: Callable[[int], object] = lambda count: None
+    ) -> None:
+        """Follow it to its end, or to the first entry that is missing or does not fit."""
+        body, p = (
+            ("convert_to(body, 'UTF8')", "%s") if is_postgres() else ("CAST(body AS BLOB)", "?")
+        )
+        # In portions: no transaction stays open over the whole.
+        while self.count < self.upto and self.misfit is None:
+            until = min(self.count + _BATCH, self.upto)
+            span = f"FROM audit WHERE seq > {p} AND seq <= {p} ORDER BY seq"
+            known = (self.count, until)
+            rows = execute(f"SELECT prev, hash, {body} {span}", known).fetchall()
+            # Numbers are unique: as many rows as numbers are all of them.
+            if len(rows) < until - self.count:
+                seqs = [seq for (seq,) in execute(f"SELECT seq {span}", known).fetchall()]
+                there = sum(seq == self.count + place for place, seq in enumerate(seqs, 1))
+                self._follow(rows[:there])
+                return
+            self._follow(rows)
+            seen(self.count)
+
+    def join(self, other: _Stretch) -> bool:
+        """Take over what was read behind this one; False once the chain does not go on."""
+        if not other.follows:
+            return False
+        if other.follows != self.head:
+            self.misfit = (self.count + 1, _FOLLOWS_NOT)
+            return False
+        self.count, self.head, self.misfit = other.count, other.head, other.misfit
+        self.private += other.private
+        return self.count == other.upto
+
+    def _follow(self, rows: list[tuple[str, str, bytes]]) -> None:
+        seq, was, head = self.count, self.head, bytes.fromhex(self.head)
+        # As chain_hash has it; a call for each of millions would double what this takes.
+        prefix, sha, eight, private = CHAIN_ENTRY, sha256, _EIGHT_BYTES, beside.NAMES_PRIVATE
+        for prev, named, body in rows:
+            if prev != was:
+                self.misfit = (seq + 1, _FOLLOWS_NOT)
+                break
+            digest = sha(prefix + eight(seq + 1) + head + body).digest()
+            if named != (after := digest.hex()):
+                self.misfit = (seq + 1, "its text was changed")
+                break
+            seq, head, was = seq + 1, digest, after
+            if private in body:
+                self.private.append(seq)
+        self.count, self.head = seq, was
+
+
+def _report(whole: _Stretch, anchors: list[Anchor]) -> ChainReport:
+    """What all of it shows together: the first entry that does not fit, whichever way."""
+    found = beside.Beside()
+    if whole.misfit is not None:
+        found.note(*whole.misfit)
+    elif whole.count < whole.upto:
+        after = Entry.select(fn.MIN(Entry.seq)).where(Entry.seq > whole.count).scalar()
+        found.note(after, f"entry {whole.count + 1} is missing")
+    beside.compare(whole.upto, whole.private, found)
+    untold = [seq for seq in found.absent if seq > found.erased_at]
+    if untold:
+        why = "its private part is gone, and no entry tells that anybody was erased"
+        found.note(min(untold), why)
+    met = _meet(whole, anchors, found)
+    broken_at, reason = found.misfit or (None, "")
+    count = whole.count if broken_at is None else min(whole.count, broken_at - 1)
+    absent = tuple(sorted(found.absent))
+    return ChainReport(count, whole.head, broken_at, reason, met, absent)
+
+
+def _meet(whole: _Stretch, anchors: list[Anchor], found: beside.Beside) -> int:
+    """Hold the chain to what others were shown of it; how many of them it fits."""
+    met = 0
+    for anchor in anchors:
+        if anchor.n > whole.count:
+            if whole.misfit is None and whole.count == whole.upto:
+                why = f"entries up to {anchors[-1].n} are missing, of which {anchors[-1].holder}"
+                found.note(whole.count + 1, f"{why} holds proof")
             break
-        seen(reading.count)
-    return reading.report(comparison.found())
-
-
-class _Reading:
-    """How far the chain has been followed, and the first entry that does not fit into it."""
-
-    def __init__(self, log: str, awaited: list[Anchor]) -> None:
-        self.count = 0
-        self._head = chain_genesis(log)
-        self._awaited = awaited
-        self._passed = 0
-        self._misfit: tuple[int, str] | None = None
-
-    def take(self, rows: Iterable[tuple[int, str, str, bytes]]) -> bool:
-        """Follow the chain over `rows`; False once it does not go on."""
-        head, awaited = self._head, self._awaited
-        for seq, prev, named, body in rows:
-            if seq != self.count + 1:
-                return self._broken(seq, f"entry {self.count + 1} is missing")
-            if prev != head.hex():
-                return self._broken(seq, "does not follow the entry before it")
-            # As chain_hash has it; a call for each of millions would double what this takes.
-            head = sha256(CHAIN_ENTRY + seq.to_bytes(8, "big") + head + body).digest()
-            if named != head.hex():
-                return self._broken(seq, "its text was changed")
-            self.count, self._head = seq, head
-            while self._passed < len(awaited) and awaited[self._passed].n <= seq:
-                if not self._meet(awaited[self._passed]):
-                    return False
-        return True
-
-    def report(self, found: beside.Beside) -> ChainReport:
-        """What both show together: the first entry that does not fit, whichever way."""
-        missing = self._awaited[self._passed :]
-        if missing and self._misfit is None:
-            why = f"entries up to {missing[-1].n} are missing, of which {missing[-1].holder}"
-            self._broken(self.count + 1, f"{why} holds proof")
-        untold = [seq for seq in found.absent if seq > found.erased_at]
-        if untold:
-            why = "its private part is gone, and no entry tells that anybody was erased"
-            found.note(min(untold), why)
-        misfits = [one for one in (self._misfit, found.misfit) if one is not None]
-        broken_at, reason = min(misfits, default=(None, ""), key=lambda one: one[0])
-        count = self.count if broken_at is None else min(self.count, broken_at - 1)
-        absent = tuple(sorted(found.absent))
-        return ChainReport(count, self._head.hex(), broken_at, reason, self._passed, absent)
-
-    def _broken(self, seq: int, reason: str) -> bool:
-        self._misfit = (seq, reason)
-        return False
-
-    def _meet(self, anchor: Anchor) -> bool:
-        if anchor.hash != self._head.hex() or anchor.n != self.count:
-            fits = self._awaited[self._passed - 1].n if self._passed else 0
-            why = f"it, or one after {fits}, is not what {anchor.holder} was shown"
-            return self._broken(anchor.n, why)
-        self._passed += 1
-        return True
-
-
-def _batches(last: int) -> Iterator[list[tuple[int, str, str, bytes]]]:
-    """All rows up to `last` in order, in portions: no transaction stays open over the whole."""
-    body = "convert_to(body, 'UTF8')" if is_postgres() else "CAST(body AS BLOB)"
-    after, p = 0, db.param
-    while rows := db.execute_sql(
-        f"SELECT seq, prev, hash, {body} FROM audit"  # noqa: S608
-        f" WHERE seq > {p} AND seq <= {p} ORDER BY seq LIMIT {_BATCH}",
-        (after, last),
-    ).fetchall():
-        yield rows
-        after = rows[-1][0]
+        # As stored: up to here it was found to be what follows from the text.
+        stands = Entry.select(Entry.hash).where(Entry.seq == anchor.n).scalar()
+        if anchor.hash != (stands or genesis(log_uuid())):
+            fits = anchors[met - 1].n if met else 0
+            found.note(anchor.n, f"it, or one after {fits}, is not what {anchor.holder} was shown")
+            break
+        met += 1
+    return met
 
 
 def log_uuid() -> str:

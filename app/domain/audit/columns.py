@@ -19,6 +19,30 @@ OUTCOMES = frozenset(
     }
 )
 
+# The columns of SQLite's table, by which they follow from the text (migration 0009).
+COMPUTED = ", ".join(
+    (
+        "seq INTEGER NOT NULL PRIMARY KEY",
+        "prev VARCHAR(64) NOT NULL",
+        "body TEXT NOT NULL",
+        "hash VARCHAR(64) NOT NULL",
+        "at DATETIME AS (replace(json_extract(body, '$.at'), 'T', ' '))",
+        "event VARCHAR(64) AS (json_extract(body, '$.event'))",
+        "actor VARCHAR(80) AS (json_extract(body, '$.actor.kind')"
+        " || ifnull(':' || json_extract(body, '$.actor.id'), ''))",
+        "site_id INTEGER AS (json_extract(body, '$.site'))",
+        "client_id INTEGER AS (json_extract(body, '$.client'))",
+        "kind VARCHAR(16) AS (iif(json_extract(body, '$.facts.kind') IN"
+        " ('plugin', 'theme', 'translation', 'core', 'siteagent'),"
+        " json_extract(body, '$.facts.kind'), ''))",
+        "component VARCHAR(300) AS (iif(json_type(body, '$.facts.ident') = 'text',"
+        " substr(json_extract(body, '$.facts.ident'), 1, 300), ''))",
+        "outcome VARCHAR(16) AS (iif(json_extract(body, '$.facts.outcome') IN"
+        " ('succeeded', 'failed', 'rolled_back', 'refused', 'unknown', 'rejected', 'expired',"
+        " 'cancelled'), json_extract(body, '$.facts.outcome'), ''))",
+    )
+)
+
 
 def of_facts(facts: dict[str, Any]) -> tuple[str, str, str]:
     """Kind, component and outcome; empty where the facts name none."""

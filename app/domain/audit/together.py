@@ -1,0 +1,62 @@
+"""Reading one long SQLite file with every processor there is.
+
+Forked, for that takes milliseconds and importing Aura again takes seconds; each child reads over
+a connection of its own and never touches the one it was born with.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from app.models.base import db, is_postgres
+
+Execute = Callable[..., Any]
+Part = TypeVar("Part")
+Found = TypeVar("Found")
+
+_execute: Execute
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def is_possible() -> bool:
+    """Whether several would help and are allowed: a child of a process with threads may be
+    born into a lock that nobody opens any more."""
+    return (
+        not is_postgres()
+        and processors() > 1
+        and "fork" in multiprocessing.get_all_start_methods()
+        and threading.active_count() == 1
+        and not multiprocessing.current_process().daemon
+    )
+
+
+def each(read: Callable[[Execute, Part], Found], parts: Iterable[Part]) -> Iterator[Found]:
+    """What `read` finds in each of the parts, in their order; it is given what executes a query.
+
+    `read` and all that it is given and finds have to be picklable.
+    """
+    context = multiprocessing.get_context("fork")
+    with context.Pool(processors(), _begin, (db.obj.database,)) as pool:
+        yield from pool.imap(_Reader(read), parts)
+
+
+class _Reader:
+    def __init__(self, read: Callable[[Execute, Any], Any]) -> None:
+        self._read = read
+
+    def __call__(self, part: Any) -> Any:
+        return self._read(_execute, part)
+
+
+def _begin(path: str) -> None:
+    global _execute
+    _execute = sqlite3.connect(path, timeout=60, isolation_level=None).execute

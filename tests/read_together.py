@@ -1,0 +1,73 @@
+"""`python -m tests.read_together <folder>`: a long trail read by several processes and by one.
+
+Prints as JSON what both found, for the whole trail and after each of some changes to it. In a
+process of its own: one that tests run in has threads, and is not forked.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock, patch
+
+from app.config import Config
+from app.domain import audit
+from app.domain.audit import Anchor, chain, together
+from app.models import migrate
+from app.models.audit import Entry
+from app.models.base import db, use_database
+from tests.tampering import without_guards
+from tests.test_audit import fill
+
+ENTRIES = 200
+CHANGES = (
+    "",
+    "UPDATE audit SET body = REPLACE(body, 'ok', 'no') WHERE seq = 1",
+    "UPDATE audit SET body = REPLACE(body, 'ok', 'no') WHERE seq IN (90, 170)",
+    "UPDATE audit SET prev = hash WHERE seq = 101",
+    "UPDATE audit SET prev = 'x' WHERE seq = 101",
+    "UPDATE audit SET hash = REPLACE(hash, '0', '1') WHERE seq = 100",
+    "UPDATE audit SET hash = REPLACE(hash, '0', '1') WHERE seq = 200",
+    "DELETE FROM audit WHERE seq = 1",
+    "DELETE FROM audit WHERE seq BETWEEN 95 AND 130",
+    "UPDATE audit SET seq = 999 WHERE seq = 100",
+)
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    config = Config.for_tests(folder)
+    migrate.to_newest(config)
+    with db.connection_context():
+        fill(ENTRIES)
+        anchors = [Anchor(n, Entry.get_by_id(n).hash, "a site") for n in (50, 150)]
+        without_guards()
+    found = []
+    for number, change in enumerate(CHANGES):
+        path = folder / f"{number}.db"
+        shutil.copy(folder / "aura.db", path)
+        use_database(f"sqlite:///{path}")
+        with db.connection_context():
+            if change:
+                db.execute_sql(change)
+            found.append([read(anchors, worth_sharing) for worth_sharing in (10, 10_000)])
+    print(json.dumps(found))
+
+
+def read(anchors: list[Anchor], worth_sharing: int) -> dict[str, Any]:
+    """With several processes where there are more entries than that; the processes are real."""
+    with (
+        patch.object(chain, "_WORTH_SHARING", worth_sharing),
+        patch.object(together, "processors", lambda: 3),
+        patch.object(together, "each", Mock(wraps=together.each)) as shared,
+    ):
+        report = audit.verify_chain(anchors)
+        return {**asdict(report), "shared": shared.called}
+
+
+if __name__ == "__main__":
+    main()
