@@ -37,6 +37,7 @@ def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):
     file = as_ben.get(f"/audit/exports/{asked.id}")
     assert file.headers["Content-Disposition"].startswith("attachment; filename=aura-trail-")
     assert "verify_audit.py" in ZipFile(io.BytesIO(file.data)).namelist()
+    file.close()
     assert "Ben exported the trail (Everything)" in as_ben.get("/audit").text
 
 
