@@ -7,7 +7,9 @@ process of its own: one that tests run in has threads, and is not forked.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +26,7 @@ from tests.tampering import without_guards
 from tests.test_audit import fill
 
 ENTRIES = 200
+read_apart = chain._read_apart
 CHANGES = (
     "",
     "UPDATE audit SET body = REPLACE(body, 'ok', 'no') WHERE seq = 1",
@@ -55,7 +58,17 @@ def main() -> None:
             if change:
                 db.execute_sql(change)
             found.append([read(anchors, worth_sharing) for worth_sharing in (10, 10_000)])
+    use_database(config.database_url)
+    with db.connection_context(), patch.object(chain, "_read_apart", dies):
+        found.append([read(anchors, 10), read(anchors, 10_000)])
     print(json.dumps(found))
+
+
+def dies(execute: together.Execute, span: tuple[int, int]) -> Any:
+    """A child that is killed when half of the chain has been read."""
+    if span[0] >= ENTRIES // 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_apart(execute, span)
 
 
 def read(anchors: list[Anchor], worth_sharing: int) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterable
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from struct import Struct
@@ -78,14 +80,22 @@ def verify_chain(
     end = Entry.end()
     last = end[0] if end else 0
     whole = _Stretch(0, last, genesis(log_uuid()))
-    if last < _WORTH_SHARING or not together.is_possible():
-        whole.read(db.execute_sql, seen)
+    if last >= _WORTH_SHARING and together.is_possible():
+        _read_together(whole, seen)
     else:
-        for part in together.each(_read_apart, _parts(last)):
-            if not whole.join(part):
-                break
-            seen(whole.count)
+        whole.read(db.execute_sql, seen)
     return _report(whole, sorted(anchors, key=lambda one: one.n))
+
+
+def _read_together(whole: _Stretch, seen: Callable[[int], object]) -> None:
+    try:
+        for part in together.each(_read_apart, _parts(whole.upto)):
+            if not whole.join(part):
+                return
+            seen(whole.count)
+    except (BrokenExecutor, sqlite3.Error):
+        # Whatever befell the others: what they have not told is read here, or fails here.
+        whole.read(db.execute_sql, seen)
 
 
 def _parts(last: int) -> list[tuple[int, int]]:

@@ -11,9 +11,10 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
-from app.models.base import db, is_postgres
+from app.models.base import db, in_transaction, is_postgres
 
 Execute = Callable[..., Any]
 Part = TypeVar("Part")
@@ -29,9 +30,11 @@ def processors() -> int:
 
 def is_possible() -> bool:
     """Whether several would help and are allowed: a child of a process with threads may be
-    born into a lock that nobody opens any more."""
+    born into a lock that nobody opens any more, and sees only what is in the file."""
     return (
         not is_postgres()
+        and not in_transaction()
+        and os.path.isfile(db.obj.database)
         and processors() > 1
         and "fork" in multiprocessing.get_all_start_methods()
         and threading.active_count() == 1
@@ -42,11 +45,14 @@ def is_possible() -> bool:
 def each(read: Callable[[Execute, Part], Found], parts: Iterable[Part]) -> Iterator[Found]:
     """What `read` finds in each of the parts, in their order; it is given what executes a query.
 
-    `read` and all that it is given and finds have to be picklable.
+    `read` and all that it is given and finds have to be picklable. Raises what `read` raises, or
+    BrokenExecutor where a child was killed.
     """
     context = multiprocessing.get_context("fork")
-    with context.Pool(processors(), _begin, (db.obj.database,)) as pool:
-        yield from pool.imap(_Reader(read), parts)
+    with ProcessPoolExecutor(
+        processors(), context, initializer=_begin, initargs=(db.obj.database,)
+    ) as pool:
+        yield from pool.map(_Reader(read), parts)
 
 
 class _Reader:
