@@ -136,13 +136,11 @@ class _Stretch:
         self, execute: together.Execute, seen: Callable[[int], object] = lambda count: None
     ) -> None:
         """Follow it to its end, or to the first entry that is missing or does not fit."""
-        body, p = (
-            ("convert_to(body, 'UTF8')", "%s") if is_postgres() else ("CAST(body AS BLOB)", "?")
-        )
+        body = "convert_to(body, 'UTF8')" if is_postgres() else "CAST(body AS BLOB)"
+        span = f"FROM audit WHERE seq > {db.param} AND seq <= {db.param} ORDER BY seq"
         # In portions: no transaction stays open over the whole.
         while self.count < self.upto and self.misfit is None:
             until = min(self.count + _BATCH, self.upto)
-            span = f"FROM audit WHERE seq > {p} AND seq <= {p} ORDER BY seq"
             known = (self.count, until)
             rows = execute(f"SELECT prev, hash, {body} {span}", known).fetchall()
             # Numbers are unique: as many rows as numbers are all of them.
