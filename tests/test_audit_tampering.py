@@ -83,6 +83,16 @@ def test_what_an_entry_is_found_by_cannot_contradict_it_unnoticed(
     assert found() == (4, "its index columns contradict its text")
 
 
+def test_a_view_in_the_place_of_the_table_hides_nothing(database: Config) -> None:
+    fill(5)
+    without_guards()
+    db.execute_sql("ALTER TABLE audit RENAME TO kept")
+    others = "seq, prev, body, hash, at, actor, site_id, client_id, kind, component, outcome"
+    event = "CASE WHEN seq = 4 THEN 'signed_in' ELSE event END AS event"
+    db.execute_sql(f"CREATE VIEW audit AS SELECT {others}, {event} FROM kept")
+    assert found() == (4, "its index columns contradict its text")
+
+
 def test_a_missing_entry_is_named(database: Config) -> None:
     fill(5)
     without_guards()

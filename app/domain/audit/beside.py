@@ -61,7 +61,8 @@ def _are_columns_computed() -> bool:
     if is_postgres():
         return False
     made = db.execute_sql("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'audit'")
-    return bool(made.fetchone()[0].partition("(")[2] == f"{columns.COMPUTED})")
+    row = made.fetchone()  # None where a view has taken its name
+    return row is not None and str(row[0]).partition("(")[2] == f"{columns.COMPUTED})"
 
 
 def _rows(what: str, source: str, last: int) -> Iterator[tuple[Any, ...]]:
