@@ -215,6 +215,12 @@ class FakeSite:
         }
         return self._notice(origin, document, self.paired.keys.s2d, self.paired.kid)
 
+    def permissions_notice(self, origin: str) -> protocol.SentRequest:
+        """Save other permissions under Settings → SiteAgent."""
+        assert self.paired is not None
+        document = {"v": 1, "op": "permissions_changed"}
+        return self._notice(origin, document, self.paired.keys.s2d, self.paired.kid)
+
     def restore_backup(self, paired: _Paired) -> None:
         """Come back with the keys of another day."""
         self.paired = paired

@@ -10,11 +10,14 @@ from app import protocol
 from app.config import Config
 from app.domain import notices, pairing
 from app.domain.actor import Actor
+from app.domain.candidates import on_site
 from app.domain.notices import Answer
 from app.keys import Token, pairing_keys
 from app.models.audit import Entry
+from app.models.reports import Sync
 from app.models.sites import ACTIVE, DISCONNECTED, NEW, REVOKING, Pairing, Site
 from app.protocol import SentRequest
+from tests.factories import AKISMET, read_report
 from tests.fakes import Clock, FakeSite, RecordingQueue
 
 UNAUTHORIZED = (401, b'{"aura":1,"code":"unauthorized"}')
@@ -127,6 +130,59 @@ def test_nothing_inbound_is_believed_while_revoking(
     assert (answer.status, answer.body) == UNAUTHORIZED
     paired.refresh()
     assert paired.state == REVOKING
+
+
+# ---- its owner allowed something ----
+
+
+def test_changed_permissions_bring_the_next_sync_forward(
+    ready: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
+) -> None:
+    sent = fake.permissions_notice(config.origin)
+    answer = deliver(sent, config, clock)
+    assert answer.status == 200
+    protocol.verify_response(
+        sent,
+        status=answer.status,
+        headers=answer.headers,
+        body=answer.body,
+        key=fake.paired.keys.s2d,
+    )
+    assert json.loads(answer.body) == {"v": 1, "ok": True, "op": "permissions_changed"}
+    sync = Sync.open_for(ready)
+    assert jobs.jobs == [("sync_site", (sync.id,), 0)]
+    last = Entry.head().document()
+    assert (last["event"], last["actor"]["kind"]) == ("sync_asked", "site")
+
+
+def test_changed_permissions_are_known_only_from_the_report_that_follows(
+    ready: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    fake.report["agent"]["scopes"]["plugins"] = False
+    deliver(fake.permissions_notice(config.origin), config, clock)
+    assert _against_akismet(ready, clock) == []
+    read_report(ready, fake, config=config)
+    assert _against_akismet(ready, clock) == ["scope_off"]
+
+
+def _against_akismet(site: Site, clock: Clock) -> list[str]:
+    found = next(one for one in on_site(site, clock()) if one.target.ident == AKISMET)
+    return [one.code for one in found.verdict.reasons]
+
+
+def test_notices_all_day_do_not_keep_the_workers_busy(
+    ready: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    for _ in range(15):
+        assert deliver(fake.permissions_notice(config.origin), config, clock).status == 200
+        if Sync.open_for(ready):
+            read_report(ready, fake, config=config)
+        clock.advance(seconds=60)
+    by_notice = Sync.select().where(Sync.asked_by == ready.name)
+    assert by_notice.count() == 12
+    clock.advance(hours=1)
+    deliver(fake.permissions_notice(config.origin), config, clock)
+    assert by_notice.count() == 13
 
 
 # ---- strangers ----

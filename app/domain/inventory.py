@@ -30,6 +30,8 @@ from app.siteclient import Fault
 STUCK_AFTER = timedelta(minutes=5)
 LOST_AFTER = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=30)
+# A site that sends notices all day must not keep the workers busy or fill the trail.
+MOST_NOTICES_AN_HOUR = 12
 
 _LISTS = {"plugin": "plugins", "theme": "themes", "mu_plugin": "mu_plugins", "dropin": "dropins"}
 # Offers come apart from the components they are for.
@@ -79,6 +81,17 @@ def _request(site: Site, by: Actor, now: datetime) -> Sync:
         if waiting is None:
             raise
         return waiting
+
+
+def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:
+    """Ask for a report because the site itself, as `by`, says that its permissions changed.
+
+    None where the site has used up its share for this hour: the schedule asks anyway.
+    """
+    lately = Sync.select().where(
+        Sync.site == site, Sync.asked_by == by.name[:120], Sync.asked_at > now - timedelta(hours=1)
+    )
+    return None if lately.count() >= MOST_NOTICES_AN_HOUR else _request(site, by, now)
 
 
 def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:

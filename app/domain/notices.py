@@ -1,4 +1,4 @@
-"""What the sites tell of their own accord: three hints, each proven by its signature.
+"""What the sites tell of their own accord: four hints, each proven by its signature.
 
 Losing every notice costs seconds, never correctness. Whoever cannot sign gets one
 and the same answer, whatever the reason.
@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.config import Config
-from app.domain import audit, connection, copies, pairing, revocation, sites
+from app.domain import audit, connection, copies, inventory, pairing, revocation, sites
 from app.domain.actor import Actor
-from app.domain.errors import Invalid
+from app.domain.errors import Invalid, NotPaired
 from app.domain.events import NoticeRefused
 from app.keys import SealBroken
 from app.models.base import transaction
@@ -79,6 +79,8 @@ def receive(
         return _ready(request, document, config, ip, now)
     if document.get("op") == "moved":
         return _moved(request, document, config, ip, now)
+    if document.get("op") == "permissions_changed":
+        return _permissions_changed(request, config, ip, now)
     return _goodbye(request, document, ip, now)
 
 
@@ -143,7 +145,26 @@ def _moved(
                 by=Actor.site(site, ip),
                 now=now,
             )
-    body = canonical({"v": 1, "ok": True, "op": "moved"})
+    return _signed_ok(request, "moved", site, config, now)
+
+
+def _permissions_changed(
+    request: VerifiedRequest, config: Config, ip: str, now: datetime
+) -> Answer:
+    """permissions_changed: the owner allowed or withdrew something. The notice itself carries no
+    permission: the site is asked for a report, and only that is believed."""
+    site = Site.get(Site.kid == request.keyid)
+    try:
+        inventory.request_by_notice(site, by=Actor.site(site, ip), now=now)
+    except NotPaired:
+        return UNAUTHORIZED  # revoked since its key was looked up
+    return _signed_ok(request, "permissions_changed", site, config, now)
+
+
+def _signed_ok(
+    request: VerifiedRequest, op: str, site: Site, config: Config, now: datetime
+) -> Answer:
+    body = canonical({"v": 1, "ok": True, "op": op})
     key = connection.open_key(site, "s2d", config)
     return Answer(200, body, sign_response(request, 200, body, key=key, now=int(now.timestamp())))
 
