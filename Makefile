@@ -2,9 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Whole files side by side, two at once: most of them wait for servers of their own. The end-to-end
-# ones, which take longest, come first, as they stand.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Two workers. Tests that share a server run on the same one; tests/selection.py names the groups.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 .DEFAULT_GOAL := help
 .PHONY: help run demo test e2e unit chaos lint format bench screenshots prepare images clean
 

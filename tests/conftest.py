@@ -14,6 +14,7 @@ from app.domain.actor import Actor
 from app.models import migrate
 from app.models.base import db, use_database
 from app.models.sites import Client, Site
+from tests import selection
 from tests.factories import make_member, make_site, pair, read_report, report
 from tests.fakes import Clock, FakeSite, RecordingQueue, at
 from tests.postgres import Cluster, Given
@@ -22,6 +23,17 @@ from tests.postgres import Cluster, Given
 # instead of starting a server of their own.
 POSTGRES_URL = os.environ.get("AURA_TEST_POSTGRES_URL", "")
 KINDS = ("sqlite", "postgresql")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    selection.add_option(parser)
+
+
+# First, because pytest-xdist reads the groups in this hook.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    selection.deselect_nightly(config, items)
+    selection.group_by_worker(items)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

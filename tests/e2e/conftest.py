@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.e2e.album import Album
 from tests.e2e.running_aura import RunningAura
 from tests.e2e.watcher import Watcher
-from tests.wordpress.images import MACHINES
+from tests.selection import nightly
 from tests.wordpress.site import WordPress
 
 _CHROMIUM = "/usr/bin/chromium"
@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="module", params=MACHINES)
+@pytest.fixture(scope="module", params=[*nightly("oldest", "middle"), pytest.param("newest")])
 def wordpress(request: pytest.FixtureRequest) -> Iterator[WordPress]:
     # The newest one's pictures go into the papers: a hostile plugin belongs into another.
     site = WordPress.start(request.param, siteagent="absent", hostile=request.param == "oldest")

@@ -18,6 +18,7 @@ from tests.plugin.conftest import RealWordPress
 from tests.plugin.test_agent_update import offered
 from tests.plugin.test_change_core import core, release
 from tests.plugin.test_change_kinds import FIRST, GERMAN, translate
+from tests.selection import nightly
 from tests.wordpress.site import WordPress
 
 NAME = "Harbour Bakery"
@@ -28,7 +29,7 @@ DESK = "Contact Desk"
 _OUTCOME_WAIT_MS = 90_000
 
 
-@pytest.fixture(scope="module", params=["oldest", "newest"])
+@pytest.fixture(scope="module", params=nightly("oldest", "newest"))
 def shop(request: pytest.FixtureRequest) -> Iterator[WordPress]:
     """A real WordPress on which SiteAgent is active and nobody has allowed anything yet."""
     site = WordPress.start(request.param, siteagent="active")

@@ -16,6 +16,8 @@ from tests.e2e.pairing import open_healthy_site, open_site, sync
 from tests.e2e.running_aura import RunningAura
 from tests.wordpress.site import WordPress
 
+pytestmark = pytest.mark.nightly
+
 NAME = "Harbour Bakery"
 
 

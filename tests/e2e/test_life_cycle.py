@@ -18,6 +18,8 @@ from tests.e2e.pairing import open_healthy_site, open_site, sync
 from tests.e2e.running_aura import RunningAura
 from tests.wordpress.site import WordPress
 
+pytestmark = pytest.mark.nightly
+
 NAME = "Harbour Bakery"
 _IN_WORDPRESS = """<?php
 $_SERVER += array('HTTP_HOST' => '127.0.0.1', 'REQUEST_URI' => '/', 'REQUEST_METHOD' => 'GET');

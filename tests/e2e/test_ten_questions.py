@@ -29,6 +29,8 @@ from tests.plugin.conftest import RealWordPress
 from tests.running_verifier import verify
 from tests.wordpress.site import WordPress
 
+pytestmark = pytest.mark.nightly
+
 MOST_CLICKS = 3
 
 

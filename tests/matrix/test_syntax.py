@@ -10,6 +10,7 @@ import pytest
 
 from tests.matrix import phps
 from tests.matrix.phps import PhpVersion
+from tests.selection import nightly
 
 _ROOT = Path(__file__).parents[2]
 _PLUGIN = _ROOT / "wordpress-plugin" / "siteagent"
@@ -26,7 +27,9 @@ def compiled(php: PhpVersion, files: list[Path]) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("php", phps.WEBASSEMBLY, ids=str)
+@pytest.mark.parametrize(
+    "php", [*nightly(*phps.WEBASSEMBLY[1:-1]), phps.OLDEST, phps.NEWEST], ids=str
+)
 def test_every_file_of_the_plugin_compiles(php: PhpVersion) -> None:
     files = sorted(_PLUGIN.rglob("*.php"))
     done = compiled(php, files)
@@ -60,6 +63,7 @@ def test_the_oldest_php_here_is_the_one_the_plugin_requires() -> None:
     assert required[1] == phps.OLDEST.name
 
 
+@pytest.mark.nightly
 def test_each_php_is_the_version_it_is_called_after() -> None:
     for php in phps.WEBASSEMBLY:
         said = subprocess.run(

@@ -14,6 +14,7 @@ from tests.plugin.conftest import RealWordPress
 from tests.plugin.dashboard import Paired, new_token, pair
 from tests.plugin.test_uninstall import UNINSTALL
 from tests.plugin.wp_admin import Person, words
+from tests.selection import nightly
 from tests.wordpress.images import MACHINES
 from tests.wordpress.site import WordPress
 
@@ -28,7 +29,7 @@ class Connected:
     paired: Paired
 
 
-@pytest.fixture(scope="module", params=[*MACHINES, *RELEASES])
+@pytest.fixture(scope="module", params=nightly(*MACHINES, *RELEASES))
 def here(request: pytest.FixtureRequest) -> Iterator[Connected]:
     if request.param in RELEASES:
         site = WordPress.start("oldest", image=image_with(request.param))

@@ -11,6 +11,8 @@ import pytest
 from tests.plugin.dashboard import ORIGIN, new_token, pair
 from tests.plugin.wp_admin import Person, hidden, words
 
+pytestmark = pytest.mark.smoke
+
 FORMS = (
     "siteagent_read_token",
     "siteagent_accept",

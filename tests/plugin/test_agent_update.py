@@ -34,8 +34,8 @@ from tests.plugin.dashboard import Paired, head_of
 from tests.plugin.test_admin import forget
 from tests.plugin.test_change_run import same_files
 from tests.plugin.test_gate import connect
+from tests.selection import WORDPRESSES
 from tests.wordpress.engine import docker
-from tests.wordpress.images import TESTED
 from tests.wordpress.site import WordPress
 
 AGENT = "siteagent/siteagent.php"
@@ -378,7 +378,7 @@ def test_what_a_newer_version_stored_is_neither_used_nor_lost(wp, paired, agent)
 # ---- a network of sites ----
 
 
-@pytest.fixture(params=TESTED)
+@pytest.fixture(params=WORDPRESSES)
 def network(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
     """Sites that share one connection."""
     site = WordPress.start(request.param, siteagent="installed", network="paths")

@@ -15,7 +15,7 @@ from tests.plugin.changing import Order, ask, grant
 from tests.plugin.conftest import RealWordPress
 from tests.plugin.test_admin import forget
 from tests.plugin.test_gate import connect
-from tests.wordpress.images import TESTED
+from tests.selection import WORDPRESSES
 from tests.wordpress.site import WordPress
 
 # Another release of this very WordPress, with nothing but its number changed.
@@ -44,7 +44,7 @@ return $zip->close();
 """
 
 
-@pytest.fixture(scope="module", params=TESTED)
+@pytest.fixture(scope="module", params=WORDPRESSES)
 def site(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
     started = WordPress.start(request.param)
     try:

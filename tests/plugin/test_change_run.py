@@ -30,6 +30,8 @@ from tests.plugin.dashboard import Paired
 from tests.plugin.test_admin import forget
 from tests.plugin.test_gate import connect
 
+pytestmark = pytest.mark.smoke
+
 COUNT = "global $wpdb; return array(count_users()['total_users'], (int) $wpdb->get_var(%s));"
 SESSIONS = COUNT % (
     "\"SELECT COUNT(*) FROM $wpdb->usermeta WHERE meta_key IN ('session_tokens',"

@@ -19,6 +19,8 @@ from tests.plugin.dashboard import Paired, new_token, pair
 from tests.plugin.test_admin import forget
 from tests.plugin.wp_admin import Person
 
+pytestmark = pytest.mark.smoke
+
 UNAUTHORIZED = {"siteagent": 1, "code": "unauthorized"}
 
 

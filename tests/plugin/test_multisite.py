@@ -15,7 +15,7 @@ from tests.plugin.dashboard import ORIGIN, Paired, head_of, new_token, pair
 from tests.plugin.test_admin import FORMS, agree, paste
 from tests.plugin.test_gate import document_of, is_turned_away, ping, send
 from tests.plugin.wp_admin import Person, words
-from tests.wordpress.images import TESTED
+from tests.selection import WORDPRESSES
 from tests.wordpress.site import WordPress
 
 _SITEAGENT = "'siteagent/siteagent.php'"
@@ -105,7 +105,7 @@ class Network:
         return Person(site.url, "baker", "pw")
 
 
-@pytest.fixture(scope="module", params=TESTED)
+@pytest.fixture(scope="module", params=WORDPRESSES)
 def network(request: pytest.FixtureRequest) -> Iterator[Network]:
     started = WordPress.start(request.param, siteagent="installed", network="paths")
     main = RealWordPress(started)

@@ -17,7 +17,7 @@ from app.models.sites import Site
 from tests.factories import make_site
 from tests.fakes import RecordingQueue
 from tests.plugin.conftest import RealWordPress
-from tests.wordpress.images import TESTED
+from tests.selection import WORDPRESSES
 from tests.wordpress.places import NAME, PASSWORD, PLACES
 from tests.wordpress.site import WordPress
 
@@ -27,7 +27,7 @@ _USUAL = "/wp-json/siteagent/v1/rpc"
 _ACCEPT = "$p = siteagent()->pairing(); $p->accept($p->read_token('%s'), true, 'user:1');"
 
 
-@pytest.fixture(scope="module", params=TESTED)
+@pytest.fixture(scope="module", params=WORDPRESSES)
 def wordpress(request: pytest.FixtureRequest) -> Iterator[WordPress]:
     started = WordPress.start(request.param)
     yield started

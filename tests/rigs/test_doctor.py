@@ -20,6 +20,8 @@ from tests.fakes import RecordingQueue
 from tests.rigs.rigs import FRONTS, SERVERS, Rig, Rigs
 from tests.wordpress.engine import docker
 
+pytestmark = pytest.mark.nightly
+
 # Check and finding, for a paired site and for strangers; None: strangers are answered as ever.
 Named = tuple[str, str]
 NAMED: dict[str, tuple[Named, Named | None]] = {

@@ -20,6 +20,8 @@ from tests.factories import make_site
 from tests.fakes import RecordingQueue
 from tests.rigs.rigs import FRONTS, HONEST, Rig, Rigs
 
+pytestmark = pytest.mark.nightly
+
 # What each front's answer is called, and what of it a person gets to see.
 NAMED: dict[str, tuple[Fault, dict[str, str | int]]] = {
     "always-online": (Fault.web_page, {"status": 200}),

@@ -20,7 +20,15 @@ PATHS = (
 )
 
 
-@pytest.fixture(scope="module", params=[*SERVERS, *HONEST])
+# One that is not the server of every other test here: nginx, which needs no .htaccess.
+_EVERY_RUN = "nginx-fpm"
+_RIGS = [
+    one if one == _EVERY_RUN else pytest.param(one, marks=pytest.mark.nightly)
+    for one in (*SERVERS, *HONEST)
+]
+
+
+@pytest.fixture(scope="module", params=_RIGS)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

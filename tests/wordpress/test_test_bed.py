@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import requests
 
+from tests.selection import WORDPRESSES
 from tests.wordpress.engine import docker
-from tests.wordpress.images import MACHINES, TESTED, image_of
+from tests.wordpress.images import MACHINES, image_of
 from tests.wordpress.leftovers import LABEL, remove_leftovers
 from tests.wordpress.repository import OFFERS, repository_files
 from tests.wordpress.site import PhpFailed, WordPress
@@ -44,7 +45,7 @@ return array($skin->get_error_messages(), $plugins['tide-gallery/tide-gallery.ph
 """
 
 
-@pytest.fixture(scope="module", params=TESTED)
+@pytest.fixture(scope="module", params=WORDPRESSES)
 def site(request: pytest.FixtureRequest) -> Iterator[WordPress]:
     started = WordPress.start(request.param, siteagent="installed", hostile=True)
     yield started
