@@ -3,17 +3,22 @@
 A job is the name of a module in jobs/ and the ids it gets, as JSON. Losing one
 costs time only: the sweep finds what the database still waits for. So a queue
 that is down is logged, and what was decided stays decided.
+
+Whoever can write to Redis must not be able to run code here: rq imports any name it
+finds in a job, so the jobs that exist are listed here and anything else is refused.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Protocol
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 NAME = "aura"
@@ -26,7 +31,90 @@ OPTIONS: dict[str, Any] = {
 }
 _REDIS_ANSWERS_S = 5
 
+# What may be asked of a worker, and nothing else.
+JOBS = frozenset(
+    {
+        "check_change",
+        "examine_site",
+        "export_trail",
+        "pair_site",
+        "read_log",
+        "rotate_keys",
+        "run_change",
+        "say_goodbye",
+        "settle_change",
+        "sync_site",
+        "verify_trail",
+    }
+)
+SWEEPS = frozenset(
+    {
+        "due_exports",
+        "due_goodbyes",
+        "due_policies",
+        "due_syncs",
+        "due_verification",
+        "lost_changes",
+        "lost_examinations",
+        "lost_pairings",
+        "lost_rotations",
+        "lost_syncs",
+    }
+)
+FUNCTIONS = frozenset(f"jobs.{name}.run" for name in JOBS) | frozenset(
+    f"jobs.sweep.{name}" for name in SWEEPS
+)
+# Each of these has rq import another name, or send a request to any address.
+_FOLLOW_UPS = (
+    "success_callback_name",
+    "failure_callback_name",
+    "stopped_callback_name",
+    "webhooks",
+)
+
 _log = logging.getLogger(__name__)
+
+
+class JobRefused(Exception):
+    """A job in the queue that Aura never puts there."""
+
+
+class KnownJob(Job):
+    """Run functions of a closed list, with ids as arguments and nothing that follows."""
+
+    @property
+    def func(self) -> Callable[..., object]:
+        """The function to call. Raises JobRefused for anything Aura does not enqueue."""
+        if self.func_name not in FUNCTIONS or self.instance is not None:
+            raise JobRefused(f"{self.func_name!r} is not one of Aura's jobs")
+        if self.kwargs or not all(type(argument) is int for argument in self.args):
+            raise JobRefused(f"{self.func_name} takes ids only")
+        told = self.to_dict(include_meta=False, include_result=False)
+        if named := [name for name in _FOLLOW_UPS if told.get(name)]:
+            raise JobRefused(f"{self.func_name} comes with {', '.join(named)}")
+        found: Callable[..., object] = super().func
+        return found
+
+    # A job that is refused has failed, and rq would then import what its payload names.
+
+    @property
+    def success_callback(self) -> None:
+        return None
+
+    @property
+    def failure_callback(self) -> None:
+        return None
+
+    @property
+    def stopped_callback(self) -> None:
+        return None
+
+    def send_webhooks(self, *args: Any, **more: Any) -> None:
+        """Send nothing: every request of Aura's goes through app/egress.py."""
+
+
+class KnownQueue(Queue):
+    job_class = KnownJob
 
 
 class Backend(Protocol):
@@ -36,7 +124,7 @@ class Backend(Protocol):
 
 
 class RedisBackend:
-    """rq, with JSON instead of pickle: whoever can write to Redis must not run code here."""
+    """Enqueue with rq, as JSON instead of pickle."""
 
     def __init__(self, redis_url: str) -> None:
         self._queue = open_queue(connect(redis_url))
@@ -61,8 +149,11 @@ def use(backend: Backend) -> None:
 def enqueue(name: str, *ids: int, delay_s: int = 0) -> None:
     """Have `jobs.<name>.run(*ids)` called, not before `delay_s` seconds have passed.
 
-    Call it after commit only. Never raises because Redis is down.
+    Call it after commit only. Never raises because Redis is down; raises ValueError for a
+    job that is not listed, because no worker would run it.
     """
+    if name not in JOBS:
+        raise ValueError(f"{name} is missing from JOBS")
     if _backend is None:
         raise RuntimeError("No queue: call queue.use() where the process starts.")
     try:
@@ -79,4 +170,4 @@ def connect(redis_url: str) -> Redis:
 
 
 def open_queue(connection: Redis) -> Queue:
-    return Queue(NAME, connection=connection, serializer=JSONSerializer)
+    return KnownQueue(NAME, connection=connection, serializer=JSONSerializer)

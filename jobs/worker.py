@@ -12,6 +12,7 @@ import threading
 import time
 from typing import Any
 
+from redis import Redis
 from redis.exceptions import RedisError
 from rq import Worker
 from rq.serializers import JSONSerializer
@@ -86,18 +87,24 @@ class PatientPool(WorkerPool):
         return True
 
 
+def make_pool(connection: Redis, workers: int = WORKERS) -> PatientPool:
+    """The workers, which run the jobs listed in app/queue.py and nothing else."""
+    return PatientPool(
+        [queue.NAME],
+        connection=connection,
+        num_workers=workers,
+        worker_class=PatientWorker,
+        job_class=queue.KnownJob,
+        queue_class=queue.KnownQueue,
+        serializer=JSONSerializer,
+    )
+
+
 def main() -> None:
     """Work until told to stop; jobs under way are finished first."""
     config = Config.from_env()
     logging.getLogger("rq").setLevel(logging.WARNING)
-    pool = PatientPool(
-        [queue.NAME],
-        connection=queue.connect(config.redis_url),
-        num_workers=WORKERS,
-        worker_class=PatientWorker,
-        serializer=JSONSerializer,
-    )
-    pool.start(logging_level="WARNING")
+    make_pool(queue.connect(config.redis_url)).start(logging_level="WARNING")
 
 
 if __name__ == "__main__":

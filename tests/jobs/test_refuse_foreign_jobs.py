@@ -1,0 +1,193 @@
+"""Whoever can write to Redis runs no code: only listed jobs, with ids, and nothing after them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import multiprocessing
+import pkgutil
+import threading
+import zlib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+import jobs
+from app import queue
+from app.config import Config
+from jobs import schedule, sweep, worker
+from tests.hostile_callback import TRACE
+from tests.running_redis import running_redis
+
+CALLBACK = "tests.hostile_callback.leave_trace"
+# A job that is Aura's own: it finds nothing to do.
+OWN = ["jobs.verify_trail.run", None, [4711], {}]
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_redis(tmp_path_factory.mktemp("redis") / "s") as url:
+        yield url
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    client = queue.connect(redis_url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def trace(
+    config: Config,
+    migrated_file: bytes,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """Where hostile code would leave something; sets what a worker reads from its environment."""
+    (config.var_dir / "aura.db").write_bytes(migrated_file)
+    monkeypatch.setenv("AURA_VAR", str(config.var_dir))
+    monkeypatch.setenv("DATABASE_URL", config.database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv(TRACE, str(tmp_path / "callback"))
+    (tmp_path / "traces").mkdir()
+    return tmp_path / "traces"
+
+
+def hostile_jobs(trace: Path, listener: str) -> dict[str, tuple[list[Any], dict[str, Any]]]:
+    """By name: what a job holds, and the fields beside it in Redis."""
+    dirs = (str(trace / str(number)) for number in range(100))
+    hook = {"url": f"{listener}/metadata", "job_status": "finished"}
+    jobs: dict[str, tuple[list[Any], dict[str, Any]]] = {
+        "any function": (["os.mkdir", None, [next(dirs)], {}], {}),
+        "a program": (["subprocess.check_output", None, [["touch", next(dirs)]], {}], {}),
+        "through a module of ours": (["jobs.worker.os.mkdir", None, [next(dirs)], {}], {}),
+        "our own function, not listed": (["jobs.sweep.recovering", None, [], {}], {}),
+        "a method of an instance": (["format", "{0.__class__}", [next(dirs)], {}], {}),
+        "a name that is a list": ([[OWN[0]], None, [1], {}], {}),
+        "no name": ([None, None, [1], {}], {}),
+        "text instead of an id": ([OWN[0], None, [next(dirs)], {}], {}),
+        "a truth value instead of an id": ([OWN[0], None, [True], {}], {}),
+        "named arguments": ([OWN[0], None, [], {"verification_id": 4711}], {}),
+        "an instance beside a listed name": ([OWN[0], "an instance", [4711], {}], {}),
+        "a webhook after success": (OWN, {"webhooks": json.dumps([hook])}),
+        "a webhook after failure": (
+            ["os.mkdir", None, [1, 2, 3], {}],
+            {"webhooks": json.dumps([{**hook, "job_status": "failed"}])},
+        ),
+    }
+    for when in ("success", "failure", "stopped"):
+        jobs[f"{when} callback of our own job"] = (OWN, {f"{when}_callback_name": CALLBACK})
+        failing = ["os.mkdir", None, [1, 2, 3], {}]
+        jobs[f"{when} callback of a refused job"] = (failing, {f"{when}_callback_name": CALLBACK})
+    return jobs
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """An address on this machine, and what was asked for there."""
+    calls: list[str] = []
+
+    class Listening(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            calls.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Listening)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", calls
+    server.shutdown()
+    server.server_close()
+
+
+def write(redis: Redis, ident: str, data: list[Any], **fields: Any) -> None:
+    """Put a job into Redis as somebody with access to it would, without rq."""
+    base = {
+        "data": zlib.compress(json.dumps(data).encode()),
+        "created_at": "2026-11-24T10:00:00.000000Z",
+        "origin": queue.NAME,
+        "status": "queued",
+        "timeout": 60,
+    }
+    redis.hset(f"rq:job:{ident}", mapping={**base, **fields})
+    redis.sadd("rq:queues", f"rq:queue:{queue.NAME}")
+    redis.rpush(f"rq:queue:{queue.NAME}", ident)
+
+
+def work(redis_url: str) -> None:
+    """Run Aura's own workers until the queue is empty."""
+    process = multiprocessing.get_context("spawn").Process(target=_work, args=(redis_url,))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+
+
+def _work(redis_url: str) -> None:
+    worker.make_pool(queue.connect(redis_url), workers=1).start(burst=True)
+
+
+def status(redis: Redis, ident: str) -> str:
+    return redis.hget(f"rq:job:{ident}", "status").decode()
+
+
+def test_nothing_that_is_put_into_redis_runs_as_code(
+    redis: Redis, redis_url: str, trace: Path, listener: tuple[str, list[str]]
+) -> None:
+    address, calls = listener
+    hostile = hostile_jobs(trace, address)
+    idents = {name: name.replace(" ", "-").replace(",", "") for name in hostile}
+    for name, (data, fields) in hostile.items():
+        write(redis, idents[name], data, **fields)
+    write(redis, "own", OWN)
+    work(redis_url)
+    assert {name: status(redis, idents[name]) for name in hostile} == dict.fromkeys(
+        hostile, "failed"
+    )
+    assert status(redis, "own") == "finished"
+    assert list(trace.iterdir()) == []
+    assert not (trace.parent / "callback").exists()
+    assert calls == []
+
+
+def test_a_callback_is_not_even_imported(redis: Redis) -> None:
+    names = {f"{when}_callback_name": CALLBACK for when in ("success", "failure", "stopped")}
+    write(redis, "hostile", OWN, **names)
+    (job,) = queue.open_queue(redis).jobs
+    assert (job.success_callback, job.failure_callback, job.stopped_callback) == (None, None, None)
+
+
+# ---- the list ----
+
+
+def test_the_list_holds_every_job_there_is() -> None:
+    modules = {
+        one.name: import_module(f"jobs.{one.name}") for one in pkgutil.iter_modules(jobs.__path__)
+    }
+    assert {name for name, module in modules.items() if hasattr(module, "run")} == queue.JOBS
+    sweeps = {
+        name
+        for name, function in inspect.getmembers(sweep, inspect.isfunction)
+        if function.__module__ == sweep.__name__
+    }
+    assert sweeps == queue.SWEEPS
+
+
+def test_everything_the_schedule_asks_for_is_listed(redis: Redis) -> None:
+    asked = {job.func_name for job in schedule.scheduler(redis).get_jobs()}
+    assert asked <= queue.FUNCTIONS
+
+
+def test_a_job_that_no_worker_would_run_cannot_be_enqueued() -> None:
+    with pytest.raises(ValueError, match="missing from JOBS"):
+        queue.enqueue("os.system", 1)
