@@ -12,7 +12,6 @@ from app.domain import holds, policies
 from app.domain.access import FRESH_FOR
 from app.domain.actor import Actor
 from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed, StaleState
-from app.domain.policies import Terms
 from app.models.audit import Entry
 from app.models.changes import APPROVED, CANCELLED, CHECKING, PROPOSED, Change
 from app.models.clients import SECOND, SELF, Client
@@ -21,24 +20,7 @@ from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
 from tests.factories import AKISMET, check, make_site, propose, read_report, run_change
 from tests.fakes import Clock, FakeSite, at
-
-
-def terms(clock: Clock, **changes: Any) -> Terms:
-    """Patches of plugins, everywhere, all day."""
-    usual: dict[str, Any] = {
-        "name": "Patches",
-        "scopes": ("plugins",),
-        "steps": ("patch",),
-        "client": None,
-        "site_ids": (),
-        "tags": (),
-        "weekdays": tuple(range(7)),
-        "from_hour": 0,
-        "to_hour": 24,
-        "expires_at": clock() + timedelta(days=30),
-        "reason": "agreed with every client",
-    }
-    return Terms(**{**usual, **changes})
+from tests.policy_terms import terms
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from app.protocol import parse_json
 from tests.factories import AKISMET, approve, check, plugin, propose, read_report, run_change
 from tests.fake_changes import SITEAGENT
 from tests.fakes import Clock, FakeSite, RecordingQueue
-from tests.test_policies import terms
+from tests.policy_terms import terms
 
 
 @pytest.fixture

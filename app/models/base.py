@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from peewee import (
@@ -44,6 +45,44 @@ _SQLITE_AWAY = {
 _POSTGRES_AWAY = ("08", "53", "57")
 
 
+class _WholeResultCursor(sqlite3.Cursor):
+    """A cursor that has read its whole result when `execute` returns, as psycopg's do.
+
+    A statement whose rows are fetched one by one keeps its snapshot of the database open.
+    SQLite refuses every write on top of one that another process's write has made old, at
+    once and whatever the busy timeout (SQLITE_BUSY_SNAPSHOT, https://www.sqlite.org/isolation.html).
+    """
+
+    _rows: Iterator[Any] = iter(())
+
+    def execute(self, sql: str, parameters: Any = ()) -> _WholeResultCursor:
+        super().execute(sql, parameters)
+        self._rows = iter(super().fetchall())
+        return self
+
+    def fetchone(self) -> Any:
+        return next(self._rows, None)
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        return list(islice(self._rows, self.arraysize if size is None else size))
+
+    def fetchall(self) -> list[Any]:
+        return list(self._rows)
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        return self._rows
+
+    def __next__(self) -> Any:
+        return next(self._rows)
+
+
+class _Connection(sqlite3.Connection):
+    """A connection whose reads are over before anything else begins."""
+
+    def cursor(self, factory: Any = _WholeResultCursor) -> Any:
+        return super().cursor(factory)
+
+
 def use_database(url: str) -> None:
     """Bind `db` to the database at `url` (sqlite:///… or postgresql://…); opens nothing yet.
 
@@ -62,6 +101,7 @@ def _database(url: str) -> SqliteDatabase | PostgresqlDatabase:
             url,
             pragmas=_SQLITE_PRAGMAS,
             timeout=_BUSY_SECONDS,
+            factory=_Connection,
             field_types={"UTC": "DATETIME"},
         )
     if scheme in ("postgres", "postgresql"):

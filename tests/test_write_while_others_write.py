@@ -1,0 +1,108 @@
+"""What comes round every minute is done while three other processes write."""
+
+from __future__ import annotations
+
+import pytest
+from peewee import OperationalError
+
+from app.config import Config
+from app.domain import (
+    execution,
+    exporting,
+    inventory,
+    marks,
+    pairing,
+    policies,
+    revocation,
+    rotation,
+    verifying,
+)
+from app.domain.actor import Actor
+from app.domain.doctor import asking
+from app.models.audit import Verification
+from app.models.base import transaction
+from app.models.changes import APPROVED, CHECKING, Change
+from app.models.reports import Sync
+from app.models.rotations import Rotation
+from app.models.tags import SiteTag
+from tests.busy_writers import busy_writers
+from tests.factories import check, make_site, pair, read_report, report
+from tests.fakes import Clock, FakeSite, RecordingQueue
+from tests.policy_terms import terms
+
+SITES = 60
+COVERED = 13
+
+
+def add_sites(
+    count: int, ana: Actor, clock: Clock, config: Config, *, tagged: int = 0
+) -> dict[int, FakeSite]:
+    """Paired sites with one update each; the first ones carry a tag."""
+    fakes = {}
+    for number in range(count):
+        fake = FakeSite(f"https://site{number}.example", clock, report())
+        site = make_site(ana, now=clock(), url=fake.home, name=f"Site {number}")
+        fake.report["wordpress"] |= {"home": fake.home, "site_url": fake.home}
+        pair(site, fake, by=ana, config=config)
+        read_report(site, fake, config=config)
+        if number < tagged:
+            SiteTag.give(site, {"care plan": "care plan"})
+        fakes[site.id] = fake
+    return fakes
+
+
+def one_round(config: Config, clock: Clock) -> None:
+    """Everything the schedule asks for in a minute, and new keys for every site."""
+    now = clock()
+    policies.apply(now)
+    policies.release_due(config, now)
+    rotation.request_all(config=config, now=now)
+    rotation.recover(now)
+    inventory.request_due(now, every_minutes=60)
+    inventory.recover(now)
+    revocation.retry_due(now)
+    pairing.recover(now)
+    asking.recover(now)
+    execution.recover(now)
+    exporting.due(config, now)
+    verifying.due(now)
+    marks.own(config)
+
+
+def undo_round() -> None:
+    with transaction():
+        for model in (Change, Rotation, Sync, Verification):
+            model.delete().execute()
+
+
+@pytest.mark.parametrize("rounds", [15, pytest.param(200, marks=pytest.mark.nightly)])
+def test_no_round_of_the_schedule_fails_while_others_write(
+    rounds: int, ana: Actor, clock: Clock, config: Config, jobs: RecordingQueue
+) -> None:
+    add_sites(3, ana, clock, config)
+    policies.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
+    failed = []
+    with busy_writers(config):
+        for number in range(rounds):
+            try:
+                one_round(config, clock)
+                assert Change.select().where(Change.state == CHECKING).count() == 3
+                assert Rotation.select().count() == 3
+            except OperationalError as why:
+                failed.append((number, why))
+            undo_round()
+    assert failed == []
+
+
+def test_a_rule_for_13_of_60_sites_releases_all_of_them_in_the_next_round(
+    ana: Actor, clock: Clock, config: Config, jobs: RecordingQueue
+) -> None:
+    fakes = add_sites(SITES, ana, clock, config, tagged=COVERED)
+    policies.make(terms(clock, tags=("care plan",)), by=ana, confirmed_at=clock(), now=clock())
+    with busy_writers(config):
+        assert policies.apply(clock()) == COVERED
+        for change in list(Change.select()):
+            check(change, fakes[change.site_id], config)
+        clock.advance(minutes=1)
+        assert policies.release_due(config, clock()) == COVERED
+    assert Change.select().where(Change.state == APPROVED).count() == COVERED
