@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two workers. Tests that share a server run on the same one; tests/selection.py names the groups.
+# Two workers. tests/support/selection.py names the groups of tests that share a worker.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 .DEFAULT_GOAL := help
 .PHONY: help run demo test e2e unit chaos lint format bench screenshots prepare images clean

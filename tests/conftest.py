@@ -14,10 +14,10 @@ from app.domain.actor import Actor
 from app.models import migrate
 from app.models.base import db, use_database
 from app.models.sites import Client, Site
-from tests import selection
-from tests.factories import make_member, make_site, pair, read_report, report
-from tests.fakes import Clock, FakeSite, RecordingQueue, at
-from tests.postgres import Cluster, Given
+from tests.support import selection
+from tests.support.factories import make_member, make_site, pair, read_report, report
+from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
+from tests.support.postgres import Cluster, Given
 
 # Where it is set, the tests use that PostgreSQL database, and drop everything in it,
 # instead of starting a server of their own.

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from app.domain.policies import Terms
-from tests.fakes import Clock
+from tests.support.fakes import Clock
 
 
 def terms(clock: Clock, **changes: Any) -> Terms:

@@ -13,8 +13,8 @@ from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed
 from app.domain.throttle import Browser
 from app.models.accounts import Member, MemberSession
 from app.models.audit import Entry
-from tests.factories import PASSWORD, make_member
-from tests.fakes import Clock
+from tests.support.factories import PASSWORD, make_member
+from tests.support.fakes import Clock
 
 HERE = Browser("192.0.2.1", "Firefox")
 

@@ -14,8 +14,8 @@ from app.models.alarms import Alarm
 from app.models.audit import Entry
 from app.models.base import transaction
 from app.models.sites import Site
-from tests.factories import make_site
-from tests.fakes import Clock
+from tests.support.factories import make_site
+from tests.support.fakes import Clock
 
 
 def raise_one(site: Site, now: Any, key: str = "n1", kind: str = alarms.CALL_UNKNOWN) -> bool:

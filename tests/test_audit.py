@@ -18,16 +18,11 @@ from app.models.base import db, in_transaction, is_postgres, transaction
 from app.models.installation import Setting
 from app.models.sites import Site
 from app.protocol import ProtocolError, canonical
-from tests.factories import read_report
-from tests.fakes import FakeSite, at
+from tests.support.audit_entries import fill
+from tests.support.factories import read_report
+from tests.support.fakes import FakeSite, at
 
 NOW = at("2026-11-24 10:00")
-
-
-def fill(count: int) -> None:
-    for number in range(count):
-        with transaction():
-            audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=number), SYSTEM)
 
 
 # ---- it works ----

@@ -16,8 +16,8 @@ from app.models.accounts import Member
 from app.models.audit import Detail, Entry
 from app.models.base import db
 from app.models.sites import Site
-from tests.factories import PASSWORD, make_site
-from tests.fakes import Clock
+from tests.support.factories import PASSWORD, make_site
+from tests.support.fakes import Clock
 
 
 @pytest.fixture

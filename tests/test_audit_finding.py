@@ -13,7 +13,7 @@ from app.domain.audit import Filter, find
 from app.domain.events import ChangeEnded, Event, MemberDisabled, SiteAdded, SiteCalled
 from app.models.audit import Entry
 from app.models.base import transaction
-from tests.fakes import at
+from tests.support.fakes import at
 
 NOON = at("2026-11-24 12:00")
 ANA = Actor("member", 1, "Ana Müller", "owner", "192.0.2.1")

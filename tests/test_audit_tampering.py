@@ -13,8 +13,8 @@ from app.domain.events import MemberDisabled, PersonErased
 from app.models.audit import Detail, Entry
 from app.models.base import db, is_postgres, transaction
 from app.models.installation import Setting
-from tests.tampering import cut_off_after, keep_columns, swap, without_guards
-from tests.test_audit import fill
+from tests.support.audit_entries import fill
+from tests.support.tampering import cut_off_after, keep_columns, swap, without_guards
 
 HOLDER = "the site Bakery"
 GONE = "its private part is gone, and no entry tells that anybody was erased"

@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.read_together import CHANGES, ENTRIES
+from tests.support.read_together import CHANGES, ENTRIES
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_several_find_what_one_finds(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.read_together", tmp_path],
+        [sys.executable, "-m", "tests.support.read_together", tmp_path],
         capture_output=True,
         text=True,
         cwd=ROOT,

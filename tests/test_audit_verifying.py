@@ -13,9 +13,9 @@ from app.domain.audit import Anchor, Filter
 from app.domain.errors import Forbidden, NotFound, StaleState
 from app.models.audit import ABANDONED, BROKEN, QUEUED, RUNNING, WHOLE, Entry, Verification
 from app.models.sites import Site
-from tests.fakes import Clock, RecordingQueue, at
-from tests.tampering import without_guards
-from tests.test_audit import fill
+from tests.support.audit_entries import fill
+from tests.support.fakes import Clock, RecordingQueue, at
+from tests.support.tampering import without_guards
 
 
 def ask(by: Actor, clock: Clock) -> Verification:

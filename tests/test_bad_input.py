@@ -11,7 +11,7 @@ from app.domain.errors import Invalid
 from app.domain.inventory import digest_of
 from app.domain.manifest import ReportInvalid
 from app.protocol import canonical
-from tests.factories import report
+from tests.support.factories import report
 
 TEXT = st.text(max_size=40)
 # parse_json has refused larger numbers before a report gets here.

@@ -28,7 +28,7 @@ from app.models.changes import ALLOWED, APPROVED, CHECKING, ENDED, PROPOSED, STA
 from app.models.clients import SECOND, Client
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
-from tests.factories import (
+from tests.support.factories import (
     AKISMET,
     approve,
     check,
@@ -41,7 +41,7 @@ from tests.factories import (
     report,
     run_change,
 )
-from tests.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.checks import NOT_ASKED, NOT_CONNECTED, Line, count
 from app.domain.php_support import ends_on
-from tests.fakes import at
+from tests.support.fakes import at
 
 BEGIN = at("2026-11-01 00:00")
 HOUR = timedelta(hours=1)

@@ -17,9 +17,9 @@ from app.domain.events import SiteCalled
 from app.models.audit import Entry
 from app.models.base import db, is_postgres, transaction, utcnow
 from app.models.sites import Site
-from tests.factories import make_member, make_site
-from tests.fakes import RecordingQueue
-from tests.running_verifier import verify
+from tests.support.factories import make_member, make_site
+from tests.support.fakes import RecordingQueue
+from tests.support.running_verifier import verify
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from app.models.alarms import Alarm
 from app.models.audit import Entry
 from app.models.sites import Site
 from app.models.witnesses import SentCall
-from tests.factories import approve, check, propose, read_report, run_change
-from tests.fakes import Clock, FakeSite, at
+from tests.support.factories import approve, check, propose, read_report, run_change
+from tests.support.fakes import Clock, FakeSite, at
 
 NOW = at("2026-11-24 12:00")
 THEN = NOW - timedelta(hours=1)

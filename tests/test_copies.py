@@ -14,8 +14,8 @@ from app.faults import Fault
 from app.models.audit import Entry
 from app.models.reports import Report
 from app.models.sites import ACTIVE, FORKED, MOVED, Site
-from tests.factories import read_report, report
-from tests.fakes import Clock, FakeSite
+from tests.support.factories import read_report, report
+from tests.support.fakes import Clock, FakeSite
 
 NEW = "https://new.example"
 

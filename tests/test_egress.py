@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from app import egress
 from app.addresses import is_reachable
 from app.egress import AddressRefused, NoConnection, check_url
-from tests import thoroughness  # noqa: F401 -- sets how many examples are tried
-from tests.hostile.server import HostileServer, http, says
+from tests.support import hypothesis_profiles  # noqa: F401 -- sets how many examples are tried
+from tests.support.hostile.server import HostileServer, http, says
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 HELLO = says(http(200, {"Content-Type": "text/plain"}, b"hello"))

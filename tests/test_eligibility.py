@@ -13,7 +13,7 @@ import pytest
 from app.domain import eligibility
 from app.domain.eligibility import CODES, SCOPES, Hold, Surroundings, Target, judge
 from app.domain.versions import is_above, step_between
-from tests.fakes import at
+from tests.support.fakes import at
 
 NOW = at("2026-11-24 10:00")
 PLUGIN = Target(

@@ -25,14 +25,20 @@ from app.models.audit import Entry
 from app.models.base import transaction
 from app.models.exports import DONE, FAILED, GONE, QUEUED, RUNNING, TrailExport
 from app.models.sites import Site
-from tests import trail_exports as made
-from tests.factories import approve, check, make_site, propose, read_report, run_change
-from tests.fakes import Clock, FakeSite, RecordingQueue
-from tests.running_verifier import Verdict, verify
-from tests.tampering import cut_off_after, without_guards
-from tests.test_audit import fill
-from tests.test_site_log import read_log
-from tests.test_verify_audit import judge
+from tests.support import trail_exports as made
+from tests.support.audit_entries import fill
+from tests.support.factories import (
+    approve,
+    check,
+    make_site,
+    propose,
+    read_log,
+    read_report,
+    run_change,
+)
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.running_verifier import Verdict, judge, verify
+from tests.support.tampering import cut_off_after, without_guards
 
 
 @pytest.fixture

@@ -123,6 +123,42 @@ def test_a_wrong_arrow_is_seen(path: str, source: str) -> None:
     assert wrong_arrows(path, source)
 
 
+# ---- test modules share code through modules that hold no tests ----
+
+
+def imported_test_modules(source: str) -> set[str]:
+    """The test modules that this source imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if ".test_" in name and name.startswith("tests.")}
+
+
+def test_no_module_imports_a_test_module() -> None:
+    wrong = {
+        path.relative_to(ROOT).as_posix(): names
+        for path in ROOT.glob("tests/**/*.py")
+        if (names := imported_test_modules(path.read_text("utf-8")))
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from tests.plugin.test_gate import connect",
+        "from tests import test_peer as peer",
+        "import tests.test_audit",
+        "def late():\n    from tests.web import test_sign_in",
+    ],
+)
+def test_importing_a_test_module_is_seen(source: str) -> None:
+    assert imported_test_modules(source)
+
+
 # ---- the surroundings are read in one place ----
 
 

@@ -17,8 +17,8 @@ from app.models.audit import Entry
 from app.models.base import db
 from app.models.reports import Component, Report, Sync
 from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Site
-from tests.factories import make_site, plugin, read_report, report, theme
-from tests.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.factories import make_site, plugin, read_report, report, theme
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 UNPAIRED = [s for s in STATES if s not in ("active", "disconnected_unconfirmed")]
 

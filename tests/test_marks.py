@@ -19,9 +19,9 @@ from app.models.installation import Setting
 from app.models.sites import Site
 from app.models.witnesses import AuditAnchor, SiteMark, TrailFrontier
 from app.protocol import b64u, canonical, from_b64u, parse_json
-from tests.factories import approve, check, propose, read_report, run_change
-from tests.fakes import Clock, FakeSite
-from tests.tampering import cut_off_after, without_guards
+from tests.support.factories import approve, check, propose, read_report, run_change
+from tests.support.fakes import Clock, FakeSite
+from tests.support.tampering import cut_off_after, without_guards
 
 SEED = new_signing_key()
 PUBLIC = b64u(signing_public(SEED))

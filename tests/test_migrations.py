@@ -36,8 +36,8 @@ from app.models.witnesses import (
     TrailFrontier,
 )
 from app.protocol import canonical, chain_genesis, chain_hash
-from tests.factories import make_site
-from tests.fakes import RecordingQueue, at
+from tests.support.factories import make_site
+from tests.support.fakes import RecordingQueue, at
 
 MODELS = [
     Setting,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.misuse import SECTIONS, page
+from tests.support.misuse import SECTIONS, page
 
 ROOT = Path(__file__).parents[1]
 NAMED = {test for attacks in SECTIONS.values() for attack in attacks for test in attack.tests}

@@ -17,8 +17,8 @@ from app.models.audit import Entry
 from app.models.reports import Sync
 from app.models.sites import ACTIVE, DISCONNECTED, NEW, REVOKING, Pairing, Site
 from app.protocol import SentRequest
-from tests.factories import AKISMET, read_report
-from tests.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.factories import AKISMET, read_report
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 UNAUTHORIZED = (401, b'{"aura":1,"code":"unauthorized"}')
 

@@ -27,8 +27,8 @@ from app.models.sites import (
     Pairing,
     Site,
 )
-from tests.factories import make_site, pair
-from tests.fakes import Clock, FakeSite, RecordingQueue, at
+from tests.support.factories import make_site, pair
+from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
 
 def issue(site: Site, by: Actor, config: Config, clock: Clock) -> tuple[Pairing, str]:

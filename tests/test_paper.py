@@ -10,7 +10,7 @@ from markupsafe import escape
 from pypdf import PdfReader
 
 from app.paper import blocks_of, print_html
-from tests.fakes import at
+from tests.support.fakes import at
 
 NOW = at("2026-11-26 10:00")
 PAGE = """

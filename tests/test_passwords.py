@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.domain import passwords
-from tests.factories import PASSWORD, a_hash
+from tests.support.factories import PASSWORD, a_hash
 
 
 def test_a_password_opens_its_own_hash_and_no_other() -> None:

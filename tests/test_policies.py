@@ -18,9 +18,10 @@ from app.models.clients import SECOND, SELF, Client
 from app.models.policies import Held, Policy
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
-from tests.factories import AKISMET, check, make_site, propose, read_report, run_change
-from tests.fakes import Clock, FakeSite, at
 from tests.policy_terms import terms
+from tests.support.factories import AKISMET, check, make_site, propose, read_report, run_change
+from tests.support.fakes import Clock, FakeSite, at
+from tests.support.policies import carried_out, the_change
 
 
 @pytest.fixture
@@ -30,19 +31,6 @@ def policy(ready: Site, ana: Actor, clock: Clock) -> Policy:
 
 def events() -> list[str]:
     return [entry.event for entry in reversed(Entry.newest(limit=200))]
-
-
-def the_change() -> Change:
-    return Change.get()
-
-
-def carried_out(fake: FakeSite, config: Config) -> Change:
-    """Proposed, checked and released, as the sweep and the worker do it."""
-    policies.apply(fake.clock())
-    change = check(the_change(), fake, config)
-    policies.release_due(config, fake.clock())
-    change.refresh()
-    return change
 
 
 def test_what_it_covers_is_proposed_released_and_run_in_its_name(

@@ -19,8 +19,8 @@ from app.domain.actor import Actor
 from app.models.reports import Sync
 from app.models.sites import Site
 from jobs import schedule
-from tests.fakes import Clock, RecordingQueue
-from tests.running_redis import running_redis
+from tests.support.fakes import Clock, RecordingQueue
+from tests.support.running_redis import running_redis
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from app.models.audit import Entry
 from app.models.reports import Sync
 from app.models.sites import Site
 from app.siteclient import SiteError
-from tests.fakes import FakeSite
+from tests.support.fakes import FakeSite
 
 
 def read(site: Site, fake: FakeSite, config: Config, location: str) -> Sync:

@@ -26,8 +26,8 @@ from app.models.sites import (
     Site,
 )
 from app.protocol import b64u
-from tests.factories import pair, read_report
-from tests.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.factories import pair, read_report
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 
 def goodbye(site: Site, fake: FakeSite, config: Config) -> str:

@@ -16,8 +16,8 @@ from app.models.audit import Entry
 from app.models.rotations import AGREED, ASKING, DONE, FAILED, Rotation
 from app.models.sites import MOVED, REVOKED, Site
 from app.protocol import b64u
-from tests.factories import make_site, pair, read_report
-from tests.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.factories import make_site, pair, read_report
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 Run = Callable[[Rotation], str]
 

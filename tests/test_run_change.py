@@ -28,7 +28,7 @@ from app.models.changes import (
 from app.models.reports import Component, Sync
 from app.models.sites import FORKED, Site
 from app.protocol import b64u, canonical, from_b64u, parse_json
-from tests.factories import (
+from tests.support.factories import (
     AKISMET,
     approve,
     check,
@@ -37,7 +37,7 @@ from tests.factories import (
     read_report,
     run_change,
 )
-from tests.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 BROKEN = (500, b"<p>There has been a critical error on this website.</p>")
 

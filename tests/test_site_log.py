@@ -17,18 +17,11 @@ from app.models.base import db
 from app.models.sites import Site
 from app.models.witnesses import SentCall, SiteEntry, SiteLog
 from app.protocol import chain_genesis, chain_hash
-from tests.factories import pair, read_report
-from tests.fakes import FakeSite, RecordingQueue
+from tests.support.factories import pair, read_log, read_report
+from tests.support.fakes import FakeSite, RecordingQueue
 
 LOG = "5d2f9f5e-0000-4000-8000-00000000000a"
 GENESIS = chain_genesis(LOG).hex()
-
-
-def read_log(site: Site, fake: FakeSite, config: Config) -> str:
-    """What the worker does."""
-    state = site_log.run(site.id, config=config, call=fake.call, now=fake.clock)
-    site.refresh()
-    return state
 
 
 def kept(site: Site) -> list[tuple[int, str, str]]:

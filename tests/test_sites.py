@@ -26,8 +26,8 @@ from app.models.sites import (
     Client,
     Site,
 )
-from tests.factories import make_site, read_report
-from tests.fakes import Clock, FakeSite, RecordingQueue, at
+from tests.support.factories import make_site, read_report
+from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
 NOW = at("2026-11-24 10:00")
 

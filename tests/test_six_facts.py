@@ -13,8 +13,8 @@ from app.domain.audit import Filter, find
 from app.domain.outcomes import digest_of
 from app.models.base import db
 from app.models.sites import Site
-from tests.factories import AKISMET, approve, check, propose, run_change
-from tests.fakes import Clock, FakeSite
+from tests.support.factories import AKISMET, approve, check, propose, run_change
+from tests.support.fakes import Clock, FakeSite
 
 
 @pytest.fixture

@@ -20,9 +20,10 @@ from app.models.clients import SECOND, THEMSELVES, Client
 from app.models.policies import Policy
 from app.models.sites import Site
 from app.models.tags import SiteTag
-from tests.factories import check, make_site, run_change
-from tests.fakes import Clock, FakeSite
-from tests.test_policies import carried_out, terms, the_change
+from tests.support.factories import check, make_site, run_change
+from tests.support.fakes import Clock, FakeSite
+from tests.support.policies import carried_out, the_change
+from tests.test_policies import terms
 
 
 def put(site: Site, text: str, by: Actor, clock: Clock, *agreed: int, **instead: Any) -> None:

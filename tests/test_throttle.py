@@ -10,8 +10,8 @@ from app.config import Config
 from app.domain import throttle
 from app.domain.throttle import Browser
 from app.models.accounts import LoginFailure, Member
-from tests.factories import make_member
-from tests.fakes import Clock
+from tests.support.factories import make_member
+from tests.support.fakes import Clock
 
 HERE = Browser("192.0.2.1")
 

@@ -24,7 +24,7 @@ from app.models.clients import SECOND, Client
 from app.models.installation import Setting
 from app.models.reports import ASKING, QUEUED, Sync
 from app.models.sites import Pairing, Site
-from tests.factories import (
+from tests.support.factories import (
     PASSWORD,
     approve,
     check,
@@ -34,7 +34,7 @@ from tests.factories import (
     propose,
     read_report,
 )
-from tests.fakes import Clock, FakeSite, RecordingQueue, at
+from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
 RACERS = 3
 GUESSED = 30

@@ -17,10 +17,18 @@ from app.models.changes import UNKNOWN, Change
 from app.models.reports import Component
 from app.models.sites import Site
 from app.protocol import parse_json
-from tests.factories import AKISMET, approve, check, plugin, propose, read_report, run_change
-from tests.fake_changes import SITEAGENT
-from tests.fakes import Clock, FakeSite, RecordingQueue
 from tests.policy_terms import terms
+from tests.support.factories import (
+    AKISMET,
+    approve,
+    check,
+    plugin,
+    propose,
+    read_report,
+    run_change,
+)
+from tests.support.fake_changes import SITEAGENT
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 
 @pytest.fixture

@@ -5,26 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import importlib.util
-import json
 from base64 import b64decode, b64encode
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app import keys, protocol
-
-FOLDER = Path(__file__).parent / "php-fixtures"
-VECTORS = json.loads((FOLDER / "vectors.json").read_bytes())
-TO_VERIFY = [*VECTORS["messages"], *VECTORS["accepted"], *VECTORS["refusals"]]
+from tests.support.vectors import FOLDER, TO_VERIFY, VECTORS, by_name
 
 
 def b64(text: str) -> bytes:
     return b64decode(text, validate=True)
-
-
-def by_name(rows: list[dict[str, Any]]) -> list[Any]:
-    return [pytest.param(row, id=row["name"]) for row in rows]
 
 
 def sha256(raw: bytes) -> bytes:

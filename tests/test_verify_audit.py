@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -11,7 +10,6 @@ import sys
 import zipfile
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,36 +21,12 @@ from hypothesis import strategies as st
 from app.domain import tree
 from app.keys import new_signing_key
 from app.protocol import canonical
-from tests import trail_exports as made
-from tests.running_verifier import verify, without_network
-from tests.trail_exports import SITE, VERIFIER, Files, Made, small
+from tests.support import trail_exports as made
+from tests.support.running_verifier import judge, program, verify, without_network
+from tests.support.trail_exports import SITE, VERIFIER, Files, Made, small
 
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("verify_audit", VERIFIER)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["verify_audit"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-program = load()
 TRAIL = "trail.jsonl"
 SITE_FILE = f"sites/{SITE}.jsonl"
-
-
-def judge(files: Files, folder: Path, kept: dict[str, str] | None = None) -> list[str]:
-    """What the program finds wrong; quick, for hundreds of examples. Never an accident."""
-    path = made.write_zip(files, folder / "export.zip")
-    mark = folder / "kept.json"
-    mark.write_text(json.dumps(kept))
-    try:
-        wrong, _ = program.check(str(path), str(mark) if kept else None)
-    except (program.Misfit, program.Unreadable) as why:
-        return [str(why)]
-    return wrong
 
 
 # ---- it works ----
@@ -219,7 +193,7 @@ def test_the_program_is_written_for_python_3_8_and_imports_nothing_else() -> Non
 
 def test_whoever_watches_it_sees_what_it_must_not_do(tmp_path: Path) -> None:
     """The watch itself, seen at work: a program that calls out, or writes, does not get by."""
-    from tests import running_verifier
+    from tests.support import running_verifier
 
     for line in ("import socket; socket.create_connection(('127.0.0.1', 9))", "open('x', 'w')"):
         bad = tmp_path / "bad.py"

@@ -26,9 +26,9 @@ from app.models.reports import Sync
 from app.models.rotations import Rotation
 from app.models.tags import SiteTag
 from tests.busy_writers import busy_writers
-from tests.factories import check, make_site, pair, read_report, report
-from tests.fakes import Clock, FakeSite, RecordingQueue
 from tests.policy_terms import terms
+from tests.support.factories import check, make_site, pair, read_report, report
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 SITES = 60
 COVERED = 13

@@ -11,7 +11,7 @@ from app.domain import audit
 from app.models.audit import Entry
 from app.models.changes import ENDED, Change
 from tests.chaos.fleet import NEW
-from tests.fakes import FakeSite
+from tests.support.fakes import FakeSite
 
 _ONCE = ("change_proposed", "change_checked", "change_approved", "change_ended")
 

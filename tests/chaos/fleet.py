@@ -14,8 +14,8 @@ from app.domain.actor import Actor
 from app.domain.changes import Wanted, Window
 from app.models.changes import ENDED, PROPOSED, Change
 from app.models.sites import Site
-from tests.factories import make_member, make_site, pair, plugin, read_report, report
-from tests.fakes import FakeSite
+from tests.support.factories import make_member, make_site, pair, plugin, read_report, report
+from tests.support.fakes import FakeSite
 
 OLD, NEW = "1.0", "1.1"
 PLAYS = (

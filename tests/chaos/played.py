@@ -23,7 +23,7 @@ from app.models.base import db, use_database
 from app.models.changes import Change
 from tests.chaos.counting import Counts, count
 from tests.chaos.fleet import Fleet
-from tests.fakes import Clock, FakeSite, RecordingQueue, at
+from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
 SITES = 10
 ROUNDS = 2000

@@ -32,7 +32,7 @@ from tests.chaos import impatience
 from tests.chaos.counting import Counts, count
 from tests.chaos.fleet import Fleet
 from tests.chaos.wire import Wire, served
-from tests.postgres import Cluster
+from tests.support.postgres import Cluster
 
 ROOT = Path(__file__).parents[2]
 SITES = 20

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from app import protocol
-from tests.fake_changes import ProcessKilled
-from tests.fakes import FakeSite
+from tests.support.fake_changes import ProcessKilled
+from tests.support.fakes import FakeSite
 
 Answer = tuple[int, dict[str, str], bytes]
 _GATEWAY: Answer = (502, {"Content-Type": "text/html"}, b"<!doctype html><h1>Bad Gateway</h1>")

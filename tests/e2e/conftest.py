@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.e2e.album import Album
 from tests.e2e.running_aura import RunningAura
 from tests.e2e.watcher import Watcher
-from tests.selection import nightly
+from tests.support.selection import nightly
 from tests.wordpress.site import WordPress
 
 _CHROMIUM = "/usr/bin/chromium"

@@ -11,22 +11,28 @@ from playwright.sync_api import Browser, Page, expect
 from app.domain.execution import PATIENCE_S
 from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.album import Album
+from tests.e2e.changing import (
+    DESK,
+    allow,
+    approve,
+    installed,
+    invite_ben,
+    look,
+    open_site,
+    outcome,
+    pair,
+    propose,
+    sync,
+)
 from tests.e2e.running_aura import RunningAura
 from tests.e2e.watcher import Watcher
-from tests.plugin.changing import meddled, offer
 from tests.plugin.conftest import RealWordPress
-from tests.plugin.test_agent_update import offered
-from tests.plugin.test_change_core import core, release
-from tests.plugin.test_change_kinds import FIRST, GERMAN, translate
-from tests.selection import nightly
+from tests.plugin.support.changing import meddled, offer
+from tests.plugin.support.core_release import core, release
+from tests.plugin.support.siteagent_release import offered
+from tests.plugin.support.translations import FIRST, GERMAN, translate
+from tests.support.selection import nightly
 from tests.wordpress.site import WordPress
-
-NAME = "Harbour Bakery"
-BEN = "Ben Okafor"
-BENS_EMAIL = "ben@harbour-agency.example"
-BENS_PASSWORD = "willow anchor biscuit lantern"
-DESK = "Contact Desk"
-_OUTCOME_WAIT_MS = 90_000
 
 
 @pytest.fixture(scope="module", params=nightly("oldest", "newest"))
@@ -63,79 +69,6 @@ def ben(browser: Browser) -> Iterator[Page]:
     assert watcher.complaints == []
 
 
-def look(shop: WordPress, code: str) -> object:
-    return RealWordPress(shop).evaluate(code)
-
-
-def installed(shop: WordPress) -> str:
-    """The version on the site's disk, read past every cache."""
-    path = "WP_PLUGIN_DIR . '/contact-desk/contact-desk.php'"
-    return str(look(shop, f"return get_file_data({path}, array('v' => 'Version'))['v'];"))
-
-
-def open_site(page: Page, agency: RunningAura) -> None:
-    page.goto(agency.url)
-    page.get_by_role("link", name=NAME).click()
-
-
-def sync(page: Page, agency: RunningAura) -> None:
-    open_site(page, agency)
-    page.get_by_role("button", name="Sync now").click()
-    page.get_by_role("button", name="Sync now").wait_for(timeout=_OUTCOME_WAIT_MS)
-
-
-def pair(page: Page, wp_admin: Page, agency: RunningAura, shop: WordPress) -> None:
-    aura_pages.add_site(page, agency, shop.url, NAME, "Harbour Bakery Ltd")
-    token = aura_pages.create_token(page)
-    wp_admin_pages.paste_token(wp_admin, shop, token)
-    wp_admin_pages.agree(wp_admin)
-    aura_pages.wait_for_pairing(page)
-    aura_pages.wait_for_report(page)
-
-
-def allow(wp_admin: Page, shop: WordPress, *scopes: str) -> None:
-    """The site's owner ticks what the dashboard may update."""
-    wp_admin_pages.open_settings(wp_admin, shop, "&tab=may")
-    for scope in scopes:
-        wp_admin.locator(f"#siteagent-scope-{scope}").check()
-    wp_admin.get_by_role("button", name="Save").click()
-    expect(wp_admin.locator(f"#siteagent-scope-{scopes[0]}")).to_be_checked()
-
-
-def invite_ben(page: Page, ben: Page, agency: RunningAura) -> None:
-    page.goto(f"{agency.url}/people")
-    if page.get_by_text(BENS_EMAIL).count() == 0:
-        page.get_by_label("Name", exact=True).fill(BEN)
-        page.get_by_label("E-mail").fill(BENS_EMAIL)
-        page.get_by_label("Role").select_option("operator")
-        page.get_by_role("button", name="Create invitation").click()
-        ben.goto(page.get_by_label("One-time link for").input_value())
-        ben.get_by_label("Password", exact=True).fill(BENS_PASSWORD)
-        ben.get_by_label("Password again").fill(BENS_PASSWORD)
-        ben.get_by_role("button", name="Set password and sign in").click()
-    else:
-        ben.goto(f"{agency.url}/sign-in")
-        ben.get_by_label("E-mail").fill(BENS_EMAIL)
-        ben.get_by_label("Password").fill(BENS_PASSWORD)
-        ben.get_by_role("button", name="Sign in").click()
-    expect(ben.get_by_role("heading", level=1, name="Sites")).to_be_visible()
-
-
-def propose(ben: Page, agency: RunningAura, name: str, reason: str, *, apart: str = "") -> str:
-    """Ben chooses one update; the proposal's address, once the site has answered the dry run.
-
-    `apart` is the scope whose own review page offers it.
-    """
-    ben.goto(f"{agency.url}/changes/new?site=1" + (f"&apart={apart}" if apart else ""))
-    choice = ben.locator("label.tick").filter(has_text=name).locator("input")
-    assert choice.count() == 1, ben.locator("main").inner_text()
-    choice.check()
-    ben.get_by_label("Reason").fill(reason)
-    ben.get_by_role("button", name="Propose", exact=True).click()
-    expect(ben.get_by_text("Waits for approval").first).to_be_visible(timeout=_OUTCOME_WAIT_MS)
-    return ben.url
-
-
 def propose_together(ben: Page, agency: RunningAura, names: list[str], reason: str) -> str:
     """Ben chooses several; the address of the page on which they are decided about."""
     ben.goto(f"{agency.url}/changes/new?site=1")
@@ -156,18 +89,6 @@ def every_state(page: Page, words: list[str]) -> None:
         page.wait_for_timeout(1_500)
         page.reload()
     expect(badges).to_contain_text(words)
-
-
-def approve(page: Page, address: str) -> None:
-    page.goto(address)
-    page.get_by_role("button", name="Approve update to").click()
-
-
-def outcome(page: Page, word: str) -> None:
-    """Look on until the page says by itself what came of it."""
-    expect(page.locator("main .badges .badge").first).to_contain_text(
-        word, timeout=_OUTCOME_WAIT_MS
-    )
 
 
 def test_what_one_proposes_another_approves_and_the_site_does_just_that(

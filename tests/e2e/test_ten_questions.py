@@ -10,8 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.album import Album
-from tests.e2e.running_aura import RunningAura
-from tests.e2e.test_changes import (
+from tests.e2e.changing import (
     DESK,
     NAME,
     allow,
@@ -24,9 +23,10 @@ from tests.e2e.test_changes import (
     propose,
     sync,
 )
-from tests.plugin.changing import offer
+from tests.e2e.running_aura import RunningAura
 from tests.plugin.conftest import RealWordPress
-from tests.running_verifier import verify
+from tests.plugin.support.changing import offer
+from tests.support.running_verifier import verify
 from tests.wordpress.site import WordPress
 
 pytestmark = pytest.mark.nightly

@@ -14,14 +14,10 @@ from typing import Any
 import pytest
 
 from app.siteclient import Fault, Reply, SiteError, call, call_bearer
-from tests.hostile.calls import LOOPBACK
-from tests.hostile.certificates import DAY, Authority
-from tests.hostile.server import HostileServer
-from tests.hostile.site import (
-    answers,
-    channel,
-    document,
-)
+from tests.support.hostile.calls import LOOPBACK
+from tests.support.hostile.certificates import DAY, Authority
+from tests.support.hostile.server import HostileServer
+from tests.support.hostile.site import answers, channel, document
 
 
 def test_an_unknown_name_is_named() -> None:

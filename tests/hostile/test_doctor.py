@@ -35,11 +35,11 @@ from app.domain.doctor.findings import (
 from app.models.base import db, use_database
 from app.views import filters
 from app.views.doctor import as_text
-from tests.hostile.calls import CAPTCHA, JSON
-from tests.hostile.certificates import DAY, Authority
-from tests.hostile.server import Asked, Behaviour, HostileServer, Line, http
-from tests.hostile.site import Answer, channel, refusal, signed
-from tests.hostile.wordpress import (
+from tests.support.hostile.calls import CAPTCHA, JSON
+from tests.support.hostile.certificates import DAY, Authority
+from tests.support.hostile.server import Asked, Behaviour, HostileServer, Line, http
+from tests.support.hostile.site import Answer, channel, refusal, signed
+from tests.support.hostile.wordpress import (
     HTML,
     PAGE,
     ROUTES,

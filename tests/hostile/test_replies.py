@@ -11,9 +11,9 @@ import pytest
 
 from app import protocol
 from app.siteclient import Fault, SiteError, call
-from tests.hostile.calls import CAPTCHA, HTML, JSON, LOOPBACK, SECRET, ask, refused
-from tests.hostile.server import Asked, HostileServer, Line, http, says
-from tests.hostile.site import (
+from tests.support.hostile.calls import CAPTCHA, HTML, JSON, LOOPBACK, SECRET, ask, refused
+from tests.support.hostile.server import Asked, HostileServer, Line, http, says
+from tests.support.hostile.site import (
     KEYID,
     PATH,
     RECEIVE_KEY,

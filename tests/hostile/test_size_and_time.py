@@ -5,14 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app.siteclient import MAX_REPLY_BYTES, Fault, SiteError
-from tests.hostile.calls import JSON, ask, refused
-from tests.hostile.server import Asked, HostileServer, Line, http, says
-from tests.hostile.site import (
-    answers,
-    answers_changed,
-    document,
-    signed,
-)
+from tests.support.hostile.calls import JSON, ask, refused
+from tests.support.hostile.server import Asked, HostileServer, Line, http, says
+from tests.support.hostile.site import answers, answers_changed, document, signed
 
 
 def test_of_fifty_megabytes_no_more_than_the_limit_is_read() -> None:

@@ -9,14 +9,9 @@ import pytest
 
 from app import protocol
 from app.siteclient import Fault, SiteError, call_bearer
-from tests.hostile.calls import HTML, JSON, LOOPBACK, SECRET
-from tests.hostile.server import HostileServer, http, says
-from tests.hostile.site import (
-    KEYID,
-    PATH,
-    answers,
-    document,
-)
+from tests.support.hostile.calls import HTML, JSON, LOOPBACK, SECRET
+from tests.support.hostile.server import HostileServer, http, says
+from tests.support.hostile.site import KEYID, PATH, answers, document
 
 
 def test_an_unsigned_revocation_returns_what_the_site_said() -> None:

@@ -28,9 +28,9 @@ from jobs import (
     sweep,
     sync_site,
 )
-from tests.factories import make_site, pair, report
-from tests.fakes import Clock, FakeSite, RecordingQueue
-from tests.running_redis import running_redis
+from tests.support.factories import make_site, pair, report
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.running_redis import running_redis
 
 # An address Aura never calls unless its network is listed: a call that needs no network.
 CLOSED_DOOR = "http://127.0.0.1:9"

@@ -22,8 +22,8 @@ from app.domain.events import SyncAsked
 from app.models.audit import WHOLE, Verification
 from app.models.base import db, transaction, use_database, utcnow
 from tests.e2e.running_aura import RunningAura
-from tests.factories import make_member
-from tests.postgres import Cluster, Given
+from tests.support.factories import make_member
+from tests.support.postgres import Cluster, Given
 
 _PATIENCE_S = 60
 

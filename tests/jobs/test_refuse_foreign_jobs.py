@@ -22,7 +22,7 @@ from app import queue
 from app.config import Config
 from jobs import schedule, sweep, worker
 from tests.hostile_callback import TRACE
-from tests.running_redis import running_redis
+from tests.support.running_redis import running_redis
 
 CALLBACK = "tests.hostile_callback.leave_trace"
 # A job that is Aura's own: it finds nothing to do.

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.plugin.php import system_php
+from tests.plugin.support.php import system_php
 from tests.wordpress.engine import EngineFailed, run_aloud
 from tests.wordpress.images import CACHE, image_of
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.matrix import phps
 from tests.matrix.phps import PhpVersion
-from tests.selection import nightly
+from tests.support.selection import nightly
 
 _ROOT = Path(__file__).parents[2]
 _PLUGIN = _ROOT / "wordpress-plugin" / "siteagent"

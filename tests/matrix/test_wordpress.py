@@ -11,10 +11,10 @@ from app.protocol import b64u
 from app.siteclient import Fault, SiteError
 from tests.matrix.wordpresses import RELEASES, image_with
 from tests.plugin.conftest import RealWordPress
-from tests.plugin.dashboard import Paired, new_token, pair
-from tests.plugin.test_uninstall import UNINSTALL
-from tests.plugin.wp_admin import Person, words
-from tests.selection import nightly
+from tests.plugin.support.dashboard import Paired, new_token, pair
+from tests.plugin.support.uninstalling import UNINSTALL
+from tests.plugin.support.wp_admin import Person, words
+from tests.support.selection import nightly
 from tests.wordpress.images import MACHINES
 from tests.wordpress.site import WordPress
 

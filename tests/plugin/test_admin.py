@@ -8,24 +8,20 @@ import re
 
 import pytest
 
-from tests.plugin.dashboard import ORIGIN, new_token, pair
-from tests.plugin.wp_admin import Person, hidden, words
+from tests.plugin.support.dashboard import ORIGIN, new_token, pair
+from tests.plugin.support.forms import (
+    FORMS,
+    TABS,
+    agree,
+    connect_by_forms,
+    nonce_of,
+    paste,
+    somebody,
+)
+from tests.plugin.support.signed_requests import forget
+from tests.plugin.support.wp_admin import Person, hidden, words
 
 pytestmark = pytest.mark.smoke
-
-FORMS = (
-    "siteagent_read_token",
-    "siteagent_accept",
-    "siteagent_cancel",
-    "siteagent_disconnect",
-    "siteagent_follow",
-    "siteagent_silent",
-    "siteagent_accept_trail",
-    "siteagent_export_log",
-    "siteagent_scopes",
-    "siteagent_decide",
-)
-TABS = ("", "&tab=may", "&tab=data", "&tab=log", "&step=token", "&step=consent", "&step=disconnect")
 
 
 @pytest.fixture
@@ -38,59 +34,7 @@ def ana(wp) -> Person:
 @pytest.fixture
 def connected(wp, ana):
     """A dashboard that is paired with this site."""
-    return connect(wp, ana)
-
-
-def forget(wp) -> None:
-    """End whatever there is, as an administrator would, and take the pasted text away."""
-    wp.evaluate(
-        """
-        $state = siteagent()->keyring()->state();
-        if ('waiting' === $state) {
-            siteagent()->pairing()->cancel('site');
-        } elseif ('unpaired' !== $state) {
-            siteagent()->pairing()->disconnect('site');
-        }
-        foreach (get_users(array('fields' => 'ids')) as $id) {
-            delete_site_transient('siteagent_draft_' . $id);
-            delete_site_transient('siteagent_news_' . $id);
-        }
-        """
-    )
-
-
-def nonce_of(wp, person: Person, action: str) -> str:
-    """The nonce that WordPress itself would print into this form for this very session."""
-    cookies = {one.name: one.value for one in person.session.cookies}
-    (cookie,) = [value for name, value in cookies.items() if "logged_in" in name]
-    return wp.evaluate(
-        f"$_COOKIE[LOGGED_IN_COOKIE] = rawurldecode('{cookie}');"
-        f"wp_set_current_user(get_user_by('login', '{person.login}')->ID);"
-        f"return wp_create_nonce('{action}');"
-    )
-
-
-def paste(ana: Person, text: str) -> str:
-    return ana.submit(ana.page("&step=token").text, "siteagent_read_token", token=text)
-
-
-def agree(ana: Person, text: str, **fields: str) -> str:
-    return ana.submit(paste(ana, text), "siteagent_accept", **fields)
-
-
-def connect(wp, ana: Person):
-    token = new_token(wp.url)
-    agree(ana, token.text())
-    return pair(token)
-
-
-def somebody(wp, role: str) -> Person:
-    wp.evaluate(
-        f"if (!get_user_by('login', 'some_{role}')) wp_insert_user(array("
-        f"'user_login' => 'some_{role}', 'user_pass' => 'pw-{role}', 'role' => '{role}',"
-        f"'user_email' => '{role}@example.com'));"
-    )
-    return Person(wp.url, f"some_{role}", f"pw-{role}")
+    return connect_by_forms(wp, ana)
 
 
 # What works
@@ -332,7 +276,7 @@ def shown_json(page: str) -> dict:
 def test_the_exact_json_is_shown_before_and_after_pairing(wp, ana):
     before = ana.page("&tab=data").text
     assert "No dashboard is connected, so nothing leaves this site." in words(before)
-    paired = connect(wp, ana)
+    paired = connect_by_forms(wp, ana)
     left = paired.ask("report", have=None).document["report"]
     after = ana.page("&tab=data").text
     told = "the log under “Recent requests” since it was connected, and nothing else."
@@ -354,7 +298,7 @@ def test_every_field_stands_there_with_its_reason(wp, ana):
 
 
 def test_the_log_tells_what_happened_and_by_whom(wp, ana):
-    connect(wp, ana).ask("ping")
+    connect_by_forms(wp, ana).ask("ping")
     ana.submit(ana.page("&step=disconnect").text, "siteagent_disconnect")
     page = words(ana.page("&tab=log").text)
     assert "The chain is whole" in page
@@ -364,7 +308,7 @@ def test_the_log_tells_what_happened_and_by_whom(wp, ana):
 
 
 def test_a_broken_chain_is_pointed_out(wp, ana):
-    connect(wp, ana)
+    connect_by_forms(wp, ana)
     wp.evaluate(
         "global $wpdb; $t = $wpdb->base_prefix . 'siteagent_log';"
         '$wpdb->query("UPDATE $t SET at = at - 1 ORDER BY seq DESC LIMIT 1");'

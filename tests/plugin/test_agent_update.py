@@ -6,44 +6,36 @@ good or spoilt.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from app.domain.plugin_package import SOURCE, build_plugin_zip
+from app.domain.plugin_package import build_plugin_zip
 from app.siteclient import SiteError
-from tests.plugin.changing import (
+from tests.plugin.conftest import RealWordPress
+from tests.plugin.support.changing import (
     Order,
     ask,
     disk,
     grant,
     meddled,
-    offer,
-    publish_package,
     reached,
+    same_files,
 )
-from tests.plugin.conftest import RealWordPress
-from tests.plugin.dashboard import Paired, head_of
-from tests.plugin.test_admin import forget
-from tests.plugin.test_change_run import same_files
-from tests.plugin.test_gate import connect
-from tests.selection import WORDPRESSES
+from tests.plugin.support.dashboard import Paired, head_of
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.siteagent_release import HERE, NEXT, Spoilt, offered
+from tests.support.selection import WORDPRESSES
 from tests.wordpress.engine import docker
 from tests.wordpress.site import WordPress
 
 AGENT = "siteagent/siteagent.php"
-HERE, NEXT = "0.1.0", "0.2.0"
 STEP = {"kind": "siteagent", "id": AGENT, "from": HERE, "to": NEXT}
 
-# What spoils a version: the file, the text in it, and the text in its place.
-Spoilt = Mapping[str, tuple[str, str]]
 FATAL: Spoilt = {"hooks.php": ("register_activation_hook(", "nobody_wrote_this(")}
 DEAF: Spoilt = {
     "includes/class-siteagent-door.php": (
@@ -64,40 +56,6 @@ BROKEN_ANSWER: Spoilt = {
         "case 'ping': throw new LogicException( 'broken' );",
     )
 }
-
-
-def package(version: str = NEXT, spoilt: Spoilt | None = None, *, header: str = "") -> bytes:
-    """SiteAgent as it is here, under another number; `header` is what its header says instead."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "siteagent"
-        shutil.copytree(SOURCE, source)
-        replace(source / "siteagent.php", f"VERSION = '{HERE}'", f"VERSION = '{version}'")
-        replace(
-            source / "siteagent.php", f"Version:           {HERE}", f"Version: {header or version}"
-        )
-        for one in (source / "includes").glob("class-*.php"):
-            # A process that runs the old version must not load a file of the new one.
-            replace(
-                one,
-                "defined( 'ABSPATH' ) || exit;",
-                "defined( 'ABSPATH' ) || exit;\n"
-                f"if ( '{HERE}' === SITEAGENT_VERSION ) {{"
-                " file_put_contents( '/tmp/mixed', __FILE__ ); }",
-            )
-        for name, (text, instead) in (spoilt or {}).items():
-            replace(source / name, text, instead)
-        return build_plugin_zip(source)
-
-
-def replace(file: Path, text: str, instead: str) -> None:
-    source = file.read_text("utf-8")
-    assert text in source, (file.name, text)
-    file.write_text(source.replace(text, instead, 1), "utf-8")
-
-
-def offered(wp, version: str = NEXT, spoilt: Spoilt | None = None, **changed: Any) -> None:
-    publish_package(wp, f"plugin/siteagent.{version}.zip", package(version, spoilt, **changed))
-    offer(wp, "siteagent", version)
 
 
 # Without WordPress, which may not load.

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.changing import meddled, php_text
-from tests.plugin.dashboard import Paired
-from tests.plugin.test_admin import forget
-from tests.plugin.test_gate import connect
+from tests.plugin.support.changing import meddled, php_text
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
 
 CATALOGUE = "/srv/wordpress.org/catalogue.json"
 NOTHING = {"core_minor": False, "core_major": False, "core_dev": False, "translations": False}

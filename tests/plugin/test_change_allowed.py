@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.plugin.changing import DESK, GALLERY, Order, disk, grant, offer, reset, version
-from tests.plugin.dashboard import Paired, new_token, pair
-from tests.plugin.test_admin import agree, forget, nonce_of, somebody
-from tests.plugin.test_gate import connect
-from tests.plugin.test_rotation import Plan
-from tests.plugin.wp_admin import Person, words
+from tests.plugin.support.changing import DESK, GALLERY, Order, disk, grant, offer, reset, version
+from tests.plugin.support.dashboard import Paired, new_token, pair
+from tests.plugin.support.forms import agree, nonce_of, somebody
+from tests.plugin.support.rotation_plan import Plan
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.wp_admin import Person, words
 
 OFF = dict.fromkeys(
     ["translations", "plugins", "themes", "core_minor", "core_major", "siteagent"], False

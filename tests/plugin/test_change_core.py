@@ -11,37 +11,12 @@ from typing import Any
 import pytest
 import requests
 
-from tests.plugin.changing import Order, ask, grant
 from tests.plugin.conftest import RealWordPress
-from tests.plugin.test_admin import forget
-from tests.plugin.test_gate import connect
-from tests.selection import WORDPRESSES
+from tests.plugin.support.changing import Order, ask, grant
+from tests.plugin.support.core_release import core, release
+from tests.plugin.support.signed_requests import connect, forget
+from tests.support.selection import WORDPRESSES
 from tests.wordpress.site import WordPress
-
-# Another release of this very WordPress, with nothing but its number changed.
-_RELEASE = """
-$to = '%(to)s';
-$file = "/srv/wordpress.org/downloads.wordpress.org/release/wordpress-%(named)s-no-content.zip";
-is_dir(dirname($file)) || mkdir(dirname($file), 0755, true);
-$zip = new ZipArchive();
-$zip->open($file, ZipArchive::CREATE | ZipArchive::OVERWRITE);
-foreach (array('wp-admin', 'wp-includes') as $folder) {
-    $inside = new RecursiveDirectoryIterator(ABSPATH . $folder, FilesystemIterator::SKIP_DOTS);
-    foreach (new RecursiveIteratorIterator($inside) as $one) {
-        $path = $one->getPathname();
-        $zip->addFile($path, 'wordpress/' . substr($path, strlen(ABSPATH)));
-    }
-}
-foreach (glob(ABSPATH . '*.php') as $one) {
-    'wp-config.php' === basename($one) || $zip->addFile($one, 'wordpress/' . basename($one));
-}
-$zip->addFromString('wordpress/readme.html', 'WordPress');
-$zip->addFromString('wordpress/license.txt', 'GPL');
-$version = file_get_contents(ABSPATH . 'wp-includes/version.php');
-$zip->addFromString('wordpress/wp-includes/version.php',
-    preg_replace('/^(\\$wp_version = )\\'[^\\']+\\'/m', "\\$1'$to'", $version));
-return $zip->close();
-"""
 
 
 @pytest.fixture(scope="module", params=WORDPRESSES)
@@ -51,20 +26,6 @@ def site(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
         yield RealWordPress(started)
     finally:
         started.stop()
-
-
-def core(site: RealWordPress) -> dict[str, str]:
-    """The step to what WordPress.org offers here: the next minor release, unless told otherwise."""
-    here, there = site.evaluate(
-        "Siteagent_Inventory::load_admin_includes();"
-        "$core = new Siteagent_Component('core', 'core');"
-        "return array($core->version(), $core->offer()['version']);"
-    )
-    return {"kind": "core", "id": "core", "from": here, "to": there}
-
-
-def release(site: RealWordPress, named: str, to: str) -> None:
-    assert site.evaluate(_RELEASE % {"named": named, "to": to}) is True
 
 
 def left(site: RealWordPress) -> list[Any]:

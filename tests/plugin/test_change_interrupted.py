@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from app.siteclient import SiteError
-from tests.plugin.changing import (
+from tests.plugin.support.changing import (
     DESK,
     GALLERY,
     Order,
@@ -24,12 +24,11 @@ from tests.plugin.changing import (
     php_text,
     reached,
     reset,
+    same_files,
     version,
 )
-from tests.plugin.dashboard import Paired
-from tests.plugin.test_admin import forget
-from tests.plugin.test_change_run import same_files
-from tests.plugin.test_gate import connect
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
 from tests.wordpress.engine import docker
 
 

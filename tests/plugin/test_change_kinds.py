@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ import pytest
 import requests
 
 from app.siteclient import SiteError
-from tests.plugin.changing import (
+from tests.plugin.support.changing import (
     Order,
     ask,
     disk,
@@ -24,18 +23,14 @@ from tests.plugin.changing import (
     publish,
     reached,
     reset,
+    same_files,
 )
-from tests.plugin.dashboard import Paired
-from tests.plugin.test_admin import forget
-from tests.plugin.test_change_run import same_files
-from tests.plugin.test_gate import connect
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.translations import CATALOGUE, FIRST, GERMAN, SECOND, translate
 from tests.wordpress.engine import docker
-from tests.wordpress.repository import EMPTY_MO
 
 COAST = {"kind": "theme", "id": "coastline", "from": "1.2.0", "to": "1.3.0"}
-GERMAN = "plugin:contact-desk:de_DE"
-FIRST, SECOND = "2026-09-14 08:30:00", "2026-10-20 09:00:00"
-CATALOGUE = "/srv/wordpress.org/catalogue.json"
 
 
 @pytest.fixture(scope="module")
@@ -129,26 +124,6 @@ def german(wp, paired) -> Iterator[None]:
     reset(wp, "contact-desk", "2.3.1")
     yield
     wp.evaluate(f"{clear} file_put_contents('{CATALOGUE}', {php_text(before)});")
-
-
-def translate(wp, updated: str, *, inside: str = "", mo: bytes = EMPTY_MO) -> None:
-    """WordPress.org has a German translation revised then; `inside` is what its file says."""
-    one = {
-        "type": "plugin",
-        "slug": "contact-desk",
-        "language": "de_DE",
-        "version": "2.3.1",
-        "updated": updated,
-    }
-    wp.evaluate(
-        f"$all = json_decode(file_get_contents('{CATALOGUE}'), true);"
-        f"$all['translations'] = json_decode({php_text(json.dumps([one]))}, true);"
-        f"file_put_contents('{CATALOGUE}', json_encode($all));"
-    )
-    stamp = inside or updated
-    po = f'msgid ""\nmsgstr ""\n"PO-Revision-Date: {stamp}+0000\\n"\n'
-    files = {"contact-desk-de_DE.po": po, "contact-desk-de_DE.mo": mo}
-    publish(wp, "translation/plugin/contact-desk/2.3.1/de_DE.zip", files)
 
 
 def step(before: str, after: str) -> dict[str, str]:

@@ -8,12 +8,22 @@ from typing import Any
 import pytest
 import requests
 
-from tests.plugin.changing import DESK, GALLERY, Order, ask, disk, grant, meddled, offer, reset
 from tests.plugin.conftest import RealWordPress
-from tests.plugin.dashboard import Paired
-from tests.plugin.test_admin import nonce_of, somebody
-from tests.plugin.test_gate import connect
-from tests.plugin.wp_admin import words
+from tests.plugin.support.changing import (
+    DESK,
+    GALLERY,
+    Order,
+    ask,
+    disk,
+    grant,
+    meddled,
+    offer,
+    reset,
+)
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.forms import nonce_of, somebody
+from tests.plugin.support.signed_requests import connect
+from tests.plugin.support.wp_admin import words
 from tests.wordpress.engine import docker
 from tests.wordpress.site import WordPress
 

@@ -13,7 +13,7 @@ import pytest
 from app import keys
 from app.protocol import b64u
 from app.siteclient import SiteError
-from tests.plugin.changing import (
+from tests.plugin.support.changing import (
     DESK,
     GALLERY,
     Order,
@@ -26,9 +26,8 @@ from tests.plugin.changing import (
     reset,
     step_of,
 )
-from tests.plugin.dashboard import Paired
-from tests.plugin.test_admin import forget
-from tests.plugin.test_gate import connect
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
 
 ELSEWHERE = "https://elsewhere.example"
 SITEAGENT = {"kind": "plugin", "id": "siteagent/siteagent.php", "from": "0.1.0", "to": "0.2.0"}

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from app.siteclient import SiteError
-from tests.plugin.changing import (
+from tests.plugin.support.changing import (
     DESK,
     GALLERY,
     Order,
@@ -23,12 +23,12 @@ from tests.plugin.changing import (
     publish,
     reached,
     reset,
+    same_files,
     step_of,
     version,
 )
-from tests.plugin.dashboard import Paired
-from tests.plugin.test_admin import forget
-from tests.plugin.test_gate import connect
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
 
 pytestmark = pytest.mark.smoke
 
@@ -66,12 +66,6 @@ def broken(wp, paired: Paired, to: str) -> dict[str, Any]:
     """What came of a version that is no good."""
     offer(wp, "contact-desk", to)
     return run(wp, paired, to)
-
-
-def same_files(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    return {name: about[1] for name, about in before["files"].items()} == {
-        name: about[1] for name, about in after["files"].items()
-    }
 
 
 # ---- what works ----

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.changing import ask, grant, offer, php_text, reset
-from tests.plugin.dashboard import Paired
-from tests.plugin.test_admin import forget
-from tests.plugin.test_gate import connect
+from tests.plugin.support.changing import ask, grant, offer, php_text, reset
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
 
 DESK = "contact-desk/contact-desk.php"
 STEP = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tests.thoroughness  # noqa: F401
+import tests.support.hypothesis_profiles  # noqa: F401
 from app import keys, protocol
 from app.domain.sites import same_home
-from tests import test_peer as peer
 from tests.matrix import phps
-from tests.plugin.php import DRIVE, Php, Refused, b64
-from tests.test_vectors import TO_VERIFY, VECTORS, by_name
+from tests.plugin.support.php import DRIVE, Php, Refused, b64
+from tests.support import rfc9421_peer as peer
+from tests.support.vectors import TO_VERIFY, VECTORS, by_name
 
 NOW = 1795463815
 URL = "https://shop.example.test/wp-json/siteagent/v1/rpc"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.domain import inventory, manifest
-from tests.plugin.test_manifest import paths
+from tests.plugin.support.report_paths import paths
 
 HOSTILE = """
 $folder = WP_PLUGIN_DIR . '/hostile';

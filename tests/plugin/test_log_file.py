@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.test_admin import connect, forget
-from tests.plugin.wp_admin import Person, hidden, words
-from tests.running_verifier import verify
+from tests.plugin.support.forms import connect_by_forms
+from tests.plugin.support.signed_requests import forget
+from tests.plugin.support.wp_admin import Person, hidden, words
+from tests.support.running_verifier import verify
 
 # WP-CLI as the command sees it: what it prints, and that an error ends it with status 1.
 TERMINAL = """
@@ -38,7 +39,7 @@ def lived(wp, ana: Person):
     """A site that was connected and asked a few times."""
     forget(wp)
     wp.evaluate("siteagent()->log()->drop(); siteagent()->create_tables(); return 0;")
-    desk = connect(wp, ana)
+    desk = connect_by_forms(wp, ana)
     for _ in range(3):
         desk.ask("ping")
     return desk

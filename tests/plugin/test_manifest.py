@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain import manifest
+from tests.plugin.support.report_paths import paths
 
 PROJECT = Path(__file__).parents[1] / "php-fixtures" / "project.php"
 NEVER = ("email", "user", "login", "password", "salt", "secret", "token", "path", "abspath", "ip")
@@ -28,17 +29,6 @@ def project(*gathered: dict[str, Any], listed: Path | None = None) -> list[dict[
     assert ran.returncode == 0, ran.stderr
     assert not ran.stderr, ran.stderr
     return [json.loads(line) for line in ran.stdout.splitlines()]
-
-
-def paths(value: Any, at: str = "") -> set[str]:
-    """Every place of a value in a report, lists written as []."""
-    if isinstance(value, dict):
-        return {
-            one for key, item in value.items() for one in paths(item, f"{at}.{key}" if at else key)
-        }
-    if isinstance(value, list):
-        return {one for item in value for one in paths(item, f"{at}[]")}
-    return {at}
 
 
 def full() -> dict[str, Any]:

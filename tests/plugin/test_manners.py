@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.dashboard import new_token, pair
-from tests.plugin.probe import PROBE, look, must_use
-from tests.plugin.test_admin import forget
+from tests.plugin.support.dashboard import new_token, pair
+from tests.plugin.support.probe import PROBE, look, must_use
+from tests.plugin.support.signed_requests import forget
 
 PAGES = ["/", "/?p=1", "/?s=bread", "/?feed=rss2", "/nothing-of-that-name/", "/wp-login.php"]
 

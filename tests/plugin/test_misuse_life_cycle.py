@@ -14,19 +14,19 @@ import requests
 from app import keys, siteclient
 from app.protocol import b64u, from_b64u
 from app.siteclient import SiteError
-from tests.plugin.dashboard import NETS, Paired
-from tests.plugin.test_admin import forget
-from tests.plugin.test_gate import (
+from tests.plugin.support.dashboard import NETS, Paired
+from tests.plugin.support.rotation_plan import Plan
+from tests.plugin.support.signed_requests import (
     connect,
     document_of,
+    forget,
     is_turned_away,
     ping,
     refused_as,
     send,
     sign,
 )
-from tests.plugin.test_rotation import Plan
-from tests.plugin.wp_admin import Person, words
+from tests.plugin.support.wp_admin import Person, words
 
 _ADMIN = "require_once ABSPATH . 'wp-admin/includes/admin.php';"
 _DEACTIVATE = _ADMIN + "deactivate_plugins('siteagent/siteagent.php');"

@@ -12,10 +12,9 @@ import pytest
 from app import keys, siteclient
 from app.protocol import b64u, from_b64u
 from app.siteclient import Reply, SiteError
-from tests.plugin.dashboard import NETS, ORIGIN, Paired, new_token, pair
-from tests.plugin.test_admin import forget
-from tests.plugin.test_gate import connect, is_turned_away, ping, send
-from tests.plugin.wp_admin import Person, words
+from tests.plugin.support.dashboard import NETS, ORIGIN, Paired, new_token, pair
+from tests.plugin.support.signed_requests import connect, forget, is_turned_away, ping, send
+from tests.plugin.support.wp_admin import Person, words
 from tests.wordpress.site import PhpFailed
 
 

@@ -18,19 +18,20 @@ import requests
 
 from app import protocol
 from app.protocol import ProtocolError, b64u, from_b64u
-from tests.plugin.dashboard import Paired, new_token, pair
-from tests.plugin.test_admin import FORMS, TABS, forget, nonce_of, paste, somebody
-from tests.plugin.test_gate import (
+from tests.plugin.support.dashboard import Paired, new_token, pair
+from tests.plugin.support.forms import FORMS, TABS, nonce_of, paste, somebody
+from tests.plugin.support.rotation_plan import Plan
+from tests.plugin.support.signed_requests import (
     connect,
     document_of,
+    forget,
     is_turned_away,
     ping,
     refused_as,
     send,
     sign,
 )
-from tests.plugin.test_rotation import Plan
-from tests.plugin.wp_admin import Person, words
+from tests.plugin.support.wp_admin import Person, words
 
 ROLES = ("anonymous", "subscriber", "contributor", "author", "editor")
 

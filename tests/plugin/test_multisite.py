@@ -11,11 +11,11 @@ import requests
 
 from app.siteclient import SiteError
 from tests.plugin.conftest import RealWordPress
-from tests.plugin.dashboard import ORIGIN, Paired, head_of, new_token, pair
-from tests.plugin.test_admin import FORMS, agree, paste
-from tests.plugin.test_gate import document_of, is_turned_away, ping, send
-from tests.plugin.wp_admin import Person, words
-from tests.selection import WORDPRESSES
+from tests.plugin.support.dashboard import ORIGIN, Paired, head_of, new_token, pair
+from tests.plugin.support.forms import FORMS, agree, paste
+from tests.plugin.support.signed_requests import document_of, is_turned_away, ping, send
+from tests.plugin.support.wp_admin import Person, words
+from tests.support.selection import WORDPRESSES
 from tests.wordpress.site import WordPress
 
 _SITEAGENT = "'siteagent/siteagent.php'"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.php import system_php
+from tests.plugin.support.php import system_php
 
 ROOT = Path(__file__).parents[2]
 LISTED = """

@@ -14,10 +14,10 @@ from app.faults import Fault
 from app.models.base import utcnow
 from app.models.reports import Report, Sync
 from app.models.sites import Site
-from tests.factories import make_site
-from tests.fakes import RecordingQueue
 from tests.plugin.conftest import RealWordPress
-from tests.selection import WORDPRESSES
+from tests.support.factories import make_site
+from tests.support.fakes import RecordingQueue
+from tests.support.selection import WORDPRESSES
 from tests.wordpress.places import NAME, PASSWORD, PLACES
 from tests.wordpress.site import WordPress
 

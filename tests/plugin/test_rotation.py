@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app import keys, siteclient
-from app.protocol import b64u, canonical, from_b64u
-from app.siteclient import Reply, SiteError
-from tests.plugin.dashboard import NETS, Paired, head_of
-from tests.plugin.test_admin import forget
-from tests.plugin.test_gate import connect
+from app.protocol import b64u
+from app.siteclient import SiteError
+from tests.plugin.support.dashboard import NETS, Paired, head_of
+from tests.plugin.support.rotation_plan import Plan
+from tests.plugin.support.signed_requests import connect, forget
 
 ELSEWHERE = "http://elsewhere.example"
 
@@ -26,55 +25,6 @@ def paired(wp) -> Iterator[Paired]:
     yield connect(wp)
     wp.evaluate("update_option('home', get_option('siteurl'));")
     forget(wp)
-
-
-@dataclass
-class Plan:
-    """A rotation as the dashboard would order it; every part can be spoilt."""
-
-    paired: Paired
-    document: dict[str, Any]
-    exchange: keys.Exchange
-    seed: bytes
-
-    @classmethod
-    def of(cls, wp, paired: Paired, **changed: Any) -> Plan:
-        exchange = keys.Exchange.new()
-        document = {
-            "v": 1,
-            "do": "keys.rotate",
-            "op_id": str(uuid.uuid4()),
-            "site": wp.evaluate("return siteagent()->keyring()->uuid();"),
-            "kid": paired.channel.keyid,
-            "gen": int(paired.channel.keyid.rpartition(".")[2]) + 1,
-            "e_d": b64u(exchange.public),
-            "home": None,
-        }
-        return cls(paired, {**document, **changed}, exchange, paired.seed)
-
-    @property
-    def bytes(self) -> bytes:
-        return canonical(self.document)
-
-    def send(self, **changed: Any) -> Reply:
-        given = {
-            "op_id": self.document["op_id"],
-            "plan": b64u(self.bytes),
-            "sig": b64u(keys.sign_plan(self.seed, self.bytes)),
-        }
-        return self.paired.ask("keys.rotate", **{**given, **changed})
-
-    def next(self, reply: Reply) -> Paired:
-        """The connection under the next generation."""
-        e_s = from_b64u(reply.document["e_s"], 32)
-        th = keys.rotation_transcript(self.bytes, e_s)
-        old = self.paired.channel
-        auth = old.send_key + old.receive_key
-        session = keys.session_keys(self.exchange, e_s, auth, th)
-        keyid = keys.next_key_id(old.keyid, self.document["gen"])
-        channel = replace(old, keyid=keyid, send_key=session.d2s, receive_key=session.s2d)
-        fingerprint = keys.fingerprint(th)
-        return replace(self.paired, channel=channel, session=session, fingerprint=fingerprint)
 
 
 def refused(call: Any, **facts: Any) -> SiteError:

@@ -12,10 +12,9 @@ import pytest
 from app import keys
 from app.protocol import b64u, chain_hash, from_b64u, parse_json
 from app.siteclient import SiteError
-from tests.plugin.dashboard import Paired, head_of, mark_of
-from tests.plugin.test_admin import forget
-from tests.plugin.test_gate import connect
-from tests.plugin.wp_admin import Person, words
+from tests.plugin.support.dashboard import Paired, head_of, mark_of
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.wp_admin import Person, words
 
 LAST = "return siteagent()->log()->recent(%d, 0);"
 MARKS = """

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from app.siteclient import SiteError
-from tests.plugin.dashboard import new_token, pair
-from tests.plugin.test_admin import agree, forget
-from tests.plugin.wp_admin import Person
+from tests.plugin.support.dashboard import new_token, pair
+from tests.plugin.support.forms import agree
+from tests.plugin.support.signed_requests import forget
+from tests.plugin.support.uninstalling import UNINSTALL
+from tests.plugin.support.wp_admin import Person
 
 # Names and contents of everything a plugin can leave behind in a database.
 SNAPSHOT = """
@@ -22,17 +24,6 @@ foreach (_get_cron_array() as $events) {
 }
 $seen['usermeta'] = $wpdb->get_col("SELECT DISTINCT meta_key FROM $wpdb->usermeta");
 return $seen;
-"""
-UNINSTALL = """
-require_once ABSPATH . 'wp-admin/includes/admin.php';
-deactivate_plugins('siteagent/siteagent.php');
-add_filter('pre_http_request', function ($_, $args, $url) {
-    $GLOBALS['told'][] = array($url, $args['body']);
-    return array('response' => array('code' => 200), 'body' => '', 'headers' => array());
-}, 10, 3);
-$GLOBALS['told'] = array();
-uninstall_plugin('siteagent/siteagent.php');
-return $GLOBALS['told'];
 """
 ACTIVATE = """
 require_once ABSPATH . 'wp-admin/includes/admin.php';

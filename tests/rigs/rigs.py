@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.plugin.dashboard import Paired, new_token, pair
+from tests.plugin.support.dashboard import Paired, new_token, pair
 from tests.rigs.machine import rigs_image
 from tests.wordpress.engine import docker
 from tests.wordpress.site import WordPress

@@ -15,9 +15,9 @@ from app.domain.doctor.examine import examine
 from app.domain.doctor.findings import ANSWERS, BLOCKED, HEALTHY, OK, SKIPPED, WARN, Diagnosis
 from app.models.base import utcnow
 from app.models.sites import Site
-from tests.factories import make_site
-from tests.fakes import RecordingQueue
 from tests.rigs.rigs import FRONTS, SERVERS, Rig, Rigs
+from tests.support.factories import make_site
+from tests.support.fakes import RecordingQueue
 from tests.wordpress.engine import docker
 
 pytestmark = pytest.mark.nightly

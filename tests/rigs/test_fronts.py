@@ -16,9 +16,9 @@ from app.faults import Fault, SiteError
 from app.models.base import utcnow
 from app.models.reports import Component, Report, Sync
 from app.models.sites import Site
-from tests.factories import make_site
-from tests.fakes import RecordingQueue
 from tests.rigs.rigs import FRONTS, HONEST, Rig, Rigs
+from tests.support.factories import make_site
+from tests.support.fakes import RecordingQueue
 
 pytestmark = pytest.mark.nightly
 

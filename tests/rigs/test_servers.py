@@ -10,7 +10,7 @@ import requests
 
 from app import protocol
 from app.siteclient import Fault, SiteError
-from tests.plugin.dashboard import Paired
+from tests.plugin.support.dashboard import Paired
 from tests.rigs.rigs import HONEST, SERVERS, Rig, Rigs
 
 PATHS = (

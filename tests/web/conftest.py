@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask, Response, request
-from flask.testing import FlaskClient
 
 from app import create_app, queue
 from app.config import Config
-from app.domain import sessions
 from app.domain.actor import Actor
-from app.domain.throttle import Browser
-from app.models.accounts import Member
 from app.models.base import db, utcnow
 from app.models.changes import Change
 from app.models.sites import Site
-from tests.factories import check, propose, read_report
-from tests.fakes import FakeSite, RecordingQueue
-from tests.telling import Writes, watched
-
-_CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
-
-
-class Person(FlaskClient):
-    """A browser with somebody in front of it. `post` sends the token of a form that
-    was really served and says where the request began, as browsers do."""
-
-    _token = ""
-
-    def post(self, path: str, *, data: dict[str, Any] | None = None, **more: Any) -> Any:
-        headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
-        headers |= more.pop("headers", {})
-        form = {"csrf_token": self.token(), **(data or {})}
-        return super().post(path, data=form, headers=headers, **more)
-
-    def token(self) -> str:
-        """The token of this browser's forms, read from a page that has one."""
-        if not self._token:
-            page = self.get("/account")
-            page = self.get("/sign-in") if page.status_code == 303 else page
-            self._token = _CSRF.search(page.text).group(1)
-        return self._token
-
-    def forget_token(self) -> None:
-        """After signing in or out a browser gets new forms."""
-        self._token = ""
-
-    def signs_in(self, email: str, password: str, **more: str) -> Any:
-        answer = self.post("/sign-in", data={"email": email, "password": password, **more})
-        self.forget_token()
-        return answer
+from tests.support.browsers import Person, signed_in
+from tests.support.factories import check, propose, read_report
+from tests.support.fakes import FakeSite, RecordingQueue
+from tests.support.unrecorded_writes import Writes, watched
 
 
 @pytest.fixture
@@ -81,17 +45,6 @@ def _listening(app: Flask, writes: Writes) -> list[tuple[str | None, set[str]]]:
     app.before_request(writes.forget)
     app.after_request(judge)
     return untold
-
-
-def signed_in(app: Flask, actor: Actor, agent: str = "Firefox/150 (Linux)") -> Person:
-    """A browser that has a session, without the hashing that typing a password costs."""
-    member = Member.get_by_id(actor.id)
-    opened = sessions.begin(member, Browser(actor.ip, agent), now=utcnow())
-    person: Any = app.test_client()
-    with person.session_transaction() as cookie:
-        cookie["_user_id"] = opened.ticket
-    person.environ_base["REMOTE_ADDR"] = actor.ip
-    return person
 
 
 @pytest.fixture

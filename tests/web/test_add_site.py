@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.models.sites import Site
-from tests.factories import make_site
+from tests.support.factories import make_site
 
 TYPED = {"url": "https://museum.example/wp-admin/", "name": "Museum", "client": "City"}
 

@@ -15,8 +15,16 @@ from app.models.base import utcnow
 from app.models.changes import APPROVED, PROPOSED, Change
 from app.models.clients import SECOND, Client
 from app.models.sites import Site
-from tests.factories import AKISMET, PASSWORD, approve, check, propose, read_report, run_change
-from tests.fakes import FakeSite
+from tests.support.factories import (
+    AKISMET,
+    PASSWORD,
+    approve,
+    check,
+    propose,
+    read_report,
+    run_change,
+)
+from tests.support.fakes import FakeSite
 
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
 

@@ -6,8 +6,8 @@ import pytest
 
 from app.models.accounts import Member
 from app.models.audit import Entry
-from tests.factories import PASSWORD
-from tests.web.conftest import signed_in
+from tests.support.browsers import signed_in
+from tests.support.factories import PASSWORD
 
 NEW = "quite another four words"
 TYPED = {"present": PASSWORD, "new": NEW, "again": NEW}

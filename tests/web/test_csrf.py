@@ -8,7 +8,7 @@ import pytest
 
 from app.models.audit import Entry
 from app.views.guards import OPEN
-from tests.web.conftest import Person
+from tests.support.browsers import Person
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 SIGNED = "agent.notice"

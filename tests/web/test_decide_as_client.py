@@ -13,8 +13,8 @@ from app.models.clients import THEMSELVES, Client
 from app.models.policies import Policy
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
-from tests.factories import AKISMET, check, make_site, pair, propose, read_report, report
-from tests.fakes import FakeSite
+from tests.support.factories import AKISMET, check, make_site, pair, propose, read_report, report
+from tests.support.fakes import FakeSite
 
 FLORIST = "Florist by the Canal"
 

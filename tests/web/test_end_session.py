@@ -9,7 +9,7 @@ import pytest
 
 from app.models.accounts import Member, MemberSession
 from app.models.base import utcnow
-from tests.web.conftest import signed_in
+from tests.support.browsers import signed_in
 
 PHONE = "Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 Chrome/150.0 Mobile Safari/537.36"
 

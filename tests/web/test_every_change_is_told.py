@@ -20,7 +20,7 @@ from app.domain import audit
 from app.domain.events import SyncAsked
 from app.models.base import db, transaction
 from app.models.sites import Site
-from tests.telling import QUIET, watched
+from tests.support.unrecorded_writes import QUIET, watched
 
 ROOT = Path(__file__).parents[2]
 # What may be sent and changes nothing that somebody would ask about, and why.

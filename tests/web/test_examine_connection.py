@@ -13,10 +13,10 @@ from app.faults import Fault, SiteError
 from app.models.base import db
 from app.models.examinations import ABANDONED, EXAMINING, QUEUED, Examination
 from app.views.doctor import as_text
-from tests.fakes import FakeSite
-from tests.hostile.server import HostileServer
-from tests.hostile.wordpress import WordPress
-from tests.test_doctor import Eyes
+from tests.support.fake_looks import Eyes
+from tests.support.fakes import FakeSite
+from tests.support.hostile.server import HostileServer
+from tests.support.hostile.wordpress import WordPress
 
 HOSTILE = "<script>alert(1)</script>"
 

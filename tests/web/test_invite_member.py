@@ -12,7 +12,7 @@ from app.domain import links
 from app.models.accounts import Member, MemberSession
 from app.models.audit import Entry
 from app.models.base import utcnow
-from tests.factories import PASSWORD, make_member, make_site
+from tests.support.factories import PASSWORD, make_member, make_site
 
 BEN = {"name": "Ben", "email": "ben@agency.example", "role": "operator"}
 CHOSEN = {"password": PASSWORD, "again": PASSWORD}

@@ -8,7 +8,7 @@ from app.domain import connection
 from app.keys import SealBroken
 from app.models.audit import Entry
 from app.models.sites import Site
-from tests.factories import make_site
+from tests.support.factories import make_site
 
 TYPED = {"login_name": "staging", "login_password": "let me in, please"}
 

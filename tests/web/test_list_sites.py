@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from app.models.sites import ACTIVE, NEW
-from tests.factories import make_site, read_report
+from tests.support.factories import make_site, read_report
+from tests.support.pages import site_names
 
 
 @pytest.fixture
@@ -18,10 +17,6 @@ def three(ana, clock, jobs):
         make_site(ana, now=clock(), url="https://shop.example/en", name="Shop", client="Jansen"),
         make_site(ana, now=clock(), url="https://museum.example", name="Museum", client="City"),
     ]
-
-
-def names(answer) -> list[str]:
-    return re.findall(r'class="cell-name" href="/sites/\d+">([^<]+)</a>', answer.text)
 
 
 def test_without_sites_the_next_step_is_told(as_ana):
@@ -38,7 +33,7 @@ def test_one_who_may_only_look_is_not_offered_to_add(as_cleo):
 
 def test_every_site_is_listed_with_its_client_and_address(as_ben, three):
     answer = as_ben.get("/")
-    assert names(answer) == ["Florist", "Museum", "Shop"]
+    assert site_names(answer) == ["Florist", "Museum", "Shop"]
     assert "shop.example/en" in answer.text
     assert "City" in answer.text
     assert answer.text.count("Not paired") >= 3
@@ -60,7 +55,7 @@ def test_every_site_is_listed_with_its_client_and_address(as_ben, three):
     ],
 )
 def test_the_list_is_searched_filtered_and_sorted(as_ana, three, query, found):
-    assert names(as_ana.get(f"/{query}")) == found
+    assert site_names(as_ana.get(f"/{query}")) == found
 
 
 def test_a_search_without_result_says_what_to_do(as_ana, three):

@@ -12,7 +12,7 @@ from app.models.accounts import MemberSession
 from app.models.alarms import Alarm
 from app.models.base import transaction, utcnow
 from app.models.sites import Site
-from tests.fakes import FakeSite, RecordingQueue
+from tests.support.fakes import FakeSite, RecordingQueue
 
 EVIDENCE = {
     "site": {"entry": 12, "at": "2026-11-24T10:00:00+00:00", "event": "answered", "nonce": "<n>"},

@@ -11,28 +11,14 @@ from app.models.accounts import MemberSession
 from app.models.base import utcnow
 from app.models.clients import SECOND, Client
 from app.models.policies import Policy
+from tests.support.pages import policy_form
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-def form(**changes):
-    usual = {
-        "name": "Patches at night",
-        "scopes": ["plugins", "themes"],
-        "steps": ["patch"],
-        "client": "",
-        "weekdays": ["0", "1", "2", "3"],
-        "from_hour": "2",
-        "to_hour": "5",
-        "expires_at": (utcnow() + timedelta(days=30)).date().isoformat(),
-        "reason": "agreed with every client",
-    }
-    return {**usual, **changes}
-
-
 @pytest.fixture
 def policy(as_ana, today):
-    as_ana.post("/policies", data=form())
+    as_ana.post("/policies", data=policy_form())
     return Policy.get()
 
 
@@ -62,7 +48,7 @@ def test_one_is_made_and_shown_with_what_it_covers(as_ana, as_cleo, policy):
     ],
 )
 def test_what_is_missing_is_told_beside_its_field(as_ana, today, instead):
-    answer = as_ana.post("/policies", data=form(**instead))
+    answer = as_ana.post("/policies", data=policy_form(**instead))
     assert answer.status_code == 422
     assert "field-error" in answer.text
     assert Policy.select().count() == 0
@@ -70,15 +56,15 @@ def test_what_is_missing_is_told_beside_its_field(as_ana, today, instead):
 
 def test_it_needs_an_owner_and_a_fresh_password(as_ben, as_cleo, as_ana, today):
     for person in (as_ben, as_cleo):
-        assert person.post("/policies", data=form()).status_code == 403
+        assert person.post("/policies", data=policy_form()).status_code == 403
     MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
-    answer = as_ana.post("/policies", data=form())
+    answer = as_ana.post("/policies", data=policy_form())
     assert "Confirm that it is you" in answer.text
     assert Policy.select().count() == 0
 
 
 def test_a_client_nobody_knows_is_not_found(as_ana, today):
-    assert as_ana.post("/policies", data=form(client="4711")).status_code == 404
+    assert as_ana.post("/policies", data=policy_form(client="4711")).status_code == 404
     answer = as_ana.post("/clients/4711/approvals", data={"approvals": SECOND})
     assert answer.status_code == 404
 

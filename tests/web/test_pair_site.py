@@ -11,7 +11,7 @@ from app.domain import pairing
 from app.faults import Fault
 from app.models.base import utcnow
 from app.models.sites import Pairing, Site
-from tests.fakes import Clock
+from tests.support.fakes import Clock
 
 
 def token_in(text: str) -> str:

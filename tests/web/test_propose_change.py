@@ -11,9 +11,9 @@ from app.domain.eligibility import Reason
 from app.models.base import utcnow
 from app.models.changes import STATES, Change
 from app.models.policies import Held
-from tests.factories import AKISMET, check, make_site, pair, plugin, read_report, report
-from tests.fake_changes import SITEAGENT
-from tests.fakes import FakeSite
+from tests.support.factories import AKISMET, check, make_site, pair, plugin, read_report, report
+from tests.support.fake_changes import SITEAGENT
+from tests.support.fakes import FakeSite
 
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
 WANT = f"{{}}|plugin|5.3.1|{AKISMET}"

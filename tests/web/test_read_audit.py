@@ -8,7 +8,7 @@ import re
 from app.domain import audit
 from app.domain.events import SyncAsked
 from app.models.base import transaction
-from tests.factories import AKISMET, approve, check, make_site, propose, run_change
+from tests.support.factories import AKISMET, approve, check, make_site, propose, run_change
 
 
 def test_entries_are_sentences_with_number_and_hash(as_ana, site):

@@ -12,8 +12,8 @@ from app.domain.actor import Actor
 from app.models.base import utcnow
 from app.models.sites import DISCONNECTED, Site
 from app.views import agent
-from tests.factories import report
-from tests.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.factories import report
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 
 @pytest.fixture

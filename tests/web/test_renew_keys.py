@@ -8,7 +8,7 @@ from app.domain import rotation
 from app.models.base import utcnow
 from app.models.rotations import Rotation
 from app.models.sites import FORKED, MOVED, Site
-from tests.factories import make_site, read_report
+from tests.support.factories import make_site, read_report
 
 NEW = "https://new.example"
 

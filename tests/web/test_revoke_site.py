@@ -9,7 +9,7 @@ from app.domain.actor import SYSTEM
 from app.faults import Fault
 from app.models.base import transaction
 from app.models.sites import Site
-from tests.factories import read_report
+from tests.support.factories import read_report
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from app import create_app, queue
 from app.models.base import db
 from app.views import headers
-from tests.web.conftest import Person
+from tests.support.browsers import Person
 
 PAGES = ("/", "/sign-in", "/account", "/nothing-here", "/static/app.css", "/setup/nonsense")
 

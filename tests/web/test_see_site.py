@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.faults import Fault
-from tests.factories import plugin, read_report, report, theme
+from tests.support.factories import plugin, read_report, report, theme
 
 LONG = "Donaudampfschifffahrtsgesellschaft" * 8
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"

@@ -10,7 +10,7 @@ from app.domain import links
 from app.models.accounts import Member
 from app.models.audit import Entry
 from app.models.installation import Setting
-from tests.factories import PASSWORD
+from tests.support.factories import PASSWORD
 
 TYPED = {
     "name": "Ana Jansen",

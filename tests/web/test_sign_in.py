@@ -13,7 +13,7 @@ from app.models.accounts import LoginFailure, Member, MemberSession
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.views.guards import safe_next
-from tests.factories import PASSWORD
+from tests.support.factories import PASSWORD
 
 ANA = "ana@agency.example"
 

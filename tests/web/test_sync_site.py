@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.models.reports import ASKING, QUEUED, READING, Sync
-from tests.factories import read_report
+from tests.support.factories import read_report
 
 
 def test_asking_queues_one_sync_and_shows_its_progress(as_ben, paired, fake, config, jobs):

@@ -13,9 +13,8 @@ from app.models.clients import Client
 from app.models.policies import Policy
 from app.models.sites import Site
 from app.models.tags import SiteTag
-from tests.factories import make_site
-from tests.web.test_list_sites import names
-from tests.web.test_manage_policies import form
+from tests.support.factories import make_site
+from tests.support.pages import policy_form, site_names
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -31,7 +30,7 @@ def shop(site, as_ben):
 @pytest.fixture
 def policy(as_ana, shop):
     """Ana approves in advance what the tagged sites are offered."""
-    as_ana.post("/policies", data=form(tags=["care plan"]))
+    as_ana.post("/policies", data=policy_form(tags=["care plan"]))
     return Policy.get()
 
 
@@ -64,7 +63,7 @@ def test_tags_are_set_on_the_page_and_shown_in_the_list(as_ben, as_cleo, shop):
 )
 def test_the_list_is_filtered_by_a_tag(as_ana, ana, shop, clock, query, found):
     make_site(ana, now=clock(), url="https://florist.example", name="Florist")
-    assert names(as_ana.get(f"/{query}")) == found
+    assert site_names(as_ana.get(f"/{query}")) == found
 
 
 def test_a_tag_that_is_gone_finds_nothing_and_the_page_says_what_is_filtered(as_ana, shop):
@@ -83,7 +82,7 @@ def test_what_cannot_be_a_tag_is_told_beside_the_field_and_stays_typed(as_ben, s
 
 def test_hostile_text_stays_text_wherever_a_tag_is_shown(as_ana, as_ben, shop):
     assert save(as_ben, shop, HOSTILE).status_code == 303
-    as_ana.post("/policies", data=form(tags=[HOSTILE], name="Hostile"))
+    as_ana.post("/policies", data=policy_form(tags=[HOSTILE], name="Hostile"))
     for page in ("/", f"/sites/{shop.id}", "/policies", "/audit", f"/?tag={HOSTILE}"):
         text = as_ana.get(page).text
         assert "&lt;img src=x" in text
@@ -135,6 +134,6 @@ def test_before_a_tag_approves_anything_the_password_is_asked_for(
 
 
 def test_a_standing_approval_is_not_made_of_anything_but_tags(as_ana, shop):
-    answer = as_ana.post("/policies", data=form(tags=["a,b"]))
+    answer = as_ana.post("/policies", data=policy_form(tags=["a,b"]))
     assert answer.status_code == 422
     assert "Choose from the tags that sites have." in answer.text

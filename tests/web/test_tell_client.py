@@ -12,7 +12,15 @@ from app.domain import audit
 from app.domain.audit import Filter
 from app.models.audit import Entry
 from app.models.sites import Client, Site
-from tests.factories import AKISMET, approve, check, make_site, propose, read_report, run_change
+from tests.support.factories import (
+    AKISMET,
+    approve,
+    check,
+    make_site,
+    propose,
+    read_report,
+    run_change,
+)
 
 DAYS = {"from": "2026-11-01", "to": "2026-11-30"}
 QUERY = "from=2026-11-01&to=2026-11-30"

@@ -6,8 +6,8 @@ import pytest
 
 from app.domain import verifying
 from app.models.audit import BROKEN, QUEUED, RUNNING, Entry, Verification
-from tests.fakes import at
-from tests.tampering import without_guards
+from tests.support.fakes import at
+from tests.support.tampering import without_guards
 
 
 def carried_out():

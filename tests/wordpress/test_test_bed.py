@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.selection import WORDPRESSES
+from tests.support.selection import WORDPRESSES
 from tests.wordpress.engine import docker
 from tests.wordpress.images import MACHINES, image_of
 from tests.wordpress.leftovers import LABEL, remove_leftovers

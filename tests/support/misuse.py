@@ -1,14 +1,15 @@
 """Every way to misuse Aura and SiteAgent that somebody thought of, and the tests that play it.
 
-`python -m tests.misuse` prints docs/MISUSE.md; test_misuse.py holds both to the tests there are.
+`python -m tests.support.misuse` prints docs/MISUSE.md; test_misuse.py holds both to the tests
+there are.
 """
 
 from __future__ import annotations
 
-from tests.attack import Attack
-from tests.attack import played as _played
-from tests.misuse_changes import AUTHORITY, EXECUTION
-from tests.misuse_dashboard import DASHBOARD
+from tests.support.attack import Attack
+from tests.support.attack import played as _played
+from tests.support.misuse_changes import AUTHORITY, EXECUTION
+from tests.support.misuse_dashboard import DASHBOARD
 
 _GATE = "tests/plugin/test_gate.py"
 _REQUESTS = "tests/plugin/test_misuse_requests.py"
@@ -364,7 +365,7 @@ _HEAD = """# Misuse
 What somebody might try with Aura, a site and what lies between them, and the tests that try it.
 Those in `tests/plugin` and `tests/e2e` attack the real plugin, nearly all of them inside real
 WordPress, the oldest and the newest supported; the others attack Aura.
-`python -m tests.misuse` prints this page, and a test holds it to the tests there are.
+`python -m tests.support.misuse` prints this page, and a test holds it to the tests there are.
 """
 
 

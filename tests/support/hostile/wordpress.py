@@ -10,8 +10,8 @@ from typing import Any
 
 from app import protocol
 from app.protocol import ProtocolError
-from tests.hostile.server import Asked, Line, http
-from tests.hostile.site import RECEIVE_KEY, Answer, document, refusal, verified
+from tests.support.hostile.server import Asked, Line, http
+from tests.support.hostile.site import RECEIVE_KEY, Answer, document, refusal, verified
 
 HTML = {"Content-Type": "text/html; charset=UTF-8", "Server": "nginx"}
 PAGE = b"<!DOCTYPE html><html><head><title>Harbour Bakery</title></head><body>Bread</body></html>"

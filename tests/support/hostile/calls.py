@@ -9,8 +9,8 @@ import pytest
 
 from app.protocol import b64u
 from app.siteclient import Reply, SiteError, call
-from tests.hostile.server import Behaviour, HostileServer
-from tests.hostile.site import channel
+from tests.support.hostile.server import Behaviour, HostileServer
+from tests.support.hostile.site import channel
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 SECRET = b64u(b"a secret argument, 32 bytes long")

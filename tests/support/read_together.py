@@ -1,4 +1,4 @@
-"""`python -m tests.read_together <folder>`: a long trail read by several processes and by one.
+"""`python -m tests.support.read_together <folder>`: several processes and one read a long log.
 
 Prints as JSON what both found, for the whole trail and after each of some changes to it. In a
 process of its own: one that tests run in has threads, and is not forked.
@@ -22,8 +22,8 @@ from app.domain.audit import Anchor, chain, together
 from app.models import migrate
 from app.models.audit import Entry
 from app.models.base import db, use_database
-from tests.tampering import without_guards
-from tests.test_audit import fill
+from tests.support.audit_entries import fill
+from tests.support.tampering import without_guards
 
 ENTRIES = 200
 read_apart = chain._read_apart

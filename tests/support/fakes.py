@@ -48,7 +48,7 @@ from app.protocol import (
 from app.replies import Received
 from app.siteclient import Channel, Look, Reply
 from app.trace import Trace
-from tests.fake_changes import Changing, ProcessKilled, Refusal
+from tests.support.fake_changes import Changing, ProcessKilled, Refusal
 
 UNAUTHORIZED = (401, {"Content-Type": "application/json"}, b'{"siteagent":1,"code":"unauthorized"}')
 MAX_HELLOS = 10

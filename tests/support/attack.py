@@ -1,4 +1,4 @@
-"""One item of the list of attacks (tests/misuse.py)."""
+"""One item of the list of attacks (tests/support/misuse.py)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attack import Attack, played
+from tests.support.attack import Attack, played
 
 _EGRESS = "tests/test_egress.py"
 _CONNECTIONS = "tests/hostile/test_connections.py"

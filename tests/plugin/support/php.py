@@ -9,7 +9,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-DRIVE = Path(__file__).parents[1] / "php-fixtures" / "drive.php"
+DRIVE = Path(__file__).parents[2] / "php-fixtures" / "drive.php"
 
 
 class Refused(Exception):

@@ -15,7 +15,7 @@ from app.domain import tree
 from app.keys import new_signing_key, sign, signing_public
 from app.protocol import b64u, canonical, chain_genesis, chain_hash
 
-VERIFIER = Path(__file__).parents[1] / "app" / "verifier" / "verify_audit.py"
+VERIFIER = Path(__file__).parents[2] / "app" / "verifier" / "verify_audit.py"
 LOG = "3c1f0d3a-2b61-4a38-9f1e-0c2f3a7b9d10"
 SITE = "7a5e2c9d-9c1b-4f0a-8d3e-5b6c7d8e9f01"
 SITE_LOG = "b2a4c6d8-1e3f-4a5b-8c7d-9e0f1a2b3c4d"

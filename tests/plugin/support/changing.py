@@ -17,8 +17,8 @@ from typing import Any
 
 from app import keys, siteclient
 from app.protocol import b64u, canonical
-from tests.plugin.dashboard import NETS, Paired
-from tests.plugin.probe import must_use
+from tests.plugin.support.dashboard import NETS, Paired
+from tests.plugin.support.probe import must_use
 from tests.wordpress.engine import docker
 from tests.wordpress.repository import FIXTURES, files_below
 
@@ -223,3 +223,9 @@ def reached(wp: Any, timeout_s: float = 30.0) -> int:
             return int(process)
         time.sleep(0.05)
     raise AssertionError("nobody came that far")
+
+
+def same_files(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    return {name: about[1] for name, about in before["files"].items()} == {
+        name: about[1] for name, about in after["files"].items()
+    }

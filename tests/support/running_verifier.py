@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
-from tests.trail_exports import VERIFIER
+from tests.support import trail_exports as made
+from tests.support.trail_exports import VERIFIER, Files
 
 # Whatever the program does that its first lines say it does not do ends it. Needs no right of the
 # machine's, so it holds where the network cannot be taken away.
@@ -54,3 +58,28 @@ def verify(path: Path, *arguments: str, python: str = sys.executable) -> Verdict
     assert done.stderr == "" or "usage:" in done.stderr, done.stderr
     assert done.returncode in (0, 1, 2), done.returncode
     return Verdict(done.returncode, done.stdout)
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("verify_audit", VERIFIER)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["verify_audit"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+program = load()
+
+
+def judge(files: Files, folder: Path, kept: dict[str, str] | None = None) -> list[str]:
+    """What the program finds wrong; quick, for hundreds of examples. Never an accident."""
+    path = made.write_zip(files, folder / "export.zip")
+    mark = folder / "kept.json"
+    mark.write_text(json.dumps(kept))
+    try:
+        wrong, _ = program.check(str(path), str(mark) if kept else None)
+    except (program.Misfit, program.Unreadable) as why:
+        return [str(why)]
+    return wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attack import Attack, played
+from tests.support.attack import Attack, played
 
 _ALLOWED = "tests/plugin/test_change_allowed.py"
 _REFUSED = "tests/plugin/test_change_refused.py"

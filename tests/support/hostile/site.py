@@ -10,7 +10,7 @@ from typing import Any
 from app import protocol
 from app.protocol import VerifiedRequest
 from app.siteclient import Channel
-from tests.hostile.server import Asked, Behaviour, Line, http
+from tests.support.hostile.server import Asked, Behaviour, Line, http
 
 SEND_KEY = b"dashboard to site, 32 bytes long"
 RECEIVE_KEY = b"site to dashboard, 32 bytes long"

@@ -12,7 +12,7 @@ from app.keys import plan_digest, verify_plan
 from app.protocol import from_b64u
 
 if TYPE_CHECKING:
-    from tests.fakes import FakeSite
+    from tests.support.fakes import FakeSite
 
 HOST = "downloads.wordpress.org"
 SHA256 = "ab" * 32

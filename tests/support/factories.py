@@ -7,7 +7,17 @@ from functools import cache
 from typing import Any
 
 from app.config import Config
-from app.domain import approvals, changes, dry_runs, execution, inventory, pairing, passwords, sites
+from app.domain import (
+    approvals,
+    changes,
+    dry_runs,
+    execution,
+    inventory,
+    pairing,
+    passwords,
+    site_log,
+    sites,
+)
 from app.domain.actor import Actor
 from app.domain.changes import Wanted, Window
 from app.domain.eligibility import SCOPES
@@ -16,7 +26,7 @@ from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.reports import Sync
 from app.models.sites import Site
-from tests.fakes import FakeSite
+from tests.support.fakes import FakeSite
 
 URL = "https://bakery.example"
 AKISMET = "akismet/akismet.php"
@@ -183,3 +193,10 @@ def report(**changes: Any) -> dict[str, Any]:
         },
         **changes,
     }
+
+
+def read_log(site: Site, fake: FakeSite, config: Config) -> str:
+    """What the worker does."""
+    state = site_log.run(site.id, config=config, call=fake.call, now=fake.clock)
+    site.refresh()
+    return state

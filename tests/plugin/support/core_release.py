@@ -1,0 +1,44 @@
+"""Publish another release of WordPress on the WordPress.org of a test site."""
+
+from __future__ import annotations
+
+from tests.plugin.conftest import RealWordPress
+
+# Another release of this very WordPress, with nothing but its number changed.
+_RELEASE = """
+$to = '%(to)s';
+$file = "/srv/wordpress.org/downloads.wordpress.org/release/wordpress-%(named)s-no-content.zip";
+is_dir(dirname($file)) || mkdir(dirname($file), 0755, true);
+$zip = new ZipArchive();
+$zip->open($file, ZipArchive::CREATE | ZipArchive::OVERWRITE);
+foreach (array('wp-admin', 'wp-includes') as $folder) {
+    $inside = new RecursiveDirectoryIterator(ABSPATH . $folder, FilesystemIterator::SKIP_DOTS);
+    foreach (new RecursiveIteratorIterator($inside) as $one) {
+        $path = $one->getPathname();
+        $zip->addFile($path, 'wordpress/' . substr($path, strlen(ABSPATH)));
+    }
+}
+foreach (glob(ABSPATH . '*.php') as $one) {
+    'wp-config.php' === basename($one) || $zip->addFile($one, 'wordpress/' . basename($one));
+}
+$zip->addFromString('wordpress/readme.html', 'WordPress');
+$zip->addFromString('wordpress/license.txt', 'GPL');
+$version = file_get_contents(ABSPATH . 'wp-includes/version.php');
+$zip->addFromString('wordpress/wp-includes/version.php',
+    preg_replace('/^(\\$wp_version = )\\'[^\\']+\\'/m', "\\$1'$to'", $version));
+return $zip->close();
+"""
+
+
+def core(site: RealWordPress) -> dict[str, str]:
+    """The step to what WordPress.org offers here: the next minor release, unless told otherwise."""
+    here, there = site.evaluate(
+        "Siteagent_Inventory::load_admin_includes();"
+        "$core = new Siteagent_Component('core', 'core');"
+        "return array($core->version(), $core->offer()['version']);"
+    )
+    return {"kind": "core", "id": "core", "from": here, "to": there}
+
+
+def release(site: RealWordPress, named: str, to: str) -> None:
+    assert site.evaluate(_RELEASE % {"named": named, "to": to}) is True

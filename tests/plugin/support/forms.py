@@ -1,0 +1,56 @@
+"""The forms and tabs of SiteAgent's screen, and people who fill them in."""
+
+from __future__ import annotations
+
+from tests.plugin.support.dashboard import new_token, pair
+from tests.plugin.support.wp_admin import Person
+
+FORMS = (
+    "siteagent_read_token",
+    "siteagent_accept",
+    "siteagent_cancel",
+    "siteagent_disconnect",
+    "siteagent_follow",
+    "siteagent_silent",
+    "siteagent_accept_trail",
+    "siteagent_export_log",
+    "siteagent_scopes",
+    "siteagent_decide",
+)
+
+
+TABS = ("", "&tab=may", "&tab=data", "&tab=log", "&step=token", "&step=consent", "&step=disconnect")
+
+
+def nonce_of(wp, person: Person, action: str) -> str:
+    """The nonce that WordPress itself would print into this form for this very session."""
+    cookies = {one.name: one.value for one in person.session.cookies}
+    (cookie,) = [value for name, value in cookies.items() if "logged_in" in name]
+    return wp.evaluate(
+        f"$_COOKIE[LOGGED_IN_COOKIE] = rawurldecode('{cookie}');"
+        f"wp_set_current_user(get_user_by('login', '{person.login}')->ID);"
+        f"return wp_create_nonce('{action}');"
+    )
+
+
+def paste(ana: Person, text: str) -> str:
+    return ana.submit(ana.page("&step=token").text, "siteagent_read_token", token=text)
+
+
+def agree(ana: Person, text: str, **fields: str) -> str:
+    return ana.submit(paste(ana, text), "siteagent_accept", **fields)
+
+
+def somebody(wp, role: str) -> Person:
+    wp.evaluate(
+        f"if (!get_user_by('login', 'some_{role}')) wp_insert_user(array("
+        f"'user_login' => 'some_{role}', 'user_pass' => 'pw-{role}', 'role' => '{role}',"
+        f"'user_email' => '{role}@example.com'));"
+    )
+    return Person(wp.url, f"some_{role}", f"pw-{role}")
+
+
+def connect_by_forms(wp, ana: Person):
+    token = new_token(wp.url)
+    agree(ana, token.text())
+    return pair(token)

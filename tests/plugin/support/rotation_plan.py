@@ -1,0 +1,61 @@
+"""Order new keys as the dashboard does, or with a part of the order spoilt."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app import keys
+from app.protocol import b64u, canonical, from_b64u
+from app.siteclient import Reply
+from tests.plugin.support.dashboard import Paired
+
+
+@dataclass
+class Plan:
+    """A rotation as the dashboard would order it; every part can be spoilt."""
+
+    paired: Paired
+    document: dict[str, Any]
+    exchange: keys.Exchange
+    seed: bytes
+
+    @classmethod
+    def of(cls, wp, paired: Paired, **changed: Any) -> Plan:
+        exchange = keys.Exchange.new()
+        document = {
+            "v": 1,
+            "do": "keys.rotate",
+            "op_id": str(uuid.uuid4()),
+            "site": wp.evaluate("return siteagent()->keyring()->uuid();"),
+            "kid": paired.channel.keyid,
+            "gen": int(paired.channel.keyid.rpartition(".")[2]) + 1,
+            "e_d": b64u(exchange.public),
+            "home": None,
+        }
+        return cls(paired, {**document, **changed}, exchange, paired.seed)
+
+    @property
+    def bytes(self) -> bytes:
+        return canonical(self.document)
+
+    def send(self, **changed: Any) -> Reply:
+        given = {
+            "op_id": self.document["op_id"],
+            "plan": b64u(self.bytes),
+            "sig": b64u(keys.sign_plan(self.seed, self.bytes)),
+        }
+        return self.paired.ask("keys.rotate", **{**given, **changed})
+
+    def next(self, reply: Reply) -> Paired:
+        """The connection under the next generation."""
+        e_s = from_b64u(reply.document["e_s"], 32)
+        th = keys.rotation_transcript(self.bytes, e_s)
+        old = self.paired.channel
+        auth = old.send_key + old.receive_key
+        session = keys.session_keys(self.exchange, e_s, auth, th)
+        keyid = keys.next_key_id(old.keyid, self.document["gen"])
+        channel = replace(old, keyid=keyid, send_key=session.d2s, receive_key=session.s2d)
+        fingerprint = keys.fingerprint(th)
+        return replace(self.paired, channel=channel, session=session, fingerprint=fingerprint)

@@ -1,0 +1,55 @@
+"""Publish another release of SiteAgent on the WordPress.org of a test site."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.domain.plugin_package import SOURCE, build_plugin_zip
+from tests.plugin.support.changing import (
+    offer,
+    publish_package,
+)
+
+HERE, NEXT = "0.1.0", "0.2.0"
+
+
+# What spoils a version: the file, the text in it, and the text in its place.
+Spoilt = Mapping[str, tuple[str, str]]
+
+
+def package(version: str = NEXT, spoilt: Spoilt | None = None, *, header: str = "") -> bytes:
+    """SiteAgent as it is here, under another number; `header` is what its header says instead."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "siteagent"
+        shutil.copytree(SOURCE, source)
+        replace(source / "siteagent.php", f"VERSION = '{HERE}'", f"VERSION = '{version}'")
+        replace(
+            source / "siteagent.php", f"Version:           {HERE}", f"Version: {header or version}"
+        )
+        for one in (source / "includes").glob("class-*.php"):
+            # A process that runs the old version must not load a file of the new one.
+            replace(
+                one,
+                "defined( 'ABSPATH' ) || exit;",
+                "defined( 'ABSPATH' ) || exit;\n"
+                f"if ( '{HERE}' === SITEAGENT_VERSION ) {{"
+                " file_put_contents( '/tmp/mixed', __FILE__ ); }",
+            )
+        for name, (text, instead) in (spoilt or {}).items():
+            replace(source / name, text, instead)
+        return build_plugin_zip(source)
+
+
+def replace(file: Path, text: str, instead: str) -> None:
+    source = file.read_text("utf-8")
+    assert text in source, (file.name, text)
+    file.write_text(source.replace(text, instead, 1), "utf-8")
+
+
+def offered(wp, version: str = NEXT, spoilt: Spoilt | None = None, **changed: Any) -> None:
+    publish_package(wp, f"plugin/siteagent.{version}.zip", package(version, spoilt, **changed))
+    offer(wp, "siteagent", version)

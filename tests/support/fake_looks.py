@@ -1,0 +1,45 @@
+"""Answer an unsigned look at a site without a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.faults import SiteError
+from app.replies import Received
+from app.siteclient import Look
+from app.trace import Trace
+
+REFUSAL = (401, b'{"code":"unauthorized","siteagent":1}')
+
+
+INDEX = (200, b'{"namespaces":["siteagent/v1"]}')
+
+
+LIMITS = {"arrives": (413, b'{"code":"too_large","siteagent":1}')}
+
+
+@dataclass
+class Eyes:
+    """What strangers see of a good site, or the `error` they all run into."""
+
+    error: SiteError | None = None
+    urls: list[str] = field(default_factory=list)
+    then: Any = None
+
+    def __call__(self, url: str, *, headers: dict[str, str], body: bytes, **_: object) -> Look:
+        self.urls.append(url)
+        if self.then is not None:
+            self.then()
+        if self.error is not None:
+            return Look(url, Trace(("192.0.2.9",), connect_ms=3), error=self.error)
+        status, said = self._answer(url, headers, body)
+        kind = {"Content-Type": "application/json"}
+        received = Received(status, kind, said, False, 1 << 20, "192.0.2.9", ())
+        return Look(url, Trace(("192.0.2.9",), connect_ms=3), received=received)
+
+    def _answer(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        if not body:
+            return INDEX if "namespaces" in url else (200, b"<html>")
+        is_beyond = len(body) > 65536 or max(map(len, headers.values())) > 4096
+        return LIMITS["arrives"] if is_beyond else REFUSAL
