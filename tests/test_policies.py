@@ -18,10 +18,9 @@ from app.models.clients import SECOND, SELF, Client
 from app.models.policies import Held, Policy
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
-from tests.policy_terms import terms
 from tests.support.factories import AKISMET, check, make_site, propose, read_report, run_change
 from tests.support.fakes import Clock, FakeSite, at
-from tests.support.policies import carried_out, the_change
+from tests.support.policies import carried_out, terms, the_change
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ from app.models.sites import Site
 from app.models.tags import SiteTag
 from tests.support.factories import check, make_site, run_change
 from tests.support.fakes import Clock, FakeSite
-from tests.support.policies import carried_out, the_change
-from tests.test_policies import terms
+from tests.support.policies import carried_out, terms, the_change
 
 
 def put(site: Site, text: str, by: Actor, clock: Clock, *agreed: int, **instead: Any) -> None:

@@ -17,7 +17,6 @@ from app.models.changes import UNKNOWN, Change
 from app.models.reports import Component
 from app.models.sites import Site
 from app.protocol import parse_json
-from tests.policy_terms import terms
 from tests.support.factories import (
     AKISMET,
     approve,
@@ -29,6 +28,7 @@ from tests.support.factories import (
 )
 from tests.support.fake_changes import SITEAGENT
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.policies import terms
 
 
 @pytest.fixture

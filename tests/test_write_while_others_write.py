@@ -25,10 +25,10 @@ from app.models.changes import APPROVED, CHECKING, Change
 from app.models.reports import Sync
 from app.models.rotations import Rotation
 from app.models.tags import SiteTag
-from tests.busy_writers import busy_writers
-from tests.policy_terms import terms
+from tests.support.busy_writers import busy_writers
 from tests.support.factories import check, make_site, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.policies import terms
 
 SITES = 60
 COVERED = 13

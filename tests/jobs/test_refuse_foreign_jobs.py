@@ -21,10 +21,10 @@ import jobs
 from app import queue
 from app.config import Config
 from jobs import schedule, sweep, worker
-from tests.hostile_callback import TRACE
+from tests.support.hostile_callback import TRACE
 from tests.support.running_redis import running_redis
 
-CALLBACK = "tests.hostile_callback.leave_trace"
+CALLBACK = "tests.support.hostile_callback.leave_trace"
 # A job that is Aura's own: it finds nothing to do.
 OWN = ["jobs.verify_trail.run", None, [4711], {}]
 

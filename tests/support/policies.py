@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 from app.config import Config
 from app.domain import policies
+from app.domain.policies import Terms
 from app.models.changes import Change
 from tests.support.factories import check
-from tests.support.fakes import FakeSite
+from tests.support.fakes import Clock, FakeSite
 
 
 def the_change() -> Change:
@@ -20,3 +24,21 @@ def carried_out(fake: FakeSite, config: Config) -> Change:
     policies.release_due(config, fake.clock())
     change.refresh()
     return change
+
+
+def terms(clock: Clock, **changes: Any) -> Terms:
+    """Patches of plugins, everywhere, all day."""
+    usual: dict[str, Any] = {
+        "name": "Patches",
+        "scopes": ("plugins",),
+        "steps": ("patch",),
+        "client": None,
+        "site_ids": (),
+        "tags": (),
+        "weekdays": tuple(range(7)),
+        "from_hour": 0,
+        "to_hour": 24,
+        "expires_at": clock() + timedelta(days=30),
+        "reason": "agreed with every client",
+    }
+    return Terms(**{**usual, **changes})
