@@ -48,8 +48,8 @@ _ROOMS = (
     agent,
 )
 
-# Larger than any form; a site's notice has a limit of its own.
-MAX_FORM_BYTES = 256 * 1024
+# Larger than a form with text fields alone; arrivals knows the larger ones.
+MAX_FORM_BYTES = 32 * 1024
 
 
 def create_app(config: Config) -> Flask:
@@ -61,6 +61,7 @@ def create_app(config: Config) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     use_database(config.database_url)
     queue.use(queue.RedisBackend(config.redis_url))
+    app.before_request(arrivals.prepare)
     app.before_request(_remember_connection)
     app.teardown_request(_close_connection)
     headers.register(app, config)

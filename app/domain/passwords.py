@@ -26,18 +26,24 @@ STAND_IN = (
 
 
 def hash_of(password: str) -> str:
-    """What is stored instead of the password."""
+    """Hash a password that `problem_with` found nothing wrong with."""
+    if len(password) > MAX_CHARS:
+        raise ValueError("A password is checked with problem_with before it is hashed.")
     return _hasher.hash(_one_spelling(password))
 
 
 def matches(stored: str | None, password: str) -> bool:
     """Whether `password` made the hash; takes the same time when there is no hash."""
     is_real = stored is not None and stored != NO_PASSWORD
+    # Never normalized when too long: with many combining marks that takes seconds and holds
+    # up every other request of the process.
+    is_possible = len(password) <= MAX_CHARS
     try:
-        _hasher.verify(stored if stored and is_real else STAND_IN, _one_spelling(password))
+        typed = _one_spelling(password) if is_possible else ""
+        _hasher.verify(stored if stored and is_real else STAND_IN, typed)
     except (VerifyMismatchError, InvalidHashError):
         return False
-    return is_real
+    return is_real and is_possible
 
 
 def is_outdated(stored: str) -> bool:
@@ -50,11 +56,15 @@ def problem_with(password: str, *, name: str, email: str) -> str:
 
     Length is what counts, so there are no rules about kinds of characters.
     """
+    # Before and after normalization, which is slow for long texts and can lengthen short ones.
+    too_long = f"At most {MAX_CHARS} characters."
+    if len(password) > MAX_CHARS:
+        return too_long
     text = _one_spelling(password)
     if len(text) < MIN_CHARS:
         return f"At least {MIN_CHARS} characters. Four or five unrelated words are easy to keep."
     if len(text) > MAX_CHARS:
-        return f"At most {MAX_CHARS} characters."
+        return too_long
     if len(set(text)) < _MIN_DIFFERENT_CHARS:
         return "The same few characters over and over are guessed first. Choose something else."
     rest = text.casefold()

@@ -15,8 +15,10 @@ MAX_CHARS = 30
 MAX_TAGS = 20
 SEPARATOR = ","
 
-# Far more than twenty tags: nothing that long is worth normalising.
+# Far more than twenty tags, and far more than one tag in any spelling: nothing that long is
+# normalized, which takes quadratic time where many combining marks stand in a row.
 _MAX_TEXT_CHARS = 4000
+_MAX_SPELLED_CHARS = 4 * MAX_CHARS
 _PUNCTUATION = frozenset(string.punctuation) - {SEPARATOR, '"'}
 # Letters, marks and digits of any script. Not emoji and typographic quotes, by which a tag could
 # look like a sentence of ours.
@@ -39,6 +41,8 @@ def read(text: str) -> dict[str, str]:
         raise Invalid("tags", f"At most {MAX_TAGS} tags.")
     found: dict[str, str] = {}
     for part in text.split(SEPARATOR):
+        if len(part.strip()) > _MAX_SPELLED_CHARS:
+            raise _too_long(part.strip())
         tag = _one_spelling(part)
         if tag:
             _require_usable(tag)
@@ -64,9 +68,13 @@ def _one_spelling(text: str) -> str:
 
 def _require_usable(tag: str) -> None:
     if len(tag) > MAX_CHARS:
-        raise Invalid("tags", f"“{tag[:MAX_CHARS]}…” is longer than {MAX_CHARS} characters.")
+        raise _too_long(tag)
     if not all(_is_usable(char) for char in tag):
         raise Invalid("tags", "A tag is made of letters, digits, spaces and plain punctuation.")
+
+
+def _too_long(tag: str) -> Invalid:
+    return Invalid("tags", f"“{tag[:MAX_CHARS]}…” is longer than {MAX_CHARS} characters.")
 
 
 def _is_usable(char: str) -> bool:

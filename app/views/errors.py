@@ -98,6 +98,9 @@ _HTTP = {
         "Go back and use the button on the page.",
         "This address answers to a form only, or to a link only.",
     ),
+    411: Page(
+        411, "Length missing", "Send the form from a page of Aura.", "Its length is unknown."
+    ),
     413: Page(413, "Too much", "Send less.", "More was sent than any form here needs."),
 }
 

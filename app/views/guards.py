@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, Response, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -136,7 +136,7 @@ def to_sign_in() -> ResponseReturnValue:
     """Ask who it is, and come back to where they wanted to go."""
     if _is_refresh():
         # htmx would put the form into the middle of the page; this moves the whole page.
-        wanted = urlsplit(request.headers.get("HX-Current-URL", "")).path
+        wanted = _parts_of(request.headers.get("HX-Current-URL")).path
         return Response(status=204, headers={"HX-Redirect": _sign_in_url(wanted)})
     return redirect(_sign_in_url(_page_of_this_request()), 303)
 
@@ -161,10 +161,18 @@ def page_they_came_from() -> str:
     """The page of Aura whose form was sent, or home; also after the password was asked for."""
     if "back" in request.form:
         return safe_next(request.form["back"])
-    parts = urlsplit(request.referrer or "")
+    parts = _parts_of(request.referrer)
     if parts.netloc != request.host:
         return "/"
     return safe_next(f"{parts.path}?{parts.query}" if parts.query else parts.path)
+
+
+def _parts_of(url: str | None) -> SplitResult:
+    """The parts of an address that a browser sent; of nothing, where it is no address."""
+    try:
+        return urlsplit(url or "")
+    except ValueError:
+        return urlsplit("")
 
 
 def safe_next(path: str | None) -> str:

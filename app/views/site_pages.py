@@ -212,7 +212,7 @@ def list_sites(
     sort = sort if sort.removeprefix("-") in SORTS else "name"
     tagged, known = ({}, {}) if client_id is not None else (SiteTag.by_site(), SiteTag.in_use())
     # Whoever is not shown tags must not find sites by them either.
-    wanted = tags.fold(tag) if client_id is None else ""
+    wanted = tags.fold(tag[: tags.MAX_CHARS + 1]) if client_id is None else ""
     chosen = [
         site
         for site in Site.listing(q=q, sort=sort, client_id=client_id)

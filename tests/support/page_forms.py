@@ -1,0 +1,55 @@
+"""The forms of a page, as a browser would send them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+TYPED = ("text", "email", "password", "search", "url", "date")
+
+
+@dataclass
+class Form:
+    """Where a form is sent, what it sends untouched, and what can be typed: name to limit.
+
+    `limits` holds 0 for a field without a limit.
+    """
+
+    method: str
+    action: str
+    values: dict[str, str] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self._is_inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append(Form(given.get("method", "get"), given.get("action", "")))
+            self._is_inside = True
+        elif tag in ("input", "textarea") and self._is_inside and given.get("name"):
+            self._add(given, given.get("type", "text" if tag == "input" else "textarea"))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._is_inside = False
+
+    def _add(self, given: dict[str, str], kind: str) -> None:
+        form, name = self.forms[-1], given["name"]
+        if kind in ("checkbox", "radio") and "checked" not in given:
+            return
+        form.values.setdefault(name, given.get("value", ""))
+        if (kind in TYPED or kind == "textarea") and "readonly" not in given:
+            form.limits[name] = 10 if kind == "date" else int(given.get("maxlength", 0))
+
+
+def forms_of(html: str) -> list[Form]:
+    """Every form of the page in which something can be typed."""
+    reader = _Reader()
+    reader.feed(html)
+    return [form for form in reader.forms if form.limits]

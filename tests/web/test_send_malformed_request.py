@@ -1,0 +1,57 @@
+"""What no browser sends is refused as that, and is never a failure of ours."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.models.accounts import MemberSession
+from app.models.base import utcnow
+from app.models.sites import Site
+
+# What is no address: urlsplit raises ValueError for it.
+NO_ADDRESS = "http://["
+
+
+def test_a_page_that_a_refresh_names_may_be_no_address(as_nobody: Any, paired: Site) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": NO_ADDRESS}
+    answer = as_nobody.get(f"/sites/{paired.id}/progress", headers=headers)
+    assert (answer.status_code, answer.headers["HX-Redirect"]) == (204, "/sign-in")
+
+
+def test_the_page_one_came_from_may_be_no_address(as_ana: Any, ana: Any) -> None:
+    MemberSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
+    answer = as_ana.post("/audit/exports", data={"form": "zip"}, headers={"Referer": NO_ADDRESS})
+    assert answer.status_code == 403
+    assert 'name="back" value="/"' in answer.text
+
+
+@pytest.mark.parametrize("query", ["a=%00", "a=1"])
+def test_another_host_is_refused_whatever_else_is_wrong(as_nobody: Any, query: str) -> None:
+    answer = as_nobody.get(f"/sign-in?{query}", headers={"Host": "evil.example"})
+    assert answer.status_code == 400
+    assert answer.text == "Aura does not answer under this name.\n"
+
+
+def test_a_body_without_its_length_is_refused_unread(as_nobody: Any) -> None:
+    class Unread:
+        def read(self, *_: Any) -> bytes:
+            raise AssertionError("the body was read")
+
+        readline = __iter__ = read
+
+    answer = as_nobody.open(
+        "/sign-in",
+        method="POST",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input": Unread(), "wsgi.input_terminated": True},
+    )
+    assert answer.status_code == 411
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/", "/nothing"])
+def test_a_query_that_is_not_utf_8_is_refused(as_nobody: Any, path: str) -> None:
+    answer = as_nobody.get(path, environ_overrides={"QUERY_STRING": "a=\xff\xfe"})
+    assert answer.status_code == 400

@@ -1,0 +1,167 @@
+"""Whatever is typed into a form, however long, is refused before it can take long."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import alarms, links, passwords, sites, tags
+from app.domain.actor import SYSTEM, Actor
+from app.domain.errors import Invalid
+from app.models.alarms import Alarm
+from app.models.base import transaction, utcnow
+from app.models.changes import Change
+from app.models.clients import Client
+from app.models.sites import Site
+from tests.support.factories import PASSWORD, make_member
+from tests.support.page_forms import Form, forms_of
+
+# The longest text that may ever be normalized: a site's address.
+MOST_NORMALIZED = sites.MAX_URL_CHARS
+FAR_TOO_MUCH = 3000
+
+
+def hostile(chars: int) -> str:
+    """Marks out of order, which take quadratic time to normalize."""
+    half = (chars - 1) // 2
+    return "a" + "\u0315" * half + "\u0300" * (chars - 1 - half)
+
+
+@pytest.fixture
+def normalized(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The lengths of the texts that are normalized during the test."""
+    lengths: list[int] = []
+    really = unicodedata.normalize
+
+    def counting(form: Any, text: str) -> str:
+        lengths.append(len(text))
+        return really(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", counting)
+    return lengths
+
+
+def send(person: Any, form: Form, name: str, text: str, at: str) -> Any:
+    values = {**form.values, name: text}
+    values.pop("csrf_token", None)
+    if form.method == "get":
+        return person.get(form.action or at, query_string=values)
+    return person.post(form.action or at, data=values)
+
+
+def judge_forms(person: Any, path: str, normalized: list[int]) -> int:
+    """Type into each field of each form of a page; how many fields it has."""
+    page = person.get(path)
+    assert page.status_code == 200, path
+    fields = 0
+    for form in forms_of(page.text):
+        for name, limit in form.limits.items():
+            fields += 1
+            assert limit > 0, f"{path}: {name} has no maxlength"
+            for chars in (limit, limit + 1, FAR_TOO_MUCH):
+                normalized.clear()
+                answer = send(person, form, name, hostile(chars), path)
+                assert answer.status_code < 500, (path, name, chars)
+                assert max(normalized, default=0) <= MOST_NORMALIZED, (path, name, chars)
+                if chars > limit and form.method != "get":
+                    assert 400 <= answer.status_code < 500, (path, name, chars)
+                    assert answer.status_code != 413, (path, name, chars)
+    return fields
+
+
+@pytest.fixture
+def pages(proposed: Change, today: Site, ana: Actor, cleo: Actor) -> list[str]:
+    """Every page with something to type for somebody who owns the agency."""
+    client = Client.named("Florist Ltd")
+    gone = make_member("Gerd", "viewer", disabled_at=utcnow())
+    with transaction():
+        alarms.raise_alarm(today, alarms.LOG_BROKEN, "1:x", {}, SYSTEM, utcnow())
+    return [
+        "/",
+        "/account",
+        "/audit",
+        "/audit/exports",
+        f"/alarms/{Alarm.get().id}",
+        f"/changes/{proposed.id}",
+        "/changes/new",
+        f"/clients/{client.id}/report",
+        "/people",
+        f"/people/{gone.id}/erase",
+        "/policies",
+        "/sites/new",
+        f"/sites/{today.id}",
+        f"/sites/{today.id}/server-login",
+        f"/sites/{today.id}/component?kind=plugin&ident=akismet/akismet.php",
+    ]
+
+
+def test_no_form_takes_more_than_its_field_holds(
+    as_ana: Any, pages: list[str], normalized: list[int]
+) -> None:
+    assert sum(judge_forms(as_ana, path, normalized) for path in pages) >= 25
+
+
+def test_no_form_of_a_stranger_takes_more_than_its_field_holds(
+    as_nobody: Any, database: Config, normalized: list[int]
+) -> None:
+    set_up = links.setup_link(database).removeprefix(database.origin)
+    assert judge_forms(as_nobody, set_up, normalized) == 4
+    invited = make_member("Ben", "operator", password_hash="!")
+    invitation = links.invitation_link(invited, database).removeprefix(database.origin)
+    assert judge_forms(as_nobody, invitation, normalized) == 2
+    assert judge_forms(as_nobody, "/sign-in", normalized) == 2
+
+
+def test_the_password_that_is_asked_for_once_more_has_a_limit(
+    as_ana: Any, ana: Actor, normalized: list[int]
+) -> None:
+    answer = as_ana.post("/account", data={})
+    assert answer.status_code == 405
+    normalized.clear()
+    answer = as_ana.post(
+        "/account/password",
+        data={"present": hostile(FAR_TOO_MUCH), "new": "x", "again": "x"},
+    )
+    assert answer.status_code == 422
+    assert max(normalized, default=0) <= passwords.MAX_CHARS
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/account/password", "/sites/new", "/people"])
+def test_a_body_larger_than_any_form_of_its_route_is_not_read(as_ana: Any, path: str) -> None:
+    assert as_ana.post(path, data={"password": "x" * 40_000}).status_code == 413
+
+
+def test_a_form_with_hundreds_of_boxes_is_taken(as_ana: Any, today: Site) -> None:
+    many = [f"{today.id}|plugin|1.{number}|{'p' * 280}/p.php" for number in range(201)]
+    assert as_ana.post("/changes/new", data={"want": many}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("judge", "refused"),
+    [
+        (lambda text: passwords.problem_with(text, name="Ana", email="a@b.c") != "", True),
+        (lambda text: passwords.matches(passwords.hash_of(PASSWORD), text), False),
+        (lambda text: is_refused(sites.normalise_url, f"https://{text}.example"), True),
+        (lambda text: is_refused(tags.read, text), True),
+        (lambda text: sites.same_home("https://a.example", f"https://{text}"), False),
+    ],
+    ids=["new password", "password", "address", "tags", "address of a site"],
+)
+def test_what_is_too_long_is_refused_before_it_is_normalized(
+    judge: Any, refused: bool, normalized: list[int]
+) -> None:
+    passwords.hash_of(PASSWORD)
+    normalized.clear()
+    assert judge(hostile(2000)) is refused
+    assert max(normalized, default=0) < 2000
+
+
+def is_refused(read: Any, text: str) -> bool:
+    try:
+        read(text)
+    except Invalid:
+        return True
+    return False
