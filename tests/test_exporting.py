@@ -235,18 +235,24 @@ def test_it_is_written_told_handed_out_and_gone_after_a_day(
     asked = ask(ben, clock, exporting.covers(client=watched.client))
     assert jobs.jobs[-1][:2] == ("export_trail", (asked.id,))
     assert exporting.run(asked.id, config=config, now=clock) == DONE
-    told, path = exporting.hand_out(asked.id, by=ben, config=config)
-    assert path.stat().st_mode & 0o077 == 0
     facts = Entry.head().document()["facts"]
-    assert (Entry.head().event, facts["digest"]) == ("trail_exported", told.digest)
-    assert facts["scope"] == f"Client {watched.client.name}"
+    assert (Entry.head().event, facts["scope"]) == (
+        "trail_exported",
+        f"Client {watched.client.name}",
+    )
+    told, path = exporting.hand_out(asked.id, by=ben, config=config, now=clock())
+    assert path.stat().st_mode & 0o077 == 0
+    assert facts["digest"] == told.digest
+    handed = Entry.head()
+    assert (handed.event, handed.client_id) == ("export_downloaded", watched.client_id)
+    assert handed.document()["facts"]["digest"] == told.digest
     assert exporting.run(asked.id, config=config, now=clock) == DONE, "done once"
     assert exporting.due(config, clock.advance(hours=23)) == 0
     assert exporting.due(config, clock.advance(hours=2)) == 1
     assert not path.exists()
     assert TrailExport.get_by_id(asked.id).state == GONE
     with pytest.raises(NotFound):
-        exporting.hand_out(asked.id, by=ben, config=config)
+        exporting.hand_out(asked.id, by=ben, config=config, now=clock())
 
 
 def test_whoever_only_looks_or_was_away_exports_nothing(
@@ -256,7 +262,7 @@ def test_whoever_only_looks_or_was_away_exports_nothing(
         with pytest.raises(Forbidden):
             ask(by, clock)
         with pytest.raises(Forbidden):
-            exporting.hand_out(1, by=by, config=config)
+            exporting.hand_out(1, by=by, config=config, now=clock())
     long_ago = clock() - timedelta(minutes=16)
     with pytest.raises(NotConfirmed):
         exporting.request("zip", Covered("x"), by=ana, confirmed_at=long_ago, now=clock())

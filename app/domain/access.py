@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from app.domain.actor import Actor
 from app.domain.errors import Forbidden, NotConfirmed
-from app.models.accounts import CLIENT, OPERATOR, OWNER, VIEWER
+from app.models.accounts import CLIENT, OPERATOR, OWNER, VIEWER, Member
 from app.models.audit import Entry
+from app.models.base import Transaction, transaction
 from app.models.sites import Site
 
 _AGENCY = frozenset({OWNER, OPERATOR, VIEWER})
@@ -26,6 +29,7 @@ TABLE: dict[str, frozenset[str]] = {
     "audit": _AGENCY,
     "overview": _AGENCY,  # what concerns all clients at once
     "pair": _WHO_WORKS,
+    "keys": _WHO_WORKS,  # new keys, a new address, the web server's password
     "sync": _WHO_WORKS,
     "revoke": _WHO_WORKS,
     "propose": _WHO_WORKS,
@@ -35,6 +39,9 @@ TABLE: dict[str, frozenset[str]] = {
     "export": _WHO_WORKS,
     "people": frozenset({OWNER}),
 }
+# What decides who may act, what runs, what leaves and with which keys: a session that was
+# left open is not enough for it.
+NEEDS_RECENT_PASSWORD = frozenset({"keys", "decide", "approve", "policies", "export", "people"})
 
 
 def may(role: str, verb: str) -> bool:
@@ -46,6 +53,31 @@ def require(actor: Actor, verb: str) -> None:
     """Raise Forbidden unless this actor may. Only members have a role, so nobody else passes."""
     if not may(actor.role, verb):
         raise Forbidden(verb)
+
+
+def recheck(by: Actor, verb: str) -> Actor:
+    """Return `by` as they are now; call it inside the transaction of what they change.
+
+    A request may have waited for the lock while its member was disabled or lost the role.
+    Aura itself, which has no role to lose, is returned as it is. Raises Forbidden.
+    """
+    if by.kind != "member":
+        return by
+    member = Member.get_or_none(Member.id == by.id)
+    if member is None or member.is_disabled:
+        raise Forbidden(verb)
+    present = Actor.of(member, by.ip)
+    require(present, verb)
+    return present
+
+
+@contextmanager
+def member_transaction(by: Actor, verb: str) -> Iterator[tuple[Transaction, Actor]]:
+    """Open the transaction of a state change by a member; yields it and the member as they
+    are now. Raises Forbidden unless they may `verb`, before and under the lock."""
+    require(by, verb)
+    with transaction() as tx:
+        yield tx, recheck(by, verb)
 
 
 def require_fresh(confirmed_at: datetime, now: datetime) -> None:

@@ -102,7 +102,7 @@ def invite(
     _require_none(problems)
     client_id = _client_of(role, client)
     try:
-        with transaction():
+        with access.member_transaction(by, "people") as (_, by):
             member = _create(name, email, role, NO_PASSWORD, now, client_id)
             event = MemberCreated(member_id=member.id, name=name, role=role)
             audit.record(event, by, now=now)
@@ -137,6 +137,7 @@ def known_as(email: str) -> Member:
 
 def _renew(member: Member, by: Actor, config: Config, now: datetime) -> str:
     with transaction():
+        by = access.recheck(by, "people")
         member.refresh()
         if member.is_disabled:
             raise Conflict("This account is disabled. Enable it first.")
@@ -184,7 +185,7 @@ def change_role(
     access.require(by, "people")
     access.require_fresh(confirmed_at, now)
     _require_none(_role_problems(role, client))
-    with transaction():
+    with access.member_transaction(by, "people") as (_, by):
         member.refresh()
         was = member.role
         sessions.end_all(member, by=by, now=now)
@@ -213,8 +214,7 @@ def disable(member: Member, *, by: Actor, now: datetime) -> None:
 
     Raises Forbidden, or Conflict for the last owner and for one who is shut out already.
     """
-    access.require(by, "people")
-    with transaction():
+    with access.member_transaction(by, "people") as (_, by):
         sessions.end_all(member, by=by, now=now)
         if not member.disable(now):
             raise Conflict(
@@ -228,8 +228,7 @@ def disable(member: Member, *, by: Actor, now: datetime) -> None:
 
 def enable(member: Member, *, by: Actor, now: datetime) -> None:
     """Let somebody in again, with the password they had. Raises Forbidden or StaleState."""
-    access.require(by, "people")
-    with transaction():
+    with access.member_transaction(by, "people") as (_, by):
         if not member.enable():
             raise StaleState("This account is enabled already.")
         event = MemberEnabled(member_id=member.id, name=member.name)
@@ -276,7 +275,7 @@ def change_password(
         problems["new"] = "This is the password you have."
     _require_none(problems)
     password_hash = passwords.hash_of(new)
-    with transaction():
+    with access.member_transaction(by, "account") as (_, by):
         throttle.forgive(subject)
         if not member.set_password(password_hash, epoch=member.session_epoch):
             raise StaleState("Your account was changed meanwhile. Sign in again.")
@@ -299,7 +298,7 @@ def confirm(
     subject = throttle.begin(account, browser, config=config, now=now)
     if subject is None or not passwords.matches(member.password_hash, password):
         _refuse(presence, "password", by, now, is_early=subject is None)
-    with transaction():
+    with access.member_transaction(by, "account") as (_, by):
         throttle.forgive(subject)
         if not presence.session.confirm(now):
             raise StaleState("Your session has ended. Sign in again.")

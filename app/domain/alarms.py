@@ -15,7 +15,6 @@ from app.domain.changes import check_reason
 from app.domain.errors import Invalid, NotFound, StaleState
 from app.domain.events import AlarmClosed, AlarmRaised
 from app.models.alarms import Alarm
-from app.models.base import transaction
 from app.models.sites import Site
 from app.models.witnesses import SiteLog, SiteMark
 
@@ -88,7 +87,7 @@ def close(
     check_reason(note)
     if not note.strip():
         raise Invalid("note", "Say what you found, for whoever reads the trail.")
-    with transaction():
+    with access.member_transaction(by, "approve") as (_, by):
         closed = [
             one
             for one in [alarm, *(others_like(alarm) if with_others else [])]

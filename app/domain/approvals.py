@@ -19,7 +19,7 @@ from app.domain.errors import ChangeWentStale, Forbidden, Invalid, OpsError
 from app.domain.events import ChangeApproved, ChangeRejected
 from app.domain.identity import Dashboard
 from app.keys import sign_plan
-from app.models.accounts import CLIENT, Member
+from app.models.accounts import CLIENT
 from app.models.base import transaction
 from app.models.changes import PROPOSED, REJECTED, Change
 from app.models.clients import SELF, THEMSELVES
@@ -59,21 +59,10 @@ def approve_together(
     if not chosen:
         raise ChangeWentStale("Nothing of this is waiting for an approval any more.")
     dashboard = identity.of_dashboard(config)
-    with transaction():
-        present = present_as(by, "decide")
+    with access.member_transaction(by, "decide") as (_, present):
         for change in chosen:
             _release(change, present, seen[change.id], dashboard, now)
     return len(chosen)
-
-
-def present_as(by: Actor, verb: str) -> Actor:
-    """This person as they are now, under the lock: a role may have been taken meanwhile."""
-    member = Member.get_or_none(Member.id == by.id)
-    if by.kind != "member" or member is None or member.is_disabled:
-        raise Forbidden(verb)
-    present = Actor.of(member, by.ip)
-    access.require(present, verb)
-    return present
 
 
 def may_decide(by: Actor, site: Site) -> bool:
@@ -90,8 +79,7 @@ def _release(change: Change, by: Actor, seen: str, dashboard: Dashboard, now: da
     problem = went_stale(change, site, now)
     if problem and change.state == PROPOSED:
         raise ChangeWentStale(f"{problem} Cancel this change and propose it anew.")
-    if not may_decide(by, site):
-        raise Forbidden("decide", "The client decides about changes to this site, or you may not.")
+    _require_decider(by, site)
     won = sign_and_release(
         change,
         dashboard,
@@ -104,6 +92,13 @@ def _release(change: Change, by: Actor, seen: str, dashboard: Dashboard, now: da
     )
     if not won:
         raise _why_not(change, seen)
+
+
+def _require_decider(by: Actor, site: Site) -> None:
+    """Raise Forbidden where somebody else decides about changes to this site."""
+    if not may_decide(by, site):
+        decider = "client" if site.approvals == THEMSELVES else "agency"
+        raise Forbidden("decide", f"The {decider} decides about changes to this site.")
 
 
 def _how(change: Change, by: Actor) -> str:
@@ -193,12 +188,14 @@ def _why_not(change: Change, seen: str) -> OpsError:
 def reject(change: Change, *, by: Actor, reason: str, now: datetime) -> None:
     """Say no, and why. Raises Forbidden, Invalid, or ChangeWentStale."""
     access.require(by, "decide")
-    if not access.sees(by, change.site):
-        raise Forbidden("decide")
     check_reason(reason)
     if not reason.strip():
         raise Invalid("reason", "Say why, for whoever proposed it.")
-    with transaction():
+    with access.member_transaction(by, "decide") as (_, by):
+        site = Site.get_by_id(change.site_id)
+        if not access.sees(by, site):
+            raise Forbidden("decide")
+        _require_decider(by, site)
         decided = {"decided_by": by.name, "decided_at": now, "decision": reason.strip()}
         if not change.move(REJECTED, ended_at=now, next_try_at=None, **decided):
             raise ChangeWentStale("This change was decided already, or its time is over.")

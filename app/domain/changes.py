@@ -91,6 +91,7 @@ def put_forward(
     batch = str(uuid4())
     try:
         with transaction():
+            by = access.recheck(by, "propose")
             return [_create(one, batch, by, reason, window, now, policy) for one in wanted]
     except IntegrityError as why:
         raise Conflict("One of these is part of another change already. Look at it first.") from why
@@ -144,8 +145,7 @@ def _create(
 
 def cancel(change: Change, *, by: Actor, now: datetime) -> None:
     """Take it back, as long as nothing was sent. Raises Forbidden, or StaleState afterwards."""
-    access.require(by, "propose")
-    with transaction():
+    with access.member_transaction(by, "propose") as (_, by):
         if not call_off(change, "", by, now):
             raise StaleState("This change has begun or ended already, so it cannot be cancelled.")
 
@@ -176,7 +176,7 @@ def close_incident(change: Change, *, by: Actor, note: str, now: datetime) -> No
     check_reason(note)
     if not note.strip():
         raise Invalid("note", "Say what you found, for whoever reads the trail.")
-    with transaction():
+    with access.member_transaction(by, "approve") as (_, by):
         # Whoever looked knows more than a site that does not tell: it is not asked any more.
         said = {"closed_by": by.name[:120], "closing_note": note.strip(), "next_try_at": None}
         if not change.close_incident(**said):

@@ -13,7 +13,7 @@ from app.config import Config
 from app.domain import access, audit, trail_files
 from app.domain.actor import Actor
 from app.domain.errors import Invalid, NotFound
-from app.domain.events import TrailExported
+from app.domain.events import ExportDownloaded, TrailExported
 from app.domain.trail_files import Covered
 from app.keys import SealBroken
 from app.models.accounts import Member
@@ -39,7 +39,7 @@ def request(
     access.require_fresh(confirmed_at, now)
     if form not in FORMS:
         raise Invalid("form", "Choose one of the forms.")
-    with transaction() as tx:
+    with access.member_transaction(by, "export") as (tx, by):
         asked = TrailExport.create(
             asked_by=by.name[:120],
             asked_by_id=by.id,
@@ -139,12 +139,26 @@ def write(
         return trail_files.write_jsonl(file, covered, seen)
 
 
-def hand_out(export_id: int, *, by: Actor, config: Config) -> tuple[TrailExport, Path]:
-    """The file of an export that is done. Raises Forbidden, or NotFound."""
-    access.require(by, "export")
-    asked = TrailExport.get_or_none(TrailExport.id == export_id)
-    if asked is None or asked.state != DONE or not path_of(asked, config).is_file():
-        raise NotFound("This export is not here, or not here any more. Make it again.")
+def hand_out(
+    export_id: int, *, by: Actor, config: Config, now: datetime
+) -> tuple[TrailExport, Path]:
+    """Return a finished export and its file, and record that it left Aura.
+
+    Raises Forbidden, or NotFound.
+    """
+    with access.member_transaction(by, "export") as (_, by):
+        asked = TrailExport.get_or_none(TrailExport.id == export_id)
+        if asked is None or asked.state != DONE or not path_of(asked, config).is_file():
+            raise NotFound("This export is not here, or not here any more. Make it again.")
+        event = ExportDownloaded(
+            site_id=asked.about_site_id,
+            client_id=asked.client_id,
+            export_id=asked.id,
+            form=asked.form,
+            has_private=asked.has_private,
+            digest=asked.digest,
+        )
+        audit.record(event, by, now=now)
     return asked, path_of(asked, config)
 
 

@@ -9,7 +9,6 @@ from app.domain.actor import Actor
 from app.domain.changes import MAX_REASON_CHARS
 from app.domain.errors import Invalid, StaleState
 from app.domain.events import ComponentHeld, ComponentReleased
-from app.models.base import transaction
 from app.models.policies import Held
 from app.models.sites import Site
 
@@ -36,7 +35,7 @@ def hold(
         raise Invalid("hold_reason", "Say why, for whoever wants to update it.")
     if until is not None and not now < until <= now + LONGEST:
         raise Invalid("until", "Choose a day within the next year, or none.")
-    with transaction():
+    with access.member_transaction(by, "propose") as (_, by):
         Held.put(site, kind, ident, reason=reason, until=until, made_by=by.name, made_at=now)
         event = ComponentHeld(
             site_id=site.id,
@@ -50,8 +49,7 @@ def hold(
 
 def release(site: Site, kind: str, ident: str, *, by: Actor, now: datetime) -> None:
     """Let it be updated again. Raises Forbidden, or StaleState if nothing held it."""
-    access.require(by, "propose")
-    with transaction():
+    with access.member_transaction(by, "propose") as (_, by):
         if not Held.release(site, kind, ident):
             raise StaleState("Nothing holds this back any more.")
         audit.record(ComponentReleased(site_id=site.id, kind=kind, ident=ident), by, now=now)

@@ -65,6 +65,7 @@ def request_sync(site: Site, *, by: Actor, now: datetime) -> Sync:
 def _request(site: Site, by: Actor, now: datetime) -> Sync:
     try:
         with transaction() as tx:
+            by = access.recheck(by, "sync")
             site.refresh()
             if not site.is_paired:
                 raise NotPaired("This site is not paired, so it cannot be asked.")

@@ -62,7 +62,7 @@ def issue_token(site: Site, *, by: Actor, config: Config, now: datetime) -> tupl
     """
     access.require(by, "pair")
     token = new_token(config.origin, site.url, int(now.timestamp()))
-    with transaction() as tx:
+    with access.member_transaction(by, "pair") as (tx, by):
         _take_site(site, by, now)
         pairing = _create(site, token, by, config, now)
         event = PairingTokenIssued(
@@ -108,8 +108,7 @@ def cancel(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
     Raises Forbidden, StaleState when it is closed already, or Conflict when the
     site has accepted it and only its last answer is missing.
     """
-    access.require(by, "pair")
-    with transaction():
+    with access.member_transaction(by, "pair") as (_, by):
         _withdraw(pairing, by, now or utcnow())
 
 
@@ -133,9 +132,9 @@ def _release_site(pairing: Pairing) -> None:
 
 def try_now(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
     """Ask the site at once: somebody says the token is pasted. Raises Forbidden or StaleState."""
-    access.require(by, "pair")
-    if not _nudge(pairing, now or utcnow()):
-        raise StaleState("This token is closed already.")
+    with access.member_transaction(by, "pair"):
+        if not _nudge(pairing, now or utcnow()):
+            raise StaleState("This token is closed already.")
 
 
 def receive_ready(pairing: Pairing, *, now: datetime) -> str:

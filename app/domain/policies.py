@@ -62,8 +62,7 @@ def make(terms: Terms, *, by: Actor, confirmed_at: datetime, now: datetime) -> P
     access.require(by, "policies")
     access.require_fresh(confirmed_at, now)
     _require_usable(terms, now)
-    with transaction():
-        present = approvals.present_as(by, "policies")
+    with access.member_transaction(by, "policies") as (_, present):
         policy = Policy.create(
             name=terms.name.strip(),
             scopes=list(terms.scopes),
@@ -102,8 +101,7 @@ def confirm(policy: Policy, *, by: Actor, confirmed_at: datetime, now: datetime)
     """Be the second person who agrees. Raises Forbidden for the first, NotConfirmed, StaleState."""
     access.require(by, "approve")
     access.require_fresh(confirmed_at, now)
-    with transaction():
-        present = approvals.present_as(by, "approve")
+    with access.member_transaction(by, "approve") as (_, present):
         if policy.made_by_id == present.id:
             raise Forbidden("approve", "You made this standing approval. It needs a second person.")
         if present.id is None or not policy.confirm(present.id, now, confirmer=present.name):
@@ -117,8 +115,7 @@ def end(policy: Policy, *, by: Actor, now: datetime) -> None:
 
     Raises Forbidden, or StaleState if it had ended already.
     """
-    access.require(by, "approve")
-    with transaction():
+    with access.member_transaction(by, "approve") as (_, by):
         if not policy.end(ended_at=now, ended_by=by.name):
             raise StaleState("This standing approval has ended already.")
         audit.record(PolicyEnded(policy_id=policy.id, name=policy.name), by, now=now)
@@ -140,8 +137,7 @@ def ask_for(client: Client, how: str, *, by: Actor, confirmed_at: datetime, now:
         raise Invalid(
             "approvals", "Nobody at this client has an account yet. Invite somebody first."
         )
-    with transaction():
-        present = approvals.present_as(by, "policies")
+    with access.member_transaction(by, "policies") as (_, present):
         if not client.ask_for(how):
             raise StaleState("Changes are approved that way already.")
         event = ApprovalsChanged(client_id=client.id, client=client.name, approvals=how)

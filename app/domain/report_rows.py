@@ -32,7 +32,6 @@ from app.domain.versions import STEPS
 from app.models.accounts import CLIENT, Member
 from app.models.alarms import Alarm
 from app.models.audit import Entry
-from app.models.base import transaction
 from app.models.clients import THEMSELVES, Client
 from app.models.policies import Held, Policy
 from app.models.reports import Component, Report
@@ -74,7 +73,7 @@ def take_along(
         form=form,
         digest=report.digest,
     )
-    with transaction():
+    with access.member_transaction(by, "see") as (_, by):
         return report, audit.record(event, by, now=now)
 
 

@@ -74,9 +74,8 @@ def revoke(site: Site, *, by: Actor, reason: str = "", now: datetime | None = No
 
     Raises Forbidden, or NotPaired when there is no connection to end.
     """
-    access.require(by, "revoke")
     now = now or utcnow()
-    with transaction() as tx:
+    with access.member_transaction(by, "revoke") as (tx, by):
         won = site.move(
             to=REVOKING,
             when=MAY_CALL,

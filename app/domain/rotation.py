@@ -60,7 +60,7 @@ def request(site: Site, *, by: Actor, config: Config, now: datetime, home: str =
 
     Raises Forbidden, NotPaired, or Conflict while another rotation is open.
     """
-    access.require(by, "pair")
+    access.require(by, "keys")
     return _request(site, by, config, now, home, _endpoints_at(site, home))
 
 
@@ -70,7 +70,7 @@ def follow(site: Site, *, by: Actor, config: Config, now: datetime) -> Rotation:
     Raises Forbidden, NotPaired, or Conflict when there is no move to agree to, when that
     address is another site's, or while another rotation is open.
     """
-    access.require(by, "pair")
+    access.require(by, "keys")
     present = str(site.quarantine_evidence.get("now", ""))
     if site.quarantine != MOVED or not present:
         raise Conflict("No move is waiting for a decision any more. Look at the page again.")
@@ -116,6 +116,7 @@ def _request(
     op_id = str(uuid4())
     try:
         with transaction() as tx:
+            by = access.recheck(by, "keys")
             site.refresh()
             if not site.is_paired:
                 raise NotPaired("This site is not paired, so it has no keys to renew.")

@@ -139,15 +139,14 @@ def end(session_id: int, *, by: Actor, now: datetime | None = None) -> None:
     )
     if session is None:
         raise NotFound("You have no session of that number.")
-    with transaction():
+    with access.member_transaction(by, "account") as (_, by):
         _end(session, by, now)
 
 
 def end_others(presence: Presence, *, by: Actor, now: datetime | None = None) -> None:
     """End every session of one's own but the one one is in. Raises Forbidden."""
-    access.require(by, "account")
     now = now or utcnow()
-    with transaction():
+    with access.member_transaction(by, "account") as (_, by):
         end_all(presence.member, by=by, now=now, but=presence.session.id)
 
 

@@ -74,10 +74,11 @@ class Batch:
 
 def request(site: Site, *, by: Actor) -> None:
     """Have the log read. Raises Forbidden, or NotPaired."""
-    access.require(by, "sync")
-    if not site.is_paired:
-        raise NotPaired("This site is not paired, so its log cannot be read.")
-    queue.enqueue("read_log", site.id)
+    with access.member_transaction(by, "sync") as (tx, _):
+        site.refresh()
+        if not site.is_paired:
+            raise NotPaired("This site is not paired, so its log cannot be read.")
+        tx.after_commit(queue.enqueue, "read_log", site.id)
 
 
 def run(

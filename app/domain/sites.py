@@ -17,7 +17,7 @@ from app.domain.connection import login_context
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.events import ServerLoginChanged, SiteAdded, SiteForgotten
 from app.keys import KeyRing
-from app.models.base import transaction, utcnow
+from app.models.base import utcnow
 from app.models.reports import Component, Report
 from app.models.sites import MAY_FORGET, STATES, Client, Site
 from app.models.tags import SiteTag
@@ -55,7 +55,7 @@ def add(*, name: str, url: str, client_name: str, by: Actor, now: datetime) -> S
 
 
 def _create(name: str, url: str, client_name: str, by: Actor, now: datetime) -> Site:
-    with transaction():
+    with access.member_transaction(by, "pair") as (_, by):
         site = Site.create(
             name=name,
             url=url,
@@ -75,9 +75,8 @@ def forget(site: Site, *, by: Actor, now: datetime | None = None) -> None:
     A revocation that has not reached the site yet goes on without being shown.
     Raises Forbidden, or Conflict while there is a connection or a token out.
     """
-    access.require(by, "revoke")
     now = now or utcnow()
-    with transaction():
+    with access.member_transaction(by, "revoke") as (_, by):
         # Read under the lock: what is kept depends on the state the row has now.
         site.refresh()
         keys = site.keys_sealed if site.revoke_next_at else {}
@@ -96,7 +95,7 @@ def keep_server_login(
 
     Raises Forbidden, or Invalid('login_name' | 'login_password', …).
     """
-    access.require(by, "pair")
+    access.require(by, "keys")
     if not name and not password:
         sealed = None
     elif not name or ":" in name or len(name) > MAX_NAME_CHARS:
@@ -106,7 +105,7 @@ def keep_server_login(
     else:
         ring = KeyRing(config.sealing_keys)
         sealed = ring.seal(f"{name}:{password}".encode(), login_context(site.id))
-    with transaction():
+    with access.member_transaction(by, "keys") as (_, by):
         site.refresh()
         if site.forgotten_at or not site.note(when=STATES, server_login_sealed=sealed):
             raise Conflict("This site is not in the list any more.")

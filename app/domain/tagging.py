@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from app.domain import access, approvals, audit, changes, policies, tags
+from app.domain import access, audit, changes, policies, tags
 from app.domain.actor import Actor
 from app.domain.errors import BringsUnderPolicies, Conflict
 from app.domain.events import TagsChanged
-from app.models.base import transaction
 from app.models.changes import MAY_CANCEL, Change
 from app.models.policies import Policy
 from app.models.sites import Site
@@ -36,7 +35,7 @@ def put(
     """
     access.require(by, "pair")
     wanted = tags.read(text)
-    with transaction():
+    with access.member_transaction(by, "pair") as (_, by):
         site.refresh()
         if site.forgotten_at:
             raise Conflict("This site is not in the list any more.")
@@ -68,7 +67,7 @@ def _approving(
     agreed: Collection[int],
     now: datetime,
 ) -> Actor:
-    present = approvals.present_as(by, "approve")
+    present = access.recheck(by, "approve")
     access.require_fresh(confirmed_at, now)
     unseen = [policy for policy in brings if policy.id not in agreed]
     if unseen:

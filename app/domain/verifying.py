@@ -41,6 +41,7 @@ def request(*, by: Actor, now: datetime) -> Verification:
 def _request(by: Actor, now: datetime) -> Verification:
     try:
         with transaction() as tx:
+            by = access.recheck(by, "audit")
             waiting = Verification.open()
             if waiting is not None:
                 return waiting
@@ -115,7 +116,7 @@ def acknowledge(verification_id: int, *, by: Actor, now: datetime) -> None:
     found = Verification.get_or_none(Verification.id == verification_id)
     if found is None or found.broken_at is None:
         raise NotFound("Nothing of that number was found.")
-    with transaction():
+    with access.member_transaction(by, "people") as (_, by):
         if not found.see(by=by.name, now=now):
             raise StaleState("Somebody looked at it already.")
         event = TrailBreakSeen(verification_id=found.id, broken_at=found.broken_at)

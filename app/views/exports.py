@@ -23,7 +23,7 @@ from app.models.base import utcnow
 from app.models.exports import TrailExport
 from app.models.sites import Client, Site
 from app.views.arrivals import row_number
-from app.views.guards import load_site, may, me, presence
+from app.views.guards import load_client, load_site, may, me, presence
 
 bp = Blueprint("exports", __name__)
 
@@ -61,23 +61,37 @@ def progress() -> ResponseReturnValue:
     return answer
 
 
-@bp.get("/audit/exports/<int:export_id>")
+@bp.post("/audit/exports/<int:export_id>")
 @may("export")
 def download(export_id: int) -> ResponseReturnValue:
-    asked, path = exporting.hand_out(export_id, by=me(), config=current_app.config["AURA"])
+    """Send the file; a form and no link, because it asks for the password and is recorded."""
+    asked, path = exporting.hand_out(
+        export_id, by=me(), config=current_app.config["AURA"], now=utcnow()
+    )
     return send_file(path, as_attachment=True, download_name=asked.file_name, max_age=0)
 
 
 def _covered() -> Covered:
-    """What the form asks for. Raises Invalid, or NotFound for a site nobody knows."""
-    site_id = request.form.get("site", type=row_number)
+    """What the form asks for. Raises Invalid, or NotFound for an unknown site or client.
+
+    Only an empty field means everything: what cannot be read must not widen the export.
+    """
+    site_id, client_id = request.form.get("site", ""), request.form.get("client", "")
     return exporting.covers(
-        client=Client.get_or_none(Client.id == request.form.get("client", type=row_number)),
-        site=load_site(site_id) if site_id else None,
+        client=load_client(_number(client_id)) if client_id else None,
+        site=load_site(_number(site_id)) if site_id else None,
         since=_midnight("since"),
         until=_midnight("until", days=1),
         private=request.form.get("private") == "1",
     )
+
+
+def _number(text: str) -> int:
+    """The number of a row; 0, which no row has, for anything else."""
+    try:
+        return row_number(text)
+    except ValueError:
+        return 0
 
 
 def _midnight(name: str, days: int = 0) -> datetime | None:

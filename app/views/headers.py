@@ -42,7 +42,8 @@ def register(app: Flask, config: Config) -> None:
             answer.headers["Strict-Transport-Security"] = HSTS
         if request.endpoint != "static" or answer.status_code >= 400:
             # Also for pages that hold no secret: Back after signing out shows nothing.
-            answer.headers.setdefault("Cache-Control", "no-store")
+            # Over what a view set: send_file would let a browser keep an export on its disk.
+            answer.headers["Cache-Control"] = "no-store"
         elif "v" in request.args:
             answer.headers["Cache-Control"] = _YEAR
         return answer

@@ -9,7 +9,7 @@ from app.domain.errors import Forbidden, Invalid
 from app.models.accounts import Member
 from app.models.base import utcnow
 from app.models.changes import APPROVED, PROPOSED, Change
-from app.models.clients import THEMSELVES, Client
+from app.models.clients import SECOND, SELF, THEMSELVES, Client
 from app.models.policies import Policy
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
@@ -135,8 +135,26 @@ def test_she_rejects_with_a_reason(as_dora, asked):
     assert Change.get_by_id(asked.id).decision == "we open on Friday"
 
 
+@pytest.mark.parametrize("how", [SELF, SECOND])
+def test_where_she_is_not_asked_she_rejects_nothing(as_dora, hers, ben, fake, config, dora, how):
+    Client.update(approvals=how).where(Client.id == dora.client_id).execute()
+    change = check(propose(hers, ben, fake.clock()), fake, config)
+    answer = as_dora.post(f"/changes/{change.id}/reject", data={"reason": "we open on Friday"})
+    assert answer.status_code == 403
+    assert "The agency decides" in answer.text
+    assert Change.get_by_id(change.id).state == PROPOSED
+
+
+def test_where_she_is_asked_nobody_else_rejects(as_ana, as_ben, asked):
+    for person in (as_ana, as_ben):
+        answer = person.post(f"/changes/{asked.id}/reject", data={"reason": "not now"})
+        assert answer.status_code == 403
+        assert "The client decides" in answer.text
+    assert Change.get_by_id(asked.id).state == PROPOSED
+
+
 def test_another_clients_change_is_not_hers_in_the_domain_either(dora, others, config):
-    now = utcnow()
+    now = others.proposed_at
     with pytest.raises(Forbidden):
         approvals.approve(
             others, by=dora, seen=others.digest, confirmed_at=now, config=config, now=now

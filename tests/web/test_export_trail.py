@@ -26,19 +26,28 @@ def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):
     waiting = as_ben.get("/audit/exports").text
     assert 'hx-get="/audit/exports/progress"' in waiting
     asked = TrailExport.newest(1)[0]
-    assert as_ben.get(f"/audit/exports/{asked.id}").status_code == 404
+    assert as_ben.post(f"/audit/exports/{asked.id}").status_code == 404
     asked.move(to=RUNNING, when=(QUEUED,), entries=1, total=9)
     assert 'max="9" value="1"' in as_ben.get("/audit/exports/progress").text
     asked.move(to=QUEUED, when=(RUNNING,))
     written(config)
     done = as_ben.get("/audit/exports").text
     assert "hx-get" not in done
-    assert f'href="/audit/exports/{asked.id}"' in done
-    file = as_ben.get(f"/audit/exports/{asked.id}")
+    assert f'action="/audit/exports/{asked.id}"' in done
+    file = as_ben.post(f"/audit/exports/{asked.id}")
     assert file.headers["Content-Disposition"].startswith("attachment; filename=aura-trail-")
     assert "verify_audit.py" in ZipFile(io.BytesIO(file.data)).namelist()
     file.close()
-    assert "Ben exported the trail (Everything)" in as_ben.get("/audit").text
+    assert file.headers["Cache-Control"] == "no-store"
+    told = as_ben.get("/audit").text
+    assert "Ben exported the trail (Everything)" in told
+    assert f"Ben downloaded export {asked.id} as zip, with names and addresses" in told
+
+
+def test_a_link_alone_downloads_nothing(as_ben, site, config):
+    as_ben.post("/audit/exports", data=WHOLE)
+    written(config)
+    assert as_ben.get(f"/audit/exports/{TrailExport.newest(1)[0].id}").status_code == 405
 
 
 def test_what_is_covered_is_what_was_chosen(as_ben, site, config):
@@ -68,6 +77,14 @@ def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_ben, site, c
 
 def test_a_site_nobody_knows_is_not_found(as_ben):
     assert as_ben.post("/audit/exports", data={**WHOLE, "site": "4711"}).status_code == 404
+    assert TrailExport.select().count() == 0
+
+
+@pytest.mark.parametrize("field", ["client", "site"])
+@pytest.mark.parametrize("text", ["4711", "0", "-1", "x", "9" * 30])
+def test_what_is_not_known_does_not_widen_the_export(as_ben, field, text):
+    assert as_ben.post("/audit/exports", data={**WHOLE, field: text}).status_code == 404
+    assert TrailExport.select().count() == 0
 
 
 def test_the_password_is_asked_for_first(as_ben):
@@ -81,6 +98,6 @@ def test_whoever_only_looks_takes_nothing_along(as_cleo, as_dora, as_ben, config
     written(config)
     for person in (as_cleo, as_dora):
         assert person.get("/audit/exports").status_code == 403
-        assert person.get("/audit/exports/1").status_code == 403
+        assert person.post("/audit/exports/1").status_code == 403
         assert person.post("/audit/exports", data=WHOLE).status_code == 403
     assert "/audit/exports" not in as_cleo.get("/audit").text

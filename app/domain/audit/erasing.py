@@ -46,6 +46,7 @@ def _erase(member: Member, reason: str, by: Actor, now: datetime) -> int:
     if len(reason) > MAX_REASON_CHARS:
         raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")
     with transaction():
+        by = access.recheck(by, "people")
         member.refresh()
         if not member.erase():
             raise Conflict("Disable the account first: whoever may sign in leaves new traces.")

@@ -78,6 +78,7 @@ def recover(now: datetime) -> int:
 
 def _request(site: Site, by: Actor, now: datetime) -> Examination:
     with transaction() as tx:
+        by = access.recheck(by, "sync")
         site.refresh()
         if site.state not in MAY_EXAMINE or site.forgotten_at:
             raise Conflict("The connection has ended, so nothing is sent to the site any more.")

@@ -19,6 +19,16 @@ class TrailExported(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportDownloaded(Event):
+    """An export left Aura; `digest` is of the file."""
+
+    export_id: int
+    form: str
+    has_private: bool
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerificationAsked(Event):
     verification_id: int
 

@@ -1,0 +1,297 @@
+"""Whoever was disabled, or lost their role, while their request waited changes nothing any more.
+
+Each state change reads the member again under the lock of its transaction. The cases below are
+all there are: a new one has to be added here.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import (
+    accounts,
+    alarms,
+    approvals,
+    changes,
+    exporting,
+    holds,
+    inventory,
+    pairing,
+    policies,
+    report_rows,
+    revocation,
+    rotation,
+    sessions,
+    site_log,
+    sites,
+    tagging,
+    verifying,
+)
+from app.domain.actor import Actor
+from app.domain.audit import erasing
+from app.domain.changes import Wanted, Window
+from app.domain.client_report import Period
+from app.domain.doctor import asking
+from app.domain.errors import Forbidden
+from app.domain.policies import Terms
+from app.domain.sessions import Presence
+from app.domain.throttle import Browser
+from app.models.accounts import Member
+from app.models.alarms import Alarm
+from app.models.audit import BROKEN, Entry, Verification
+from app.models.base import transaction
+from app.models.changes import Change
+from app.models.clients import Client
+from app.models.policies import Policy
+from app.models.sites import MOVED, Pairing, Site
+from tests.factories import AKISMET, PASSWORD, check, make_member, make_site, propose
+from tests.fakes import Clock, FakeSite
+
+DOMAIN = Path(__file__).parents[1] / "app/domain"
+BROWSER = Browser("192.0.2.9")
+
+
+class World:
+    """One installation in which Olga, an owner, could do each of these things."""
+
+    def __init__(self, site: Site, fake: FakeSite, ana: Actor, ben: Actor, config: Config) -> None:
+        self.site, self.fake, self.config = site, fake, config
+        self.ana, self.ben = ana, ben
+        self.now = fake.clock()
+        self.member = make_member("Olga", "owner")
+        self.by = Actor.of(self.member, "192.0.2.9")
+        self.presence: Presence = sessions.begin(self.member, BROWSER, now=self.now)
+        self.colleague = make_member("Carl", "operator")
+        self.fresh = {"confirmed_at": self.now, "now": self.now}
+
+    # ---- what there is to decide about ----
+
+    def change(self) -> Change:
+        return check(propose(self.site, self.ben, self.now), self.fake, self.config)
+
+    def other(self) -> Site:
+        return make_site(self.ana, now=self.now, url="https://other.example", name="Other")
+
+    def token(self) -> Pairing:
+        return pairing.issue_token(self.other(), by=self.ana, config=self.config, now=self.now)[0]
+
+    def incident(self) -> Change:
+        change = self.change()
+        Change.update(state="failed", is_incident=True).where(Change.id == change.id).execute()
+        change.refresh()
+        return change
+
+    def alarm(self) -> Alarm:
+        with transaction():
+            alarms.raise_alarm(self.site, alarms.LOG_BROKEN, "1", {}, self.ana, self.now)
+        return Alarm.get()
+
+    def policy(self) -> Policy:
+        return policies.make(self.terms(), by=self.ana, **self.fresh)
+
+    def terms(self) -> Terms:
+        ends = self.now + timedelta(days=30)
+        days, steps = tuple(range(7)), ("patch",)
+        return Terms("Patches", ("plugins",), steps, None, (), (), days, 0, 24, ends, "agreed")
+
+    def client(self) -> Client:
+        return Client.named("Bakery Ltd")
+
+    def disabled(self) -> Member:
+        accounts.disable(self.colleague, by=self.ana, now=self.now)
+        return self.colleague
+
+    def broken(self) -> Verification:
+        told = {"asked_by": "Ana", "asked_at": self.now, "broken_at": 3, "reason": "altered"}
+        return Verification.create(state=BROKEN, **told)
+
+    def moved(self) -> Site:
+        there = {"now": "https://new.example", "endpoints": []}
+        Site.update(quarantine=MOVED, quarantine_evidence=there).execute()
+        self.site.refresh()
+        return self.site
+
+    def held(self) -> tuple[str, str]:
+        self.hold(self.ana)
+        return "plugin", AKISMET
+
+    def hold(self, by: Actor) -> None:
+        holds.hold(self.site, "plugin", AKISMET, until=None, reason="wait", by=by, now=self.now)
+
+    def exported(self) -> int:
+        covered = exporting.covers()
+        asked = exporting.request("jsonl", covered, by=self.ana, **self.fresh)
+        assert exporting.run(asked.id, config=self.config) == "done"
+        return asked.id
+
+    def period(self) -> Period:
+        return Period.of_days(self.now.date(), self.now.date())
+
+    def wanted(self) -> dict[str, Any]:
+        wanted = [Wanted(self.site, "plugin", AKISMET, "5.3.1")]
+        return {"wanted": wanted, "reason": "", "window": Window.usual(self.now), "now": self.now}
+
+    def approving(self, approve: Callable[..., object]) -> Callable[..., object]:
+        change = self.change()
+        return partial(approve, change, seen=change.digest, config=self.config, **self.fresh)
+
+    def approving_together(self, approve: Callable[..., object]) -> Callable[..., object]:
+        change = self.change()
+        seen = {change.id: change.digest}
+        return partial(approve, [change], seen=seen, config=self.config, **self.fresh)
+
+    # ---- what somebody does with their own account ----
+
+    def change_password(self, by: Actor) -> object:
+        new, about = "another long passphrase 7", {"config": self.config, "now": self.now}
+        return accounts.change_password(
+            self.presence, present=PASSWORD, new=new, again=new, browser=BROWSER, **about
+        )
+
+    def confirm(self, by: Actor) -> None:
+        accounts.confirm(
+            self.presence, password=PASSWORD, browser=BROWSER, config=self.config, now=self.now
+        )
+
+
+# By function: what prepares it; the result is called with `by`.
+CASES: dict[str, Callable[[World], Callable[..., object]]] = {
+    "accounts.invite": lambda w: partial(
+        accounts.invite,
+        name="Dan",
+        email="d@a.example",
+        role="viewer",
+        config=w.config,
+        now=w.now,
+    ),
+    "accounts.renew_invitation": lambda w: partial(
+        accounts.renew_invitation, w.colleague, config=w.config, now=w.now
+    ),
+    "accounts.change_role": lambda w: partial(
+        accounts.change_role, w.colleague, "viewer", None, **w.fresh
+    ),
+    "accounts.disable": lambda w: partial(accounts.disable, w.colleague, now=w.now),
+    "accounts.enable": lambda w: partial(accounts.enable, w.disabled(), now=w.now),
+    "accounts.change_password": lambda w: w.change_password,
+    "accounts.confirm": lambda w: w.confirm,
+    "sessions.end": lambda w: partial(sessions.end, w.presence.session.id, now=w.now),
+    "sessions.end_others": lambda w: partial(sessions.end_others, w.presence, now=w.now),
+    "doctor.asking.request": lambda w: partial(asking.request, w.site, now=w.now),
+    "pairing.issue_token": lambda w: partial(
+        pairing.issue_token, w.other(), config=w.config, now=w.now
+    ),
+    "pairing.cancel": lambda w: partial(pairing.cancel, w.token(), now=w.now),
+    "pairing.try_now": lambda w: partial(pairing.try_now, w.token(), now=w.now),
+    "sites.add": lambda w: partial(
+        sites.add, name="", url="https://other.example", client_name="", now=w.now
+    ),
+    "sites.forget": lambda w: partial(sites.forget, w.other(), now=w.now),
+    "sites.keep_server_login": lambda w: partial(
+        sites.keep_server_login, w.site, name="web", password="x", config=w.config, now=w.now
+    ),
+    "alarms.close": lambda w: partial(
+        alarms.close, w.alarm(), note="looked", with_others=False, **w.fresh
+    ),
+    "revocation.revoke": lambda w: partial(revocation.revoke, w.site, now=w.now),
+    "site_log.request": lambda w: partial(site_log.request, w.site),
+    "audit.erasing.erase": lambda w: partial(
+        erasing.erase, w.disabled(), reason="asked for", **w.fresh
+    ),
+    "policies.make": lambda w: partial(policies.make, w.terms(), **w.fresh),
+    "policies.confirm": lambda w: partial(policies.confirm, w.policy(), **w.fresh),
+    "policies.end": lambda w: partial(policies.end, w.policy(), now=w.now),
+    "policies.ask_for": lambda w: partial(policies.ask_for, w.client(), "second", **w.fresh),
+    "report_rows.take_along": lambda w: partial(
+        report_rows.take_along, w.client(), w.period(), form="pdf", config=w.config, now=w.now
+    ),
+    "holds.hold": lambda w: w.hold,
+    "holds.release": lambda w: partial(holds.release, w.site, *w.held(), now=w.now),
+    "rotation.request": lambda w: partial(rotation.request, w.site, config=w.config, now=w.now),
+    "rotation.follow": lambda w: partial(rotation.follow, w.moved(), config=w.config, now=w.now),
+    "inventory.request_sync": lambda w: partial(inventory.request_sync, w.site, now=w.now),
+    "verifying.request": lambda w: partial(verifying.request, now=w.now),
+    "verifying.acknowledge": lambda w: partial(verifying.acknowledge, w.broken().id, now=w.now),
+    "changes.propose": lambda w: partial(changes.propose, **w.wanted()),
+    "changes.cancel": lambda w: partial(changes.cancel, w.change(), now=w.now),
+    "changes.close_incident": lambda w: partial(
+        changes.close_incident, w.incident(), note="fine", now=w.now
+    ),
+    "approvals.approve": lambda w: w.approving(approvals.approve),
+    "approvals.approve_together": lambda w: w.approving_together(approvals.approve_together),
+    "approvals.reject": lambda w: partial(approvals.reject, w.change(), reason="no", now=w.now),
+    "tagging.put": lambda w: partial(tagging.put, w.site, "shop", **w.fresh),
+    "exporting.request": lambda w: partial(exporting.request, "csv", exporting.covers(), **w.fresh),
+    "exporting.hand_out": lambda w: partial(
+        exporting.hand_out, w.exported(), config=w.config, now=w.now
+    ),
+}
+# What only reads, and asks who is reading.
+READS = {"report_rows.compute_for"}
+# What every role may, so that losing one takes nothing away.
+FOR_EVERY_ROLE = {
+    *("accounts.change_password", "accounts.confirm", "sessions.end", "sessions.end_others"),
+    *("report_rows.take_along", "verifying.request"),
+}
+
+
+@pytest.fixture
+def world(
+    ready: Site, fake: FakeSite, ana: Actor, ben: Actor, config: Config, clock: Clock
+) -> World:
+    return World(ready, fake, ana, ben, config)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_done_for_one_who_still_may(world: World, name: str) -> None:
+    CASES[name](world)(by=world.by)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_is_done_for_one_who_was_disabled_meanwhile(world: World, name: str) -> None:
+    act = CASES[name](world)
+    accounts.disable(world.member, by=world.ana, now=world.now)
+    before = Entry.head()
+    with pytest.raises(Forbidden):
+        act(by=world.by)
+    assert Entry.head() == before
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in FOR_EVERY_ROLE])
+def test_nothing_is_done_for_one_who_lost_the_role_meanwhile(world: World, name: str) -> None:
+    act = CASES[name](world)
+    accounts.change_role(world.member, "viewer", None, by=world.ana, **world.fresh)
+    before = Entry.head()
+    with pytest.raises(Forbidden):
+        act(by=world.by)
+    assert Entry.head() == before
+
+
+# ---- none is left out ----
+
+
+def judged(path: Path) -> set[str]:
+    """The public functions of a module that ask whether somebody may, as `module.function`."""
+    module = ".".join(path.relative_to(DOMAIN).with_suffix("").parts)
+    functions = [one for one in ast.walk(ast.parse(path.read_text("utf-8")))]
+    asks = {"access.require", "access.member_transaction"}
+    return {
+        f"{module}.{function.name}"
+        for function in functions
+        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_")
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in asks
+    }
+
+
+def test_every_state_change_by_a_member_is_among_the_cases() -> None:
+    found = set().union(*(judged(path) for path in DOMAIN.rglob("*.py")))
+    # It hands on to the function for several.
+    assert found | {"approvals.approve"} == CASES.keys() | READS
