@@ -52,8 +52,8 @@ from app.models.changes import Change
 from app.models.clients import Client
 from app.models.policies import Policy
 from app.models.sites import MOVED, Pairing, Site
-from tests.factories import AKISMET, PASSWORD, check, make_member, make_site, propose
-from tests.fakes import Clock, FakeSite
+from tests.support.factories import AKISMET, PASSWORD, check, make_member, make_site, propose
+from tests.support.fakes import Clock, FakeSite
 
 DOMAIN = Path(__file__).parents[1] / "app/domain"
 BROWSER = Browser("192.0.2.9")

@@ -15,7 +15,7 @@ bp = Blueprint("connections", __name__)
 
 
 @bp.post("/sites/<int:site_id>/keys/rotate")
-@may("pair")
+@may("keys")
 def rotate(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     rotation.request(site, by=me(), config=current_app.config["AURA"], now=utcnow())
@@ -23,7 +23,7 @@ def rotate(site_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/sites/<int:site_id>/quarantine/follow")
-@may("pair")
+@may("keys")
 def follow(site_id: int) -> ResponseReturnValue:
     """The site moved: new keys, at its new address."""
     site = load_site(site_id)
@@ -32,13 +32,13 @@ def follow(site_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/sites/<int:site_id>/server-login")
-@may("pair")
+@may("keys")
 def server_login(site_id: int) -> ResponseReturnValue:
     return _login_page(load_site(site_id), "", {})
 
 
 @bp.post("/sites/<int:site_id>/server-login")
-@may("pair")
+@may("keys")
 def keep_server_login(site_id: int) -> ResponseReturnValue:
     site, name = load_site(site_id), request.form.get("login_name", "").strip()
     try:

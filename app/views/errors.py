@@ -88,7 +88,7 @@ _NO_DATABASE = Page(
 )
 _RETRY_AFTER_S = 10
 # What the page that asks for the password has of its own.
-_NOT_HELD = ("csrf_token", OWN_PASSWORD, "back", "email")
+_NOT_HELD = ("csrf_token", OWN_PASSWORD, "back")
 _HTTP = {
     400: Page(400, "This request makes no sense", "Go back and try again.", "A part is missing."),
     404: _NOT_FOUND,

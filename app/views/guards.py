@@ -39,6 +39,7 @@ OPEN = frozenset(
         "entrance.accept",
     }
 )
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 DEVICE_COOKIE = "aura-browser"
 # The field of any form in which somebody shows once more that it is them.
 OWN_PASSWORD = "own_password"  # noqa: S105 - the name of a field
@@ -105,6 +106,7 @@ def may(verb: str) -> Callable[[View], View]:
                 return to_sign_in()
             access.require(me(), verb)
             _confirm_if_typed()
+            _require_recent_password(verb)
             return view(*args, **kwargs)
 
         guarded.verb = verb  # type: ignore[attr-defined]
@@ -130,6 +132,13 @@ def _confirm_if_typed() -> None:
         )
     except Invalid as refusal:
         raise NotConfirmed(refusal.message) from refusal
+
+
+def _require_recent_password(verb: str) -> None:
+    """Raise NotConfirmed where something is about to change for which a session that was left
+    open is not enough."""
+    if request.method not in SAFE_METHODS and verb in access.NEEDS_RECENT_PASSWORD:
+        access.require_fresh(presence().session.confirmed_at, utcnow())
 
 
 def to_sign_in() -> ResponseReturnValue:

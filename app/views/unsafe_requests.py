@@ -10,8 +10,8 @@ from flask import Flask, current_app, request
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from app.views import agent
+from app.views.guards import SAFE_METHODS
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # A site signs its notice and has no session here that could be abused.
 _SIGNED = agent.notice
 
@@ -25,7 +25,7 @@ def register(app: Flask) -> None:
 
 def _refuse_foreign() -> None:
     """Raise CSRFError for a request that a page of somebody else began."""
-    if request.method in _SAFE or request.endpoint == f"{agent.bp.name}.{_SIGNED.__name__}":
+    if request.method in SAFE_METHODS or request.endpoint == f"{agent.bp.name}.{_SIGNED.__name__}":
         return
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     origin = request.headers.get("Origin")

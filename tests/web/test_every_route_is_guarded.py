@@ -33,10 +33,10 @@ NEEDS = {
     "audit.verify": "audit",
     "audit.progress": "audit",
     "audit.seen": "people",
-    "connections.rotate": "pair",
-    "connections.follow": "pair",
-    "connections.server_login": "pair",
-    "connections.keep_server_login": "pair",
+    "connections.rotate": "keys",
+    "connections.follow": "keys",
+    "connections.server_login": "keys",
+    "connections.keep_server_login": "keys",
     "changes.index": "see",
     "changes.new": "propose",
     "changes.propose": "propose",
@@ -87,11 +87,11 @@ NEEDS = {
 # role: what it may. Everything else it may not.
 MAY = {
     "owner": {
-        *("account", "see", "audit", "overview", "pair", "sync", "revoke"),
+        *("account", "see", "audit", "overview", "pair", "keys", "sync", "revoke"),
         *("propose", "decide", "approve", "export", "people", "policies"),
     },
     "operator": {
-        *("account", "see", "audit", "overview", "pair", "sync", "revoke"),
+        *("account", "see", "audit", "overview", "pair", "keys", "sync", "revoke"),
         *("propose", "decide", "approve", "export"),
     },
     "viewer": {"account", "see", "audit", "overview"},

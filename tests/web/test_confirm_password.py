@@ -1,0 +1,109 @@
+"""What decides who may act, what runs or what leaves asks for the password, if it was not typed
+within a quarter of an hour: a browser that was left open is not enough."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from app.domain import access
+from app.models.accounts import Member, MemberSession
+from app.models.audit import Entry
+from app.models.base import utcnow
+from tests.support.factories import PASSWORD, make_member
+
+# Each route that changes something under such a permission. A new one has to be added here.
+ROUTES = {
+    "alarms.close": "/alarms/4711/close",
+    "audit.seen": "/audit/verifications/4711/seen",
+    "changes.approve": "/changes/4711/approve",
+    "changes.approve_together": f"/changes/together/{UUID(int=4711)}/approve",
+    "changes.close": "/changes/4711/close",
+    "changes.reject": "/changes/4711/reject",
+    "connections.follow": "/sites/4711/quarantine/follow",
+    "connections.keep_server_login": "/sites/4711/server-login",
+    "connections.rotate": "/sites/4711/keys/rotate",
+    "exports.download": "/audit/exports/4711",
+    "exports.make": "/audit/exports",
+    "people.change_role": "/people/4711/role",
+    "people.disable": "/people/4711/disable",
+    "people.enable": "/people/4711/enable",
+    "people.erase": "/people/4711/erase",
+    "people.invite": "/people",
+    "people.renew": "/people/4711/link",
+    "policies.ask_for": "/clients/4711/approvals",
+    "policies.confirm": "/policies/4711/confirm",
+    "policies.end": "/policies/4711/end",
+    "policies.make": "/policies",
+}
+HELD = re.compile(r'<input [^>]*name="([^"]+)"[^>]* value="([^"]*)"')
+INVITED = {"name": "Eve", "email": "eve@agency.example", "role": "owner"}
+
+
+def leave_open(minutes: int = 20) -> None:
+    """The browser stays signed in, and nobody has typed a password for that long."""
+    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=minutes)).execute()
+
+
+def test_every_route_with_such_a_permission_is_among_these(app):
+    found = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if "POST" in rule.methods
+        and getattr(app.view_functions[rule.endpoint], "verb", "") in access.NEEDS_RECENT_PASSWORD
+    }
+    assert found == ROUTES.keys()
+
+
+@pytest.mark.parametrize("endpoint", ROUTES)
+def test_a_browser_that_was_left_open_is_asked_first(as_ana, endpoint):
+    leave_open()
+    before = Entry.head()
+    answer = as_ana.post(ROUTES[endpoint], data=INVITED)
+    assert answer.status_code == 403
+    assert "Confirm that it is you" in answer.text
+    assert Entry.head() == before
+
+
+@pytest.mark.parametrize("endpoint", ROUTES)
+def test_the_wrong_password_is_no_confirmation(as_ana, endpoint):
+    leave_open()
+    answer = as_ana.post(ROUTES[endpoint], data={**INVITED, "own_password": "a guess"})
+    assert answer.status_code == 422
+    assert Entry.head().event == "password_refused"
+    assert not Member.select().where(Member.name == "Eve").exists()
+
+
+def test_after_a_quarter_of_an_hour_it_is_asked_again(as_ana):
+    leave_open(minutes=14)
+    assert as_ana.post("/people", data=INVITED).status_code == 200
+    leave_open(minutes=15)
+    assert as_ana.post("/people", data={**INVITED, "email": "f@a.example"}).status_code == 403
+
+
+def test_with_the_password_what_was_sent_is_done_at_once(as_ana):
+    leave_open()
+    asked = as_ana.post("/people", data=INVITED)
+    held = dict(HELD.findall(asked.text))
+    assert {name: held[name] for name in INVITED} == INVITED
+    answer = as_ana.post("/people", data={**held, "own_password": PASSWORD})
+    assert answer.status_code == 200
+    assert Member.get(Member.name == "Eve").email == "eve@agency.example"
+
+
+def test_a_browser_that_was_left_open_hands_no_account_over(as_ana, ana):
+    colleague = make_member("Carl", "owner")
+    leave_open()
+    answer = as_ana.post(f"/people/{colleague.id}/link")
+    assert answer.status_code == 403
+    assert "/invitation/" not in answer.text
+    assert Member.get_by_id(colleague.id).session_epoch == colleague.session_epoch
+
+
+def test_pages_are_still_shown(as_ana):
+    leave_open()
+    for page in ("/people", "/audit/exports", "/policies"):
+        assert as_ana.get(page).status_code == 200
