@@ -12,9 +12,9 @@ import requests
 
 from app import protocol
 from bench.measure import Figure, interleaved
-from tests.plugin.conftest import RealWordPress
 from tests.plugin.support.dashboard import Paired, new_token, pair
 from tests.plugin.support.probe import PROBE, look, must_use
+from tests.plugin.support.real_wordpress import RealWordPress
 from tests.wordpress.site import WordPress
 
 _BENCH = Path(__file__).with_name("bench.php")

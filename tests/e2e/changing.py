@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.running_aura import RunningAura
-from tests.plugin.conftest import RealWordPress
+from tests.plugin.support.real_wordpress import RealWordPress
 from tests.wordpress.site import WordPress
 
 NAME = "Harbour Bakery"

@@ -26,9 +26,9 @@ from tests.e2e.changing import (
 )
 from tests.e2e.running_aura import RunningAura
 from tests.e2e.watcher import Watcher
-from tests.plugin.conftest import RealWordPress
 from tests.plugin.support.changing import meddled, offer
 from tests.plugin.support.core_release import core, release
+from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.siteagent_release import offered
 from tests.plugin.support.translations import FIRST, GERMAN, translate
 from tests.support.selection import nightly

@@ -24,8 +24,8 @@ from tests.e2e.changing import (
     sync,
 )
 from tests.e2e.running_aura import RunningAura
-from tests.plugin.conftest import RealWordPress
 from tests.plugin.support.changing import offer
+from tests.plugin.support.real_wordpress import RealWordPress
 from tests.support.running_verifier import verify
 from tests.wordpress.site import WordPress
 

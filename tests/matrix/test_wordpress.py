@@ -10,8 +10,8 @@ import pytest
 from app.protocol import b64u
 from app.siteclient import Fault, SiteError
 from tests.matrix.wordpresses import RELEASES, image_with
-from tests.plugin.conftest import RealWordPress
 from tests.plugin.support.dashboard import Paired, new_token, pair
+from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.uninstalling import UNINSTALL
 from tests.plugin.support.wp_admin import Person, words
 from tests.support.selection import nightly

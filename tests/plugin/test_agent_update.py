@@ -16,7 +16,6 @@ import requests
 
 from app.domain.plugin_package import build_plugin_zip
 from app.siteclient import SiteError
-from tests.plugin.conftest import RealWordPress
 from tests.plugin.support.changing import (
     Order,
     ask,
@@ -27,6 +26,7 @@ from tests.plugin.support.changing import (
     same_files,
 )
 from tests.plugin.support.dashboard import Paired, head_of
+from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.siteagent_release import HERE, NEXT, Spoilt, offered
 from tests.support.selection import WORDPRESSES

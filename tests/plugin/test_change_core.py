@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.plugin.conftest import RealWordPress
 from tests.plugin.support.changing import Order, ask, grant
 from tests.plugin.support.core_release import core, release
+from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.signed_requests import connect, forget
 from tests.support.selection import WORDPRESSES
 from tests.wordpress.site import WordPress

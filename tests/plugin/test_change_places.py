@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import requests
 
-from tests.plugin.conftest import RealWordPress
 from tests.plugin.support.changing import (
     DESK,
     GALLERY,
@@ -22,6 +21,7 @@ from tests.plugin.support.changing import (
 )
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.forms import nonce_of, somebody
+from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.signed_requests import connect
 from tests.plugin.support.wp_admin import words
 from tests.wordpress.engine import docker

@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from app.siteclient import SiteError
-from tests.plugin.conftest import RealWordPress
 from tests.plugin.support.dashboard import ORIGIN, Paired, head_of, new_token, pair
 from tests.plugin.support.forms import FORMS, agree, paste
+from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.signed_requests import document_of, is_turned_away, ping, send
 from tests.plugin.support.wp_admin import Person, words
 from tests.support.selection import WORDPRESSES

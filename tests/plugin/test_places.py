@@ -14,7 +14,7 @@ from app.faults import Fault
 from app.models.base import utcnow
 from app.models.reports import Report, Sync
 from app.models.sites import Site
-from tests.plugin.conftest import RealWordPress
+from tests.plugin.support.real_wordpress import RealWordPress
 from tests.support.factories import make_site
 from tests.support.fakes import RecordingQueue
 from tests.support.selection import WORDPRESSES

@@ -59,13 +59,6 @@ rm -rf /run/rigs/cache/*
 sed "s/@kind@/$1/" /etc/rigs/front.conf > /run/rigs/front.conf
 nginx -c /run/rigs/front.conf
 """
-_INSIDE = """<?php
-$_SERVER['HTTP_HOST'] = %s;
-$_SERVER += array('REQUEST_URI' => '/', 'REQUEST_METHOD' => 'GET', 'SERVER_PROTOCOL' => 'HTTP/1.1');
-require '%s/wp-load.php';
-$value = (function () { %s })();
-echo "\\n=====", json_encode($value, JSON_THROW_ON_ERROR);
-"""
 _MOVE = "update_option('home', %(url)s); update_option('siteurl', %(url)s);"
 _ACCEPT = "$p = siteagent()->pairing(); $p->accept($p->read_token(%s), true, 'user:1');"
 
@@ -146,9 +139,7 @@ def _turn(site: WordPress, front: str) -> None:
 
 
 def _evaluate(site: WordPress, url: str, code: str) -> Any:
-    host = json.dumps(urlsplit(url).netloc)
-    printed = site.run_php(_INSIDE % (host, site.root, code))
-    return json.loads(printed.rsplit("\n=====", 1)[1])
+    return site.evaluate(code, f"http://{urlsplit(url).netloc}")
 
 
 def _configuration(root: str, ports: dict[str, int]) -> bytes:

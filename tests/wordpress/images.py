@@ -6,12 +6,13 @@ puts the official image in the place of every Debian: it is based on Debian too,
 same build adds the database it lacks, and the same entry point runs it.
 
 `python -m tests.wordpress.images` builds what is missing before tests start, side by
-side, because the waiting would be invisible inside them. An image is built anew when
-anything in image/ changes; `docker image ls aura-test-wordpress` shows the ones kept.
+side, because the waiting would be invisible inside them. An image is built again when
+anything in image/ changes; of each kind, the ones used last are kept.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -22,7 +23,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ _SOURCES = Path(__file__).with_name("image")
 _DEBOOTSTRAP_SCRIPT = "/usr/share/debootstrap/scripts/sid"
 _PUBLIC_MIRROR = "http://deb.debian.org/debian"
 _APT_SETTINGS = ("Acquire::http", "Acquire::Check-", "Acquire::Retries", "Acquire::Force")
+_KEPT_OF_EACH_KIND = 4
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aura-tests"
 
 
@@ -63,15 +64,16 @@ def image_of(which: str) -> str:
         _fill(context)
         name = f"{label}-{_digest(context, label, theme)}"
         tag = f"aura-test-wordpress:{name.replace(':', '-').replace('/', '-')}"
-        if _exists(tag):
-            return tag
-        with _one_builder(label):
-            if not _exists(tag):
-                started = time.monotonic()
-                say(label, "making the WordPress image, once: about two minutes")
-                base = official or _debian(machine.suite)
-                _build(label, tag, context, base, theme)
-                say(label, f"image ready after {time.monotonic() - started:.0f} s")
+        if not image_exists(tag):
+            with one_builder(label):
+                if not image_exists(tag):
+                    started = time.monotonic()
+                    say(label, "making the WordPress image, once: about two minutes")
+                    base = official or _debian(machine.suite)
+                    _build(label, tag, context, base, theme)
+                    say(label, f"image ready after {time.monotonic() - started:.0f} s")
+                    prune("aura-test-wordpress")
+    used(tag)
     return tag
 
 
@@ -99,7 +101,7 @@ def _debian(suite: str) -> str:
     if not _can_make_debian():
         return f"debian:{suite}-slim"
     tag = f"aura-test-debian:{suite}"
-    if _exists(tag):
+    if image_exists(tag):
         return tag
     # Not in /tmp, which may be small, in memory or mounted without device files.
     with tempfile.TemporaryDirectory(prefix="aura-debian-", dir="/var/tmp") as folder:
@@ -145,8 +147,41 @@ def _digest(context: Path, *words: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def _exists(tag: str) -> bool:
+def image_exists(tag: str) -> bool:
     return bool(docker("image", "ls", "--quiet", tag).strip())
+
+
+def used(tag: str) -> None:
+    """Note that this image is in use now, for `prune`."""
+    stamp = _stamp(tag)
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.touch()
+
+
+def prune(repository: str) -> None:
+    """Remove all images of this repository but the ones used last of each kind.
+
+    The kind is what comes before the digest in a tag.
+    """
+    kinds: dict[str, list[str]] = {}
+    for tag in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).split():
+        kinds.setdefault(tag.rpartition("-")[0], []).append(tag)
+    for tags in kinds.values():
+        tags.sort(key=_used_at, reverse=True)
+        for tag in tags[_KEPT_OF_EACH_KIND:]:
+            # One that a container of another run stands on stays.
+            with contextlib.suppress(EngineFailed):
+                docker("image", "rm", tag)
+            _stamp(tag).unlink(missing_ok=True)
+
+
+def _stamp(tag: str) -> Path:
+    return CACHE / "images" / tag
+
+
+def _used_at(tag: str) -> float:
+    stamp = _stamp(tag)
+    return stamp.stat().st_mtime if stamp.exists() else 0.0
 
 
 def _apt_settings() -> str:
@@ -170,8 +205,8 @@ def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-@contextmanager
-def _one_builder(label: str) -> Iterator[None]:
+@contextlib.contextmanager
+def one_builder(label: str) -> Iterator[None]:
     """Two test runs on one machine build an image once; the second waits."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / f"{label.replace('/', '-')}.lock", "w") as lock:

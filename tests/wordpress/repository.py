@@ -44,24 +44,34 @@ def repository_files() -> Iterator[tuple[str, bytes]]:
         yield f"{_DOWNLOADS}/{path}", _zip(files)
 
 
-def installed_files(content: str, *, hostile: bool) -> Iterator[tuple[str, bytes]]:
-    """What the site starts with below its folder `content`: outdated, and with German."""
+def installed_files(content: str) -> Iterator[tuple[str, bytes]]:
+    """What every site starts with below its folder `content`: outdated, and with German."""
     for kind in ("plugins", "themes"):
         for slug, about in OFFERS[kind].items():
             for name, text in files_below(FIXTURES / kind / slug / about["installed"]):
                 yield f"{content}/{kind}/{slug}/{name}", text
-    if hostile:
-        for slug in _HOSTILE:
-            for name, text in files_below(FIXTURES / "hostile" / slug):
-                yield f"{content}/plugins/{slug}/{name}", text
     # WordPress asks for translations into the languages it has files of.
     yield f"{content}/languages/{_LANGUAGE}.mo", EMPTY_MO
     yield f"{content}/languages/{_LANGUAGE}.po", _po("2026-01-01 00:00:00")
 
 
-def active_plugins(*, hostile: bool) -> list[str]:
-    slugs = [slug for slug, about in OFFERS["plugins"].items() if about["active"]]
-    return [f"{slug}/{slug}.php" for slug in [*slugs, *(_HOSTILE if hostile else ())]]
+def active_plugins() -> list[str]:
+    return [_main_file(slug) for slug, about in OFFERS["plugins"].items() if about["active"]]
+
+
+def hostile_files(content: str) -> Iterator[tuple[str, bytes]]:
+    """The plugins whose headers attack whoever shows them."""
+    for slug in _HOSTILE:
+        for name, text in files_below(FIXTURES / "hostile" / slug):
+            yield f"{content}/plugins/{slug}/{name}", text
+
+
+def hostile_plugins() -> list[str]:
+    return [_main_file(slug) for slug in _HOSTILE]
+
+
+def _main_file(slug: str) -> str:
+    return f"{slug}/{slug}.php"
 
 
 def _catalogue() -> dict[str, Any]:

@@ -6,37 +6,28 @@ on 127.0.0.1, so that it, Aura and a browser know each other under the same addr
 
 from __future__ import annotations
 
-import io
 import json
 import secrets
-import socket
-import subprocess
-import tarfile
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
-from tests.wordpress.engine import EngineFailed, docker
+import requests
+
+from tests.wordpress import container as containers
+from tests.wordpress.baked import ADMIN, CONTENT, INSIDE, baked_image
+from tests.wordpress.container import DEBUG_LOG, ROOT, PhpFailed
+from tests.wordpress.engine import docker
 from tests.wordpress.images import image_of
-from tests.wordpress.leftovers import LABEL, owner, remove_leftovers
-from tests.wordpress.repository import active_plugins, installed_files, repository_files
+from tests.wordpress.leftovers import remove_leftovers
+from tests.wordpress.repository import hostile_files, hostile_plugins
 
 _SITEAGENT = Path(__file__).parents[2] / "wordpress-plugin" / "siteagent"
 _SITEAGENT_FILE = "siteagent/siteagent.php"
 _PHP = Path(__file__).with_name("php")
-_ROOT = "/var/www/wordpress"
-_CONTENT = f"{_ROOT}/wp-content".lstrip("/")
-_DEBUG_LOG = "/srv/debug.log"
-_TITLE = "Harbour Bakery"
-_ADMIN = "webmaster"
-_WWW_DATA = 33  # the same number on every Debian, and in the official image
-_START_SECONDS = 60
-
-
-class PhpFailed(RuntimeError):
-    """A PHP script ended with an error; the text holds what it and WordPress's log said last."""
+_REQUEST_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -47,8 +38,9 @@ class WordPress:
     version: str
     admin_password: str
     container: str
-    admin_user: str = _ADMIN
-    root: str = _ROOT
+    secret: str = field(repr=False)
+    admin_user: str = ADMIN
+    root: str = ROOT
 
     @classmethod
     def start(
@@ -62,85 +54,119 @@ class WordPress:
         image: str = "",
         small: Mapping[str, str] | None = None,
     ) -> Self:
-        """A fresh site on the machine `which`; building its image first may take minutes.
+        """Start a fresh site on the machine `which`; building its image first may take minutes.
 
         With `network` it is the main site of one whose further sites live below it; see
         `add_site`. `hostile` adds a plugin whose headers attack whoever shows them. `image`
         is the tag of an image made from a machine's, to run on that one. `small` gives
         folders below wp-content a disk of their own, with its size ("4m").
         """
-        tag = image or image_of(which)
+        tag = baked_image(image or image_of(which))
         remove_leftovers()
-        port, password = _free_port(), secrets.token_urlsafe(12)
-        url = f"http://127.0.0.1:{port}"
-        container = _create(tag, port, small)
+        port, password = containers.free_port(), secrets.token_urlsafe(12)
+        url, secret = f"http://127.0.0.1:{port}", secrets.token_urlsafe(24)
+        container = containers.create(tag, port, small)
+        plugins = hostile_plugins() if hostile else []
+        if siteagent == "active":
+            plugins.append(_SITEAGENT_FILE)
+        wanted = {
+            "address": url,
+            "user": ADMIN,
+            "password": password,
+            "permalinks": permalinks,
+            "plugins": plugins,
+        }
         try:
-            files = _files(siteagent=siteagent != "absent", hostile=hostile)
-            docker("cp", "--archive", "-", f"{container}:/", stdin=_tar(files))
-            docker("start", container)
-            _wait(container, port)
-            _php(container, _script("install"), url, _TITLE, _ADMIN, password)
-            plugins = active_plugins(hostile=hostile)
-            if siteagent == "active":
-                plugins.append(_SITEAGENT_FILE)
-            wanted = {"address": url, "permalinks": permalinks, "plugins": plugins}
-            version = _php(container, _script("finish"), json.dumps(wanted))
+            files = _own_files(secret, siteagent=siteagent != "absent", hostile=hostile)
+            containers.put(container, files)
+            containers.start(container, port)
+            version = docker(
+                *("exec", "--user", "www-data", container),
+                *("php", f"/{INSIDE}/start.php", json.dumps(wanted)),
+            )
             if network:
-                _php(container, _script("network"), url)
+                containers.run_php(container, _script("network"), url)
         except BaseException:
-            _remove(container)
+            containers.remove(container)
             raise
-        return cls(url, version, password, container)
+        return cls(url, version, password, container, secret)
+
+    def evaluate(self, code: str, url: str = "") -> Any:
+        """Return the value that PHP `code` returns inside WordPress; raises PhpFailed.
+
+        It runs in a request of its own. `url` is the address WordPress is told it was called at.
+        """
+        address = urlsplit(url or self.url)
+        answer = self._inside("evaluate", host=address.netloc, path=f"{address.path}/", code=code)
+        _, returned, value = answer.text.rpartition("\n=====")
+        if not returned:
+            log = containers.log_tail(self.container)
+            raise PhpFailed(f"{answer.status_code} {answer.text}\n{log}")
+        return json.loads(value)
+
+    def keep(self) -> None:
+        """Keep the database and the files as they are now, for `reset`."""
+        self._inside("snapshot", do="keep")
+
+    def reset(self) -> dict[str, list[str]]:
+        """Put back what was kept; return the tables and the files that had changed."""
+        answer = self._inside("snapshot", do="reset")
+        if not answer.headers["Content-Type"].startswith("application/json"):
+            raise PhpFailed(answer.text)
+        return dict(answer.json())
+
+    def _inside(self, what: str, **question: str) -> requests.Response:
+        return requests.post(
+            f"{self.url}/.inside/{what}",
+            json=question,
+            headers={"X-Inside-Secret": self.secret},
+            timeout=_REQUEST_SECONDS,
+        )
 
     def run_php(self, script: str) -> str:
-        """What this script (with its `<?php`) printed, run as Apache's user; raises PhpFailed."""
-        return _php(self.container, script)
+        """Return what this script (with its `<?php`) printed, run by PHP's command line as
+        Apache's user; raises PhpFailed."""
+        return containers.run_php(self.container, script)
 
     def run_shell(self, script: str) -> str:
-        """What this Bash script printed, run as root; raises EngineFailed."""
+        """Return what this Bash script printed, run as root; raises EngineFailed."""
         return docker("exec", "--interactive", self.container, "bash", "-euc", script)
 
     def add_site(self, path: str) -> str:
-        """The address of one more site of this network, below the main one."""
-        _php(self.container, _script("network-site"), self.url, path)
+        """Add one more site to this network, below the main one; return its address."""
+        containers.run_php(self.container, _script("network-site"), self.url, path)
         return f"{self.url}/{path}"
 
     def debug_log(self) -> str:
-        """What WordPress and its plugins complained about so far."""
-        return docker("exec", self.container, "cat", _DEBUG_LOG)
+        """Return what WordPress and its plugins complained about so far."""
+        return docker("exec", self.container, "cat", DEBUG_LOG)
 
     def go_down(self) -> None:
-        """Nobody answers at this address any more, until `come_back`."""
-        # The machine ends with its database, which then has written everything down; Apache
-        # is cut off, and would not start again beside the number of its former process.
-        self.run_shell("rm -f /run/apache2/apache2.pid")
-        docker("exec", "--detach", self.container, "mariadb-admin", "shutdown")
-        docker("wait", self.container)
+        """Answer nobody at this address, until `come_back`."""
+        containers.shut_down(self.container)
 
     def come_back(self) -> None:
-        docker("start", self.container)
-        _wait(self.container, int(self.url.rpartition(":")[2]))
+        containers.start(self.container, int(self.url.rpartition(":")[2]))
 
     def full_copy(self) -> Self:
-        """Another machine with the same files, database and keys, at an address of its own.
+        """Start another container with the same files, database and keys, at its own address.
 
         As a migration tool leaves it: WordPress there knows its new address.
         """
-        port = _free_port()
+        port = containers.free_port()
         url = f"http://127.0.0.1:{port}"
         self.backup()
         image = docker("inspect", "--format", "{{.Image}}", self.container).strip()
-        container = _create(image, port)
-        copy = type(self)(url, self.version, self.admin_password, container)
+        container = containers.create(image, port)
+        copy = type(self)(url, self.version, self.admin_password, container, self.secret)
         try:
-            for path in ("/srv", f"/{_CONTENT}", f"{_ROOT}/wp-config.php", f"{_ROOT}/.htaccess"):
-                _carry(path, self.container, container)
-            docker("start", container)
-            _wait(container, port)
+            for path in ("/srv", f"/{CONTENT}", f"{ROOT}/wp-config.php", f"{ROOT}/.htaccess"):
+                containers.carry(path, self.container, container)
+            containers.start(container, port)
             copy.restore()
-            _php(container, _script("move"), url)
+            containers.run_php(container, _script("move"), url)
         except BaseException:
-            _remove(container)
+            containers.remove(container)
             raise
         return copy
 
@@ -153,42 +179,20 @@ class WordPress:
 
     def stop(self) -> None:
         """Remove the site and everything in it."""
-        _remove(self.container)
+        containers.remove(self.container)
 
 
-def _create(image: str, port: int, small: Mapping[str, str] | None = None) -> str:
-    """A machine that is not running yet, and is removed with this process if not before."""
-    labelled = ("--label", f"{LABEL}={owner()}", "--env", f"PORT={port}")
-    disks = [word for one in (small or {}).items() for word in _disk(*one)]
-    return docker("create", "--network", "host", *labelled, *disks, image).strip()
-
-
-def _carry(path: str, source: str, target: str) -> None:
-    """Copy a file or folder from one machine to another, with its owner."""
-    packed = subprocess.run(
-        ["docker", "cp", f"{source}:{path}", "-"], capture_output=True, check=True
-    )
-    parent = path.rpartition("/")[0] or "/"
-    docker("cp", "--archive", "-", f"{target}:{parent}", stdin=packed.stdout)
-
-
-def _files(*, siteagent: bool, hostile: bool) -> Iterator[tuple[str, bytes]]:
-    yield f"{_ROOT[1:]}/wp-config.php", _wp_config()
-    yield _DEBUG_LOG[1:], b""
-    stand_in = (_PHP / "wordpress-org.php").read_bytes()
-    yield f"{_CONTENT}/mu-plugins/wordpress-org.php", stand_in
-    yield from repository_files()
-    yield from installed_files(_CONTENT, hostile=hostile)
+def _own_files(secret: str, *, siteagent: bool, hostile: bool) -> Iterator[tuple[str, bytes]]:
+    """What no other site has, and what is under test."""
+    yield f"{ROOT[1:]}/wp-config.php", _wp_config()
+    yield f"{INSIDE}/secret", secret.encode()
+    if hostile:
+        yield from hostile_files(CONTENT)
     if siteagent:
         for path in sorted(_SITEAGENT.rglob("*")):
             if path.is_file():
                 name = path.relative_to(_SITEAGENT).as_posix()
-                yield f"{_CONTENT}/plugins/siteagent/{name}", path.read_bytes()
-
-
-def _disk(folder: str, size: str) -> tuple[str, str]:
-    owned = f"uid={_WWW_DATA},gid={_WWW_DATA},mode=0755"
-    return "--tmpfs", f"/{_CONTENT}/{folder}:rw,size={size},{owned}"
+                yield f"{CONTENT}/plugins/siteagent/{name}", path.read_bytes()
 
 
 def _wp_config() -> bytes:
@@ -200,71 +204,3 @@ def _wp_config() -> bytes:
 
 def _script(name: str) -> str:
     return (_PHP / f"{name}.php").read_text("utf-8")
-
-
-def _tar(files: Iterable[tuple[str, bytes]]) -> bytes:
-    """An archive in which everything belongs to Apache, the folders included."""
-    buffer, made = io.BytesIO(), set()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in files:
-            # Folders of the image keep their owner: only those of the site are named here.
-            for folder in [one for one in reversed(Path(name).parents) if len(one.parts) > 1]:
-                if folder not in made:
-                    made.add(folder)
-                    archive.addfile(_entry(folder.as_posix(), tarfile.DIRTYPE, 0o755))
-            entry = _entry(name, tarfile.REGTYPE, 0o644)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo(name)
-    entry.type, entry.mode, entry.mtime = kind, mode, int(time.time())
-    entry.uid = entry.gid = _WWW_DATA
-    return entry
-
-
-def _wait(container: str, port: int) -> None:
-    """Until Apache accepts connections, which it does after the database."""
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if docker("inspect", "--format", "{{.State.Running}}", container).strip() != "true":
-            break
-        time.sleep(0.1)
-    raise EngineFailed(f"The site did not start:\n{_logs(container)}")
-
-
-def _logs(container: str) -> str:
-    command = ["docker", "logs", "--tail", "40", container]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return done.stdout + done.stderr
-
-
-def _php(container: str, script: str, *arguments: str) -> str:
-    done = subprocess.run(
-        ["docker", "exec", "-i", "-u", "www-data", container, "php", "--", *arguments],
-        input=script,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        # WordPress keeps its errors off the screen and writes them to its log.
-        log = docker("exec", container, "tail", "-n", "8", _DEBUG_LOG)
-        said = f"{done.stderr}\n{done.stdout[-400:]}\n{log}"
-        raise PhpFailed(f"PHP ended with {done.returncode}\n{said}")
-    return done.stdout
-
-
-def _remove(container: str) -> None:
-    docker("rm", "--force", "--volumes", container)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

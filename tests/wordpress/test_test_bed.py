@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -21,12 +20,9 @@ from tests.wordpress.leftovers import LABEL, remove_leftovers
 from tests.wordpress.repository import OFFERS, repository_files
 from tests.wordpress.site import PhpFailed, WordPress
 
-_ADMIN = """<?php
-$_SERVER['HTTP_HOST'] = substr(%(url)s, 7);
-require '/var/www/wordpress/wp-load.php';
+_ADMIN = """
 require_once ABSPATH . 'wp-admin/includes/admin.php';
 require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
-echo json_encode((function () { %(code)s })(), JSON_THROW_ON_ERROR);
 """
 
 _TRANSLATE = """
@@ -53,7 +49,8 @@ def site(request: pytest.FixtureRequest) -> Iterator[WordPress]:
 
 
 def ask(site: WordPress, code: str) -> Any:
-    return json.loads(site.run_php(_ADMIN % {"url": json.dumps(site.url), "code": code}))
+    """Return the value of `code`, with what wp-admin loads."""
+    return site.evaluate(_ADMIN + code)
 
 
 def test_updates_are_offered_and_known(site):
@@ -122,6 +119,92 @@ def test_wordpress_knows_of_no_error_in_what_was_put_on_it(site):
 def test_a_failing_script_says_why(site):
     with pytest.raises(PhpFailed, match="the reason"):
         ask(site, "throw new RuntimeException('the reason');")
+
+
+def test_code_runs_as_in_a_request_of_a_visitor(site):
+    seen = site.evaluate(
+        "return array($_SERVER['HTTP_HOST'], $_SERVER['REQUEST_URI'], $_SERVER['REQUEST_METHOD'],"
+        "is_admin(), get_current_user_id(), function_exists('opcache_get_status')"
+        " && opcache_get_status(false)['opcache_enabled']);"
+    )
+    host = site.url.removeprefix("http://")
+    assert seen == [host, "/", "GET", False, 0, True]
+    below = site.evaluate("return $_SERVER['REQUEST_URI'];", f"{site.url}/bakery")
+    assert below == "/bakery/"
+
+
+def test_changed_code_is_run_at_once(site):
+    """PHP looks for changed files every two seconds; a test must not wait for that."""
+    path = "WPMU_PLUGIN_DIR . '/counting.php'"
+    for number in (1, 2):
+        site.evaluate(
+            f"file_put_contents({path}, '<?php function counted() {{return {number};}}');"
+        )
+        assert site.evaluate("return counted();") == number
+    site.evaluate(f"unlink({path});")
+    assert site.evaluate("return function_exists('counted');") is False
+
+
+def test_without_the_secret_no_code_runs(site):
+    code = {"host": "127.0.0.1", "path": "/", "code": "return 1;"}
+    for secret in ({}, {"X-Inside-Secret": ""}, {"X-Inside-Secret": "a guess"}):
+        for what in ("evaluate", "snapshot"):
+            answer = requests.post(
+                f"{site.url}/.inside/{what}", json=code, headers=secret, timeout=30
+            )
+            assert (answer.status_code, answer.text) == (404, "")
+
+
+_SPOIL = """
+global $wpdb;
+update_option('blogname', 'Another Bakery');
+wp_insert_post(array('post_title' => 'New', 'post_status' => 'publish'));
+$wpdb->query('CREATE TABLE wp_left_over (a INT)');
+$wpdb->query("ALTER TABLE $wpdb->links ADD COLUMN left_over INT");
+$wpdb->query("DROP TABLE $wpdb->commentmeta");
+file_put_contents(WP_PLUGIN_DIR . '/tide-gallery/tide-gallery.php', '<?php // nothing');
+unlink(WP_PLUGIN_DIR . '/contact-desk/contact-desk.php');
+mkdir(WPMU_PLUGIN_DIR . '/left/over', 0755, true);
+touch(WPMU_PLUGIN_DIR . '/left/over/file.php');
+rename(get_theme_root() . '/coastline', get_theme_root() . '/moved');
+symlink('/tmp', WP_CONTENT_DIR . '/link');
+chmod(WP_CONTENT_DIR . '/languages', 0500);
+file_put_contents(ABSPATH . '.maintenance', '<?php $upgrading = time();');
+file_put_contents('/srv/wordpress.org/catalogue.json', '{}');
+"""
+_PRINT = """
+$seen = array();
+foreach (array('/var/www/wordpress/wp-content', '/srv/wordpress.org') as $folder) {
+    $all = new RecursiveIteratorIterator(
+        new RecursiveDirectoryIterator($folder, 4096), RecursiveIteratorIterator::SELF_FIRST
+    );
+    foreach ($all as $one) {
+        $content = $one->isFile() ? md5_file($one) : '';
+        $seen["$one"] = array($one->getPerms(), $one->getType(), $content);
+    }
+}
+ksort($seen);
+echo json_encode($seen);
+"""
+
+
+def state_of(site: WordPress) -> tuple[str, str]:
+    dump = "mariadb-dump --skip-dump-date test_site"
+    return site.run_shell(dump), site.run_php("<?php " + _PRINT)
+
+
+def test_a_reset_puts_back_whatever_changed_and_nothing_else(site):
+    site.keep()
+    before = state_of(site)
+    assert site.reset() == {"tables": [], "files": []}
+    site.run_php("<?php require '/var/www/wordpress/wp-load.php';" + _SPOIL)
+    spoilt = state_of(site)
+    assert spoilt[0] != before[0]
+    assert spoilt[1] != before[1]
+    site.reset()
+    assert state_of(site) == before
+    assert site.reset() == {"tables": [], "files": []}
+    assert requests.get(site.url, timeout=30).status_code == 200
 
 
 def test_several_sites_run_at_once_and_plain_permalinks_are_plain():

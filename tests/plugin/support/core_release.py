@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.plugin.conftest import RealWordPress
+from tests.plugin.support.real_wordpress import RealWordPress
 
 # Another release of this very WordPress, with nothing but its number changed.
 _RELEASE = """

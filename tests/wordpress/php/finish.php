@@ -1,7 +1,7 @@
 <?php
 /**
- * Brings an installed site into the state a test asked for, and prints its version.
- * The only argument is JSON: address, permalinks, plugins to activate.
+ * Brings an installed site into the state that tests start from.
+ * The only argument is JSON: address, plugins to activate.
  */
 
 declare( strict_types=1 );
@@ -24,12 +24,10 @@ foreach ( $wanted['plugins'] as $plugin ) {
 	}
 }
 
-if ( 'pretty' === $wanted['permalinks'] ) {
-	// Outside Apache, WordPress cannot see that mod_rewrite is there.
-	add_filter( 'got_rewrite', '__return_true' );
-	$GLOBALS['wp_rewrite']->set_permalink_structure( '/%year%/%monthnum%/%day%/%postname%/' );
-	flush_rewrite_rules();
-}
+// Outside Apache, WordPress cannot see that mod_rewrite is there.
+add_filter( 'got_rewrite', '__return_true' );
+$GLOBALS['wp_rewrite']->set_permalink_structure( '/%year%/%monthnum%/%day%/%postname%/' );
+flush_rewrite_rules();
 
 // Portraits come from elsewhere on the internet; nothing here depends on it.
 update_option( 'show_avatars', '0' );
@@ -37,5 +35,3 @@ update_option( 'show_avatars', '0' );
 wp_version_check( array(), true );
 wp_update_plugins();
 wp_update_themes();
-
-echo get_bloginfo( 'version' );
