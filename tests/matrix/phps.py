@@ -2,7 +2,7 @@
 
 One is this machine's own. The others are WebAssembly from npm (php.mjs); they have no
 sodium extension, so there the plugin runs on WordPress's own stand-in, sodium_compat.
-`python -m tests.matrix.phps` fetches all that before tests start.
+`python -m tests.support.prepare` fetches all that before tests start.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.plugin.support.php import system_php
-from tests.wordpress.engine import EngineFailed, run_aloud
+from tests.wordpress.engine import run_aloud
 from tests.wordpress.images import CACHE, image_of
 
 _HERE = Path(__file__).parent
@@ -71,13 +72,32 @@ ALL = (SYSTEM, *WEBASSEMBLY)
 
 
 def install() -> None:
-    """Fetch what package-lock.json names, unless it is here."""
-    wanted = hashlib.sha256((_HERE / "package-lock.json").read_bytes()).hexdigest()
-    stamp = _HERE / "node_modules" / ".fetched"
+    """Fetch what package-lock.json names, once for all checkouts, and link to it from here."""
+    digest = hashlib.sha256((_HERE / "package-lock.json").read_bytes()).hexdigest()[:12]
+    fetched, linked = CACHE / f"phps-{digest}" / "node_modules", _HERE / "node_modules"
     with alone("phps"):
-        if not stamp.is_file() or stamp.read_text() != wanted:
-            run_aloud("phps", [NPM, "ci", "--prefix", str(_HERE), "--loglevel", "error"])
-            stamp.write_text(wanted)
+        if not fetched.is_dir():
+            with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+                fetch(_HERE, Path(folder), "phps")
+                fetched.parent.mkdir(exist_ok=True)
+                (Path(folder) / "node_modules").rename(fetched)
+        if not linked.is_symlink() or linked.readlink() != fetched:
+            _remove(linked)
+            linked.symlink_to(fetched)
+
+
+def fetch(sources: Path, target: Path, label: str) -> None:
+    """Install the npm packages that the lock file in `sources` names into the folder `target`."""
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copyfile(sources / name, target / name)
+    run_aloud(label, [NPM, "ci", "--prefix", str(target), "--loglevel", "error"])
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sodium_compat(which: str) -> Path:
@@ -108,12 +128,3 @@ def alone(name: str) -> Iterator[None]:
     with open(CACHE / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-if __name__ == "__main__":
-    try:
-        install()
-        for one in ("oldest", "newest"):
-            sodium_compat(one)
-    except EngineFailed as why:
-        sys.exit(str(why))

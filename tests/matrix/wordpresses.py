@@ -1,6 +1,6 @@
 """WordPress releases between the ones that Debian carries, each on the oldest machine.
 
-npm has them, without some pictures and styles. `python -m tests.matrix.wordpresses` builds
+npm has them, without some pictures and styles. `python -m tests.support.prepare --all` builds
 their images before tests start.
 """
 
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
-from tests.matrix.phps import NPM, alone
-from tests.wordpress.engine import EngineFailed, docker, run_aloud
-from tests.wordpress.images import CACHE, image_of
+from tests.matrix.phps import alone, fetch
+from tests.wordpress.engine import run_aloud
+from tests.wordpress.images import CACHE, image_exists, image_of, prune, used
 
 RELEASES = ("6.2", "6.3", "6.4", "6.5")
 _SOURCES = Path(__file__).with_name("cores")
@@ -23,16 +22,33 @@ _ZIPS = "node_modules/@wp-playground/wordpress-builds/src/wordpress"
 
 
 def image_with(release: str) -> str:
-    """The tag of the image with this release; all are built now unless they are there."""
+    """Return the tag of the image with this release; all are built now unless they are there."""
     with alone("wordpresses"):
         tags = {one: _tag(one) for one in RELEASES}
-        missing = [one for one in RELEASES if not _exists(tags[one])]
+        missing = [one for one in RELEASES if not image_exists(tags[one])]
         if missing:
-            with tempfile.TemporaryDirectory(prefix="wordpresses-", dir=CACHE) as folder:
-                fetched = _fetch(Path(folder))
-                for one in missing:
-                    _build(one, tags[one], fetched, Path(folder))
+            archives = fetched_archives()
+            for one in missing:
+                _build(one, tags[one], archives)
+                prune(tags[one].partition(":")[0])
+    used(tags[release])
     return tags[release]
+
+
+def fetched_archives() -> Path:
+    """Return the folder with the releases' archives; fetched now if missing."""
+    digest = hashlib.sha256((_SOURCES / "package-lock.json").read_bytes()).hexdigest()[:12]
+    archives = CACHE / f"wordpresses-{digest}"
+    with alone("wordpress-archives"):
+        if not archives.is_dir():
+            with tempfile.TemporaryDirectory(prefix="wordpresses-", dir=CACHE) as folder:
+                fetch(_SOURCES, Path(folder), "wordpresses")
+                kept = Path(folder) / "kept"
+                kept.mkdir()
+                for one in RELEASES:
+                    (Path(folder) / _ZIPS / f"wp-{one}.zip").rename(kept / f"wp-{one}.zip")
+                kept.rename(archives)
+    return archives
 
 
 def _tag(release: str) -> str:
@@ -42,25 +58,14 @@ def _tag(release: str) -> str:
     return f"aura-test-wordpress-{release}:{digest.hexdigest()[:12]}"
 
 
-def _exists(tag: str) -> bool:
-    return bool(docker("image", "ls", "--quiet", tag).strip())
-
-
-def _fetch(folder: Path) -> Path:
-    """The folder with the releases' archives."""
-    for name in ("package.json", "package-lock.json", ".npmrc"):
-        shutil.copyfile(_SOURCES / name, folder / name)
-    run_aloud("wordpresses", [NPM, "ci", "--prefix", str(folder), "--loglevel", "error"])
-    return folder / _ZIPS
-
-
-def _build(release: str, tag: str, fetched: Path, folder: Path) -> None:
-    context = folder / release
-    with zipfile.ZipFile(fetched / f"wp-{release}.zip") as archive:
-        archive.extractall(context / "wordpress", filter(_is_core, archive.namelist()))
-    shutil.copyfile(_SOURCES / "Dockerfile", context / "Dockerfile")
-    base = f"BASE={image_of('oldest')}"
-    run_aloud(release, ["docker", "build", "--tag", tag, "--build-arg", base, str(context)])
+def _build(release: str, tag: str, archives: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=f"wordpress-{release}-", dir=CACHE) as folder:
+        context = Path(folder)
+        with zipfile.ZipFile(archives / f"wp-{release}.zip") as archive:
+            archive.extractall(context / "wordpress", filter(_is_core, archive.namelist()))
+        shutil.copyfile(_SOURCES / "Dockerfile", context / "Dockerfile")
+        base = f"BASE={image_of('oldest')}"
+        run_aloud(release, ["docker", "build", "--tag", tag, "--build-arg", base, str(context)])
 
 
 def _is_core(name: str) -> bool:
@@ -68,10 +73,3 @@ def _is_core(name: str) -> bool:
     if name.startswith("wp-content/"):
         return name.startswith("wp-content/themes/")
     return name != "wp-config.php"
-
-
-if __name__ == "__main__":
-    try:
-        image_with(RELEASES[0])
-    except EngineFailed as why:
-        sys.exit(str(why))

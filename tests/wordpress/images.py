@@ -5,8 +5,8 @@ the registry's debian:SUITE-slim elsewhere. AURA_WP_IMAGE=wordpress:6.9-php8.3-a
 puts the official image in the place of every Debian: it is based on Debian too, so the
 same build adds the database it lacks, and the same entry point runs it.
 
-`python -m tests.wordpress.images` builds what is missing before tests start, side by
-side, because the waiting would be invisible inside them. An image is built again when
+`python -m tests.support.prepare` builds what is missing before tests start, because the
+waiting would be invisible inside them. An image is built again when
 anything in image/ changes; of each kind, the ones used last are kept.
 """
 
@@ -18,11 +18,9 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,11 +73,6 @@ def image_of(which: str) -> str:
                     prune("aura-test-wordpress")
     used(tag)
     return tag
-
-
-def build_all(which: tuple[str, ...] = TESTED) -> None:
-    with ThreadPoolExecutor(len(which)) as pool:
-        list(pool.map(image_of, which))
 
 
 def _build(label: str, tag: str, context: Path, base: str, theme: str) -> None:
@@ -216,10 +209,3 @@ def one_builder(label: str) -> Iterator[None]:
             say(label, "waiting for another run that is making this image")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-if __name__ == "__main__":
-    try:
-        build_all(tuple(sys.argv[1:]) or TESTED)
-    except EngineFailed as why:
-        sys.exit(str(why))
