@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two workers. tests/support/selection.py names the groups of tests that share a worker.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 .DEFAULT_GOAL := help
-.PHONY: help run demo test e2e unit chaos lint format bench screenshots prepare images clean
+.PHONY: help run demo test e2e unit chaos lint format bench screenshots prepare images images-all clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,11 +47,11 @@ screenshots: images ## Take the pictures in docs/img anew from a real run
 prepare: ## Install PHP, Docker and Chromium where this may be done, else say what is missing
 	@.ci/prepare
 
-images: prepare $(VENV)/.dev ## Build the WordPress images and fetch the PHPs that tests run on, unless they are there
-	@$(BIN)/python -m tests.wordpress.images oldest middle newest
-	@$(BIN)/python -m tests.rigs.machine
-	@$(BIN)/python -m tests.matrix.phps
-	@$(BIN)/python -m tests.matrix.wordpresses
+images: prepare $(VENV)/.dev ## Build the WordPress images and fetch the PHPs that `make test` needs, unless they are there
+	@$(BIN)/python -m tests.support.prepare
+
+images-all: prepare $(VENV)/.dev ## The same for every version of WordPress
+	@$(BIN)/python -m tests.support.prepare --all
 
 clean: ## Remove the virtual environment (var/ with your data stays)
 	rm -rf $(VENV)

@@ -34,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     selection.deselect_nightly(config, items)
     selection.group_by_worker(items)
+    selection.order(items)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

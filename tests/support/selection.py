@@ -3,6 +3,9 @@
 A run leaves out the tests marked `nightly`, unless it is given `--all`. Each file runs on one
 worker, because fixtures of a module are expensive. All tests on the WordPress that the `wp`
 fixture provides also run on one worker, so that each version starts once in a whole run.
+
+On a new machine the images that tests need are built while other tests run already, so those
+that need none come first; the slowest group comes early, or one worker would wait for the other.
 """
 
 from __future__ import annotations
@@ -13,6 +16,10 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 OPTION = "--all"
+_NEED_AN_IMAGE = tuple(
+    f"tests/{name}/" for name in ("e2e", "matrix", "plugin", "rigs", "wordpress")
+)
+_NEED_NONE = "tests/matrix/test_syntax.py"
 
 
 def add_option(parser: pytest.Parser) -> None:
@@ -51,6 +58,18 @@ def group_by_worker(items: list[pytest.Item]) -> None:
             which = _wordpress_of(item)
             group = f"wp-{which}" if which else _file_of(item)
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+def order(items: list[pytest.Item]) -> None:
+    """Sort the tests: pages and protocol, then what needs an image, then all others."""
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    path = _file_of(item)
+    if path.startswith(_NEED_AN_IMAGE) and not path.startswith(_NEED_NONE):
+        return 1 if _wordpress_of(item) == "newest" else 2
+    return 3 if path.startswith("tests/test_") else 0
 
 
 def _wordpress_of(item: pytest.Item) -> str:
