@@ -1,0 +1,104 @@
+"""Which tests a run selects, in which order, and on which worker they run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.support import selection
+
+ROOT = Path(__file__).parents[1]
+FILES = (
+    "tests/plugin/test_gate.py",
+    "tests/plugin/test_uninstall.py",
+    "tests/rigs/test_servers.py",
+)
+
+
+class Item:
+    """A collected test as far as the selection looks at one."""
+
+    def __init__(self, path: str, *, wp: str = "") -> None:
+        self.path = ROOT / path
+        self.config = SimpleNamespace(rootpath=ROOT)
+        self.markers: dict[str, Any] = {}
+        if wp:
+            self.callspec = SimpleNamespace(params={"wp": wp})
+
+    def get_closest_marker(self, name: str) -> Any:
+        return self.markers.get(name)
+
+    def add_marker(self, marker: Any) -> None:
+        self.markers[marker.mark.name] = marker.mark
+
+    @property
+    def group(self) -> str:
+        return str(self.markers["xdist_group"].args[0])
+
+
+@cache
+def collected(*options: str) -> list[str]:
+    command = [sys.executable, "-m", "pytest", "-n0", "-q", "--collect-only", *options, *FILES]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if "::" in line]
+
+
+def test_nightly_tests_run_when_all_are_asked_for_and_otherwise_not() -> None:
+    usual, everything = collected(), collected("--all")
+    assert set(usual) < set(everything)
+    rigs = {one.rpartition("[")[2] for one in usual if "test_the_server_is" in one}
+    assert rigs == {"nginx-fpm]"}
+    assert len([one for one in everything if "test_the_server_is" in one]) > 3
+
+
+def test_on_the_oldest_wordpress_a_run_makes_the_smoke_tests_alone() -> None:
+    oldest = [one for one in collected() if "[oldest" in one]
+    assert oldest
+    assert {one.partition("::")[0] for one in oldest} == {"tests/plugin/test_gate.py"}
+    more = [one for one in collected("--all") if "[oldest" in one]
+    assert "tests/plugin/test_uninstall.py" in {one.partition("::")[0] for one in more}
+
+
+def test_tests_on_the_same_wordpress_share_a_worker_and_so_do_those_of_a_file() -> None:
+    items = [
+        Item("tests/plugin/test_gate.py", wp="newest"),
+        Item("tests/plugin/test_words.py", wp="newest"),
+        Item("tests/plugin/test_words.py", wp="oldest"),
+        Item("tests/plugin/test_words.py"),
+        Item("tests/test_tags.py"),
+    ]
+    selection.group_by_worker(items)  # type: ignore[arg-type]
+    assert [one.group for one in items] == [
+        "wp-newest",
+        "wp-newest",
+        "wp-oldest",
+        "tests/plugin/test_words.py",
+        "tests/test_tags.py",
+    ]
+
+
+def test_a_group_that_a_test_names_itself_is_kept() -> None:
+    item = Item("tests/test_tags.py")
+    item.add_marker(pytest.mark.xdist_group("of its own"))
+    selection.group_by_worker([item])  # type: ignore[list-item]
+    assert item.group == "of its own"
+
+
+def test_what_needs_no_image_comes_first_and_the_slowest_group_before_the_quick_files() -> None:
+    items = [
+        Item("tests/test_tags.py"),
+        Item("tests/plugin/test_gate.py", wp="oldest"),
+        Item("tests/e2e/test_first_light.py"),
+        Item("tests/plugin/test_gate.py", wp="newest"),
+        Item("tests/web/test_sign_in.py"),
+        Item("tests/matrix/test_syntax.py"),
+    ]
+    given = list(items)
+    selection.order(items)  # type: ignore[arg-type]
+    assert [given.index(one) for one in items] == [4, 5, 3, 1, 2, 0]
