@@ -15,6 +15,7 @@ from app.models import migrate
 from app.models.base import db, use_database
 from app.models.sites import Client, Site
 from tests.support import selection
+from tests.support.busy_writers import BusyWriter
 from tests.support.factories import make_member, make_site, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 from tests.support.postgres import Cluster, Given
@@ -89,6 +90,32 @@ def database(config: Config, request: pytest.FixtureRequest) -> Iterator[Config]
     use_database(config.database_url)
     db.connect()
     yield config
+    db.close()
+
+
+@pytest.fixture(scope="session")
+def busy_writer() -> Iterator[BusyWriter]:
+    """A second process that writes to the database of one test after another."""
+    writer = BusyWriter()
+    yield writer
+    writer.stop()
+
+
+@pytest.fixture
+def busy_database(database: Config, busy_writer: BusyWriter) -> Iterator[None]:
+    """Have another process write to this test's database until the test ends."""
+    with busy_writer.writing_to(database):
+        yield
+
+
+@pytest.fixture
+def job_environment(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The environment in which a job finds this test's database, and no Redis."""
+    monkeypatch.setenv("AURA_VAR", str(config.var_dir))
+    monkeypatch.setenv("DATABASE_URL", config.database_url)
+    monkeypatch.setenv("REDIS_URL", f"unix://{config.var_dir}/absent")
+    monkeypatch.setenv("AURA_SEALING_KEYS", "t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
+    yield
     db.close()
 
 

@@ -1,0 +1,243 @@
+"""Three paired sites, and what makes each job and each periodic task have work to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.config import Config
+from app.domain import (
+    changes,
+    dry_runs,
+    execution,
+    exporting,
+    inventory,
+    pairing,
+    policies,
+    revocation,
+    rotation,
+    settling,
+    site_log,
+    verifying,
+)
+from app.domain.actor import Actor
+from app.domain.changes import Wanted, Window
+from app.domain.doctor import asking, rounds
+from app.domain.trail_files import Covered
+from app.models.audit import Verification
+from app.models.base import utcnow
+from app.models.changes import Change
+from app.models.exports import TrailExport
+from app.models.reports import Sync
+from app.models.sites import Pairing, Site
+from app.siteclient import Fault
+from tests.support.factories import AKISMET, approve, check, make_site, pair, read_report, report
+from tests.support.fake_looks import Eyes
+from tests.support.fakes import Clock, FakeSite
+from tests.support.policies import terms
+
+COUNT = 3
+LONG_AGO = timedelta(hours=4)
+
+
+@dataclass
+class Fleet:
+    """Paired sites that have reported, hours ago; `clock` is the time when they did."""
+
+    ana: Actor
+    config: Config
+    clock: Clock
+    sites: dict[int, FakeSite]
+
+    @classmethod
+    def make(cls, ana: Actor, config: Config) -> Fleet:
+        fleet = cls(ana, config, Clock(utcnow() - LONG_AGO), {})
+        for number in range(COUNT):
+            fake = FakeSite(f"https://site{number}.example", fleet.clock, report())
+            fake.report["wordpress"] |= {"home": fake.home, "site_url": fake.home}
+            site = make_site(ana, now=fleet.clock(), url=fake.home, name=f"Site {number}")
+            pair(site, fake, by=ana, config=config)
+            read_report(site, fake, config=config)
+            fleet.sites[site.id] = fake
+        return fleet
+
+    def rows(self) -> list[Site]:
+        return list(Site.select().where(Site.id.in_(list(self.sites))))
+
+    def propose(self) -> list[Change]:
+        window = Window.usual(self.clock())
+        wanted = [Wanted(site, "plugin", AKISMET, "5.3.1") for site in self.rows()]
+        return changes.propose(wanted, by=self.ana, now=self.clock(), reason="", window=window)
+
+    def approve(self) -> list[Change]:
+        return [
+            approve(check(change, self.sites[change.site_id], self.config), self.ana, self.config,
+                    self.clock())
+            for change in self.propose()
+        ]  # fmt: skip
+
+    def answers_to(self, site_id: int) -> dict[str, object]:
+        """The arguments that let a domain function call this site."""
+        fake = self.sites[site_id]
+        return {"config": self.config, "call": fake.call, "now": fake.clock}
+
+    # ---- what periodic tasks find ----
+
+    def let_syncs_be_due(self) -> None:
+        Sync.delete().execute()
+
+    def lose_syncs(self) -> None:
+        Sync.delete().execute()
+        for site in self.rows():
+            Sync.ask(site, asked_by="Ana", now=self.clock())
+
+    def leave(self) -> None:
+        for site in self.rows():
+            revocation.revoke(site, by=self.ana, now=self.clock())
+
+    def lose_pairings(self) -> None:
+        Pairing.update(state="waiting", next_try_at=self.clock(), busy_until=None).execute()
+
+    def lose_rotations(self) -> None:
+        rotation.request_all(config=self.config, now=self.clock())
+
+    def lose_examinations(self) -> None:
+        for site in self.rows():
+            asking.request(site, by=self.ana, now=self.clock())
+
+    def let_rule_apply(self) -> None:
+        rule = terms(self.clock)
+        policies.make(rule, by=self.ana, confirmed_at=self.clock(), now=self.clock())
+
+    def forget_verifications(self) -> None:
+        Verification.delete().execute()
+
+    def lose_exports(self) -> None:
+        for _ in range(COUNT):
+            self.export()
+
+    def export(self) -> TrailExport:
+        covered = Covered("the whole trail")
+        return exporting.request(
+            "jsonl", covered, by=self.ana, confirmed_at=self.clock(), now=self.clock()
+        )
+
+
+# A periodic task: how its work comes about, and how much of it there is then.
+PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
+    "due_exports": (Fleet.lose_exports, COUNT),
+    "due_goodbyes": (Fleet.leave, COUNT),
+    "due_policies": (Fleet.let_rule_apply, COUNT),
+    "due_syncs": (Fleet.let_syncs_be_due, COUNT),
+    "due_verification": (Fleet.forget_verifications, 1),
+    "lost_changes": (Fleet.propose, COUNT),
+    "lost_examinations": (Fleet.lose_examinations, COUNT),
+    "lost_pairings": (Fleet.lose_pairings, COUNT),
+    "lost_rotations": (Fleet.lose_rotations, COUNT),
+    "lost_syncs": (Fleet.lose_syncs, COUNT),
+}
+
+
+# ---- what jobs do, for one site each; the state that each ends in ----
+
+
+def check_changes(fleet: Fleet) -> list[str]:
+    return [dry_runs.run(one.id, **fleet.answers_to(one.site_id)) for one in fleet.propose()]
+
+
+def run_changes(fleet: Fleet) -> list[str]:
+    return [
+        execution.run(
+            one.id, look=fleet.sites[one.site_id].look, **fleet.answers_to(one.site_id)
+        )
+        for one in fleet.approve()
+    ]  # fmt: skip
+
+
+def settle_changes(fleet: Fleet) -> list[str]:
+    for fake in fleet.sites.values():
+        fake.losing = {"change.run"}
+    run_changes(fleet)
+    fleet.clock.advance(seconds=40)
+    return [
+        settling.settle(
+            one.id, look=fleet.sites[one.site_id].look, **fleet.answers_to(one.site_id)
+        )
+        for one in Change.select()
+    ]  # fmt: skip
+
+
+def examine_sites(fleet: Fleet) -> list[str]:
+    fleet.lose_examinations()
+    asked = [asking.request(site, by=fleet.ana, now=fleet.clock()) for site in fleet.rows()]
+    return [rounds.run(one.id, look=Eyes(), **fleet.answers_to(one.site_id)) for one in asked]
+
+
+def export_trails(fleet: Fleet) -> list[str]:
+    return [exporting.run(fleet.export().id, config=fleet.config, now=fleet.clock)]
+
+
+def pair_sites(fleet: Fleet) -> list[str]:
+    found = []
+    for number in range(COUNT):
+        fake = FakeSite(f"https://new{number}.example", fleet.clock, report())
+        site = make_site(fleet.ana, now=fleet.clock(), url=fake.home, name=f"New {number}")
+        token, text = pairing.issue_token(
+            site, by=fleet.ana, config=fleet.config, now=fleet.clock()
+        )  # fmt: skip
+        fake.paste(text)
+        found.append(
+            pairing.attempt(token.id, config=fleet.config, call=fake.call, now=fake.clock)
+        )  # fmt: skip
+    return found
+
+
+def read_logs(fleet: Fleet) -> list[str]:
+    for fake in fleet.sites.values():
+        fake.write("scopes_changed", "user:1")
+    return [site_log.run(site_id, **fleet.answers_to(site_id)) for site_id in fleet.sites]
+
+
+def rotate_keys(fleet: Fleet) -> list[str]:
+    asked = rotation.request_all(config=fleet.config, now=fleet.clock())
+    return [rotation.run(one.id, **fleet.answers_to(one.site_id)) for one in asked]
+
+
+def say_goodbyes(fleet: Fleet) -> list[str]:
+    fleet.leave()
+    for fake in fleet.sites.values():
+        fake.failing = [Fault.too_slow] * 9
+    return [
+        revocation.say_goodbye(
+            site_id, call_bearer=fleet.sites[site_id].call_bearer, **fleet.answers_to(site_id)
+        )
+        for site_id in fleet.sites
+    ]  # fmt: skip
+
+
+def sync_sites(fleet: Fleet) -> list[str]:
+    fleet.lose_syncs()
+    return [
+        inventory.run_sync(one.id, **fleet.answers_to(one.site_id)) for one in list(Sync.select())
+    ]
+
+
+def verify_trails(fleet: Fleet) -> list[str]:
+    asked = verifying.request(by=fleet.ana, now=fleet.clock())
+    return [verifying.run(asked.id, now=fleet.clock)]
+
+
+JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
+    "check_change": (check_changes, ["proposed"] * COUNT),
+    "examine_site": (examine_sites, ["done"] * COUNT),
+    "export_trail": (export_trails, ["done"]),
+    "pair_site": (pair_sites, ["used"] * COUNT),
+    "read_log": (read_logs, ["read"] * COUNT),
+    "rotate_keys": (rotate_keys, ["done"] * COUNT),
+    "run_change": (run_changes, ["succeeded"] * COUNT),
+    "say_goodbye": (say_goodbyes, ["revoked_unreached"] * COUNT),
+    "settle_change": (settle_changes, ["succeeded"] * COUNT),
+    "sync_site": (sync_sites, ["done"] * COUNT),
+    "verify_trail": (verify_trails, ["whole"]),
+}

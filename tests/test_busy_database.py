@@ -1,0 +1,56 @@
+"""The process that writes beside a test: it writes, and what goes wrong there is seen here."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from app.config import Config
+from app.models.audit import Entry
+from tests.support.busy_writers import BusyWriter
+
+
+def entries() -> int:
+    return Entry.select().count()
+
+
+def test_another_process_goes_on_writing(database: Config, busy_database: None) -> None:
+    before = entries()
+    while entries() < before + 5:
+        assert entries() >= before
+
+
+def test_it_writes_to_the_next_database_too_and_to_none_in_between(
+    database: Config, busy_writer: BusyWriter
+) -> None:
+    assert entries() == 0
+    with busy_writer.writing_to(database):
+        assert entries() > 0
+    after = entries()
+    with busy_writer.writing_to(database):
+        assert entries() > after
+
+
+def test_a_write_that_fails_there_fails_the_test_here(
+    empty_database: Config, busy_writer: BusyWriter
+) -> None:
+    with pytest.raises(AssertionError, match=r"no such table|UndefinedTable"):
+        busy_writer.writing_to(empty_database).__enter__()
+
+
+def test_a_write_on_top_of_a_read_left_open_is_refused_on_a_plain_connection(
+    config: Config, migrated_file: bytes, busy_writer: BusyWriter
+) -> None:
+    """This is the fault that the fixture finds: SQLite reports a locked database at once."""
+    path = config.var_dir / "aura.db"
+    path.write_bytes(migrated_file)
+    with busy_writer.writing_to(config), closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN")
+        before = db.execute("SELECT count(*) FROM audit").fetchone()
+        with closing(sqlite3.connect(path)) as other:
+            while other.execute("SELECT count(*) FROM audit").fetchone() == before:
+                pass
+        with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+            db.execute("UPDATE site SET name = name")
