@@ -22,6 +22,7 @@ from app.views import (
     errors,
     exports,
     filters,
+    frame,
     guards,
     headers,
     people,
@@ -32,6 +33,7 @@ from app.views import (
 )
 
 _ROOMS = (
+    frame,
     entrance,
     account,
     people,

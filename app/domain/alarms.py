@@ -46,6 +46,8 @@ KINDS = (
 )
 # About Aura itself, whichever site said so.
 ABOUT_THE_TRAIL = (TRAIL_LOST, TRAIL_REFUSED)
+# Somebody may hold keys, or rewrote a log: to be looked into at once. The rest is a warning.
+_WARNINGS = (CALL_MISSING, CHANGE_MISSING, CHANGE_DIFFERS)
 # Somebody who calls all day with stolen keys must not fill the list.
 MOST_OPEN = 25
 
@@ -61,6 +63,11 @@ def raise_alarm(
     event = AlarmRaised(site_id=site.id, alarm_id=alarm.id, about=kind, evidence=evidence)
     audit.record(event, by, now=now)
     return True
+
+
+def severity(kind: str) -> str:
+    """'critical' or 'warning'; a kind that nobody has judged is critical."""
+    return "warning" if kind in _WARNINGS else "critical"
 
 
 def known(alarm_id: int) -> Alarm:

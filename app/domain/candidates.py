@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.eligibility import Hold, Surroundings, Target, Verdict, judge, kind_of
+from app.domain.versions import available_updates
 from app.models.changes import Change
 from app.models.policies import Held
 from app.models.reports import Component, Report
@@ -49,6 +50,13 @@ def on_site(site: Site, now: datetime) -> list[Candidate]:
         verdict = judge(target, around, hold, now)
         found.append(Candidate(target, verdict, under_way.get(key), held))
     return found
+
+
+def count_available_updates(site: Site) -> int:
+    """How many updates are available on a site, by what it reported last."""
+    report = Report.of(site)
+    document = json.loads(report.body) if report else {}
+    return sum(available_updates(_targets(site, document)).values())
 
 
 def named(site: Site, kind: str, ident: str, to: str, now: datetime) -> Candidate | None:

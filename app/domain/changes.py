@@ -17,7 +17,9 @@ from app.domain.actor import SYSTEM, Actor
 from app.domain.eligibility import APART
 from app.domain.errors import ChangeWentStale, Conflict, Invalid, NotFound, StaleState
 from app.domain.events import (
+    ChangeAcknowledged,
     ChangeCancelled,
+    ChangeEvent,
     ChangeExpired,
     ChangeProposed,
     IncidentClosed,
@@ -168,20 +170,32 @@ def expire(change: Change, now: datetime) -> bool:
 
 
 def close_incident(change: Change, *, by: Actor, note: str, now: datetime) -> None:
-    """Say that somebody looked at the site; its other changes may go on.
+    """Record that a person looked at the site after a failed update; its other changes may go on.
 
     Raises Forbidden, Invalid, or StaleState if nothing is open.
     """
+    if not note.strip():
+        raise Invalid("note", "Describe what you found. It becomes part of the audit log.")
+    _mark_checked(change, by, note, IncidentClosed.of(change, note=note.strip()), now)
+
+
+def acknowledge(change: Change, *, by: Actor, note: str, now: datetime) -> None:
+    """Record that a person has seen a failure or a rollback that pauses nothing.
+
+    Raises Forbidden, Invalid, or StaleState if it was acknowledged before.
+    """
+    _mark_checked(change, by, note, ChangeAcknowledged.of(change, note=note.strip()), now)
+
+
+def _mark_checked(change: Change, by: Actor, note: str, event: ChangeEvent, now: datetime) -> None:
     access.require(by, "approve")
     check_reason(note)
-    if not note.strip():
-        raise Invalid("note", "Say what you found, for whoever reads the trail.")
     with access.member_transaction(by, "approve") as (_, by):
-        # Whoever looked knows more than a site that does not tell: it is not asked any more.
+        # Whoever looked knows more than a site that does not answer: it is not asked any more.
         said = {"closed_by": by.name[:120], "closing_note": note.strip(), "next_try_at": None}
-        if not change.close_incident(**said):
-            raise StaleState("Somebody looked after this already.")
-        audit.record(IncidentClosed.of(change, note=note.strip()), by, now=now)
+        if not change.mark_checked(**said):
+            raise StaleState("A colleague has marked this update as checked already.")
+        audit.record(event, by, now=now)
 
 
 def known(change_id: int) -> Change:

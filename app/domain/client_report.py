@@ -16,6 +16,7 @@ from typing import Any
 from app.domain import php_support
 from app.domain.checks import Checks, Line, count
 from app.domain.eligibility import Reason
+from app.domain.versions import available_updates
 from app.protocol import canonical
 
 # So long before its end PHP is something to plan for.
@@ -110,6 +111,11 @@ class SiteNow:
     holds: tuple[Hold, ...] = ()
     scopes: tuple[str, ...] = ()
     alarms: int = 0
+
+    @property
+    def available(self) -> int:
+        """How many updates are available, as the list of sites counts them."""
+        return sum(available_updates(self.offers).values())
 
 
 @dataclass(frozen=True)
@@ -253,7 +259,7 @@ _NOTABLE = frozenset(
 )  # fmt: skip
 # What was agreed with the client rather than done to a site.
 AGREEMENTS = frozenset({"approvals_changed"})
-STORY_EVENTS = frozenset(_STATES) | {ENDED, "incident_closed"}
+STORY_EVENTS = frozenset(_STATES) | {ENDED, "incident_closed", "change_acknowledged"}
 CHECK_EVENTS = frozenset({"sync_asked", "site_called", "sync_failed", "report_received"})
 TOLD = STORY_EVENTS | _NOTABLE | AGREEMENTS
 
@@ -379,11 +385,11 @@ def _risks_of(site: SiteNow, now: datetime) -> list[Risk]:
     if ends is not None and ends - now.date() < PLAN_AHEAD:
         code = "php_ended" if ends < now.date() else "php_ends"
         found.append(Risk(code, site.id, {"php": site.php, "ends": ends.isoformat()}))
-    ready = [one for one in site.offers if not one.against]
+    ready = {(one.kind, one.ident) for one in site.offers if not one.against}
     if ready:
         found.append(Risk("waiting", site.id, {"count": str(len(ready))}))
     held = {(one.kind, one.ident) for one in site.holds}
-    barred = [one for one in site.offers if one.against and (one.kind, one.ident) not in held]
+    barred = {(one.kind, one.ident) for one in site.offers} - ready - held
     if barred:
         found.append(Risk("barred", site.id, {"count": str(len(barred))}))
     for hold in site.holds:

@@ -13,7 +13,7 @@ from peewee import IntegrityError, chunked
 
 from app import queue, siteclient
 from app.config import Config
-from app.domain import access, audit, connection, copies, manifest
+from app.domain import access, audit, candidates, connection, copies, manifest
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
 from app.domain.connection import Call, Outcome
 from app.domain.errors import NotPaired
@@ -47,10 +47,6 @@ class _Accepted:
     digest: str
     checked: Checked
     components: list[dict[str, Any]]
-
-    @property
-    def offers(self) -> int:
-        return sum(row["offered_version"] is not None for row in self.components)
 
 
 def request_sync(site: Site, *, by: Actor, now: datetime) -> Sync:
@@ -261,15 +257,13 @@ def _store(
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if not sync.move(to=READING, when=(READING,)):
             return sync.state  # swept away meanwhile; the next sync will ask again
-        changes = {} if accepted is None else {"offers": accepted.offers}
-        if not connection.succeeded(
-            site, SYSTEM, now, reply=outcome.reply, endpoint=endpoint, **changes
-        ):
+        if not connection.succeeded(site, SYSTEM, now, reply=outcome.reply, endpoint=endpoint):
             return _end(sync, now, evidence={"why": "the connection has ended"})
         if accepted is None:
             Report.update(received_at=now).where(Report.site == site).execute()
         else:
             _replace(site, accepted, now)
+            site.note(when=MAY_CALL, offers=candidates.count_available_updates(site))
             audit.record(_received(site, accepted), SYSTEM, now=now)
         sync.move(to=DONE, when=OPEN, ended_at=now, unchanged=accepted is None)
         tx.after_commit(queue.enqueue, "read_log", site.id)
@@ -299,7 +293,7 @@ def _received(site: Site, accepted: _Accepted) -> ReportReceived:
         site_id=site.id,
         digest=accepted.digest,
         components=len(accepted.components),
-        offers=accepted.offers,
+        offers=site.offers,
         dropped_fields=accepted.checked.dropped,
     )
 

@@ -20,6 +20,10 @@ COULD_NOT_TELL = "could_not_tell"
 FATAL = "fatal"
 PROBES = (OK, COULD_NOT_TELL, FATAL)
 
+# The states of the component in the evidence; `during`, with the new version, is there only where
+# that was rolled back, and older SiteAgents do not send it.
+PLACES = ("before", "during", "after")
+
 # Ours, beside the reasons of the protocol.
 NO_EVIDENCE = "no_evidence"
 NEVER_ARRIVED = "never_arrived"
@@ -77,9 +81,9 @@ def digest_of(evidence: dict[str, Any]) -> str:
 
 
 def main_facts(evidence: dict[str, Any]) -> dict[str, str | int | bool]:
-    """What of the evidence stands in the trail in words: before and after, and the package."""
+    """What of the evidence stands in the trail in words: the states, and the package."""
     told: dict[str, str | int | bool] = {}
-    for place in ("before", "after"):
+    for place in PLACES:
         for name, value in evidence.get(place, {}).items():
             told[f"{place}_{name}"] = value
     kept = ("package_sha256", "package_host", "took_ms", "kept_copy")
@@ -148,7 +152,7 @@ def _evidence(said: object) -> dict[str, Any]:
     if not isinstance(said, dict):
         return {}
     kept: dict[str, Any] = {}
-    for place in ("before", "after"):
+    for place in PLACES:
         if isinstance(said.get(place), dict):
             kept[place] = _state_of_component(said[place])
     for name in ("package_sha256", "package_host"):
@@ -172,6 +176,8 @@ def _state_of_component(said: dict[str, Any]) -> dict[str, Any]:
         kept["active"] = said["active"]
     if said.get("probe") in PROBES:
         kept["probe"] = said["probe"]
+    if isinstance(said.get("error"), str) and _text(said["error"]):
+        kept["error"] = _text(said["error"])
     return kept
 
 

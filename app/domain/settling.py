@@ -15,7 +15,7 @@ from peewee import IntegrityError
 
 from app import queue, siteclient
 from app.config import Config
-from app.domain import audit, connection, copies, outcomes, probing
+from app.domain import audit, candidates, connection, copies, outcomes, probing
 from app.domain.actor import SYSTEM
 from app.domain.connection import KEYS_UNREADABLE, Call, Outcome
 from app.domain.dry_runs import step_of
@@ -28,7 +28,7 @@ from app.keys import SealBroken
 from app.models.base import transaction, utcnow
 from app.models.changes import FAILED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING, Change
 from app.models.reports import Component, Sync
-from app.models.sites import Site
+from app.models.sites import STATES, Site
 from app.siteclient import Reply
 
 LEASE = timedelta(seconds=100)
@@ -204,6 +204,8 @@ def _note_version(change: Change) -> None:
         Component.kind == listed_as(change.kind),
         Component.ident == change.ident,
     ).execute()
+    site = Site.get_by_id(change.site_id)
+    site.note(when=STATES, offers=candidates.count_available_updates(site))
 
 
 def _start_next(site: Site, now: datetime) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Protocol
 
 # How large a step is, by the first number that grows. A policy names these.
 PATCH = "patch"
@@ -39,3 +42,23 @@ def numbers(version: str) -> tuple[int, ...]:
     """The numbers a version begins with."""
     found = re.match(r"\d+(\.\d+)*", version, re.ASCII)
     return tuple(int(part[:9]) for part in found.group().split(".")) if found else ()
+
+
+class AvailableUpdate(Protocol):
+    """A component, with the newer version WordPress knows of, if there is one."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def ident(self) -> str: ...
+    @property
+    def offered(self) -> str | None: ...
+
+
+def available_updates(components: Iterable[AvailableUpdate]) -> dict[str, int]:
+    """How many updates are available, by kind: the one count for every page, list and entry.
+
+    A component counts once: a WordPress that may go to two versions is one available update.
+    """
+    found = {(one.kind, one.ident) for one in components if one.offered}
+    return dict(Counter(kind for kind, _ in found))

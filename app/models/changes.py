@@ -64,6 +64,8 @@ OPEN = tuple(state for state, onwards in ALLOWED.items() if onwards)
 MAY_CANCEL = tuple(state for state, onwards in ALLOWED.items() if CANCELLED in onwards)
 MAY_EXPIRE = tuple(state for state, onwards in ALLOWED.items() if EXPIRED in onwards)
 MAY_RUN = (APPROVED, WAITING)
+# The site may be broken, or is not as somebody wanted it: stays listed until a person looked.
+BAD_ENDS = (FAILED, ROLLED_BACK)
 # What a site answers that changes nothing more; `waiting` is no end.
 OUTCOMES = (SUCCEEDED, FAILED, ROLLED_BACK, REFUSED)
 
@@ -209,10 +211,20 @@ class Change(BaseModel):
         self.refresh()
         return won
 
-    def close_incident(self, **changes: Any) -> bool:
-        """Say that somebody looked; False if nothing was open."""
+    @property
+    def needs_checking(self) -> bool:
+        """Whether it ended badly, or nobody knows how, and nobody has looked at the site since."""
+        return (self.is_incident or self.state in BAD_ENDS) and not self.closed_by
+
+    @classmethod
+    def _needs_checking(cls) -> Any:
+        """`needs_checking` as the database sees it."""
+        return (cls.is_incident | cls.state.in_(BAD_ENDS)) & (cls.closed_by == "")
+
+    def mark_checked(self, **changes: Any) -> bool:
+        """Record that somebody looked; False if it did not need it or somebody did before."""
         query = Change.update(is_incident=False, **changes).where(
-            Change.id == self.id, Change.is_incident
+            Change.id == self.id, Change._needs_checking()
         )
         won = query.execute() == 1
         self.refresh()
@@ -227,25 +239,36 @@ class Change(BaseModel):
         return query.where(cls.id == change_id, Site.forgotten_at.is_null()).first()
 
     @classmethod
-    def listing(
-        cls,
-        *states: str,
-        limit: int = 200,
-        incidents: bool = False,
-        client_id: int | None = None,
-    ) -> list[Change]:
-        """Changes in any of `states`, or those that somebody has to look at, newest first; to the
-        sites of one client alone if asked."""
+    def _with_sites(cls, client_id: int | None) -> Any:
         query = (
             cls.select(cls, Site, Client)
             .join(Site)
             .join(Client, JOIN.LEFT_OUTER)
             .where(Site.forgotten_at.is_null())
+            .order_by(cls.id.desc())
         )
-        query = query.where(cls.is_incident) if incidents else query.where(cls.state.in_(states))
-        if client_id is not None:
-            query = query.where(Site.client == client_id)
-        return list(query.order_by(cls.id.desc()).limit(limit))
+        return query if client_id is None else query.where(Site.client == client_id)
+
+    @classmethod
+    def listing(
+        cls,
+        *states: str,
+        limit: int | None = 200,
+        before: int | None = None,
+        client_id: int | None = None,
+    ) -> list[Change]:
+        """Changes in any of `states`, newest first; those older than number `before`, and to the
+        sites of one client alone, if asked."""
+        query = cls._with_sites(client_id).where(cls.state.in_(states))
+        if before is not None:
+            query = query.where(cls.id < before)
+        return list(query.limit(limit))
+
+    @classmethod
+    def to_check(cls, client_id: int | None = None, site: Site | None = None) -> list[Change]:
+        """Those that somebody has to look at, newest first; of one client or site if asked."""
+        query = cls._with_sites(client_id).where(cls._needs_checking())
+        return list(query if site is None else query.where(cls.site == site))
 
     @classmethod
     def in_batch(cls, batch: str, client_id: int | None = None) -> list[Change]:

@@ -233,6 +233,18 @@ class Site(BaseModel):
         return list(query.order_by(*cls._order(sort)))
 
     @classmethod
+    def in_connection(
+        cls, words: tuple[str, ...], client_id: int | None = None, site: Site | None = None
+    ) -> list[Site]:
+        """Those in the list whose `connection` is one of `words`; of one client or site alone."""
+        query = cls.select().where(cls.forgotten_at.is_null(), cls.connection_in_sql().in_(words))
+        if client_id is not None:
+            query = query.where(cls.client == client_id)
+        if site is not None:
+            query = query.where(cls.id == site.id)
+        return list(query)
+
+    @classmethod
     def connection_in_sql(cls) -> Any:
         """`connection` as the database sees it; a test holds the two together."""
         return Case(

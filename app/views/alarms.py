@@ -8,11 +8,9 @@ from datetime import datetime
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user
 
 from app.domain import access, alarms, site_log
 from app.domain.errors import Invalid
-from app.models.accounts import OWNER
 from app.models.alarms import Alarm
 from app.models.base import utcnow
 from app.models.sites import Site
@@ -22,14 +20,6 @@ from app.views.guards import load_site, may, me, presence
 bp = Blueprint("alarms", __name__)
 
 _CLOSED_SHOWN = 30
-
-
-@dataclass(frozen=True)
-class OpenAlarms:
-    """What every page shows: how many are open, and whether Aura's own trail is in doubt."""
-
-    count: int = 0
-    is_about_the_trail: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +61,7 @@ def close(alarm_id: int) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _page(alarm, refusal.messages), 422
-    flash("Closed." if count == 1 else f"{count} alarms closed.")
+    flash("Alert resolved." if count == 1 else f"{count} alerts resolved.")
     return redirect(url_for("alarms.index"), 303)
 
 
@@ -97,19 +87,9 @@ def _page(alarm: Alarm, errors: dict[str, str]) -> str:
     )
 
 
-@bp.app_template_global("open_alarms")
-def open_alarms() -> OpenAlarms:
-    """For the frame around every page; nothing for whoever may not see alarms."""
-    if not current_user.is_authenticated or not access.may(current_user.role, "audit"):
-        return OpenAlarms()
-    in_doubt = current_user.role == OWNER and Alarm.open_of_kinds(alarms.ABOUT_THE_TRAIL) > 0
-    return OpenAlarms(sum(Alarm.open_by_site().values()), in_doubt)
-
-
-@bp.app_template_global("alarms_by_site")
-def alarms_by_site() -> dict[int, int]:
-    """How many are open at each site, for the list of sites."""
-    return Alarm.open_by_site() if access.may(current_user.role, "audit") else {}
+@bp.app_template_global("severity_of")
+def severity_of(kind: str) -> str:
+    return alarms.severity(kind)
 
 
 @bp.app_template_global("both_logs")

@@ -18,11 +18,17 @@ from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.changes import (
     APPROVED,
+    BAD_ENDS,
+    CANCELLED,
     CHECKING,
     ENDED,
+    EXPIRED,
     MAY_CANCEL,
     PROPOSED,
+    REFUSED,
+    REJECTED,
     RUNNING,
+    SUCCEEDED,
     UNKNOWN,
     WAITING,
     Change,
@@ -39,18 +45,28 @@ RELEASE_NOTES = "https://wordpress.org/documentation/wordpress-version/version-{
 MAX_SITES = 200
 # What is reviewed and proposed apart from the rest.
 APART = ("core_minor", "core_major", "siteagent")
-_LATELY = 30
+_PAGE = 30
+# What the list of ended changes can be narrowed to.
+OUTCOMES = {
+    "succeeded": (SUCCEEDED,),
+    "bad": BAD_ENDS,
+    "not_done": (REFUSED, REJECTED, EXPIRED, CANCELLED),
+}
 _SEPARATOR = "|"
 
 
 @dataclass(frozen=True)
 class Queue:
-    """Every change that somebody may want to see, by what it needs."""
+    """Every change that somebody may want to see, by what it needs; of those that ended one page,
+    and the number below which the next one begins."""
 
-    incidents: list[Change]
+    to_check: list[Change]
     to_approve: list[Change]
     under_way: list[Change]
     ended: list[Change]
+    outcome: str
+    older: int | None
+    is_first_page: bool
 
 
 @dataclass(frozen=True)
@@ -164,13 +180,25 @@ class PolicyRow:
     needs_second: bool
 
 
-def queue(client_id: int | None) -> Queue:
-    """The four lists of the page; of one client alone for whoever sees no other."""
+def queue(client_id: int | None, outcome: str = "", before: int | None = None) -> Queue:
+    """The lists of the page; of one client alone for whoever sees no other.
+
+    `outcome` narrows what has ended, `before` is the number of the last change of the page before.
+    """
+    outcome = outcome if outcome in OUTCOMES else ""
+    states = OUTCOMES.get(outcome, ENDED)
+    ended = Change.listing(*states, limit=_PAGE + 1, before=before, client_id=client_id)
+    under_way = Change.listing(
+        CHECKING, APPROVED, RUNNING, WAITING, UNKNOWN, limit=None, client_id=client_id
+    )
     return Queue(
-        incidents=Change.listing(incidents=True, client_id=client_id),
-        to_approve=Change.listing(PROPOSED, CHECKING, client_id=client_id),
-        under_way=Change.listing(APPROVED, RUNNING, WAITING, UNKNOWN, client_id=client_id),
-        ended=Change.listing(*ENDED, limit=_LATELY, client_id=client_id),
+        to_check=Change.to_check(client_id),
+        to_approve=Change.listing(PROPOSED, limit=None, client_id=client_id),
+        under_way=[one for one in under_way if not one.needs_checking],
+        ended=ended[:_PAGE],
+        outcome=outcome,
+        older=ended[_PAGE - 1].id if len(ended) > _PAGE else None,
+        is_first_page=before is None,
     )
 
 

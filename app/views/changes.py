@@ -33,8 +33,12 @@ bp = Blueprint("changes", __name__)
 @bp.get("/changes")
 @may("see")
 def index() -> ResponseReturnValue:
-    only = access.only_client(me())
-    return render_template("changes/index.html", queue=change_pages.queue(only))
+    queue = change_pages.queue(
+        access.only_client(me()),
+        outcome=request.args.get("outcome", ""),
+        before=request.args.get("before", type=row_number),
+    )
+    return render_template("changes/index.html", queue=queue)
 
 
 @bp.get("/changes/new")
@@ -119,15 +123,18 @@ def cancel(change_id: int) -> ResponseReturnValue:
 @bp.post("/changes/<int:change_id>/close")
 @may("approve")
 def close(change_id: int) -> ResponseReturnValue:
-    """Somebody looked at the site after a change that did not end well."""
-    change = load_change(change_id)
+    """A person looked at the site after a change that did not end well."""
+    change, note = load_change(change_id), request.form.get("note", "")
     try:
-        changes.close_incident(change, by=me(), note=request.form.get("note", ""), now=utcnow())
+        if change.is_incident:
+            changes.close_incident(change, by=me(), note=note, now=utcnow())
+        else:
+            changes.acknowledge(change, by=me(), note=note, now=utcnow())
     except Invalid as refusal:
         return render_template(
             "changes/show.html", page=_page(change), errors=refusal.messages
         ), 422
-    flash("Noted. Other changes of this site may go on.")
+    flash(f"Marked as checked: {change.name} on {change.site.name}.")
     return _to_change(change)
 
 

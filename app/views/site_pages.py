@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.domain import candidates, policies, tags
+from app.domain import access, attention, candidates, policies, tags
+from app.domain.actor import Actor
+from app.domain.attention import Item
 from app.domain.candidates import Candidate
 from app.domain.eligibility import listed_as
+from app.domain.versions import available_updates
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.policies import Policy
@@ -35,17 +38,6 @@ _FRESH = timedelta(minutes=30)
 _NEWS = timedelta(days=1)
 _RECENT_ENTRIES = 8
 
-_NEEDS_ATTENTION = frozenset(
-    {
-        "degraded",
-        "blocked",
-        "unreachable",
-        "quarantined",
-        "revoked_unproven",
-        "revoked_unreached",
-        "disconnected_unconfirmed",
-    }
-)
 _ENDED = frozenset(
     {
         "revoking",
@@ -66,7 +58,6 @@ _ENDS = (
 )
 # What the state filter offers; each stands for some words of Site.connection.
 _GROUPS = {
-    "attention": _NEEDS_ATTENTION,
     "healthy": frozenset({"healthy"}),
     "unpaired": frozenset({"new", "pairing"}),
     "ended": _ENDED,
@@ -83,6 +74,7 @@ class SiteRow:
     php: str
     offers: int | None
     tags: list[str]
+    attention: list[Item]
 
 
 @dataclass(frozen=True)
@@ -92,6 +84,7 @@ class Totals:
     sites: int
     with_updates: int
     need_attention: int
+    wait_for_you: int
 
 
 @dataclass(frozen=True)
@@ -141,6 +134,7 @@ class SitePage:
     candidates: list[Candidate]
     tags: dict[str, str]
     by_tag: list[Policy]
+    attention: list[Item]
     now: datetime
 
     @property
@@ -197,17 +191,15 @@ class SitePage:
         return any(one.may_be_proposed for one in self.candidates)
 
     @property
-    def offers(self) -> dict[str, int]:
-        return {
-            kind: sum(one.is_outdated for one in listed) for kind, listed in self.components.items()
-        }
+    def available(self) -> dict[str, int]:
+        """How many updates are available, by kind."""
+        return available_updates(one.target for one in self.candidates)
 
 
-def list_sites(
-    *, q: str, state: str, sort: str, tag: str = "", client_id: int | None = None
-) -> Listing:
+def list_sites(actor: Actor, *, q: str, state: str, sort: str, tag: str = "") -> Listing:
     """The list as filtered, with totals over everything that is not forgotten; of one client
     alone, and without the agency's tags, for whoever sees no other."""
+    client_id, needs = access.only_client(actor), attention.by_site(actor)
     everything = Site.listing(client_id=client_id)
     sort = sort if sort.removeprefix("-") in SORTS else "name"
     tagged, known = ({}, {}) if client_id is not None else (SiteTag.by_site(), SiteTag.in_use())
@@ -216,15 +208,19 @@ def list_sites(
     chosen = [
         site
         for site in Site.listing(q=q, sort=sort, client_id=client_id)
-        if _is_in(site, state) and (not wanted or wanted in map(tags.fold, tagged.get(site.id, ())))
+        if _is_in(site, state, needs)
+        and (not wanted or wanted in map(tags.fold, tagged.get(site.id, ())))
     ]
     versions = Report.versions()
     return Listing(
-        rows=[_row(site, versions, tagged.get(site.id, [])) for site in chosen],
+        rows=[
+            _row(site, versions, tagged.get(site.id, []), needs.get(site.id, [])) for site in chosen
+        ],
         totals=Totals(
             sites=len(everything),
-            with_updates=sum(site.offers > 0 for site in everything),
-            need_attention=sum(site.connection in _NEEDS_ATTENTION for site in everything),
+            with_updates=sum(_has_updates(site) for site in everything),
+            need_attention=len(needs),
+            wait_for_you=attention.waiting_for(actor),
         ),
         q=q,
         state=state,
@@ -234,17 +230,24 @@ def list_sites(
     )
 
 
-def _is_in(site: Site, group: str) -> bool:
+def _is_in(site: Site, group: str, needs: dict[int, list[Item]]) -> bool:
     """Whether the site belongs to a choice of the state filter; an unknown choice holds all."""
+    if group == "attention":
+        return site.id in needs
     if group == "updates":
-        return site.offers > 0
+        return _has_updates(site)
     words = _GROUPS.get(group)
     return words is None or site.connection in words
 
 
-def site_page(site: Site, *, now: datetime | None = None) -> SitePage:
-    """Everything about one site, in half a dozen small queries."""
-    now = now or utcnow()
+def _has_updates(site: Site) -> bool:
+    """Whether updates are available; what was known of a site that left counts no more."""
+    return site.is_paired and site.offers > 0
+
+
+def site_page(site: Site, actor: Actor) -> SitePage:
+    """Everything about one site that this actor may see, in a dozen small queries."""
+    now = utcnow()
     report = Report.of(site)
     listed = Component.for_site(site)
     tagged = SiteTag.of_site(site)
@@ -261,6 +264,7 @@ def site_page(site: Site, *, now: datetime | None = None) -> SitePage:
         parting=_parting(site),
         candidates=candidates.on_site(site, now) if report else [],
         tags=tagged,
+        attention=attention.by_site(actor, site).get(site.id, []),
         by_tag=[
             policy
             for policy in Policy.in_force(now)
@@ -270,7 +274,9 @@ def site_page(site: Site, *, now: datetime | None = None) -> SitePage:
     )
 
 
-def _row(site: Site, versions: dict[int, tuple[str, str]], tagged: list[str]) -> SiteRow:
+def _row(
+    site: Site, versions: dict[int, tuple[str, str]], tagged: list[str], needs: list[Item]
+) -> SiteRow:
     known = versions.get(site.id)
     wordpress, php = known or ("", "")
     return SiteRow(
@@ -280,6 +286,7 @@ def _row(site: Site, versions: dict[int, tuple[str, str]], tagged: list[str]) ->
         php=php,
         offers=site.offers if known else None,
         tags=tagged,
+        attention=needs,
     )
 
 

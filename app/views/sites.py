@@ -15,7 +15,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from app.domain import access, inventory, pairing, plugin_package, revocation, sites, tagging
+from app.domain import inventory, pairing, plugin_package, revocation, sites, tagging
 from app.domain import manifest as report_manifest
 from app.domain.errors import BringsUnderPolicies, Invalid, NotFound, StaleState
 from app.models.audit import Entry
@@ -33,11 +33,11 @@ bp = Blueprint("sites", __name__)
 @may("see")
 def index() -> ResponseReturnValue:
     listing = list_sites(
+        me(),
         q=request.args.get("q", "").strip()[:200],
         state=request.args.get("state", ""),
         sort=request.args.get("sort", "name"),
         tag=request.args.get("tag", ""),
-        client_id=access.only_client(me()),
     )
     return render_template("sites/index.html", listing=listing)
 
@@ -69,14 +69,14 @@ def add() -> ResponseReturnValue:
 @bp.get("/sites/<int:site_id>")
 @may("see")
 def show(site_id: int) -> ResponseReturnValue:
-    return render_template("sites/show.html", page=site_page(load_site(site_id)))
+    return render_template("sites/show.html", page=site_page(load_site(site_id), me()))
 
 
 @bp.get("/sites/<int:site_id>/progress")
 @may("see")
 def progress(site_id: int) -> ResponseReturnValue:
     """The part that polls. When what was running has ended, htmx is sent to the whole page."""
-    page = site_page(load_site(site_id))
+    page = site_page(load_site(site_id), me())
     answer = make_response(render_template("sites/_progress.html", page=page))
     answer.cache_control.no_store = True
     if page.running != request.args.get("seen"):
@@ -98,7 +98,7 @@ def set_tags(site_id: int) -> ResponseReturnValue:
             now=utcnow(),
         )
     except Invalid as refusal:
-        page, errors = site_page(site), refusal.messages
+        page, errors = site_page(site, me()), refusal.messages
         return render_template("sites/show.html", page=page, tags_typed=typed, errors=errors), 422
     except BringsUnderPolicies as question:
         rows = change_pages.policy_rows(question.policy_ids)
@@ -113,7 +113,7 @@ def token(site_id: int) -> ResponseReturnValue:
     """The one answer that holds the token; a redirect would have to carry it somewhere."""
     site = load_site(site_id)
     _, text = pairing.issue_token(site, by=me(), config=current_app.config["AURA"], now=utcnow())
-    page = site_page(site)
+    page = site_page(site, me())
     answer = make_response(render_template("sites/token.html", page=page, token_text=text))
     answer.cache_control.no_store = True
     return answer
@@ -155,7 +155,7 @@ def revoke(site_id: int) -> ResponseReturnValue:
 @bp.get("/sites/<int:site_id>/certificate")
 @may("see")
 def certificate(site_id: int) -> ResponseReturnValue:
-    page = site_page(load_site(site_id))
+    page = site_page(load_site(site_id), me())
     if not page.has_ended or page.running:
         raise NotFound("There is a certificate once the connection has ended.")
     return render_template(

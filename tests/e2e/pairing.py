@@ -23,7 +23,7 @@ def open_healthy_site(page: Page, aura: RunningAura, site: WordPress, name: str)
         wp_admin.close()
     open_site(page, aura, name)
     aura_pages.wait_for_report(page)
-    expect(page.locator(".badges")).to_contain_text("Healthy")
+    expect(page.locator(".badges")).to_contain_text("Connected")
 
 
 def open_site(page: Page, aura: RunningAura, name: str) -> None:

@@ -45,7 +45,7 @@ def wait_for_new_keys(page: Page, aura: RunningAura, old: str) -> str:
     expect(page.locator("#keys")).to_contain_text("The present keys were agreed on")
     expect(page.locator("#quarantine")).to_have_count(0)
     sync(page)
-    expect(page.locator(".badges")).to_contain_text("Healthy")
+    expect(page.locator(".badges")).to_contain_text("Connected")
     return fingerprint(page)
 
 
@@ -75,7 +75,7 @@ def test_a_restored_backup_is_noticed_and_gone_on_with(
 ) -> None:
     wordpress.backup()
     sync(connected)
-    expect(connected.locator(".badges")).to_contain_text("Healthy")
+    expect(connected.locator(".badges")).to_contain_text("Connected")
     wordpress.restore()
     sync(connected)
     expect(connected.locator(".badges")).to_contain_text("In quarantine")
@@ -114,7 +114,7 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         wp_admin.get_by_role("button", name="Forget the connection here").click()
         expect(wp_admin.get_by_text("Nobody was told")).to_be_visible()
         open_site(connected, aura, NAME)
-        expect(connected.locator(".badges")).to_contain_text("Healthy")
+        expect(connected.locator(".badges")).to_contain_text("Connected")
     finally:
         copy.stop()
 

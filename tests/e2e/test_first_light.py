@@ -77,7 +77,7 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     outdated = aura_pages.plugin_row(page, "Tide Gallery")
     assert "1.0.0" in outdated
     assert "1.1.0" in outdated
-    expect(page.locator(".badges")).to_contain_text("Healthy")
+    expect(page.locator(".badges")).to_contain_text("Connected")
     album.show(page, "site", at=".badges")
     album.show(page, "report", at="#plugins")
     page.goto(aura.url)

@@ -48,11 +48,11 @@ def test_a_deactivated_plugin_is_named_and_wakes_without_pairing_again(
 ) -> None:
     wordpress.run_php(_IN_WORDPRESS % "deactivate_plugins")
     sync(connected)
-    expect(connected.locator(".badges")).not_to_contain_text("Healthy")
+    expect(connected.locator(".badges")).not_to_contain_text("Connected")
     expect(connected.get_by_text("SiteAgent was not found on the site").first).to_be_visible()
     wordpress.run_php(_IN_WORDPRESS % "activate_plugin")
     sync(connected)
-    expect(connected.locator(".badges")).to_contain_text("Healthy")
+    expect(connected.locator(".badges")).to_contain_text("Connected")
 
 
 def test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early(

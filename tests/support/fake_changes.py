@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.support.fakes import FakeSite
 
 HOST = "downloads.wordpress.org"
+ERROR = "PHP Fatal error: Uncaught Error in akismet.php:88"
 SHA256 = "ab" * 32
 PLACES = {"plugin": "plugins", "siteagent": "plugins", "theme": "themes"}
 SITEAGENT = "siteagent/siteagent.php"
@@ -132,8 +133,10 @@ class Changing:
             after["version"] = step["to"]
         elif outcome == "failed":
             after = {"version": "0.0", "active": False, "probe": "fatal"}
+        during = {"version": step["to"], "active": True, "probe": "fatal", "error": ERROR}
         evidence = {
             "before": before,
+            "during": during if outcome == "rolled_back" else None,
             "after": after,
             "package_sha256": SHA256,
             "package_host": HOST,

@@ -64,7 +64,7 @@ def test_an_approval_queues_the_change_and_the_page_says_who(as_ana, proposed, f
     text = as_ana.get(f"/changes/{proposed.id}").text
     assert "Succeeded" in text
     assert "ab" * 32 in text
-    assert "The site looked at itself" in text
+    assert "The site checked itself" in text
     assert "data-poll" not in text
 
 
@@ -251,7 +251,7 @@ def test_a_failure_asks_somebody_to_look_and_lets_others_go_on_then(as_ana, ende
     change = ended(("failed", "version_wrong_after"))
     text = as_ana.get(f"/changes/{change.id}").text
     assert "Failed: another version than approved was on disk afterwards" in text
-    assert "Somebody has to look" in as_ana.get("/changes").text
+    assert "Needs checking" in as_ana.get("/changes").text
     assert "Nothing can be proposed now" in as_ana.get(f"/changes/new?site={today.id}").text
     path = f"/changes/{change.id}/close"
     assert as_ana.post(path, data={"note": ""}).status_code == 422
@@ -264,7 +264,7 @@ def test_a_rollback_says_what_stays(as_ana, ended):
     change = ended(("rolled_back", "fatal_after"))
     text = as_ana.get(f"/changes/{change.id}").text
     assert "Rolled back: the website broke with it" in text
-    assert "What the new version did to the database in between stays done." in text
+    assert "Database changes made by 5.3.1 were not undone." in text
     assert "Propose it again" in text
 
 

@@ -72,7 +72,7 @@ def test_totals_count_sites_updates_and_those_that_need_attention(
     three[1].move(to=ACTIVE, when=(NEW,), failures_in_row=3, fault="dns")
     text = as_ana.get("/").text
     assert "<strong>4</strong>sites" in text
-    assert "<strong>1</strong>with offered updates" in text
+    assert "<strong>1</strong>has available updates" in text
     assert "<strong>1</strong>needs attention" in text
     assert "Unreachable" in text
 

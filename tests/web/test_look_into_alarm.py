@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -29,7 +30,7 @@ def raise_one(site: Site, kind: str = alarms.CALL_UNKNOWN, key: str = "n1") -> A
 def test_without_alarms_the_page_says_that_both_agree(as_cleo) -> None:
     text = as_cleo.get("/alarms").text
     assert "agree, as far as they were read" in text
-    assert "Alarms (" not in text
+    assert 'class="count' not in text
 
 
 @pytest.mark.parametrize("kind", alarms.KINDS)
@@ -40,7 +41,10 @@ def test_each_kind_has_words_of_its_own(as_ana, paired: Site, kind: str) -> None
     assert kind not in headline
     assert kind.replace("_", " ").capitalize() != headline
     assert text.count("<li>") > 3
-    assert "Make new keys for Bakery" in text
+    assert "Renew keys of Bakery" in text
+    filled = re.findall(r'class="button button-primary"[^>]*>.*?<span>([^<]+)</span>', text)
+    assert "Mark as resolved" not in filled
+    assert ("Critical" if alarms.severity(kind) == "critical" else "Warning") in text
     assert headline in as_ana.get("/alarms").text
 
 
@@ -49,10 +53,11 @@ def test_the_number_stands_in_the_navigation_the_list_and_on_the_sites_page(
 ) -> None:
     raise_one(paired)
     raise_one(paired, key="n2")
-    assert "Alarms (2)" in as_cleo.get("/account").text
-    assert "2 open alarms" in as_cleo.get("/").text
+    counter = '<span class="count count-urgent">2<span class="sr"> open</span></span>'
+    assert counter in as_cleo.get("/account").text
+    assert as_cleo.get("/").text.count("Somebody else called the site") >= 2
     page = as_cleo.get(f"/sites/{paired.id}").text
-    assert "2 open alarms" in page
+    assert "2 open alerts" in page
     assert "Somebody else called the site" in page
 
 
@@ -63,13 +68,25 @@ def test_evidence_of_both_sides_is_shown_and_never_as_markup(as_cleo, paired: Si
     assert "Nothing: the trail has no such entry." in text
 
 
-def test_doubt_about_the_trail_stands_on_every_page_of_an_owner(
-    as_ana, as_ben, paired: Site
+def test_a_critical_alert_is_on_every_page_until_it_is_resolved(
+    as_ben, as_dora, paired: Site, ana: Actor
 ) -> None:
-    raise_one(paired, alarms.TRAIL_LOST)
-    for path in ("/", "/changes", "/account", "/audit", f"/sites/{paired.id}"):
-        assert "this trail does not hold" in as_ana.get(path).text
-        assert "this trail does not hold" not in as_ben.get(path).text
+    alarm = raise_one(paired, alarms.TRAIL_LOST)
+    paths = ("/", "/changes", "/account", "/audit", f"/sites/{paired.id}")
+    for path in paths:
+        assert 'class="alert-bar"' in as_ben.get(path).text
+    assert 'class="alert-bar"' not in as_dora.get("/").text
+    alarms.close(
+        alarm, by=ana, note="restored", with_others=False, confirmed_at=utcnow(), now=utcnow()
+    )
+    assert 'class="alert-bar"' not in as_ben.get("/").text
+
+
+def test_a_warning_is_counted_and_fills_no_page(as_ben, paired: Site) -> None:
+    raise_one(paired, alarms.CALL_MISSING)
+    text = as_ben.get("/account").text
+    assert 'class="alert-bar"' not in text
+    assert '<span class="count">1<span class="sr"> open</span></span>' in text
 
 
 def test_it_is_closed_with_words_and_by_whom_it_was(as_ana, paired: Site) -> None:
@@ -79,7 +96,7 @@ def test_it_is_closed_with_words_and_by_whom_it_was(as_ana, paired: Site) -> Non
     assert (answer.status_code, answer.headers["Location"]) == (303, "/alarms")
     text = as_ana.get("/alarms").text
     assert "Our &lt;own&gt; test" in text
-    assert "closed alarm" in as_ana.get("/audit").text
+    assert "resolved alert" in as_ana.get("/audit").text
 
 
 def test_somebody_who_was_away_shows_first_who_they_are(as_ana, paired: Site, database) -> None:
@@ -98,11 +115,11 @@ def test_who_only_looks_is_offered_no_button_and_a_client_sees_no_alarm(
     as_cleo, as_dora, paired: Site
 ) -> None:
     alarm = raise_one(paired)
-    assert "Close this alarm" not in as_cleo.get(f"/alarms/{alarm.id}").text
+    assert "Mark as resolved</span>" not in as_cleo.get(f"/alarms/{alarm.id}").text
     assert as_cleo.post(f"/alarms/{alarm.id}/close", data={"note": "x"}).status_code == 403
     assert as_dora.get("/alarms").status_code == 403
     assert as_dora.get(f"/alarms/{alarm.id}").status_code == 403
-    assert "Alarms" not in as_dora.get("/").text
+    assert "Alerts" not in as_dora.get("/").text
 
 
 def test_an_unknown_alarm_is_not_found(as_ana) -> None:

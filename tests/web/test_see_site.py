@@ -29,8 +29,8 @@ def test_versions_components_and_offers_are_shown(see):
         assert words in text
     assert "Twenty Twenty-Four" in text
     assert "object-cache.php" in text
-    assert "1 with an offered update" in text
-    assert "Healthy" in text
+    assert "1 with an available update" in text
+    assert "Connected" in text
 
 
 def offer(**changes: object) -> dict[str, object]:

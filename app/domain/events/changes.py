@@ -131,6 +131,13 @@ class IncidentClosed(ChangeEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChangeAcknowledged(ChangeEvent):
+    """A person has seen a failure or a rollback that pauses nothing."""
+
+    note: Personal
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComponentHeld(Event):
     kind: str
     ident: str

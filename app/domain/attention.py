@@ -1,0 +1,79 @@
+"""What needs a person's attention: the one definition behind every list, counter and page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain import access, alarms, approvals
+from app.domain.actor import Actor
+from app.models.alarms import Alarm
+from app.models.changes import PROPOSED, Change
+from app.models.clients import SECOND
+from app.models.sites import Site
+
+CRITICAL = "critical"
+WARNING = "warning"
+
+# How serious each word of Site.connection is that asks for somebody.
+CONNECTIONS = {
+    "unreachable": CRITICAL,
+    "blocked": CRITICAL,
+    "quarantined": CRITICAL,
+    "degraded": WARNING,
+    "revoked_unproven": WARNING,
+    "revoked_unreached": WARNING,
+    "disconnected": WARNING,
+    "disconnected_unconfirmed": WARNING,
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One reason to look at a site. `about` is 'connection', 'change' or 'alarm'; `word` the
+    connection, the state of the change, or the kind of the alarm; `id` that of the change or the
+    alarm."""
+
+    about: str
+    word: str
+    severity: str
+    id: int = 0
+    name: str = ""
+    since: datetime | None = None
+
+
+def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
+    """What needs attention, critical first, by the id of the site; of one site alone if asked.
+
+    Holds only what this actor may see: a client's people their own sites, and no alarms.
+    """
+    only = access.only_client(actor)
+    found: dict[int, list[Item]] = {}
+    for alarm in Alarm.open_ones(site) if access.may(actor.role, "audit") else []:
+        item = Item("alarm", alarm.kind, alarms.severity(alarm.kind), alarm.id, "", alarm.raised_at)
+        found.setdefault(alarm.site_id, []).append(item)
+    for change in Change.to_check(client_id=only, site=site):
+        severity = CRITICAL if change.is_incident else WARNING
+        item = Item("change", change.state, severity, change.id, change.name, change.ended_at)
+        found.setdefault(change.site_id, []).append(item)
+    for one in Site.in_connection(tuple(CONNECTIONS), client_id=only, site=site):
+        since = one.fault_at or one.revoked_at or one.quarantine_at
+        item = Item("connection", one.connection, CONNECTIONS[one.connection], since=since)
+        found.setdefault(one.id, []).append(item)
+    for items in found.values():
+        items.sort(key=lambda item: item.severity != CRITICAL)
+    return found
+
+
+def waiting_for(actor: Actor) -> int:
+    """How many changes wait for this very person to approve or reject them."""
+    if not access.may(actor.role, "decide"):
+        return 0
+    waiting = Change.listing(PROPOSED, client_id=access.only_client(actor), limit=None)
+    return sum(_is_theirs(change, actor) for change in waiting)
+
+
+def _is_theirs(change: Change, actor: Actor) -> bool:
+    if change.site.approvals == SECOND and change.proposed_by_id == actor.id:
+        return False
+    return approvals.may_decide(actor, change.site)

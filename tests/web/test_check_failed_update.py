@@ -1,0 +1,135 @@
+"""Somebody finds an update that failed or was rolled back, looks at the site and says so."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.models.audit import Entry
+from app.models.base import utcnow
+from app.models.changes import Change
+from tests.factories import AKISMET, approve, run_change
+from tests.fake_changes import ERROR
+from tests.fakes import FakeSite
+
+
+@pytest.fixture
+def ended(proposed, ana, fake: FakeSite, config):
+    """The change after it ran, in the way the test wants."""
+
+    def run(plays):
+        fake.clock.now = utcnow()
+        fake.changes.plays[AKISMET] = plays
+        approve(proposed, ana, config, fake.clock())
+        run_change(proposed, fake, config)
+        return proposed
+
+    return run
+
+
+def later_successes(change: Change, count: int) -> None:
+    """So many updates succeeded after it."""
+    row = change.__data__ | {"state": "succeeded", "is_incident": False, "outcome_reason": ""}
+    del row["id"]
+    for number in range(count):
+        Change.create(**row | {"op_id": f"later-{number}", "name": f"Later {number}"})
+
+
+def listed(text: str, card: str) -> list[str]:
+    """The names in one card of the page."""
+    if f'id="{card}"' not in text:
+        return []
+    part = text.split(f'id="{card}"', 1)[1].split("</section>", 1)[0]
+    return re.findall(r'class="cell-name" href="/changes/\d+">([^<]+)</a>', part)
+
+
+@pytest.mark.parametrize("plays", [("rolled_back", "fatal_after"), ("failed", "inactive_after")])
+def test_it_stays_listed_however_much_ends_after_it(as_ana, ended, plays):
+    change = ended(plays)
+    later_successes(change, 40)
+    assert listed(as_ana.get("/changes").text, "to-check") == ["Akismet"]
+    assert "wait for you" in as_ana.get("/account").text
+    path = f"/changes/{change.id}/close"
+    assert as_ana.post(path, data={"note": "shop works"}).status_code == 303
+    text = as_ana.get("/changes").text
+    assert listed(text, "to-check") == []
+    assert "Akismet" not in listed(text, "ended")
+    assert "Checked by Ana" in as_ana.get(f"/changes/{change.id}").text
+    assert as_ana.post(path, data={"note": "again"}).status_code == 409
+
+
+def test_a_rollback_is_acknowledged_without_words_and_with_an_entry(as_ben, ended):
+    change = ended(("rolled_back", "fatal_after"))
+    assert as_ben.post(f"/changes/{change.id}/close", data={"note": ""}).status_code == 303
+    last = Entry.newest(event="change_acknowledged", limit=1)[0].document()
+    assert (last["actor"]["name"], last["facts"]["change_id"]) == ("Ben", change.id)
+
+
+def test_a_failed_update_that_pauses_its_site_needs_words(as_ben, ended):
+    change = ended(("failed", "inactive_after"))
+    assert as_ben.post(f"/changes/{change.id}/close", data={"note": ""}).status_code == 422
+    assert Change.get_by_id(change.id).needs_checking
+
+
+def test_one_who_may_only_look_sees_it_and_gets_no_button(as_cleo, ended):
+    change = ended(("rolled_back", "fatal_after"))
+    text = as_cleo.get(f"/changes/{change.id}").text
+    assert "Needs checking" in text
+    assert "Mark as checked" not in text
+    assert as_cleo.post(f"/changes/{change.id}/close", data={"note": "x"}).status_code == 403
+
+
+def test_what_succeeded_needs_no_checking(as_ana, ended):
+    change = ended(("succeeded", ""))
+    assert listed(as_ana.get("/changes").text, "to-check") == []
+    assert as_ana.post(f"/changes/{change.id}/close", data={"note": "x"}).status_code == 409
+
+
+def test_everything_that_ended_is_found_page_by_page_and_by_its_result(as_ana, ended):
+    change = ended(("rolled_back", "fatal_after"))
+    later_successes(change, 65)
+    found, path, pages = [], "/changes", 0
+    while path:
+        text = as_ana.get(path).text
+        found += listed(text, "ended")
+        older = re.search(r'<a href="([^"]+)">Older</a>', text)
+        path = older.group(1).replace("&amp;", "&").partition("#")[0] if older else ""
+        pages += 1
+    assert pages == 3
+    assert sorted(found) == sorted(["Akismet", *(f"Later {number}" for number in range(65))])
+    assert listed(as_ana.get("/changes?outcome=bad").text, "ended") == ["Akismet"]
+    assert "No update with this result." in as_ana.get("/changes?outcome=not_done").text
+
+
+@pytest.mark.parametrize("query", ["?outcome=nonsense", "?before=x", "?before=" + "9" * 30])
+def test_a_page_that_does_not_exist_is_the_first_one(as_ana, ended, query):
+    ended(("rolled_back", "fatal_after"))
+    assert listed(as_ana.get(f"/changes{query}").text, "ended") == ["Akismet"]
+
+
+# ---- what the evidence says of it ----
+
+
+def states(text: str) -> list[str]:
+    part = text.split('id="evidence"', 1)[1].split("</table>", 1)[0]
+    return re.findall(r'data-label="When"[^>]*><div class="cell">([^<]+)</div>', part)
+
+
+def test_a_rollback_shows_the_new_version_and_its_error(as_ana, ended):
+    text = as_ana.get(f"/changes/{ended(('rolled_back', 'fatal_after')).id}").text
+    assert states(text) == ["Before", "With 5.3.1", "After rollback"]
+    assert text.count(ERROR) == 2  # in the headline's box and in its row
+    assert "The page was broken" in text
+
+
+def test_an_older_siteagent_does_not_send_that_state(as_ana, ended, fake, monkeypatch):
+    install = fake.changes._install
+    monkeypatch.setattr(fake.changes, "_install", lambda *a: without_during(install(*a)))
+    text = as_ana.get(f"/changes/{ended(('rolled_back', 'fatal_after')).id}").text
+    assert states(text) == ["Before", "After rollback"]
+
+
+def without_during(told: dict) -> dict:
+    del told["evidence"]["during"]
+    return told
