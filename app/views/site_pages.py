@@ -76,6 +76,12 @@ class SiteRow:
     tags: list[str]
     attention: list[Item]
 
+    @property
+    def problems(self) -> list[Item]:
+        """What the row names beside the connection's badge; the same problem once."""
+        found = {(one.about, one.word, one.name): one for one in reversed(self.attention)}
+        return [one for one in reversed(found.values()) if one.about != "connection"]
+
 
 @dataclass(frozen=True)
 class Totals:

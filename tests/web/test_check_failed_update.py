@@ -9,9 +9,9 @@ import pytest
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.changes import Change
-from tests.factories import AKISMET, approve, run_change
-from tests.fake_changes import ERROR
-from tests.fakes import FakeSite
+from tests.support.factories import AKISMET, approve, run_change
+from tests.support.fake_changes import ERROR
+from tests.support.fakes import FakeSite
 
 
 @pytest.fixture

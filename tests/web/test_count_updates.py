@@ -12,7 +12,7 @@ from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
-from tests.factories import plugin, read_report
+from tests.support.factories import plugin, read_report
 
 TRANSLATION = {
     "type": "plugin",

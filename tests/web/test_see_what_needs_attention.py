@@ -12,7 +12,7 @@ from app.models.base import transaction, utcnow
 from app.models.changes import Change
 from app.models.clients import Client
 from app.models.sites import STATES, Site
-from tests.factories import make_site
+from tests.support.factories import make_site
 
 
 def count_of(text: str, label: str) -> int:
