@@ -54,7 +54,8 @@ def lost_changes() -> int:
 
 def due_policies() -> int:
     with surroundings() as config:
-        return policies.apply(utcnow()) + policies.release_due(config, utcnow())
+        # What waits for its release does not depend on what is proposed next.
+        return policies.release_due(config, utcnow()) + policies.apply(utcnow())
 
 
 def due_verification() -> int:

@@ -125,8 +125,8 @@ def test_what_is_approved_names_everything_that_decides(proposed: Change, ready:
             "package_sha256": None,
         },
         "pre": {"wp": "6.8.1", "php": "8.2.36"},
-        "not_before": int(proposed.not_before.timestamp()),
-        "not_after": int(proposed.not_after.timestamp()),
+        "not_before": int(proposed.not_before.timestamp()) - 60,
+        "not_after": int(proposed.not_after.timestamp()) + 60,
     }
 
 

@@ -50,6 +50,8 @@ AROUND = Surroundings(
 # What is different from a plugin that may be updated, and the one reason that follows.
 TABLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"offered": None}, {}, "no_offer"),
+    ({"version": "2.0", "offered": "1.9.9"}, {}, "not_newer"),
+    ({"version": "2.0", "offered": "2.0"}, {}, "not_newer"),
     ({"kind": "dropin"}, {}, "not_updatable"),
     ({"kind": "mu_plugin"}, {}, "not_updatable"),
     ({"ident": "siteagent/siteagent.php"}, {}, "is_siteagent"),

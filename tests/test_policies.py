@@ -8,12 +8,24 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import holds, policies
+from app.domain import candidates, execution, holds, policies
 from app.domain.access import FRESH_FOR
 from app.domain.actor import Actor
 from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed, StaleState
 from app.models.audit import Entry
-from app.models.changes import APPROVED, CANCELLED, CHECKING, PROPOSED, Change
+from app.models.changes import (
+    APPROVED,
+    CANCELLED,
+    CHECKING,
+    EXPIRED,
+    FAILED,
+    PROPOSED,
+    REFUSED,
+    REJECTED,
+    ROLLED_BACK,
+    SUCCEEDED,
+    Change,
+)
 from app.models.clients import SECOND, SELF, Client
 from app.models.policies import Held, Policy
 from app.models.sites import Site
@@ -57,6 +69,58 @@ def test_the_same_update_is_proposed_once(policy: Policy, fake: FakeSite, config
     fake.changes.plays[AKISMET] = ("rolled_back", "fatal_after")
     assert run_change(carried_out(fake, config), fake, config) == "rolled_back"
     assert policies.apply(fake.clock()) == 0
+
+
+def test_a_version_that_expired_is_tried_again_a_day_later_and_not_for_ever(
+    policy: Policy, ready: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    tried = []
+    for _ in range(10):
+        read_report(ready, fake, config=config)
+        tried.append(policies.apply(clock()))
+        clock.advance(hours=13)
+        execution.recover(clock())
+    assert tried == [1, 0, 0, 1, 0, 0, 1, 0, 0, 0]
+    assert sum(tried) == policies.MOST_TRIES
+    assert set(Change.select(Change.state).tuples()) == {(EXPIRED,)}
+
+
+def test_a_version_that_the_site_refused_is_tried_again(
+    policy: Policy, ready: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    policies.apply(clock())
+    fake.report["health"]["file_mods"] = False
+    assert check(the_change(), fake, config).state == REFUSED
+    fake.report["health"]["file_mods"] = True
+    clock.advance(hours=20)
+    read_report(ready, fake, config=config)
+    assert policies.apply(clock()) == 1
+
+
+@pytest.mark.parametrize("state", [REJECTED, CANCELLED, FAILED, ROLLED_BACK, SUCCEEDED])
+def test_what_a_person_refused_or_the_site_did_is_not_tried_again(
+    policy: Policy, ready: Site, fake: FakeSite, config: Config, clock: Clock, state: str
+) -> None:
+    policies.apply(clock())
+    Change.update(state=state, ended_at=clock()).execute()
+    clock.advance(days=2)
+    read_report(ready, fake, config=config)
+    assert policies.apply(clock()) == 0
+
+
+def test_a_rule_that_ended_while_the_schedule_read_proposes_nothing(
+    policy: Policy, ready: Site, ben: Actor, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = candidates.on_site
+
+    def ended_meanwhile(*args: Any) -> Any:
+        if Policy.get_by_id(policy.id).ended_at is None:
+            policies.end(Policy.get_by_id(policy.id), by=ben, now=clock())
+        return really(*args)
+
+    monkeypatch.setattr(candidates, "on_site", ended_meanwhile)
+    assert policies.apply(clock()) == 0
+    assert Change.select().count() == 0
 
 
 @pytest.mark.parametrize(

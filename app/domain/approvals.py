@@ -23,6 +23,7 @@ from app.models.accounts import CLIENT
 from app.models.base import transaction
 from app.models.changes import PROPOSED, REJECTED, Change
 from app.models.clients import SELF, THEMSELVES
+from app.models.policies import Held
 from app.models.reports import Component
 from app.models.sites import Site
 from app.protocol import b64u
@@ -78,7 +79,13 @@ def _release(change: Change, by: Actor, seen: str, dashboard: Dashboard, now: da
     site = Site.get_by_id(change.site_id)
     problem = went_stale(change, site, now)
     if problem and change.state == PROPOSED:
-        raise ChangeWentStale(f"{problem} Cancel this change and propose it anew.")
+        raise ChangeWentStale(f"{problem} Cancel this change and propose it again.")
+    held = Held.in_force(change.site_id, change.kind, change.ident, now)
+    if held and change.state == PROPOSED:
+        raise ChangeWentStale(
+            f"Updates for {change.name} on this site are ignored: “{held.reason}” "
+            f"({held.made_by}). Stop ignoring them first, or cancel this change."
+        )
     _require_decider(by, site)
     won = sign_and_release(
         change,

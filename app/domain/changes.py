@@ -94,9 +94,17 @@ def put_forward(
     try:
         with transaction():
             by = access.recheck(by, "propose")
+            # Under the lock: the rule may have been ended since the schedule read it.
+            if policy is not None and not _still_in_force(policy, now):
+                raise StaleState("This auto-update rule has ended.")
             return [_create(one, batch, by, reason, window, now, policy) for one in wanted]
     except IntegrityError as why:
         raise Conflict("One of these is part of another change already. Look at it first.") from why
+
+
+def _still_in_force(policy: Policy, now: datetime) -> bool:
+    policy.refresh()
+    return policy.is_in_force(now)
 
 
 def _create(

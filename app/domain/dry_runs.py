@@ -34,6 +34,8 @@ ASKED_FOR = timedelta(hours=2)
 
 _MAX_HOST_CHARS = 253 + 6
 _MAX_REASONS = 20
+# Clocks drift between the dry run and the change.
+_CLOCK_MARGIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def run(
         if outcome.reply is None:
             return _no_answer(change, outcome, now())
         connection.succeeded(site, SYSTEM, now(), reply=outcome.reply, endpoint=channel.endpoint)
-        return _believe(change, site, outcome.reply.document, now())
+        skew = timedelta(seconds=outcome.reply.clock_offset_s)
+        return _believe(change, site, outcome.reply.document, skew, now())
 
 
 def _ask(
@@ -105,15 +108,17 @@ def _no_answer(change: Change, outcome: Outcome, now: datetime) -> str:
     return _again(change, outcome.fault, outcome.evidence, now)
 
 
-def _believe(change: Change, site: Site, document: dict[str, Any], now: datetime) -> str:
+def _believe(
+    change: Change, site: Site, document: dict[str, Any], skew: timedelta, now: datetime
+) -> str:
+    """Freeze what the site answered; `skew` is how far its clock is ahead."""
     said = _read(document)
     if said.reasons:
         return _refuse(change, said.reasons, said.facts, now)
     if said.package is None:
         return _again(change, Fault.malformed_reply.value, {"why": "names no package"}, now)
-    frame = Frame(
-        change.op_id, site.uuid, change.kid, site.home, change.not_before, change.not_after
-    )
+    begins, ends = _window_there(change, skew)
+    frame = Frame(change.op_id, site.uuid, change.kid, site.home, begins, ends)
     frozen = plans.document_of(frame, step_of(change), said.package)
     digest = plans.digest_of(frozen)
     shown = {"checked_at": now, "facts": said.facts, "document": frozen.decode("utf-8")}
@@ -121,6 +126,16 @@ def _believe(change: Change, site: Site, document: dict[str, Any], now: datetime
     if change.move(PROPOSED, digest=digest, evidence={}, **shown, **done):
         audit.record(_checked(change, site, said), SYSTEM, now=now)
     return change.state
+
+
+def _window_there(change: Change, skew: timedelta) -> tuple[datetime, datetime]:
+    """The change's window by a clock that may differ as far as it does now, and a little more.
+
+    The site compares a plan with its own clock (docs/PROTOCOL.md 3.3), and Aura sends nothing
+    outside of the window by its own.
+    """
+    begins = change.not_before + min(skew, timedelta()) - _CLOCK_MARGIN
+    return begins, change.not_after + max(skew, timedelta()) + _CLOCK_MARGIN
 
 
 def _checked(change: Change, site: Site, said: _Said) -> ChangeChecked:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from app.domain.versions import branch, is_above
+from app.domain.versions import branch, is_above, is_not_newer
 
 # What a change may be of, and what SiteAgent's owner allows, in the order of what can go wrong.
 KINDS = ("plugin", "theme", "translation", "core", "siteagent")
@@ -128,6 +128,15 @@ def judge(target: Target, around: Surroundings, hold: Hold | None, now: datetime
 
 def _no_offer(case: _Case) -> Reason | None:
     return None if case.target.offered else Reason("no_offer")
+
+
+def _not_newer(case: _Case) -> Reason | None:
+    """An offer may come from a seller's server: nobody is to be set back to an older version."""
+    offered, present = case.target.offered, case.target.version
+    # The versions of translations are moments, which the site compares.
+    if not offered or case.target.kind == "translation" or not is_not_newer(offered, present):
+        return None
+    return Reason("not_newer", {"offered": offered, "present": present})
 
 
 def _unfit_kind(case: _Case) -> Reason | None:
@@ -255,6 +264,7 @@ def _held(case: _Case) -> Reason | None:
 
 _RULES: tuple[Callable[[_Case], Reason | None], ...] = (
     _no_offer,
+    _not_newer,
     _unfit_kind,
     _connection,
     _incident,
@@ -275,7 +285,7 @@ _RULES: tuple[Callable[[_Case], Reason | None], ...] = (
 
 # Every code a verdict may hold; a page has words for each of them, and a test holds the two.
 CODES = (
-    "no_offer", "not_updatable", "is_siteagent", "not_connected", "quarantined",
+    "no_offer", "not_newer", "not_updatable", "is_siteagent", "not_connected", "quarantined",
     "open_incident", "no_report", "stale_report", "scope_untold", "scope_off", "no_package",
     "requires_php", "requires_php_untold", "requires_wp", "requires_wp_untold",
     "file_mods_untold", "file_mods_off", "version_control_untold", "version_controlled",

@@ -34,6 +34,7 @@ from app.models.changes import (
     WAITING,
     Change,
 )
+from app.models.policies import Held
 from app.models.sites import Site
 from app.protocol import ProtocolError, from_b64u
 
@@ -42,6 +43,8 @@ PATIENCE_S = 110.0
 # Longer than a job may take (queue.JOB_TIMEOUT_S): who holds this lease and is over it is dead.
 LEASE = timedelta(seconds=240)
 STUCK_GRACE = timedelta(seconds=10)
+# A site whose clock is set right within these attempts still gets its change.
+MOST_TIME_REFUSALS = 10
 # A job that was queued and not begun after this long is queued again.
 LOST_AFTER = timedelta(seconds=60)
 
@@ -73,34 +76,39 @@ def run(
 
 def _begin(change: Change, world: World) -> bool:
     """Claim it, if it still is what was approved; a change that is not is called off."""
-    now = world.now()
-    problem = _problem(change, world.config, now)
-    if problem:
-        with transaction():
-            changes.call_off(change, problem, SYSTEM, now)
-        return False
+    now, public = world.now(), identity.of_dashboard(world.config).sign_public
     try:
         with transaction():
+            change.refresh()
+            was_waiting = change.state == WAITING
+            problem = _problem(change, public, now)
+            if problem:
+                changes.call_off(change, problem, SYSTEM, now)
+                return False
             if not change.claim(now, now + LEASE):
                 return False
-            audit.record(ChangeStarted.of(change, attempt=change.attempts), SYSTEM, now=now)
+            # Asking again whether the site still waits is no news, and may go on for days.
+            if not was_waiting:
+                audit.record(ChangeStarted.of(change, attempt=change.attempts), SYSTEM, now=now)
     except IntegrityError:
         return False  # another one of this site was claimed in the same moment
     return True
 
 
-def _problem(change: Change, config: Config, now: datetime) -> str:
-    """Why this must not be sent; empty if it is, byte for byte, what was released."""
+def _problem(change: Change, public: bytes, now: datetime) -> str:
+    """Why this must not be sent; empty if it is, byte for byte, what was released. `public` is
+    Aura's own signing key."""
     try:
         plan, signature = from_b64u(change.plan), from_b64u(change.signature)
     except ProtocolError:
         return "not_what_was_approved"
-    public = identity.of_dashboard(config).sign_public
     is_ours = verify_plan(public, plan, signature)
     if not is_ours or not plans.is_plan_of(plan, change.digest):
         return "not_what_was_approved"
     if now > change.not_after:
         return ""  # the claim refuses it, and the sweep lets it expire
+    if Held.in_force(change.site_id, change.kind, change.ident, now):
+        return "held"
     return "went_stale" if went_stale(change, change.site, now) else ""
 
 
@@ -144,7 +152,14 @@ def _send(change: Change, site: Site, world: World) -> str:
         told = outcomes.of_error(outcome.error) if outcome.error else None
     if told is None:
         return unsettled(change, outcome.fault, outcome.evidence, world.now(), outcome)
+    if outcomes.is_about_time(told) and _may_be_sent_again(change, world.now()):
+        told = Told(WAITING, told.reason, told.evidence)
     return conclude(change, site, told, outcome, "answer", world)
+
+
+def _may_be_sent_again(change: Change, now: datetime) -> bool:
+    """Whether the refusal of a site whose clock differs is worth another attempt."""
+    return change.not_before <= now < change.not_after and change.attempts < MOST_TIME_REFUSALS
 
 
 # ---- what time alone makes due ----

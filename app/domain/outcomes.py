@@ -49,6 +49,7 @@ _NOTHING_DONE = frozenset(
         "nonce_store_unavailable",
     }
 )
+_ABOUT_TIME = frozenset({"outside_window", "clock_skew", "expired"})
 _NOTHING_SENT = frozenset(
     {
         Fault.held_up,
@@ -121,6 +122,11 @@ def of_error(error: SiteError) -> Told | None:
     if not is_signed or code not in _NOTHING_DONE or error.evidence.get("argument") == "op_id":
         return None
     return Told(REFUSED, code)
+
+
+def is_about_time(told: Told) -> bool:
+    """Whether the site refused because of its clock alone; it touched nothing."""
+    return told.state == REFUSED and told.reason in _ABOUT_TIME
 
 
 def seen_from_outside(told: Told, before: dict[str, Any], after: dict[str, Any]) -> Told:

@@ -23,7 +23,7 @@ from app.models.accounts import Member
 from app.models.base import transaction
 from app.models.changes import MAY_CANCEL, PROPOSED, Change
 from app.models.clients import APPROVALS, SECOND, THEMSELVES, Client
-from app.models.policies import Policy
+from app.models.policies import Held, Policy
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
 
@@ -33,7 +33,11 @@ LONGEST = timedelta(days=366)
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # What a policy released has this long to begin.
 BEGINS_WITHIN = timedelta(hours=12)
-_MOST_AT_ONCE = 20
+_MOST_AT_ONCE = 200
+# How often a rule proposes the same version of a component, and how long after an attempt that
+# did not touch the site. Longer than a night's hours, shorter than a day.
+MOST_TRIES = 3
+TRIES_AGAIN_AFTER = timedelta(hours=20)
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,8 @@ def ask_for(client: Client, how: str, *, by: Actor, confirmed_at: datetime, now:
 
 
 def apply(now: datetime) -> int:
-    """Propose what the policies in force cover and what has not been proposed before; how many."""
+    """Propose what the policies in force cover, unless it was decided or tried often enough
+    before; how many."""
     policies = [one for one in Policy.in_force(now) if is_open(one, now)]
     if not policies:
         return 0
@@ -169,7 +174,9 @@ def _put_forward(
         return 0
     step = step_between(target.version, target.offered)
     policy = next((one for one in policies if covers(one, site, target.scope, step)), None)
-    if policy is None or Change.was_ever(site, target.kind, target.ident, target.offered):
+    if policy is None or not _may_try(
+        Change.attempts_at(site.id, target.kind, target.ident, target.offered), now
+    ):
         return 0
     wanted = [Wanted(site, target.kind, target.ident, target.offered)]
     window = Window(now, now + BEGINS_WITHIN)
@@ -178,8 +185,31 @@ def _put_forward(
             wanted, by=SCHEDULE, reason=policy.reason, window=window, now=now, policy=policy
         )
     except Conflict:
-        return 0  # somebody proposed it in the same moment
+        return 0  # proposed by a person, or the rule ended, in the same moment
     return 1
+
+
+def _may_try(earlier: list[Change], now: datetime) -> bool:
+    """Whether a rule may propose a version of which these are the changes so far."""
+    if not all(change.left_site_untouched for change in earlier):
+        return False
+    ends = [change.ended_at for change in earlier if change.ended_at]
+    return tries_of_rules(earlier) < MOST_TRIES and (
+        not ends or now - max(ends) >= TRIES_AGAIN_AFTER
+    )
+
+
+def tries_of_rules(found: list[Change]) -> int:
+    """How many of these changes were proposed by a rule."""
+    return sum(change.policy_id is not None for change in found)
+
+
+def would_release(change: Change, site: Site, now: datetime) -> Policy | None:
+    """The rule in force that covers what this change does, whoever proposed it."""
+    in_force = Policy.in_force(now)
+    return next(
+        (one for one in in_force if covers(one, site, change.scope, change.step_size)), None
+    )
 
 
 def release_due(config: Config, now: datetime) -> int:
@@ -201,6 +231,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             or not policy.is_in_force(now)
             or not is_open(policy, now)
             or not covers(policy, site, change.scope, change.step_size)
+            or Held.in_force(change.site_id, change.kind, change.ident, now)
             or approvals.went_stale(change, site, now)
         ):
             return False

@@ -40,8 +40,9 @@ NEVER_AFTER = timedelta(seconds=420)
 # A site that has not told for this long is something to look at; later Aura stops asking.
 WORRYING_AFTER = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(days=7)
-# How often a site that waits for its own administrator is asked again.
+# How soon a site that waits for its own administrator is asked again, at first and at last.
 WAITING_RETRY = timedelta(minutes=2)
+LONGEST_WAITING_RETRY = timedelta(minutes=10)
 
 # Ends after which the site may not be as it was.
 _TOUCHED = (SUCCEEDED, FAILED, ROLLED_BACK)
@@ -184,15 +185,17 @@ def _is_incident(told: Told) -> bool:
 
 def _wait(change: Change, told: Told, now: datetime) -> str:
     """The site asks its own administrator, or is at work on something else."""
-    is_news = change.move(
+    is_same = change.outcome_reason == told.reason
+    delay = min(WAITING_RETRY * 2 ** min(change.attempts - 1, 5), LONGEST_WAITING_RETRY)
+    has_moved = change.move(
         WAITING,
         outcome_reason=told.reason,
         evidence=told.evidence,
-        next_try_at=now + WAITING_RETRY,
+        next_try_at=now + delay,
         busy_until=None,
         fault="",
     )
-    if is_news:
+    if has_moved and not is_same:
         audit.record(ChangeWaiting.of(change), SYSTEM, now=now)
     return change.state
 

@@ -21,6 +21,20 @@ def is_above(required: str, present: str) -> bool:
     return bool(wanted and had) and wanted > had + (0,) * len(wanted)
 
 
+def is_not_newer(offered: str, present: str) -> bool:
+    """Whether `offered` is `present` itself or certainly older; False where that is unclear.
+
+    Only the leading numbers are compared: 1.0 may well follow 1.0-beta.
+    """
+    wanted, had = numbers(offered), numbers(present)
+    if not wanted or not had:
+        return False
+    size = max(len(wanted), len(had))
+    return offered == present or wanted + (0,) * (size - len(wanted)) < had + (0,) * (
+        size - len(had)
+    )
+
+
 def step_between(present: str, offered: str) -> str:
     """PATCH, MINOR or MAJOR; UNCLEAR for what cannot be read or does not lead upwards."""
     had, gets = numbers(present), numbers(offered)

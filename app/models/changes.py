@@ -148,6 +148,13 @@ class Change(BaseModel):
             self.state in (APPROVED, UNKNOWN) and self.next_try_at is not None
         )
 
+    @property
+    def left_site_untouched(self) -> bool:
+        """Whether it ended for a reason that passes: no person said no, and nothing was done."""
+        if self.state == CANCELLED:
+            return bool(self.outcome_reason)  # empty where a person cancelled it
+        return self.state in (EXPIRED, REFUSED)
+
     def move(self, to: str, *when: Any, **changes: Any) -> bool:
         """Go to state `to` from any state that may lead there, if `when` holds as well.
 
@@ -296,12 +303,12 @@ class Change(BaseModel):
         return cls.select().where(cls.site == site, cls.is_incident).exists()
 
     @classmethod
-    def was_ever(cls, site: Site, kind: str, ident: str, to_version: str) -> bool:
-        """Whether this very update was proposed before, whatever came of it."""
+    def attempts_at(cls, site_id: int, kind: str, ident: str, to_version: str) -> list[Change]:
+        """Every change so far that was to bring this version of a component, oldest first."""
         query = cls.select().where(
-            cls.site == site, cls.kind == kind, cls.ident == ident, cls.to_version == to_version
+            cls.site == site_id, cls.kind == kind, cls.ident == ident, cls.to_version == to_version
         )
-        return query.exists()
+        return list(query.order_by(cls.id))
 
     # ---- what time makes due ----
 

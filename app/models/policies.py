@@ -104,6 +104,12 @@ class Held(BaseModel):
         return cls.get_or_none(cls.site == site, cls.kind == kind, cls.ident == ident)
 
     @classmethod
+    def in_force(cls, site_id: int, kind: str, ident: str, now: datetime) -> Held | None:
+        """The hold on a component that counts at `now`."""
+        is_open = cls.until.is_null() | (cls.until > now)
+        return cls.get_or_none(cls.site == site_id, cls.kind == kind, cls.ident == ident, is_open)
+
+    @classmethod
     def put(cls, site: Site, kind: str, ident: str, **columns: Any) -> None:
         """Hold it, in place of an earlier hold on the same component."""
         cls.release(site, kind, ident)

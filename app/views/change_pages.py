@@ -83,11 +83,38 @@ class ChangePage:
     may_confirm_now: bool
     entries: list[Entry]
     now: datetime
+    hold: Held | None
+    rule: Policy | None
+    attempts: list[Change]
 
     @property
     def may_be_approved(self) -> bool:
         is_second = not (self.is_own and self.site.approvals == SECOND)
-        return self.change.state == PROPOSED and self.decides and is_second
+        may_go_on = self.change.state == PROPOSED and self.hold is None
+        return may_go_on and self.decides and is_second
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of a rule at this version it is."""
+        upto = [one for one in self.attempts if one.id <= self.change.id]
+        return policies.tries_of_rules(upto)
+
+    @property
+    def was_last_attempt(self) -> bool:
+        """Whether a rule has tried this version as often as it does, without touching the site."""
+        is_over = self.has_ended and self.change.left_site_untouched
+        return is_over and self.attempt >= policies.MOST_TRIES
+
+    @property
+    def tries_again_at(self) -> datetime | None:
+        """From when on the rule that proposed this proposes it again; None if it does not."""
+        change = self.change
+        is_last = bool(self.attempts) and self.attempts[-1].id == change.id
+        if not (change.policy_id and change.ended_at and is_last and change.left_site_untouched):
+            return None
+        if self.attempt >= policies.MOST_TRIES or self.rule is None:
+            return None
+        return change.ended_at + policies.TRIES_AGAIN_AFTER
 
     @property
     def may_be_cancelled(self) -> bool:
@@ -221,6 +248,9 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         may_confirm_now=now - confirmed_at < access.FRESH_FOR - timedelta(seconds=30),
         entries=_entries(change),
         now=now,
+        hold=Held.in_force(site.id, change.kind, change.ident, now) if change.is_open else None,
+        rule=policies.would_release(change, site, now),
+        attempts=Change.attempts_at(site.id, change.kind, change.ident, change.to_version),
     )
 
 

@@ -165,7 +165,7 @@ class Changing:
         return {"state": "waiting" if op_id in self.waiting else "never"}
 
     def _unmet_by_plan(self, site: FakeSite, plan: dict[str, Any]) -> str:
-        now, pre = int(site.clock().timestamp()), plan["pre"]
+        now, pre = int(site.clock().timestamp()) + site.clock_ahead_s, plan["pre"]
         if plan["home"] != (site.says_home or site.home):
             return "wrong_site"
         if not plan["not_before"] <= now <= plan["not_after"]:

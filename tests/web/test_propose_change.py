@@ -253,7 +253,7 @@ def words(app):
 def test_every_reason_against_an_update_has_its_sentence(words):
     assert set(words.AGAINST) == set(eligibility.CODES)
     facts = {"needed": "8.4", "present": "8.2", "scope": "plugins", "method": "ftp"}
-    facts |= {"free": "100", "least": "200", "reason": "it broke", "until": ""}
+    facts |= {"offered": "1.0", "free": "100", "least": "200", "reason": "it broke", "until": ""}
     for code in eligibility.CODES:
         said = str(words.against(Reason(code, facts)))
         assert said.endswith((".", "”"))

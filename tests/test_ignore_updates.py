@@ -1,0 +1,90 @@
+"""Updates that are ignored are neither approved, nor released by a rule, nor run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.config import Config
+from app.domain import approvals, holds, policies
+from app.domain.actor import Actor
+from app.domain.errors import ChangeWentStale
+from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
+from app.models.sites import Site
+from tests.support.factories import AKISMET, approve, check, propose, run_change
+from tests.support.fakes import Clock, FakeSite
+from tests.support.policies import terms, the_change
+
+
+@pytest.fixture
+def proposed(ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
+    return check(propose(ready, ben, clock()), fake, config)
+
+
+def ignore(site: Site, by: Actor, clock: Clock, days: int | None = None) -> None:
+    until = clock() + timedelta(days=days) if days else None
+    holds.hold(site, "plugin", AKISMET, until=until, reason="breaks the shop", by=by, now=clock())
+
+
+def test_what_was_proposed_before_is_not_approved(
+    proposed: Change, ready: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
+) -> None:
+    ignore(ready, ben, clock)
+    with pytest.raises(ChangeWentStale) as refused:
+        approve(proposed, ana, config, clock())
+    assert "breaks the shop" in refused.value.message
+    assert Change.get().state == PROPOSED
+    holds.release(ready, "plugin", AKISMET, by=ben, now=clock())
+    assert approve(proposed, ana, config, clock()).state == APPROVED
+
+
+def test_of_several_none_is_approved(
+    proposed: Change, ready: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
+) -> None:
+    ignore(ready, ben, clock)
+    with pytest.raises(ChangeWentStale):
+        approvals.approve_together(
+            [proposed],
+            by=ana,
+            seen={proposed.id: proposed.digest},
+            confirmed_at=clock(),
+            config=config,
+            now=clock(),
+        )
+
+
+def test_what_was_approved_before_does_not_run(
+    proposed: Change,
+    ready: Site,
+    ana: Actor,
+    ben: Actor,
+    fake: FakeSite,
+    config: Config,
+    clock: Clock,
+) -> None:
+    approve(proposed, ana, config, clock())
+    ignore(ready, ben, clock)
+    assert run_change(proposed, fake, config) == CANCELLED
+    assert proposed.outcome_reason == "held"
+    assert not fake.changes.installs
+
+
+def test_a_rule_does_not_release_it(
+    ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    policies.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
+    policies.apply(clock())
+    check(the_change(), fake, config)
+    ignore(ready, ben, clock)
+    assert policies.release_due(config, clock()) == 0
+    holds.release(ready, "plugin", AKISMET, by=ben, now=clock())
+    assert policies.release_due(config, clock()) == 1
+
+
+def test_until_its_end_and_no_longer(
+    proposed: Change, ready: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
+) -> None:
+    ignore(ready, ben, clock, days=1)
+    clock.advance(days=1)
+    assert approve(proposed, ana, config, clock()).state == APPROVED
