@@ -177,7 +177,7 @@ def test_10_may_i_have_that_and_check_it_myself(
     mouse.link("Export")
     mouse.page.get_by_label("Of which client").select_option(label="Harbour Bakery Ltd")
     mouse.button("Export")
-    ready = mouse.page.get_by_role("link", name="Download zip")
+    ready = mouse.page.get_by_role("button", name="Download zip")
     ready.wait_for(timeout=60_000)
     album.show(mouse.page, "exports")
     with mouse.page.expect_download() as download:
