@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,6 +99,14 @@ def signed(**changed: Any) -> dict[str, str]:
     }
     body = canonical({name: value for name, value in document.items() if value is not None})
     return {"body": b64u(body), "sig": b64u(sign_mark(SEED, body))}
+
+
+def signed_by_aura(config: Config, **changed: Any) -> dict[str, str]:
+    """A mark of the trail that a site could really hold."""
+    document = {**parse_json(marks.own(config).body), **changed}
+    body = canonical(document)
+    seed = identity.of_dashboard(config).signing_key
+    return {"body": b64u(body), "sig": b64u(sign_mark(seed, body))}
 
 
 def test_a_signed_mark_is_read() -> None:
@@ -236,9 +245,7 @@ def test_an_alarm_that_was_closed_accounts_for_its_anchor(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
-    AuditAnchor.keep(paired, 4000, "f" * 64, fake.clock())
-    fake.held = {"n": 4000, "hash": "f" * 64}
-    fake.held_at = int(fake.clock().timestamp()) + 10
+    fake.shown = signed_by_aura(config, n=4000, hash="f" * 64)
     read_report(paired, fake, config=config)
     assert not audit.verify_chain(marks.anchors()).is_whole
     now = fake.clock()
@@ -249,13 +256,75 @@ def test_an_alarm_that_was_closed_accounts_for_its_anchor(
 
 
 @pytest.mark.parametrize(
-    "said", [7, {}, {"n": 0, "hash": "a" * 64}, {"n": "1", "hash": "a" * 64}, {"n": 1, "hash": "x"}]
+    "said",
+    [
+        *(7, {}, [], {"n": 4000, "hash": "f" * 64}, {"body": "e30", "sig": "x"}),
+        signed(n=4000, hash="f" * 64),
+    ],
 )
-def test_what_no_site_could_have_seen_is_not_believed(
-    paired: Site, clock: Clock, said: object
+def test_what_a_site_cannot_prove_is_an_alarm_about_that_site_alone(
+    paired: Site, fake: FakeSite, config: Config, said: object
 ) -> None:
+    read_report(paired, fake, config=config)
+    read_report(paired, fake, config=config)
+    stands = [(one.n, one.hash) for one in marks.anchors()]
+    for _ in range(30):
+        fake.shown = said
+        assert read_report(paired, fake, config=config).state == "done"
+    (alarm,) = Alarm.open_ones()
+    assert (alarm.kind, alarm.kind in alarms.ABOUT_THE_TRAIL) == (alarms.CLAIM_UNPROVEN, False)
+    assert "mark" in alarm.evidence["site"]["why"]
+    assert [(one.n, one.hash) for one in marks.anchors()] == stands
+    assert audit.verify_chain(marks.anchors()).is_whole
+
+
+def test_a_refusal_without_a_proof_is_no_doubt_about_the_trail(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    fake.refused = True
+    read_report(paired, fake, config=config)
+    (alarm,) = Alarm.open_ones()
+    assert (alarm.kind, alarm.evidence["site"]["refuses"]) == (alarms.CLAIM_UNPROVEN, True)
+
+
+def test_a_refusal_of_a_log_that_holds_what_was_seen_is_about_the_site(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    read_report(paired, fake, config=config)
+    fake.refused = True
+    read_report(paired, fake, config=config)
+    (alarm,) = Alarm.open_ones()
+    assert (alarm.kind, alarm.evidence["site"]["entry"]) == (
+        alarms.CLAIM_UNPROVEN,
+        marks.anchors()[0].n,
+    )
+
+
+def test_an_unproven_claim_is_told_once_a_day(paired: Site, fake: FakeSite, config: Config) -> None:
+    for _ in range(2):
+        fake.shown = {"n": 4000, "hash": "f" * 64}
+        read_report(paired, fake, config=config)
+    assert Alarm.select().count() == 1
+    fake.clock.advance(days=1)
+    fake.shown = {"n": 4001, "hash": "f" * 64}
+    read_report(paired, fake, config=config)
+    assert Alarm.select().count() == 2
+
+
+def test_without_auras_own_key_a_claim_is_not_judged(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    elsewhere = replace(config, sealing_keys=(("other", bytes(32)),))
+    assert marks.claim_in({"seen": {"n": 4000, "hash": "f" * 64}}, elsewhere) is None
+
+
+def test_before_the_first_entry_nothing_has_been_seen(
+    paired: Site, clock: Clock, config: Config
+) -> None:
+    claim = marks.claim_in({"seen": signed_by_aura(config, n=0)}, config)
+    assert claim is not None
     with transaction():
-        marks.hear(paired, {"seen": said}, SYSTEM, clock())
+        marks.hear(paired, claim, SYSTEM, clock())
     assert Alarm.select().count() == AuditAnchor.select().count() == 0
 
 

@@ -21,6 +21,8 @@ from app.models.witnesses import SiteLog, SiteMark
 # A site saw an entry of this trail that does not stand here; a site refuses this trail.
 TRAIL_LOST = "trail_lost"
 TRAIL_REFUSED = "trail_refused"
+# A site says something of this trail without showing what Aura signed: about the site alone.
+CLAIM_UNPROVEN = "claim_unproven"
 # The site's own log, as it was read: altered, or cut.
 LOG_BROKEN = "log_broken"
 # What only one side knows, and what the two tell differently.
@@ -35,6 +37,7 @@ PAIRING_UNKNOWN = "pairing_unknown"
 KINDS = (
     TRAIL_LOST,
     TRAIL_REFUSED,
+    CLAIM_UNPROVEN,
     LOG_BROKEN,
     CALL_UNKNOWN,
     CALL_MISSING,

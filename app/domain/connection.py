@@ -88,6 +88,7 @@ class Outcome:
     reply: Reply | None = None
     error: SiteError | None = None
     nonces: list[str] = field(default_factory=list)
+    claim: marks.Claim | None = None
 
     @property
     def fault(self) -> str:
@@ -150,7 +151,14 @@ def ask(
     except SiteError as error:
         elapsed_ms = round((time.monotonic() - began) * 1000)
         return Outcome(op, elapsed_ms, error=error, nonces=nonces)
-    return Outcome(op, reply.elapsed_ms, document=reply.document, reply=reply, nonces=nonces)
+    return Outcome(
+        op,
+        reply.elapsed_ms,
+        document=reply.document,
+        reply=reply,
+        nonces=nonces,
+        claim=marks.claim_in(reply.document, config),
+    )
 
 
 def ask_anywhere(
@@ -281,7 +289,7 @@ def succeeded(
     by: Actor,
     now: datetime,
     *,
-    reply: Reply | None = None,
+    outcome: Outcome | None = None,
     endpoint: str = "",
     **changes: Any,
 ) -> bool:
@@ -290,6 +298,7 @@ def succeeded(
     `endpoint` is where it came from. False if the connection was ended meanwhile; then
     nothing is written.
     """
+    reply = outcome.reply if outcome else None
     was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
     judgement = copies.judge(site, reply) if reply else copies.Judgement()
     forked = judgement.forked
@@ -319,8 +328,8 @@ def succeeded(
         copies.back_home(site, by, now)
     if won and judgement.mark is not None:
         marks.keep(site, judgement.mark, now)
-    if won and reply is not None:
-        marks.hear(site, reply.document, by, now)
+    if won and outcome is not None and outcome.claim is not None:
+        marks.hear(site, outcome.claim, by, now)
     return won
 
 

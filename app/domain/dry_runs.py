@@ -83,7 +83,7 @@ def run(
             audit.record(one.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return _no_answer(change, outcome, now())
-        connection.succeeded(site, SYSTEM, now(), reply=outcome.reply, endpoint=channel.endpoint)
+        connection.succeeded(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
         skew = timedelta(seconds=outcome.reply.clock_offset_s)
         return _believe(change, site, outcome.reply.document, skew, now())
 

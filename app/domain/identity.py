@@ -20,6 +20,11 @@ class Dashboard:
     sign_public: bytes
     signing_key: bytes = field(repr=False)
 
+    @property
+    def public_keys(self) -> list[bytes]:
+        """The public half of every signing key this dashboard ever used, newest first."""
+        return [self.sign_public]
+
 
 def of_dashboard(config: Config) -> Dashboard:
     """This installation's identity, made at first use; the same for every process.

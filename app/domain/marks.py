@@ -131,7 +131,7 @@ def read(said: object, public: str) -> Mark:
     except ProtocolError as why:
         raise MarkInvalid("the mark in the answer cannot be read") from why
     if not is_signed:
-        raise MarkInvalid("the mark in the answer is not signed with the site's key")
+        raise MarkInvalid("the mark in the answer is not signed with the key of that log")
     if not _is_mark(document):
         raise MarkInvalid("the mark in the answer names no possible head")
     return Mark(
@@ -187,28 +187,68 @@ def keep(site: Site, mark: Mark, now: datetime) -> None:
 # ---- what the sites have seen of the trail ----
 
 
-def hear(site: Site, document: dict[str, Any], by: Actor, now: datetime) -> None:
-    """What an answer says of this trail, inside the caller's transaction.
+@dataclass(frozen=True)
+class Claim:
+    """What a site says it has seen of this trail. `mark` is what Aura itself signed, None where
+    the site shows no such thing; `why` then says what is missing."""
 
-    A site that has seen an entry which does not stand here proves that the trail was cut,
-    rewritten or set back; one that refuses it says so. Both are alarms.
+    mark: Mark | None
+    is_refusing: bool
+    why: str = ""
+
+
+def claim_in(document: dict[str, Any], config: Config) -> Claim | None:
+    """Read what an answer says of this trail; None where it says nothing, or where Aura's own
+    key does not open, so that nothing can be judged."""
+    said, is_refusing = document.get("seen"), document.get("mark_refused") is True
+    if said is None and not is_refusing:
+        return None
+    try:
+        keys = identity.of_dashboard(config).public_keys
+    except SealBroken:
+        return None
+    why = ""
+    for public in keys:
+        try:
+            return Claim(read(said, b64u(public)), is_refusing)
+        except MarkInvalid as invalid:
+            why = str(invalid)
+    return Claim(None, is_refusing, why)
+
+
+def hear(site: Site, claim: Claim, by: Actor, now: datetime) -> None:
+    """Judge what a site says of this trail, inside the caller's transaction.
+
+    A mark that Aura signed and that does not fit proves that the trail was cut, rewritten or
+    set back. Without Aura's signature it is the site's word alone: an alarm about that site,
+    and nothing that the trail is judged by.
     """
-    seen = document.get("seen")
-    if not isinstance(seen, dict):
+    mark = claim.mark
+    if mark is None:
+        _raise_unproven(site, {"why": claim.why, "refuses": claim.is_refusing}, by, now)
         return
-    n, digest = seen.get("n"), seen.get("hash")
-    if type(n) is not int or n < 1 or not isinstance(digest, str) or not _HASH.fullmatch(digest):
+    if mark.n < 1:
         return
-    AuditAnchor.keep(site, n, digest, now)
-    head = Entry.head()
-    told: dict[str, Any] = {
-        "site": {"entry": n, "hash": digest},
-        "aura": {"newest_entry": head.seq if head else 0, "hash_there": _hash_at(n)},
+    AuditAnchor.keep(site, mark.n, mark.hash, now)
+    head, key, here = Entry.head(), f"{mark.n}:{mark.hash}", _hash_at(mark.n)
+    seen = {"entry": mark.n, "hash": mark.hash}
+    told = {
+        "site": seen,
+        "aura": {"newest_entry": head.seq if head else 0, "hash_there": here},
     }
-    if _hash_at(n) != digest:
-        alarms.raise_alarm(site, alarms.TRAIL_LOST, f"{n}:{digest}", told, by, now)
-    if document.get("mark_refused") is True:
-        alarms.raise_alarm(site, alarms.TRAIL_REFUSED, f"{n}:{digest}", told, by, now)
+    if here != mark.hash:
+        alarms.raise_alarm(site, alarms.TRAIL_LOST, key, told, by, now)
+        if claim.is_refusing:
+            alarms.raise_alarm(site, alarms.TRAIL_REFUSED, key, told, by, now)
+    elif claim.is_refusing:
+        why = "what it has seen is in the audit log, and it refuses that log all the same"
+        _raise_unproven(site, {**seen, "why": why, "refuses": True}, by, now)
+
+
+def _raise_unproven(site: Site, said: dict[str, Any], by: Actor, now: datetime) -> None:
+    """Once a day: a site that lies in each of its answers must not fill the list."""
+    key = f"{now:%Y-%m-%d}"
+    alarms.raise_alarm(site, alarms.CLAIM_UNPROVEN, key, {"site": said}, by, now)
 
 
 def _hash_at(seq: int) -> str:

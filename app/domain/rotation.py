@@ -303,7 +303,7 @@ class _Attempt:
         outcome = self._ask(channel, "ping", {})
         self._write_down([outcome])
         if outcome.reply is not None:
-            return self._commit(agreed, outcome.reply)
+            return self._commit(agreed, outcome)
         if outcome.fault == Fault.unauthorized and self._old_keys_work():
             return self.fail(outcome.fault, outcome.evidence)
         if self.now() - self.rotation.asked_at >= KEPT_FOR:
@@ -316,7 +316,7 @@ class _Attempt:
         self._write_down([outcome])
         return outcome.reply is not None
 
-    def _commit(self, agreed: _Next, reply: Reply) -> str:
+    def _commit(self, agreed: _Next, outcome: Outcome) -> str:
         now, site = self.now(), self.site
         generation = site.generation + 1
         ring = KeyRing(self.config.sealing_keys)
@@ -344,7 +344,7 @@ class _Attempt:
                 log_hash="",
                 **self._move(agreed),
             )
-            connection.succeeded(site, SYSTEM, now, reply=reply, endpoint=agreed.endpoint)
+            connection.succeeded(site, SYSTEM, now, outcome=outcome, endpoint=agreed.endpoint)
             event = KeysRotated(
                 site_id=site.id,
                 rotation_id=self.rotation.id,

@@ -136,7 +136,7 @@ def conclude(
     with transaction() as tx:
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if outcome.reply is not None:
-            connection.succeeded(site, SYSTEM, now, reply=outcome.reply)
+            connection.succeeded(site, SYSTEM, now, outcome=outcome)
         elif outcome.fault == Fault.identity_changed:
             connection.failed(site, outcome.fault, outcome.evidence, SYSTEM, now)
         if told.state == WAITING:

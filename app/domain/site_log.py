@@ -121,7 +121,7 @@ def _read_on(site: Site, config: Config, call: Call, now: Callable[[], datetime]
             audit.record(one.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return outcome.fault
-        connection.succeeded(site, SYSTEM, now(), reply=outcome.reply, endpoint=channel.endpoint)
+        connection.succeeded(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
         return _keep(site, read, outcome, now())
 
 

@@ -134,6 +134,7 @@ class FakeSite:
     log_uuid: str = "5d2f9f5e-0000-4000-8000-00000000000a"
     batch: int = 500
     held: dict[str, Any] | None = None
+    shown: object = None
     held_at: int = 0
     refused: bool = False
     clock_ahead_s: int = 0
@@ -370,7 +371,7 @@ class FakeSite:
         is_theirs = self.paired is not None and keyid == self.paired.kid
         told: dict[str, Any] = {}
         if is_theirs and op not in ("revoke", "pair.confirm"):
-            told = {"seen": self.held, **self._look(document)}
+            told = {"seen": self.shown, **self._look(document)}
             if self.refused and op in ("change.run", "keys.rotate"):
                 self.write("refused", operation=op, reason="trail_forked", nonce=request.nonce)
                 error = {"code": "trail_forked"}
@@ -438,7 +439,7 @@ class FakeSite:
         assert ours is not None
         assert document["th"] == ours.th.hex()
         if self._pending is not None:
-            self.held, self.refused = None, False
+            self.held, self.shown, self.refused = None, None, False
             self.write("connected", dashboard="", fingerprint=fingerprint(ours.th))
         self.paired, self._pending, self._pairing_keys = ours, None, None
         return {"fingerprint": fingerprint(ours.th)}
@@ -474,6 +475,7 @@ class FakeSite:
                 return {"mark_refused": True}
         if held is None or mark["n"] >= held["n"]:
             self.held, self.held_at = {"n": mark["n"], "hash": mark["hash"]}, mark["at"]
+            self.shown = document["mark"]
         return {}
 
     def _entries(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:

@@ -177,7 +177,11 @@ final class Siteagent_Gate {
 		$told  = array(
 			'mark'  => $this->witness->own( $this->log->head() ),
 			'knows' => null === $asked ? null : $this->log->knows( $asked->n, $asked->hash ),
-			'seen'  => null === $held ? null : array( 'n' => $held['n'], 'hash' => $held['hash'] ),
+			// As the dashboard signed it: without the signature it would be this site's word alone.
+			'seen'  => null === $held ? null : array(
+				'body' => Siteagent_Protocol::b64u( $held['body'] ),
+				'sig'  => $held['sig'],
+			),
 		);
 		return null === $seen['refused'] ? $told : $told + array( 'mark_refused' => true );
 	}
