@@ -174,7 +174,8 @@ def ask_anywhere(
     """Call the site where it is known to answer and, if something else answers there, where
     else it said that it listens. Returns what came of each call, and the last one's channel."""
     outcomes = [ask(channel, op, arguments, by=by, config=config, call=call)]
-    others = [*_respelled(channel.endpoint, outcomes[0]), *site.endpoints]
+    named = [one for one in site.endpoints if is_same_server(channel.endpoint, one)]
+    others = [*_respelled(channel.endpoint, outcomes[0]), *named]
     for endpoint in [one for one in others if one != channel.endpoint][:MOST_OTHERS]:
         if outcomes[-1].reply is not None or outcomes[0].fault not in TRY_ELSEWHERE:
             break
@@ -200,6 +201,18 @@ def _respelled(endpoint: str, outcome: Outcome) -> list[str]:
         return []
     is_safe = new.scheme == "https" or (old.scheme, new.scheme) == ("http", "http")
     return [location] if is_same and is_safe and "@" not in new.netloc else []
+
+
+def is_same_server(known: str, named: str) -> bool:
+    """Whether what belongs to `known`, signed requests and the server's password, may go to the
+    address that a site named: the same host and port, and never http after https."""
+    try:
+        old, new = urlsplit(known), urlsplit(named)
+        is_same = _host(old) == _host(new)
+    except ValueError:
+        return False
+    schemes = ("https",) if old.scheme == "https" else ("http", "https")
+    return is_same and new.scheme in schemes and "@" not in new.netloc
 
 
 def _host(parts: SplitResult) -> tuple[str, int | None]:
@@ -266,6 +279,12 @@ def server_login(site: Site, config: Config) -> str:
         return ""
     ring = KeyRing(config.sealing_keys)
     return ring.open(site.server_login_sealed, login_context(site.id)).decode("utf-8")
+
+
+def server_login_at(site: Site, endpoint: str, config: Config) -> str:
+    """The same where `endpoint` is at the site's known address; '' anywhere else, because the
+    password was given for that server alone."""
+    return server_login(site, config) if is_same_server(site.endpoint, endpoint) else ""
 
 
 def login_context(site_id: int) -> str:

@@ -17,6 +17,7 @@ from app.domain.connection import (
     Call,
     Outcome,
     ask,
+    is_same_server,
     key_context,
     server_login,
 )
@@ -193,7 +194,7 @@ def _open(
 ) -> Step:
     """The keys that follow from a verified answer, or what is wrong with it."""
     try:
-        about = _about(reply.document)
+        about = _about(reply.document, endpoint)
         e_s = from_b64u(reply.document.get("e_s"), 32)
         sign_s = b64u(from_b64u(reply.document.get("sign_s"), 32))
         th = transcript(reply.request_body, reply.body)
@@ -219,19 +220,23 @@ def _open(
     return Step(outcomes, opened=opened)
 
 
-def _about(document: dict[str, Any]) -> dict[str, Any]:
-    """What the site says of itself, checked; raises ProtocolError('malformed')."""
+def _about(document: dict[str, Any], endpoint: str) -> dict[str, Any]:
+    """What the site says of itself, checked; raises ProtocolError('malformed').
+
+    Of the endpoints it names only those at the server that answered at `endpoint` are kept:
+    signed requests and the server's password go to them."""
     said = document.get("site")
     if not isinstance(said, dict):
         raise ProtocolError("malformed", "site")
     endpoints = said.get("endpoints")
     if not isinstance(endpoints, list) or not 0 < len(endpoints) <= _MAX_ENDPOINTS:
         raise ProtocolError("malformed", "site.endpoints")
+    named = [_text(one, "endpoints", _MAX_TEXT_CHARS) for one in endpoints]
     return {
         "uuid": _text(said.get("uuid"), "uuid", 64),
         "home": _text(said.get("home"), "home", 2000),
         "plugin": _text(said.get("plugin"), "plugin", 32),
-        "endpoints": [_text(one, "endpoints", _MAX_TEXT_CHARS) for one in endpoints],
+        "endpoints": [one for one in named if is_same_server(endpoint, one)],
     }
 
 

@@ -21,7 +21,13 @@ from app.domain import access, audit, connection, copies, identity, sites
 from app.domain.actor import SYSTEM, Actor
 from app.domain.connection import KEYS_UNREADABLE, Call, Outcome
 from app.domain.errors import Conflict, NotPaired
-from app.domain.events import KeysRotated, RotationAsked, RotationFailed, SiteMoved
+from app.domain.events import (
+    KeysRotated,
+    RotationAsked,
+    RotationFailed,
+    ServerLoginChanged,
+    SiteMoved,
+)
 from app.domain.handshake import candidates
 from app.keys import (
     Exchange,
@@ -298,7 +304,7 @@ class _Attempt:
             agreed.kid,
             from_b64u(agreed.d2s),
             from_b64u(agreed.s2d),
-            connection.server_login(self.site, self.config),
+            connection.server_login_at(self.site, agreed.endpoint, self.config),
         )
         outcome = self._ask(channel, "ping", {})
         self._write_down([outcome])
@@ -367,7 +373,17 @@ class _Attempt:
             "home": home,
             "endpoint": agreed.endpoint,
             "endpoints": self.rotation.endpoints,
+            **self._forget_server_login(agreed),
         }
+
+    def _forget_server_login(self, agreed: _Next) -> dict[str, object]:
+        """The password was given for the server that the site left."""
+        stays = connection.is_same_server(self.site.endpoint, agreed.endpoint)
+        if stays or not self.site.server_login_sealed:
+            return {}
+        event = ServerLoginChanged(site_id=self.site.id, is_kept=False)
+        audit.record(event, SYSTEM, now=self.now())
+        return {"server_login_sealed": None}
 
     # ---- what is written down ----
 
@@ -433,7 +449,7 @@ def _at(channel: Channel, endpoint: str) -> Channel:
         channel.keyid,
         channel.send_key,
         channel.receive_key,
-        channel.server_login,
+        channel.server_login if connection.is_same_server(channel.endpoint, endpoint) else "",
     )
 
 
