@@ -116,8 +116,9 @@ def _split(roots: str) -> tuple[bytes, ...]:
 # ---- a site's ----
 
 
-def read(said: object, public: str) -> Mark:
-    """The mark in a message; `public` is the key (b64u) of whoever keeps that log.
+def read(said: object, public: str, whose: str = "the site's") -> Mark:
+    """The mark in a message; `public` is the key (b64u) of whoever keeps that log, which `whose`
+    names in words.
 
     Raises MarkInvalid for anything else than what that key signed.
     """
@@ -131,7 +132,7 @@ def read(said: object, public: str) -> Mark:
     except ProtocolError as why:
         raise MarkInvalid("the mark in the answer cannot be read") from why
     if not is_signed:
-        raise MarkInvalid("the mark in the answer is not signed with the key of that log")
+        raise MarkInvalid(f"the mark in the answer is not signed with {whose} key")
     if not _is_mark(document):
         raise MarkInvalid("the mark in the answer names no possible head")
     return Mark(
@@ -210,7 +211,7 @@ def claim_in(document: dict[str, Any], config: Config) -> Claim | None:
     why = ""
     for public in keys:
         try:
-            return Claim(read(said, b64u(public)), is_refusing)
+            return Claim(read(said, b64u(public), "Aura's"), is_refusing)
         except MarkInvalid as invalid:
             why = str(invalid)
     return Claim(None, is_refusing, why)
