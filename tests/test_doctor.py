@@ -59,15 +59,34 @@ def test_what_was_found_is_kept_and_told(
     assert connected.evidence == {"connect_ms": 3}
     assert (found.verdict, found.url, found.at) == (HEALTHY, paired.url, fake.clock())
     assert tuple(one.name for one in found.checks) == NAMES
-    assert events("examination_asked", "site_called", "connection_examined")[-3:] == [
+    assert events("examination_asked", "site_called", "connection_examined")[-4:] == [
         "examination_asked",
+        "site_called",
         "site_called",
         "connection_examined",
     ]
     entry = Entry.newest(event="connection_examined", limit=1)[0]
     assert (entry.actor, entry.site_id) == ("system", paired.id)
     assert f'"requests":{done.requests}' in entry.body
-    assert done.requests == 6
+    assert done.requests == 7
+    assert [op for op, *_ in fake.calls[-2:]] == ["ping", "report"]
+
+
+def test_a_site_that_answers_and_cannot_be_read_is_not_called_free_of_obstacles(
+    paired: Site, fake: FakeSite, ben: Actor, config: Config
+) -> None:
+    """A fatal error on `init` lets SiteAgent answer a ping, and no report (K10)."""
+
+    def fail(op: str) -> None:
+        if op == "report":
+            raise SiteError(Fault.server_error, {"status": 500})
+
+    fake.during = fail
+    done = run(asking.request(paired, by=ben, now=fake.clock()), fake, config, Eyes())
+    assert (done.verdict, done.blocker) == (BLOCKED, "server_error")
+    found = {one.name: one for one in rounds.found_by(done).checks}
+    assert (found["echo"].verdict, found["report"].verdict) == (OK, BLOCKED)
+    assert found["report"].evidence == {"status": 500}
 
 
 def test_the_blocker_is_kept_by_its_name(

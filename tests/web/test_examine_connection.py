@@ -75,7 +75,7 @@ def test_a_site_with_nothing_in_the_way(as_ben, paired, fake, config, ana):
     examined(paired, fake, config, ana, Eyes())
     text = as_ben.get(f"/sites/{paired.id}").text
     assert "Nothing is in the way: the site gave a signed answer" in card(text)
-    assert "All 17 checks" in text
+    assert "All 18 checks" in text
     assert "A signed call got its signed answer" in text
     assert "Examine the connection" in text
     whole = copyable(text)

@@ -31,12 +31,13 @@ def examine(
     call: Call = siteclient.call,
     look: LookCall = siteclient.look,
     now: Callable[[], datetime] = utcnow,
-) -> tuple[Diagnosis, Outcome | None]:
+) -> tuple[Diagnosis, list[Outcome]]:
     """What is in the way to the site at `url` (as `normalise_url` spells it).
 
-    With the `channel` of a paired site the signed call is made as well, and its outcome
-    returned. `server_login` is for a web server that asks for a password of its own.
-    Raises nothing a site can cause, and ends within the time of a job.
+    With the `channel` of a paired site the signed call is made as well and, once that is
+    answered, a site report asked for; what came of either is returned. `server_login` is for
+    a web server that asks for a password of its own. Raises nothing a site can cause, and
+    ends within the time of a job.
     """
     stranger = Stranger(look, config.allow_nets, server_login, now)
     home = stranger.get(f"{url}/")
@@ -44,14 +45,16 @@ def examine(
     ended = next((one for one in checks if one.verdict == BLOCKED), None)
     if ended is not None:
         checks += skipped(NAMES[len(checks) :], ended.name)
-        return Diagnosis(url, now(), channel is not None, tuple(checks), stranger.requests), None
+        return Diagnosis(url, now(), channel is not None, tuple(checks), stranger.requests), []
     addresses = _addresses(url, channel)
     index = _index(stranger, url)
     knocks = {name: stranger.knock(address) for name, address in addresses.items()}
-    outcome = None
+    outcome = report = None
     if channel is not None:
         others = [addresses[name] for name in answering_at(knocks)]
-        outcome = _echo(channel, others, by=by, config=config, call=call)
+        outcome, answering = _echo(channel, others, by=by, config=config, call=call)
+        if outcome.reply is not None:
+            report = ask(answering, "report", {"have": None}, by=by, config=config, call=call)
     fates = _fates(stranger, addresses, knocks, outcome)
     sight = Sight(
         url=url,
@@ -61,17 +64,22 @@ def examine(
         knocks=knocks,
         in_use=_name_of(channel.endpoint) if channel else "",
         outcome=outcome,
+        report=report,
         header_fates=fates[0],
         body_fate=fates[1],
     )
     checks += judging.judge(sight)
-    calls = stranger.requests + (outcome is not None)
-    return Diagnosis(url, sight.now, channel is not None, tuple(checks), calls), outcome
+    signed_calls = [one for one in (outcome, report) if one is not None]
+    calls = stranger.requests + len(signed_calls)
+    return Diagnosis(url, sight.now, channel is not None, tuple(checks), calls), signed_calls
 
 
-def _echo(channel: Channel, others: list[str], *, by: str, config: Config, call: Call) -> Outcome:
+def _echo(
+    channel: Channel, others: list[str], *, by: str, config: Config, call: Call
+) -> tuple[Outcome, Channel]:
     """The signed call where the site is known to answer and, if something else does there,
-    where strangers were answered; what came of the first unless another one succeeded."""
+    where strangers were answered; what came of the first unless another one succeeded, and the
+    channel it came by."""
     first = ask(channel, "ping", {}, by=by, config=config, call=call)
     for endpoint in others:
         if first.fault not in TRY_ELSEWHERE:
@@ -80,8 +88,8 @@ def _echo(channel: Channel, others: list[str], *, by: str, config: Config, call:
             elsewhere = replace(channel, endpoint=endpoint)
             outcome = ask(elsewhere, "ping", {}, by=by, config=config, call=call)
             if outcome.reply is not None:
-                return outcome
-    return first
+                return outcome, elsewhere
+    return first, channel
 
 
 def _addresses(url: str, channel: Channel | None) -> dict[str, str]:

@@ -36,6 +36,7 @@ NAMES = (
     "body",
     "output",
     "echo",
+    "report",
     "clock",
 )
 ADDRESSES = ("pretty", "plain", "ajax")

@@ -48,6 +48,7 @@ def judge(sight: Sight) -> list[Check]:
         _body(case),
         _output(case),
         _echo(case),
+        _report(case),
         _clock(case),
     ]
     flagged = {one.name for one in checks if one.verdict in (BLOCKED, WARN)}
@@ -176,6 +177,17 @@ def _echo(case: Case) -> Check:
     if outcome.reply is not None:
         return Check("echo", OK, "echoed", {"elapsed_ms": outcome.elapsed_ms})
     return _caused(case, "echo") or _unseen(case, "echo")
+
+
+def _report(case: Case) -> Check:
+    """Whether a site report arrives, for which all of WordPress has to load."""
+    outcome = case.sight.report
+    if outcome is None:
+        paired = case.sight.outcome is not None
+        return _unseen(case, "report") if paired else Check("report", SKIPPED, "not_paired")
+    if outcome.error is None:
+        return Check("report", OK, "report_arrives", {"elapsed_ms": outcome.elapsed_ms})
+    return Check("report", BLOCKED, outcome.error.fault, outcome.error.evidence)
 
 
 def _clock(case: Case) -> Check:

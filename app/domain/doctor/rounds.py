@@ -50,13 +50,13 @@ def run(
         return examination.state
     site, by = examination.site, examination.asked_by
     try:
-        diagnosis, outcome = _examine(site, by, config, call, look, now)
+        diagnosis, outcomes = _examine(site, by, config, call, look, now)
     except _Ended:
         examination.move(to=ABANDONED, when=OPEN, ended_at=now())
         return examination.state
     with transaction():
         if examination.move(to=DONE, when=(EXAMINING,), ended_at=now(), **_columns(diagnosis)):
-            _record(site, diagnosis, outcome, now())
+            _record(site, diagnosis, outcomes, now())
     return examination.state
 
 
@@ -77,9 +77,9 @@ def examine_address(
     site = Site.get_or_none(Site.url == url, Site.forgotten_at.is_null())
     if site is None or site.state not in MAY_EXAMINE:
         return examine(url, by=SYSTEM.name, config=config, look=look, now=now)[0]
-    diagnosis, outcome = _examine(site, SYSTEM.name, config, call, look, now)
+    diagnosis, outcomes = _examine(site, SYSTEM.name, config, call, look, now)
     with transaction():
-        _record(site, diagnosis, outcome, now())
+        _record(site, diagnosis, outcomes, now())
     return diagnosis
 
 
@@ -96,9 +96,9 @@ def found_by(examination: Examination) -> Diagnosis:
 
 def _examine(
     site: Site, by: str, config: Config, call: Call, look: LookCall, now: Callable[[], datetime]
-) -> tuple[Diagnosis, Outcome | None]:
+) -> tuple[Diagnosis, list[Outcome]]:
     login, channel, unreadable = _keys(site, config)
-    diagnosis, outcome = examine(
+    diagnosis, outcomes = examine(
         site.url,
         channel=channel,
         server_login=login,
@@ -108,7 +108,7 @@ def _examine(
         look=_while_connected(site, look),
         now=now,
     )
-    return (_without_keys(diagnosis, unreadable) if unreadable else diagnosis), outcome
+    return (_without_keys(diagnosis, unreadable) if unreadable else diagnosis), outcomes
 
 
 def _keys(site: Site, config: Config) -> tuple[str, Channel | None, str]:
@@ -136,7 +136,9 @@ def _while_connected(site: Site, fn: Callable[..., Any]) -> Callable[..., Any]:
 def _without_keys(diagnosis: Diagnosis, why: str) -> Diagnosis:
     """The same, of a site whose keys or whose server's password do not open here."""
     echo = Check("echo", BLOCKED, KEYS_UNREADABLE, {"why": why[:300]})
-    checks = tuple(echo if one.name == "echo" else one for one in diagnosis.checks)
+    (report,) = findings.skipped(["report"], "echo")
+    instead = {"echo": echo, "report": report}
+    checks = tuple(instead.get(one.name, one) for one in diagnosis.checks)
     return replace(diagnosis, checks=checks)
 
 
@@ -150,9 +152,9 @@ def _columns(diagnosis: Diagnosis) -> dict[str, object]:
     }
 
 
-def _record(site: Site, diagnosis: Diagnosis, outcome: Outcome | None, now: datetime) -> None:
-    """The signed call, if one was made, and what the whole showed; inside the transaction."""
-    if outcome is not None:
+def _record(site: Site, diagnosis: Diagnosis, outcomes: list[Outcome], now: datetime) -> None:
+    """The signed calls, if any were made, and what the whole showed; inside the transaction."""
+    for outcome in outcomes:
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
     event = ConnectionExamined(
         site_id=site.id,

@@ -24,7 +24,8 @@ _NAMESPACE = "siteagent/v1"
 @dataclass(frozen=True)
 class Sight:
     """Everything an examination saw. `in_use` is the address of the connection, by its name;
-    without a connection there is neither that nor an `outcome`."""
+    without a connection there is neither that nor an `outcome`. `report` is what came of asking
+    for a site report, which needs all of WordPress to load where the signed call does not."""
 
     url: str
     now: datetime
@@ -33,6 +34,7 @@ class Sight:
     knocks: dict[str, Look]
     in_use: str = ""
     outcome: Outcome | None = None
+    report: Outcome | None = None
     header_fates: dict[str, str] | None = None
     body_fate: str = ""
 

@@ -79,9 +79,12 @@ class WordPress:
             if why.request is None:
                 return _stranger(401, UNAUTHORIZED)
             return self._refuse(why, asked, now)
-        body = document(time=now, plugin="0.1.0", **self.more)
+        body = document(op=self._op(asked), time=now, plugin="0.1.0", **self.more)
         headers = protocol.sign_response(request, 200, body, key=RECEIVE_KEY, now=now)
         return Answer(200, headers, body)
+
+    def _op(self, asked: Asked) -> str:
+        return str(json.loads(asked.body).get("op", "ping"))
 
     def _refuse(self, why: ProtocolError, asked: Asked, now: int) -> Answer:
         assert why.request is not None
