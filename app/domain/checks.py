@@ -6,11 +6,9 @@ and hours in which Aura did not look are named rather than counted as good or ba
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 # Why nobody looked.
 NOT_CONNECTED = "not_connected"
@@ -86,75 +84,163 @@ class _Open:
     was_answered: bool = False
 
 
-def count(lines: Sequence[Line], begins: datetime, ends: datetime, *, every: timedelta) -> Checks:
-    """What the entries about one site, oldest first and from its beginning on, tell of the
-    checks between two moments. `every` is how often Aura means to look."""
-    found, faults = _walk([one for one in lines if begins <= one.at < ends])
-    if found and not found[-1].was_asked and ends - found[-1].at < _UNDER_WAY:
-        found.pop()
-    made = [one for one in found if one.was_asked]
-    return Checks(
-        made=len(made),
-        answered=sum(one.was_answered for one in made),
-        not_made=len(found) - len(made),
-        gaps=tuple(_gaps(lines, [one.at for one in made], begins, ends, every)),
-        faults=tuple(_by_name(faults)),
-    )
+class CheckCounter:
+    """Count the checks of one site between two moments, entry by entry and oldest first.
 
+    `spans` is from when to when there was a connection (`connected`), `every` how often Aura
+    means to look. Holds no entry but the first and last of each fault.
+    """
 
-def _walk(lines: Iterable[Line]) -> tuple[list[_Open], list[Line]]:
-    """The checks in their order, and the entries of what stood in their way."""
-    found: list[_Open] = []
-    faults = []
-    is_open = False
-    for line in lines:
+    def __init__(
+        self,
+        spans: Sequence[tuple[datetime, datetime]],
+        begins: datetime,
+        ends: datetime,
+        *,
+        every: timedelta,
+    ) -> None:
+        self._begins, self._ends = begins, ends
+        self._gaps = _GapFinder(spans, begins, ends, every * _ROUNDS_MISSED)
+        self._made = self._answered = self._not_made = 0
+        self._faults: dict[str, Fault] = {}
+        self._last: _Open | None = None
+        self._is_open = False
+
+    def add(self, line: Line) -> None:
+        """Take in the next entry; one outside of the two moments, or of another kind, is not
+        counted."""
+        if not self._begins <= line.at < self._ends:
+            return
         if line.event == "sync_asked":
-            found.append(_Open(line.at))
-            is_open = True
+            self._begin(line.at)
         elif line.event == "site_called" and line.facts.get("op") == "report":
-            if not is_open:
+            if not self._is_open:
                 # It was asked for before the first of these entries.
-                found.append(_Open(line.at))
-                is_open = True
-            found[-1].was_asked = True
-            found[-1].was_answered |= line.facts.get("outcome") == "ok"
+                self._begin(line.at)
+            if self._last is not None:
+                self._last.was_asked = True
+                self._last.was_answered |= line.facts.get("outcome") == "ok"
         elif line.event == "sync_failed":
-            faults.append(line)
-            is_open = False
-    return found, faults
+            self._note_fault(line)
+            self._is_open = False
+
+    def result(self) -> Checks:
+        """What was counted; nothing can be added afterwards."""
+        last = self._last
+        if last is not None and not last.was_asked and self._ends - last.at < _UNDER_WAY:
+            self._last = None
+        self._close()
+        return Checks(
+            made=self._made,
+            answered=self._answered,
+            not_made=self._not_made,
+            gaps=tuple(self._gaps.result()),
+            faults=tuple(sorted(self._faults.values(), key=lambda one: (-one.count, one.name))),
+        )
+
+    def _begin(self, at: datetime) -> None:
+        self._close()
+        self._last, self._is_open = _Open(at), True
+
+    def _close(self) -> None:
+        done, self._last = self._last, None
+        if done is None:
+            return
+        if not done.was_asked:
+            self._not_made += 1
+            return
+        self._made += 1
+        self._answered += done.was_answered
+        self._gaps.look(done.at)
+
+    def _note_fault(self, line: Line) -> None:
+        name = str(line.facts.get("fault", ""))
+        known = self._faults.get(name)
+        first, so_far = (known.first, known.count) if known else (line, 0)
+        self._faults[name] = Fault(name, so_far + 1, first, line)
 
 
-def _by_name(lines: list[Line]) -> list[Fault]:
-    counts = Counter(str(line.facts.get("fault", "")) for line in lines)
-    found = []
-    for name, how_often in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
-        of_it = [line for line in lines if line.facts.get("fault", "") == name]
-        found.append(Fault(name, how_often, of_it[0], of_it[-1]))
-    return found
+class SiteWatch:
+    """The checks and the reports of one site between two moments, taken in entry by entry.
+
+    `lines` are the site's other entries, which say when there was a connection.
+    """
+
+    def __init__(
+        self, lines: Iterable[Line], begins: datetime, ends: datetime, *, every: timedelta
+    ) -> None:
+        self._begins, self._ends = begins, ends
+        self.checks = CheckCounter(connected(lines, ends), begins, ends, every=every)
+        self.reports = 0
+        self.first_report: Line | None = None
+        self.last_report: Line | None = None
+
+    def add(self, line: Line) -> None:
+        self.checks.add(line)
+        if line.event == "report_received" and self._begins <= line.at < self._ends:
+            self.reports += 1
+            self.first_report = self.first_report or line
+            self.last_report = line
 
 
-def _gaps(
-    lines: Sequence[Line],
-    looked: Sequence[datetime],
-    begins: datetime,
-    ends: datetime,
-    every: timedelta,
-) -> Iterable[Gap]:
-    """Every stretch without a look, in order: without a connection, or longer than three rounds."""
-    at = begins
-    for opened, closed in connected(lines, ends):
-        opened, closed = max(opened, begins), min(closed, ends)
-        if closed <= begins or opened >= ends:
-            continue
-        if opened > at:
-            yield Gap(at, opened, NOT_CONNECTED)
-        seen = [opened, *(one for one in looked if opened <= one <= closed), closed]
-        for one, following in pairwise(seen):
-            if following - one > every * _ROUNDS_MISSED:
-                yield Gap(one, following, NOT_ASKED)
-        at = closed
-    if at < ends:
-        yield Gap(at, ends, NOT_CONNECTED)
+class _GapFinder:
+    """Every stretch without a look, in order: without a connection, or longer than `longest`."""
+
+    def __init__(
+        self,
+        spans: Sequence[tuple[datetime, datetime]],
+        begins: datetime,
+        ends: datetime,
+        longest: timedelta,
+    ) -> None:
+        clipped = ((max(opened, begins), min(closed, ends)) for opened, closed in spans)
+        self._spans = [
+            (opened, closed) for opened, closed in clipped if closed > begins and opened < ends
+        ]
+        self._longest, self._ends, self._at = longest, ends, begins
+        self._found: list[Gap] = []
+        self._is_inside = False
+
+    def look(self, at: datetime) -> None:
+        while self._spans and at > self._spans[0][1]:
+            self._leave()
+        if self._spans and at >= self._spans[0][0]:
+            self._enter()
+            self._reach(at)
+
+    def result(self) -> list[Gap]:
+        while self._spans:
+            self._leave()
+        if self._at < self._ends:
+            self._found.append(Gap(self._at, self._ends, NOT_CONNECTED))
+        return self._found
+
+    def _enter(self) -> None:
+        opened = self._spans[0][0]
+        if not self._is_inside and opened > self._at:
+            self._found.append(Gap(self._at, opened, NOT_CONNECTED))
+        if not self._is_inside:
+            self._at = max(self._at, opened)
+        self._is_inside = True
+
+    def _leave(self) -> None:
+        self._enter()
+        self._reach(self._spans.pop(0)[1])
+        self._is_inside = False
+
+    def _reach(self, at: datetime) -> None:
+        if at - self._at > self._longest:
+            self._found.append(Gap(self._at, at, NOT_ASKED))
+        self._at = max(self._at, at)
+
+
+def count(lines: Sequence[Line], begins: datetime, ends: datetime, *, every: timedelta) -> Checks:
+    """What the entries about one site, oldest first and from its beginning on, say about the
+    checks between two moments."""
+    counter = CheckCounter(connected(lines, ends), begins, ends, every=every)
+    for line in lines:
+        counter.add(line)
+    return counter.result()
 
 
 def connected(lines: Iterable[Line], until: datetime) -> list[tuple[datetime, datetime]]:

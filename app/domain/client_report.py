@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from app.domain import php_support
-from app.domain.checks import Checks, Line, count
+from app.domain.checks import Checks, Line, SiteWatch
 from app.domain.eligibility import Reason
 from app.domain.versions import available_updates
 from app.protocol import canonical
@@ -269,19 +269,30 @@ def compute(
     period: Period,
     sites: Sequence[SiteNow],
     lines: Sequence[Line],
+    check_lines: Iterable[Line],
     rights: Rights,
     *,
     every: timedelta,
     now: datetime,
 ) -> ClientReport:
-    """The report over `lines`: every entry about these sites and this client, oldest first and
-    from the first one on, because an approval may be older than what it released."""
+    """The report over `lines`: every entry about these sites and this client but those of checks,
+    oldest first and from the first one on, because an approval may be older than what it
+    released. `check_lines` are those of the checks in the span; they are read once, one by one,
+    and not kept: there may be hundreds of thousands."""
     known = [one for one in lines if one.at < min(period.ends, now)]
     by_site: dict[int | None, list[Line]] = {}
     for line in known:
         by_site.setdefault(line.site_id, []).append(line)
     stories = _stories(known, period)
-    told = [_site_story(one, by_site.get(one.id, []), period, every, now) for one in sites]
+    ends = min(period.ends, now)
+    seen = {
+        site.id: SiteWatch(by_site.get(site.id, []), period.begins, ends, every=every)
+        for site in sites
+    }
+    for line in check_lines:
+        if line.site_id in seen:
+            seen[line.site_id].add(line)
+    told = [_site_story(one, by_site.get(one.id, []), period, seen[one.id]) for one in sites]
     return ClientReport(
         client=client,
         period=period,
@@ -294,18 +305,14 @@ def compute(
     )
 
 
-def _site_story(
-    site: SiteNow, lines: list[Line], period: Period, every: timedelta, now: datetime
-) -> SiteStory:
-    within = [one for one in lines if period.holds(one.at)]
-    reports = [one for one in within if one.event == "report_received"]
+def _site_story(site: SiteNow, lines: Sequence[Line], period: Period, seen: SiteWatch) -> SiteStory:
     return SiteStory(
         site=site,
-        checks=count(lines, period.begins, min(period.ends, now), every=every),
-        reports=len(reports),
-        first_report=reports[0] if reports else None,
-        last_report=reports[-1] if reports else None,
-        notable=tuple(one for one in within if one.event in _NOTABLE),
+        checks=seen.checks.result(),
+        reports=seen.reports,
+        first_report=seen.first_report,
+        last_report=seen.last_report,
+        notable=tuple(one for one in lines if one.event in _NOTABLE and period.holds(one.at)),
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+
+from peewee import ModelSelect, chunked
 
 from app.config import Config
 from app.domain import access, audit, candidates, policies
@@ -31,11 +33,13 @@ from app.domain.events import ClientReportMade
 from app.domain.versions import STEPS
 from app.models.accounts import CLIENT, Member
 from app.models.alarms import Alarm
-from app.models.audit import Entry
+from app.models.audit import NAMES, Entry
 from app.models.clients import THEMSELVES, Client
 from app.models.policies import Held, Policy
 from app.models.reports import Component, Report
 from app.models.sites import Site
+
+_LINES_AT_ONCE = 500
 
 
 def compute_for(
@@ -52,6 +56,7 @@ def compute_for(
         period,
         sites_now(client, period, now),
         lines_about(client, period),
+        check_lines(client, period),
         rights_over(client, now),
         every=every,
         now=now,
@@ -78,19 +83,39 @@ def take_along(
 
 
 def lines_about(client: Client, period: Period) -> list[Line]:
-    """What the trail says about the client's sites, oldest first: checks of the span alone,
-    everything else from the beginning on."""
-    ids = [site.id for site in Site.select(Site.id).where(Site.client == client)]
-    about = Entry.site_id.in_(ids) & (
-        Entry.event.in_(TOLD) | (Entry.event.in_(CHECK_EVENTS) & (Entry.at >= period.begins))
+    """What the trail says about the client's sites up to the end of the span, oldest first;
+    without the checks."""
+    about = (Entry.site_id.in_(_site_ids(client)) & Entry.event.in_(TOLD)) | Entry.event.in_(
+        AGREEMENTS
     )
-    query = Entry.select().where(about | Entry.event.in_(AGREEMENTS), Entry.at < period.ends)
-    lines = [_line(one) for one in Entry.with_details(list(query.order_by(Entry.seq)))]
+    lines = [
+        _line(one)
+        for some in chunked(Entry.stream(about, Entry.at < period.ends), _LINES_AT_ONCE)
+        for one in Entry.with_details(list(some))
+    ]
     return [
         one
         for one in lines
         if one.event not in AGREEMENTS or one.facts.get("client") == client.name
     ]
+
+
+def check_lines(client: Client, period: Period) -> Iterator[Line]:
+    """The checks of the client's sites within the span, oldest first, one by one. Nothing in
+    them is about a person, so that the entries alone say it."""
+    for entry in Entry.stream(
+        Entry.site_id.in_(_site_ids(client)),
+        Entry.event.in_(CHECK_EVENTS),
+        Entry.at >= period.begins,
+        Entry.at < period.ends,
+    ):
+        body = json.loads(entry.body)
+        who = NAMES.get(body["actor"]["kind"], "")
+        yield Line(entry.seq, entry.at, entry.event, entry.site_id, who, body["facts"])
+
+
+def _site_ids(client: Client) -> ModelSelect[Site]:
+    return Site.select(Site.id).where(Site.client == client)
 
 
 def _line(entry: Entry) -> Line:

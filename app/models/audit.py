@@ -6,11 +6,11 @@ Only private details leave again, when somebody is erased.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from peewee import AutoField, BigIntegerField, CharField, IntegerField, TextField
+from peewee import AutoField, BigIntegerField, CharField, IntegerField, TextField, chunked
 
 from app.models.accounts import ERASED
 from app.models.base import BaseModel, UtcField, db, is_postgres
@@ -20,6 +20,8 @@ NAMES = {"system": "Aura", "schedule": "the schedule", "anonymous": "somebody no
 # By event, the facts that are kept beside the chain; filled where events are declared.
 PERSONAL_FACTS: dict[str, frozenset[str]] = {}
 _CHAIN = ("seq", "prev", "body", "hash")
+_DETAILS_AT_ONCE = 500
+_STREAMED_AT_ONCE = 1000
 
 
 class Detail(BaseModel):
@@ -40,7 +42,11 @@ class Detail(BaseModel):
 
     @classmethod
     def of(cls, seqs: Iterable[int]) -> dict[int, Detail]:
-        return {one.seq: one for one in cls.select().where(cls.seq.in_(list(seqs)))}
+        """By number of their entry; asked for in portions, as databases limit parameters."""
+        found: dict[int, Detail] = {}
+        for some in chunked(seqs, _DETAILS_AT_ONCE):
+            found |= {one.seq: one for one in cls.select().where(cls.seq.in_(list(some)))}
+        return found
 
 
 class Entry(BaseModel):
@@ -162,6 +168,32 @@ class Entry(BaseModel):
         if since is not None:
             query = query.where(cls.at >= since)
         return cls.with_details(list(query))
+
+    @classmethod
+    def about_component(
+        cls, site_id: int, ident: str, *, events: Collection[str], since: datetime
+    ) -> list[Entry]:
+        """What happened to one component of a site, oldest first."""
+        query = cls.select().where(
+            cls.site_id == site_id,
+            cls.component == ident[:300],
+            cls.event.in_(events),
+            cls.at >= since,
+        )
+        return cls.with_details(list(query.order_by(cls.seq)))
+
+    @classmethod
+    def stream(cls, *conditions: Any) -> Iterator[Entry]:
+        """Entries that meet all conditions, oldest first, without their details and without
+        holding more than a portion of them."""
+        after = 0
+        while True:
+            query = cls.select().where(cls.seq > after, *conditions).order_by(cls.seq)
+            entries = list(query.limit(_STREAMED_AT_ONCE))
+            yield from entries
+            if len(entries) < _STREAMED_AT_ONCE:
+                return
+            after = entries[-1].seq
 
 
 class Day(BaseModel):

@@ -12,6 +12,7 @@ from typing import Any
 from app.domain import access, approvals, candidates, policies
 from app.domain.actor import Actor
 from app.domain.candidates import Candidate
+from app.domain.client_report import STORY_EVENTS
 from app.domain.eligibility import listed_as
 from app.domain.versions import MAJOR, STEPS
 from app.models.audit import Entry
@@ -268,10 +269,11 @@ def _approval(change: Change) -> dict[str, Any]:
 
 
 def _entries(change: Change) -> list[Entry]:
-    """The trail of this change alone, oldest first."""
-    found = Entry.newest(site_id=change.site_id, since=change.proposed_at, limit=500)
-    told = [one for one in found if one.document()["facts"].get("change_id") == change.id]
-    return told[::-1]
+    """Every entry about this change, oldest first."""
+    found = Entry.about_component(
+        change.site_id, change.ident, events=STORY_EVENTS, since=change.proposed_at
+    )
+    return [one for one in found if one.document()["facts"].get("change_id") == change.id]
 
 
 def offered(sites: Sequence[Site], apart: str) -> list[Offered]:

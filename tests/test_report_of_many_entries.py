@@ -1,0 +1,81 @@
+"""A client's report over a long trail: the same words, and no more memory."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import report_rows
+from app.domain.actor import Actor
+from app.domain.client_report import ClientReport, Period
+from app.models.audit import Entry
+from app.models.base import db
+from app.models.clients import Client
+from app.models.sites import Site
+from tests.support.audit_entries import fill_with_syncs
+from tests.support.fakes import Clock
+
+DAYS = 365
+
+
+@pytest.fixture
+def client(ready: Site) -> Client:
+    client = Client.named("Bakery Ltd")
+    Site.update(client=client).execute()
+    return client
+
+
+def report_for(client: Client, ana: Actor, config: Config, now: datetime) -> ClientReport:
+    period = Period.of_days((now - timedelta(days=DAYS)).date(), now.date())
+    return report_rows.compute_for(client, period, by=ana, config=config, now=now)
+
+
+def test_no_query_grows_with_the_trail(
+    client: Client, ready: Site, ana: Actor, config: Config, clock: Clock, monkeypatch: Any
+) -> None:
+    fill_with_syncs(ready, 1500, clock())
+    longest = 0
+    really = db.obj.execute_sql
+
+    def counting(sql: str, params: Any = None) -> Any:
+        nonlocal longest
+        longest = max(longest, len(params or ()))
+        return really(sql, params)
+
+    monkeypatch.setattr(db.obj, "execute_sql", counting)
+    report = report_for(client, ana, config, clock.advance(minutes=1))
+    assert report.made == report.answered == 1501, "and the first one, after pairing"
+    assert longest <= 600
+
+
+def test_a_whole_year_is_counted_as_a_short_time_is(
+    client: Client, ready: Site, ana: Actor, config: Config, clock: Clock
+) -> None:
+    fill_with_syncs(ready, 40, clock())
+    (told,) = report_for(client, ana, config, clock.advance(minutes=1)).sites
+    assert (told.checks.made, told.checks.answered, told.reports) == (41, 41, 1)
+    assert told.first_report == told.last_report is not None
+
+
+@pytest.mark.nightly
+def test_200_000_entries_take_no_more_memory_than_20_000(
+    client: Client, ready: Site, ana: Actor, config: Config, clock: Clock
+) -> None:
+    def peak() -> int:
+        gc.collect()
+        tracemalloc.start()
+        report_for(client, ana, config, clock.advance(minutes=1))
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    fill_with_syncs(ready, 7_000, clock())
+    few = peak()
+    fill_with_syncs(ready, 60_000, clock())
+    assert Entry.select().count() > 200_000
+    assert peak() < 1.5 * few
