@@ -259,7 +259,13 @@ _NOTABLE = frozenset(
 )  # fmt: skip
 # What was agreed with the client rather than done to a site.
 AGREEMENTS = frozenset({"approvals_changed"})
-STORY_EVENTS = frozenset(_STATES) | {ENDED, "incident_closed", "change_acknowledged"}
+BROKE_LATER = "change_broke_later"
+STORY_EVENTS = frozenset(_STATES) | {
+    ENDED,
+    BROKE_LATER,
+    "incident_closed",
+    "change_acknowledged",
+}
 CHECK_EVENTS = frozenset({"sync_asked", "site_called", "sync_failed", "report_received"})
 TOLD = STORY_EVENTS | _NOTABLE | AGREEMENTS
 
@@ -331,6 +337,7 @@ def _stories(lines: Sequence[Line], period: Period) -> list[Story]:
 
 def _story(number: int, steps: list[Line]) -> Story:
     first, state, reason, ended, looked = steps[0], "checking", "", None, None
+    broke = False
     for line in steps:
         if line.event == ENDED:
             state, reason, ended = str(line.facts["outcome"]), str(line.facts["reason"]), line
@@ -339,6 +346,8 @@ def _story(number: int, steps: list[Line]) -> Story:
             is_end = state in ("rejected", "cancelled", "expired")
             reason = str(line.facts.get("reason", "")) if is_end else ""
             ended = line if is_end else None
+        elif line.event == BROKE_LATER:
+            broke = True
         elif line.event == "incident_closed":
             looked = line
     return Story(
@@ -352,7 +361,8 @@ def _story(number: int, steps: list[Line]) -> Story:
         steps=tuple(steps),
         ended=ended,
         looked_after=looked,
-        is_open_incident=state == "failed" and reason != "never_arrived" and looked is None,
+        is_open_incident=looked is None
+        and (broke or (state == "failed" and reason != "never_arrived")),
     )
 
 

@@ -29,6 +29,8 @@ NO_EVIDENCE = "no_evidence"
 NEVER_ARRIVED = "never_arrived"
 STILL_WATCHED = "still_watched"
 BROKE_OUTSIDE = "broke_outside"
+BROKE_LATER = "broke_later"
+UNPROVEN = "unproven"
 CONNECTION_ENDED = "connection_ended"
 
 MAX_MESSAGES = 20
@@ -86,7 +88,8 @@ def main_facts(evidence: dict[str, Any]) -> dict[str, str | int | bool]:
     told: dict[str, str | int | bool] = {}
     for place in PLACES:
         for name, value in evidence.get(place, {}).items():
-            told[f"{place}_{name}"] = value
+            if name != "error":
+                told[f"{place}_{name}"] = value
     kept = ("package_sha256", "package_host", "took_ms", "kept_copy")
     return told | {name: evidence[name] for name in kept if name in evidence}
 
@@ -103,7 +106,9 @@ def of_answer(document: dict[str, Any], step: Step, now: datetime) -> Told:
     if outcome not in OUTCOMES:
         return Told(UNKNOWN, NO_EVIDENCE, evidence)
     told = Told(str(outcome), reason, evidence)
-    return told if _is_borne_out(told, step) else Told(UNKNOWN, NO_EVIDENCE, evidence)
+    if not _is_borne_out(told, step):
+        return Told(UNKNOWN, NO_EVIDENCE, evidence)
+    return Told(SUCCEEDED, UNPROVEN, evidence) if _is_unproven(told) else told
 
 
 def of_error(error: SiteError) -> Told | None:
@@ -134,6 +139,10 @@ def seen_from_outside(told: Told, before: dict[str, Any], after: dict[str, Any])
     broke = after.get("answer") == FATAL and before.get("answer") != FATAL
     if told.state == SUCCEEDED and broke:
         return Told(FAILED, BROKE_OUTSIDE, told.evidence)
+    # Where old code may still answer, a page that Aura got shows nothing either.
+    shows = after.get("answer") == OK and not told.evidence.get("stale_code")
+    if told.reason == UNPROVEN and shows:
+        return Told(told.state, "", told.evidence)
     return told
 
 
@@ -146,11 +155,21 @@ def _is_borne_out(told: Told, step: Step) -> bool:
     before, after = told.evidence.get("before", {}), told.evidence.get("after", {})
     if told.state == SUCCEEDED:
         stayed = after.get("active") == before.get("active")
-        not_worse = after.get("probe") != FATAL or before.get("probe") == FATAL
-        return after.get("version") == step.to_version and stayed and not_worse
+        # A page that was broken before proves nothing; the site then says that it could not tell.
+        return after.get("version") == step.to_version and stayed and after.get("probe") != FATAL
     if told.state == ROLLED_BACK:
         return after.get("version") == step.from_version and bool(told.reason)
     return bool(told.reason)
+
+
+def _is_unproven(told: Told) -> bool:
+    """Whether nobody saw the new version at work: the site installed it and could not tell."""
+    after = told.evidence.get("after", {})
+    return (
+        told.state == SUCCEEDED
+        and after.get("active") is True
+        and after.get("probe") == COULD_NOT_TELL
+    )
 
 
 def _evidence(said: object) -> dict[str, Any]:
@@ -164,7 +183,13 @@ def _evidence(said: object) -> dict[str, Any]:
     for name in ("package_sha256", "package_host"):
         if isinstance(said.get(name), str):
             kept[name] = _text(said[name])
-    for name, kind in (("took_ms", int), ("watched_until", int), ("kept_copy", bool)):
+    typed = (
+        ("took_ms", int),
+        ("watched_until", int),
+        ("kept_copy", bool),
+        ("stale_code", bool),
+    )
+    for name, kind in typed:
         if type(said.get(name)) is kind:
             kept[name] = said[name]
     messages = said.get("messages")

@@ -299,6 +299,18 @@ class Change(BaseModel):
         return {(one.kind, one.ident): one for one in query}
 
     @classmethod
+    def newest_success(cls, site: Site, since: datetime) -> Change | None:
+        """The last update of a site that succeeded after `since`, unless a person looked at it."""
+        query = cls.select().where(
+            cls.site == site,
+            cls.state == SUCCEEDED,
+            cls.ended_at >= since,
+            ~cls.is_incident,
+            cls.closed_by == "",
+        )
+        return query.order_by(cls.ended_at.desc(), cls.id.desc()).first()
+
+    @classmethod
     def has_incident(cls, site: Site) -> bool:
         return cls.select().where(cls.site == site, cls.is_incident).exists()
 

@@ -124,6 +124,17 @@ class ChangeEnded(ChangeEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChangeBrokeLater(ChangeEvent):
+    """The update had succeeded, and the site was found broken within a day of it.
+
+    `why` is what was seen at its front page, `status` the HTTP status, 0 where there was none.
+    """
+
+    why: str
+    status: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class IncidentClosed(ChangeEvent):
     """Somebody looked after a change that did not end well, and lets others go on."""
 

@@ -1,0 +1,111 @@
+"""A site that is found broken within a day of an update: Aura says so on that update."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.config import Config
+from app.domain import changes, later_breakage
+from app.domain.actor import Actor
+from app.faults import Fault
+from app.models.audit import Entry
+from app.models.changes import Change
+from app.models.sites import Site
+from tests.support.factories import approve, check, propose, run_change
+from tests.support.fakes import Clock, FakeSite
+
+BROKEN = (500, b"<p>There has been a critical error on this website.</p>")
+
+
+@pytest.fixture
+def updated(
+    ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> Change:
+    """An update that succeeded, with a front page that answers."""
+    change = check(propose(ready, ben, clock()), fake, config)
+    approve(change, ana, config, clock())
+    assert run_change(change, fake, config) == "succeeded"
+    return change
+
+
+@pytest.fixture
+def look_after(fake: FakeSite, config: Config, ready: Site):
+    def once(fault: str = "") -> Change | None:
+        return later_breakage.check_synced_site(
+            ready, fault, config=config, look=fake.look, now=fake.clock
+        )
+
+    return once
+
+
+def events(site: Site) -> list[str]:
+    return [e.event for e in Entry.newest(site_id=site.id, limit=50)]
+
+
+@pytest.mark.parametrize("fault", ["", Fault.server_error, Fault.web_page])
+def test_a_front_page_that_fails_after_a_sync_opens_an_incident_on_the_update(
+    updated: Change, fake: FakeSite, look_after, ready: Site, fault: str
+) -> None:
+    fake.clock.advance(hours=1)
+    fake.front_page = BROKEN
+    assert look_after(fault) == updated
+    updated.refresh()
+    assert (updated.state, updated.is_incident) == ("succeeded", True)
+    assert updated.outcome_reason == "broke_later"
+    assert updated.probe_after["answer"] == "ok"
+    assert updated.probe_after["later"]["status"] == 500
+    assert Change.has_incident(ready)
+    assert events(ready)[0] == "change_broke_later"
+
+
+def test_it_is_said_once_and_not_again_when_a_person_has_looked(
+    updated: Change, fake: FakeSite, look_after, ready: Site, ana: Actor
+) -> None:
+    fake.front_page = BROKEN
+    look_after()
+    assert look_after() is None
+    updated.refresh()
+    changes.close_incident(updated, by=ana, note="The host was down.", now=fake.clock())
+    assert look_after() is None
+    assert events(ready).count("change_broke_later") == 1
+
+
+def test_a_page_that_fails_for_a_moment_is_no_incident(
+    updated: Change, fake: FakeSite, ready: Site, config: Config
+) -> None:
+    pages = [BROKEN, (200, b"<p>Welcome</p>")]
+
+    def look(url: str, **more: object) -> object:
+        fake.front_page = pages.pop(0)
+        return fake.look(url, **more)
+
+    found = later_breakage.check_site(ready, config=config, look=look, now=fake.clock)
+    assert found is None
+    assert not Change.has_incident(ready)
+
+
+def test_an_update_of_two_days_ago_is_not_blamed(
+    updated: Change, fake: FakeSite, look_after, ready: Site
+) -> None:
+    fake.clock.advance(hours=25)
+    fake.front_page = BROKEN
+    assert look_after() is None
+    assert not Change.has_incident(ready)
+
+
+def test_a_site_that_cannot_be_reached_blames_nothing(
+    updated: Change, fake: FakeSite, look_after
+) -> None:
+    fake.front_page = BROKEN
+    assert look_after(Fault.dns) is None
+    assert look_after(Fault.tls_expired) is None
+
+
+def test_a_page_that_was_broken_before_the_update_blames_nothing(
+    ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock, look_after
+) -> None:
+    fake.front_page = BROKEN
+    change = check(propose(ready, ben, clock()), fake, config)
+    approve(change, ana, config, clock())
+    assert run_change(change, fake, config) == "succeeded"
+    assert look_after() is None
