@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two workers. tests/support/selection.py names the groups of tests that share a worker.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 .DEFAULT_GOAL := help
-.PHONY: help run demo test e2e unit chaos lint format bench screenshots prepare images images-all clean
+.PHONY: help run demo test e2e unit chaos lint format bench plugin-release screenshots prepare images images-all clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ lint: $(VENV)/.dev ## Style, types and PHP syntax
 format: $(VENV)/.dev ## Put Python files into the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+plugin-release: $(VENV)/.run ## Pack and sign SiteAgent for the dashboard to offer (KEY=path; made by: flask --app wsgi plugin new-key)
+	@test -n "$(KEY)" || { echo "Name the private key: make plugin-release KEY=path/to/release.key" >&2; exit 1; }
+	@$(BIN)/flask --app wsgi plugin release --key "$(KEY)"
 
 bench: images ## Measure what SiteAgent costs a site, against floors from the same run
 	@$(BIN)/python -m bench

@@ -26,6 +26,7 @@ from app.views import (
     guards,
     headers,
     people,
+    plugin_updates,
     policies,
     reports,
     sites,
@@ -48,6 +49,7 @@ _ROOMS = (
     audit,
     exports,
     agent,
+    plugin_updates,
 )
 
 # Larger than a form with text fields alone; arrivals knows the larger ones.

@@ -12,13 +12,23 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from app.config import Config
-from app.domain import accounts, exporting, links, plugin_package, rotation, sites, verifying
+from app.domain import (
+    accounts,
+    exporting,
+    links,
+    plugin_package,
+    plugin_release,
+    rotation,
+    sites,
+    verifying,
+)
 from app.domain.actor import SYSTEM
 from app.domain.audit import derived, erasing
 from app.domain.doctor import rounds
 from app.domain.errors import Invalid, OpsError, TrailUnreadable
 from app.models import migrate
 from app.models.base import db, utcnow
+from app.protocol import b64u
 from app.views.doctor import as_text
 
 
@@ -29,6 +39,7 @@ def register(app: Flask) -> None:
         password_link,
         trail,
         build_plugin,
+        plugin,
         keys,
         doctor,
     ):
@@ -166,6 +177,33 @@ def build_plugin(path: Path) -> None:
         raise click.ClickException(f"{why}.") from why
     path.write_bytes(packed)
     click.echo(f"{path}: {len(packed)} bytes")
+
+
+plugin = AppGroup("plugin", help="Signed releases of SiteAgent.")
+
+
+@plugin.command("new-key")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+def new_release_key(path: Path) -> None:
+    """Make the private key that releases are signed with, in a new file at PATH."""
+    try:
+        public = plugin_release.make_key(path)
+    except OSError as why:
+        raise click.ClickException(f"{path} could not be written: {why.strerror}.") from why
+    click.echo(f"{path}: keep it secret and off this machine. Its public key is {b64u(public)}.")
+
+
+@plugin.command("release")
+@click.option("--key", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path))
+def release_plugin(key: Path, folder: Path | None) -> None:
+    """Pack and sign SiteAgent, for this dashboard to offer to its sites."""
+    folder = folder or current_app.config["AURA"].plugin_release
+    try:
+        made = plugin_release.make_release(plugin_release.read_key(key), folder)
+    except (plugin_release.ReleaseError, OSError, ValueError) as why:
+        raise click.ClickException(str(why)) from why
+    click.echo(f"{folder}: SiteAgent {made.version}, {len(made.package)} bytes, {made.sha256}")
 
 
 keys = AppGroup("keys", help="The keys of the sites.")

@@ -21,6 +21,7 @@ Network = IPv4Network | IPv6Network
 _SECRET_BYTES = 32
 _DEFAULT_PORT = 8000
 _DEFAULT_SYNC_MINUTES = 60
+_PLUGIN_RELEASE = Path(__file__).resolve().parents[1] / "wordpress-plugin" / "release"
 
 
 class ConfigError(Exception):
@@ -39,7 +40,8 @@ class Config:
     key is replaced by putting a new one in front. `allow_nets` lists the private
     networks that sites may live in; it comes from the surroundings only, never
     from a page (protocol: SSRF guard). `proxy_hops` is how many trusted reverse
-    proxies stand in front of Aura.
+    proxies stand in front of Aura. `plugin_release` is the folder of the signed release
+    of SiteAgent that is offered to sites.
     """
 
     origin: str
@@ -54,6 +56,7 @@ class Config:
     sync_every_minutes: int = _DEFAULT_SYNC_MINUTES
     port: int = _DEFAULT_PORT
     bind: str = "127.0.0.1"
+    plugin_release: Path = _PLUGIN_RELEASE
     testing: bool = False
 
     @property
@@ -86,6 +89,7 @@ class Config:
             ),
             port=port,
             bind=bind,
+            plugin_release=Path(env.get("AURA_PLUGIN_RELEASE") or _PLUGIN_RELEASE).resolve(),
         )
         if len(found.secret_key) < _SECRET_BYTES:
             problems.append("AURA_SECRET_KEY must be at least 32 characters of randomness.")
@@ -105,6 +109,7 @@ class Config:
             sealing_keys=(("t1", bytes(range(32))),),
             allow_nets=(ip_network("127.0.0.0/8"),),
             trusted_hosts=("aura.test", "localhost", "127.0.0.1"),
+            plugin_release=var_dir / "plugin-release",
             testing=True,
         )
         return replace(base, **overrides)

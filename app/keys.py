@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from app.protocol import ProtocolError, b64u, from_b64u
+from app.protocol import ProtocolError, b64u, canonical, from_b64u
 
 TOKEN_LIFE_S = 30 * 60
 KEY_BYTES = 32
@@ -238,6 +238,21 @@ def sign_mark(seed: bytes, mark: bytes) -> bytes:
 def verify_mark(public: bytes, mark: bytes, signature: bytes) -> bool:
     """Whether whoever keeps that log signed the exact bytes of this mark."""
     return verify(public, _MARK_SIGNATURE + mark, signature)
+
+
+def sign_release(seed: bytes, version: str, sha256: str) -> bytes:
+    """Sign a release of SiteAgent (PROTOCOL.md 3.5); `sha256` is its package's, in hex."""
+    return sign(seed, _release_statement(version, sha256))
+
+
+def verify_release(public: bytes, version: str, sha256: str, signature: bytes) -> bool:
+    """Check the signature of a release of SiteAgent."""
+    return verify(public, _release_statement(version, sha256), signature)
+
+
+def _release_statement(version: str, sha256: str) -> bytes:
+    named = {"v": 1, "slug": "siteagent", "version": version, "sha256": sha256}
+    return b"siteagent/release/1\n" + canonical(named)
 
 
 def key_id(th: bytes, generation: int = 1) -> str:

@@ -61,6 +61,7 @@ class Channel:
     """Where and with which keys to call a site; during pairing `site_id` has no connection yet.
 
     `server_login` is `name:password` for a web server that asks for one before WordPress.
+    `sign_d` is the dashboard's public key (b64u) that the site checks marks with.
     """
 
     site_id: int
@@ -69,6 +70,7 @@ class Channel:
     send_key: bytes = field(repr=False)
     receive_key: bytes = field(repr=False)
     server_login: str = field(default="", repr=False)
+    sign_d: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
-from app.domain import inventory, revocation, rotation
+from app.domain import identity, inventory, revocation, rotation
 from app.domain.actor import Actor
 from app.domain.errors import Conflict, Forbidden, NotPaired
 from app.faults import Fault
+from app.keys import SealBroken, signing_public
 from app.models.audit import Entry
 from app.models.rotations import AGREED, ASKING, DONE, FAILED, Rotation
 from app.models.sites import MOVED, REVOKED, Site
@@ -99,6 +100,64 @@ def test_all_sites_are_asked_and_none_twice(
     made = rotation.request_all(config=config, now=clock())
     assert [one.site_id for one in made] == [second.id]
     assert made[0].asked_by == "Aura"
+
+
+# ---- the dashboard's signing key ----
+
+
+def accepts_plans_of(fake: FakeSite, seed: bytes) -> bool:
+    """Whether the site would carry out a plan signed with this key."""
+    assert fake.paired is not None
+    return fake.paired.sign_d == signing_public(seed)
+
+
+def test_a_leaked_signing_key_is_worth_nothing_after_all_keys_were_renewed(
+    paired: Site, fake: FakeSite, run: Run, config: Config, clock: Clock
+) -> None:
+    leaked = identity.of_dashboard(config).signing_key
+    assert accepts_plans_of(fake, leaked)
+    (asked,) = rotation.request_all(config=config, now=clock())
+    renewed = identity.of_dashboard(config).signing_key
+    assert renewed != leaked
+    # Until a site has answered, it knows the former key, and is called with that one.
+    assert read_report(paired, fake, config=config).state == "done"
+    assert run(asked) == DONE
+    assert not accepts_plans_of(fake, leaked)
+    assert accepts_plans_of(fake, renewed)
+    paired.refresh()
+    assert read_report(paired, fake, config=config).state == "done"
+
+
+def test_a_site_that_is_renewing_keys_meanwhile_learns_the_new_signing_key_next(
+    paired: Site, asked: Rotation, fake: FakeSite, run: Run, config: Config, clock: Clock
+) -> None:
+    assert rotation.request_all(config=config, now=clock()) == []
+    assert run(asked) == DONE
+    following = Rotation.get(Rotation.state == ASKING)
+    assert run(following) == DONE
+    assert accepts_plans_of(fake, identity.of_dashboard(config).signing_key)
+
+
+def test_each_rotation_brings_the_newest_signing_key(
+    paired: Site, fake: FakeSite, run: Run, config: Config, clock: Clock, ana: Actor
+) -> None:
+    identity.renew_signing_key(config)
+    asked = rotation.request(paired, by=ana, config=config, now=clock())
+    assert run(asked) == DONE
+    assert accepts_plans_of(fake, identity.of_dashboard(config).signing_key)
+    assert Rotation.select().where(Rotation.state == ASKING).count() == 0
+
+
+def test_an_approval_is_signed_with_the_key_that_the_site_knows(
+    paired: Site, config: Config
+) -> None:
+    known = identity.of_dashboard(config).signing_key
+    identity.renew_signing_key(config)
+    dashboard = identity.of_dashboard(config)
+    assert dashboard.key_for(paired.sign_d) == known
+    assert dashboard.public_keys == [dashboard.sign_public, signing_public(known)]
+    with pytest.raises(SealBroken):
+        dashboard.key_for("A" * 43)
 
 
 # ---- who may not ----

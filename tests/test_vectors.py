@@ -164,6 +164,19 @@ def test_the_key_schedule_holds_by_hand() -> None:
     assert row["kid"] == protocol.b64u(th[:16]) + ".1"
 
 
+def test_the_release_holds_by_hand() -> None:
+    row = VECTORS["release"]
+    signed = b"siteagent/release/1\n" + b64(row["statement_b64"])
+    public = protocol.from_b64u(row["public_b64u"], 32)
+    assert keys.verify(public, signed, protocol.from_b64u(row["sig"], 64))
+    assert protocol.parse_json(b64(row["statement_b64"])) == {
+        "v": 1,
+        "slug": "siteagent",
+        "version": row["version"],
+        "sha256": row["sha256"],
+    }
+
+
 def test_the_rotation_holds_by_hand() -> None:
     row = VECTORS["rotation"]
     plan, site_public = b64(row["plan_b64"]), b64(row["site_x25519_public_b64"])
@@ -172,6 +185,11 @@ def test_the_rotation_holds_by_hand() -> None:
     public = b64(VECTORS["pairing"]["dashboard"]["ed25519_public_b64"])
     signature = b64(row["plan_signature_b64"])
     assert keys.verify(public, b"siteagent/plan-sig/1\n" + digest, signature)
+    next_key = protocol.from_b64u(row["next_signing_public_b64u"], 32)
+    assert protocol.parse_json(plan)["sign_d"] == row["next_signing_public_b64u"]
+    assert keys.verify(
+        next_key, b"siteagent/plan-sig/1\n" + digest, b64(row["next_plan_signature_b64"])
+    )
     th = sha256(b"siteagent/1 rotate" + len(plan).to_bytes(4, "big") + plan + site_public)
     assert th.hex() == row["th_hex"]
     shared = keys.Exchange(b64(row["site_x25519_private_b64"])).shared(

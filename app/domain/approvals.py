@@ -140,7 +140,7 @@ def sign_and_release(
             decided_at=now,
             how=how,
             plan=b64u(plan),
-            signature=b64u(sign_plan(dashboard.signing_key, plan)),
+            signature=b64u(sign_plan(dashboard.key_for(change.site.sign_d), plan)),
             attempts=0,
             next_try_at=max(now, change.not_before),
             busy_until=None,

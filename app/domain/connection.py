@@ -136,7 +136,7 @@ def ask(
         SentCall.note(nonces[-1], channel.site_id, op, utcnow())
         return nonces[-1]
 
-    told = {} if op.startswith("pair.") else marks.to_say(config)
+    told = {} if op.startswith("pair.") else marks.to_say(config, channel.sign_d)
     try:
         reply = call(
             channel,
@@ -270,6 +270,7 @@ def channel_to(site: Site, config: Config) -> Channel:
         send_key=open_key(site, "d2s", config),
         receive_key=open_key(site, "s2d", config),
         server_login=server_login(site, config),
+        sign_d=site.sign_d,
     )
 
 

@@ -19,10 +19,11 @@ from app.domain.approvals import went_stale
 from app.domain.connection import KEYS_UNREADABLE, Call
 from app.domain.dry_runs import step_of
 from app.domain.events import ChangeStarted
+from app.domain.identity import Dashboard
 from app.domain.outcomes import Told
 from app.domain.probing import LookCall
 from app.domain.settling import World, conclude, end, unsettled
-from app.keys import SealBroken, verify_plan
+from app.keys import SealBroken, signing_public, verify_plan
 from app.models.base import transaction, utcnow
 from app.models.changes import (
     APPROVED,
@@ -76,12 +77,12 @@ def run(
 
 def _begin(change: Change, world: World) -> bool:
     """Claim it, if it still is what was approved; a change that is not is called off."""
-    now, public = world.now(), identity.of_dashboard(world.config).sign_public
+    now, dashboard = world.now(), identity.of_dashboard(world.config)
     try:
         with transaction():
             change.refresh()
             was_waiting = change.state == WAITING
-            problem = _problem(change, public, now)
+            problem = _problem(change, dashboard, now)
             if problem:
                 changes.call_off(change, problem, SYSTEM, now)
                 return False
@@ -95,13 +96,13 @@ def _begin(change: Change, world: World) -> bool:
     return True
 
 
-def _problem(change: Change, public: bytes, now: datetime) -> str:
-    """Why this must not be sent; empty if it is, byte for byte, what was released. `public` is
-    Aura's own signing key."""
+def _problem(change: Change, dashboard: Dashboard, now: datetime) -> str:
+    """Why this must not be sent; empty if it is, byte for byte, what was released."""
     try:
         plan, signature = from_b64u(change.plan), from_b64u(change.signature)
     except ProtocolError:
         return "not_what_was_approved"
+    public = signing_public(dashboard.key_for(change.site.sign_d))
     is_ours = verify_plan(public, plan, signature)
     if not is_ours or not plans.is_plan_of(plan, change.digest):
         return "not_what_was_approved"

@@ -56,6 +56,7 @@ class Opened:
     ack_hash: str
     goodbye_hash: str
     sign_s: str
+    sign_d: str
     uuid: str
     home: str
     endpoints: list[str]
@@ -117,7 +118,8 @@ def hello(
         outcome = ask(channel, "pair.hello", question, by=by, config=config, call=call)
         outcomes.append(outcome)
         if outcome.reply is not None:
-            return _open(site, endpoint, exchange, keys, outcome.reply, tuple(outcomes))
+            known = b64u(dashboard.sign_public)
+            return _open(site, endpoint, exchange, keys, outcome.reply, known, tuple(outcomes))
         if outcome.fault not in TRY_ELSEWHERE:
             break
     return Step(tuple(outcomes), fault=outcomes[-1].fault, evidence=outcomes[-1].evidence)
@@ -165,6 +167,7 @@ def columns(
         "ack_hash": opened.ack_hash,
         "goodbye_hash": opened.goodbye_hash,
         "sign_s": opened.sign_s,
+        "sign_d": opened.sign_d,
         "last_contact_at": now,
         "last_good_at": None,
         "fault": "",
@@ -190,6 +193,7 @@ def _open(
     exchange: Exchange,
     keys: PairingKeys,
     reply: Reply,
+    sign_d: str,
     outcomes: tuple[Outcome, ...],
 ) -> Step:
     """The keys that follow from a verified answer, or what is wrong with it."""
@@ -215,6 +219,7 @@ def _open(
         ack_hash=hash_of(session.revoke_ack),
         goodbye_hash=hash_of(session.goodbye),
         sign_s=sign_s,
+        sign_d=sign_d,
         **about,
     )
     return Step(outcomes, opened=opened)

@@ -57,9 +57,13 @@ class Mark:
 # ---- Aura's own ----
 
 
-def own(config: Config) -> Mark:
-    """How far the trail reaches now, signed; raises SealBroken without the signing key."""
+def own(config: Config, sign_d: str | None = None) -> Mark:
+    """How far the trail reaches now, signed; raises SealBroken without the signing key.
+
+    `sign_d` is the public key that the reader knows (`Site.sign_d`); the newest when None.
+    """
     dashboard = identity.of_dashboard(config)
+    seed = dashboard.signing_key if sign_d is None else dashboard.key_for(sign_d)
     log = Setting.get_by_id(LOG_UUID).value
     n, digest, at, root = _newest(log)
     about = {
@@ -71,15 +75,15 @@ def own(config: Config) -> Mark:
         "at": at,
     }
     body = canonical(about)
-    signature = sign_mark(dashboard.signing_key, body)
+    signature = sign_mark(seed, body)
     return Mark(log, n, digest, at, root.hex(), body, signature)
 
 
-def to_say(config: Config) -> dict[str, dict[str, str]]:
+def to_say(config: Config, sign_d: str) -> dict[str, dict[str, str]]:
     """What a request says of the trail. Nothing where the signing key does not open: such a
     call can still read and revoke, and the site writes down that it came without a mark."""
     try:
-        return {"mark": own(config).as_sent()}
+        return {"mark": own(config, sign_d).as_sent()}
     except SealBroken:
         return {}
 

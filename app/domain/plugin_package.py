@@ -1,34 +1,58 @@
-"""The plugin as a file to upload in wp-admin, the same bytes for the same sources."""
+"""Pack SiteAgent as a zip to upload in wp-admin: the same bytes for the same sources."""
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from app.protocol import b64u
+
 SOURCE = Path(__file__).resolve().parents[2] / "wordpress-plugin" / "siteagent"
+RELEASE_KEY_FILE = "release-key.pub"
 
 # ZIP knows no time before 1980; one fixed time keeps the bytes equal everywhere.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o100644 << 16
+_HEADER = r"^ \* {}:[ \t]*(?P<value>\S+)"
 
 
-def build_plugin_zip(source: Path = SOURCE) -> bytes:
+def build_plugin_zip(source: Path = SOURCE, *, release_key: bytes | None = None) -> bytes:
     """Pack `source` under the directory name WordPress expects; hidden files stay out.
+
+    `release_key` is the Ed25519 public key that updates of this copy have to be signed with.
+    Without one the copy accepts no update but an upload by hand.
 
     Raises FileNotFoundError when there is no plugin to pack.
     """
     if not (source / "siteagent.php").is_file():
         raise FileNotFoundError(f"No plugin in {source}")
-    files = sorted(path for path in source.rglob("*") if path.is_file())
+    contents = {
+        path.relative_to(source).as_posix(): path.read_bytes()
+        for path in source.rglob("*")
+        if path.is_file() and not _is_hidden(path.relative_to(source))
+    }
+    if release_key is not None:
+        contents[RELEASE_KEY_FILE] = f"{b64u(release_key)}\n".encode()
     packed = BytesIO()
     with ZipFile(packed, "w", ZIP_DEFLATED, compresslevel=9) as archive:
-        for path in files:
-            name = path.relative_to(source)
-            if any(part.startswith(".") for part in name.parts):
-                continue
-            entry = ZipInfo(f"siteagent/{name.as_posix()}", _MOMENT)
+        for name in sorted(contents):
+            entry = ZipInfo(f"siteagent/{name}", _MOMENT)
             entry.compress_type = ZIP_DEFLATED
             entry.external_attr = _FILE_MODE
-            archive.writestr(entry, path.read_bytes())
+            archive.writestr(entry, contents[name])
     return packed.getvalue()
+
+
+def read_header(source: Path, name: str) -> str:
+    """Return a header of siteagent.php, such as "Version"; raises ValueError without it."""
+    text = (source / "siteagent.php").read_text("utf-8")
+    found = re.search(_HEADER.format(re.escape(name)), text, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"siteagent.php has no header {name!r}")
+    return found["value"]
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -87,7 +87,11 @@ def follow(site: Site, *, by: Actor, config: Config, now: datetime) -> Rotation:
 
 
 def request_all(*, config: Config, now: datetime) -> list[Rotation]:
-    """New keys for every paired site; for whoever runs this machine."""
+    """Renew the dashboard's signing key and every paired site's keys; for who runs this machine.
+
+    Each site learns the new signing key with its rotation and refuses the former one then.
+    """
+    identity.renew_signing_key(config)
     asked = []
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
         try:
@@ -126,14 +130,14 @@ def _request(
             site.refresh()
             if not site.is_paired:
                 raise NotPaired("This site is not paired, so it has no keys to renew.")
-            plan = _plan(site, op_id, exchange, home)
+            plan = _plan(site, op_id, exchange, home, b64u(dashboard.sign_public))
             rotation = Rotation.create(
                 site=site,
                 asked_by=by.name[:120],
                 asked_at=now,
                 op_id=op_id,
                 plan=b64u(plan),
-                signature=b64u(sign_plan(dashboard.signing_key, plan)),
+                signature=b64u(sign_plan(dashboard.key_for(site.sign_d), plan)),
                 exchange_sealed=_seal(config, exchange.private_bytes, op_id, "exchange"),
                 home=home,
                 endpoints=endpoints,
@@ -147,7 +151,7 @@ def _request(
     return rotation
 
 
-def _plan(site: Site, op_id: str, exchange: Exchange, home: str) -> bytes:
+def _plan(site: Site, op_id: str, exchange: Exchange, home: str, newest: str) -> bytes:
     return canonical(
         {
             "v": 1,
@@ -158,6 +162,7 @@ def _plan(site: Site, op_id: str, exchange: Exchange, home: str) -> bytes:
             "gen": _generation(site.key_id) + 1,
             "e_d": b64u(exchange.public),
             "home": home or None,
+            "sign_d": None if newest == site.sign_d else newest,
         }
     )
 
@@ -182,9 +187,20 @@ def run(
         return "busy" if rotation.is_open else rotation.state
     attempt = _Attempt(rotation, rotation.site, config, call, now)
     try:
-        return attempt.run()
+        state = attempt.run()
+        if state == DONE:
+            _catch_up(rotation.site_id, config, now())
+        return state
     except SealBroken as broken:
         return attempt.wait(KEYS_UNREADABLE, {"why": str(broken)[:300]})
+
+
+def _catch_up(site_id: int, config: Config, now: datetime) -> None:
+    """Ask again where the signing key was renewed after this rotation's plan had been signed."""
+    site = Site.get_by_id(site_id)
+    newest = b64u(identity.of_dashboard(config).sign_public)
+    if site.is_paired and site.sign_d not in ("", newest):
+        _request(site, SYSTEM, config, now, "", [])
 
 
 @dataclass(frozen=True, repr=False)
@@ -255,6 +271,7 @@ class _Attempt:
             "op_id": self.rotation.op_id,
             "plan": self.rotation.plan,
             "sig": self.rotation.signature,
+            "sig_next": self._next_signature(),
         }
         if not self.rotation.endpoints:
             return connection.ask_anywhere(
@@ -273,6 +290,17 @@ class _Attempt:
             if outcomes[-1].reply or outcomes[-1].fault not in connection.TRY_ELSEWHERE:
                 return outcomes, there
         return outcomes, channel
+
+    def _next_signature(self) -> str | None:
+        """The signature with the key that the plan names as the next one, if it names one."""
+        plan, sign_d = from_b64u(self.rotation.plan), self._planned_key()
+        if sign_d is None:
+            return None
+        return b64u(sign_plan(identity.of_dashboard(self.config).key_for(sign_d), plan))
+
+    def _planned_key(self) -> str | None:
+        sign_d = json.loads(from_b64u(self.rotation.plan)).get("sign_d")
+        return None if sign_d is None else str(sign_d)
 
     def _derive(self, reply: Reply, channel: Channel) -> _Next:
         e_s = from_b64u(reply.document.get("e_s"), 32)
@@ -305,6 +333,7 @@ class _Attempt:
             from_b64u(agreed.d2s),
             from_b64u(agreed.s2d),
             connection.server_login_at(self.site, agreed.endpoint, self.config),
+            self._planned_key() or self.site.sign_d,
         )
         outcome = self._ask(channel, "ping", {})
         self._write_down([outcome])
@@ -346,6 +375,7 @@ class _Attempt:
                 fingerprint=fingerprint(bytes.fromhex(agreed.th)),
                 ack_hash=agreed.ack_hash,
                 goodbye_hash=agreed.goodbye_hash,
+                sign_d=self._planned_key() or site.sign_d,
                 log_n=0,
                 log_hash="",
                 **self._move(agreed),
@@ -450,6 +480,7 @@ def _at(channel: Channel, endpoint: str) -> Channel:
         channel.send_key,
         channel.receive_key,
         channel.server_login if connection.is_same_server(channel.endpoint, endpoint) else "",
+        channel.sign_d,
     )
 
 

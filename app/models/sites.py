@@ -112,6 +112,8 @@ class Site(BaseModel):
     ack_hash = CharField(max_length=64, default="")
     goodbye_hash = CharField(max_length=64, default="")
     sign_s = CharField(max_length=64, default="")
+    # The dashboard's public key that the site checks plans with; empty means its first one.
+    sign_d = CharField(max_length=64, default="")
 
     last_contact_at = UtcField(null=True)
     last_good_at = UtcField(null=True)

@@ -31,6 +31,8 @@ OPEN = frozenset(
     {
         "static",
         "agent.notice",
+        "plugin_updates.metadata",
+        "plugin_updates.package",
         "entrance.set_up",
         "entrance.set_up_owner",
         "entrance.sign_in",

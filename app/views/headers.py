@@ -32,6 +32,8 @@ ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 HSTS = "max-age=31536000"
+# What is the same for everybody and says itself how long it may be kept.
+CACHEABLE = frozenset({"plugin_updates.metadata", "plugin_updates.package"})
 _YEAR = "public, max-age=31536000, immutable"
 
 
@@ -40,6 +42,8 @@ def register(app: Flask, config: Config) -> None:
         answer.headers.update(ALWAYS)
         if config.is_https:
             answer.headers["Strict-Transport-Security"] = HSTS
+        if request.endpoint in CACHEABLE and answer.status_code < 400:
+            return answer
         if request.endpoint != "static" or answer.status_code >= 400:
             # Also for pages that hold no secret: Back after signing out shows nothing.
             # Over what a view set: send_file would let a browser keep an export on its disk.

@@ -15,7 +15,15 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from app.domain import inventory, pairing, plugin_package, revocation, sites, tagging
+from app.domain import (
+    inventory,
+    pairing,
+    plugin_package,
+    plugin_release,
+    revocation,
+    sites,
+    tagging,
+)
 from app.domain import manifest as report_manifest
 from app.domain.errors import BringsUnderPolicies, Invalid, NotFound, StaleState
 from app.models.audit import Entry
@@ -179,8 +187,9 @@ def forget(site_id: int) -> ResponseReturnValue:
 @bp.get("/plugin/siteagent.zip")
 @may("see")
 def plugin_zip() -> ResponseReturnValue:
+    release = plugin_release.read_release(current_app.config["AURA"].plugin_release)
     return Response(
-        plugin_package.build_plugin_zip(),
+        plugin_package.build_plugin_zip() if release is None else release.package,
         mimetype="application/zip",
         headers={"Content-Disposition": 'attachment; filename="siteagent.zip"'},
     )

@@ -37,6 +37,11 @@ class RunningAura:
         self.start()
 
     @property
+    def plugin_release(self) -> Path:
+        """The folder of the release of SiteAgent that it offers to sites."""
+        return self.var / "plugin-release"
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
@@ -55,6 +60,7 @@ class RunningAura:
         environment = {
             **os.environ,
             "AURA_VAR": str(self.var),
+            "AURA_PLUGIN_RELEASE": str(self.plugin_release),
             "PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
             **self._environment,

@@ -29,7 +29,8 @@ from tests.e2e.watcher import Watcher
 from tests.plugin.support.changing import meddled, offer
 from tests.plugin.support.core_release import core, release
 from tests.plugin.support.real_wordpress import RealWordPress
-from tests.plugin.support.siteagent_release import offered
+from tests.plugin.support.releases import put_release, trust_test_key
+from tests.plugin.support.siteagent_release import NEXT, package
 from tests.plugin.support.translations import FIRST, GERMAN, translate
 from tests.support.selection import nightly
 from tests.wordpress.site import WordPress
@@ -234,7 +235,8 @@ def test_siteagent_itself_is_updated_and_still_answers(
 ) -> None:
     aura_pages.set_up_or_sign_in(page, agency)
     invite_ben(page, ben, agency)
-    offered(RealWordPress(shop))
+    trust_test_key(RealWordPress(shop))
+    put_release(agency.plugin_release, NEXT, package())
     look(shop, "delete_site_transient('update_plugins'); return 1;")
     allow(wp_admin, shop, "siteagent")
     sync(page, agency)

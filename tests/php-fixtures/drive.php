@@ -10,7 +10,7 @@ declare( strict_types=1 );
 
 define( 'ABSPATH', __DIR__ . '/' );
 $includes = dirname( __DIR__, 2 ) . '/wordpress-plugin/siteagent/includes';
-foreach ( array( 'refusal', 'protocol', 'keys', 'address', 'token', 'seal', 'plan' ) as $name ) {
+foreach ( array( 'refusal', 'protocol', 'keys', 'address', 'token', 'seal', 'plan', 'release' ) as $name ) {
 	require "$includes/class-siteagent-$name.php";
 }
 // Where PHP has no sodium extension, WordPress brings sodium_compat; its autoloader is the first argument.
@@ -96,8 +96,13 @@ $known = array(
 		$plan = Siteagent_Plan::open( $q['plan'], $q['sig'], $q['name'], $q['op_id'], $q['connection'], $q['uuid'] );
 		return array(
 			'gen'        => $plan->get( 'gen' ),
+			'next_key'   => $plan->next_key( isset( $q['sig_next'] ) ? $q['sig_next'] : null ),
 			'digest_hex' => bin2hex( Siteagent_Plan::digest( $plan->bytes() ) ),
 		);
+	},
+	'release'         => static function ( array $q ): bool {
+		$release = Siteagent_Release::from_fields( $q['fields'] );
+		return null !== $release && $release->is_update_of( $q['present'], '' === $q['key'] ? null : Siteagent_Protocol::from_b64u( $q['key'], 32 ) );
 	},
 	'signing_public'  => static function ( array $q ): string {
 		return base64_encode( Siteagent_Keys::signing_public( base64_decode( $q['seed_b64'], true ) ) );

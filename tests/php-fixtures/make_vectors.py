@@ -391,7 +391,7 @@ def rotation(
 ) -> dict[str, Any]:
     """A rotation from fixed private keys, and the messages that carry it."""
     dash, site = keys.Exchange(fixed("e_d 2")), keys.Exchange(fixed("e_s 2"))
-    seed = fixed("sign_d")
+    seed, next_seed = fixed("sign_d"), fixed("sign_d 2")
     plan = body(
         do="keys.rotate",
         op_id="3f0c8b56-7a60-4c8e-9d7e-0d6a1c7f9b21",
@@ -400,8 +400,10 @@ def rotation(
         gen=2,
         e_d=protocol.b64u(dash.public),
         home=None,
+        sign_d=protocol.b64u(keys.signing_public(next_seed)),
     )
     signature = keys.sign_plan(seed, plan)
+    next_signature = keys.sign_plan(next_seed, plan)
     th = keys.rotation_transcript(plan, site.public)
     fresh = keys.session_keys(dash, site.public, late.d2s + late.s2d, th)
     next_kid = keys.next_key_id(kid, 2)
@@ -410,6 +412,7 @@ def rotation(
         "op_id": "3f0c8b56-7a60-4c8e-9d7e-0d6a1c7f9b21",
         "plan": protocol.b64u(plan),
         "sig": protocol.b64u(signature),
+        "sig_next": protocol.b64u(next_signature),
         "log": head,
     }
     made.request("keys.rotate", body(op="keys.rotate", by=BY, **question), late.d2s, kid)
@@ -432,6 +435,8 @@ def rotation(
         "plan_b64": b64(plan),
         "plan_digest_hex": keys.plan_digest(plan).hex(),
         "plan_signature_b64": b64(signature),
+        "next_signing_public_b64u": protocol.b64u(keys.signing_public(next_seed)),
+        "next_plan_signature_b64": b64(next_signature),
         "dashboard_x25519_private_b64": b64(dash.private_bytes),
         "dashboard_x25519_public_b64": b64(dash.public),
         "site_x25519_private_b64": b64(site.private_bytes),
@@ -445,6 +450,22 @@ def rotation(
         "revoke_sha256_hex": keys.hash_of(fresh.revoke),
         "revoke_ack_sha256_hex": keys.hash_of(fresh.revoke_ack),
         "goodbye_sha256_hex": keys.hash_of(fresh.goodbye),
+    }
+
+
+def release() -> dict[str, Any]:
+    """A signed release of SiteAgent, and the fields of its release.json."""
+    seed, digest = fixed("release key"), fixed("package").hex()
+    statement = protocol.canonical(
+        {"v": 1, "slug": "siteagent", "version": "1.2.3", "sha256": digest}
+    )
+    return {
+        "ed25519_seed_b64": b64(seed),
+        "public_b64u": protocol.b64u(keys.signing_public(seed)),
+        "statement_b64": b64(statement),
+        "version": "1.2.3",
+        "sha256": digest,
+        "sig": protocol.b64u(keys.sign_release(seed, "1.2.3", digest)),
     }
 
 
@@ -995,6 +1016,7 @@ def vectors() -> bytes:
         ],
         "pairing": row,
         "rotation": rotation(Messages(), row, late, kid),
+        "release": release(),
         "tokens": tokens(row),
         "messages": made.rows,
         "accepted": accepted_requests(late, kid),

@@ -6,7 +6,6 @@ good or spoilt.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 import requests
 
-from app.domain.plugin_package import build_plugin_zip
 from app.siteclient import SiteError
 from tests.plugin.support.changing import (
     Order,
@@ -27,13 +25,13 @@ from tests.plugin.support.changing import (
 )
 from tests.plugin.support.dashboard import Paired, head_of
 from tests.plugin.support.real_wordpress import RealWordPress
+from tests.plugin.support.releases import DASHBOARD, trust_test_key
 from tests.plugin.support.signed_requests import connect, forget
-from tests.plugin.support.siteagent_release import HERE, NEXT, Spoilt, offered
+from tests.plugin.support.siteagent_release import AGENT, HERE, NEXT, Spoilt, offered, put_back
 from tests.support.selection import WORDPRESSES
 from tests.wordpress.engine import docker
 from tests.wordpress.site import WordPress
 
-AGENT = "siteagent/siteagent.php"
 STEP = {"kind": "siteagent", "id": AGENT, "from": HERE, "to": NEXT}
 
 FATAL: Spoilt = {"hooks.php": ("register_activation_hook(", "nobody_wrote_this(")}
@@ -58,34 +56,15 @@ BROKEN_ANSWER: Spoilt = {
 }
 
 
-# Without WordPress, which may not load.
-_PUT_BACK = """<?php
-$there = '/var/www/wordpress/wp-content/plugins';
-foreach (array_merge(glob("$there/../siteagent-probation"), array("$there/siteagent")) as $folder) {
-    is_dir($folder) && exec('rm -rf ' . escapeshellarg($folder));
-}
-file_exists("$there/../mu-plugins/siteagent-watchdog.php")
-    && unlink("$there/../mu-plugins/siteagent-watchdog.php");
-file_put_contents('/tmp/agent.zip', base64_decode('%s'));
-$zip = new ZipArchive();
-$zip->open('/tmp/agent.zip');
-$zip->extractTo($there);
-@unlink('/tmp/mixed');
-"""
-
-
 @pytest.fixture(scope="module")
 def paired(wp) -> Iterator[Paired]:
     forget(wp)
-    connected = connect(wp)
+    connected = connect(wp, DASHBOARD)
+    trust_test_key(wp)
     grant(wp, "siteagent")
     yield connected
     put_back(wp)
     forget(wp)
-
-
-def put_back(wp) -> None:
-    wp.run_php(_PUT_BACK % b64encode(build_plugin_zip()).decode())
 
 
 @pytest.fixture
@@ -100,7 +79,8 @@ def agent(wp, paired) -> Iterator[dict[str, Any]]:
 
 
 def update(wp, paired: Paired, **changed: Any) -> Order:
-    return Order.of(wp, paired, STEP, op="agent.update", **changed)
+    step = {**STEP, "package_host": "aura.example"}
+    return Order.of(wp, paired, step, op="agent.update", **changed)
 
 
 def answering(paired: Paired) -> str:
@@ -349,7 +329,8 @@ def network(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
 
 
 def test_active_on_a_whole_network_it_stays_so_whatever_comes_of_it(network) -> None:
-    paired = connect(network)
+    paired = connect(network, DASHBOARD)
+    trust_test_key(network)
     grant(network, "siteagent")
     for version, spoilt, outcome in ((NEXT, KEYLESS, "rolled_back"), (NEXT, None, "succeeded")):
         offered(network, version, spoilt)

@@ -200,6 +200,7 @@ def plan_of(row: dict[str, Any], **changed: Any) -> dict[str, Any]:
     question = {
         "plan": protocol.b64u(b64decode(row["plan_b64"])),
         "sig": protocol.b64u(b64decode(row["plan_signature_b64"])),
+        "sig_next": protocol.b64u(b64decode(row["next_plan_signature_b64"])),
         "name": document["do"],
         "op_id": document["op_id"],
         "connection": {
@@ -216,10 +217,38 @@ def plan_of(row: dict[str, Any], **changed: Any) -> dict[str, Any]:
 def test_a_signed_plan_is_opened_and_one_for_anything_else_refused(php: Php) -> None:
     row = VECTORS["rotation"]
     found = php.ask("plan", **plan_of(row))
-    assert found == {"gen": 2, "digest_hex": row["plan_digest_hex"]}
+    assert found == {
+        "gen": 2,
+        "digest_hex": row["plan_digest_hex"],
+        "next_key": row["next_signing_public_b64u"],
+    }
     for changed in ({"name": "report"}, {"op_id": "x"}, {"uuid": "x"}):
         with pytest.raises(Refused):
             php.ask("plan", **plan_of(row, **changed))
+
+
+def test_the_next_signing_key_has_to_sign_the_plan_too(php: Php) -> None:
+    row = VECTORS["rotation"]
+    stranger = keys.sign_plan(keys.new_signing_key(), b64decode(row["plan_b64"]))
+    for sig_next in (None, protocol.b64u(stranger), "A", plan_of(row)["sig"]):
+        with pytest.raises(Refused, match="invalid_arguments"):
+            php.ask("plan", **plan_of(row, sig_next=sig_next))
+
+
+def test_a_release_is_accepted_only_newer_and_with_the_right_signature(php: Php) -> None:
+    row = VECTORS["release"]
+    fields = {"slug": "siteagent", **{name: row[name] for name in ("version", "sha256", "sig")}}
+    question = {"fields": fields, "present": "1.2.2", "key": row["public_b64u"]}
+    assert php.ask("release", **question) is True
+    for present in ("1.2.3", "1.3.0"):
+        assert php.ask("release", **{**question, "present": present}) is False
+    assert php.ask("release", **{**question, "key": ""}) is False
+    stranger = protocol.b64u(keys.signing_public(keys.new_signing_key()))
+    assert php.ask("release", **{**question, "key": stranger}) is False
+    spoilt = {"slug": "other", "version": "1.2.4", "sha256": "0" * 64, "sig": "A" * 86}
+    for name, value in spoilt.items():
+        assert php.ask("release", **{**question, "fields": {**fields, name: value}}) is False
+    assert php.ask("release", **{**question, "fields": {}}) is False
 
 
 def test_an_altered_plan_is_refused(each: list[Php]) -> None:

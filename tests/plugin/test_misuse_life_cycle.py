@@ -201,6 +201,7 @@ def robbed(wp, paired) -> tuple[Paired, dict[str, Any], list[Any]]:
         "op_id": plan.document["op_id"],
         "plan": b64u(plan.bytes),
         "sig": b64u(keys.sign_plan(plan.seed, plan.bytes)),
+        "sig_next": None,
     }
     recorded.append(sign(paired, {"v": 1, "op": "keys.rotate", "by": "Ana", **order}))
     for sent in recorded:

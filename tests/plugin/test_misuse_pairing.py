@@ -214,7 +214,12 @@ def test_a_token_alone_reads_nothing(wp, token, op) -> None:
     arguments: dict[str, Any] = {
         "ping": {},
         "report": {"have": None},
-        "keys.rotate": {"op_id": str(uuid.uuid4()), "plan": "e30", "sig": b64u(bytes(64))},
+        "keys.rotate": {
+            "op_id": str(uuid.uuid4()),
+            "plan": "e30",
+            "sig": b64u(bytes(64)),
+            "sig_next": None,
+        },
     }[op]
     dashboard = Dashboard(token)
     unconfirmed = dashboard.hello()

@@ -78,5 +78,5 @@ def test_no_operation_takes_code_a_file_an_address_or_a_login(operations) -> Non
     taken = {argument for one in operations.values() for argument in one["schema"]}
     assert taken == {
         *("have", "pid", "e_d", "sign_d", "dash", "url", "th", "kid", "r"),
-        *("op_id", "plan", "sig", "step", "after"),
+        *("op_id", "plan", "sig", "sig_next", "step", "after"),
     }

@@ -202,3 +202,22 @@ def test_the_fallback_address_answers(wp, paired) -> None:
     assert there.ask("report", have=None).document["ok"] is True
     stranger = replace(there, channel=replace(there.channel, send_key=b"x" * 32))
     assert refused(lambda: stranger.ask("ping")).fault == "unauthorized"
+
+
+# ---- the dashboard's signing key ----
+
+
+def test_after_a_renewal_the_former_signing_key_orders_nothing(wp, paired) -> None:
+    fresh = keys.new_signing_key()
+    public = b64u(keys.signing_public(fresh))
+    plan = Plan.of(wp, paired, sign_d=public)
+    refused(plan.send, code="invalid_arguments", argument="sig_next")
+    by_former = b64u(keys.sign_plan(plan.seed, plan.bytes))
+    refused(lambda: plan.send(sig_next=by_former), code="invalid_arguments", argument="sig_next")
+    reply = plan.send(sig_next=b64u(keys.sign_plan(fresh, plan.bytes)))
+    live = plan.next(reply)
+    assert live.ask("ping").document["ok"] is True
+    leaked = Plan.of(wp, live)
+    refused(leaked.send, code="invalid_arguments", argument="sig")
+    known = Plan.of(wp, replace(live, seed=fresh))
+    assert known.next(known.send()).ask("ping").document["ok"] is True

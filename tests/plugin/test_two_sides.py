@@ -136,8 +136,9 @@ def test_a_mark_the_dashboard_did_not_sign_is_refused(wp, paired):
 @pytest.mark.parametrize("op", ["change.run", "keys.rotate"])
 def test_while_it_is_refused_nothing_is_changed_and_revoking_works(wp, paired, op):
     go_back(paired)
+    more = {"sig_next": None} if op == "keys.rotate" else {}
     with pytest.raises(SiteError) as refused:
-        paired.ask(op, op_id=str(uuid.uuid4()), plan="e30", sig="x")
+        paired.ask(op, op_id=str(uuid.uuid4()), plan="e30", sig="x", **more)
     assert code(refused) == "trail_forked"
     assert refused.value.evidence["seen_n"] == 812
     secret = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}

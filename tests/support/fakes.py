@@ -492,6 +492,9 @@ class FakeSite:
         plan = protocol.parse_json(raw)
         if not verify(self.paired.sign_d, signed, from_b64u(document["sig"])):
             return None
+        sign_d, sig_next = plan["sign_d"], document["sig_next"]
+        if sign_d is not None and not verify(from_b64u(sign_d), signed, from_b64u(sig_next)):
+            return None
         if plan["home"] not in (None, self.says_home or self.home):
             return None
         exchange = self._rotations.setdefault(plan["op_id"], Exchange.new())
@@ -499,7 +502,7 @@ class FakeSite:
         old = self.paired.keys
         keys = session_keys(exchange, from_b64u(plan["e_d"]), old.d2s + old.s2d, th)
         kid = next_key_id(self.paired.kid, plan["gen"])
-        self.next = _Paired(kid, keys, th, self.paired.sign_d)
+        self.next = _Paired(kid, keys, th, from_b64u(sign_d) if sign_d else self.paired.sign_d)
         return {"e_s": b64u(exchange.public)}
 
     def _report(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:

@@ -49,6 +49,47 @@ add_action(
 	}
 );
 
+// Updates of SiteAgent itself: signed releases from the dashboard, whoever asks for them.
+add_filter(
+	'update_plugins_siteagent.invalid',
+	static function ( $update, $plugin_data, $plugin_file ) {
+		return siteagent()->self_updates()->offer( $update, $plugin_data, $plugin_file );
+	},
+	10,
+	3
+);
+add_filter(
+	'pre_set_site_transient_update_plugins',
+	static function ( $updates ) {
+		return siteagent()->self_updates()->drop_foreign( $updates );
+	},
+	PHP_INT_MAX
+);
+add_filter(
+	'upgrader_pre_download',
+	static function ( $reply, $package, $upgrader, $hook_extra = array() ) {
+		return siteagent()->self_updates()->verify_package( $reply, $package, $upgrader, $hook_extra );
+	},
+	PHP_INT_MAX,
+	4
+);
+add_filter(
+	'http_request_args',
+	static function ( $arguments, $url ) {
+		return 1 === preg_match( '~/siteagent/[0-9a-f]{64}\.zip\z~', (string) $url ) ? siteagent()->self_updates()->allow_dashboard( $arguments, (string) $url ) : $arguments;
+	},
+	10,
+	2
+);
+add_filter(
+	'plugins_api',
+	static function ( $result, $action, $arguments ) {
+		return siteagent()->self_updates()->details( $result, $action, $arguments );
+	},
+	10,
+	3
+);
+
 // The settings screen, its forms, and WordPress's privacy tools.
 if ( is_admin() ) {
 	add_action(

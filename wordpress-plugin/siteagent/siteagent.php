@@ -8,6 +8,7 @@
  * Author:            Aura
  * License:           GPL-2.0-or-later
  * License URI:       https://www.gnu.org/licenses/gpl-2.0.html
+ * Update URI:        https://siteagent.invalid/
  * Text Domain:       siteagent
  * Data format:       1
  *

@@ -33,6 +33,7 @@ class Plan:
             "gen": int(paired.channel.keyid.rpartition(".")[2]) + 1,
             "e_d": b64u(exchange.public),
             "home": None,
+            "sign_d": None,
         }
         return cls(paired, {**document, **changed}, exchange, paired.seed)
 
@@ -45,6 +46,7 @@ class Plan:
             "op_id": self.document["op_id"],
             "plan": b64u(self.bytes),
             "sig": b64u(keys.sign_plan(self.seed, self.bytes)),
+            "sig_next": None,
         }
         return self.paired.ask("keys.rotate", **{**given, **changed})
 

@@ -9,14 +9,14 @@ from typing import Any
 import requests
 
 from app import protocol
-from tests.plugin.support.dashboard import Paired, new_token, pair
+from tests.plugin.support.dashboard import ORIGIN, Paired, new_token, pair
 
 UNAUTHORIZED = {"siteagent": 1, "code": "unauthorized"}
 
 
-def connect(wp) -> Paired:
+def connect(wp, origin: str = ORIGIN) -> Paired:
     """What an administrator's consent does, without the forms."""
-    token = new_token(wp.url)
+    token = new_token(wp.url, origin=origin)
     accept = "$p = siteagent()->pairing(); $p->accept($p->read_token('%s'), true, 'user:1');"
     wp.evaluate(accept % token.text())
     return pair(token)

@@ -1,19 +1,18 @@
-"""Publish another release of SiteAgent on the WordPress.org of a test site."""
+"""Make another release of SiteAgent, and have the dashboard of a test site offer it."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from app.domain.plugin_package import SOURCE, build_plugin_zip
-from tests.plugin.support.changing import (
-    offer,
-    publish_package,
-)
+from tests.plugin.support.releases import PUBLIC, installed_package, offer_release
 
+AGENT = "siteagent/siteagent.php"
 HERE, NEXT = "0.1.0", "0.2.0"
 
 
@@ -41,7 +40,7 @@ def package(version: str = NEXT, spoilt: Spoilt | None = None, *, header: str = 
             )
         for name, (text, instead) in (spoilt or {}).items():
             replace(source / name, text, instead)
-        return build_plugin_zip(source)
+        return build_plugin_zip(source, release_key=PUBLIC)
 
 
 def replace(file: Path, text: str, instead: str) -> None:
@@ -51,5 +50,24 @@ def replace(file: Path, text: str, instead: str) -> None:
 
 
 def offered(wp, version: str = NEXT, spoilt: Spoilt | None = None, **changed: Any) -> None:
-    publish_package(wp, f"plugin/siteagent.{version}.zip", package(version, spoilt, **changed))
-    offer(wp, "siteagent", version)
+    offer_release(wp, version, package(version, spoilt, **changed))
+
+
+# Without WordPress, which may not load.
+_PUT_BACK = """<?php
+$there = '/var/www/wordpress/wp-content/plugins';
+foreach (array_merge(glob("$there/../siteagent-probation"), array("$there/siteagent")) as $folder) {
+    is_dir($folder) && exec('rm -rf ' . escapeshellarg($folder));
+}
+file_exists("$there/../mu-plugins/siteagent-watchdog.php")
+    && unlink("$there/../mu-plugins/siteagent-watchdog.php");
+file_put_contents('/tmp/agent.zip', base64_decode('%s'));
+$zip = new ZipArchive();
+$zip->open('/tmp/agent.zip');
+$zip->extractTo($there);
+@unlink('/tmp/mixed');
+"""
+
+
+def put_back(wp) -> None:
+    wp.run_php(_PUT_BACK % b64encode(installed_package()).decode())

@@ -146,7 +146,7 @@ final class Siteagent_Words {
 			'themes'       => array( __( 'Themes.', 'siteagent' ), __( 'The same; changes somebody made to a theme’s own files are lost, as with every update.', 'siteagent' ) ),
 			'core_minor'   => array( __( 'WordPress, minor releases.', 'siteagent' ), __( 'They usually close security holes. There is no copy of WordPress to go back to.', 'siteagent' ) ),
 			'core_major'   => array( __( 'WordPress, major releases.', 'siteagent' ), __( 'They bring new functions and should be tested first. There is no copy of WordPress to go back to.', 'siteagent' ) ),
-			'siteagent'    => array( __( 'SiteAgent itself.', 'siteagent' ), __( 'This plugin, in the versions WordPress offers. The old version comes back by itself if the new one does not answer the dashboard.', 'siteagent' ) ),
+			'siteagent'    => array( __( 'SiteAgent itself.', 'siteagent' ), __( 'This plugin, in signed releases from your dashboard. The previous version is restored if the new one does not answer the dashboard.', 'siteagent' ) ),
 		);
 	}
 

@@ -73,9 +73,10 @@ final class Siteagent_Operations {
 		),
 		'keys.rotate'   => array(
 			'schema' => array(
-				'op_id' => 'uuid',
-				'plan'  => 'text',
-				'sig'   => 'text',
+				'op_id'    => 'uuid',
+				'plan'     => 'text',
+				'sig'      => 'text',
+				'sig_next' => 'text_or_null',
 			),
 			'role'   => array( 'connection' ),
 			'scope'  => 'keys',
@@ -265,6 +266,8 @@ final class Siteagent_Operations {
 				return is_string( $value ) && 1 === preg_match( '/^[0-9a-f]{64}\z/D', $value );
 			case 'key':
 				return is_string( $value ) && 1 === preg_match( '/^[A-Za-z0-9_-]{43}\z/D', $value );
+			case 'text_or_null':
+				return null === $value || self::fits( $value, 'text' );
 			case 'text':
 				return is_string( $value ) && strlen( $value ) <= 2100;
 			case 'plan':

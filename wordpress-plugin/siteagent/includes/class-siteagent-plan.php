@@ -45,7 +45,7 @@ final class Siteagent_Plan {
 		} catch ( Siteagent_Refusal $refusal ) {
 			throw new Siteagent_Refusal( 'invalid_arguments', 'plan', array( 'argument' => 'plan' ) );
 		}
-		if ( ! Siteagent_Keys::is_signed( $public, self::SIGNATURE . self::digest( $bytes ), $raw ) ) {
+		if ( ! self::is_signed( $public, $bytes, $raw ) ) {
 			throw new Siteagent_Refusal( 'invalid_arguments', 'the plan is not signed by this dashboard', array( 'argument' => 'sig' ) );
 		}
 		$document = Siteagent_Protocol::parse_json( $bytes );
@@ -65,10 +65,40 @@ final class Siteagent_Plan {
 	}
 
 	/**
+	 * The key that plans are signed with from then on, as this plan of a rotation names it; null when it keeps the present one.
+	 *
+	 * Both keys have to sign: the present one says who takes over, the next one proves that it exists and agrees.
+	 *
+	 * @param string|null $signature The next key's signature over the same plan, as b64u.
+	 * @return string|null The Ed25519 public key as b64u.
+	 * @throws Siteagent_Refusal invalid_arguments when one of the two is missing, or the signature is wrong.
+	 */
+	public function next_key( ?string $signature ): ?string {
+		$key = $this->get( 'sign_d' );
+		if ( null === $key && null === $signature ) {
+			return null;
+		}
+		try {
+			$is_signed = is_string( $key ) && null !== $signature
+				&& self::is_signed( Siteagent_Protocol::from_b64u( $key, Siteagent_Keys::BYTES ), $this->bytes, Siteagent_Protocol::from_b64u( $signature, 64 ) );
+		} catch ( Siteagent_Refusal $malformed ) {
+			$is_signed = false;
+		}
+		if ( ! $is_signed ) {
+			throw new Siteagent_Refusal( 'invalid_arguments', 'the plan is not signed with the next key', array( 'argument' => 'sig_next' ) );
+		}
+		return $key;
+	}
+
+	/**
 	 * What is signed, and what an operation is remembered by. Raw bytes.
 	 */
 	public static function digest( string $bytes ): string {
 		return hash( 'sha256', self::DIGEST . $bytes, true );
+	}
+
+	private static function is_signed( string $public, string $bytes, string $signature ): bool {
+		return Siteagent_Keys::is_signed( $public, self::SIGNATURE . self::digest( $bytes ), $signature );
 	}
 
 	/**

@@ -149,6 +149,20 @@ final class Siteagent_Plugin {
 		);
 	}
 
+	public function self_updates(): Siteagent_Self_Updates {
+		return $this->once(
+			'self_updates',
+			function (): Siteagent_Self_Updates {
+				return new Siteagent_Self_Updates(
+					function (): ?string {
+						$connection = $this->keyring()->connection();
+						return null === $connection ? null : $connection['origin'];
+					}
+				);
+			}
+		);
+	}
+
 	public function screen(): Siteagent_Screen {
 		return $this->once(
 			'screen',

@@ -42,6 +42,7 @@ final class Siteagent_Rotation {
 			throw new Siteagent_Refusal( 'unauthorized', self::NAME );
 		}
 		$plan = Siteagent_Plan::open( $document->plan, $document->sig, self::NAME, $document->op_id, $connection, $this->keyring->uuid() );
+		$key  = $plan->next_key( $document->sig_next );
 		$home = $this->address( $plan );
 		if ( Siteagent_Keys::generation( $connection['kid'] ) + 1 !== $plan->get( 'gen' ) ) {
 			throw new Siteagent_Refusal( 'invalid_arguments', 'the plan\'s generation', array( 'argument' => 'gen' ) );
@@ -51,9 +52,10 @@ final class Siteagent_Rotation {
 			self::NAME,
 			Siteagent_Plan::digest( $plan->bytes() ),
 			$now,
-			function () use ( $plan, $connection, $home, $document ): array {
-				$public = $this->agree( $plan, $connection['kid'], $home );
-				$facts  = array( 'by' => $document->by ) + ( null === $home ? array() : array( 'home' => $home ) );
+			function () use ( $plan, $connection, $home, $key, $document ): array {
+				$public = $this->agree( $plan, $connection['kid'], $home, $key );
+				$facts  = array( 'by' => $document->by ) + ( null === $home ? array() : array( 'home' => $home ) )
+					+ ( null === $key ? array() : array( 'sign_d' => $key ) );
 				$this->log->append( 'rotation_agreed', $facts, 'dashboard' );
 				return array( 'e_s' => Siteagent_Protocol::b64u( $public ) );
 			}
@@ -75,9 +77,10 @@ final class Siteagent_Rotation {
 	}
 
 	/**
+	 * @param string|null $key What plans are signed with under the next generation; null for the present key.
 	 * @return string This side's public key, raw.
 	 */
-	private function agree( Siteagent_Plan $plan, string $kid, ?string $home ): string {
+	private function agree( Siteagent_Plan $plan, string $kid, ?string $home, ?string $key ): string {
 		$old      = $this->keyring->secrets( $kid );
 		$exchange = Siteagent_Keys::exchange();
 		if ( null === $old ) {
@@ -95,6 +98,9 @@ final class Siteagent_Rotation {
 			'th'          => bin2hex( $th ),
 			'fingerprint' => Siteagent_Keys::fingerprint( $th ),
 		);
+		if ( null !== $key ) {
+			$facts['sign_d'] = $key;
+		}
 		if ( null !== $home ) {
 			$facts['home']      = $home;
 			$facts['endpoints'] = Siteagent_Address::endpoints( $plan->get( 'home' ), $home );

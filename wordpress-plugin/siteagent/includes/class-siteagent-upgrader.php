@@ -23,6 +23,7 @@ final class Siteagent_Upgrader {
 	const REASONS = array(
 		'siteagent_package_lies'              => 'package_lies',
 		'siteagent_no_way_back'               => 'no_way_back',
+		'siteagent_not_signed'                => 'not_signed',
 		'incompatible_archive'                => 'package_lies',
 		'incompatible_archive_empty'          => 'package_lies',
 		'incompatible_archive_no_plugins'     => 'package_lies',
@@ -85,7 +86,8 @@ final class Siteagent_Upgrader {
 			unset( $options['hook_extra']['temp_backup'] );
 			return $options;
 		};
-		add_filter( 'upgrader_pre_download', $hand_over, PHP_INT_MAX );
+		// One before the last, which judges a package of SiteAgent itself (class-siteagent-self-updates.php).
+		add_filter( 'upgrader_pre_download', $hand_over, PHP_INT_MAX - 1 );
 		add_filter( 'upgrader_package_options', $options, PHP_INT_MAX );
 		// It would install translations that nobody approved.
 		remove_action( 'upgrader_process_complete', array( 'Language_Pack_Upgrader', 'async_upgrade' ), 20 );
@@ -97,7 +99,7 @@ final class Siteagent_Upgrader {
 			if ( $switched ) {
 				restore_previous_locale();
 			}
-			remove_filter( 'upgrader_pre_download', $hand_over, PHP_INT_MAX );
+			remove_filter( 'upgrader_pre_download', $hand_over, PHP_INT_MAX - 1 );
 			remove_filter( 'upgrader_package_options', $options, PHP_INT_MAX );
 			remove_filter( 'upgrader_source_selection', $judge, PHP_INT_MAX );
 			Siteagent_Watchdog::end_maintenance( $op_id );

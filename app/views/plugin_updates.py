@@ -1,0 +1,40 @@
+"""Offer SiteAgent's releases to sites. Public: the package is what anybody may install,
+and no site accepts it for what this says but for its signature."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, current_app
+
+from app.domain.plugin_release import METADATA, Release, ReleaseError, read_release
+
+bp = Blueprint("plugin_updates", __name__)
+
+_HOUR = "public, max-age=3600"
+_YEAR = "public, max-age=31536000, immutable"
+
+
+@bp.get(f"/siteagent/{METADATA}")
+def metadata() -> Response:
+    """Describe the newest release."""
+    release = _release()
+    return Response(release.metadata, mimetype="application/json", headers={"Cache-Control": _HOUR})
+
+
+@bp.get("/siteagent/<sha256>.zip")
+def package(sha256: str) -> Response:
+    """Send the package of that release; its address changes with its bytes."""
+    release = _release()
+    if sha256 != release.sha256:
+        abort(404)
+    return Response(release.package, mimetype="application/zip", headers={"Cache-Control": _YEAR})
+
+
+def _release() -> Release:
+    try:
+        release = read_release(current_app.config["AURA"].plugin_release)
+    except ReleaseError as damaged:
+        current_app.logger.error("%s Make it again with: make plugin-release", damaged)
+        abort(404)
+    if release is None:
+        abort(404)
+    return release

@@ -1,0 +1,172 @@
+"""SiteAgent's own updates: only signed releases of its dashboard, whoever asks WordPress for them.
+
+The files are replaced by WordPress's own upgrader, as an administrator's click does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.keys import new_signing_key
+from tests.plugin.support.changing import disk, meddled, offer, publish_package
+from tests.plugin.support.real_wordpress import RealWordPress
+from tests.plugin.support.releases import DASHBOARD, PUBLIC, offer_release, trust_test_key
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.siteagent_release import AGENT, HERE, NEXT, package, put_back
+
+
+@pytest.fixture(scope="module")
+def connected(wp: RealWordPress) -> Iterator[None]:
+    forget(wp)
+    connect(wp, DASHBOARD)
+    yield
+    put_back(wp)
+    forget(wp)
+
+
+@pytest.fixture
+def agent(wp, connected) -> Iterator[None]:
+    put_back(wp)
+    wp.evaluate("delete_site_transient('update_plugins');")
+    yield
+    wp.evaluate(
+        "$file = '/srv/wordpress.org/catalogue.json';"
+        "$all = json_decode(file_get_contents($file), true); unset($all['plugins']['siteagent']);"
+        "file_put_contents($file, json_encode($all));"
+    )
+
+
+def offered(wp) -> dict[str, Any] | None:
+    """What WordPress keeps of it after it asked."""
+    return wp.evaluate(
+        "delete_site_transient('update_plugins'); wp_update_plugins();"
+        "$all = get_site_transient('update_plugins');"
+        f"return isset($all->response['{AGENT}']) ? (array) $all->response['{AGENT}'] : null;"
+    )
+
+
+def click_update(wp) -> Any:
+    """What WordPress's upgrader says when an administrator updates SiteAgent; true when it did."""
+    return wp.evaluate(
+        "Siteagent_Inventory::load_admin_includes();"
+        "require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';"
+        "$skin = new Automatic_Upgrader_Skin(); $upgrader = new Plugin_Upgrader($skin);"
+        f"$done = $upgrader->bulk_upgrade(array('{AGENT}'));"
+        f"$one = is_array($done) ? $done['{AGENT}'] : $done;"
+        "return is_wp_error($one) ? $one->get_error_code() : (bool) $one;"
+    )
+
+
+def installed(wp) -> str:
+    return str(disk(wp, AGENT, kind="siteagent")["version"])
+
+
+def pretend(wp, fields: dict[str, Any]) -> None:
+    """Write an offer straight into WordPress's list, as a hostile plugin could."""
+    wp.evaluate(
+        "$all = get_site_transient('update_plugins') ?: new stdClass();"
+        f"$all->response['{AGENT}'] = (object) array('plugin' => '{AGENT}', 'slug' => 'siteagent',"
+        f" 'new_version' => '{fields['version']}',"
+        f" 'siteagent_sha256' => '{fields['sha256']}', 'siteagent_sig' => '{fields['sig']}',"
+        f" 'package' => '{DASHBOARD}/siteagent/{fields['sha256']}.zip');"
+        "remove_all_filters('pre_set_site_transient_update_plugins');"
+        "set_site_transient('update_plugins', $all);"
+    )
+
+
+def test_a_release_with_the_right_signature_is_offered_and_installed(wp, agent) -> None:
+    fields = offer_release(wp, NEXT, package())
+    found = offered(wp)
+    assert found is not None
+    assert found["new_version"] == NEXT
+    assert found["package"] == f"{DASHBOARD}/siteagent/{fields['sha256']}.zip"
+    assert click_update(wp) is True
+    assert installed(wp) == NEXT
+    # The new version carries the key that the next one has to be signed with.
+    assert (
+        wp.evaluate("return bin2hex(Siteagent_Release::key_in(dirname(SITEAGENT_FILE)));")
+        == PUBLIC.hex()
+    )
+
+
+def test_a_release_signed_with_another_key_is_neither_offered_nor_installed(wp, agent) -> None:
+    fields = offer_release(wp, NEXT, package(), seed=new_signing_key())
+    assert offered(wp) is None
+    pretend(wp, fields)
+    assert click_update(wp) == "siteagent_not_signed"
+    assert installed(wp) == HERE
+
+
+@pytest.mark.parametrize("version", [HERE, "0.0.9"])
+def test_an_equal_or_older_release_is_neither_offered_nor_installed(wp, agent, version) -> None:
+    fields = offer_release(wp, version, package("0.0.9") if version != HERE else package(NEXT))
+    assert offered(wp) is None
+    pretend(wp, fields)
+    assert click_update(wp) == "siteagent_not_signed"
+    assert installed(wp) == HERE
+
+
+def test_a_plugin_of_the_same_name_at_wordpress_org_does_not_take_its_place(wp, agent) -> None:
+    publish_package(wp, f"plugin/siteagent.{NEXT}.zip", package())
+    offer(wp, "siteagent", NEXT)
+    assert offered(wp) is None
+    # WordPress's list may be filled in other ways; the upgrader judges for itself.
+    wp.evaluate(
+        "$all = get_site_transient('update_plugins');"
+        f"$all->response['{AGENT}'] = (object) array('plugin' => '{AGENT}', 'slug' => 'siteagent',"
+        f" 'new_version' => '{NEXT}', 'package' =>"
+        f" 'https://downloads.wordpress.org/plugin/siteagent.{NEXT}.zip');"
+        "remove_all_filters('pre_set_site_transient_update_plugins');"
+        "set_site_transient('update_plugins', $all);"
+    )
+    assert click_update(wp) == "siteagent_not_signed"
+    assert installed(wp) == HERE
+
+
+def test_another_package_than_the_signed_one_is_not_installed(wp, agent) -> None:
+    offer_release(wp, NEXT, package(), sent=package(spoilt=None, header=NEXT) + b"\0")
+    assert offered(wp) is not None
+    assert click_update(wp) == "siteagent_not_signed"
+    assert installed(wp) == HERE
+    assert wp.evaluate("return glob(get_temp_dir() . '*.tmp') ?: array();") == []
+
+
+@pytest.mark.parametrize("slug", ["contact-desk", None])
+def test_a_release_of_another_plugin_is_not_offered(wp, agent, slug) -> None:
+    offer_release(wp, NEXT, package(), slug=slug)
+    assert offered(wp) is None
+
+
+def test_a_copy_without_a_key_accepts_no_release(wp, agent) -> None:
+    wp.evaluate("return unlink(dirname(SITEAGENT_FILE) . '/release-key.pub');")
+    try:
+        fields = offer_release(wp, NEXT, package())
+        assert offered(wp) is None
+        pretend(wp, fields)
+        assert click_update(wp) == "siteagent_not_signed"
+    finally:
+        trust_test_key(wp)
+
+
+def test_another_host_can_be_named_in_wp_config(wp, agent) -> None:
+    offer_release(wp, NEXT, package())
+    with meddled(wp, constants={"SITEAGENT_UPDATE_HOST": "nobody.wordpress.org"}):
+        assert offered(wp) is None
+    with meddled(wp, constants={"SITEAGENT_UPDATE_HOST": "aura.example"}):
+        found = offered(wp)
+        assert found is not None
+        assert found["package"].startswith("https://aura.example/siteagent/")
+
+
+def test_the_details_window_says_nothing_of_a_stranger_s_plugin(wp, agent) -> None:
+    offer_release(wp, NEXT, package())
+    assert offered(wp) is not None
+    about = wp.evaluate(
+        "require_once ABSPATH . 'wp-admin/includes/plugin-install.php';"
+        "return (array) plugins_api('plugin_information', array('slug' => 'siteagent'));"
+    )
+    assert (about["name"], about["version"]) == ("SiteAgent", NEXT)
+    assert "signed" in about["sections"]["description"]
