@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import requests
 
 from tests.support.selection import WORDPRESSES
 from tests.wordpress.engine import docker
-from tests.wordpress.images import MACHINES, image_of
+from tests.wordpress.images import CACHE, MACHINES, image_exists, image_of, prune, used
 from tests.wordpress.leftovers import LABEL, remove_leftovers
 from tests.wordpress.repository import OFFERS, repository_files
 from tests.wordpress.site import PhpFailed, WordPress
@@ -248,6 +249,24 @@ def test_a_killed_run_leaves_nothing_and_living_ones_are_let_alone():
 
 def all_containers() -> list[str]:
     return docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL}").split()
+
+
+def test_of_each_kind_of_image_those_used_last_are_kept():
+    tags = [f"aura-test-pruned:{kind}-{number}" for kind in ("a", "b-c") for number in range(6)]
+    try:
+        for seconds, tag in enumerate(tags):
+            docker("tag", image_of("newest"), tag)
+            used(tag)
+            os.utime(CACHE / "images" / tag, (seconds, seconds))
+        prune("aura-test-pruned")
+        left = docker("image", "ls", "--format", "{{.Tag}}", "aura-test-pruned").split()
+        assert sorted(left) == [
+            f"{kind}-{number}" for kind in ("a", "b-c") for number in range(2, 6)
+        ]
+    finally:
+        for tag in [one for one in tags if image_exists(one)]:
+            docker("image", "rm", tag)
+            (CACHE / "images" / tag).unlink()
 
 
 def test_the_same_fixtures_make_the_same_packages():

@@ -28,10 +28,10 @@ class Person:
     def __post_init__(self) -> None:
         if not self.login:
             return
-        self.session.get(f"{self.url}/wp-login.php", timeout=30)
+        # Without the form's field `testcookie`, WordPress asks for no cookie of an earlier page.
         answer = self.session.post(
             f"{self.url}/wp-login.php",
-            data={"log": self.login, "pwd": self.password, "testcookie": "1"},
+            data={"log": self.login, "pwd": self.password},
             allow_redirects=False,
             timeout=30,
         )
