@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from tests.plugin.support.real_wordpress import RealWordPress
-from tests.wordpress.site import WordPress
+from tests.wordpress.site import PhpFailed, WordPress
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +28,17 @@ def wp(request: pytest.FixtureRequest, running_sites: dict[str, WordPress]) -> R
     back: the tables, the files below wp-content, wp-config.php, and what WordPress.org offers.
     """
     which = request.param
-    if which in running_sites:
-        running_sites[which].reset()
-    else:
+    if which not in running_sites or not _is_reset(running_sites[which]):
         running_sites[which] = WordPress.start(which)
         running_sites[which].keep()
     return RealWordPress(running_sites[which])
+
+
+def _is_reset(site: WordPress) -> bool:
+    """Put the site back, or remove it: where a test broke it, every later one would fail."""
+    try:
+        site.reset()
+    except (PhpFailed, requests.RequestException):
+        site.stop()
+        return False
+    return True

@@ -16,7 +16,7 @@ from tests.wordpress.leftovers import LABEL, owner
 ROOT = "/var/www/wordpress"
 DEBUG_LOG = "/srv/debug.log"
 _WWW_DATA = 33  # the same number on every Debian, and in the official image
-_START_SECONDS = 60
+_START_SECONDS = 180
 # A site's address is exchanged inside serialized PHP values, which hold the length of a text.
 _PORT_DIGITS = 5
 

@@ -38,21 +38,23 @@ def remove_leftovers() -> None:
         container, _, name = line.partition(" ")
         abandoned.setdefault(name, []).append(container)
     for path in _OWNERS.iterdir():
-        if str(path) != ours and _is_dead(path):
-            for container in abandoned.get(str(path), []):
-                docker("rm", "--force", "--volumes", container)
-            path.unlink(missing_ok=True)
+        if str(path) != ours:
+            _remove_if_dead(path, abandoned.get(str(path), []))
 
 
-def _is_dead(path: Path) -> bool:
+def _remove_if_dead(path: Path, containers: list[str]) -> None:
     try:
         handle = os.open(path, os.O_RDWR)
     except FileNotFoundError:
-        return False  # another start is cleaning up as well
+        return  # another start has removed it
     try:
+        # Held until everything is removed, so that no other start removes the same.
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
+        if path.exists():
+            for container in containers:
+                docker("rm", "--force", "--volumes", container)
+            path.unlink()
     except BlockingIOError:
-        return False
+        return  # its owner lives, or another start is removing it
     finally:
         os.close(handle)

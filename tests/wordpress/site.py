@@ -106,13 +106,17 @@ class WordPress:
 
     def keep(self) -> None:
         """Keep the database and the files as they are now, for `reset`."""
-        self._inside("snapshot", do="keep")
+        self._snapshot("keep")
 
     def reset(self) -> dict[str, list[str]]:
         """Put back what was kept; return the tables and the files that had changed."""
-        answer = self._inside("snapshot", do="reset")
-        if not answer.headers["Content-Type"].startswith("application/json"):
-            raise PhpFailed(answer.text)
+        return self._snapshot("reset")
+
+    def _snapshot(self, action: str) -> dict[str, list[str]]:
+        answer = self._inside("snapshot", do=action)
+        if answer.headers.get("Content-Type") != "application/json":
+            log = containers.log_tail(self.container)
+            raise PhpFailed(f"{answer.status_code} {answer.text}\n{log}")
         return dict(answer.json())
 
     def _inside(self, what: str, **question: str) -> requests.Response:

@@ -19,6 +19,7 @@ const COVERED  = array(
 	'/var/www/wordpress/wp-config.php',
 	'/var/www/wordpress/wp-content',
 );
+const QUIET_CHECKS  = 5;
 const QUIET_SECONDS = 20;
 
 $question = require __DIR__ . '/guard.php';
@@ -175,8 +176,12 @@ function reset_database( mysqli $database ): array {
 function wait_until_quiet( mysqli $database ): void {
 	$others = "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND user = 'test_site'";
 	$until  = microtime( true ) + QUIET_SECONDS;
-	while ( $database->query( $others )->num_rows && microtime( true ) < $until ) {
-		usleep( 10000 );
+	// More than once, because a request that was just sent has not asked the database yet.
+	for ( $quiet = 0; $quiet < QUIET_CHECKS && microtime( true ) < $until; $quiet++ ) {
+		if ( $database->query( $others )->num_rows ) {
+			$quiet = -1;
+		}
+		usleep( 20000 );
 	}
 	foreach ( $database->query( $others )->fetch_all() as [ $id ] ) {
 		$database->query( "KILL $id" );
