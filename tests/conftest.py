@@ -14,7 +14,7 @@ from app.domain.actor import Actor
 from app.models import migrate
 from app.models.base import db, use_database
 from app.models.sites import Client, Site
-from tests.support import selection
+from tests.support import hypothesis_profiles, selection
 from tests.support.busy_writers import BusyWriter
 from tests.support.factories import make_member, make_site, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
@@ -23,11 +23,14 @@ from tests.support.postgres import Cluster, Given
 # Where it is set, the tests use that PostgreSQL database, and drop everything in it,
 # instead of starting a server of their own.
 POSTGRES_URL = os.environ.get("AURA_TEST_POSTGRES_URL", "")
-KINDS = ("sqlite", "postgresql")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     selection.add_option(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis_profiles.load(thorough=config.getoption(selection.OPTION))
 
 
 # First, because pytest-xdist reads the groups in this hook.
@@ -39,11 +42,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Whatever touches a database runs on both; the rest would be the same test twice."""
+    """Run what uses a database on SQLite and, nightly, on PostgreSQL.
+
+    Tests marked `both_databases` are about SQL and run on both in every run.
+    """
     wanted = set(metafunc.fixturenames)
-    if "config" in wanted:
-        kinds = KINDS if wanted & {"database", "empty_database"} else KINDS[:1]
-        metafunc.parametrize("config", kinds, indirect=True)
+    if "config" not in wanted:
+        return
+    kinds: list[object] = ["sqlite"]
+    if wanted & {"database", "empty_database"}:
+        is_about_sql = metafunc.definition.get_closest_marker("both_databases")
+        kinds += ["postgresql"] if is_about_sql else selection.nightly("postgresql")
+    metafunc.parametrize("config", kinds, indirect=True)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from app.models.sites import Site
 from tests.support.factories import make_site
 from tests.support.fakes import Clock
 
+pytestmark = pytest.mark.both_databases
+
 
 def raise_one(site: Site, now: Any, key: str = "n1", kind: str = alarms.CALL_UNKNOWN) -> bool:
     with transaction():

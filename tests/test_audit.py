@@ -22,6 +22,8 @@ from tests.support.audit_entries import fill
 from tests.support.factories import read_report
 from tests.support.fakes import FakeSite, at
 
+pytestmark = pytest.mark.both_databases
+
 NOW = at("2026-11-24 10:00")
 
 

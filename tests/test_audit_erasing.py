@@ -19,6 +19,8 @@ from app.models.sites import Site
 from tests.support.factories import PASSWORD, make_site
 from tests.support.fakes import Clock
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def gone(ana: Actor, ben: Actor, config: Config, clock: Clock) -> Member:

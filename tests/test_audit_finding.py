@@ -15,6 +15,8 @@ from app.models.audit import Entry
 from app.models.base import transaction
 from tests.support.fakes import at
 
+pytestmark = pytest.mark.both_databases
+
 NOON = at("2026-11-24 12:00")
 ANA = Actor("member", 1, "Ana Müller", "owner", "192.0.2.1")
 BEN = Actor("member", 2, "Ben", "operator", "192.0.2.2")

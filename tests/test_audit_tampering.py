@@ -16,6 +16,8 @@ from app.models.installation import Setting
 from tests.support.audit_entries import fill
 from tests.support.tampering import cut_off_after, keep_columns, swap, without_guards
 
+pytestmark = pytest.mark.both_databases
+
 HOLDER = "the site Bakery"
 GONE = "its private part is gone, and no entry tells that anybody was erased"
 

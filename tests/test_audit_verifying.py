@@ -17,6 +17,8 @@ from tests.support.audit_entries import fill
 from tests.support.fakes import Clock, RecordingQueue, at
 from tests.support.tampering import without_guards
 
+pytestmark = pytest.mark.both_databases
+
 
 def ask(by: Actor, clock: Clock) -> Verification:
     return verifying.request(by=by, now=clock())

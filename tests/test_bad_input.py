@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from app.domain import manifest, sites
@@ -12,6 +12,7 @@ from app.domain.inventory import digest_of
 from app.domain.manifest import ReportInvalid
 from app.protocol import canonical
 from tests.support.factories import report
+from tests.support.hypothesis_profiles import examples
 
 TEXT = st.text(max_size=40)
 # parse_json has refused larger numbers before a report gets here.
@@ -38,7 +39,7 @@ PLACES = [
 ]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(quick=30, thorough=200, suppress_health_check=[HealthCheck.too_slow])
 @given(place=st.sampled_from(PLACES), value=VALUES)
 def test_a_report_with_any_one_value_changed_is_stored_clean_or_refused(
     place: tuple[str | int, ...], value: object
@@ -57,7 +58,6 @@ def test_a_report_with_any_one_value_changed_is_stored_clean_or_refused(
     assert set(checked.document) <= set(report())
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     text=TEXT
     | st.builds("https://{}".format, TEXT)

@@ -43,6 +43,8 @@ from tests.support.factories import (
 )
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def proposed(ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:

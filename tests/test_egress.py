@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from app import egress
 from app.addresses import is_reachable
 from app.egress import AddressRefused, NoConnection, check_url
-from tests.support import hypothesis_profiles  # noqa: F401 -- sets how many examples are tried
 from tests.support.hostile.server import HostileServer, http, says
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)

@@ -10,7 +10,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from app.config import Config
@@ -37,8 +37,11 @@ from tests.support.factories import (
     run_change,
 )
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.hypothesis_profiles import examples
 from tests.support.running_verifier import Verdict, judge, verify
 from tests.support.tampering import cut_off_after, without_guards
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -160,7 +163,7 @@ def test_an_export_of_a_trail_that_was_cut_and_grew_again_does_not_fit_what_the_
 # ---- a stranger on the way ----
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(quick=40, thorough=300, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_byte_of_it_can_be_another(
     data: st.DataObject, watched: Site, config: Config, clock: Clock, tmp_path: Path

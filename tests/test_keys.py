@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from app import keys
 from app.keys import Exchange, KeyRefused, KeyRing, NotAToken, SealBroken, Token
-from tests.support import hypothesis_profiles  # noqa: F401 -- sets how many examples are tried
 
 NOW = 1_795_463_815
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))

@@ -24,6 +24,8 @@ from tests.support.factories import approve, check, propose, read_report, run_ch
 from tests.support.fakes import Clock, FakeSite
 from tests.support.tampering import cut_off_after, without_guards
 
+pytestmark = pytest.mark.both_databases
+
 SEED = new_signing_key()
 PUBLIC = b64u(signing_public(SEED))
 

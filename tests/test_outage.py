@@ -10,6 +10,8 @@ from peewee import IntegrityError, OperationalError
 from app.config import Config
 from app.models.base import OUTAGES, db, is_outage, is_postgres, use_database
 
+pytestmark = pytest.mark.both_databases
+
 
 def failing(statement: str) -> Exception:
     with pytest.raises(Exception) as caught:

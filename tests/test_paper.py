@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 from pypdf import PdfReader
 
 from app.paper import blocks_of, print_html
 from tests.support.fakes import at
+from tests.support.hypothesis_profiles import examples
 
 NOW = at("2026-11-26 10:00")
 PAGE = """
@@ -70,7 +71,7 @@ def test_a_long_report_goes_on_on_further_pages() -> None:
     assert f"Page {len(pages)}" in pages[-1].extract_text()
 
 
-@settings(max_examples=40, deadline=None)
+@examples(quick=15, thorough=100)
 @given(text=st.text(max_size=400))
 def test_nothing_that_somebody_typed_makes_it_fail(text: str) -> None:
     html = f"<h2>{escape(text)}</h2><p>{escape(text)}</p><dl><dt>{escape(text)}</dt><dd>x</dd></dl>"

@@ -34,6 +34,8 @@ from tests.support.factories import AKISMET, check, make_site, propose, read_rep
 from tests.support.fakes import Clock, FakeSite, at
 from tests.support.policies import carried_out, terms, the_change
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def policy(ready: Site, ana: Actor, clock: Clock) -> Policy:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from app import protocol
 from app.protocol import ProtocolError, SentRequest, VerifiedRequest
-from tests.support import hypothesis_profiles  # noqa: F401 -- sets how many examples are tried
 
 NOW = 1_795_463_815
 URL = "https://shop.example.test/wp-json/siteagent/v1/rpc"

@@ -20,6 +20,8 @@ from app.protocol import chain_genesis, chain_hash
 from tests.support.factories import pair, read_log, read_report
 from tests.support.fakes import FakeSite, RecordingQueue
 
+pytestmark = pytest.mark.both_databases
+
 LOG = "5d2f9f5e-0000-4000-8000-00000000000a"
 GENESIS = chain_genesis(LOG).hex()
 

@@ -29,6 +29,8 @@ from app.models.sites import (
 from tests.support.factories import make_site, read_report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
+pytestmark = pytest.mark.both_databases
+
 NOW = at("2026-11-24 10:00")
 
 

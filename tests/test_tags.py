@@ -24,6 +24,8 @@ from tests.support.factories import check, make_site, run_change
 from tests.support.fakes import Clock, FakeSite
 from tests.support.policies import carried_out, terms, the_change
 
+pytestmark = pytest.mark.both_databases
+
 
 def put(site: Site, text: str, by: Actor, clock: Clock, *agreed: int, **instead: Any) -> None:
     told = {"confirmed_at": clock(), "now": clock(), **instead}

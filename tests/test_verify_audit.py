@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from app.domain import tree
 from app.keys import new_signing_key
 from app.protocol import canonical
 from tests.support import trail_exports as made
+from tests.support.hypothesis_profiles import examples
 from tests.support.running_verifier import judge, program, verify, without_network
 from tests.support.trail_exports import SITE, VERIFIER, Files, Made, small
 
@@ -249,7 +250,7 @@ def by_library(key: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
-@settings(max_examples=60, deadline=None)
+@examples(quick=30, thorough=300)
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=80), st.data())
 def test_it_agrees_with_a_library_of_renown(seed: bytes, message: bytes, data: Any) -> None:
     private = Ed25519PrivateKey.from_private_bytes(seed)
@@ -261,7 +262,7 @@ def test_it_agrees_with_a_library_of_renown(seed: bytes, message: bytes, data: A
     assert program.is_signed(*touched) == by_library(*touched) is False
 
 
-@settings(max_examples=60, deadline=None)
+@examples(quick=30, thorough=300)
 @given(st.binary(max_size=40), st.binary(max_size=8), st.binary(max_size=70))
 def test_keys_and_signatures_of_any_bytes_are_refused(
     key: bytes, message: bytes, signature: bytes
@@ -276,7 +277,7 @@ def test_a_signature_cannot_be_written_in_a_second_way() -> None:
     assert not program.is_signed(key, b"x", signature[:32] + again.to_bytes(32, "little"))
 
 
-@settings(max_examples=80, deadline=None)
+@examples(quick=40, thorough=400)
 @given(st.integers(1, 70), st.data())
 def test_paths_lead_where_those_of_the_product_lead(size: int, data: Any) -> None:
     leaves = [sha256(b"%d" % n).digest() for n in range(size)]
@@ -291,9 +292,7 @@ def test_paths_lead_where_those_of_the_product_lead(size: int, data: Any) -> Non
 # ---- what somebody changed who has no key ----
 
 SHAPES = [{}, {"client": 1}, {"site": 8}, {"from": "2026-11-24T10:05:00+00:00"}]
-quick = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SHARED = {"suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +317,7 @@ def touch_bytes(raw: bytes, data: Any) -> bytes:
     return changed[how]
 
 
-@quick
+@examples(quick=40, thorough=400, **SHARED)
 @given(data=st.data())
 def test_no_byte_of_any_file_can_be_changed(
     data: Any, exports: list[Files], tmp_path: Path
@@ -330,7 +329,7 @@ def test_no_byte_of_any_file_can_be_changed(
         assert judge({**files, name: changed}, tmp_path), name
 
 
-@quick
+@examples(quick=40, thorough=400, **SHARED)
 @given(data=st.data())
 def test_no_line_of_any_log_can_be_moved_and_the_list_of_files_be_made_to_fit(
     data: Any, exports: list[Files], tmp_path: Path
@@ -407,7 +406,7 @@ def rewritten(export: Made, data: Any, last: int) -> list[made.Row]:
     return made.chained([{**row, "seq": n} for n, row in enumerate(rows, 1)])
 
 
-@settings(quick, max_examples=100)
+@examples(quick=30, thorough=300, **SHARED)
 @given(data=st.data())
 def test_a_trail_written_anew_contradicts_the_marks_that_sites_hold(
     data: Any, tmp_path: Path
@@ -424,7 +423,7 @@ def test_a_trail_written_anew_contradicts_the_marks_that_sites_hold(
     assert any("written anew somewhere after entry" in one or "cut off" in one for one in wrong)
 
 
-@settings(quick, max_examples=60)
+@examples(quick=20, thorough=200, **SHARED)
 @given(covers=st.sampled_from(SHAPES), data=st.data())
 def test_a_trail_written_anew_with_its_old_mark_is_no_longer_that_trail(
     covers: dict[str, Any], data: Any, tmp_path: Path
@@ -482,7 +481,7 @@ def test_a_whole_other_trail_under_another_key_contradicts_a_mark_kept_elsewhere
     assert judge(forged.files(), tmp_path, real.mark_of(12))
 
 
-@settings(quick, max_examples=60)
+@examples(quick=20, thorough=200, **SHARED)
 @given(data=st.data())
 def test_a_sites_log_changed_by_the_dashboard_contradicts_the_sites_marks(
     data: Any, tmp_path: Path
@@ -629,7 +628,7 @@ def put(value: Any, place: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
-@quick
+@examples(quick=40, thorough=400, **SHARED)
 @given(data=st.data())
 def test_any_value_anywhere_is_refused_without_an_accident(
     data: Any, exports: list[Files], tmp_path: Path

@@ -30,6 +30,8 @@ from tests.support.factories import check, make_site, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 from tests.support.policies import terms
 
+pytestmark = pytest.mark.both_databases
+
 SITES = 60
 COVERED = 13
 

@@ -47,6 +47,7 @@ def aura() -> Iterator[RunningAura]:
     running.remove()
 
 
+@pytest.mark.nightly
 def test_a_bundled_redis_that_was_killed_is_started_again_and_work_goes_on(
     aura: RunningAura,
 ) -> None:
@@ -87,6 +88,7 @@ def test_one_that_dies_again_and_again_is_given_up_with_the_reason(
     redis.stop()
 
 
+@pytest.mark.nightly
 def test_when_a_part_ends_everything_ends_and_says_which(aura: RunningAura) -> None:
     os.kill(part_of(aura, "jobs.schedule"), signal.SIGKILL)
     until("everything has ended", lambda: aura.has_ended)

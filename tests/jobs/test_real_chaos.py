@@ -12,6 +12,7 @@ import pytest
 from tests.chaos import real
 
 
+@pytest.mark.nightly
 def test_what_is_said_after_real_deaths_is_what_happened(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

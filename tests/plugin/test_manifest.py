@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import manifest
 from tests.plugin.support.report_paths import paths
+from tests.support.hypothesis_profiles import examples
 
 PROJECT = Path(__file__).parents[1] / "php-fixtures" / "project.php"
 NEVER = ("email", "user", "login", "password", "salt", "secret", "token", "path", "abspath", "ip")
@@ -170,7 +171,7 @@ places = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@examples(quick=15, thorough=100)
 @given(st.lists(st.dictionaries(places, anything, max_size=6), min_size=8, max_size=8))
 def test_whatever_is_gathered_the_dashboard_can_read_the_result(gathered):
     known = {field.path for field in manifest.fields()}

@@ -56,7 +56,7 @@ def group_by_worker(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.get_closest_marker("xdist_group"):
             which = _wordpress_of(item)
-            group = f"wp-{which}" if which else _file_of(item)
+            group = f"wp-{which}" if which else _file_of(item) + _php_of(item)
             item.add_marker(pytest.mark.xdist_group(group))
 
 
@@ -76,6 +76,12 @@ def _wordpress_of(item: pytest.Item) -> str:
     """Return which WordPress the `wp` fixture gives this test, or ""."""
     callspec = getattr(item, "callspec", None)
     return str(callspec.params.get("wp", "")) if callspec else ""
+
+
+def _php_of(item: pytest.Item) -> str:
+    """Return the PHP that the `php` fixture gives this test after a hyphen, or ""."""
+    callspec = getattr(item, "callspec", None)
+    return f"-{callspec.params['php']}" if callspec and "php" in callspec.params else ""
 
 
 def _file_of(item: pytest.Item) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response, request
+from jinja2 import FileSystemBytecodeCache
 
 from app import create_app, queue
 from app.config import Config
@@ -20,9 +21,18 @@ from tests.support.fakes import FakeSite, RecordingQueue
 from tests.support.unrecorded_writes import Writes, watched
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """What Jinja makes of each template, kept for all apps of this run."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def app(database: Config, jobs: RecordingQueue) -> Iterator[Flask]:
+def app(
+    database: Config, jobs: RecordingQueue, compiled_templates: FileSystemBytecodeCache
+) -> Iterator[Flask]:
     made = create_app(database)
+    made.jinja_env.bytecode_cache = compiled_templates
     made.test_client_class = Person
     queue.use(jobs)
     db.connect()

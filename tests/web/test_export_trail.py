@@ -13,6 +13,8 @@ from app.models.accounts import MemberSession
 from app.models.base import utcnow
 from app.models.exports import QUEUED, RUNNING, TrailExport
 
+pytestmark = pytest.mark.both_databases
+
 WHOLE = {"form": "zip", "private": "1"}
 
 

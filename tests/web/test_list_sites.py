@@ -8,6 +8,8 @@ from app.models.sites import ACTIVE, NEW
 from tests.support.factories import make_site, read_report
 from tests.support.pages import site_names
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def three(ana, clock, jobs):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import html
 import re
 
+import pytest
+
 from app.domain import audit
 from app.domain.events import SyncAsked
 from app.models.base import transaction
 from tests.support.factories import AKISMET, approve, check, make_site, propose, run_change
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_entries_are_sentences_with_number_and_hash(as_ana, site):

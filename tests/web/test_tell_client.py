@@ -22,6 +22,8 @@ from tests.support.factories import (
     run_change,
 )
 
+pytestmark = pytest.mark.both_databases
+
 DAYS = {"from": "2026-11-01", "to": "2026-11-30"}
 QUERY = "from=2026-11-01&to=2026-11-30"
 

@@ -9,6 +9,8 @@ from app.models.audit import BROKEN, QUEUED, RUNNING, Entry, Verification
 from tests.support.fakes import at
 from tests.support.tampering import without_guards
 
+pytestmark = pytest.mark.both_databases
+
 
 def carried_out():
     return verifying.run(Verification.latest().id, now=lambda: at("2026-11-24 10:00"))
