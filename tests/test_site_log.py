@@ -6,7 +6,7 @@ import pytest
 from peewee import DatabaseError
 
 from app.config import Config
-from app.domain import alarms, site_log
+from app.domain import alarms, rotation, site_log
 from app.domain.actor import Actor
 from app.domain.errors import Forbidden, NotPaired
 from app.domain.marks import Mark
@@ -14,7 +14,7 @@ from app.domain.site_log import Batch, Link, LogBroken, Start
 from app.faults import Fault
 from app.models.alarms import Alarm
 from app.models.base import db
-from app.models.sites import Site
+from app.models.sites import EXCESSIVE, Site
 from app.models.witnesses import SentCall, SiteEntry, SiteLog
 from app.protocol import chain_genesis, chain_hash
 from tests.support.factories import pair, read_log, read_report
@@ -335,3 +335,90 @@ def test_a_new_connection_may_begin_anywhere() -> None:
 def test_nothing_new_is_whole_too() -> None:
     assert follow([], 1, mark_at(3, "a" * 64), Start(3, "a" * 64)) == []
     assert "log ends" in str(follow([], 1, mark_at(2, "a" * 64), Start(3, "a" * 64)))
+
+
+# ---- a site that would fill the disk ----
+
+
+def flood(fake: FakeSite, count: int, size: int = 1000) -> None:
+    for number in range(count):
+        fake.write("scopes_changed", "user:1", number=number, more="x" * size)
+
+
+def test_more_than_a_days_share_is_not_kept_and_the_site_waits_for_a_person(
+    paired: Site,
+    fake: FakeSite,
+    config: Config,
+    jobs: RecordingQueue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(site_log, "DAY_BYTES", 30_000)
+    fake.batch = 10
+    flood(fake, 100)
+    jobs.jobs.clear()
+    assert read_log(paired, fake, config) == "too much"
+    assert 0 < len(kept(paired)) < 30
+    assert (paired.quarantine, paired.quarantine_evidence["sent_today"] > 30_000) == (
+        EXCESSIVE,
+        True,
+    )
+    assert open_kinds() == [alarms.LOG_EXCESSIVE]
+    calls = len(fake.calls)
+    assert read_log(paired, fake, config) == "too much"
+    assert (len(fake.calls), jobs.names()) == (calls, [])
+
+
+def test_entries_of_one_letter_are_counted_by_what_a_row_takes(
+    paired: Site, fake: FakeSite, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_log, "DAY_BYTES", 30_000)
+    fake.batch = 20
+    flood(fake, 200, size=1)
+    while read_log(paired, fake, config) == "more":
+        pass
+    assert paired.quarantine == EXCESSIVE
+    assert len(kept(paired)) <= 30_000 / 300
+
+
+def test_the_days_share_begins_again_and_the_share_in_all_does_not(
+    paired: Site, fake: FakeSite, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_log, "DAY_BYTES", 30_000)
+    monkeypatch.setattr(site_log, "TOTAL_BYTES", 50_000)
+    for _ in range(2):
+        flood(fake, 15)
+        assert read_log(paired, fake, config) == "read"
+        fake.clock.advance(days=1)
+    assert paired.quarantine == ""
+    flood(fake, 15)
+    assert read_log(paired, fake, config) == "too much"
+    assert paired.quarantine == EXCESSIVE
+
+
+def test_with_new_keys_it_is_read_on(
+    paired: Site,
+    fake: FakeSite,
+    ana: Actor,
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(site_log, "DAY_BYTES", 30_000)
+    flood(fake, 25)
+    assert read_log(paired, fake, config) == "too much"
+    asked = rotation.request(paired, by=ana, config=config, now=fake.clock())
+    assert rotation.run(asked.id, config=config, call=fake.call, now=fake.clock) == "done"
+    paired.refresh()
+    assert paired.quarantine == ""
+    monkeypatch.setattr(site_log, "DAY_BYTES", 60_000)
+    assert read_log(paired, fake, config) == "read"
+    assert kept(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
+
+
+def test_the_rest_of_a_long_log_is_left_for_a_while(
+    paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue
+) -> None:
+    flood(fake, 40)
+    fake.batch = 4
+    jobs.jobs.clear()
+    assert read_log(paired, fake, config) == "more"
+    assert jobs.jobs == [("read_log", (paired.id,), site_log.PAUSE_S)]

@@ -25,6 +25,8 @@ TRAIL_REFUSED = "trail_refused"
 CLAIM_UNPROVEN = "claim_unproven"
 # The site's own log, as it was read: altered, or cut.
 LOG_BROKEN = "log_broken"
+# It sends more of its log than Aura keeps.
+LOG_EXCESSIVE = "log_excessive"
 # What only one side knows, and what the two tell differently.
 CALL_UNKNOWN = "call_unknown"
 CALL_MISSING = "call_missing"
@@ -39,6 +41,7 @@ KINDS = (
     TRAIL_REFUSED,
     CLAIM_UNPROVEN,
     LOG_BROKEN,
+    LOG_EXCESSIVE,
     CALL_UNKNOWN,
     CALL_MISSING,
     CHANGE_UNKNOWN,

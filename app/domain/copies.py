@@ -14,8 +14,8 @@ from app.domain import audit, marks
 from app.domain.actor import Actor
 from app.domain.events import QuarantineEnded, SiteQuarantined
 from app.domain.marks import Mark, MarkInvalid
-from app.models.sites import FORKED, MAY_CALL, MOVED, Site
-from app.models.witnesses import SiteMark
+from app.models.sites import EXCESSIVE, FORKED, MAY_CALL, MOVED, Site
+from app.models.witnesses import SiteLog, SiteMark
 from app.siteclient import Reply
 
 # How the present address became known: the site refused a call, or its administrator asked.
@@ -94,6 +94,11 @@ def note_move(
     return _quarantine(site, MOVED, evidence, by, now)
 
 
+def note_excess(site: Site, evidence: dict[str, int], by: Actor, now: datetime) -> bool:
+    """The site sends more of its log than Aura keeps, inside the caller's transaction."""
+    return _quarantine(site, EXCESSIVE, evidence, by, now)
+
+
 def _quarantine(site: Site, kind: str, evidence: dict[str, Any], by: Actor, now: datetime) -> bool:
     is_news = site.quarantine != kind or site.quarantine_evidence.get("now") != evidence.get("now")
     if not is_news:
@@ -120,3 +125,6 @@ def release(site: Site, how: str, by: Actor, now: datetime) -> None:
     kind = site.quarantine
     if kind and site.note(when=MAY_CALL, quarantine="", quarantine_at=None, quarantine_evidence={}):
         audit.record(QuarantineEnded(site_id=site.id, kind=kind, how=how), by, now=now)
+        if kind == EXCESSIVE:
+            # A person decided to go on: the day's share begins again.
+            SiteLog.update(day_bytes=0).where(SiteLog.site == site).execute()

@@ -22,7 +22,7 @@ from app.domain.errors import NotPaired
 from app.domain.marks import Mark, MarkInvalid
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
-from app.models.sites import Site
+from app.models.sites import EXCESSIVE, Site
 from app.models.witnesses import SiteEntry, SiteLog, SiteMark
 from app.protocol import ProtocolError, chain_genesis, chain_hash, from_b64u, parse_json
 
@@ -32,6 +32,14 @@ MOST_ENTRIES = 500
 LEAST_KEPT = 10_000
 # More are left to the next job, so that one long log does not hold up the other sites.
 MOST_BATCHES = 5
+# Between two such jobs, so that one site never keeps a worker busy.
+PAUSE_S = 60
+# What is kept of one site on one day (UTC) and in all. Entries are never deleted, so a site
+# that lies could fill the disk; an honest one sends about 20 MB a year.
+DAY_BYTES = 20 * 1024 * 1024
+TOTAL_BYTES = 500 * 1024 * 1024
+# What a row and its index take beside the text.
+_ROW_BYTES = 300
 
 
 class LogBroken(Exception):
@@ -95,12 +103,14 @@ def run(
     site = Site.get_or_none(Site.id == site_id)
     if site is None or not site.is_paired:
         return "not paired"
+    if site.quarantine == EXCESSIVE:
+        return "too much"  # until a person has decided
     for _ in range(MOST_BATCHES):
         state = _read_on(site, config, call, now)
         if state != "more":
             break
     else:
-        queue.enqueue("read_log", site.id)
+        queue.enqueue("read_log", site.id, delay_s=PAUSE_S)
     two_sides.compare(site, now())
     return state
 
@@ -138,6 +148,9 @@ def _keep(site: Site, read: SiteLog, outcome: Outcome, now: datetime) -> str:
         # SiteAgent was installed anew: another log, from its own beginning.
         another = {"branch": read.branch + 1, "log": mark.log, "n": 0, "hash": "", "compared_n": 0}
         return "more" if read.advance(**another) else "read elsewhere"
+    kept = _with(read, batch, now)
+    if kept["day_bytes"] > DAY_BYTES or kept["total_bytes"] > TOTAL_BYTES:
+        return _excessive(site, kept, now)
     start = Start(read.n, read.hash or chain_genesis(mark.log).hex())
     anchors = {one.n: one.hash for one in SiteMark.between(site, mark.log, 1, mark.n)}
     whole, broken = follow(batch, start, mark, anchors)
@@ -146,7 +159,7 @@ def _keep(site: Site, read: SiteLog, outcome: Outcome, now: datetime) -> str:
         broken = LogBroken(mark.n, "and the entry of this very request are missing")
     last = whole[-1] if whole else None
     reached = {"n": last.seq, "hash": last.hash} if last else {"n": start.n, "hash": start.hash}
-    if not read.advance(log=mark.log, read_at=now, **reached):
+    if not read.advance(log=mark.log, read_at=now, **reached, **kept):
         return "read elsewhere"
     for link in whole:
         SiteEntry.create(
@@ -230,6 +243,24 @@ def _may_begin(link: Link, batch: Batch, mark: Mark) -> bool:
     that a log of that length keeps."""
     was_trimmed = mark.n - link.seq >= LEAST_KEPT - 1
     return link.seq == batch.first and (link.event == "connected" or was_trimmed)
+
+
+def _with(read: SiteLog, batch: Batch, now: datetime) -> dict[str, Any]:
+    """How much would be kept of the log together with this batch, as columns."""
+    size = sum(len(link.body.encode()) + _ROW_BYTES for link in batch.links)
+    day = f"{now:%Y-%m-%d}"
+    today = read.day_bytes if read.day == day else 0
+    return {"day": day, "day_bytes": today + size, "total_bytes": read.total_bytes + size}
+
+
+def _excessive(site: Site, kept: dict[str, Any], now: datetime) -> str:
+    """Keep nothing of the batch, and nothing more until a person has decided."""
+    told = {"sent_today": kept["day_bytes"], "sent_in_all": kept["total_bytes"]}
+    copies.note_excess(site, told, SYSTEM, now)
+    limits = {"sent_today": DAY_BYTES, "sent_in_all": TOTAL_BYTES}
+    evidence = {"site": told, "aura": limits}
+    alarms.raise_alarm(site, alarms.LOG_EXCESSIVE, kept["day"], evidence, SYSTEM, now)
+    return "too much"
 
 
 def _broken(site: Site, read: SiteLog, broken: LogBroken, now: datetime) -> str:

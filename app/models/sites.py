@@ -72,6 +72,7 @@ UNREACHABLE_AFTER = 3
 # Site.quarantine
 MOVED = "moved"
 FORKED = "forked"
+EXCESSIVE = "excessive"
 
 SORTS = ("name", "client", "state", "offers", "last_good", "added")
 

@@ -107,7 +107,8 @@ class SiteLog(BaseModel):
     """How far a site's log was read and found whole: `n` and `hash`, in a log called `log`.
 
     Where a log had to be taken up anew, `branch` counts up. `compared_n` is the entry up to
-    which both sides were compared; `read_at` is when the site last gave entries.
+    which both sides were compared; `read_at` is when the site last gave entries. `total_bytes` is
+    how much of it was kept in all, `day_bytes` how much of that on `day` (UTC).
     """
 
     site = ForeignKeyField(Site, primary_key=True, backref="+", on_delete="CASCADE")
@@ -118,6 +119,9 @@ class SiteLog(BaseModel):
     hash = CharField(max_length=64, default="")
     compared_n = BigIntegerField(default=0)
     read_at = UtcField(null=True)
+    total_bytes = BigIntegerField(default=0)
+    day = CharField(max_length=10, default="")
+    day_bytes = BigIntegerField(default=0)
 
     @classmethod
     def of(cls, site: Site) -> SiteLog:
