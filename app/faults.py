@@ -43,6 +43,7 @@ class Fault(StrEnum):
     identity_changed = auto()
     wrong_site = auto()
     pairing_closed = auto()
+    nonce_store_unavailable = auto()
     refused_by_site = auto()
 
 
@@ -57,9 +58,10 @@ _PASSING = frozenset(
         Fault.too_slow,
         Fault.broken_off,
         Fault.replayed,
+        Fault.nonce_store_unavailable,
     }
 )
-_PASSING_REFUSALS = frozenset({"nonce_store_unavailable", "internal_error"})
+_PASSING_REFUSALS = frozenset({"internal_error"})
 
 
 class SiteError(Exception):

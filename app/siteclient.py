@@ -47,6 +47,7 @@ _SIGNED_FAULTS = frozenset(
         Fault.identity_changed,
         Fault.wrong_site,
         Fault.pairing_closed,
+        Fault.nonce_store_unavailable,
     }
 )
 _TLS_FAULTS = {"expired": Fault.tls_expired, "wrong_name": Fault.tls_wrong_name}

@@ -496,3 +496,14 @@ def test_ana_and_olga_are_two(
     change = check(propose(four_eyes, ana, clock()), fake, config)
     approve(change, olga, config, clock())
     assert change.decided_by == "Olga"
+
+
+def test_a_site_that_cannot_write_just_now_is_asked_again(
+    ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    fake.refusing["change.check"] = "nonce_store_unavailable"
+    change = check(propose(ready, ana, clock()), fake, config)
+    assert (change.state, change.fault) == ("checking", "nonce_store_unavailable")
+    fake.refusing.clear()
+    clock.now = change.next_try_at
+    assert check(change, fake, config).state == "proposed"

@@ -69,6 +69,7 @@ _SIGNED = frozenset(
         Fault.identity_changed,
         Fault.wrong_site,
         Fault.pairing_closed,
+        Fault.nonce_store_unavailable,
         Fault.refused_by_site,
     }
 )

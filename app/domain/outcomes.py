@@ -122,6 +122,7 @@ def of_error(error: SiteError) -> Told | None:
         Fault.wrong_site,
         Fault.identity_changed,
         Fault.clock_skew,
+        Fault.nonce_store_unavailable,
     )
     # About the op_id, a site complains also while it is doing the very same plan.
     if not is_signed or code not in _NOTHING_DONE or error.evidence.get("argument") == "op_id":

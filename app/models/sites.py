@@ -68,6 +68,8 @@ FAULTS_OF_BLOCKING = (
     "malformed_reply",
 )
 UNREACHABLE_AFTER = 3
+# The site itself answered, signed: however often, it can be reached.
+FAULTS_OF_A_SITE_THAT_ANSWERS = ("nonce_store_unavailable",)
 
 # Site.quarantine
 MOVED = "moved"
@@ -148,7 +150,9 @@ class Site(BaseModel):
             return "healthy" if self.last_good_at else "unknown"
         if self.fault in FAULTS_OF_BLOCKING:
             return "blocked"
-        return "degraded" if self.failures_in_row < UNREACHABLE_AFTER else "unreachable"
+        answers = self.fault in FAULTS_OF_A_SITE_THAT_ANSWERS
+        few = self.failures_in_row < UNREACHABLE_AFTER
+        return "degraded" if few or answers else "unreachable"
 
     @property
     def key_id(self) -> str:
@@ -259,6 +263,7 @@ class Site(BaseModel):
                 (cls.failures_in_row == 0, "unknown"),
                 (cls.fault.in_(FAULTS_OF_BLOCKING), "blocked"),
                 (cls.failures_in_row < UNREACHABLE_AFTER, "degraded"),
+                (cls.fault.in_(FAULTS_OF_A_SITE_THAT_ANSWERS), "degraded"),
             ),
             "unreachable",
         )

@@ -378,7 +378,7 @@ REFUSALS = {
     "pairing_closed": Fault.pairing_closed,
     "unknown_operation": Fault.refused_by_site,
     "output_started": Fault.refused_by_site,
-    "nonce_store_unavailable": Fault.refused_by_site,
+    "nonce_store_unavailable": Fault.nonce_store_unavailable,
     "web_page": Fault.refused_by_site,
     "dns": Fault.refused_by_site,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.domain.connection import UNCONFIRMED_AFTER
 from app.models.reports import ASKING, QUEUED, READING, Sync
 from tests.support.factories import read_report
 
@@ -58,3 +59,19 @@ def test_one_who_may_only_look_cannot_ask(as_cleo, paired, fake, config):
 
 def test_a_site_that_is_not_paired_cannot_be_asked(as_ben, site):
     assert as_ben.post(f"/sites/{site.id}/sync").status_code == 409
+
+
+def test_a_site_that_cannot_write_is_not_told_as_one_that_left(as_ben, paired, fake, config):
+    fake.refusing["report"] = "nonce_store_unavailable"
+    for _ in range(UNCONFIRMED_AFTER + 1):
+        sync = read_report(paired, fake, config=config)
+        assert (sync.state, sync.fault) == ("failed", "nonce_store_unavailable")
+    assert (paired.state, paired.connection) == ("active", "degraded")
+    text = as_ben.get(f"/sites/{paired.id}").text
+    assert "The site&#39;s database cannot be written" in text
+    assert "The connection is in order and nothing was done." in text
+    assert "pair again" not in text
+    assert "does not know this key" not in text
+    fake.refusing.clear()
+    assert read_report(paired, fake, config=config).state == "done"
+    assert paired.connection == "healthy"

@@ -14,6 +14,7 @@ _SIGNED = frozenset(
         Fault.identity_changed,
         Fault.wrong_site,
         Fault.pairing_closed,
+        Fault.nonce_store_unavailable,
     }
 )
 # What comes back in SiteAgent's place, comes back to strangers too, and is named better there.
