@@ -45,8 +45,8 @@ plugin-release: $(VENV)/.run ## Pack and sign SiteAgent for the dashboard to off
 bench: images ## Measure what SiteAgent costs a site, against floors from the same run
 	@$(BIN)/python -m bench
 
-screenshots: images ## Take the pictures in docs/img anew from a real run
-	AURA_WRITE_SCREENSHOTS=1 $(BIN)/python -m pytest tests/e2e
+screenshots: images-all ## Take the pictures in docs/img again, from a real run
+	AURA_WRITE_SCREENSHOTS=1 $(BIN)/python -m pytest --all tests/e2e
 
 prepare: ## Install PHP, Docker and Chromium where this may be done, else say what is missing
 	@.ci/prepare

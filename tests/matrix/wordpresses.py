@@ -30,7 +30,7 @@ def image_with(release: str) -> str:
             archives = fetched_archives()
             for one in missing:
                 _build(one, tags[one], archives)
-                prune(tags[one].partition(":")[0])
+                prune(tags[one])
     used(tags[release])
     return tags[release]
 

@@ -30,6 +30,8 @@ def wp(request: pytest.FixtureRequest, running_sites: dict[str, WordPress]) -> R
     which = request.param
     if which not in running_sites or not _is_reset(running_sites[which]):
         running_sites[which] = WordPress.start(which)
+        # Or every module would begin with it, beside its first test.
+        running_sites[which].run_scheduled_work()
         running_sites[which].keep()
     return RealWordPress(running_sites[which])
 

@@ -24,7 +24,7 @@ def rigs_image() -> str:
         with one_builder("rigs"):
             if not image_exists(tag):
                 _build(base, tag)
-                prune("aura-test-rigs")
+                prune(tag)
     used(tag)
     return tag
 

@@ -40,7 +40,7 @@ def baked_image(base: str) -> str:
                 started = time.monotonic()
                 _bake(base, tag, files)
                 say(label, f"site installed after {time.monotonic() - started:.0f} s")
-                prune(_REPOSITORY)
+                prune(tag)
     used(tag)
     return tag
 

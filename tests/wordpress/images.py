@@ -31,7 +31,7 @@ _SOURCES = Path(__file__).with_name("image")
 _DEBOOTSTRAP_SCRIPT = "/usr/share/debootstrap/scripts/sid"
 _PUBLIC_MIRROR = "http://deb.debian.org/debian"
 _APT_SETTINGS = ("Acquire::http", "Acquire::Check-", "Acquire::Retries", "Acquire::Force")
-_KEPT_OF_EACH_KIND = 4
+KEPT_OF_EACH_KIND = 6
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aura-tests"
 
 
@@ -70,7 +70,7 @@ def image_of(which: str) -> str:
                     base = official or _debian(machine.suite)
                     _build(label, tag, context, base, theme)
                     say(label, f"image ready after {time.monotonic() - started:.0f} s")
-                    prune("aura-test-wordpress")
+                    prune(tag)
     used(tag)
     return tag
 
@@ -151,21 +151,20 @@ def used(tag: str) -> None:
     stamp.touch()
 
 
-def prune(repository: str) -> None:
-    """Remove all images of this repository but the ones used last of each kind.
+def prune(made: str) -> None:
+    """Remove the images of the same kind as this tag, but the ones used last.
 
-    The kind is what comes before the digest in a tag.
+    A tag is the kind, a hyphen and a digest. This one has just been made, and stays.
     """
-    kinds: dict[str, list[str]] = {}
-    for tag in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).split():
-        kinds.setdefault(tag.rpartition("-")[0], []).append(tag)
-    for tags in kinds.values():
-        tags.sort(key=_used_at, reverse=True)
-        for tag in tags[_KEPT_OF_EACH_KIND:]:
-            # One that a container of another run stands on stays.
-            with contextlib.suppress(EngineFailed):
-                docker("image", "rm", tag)
-            _stamp(tag).unlink(missing_ok=True)
+    used(made)
+    repository, kind = made.partition(":")[0], made.rpartition("-")[0]
+    listed = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).split()
+    tags = [tag for tag in listed if tag.rpartition("-")[0] == kind]
+    for tag in sorted(tags, key=_used_at, reverse=True)[KEPT_OF_EACH_KIND:]:
+        # One that a container of another run stands on stays.
+        with contextlib.suppress(EngineFailed):
+            docker("image", "rm", tag)
+        _stamp(tag).unlink(missing_ok=True)
 
 
 def _stamp(tag: str) -> Path:

@@ -104,6 +104,10 @@ class WordPress:
             raise PhpFailed(f"{answer.status_code} {answer.text}\n{log}")
         return json.loads(value)
 
+    def run_scheduled_work(self) -> None:
+        """Do what WordPress would begin with the next visit, and wait for its end."""
+        requests.get(f"{self.url}/wp-cron.php", timeout=_REQUEST_SECONDS).raise_for_status()
+
     def keep(self) -> None:
         """Keep the database and the files as they are now, for `reset`."""
         self._snapshot("keep")

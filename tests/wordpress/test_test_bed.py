@@ -16,7 +16,15 @@ import requests
 
 from tests.support.selection import WORDPRESSES
 from tests.wordpress.engine import docker
-from tests.wordpress.images import CACHE, MACHINES, image_exists, image_of, prune, used
+from tests.wordpress.images import (
+    CACHE,
+    KEPT_OF_EACH_KIND,
+    MACHINES,
+    image_exists,
+    image_of,
+    prune,
+    used,
+)
 from tests.wordpress.leftovers import LABEL, remove_leftovers
 from tests.wordpress.repository import OFFERS, repository_files
 from tests.wordpress.site import PhpFailed, WordPress
@@ -251,22 +259,22 @@ def all_containers() -> list[str]:
     return docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL}").split()
 
 
-def test_of_each_kind_of_image_those_used_last_are_kept():
-    tags = [f"aura-test-pruned:{kind}-{number}" for kind in ("a", "b-c") for number in range(6)]
+def test_of_each_kind_of_image_those_used_last_and_the_new_one_are_kept():
+    old = [f"aura-test-pruned:a-{number}" for number in range(KEPT_OF_EACH_KIND + 1)]
+    other, new = "aura-test-pruned:b-c-0", "aura-test-pruned:a-new"
     try:
-        for seconds, tag in enumerate(tags):
+        for seconds, tag in enumerate([other, *old]):
             docker("tag", image_of("newest"), tag)
             used(tag)
             os.utime(CACHE / "images" / tag, (seconds, seconds))
-        prune("aura-test-pruned")
-        left = docker("image", "ls", "--format", "{{.Tag}}", "aura-test-pruned").split()
-        assert sorted(left) == [
-            f"{kind}-{number}" for kind in ("a", "b-c") for number in range(2, 6)
-        ]
+        docker("tag", image_of("newest"), new)
+        prune(new)
+        assert [one for one in [other, *old, new] if image_exists(one)] == [other, *old[2:], new]
     finally:
-        for tag in [one for one in tags if image_exists(one)]:
-            docker("image", "rm", tag)
-            (CACHE / "images" / tag).unlink()
+        for tag in [other, *old, new]:
+            if image_exists(tag):
+                docker("image", "rm", tag)
+            (CACHE / "images" / tag).unlink(missing_ok=True)
 
 
 def test_the_same_fixtures_make_the_same_packages():
