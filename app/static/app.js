@@ -24,7 +24,7 @@
   };
 
   const wake = (root) => {
-    root.querySelectorAll("[data-copy][hidden], [data-print][hidden]").forEach((button) => {
+    root.querySelectorAll("[data-copy][hidden], [data-print][hidden], [data-refreshes][hidden]").forEach((button) => {
       button.hidden = false;
     });
   };
@@ -46,7 +46,7 @@
   };
   document.addEventListener("htmx:responseError", lost);
   document.addEventListener("htmx:sendError", lost);
-  document.addEventListener("htmx:afterSwap", (event) => wake(event.target));
+  document.addEventListener("htmx:afterSwap", () => wake(document));
 
   wake(document);
   document.querySelector("[data-focus]")?.focus();

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +31,7 @@ from app.models.changes import (
     REFUSED,
     REJECTED,
     RUNNING,
+    STATES,
     SUCCEEDED,
     UNKNOWN,
     WAITING,
@@ -47,6 +50,22 @@ MAX_SITES = 200
 # What is reviewed and proposed apart from the rest.
 APART = ("core_minor", "core_major", "siteagent")
 _PAGE = 30
+# How a summary of several changes names each state.
+IN_SUMMARY = {
+    "checking": "in pre-check",
+    "proposed": "waiting for approval",
+    "approved": "queued",
+    "running": "running",
+    "waiting_for_site": "waiting for the site",
+    "unknown": "without a result yet",
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "rolled_back": "rolled back",
+    "refused": "refused",
+    "rejected": "rejected",
+    "expired": "expired",
+    "cancelled": "cancelled",
+}
 # What the list of ended changes can be narrowed to.
 OUTCOMES = {
     "succeeded": (SUCCEEDED,),
@@ -253,6 +272,18 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         rule=policies.would_release(change, site, now),
         attempts=Change.attempts_at(site.id, change.kind, change.ident, change.to_version),
     )
+
+
+def signature(batch: Sequence[Change]) -> str:
+    """Names the states that a page shows, so that it is drawn again only when one has changed."""
+    shown = "|".join(f"{one.id}:{one.state}:{one.digest}:{one.is_live}" for one in batch)
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
+
+def summary(batch: Sequence[Change]) -> str:
+    """How many are in each state: `3 succeeded, 2 waiting for approval`."""
+    counts = Counter(one.state for one in batch)
+    return ", ".join(f"{counts[state]} {IN_SUMMARY[state]}" for state in STATES if counts[state])
 
 
 def _pretty(document: str) -> str:

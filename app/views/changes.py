@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flask import (
     Blueprint,
+    Response,
     current_app,
     flash,
     make_response,
@@ -76,7 +77,7 @@ def progress(change_id: int) -> ResponseReturnValue:
     page = _page(load_change(change_id))
     answer = make_response(render_template("changes/_progress.html", page=page))
     answer.cache_control.no_store = True
-    if page.running != request.args.get("seen"):
+    if page.change.state != request.args.get("seen"):
         answer.headers["HX-Redirect"] = url_for("changes.show", change_id=change_id)
     return answer
 
@@ -141,8 +142,20 @@ def close(change_id: int) -> ResponseReturnValue:
 @bp.get("/changes/together/<uuid:batch>")
 @may("see")
 def together(batch: UUID) -> ResponseReturnValue:
-    pages = [_page(change) for change in _batch(batch)]
-    return render_template("changes/together.html", batch=str(batch), pages=pages)
+    return _together("changes/together.html", batch, _batch(batch))
+
+
+@bp.get("/changes/together/<uuid:batch>/progress")
+@may("see")
+def together_progress(batch: UUID) -> ResponseReturnValue:
+    """The part that polls: nothing while every state is as it was seen, so that a person who
+    ticks and reads is not disturbed."""
+    found = _batch(batch)
+    if change_pages.signature(found) == request.args.get("seen"):
+        return Response(status=204)
+    answer = make_response(_together("changes/_together.html", batch, found, is_refresh=True))
+    answer.cache_control.no_store = True
+    return answer
 
 
 @bp.post("/changes/together/<uuid:batch>/approve")
@@ -157,8 +170,21 @@ def approve_together(batch: UUID) -> ResponseReturnValue:
         config=current_app.config["AURA"],
         now=utcnow(),
     )
-    flash(f"Approved {count}. Each site does one after the other.")
+    flash(
+        f"{count} {'update' if count == 1 else 'updates'} approved. Each site runs one at a time."
+    )
     return redirect(url_for("changes.together", batch=batch), 303)
+
+
+def _together(template: str, batch: UUID, found: list[Change], *, is_refresh: bool = False) -> str:
+    return render_template(
+        template,
+        batch=str(batch),
+        pages=[_page(change) for change in found],
+        signature=change_pages.signature(found),
+        summary=change_pages.summary(found),
+        is_refresh=is_refresh,
+    )
 
 
 def _seen(text: str) -> tuple[int, str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from flask import (
     Blueprint,
+    Response,
     current_app,
     flash,
+    make_response,
     redirect,
     render_template,
     request,
@@ -20,7 +22,9 @@ from app.domain.errors import Invalid
 from app.domain.sessions import Presence
 from app.models.accounts import Member
 from app.models.base import utcnow
-from app.views.guards import DEVICE_COOKIE, Visitor, browser, may, me, presence, safe_next
+from app.views import kept_form
+from app.views.guards import DEVICE_COOKIE, Visitor, browser, may, me, presence
+from app.views.kept_form import safe_next
 
 bp = Blueprint("entrance", __name__)
 
@@ -69,7 +73,12 @@ def enter() -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _sign_in_page(email, refusal.messages), 422
-    return let_in(opened, safe_next(request.form.get("next")))
+    kept, back = kept_form.carried(), safe_next(request.form.get("next"))
+    if kept is None:
+        return let_in(opened, back)
+    _open_session(opened)
+    page = render_template("entrance/resume.html", kept=kept, back=back)
+    return _remember_browser(opened, make_response(page))
 
 
 @bp.post("/sign-out")
@@ -104,10 +113,19 @@ def accept(token: str) -> ResponseReturnValue:
 
 
 def let_in(opened: Presence, path: str) -> ResponseReturnValue:
+    """Begin the session and go to a page."""
+    _open_session(opened)
+    return _remember_browser(opened, make_response(redirect(path, 303)))
+
+
+def _open_session(opened: Presence) -> None:
     """Put the new session's ticket into a fresh cookie; nothing of the old one survives."""
     session.clear()
     login_user(Visitor(opened))
-    answer = redirect(path, 303)
+
+
+def _remember_browser(opened: Presence, answer: Response) -> Response:
+    """Set the cookie by which a later sign-in from this browser is known."""
     config = current_app.config["AURA"]
     answer.set_cookie(
         DEVICE_COOKIE,
@@ -132,6 +150,7 @@ def _sign_in_page(email: str, errors: dict[str, str]) -> str:
         errors=errors,
         next=safe_next(request.values.get("next")),
         is_set_up=Member.anybody(),
+        kept=kept_form.carried(),
     )
 
 

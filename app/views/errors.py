@@ -25,7 +25,8 @@ from app.domain.errors import (
 )
 from app.domain.events import AccessRefused, FormRefused
 from app.models.base import OUTAGES, is_outage, utcnow
-from app.views.guards import OWN_PASSWORD, me, page_they_came_from, presence
+from app.views.guards import me, page_they_came_from, presence
+from app.views.kept_form import OWN_PASSWORD
 
 
 @dataclass(frozen=True)

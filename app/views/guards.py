@@ -8,7 +8,17 @@ from functools import wraps
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from flask import Flask, Response, current_app, redirect, request, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 from werkzeug.exceptions import HTTPException
@@ -23,6 +33,8 @@ from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.clients import Client
 from app.models.sites import Site
+from app.views import kept_form
+from app.views.kept_form import OWN_PASSWORD, safe_next
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
@@ -43,8 +55,8 @@ OPEN = frozenset(
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 DEVICE_COOKIE = "aura-browser"
-# The field of any form in which somebody shows once more that it is them.
-OWN_PASSWORD = "own_password"  # noqa: S105 - the name of a field
+# What htmx takes for the last answer to a poll.
+_STOP_POLLING = 286
 
 
 class Visitor(UserMixin):
@@ -105,7 +117,7 @@ def may(verb: str) -> Callable[[View], View]:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
             if not current_user.is_authenticated:
-                return to_sign_in()
+                return ask_to_sign_in()
             access.require(me(), verb)
             _confirm_if_typed()
             _require_recent_password(verb)
@@ -143,13 +155,35 @@ def _require_recent_password(verb: str) -> None:
         access.require_fresh(presence().session.confirmed_at, utcnow())
 
 
-def to_sign_in() -> ResponseReturnValue:
+def ask_to_sign_in() -> ResponseReturnValue:
     """Ask who it is, and come back to where they wanted to go."""
+    has_ended = "_user_id" in session
     if _is_refresh():
-        # htmx would put the form into the middle of the page; this moves the whole page.
-        wanted = _parts_of(request.headers.get("HX-Current-URL")).path
-        return Response(status=204, headers={"HX-Redirect": _sign_in_url(wanted)})
-    return redirect(_sign_in_url(_page_of_this_request()), 303)
+        # The page stays as it is, with whatever is typed into its forms: it only says so.
+        wanted = _sign_in_url(_parts_of(request.headers.get("HX-Current-URL")).path)
+        headers = {"HX-Retarget": "#session-note", "HX-Reswap": "innerHTML"}
+        note = render_template("components/_session_ended.html", sign_in=wanted)
+        return Response(note, status=_STOP_POLLING, headers=headers)
+    if has_ended and request.method == "POST":
+        return _keep_form_over_sign_in()
+    if has_ended:
+        session.pop("_user_id")
+        flash("Your session has ended. Sign in to continue.", "info")
+    return redirect(_sign_in_url(page_of_this_request()), 303)
+
+
+def _keep_form_over_sign_in() -> ResponseReturnValue:
+    kept = kept_form.of_this_request()
+    page = render_template(
+        "entrance/sign_in.html",
+        email="",
+        errors={},
+        next=page_of_this_request(),
+        is_set_up=True,
+        has_ended=True,
+        kept=kept,
+    )
+    return page, 403
 
 
 def _sign_in_url(wanted: str) -> str:
@@ -157,7 +191,7 @@ def _sign_in_url(wanted: str) -> str:
     return url_for("entrance.sign_in", next=None if wanted == "/" else wanted)
 
 
-def _page_of_this_request() -> str:
+def page_of_this_request() -> str:
     """Where to come back to: this page, or home when it can only be posted to."""
     if request.method in ("GET", "HEAD"):
         return request.full_path.rstrip("?")
@@ -184,19 +218,6 @@ def _parts_of(url: str | None) -> SplitResult:
         return urlsplit(url or "")
     except ValueError:
         return urlsplit("")
-
-
-def safe_next(path: str | None) -> str:
-    """`path` if it leads to a page of Aura, otherwise home.
-
-    Browsers read `//host`, `/\\host` and addresses with control characters in them as
-    another site, and a sign-in that sends people there is a gift to whoever phishes.
-    """
-    if not path or path[0] != "/" or path[1:2] == "/" or "\\" in path:
-        return "/"
-    if any(ord(char) < 0x21 or ord(char) == 0x7F for char in path):
-        return "/"
-    return path
 
 
 def me() -> Actor:

@@ -153,6 +153,11 @@ class SitePage:
         return "sync" if self.site.is_paired and self.sync and self.sync.is_open else ""
 
     @property
+    def watched(self) -> str:
+        """What an open page follows: what is under way, otherwise how the connection is."""
+        return self.running or self.site.connection
+
+    @property
     def is_paired(self) -> bool:
         return self.site.is_paired
 

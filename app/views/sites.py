@@ -87,7 +87,7 @@ def progress(site_id: int) -> ResponseReturnValue:
     page = site_page(load_site(site_id), me())
     answer = make_response(render_template("sites/_progress.html", page=page))
     answer.cache_control.no_store = True
-    if page.running != request.args.get("seen"):
+    if page.watched != request.args.get("seen"):
         answer.headers["HX-Redirect"] = url_for("sites.show", site_id=site_id)
     return answer
 

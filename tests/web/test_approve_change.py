@@ -216,9 +216,39 @@ def test_what_is_approved_is_cancelled_until_it_begins(as_ben, as_ana, proposed)
     assert "Nothing was done on the site." in as_ben.get(f"/changes/{proposed.id}").text
 
 
+def test_an_open_page_learns_that_a_colleague_decided(as_ana, proposed):
+    text = as_ana.get(f"/changes/{proposed.id}").text
+    assert 'seen=proposed" hx-trigger="every 30s"' in text
+    path = f"/changes/{proposed.id}/progress?seen=proposed"
+    assert "HX-Redirect" not in as_ana.get(path).headers
+    approve_as(as_ana, proposed)
+    assert as_ana.get(path).headers["HX-Redirect"] == f"/changes/{proposed.id}"
+
+
+def test_what_was_proposed_together_refreshes_when_a_state_has_changed(
+    as_ana, proposed, fake, config, today, ben
+):
+    page = as_ana.get(f"/changes/together/{proposed.batch}").text
+    refresh = re.search(r'hx-get="([^"]+)" hx-trigger="every 30s"', page).group(1)
+    same = as_ana.get(refresh.replace("&amp;", "&"))
+    assert (same.status_code, same.text) == (204, "")
+    approve_as(as_ana, proposed)
+    part = as_ana.get(refresh.replace("&amp;", "&"))
+    assert part.status_code == 200
+    assert "<h1>" not in part.text
+    assert "Approved, queued" in part.text
+    assert "1 queued" in part.text.split('hx-swap-oob="innerHTML"', 1)[1]
+    assert "every 3s" in part.text
+    fake.clock.now = utcnow()
+    run_change(Change.get_by_id(proposed.id), fake, config)
+    ended = as_ana.get(f"/changes/together/{proposed.batch}").text
+    assert "1 succeeded" in ended
+    assert "data-poll" not in ended
+
+
 def test_what_went_together_is_approved_together(as_ana, proposed, fake, config):
     page = as_ana.get(f"/changes/together/{proposed.batch}").text
-    assert f'value="{proposed.id}:{proposed.digest}" checked' in page
+    assert f'value="{proposed.id}:{proposed.digest}" hx-preserve checked' in page
     path = f"/changes/together/{proposed.batch}/approve"
     assert as_ana.post(path, data={}).status_code == 409
     assert as_ana.post(path, data={"seen": "x"}).status_code == 409

@@ -47,6 +47,7 @@ NEEDS = {
     "changes.cancel": "propose",
     "changes.close": "approve",
     "changes.together": "see",
+    "changes.together_progress": "see",
     "changes.approve_together": "decide",
     "components.history": "see",
     "components.hold": "propose",

@@ -87,7 +87,7 @@ def test_an_update_is_proposed_and_its_page_follows_it(as_ben, today, fake, conf
     check(change, fake, config)
     shown = as_ben.get(f"/changes/{change.id}").text
     assert change.digest in shown
-    assert "data-poll" not in shown
+    assert "every 3s" not in shown
     assert "It is active: visitors meet the new version at once." in shown
     assert "wordpress.org/plugins/akismet/#developers" in shown
 

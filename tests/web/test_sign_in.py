@@ -190,8 +190,8 @@ def test_a_form_sent_without_a_session_leads_back_to_its_page(as_nobody, ana):
     assert as_nobody.post("/sites/1/sync").headers["Location"] == "/sign-in"
 
 
-def test_a_refreshing_part_moves_the_whole_page(as_nobody, paired):
+def test_a_refreshing_part_says_it_and_leaves_the_page_as_it_is(as_nobody, paired):
     headers = {"HX-Request": "true", "HX-Current-URL": f"http://localhost/sites/{paired.id}"}
     answer = as_nobody.get(f"/sites/{paired.id}/progress", headers=headers)
-    assert answer.status_code == 204
-    assert answer.headers["HX-Redirect"] == f"/sign-in?next=/sites/{paired.id}"
+    assert (answer.status_code, answer.headers["HX-Retarget"]) == (286, "#session-note")
+    assert f'href="/sign-in?next=/sites/{paired.id}"' in answer.text

@@ -122,3 +122,53 @@ def test_every_icon_a_page_names_is_in_the_sprite():
     called |= set(re.findall(r"\"(?:good|warn|bad|info|quiet)\", \"([a-z-]+)\"\)", text))
     assert len(called) > 15
     assert called <= sprite
+
+
+# ---- every class of a template has a rule, and every rule a template ----
+
+
+def classes_in(template: str) -> tuple[set[str], set[str]]:
+    """The classes a template names, and the beginnings of those it puts together."""
+    text = re.sub(r"\{#.*?#\}", "", template, flags=re.S)
+    named, begun = set(), set()
+    for value in re.findall(r'\sclass="((?:\{\{.*?\}\}|\{%.*?%\}|[^"])*)"', text):
+        literal = re.sub(r"\{\{.*?\}\}", "$", re.sub(r"\{%.*?%\}", " ", value))
+        for word in literal.split():
+            before, dynamic, _ = word.partition("$")
+            (begun if dynamic else named).add(before)
+    named |= set(re.findall(r"\{% block kind %\}([a-z-]+)\{%", text))
+    return named, begun - {""}
+
+
+def classes_ruled(css: str) -> set[str]:
+    """The classes that a rule of the stylesheet selects."""
+    return set(re.findall(r"\.([a-z][a-z0-9-]*)", re.sub(r"/\*.*?\*/", "", css, flags=re.S)))
+
+
+def orphans(templates: list[str], css: str) -> set[str]:
+    """Classes without a rule, and rules without a class."""
+    named, begun = set(), set()
+    for template in templates:
+        some, parts = classes_in(template)
+        named, begun = named | some, begun | parts
+    ruled = classes_ruled(css)
+    composed = {one for one in ruled if one.startswith(tuple(begun))}
+    lost = {one for one in begun if not any(name.startswith(one) for name in ruled)}
+    return (named - ruled) | (ruled - named - composed) | lost
+
+
+def test_every_class_has_a_rule_and_every_rule_a_class():
+    assert orphans([path.read_text("utf-8") for path in TEMPLATES], CSS) == set()
+
+
+@pytest.mark.parametrize(
+    ("template", "css"),
+    [
+        ('<p class="check">', ".tick { color: red }"),
+        ('<p class="tick">', ".tick { color: red } .gone { color: red }"),
+        ('<p class="odd-{{ kind }}">', ".tick { color: red }"),
+        ('<p class="tick{% if x %} more{% endif %}">', ".tick { color: red }"),
+    ],
+)
+def test_an_orphan_is_seen(template, css):
+    assert orphans([template], css)

@@ -47,8 +47,17 @@ def test_the_poll_ends_by_itself(as_ben, paired, fake, config):
     read_report(paired, fake, config=config)
     ended = as_ben.get(path)
     assert ended.headers["HX-Redirect"] == f"/sites/{paired.id}"
-    assert "hx-get" not in ended.text
-    assert "hx-get" not in as_ben.get(f"/sites/{paired.id}").text
+    assert "every 3s" not in ended.text
+    assert "every 3s" not in as_ben.get(f"/sites/{paired.id}").text
+
+
+def test_an_open_page_follows_its_connection(as_ben, today):
+    text = as_ben.get(f"/sites/{today.id}").text
+    assert 'seen=healthy" hx-trigger="every 30s"' in text
+    path = f"/sites/{today.id}/progress?seen=healthy"
+    assert "HX-Redirect" not in as_ben.get(path).headers
+    today.move(to="disconnected", when=("active",))
+    assert as_ben.get(path).headers["HX-Redirect"] == f"/sites/{today.id}"
 
 
 def test_one_who_may_only_look_cannot_ask(as_cleo, paired, fake, config):

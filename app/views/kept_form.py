@@ -1,0 +1,71 @@
+"""A form that was sent after its session had ended: kept over sign-in, then sent by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from urllib.parse import quote_plus
+
+from flask import request
+
+# The field of any form in which somebody shows once more that it is them.
+OWN_PASSWORD = "own_password"  # noqa: S105 - the name of a field
+# Carried in the sign-in form, whose body may not be larger than MAX_CONTENT_LENGTH.
+_MOST_BYTES = 24 * 1024
+_PASSWORDS = frozenset({"password", "present", "new", "again", "login_password"})
+_DROPPED = frozenset({"csrf_token", OWN_PASSWORD})
+
+
+@dataclass(frozen=True)
+class KeptForm:
+    """Where the form goes and what was typed into it, in its order."""
+
+    path: str
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def text(self) -> str:
+        """As the hidden field of the sign-in form carries it."""
+        return json.dumps([self.path, self.fields])
+
+
+def of_this_request() -> KeptForm | None:
+    """The form this request sent; None for one with a password in it, or too long to carry."""
+    if _PASSWORDS & request.form.keys():
+        return None
+    path = request.full_path if request.query_string else request.path
+    fields = tuple(
+        (name, value) for name, value in request.form.items(multi=True) if name not in _DROPPED
+    )
+    kept = KeptForm(safe_next(path), fields)
+    return kept if len(quote_plus(kept.text)) <= _MOST_BYTES else None
+
+
+def carried() -> KeptForm | None:
+    """The form that the sign-in form carries; None for none, or for what we never wrote."""
+    try:
+        path, fields = json.loads(request.form.get("kept", ""))
+        return KeptForm(
+            safe_next(path), tuple((_text(name), _text(value)) for name, value in fields)
+        )
+    except (TypeError, ValueError):
+        return None
+
+
+def safe_next(path: str | None) -> str:
+    """`path` if it leads to a page of Aura, otherwise home.
+
+    Browsers read `//host`, `/\\host` and addresses with control characters in them as
+    another site, and a sign-in that sends people there is a gift to whoever phishes.
+    """
+    if not path or path[0] != "/" or path[1:2] == "/" or "\\" in path:
+        return "/"
+    if any(ord(char) < 0x21 or ord(char) == 0x7F for char in path):
+        return "/"
+    return path
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value

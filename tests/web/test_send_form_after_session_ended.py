@@ -1,0 +1,137 @@
+"""Somebody sends a form after their session has ended, and does not lose what they typed."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from app.models.accounts import MemberSession
+from app.models.base import utcnow
+from app.models.clients import Client
+from app.models.sites import Site
+from tests.support.factories import PASSWORD
+
+TYPED = {"name": "Café <Rosa>", "client": "Rosa & Söhne", "url": "https://rosa.example"}
+
+
+def end_session() -> None:
+    MemberSession.update(ended_at=utcnow()).execute()
+
+
+def hidden(text: str) -> list[tuple[str, str]]:
+    """The hidden fields of the page, as the browser sends them."""
+    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', text)
+    return [(name, html.unescape(value)) for name, value in found]
+
+
+def sign_in(person, page: str, email: str = "ana@agency.example", password: str = PASSWORD):
+    answer = person.post(
+        "/sign-in", data=dict(hidden(page)) | {"email": email, "password": password}
+    )
+    person.forget_token()
+    return answer
+
+
+def test_what_was_typed_is_sent_after_signing_in_and_by_hand(as_ana, jobs):
+    as_ana.get("/sites/new")
+    token = as_ana.token()
+    end_session()
+    ended = as_ana.post("/sites/new", data=TYPED)
+    assert ended.status_code == 403
+    assert "Your session has ended" in ended.text
+    assert "What you typed has not been saved" in ended.text
+    assert token not in dict(hidden(ended.text))["kept"]
+    back = sign_in(as_ana, ended.text)
+    assert back.status_code == 200
+    assert "You are signed in as Ana" in back.text
+    assert not Site.select().exists()
+    fields = dict(hidden(back.text.split('action="/sites/new"', 1)[1]))
+    assert {name: fields[name] for name in TYPED} == TYPED
+    assert as_ana.post("/sites/new", data=fields).status_code == 303
+    site = Site.get()
+    assert (site.name, site.client.name) == ("Café <Rosa>", "Rosa & Söhne")
+
+
+def test_boxes_with_one_name_are_all_kept_and_so_is_the_address(as_ana, today):
+    as_ana.token()
+    end_session()
+    path = f"/changes/new?site={today.id}"
+    ended = as_ana.post(path, data={"want": ["1|plugin|5.3.1|a", "1|plugin|2|b"], "days": "3"})
+    back = sign_in(as_ana, ended.text)
+    assert f'action="{path}"' in back.text
+    sent = hidden(back.text)
+    assert [value for name, value in sent if name == "want"] == ["1|plugin|5.3.1|a", "1|plugin|2|b"]
+
+
+def test_a_wrong_password_loses_nothing(as_ana, jobs):
+    as_ana.token()
+    end_session()
+    ended = as_ana.post("/sites/new", data=TYPED)
+    again = sign_in(as_ana, ended.text, password="not that one, surely")
+    assert again.status_code == 422
+    assert "rosa.example" in sign_in(as_ana, again.text).text
+
+
+def test_who_signs_in_instead_is_asked_under_their_own_name_and_role(as_ana, cleo, jobs):
+    as_ana.token()
+    end_session()
+    ended = as_ana.post("/sites/new", data=TYPED)
+    back = sign_in(as_ana, ended.text, email="cleo@agency.example")
+    assert "You are signed in as Cleo" in back.text
+    assert as_ana.post("/sites/new", data=dict(TYPED)).status_code == 403
+    assert not Client.select().exists()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"present": PASSWORD, "new": "another long password", "again": "another long password"},
+        {"name": "x" * 30000},
+    ],
+)
+def test_passwords_and_long_forms_are_not_carried_and_the_page_says_so(as_ana, form):
+    as_ana.token()
+    end_session()
+    path = "/account/password" if "new" in form else "/sites/new"
+    ended = as_ana.post(path, data=form)
+    assert "fill in the form again" in ended.text
+    assert "kept" not in dict(hidden(ended.text))
+    assert form.get("new", "x" * 200) not in ended.text
+
+
+def test_a_page_that_was_asked_for_comes_after_signing_in(as_ana):
+    end_session()
+    answer = as_ana.get("/changes")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?next=/changes")
+    assert "Your session has ended" in as_ana.get(answer.headers["Location"]).text
+    assert "Your session has ended" not in as_ana.get("/sign-in").text
+
+
+def test_an_open_page_says_it_and_keeps_what_is_typed(as_ana, paired):
+    end_session()
+    answer = as_ana.get(
+        f"/sites/{paired.id}/progress?seen=healthy",
+        headers={"HX-Request": "true", "HX-Current-URL": f"http://localhost/sites/{paired.id}"},
+    )
+    # 286 is what htmx takes for the last answer to a poll.
+    assert (answer.status_code, answer.headers["HX-Retarget"]) == (286, "#session-note")
+    assert "HX-Redirect" not in answer.headers
+    assert f'href="/sign-in?next=/sites/{paired.id}"' in answer.text
+
+
+@pytest.mark.parametrize("kept", ["", "x", "[]", '["/", 1]', '["/", [[1, 2]]]', '["/", [["a"]]]'])
+def test_what_no_page_of_ours_wrote_is_not_carried(as_nobody, ana, kept):
+    data = {"email": "ana@agency.example", "password": PASSWORD, "kept": kept}
+    assert as_nobody.post("/sign-in", data=data).status_code == 303
+
+
+@pytest.mark.parametrize("path", ["//evil.example", "https://evil.example", "javascript:x"])
+def test_a_kept_form_goes_nowhere_but_to_aura(as_nobody, ana, path):
+    data = {"email": "ana@agency.example", "password": PASSWORD, "kept": f'["{path}", []]'}
+    assert 'action="/"' in as_nobody.post("/sign-in", data=data).text
+
+
+def test_a_stranger_is_only_asked_to_sign_in(as_nobody, ana):
+    assert as_nobody.post("/sites/new", data=TYPED).status_code == 303
