@@ -412,7 +412,14 @@ def end_by_site(site: Site, *, confirmed: bool, how: str, by: Actor, now: dateti
             keys_sealed=kept,
             revoked_at=now,
             revoke_next_at=now,
-            revoke_evidence={"by": "Aura", "ack": "no", "probe": "", "attempts": 0},
+            revoke_evidence={
+                "by": "Aura",
+                "ack": "no",
+                "probe": "",
+                "attempts": 0,
+                "left": how,
+                "left_at": now.isoformat(),
+            },
         )
     else:
         won = site.move(to=DISCONNECTED_UNCONFIRMED, when=(ACTIVE,))

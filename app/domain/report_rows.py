@@ -85,18 +85,12 @@ def take_along(
 def lines_about(client: Client, period: Period) -> list[Line]:
     """What the trail says about the client's sites up to the end of the span, oldest first;
     without the checks."""
-    about = (Entry.site_id.in_(_site_ids(client)) & Entry.event.in_(TOLD)) | Entry.event.in_(
-        AGREEMENTS
-    )
-    lines = [
-        _line(one)
-        for some in chunked(Entry.stream(about, Entry.at < period.ends), _LINES_AT_ONCE)
-        for one in Entry.with_details(list(some))
-    ]
+    about = Entry.site_id.in_(_site_ids(client)) & Entry.event.in_(TOLD)
+    agreed = Entry.event.in_(AGREEMENTS) & (Entry.client_id == client.id)
     return [
-        one
-        for one in lines
-        if one.event not in AGREEMENTS or one.facts.get("client") == client.name
+        _line(one)
+        for some in chunked(Entry.stream(about | agreed, Entry.at < period.ends), _LINES_AT_ONCE)
+        for one in Entry.with_details(list(some))
     ]
 
 

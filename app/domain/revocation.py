@@ -177,6 +177,7 @@ class _Goodbye:
         outcome = self._show_secret()
         if self.has_ack:
             if self.site.state == DISCONNECTED:
+                self._note(left="forged")
                 self._record(GoodbyeForged(site_id=self.site.id, kid=self.site.key_id))
             self._settle(REVOKED_UNPROVEN)
         elif self._has_left(outcome):
@@ -288,6 +289,8 @@ class _Goodbye:
 
     def _settle(self, state: str) -> None:
         """Nothing more will be tried: destroy the last key and say what is proven."""
+        if state == DISCONNECTED and self.site.state != DISCONNECTED:
+            self._note(left="answer to revocation", left_at=self.now().isoformat())
         evidence, kid, site_id = self.site.revoke_evidence, self.site.key_id, self.site.id
         event: Event
         if state == REVOKED:

@@ -216,6 +216,14 @@ def _home_key(url: str) -> tuple[str, str]:
     return parts.netloc.removeprefix("www."), parts.path
 
 
+def require_short(**texts: str) -> None:
+    """Raise Invalid for the texts that are longer than their columns."""
+    problems = _too_long(**texts)
+    if problems:
+        first = next(iter(problems))
+        raise Invalid(first, problems.pop(first), **problems)
+
+
 def _too_long(**texts: str) -> dict[str, str]:
     return {
         field: f"At most {MAX_NAME_CHARS} characters."

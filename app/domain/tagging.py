@@ -3,7 +3,7 @@ loss of one ends that at once, also for what was released and has not begun."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from app.domain import access, audit, changes, policies, tags
@@ -43,10 +43,10 @@ def put(
         if had == wanted:
             return
         brings = _brought(site, had, wanted, now)
-        actor = _approving(by, brings, confirmed_at, agreed, now) if brings else by
+        actor = require_agreement(by, brings, confirmed_at, agreed, now) if brings else by
         SiteTag.give(site, wanted)
         audit.record(_changed(site, had, wanted, brings), actor, now=now)
-        _call_off_uncovered(site, wanted, actor, now)
+        call_off_uncovered(site, wanted, actor, now)
 
 
 def _brought(
@@ -60,13 +60,15 @@ def _brought(
     ]
 
 
-def _approving(
+def require_agreement(
     by: Actor,
     brings: list[Policy],
     confirmed_at: datetime,
     agreed: Collection[int],
     now: datetime,
 ) -> Actor:
+    """Who agrees to what would cover a site from now on. Raises Forbidden, NotConfirmed, or
+    BringsUnderPolicies unless each is among those that were shown (`agreed`)."""
     present = access.recheck(by, "approve")
     access.require_fresh(confirmed_at, now)
     unseen = [policy for policy in brings if policy.id not in agreed]
@@ -82,11 +84,17 @@ def _changed(
         site_id=site.id,
         added=", ".join(text for key, text in wanted.items() if had.get(key) != text),
         removed=", ".join(text for key, text in had.items() if wanted.get(key) != text),
-        brings=", ".join(f"{policy.id} “{policy.name}”" for policy in brings),
+        brings=in_words(brings),
     )
 
 
-def _call_off_uncovered(site: Site, tagged: Collection[str], by: Actor, now: datetime) -> None:
+def in_words(brings: Iterable[Policy]) -> str:
+    """The standing approvals that somebody agreed to, as the entry names them."""
+    return ", ".join(f"{policy.id} “{policy.name}”" for policy in brings)
+
+
+def call_off_uncovered(site: Site, tagged: Collection[str], by: Actor, now: datetime) -> None:
+    """Cancel what standing approvals released that no longer reach the site."""
     waiting = Change.select().where(
         Change.site == site, Change.state.in_(MAY_CANCEL), Change.policy.is_null(False)
     )

@@ -30,8 +30,21 @@ class Client(BaseModel):
         self.refresh()
         return won
 
+    def rename(self, name: str) -> None:
+        Client.update(name=name).where(Client.id == self.id).execute()
+        self.refresh()
+
+    @classmethod
+    def find(cls, name: str) -> Client | None:
+        """The client of that name, in whatever case it is typed."""
+        sought = name.casefold()
+        return next((one for one in cls.select() if one.name.casefold() == sought), None)
+
     @classmethod
     def named(cls, name: str) -> Client:
-        """The client of that name, made if there is none yet."""
+        """The client of that name, in whatever case it is typed; made if there is none yet."""
+        found = cls.find(name)
+        if found is not None:
+            return found
         cls.insert(name=name).on_conflict_ignore().execute()
         return cls.get(cls.name == name)

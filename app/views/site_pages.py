@@ -48,7 +48,6 @@ _ENDED = frozenset(
         "disconnected_unconfirmed",
     }
 )
-_STARTS = ("revocation_started", "site_disconnected")
 _ENDS = (
     "revocation_confirmed",
     "revocation_unproven",
@@ -113,6 +112,8 @@ class Parting:
     """What is proven of the end of a connection, read from the site's evidence."""
 
     by: str = ""
+    left: str = ""
+    left_at: datetime | None = None
     acknowledged_at: datetime | None = None
     refused_at: datetime | None = None
     probe: str = ""
@@ -309,9 +310,10 @@ def _parting(site: Site) -> Parting:
     if site.state not in _ENDED:
         return Parting()
     seen = site.revoke_evidence or {}
-    started = _newest_entry(site, _STARTS)
     return Parting(
-        by=started.document()["actor"]["name"] if started else "",
+        by=seen.get("by", ""),
+        left=seen.get("left", ""),
+        left_at=_moment(seen.get("left_at")),
         acknowledged_at=_moment(seen.get("ack_at")) if seen.get("ack") == "yes" else None,
         refused_at=_moment(seen.get("probe_at")) if seen.get("probe") == "refused" else None,
         probe=seen.get("probe", ""),

@@ -16,6 +16,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app.domain import (
+    clients,
     inventory,
     pairing,
     plugin_package,
@@ -74,6 +75,37 @@ def add() -> ResponseReturnValue:
     return _to_site(site)
 
 
+@bp.get("/sites/<int:site_id>/edit")
+@may("pair")
+def edit_page(site_id: int) -> ResponseReturnValue:
+    site = load_site(site_id)
+    typed = {"name": site.name, "client": site.client.name if site.client else ""}
+    return _edit_page(site, typed, {})
+
+
+@bp.post("/sites/<int:site_id>/edit")
+@may("pair")
+def edit(site_id: int) -> ResponseReturnValue:
+    site = load_site(site_id)
+    typed = {name: request.form.get(name, "").strip() for name in ("name", "client")}
+    try:
+        clients.edit_site(
+            site,
+            name=typed["name"],
+            client_name=typed["client"],
+            by=me(),
+            confirmed_at=presence().session.confirmed_at,
+            agreed=request.form.getlist("agreed", type=row_number),
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _edit_page(load_site(site_id), typed, refusal.messages), 422
+    except BringsUnderPolicies as question:
+        return _agree(load_site(site_id), question, "edit", list(typed.items())), 409
+    flash(f"Saved: {site.name}.")
+    return _to_site(site)
+
+
 @bp.get("/sites/<int:site_id>")
 @may("see")
 def show(site_id: int) -> ResponseReturnValue:
@@ -109,8 +141,7 @@ def set_tags(site_id: int) -> ResponseReturnValue:
         page, errors = site_page(site, me()), refusal.messages
         return render_template("sites/show.html", page=page, tags_typed=typed, errors=errors), 422
     except BringsUnderPolicies as question:
-        rows = change_pages.policy_rows(question.policy_ids)
-        return render_template("sites/agree.html", site=site, typed=typed, rows=rows), 409
+        return _agree(site, question, "tags", [("tags", typed)]), 409
     flash("Tags saved.")
     return redirect(url_for("sites.show", site_id=site.id, _anchor="tags"), 303)
 
@@ -215,6 +246,28 @@ def _token_out(site: Site) -> Pairing:
 def _new_page(typed: dict[str, str], errors: dict[str, str]) -> str:
     known = [client.name for client in Client.select().order_by(Client.name)]
     return render_template("sites/new.html", typed=typed, errors=errors, clients=known)
+
+
+def _edit_page(site: Site, typed: dict[str, str], errors: dict[str, str]) -> str:
+    known = [client.name for client in Client.select().order_by(Client.name)]
+    return render_template("sites/edit.html", site=site, typed=typed, errors=errors, clients=known)
+
+
+def _agree(
+    site: Site, question: BringsUnderPolicies, what: str, held: list[tuple[str, str]]
+) -> str:
+    """The page that shows which standing approvals would cover the site, to be agreed to."""
+    action = {"tags": "sites.set_tags", "edit": "sites.edit"}[what]
+    return render_template(
+        "sites/agree.html",
+        subject=site.name,
+        change={"tags": "Saving these tags", "edit": "Giving it to this client"}[what],
+        rows=change_pages.policy_rows(question.policy_ids),
+        action=url_for(action, site_id=site.id),
+        held=held,
+        confirm="Save and approve this",
+        back=url_for("sites.show", site_id=site.id),
+    )
 
 
 def _to_site(site: Site) -> ResponseReturnValue:

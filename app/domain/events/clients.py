@@ -1,4 +1,4 @@
-"""What clients are told."""
+"""What clients are told, and which clients there are."""
 
 from __future__ import annotations
 
@@ -16,3 +16,21 @@ class ClientReportMade(Event):
     last_day: str
     form: str
     digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientRenamed(Event):
+    name_before: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientsMerged(Event):
+    """`merged` is no more; its sites and people are those of `client`. `brings` names the standing
+    approvals that cover these sites from now on."""
+
+    merged: str
+    client: str
+    sites: str
+    people: int
+    brings: str

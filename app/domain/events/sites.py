@@ -15,6 +15,18 @@ class SiteAdded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SiteEdited(Event):
+    """Its name, or whose site it is. `brings` names the standing approvals that cover it from now
+    on: whoever gave it to that client approved that as well."""
+
+    name_before: str
+    name: str
+    client_before: str
+    client: str
+    brings: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SiteForgotten(Event):
     name: str
     url: str

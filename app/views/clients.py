@@ -1,0 +1,83 @@
+"""A client's name, and making one of two. Translates only."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain import clients
+from app.domain.errors import BringsUnderPolicies, Invalid
+from app.models.base import utcnow
+from app.models.clients import Client
+from app.models.sites import Site
+from app.views import change_pages
+from app.views.arrivals import row_number
+from app.views.guards import load_client, may, me, presence
+
+bp = Blueprint("clients", __name__)
+
+
+@bp.get("/clients/<int:client_id>/edit")
+@may("pair")
+def edit(client_id: int) -> ResponseReturnValue:
+    return _page(load_client(client_id), {})
+
+
+@bp.post("/clients/<int:client_id>/rename")
+@may("pair")
+def rename(client_id: int) -> ResponseReturnValue:
+    client = load_client(client_id)
+    try:
+        clients.rename(client, request.form.get("name", ""), by=me(), now=utcnow())
+    except Invalid as refusal:
+        return _page(client, refusal.messages), 422
+    flash(f"Client renamed to {client.name}.")
+    return redirect(url_for("reports.index"), 303)
+
+
+@bp.post("/clients/<int:client_id>/merge")
+@may("policies")
+def merge(client_id: int) -> ResponseReturnValue:
+    client = load_client(client_id)
+    try:
+        into = load_client(row_number(request.form.get("into", "")))
+    except ValueError:
+        return _page(client, {"into": "Choose the client to merge this one into."}), 422
+    try:
+        clients.merge(
+            client,
+            into,
+            by=me(),
+            confirmed_at=presence().session.confirmed_at,
+            agreed=request.form.getlist("agreed", type=row_number),
+            now=utcnow(),
+        )
+    except BringsUnderPolicies as question:
+        return _agree(client, into, question), 409
+    flash(f"{client.name} merged into {into.name}.")
+    return redirect(url_for("reports.index"), 303)
+
+
+def _page(client: Client, errors: dict[str, str]) -> str:
+    others = Client.select().where(Client.id != client.id).order_by(Client.name)
+    return render_template(
+        "clients/edit.html",
+        client=client,
+        others=[(str(one.id), one.name) for one in others],
+        sites=[one for one in Site.listing(client_id=client.id)],
+        typed=request.form,
+        errors=errors,
+    )
+
+
+def _agree(client: Client, into: Client, question: BringsUnderPolicies) -> str:
+    return render_template(
+        "sites/agree.html",
+        subject=f"the sites of {client.name}",
+        change=f"Merging {client.name} into {into.name}",
+        rows=change_pages.policy_rows(question.policy_ids),
+        action=url_for("clients.merge", client_id=client.id),
+        held=[("into", str(into.id))],
+        confirm="Merge clients and approve this",
+        back=url_for("clients.edit", client_id=client.id),
+    )

@@ -1,0 +1,183 @@
+"""Somebody corrects a site's name, gives it to another client, and makes one client of two."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.domain import policies
+from app.models.accounts import Member, MemberSession
+from app.models.audit import Entry
+from app.models.base import utcnow
+from app.models.clients import Client
+from app.models.policies import Policy
+from app.models.sites import Site
+from tests.support.factories import make_member, make_site
+from tests.support.fakes import Clock
+from tests.support.policies import terms
+
+
+@pytest.fixture
+def bakery(today, ana) -> Site:
+    """A paired site of "bakery sunrise"."""
+    Site.update(client=Client.named("bakery sunrise")).where(Site.id == today.id).execute()
+    return Site.get_by_id(today.id)
+
+
+def save(person, site: Site, **typed: str):
+    had = {"name": site.name, "client": site.client.name if site.client else ""}
+    return person.post(f"/sites/{site.id}/edit", data=had | typed)
+
+
+def last(event: str) -> dict:
+    return Entry.newest(event=event, limit=1)[0].document()
+
+
+def approve_by_rule(ana, client: Client | None) -> Policy:
+    """A standing approval for one client's sites."""
+    now = utcnow()
+    made = terms(Clock(now), client=client, name="Patches")
+    return policies.make(made, by=ana, confirmed_at=now, now=now)
+
+
+# ---- a site ----
+
+
+def test_a_name_is_corrected_and_the_entry_says_from_what_to_what(as_ben, bakery):
+    assert f"/sites/{bakery.id}/edit" in as_ben.get(f"/sites/{bakery.id}").text
+    assert 'value="bakery sunrise"' in as_ben.get(f"/sites/{bakery.id}/edit").text
+    assert save(as_ben, bakery, name="Sunrise").status_code == 303
+    assert "<h1>Sunrise</h1>" in as_ben.get(f"/sites/{bakery.id}").text
+    facts = last("site_edited")["facts"]
+    assert (facts["name_before"], facts["name"]) == ("Bakery", "Sunrise")
+    assert "changed the site's name" in as_ben.get("/audit").text
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [({"name": " "}, "Enter a name."), ({"name": "x" * 121}, "At most 120"),
+     ({"client": "x" * 121}, "At most 120")],
+)  # fmt: skip
+def test_what_cannot_be_used_is_said_and_kept(as_ben, bakery, typed, words):
+    answer = save(as_ben, bakery, **typed)
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert Site.get_by_id(bakery.id).name == "Bakery"
+
+
+def test_a_site_without_client_gets_one_and_loses_it(as_ben, today):
+    assert save(as_ben, today, client="Rosa").status_code == 303
+    assert Site.get_by_id(today.id).client.name == "Rosa"
+    assert save(as_ben, Site.get_by_id(today.id), client="").status_code == 303
+    assert Site.get_by_id(today.id).client is None
+
+
+def test_another_spelling_is_the_same_client(as_ben, bakery):
+    assert save(as_ben, bakery, client="BAKERY Sunrise").status_code == 303
+    assert Client.select().count() == 1
+
+
+def test_another_client_needs_a_recent_password_and_another_name_does_not(as_ben, bakery):
+    as_ben.get("/")
+    MemberSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
+    assert save(as_ben, bakery, name="Sunrise").status_code == 303
+    answer = save(as_ben, Site.get_by_id(bakery.id), client="Rosa")
+    assert answer.status_code == 403
+    assert "Confirm that it is you" in answer.text
+    assert Site.get_by_id(bakery.id).client.name == "bakery sunrise"
+
+
+def test_who_approves_changes_only_by_an_owner(as_ben, as_ana, bakery):
+    Client.update(approvals="second").where(Client.id == bakery.client_id).execute()
+    bakery = Site.get_by_id(bakery.id)
+    assert save(as_ben, bakery, client="Rosa").status_code == 403
+    assert Site.get_by_id(bakery.id).client.name == "bakery sunrise"
+    assert save(as_ana, bakery, client="Rosa").status_code == 303
+
+
+def test_a_standing_approval_covers_it_only_after_agreeing(as_ana, ana, bakery):
+    rosa = Client.named("Rosa")
+    policy = approve_by_rule(ana, rosa)
+    question = save(as_ana, bakery, client="Rosa")
+    assert question.status_code == 409
+    assert "Patches" in question.text
+    assert Site.get_by_id(bakery.id).client_id != rosa.id
+    agreed = {"name": bakery.name, "client": "Rosa", "agreed": str(policy.id)}
+    assert as_ana.post(f"/sites/{bakery.id}/edit", data=agreed).status_code == 303
+    assert last("site_edited")["facts"]["brings"] == f"{policy.id} “Patches”"
+
+
+def test_one_who_may_only_look_edits_nothing(as_cleo, bakery):
+    assert "Edit site" not in as_cleo.get(f"/sites/{bakery.id}").text
+    assert save(as_cleo, bakery, name="Mine").status_code == 403
+
+
+# ---- a client ----
+
+
+@pytest.fixture
+def two(bakery, ana, clock, jobs) -> tuple[Client, Client]:
+    """ "bakery sunrise" with a site and a person, and "Sunrise Ltd" with a site."""
+    other = make_site(ana, now=clock(), url="https://other.example", client="Sunrise Ltd")
+    make_member("Emil", "client", client_id=bakery.client_id)
+    return bakery.client, other.client
+
+
+def test_a_client_is_renamed(as_ben, two):
+    wrong, _ = two
+    assert as_ben.post(f"/clients/{wrong.id}/rename", data={"name": "Bakery"}).status_code == 303
+    assert "Bakery" in as_ben.get("/clients").text
+    assert last("client_renamed")["facts"] == {"name_before": "bakery sunrise", "name": "Bakery"}
+    taken = as_ben.post(f"/clients/{wrong.id}/rename", data={"name": "sunrise ltd"})
+    assert taken.status_code == 422
+    assert "Sunrise Ltd is a client already" in taken.text
+
+
+def test_two_clients_become_one_with_all_that_was_theirs(as_ana, two):
+    wrong, right = two
+    page = as_ana.get(f"/clients/{wrong.id}/edit").text
+    assert "These sites move: Bakery." in page
+    answer = as_ana.post(f"/clients/{wrong.id}/merge", data={"into": str(right.id)})
+    assert answer.status_code == 303
+    assert [one.name for one in Client.select()] == ["Sunrise Ltd"]
+    assert Site.select().where(Site.client == right).count() == 2
+    assert Member.get(Member.name == "Emil").client_id == right.id
+    facts = last("clients_merged")["facts"]
+    assert (facts["merged"], facts["client"], facts["people"]) == (
+        "bakery sunrise", "Sunrise Ltd", 1,
+    )  # fmt: skip
+    assert as_ana.get(f"/clients/{wrong.id}/edit").status_code == 404
+
+
+def test_only_an_owner_merges_and_only_with_a_recent_password(as_ben, as_ana, two):
+    wrong, right = two
+    path, data = f"/clients/{wrong.id}/merge", {"into": str(right.id)}
+    assert "Merge into" not in as_ben.get(f"/clients/{wrong.id}/edit").text
+    assert as_ben.post(path, data=data).status_code == 403
+    as_ana.get("/")
+    MemberSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
+    assert "Confirm that it is you" in as_ana.post(path, data=data).text
+    assert Client.select().count() == 2
+
+
+@pytest.mark.parametrize("into", ["", "x", "self"])
+def test_nothing_is_merged_into_no_other_client(as_ana, two, into):
+    wrong, _ = two
+    chosen = str(wrong.id) if into == "self" else into
+    answer = as_ana.post(f"/clients/{wrong.id}/merge", data={"into": chosen})
+    assert answer.status_code in (409, 422)
+    assert Client.select().count() == 2
+
+
+def test_standing_approvals_are_ended_or_agreed_to_first(as_ana, ana, two):
+    wrong, right = two
+    policy = approve_by_rule(ana, right)
+    path, data = f"/clients/{wrong.id}/merge", {"into": str(right.id)}
+    question = as_ana.post(path, data=data)
+    assert question.status_code == 409
+    assert "Patches" in question.text
+    own = approve_by_rule(ana, wrong)
+    assert "End the standing approvals" in as_ana.post(path, data=data).text
+    policies.end(own, by=ana, now=utcnow())
+    assert as_ana.post(path, data=data | {"agreed": str(policy.id)}).status_code == 303

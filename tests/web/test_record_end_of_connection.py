@@ -1,0 +1,170 @@
+"""Somebody takes along the record of how a connection ended: true for each way it can end."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from app.domain import revocation
+from app.domain.actor import Actor
+from app.faults import Fault
+from app.models.base import utcnow
+from app.models.sites import Site
+from app.protocol import b64u
+from tests.support.factories import read_report
+from tests.support.fakes import FakeSite
+
+BY_SITE = "The site, in its wp-admin"
+
+
+class Parting:
+    """The ways a connection can end, as buttons and outages."""
+
+    def __init__(self, site: Site, fake: FakeSite, config, ana: Actor) -> None:
+        self.site, self.fake, self.config, self.ana = site, fake, config, ana
+
+    def revoke(self) -> None:
+        revocation.revoke(self.site, by=self.ana, reason="contract ended", now=self.fake.clock())
+
+    def tell(self) -> None:
+        revocation.say_goodbye(
+            self.site.id,
+            config=self.config,
+            call=self.fake.call,
+            call_bearer=self.fake.call_bearer,
+            now=self.fake.clock,
+        )
+
+    def notice(self) -> None:
+        secret = b64u(self.fake.paired.keys.goodbye)
+        revocation.receive_goodbye(self.site.key_id, secret, now=self.fake.clock())
+
+    def sync(self) -> None:
+        read_report(self.site, self.fake, config=self.config)
+
+
+def revoked(it: Parting) -> None:
+    it.revoke()
+    it.tell()
+
+
+def acknowledged_late(it: Parting) -> None:
+    it.revoke()
+    it.fake.failing = [Fault.connect_timeout] * 4
+    it.tell()
+    it.fake.failing = []
+    it.fake.clock.advance(hours=1)
+    it.tell()
+
+
+def unreached(it: Parting) -> None:
+    it.revoke()
+    it.fake.failing = [Fault.connect_timeout] * 4
+    it.tell()
+
+
+def given_up(it: Parting) -> None:
+    unreached(it)
+    it.fake.clock.advance(days=91)
+    it.tell()
+
+
+def refused_without_proof(it: Parting) -> None:
+    it.revoke()
+    it.fake.paired = None
+    it.tell()
+
+
+def left_by_notice(it: Parting) -> None:
+    it.notice()
+
+
+def left_by_notice_and_told(it: Parting) -> None:
+    it.notice()
+    it.fake.disconnect()
+    it.tell()
+
+
+def found_in_an_answer(it: Parting) -> None:
+    it.fake.disconnect()
+    it.sync()
+
+
+def left_before_it_was_revoked(it: Parting) -> None:
+    it.revoke()
+    it.fake.disconnect()
+    it.tell()
+
+
+def said_in_its_name(it: Parting) -> None:
+    it.notice()
+    it.tell()
+
+
+def refused_three_times(it: Parting) -> None:
+    it.fake.paired = None
+    for _ in range(3):
+        it.sync()
+
+
+WAYS: list[tuple[Callable[[Parting], None], str, str, dict[str, str]]] = [
+    (revoked, "revoked", "Ana", {"Acknowledged by the site": "Yes", "Old key": "Yes"}),
+    (acknowledged_late, "revoked_unproven", "Ana", {"Acknowledged": "Yes", "Old key": "Not seen"}),
+    (unreached, "revoked_unreached", "Ana", {"Acknowledged": "Not seen", "Old key": "Not seen"}),
+    (given_up, "revoked_unreached", "Ana", {"Acknowledged": "Not seen", "Stopped trying": "20"}),
+    (refused_without_proof, "revoked_unproven", "Ana", {"Acknowledged": "Not seen"}),
+    (left_by_notice, "disconnected", BY_SITE, {"Proved by the site": "in a signed notice"}),
+    (left_by_notice_and_told, "disconnected", BY_SITE, {"Proved": "in a signed notice"}),
+    (found_in_an_answer, "disconnected", BY_SITE, {"Proved": "in its answer to a call"}),
+    (
+        left_before_it_was_revoked,
+        "disconnected",
+        BY_SITE,
+        {"Proved": "in its answer to the revocation", "Revocation requested by": "Ana"},
+    ),
+    (said_in_its_name, "revoked_unproven", "Aura, after someone", {"Acknowledged": "Yes"}),
+    (refused_three_times, "disconnected_unconfirmed", "Not known", {"Proved": "No."}),
+]
+
+
+def lines(page: str) -> dict[str, str]:
+    """The terms and values of the evidence on a page."""
+    found = re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)</dd></div>", page, re.S)
+    return {
+        term: " ".join(html.unescape(re.sub(r"<[^>]+>", " ", value)).split())
+        for term, value in found
+    }
+
+
+@pytest.mark.parametrize(
+    ("way", "state", "by", "said"), WAYS, ids=[one[0].__name__ for one in WAYS]
+)
+def test_page_and_record_say_the_same_and_what_happened(
+    as_ana, today, fake, config, ana, way, state, by, said
+):
+    fake.clock.now = utcnow() - timedelta(days=92)
+    way(Parting(today, fake, config, ana))
+    today.refresh()
+    assert today.state == state
+    page = lines(as_ana.get(f"/sites/{today.id}").text.split('id="evidence"', 1)[1])
+    record = lines(as_ana.get(f"/sites/{today.id}/certificate").text)
+    evidence = [term for term in record if term in page and term not in ("Fingerprint", "Key id")]
+    assert "Ended by" in evidence
+    assert {term: page[term] for term in evidence} == {term: record[term] for term in evidence}
+    assert record["Ended by"].startswith(by)
+    for term, value in said.items():
+        name = next(one for one in record if one.startswith(term))
+        assert value in record[name]
+    if state.startswith("disconnected"):
+        assert "Acknowledged by the site" not in record
+
+
+def test_every_end_there_is_was_tried():
+    assert {state for _, state, _, _ in WAYS} == {
+        "revoked", "revoked_unproven", "revoked_unreached", "disconnected",
+        "disconnected_unconfirmed",
+    }  # fmt: skip
