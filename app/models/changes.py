@@ -248,9 +248,11 @@ class Change(BaseModel):
     @classmethod
     def _with_sites(cls, client_id: int | None) -> Any:
         query = (
-            cls.select(cls, Site, Client)
+            cls.select(cls, Site, Client, Policy)
             .join(Site)
             .join(Client, JOIN.LEFT_OUTER)
+            .switch(cls)
+            .join(Policy, JOIN.LEFT_OUTER)
             .where(Site.forgotten_at.is_null())
             .order_by(cls.id.desc())
         )

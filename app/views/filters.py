@@ -127,6 +127,12 @@ def stamp(text: str) -> str:
         return text
 
 
+def siteagent_settings(home: str, is_multisite: bool = False) -> str:
+    """Where an administrator of the site finds what SiteAgent may do."""
+    page = "network/settings.php" if is_multisite else "options-general.php"
+    return f"{home}/wp-admin/{page}?page=siteagent"
+
+
 def without_scheme(url: str) -> str:
     """`example.com/blog`: what tells two sites apart in a narrow column."""
     return url.removeprefix("https://").removeprefix("http://")
@@ -159,6 +165,7 @@ _FILTERS = (
     from_unix,
     short_hash,
     stamp,
+    siteagent_settings,
     without_scheme,
     translation_ident,
     browser_name,

@@ -1,0 +1,38 @@
+"""Somebody finds out that a site's owner has not allowed updates, and how that is changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.factories import AKISMET, read_report
+
+SETTINGS = 'href="https://bakery.example/wp-admin/options-general.php?page=siteagent"'
+
+
+@pytest.fixture
+def forbidden(today, fake, config):
+    """A site whose owner allows no updates of plugins."""
+    fake.report["agent"]["scopes"]["plugins"] = False
+    read_report(today, fake, config=config)
+    return today
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/sites/{}", "/sites/{}/component?kind=plugin&ident=" + AKISMET, "/changes/new?site={}"],
+)
+def test_the_reason_links_to_the_screen_and_offers_a_sync(as_ben, forbidden, path):
+    text = as_ben.get(path.format(forbidden.id)).text
+    assert text.count("has not allowed updates of plugins</p>") == 1
+    assert SETTINGS in text
+    assert "Sync now" in text.split("has not allowed updates of plugins</p>", 1)[1]
+
+
+def test_one_who_may_only_look_gets_the_link_and_no_button(as_cleo, forbidden):
+    text = as_cleo.get(f"/sites/{forbidden.id}").text
+    assert SETTINGS in text
+    assert "Sync now" not in text
+
+
+def test_where_everything_is_allowed_nothing_is_said(as_ben, today):
+    assert "has not allowed" not in as_ben.get(f"/sites/{today.id}").text
