@@ -139,7 +139,8 @@ def ask_for(client: Client, how: str, *, by: Actor, confirmed_at: datetime, now:
         raise Invalid("approvals", "Choose one of the ways.")
     if how == THEMSELVES and not Member.speaks_for(client.id):
         raise Invalid(
-            "approvals", "Nobody at this client has an account yet. Invite somebody first."
+            "approvals",
+            f"{client.name} has no client user yet who could approve. Invite one here first.",
         )
     with access.member_transaction(by, "policies") as (_, present):
         if not client.ask_for(how):

@@ -32,9 +32,11 @@ _KEPT_FOR = timedelta(days=30)
 REFUSALS_PER_HOUR = 60
 
 # One for all: which part was wrong is nobody's business but the owner's.
-REFUSAL = (
-    "This e-mail and password do not open an account here. "
-    "After several failed attempts, wait five minutes before the next one."
+REFUSAL = "The e-mail or the password is wrong."
+# Attempts are counted for every address that is typed, so this says nothing about accounts.
+PAUSED = (
+    "Sign-in is paused after several failed attempts, and the password was not checked. "
+    "Wait five minutes, then try again."
 )
 
 
@@ -57,7 +59,7 @@ def sign_in(
     account = one_spelling(email)
     subject = throttle.begin(account, browser, config=config, now=now)
     if subject is None:
-        _refuse("too many attempts", account, browser, config, now)
+        _refuse("too many attempts", account, browser, config, now, PAUSED)
     member = Member.known_as(account)
     if not passwords.matches(member.password_hash if member else None, password):
         why = "wrong password" if member else "no such account"
@@ -73,11 +75,18 @@ def sign_in(
         return begin(member, browser, now=now)
 
 
-def _refuse(why: str, account: str, browser: Browser, config: Config, now: datetime) -> NoReturn:
+def _refuse(
+    why: str,
+    account: str,
+    browser: Browser,
+    config: Config,
+    now: datetime,
+    words: str = REFUSAL,
+) -> NoReturn:
     event = SignInFailed(subject_hash=throttle.subject_of(account, config), reason=why)
     by = Actor.anonymous(browser.ip)
     audit.record_refusal(event, by, now=now, per_hour=REFUSALS_PER_HOUR)
-    raise Invalid("", REFUSAL)
+    raise Invalid("", words)
 
 
 def begin(member: Member, browser: Browser, *, now: datetime) -> Presence:

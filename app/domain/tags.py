@@ -70,7 +70,10 @@ def _require_usable(tag: str) -> None:
     if len(tag) > MAX_CHARS:
         raise _too_long(tag)
     if not all(_is_usable(char) for char in tag):
-        raise Invalid("tags", "A tag is made of letters, digits, spaces and plain punctuation.")
+        raise Invalid(
+            "tags",
+            f"“{tag}” cannot be a tag: use letters, digits, spaces and plain punctuation.",
+        )
 
 
 def _too_long(tag: str) -> Invalid:

@@ -16,6 +16,7 @@ from app.domain.actor import Actor
 from app.domain.candidates import Candidate
 from app.domain.client_report import STORY_EVENTS
 from app.domain.eligibility import listed_as
+from app.domain.errors import NotFound
 from app.domain.versions import MAJOR, STEPS
 from app.models.audit import Entry
 from app.models.base import utcnow
@@ -350,6 +351,8 @@ def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
     known = Component.get_or_none(
         Component.site == site, Component.kind == listed_as(kind), Component.ident == ident
     )
+    if not (found or listed or known):
+        raise NotFound("This site has no such plugin, theme or translation.")
     name = found[0].target.name if found else (listed[0].name if listed else ident)
     return HistoryPage(
         site=site,

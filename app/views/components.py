@@ -40,7 +40,7 @@ def hold(site_id: int) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _page(site, refusal.messages), 422
-    flash("It is left alone from now on.")
+    flash("Updates are ignored from now on.")
     return _back(site)
 
 

@@ -55,8 +55,8 @@ _REFUSALS: tuple[tuple[type[OpsError], Page], ...] = (
         Page(
             410,
             "This link no longer works",
-            "Ask an owner for a new link. If nobody has an account yet, whoever runs this machine"
-            " gets a new one with: flask --app wsgi setup-link",
+            "Sign in if you have an account already. Otherwise ask an owner of this Aura, or the"
+            " agency that sent you the link, for a new one.",
         ),
     ),
     (Invalid, Page(422, "This cannot be used", "Go back, correct it and send it again.")),
@@ -135,7 +135,8 @@ def _refusal(error: OpsError) -> ResponseReturnValue:
     page = next(page for kind, page in _REFUSALS if isinstance(error, kind))
     if isinstance(error, Forbidden):
         audit.record_refusal(AccessRefused(verb=error.verb), _somebody(), now=utcnow())
-    return _render(page, error.message)
+    back = page_they_came_from() if request.method == "POST" else ""
+    return _render(page, error.message, back)
 
 
 def _ask_who_it_is(error: NotConfirmed) -> ResponseReturnValue:
@@ -203,9 +204,13 @@ def _render_for_anybody(page: Page) -> str:
     )
 
 
-def _render(page: Page, happened: str = "") -> tuple[str, int]:
+def _render(page: Page, happened: str = "", back: str = "") -> tuple[str, int]:
     layout = "base.html" if current_user.is_authenticated else "plain.html"
     text = render_template(
-        "refused.html", layout=layout, page=page, happened=happened or page.happened
+        "refused.html",
+        layout=layout,
+        page=page,
+        happened=happened or page.happened,
+        back=back,
     )
     return text, page.status

@@ -55,6 +55,14 @@ def day(value: date | str) -> str:
     return f"{at.day} {at:%b %Y}"
 
 
+def day_if_one(text: str) -> str:
+    """`14 Sep 2026` of the moment at which WordPress says a translation was made."""
+    try:
+        return day(text)
+    except ValueError:
+        return text
+
+
 def initial(text: str) -> str:
     """As the first word of a sentence: `the schedule` becomes `The schedule`."""
     return text[:1].upper() + text[1:]
@@ -155,6 +163,7 @@ _FILTERS = (
     iso_time,
     full_time,
     day,
+    day_if_one,
     initial,
     words,
     words_of,

@@ -43,7 +43,7 @@ def make() -> ResponseReturnValue:
 def confirm(policy_id: int) -> ResponseReturnValue:
     policy = policies.known(policy_id)
     policies.confirm(policy, by=me(), confirmed_at=presence().session.confirmed_at, now=utcnow())
-    flash("Confirmed.")
+    flash(f"Confirmed: {policy.name}.")
     return _back()
 
 
@@ -60,8 +60,12 @@ def end(policy_id: int) -> ResponseReturnValue:
 def ask_for(client_id: int) -> ResponseReturnValue:
     how, confirmed_at = request.form.get("approvals", ""), presence().session.confirmed_at
     client = _client(client_id)
-    policies.ask_for(client, how, by=me(), confirmed_at=confirmed_at, now=utcnow())
-    flash(f"Changed for {client.name}.")
+    try:
+        policies.ask_for(client, how, by=me(), confirmed_at=confirmed_at, now=utcnow())
+    except Invalid as refusal:
+        flash(refusal.message, "error")
+        return redirect(url_for("people.index", _anchor="invite"), 303)
+    flash(f"Approval changed for {client.name}.")
     return _back()
 
 

@@ -137,7 +137,7 @@ def test_a_theme_and_a_translation_are_approved_in_one_go(
     address = propose_together(ben, agency, ["Coastline", GERMAN], "Before the autumn sale")
     page.goto(address)
     album.show(page, "approve-together")
-    page.get_by_role("button", name="Approve what is ticked").click()
+    page.get_by_role("button", name="Approve selected updates").click()
     every_state(page, ["Succeeded", "Succeeded"])
     assert look(shop, "return wp_get_theme('coastline')->get('Version');") == "1.3.0"
     german = "return is_file(WP_LANG_DIR . '/plugins/contact-desk-de_DE.mo');"
@@ -208,7 +208,7 @@ def test_an_update_that_outlives_the_wait_for_its_answer_is_done_once_and_told_t
         expect(page.locator("main .badges .badge").first).to_contain_text(
             "Succeeded", timeout=400_000
         )
-    begun = page.locator("#trail").get_by_text("began")
+    begun = page.locator("#trail").get_by_text("started")
     assert begun.count() == 1
     gallery = "WP_PLUGIN_DIR . '/tide-gallery/tide-gallery.php'"
     version = look(shop, f"return get_file_data({gallery}, array('v' => 'Version'))['v'];")

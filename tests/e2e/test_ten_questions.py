@@ -207,7 +207,7 @@ def test_a_call_with_stolen_keys_is_an_alarm_and_stands_in_the_sites_own_log(
     aura_pages.set_up_or_sign_in(page, agency)
     sync(page, agency)
     page.get_by_role("button", name="Read its log and compare").click()
-    alarm = page.get_by_role("link", name="Somebody else called the site")
+    alarm = page.get_by_role("link", name="Someone else called the site")
     for _ in range(60):
         if alarm.count():
             break
@@ -216,7 +216,7 @@ def test_a_call_with_stolen_keys_is_an_alarm_and_stands_in_the_sites_own_log(
     alarm.first.click()
     expect(page.locator("main")).to_contain_text("a test")
     album.show(page, "alarm")
-    page.get_by_role("link", name="Alarms (1)").click()
+    page.get_by_role("link", name="Alerts 1 open").click()
     page.wait_for_url("**/alarms")
     expect(page.locator("main")).to_contain_text("Harbour Bakery")
     album.show(page, "alarms")

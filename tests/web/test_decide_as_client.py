@@ -199,7 +199,7 @@ def test_a_colleague_belongs_to_no_client(as_ana, database):
 
 def test_nobody_is_asked_who_cannot_sign_in(ana, database):
     client, now = Client.named("Bakery Ltd"), utcnow()
-    with pytest.raises(Invalid, match="Nobody at this client"):
+    with pytest.raises(Invalid, match="has no client user yet"):
         policies.ask_for(client, THEMSELVES, by=ana, confirmed_at=now, now=now)
 
 
@@ -207,3 +207,10 @@ def test_the_history_of_her_component_is_hers(as_dora, asked, hers):
     text = as_dora.get(f"/sites/{hers.id}/component?kind=plugin&ident={AKISMET}").text
     assert f"Change {asked.id}" in text
     assert "Leave it alone" not in text
+
+
+def test_who_has_nobody_to_ask_is_led_to_people(as_ana, today, database):
+    client = Client.named("Rosa")
+    answer = as_ana.post(f"/clients/{client.id}/approvals", data={"approvals": "client"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/people#invite")
+    assert "Rosa has no client user yet who could approve" in as_ana.get("/people").text

@@ -55,10 +55,10 @@ def test_the_number_stands_in_the_navigation_the_list_and_on_the_sites_page(
     raise_one(paired, key="n2")
     counter = '<span class="count count-urgent">2<span class="sr"> open</span></span>'
     assert counter in as_cleo.get("/account").text
-    assert as_cleo.get("/").text.count("Somebody else called the site") >= 2
+    assert as_cleo.get("/").text.count("Someone else called the site") >= 2
     page = as_cleo.get(f"/sites/{paired.id}").text
     assert "2 open alerts" in page
-    assert "Somebody else called the site" in page
+    assert "Someone else called the site" in page
 
 
 def test_evidence_of_both_sides_is_shown_and_never_as_markup(as_cleo, paired: Site) -> None:

@@ -267,3 +267,8 @@ def test_every_state_and_every_reason_of_ours_has_words(words):
     assert ours <= set(words.REASONS)
     assert set(words.SCOPES) == set(eligibility.SCOPES)
     assert set(words.PROBES) == set(outcomes.PROBES)
+
+
+def test_a_component_that_is_not_there_has_no_page(as_ben, today):
+    for query in ("kind=plugin", "kind=plugin&ident=gone/gone.php", "kind=odd&ident=x"):
+        assert as_ben.get(f"/sites/{today.id}/component?{query}").status_code == 404

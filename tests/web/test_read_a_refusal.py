@@ -116,3 +116,17 @@ def test_the_log_never_holds_a_one_time_link(app, as_nobody, monkeypatch, caplog
     monkeypatch.setattr("app.views.entrance.links.check_setup", fail)
     assert as_nobody.get("/setup/a-one-time-secret").status_code == 500
     assert "a-one-time-secret" not in caplog.text
+
+
+def test_a_conflict_leads_back_to_the_page_it_began_on(as_ana, proposed):
+    page = f"/changes/{proposed.id}"
+    answer = as_ana.post(
+        f"{page}/approve", data={"digest": "0" * 64}, headers={"Referer": f"http://localhost{page}"}
+    )
+    assert answer.status_code == 409
+    assert f'href="{page}"><span>Back to the page</span>' in answer.text
+
+
+def test_a_refused_link_offers_no_way_back_to_itself(as_ana):
+    answer = as_ana.get("/sites/4711", headers={"Referer": "http://localhost/changes"})
+    assert "Back to the page" not in answer.text

@@ -60,9 +60,9 @@ def test_an_open_alert_is_counted_for_the_agency_and_hidden_from_the_client(
     with transaction():
         alarms.raise_alarm(today, alarms.CALL_UNKNOWN, "n", {}, SYSTEM, utcnow())
     assert needing(as_ana.get("/").text) == 1
-    assert "Somebody else called" in as_ana.get(f"/sites/{today.id}").text
+    assert "Someone else called" in as_ana.get(f"/sites/{today.id}").text
     assert needing(as_dora.get("/").text) == 0
-    assert "Somebody else called" not in as_dora.get(f"/sites/{today.id}").text
+    assert "Someone else called" not in as_dora.get(f"/sites/{today.id}").text
 
 
 def test_a_client_sees_only_what_concerns_their_sites(as_dora, failed, ana, clock, jobs):

@@ -12,7 +12,7 @@ from app.domain import passwords
 from app.models.accounts import LoginFailure, Member, MemberSession
 from app.models.audit import Entry
 from app.models.base import utcnow
-from app.views.guards import safe_next
+from app.views.kept_form import safe_next
 from tests.support.factories import PASSWORD
 
 ANA = "ana@agency.example"
@@ -195,3 +195,14 @@ def test_a_refreshing_part_says_it_and_leaves_the_page_as_it_is(as_nobody, paire
     answer = as_nobody.get(f"/sites/{paired.id}/progress", headers=headers)
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (286, "#session-note")
     assert f'href="/sign-in?next=/sites/{paired.id}"' in answer.text
+
+
+def test_after_several_wrong_passwords_the_page_says_that_sign_in_is_paused(as_nobody, ana):
+    first, *_ = [as_nobody.signs_in(ANA, "wrong " * 3) for _ in range(8)]
+    assert "The e-mail or the password is wrong." in first.text
+    paused = as_nobody.signs_in(ANA, PASSWORD)
+    assert paused.status_code == 422
+    assert "Sign-in is paused after several failed attempts" in paused.text
+    # The same for an address that has no account: it tells nobody who has one.
+    unknown = [as_nobody.signs_in("nobody@agency.example", "wrong " * 3) for _ in range(8)]
+    assert "Sign-in is paused after several failed attempts" in unknown[-1].text

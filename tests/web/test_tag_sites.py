@@ -137,3 +137,9 @@ def test_a_standing_approval_is_not_made_of_anything_but_tags(as_ana, shop):
     answer = as_ana.post("/policies", data=policy_form(tags=["a,b"]))
     assert answer.status_code == 422
     assert "Choose from the tags that sites have." in answer.text
+
+
+def test_a_tag_that_cannot_be_used_is_named(as_ben, site):
+    answer = save(as_ben, site, "shop, \u2603 snow")
+    assert answer.status_code == 422
+    assert "“☃ snow” cannot be a tag" in answer.text

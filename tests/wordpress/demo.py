@@ -30,6 +30,8 @@ _GUIDE = """
     2. Add the site {site.url} and create a pairing token.
     3. Paste it at {site.url}/wp-admin/options-general.php?page=siteagent
     4. Compare the fingerprint on both screens, and look at what is out of date.
+    5. Allow updates of plugins at that same page of wp-admin, on the tab for permissions.
+    6. Choose "Propose updates" on the site's page in Aura, approve one, and watch it run.
 
   Updates are offered by a stand-in for WordPress.org; those of plugins and the theme
   can be installed in wp-admin, the one of WordPress itself can only be looked at.
