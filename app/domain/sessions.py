@@ -36,7 +36,7 @@ REFUSAL = "The e-mail or the password is wrong."
 # Attempts are counted for every address that is typed, so this says nothing about accounts.
 PAUSED = (
     "Sign-in is paused after several failed attempts, and the password was not checked. "
-    "Wait five minutes, then try again."
+    "Wait up to five minutes, then try again."
 )
 
 

@@ -82,12 +82,15 @@ def test_every_failure_gets_the_same_answer(as_nobody, ana, ben, cleo):
         ("x" * 5000, "y" * 5000),
     ]
     answers = [as_nobody.signs_in(email, password) for email, password in tried]
-    for _ in range(8):
-        answers.append(as_nobody.signs_in(ANA, "still not it, sorry"))
     assert {answer.status_code for answer in answers} == {422}
     assert len({notice_in(answer) for answer in answers}) == 1
+    more = []
+    for _ in range(8):
+        LoginFailure.update(at=utcnow()).execute()
+        more.append(as_nobody.signs_in(ANA, "still not it, sorry"))
+    assert {answer.status_code for answer in more} == {422}
     # Some of them were not even looked at.
-    assert LoginFailure.select().count() < len(answers)
+    assert LoginFailure.select().count() < len(answers) + len(more)
 
 
 def test_the_address_typed_is_kept_the_password_is_not(as_nobody, ana):
@@ -127,6 +130,8 @@ def test_a_name_nobody_has_takes_as_long_as_one_somebody_has(as_nobody, ana, mon
 def test_guessing_is_slowed_and_even_the_right_password_has_to_wait(as_nobody, ana):
     for _ in range(5):
         as_nobody.signs_in(ANA, "not the password at all")
+    # However slowly this machine checks passwords, the last attempt was just now.
+    LoginFailure.update(at=utcnow()).execute()
     assert as_nobody.signs_in(ANA, PASSWORD).status_code == 422
     LoginFailure.update(at=utcnow() - timedelta(seconds=3)).execute()
     assert as_nobody.signs_in(ANA, PASSWORD).status_code == 303
@@ -197,12 +202,12 @@ def test_a_refreshing_part_says_it_and_leaves_the_page_as_it_is(as_nobody, paire
     assert f'href="/sign-in?next=/sites/{paired.id}"' in answer.text
 
 
-def test_after_several_wrong_passwords_the_page_says_that_sign_in_is_paused(as_nobody, ana):
-    first, *_ = [as_nobody.signs_in(ANA, "wrong " * 3) for _ in range(8)]
-    assert "The e-mail or the password is wrong." in first.text
-    paused = as_nobody.signs_in(ANA, PASSWORD)
+@pytest.mark.parametrize("email", [ANA, "nobody@agency.example"])
+def test_a_paused_sign_in_says_so_and_tells_nobody_who_has_an_account(as_nobody, ana, email):
+    for _ in range(5):
+        as_nobody.signs_in(email, "not the password at all")
+    assert "Sign-in is paused" not in as_nobody.get("/sign-in").text
+    LoginFailure.update(at=utcnow()).execute()
+    paused = as_nobody.signs_in(email, PASSWORD)
     assert paused.status_code == 422
     assert "Sign-in is paused after several failed attempts" in paused.text
-    # The same for an address that has no account: it tells nobody who has one.
-    unknown = [as_nobody.signs_in("nobody@agency.example", "wrong " * 3) for _ in range(8)]
-    assert "Sign-in is paused after several failed attempts" in unknown[-1].text
