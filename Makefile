@@ -3,9 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Two workers. tests/support/selection.py names the groups of tests that share a worker.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest $(WORKERS)
+# The same, with images built meanwhile. Tests that need none run first.
+PYTEST_AND_IMAGES := $(BIN)/python -m tests.support.run_beside_images $(WORKERS)
+# More arguments for pytest, as in `make test ARGS=--durations=40`.
+ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help run demo test e2e unit chaos lint format bench plugin-release screenshots prepare images images-all clean
+.PHONY: help run demo test test-more test-all e2e unit chaos lint format bench plugin-release screenshots prepare images images-all clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,14 +21,23 @@ run: $(VENV)/.run ## Start Aura: web, worker and scheduler; Ctrl-C stops all (PO
 demo: prepare $(VENV)/.dev ## Aura plus a dockerized WordPress with outdated plugins, ready to pair
 	@$(BIN)/python -m tests.wordpress.demo
 
-test: prepare lint images ## Run every test, the end-to-end ones included
-	$(PYTEST)
+test: prepare lint ## Run what is needed to trust a change: lint and a part of each kind of test
+	$(PYTEST_AND_IMAGES) $(ARGS)
+
+test-more: images ## Run what CI adds: every database test on PostgreSQL, the contract on every PHP
+	$(PYTEST) --all -m nightly -k "postgresql or test_contract" $(ARGS)
+
+test-all: prepare lint ## Run every test there is, and list the lines of app and jobs that none runs
+	$(PYTEST_AND_IMAGES) --all --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report --skip-covered
+	@echo "Lines and branches of app/domain that no test runs:"
+	$(BIN)/coverage report --include "app/domain/*" --show-missing --skip-covered
 
 e2e: images ## Only the end-to-end tests: real WordPress, real browser
-	$(PYTEST) tests/e2e tests/matrix tests/plugin tests/rigs tests/wordpress
+	$(PYTEST) $(ARGS) tests/e2e tests/matrix tests/plugin tests/rigs tests/wordpress
 
 unit: $(VENV)/.dev ## Only the tests that need neither Docker nor a browser
-	$(PYTEST) $(addprefix --ignore=tests/,e2e matrix plugin rigs wordpress)
+	$(PYTEST) $(ARGS) $(addprefix --ignore=tests/,e2e matrix plugin rigs wordpress)
 
 chaos: $(VENV)/.dev ## Hundreds of changes while workers, sites and replies break, with counts
 	@$(BIN)/python -m tests.chaos

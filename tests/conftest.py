@@ -14,7 +14,7 @@ from app.domain.actor import Actor
 from app.models import migrate
 from app.models.base import db, use_database
 from app.models.sites import Client, Site
-from tests.support import hypothesis_profiles, selection
+from tests.support import hypothesis_profiles, part_times, selection
 from tests.support.busy_writers import BusyWriter
 from tests.support.factories import make_member, make_site, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
@@ -31,6 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     hypothesis_profiles.load(thorough=config.getoption(selection.OPTION))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    part_times.print_parts(terminalreporter)
 
 
 # First, because pytest-xdist reads the groups in this hook.
