@@ -15,6 +15,7 @@ from app.models import migrate
 from app.models.base import db, use_database
 from app.models.sites import Client, Site
 from tests.support import hypothesis_profiles, part_times, selection
+from tests.support import quick_passwords as passwords
 from tests.support.busy_writers import BusyWriter
 from tests.support.factories import make_member, make_site, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
@@ -58,6 +59,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         is_about_sql = metafunc.definition.get_closest_marker("both_databases")
         kinds += ["postgresql"] if is_about_sql else selection.nightly("postgresql")
     metafunc.parametrize("config", kinds, indirect=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Spend no time on hashing passwords."""
+    with passwords.quick():
+        yield
 
 
 @pytest.fixture(scope="session")

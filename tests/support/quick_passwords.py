@@ -1,0 +1,26 @@
+"""Hash passwords in tests with the least that argon2 does.
+
+Aura's own parameters cost a tenth of a second and 64 MiB for each password, on purpose.
+tests/test_passwords.py tests those.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from unittest.mock import patch
+
+from argon2 import PasswordHasher
+
+from app.domain import passwords
+
+_QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+_REAL = {"_hasher": passwords._hasher, "STAND_IN": passwords.STAND_IN}
+
+
+def quick() -> AbstractContextManager:
+    stand_in = _QUICK.hash("of an account that does not exist")
+    return patch.dict(vars(passwords), {"_hasher": _QUICK, "STAND_IN": stand_in})
+
+
+def real() -> AbstractContextManager:
+    return patch.dict(vars(passwords), _REAL)
