@@ -218,7 +218,8 @@ def test_a_byte_changed_on_the_way_is_told_exactly(wp, paired) -> None:
     assert error["bytes"] == len(sent.body) + 3
 
 
-@pytest.mark.parametrize("apart", [-301, 301, -86400, 86400])
+# The clock goes on while a request travels, so one from the future needs more than one second.
+@pytest.mark.parametrize("apart", [-301, 360, -86400, 86400])
 def test_a_clock_that_is_off_is_told_with_the_sites_time(wp, paired, apart) -> None:
     now = int(time.time())
     error = refused_as("clock_skew", paired, ping(paired, created=now + apart))
