@@ -50,16 +50,23 @@ def register(app: Flask) -> None:
 def _database() -> Iterator[Config]:
     """A connection to a database of the newest schema: a command may be the first to run here."""
     config: Config = current_app.config["AURA"]
-    migrate.to_newest(config)
+    _migrate(config)
     with db.connection_context():
         yield config
+
+
+def _migrate(config: Config) -> list[str]:
+    try:
+        return migrate.to_newest(config)
+    except migrate.DatabaseRefused as why:
+        raise click.ClickException(str(why)) from why
 
 
 @click.command("migrate")
 @with_appcontext
 def migrate_() -> None:
     """Bring the database to the newest schema."""
-    applied = migrate.to_newest(current_app.config["AURA"])
+    applied = _migrate(current_app.config["AURA"])
     click.echo("\n".join(applied) if applied else "Nothing to do.")
 
 

@@ -57,6 +57,8 @@ class Config:
     port: int = _DEFAULT_PORT
     bind: str = "127.0.0.1"
     plugin_release: Path = _PLUGIN_RELEASE
+    # Whose end ends this process as well; 0 where nobody supervises it. Set by app.serve.
+    supervisor_pid: int = 0
     testing: bool = False
 
     @property
@@ -90,6 +92,7 @@ class Config:
             port=port,
             bind=bind,
             plugin_release=Path(env.get("AURA_PLUGIN_RELEASE") or _PLUGIN_RELEASE).resolve(),
+            supervisor_pid=_integer(env, "AURA_SUPERVISOR_PID", 0, 0, 2**31 - 1, problems),
         )
         if len(found.secret_key) < _SECRET_BYTES:
             problems.append("AURA_SECRET_KEY must be at least 32 characters of randomness.")

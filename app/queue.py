@@ -11,7 +11,7 @@ finds in a job, so the jobs that exist are listed here and anything else is refu
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -29,7 +29,11 @@ OPTIONS: dict[str, Any] = {
     "result_ttl": 60,
     "failure_ttl": 7 * 24 * 3600,
 }
+# What reads the whole trail takes as long as the trail is; it says all the while how far it is.
+_LONG_JOBS_S = {"export_trail": 6 * 3600, "verify_trail": 6 * 3600}
 _REDIS_ANSWERS_S = 5
+# A job that waits this long is enqueued again by the sweep, in case it was lost.
+_WAITS_FOR_S = 300
 
 # What may be asked of a worker, and nothing else.
 JOBS = frozenset(
@@ -95,6 +99,11 @@ class KnownJob(Job):
         found: Callable[..., object] = super().func
         return found
 
+    def perform(self) -> Any:
+        """Run it. From now on the same work may be enqueued again: there may be more of it."""
+        self.connection.delete(_waiting_key(self.func_name or "", self.args))
+        return super().perform()
+
     # A job that is refused has failed, and rq would then import what its payload names.
 
     @property
@@ -124,17 +133,23 @@ class Backend(Protocol):
 
 
 class RedisBackend:
-    """Enqueue with rq, as JSON instead of pickle."""
+    """Enqueue with rq, as JSON instead of pickle; what waits already is not enqueued twice."""
 
     def __init__(self, redis_url: str) -> None:
-        self._queue = open_queue(connect(redis_url))
+        self._redis = connect(redis_url)
+        self._queue = open_queue(self._redis)
 
     def put(self, name: str, ids: tuple[int, ...], delay_s: int) -> None:
         path = f"jobs.{name}.run"
+        options = {**OPTIONS, "job_timeout": _LONG_JOBS_S.get(name, JOB_TIMEOUT_S)}
         if delay_s:
-            self._queue.enqueue_in(timedelta(seconds=delay_s), path, *ids, **OPTIONS)
-        else:
-            self._queue.enqueue(path, *ids, **OPTIONS)
+            self._queue.enqueue_in(timedelta(seconds=delay_s), path, *ids, **options)
+        elif self._redis.set(_waiting_key(path, ids), 1, nx=True, ex=_WAITS_FOR_S):
+            self._queue.enqueue(path, *ids, **options)
+
+
+def _waiting_key(path: str, ids: Iterable[object]) -> str:
+    return f"aura:waiting:{path}:{','.join(map(str, ids))}"
 
 
 _backend: Backend | None = None

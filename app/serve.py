@@ -6,6 +6,7 @@ Redis is a bundled one on a unix socket unless REDIS_URL names another.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import socket
@@ -19,10 +20,17 @@ from honcho.printer import Printer
 from app import create_app
 from app.config import Config, ConfigError
 from app.models import migrate
-from app.models.base import OUTAGES, is_outage
+from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of
 from app.own_redis import OwnRedis, RedisTrouble, ended
 
 _INTERRUPTED = (130, 143)
+_ADVICE = {
+    AWAY: "Start it, or correct DATABASE_URL, and try again.",
+    READ_ONLY: "Give the user Aura runs as the right to write to that file and its folder, or "
+    "remount the disk for writing, and try again.",
+    DAMAGED: "The file is damaged or is no database. Keep a copy of it, restore the newest backup "
+    "as docs/OPERATIONS.md describes, and start Aura again.",
+}
 
 
 class CannotStart(Exception):
@@ -71,13 +79,14 @@ def main() -> int:
     os.umask(0o077)
     try:
         config = Config.from_env()
-        _require_free_port(config)
-        create_app(config)
-        _migrate(config)
-        parts = _parts()
-        with _own_redis(config, parts):
-            parts.loop()
-    except (ConfigError, CannotStart, RedisTrouble) as why:
+        with _only_one(config):
+            _require_free_port(config)
+            create_app(config)
+            _migrate(config)
+            parts = _parts()
+            with _own_redis(config, parts):
+                parts.loop()
+    except (ConfigError, CannotStart, RedisTrouble, migrate.DatabaseRefused) as why:
         print(why, file=sys.stderr)
         return 1
     if parts.why:
@@ -85,8 +94,30 @@ def main() -> int:
     return 1 if parts.why else 0
 
 
+@contextmanager
+def _only_one(config: Config) -> Iterator[None]:
+    """Hold the folder of this Aura: two on one folder would take each other's queue and run
+    every job twice."""
+    path = config.var_dir / "aura.lock"
+    with path.open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as why:
+            file.seek(0)
+            raise CannotStart(
+                f"Aura is already running on the data in {config.var_dir} "
+                f"(process {file.read().strip() or 'unknown'}). Use that one, or stop it first. "
+                "For a second, separate Aura set AURA_VAR to another folder and PORT to "
+                "another port."
+            ) from why
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
 def _parts() -> Parts:
-    python = shlex.quote(sys.executable)
+    python = f"env AURA_SUPERVISOR_PID={os.getpid()} {shlex.quote(sys.executable)}"
     parts = Parts(Printer(sys.stdout, time_format="%H:%M:%S"))
     parts.add_process("web", f"exec {python} -m gunicorn -c python:app.web_server wsgi:app")
     parts.add_process("worker", f"exec {python} -m jobs.worker")
@@ -110,11 +141,10 @@ def _migrate(config: Config) -> None:
     try:
         migrate.to_newest(config)
     except OUTAGES as why:
-        if not is_outage(why):
+        trouble = trouble_of(why)
+        if not trouble:
             raise
-        raise CannotStart(
-            f"The database cannot be used: {why}\nStart it, or correct DATABASE_URL, and try again."
-        ) from why
+        raise CannotStart(f"The database cannot be used: {why}\n{_ADVICE[trouble]}") from why
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app import supervised
 from app.config import Config
 from app.domain import links
 from app.models.base import db, use_database
@@ -23,6 +24,7 @@ forwarded_allow_ips = "" if _config.proxy_hops == 0 else "*"
 
 def when_ready(server: Any) -> None:
     """Tell the person at the terminal where to go next; called once by gunicorn's arbiter."""
+    supervised.end_with(_config.supervisor_pid)
     print(f"\n  Aura is ready at {_config.origin}", flush=True)
     use_database(_config.database_url)
     # Closed again before gunicorn forks: a connection belongs to one process.

@@ -17,7 +17,7 @@ from rq.cron import CronJob, CronScheduler
 from rq.exceptions import StopRequested
 from rq.job import Job
 
-from app import queue
+from app import queue, supervised
 from app.config import Config
 from jobs import sweep
 
@@ -84,6 +84,7 @@ def scheduler(connection: Redis) -> CronScheduler:
 def main() -> None:
     """Put due work into the queue until told to stop."""
     config = Config.from_env()
+    supervised.end_with(config.supervisor_pid)
     scheduler(queue.connect(config.redis_url)).start()
 
 

@@ -31,7 +31,7 @@ import jobs.settle_change
 import jobs.sweep
 import jobs.sync_site
 import jobs.verify_trail  # noqa: F401
-from app import queue
+from app import queue, supervised
 from app.config import Config
 
 WORKERS = 3
@@ -103,6 +103,7 @@ def make_pool(connection: Redis, workers: int = WORKERS) -> PatientPool:
 def main() -> None:
     """Work until told to stop; jobs under way are finished first."""
     config = Config.from_env()
+    supervised.end_with(config.supervisor_pid)
     logging.getLogger("rq").setLevel(logging.WARNING)
     make_pool(queue.connect(config.redis_url)).start(logging_level="WARNING")
 

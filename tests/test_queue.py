@@ -18,7 +18,7 @@ from app.domain import inventory, pairing
 from app.domain.actor import Actor
 from app.models.reports import Sync
 from app.models.sites import Site
-from jobs import schedule
+from jobs import schedule, sync_site
 from tests.support.fakes import Clock, RecordingQueue
 from tests.support.running_redis import running_redis
 
@@ -44,6 +44,29 @@ def test_a_job_is_a_name_and_ids_as_json(redis: Redis, backend: queue.RedisBacke
     assert (job.func_name, job.args, job.kwargs) == ("jobs.sync_site.run", [7], {})
     (raw,) = [redis.hget(key, "data") for key in redis.scan_iter("rq:job:*")]
     assert zlib.decompress(raw) == b'["jobs.sync_site.run", null, [7], {}]'
+
+
+def test_what_waits_is_not_enqueued_twice_and_what_runs_may_be(
+    redis: Redis, backend: queue.RedisBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_site, "run", lambda sync_id: "gone")
+    for _ in range(3):
+        backend.put("sync_site", (7,), 0)
+        backend.put("sync_site", (8,), 0)
+    waiting = queue.open_queue(redis)
+    assert sorted(job.args[0] for job in waiting.jobs) == [7, 8]
+    # A worker begins with one of them; it finds no such sync.
+    begun = next(job for job in waiting.jobs if job.args == [7])
+    begun.perform()
+    backend.put("sync_site", (7,), 0)
+    assert sorted(job.args[0] for job in waiting.jobs) == [7, 7, 8]
+
+
+def test_what_reads_the_whole_trail_has_hours(redis: Redis, backend: queue.RedisBackend) -> None:
+    backend.put("export_trail", (1,), 0)
+    backend.put("run_change", (1,), 0)
+    limits = {job.func_name: job.timeout for job in queue.open_queue(redis).jobs}
+    assert limits["jobs.export_trail.run"] > 3600 > limits["jobs.run_change.run"]
 
 
 def test_a_delayed_job_waits_for_its_time(redis: Redis, backend: queue.RedisBackend) -> None:

@@ -15,11 +15,11 @@ from itertools import islice
 from typing import Any
 
 from peewee import (
+    DatabaseError,
     DatabaseProxy,
     Field,
     InterfaceError,
     Model,
-    OperationalError,
     PostgresqlDatabase,
     SqliteDatabase,
     TextField,
@@ -34,15 +34,24 @@ _WRITER_LOCK = 0x5A17E46E
 _SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1}
 
 # What peewee raises when the database is away; `is_outage` tells that from other things.
-OUTAGES = (OperationalError, InterfaceError)
-_SQLITE_AWAY = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
+OUTAGES = (DatabaseError, InterfaceError)
+# What is wrong with a database that cannot be used.
+AWAY = "away"
+READ_ONLY = "read_only"
+DAMAGED = "damaged"
+_SQLITE_TROUBLES = {
+    sqlite3.SQLITE_BUSY: AWAY,
+    sqlite3.SQLITE_CANTOPEN: AWAY,
+    sqlite3.SQLITE_FULL: AWAY,
+    sqlite3.SQLITE_IOERR: AWAY,
+    sqlite3.SQLITE_READONLY: READ_ONLY,
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_NOTADB: DAMAGED,
 }
 # Classes of SQLSTATE: connection, resources, an administrator's intervention.
 _POSTGRES_AWAY = ("08", "53", "57")
+_POSTGRES_READ_ONLY = "25006"
+_POSTGRES_DAMAGED = "XX001"
 
 
 class _WholeResultCursor(sqlite3.Cursor):
@@ -120,17 +129,31 @@ def is_postgres() -> bool:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether the database itself is why this failed (away, locked, full), not what was asked."""
+    """Whether the database itself is why this failed, not what was asked."""
+    return bool(trouble_of(error))
+
+
+def trouble_of(error: Exception) -> str:
+    """What is wrong with the database: AWAY (also locked or full), READ_ONLY or DAMAGED. Empty
+    where what was asked is what was wrong."""
     cause: BaseException | None = error
     # What the driver raised may be wrapped more than once.
     while cause is not None:
         if isinstance(cause, sqlite3.Error):
-            return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_AWAY
+            return _SQLITE_TROUBLES.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, "")
         if hasattr(cause, "sqlstate"):
-            # The driver has no code for a connection that broke or never came about.
-            return cause.sqlstate is None or cause.sqlstate[:2] in _POSTGRES_AWAY
+            return _postgres_trouble(cause.sqlstate)
         cause = cause.__context__
-    return False
+    return ""
+
+
+def _postgres_trouble(sqlstate: str | None) -> str:
+    # The driver has no code for a connection that broke or never came about.
+    if sqlstate is None or sqlstate[:2] in _POSTGRES_AWAY:
+        return AWAY
+    if sqlstate == _POSTGRES_READ_ONLY:
+        return READ_ONLY
+    return DAMAGED if sqlstate == _POSTGRES_DAMAGED else ""
 
 
 def utcnow() -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +16,45 @@ if TYPE_CHECKING:
 DIRECTORY = Path(__file__).parent / "migrations"
 
 
+class DatabaseRefused(Exception):
+    """This is not the database that Aura expects; the text says why and what to do."""
+
+
 def to_newest(config: Config) -> list[str]:
-    """Bind the configured database and apply what is missing; returns the names."""
+    """Bind the configured database and apply what is missing; returns the names.
+
+    Raises DatabaseRefused for a database of a newer Aura, and for an empty one where there was
+    a full one before.
+    """
     use_database(config.database_url)
+    # Beside the data, as the keys are: an emptied database must not look like a new Aura.
+    known = config.var_dir / "database"
+    this_one = hashlib.sha256(config.database_url.encode()).hexdigest()
     with db.connection_context():
-        return apply_missing()
+        if not db.get_tables() and known.is_file() and known.read_text().strip() == this_one:
+            raise DatabaseRefused(
+                "The database is empty, but this Aura has worked with it before. If it was lost, "
+                "restore the newest backup as docs/OPERATIONS.md describes. To begin with an empty "
+                f"database, delete {known} and start again."
+            )
+        applied = apply_missing()
+    known.write_text(f"{this_one}\n")
+    return applied
 
 
 def apply_missing() -> list[str]:
-    """Apply what is missing, each migration in a transaction of its own; needs a connection."""
-    return Runner(db.obj, str(DIRECTORY)).up()
+    """Apply what is missing, each migration in a transaction of its own; needs a connection.
+
+    Raises DatabaseRefused where one was applied that this Aura does not know.
+    """
+    runner = Runner(db.obj, str(DIRECTORY))
+    unknown = [one.name for one in runner.status() if one.path is None]
+    if unknown:
+        raise DatabaseRefused(
+            f"The database was changed by a newer Aura ({', '.join(unknown)}). Install that "
+            "version again, or restore a backup that was made before the update."
+        )
+    return runner.up()
 
 
 def is_newest() -> bool:

@@ -24,7 +24,7 @@ from app.domain.errors import (
     TrailUnreadable,
 )
 from app.domain.events import AccessRefused, FormRefused
-from app.models.base import OUTAGES, is_outage, utcnow
+from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of, utcnow
 from app.views.guards import me, page_they_came_from, presence
 from app.views.kept_form import OWN_PASSWORD
 
@@ -87,6 +87,21 @@ _NO_DATABASE = Page(
     "Everything Aura knows is in its database, and that cannot be used just now. What you sent was"
     " done as a whole or not at all.",
 )
+_READ_ONLY_DATABASE = Page(
+    503,
+    "The database cannot be written",
+    "Whoever runs this Aura: let its user write to the database file and its folder, and look"
+    " whether the disk is mounted read-only. Then send it again.",
+    "Pages can be read, but nothing can be changed. What you sent was not done.",
+)
+_DAMAGED_DATABASE = Page(
+    503,
+    "The database is damaged",
+    "Whoever runs this Aura: stop it, keep a copy of the file, and restore the newest backup as"
+    " docs/OPERATIONS.md describes.",
+    "The database file can no longer be read as one. Nothing more is written to it.",
+)
+_DATABASE = {AWAY: _NO_DATABASE, READ_ONLY: _READ_ONLY_DATABASE, DAMAGED: _DAMAGED_DATABASE}
 _RETRY_AFTER_S = 10
 # What the page that asks for the password has of its own.
 _NOT_HELD = ("csrf_token", OWN_PASSWORD, "back")
@@ -183,7 +198,8 @@ def _failure(error: InternalServerError) -> ResponseReturnValue:
 
 def _database_failed(error: Exception) -> ResponseReturnValue:
     """An outage passes, and nothing is broken; whatever else failed in SQL is a failure of ours."""
-    if not is_outage(error):
+    trouble = trouble_of(error)
+    if not trouble:
         raise error
     g.reference = secrets.token_hex(4)
     current_app.logger.error(
@@ -193,7 +209,7 @@ def _database_failed(error: Exception) -> ResponseReturnValue:
         request.url_rule,
         error,
     )
-    return _render_for_anybody(_NO_DATABASE), 503, {"Retry-After": str(_RETRY_AFTER_S)}
+    return _render_for_anybody(_DATABASE[trouble]), 503, {"Retry-After": str(_RETRY_AFTER_S)}
 
 
 def _render_for_anybody(page: Page) -> str:

@@ -89,6 +89,11 @@ class RunningAura:
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
+    def kill(self) -> None:
+        """Kill the supervisor alone, as the kernel does when memory runs out."""
+        self._process.kill()
+        self._process.wait(timeout=30)
+
     def stop(self) -> int:
         """Press Ctrl-C and wait; the exit status."""
         if self._process.poll() is None:

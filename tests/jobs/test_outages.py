@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from app.domain.audit import record
 from app.domain.events import SyncAsked
 from app.models.audit import WHOLE, Verification
 from app.models.base import db, transaction, use_database, utcnow
+from app.supervised import is_running
 from tests.e2e.running_aura import RunningAura
 from tests.support.factories import make_member
 from tests.support.postgres import Cluster, Given
@@ -94,6 +97,41 @@ def test_when_a_part_ends_everything_ends_and_says_which(aura: RunningAura) -> N
     until("everything has ended", lambda: aura.has_ended)
     assert aura.stop() == 1
     assert "The schedule process was killed by signal 9" in aura.output
+
+
+def test_a_bundled_redis_without_its_socket_is_replaced(aura: RunningAura) -> None:
+    client = Redis.from_url(aura.config.redis_url)
+    first = pid_of(client)
+    (aura.var / "redis.sock").unlink()
+    until("another Redis answers", lambda: pid_of(client) not in (0, first))
+    assert "did not answer any more; starting it again" in aura.output
+    assert aura.stop() == 0, aura.output
+
+
+def test_a_second_aura_on_the_same_data_is_refused(aura: RunningAura) -> None:
+    environment = {**os.environ, "AURA_VAR": str(aura.var), "PORT": str(aura.port + 1)}
+    second = subprocess.run(
+        [sys.executable, "-m", "app.serve"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_S,
+    )
+    assert second.returncode == 1
+    assert f"Aura is already running on the data in {aura.var}" in second.stderr
+    assert "Choose another" not in second.stderr
+    assert pid_of(Redis.from_url(aura.config.redis_url)) > 0
+    assert aura.stop() == 0, aura.output
+
+
+def test_a_supervisor_that_was_killed_leaves_nothing_running(aura: RunningAura) -> None:
+    parts = [part_of(aura, name) for name in ("gunicorn", "jobs.worker", "jobs.schedule")]
+    redis = pid_of(Redis.from_url(aura.config.redis_url))
+    aura.kill()
+    for pid in (*parts, redis):
+        until(f"process {pid} has ended", lambda pid=pid: not is_running(pid))
+    aura.start()
+    assert aura.stop() == 0, aura.output
 
 
 def part_of(aura: RunningAura, module: str) -> int:
