@@ -31,8 +31,6 @@ _UNREADABLE = re.compile(
 _SHAPED = re.compile("[\u0300-\u036f\u0590-\u1aff\ufb1d-\ufdff\ufe70-\ufefe]")
 _WORDS = re.compile(r"[^ ]* ?")
 _SPACES = re.compile(r"\s+")
-# More than a page of one paragraph is nothing that anybody reads.
-_MOST_CHARS = 3000
 
 _MARGIN = 20
 _TERM_WIDTH = 58
@@ -132,12 +130,11 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._block is None:
             return
-        before = self._block.text
+        before = self._block.runs[-1].text if self._block.runs else ""
         text = _SPACES.sub(" ", data)
         if not before or before.endswith(" "):
             text = text.lstrip(" ")
         if text:
-            text = text[: max(_MOST_CHARS - len(before), 0)]
             self._block.runs.append(Run(text, self._href, self._is_strong))
 
 

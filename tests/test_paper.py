@@ -76,3 +76,10 @@ def test_a_long_report_goes_on_on_further_pages() -> None:
 def test_nothing_that_somebody_typed_makes_it_fail(text: str) -> None:
     html = f"<h2>{escape(text)}</h2><p>{escape(text)}</p><dl><dt>{escape(text)}</dt><dd>x</dd></dl>"
     assert read(paper(html)).pages
+
+
+def test_a_long_paragraph_is_printed_whole() -> None:
+    words = [f"word{number}" for number in range(2000)]
+    document = read(paper(f"<p>{' '.join(words)}</p>"))
+    printed = " ".join(page.extract_text() for page in document.pages).split()
+    assert [word for word in printed if word.startswith("word")] == words

@@ -47,7 +47,6 @@ from app.protocol import from_b64u
 
 WORDPRESS_ORG = "downloads.wordpress.org"
 RELEASE_NOTES = "https://wordpress.org/documentation/wordpress-version/version-{}/"
-MAX_SITES = 200
 # What is reviewed and proposed apart from the rest.
 APART = ("core_minor", "core_major", "siteagent")
 _PAGE = 30
@@ -323,7 +322,7 @@ def _chosen(found: list[Candidate], apart: str) -> list[Candidate]:
 
 def paired_sites() -> list[Site]:
     """The sites that something may be proposed for."""
-    return [site for site in Site.listing() if site.state == ACTIVE][:MAX_SITES]
+    return [site for site in Site.listing() if site.state == ACTIVE]
 
 
 def as_choice(site: Site, candidate: Candidate) -> str:

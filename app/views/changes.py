@@ -27,6 +27,7 @@ from app.models.sites import Site
 from app.views import change_pages
 from app.views.arrivals import row_number
 from app.views.guards import load_change, load_site, may, me, presence
+from app.views.paging import page_of
 
 bp = Blueprint("changes", __name__)
 
@@ -205,10 +206,12 @@ def _page(change: Change) -> change_pages.ChangePage:
 
 
 def _new_page(errors: dict[str, str]) -> str:
-    chosen, apart = _chosen_sites(), _apart()
+    page, apart = page_of(_chosen_sites()), _apart()
+    chosen = page.items
     return render_template(
         "changes/new.html",
         offered=change_pages.offered(chosen, apart),
+        page=page,
         apart=apart,
         one=chosen[0] if request.values.get("site") and chosen else None,
         component=request.args.get("component", ""),

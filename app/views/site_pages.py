@@ -31,6 +31,7 @@ from app.models.sites import (
     Site,
 )
 from app.models.tags import SiteTag
+from app.views.paging import Page, page_of
 
 # How long after pairing the fingerprint is shown large, to be compared.
 _FRESH = timedelta(minutes=30)
@@ -95,6 +96,7 @@ class Totals:
 @dataclass(frozen=True)
 class Listing:
     rows: list[SiteRow]
+    page: Page[Site]
     totals: Totals
     q: str
     state: str
@@ -223,11 +225,13 @@ def list_sites(actor: Actor, *, q: str, state: str, sort: str, tag: str = "") ->
         if _is_in(site, state, needs)
         and (not wanted or wanted in map(tags.fold, tagged.get(site.id, ())))
     ]
-    versions = Report.versions()
+    versions, page = Report.versions(), page_of(chosen)
     return Listing(
         rows=[
-            _row(site, versions, tagged.get(site.id, []), needs.get(site.id, [])) for site in chosen
+            _row(site, versions, tagged.get(site.id, []), needs.get(site.id, []))
+            for site in page.items
         ],
+        page=page,
         totals=Totals(
             sites=len(everything),
             with_updates=sum(_has_updates(site) for site in everything),

@@ -1,0 +1,70 @@
+"""With many sites, each list says how many there are and shows all of them, page by page."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from app.domain.actor import Actor
+from app.models.base import utcnow
+from app.models.sites import ACTIVE, Site
+from app.views.paging import PAGE_SIZE
+
+MANY = 2 * PAGE_SIZE + 30
+
+
+@pytest.fixture
+def many(ana: Actor) -> None:
+    rows = [
+        {
+            "name": f"Site {number:03}",
+            "url": f"https://site{number}.example",
+            "state": ACTIVE,
+            "added_at": utcnow(),
+            "added_by": ana.id,
+        }
+        for number in range(MANY)
+    ]
+    Site.insert_many(rows).execute()
+
+
+def names(text: str) -> set[str]:
+    return set(re.findall(r"Site \d{3}", text))
+
+
+def test_the_list_of_sites_has_pages(as_ana: Any, many: None) -> None:
+    pages = [as_ana.get(f"/?page={number}").text for number in (1, 2, 3)]
+    assert [len(names(page)) for page in pages] == [PAGE_SIZE, PAGE_SIZE, 30]
+    assert len(set().union(*map(names, pages))) == MANY
+    assert f"Sites 1 to {PAGE_SIZE} of {MANY}" in pages[0]
+    assert "page=2" in pages[0]
+    assert "Next page" not in pages[2]
+
+
+def test_a_filter_is_kept_from_page_to_page(as_ana: Any, many: None) -> None:
+    page = as_ana.get("/?q=Site 1&sort=-added").text
+    assert f"{PAGE_SIZE} of {MANY} shown" in page
+    again = as_ana.get("/?q=Site&sort=-added").text
+    assert re.search(r'href="/\?page=2&amp;q=Site&amp;sort=-added"', again)
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("0", "001"), ("99", "229"), ("x", "001")])
+def test_a_page_that_is_not_there_is_the_nearest(
+    as_ana: Any, many: None, asked: str, shown: str
+) -> None:
+    assert f"Site {shown}" in as_ana.get(f"/?page={asked}").text
+
+
+def test_updates_of_every_site_can_be_proposed(as_ana: Any, many: None) -> None:
+    first = as_ana.get("/changes/new").text
+    assert f"Sites 1 to {PAGE_SIZE} of {MANY}" in first
+    assert "Next page" in first
+    assert (
+        f"Sites {2 * PAGE_SIZE + 1} to {MANY} of {MANY}" in as_ana.get("/changes/new?page=3").text
+    )
+
+
+def test_a_rule_can_name_every_site(as_ana: Any, many: None) -> None:
+    assert len(names(as_ana.get("/policies").text)) == MANY
