@@ -75,9 +75,12 @@ def migrate_() -> None:
 def setup_link() -> None:
     """Print a link that makes the first owner, good for an hour."""
     with _database() as config:
-        link = links.setup_link(config)
+        link = links.setup_link(config.as_served())
     if link is None:
-        raise click.ClickException("This Aura has an owner already. See password-link.")
+        raise click.ClickException(
+            f"The Aura with its data in {config.var_dir} has an owner already. For a new password "
+            "use password-link; for another Aura set AURA_VAR to its folder."
+        )
     click.echo(link)
 
 
@@ -88,7 +91,7 @@ def password_link(email: str) -> None:
     """Print a link by which EMAIL chooses a new password; ends their sessions."""
     with _database() as config:
         try:
-            link = accounts.recover(email, config=config, now=utcnow())
+            link = accounts.recover(email, config=config.as_served(), now=utcnow())
         except OpsError as refusal:
             raise click.ClickException(refusal.message) from refusal
     click.echo(link)

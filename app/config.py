@@ -62,6 +62,17 @@ class Config:
     testing: bool = False
 
     @property
+    def origin_file(self) -> Path:
+        """Where the Aura that runs writes its origin, for commands that print links."""
+        return self.var_dir / "origin"
+
+    def as_served(self) -> Config:
+        """The same with the origin of the Aura that runs or ran last on this data."""
+        if not self.origin_file.is_file():
+            return self
+        return replace(self, origin=self.origin_file.read_text("utf-8").strip())
+
+    @property
     def is_https(self) -> bool:
         return self.origin.startswith("https://")
 

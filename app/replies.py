@@ -76,6 +76,8 @@ def unsigned(received: Received) -> SiteError:
         return received.error(Fault.blocked, detail="a challenge meant for browsers")
     if status in (404, 410):
         return received.error(Fault.not_found)
+    if status in (405, 501):
+        return received.error(Fault.post_refused)
     if status >= 500:
         return received.error(Fault.server_error)
     if status == 401 and "WWW-Authenticate" in received.headers:

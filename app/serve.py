@@ -80,6 +80,7 @@ def main() -> int:
     try:
         config = Config.from_env()
         with _only_one(config):
+            config.origin_file.write_text(f"{config.origin}\n", encoding="utf-8")
             _require_free_port(config)
             create_app(config)
             _migrate(config)

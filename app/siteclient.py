@@ -50,6 +50,8 @@ _SIGNED_FAULTS = frozenset(
         Fault.nonce_store_unavailable,
     }
 )
+# What OpenSSL calls an answer that is no TLS at all.
+_PLAIN_HTTP = frozenset({"wrong_version_number", "http_request", "record_layer_failure"})
 _TLS_FAULTS = {"expired": Fault.tls_expired, "wrong_name": Fault.tls_wrong_name}
 
 
@@ -351,7 +353,8 @@ def _not_connected(why: egress.EgressError) -> SiteError:
     if isinstance(why, egress.ConnectTimedOut):
         fault = Fault.connect_timeout
     elif isinstance(why, egress.TlsFailed):
-        fault = Fault.tls_invalid
+        is_plain = why.reason in _PLAIN_HTTP
+        fault = Fault.tls_not_spoken if is_plain else Fault.tls_invalid
     if isinstance(why, egress.NoConnection):
         return SiteError(fault, evidence({"address": why.address, "detail": why.reason}))
     return SiteError(fault)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from flask import Flask
 
 from app import create_app, queue
 from app.config import Config
-from app.domain import audit
+from app.domain import audit, links
 from app.domain.actor import SYSTEM, Actor
 from app.domain.events import SiteCalled
 from app.models.audit import Entry
@@ -38,6 +39,23 @@ def test_a_set_up_link_is_printed_until_somebody_has_an_account(run, database: C
     refused = run(args=["setup-link"])
     assert refused.exit_code == 1
     assert "has an owner already" in refused.output
+
+
+def test_a_link_leads_to_the_port_that_aura_was_started_with(run, database: Config) -> None:
+    database.origin_file.write_text("http://127.0.0.1:8701\n")
+    assert run(args=["setup-link"]).output.startswith("http://127.0.0.1:8701/setup/")
+
+
+def test_the_command_that_pages_show_works_in_aura_s_folder(
+    database: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(database.var_dir.parent)
+    words = ".venv/bin/flask --app wsgi setup-link"
+    assert links.setup_command(replace(database, var_dir=Path.cwd() / "var")) == words
+    demo = replace(database, var_dir=Path.cwd() / "var" / "demo")
+    assert links.setup_command(demo) == f"AURA_VAR=var/demo {words}"
+    elsewhere = replace(database, var_dir=Path("/srv/secret"))
+    assert "/srv/secret" not in links.setup_command(elsewhere)
 
 
 def test_a_person_who_lost_the_password_gets_a_link(run) -> None:

@@ -51,6 +51,7 @@ TRY_ELSEWHERE = frozenset(
         Fault.redirected,
         Fault.not_found,
         Fault.blocked,
+        Fault.post_refused,
         Fault.web_page,
         Fault.server_error,
         Fault.encoded_reply,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from pathlib import Path
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
@@ -32,6 +33,18 @@ def setup_link(config: Config) -> str | None:
         return None
     nonce = Setting.write_once(_SETUP_NONCE, secrets.token_urlsafe(32))
     return f"{config.origin}/setup/{_signer(config, 'set-up').dumps(nonce)}"
+
+
+def setup_command(config: Config) -> str:
+    """The command that prints a new set-up link, as typed in Aura's folder."""
+    here = Path.cwd()
+    folder = ""
+    if config.var_dir != here / "var":
+        inside = config.var_dir.is_relative_to(here)
+        # A page must not show strangers where on the machine the data is.
+        named = config.var_dir.relative_to(here) if inside else "YOUR_AURA_VAR"
+        folder = f"AURA_VAR={named} "
+    return f"{folder}.venv/bin/flask --app wsgi setup-link"
 
 
 def check_setup(token: str, config: Config) -> None:

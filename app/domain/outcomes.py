@@ -62,6 +62,7 @@ _NOTHING_SENT = frozenset(
         Fault.tls_invalid,
         Fault.tls_expired,
         Fault.tls_wrong_name,
+        Fault.tls_not_spoken,
     }
 )
 _SAYS_WAITING = "waiting"

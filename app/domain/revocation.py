@@ -62,6 +62,7 @@ _NOBODY_ANSWERED = frozenset(
         Fault.tls_invalid,
         Fault.tls_expired,
         Fault.tls_wrong_name,
+        Fault.tls_not_spoken,
         Fault.too_slow,
         Fault.broken_off,
         Fault.server_error,

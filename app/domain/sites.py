@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import idna
 from peewee import IntegrityError
 
+from app.addresses import Network, is_reachable
 from app.config import Config
 from app.domain import access, audit
 from app.domain.actor import Actor
@@ -32,16 +33,27 @@ _ADMIN_PAGE = re.compile(r"/(wp-admin(/.*)?|wp-login\.php)$")
 _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
 
 
-def add(*, name: str, url: str, client_name: str, by: Actor, now: datetime) -> Site:
+def add(
+    *,
+    name: str,
+    url: str,
+    client_name: str,
+    by: Actor,
+    now: datetime,
+    allow_nets: tuple[Network, ...] | None = None,
+) -> Site:
     """Take a site into care; nothing is sent to it yet.
 
-    An empty name becomes the site's host; an empty client name means none yet.
+    An empty name becomes the site's host; an empty client name means none yet. With
+    `allow_nets`, an IP address that Aura would never call is refused at once.
     Raises Forbidden, or Invalid with a message for each field that cannot be used.
     """
     access.require(by, "pair")
     problems = _too_long(name=name, client=client_name)
     try:
         address = normalise_url(url)
+        if allow_nets is not None:
+            _require_reachable(address, allow_nets)
     except Invalid as refusal:
         problems = {**refusal.messages, **problems}
     if problems:
@@ -52,6 +64,20 @@ def add(*, name: str, url: str, client_name: str, by: Actor, now: datetime) -> S
         return _create(shown, address, client_name.strip(), by, now)
     except IntegrityError as why:
         raise Invalid("url", "This address is already one of your sites.") from why
+
+
+def _require_reachable(address: str, allow_nets: tuple[Network, ...]) -> None:
+    host = urlsplit(address).hostname or ""
+    try:
+        ip_address = str(ipaddress.ip_address(host))
+    except ValueError:
+        return  # a name, which may lead elsewhere tomorrow
+    if not is_reachable(ip_address, allow_nets):
+        raise Invalid(
+            "url",
+            "This is an address in a private network, which Aura does not call. If the site "
+            "is really there, whoever runs Aura can allow that network with AURA_ALLOW_NETS.",
+        )
 
 
 def _create(name: str, url: str, client_name: str, by: Actor, now: datetime) -> Site:

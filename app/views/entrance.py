@@ -151,6 +151,7 @@ def _sign_in_page(email: str, errors: dict[str, str]) -> str:
         next=safe_next(request.values.get("next")),
         is_set_up=Member.anybody(),
         kept=kept_form.carried(),
+        setup_command=links.setup_command(current_app.config["AURA"]),
     )
 
 

@@ -37,6 +37,11 @@ from app.views.site_pages import list_sites, site_page
 
 bp = Blueprint("sites", __name__)
 
+_NOT_ENCRYPTED = (
+    "This address uses http, so reports travel unencrypted. Signatures still protect every call. "
+    "Use https as soon as the site has it."
+)
+
 
 @bp.get("/")
 @may("see")
@@ -68,10 +73,13 @@ def add() -> ResponseReturnValue:
             client_name=typed["client"],
             by=me(),
             now=utcnow(),
+            allow_nets=current_app.config["AURA"].allow_nets,
         )
     except Invalid as refusal:
         return _new_page(typed, refusal.messages), 422
     flash("Site added. Connect it next.")
+    if site.url.startswith("http://"):
+        flash(_NOT_ENCRYPTED, "info")
     return _to_site(site)
 
 

@@ -205,7 +205,7 @@ def test_a_certificate_from_tomorrow_is_invalid(tmp_path: Path) -> None:
     assert caught.value.fault is Fault.tls_invalid
 
 
-def test_a_server_without_tls_is_invalid() -> None:
+def test_a_server_without_tls_is_told_from_a_bad_certificate() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
 
         def answer_in_the_clear() -> None:
@@ -226,7 +226,7 @@ def test_a_server_without_tls_is_invalid() -> None:
                 resolve=at_home,
             )
         answered.result(timeout=10)
-    assert caught.value.fault is Fault.tls_invalid
+    assert caught.value.fault is Fault.tls_not_spoken
 
 
 def test_a_silent_tls_server_is_a_connect_timeout(tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ UNSIGNED: dict[str, tuple[bytes, Fault, dict[str, str | int]]] = {
     "no such page": (http(404, HTML, b"<html>404</html>"), Fault.not_found, {"status": 404}),
     "no such route": (http(404, JSON, b'{"code":"rest_no_route"}'), Fault.not_found, {}),
     "gone": (http(410, HTML, b""), Fault.not_found, {"status": 410}),
+    "a server of files": (http(501, HTML, b"no"), Fault.post_refused, {"status": 501}),
+    "a server that only reads": (http(405, HTML, b"no"), Fault.post_refused, {"status": 405}),
     "an error of the server": (http(500, HTML, b"Oops"), Fault.server_error, {"text": "Oops"}),
     "maintenance": (http(503, HTML, b"Back soon"), Fault.server_error, {"status": 503}),
     "an unsigned success": (http(200, JSON, document()), Fault.unsigned_reply, {"status": 200}),

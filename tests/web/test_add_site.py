@@ -68,3 +68,21 @@ def test_one_who_may_only_look_cannot_add(as_cleo):
 
 def test_a_stranger_is_sent_to_sign_in(as_nobody):
     assert as_nobody.get("/sites/new").status_code in (302, 303)
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.7", "http://[fd00::1]", "https://169.254.169.254"])
+def test_an_address_aura_never_calls_is_refused_with_the_way_out(as_ben, url):
+    answer = as_ben.post("/sites/new", data={"url": url})
+    assert answer.status_code == 422
+    assert "an address in a private network" in answer.text
+    assert "AURA_ALLOW_NETS" in answer.text
+
+
+def test_an_address_in_an_allowed_network_is_taken(as_ben, jobs):
+    assert as_ben.post("/sites/new", data={"url": "http://127.0.0.1:8080"}).status_code == 303
+
+
+@pytest.mark.parametrize(("url", "is_warned"), [("http://a.example", True), ("a.example", False)])
+def test_an_address_without_encryption_is_pointed_out(as_ben, jobs, url, is_warned):
+    page = as_ben.post("/sites/new", data={"url": url}, follow_redirects=True)
+    assert ("reports travel unencrypted" in page.text) is is_warned

@@ -12,7 +12,9 @@ from app.siteclient import Look
 ENDS_SOON_DAYS = 14
 
 _AT_NAME = frozenset({Fault.dns, Fault.address_refused})
-_AT_TLS = frozenset({Fault.tls_invalid, Fault.tls_expired, Fault.tls_wrong_name})
+_AT_TLS = frozenset(
+    {Fault.tls_invalid, Fault.tls_expired, Fault.tls_wrong_name, Fault.tls_not_spoken}
+)
 _AT_PORT = frozenset({Fault.connection_refused, Fault.connect_timeout})
 
 
