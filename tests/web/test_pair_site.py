@@ -41,6 +41,7 @@ def test_the_token_is_shown_once_with_three_steps(as_ben, site, jobs):
     assert answer.status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]
     assert token_in(answer.text).startswith("SA1.")
+    assert f"only at {site.url}." in answer.text
     assert f"{site.url}/wp-admin/options-general.php?page=siteagent" in answer.text
     assert 'href="/plugin/siteagent.zip"' in answer.text
     assert "I pasted it: connect now" in answer.text

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from app.config import Config
 from app.domain import alarms, links, passwords, sites, tags
@@ -126,6 +128,29 @@ def test_the_password_that_is_asked_for_once_more_has_a_limit(
         data={"present": hostile(FAR_TOO_MUCH), "new": "x", "again": "x"},
     )
     assert answer.status_code == 422
+    assert max(normalized, default=0) <= passwords.MAX_CHARS
+
+
+def test_four_hostile_sign_ins_at_once_hold_up_no_other_visitor(
+    app: Flask, ana: Actor, normalized: list[int]
+) -> None:
+    """Python normalizes under the one lock of its process, and every other thread waits: so
+    it is enough that no long text ever gets that far."""
+    browsers: list[Any] = [app.test_client() for _ in range(5)]
+    for browser in browsers:
+        browser.token()
+    normalized.clear()
+    text = hostile(FAR_TOO_MUCH)
+
+    def sign_in(browser: Any) -> int:
+        status: int = browser.signs_in(text[:254], text).status_code
+        return status
+
+    with ThreadPoolExecutor(5) as pool:
+        attacks = [pool.submit(sign_in, browser) for browser in browsers[:4]]
+        visit = pool.submit(browsers[4].get, "/sign-in")
+        assert visit.result(60).status_code == 200
+        assert {attack.result(60) for attack in attacks} == {422}
     assert max(normalized, default=0) <= passwords.MAX_CHARS
 
 
