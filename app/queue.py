@@ -43,6 +43,7 @@ JOBS = frozenset(
         "export_trail",
         "pair_site",
         "read_log",
+        "recheck_site",
         "rotate_keys",
         "run_change",
         "say_goodbye",

@@ -8,6 +8,7 @@ from app.domain import (
     inventory,
     pairing,
     policies,
+    rechecking,
     revocation,
     rotation,
     verifying,
@@ -24,7 +25,7 @@ def due_syncs() -> int:
 
 def due_goodbyes() -> int:
     with surroundings():
-        return len(revocation.retry_due(utcnow()))
+        return len(revocation.retry_due(utcnow())) + len(rechecking.request_due(utcnow()))
 
 
 def lost_pairings() -> int:

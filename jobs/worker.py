@@ -24,6 +24,7 @@ import jobs.examine_site
 import jobs.export_trail
 import jobs.pair_site
 import jobs.read_log
+import jobs.recheck_site
 import jobs.rotate_keys
 import jobs.run_change
 import jobs.say_goodbye

@@ -25,6 +25,8 @@ TRAIL_REFUSED = "trail_refused"
 CLAIM_UNPROVEN = "claim_unproven"
 # The site's own log, as it was read: altered, or cut.
 LOG_BROKEN = "log_broken"
+# A connection that had ended was there again.
+REVOKED_ANSWERED = "revoked_answered"
 # It sends more of its log than Aura keeps.
 LOG_EXCESSIVE = "log_excessive"
 # What only one side knows, and what the two tell differently.
@@ -42,6 +44,7 @@ KINDS = (
     CLAIM_UNPROVEN,
     LOG_BROKEN,
     LOG_EXCESSIVE,
+    REVOKED_ANSWERED,
     CALL_UNKNOWN,
     CALL_MISSING,
     CHANGE_UNKNOWN,

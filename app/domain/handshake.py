@@ -184,6 +184,7 @@ def columns(
         "revoke_reason": "",
         "revoke_evidence": {},
         "revoke_next_at": None,
+        "recheck_at": None,
     }
 
 

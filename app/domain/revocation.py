@@ -14,7 +14,7 @@ from typing import Any
 
 from app import queue, siteclient
 from app.config import Config
-from app.domain import access, audit, connection
+from app.domain import access, audit, connection, rechecking
 from app.domain.actor import SYSTEM, Actor
 from app.domain.connection import KEYS_UNREADABLE, BearerCall, Call, Outcome
 from app.domain.errors import NotPaired
@@ -289,7 +289,7 @@ class _Goodbye:
         )
 
     def _settle(self, state: str) -> None:
-        """Nothing more will be tried: destroy the last key and say what is proven."""
+        """Say what is proven; from here on it is only checked that this stays so."""
         if state == DISCONNECTED and self.site.state != DISCONNECTED:
             self._note(left="answer to revocation", left_at=self.now().isoformat())
         evidence, kid, site_id = self.site.revoke_evidence, self.site.key_id, self.site.id
@@ -313,8 +313,10 @@ class _Goodbye:
                 probe=evidence.get("probe", ""),
             )
         with transaction():
-            if self.site.move(to=state, when=_ENDING, keys_sealed={}, revoke_next_at=None):
-                audit.record(event, SYSTEM, now=self.now())
+            now = self.now()
+            left = {"revoke_next_at": None, **rechecking.columns(self.site, now)}
+            if self.site.move(to=state, when=_ENDING, **left):
+                audit.record(event, SYSTEM, now=now)
 
     def _try_later(self, state: str, fault: str) -> None:
         """Destroy what could command the site at once; keep what can only disconnect it."""

@@ -98,14 +98,16 @@ def _create(name: str, url: str, client_name: str, by: Actor, now: datetime) -> 
 def forget(site: Site, *, by: Actor, now: datetime | None = None) -> None:
     """Take a site out of the list and delete what it reported and its tags; its entries stay.
 
-    A revocation that has not reached the site yet goes on without being shown.
+    A revocation that has not reached the site yet goes on without being shown, and so do the
+    checks that it has not come back.
     Raises Forbidden, or Conflict while there is a connection or a token out.
     """
     now = now or utcnow()
     with access.member_transaction(by, "revoke") as (_, by):
         # Read under the lock: what is kept depends on the state the row has now.
         site.refresh()
-        keys = site.keys_sealed if site.revoke_next_at else {}
+        is_needed = site.revoke_next_at or site.recheck_at
+        keys = site.keys_sealed if is_needed else {}
         if site.forgotten_at or not site.note(when=MAY_FORGET, forgotten_at=now, keys_sealed=keys):
             raise Conflict("Revoke the connection first; then the site can be forgotten.")
         Component.delete().where(Component.site == site).execute()

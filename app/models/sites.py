@@ -53,6 +53,8 @@ MAY_PAIR = (
     DISCONNECTED,
     DISCONNECTED_UNCONFIRMED,
 )
+# Ended for certain, or a token for another connection is out.
+ENDED = (REVOKED, REVOKED_UNPROVEN, DISCONNECTED, PAIRING)
 # The keys are here and a call may succeed.
 MAY_CALL = (ACTIVE, DISCONNECTED_UNCONFIRMED)
 MAY_FORGET = (NEW, REVOKED, REVOKED_UNPROVEN, REVOKED_UNREACHED, DISCONNECTED)
@@ -138,6 +140,8 @@ class Site(BaseModel):
     revoke_reason = CharField(max_length=300, default="")
     revoke_evidence = JsonField(default=dict)
     revoke_next_at = UtcField(null=True, index=True)
+    # After it has ended for certain: when to check again that it has not come back.
+    recheck_at = UtcField(null=True, index=True)
 
     @property
     def connection(self) -> str:
@@ -191,6 +195,26 @@ class Site(BaseModel):
         """
         query = Site.update(revoke_next_at=until).where(
             Site.id == self.id, Site.state.in_(when), Site.revoke_next_at <= now
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def claim_recheck(self, now: datetime, until: datetime) -> bool:
+        """Take the right to check again now; the lease is `recheck_at` itself, as above."""
+        query = Site.update(recheck_at=until).where(Site.id == self.id, Site.recheck_at <= now)
+        won = query.execute() == 1
+        self.refresh()
+        return won
+
+    def plan_recheck(
+        self, at: datetime | None, evidence: dict[str, Any] | None = None, **changes: Any
+    ) -> bool:
+        """Set when to check again; False if the site has been paired meanwhile."""
+        if evidence is not None:
+            changes["revoke_evidence"] = evidence
+        query = Site.update(recheck_at=at, **changes).where(
+            Site.id == self.id, Site.state.in_(ENDED), Site.recheck_at.is_null(False)
         )
         won = query.execute() == 1
         self.refresh()

@@ -160,6 +160,9 @@ def test_a_dashboard_that_did_not_hear_of_the_change_can_still_revoke(wp, paired
     }
     status, answer = siteclient.call_bearer(paired.channel.endpoint, shown, allow_nets=NETS)
     assert (status, answer["a"]) == (200, b64u(paired.session.revoke_ack))
+    assert answer["ended"] is True
+    _, again = siteclient.call_bearer(paired.channel.endpoint, shown, allow_nets=NETS)
+    assert (again["a"], again["ended"]) == (answer["a"], False)
     assert refused(lambda: fresh.ask("ping")).fault == "unauthorized"
 
 

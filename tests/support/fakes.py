@@ -511,7 +511,8 @@ class FakeSite:
             return {"digest": digest, "unchanged": True}
         return {"digest": digest, "report": {**self.report, "taken_at": self._time()}}
 
-    def _revoke(self, document: dict[str, Any]) -> dict[str, str] | None:
+    def _revoke(self, document: dict[str, Any]) -> dict[str, Any] | None:
+        is_there = self.paired is not None and self.paired.kid == document["kid"]
         shown, kid = from_b64u(document["r"]), document["kid"]
         if self.paired is not None and self.paired.kid == kid:
             if not proves(shown, hash_of(self.paired.keys.revoke)):
@@ -522,7 +523,7 @@ class FakeSite:
         kept = self._tombstones.get(kid)
         if kept is None or hashlib.sha256(shown).hexdigest() != kept[0]:
             return None
-        return {"a": b64u(kept[1])}
+        return {"a": b64u(kept[1]), "ended": is_there}
 
     def _key_for(self, keyid: str) -> bytes | None:
         if self.token and self._pairing_keys and keyid == self.token.keyid:

@@ -35,6 +35,13 @@ class RevocationUnreached(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecheckEnded(Event):
+    """A year without the connection coming back: the last secret of it is destroyed."""
+
+    kid: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RevocationAbandoned(Event):
     """Ninety days of trying are over; the site was never reached."""
 

@@ -183,14 +183,18 @@ final class Siteagent_Pairing {
 		if ( null === $ack ) {
 			throw new Siteagent_Refusal( 'unauthorized', 'revoke' );
 		}
-		if ( null !== $was && null === $this->keyring->connection() ) {
+		$ended = null !== $was && null === $this->keyring->connection();
+		if ( $ended ) {
 			$facts = array(
 				'dashboard' => $was['origin'],
 				'by'        => $document->by,
 			);
 			$this->log->append( 'revoked', $facts, 'dashboard' );
 		}
-		return array( 'a' => Siteagent_Protocol::b64u( $ack ) );
+		return array(
+			'a'     => Siteagent_Protocol::b64u( $ack ),
+			'ended' => $ended,
+		);
 	}
 
 	/**

@@ -1,0 +1,11 @@
+"""Check again that a connection which ended has not come back."""
+
+from __future__ import annotations
+
+from app.domain import rechecking
+from jobs import surroundings
+
+
+def run(site_id: int) -> str:
+    with surroundings() as config:
+        return rechecking.run(site_id, config=config)
