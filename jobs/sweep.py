@@ -13,6 +13,7 @@ from app.domain import (
     rotation,
     verifying,
 )
+from app.domain.audit import refusals
 from app.domain.doctor import asking
 from app.models.base import utcnow
 from jobs import surroundings
@@ -61,7 +62,7 @@ def due_policies() -> int:
 
 def due_verification() -> int:
     with surroundings():
-        return verifying.due(utcnow())
+        return verifying.due(utcnow()) + refusals.close_hours(utcnow())
 
 
 def due_exports() -> int:

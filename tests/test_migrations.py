@@ -24,6 +24,7 @@ from app.models.examinations import Examination
 from app.models.exports import TrailExport
 from app.models.installation import Setting
 from app.models.policies import Held, Policy
+from app.models.refusals import RefusalCount
 from app.models.reports import Component, Report, Sync
 from app.models.rotations import Rotation
 from app.models.sites import ACTIVE, NEW, STATES, Client, NoticeNonce, Pairing, Site
@@ -72,6 +73,7 @@ MODELS = [
     SentCall,
     Alarm,
     TrailExport,
+    RefusalCount,
 ]
 NOW = at("2026-11-24 10:00")
 

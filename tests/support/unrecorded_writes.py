@@ -14,6 +14,7 @@ _WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?', re.I)
 # Where a row changes without anybody having done anything that somebody would ask about.
 QUIET = {
     "member_session": "when a browser was last seen; its begin and end are entries",
+    "refusal_count": "a counter; what was only counted becomes an entry",
     "login_failure": "a counter that slows guessing; a refusal is an entry",
     "pairing": "when a site is tried next; each call is an entry",
     "trail_export": "what was asked for; written and handed out are entries",

@@ -8,7 +8,8 @@ holds a salted hash of it, so that a person can be erased and the chain stays wh
 from app.domain.audit.beside import private_hash
 from app.domain.audit.chain import Anchor, ChainReport, genesis, link, verify_chain
 from app.domain.audit.finding import Filter, find
-from app.domain.audit.writing import record, record_refusal
+from app.domain.audit.refusals import record_refusal
+from app.domain.audit.writing import record
 
 __all__ = [
     "Anchor",

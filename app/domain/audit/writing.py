@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.actor import Actor
@@ -12,7 +12,7 @@ from app.domain.audit.beside import private_hash
 from app.domain.audit.chain import genesis, link, log_uuid
 from app.domain.events import Event
 from app.models.audit import NAMES, Detail, Entry
-from app.models.base import in_transaction, transaction, utcnow
+from app.models.base import in_transaction, utcnow
 from app.models.sites import Site
 from app.protocol import canonical
 
@@ -46,18 +46,6 @@ def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:
         Detail.keep(entry.seq, salt.hex(), text)
     derived.add(entry, document, detail)
     return entry
-
-
-def record_refusal(event: Event, by: Actor, *, now: datetime, per_hour: int = 20) -> None:
-    """Append an event that strangers can cause at will, in a transaction of its own.
-
-    Beyond `per_hour` of its kind it is dropped: whoever knocks all day must not fill
-    the trail.
-    """
-    since = now - timedelta(hours=1)
-    if len(Entry.newest(event=event.event_name(), since=since, limit=per_hour)) < per_hour:
-        with transaction():
-            record(event, by, now=now)
 
 
 def _detail(event: Event, by: Actor) -> dict[str, Any] | None:

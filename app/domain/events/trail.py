@@ -19,6 +19,15 @@ class TrailExported(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefusalsCounted(Event):
+    """More refusals of one kind from one source, beyond those that are entries of their own."""
+
+    about: str
+    count: int
+    since: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExportDownloaded(Event):
     """An export left Aura; `digest` is of the file."""
 

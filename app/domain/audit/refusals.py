@@ -1,0 +1,93 @@
+"""Entries that strangers can cause at will: a share for each of them, and the rest counted.
+
+One who is refused all day, on purpose, must neither fill the audit log nor hide what others
+were refused. So each member and each network has a share of its own within an hour, all
+together have a larger one, and what goes beyond becomes one entry with the number.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from app.domain.actor import SYSTEM, Actor
+from app.domain.audit.writing import record
+from app.domain.events import Event, RefusalsCounted
+from app.domain.throttle import network_of
+from app.models.accounts import Member
+from app.models.base import transaction
+from app.models.refusals import RefusalCount
+
+HOUR = timedelta(hours=1)
+# All sources together, as a multiple of the share that one has.
+_TOGETHER = 10
+_EVERYBODY = "everybody"
+_AT_ONCE = 500
+
+
+def record_refusal(event: Event, by: Actor, *, now: datetime, per_hour: int = 20) -> None:
+    """Record a refusal in a transaction of its own, or count it where this source had
+    `per_hour` of the kind already, or all sources together ten times that."""
+    name = event.event_name()
+    with transaction():
+        together = _row(name, _EVERYBODY, SYSTEM, now)
+        if together.written >= per_hour * _TOGETHER:
+            # No row for one source more: whoever has many addresses must not fill this table.
+            together.count("suppressed")
+            return
+        own = _row(name, _source(by), by, now)
+        if own.written >= per_hour:
+            own.count("suppressed")
+            return
+        own.count("written")
+        together.count("written")
+        record(event, by, now=now)
+
+
+def close_hours(now: datetime) -> int:
+    """Record what was only counted in hours that are over, and forget them; for the schedule.
+    Returns how many entries that made."""
+    made = 0
+    for row in RefusalCount.ended(now - HOUR, _AT_ONCE):
+        with transaction():
+            made += _close(row, now)
+    return made
+
+
+def _row(event: str, source: str, by: Actor, now: datetime) -> RefusalCount:
+    """The row of the present hour; one of an hour that is over is closed first."""
+    row = RefusalCount.of(event, source)
+    if row is not None and now - row.began_at >= HOUR:
+        _close(row, now)
+        row = None
+    if row is None:
+        told = {"began_at": now, "actor": by.label, "ip": by.ip[:45]}
+        row = RefusalCount.create(event=event, source=source, **told)
+    return row
+
+
+def _close(row: RefusalCount, now: datetime) -> bool:
+    """Inside the caller's transaction; True where something had only been counted."""
+    found = RefusalCount.of(row.event, row.source)
+    if found is None or found.began_at != row.began_at:
+        return False  # another process was first
+    found.forget()
+    if not found.suppressed:
+        return False
+    event = RefusalsCounted(
+        about=found.event, count=found.suppressed, since=found.began_at.isoformat()
+    )
+    record(event, _actor(found), now=now)
+    return True
+
+
+def _source(by: Actor) -> str:
+    return f"{by.label}@{network_of(by.ip) if by.ip else ''}"[:120]
+
+
+def _actor(row: RefusalCount) -> Actor:
+    """Who it was, as far as a label says."""
+    kind, _, number = row.actor.partition(":")
+    if kind == "member":
+        member = Member.get_or_none(Member.id == int(number))
+        return SYSTEM if member is None else Actor.of(member, row.ip)
+    return Actor.anonymous(row.ip) if kind == "anonymous" else SYSTEM
