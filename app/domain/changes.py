@@ -138,7 +138,7 @@ def _create(
             to_version=one.to_version,
             step_size=step_between(target.version, one.to_version),
             proposed_by=by.id if by.kind == "member" else None,
-            proposer=by.name[:120],
+            proposer=_proposer_name(by, policy)[:120],
             proposed_at=now,
             reason=reason,
             not_before=window.not_before,
@@ -151,6 +151,11 @@ def _create(
         audit.record(event, by, now=now)
         tx.after_commit(queue.enqueue, "check_change", change.id)
     return change
+
+
+def _proposer_name(by: Actor, policy: Policy | None) -> str:
+    """How pages, and the site's own log, name who proposed it."""
+    return by.name if policy is None else f"auto-update rule “{policy.name}”"
 
 
 def cancel(change: Change, *, by: Actor, now: datetime) -> None:
