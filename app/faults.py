@@ -26,6 +26,7 @@ class Fault(StrEnum):
     redirected = auto()
     unauthorized = auto()
     disconnected = auto()
+    site_keys_unreadable = auto()
     not_found = auto()
     blocked = auto()
     post_refused = auto()

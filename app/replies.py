@@ -110,6 +110,8 @@ def _own_refusal(received: Received) -> SiteError | None:
         return received.error(Fault.refused_by_site, code="too_large")
     if code == "disconnected" and isinstance(proof, str):
         return received.error(Fault.disconnected, g=proof, text="")
+    if code == "keys_unreadable":
+        return received.error(Fault.site_keys_unreadable)
     if code == "unauthorized":
         return received.error(Fault.unauthorized)
     return None

@@ -76,6 +76,12 @@ def log_fields(path: Path = MANIFEST) -> tuple[Field, ...]:
     return _listed(path, "log")
 
 
+@cache
+def evidence_fields(path: Path = MANIFEST) -> tuple[Field, ...]:
+    """What the result of an update tells when it leaves the site."""
+    return _listed(path, "evidence")
+
+
 def _listed(path: Path, name: str) -> tuple[Field, ...]:
     listed = json.loads(path.read_text("utf-8"))[name]
     return tuple(

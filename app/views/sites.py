@@ -241,6 +241,7 @@ def what_leaves() -> ResponseReturnValue:
         "what_leaves.html",
         fields=report_manifest.fields(),
         log_fields=report_manifest.log_fields(),
+        evidence_fields=report_manifest.evidence_fields(),
     )
 
 

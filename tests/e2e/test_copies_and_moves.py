@@ -94,7 +94,7 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         copied = aura.channel(wordpress.url)
         wp_admin = connected.context.new_page()
         wp_admin_pages.sign_in(wp_admin, copy)
-        expect(wp_admin.get_by_text("SiteAgent is silent, because the address")).to_be_visible()
+        expect(wp_admin.get_by_text("SiteAgent is paused because the address")).to_be_visible()
         ask_to_follow(wp_admin, copy, album)
         open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_contain_text(copy.url)
@@ -107,12 +107,12 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         with pytest.raises(SiteError) as refused:
             aura.call(copied, "ping")
         assert refused.value.fault == "unauthorized"
-        wp_admin.get_by_role("button", name="Ask the dashboard to follow").click()
+        choose(wp_admin, "This is the site itself")
         expect(wp_admin.get_by_text("could not be reached, so it was not asked")).to_be_visible()
         open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_have_count(0)
-        wp_admin.get_by_role("button", name="Forget the connection here").click()
-        expect(wp_admin.get_by_text("Nobody was told")).to_be_visible()
+        choose(wp_admin, "This is a copy")
+        expect(wp_admin.get_by_text("Connection removed from this copy")).to_be_visible()
         open_site(connected, aura, NAME)
         expect(connected.locator(".badges")).to_contain_text("Connected")
     finally:
@@ -147,9 +147,15 @@ def test_a_site_that_moved_is_followed_with_new_keys(
         moved.stop()
 
 
+def choose(wp_admin: Page, what: str) -> None:
+    """Say in wp-admin what a site under another address is."""
+    wp_admin.get_by_role("radio", name=what).check()
+    wp_admin.get_by_role("button", name="Continue").click()
+
+
 def ask_to_follow(wp_admin: Page, site: WordPress, album: Album) -> None:
     wp_admin_pages.open_settings(wp_admin, site)
     expect(wp_admin.get_by_role("heading", name="What is this site?")).to_be_visible()
     album.wp_admin(wp_admin, "wp-admin-moved")
-    wp_admin.get_by_role("button", name="Ask the dashboard to follow").click()
+    choose(wp_admin, "This is the site itself")
     expect(wp_admin.get_by_text("The dashboard was asked to follow").first).to_be_visible()

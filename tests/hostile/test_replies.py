@@ -133,6 +133,11 @@ UNSIGNED: dict[str, tuple[bytes, Fault, dict[str, str | int]]] = {
         Fault.unauthorized,
         {"status": 401},
     ),
+    "our keys do not open any more": (
+        http(401, JSON, b'{"siteagent":1,"code":"keys_unreadable"}'),
+        Fault.site_keys_unreadable,
+        {"status": 401},
+    ),
     "our refusal as a success": (
         http(200, JSON, b'{"siteagent":1,"code":"unauthorized"}'),
         Fault.unsigned_reply,

@@ -65,7 +65,7 @@ def test_at_first_nothing_is_allowed_and_the_screen_says_so(wp, ana, paired) -> 
 
 
 def test_the_owner_allows_plugins_and_it_is_told_and_written_down(wp, ana, paired) -> None:
-    assert "Saved." in save(ana, "plugins", "translations")
+    assert "Permissions saved" in save(ana, "plugins", "translations")
     assert scopes(wp) == {**OFF, "plugins": True, "translations": True}
     assert "It may update: Translations. Plugins." in words(ana.page().text)
     report = paired.ask("report", have=None).document["report"]["agent"]
@@ -86,7 +86,7 @@ def test_taking_it_back_holds_from_the_next_request_on(wp, ana, paired) -> None:
     save(ana)
     assert scopes(wp) == OFF
     assert refused(Order.of(wp, paired, STEP)) == "scope_off"
-    assert "Nothing was different" in save(ana)
+    assert "No changes to save" in save(ana)
 
 
 def test_what_is_no_scope_is_dropped(wp, ana, paired) -> None:

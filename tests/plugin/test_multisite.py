@@ -205,9 +205,9 @@ def test_a_network_that_moved_reminds_who_runs_it_and_nobody_else(shared: Networ
         assert refused.value.evidence["code"] == "identity_changed"
         for page in ("network/", "network/plugins.php"):
             shown = ana.session.get(f"{shared.main.url}/wp-admin/{page}", timeout=60).text
-            assert "SiteAgent is silent" in shown
+            assert "SiteAgent is paused" in shown
         theirs = admin.session.get(f"{shared.bakery.url}/wp-admin/", timeout=60).text
-        assert "SiteAgent is silent" not in theirs
+        assert "SiteAgent is paused" not in theirs
         assert "What is this site?" in words(ana.page().text)
     finally:
         shared.main.evaluate(f"update_option('home', '{shared.main.url}');")

@@ -82,6 +82,14 @@ add_filter(
 	2
 );
 add_filter(
+	'siteagent_allow_insecure_package',
+	static function ( $is_allowed, $address ) {
+		return siteagent()->self_updates()->allow_http( $is_allowed, $address );
+	},
+	10,
+	2
+);
+add_filter(
 	'plugins_api',
 	static function ( $result, $action, $arguments ) {
 		return siteagent()->self_updates()->details( $result, $action, $arguments );
@@ -90,21 +98,60 @@ add_filter(
 	3
 );
 
-// The settings screen, its forms, and WordPress's privacy tools.
+// Who may use the settings screen.
+add_filter(
+	'map_meta_cap',
+	static function ( $caps, $cap, $user_id, $arguments ) {
+		return 0 === strpos( (string) $cap, 'siteagent_' ) ? Siteagent_Capabilities::map( $caps, $cap, $user_id, $arguments ) : $caps;
+	},
+	10,
+	4
+);
+
+// The settings screen, its forms, Site Health, and WordPress's privacy tools. Each part is made when its hook is called.
 if ( is_admin() ) {
-	add_action(
-		'plugins_loaded',
-		static function (): void {
-			foreach ( array( siteagent()->screen(), siteagent()->forms(), siteagent()->privacy() ) as $part ) {
-				foreach ( $part::HOOKS as list( $hook, $method, $arguments ) ) {
-					add_filter( $hook, array( $part, $method ), 10, $arguments );
-				}
-			}
-		}
+	$siteagent_hooks = array(
+		array( 'admin_menu', 'screen', 'add_menu' ),
+		array( 'network_admin_menu', 'screen', 'add_network_menu' ),
+		array( 'load-settings_page_siteagent', 'screen', 'prepare' ),
+		array( 'admin_enqueue_scripts', 'screen', 'enqueue' ),
+		array( 'plugin_action_links_siteagent/siteagent.php', 'screen', 'add_link' ),
+		array( 'network_admin_plugin_action_links_siteagent/siteagent.php', 'screen', 'add_link' ),
+		array( 'admin_notices', 'reminders', 'show' ),
+		array( 'network_admin_notices', 'reminders', 'show' ),
+		array( 'site_status_tests', 'site_health', 'add_test' ),
+		array( 'wp_privacy_personal_data_exporters', 'privacy', 'add_exporter' ),
+		array( 'wp_privacy_personal_data_erasers', 'privacy', 'add_eraser' ),
+		array( 'admin_post_siteagent_read_token', 'forms', 'read_token' ),
+		array( 'admin_post_siteagent_accept', 'forms', 'accept' ),
+		array( 'admin_post_siteagent_cancel', 'forms', 'cancel' ),
+		array( 'admin_post_siteagent_disconnect', 'forms', 'disconnect' ),
+		array( 'admin_post_siteagent_moved', 'forms', 'moved' ),
+		array( 'admin_post_siteagent_accept_trail', 'forms', 'accept_trail' ),
+		array( 'admin_post_siteagent_export_log', 'forms', 'export_log' ),
+		array( 'admin_post_siteagent_scopes', 'forms', 'grant' ),
+		array( 'admin_post_siteagent_decide', 'forms', 'decide' ),
 	);
+	if ( ! wp_doing_ajax() ) {
+		$siteagent_hooks[] = array( 'admin_init', 'privacy', 'suggest_policy' );
+	}
+	foreach ( $siteagent_hooks as list( $siteagent_hook, $siteagent_part, $siteagent_method ) ) {
+		add_filter(
+			$siteagent_hook,
+			static function ( $value = null ) use ( $siteagent_part, $siteagent_method ) {
+				return siteagent()->$siteagent_part()->$siteagent_method( $value );
+			}
+		);
+	}
+	unset( $siteagent_hooks, $siteagent_hook, $siteagent_part, $siteagent_method );
 }
 
-// The log at the terminal.
+// The log at the terminal. Only its command makes it: while plugins load, WordPress is not ready for that.
 if ( defined( 'WP_CLI' ) && WP_CLI ) {
-	WP_CLI::add_command( 'siteagent audit', siteagent()->cli() );
+	WP_CLI::add_hook(
+		'after_wp_load',
+		static function (): void {
+			WP_CLI::add_command( 'siteagent audit', siteagent()->cli() );
+		}
+	);
 }

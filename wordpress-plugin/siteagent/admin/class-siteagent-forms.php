@@ -14,20 +14,6 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Forms {
 
-	/** Hook, method, number of arguments; hooks.php adds them. */
-	const HOOKS = array(
-		array( 'admin_post_siteagent_read_token', 'read_token', 0 ),
-		array( 'admin_post_siteagent_accept', 'accept', 0 ),
-		array( 'admin_post_siteagent_cancel', 'cancel', 0 ),
-		array( 'admin_post_siteagent_disconnect', 'disconnect', 0 ),
-		array( 'admin_post_siteagent_follow', 'follow', 0 ),
-		array( 'admin_post_siteagent_silent', 'stay_silent', 0 ),
-		array( 'admin_post_siteagent_accept_trail', 'accept_trail', 0 ),
-		array( 'admin_post_siteagent_export_log', 'export_log', 0 ),
-		array( 'admin_post_siteagent_scopes', 'grant', 0 ),
-		array( 'admin_post_siteagent_decide', 'decide', 0 ),
-	);
-
 	/** With these faults the pasted text is no working token, so it may stand in the field again. */
 	const MAY_BE_SHOWN = array( 'not_a_token', 'damaged' );
 
@@ -102,6 +88,13 @@ final class Siteagent_Forms {
 			$this->desk->tell( 'draft_gone' );
 			$this->go( array( 'step' => 'token' ) );
 		}
+		// The page named one dashboard; the token pasted last, in another tab perhaps, may be of another.
+		$shown = isset( $_POST['pid'] ) && is_string( $_POST['pid'] ) ? $_POST['pid'] : ''; // phpcs:ignore WordPress.Security -- checked above; compared.
+		$token = $this->token_in( $draft['text'] );
+		if ( null !== $token && ! hash_equals( $token->pid(), $shown ) ) {
+			$this->desk->tell( 'other_token' );
+			$this->go( array( 'step' => 'consent' ) );
+		}
 		$replace = isset( $_POST['replace'] ) && '1' === $_POST['replace']; // phpcs:ignore WordPress.Security.NonceVerification -- checked above.
 		if ( 'paired' === $this->keyring->state() && ! $replace ) {
 			$this->desk->keep( $draft['text'], 'must_replace' );
@@ -114,6 +107,11 @@ final class Siteagent_Forms {
 			$this->go( array( 'step' => 'token' ) );
 		} catch ( Throwable $broken ) {
 			$this->report( $broken );
+			if ( $this->is_awaited( $token ) ) {
+				$this->desk->clear();
+				$this->desk->tell( 'accepted_unlogged' );
+				$this->go();
+			}
 			$this->desk->tell( 'not_accepted' );
 			$this->go( array( 'step' => 'consent' ) );
 		}
@@ -127,10 +125,15 @@ final class Siteagent_Forms {
 	public function cancel(): void {
 		$this->demand( 'siteagent_cancel' );
 		$this->desk->clear();
-		if ( 'waiting' === $this->keyring->state() ) {
-			$this->pairing->cancel( $this->who() );
-			$this->desk->tell( 'cancelled' );
-		}
+		$this->attempt(
+			function (): string {
+				if ( 'waiting' !== $this->keyring->state() ) {
+					return '';
+				}
+				$this->pairing->cancel( $this->who() );
+				return 'cancelled';
+			}
+		);
 		$this->go();
 	}
 
@@ -139,6 +142,13 @@ final class Siteagent_Forms {
 	 */
 	public function disconnect(): void {
 		$this->demand( 'siteagent_disconnect' );
+		$this->end();
+	}
+
+	/**
+	 * @return never
+	 */
+	private function end(): void {
 		if ( ! in_array( $this->keyring->state(), array( 'paired', 'unreadable' ), true ) ) {
 			$this->desk->tell( 'nothing_to_end' );
 			$this->go();
@@ -149,27 +159,34 @@ final class Siteagent_Forms {
 			$this->desk->tell( $is_copy ? 'forgotten' : 'told_' . $outcome['notice'] );
 		} catch ( Throwable $broken ) {
 			$this->report( $broken );
-			$this->desk->tell( 'not_disconnected' );
+			$is_gone = in_array( $this->keyring->state(), array( 'unpaired', 'waiting' ), true );
+			$this->desk->tell( $is_gone ? 'ended_unlogged' : 'not_disconnected' );
 		}
 		$this->go();
 	}
 
 	/**
-	 * The site has moved: ask the dashboard to follow.
+	 * The address has changed: a copy, a move, or neither for now.
 	 */
-	public function follow(): void {
-		$this->demand( 'siteagent_follow' );
-		$this->desk->tell( 'follow_' . $this->moving->ask_to_follow( $this->who() ) );
-		$this->go();
-	}
-
-	/**
-	 * Nothing is to be done about the present address.
-	 */
-	public function stay_silent(): void {
-		$this->demand( 'siteagent_silent' );
-		$this->moving->stay_silent( $this->who() );
-		$this->desk->tell( 'stays_silent' );
+	public function moved(): void {
+		$this->demand( 'siteagent_moved' );
+		$choice = isset( $_POST['choice'] ) && is_string( $_POST['choice'] ) ? $_POST['choice'] : ''; // phpcs:ignore WordPress.Security -- checked above; compared with a fixed list.
+		if ( 'copy' === $choice ) {
+			$this->end();
+		} elseif ( 'moved' === $choice ) {
+			$this->attempt(
+				function (): string {
+					return 'follow_' . $this->moving->ask_to_follow( $this->who() );
+				}
+			);
+		} elseif ( 'later' === $choice ) {
+			$this->attempt(
+				function (): string {
+					$this->moving->stay_silent( $this->who() );
+					return 'stays_silent';
+				}
+			);
+		}
 		$this->go();
 	}
 
@@ -178,7 +195,11 @@ final class Siteagent_Forms {
 	 */
 	public function accept_trail(): void {
 		$this->demand( 'siteagent_accept_trail' );
-		$this->desk->tell( $this->witness->accept( $this->who() ) ? 'trail_accepted' : 'trail_whole' );
+		$this->attempt(
+			function (): string {
+				return $this->witness->accept( $this->who() ) ? 'trail_accepted' : 'trail_whole';
+			}
+		);
 		$this->go();
 	}
 
@@ -186,16 +207,25 @@ final class Siteagent_Forms {
 	 * The owner says what the dashboard may change.
 	 */
 	public function grant(): void {
-		$this->demand( 'siteagent_scopes', Siteagent_Screen::capability_to_allow() );
+		$this->demand( 'siteagent_scopes', Siteagent_Capabilities::ALLOW );
 		// phpcs:disable WordPress.Security -- the nonce was checked above; only known names are taken.
 		$granted   = isset( $_POST['scopes'] ) && is_array( $_POST['scopes'] ) ? array_filter( $_POST['scopes'], 'is_string' ) : array();
 		$asks_here = isset( $_POST['approval_here'] ) && '1' === $_POST['approval_here'];
 		// phpcs:enable
-		if ( null === $this->keyring->connection() ) {
-			$this->desk->tell( 'nobody_to_allow' );
-		} else {
-			$this->desk->tell( $this->consent->grant( $granted, $asks_here, $this->who() ) ? 'scopes_saved' : 'scopes_same' );
-		}
+		$this->attempt(
+			function () use ( $granted, $asks_here ): string {
+				if ( null === $this->keyring->connection() ) {
+					return 'nobody_to_allow';
+				}
+				// Whoever may not install such updates may withdraw the permission, and not give it.
+				foreach ( $this->consent->widened( $granted, $asks_here ) as $scope ) {
+					if ( ! current_user_can( Siteagent_Capabilities::ALLOW, $scope ) ) {
+						return 'may_not_allow';
+					}
+				}
+				return $this->consent->grant( $granted, $asks_here, $this->who() );
+			}
+		);
 		$this->go( array( 'tab' => 'may' ) );
 	}
 
@@ -203,7 +233,7 @@ final class Siteagent_Forms {
 	 * One plan that waits here is approved or refused.
 	 */
 	public function decide(): void {
-		$this->demand( 'siteagent_decide', Siteagent_Screen::capability_to_allow() );
+		$this->demand( 'siteagent_decide', Siteagent_Capabilities::ALLOW );
 		// phpcs:disable WordPress.Security -- the nonce was checked above; both are compared with what is known.
 		$digest  = isset( $_POST['plan'] ) && is_string( $_POST['plan'] ) ? $_POST['plan'] : '';
 		$verdict = isset( $_POST['verdict'] ) && is_string( $_POST['verdict'] ) ? $_POST['verdict'] : '';
@@ -211,7 +241,15 @@ final class Siteagent_Forms {
 		if ( ! in_array( $verdict, array( Siteagent_Approvals::APPROVED, Siteagent_Approvals::REFUSED ), true ) ) {
 			$this->go( array( 'tab' => 'may' ) );
 		}
-		$this->desk->tell( $this->consent->decide( $digest, $verdict, $this->who() ) ? 'change_' . $verdict : 'change_gone' );
+		$this->attempt(
+			function () use ( $digest, $verdict ): string {
+				$kind = $this->consent->kind_of( $digest );
+				if ( Siteagent_Approvals::APPROVED === $verdict && null !== $kind && ! current_user_can( Siteagent_Capabilities::ALLOW, Siteagent_Capabilities::scope_of( $kind ) ) ) {
+					return 'may_not_allow';
+				}
+				return $this->consent->decide( $digest, $verdict, $this->who() ) ? 'change_' . $verdict : 'change_gone';
+			}
+		);
 		$this->go( array( 'tab' => 'may' ) );
 	}
 
@@ -237,13 +275,46 @@ final class Siteagent_Forms {
 	 * Stops everybody but an administrator who sent this very form.
 	 */
 	private function demand( string $action, string $capability = '' ): void {
-		if ( ! current_user_can( '' === $capability ? Siteagent_Screen::capability() : $capability ) ) {
-			wp_die( esc_html__( 'Only an administrator may do this.', 'siteagent' ), '', array( 'response' => 403 ) );
+		if ( ! current_user_can( '' === $capability ? Siteagent_Capabilities::MANAGE : $capability ) ) {
+			wp_die( esc_html__( 'Sorry, you are not allowed to do that.', 'siteagent' ), '', array( 'response' => 403 ) );
 		}
 		if ( ! isset( $_SERVER['REQUEST_METHOD'] ) || 'POST' !== $_SERVER['REQUEST_METHOD'] ) {
 			wp_die( esc_html__( 'Please use the buttons on the settings screen.', 'siteagent' ), '', array( 'response' => 405 ) );
 		}
 		check_admin_referer( $action );
+	}
+
+	/**
+	 * Do something and have its outcome told on the next page. A database that cannot be written to is no reason for a broken page.
+	 *
+	 * @param callable $do fn(): string, a key of Siteagent_Words::news(), or '' to say nothing.
+	 */
+	private function attempt( callable $do ): void {
+		try {
+			$news = $do();
+		} catch ( Throwable $broken ) {
+			$this->report( $broken );
+			$news = 'not_saved';
+		}
+		if ( '' !== $news ) {
+			$this->desk->tell( $news );
+		}
+	}
+
+	private function token_in( string $text ): ?Siteagent_Token {
+		try {
+			return Siteagent_Token::read( $text );
+		} catch ( Siteagent_Refusal $unusable ) {
+			return null;
+		}
+	}
+
+	/**
+	 * Whether the dashboard of this token is waited for.
+	 */
+	private function is_awaited( ?Siteagent_Token $token ): bool {
+		$pending = $this->keyring->pending();
+		return null !== $token && null !== $pending && $token->pid() === $pending['pid'];
 	}
 
 	/**

@@ -16,13 +16,6 @@ final class Siteagent_Privacy {
 
 	const PER_PAGE = 100;
 
-	/** Hook, method, number of arguments; hooks.php adds them. */
-	const HOOKS = array(
-		array( 'admin_init', 'suggest_policy', 0 ),
-		array( 'wp_privacy_personal_data_exporters', 'add_exporter', 1 ),
-		array( 'wp_privacy_personal_data_erasers', 'add_eraser', 1 ),
-	);
-
 	/** @var Siteagent_Inventory */
 	private $inventory;
 
@@ -35,9 +28,14 @@ final class Siteagent_Privacy {
 	}
 
 	public function suggest_policy(): void {
+		try {
+			$fields = $this->inventory->fields();
+		} catch ( RuntimeException $missing ) {
+			return; // Settings → SiteAgent says that manifest.json is missing.
+		}
 		$text  = '<p class="privacy-policy-tutorial">' . esc_html__( 'SiteAgent handles no data of your visitors, so most sites need to add nothing. If you name your service providers, you may use this:', 'siteagent' ) . '</p>';
 		$text .= '<p>' . esc_html__( 'The agency that maintains this website reads a technical report from it. The report holds no personal data: no names, e-mail addresses, IP addresses, content or passwords. It consists of these fields:', 'siteagent' ) . '</p><ul>';
-		foreach ( $this->inventory->fields() as $field ) {
+		foreach ( $fields as $field ) {
 			$text .= '<li><code>' . esc_html( $field['path'] ) . '</code>: ' . esc_html( $field['why'] ) . '</li>';
 		}
 		$text .= '</ul><p>' . esc_html__( 'The agency also reads the record that SiteAgent keeps of its requests and of what administrators did on SiteAgent’s screen. An administrator’s account appears in it by its number.', 'siteagent' ) . '</p>';

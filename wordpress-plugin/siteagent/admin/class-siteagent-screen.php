@@ -20,18 +20,6 @@ final class Siteagent_Screen {
 	/** Longer words than these stand in no entry. */
 	const MAX_WORDS = 200;
 
-	/** Hook, method, number of arguments; hooks.php adds them. */
-	const HOOKS = array(
-		array( 'admin_menu', 'add_menu', 0 ),
-		array( 'network_admin_menu', 'add_network_menu', 0 ),
-		array( 'load-settings_page_siteagent', 'prepare', 0 ),
-		array( 'admin_enqueue_scripts', 'enqueue', 1 ),
-		array( 'plugin_action_links_siteagent/siteagent.php', 'add_link', 1 ),
-		array( 'network_admin_plugin_action_links_siteagent/siteagent.php', 'add_link', 1 ),
-		array( 'admin_notices', 'remind', 0 ),
-		array( 'network_admin_notices', 'remind', 0 ),
-	);
-
 	/** @var Siteagent_Keyring */
 	private $keyring;
 
@@ -68,20 +56,6 @@ final class Siteagent_Screen {
 	}
 
 	/**
-	 * Who may see this screen and use its forms.
-	 */
-	public static function capability(): string {
-		return self::is_network() ? 'manage_network_options' : 'manage_options';
-	}
-
-	/**
-	 * Who may allow changes: on a network every site shares the files, whoever SiteAgent was activated by.
-	 */
-	public static function capability_to_allow(): string {
-		return is_multisite() ? 'manage_network_options' : self::capability();
-	}
-
-	/**
 	 * The address of a page of this screen.
 	 */
 	public static function address( array $query = array() ): string {
@@ -91,13 +65,13 @@ final class Siteagent_Screen {
 
 	public function add_menu(): void {
 		if ( ! self::is_network() ) {
-			add_options_page( 'SiteAgent', 'SiteAgent', self::capability(), self::PAGE, array( $this, 'render' ) );
+			add_options_page( 'SiteAgent', $this->menu_title(), Siteagent_Capabilities::MANAGE, self::PAGE, array( $this, 'render' ) );
 		}
 	}
 
 	public function add_network_menu(): void {
 		if ( self::is_network() ) {
-			add_submenu_page( 'settings.php', 'SiteAgent', 'SiteAgent', self::capability(), self::PAGE, array( $this, 'render' ) );
+			add_submenu_page( 'settings.php', 'SiteAgent', $this->menu_title(), Siteagent_Capabilities::MANAGE, self::PAGE, array( $this, 'render' ) );
 		}
 	}
 
@@ -118,7 +92,7 @@ final class Siteagent_Screen {
 	}
 
 	public function add_link( array $links ): array {
-		if ( current_user_can( self::capability() ) ) {
+		if ( current_user_can( Siteagent_Capabilities::MANAGE ) ) {
 			$link = sprintf( '<a href="%s">%s</a>', esc_url( self::address() ), esc_html__( 'Settings', 'siteagent' ) );
 			array_unshift( $links, $link );
 		}
@@ -126,42 +100,25 @@ final class Siteagent_Screen {
 	}
 
 	/**
-	 * On the Dashboard and Plugins screens: what waits for somebody to decide.
+	 * The name in the menu, with the number of updates that wait for approval as WordPress marks such numbers.
 	 */
-	public function remind(): void {
-		$screen = get_current_screen();
-		$wanted = self::is_network() ? array( 'dashboard-network', 'plugins-network' ) : array( 'dashboard', 'plugins' );
-		if ( null === $screen || ! in_array( $screen->base, $wanted, true ) || ! current_user_can( self::capability() ) ) {
-			return;
+	private function menu_title(): string {
+		$waiting = current_user_can( Siteagent_Capabilities::ALLOW ) ? count( $this->approvals->waiting( time() ) ) : 0;
+		if ( 0 === $waiting ) {
+			return 'SiteAgent';
 		}
-		if ( $this->is_silent() ) {
-			$this->show_reminder( __( 'SiteAgent is silent, because the address of this site has changed.', 'siteagent' ), __( 'Choose what this site is', 'siteagent' ) );
-		}
-		if ( null !== $this->keyring->connection() && null !== $this->witness->dispute() ) {
-			$this->show_reminder( __( 'SiteAgent changes nothing for the dashboard any more: its record of what it did has a gap or tells another past.', 'siteagent' ), __( 'See what happened and decide', 'siteagent' ) );
-		}
-	}
-
-	/**
-	 * Whether the address has changed and nobody has chosen yet what that means.
-	 */
-	private function is_silent(): bool {
-		$connection = $this->keyring->connection();
-		$moved      = $this->keyring->moved();
-		return null !== $connection && null !== $moved && ! ( isset( $connection['silent_for'] ) && Siteagent_Address::same_home( $connection['silent_for'], $moved['is'] ) );
-	}
-
-	private function show_reminder( string $what, string $link ): void {
-		printf(
-			'<div class="notice notice-warning"><p>%s <a href="%s">%s</a></p></div>',
-			esc_html( $what ),
-			esc_url( self::address() ),
-			esc_html( $link )
+		/* translators: %s: number of updates */
+		$text = sprintf( _n( '%s update is waiting for your approval', '%s updates are waiting for your approval', $waiting, 'siteagent' ), number_format_i18n( $waiting ) );
+		return sprintf(
+			'SiteAgent <span class="awaiting-mod count-%1$d"><span class="pending-count" aria-hidden="true">%2$s</span><span class="screen-reader-text">%3$s</span></span>',
+			$waiting,
+			esc_html( number_format_i18n( $waiting ) ),
+			esc_html( $text )
 		);
 	}
 
 	public function render(): void {
-		if ( ! current_user_can( self::capability() ) ) {
+		if ( ! current_user_can( Siteagent_Capabilities::MANAGE ) ) {
 			wp_die( esc_html__( 'Only an administrator may see this page.', 'siteagent' ), '', array( 'response' => 403 ) );
 		}
 		$tab = $this->tab();
@@ -218,6 +175,8 @@ final class Siteagent_Screen {
 			'moved'      => $this->keyring->moved(),
 			'dispute'    => $this->witness->dispute(),
 			'scopes'     => $this->scopes->all(),
+			'waiting'    => $this->approvals->waiting( time() ),
+			'ended'      => $this->keyring->last_end(),
 			'now'        => time(),
 		);
 	}
@@ -227,15 +186,26 @@ final class Siteagent_Screen {
 	 */
 	private function allowed(): array {
 		return $this->connection() + array(
-			'is_theirs' => current_user_can( self::capability_to_allow() ),
+			'is_theirs' => current_user_can( Siteagent_Capabilities::ALLOW ),
 			'asks_here' => $this->scopes->asks_here(),
-			'waiting'   => $this->approvals->waiting( time() ),
+			'may_allow' => array_combine(
+				Siteagent_Scopes::ALL,
+				array_map(
+					static function ( string $scope ): bool {
+						return current_user_can( Siteagent_Capabilities::ALLOW, $scope );
+					},
+					Siteagent_Scopes::ALL
+				)
+			),
 		);
 	}
 
 	private function show_paste(): void {
 		$draft = $this->desk->draft();
 		$fault = null === $draft ? '' : $draft['fault'];
+		if ( '' !== $fault ) {
+			$this->desk->clear(); // What was wrong with it is said once.
+		}
 		$data  = array(
 			// A token that could still be used somewhere is never printed again.
 			'text'  => in_array( $fault, Siteagent_Forms::MAY_BE_SHOWN, true ) ? $draft['text'] : '',
@@ -259,6 +229,7 @@ final class Siteagent_Screen {
 			return false;
 		}
 		$data = array(
+			'pid'        => $token->pid(),
 			'origin'     => $token->origin(),
 			'expires_at' => $token->expires_at(),
 			'fault'      => Siteagent_Words::fault( $draft['fault'] ),
@@ -279,19 +250,25 @@ final class Siteagent_Screen {
 	private function show_data(): void {
 		$connection = $this->keyring->connection();
 		try {
-			$json = $this->inventory->preview_json();
+			$json   = $this->inventory->preview_json();
+			$fields = $this->inventory->fields();
+			$more   = array(
+				__( 'The log', 'siteagent' )                 => $this->inventory->log_fields(),
+				__( 'The result of an update', 'siteagent' ) => $this->inventory->evidence_fields(),
+			);
 		} catch ( Throwable $broken ) {
 			error_log( 'SiteAgent: the report could not be taken: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
-			$json = null;
+			$json   = null;
+			$fields = array();
+			$more   = array();
 		}
-		$fields = $this->inventory->fields();
 		$groups = array();
 		foreach ( $fields as $field ) {
 			$groups[ Siteagent_Words::group( $field['path'] ) ][] = $field;
 		}
 		$data = array(
 			'json'   => $json,
-			'groups' => $groups + array( __( 'The log', 'siteagent' ) => $this->inventory->log_fields() ),
+			'groups' => $groups + $more,
 			'count'  => count( $fields ),
 			'origin' => null === $connection ? '' : $connection['origin'],
 		);
@@ -318,14 +295,8 @@ final class Siteagent_Screen {
 	/**
 	 * One SiteAgent for the whole network when it was activated for the network.
 	 */
-	private static function is_network(): bool {
-		if ( ! is_multisite() ) {
-			return false;
-		}
-		if ( ! function_exists( 'is_plugin_active_for_network' ) ) {
-			require_once ABSPATH . 'wp-admin/includes/plugin.php';
-		}
-		return is_plugin_active_for_network( 'siteagent/siteagent.php' );
+	public static function is_network(): bool {
+		return Siteagent_Plugin::is_network();
 	}
 
 	/**

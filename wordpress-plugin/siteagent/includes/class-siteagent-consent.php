@@ -14,6 +14,9 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Consent {
 
+	/** @var Siteagent_Keyring */
+	private $keyring;
+
 	/** @var Siteagent_Scopes */
 	private $scopes;
 
@@ -23,25 +26,58 @@ final class Siteagent_Consent {
 	/** @var Siteagent_Log */
 	private $log;
 
-	public function __construct( Siteagent_Scopes $scopes, Siteagent_Approvals $approvals, Siteagent_Log $log ) {
+	/** @var Siteagent_Notices */
+	private $notices;
+
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Scopes $scopes, Siteagent_Approvals $approvals, Siteagent_Notices $notices, Siteagent_Log $log ) {
+		$this->keyring   = $keyring;
+		$this->notices   = $notices;
 		$this->scopes    = $scopes;
 		$this->approvals = $approvals;
 		$this->log       = $log;
 	}
 
 	/**
-	 * Allow these kinds of changes and no others.
+	 * The scopes in which the dashboard could do more than now.
+	 *
+	 * @param string[] $granted Names of scopes; unknown ones are dropped.
+	 * @return string[]
+	 */
+	public function widened( array $granted, bool $asks_here ): array {
+		$granted = array_values( array_intersect( Siteagent_Scopes::ALL, $granted ) );
+		if ( $this->scopes->asks_here() && ! $asks_here ) {
+			return $granted;
+		}
+		return array_values( array_diff( $granted, array_keys( array_filter( $this->scopes->all() ) ) ) );
+	}
+
+	/**
+	 * The kind of component that a waiting plan changes; null when it does not wait (any more).
+	 *
+	 * @param string $digest Of the plan, in hex.
+	 */
+	public function kind_of( string $digest ): ?string {
+		$waiting = $this->approvals->waiting( time() );
+		return isset( $waiting[ $digest ] ) ? $waiting[ $digest ]['kind'] : null;
+	}
+
+	/**
+	 * Allow these kinds of changes and no others, and hint to the dashboard that it ask for a report.
 	 *
 	 * @param string[] $granted Names of scopes; unknown ones are dropped.
 	 * @param string   $who     The administrator, as the log names them.
-	 * @return bool Whether anything is different now.
+	 * @return string 'scopes_same'; or that it was saved: 'scopes_told' when the dashboard knows, else 'scopes_saved'.
 	 */
-	public function grant( array $granted, bool $asks_here, string $who ): bool {
+	public function grant( array $granted, bool $asks_here, string $who ): string {
 		$change = $this->scopes->grant( $granted, $asks_here );
-		if ( null !== $change ) {
-			$this->log->append( 'scopes_changed', $change, $who );
+		if ( null === $change ) {
+			return 'scopes_same';
 		}
-		return null !== $change;
+		$this->log->append( 'scopes_changed', $change, $who );
+		$connection = $this->keyring->connection();
+		$secrets    = null === $connection || null !== $this->keyring->moved() ? null : $this->keyring->secrets( $connection['kid'] );
+		$told       = null === $secrets ? 'failed' : $this->notices->permissions_changed( $connection['origin'], $connection['kid'], $secrets['s2d'] );
+		return 'delivered' === $told ? 'scopes_told' : 'scopes_saved';
 	}
 
 	/**

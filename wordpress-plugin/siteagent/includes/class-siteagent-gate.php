@@ -32,9 +32,6 @@ final class Siteagent_Gate {
 		'nonce_store_unavailable' => 503,
 	);
 
-	/** A stranger who knocks all day must not fill the log. */
-	const STRANGERS_PER_HOUR = 20;
-
 	/** @var Siteagent_Keyring */
 	private $keyring;
 
@@ -50,12 +47,16 @@ final class Siteagent_Gate {
 	/** @var Siteagent_Witness */
 	private $witness;
 
-	public function __construct( Siteagent_Keyring $keyring, Siteagent_Replay_Guard $guard, Siteagent_Operations $operations, Siteagent_Log $log, Siteagent_Witness $witness ) {
+	/** @var Siteagent_Strangers */
+	private $strangers;
+
+	public function __construct( Siteagent_Keyring $keyring, Siteagent_Replay_Guard $guard, Siteagent_Operations $operations, Siteagent_Log $log, Siteagent_Witness $witness, Siteagent_Strangers $strangers ) {
 		$this->keyring    = $keyring;
 		$this->guard      = $guard;
 		$this->operations = $operations;
 		$this->log        = $log;
 		$this->witness    = $witness;
+		$this->strangers  = $strangers;
 	}
 
 	/**
@@ -153,6 +154,9 @@ final class Siteagent_Gate {
 			return;
 		}
 		$this->keyring->contacted( $now );
+		if ( Siteagent_Seal::has_own_key() ) {
+			$this->keyring->renew_seals();
+		}
 		$facts = array(
 			'operation' => $admitted['operation']['name'],
 			'by'        => $admitted['document']->by,
@@ -237,15 +241,7 @@ final class Siteagent_Gate {
 			$key = $channel['s2d'];
 		}
 		$code = $refusal->code();
-		$this->log->append(
-			'refused',
-			array(
-				'operation' => $name,
-				'reason'    => $refusal->getMessage(),
-				'nonce'     => $request['nonce'],
-			),
-			'dashboard'
-		);
+		$this->log_refusal( $name, $refusal, $request['nonce'] );
 		if ( 'unauthorized' === $code ) {
 			return Siteagent_Response::unauthorized();
 		}
@@ -258,6 +254,22 @@ final class Siteagent_Gate {
 			)
 		);
 		return Siteagent_Response::signed( $request, isset( self::STATUS[ $code ] ) ? self::STATUS[ $code ] : 400, $body, $key, $now );
+	}
+
+	/**
+	 * A refusal does not depend on the database taking the entry: where that can only be read, the dashboard has to be told so.
+	 */
+	private function log_refusal( string $name, Siteagent_Refusal $refusal, string $nonce ): void {
+		$facts = array(
+			'operation' => $name,
+			'reason'    => $refusal->getMessage(),
+			'nonce'     => $nonce,
+		);
+		try {
+			$this->log->append( 'refused', $facts, 'dashboard' );
+		} catch ( RuntimeException $unwritable ) {
+			error_log( 'SiteAgent: ' . $unwritable->getMessage() . '; refused ' . $name ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+		}
 	}
 
 	/**
@@ -276,10 +288,9 @@ final class Siteagent_Gate {
 		if ( null !== $gone ) {
 			return $gone;
 		}
-		if ( $this->log->may_add( 'stranger_refused', self::STRANGERS_PER_HOUR, $now ) ) {
-			$this->log->append( 'stranger_refused', array( 'reason' => $refusal->getMessage() ), 'stranger' );
-		}
-		return Siteagent_Response::unauthorized();
+		$this->strangers->count( $refusal->getMessage(), $now );
+		$is_unreadable = isset( $facts['keyid'] ) && $this->keyring->is_unreadable( $facts['keyid'] );
+		return $is_unreadable ? Siteagent_Response::keys_unreadable() : Siteagent_Response::unauthorized();
 	}
 
 	/**

@@ -22,8 +22,8 @@ final class Siteagent_Inventory {
 	/** Nothing that calls outside is started after so many seconds: the dashboard waits for 20. */
 	const PATIENCE = 6;
 
-	/** @var Siteagent_Manifest */
-	private $manifest;
+	/** @var Siteagent_Manifest|null Read when it is needed: without it nothing leaves, and wp-admin goes on. */
+	private $manifest = null;
 
 	/** @var Siteagent_Components */
 	private $components;
@@ -39,7 +39,6 @@ final class Siteagent_Inventory {
 
 	public function __construct( Siteagent_Scopes $scopes ) {
 		$this->scopes     = $scopes;
-		$this->manifest   = new Siteagent_Manifest( dirname( __DIR__ ) . '/manifest.json' );
 		$this->components = new Siteagent_Components();
 		$this->offers     = new Siteagent_Offers();
 		$this->health     = new Siteagent_Health();
@@ -55,13 +54,23 @@ final class Siteagent_Inventory {
 		$switched = switch_to_locale( 'en_US' );
 		try {
 			self::load_admin_includes();
-			return $this->manifest->project( $this->gather( $locale ) );
+			return $this->manifest()->project( $this->gather( $locale ) );
 		} finally {
 			if ( $switched ) {
 				restore_previous_locale();
 			}
 			ob_end_clean();
 		}
+	}
+
+	/**
+	 * @throws RuntimeException When manifest.json is missing or damaged.
+	 */
+	private function manifest(): Siteagent_Manifest {
+		if ( null === $this->manifest ) {
+			$this->manifest = new Siteagent_Manifest( dirname( __DIR__ ) . '/manifest.json' );
+		}
+		return $this->manifest;
 	}
 
 	/**
@@ -84,14 +93,21 @@ final class Siteagent_Inventory {
 	 * Every field that may leave, each with path, type and reason.
 	 */
 	public function fields(): array {
-		return $this->manifest->fields();
+		return $this->manifest()->fields();
+	}
+
+	/**
+	 * What the result of an update tells, each with path, type and reason.
+	 */
+	public function evidence_fields(): array {
+		return $this->manifest()->evidence();
 	}
 
 	/**
 	 * What an entry of the log tells when it leaves.
 	 */
 	public function log_fields(): array {
-		return $this->manifest->log();
+		return $this->manifest()->log();
 	}
 
 	/**

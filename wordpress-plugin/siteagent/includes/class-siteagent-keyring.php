@@ -397,6 +397,38 @@ final class Siteagent_Keyring {
 	}
 
 	/**
+	 * Seal again what was sealed before SITEAGENT_KEY was defined, so that WordPress's secret keys may change.
+	 *
+	 * @return bool Whether anything had to be.
+	 */
+	public function renew_seals(): bool {
+		return $this->store->change(
+			function ( array $data ): ?array {
+				$found = false;
+				array_walk_recursive(
+					$data,
+					function ( &$value, $name ) use ( &$found ): void {
+						$renewed = 'sealed' === $name && is_string( $value ) ? $this->seal->renewed( $value ) : null;
+						if ( null !== $renewed ) {
+							$value = $renewed;
+							$found = true;
+						}
+					}
+				);
+				return $found ? $data : null;
+			}
+		);
+	}
+
+	/**
+	 * Whether this key id is the connection's, whose keys cannot be read any more.
+	 */
+	public function is_unreadable( string $keyid ): bool {
+		$data = $this->store->read();
+		return isset( $data['connection'] ) && hash_equals( $data['connection']['kid'], $keyid ) && null === $this->seal->open( $data['connection']['sealed'] );
+	}
+
+	/**
 	 * A request of the dashboard was answered.
 	 */
 	public function contacted( int $now ): void {
@@ -493,6 +525,25 @@ final class Siteagent_Keyring {
 	public function goodbye_of( string $kid ): ?string {
 		$data = $this->store->read();
 		return isset( $data['ended'][ $kid ]['goodbye'] ) ? $data['ended'][ $kid ]['goodbye'] : null;
+	}
+
+	/**
+	 * Who ended the last connection, when, and with which dashboard it was; null when none ended lately, or another one began.
+	 *
+	 * @return array{by:string,at:int,origin:string}|null `by` is 'dashboard' or 'site'.
+	 */
+	public function last_end(): ?array {
+		$data = $this->store->read();
+		$ends = isset( $data['ended'] ) ? $data['ended'] : array();
+		$last = end( $ends );
+		if ( false === $last || isset( $data['connection'] ) || ! isset( $last['origin'] ) ) {
+			return null;
+		}
+		return array(
+			'by'     => isset( $last['ack'] ) ? 'dashboard' : 'site',
+			'at'     => $last['at'],
+			'origin' => $last['origin'],
+		);
 	}
 
 	/**
@@ -609,6 +660,7 @@ final class Siteagent_Keyring {
 	}
 
 	private static function ended( array $data, string $kid, array $ended, int $now ): array {
+		$ended['origin'] = $data['connection']['origin'];
 		unset( $data['connection'] );
 		$kept = array();
 		foreach ( isset( $data['ended'] ) ? $data['ended'] : array() as $old => $about ) {
@@ -616,6 +668,7 @@ final class Siteagent_Keyring {
 				$kept[ $old ] = $about;
 			}
 		}
+		unset( $kept[ $kid ] );
 		$kept[ $kid ]  = $ended;
 		$data['ended'] = $kept;
 		return $data;

@@ -59,6 +59,9 @@ final class Siteagent_Ledger {
 	 */
 	public function once( string $op_id, string $name, string $digest, int $now, callable $deed, ?callable $is_final = null ): array {
 		$this->create_table();
+		if ( ! Siteagent_Primary_Key::ensure( $this->db, $this->table, 'op_id' ) ) {
+			throw new RuntimeException( 'The SiteAgent ledger has no primary key' );
+		}
 		$won = $this->db->query(
 			$this->db->prepare( "INSERT IGNORE INTO {$this->table} (op_id, name, digest, at) VALUES (%s, %s, %s, %d)", $op_id, $name, bin2hex( $digest ), $now )
 		);

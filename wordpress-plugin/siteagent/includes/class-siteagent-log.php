@@ -21,9 +21,15 @@ final class Siteagent_Log {
 	/** Names the chain; a chain of another log does not verify as this one. */
 	const OPTION = 'siteagent_log';
 
-	/** The oldest entries go when there are so many more than these. */
+	/** The newest entries stay whole. Of older ones only what somebody did or decided stays. */
 	const KEPT    = 10000;
 	const SURPLUS = 500;
+
+	/** What is no decision and no change: it goes first, so that it cannot push the others out. */
+	const ROUTINE = array( 'answered', 'refused', 'stranger_refused', 'output_started', 'log_trimmed' );
+
+	/** How many of the others stay behind the newest entries. */
+	const KEPT_DEEDS = 10000;
 
 	/** What one answer carries of it at most. */
 	const BATCH       = 500;
@@ -170,8 +176,15 @@ final class Siteagent_Log {
 	private function beginning(): int {
 		$like  = '%' . $this->db->esc_like( '"event":"connected"' ) . '%';
 		$query = $this->db->prepare( "SELECT MAX(seq) FROM {$this->table} WHERE body LIKE %s", $like );
-		$found = $this->db->get_var( $query );
-		return (int) ( null === $found ? $this->db->get_var( "SELECT MIN(seq) FROM {$this->table}" ) : $found );
+		return max( (int) $this->db->get_var( $query ), $this->oldest_whole() );
+	}
+
+	/**
+	 * The oldest entry behind which none was removed; 0 while there is no entry.
+	 */
+	private function oldest_whole(): int {
+		$trimmed = $this->newest_trimming();
+		return null === $trimmed ? (int) $this->db->get_var( "SELECT MIN(seq) FROM {$this->table}" ) : $trimmed['through'] + 1;
 	}
 
 	/**
@@ -185,8 +198,7 @@ final class Siteagent_Log {
 		if ( null !== $kept ) {
 			return hash_equals( (string) $kept, $hash );
 		}
-		$oldest = $this->db->get_var( "SELECT MIN(seq) FROM {$this->table}" );
-		return null !== $oldest && $n < (int) $oldest ? null : false;
+		return $n < $this->oldest_whole() ? null : false;
 	}
 
 	/**
@@ -235,17 +247,6 @@ final class Siteagent_Log {
 	}
 
 	/**
-	 * Whether the last hour holds fewer than $most such entries, among the newest there are.
-	 */
-	public function may_add( string $event, int $most, int $now ): bool {
-		$found = 0;
-		foreach ( $this->recent( self::LOOKED_THROUGH, 0 ) as $entry ) {
-			$found += $event === $entry['event'] && $entry['at'] > $now - HOUR_IN_SECONDS ? 1 : 0;
-		}
-		return $found < $most;
-	}
-
-	/**
 	 * How many entries are kept, or hold this in their text.
 	 */
 	public function count( string $words = '' ): int {
@@ -253,12 +254,12 @@ final class Siteagent_Log {
 	}
 
 	/**
-	 * Every entry that is kept, as it is kept, oldest first, up to number $last.
+	 * Every entry of the chain that is whole, as it is kept, oldest first, up to number $last.
 	 *
 	 * @return iterable<array{seq:int,prev:string,hash:string,body:string}>
 	 */
 	public function in_order( int $last ): iterable {
-		$after = 0;
+		$after = max( 0, $this->oldest_whole() - 1 );
 		do {
 			$query = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->table} WHERE seq > %d AND seq <= %d ORDER BY seq LIMIT %d", $after, $last, self::BATCH );
 			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
@@ -277,12 +278,15 @@ final class Siteagent_Log {
 	public function verify(): array {
 		$checked = 0;
 		$before  = null;
+		$first   = $this->oldest_whole();
 		do {
 			$after = null === $before ? 0 : (int) $before['seq'];
 			$query = $this->db->prepare( "SELECT seq, at, prev, body, hash FROM {$this->table} WHERE seq > %d ORDER BY seq LIMIT 500", $after );
 			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
 			foreach ( $rows as $row ) {
-				if ( ! $this->follows( $row, $before ) ) {
+				// What stays of the trimmed part has gaps; each entry there still has its own hash.
+				$is_intact = (int) $row['seq'] < $first ? $this->is_itself( $row ) : $this->follows( $row, null !== $before && (int) $before['seq'] >= $first ? $before : null );
+				if ( ! $is_intact ) {
 					return array(
 						'ok'        => false,
 						'checked'   => $checked,
@@ -340,9 +344,26 @@ final class Siteagent_Log {
 	 */
 	public function name(): string {
 		$name = $this->is_network ? get_site_option( self::OPTION ) : get_option( self::OPTION );
-		if ( ! is_string( $name ) || '' === $name ) {
-			$name = wp_generate_uuid4();
-			$this->is_network ? add_site_option( self::OPTION, $name ) : add_option( self::OPTION, $name, '', 'no' );
+		return is_string( $name ) && '' !== $name ? $name : $this->make_name();
+	}
+
+	/**
+	 * Of two requests that make a name at once, both go on with the one that the database took: add_option() would write over the other's.
+	 */
+	private function make_name(): string {
+		$table = ( $this->is_network ? $this->db->base_prefix : $this->db->prefix ) . 'options';
+		$made  = wp_generate_uuid4();
+		$this->db->query( $this->db->prepare( "INSERT IGNORE INTO {$table} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $made ) );
+		$name = (string) $this->db->get_var( $this->db->prepare( "SELECT option_value FROM {$table} WHERE option_name = %s", self::OPTION ) );
+		if ( '' === $name ) {
+			throw new RuntimeException( 'The name of the SiteAgent log cannot be written' );
+		}
+		if ( $this->is_network ) {
+			// The table of a network's settings has no unique name, so the main site's options decide.
+			add_site_option( self::OPTION, $name );
+		} else {
+			wp_cache_delete( self::OPTION, 'options' );
+			wp_cache_delete( 'notoptions', 'options' );
 		}
 		return $name;
 	}
@@ -352,18 +373,22 @@ final class Siteagent_Log {
 	 * the chain or, after trimming, what the entry about the trimming says.
 	 */
 	private function follows( array $row, ?array $before ): bool {
-		$seq  = (int) $row['seq'];
-		$body = json_decode( $row['body'], true );
-		if ( ! is_array( $body ) || ! isset( $body['at'] ) || strtotime( $body['at'] ) !== (int) $row['at'] ) {
-			return false;
-		}
+		$seq = (int) $row['seq'];
 		if ( null !== $before ) {
 			$expected = (int) $before['seq'] + 1 === $seq ? (string) $before['hash'] : '';
 		} else {
 			$expected = 1 === $seq ? $this->genesis() : $this->trimmed( $seq - 1 );
 		}
-		return hash_equals( $expected, (string) $row['prev'] )
-			&& hash_equals( $this->hash( $seq, (string) $row['prev'], (string) $row['body'] ), (string) $row['hash'] );
+		return hash_equals( $expected, (string) $row['prev'] ) && $this->is_itself( $row );
+	}
+
+	/**
+	 * Whether $row is as it was written, whatever came before it.
+	 */
+	private function is_itself( array $row ): bool {
+		$body = json_decode( $row['body'], true );
+		return is_array( $body ) && isset( $body['at'] ) && strtotime( $body['at'] ) === (int) $row['at']
+			&& hash_equals( $this->hash( (int) $row['seq'], (string) $row['prev'], (string) $row['body'] ), (string) $row['hash'] );
 	}
 
 	/**
@@ -384,22 +409,44 @@ final class Siteagent_Log {
 			'hash'    => (string) $hash,
 		);
 		$this->append( 'log_trimmed', $facts, 'site' );
-		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE seq <= %d", $through ) );
+		$is_routine = array();
+		foreach ( self::ROUTINE as $event ) {
+			$is_routine[] = $this->db->prepare( 'body LIKE %s', '%' . $this->db->esc_like( '"event":"' . $event . '"' ) . '%' );
+		}
+		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE seq <= %d AND (", $through ) . implode( ' OR ', $is_routine ) . ')' );
+		$query  = $this->db->prepare( "SELECT seq FROM {$this->table} WHERE seq <= %d ORDER BY seq DESC LIMIT 1 OFFSET %d", $through, self::KEPT_DEEDS );
+		$oldest = $this->db->get_var( $query );
+		if ( null !== $oldest ) {
+			$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE seq <= %d", $oldest ) );
+		}
 	}
 
 	/**
 	 * The hash of the last entry that was trimmed, as the log itself tells.
 	 */
 	private function trimmed( int $through ): string {
+		$trimmed = $this->newest_trimming();
+		return null !== $trimmed && $through === $trimmed['through'] ? $trimmed['hash'] : '';
+	}
+
+	/**
+	 * Through which entry the log was trimmed last, and that entry's hash; null when it never was.
+	 *
+	 * @return array{through:int,hash:string}|null
+	 */
+	private function newest_trimming(): ?array {
 		$query = $this->db->prepare(
 			"SELECT body FROM {$this->table} WHERE body LIKE %s ORDER BY seq DESC LIMIT 1",
 			'%' . $this->db->esc_like( '"event":"log_trimmed"' ) . '%'
 		);
 		$body  = json_decode( (string) $this->db->get_var( $query ), true );
-		if ( ! isset( $body['facts']['through'], $body['facts']['hash'] ) || $through !== $body['facts']['through'] ) {
-			return '';
+		if ( ! isset( $body['facts']['through'], $body['facts']['hash'] ) ) {
+			return null;
 		}
-		return (string) $body['facts']['hash'];
+		return array(
+			'through' => (int) $body['facts']['through'],
+			'hash'    => (string) $body['facts']['hash'],
+		);
 	}
 
 	/**

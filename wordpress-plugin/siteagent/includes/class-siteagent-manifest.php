@@ -26,6 +26,9 @@ final class Siteagent_Manifest {
 	/** @var array[] What an entry of the log tells, likewise. */
 	private $log;
 
+	/** @var array[] What the result of an update tells, likewise. */
+	private $evidence;
+
 	/** @var array A tree of objects ('children'), lists ('item') and values ('field'). */
 	private $tree;
 
@@ -40,7 +43,8 @@ final class Siteagent_Manifest {
 		}
 		$this->fields = $document['fields'];
 		$this->log    = isset( $document['log'] ) ? $document['log'] : array();
-		$this->tree   = $this->grow();
+		$this->evidence = isset( $document['evidence'] ) ? $document['evidence'] : array();
+		$this->tree     = $this->grow();
 	}
 
 	/**
@@ -55,6 +59,13 @@ final class Siteagent_Manifest {
 	 */
 	public function log(): array {
 		return $this->log;
+	}
+
+	/**
+	 * What the result of an update tells, each with path, type and reason.
+	 */
+	public function evidence(): array {
+		return $this->evidence;
 	}
 
 	/**

@@ -1,6 +1,6 @@
 <?php
 /**
- * What this site tells its dashboard of its own accord: three hints, signed.
+ * What this site tells its dashboard of its own accord: four hints, signed.
  *
  * @package SiteAgent
  */
@@ -54,6 +54,20 @@ final class Siteagent_Notices {
 			'op' => 'moved',
 		);
 		$said     = $this->verified( $this->sign( $origin, $document + $move, $key, $kid ), $key );
+		return isset( $said->ok ) && true === $said->ok ? 'delivered' : 'failed';
+	}
+
+	/**
+	 * An administrator changed what the dashboard may do. Carries no permission: the dashboard asks for a report.
+	 *
+	 * @return string 'delivered' or 'failed'.
+	 */
+	public function permissions_changed( string $origin, string $kid, string $key ): string {
+		$document = array(
+			'v'  => Siteagent_Protocol::VERSION,
+			'op' => 'permissions_changed',
+		);
+		$said     = $this->verified( $this->sign( $origin, $document, $key, $kid ), $key );
 		return isset( $said->ok ) && true === $said->ok ? 'delivered' : 'failed';
 	}
 

@@ -73,6 +73,16 @@ final class Siteagent_Plugin {
 		);
 	}
 
+	public function strangers(): Siteagent_Strangers {
+		return $this->once(
+			'strangers',
+			function (): Siteagent_Strangers {
+				global $wpdb;
+				return new Siteagent_Strangers( $wpdb, $this->is_network, $this->log() );
+			}
+		);
+	}
+
 	public function witness(): Siteagent_Witness {
 		return $this->once(
 			'witness',
@@ -144,7 +154,7 @@ final class Siteagent_Plugin {
 			'door',
 			function (): Siteagent_Door {
 				$operations = new Siteagent_Operations( $this->pairing(), $this->rotation(), $this->log(), array( $this, 'inventory' ), array( $this, 'change' ) );
-				return new Siteagent_Door( new Siteagent_Gate( $this->keyring(), $this->guard(), $operations, $this->log(), $this->witness() ), $this->log() );
+				return new Siteagent_Door( new Siteagent_Gate( $this->keyring(), $this->guard(), $operations, $this->log(), $this->witness(), $this->strangers() ), $this->log() );
 			}
 		);
 	}
@@ -176,8 +186,26 @@ final class Siteagent_Plugin {
 		return $this->once(
 			'forms',
 			function (): Siteagent_Forms {
-				$consent = new Siteagent_Consent( $this->scopes(), $this->approvals(), $this->log() );
+				$consent = new Siteagent_Consent( $this->keyring(), $this->scopes(), $this->approvals(), new Siteagent_Notices(), $this->log() );
 				return new Siteagent_Forms( $this->keyring(), $this->pairing(), $this->moving(), $consent, $this->witness(), $this->log_file() );
+			}
+		);
+	}
+
+	public function reminders(): Siteagent_Reminders {
+		return $this->once(
+			'reminders',
+			function (): Siteagent_Reminders {
+				return new Siteagent_Reminders( $this->keyring(), $this->approvals(), $this->witness() );
+			}
+		);
+	}
+
+	public function site_health(): Siteagent_Site_Health {
+		return $this->once(
+			'site_health',
+			function (): Siteagent_Site_Health {
+				return new Siteagent_Site_Health( $this->keyring() );
 			}
 		);
 	}

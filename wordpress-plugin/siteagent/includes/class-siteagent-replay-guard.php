@@ -56,6 +56,9 @@ final class Siteagent_Replay_Guard {
 	 * @throws Siteagent_Refusal replayed, or nonce_store_unavailable when nobody can tell.
 	 */
 	public function demand_first_use( array $request, int $now ): void {
+		if ( ! Siteagent_Primary_Key::ensure( $this->db, $this->table, 'nonce' ) ) {
+			throw new Siteagent_Refusal( 'nonce_store_unavailable', 'the table has no primary key', array(), $request );
+		}
 		$until    = $request['expires'] + Siteagent_Protocol::MAX_SKEW_S;
 		$inserted = $this->insert( $request['nonce'], $until );
 		if ( false === $inserted ) {

@@ -37,6 +37,14 @@ final class Siteagent_Response {
 	}
 
 	/**
+	 * The connection's own keys do not open here any more, so nothing can be verified or signed.
+	 * Told to who names the connection's key id; a hint for the dashboard, as it is not signed.
+	 */
+	public static function keys_unreadable(): self {
+		return self::unsigned( 401, array( 'siteagent' => 1, 'code' => 'keys_unreadable' ) );
+	}
+
+	/**
 	 * Too much to be looked at.
 	 */
 	public static function too_large(): self {

@@ -18,31 +18,54 @@ final class Siteagent_Seal {
 	/** What the sample wp-config.php holds instead of a key. */
 	const PLACEHOLDER = 'put your unique phrase here';
 
-	/** @var string 32 raw bytes. */
-	private $key;
+	/** The constant that takes the place of WordPress's secret keys, so that those may change. */
+	const OWN_KEY = 'SITEAGENT_KEY';
+
+	/** @var string[] 32 raw bytes each. The first closes, each of them opens. */
+	private $keys;
 
 	/**
-	 * @param string $secret What this installation, and not its database, knows.
+	 * @param string $secret    What this installation, and not its database, knows.
+	 * @param string ...$former What it was before, for texts that were sealed under that.
 	 */
-	public function __construct( string $secret ) {
-		$this->key = hash_hkdf( 'sha256', $secret, SODIUM_CRYPTO_SECRETBOX_KEYBYTES, 'siteagent/1 seal' );
+	public function __construct( string $secret, string ...$former ) {
+		$this->keys = array_map(
+			static function ( string $one ): string {
+				return hash_hkdf( 'sha256', $one, SODIUM_CRYPTO_SECRETBOX_KEYBYTES, 'siteagent/1 seal' );
+			},
+			array_merge( array( $secret ), $former )
+		);
 	}
 
 	/**
-	 * The seal of this installation.
+	 * The seal of this installation: SITEAGENT_KEY alone where it is defined, else WordPress's secret keys.
 	 *
 	 * The constants are read themselves: wp_salt() mixes in what WordPress keeps in the database.
 	 * Only where wp-config.php holds no key at all is there nothing better than wp_salt().
 	 */
 	public static function of_this_site(): self {
+		$own   = self::named( array( self::OWN_KEY ) );
+		$salts = self::named( array( 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY' ) );
+		$salts = '' === $salts ? wp_salt( 'auth' ) : $salts;
+		return '' === $own ? new self( $salts ) : new self( $own, $salts );
+	}
+
+	/**
+	 * Whether the keys survive a change of WordPress's secret keys.
+	 */
+	public static function has_own_key(): bool {
+		return '' !== self::named( array( self::OWN_KEY ) );
+	}
+
+	private static function named( array $names ): string {
 		$secret = '';
-		foreach ( array( 'SITEAGENT_KEY', 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY' ) as $name ) {
+		foreach ( $names as $name ) {
 			$value = defined( $name ) ? constant( $name ) : '';
 			if ( is_string( $value ) && '' !== $value && self::PLACEHOLDER !== $value ) {
 				$secret .= $name . "\0" . $value . "\0";
 			}
 		}
-		return new self( '' === $secret ? wp_salt( 'auth' ) : $secret );
+		return $secret;
 	}
 
 	/**
@@ -53,7 +76,15 @@ final class Siteagent_Seal {
 	public function close( array $secrets ): string {
 		$nonce = random_bytes( SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
 		$plain = Siteagent_Protocol::canonical( array_map( array( 'Siteagent_Protocol', 'b64u' ), $secrets ) );
-		return Siteagent_Protocol::b64u( $nonce . sodium_crypto_secretbox( $plain, $nonce, $this->key ) );
+		return Siteagent_Protocol::b64u( $nonce . sodium_crypto_secretbox( $plain, $nonce, $this->keys[0] ) );
+	}
+
+	/**
+	 * The same secrets sealed under the present key; null when they are already, or do not open.
+	 */
+	public function renewed( string $sealed ): ?string {
+		$secrets = null === $this->open_with( $this->keys[0], $sealed ) ? $this->open( $sealed ) : null;
+		return null === $secrets ? null : $this->close( $secrets );
 	}
 
 	/**
@@ -62,11 +93,24 @@ final class Siteagent_Seal {
 	 * @return array<string,string>|null
 	 */
 	public function open( string $sealed ): ?array {
+		foreach ( $this->keys as $key ) {
+			$secrets = $this->open_with( $key, $sealed );
+			if ( null !== $secrets ) {
+				return $secrets;
+			}
+		}
+		return null;
+	}
+
+	/**
+	 * @return array<string,string>|null
+	 */
+	private function open_with( string $key, string $sealed ): ?array {
 		try {
 			$raw   = Siteagent_Protocol::from_b64u( $sealed );
 			$size  = SODIUM_CRYPTO_SECRETBOX_NONCEBYTES;
 			$plain = strlen( $raw ) < $size + SODIUM_CRYPTO_SECRETBOX_MACBYTES ? false
-				: sodium_crypto_secretbox_open( substr( $raw, $size ), substr( $raw, 0, $size ), $this->key );
+				: sodium_crypto_secretbox_open( substr( $raw, $size ), substr( $raw, 0, $size ), $key );
 			if ( false === $plain ) {
 				return null;
 			}

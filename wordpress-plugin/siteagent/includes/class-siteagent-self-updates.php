@@ -115,11 +115,26 @@ final class Siteagent_Self_Updates {
 	 * @param string $url       The address.
 	 */
 	public function allow_dashboard( $arguments, $url ) {
-		$origin = $this->origin();
-		if ( null !== $origin && 0 === strpos( $url, $origin . '/siteagent/' ) ) {
+		if ( $this->is_release_address( $url ) ) {
 			$arguments['reject_unsafe_urls'] = false;
 		}
 		return $arguments;
+	}
+
+	/**
+	 * Let a release come over http where the dashboard has no https: its signature says that it was not changed on
+	 * the way (filter `siteagent_allow_insecure_package`).
+	 *
+	 * @param bool   $is_allowed What another filter answered.
+	 * @param string $url        The address.
+	 */
+	public function allow_http( $is_allowed, $url ): bool {
+		return true === $is_allowed || $this->is_release_address( (string) $url );
+	}
+
+	private function is_release_address( string $url ): bool {
+		$origin = $this->origin();
+		return null !== $origin && 1 === preg_match( '~^' . preg_quote( $origin, '~' ) . '/siteagent/[0-9a-f]{64}\.zip\z~D', $url );
 	}
 
 	/**

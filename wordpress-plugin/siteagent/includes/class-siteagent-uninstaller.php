@@ -16,7 +16,7 @@ final class Siteagent_Uninstaller {
 
 	const TABLES = array( 'siteagent_nonce', 'siteagent_log', 'siteagent_operation', 'siteagent_mark' );
 
-	const OPTIONS = array( 'siteagent', 'siteagent_log' );
+	const OPTIONS = array( 'siteagent', 'siteagent_log', 'siteagent_strangers' );
 
 	/** Temporary values, up to the number of the account or the step they belong to. */
 	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_news_', 'siteagent_changelog_' );

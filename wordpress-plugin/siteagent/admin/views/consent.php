@@ -4,7 +4,7 @@
  *
  * @package SiteAgent
  *
- * @var array $data origin, expires_at, now, connection or null, fault (title, next) or null.
+ * @var array $data pid, origin, expires_at, now, connection or null, fault (title, next) or null.
  */
 
 declare( strict_types=1 );
@@ -47,6 +47,7 @@ defined( 'ABSPATH' ) || exit;
 	<p><?php esc_html_e( 'You can disconnect on this screen at any time, and you need nobody’s help to do it.', 'siteagent' ); ?></p>
 	<form id="siteagent-accept" method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 		<input type="hidden" name="action" value="siteagent_accept">
+		<input type="hidden" name="pid" value="<?php echo esc_attr( $data['pid'] ); ?>">
 		<?php wp_nonce_field( 'siteagent_accept' ); ?>
 		<?php if ( null !== $data['connection'] ) : ?>
 			<div class="siteagent-replace">

@@ -17,7 +17,7 @@ defined( 'ABSPATH' ) || exit;
 		<p><strong><?php esc_html_e( 'No dashboard is connected, so nothing leaves this site.', 'siteagent' ); ?></strong> <?php esc_html_e( 'A connected dashboard would get this when it asks:', 'siteagent' ); ?></p>
 	<?php else : ?>
 		<?php /* translators: %s: address of a dashboard */ ?>
-		<p><?php echo esc_html( sprintf( __( '%s gets this when it asks, the log under “Recent requests” since it was connected, and nothing else.', 'siteagent' ), $data['origin'] ) ); ?></p>
+		<p><?php echo esc_html( sprintf( __( '%s gets this when it asks, the log under “Recent requests” since it was connected, and the result of each update it installs, as listed below.', 'siteagent' ), $data['origin'] ) ); ?></p>
 	<?php endif; ?>
 	<p><?php esc_html_e( 'While connecting, the dashboard also learns this site’s addresses for requests, the versions of WordPress, PHP and SiteAgent, and a random number that names this site. SiteAgent sends nothing to anybody else.', 'siteagent' ); ?></p>
 	<p><?php esc_html_e( 'Before an update is approved, the dashboard may ask whether it could be done. The answer names the versions, the server the package would come from and what stands in the way, and repeats what the public changelog at WordPress.org says of the new version.', 'siteagent' ); ?></p>
@@ -31,7 +31,7 @@ defined( 'ABSPATH' ) || exit;
 <?php endif; ?>
 <?php /* translators: %d: number of fields */ ?>
 <h2><?php echo esc_html( sprintf( _n( '%d field, with its reason', '%d fields, each with its reason', $data['count'], 'siteagent' ), $data['count'] ) ); ?></h2>
-<p class="siteagent-narrow"><?php esc_html_e( 'The report is built from this list. What is not on it cannot leave. Below it stands what an entry of the log tells; “Recent requests” shows the entries themselves.', 'siteagent' ); ?></p>
+<p class="siteagent-narrow"><?php esc_html_e( 'The report is built from this list. What is not on it cannot leave. Below it are the fields of a log entry and of the result of an update; “Recent requests” shows the entries themselves.', 'siteagent' ); ?></p>
 <?php foreach ( $data['groups'] as $siteagent_title => $siteagent_fields ) : ?>
 	<h3><?php echo esc_html( $siteagent_title ); ?></h3>
 	<table class="widefat striped">

@@ -69,10 +69,13 @@ defined( 'ABSPATH' ) || exit;
 			<legend><?php esc_html_e( 'It may update', 'siteagent' ); ?></legend>
 			<?php foreach ( Siteagent_Words::scopes() as $siteagent_scope => $siteagent_words ) : ?>
 				<label for="siteagent-scope-<?php echo esc_attr( $siteagent_scope ); ?>">
-					<input type="checkbox" id="siteagent-scope-<?php echo esc_attr( $siteagent_scope ); ?>" name="scopes[]" value="<?php echo esc_attr( $siteagent_scope ); ?>"<?php echo $data['scopes'][ $siteagent_scope ] ? ' checked' : ''; ?>>
+					<input type="checkbox" id="siteagent-scope-<?php echo esc_attr( $siteagent_scope ); ?>" name="scopes[]" value="<?php echo esc_attr( $siteagent_scope ); ?>"<?php echo $data['scopes'][ $siteagent_scope ] ? ' checked' : ''; ?><?php echo $data['scopes'][ $siteagent_scope ] || $data['may_allow'][ $siteagent_scope ] ? '' : ' disabled'; ?>>
 					<span><strong><?php echo esc_html( $siteagent_words[0] ); ?></strong> <?php echo esc_html( $siteagent_words[1] ); ?></span>
 				</label>
 			<?php endforeach; ?>
+			<?php if ( in_array( false, $data['may_allow'], true ) ) : ?>
+				<p class="description"><?php esc_html_e( 'Your account is not allowed to install some kinds of updates on this site, so it cannot allow those to the dashboard.', 'siteagent' ); ?></p>
+			<?php endif; ?>
 		</fieldset>
 		<fieldset class="siteagent-scopes">
 			<legend><?php esc_html_e( 'And each time', 'siteagent' ); ?></legend>

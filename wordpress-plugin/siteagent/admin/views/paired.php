@@ -20,6 +20,13 @@ $siteagent_granted = array_intersect_key( Siteagent_Words::scopes(), array_filte
 <?php if ( null !== $data['dispute'] ) : ?>
 	<?php require __DIR__ . '/dispute.php'; ?>
 <?php endif; ?>
+<?php if ( array() !== $data['waiting'] ) : ?>
+	<div class="notice notice-warning inline"><p>
+		<?php /* translators: %s: number of updates */ ?>
+		<strong><?php echo esc_html( sprintf( _n( '%s update is waiting for your approval.', '%s updates are waiting for your approval.', count( $data['waiting'] ), 'siteagent' ), number_format_i18n( count( $data['waiting'] ) ) ) ); ?></strong>
+		<a href="<?php echo esc_url( Siteagent_Screen::address( array( 'tab' => 'may' ) ) ); ?>"><?php esc_html_e( 'Review', 'siteagent' ); ?></a>
+	</p></div>
+<?php endif; ?>
 <div class="card">
 	<h2><?php esc_html_e( 'Connected to', 'siteagent' ); ?></h2>
 	<p class="siteagent-origin"><?php echo esc_html( $data['connection']['origin'] ); ?></p>
@@ -36,6 +43,7 @@ $siteagent_granted = array_intersect_key( Siteagent_Words::scopes(), array_filte
 			<?php endif; ?>
 			<a href="<?php echo esc_url( Siteagent_Screen::address( array( 'tab' => 'may' ) ) ); ?>"><?php esc_html_e( 'Choose what it may do', 'siteagent' ); ?></a> · <a href="<?php echo esc_url( Siteagent_Screen::address( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'What leaves this site', 'siteagent' ); ?></a></dd></div>
 	</dl>
+	<?php require __DIR__ . '/own-key.php'; ?>
 	<div class="siteagent-actions">
 		<a class="button" href="<?php echo esc_url( Siteagent_Screen::address( array( 'step' => 'disconnect' ) ) ); ?>"><?php esc_html_e( 'Disconnect …', 'siteagent' ); ?></a>
 		<a class="button" href="<?php echo esc_url( Siteagent_Screen::address( array( 'step' => 'token' ) ) ); ?>"><?php esc_html_e( 'Connect to another dashboard …', 'siteagent' ); ?></a>

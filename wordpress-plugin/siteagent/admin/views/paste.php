@@ -18,6 +18,16 @@ defined( 'ABSPATH' ) || exit;
 	<?php if ( null === $data['connection'] ) : ?>
 		<h2><?php esc_html_e( 'Connect this site to a dashboard', 'siteagent' ); ?></h2>
 		<p><?php esc_html_e( 'No dashboard is connected. Nothing leaves this site.', 'siteagent' ); ?></p>
+		<?php if ( null !== $data['ended'] ) : ?>
+			<?php
+			$siteagent_ended = 'dashboard' === $data['ended']['by']
+				/* translators: 1: address of a dashboard, 2: date and time with how far away it is */
+				? __( 'The dashboard %1$s ended the connection on %2$s. What you had allowed it ended too; allow it again after connecting.', 'siteagent' )
+				/* translators: 1: address of a dashboard, 2: date and time with how far away it is */
+				: __( 'The connection to %1$s was ended here on %2$s. What you had allowed it ended too.', 'siteagent' );
+			?>
+			<p><?php echo esc_html( sprintf( $siteagent_ended, $data['ended']['origin'], Siteagent_Words::moment( (int) $data['ended']['at'], $data['now'] ) ) ); ?></p>
+		<?php endif; ?>
 	<?php else : ?>
 		<h2><?php esc_html_e( 'Connect to another dashboard', 'siteagent' ); ?></h2>
 		<?php /* translators: %s: address of a dashboard */ ?>

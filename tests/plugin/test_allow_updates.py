@@ -1,0 +1,105 @@
+"""Allowing the dashboard an update takes the capability to install it oneself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.plugin.support.changing import grant
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.wp_admin import Person, words
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    yield connect(wp)
+    forget(wp)
+
+
+@pytest.fixture
+def manager(wp) -> Iterator[Person]:
+    """Somebody who may change options and install no updates, as agencies give it to clients."""
+    wp.evaluate(
+        "require_once ABSPATH . 'wp-admin/includes/user.php';"
+        "add_role('manager', 'Manager', array('read' => true, 'manage_options' => true));"
+        f"$id = wp_create_user('mia', '{PASSWORD}', 'mia@bakery.example');"
+        "(new WP_User($id))->set_role('manager');"
+    )
+    yield Person(wp.url, "mia", PASSWORD)
+    wp.evaluate(
+        "require_once ABSPATH . 'wp-admin/includes/user.php';"
+        "wp_delete_user(get_user_by('login', 'mia')->ID); remove_role('manager');"
+    )
+
+
+def scopes(wp: Any) -> list[str]:
+    return wp.evaluate("return array_keys(array_filter(siteagent()->scopes()->all()));")
+
+
+def submit(person: Person, *, here: str = "", **fields: Any) -> str:
+    page = person.page("&tab=may").text
+    return words(person.submit(page, "siteagent_scopes", approval_here=here, **fields))
+
+
+def test_who_may_not_install_updates_cannot_allow_them(wp, paired, manager) -> None:
+    assert "disabled" in manager.page("&tab=may").text
+    told = submit(manager, **{"scopes[]": "plugins"})
+    assert "your account is not allowed to install such updates" in told
+    assert scopes(wp) == []
+
+
+def test_but_can_withdraw_them(wp, paired, manager) -> None:
+    grant(wp, "plugins", "themes")
+    submit(manager, **{"scopes[]": "plugins"})
+    assert scopes(wp) == ["plugins"]
+
+
+def test_cannot_give_up_the_approval_here_of_what_they_may_not_install(wp, paired, manager) -> None:
+    grant(wp, "plugins", here=True)
+    told = submit(manager, **{"scopes[]": "plugins"})
+    assert "your account is not allowed to install such updates" in told
+    assert wp.evaluate("return siteagent()->scopes()->asks_here();") is True
+
+
+def test_an_administrator_can(wp, paired) -> None:
+    told = submit(Person(wp.url, wp.admin, wp.password), **{"scopes[]": "core_major"})
+    assert "Permissions saved" in told
+    assert scopes(wp) == ["core_major"]
+
+
+WAITING = """
+$store = new Siteagent_Store($GLOBALS['wpdb'], false);
+$store->change(function (array $data) {
+    $data['connection']['plans'] = array('%s' => array('kind' => 'plugin', 'id' => 'a/a.php',
+        'from' => '1', 'to' => '2', 'op_id' => 'x', 'by' => 'Ben', 'asked_at' => time(),
+        'not_after' => time() + 600, 'state' => 'waiting'));
+    return $data;
+});
+"""
+DIGEST = "ab" * 32
+
+
+def test_what_waits_is_announced_where_an_administrator_looks(wp, paired) -> None:
+    wp.evaluate(WAITING % DIGEST)
+    ana = Person(wp.url, wp.admin, wp.password)
+    dashboard = ana.session.get(f"{wp.url}/wp-admin/index.php", timeout=60).text
+    assert "1 update is waiting for your approval" in dashboard
+    assert "awaiting-mod count-1" in dashboard
+    assert "1 update is waiting for your approval" in words(ana.page().text)
+
+
+def test_who_may_not_install_it_cannot_approve_it_and_can_refuse_it(wp, paired, manager) -> None:
+    wp.evaluate(WAITING % DIGEST)
+    fields = {"plan": DIGEST, "verdict": "approved"}
+    told = words(manager.submit(manager.page("&tab=may").text, "siteagent_decide", **fields))
+    assert "your account is not allowed to install such updates" in told
+    assert len(wp.evaluate("return siteagent()->approvals()->waiting(time());")) == 1
+    fields["verdict"] = "refused"
+    manager.submit(manager.page("&tab=may").text, "siteagent_decide", **fields)
+    assert wp.evaluate("return siteagent()->approvals()->waiting(time());") == []

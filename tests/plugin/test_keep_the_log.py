@@ -1,0 +1,116 @@
+"""The site's own log keeps what somebody decided, whoever calls the site how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget, is_turned_away, ping, send
+
+STRANGERS = "siteagent()->log()->recent(100, 0, 'stranger_refused')"
+
+
+@pytest.fixture
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    yield connect(wp)
+    forget(wp)
+
+
+@pytest.fixture
+def fresh_log(wp) -> None:
+    wp.evaluate("siteagent()->log()->drop(); siteagent()->strangers()->forget();")
+
+
+def test_strangers_are_one_entry_an_hour_with_their_number(wp, paired, fresh_log) -> None:
+    for _ in range(5):
+        assert is_turned_away(send(ping(paired, key=b"x" * 32)))
+    (entry,) = wp.evaluate(f"return {STRANGERS};")
+    assert entry["facts"] == {"reason": "bad_signature: "} or "reason" in entry["facts"]
+    later = wp.evaluate(
+        f"siteagent()->strangers()->count('unknown_key', time() + 3600); return {STRANGERS};"
+    )
+    assert len(later) == 2
+    assert later[0]["facts"]["more"] == 4
+    assert later[0]["facts"]["since"].endswith(":00:00Z")
+    again = wp.evaluate(
+        f"siteagent()->strangers()->count('unknown_key', time() + 3600); return {STRANGERS};"
+    )
+    assert len(again) == 2
+
+
+def test_of_strangers_at_once_one_begins_the_hour(wp, fresh_log) -> None:
+    wp.evaluate_at_once(["siteagent()->strangers()->count('x', 7200);"] * 6)
+    assert len(wp.evaluate(f"return {STRANGERS};")) == 1
+    counted = wp.evaluate("return get_option('siteagent_strangers');")
+    assert counted == "2 6"
+
+
+# Rows as append() makes them, many at once: ten thousand single ones take long.
+FULL = """
+global $wpdb;
+$log = siteagent()->log();
+$log->drop();
+$log->append('connected', array('dashboard' => 'https://aura.example'), 'dashboard');
+$log->append('scopes_changed', array('after' => 'plugins'), 'user:1');
+$hash = new ReflectionMethod($log, 'hash');
+$hash->setAccessible(true);
+$prev = $log->head()['hash'];
+$rows = array();
+for ($n = 3; $n < %d; $n++) {
+    $at = time();
+    $body = Siteagent_Protocol::canonical(array('v' => 1, 'at' => gmdate('Y-m-d\\TH:i:s\\Z', $at),
+        'event' => 'answered', 'actor' => 'dashboard', 'facts' => new stdClass()));
+    $next = $hash->invoke($log, $n, $prev, $body);
+    $rows[] = "($n, $at, '$prev', '$body', '$next')";
+    $prev = $next;
+}
+foreach (array_chunk($rows, 2000) as $some) {
+    $wpdb->query("INSERT INTO {$wpdb->base_prefix}siteagent_log (seq, at, prev, body, hash) VALUES "
+        . implode(',', $some));
+}
+$log->append('change_allowed', array('id' => 'x'), 'user:1');
+"""
+
+
+def look(wp) -> dict[str, Any]:
+    return wp.evaluate(
+        "$log = siteagent()->log(); $names = array();"
+        "foreach ($log->recent(20000, 0) as $one) {"
+        " $names[$one['event']] = ($names[$one['event']] ?? 0) + 1; }"
+        "$since = $log->since(0);"
+        "$first = null; foreach ($log->in_order($log->head()['n']) as $one)"
+        " { $first = $one['seq']; break; }"
+        "return array('names' => $names, 'verified' => $log->verify(), 'from' => $since['from'],"
+        " 'first' => $since['entries'][0]['seq'], 'exported' => $first, 'head' => $log->head());"
+    )
+
+
+def test_requests_push_no_decision_out_of_the_log(wp, fresh_log) -> None:
+    wp.evaluate(FULL % 10500)
+    found = look(wp)
+    assert found["names"]["connected"] == 1
+    assert found["names"]["scopes_changed"] == 1
+    assert found["names"]["change_allowed"] == 1
+    assert found["names"]["log_trimmed"] == 1
+    assert found["names"]["answered"] < 10000
+    assert found["verified"]["ok"] is True
+    # What the dashboard reads and what is exported is the part without gaps.
+    assert found["from"] == found["first"] == found["exported"] == 501
+    wp.evaluate(
+        'global $wpdb; $wpdb->query("UPDATE {$wpdb->base_prefix}siteagent_log SET body ='
+        " REPLACE(body, 'plugins', 'core___') WHERE seq = 2\");"
+    )
+    assert wp.evaluate("return siteagent()->log()->verify();")["broken_at"] == 2
+
+
+def test_two_first_entries_at_once_begin_one_chain(wp) -> None:
+    for _ in range(5):
+        wp.evaluate("siteagent()->log()->drop(); siteagent()->log()->create_table();")
+        wp.evaluate_at_once(["siteagent()->log()->append('x', array(), 'site');"] * 3)
+        verified = wp.evaluate("return siteagent()->log()->verify();")
+        assert verified["ok"] is True
+        assert verified["checked"] == 3

@@ -1,0 +1,32 @@
+"""WP-CLI loads SiteAgent on a site whose wp-config.php holds no secret keys."""
+
+from __future__ import annotations
+
+from tests.wordpress.engine import docker
+
+CONFIG = "/var/www/wordpress/wp-config.php"
+
+# What WP-CLI does around WordPress, as far as SiteAgent can see it.
+AS_WP_CLI = """<?php
+define('WP_CLI', true);
+class WP_CLI {
+    public static $hooks = array();
+    public static function add_hook($when, $callback) { self::$hooks[$when][] = $callback; }
+    public static function add_command($name, $command) { echo "$name ", get_class($command); }
+}
+$_SERVER += array('HTTP_HOST' => '127.0.0.1', 'REQUEST_URI' => '/', 'REQUEST_METHOD' => 'GET');
+require '/var/www/wordpress/wp-load.php';
+foreach (WP_CLI::$hooks['after_wp_load'] ?? array() as $callback) { $callback(); }
+"""
+
+
+def test_its_command_is_there_and_every_other_one_works(wp) -> None:
+    keys = r"/_(KEY|SALT)'/s/, *'.*'/, 'put your unique phrase here'/"
+    docker(
+        *("exec", wp.container, "bash", "-euc"),
+        f'cp -p {CONFIG} {CONFIG}.before; sed -Ei "{keys}" {CONFIG}',
+    )
+    try:
+        assert "siteagent audit Siteagent_Cli" in wp.run_php(AS_WP_CLI)
+    finally:
+        docker("exec", wp.container, "bash", "-euc", f"mv {CONFIG}.before {CONFIG}")

@@ -1,0 +1,99 @@
+"""The settings screen says what is so, also where something of SiteAgent is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.protocol import b64u
+from tests.plugin.support.dashboard import Paired, new_token
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.wp_admin import Person, words
+from tests.wordpress.engine import docker
+
+PLUGIN = "/var/www/wordpress/wp-content/plugins/siteagent"
+
+
+@pytest.fixture
+def ana(wp) -> Person:
+    return Person(wp.url, wp.admin, wp.password)
+
+
+@pytest.fixture
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    yield connect(wp)
+    forget(wp)
+
+
+def test_after_a_revocation_it_says_that_the_dashboard_ended_it(wp, ana, paired) -> None:
+    secret = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
+    paired.ask("revoke", **secret)
+    assert "ended the connection on" in words(ana.page().text)
+    assert "The dashboard http" in words(ana.page().text)
+
+
+def test_after_disconnecting_it_says_that_it_was_ended_here(wp, ana, paired) -> None:
+    wp.evaluate("siteagent()->pairing()->disconnect('user:1');")
+    assert "was ended here on" in words(ana.page().text)
+
+
+def test_what_was_wrong_with_a_token_is_said_once(wp, ana) -> None:
+    forget(wp)
+    first = words(ana.submit(ana.page().text, "siteagent_read_token", token="nonsense"))
+    assert "This is not a pairing token." in first
+    assert "This is not a pairing token." not in words(ana.page("&step=token").text)
+
+
+def test_only_the_dashboard_that_was_shown_is_connected(wp, ana) -> None:
+    """Two tabs: one is read, another token is pasted in the other, and the first says Connect."""
+    forget(wp)
+    shown, other = new_token(wp.url), new_token(wp.url, origin="http://127.0.0.1:10")
+    page = ana.submit(ana.page().text, "siteagent_read_token", token=shown.text())
+    ana.submit(ana.page("&step=token").text, "siteagent_read_token", token=other.text())
+    after = words(ana.submit(page, "siteagent_accept"))
+    assert "another token meanwhile" in after
+    assert wp.evaluate("return siteagent()->keyring()->state();") == "unpaired"
+    again = ana.page("&step=consent").text
+    ana.submit(again, "siteagent_accept")
+    assert wp.evaluate("return siteagent()->keyring()->pending()['origin'];") == other.origin
+    forget(wp)
+
+
+def test_without_its_manifest_wp_admin_goes_on_and_nothing_leaves(wp, ana, paired) -> None:
+    docker("exec", wp.container, "mv", f"{PLUGIN}/manifest.json", f"{PLUGIN}/manifest.away")
+    try:
+        for page in ("index.php", "plugins.php", "options-privacy.php?tab=policyguide"):
+            assert ana.session.get(f"{wp.url}/wp-admin/{page}", timeout=60).status_code == 200
+        assert ana.page().status_code == 200
+        assert "The report could not be" in words(ana.page("&tab=data").text)
+    finally:
+        docker("exec", wp.container, "mv", f"{PLUGIN}/manifest.away", f"{PLUGIN}/manifest.json")
+
+
+def test_a_log_that_cannot_be_written_does_not_hide_that_the_keys_are_gone(wp, ana, paired) -> None:
+    page = ana.page("&step=disconnect").text
+    table = "global $wpdb; $t = $wpdb->base_prefix . 'siteagent_log';"
+    wp.evaluate(f'{table} $wpdb->query("RENAME TABLE $t TO {{$t}}_away");')
+    wp.evaluate(f'{table} $wpdb->query("CREATE TABLE $t (x INT)");')
+    try:
+        told = words(ana.submit(page, "siteagent_disconnect"))
+    finally:
+        wp.evaluate(f'{table} $wpdb->query("DROP TABLE $t");')
+        wp.evaluate(f'{table} $wpdb->query("RENAME TABLE {{$t}}_away TO $t");')
+    assert "Disconnected: the keys are deleted" in told
+    assert wp.evaluate("return siteagent()->keyring()->state();") == "unpaired"
+
+
+def test_permissions_stay_saved_where_the_log_cannot_be_written(wp, ana, paired) -> None:
+    page = ana.page("&tab=may").text
+    table = "global $wpdb; $t = $wpdb->base_prefix . 'siteagent_log';"
+    wp.evaluate(f'{table} $wpdb->query("RENAME TABLE $t TO {{$t}}_away");')
+    wp.evaluate(f'{table} $wpdb->query("CREATE TABLE $t (x INT)");')
+    try:
+        told = words(ana.submit(page, "siteagent_scopes", **{"scopes[]": "themes"}))
+    finally:
+        wp.evaluate(f'{table} $wpdb->query("DROP TABLE $t");')
+        wp.evaluate(f'{table} $wpdb->query("RENAME TABLE {{$t}}_away TO $t");')
+    assert "An error occurred" in told
