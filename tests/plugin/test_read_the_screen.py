@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from app.protocol import b64u
-from tests.plugin.support.dashboard import Paired, new_token
+from tests.plugin.support.dashboard import Paired, mark_of, new_token
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
 from tests.wordpress.engine import docker
@@ -97,3 +98,10 @@ def test_permissions_stay_saved_where_the_log_cannot_be_written(wp, ana, paired)
         wp.evaluate(f'{table} $wpdb->query("DROP TABLE $t");')
         wp.evaluate(f'{table} $wpdb->query("RENAME TABLE {{$t}}_away TO $t");')
     assert "An error occurred" in told
+
+
+def test_the_log_says_how_far_the_dashboard_s_record_reaches_and_no_hashes(wp, ana, paired) -> None:
+    paired.ask("ping", mark=mark_of(paired, 812, int(time.time())))
+    shown = words(ana.page("&tab=log").text)
+    assert "dashboard’s record up to entry 812" in shown
+    assert f"{812:064x}" not in shown

@@ -41,19 +41,19 @@ final class Siteagent_Sentences {
 			'rotation_agreed'  => __( 'Agreed with the dashboard on new keys.', 'siteagent' ),
 			'keys_rotated'     => __( 'The new keys are in use; the old ones were deleted.', 'siteagent' ),
 			'move_announced'   => __( 'Asked the dashboard to follow this site to its new address.', 'siteagent' ),
-			'stays_silent'     => __( 'Chose to stay silent under another address.', 'siteagent' ),
+			'stays_silent'     => __( 'Chose to keep SiteAgent paused under another address.', 'siteagent' ),
 			'answered'         => __( 'Answered a request of the dashboard.', 'siteagent' ),
-			'refused'          => __( 'Refused a request that carried the right key.', 'siteagent' ),
-			'stranger_refused' => __( 'Turned away somebody without a key.', 'siteagent' ),
+			'refused'          => __( 'Rejected a signed request.', 'siteagent' ),
+			'stranger_refused' => __( 'Blocked calls without a valid signature.', 'siteagent' ),
 			'output_started'   => __( 'Something on this site printed before the answer, so the dashboard could not verify it.', 'siteagent' ),
 			'scopes_changed'   => __( 'Changed what the dashboard may do.', 'siteagent' ),
 			'change_allowed'   => __( 'Approved a change here.', 'siteagent' ),
 			'change_denied'    => __( 'Refused a change here.', 'siteagent' ),
 			'change_answered'  => __( 'Answered a request to change a component.', 'siteagent' ),
-			'change_settled'   => __( 'Settled a change whose end nobody had told.', 'siteagent' ),
+			'change_settled'   => __( 'Recorded the result of an interrupted update.', 'siteagent' ),
 			'mark_refused'     => __( 'Refused the dashboard’s record: it goes back, or tells another past than before.', 'siteagent' ),
 			'mark_accepted'    => __( 'Decided to go on with the dashboard’s record as it is now.', 'siteagent' ),
-			'log_trimmed'      => __( 'The oldest entries were removed, as the log keeps only the newest.', 'siteagent' ),
+			'log_trimmed'      => __( 'The oldest requests were removed; decisions and changes stay.', 'siteagent' ),
 		);
 	}
 
@@ -63,6 +63,12 @@ final class Siteagent_Sentences {
 	private static function detail( array $facts ): string {
 		$told = array();
 		foreach ( $facts as $name => $value ) {
+			if ( 'mark' === $name && isset( $value['n'] ) ) {
+				// Its hashes are in the export; a person reads how far the dashboard's record reaches.
+				/* translators: %d: number of an entry */
+				$told[] = sprintf( __( 'dashboard’s record up to entry %d', 'siteagent' ), (int) $value['n'] );
+				continue;
+			}
 			if ( is_array( $value ) ) {
 				$value = wp_json_encode( $value );
 			} elseif ( is_bool( $value ) ) {
