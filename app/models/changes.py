@@ -289,10 +289,10 @@ class Change(BaseModel):
         return list(query.order_by(cls.id))
 
     @classmethod
-    def history(cls, site: Site, kind: str, ident: str, limit: int = 50) -> list[Change]:
+    def history(cls, site: Site, kind: str, ident: str) -> list[Change]:
         """What was proposed for one component of a site, newest first."""
         query = cls.select().where(cls.site == site, cls.kind == kind, cls.ident == ident)
-        return list(query.order_by(cls.id.desc()).limit(limit))
+        return list(query.order_by(cls.id.desc()))
 
     @classmethod
     def open_of(cls, site: Site) -> dict[tuple[str, str], Change]:

@@ -9,6 +9,7 @@ import pytest
 
 from app.domain.actor import Actor
 from app.models.base import utcnow
+from app.models.changes import Change
 from app.models.sites import ACTIVE, Site
 from app.views.paging import PAGE_SIZE
 
@@ -68,3 +69,12 @@ def test_updates_of_every_site_can_be_proposed(as_ana: Any, many: None) -> None:
 
 def test_a_rule_can_name_every_site(as_ana: Any, many: None) -> None:
     assert len(names(as_ana.get("/policies").text)) == MANY
+
+
+def test_the_history_of_a_component_is_whole(as_ana: Any, proposed: Change) -> None:
+    Change.update(state="expired", ended_at=utcnow()).execute()
+    ended = Change.get().__data__
+    for number in range(60):
+        Change.create(**{**ended, "id": None, "op_id": f"other {number}"})
+    address = f"/sites/{proposed.site_id}/component?kind=plugin&ident={proposed.ident}"
+    assert len(set(re.findall(r'href="/changes/(\d+)"', as_ana.get(address).text))) == 61
