@@ -21,6 +21,7 @@ Network = IPv4Network | IPv6Network
 _SECRET_BYTES = 32
 _DEFAULT_PORT = 8000
 _DEFAULT_SYNC_MINUTES = 60
+_MAX_AGENCY_CHARS = 120
 _PLUGIN_RELEASE = Path(__file__).resolve().parents[1] / "wordpress-plugin" / "release"
 
 
@@ -56,6 +57,7 @@ class Config:
     sync_every_minutes: int = _DEFAULT_SYNC_MINUTES
     port: int = _DEFAULT_PORT
     bind: str = "127.0.0.1"
+    agency: str = ""
     plugin_release: Path = _PLUGIN_RELEASE
     # Whose end ends this process as well; 0 where nobody supervises it. Set by app.serve.
     supervisor_pid: int = 0
@@ -102,6 +104,7 @@ class Config:
             ),
             port=port,
             bind=bind,
+            agency=env.get("AURA_AGENCY", "").strip()[:_MAX_AGENCY_CHARS],
             plugin_release=Path(env.get("AURA_PLUGIN_RELEASE") or _PLUGIN_RELEASE).resolve(),
             supervisor_pid=_integer(env, "AURA_SUPERVISOR_PID", 0, 0, 2**31 - 1, problems),
         )

@@ -83,7 +83,7 @@ def member_transaction(by: Actor, verb: str) -> Iterator[tuple[Transaction, Acto
 def require_fresh(confirmed_at: datetime, now: datetime) -> None:
     """Raise NotConfirmed unless this person has shown lately that it is them."""
     if now - confirmed_at >= FRESH_FOR:
-        raise NotConfirmed("Type your password once more, so that nobody else decides for you.")
+        raise NotConfirmed("Re-enter your password to continue.")
 
 
 def sees(actor: Actor, site: Site) -> bool:

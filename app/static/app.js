@@ -48,6 +48,25 @@
   document.addEventListener("htmx:sendError", lost);
   document.addEventListener("htmx:afterSwap", () => wake(document));
 
+  // Times stay true on a page that is left open; as app/views/filters.py says them.
+  const UNITS = [[60, 1, "second"], [3600, 60, "minute"], [86400, 3600, "hour"], [2592000, 86400, "day"]];
+  const ago = (seconds) => {
+    const length = Math.abs(seconds);
+    if (length < 5) return "just now";
+    const unit = UNITS.find(([limit]) => length < limit);
+    if (!unit) return "";
+    const count = Math.floor(length / unit[1]);
+    const text = `${count} ${unit[2]}${count === 1 ? "" : "s"}`;
+    return seconds > 0 ? `${text} ago` : `in ${text}`;
+  };
+  setInterval(() => {
+    document.querySelectorAll("time[data-full] > span").forEach((span) => {
+      const at = Date.parse(span.parentElement.dateTime);
+      const text = ago(Math.round((Date.now() - at) / 1000));
+      if (text && span.textContent !== text) span.textContent = text;
+    });
+  }, 30000);
+
   wake(document);
   document.querySelector("[data-focus]")?.focus();
 })();

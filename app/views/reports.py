@@ -81,10 +81,11 @@ def pdf(client_id: int) -> ResponseReturnValue:
     body = render_template("reports/_body.html", **_facts(report, entry))
     title = f"Report for {client.name}"
     days = f"{period.first_day} to {period.last_day}"
+    by = f", by {config.agency}" if config.agency else ""
     document = paper.print_html(
         body,
         title=title,
-        subtitle=days,
+        subtitle=f"{days}{by}",
         base=config.origin,
         at=entry.at,
     )
@@ -101,6 +102,7 @@ def _facts(report: ClientReport, head: Entry | None) -> dict[str, object]:
         "report": report,
         "head": head,
         "maker": me().name,
+        "agency": current_app.config["AURA"].agency,
         "origin": current_app.config["AURA"].origin,
         "site_names": {one.site.id: one.site.name for one in report.sites},
     }

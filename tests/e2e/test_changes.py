@@ -259,7 +259,7 @@ def test_a_minor_release_of_wordpress_is_reviewed_apart(
     release(RealWordPress(shop), step["to"], step["to"])
     ben.goto(f"{agency.url}/changes/new?site=1&apart=core_minor")
     expect(ben.locator("main")).to_contain_text("has not allowed")
-    expect(ben.locator("main")).to_contain_text("WordPress will update this by itself")
+    expect(ben.locator("main")).to_contain_text("WordPress updates this automatically")
     look(shop, "return update_site_option('auto_update_core_minor', 'disabled');")
     allow(wp_admin, shop, "core_minor")
     sync(page, agency)

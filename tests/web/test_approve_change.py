@@ -56,7 +56,7 @@ def test_an_approval_queues_the_change_and_the_page_says_who(as_ana, proposed, f
     assert state(proposed) == APPROVED
     assert jobs.jobs == [("run_change", (proposed.id,), 0)]
     assert (
-        "a second person approved what somebody else proposed"
+        "a second person approved it"
         in as_ana.get(f"/changes/{proposed.id}").text
     )
     fake.clock.now = utcnow()
@@ -182,7 +182,7 @@ def test_ones_own_proposal_is_shown_as_confirmed_by_oneself(as_ben, proposed):
     assert "Confirm my own proposal: update to 5.3.1" in as_ben.get(f"/changes/{proposed.id}").text
     approve_as(as_ben, proposed)
     assert (
-        "whoever proposed it confirmed it themselves" in as_ben.get(f"/changes/{proposed.id}").text
+        "the person who proposed it approved it" in as_ben.get(f"/changes/{proposed.id}").text
     )
 
 

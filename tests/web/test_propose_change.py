@@ -43,7 +43,7 @@ def test_the_sites_page_says_what_may_be_updated_and_why_not(as_ben, today, fake
     read_report(today, fake, config=config)
     text = as_ben.get(f"/sites/{today.id}").text
     assert "Needs PHP 8.4, the site has 8.2.36." in text
-    assert "WordPress will update this by itself." in text
+    assert "WordPress updates this automatically." in text
     assert "Propose updates" in text
 
 
@@ -88,7 +88,7 @@ def test_an_update_is_proposed_and_its_page_follows_it(as_ben, today, fake, conf
     shown = as_ben.get(f"/changes/{change.id}").text
     assert change.digest in shown
     assert "every 3s" not in shown
-    assert "It is active: visitors meet the new version at once." in shown
+    assert "It is active: visitors see the new version immediately." in shown
     assert "wordpress.org/plugins/akismet/#developers" in shown
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from pypdf import PdfReader
@@ -81,6 +82,15 @@ def test_the_paper_says_the_same_and_is_an_entry_whose_hash_it_bears(as_ana, tol
     assert entry.hash in said.replace(" ", "")
     assert entry.document()["facts"]["digest"] in said.replace(" ", "")
     assert entry.client_id == told.id
+
+
+def test_page_and_paper_name_the_agency(app, as_ana, told, config):
+    assert "Prepared by" not in as_ana.get(f"/clients/{told.id}/report?{QUERY}").text
+    app.config["AURA"] = replace(config, agency="Tide & Partners")
+    assert (
+        "Prepared by Tide &amp; Partners." in as_ana.get(f"/clients/{told.id}/report?{QUERY}").text
+    )
+    assert "2026-11-01 to 2026-11-30, by Tide & Partners" in text_of(paper(as_ana, told))
 
 
 def test_reading_the_page_writes_nothing(as_ana, told):
