@@ -206,7 +206,7 @@ def test_nobody_is_asked_who_cannot_sign_in(ana, database):
 def test_the_history_of_her_component_is_hers(as_dora, asked, hers):
     text = as_dora.get(f"/sites/{hers.id}/component?kind=plugin&ident={AKISMET}").text
     assert f"Change {asked.id}" in text
-    assert "Leave it alone" not in text
+    assert "Ignore updates" not in text
 
 
 def test_who_has_nobody_to_ask_is_led_to_people(as_ana, today, database):

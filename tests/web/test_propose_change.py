@@ -234,7 +234,7 @@ def test_a_component_is_left_alone_and_let_go(as_ben, as_cleo, today):
     assert as_cleo.post(f"{place}/hold", data=good).status_code == 403
     assert as_ben.post(f"{place}/hold", data=good).status_code == 303
     text = as_ben.get(f"/sites/{today.id}").text
-    assert "Left alone" in text
+    assert "Updates are ignored" in text
     assert "<img src=x" not in text
     assert as_ben.post(f"{place}/release", data=named).status_code == 303
     assert Held.select().count() == 0
