@@ -55,10 +55,7 @@ def test_an_approval_queues_the_change_and_the_page_says_who(as_ana, proposed, f
     assert answer.location.endswith(f"/changes/{proposed.id}")
     assert state(proposed) == APPROVED
     assert jobs.jobs == [("run_change", (proposed.id,), 0)]
-    assert (
-        "a second person approved it"
-        in as_ana.get(f"/changes/{proposed.id}").text
-    )
+    assert "a second person approved it" in as_ana.get(f"/changes/{proposed.id}").text
     fake.clock.now = utcnow()
     assert run_change(Change.get_by_id(proposed.id), fake, config) == "succeeded"
     text = as_ana.get(f"/changes/{proposed.id}").text
@@ -181,9 +178,7 @@ def test_a_second_click_is_harmless(as_ana, proposed, jobs):
 def test_ones_own_proposal_is_shown_as_confirmed_by_oneself(as_ben, proposed):
     assert "Confirm my own proposal: update to 5.3.1" in as_ben.get(f"/changes/{proposed.id}").text
     approve_as(as_ben, proposed)
-    assert (
-        "the person who proposed it approved it" in as_ben.get(f"/changes/{proposed.id}").text
-    )
+    assert "the person who proposed it approved it" in as_ben.get(f"/changes/{proposed.id}").text
 
 
 def test_where_two_are_asked_for_the_proposer_is_offered_no_button(as_ben, as_ana, proposed):
