@@ -221,7 +221,7 @@ def test_the_history_of_a_component_is_whole(as_ben, proposed, today):
     text = as_ben.get(f"/sites/{today.id}/component?kind=plugin&ident={AKISMET}").text
     assert f"Change {proposed.id}" in text
     assert "Waits for approval" in text
-    nothing = as_ben.get(f"/sites/{today.id}/component?kind=theme&ident=nobody").text
+    nothing = as_ben.get(f"/sites/{today.id}/component?kind=theme&ident=twentytwentyfour").text
     assert "No change was proposed for it yet." in nothing
 
 
