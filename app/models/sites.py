@@ -268,12 +268,9 @@ class Site(BaseModel):
         cls, words: tuple[str, ...], client_id: int | None = None, site: Site | None = None
     ) -> list[Site]:
         """Those in the list whose `connection` is one of `words`; of one client or site alone."""
-        query = cls.select().where(cls.forgotten_at.is_null(), cls.connection_in_sql().in_(words))
-        if client_id is not None:
-            query = query.where(cls.client == client_id)
-        if site is not None:
-            query = query.where(cls.id == site.id)
-        return list(query)
+        found = cls.select().where(cls.forgotten_at.is_null(), cls.connection_in_sql().in_(words))
+        found = found if client_id is None else found.where(cls.client == client_id)
+        return list(found if site is None else found.where(cls.id == site.id))
 
     @classmethod
     def connection_in_sql(cls) -> Any:

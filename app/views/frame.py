@@ -44,25 +44,28 @@ def page_frame() -> Frame:
     """For whoever is signed in, by their role."""
     actor, role = me(), current_user.role
     found = attention.by_site(actor)
-    to_check = sum(one.about == "change" for items in found.values() for one in items)
+    to_do = attention.waiting_for(actor) + (_to_check(found) if access.may(role, "approve") else 0)
     open_alarms = Alarm.open_ones() if access.may(role, "audit") else []
     critical = [one for one in open_alarms if alarms.severity(one.kind) == attention.CRITICAL]
-    places = [
-        Place("/", "Sites", "layout-grid", len(found), "need attention", also=("/sites/",)),
-        Place(
-            "/changes",
-            "Changes",
-            "circle-arrow-up",
-            attention.waiting_for(actor) + to_check,
-            "wait for you",
-            also=("/policies",),
-        ),
-        Place("/clients", "Clients" if access.may(role, "overview") else "Report", "printer"),
-    ]
-    if access.may(role, "audit"):
-        places.append(Place("/audit", "Audit", "scroll-text", also=("/exports",)))
-        count = len(open_alarms)
-        places.append(Place("/alarms", "Alerts", "circle-alert", count, "open", bool(critical)))
-    if access.may(role, "people"):
-        places.append(Place("/people", "People", "users"))
-    return Frame(places, critical)
+    alerts = (len(open_alarms), "open", bool(critical))
+    places = {
+        "see": [
+            Place("/", "Sites", "layout-grid", len(found), "need attention", also=("/sites/",)),
+            Place(
+                "/changes", "Changes", "circle-arrow-up", to_do, "wait for you", also=("/policies",)
+            ),
+            Place("/clients", "Clients" if access.may(role, "overview") else "Report", "printer"),
+        ],
+        "audit": [
+            Place("/audit", "Audit", "scroll-text"),
+            Place("/alarms", "Alerts", "circle-alert", *alerts),
+        ],
+        "people": [Place("/people", "People", "users")],
+    }
+    return Frame(
+        [one for verb in places if access.may(role, verb) for one in places[verb]], critical
+    )
+
+
+def _to_check(found: dict[int, list[attention.Item]]) -> int:
+    return sum(one.about == "change" for items in found.values() for one in items)
