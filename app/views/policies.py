@@ -13,6 +13,7 @@ from app.domain.errors import Invalid, NotFound
 from app.domain.policies import Terms
 from app.domain.versions import STEPS
 from app.models.base import utcnow
+from app.models.clients import THEMSELVES
 from app.models.sites import Client
 from app.views import change_pages
 from app.views.arrivals import row_number
@@ -63,6 +64,8 @@ def ask_for(client_id: int) -> ResponseReturnValue:
     try:
         policies.ask_for(client, how, by=me(), confirmed_at=confirmed_at, now=utcnow())
     except Invalid as refusal:
+        if how != THEMSELVES:
+            raise
         flash(refusal.message, "error")
         return redirect(url_for("people.index", _anchor="invite"), 303)
     flash(f"Approval changed for {client.name}.")
