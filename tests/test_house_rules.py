@@ -159,6 +159,33 @@ def test_importing_a_test_module_is_seen(source: str) -> None:
     assert imported_test_modules(source)
 
 
+# ---- Hypothesis tries as many examples as the run asks for ----
+
+
+def pinned_examples(source: str) -> list[str]:
+    """The calls that name a number of examples whatever the profile."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and any(keyword.arg == "max_examples" for keyword in node.keywords)
+    ]
+
+
+def test_no_test_pins_its_number_of_examples() -> None:
+    wrong = [
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.glob("tests/**/test_*.py")
+        if pinned_examples(path.read_text("utf-8"))
+    ]
+    assert wrong == []
+
+
+def test_a_pinned_number_of_examples_is_seen() -> None:
+    assert pinned_examples("@settings(max_examples=2000)\ndef test_x(): ...")
+    assert not pinned_examples("@examples(quick=20, thorough=200)\ndef test_x(): ...")
+
+
 # ---- the surroundings are read in one place ----
 
 
