@@ -279,7 +279,7 @@ def test_the_exact_json_is_shown_before_and_after_pairing(wp, ana):
     paired = connect_by_forms(wp, ana)
     left = paired.ask("report", have=None).document["report"]
     after = ana.page("&tab=data").text
-    told = "the log under “Recent requests” since it was connected, and nothing else."
+    told = "the log under “Recent requests” since it was connected, and the result of each update"
     assert f"{ORIGIN} gets this when it asks, {told}" in words(after)
     for page in (before, after):
         shown = shown_json(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -105,3 +106,31 @@ def test_the_log_says_how_far_the_dashboard_s_record_reaches_and_no_hashes(wp, a
     shown = words(ana.page("&tab=log").text)
     assert "dashboard’s record up to entry 812" in shown
     assert f"{812:064x}" not in shown
+
+
+def test_the_page_of_all_options_cannot_end_the_connection(wp, ana, paired) -> None:
+    page = ana.session.get(f"{wp.url}/wp-admin/options.php", timeout=60).text
+    nonce = re.search(r'name="_wpnonce" value="([0-9a-f]+)"', page)
+    assert nonce is not None
+    fields = {"siteagent": "junk", "siteagent_log": "junk", "blogdescription": "Fresh bread"}
+    answer = ana.session.post(
+        f"{wp.url}/wp-admin/options.php",
+        data={
+            "action": "update",
+            "option_page": "options",
+            "_wpnonce": nonce[1],
+            "page_options": ",".join(fields),
+            **fields,
+        },
+        timeout=60,
+    )
+    assert answer.status_code == 200
+    assert wp.evaluate("return get_option('blogdescription');") == "Fresh bread"
+    assert paired.ask("ping").document["ok"] is True
+    assert wp.evaluate("return siteagent()->log()->verify();")["ok"] is True
+
+
+def test_what_leaves_is_listed_before_it_is_shown_as_json(wp, ana, paired) -> None:
+    shown = words(ana.page("&tab=data").text)
+    assert "The result of an update" in shown
+    assert shown.index("each with its reason") < shown.index("exactly as it would leave")

@@ -98,6 +98,23 @@ add_filter(
 	3
 );
 
+// WordPress's page of all options must not write over these.
+add_action(
+	'load-options.php',
+	static function (): void {
+		foreach ( array( 'siteagent', 'siteagent_log', 'siteagent_strangers' ) as $name ) {
+			add_filter(
+				"pre_update_option_{$name}",
+				static function ( $value, $before ) {
+					return $before;
+				},
+				PHP_INT_MAX,
+				2
+			);
+		}
+	}
+);
+
 // Who may use the settings screen.
 add_filter(
 	'map_meta_cap',

@@ -351,20 +351,32 @@ final class Siteagent_Log {
 	 * Of two requests that make a name at once, both go on with the one that the database took: add_option() would write over the other's.
 	 */
 	private function make_name(): string {
-		$table = ( $this->is_network ? $this->db->base_prefix : $this->db->prefix ) . 'options';
-		$made  = wp_generate_uuid4();
-		$this->db->query( $this->db->prepare( "INSERT IGNORE INTO {$table} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $made ) );
-		$name = (string) $this->db->get_var( $this->db->prepare( "SELECT option_value FROM {$table} WHERE option_name = %s", self::OPTION ) );
+		$made = wp_generate_uuid4();
+		if ( $this->is_network ) {
+			$id    = get_current_network_id();
+			$query = $this->db->prepare(
+				"INSERT INTO {$this->db->sitemeta} (site_id, meta_key, meta_value) SELECT %d, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d)",
+				$id,
+				self::OPTION,
+				$made,
+				self::OPTION,
+				$id
+			);
+			// The table of a network's settings has no unique name: the first row is the one that counts.
+			$kept = $this->db->prepare( "SELECT meta_value FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d ORDER BY meta_id LIMIT 1", self::OPTION, $id );
+		} else {
+			$query = $this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $made );
+			$kept  = $this->db->prepare( "SELECT option_value FROM {$this->db->options} WHERE option_name = %s", self::OPTION );
+		}
+		$this->db->query( $query );
+		$name = (string) $this->db->get_var( $kept );
 		if ( '' === $name ) {
 			throw new RuntimeException( 'The name of the SiteAgent log cannot be written' );
 		}
-		if ( $this->is_network ) {
-			// The table of a network's settings has no unique name, so the main site's options decide.
-			add_site_option( self::OPTION, $name );
-		} else {
-			wp_cache_delete( self::OPTION, 'options' );
-			wp_cache_delete( 'notoptions', 'options' );
-		}
+		wp_cache_delete( self::OPTION, 'options' );
+		wp_cache_delete( 'notoptions', 'options' );
+		wp_cache_delete( get_current_network_id() . ':' . self::OPTION, 'site-options' );
+		wp_cache_delete( get_current_network_id() . ':notoptions', 'site-options' );
 		return $name;
 	}
 
