@@ -173,7 +173,7 @@ def test_watching_ends_by_itself_and_leaves_the_new_version(wp, paired, desk) ->
     )
     assert requests.get(wp.url, timeout=60).status_code == 200
     left = disk(wp, DESK)["left"]
-    assert "siteagent-watchdog.php" not in left
+    assert not any(name.startswith("siteagent-watchdog") for name in left)
     wp.evaluate(
         "global $wpdb; $store = new Siteagent_Store($wpdb, false); $store->change(function ($data)"
         " { $data['run']['deadline'] = time() - 1; return $data; });"

@@ -25,14 +25,26 @@ class PhpFailed(RuntimeError):
     """A PHP script ended with an error; the text holds what it and WordPress's log said last."""
 
 
-def create(image: str, port: int, small: Mapping[str, str] | None = None) -> str:
+def create(
+    image: str, port: int, small: Mapping[str, str] | None = None, shared: Iterable[str] = ()
+) -> str:
     """Create a container that is removed with this process; return its id.
 
     `small` gives folders below wp-content a file system of their own, with its size ("4m").
+    `shared` are folders that another container may use as well.
     """
     labelled = ("--label", f"{LABEL}={owner()}", "--env", f"PORT={port}")
     disks = [word for one in (small or {}).items() for word in _disk(*one)]
+    disks += [word for folder in shared for word in ("--volume", folder)]
     return docker("create", "--network", "host", *labelled, *disks, image).strip()
+
+
+def create_beside(container: str, port: int, script: str) -> str:
+    """Create another container with the same image and shared folders, that runs this script."""
+    image = docker("inspect", "--format", "{{.Image}}", container).strip()
+    labelled = ("--label", f"{LABEL}={owner()}", "--env", f"PORT={port}")
+    shared = ("--volumes-from", container, "--entrypoint", "bash")
+    return docker("create", "--network", "host", *labelled, *shared, image, "-c", script).strip()
 
 
 def _disk(folder: str, size: str) -> tuple[str, str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -28,6 +29,15 @@ _SITEAGENT = Path(__file__).parents[2] / "wordpress-plugin" / "siteagent"
 _SITEAGENT_FILE = "siteagent/siteagent.php"
 _PHP = Path(__file__).with_name("php")
 _REQUEST_SECONDS = 300
+# Files, database and the stand-in for WordPress.org.
+_SHARED = (ROOT, "/run/mysqld", "/srv")
+_SECOND_SERVER = """
+set -e
+source /etc/apache2/envvars
+install -d "$APACHE_RUN_DIR" "$APACHE_LOCK_DIR"
+if [ -f /preload.so ]; then export LD_PRELOAD=/preload.so; fi
+exec apache2 -DFOREGROUND
+"""
 
 
 @dataclass(frozen=True)
@@ -53,19 +63,21 @@ class WordPress:
         hostile: bool = False,
         image: str = "",
         small: Mapping[str, str] | None = None,
+        shared: bool = False,
     ) -> Self:
         """Start a fresh site on the machine `which`; building its image first may take minutes.
 
         With `network` it is the main site of one whose further sites live below it; see
         `add_site`. `hostile` adds a plugin whose headers attack whoever shows them. `image`
         is the tag of an image made from a machine's, to run on that one. `small` gives
-        folders below wp-content a disk of their own, with its size ("4m").
+        folders below wp-content a disk of their own, with its size ("4m"). `shared` puts files
+        and database where another web server reaches them; see `second_server`.
         """
         tag = baked_image(image or image_of(which))
         remove_leftovers()
         port, password = containers.free_port(), secrets.token_urlsafe(12)
         url, secret = f"http://127.0.0.1:{port}", secrets.token_urlsafe(24)
-        container = containers.create(tag, port, small)
+        container = containers.create(tag, port, small, _SHARED if shared else ())
         plugins = hostile_plugins() if hostile else []
         if siteagent == "active":
             plugins.append(_SITEAGENT_FILE)
@@ -139,6 +151,23 @@ class WordPress:
     def run_shell(self, script: str) -> str:
         """Return what this Bash script printed, run as root; raises EngineFailed."""
         return docker("exec", "--interactive", self.container, "bash", "-euc", script)
+
+    @contextmanager
+    def second_server(self, preload: Path | None = None) -> Iterator[Self]:
+        """Serve the same files and database from another web server, while the block lasts.
+
+        As behind a load balancer, but each has an address of its own. `preload` is a library
+        that its processes load first.
+        """
+        port = containers.free_port()
+        container = containers.create_beside(self.container, port, _SECOND_SERVER)
+        try:
+            if preload is not None:
+                docker("cp", str(preload), f"{container}:/preload.so")
+            containers.start(container, port)
+            yield replace(self, url=f"http://127.0.0.1:{port}", container=container)
+        finally:
+            docker("rm", "--force", container)
 
     def add_site(self, path: str) -> str:
         """Add one more site to this network, below the main one; return its address."""

@@ -16,6 +16,24 @@ register_activation_hook(
 	}
 );
 
+// What an update left behind is settled and removed when SiteAgent goes, and when an administrator comes by.
+register_deactivation_hook(
+	SITEAGENT_FILE,
+	static function (): void {
+		siteagent_tidy_up();
+	}
+);
+if ( is_admin() && ! wp_doing_ajax() ) {
+	add_action(
+		'admin_init',
+		static function (): void {
+			if ( is_dir( WP_CONTENT_DIR . '/siteagent-probation' ) && current_user_can( 'manage_options' ) ) {
+				siteagent_tidy_up();
+			}
+		}
+	);
+}
+
 // A site that is deleted from a network takes its tables along.
 add_filter(
 	'wpmu_drop_tables',
@@ -124,6 +142,17 @@ add_filter(
 	10,
 	4
 );
+
+// A page by which the site asks itself (class-siteagent-probe.php) says that its theme came to its end.
+if ( isset( $_GET['wp_scrape_key'] ) && is_string( $_GET['wp_scrape_key'] ) ) { // phpcs:ignore WordPress.Security -- the caller's own key, in letters and digits.
+	add_action(
+		'wp_footer',
+		static function (): void {
+			echo '<!-- siteagent-rendered:' . sanitize_key( $_GET['wp_scrape_key'] ) . " -->\n"; // phpcs:ignore WordPress.Security
+		},
+		PHP_INT_MAX
+	);
+}
 
 // The settings screen, its forms, Site Health, and WordPress's privacy tools. Each part is made when its hook is called.
 if ( is_admin() ) {

@@ -51,6 +51,18 @@ function siteagent(): Siteagent_Plugin {
 }
 
 /**
+ * Settle an update whose process died or whose watch is over, and remove what it left.
+ */
+function siteagent_tidy_up(): void {
+	try {
+		Siteagent_Inventory::load_admin_includes();
+		siteagent()->change()->reconcile( time() );
+	} catch ( Throwable $broken ) {
+		error_log( 'SiteAgent: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+	}
+}
+
+/**
  * Whether this very request is addressed to SiteAgent. Only a look at the address: nothing is believed yet.
  */
 function siteagent_is_called(): bool {

@@ -188,7 +188,7 @@ def reset(
     component = f"{slug}/{slug}.php" if kind == "plugin" else slug
     return wp.evaluate(
         f"$root = '{kind}' === 'plugin' ? WP_PLUGIN_DIR : get_theme_root();"
-        f'Siteagent_Watchdog::remove("$root/{slug}"); mkdir("$root/{slug}");'
+        f'Siteagent_Files::remove("$root/{slug}"); mkdir("$root/{slug}");'
         f"foreach (json_decode({php_text(json.dumps(files))}) as $name => $text)"
         f'{{ file_put_contents("$root/{slug}/$name", $text); }}'
         "wp_clean_plugins_cache(); wp_clean_themes_cache();"

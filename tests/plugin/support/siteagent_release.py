@@ -59,8 +59,7 @@ $there = '/var/www/wordpress/wp-content/plugins';
 foreach (array_merge(glob("$there/../siteagent-probation"), array("$there/siteagent")) as $folder) {
     is_dir($folder) && exec('rm -rf ' . escapeshellarg($folder));
 }
-file_exists("$there/../mu-plugins/siteagent-watchdog.php")
-    && unlink("$there/../mu-plugins/siteagent-watchdog.php");
+array_map('unlink', glob("$there/../mu-plugins/siteagent-watchdog-*.php"));
 file_put_contents('/tmp/agent.zip', base64_decode('%s'));
 $zip = new ZipArchive();
 $zip->open('/tmp/agent.zip');

@@ -20,6 +20,9 @@ final class Siteagent_Change {
 	/** An order that was on its way for longer is believed lost, and must not be carried out any more. */
 	const STALE_S = Siteagent_Protocol::MAX_SKEW_S + 60;
 
+	/** When a version that could not be judged is looked at again. */
+	const LOOK_S = 30;
+
 	/** Refusals that say nothing about the plan: it may be sent again. */
 	const PASSING = array( 'busy' );
 
@@ -136,7 +139,7 @@ final class Siteagent_Change {
 		);
 		$marked = $this->probation->marked();
 		if ( null !== $marked && $order->op_id() === $marked['op_id'] && 'decided' === $marked['stage'] ) {
-			$this->probation->end( $marked );
+			$this->probation->end( $marked, self::component_of( $order->step() ), $answer );
 		}
 		return $answer;
 	}
@@ -173,25 +176,54 @@ final class Siteagent_Change {
 			return;
 		}
 		$marked['answer']['evidence']['watched_until'] = null;
-		$this->conclude( $marked, $marked['answer'] );
+		$this->conclude( $marked, self::component_marked( $marked ), $marked['answer'] );
 	}
 
 	/**
-	 * Settle a run whose process died, and one that was watched.
+	 * Settle a run whose process died, and one that was watched; and remove what no run needs.
 	 */
 	public function reconcile( int $now ): void {
 		$marked = $this->probation->marked();
-		if ( null === $marked ) {
+		if ( null !== $marked ) {
+			$component = self::component_marked( $marked );
+			$note      = $this->probation->restored( $marked );
+			if ( 'watched' === $marked['stage'] ) {
+				$this->watch_on( $marked, $component, $note, $now );
+			} elseif ( ! $this->probation->lives( $marked, $now ) ) {
+				$this->conclude( $marked, $component, $this->of_the_dead( $marked, $component, null !== $note ) );
+			}
+		}
+		$this->probation->sweep( $now );
+	}
+
+	/**
+	 * Look again at a version that could not be judged; until the watch is over, or something is known.
+	 */
+	private function watch_on( array $marked, Siteagent_Component $component, ?array $note, int $now ): void {
+		if ( null !== $note ) {
+			$this->conclude( $marked, $component, $this->taken_back( $marked, $component ) );
 			return;
 		}
-		$component = new Siteagent_Component( $marked['step']['kind'], $marked['step']['id'] );
-		$note      = $this->probation->restored( $marked );
-		if ( 'watched' === $marked['stage'] ) {
-			if ( null !== $note || $now > $marked['deadline'] ) {
-				$this->conclude( $marked, null === $note ? $marked['answer'] : $this->taken_back( $marked, $component ) );
+		$answer = $marked['answer'];
+		if ( isset( $marked['look_at'], $marked['before']['seen'] ) && $now >= $marked['look_at'] ) {
+			$probe = $this->probe_for( $component );
+			$seen  = $probe->look_again( $marked['before']['seen'], $component->folder() );
+			if ( Siteagent_Probe::FATAL === $seen ) {
+				$this->probation->restore( $marked, $component, 'fatal' );
+				$this->conclude( $marked, $component, $this->taken_back( $marked, $component, $probe->error() ) );
+				return;
 			}
-		} elseif ( ! $this->probation->lives( $marked, $now ) ) {
-			$this->conclude( $marked, $this->of_the_dead( $marked, $component, null !== $note ) );
+			if ( Siteagent_Probe::OK === $seen && ( $probe->is_fresh() || ( isset( $marked['fresh_at'] ) && $now >= $marked['fresh_at'] ) ) ) {
+				$answer['evidence']['after']['probe'] = $seen;
+				$answer['evidence']['watched_until']  = null;
+				$answer['evidence']['stale_code']     = false;
+				$this->conclude( $marked, $component, $answer );
+				return;
+			}
+			$this->probation->reach( $marked['op_id'], 'watched', array( 'look_at' => $now + self::LOOK_S ) );
+		}
+		if ( $now > $marked['deadline'] ) {
+			$this->conclude( $marked, $component, $answer );
 		}
 	}
 
@@ -203,7 +235,7 @@ final class Siteagent_Change {
 			return $marked['answer'];
 		}
 		if ( $is_back || in_array( $marked['stage'], array( 'installing', 'installed' ), true ) ) {
-			$this->probation->restore( $marked, $component, 'interrupted' );
+			Siteagent_Run::put_back( $this->probation, $marked, $component, 'interrupted' );
 			return $this->taken_back( $marked, $component );
 		}
 		$evidence = new Siteagent_Evidence( $marked['before'] );
@@ -211,27 +243,37 @@ final class Siteagent_Change {
 		return $evidence->told( 'failed', 'interrupted' );
 	}
 
-	private function taken_back( array $marked, Siteagent_Component $component ): array {
+	/**
+	 * What is true of a version whose copy of before was put back.
+	 *
+	 * @param string $error The error that was seen, where the watchdog's note holds none.
+	 */
+	private function taken_back( array $marked, Siteagent_Component $component, string $error = '' ): array {
 		$note     = $this->probation->restored( $marked );
 		$reason   = null !== $note && isset( self::TAKEN_BACK[ $note['reason'] ] ) ? self::TAKEN_BACK[ $note['reason'] ] : 'interrupted';
 		$evidence = new Siteagent_Evidence( $marked['before'] );
 		$evidence->set( 'kept_copy', null !== $note );
 		if ( null !== $note && '' !== $note['message'] ) {
-			$upgrader = new Siteagent_Upgrader();
-			$upgrader->note( sprintf( '%1$s in %2$s:%3$d', $note['message'], $note['file'], $note['line'] ) );
-			$evidence->set( 'messages', $upgrader->messages() );
+			$error = sprintf( '%1$s in %2$s:%3$d', $note['message'], $note['file'], $note['line'] );
+		}
+		if ( '' !== $error ) {
+			$error = Siteagent_Upgrader::plain( $error );
+			$evidence->set( 'messages', array( $error ) );
+		}
+		if ( 'interrupted' !== $reason ) {
+			$evidence->add_during( $marked['step']['to'], null, 'fatal_after' === $reason ? Siteagent_Probe::FATAL : null, $error );
 		}
 		list( $outcome, $reason ) = Siteagent_Run::looked_over( $evidence, $marked, $component, $this->probe_for( $component ), $reason );
 		return $evidence->told( $outcome, $reason );
 	}
 
-	private function conclude( array $marked, array $answer ): void {
+	private function conclude( array $marked, Siteagent_Component $component, array $answer ): void {
 		$name = 'siteagent' === $marked['step']['kind'] ? Siteagent_Order::UPDATE : Siteagent_Order::CHANGE;
 		$this->ledger->settle( $marked['op_id'], $name, (string) hex2bin( $marked['plan'] ), $marked['started'], $answer );
 		if ( ! isset( $marked['answer'] ) || $marked['answer'] !== $answer ) {
 			$this->log->append( 'change_settled', $marked['step'] + array( 'op_id' => $marked['op_id'], 'outcome' => $answer['outcome'], 'reason' => $answer['reason'] ), 'site' );
 		}
-		$this->probation->end( $marked );
+		$this->probation->end( $marked, $component, $answer );
 	}
 
 	/**
@@ -284,7 +326,11 @@ final class Siteagent_Change {
 		if ( Siteagent_Order::UPDATE !== $order->name() && ( $component->is_siteagent() || 'siteagent' === $component->kind() ) ) {
 			return 'is_siteagent';
 		}
-		return $this->scopes->allows( $order->step()->scope() ) ? null : 'scope_off';
+		if ( ! $this->scopes->allows( $order->step()->scope() ) ) {
+			return 'scope_off';
+		}
+		// Without these not even the marker of a run could be kept true.
+		return array() === Siteagent_Probation::missing_functions() ? null : 'filesystem';
 	}
 
 	/**
@@ -292,6 +338,10 @@ final class Siteagent_Change {
 	 */
 	private function probe_for( Siteagent_Component $component ): Siteagent_Probe {
 		return new Siteagent_Probe( 'siteagent' === $component->kind() ? new Siteagent_Echo( $this->keyring, $component ) : null );
+	}
+
+	private static function component_marked( array $marked ): Siteagent_Component {
+		return new Siteagent_Component( $marked['step']['kind'], $marked['step']['id'] );
 	}
 
 	private static function component_of( Siteagent_Step $step ): Siteagent_Component {

@@ -24,6 +24,7 @@ final class Siteagent_Evidence {
 		$before     = null === $before ? self::state( null, null, null ) : self::state( $before['version'], $before['active'], $before['probe'] );
 		$this->seen = array(
 			'before'         => $before,
+			'during'         => null,
 			'after'          => $before,
 			'package_sha256' => null,
 			'package_host'   => null,
@@ -31,6 +32,7 @@ final class Siteagent_Evidence {
 			'messages'       => array(),
 			'kept_copy'      => false,
 			'watched_until'  => null,
+			'stale_code'     => false,
 		);
 	}
 
@@ -46,6 +48,15 @@ final class Siteagent_Evidence {
 	 */
 	public function close( Siteagent_Component $component, ?string $probe ): void {
 		$this->seen['after'] = self::state( $component->version(), $component->is_active(), $probe );
+	}
+
+	/**
+	 * The component as it was with the new version, where that did not stay.
+	 *
+	 * @param string $error The error with which a page ended; empty when none showed.
+	 */
+	public function add_during( ?string $version, ?bool $active, ?string $probe, string $error ): void {
+		$this->seen['during'] = self::state( $version, $active, $probe ) + array( 'error' => '' === $error ? null : $error );
 	}
 
 	/**

@@ -21,9 +21,6 @@ trait Siteagent_Maintenance {
 	/** @var string */
 	public $siteagent_op_id = '';
 
-	/** @var string The file the run holds a lock on. */
-	public $siteagent_lock = '';
-
 	/**
 	 * @param bool $enable As WordPress passes it.
 	 */
@@ -31,29 +28,51 @@ trait Siteagent_Maintenance {
 		$file = ABSPATH . '.maintenance';
 		if ( ! $enable ) {
 			Siteagent_Watchdog::end_maintenance( $this->siteagent_op_id );
-		} elseif ( ! file_exists( $file ) ) {
-			file_put_contents( $file, $this->siteagent_page() ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- WordPress's filesystem is the direct one here.
+			return;
 		}
+		if ( file_exists( $file ) ) {
+			if ( wp_is_maintenance_mode() ) {
+				return;
+			}
+			// One that is over, and forgotten: it comes back where it was, however this run ends.
+			rename( $file, $file . '.siteagent' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		}
+		Siteagent_Files::write( $file, $this->siteagent_page() );
 	}
 
 	/**
 	 * PHP that WordPress includes on every request: the moment since when the site is in maintenance.
+	 *
+	 * It names no path: a web server that hands it out as text gives nothing away. One run at a time has a lock.
 	 */
 	private function siteagent_page(): string {
 		return sprintf(
 			'<?php
-// SiteAgent %1$s: in force while the process that holds this lock lives.
-$upgrading = ( static function ( string $file, int $since ): int {
-	$lock = is_file( $file ) ? fopen( $file, "rb" ) : false;
-	if ( false === $lock || flock( $lock, LOCK_SH | LOCK_NB, $is_held ) ) {
-		return 0;
+// SiteAgent %1$s: in force while the process that holds the lock lives.
+$upgrading = ( static function (): int {
+	foreach ( (array) glob( WP_CONTENT_DIR . "/%2$s/*/%3$s" ) as $file ) {
+		$beat = dirname( $file ) . "/%4$s";
+		$seen = is_file( $beat ) ? (int) filemtime( $beat ) : (int) @filemtime( $file );
+		$lock = function_exists( "flock" ) ? @fopen( $file, "rb" ) : false;
+		if ( false === $lock ) {
+			return $seen;
+		}
+		if ( ! flock( $lock, LOCK_SH | LOCK_NB, $is_held ) ) {
+			return 1 === $is_held ? time() : $seen;
+		}
+		$mark = sys_get_temp_dir() . "/siteagent-" . substr( hash( "sha256", dirname( $file ) ), 0, 24 );
+		if ( ! is_file( $mark ) && time() - $seen <= %5$d ) {
+			return time();
+		}
 	}
-	return 1 === $is_held ? time() : $since;
-} )( %2$s, %3$d );
+	return 0;
+} )();
 ',
 			$this->siteagent_op_id,
-			var_export( $this->siteagent_lock, true ), // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- writes PHP.
-			time()
+			Siteagent_Probation::FOLDER,
+			Siteagent_Watchdog::LOCK,
+			Siteagent_Watchdog::BEAT,
+			Siteagent_Watchdog::SILENT_S
 		);
 	}
 }

@@ -19,6 +19,9 @@ final class Siteagent_Order {
 	const UPDATE = 'agent.update';
 	const NAMES  = array( self::CHANGE, self::UPDATE );
 
+	/** A plan that may be carried out for longer than this is none: the dashboard offers two weeks. */
+	const LONGEST_S = 31 * 86400;
+
 	const HOWS = array( 'second_person', 'self_confirmed', 'client', 'policy' );
 
 	/** @var Siteagent_Plan */
@@ -41,7 +44,7 @@ final class Siteagent_Order {
 		$this->demand( 'pre', $pre instanceof stdClass && $this->is_text( $pre, 'wp' ) && $this->is_text( $pre, 'php' ) );
 		$this->demand( 'approval', $approval instanceof stdClass && $this->is_text( $approval, 'by' ) && isset( $approval->how ) && in_array( $approval->how, self::HOWS, true ) );
 		$this->demand( 'not_before', is_int( $plan->get( 'not_before' ) ) );
-		$this->demand( 'not_after', is_int( $plan->get( 'not_after' ) ) );
+		$this->demand( 'not_after', is_int( $plan->get( 'not_after' ) ) && $plan->get( 'not_after' ) - $plan->get( 'not_before' ) <= self::LONGEST_S );
 		$this->demand( 'home', is_string( $plan->get( 'home' ) ) );
 		$this->plan  = $plan;
 		$this->step  = new Siteagent_Step( $step );

@@ -135,7 +135,7 @@ final class Siteagent_Preconditions {
 	 */
 	private function is_writable(): bool {
 		$folder = $this->component->folder();
-		if ( 'direct' !== get_filesystem_method( array(), $folder ) || ! wp_is_writable( WP_CONTENT_DIR ) ) {
+		if ( array() !== Siteagent_Probation::missing_functions() || 'direct' !== get_filesystem_method( array(), $folder ) || ! wp_is_writable( WP_CONTENT_DIR ) ) {
 			return false;
 		}
 		if ( 'translation' === $this->component->kind() ) {

@@ -18,7 +18,11 @@ final class Siteagent_Probation {
 	/** Below wp-content, there only while something is on probation. */
 	const FOLDER = 'siteagent-probation';
 
-	const WATCHDOG = 'siteagent-watchdog.php';
+	/** What a watchdog is called among the must-use plugins, before the dash and the hash of its op_id. */
+	const WATCHDOG = 'siteagent-watchdog';
+
+	/** Classes that the watchdog takes along. */
+	const WATCHDOG_PARTS = array( Siteagent_Files::class, Siteagent_Fatal_Error::class, Siteagent_Watchdog::class );
 
 	/** What a folder is called by until its lock is held, after its own name. */
 	const UNNAMED = '.part';
@@ -29,10 +33,20 @@ final class Siteagent_Probation {
 	/** How long a new version is watched when the site could not ask itself. */
 	const WATCH_S = 600;
 
+	/** There in the folder of a run whose component could not be put back: a person may still need the copy. */
+	const NEEDED   = 'needed';
+	const NEEDED_S = 30 * DAY_IN_SECONDS;
+
 	const MARKER = 'run';
 
 	/** WordPress's own automatic updates wait while this is held. */
 	const CORE_LOCK = 'auto_updater';
+
+	/** What the name of a run's folder looks like. */
+	const NAMES = '/^[0-9A-Za-z-]{1,64}-[0-9a-f]{16}\z/D';
+
+	/** Functions of PHP without which nothing can be exchanged and put back; hosts switch them off. */
+	const NEEDS = array( 'flock', 'rename', 'copy', 'touch', 'mkdir', 'rmdir', 'unlink', 'scandir', 'fopen', 'file_put_contents' );
 
 	/** @var Siteagent_Store */
 	private $store;
@@ -55,6 +69,10 @@ final class Siteagent_Probation {
 	 * Whether a copy of this kind of component can be kept here and a watchdog put beside it.
 	 */
 	public static function is_possible( string $kind ): bool {
+		// On Windows a folder that holds an open file cannot be renamed.
+		if ( '\\' === DIRECTORY_SEPARATOR || array() !== self::missing_functions() ) {
+			return false;
+		}
 		if ( 'core' === $kind || ! wp_is_writable( WP_CONTENT_DIR ) || ! wp_is_file_mod_allowed( 'siteagent_change' ) || 'direct' !== get_filesystem_method() ) {
 			return false;
 		}
@@ -63,11 +81,19 @@ final class Siteagent_Probation {
 	}
 
 	/**
+	 * The functions an update needs that this host has switched off.
+	 *
+	 * @return string[]
+	 */
+	public static function missing_functions(): array {
+		return array_values( array_filter( self::NEEDS, static function ( string $name ): bool { return ! function_exists( $name ); } ) );
+	}
+
+	/**
 	 * The run that is marked, whether it lives or not; null when there is none.
 	 */
 	public function marked(): ?array {
-		$data = $this->store->read();
-		return isset( $data[ self::MARKER ] ) ? $data[ self::MARKER ] : null;
+		return self::opened( $this->store->read() );
 	}
 
 	/**
@@ -77,7 +103,7 @@ final class Siteagent_Probation {
 		if ( Siteagent_Preconditions::is_wordpress_busy( $now ) ) {
 			return false;
 		}
-		$folder = self::place() . '/' . $op_id . '-' . bin2hex( random_bytes( 8 ) );
+		$folder = $op_id . '-' . bin2hex( random_bytes( 8 ) );
 		$marker = array(
 			'op_id'    => $op_id,
 			'folder'   => $folder,
@@ -98,7 +124,8 @@ final class Siteagent_Probation {
 			$this->forget( $op_id );
 			return false;
 		}
-		$this->take( $folder );
+		$this->reach( $op_id, 'checking', array( 'core_lock' => self::core_lock() ) );
+		$this->take( self::place() . '/' . $folder );
 		return true;
 	}
 
@@ -116,25 +143,50 @@ final class Siteagent_Probation {
 			}
 		);
 		$marked = $this->marked();
-		if ( 'installed' === $stage && null !== $marked && is_dir( $marked['folder'] ) ) {
+		if ( null === $marked || ! is_dir( $marked['folder'] ) ) {
+			return;
+		}
+		$this->beat( $marked );
+		if ( 'installing' === $stage && isset( $facts['before']['probe'] ) ) {
+			Siteagent_Files::write( $marked['folder'] . '/' . Siteagent_Watchdog::BEFORE, $facts['before']['probe'] );
+		}
+		if ( 'installed' === $stage ) {
 			touch( $marked['folder'] . '/' . Siteagent_Watchdog::INSTALLED ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- read without WordPress.
 		}
+	}
+
+	/**
+	 * Give a sign of life, for machines on which the lock of this run does not show.
+	 */
+	public function beat( array $marked ): void {
+		if ( is_file( $marked['folder'] . '/' . Siteagent_Watchdog::BEAT ) ) {
+			touch( $marked['folder'] . '/' . Siteagent_Watchdog::BEAT ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		}
+	}
+
+	/**
+	 * Whether this run is still this process's to carry out: nobody has taken it for dead, ended it or put the copy back.
+	 */
+	public function is_ours( array $marked ): bool {
+		clearstatcache( true );
+		$there = null;
+		$this->store->change(
+			static function ( array $data ) use ( &$there ): ?array {
+				$there = self::opened( $data );
+				return null;
+			}
+		);
+		return null !== $there && $marked['op_id'] === $there['op_id'] && $marked['folder'] === $there['folder'] && $marked['stage'] === $there['stage']
+			&& ! is_file( $marked['folder'] . '/' . Siteagent_Watchdog::RESTORED )
+			&& ! is_dir( $marked['folder'] . '/' . Siteagent_Watchdog::RESTORING );
 	}
 
 	/**
 	 * Whether the process of this run still works on it.
 	 */
 	public function lives( array $marked, int $now ): bool {
-		$lock = $marked['folder'] . '/' . Siteagent_Watchdog::LOCK;
-		return $now <= $marked['deadline'] && ( is_file( $lock ) ? Siteagent_Watchdog::is_held( $lock ) : ! is_dir( $marked['folder'] ) );
-	}
-
-	/**
-	 * The file this run holds a lock on; empty where none could be made.
-	 */
-	public function lock_of( array $marked ): string {
-		$lock = $marked['folder'] . '/' . Siteagent_Watchdog::LOCK;
-		return is_file( $lock ) ? $lock : '';
+		clearstatcache( true );
+		return is_dir( $marked['folder'] ) ? Siteagent_Watchdog::is_alive( $marked['folder'] ) : $now <= $marked['deadline'];
 	}
 
 	/**
@@ -146,7 +198,7 @@ final class Siteagent_Probation {
 			return false;
 		}
 		if ( $component->owns_folder() ) {
-			$is_whole = Siteagent_Watchdog::copy( $component->folder(), $kept . '.part' );
+			$is_whole = Siteagent_Files::copy( $component->folder(), $kept . '.part', Siteagent_Files::HIDE );
 		} else {
 			$is_whole = 'translation' === $component->kind() && $this->keep_files( ( new Siteagent_Language( $component->id() ) )->files(), $kept . '.part' );
 		}
@@ -155,24 +207,40 @@ final class Siteagent_Probation {
 	}
 
 	/**
+	 * Whether the component is on disk as the kept copy has it. Where nothing was kept, nothing was exchanged.
+	 */
+	public function is_as_kept( array $marked, Siteagent_Component $component ): bool {
+		$kept = $marked['folder'] . '/' . Siteagent_Watchdog::KEPT;
+		return ! $component->owns_folder() || ! is_dir( $kept ) || Siteagent_Files::hashes( $kept, Siteagent_Files::SHOW ) === Siteagent_Files::hashes( $component->folder() );
+	}
+
+	/**
 	 * Put the watchdog beside the component.
 	 */
 	public function watch( array $marked, Siteagent_Component $component ): bool {
+		$is_new = ! is_dir( WPMU_PLUGIN_DIR );
 		if ( ! $component->owns_folder() || ! wp_mkdir_p( WPMU_PLUGIN_DIR ) ) {
 			return false;
 		}
-		$file   = WPMU_PLUGIN_DIR . '/' . self::WATCHDOG;
-		$facts  = $this->watched( $marked, $component );
-		$source = (string) file_get_contents( __DIR__ . '/class-siteagent-watchdog.php' );
-		// Under a name of its own: a new SiteAgent on probation comes with a watchdog class that may be another one.
-		$own  = Siteagent_Watchdog::class . '_' . substr( hash( 'sha256', $marked['op_id'] ), 0, 16 );
-		$line = sprintf( "\n( new Siteagent_Watchdog( __FILE__, %s ) )->stand_by();\n", var_export( $facts, true ) ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- writes PHP.
-		// Another request must never read half of it.
-		$is_there = false !== file_put_contents( $file . '.part', str_replace( Siteagent_Watchdog::class, $own, $source . $line ) ) && rename( $file . '.part', $file ); // phpcs:ignore WordPress.WP.AlternativeFunctions
-		if ( $is_there ) {
-			Siteagent_Watchdog::forget_compiled( dirname( $file ) );
+		if ( $is_new ) {
+			$this->reach( $marked['op_id'], $marked['stage'], array( 'made_mu_plugins' => true ) );
 		}
-		return $is_there;
+		$source = '';
+		foreach ( self::WATCHDOG_PARTS as $part ) {
+			$file    = __DIR__ . '/class-' . strtolower( str_replace( '_', '-', $part ) ) . '.php';
+			$text    = (string) file_get_contents( $file );
+			$source .= '' === $source ? $text : substr( $text, (int) strpos( $text, "\nfinal class" ) );
+		}
+		// Under names of their own: a new SiteAgent on probation comes with classes that may be other ones.
+		$suffix = '_' . substr( hash( 'sha256', $marked['op_id'] ), 0, 16 );
+		$own    = array();
+		foreach ( self::WATCHDOG_PARTS as $part ) {
+			$own[ $part ] = $part . $suffix;
+		}
+		$facts = var_export( $this->watched( $marked, $component ), true ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- writes PHP.
+		$line  = sprintf( "\n( new Siteagent_Watchdog( __FILE__, %s ) )->stand_by();\n", $facts );
+		// Another request must never read half of it.
+		return Siteagent_Files::write( self::watchdog_file( $marked['op_id'] ), strtr( $source . $line, $own ) );
 	}
 
 	/**
@@ -182,23 +250,33 @@ final class Siteagent_Probation {
 		if ( 'translation' === $component->kind() ) {
 			return $this->restore_files( $marked, new Siteagent_Language( $component->id() ) );
 		}
-		$watchdog = new Siteagent_Watchdog( WPMU_PLUGIN_DIR . '/' . self::WATCHDOG, $this->watched( $marked, $component ) );
+		$watchdog = new Siteagent_Watchdog( self::watchdog_file( $marked['op_id'] ), $this->watched( $marked, $component ) );
 		return $component->owns_folder() && $watchdog->restore( $reason );
 	}
 
 	/**
-	 * What the watchdog wrote down when it put the copy back; null when it did not.
+	 * What the watchdog wrote down when it put the copy of this run back; null when it did not.
 	 *
-	 * @return array{reason:string,message:string,file:string,line:int}|null
+	 * @return array{installed:bool,reason:string,message:string,file:string,line:int}|null
 	 */
 	public function restored( array $marked ): ?array {
 		$note = $marked['folder'] . '/' . Siteagent_Watchdog::RESTORED;
 		$told = is_readable( $note ) ? json_decode( (string) file_get_contents( $note ), true ) : null;
-		return is_array( $told ) ? $told : null;
+		return is_array( $told ) && isset( $told['op_id'], $told['reason'] ) && $marked['op_id'] === $told['op_id'] ? $told + array( 'installed' => false, 'message' => '', 'file' => '', 'line' => 0 ) : null;
 	}
 
 	/**
-	 * The outcome is decided: whatever happens to this process now, it stands, and nothing is taken back any more.
+	 * Drop a note that the disk does not bear out: the copy was put back, and files were exchanged afterwards.
+	 */
+	public function drop_note( array $marked ): void {
+		$note = $marked['folder'] . '/' . Siteagent_Watchdog::RESTORED;
+		if ( is_file( $note ) ) {
+			wp_delete_file( $note );
+		}
+	}
+
+	/**
+	 * The outcome is decided: whatever happens to this process now, it is final, and nothing is restored any more.
 	 */
 	public function decide( array $marked, array $answer ): void {
 		$this->reach( $marked['op_id'], 'decided', array( 'answer' => $answer ) );
@@ -206,18 +284,21 @@ final class Siteagent_Probation {
 	}
 
 	/**
-	 * The outcome is told, and the watchdog stays until the given moment.
+	 * The outcome is reported, and the watchdog stays until the given moment.
+	 *
+	 * @param array{look_at:?int,fresh_at:?int} $moments When the site may ask itself again, null when it cannot; and
+	 *                                                   when PHP has forgotten what it compiled before, null when nobody can say.
 	 */
-	public function go_on_watching( array $marked, array $answer, int $until ): void {
-		$this->reach( $marked['op_id'], 'watched', array( 'answer' => $answer, 'deadline' => $until ) );
-		file_put_contents( $marked['folder'] . '/' . Siteagent_Watchdog::SETTLED, (string) $until ); // phpcs:ignore WordPress.WP.AlternativeFunctions
-		$this->let_go();
+	public function go_on_watching( array $marked, array $answer, int $until, array $moments ): void {
+		$this->reach( $marked['op_id'], 'watched', array( 'answer' => $answer, 'deadline' => $until ) + $moments );
+		Siteagent_Files::write( $marked['folder'] . '/' . Siteagent_Watchdog::SETTLED, (string) $until );
+		$this->let_go( $marked );
 	}
 
 	/**
-	 * The run is over: nothing of it stays.
+	 * The run is over: nothing of it stays, but a copy of a component that is neither as approved nor as before.
 	 */
-	public function end( array $marked ): void {
+	public function end( array $marked, Siteagent_Component $component, array $answer ): void {
 		// Before the lock is let go: the run would look dead to whoever asks between the two. And of two that end
 		// the same run one does, so that the other takes nothing from a run that has begun since.
 		if ( ! $this->forget( $marked['op_id'] ) ) {
@@ -226,38 +307,83 @@ final class Siteagent_Probation {
 		$this->call_off( $marked['op_id'] );
 		Siteagent_Watchdog::end_maintenance( $marked['op_id'] );
 		if ( 'watched' !== $marked['stage'] ) {
-			$this->let_go();
+			$this->let_go( $marked );
 		}
-		self::clear( $marked['folder'] );
+		Siteagent_Upgrader::remove_leftovers( $marked['op_id'] );
+		if ( 'failed' === $answer['outcome'] && ! $this->is_as_kept( $marked, $component ) ) {
+			touch( $marked['folder'] . '/' . self::NEEDED ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		} else {
+			self::clear( $marked['folder'] );
+		}
+		if ( ! empty( $marked['made_mu_plugins'] ) && ! is_link( WPMU_PLUGIN_DIR ) && array() === Siteagent_Files::entries( WPMU_PLUGIN_DIR ) ) {
+			Siteagent_Files::remove( WPMU_PLUGIN_DIR );
+		}
 	}
 
 	/**
-	 * Remove what a run kept, and the place itself when nothing else is in it.
+	 * Remove folders that belong to no run: of processes that were killed at their very end.
 	 */
-	public static function clear( string $folder ): void {
-		Siteagent_Watchdog::remove( $folder );
-		Siteagent_Watchdog::remove( $folder . self::UNNAMED );
-		if ( array() === array_diff( Siteagent_Watchdog::entries( self::place() ), array( 'index.php', '.htaccess' ) ) ) {
-			Siteagent_Watchdog::remove( self::place() );
-		}
-		if ( is_dir( WPMU_PLUGIN_DIR ) && array() === Siteagent_Watchdog::entries( WPMU_PLUGIN_DIR ) ) {
-			Siteagent_Watchdog::remove( WPMU_PLUGIN_DIR );
+	public function sweep( int $now ): void {
+		$marked = $this->marked();
+		foreach ( Siteagent_Files::entries( self::place() ) as $name ) {
+			$folder = self::place() . '/' . $name;
+			$is_run = 1 === preg_match( self::NAMES, basename( $name, self::UNNAMED ) );
+			if ( ! $is_run || ( null !== $marked && 0 === strpos( $folder, $marked['folder'] ) ) || Siteagent_Watchdog::HELD === Siteagent_Watchdog::state_of( $folder ) ) {
+				continue;
+			}
+			$needed = $folder . '/' . self::NEEDED;
+			if ( is_file( $needed ) ? (int) filemtime( $needed ) < $now - self::NEEDED_S : (int) filemtime( $folder ) < $now - self::RUN_S ) {
+				self::clear( $folder );
+			}
 		}
 	}
 
+	/**
+	 * Remove what a run kept, and the place when nothing else is in it; a link an owner made in its stead stays.
+	 */
+	public static function clear( string $folder ): void {
+		Siteagent_Files::remove( $folder );
+		Siteagent_Files::remove( $folder . self::UNNAMED );
+		if ( is_file( Siteagent_Watchdog::local_mark( $folder ) ) ) {
+			wp_delete_file( Siteagent_Watchdog::local_mark( $folder ) );
+		}
+		if ( ! is_link( self::place() ) && array() === array_diff( Siteagent_Files::entries( self::place() ), array( 'index.php', '.htaccess' ) ) ) {
+			Siteagent_Files::remove( self::place() );
+		}
+	}
+
+	/**
+	 * The watchdog of one run among the must-use plugins. Each has a name of its own, which no cache of compiled code has seen.
+	 */
+	private static function watchdog_file( string $op_id ): string {
+		return WPMU_PLUGIN_DIR . '/' . self::WATCHDOG . '-' . substr( hash( 'sha256', $op_id ), 0, 12 ) . '.php';
+	}
+
+	/**
+	 * The marker as this class hands it out. Of a folder only its name is believed.
+	 */
+	private static function opened( array $data ): ?array {
+		if ( ! isset( $data[ self::MARKER ] ) ) {
+			return null;
+		}
+		$marked           = $data[ self::MARKER ];
+		$name             = basename( (string) $marked['folder'] );
+		$marked['folder'] = self::place() . '/' . ( 1 === preg_match( self::NAMES, $name ) ? $name : 'unknown' );
+		return $marked;
+	}
+
 	private function call_off( string $op_id ): void {
-		$file = WPMU_PLUGIN_DIR . '/' . self::WATCHDOG;
-		if ( is_readable( $file ) && false !== strpos( (string) file_get_contents( $file ), $op_id ) ) {
+		$file = self::watchdog_file( $op_id );
+		if ( is_file( $file ) ) {
 			wp_delete_file( $file );
 		}
 	}
 
 	private function watched( array $marked, Siteagent_Component $component ): array {
 		return array(
-			'op_id'    => $marked['op_id'],
-			'folder'   => $marked['folder'],
-			'target'   => $component->folder(),
-			'deadline' => $marked['deadline'],
+			'op_id'      => $marked['op_id'],
+			'folder'     => $marked['folder'],
+			'target'     => $component->folder(),
 			// Nobody else can tell whether a SiteAgent is still answered to the one who asks.
 			'needs_word' => $component->is_siteagent(),
 		);
@@ -282,16 +408,29 @@ final class Siteagent_Probation {
 		if ( false !== $lock && flock( $lock, LOCK_EX | LOCK_NB ) ) {
 			$this->lock = $lock;
 		}
+		file_put_contents( $unnamed . '/' . Siteagent_Watchdog::BEAT, Siteagent_Watchdog::machine() ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		@touch( Siteagent_Watchdog::local_mark( $folder ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- without it the lock alone says less.
 		rename( $unnamed, $folder ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- at once, or not at all.
 	}
 
-	private function let_go(): void {
+	private function let_go( array $marked ): void {
 		if ( null !== $this->lock ) {
 			fclose( $this->lock ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 			$this->lock = null;
 		}
-		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
-		WP_Upgrader::release_lock( self::CORE_LOCK );
+		// By now it may be held by WordPress itself: a lock is given up after a while.
+		if ( isset( $marked['core_lock'] ) && self::core_lock() === $marked['core_lock'] ) {
+			require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
+			WP_Upgrader::release_lock( self::CORE_LOCK );
+		}
+	}
+
+	/**
+	 * When WordPress's own lock was taken, as the database says now.
+	 */
+	private static function core_lock(): string {
+		global $wpdb;
+		return (string) $wpdb->get_var( $wpdb->prepare( "SELECT option_value FROM {$wpdb->options} WHERE option_name = %s", self::CORE_LOCK . '.lock' ) );
 	}
 
 	private function forget( string $op_id ): bool {
@@ -308,7 +447,7 @@ final class Siteagent_Probation {
 
 	private function keep_files( array $files, string $folder ): bool {
 		foreach ( $files as $file ) {
-			if ( ! wp_mkdir_p( $folder ) || ! copy( $file, $folder . '/' . basename( $file ) ) ) {
+			if ( ! wp_mkdir_p( $folder ) || ! Siteagent_Files::copy_file( $file, $folder . '/' . Siteagent_Files::named( basename( $file ), Siteagent_Files::HIDE ) ) ) {
 				return false;
 			}
 		}
@@ -323,8 +462,11 @@ final class Siteagent_Probation {
 		foreach ( $language->files() as $file ) {
 			wp_delete_file( $file );
 		}
-		$is_back = Siteagent_Watchdog::copy( $kept, $language->folder() );
-		Siteagent_Watchdog::forget_compiled( $language->folder() );
+		$mode    = is_dir( $language->folder() ) ? fileperms( $language->folder() ) & 0777 : 0755;
+		$is_back = Siteagent_Files::copy( $kept, $language->folder(), Siteagent_Files::SHOW );
+		// The folder holds other languages too.
+		Siteagent_Files::set_mode( $language->folder(), $mode );
+		Siteagent_Files::forget_compiled( $language->folder() );
 		return $is_back;
 	}
 }

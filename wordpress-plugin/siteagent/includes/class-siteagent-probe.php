@@ -1,6 +1,6 @@
 <?php
 /**
- * The site asks itself for its front page, and after a change of SiteAgent for a signed answer too.
+ * The site asks itself for some of its pages, and after an update of SiteAgent for a signed answer too.
  *
  * @package SiteAgent
  */
@@ -13,6 +13,7 @@ defined( 'ABSPATH' ) || exit;
  * Three answers: ok, fatal, could_not_tell. WordPress writes at the end of a page whether it ended in
  * an error, when it is asked with a key it knows; that word counts and nothing else. A page
  * from a cache, a captcha, a login or a host that does not reach itself says nothing either way.
+ * Nor does a front page that ended before the theme had finished it: another plugin closed the site.
  */
 final class Siteagent_Probe {
 
@@ -23,6 +24,8 @@ final class Siteagent_Probe {
 	/** From best to worst. */
 	const ORDER = array( self::OK, self::COULD_NOT_TELL, self::FATAL );
 
+	const FRONT = 'front';
+
 	const TIMEOUT_S = 10;
 	const HOPS      = 3;
 	const MAX_BYTES = 4194304;
@@ -30,11 +33,26 @@ final class Siteagent_Probe {
 	/** An answer that could not tell is asked for again: a busy host is no finding. */
 	const ATTEMPTS = 2;
 
+	/** Written into the page once the theme has come to its end, before the key (hooks.php). */
+	const RENDERED = 'siteagent-rendered:';
+
 	/** @var Siteagent_Echo|null */
 	private $echo;
 
 	/** @var bool */
 	private $is_silent = false;
+
+	/** @var array<string,string> What each page answered at the last look. */
+	private $pages = array();
+
+	/** @var array<string,string> The error with which a page ended at the last look. */
+	private $errors = array();
+
+	/** @var bool Whether the last answer came from code on disk, past every cache of compiled code. */
+	private $is_fresh = false;
+
+	/** @var bool Whether the last question got any answer over HTTP. */
+	private $is_reached = false;
 
 	/**
 	 * @param Siteagent_Echo|null $echo Whom to ask besides; without an answer a look could not tell.
@@ -47,10 +65,70 @@ final class Siteagent_Probe {
 		return array_search( $after, self::ORDER, true ) > array_search( $before, self::ORDER, true );
 	}
 
+	/**
+	 * Look at the pages, before an update or after a rollback: the answer is the front page's, or fatal if any page is.
+	 */
 	public function look(): string {
-		$seen            = $this->front_page();
+		$this->ask_pages();
+		$seen            = in_array( self::FATAL, $this->pages, true ) ? self::FATAL : $this->pages[ self::FRONT ];
 		$this->is_silent = self::FATAL !== $seen && null !== $this->echo && ! $this->echo->is_heard();
 		return $this->is_silent ? self::COULD_NOT_TELL : $seen;
+	}
+
+	/**
+	 * Look at the pages after an update. A page that was broken before proves nothing about the new version, unless
+	 * it breaks in the component now and did not before.
+	 *
+	 * @param array{pages?:array<string,string>,errors?:array<string,string>} $before As seen() told it before.
+	 * @param string                                                         $folder The component's own folder.
+	 */
+	public function look_again( array $before, string $folder ): string {
+		$seen   = $this->look();
+		$within = str_replace( ABSPATH, '', rtrim( $folder, '/' ) . '/' );
+		foreach ( array_keys( $this->pages, self::FATAL, true ) as $page ) {
+			$was   = isset( $before['pages'][ $page ] ) ? $before['pages'][ $page ] : '';
+			$error = isset( $before['errors'][ $page ] ) ? $before['errors'][ $page ] : '';
+			if ( self::FATAL !== $was || ( false !== strpos( $this->errors[ $page ], $within ) && false === strpos( $error, $within ) ) ) {
+				return self::FATAL;
+			}
+		}
+		if ( $this->is_silent || self::OK !== $this->pages[ self::FRONT ] ) {
+			return self::COULD_NOT_TELL;
+		}
+		return self::FATAL === $seen ? self::OK : $seen;
+	}
+
+	/**
+	 * What each page answered at the last look, and with which error it ended.
+	 *
+	 * @return array{pages:array<string,string>,errors:array<string,string>}
+	 */
+	public function seen(): array {
+		return array(
+			'pages'  => $this->pages,
+			'errors' => $this->errors,
+		);
+	}
+
+	/**
+	 * The error with which the first broken page ended at the last look; empty when none showed.
+	 */
+	public function error(): string {
+		return (string) reset( $this->errors );
+	}
+
+	/**
+	 * Whether the pages of the last look were made by the code on disk.
+	 */
+	public function is_fresh(): bool {
+		return $this->is_fresh;
+	}
+
+	/**
+	 * Whether the site could ask itself at all at the last look.
+	 */
+	public function is_reached(): bool {
+		return $this->is_reached;
 	}
 
 	/**
@@ -60,15 +138,36 @@ final class Siteagent_Probe {
 		return $this->is_silent;
 	}
 
-	private function front_page(): string {
-		$seen = self::COULD_NOT_TELL;
+	/**
+	 * Ask for the front page, the login page, a REST route and admin-ajax.php; for the others only where the first came through.
+	 */
+	private function ask_pages(): void {
+		$this->errors     = array();
+		$this->is_fresh   = true;
+		$this->is_reached = false;
+		$seen             = self::COULD_NOT_TELL;
 		for ( $attempt = 0; $attempt < self::ATTEMPTS && self::COULD_NOT_TELL === $seen; $attempt++ ) {
-			$seen = $this->ask( home_url( '/' ) );
+			$seen = $this->ask( home_url( '/' ), self::FRONT );
+			if ( $this->is_reached ) {
+				break;
+			}
 		}
-		return $seen;
+		$this->pages = array( self::FRONT => $seen );
+		if ( ! $this->is_reached ) {
+			return;
+		}
+		$others = array(
+			'login' => wp_login_url(),
+			'rest'  => rest_url( 'wp/v2/types/post' ),
+			// With an action that WordPress itself answers to anybody: without one it ends before plugins are asked.
+			'ajax'  => add_query_arg( 'action', 'heartbeat', admin_url( 'admin-ajax.php' ) ),
+		);
+		foreach ( $others as $page => $address ) {
+			$this->pages[ $page ] = $this->ask( $address, $page );
+		}
 	}
 
-	private function ask( string $address ): string {
+	private function ask( string $address, string $page ): string {
 		// As WordPress's own editor does before it believes a changed file (wp_start_scraping_edited_file_errors()).
 		$key   = md5( random_bytes( 16 ) );
 		$nonce = bin2hex( random_bytes( 16 ) );
@@ -78,7 +177,7 @@ final class Siteagent_Probe {
 				$answer = $this->get( $address, $key, $nonce );
 				$next   = $this->leads_to( $answer, $address );
 				if ( null === $next ) {
-					return $this->judge( $answer, $key );
+					return $this->judge( $answer, $key, $page );
 				}
 				$address = $next;
 			}
@@ -128,13 +227,24 @@ final class Siteagent_Probe {
 	/**
 	 * @param array|WP_Error $answer As WordPress gave it.
 	 */
-	private function judge( $answer, string $key ): string {
+	private function judge( $answer, string $key, string $page ): string {
 		$status = (int) wp_remote_retrieve_response_code( $answer );
+		$body   = wp_remote_retrieve_body( $answer );
 		$shape  = "~###### wp_scraping_result_start:$key ######\s*(.+?)\s*###### wp_scraping_result_end:$key ######~s";
-		if ( 1 !== preg_match( $shape, wp_remote_retrieve_body( $answer ), $found ) || ( $status >= 300 && $status < 400 ) ) {
+		if ( 1 !== preg_match( $shape, $body, $found ) || ( $status >= 300 && $status < 400 ) ) {
 			return self::COULD_NOT_TELL;
 		}
-		// A page that WordPress itself ends with a server error is as broken, if nothing crashed.
-		return 'true' === $found[1] && $status < 500 ? self::OK : self::FATAL;
+		$this->is_reached = true;
+		$this->is_fresh   = $this->is_fresh && 'disk' === wp_remote_retrieve_header( $answer, 'x-siteagent-code' );
+		if ( 'true' !== $found[1] ) {
+			$error                 = (array) json_decode( $found[1], true ) + array( 'message' => '', 'file' => '', 'line' => 0 );
+			$this->errors[ $page ] = sprintf( '%1$s in %2$s:%3$d', strtok( (string) $error['message'], "\n" ), $error['file'], $error['line'] );
+			return self::FATAL;
+		}
+		// Nothing crashed, and yet it is no page: the site is closed, or a version closes it.
+		if ( $status >= 500 ) {
+			return self::COULD_NOT_TELL;
+		}
+		return self::FRONT === $page && false === strpos( $body, self::RENDERED . $key ) ? self::COULD_NOT_TELL : self::OK;
 	}
 }

@@ -117,6 +117,27 @@ final class Siteagent_Response {
 			header( 'Content-Length: ' . strlen( $this->body ) );
 		}
 		echo $this->body; // phpcs:ignore WordPress.Security.EscapeOutput -- JSON, signed to the byte.
+		self::close();
 		return $started;
+	}
+
+	/**
+	 * Let the answer go, and swallow whatever is printed until the process ends: shutdown functions of other plugins do.
+	 */
+	private static function close(): void {
+		flush();
+		foreach ( array( 'fastcgi_finish_request', 'litespeed_finish_request' ) as $finish ) {
+			if ( function_exists( $finish ) ) {
+				$finish();
+			}
+		}
+		// WordPress would end this buffer at shutdown, before other plugins print. It has to be one that can be ended:
+		// there are plugins that end buffers until none is left.
+		remove_action( 'shutdown', 'wp_ob_end_flush_all', 1 );
+		ob_start(
+			static function (): string {
+				return '';
+			}
+		);
 	}
 }

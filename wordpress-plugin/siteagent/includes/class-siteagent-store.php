@@ -103,7 +103,8 @@ final class Siteagent_Store {
 	}
 
 	private function opened( ?string $kept ): array {
-		$data = null === $kept ? array() : maybe_unserialize( $kept ); // Our own row.
+		// Arrays and texts alone: whoever could write this row must not make objects of it.
+		$data = null !== $kept && is_serialized( $kept ) ? @unserialize( $kept, array( 'allowed_classes' => false ) ) : array(); // phpcs:ignore WordPress.PHP
 		return is_array( $data ) ? $data : array();
 	}
 

@@ -99,13 +99,12 @@ final class Siteagent_Uninstaller {
 	 * What a change left on guard. The watchdog goes first, or it would put an old version back.
 	 */
 	private function clear_probation(): void {
-		foreach ( array( '', '.part' ) as $end ) {
-			$file = WPMU_PLUGIN_DIR . '/' . Siteagent_Probation::WATCHDOG . $end;
-			if ( is_file( $file ) ) {
-				wp_delete_file( $file );
+		foreach ( Siteagent_Files::entries( WPMU_PLUGIN_DIR ) as $name ) {
+			if ( 0 === strpos( $name, Siteagent_Probation::WATCHDOG . '-' ) ) {
+				wp_delete_file( WPMU_PLUGIN_DIR . '/' . $name );
 			}
 		}
-		foreach ( Siteagent_Watchdog::entries( Siteagent_Probation::place() ) as $name ) {
+		foreach ( Siteagent_Files::entries( Siteagent_Probation::place() ) as $name ) {
 			Siteagent_Probation::clear( Siteagent_Probation::place() . '/' . $name );
 		}
 	}

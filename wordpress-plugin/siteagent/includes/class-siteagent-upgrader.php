@@ -18,6 +18,7 @@ final class Siteagent_Upgrader {
 	const MAX_MESSAGES = 20;
 	const MAX_CHARS    = 200;
 	const DOWNLOAD_S   = 300;
+	const HOPS         = 5;
 
 	/** What a refusal inside WordPress's upgrader means in the words of the protocol. */
 	const REASONS = array(
@@ -41,35 +42,120 @@ final class Siteagent_Upgrader {
 	/** @var string */
 	private $refused = '';
 
+	/** @var string Where WordPress unpacked the package. */
+	private $unpacked = '';
+
+	/** @var string */
+	private $host = '';
+
 	/**
-	 * Fetch a package to a temporary file.
+	 * Fetch a package to a file, over https and from the host of its address alone.
 	 *
-	 * @return string|null The file; null when it could not be fetched, with the reason among the messages.
+	 * @param string $folder Where to put it; the system's folder for temporary files when empty.
+	 * @return string|null The file; null when it could not be fetched, with the reason among the messages and in refused().
 	 */
-	public function fetch( string $address ): ?string {
-		$file = download_url( $address, self::DOWNLOAD_S );
-		if ( is_wp_error( $file ) ) {
-			$this->note( $file->get_error_message() );
-			return null;
+	public function fetch( Siteagent_Component $component, string $address, string $folder, string $op_id ): ?string {
+		require_once ABSPATH . 'wp-admin/includes/file.php';
+		$file = self::file_of( '' === $folder ? untrailingslashit( get_temp_dir() ) : $folder, $op_id );
+		for ( $hop = 0; $hop < self::HOPS; $hop++ ) {
+			// A release of SiteAgent is signed; the agency's own dashboard may be without https.
+			if ( 'siteagent' !== $component->kind() && ! self::is_secure( $address ) ) {
+				$this->refused = 'package_host';
+				$this->note( 'The package would come over a connection that is not encrypted.' );
+				return null;
+			}
+			$answer = wp_safe_remote_get( $address, array( 'timeout' => self::DOWNLOAD_S, 'redirection' => 0, 'stream' => true, 'filename' => $file ) );
+			$status = (int) wp_remote_retrieve_response_code( $answer );
+			if ( 200 === $status && is_file( $file ) ) {
+				$this->host = Siteagent_Preconditions::host_of( $address );
+				return $file;
+			}
+			if ( is_file( $file ) ) {
+				wp_delete_file( $file );
+			}
+			$next = wp_remote_retrieve_header( $answer, 'location' );
+			if ( $status < 300 || $status > 399 || ! is_string( $next ) || '' === $next ) {
+				$this->note( is_wp_error( $answer ) ? $answer->get_error_message() : sprintf( 'The server of the package answered with status %d.', $status ) );
+				return null;
+			}
+			$next = WP_Http::make_absolute_url( $next, $address );
+			if ( Siteagent_Preconditions::host_of( $next ) !== Siteagent_Preconditions::host_of( $address ) ) {
+				$this->refused = 'package_host';
+				$this->note( sprintf( 'The package would come from another server, %s.', Siteagent_Preconditions::host_of( $next ) ) );
+				return null;
+			}
+			$address = $next;
 		}
-		return $file;
+		$this->note( 'The server of the package redirects without end.' );
+		return null;
+	}
+
+	/**
+	 * The server from which the package came at last; empty before.
+	 */
+	public function host(): string {
+		return $this->host;
+	}
+
+	/**
+	 * Whether a package may be fetched from there.
+	 */
+	public static function is_secure( string $address ): bool {
+		/**
+		 * Filters whether a package may be downloaded without encryption, for a repository on this very machine.
+		 *
+		 * @param bool   $allowed False.
+		 * @param string $address Where the package is.
+		 */
+		return 'https' === wp_parse_url( $address, PHP_URL_SCHEME ) || true === apply_filters( 'siteagent_allow_insecure_package', false, $address );
+	}
+
+	/**
+	 * Remove the package of a run and what WordPress unpacked of it, also after its process was killed.
+	 */
+	public static function remove_leftovers( string $op_id ): void {
+		$name = self::name_of( $op_id );
+		foreach ( Siteagent_Files::entries( WP_CONTENT_DIR . '/upgrade' ) as $entry ) {
+			if ( 0 === strpos( $entry, $name ) ) {
+				Siteagent_Files::remove( WP_CONTENT_DIR . '/upgrade/' . $entry );
+			}
+		}
+		$file = self::file_of( untrailingslashit( get_temp_dir() ), $op_id );
+		if ( is_file( $file ) ) {
+			wp_delete_file( $file );
+		}
+	}
+
+	private static function file_of( string $folder, string $op_id ): string {
+		return $folder . '/' . self::name_of( $op_id ) . '.zip';
+	}
+
+	/**
+	 * WordPress calls the folder it unpacks into by the name of the package.
+	 */
+	private static function name_of( string $op_id ): string {
+		return 'siteagent-' . substr( hash( 'sha256', $op_id ), 0, 24 );
 	}
 
 	/**
 	 * Let WordPress put this file in the component's place, if it holds what was approved. WordPress's own
 	 * upgraders read the offer again; what they get is this file and no other.
 	 *
-	 * @param string $file As fetch() returned it; gone afterwards.
-	 * @param string $lock The file the run holds a lock on, or empty.
+	 * @param string   $file   As fetch() returned it; gone afterwards.
+	 * @param callable $may_go fn(): bool. Asked before each step; the last time just before a file of the site is replaced.
 	 */
-	public function install( Siteagent_Component $component, Siteagent_Step $step, string $file, string $op_id, string $lock ): void {
+	public function install( Siteagent_Component $component, Siteagent_Step $step, string $file, string $op_id, callable $may_go ): void {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
 		$this->refused = 'core' === $component->kind() && $step->to() !== $this->core_in( $file ) ? 'package_lies' : '';
 		if ( '' !== $this->refused ) {
 			return;
 		}
-		$judge     = function ( $source ) use ( $component, $step ) {
+		$judge     = function ( $source, $remote = '' ) use ( $component, $step ) {
+			$this->unpacked = (string) $remote;
 			return is_wp_error( $source ) ? $source : $this->judge( $component, $step, (string) $source );
+		};
+		$last_word = static function ( $passed ) use ( $may_go ) {
+			return is_wp_error( $passed ) || $may_go() ? $passed : new WP_Error( 'siteagent_interrupted', 'Another process took this update for dead, so it stopped.' );
 		};
 		$is_given  = false;
 		$hand_over = static function () use ( $judge, $file, &$is_given ) {
@@ -78,7 +164,7 @@ final class Siteagent_Upgrader {
 			}
 			$is_given = true;
 			// WordPress drops every such filter before it installs translations, so it is added this late.
-			add_filter( 'upgrader_source_selection', $judge, PHP_INT_MAX );
+			add_filter( 'upgrader_source_selection', $judge, PHP_INT_MAX, 2 );
 			return $file;
 		};
 		$options   = static function ( $options ) {
@@ -89,12 +175,15 @@ final class Siteagent_Upgrader {
 		// One before the last, which judges a package of SiteAgent itself (class-siteagent-self-updates.php).
 		add_filter( 'upgrader_pre_download', $hand_over, PHP_INT_MAX - 1 );
 		add_filter( 'upgrader_package_options', $options, PHP_INT_MAX );
+		foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
+			add_filter( $hook, $last_word, PHP_INT_MAX );
+		}
 		// It would install translations that nobody approved.
 		remove_action( 'upgrader_process_complete', array( 'Language_Pack_Upgrader', 'async_upgrade' ), 20 );
 		// In English, so that messages read the same for every site.
 		$switched = switch_to_locale( 'en_US' );
 		try {
-			$this->run( $component, $op_id, $lock );
+			$this->run( $component, $op_id );
 		} finally {
 			if ( $switched ) {
 				restore_previous_locale();
@@ -102,10 +191,18 @@ final class Siteagent_Upgrader {
 			remove_filter( 'upgrader_pre_download', $hand_over, PHP_INT_MAX - 1 );
 			remove_filter( 'upgrader_package_options', $options, PHP_INT_MAX );
 			remove_filter( 'upgrader_source_selection', $judge, PHP_INT_MAX );
+			foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
+				remove_filter( $hook, $last_word, PHP_INT_MAX );
+			}
 			Siteagent_Watchdog::end_maintenance( $op_id );
 			if ( is_file( $file ) ) {
 				wp_delete_file( $file );
 			}
+			// WordPress leaves a package there that was refused, with PHP that a browser could call.
+			if ( '' !== $this->unpacked && dirname( $this->unpacked ) === WP_CONTENT_DIR . '/upgrade' ) {
+				Siteagent_Files::remove( $this->unpacked );
+			}
+			self::remove_leftovers( $op_id );
 		}
 	}
 
@@ -129,14 +226,21 @@ final class Siteagent_Upgrader {
 	 * Keep a message. Download addresses may carry a licence key.
 	 */
 	public function note( string $message ): void {
-		$plain = Siteagent_Inventory::plain( $message );
-		$plain = (string) preg_replace( '~https?://\S+~', '…', str_replace( array( ABSPATH, WP_CONTENT_DIR ), '', $plain ) );
-		if ( '' !== trim( $plain ) ) {
-			$this->messages[] = mb_substr( trim( $plain ), 0, self::MAX_CHARS, 'UTF-8' );
+		$plain = self::plain( $message );
+		if ( '' !== $plain ) {
+			$this->messages[] = $plain;
 		}
 	}
 
-	private function run( Siteagent_Component $component, string $op_id, string $lock ): void {
+	/**
+	 * A text without addresses and paths, as it may leave the site.
+	 */
+	public static function plain( string $text ): string {
+		$plain = str_replace( array( ABSPATH, WP_CONTENT_DIR ), '', Siteagent_Inventory::plain( $text ) );
+		return mb_substr( trim( (string) preg_replace( '~https?://\S+~', '…', $plain ) ), 0, self::MAX_CHARS, 'UTF-8' );
+	}
+
+	private function run( Siteagent_Component $component, string $op_id ): void {
 		$skin = new WP_Ajax_Upgrader_Skin();
 		switch ( $component->kind() ) {
 			case 'plugin':
@@ -159,7 +263,6 @@ final class Siteagent_Upgrader {
 				return;
 		}
 		$upgrader->siteagent_op_id = $op_id;
-		$upgrader->siteagent_lock  = $lock;
 		$this->hear( $upgrader->bulk_upgrade( array( $component->id() ) ), $skin );
 	}
 

@@ -1,10 +1,11 @@
 <?php
 /**
  * Plugin Name: SiteAgent watchdog
- * Description: Stands by while one update is on probation: puts the kept copy back if the new version breaks this site, and removes itself afterwards.
+ * Description: Watches one update: puts the previous version back if the new one breaks this site, and removes itself afterwards.
  *
- * For the time of a change this very file, with one line added that says which, is a must-use
- * plugin. It needs none of SiteAgent's other files, so it still works when they do not.
+ * While an update is under way, this file is a must-use plugin, together with class-siteagent-files.php,
+ * class-siteagent-fatal-error.php and one line that names the update. It needs none of SiteAgent's
+ * other files, so it still works when they do not.
  *
  * @package SiteAgent
  */
@@ -14,48 +15,66 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Watches one component. Files alone tell it how far the run is: they outlive every process, and
- * the lock on one of them tells whether the process that runs the change is still alive.
+ * Watches one component. Files alone say how far the run is: they outlive every process, and
+ * the lock on one of them says whether the process that runs the update is still alive.
  */
 final class Siteagent_Watchdog {
 
-	/** Locked by the process that runs the change, for as long as it lives. */
+	/** Locked by the process that runs the update, for as long as it lives. */
 	const LOCK = 'run.lock';
 
-	/** The component as it was. */
+	/** Names the machine of that process; touched at every step, for machines on which its lock does not show. */
+	const BEAT = 'beat';
+
+	/** The component as it was, under names that no server executes (Siteagent_Files::hidden()). */
 	const KEPT = 'kept';
 
-	/** What was taken away in favour of it. */
+	/** The same under its real names, just before it takes its place again. */
+	const NEXT = 'next';
+
+	/** What was replaced by it. */
 	const BROKEN = 'broken';
+
+	/** What the site's pages answered before the update. */
+	const BEFORE = 'before';
 
 	/** There from the moment the new version is complete: an error of a request that began before says nothing about it. */
 	const INSTALLED = 'installed';
 
-	/** There once the run has told its outcome, with the moment until which watching goes on. */
+	/** There where PHP may go on running code it compiled before, although other code is on disk. */
+	const STALE = 'stale';
+
+	/** There once the run has reported its outcome, with the moment until which watching goes on. */
 	const SETTLED = 'settled';
 
-	/** A run that says so waits for word of the new version; without any the copy goes back. */
+	/** A run that says so waits for an answer of the new version; without any the copy goes back. */
 	const NEEDS_WORD = 'needs_word';
 
-	/** There once the kept copy is back, with the reason. */
+	/** There once the kept copy is back: the run, the moment and the reason. */
 	const RESTORED = 'restored.json';
 
-	/** The one who puts it back holds this; of several failing requests at once one does. */
+	/** Held by the request that restores; of several at once one does. */
 	const RESTORING   = 'restoring';
 	const RESTORING_S = 60;
 
-	const FATAL = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
+	/** Whether the process of a run holds its lock. */
+	const HELD    = 'held';
+	const FREE    = 'free';
+	const UNKNOWN = 'unknown';
+
+	/** Where its lock does not show, a run counts as dead after so long without a sign of life. */
+	const SILENT_S = 300;
 
 	/** @var string This file among the must-use plugins. */
 	private $file;
 
-	/** @var array{op_id:string,folder:string,target:string,deadline:int,needs_word:bool} */
+	/** @var array{op_id:string,folder:string,target:string,needs_word:bool} */
 	private $run;
 
 	/**
-	 * @param string $file Where it stands among the must-use plugins.
-	 * @param array  $run  op_id; folder: what belongs to the run; target: the component's own folder; deadline: when a run counts as dead that gives no other sign;
-	 *                     needs_word: whether a new version that was settled goes back when the time is over and its run still stands.
+	 * @param string $file The path of this file among the must-use plugins.
+	 * @param array  $run  op_id; folder: what belongs to the run; target: the component's own folder;
+	 *                     needs_word: whether a new version goes back when the watch is over and its run was not settled.
 	 */
 	public function __construct( string $file, array $run ) {
 		$this->file = $file;
@@ -66,43 +85,68 @@ final class Siteagent_Watchdog {
 	 * Judge how far the run is, and watch the rest of this request.
 	 */
 	public function stand_by(): void {
-		$is_alive = self::is_held( $this->run['folder'] . '/' . self::LOCK );
+		// Other processes have moved folders since this one looked at them.
+		clearstatcache( true );
+		$is_probe = $this->skip_code_cache();
+		$is_alive = self::is_alive( $this->run['folder'] );
 		if ( is_file( $this->at( self::RESTORED ) ) || ! is_dir( $this->run['folder'] ) ) {
 			$is_alive || $this->leave();
 			return;
 		}
 		if ( is_file( $this->at( self::SETTLED ) ) ) {
-			if ( time() > (int) file_get_contents( $this->at( self::SETTLED ) ) ) {
+			$until = (int) file_get_contents( $this->at( self::SETTLED ) );
+			if ( 0 !== $until && time() > $until ) {
 				$this->end_watching();
 				return;
 			}
-		} elseif ( ! $is_alive || time() > $this->run['deadline'] ) {
+		} elseif ( ! $is_alive ) {
 			// The process was killed midway: what it left behind may be half of each version.
 			$this->restore( 'interrupted' );
 			$this->leave();
 			return;
 		}
-		if ( ! is_file( $this->at( self::INSTALLED ) ) ) {
-			// This request has begun with the old version; what mixes it with the new one proves nothing.
+		if ( $is_probe ) {
+			// Whoever asked judges it, and restores.
 			return;
 		}
 		register_shutdown_function( array( $this, 'look_back' ) );
-		// Comes first where somebody else's shutdown function ends the process.
+		// Comes first where another shutdown function ends the process.
 		add_filter( 'wp_php_error_args', array( $this, 'look_back_early' ), 0 );
 	}
 
 	/**
-	 * The request is over: did the component end it?
+	 * Have PHP compile what is on disk for this request, where it might run what it compiled before.
+	 *
+	 * @return bool Whether this is a request by which the site asks itself; it reads that the code came from disk.
+	 */
+	private function skip_code_cache(): bool {
+		$is_probe = Siteagent_Fatal_Error::is_own_probe();
+		if ( ! $is_probe && ! is_file( $this->at( self::STALE ) ) ) {
+			return false;
+		}
+		$is_skipped = ! extension_loaded( 'Zend OPcache' ) || false !== ini_set( 'opcache.enable', '0' ); // phpcs:ignore WordPress.PHP.IniSet
+		if ( $is_skipped && $is_probe && ! headers_sent() ) {
+			header( 'X-SiteAgent-Code: disk' );
+		}
+		return $is_probe;
+	}
+
+	/**
+	 * Look, at the end of the request, whether the component ended it.
 	 */
 	public function look_back(): void {
-		$error = error_get_last();
-		if ( is_array( $error ) && 0 !== ( $error['type'] & self::FATAL ) && $this->concerns( $error ) ) {
-			$this->restore( 'fatal', $error );
+		$last  = error_get_last();
+		$error = new Siteagent_Fatal_Error( is_array( $last ) ? $last : array(), $this->run['folder'], $this->run['target'] );
+		if ( ! is_file( $this->at( self::INSTALLED ) ) ) {
+			// This request began with the old version, or mixed it with the new one.
+			$error->note_as_known();
+		} elseif ( $error->is_proof() ) {
+			$this->restore( 'fatal', $last );
 		}
 	}
 
 	/**
-	 * The same, while WordPress composes its page about the error.
+	 * Do the same while WordPress composes its page about the error.
 	 *
 	 * @param mixed $passed As WordPress passes it.
 	 * @return mixed
@@ -113,7 +157,7 @@ final class Siteagent_Watchdog {
 	}
 
 	/**
-	 * Put the kept copy back. Once, however many ask.
+	 * Put the kept copy back. Once, however many ask; the copy itself stays.
 	 *
 	 * @return bool Whether it is back, now or since before.
 	 */
@@ -130,128 +174,116 @@ final class Siteagent_Watchdog {
 	}
 
 	/**
-	 * Whether some living process holds this lock. Where locks do not work nobody is declared dead.
+	 * Say whether a living process holds the lock of this run.
+	 *
+	 * A lock that cannot be opened says nothing, and one that seems free says something only on the
+	 * machine of the run: on shared storage locks need not travel from one web server to another.
+	 *
+	 * @return string HELD, FREE or UNKNOWN.
 	 */
-	public static function is_held( string $lock ): bool {
-		$handle = is_file( $lock ) ? @fopen( $lock, 'rb' ) : false; // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
-		return false !== $handle && ! flock( $handle, LOCK_SH | LOCK_NB );
+	public static function state_of( string $folder ): string {
+		if ( ! is_dir( $folder ) ) {
+			return self::FREE;
+		}
+		$handle = function_exists( 'flock' ) ? @fopen( $folder . '/' . self::LOCK, 'rb' ) : false; // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		if ( false === $handle ) {
+			return self::UNKNOWN;
+		}
+		if ( ! flock( $handle, LOCK_SH | LOCK_NB, $would_block ) ) {
+			return 1 === $would_block ? self::HELD : self::UNKNOWN;
+		}
+		$host = @file_get_contents( $folder . '/' . self::BEAT ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		return self::machine() === $host && is_file( self::local_mark( $folder ) ) ? self::FREE : self::UNKNOWN;
 	}
 
 	/**
-	 * Copy a folder, file for file. False as soon as one could not be copied.
+	 * Say whether the process of a run counts as living: by its lock, or by its last sign of life where the lock says nothing.
 	 */
-	public static function copy( string $from, string $to ): bool {
-		if ( ! is_dir( $to ) && ! @mkdir( $to, 0755, true ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
-			return false;
+	public static function is_alive( string $folder ): bool {
+		$state = self::state_of( $folder );
+		if ( self::UNKNOWN !== $state ) {
+			return self::HELD === $state;
 		}
-		foreach ( self::entries( $from ) as $name ) {
-			$is_folder = is_dir( "$from/$name" ) && ! is_link( "$from/$name" );
-			if ( $is_folder ? ! self::copy( "$from/$name", "$to/$name" ) : ! @copy( "$from/$name", "$to/$name" ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors
-				return false;
-			}
-			if ( ! $is_folder ) {
-				@touch( "$to/$name", (int) filemtime( "$from/$name" ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
-			}
-		}
-		return true;
+		$beat = is_file( $folder . '/' . self::BEAT ) ? $folder . '/' . self::BEAT : $folder;
+		return time() - (int) @filemtime( $beat ) <= self::SILENT_S; // phpcs:ignore WordPress.PHP.NoSilencedErrors
 	}
 
 	/**
-	 * Remove a folder with everything in it. True also when it was not there.
+	 * The name of the machine this process runs on; empty where a host does not say.
 	 */
-	public static function remove( string $folder ): bool {
-		if ( ! is_dir( $folder ) || is_link( $folder ) ) {
-			return ! file_exists( $folder ) || @unlink( $folder ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
-		}
-		foreach ( self::entries( $folder ) as $name ) {
-			self::remove( "$folder/$name" );
-		}
-		return @rmdir( $folder ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+	public static function machine(): string {
+		return function_exists( 'php_uname' ) ? php_uname( 'n' ) : '';
 	}
 
 	/**
-	 * PHP may go on running what it compiled before, for seconds or for ever.
+	 * The file outside of the site's own storage by which a process knows that it is on the machine of the run.
 	 */
-	public static function forget_compiled( string $folder ): void {
-		clearstatcache( true );
-		if ( ! function_exists( 'opcache_invalidate' ) ) {
-			return;
-		}
-		foreach ( self::entries( $folder ) as $name ) {
-			if ( is_dir( "$folder/$name" ) ) {
-				self::forget_compiled( "$folder/$name" );
-			} elseif ( '.php' === substr( $name, -4 ) ) {
-				@opcache_invalidate( "$folder/$name", true ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- hosts forbid it with a warning.
-			}
-		}
+	public static function local_mark( string $folder ): string {
+		return sys_get_temp_dir() . '/siteagent-' . substr( hash( 'sha256', $folder ), 0, 24 );
 	}
 
 	/**
-	 * Take away the maintenance page this run put up; anybody else's stays.
+	 * Take away the maintenance page this run put up; any other stays, and one that ours replaced comes back.
 	 */
 	public static function end_maintenance( string $op_id ): void {
 		$file = ABSPATH . '.maintenance';
 		$text = is_readable( $file ) ? (string) file_get_contents( $file ) : '';
-		if ( false !== strpos( $text, $op_id ) ) {
+		if ( '' === $op_id || false === strpos( $text, $op_id ) ) {
+			return;
+		}
+		if ( ! is_file( $file . '.siteagent' ) || ! @rename( $file . '.siteagent', $file ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 			@unlink( $file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		}
 	}
 
 	/**
-	 * @return string[] Names.
-	 */
-	public static function entries( string $folder ): array {
-		$found = is_dir( $folder ) ? scandir( $folder ) : false;
-		return false === $found ? array() : array_values( array_diff( $found, array( '.', '..' ) ) );
-	}
-
-	/**
-	 * The broken one out of the way, the kept one in its place, and a note of it.
+	 * Put the kept copy in the place of the broken version, and leave a note of it.
 	 */
 	private function exchange( string $reason, array $error ): bool {
 		$target = $this->run['target'];
-		$kept   = $this->at( self::KEPT );
-		self::remove( $this->at( self::BROKEN ) );
-		$is_free = ! file_exists( $target ) || @rename( $target, $this->at( self::BROKEN ) ) || self::remove( $target ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- must work without WordPress's filesystem classes.
-		$is_back = $is_free && ( @rename( $kept, $target ) || self::copy( $kept, $target ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		$next   = $this->at( self::NEXT );
+		Siteagent_Files::remove( $next );
+		Siteagent_Files::remove( $this->at( self::BROKEN ) );
+		$is_ready = Siteagent_Files::copy( $this->at( self::KEPT ), $next, Siteagent_Files::SHOW );
+		$is_free  = ! file_exists( $target ) || @rename( $target, $this->at( self::BROKEN ) ) || Siteagent_Files::remove( $target ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- must work without WordPress's filesystem classes.
+		Siteagent_Files::remove( $this->at( self::BROKEN ) );
+		$is_back = $is_free && ( ( $is_ready && @rename( $next, $target ) ) || Siteagent_Files::copy( $this->at( self::KEPT ), $target, Siteagent_Files::SHOW ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		Siteagent_Files::remove( $next );
 		if ( $is_back ) {
 			$note = array(
-				'reason'  => $reason,
-				'message' => isset( $error['message'] ) ? (string) strtok( (string) $error['message'], "\n" ) : '',
-				'file'    => isset( $error['file'] ) ? str_replace( ABSPATH, '', (string) $error['file'] ) : '',
-				'line'    => isset( $error['line'] ) ? (int) $error['line'] : 0,
+				'op_id'     => $this->run['op_id'],
+				'at'        => time(),
+				// Written before the new version was complete, it says nothing about that version.
+				'installed' => is_file( $this->at( self::INSTALLED ) ),
+				'reason'    => $reason,
+				'message'   => isset( $error['message'] ) ? (string) strtok( (string) $error['message'], "\n" ) : '',
+				'file'      => isset( $error['file'] ) ? str_replace( ABSPATH, '', (string) $error['file'] ) : '',
+				'line'      => isset( $error['line'] ) ? (int) $error['line'] : 0,
 			);
-			file_put_contents( $this->at( self::RESTORED ), json_encode( $note, JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions
-			self::forget_compiled( $target );
+			Siteagent_Files::write( $this->at( self::RESTORED ), (string) json_encode( $note, JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE ) );
+			Siteagent_Files::forget_compiled( $target );
 			self::end_maintenance( $this->run['op_id'] );
 		}
 		return $is_back;
 	}
 
 	/**
-	 * An error thrown deeper down still names the component in its trace.
-	 */
-	private function concerns( array $error ): bool {
-		$folder = rtrim( $this->run['target'], '/' ) . '/';
-		return false !== strpos( (string) $error['file'], $folder ) || false !== strpos( (string) $error['message'], $folder );
-	}
-
-	/**
-	 * Nothing has happened until the moment that was set.
+	 * End the watch: nothing has happened until the moment that was set.
 	 */
 	private function end_watching(): void {
 		if ( $this->run[ self::NEEDS_WORD ] ) {
-			// Whoever had word of it would have ended the run.
+			// Whoever had heard from it would have ended the run.
 			$this->restore( 'no_word' );
 			$this->leave();
 			return;
 		}
 		$this->leave();
-		self::remove( $this->run['folder'] );
+		Siteagent_Files::remove( $this->run['folder'] );
+		@unlink( self::local_mark( $this->run['folder'] ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 	}
 
 	/**
-	 * Only one of many may exchange folders; one who died over it is not waited for.
+	 * Begin to exchange folders, which one of many may; one that died over it is not waited for.
 	 */
 	private function begin(): bool {
 		$mark = $this->at( self::RESTORING );

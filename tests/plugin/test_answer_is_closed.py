@@ -1,0 +1,49 @@
+"""Other plugins print while WordPress shuts down: the signed answer has left before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.plugin.support.changing import php_text
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
+
+PRINTERS = {
+    "a shutdown action": "add_action( 'shutdown', function () { print '<!-- served -->'; } );",
+    "a shutdown function": "register_shutdown_function(function () { print '<!-- served -->'; });",
+    "one that ends every buffer": (
+        "add_action( 'shutdown', function () { while ( ob_get_level() ) { ob_end_clean(); } }, 0 );"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    yield connect(wp)
+    forget(wp)
+
+
+# Only where SiteAgent answers: tests ask for values by requests too.
+_FOR_SITEAGENT = "<?php if ( false !== strpos( $_SERVER['REQUEST_URI'], 'siteagent' ) ) { %s }"
+
+
+@contextmanager
+def plugin(wp, code: str) -> Iterator[None]:
+    file = "WPMU_PLUGIN_DIR . '/aa-prints.php'"
+    wp.evaluate(f"return file_put_contents({file}, {php_text(_FOR_SITEAGENT % code)});")
+    try:
+        yield
+    finally:
+        wp.evaluate(f"return unlink({file});")
+
+
+@pytest.mark.parametrize("code", PRINTERS.values(), ids=list(PRINTERS))
+@pytest.mark.parametrize("op", ["ping", "report"])
+def test_what_is_printed_at_shutdown_does_not_reach_the_answer(wp, paired, code, op) -> None:
+    given = {"have": None} if op == "report" else {}
+    with plugin(wp, code):
+        assert paired.ask(op, **given).document["ok"] is True

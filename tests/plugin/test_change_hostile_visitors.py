@@ -1,0 +1,176 @@
+"""Strangers while a new version is watched: a request made to fail does not undo an update."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from tests.plugin.support.changing import (
+    DESK,
+    Order,
+    disk,
+    grant,
+    meddled,
+    offer,
+    publish,
+    reset,
+    step_of,
+    version,
+)
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
+
+HOSTILE_REQUESTS = 1000
+
+
+def desk_files(number: str, code: str) -> dict[str, str]:
+    """Contact Desk in this version, with this code in it."""
+    head = f"<?php\n/**\n * Plugin Name: Contact Desk\n * Version: {number}\n */\n"
+    text = f"{head}defined( 'ABSPATH' ) || exit;\n{textwrap.dedent(code)}"
+    return {"contact-desk/contact-desk.php": text}
+
+
+# What PHP 8 made a fatal error: a stranger sends a list where the plugin expects a text.
+SEARCH = """
+add_action( 'init', static function (): void {
+    if ( isset( $_GET['q'] ) ) {
+        trim( $_GET['q'] );
+    }
+} );
+"""
+AT_LOAD = "if ( isset( $_GET['q'] ) ) {\n    trim( $_GET['q'] );\n}\n"
+EXHAUSTED = """
+if ( isset( $_GET['much'] ) ) {
+    ini_set( 'memory_limit', '48M' );
+    str_repeat( 'x', 500000000 );
+}
+if ( isset( $_GET['long'] ) ) {
+    set_time_limit( 1 );
+    for ( ; ; ) { }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    connected = connect(wp)
+    grant(wp, "plugins")
+    yield connected
+    forget(wp)
+
+
+@pytest.fixture
+def desk(wp, paired) -> Iterator[dict[str, Any]]:
+    yield reset(wp, "contact-desk", "2.3.1")
+    wp.evaluate(
+        "global $wpdb; (new Siteagent_Store($wpdb, false))->change(function ($data)"
+        " { if (isset($data['run'])) { $data['run']['deadline'] = 0; } return $data; });"
+        "Siteagent_Inventory::load_admin_includes();"
+        "siteagent()->change()->reconcile(time());"
+    )
+    assert disk(wp, DESK)["left"] == []
+
+
+def install(wp, paired: Paired, number: str, code: str) -> Order:
+    """An update to this version that is watched, as the site cannot ask itself just then."""
+    publish(wp, f"plugin/contact-desk.{number}.zip", desk_files(number, code))
+    offer(wp, "contact-desk", number)
+    order = Order.of(wp, paired, step_of(wp, DESK, number))
+    told = order.send()
+    assert told["outcome"] == "succeeded", told
+    assert told["evidence"]["watched_until"] > 0
+    return order
+
+
+def get(wp, query: str) -> int:
+    return requests.get(f"{wp.url}/{query}", timeout=120).status_code
+
+
+@pytest.mark.parametrize("loopback", ["open again", "blocked"])
+@pytest.mark.parametrize("code", [SEARCH, AT_LOAD], ids=["on init", "at load"])
+def test_a_list_where_a_text_belongs_undoes_no_security_release(
+    wp, paired, desk, code, loopback
+) -> None:
+    with meddled(wp, loopback="blocked"):
+        order = install(wp, paired, "2.9.0", code)
+        if loopback == "blocked":
+            assert [get(wp, query) for query in ("?q=shoes", "?q[]=shoes")] == [200, 500]
+    assert [get(wp, query) for query in ("?q=shoes", "?q[]=shoes", "")] == [200, 500, 200]
+    assert version(wp, DESK) == "2.9.0"
+    assert order.status()["outcome"] == "succeeded"
+
+
+def test_a_thousand_hostile_requests_undo_nothing(wp, paired, desk) -> None:
+    with meddled(wp, loopback="blocked"):
+        install(wp, paired, "2.9.0", SEARCH)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: get(wp, "?q[]=shoes"), range(HOSTILE_REQUESTS)))
+    assert answers.count(500) == HOSTILE_REQUESTS
+    assert get(wp, "") == 200
+    assert version(wp, DESK) == "2.9.0"
+
+
+def test_memory_and_time_that_run_out_undo_nothing(wp, paired, desk) -> None:
+    with meddled(wp, loopback="blocked"):
+        install(wp, paired, "2.9.0", EXHAUSTED)
+        assert [get(wp, "?much=1"), get(wp, "?long=1")] == [500, 500]
+    assert [get(wp, "?much=1"), get(wp, "?long=1")] == [500, 500]
+    assert version(wp, DESK) == "2.9.0"
+
+
+def test_a_front_page_that_fails_for_everybody_is_undone(wp, paired, desk) -> None:
+    broken = "add_action( 'template_redirect', static function (): void { nobody_wrote_this(); } );"
+    with meddled(wp, loopback="blocked"):
+        order = install(wp, paired, "2.9.1", broken)
+    # Whoever meets it, with whatever request: the site asks itself, and knows.
+    assert get(wp, "?anything=1") == 500
+    assert get(wp, "") == 200
+    told = order.status()
+    assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
+    assert told["evidence"]["during"]["version"] == "2.9.1"
+    assert "nobody_wrote_this" in told["evidence"]["during"]["error"]
+
+
+def test_where_the_site_cannot_ask_itself_ordinary_visitors_decide(wp, paired, desk) -> None:
+    broken = "add_action( 'template_redirect', static function (): void { nobody_wrote_this(); } );"
+    with meddled(wp, loopback="blocked"):
+        install(wp, paired, "2.9.1", broken)
+        assert [get(wp, "?q=1") for _ in range(4)] == [500] * 4
+        assert version(wp, DESK) == "2.9.1"
+        assert [get(wp, "") for _ in range(4)] == [500, 500, 500, 200]
+    assert version(wp, DESK) == "2.3.1"
+
+
+# What the watchdog makes of one error after the other; the site cannot ask itself.
+_JUDGED = """
+add_filter('pre_http_request', function () { return new WP_Error('blocked', 'blocked'); });
+$folder = get_temp_dir() . 'judged-' . bin2hex(random_bytes(4));
+mkdir($folder);
+$error = function ($line, $message) use ($folder) {
+    $file = '/plugins/contact-desk/search.php';
+    $error = array('type' => E_ERROR, 'file' => $file, 'line' => $line,
+        'message' => "Uncaught $message in $file:$line\\nStack trace:\\n#0 {main}");
+    return new Siteagent_Fatal_Error($error, $folder, '/plugins/contact-desk');
+};
+$error(7, 'TypeError: trim()')->note_as_known();
+$judge = function ($line, $message) use ($error) {
+    return array_map(function () use ($error, $line, $message) {
+        return $error($line, $message)->is_proof(); }, range(1, 4));
+};
+$told = array($judge(9, 'TypeError: trim()'), $judge(9, 'Error: gone()'));
+Siteagent_Files::remove($folder);
+return $told;
+"""
+
+
+def test_an_error_the_old_version_had_too_is_not_the_new_one_s(wp, paired) -> None:
+    """In another line of the new version; an error of its own counts when it comes again."""
+    known, new = wp.evaluate(_JUDGED)
+    assert known == [False] * 4
+    assert new == [False, False, True, True]

@@ -1,0 +1,218 @@
+"""A run that another process takes for dead: it stops, and what it says of the disk is true."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from app.siteclient import SiteError
+from tests.plugin.support.changing import (
+    DESK,
+    Order,
+    disk,
+    grant,
+    meddled,
+    offer,
+    reached,
+    reset,
+    same_files,
+    version,
+)
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.real_wordpress import RealWordPress
+from tests.plugin.support.servers import shell
+from tests.plugin.support.signed_requests import connect, forget
+from tests.wordpress.engine import docker
+from tests.wordpress.site import WordPress
+
+STEP = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
+CONTENT = "/var/www/wordpress/wp-content"
+PLACE = f"{CONTENT}/siteagent-probation"
+
+# What the watchdog of another web server does, without a WordPress that may be in maintenance.
+_ABOUT = """<?php
+define('ABSPATH', '/var/www/wordpress/');
+foreach (array('files', 'watchdog') as $name) {
+    require ABSPATH . "wp-content/plugins/siteagent/includes/class-siteagent-$name.php";
+}
+$folder = dirname(glob(ABSPATH . 'wp-content/siteagent-probation/*/run.lock')[0]);
+"""
+_RESTORE = (
+    _ABOUT
+    + """
+$run = array('op_id' => substr(basename($folder), 0, 36), 'folder' => $folder,
+    'target' => ABSPATH . 'wp-content/plugins/contact-desk', 'needs_word' => false);
+echo json_encode((new Siteagent_Watchdog('/nowhere', $run))->restore('interrupted'));
+"""
+)
+_STATE = (
+    _ABOUT
+    + """
+$state = Siteagent_Watchdog::state_of($folder);
+echo json_encode(array($state, Siteagent_Watchdog::is_alive($folder)));
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    connected = connect(wp)
+    grant(wp, "plugins")
+    yield connected
+    forget(wp)
+
+
+@pytest.fixture
+def desk(wp, paired) -> Iterator[dict[str, Any]]:
+    yield reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
+    assert disk(wp, DESK)["left"] == []
+    assert requests.get(wp.url, timeout=60).status_code == 200
+
+
+@pytest.mark.parametrize("when", ["before", "half_way", "behind", "done"])
+def test_a_run_that_was_restored_from_under_it_stops_and_leaves_the_old_version(
+    wp, paired, desk, when
+) -> None:
+    order = Order.of(wp, paired, STEP)
+    with meddled(wp, sleep={when: 8}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(order.send)
+        reached(wp)
+        assert json.loads(wp.run_php(_RESTORE)) is True
+        told = running.result()
+    assert (told["outcome"], told["reason"]) == ("rolled_back", "interrupted"), told
+    assert told["evidence"]["after"] == {"version": "2.3.1", "active": True, "probe": "ok"}
+    assert same_files(desk, disk(wp, DESK))
+    assert order.status()["outcome"] == "rolled_back"
+
+
+def test_a_lock_that_cannot_be_opened_does_not_mean_that_nobody_holds_it(wp, paired, desk) -> None:
+    order = Order.of(wp, paired, STEP)
+    with meddled(wp, sleep={"before": 8}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(order.send)
+        reached(wp)
+        assert json.loads(wp.run_php(_STATE)) == ["held", True]
+        shell(wp, f"chown root {PLACE}/*/run.lock; chmod 0600 {PLACE}/*/run.lock")
+        assert json.loads(wp.run_php(_STATE)) == ["unknown", True]
+        assert requests.get(wp.url, timeout=60).status_code == 503
+        assert running.result()["outcome"] == "succeeded"
+
+
+def test_a_link_to_a_larger_disk_stays_the_owner_s(wp, paired, desk) -> None:
+    shell(wp, f"install -d -o www-data /tmp/larger; ln -s /tmp/larger {PLACE}")
+    try:
+        assert Order.of(wp, paired, STEP).send()["outcome"] == "succeeded"
+        assert shell(wp, f"readlink {PLACE}").strip() == "/tmp/larger"
+        offer(wp, "contact-desk", "2.5.1")
+        again = {**STEP, "from": "2.4.0", "to": "2.5.1"}
+        told = Order.of(wp, paired, again).send()
+        assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
+        assert version(wp, DESK) == "2.4.0"
+        assert shell(wp, f"readlink {PLACE}").strip() == "/tmp/larger"
+        assert set(shell(wp, f"ls -A {PLACE}/").split()) == {".htaccess", "index.php"}
+    finally:
+        shell(wp, f"rm -rf {PLACE} /tmp/larger")
+
+
+def test_a_link_to_shared_must_use_plugins_stays_the_owner_s(wp, paired, desk) -> None:
+    folder = f"{CONTENT}/mu-plugins"
+    shell(wp, f"mv {folder} /tmp/shared-mu; ln -s /tmp/shared-mu {folder}")
+    try:
+        assert Order.of(wp, paired, STEP).send()["outcome"] == "succeeded"
+        assert shell(wp, f"readlink {folder}").strip() == "/tmp/shared-mu"
+    finally:
+        shell(wp, f"rm {folder}; mv /tmp/shared-mu {folder}")
+
+
+# ---- two web servers on one disk, where locks do not travel ----
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Locks are had on this machine and show on no other, as on NFS mounted with `nolock`."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    assert compiler, "a C compiler is needed: apt-get install gcc"
+    folder = tmp_path_factory.mktemp("locks")
+    source = folder / "locks.c"
+    source.write_text("int flock(int fd, int how) { (void)fd; (void)how; return 0; }\n")
+    built = folder / "locks.so"
+    flags = ("-shared", "-fPIC", "-nostdlib", "-O1")
+    subprocess.run([compiler, *flags, "-o", str(built), str(source)], check=True)
+    built.chmod(0o755)
+    return built
+
+
+@pytest.fixture(scope="module")
+def servers(library: Path) -> Iterator[tuple[RealWordPress, RealWordPress]]:
+    first = WordPress.start("newest", shared=True)
+    try:
+        with first.second_server(library) as second:
+            yield RealWordPress(first), RealWordPress(second)
+    finally:
+        first.stop()
+
+
+@pytest.fixture(scope="module")
+def joined(servers) -> Paired:
+    connected = connect(servers[0])
+    grant(servers[0], "plugins")
+    return connected
+
+
+def visit(first: RealWordPress, server: RealWordPress) -> int:
+    """The front page of the one site, at this server."""
+    host = first.url.removeprefix("http://")
+    return requests.get(server.url, headers={"Host": host}, timeout=60).status_code
+
+
+def state_at(server: RealWordPress) -> list[object]:
+    with_library = ("env", "LD_PRELOAD=/preload.so", "php")
+    done = subprocess.run(
+        ["docker", "exec", "-i", "-u", "www-data", server.container, *with_library],
+        input=_STATE,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return list(json.loads(done.stdout))
+
+
+def test_a_server_that_does_not_see_the_lock_leaves_a_living_run_alone(servers, joined) -> None:
+    first, second = servers
+    reset(first, "contact-desk", "2.3.1", offered="2.4.0")
+    order = Order.of(first, joined, STEP)
+    with meddled(first, sleep={"before": 12}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(order.send)
+        reached(first)
+        assert json.loads(first.run_php(_STATE)) == ["held", True]
+        assert state_at(second) == ["unknown", True]
+        assert {visit(first, server) for server in (first, second)} == {503}
+        told = running.result()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    assert {visit(first, server) for server in (first, second)} == {200}
+    assert disk(first, DESK)["version"] == "2.4.0"
+
+
+def test_a_run_that_died_on_one_server_is_restored_by_the_other(servers, joined) -> None:
+    first, second = servers
+    reset(first, "contact-desk", "2.3.1", offered="2.4.0")
+    order = Order.of(first, joined, STEP)
+    with meddled(first, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(order.send)
+        docker("exec", first.container, "kill", "-9", str(reached(first)))
+        assert isinstance(running.exception(60), SiteError)
+        # The other server cannot know yet; it waits for a sign of life that does not come.
+        assert visit(first, second) == 503
+        shell(first, f"touch -d '10 minutes ago' {PLACE}/*/beat")
+        assert visit(first, second) == 200
+    assert disk(first, DESK)["version"] == "2.3.1"
+    told = order.status()
+    assert (told["outcome"], told["reason"]) == ("rolled_back", "interrupted")
