@@ -33,6 +33,8 @@ COMMANDS_CHANGE_NOTHING = {
     "setup-link": "who used it is an entry",
     "audit reindex": "what is made anew from the trail",
     "build-plugin": "a file beside Aura",
+    "plugin new-key": "a file beside Aura, made where no dashboard runs",
+    "plugin release": "files beside Aura",
 }
 
 
