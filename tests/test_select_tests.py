@@ -24,12 +24,12 @@ FILES = (
 class Item:
     """A collected test as far as the selection looks at one."""
 
-    def __init__(self, path: str, *, wp: str = "") -> None:
+    def __init__(self, path: str, **params: str) -> None:
         self.path = ROOT / path
         self.config = SimpleNamespace(rootpath=ROOT)
         self.markers: dict[str, Any] = {}
-        if wp:
-            self.callspec = SimpleNamespace(params={"wp": wp})
+        if params:
+            self.callspec = SimpleNamespace(params=params)
 
     def get_closest_marker(self, name: str) -> Any:
         return self.markers.get(name)
@@ -81,6 +81,13 @@ def test_tests_on_the_same_wordpress_share_a_worker_and_so_do_those_of_a_file() 
         "tests/plugin/test_words.py",
         "tests/test_tags.py",
     ]
+
+
+def test_tests_on_another_php_may_run_on_another_worker() -> None:
+    contract = "tests/plugin/test_contract.py"
+    items = [Item(contract, php="7.4"), Item(contract, php="8.5"), Item(contract)]
+    selection.group_by_worker(items)  # type: ignore[arg-type]
+    assert [one.group for one in items] == [f"{contract}-7.4", f"{contract}-8.5", contract]
 
 
 def test_a_group_that_a_test_names_itself_is_kept() -> None:
