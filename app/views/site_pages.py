@@ -361,6 +361,7 @@ _WHOLE: dict[str, Any] = {
         "themes": [],
         "translations": [],
         "core": [],
+        "as_in_admin": None,
         "checked_at": {"plugins": None, "themes": None, "core": None},
     },
     "health": {

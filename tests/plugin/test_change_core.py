@@ -74,9 +74,52 @@ def offer_major(site: RealWordPress) -> str:
         "$to = $parts[0] . '.' . ((int) $parts[1] + 1);"
         "$file = '/srv/wordpress.org/catalogue.json';"
         "$all = json_decode(file_get_contents($file), true);"
-        "file_put_contents($file, json_encode(array('core' => $to) + $all));"
+        "$all = array('core' => $to, 'core_background' => array()) + $all;"
+        "file_put_contents($file, json_encode($all));"
         "Siteagent_Inventory::load_admin_includes(); wp_version_check(array(), true); return $to;"
     )
+
+
+def offer_branches(site: RealWordPress) -> tuple[str, str]:
+    """WordPress.org has a newer branch, and a security release of this one; both numbers."""
+    return site.evaluate(
+        "$parts = explode('.', get_bloginfo('version') . '.0');"
+        "$major = $parts[0] . '.' . ((int) $parts[1] + 1) . '.2';"
+        "$minor = $parts[0] . '.' . $parts[1] . '.' . ((int) $parts[2] + 3);"
+        "$file = '/srv/wordpress.org/catalogue.json';"
+        "$all = json_decode(file_get_contents($file), true);"
+        "$all['core'] = $major;"
+        "$all['core_background'] = array($major, $minor);"
+        "file_put_contents($file, json_encode($all));"
+        "wp_version_check(array(), true); return array($minor, $major);"
+    )
+
+
+def test_a_security_release_of_an_older_branch_is_reported_and_installed(site) -> None:
+    """WordPress.org names it for the background alone once there is a newer branch (W2)."""
+    forget(site)
+    paired = connect(site)
+    minor, major = offer_branches(site)
+    offered = paired.ask("report", have=None).document["report"]["updates"]["core"]
+    assert [(one["version"], one["kind"]) for one in offered] == [
+        (minor, "minor"),
+        (major, "major"),
+    ]
+    grant(site, "core_minor")
+    step = {**core(site), "to": minor}
+    checked: dict[str, Any] = ask(paired, "change.check", step=step)
+    assert (checked["reasons"], checked["facts"]["offered"]) == ([], minor)
+    assert ask(paired, "change.check", step={**step, "to": major})["reasons"] == ["scope_off"]
+    assert Order.of(site, paired, {**step, "to": major}).send()["reason"] == "scope_off"
+    other = ask(paired, "change.check", step={**step, "to": f"{minor}9"})
+    assert other["reasons"] == ["version_moved"]
+
+    release(site, minor, minor)
+    told = Order.of(site, paired, step).send()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    assert site.evaluate("return get_bloginfo('version');") == minor
+    offered = paired.ask("report", have=None).document["report"]["updates"]["core"]
+    assert [one["version"] for one in offered] == [major]
 
 
 def test_a_major_release_is_installed_under_a_permission_of_its_own(site) -> None:

@@ -263,6 +263,20 @@ def test_what_is_not_installed_or_in_another_version(wp, paired, step) -> None:
     refused("version_changed", Order.of(wp, paired, {**step, "from": "2.3"}))
 
 
+@pytest.mark.parametrize("to", ["2.3.1", "2.3.0", "2.3.1-beta1"])
+def test_an_older_or_equal_version_is_no_update(wp, paired, step, to) -> None:
+    """Whatever the list says: the site compares the two versions itself (W20)."""
+    offer(wp, "contact-desk", to)
+    wp.evaluate(
+        "$list = (object) array('last_checked' => time(), 'response' => array("
+        f"'{DESK}' => (object) array('slug' => 'contact-desk', 'plugin' => '{DESK}',"
+        f" 'new_version' => '{to}', 'package' => 'https://downloads.wordpress.org/x.zip')));"
+        "set_site_transient('update_plugins', $list);"
+    )
+    assert ask(paired, "change.check", step={**step, "to": to})["reasons"] == ["not_newer"]
+    refused("not_newer", Order.of(wp, paired, {**step, "to": to}))
+
+
 def test_a_plugin_that_is_a_single_file_has_no_folder_to_keep(wp, paired) -> None:
     wp.evaluate(
         "file_put_contents(WP_PLUGIN_DIR . '/lone.php',"

@@ -150,6 +150,26 @@ def state(site: RealWordPress) -> str:
 # ---- one connection for all sites ----
 
 
+def test_a_plugin_active_on_one_site_below_counts_as_active(shared: Network) -> None:
+    """Its visitors meet the new version, whatever the main site uses (W15)."""
+    desk = "contact-desk/contact-desk.php"
+    paired = connect(shared.main)
+    shared.main.evaluate(f"deactivate_plugins('{desk}');")
+    step = {"kind": "plugin", "id": desk, "from": "2.3.1", "to": "2.4.0"}
+
+    def active() -> tuple[bool, bool]:
+        report = paired.ask("report", have=None).document["report"]
+        (told,) = [one for one in report["plugins"] if one["id"] == desk]
+        checked = paired.ask("change.check", step=step).document["facts"]
+        return told["active"], checked["active"]
+
+    assert active() == (False, False)
+    shared.bakery.evaluate(f"update_option('active_plugins', array('{desk}'));")
+    assert active() == (True, True)
+    network_active = "return (new Siteagent_Component('plugin', '%s'))->is_network_active();"
+    assert shared.main.evaluate(network_active % desk) is False
+
+
 def test_a_network_has_one_connection_at_its_main_address(shared: Network) -> None:
     ana = shared.ana
     paired = connect_by_hand(shared.main, ana)

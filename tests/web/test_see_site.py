@@ -42,6 +42,28 @@ def updates(**changes: object) -> dict[str, object]:
     return {**report()["updates"], **changes}
 
 
+def test_a_site_that_cannot_look_into_its_own_wp_admin_says_that_updates_may_be_missing(see):
+    missing = "Updates of some paid plugins may be missing"
+    assert missing in see(updates=updates(as_in_admin=False))
+    assert missing not in see(updates=updates(as_in_admin=True))
+    assert missing not in see(updates=updates())
+
+
+def test_both_wordpress_releases_are_shown_with_their_kind(see):
+    """The security release of its branch and the newest one, each to be decided about (W2)."""
+    release = {"requires_php": "7.4", "requires_mysql": "5.5", "package": True}
+    text = see(
+        updates=updates(
+            core=[
+                {"version": "6.8.4", "kind": "minor", **release},
+                {"version": "7.1.3", "kind": "major", **release},
+            ]
+        )
+    )
+    assert text.index("6.8.4") < text.index("Minor release") < text.index("7.1.3")
+    assert text.count("Major release") == 1
+
+
 def test_an_offer_without_a_package_names_the_licence_once(see):
     text = see(updates=updates(plugins=[offer(package=False)]))
     assert text.count("The package cannot be fetched, often because of a licence.") == 1

@@ -60,6 +60,11 @@ if ( siteagent_is_called() ) {
 		0
 	);
 }
+
+// The site asks itself to check for updates as wp-admin would (class-siteagent-admin-check.php).
+if ( wp_doing_ajax() && isset( $_POST['action'], $_POST['secret'] ) && 'siteagent_check_updates' === $_POST['action'] && is_string( $_POST['secret'] ) ) { // phpcs:ignore WordPress.Security.NonceVerification -- a secret that works once takes its place.
+	Siteagent_Admin_Check::admit( wp_unslash( $_POST['secret'] ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput, WordPress.Security.NonceVerification -- hashed and compared.
+}
 add_action(
 	'rest_api_init',
 	static function (): void {

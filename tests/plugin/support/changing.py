@@ -156,6 +156,8 @@ def _offering(slug: str, to: str, kind: str, about: dict[str, Any]) -> str:
         "$all = json_decode(file_get_contents($file), true);"
         f"$all['{kind}s']['{slug}'] = json_decode({php_text(json.dumps(listed))}, true);"
         "file_put_contents($file, json_encode($all));"
+        # An answer of less than a minute ago would still count.
+        f"(new Siteagent_Update_List('{kind}s'))->outdate();"
     )
 
 

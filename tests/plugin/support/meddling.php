@@ -27,7 +27,7 @@ if ( isset( $meddling['loopback'] ) ) {
 	add_filter(
 		'pre_http_request',
 		static function ( $answer, $arguments, $url ) use ( $meddling ) {
-			if ( false === strpos( $url, 'wp_scrape_key=' ) && false === strpos( $url, 'siteagent/v1/rpc' ) && false === strpos( $url, 'siteagent_rpc' ) ) {
+			if ( false === strpos( $url, 'wp_scrape_key=' ) && false === strpos( $url, 'siteagent/v1/rpc' ) && false === strpos( $url, 'siteagent_rpc' ) && false === strpos( $url, 'admin-ajax.php' ) ) {
 				return $answer;
 			}
 			return 'blocked' === $meddling['loopback'] ? new WP_Error( 'http_request_failed', 'Connection timed out' ) : array(

@@ -37,6 +37,8 @@ def offer_release(
     fields = release_fields(version, package, seed=seed) | changed
     write(wp, "release.json", json.dumps(fields).encode())
     write(wp, f"{fields['sha256']}.zip", sent or package)
+    # An answer of less than a minute ago would still count.
+    wp.evaluate("(new Siteagent_Update_List('plugins'))->outdate();")
     return fields
 
 

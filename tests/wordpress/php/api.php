@@ -100,34 +100,42 @@ function theme_updates( array $catalogue ): array {
 	);
 }
 
-/** The next minor release of whatever asks, or the one that the catalogue names. */
+/**
+ * The next minor release of whatever asks, or the one that the catalogue names. As the real API does, releases
+ * that a site could install in the background come besides, with another kind of response.
+ */
 function core_updates( array $catalogue ): array {
-	$parts   = explode( '.', preg_replace( '/[^0-9.].*/', '', $_GET['version'] ) );
-	$next    = $catalogue['core'] ?? "{$parts[0]}.{$parts[1]}." . ( (int) ( $parts[2] ?? 0 ) + 1 );
-	$release = DOWNLOADS . "/release/wordpress-$next";
+	$parts  = explode( '.', preg_replace( '/[^0-9.].*/', '', $_GET['version'] ) );
+	$next   = $catalogue['core'] ?? "{$parts[0]}.{$parts[1]}." . ( (int) ( $parts[2] ?? 0 ) + 1 );
+	$offers = array( core_update( 'upgrade', $next, $parts ) );
+	foreach ( $catalogue['core_background'] ?? array() as $version ) {
+		$offers[] = core_update( 'autoupdate', $version, $parts );
+	}
 	return array(
-		// The real API adds an offer of the kind "autoupdate", which the site would run by itself.
-		'offers'       => array(
-			array(
-				'response'        => 'upgrade',
-				'download'        => "$release.zip",
-				'locale'          => $_GET['locale'],
-				'packages'        => array(
-					'full'        => "$release.zip",
-					'no_content'  => "$release-no-content.zip",
-					'new_bundled' => "$release-new-bundled.zip",
-					'partial'     => '',
-					'rollback'    => '',
-				),
-				'current'         => $next,
-				'version'         => $next,
-				'php_version'     => '7.4',
-				'mysql_version'   => '5.5.5',
-				'new_bundled'     => "{$parts[0]}.{$parts[1]}",
-				'partial_version' => '',
-			),
-		),
+		'offers'       => $offers,
 		'translations' => array(),
+	);
+}
+
+function core_update( string $response, string $version, array $parts ): array {
+	$release = DOWNLOADS . "/release/wordpress-$version";
+	return array(
+		'response'        => $response,
+		'download'        => "$release.zip",
+		'locale'          => $_GET['locale'],
+		'packages'        => array(
+			'full'        => "$release.zip",
+			'no_content'  => "$release-no-content.zip",
+			'new_bundled' => "$release-new-bundled.zip",
+			'partial'     => '',
+			'rollback'    => '',
+		),
+		'current'         => $version,
+		'version'         => $version,
+		'php_version'     => '7.4',
+		'mysql_version'   => '5.5.5',
+		'new_bundled'     => "{$parts[0]}.{$parts[1]}",
+		'partial_version' => '',
 	);
 }
 

@@ -307,6 +307,7 @@ final class Siteagent_Change {
 				'version' => $component->version(),
 				'active'  => $component->is_active(),
 				'network' => $component->is_network_active(),
+				'sites'   => $component->is_plugin() ? $component->active_on() : array(),
 				'probe'   => null,
 			),
 		);
@@ -345,7 +346,7 @@ final class Siteagent_Change {
 	}
 
 	private static function component_of( Siteagent_Step $step ): Siteagent_Component {
-		return new Siteagent_Component( $step->kind(), $step->id() );
+		return new Siteagent_Component( $step->kind(), $step->id(), $step->to() );
 	}
 
 	/**

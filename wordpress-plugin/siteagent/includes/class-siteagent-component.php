@@ -15,11 +15,24 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Component {
 
+	/** In which of WordPress's lists of available updates it appears. */
 	const LISTS = array(
-		'plugin'    => array( 'update_plugins', 'wp_update_plugins' ),
-		'siteagent' => array( 'update_plugins', 'wp_update_plugins' ),
-		'theme'     => array( 'update_themes', 'wp_update_themes' ),
+		'plugin'    => Siteagent_Update_List::PLUGINS,
+		'siteagent' => Siteagent_Update_List::PLUGINS,
+		'theme'     => Siteagent_Update_List::THEMES,
 	);
+
+	/** An answer of WordPress.org and of the sellers that is younger counts for the next question too. */
+	const RECENT_S = MINUTE_IN_SECONDS;
+
+	/** How long the site's request to itself may take: it waits for every seller's server. */
+	const TIMEOUT_S = 20;
+
+	/** Of a network larger than this, not every site is asked which plugins it uses. */
+	const MAX_SITES = 500;
+
+	/** The package of an update that the plugin itself fetches when it is installed; no address. */
+	const FETCHED_BY_PLUGIN = 'own-updater';
 
 	/** @var string */
 	private $kind;
@@ -27,9 +40,13 @@ final class Siteagent_Component {
 	/** @var string */
 	private $id;
 
-	public function __construct( string $kind, string $id ) {
-		$this->kind = $kind;
-		$this->id   = $id;
+	/** @var string The approved version, where there may be several to choose from; empty for the newest. */
+	private $wanted;
+
+	public function __construct( string $kind, string $id, string $wanted = '' ) {
+		$this->kind   = $kind;
+		$this->id     = $id;
+		$this->wanted = $wanted;
 	}
 
 	public function kind(): string {
@@ -84,36 +101,84 @@ final class Siteagent_Component {
 	 * Whether visitors meet it. What has no switch is always on.
 	 */
 	public function is_active(): bool {
-		wp_cache_delete( 'alloptions', 'options' );
-		switch ( $this->kind ) {
-			case 'plugin':
-			case 'siteagent':
-				wp_cache_delete( 'active_plugins', 'options' );
-				wp_cache_delete( get_current_network_id() . ':active_sitewide_plugins', 'site-options' );
-				return is_plugin_active( $this->id );
-			case 'theme':
-				return in_array( $this->id, array( get_option( 'stylesheet' ), get_option( 'template' ) ), true );
+		return ! isset( self::LISTS[ $this->kind ] ) || array() !== $this->active_on() || ( $this->is_plugin() && $this->is_network_active() );
+	}
+
+	/**
+	 * The sites of this network on which it is switched on; without a network this one or none.
+	 *
+	 * @return int[]
+	 */
+	public function active_on(): array {
+		$sites = array();
+		foreach ( self::in_use() as $site => $used ) {
+			if ( in_array( $this->id, $used[ self::LISTS[ $this->kind ] ], true ) ) {
+				$sites[] = $site;
+			}
 		}
-		return true;
+		return $sites;
+	}
+
+	/**
+	 * By site, the plugins that are active on it and the theme its visitors see, with its parent. Read from the
+	 * database: an object cache may remember what was.
+	 *
+	 * @return array<int,array{plugins:string[],themes:string[]}>
+	 */
+	public static function in_use(): array {
+		global $wpdb;
+		$found = array();
+		$sites = is_multisite() ? get_sites( array( 'fields' => 'ids', 'number' => self::MAX_SITES ) ) : array();
+		foreach ( array_unique( array_map( 'intval', array_merge( array( get_current_blog_id() ), $sites ) ) ) as $site ) {
+			$used  = array(
+				Siteagent_Update_List::PLUGINS => array(),
+				Siteagent_Update_List::THEMES  => array(),
+			);
+			$table = $wpdb->get_blog_prefix( $site ) . 'options';
+			$rows  = $wpdb->get_results( "SELECT option_name, option_value FROM {$table} WHERE option_name IN ('active_plugins','stylesheet','template')" ); // phpcs:ignore WordPress.DB -- see above; the table's name is WordPress's own.
+			foreach ( (array) $rows as $row ) {
+				$list          = 'active_plugins' === $row->option_name ? Siteagent_Update_List::PLUGINS : Siteagent_Update_List::THEMES;
+				$used[ $list ] = array_merge( $used[ $list ], array_values( (array) maybe_unserialize( $row->option_value ) ) );
+			}
+			$found[ $site ] = $used;
+		}
+		return $found;
 	}
 
 	public function is_network_active(): bool {
-		return $this->is_plugin() && is_plugin_active_for_network( $this->id );
+		if ( ! $this->is_plugin() || ! is_multisite() ) {
+			return false;
+		}
+		wp_cache_delete( get_current_network_id() . ':active_sitewide_plugins', 'site-options' );
+		return is_plugin_active_for_network( $this->id );
 	}
 
 	/**
 	 * Switch a plugin on again as it was, without its activation routine: for its data nothing has happened.
+	 *
+	 * @param int[] $sites Where it was active, if not for the whole network.
 	 */
-	public function activate( bool $for_network ): void {
+	public function activate( bool $for_network, array $sites ): void {
 		if ( $for_network ) {
 			$active              = (array) get_site_option( 'active_sitewide_plugins', array() );
 			$active[ $this->id ] = time();
 			update_site_option( 'active_sitewide_plugins', $active );
 			return;
 		}
-		$active = (array) get_option( 'active_plugins', array() );
-		sort( $active );
-		update_option( 'active_plugins', array_values( array_unique( array_merge( $active, array( $this->id ) ) ) ) );
+		foreach ( $sites as $site ) {
+			if ( is_multisite() ) {
+				switch_to_blog( $site );
+			}
+			// An object cache may remember the plugins that were active before.
+			wp_cache_delete( 'alloptions', 'options' );
+			wp_cache_delete( 'active_plugins', 'options' );
+			$active = (array) get_option( 'active_plugins', array() );
+			sort( $active );
+			update_option( 'active_plugins', array_values( array_unique( array_merge( $active, array( $this->id ) ) ) ) );
+			if ( is_multisite() ) {
+				restore_current_blog();
+			}
+		}
 	}
 
 	/**
@@ -144,34 +209,47 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * Have WordPress ask for offers now, whenever it asked last.
+	 * Have WordPress check for updates now, unless it found one for this component within the last minute.
 	 */
 	public function look_for_offers(): void {
-		if ( 'core' === $this->kind ) {
-			wp_version_check( array(), true );
-			return;
-		}
 		$kind = 'translation' === $this->kind ? ( new Siteagent_Language( $this->id ) )->type() : $this->kind;
 		if ( 'core' === $kind ) {
-			wp_version_check( array(), true );
+			$known = get_site_transient( 'update_core' );
+			if ( null === $this->raw_offer() || ! isset( $known->last_checked ) || time() - (int) $known->last_checked >= self::RECENT_S ) {
+				wp_version_check( array(), true );
+			}
 			return;
 		}
-		list( $transient, $look ) = self::LISTS[ $kind ];
-		$known                    = get_site_transient( $transient );
-		if ( is_object( $known ) ) {
-			// A list that was never checked is too old, also for WordPress's own throttle.
-			$known->last_checked = 0;
-			set_site_transient( $transient, $known );
+		$list = self::LISTS[ $kind ];
+		Siteagent_Admin_Check::include_seen();
+		if ( null === $this->raw_offer() || time() - ( new Siteagent_Update_List( $list ) )->checked_at() >= self::RECENT_S ) {
+			Siteagent_Offers::check( array( $list ), self::TIMEOUT_S, INF );
 		}
-		$look();
 	}
 
 	/**
-	 * Let WordPress ask for offers at the next occasion: it asked last while another version was on disk.
+	 * Have WordPress check for updates at the next occasion: it did so last while another version was on disk.
 	 */
 	public function forget_offers(): void {
 		if ( isset( self::LISTS[ $this->kind ] ) ) {
-			delete_site_transient( self::LISTS[ $this->kind ][0] );
+			( new Siteagent_Update_List( self::LISTS[ $this->kind ] ) )->outdate();
+		}
+	}
+
+	/**
+	 * Take the available update off WordPress's list once it is installed, and leave everybody else's there.
+	 */
+	public function drop_installed_offer(): void {
+		$offer = $this->offer();
+		if ( null === $offer || Siteagent_Step::is_newer( $this->kind, $this->version(), $offer['version'] ) ) {
+			return;
+		}
+		if ( isset( self::LISTS[ $this->kind ] ) ) {
+			( new Siteagent_Update_List( self::LISTS[ $this->kind ] ) )->drop( $this->id );
+		} elseif ( 'translation' === $this->kind ) {
+			( new Siteagent_Language( $this->id ) )->drop_offer();
+		} else {
+			delete_site_transient( 'update_core' );
 		}
 	}
 
@@ -201,7 +279,16 @@ final class Siteagent_Component {
 		foreach ( $names as $name => $key ) {
 			$told[ $name ] = isset( $offer[ $key ] ) && is_string( $offer[ $key ] ) ? $offer[ $key ] : '';
 		}
-		return $told;
+		return array( 'package' => self::package_of( $offer ) ) + $told;
+	}
+
+	/**
+	 * Where WordPress would fetch an update; empty when it cannot. Sellers who fetch it themselves, as
+	 * WPBakery does, put `true` in the place of an address.
+	 */
+	public static function package_of( array $offer ): string {
+		$package = isset( $offer['package'] ) ? $offer['package'] : '';
+		return true === $package ? self::FETCHED_BY_PLUGIN : ( is_string( $package ) ? $package : '' );
 	}
 
 	/**
@@ -209,14 +296,13 @@ final class Siteagent_Component {
 	 */
 	public function raw_offer(): ?object {
 		if ( 'core' === $this->kind ) {
-			return ( new Siteagent_Offers() )->newest_core();
+			return Siteagent_Offers::core_update( $this->wanted );
 		}
 		if ( 'translation' === $this->kind ) {
 			return ( new Siteagent_Language( $this->id ) )->offer();
 		}
-		$known = get_site_transient( self::LISTS[ $this->kind ][0] );
-		$all   = is_object( $known ) && isset( $known->response ) ? (array) $known->response : array();
-		return isset( $all[ $this->id ] ) ? (object) $all[ $this->id ] : null;
+		$all = ( new Siteagent_Update_List( self::LISTS[ $this->kind ] ) )->updates();
+		return isset( $all[ $this->id ] ) ? $all[ $this->id ] : null;
 	}
 
 	private function header( string $file ): string {

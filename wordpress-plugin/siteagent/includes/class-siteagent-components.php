@@ -50,14 +50,15 @@ final class Siteagent_Components {
 	}
 
 	private function plugins(): array {
-		$list = array();
+		$list   = array();
+		$active = self::in_use( Siteagent_Update_List::PLUGINS );
 		foreach ( get_plugins() as $file => $headers ) {
 			$file   = (string) $file;
 			$list[] = array(
 				'id'             => $file,
 				'name'           => self::header( $headers, 'Name' ),
 				'version'        => self::header( $headers, 'Version' ),
-				'active'         => is_plugin_active( $file ),
+				'active'         => in_array( $file, $active, true ) || is_plugin_active_for_network( $file ),
 				'network_active' => is_plugin_active_for_network( $file ),
 				'auto_update'    => $this->is_updated_by_wordpress( 'plugin', $file ),
 				'author'         => self::header( $headers, 'Author' ),
@@ -71,7 +72,7 @@ final class Siteagent_Components {
 
 	private function themes(): array {
 		$list   = array();
-		$active = get_stylesheet();
+		$active = self::in_use( Siteagent_Update_List::THEMES );
 		foreach ( wp_get_themes() as $stylesheet => $theme ) {
 			$stylesheet = (string) $stylesheet;
 			$template   = $theme->get_template();
@@ -79,7 +80,7 @@ final class Siteagent_Components {
 				'id'           => $stylesheet,
 				'name'         => self::theme_header( $theme, 'Name' ),
 				'version'      => self::theme_header( $theme, 'Version' ),
-				'active'       => $stylesheet === $active,
+				'active'       => in_array( $stylesheet, $active, true ),
 				'parent'       => $template === $stylesheet ? null : $template,
 				'auto_update'  => $this->is_updated_by_wordpress( 'theme', $stylesheet ),
 				'author'       => self::theme_header( $theme, 'Author' ),
@@ -89,6 +90,15 @@ final class Siteagent_Components {
 			) + $this->folder( new Siteagent_Component( 'theme', $stylesheet ) );
 		}
 		return $list;
+	}
+
+	/**
+	 * What is in use here or, on a network, on any of its sites.
+	 *
+	 * @return string[]
+	 */
+	private static function in_use( string $list ): array {
+		return array_merge( array(), ...array_values( array_column( Siteagent_Component::in_use(), $list ) ) );
 	}
 
 	/**

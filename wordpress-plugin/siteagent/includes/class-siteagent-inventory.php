@@ -128,6 +128,9 @@ final class Siteagent_Inventory {
 		if ( ! class_exists( 'WP_Automatic_Updater' ) ) {
 			require_once ABSPATH . 'wp-admin/includes/class-wp-automatic-updater.php';
 		}
+		// It remembers the configured memory limit, which the report names.
+		WP_Site_Health::get_instance();
+		wp_raise_memory_limit( 'admin' );
 	}
 
 	private function gather( string $locale ): array {

@@ -73,9 +73,9 @@ final class Siteagent_Language {
 	 */
 	public function files(): array {
 		$found = array();
-		foreach ( (array) glob( $this->folder() . '/*' . $this->locale . '*' ) as $file ) {
-			if ( is_string( $file ) && is_file( $file ) && $this->owns( basename( $file ) ) ) {
-				$found[] = $file;
+		foreach ( Siteagent_Files::entries( $this->folder() ) as $name ) {
+			if ( $this->owns( $name ) && is_file( $this->folder() . '/' . $name ) ) {
+				$found[] = $this->folder() . '/' . $name;
 			}
 		}
 		return $found;
@@ -89,6 +89,28 @@ final class Siteagent_Language {
 			}
 		}
 		return null;
+	}
+
+	/**
+	 * Take this translation off WordPress's list of updates.
+	 */
+	public function drop_offer(): void {
+		$transient = 'core' === $this->type ? 'update_core' : 'update_' . $this->type . 's';
+		$list      = get_site_transient( $transient );
+		if ( ! is_object( $list ) || empty( $list->translations ) ) {
+			return;
+		}
+		$list               = clone $list;
+		$list->translations = array_values(
+			array_filter(
+				(array) $list->translations,
+				function ( $offer ): bool {
+					$offer = (array) $offer + array( 'slug' => '', 'language' => '' );
+					return $this->slug !== $offer['slug'] || $this->locale !== $offer['language'];
+				}
+			)
+		);
+		set_site_transient( $transient, $list );
 	}
 
 	/**

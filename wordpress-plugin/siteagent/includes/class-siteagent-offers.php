@@ -16,24 +16,51 @@ final class Siteagent_Offers {
 
 	const MAX_OFFERS = 2000;
 
-	/** WordPress looks for updates twice a day; it is reminded when its answer is older than this. */
-	const STALE_AFTER = HOUR_IN_SECONDS;
+	/** WordPress checks for updates twice a day; it is reminded when its lists are older than this. */
+	const STALE_AFTER = 12 * HOUR_IN_SECONDS;
+
+	/** How long a report waits for the site's request to itself. */
+	const TIMEOUT_S = 4;
 
 	const LISTS = array(
-		'core'    => array( 'update_core', 'wp_version_check' ),
-		'plugins' => array( 'update_plugins', 'wp_update_plugins' ),
-		'themes'  => array( 'update_themes', 'wp_update_themes' ),
+		'core'    => 'update_core',
+		'plugins' => 'update_plugins',
+		'themes'  => 'update_themes',
 	);
 
 	/**
-	 * Let WordPress look for updates where its list is old. Its own throttling stands, and no
-	 * look starts after the deadline: a host without a way out would cost seconds for each.
+	 * Have WordPress check for updates where its list is old, and find out what wp-admin shows. No check
+	 * starts after the deadline: a host without a way out would cost seconds for each.
 	 */
 	public function refresh( int $now, float $deadline ): void {
-		foreach ( self::LISTS as list( $transient, $look ) ) {
-			$checked_at = $this->checked_at( $transient );
-			if ( $now - (int) $checked_at > self::STALE_AFTER && microtime( true ) < $deadline ) {
-				$look();
+		$stale = array();
+		foreach ( Siteagent_Update_List::both() as $name => $list ) {
+			if ( $now - $list->checked_at() > self::STALE_AFTER ) {
+				$stale[] = $name;
+			}
+		}
+		if ( array() !== $stale || ! Siteagent_Admin_Check::is_fresh( $now ) ) {
+			self::check( $stale, self::TIMEOUT_S, $deadline );
+		}
+		Siteagent_Admin_Check::include_seen();
+		if ( $now - (int) $this->checked_at( 'update_core' ) > self::STALE_AFTER && microtime( true ) < $deadline ) {
+			wp_version_check();
+		}
+	}
+
+	/**
+	 * Have WordPress check these lists in wp-admin's context, or here where the site cannot call itself.
+	 *
+	 * @param string[] $names Of Siteagent_Update_List.
+	 */
+	public static function check( array $names, int $timeout, float $deadline ): void {
+		if ( Siteagent_Admin_Check::request( $names, $timeout ) ) {
+			return;
+		}
+		$both = Siteagent_Update_List::both();
+		foreach ( $names as $name ) {
+			if ( microtime( true ) < $deadline ) {
+				$both[ $name ]->check();
 			}
 		}
 	}
@@ -43,43 +70,41 @@ final class Siteagent_Offers {
 	 */
 	public function all(): array {
 		$checked_at = array();
-		foreach ( self::LISTS as $name => list( $transient ) ) {
+		foreach ( self::LISTS as $name => $transient ) {
 			$checked_at[ $name ] = $this->checked_at( $transient );
 		}
 		return array(
-			'plugins'      => $this->extensions( 'update_plugins' ),
-			'themes'       => $this->extensions( 'update_themes' ),
+			'plugins'      => $this->extensions( 'plugin', Siteagent_Update_List::PLUGINS ),
+			'themes'       => $this->extensions( 'theme', Siteagent_Update_List::THEMES ),
 			'translations' => $this->translations(),
 			'core'         => $this->core( get_bloginfo( 'version' ) ),
+			'as_in_admin'  => ! Siteagent_Admin_Check::has_failed(),
 			'checked_at'   => $checked_at,
 		);
 	}
 
 	/**
-	 * WordPress's own newest offer of itself, as its upgrader takes it, with the one package that would
-	 * be used; null when it offers none.
+	 * WordPress's update of itself to this version, as its upgrader takes it, with the one package that would
+	 * be used; the newest where no version is named or that one is not available, null when there is none.
 	 */
-	public function newest_core(): ?object {
-		$updates = get_core_updates( array( 'dismissed' => true ) );
-		foreach ( is_array( $updates ) ? $updates : array() as $update ) {
-			if ( ! isset( $update->response, $update->version ) || 'upgrade' !== $update->response ) {
-				continue;
-			}
-			// A copy: WordPress keeps the object.
-			$offer           = clone $update;
-			$packages        = isset( $update->packages ) ? (array) $update->packages : array();
-			$bare            = self::text( $packages, 'no_content' );
-			$offer->package  = '' === $bare ? self::text( $packages, 'full' ) : $bare;
-			$offer->packages = (object) array(
-				'partial'     => '',
-				'rollback'    => '',
-				'new_bundled' => '',
-				'no_content'  => $bare,
-				'full'        => self::text( $packages, 'full' ),
-			);
-			return $offer;
+	public static function core_update( string $version = '' ): ?object {
+		$updates = self::core_updates();
+		if ( array() === $updates ) {
+			return null;
 		}
-		return null;
+		// A copy: WordPress keeps the object.
+		$update         = clone ( isset( $updates[ $version ] ) ? $updates[ $version ] : end( $updates ) );
+		$packages       = isset( $update->packages ) ? (array) $update->packages : array();
+		$bare           = self::text( $packages, 'no_content' );
+		$update->package  = '' === $bare ? self::text( $packages, 'full' ) : $bare;
+		$update->packages = (object) array(
+			'partial'     => '',
+			'rollback'    => '',
+			'new_bundled' => '',
+			'no_content'  => $bare,
+			'full'        => self::text( $packages, 'full' ),
+		);
+		return $update;
 	}
 
 	private function checked_at( string $transient ): ?int {
@@ -88,16 +113,14 @@ final class Siteagent_Offers {
 	}
 
 	/**
-	 * Offers of one of the two lists. WordPress keeps plugins as objects and themes as arrays,
-	 * and sellers of premium ones add either.
+	 * Available updates of one of the two lists; not those that are installed by now.
 	 */
-	private function extensions( string $transient ): array {
-		$known  = get_site_transient( $transient );
+	private function extensions( string $kind, string $list ): array {
 		$offers = array();
-		foreach ( is_object( $known ) && isset( $known->response ) ? (array) $known->response : array() as $id => $offer ) {
+		foreach ( ( new Siteagent_Update_List( $list ) )->updates() as $id => $offer ) {
+			$version = Siteagent_Update_List::version_of( $offer );
 			$offer   = (array) $offer;
-			$version = self::text( $offer, 'new_version' );
-			if ( ! is_string( $id ) || '' === $version || count( $offers ) >= self::MAX_OFFERS ) {
+			if ( '' === $version || count( $offers ) >= self::MAX_OFFERS || ! Siteagent_Step::is_newer( $kind, ( new Siteagent_Component( $kind, $id ) )->version(), $version ) ) {
 				continue;
 			}
 			$offers[] = array(
@@ -105,7 +128,7 @@ final class Siteagent_Offers {
 				'version'      => $version,
 				'requires_wp'  => self::text( $offer, 'requires' ),
 				'requires_php' => self::text( $offer, 'requires_php' ),
-				'package'      => '' !== self::text( $offer, 'package' ),
+				'package'      => '' !== Siteagent_Component::package_of( $offer ),
 			);
 		}
 		return $offers;
@@ -136,27 +159,46 @@ final class Siteagent_Offers {
 	}
 
 	/**
-	 * Newer WordPress versions, each once: core lists one per language. A dismissed one is still newer.
+	 * The newest release of the installed branch, which usually closes security holes, and the newest of all.
 	 */
 	private function core( string $installed ): array {
-		$updates = get_core_updates( array( 'dismissed' => true ) );
-		$offers  = array();
-		foreach ( is_array( $updates ) ? $updates : array() as $update ) {
-			$update  = (array) $update;
-			$version = self::text( $update, 'version' );
-			if ( 'upgrade' !== self::text( $update, 'response' ) || '' === $version || isset( $offers[ $version ] ) ) {
-				continue;
-			}
-			$packages           = isset( $update['packages'] ) ? (array) $update['packages'] : array();
-			$offers[ $version ] = array(
+		$reported = array();
+		foreach ( self::core_updates() as $version => $update ) {
+			$update            = (array) $update;
+			$version           = (string) $version;
+			$kind              = self::branch( $version ) === self::branch( $installed ) ? 'minor' : 'major';
+			$packages          = isset( $update['packages'] ) ? (array) $update['packages'] : array();
+			$reported[ $kind ] = array(
 				'version'        => $version,
-				'kind'           => self::branch( $version ) === self::branch( $installed ) ? 'minor' : 'major',
+				'kind'           => $kind,
 				'requires_php'   => self::text( $update, 'php_version' ),
 				'requires_mysql' => self::text( $update, 'mysql_version' ),
 				'package'        => '' !== self::text( $packages, 'full' ),
 			);
 		}
-		return array_values( $offers );
+		return array_values( $reported );
+	}
+
+	/**
+	 * Every newer WordPress that WordPress.org names to this site, oldest first. Core's get_core_updates() leaves
+	 * out those of the kind "autoupdate"; once there is a newer branch, a branch's own releases come as nothing else.
+	 *
+	 * @return array<string,object> Version to update: core lists one per language, the first is its choice.
+	 */
+	private static function core_updates(): array {
+		$known     = get_site_transient( 'update_core' );
+		$installed = ( new Siteagent_Component( 'core', 'core' ) )->version();
+		$updates   = array();
+		foreach ( is_object( $known ) && isset( $known->updates ) ? (array) $known->updates : array() as $update ) {
+			$version = is_object( $update ) ? self::text( (array) $update, 'version' ) : '';
+			if ( '' === $version || isset( $updates[ $version ] ) || ! in_array( self::text( (array) $update, 'response' ), array( 'upgrade', 'autoupdate' ), true )
+				|| ! Siteagent_Step::is_newer( 'core', $installed, $version ) ) {
+				continue;
+			}
+			$updates[ $version ] = $update;
+		}
+		uksort( $updates, 'version_compare' );
+		return $updates;
 	}
 
 	/**

@@ -72,6 +72,9 @@ final class Siteagent_Preconditions {
 		} elseif ( $this->step->from() !== $there ) {
 			yield 'version_changed';
 		}
+		if ( ! Siteagent_Step::is_newer( $this->step->kind(), $this->step->from(), $this->step->to() ) ) {
+			yield 'not_newer';
+		}
 		if ( $this->component->is_single_file() ) {
 			yield 'single_file';
 		}
@@ -108,6 +111,9 @@ final class Siteagent_Preconditions {
 	 * With the port where it is not the usual one, in lower case; empty for what is no address.
 	 */
 	public static function host_of( string $address ): string {
+		if ( Siteagent_Component::FETCHED_BY_PLUGIN === $address ) {
+			return $address;
+		}
 		$host = strtolower( (string) wp_parse_url( $address, PHP_URL_HOST ) );
 		$port = wp_parse_url( $address, PHP_URL_PORT );
 		return is_int( $port ) ? "$host:$port" : $host;

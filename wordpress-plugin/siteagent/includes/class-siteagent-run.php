@@ -135,6 +135,9 @@ final class Siteagent_Run {
 		if ( null !== $wanted && ! hash_equals( $wanted, $sha256 ) ) {
 			return 'package_changed';
 		}
+		if ( ! Siteagent_Seller_Package::is_archive( $file ) ) {
+			return 'not_a_package';
+		}
 		$is_kept = $this->probation->keep( $this->marked, $this->component );
 		$this->evidence->set( 'kept_copy', $is_kept );
 		if ( ! Siteagent_Probation::is_possible( $this->component->kind() ) ) {
@@ -154,7 +157,7 @@ final class Siteagent_Run {
 		$op_id  = $this->order->op_id();
 		$step   = $this->order->step();
 		$before = array( 'probe' => $this->probe->look(), 'seen' => $this->probe->seen() ) + $this->marked['before'];
-		$this->evidence->set( 'before', array_diff_key( $before, array( 'network' => true, 'seen' => true ) ) );
+		$this->evidence->set( 'before', array_diff_key( $before, array( 'network' => true, 'sites' => true, 'seen' => true ) ) );
 		$this->probation->reach( $op_id, 'installing', array( 'before' => $before ) );
 		$this->marked = array( 'stage' => 'installing', 'before' => $before ) + $this->marked;
 		if ( $this->component->is_siteagent() ) {
@@ -258,8 +261,10 @@ final class Siteagent_Run {
 	 */
 	private static function load_everything(): void {
 		foreach ( array( __DIR__, dirname( __DIR__ ) . '/admin' ) as $folder ) {
-			foreach ( (array) glob( $folder . '/class-siteagent-*.php' ) as $file ) {
-				require_once $file;
+			foreach ( Siteagent_Files::entries( $folder ) as $name ) {
+				if ( 1 === preg_match( '/^class-siteagent-[a-z-]+\.php\z/D', $name ) ) {
+					require_once $folder . '/' . $name;
+				}
 			}
 		}
 	}
@@ -296,7 +301,7 @@ final class Siteagent_Run {
 	public static function looked_over( Siteagent_Evidence $evidence, array $marked, Siteagent_Component $component, Siteagent_Probe $probe, string $reason ): array {
 		$before = $marked['before'];
 		if ( true === $before['active'] && ! $component->is_active() && $before['version'] === $component->version() ) {
-			$component->activate( true === $before['network'] );
+			$component->activate( true === $before['network'], isset( $before['sites'] ) ? $before['sites'] : array( get_current_blog_id() ) );
 		}
 		$component->forget_offers();
 		Siteagent_Code_Cache::wait( $component->owns_folder() ? Siteagent_Code_Cache::stale_s( $component->folder() ) : 0, static function (): void {} );

@@ -74,6 +74,13 @@ final class Siteagent_Step {
 	}
 
 	/**
+	 * Whether the second version is newer than the first. Translations are compared by the moment they were revised.
+	 */
+	public static function is_newer( string $kind, string $from, string $to ): bool {
+		return 'translation' === $kind ? strcmp( $to, $from ) > 0 : version_compare( $to, $from, '>' );
+	}
+
+	/**
 	 * @return array{kind:string,id:string,from:string,to:string}
 	 */
 	public function told(): array {

@@ -19,7 +19,7 @@ final class Siteagent_Uninstaller {
 	const OPTIONS = array( 'siteagent', 'siteagent_log', 'siteagent_strangers' );
 
 	/** Temporary values, up to the number of the account or the step they belong to. */
-	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_news_', 'siteagent_changelog_' );
+	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_news_', 'siteagent_changelog_', 'siteagent_admin_' );
 
 	/** A network of many sites must not wait for many dashboards: whoever is not told finds nobody here. */
 	const TELLS_FOR_S = 20;

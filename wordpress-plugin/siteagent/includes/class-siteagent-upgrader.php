@@ -36,6 +36,9 @@ final class Siteagent_Upgrader {
 		'incompatible_wp_required_version'    => 'requires_wp',
 	);
 
+	/** WordPress would delete its lists of available updates, and with them what sellers' updaters added. */
+	const KEEP_LISTS = array( 'clear_update_cache' => false );
+
 	/** @var string[] */
 	private $messages = array();
 
@@ -49,7 +52,9 @@ final class Siteagent_Upgrader {
 	private $host = '';
 
 	/**
-	 * Fetch a package to a file, over https and from the host of its address alone.
+	 * Fetch a package to a file, over https and from the host of its address alone. As with WordPress's own upgrader, a
+	 * seller's updater may put the real address in at this moment (`upgrader_package_options`), or fetch it itself
+	 * (`upgrader_pre_download`).
 	 *
 	 * @param string $folder Where to put it; the system's folder for temporary files when empty.
 	 * @return string|null The file; null when it could not be fetched, with the reason among the messages and in refused().
@@ -57,6 +62,16 @@ final class Siteagent_Upgrader {
 	public function fetch( Siteagent_Component $component, string $address, string $folder, string $op_id ): ?string {
 		require_once ABSPATH . 'wp-admin/includes/file.php';
 		$file = self::file_of( '' === $folder ? untrailingslashit( get_temp_dir() ) : $folder, $op_id );
+		if ( in_array( $component->kind(), array( 'plugin', 'theme' ), true ) ) {
+			list( $address, $given ) = Siteagent_Seller_Package::ask( $component, $address );
+			if ( false !== $given ) {
+				return $this->take( $given, $file );
+			}
+		}
+		if ( '' === (string) wp_parse_url( $address, PHP_URL_HOST ) ) {
+			$this->note( 'The update has no download address, and its own updater did not fetch it.' );
+			return null;
+		}
 		for ( $hop = 0; $hop < self::HOPS; $hop++ ) {
 			// A release of SiteAgent is signed; the agency's own dashboard may be without https.
 			if ( 'siteagent' !== $component->kind() && ! self::is_secure( $address ) ) {
@@ -138,6 +153,27 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
+	 * The package that a seller's updater has fetched, in its place.
+	 *
+	 * @param string|WP_Error $given As the updater answered.
+	 */
+	private function take( $given, string $file ): ?string {
+		if ( is_wp_error( $given ) ) {
+			$this->note( $given->get_error_message() );
+			return null;
+		}
+		if ( ! copy( $given, $file ) ) {
+			$this->note( 'The package that the plugin itself has fetched cannot be read.' );
+			return null;
+		}
+		if ( 0 === strpos( $given, get_temp_dir() ) ) {
+			wp_delete_file( $given );
+		}
+		$this->host = Siteagent_Component::FETCHED_BY_PLUGIN;
+		return $file;
+	}
+
+	/**
 	 * Let WordPress put this file in the component's place, if it holds what was approved. WordPress's own
 	 * upgraders read the offer again; what they get is this file and no other.
 	 *
@@ -180,6 +216,10 @@ final class Siteagent_Upgrader {
 		}
 		// It would install translations that nobody approved.
 		remove_action( 'upgrader_process_complete', array( 'Language_Pack_Upgrader', 'async_upgrade' ), 20 );
+		// It would check for updates once more, in a request in which not every seller's updater runs.
+		foreach ( array( 'wp_version_check', 'wp_update_plugins', 'wp_update_themes' ) as $check ) {
+			remove_action( 'upgrader_process_complete', $check );
+		}
 		// In English, so that messages read the same for every site.
 		$switched = switch_to_locale( 'en_US' );
 		try {
@@ -195,6 +235,7 @@ final class Siteagent_Upgrader {
 				remove_filter( $hook, $last_word, PHP_INT_MAX );
 			}
 			Siteagent_Watchdog::end_maintenance( $op_id );
+			$component->drop_installed_offer();
 			if ( is_file( $file ) ) {
 				wp_delete_file( $file );
 			}
@@ -256,14 +297,14 @@ final class Siteagent_Upgrader {
 				break;
 			case 'translation':
 				$upgrader = new Language_Pack_Upgrader( $skin );
-				$this->hear( $upgrader->bulk_upgrade( array( $component->raw_offer() ) ), $skin );
+				$this->hear( $upgrader->bulk_upgrade( array( $component->raw_offer() ), self::KEEP_LISTS ), $skin );
 				return;
 			default:
 				$this->upgrade_core( $component, $skin );
 				return;
 		}
 		$upgrader->siteagent_op_id = $op_id;
-		$this->hear( $upgrader->bulk_upgrade( array( $component->id() ) ), $skin );
+		$this->hear( $upgrader->bulk_upgrade( array( $component->id() ), self::KEEP_LISTS ), $skin );
 	}
 
 	/**
