@@ -26,6 +26,8 @@ _INWARD = tuple(
         ),
     )
 )
+# IPv6 networks whose addresses lead to the IPv4 address in their last 32 bits.
+_TRANSLATED = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
 _BROADCAST = IPv4Address("255.255.255.255")
 
 
@@ -33,7 +35,8 @@ def is_reachable(address: str, allow_nets: tuple[Network, ...] = ()) -> bool:
     """Whether Aura may connect to this IP address: a public one, or one in a listed network.
 
     Loopback and link-local addresses need a listed network that is itself loopback or
-    link-local: "everything" does not include the machine Aura runs on.
+    link-local: "everything" does not include the machine Aura runs on. An address that carries
+    another one inside is judged by both.
     """
     ip = ip_address(address)
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
@@ -43,6 +46,21 @@ def is_reachable(address: str, allow_nets: tuple[Network, ...] = ()) -> bool:
     listed = [net for net in allow_nets if ip in net]
     if ip.is_loopback or ip.is_link_local:
         return any(net.is_loopback or net.is_link_local for net in listed)
+    if isinstance(ip, IPv6Address) and not all(
+        is_reachable(str(carried), allow_nets) for carried in _carried(ip)
+    ):
+        return False
     if listed:
         return True
     return ip.is_global and not ip.is_reserved and not any(ip in net for net in _INWARD)
+
+
+def _carried(ip: IPv6Address) -> list[IPv4Address]:
+    """The IPv4 addresses that a gateway would turn this one into (RFC 6052, 3056, 4380, 7915)."""
+    if ip.sixtofour is not None:
+        return [ip.sixtofour]
+    if ip.teredo is not None:
+        return list(ip.teredo)
+    if any(ip in net for net in _TRANSLATED):
+        return [IPv4Address(int(ip) & 0xFFFFFFFF)]
+    return []

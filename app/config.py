@@ -47,8 +47,8 @@ class Config:
 
     origin: str
     var_dir: Path
-    database_url: str
-    redis_url: str
+    database_url: str = field(repr=False)  # both may hold a password
+    redis_url: str = field(repr=False)
     secret_key: str = field(repr=False)
     sealing_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
     allow_nets: tuple[Network, ...] = ()

@@ -65,3 +65,18 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     told = str(refusal.value)
     for name in ("PORT", "ORIGIN", "SECRET_KEY", "SEALING_KEYS", "ALLOW_NETS", "HOPS", "SYNC"):
         assert name in told
+
+
+def test_a_configuration_that_is_printed_shows_no_password(tmp_path: Path) -> None:
+    env = {
+        "AURA_VAR": str(tmp_path),
+        "DATABASE_URL": "postgresql://aura:database-word@db/aura",
+        "REDIS_URL": "redis://:queue-word@cache:6379/0",
+        "AURA_SECRET_KEY": "secret-word-" + "x" * 32,
+    }
+    config = Config.from_env(env)
+    printed = f"{config!r} {config}"
+    assert [
+        word for word in ("database-word", "queue-word", "secret-word") if word in printed
+    ] == []
+    assert config.database_url.endswith("@db/aura")

@@ -8,13 +8,13 @@ import pytest
 
 from app import protocol
 from app.config import Config
-from app.domain import notices
+from app.domain import inventory, notices
 from app.domain.actor import SYSTEM
 from app.faults import Fault
 from app.models.audit import Entry
-from app.models.reports import Report
+from app.models.reports import Report, Sync
 from app.models.sites import ACTIVE, FORKED, MOVED, Site
-from tests.support.factories import read_report, report
+from tests.support.factories import read_log, read_report, report
 from tests.support.fakes import Clock, FakeSite
 
 NEW = "https://new.example"
@@ -266,3 +266,21 @@ def test_the_system_is_who_puts_in_quarantine(paired: Site, fake: FakeSite, conf
     read_report(paired, fake, config=config)
     entry = next(e for e in Entry.newest(site_id=paired.id) if e.event == "site_quarantined")
     assert entry.actor == SYSTEM.label
+
+
+def test_an_answer_that_was_overtaken_does_not_set_back_what_was_seen(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    sync = Sync.open_for(paired) or Sync.ask(paired, asked_by="Ana", now=fake.clock())
+
+    def overtaken(*args: Any, **more: Any) -> Any:
+        early = fake.call(*args, **more)
+        for _ in range(3):
+            other = Site.get_by_id(paired.id)
+            read_log(other, fake, config)
+        return early
+
+    inventory.run_sync(sync.id, config=config, call=overtaken, now=fake.clock)
+    found = Site.get_by_id(paired.id)
+    assert (found.log_n, found.log_hash) == tuple(fake.head.values())
+    assert found.quarantine == ""

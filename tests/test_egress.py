@@ -125,6 +125,37 @@ def test_everything_does_not_include_this_machine(address: str) -> None:
     assert not is_reachable(address, everything)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "64:ff9b::127.0.0.1",
+        "64:ff9b:1::a9fe:a9fe",
+        "2002:7f00:1::1",
+        "2002:a9fe:a9fe::",
+        "2001:0:7f00:1:0:0:8080:fefe",
+        "2001:0:808:808:0:0:80ff:fffe",
+        "::127.0.0.1",
+        "::169.254.169.254",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b::0.0.0.0",
+        "64:ff9b::255.255.255.255",
+    ],
+)
+@pytest.mark.parametrize("nets", [("::/0",), ("0.0.0.0/0", "::/0"), ("64:ff9b::/96", "::/96")])
+def test_an_address_inside_another_one_is_judged_as_well(
+    address: str, nets: tuple[str, ...]
+) -> None:
+    assert not is_reachable(address, tuple(map(ip_network, nets)))
+
+
+def test_a_listed_gateway_leads_to_public_addresses() -> None:
+    gateway = (ip_network("64:ff9b::/96"),)
+    assert is_reachable("64:ff9b::93.184.216.34", gateway)
+    assert not is_reachable("64:ff9b::10.0.0.1", gateway)
+    assert is_reachable("64:ff9b::10.0.0.1", (*gateway, ip_network("10.0.0.0/8")))
+    assert not is_reachable("64:ff9b::93.184.216.34")
+
+
 def test_loopback_and_link_local_are_reached_when_listed_themselves() -> None:
     assert is_reachable("127.0.0.5", LOOPBACK)
     assert is_reachable("169.254.7.7", (ip_network("169.254.0.0/16"),))

@@ -294,3 +294,47 @@ def test_knocking_all_day_does_not_fill_the_trail(
     clock.advance(hours=2)
     deliver(sent, config, clock, body=b"{}")
     assert len(Entry.newest(event="notice_refused", limit=100)) == 21
+
+
+# ---- what changes between looking up a key and acting on it ----
+
+
+@pytest.mark.parametrize("op", ["moved", "permissions_changed"])
+@pytest.mark.parametrize("change", [{"kid": "other.1"}, {"keys_sealed": {}}])
+def test_a_site_that_got_other_keys_meanwhile_is_a_stranger(
+    paired: Site,
+    fake: FakeSite,
+    config: Config,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    op: str,
+    change: dict[str, object],
+) -> None:
+    sent = {
+        "moved": lambda: fake.moved_notice(config.origin, "https://new.example"),
+        "permissions_changed": lambda: fake.permissions_notice(config.origin),
+    }[op]()
+    look = notices._refuse_replay
+
+    def meanwhile(*args: object) -> None:
+        look(*args)
+        Site.update(**change).where(Site.id == paired.id).execute()
+
+    monkeypatch.setattr(notices, "_refuse_replay", meanwhile)
+    answer = deliver(sent, config, clock)
+    assert (answer.status, answer.body) == UNAUTHORIZED
+
+
+def test_a_token_that_was_deleted_meanwhile_is_a_strangers(
+    token: str, fake: FakeSite, config: Config, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = fake.ready_notice(config.origin, token)
+    look = notices._refuse_replay
+
+    def meanwhile(*args: object) -> None:
+        look(*args)
+        Pairing.delete().execute()
+
+    monkeypatch.setattr(notices, "_refuse_replay", meanwhile)
+    answer = deliver(sent, config, clock)
+    assert (answer.status, answer.body) == UNAUTHORIZED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode
 from datetime import timedelta
 
 import pytest
@@ -126,3 +127,13 @@ def test_a_browser_keeps_its_mark_through_sign_ins(ana_member: Member, database:
 )
 def test_one_household_is_one_network(ip: str, network: str) -> None:
     assert throttle.network_of(ip) == network
+
+
+def test_what_is_left_in_a_browser_does_not_name_the_account(
+    ana_member: Member, database: Config
+) -> None:
+    left = throttle.device_for(ana_member, "", database)
+    padded = [part + "=" * (-len(part) % 4) for part in left.split(".")]
+    readable = left.encode() + b"".join(urlsafe_b64decode(part) for part in padded)
+    for word in (ana_member.email, ana_member.email.split("@")[0], ana_member.email.split("@")[1]):
+        assert word.encode() not in readable.lower()

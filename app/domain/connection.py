@@ -320,6 +320,8 @@ def succeeded(
     `endpoint` is where it came from. False if the connection was ended meanwhile; then
     nothing is written.
     """
+    # As it was before the call, a later answer may have come in between.
+    site.refresh()
     reply = outcome.reply if outcome else None
     was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
     judgement = copies.judge(site, reply) if reply else copies.Judgement()

@@ -106,7 +106,9 @@ def _ready(
     request: VerifiedRequest, document: dict[str, Any], config: Config, ip: str, now: datetime
 ) -> Answer:
     """pair.ready: the administrator agreed. The answer says what became of the token."""
-    token = Pairing.get(Pairing.pid == request.keyid.removeprefix("p_"))
+    token = Pairing.get_or_none(Pairing.pid == request.keyid.removeprefix("p_"))
+    if token is None:
+        return UNAUTHORIZED  # deleted since its key was looked up
     if document.get("op") != "pair.ready" or document.get("pid") != token.pid:
         _write_down("invalid_arguments", str(document.get("op")), ip, now)
         return UNAUTHORIZED
@@ -128,7 +130,9 @@ def _moved(
     request: VerifiedRequest, document: dict[str, Any], config: Config, ip: str, now: datetime
 ) -> Answer:
     """moved: an administrator asks to be followed. Nothing follows before a person agrees here."""
-    site = Site.get(Site.kid == request.keyid)
+    site = Site.get_or_none(Site.kid == request.keyid)
+    if site is None:
+        return UNAUTHORIZED  # it has other keys since they were looked up
     try:
         home, endpoints = _move_in(document)
     except (Invalid, ProtocolError):
@@ -153,7 +157,9 @@ def _permissions_changed(
 ) -> Answer:
     """permissions_changed: the owner allowed or withdrew something. The notice itself carries no
     permission: the site is asked for a report, and only that is believed."""
-    site = Site.get(Site.kid == request.keyid)
+    site = Site.get_or_none(Site.kid == request.keyid)
+    if site is None:
+        return UNAUTHORIZED
     try:
         inventory.request_by_notice(site, by=Actor.site(site, ip), now=now)
     except NotPaired:
@@ -165,6 +171,9 @@ def _signed_ok(
     request: VerifiedRequest, op: str, site: Site, config: Config, now: datetime
 ) -> Answer:
     body = canonical({"v": 1, "ok": True, "op": op})
+    site.refresh()
+    if site.kid != request.keyid or "s2d" not in site.keys_sealed:
+        return UNAUTHORIZED  # it has other keys by now, or none
     key = connection.open_key(site, "s2d", config)
     return Answer(200, body, sign_response(request, 200, body, key=key, now=int(now.timestamp())))
 

@@ -70,9 +70,12 @@ def forgive(subject: str) -> None:
 
 
 def device_for(member: Member, known: str, config: Config) -> str:
-    """What to leave in a browser in which `member` has just proven who they are."""
+    """What to leave in a browser in which `member` has just proven who they are.
+
+    It stays there for months, also after signing out, so it names nobody: the account is hashed.
+    """
     device = _device_id(known, member.email, config) or secrets.token_urlsafe(16)
-    return _devices(config).dumps([member.email, device])
+    return _devices(config).dumps([_account_hash(member.email, config), device])
 
 
 def network_of(ip: str) -> str:
@@ -109,7 +112,12 @@ def _devices(config: Config) -> URLSafeTimedSerializer:
 def _device_id(text: str, account: str, config: Config) -> str:
     """The id of a browser that this account was used in, or empty."""
     try:
-        email, device = _devices(config).loads(text, max_age=int(DEVICE_FOR.total_seconds()))
+        account_hash, device = _devices(config).loads(text, max_age=int(DEVICE_FOR.total_seconds()))
     except (BadData, ValueError, TypeError):
         return ""
-    return device if email == account else ""
+    is_theirs = hmac.compare_digest(str(account_hash), _account_hash(account, config))
+    return device if is_theirs else ""
+
+
+def _account_hash(account: str, config: Config) -> str:
+    return _hash(f"known browser of {account}", config)

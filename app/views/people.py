@@ -114,7 +114,7 @@ def erase(member_id: int) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _erase_page(member, reason, refusal.messages), 422
-    flash(f"Erased from {count} {'entry' if count == 1 else 'entries'}. The chain is whole.")
+    flash(f"Erased from {count} {'entry' if count == 1 else 'entries'}. The erasure is recorded.")
     return redirect(url_for("people.index"), 303)
 
 
