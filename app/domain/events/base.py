@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from inspect import get_annotations
-from typing import Annotated
+from typing import Annotated, get_args
 
 from app.models.audit import PERSONAL_FACTS
 
@@ -13,7 +13,15 @@ REGISTRY: dict[str, type[Event]] = {}
 
 # A fact that names a person, or that a person typed: kept beside the chain, where it can be
 # erased. Whom it is about stands in `member_id`, unless it is the actor.
-Personal = Annotated[str, "personal"]
+_PERSONAL = "personal"
+Personal = Annotated[str, _PERSONAL]
+
+
+def is_personal(kind: object) -> bool:
+    """Whether a type is marked as personal, by itself or in a part of it (`Personal | None`)."""
+    marks = getattr(kind, "__metadata__", ())
+    return _PERSONAL in marks or any(is_personal(part) for part in get_args(kind))
+
 
 _ABOUT = ("site_id", "client_id")
 
@@ -21,7 +29,11 @@ _ABOUT = ("site_id", "client_id")
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """Something that happened. `site_id` is set when it concerns one site; `client_id` where it
-    concerns a client and no site, for the client of a site is looked up."""
+    concerns a client and no site, for the client of a site is looked up.
+
+    Its annotations say which facts are personal. One that cannot be read stops the program,
+    because what is personal must not get into the chain.
+    """
 
     site_id: int | None = None
     client_id: int | None = None
@@ -33,8 +45,8 @@ class Event:
             PERSONAL_FACTS[cls.event_name()] = frozenset(
                 name
                 for one in cls.__mro__
-                for name, kind in get_annotations(one).items()
-                if kind == "Personal"
+                for name, kind in get_annotations(one, eval_str=True).items()
+                if is_personal(kind)
             )
 
     @classmethod

@@ -1,0 +1,92 @@
+"""What an event says of a person is kept beside the chain, however the event is written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from app.domain.events import REGISTRY
+from app.domain.events import base as events
+from app.domain.events.base import Event, Personal, is_personal
+from app.models.audit import PERSONAL_FACTS
+
+Alias = Personal
+# What is kept beside the chain. Whoever adds an event with words of a person sees here whether
+# they will be erasable.
+TODAY = {
+    "alarm_closed": ["note"],
+    "change_acknowledged": ["note"],
+    "change_approved": ["approver"],
+    "change_proposed": ["reason"],
+    "change_rejected": ["reason"],
+    "component_held": ["reason"],
+    "incident_closed": ["note"],
+    "invitation_issued": ["name"],
+    "member_created": ["name"],
+    "member_disabled": ["name"],
+    "member_enabled": ["name"],
+    "owner_created": ["name"],
+    "person_erased": ["reason"],
+    "policy_made": ["reason"],
+    "revocation_started": ["reason"],
+    "role_changed": ["name"],
+    "session_ended": ["name"],
+}
+
+
+@pytest.fixture(autouse=True)
+def _registry_as_before():
+    known, personal = dict(REGISTRY), dict(PERSONAL_FACTS)
+    yield
+    REGISTRY.clear()
+    REGISTRY.update(known)
+    PERSONAL_FACTS.clear()
+    PERSONAL_FACTS.update(personal)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marked(Event, is_declared=False):
+    """Each spelling of the mark, as somebody may write it."""
+
+    plain: Personal
+    optional: Personal | None = None
+    qualified: events.Personal = ""
+    renamed: Alias = ""
+    several: tuple[Personal, ...] = ()
+    number: int = 0
+    text: str = ""
+
+
+def test_every_spelling_of_the_mark_is_kept_out_of_the_chain():
+    @dataclass(frozen=True, kw_only=True)
+    class MarkedNow(Marked):
+        """Declared, with the facts of the class above."""
+
+    names = {"plain", "optional", "qualified", "renamed", "several"}
+    event = MarkedNow(**dict.fromkeys(names, "Ana Example"), text="plugin", number=3)
+    assert PERSONAL_FACTS["marked_now"] == names
+    assert event.facts() == {"number": 3, "text": "plugin"}
+    assert event.personal_facts() == dict.fromkeys(names, "Ana Example")
+
+
+def test_a_mark_that_is_no_text_counts_as_well():
+    """As in a module without `from __future__ import annotations`."""
+    namespace = {"__annotations__": {"reason": Personal | None}, "reason": None}
+    made = type("Typed", (Event,), namespace)
+    assert PERSONAL_FACTS["typed"] == {"reason"}
+    assert made.event_name() == "typed"
+
+
+def test_an_annotation_that_cannot_be_read_stops_the_program():
+    with pytest.raises(NameError):
+        type("Unreadable", (Event,), {"__annotations__": {"reason": "Persnal"}})
+
+
+@pytest.mark.parametrize("kind", [str, int, str | None, dict[str, str | int], tuple[str, ...]])
+def test_other_types_are_not_personal(kind):
+    assert not is_personal(kind)
+
+
+def test_what_is_personal_today_is_this():
+    assert {name: sorted(facts) for name, facts in PERSONAL_FACTS.items() if facts} == TODAY
