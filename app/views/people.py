@@ -11,6 +11,7 @@ from app.domain.errors import Invalid
 from app.models.accounts import Member, MemberSession
 from app.models.base import utcnow
 from app.models.sites import Client
+from app.views import shown_once
 from app.views.arrivals import row_number
 from app.views.guards import may, me, presence
 
@@ -26,7 +27,6 @@ def index() -> ResponseReturnValue:
 @bp.post("/people")
 @may("people")
 def invite() -> ResponseReturnValue:
-    """The one answer that holds the link; a redirect would have to carry it somewhere."""
     typed = {name: request.form.get(name, "").strip() for name in ("name", "email", "role")}
     client = Client.get_or_none(Client.id == request.form.get("client", type=row_number))
     try:
@@ -35,7 +35,7 @@ def invite() -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _page(typed, refusal.messages), 422
-    return render_template("people/link.html", member=member, link=link)
+    return _to_link(member, link)
 
 
 @bp.post("/people/<int:member_id>/link")
@@ -45,6 +45,23 @@ def renew(member_id: int) -> ResponseReturnValue:
     link = accounts.renew_invitation(
         member, by=me(), config=current_app.config["AURA"], now=utcnow()
     )
+    return _to_link(member, link)
+
+
+def _to_link(member: Member, link: str) -> ResponseReturnValue:
+    shown_once.keep(f"link:{member.id}", link)
+    return redirect(url_for("people.show_link", member_id=member.id), 303)
+
+
+@bp.get("/people/<int:member_id>/link")
+@may("people")
+def show_link(member_id: int) -> ResponseReturnValue:
+    """The one page that holds the link; loaded again, it leads to the list of people."""
+    member = accounts.member_known(member_id)
+    link = shown_once.take(f"link:{member.id}")
+    if link is None:
+        flash("A link is shown only once. If you did not copy it, create a new one.")
+        return redirect(url_for("people.index"), 303)
     return render_template("people/link.html", member=member, link=link)
 
 

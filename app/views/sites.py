@@ -30,7 +30,7 @@ from app.domain.errors import BringsUnderPolicies, Invalid, NotFound, StaleState
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.sites import Client, Pairing, Site
-from app.views import change_pages
+from app.views import change_pages, shown_once
 from app.views.arrivals import row_number
 from app.views.guards import load_site, may, me, presence
 from app.views.site_pages import list_sites, site_page
@@ -157,13 +157,22 @@ def set_tags(site_id: int) -> ResponseReturnValue:
 @bp.post("/sites/<int:site_id>/token")
 @may("pair")
 def token(site_id: int) -> ResponseReturnValue:
-    """The one answer that holds the token; a redirect would have to carry it somewhere."""
     site = load_site(site_id)
     _, text = pairing.issue_token(site, by=me(), config=current_app.config["AURA"], now=utcnow())
-    page = site_page(site, me())
-    answer = make_response(render_template("sites/token.html", page=page, token_text=text))
-    answer.cache_control.no_store = True
-    return answer
+    shown_once.keep(f"token:{site.id}", text)
+    return redirect(url_for("sites.show_token", site_id=site.id), 303)
+
+
+@bp.get("/sites/<int:site_id>/token")
+@may("pair")
+def show_token(site_id: int) -> ResponseReturnValue:
+    """The one page that holds the token; loaded again, it leads to the site's page."""
+    site = load_site(site_id)
+    text = shown_once.take(f"token:{site.id}")
+    if text is None:
+        flash("A pairing token is shown only once. If you did not copy it, create a new one.")
+        return _to_site(site)
+    return render_template("sites/token.html", page=site_page(site, me()), token_text=text)
 
 
 @bp.post("/sites/<int:site_id>/pairing/cancel")

@@ -23,6 +23,7 @@ ROUTES = {
     "changes.approve_together": f"/changes/together/{UUID(int=4711)}/approve",
     "changes.close": "/changes/4711/close",
     "changes.reject": "/changes/4711/reject",
+    "clients.merge": "/clients/4711/merge",
     "connections.follow": "/sites/4711/quarantine/follow",
     "connections.keep_server_login": "/sites/4711/server-login",
     "connections.rotate": "/sites/4711/keys/rotate",
@@ -79,7 +80,7 @@ def test_the_wrong_password_is_no_confirmation(as_ana, endpoint):
 
 def test_after_a_quarter_of_an_hour_it_is_asked_again(as_ana):
     leave_open(minutes=14)
-    assert as_ana.post("/people", data=INVITED).status_code == 200
+    assert as_ana.post("/people", data=INVITED).status_code == 303
     leave_open(minutes=15)
     assert as_ana.post("/people", data={**INVITED, "email": "f@a.example"}).status_code == 403
 
@@ -90,7 +91,7 @@ def test_with_the_password_what_was_sent_is_done_at_once(as_ana):
     held = dict(HELD.findall(asked.text))
     assert {name: held[name] for name in INVITED} == INVITED
     answer = as_ana.post("/people", data={**held, "own_password": PASSWORD})
-    assert answer.status_code == 200
+    assert answer.status_code == 303
     assert Member.get(Member.name == "Eve").email == "eve@agency.example"
 
 

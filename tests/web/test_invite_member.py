@@ -9,9 +9,11 @@ from datetime import timedelta
 import pytest
 
 from app.domain import links
+from app.domain.actor import Actor
 from app.models.accounts import Member, MemberSession
 from app.models.audit import Entry
 from app.models.base import utcnow
+from tests.support.browsers import signed_in
 from tests.support.factories import PASSWORD, make_member, make_site
 
 BEN = {"name": "Ben", "email": "ben@agency.example", "role": "operator"}
@@ -25,7 +27,7 @@ def link_in(answer, config) -> str:
 
 
 def test_a_colleague_chooses_a_password_by_the_link_and_is_in(app, as_ana, config):
-    answer = as_ana.post("/people", data=BEN)
+    answer = as_ana.post("/people", data=BEN, follow_redirects=True)
     assert answer.status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]
     link = link_in(answer, config)
@@ -42,7 +44,7 @@ def test_a_colleague_chooses_a_password_by_the_link_and_is_in(app, as_ana, confi
 
 
 def test_the_link_is_shown_once_and_works_once(app, as_ana, config):
-    link = link_in(as_ana.post("/people", data=BEN), config)
+    link = link_in(as_ana.post("/people", data=BEN, follow_redirects=True), config)
     assert link not in as_ana.get("/people").text
     app.test_client().post(link, data=CHOSEN)
     assert app.test_client().get(link).status_code == 410
@@ -50,7 +52,7 @@ def test_the_link_is_shown_once_and_works_once(app, as_ana, config):
 
 
 def test_the_link_dies_after_three_days(as_ana, as_nobody, config, monkeypatch):
-    link = link_in(as_ana.post("/people", data=BEN), config)
+    link = link_in(as_ana.post("/people", data=BEN, follow_redirects=True), config)
     monkeypatch.setattr(links, "INVITATION_FOR", timedelta(seconds=-1))
     assert as_nobody.post(link, data=CHOSEN).status_code == 410
 
@@ -62,14 +64,14 @@ def test_a_set_up_link_is_no_invitation(app, as_nobody, config):
 
 
 def test_a_weak_password_is_refused_and_the_link_goes_on_working(app, as_ana, config):
-    link = link_in(as_ana.post("/people", data=BEN), config)
+    link = link_in(as_ana.post("/people", data=BEN, follow_redirects=True), config)
     ben = app.test_client()
     assert ben.post(link, data={"password": "short", "again": "short"}).status_code == 422
     assert ben.post(link, data=CHOSEN).status_code == 303
 
 
 def test_one_who_is_invited_cannot_sign_in_yet(app, as_ana):
-    as_ana.post("/people", data=BEN)
+    as_ana.post("/people", data=BEN, follow_redirects=True)
     for password in ("", "!", PASSWORD):
         assert app.test_client().signs_in("ben@agency.example", password).status_code == 422
 
@@ -112,22 +114,22 @@ def test_only_an_owner_manages_people(as_ben, as_cleo):
 
 
 def test_a_new_link_replaces_the_old_one_and_ends_sessions(app, as_ana, as_ben, ben, config):
-    first = link_in(as_ana.post(f"/people/{ben.id}/link"), config)
+    first = link_in(as_ana.post(f"/people/{ben.id}/link", follow_redirects=True), config)
     assert as_ben.get("/").status_code == 303
-    second = link_in(as_ana.post(f"/people/{ben.id}/link"), config)
+    second = link_in(as_ana.post(f"/people/{ben.id}/link", follow_redirects=True), config)
     assert app.test_client().get(first).status_code == 410
     assert app.test_client().post(second, data=CHOSEN).status_code == 303
 
 
 def test_one_who_is_disabled_is_out_at_once_and_stays_out(app, as_ana, as_ben, ben, config):
-    link = link_in(as_ana.post(f"/people/{ben.id}/link"), config)
+    link = link_in(as_ana.post(f"/people/{ben.id}/link", follow_redirects=True), config)
     assert as_ana.post(f"/people/{ben.id}/disable").status_code == 303
     assert "Ben can no longer sign in" in as_ana.get("/people").text
     assert as_ben.get("/").status_code == 303
     assert app.test_client().get(link).status_code == 410
     assert app.test_client().signs_in("ben@agency.example", PASSWORD).status_code == 422
     assert as_ana.post(f"/people/{ben.id}/disable").status_code == 409
-    assert as_ana.post(f"/people/{ben.id}/link").status_code == 409
+    assert as_ana.post(f"/people/{ben.id}/link", follow_redirects=True).status_code == 409
 
 
 def test_one_who_is_enabled_again_signs_in_but_old_sessions_stay_dead(app, as_ana, as_ben, ben):
@@ -199,3 +201,32 @@ def test_the_password_is_asked_for_before_a_role_is_given(as_ana, ben):
 def test_people_nobody_knows_are_not_found(as_ana):
     for verb in ("link", "role", "disable", "enable"):
         assert as_ana.post(f"/people/999/{verb}").status_code == 404
+
+
+def test_loading_the_page_again_makes_no_other_link(as_ana, as_nobody, config):
+    answer = as_ana.post("/people", data=BEN)
+    assert answer.status_code == 303
+    page = answer.headers["Location"]
+    link = link_in(as_ana.get(page), config)
+    again = as_ana.get(page, follow_redirects=True)
+    assert link not in again.text
+    assert "A link is shown only once." in again.text
+    assert as_nobody.post(link, data=CHOSEN).status_code == 303
+
+
+def test_a_link_is_shown_to_whoever_made_it_alone(app, as_ana, config):
+    page = as_ana.post("/people", data=BEN).headers["Location"]
+    olga = signed_in(app, Actor.of(make_member("Olga", "owner"), "192.0.2.9"))
+    with as_ana.session_transaction() as mine:
+        kept = mine["shown_once"]
+    with olga.session_transaction() as hers:
+        hers["shown_once"] = kept
+    assert olga.get(page).headers["Location"] == "/people"
+
+
+def test_the_cookie_does_not_hold_the_link_in_readable_form(as_ana, config):
+    page = as_ana.post("/people", data=BEN).headers["Location"]
+    with as_ana.session_transaction() as cookie:
+        kept = str(dict(cookie))
+    token = link_in(as_ana.get(page), config).rsplit("/", 1)[1]
+    assert token not in kept

@@ -11,6 +11,7 @@ from app.domain import pairing
 from app.faults import Fault
 from app.models.base import utcnow
 from app.models.sites import Pairing, Site
+from tests.support.factories import make_site
 from tests.support.fakes import Clock
 
 
@@ -37,7 +38,7 @@ def attempt(site, fake, config):
 
 
 def test_the_token_is_shown_once_with_three_steps(as_ben, site, jobs):
-    answer = as_ben.post(f"/sites/{site.id}/token")
+    answer = as_ben.post(f"/sites/{site.id}/token", follow_redirects=True)
     assert answer.status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]
     assert token_in(answer.text).startswith("SA1.")
@@ -52,7 +53,7 @@ def test_the_token_is_shown_once_with_three_steps(as_ben, site, jobs):
 
 
 def test_a_pasted_token_ends_with_the_same_fingerprint_on_both_sides(as_ben, site, fake, attempt):
-    fake.paste(token_in(as_ben.post(f"/sites/{site.id}/token").text))
+    fake.paste(token_in(as_ben.post(f"/sites/{site.id}/token", follow_redirects=True).text))
     assert attempt() == "used"
     text = as_ben.get(f"/sites/{site.id}").text
     site.refresh()
@@ -69,7 +70,7 @@ def test_the_waiting_page_polls_and_can_be_refreshed_without_scripts(as_ben, sit
 
 
 def test_the_fragment_sends_the_page_on_when_pairing_has_ended(as_ben, site, fake, attempt):
-    fake.paste(token_in(as_ben.post(f"/sites/{site.id}/token").text))
+    fake.paste(token_in(as_ben.post(f"/sites/{site.id}/token", follow_redirects=True).text))
     path = f"/sites/{site.id}/progress?seen=pairing"
     waiting = as_ben.get(path)
     assert "HX-Redirect" not in waiting.headers
@@ -127,7 +128,7 @@ def test_an_expired_token_is_told(as_ben, site, fake, attempt):
 
 def test_a_token_pasted_in_another_site_names_both_addresses(as_ben, site, fake, attempt):
     fake.says_home = "https://copy.example"
-    fake.paste(token_in(as_ben.post(f"/sites/{site.id}/token").text))
+    fake.paste(token_in(as_ben.post(f"/sites/{site.id}/token", follow_redirects=True).text))
     assert attempt() == "failed"
     text = as_ben.get(f"/sites/{site.id}").text
     assert "Another site answered" in text
@@ -147,5 +148,24 @@ def test_a_paired_site_gives_no_second_token(as_ben, paired):
 
 
 def test_nothing_unsafe_happens_by_following_a_link(as_ben, site):
-    for path in ("token", "pairing/try", "pairing/cancel", "sync", "revoke", "forget"):
+    for path in ("pairing/try", "pairing/cancel", "sync", "revoke", "forget"):
         assert as_ben.get(f"/sites/{site.id}/{path}").status_code == 405
+    assert as_ben.get(f"/sites/{site.id}/token").headers["Location"] == f"/sites/{site.id}"
+    assert Pairing.select().count() == 0
+
+
+def test_loading_the_page_of_the_token_again_makes_no_other_one(as_ben, site, fake, attempt):
+    page = as_ben.post(f"/sites/{site.id}/token").headers["Location"]
+    token = token_in(as_ben.get(page).text)
+    again = as_ben.get(page, follow_redirects=True).text
+    assert "A pairing token is shown only once." in again
+    assert "SA1." not in again
+    assert Pairing.select().count() == 1
+    fake.paste(token)
+    assert attempt() == "used"
+
+
+def test_a_token_of_another_site_is_not_shown_in_its_place(as_ben, site, ana):
+    other = make_site(ana, now=utcnow(), url="https://other.example", name="Other")
+    as_ben.post(f"/sites/{site.id}/token")
+    assert as_ben.get(f"/sites/{other.id}/token").status_code == 303
