@@ -21,6 +21,7 @@ from app.domain import (
     alarms,
     approvals,
     changes,
+    clients,
     exporting,
     holds,
     inventory,
@@ -86,6 +87,12 @@ class World:
     def incident(self) -> Change:
         change = self.change()
         Change.update(state="failed", is_incident=True).where(Change.id == change.id).execute()
+        change.refresh()
+        return change
+
+    def failed(self) -> Change:
+        change = self.change()
+        Change.update(state="failed", ended_at=self.now).where(Change.id == change.id).execute()
         change.refresh()
         return change
 
@@ -224,6 +231,16 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "changes.close_incident": lambda w: partial(
         changes.close_incident, w.incident(), note="fine", now=w.now
     ),
+    "changes.acknowledge": lambda w: partial(
+        changes.acknowledge, w.failed(), note="seen", now=w.now
+    ),
+    "clients.edit_site": lambda w: partial(
+        clients.edit_site, w.site, name="Another name", client_name="", **w.fresh
+    ),
+    "clients.rename": lambda w: partial(clients.rename, w.client(), "Bakery & Sons", now=w.now),
+    "clients.merge": lambda w: partial(
+        clients.merge, Client.named("Bakery Limited"), w.client(), **w.fresh
+    ),
     "approvals.approve": lambda w: w.approving(approvals.approve),
     "approvals.approve_together": lambda w: w.approving_together(approvals.approve_together),
     "approvals.reject": lambda w: partial(approvals.reject, w.change(), reason="no", now=w.now),
@@ -278,16 +295,20 @@ def test_nothing_is_done_for_one_who_lost_the_role_meanwhile(world: World, name:
 
 
 def judged(path: Path) -> set[str]:
-    """The public functions of a module that ask whether somebody may, as `module.function`."""
+    """The public functions of a module that ask whether somebody may, by themselves or in a
+    private function they call, as `module.function`."""
     module = ".".join(path.relative_to(DOMAIN).with_suffix("").parts)
-    functions = [one for one in ast.walk(ast.parse(path.read_text("utf-8")))]
+    functions = {
+        one.name: {ast.unparse(call.func) for call in ast.walk(one) if isinstance(call, ast.Call)}
+        for one in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(one, ast.FunctionDef)
+    }
     asks = {"access.require", "access.member_transaction"}
+    asks |= {name for name, calls in functions.items() if name.startswith("_") and calls & asks}
     return {
-        f"{module}.{function.name}"
-        for function in functions
-        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_")
-        for call in ast.walk(function)
-        if isinstance(call, ast.Call) and ast.unparse(call.func) in asks
+        f"{module}.{name}"
+        for name, calls in functions.items()
+        if not name.startswith("_") and calls & asks
     }
 
 
