@@ -49,7 +49,7 @@ def renew(member_id: int) -> ResponseReturnValue:
 
 
 def _to_link(member: Member, link: str) -> ResponseReturnValue:
-    shown_once.keep(f"link:{member.id}", link)
+    shown_once.hold(f"link:{member.id}", link)
     return redirect(url_for("people.show_link", member_id=member.id), 303)
 
 

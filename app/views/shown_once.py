@@ -14,7 +14,7 @@ from app.views.guards import presence
 _NAME = "shown_once"
 
 
-def keep(what: str, text: str) -> None:
+def hold(what: str, text: str) -> None:
     """Keep `text` for the next page that takes `what`; it replaces anything kept before."""
     ring = KeyRing(current_app.config["AURA"].sealing_keys)
     session[_NAME] = [what, ring.seal(text.encode(), _context(what))]

@@ -159,7 +159,7 @@ def set_tags(site_id: int) -> ResponseReturnValue:
 def token(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     _, text = pairing.issue_token(site, by=me(), config=current_app.config["AURA"], now=utcnow())
-    shown_once.keep(f"token:{site.id}", text)
+    shown_once.hold(f"token:{site.id}", text)
     return redirect(url_for("sites.show_token", site_id=site.id), 303)
 
 

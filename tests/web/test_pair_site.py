@@ -58,7 +58,7 @@ def test_a_pasted_token_ends_with_the_same_fingerprint_on_both_sides(as_ben, sit
     text = as_ben.get(f"/sites/{site.id}").text
     site.refresh()
     assert f'<code class="fingerprint fingerprint-big">{site.fingerprint}</code>' in text
-    assert "Compare it with the fingerprint" in text
+    assert "Compare this code with the one under Settings" in text
     assert "Waiting for its turn" in text
 
 
