@@ -17,7 +17,7 @@ import requests
 from tests.wordpress.site import WordPress
 
 NAME, PASSWORD = "staging", "let me in"
-_RELOAD_SECONDS = 20
+_RELOAD_SECONDS = 180
 
 # Links instead of copies: PHP and WordPress see one set of files, a browser sees the folder.
 _IN_A_FOLDER = """
@@ -120,7 +120,7 @@ class Place:
         """Until Apache has taken its new configuration."""
         wanted = 401 if self.asks_for_password else 200
         deadline = time.monotonic() + _RELOAD_SECONDS
-        while requests.get(page, timeout=30).status_code != wanted:
+        while requests.get(page, timeout=_RELOAD_SECONDS).status_code != wanted:
             assert time.monotonic() < deadline, page
             time.sleep(0.1)
 
