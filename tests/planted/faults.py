@@ -1,0 +1,246 @@
+"""Thirty faults in the rules that matter most, each one wrong line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_SITE = "wordpress-plugin/siteagent/includes/class-siteagent"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Replace `before`, which occurs once in the file `path`, by `after`.
+
+    `tests` are the files in which the fault should be found, separated by spaces.
+    """
+
+    name: str
+    path: str
+    before: str
+    after: str
+    tests: str
+
+
+FAULTS = (
+    # ---- which updates are possible ----
+    Fault(
+        "an equal version counts as newer",
+        "app/domain/versions.py",
+        "wanted > had + (0,) * len(wanted)",
+        "wanted >= had + (0,) * len(wanted)",
+        "tests/test_eligibility.py",
+    ),
+    Fault(
+        "a report never becomes too old",
+        "app/domain/eligibility.py",
+        "case.now - taken > STALE_AFTER",
+        "case.now < taken",
+        "tests/test_eligibility.py",
+    ),
+    Fault(
+        "an open incident blocks nothing",
+        "app/domain/eligibility.py",
+        'Reason("open_incident") if case.around.has_incident else None',
+        "None",
+        "tests/test_eligibility.py tests/test_changes.py",
+    ),
+    Fault(
+        "a permission that the site does not name counts as granted",
+        "app/domain/eligibility.py",
+        'return Reason("scope_untold", {"scope": scope})',
+        "return None",
+        "tests/test_eligibility.py",
+    ),
+    # ---- what is approved ----
+    Fault(
+        "an approval needs no recent password",
+        "app/domain/approvals.py",
+        """    access.require(by, "decide")
+    access.require_fresh(confirmed_at, now)
+    chosen""",
+        """    access.require(by, "decide")
+    chosen""",
+        "tests/test_changes.py tests/web/test_approve_change.py",
+    ),
+    Fault(
+        "whoever proposed an update may always approve it",
+        "app/domain/approvals.py",
+        "may_be_proposer=site.approvals == SELF,",
+        "may_be_proposer=True,",
+        "tests/test_changes.py tests/web/test_approve_change.py",
+    ),
+    Fault(
+        "new keys do not make a plan stale",
+        "app/domain/approvals.py",
+        "if site.key_id != change.kid:",
+        "if False:",
+        "tests/test_changes.py tests/test_run_change.py",
+    ),
+    Fault(
+        "any plan with an approval passes for the approved one",
+        "app/domain/plans.py",
+        "return isinstance(approval, dict) and digest_of(canonical(said)) == digest",
+        "return isinstance(approval, dict)",
+        "tests/test_run_change.py tests/test_changes.py",
+    ),
+    Fault(
+        "the dashboard does not check its own signature before it sends",
+        "app/domain/execution.py",
+        "if not is_ours or not plans.is_plan_of(plan, change.digest):",
+        "if not plans.is_plan_of(plan, change.digest):",
+        "tests/test_run_change.py",
+    ),
+    # ---- what came of it ----
+    Fault(
+        "a lost answer counts as a failure",
+        "app/domain/outcomes.py",
+        "        Fault.connect_timeout,\n",
+        "        Fault.connect_timeout,\n        Fault.too_slow,\n",
+        "tests/test_run_change.py",
+    ),
+    Fault(
+        "a rollback is believed without evidence",
+        "app/domain/outcomes.py",
+        "if told.state == ROLLED_BACK:",
+        "if False:",
+        "tests/test_run_change.py",
+    ),
+    # ---- who is signed in, and what they see ----
+    Fault(
+        "an idle session never ends",
+        "app/domain/sessions.py",
+        "now - session.created_at >= LONGEST or now - session.last_seen_at >= IDLE",
+        "now - session.created_at >= LONGEST",
+        "tests/test_accounts.py tests/web/test_end_session.py tests/web/test_sign_in.py",
+    ),
+    Fault(
+        "a session outlives a new password",
+        "app/domain/sessions.py",
+        "if member.is_disabled or epoch != str(member.session_epoch):",
+        "if member.is_disabled:",
+        "tests/test_accounts.py tests/web/test_change_password.py tests/web/test_end_session.py",
+    ),
+    Fault(
+        "a client user sees every client's sites",
+        "app/domain/access.py",
+        "return only is None or site.client_id == only",
+        "return True",
+        "tests/web/test_decide_as_client.py tests/test_accounts.py",
+    ),
+    Fault(
+        "a used invitation goes on working",
+        "app/domain/links.py",
+        "if member is None or member.session_epoch != epoch:",
+        "if member is None:",
+        "tests/test_accounts.py tests/web/test_invite_member.py",
+    ),
+    # ---- the two logs ----
+    Fault(
+        "a log that does not know its own head is no fork",
+        "app/domain/copies.py",
+        "if known is False or is_other or (goes_back and not is_overtaken):",
+        "if is_other or (goes_back and not is_overtaken):",
+        "tests/test_copies.py",
+    ),
+    Fault(
+        "an unsigned checkpoint is believed",
+        "app/domain/marks.py",
+        "    if not is_signed:\n",
+        "    if False:\n",
+        "tests/test_marks.py tests/test_copies.py",
+    ),
+    Fault(
+        "a call that Aura never made raises no alert",
+        "app/domain/comparing.py",
+        "        *_calls_unknown(sides),\n",
+        "",
+        "tests/test_comparing.py",
+    ),
+    # ---- requests to a site ----
+    Fault(
+        "a request may be as old as it likes",
+        f"{_SITE}-protocol.php",
+        "if ( abs( $now - $request['created'] ) > self::MAX_SKEW_S ) {",
+        "if ( false ) {",
+        "tests/plugin/test_contract.py tests/plugin/test_gate.py",
+    ),
+    Fault(
+        "a nonce may be used twice",
+        f"{_SITE}-gate.php",
+        "$this->guard->demand_first_use( $verified, $now );",
+        "",
+        "tests/plugin/test_gate.py",
+    ),
+    Fault(
+        "a query beside the route is accepted",
+        f"{_SITE}-gate.php",
+        "if ( ! $request->is_plain() ) {",
+        "if ( false ) {",
+        "tests/plugin/test_gate.py",
+    ),
+    Fault(
+        "a plan that nobody signed is opened",
+        f"{_SITE}-plan.php",
+        "if ( ! Siteagent_Keys::is_signed(",
+        "if ( false && ! Siteagent_Keys::is_signed(",
+        "tests/plugin/test_contract.py tests/plugin/test_change_refused.py",
+    ),
+    Fault(
+        "a plan for another site is opened",
+        f"{_SITE}-plan.php",
+        "			'site'  => $uuid,\n",
+        "",
+        "tests/plugin/test_contract.py tests/plugin/test_change_refused.py",
+    ),
+    # ---- what the site's owner decides ----
+    Fault(
+        "a permission that was not granted is",
+        f"{_SITE}-scopes.php",
+        "return in_array( $scope, self::ALL, true ) && in_array(",
+        "return in_array( $scope, self::ALL, true ) || in_array(",
+        "tests/plugin/test_change_refused.py tests/plugin/test_change_allowed.py",
+    ),
+    Fault(
+        "the owner's own approval is not asked for",
+        f"{_SITE}-scopes.php",
+        "return ! empty( $data['connection']['may']['asks_here'] );",
+        "return false;",
+        "tests/plugin/test_change_allowed.py",
+    ),
+    # ---- the update itself ----
+    Fault(
+        "one operation number may stand for two plans",
+        f"{_SITE}-ledger.php",
+        "! hash_equals( (string) $row['digest'], bin2hex( $digest ) )",
+        "false",
+        "tests/plugin/test_change_run.py tests/plugin/test_change_refused.py",
+    ),
+    Fault(
+        "an operation is carried out again for each delivery",
+        f"{_SITE}-ledger.php",
+        "		if ( 1 !== $won ) {\n",
+        "		if ( false ) {\n",
+        "tests/plugin/test_change_run.py tests/plugin/test_operations.py",
+    ),
+    Fault(
+        "the watchdog never restores the kept copy",
+        f"{_SITE}-watchdog.php",
+        "		if ( ! is_dir( $this->run['folder'] ) || ! $this->begin() ) {\n",
+        "		if ( true ) {\n",
+        "tests/plugin/test_change_run.py tests/plugin/test_change_interrupted.py",
+    ),
+    Fault(
+        "an entry of the site's log is not chained to the one before",
+        f"{_SITE}-log.php",
+        "				$this->hash( $seq, $prev, $body )",
+        "				$this->hash( $seq, '', $body )",
+        "tests/plugin/test_log.py",
+    ),
+    Fault(
+        "a form needs no nonce",
+        "wordpress-plugin/siteagent/admin/class-siteagent-forms.php",
+        "		check_admin_referer( $action );\n",
+        "",
+        "tests/plugin/test_admin.py",
+    ),
+)
