@@ -24,10 +24,10 @@ class Fault:
 FAULTS = (
     # ---- which updates are possible ----
     Fault(
-        "an equal version counts as newer",
-        "app/domain/versions.py",
-        "wanted > had + (0,) * len(wanted)",
-        "wanted >= had + (0,) * len(wanted)",
+        "an older PHP than the update requires is accepted",
+        "app/domain/eligibility.py",
+        "if is_above(needed, present):",
+        "if is_above(present, needed):",
         "tests/test_eligibility.py",
     ),
     Fault(
@@ -181,8 +181,8 @@ FAULTS = (
     Fault(
         "a plan that nobody signed is opened",
         f"{_SITE}-plan.php",
-        "if ( ! Siteagent_Keys::is_signed(",
-        "if ( false && ! Siteagent_Keys::is_signed(",
+        "if ( ! self::is_signed( $public, $bytes, $raw ) ) {",
+        "if ( false ) {",
         "tests/plugin/test_contract.py tests/plugin/test_change_refused.py",
     ),
     Fault(
