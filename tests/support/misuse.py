@@ -362,7 +362,7 @@ SECTIONS = {
 
 _HEAD = """# Misuse
 
-What somebody might try with Aura, a site and what lies between them, and the tests that try it.
+What an attacker may try with Aura, a site and the network between them, and the tests that try it.
 Those in `tests/plugin` and `tests/e2e` attack the real plugin, nearly all of them inside real
 WordPress, the oldest and the newest supported; the others attack Aura.
 `python -m tests.support.misuse` prints this page, and a test holds it to the tests there are.

@@ -21,6 +21,12 @@ _POLICIES = "tests/test_policies.py"
 _PAGES = "tests/web/test_approve_change.py"
 _RACES = "tests/test_two_at_once.py"
 _BROWSER = "tests/e2e/test_changes.py"
+_VISITORS = "tests/plugin/test_change_hostile_visitors.py"
+_LEFT = "tests/plugin/test_change_leaves_nothing.py"
+_SERVERS = "tests/plugin/test_change_two_processes.py"
+_CACHE = "tests/plugin/test_change_code_cache.py"
+_RELEASES = "tests/plugin/test_self_updates.py"
+_GRANT = "tests/plugin/test_allow_updates.py"
 
 AUTHORITY = (
     Attack(
@@ -229,6 +235,65 @@ EXECUTION = (
             _RUN, "test_a_maintenance_page_of_somebody_else_stays",
             _CORE, "test_a_minor_release_is_installed_as_approved_and_nothing_else",
             _PLACES, "test_deleting_siteagent_takes_the_watchdog_and_the_copy_along",
+        ),
+    ),
+    Attack(
+        "A visitor's requests undo a security update",
+        played(
+            _VISITORS, "test_a_list_where_a_text_belongs_undoes_no_security_release",
+            _VISITORS, "test_a_thousand_hostile_requests_undo_nothing",
+            _VISITORS, "test_memory_and_time_that_run_out_undo_nothing",
+        ),
+    ),
+    Attack(
+        "Compiled code of the old version answers for a new one that is broken",
+        played(
+            _CACHE,
+            "test_a_version_that_breaks_the_site_is_no_success_while_old_code_answers",
+        ),
+    ),
+    Attack(
+        "A second web server takes a living update for dead",
+        played(
+            _SERVERS, "test_a_server_that_does_not_see_the_lock_leaves_a_living_run_alone",
+            _SERVERS,
+            "test_a_run_that_was_restored_from_under_it_stops_and_leaves_the_old_version",
+            _SERVERS, "test_a_lock_that_cannot_be_opened_does_not_mean_that_nobody_holds_it",
+        ),
+    ),
+    Attack(
+        "SiteAgent's stored option names a folder to delete or an object to make",
+        played(
+            _LEFT, "test_a_marker_that_names_another_folder_deletes_nothing",
+            _LEFT, "test_objects_in_the_option_stay_data",
+        ),
+    ),
+    Attack(
+        "A package comes without encryption, from another host, or stays behind when refused",
+        played(
+            _LEFT, "test_a_package_from_another_host_or_without_encryption_is_refused",
+            _LEFT, "test_a_refused_package_is_removed_at_once",
+            _LEFT,
+            "test_the_maintenance_page_names_no_path_and_the_copy_holds_nothing_to_execute",
+        ),
+    ),
+    Attack(
+        "A SiteAgent that its makers did not sign: another key, an older one, another's slug",
+        played(
+            _RELEASES,
+            "test_a_release_signed_with_another_key_is_neither_offered_nor_installed",
+            _RELEASES, "test_an_equal_or_older_release_is_neither_offered_nor_installed",
+            _RELEASES,
+            "test_a_plugin_of_the_same_name_at_wordpress_org_does_not_take_its_place",
+            _RELEASES, "test_another_package_than_the_signed_one_is_not_installed",
+        ),
+    ),
+    Attack(
+        "Someone who may not install updates allows the dashboard to",
+        played(
+            _GRANT, "test_who_may_not_install_updates_cannot_allow_them",
+            _GRANT,
+            "test_cannot_give_up_the_approval_here_of_what_they_may_not_install",
         ),
     ),
 )  # fmt: skip

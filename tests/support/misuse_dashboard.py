@@ -210,4 +210,70 @@ DASHBOARD = (
             "cannot know either."
         ),
     ),
+    Attack(
+        "A password, an address or a form so long that reading it holds up everybody else",
+        played(
+            "tests/web/test_type_too_much.py",
+            "test_four_hostile_sign_ins_at_once_hold_up_no_other_visitor",
+        ),
+    ),
+    Attack(
+        "A job written into Redis names other code, a callback or a webhook",
+        played(
+            "tests/jobs/test_refuse_foreign_jobs.py",
+            "test_nothing_that_is_put_into_redis_runs_as_code",
+        ),
+    ),
+    Attack(
+        "A site claims to have seen an audit log that Aura never had",
+        played(
+            _MARKS, "test_what_a_site_cannot_prove_is_an_alarm_about_that_site_alone",
+            _MARKS, "test_a_refusal_without_a_proof_is_no_doubt_about_the_trail",
+        ),
+    ),
+    Attack(
+        "A site's log grows until Aura's disk is full",
+        played(
+            "tests/test_site_log.py",
+            "test_more_than_a_days_share_is_not_kept_and_the_site_waits_for_a_person",
+            "tests/test_site_log.py",
+            "test_entries_of_one_letter_are_counted_by_what_a_row_takes",
+            "tests/test_site_log.py", "test_the_rest_of_a_long_log_is_left_for_a_while",
+        ),
+    ),
+    Attack(
+        "A request waits for the lock while its user is disabled or loses a role",
+        played(
+            "tests/test_act_as_they_are_now.py",
+            "test_nothing_is_done_for_one_who_was_disabled_meanwhile",
+            "tests/test_act_as_they_are_now.py",
+            "test_nothing_is_done_for_one_who_lost_the_role_meanwhile",
+        ),
+    ),
+    Attack(
+        "Refusals without end, so that the one that matters is not recorded",
+        played(
+            "tests/test_record_refusals.py",
+            "test_a_viewer_who_is_refused_all_day_hides_nobody_else",
+            "tests/test_record_refusals.py",
+            "test_many_addresses_fill_neither_the_log_nor_the_counters",
+        ),
+    ),
+    Attack(
+        "A site names an address on another server, to get signed requests or a password there",
+        played(
+            "tests/test_call_only_the_site.py",
+            "test_what_a_site_names_elsewhere_at_pairing_is_not_kept",
+            "tests/test_call_only_the_site.py",
+            "test_a_move_to_another_server_takes_no_password_along",
+        ),
+    ),
+    Attack(
+        "A site is restored from before its revocation",
+        played(
+            "tests/test_recheck_revoked_site.py",
+            "test_a_restored_site_is_ended_again_and_an_alert_says_so",
+            "tests/test_recheck_revoked_site.py", "test_what_is_kept_can_only_disconnect",
+        ),
+    ),
 )  # fmt: skip
