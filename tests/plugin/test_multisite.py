@@ -343,3 +343,57 @@ def test_a_connection_of_one_site_outlives_a_change_to_the_whole_network(
     assert state(apart.bakery) == "unpaired"
     apart.main.evaluate(_DEACTIVATE % "true")
     assert paired.ask("ping").document["ok"] is True
+
+
+# What change.run does first; the lock on the files goes with the process.
+_BEGIN = """
+global $wpdb;
+$probation = new Siteagent_Probation(new Siteagent_Store($wpdb, false));
+$begun = $probation->begin('%s', array(), time());
+return array($begun, $begun ? basename($probation->marked()['folder']) : '');
+"""
+_FORGET = """
+delete_option('siteagent');
+switch_to_blog(get_main_site_id());
+delete_option('auto_updater.lock');
+restore_current_blog();
+Siteagent_Files::remove(Siteagent_Probation::place());
+"""
+
+
+@pytest.fixture
+def idle(apart: Network) -> Iterator[Network]:
+    """No site of the network has an update under way, before and afterwards."""
+    for site in (apart.bakery, apart.butcher):
+        site.evaluate(_FORGET)
+    yield apart
+    for site in (apart.bakery, apart.butcher):
+        site.evaluate(_FORGET)
+
+
+def begin(site: RealWordPress, op_id: str) -> tuple[bool, str]:
+    begun, folder = site.evaluate(_BEGIN % op_id)
+    return begun, folder
+
+
+def test_of_two_sites_that_share_their_files_one_is_updated_at_a_time(idle: Network) -> None:
+    assert begin(idle.bakery, "11111111-1111-4111-8111-111111111111")[0] is True
+    assert begin(idle.butcher, "22222222-2222-4222-8222-222222222222")[0] is False
+    # WordPress's automatic updates run on the main site alone, and wait as well.
+    held = "return (int) get_option('auto_updater.lock') > 0;"
+    assert idle.main.evaluate(held) is True
+    assert idle.bakery.evaluate(held) is False
+
+
+def test_while_an_update_of_one_site_is_watched_no_other_begins(idle: Network) -> None:
+    _, folder = begin(idle.bakery, "11111111-1111-4111-8111-111111111111")
+    settle = (
+        "$f = Siteagent_Probation::place() . '/%s/' . Siteagent_Watchdog::SETTLED;"
+        "Siteagent_Files::write($f, (string) (time() + %d));"
+        "switch_to_blog(get_main_site_id());"
+        "delete_option('auto_updater.lock'); restore_current_blog();"
+    )
+    idle.bakery.evaluate(settle % (folder, 600))
+    assert begin(idle.butcher, "22222222-2222-4222-8222-222222222222")[0] is False
+    idle.bakery.evaluate(settle % (folder, -1))
+    assert begin(idle.butcher, "33333333-3333-4333-8333-333333333333")[0] is True

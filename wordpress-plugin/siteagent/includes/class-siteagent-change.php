@@ -94,7 +94,7 @@ final class Siteagent_Change {
 				'scope'         => $step->scope(),
 				'approval_here' => $this->scopes->asks_here(),
 				'rollback'      => ! $component->is_single_file() && Siteagent_Probation::is_possible( $step->kind() ),
-				'busy'          => null !== $this->probation->marked() || Siteagent_Preconditions::is_wordpress_busy( $now ),
+				'busy'          => null !== $this->probation->marked() || Siteagent_Files_Lock::is_core_updating( $now ),
 				// Nobody approves what may not be done, so nobody reads what it would bring.
 				'changelog'     => array() === $reasons ? ( new Siteagent_Changelog() )->of( $component, $step ) : null,
 			),

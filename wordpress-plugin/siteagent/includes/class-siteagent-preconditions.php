@@ -21,9 +21,6 @@ final class Siteagent_Preconditions {
 	/** A component larger than this is measured no further. */
 	const MAX_FILES = 20000;
 
-	/** How long WordPress's own update of itself may hold its lock. */
-	const CORE_LOCK_S = 900;
-
 	/** @var Siteagent_Component */
 	private $component;
 
@@ -127,13 +124,6 @@ final class Siteagent_Preconditions {
 			require_once ABSPATH . 'wp-admin/includes/class-wp-automatic-updater.php';
 		}
 		return ( new WP_Automatic_Updater() )->is_vcs_checkout( $folder );
-	}
-
-	/**
-	 * Whether WordPress updates something by itself just now.
-	 */
-	public static function is_wordpress_busy( int $now ): bool {
-		return (int) get_option( 'core_updater.lock' ) > $now - self::CORE_LOCK_S;
 	}
 
 	/**

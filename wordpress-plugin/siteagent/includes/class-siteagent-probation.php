@@ -39,9 +39,6 @@ final class Siteagent_Probation {
 
 	const MARKER = 'run';
 
-	/** WordPress's own automatic updates wait while this is held. */
-	const CORE_LOCK = 'auto_updater';
-
 	/** What the name of a run's folder looks like. */
 	const NAMES = '/^[0-9A-Za-z-]{1,64}-[0-9a-f]{16}\z/D';
 
@@ -100,7 +97,7 @@ final class Siteagent_Probation {
 	 * Mark a run as under way. False when another one is, or WordPress is updating something by itself.
 	 */
 	public function begin( string $op_id, array $facts, int $now ): bool {
-		if ( Siteagent_Preconditions::is_wordpress_busy( $now ) ) {
+		if ( Siteagent_Files_Lock::is_core_updating( $now ) || $this->is_another_watched() ) {
 			return false;
 		}
 		$folder = $op_id . '-' . bin2hex( random_bytes( 8 ) );
@@ -119,12 +116,12 @@ final class Siteagent_Probation {
 		if ( ! $begun ) {
 			return false;
 		}
-		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
-		if ( ! WP_Upgrader::create_lock( self::CORE_LOCK, self::RUN_S ) ) {
+		$holder = Siteagent_Files_Lock::take( self::RUN_S );
+		if ( '' === $holder ) {
 			$this->forget( $op_id );
 			return false;
 		}
-		$this->reach( $op_id, 'checking', array( 'core_lock' => self::core_lock() ) );
+		$this->reach( $op_id, 'checking', array( 'core_lock' => $holder ) );
 		$this->take( self::place() . '/' . $folder );
 		return true;
 	}
@@ -328,7 +325,7 @@ final class Siteagent_Probation {
 		foreach ( Siteagent_Files::entries( self::place() ) as $name ) {
 			$folder = self::place() . '/' . $name;
 			$is_run = 1 === preg_match( self::NAMES, basename( $name, self::UNNAMED ) );
-			if ( ! $is_run || ( null !== $marked && 0 === strpos( $folder, $marked['folder'] ) ) || Siteagent_Watchdog::HELD === Siteagent_Watchdog::state_of( $folder ) ) {
+			if ( ! $is_run || ( null !== $marked && 0 === strpos( $folder, $marked['folder'] ) ) || Siteagent_Watchdog::HELD === Siteagent_Watchdog::state_of( $folder ) || self::is_watched( $folder ) ) {
 				continue;
 			}
 			$needed = $folder . '/' . self::NEEDED;
@@ -418,19 +415,27 @@ final class Siteagent_Probation {
 			fclose( $this->lock ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 			$this->lock = null;
 		}
-		// By now it may be held by WordPress itself: a lock is given up after a while.
-		if ( isset( $marked['core_lock'] ) && self::core_lock() === $marked['core_lock'] ) {
-			require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
-			WP_Upgrader::release_lock( self::CORE_LOCK );
-		}
+		Siteagent_Files_Lock::release( isset( $marked['core_lock'] ) ? $marked['core_lock'] : '' );
 	}
 
 	/**
-	 * When WordPress's own lock was taken, as the database says now.
+	 * Whether an update of another site of this network is still watched: its kept copy may yet come back.
 	 */
-	private static function core_lock(): string {
-		global $wpdb;
-		return (string) $wpdb->get_var( $wpdb->prepare( "SELECT option_value FROM {$wpdb->options} WHERE option_name = %s", self::CORE_LOCK . '.lock' ) );
+	private function is_another_watched(): bool {
+		if ( ! is_multisite() ) {
+			return false;
+		}
+		foreach ( Siteagent_Files::entries( self::place() ) as $name ) {
+			if ( 1 === preg_match( self::NAMES, $name ) && self::is_watched( self::place() . '/' . $name ) ) {
+				return true;
+			}
+		}
+		return false;
+	}
+
+	private static function is_watched( string $folder ): bool {
+		$settled = $folder . '/' . Siteagent_Watchdog::SETTLED;
+		return is_file( $settled ) && (int) file_get_contents( $settled ) > time();
 	}
 
 	private function forget( string $op_id ): bool {
