@@ -128,10 +128,17 @@ final class Siteagent_Files {
 			if ( is_dir( "$folder/$name" ) ) {
 				$is_forgotten = self::forget_compiled( "$folder/$name" ) && $is_forgotten;
 			} elseif ( '.php' === substr( $name, -4 ) ) {
-				$is_forgotten = function_exists( 'opcache_invalidate' ) && @opcache_invalidate( "$folder/$name", true ) && $is_forgotten; // phpcs:ignore WordPress.PHP.NoSilencedErrors -- hosts forbid it with a warning.
+				$is_forgotten = self::forget_compiled_file( "$folder/$name" ) && $is_forgotten;
 			}
 		}
 		return $is_forgotten;
+	}
+
+	/**
+	 * The same for one file.
+	 */
+	public static function forget_compiled_file( string $file ): bool {
+		return function_exists( 'opcache_invalidate' ) && @opcache_invalidate( $file, true ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- hosts forbid it with a warning.
 	}
 
 	/**

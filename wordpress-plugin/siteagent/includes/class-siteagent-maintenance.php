@@ -38,6 +38,8 @@ trait Siteagent_Maintenance {
 			rename( $file, $file . '.siteagent' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		}
 		Siteagent_Files::write( $file, $this->siteagent_page() );
+		// PHP includes this file, and may have compiled the one that was there before.
+		Siteagent_Files::forget_compiled_file( $file );
 	}
 
 	/**
