@@ -11,7 +11,7 @@ from tests.plugin.support.changing import php_text
 from tests.wordpress.repository import FIXTURES
 
 _FOLDER = FIXTURES / "sellers"
-_TEMPLATE = (_FOLDER / "seller.php").read_text("utf-8")
+_TEMPLATE = (_FOLDER / "seller.php.template").read_text("utf-8")
 SHOP = _FOLDER / "shop.php"
 INSTALLED, OFFERED = "1.0", "2.0"
 
