@@ -15,6 +15,7 @@ from app.domain import (
     inventory,
     pairing,
     policies,
+    rechecking,
     revocation,
     rotation,
     settling,
@@ -216,6 +217,18 @@ def say_goodbyes(fleet: Fleet) -> list[str]:
     ]  # fmt: skip
 
 
+def recheck_sites(fleet: Fleet) -> list[str]:
+    fleet.leave()
+    found = []
+    for site_id, fake in fleet.sites.items():
+        told = {**fleet.answers_to(site_id), "call_bearer": fake.call_bearer}
+        revocation.say_goodbye(site_id, **told)
+        fleet.clock.advance(days=2)
+        del told["call"]
+        found.append(rechecking.run(site_id, **told))
+    return found
+
+
 def sync_sites(fleet: Fleet) -> list[str]:
     fleet.lose_syncs()
     return [
@@ -234,6 +247,7 @@ JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "export_trail": (export_trails, ["done"]),
     "pair_site": (pair_sites, ["used"] * COUNT),
     "read_log": (read_logs, ["read"] * COUNT),
+    "recheck_site": (recheck_sites, ["still ended"] * COUNT),
     "rotate_keys": (rotate_keys, ["done"] * COUNT),
     "run_change": (run_changes, ["succeeded"] * COUNT),
     "say_goodbye": (say_goodbyes, ["revoked_unreached"] * COUNT),
