@@ -130,10 +130,11 @@ def test_it_has_the_memory_of_wp_admin_and_names_the_limit_the_site_is_configure
         "require_once ABSPATH . 'wp-admin/includes/class-wp-site-health.php';"
         "$configured = WP_Site_Health::get_instance()->php_memory_limit;"
         "ini_set('memory_limit', '64M');"
+        "add_filter('admin_memory_limit', function () { return '300M'; });"
         "$report = siteagent()->inventory()->report();"
         "return array($configured, $report, ini_get('memory_limit'));"
     )
-    assert now == "256M"
+    assert now == "300M"
     assert report["php"]["memory_limit"] == configured != now
 
 

@@ -156,7 +156,8 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def test_new_salts_make_the_keys_unreadable_and_wp_admin_says_so(wp, paired, other_salts) -> None:
-    assert is_turned_away(send(ping(paired)))
+    refused = send(ping(paired))
+    assert (refused.status_code, refused.json()["code"]) == (401, "keys_unreadable")
     ana = Person(wp.url, wp.admin, wp.password)
     page = words(ana.page().text)
     assert "The saved keys cannot be read, so the dashboard gets no answers." in page

@@ -181,7 +181,7 @@ def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None
         );
         $gate = new Siteagent_Gate(
             siteagent()->keyring(), siteagent()->guard(), $operations, siteagent()->log(),
-            siteagent()->witness()
+            siteagent()->witness(), siteagent()->strangers()
         );
         $answer = $gate->admit($request, $later);
         return array($kept, $answer instanceof Siteagent_Response ? $answer->body() : 'admitted');

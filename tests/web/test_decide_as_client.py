@@ -184,7 +184,7 @@ def test_an_owner_invites_her_for_one_client(as_ana, database):
     form = {"name": "Dora", "email": "dora@bakery.example", "role": "client"}
     assert as_ana.post("/people", data=form).status_code == 422
     answer = as_ana.post("/people", data={**form, "client": client.id})
-    assert "One-time link for Dora" in answer.text
+    assert "One-time link for Dora" in as_ana.get(answer.location).text
     member = Member.get(Member.name == "Dora")
     assert (member.role, member.client_id) == ("client", client.id)
     assert "Bakery Ltd" in as_ana.get("/people").text

@@ -64,6 +64,8 @@ file_put_contents('/tmp/agent.zip', base64_decode('%s'));
 $zip = new ZipArchive();
 $zip->open('/tmp/agent.zip');
 $zip->extractTo($there);
+$zip->close();
+unlink('/tmp/agent.zip');
 @unlink('/tmp/mixed');
 """
 

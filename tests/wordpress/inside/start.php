@@ -47,7 +47,15 @@ if ( 'plain' === $wanted['permalinks'] ) {
 	unlink( ABSPATH . '.htaccess' );
 }
 
-// The image may be days old, and the plugins are others.
+// The image may be days old: its scheduled work is as far away as when it was made, not late all at once.
+$age    = time() - (int) get_site_transient( 'update_plugins' )->last_checked;
+$events = array();
+foreach ( _get_cron_array() as $moment => $hooks ) {
+	$events[ $moment + $age ] = $hooks;
+}
+_set_cron_array( $events );
+
+// And the plugins are others.
 wp_version_check( array(), true );
 wp_update_plugins();
 wp_update_themes();
