@@ -44,7 +44,7 @@ def open_site(page: Page, agency: RunningAura) -> None:
 
 def sync(page: Page, agency: RunningAura) -> None:
     open_site(page, agency)
-    page.get_by_role("button", name="Sync now").click()
+    page.get_by_role("button", name="Sync now").first.click()
     page.get_by_role("button", name="Sync now").wait_for(timeout=_OUTCOME_WAIT_MS)
 
 
