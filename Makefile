@@ -24,8 +24,8 @@ demo: prepare $(VENV)/.dev ## Aura plus a dockerized WordPress with outdated plu
 test: prepare lint ## Run what is needed to trust a change: lint and a part of each kind of test
 	$(PYTEST_AND_IMAGES) $(ARGS)
 
-test-more: images ## Run what CI adds: PostgreSQL for every test, every PHP, updates in a real browser
-	$(PYTEST) --all -m nightly -k "postgresql or test_contract or (e2e and test_changes and newest)" $(ARGS)
+test-more: images ## Run what CI adds: PostgreSQL for every test but the longest, and every PHP
+	$(PYTEST) --all -m nightly -k "(postgresql or test_contract) and not 200" $(ARGS)
 
 test-all: prepare lint ## Run every test there is, and list the lines of app and jobs that none runs
 	$(PYTEST_AND_IMAGES) --all --cov --cov-report= $(ARGS)
