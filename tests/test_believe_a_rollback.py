@@ -1,0 +1,29 @@
+"""A site that says that it rolled an update back has to show the version of before."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain import outcomes
+from app.domain.plans import Step
+from app.models.changes import ROLLED_BACK, UNKNOWN
+from tests.support.fakes import at
+
+STEP = Step("plugin", "contact-desk/contact-desk.php", "2.3.1", "2.4.0")
+NOW = at("2026-11-28 10:00")
+
+
+def told(version: str) -> outcomes.Told:
+    state = {"version": version, "active": True, "probe": "ok"}
+    evidence = {"before": {**state, "version": "2.3.1"}, "after": state}
+    answer = {"outcome": ROLLED_BACK, "reason": "fatal_after", "evidence": evidence}
+    return outcomes.of_answer(answer, STEP, NOW)
+
+
+def test_with_the_version_of_before_it_is_believed() -> None:
+    assert told("2.3.1").state == ROLLED_BACK
+
+
+@pytest.mark.parametrize("version", ["2.4.0", "", "2.3"])
+def test_with_another_version_nothing_is_known(version: str) -> None:
+    assert (told(version).state, told(version).reason) == (UNKNOWN, outcomes.NO_EVIDENCE)
