@@ -11,8 +11,12 @@ import os
 import shlex
 import socket
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import TextIO
 
 from honcho.manager import Manager
 from honcho.printer import Printer
@@ -24,6 +28,8 @@ from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of
 from app.own_redis import OwnRedis, RedisTrouble, ended
 
 _INTERRUPTED = (130, 143)
+# How long the parts of an Aura that was killed may take to notice and end, in seconds.
+_PARTS_END_S = 15.0
 _ADVICE = {
     AWAY: "Start it, or correct DATABASE_URL, and try again.",
     READ_ONLY: "Give the user Aura runs as the right to write to that file and its folder, or "
@@ -114,7 +120,25 @@ def _only_one(config: Config) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
+        os.register_at_fork(after_in_child=partial(_end_with_parent, os.getpid(), file))
         yield
+
+
+def _end_with_parent(parent: int, lock: TextIO) -> None:
+    """Let go of the lock in a process of honcho's, and end it once Aura was killed.
+
+    Honcho's process for each part hands on what the part prints, and waits for ever once nobody
+    reads that any more. The parts themselves notice and end (AURA_SUPERVISOR_PID).
+    """
+    lock.close()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        time.sleep(_PARTS_END_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _parts() -> Parts:

@@ -128,9 +128,9 @@ def test_a_supervisor_that_was_killed_leaves_nothing_running(aura: RunningAura) 
     parts = [part_of(aura, name) for name in ("gunicorn", "jobs.worker", "jobs.schedule")]
     redis = pid_of(Redis.from_url(aura.config.redis_url))
     aura.kill()
+    aura.start()
     for pid in (*parts, redis):
         until(f"process {pid} has ended", lambda pid=pid: not is_running(pid))
-    aura.start()
     assert aura.stop() == 0, aura.output
 
 
