@@ -254,10 +254,9 @@ final class Siteagent_Change {
 		$evidence = new Siteagent_Evidence( $marked['before'] );
 		$evidence->set( 'kept_copy', null !== $note );
 		if ( null !== $note && '' !== $note['message'] ) {
-			$error = sprintf( '%1$s in %2$s:%3$d', $note['message'], $note['file'], $note['line'] );
+			$error = Siteagent_Error_Summary::of( $note );
 		}
 		if ( '' !== $error ) {
-			$error = Siteagent_Upgrader::plain( $error );
 			$evidence->set( 'messages', array( $error ) );
 		}
 		if ( 'interrupted' !== $reason ) {

@@ -237,8 +237,7 @@ final class Siteagent_Probe {
 		$this->is_reached = true;
 		$this->is_fresh   = $this->is_fresh && 'disk' === wp_remote_retrieve_header( $answer, 'x-siteagent-code' );
 		if ( 'true' !== $found[1] ) {
-			$error                 = (array) json_decode( $found[1], true ) + array( 'message' => '', 'file' => '', 'line' => 0 );
-			$this->errors[ $page ] = sprintf( '%1$s in %2$s:%3$d', strtok( (string) $error['message'], "\n" ), $error['file'], $error['line'] );
+			$this->errors[ $page ] = Siteagent_Error_Summary::of( (array) json_decode( $found[1], true ) );
 			return self::FATAL;
 		}
 		// Nothing crashed, and yet it is no page: the site is closed, or a version closes it.

@@ -274,10 +274,10 @@ final class Siteagent_Run {
 	 */
 	private function take_back( string $reason ): array {
 		$note  = $this->probation->restored( $this->marked );
-		$error = null === $note || '' === $note['message'] ? $this->probe->error() : sprintf( '%1$s in %2$s:%3$d', $note['message'], $note['file'], $note['line'] );
+		$error = null === $note || '' === $note['message'] ? $this->probe->error() : Siteagent_Error_Summary::of( $note );
 		$after = $this->evidence->after();
 		$this->upgrader->note( $error );
-		$this->evidence->add_during( $after['version'], $after['active'], null === $note ? $after['probe'] : Siteagent_Probe::FATAL, Siteagent_Upgrader::plain( $error ) );
+		$this->evidence->add_during( $after['version'], $after['active'], null === $note ? $after['probe'] : Siteagent_Probe::FATAL, $error );
 		self::put_back( $this->probation, $this->marked, $this->component, $reason );
 		return self::looked_over( $this->evidence, $this->marked, $this->component, $this->probe, $reason );
 	}

@@ -274,11 +274,11 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * A text without addresses and paths, as it may leave the site.
+	 * A text without addresses, e-mail addresses and paths, as it may leave the site.
 	 */
 	public static function plain( string $text ): string {
 		$plain = str_replace( array( ABSPATH, WP_CONTENT_DIR ), '', Siteagent_Inventory::plain( $text ) );
-		return mb_substr( trim( (string) preg_replace( '~https?://\S+~', '…', $plain ) ), 0, self::MAX_CHARS, 'UTF-8' );
+		return mb_substr( trim( (string) preg_replace( '~https?://\S+|\S+@\S+\.\S+~', '…', $plain ) ), 0, self::MAX_CHARS, 'UTF-8' );
 	}
 
 	private function run( Siteagent_Component $component, string $op_id ): void {

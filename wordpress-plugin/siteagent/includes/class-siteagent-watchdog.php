@@ -259,6 +259,7 @@ final class Siteagent_Watchdog {
 				'message'   => isset( $error['message'] ) ? (string) strtok( (string) $error['message'], "\n" ) : '',
 				'file'      => isset( $error['file'] ) ? str_replace( ABSPATH, '', (string) $error['file'] ) : '',
 				'line'      => isset( $error['line'] ) ? (int) $error['line'] : 0,
+				'type'      => isset( $error['type'] ) ? (int) $error['type'] : E_ERROR,
 			);
 			Siteagent_Files::write( $this->at( self::RESTORED ), (string) json_encode( $note, JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE ) );
 			Siteagent_Files::forget_compiled( $target );

@@ -1,0 +1,99 @@
+"""What a broken version's error message holds stays on the site."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.plugin.support.changing import (
+    DESK,
+    Order,
+    grant,
+    offer,
+    php_text,
+    publish,
+    reset,
+    step_of,
+)
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
+
+SECRET = "Access denied for user shop_db for jane@example.com"
+BROKEN = (
+    "<?php\n/**\n * Plugin Name: Contact Desk\n * Version: 2.9.3\n */\n"
+    f"add_action( 'init', function () {{ throw new DomainException( '{SECRET}' ); }} );\n"
+)
+
+
+def summary_of(error: dict[str, Any]) -> str:
+    """Return the PHP expression that describes the error."""
+    return f"Siteagent_Error_Summary::of(json_decode({php_text(json.dumps(error))}, true))"
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    connected = connect(wp)
+    grant(wp, "plugins")
+    yield connected
+    forget(wp)
+
+
+@pytest.fixture
+def told(wp, paired) -> dict[str, Any]:
+    reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
+    publish(wp, "plugin/contact-desk.2.9.3.zip", {"contact-desk/contact-desk.php": BROKEN})
+    offer(wp, "contact-desk", "2.9.3")
+    return Order.of(wp, paired, step_of(wp, DESK, "2.9.3")).send()
+
+
+def test_kind_file_and_line_are_sent_and_the_message_is_not(told) -> None:
+    assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
+    error = told["evidence"]["during"]["error"]
+    assert error == "Uncaught DomainException in wp-content/plugins/contact-desk/contact-desk.php:6"
+    assert "shop_db" not in str(told)
+    assert "jane" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("message", "type_", "sent"),
+    [
+        ("Uncaught Error: Call to undefined function gone() in /x:1", 1, True),
+        ('Uncaught Error: Class "Shop\\Cart" not found in /x:1', 1, True),
+        ("Cannot redeclare shop_total() (previously declared in /x:1)", 64, True),
+        ("Allowed memory size of 134217728 bytes exhausted (tried to)", 1, True),
+        ("Uncaught mysqli_sql_exception: Access denied for user 'shop'@'10.0.0.4'", 1, False),
+        ("Uncaught Error: Call to undefined behavior of jane", 1, False),
+        ('syntax error, unexpected identifier "jane"', 4, False),
+        ("jane@example.com", 256, False),
+    ],
+)
+def test_only_messages_that_php_writes_about_code_are_sent(wp, message, type_, sent) -> None:
+    error = {"message": message, "file": "/x/y.php", "line": 3, "type": type_}
+    summary = wp.evaluate(f"return {summary_of(error)};")
+    assert summary.endswith(" in /x/y.php:3")
+    assert ("gone()" in summary or "Cart" in summary or "shop_total" in summary) == (
+        sent and "memory" not in message
+    )
+    assert "jane" not in summary
+    assert "Access denied" not in summary
+    if not sent:
+        kind = summary.removesuffix(" in /x/y.php:3")
+        assert kind in (
+            "Uncaught mysqli_sql_exception",
+            "Uncaught Error",
+            "Parse error",
+            "Fatal error",
+        )
+
+
+def test_the_site_s_developer_can_have_messages_sent(wp) -> None:
+    error = {"message": f"Uncaught DomainException: {SECRET}\n#0 {{main}}", "type": 1}
+    summary = wp.evaluate(
+        f"add_filter('siteagent_send_error_message', '__return_true');return {summary_of(error)};"
+    )
+    assert "Access denied for user shop_db" in summary
+    assert "jane@example.com" not in summary
