@@ -1,4 +1,4 @@
-"""The list of attacks names tests that exist, and leaves none of them out."""
+"""The list of attacks is complete and names tests that exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One item of the list of attacks (tests/support/misuse.py)."""
+"""Define one row of the list of attacks (tests/support/misuse.py)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Attack:
-    """What somebody tries, and the functions that try it."""
+    """An attack and the tests that try it, as pairs of file and function."""
 
     text: str
     tests: tuple[tuple[str, str], ...]
@@ -15,5 +15,5 @@ class Attack:
 
 
 def played(*tests: str) -> tuple[tuple[str, str], ...]:
-    """Pairs of file and function, from alternating words."""
+    """Return pairs of file and function from alternating arguments."""
     return tuple(zip(tests[::2], tests[1::2], strict=True))

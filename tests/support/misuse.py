@@ -1,7 +1,7 @@
-"""Every way to misuse Aura and SiteAgent that somebody thought of, and the tests that play it.
+"""List every known attack on Aura and SiteAgent, with the tests that try it.
 
-`python -m tests.support.misuse` prints docs/MISUSE.md; test_misuse.py holds both to the tests
-there are.
+`python -m tests.support.misuse` prints docs/MISUSE.md. tests/test_misuse.py checks that the page
+matches this list and that each named test exists.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LIGHT = "tests/e2e/test_first_light.py"
 
 REQUESTS = (
     Attack(
-        "A header is missing, empty, there twice, or longer than any header of ours",
+        "A header is missing, empty, duplicated or longer than the limit",
         _played(
             _GATE, "test_missing_empty_and_doubled_headers_are_turned_away",
             _GATE, "test_a_header_beyond_its_size_is_turned_away",
@@ -41,11 +41,12 @@ REQUESTS = (
         ),
     ),
     Attack(
-        "A key id nobody has, or a MAC made with another key",
+        "The key id is unknown, or the MAC was made with another key",
         _played(_GATE, "test_unknown_key_wrong_mac_and_no_signature_get_the_same_bytes"),
     ),
     Attack(
-        "Nothing, null or a list where a text belongs: in headers, query, body and forms",
+        "A value is absent, null or a list where a string is expected: in headers, query, body "
+        "and forms",
         _played(
             _REQUESTS, "test_a_parameter_of_the_signature_has_one_shape",
             _REQUESTS, "test_a_list_in_the_place_of_the_route_opens_nothing",
@@ -61,7 +62,7 @@ REQUESTS = (
         ),
     ),
     Attack(
-        "One byte of the body, the digest, the address or the status is another",
+        "One byte of the body, digest, URL or status is changed",
         _played(
             _GATE, "test_a_byte_changed_on_the_way_is_told_exactly",
             _REQUESTS, "test_another_digest_is_turned_away",
@@ -72,7 +73,7 @@ REQUESTS = (
         ),
     ),
     Attack(
-        "A request made for one site is sent to another",
+        "A request for one site is sent to another site",
         _played(
             _GATE, "test_a_request_for_another_site_is_turned_away",
             _NETWORK, "test_a_request_for_one_site_is_turned_away_by_its_neighbour",
@@ -80,14 +81,14 @@ REQUESTS = (
         ),
     ),
     Attack(
-        "A message is sent back where it came from",
+        "A message is reflected to its sender",
         _played(
             _GATE, "test_a_message_reflected_in_the_other_direction_is_turned_away",
             _PROTOCOL, "test_a_request_is_no_reply_to_itself",
         ),
     ),
     Attack(
-        "A moment that is too early, too late, negative, a fraction, huge, or in milliseconds",
+        "A timestamp is too early, too late, negative, fractional, huge or in milliseconds",
         _played(
             _GATE, "test_a_clock_that_is_off_is_told_with_the_sites_time",
             _GATE, "test_an_impossible_moment_is_turned_away",
@@ -96,7 +97,7 @@ REQUESTS = (
         ),
     ),
     Attack(
-        "The same request once more, one after the other or at the same time",
+        "A request is replayed, later or at the same time",
         _played(
             _GATE, "test_the_same_request_again_is_refused",
             _GATE, "test_of_eight_at_once_exactly_one_is_answered",
@@ -104,14 +105,14 @@ REQUESTS = (
         ),
     ),
     Attack(
-        "A stranger uses up the nonce of a request that is still to come",
+        "An unknown caller uses up the nonce of a later request",
         _played(
             _GATE, "test_an_invalid_signature_burns_no_nonce",
             _GATE, "test_strangers_cannot_fill_the_table_or_the_log",
         ),
     ),
     Attack(
-        "The same request after the store of nonces was pruned, flushed or lost",
+        "A request is replayed after the nonce store was pruned, flushed or lost",
         _played(
             _GATE, "test_a_replay_is_refused_after_clearing_and_flushing",
             _GATE, "test_without_the_table_it_is_made_and_without_a_chance_refused",
@@ -119,18 +120,18 @@ REQUESTS = (
         ),
     ),
     Attack(
-        "An older version of the protocol, or another algorithm, is asked for",
+        "A request names an older protocol version or another algorithm (downgrade)",
         _played(_GATE, "test_a_swapped_algorithm_or_another_version_is_turned_away"),
     ),
     Attack(
-        "An administrator's cookie, with a valid REST nonce, calls what only a signature may",
+        "An administrator's cookie with a valid REST nonce calls what needs a signature",
         _played(
             _GATE, "test_an_administrators_cookie_alone_opens_nothing",
             _REQUESTS, "test_a_visitor_or_colleague_gets_nothing_from_the_route",
         ),
     ),
     Attack(
-        "A route that stands open: each one there is, by its permission callback",
+        "A REST route is open: every route of the plugin, by its permission callback",
         _played(
             _GATE, "test_every_route_of_the_plugin_stands_behind_the_gate",
             _GATE, "test_other_methods_open_nothing",
@@ -140,8 +141,8 @@ REQUESTS = (
         ),
     ),
     Attack(
-        "Visitor, subscriber, contributor, author and editor at every screen, form, AJAX action, "
-        "Heartbeat and REST address",
+        "A visitor, subscriber, contributor, author or editor tries every screen, form, AJAX "
+        "action, Heartbeat and REST route",
         _played(
             _ADMIN, "test_nobody_but_an_administrator_sees_the_screen",
             _ADMIN, "test_nobody_but_an_administrator_sends_a_form",
@@ -154,7 +155,7 @@ REQUESTS = (
         ),
     ),
     Attack(
-        "Another page has an administrator's browser send one of the forms",
+        "Another website submits a form in an administrator's browser (CSRF)",
         _played(
             _ADMIN, "test_a_form_without_this_persons_nonce_does_nothing",
             _ADMIN, "test_a_link_cannot_send_a_form",
@@ -163,8 +164,8 @@ REQUESTS = (
         ),
     ),
     Attack(
-        "A secret is read from a log, an error, Site Health's export, a transient, a page, the "
-        "loaded options or the database",
+        "A secret is read from a log, an error, the Site Health export, a transient, a page, "
+        "autoloaded options or the database",
         _played(
             _REQUESTS, "test_no_secret_stands_anywhere_on_the_site",
             _REQUESTS, "test_no_secret_stands_in_the_site_health_export",
@@ -179,7 +180,7 @@ REQUESTS = (
 
 PAIRING = (
     Attack(
-        "A token is used again, after its time, or after it was cancelled",
+        "A token is used twice, after it expired or after it was cancelled",
         _played(
             _TOKENS, "test_a_used_token_opens_nothing_for_whoever_finds_it_later",
             _TOKENS, "test_an_expired_token_is_told_as_such_and_pairs_nothing",
@@ -191,7 +192,7 @@ PAIRING = (
         ),
     ),
     Attack(
-        "Secrets of a token are guessed, or a known one is greeted again and again",
+        "The secret of a token is guessed, or a known token gets hello requests again and again",
         _played(
             _TOKENS, "test_wrong_secrets_get_nowhere_and_use_nothing_up",
             _TOKENS, "test_ten_hellos_kill_a_token",
@@ -199,7 +200,7 @@ PAIRING = (
         ),
     ),
     Attack(
-        "A token for one site is pasted on another",
+        "A token for one site is pasted on another site",
         _played(
             _TOKENS, "test_a_token_for_one_site_is_not_taken_by_another",
             _TOKENS, "test_a_hello_for_another_address_is_refused",
@@ -209,7 +210,7 @@ PAIRING = (
         ),
     ),
     Attack(
-        "A connected site is paired anew without its administrator",
+        "A connected site is paired again without its administrator",
         _played(
             _TOKENS, "test_a_connected_site_takes_no_token_without_its_administrator",
             _ADMIN, "test_a_connected_site_keeps_its_connection_unless_the_box_is_ticked",
@@ -217,7 +218,7 @@ PAIRING = (
         ),
     ),
     Attack(
-        "Two dashboards hold one token",
+        "Two dashboards have the same token",
         _played(
             _TOKENS,
             "test_of_two_dashboards_with_one_token_one_is_connected_and_the_other_sees_it",
@@ -225,7 +226,8 @@ PAIRING = (
         ),
     ),
     Attack(
-        "A dashboard knows the token's name and not its secret, or is not the one agreed to",
+        "A dashboard knows the id of a token but not its secret, or is not the one that was "
+        "accepted",
         _played(
             _TOKENS, "test_an_impostor_who_cannot_prove_the_token_is_a_stranger",
             _TOKENS, "test_a_dashboard_the_administrator_did_not_see_is_refused",
@@ -234,21 +236,21 @@ PAIRING = (
         ),
     ),
     Attack(
-        "Something is changed over plain http",
+        "A change is made over plain http",
         _played(
             "tests/plugin/test_operations.py",
             "test_nothing_but_pairing_keys_changes_and_parting_changes_anything",
             _ROTATION, "test_the_keys_of_the_connection_alone_order_nothing",
             _ADMIN, "test_a_dashboard_without_https_is_pointed_out",
         ),
-        note="What changes a site is ordered by a plan that the dashboard signs with a key no "
-        "listener has, done once, and fetched by the site from where WordPress offers it: without "
-        "TLS an order can be read and held back, not altered, repeated or forged. New keys are "
-        "agreed on by an exchange that a listener does not learn. What http does show is the "
-        "report and the plan. wp-admin says so before anybody agrees.",
+        note="The dashboard signs each plan with a key that an eavesdropper does not have. The "
+        "site runs a plan once and downloads the package from WordPress's own source. Without TLS "
+        "an attacker can read and delay an order, but not alter, repeat or forge it. Key "
+        "agreement reveals no keys either. Plain http does expose the site report and the plan; "
+        "wp-admin says so before pairing.",
     ),
     Attack(
-        "Somebody who is no administrator pastes a token",
+        "A user who is not an administrator pastes a token",
         _played(
             _ADMIN, "test_nobody_but_an_administrator_sends_a_form",
             _ADMIN, "test_another_sign_in_of_the_same_account_does_not_see_the_token",
@@ -259,7 +261,8 @@ PAIRING = (
 
 LIFE_CYCLE = (
     Attack(
-        "A revoked key is used: refused at once, and the refusal is looked for and written down",
+        "A revoked key is used: the site refuses it at once, and Aura checks and records the "
+        "refusal",
         _played(
             _REVOCATION, "test_acknowledged_and_then_refused_is_confirmed_by_the_site",
             _REVOCATION, "test_a_site_whose_old_key_still_works_is_not_proven",
@@ -268,7 +271,7 @@ LIFE_CYCLE = (
         ),
     ),
     Attack(
-        "The site is away when it is revoked: never called done before it is",
+        "The site is unreachable during revocation: Aura never reports success too early",
         _played(
             _BROWSER,
             "test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early",
@@ -277,7 +280,7 @@ LIFE_CYCLE = (
         ),
     ),
     Attack(
-        "The plugin is deactivated: silent, with its keys kept",
+        "The plugin is deactivated: it does not answer and keeps its keys",
         _played(
             _LIFE, "test_a_deactivated_plugin_is_dormant_and_wakes_with_its_keys",
             _NETWORK, "test_a_network_that_is_deactivated_is_dormant",
@@ -285,7 +288,7 @@ LIFE_CYCLE = (
         ),
     ),
     Attack(
-        "The plugin is deleted: nothing of it stays, on a network neither",
+        "The plugin is deleted: it leaves nothing behind, on a network of sites either",
         _played(
             "tests/plugin/test_uninstall.py",
             "test_nothing_remains_and_nothing_of_others_is_touched",
@@ -293,10 +296,10 @@ LIFE_CYCLE = (
             _NETWORK, "test_deleting_it_says_goodbye_for_every_site_and_leaves_nothing",
             _NETWORK, "test_a_site_that_is_deleted_takes_its_tables_along",
         ),
-        note="The watchdog and the kept copy of a change that is under way go along.",
+        note="This includes the watchdog and the kept copy of a running update.",
     ),
     Attack(
-        "A copy of the site, or a backup of its database, answers or speaks in its place",
+        "A copy of the site, or a backup of its database, answers or sends notices in its place",
         _played(
             _MOVES, "test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys",
             _MOVES, "test_a_restored_backup_is_noticed_and_gone_on_with",
@@ -306,25 +309,26 @@ LIFE_CYCLE = (
         ),
     ),
     Attack(
-        "A database is copied without the keys of its wp-config.php, or those keys change",
+        "A database is copied without the secret keys of its wp-config.php, or those keys change",
         _played(
             _LIFE, "test_a_database_without_its_configuration_cannot_speak",
             _LIFE, "test_new_salts_make_the_keys_unreadable_and_wp_admin_says_so",
         ),
     ),
     Attack(
-        "Somebody holds a full copy of the site and a recording of every message",
+        "A thief has a full copy of the site and a recording of every message",
         _played(
             _LIFE, "test_a_thief_with_a_full_copy_and_every_message_changes_nothing",
             _LIFE, "test_after_new_keys_the_thief_cannot_even_read",
             _ROTATION, "test_a_thief_with_a_recorded_exchange_and_the_database_changes_nothing",
             _NOTICES, "test_goodbye_with_its_proof_disconnects_the_site",
         ),
-        note="The thief reads the report until new keys are made, and can tell the dashboard that "
-        "the site has left or moved (docs/SECURITY.md). On the site nothing changes but its log.",
+        note="Until the keys are renewed, the thief can read the site report and can send the "
+        "dashboard notices that the site disconnected or moved (docs/SECURITY.md). On the site, "
+        "only its log changes.",
     ),
     Attack(
-        "The site's address changes: https or www., another domain, port or folder",
+        "The site's address changes: https, www., domain, port or folder",
         _played(
             _LIFE, "test_another_scheme_or_www_does_not_make_another_site",
             _LIFE, "test_a_site_that_went_to_https_is_called_there_without_pairing_again",
@@ -338,7 +342,7 @@ LIFE_CYCLE = (
         ),
     ),
     Attack(
-        "Old keys after a rotation, and a rotation that is cut off half-way",
+        "Old keys are used after a rotation, or a rotation is interrupted",
         _played(
             _ROTATION, "test_both_generations_work_until_the_next_is_used",
             _ROTATION, "test_an_unconfirmed_generation_gives_way_to_a_later_one",
@@ -355,22 +359,22 @@ SECTIONS = {
     "Requests to a site": REQUESTS,
     "Pairing": PAIRING,
     "Life cycle": LIFE_CYCLE,
-    "Authority": AUTHORITY,
-    "Execution": EXECUTION,
-    "Dashboard": DASHBOARD,
+    "Permissions and approval": AUTHORITY,
+    "Running updates": EXECUTION,
+    "Aura": DASHBOARD,
 }
 
 _HEAD = """# Misuse
 
-What an attacker may try with Aura, a site and the network between them, and the tests that try it.
-Those in `tests/plugin` and `tests/e2e` attack the real plugin, nearly all of them inside real
-WordPress, the oldest and the newest supported; the others attack Aura.
-`python -m tests.support.misuse` prints this page, and a test holds it to the tests there are.
+What an attacker may try against Aura, a site and the network between them, and the tests that try
+it. Tests in `tests/plugin` and `tests/e2e` attack the real plugin, most of them inside the oldest
+and the newest supported WordPress. The others attack Aura. `python -m tests.support.misuse` prints
+this page, and a test keeps it up to date.
 """
 
 
 def page() -> str:
-    """docs/MISUSE.md, to the byte."""
+    """Return the text of docs/MISUSE.md."""
     parts = [_HEAD]
     for title, attacks in SECTIONS.items():
         parts.append(f"\n## {title}\n")

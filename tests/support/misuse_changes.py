@@ -1,4 +1,4 @@
-"""The part of the list of attacks that is about changes: who may order one, and what happens."""
+"""List the attacks on updates: on their approval and on their execution."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _GRANT = "tests/plugin/test_allow_updates.py"
 
 AUTHORITY = (
     Attack(
-        "Something the site's owner did not allow, under the best of signatures",
+        "A validly signed plan does what the site's owner did not permit",
         played(
             _REFUSED, "test_what_the_owner_does_not_allow_is_refused_with_the_best_of_signatures",
             _REFUSED, "test_no_operation_raises_what_is_allowed",
@@ -41,7 +41,7 @@ AUTHORITY = (
         ),
     ),
     Attack(
-        "WordPress itself is updated under a permission for something else",
+        "WordPress itself is updated with the permission for something else",
         played(
             _REFUSED, "test_minor_and_major_releases_of_wordpress_are_allowed_apart",
             _KINDS, "test_a_plugin_is_another_scope",
@@ -49,7 +49,8 @@ AUTHORITY = (
         ),
     ),
     Attack(
-        "Whoever proposed it approves it where two are asked for: by page, by race, by a new role",
+        "One person proposes and approves where two are required: by page, by race or with a new "
+        "role",
         played(
             _CHANGES, "test_where_two_are_asked_for_the_proposer_is_not_the_approver",
             _CHANGES, "test_a_client_who_asks_for_two_in_between_gets_two",
@@ -61,7 +62,7 @@ AUTHORITY = (
         ),
     ),
     Attack(
-        "An approval is used after the version, the site, its keys or what it reports changed",
+        "An approval is used after the version, the site, its keys or its report changed",
         played(
             _CHANGES, "test_an_approval_is_void_when_the_site_is_not_as_it_was",
             _CHANGES, "test_new_keys_meanwhile_end_the_proposal",
@@ -73,7 +74,7 @@ AUTHORITY = (
         ),
     ),
     Attack(
-        "An approval is used again, too late, or after it was cancelled in the queue",
+        "An approval is used twice, too late, or after it was cancelled in the queue",
         played(
             _REFUSED, "test_a_plan_that_has_expired_or_is_not_due_is_refused",
             _REFUSED, "test_a_refusal_is_the_answer_to_that_op_id_for_good",
@@ -84,7 +85,7 @@ AUTHORITY = (
         ),
     ),
     Attack(
-        "Another version than approved: installed before, offered by now, or inside the package",
+        "The version differs from the approved one: installed, available or inside the package",
         played(
             _REFUSED, "test_what_is_not_installed_or_in_another_version",
             _REFUSED, "test_an_offer_that_moved_on_is_not_what_was_approved",
@@ -97,8 +98,8 @@ AUTHORITY = (
         ),
     ),
     Attack(
-        "SiteAgent is made to replace itself by the general operation, or something else in its"
-        " name",
+        "The general update operation replaces SiteAgent, or SiteAgent's own operation replaces "
+        "something else",
         played(
             _REFUSED, "test_siteagent_does_not_change_itself",
             _AGENT, "test_the_general_operation_goes_on_refusing_it",
@@ -108,8 +109,8 @@ AUTHORITY = (
         ),
     ),
     Attack(
-        "SiteAgent is updated without its owner's word, from another package, or past the point"
-        " of no return",
+        "SiteAgent is updated without permission, from another package, or where no rollback is "
+        "possible",
         played(
             _AGENT, "test_it_is_a_scope_of_its_own",
             _AGENT, "test_a_package_that_lies_touches_nothing",
@@ -120,8 +121,8 @@ AUTHORITY = (
         ),
     ),
     Attack(
-        "Files that are not to be changed: switched off, in version control, behind a password,"
-        " on a full disk, not writable",
+        "Files must not change: file changes are off, version control, FTP credentials, a full "
+        "disk or no write access",
         played(
             _REFUSED, "test_file_modifications_switched_off_are_respected",
             _REFUSED, "test_a_folder_under_version_control_is_changed_from_there",
@@ -132,7 +133,7 @@ AUTHORITY = (
         ),
     ),
     Attack(
-        "Somebody holds the site's half of the keys, or writes into the queue or the database",
+        "A thief has the site's half of the keys, or writes to the queue or the database",
         played(
             _REFUSED, "test_the_keys_of_the_connection_alone_change_nothing",
             _REFUSED, "test_a_plan_of_anybody_else_is_none",
@@ -144,7 +145,7 @@ AUTHORITY = (
 
 EXECUTION = (
     Attack(
-        "The new version ends in a fatal error: on load, on the front page, or later",
+        "The new version causes a fatal error: on load, on the front page or later",
         played(
             _RUN, "test_a_version_that_breaks_the_site_is_taken_back",
             _RUN, "test_a_site_that_cannot_ask_itself_is_watched_until_somebody_looks",
@@ -155,7 +156,8 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "The new SiteAgent breaks, is deaf, or answers in another name, and the connection dies",
+        "The new SiteAgent breaks, does not answer or answers under another name, and the "
+        "connection is lost",
         played(
             _AGENT, "test_a_version_that_does_not_answer_is_taken_back",
             _AGENT, "test_a_silent_version_goes_back_by_itself_where_nobody_could_ask",
@@ -166,7 +168,7 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "The process is killed midway",
+        "The process is killed during an update",
         played(
             _AGENT, "test_an_update_that_is_killed_is_taken_back",
             _KINDS, "test_a_translation_whose_process_is_killed_is_taken_back",
@@ -180,7 +182,7 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "Two at once on one site",
+        "Two updates start at once on one site",
         played(
             _RUN, "test_eight_at_once_with_one_op_id_install_once",
             _RUN, "test_two_changes_at_once_one_is_told_to_come_again",
@@ -192,7 +194,7 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "The answer does not come while the site goes on",
+        "The answer is lost while the site continues",
         played(
             _CUT, "test_a_run_goes_on_when_the_dashboard_hangs_up",
             _CARRIED, "test_a_lost_reply_is_unknown_and_settles_itself",
@@ -211,7 +213,7 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "The upgrader claims a success that is none, or says false, nothing, or a list of errors",
+        "The upgrader reports success without one, or returns false, nothing or a list of errors",
         played(
             _RUN, "test_whatever_an_upgrader_answers_an_unchanged_version_is_no_success",
             _RUN, "test_a_new_version_that_works_is_a_success_whatever_the_upgrader_complains",
@@ -220,7 +222,7 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "A component is switched on or off by its update",
+        "An update activates or deactivates a component",
         played(
             _RUN, "test_what_was_approved_is_on_disk_and_as_active_as_before",
             _RUN, "test_an_inactive_plugin_stays_inactive",
@@ -229,7 +231,7 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "More is changed than was approved, or something is left behind",
+        "An update changes more than was approved, or leaves files behind",
         played(
             _RUN, "test_translations_nobody_approved_are_not_installed_beside_it",
             _RUN, "test_a_maintenance_page_of_somebody_else_stays",
@@ -238,7 +240,7 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "A visitor's requests undo a security update",
+        "Visitors' requests roll a security update back",
         played(
             _VISITORS, "test_a_list_where_a_text_belongs_undoes_no_security_release",
             _VISITORS, "test_hostile_requests_however_many_undo_nothing",
@@ -246,14 +248,14 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "Compiled code of the old version answers for a new one that is broken",
+        "Cached code of the old version answers for a broken new one",
         played(
             _CACHE,
             "test_a_version_that_breaks_the_site_is_no_success_while_old_code_answers",
         ),
     ),
     Attack(
-        "A second web server takes a living update for dead",
+        "A second web server mistakes a running update for a dead one",
         played(
             _SERVERS, "test_a_server_that_does_not_see_the_lock_leaves_a_living_run_alone",
             _SERVERS,
@@ -262,14 +264,14 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "SiteAgent's stored option names a folder to delete or an object to make",
+        "SiteAgent's stored option names a folder to delete or an object to instantiate",
         played(
             _LEFT, "test_a_marker_that_names_another_folder_deletes_nothing",
             _LEFT, "test_objects_in_the_option_stay_data",
         ),
     ),
     Attack(
-        "A package comes without encryption, from another host, or stays behind when refused",
+        "A package comes over http or from another host, or a refused package stays on disk",
         played(
             _LEFT, "test_a_package_from_another_host_or_without_encryption_is_refused",
             _LEFT, "test_a_refused_package_is_removed_at_once",
@@ -278,7 +280,8 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "A SiteAgent that its makers did not sign: another key, an older one, another's slug",
+        "A SiteAgent package is not a newer release with the right signature: another key, "
+        "version or plugin",
         played(
             _RELEASES,
             "test_a_release_signed_with_another_key_is_neither_offered_nor_installed",
@@ -289,7 +292,7 @@ EXECUTION = (
         ),
     ),
     Attack(
-        "Someone who may not install updates allows the dashboard to",
+        "A user who may not install updates permits the dashboard to install them",
         played(
             _GRANT, "test_who_may_not_install_updates_cannot_allow_them",
             _GRANT,

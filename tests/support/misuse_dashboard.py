@@ -1,4 +1,4 @@
-"""Attacks on Aura itself: by what sites say, by who may sign in, by who holds its database."""
+"""List the attacks on Aura itself: by sites, by users and through its database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _FORGED = "tests/web/test_csrf.py"
 
 DASHBOARD = (
     Attack(
-        "A site's address leads inwards: private, link-local, metadata, in any spelling or name",
+        "A site's address is internal: private, link-local or metadata, in any spelling or name "
+        "(SSRF)",
         played(
             _EGRESS, "test_every_spelling_of_an_inward_address_is_refused",
             _EGRESS, "test_addresses_that_only_look_public_are_refused",
@@ -36,11 +37,11 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "A name answers with a public address first and a private one afterwards",
+        "A name resolves to a public address first and to a private one later (DNS rebinding)",
         played(_EGRESS, "test_a_name_is_resolved_once_and_that_answer_is_used"),
     ),
     Attack(
-        "An address of another kind than http: file, gopher, with a login or a line break in it",
+        "A URL is not plain http or https: file, gopher, with credentials or a line break",
         played(
             _EGRESS, "test_only_plain_http_addresses_pass",
             _EGRESS, "test_the_session_speaks_no_other_scheme",
@@ -49,7 +50,7 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "A site sends the signed request elsewhere",
+        "A site redirects the signed request",
         played(
             _EGRESS, "test_redirects_are_not_followed_even_when_asked_for",
             _REPLIES, "test_redirects_are_named_and_never_followed",
@@ -60,7 +61,8 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "A certificate that proves nothing: expired, another name, self-made, an unknown authority",
+        "A certificate is invalid: expired, for another name, self-signed or from an unknown "
+        "authority",
         played(
             _CONNECTIONS, "test_an_expired_certificate_is_named_with_its_date",
             _CONNECTIONS, "test_a_certificate_for_another_name_is_named_with_its_names",
@@ -69,10 +71,11 @@ DASHBOARD = (
             _EGRESS, "test_the_certificate_name_and_host_header_stay_the_typed_ones",
             _EGRESS, "test_proxies_of_the_surroundings_are_ignored",
         ),
-        note="There is no setting, page or variable that turns verification off.",
+        note="No setting, page or variable turns verification off.",
     ),
     Attack(
-        "A cached page, a captcha, a login or any other page with status 200 stands for an answer",
+        "A cached page, a captcha, a login page or another page with status 200 replaces the "
+        "answer",
         played(
             _REPLIES, "test_an_unsigned_answer_gets_its_name_and_evidence",
             _REPLIES, "test_a_recorded_answer_is_refused_the_second_time",
@@ -84,7 +87,7 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "An answer that is huge, slow, endless, packed a thousandfold, or breaks off",
+        "An answer is huge, slow, endless, a compression bomb or incomplete",
         played(
             _SIZE, "test_of_fifty_megabytes_no_more_than_the_limit_is_read",
             _SIZE, "test_an_endless_chunked_answer_is_cut_at_the_limit",
@@ -97,7 +100,8 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "Markup, template code or reading direction in a name, an author, an address, a changelog",
+        "A name, author, URL or changelog contains markup, template code or text direction "
+        "characters",
         played(
             "tests/web/test_see_site.py", "test_words_of_a_site_never_become_markup",
             "tests/web/test_trail_speaks_sentences.py",
@@ -112,17 +116,17 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "A name that a spreadsheet would run, or that starts a line of its own in a log",
+        "A name contains a spreadsheet formula or a line break for a log",
         played(
             _EXPORT, "test_a_table_holds_no_formula",
             _EXPORT, "test_what_a_spreadsheet_would_run_stays_text",
             _REPLIES, "test_evidence_holds_no_control_or_direction_characters",
             _REPLIES, "test_who_asked_is_one_short_printable_line",
         ),
-        note="Aura sends no mail, so there is no mail header to get into.",
+        note="Aura sends no e-mail, so header injection is not possible.",
     ),
     Attack(
-        "A report says what its manifest does not allow, or what cannot be",
+        "A site report contains what its manifest does not allow, or impossible values",
         played(
             _INVENTORY, "test_a_report_that_contradicts_the_manifest_is_refused_whole",
             _INVENTORY, "test_a_report_whose_digest_lies_is_refused",
@@ -134,7 +138,7 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "A site's words make Aura give away its own secrets",
+        "Text from a site makes Aura reveal its own secrets",
         played(
             _REPLIES,
             "test_a_site_that_echoes_the_request_does_not_put_secrets_into_evidence",
@@ -142,7 +146,7 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "Somebody at one client asks for another client's site, change or entry by its number",
+        "A client user requests another client's site, change or entry by its number",
         played(
             _CLIENT, "test_everything_about_another_clients_site_is_not_found",
             _CLIENT, "test_she_sees_her_sites_and_no_trace_of_others",
@@ -154,7 +158,8 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "Each page and each button, by somebody who is not signed in, or not entitled, or forged",
+        "Every page and every button is requested without sign-in, without permission or by "
+        "another website",
         played(
             _GUARDS, "test_every_route_is_open_or_stands_in_the_table",
             _GUARDS, "test_each_role_gets_what_the_table_says",
@@ -169,7 +174,7 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "Entries of the trail are edited, deleted, swapped, put in between, cut off or replaced",
+        "Entries of the audit log are edited, deleted, swapped, inserted, truncated or replaced",
         played(
             _TAMPERING, "test_a_change_made_behind_our_back_is_found",
             _TAMPERING, "test_a_missing_entry_is_named",
@@ -184,7 +189,7 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "An export is changed before somebody checks it, or made to look like the whole",
+        "An export is changed before it is verified, or an excerpt is presented as complete",
         played(
             _EXPORT, "test_no_byte_of_it_can_be_another",
             _EXPORT, "test_an_export_of_a_trail_that_was_changed_says_where",
@@ -197,7 +202,7 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "Aura is set back to a backup from before a connection was revoked",
+        "Aura is restored from a backup from before a connection was revoked",
         played(
             _REVOCATION,
             "test_a_backup_of_aura_restored_after_revoking_commands_nothing_and_is_noticed",
@@ -206,12 +211,12 @@ DASHBOARD = (
             "test_while_it_is_refused_an_update_is_refused_with_a_word_of_its_own",
         ),
         note=(
-            "A site that was never told of the revocation, and was not called since the backup, "
-            "cannot know either."
+            "A site that never received the revocation and was not called since the backup "
+            "cannot detect it."
         ),
     ),
     Attack(
-        "A password, an address or a form so long that reading it holds up everybody else",
+        "A password, an address or a form is so long that it slows Aura down for everyone",
         played(
             "tests/web/test_type_too_much.py",
             "test_four_hostile_sign_ins_at_once_hold_up_no_other_visitor",
@@ -251,7 +256,7 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "Refusals without end, so that the one that matters is not recorded",
+        "A flood of refused requests hides the one that matters",
         played(
             "tests/test_record_refusals.py",
             "test_a_viewer_who_is_refused_all_day_hides_nobody_else",
@@ -260,7 +265,7 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "A site names an address on another server, to get signed requests or a password there",
+        "A site names an address on another server to get signed requests or a password there",
         played(
             "tests/test_call_only_the_site.py",
             "test_what_a_site_names_elsewhere_at_pairing_is_not_kept",
