@@ -6,6 +6,8 @@ matches this list and that each named test exists.
 
 from __future__ import annotations
 
+import textwrap
+
 from tests.support.attack import Attack
 from tests.support.attack import played as _played
 from tests.support.misuse_changes import AUTHORITY, EXECUTION
@@ -381,7 +383,7 @@ def page() -> str:
         for attack in attacks:
             parts.append(f"\n**{attack.text}.**\n")
             if attack.note:
-                parts.append(f"{attack.note}\n")
+                parts.append(textwrap.fill(attack.note, 118) + "\n")
             parts += [f"* `{path}::{name}`\n" for path, name in attack.tests]
     return "".join(parts)
 
