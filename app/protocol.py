@@ -1,7 +1,7 @@
 """The siteagent/1 wire profile: one narrow corner of RFC 9421, and nothing beside it.
 
 Pure: key, clock and nonce come in as arguments. The twin of
-class-siteagent-protocol.php; both are held to tests/php-fixtures/vectors.json.
+class-siteagent-http-signature.php; both are held to tests/php-fixtures/vectors.json.
 The verifier matches the received text character for character and computes over
 that text, so no second spelling of a message exists that it would accept.
 """

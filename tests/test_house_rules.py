@@ -25,7 +25,7 @@ SOURCES = sorted(
     for path in ROOT.glob(f"{part}/**/*.py")
 )
 SENTENCES = ROOT / "app/templates/audit/_sentences.html"
-PHP_PROTOCOL = ROOT / "wordpress-plugin/siteagent/includes/class-siteagent-protocol.php"
+PHP_PROTOCOL = ROOT / "wordpress-plugin/siteagent/includes/http/class-siteagent-http-signature.php"
 
 
 # ---- who may import whom ----

@@ -10,9 +10,12 @@ declare( strict_types=1 );
 
 define( 'ABSPATH', __DIR__ . '/' );
 $includes = dirname( __DIR__, 2 ) . '/wordpress-plugin/siteagent/includes';
-foreach ( array( 'refusal', 'protocol', 'keys', 'address', 'token', 'seal', 'plan', 'release' ) as $name ) {
-	require "$includes/class-siteagent-$name.php";
-}
+$classes  = require "$includes/class-map.php";
+spl_autoload_register(
+	static function ( string $name ) use ( $includes, $classes ): void {
+		require "$includes/{$classes[ $name ]}";
+	}
+);
 // Where PHP has no sodium extension, WordPress brings sodium_compat; its autoloader is the first argument.
 if ( isset( $argv[1] ) && ! extension_loaded( 'sodium' ) ) {
 	require $argv[1];
@@ -23,40 +26,40 @@ $known = array(
 		return array(
 			'php'    => PHP_VERSION,
 			'sodium' => extension_loaded( 'sodium' ),
-			'codes'  => Siteagent_Protocol::CODES,
+			'codes'  => Siteagent_HTTP_Signature::CODES,
 		);
 	},
 	'digest'          => static function ( array $q ): string {
-		return Siteagent_Protocol::content_digest( base64_decode( $q['body_b64'], true ) );
+		return Siteagent_HTTP_Signature::content_digest( base64_decode( $q['body_b64'], true ) );
 	},
 	'sign_request'    => static function ( array $q ): array {
-		return Siteagent_Protocol::sign_request( $q['url'], base64_decode( $q['body_b64'], true ), base64_decode( $q['key_b64'], true ), $q['keyid'], $q['created'], $q['nonce'], $q['tag'] );
+		return Siteagent_HTTP_Signature::sign_request( $q['url'], base64_decode( $q['body_b64'], true ), base64_decode( $q['key_b64'], true ), $q['keyid'], $q['created'], $q['nonce'], $q['tag'] );
 	},
 	'sign_response'   => static function ( array $q ): array {
-		return Siteagent_Protocol::sign_response( $q['request'], $q['status'], base64_decode( $q['body_b64'], true ), base64_decode( $q['key_b64'], true ), $q['created'] );
+		return Siteagent_HTTP_Signature::sign_response( $q['request'], $q['status'], base64_decode( $q['body_b64'], true ), base64_decode( $q['key_b64'], true ), $q['created'] );
 	},
 	'request_base'    => static function ( array $q ): string {
-		return Siteagent_Protocol::request_base( $q['url'], $q['digest'], $q['parameters'] );
+		return Siteagent_HTTP_Signature::request_base( $q['url'], $q['digest'], $q['parameters'] );
 	},
 	'response_base'   => static function ( array $q ): string {
-		return Siteagent_Protocol::response_base( $q['status'], $q['digest'], $q['url'], $q['asked'], $q['parameters'] );
+		return Siteagent_HTTP_Signature::response_base( $q['status'], $q['digest'], $q['url'], $q['asked'], $q['parameters'] );
 	},
 	'verify_request'  => static function ( array $q ): array {
 		$key_for = static function ( string $keyid ) use ( $q ): ?string {
 			return isset( $q['keys'][ $keyid ] ) ? base64_decode( $q['keys'][ $keyid ], true ) : null;
 		};
-		return Siteagent_Protocol::verify_request( $q['method'], $q['urls'], $q['headers'], base64_decode( $q['body_b64'], true ), $key_for, $q['now'], $q['tag'] );
+		return Siteagent_HTTP_Signature::verify_request( $q['method'], $q['urls'], $q['headers'], base64_decode( $q['body_b64'], true ), $key_for, $q['now'], $q['tag'] );
 	},
 	'verify_response' => static function ( array $q ): bool {
 		$sent = array( 'digest' => $q['request']['content_digest'] ) + $q['request'];
-		Siteagent_Protocol::verify_response( $sent, $q['status'], $q['headers'], base64_decode( $q['body_b64'], true ), base64_decode( $q['key_b64'], true ) );
+		Siteagent_HTTP_Signature::verify_response( $sent, $q['status'], $q['headers'], base64_decode( $q['body_b64'], true ), base64_decode( $q['key_b64'], true ) );
 		return true;
 	},
 	'canonical'       => static function ( array $q ): string {
-		return base64_encode( Siteagent_Protocol::canonical( Siteagent_Protocol::parse_json( base64_decode( $q['raw_b64'], true ) ) ) );
+		return base64_encode( Siteagent_HTTP_Signature::canonical( Siteagent_HTTP_Signature::parse_json( base64_decode( $q['raw_b64'], true ) ) ) );
 	},
 	'token'           => static function ( array $q ): array {
-		$token = Siteagent_Token::read( $q['text'] );
+		$token = Siteagent_Pairing_Token::read( $q['text'] );
 		$token->judge( $q['now'], $q['home'] );
 		return array(
 			'pid'      => $token->pid(),
@@ -66,54 +69,54 @@ $known = array(
 		);
 	},
 	'session'         => static function ( array $q ): array {
-		$th   = Siteagent_Keys::transcript( base64_decode( $q['hello_b64'], true ), base64_decode( $q['answer_b64'], true ) );
+		$th   = Siteagent_Key_Derivation::transcript( base64_decode( $q['hello_b64'], true ), base64_decode( $q['answer_b64'], true ) );
 		$auth = base64_decode( $q['auth_b64'], true );
-		$keys = Siteagent_Keys::of_session( base64_decode( $q['private_b64'], true ), base64_decode( $q['peer_b64'], true ), $auth, $th );
+		$keys = Siteagent_Key_Derivation::of_session( base64_decode( $q['private_b64'], true ), base64_decode( $q['peer_b64'], true ), $auth, $th );
 		foreach ( array( 'd2s', 's2d', 'note' ) as $name ) {
-			$keys[ "pair $name" ] = Siteagent_Keys::of_token( $auth, $name );
+			$keys[ "pair $name" ] = Siteagent_Key_Derivation::of_token( $auth, $name );
 		}
 		return array(
 			'th_hex'      => bin2hex( $th ),
-			'kid'         => Siteagent_Keys::key_id( $th ),
-			'fingerprint' => Siteagent_Keys::fingerprint( $th ),
+			'kid'         => Siteagent_Key_Derivation::key_id( $th ),
+			'fingerprint' => Siteagent_Key_Derivation::fingerprint( $th ),
 			'keys_b64'    => array_map( 'base64_encode', $keys ),
-			'hashes_hex'  => array_map( array( 'Siteagent_Keys', 'hash_of' ), $keys ),
+			'hashes_hex'  => array_map( array( 'Siteagent_Key_Derivation', 'hash_of' ), $keys ),
 		);
 	},
 	'rotation'        => static function ( array $q ): array {
 		$plan = base64_decode( $q['plan_b64'], true );
-		$th   = Siteagent_Keys::rotation_transcript( $plan, base64_decode( $q['public_b64'], true ) );
+		$th   = Siteagent_Key_Derivation::rotation_transcript( $plan, base64_decode( $q['public_b64'], true ) );
 		$old  = base64_decode( $q['old_d2s_b64'], true ) . base64_decode( $q['old_s2d_b64'], true );
-		$keys = Siteagent_Keys::of_session( base64_decode( $q['private_b64'], true ), base64_decode( $q['peer_b64'], true ), $old, $th );
+		$keys = Siteagent_Key_Derivation::of_session( base64_decode( $q['private_b64'], true ), base64_decode( $q['peer_b64'], true ), $old, $th );
 		return array(
 			'th_hex'     => bin2hex( $th ),
-			'kid'        => Siteagent_Keys::next_key_id( $q['kid'], $q['gen'] ),
+			'kid'        => Siteagent_Key_Derivation::next_key_id( $q['kid'], $q['gen'] ),
 			'keys_b64'   => array_map( 'base64_encode', $keys ),
-			'hashes_hex' => array_map( array( 'Siteagent_Keys', 'hash_of' ), $keys ),
+			'hashes_hex' => array_map( array( 'Siteagent_Key_Derivation', 'hash_of' ), $keys ),
 		);
 	},
 	'plan'            => static function ( array $q ): array {
-		$plan = Siteagent_Plan::open( $q['plan'], $q['sig'], $q['name'], $q['op_id'], $q['connection'], $q['uuid'] );
+		$plan = Siteagent_Signed_Plan::open( $q['plan'], $q['sig'], $q['name'], $q['op_id'], $q['connection'], $q['uuid'] );
 		return array(
 			'gen'        => $plan->get( 'gen' ),
 			'next_key'   => $plan->next_key( isset( $q['sig_next'] ) ? $q['sig_next'] : null ),
-			'digest_hex' => bin2hex( Siteagent_Plan::digest( $plan->bytes() ) ),
+			'digest_hex' => bin2hex( Siteagent_Signed_Plan::digest( $plan->bytes() ) ),
 		);
 	},
 	'release'         => static function ( array $q ): bool {
-		$release = Siteagent_Release::from_fields( $q['fields'] );
-		return null !== $release && $release->is_update_of( $q['present'], '' === $q['key'] ? null : Siteagent_Protocol::from_b64u( $q['key'], 32 ) );
+		$release = Siteagent_Plugin_Release::from_fields( $q['fields'] );
+		return null !== $release && $release->is_update_of( $q['present'], '' === $q['key'] ? null : Siteagent_HTTP_Signature::from_b64u( $q['key'], 32 ) );
 	},
 	'signing_public'  => static function ( array $q ): string {
-		return base64_encode( Siteagent_Keys::signing_public( base64_decode( $q['seed_b64'], true ) ) );
+		return base64_encode( Siteagent_Key_Derivation::signing_public( base64_decode( $q['seed_b64'], true ) ) );
 	},
 	'same_home'       => static function ( array $q ): bool {
-		return Siteagent_Address::same_home( $q['one'], $q['other'] );
+		return Siteagent_Site_Address::same_home( $q['one'], $q['other'] );
 	},
 	'seal_roundtrip'  => static function ( array $q ): array {
-		$seal   = new Siteagent_Seal( $q['secret'] );
+		$seal   = new Siteagent_Encryption( $q['secret'] );
 		$sealed = $seal->close( array( 'd2s' => base64_decode( $q['plain_b64'], true ) ) );
-		$other  = new Siteagent_Seal( $q['secret'] . 'x' );
+		$other  = new Siteagent_Encryption( $q['secret'] . 'x' );
 		$opened = $seal->open( $sealed );
 		return array(
 			'opened_b64' => base64_encode( $opened['d2s'] ),
@@ -128,7 +131,7 @@ while ( false !== ( $line = fgets( STDIN ) ) ) {
 	$question = json_decode( $line, true, 64, JSON_THROW_ON_ERROR );
 	try {
 		$answer = array( 'ok' => $known[ $question['do'] ]( $question ) );
-	} catch ( Siteagent_Refusal $refusal ) {
+	} catch ( Siteagent_Exception $refusal ) {
 		$answer = array( 'refused' => $refusal->code() );
 	}
 	echo json_encode( $answer, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES ), "\n";

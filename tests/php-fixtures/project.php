@@ -7,9 +7,9 @@ declare( strict_types=1 );
 
 define( 'ABSPATH', __DIR__ . '/' );
 $plugin = dirname( __DIR__, 2 ) . '/wordpress-plugin/siteagent';
-require $plugin . '/includes/class-siteagent-manifest.php';
+require $plugin . '/includes/report/class-siteagent-report-schema.php';
 
-$manifest = new Siteagent_Manifest( $argv[1] ?? $plugin . '/manifest.json' );
+$manifest = new Siteagent_Report_Schema( $argv[1] ?? $plugin . '/manifest.json' );
 while ( false !== ( $line = fgets( STDIN ) ) ) {
 	// Bytes that are no UTF-8 cannot stand in JSON: the caller writes them as "hex:...".
 	$gathered = json_decode( $line, true, 64, JSON_THROW_ON_ERROR );

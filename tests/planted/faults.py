@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_SITE = "wordpress-plugin/siteagent/includes/class-siteagent"
-
 
 @dataclass(frozen=True)
 class Fault:
@@ -159,35 +157,35 @@ FAULTS = (
     # ---- requests to a site ----
     Fault(
         "a request may be as old as it likes",
-        f"{_SITE}-protocol.php",
+        "wordpress-plugin/siteagent/includes/http/class-siteagent-http-signature.php",
         "if ( abs( $now - $request['created'] ) > self::MAX_SKEW_S ) {",
         "if ( false ) {",
         "tests/plugin/test_contract.py tests/plugin/test_gate.py",
     ),
     Fault(
         "a nonce may be used twice",
-        f"{_SITE}-gate.php",
+        "wordpress-plugin/siteagent/includes/http/class-siteagent-request-handler.php",
         "$this->guard->demand_first_use( $verified, $now );",
         "",
         "tests/plugin/test_gate.py",
     ),
     Fault(
         "a query beside the route is accepted",
-        f"{_SITE}-gate.php",
+        "wordpress-plugin/siteagent/includes/http/class-siteagent-request-handler.php",
         "if ( ! $request->is_plain() ) {",
         "if ( false ) {",
         "tests/plugin/test_gate.py",
     ),
     Fault(
         "a plan that nobody signed is opened",
-        f"{_SITE}-plan.php",
+        "wordpress-plugin/siteagent/includes/operations/class-siteagent-signed-plan.php",
         "if ( ! self::is_signed( $public, $bytes, $raw ) ) {",
         "if ( false ) {",
         "tests/plugin/test_contract.py tests/plugin/test_change_refused.py",
     ),
     Fault(
         "a plan for another site is opened",
-        f"{_SITE}-plan.php",
+        "wordpress-plugin/siteagent/includes/operations/class-siteagent-signed-plan.php",
         "			'site'  => $uuid,\n",
         "",
         "tests/plugin/test_contract.py tests/plugin/test_change_refused.py",
@@ -195,14 +193,14 @@ FAULTS = (
     # ---- what the site's owner decides ----
     Fault(
         "a permission that was not granted is",
-        f"{_SITE}-scopes.php",
+        "wordpress-plugin/siteagent/includes/permissions/class-siteagent-permissions.php",
         "return in_array( $scope, self::ALL, true ) && in_array(",
         "return in_array( $scope, self::ALL, true ) || in_array(",
         "tests/plugin/test_change_refused.py tests/plugin/test_change_allowed.py",
     ),
     Fault(
         "the owner's own approval is not asked for",
-        f"{_SITE}-scopes.php",
+        "wordpress-plugin/siteagent/includes/permissions/class-siteagent-permissions.php",
         "return ! empty( $data['connection']['may']['asks_here'] );",
         "return false;",
         "tests/plugin/test_change_allowed.py",
@@ -210,35 +208,35 @@ FAULTS = (
     # ---- the update itself ----
     Fault(
         "one operation number may stand for two plans",
-        f"{_SITE}-ledger.php",
+        "wordpress-plugin/siteagent/includes/operations/class-siteagent-operation-store.php",
         "! hash_equals( (string) $row['digest'], bin2hex( $digest ) )",
         "false",
         "tests/plugin/test_change_run.py tests/plugin/test_change_refused.py",
     ),
     Fault(
         "an operation is carried out again for each delivery",
-        f"{_SITE}-ledger.php",
+        "wordpress-plugin/siteagent/includes/operations/class-siteagent-operation-store.php",
         "		if ( 1 !== $won ) {\n",
         "		if ( false ) {\n",
         "tests/plugin/test_change_run.py tests/plugin/test_operations.py",
     ),
     Fault(
         "the watchdog never restores the kept copy",
-        f"{_SITE}-watchdog.php",
+        "wordpress-plugin/siteagent/includes/rollback/class-siteagent-rollback-watchdog.php",
         "		if ( ! is_dir( $this->run['folder'] ) || ! $this->begin() ) {\n",
         "		if ( true ) {\n",
         "tests/plugin/test_change_run.py tests/plugin/test_change_interrupted.py",
     ),
     Fault(
         "an entry of the site's log is not chained to the one before",
-        f"{_SITE}-log.php",
+        "wordpress-plugin/siteagent/includes/audit/class-siteagent-audit-log.php",
         "				$this->hash( $seq, $prev, $body )",
         "				$this->hash( $seq, '', $body )",
         "tests/plugin/test_log.py",
     ),
     Fault(
         "a form needs no nonce",
-        "wordpress-plugin/siteagent/admin/class-siteagent-forms.php",
+        "wordpress-plugin/siteagent/includes/admin/class-siteagent-settings-actions.php",
         "		check_admin_referer( $action );\n",
         "",
         "tests/plugin/test_admin.py",

@@ -86,7 +86,7 @@ def test_disconnecting_says_first_what_stops_and_what_stays(wp, ana, connected):
     assert "Disconnected. The keys are deleted" in after
     assert "could not be reached" in after
     assert "No dashboard is connected. Nothing leaves this site." in after
-    assert wp.evaluate("return siteagent()->keyring()->state();") == "unpaired"
+    assert wp.evaluate("return siteagent()->connection_store()->state();") == "unpaired"
 
 
 def test_a_message_is_told_once(wp, ana, connected):
@@ -128,7 +128,7 @@ def test_each_wrong_token_gets_its_own_answer(wp, ana):
         page = words(paste(ana, text))
         assert answer in page, page
         assert "Connect this site to this dashboard?" not in page
-    assert wp.evaluate("return siteagent()->keyring()->state();") == "unpaired"
+    assert wp.evaluate("return siteagent()->connection_store()->state();") == "unpaired"
 
 
 def test_nothing_pasted_is_told(ana):
@@ -217,7 +217,7 @@ def test_nobody_but_an_administrator_sends_a_form(wp, ana, connected, role, form
     nonce = nonce_of(wp, person, form)
     answer = person.send(form, _wpnonce=nonce, token=new_token(wp.url).text(), replace="1")
     assert answer.status_code == 403
-    assert wp.evaluate("return siteagent()->keyring()->state();") == "paired"
+    assert wp.evaluate("return siteagent()->connection_store()->state();") == "paired"
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -225,7 +225,7 @@ def test_a_stranger_sends_a_form_in_vain(wp, ana, connected, form):
     answer = Person(wp.url).send(form, token="x", replace="1")
     assert answer.status_code in (200, 302, 400, 403)
     assert answer.text.strip() in ("", "0") or answer.status_code != 200
-    assert wp.evaluate("return siteagent()->keyring()->state();") == "paired"
+    assert wp.evaluate("return siteagent()->connection_store()->state();") == "paired"
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -236,7 +236,7 @@ def test_a_form_without_this_persons_nonce_does_nothing(wp, ana, connected, form
     nonces = ["", "nonsense", bens, nobodys, nonce_of(wp, ana, other)]
     for nonce in nonces:
         assert ana.send(form, _wpnonce=nonce, token="x", replace="1").status_code == 403
-    assert wp.evaluate("return siteagent()->keyring()->state();") == "paired"
+    assert wp.evaluate("return siteagent()->connection_store()->state();") == "paired"
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -248,7 +248,7 @@ def test_a_link_cannot_send_a_form(wp, ana, connected, form):
         timeout=60,
     )
     assert answer.status_code == 405
-    assert wp.evaluate("return siteagent()->keyring()->state();") == "paired"
+    assert wp.evaluate("return siteagent()->connection_store()->state();") == "paired"
 
 
 # Other states
@@ -317,12 +317,12 @@ def test_a_broken_chain_is_pointed_out(wp, ana):
     try:
         assert "The chain is broken at entry" in words(ana.page("&tab=log").text)
     finally:
-        wp.evaluate("global $wpdb; (new Siteagent_Log($wpdb))->drop();")
+        wp.evaluate("global $wpdb; (new Siteagent_Audit_Log($wpdb))->drop();")
 
 
 def test_the_log_has_pages(wp, ana):
     wp.evaluate(
-        "global $wpdb; $log = new Siteagent_Log($wpdb); $log->drop();"
+        "global $wpdb; $log = new Siteagent_Audit_Log($wpdb); $log->drop();"
         "for ($i = 0; $i < 60; $i++) { $log->append('test', array('number' => $i), 'site'); }"
     )
     first, second = words(ana.page("&tab=log").text), words(ana.page("&tab=log&paged=2").text)
@@ -336,7 +336,7 @@ def test_the_log_has_pages(wp, ana):
 
 def test_hostile_facts_stay_text_in_the_log(wp, ana):
     wp.evaluate(
-        "global $wpdb; (new Siteagent_Log($wpdb))->append('<b>x</b>',"
+        "global $wpdb; (new Siteagent_Audit_Log($wpdb))->append('<b>x</b>',"
         "array('<i>' => '<script>alert(1)</script>'), '<u>who</u>');"
     )
     page = ana.page("&tab=log").text

@@ -36,20 +36,20 @@ STEP = {"kind": "siteagent", "id": AGENT, "from": HERE, "to": NEXT}
 
 FATAL: Spoilt = {"hooks.php": ("register_activation_hook(", "nobody_wrote_this(")}
 DEAF: Spoilt = {
-    "includes/class-siteagent-door.php": (
+    "includes/http/class-siteagent-rest-controller.php": (
         "private function admit( bool $is_slashed ) {",
         "private function admit( bool $is_slashed ) { echo 'Hello.'; exit;",
     )
 }
 NAMELESS: Spoilt = {"siteagent.php": (f"SITEAGENT_VERSION = '{NEXT}'", "SITEAGENT_VERSION = '9'")}
 KEYLESS: Spoilt = {
-    "includes/class-siteagent-keyring.php": (
+    "includes/connection/class-siteagent-connection-store.php": (
         "public function channel( string $keyid ): ?array {",
         "public function channel( string $keyid ): ?array { return null;",
     )
 }
 BROKEN_ANSWER: Spoilt = {
-    "includes/class-siteagent-operations.php": (
+    "includes/operations/class-siteagent-operation-registry.php": (
         "case 'ping':",
         "case 'ping': throw new LogicException( 'broken' );",
     )
@@ -100,7 +100,8 @@ def assert_back(wp, paired: Paired, before: dict[str, Any]) -> None:
 
 def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
     kept = wp.evaluate(
-        "global $wpdb; return array(siteagent()->scopes()->all(), siteagent()->keyring()->uuid(),"
+        "global $wpdb; return array(siteagent()->permissions()->all(), "
+        "siteagent()->connection_store()->uuid(),"
         ' (int) $wpdb->get_var("SELECT COUNT(*) FROM {$wpdb->prefix}siteagent_operation"));'
     )
     offered(wp)
@@ -119,7 +120,8 @@ def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
     assert (status["state"], status["outcome"]) == ("done", "succeeded")
     assert order.send()["evidence"] == evidence
     after = wp.evaluate(
-        "global $wpdb; return array(siteagent()->scopes()->all(), siteagent()->keyring()->uuid(),"
+        "global $wpdb; return array(siteagent()->permissions()->all(), "
+        "siteagent()->connection_store()->uuid(),"
         ' (int) $wpdb->get_var("SELECT COUNT(*) FROM {$wpdb->prefix}siteagent_operation"));'
     )
     assert after == [kept[0], kept[1], kept[2] + 1]
@@ -303,11 +305,14 @@ def test_what_a_newer_version_stored_is_neither_used_nor_lost(wp, paired, agent)
     try:
         with pytest.raises(SiteError):
             answering(paired)
-        state = "return array(siteagent()->keyring()->state(), siteagent()->scopes()->all());"
+        state = (
+            "return array(siteagent()->connection_store()->state(), "
+            "siteagent()->permissions()->all());"
+        )
         assert wp.evaluate(state)[0] == "newer"
         assert True not in wp.evaluate(state)[1].values()
         with pytest.raises(Exception, match="newer version"):
-            wp.evaluate("return siteagent()->keyring()->uuid();")
+            wp.evaluate("return siteagent()->connection_store()->uuid();")
     finally:
         wp.evaluate(change % 1)
     assert answering(paired) == HERE

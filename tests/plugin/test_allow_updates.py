@@ -39,7 +39,7 @@ def manager(wp) -> Iterator[Person]:
 
 
 def scopes(wp: Any) -> list[str]:
-    return wp.evaluate("return array_keys(array_filter(siteagent()->scopes()->all()));")
+    return wp.evaluate("return array_keys(array_filter(siteagent()->permissions()->all()));")
 
 
 def submit(person: Person, *, here: str = "", **fields: Any) -> str:
@@ -64,7 +64,7 @@ def test_cannot_give_up_the_approval_here_of_what_they_may_not_install(wp, paire
     grant(wp, "plugins", here=True)
     told = submit(manager, **{"scopes[]": "plugins"})
     assert "your account is not allowed to install such updates" in told
-    assert wp.evaluate("return siteagent()->scopes()->asks_here();") is True
+    assert wp.evaluate("return siteagent()->permissions()->asks_here();") is True
 
 
 def test_an_administrator_can(wp, paired) -> None:
@@ -74,7 +74,7 @@ def test_an_administrator_can(wp, paired) -> None:
 
 
 WAITING = """
-$store = new Siteagent_Store($GLOBALS['wpdb'], false);
+$store = new Siteagent_Option_Store($GLOBALS['wpdb'], false);
 $store->change(function (array $data) {
     $data['connection']['plans'] = array('%s' => array('kind' => 'plugin', 'id' => 'a/a.php',
         'from' => '1', 'to' => '2', 'op_id' => 'x', 'by' => 'Ben', 'asked_at' => time(),
@@ -99,7 +99,7 @@ def test_who_may_not_install_it_cannot_approve_it_and_can_refuse_it(wp, paired, 
     fields = {"plan": DIGEST, "verdict": "approved"}
     told = words(manager.submit(manager.page("&tab=may").text, "siteagent_decide", **fields))
     assert "your account is not allowed to install such updates" in told
-    assert len(wp.evaluate("return siteagent()->approvals()->waiting(time());")) == 1
+    assert len(wp.evaluate("return siteagent()->pending_approvals()->waiting(time());")) == 1
     fields["verdict"] = "refused"
     manager.submit(manager.page("&tab=may").text, "siteagent_decide", **fields)
-    assert wp.evaluate("return siteagent()->approvals()->waiting(time());") == []
+    assert wp.evaluate("return siteagent()->pending_approvals()->waiting(time());") == []

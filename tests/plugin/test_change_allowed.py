@@ -40,11 +40,11 @@ def save(ana: Person, *scopes: str, here: bool = False) -> str:
 
 
 def scopes(wp) -> dict[str, bool]:
-    return wp.evaluate("return siteagent()->scopes()->all();")
+    return wp.evaluate("return siteagent()->permissions()->all();")
 
 
 def told(wp, event: str) -> list[dict]:
-    entries = wp.evaluate("return siteagent()->log()->recent(40, 0);")
+    entries = wp.evaluate("return siteagent()->audit_log()->recent(40, 0);")
     return [one for one in entries if one["event"] == event]
 
 
@@ -118,13 +118,13 @@ def test_new_keys_keep_what_the_owner_said_and_a_new_pairing_does_not(wp, ana, p
     fresh = plan.next(plan.send())
     fresh.ask("ping")
     assert scopes(wp)["plugins"] is True
-    assert wp.evaluate("return siteagent()->scopes()->asks_here();") is True
+    assert wp.evaluate("return siteagent()->permissions()->asks_here();") is True
     token = new_token(wp.url)
     agree(ana, token.text(), replace="1")
     assert scopes(wp) == OFF
     pair(token)
     assert scopes(wp) == OFF
-    assert wp.evaluate("return siteagent()->scopes()->asks_here();") is False
+    assert wp.evaluate("return siteagent()->permissions()->asks_here();") is False
 
 
 def test_without_a_dashboard_there_is_nobody_to_allow_anything(wp, ana) -> None:
@@ -208,7 +208,7 @@ def test_what_waits_is_forgotten_with_the_connection_and_never_fills_the_databas
     save(ana, "plugins", here=True)
     grant(wp, "plugins", here=True)
     wp.evaluate(
-        "global $wpdb; $store = new Siteagent_Store($wpdb, false);"
+        "global $wpdb; $store = new Siteagent_Option_Store($wpdb, false);"
         "$store->change(function ($data) { for ($n = 0; $n < 80; $n++) {"
         " $data['connection']['plans'][str_pad((string) $n, 64, 'a')] = array('kind' => 'plugin',"
         " 'id' => 'x/x.php', 'from' => '1', 'to' => '2', 'op_id' => 'x', 'by' => 'Ben',"
@@ -218,7 +218,7 @@ def test_what_waits_is_forgotten_with_the_connection_and_never_fills_the_databas
     reset(wp, "contact-desk", "2.3.1")
     desk = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
     assert Order.of(wp, paired, desk).send()["outcome"] == "waiting"
-    waiting = "return count(siteagent()->approvals()->waiting(time()));"
+    waiting = "return count(siteagent()->pending_approvals()->waiting(time()));"
     assert wp.evaluate(waiting) == 50
     assert "Plugin contact-desk from 2.3.1 to 2.4.0" in words(ana.page("&tab=may").text)
     forget(wp)

@@ -61,7 +61,7 @@ def closed(wp, code: str) -> Iterator[None]:
 
 def look_again(wp, order: Order) -> dict[str, Any]:
     wp.evaluate(
-        "global $wpdb; (new Siteagent_Store($wpdb, false))->change(function ($data)"
+        "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
         " { $data['run']['look_at'] = time() - 1; return $data; });"
     )
     return order.status()

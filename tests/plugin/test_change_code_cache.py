@@ -118,7 +118,7 @@ def test_without_a_watchdog_and_without_an_end_nobody_can_tell(wp, paired, desk)
         # Leaving the block restarted PHP.
         assert requests.get(wp.url, timeout=60).status_code == 500
         wp.evaluate(
-            "global $wpdb; (new Siteagent_Store($wpdb, false))->change(function ($data)"
+            "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
             " { $data['run']['look_at'] = time() - 1; return $data; });"
         )
         told = order.status()

@@ -76,7 +76,7 @@ def offer_major(site: RealWordPress) -> str:
         "$all = json_decode(file_get_contents($file), true);"
         "$all = array('core' => $to, 'core_background' => array()) + $all;"
         "file_put_contents($file, json_encode($all));"
-        "Siteagent_Inventory::load_admin_includes(); wp_version_check(array(), true); return $to;"
+        "Siteagent_Report::load_admin_includes(); wp_version_check(array(), true); return $to;"
     )
 
 

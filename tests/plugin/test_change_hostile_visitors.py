@@ -70,10 +70,10 @@ def paired(wp) -> Iterator[Paired]:
 def desk(wp, paired) -> Iterator[dict[str, Any]]:
     yield reset(wp, "contact-desk", "2.3.1")
     wp.evaluate(
-        "global $wpdb; (new Siteagent_Store($wpdb, false))->change(function ($data)"
+        "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
         " { if (isset($data['run'])) { $data['run']['deadline'] = 0; } return $data; });"
-        "Siteagent_Inventory::load_admin_includes();"
-        "siteagent()->change()->reconcile(time());"
+        "Siteagent_Report::load_admin_includes();"
+        "siteagent()->update_controller()->reconcile(time());"
     )
     assert disk(wp, DESK)["left"] == []
 
@@ -166,7 +166,7 @@ $judge = function ($line, $message) use ($error) {
         return $error($line, $message)->is_proof(); }, range(1, 4));
 };
 $told = array($judge(9, 'TypeError: trim()'), $judge(9, 'Error: gone()'));
-Siteagent_Files::remove($folder);
+Siteagent_Filesystem::remove($folder);
 return $told;
 """
 

@@ -182,7 +182,7 @@ def test_a_run_that_dies_before_its_lock_is_held_is_noticed_at_its_deadline(
         assert isinstance(running.exception(30), SiteError)
     assert ordered.status()["state"] == "running"
     wp.evaluate(
-        "global $wpdb; (new Siteagent_Store($wpdb, false))->change(function ($data)"
+        "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
         " { $data['run']['deadline'] = time() - 1; return $data; });"
     )
     status = ordered.status()
@@ -195,8 +195,9 @@ def test_a_run_that_dies_before_its_lock_is_held_is_noticed_at_its_deadline(
 _LATE = """
 $document = json_decode(%s);
 try {
-    return siteagent()->change()->run('change.run', $document, time() - %d, time())['outcome'];
-} catch (Siteagent_Refusal $refusal) {
+    return siteagent()->update_controller()->run('change.run', $document, time() - %d,
+        time())['outcome'];
+} catch (Siteagent_Exception $refusal) {
     return $refusal->code();
 }
 """
@@ -251,7 +252,7 @@ def test_a_fatal_error_of_another_plugin_takes_nothing_back(wp, paired, desk) ->
         assert version(wp, DESK) == "2.4.0"
         assert ordered.status()["outcome"] == "succeeded"
     wp.evaluate(
-        "global $wpdb; (new Siteagent_Store($wpdb, false))->change(function ($data)"
+        "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
         " { $data['run']['deadline'] = 0; return $data; });"
     )
     assert ordered.status()["outcome"] == "succeeded"

@@ -132,7 +132,7 @@ def step(before: str, after: str) -> dict[str, str]:
 
 def stamp(wp) -> str:
     return wp.evaluate(
-        "Siteagent_Inventory::load_admin_includes();"
+        "Siteagent_Report::load_admin_includes();"
         f"return (new Siteagent_Component('translation', '{GERMAN}'))->version();"
     )
 

@@ -256,7 +256,7 @@ def test_a_marker_that_names_another_folder_deletes_nothing(wp, paired, desk) ->
     shell(wp, f"chown -R www-data {CONTENT}/uploads")
     there = json.dumps(f"{CONTENT}/uploads/{run}")
     wp.evaluate(
-        "global $wpdb; (new Siteagent_Store($wpdb, false))->change(function ($data)"
+        "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
         f" {{ $data['run']['folder'] = {there}; $data['run']['deadline'] = 0; return $data; }});"
     )
     assert order.status()["outcome"] == "succeeded"
@@ -267,9 +267,10 @@ def test_a_marker_that_names_another_folder_deletes_nothing(wp, paired, desk) ->
 def test_objects_in_the_option_stay_data(wp, paired) -> None:
     told = wp.evaluate(
         "global $wpdb;"
-        "$read = new ReflectionMethod('Siteagent_Store', 'opened'); $read->setAccessible(true);"
+        "$read = new ReflectionMethod('Siteagent_Option_Store', 'opened'); "
+        "$read->setAccessible(true);"
         "$kept = serialize(array('run' => new ArrayObject(array(1))));"
-        "$data = $read->invoke(new Siteagent_Store($wpdb, false), $kept);"
+        "$data = $read->invoke(new Siteagent_Option_Store($wpdb, false), $kept);"
         "return get_class($data['run']);"
     )
     assert told == "__PHP_Incomplete_Class"

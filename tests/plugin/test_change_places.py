@@ -152,4 +152,4 @@ def test_a_plugin_active_on_a_whole_network_stays_so(site) -> None:
     for action in ("siteagent_scopes", "siteagent_decide"):
         nonce = nonce_of(site, admin, action)
         assert admin.send(action, _wpnonce=nonce, **{"scopes[0]": "themes"}).status_code == 403
-    assert site.evaluate("return siteagent()->scopes()->allows('themes');") is False
+    assert site.evaluate("return siteagent()->permissions()->allows('themes');") is False

@@ -171,9 +171,9 @@ def test_minor_and_major_releases_of_wordpress_are_allowed_apart(
 def test_no_operation_raises_what_is_allowed(wp, paired) -> None:
     """Every operation, as the dashboard may call it, and with arguments that name scopes."""
     grant(wp)
-    before = wp.evaluate("return siteagent()->scopes()->all();")
+    before = wp.evaluate("return siteagent()->permissions()->all();")
     assert set(before.values()) == {False}
-    operations = wp.evaluate("return Siteagent_Operations::ALL;")
+    operations = wp.evaluate("return Siteagent_Operation_Registry::ALL;")
     for name in sorted(set(operations) - {"revoke"}):
         for given in (
             {"scopes": {"plugins": True}},
@@ -184,7 +184,7 @@ def test_no_operation_raises_what_is_allowed(wp, paired) -> None:
                 ask(paired, name, **given)
             assert caught.value.evidence["code"] in ("invalid_arguments", "out_of_scope"), name
     ask(paired, "report", have=None)
-    assert wp.evaluate("return siteagent()->scopes()->all();") == before
+    assert wp.evaluate("return siteagent()->permissions()->all();") == before
     grant(wp, "plugins")
 
 
@@ -376,6 +376,6 @@ def test_a_refusal_is_the_answer_to_that_op_id_for_good(wp, paired, step) -> Non
     assert refused("wrong_site", order)["evidence"] == first["evidence"]
     status = order.status()
     assert (status["state"], status["reason"]) == ("done", "wrong_site")
-    told = wp.evaluate("return siteagent()->log()->recent(12, 0);")
+    told = wp.evaluate("return siteagent()->audit_log()->recent(12, 0);")
     answered = [one for one in told if one["event"] == "change_answered"]
     assert json.dumps(answered).count("wrong_site") == 1

@@ -175,7 +175,8 @@ def test_watching_ends_by_itself_and_leaves_the_new_version(wp, paired, desk) ->
     left = disk(wp, DESK)["left"]
     assert not any(name.startswith("siteagent-watchdog") for name in left)
     wp.evaluate(
-        "global $wpdb; $store = new Siteagent_Store($wpdb, false); $store->change(function ($data)"
+        "global $wpdb; $store = new Siteagent_Option_Store($wpdb, false); "
+        "$store->change(function ($data)"
         " { $data['run']['deadline'] = time() - 1; return $data; });"
     )
     assert order.status()["outcome"] == "succeeded"
@@ -239,7 +240,7 @@ def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
 
 def installed(wp) -> int:
     """How often the log tells that this plugin was changed since it was put back last."""
-    entries = wp.evaluate("return siteagent()->log()->recent(40, 0);")
+    entries = wp.evaluate("return siteagent()->audit_log()->recent(40, 0);")
     told = [one for one in entries if one["event"] == "change_answered"]
     return len({one["seq"] for one in told if one["facts"]["plan"] == told[0]["facts"]["plan"]})
 

@@ -40,8 +40,8 @@ PLACE = f"{CONTENT}/siteagent-probation"
 # What the watchdog of another web server does, without a WordPress that may be in maintenance.
 _ABOUT = """<?php
 define('ABSPATH', '/var/www/wordpress/');
-foreach (array('files', 'watchdog') as $name) {
-    require ABSPATH . "wp-content/plugins/siteagent/includes/class-siteagent-$name.php";
+foreach (array('filesystem', 'rollback-watchdog') as $name) {
+    require ABSPATH . "wp-content/plugins/siteagent/includes/rollback/class-siteagent-$name.php";
 }
 $folder = dirname(glob(ABSPATH . 'wp-content/siteagent-probation/*/run.lock')[0]);
 """
@@ -50,14 +50,14 @@ _RESTORE = (
     + """
 $run = array('op_id' => substr(basename($folder), 0, 36), 'folder' => $folder,
     'target' => ABSPATH . 'wp-content/plugins/contact-desk', 'needs_word' => false);
-echo json_encode((new Siteagent_Watchdog('/nowhere', $run))->restore('interrupted'));
+echo json_encode((new Siteagent_Rollback_Watchdog('/nowhere', $run))->restore('interrupted'));
 """
 )
 _STATE = (
     _ABOUT
     + """
-$state = Siteagent_Watchdog::state_of($folder);
-echo json_encode(array($state, Siteagent_Watchdog::is_alive($folder)));
+$state = Siteagent_Rollback_Watchdog::state_of($folder);
+echo json_encode(array($state, Siteagent_Rollback_Watchdog::is_alive($folder)));
 """
 )
 

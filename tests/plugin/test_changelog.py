@@ -57,12 +57,12 @@ def absent(why: str) -> dict[str, Any]:
 def answered(wp: Any, php: str) -> dict[str, Any]:
     """What is told when WordPress.org answers with what this PHP returns."""
     return wp.evaluate(
-        "Siteagent_Inventory::load_admin_includes();"
+        "Siteagent_Report::load_admin_includes();"
         "add_filter('pre_http_request', static function ($answer, $arguments, $url) {"
         "if (false === strpos($url, '/plugins/info/')) { return $answer; }"
         f"{php}"
         "}, 1, 3);"
-        f"$step = new Siteagent_Step(json_decode({php_text(json.dumps(STEP))}));"
+        f"$step = new Siteagent_Update_Item(json_decode({php_text(json.dumps(STEP))}));"
         "return (new Siteagent_Changelog())->of("
         f"new Siteagent_Component('plugin', '{DESK}'), $step);"
     )
@@ -137,11 +137,11 @@ def test_for_wordpress_itself_and_where_nothing_may_be_done_none_is_sought(wp, p
 
 def test_what_comes_from_elsewhere_has_none(wp, paired) -> None:
     told = wp.evaluate(
-        "Siteagent_Inventory::load_admin_includes();"
+        "Siteagent_Report::load_admin_includes();"
         "set_site_transient('update_plugins', (object) array('last_checked' => time(),"
         f"'response' => array('{DESK}' => (object) array('slug' => 'contact-desk',"
         "'new_version' => '2.4.0', 'package' => 'https://shop.example/desk.zip'))));"
-        f"$step = new Siteagent_Step(json_decode({php_text(json.dumps(STEP))}));"
+        f"$step = new Siteagent_Update_Item(json_decode({php_text(json.dumps(STEP))}));"
         "return (new Siteagent_Changelog())->of("
         f"new Siteagent_Component('plugin', '{DESK}'), $step);"
     )
@@ -198,14 +198,14 @@ def test_a_long_one_is_cut_at_four_kilobytes_between_characters(wp, paired) -> N
 
 def test_the_upgrade_notice_stands_in_where_the_changelog_cannot_be_had(wp, paired) -> None:
     told = wp.evaluate(
-        "Siteagent_Inventory::load_admin_includes();"
+        "Siteagent_Report::load_admin_includes();"
         "add_filter('pre_http_request', static function () {"
         "return new WP_Error('http_request_failed', 'no way out'); }, 1);"
         "set_site_transient('update_plugins', (object) array('last_checked' => time(),"
         f"'response' => array('{DESK}' => (object) array('slug' => 'contact-desk',"
         "'new_version' => '2.4.0', 'upgrade_notice' => '<p>Back up <b>first</b>.</p>',"
         "'package' => 'https://downloads.wordpress.org/plugin/contact-desk.2.4.0.zip'))));"
-        f"$step = new Siteagent_Step(json_decode({php_text(json.dumps(STEP))}));"
+        f"$step = new Siteagent_Update_Item(json_decode({php_text(json.dumps(STEP))}));"
         "return (new Siteagent_Changelog())->of("
         f"new Siteagent_Component('plugin', '{DESK}'), $step);"
     )

@@ -190,7 +190,7 @@ def test_a_route_named_in_the_body_opens_nothing(wp, paired) -> None:
 def test_strangers_cannot_fill_the_table_or_the_log(wp, paired) -> None:
     count = (
         "global $wpdb; return array((int) $wpdb->get_var('SELECT COUNT(*) FROM '"
-        ". $wpdb->base_prefix . 'siteagent_nonce'), siteagent()->log()->count());"
+        ". $wpdb->base_prefix . 'siteagent_nonce'), siteagent()->audit_log()->count());"
     )
     before = wp.evaluate(count)
     for _ in range(60):
@@ -201,10 +201,12 @@ def test_strangers_cannot_fill_the_table_or_the_log(wp, paired) -> None:
 
 
 def test_the_reason_stands_in_the_sites_own_log(wp, paired) -> None:
-    forget_strangers = "siteagent()->log()->drop(); siteagent()->strangers()->forget();"
+    forget_strangers = (
+        "siteagent()->audit_log()->drop(); siteagent()->rejected_requests()->forget();"
+    )
     wp.evaluate(forget_strangers)
     send(ping(paired, keyid="nobody.1"))
-    (entry,) = wp.evaluate("return siteagent()->log()->recent(1, 0);")
+    (entry,) = wp.evaluate("return siteagent()->audit_log()->recent(1, 0);")
     assert entry["event"] == "stranger_refused"
     assert entry["facts"]["reason"] == "unknown_key: nobody.1"
 
@@ -238,7 +240,7 @@ def test_a_replay_is_refused_after_clearing_and_flushing(wp, paired) -> None:
     sent = ping(paired)
     send(sent)
     wp.evaluate(
-        "siteagent()->guard()->clear(time()); wp_cache_flush(); delete_expired_transients();"
+        "siteagent()->nonce_store()->clear(time()); wp_cache_flush(); delete_expired_transients();"
     )
     refused_as("replayed", paired, sent)
 
@@ -404,7 +406,7 @@ def test_every_route_of_the_plugin_stands_behind_the_gate(wp) -> None:
         "return $found;"
     )
     ours = {route: callbacks for route, callbacks in routes.items() if route != "/siteagent/v1"}
-    assert ours == {"/siteagent/v1/rpc": ["Siteagent_Door::permit"]}
+    assert ours == {"/siteagent/v1/rpc": ["Siteagent_REST_Controller::permit"]}
 
 
 def test_nothing_of_the_plugin_answers_to_ajax_or_heartbeat(wp) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget, is_turned_away, ping, send
 
-STRANGERS = "siteagent()->log()->recent(100, 0, 'stranger_refused')"
+STRANGERS = "siteagent()->audit_log()->recent(100, 0, 'stranger_refused')"
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def fresh_log(wp) -> None:
-    wp.evaluate("siteagent()->log()->drop(); siteagent()->strangers()->forget();")
+    wp.evaluate("siteagent()->audit_log()->drop(); siteagent()->rejected_requests()->forget();")
 
 
 def test_strangers_are_one_entry_an_hour_with_their_number(wp, paired, fresh_log) -> None:
@@ -31,19 +31,21 @@ def test_strangers_are_one_entry_an_hour_with_their_number(wp, paired, fresh_log
     (entry,) = wp.evaluate(f"return {STRANGERS};")
     assert entry["facts"] == {"reason": "bad_signature: "} or "reason" in entry["facts"]
     later = wp.evaluate(
-        f"siteagent()->strangers()->count('unknown_key', time() + 3600); return {STRANGERS};"
+        f"siteagent()->rejected_requests()->count('unknown_key', time() + 3600); return "
+        f"{STRANGERS};"
     )
     assert len(later) == 2
     assert later[0]["facts"]["more"] == 4
     assert later[0]["facts"]["since"].endswith(":00:00Z")
     again = wp.evaluate(
-        f"siteagent()->strangers()->count('unknown_key', time() + 3600); return {STRANGERS};"
+        f"siteagent()->rejected_requests()->count('unknown_key', time() + 3600); return "
+        f"{STRANGERS};"
     )
     assert len(again) == 2
 
 
 def test_of_strangers_at_once_one_begins_the_hour(wp, fresh_log) -> None:
-    wp.evaluate_at_once(["siteagent()->strangers()->count('x', 7200);"] * 6)
+    wp.evaluate_at_once(["siteagent()->rejected_requests()->count('x', 7200);"] * 6)
     assert len(wp.evaluate(f"return {STRANGERS};")) == 1
     counted = wp.evaluate("return get_option('siteagent_strangers');")
     assert counted == "2 6"
@@ -52,7 +54,7 @@ def test_of_strangers_at_once_one_begins_the_hour(wp, fresh_log) -> None:
 # Rows as append() makes them, many at once: ten thousand single ones take long.
 FULL = """
 global $wpdb;
-$log = siteagent()->log();
+$log = siteagent()->audit_log();
 $log->drop();
 $log->append('connected', array('dashboard' => 'https://aura.example'), 'dashboard');
 $log->append('scopes_changed', array('after' => 'plugins'), 'user:1');
@@ -62,7 +64,8 @@ $prev = $log->head()['hash'];
 $rows = array();
 for ($n = 3; $n < %d; $n++) {
     $at = time();
-    $body = Siteagent_Protocol::canonical(array('v' => 1, 'at' => gmdate('Y-m-d\\TH:i:s\\Z', $at),
+    $body = Siteagent_HTTP_Signature::canonical(array('v' => 1, 'at' =>
+        gmdate('Y-m-d\\TH:i:s\\Z', $at),
         'event' => 'answered', 'actor' => 'dashboard', 'facts' => new stdClass()));
     $next = $hash->invoke($log, $n, $prev, $body);
     $rows[] = "($n, $at, '$prev', '$body', '$next')";
@@ -78,7 +81,7 @@ $log->append('change_allowed', array('id' => 'x'), 'user:1');
 
 def look(wp) -> dict[str, Any]:
     return wp.evaluate(
-        "$log = siteagent()->log(); $names = array();"
+        "$log = siteagent()->audit_log(); $names = array();"
         "foreach ($log->recent(20000, 0) as $one) {"
         " $names[$one['event']] = ($names[$one['event']] ?? 0) + 1; }"
         "$since = $log->since(0);"
@@ -104,13 +107,13 @@ def test_requests_push_no_decision_out_of_the_log(wp, fresh_log) -> None:
         'global $wpdb; $wpdb->query("UPDATE {$wpdb->base_prefix}siteagent_log SET body ='
         " REPLACE(body, 'plugins', 'core___') WHERE seq = 2\");"
     )
-    assert wp.evaluate("return siteagent()->log()->verify();")["broken_at"] == 2
+    assert wp.evaluate("return siteagent()->audit_log()->verify();")["broken_at"] == 2
 
 
 def test_two_first_entries_at_once_begin_one_chain(wp) -> None:
     for _ in range(5):
-        wp.evaluate("siteagent()->log()->drop(); siteagent()->log()->create_table();")
-        wp.evaluate_at_once(["siteagent()->log()->append('x', array(), 'site');"] * 3)
-        verified = wp.evaluate("return siteagent()->log()->verify();")
+        wp.evaluate("siteagent()->audit_log()->drop(); siteagent()->audit_log()->create_table();")
+        wp.evaluate_at_once(["siteagent()->audit_log()->append('x', array(), 'site');"] * 3)
+        verified = wp.evaluate("return siteagent()->audit_log()->verify();")
         assert verified["ok"] is True
         assert verified["checked"] == 3

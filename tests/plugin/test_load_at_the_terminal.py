@@ -27,6 +27,6 @@ def test_its_command_is_there_and_every_other_one_works(wp) -> None:
         f'cp -p {CONFIG} {CONFIG}.before; sed -Ei "{keys}" {CONFIG}',
     )
     try:
-        assert "siteagent audit Siteagent_Cli" in wp.run_php(AS_WP_CLI)
+        assert "siteagent audit Siteagent_CLI_Command" in wp.run_php(AS_WP_CLI)
     finally:
         docker("exec", wp.container, "bash", "-euc", f"mv {CONFIG}.before {CONFIG}")

@@ -8,7 +8,7 @@ from app.protocol import canonical, chain_genesis, chain_hash
 
 NEW = """
 global $wpdb;
-$log = new Siteagent_Log($wpdb);
+$log = new Siteagent_Audit_Log($wpdb);
 $log->drop();
 $table = $wpdb->base_prefix . 'siteagent_log';
 """
@@ -149,12 +149,13 @@ def test_cutting_the_oldest_by_hand_is_found(wp):
 def test_many_at_once_make_one_chain(wp):
     wp.evaluate(THREE + "return 0;")
     append = (
-        "global $wpdb; $log = new Siteagent_Log($wpdb);"
+        "global $wpdb; $log = new Siteagent_Audit_Log($wpdb);"
         "for ($i = 0; $i < 40; $i++) { $log->append('race', array('i' => $i), 'site'); }"
     )
     wp.evaluate_at_once([append] * 4)
     counted, told = wp.evaluate(
-        "global $wpdb; $log = new Siteagent_Log($wpdb);return array($log->count(), $log->verify());"
+        "global $wpdb; $log = new Siteagent_Audit_Log($wpdb);return array($log->count(), "
+        "$log->verify());"
     )
     assert counted == 163
     assert told["ok"] is True
@@ -165,7 +166,7 @@ def test_what_somebody_did_can_be_exported_and_holds_no_name(wp):
         NEW + "$ana = get_users(array('role' => 'administrator', 'number' => 1))[0];"
         "$log->append('pairing_cancelled', array(), 'user:' . $ana->ID);"
         "$log->append('other', array(), 'user:' . $ana->ID . '99');"
-        "$tool = new Siteagent_Privacy(siteagent()->inventory(), $log);"
+        "$tool = new Siteagent_Privacy(siteagent()->report(), $log);"
         "return array($tool->export($ana->user_email), $tool->erase($ana->user_email),"
         'implode($wpdb->get_col("SELECT body FROM $table")));'
     )
@@ -179,7 +180,7 @@ def test_what_somebody_did_can_be_exported_and_holds_no_name(wp):
 
 def test_nobody_is_found_by_an_unknown_address(wp):
     exported, kept = wp.evaluate(
-        THREE + "$tool = new Siteagent_Privacy(siteagent()->inventory(), $log);"
+        THREE + "$tool = new Siteagent_Privacy(siteagent()->report(), $log);"
         "return array($tool->export('nobody@example.com'), $tool->erase('nobody@example.com'));"
     )
     assert exported == {"data": [], "done": True}

@@ -38,7 +38,7 @@ def ana(wp) -> Person:
 def lived(wp, ana: Person):
     """A site that was connected and asked a few times."""
     forget(wp)
-    wp.evaluate("siteagent()->log()->drop(); siteagent()->create_tables(); return 0;")
+    wp.evaluate("siteagent()->audit_log()->drop(); siteagent()->create_tables(); return 0;")
     desk = connect_by_forms(wp, ana)
     for _ in range(3):
         desk.ask("ping")
@@ -47,7 +47,9 @@ def lived(wp, ana: Person):
 
 def typed(wp, call: str) -> list[str]:
     """What `wp siteagent audit …` prints."""
-    code = f"{TERMINAL} try {{ siteagent()->cli()->{call}; }} catch (WP_CLI_Ended $end) {{}}"
+    code = (
+        f"{TERMINAL} try {{ siteagent()->cli_command()->{call}; }} catch (WP_CLI_Ended $end) {{}}"
+    )
     return wp.evaluate(f"{code} return WP_CLI::$said;")
 
 
@@ -74,7 +76,7 @@ def change_second(wp, body: str) -> None:
 
 
 def test_a_whole_log_is_confirmed_with_its_head(wp, lived) -> None:
-    head = wp.evaluate("return siteagent()->log()->head();")
+    head = wp.evaluate("return siteagent()->audit_log()->head();")
     (said,) = typed(wp, "verify()")
     assert said.startswith("Success: The chain is whole")
     assert head["hash"] in said
@@ -98,7 +100,8 @@ def test_entries_are_listed_newest_first_and_found_by_words(wp, lived) -> None:
 
 def test_what_a_stranger_sent_moves_no_cursor(wp, lived) -> None:
     wp.evaluate(
-        "siteagent()->log()->append('refused', array('x' => \"a\\x1b[2Jb\"), 'site'); return 0;"
+        "siteagent()->audit_log()->append('refused', array('x' => \"a\\x1b[2Jb\"), 'site'); "
+        "return 0;"
     )
     assert "\x1b" not in "".join(typed(wp, "show(array(), array())"))
 
@@ -131,7 +134,7 @@ def test_the_owner_takes_the_log_along_and_a_stranger_checks_it(
     path.write_bytes(answer.content)
     verdict = verify(path)
     assert verdict.status == 0, verdict.said
-    head = wp.evaluate("return siteagent()->log()->head();")
+    head = wp.evaluate("return siteagent()->audit_log()->head();")
     assert f"entries 1 to {head['n']}" in verdict.said
 
 
@@ -165,7 +168,7 @@ def test_a_log_whose_end_was_cut_off_does_not_fit_a_mark_that_was_kept(
 
 
 def test_the_table_holds_no_formula(wp, lived, ana: Person) -> None:
-    wp.evaluate("siteagent()->log()->append('refused', array(), '=HYPERLINK(1)'); return 0;")
+    wp.evaluate("siteagent()->audit_log()->append('refused', array(), '=HYPERLINK(1)'); return 0;")
     answer = exported(ana, "csv")
     rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8"))))
     assert rows[-1]["actor"] == "'=HYPERLINK(1)"

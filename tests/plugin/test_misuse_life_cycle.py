@@ -77,7 +77,7 @@ def test_another_scheme_or_www_does_not_make_another_site(wp, paired, change) ->
     home = change % wp.url.removeprefix("http://")
     wp.evaluate(f"update_option('home', '{home}');")
     assert paired.ask("ping").document["ok"] is True
-    assert wp.evaluate("return siteagent()->keyring()->moved();") is None
+    assert wp.evaluate("return siteagent()->connection_store()->moved();") is None
 
 
 @pytest.mark.parametrize("scheme", ["https://", "https://www."])
@@ -122,8 +122,9 @@ def test_a_copy_that_forgets_the_connection_tells_nobody(wp, paired) -> None:
 def test_a_database_without_its_configuration_cannot_speak(wp, paired) -> None:
     """A stolen dump, or a staging copy with salts of its own: the keys do not open."""
     there = wp.evaluate(
-        "global $wpdb; $copy = new Siteagent_Keyring(new Siteagent_Store($wpdb, false),"
-        "new Siteagent_Seal('the salts of another wp-config.php'));"
+        "global $wpdb; $copy = new Siteagent_Connection_Store(new Siteagent_Option_Store($wpdb, "
+        "false),"
+        "new Siteagent_Encryption('the salts of another wp-config.php'));"
         "return array($copy->state(), $copy->connection(), "
         f"$copy->channel('{paired.channel.keyid}'), $copy->secrets('{paired.channel.keyid}'));"
     )
@@ -173,19 +174,19 @@ def test_new_salts_make_the_keys_unreadable_and_wp_admin_says_so(wp, paired, oth
 # ---- robbed ----
 
 _ROBBED = """
-$keyring = siteagent()->keyring();
-$data    = (new Siteagent_Store($GLOBALS['wpdb'], false))->read();
-$secrets = Siteagent_Seal::of_this_site()->open($data['connection']['sealed']);
-$sign    = Siteagent_Seal::of_this_site()->open($data['sign']['sealed']);
+$keyring = siteagent()->connection_store();
+$data    = (new Siteagent_Option_Store($GLOBALS['wpdb'], false))->read();
+$secrets = Siteagent_Encryption::of_this_site()->open($data['connection']['sealed']);
+$sign    = Siteagent_Encryption::of_this_site()->open($data['sign']['sealed']);
 return array(
-    'secrets' => array_map(array('Siteagent_Protocol', 'b64u'), $secrets),
-    'seed'    => Siteagent_Protocol::b64u($sign['seed']),
+    'secrets' => array_map(array('Siteagent_HTTP_Signature', 'b64u'), $secrets),
+    'seed'    => Siteagent_HTTP_Signature::b64u($sign['seed']),
     'hash'    => $data['connection']['revoke_hash'],
     'uuid'    => $keyring->uuid(),
 );
 """
 _STANDS = """
-$data = (new Siteagent_Store($GLOBALS['wpdb'], false))->read();
+$data = (new Siteagent_Option_Store($GLOBALS['wpdb'], false))->read();
 unset($data['connection']['last_contact_at']);
 $options = wp_load_alloptions(true);
 unset($options['cron'], $options['rewrite_rules']);

@@ -166,7 +166,7 @@ def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None
         $later = time() + 420;
         // Each time some of the oldest go; other tests have left many.
         for ($times = 0; $times < 100; $times++) {{
-            siteagent()->guard()->clear($later);
+            siteagent()->nonce_store()->clear($later);
         }}
         $kept = (int) $wpdb->get_var(
             "SELECT COUNT(*) FROM {{$wpdb->prefix}}siteagent_nonce WHERE nonce = UNHEX('{nonce}')"
@@ -175,13 +175,14 @@ def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None
         $request = new Siteagent_Request(
             'POST', array_change_key_case($headers), {json.dumps(sent.body.decode())}, true
         );
-        $operations = new Siteagent_Operations(
-            siteagent()->pairing(), siteagent()->rotation(), siteagent()->log(),
+        $operations = new Siteagent_Operation_Registry(
+            siteagent()->pairing(), siteagent()->key_rotation(), siteagent()->audit_log(),
             '__return_null', '__return_null'
         );
-        $gate = new Siteagent_Gate(
-            siteagent()->keyring(), siteagent()->guard(), $operations, siteagent()->log(),
-            siteagent()->witness(), siteagent()->strangers()
+        $gate = new Siteagent_Request_Handler(
+            siteagent()->connection_store(), siteagent()->nonce_store(), $operations,
+                siteagent()->audit_log(),
+            siteagent()->checkpoint_store(), siteagent()->rejected_requests()
         );
         $answer = $gate->admit($request, $later);
         return array($kept, $answer instanceof Siteagent_Response ? $answer->body() : 'admitted');

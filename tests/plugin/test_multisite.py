@@ -144,7 +144,7 @@ def connect_by_hand(site: RealWordPress, person: Person) -> Paired:
 
 
 def state(site: RealWordPress) -> str:
-    return site.evaluate("return siteagent()->keyring()->state();")
+    return site.evaluate("return siteagent()->connection_store()->state();")
 
 
 # ---- one connection for all sites ----
@@ -185,7 +185,7 @@ def test_a_network_has_one_connection_at_its_main_address(shared: Network) -> No
 
 def test_a_network_is_called_at_the_addresses_of_its_main_site_alone(shared: Network) -> None:
     paired = connect(shared.main)
-    known = shared.main.evaluate("return siteagent()->keyring()->endpoints();")
+    known = shared.main.evaluate("return siteagent()->connection_store()->endpoints();")
     assert all(one.startswith(f"{shared.main.url}/") for one in known)
     for endpoint in known:
         sent = ping(paired, url=endpoint)
@@ -281,10 +281,10 @@ def test_a_request_for_one_site_is_turned_away_by_its_neighbour(apart: Network) 
 
 def test_sites_of_a_network_keep_their_logs_and_nonces_apart(apart: Network) -> None:
     bakery = connect(apart.bakery)
-    before = apart.butcher.evaluate("return siteagent()->log()->count();")
+    before = apart.butcher.evaluate("return siteagent()->audit_log()->count();")
     head = head_of(bakery.ask("ping"))
-    assert apart.butcher.evaluate("return siteagent()->log()->count();") == before
-    assert head["n"] == apart.bakery.evaluate("return siteagent()->log()->count();")
+    assert apart.butcher.evaluate("return siteagent()->audit_log()->count();") == before
+    assert head["n"] == apart.bakery.evaluate("return siteagent()->audit_log()->count();")
     stored = {one for one in apart.traces() if "transient" not in one}
     prefix = apart.bakery.evaluate("return $GLOBALS['wpdb']->prefix;")
     assert f"{prefix}siteagent_nonce" in stored
@@ -348,7 +348,7 @@ def test_a_connection_of_one_site_outlives_a_change_to_the_whole_network(
 # What change.run does first; the lock on the files goes with the process.
 _BEGIN = """
 global $wpdb;
-$probation = new Siteagent_Probation(new Siteagent_Store($wpdb, false));
+$probation = new Siteagent_Rollback(new Siteagent_Option_Store($wpdb, false));
 $begun = $probation->begin('%s', array(), time());
 return array($begun, $begun ? basename($probation->marked()['folder']) : '');
 """
@@ -357,7 +357,7 @@ delete_option('siteagent');
 switch_to_blog(get_main_site_id());
 delete_option('auto_updater.lock');
 restore_current_blog();
-Siteagent_Files::remove(Siteagent_Probation::place());
+Siteagent_Filesystem::remove(Siteagent_Rollback::place());
 """
 
 
@@ -388,8 +388,8 @@ def test_of_two_sites_that_share_their_files_one_is_updated_at_a_time(idle: Netw
 def test_while_an_update_of_one_site_is_watched_no_other_begins(idle: Network) -> None:
     _, folder = begin(idle.bakery, "11111111-1111-4111-8111-111111111111")
     settle = (
-        "$f = Siteagent_Probation::place() . '/%s/' . Siteagent_Watchdog::SETTLED;"
-        "Siteagent_Files::write($f, (string) (time() + %d));"
+        "$f = Siteagent_Rollback::place() . '/%s/' . Siteagent_Rollback_Watchdog::SETTLED;"
+        "Siteagent_Filesystem::write($f, (string) (time() + %d));"
         "switch_to_blog(get_main_site_id());"
         "delete_option('auto_updater.lock'); restore_current_blog();"
     )

@@ -15,8 +15,8 @@ from tests.plugin.support.php import system_php
 ROOT = Path(__file__).parents[2]
 LISTED = """
 define('ABSPATH', '/');
-require '%s/wordpress-plugin/siteagent/includes/class-siteagent-operations.php';
-echo json_encode(Siteagent_Operations::ALL);
+require '%s/wordpress-plugin/siteagent/includes/operations/class-siteagent-operation-registry.php';
+echo json_encode(Siteagent_Operation_Registry::ALL);
 """
 
 

@@ -74,7 +74,7 @@ def forget_updates(site: RealWordPress) -> None:
     """Neither WordPress nor SiteAgent knows of any update."""
     site.evaluate(
         "delete_site_transient('update_plugins');"
-        " delete_site_transient(Siteagent_Admin_Check::SEEN);"
+        " delete_site_transient(Siteagent_Admin_Update_Check::SEEN);"
     )
 
 
@@ -193,7 +193,7 @@ def test_a_site_that_cannot_call_itself_loses_nothing_and_says_so(site, paired, 
 def test_an_update_that_its_seller_no_longer_announces_is_kept_for_three_days(site, filled) -> None:
     """As WordPress builds the list in a request in which the seller's updater does not run."""
     kept = "return (array) get_site_option('_site_transient_update_plugins')->response[%s];"
-    site.evaluate("(new Siteagent_Update_List('plugins'))->check();")
+    site.evaluate("(new Siteagent_Update_Transient('plugins'))->check();")
     assert "p12" in stored(site)
     entry = site.evaluate(kept % "'p12/p12.php'")
     assert abs(entry["siteagent_kept_since"] - time.time()) < HOUR_S
@@ -201,7 +201,7 @@ def test_an_update_that_its_seller_no_longer_announces_is_kept_for_three_days(si
         "$list = get_site_option('_site_transient_update_plugins');"
         f"$list->response['p12/p12.php']->siteagent_kept_since = time() - {3 * 24 * HOUR_S + 9};"
         "update_site_option('_site_transient_update_plugins', $list);"
-        "(new Siteagent_Update_List('plugins'))->check();"
+        "(new Siteagent_Update_Transient('plugins'))->check();"
     )
     assert "p12" not in stored(site)
 
@@ -212,7 +212,7 @@ def test_nobody_else_can_have_the_site_check_for_updates(site, secret) -> None:
     forget_updates(site)
     right = "a" * 64
     site.evaluate(
-        f"set_site_transient(Siteagent_Admin_Check::PENDING, hash('sha256', '{right}'), 60);"
+        f"set_site_transient(Siteagent_Admin_Update_Check::PENDING, hash('sha256', '{right}'), 60);"
     )
     form = {"action": "siteagent_check_updates", "lists": "plugins"}
     answer = call_ajax(site, form if secret is None else {**form, "secret": secret})
@@ -271,7 +271,7 @@ def test_a_seller_whose_updater_finds_or_fetches_the_package_is_honoured(
 ) -> None:
     register, package, host = DOWNLOADS[slug]
     sellers.install(site, slug, slug, register, package)
-    site.evaluate("(new Siteagent_Update_List('plugins'))->outdate();")
+    site.evaluate("(new Siteagent_Update_Transient('plugins'))->outdate();")
     step = {"kind": "plugin", "id": sellers.file_of(slug), "from": "1.0", "to": "2.0"}
     checked = ask(paired, "change.check", step=step)
     assert (checked["reasons"], checked["facts"]["package_host"]) == ([], host)
@@ -284,7 +284,7 @@ def test_a_page_in_the_place_of_a_package_is_not_called_a_lie(site, paired) -> N
     sellers.install(site, "unpaid", "a seller without a license", "when_stored();", package)
     site.evaluate(
         "file_put_contents('/srv/wordpress.org/shop.example/no-license.html', '<html>Renew');"
-        "(new Siteagent_Update_List('plugins'))->outdate();"
+        "(new Siteagent_Update_Transient('plugins'))->outdate();"
     )
     step = {"kind": "plugin", "id": sellers.file_of("unpaid"), "from": "1.0", "to": "2.0"}
     told = Order.of(site, paired, {**step, "package_host": "shop.example"}).send()

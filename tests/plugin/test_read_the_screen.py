@@ -56,10 +56,12 @@ def test_only_the_dashboard_that_was_shown_is_connected(wp, ana) -> None:
     ana.submit(ana.page("&step=token").text, "siteagent_read_token", token=other.text())
     after = words(ana.submit(page, "siteagent_accept"))
     assert "another token meanwhile" in after
-    assert wp.evaluate("return siteagent()->keyring()->state();") == "unpaired"
+    assert wp.evaluate("return siteagent()->connection_store()->state();") == "unpaired"
     again = ana.page("&step=consent").text
     ana.submit(again, "siteagent_accept")
-    assert wp.evaluate("return siteagent()->keyring()->pending()['origin'];") == other.origin
+    assert (
+        wp.evaluate("return siteagent()->connection_store()->pending()['origin'];") == other.origin
+    )
     forget(wp)
 
 
@@ -85,7 +87,7 @@ def test_a_log_that_cannot_be_written_does_not_hide_that_the_keys_are_gone(wp, a
         wp.evaluate(f'{table} $wpdb->query("DROP TABLE $t");')
         wp.evaluate(f'{table} $wpdb->query("RENAME TABLE {{$t}}_away TO $t");')
     assert "Disconnected: the keys are deleted" in told
-    assert wp.evaluate("return siteagent()->keyring()->state();") == "unpaired"
+    assert wp.evaluate("return siteagent()->connection_store()->state();") == "unpaired"
 
 
 def test_permissions_stay_saved_where_the_log_cannot_be_written(wp, ana, paired) -> None:
@@ -127,7 +129,7 @@ def test_the_page_of_all_options_cannot_end_the_connection(wp, ana, paired) -> N
     assert answer.status_code == 200
     assert wp.evaluate("return get_option('blogdescription');") == "Fresh bread"
     assert paired.ask("ping").document["ok"] is True
-    assert wp.evaluate("return siteagent()->log()->verify();")["ok"] is True
+    assert wp.evaluate("return siteagent()->audit_log()->verify();")["ok"] is True
 
 
 def test_what_leaves_is_listed_before_it_is_shown_as_json(wp, ana, paired) -> None:

@@ -42,7 +42,7 @@ def test_both_generations_work_until_the_next_is_used(wp, paired) -> None:
     assert fresh.ask("ping").document["ok"] is True
     assert refused(lambda: paired.ask("ping")).fault == "unauthorized"
     assert fresh.ask("report", have=None).document["ok"] is True
-    shown = wp.evaluate("return siteagent()->keyring()->connection()['fingerprint'];")
+    shown = wp.evaluate("return siteagent()->connection_store()->connection()['fingerprint'];")
     assert shown == fresh.fingerprint
     again = Plan.of(wp, fresh)
     third = again.next(again.send())
@@ -127,7 +127,7 @@ def test_only_a_plan_that_names_the_new_address_is_followed(wp, paired) -> None:
     fresh = plan.next(plan.send())
     refused(lambda: paired.ask("ping"), code="identity_changed")
     assert fresh.ask("ping").document["ok"] is True
-    connection = wp.evaluate("return siteagent()->keyring()->connection();")
+    connection = wp.evaluate("return siteagent()->connection_store()->connection();")
     assert connection["home"] == ELSEWHERE
     assert f"{ELSEWHERE}/wp-json/siteagent/v1/rpc" in connection["endpoints"]
 
@@ -194,7 +194,9 @@ def ask_with_head(paired: Paired, head: dict[str, Any] | None) -> dict[str, Any]
 
 def test_what_was_printed_before_an_answer_is_told_by_the_next_ping(wp, paired) -> None:
     assert "output_started" not in paired.ask("ping").document
-    wp.evaluate("siteagent()->log()->append('output_started', array('at' => 'x.php:7'), 'site');")
+    wp.evaluate(
+        "siteagent()->audit_log()->append('output_started', array('at' => 'x.php:7'), 'site');"
+    )
     assert paired.ask("ping").document["output_started"] == "x.php:7"
 
 

@@ -51,7 +51,7 @@ def offered(wp) -> dict[str, Any] | None:
 def click_update(wp) -> Any:
     """What WordPress's upgrader says when an administrator updates SiteAgent; true when it did."""
     return wp.evaluate(
-        "Siteagent_Inventory::load_admin_includes();"
+        "Siteagent_Report::load_admin_includes();"
         "require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';"
         "$skin = new Automatic_Upgrader_Skin(); $upgrader = new Plugin_Upgrader($skin);"
         f"$done = $upgrader->bulk_upgrade(array('{AGENT}'));"
@@ -87,7 +87,7 @@ def test_a_release_with_the_right_signature_is_offered_and_installed(wp, agent) 
     assert installed(wp) == NEXT
     # The new version carries the key that the next one has to be signed with.
     assert (
-        wp.evaluate("return bin2hex(Siteagent_Release::key_in(dirname(SITEAGENT_FILE)));")
+        wp.evaluate("return bin2hex(Siteagent_Plugin_Release::key_in(dirname(SITEAGENT_FILE)));")
         == PUBLIC.hex()
     )
 

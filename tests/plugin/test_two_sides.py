@@ -17,7 +17,7 @@ from tests.plugin.support.dashboard import Paired, head_of, mark_of
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
 
-LAST = "return siteagent()->log()->recent(%d, 0);"
+LAST = "return siteagent()->audit_log()->recent(%d, 0);"
 MARKS = """
 global $wpdb;
 $table = $wpdb->prefix . 'siteagent_mark';
@@ -79,11 +79,11 @@ def test_a_mark_is_kept_noted_and_told_with_the_next_answer(wp, paired):
 def test_the_sites_own_mark_is_signed_and_names_its_newest_entry(wp, paired):
     answer = paired.ask("ping")
     said = answer.document["mark"]
-    public = from_b64u(wp.evaluate("return siteagent()->keyring()->sign_public();"))
+    public = from_b64u(wp.evaluate("return siteagent()->connection_store()->sign_public();"))
     assert keys.verify_mark(public, from_b64u(said["body"]), from_b64u(said["sig"]))
     assert head_of(answer) == {
         key: value
-        for key, value in wp.evaluate("return siteagent()->log()->head();").items()
+        for key, value in wp.evaluate("return siteagent()->audit_log()->head();").items()
         if key != "at"
     }
 
@@ -193,7 +193,7 @@ def test_the_log_is_given_from_the_connections_beginning_and_ends_in_the_mark(wp
 
 def test_a_long_log_comes_in_batches_of_bounded_size(wp, paired):
     wp.evaluate(
-        "for ($i = 0; $i < 700; $i++) { siteagent()->log()->append('scopes_changed',"
+        "for ($i = 0; $i < 700; $i++) { siteagent()->audit_log()->append('scopes_changed',"
         " array('n' => $i, 'text' => str_repeat('x', 400)), 'site'); } return 0;"
     )
     first, document = read(paired)
@@ -205,7 +205,8 @@ def test_a_long_log_comes_in_batches_of_bounded_size(wp, paired):
 
 def test_after_trimming_the_oldest_one_kept_is_named(wp, paired):
     wp.evaluate(
-        "for ($i = 0; $i < 10600; $i++) { siteagent()->log()->append('many', array(), 'site'); }"
+        "for ($i = 0; $i < 10600; $i++) { siteagent()->audit_log()->append('many', array(), "
+        "'site'); }"
     )
     entries, document = read(paired)
     assert document["from"] == entries[0]["seq"] > 1

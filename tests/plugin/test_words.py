@@ -47,10 +47,10 @@ def test_everything_that_is_printed_in_wp_admin_is_escaped(source):
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(PLUGIN)))
-def test_no_file_does_anything_when_called_by_itself(source):
+def test_no_file_does_anything_when_it_is_called_directly(source):
     text = source.read_text("utf-8")
     if source.name == "index.php":
-        assert text == "<?php\n// Silence is golden.\n"
+        assert re.fullmatch(r"<\?php\n// .+\n", text)
         return
     guard = "WP_UNINSTALL_PLUGIN" if source.name == "uninstall.php" else "ABSPATH"
     assert f"defined( '{guard}' ) || exit;" in text
@@ -68,7 +68,20 @@ def test_everything_the_log_records_can_be_told_in_a_sentence():
         for source in SOURCES
         for event in re.findall(r"->append\(\s*'([a-z_]+)'", source.read_text("utf-8"))
     }
-    told = (PLUGIN / "admin" / "class-siteagent-sentences.php").read_text("utf-8")
+    told = (PLUGIN / "includes" / "admin" / "class-siteagent-log-formatter.php").read_text("utf-8")
     sentences = set(re.findall(r"^\t\t\t'([a-z_]+)'\s*=> __\(", told, re.MULTILINE))
     assert len(recorded) > 5
     assert recorded == sentences
+
+
+def test_the_class_map_names_every_class_and_its_file():
+    includes = PLUGIN / "includes"
+    listed = dict(
+        re.findall(r"^\t'(\w+)' +=> '([^']+)',$", (includes / "class-map.php").read_text(), re.M)
+    )
+    found = {}
+    for source in includes.rglob("class-siteagent-*.php"):
+        [name] = re.findall(r"^(?:final )?(?:class|trait) (\w+)", source.read_text("utf-8"), re.M)
+        assert source.name == f"class-{name.lower().replace('_', '-')}.php"
+        found[name] = source.relative_to(includes).as_posix()
+    assert listed == found

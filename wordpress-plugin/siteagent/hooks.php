@@ -48,27 +48,27 @@ add_filter(
 	2
 );
 
-// A request from the dashboard is answered as early as can be (class-siteagent-door.php).
+// A request from the dashboard is answered as early as can be (class-siteagent-rest-controller.php).
 if ( siteagent_is_called() ) {
 	// What others print from here on does not reach the answer.
 	ob_start();
 	add_action(
 		'plugins_loaded',
 		static function (): void {
-			siteagent()->door()->open_early();
+			siteagent()->rest_controller()->open_early();
 		},
 		0
 	);
 }
 
-// The site asks itself to check for updates as wp-admin would (class-siteagent-admin-check.php).
+// The site asks itself to check for updates as wp-admin would (class-siteagent-admin-update-check.php).
 if ( wp_doing_ajax() && isset( $_POST['action'], $_POST['secret'] ) && 'siteagent_check_updates' === $_POST['action'] && is_string( $_POST['secret'] ) ) { // phpcs:ignore WordPress.Security.NonceVerification -- a secret that works once takes its place.
-	Siteagent_Admin_Check::admit( wp_unslash( $_POST['secret'] ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput, WordPress.Security.NonceVerification -- hashed and compared.
+	Siteagent_Admin_Update_Check::admit( wp_unslash( $_POST['secret'] ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput, WordPress.Security.NonceVerification -- hashed and compared.
 }
 add_action(
 	'rest_api_init',
 	static function (): void {
-		siteagent()->door()->register_route();
+		siteagent()->rest_controller()->register_route();
 	}
 );
 
@@ -76,7 +76,7 @@ add_action(
 add_filter(
 	'update_plugins_siteagent.invalid',
 	static function ( $update, $plugin_data, $plugin_file ) {
-		return siteagent()->self_updates()->offer( $update, $plugin_data, $plugin_file );
+		return siteagent()->self_update()->offer( $update, $plugin_data, $plugin_file );
 	},
 	10,
 	3
@@ -84,14 +84,14 @@ add_filter(
 add_filter(
 	'pre_set_site_transient_update_plugins',
 	static function ( $updates ) {
-		return siteagent()->self_updates()->drop_foreign( $updates );
+		return siteagent()->self_update()->drop_foreign( $updates );
 	},
 	PHP_INT_MAX
 );
 add_filter(
 	'upgrader_pre_download',
 	static function ( $reply, $package, $upgrader, $hook_extra = array() ) {
-		return siteagent()->self_updates()->verify_package( $reply, $package, $upgrader, $hook_extra );
+		return siteagent()->self_update()->verify_package( $reply, $package, $upgrader, $hook_extra );
 	},
 	PHP_INT_MAX,
 	4
@@ -99,7 +99,7 @@ add_filter(
 add_filter(
 	'http_request_args',
 	static function ( $arguments, $url ) {
-		return 1 === preg_match( '~/siteagent/[0-9a-f]{64}\.zip\z~', (string) $url ) ? siteagent()->self_updates()->allow_dashboard( $arguments, (string) $url ) : $arguments;
+		return 1 === preg_match( '~/siteagent/[0-9a-f]{64}\.zip\z~', (string) $url ) ? siteagent()->self_update()->allow_dashboard( $arguments, (string) $url ) : $arguments;
 	},
 	10,
 	2
@@ -107,7 +107,7 @@ add_filter(
 add_filter(
 	'siteagent_allow_insecure_package',
 	static function ( $is_allowed, $address ) {
-		return siteagent()->self_updates()->allow_http( $is_allowed, $address );
+		return siteagent()->self_update()->allow_http( $is_allowed, $address );
 	},
 	10,
 	2
@@ -115,7 +115,7 @@ add_filter(
 add_filter(
 	'plugins_api',
 	static function ( $result, $action, $arguments ) {
-		return siteagent()->self_updates()->details( $result, $action, $arguments );
+		return siteagent()->self_update()->details( $result, $action, $arguments );
 	},
 	10,
 	3
@@ -148,7 +148,7 @@ add_filter(
 	4
 );
 
-// A page by which the site asks itself (class-siteagent-probe.php) says that its theme came to its end.
+// A page by which the site asks itself (class-siteagent-loopback-check.php) says that its theme came to its end.
 if ( isset( $_GET['wp_scrape_key'] ) && is_string( $_GET['wp_scrape_key'] ) ) { // phpcs:ignore WordPress.Security -- the caller's own key, in letters and digits.
 	add_action(
 		'wp_footer',
@@ -162,26 +162,26 @@ if ( isset( $_GET['wp_scrape_key'] ) && is_string( $_GET['wp_scrape_key'] ) ) { 
 // The settings screen, its forms, Site Health, and WordPress's privacy tools. Each part is made when its hook is called.
 if ( is_admin() ) {
 	$siteagent_hooks = array(
-		array( 'admin_menu', 'screen', 'add_menu' ),
-		array( 'network_admin_menu', 'screen', 'add_network_menu' ),
-		array( 'load-settings_page_siteagent', 'screen', 'prepare' ),
-		array( 'admin_enqueue_scripts', 'screen', 'enqueue' ),
-		array( 'plugin_action_links_siteagent/siteagent.php', 'screen', 'add_link' ),
-		array( 'network_admin_plugin_action_links_siteagent/siteagent.php', 'screen', 'add_link' ),
-		array( 'admin_notices', 'reminders', 'show' ),
-		array( 'network_admin_notices', 'reminders', 'show' ),
+		array( 'admin_menu', 'settings_page', 'add_menu' ),
+		array( 'network_admin_menu', 'settings_page', 'add_network_menu' ),
+		array( 'load-settings_page_siteagent', 'settings_page', 'prepare' ),
+		array( 'admin_enqueue_scripts', 'settings_page', 'enqueue' ),
+		array( 'plugin_action_links_siteagent/siteagent.php', 'settings_page', 'add_link' ),
+		array( 'network_admin_plugin_action_links_siteagent/siteagent.php', 'settings_page', 'add_link' ),
+		array( 'admin_notices', 'admin_notices', 'show' ),
+		array( 'network_admin_notices', 'admin_notices', 'show' ),
 		array( 'site_status_tests', 'site_health', 'add_test' ),
 		array( 'wp_privacy_personal_data_exporters', 'privacy', 'add_exporter' ),
 		array( 'wp_privacy_personal_data_erasers', 'privacy', 'add_eraser' ),
-		array( 'admin_post_siteagent_read_token', 'forms', 'read_token' ),
-		array( 'admin_post_siteagent_accept', 'forms', 'accept' ),
-		array( 'admin_post_siteagent_cancel', 'forms', 'cancel' ),
-		array( 'admin_post_siteagent_disconnect', 'forms', 'disconnect' ),
-		array( 'admin_post_siteagent_moved', 'forms', 'moved' ),
-		array( 'admin_post_siteagent_accept_trail', 'forms', 'accept_trail' ),
-		array( 'admin_post_siteagent_export_log', 'forms', 'export_log' ),
-		array( 'admin_post_siteagent_scopes', 'forms', 'grant' ),
-		array( 'admin_post_siteagent_decide', 'forms', 'decide' ),
+		array( 'admin_post_siteagent_read_token', 'settings_actions', 'read_token' ),
+		array( 'admin_post_siteagent_accept', 'settings_actions', 'accept' ),
+		array( 'admin_post_siteagent_cancel', 'settings_actions', 'cancel' ),
+		array( 'admin_post_siteagent_disconnect', 'settings_actions', 'disconnect' ),
+		array( 'admin_post_siteagent_moved', 'settings_actions', 'moved' ),
+		array( 'admin_post_siteagent_accept_trail', 'settings_actions', 'accept_trail' ),
+		array( 'admin_post_siteagent_export_log', 'settings_actions', 'export_log' ),
+		array( 'admin_post_siteagent_scopes', 'settings_actions', 'grant' ),
+		array( 'admin_post_siteagent_decide', 'settings_actions', 'decide' ),
 	);
 	if ( ! wp_doing_ajax() ) {
 		$siteagent_hooks[] = array( 'admin_init', 'privacy', 'suggest_policy' );
@@ -202,7 +202,7 @@ if ( defined( 'WP_CLI' ) && WP_CLI ) {
 	WP_CLI::add_hook(
 		'after_wp_load',
 		static function (): void {
-			WP_CLI::add_command( 'siteagent audit', siteagent()->cli() );
+			WP_CLI::add_command( 'siteagent audit', siteagent()->cli_command() );
 		}
 	);
 }

@@ -26,26 +26,35 @@ const SITEAGENT_FILE    = __FILE__;
 
 spl_autoload_register(
 	static function ( string $name ): void {
-		if ( 0 !== strpos( $name, 'Siteagent_' ) ) {
-			return;
-		}
-		$file = '/class-' . strtolower( str_replace( '_', '-', $name ) ) . '.php';
-		foreach ( array( '/includes', '/admin' ) as $folder ) {
-			if ( is_file( __DIR__ . $folder . $file ) ) {
-				require_once __DIR__ . $folder . $file;
-				return;
-			}
+		$files = 0 === strpos( $name, 'Siteagent_' ) ? siteagent_classes() : array();
+		if ( isset( $files[ $name ] ) ) {
+			require_once $files[ $name ];
 		}
 	}
 );
 
 /**
- * The parts of SiteAgent.
+ * Returns the file of each class of SiteAgent.
+ *
+ * @return array<string,string> Full path by class name.
  */
-function siteagent(): Siteagent_Plugin {
+function siteagent_classes(): array {
+	static $files = array();
+	if ( array() === $files ) {
+		foreach ( require __DIR__ . '/includes/class-map.php' as $name => $file ) {
+			$files[ $name ] = __DIR__ . '/includes/' . $file;
+		}
+	}
+	return $files;
+}
+
+/**
+ * Returns the container, from which every part of SiteAgent is taken.
+ */
+function siteagent(): Siteagent_Container {
 	static $plugin = null;
 	if ( null === $plugin ) {
-		$plugin = new Siteagent_Plugin();
+		$plugin = new Siteagent_Container();
 	}
 	return $plugin;
 }
@@ -55,8 +64,8 @@ function siteagent(): Siteagent_Plugin {
  */
 function siteagent_tidy_up(): void {
 	try {
-		Siteagent_Inventory::load_admin_includes();
-		siteagent()->change()->reconcile( time() );
+		Siteagent_Report::load_admin_includes();
+		siteagent()->update_controller()->reconcile( time() );
 	} catch ( Throwable $broken ) {
 		error_log( 'SiteAgent: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
 	}

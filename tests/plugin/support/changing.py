@@ -39,7 +39,8 @@ def step_of(wp: Any, component: str, to: str, *, kind: str = "plugin") -> dict[s
 def about(wp: Any, keyid: str) -> tuple[str, str, str]:
     """The site's own name under this connection, its WordPress and its PHP; asked once."""
     return wp.evaluate(
-        "return array(siteagent()->keyring()->uuid(), get_bloginfo('version'), PHP_VERSION);"
+        "return array(siteagent()->connection_store()->uuid(), get_bloginfo('version'), "
+        "PHP_VERSION);"
     )
 
 
@@ -110,19 +111,19 @@ def grant(wp: Any, *scopes: str, here: bool = False) -> None:
     """What the owner's form in wp-admin does."""
     names = ", ".join(f"'{scope}'" for scope in scopes)
     asked = "true" if here else "false"
-    wp.evaluate(f"return siteagent()->scopes()->grant(array({names}), {asked});")
+    wp.evaluate(f"return siteagent()->permissions()->grant(array({names}), {asked});")
 
 
 def version(wp: Any, component: str, *, kind: str = "plugin") -> str:
     return wp.evaluate(
-        "Siteagent_Inventory::load_admin_includes();"
+        "Siteagent_Report::load_admin_includes();"
         f"return (new Siteagent_Component('{kind}', '{component}'))->version();"
     )
 
 
 # Every file of a component, and what else a change could touch.
 _PRINT = """
-Siteagent_Inventory::load_admin_includes();
+Siteagent_Report::load_admin_includes();
 $component = new Siteagent_Component('%(kind)s', '%(id)s');
 $seen = array('version' => $component->version(), 'active' => $component->is_active());
 $folder = $component->folder();
@@ -157,7 +158,7 @@ def _offering(slug: str, to: str, kind: str, about: dict[str, Any]) -> str:
         f"$all['{kind}s']['{slug}'] = json_decode({php_text(json.dumps(listed))}, true);"
         "file_put_contents($file, json_encode($all));"
         # An answer of less than a minute ago would still count.
-        f"(new Siteagent_Update_List('{kind}s'))->outdate();"
+        f"(new Siteagent_Update_Transient('{kind}s'))->outdate();"
     )
 
 
@@ -190,7 +191,7 @@ def reset(
     component = f"{slug}/{slug}.php" if kind == "plugin" else slug
     return wp.evaluate(
         f"$root = '{kind}' === 'plugin' ? WP_PLUGIN_DIR : get_theme_root();"
-        f'Siteagent_Files::remove("$root/{slug}"); mkdir("$root/{slug}");'
+        f'Siteagent_Filesystem::remove("$root/{slug}"); mkdir("$root/{slug}");'
         f"foreach (json_decode({php_text(json.dumps(files))}) as $name => $text)"
         f'{{ file_put_contents("$root/{slug}/$name", $text); }}'
         "wp_clean_plugins_cache(); wp_clean_themes_cache();"

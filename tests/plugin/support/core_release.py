@@ -33,7 +33,7 @@ return $zip->close();
 def core(site: RealWordPress) -> dict[str, str]:
     """The step to what WordPress.org offers here: the next minor release, unless told otherwise."""
     here, there = site.evaluate(
-        "Siteagent_Inventory::load_admin_includes();"
+        "Siteagent_Report::load_admin_includes();"
         "$core = new Siteagent_Component('core', 'core');"
         "return array($core->version(), $core->offer()['version']);"
     )

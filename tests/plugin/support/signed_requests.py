@@ -78,7 +78,7 @@ def forget(wp) -> None:
     """End whatever there is, as an administrator would, and take the pasted text away."""
     wp.evaluate(
         """
-        $state = siteagent()->keyring()->state();
+        $state = siteagent()->connection_store()->state();
         if ('waiting' === $state) {
             siteagent()->pairing()->cancel('site');
         } elseif ('unpaired' !== $state) {

@@ -29,7 +29,7 @@ def package(version: str = NEXT, spoilt: Spoilt | None = None, *, header: str = 
         replace(
             source / "siteagent.php", f"Version:           {HERE}", f"Version: {header or version}"
         )
-        for one in (source / "includes").glob("class-*.php"):
+        for one in (source / "includes").rglob("class-siteagent-*.php"):
             # A process that runs the old version must not load a file of the new one.
             replace(
                 one,

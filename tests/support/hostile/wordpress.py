@@ -64,7 +64,7 @@ class WordPress:
         return _json(404, {"code": "rest_no_route", "message": "No route.", "data": {}})
 
     def _gate(self, asked: Asked, line: Line) -> Answer:
-        """As class-siteagent-gate.php has it: size, shape, key, MAC, digest, clock."""
+        """As class-siteagent-request-handler.php has it: size, shape, key, MAC, digest, clock."""
         if len(asked.body) > protocol.MAX_REQUEST_BYTES:
             return _stranger(413, TOO_LARGE)
         scheme = "https" if hasattr(line.sock, "version") else "http"

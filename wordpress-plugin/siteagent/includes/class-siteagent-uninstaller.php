@@ -71,7 +71,7 @@ final class Siteagent_Uninstaller {
 		}
 		// A dashboard that cannot be told must not keep the plugin from going.
 		try {
-			$siteagent = new Siteagent_Plugin( $is_network );
+			$siteagent = new Siteagent_Container( $is_network );
 			if ( 'paired' === $siteagent->keyring()->state() ) {
 				$siteagent->pairing()->disconnect( 'site' );
 			}
@@ -99,13 +99,13 @@ final class Siteagent_Uninstaller {
 	 * What a change left on guard. The watchdog goes first, or it would put an old version back.
 	 */
 	private function clear_probation(): void {
-		foreach ( Siteagent_Files::entries( WPMU_PLUGIN_DIR ) as $name ) {
-			if ( 0 === strpos( $name, Siteagent_Probation::WATCHDOG . '-' ) ) {
+		foreach ( Siteagent_Filesystem::entries( WPMU_PLUGIN_DIR ) as $name ) {
+			if ( 0 === strpos( $name, Siteagent_Rollback::WATCHDOG . '-' ) ) {
 				wp_delete_file( WPMU_PLUGIN_DIR . '/' . $name );
 			}
 		}
-		foreach ( Siteagent_Files::entries( Siteagent_Probation::place() ) as $name ) {
-			Siteagent_Probation::clear( Siteagent_Probation::place() . '/' . $name );
+		foreach ( Siteagent_Filesystem::entries( Siteagent_Rollback::place() ) as $name ) {
+			Siteagent_Rollback::clear( Siteagent_Rollback::place() . '/' . $name );
 		}
 	}
 

@@ -1,0 +1,117 @@
+<?php
+/**
+ * SiteAgent in WordPress's own privacy tools.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Suggests a text for the privacy policy and answers requests for personal data.
+ */
+final class Siteagent_Privacy {
+
+	const PER_PAGE = 100;
+
+	/** @var Siteagent_Report */
+	private $report;
+
+	/** @var Siteagent_Audit_Log */
+	private $log;
+
+	public function __construct( Siteagent_Report $report, Siteagent_Audit_Log $log ) {
+		$this->report = $report;
+		$this->log       = $log;
+	}
+
+	public function suggest_policy(): void {
+		try {
+			$fields = $this->report->fields();
+		} catch ( RuntimeException $missing ) {
+			return; // Settings → SiteAgent says that manifest.json is missing.
+		}
+		$text  = '<p class="privacy-policy-tutorial">' . esc_html__( 'SiteAgent handles no data of your visitors, so most sites need to add nothing. If you name your service providers, you may use this:', 'siteagent' ) . '</p>';
+		$text .= '<p>' . esc_html__( 'The agency that maintains this website reads a technical report from it. The report holds no personal data: no names, e-mail addresses, IP addresses, content or passwords. It consists of these fields:', 'siteagent' ) . '</p><ul>';
+		foreach ( $fields as $field ) {
+			$text .= '<li><code>' . esc_html( $field['path'] ) . '</code>: ' . esc_html( $field['why'] ) . '</li>';
+		}
+		$text .= '</ul><p>' . esc_html__( 'The agency also reads the record that SiteAgent keeps of its requests and of what administrators did on SiteAgent’s screen. An administrator’s account appears in it by its number.', 'siteagent' ) . '</p>';
+		wp_add_privacy_policy_content( 'SiteAgent', $text );
+	}
+
+	public function add_exporter( array $exporters ): array {
+		$exporters['siteagent'] = array(
+			'exporter_friendly_name' => 'SiteAgent',
+			'callback'               => array( $this, 'export' ),
+		);
+		return $exporters;
+	}
+
+	public function add_eraser( array $erasers ): array {
+		$erasers['siteagent'] = array(
+			'eraser_friendly_name' => 'SiteAgent',
+			'callback'             => array( $this, 'erase' ),
+		);
+		return $erasers;
+	}
+
+	/**
+	 * What the owner of this address did on the SiteAgent screen.
+	 *
+	 * @param string     $email As WordPress passes it.
+	 * @param int|string $page  From 1 on.
+	 */
+	public function export( $email, $page = 1 ): array {
+		$user = get_user_by( 'email', (string) $email );
+		$data = array();
+		if ( false !== $user ) {
+			foreach ( $this->log->of_user( (int) $user->ID, self::PER_PAGE, ( max( 1, (int) $page ) - 1 ) * self::PER_PAGE ) as $entry ) {
+				$data[] = $this->exported( $entry );
+			}
+		}
+		return array(
+			'data' => $data,
+			'done' => count( $data ) < self::PER_PAGE,
+		);
+	}
+
+	/**
+	 * The log holds an account's number and no name; the number means nothing once the account is deleted.
+	 *
+	 * @param string     $email As WordPress passes it.
+	 * @param int|string $page  From 1 on.
+	 */
+	public function erase( $email, $page = 1 ): array {
+		unset( $page );
+		$user = get_user_by( 'email', (string) $email );
+		$kept = false !== $user && array() !== $this->log->of_user( (int) $user->ID, 1, 0 );
+		return array(
+			'items_removed'  => false,
+			'items_retained' => $kept,
+			'messages'       => $kept ? array( __( 'SiteAgent’s log says by account number who connected or disconnected this site. It holds no name and no address, and stays so that the log can be verified.', 'siteagent' ) ) : array(),
+			'done'           => true,
+		);
+	}
+
+	private function exported( array $entry ): array {
+		$told = Siteagent_Log_Formatter::tell( $entry );
+		return array(
+			'group_id'    => 'siteagent',
+			'group_label' => 'SiteAgent',
+			'item_id'     => 'siteagent-' . $entry['seq'],
+			'data'        => array(
+				array(
+					'name'  => __( 'When', 'siteagent' ),
+					'value' => gmdate( 'Y-m-d H:i:s', $entry['at'] ) . ' UTC',
+				),
+				array(
+					'name'  => __( 'What', 'siteagent' ),
+					'value' => trim( $told['what'] . ' ' . $told['detail'] ),
+				),
+			),
+		);
+	}
+}

@@ -1,0 +1,339 @@
+<?php
+/**
+ * What the settings screen's forms do.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Each form: capability, nonce, one call, one redirect. Nobody else's request gets past the first two.
+ */
+final class Siteagent_Settings_Actions {
+
+	/** With these faults the pasted text is no working token, so it may stand in the field again. */
+	const MAY_BE_SHOWN = array( 'not_a_token', 'damaged' );
+
+	/** @var Siteagent_Connection_Store */
+	private $connection_store;
+
+	/** @var Siteagent_Pairing */
+	private $pairing;
+
+	/** @var Siteagent_Address_Change */
+	private $moving;
+
+	/** @var Siteagent_Permission_Decisions */
+	private $permission_decisions;
+
+	/** @var Siteagent_Checkpoint_Store */
+	private $checkpoint_store;
+
+	/** @var Siteagent_Audit_Log_Export */
+	private $log_file;
+
+	/** @var Siteagent_Flash_Store */
+	private $flash_store;
+
+	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Pairing $pairing, Siteagent_Address_Change $moving, Siteagent_Permission_Decisions $permission_decisions, Siteagent_Checkpoint_Store $checkpoint_store, Siteagent_Audit_Log_Export $log_file ) {
+		$this->connection_store = $connection_store;
+		$this->pairing = $pairing;
+		$this->moving  = $moving;
+		$this->permission_decisions = $permission_decisions;
+		$this->checkpoint_store = $checkpoint_store;
+
+		$this->log_file = $log_file;
+
+		$this->flash_store = new Siteagent_Flash_Store();
+	}
+
+	/**
+	 * The fault of a token as Siteagent_Messages knows it.
+	 */
+	public static function fault_of( Siteagent_Exception $exception ): string {
+		return $exception->code();
+	}
+
+	/**
+	 * Step 1: a token was pasted. Nothing is accepted yet.
+	 */
+	public function read_token(): void {
+		$this->demand( 'siteagent_read_token' );
+		// phpcs:ignore WordPress.Security -- the nonce was checked above; the token is parsed strictly and never printed.
+		$text = isset( $_POST['token'] ) && is_string( $_POST['token'] ) ? trim( wp_unslash( $_POST['token'] ) ) : '';
+		if ( '' === $text ) {
+			$this->flash_store->keep( '', 'empty' );
+			$this->go( array( 'step' => 'token' ) );
+		}
+		try {
+			$this->pairing->read_token( $text );
+		} catch ( Siteagent_Exception $exception ) {
+			$this->flash_store->keep( $text, self::fault_of( $exception ) );
+			$this->go( array( 'step' => 'token' ) );
+		}
+		$this->flash_store->keep( $text, '' );
+		$this->go( array( 'step' => 'consent' ) );
+	}
+
+	/**
+	 * Step 2: the administrator has seen who asks, and agrees.
+	 */
+	public function accept(): void {
+		$this->demand( 'siteagent_accept' );
+		$draft = $this->flash_store->draft();
+		if ( null === $draft || '' === $draft['text'] ) {
+			$this->flash_store->tell( 'draft_gone' );
+			$this->go( array( 'step' => 'token' ) );
+		}
+		// The page named one dashboard; the token pasted last, in another tab perhaps, may be of another.
+		$shown = isset( $_POST['pid'] ) && is_string( $_POST['pid'] ) ? $_POST['pid'] : ''; // phpcs:ignore WordPress.Security -- checked above; compared.
+		$token = $this->token_in( $draft['text'] );
+		if ( null !== $token && ! hash_equals( $token->pid(), $shown ) ) {
+			$this->flash_store->tell( 'other_token' );
+			$this->go( array( 'step' => 'consent' ) );
+		}
+		$replace = isset( $_POST['replace'] ) && '1' === $_POST['replace']; // phpcs:ignore WordPress.Security.NonceVerification -- checked above.
+		if ( 'paired' === $this->connection_store->state() && ! $replace ) {
+			$this->flash_store->keep( $draft['text'], 'must_replace' );
+			$this->go( array( 'step' => 'consent' ) );
+		}
+		try {
+			$this->pairing->accept( $this->pairing->read_token( $draft['text'] ), $replace, $this->who() );
+		} catch ( Siteagent_Exception $exception ) {
+			$this->flash_store->keep( $draft['text'], self::fault_of( $exception ) );
+			$this->go( array( 'step' => 'token' ) );
+		} catch ( Throwable $broken ) {
+			$this->report( $broken );
+			if ( $this->is_awaited( $token ) ) {
+				$this->flash_store->clear();
+				$this->flash_store->tell( 'accepted_unlogged' );
+				$this->go();
+			}
+			$this->flash_store->tell( 'not_accepted' );
+			$this->go( array( 'step' => 'consent' ) );
+		}
+		$this->flash_store->clear();
+		$this->go();
+	}
+
+	/**
+	 * Forget the token, on the consent page as well as while waiting.
+	 */
+	public function cancel(): void {
+		$this->demand( 'siteagent_cancel' );
+		$this->flash_store->clear();
+		$this->attempt(
+			function (): string {
+				if ( 'waiting' !== $this->connection_store->state() ) {
+					return '';
+				}
+				$this->pairing->cancel( $this->who() );
+				return 'cancelled';
+			}
+		);
+		$this->go();
+	}
+
+	/**
+	 * End the connection from this side.
+	 */
+	public function disconnect(): void {
+		$this->demand( 'siteagent_disconnect' );
+		$this->end();
+	}
+
+	/**
+	 * @return never
+	 */
+	private function end(): void {
+		if ( ! in_array( $this->connection_store->state(), array( 'paired', 'unreadable' ), true ) ) {
+			$this->flash_store->tell( 'nothing_to_end' );
+			$this->go();
+		}
+		$is_copy = null !== $this->connection_store->moved();
+		try {
+			$outcome = $this->pairing->disconnect( $this->who() );
+			$this->flash_store->tell( $is_copy ? 'forgotten' : 'told_' . $outcome['notice'] );
+		} catch ( Throwable $broken ) {
+			$this->report( $broken );
+			$is_gone = in_array( $this->connection_store->state(), array( 'unpaired', 'waiting' ), true );
+			$this->flash_store->tell( $is_gone ? 'ended_unlogged' : 'not_disconnected' );
+		}
+		$this->go();
+	}
+
+	/**
+	 * The address has changed: a copy, a move, or neither for now.
+	 */
+	public function moved(): void {
+		$this->demand( 'siteagent_moved' );
+		$choice = isset( $_POST['choice'] ) && is_string( $_POST['choice'] ) ? $_POST['choice'] : ''; // phpcs:ignore WordPress.Security -- checked above; compared with a fixed list.
+		if ( 'copy' === $choice ) {
+			$this->end();
+		} elseif ( 'moved' === $choice ) {
+			$this->attempt(
+				function (): string {
+					return 'follow_' . $this->moving->ask_to_follow( $this->who() );
+				}
+			);
+		} elseif ( 'later' === $choice ) {
+			$this->attempt(
+				function (): string {
+					$this->moving->stay_silent( $this->who() );
+					return 'stays_silent';
+				}
+			);
+		}
+		$this->go();
+	}
+
+	/**
+	 * Go on with the dashboard's trail as it is now.
+	 */
+	public function accept_trail(): void {
+		$this->demand( 'siteagent_accept_trail' );
+		$this->attempt(
+			function (): string {
+				return $this->checkpoint_store->accept( $this->who() ) ? 'trail_accepted' : 'trail_whole';
+			}
+		);
+		$this->go();
+	}
+
+	/**
+	 * The owner says what the dashboard may change.
+	 */
+	public function grant(): void {
+		$this->demand( 'siteagent_scopes', Siteagent_Capabilities::ALLOW );
+		// phpcs:disable WordPress.Security -- the nonce was checked above; only known names are taken.
+		$granted   = isset( $_POST['scopes'] ) && is_array( $_POST['scopes'] ) ? array_filter( $_POST['scopes'], 'is_string' ) : array();
+		$asks_here = isset( $_POST['approval_here'] ) && '1' === $_POST['approval_here'];
+		// phpcs:enable
+		$this->attempt(
+			function () use ( $granted, $asks_here ): string {
+				if ( null === $this->connection_store->connection() ) {
+					return 'nobody_to_allow';
+				}
+				// Whoever may not install such updates may withdraw the permission, and not give it.
+				foreach ( $this->permission_decisions->widened( $granted, $asks_here ) as $scope ) {
+					if ( ! current_user_can( Siteagent_Capabilities::ALLOW, $scope ) ) {
+						return 'may_not_allow';
+					}
+				}
+				return $this->permission_decisions->grant( $granted, $asks_here, $this->who() );
+			}
+		);
+		$this->go( array( 'tab' => 'may' ) );
+	}
+
+	/**
+	 * One plan that waits here is approved or refused.
+	 */
+	public function decide(): void {
+		$this->demand( 'siteagent_decide', Siteagent_Capabilities::ALLOW );
+		// phpcs:disable WordPress.Security -- the nonce was checked above; both are compared with what is known.
+		$digest  = isset( $_POST['plan'] ) && is_string( $_POST['plan'] ) ? $_POST['plan'] : '';
+		$verdict = isset( $_POST['verdict'] ) && is_string( $_POST['verdict'] ) ? $_POST['verdict'] : '';
+		// phpcs:enable
+		if ( ! in_array( $verdict, array( Siteagent_Pending_Approvals::APPROVED, Siteagent_Pending_Approvals::REFUSED ), true ) ) {
+			$this->go( array( 'tab' => 'may' ) );
+		}
+		$this->attempt(
+			function () use ( $digest, $verdict ): string {
+				$kind = $this->permission_decisions->kind_of( $digest );
+				if ( Siteagent_Pending_Approvals::APPROVED === $verdict && null !== $kind && ! current_user_can( Siteagent_Capabilities::ALLOW, Siteagent_Capabilities::scope_of( $kind ) ) ) {
+					return 'may_not_allow';
+				}
+				return $this->permission_decisions->decide( $digest, $verdict, $this->who() ) ? 'change_' . $verdict : 'change_gone';
+			}
+		);
+		$this->go( array( 'tab' => 'may' ) );
+	}
+
+	/**
+	 * The log as a file. Reads only; asked for by a form all the same, so that no link can start it.
+	 */
+	public function export_log(): void {
+		$this->demand( 'siteagent_export_log' );
+		$form = isset( $_POST['form'] ) && 'csv' === $_POST['form'] ? 'csv' : 'jsonl'; // phpcs:ignore WordPress.Security.NonceVerification -- checked above.
+		nocache_headers();
+		header( 'Content-Type: ' . ( 'csv' === $form ? 'text/csv; charset=utf-8' : 'application/jsonl' ) );
+		header( 'Content-Disposition: attachment; filename="' . Siteagent_Audit_Log_Export::name( $form, time() ) . '"' );
+		header( 'X-Content-Type-Options: nosniff' );
+		// phpcs:disable WordPress.WP.AlternativeFunctions -- the answer itself.
+		$to = fopen( 'php://output', 'wb' );
+		$this->log_file->write( $form, $to );
+		fclose( $to );
+		// phpcs:enable
+		exit;
+	}
+
+	/**
+	 * Stops everybody but an administrator who sent this very form.
+	 */
+	private function demand( string $action, string $capability = '' ): void {
+		if ( ! current_user_can( '' === $capability ? Siteagent_Capabilities::MANAGE : $capability ) ) {
+			wp_die( esc_html__( 'Sorry, you are not allowed to do that.', 'siteagent' ), '', array( 'response' => 403 ) );
+		}
+		if ( ! isset( $_SERVER['REQUEST_METHOD'] ) || 'POST' !== $_SERVER['REQUEST_METHOD'] ) {
+			wp_die( esc_html__( 'Please use the buttons on the settings screen.', 'siteagent' ), '', array( 'response' => 405 ) );
+		}
+		check_admin_referer( $action );
+	}
+
+	/**
+	 * Do something and have its outcome told on the next page. A database that cannot be written to is no reason for a broken page.
+	 *
+	 * @param callable $do fn(): string, a key of Siteagent_Messages::news(), or '' to say nothing.
+	 */
+	private function attempt( callable $do ): void {
+		try {
+			$news = $do();
+		} catch ( Throwable $broken ) {
+			$this->report( $broken );
+			$news = 'not_saved';
+		}
+		if ( '' !== $news ) {
+			$this->flash_store->tell( $news );
+		}
+	}
+
+	private function token_in( string $text ): ?Siteagent_Pairing_Token {
+		try {
+			return Siteagent_Pairing_Token::read( $text );
+		} catch ( Siteagent_Exception $unusable ) {
+			return null;
+		}
+	}
+
+	/**
+	 * Whether the dashboard of this token is waited for.
+	 */
+	private function is_awaited( ?Siteagent_Pairing_Token $token ): bool {
+		$pending = $this->connection_store->pending();
+		return null !== $token && null !== $pending && $token->pid() === $pending['pid'];
+	}
+
+	/**
+	 * The account that acts, by its number: the log keeps no names.
+	 */
+	private function who(): string {
+		return 'user:' . get_current_user_id();
+	}
+
+	private function report( Throwable $broken ): void {
+		error_log( 'SiteAgent: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+	}
+
+	/**
+	 * @return never
+	 */
+	private function go( array $query = array() ): void {
+		nocache_headers();
+		wp_safe_redirect( Siteagent_Settings_Page::address( $query ), 303 );
+		exit;
+	}
+}

@@ -1,0 +1,309 @@
+<?php
+/**
+ * Settings → SiteAgent: what the administrator sees.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Chooses the page for the state the connection is in, and changes nothing.
+ */
+final class Siteagent_Settings_Page {
+
+	const PAGE     = 'siteagent';
+	const PER_PAGE = 50;
+
+	/** Longer words than these stand in no entry. */
+	const MAX_WORDS = 200;
+
+	/** @var Siteagent_Connection_Store */
+	private $connection_store;
+
+	/** @var Siteagent_Pairing */
+	private $pairing;
+
+	/** @var Siteagent_Report */
+	private $report;
+
+	/** @var Siteagent_Audit_Log */
+	private $log;
+
+	/** @var Siteagent_Permissions */
+	private $permissions;
+
+	/** @var Siteagent_Pending_Approvals */
+	private $approvals;
+
+	/** @var Siteagent_Checkpoint_Store */
+	private $checkpoint_store;
+
+	/** @var Siteagent_Flash_Store */
+	private $flash_store;
+
+	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Pairing $pairing, Siteagent_Report $report, Siteagent_Audit_Log $log, Siteagent_Permissions $permissions, Siteagent_Pending_Approvals $approvals, Siteagent_Checkpoint_Store $checkpoint_store ) {
+		$this->connection_store   = $connection_store;
+		$this->pairing   = $pairing;
+		$this->report = $report;
+		$this->log       = $log;
+		$this->permissions    = $permissions;
+		$this->approvals = $approvals;
+		$this->checkpoint_store   = $checkpoint_store;
+		$this->flash_store      = new Siteagent_Flash_Store();
+	}
+
+	/**
+	 * The address of a page of this screen.
+	 */
+	public static function address( array $query = array() ): string {
+		$base = self::is_network() ? network_admin_url( 'settings.php' ) : admin_url( 'options-general.php' );
+		return add_query_arg( array( 'page' => self::PAGE ) + $query, $base );
+	}
+
+	public function add_menu(): void {
+		if ( ! self::is_network() ) {
+			add_options_page( 'SiteAgent', $this->menu_title(), Siteagent_Capabilities::MANAGE, self::PAGE, array( $this, 'render' ) );
+		}
+	}
+
+	public function add_network_menu(): void {
+		if ( self::is_network() ) {
+			add_submenu_page( 'settings.php', 'SiteAgent', $this->menu_title(), Siteagent_Capabilities::MANAGE, self::PAGE, array( $this, 'render' ) );
+		}
+	}
+
+	/**
+	 * Before anything is printed: while the dashboard's call is awaited the page looks again by itself.
+	 */
+	public function prepare(): void {
+		nocache_headers();
+		if ( 'connection' === $this->tab() && 'waiting' === $this->connection_store->state() ) {
+			header( 'Refresh: 5; url=' . self::address() );
+		}
+	}
+
+	public function enqueue( string $hook ): void {
+		if ( 'settings_page_siteagent' === $hook ) {
+			wp_enqueue_style( 'siteagent', plugins_url( 'assets/admin.css', SITEAGENT_FILE ), array(), SITEAGENT_VERSION );
+		}
+	}
+
+	public function add_link( array $links ): array {
+		if ( current_user_can( Siteagent_Capabilities::MANAGE ) ) {
+			$link = sprintf( '<a href="%s">%s</a>', esc_url( self::address() ), esc_html__( 'Settings', 'siteagent' ) );
+			array_unshift( $links, $link );
+		}
+		return $links;
+	}
+
+	/**
+	 * The name in the menu, with the number of updates that wait for approval as WordPress marks such numbers.
+	 */
+	private function menu_title(): string {
+		$waiting = current_user_can( Siteagent_Capabilities::ALLOW ) ? count( $this->approvals->waiting( time() ) ) : 0;
+		if ( 0 === $waiting ) {
+			return 'SiteAgent';
+		}
+		/* translators: %s: number of updates */
+		$text = sprintf( _n( '%s update is waiting for your approval', '%s updates are waiting for your approval', $waiting, 'siteagent' ), number_format_i18n( $waiting ) );
+		return sprintf(
+			'SiteAgent <span class="awaiting-mod count-%1$d"><span class="pending-count" aria-hidden="true">%2$s</span><span class="screen-reader-text">%3$s</span></span>',
+			$waiting,
+			esc_html( number_format_i18n( $waiting ) ),
+			esc_html( $text )
+		);
+	}
+
+	public function render(): void {
+		if ( ! current_user_can( Siteagent_Capabilities::MANAGE ) ) {
+			wp_die( esc_html__( 'Only an administrator may see this page.', 'siteagent' ), '', array( 'response' => 403 ) );
+		}
+		$tab = $this->tab();
+		$this->show( 'head', array( 'tab' => $tab, 'news' => Siteagent_Messages::news( $this->flash_store->news() ) ) );
+		if ( 'data' === $tab ) {
+			$this->show_data();
+		} elseif ( 'may' === $tab ) {
+			$this->show( 'may', $this->allowed() );
+		} elseif ( 'log' === $tab ) {
+			$this->show_log();
+		} else {
+			$this->show_connection();
+		}
+		echo '</div>';
+	}
+
+	private function tab(): string {
+		// phpcs:ignore WordPress.Security.NonceVerification -- a choice of page, compared with a fixed list.
+		$wanted = isset( $_GET['tab'] ) && is_string( $_GET['tab'] ) ? $_GET['tab'] : '';
+		return in_array( $wanted, array( 'may', 'data', 'log' ), true ) ? $wanted : 'connection';
+	}
+
+	/**
+	 * Which page inside "Connection" was asked for.
+	 */
+	private function asks_for( string $step ): bool {
+		// phpcs:ignore WordPress.Security.NonceVerification -- a choice of page, compared with a fixed text.
+		return isset( $_GET['step'] ) && $step === $_GET['step'];
+	}
+
+	private function show_connection(): void {
+		$state = $this->connection_store->state();
+		if ( $this->asks_for( 'disconnect' ) && in_array( $state, array( 'paired', 'unreadable' ), true ) ) {
+			$this->show( 'disconnect', $this->connection() );
+		} elseif ( 'waiting' === $state ) {
+			$this->show_waiting( (array) $this->connection_store->pending() );
+		} elseif ( 'newer' !== $state && $this->asks_for( 'consent' ) && $this->show_consent() ) {
+			return;
+		} elseif ( 'unreadable' === $state || 'newer' === $state ) {
+			$this->show( $state, array() );
+		} elseif ( 'paired' === $state && ! $this->asks_for( 'token' ) && ! $this->asks_for( 'consent' ) ) {
+			$this->show( 'paired', $this->connection() );
+		} else {
+			$this->show_paste();
+		}
+	}
+
+	/**
+	 * The present connection, and how the site's address has changed since it was made.
+	 */
+	private function connection(): array {
+		return array(
+			'connection' => $this->connection_store->connection(),
+			'moved'      => $this->connection_store->moved(),
+			'dispute'    => $this->checkpoint_store->dispute(),
+			'scopes'     => $this->permissions->all(),
+			'waiting'    => $this->approvals->waiting( time() ),
+			'ended'      => $this->connection_store->last_end(),
+			'now'        => time(),
+		);
+	}
+
+	/**
+	 * What the owner allows, and which changes wait for a decision.
+	 */
+	private function allowed(): array {
+		return $this->connection() + array(
+			'is_theirs' => current_user_can( Siteagent_Capabilities::ALLOW ),
+			'asks_here' => $this->permissions->asks_here(),
+			'may_allow' => array_combine(
+				Siteagent_Permissions::ALL,
+				array_map(
+					static function ( string $scope ): bool {
+						return current_user_can( Siteagent_Capabilities::ALLOW, $scope );
+					},
+					Siteagent_Permissions::ALL
+				)
+			),
+		);
+	}
+
+	private function show_paste(): void {
+		$draft = $this->flash_store->draft();
+		$fault = null === $draft ? '' : $draft['fault'];
+		if ( '' !== $fault ) {
+			$this->flash_store->clear(); // What was wrong with it is said once.
+		}
+		$data  = array(
+			// A token that could still be used somewhere is never printed again.
+			'text'  => in_array( $fault, Siteagent_Settings_Actions::MAY_BE_SHOWN, true ) ? $draft['text'] : '',
+			'fault' => Siteagent_Messages::fault( $fault ),
+		);
+		$this->show( 'paste', $data + $this->connection() );
+	}
+
+	/**
+	 * The consent page for the token that was just read; false when there is none to agree to.
+	 */
+	private function show_consent(): bool {
+		$draft = $this->flash_store->draft();
+		if ( null === $draft || ! in_array( $draft['fault'], array( '', 'must_replace' ), true ) ) {
+			return false;
+		}
+		try {
+			$token = $this->pairing->read_token( $draft['text'] );
+		} catch ( Siteagent_Exception $exception ) {
+			$this->flash_store->keep( $draft['text'], Siteagent_Settings_Actions::fault_of( $exception ) );
+			return false;
+		}
+		$data = array(
+			'pid'        => $token->pid(),
+			'origin'     => $token->origin(),
+			'expires_at' => $token->expires_at(),
+			'fault'      => Siteagent_Messages::fault( $draft['fault'] ),
+		);
+		$this->show( 'consent', $data + $this->connection() );
+		return true;
+	}
+
+	private function show_waiting( array $pending ): void {
+		$data = array(
+			'pending' => $pending,
+			'answer'  => Siteagent_Messages::answer( (string) $pending['notice'] ),
+			'now'     => time(),
+		);
+		$this->show( 'waiting', $data );
+	}
+
+	private function show_data(): void {
+		$connection = $this->connection_store->connection();
+		try {
+			$json   = $this->report->preview_json();
+			$fields = $this->report->fields();
+			$more   = array(
+				__( 'The log', 'siteagent' )                 => $this->report->log_fields(),
+				__( 'The result of an update', 'siteagent' ) => $this->report->evidence_fields(),
+			);
+		} catch ( Throwable $broken ) {
+			error_log( 'SiteAgent: the report could not be taken: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+			$json   = null;
+			$fields = array();
+			$more   = array();
+		}
+		$groups = array();
+		foreach ( $fields as $field ) {
+			$groups[ Siteagent_Messages::group( $field['path'] ) ][] = $field;
+		}
+		$data = array(
+			'json'   => $json,
+			'groups' => $groups + $more,
+			'count'  => count( $fields ),
+			'origin' => null === $connection ? '' : $connection['origin'],
+		);
+		$this->show( 'data', $data );
+	}
+
+	private function show_log(): void {
+		// phpcs:disable WordPress.Security.NonceVerification -- looked for and counted, nothing else.
+		$messages = isset( $_GET['words'] ) && is_string( $_GET['words'] ) ? substr( trim( sanitize_text_field( wp_unslash( $_GET['words'] ) ) ), 0, self::MAX_WORDS ) : '';
+		$asked = isset( $_GET['paged'] ) && is_string( $_GET['paged'] ) ? (int) $_GET['paged'] : 1;
+		// phpcs:enable
+		$pages = max( 1, (int) ceil( $this->log->count( $messages ) / self::PER_PAGE ) );
+		$page  = min( $pages, max( 1, $asked ) );
+		$data  = array(
+			'entries'  => array_map( array( 'Siteagent_Log_Formatter', 'tell' ), $this->log->recent( self::PER_PAGE, ( $page - 1 ) * self::PER_PAGE, $messages ) ),
+			'words'    => $messages,
+			'verified' => $this->log->verify(),
+			'pages'    => $pages,
+			'page'     => $page,
+		);
+		$this->show( 'log', $data );
+	}
+
+	/**
+	 * One SiteAgent for the whole network when it was activated for the network.
+	 */
+	public static function is_network(): bool {
+		return Siteagent_Container::is_network();
+	}
+
+	/**
+	 * @param string $name A file in views/, named in this class and nowhere else.
+	 * @param array  $data What that file says it needs.
+	 */
+	private function show( string $name, array $data ): void {
+		require __DIR__ . '/views/' . $name . '.php';
+	}
+}

@@ -1,0 +1,2 @@
+<?php
+// The settings page and WordPress's own screens.

@@ -1,0 +1,68 @@
+<?php
+/**
+ * Which dashboard asks, what it gets and what it never gets.
+ *
+ * @package SiteAgent
+ *
+ * @var array $data pid, origin, expires_at, now, connection or null, fault (title, next) or null.
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+?>
+<?php if ( null !== $data['fault'] ) : ?>
+	<div class="notice notice-error inline" role="alert"><p><strong><?php echo esc_html( $data['fault']['title'] ); ?></strong> <?php echo esc_html( $data['fault']['next'] ); ?></p></div>
+<?php endif; ?>
+<div class="card">
+	<h2><?php esc_html_e( 'Connect this site to this dashboard?', 'siteagent' ); ?></h2>
+	<p class="siteagent-origin"><?php echo esc_html( $data['origin'] ); ?></p>
+	<?php if ( 0 !== strpos( $data['origin'], 'https://' ) ) : ?>
+		<div class="notice notice-warning inline"><p><?php esc_html_e( 'This address is not encrypted (http). Connect only if the dashboard runs on a machine or in a network you trust.', 'siteagent' ); ?></p></div>
+	<?php endif; ?>
+	<p><?php esc_html_e( 'Is this the dashboard you copied the token from? If somebody sent you a token you did not ask for, cancel.', 'siteagent' ); ?></p>
+	<?php /* translators: %s: date and time with how far away it is */ ?>
+	<p><?php echo esc_html( sprintf( __( 'The token was made for this site and works until %s.', 'siteagent' ), Siteagent_Messages::moment( $data['expires_at'], $data['now'] ) ) ); ?></p>
+	<div class="siteagent-columns">
+		<div>
+			<h3><?php esc_html_e( 'What it gets', 'siteagent' ); ?></h3>
+			<ul class="siteagent-list">
+				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'It reads the report: versions, plugins, themes, offered updates and health signals.', 'siteagent' ); ?> <a href="<?php echo esc_url( Siteagent_Settings_Page::address( array( 'tab' => 'data' ) ) ); ?>" target="_blank"><?php esc_html_e( 'See the exact report (new tab)', 'siteagent' ); ?></a></span></li>
+				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'It reads SiteAgent’s own log since it was connected, to compare it with its own. Accounts stand there by their number.', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'It can end the connection.', 'siteagent' ); ?></span></li>
+			</ul>
+			<p><?php esc_html_e( 'It can change nothing unless you allow it here afterwards: under “What it may do” everything is off at first.', 'siteagent' ); ?></p>
+		</div>
+		<div>
+			<h3><?php esc_html_e( 'What it never gets', 'siteagent' ); ?></h3>
+			<ul class="siteagent-list">
+				<li><span class="dashicons dashicons-no-alt" aria-hidden="true"></span><span><?php esc_html_e( 'A WordPress account, a login or a password', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-no-alt" aria-hidden="true"></span><span><?php esc_html_e( 'Posts, pages, media, comments, orders or form entries', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-no-alt" aria-hidden="true"></span><span><?php esc_html_e( 'User names, e-mail addresses or visitors’ IP addresses', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-no-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The keys in wp-config.php, file paths, or anything else from the database', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-no-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The power to upload code, install something new, delete or run anything', 'siteagent' ); ?></span></li>
+			</ul>
+		</div>
+	</div>
+	<p><?php esc_html_e( 'You can disconnect on this screen at any time, and you need nobody’s help to do it.', 'siteagent' ); ?></p>
+	<form id="siteagent-accept" method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
+		<input type="hidden" name="action" value="siteagent_accept">
+		<input type="hidden" name="pid" value="<?php echo esc_attr( $data['pid'] ); ?>">
+		<?php wp_nonce_field( 'siteagent_accept' ); ?>
+		<?php if ( null !== $data['connection'] ) : ?>
+			<div class="siteagent-replace">
+				<label for="siteagent-replace"><input type="checkbox" id="siteagent-replace" name="replace" value="1"> <strong><?php esc_html_e( 'Replace the existing connection', 'siteagent' ); ?></strong></label>
+				<?php /* translators: %s: address of a dashboard */ ?>
+				<p><?php echo esc_html( sprintf( __( '%s is disconnected at once and told so. If the new pairing is not completed, this site stays without a connection.', 'siteagent' ), $data['connection']['origin'] ) ); ?></p>
+			</div>
+		<?php endif; ?>
+	</form>
+	<div class="siteagent-actions">
+		<button type="submit" form="siteagent-accept" class="button button-primary"><?php esc_html_e( 'Connect', 'siteagent' ); ?></button>
+		<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
+			<input type="hidden" name="action" value="siteagent_cancel">
+			<?php wp_nonce_field( 'siteagent_cancel' ); ?>
+			<button type="submit" class="button"><?php esc_html_e( 'Cancel', 'siteagent' ); ?></button>
+		</form>
+	</div>
+</div>

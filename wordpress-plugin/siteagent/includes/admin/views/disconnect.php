@@ -1,0 +1,50 @@
+<?php
+/**
+ * The danger page before disconnecting: what stops, what stays.
+ *
+ * @package SiteAgent
+ *
+ * @var array $data connection or null (keys unreadable), moved or null.
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+?>
+<div class="card">
+	<?php if ( null === $data['connection'] ) : ?>
+		<h2><?php esc_html_e( 'Delete the unreadable connection?', 'siteagent' ); ?></h2>
+	<?php else : ?>
+		<h2><?php esc_html_e( 'Disconnect this site from', 'siteagent' ); ?></h2>
+		<p class="siteagent-origin"><?php echo esc_html( $data['connection']['origin'] ); ?></p>
+	<?php endif; ?>
+	<div class="siteagent-columns">
+		<div>
+			<h3><?php esc_html_e( 'What stops', 'siteagent' ); ?></h3>
+			<ul class="siteagent-list">
+				<li><span class="dashicons dashicons-dismiss" aria-hidden="true"></span><span><?php esc_html_e( 'The keys are deleted here at once. Every later request is refused.', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-dismiss" aria-hidden="true"></span><span><?php esc_html_e( 'The dashboard gets no more reports, so nobody there sees when this site needs an update.', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-dismiss" aria-hidden="true"></span><span><?php esc_html_e( 'This cannot be undone. Connecting again takes a new token.', 'siteagent' ); ?></span></li>
+			</ul>
+		</div>
+		<div>
+			<h3><?php esc_html_e( 'What stays', 'siteagent' ); ?></h3>
+			<ul class="siteagent-list">
+				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The site itself, its content, plugins and settings are not touched.', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The log of requests stays here until you delete SiteAgent.', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The dashboard keeps the last report it got. Ask the people who run it if you want that deleted.', 'siteagent' ); ?></span></li>
+			</ul>
+		</div>
+	</div>
+	<?php if ( null !== $data['connection'] && null === $data['moved'] ) : ?>
+		<p><?php esc_html_e( 'The dashboard is told at once. If it cannot be reached, it learns of it with its next request.', 'siteagent' ); ?></p>
+	<?php endif; ?>
+	<div class="siteagent-actions">
+		<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
+			<input type="hidden" name="action" value="siteagent_disconnect">
+			<?php wp_nonce_field( 'siteagent_disconnect' ); ?>
+			<button type="submit" class="button siteagent-danger"><?php esc_html_e( 'Disconnect now', 'siteagent' ); ?></button>
+		</form>
+		<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::address() ); ?>"><?php echo esc_html( null === $data['connection'] ? __( 'Back', 'siteagent' ) : __( 'Keep the connection', 'siteagent' ) ); ?></a>
+	</div>
+</div>

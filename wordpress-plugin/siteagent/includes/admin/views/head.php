@@ -1,0 +1,31 @@
+<?php
+/**
+ * Title, tabs and news, on every page of the screen; the page closes the wrapper.
+ *
+ * @package SiteAgent
+ *
+ * @var array $data tab, and news (kind, text) or null.
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+$siteagent_tabs = array(
+	'connection' => __( 'Connection', 'siteagent' ),
+	'may'        => __( 'What it may do', 'siteagent' ),
+	'data'       => __( 'What leaves this site', 'siteagent' ),
+	'log'        => __( 'Recent requests', 'siteagent' ),
+);
+?>
+<div class="wrap siteagent">
+	<h1>SiteAgent</h1>
+	<nav class="nav-tab-wrapper" aria-label="<?php esc_attr_e( 'SiteAgent', 'siteagent' ); ?>">
+		<?php foreach ( $siteagent_tabs as $siteagent_tab => $siteagent_title ) : ?>
+			<a href="<?php echo esc_url( Siteagent_Settings_Page::address( 'connection' === $siteagent_tab ? array() : array( 'tab' => $siteagent_tab ) ) ); ?>"
+				class="nav-tab<?php echo $siteagent_tab === $data['tab'] ? ' nav-tab-active' : ''; ?>"<?php echo $siteagent_tab === $data['tab'] ? ' aria-current="page"' : ''; ?>><?php echo esc_html( $siteagent_title ); ?></a>
+		<?php endforeach; ?>
+	</nav>
+	<?php if ( null !== $data['news'] ) : ?>
+		<div class="notice notice-<?php echo esc_attr( $data['news']['kind'] ); ?> inline" role="status"><p><?php echo esc_html( $data['news']['text'] ); ?></p></div>
+	<?php endif; ?>

@@ -1,0 +1,114 @@
+<?php
+/**
+ * The log as a file.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Writes the log as JSON Lines, which verify_audit.py checks without this site (docs/AUDIT.md), or
+ * as a table for people that no spreadsheet takes for formulas.
+ */
+final class Siteagent_Audit_Log_Export {
+
+	const FORMS = array( 'jsonl', 'csv' );
+
+	/** What a spreadsheet would take for a formula (OWASP, CSV injection). */
+	const FORMULA = '/^[=+\-@\t\r]/';
+
+	/** @var Siteagent_Audit_Log */
+	private $log;
+
+	/** @var Siteagent_Checkpoint_Store */
+	private $checkpoint_store;
+
+	/** @var Siteagent_Connection_Store */
+	private $connection_store;
+
+	public function __construct( Siteagent_Audit_Log $log, Siteagent_Checkpoint_Store $checkpoint_store, Siteagent_Connection_Store $connection_store ) {
+		$this->log     = $log;
+		$this->checkpoint_store = $checkpoint_store;
+		$this->connection_store = $connection_store;
+	}
+
+	/**
+	 * What the file is called.
+	 */
+	public static function name( string $form, int $now ): string {
+		return 'siteagent-log-' . gmdate( 'Y-m-d', $now ) . '.' . $form;
+	}
+
+	/**
+	 * Write the whole log up to its present end.
+	 *
+	 * @param string   $form One of FORMS.
+	 * @param resource $to   Where to.
+	 * @return int How many entries.
+	 */
+	public function write( string $form, $to ): int {
+		$head = $this->log->head();
+		if ( 'csv' === $form ) {
+			return $this->write_table( $to, $head['n'] );
+		}
+		fwrite( $to, $this->line( $this->heading( $head ) ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a stream, not a file.
+		$count = 0;
+		foreach ( $this->log->in_order( $head['n'] ) as $row ) {
+			fwrite( $to, $this->line( $row ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+			++$count;
+		}
+		return $count;
+	}
+
+	/**
+	 * Whose log it is, and how far it reaches, signed. A site without a key that can be read signs nothing.
+	 */
+	private function heading( array $head ): array {
+		$key  = $this->connection_store->sign_public();
+		$checkpoint = 0 === $head['n'] ? null : $this->checkpoint_store->own( $head );
+		return array(
+			'v'       => 1,
+			'log'     => $this->log->name(),
+			'site'    => home_url(),
+			'made_at' => gmdate( 'Y-m-d\TH:i:s\Z' ),
+			'key'     => null === $checkpoint ? null : $key,
+			'mark'    => $checkpoint,
+		);
+	}
+
+	/**
+	 * A body that is no text any more was altered; what stands for its bytes then does not fit either.
+	 */
+	private function line( array $document ): string {
+		return wp_json_encode( $document, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE ) . "\n";
+	}
+
+	/**
+	 * @param resource $to
+	 */
+	private function write_table( $to, int $last ): int {
+		$this->write_row( $to, array( 'number', 'time', 'event', 'actor', 'facts', 'hash' ) );
+		$count = 0;
+		foreach ( $this->log->in_order( $last ) as $row ) {
+			$said = json_decode( $row['body'], true );
+			$said = ( is_array( $said ) ? $said : array() ) + array_fill_keys( array( 'at', 'event', 'actor', 'facts' ), '' );
+			$this->write_row( $to, array( $row['seq'], $said['at'], $said['event'], $said['actor'], wp_json_encode( $said['facts'], JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE ), $row['hash'] ) );
+			++$count;
+		}
+		return $count;
+	}
+
+	/**
+	 * @param resource $to
+	 */
+	private function write_row( $to, array $cells ): void {
+		$harmless = static function ( $cell ): string {
+			$text = is_scalar( $cell ) ? (string) $cell : '';
+			return ( 1 === preg_match( self::FORMULA, $text ) ? "'" : '' ) . $text;
+		};
+		fputcsv( $to, array_map( $harmless, $cells ), ',', '"', '' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+	}
+}

@@ -1,0 +1,508 @@
+<?php
+/**
+ * What happened here: the site's own hash-chained log (docs/PROTOCOL.md, section 5).
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Appends entries, each chained to the one before, and can tell when one was altered.
+ *
+ * An entry names the WordPress account that acted by its number. The name is looked up
+ * when the entry is shown, so deleting the account takes the name out of the log and
+ * leaves the chain whole.
+ */
+final class Siteagent_Audit_Log {
+
+	/** Names the chain; a chain of another log does not verify as this one. */
+	const OPTION = 'siteagent_log';
+
+	/** The newest entries stay whole. Of older ones only what somebody did or decided stays. */
+	const KEPT    = 10000;
+	const SURPLUS = 500;
+
+	/** What is no decision and no change: it goes first, so that it cannot push the others out. */
+	const ROUTINE = array( 'answered', 'refused', 'stranger_refused', 'output_started', 'log_trimmed' );
+
+	/** How many of the others stay behind the newest entries. */
+	const KEPT_DEEDS = 10000;
+
+	/** What one answer carries of it at most. */
+	const BATCH       = 500;
+	const BATCH_BYTES = 524288;
+
+	/** How far back a limit on entries is judged. */
+	const LOOKED_THROUGH = 200;
+
+	const MAX_TEXT = 500;
+	const ATTEMPTS = 25;
+
+	const PREFIX  = "\x00siteagent/audit/1\n";
+	const GENESIS = "siteagent/audit-genesis/1\n";
+
+	/** @var wpdb */
+	private $db;
+
+	/** @var bool */
+	private $is_network;
+
+	/** @var string */
+	private $table;
+
+	/**
+	 * @param wpdb $db         WordPress's database object.
+	 * @param bool $is_network Whether the sites of a network share one log.
+	 */
+	public function __construct( $db, bool $is_network = false ) {
+		$this->db         = $db;
+		$this->is_network = $is_network;
+		$this->table      = ( $is_network ? $db->base_prefix : $db->prefix ) . 'siteagent_log';
+	}
+
+	/**
+	 * May be called again at any time. Bodies are bytes: what was hashed is what is kept.
+	 */
+	public function create_table(): void {
+		$this->db->query(
+			"CREATE TABLE IF NOT EXISTS {$this->table} (
+				seq BIGINT UNSIGNED NOT NULL,
+				at INT UNSIGNED NOT NULL,
+				prev CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+				body MEDIUMBLOB NOT NULL,
+				hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+				PRIMARY KEY (seq),
+				UNIQUE KEY hash (hash)
+			) ENGINE=InnoDB"
+		);
+	}
+
+	/**
+	 * Write one entry behind the newest one; of two at once the database lets one through and the other tries again.
+	 *
+	 * @param array  $facts Plain values by name.
+	 * @param string $actor Who acted: "user:<number>", "dashboard" or "site", with text after a space if need be.
+	 * @throws RuntimeException When the entry could not be written.
+	 */
+	public function append( string $event, array $facts, string $actor ): void {
+		$at   = time();
+		$body = Siteagent_HTTP_Signature::canonical(
+			array(
+				'v'     => 1,
+				'at'    => gmdate( 'Y-m-d\TH:i:s\Z', $at ),
+				'event' => $event,
+				'actor' => $this->text( $actor ),
+				'facts' => (object) $this->plain( $facts ),
+			)
+		);
+		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
+			$head     = $this->head();
+			$inserted = $this->insert( $head['n'] + 1, $at, $head['hash'], $body );
+			if ( 1 === $inserted ) {
+				$this->trim( $head['n'] + 1 );
+				return;
+			}
+			if ( false === $inserted && 0 < $attempt ) {
+				break;
+			}
+			if ( false === $inserted ) {
+				$this->create_table();
+			}
+		}
+		throw new RuntimeException( 'The SiteAgent log cannot be written' );
+	}
+
+	/**
+	 * The newest entry's number, hash and time; before the first entry 0 and the name of the chain.
+	 *
+	 * @return array{n:int,hash:string,at:int}
+	 */
+	public function head(): array {
+		$shown = $this->db->suppress_errors( true );
+		$row   = $this->db->get_row( "SELECT seq, hash, at FROM {$this->table} ORDER BY seq DESC LIMIT 1", ARRAY_A );
+		$this->db->suppress_errors( $shown );
+		if ( is_array( $row ) ) {
+			return array(
+				'n'    => (int) $row['seq'],
+				'hash' => (string) $row['hash'],
+				'at'   => (int) $row['at'],
+			);
+		}
+		return array(
+			'n'    => 0,
+			'hash' => $this->genesis(),
+			'at'   => 0,
+		);
+	}
+
+	/**
+	 * The entries behind $after, as they are kept, oldest first; of the present connection alone:
+	 * what this site and another dashboard had with each other stays between them.
+	 *
+	 * @return array{from:int,entries:array[],more:bool} `from` is the oldest entry there is to be had; a body is told to the byte.
+	 */
+	public function since( int $after ): array {
+		$from    = $this->beginning();
+		$query   = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->table} WHERE seq > %d ORDER BY seq LIMIT %d", max( $after, $from - 1 ), self::BATCH + 1 );
+		$rows    = (array) $this->db->get_results( $query, ARRAY_A );
+		$entries = array();
+		$bytes   = 0;
+		foreach ( $rows as $row ) {
+			$entry  = array(
+				'seq'  => (int) $row['seq'],
+				'prev' => (string) $row['prev'],
+				'hash' => (string) $row['hash'],
+				'body' => Siteagent_HTTP_Signature::b64u( (string) $row['body'] ),
+			);
+			$bytes += strlen( $entry['body'] ) + 200;
+			if ( count( $entries ) === self::BATCH || ( $bytes > self::BATCH_BYTES && array() !== $entries ) ) {
+				break;
+			}
+			$entries[] = $entry;
+		}
+		return array(
+			'from'    => $from,
+			'entries' => $entries,
+			'more'    => count( $entries ) < count( $rows ),
+		);
+	}
+
+	/**
+	 * The entry with which the present connection begins or, once that was trimmed, the oldest one kept.
+	 */
+	private function beginning(): int {
+		$like  = '%' . $this->db->esc_like( '"event":"connected"' ) . '%';
+		$query = $this->db->prepare( "SELECT MAX(seq) FROM {$this->table} WHERE body LIKE %s", $like );
+		return max( (int) $this->db->get_var( $query ), $this->oldest_whole() );
+	}
+
+	/**
+	 * The oldest entry behind which none was removed; 0 while there is no entry.
+	 */
+	private function oldest_whole(): int {
+		$trimmed = $this->newest_trimming();
+		return null === $trimmed ? (int) $this->db->get_var( "SELECT MIN(seq) FROM {$this->table}" ) : $trimmed['through'] + 1;
+	}
+
+	/**
+	 * Whether this log continues from a head somebody saw; null when the entry was trimmed since.
+	 */
+	public function knows( int $n, string $hash ): ?bool {
+		if ( 0 === $n ) {
+			return hash_equals( $this->genesis(), $hash );
+		}
+		$kept = $this->db->get_var( $this->db->prepare( "SELECT hash FROM {$this->table} WHERE seq = %d", $n ) );
+		if ( null !== $kept ) {
+			return hash_equals( (string) $kept, $hash );
+		}
+		return $n < $this->oldest_whole() ? null : false;
+	}
+
+	/**
+	 * The newest entry of this kind that is not older than $seconds; null when there is none among the newest there are.
+	 */
+	public function latest( string $event, int $seconds, int $now ): ?array {
+		foreach ( $this->recent( self::LOOKED_THROUGH, 0 ) as $entry ) {
+			if ( $entry['at'] < $now - $seconds ) {
+				return null;
+			}
+			if ( $event === $entry['event'] ) {
+				return $entry;
+			}
+		}
+		return null;
+	}
+
+	/**
+	 * Entries, newest first.
+	 *
+	 * @param string $messages Only those whose text holds this; all when empty.
+	 * @return array[] Each with seq, at (unix), event, actor, facts, hash.
+	 */
+	public function recent( int $limit, int $offset, string $messages = '' ): array {
+		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d", $this->like( $messages ), $limit, $offset );
+		// Before the first entry there is no table.
+		$shown = $this->db->suppress_errors( true );
+		$rows  = (array) $this->db->get_results( $query, ARRAY_A );
+		$this->db->suppress_errors( $shown );
+		return array_map( array( $this, 'entry' ), $rows );
+	}
+
+	/**
+	 * Entries in which this account acted, oldest first.
+	 *
+	 * @return array[]
+	 */
+	public function of_user( int $user_id, int $limit, int $offset ): array {
+		$query = $this->db->prepare(
+			"SELECT seq, at, body, hash FROM {$this->table} WHERE body LIKE %s ORDER BY seq LIMIT %d OFFSET %d",
+			'%' . $this->db->esc_like( '"actor":"user:' . $user_id . '"' ) . '%',
+			$limit,
+			$offset
+		);
+		return array_map( array( $this, 'entry' ), (array) $this->db->get_results( $query, ARRAY_A ) );
+	}
+
+	/**
+	 * How many entries are kept, or hold this in their text.
+	 */
+	public function count( string $messages = '' ): int {
+		return (int) $this->db->get_var( $this->db->prepare( "SELECT COUNT(*) FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s", $this->like( $messages ) ) );
+	}
+
+	/**
+	 * Every entry of the chain that is whole, as it is kept, oldest first, up to number $last.
+	 *
+	 * @return iterable<array{seq:int,prev:string,hash:string,body:string}>
+	 */
+	public function in_order( int $last ): iterable {
+		$after = max( 0, $this->oldest_whole() - 1 );
+		do {
+			$query = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->table} WHERE seq > %d AND seq <= %d ORDER BY seq LIMIT %d", $after, $last, self::BATCH );
+			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
+			foreach ( $rows as $row ) {
+				$after = (int) $row['seq'];
+				yield array( 'seq' => $after ) + $row;
+			}
+		} while ( array() !== $rows );
+	}
+
+	/**
+	 * Compute the whole chain again.
+	 *
+	 * @return array{ok:bool,checked:int,broken_at:?int}
+	 */
+	public function verify(): array {
+		$checked = 0;
+		$before  = null;
+		$first   = $this->oldest_whole();
+		do {
+			$after = null === $before ? 0 : (int) $before['seq'];
+			$query = $this->db->prepare( "SELECT seq, at, prev, body, hash FROM {$this->table} WHERE seq > %d ORDER BY seq LIMIT 500", $after );
+			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
+			foreach ( $rows as $row ) {
+				// What stays of the trimmed part has gaps; each entry there still has its own hash.
+				$is_intact = (int) $row['seq'] < $first ? $this->is_itself( $row ) : $this->follows( $row, null !== $before && (int) $before['seq'] >= $first ? $before : null );
+				if ( ! $is_intact ) {
+					return array(
+						'ok'        => false,
+						'checked'   => $checked,
+						'broken_at' => (int) $row['seq'],
+					);
+				}
+				$before = $row;
+				++$checked;
+			}
+		} while ( array() !== $rows );
+		return array(
+			'ok'        => true,
+			'checked'   => $checked,
+			'broken_at' => null,
+		);
+	}
+
+	/**
+	 * Take the log away, with its name.
+	 */
+	public function drop(): void {
+		$this->db->query( "DROP TABLE IF EXISTS {$this->table}" );
+		$this->is_network ? delete_site_option( self::OPTION ) : delete_option( self::OPTION );
+	}
+
+	/**
+	 * @return int|false Rows written: 0 when somebody else took the number, false when the table refused.
+	 */
+	private function insert( int $seq, int $at, string $prev, string $body ) {
+		$shown    = $this->db->suppress_errors( true );
+		$inserted = $this->db->query(
+			$this->db->prepare(
+				"INSERT IGNORE INTO {$this->table} (seq, at, prev, body, hash) VALUES (%d, %d, %s, UNHEX(%s), %s)",
+				$seq,
+				$at,
+				$prev,
+				bin2hex( $body ),
+				$this->hash( $seq, $prev, $body )
+			)
+		);
+		$this->db->suppress_errors( $shown );
+		return $inserted;
+	}
+
+	private function hash( int $seq, string $prev, string $body ): string {
+		return hash( 'sha256', self::PREFIX . pack( 'J', $seq ) . hex2bin( $prev ) . $body );
+	}
+
+	private function genesis(): string {
+		return hash( 'sha256', self::GENESIS . $this->name() );
+	}
+
+	/**
+	 * The random name of this log, made at first use.
+	 */
+	public function name(): string {
+		$name = $this->is_network ? get_site_option( self::OPTION ) : get_option( self::OPTION );
+		return is_string( $name ) && '' !== $name ? $name : $this->make_name();
+	}
+
+	/**
+	 * Of two requests that make a name at once, both go on with the one that the database took: add_option() would write over the other's.
+	 */
+	private function make_name(): string {
+		$made = wp_generate_uuid4();
+		if ( $this->is_network ) {
+			$id    = get_current_network_id();
+			$query = $this->db->prepare(
+				"INSERT INTO {$this->db->sitemeta} (site_id, meta_key, meta_value) SELECT %d, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d)",
+				$id,
+				self::OPTION,
+				$made,
+				self::OPTION,
+				$id
+			);
+			// The table of a network's settings has no unique name: the first row is the one that counts.
+			$kept = $this->db->prepare( "SELECT meta_value FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d ORDER BY meta_id LIMIT 1", self::OPTION, $id );
+		} else {
+			$query = $this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $made );
+			$kept  = $this->db->prepare( "SELECT option_value FROM {$this->db->options} WHERE option_name = %s", self::OPTION );
+		}
+		$this->db->query( $query );
+		$name = (string) $this->db->get_var( $kept );
+		if ( '' === $name ) {
+			throw new RuntimeException( 'The name of the SiteAgent log cannot be written' );
+		}
+		wp_cache_delete( self::OPTION, 'options' );
+		wp_cache_delete( 'notoptions', 'options' );
+		wp_cache_delete( get_current_network_id() . ':' . self::OPTION, 'site-options' );
+		wp_cache_delete( get_current_network_id() . ':notoptions', 'site-options' );
+		return $name;
+	}
+
+	/**
+	 * Whether $row is the entry after $before, untouched. The first one kept follows the name of
+	 * the chain or, after trimming, what the entry about the trimming says.
+	 */
+	private function follows( array $row, ?array $before ): bool {
+		$seq = (int) $row['seq'];
+		if ( null !== $before ) {
+			$expected = (int) $before['seq'] + 1 === $seq ? (string) $before['hash'] : '';
+		} else {
+			$expected = 1 === $seq ? $this->genesis() : $this->trimmed( $seq - 1 );
+		}
+		return hash_equals( $expected, (string) $row['prev'] ) && $this->is_itself( $row );
+	}
+
+	/**
+	 * Whether $row is as it was written, whatever came before it.
+	 */
+	private function is_itself( array $row ): bool {
+		$body = json_decode( $row['body'], true );
+		return is_array( $body ) && isset( $body['at'] ) && strtotime( $body['at'] ) === (int) $row['at']
+			&& hash_equals( $this->hash( (int) $row['seq'], (string) $row['prev'], (string) $row['body'] ), (string) $row['hash'] );
+	}
+
+	/**
+	 * The log must not grow for ever; that entries went is itself an entry.
+	 */
+	private function trim( int $newest ): void {
+		$through = $newest - self::KEPT;
+		if ( $through <= 0 || 0 !== $newest % self::SURPLUS ) {
+			return;
+		}
+		$query = $this->db->prepare( "SELECT hash FROM {$this->table} WHERE seq = %d", $through );
+		$hash  = $this->db->get_var( $query );
+		if ( null === $hash ) {
+			return;
+		}
+		$facts = array(
+			'through' => $through,
+			'hash'    => (string) $hash,
+		);
+		$this->append( 'log_trimmed', $facts, 'site' );
+		$is_routine = array();
+		foreach ( self::ROUTINE as $event ) {
+			$is_routine[] = $this->db->prepare( 'body LIKE %s', '%' . $this->db->esc_like( '"event":"' . $event . '"' ) . '%' );
+		}
+		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE seq <= %d AND (", $through ) . implode( ' OR ', $is_routine ) . ')' );
+		$query  = $this->db->prepare( "SELECT seq FROM {$this->table} WHERE seq <= %d ORDER BY seq DESC LIMIT 1 OFFSET %d", $through, self::KEPT_DEEDS );
+		$oldest = $this->db->get_var( $query );
+		if ( null !== $oldest ) {
+			$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE seq <= %d", $oldest ) );
+		}
+	}
+
+	/**
+	 * The hash of the last entry that was trimmed, as the log itself tells.
+	 */
+	private function trimmed( int $through ): string {
+		$trimmed = $this->newest_trimming();
+		return null !== $trimmed && $through === $trimmed['through'] ? $trimmed['hash'] : '';
+	}
+
+	/**
+	 * Through which entry the log was trimmed last, and that entry's hash; null when it never was.
+	 *
+	 * @return array{through:int,hash:string}|null
+	 */
+	private function newest_trimming(): ?array {
+		$query = $this->db->prepare(
+			"SELECT body FROM {$this->table} WHERE body LIKE %s ORDER BY seq DESC LIMIT 1",
+			'%' . $this->db->esc_like( '"event":"log_trimmed"' ) . '%'
+		);
+		$body  = json_decode( (string) $this->db->get_var( $query ), true );
+		if ( ! isset( $body['facts']['through'], $body['facts']['hash'] ) ) {
+			return null;
+		}
+		return array(
+			'through' => (int) $body['facts']['through'],
+			'hash'    => (string) $body['facts']['hash'],
+		);
+	}
+
+	/**
+	 * A pattern for the text of an entry. In it a quotation mark or a slash stands as canonical JSON spells it.
+	 */
+	private function like( string $messages ): string {
+		$spelled = substr( (string) wp_json_encode( $messages, JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES ), 1, -1 );
+		return '%' . $this->db->esc_like( $spelled ) . '%';
+	}
+
+	private function entry( array $row ): array {
+		$body = json_decode( (string) $row['body'], true );
+		$body = is_array( $body ) ? $body : array();
+		return array(
+			'seq'   => (int) $row['seq'],
+			'at'    => (int) $row['at'],
+			'event' => isset( $body['event'] ) ? (string) $body['event'] : '',
+			'actor' => isset( $body['actor'] ) ? (string) $body['actor'] : '',
+			'facts' => isset( $body['facts'] ) && is_array( $body['facts'] ) ? $body['facts'] : array(),
+			'hash'  => (string) $row['hash'],
+		);
+	}
+
+	/**
+	 * Facts may hold what a stranger sent: short, valid text and whole numbers only.
+	 */
+	private function plain( array $facts ): array {
+		$plain = array();
+		foreach ( $facts as $name => $value ) {
+			if ( is_array( $value ) ) {
+				$plain[ $name ] = $this->plain( $value );
+			} elseif ( is_int( $value ) || is_bool( $value ) || null === $value ) {
+				$plain[ $name ] = $value;
+			} else {
+				$plain[ $name ] = $this->text( (string) $value );
+			}
+		}
+		return $plain;
+	}
+
+	private function text( string $text ): string {
+		if ( 1 !== preg_match( '//u', $text ) ) {
+			$text = (string) preg_replace( '/[^\x20-\x7E]/', '?', $text );
+		}
+		return mb_substr( $text, 0, self::MAX_TEXT, 'UTF-8' );
+	}
+}

@@ -1,0 +1,246 @@
+<?php
+/**
+ * What this site has seen of the dashboard's trail (docs/PROTOCOL.md section 5.3).
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Keeps the dashboard's newest mark and the last one of each day, and refuses a trail that goes
+ * back or tells another past. One that was refused stays so until an administrator of this site
+ * says otherwise, or the site is paired again.
+ */
+final class Siteagent_Checkpoint_Store {
+
+	/** Rows that are no day. */
+	const NEWEST  = 'newest';
+	const REFUSED = 'refused';
+
+	/** Days kept beside the newest mark. */
+	const DAYS_KEPT = 400;
+
+	/** @var wpdb */
+	private $db;
+
+	/** @var string */
+	private $table;
+
+	/** @var Siteagent_Connection_Store */
+	private $connection_store;
+
+	/** @var Siteagent_Audit_Log */
+	private $log;
+
+	/**
+	 * @param wpdb $db         WordPress's database object.
+	 * @param bool $is_network Whether the sites of a network share one connection.
+	 */
+	public function __construct( $db, bool $is_network, Siteagent_Connection_Store $connection_store, Siteagent_Audit_Log $log ) {
+		$this->db      = $db;
+		$this->table   = ( $is_network ? $db->base_prefix : $db->prefix ) . 'siteagent_mark';
+		$this->connection_store = $connection_store;
+		$this->log     = $log;
+	}
+
+	/**
+	 * May be called again at any time. Bodies are bytes: what was signed is what is kept.
+	 */
+	public function create_table(): void {
+		$this->db->query(
+			"CREATE TABLE IF NOT EXISTS {$this->table} (
+				slot CHAR(10) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+				n BIGINT UNSIGNED NOT NULL,
+				hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+				at BIGINT UNSIGNED NOT NULL,
+				log CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+				body BLOB NOT NULL,
+				sig CHAR(86) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+				PRIMARY KEY (slot),
+				KEY n (n)
+			) ENGINE=InnoDB"
+		);
+	}
+
+	/**
+	 * Look at the mark of a request of the connection, and keep it if the trail goes on.
+	 *
+	 * @return array{seen:array{n:int,hash:string}|null,refused:array|null,noted:array|null} What was held before; the mark that is
+	 *         refused, if one is; and what the log's entry is to tell of this one.
+	 * @throws Siteagent_Exception invalid_arguments for a mark the dashboard did not sign.
+	 * @throws RuntimeException When it cannot be kept.
+	 */
+	public function look( stdClass $document, int $now ): array {
+		$held = $this->held();
+		$told = array(
+			'seen'    => isset( $held[ self::NEWEST ] ) ? $held[ self::NEWEST ] : null,
+			'refused' => isset( $held[ self::REFUSED ] ) ? $held[ self::REFUSED ] : null,
+			'noted'   => null,
+		);
+		if ( ! isset( $document->checkpoint ) ) {
+			return $told;
+		}
+		$connection = (array) $this->connection_store->connection();
+		$checkpoint       = Siteagent_Checkpoint::open( $document->checkpoint, Siteagent_HTTP_Signature::from_b64u( isset( $connection['sign_d'] ) ? $connection['sign_d'] : '' ) );
+		if ( null !== $told['refused'] ) {
+			return $told;
+		}
+		$why = $this->contradiction( $checkpoint, $told['seen'] );
+		if ( '' !== $why ) {
+			$this->refuse( $checkpoint, (array) $told['seen'], $why );
+			$told['refused'] = $checkpoint;
+			return $told;
+		}
+		$this->keep( $checkpoint, $now );
+		$told['noted'] = array_diff_key( $checkpoint, array( 'body' => 1 ) );
+		return $told;
+	}
+
+	/**
+	 * This site's own mark, as it travels; null when there is no key to sign it with.
+	 *
+	 * @param array{n:int,hash:string,at:int} $head The newest entry of the log.
+	 * @return array{body:string,sig:string}|null
+	 */
+	public function own( array $head ): ?array {
+		$body = Siteagent_Checkpoint::body( $this->log->name(), $head['n'], $head['hash'], $head['at'] );
+		$sig  = $this->connection_store->sign( Siteagent_Checkpoint::PREFIX . $body );
+		return null === $sig ? null : array(
+			'body' => Siteagent_HTTP_Signature::b64u( $body ),
+			'sig'  => Siteagent_HTTP_Signature::b64u( $sig ),
+		);
+	}
+
+	/**
+	 * The mark that is refused and the one held against it; null while there is no contradiction.
+	 *
+	 * @return array{refused:array,seen:array}|null
+	 */
+	public function dispute(): ?array {
+		$held = $this->held();
+		return ! isset( $held[ self::REFUSED ] ) ? null : array(
+			'refused' => $held[ self::REFUSED ],
+			'seen'    => isset( $held[ self::NEWEST ] ) ? $held[ self::NEWEST ] : array(),
+		);
+	}
+
+	/**
+	 * An administrator goes on with the dashboard's trail as it is now. False when nothing is refused (any more).
+	 *
+	 * @param string $who As the log names them.
+	 */
+	public function accept( string $who ): bool {
+		$dispute = $this->dispute();
+		if ( null === $dispute ) {
+			return false;
+		}
+		$this->forget();
+		$checkpoint = $dispute['refused'];
+		$this->write( array( self::NEWEST => $checkpoint ) );
+		$this->log->append( 'mark_accepted', array( 'n' => $checkpoint['n'], 'hash' => $checkpoint['hash'] ), $who );
+		return true;
+	}
+
+	/**
+	 * Another connection begins: what was seen of another trail says nothing about its.
+	 */
+	public function forget(): void {
+		$shown = $this->db->suppress_errors( true );
+		$this->db->query( "DELETE FROM {$this->table}" );
+		$this->db->suppress_errors( $shown );
+	}
+
+	/**
+	 * Why this mark cannot be of the trail that was seen before; '' when it can.
+	 *
+	 * Two calls at once may arrive in the other order: an older mark is no contradiction. One that
+	 * was made later and reaches less far is: a trail never shrinks.
+	 */
+	private function contradiction( array $checkpoint, ?array $newest ): string {
+		if ( null === $newest ) {
+			return '';
+		}
+		if ( $checkpoint['log'] !== $newest['log'] ) {
+			return 'another log';
+		}
+		if ( $checkpoint['n'] < $newest['n'] && $checkpoint['at'] > $newest['at'] ) {
+			return 'goes back';
+		}
+		$known = $this->db->get_col( $this->db->prepare( "SELECT hash FROM {$this->table} WHERE n = %d AND slot <> %s", $checkpoint['n'], self::REFUSED ) );
+		foreach ( $known as $hash ) {
+			if ( ! hash_equals( $hash, $checkpoint['hash'] ) ) {
+				return 'another hash';
+			}
+		}
+		return '';
+	}
+
+	private function refuse( array $checkpoint, array $newest, string $why ): void {
+		$this->write( array( self::REFUSED => $checkpoint ) );
+		$facts = array(
+			'why'       => $why,
+			'mark'      => array_diff_key( $checkpoint, array( 'body' => 1 ) ),
+			'held_n'    => $newest['n'],
+			'held_hash' => $newest['hash'],
+		);
+		$this->log->append( 'mark_refused', $facts, 'dashboard' );
+	}
+
+	private function keep( array $checkpoint, int $now ): void {
+		$today = gmdate( 'Y-m-d', $now );
+		$this->write( array( self::NEWEST => $checkpoint, $today => $checkpoint ) );
+		if ( 0 === $checkpoint['n'] % 100 ) {
+			$oldest = gmdate( 'Y-m-d', $now - self::DAYS_KEPT * DAY_IN_SECONDS );
+			$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE slot < %s", $oldest ) );
+		}
+	}
+
+	/**
+	 * Put a mark into each slot that does not hold a later one: of two requests at once either may come last.
+	 *
+	 * @param array<string,array> $marks By slot.
+	 */
+	private function write( array $marks ): void {
+		$rows = array();
+		foreach ( $marks as $slot => $checkpoint ) {
+			$rows[] = $this->db->prepare( '(%s, %d, %s, %d, %s, UNHEX(%s), %s)', $slot, $checkpoint['n'], $checkpoint['hash'], $checkpoint['at'], $checkpoint['log'], bin2hex( $checkpoint['body'] ), $checkpoint['sig'] );
+		}
+		$values = implode( ', ', $rows );
+		$later  = 'VALUES(n) > n';
+		// MySQL assigns from left to right, so the column that is compared comes last.
+		$query = "INSERT INTO {$this->table} (slot, n, hash, at, log, body, sig) VALUES $values ON DUPLICATE KEY UPDATE"
+			. " hash = IF($later, VALUES(hash), hash), at = IF($later, VALUES(at), at), log = IF($later, VALUES(log), log),"
+			. " body = IF($later, VALUES(body), body), sig = IF($later, VALUES(sig), sig), n = GREATEST(n, VALUES(n))";
+		$shown = $this->db->suppress_errors( true );
+		$done  = $this->db->query( $query );
+		if ( false === $done ) {
+			$this->create_table();
+			$done = $this->db->query( $query );
+		}
+		$this->db->suppress_errors( $shown );
+		if ( false === $done ) {
+			throw new RuntimeException( 'The dashboard\'s mark cannot be kept' );
+		}
+	}
+
+	/**
+	 * The newest mark and the refused one, by slot.
+	 */
+	private function held(): array {
+		// Before the first mark there is no table.
+		$shown = $this->db->suppress_errors( true );
+		$rows  = (array) $this->db->get_results( $this->db->prepare( "SELECT slot, n, hash, at, log, body, sig FROM {$this->table} WHERE slot IN (%s, %s)", self::NEWEST, self::REFUSED ), ARRAY_A );
+		$this->db->suppress_errors( $shown );
+		$held = array();
+		foreach ( $rows as $row ) {
+			$held[ $row['slot'] ] = array(
+				'n'  => (int) $row['n'],
+				'at' => (int) $row['at'],
+			) + $row;
+		}
+		return $held;
+	}
+}

@@ -1,0 +1,90 @@
+<?php
+/**
+ * How far a log reaches, signed by whoever keeps it (docs/PROTOCOL.md section 5.3).
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Reads and writes marks, twin of app/domain/marks.py. Calls no WordPress function.
+ */
+final class Siteagent_Checkpoint {
+
+	const VERSION  = 1;
+	const PREFIX   = "siteagent/mark/1\n";
+	const MAX_BODY = 1000;
+
+	/**
+	 * The mark in a message.
+	 *
+	 * @param stdClass $said   What was sent: body and sig, each b64u.
+	 * @param string   $public The Ed25519 key of whoever keeps that log, raw.
+	 * @return array{log:string,n:int,hash:string,root:string,at:int,body:string,sig:string} The body's exact bytes, the signature as b64u.
+	 * @throws Siteagent_Exception invalid_arguments for what that key did not sign, or is no mark.
+	 */
+	public static function open( stdClass $said, string $public ): array {
+		try {
+			$body     = Siteagent_HTTP_Signature::from_b64u( isset( $said->body ) ? $said->body : null );
+			$sig      = Siteagent_HTTP_Signature::from_b64u( isset( $said->sig ) ? $said->sig : null, 64 );
+			$document = Siteagent_HTTP_Signature::parse_json( $body );
+		} catch ( Siteagent_Exception $unreadable ) {
+			throw self::refusal( 'unreadable' );
+		}
+		if ( strlen( $body ) > self::MAX_BODY || ! Siteagent_Key_Derivation::is_signed( $public, self::PREFIX . $body, $sig ) ) {
+			throw self::refusal( 'signature' );
+		}
+		if ( ! self::is_mark( $document ) ) {
+			throw self::refusal( 'fields' );
+		}
+		return array(
+			'log'  => $document->log,
+			'n'    => $document->n,
+			'hash' => $document->hash,
+			'root' => isset( $document->root ) ? $document->root : '',
+			'at'   => $document->at,
+			'body' => $body,
+			'sig'  => $said->sig,
+		);
+	}
+
+	/**
+	 * The exact bytes of this site's own mark.
+	 *
+	 * @param int $at When entry $n was written, unix seconds.
+	 */
+	public static function body( string $log, int $n, string $hash, int $at ): string {
+		return Siteagent_HTTP_Signature::canonical(
+			array(
+				'v'    => self::VERSION,
+				'log'  => $log,
+				'n'    => $n,
+				'hash' => $hash,
+				'at'   => $at,
+			)
+		);
+	}
+
+	private static function is_mark( stdClass $document ): bool {
+		foreach ( array( 'v', 'n', 'at' ) as $name ) {
+			if ( ! isset( $document->$name ) || ! is_int( $document->$name ) || $document->$name < 0 ) {
+				return false;
+			}
+		}
+		$is_hash = static function ( $value ): bool {
+			return is_string( $value ) && 1 === preg_match( '/^[0-9a-f]{64}\z/D', $value );
+		};
+		return self::VERSION === $document->v
+			&& isset( $document->log, $document->hash )
+			&& is_string( $document->log ) && 1 === preg_match( '/^[0-9a-f-]{36}\z/D', $document->log )
+			&& $is_hash( $document->hash )
+			&& ( ! isset( $document->root ) || $is_hash( $document->root ) );
+	}
+
+	private static function refusal( string $why ): Siteagent_Exception {
+		return new Siteagent_Exception( 'invalid_arguments', "mark: $why", array( 'argument' => 'mark' ) );
+	}
+}

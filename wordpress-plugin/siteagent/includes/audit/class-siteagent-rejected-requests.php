@@ -1,0 +1,100 @@
+<?php
+/**
+ * How often strangers called, told in one entry of the log an hour.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Counts calls without a valid signature outside of the log, so that nobody can push other entries out of it.
+ */
+final class Siteagent_Rejected_Requests {
+
+	/** Holds "<hour> <calls in it>". */
+	const OPTION = 'siteagent_strangers';
+
+	/** @var wpdb */
+	private $db;
+
+	/** @var Siteagent_Audit_Log */
+	private $log;
+
+	/** @var string */
+	private $table;
+
+	/**
+	 * @param wpdb $db         WordPress's database object.
+	 * @param bool $is_network Whether the sites of a network share one count.
+	 */
+	public function __construct( $db, bool $is_network, Siteagent_Audit_Log $log ) {
+		$this->db    = $db;
+		$this->log   = $log;
+		$this->table = $is_network ? $db->base_prefix . 'options' : $db->options;
+	}
+
+	/**
+	 * Count one call. The first of an hour is an entry of the log, which also names how many more there were in the last such hour.
+	 *
+	 * @throws RuntimeException When the entry could not be written.
+	 */
+	public function count( string $reason, int $now ): void {
+		$hour    = intdiv( $now, HOUR_IN_SECONDS );
+		$counted = $this->counted();
+		$is_new  = null === $counted || $hour > $counted['hour'];
+		if ( ! $is_new || ! $this->begin( $hour, null === $counted ? null : $counted['value'] ) ) {
+			$this->add_one(); // To this hour, which another request may have begun just now.
+			return;
+		}
+		$facts = array( 'reason' => $reason );
+		if ( null !== $counted && 1 < $counted['calls'] ) {
+			$facts['more']  = $counted['calls'] - 1;
+			$facts['since'] = gmdate( 'Y-m-d\TH:i:s\Z', $counted['hour'] * HOUR_IN_SECONDS );
+		}
+		$this->log->append( 'stranger_refused', $facts, 'stranger' );
+	}
+
+	public function forget(): void {
+		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE option_name = %s", self::OPTION ) );
+	}
+
+	private function add_one(): void {
+		$this->db->query(
+			$this->db->prepare(
+				"UPDATE {$this->table} SET option_value = CONCAT(SUBSTRING_INDEX(option_value, ' ', 1), ' ', SUBSTRING_INDEX(option_value, ' ', -1) + 1) WHERE option_name = %s",
+				self::OPTION
+			)
+		);
+	}
+
+	/**
+	 * @return array{value:string,hour:int,calls:int}|null
+	 */
+	private function counted(): ?array {
+		$value = $this->db->get_var( $this->db->prepare( "SELECT option_value FROM {$this->table} WHERE option_name = %s", self::OPTION ) );
+		if ( null === $value ) {
+			return null;
+		}
+		list( $hour, $calls ) = explode( ' ', $value . ' 0' );
+		return array(
+			'value' => (string) $value,
+			'hour'  => (int) $hour,
+			'calls' => (int) $calls,
+		);
+	}
+
+	/**
+	 * Begin another hour; false when another request was faster, or nothing can be written.
+	 */
+	private function begin( int $hour, ?string $former ): bool {
+		if ( null === $former ) {
+			$query = $this->db->prepare( "INSERT IGNORE INTO {$this->table} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, "$hour 1" );
+		} else {
+			$query = $this->db->prepare( "UPDATE {$this->table} SET option_value = %s WHERE option_name = %s AND option_value = %s", "$hour 1", self::OPTION, $former );
+		}
+		return 1 === $this->db->query( $query );
+	}
+}

@@ -1,0 +1,2 @@
+<?php
+// The site's hash-chained audit log and its checkpoints.

@@ -1,0 +1,121 @@
+<?php
+/**
+ * The log at the terminal: wp siteagent audit.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Reads SiteAgent's own log. Changes nothing.
+ */
+final class Siteagent_CLI_Command {
+
+	/** @var Siteagent_Audit_Log */
+	private $log;
+
+	/** @var Siteagent_Audit_Log_Export */
+	private $file;
+
+	public function __construct( Siteagent_Audit_Log $log, Siteagent_Audit_Log_Export $file ) {
+		$this->log  = $log;
+		$this->file = $file;
+	}
+
+	/**
+	 * Computes the whole chain again. Ends with status 1 and the first entry that does not fit.
+	 *
+	 * ## EXAMPLES
+	 *
+	 *     wp siteagent audit verify
+	 */
+	public function verify(): void {
+		$found = $this->log->verify();
+		if ( ! $found['ok'] ) {
+			/* translators: %d: number of an entry */
+			WP_CLI::error( sprintf( __( 'The chain is broken at entry %d.', 'siteagent' ), $found['broken_at'] ) );
+		}
+		$head = $this->log->head();
+		/* translators: 1: number of entries, 2: number of the newest, 3: its hash */
+		WP_CLI::success( sprintf( __( 'The chain is whole: %1$d entries, the newest is %2$d with the hash %3$s.', 'siteagent' ), $found['checked'], $head['n'], $head['hash'] ) );
+	}
+
+	/**
+	 * Shows entries, newest first.
+	 *
+	 * ## OPTIONS
+	 *
+	 * [--words=<text>]
+	 * : Only those whose text holds this.
+	 *
+	 * [--limit=<number>]
+	 * : At most so many.
+	 * ---
+	 * default: 20
+	 * ---
+	 *
+	 * ## EXAMPLES
+	 *
+	 *     wp siteagent audit list --words=contact-desk
+	 *
+	 * @subcommand list
+	 *
+	 * @param string[] $arguments None.
+	 * @param string[] $options   By name.
+	 */
+	public function show( array $arguments, array $options ): void {
+		$limit = max( 1, (int) ( isset( $options['limit'] ) ? $options['limit'] : 20 ) );
+		$messages = isset( $options['words'] ) ? (string) $options['words'] : '';
+		foreach ( $this->log->recent( $limit, 0, $messages ) as $entry ) {
+			$told = Siteagent_Log_Formatter::tell( $entry );
+			$line = array( $told['seq'], gmdate( 'Y-m-d\TH:i:s\Z', $told['at'] ), $told['who'], $told['what'], $told['detail'] );
+			// What a stranger sent must not move the cursor.
+			WP_CLI::line( (string) preg_replace( '/[\x00-\x08\x0a-\x1f\x7f]|\xc2[\x80-\x9f]/', '?', implode( "\t", $line ) ) );
+		}
+	}
+
+	/**
+	 * Writes the log to a file: JSON Lines, which verify_audit.py checks without this site, or CSV.
+	 *
+	 * ## OPTIONS
+	 *
+	 * <file>
+	 * : Where to. It is not written over.
+	 *
+	 * [--form=<form>]
+	 * : jsonl or csv.
+	 * ---
+	 * default: jsonl
+	 * options:
+	 *   - jsonl
+	 *   - csv
+	 * ---
+	 *
+	 * ## EXAMPLES
+	 *
+	 *     wp siteagent audit export log.jsonl
+	 *
+	 * @param string[] $arguments The file.
+	 * @param string[] $options   By name.
+	 */
+	public function export( array $arguments, array $options ): void {
+		$form = isset( $options['form'] ) ? (string) $options['form'] : 'jsonl';
+		if ( ! in_array( $form, Siteagent_Audit_Log_Export::FORMS, true ) ) {
+			WP_CLI::error( __( 'The form is jsonl or csv.', 'siteagent' ) );
+		}
+		// phpcs:disable WordPress.WP.AlternativeFunctions -- at the terminal, with the rights of whoever sits there.
+		$to = @fopen( $arguments[0], 'xb' ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- told below.
+		if ( false === $to ) {
+			/* translators: %s: a file */
+			WP_CLI::error( sprintf( __( '%s is there already, or cannot be written.', 'siteagent' ), $arguments[0] ) );
+		}
+		$count = $this->file->write( $form, $to );
+		fclose( $to );
+		// phpcs:enable
+		/* translators: 1: number of entries, 2: a file */
+		WP_CLI::success( sprintf( __( '%1$d entries in %2$s.', 'siteagent' ), $count, $arguments[0] ) );
+	}
+}

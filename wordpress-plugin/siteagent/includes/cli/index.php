@@ -1,0 +1,2 @@
+<?php
+// Commands for WP-CLI.

@@ -1,0 +1,158 @@
+<?php
+/**
+ * What this site tells its dashboard of its own accord: four hints, signed.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Sends a notice once and says what became of it. Losing one costs seconds, never correctness.
+ */
+final class Siteagent_Dashboard_Client {
+
+	const PATH      = '/agent/notice';
+	const TIMEOUT_S = 5;
+
+	/** What the dashboard may say of a token that is closed. */
+	const REASONS = array( 'used', 'expired', 'cancelled' );
+
+	/**
+	 * An administrator agreed to this token.
+	 *
+	 * @return string 'delivered'; 'used', 'expired' or 'cancelled' when the dashboard says so; else 'failed'.
+	 */
+	public function ready( string $origin, string $pid, string $auth, string $home ): string {
+		$key      = Siteagent_Key_Derivation::of_token( $auth, 'note' );
+		$document = array(
+			'v'    => Siteagent_HTTP_Signature::VERSION,
+			'op'   => 'pair.ready',
+			'pid'  => $pid,
+			'home' => $home,
+		);
+		$sent     = $this->sign( $origin, $document, $key, 'p_' . $pid );
+		$said     = $this->verified( $sent, $key );
+		if ( isset( $said->ok ) && true === $said->ok ) {
+			return 'delivered';
+		}
+		$reason = isset( $said->error->reason ) ? $said->error->reason : '';
+		return in_array( $reason, self::REASONS, true ) ? $reason : 'failed';
+	}
+
+	/**
+	 * An administrator asks the dashboard to follow this site to another address.
+	 *
+	 * @param array{home:string,endpoints:string[]} $move Where the site is now.
+	 * @return string 'delivered' or 'failed'.
+	 */
+	public function moved( string $origin, string $kid, string $key, array $move ): string {
+		$document = array(
+			'v'  => Siteagent_HTTP_Signature::VERSION,
+			'op' => 'moved',
+		);
+		$said     = $this->verified( $this->sign( $origin, $document + $move, $key, $kid ), $key );
+		return isset( $said->ok ) && true === $said->ok ? 'delivered' : 'failed';
+	}
+
+	/**
+	 * An administrator changed what the dashboard may do. Carries no permission: the dashboard asks for a report.
+	 *
+	 * @return string 'delivered' or 'failed'.
+	 */
+	public function permissions_changed( string $origin, string $kid, string $key ): string {
+		$document = array(
+			'v'  => Siteagent_HTTP_Signature::VERSION,
+			'op' => 'permissions_changed',
+		);
+		$said     = $this->verified( $this->sign( $origin, $document, $key, $kid ), $key );
+		return isset( $said->ok ) && true === $said->ok ? 'delivered' : 'failed';
+	}
+
+	/**
+	 * This site has ended the connection; $goodbye proves it.
+	 *
+	 * The dashboard's answer is not signed, as no key is left here to check it with.
+	 *
+	 * @return string 'delivered' or 'failed'.
+	 */
+	public function goodbye( string $origin, string $kid, string $key, string $goodbye ): string {
+		$document = array(
+			'v'  => Siteagent_HTTP_Signature::VERSION,
+			'op' => 'goodbye',
+			'g'  => Siteagent_HTTP_Signature::b64u( $goodbye ),
+		);
+		$answer   = $this->post( $this->sign( $origin, $document, $key, $kid ) );
+		$said     = null === $answer || 200 !== $answer['status'] ? null : json_decode( $answer['body'], true );
+		return is_array( $said ) && isset( $said['ok'], $said['op'] ) && true === $said['ok'] && 'goodbye' === $said['op'] ? 'delivered' : 'failed';
+	}
+
+	/**
+	 * What the dashboard answered, if it was the dashboard; null otherwise.
+	 */
+	private function verified( array $sent, string $key ): ?stdClass {
+		$answer = $this->post( $sent );
+		if ( null === $answer ) {
+			return null;
+		}
+		try {
+			Siteagent_HTTP_Signature::verify_response( $sent, $answer['status'], $answer['headers'], $answer['body'], $key );
+			return Siteagent_HTTP_Signature::parse_json( $answer['body'] );
+		} catch ( Siteagent_Exception $unproven ) {
+			return null;
+		}
+	}
+
+	private function sign( string $origin, array $document, string $key, string $keyid ): array {
+		$body = Siteagent_HTTP_Signature::canonical( $document );
+		$sent = Siteagent_HTTP_Signature::sign_request( $origin . self::PATH, $body, $key, $keyid, time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::NOTE_TAG );
+		return array( 'body' => $body ) + $sent;
+	}
+
+	/**
+	 * @return array{status:int,headers:array,body:string}|null
+	 */
+	private function post( array $sent ): ?array {
+		// Not the "safe" variant: a dashboard in the agency's own network is no attack, and an
+		// administrator has agreed to this very address.
+		return self::received(
+			wp_remote_post(
+				$sent['url'],
+				array(
+					'headers'             => $sent['headers'],
+					'body'                => $sent['body'],
+					'timeout'             => self::TIMEOUT_S,
+					'redirection'         => 0,
+					'limit_response_size' => Siteagent_HTTP_Signature::MAX_REQUEST_BYTES,
+					'user-agent'          => 'SiteAgent/' . SITEAGENT_VERSION,
+				)
+			)
+		);
+	}
+
+	/**
+	 * An answer with the headers that sign it; null when there was none.
+	 *
+	 * @param array|WP_Error $answer As WordPress gave it.
+	 * @return array{status:int,headers:array,body:string}|null
+	 */
+	public static function received( $answer ): ?array {
+		if ( is_wp_error( $answer ) ) {
+			return null;
+		}
+		$headers = array();
+		foreach ( Siteagent_HTTP_Signature::FIELDS as $name ) {
+			$value = wp_remote_retrieve_header( $answer, $name );
+			if ( is_string( $value ) && '' !== $value ) {
+				$headers[ $name ] = $value;
+			}
+		}
+		return array(
+			'status'  => (int) wp_remote_retrieve_response_code( $answer ),
+			'headers' => $headers,
+			'body'    => wp_remote_retrieve_body( $answer ),
+		);
+	}
+}

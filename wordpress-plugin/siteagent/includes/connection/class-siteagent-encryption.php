@@ -1,0 +1,126 @@
+<?php
+/**
+ * Seals what must not be read from a copy of the database.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Encrypts under the secret keys of wp-config.php, so that a stolen database alone is of no use,
+ * and a copy of the site with keys of its own cannot speak in the original's name.
+ */
+final class Siteagent_Encryption {
+
+	/** What the sample wp-config.php holds instead of a key. */
+	const PLACEHOLDER = 'put your unique phrase here';
+
+	/** The constant that takes the place of WordPress's secret keys, so that those may change. */
+	const OWN_KEY = 'SITEAGENT_KEY';
+
+	/** @var string[] 32 raw bytes each. The first closes, each of them opens. */
+	private $keys;
+
+	/**
+	 * @param string $secret    What this installation, and not its database, knows.
+	 * @param string ...$former What it was before, for texts that were sealed under that.
+	 */
+	public function __construct( string $secret, string ...$former ) {
+		$this->keys = array_map(
+			static function ( string $one ): string {
+				return hash_hkdf( 'sha256', $one, SODIUM_CRYPTO_SECRETBOX_KEYBYTES, 'siteagent/1 seal' );
+			},
+			array_merge( array( $secret ), $former )
+		);
+	}
+
+	/**
+	 * The seal of this installation: SITEAGENT_KEY alone where it is defined, else WordPress's secret keys.
+	 *
+	 * The constants are read themselves: wp_salt() mixes in what WordPress keeps in the database.
+	 * Only where wp-config.php holds no key at all is there nothing better than wp_salt().
+	 */
+	public static function of_this_site(): self {
+		$own   = self::named( array( self::OWN_KEY ) );
+		$salts = self::named( array( 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY' ) );
+		$salts = '' === $salts ? wp_salt( 'auth' ) : $salts;
+		return '' === $own ? new self( $salts ) : new self( $own, $salts );
+	}
+
+	/**
+	 * Whether the keys survive a change of WordPress's secret keys.
+	 */
+	public static function has_own_key(): bool {
+		return '' !== self::named( array( self::OWN_KEY ) );
+	}
+
+	private static function named( array $names ): string {
+		$secret = '';
+		foreach ( $names as $name ) {
+			$value = defined( $name ) ? constant( $name ) : '';
+			if ( is_string( $value ) && '' !== $value && self::PLACEHOLDER !== $value ) {
+				$secret .= $name . "\0" . $value . "\0";
+			}
+		}
+		return $secret;
+	}
+
+	/**
+	 * Text that opens here and nowhere else.
+	 *
+	 * @param array<string,string> $secrets Raw bytes by name.
+	 */
+	public function close( array $secrets ): string {
+		$nonce = random_bytes( SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
+		$plain = Siteagent_HTTP_Signature::canonical( array_map( array( 'Siteagent_HTTP_Signature', 'b64u' ), $secrets ) );
+		return Siteagent_HTTP_Signature::b64u( $nonce . sodium_crypto_secretbox( $plain, $nonce, $this->keys[0] ) );
+	}
+
+	/**
+	 * The same secrets sealed under the present key; null when they are already, or do not open.
+	 */
+	public function renewed( string $sealed ): ?string {
+		$secrets = null === $this->open_with( $this->keys[0], $sealed ) ? $this->open( $sealed ) : null;
+		return null === $secrets ? null : $this->close( $secrets );
+	}
+
+	/**
+	 * The secrets in a sealed text; null when it does not open. Never a wrong value.
+	 *
+	 * @return array<string,string>|null
+	 */
+	public function open( string $sealed ): ?array {
+		foreach ( $this->keys as $key ) {
+			$secrets = $this->open_with( $key, $sealed );
+			if ( null !== $secrets ) {
+				return $secrets;
+			}
+		}
+		return null;
+	}
+
+	/**
+	 * @return array<string,string>|null
+	 */
+	private function open_with( string $key, string $sealed ): ?array {
+		try {
+			$raw   = Siteagent_HTTP_Signature::from_b64u( $sealed );
+			$size  = SODIUM_CRYPTO_SECRETBOX_NONCEBYTES;
+			$plain = strlen( $raw ) < $size + SODIUM_CRYPTO_SECRETBOX_MACBYTES ? false
+				: sodium_crypto_secretbox_open( substr( $raw, $size ), substr( $raw, 0, $size ), $key );
+			if ( false === $plain ) {
+				return null;
+			}
+			$secrets = array();
+			foreach ( (array) Siteagent_HTTP_Signature::parse_json( $plain ) as $name => $text ) {
+				$secrets[ $name ] = Siteagent_HTTP_Signature::from_b64u( $text );
+			}
+			return $secrets;
+		} catch ( Siteagent_Exception $broken ) {
+			return null;
+		}
+	}
+}

@@ -1,0 +1,113 @@
+<?php
+/**
+ * New keys for a connection that stands (docs/PROTOCOL.md section 3.2).
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Agrees on the next generation. The present one works until a message under the next one confirms it.
+ */
+final class Siteagent_Key_Rotation {
+
+	const NAME = 'keys.rotate';
+
+	/** @var Siteagent_Connection_Store */
+	private $connection_store;
+
+	/** @var Siteagent_Operation_Store */
+	private $operation_store;
+
+	/** @var Siteagent_Audit_Log */
+	private $log;
+
+	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Operation_Store $operation_store, Siteagent_Audit_Log $log ) {
+		$this->connection_store = $connection_store;
+		$this->operation_store  = $operation_store;
+		$this->log     = $log;
+	}
+
+	/**
+	 * Derive the next generation as the signed plan says.
+	 *
+	 * @throws Siteagent_Exception invalid_arguments; identity_changed when the plan names another address than the present one.
+	 */
+	public function rotate( stdClass $document, int $now ): array {
+		$connection = $this->connection_store->connection();
+		if ( null === $connection ) {
+			throw new Siteagent_Exception( 'unauthorized', self::NAME );
+		}
+		$plan = Siteagent_Signed_Plan::open( $document->plan, $document->sig, self::NAME, $document->op_id, $connection, $this->connection_store->uuid() );
+		$key  = $plan->next_key( $document->sig_next );
+		$home = $this->address( $plan );
+		if ( Siteagent_Key_Derivation::generation( $connection['kid'] ) + 1 !== $plan->get( 'gen' ) ) {
+			throw new Siteagent_Exception( 'invalid_arguments', 'the plan\'s generation', array( 'argument' => 'gen' ) );
+		}
+		return $this->operation_store->once(
+			$document->op_id,
+			self::NAME,
+			Siteagent_Signed_Plan::digest( $plan->bytes() ),
+			$now,
+			function () use ( $plan, $connection, $home, $key, $document ): array {
+				$public = $this->agree( $plan, $connection['kid'], $home, $key );
+				$facts  = array( 'by' => $document->by ) + ( null === $home ? array() : array( 'home' => $home ) )
+					+ ( null === $key ? array() : array( 'sign_d' => $key ) );
+				$this->log->append( 'rotation_agreed', $facts, 'dashboard' );
+				return array( 'e_s' => Siteagent_HTTP_Signature::b64u( $public ) );
+			}
+		);
+	}
+
+	/**
+	 * Where the plan says that this site lives; null when it leaves the address as it is.
+	 */
+	private function address( Siteagent_Signed_Plan $plan ): ?string {
+		$moved   = $this->connection_store->moved();
+		$home    = $plan->get( 'home' );
+		$is_ours = is_string( $home ) && Siteagent_Site_Address::same_home( $home, $this->connection_store->home() );
+		if ( ! $is_ours && ( null !== $home || null !== $moved ) ) {
+			$was = null === $moved ? $this->connection_store->home() : $moved['was'];
+			throw new Siteagent_Exception( 'identity_changed', 'the plan is for another address', array( 'paired' => $was, 'now' => $this->connection_store->home() ) );
+		}
+		return $is_ours ? $this->connection_store->home() : null;
+	}
+
+	/**
+	 * @param string|null $key What plans are signed with under the next generation; null for the present key.
+	 * @return string This side's public key, raw.
+	 */
+	private function agree( Siteagent_Signed_Plan $plan, string $kid, ?string $home, ?string $key ): string {
+		$old      = $this->connection_store->secrets( $kid );
+		$exchange = Siteagent_Key_Derivation::exchange();
+		if ( null === $old ) {
+			throw new Siteagent_Exception( 'unauthorized', self::NAME );
+		}
+		try {
+			$peer = Siteagent_HTTP_Signature::from_b64u( $plan->get( 'e_d' ), Siteagent_Key_Derivation::BYTES );
+		} catch ( Siteagent_Exception $exception ) {
+			throw new Siteagent_Exception( 'invalid_arguments', 'the plan\'s e_d', array( 'argument' => 'e_d' ) );
+		}
+		$th      = Siteagent_Key_Derivation::rotation_transcript( $plan->bytes(), $exchange['public'] );
+		$session = Siteagent_Key_Derivation::of_session( $exchange['private'], $peer, $old['d2s'] . $old['s2d'], $th );
+		$facts   = array(
+			'kid'         => Siteagent_Key_Derivation::next_key_id( $kid, $plan->get( 'gen' ) ),
+			'th'          => bin2hex( $th ),
+			'fingerprint' => Siteagent_Key_Derivation::fingerprint( $th ),
+		);
+		if ( null !== $key ) {
+			$facts['sign_d'] = $key;
+		}
+		if ( null !== $home ) {
+			$facts['home']      = $home;
+			$facts['endpoints'] = Siteagent_Site_Address::endpoints( $plan->get( 'home' ), $home );
+		}
+		if ( ! $this->connection_store->keep_next( $kid, $facts, $session ) ) {
+			throw new Siteagent_Exception( 'unauthorized', 'ended meanwhile' );
+		}
+		return $exchange['public'];
+	}
+}

@@ -1,0 +1,169 @@
+<?php
+/**
+ * The one option in which SiteAgent keeps what it knows.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Reads past every cache, and writes only over what it has read.
+ *
+ * WordPress's update_option() writes over whatever another request has written meanwhile, and an
+ * object cache may keep a key alive that was deleted. Here the database settles both.
+ */
+final class Siteagent_Option_Store {
+
+	const OPTION   = 'siteagent';
+	const ATTEMPTS = 20;
+
+	/**
+	 * The shape of what this version writes, in the option and the tables, and the newest one it reads.
+	 * siteagent.php names the first as "Data format". A new shape takes two releases, so that the one before
+	 * can always run again: one that reads it, then one that writes it.
+	 */
+	const WRITES = 1;
+	const READS  = 1;
+
+	const FORMAT = 'format';
+
+	/** @var wpdb */
+	private $db;
+
+	/** @var bool */
+	private $is_network;
+
+	/** @var array|null What was read, until this request changes it: one request sees one state. */
+	private $seen = null;
+
+	/**
+	 * @param wpdb $db         WordPress's database object.
+	 * @param bool $is_network Whether the sites of a network share one connection.
+	 */
+	public function __construct( $db, bool $is_network ) {
+		$this->db         = $db;
+		$this->is_network = $is_network;
+	}
+
+	public function is_network(): bool {
+		return $this->is_network;
+	}
+
+	/**
+	 * Everything that is kept; an empty array before the first change, and where it cannot be read:
+	 * whoever has no keys answers nobody.
+	 */
+	public function read(): array {
+		if ( null === $this->seen ) {
+			$this->seen = $this->opened( $this->raw() );
+		}
+		return self::is_known( $this->seen ) ? $this->seen : array();
+	}
+
+	/**
+	 * Whether what is kept was written by a newer SiteAgent in a shape this one does not know.
+	 */
+	public function is_newer(): bool {
+		return ! self::is_known( $this->opened( $this->raw() ) );
+	}
+
+	/**
+	 * Replace what is kept by what $edit makes of it; $edit may be called several times.
+	 *
+	 * @param callable $edit fn( array $data ): ?array. Null leaves everything as it is.
+	 * @return bool Whether something was written.
+	 * @throws RuntimeException When it cannot be written, or a newer SiteAgent has written what is there.
+	 */
+	public function change( callable $edit ): bool {
+		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
+			$this->seen = null;
+			$kept       = $this->raw();
+			$there      = $this->opened( $kept );
+			if ( ! self::is_known( $there ) ) {
+				throw new RuntimeException( 'SiteAgent\'s option was written by a newer version' );
+			}
+			$data = $edit( $there );
+			if ( null === $data ) {
+				return false;
+			}
+			$data[ self::FORMAT ] = self::WRITES;
+			$new = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- what get_option() reads.
+			if ( $new === $kept || $this->write( $kept, $new ) ) {
+				return $new !== $kept;
+			}
+		}
+		throw new RuntimeException( 'SiteAgent\'s option cannot be written' );
+	}
+
+	private static function is_known( array $data ): bool {
+		return ! isset( $data[ self::FORMAT ] ) || $data[ self::FORMAT ] <= self::READS;
+	}
+
+	private function opened( ?string $kept ): array {
+		// Arrays and texts alone: whoever could write this row must not make objects of it.
+		$data = null !== $kept && is_serialized( $kept ) ? @unserialize( $kept, array( 'allowed_classes' => false ) ) : array(); // phpcs:ignore WordPress.PHP
+		return is_array( $data ) ? $data : array();
+	}
+
+	private function raw(): ?string {
+		if ( $this->is_network ) {
+			$query = $this->db->prepare( "SELECT meta_value FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d", self::OPTION, get_current_network_id() );
+		} else {
+			$query = $this->db->prepare( "SELECT option_value FROM {$this->db->options} WHERE option_name = %s", self::OPTION );
+		}
+		return $this->db->get_var( $query );
+	}
+
+	/**
+	 * False when somebody else was faster.
+	 */
+	private function write( ?string $kept, string $new ): bool {
+		$written = null === $kept ? $this->insert( $new ) : $this->update( $kept, $new );
+		wp_cache_delete( self::OPTION, 'options' );
+		wp_cache_delete( 'notoptions', 'options' );
+		wp_cache_delete( get_current_network_id() . ':' . self::OPTION, 'site-options' );
+		wp_cache_delete( get_current_network_id() . ':notoptions', 'site-options' );
+		return 1 === $written;
+	}
+
+	/**
+	 * @return int|false Rows written.
+	 */
+	private function insert( string $new ) {
+		if ( $this->is_network ) {
+			// The table of a network's settings has no unique name: the first row is the one that counts.
+			return $this->db->query(
+				$this->db->prepare(
+					"INSERT INTO {$this->db->sitemeta} (site_id, meta_key, meta_value) SELECT %d, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d)",
+					get_current_network_id(),
+					self::OPTION,
+					$new,
+					self::OPTION,
+					get_current_network_id()
+				)
+			);
+		}
+		return $this->db->query(
+			$this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $new )
+		);
+	}
+
+	/**
+	 * @return int|false Rows written.
+	 */
+	private function update( string $kept, string $new ) {
+		// By hash: the column's collation would take two texts for one that differ in a letter's case.
+		$hash = hash( 'sha256', $kept );
+		if ( $this->is_network ) {
+			return $this->db->query(
+				$this->db->prepare( "UPDATE {$this->db->sitemeta} SET meta_value = %s WHERE meta_key = %s AND site_id = %d AND SHA2(meta_value, 256) = %s", $new, self::OPTION, get_current_network_id(), $hash )
+			);
+		}
+		return $this->db->query(
+			$this->db->prepare( "UPDATE {$this->db->options} SET option_value = %s WHERE option_name = %s AND SHA2(option_value, 256) = %s", $new, self::OPTION, $hash )
+		);
+	}
+}

@@ -1,0 +1,389 @@
+<?php
+/**
+ * The siteagent/1 wire profile: one narrow corner of RFC 9421, and nothing beside it.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Pure: key, clock and nonce come in as arguments, and no WordPress function is called.
+ *
+ * The twin of app/protocol.py; both are held to tests/php-fixtures/vectors.json. The verifier
+ * matches the received text character for character and computes over that very text, so no
+ * second spelling of a message exists that it would accept.
+ */
+final class Siteagent_HTTP_Signature {
+
+	const VERSION      = 1;
+	const REQUEST_TAG  = 'siteagent-req/1';
+	const RESPONSE_TAG = 'siteagent-res/1';
+	const NOTE_TAG     = 'siteagent-note/1';
+	const CONTENT_TYPE = 'application/json';
+
+	const LIFETIME_S        = 60;
+	const MAX_LIFETIME_S    = 120;
+	const MAX_SKEW_S        = 300;
+	const MAX_REQUEST_BYTES = 65536;
+	const MAX_FIELD_BYTES   = 4096;
+	const MAX_DEPTH         = 32;
+	const MAX_INTEGER       = 9007199254740991;
+
+	const CODES = array(
+		'malformed',
+		'unknown_key',
+		'bad_signature',
+		'unauthorized',
+		'too_large',
+		'digest_mismatch',
+		'expired',
+		'clock_skew',
+		'replayed',
+		'nonce_store_unavailable',
+		'unknown_operation',
+		'invalid_arguments',
+		'out_of_scope',
+		'pairing_closed',
+		'wrong_site',
+		'identity_changed',
+		'trail_forked',
+		'disconnected',
+		'output_started',
+		'internal_error',
+	);
+
+	const REQUEST_COMPONENTS  = '("@method" "@target-uri" "content-type" "content-digest")';
+	const RESPONSE_COMPONENTS = '("@status" "content-type" "content-digest" "@method";req "@target-uri";req "content-type";req "content-digest";req)';
+
+	/**
+	 * 16 bytes leave two bits for a nonce's last character; any other character there would be a
+	 * second spelling of the same nonce.
+	 */
+	const PARAMETERS = ';created=([1-9][0-9]{0,11});keyid="([A-Za-z0-9_.-]{1,64})";alg="hmac-sha256";expires=([1-9][0-9]{0,11});nonce="([A-Za-z0-9_-]{21}[AQgw])"';
+
+	const FIELDS = array( 'content-type', 'content-digest', 'signature-input', 'signature' );
+
+	/**
+	 * Sign a POST of $body to exactly $url.
+	 *
+	 * @return array{url:string,keyid:string,nonce:string,digest:string,headers:array<string,string>}
+	 */
+	public static function sign_request( string $url, string $body, string $key, string $keyid, int $created, string $nonce, string $tag ): array {
+		$digest     = self::content_digest( $body );
+		$parameters = self::parameters( self::REQUEST_COMPONENTS, $created, $keyid, $nonce, $tag );
+		return array(
+			'url'     => $url,
+			'keyid'   => $keyid,
+			'nonce'   => $nonce,
+			'digest'  => $digest,
+			'headers' => array(
+				'Content-Type'    => self::CONTENT_TYPE,
+				'Accept-Encoding' => 'identity',
+				'Content-Digest'  => $digest,
+				'Signature-Input' => 'sa=' . $parameters,
+				'Signature'       => 'sa=' . self::mac( $key, self::request_base( $url, $digest, $parameters ) ),
+			),
+		);
+	}
+
+	/**
+	 * Who sent this request (docs/PROTOCOL.md 1.1, steps 1 to 7). Refusing a nonce that was seen before is the caller's part.
+	 *
+	 * @param string   $method  As the server gives it.
+	 * @param string[] $urls    The receiver's own addresses, from its own records.
+	 * @param array    $headers By name in any case, as received.
+	 * @param callable $key_for fn( string $keyid ): ?string.
+	 * @return array{keyid:string,nonce:string,created:int,expires:int,url:string,digest:string}
+	 * @throws Siteagent_Exception Carries the request from the moment the MAC was right.
+	 */
+	public static function verify_request( string $method, array $urls, array $headers, string $body, callable $key_for, int $now, string $tag ): array {
+		if ( strlen( $body ) > self::MAX_REQUEST_BYTES ) {
+			throw new Siteagent_Exception( 'too_large', strlen( $body ) . ' bytes' );
+		}
+		$fields = self::fields( $headers );
+		$signed = self::signed_parameters( $fields, self::REQUEST_COMPONENTS, $tag );
+		$digest = self::plain_content( $fields );
+		if ( 'POST' !== $method ) {
+			throw new Siteagent_Exception( 'malformed', 'method' );
+		}
+		$key = $key_for( $signed['keyid'] );
+		if ( null === $key ) {
+			throw new Siteagent_Exception( 'unknown_key', $signed['keyid'], array( 'keyid' => $signed['keyid'] ) );
+		}
+		$matched = '';
+		foreach ( $urls as $url ) {
+			// Every address is tried, whichever matched: the time taken says nothing about which.
+			if ( self::is_mac( $signed['signature'], $key, self::request_base( $url, $digest, $signed['text'] ) ) ) {
+				$matched = $url;
+			}
+		}
+		if ( '' === $matched ) {
+			throw new Siteagent_Exception( 'bad_signature' );
+		}
+		$request = array(
+			'keyid'   => $signed['keyid'],
+			'nonce'   => $signed['nonce'],
+			'created' => $signed['created'],
+			'expires' => $signed['expires'],
+			'url'     => $matched,
+			'digest'  => $digest,
+		);
+		self::check_body( $digest, $body, $request );
+		self::check_time( $request, $now );
+		return $request;
+	}
+
+	/**
+	 * The headers that sign a reply to $request.
+	 *
+	 * @param array $request As verify_request() returned it.
+	 * @return array<string,string>
+	 */
+	public static function sign_response( array $request, int $status, string $body, string $key, int $now ): array {
+		$digest     = self::content_digest( $body );
+		$parameters = self::parameters( self::RESPONSE_COMPONENTS, $now, $request['keyid'], $request['nonce'], self::RESPONSE_TAG );
+		$base       = self::response_base( $status, $digest, $request['url'], $request['digest'], $parameters );
+		return array(
+			'Content-Type'    => self::CONTENT_TYPE,
+			'Content-Digest'  => $digest,
+			'Cache-Control'   => 'no-store, no-transform',
+			'Signature-Input' => 'sa=' . $parameters,
+			'Signature'       => 'sa=' . self::mac( $key, $base ),
+		);
+	}
+
+	/**
+	 * Refuses every reply that is not the answer to $sent.
+	 *
+	 * The time of a reply is not judged: the nonce proves that it is fresh, and so a clock that
+	 * is hours off can still be read.
+	 *
+	 * @param array{url:string,keyid:string,nonce:string,digest:string} $sent What was sent.
+	 * @throws Siteagent_Exception As the twin does.
+	 */
+	public static function verify_response( array $sent, int $status, array $headers, string $body, string $key ): void {
+		$fields = self::fields( $headers );
+		$signed = self::signed_parameters( $fields, self::RESPONSE_COMPONENTS, self::RESPONSE_TAG );
+		$digest = self::plain_content( $fields );
+		if ( ! hash_equals( $sent['keyid'], $signed['keyid'] ) ) {
+			throw new Siteagent_Exception( 'unknown_key', $signed['keyid'] );
+		}
+		if ( ! hash_equals( $sent['nonce'], $signed['nonce'] ) ) {
+			throw new Siteagent_Exception( 'replayed', 'the answer to another request' );
+		}
+		$base = self::response_base( $status, $digest, $sent['url'], $sent['digest'], $signed['text'] );
+		if ( ! self::is_mac( $signed['signature'], $key, $base ) ) {
+			throw new Siteagent_Exception( 'bad_signature' );
+		}
+		self::check_body( $digest, $body, null );
+	}
+
+	/**
+	 * The signature base of a request (RFC 9421 section 2.5); no newline at its end.
+	 */
+	public static function request_base( string $url, string $digest, string $parameters ): string {
+		return '"@method": POST' . "\n\"@target-uri\": $url\n\"content-type\": " . self::CONTENT_TYPE
+			. "\n\"content-digest\": $digest\n\"@signature-params\": $parameters";
+	}
+
+	/**
+	 * The signature base of a reply; $asked is the request's Content-Digest.
+	 */
+	public static function response_base( int $status, string $digest, string $url, string $asked, string $parameters ): string {
+		return sprintf( '"@status": %03d', $status ) . "\n\"content-type\": " . self::CONTENT_TYPE . "\n\"content-digest\": $digest"
+			. "\n\"@method\";req: POST\n\"@target-uri\";req: $url\n\"content-type\";req: " . self::CONTENT_TYPE
+			. "\n\"content-digest\";req: $asked\n\"@signature-params\": $parameters";
+	}
+
+	/**
+	 * The Content-Digest field value (RFC 9530), sha-256 only.
+	 */
+	public static function content_digest( string $body ): string {
+		return 'sha-256=:' . base64_encode( hash( 'sha256', $body, true ) ) . ':'; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- RFC 9530 prescribes it.
+	}
+
+	/**
+	 * 16 random bytes as 22 base64url characters; never the same twice.
+	 */
+	public static function new_nonce(): string {
+		return self::b64u( random_bytes( 16 ) );
+	}
+
+	/**
+	 * Base64url without padding (RFC 4648 section 5).
+	 */
+	public static function b64u( string $raw ): string {
+		return rtrim( strtr( base64_encode( $raw ), '+/', '-_' ), '=' ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- the wire format.
+	}
+
+	/**
+	 * Decode the one canonical spelling.
+	 *
+	 * @param mixed $text A stranger's word.
+	 * @throws Siteagent_Exception 'malformed' for other spellings or a wrong size.
+	 */
+	public static function from_b64u( $text, ?int $size = null ): string {
+		if ( ! is_string( $text ) || 1 !== preg_match( '/^[A-Za-z0-9_-]*\z/D', $text ) ) {
+			throw new Siteagent_Exception( 'malformed', 'not base64url' );
+		}
+		$raw = base64_decode( strtr( $text, '-_', '+/' ), true ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- the wire format.
+		if ( false === $raw || self::b64u( $raw ) !== $text || ( null !== $size && strlen( $raw ) !== $size ) ) {
+			throw new Siteagent_Exception( 'malformed', 'not the expected base64url value' );
+		}
+		return $raw;
+	}
+
+	/**
+	 * The one spelling of a document: RFC 8785 without floats (docs/PROTOCOL.md section 5).
+	 *
+	 * @param mixed $document Objects, arrays, texts, whole numbers, booleans and null. A PHP array whose keys count from 0 is a list.
+	 * @throws Siteagent_Exception 'malformed' for anything two parsers might read differently.
+	 */
+	public static function canonical( $document ): string {
+		return self::write( $document, self::MAX_DEPTH );
+	}
+
+	/**
+	 * Read one JSON object strictly.
+	 *
+	 * @throws Siteagent_Exception 'malformed'.
+	 */
+	public static function parse_json( string $raw, int $depth = self::MAX_DEPTH ): stdClass {
+		$document = json_decode( $raw, false, $depth + 1 ); // PHP counts the values inside as a level.
+		if ( ! $document instanceof stdClass ) {
+			throw new Siteagent_Exception( 'malformed', JSON_ERROR_NONE === json_last_error() ? 'not a JSON object' : json_last_error_msg() );
+		}
+		// Writing it again finds floats, and whole numbers that PHP could not keep whole.
+		self::write( $document, $depth );
+		return $document;
+	}
+
+	private static function write( $value, int $levels ): string {
+		if ( is_string( $value ) ) {
+			return self::write_text( $value );
+		}
+		if ( null === $value || is_bool( $value ) ) {
+			return null === $value ? 'null' : ( $value ? 'true' : 'false' );
+		}
+		if ( is_int( $value ) && abs( $value ) <= self::MAX_INTEGER ) {
+			return (string) $value;
+		}
+		if ( ! is_array( $value ) && ! $value instanceof stdClass ) {
+			throw new Siteagent_Exception( 'malformed', gettype( $value ) . ' in JSON' );
+		}
+		if ( 0 === $levels ) {
+			throw new Siteagent_Exception( 'malformed', 'nested too deep' );
+		}
+		if ( is_array( $value ) && array_keys( $value ) === array_keys( array_keys( $value ) ) ) {
+			$items = array();
+			foreach ( $value as $item ) {
+				$items[] = self::write( $item, $levels - 1 );
+			}
+			return '[' . implode( ',', $items ) . ']';
+		}
+		$members = (array) $value;
+		ksort( $members, SORT_STRING );
+		$written = array();
+		foreach ( $members as $key => $item ) {
+			if ( 1 === preg_match( '/[^\x00-\x7F]/', (string) $key ) ) {
+				throw new Siteagent_Exception( 'malformed', 'key is not ASCII text' );
+			}
+			$written[] = self::write_text( (string) $key ) . ':' . self::write( $item, $levels - 1 );
+		}
+		return '{' . implode( ',', $written ) . '}';
+	}
+
+	private static function write_text( string $text ): string {
+		$written = json_encode( $text, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_LINE_TERMINATORS );
+		if ( ! is_string( $written ) ) {
+			throw new Siteagent_Exception( 'malformed', 'text is not UTF-8' );
+		}
+		return $written;
+	}
+
+	private static function parameters( string $components, int $created, string $keyid, string $nonce, string $tag ): string {
+		return $components . ";created=$created;keyid=\"$keyid\";alg=\"hmac-sha256\";expires=" . ( $created + self::LIFETIME_S )
+			. ";nonce=\"$nonce\";tag=\"$tag\"";
+	}
+
+	private static function mac( string $key, string $base ): string {
+		return ':' . base64_encode( hash_hmac( 'sha256', $base, $key, true ) ) . ':'; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- RFC 9421 prescribes it.
+	}
+
+	private static function is_mac( string $claimed, string $key, string $base ): bool {
+		// The encoded texts are compared: a lenient base64 decoder would accept several.
+		return hash_equals( self::mac( $key, $base ), $claimed );
+	}
+
+	/**
+	 * The four fields that matter, by lower-case name.
+	 */
+	private static function fields( array $headers ): array {
+		$fields = array();
+		foreach ( $headers as $name => $value ) {
+			$lower = strtolower( (string) $name );
+			if ( ! in_array( $lower, self::FIELDS, true ) ) {
+				continue;
+			}
+			if ( ! is_string( $value ) || isset( $fields[ $lower ] ) ) {
+				throw new Siteagent_Exception( 'malformed', "$lower twice" );
+			}
+			if ( strlen( $value ) > self::MAX_FIELD_BYTES ) {
+				throw new Siteagent_Exception( 'too_large', $lower );
+			}
+			$fields[ $lower ] = $value;
+		}
+		return $fields;
+	}
+
+	private static function signed_parameters( array $fields, string $components, string $tag ): array {
+		$input     = isset( $fields['signature-input'] ) ? $fields['signature-input'] : '';
+		$signature = isset( $fields['signature'] ) ? $fields['signature'] : '';
+		$shape     = '~^sa=(' . preg_quote( $components, '~' ) . self::PARAMETERS . preg_quote( ";tag=\"$tag\"", '~' ) . ')\z~D';
+		if ( 1 !== preg_match( $shape, $input, $found ) || 1 !== preg_match( '~^sa=(:[A-Za-z0-9+/]{43}=:)\z~D', $signature, $mac ) ) {
+			throw new Siteagent_Exception( 'malformed', 'signature fields' );
+		}
+		return array(
+			'text'      => $found[1],
+			'created'   => (int) $found[2],
+			'keyid'     => $found[3],
+			'expires'   => (int) $found[4],
+			'nonce'     => $found[5],
+			'signature' => $mac[1],
+		);
+	}
+
+	private static function plain_content( array $fields ): string {
+		if ( ! isset( $fields['content-type'] ) || self::CONTENT_TYPE !== $fields['content-type'] ) {
+			throw new Siteagent_Exception( 'malformed', 'content type' );
+		}
+		$digest = isset( $fields['content-digest'] ) ? $fields['content-digest'] : '';
+		if ( 1 !== preg_match( '~^sha-256=:[A-Za-z0-9+/]{43}=:\z~D', $digest ) ) {
+			throw new Siteagent_Exception( 'malformed', 'content digest' );
+		}
+		return $digest;
+	}
+
+	private static function check_body( string $digest, string $body, ?array $request ): void {
+		if ( ! hash_equals( self::content_digest( $body ), $digest ) ) {
+			throw new Siteagent_Exception( 'digest_mismatch', strlen( $body ) . ' bytes arrived', array( 'bytes' => strlen( $body ) ), $request );
+		}
+	}
+
+	private static function check_time( array $request, int $now ): void {
+		$lifetime = $request['expires'] - $request['created'];
+		if ( $lifetime < 1 || $lifetime > self::MAX_LIFETIME_S ) {
+			throw new Siteagent_Exception( 'expired', "lifetime of $lifetime s", array(), $request );
+		}
+		if ( abs( $now - $request['created'] ) > self::MAX_SKEW_S ) {
+			$facts = array(
+				'site_time'    => $now,
+				'your_created' => $request['created'],
+			);
+			throw new Siteagent_Exception( 'clock_skew', ( $now - $request['created'] ) . ' s apart', $facts, $request );
+		}
+	}
+}

@@ -1,0 +1,331 @@
+<?php
+/**
+ * The one way in (docs/PROTOCOL.md section 1.1): size, shape, key, MAC, digest, time, nonce, operation, scope, mark.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Turns a request into an answer and fails closed.
+ *
+ * Strangers learn nothing: the reason of a refusal goes to the site's own log, and only to the
+ * holder of a key in the answer. The broad catch at the end is one of two in this plugin; without
+ * it a bug would answer with WordPress's own error page.
+ */
+final class Siteagent_Request_Handler {
+
+	/** Which status goes with a signed refusal; every other code is a plain 400. */
+	const STATUS = array(
+		'expired'                 => 401,
+		'clock_skew'              => 401,
+		'replayed'                => 401,
+		'out_of_scope'            => 403,
+		'pairing_closed'          => 409,
+		'wrong_site'              => 409,
+		'identity_changed'        => 409,
+		'trail_forked'            => 409,
+		'internal_error'          => 500,
+		'nonce_store_unavailable' => 503,
+	);
+
+	/** @var Siteagent_Connection_Store */
+	private $connection_store;
+
+	/** @var Siteagent_Nonce_Store */
+	private $nonce_store;
+
+	/** @var Siteagent_Operation_Registry */
+	private $operations;
+
+	/** @var Siteagent_Audit_Log */
+	private $log;
+
+	/** @var Siteagent_Checkpoint_Store */
+	private $checkpoint_store;
+
+	/** @var Siteagent_Rejected_Requests */
+	private $rejected_requests;
+
+	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Nonce_Store $nonce_store, Siteagent_Operation_Registry $operations, Siteagent_Audit_Log $log, Siteagent_Checkpoint_Store $checkpoint_store, Siteagent_Rejected_Requests $rejected_requests ) {
+		$this->connection_store    = $connection_store;
+		$this->nonce_store      = $nonce_store;
+		$this->operations = $operations;
+		$this->log        = $log;
+		$this->checkpoint_store    = $checkpoint_store;
+		$this->rejected_requests  = $rejected_requests;
+	}
+
+	/**
+	 * Verify a request, once: from here on its nonce is used up.
+	 *
+	 * @return array|Siteagent_Response What answer() needs; or the answer, where that is a refusal.
+	 */
+	public function admit( Siteagent_Request $request, int $now ) {
+		try {
+			if ( ! $request->is_plain() ) {
+				throw new Siteagent_Exception( 'malformed', 'query or method override' );
+			}
+			$verified = Siteagent_HTTP_Signature::verify_request(
+				$request->method(),
+				$this->connection_store->endpoints(),
+				$request->headers(),
+				$request->body(),
+				function ( string $keyid ): ?string {
+					$channel = $this->connection_store->channel( $keyid );
+					return null === $channel ? null : $channel['d2s'];
+				},
+				$now,
+				Siteagent_HTTP_Signature::REQUEST_TAG
+			);
+			$this->nonce_store->demand_first_use( $verified, $now );
+			return $this->admit_operation( $request->body(), $verified, $now );
+		} catch ( Siteagent_Exception $exception ) {
+			return null === $exception->request()
+				? $this->answer_stranger( $request, $exception, $now )
+				: $this->refuse( $exception, $exception->request(), $this->name_in( $request->body() ), $now );
+		}
+	}
+
+	/**
+	 * Do what was admitted, and sign the answer.
+	 */
+	public function answer( array $admitted, int $now ): Siteagent_Response {
+		$operation = $admitted['operation'];
+		$document  = $admitted['document'];
+		$request   = $admitted['request'];
+		try {
+			$seen   = $this->look( $admitted, $now );
+			$answer = $this->perform( $admitted, $seen, $now );
+			$body   = Siteagent_Pairing::answer_body( $operation['name'], $answer + $this->both_logs( $admitted, $seen ) );
+		} catch ( Siteagent_Exception $exception ) {
+			return $this->refuse( $exception, $request, $operation['name'], $now, $admitted['s2d'] );
+		} catch ( Throwable $broken ) {
+			error_log( 'SiteAgent: ' . $broken->getMessage() . ' in ' . $broken->getFile() . ':' . $broken->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+			$exception = new Siteagent_Exception( 'internal_error', get_class( $broken ) );
+			return $this->refuse( $exception, $request, $operation['name'], $now, $admitted['s2d'] );
+		}
+		return Siteagent_Response::signed( $request, 200, $body, $admitted['s2d'], $now );
+	}
+
+	/**
+	 * What the dashboard's mark tells. While its trail is refused, nothing is changed for it.
+	 *
+	 * @return array|null As Siteagent_Checkpoint_Store::look() tells it; null where no mark is looked at: in pairing, and in revoking, which always works.
+	 * @throws Siteagent_Exception invalid_arguments, trail_forked.
+	 */
+	private function look( array $admitted, int $now ): ?array {
+		$operation = $admitted['operation'];
+		if ( 'connection' !== $admitted['role'] || in_array( $operation['scope'], array( 'pair', 'leave' ), true ) ) {
+			return null;
+		}
+		$seen = $this->checkpoint_store->look( $admitted['document'], $now );
+		if ( null !== $seen['refused'] && ! $operation['nature']['readonly'] ) {
+			$facts = array(
+				'seen_n'    => $seen['seen']['n'],
+				'seen_hash' => $seen['seen']['hash'],
+			);
+			throw new Siteagent_Exception( 'trail_forked', $operation['name'], $facts );
+		}
+		return $seen;
+	}
+
+	private function perform( array $admitted, ?array $seen, int $now ): array {
+		$name = $admitted['operation']['name'];
+		if ( 'log' === $name ) {
+			// Read with the entry of this very request in it, so that it can end in the mark.
+			$this->write_down( $admitted, $seen, $now );
+		}
+		$answer = $this->operations->run( $name, $admitted['document'], $admitted['body'], $admitted['request'], $now );
+		if ( 'log' !== $name ) {
+			$this->write_down( $admitted, $seen, $now );
+		}
+		return $answer;
+	}
+
+	/**
+	 * What pairing and parting do, they write down themselves.
+	 */
+	private function write_down( array $admitted, ?array $seen, int $now ): void {
+		if ( null === $seen ) {
+			return;
+		}
+		$this->connection_store->contacted( $now );
+		if ( Siteagent_Encryption::has_own_key() ) {
+			$this->connection_store->renew_seals();
+		}
+		$facts = array(
+			'operation' => $admitted['operation']['name'],
+			'by'        => $admitted['document']->by,
+			'nonce'     => $admitted['request']['nonce'],
+		);
+		if ( null !== $seen['noted'] ) {
+			$facts['mark'] = $seen['noted'];
+		}
+		$this->log->append( 'answered', $facts, 'dashboard' );
+	}
+
+	/**
+	 * How far this site's log reaches, whether it continues from what the dashboard saw of it, and
+	 * what this site has seen of the dashboard's.
+	 */
+	private function both_logs( array $admitted, ?array $seen ): array {
+		if ( null === $seen ) {
+			return array();
+		}
+		$asked = isset( $admitted['document']->log ) ? $admitted['document']->log : null;
+		$held  = $seen['seen'];
+		$told  = array(
+			'mark'  => $this->checkpoint_store->own( $this->log->head() ),
+			'knows' => null === $asked ? null : $this->log->knows( $asked->n, $asked->hash ),
+			// As the dashboard signed it: without the signature it would be this site's word alone.
+			'seen'  => null === $held ? null : array(
+				'body' => Siteagent_HTTP_Signature::b64u( $held['body'] ),
+				'sig'  => $held['sig'],
+			),
+		);
+		return null === $seen['refused'] ? $told : $told + array( 'mark_refused' => true );
+	}
+
+	/**
+	 * @throws Siteagent_Exception That may be told, as the MAC was right.
+	 */
+	private function admit_operation( string $body, array $verified, int $now ): array {
+		$channel = $this->connection_store->channel( $verified['keyid'] );
+		if ( null === $channel ) {
+			// Ended between the two looks at the keys.
+			throw new Siteagent_Exception( 'unknown_key', $verified['keyid'] );
+		}
+		$role = 'next' === $channel['role'] ? 'connection' : $channel['role'];
+		try {
+			$document  = Siteagent_HTTP_Signature::parse_json( $body );
+			$operation = Siteagent_Operation_Registry::admit( $document, $role );
+		} catch ( Siteagent_Exception $exception ) {
+			$code = 'malformed' === $exception->code() ? 'invalid_arguments' : $exception->code();
+			throw new Siteagent_Exception( $code, $exception->getMessage(), $exception->facts(), $verified );
+		}
+		$moved = $this->connection_store->moved( $verified['keyid'] );
+		if ( null !== $moved && ! $operation['moved'] ) {
+			$facts = array(
+				'paired' => $moved['was'],
+				'now'    => $moved['is'],
+			);
+			throw new Siteagent_Exception( 'identity_changed', $moved['is'], $facts, $verified );
+		}
+		if ( 'next' === $channel['role'] && $this->connection_store->promote( $verified['keyid'], $now ) ) {
+			$facts = array( 'generation' => Siteagent_Key_Derivation::generation( $verified['keyid'] ) );
+			$this->log->append( 'keys_rotated', $facts, 'dashboard' );
+		}
+		return array(
+			'operation' => $operation,
+			'document'  => $document,
+			'body'      => $body,
+			'request'   => $verified,
+			'role'      => $role,
+			's2d'       => $channel['s2d'],
+		);
+	}
+
+	/**
+	 * The precise refusal for the holder of the key.
+	 */
+	private function refuse( Siteagent_Exception $exception, array $request, string $name, int $now, ?string $key = null ): Siteagent_Response {
+		if ( null === $key ) {
+			$channel = $this->connection_store->channel( $request['keyid'] );
+			if ( null === $channel ) {
+				return Siteagent_Response::unauthorized();
+			}
+			$key = $channel['s2d'];
+		}
+		$code = $exception->code();
+		$this->log_refusal( $name, $exception, $request['nonce'] );
+		if ( 'unauthorized' === $code ) {
+			return Siteagent_Response::unauthorized();
+		}
+		$body = Siteagent_HTTP_Signature::canonical(
+			array(
+				'v'     => Siteagent_HTTP_Signature::VERSION,
+				'ok'    => false,
+				'op'    => $name,
+				'error' => array( 'code' => $code ) + $exception->facts(),
+			)
+		);
+		return Siteagent_Response::signed( $request, isset( self::STATUS[ $code ] ) ? self::STATUS[ $code ] : 400, $body, $key, $now );
+	}
+
+	/**
+	 * A refusal does not depend on the database taking the entry: where that can only be read, the dashboard has to be told so.
+	 */
+	private function log_refusal( string $name, Siteagent_Exception $exception, string $nonce ): void {
+		$facts = array(
+			'operation' => $name,
+			'reason'    => $exception->getMessage(),
+			'nonce'     => $nonce,
+		);
+		try {
+			$this->log->append( 'refused', $facts, 'dashboard' );
+		} catch ( RuntimeException $unwritable ) {
+			error_log( 'SiteAgent: ' . $unwritable->getMessage() . '; refused ' . $name ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+		}
+	}
+
+	/**
+	 * What somebody gets who has no key here: a proof if this is about an ended connection, else the one refusal.
+	 */
+	private function answer_stranger( Siteagent_Request $request, Siteagent_Exception $exception, int $now ): Siteagent_Response {
+		if ( 'too_large' === $exception->code() ) {
+			return Siteagent_Response::too_large();
+		}
+		$revoked = $this->revoke_unsigned( $request, $now );
+		if ( null !== $revoked ) {
+			return $revoked;
+		}
+		$facts = $exception->facts();
+		$gone  = isset( $facts['keyid'] ) ? $this->say_gone( $facts['keyid'] ) : null;
+		if ( null !== $gone ) {
+			return $gone;
+		}
+		$this->rejected_requests->count( $exception->getMessage(), $now );
+		$is_unreadable = isset( $facts['keyid'] ) && $this->connection_store->is_unreadable( $facts['keyid'] );
+		return $is_unreadable ? Siteagent_Response::keys_unreadable() : Siteagent_Response::unauthorized();
+	}
+
+	/**
+	 * `revoke` is its own proof: whoever shows the secret may end the connection, and can do nothing else.
+	 */
+	private function revoke_unsigned( Siteagent_Request $request, int $now ): ?Siteagent_Response {
+		if ( 'POST' !== $request->method() || false === strpos( $request->body(), '"revoke"' ) ) {
+			return null;
+		}
+		try {
+			$document = Siteagent_HTTP_Signature::parse_json( $request->body() );
+			$name     = Siteagent_Operation_Registry::admit( $document, 'connection' )['name'];
+			$answer   = 'revoke' === $name ? $this->operations->run( $name, $document, $request->body(), array(), $now ) : null;
+		} catch ( Siteagent_Exception $no ) {
+			return isset( $document->kid ) && is_string( $document->kid ) ? $this->say_gone( $document->kid ) : null;
+		}
+		$head = array(
+			'v'  => Siteagent_HTTP_Signature::VERSION,
+			'ok' => true,
+			'op' => 'revoke',
+		);
+		return null === $answer ? null : Siteagent_Response::unsigned( 200, $head + $answer );
+	}
+
+	/**
+	 * The operation a body names, for the refusal of it; empty when it names none.
+	 */
+	private function name_in( string $body ): string {
+		$document = json_decode( $body );
+		$name     = $document instanceof stdClass && isset( $document->op ) ? $document->op : '';
+		return is_string( $name ) && isset( Siteagent_Operation_Registry::ALL[ $name ] ) ? $name : '';
+	}
+
+	private function say_gone( string $kid ): ?Siteagent_Response {
+		$proof = $this->connection_store->goodbye_of( $kid );
+		return null === $proof ? null : Siteagent_Response::disconnected( $proof );
+	}
+}

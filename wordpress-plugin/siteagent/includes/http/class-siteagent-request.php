@@ -1,0 +1,100 @@
+<?php
+/**
+ * A request, as it came in.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Method, headers, query and body before anything was believed.
+ */
+final class Siteagent_Request {
+
+	/** The headers that are looked at, by the names PHP gives them. */
+	const HEADERS = array(
+		'content-type'    => 'CONTENT_TYPE',
+		'content-digest'  => 'HTTP_CONTENT_DIGEST',
+		'signature-input' => 'HTTP_SIGNATURE_INPUT',
+		'signature'       => 'HTTP_SIGNATURE',
+	);
+
+	/** @var string */
+	private $method;
+
+	/** @var array<string,string> */
+	private $headers;
+
+	/** @var string */
+	private $body;
+
+	/** @var bool */
+	private $is_plain;
+
+	/**
+	 * @param array $headers  By lower-case name.
+	 * @param bool  $is_plain Whether nothing beside the body says what is wanted: no method override, no query but the route.
+	 */
+	public function __construct( string $method, array $headers, string $body, bool $is_plain ) {
+		$this->method   = $method;
+		$this->headers  = $headers;
+		$this->body     = $body;
+		$this->is_plain = $is_plain;
+	}
+
+	/**
+	 * What this PHP process was asked.
+	 *
+	 * @param bool $is_slashed Whether WordPress has put its slashes into $_SERVER yet (wp_magic_quotes()).
+	 */
+	public static function from_surroundings( bool $is_slashed ): self {
+		// phpcs:disable WordPress.Security.ValidatedSanitizedInput -- compared with signatures byte for byte, never printed.
+		$server  = $is_slashed ? wp_unslash( $_SERVER ) : $_SERVER;
+		$headers = array();
+		foreach ( self::HEADERS as $name => $key ) {
+			if ( isset( $server[ $key ] ) && is_string( $server[ $key ] ) ) {
+				$headers[ $name ] = $server[ $key ];
+			}
+		}
+		$query = isset( $server['QUERY_STRING'] ) ? (string) $server['QUERY_STRING'] : '';
+		$plain = ( '' === $query || 1 === preg_match( '~^(rest_route=(/|%2F)siteagent(/|%2F)v1(/|%2F)rpc|action=siteagent_rpc)\z~Di', $query ) )
+			&& ! isset( $server['HTTP_X_HTTP_METHOD_OVERRIDE'] );
+		// phpcs:enable
+		return new self( isset( $server['REQUEST_METHOD'] ) ? (string) $server['REQUEST_METHOD'] : '', $headers, self::read_body(), $plain );
+	}
+
+	public function method(): string {
+		return $this->method;
+	}
+
+	/**
+	 * @return array<string,string> By lower-case name.
+	 */
+	public function headers(): array {
+		return $this->headers;
+	}
+
+	/**
+	 * At most one byte more than a request may have.
+	 */
+	public function body(): string {
+		return $this->body;
+	}
+
+	public function is_plain(): bool {
+		return $this->is_plain;
+	}
+
+	private static function read_body(): string {
+		$input = fopen( 'php://input', 'rb' ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- reads no more than may be read.
+		if ( false === $input ) {
+			return '';
+		}
+		$body = stream_get_contents( $input, Siteagent_HTTP_Signature::MAX_REQUEST_BYTES + 1 );
+		fclose( $input ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		return (string) $body;
+	}
+}

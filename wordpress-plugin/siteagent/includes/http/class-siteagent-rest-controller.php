@@ -1,0 +1,180 @@
+<?php
+/**
+ * Where a request for SiteAgent enters WordPress, and where its answer leaves.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Answers at the earliest moment that suffices.
+ *
+ * A request to the REST address is recognised when plugins have loaded, and answered there if its
+ * operation needs no more. What needs all of WordPress is verified there and answered once
+ * WordPress has loaded, before its REST server begins: plugins that close or decorate the REST API
+ * for visitors are not in the way. The registered route makes the address a known one, and stands
+ * in where the early look did not recognise it.
+ */
+final class Siteagent_REST_Controller {
+
+	const NAMESPACE = 'siteagent/v1';
+	const ROUTE     = '/rpc';
+
+	/** @var Siteagent_Request_Handler */
+	private $gate;
+
+	/** @var Siteagent_Audit_Log */
+	private $log;
+
+	/** @var array|null What was admitted and waits for all of WordPress. */
+	private $admitted = null;
+
+	/** @var Siteagent_Response|null What the registered route has to send. */
+	private $response = null;
+
+	public function __construct( Siteagent_Request_Handler $gate, Siteagent_Audit_Log $log ) {
+		$this->gate = $gate;
+		$this->log  = $log;
+	}
+
+	/**
+	 * Plugins have loaded, nothing else has.
+	 */
+	public function open_early(): void {
+		$admitted = $this->admit( false );
+		if ( $admitted instanceof Siteagent_Response ) {
+			$this->leave( $admitted );
+		}
+		if ( 'everything' !== $admitted['operation']['needs'] ) {
+			$this->leave( $this->answer( $admitted ) );
+		}
+		$this->admitted = $admitted;
+		add_action( 'wp_loaded', array( $this, 'open_late' ), PHP_INT_MAX );
+	}
+
+	/**
+	 * All of WordPress has loaded, and nobody has routed the request yet.
+	 */
+	public function open_late(): void {
+		if ( null !== $this->admitted ) {
+			$this->leave( $this->answer( $this->admitted ) );
+		}
+	}
+
+	/**
+	 * The route's permission callback: only what the gate admits is called.
+	 *
+	 * WordPress asks again while it lists the allowed methods; a request is admitted once.
+	 *
+	 * @return true|WP_Error
+	 */
+	public function permit() {
+		if ( null === $this->admitted && null === $this->response ) {
+			$admitted = $this->admit( true );
+			if ( $admitted instanceof Siteagent_Response ) {
+				$this->response = $admitted;
+			} else {
+				$this->admitted = $admitted;
+			}
+		}
+		return null !== $this->admitted ? true : new WP_Error( 'siteagent_refused', 'Refused.', array( 'status' => $this->response->status() ) );
+	}
+
+	/**
+	 * The route's callback.
+	 */
+	public function enter(): WP_REST_Response {
+		if ( null === $this->response && null !== $this->admitted ) {
+			$this->response = $this->answer( $this->admitted );
+		}
+		return new WP_REST_Response( null, null === $this->response ? 401 : $this->response->status() );
+	}
+
+	/**
+	 * Sends the exact bytes that were signed, in place of WordPress's own encoding of them.
+	 *
+	 * @param bool $served As WordPress passes it.
+	 */
+	public function send( $served ): bool {
+		if ( null === $this->response ) {
+			return (bool) $served;
+		}
+		$this->hand_over( $this->response );
+		return true;
+	}
+
+	/**
+	 * Plugins that close the REST API for visitors answer here. The gate does not know visitors:
+	 * it judges each request by its signature.
+	 *
+	 * @param mixed $result As WordPress passes it.
+	 * @return mixed
+	 */
+	public function let_pass( $result ) {
+		$asked = isset( $GLOBALS['wp']->query_vars['rest_route'] ) ? $GLOBALS['wp']->query_vars['rest_route'] : '';
+		return is_wp_error( $result ) && Siteagent_Site_Address::ROUTE === $asked ? null : $result;
+	}
+
+	public function register_route(): void {
+		add_filter( 'rest_authentication_errors', array( $this, 'let_pass' ), PHP_INT_MAX );
+		add_filter( 'rest_pre_serve_request', array( $this, 'send' ), PHP_INT_MAX );
+		register_rest_route(
+			self::NAMESPACE,
+			self::ROUTE,
+			array(
+				'methods'             => 'POST',
+				'callback'            => array( $this, 'enter' ),
+				'permission_callback' => array( $this, 'permit' ),
+				'show_in_index'       => false,
+			)
+		);
+	}
+
+	/**
+	 * @return array|Siteagent_Response
+	 */
+	private function admit( bool $is_slashed ) {
+		try {
+			return $this->gate->admit( Siteagent_Request::from_surroundings( $is_slashed ), time() );
+		} catch ( Throwable $broken ) {
+			return $this->closed( $broken );
+		}
+	}
+
+	private function answer( array $admitted ): Siteagent_Response {
+		try {
+			return $this->gate->answer( $admitted, time() );
+		} catch ( Throwable $broken ) {
+			return $this->closed( $broken );
+		}
+	}
+
+	/**
+	 * Whatever broke, the door stays shut.
+	 */
+	private function closed( Throwable $broken ): Siteagent_Response {
+		error_log( 'SiteAgent: ' . $broken->getMessage() . ' in ' . $broken->getFile() . ':' . $broken->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+		return Siteagent_Response::unauthorized();
+	}
+
+	/**
+	 * Nothing may run after this: themes and other plugins would add to the answer.
+	 *
+	 * @return never
+	 */
+	private function leave( Siteagent_Response $response ): void {
+		$this->hand_over( $response );
+		exit;
+	}
+
+	private function hand_over( Siteagent_Response $response ): void {
+		$started = $response->send();
+		if ( '' !== $started ) {
+			// Without its headers nobody can verify the answer; the log says who printed first.
+			$this->log->append( 'output_started', array( 'at' => $started ), 'site' );
+		}
+	}
+}

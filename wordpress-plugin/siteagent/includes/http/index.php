@@ -1,0 +1,2 @@
+<?php
+// Signed requests: the REST route, verification, answers and the table of used nonces.

@@ -1,0 +1,288 @@
+<?php
+/**
+ * Everything a dashboard can ask for. There is no other operation.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * The closed list (docs/PROTOCOL.md section 3), with what each operation takes and does.
+ */
+final class Siteagent_Operation_Registry {
+
+	/**
+	 * By name:
+	 *  schema  arguments beside v, op, by, log and mark, each with its kind; every one must be there;
+	 *  role    which keys may ask: those of a token, of an exchange being confirmed, of the connection;
+	 *  scope   what the site's owner must have granted: 'pair' by accepting a token, 'see' and 'keys' by connecting, 'leave' always,
+	 *          'change' kind by kind in wp-admin (Siteagent_Permissions), which is looked up for the component it is about;
+	 *  nature  what it does to the site;
+	 *  needs   how much of WordPress must have loaded: 'database', or 'everything';
+	 *  moved   whether it is answered although the site's address has changed; keys.rotate looks for itself.
+	 */
+	const ALL = array(
+		'ping'          => array(
+			'schema' => array(),
+			'role'   => array( 'connection' ),
+			'scope'  => 'see',
+			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'database',
+			'moved'  => false,
+		),
+		'report'        => array(
+			'schema' => array( 'have' => 'hash_or_null' ),
+			'role'   => array( 'connection' ),
+			'scope'  => 'see',
+			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'everything',
+			'moved'  => false,
+		),
+		'log'           => array(
+			'schema' => array( 'after' => 'number' ),
+			'role'   => array( 'connection' ),
+			'scope'  => 'see',
+			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'database',
+			'moved'  => false,
+		),
+		'pair.hello'    => array(
+			'schema' => array(
+				'pid'    => 'text',
+				'e_d'    => 'key',
+				'sign_d' => 'key',
+				'dash'   => 'object',
+				'url'    => 'text',
+			),
+			'role'   => array( 'token' ),
+			'scope'  => 'pair',
+			'nature' => array( 'readonly' => false, 'destructive' => false, 'idempotent' => false ),
+			'needs'  => 'database',
+			'moved'  => false,
+		),
+		'pair.confirm'  => array(
+			'schema' => array( 'th' => 'hash' ),
+			'role'   => array( 'exchange', 'connection' ),
+			'scope'  => 'pair',
+			'nature' => array( 'readonly' => false, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'database',
+			'moved'  => false,
+		),
+		'keys.rotate'   => array(
+			'schema' => array(
+				'op_id'    => 'uuid',
+				'plan'     => 'text',
+				'sig'      => 'text',
+				'sig_next' => 'text_or_null',
+			),
+			'role'   => array( 'connection' ),
+			'scope'  => 'keys',
+			'nature' => array( 'readonly' => false, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'database',
+			'moved'  => true,
+		),
+		'change.check'  => array(
+			'schema' => array( 'step' => 'object' ),
+			'role'   => array( 'connection' ),
+			'scope'  => 'see',
+			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'everything',
+			'moved'  => false,
+		),
+		'change.run'    => array(
+			'schema' => array(
+				'op_id' => 'uuid',
+				'plan'  => 'plan',
+				'sig'   => 'text',
+			),
+			'role'   => array( 'connection' ),
+			'scope'  => 'change',
+			'nature' => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
+			'needs'  => 'everything',
+			'moved'  => false,
+		),
+		'agent.update'  => array(
+			'schema' => array(
+				'op_id' => 'uuid',
+				'plan'  => 'plan',
+				'sig'   => 'text',
+			),
+			'role'   => array( 'connection' ),
+			'scope'  => 'change',
+			'nature' => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
+			'needs'  => 'everything',
+			'moved'  => false,
+		),
+		'change.status' => array(
+			'schema' => array( 'op_id' => 'uuid' ),
+			'role'   => array( 'connection' ),
+			'scope'  => 'see',
+			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'  => 'everything',
+			'moved'  => false,
+		),
+		'revoke'        => array(
+			'schema' => array(
+				'kid' => 'text',
+				'r'   => 'key',
+			),
+			'role'   => array( 'connection' ),
+			'scope'  => 'leave',
+			'nature' => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
+			'needs'  => 'database',
+			'moved'  => true,
+		),
+	);
+
+	/** @var Siteagent_Pairing */
+	private $pairing;
+
+	/** @var Siteagent_Key_Rotation */
+	private $rotation;
+
+	/** @var Siteagent_Audit_Log */
+	private $log;
+
+	/** @var callable fn(): Siteagent_Report, made only when a report is asked for. */
+	private $inventory;
+
+	/** @var callable fn(): Siteagent_Update_Controller, made only when a change is asked for. */
+	private $change;
+
+	public function __construct( Siteagent_Pairing $pairing, Siteagent_Key_Rotation $rotation, Siteagent_Audit_Log $log, callable $inventory, callable $change ) {
+		$this->pairing   = $pairing;
+		$this->rotation  = $rotation;
+		$this->log       = $log;
+		$this->inventory = $inventory;
+		$this->change    = $change;
+	}
+
+	/**
+	 * The declaration of an operation these keys may ask for.
+	 *
+	 * @throws Siteagent_Exception unknown_operation, out_of_scope, invalid_arguments.
+	 */
+	public static function admit( stdClass $document, string $role ): array {
+		$name = isset( $document->op ) && is_string( $document->op ) ? $document->op : '';
+		if ( ! isset( self::ALL[ $name ] ) ) {
+			throw new Siteagent_Exception( 'unknown_operation', substr( $name, 0, 40 ) );
+		}
+		$operation = self::ALL[ $name ];
+		if ( ! in_array( $role, $operation['role'], true ) ) {
+			throw new Siteagent_Exception( 'out_of_scope', "$name with the keys of a $role" );
+		}
+		$given = array_diff( array_keys( get_object_vars( $document ) ), array( 'v', 'op', 'by', 'log', 'mark' ) );
+		$known = array_keys( $operation['schema'] );
+		sort( $given );
+		sort( $known );
+		if ( $given !== $known || ! isset( $document->v, $document->by ) || Siteagent_HTTP_Signature::VERSION !== $document->v || ! self::fits( $document->by, 'text' )
+			|| ! self::fits( isset( $document->log ) ? $document->log : null, 'head_or_null' ) || ! self::fits( isset( $document->checkpoint ) ? $document->checkpoint : null, 'object_or_null' ) ) {
+			throw new Siteagent_Exception( 'invalid_arguments', $name );
+		}
+		foreach ( $operation['schema'] as $argument => $kind ) {
+			if ( ! self::fits( $document->$argument, $kind ) ) {
+				throw new Siteagent_Exception( 'invalid_arguments', "$name $argument", array( 'argument' => $argument ) );
+			}
+		}
+		return array( 'name' => $name ) + $operation;
+	}
+
+	/**
+	 * Do what was asked for. The caller has been verified and the document admitted.
+	 *
+	 * @param string $body The request's exact bytes.
+	 * @return array The answer beside v, ok and op.
+	 * @throws Siteagent_Exception When it cannot be done, with the reason.
+	 */
+	public function run( string $name, stdClass $document, string $body, array $request, int $now ): array {
+		switch ( $name ) {
+			case 'ping':
+				return $this->ping( $now );
+			case 'report':
+				return $this->report( $document );
+			case 'log':
+				return $this->log->since( $document->after );
+			case 'pair.hello':
+				return $this->pairing->hello( $document, $body, $now );
+			case 'pair.confirm':
+				return $this->pairing->confirm( $request['keyid'], $document, $now );
+			case 'keys.rotate':
+				return $this->rotation->rotate( $document, $now );
+			case 'change.check':
+				return ( $this->change )()->check( $document, $now );
+			case Siteagent_Update_Plan::CHANGE:
+			case Siteagent_Update_Plan::UPDATE:
+				return ( $this->change )()->run( $name, $document, $request['created'], $now );
+			case 'change.status':
+				return ( $this->change )()->status( $document, $now );
+			case 'revoke':
+				return $this->pairing->revoke( $document, $now );
+		}
+		throw new Siteagent_Exception( 'unknown_operation', $name );
+	}
+
+	/**
+	 * A sign of life, and what spoiled an answer lately: that one could not tell itself.
+	 */
+	private function ping( int $now ): array {
+		$spoiled = $this->log->latest( 'output_started', HOUR_IN_SECONDS, $now );
+		$answer  = array(
+			'time'   => $now,
+			'plugin' => SITEAGENT_VERSION,
+		);
+		return null === $spoiled ? $answer : $answer + array( 'output_started' => (string) $spoiled['facts']['at'] );
+	}
+
+	/**
+	 * The report, or only its name when the dashboard has it already.
+	 */
+	private function report( stdClass $document ): array {
+		$inventory = ( $this->inventory )();
+		$report    = $inventory->report();
+		$digest    = $inventory->canonical_digest( $report );
+		if ( $digest === $document->have ) {
+			return array(
+				'digest'    => $digest,
+				'unchanged' => true,
+			);
+		}
+		return array(
+			'digest' => $digest,
+			'report' => $report,
+		);
+	}
+
+	/**
+	 * @param mixed $value What was sent.
+	 */
+	private static function fits( $value, string $kind ): bool {
+		switch ( $kind ) {
+			case 'hash_or_null':
+				return null === $value || self::fits( $value, 'hash' );
+			case 'hash':
+				return is_string( $value ) && 1 === preg_match( '/^[0-9a-f]{64}\z/D', $value );
+			case 'key':
+				return is_string( $value ) && 1 === preg_match( '/^[A-Za-z0-9_-]{43}\z/D', $value );
+			case 'text_or_null':
+				return null === $value || self::fits( $value, 'text' );
+			case 'text':
+				return is_string( $value ) && strlen( $value ) <= 2100;
+			case 'plan':
+				return is_string( $value ) && strlen( $value ) <= 16000;
+			case 'uuid':
+				return is_string( $value ) && 1 === preg_match( '/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/D', $value );
+			case 'number':
+				return is_int( $value ) && 0 <= $value;
+			case 'object':
+				return $value instanceof stdClass;
+			case 'object_or_null':
+				return null === $value || $value instanceof stdClass;
+			case 'head_or_null':
+				return null === $value || ( $value instanceof stdClass && isset( $value->n, $value->hash ) && is_int( $value->n ) && 0 <= $value->n && self::fits( $value->hash, 'hash' ) );
+		}
+		return false;
+	}
+}

@@ -1,0 +1,2 @@
+<?php
+// The closed list of operations, their results, and signed plans.

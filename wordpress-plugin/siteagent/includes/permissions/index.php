@@ -1,0 +1,2 @@
+<?php
+// What the owner of the site allows the dashboard to do.

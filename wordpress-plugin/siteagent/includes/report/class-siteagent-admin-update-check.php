@@ -1,0 +1,210 @@
+<?php
+/**
+ * Checks for updates in wp-admin's context, where sellers' updaters run.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * The site calls its own admin-ajax.php with a secret that works once and for a minute. In that request WordPress
+ * is in wp-admin (`is_admin()`, `admin_init`) and at its scheduled work (`DOING_CRON`); nobody is signed in, and all
+ * it does is check for updates and keep what wp-admin would show. The answer holds nothing but a proof that it was done.
+ */
+final class Siteagent_Admin_Update_Check {
+
+	const ACTION = 'siteagent_check_updates';
+
+	/** What the last such request saw beside WordPress's own lists. */
+	const SEEN = 'siteagent_admin_updates';
+
+	/** The hash of the secret of a request that is on its way. */
+	const PENDING = 'siteagent_admin_check';
+
+	/** As long as what was seen counts, unless WordPress has checked since. */
+	const FRESH_S = HOUR_IN_SECONDS;
+
+	/** After a failure the site is not called again for so long: each attempt may cost the whole timeout. */
+	const RETRY_S = 6 * HOUR_IN_SECONDS;
+
+	/**
+	 * Have the lists of these names checked, and read what wp-admin shows beside them.
+	 *
+	 * @param string[] $names   Of Siteagent_Update_Transient; empty to read alone.
+	 * @param int      $timeout Seconds to wait at most.
+	 * @return bool Whether it was done.
+	 */
+	public static function request( array $names, int $timeout ): bool {
+		$seen = self::seen();
+		if ( $timeout < 1 || time() - $seen['failed_at'] < self::RETRY_S ) {
+			return false;
+		}
+		$secret = bin2hex( random_bytes( 32 ) );
+		set_site_transient( self::PENDING, hash( 'sha256', $secret ), MINUTE_IN_SECONDS );
+		$headers = array( 'Cache-Control' => 'no-cache' );
+		if ( isset( $_SERVER['PHP_AUTH_USER'], $_SERVER['PHP_AUTH_PW'] ) ) {
+			// As WordPress's own Site Health does for a site behind a password of its server.
+			$headers['Authorization'] = 'Basic ' . base64_encode( wp_unslash( $_SERVER['PHP_AUTH_USER'] ) . ':' . wp_unslash( $_SERVER['PHP_AUTH_PW'] ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput, WordPress.PHP.DiscouragedPHPFunctions -- passed on to the same server as it came.
+		}
+		$answer = wp_remote_post(
+			admin_url( 'admin-ajax.php' ),
+			array(
+				'timeout'     => $timeout,
+				'redirection' => 0,
+				'headers'     => $headers,
+				'body'        => array(
+					'action' => self::ACTION,
+					'secret' => $secret,
+					'lists'  => implode( ',', $names ),
+				),
+				/** This filter is documented in wp-includes/class-wp-http-streams.php */
+				'sslverify'   => apply_filters( 'https_local_ssl_verify', false ),
+			)
+		);
+		delete_site_transient( self::PENDING );
+		foreach ( Siteagent_Update_Transient::both() as $list ) {
+			$list->reread();
+		}
+		Siteagent_Update_Transient::forget_read( self::SEEN );
+		$is_done = false !== strpos( wp_remote_retrieve_body( $answer ), self::proof( $secret ) );
+		if ( ! $is_done ) {
+			set_site_transient( self::SEEN, array( 'failed_at' => time() ) + $seen, DAY_IN_SECONDS );
+		}
+		return $is_done;
+	}
+
+	/**
+	 * Whether what wp-admin shows is known and WordPress's lists are still the ones it was read with.
+	 */
+	public static function is_fresh( int $now ): bool {
+		$seen = self::seen();
+		return $now - $seen['at'] < self::FRESH_S && self::checked_at() === $seen['checked_at'];
+	}
+
+	/**
+	 * Whether the last attempt to ask failed, so that updates may be missing.
+	 */
+	public static function has_failed(): bool {
+		return 0 !== self::seen()['failed_at'];
+	}
+
+	/**
+	 * From here on whoever reads WordPress's lists in this request also finds what wp-admin shows.
+	 */
+	public static function include_seen(): void {
+		foreach ( array_keys( Siteagent_Update_Transient::both() ) as $name ) {
+			$filter = array( self::class, "add_seen_$name" );
+			if ( ! has_filter( "site_transient_update_$name", $filter ) ) {
+				add_filter( "site_transient_update_$name", $filter, PHP_INT_MAX );
+			}
+		}
+	}
+
+	/**
+	 * @param mixed $list As WordPress passes it.
+	 * @return mixed
+	 */
+	public static function add_seen_plugins( $list ) {
+		return self::add_seen( $list, Siteagent_Update_Transient::PLUGINS );
+	}
+
+	/**
+	 * @param mixed $list As WordPress passes it.
+	 * @return mixed
+	 */
+	public static function add_seen_themes( $list ) {
+		return self::add_seen( $list, Siteagent_Update_Transient::THEMES );
+	}
+
+	/**
+	 * Recognise the site's own request, as early as plugins load. A wrong secret changes nothing.
+	 */
+	public static function admit( string $secret ): void {
+		$expected = get_site_transient( self::PENDING );
+		if ( ! is_string( $expected ) || ! hash_equals( $expected, hash( 'sha256', $secret ) ) || ! delete_site_transient( self::PENDING ) ) {
+			return;
+		}
+		if ( ! defined( 'DOING_CRON' ) ) {
+			define( 'DOING_CRON', true );
+		}
+		// WordPress would check here as well, and drop what this request keeps.
+		remove_action( 'admin_init', '_maybe_update_core' );
+		remove_action( 'admin_init', '_maybe_update_plugins' );
+		remove_action( 'admin_init', '_maybe_update_themes' );
+		add_action(
+			'admin_init',
+			static function () use ( $secret ): void {
+				self::answer( $secret );
+			},
+			PHP_INT_MAX
+		);
+	}
+
+	/**
+	 * @return never
+	 */
+	private static function answer( string $secret ): void {
+		wp_raise_memory_limit( 'admin' );
+		$wanted = isset( $_POST['lists'] ) && is_string( $_POST['lists'] ) ? explode( ',', wp_unslash( $_POST['lists'] ) ) : array(); // phpcs:ignore WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- the secret was checked; compared with fixed names.
+		$shown  = array();
+		foreach ( Siteagent_Update_Transient::both() as $name => $list ) {
+			if ( in_array( $name, $wanted, true ) ) {
+				$list->check();
+			}
+			$shown[ $name ] = array_diff_key( $list->updates(), $list->stored(), array( plugin_basename( SITEAGENT_FILE ) => true ) );
+		}
+		$seen = array(
+			'at'         => time(),
+			'failed_at'  => 0,
+			'checked_at' => self::checked_at(),
+		);
+		set_site_transient( self::SEEN, $seen + $shown, DAY_IN_SECONDS );
+		header( 'Content-Type: text/plain; charset=utf-8' );
+		echo esc_html( self::proof( $secret ) );
+		exit;
+	}
+
+	/**
+	 * @param mixed $list As WordPress passes it.
+	 * @return mixed
+	 */
+	private static function add_seen( $list, string $name ) {
+		$seen = self::seen()[ $name ];
+		if ( is_object( $list ) && array() !== $seen ) {
+			$list           = clone $list;
+			$now            = isset( $list->response ) ? (array) $list->response : array();
+			$list->response = $now + ( Siteagent_Update_Transient::THEMES === $name ? array_map( 'get_object_vars', $seen ) : $seen );
+		}
+		return $list;
+	}
+
+	/**
+	 * @return array{at:int,failed_at:int,checked_at:int[],plugins:array<string,object>,themes:array<string,object>}
+	 */
+	private static function seen(): array {
+		$seen = get_site_transient( self::SEEN );
+		$none = array(
+			'at'         => 0,
+			'failed_at'  => 0,
+			'checked_at' => array(),
+			'plugins'    => array(),
+			'themes'     => array(),
+		);
+		return is_array( $seen ) ? $seen + $none : $none;
+	}
+
+	/**
+	 * @return int[]
+	 */
+	private static function checked_at(): array {
+		$both = Siteagent_Update_Transient::both();
+		return array( $both['plugins']->checked_at(), $both['themes']->checked_at() );
+	}
+
+	private static function proof( string $secret ): string {
+		return hash( 'sha256', "checked\n$secret" );
+	}
+}

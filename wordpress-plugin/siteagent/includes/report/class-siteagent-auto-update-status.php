@@ -1,0 +1,91 @@
+<?php
+/**
+ * What WordPress updates by itself beside plugins and themes: its own releases, and translations.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Asks the same questions as WordPress does before it updates something, with its own functions,
+ * constants, choices and filters behind them. Not WP_Automatic_Updater::should_update() itself: that
+ * writes mails about what it does not do. wp-admin's includes must be loaded.
+ */
+final class Siteagent_Auto_Update_Status {
+
+	/** Later than any release of a branch, and than any build of a development version. */
+	const LATE = '999999';
+
+	/** @var WP_Automatic_Updater */
+	private $updater;
+
+	public function __construct() {
+		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
+		$this->updater = new WP_Automatic_Updater();
+	}
+
+	/**
+	 * The report's "health.auto_updates".
+	 *
+	 * @return array{core_minor:bool,core_major:bool,core_dev:bool,translations:bool}
+	 */
+	public function all(): array {
+		$version = get_bloginfo( 'version' );
+		$branch  = explode( '.', Siteagent_Available_Updates::branch( $version ) );
+		$is_dev  = false !== strpos( $version, '-' );
+		return array(
+			'core_minor'   => $this->takes_core( implode( '.', $branch ) . '.' . self::LATE ),
+			'core_major'   => $this->takes_core( ( (int) $branch[0] + 1 ) . '.0' ),
+			'core_dev'     => $is_dev && $this->takes_core( $version . '.' . self::LATE ),
+			'translations' => $this->takes_translation(
+				(object) array(
+					'type'       => 'core',
+					'slug'       => 'default',
+					'language'   => get_locale(),
+					'version'    => $version,
+					'updated'    => '',
+					'package'    => '',
+					'autoupdate' => true,
+				)
+			),
+		);
+	}
+
+	/**
+	 * Whether WordPress would install this translation by itself; WordPress.org says so for each.
+	 *
+	 * @param object $offer As WordPress keeps it.
+	 */
+	public function takes_translation( object $offer ): bool {
+		if ( ! $this->may_work( WP_CONTENT_DIR ) ) {
+			return false;
+		}
+		/** This filter is documented in wp-admin/includes/class-wp-automatic-updater.php */
+		return (bool) apply_filters( 'auto_update_translation', ! empty( $offer->autoupdate ), $offer );
+	}
+
+	private function takes_core( string $version ): bool {
+		if ( ! $this->may_work( ABSPATH ) ) {
+			return false;
+		}
+		$offer = array(
+			'response'      => 'autoupdate',
+			'current'       => $version,
+			'version'       => $version,
+			'locale'        => get_locale(),
+			'download'      => '',
+			'packages'      => new stdClass(),
+			'php_version'   => '',
+			'mysql_version' => '',
+		);
+		/** This filter is documented in wp-admin/includes/class-wp-automatic-updater.php */
+		return (bool) apply_filters( 'auto_update_core', Core_Upgrader::should_update_to_version( $version ), (object) $offer );
+	}
+
+	private function may_work( string $folder ): bool {
+		return ! $this->updater->is_disabled() && 'direct' === get_filesystem_method( array(), $folder ) && ! $this->updater->is_vcs_checkout( $folder );
+	}
+}

@@ -1,0 +1,217 @@
+<?php
+/**
+ * What WordPress offers to update: plugins, themes, translations and itself.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Reads WordPress's own lists of updates, with whatever other plugins added to them.
+ */
+final class Siteagent_Available_Updates {
+
+	const MAX_OFFERS = 2000;
+
+	/** WordPress checks for updates twice a day; it is reminded when its lists are older than this. */
+	const STALE_AFTER = 12 * HOUR_IN_SECONDS;
+
+	/** How long a report waits for the site's request to itself. */
+	const TIMEOUT_S = 4;
+
+	const LISTS = array(
+		'core'    => 'update_core',
+		'plugins' => 'update_plugins',
+		'themes'  => 'update_themes',
+	);
+
+	/**
+	 * Have WordPress check for updates where its list is old, and find out what wp-admin shows. No check
+	 * starts after the deadline: a host without a way out would cost seconds for each.
+	 */
+	public function refresh( int $now, float $deadline ): void {
+		$stale = array();
+		foreach ( Siteagent_Update_Transient::both() as $name => $list ) {
+			if ( $now - $list->checked_at() > self::STALE_AFTER ) {
+				$stale[] = $name;
+			}
+		}
+		if ( array() !== $stale || ! Siteagent_Admin_Update_Check::is_fresh( $now ) ) {
+			self::check( $stale, self::TIMEOUT_S, $deadline );
+		}
+		Siteagent_Admin_Update_Check::include_seen();
+		if ( $now - (int) $this->checked_at( 'update_core' ) > self::STALE_AFTER && microtime( true ) < $deadline ) {
+			wp_version_check();
+		}
+	}
+
+	/**
+	 * Have WordPress check these lists in wp-admin's context, or here where the site cannot call itself.
+	 *
+	 * @param string[] $names Of Siteagent_Update_Transient.
+	 */
+	public static function check( array $names, int $timeout, float $deadline ): void {
+		if ( Siteagent_Admin_Update_Check::request( $names, $timeout ) ) {
+			return;
+		}
+		$both = Siteagent_Update_Transient::both();
+		foreach ( $names as $name ) {
+			if ( microtime( true ) < $deadline ) {
+				$both[ $name ]->check();
+			}
+		}
+	}
+
+	/**
+	 * The report's "updates"; wp-admin's includes must be loaded.
+	 */
+	public function all(): array {
+		$checked_at = array();
+		foreach ( self::LISTS as $name => $transient ) {
+			$checked_at[ $name ] = $this->checked_at( $transient );
+		}
+		return array(
+			'plugins'      => $this->extensions( 'plugin', Siteagent_Update_Transient::PLUGINS ),
+			'themes'       => $this->extensions( 'theme', Siteagent_Update_Transient::THEMES ),
+			'translations' => $this->translations(),
+			'core'         => $this->core( get_bloginfo( 'version' ) ),
+			'as_in_admin'  => ! Siteagent_Admin_Update_Check::has_failed(),
+			'checked_at'   => $checked_at,
+		);
+	}
+
+	/**
+	 * WordPress's update of itself to this version, as its upgrader takes it, with the one package that would
+	 * be used; the newest where no version is named or that one is not available, null when there is none.
+	 */
+	public static function core_update( string $version = '' ): ?object {
+		$updates = self::core_updates();
+		if ( array() === $updates ) {
+			return null;
+		}
+		// A copy: WordPress keeps the object.
+		$update         = clone ( isset( $updates[ $version ] ) ? $updates[ $version ] : end( $updates ) );
+		$packages       = isset( $update->packages ) ? (array) $update->packages : array();
+		$bare           = self::text( $packages, 'no_content' );
+		$update->package  = '' === $bare ? self::text( $packages, 'full' ) : $bare;
+		$update->packages = (object) array(
+			'partial'     => '',
+			'rollback'    => '',
+			'new_bundled' => '',
+			'no_content'  => $bare,
+			'full'        => self::text( $packages, 'full' ),
+		);
+		return $update;
+	}
+
+	private function checked_at( string $transient ): ?int {
+		$known = get_site_transient( $transient );
+		return is_object( $known ) && ! empty( $known->last_checked ) ? (int) $known->last_checked : null;
+	}
+
+	/**
+	 * Available updates of one of the two lists; not those that are installed by now.
+	 */
+	private function extensions( string $kind, string $list ): array {
+		$offers = array();
+		foreach ( ( new Siteagent_Update_Transient( $list ) )->updates() as $id => $offer ) {
+			$version = Siteagent_Update_Transient::version_of( $offer );
+			$offer   = (array) $offer;
+			if ( '' === $version || count( $offers ) >= self::MAX_OFFERS || ! Siteagent_Update_Item::is_newer( $kind, ( new Siteagent_Component( $kind, $id ) )->version(), $version ) ) {
+				continue;
+			}
+			$offers[] = array(
+				'id'           => $id,
+				'version'      => $version,
+				'requires_wp'  => self::text( $offer, 'requires' ),
+				'requires_php' => self::text( $offer, 'requires_php' ),
+				'package'      => '' !== Siteagent_Component::package_of( $offer ),
+			);
+		}
+		return $offers;
+	}
+
+	private function translations(): array {
+		$offers  = array();
+		$there   = array();
+		$updater = new Siteagent_Auto_Update_Status();
+		foreach ( array_slice( wp_get_translation_updates(), 0, self::MAX_OFFERS ) as $offer ) {
+			$as_kept = (object) $offer;
+			$offer   = (array) $offer;
+			if ( in_array( self::text( $offer, 'type' ), array( 'core', 'plugin', 'theme' ), true ) ) {
+				$type           = 'core' === $offer['type'] ? 'core' : $offer['type'] . 's';
+				$there[ $type ] = isset( $there[ $type ] ) ? $there[ $type ] : wp_get_installed_translations( $type );
+				$offers[]       = array(
+					'type'        => $offer['type'],
+					'slug'        => self::text( $offer, 'slug' ),
+					'language'    => self::text( $offer, 'language' ),
+					'version'     => self::text( $offer, 'version' ),
+					'updated'     => self::text( $offer, 'updated' ),
+					'auto_update' => $updater->takes_translation( $as_kept ),
+					'installed'   => Siteagent_Translation::stamp_in( $there[ $type ], self::text( $offer, 'slug' ), self::text( $offer, 'language' ) ),
+				);
+			}
+		}
+		return $offers;
+	}
+
+	/**
+	 * The newest release of the installed branch, which usually closes security holes, and the newest of all.
+	 */
+	private function core( string $installed ): array {
+		$reported = array();
+		foreach ( self::core_updates() as $version => $update ) {
+			$update            = (array) $update;
+			$version           = (string) $version;
+			$kind              = self::branch( $version ) === self::branch( $installed ) ? 'minor' : 'major';
+			$packages          = isset( $update['packages'] ) ? (array) $update['packages'] : array();
+			$reported[ $kind ] = array(
+				'version'        => $version,
+				'kind'           => $kind,
+				'requires_php'   => self::text( $update, 'php_version' ),
+				'requires_mysql' => self::text( $update, 'mysql_version' ),
+				'package'        => '' !== self::text( $packages, 'full' ),
+			);
+		}
+		return array_values( $reported );
+	}
+
+	/**
+	 * Every newer WordPress that WordPress.org names to this site, oldest first. Core's get_core_updates() leaves
+	 * out those of the kind "autoupdate"; once there is a newer branch, a branch's own releases come as nothing else.
+	 *
+	 * @return array<string,object> Version to update: core lists one per language, the first is its choice.
+	 */
+	private static function core_updates(): array {
+		$known     = get_site_transient( 'update_core' );
+		$installed = ( new Siteagent_Component( 'core', 'core' ) )->version();
+		$updates   = array();
+		foreach ( is_object( $known ) && isset( $known->updates ) ? (array) $known->updates : array() as $update ) {
+			$version = is_object( $update ) ? self::text( (array) $update, 'version' ) : '';
+			if ( '' === $version || isset( $updates[ $version ] ) || ! in_array( self::text( (array) $update, 'response' ), array( 'upgrade', 'autoupdate' ), true )
+				|| ! Siteagent_Update_Item::is_newer( 'core', $installed, $version ) ) {
+				continue;
+			}
+			$updates[ $version ] = $update;
+		}
+		uksort( $updates, 'version_compare' );
+		return $updates;
+	}
+
+	/**
+	 * "6.8.1" and "6.8" are of the branch 6.8.
+	 */
+	public static function branch( string $version ): string {
+		return implode( '.', array_slice( explode( '.', $version ), 0, 2 ) );
+	}
+
+	/**
+	 * WordPress.org writes false where it has nothing, sellers write whatever they like.
+	 */
+	private static function text( array $offer, string $key ): string {
+		return isset( $offer[ $key ] ) && is_string( $offer[ $key ] ) ? $offer[ $key ] : '';
+	}
+}

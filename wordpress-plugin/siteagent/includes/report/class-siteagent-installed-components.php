@@ -1,0 +1,175 @@
+<?php
+/**
+ * What is installed: plugins, themes, must-use plugins and drop-ins.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Reads the installed components and whether WordPress updates them by itself.
+ */
+final class Siteagent_Installed_Components {
+
+	/** What the dashboard accepts in one report, over all kinds. */
+	const MAX_COMPONENTS = 2000;
+
+	/**
+	 * The report's four lists; wp-admin's includes must be loaded.
+	 */
+	public function all(): array {
+		$lists = array(
+			'plugins'    => $this->plugins(),
+			'themes'     => $this->themes(),
+			'mu_plugins' => $this->files( get_mu_plugins() ),
+			'dropins'    => $this->files( get_dropins() ),
+		);
+		$room  = self::MAX_COMPONENTS;
+		foreach ( $lists as $name => $list ) {
+			$lists[ $name ] = array_slice( $list, 0, $room );
+			$room          -= count( $lists[ $name ] );
+		}
+		return $lists;
+	}
+
+	/**
+	 * An address without what does not belong to it: credentials, query and fragment can be secrets.
+	 */
+	public static function bare_address( string $address ): string {
+		$parts = wp_parse_url( $address );
+		if ( ! is_array( $parts ) ) {
+			return '';
+		}
+		$bare  = isset( $parts['scheme'] ) ? $parts['scheme'] . '://' : '';
+		$bare .= isset( $parts['host'] ) ? $parts['host'] : '';
+		$bare .= isset( $parts['port'] ) ? ':' . $parts['port'] : '';
+		return $bare . ( isset( $parts['path'] ) ? $parts['path'] : '' );
+	}
+
+	private function plugins(): array {
+		$list   = array();
+		$active = self::in_use( Siteagent_Update_Transient::PLUGINS );
+		foreach ( get_plugins() as $file => $headers ) {
+			$file   = (string) $file;
+			$list[] = array(
+				'id'             => $file,
+				'name'           => self::header( $headers, 'Name' ),
+				'version'        => self::header( $headers, 'Version' ),
+				'active'         => in_array( $file, $active, true ) || is_plugin_active_for_network( $file ),
+				'network_active' => is_plugin_active_for_network( $file ),
+				'auto_update'    => $this->is_updated_by_wordpress( 'plugin', $file ),
+				'author'         => self::header( $headers, 'Author' ),
+				'requires_wp'    => self::header( $headers, 'RequiresWP' ),
+				'requires_php'   => self::header( $headers, 'RequiresPHP' ),
+				'update_uri'     => self::bare_address( self::header( $headers, 'UpdateURI' ) ),
+			) + $this->folder( new Siteagent_Component( 'plugin', $file ) );
+		}
+		return $list;
+	}
+
+	private function themes(): array {
+		$list   = array();
+		$active = self::in_use( Siteagent_Update_Transient::THEMES );
+		foreach ( wp_get_themes() as $stylesheet => $theme ) {
+			$stylesheet = (string) $stylesheet;
+			$template   = $theme->get_template();
+			$list[]     = array(
+				'id'           => $stylesheet,
+				'name'         => self::theme_header( $theme, 'Name' ),
+				'version'      => self::theme_header( $theme, 'Version' ),
+				'active'       => in_array( $stylesheet, $active, true ),
+				'parent'       => $template === $stylesheet ? null : $template,
+				'auto_update'  => $this->is_updated_by_wordpress( 'theme', $stylesheet ),
+				'author'       => self::theme_header( $theme, 'Author' ),
+				'requires_wp'  => self::theme_header( $theme, 'RequiresWP' ),
+				'requires_php' => self::theme_header( $theme, 'RequiresPHP' ),
+				'update_uri'   => self::bare_address( self::theme_header( $theme, 'UpdateURI' ) ),
+			) + $this->folder( new Siteagent_Component( 'theme', $stylesheet ) );
+		}
+		return $list;
+	}
+
+	/**
+	 * What is in use here or, on a network, on any of its sites.
+	 *
+	 * @return string[]
+	 */
+	private static function in_use( string $list ): array {
+		return array_merge( array(), ...array_values( array_column( Siteagent_Component::in_use(), $list ) ) );
+	}
+
+	/**
+	 * What stands in the way of replacing this component's folder; change.check looks closer.
+	 */
+	private function folder( Siteagent_Component $component ): array {
+		$folder = $component->folder();
+		return array(
+			'vcs'      => Siteagent_Update_Requirements::is_versioned( $folder ),
+			'writable' => ! is_link( $folder ) && wp_is_writable( $folder ) && wp_is_writable( dirname( $folder ) ),
+		);
+	}
+
+	private function files( array $found ): array {
+		$list = array();
+		foreach ( $found as $file => $headers ) {
+			$list[] = array(
+				'id'      => (string) $file,
+				'name'    => self::header( $headers, 'Name' ),
+				'version' => self::header( $headers, 'Version' ),
+				'author'  => self::header( $headers, 'Author' ),
+			);
+		}
+		return $list;
+	}
+
+	/**
+	 * As the lists in wp-admin decide it: a filter's word counts before the administrator's choice.
+	 */
+	private function is_updated_by_wordpress( string $type, string $id ): bool {
+		$chosen = in_array( $id, (array) get_site_option( "auto_update_{$type}s", array() ), true );
+		$forced = wp_is_auto_update_forced_for_item( $type, null, $this->update_item( $type, $id ) );
+		if ( null !== $forced ) {
+			return (bool) $forced;
+		}
+		return $chosen && wp_is_auto_update_enabled_for_type( $type );
+	}
+
+	/**
+	 * What filters expect to judge: WordPress's own item, or one with all its keys.
+	 */
+	private function update_item( string $type, string $id ): object {
+		$known = get_site_transient( "update_{$type}s" );
+		foreach ( array( 'response', 'no_update' ) as $list ) {
+			if ( is_object( $known ) && isset( $known->$list ) && isset( ( (array) $known->$list )[ $id ] ) ) {
+				return (object) ( (array) $known->$list )[ $id ];
+			}
+		}
+		return (object) array(
+			'id'            => $id,
+			'slug'          => 'plugin' === $type ? dirname( $id ) : $id,
+			$type           => $id,
+			'new_version'   => '',
+			'url'           => '',
+			'package'       => '',
+			'icons'         => array(),
+			'banners'       => array(),
+			'banners_rtl'   => array(),
+			'tested'        => '',
+			'requires'      => '',
+			'requires_php'  => '',
+			'compatibility' => new stdClass(),
+		);
+	}
+
+	private static function header( array $headers, string $key ): string {
+		return isset( $headers[ $key ] ) && is_string( $headers[ $key ] ) ? Siteagent_Report::plain( $headers[ $key ] ) : '';
+	}
+
+	private static function theme_header( WP_Theme $theme, string $key ): string {
+		$value = $theme->get( $key );
+		return is_string( $value ) ? Siteagent_Report::plain( $value ) : '';
+	}
+}

@@ -1,0 +1,178 @@
+<?php
+/**
+ * What may leave this site: manifest.json, and the projection of any array onto it.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Lets through what manifest.json names, in the type and length it names, and nothing else.
+ */
+final class Siteagent_Report_Schema {
+
+	const MAX_CHARS   = 300;
+	const MAX_INTEGER = 9007199254740991;
+
+	/** C0 and C1 controls, and the marks that turn the reading direction round. */
+	const UNREADABLE = '/[\x00-\x1F\x7F-\x{9F}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2066}-\x{2069}]/u';
+
+	/** @var array[] Fields in the order of the file. */
+	private $fields;
+
+	/** @var array[] What an entry of the log tells, likewise. */
+	private $log;
+
+	/** @var array[] What the result of an update tells, likewise. */
+	private $result;
+
+	/** @var array A tree of objects ('children'), lists ('item') and values ('field'). */
+	private $tree;
+
+	/**
+	 * @throws RuntimeException When the file is missing or is not a manifest.
+	 */
+	public function __construct( string $path ) {
+		$text     = is_readable( $path ) ? (string) file_get_contents( $path ) : '';
+		$document = json_decode( $text, true );
+		if ( ! is_array( $document ) || ! isset( $document['v'], $document['fields'] ) || 1 !== $document['v'] ) {
+			throw new RuntimeException( 'manifest.json is missing or damaged' );
+		}
+		$this->fields = $document['fields'];
+		$this->log    = isset( $document['log'] ) ? $document['log'] : array();
+		$this->result = isset( $document['evidence'] ) ? $document['evidence'] : array();
+		$this->tree     = $this->grow();
+	}
+
+	/**
+	 * Every field that may leave, each with path, type and reason.
+	 */
+	public function fields(): array {
+		return $this->fields;
+	}
+
+	/**
+	 * What an entry of the log tells when it leaves, each with path, type and reason.
+	 */
+	public function log(): array {
+		return $this->log;
+	}
+
+	/**
+	 * What the result of an update tells, each with path, type and reason.
+	 */
+	public function evidence(): array {
+		return $this->result;
+	}
+
+	/**
+	 * The part of $gathered that may leave. A declared value that is missing becomes empty.
+	 */
+	public function project( array $gathered ): array {
+		return $this->object( $this->tree, $gathered );
+	}
+
+	private function grow(): array {
+		$tree = array( 'children' => array() );
+		foreach ( $this->fields as $field ) {
+			$node = &$tree;
+			foreach ( explode( '.', $field['path'] ) as $part ) {
+				$is_list = '[]' === substr( $part, -2 );
+				$name    = $is_list ? substr( $part, 0, -2 ) : $part;
+				if ( ! isset( $node['children'][ $name ] ) ) {
+					$node['children'][ $name ] = array();
+				}
+				$node = &$node['children'][ $name ];
+				if ( $is_list ) {
+					if ( ! isset( $node['item'] ) ) {
+						$node['item'] = array();
+					}
+					$node = &$node['item'];
+				}
+			}
+			$node['field'] = $field;
+			unset( $node );
+		}
+		return $tree;
+	}
+
+	/**
+	 * @param mixed $value Whatever was gathered for this place.
+	 * @return mixed
+	 */
+	private function value( array $node, $value ) {
+		if ( isset( $node['field'] ) ) {
+			return $this->leaf( $node['field'], $value );
+		}
+		if ( isset( $node['item'] ) ) {
+			$kept = array();
+			foreach ( is_array( $value ) ? $value : array() as $one ) {
+				$kept[] = $this->value( $node['item'], $one );
+			}
+			return $kept;
+		}
+		return $this->object( $node, is_array( $value ) ? $value : array() );
+	}
+
+	private function object( array $node, array $gathered ): array {
+		$kept = array();
+		foreach ( $node['children'] as $name => $child ) {
+			$kept[ $name ] = $this->value( $child, isset( $gathered[ $name ] ) ? $gathered[ $name ] : null );
+		}
+		return $kept;
+	}
+
+	/**
+	 * @param mixed $value Whatever was gathered for this field.
+	 * @return string|int|bool|null
+	 */
+	private function leaf( array $field, $value ) {
+		if ( null === $value && ! empty( $field['null'] ) ) {
+			return null;
+		}
+		switch ( $field['type'] ) {
+			case 'boolean':
+				return true === $value;
+			case 'integer':
+				return $this->integer( $value );
+			case 'string':
+				return $this->text( $field, $value );
+		}
+		throw new RuntimeException( 'manifest.json names an unknown type' );
+	}
+
+	/**
+	 * @param mixed $value Whatever was gathered for this field.
+	 */
+	private function integer( $value ): int {
+		if ( ! is_int( $value ) && ! is_float( $value ) ) {
+			return 0;
+		}
+		return (int) max( -self::MAX_INTEGER, min( self::MAX_INTEGER, $value ) );
+	}
+
+	/**
+	 * @param mixed $value Whatever was gathered for this field.
+	 */
+	private function text( array $field, $value ): string {
+		$text = is_string( $value ) ? $this->readable( $value ) : '';
+		if ( isset( $field['enum'] ) ) {
+			return in_array( $text, $field['enum'], true ) ? $text : $field['enum'][0];
+		}
+		$max = isset( $field['max'] ) ? $field['max'] : self::MAX_CHARS;
+		return mb_substr( $text, 0, $max, 'UTF-8' );
+	}
+
+	/**
+	 * Texts come from files anybody may have written: valid UTF-8, no controls.
+	 */
+	private function readable( string $text ): string {
+		if ( 1 !== preg_match( '//u', $text ) ) {
+			$text = (string) preg_replace( '/[^\x20-\x7E]/', '?', $text );
+		}
+		return trim( (string) preg_replace( self::UNREADABLE, '', $text ) );
+	}
+}

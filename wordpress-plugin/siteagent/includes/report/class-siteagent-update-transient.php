@@ -1,0 +1,229 @@
+<?php
+/**
+ * One of WordPress's two lists of available updates: of plugins, or of themes.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Reads and refreshes the list without losing what a seller's updater has added to it.
+ *
+ * WordPress builds the list anew at each check and asks filters what to add. Many sellers register theirs
+ * in wp-admin alone, or for signed-in people, so a check in any other request would drop their updates.
+ */
+final class Siteagent_Update_Transient {
+
+	const PLUGINS = 'plugins';
+	const THEMES  = 'themes';
+
+	/** How long an update is kept that its seller has not announced again, should nobody else check. */
+	const KEEP_S = 3 * DAY_IN_SECONDS;
+
+	/** Set on an entry that a check dropped and SiteAgent kept: when that happened first. */
+	const KEPT_SINCE = 'siteagent_kept_since';
+
+	/** @var string */
+	private $name;
+
+	public function __construct( string $name ) {
+		$this->name = $name;
+	}
+
+	/**
+	 * @return self[] By name.
+	 */
+	public static function both(): array {
+		return array(
+			self::PLUGINS => new self( self::PLUGINS ),
+			self::THEMES  => new self( self::THEMES ),
+		);
+	}
+
+	/**
+	 * The available updates as this request sees them, with filters on reading.
+	 *
+	 * @return array<string,object> Plugin file or theme folder to WordPress's entry.
+	 */
+	public function updates(): array {
+		return self::entries( get_site_transient( $this->transient() ) );
+	}
+
+	/**
+	 * The available updates as they are stored.
+	 *
+	 * @return array<string,object>
+	 */
+	public function stored(): array {
+		return self::entries( $this->raw() );
+	}
+
+	public function checked_at(): int {
+		$list = $this->raw();
+		return null === $list || empty( $list->last_checked ) ? 0 : (int) $list->last_checked;
+	}
+
+	/**
+	 * Have WordPress check for updates now, whenever it checked last.
+	 */
+	public function check(): void {
+		$outdated = static function ( $list ) {
+			if ( is_object( $list ) ) {
+				// A copy, which WordPress's own throttle takes for too old.
+				$list               = clone $list;
+				$list->last_checked = 0;
+			}
+			return $list;
+		};
+		$keep     = $this->keep();
+		add_filter( 'site_transient_' . $this->transient(), $outdated, PHP_INT_MAX );
+		self::PLUGINS === $this->name ? wp_update_plugins() : wp_update_themes();
+		remove_filter( 'site_transient_' . $this->transient(), $outdated, PHP_INT_MAX );
+		remove_filter( 'pre_set_site_transient_' . $this->transient(), $keep, PHP_INT_MAX );
+	}
+
+	/**
+	 * Take an update out that has been installed.
+	 */
+	public function drop( string $id ): void {
+		$list = $this->raw();
+		if ( null !== $list && isset( $list->response ) && isset( ( (array) $list->response )[ $id ] ) ) {
+			$list->response = array_diff_key( (array) $list->response, array( $id => true ) );
+			$this->save( $list );
+		}
+	}
+
+	/**
+	 * Have WordPress check at the next occasion; until then the list stays as it is.
+	 */
+	public function outdate(): void {
+		$list = $this->raw();
+		if ( null !== $list ) {
+			$list->last_checked = 0;
+			$this->save( $list );
+		}
+	}
+
+	/**
+	 * Read the list from the database again: another request has written it.
+	 */
+	public function reread(): void {
+		self::forget_read( $this->transient() );
+	}
+
+	/**
+	 * Drop what this process remembers of a site transient.
+	 */
+	public static function forget_read( string $transient ): void {
+		if ( wp_using_ext_object_cache() ) {
+			wp_cache_get( $transient, 'site-transient', true );
+			return;
+		}
+		$network = get_current_network_id();
+		foreach ( array( "_site_transient_$transient", "_site_transient_timeout_$transient", 'notoptions' ) as $option ) {
+			wp_cache_delete( $option, 'options' );
+			wp_cache_delete( "$network:$option", 'site-options' );
+		}
+	}
+
+	/**
+	 * Whether an entry comes from WordPress.org, whose word on it is final.
+	 */
+	public static function is_from_wordpress_org( object $entry ): bool {
+		$package = isset( $entry->package ) && is_string( $entry->package ) ? (string) wp_parse_url( $entry->package, PHP_URL_HOST ) : '';
+		return ( isset( $entry->id ) && is_string( $entry->id ) && 0 === strpos( $entry->id, 'w.org/' ) )
+			|| 1 === preg_match( '/(^|\.)(wordpress|w)\.org\z/Di', $package );
+	}
+
+	public static function version_of( object $entry ): string {
+		return isset( $entry->new_version ) && is_string( $entry->new_version ) ? $entry->new_version : '';
+	}
+
+	/**
+	 * While the returned filter stands, whatever is stored keeps the sellers' updates that are stored now.
+	 */
+	private function keep(): Closure {
+		$before  = $this->stored();
+		$version = $this->installed();
+		$keep    = function ( $list ) use ( $before, $version ) {
+			if ( ! is_object( $list ) ) {
+				return $list;
+			}
+			$now = isset( $list->response ) ? (array) $list->response : array();
+			// What is offered for SiteAgent is decided by its signature alone.
+			foreach ( array_diff_key( $before, $now, array( plugin_basename( SITEAGENT_FILE ) => true ) ) as $id => $entry ) {
+				$since = isset( $entry->{self::KEPT_SINCE} ) ? (int) $entry->{self::KEPT_SINCE} : time();
+				if ( isset( $version[ $id ] ) && version_compare( self::version_of( $entry ), $version[ $id ], '>' )
+					&& ! self::is_from_wordpress_org( $entry ) && time() - $since < self::KEEP_S ) {
+					$entry                     = clone $entry;
+					$entry->{self::KEPT_SINCE} = $since;
+					$now[ $id ]                = self::PLUGINS === $this->name ? $entry : (array) $entry;
+				}
+			}
+			$list->response = $now;
+			return $list;
+		};
+		add_filter( 'pre_set_site_transient_' . $this->transient(), $keep, PHP_INT_MAX );
+		return $keep;
+	}
+
+	/**
+	 * @return array<string,string> What is installed, and in which version.
+	 */
+	private function installed(): array {
+		$versions = array();
+		if ( self::PLUGINS === $this->name ) {
+			foreach ( get_plugins() as $file => $headers ) {
+				$versions[ (string) $file ] = (string) $headers['Version'];
+			}
+			return $versions;
+		}
+		foreach ( wp_get_themes() as $folder => $theme ) {
+			$versions[ (string) $folder ] = (string) $theme->get( 'Version' );
+		}
+		return $versions;
+	}
+
+	private function transient(): string {
+		return 'update_' . $this->name;
+	}
+
+	/**
+	 * The list as it is stored, without the filters of whoever adds to it when it is read.
+	 */
+	private function raw(): ?object {
+		$list = wp_using_ext_object_cache()
+			? wp_cache_get( $this->transient(), 'site-transient' )
+			: get_site_option( '_site_transient_' . $this->transient() );
+		return is_object( $list ) ? clone $list : null;
+	}
+
+	/**
+	 * Store the list past the filters of sellers' updaters: this process still runs their former version, which
+	 * would announce what has just been installed.
+	 */
+	private function save( object $list ): void {
+		if ( wp_using_ext_object_cache() ) {
+			wp_cache_set( $this->transient(), $list, 'site-transient' );
+			return;
+		}
+		update_site_option( '_site_transient_' . $this->transient(), $list );
+	}
+
+	/**
+	 * @param mixed $list As WordPress keeps it: plugins as objects, themes as arrays; sellers add either.
+	 * @return array<string,object>
+	 */
+	private static function entries( $list ): array {
+		$entries = array();
+		foreach ( is_object( $list ) && isset( $list->response ) ? (array) $list->response : array() as $id => $entry ) {
+			if ( is_string( $id ) && ( is_object( $entry ) || is_array( $entry ) ) ) {
+				$entries[ $id ] = (object) $entry;
+			}
+		}
+		return $entries;
+	}
+}

@@ -1,0 +1,2 @@
+<?php
+// What the site reports: components, available updates, health.

@@ -1,0 +1,205 @@
+<?php
+/**
+ * The fatal error that ended a request while an update is watched.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Decides whether an error proves that the new version is broken. Anybody can cause an error with a request
+ * made for it, also in the old version; so the front page decides, asked for as an ordinary visitor does.
+ */
+final class Siteagent_Fatal_Error {
+
+	const TYPES = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
+
+	/** What hits whichever file is running just then. */
+	const EXHAUSTED = '/^(Allowed memory size of|Out of memory|Maximum execution time of|Maximum call stack size)/';
+
+	/** Frames of the trace that name who called: the first is often a function of PHP or WordPress. */
+	const FRAMES = 2;
+
+	/** Errors the old version had as well, one hash per line. */
+	const KNOWN = 'known-errors';
+
+	/** The last answer of the front page, and how long it counts: hostile requests must not multiply into as many more. */
+	const ASKED   = 'asked';
+	const ASKED_S = 10;
+
+	/** There once a visitor got the front page from the new version. */
+	const SEEN_WELL = 'seen-well';
+
+	/** Front pages that ended with one and the same error, for a site that cannot ask itself. */
+	const COUNT       = 'count-';
+	const COUNT_UNTIL = 3;
+
+	const TIMEOUT_S = 10;
+
+	/** @var array{type:int,message:string,file:string,line:int}|array{} As error_get_last() returned it. */
+	private $error;
+
+	/** @var string What belongs to the run. */
+	private $folder;
+
+	/** @var string The component's own folder, with a slash at its end. */
+	private $target;
+
+	public function __construct( array $error, string $folder, string $target ) {
+		$this->error  = $error;
+		$this->folder = $folder;
+		$this->target = rtrim( $target, '/' ) . '/';
+	}
+
+	/**
+	 * Say whether this request is one by which the site asks itself; strangers cannot make one.
+	 */
+	public static function is_own_probe(): bool {
+		// phpcs:disable WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- compared with a secret.
+		if ( ! isset( $_GET['wp_scrape_key'], $_GET['wp_scrape_nonce'] ) || ! is_string( $_GET['wp_scrape_key'] ) || ! is_string( $_GET['wp_scrape_nonce'] ) ) {
+			return false;
+		}
+		$secret = get_transient( 'scrape_key_' . substr( sanitize_key( $_GET['wp_scrape_key'] ), 0, 32 ) );
+		return is_string( $secret ) && hash_equals( $secret, $_GET['wp_scrape_nonce'] );
+		// phpcs:enable
+	}
+
+	/**
+	 * Remember an error of the old version, so that the new one is not blamed for it.
+	 */
+	public function note_as_known(): void {
+		if ( $this->concerns() ) {
+			@file_put_contents( $this->at( self::KNOWN ), $this->hash() . "\n", FILE_APPEND ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		}
+	}
+
+	/**
+	 * Decide whether the new version has to go.
+	 */
+	public function is_proof(): bool {
+		if ( ! $this->is_fatal() ) {
+			if ( self::is_plain_front_page() && did_action( 'wp_footer' ) > 0 ) {
+				$this->put( self::SEEN_WELL, '' );
+			}
+			return false;
+		}
+		if ( ! $this->concerns() || $this->is_known() ) {
+			return false;
+		}
+		$answer = $this->front_page();
+		if ( 'could_not_tell' !== $answer ) {
+			return 'fatal' === $answer;
+		}
+		// Nobody else can say. An ordinary visitor's front page can, unless another one got it from this very version.
+		if ( ! self::is_plain_front_page() || is_file( $this->at( self::SEEN_WELL ) ) ) {
+			return false;
+		}
+		return 0 === did_action( 'wp_loaded' ) || $this->counted() >= self::COUNT_UNTIL;
+	}
+
+	private function is_fatal(): bool {
+		return isset( $this->error['type'] ) && 0 !== ( $this->error['type'] & self::TYPES ) && 1 !== preg_match( self::EXHAUSTED, (string) $this->error['message'] );
+	}
+
+	/**
+	 * Whether it happened in the component, or in what the component called.
+	 */
+	private function concerns(): bool {
+		if ( ! $this->is_fatal() ) {
+			return false;
+		}
+		if ( 0 === strpos( (string) $this->error['file'], $this->target ) ) {
+			return true;
+		}
+		preg_match_all( '/^#\d+ (\S.*?)\(\d+\): /m', (string) $this->error['message'], $frames );
+		foreach ( array_slice( $frames[1], 0, self::FRAMES ) as $file ) {
+			if ( 0 === strpos( $file, $this->target ) ) {
+				return true;
+			}
+		}
+		return false;
+	}
+
+	private function is_known(): bool {
+		$known = @file( $this->at( self::KNOWN ), FILE_IGNORE_NEW_LINES ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		return is_array( $known ) && in_array( $this->hash(), $known, true );
+	}
+
+	/**
+	 * The same for the same error in another version, where it stands in another line.
+	 */
+	private function hash(): string {
+		$first = (string) strtok( (string) $this->error['message'], "\n" );
+		return hash( 'sha256', basename( (string) $this->error['file'] ) . "\n" . preg_replace( '/\d+/', '', $first ) );
+	}
+
+	/**
+	 * Ask for the front page as a visitor does, with the key by which WordPress writes whether it ended well.
+	 *
+	 * @return string ok, fatal or could_not_tell.
+	 */
+	private function front_page(): string {
+		$last = $this->at( self::ASKED );
+		if ( is_file( $last ) && time() - (int) filemtime( $last ) < self::ASKED_S ) {
+			return (string) file_get_contents( $last );
+		}
+		$this->put( self::ASKED, 'could_not_tell' );
+		$answer = $this->asked();
+		if ( 'fatal' === $answer && 'fatal' === @file_get_contents( $this->at( Siteagent_Rollback_Watchdog::BEFORE ) ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors
+			// It was broken before.
+			$answer = 'could_not_tell';
+		}
+		$this->put( self::ASKED, $answer );
+		return $answer;
+	}
+
+	private function asked(): string {
+		$key   = md5( random_bytes( 16 ) );
+		$nonce = bin2hex( random_bytes( 16 ) );
+		set_transient( 'scrape_key_' . $key, $nonce, MINUTE_IN_SECONDS );
+		$address = add_query_arg( array( 'wp_scrape_key' => $key, 'wp_scrape_nonce' => $nonce ), home_url( '/' ) );
+		/** This filter is documented in wp-includes/class-wp-http-streams.php */
+		$verify = apply_filters( 'https_local_ssl_verify', false );
+		$answer = wp_remote_get( $address, array( 'timeout' => self::TIMEOUT_S, 'redirection' => 0, 'sslverify' => $verify, 'headers' => array( 'Cache-Control' => 'no-cache' ) ) );
+		delete_transient( 'scrape_key_' . $key );
+		if ( 1 !== preg_match( "~###### wp_scraping_result_start:$key ######\s*(.+?)\s*###### wp_scraping_result_end:$key ######~s", wp_remote_retrieve_body( $answer ), $found ) ) {
+			return 'could_not_tell';
+		}
+		return 'true' === $found[1] ? 'ok' : 'fatal';
+	}
+
+	/**
+	 * Whether anybody would ask like this who types the site's address: nothing in it that a stranger chose.
+	 */
+	private static function is_plain_front_page(): bool {
+		// phpcs:disable WordPress.Security -- nothing is used, only compared.
+		$method = isset( $_SERVER['REQUEST_METHOD'] ) ? $_SERVER['REQUEST_METHOD'] : '';
+		$asked  = isset( $_SERVER['REQUEST_URI'] ) ? (string) $_SERVER['REQUEST_URI'] : '';
+		$home   = rtrim( (string) wp_parse_url( home_url( '/' ), PHP_URL_PATH ), '/' ) . '/';
+		return 'GET' === $method && $home === $asked && array() === $_GET && array() === $_POST && array() === $_COOKIE && empty( $_SERVER['CONTENT_LENGTH'] );
+		// phpcs:enable
+	}
+
+	/**
+	 * Count this error among front pages.
+	 */
+	private function counted(): int {
+		$file = $this->at( self::COUNT . substr( $this->hash(), 0, 16 ) );
+		@file_put_contents( $file, '.', FILE_APPEND ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		clearstatcache( true, $file );
+		return (int) @filesize( $file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
+	}
+
+	private function put( string $name, string $text ): void {
+		if ( is_dir( $this->folder ) ) {
+			@file_put_contents( $this->at( $name ), $text ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		}
+	}
+
+	private function at( string $name ): string {
+		return $this->folder . '/' . $name;
+	}
+}

@@ -1,0 +1,249 @@
+<?php
+/**
+ * The site asks itself for some of its pages, and after an update of SiteAgent for a signed answer too.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Three answers: ok, fatal, could_not_tell. WordPress writes at the end of a page whether it ended in
+ * an error, when it is asked with a key it knows; that word counts and nothing else. A page
+ * from a cache, a captcha, a login or a host that does not reach itself says nothing either way.
+ * Nor does a front page that ended before the theme had finished it: another plugin closed the site.
+ */
+final class Siteagent_Loopback_Check {
+
+	const OK             = 'ok';
+	const FATAL          = 'fatal';
+	const COULD_NOT_TELL = 'could_not_tell';
+
+	/** From best to worst. */
+	const ORDER = array( self::OK, self::COULD_NOT_TELL, self::FATAL );
+
+	const FRONT = 'front';
+
+	const TIMEOUT_S = 10;
+	const HOPS      = 3;
+	const MAX_BYTES = 4194304;
+
+	/** An answer that could not tell is asked for again: a busy host is no finding. */
+	const ATTEMPTS = 2;
+
+	/** Written into the page once the theme has come to its end, before the key (hooks.php). */
+	const RENDERED = 'siteagent-rendered:';
+
+	/** @var Siteagent_Self_Ping|null */
+	private $echo;
+
+	/** @var bool */
+	private $is_silent = false;
+
+	/** @var array<string,string> What each page answered at the last look. */
+	private $pages = array();
+
+	/** @var array<string,string> The error with which a page ended at the last look. */
+	private $errors = array();
+
+	/** @var bool Whether the last answer came from code on disk, past every cache of compiled code. */
+	private $is_fresh = false;
+
+	/** @var bool Whether the last question got any answer over HTTP. */
+	private $is_reached = false;
+
+	/**
+	 * @param Siteagent_Self_Ping|null $echo Whom to ask besides; without an answer a look could not tell.
+	 */
+	public function __construct( ?Siteagent_Self_Ping $echo = null ) {
+		$this->echo = $echo;
+	}
+
+	public static function is_worse( string $after, string $before ): bool {
+		return array_search( $after, self::ORDER, true ) > array_search( $before, self::ORDER, true );
+	}
+
+	/**
+	 * Look at the pages, before an update or after a rollback: the answer is the front page's, or fatal if any page is.
+	 */
+	public function look(): string {
+		$this->ask_pages();
+		$seen            = in_array( self::FATAL, $this->pages, true ) ? self::FATAL : $this->pages[ self::FRONT ];
+		$this->is_silent = self::FATAL !== $seen && null !== $this->echo && ! $this->echo->is_heard();
+		return $this->is_silent ? self::COULD_NOT_TELL : $seen;
+	}
+
+	/**
+	 * Look at the pages after an update. A page that was broken before proves nothing about the new version, unless
+	 * it breaks in the component now and did not before.
+	 *
+	 * @param array{pages?:array<string,string>,errors?:array<string,string>} $before As seen() told it before.
+	 * @param string                                                         $folder The component's own folder.
+	 */
+	public function look_again( array $before, string $folder ): string {
+		$seen   = $this->look();
+		$within = str_replace( ABSPATH, '', rtrim( $folder, '/' ) . '/' );
+		foreach ( array_keys( $this->pages, self::FATAL, true ) as $page ) {
+			$was   = isset( $before['pages'][ $page ] ) ? $before['pages'][ $page ] : '';
+			$error = isset( $before['errors'][ $page ] ) ? $before['errors'][ $page ] : '';
+			if ( self::FATAL !== $was || ( false !== strpos( $this->errors[ $page ], $within ) && false === strpos( $error, $within ) ) ) {
+				return self::FATAL;
+			}
+		}
+		if ( $this->is_silent || self::OK !== $this->pages[ self::FRONT ] ) {
+			return self::COULD_NOT_TELL;
+		}
+		return self::FATAL === $seen ? self::OK : $seen;
+	}
+
+	/**
+	 * What each page answered at the last look, and with which error it ended.
+	 *
+	 * @return array{pages:array<string,string>,errors:array<string,string>}
+	 */
+	public function seen(): array {
+		return array(
+			'pages'  => $this->pages,
+			'errors' => $this->errors,
+		);
+	}
+
+	/**
+	 * The error with which the first broken page ended at the last look; empty when none showed.
+	 */
+	public function error(): string {
+		return (string) reset( $this->errors );
+	}
+
+	/**
+	 * Whether the pages of the last look were made by the code on disk.
+	 */
+	public function is_fresh(): bool {
+		return $this->is_fresh;
+	}
+
+	/**
+	 * Whether the site could ask itself at all at the last look.
+	 */
+	public function is_reached(): bool {
+		return $this->is_reached;
+	}
+
+	/**
+	 * Whether at the last look nobody answered who was asked besides.
+	 */
+	public function is_silent(): bool {
+		return $this->is_silent;
+	}
+
+	/**
+	 * Ask for the front page, the login page, a REST route and admin-ajax.php; for the others only where the first came through.
+	 */
+	private function ask_pages(): void {
+		$this->errors     = array();
+		$this->is_fresh   = true;
+		$this->is_reached = false;
+		$seen             = self::COULD_NOT_TELL;
+		for ( $attempt = 0; $attempt < self::ATTEMPTS && self::COULD_NOT_TELL === $seen; $attempt++ ) {
+			$seen = $this->ask( home_url( '/' ), self::FRONT );
+			if ( $this->is_reached ) {
+				break;
+			}
+		}
+		$this->pages = array( self::FRONT => $seen );
+		if ( ! $this->is_reached ) {
+			return;
+		}
+		$others = array(
+			'login' => wp_login_url(),
+			'rest'  => rest_url( 'wp/v2/types/post' ),
+			// With an action that WordPress itself answers to anybody: without one it ends before plugins are asked.
+			'ajax'  => add_query_arg( 'action', 'heartbeat', admin_url( 'admin-ajax.php' ) ),
+		);
+		foreach ( $others as $page => $address ) {
+			$this->pages[ $page ] = $this->ask( $address, $page );
+		}
+	}
+
+	private function ask( string $address, string $page ): string {
+		// As WordPress's own editor does before it believes a changed file (wp_start_scraping_edited_file_errors()).
+		$key   = md5( random_bytes( 16 ) );
+		$nonce = bin2hex( random_bytes( 16 ) );
+		set_transient( 'scrape_key_' . $key, $nonce, MINUTE_IN_SECONDS );
+		try {
+			for ( $hop = 0; $hop < self::HOPS; $hop++ ) {
+				$answer = $this->get( $address, $key, $nonce );
+				$next   = $this->leads_to( $answer, $address );
+				if ( null === $next ) {
+					return $this->judge( $answer, $key, $page );
+				}
+				$address = $next;
+			}
+		} finally {
+			delete_transient( 'scrape_key_' . $key );
+		}
+		return self::COULD_NOT_TELL;
+	}
+
+	/**
+	 * @return array|WP_Error
+	 */
+	private function get( string $address, string $key, string $nonce ) {
+		$query = array(
+			'wp_scrape_key'   => $key,
+			'wp_scrape_nonce' => $nonce,
+		);
+		return wp_remote_get(
+			add_query_arg( $query, $address ),
+			array(
+				'timeout'             => self::TIMEOUT_S,
+				'redirection'         => 0,
+				'limit_response_size' => self::MAX_BYTES,
+				'headers'             => array( 'Cache-Control' => 'no-cache' ),
+				/** This filter is documented in wp-includes/class-wp-http-streams.php */
+				'sslverify'           => apply_filters( 'https_local_ssl_verify', false ),
+			)
+		);
+	}
+
+	/**
+	 * Where a redirect within this site leads; null for every other answer.
+	 *
+	 * @param array|WP_Error $answer As WordPress gave it.
+	 */
+	private function leads_to( $answer, string $from ): ?string {
+		$status = (int) wp_remote_retrieve_response_code( $answer );
+		$there  = wp_remote_retrieve_header( $answer, 'location' );
+		if ( $status < 300 || $status > 399 || ! is_string( $there ) || '' === $there ) {
+			return null;
+		}
+		$there = WP_Http::make_absolute_url( $there, $from );
+		$same  = strtolower( (string) wp_parse_url( $there, PHP_URL_HOST ) ) === strtolower( (string) wp_parse_url( $from, PHP_URL_HOST ) );
+		return $same ? remove_query_arg( array( 'wp_scrape_key', 'wp_scrape_nonce' ), $there ) : null;
+	}
+
+	/**
+	 * @param array|WP_Error $answer As WordPress gave it.
+	 */
+	private function judge( $answer, string $key, string $page ): string {
+		$status = (int) wp_remote_retrieve_response_code( $answer );
+		$body   = wp_remote_retrieve_body( $answer );
+		$shape  = "~###### wp_scraping_result_start:$key ######\s*(.+?)\s*###### wp_scraping_result_end:$key ######~s";
+		if ( 1 !== preg_match( $shape, $body, $found ) || ( $status >= 300 && $status < 400 ) ) {
+			return self::COULD_NOT_TELL;
+		}
+		$this->is_reached = true;
+		$this->is_fresh   = $this->is_fresh && 'disk' === wp_remote_retrieve_header( $answer, 'x-siteagent-code' );
+		if ( 'true' !== $found[1] ) {
+			$this->errors[ $page ] = Siteagent_Error_Summary::of( (array) json_decode( $found[1], true ) );
+			return self::FATAL;
+		}
+		// Nothing crashed, and yet it is no page: the site is closed, or a version closes it.
+		if ( $status >= 500 ) {
+			return self::COULD_NOT_TELL;
+		}
+		return self::FRONT === $page && false === strpos( $body, self::RENDERED . $key ) ? self::COULD_NOT_TELL : self::OK;
+	}
+}

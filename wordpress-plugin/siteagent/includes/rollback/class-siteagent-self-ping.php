@@ -1,0 +1,95 @@
+<?php
+/**
+ * The site asks its own SiteAgent, as the dashboard would.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * A ping over loopback under the connection's own keys, which every site holds both of: they authorise
+ * reading and nothing else. The answer counts if it is signed, and in the name of the version on disk.
+ */
+final class Siteagent_Self_Ping {
+
+	const BY        = 'SiteAgent on this site';
+	const TIMEOUT_S = 10;
+
+	/** A busy host is no finding, so each address is asked again; but the dashboard waits as well. */
+	const ATTEMPTS   = 2;
+	const PATIENCE_S = 15;
+
+	/** Of the addresses a request may have been signed for, how many are tried. */
+	const ADDRESSES = 4;
+
+	/** @var Siteagent_Connection_Store */
+	private $connection_store;
+
+	/** @var Siteagent_Component */
+	private $component;
+
+	/** @var string[] Where it answered before comes first. */
+	private $addresses;
+
+	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Component $component ) {
+		$this->connection_store   = $connection_store;
+		$this->component = $component;
+		$this->addresses = array_slice( $connection_store->endpoints(), 0, self::ADDRESSES );
+	}
+
+	/**
+	 * Whether the version on disk answers. False says only that nobody heard it.
+	 */
+	public function is_heard(): bool {
+		$until = microtime( true ) + self::PATIENCE_S;
+		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
+			foreach ( $this->addresses as $address ) {
+				if ( microtime( true ) < $until && $this->component->version() === $this->version_at( $address ) ) {
+					$this->addresses = array_unique( array_merge( array( $address ), $this->addresses ) );
+					return true;
+				}
+			}
+		}
+		return false;
+	}
+
+	/**
+	 * The version that answers there in this connection's name; empty when none does.
+	 */
+	private function version_at( string $address ): string {
+		$connection = $this->connection_store->connection();
+		$keys       = null === $connection ? null : $this->connection_store->channel( $connection['kid'] );
+		if ( null === $keys ) {
+			return '';
+		}
+		$body   = Siteagent_HTTP_Signature::canonical( array( 'v' => Siteagent_HTTP_Signature::VERSION, 'op' => 'ping', 'by' => self::BY ) );
+		$sent   = Siteagent_HTTP_Signature::sign_request( $address, $body, $keys['d2s'], $connection['kid'], time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::REQUEST_TAG );
+		$answer = Siteagent_Dashboard_Client::received(
+			wp_remote_post(
+				$address,
+				array(
+					'headers'             => $sent['headers'],
+					'body'                => $body,
+					'timeout'             => self::TIMEOUT_S,
+					'redirection'         => 0,
+					'limit_response_size' => Siteagent_HTTP_Signature::MAX_REQUEST_BYTES,
+					/** This filter is documented in wp-includes/class-wp-http-streams.php */
+					'sslverify'           => apply_filters( 'https_local_ssl_verify', false ),
+				)
+			)
+		);
+		if ( null === $answer ) {
+			return '';
+		}
+		try {
+			Siteagent_HTTP_Signature::verify_response( $sent, $answer['status'], $answer['headers'], $answer['body'], $keys['s2d'] );
+			$said = Siteagent_HTTP_Signature::parse_json( $answer['body'] );
+		} catch ( Siteagent_Exception $unproven ) {
+			return '';
+		}
+		return isset( $said->ok, $said->plugin ) && true === $said->ok && is_string( $said->plugin ) ? $said->plugin : '';
+	}
+}

@@ -1,0 +1,2 @@
+<?php
+// Watching a new version, and putting the previous one back.

@@ -1,0 +1,197 @@
+<?php
+/**
+ * What the makers of a new version say is in it.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Asks WordPress.org, within bounds, and makes plain text of the HTML that strangers wrote. Never fails:
+ * what could not be had is told with the reason.
+ */
+final class Siteagent_Changelog {
+
+	const HOST     = 'api.wordpress.org';
+	const PACKAGES = 'downloads.wordpress.org';
+
+	const MAX_REPLY = 2097152;
+	const MAX_HTML  = 262144;
+	const MAX_TEXT  = 4096;
+
+	const PATIENCE_S     = 5;
+	const KEPT           = 'siteagent_changelog_';
+	const KEPT_FOR_S     = 12 * HOUR_IN_SECONDS;
+	const FAILED_FOR_S   = 5 * MINUTE_IN_SECONDS;
+	const WORTH_AN_OTHER = array( 'unreachable', 'unreadable' );
+
+	/** A line that opens the part of one version, as readme files write them. */
+	const OPENS = '~^(?<heading>=\s+)?(?:\d{4}-\d\d-\d\d\s*[-:]+\s*)?[\[(]?(?:(?:version|release|ver\.?|v\.?)\s*:?\s*)?(?<version>\d+(?:\.\d+)*(?:-?(?:alpha|beta|rc)[-.]?\d*)?)(?![\w.])~i';
+
+	/** Lines longer than this are sentences. */
+	const MAX_HEADING = 80;
+
+	/**
+	 * What is new between the two versions of a step; null for what has no changelog of its own.
+	 *
+	 * @return array{text:?string,part:?string,cut:bool,source:?string,why:?string}|null
+	 */
+	public function of( Siteagent_Component $component, Siteagent_Update_Item $step ): ?array {
+		if ( ! in_array( $step->kind(), array( 'plugin', 'theme' ), true ) ) {
+			return null;
+		}
+		$offer   = (array) $component->raw_offer();
+		$package = isset( $offer['package'] ) && is_string( $offer['package'] ) ? $offer['package'] : '';
+		if ( self::PACKAGES !== Siteagent_Update_Requirements::host_of( $package ) ) {
+			return self::absent( 'elsewhere' );
+		}
+		$name = self::KEPT . md5( implode( '|', $step->told() ) );
+		$kept = get_site_transient( $name );
+		if ( is_array( $kept ) ) {
+			return $kept;
+		}
+		$told = $this->asked( $step, $this->slug( $step, $offer ) );
+		if ( null === $told['text'] && isset( $offer['upgrade_notice'] ) && is_string( $offer['upgrade_notice'] ) ) {
+			$notice = self::plain( $offer['upgrade_notice'] );
+			$told   = '' === $notice ? $told : self::told( $notice, 'notice' );
+		}
+		set_site_transient( $name, $told, in_array( $told['why'], self::WORTH_AN_OTHER, true ) ? self::FAILED_FOR_S : self::KEPT_FOR_S );
+		return $told;
+	}
+
+	/**
+	 * Plain text of valid UTF-8, one line for each block and each entry of a list.
+	 */
+	public static function plain( string $html ): string {
+		// WordPress's own check answers false on 6.1 where iconv() meets half a character.
+		$html = (string) json_decode( (string) wp_json_encode( substr( $html, 0, self::MAX_HTML ), JSON_INVALID_UTF8_SUBSTITUTE ) );
+		$html = (string) preg_replace( '~<h[1-6]\b[^>]*>~i', "\n= ", $html );
+		$html = (string) preg_replace( '~<li\b[^>]*>~i', "\n* ", $html );
+		$html = (string) preg_replace( '~</?(?:p|br|hr|h[1-6]|ul|ol|li|div|pre|table|tr|blockquote)\b[^>]*>~i', "\n", $html );
+		$text = html_entity_decode( wp_strip_all_tags( $html ), ENT_QUOTES | ENT_HTML5, 'UTF-8' );
+		$text = str_replace( array( "\r\n", "\r", "\t" ), array( "\n", "\n", ' ' ), $text );
+		// Control, formatting and unassigned characters: nobody sees them, some turn the text around.
+		$text  = (string) preg_replace( '/[^\P{C}\n]+/u', '', $text );
+		$lines = array_map( 'trim', explode( "\n", $text ) );
+		return implode(
+			"\n",
+			array_filter(
+				$lines,
+				static function ( string $line ): bool {
+					return ! in_array( $line, array( '', '=', '*' ), true );
+				}
+			)
+		);
+	}
+
+	/**
+	 * The parts of a changelog above one version and up to another, as the makers order them; the whole
+	 * where no versions can be told apart.
+	 *
+	 * @return array{0:string,1:string} The text, empty where none of the versions is named; and which part it is.
+	 */
+	public static function between( string $text, string $from, string $to ): array {
+		$chosen = array();
+		$opened = false;
+		$is_in  = false;
+		foreach ( explode( "\n", $text ) as $line ) {
+			$version = self::opened_by( $line );
+			if ( null !== $version ) {
+				$opened = true;
+				$is_in  = version_compare( $version, $from, '>' ) && version_compare( $version, $to, '<=' );
+			}
+			if ( $is_in ) {
+				$chosen[] = $line;
+			}
+		}
+		return $opened ? array( implode( "\n", $chosen ), 'versions' ) : array( $text, 'beginning' );
+	}
+
+	private static function opened_by( string $line ): ?string {
+		if ( strlen( $line ) > self::MAX_HEADING || 1 !== preg_match( self::OPENS, $line, $found ) ) {
+			return null;
+		}
+		// A bare number opens a part only where the makers made a heading of it.
+		return '' === $found['heading'] && false === strpos( $found['version'], '.' ) ? null : $found['version'];
+	}
+
+	private function slug( Siteagent_Update_Item $step, array $offer ): string {
+		$told = 'plugin' === $step->kind() && isset( $offer['slug'] ) && is_string( $offer['slug'] ) ? $offer['slug'] : '';
+		return '' === $told ? explode( '/', $step->id() )[0] : $told;
+	}
+
+	/**
+	 * Over https or not at all, and not through plugins_api(): that falls back to http, and other plugins
+	 * may answer in WordPress.org's place.
+	 */
+	private function asked( Siteagent_Update_Item $step, string $slug ): array {
+		$kind    = $step->kind();
+		$request = array(
+			'slug'   => $slug,
+			'locale' => 'en_US',
+			'fields' => array_fill_keys( array( 'description', 'short_description', 'reviews', 'screenshots', 'screenshot_url', 'banners', 'icons', 'versions', 'contributors', 'ratings', 'tags' ), 0 ) + array( 'sections' => 1 ),
+		);
+		$address = 'https://' . self::HOST . "/{$kind}s/info/1.2/?" . http_build_query(
+			array(
+				'action'  => "{$kind}_information",
+				'request' => $request,
+			),
+			'',
+			'&'
+		);
+		$reply   = wp_safe_remote_get(
+			$address,
+			array(
+				'timeout'             => self::PATIENCE_S,
+				'redirection'         => 0,
+				'limit_response_size' => self::MAX_REPLY,
+			)
+		);
+		if ( is_wp_error( $reply ) ) {
+			return self::absent( 'unreachable' );
+		}
+		$body = wp_remote_retrieve_body( $reply );
+		if ( strlen( $body ) >= self::MAX_REPLY ) {
+			return self::absent( 'too_large' );
+		}
+		$found = 200 === wp_remote_retrieve_response_code( $reply ) ? json_decode( $body, true, 32, JSON_INVALID_UTF8_SUBSTITUTE ) : null;
+		if ( ! is_array( $found ) ) {
+			return self::absent( 'unreadable' );
+		}
+		$html = isset( $found['sections']['changelog'] ) && is_string( $found['sections']['changelog'] ) ? $found['sections']['changelog'] : '';
+		$text = self::plain( $html );
+		if ( '' === $text ) {
+			return self::absent( 'none' );
+		}
+		list( $text, $part ) = self::between( $text, $step->from(), $step->to() );
+		return '' === $text ? self::absent( 'not_named' ) : self::told( $text, $part );
+	}
+
+	private static function told( string $text, string $part ): array {
+		$is_long = strlen( $text ) > self::MAX_TEXT;
+		if ( $is_long ) {
+			// Not in the middle of a character.
+			$text = (string) preg_replace( '/[\xC0-\xFF][\x80-\xBF]*\z/', '', substr( $text, 0, self::MAX_TEXT ) );
+		}
+		return array(
+			'text'   => $text,
+			'part'   => $part,
+			'cut'    => $is_long,
+			'source' => self::HOST,
+			'why'    => null,
+		);
+	}
+
+	private static function absent( string $why ): array {
+		return array(
+			'text'   => null,
+			'part'   => null,
+			'cut'    => false,
+			'source' => null,
+			'why'    => $why,
+		);
+	}
+}

@@ -1,0 +1,117 @@
+<?php
+/**
+ * A signed release of SiteAgent (docs/PROTOCOL.md section 3.5).
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Verifies that a package is a release of SiteAgent: newer than the running version, and signed with the
+ * key that the running version carries. Calls no WordPress function.
+ */
+final class Siteagent_Plugin_Release {
+
+	const SLUG   = 'siteagent';
+	const SIGNED = "siteagent/release/1\n";
+
+	/** Written into the package by `make plugin-release`; a copy of the sources has none and accepts no release. */
+	const KEY_FILE = 'release-key.pub';
+
+	/** @var string */
+	private $version;
+
+	/** @var string SHA-256 of the package, in hex. */
+	private $sha256;
+
+	/** @var string Base64url. */
+	private $signature;
+
+	public function __construct( string $version, string $sha256, string $signature ) {
+		$this->version   = $version;
+		$this->sha256    = $sha256;
+		$this->signature = $signature;
+	}
+
+	/**
+	 * Read a release from fields of the same names.
+	 *
+	 * @param array $fields version, sha256, sig.
+	 * @return self|null Null when a field is missing or malformed, or when the release is of another plugin.
+	 */
+	public static function from_fields( array $fields ): ?self {
+		foreach ( array( 'slug', 'version', 'sha256', 'sig' ) as $name ) {
+			if ( ! isset( $fields[ $name ] ) || ! is_string( $fields[ $name ] ) ) {
+				return null;
+			}
+		}
+		$is_ours = self::SLUG === $fields['slug']
+			&& 1 === preg_match( '/^[0-9][0-9A-Za-z.+-]{0,39}\z/D', $fields['version'] )
+			&& 1 === preg_match( '/^[0-9a-f]{64}\z/D', $fields['sha256'] );
+		return $is_ours ? new self( $fields['version'], $fields['sha256'], $fields['sig'] ) : null;
+	}
+
+	public function version(): string {
+		return $this->version;
+	}
+
+	public function sha256(): string {
+		return $this->sha256;
+	}
+
+	/**
+	 * Whether this is a later version than $present, signed with this key.
+	 *
+	 * @param string|null $key Ed25519 public key, raw; null accepts nothing.
+	 */
+	public function is_update_of( string $present, ?string $key ): bool {
+		return version_compare( $this->version, $present, '>' ) && null !== $key && $this->is_signed( $key );
+	}
+
+	/**
+	 * Whether $file holds the package of this release.
+	 */
+	public function is_package( string $file ): bool {
+		return is_readable( $file ) && hash_equals( $this->sha256, (string) hash_file( 'sha256', $file ) );
+	}
+
+	/**
+	 * The public key that the version in $folder carries, raw; null when it carries none.
+	 */
+	public static function key_in( string $folder ): ?string {
+		$file = $folder . '/' . self::KEY_FILE;
+		if ( ! is_readable( $file ) ) {
+			return null;
+		}
+		try {
+			return Siteagent_HTTP_Signature::from_b64u( trim( (string) file_get_contents( $file ) ), Siteagent_Key_Derivation::BYTES );
+		} catch ( Siteagent_Exception $damaged ) {
+			return null;
+		}
+	}
+
+	/**
+	 * The exact bytes that are signed.
+	 */
+	private function statement(): string {
+		return self::SIGNED . Siteagent_HTTP_Signature::canonical(
+			array(
+				'v'       => Siteagent_HTTP_Signature::VERSION,
+				'slug'    => self::SLUG,
+				'version' => $this->version,
+				'sha256'  => $this->sha256,
+			)
+		);
+	}
+
+	private function is_signed( string $key ): bool {
+		try {
+			return Siteagent_Key_Derivation::is_signed( $key, $this->statement(), Siteagent_HTTP_Signature::from_b64u( $this->signature, 64 ) );
+		} catch ( Siteagent_Exception $malformed ) {
+			return false;
+		}
+	}
+}

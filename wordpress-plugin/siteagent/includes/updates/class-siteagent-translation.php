@@ -1,0 +1,134 @@
+<?php
+/**
+ * One translation: of WordPress, a plugin or a theme into one language.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * A translation has no version; both sides call it by the moment it was last revised.
+ */
+final class Siteagent_Translation {
+
+	/** @var string */
+	private $type;
+
+	/** @var string */
+	private $slug;
+
+	/** @var string */
+	private $locale;
+
+	/**
+	 * @param string $id "<core|plugin|theme>:<slug>:<locale>", judged by Siteagent_Update_Item.
+	 */
+	public function __construct( string $id ) {
+		list( $this->type, $this->slug, $this->locale ) = explode( ':', $id );
+	}
+
+	public function type(): string {
+		return $this->type;
+	}
+
+	/**
+	 * When the installed files were revised; empty when there are none.
+	 */
+	public function stamp(): string {
+		return self::stamp_in( wp_get_installed_translations( 'core' === $this->type ? 'core' : $this->type . 's' ), $this->slug, $this->locale );
+	}
+
+	/**
+	 * When the translation in these files of a package was revised.
+	 */
+	public function stamp_of( string $folder ): string {
+		foreach ( array( 'po', 'l10n.php' ) as $extension ) {
+			$file = trailingslashit( $folder ) . $this->name() . '.' . $extension;
+			if ( is_readable( $file ) && ( 'po' === $extension || function_exists( 'wp_get_l10n_php_file_data' ) ) ) {
+				$data = 'po' === $extension ? wp_get_pomo_file_data( $file ) : wp_get_l10n_php_file_data( $file );
+				return self::bare( (string) $data['PO-Revision-Date'] );
+			}
+		}
+		return '';
+	}
+
+	/**
+	 * @param array $installed As wp_get_installed_translations() tells it.
+	 */
+	public static function stamp_in( array $installed, string $slug, string $locale ): string {
+		return isset( $installed[ $slug ][ $locale ]['PO-Revision-Date'] ) ? self::bare( (string) $installed[ $slug ][ $locale ]['PO-Revision-Date'] ) : '';
+	}
+
+	public function folder(): string {
+		return WP_LANG_DIR . ( 'core' === $this->type ? '' : '/' . $this->type . 's' );
+	}
+
+	/**
+	 * The files that make this translation up, as they are now.
+	 *
+	 * @return string[] Absolute paths.
+	 */
+	public function files(): array {
+		$found = array();
+		foreach ( Siteagent_Filesystem::entries( $this->folder() ) as $name ) {
+			if ( $this->owns( $name ) && is_file( $this->folder() . '/' . $name ) ) {
+				$found[] = $this->folder() . '/' . $name;
+			}
+		}
+		return $found;
+	}
+
+	public function offer(): ?object {
+		foreach ( wp_get_translation_updates() as $offer ) {
+			$offer = (object) $offer;
+			if ( isset( $offer->type, $offer->slug, $offer->language ) && $this->type === $offer->type && $this->slug === $offer->slug && $this->locale === $offer->language ) {
+				return $offer;
+			}
+		}
+		return null;
+	}
+
+	/**
+	 * Take this translation off WordPress's list of updates.
+	 */
+	public function drop_offer(): void {
+		$transient = 'core' === $this->type ? 'update_core' : 'update_' . $this->type . 's';
+		$list      = get_site_transient( $transient );
+		if ( ! is_object( $list ) || empty( $list->translations ) ) {
+			return;
+		}
+		$list               = clone $list;
+		$list->translations = array_values(
+			array_filter(
+				(array) $list->translations,
+				function ( $offer ): bool {
+					$offer = (array) $offer + array( 'slug' => '', 'language' => '' );
+					return $this->slug !== $offer['slug'] || $this->locale !== $offer['language'];
+				}
+			)
+		);
+		set_site_transient( $transient, $list );
+	}
+
+	/**
+	 * WordPress's own texts are spread over several files; those of a script end in a hash of its name.
+	 */
+	private function owns( string $file ): bool {
+		$parts = 'core' === $this->type ? '(?:(?:admin|admin-network|continents-cities)-)?' . preg_quote( $this->locale, '~' ) : preg_quote( $this->name(), '~' );
+		return 1 === preg_match( '~^' . $parts . '(?:-[0-9a-f]{32}\.json|\.po|\.mo|\.l10n\.php)\z~D', $file );
+	}
+
+	private function name(): string {
+		return 'core' === $this->type ? $this->locale : $this->slug . '-' . $this->locale;
+	}
+
+	/**
+	 * WordPress.org offers "2026-09-14 08:30:00" and writes "2026-09-14 08:30:00+0000" into the file.
+	 */
+	private static function bare( string $stamp ): string {
+		return (string) preg_replace( '/\+0000\z/D', '', trim( $stamp ) );
+	}
+}

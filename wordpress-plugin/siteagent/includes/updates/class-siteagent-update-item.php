@@ -1,0 +1,89 @@
+<?php
+/**
+ * One step: which component goes from which version to which.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Holds what was asked for after its shape was checked; knows nothing of the site.
+ */
+final class Siteagent_Update_Item {
+
+	const MAX_ID      = 300;
+	const MAX_VERSION = 64;
+
+	/** What an id may look like. None can lead out of the folder it is looked up in. */
+	const SHAPES = array(
+		'plugin'      => '~^(?!\.)[^/\\\\\x00-\x1F:]+(/(?!\.)[^/\\\\\x00-\x1F:]+)?\.php\z~D',
+		'theme'       => '~^(?!\.)[^/\\\\\x00-\x1F:]+\z~D',
+		'translation' => '~^(core|plugin|theme):([A-Za-z0-9_][A-Za-z0-9_.-]*):([A-Za-z]{2,3}[A-Za-z0-9_-]*)\z~D',
+		'core'        => '~^core\z~D',
+		'siteagent'   => '~^(?!\.)[^/\\\\\x00-\x1F:]+/(?!\.)[^/\\\\\x00-\x1F:]+\.php\z~D',
+	);
+
+	/** @var array{kind:string,id:string,from:string,to:string} */
+	private $told;
+
+	/**
+	 * @param mixed $asked As it came.
+	 * @throws Siteagent_Exception invalid_arguments.
+	 */
+	public function __construct( $asked ) {
+		$told = array();
+		foreach ( array( 'kind', 'id', 'from', 'to' ) as $field ) {
+			$told[ $field ] = $asked instanceof stdClass && isset( $asked->$field ) && is_string( $asked->$field ) ? $asked->$field : '';
+		}
+		// A translation that was never installed comes from nowhere.
+		$is_whole = '' !== $told['to'] && ( '' !== $told['from'] || 'translation' === $told['kind'] );
+		if ( ! $is_whole || strlen( $told['id'] ) > self::MAX_ID || max( strlen( $told['from'] ), strlen( $told['to'] ) ) > self::MAX_VERSION
+			|| ! isset( self::SHAPES[ $told['kind'] ] ) || 1 !== preg_match( self::SHAPES[ $told['kind'] ], $told['id'] ) ) {
+			throw new Siteagent_Exception( 'invalid_arguments', 'step', array( 'argument' => 'step' ) );
+		}
+		$this->told = $told;
+	}
+
+	public function kind(): string {
+		return $this->told['kind'];
+	}
+
+	public function id(): string {
+		return $this->told['id'];
+	}
+
+	public function from(): string {
+		return $this->told['from'];
+	}
+
+	public function to(): string {
+		return $this->told['to'];
+	}
+
+	/**
+	 * What the owner must have granted for this.
+	 */
+	public function scope(): string {
+		if ( 'core' === $this->kind() ) {
+			return Siteagent_Available_Updates::branch( $this->from() ) === Siteagent_Available_Updates::branch( $this->to() ) ? 'core_minor' : 'core_major';
+		}
+		return 'siteagent' === $this->kind() ? 'siteagent' : $this->kind() . 's';
+	}
+
+	/**
+	 * Whether the second version is newer than the first. Translations are compared by the moment they were revised.
+	 */
+	public static function is_newer( string $kind, string $from, string $to ): bool {
+		return 'translation' === $kind ? strcmp( $to, $from ) > 0 : version_compare( $to, $from, '>' );
+	}
+
+	/**
+	 * @return array{kind:string,id:string,from:string,to:string}
+	 */
+	public function told(): array {
+		return $this->told;
+	}
+}

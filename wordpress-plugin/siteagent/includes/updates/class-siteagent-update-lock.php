@@ -1,0 +1,91 @@
+<?php
+/**
+ * One update of files at a time, on a single site and on a network.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * WordPress's own lock for automatic updates, always on the main site: the sites of a network share their files,
+ * also where each of them has a connection of its own.
+ */
+final class Siteagent_Update_Lock {
+
+	/** WordPress's automatic updates wait while this is held. */
+	const NAME = 'auto_updater';
+
+	/** WordPress holds this while it updates itself, for at most so many seconds. */
+	const CORE_UPDATE   = 'core_updater.lock';
+	const CORE_UPDATE_S = 900;
+
+	/**
+	 * Take the lock.
+	 *
+	 * @param int $seconds After which somebody else may take it.
+	 * @return string What release() needs; empty when the lock is held.
+	 */
+	public static function take( int $seconds ): string {
+		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
+		return self::on_main_site(
+			static function () use ( $seconds ): string {
+				return WP_Upgrader::create_lock( self::NAME, $seconds ) ? self::holder() : '';
+			}
+		);
+	}
+
+	/**
+	 * Release the lock, unless it has run out and was taken by another process since.
+	 *
+	 * @param string $holder As take() returned it.
+	 */
+	public static function release( string $holder ): void {
+		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
+		self::on_main_site(
+			static function () use ( $holder ): string {
+				if ( '' !== $holder && self::holder() === $holder ) {
+					WP_Upgrader::release_lock( self::NAME );
+				}
+				return '';
+			}
+		);
+	}
+
+	/**
+	 * Whether WordPress is updating itself.
+	 */
+	public static function is_core_updating( int $now ): bool {
+		$since = self::on_main_site(
+			static function (): string {
+				return (string) get_option( self::CORE_UPDATE );
+			}
+		);
+		return (int) $since > $now - self::CORE_UPDATE_S;
+	}
+
+	/**
+	 * When the lock was taken, read from the database: an object cache may be stale.
+	 */
+	private static function holder(): string {
+		global $wpdb;
+		return (string) $wpdb->get_var( $wpdb->prepare( "SELECT option_value FROM {$wpdb->options} WHERE option_name = %s", self::NAME . '.lock' ) );
+	}
+
+	/**
+	 * @param callable $read fn(): string.
+	 */
+	private static function on_main_site( callable $read ): string {
+		if ( ! is_multisite() ) {
+			return $read();
+		}
+		switch_to_blog( get_main_site_id() );
+		try {
+			return $read();
+		} finally {
+			restore_current_blog();
+		}
+	}
+}

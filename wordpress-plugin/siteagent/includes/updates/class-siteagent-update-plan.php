@@ -1,0 +1,130 @@
+<?php
+/**
+ * The plan of a change, taken apart (docs/PROTOCOL.md section 3.3).
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * What a person approved in the dashboard, word for word. The signature was verified when the plan was opened.
+ */
+final class Siteagent_Update_Plan {
+
+	/** The operations that carry one out, and what a plan says to do. */
+	const CHANGE = 'change.run';
+	const UPDATE = 'agent.update';
+	const NAMES  = array( self::CHANGE, self::UPDATE );
+
+	/** A plan that may be carried out for longer than this is none: the dashboard offers two weeks. */
+	const LONGEST_S = 31 * 86400;
+
+	const HOWS = array( 'second_person', 'self_confirmed', 'client', 'policy' );
+
+	/** @var Siteagent_Signed_Plan */
+	private $plan;
+
+	/** @var Siteagent_Update_Item */
+	private $step;
+
+	/** @var string */
+	private $op_id;
+
+	/**
+	 * @throws Siteagent_Exception invalid_arguments when something that decides is missing.
+	 */
+	public function __construct( Siteagent_Signed_Plan $plan ) {
+		$step     = $plan->get( 'step' );
+		$pre      = $plan->get( 'pre' );
+		$approval = $plan->get( 'approval' );
+		$this->demand( 'step', $step instanceof stdClass && $this->is_text( $step, 'package_host' ) && property_exists( $step, 'package_sha256' ) && $this->is_hash_or_null( $step->package_sha256 ) );
+		$this->demand( 'pre', $pre instanceof stdClass && $this->is_text( $pre, 'wp' ) && $this->is_text( $pre, 'php' ) );
+		$this->demand( 'approval', $approval instanceof stdClass && $this->is_text( $approval, 'by' ) && isset( $approval->how ) && in_array( $approval->how, self::HOWS, true ) );
+		$this->demand( 'not_before', is_int( $plan->get( 'not_before' ) ) );
+		$this->demand( 'not_after', is_int( $plan->get( 'not_after' ) ) && $plan->get( 'not_after' ) - $plan->get( 'not_before' ) <= self::LONGEST_S );
+		$this->demand( 'home', is_string( $plan->get( 'home' ) ) );
+		$this->plan  = $plan;
+		$this->step  = new Siteagent_Update_Item( $step );
+		$this->op_id = (string) $plan->get( 'op_id' );
+	}
+
+	public function op_id(): string {
+		return $this->op_id;
+	}
+
+	/**
+	 * What the plan says to do.
+	 */
+	public function name(): string {
+		return (string) $this->plan->get( 'do' );
+	}
+
+	/**
+	 * What the op_id and an approval here are bound to. Raw bytes.
+	 */
+	public function digest(): string {
+		return Siteagent_Signed_Plan::digest( $this->plan->bytes() );
+	}
+
+	public function step(): Siteagent_Update_Item {
+		return $this->step;
+	}
+
+	public function home(): string {
+		return $this->plan->get( 'home' );
+	}
+
+	public function is_open( int $now ): bool {
+		return $this->plan->get( 'not_before' ) <= $now && $now <= $this->plan->get( 'not_after' );
+	}
+
+	public function not_after(): int {
+		return $this->plan->get( 'not_after' );
+	}
+
+	/**
+	 * @return array{wp:string,php:string} What the site ran on when the plan was made.
+	 */
+	public function pre(): array {
+		$pre = $this->plan->get( 'pre' );
+		return array(
+			'wp'  => $pre->wp,
+			'php' => $pre->php,
+		);
+	}
+
+	public function package_host(): string {
+		return strtolower( $this->plan->get( 'step' )->package_host );
+	}
+
+	public function package_sha256(): ?string {
+		return $this->plan->get( 'step' )->package_sha256;
+	}
+
+	/**
+	 * Who approved it in the dashboard, in the dashboard's words.
+	 */
+	public function approved_by(): string {
+		return $this->plan->get( 'approval' )->by;
+	}
+
+	private function demand( string $field, bool $is_there ): void {
+		if ( ! $is_there ) {
+			throw new Siteagent_Exception( 'invalid_arguments', "the plan's $field", array( 'argument' => $field ) );
+		}
+	}
+
+	private function is_text( stdClass $part, string $field ): bool {
+		return isset( $part->$field ) && is_string( $part->$field );
+	}
+
+	/**
+	 * @param mixed $value As it came.
+	 */
+	private function is_hash_or_null( $value ): bool {
+		return null === $value || ( is_string( $value ) && 1 === preg_match( '/^[0-9a-f]{64}\z/D', $value ) );
+	}
+}

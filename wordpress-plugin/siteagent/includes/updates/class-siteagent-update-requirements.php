@@ -1,0 +1,195 @@
+<?php
+/**
+ * What must hold on this site before a component may be changed (docs/PROTOCOL.md section 3.3).
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Names what does not hold, in the protocol's order. Changes nothing; wp-admin's includes must be loaded.
+ */
+final class Siteagent_Update_Requirements {
+
+	/** The package, its unpacked files and the kept copy, each as large as the component. */
+	const COPIES = 4;
+	const SPARE  = 16777216;
+
+	/** A component larger than this is measured no further. */
+	const MAX_FILES = 20000;
+
+	/** @var Siteagent_Component */
+	private $component;
+
+	/** @var Siteagent_Update_Item */
+	private $step;
+
+	public function __construct( Siteagent_Component $component, Siteagent_Update_Item $step ) {
+		$this->component = $component;
+		$this->step      = $step;
+	}
+
+	/**
+	 * Reasons of the place: may files be replaced here at all?
+	 */
+	public function of_the_place(): Generator {
+		if ( ! wp_is_file_mod_allowed( 'siteagent_change' ) ) {
+			yield 'file_mods_off';
+		}
+		if ( self::is_versioned( $this->component->folder() ) ) {
+			yield 'version_controlled';
+		}
+		if ( ! $this->is_writable() ) {
+			yield 'filesystem';
+		}
+		if ( 'siteagent' === $this->component->kind() && ! Siteagent_Rollback::is_possible( 'siteagent' ) ) {
+			// A SiteAgent that does not answer cannot be told to take itself back.
+			yield 'no_way_back';
+		}
+		if ( $this->room() < self::COPIES * $this->size() + self::SPARE ) {
+			yield 'disk_full';
+		}
+	}
+
+	/**
+	 * Reasons of the component: is it what the step starts from?
+	 *
+	 * @param array{wp:string,php:string}|null $pre What the site ran on when the plan was made; null when there is no plan yet.
+	 */
+	public function of_the_component( ?array $pre ): Generator {
+		if ( null !== $pre && ( get_bloginfo( 'version' ) !== $pre['wp'] || PHP_VERSION !== $pre['php'] ) ) {
+			yield 'environment_changed';
+		}
+		$there = $this->component->version();
+		if ( '' === $there && '' !== $this->step->from() ) {
+			yield 'not_installed';
+		} elseif ( $this->step->from() !== $there ) {
+			yield 'version_changed';
+		}
+		if ( ! Siteagent_Update_Item::is_newer( $this->step->kind(), $this->step->from(), $this->step->to() ) ) {
+			yield 'not_newer';
+		}
+		if ( $this->component->is_single_file() ) {
+			yield 'single_file';
+		}
+	}
+
+	/**
+	 * Reasons of the offer, freshly asked for.
+	 *
+	 * @param string|null $host The host the plan names; null when there is no plan yet.
+	 */
+	public function of_the_offer( ?string $host ): Generator {
+		$offer = $this->component->offer();
+		if ( null === $offer ) {
+			yield 'no_offer';
+			return;
+		}
+		if ( $this->step->to() !== $offer['version'] ) {
+			yield 'version_moved';
+		}
+		if ( '' === $offer['package'] ) {
+			yield 'no_package';
+		} elseif ( null !== $host && self::host_of( $offer['package'] ) !== $host ) {
+			yield 'package_host';
+		}
+		if ( '' !== $offer['requires_php'] && ! is_php_version_compatible( $offer['requires_php'] ) ) {
+			yield 'requires_php';
+		}
+		if ( '' !== $offer['requires_wp'] && ! is_wp_version_compatible( $offer['requires_wp'] ) ) {
+			yield 'requires_wp';
+		}
+	}
+
+	/**
+	 * With the port where it is not the usual one, in lower case; empty for what is no address.
+	 */
+	public static function host_of( string $address ): string {
+		if ( Siteagent_Component::FETCHED_BY_PLUGIN === $address ) {
+			return $address;
+		}
+		$host = strtolower( (string) wp_parse_url( $address, PHP_URL_HOST ) );
+		$port = wp_parse_url( $address, PHP_URL_PORT );
+		return is_int( $port ) ? "$host:$port" : $host;
+	}
+
+	/**
+	 * Whether somebody keeps this folder, or one around it, in version control: then changes come from there.
+	 */
+	public static function is_versioned( string $folder ): bool {
+		if ( ! class_exists( 'WP_Automatic_Updater' ) ) {
+			require_once ABSPATH . 'wp-admin/includes/class-wp-automatic-updater.php';
+		}
+		return ( new WP_Automatic_Updater() )->is_vcs_checkout( $folder );
+	}
+
+	/**
+	 * PHP writes files itself, and may write every one that would be replaced.
+	 */
+	private function is_writable(): bool {
+		$folder = $this->component->folder();
+		if ( array() !== Siteagent_Rollback::missing_functions() || 'direct' !== get_filesystem_method( array(), $folder ) || ! wp_is_writable( WP_CONTENT_DIR ) ) {
+			return false;
+		}
+		if ( 'translation' === $this->component->kind() ) {
+			return is_dir( $folder ) ? wp_is_writable( $folder ) : wp_is_writable( WP_CONTENT_DIR );
+		}
+		if ( 'core' === $this->component->kind() ) {
+			return wp_is_writable( $folder ) && wp_is_writable( ABSPATH . 'wp-admin' ) && wp_is_writable( ABSPATH . WPINC . '/version.php' );
+		}
+		// Replacing a link would replace it by a folder, and whatever it led to would stay as it is.
+		if ( ! is_dir( $folder ) || is_link( $folder ) || ! wp_is_writable( dirname( $folder ) ) || ! wp_is_writable( $folder ) ) {
+			return ! file_exists( $folder );
+		}
+		foreach ( $this->files( $folder ) as $file ) {
+			if ( ! wp_is_writable( $file->getPathname() ) ) {
+				return false;
+			}
+		}
+		return true;
+	}
+
+	/**
+	 * Free bytes where the least of them are; what no host tells counts as enough.
+	 */
+	private function room(): float {
+		$room = INF;
+		foreach ( array_unique( array( $this->component->folder(), WP_CONTENT_DIR, get_temp_dir(), Siteagent_Rollback::place() ) ) as $folder ) {
+			// Hosts forbid it with a warning (open_basedir) or an exception, depending on the PHP version.
+			try {
+				$free = is_dir( $folder ) && function_exists( 'disk_free_space' ) ? @disk_free_space( $folder ) : false; // phpcs:ignore WordPress.PHP.NoSilencedErrors.Discouraged
+			} catch ( Throwable $forbidden ) {
+				$free = false;
+			}
+			$room = is_float( $free ) ? min( $room, $free ) : $room;
+		}
+		return $room;
+	}
+
+	private function size(): float {
+		if ( 'core' === $this->component->kind() ) {
+			// What unpacking WordPress takes, by its own measure.
+			return 100 * MB_IN_BYTES / self::COPIES;
+		}
+		$size = 0.0;
+		foreach ( $this->component->owns_folder() ? $this->files( $this->component->folder() ) : array() as $file ) {
+			$size += $file->isFile() ? (float) $file->getSize() : 0.0;
+		}
+		return $size;
+	}
+
+	/**
+	 * @return iterable<SplFileInfo>
+	 */
+	private function files( string $folder ): iterable {
+		if ( ! is_dir( $folder ) || ! is_readable( $folder ) ) {
+			return;
+		}
+		$inside = new RecursiveDirectoryIterator( $folder, FilesystemIterator::SKIP_DOTS );
+		$all    = new RecursiveIteratorIterator( $inside, RecursiveIteratorIterator::SELF_FIRST, RecursiveIteratorIterator::CATCH_GET_CHILD );
+		yield from new LimitIterator( $all, 0, self::MAX_FILES );
+	}
+}

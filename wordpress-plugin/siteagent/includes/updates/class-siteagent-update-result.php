@@ -1,0 +1,96 @@
+<?php
+/**
+ * What a change is answered with: an outcome, its reason, and what was seen.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Collects while a change runs; the same shape for every outcome.
+ */
+final class Siteagent_Update_Result {
+
+	/** @var array */
+	private $seen;
+
+	/**
+	 * @param array|null $before version, active, probe; null when nothing was looked at.
+	 */
+	public function __construct( ?array $before = null ) {
+		$before     = null === $before ? self::state( null, null, null ) : self::state( $before['version'], $before['active'], $before['probe'] );
+		$this->seen = array(
+			'before'         => $before,
+			'during'         => null,
+			'after'          => $before,
+			'package_sha256' => null,
+			'package_host'   => null,
+			'took_ms'        => 0,
+			'messages'       => array(),
+			'kept_copy'      => false,
+			'watched_until'  => null,
+			'stale_code'     => false,
+		);
+	}
+
+	/**
+	 * @param mixed $value For one of the names above.
+	 */
+	public function set( string $name, $value ): void {
+		$this->seen[ $name ] = $value;
+	}
+
+	/**
+	 * The component as it is at the end, read from disk and database.
+	 */
+	public function close( Siteagent_Component $component, ?string $probe ): void {
+		$this->seen['after'] = self::state( $component->version(), $component->is_active(), $probe );
+	}
+
+	/**
+	 * The component as it was with the new version, where that did not stay.
+	 *
+	 * @param string $error The error with which a page ended; empty when none showed.
+	 */
+	public function add_during( ?string $version, ?bool $active, ?string $probe, string $error ): void {
+		$this->seen['during'] = self::state( $version, $active, $probe ) + array( 'error' => '' === $error ? null : $error );
+	}
+
+	/**
+	 * @return array{version:?string,active:?bool,probe:?string}
+	 */
+	public function after(): array {
+		return $this->seen['after'];
+	}
+
+	/**
+	 * @return array{version:?string,active:?bool,probe:?string}
+	 */
+	public function before(): array {
+		return $this->seen['before'];
+	}
+
+	/**
+	 * The answer of change.run.
+	 *
+	 * @return array{outcome:string,reason:?string,evidence:array}
+	 */
+	public function told( string $outcome, ?string $reason ): array {
+		return array(
+			'outcome'  => $outcome,
+			'reason'   => $reason,
+			'evidence' => $this->seen,
+		);
+	}
+
+	private static function state( ?string $version, ?bool $active, ?string $probe ): array {
+		return array(
+			'version' => $version,
+			'active'  => $active,
+			'probe'   => $probe,
+		);
+	}
+}

@@ -1,0 +1,2 @@
+<?php
+// Updates: requirements, installation and results.
