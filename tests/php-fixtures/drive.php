@@ -13,7 +13,9 @@ $includes = dirname( __DIR__, 2 ) . '/wordpress-plugin/siteagent/includes';
 $classes  = require "$includes/class-map.php";
 spl_autoload_register(
 	static function ( string $name ) use ( $includes, $classes ): void {
-		require "$includes/{$classes[ $name ]}";
+		if ( isset( $classes[ $name ] ) ) {
+			require "$includes/{$classes[ $name ]}";
+		}
 	}
 );
 // Where PHP has no sodium extension, WordPress brings sodium_compat; its autoloader is the first argument.

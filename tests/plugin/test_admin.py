@@ -346,9 +346,9 @@ def test_hostile_facts_stay_text_in_the_log(wp, ana):
 
 
 def test_the_stylesheet_is_on_this_screen_alone(wp, ana):
-    assert "admin/admin.css" in ana.page().text
+    assert "assets/admin.css" in ana.page().text
     dashboard = ana.session.get(f"{wp.url}/wp-admin/index.php", timeout=60).text
-    assert "admin/admin.css" not in dashboard
+    assert "assets/admin.css" not in dashboard
 
 
 def test_the_plugins_list_links_to_the_screen(wp, ana):

@@ -153,7 +153,7 @@ final class Siteagent_Container {
 		return $this->once(
 			'rest_controller',
 			function (): Siteagent_REST_Controller {
-				$operations = new Siteagent_Operation_Registry( $this->pairing(), $this->key_rotation(), $this->audit_log(), array( $this, 'inventory' ), array( $this, 'change' ) );
+				$operations = new Siteagent_Operation_Registry( $this->pairing(), $this->key_rotation(), $this->audit_log(), array( $this, 'report' ), array( $this, 'update_controller' ) );
 				return new Siteagent_REST_Controller( new Siteagent_Request_Handler( $this->connection_store(), $this->nonce_store(), $operations, $this->audit_log(), $this->checkpoint_store(), $this->rejected_requests() ), $this->audit_log() );
 			}
 		);

@@ -72,7 +72,7 @@ final class Siteagent_Uninstaller {
 		// A dashboard that cannot be told must not keep the plugin from going.
 		try {
 			$siteagent = new Siteagent_Container( $is_network );
-			if ( 'paired' === $siteagent->keyring()->state() ) {
+			if ( 'paired' === $siteagent->connection_store()->state() ) {
 				$siteagent->pairing()->disconnect( 'site' );
 			}
 		} catch ( Throwable $broken ) {
