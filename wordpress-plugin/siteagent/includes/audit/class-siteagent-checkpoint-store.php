@@ -80,11 +80,11 @@ final class Siteagent_Checkpoint_Store {
 			'refused' => isset( $held[ self::REFUSED ] ) ? $held[ self::REFUSED ] : null,
 			'noted'   => null,
 		);
-		if ( ! isset( $document->checkpoint ) ) {
+		if ( ! isset( $document->mark ) ) {
 			return $told;
 		}
 		$connection = (array) $this->connection_store->connection();
-		$checkpoint       = Siteagent_Checkpoint::open( $document->checkpoint, Siteagent_HTTP_Signature::from_b64u( isset( $connection['sign_d'] ) ? $connection['sign_d'] : '' ) );
+		$checkpoint       = Siteagent_Checkpoint::open( $document->mark, Siteagent_HTTP_Signature::from_b64u( isset( $connection['sign_d'] ) ? $connection['sign_d'] : '' ) );
 		if ( null !== $told['refused'] ) {
 			return $told;
 		}

@@ -179,7 +179,7 @@ final class Siteagent_Operation_Registry {
 		sort( $given );
 		sort( $known );
 		if ( $given !== $known || ! isset( $document->v, $document->by ) || Siteagent_HTTP_Signature::VERSION !== $document->v || ! self::fits( $document->by, 'text' )
-			|| ! self::fits( isset( $document->log ) ? $document->log : null, 'head_or_null' ) || ! self::fits( isset( $document->checkpoint ) ? $document->checkpoint : null, 'object_or_null' ) ) {
+			|| ! self::fits( isset( $document->log ) ? $document->log : null, 'head_or_null' ) || ! self::fits( isset( $document->mark ) ? $document->mark : null, 'object_or_null' ) ) {
 			throw new Siteagent_Exception( 'invalid_arguments', $name );
 		}
 		foreach ( $operation['schema'] as $argument => $kind ) {
