@@ -58,47 +58,47 @@ $known = array(
 		return true;
 	},
 	'canonical'       => static function ( array $q ): string {
-		return base64_encode( Siteagent_HTTP_Signature::canonical( Siteagent_HTTP_Signature::parse_json( base64_decode( $q['raw_b64'], true ) ) ) );
+		return base64_encode( Siteagent_HTTP_Signature::canonical_json( Siteagent_HTTP_Signature::parse_json( base64_decode( $q['raw_b64'], true ) ) ) );
 	},
 	'token'           => static function ( array $q ): array {
-		$token = Siteagent_Pairing_Token::read( $q['text'] );
-		$token->judge( $q['now'], $q['home'] );
+		$token = Siteagent_Pairing_Token::parse( $q['text'] );
+		$token->validate( $q['now'], $q['home'] );
 		return array(
 			'pid'      => $token->pid(),
 			'origin'   => $token->origin(),
 			'site_url' => $token->site_url(),
-			'auth_b64' => base64_encode( $token->auth() ),
+			'auth_b64' => base64_encode( $token->auth_key() ),
 		);
 	},
 	'session'         => static function ( array $q ): array {
-		$th   = Siteagent_Key_Derivation::transcript( base64_decode( $q['hello_b64'], true ), base64_decode( $q['answer_b64'], true ) );
+		$th   = Siteagent_Key_Derivation::transcript_hash( base64_decode( $q['hello_b64'], true ), base64_decode( $q['answer_b64'], true ) );
 		$auth = base64_decode( $q['auth_b64'], true );
-		$keys = Siteagent_Key_Derivation::of_session( base64_decode( $q['private_b64'], true ), base64_decode( $q['peer_b64'], true ), $auth, $th );
+		$keys = Siteagent_Key_Derivation::session_keys( base64_decode( $q['private_b64'], true ), base64_decode( $q['peer_b64'], true ), $auth, $th );
 		foreach ( array( 'd2s', 's2d', 'note' ) as $name ) {
-			$keys[ "pair $name" ] = Siteagent_Key_Derivation::of_token( $auth, $name );
+			$keys[ "pair $name" ] = Siteagent_Key_Derivation::token_key( $auth, $name );
 		}
 		return array(
 			'th_hex'      => bin2hex( $th ),
 			'kid'         => Siteagent_Key_Derivation::key_id( $th ),
 			'fingerprint' => Siteagent_Key_Derivation::fingerprint( $th ),
 			'keys_b64'    => array_map( 'base64_encode', $keys ),
-			'hashes_hex'  => array_map( array( 'Siteagent_Key_Derivation', 'hash_of' ), $keys ),
+			'hashes_hex'  => array_map( array( 'Siteagent_Key_Derivation', 'hash_secret' ), $keys ),
 		);
 	},
 	'rotation'        => static function ( array $q ): array {
 		$plan = base64_decode( $q['plan_b64'], true );
-		$th   = Siteagent_Key_Derivation::rotation_transcript( $plan, base64_decode( $q['public_b64'], true ) );
+		$th   = Siteagent_Key_Derivation::rotation_transcript_hash( $plan, base64_decode( $q['public_b64'], true ) );
 		$old  = base64_decode( $q['old_d2s_b64'], true ) . base64_decode( $q['old_s2d_b64'], true );
-		$keys = Siteagent_Key_Derivation::of_session( base64_decode( $q['private_b64'], true ), base64_decode( $q['peer_b64'], true ), $old, $th );
+		$keys = Siteagent_Key_Derivation::session_keys( base64_decode( $q['private_b64'], true ), base64_decode( $q['peer_b64'], true ), $old, $th );
 		return array(
 			'th_hex'     => bin2hex( $th ),
 			'kid'        => Siteagent_Key_Derivation::next_key_id( $q['kid'], $q['gen'] ),
 			'keys_b64'   => array_map( 'base64_encode', $keys ),
-			'hashes_hex' => array_map( array( 'Siteagent_Key_Derivation', 'hash_of' ), $keys ),
+			'hashes_hex' => array_map( array( 'Siteagent_Key_Derivation', 'hash_secret' ), $keys ),
 		);
 	},
 	'plan'            => static function ( array $q ): array {
-		$plan = Siteagent_Signed_Plan::open( $q['plan'], $q['sig'], $q['name'], $q['op_id'], $q['connection'], $q['uuid'] );
+		$plan = Siteagent_Signed_Plan::verify( $q['plan'], $q['sig'], $q['name'], $q['op_id'], $q['connection'], $q['uuid'] );
 		return array(
 			'gen'        => $plan->get( 'gen' ),
 			'next_key'   => $plan->next_key( isset( $q['sig_next'] ) ? $q['sig_next'] : null ),
@@ -107,24 +107,24 @@ $known = array(
 	},
 	'release'         => static function ( array $q ): bool {
 		$release = Siteagent_Plugin_Release::from_fields( $q['fields'] );
-		return null !== $release && $release->is_update_of( $q['present'], '' === $q['key'] ? null : Siteagent_HTTP_Signature::from_b64u( $q['key'], 32 ) );
+		return null !== $release && $release->is_update_of( $q['present'], '' === $q['key'] ? null : Siteagent_HTTP_Signature::base64url_decode( $q['key'], 32 ) );
 	},
 	'signing_public'  => static function ( array $q ): string {
-		return base64_encode( Siteagent_Key_Derivation::signing_public( base64_decode( $q['seed_b64'], true ) ) );
+		return base64_encode( Siteagent_Key_Derivation::signing_public_key( base64_decode( $q['seed_b64'], true ) ) );
 	},
 	'same_home'       => static function ( array $q ): bool {
-		return Siteagent_Site_Address::same_home( $q['one'], $q['other'] );
+		return Siteagent_Site_Address::is_same_site( $q['one'], $q['other'] );
 	},
 	'seal_roundtrip'  => static function ( array $q ): array {
 		$seal   = new Siteagent_Encryption( $q['secret'] );
-		$sealed = $seal->close( array( 'd2s' => base64_decode( $q['plain_b64'], true ) ) );
+		$sealed = $seal->encrypt( array( 'd2s' => base64_decode( $q['plain_b64'], true ) ) );
 		$other  = new Siteagent_Encryption( $q['secret'] . 'x' );
-		$opened = $seal->open( $sealed );
+		$opened = $seal->decrypt( $sealed );
 		return array(
 			'opened_b64' => base64_encode( $opened['d2s'] ),
-			'elsewhere'  => $other->open( $sealed ),
-			'altered'    => $seal->open( 'A' . substr( $sealed, 1 ) === $sealed ? 'B' . substr( $sealed, 1 ) : 'A' . substr( $sealed, 1 ) ),
-			'cut'        => $seal->open( substr( $sealed, 0, 20 ) ),
+			'elsewhere'  => $other->decrypt( $sealed ),
+			'altered'    => $seal->decrypt( 'A' . substr( $sealed, 1 ) === $sealed ? 'B' . substr( $sealed, 1 ) : 'A' . substr( $sealed, 1 ) ),
+			'cut'        => $seal->decrypt( substr( $sealed, 0, 20 ) ),
 		);
 	},
 );

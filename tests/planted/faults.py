@@ -165,21 +165,21 @@ FAULTS = (
     Fault(
         "a nonce may be used twice",
         "wordpress-plugin/siteagent/includes/http/class-siteagent-request-handler.php",
-        "$this->guard->demand_first_use( $verified, $now );",
+        "$this->nonce_store->claim_nonce( $verified, $now );",
         "",
         "tests/plugin/test_gate.py",
     ),
     Fault(
         "a query beside the route is accepted",
         "wordpress-plugin/siteagent/includes/http/class-siteagent-request-handler.php",
-        "if ( ! $request->is_plain() ) {",
+        "if ( ! $request->is_body_only() ) {",
         "if ( false ) {",
         "tests/plugin/test_gate.py",
     ),
     Fault(
         "a plan that nobody signed is opened",
         "wordpress-plugin/siteagent/includes/operations/class-siteagent-signed-plan.php",
-        "if ( ! self::is_signed( $public, $bytes, $raw ) ) {",
+        "if ( ! self::is_valid_signature( $public, $bytes, $raw ) ) {",
         "if ( false ) {",
         "tests/plugin/test_contract.py tests/plugin/test_change_refused.py",
     ),
@@ -223,7 +223,7 @@ FAULTS = (
     Fault(
         "the watchdog never restores the kept copy",
         "wordpress-plugin/siteagent/includes/rollback/class-siteagent-rollback-watchdog.php",
-        "		if ( ! is_dir( $this->run['folder'] ) || ! $this->begin() ) {\n",
+        "		if ( ! is_dir( $this->run['folder'] ) || ! $this->lock_restore() ) {\n",
         "		if ( true ) {\n",
         "tests/plugin/test_change_run.py tests/plugin/test_change_interrupted.py",
     ),

@@ -64,7 +64,7 @@ def test_cannot_give_up_the_approval_here_of_what_they_may_not_install(wp, paire
     grant(wp, "plugins", here=True)
     told = submit(manager, **{"scopes[]": "plugins"})
     assert "your account is not allowed to install such updates" in told
-    assert wp.evaluate("return siteagent()->permissions()->asks_here();") is True
+    assert wp.evaluate("return siteagent()->permissions()->requires_approval();") is True
 
 
 def test_an_administrator_can(wp, paired) -> None:

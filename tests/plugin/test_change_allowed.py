@@ -118,13 +118,13 @@ def test_new_keys_keep_what_the_owner_said_and_a_new_pairing_does_not(wp, ana, p
     fresh = plan.next(plan.send())
     fresh.ask("ping")
     assert scopes(wp)["plugins"] is True
-    assert wp.evaluate("return siteagent()->permissions()->asks_here();") is True
+    assert wp.evaluate("return siteagent()->permissions()->requires_approval();") is True
     token = new_token(wp.url)
     agree(ana, token.text(), replace="1")
     assert scopes(wp) == OFF
     pair(token)
     assert scopes(wp) == OFF
-    assert wp.evaluate("return siteagent()->permissions()->asks_here();") is False
+    assert wp.evaluate("return siteagent()->permissions()->requires_approval();") is False
 
 
 def test_without_a_dashboard_there_is_nobody_to_allow_anything(wp, ana) -> None:

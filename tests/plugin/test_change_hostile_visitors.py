@@ -160,10 +160,10 @@ $error = function ($line, $message) use ($folder) {
         'message' => "Uncaught $message in $file:$line\\nStack trace:\\n#0 {main}");
     return new Siteagent_Fatal_Error($error, $folder, '/plugins/contact-desk');
 };
-$error(7, 'TypeError: trim()')->note_as_known();
+$error(7, 'TypeError: trim()')->record_known_error();
 $judge = function ($line, $message) use ($error) {
     return array_map(function () use ($error, $line, $message) {
-        return $error($line, $message)->is_proof(); }, range(1, 4));
+        return $error($line, $message)->proves_failure(); }, range(1, 4));
 };
 $told = array($judge(9, 'TypeError: trim()'), $judge(9, 'Error: gone()'));
 Siteagent_Filesystem::remove($folder);

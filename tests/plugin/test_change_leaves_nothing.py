@@ -267,7 +267,7 @@ def test_a_marker_that_names_another_folder_deletes_nothing(wp, paired, desk) ->
 def test_objects_in_the_option_stay_data(wp, paired) -> None:
     told = wp.evaluate(
         "global $wpdb;"
-        "$read = new ReflectionMethod('Siteagent_Option_Store', 'opened'); "
+        "$read = new ReflectionMethod('Siteagent_Option_Store', 'decode'); "
         "$read->setAccessible(true);"
         "$kept = serialize(array('run' => new ArrayObject(array(1))));"
         "$data = $read->invoke(new Siteagent_Option_Store($wpdb, false), $kept);"

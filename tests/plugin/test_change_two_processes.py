@@ -56,7 +56,7 @@ echo json_encode((new Siteagent_Rollback_Watchdog('/nowhere', $run))->restore('i
 _STATE = (
     _ABOUT
     + """
-$state = Siteagent_Rollback_Watchdog::state_of($folder);
+$state = Siteagent_Rollback_Watchdog::lock_state($folder);
 echo json_encode(array($state, Siteagent_Rollback_Watchdog::is_alive($folder)));
 """
 )

@@ -63,7 +63,7 @@ def answered(wp: Any, php: str) -> dict[str, Any]:
         f"{php}"
         "}, 1, 3);"
         f"$step = new Siteagent_Update_Item(json_decode({php_text(json.dumps(STEP))}));"
-        "return (new Siteagent_Changelog())->of("
+        "return (new Siteagent_Changelog())->for_update("
         f"new Siteagent_Component('plugin', '{DESK}'), $step);"
     )
 
@@ -77,7 +77,7 @@ def body(php: str) -> str:
 
 
 def plain(wp: Any, html: str) -> str:
-    return str(wp.evaluate(f"return Siteagent_Changelog::plain({php_text(html)});"))
+    return str(wp.evaluate(f"return Siteagent_Changelog::to_plain_text({php_text(html)});"))
 
 
 def test_the_versions_in_between_are_told_as_plain_text(wp, paired) -> None:
@@ -142,7 +142,7 @@ def test_what_comes_from_elsewhere_has_none(wp, paired) -> None:
         f"'response' => array('{DESK}' => (object) array('slug' => 'contact-desk',"
         "'new_version' => '2.4.0', 'package' => 'https://shop.example/desk.zip'))));"
         f"$step = new Siteagent_Update_Item(json_decode({php_text(json.dumps(STEP))}));"
-        "return (new Siteagent_Changelog())->of("
+        "return (new Siteagent_Changelog())->for_update("
         f"new Siteagent_Component('plugin', '{DESK}'), $step);"
     )
     assert told == absent("elsewhere")
@@ -206,7 +206,7 @@ def test_the_upgrade_notice_stands_in_where_the_changelog_cannot_be_had(wp, pair
         "'new_version' => '2.4.0', 'upgrade_notice' => '<p>Back up <b>first</b>.</p>',"
         "'package' => 'https://downloads.wordpress.org/plugin/contact-desk.2.4.0.zip'))));"
         f"$step = new Siteagent_Update_Item(json_decode({php_text(json.dumps(STEP))}));"
-        "return (new Siteagent_Changelog())->of("
+        "return (new Siteagent_Changelog())->for_update("
         f"new Siteagent_Component('plugin', '{DESK}'), $step);"
     )
     assert (told["part"], told["text"]) == ("notice", "Back up first.")
@@ -230,10 +230,10 @@ def test_html_of_strangers_becomes_plain_text(wp, html, text) -> None:
 
 
 def test_invalid_bytes_are_dropped_and_size_is_bounded(wp) -> None:
-    found = wp.evaluate('return Siteagent_Changelog::plain("<p>a\\xC3(b\\xFFc</p>");')
+    found = wp.evaluate('return Siteagent_Changelog::to_plain_text("<p>a\\xC3(b\\xFFc</p>");')
     assert found.replace("\ufffd", "") == "a(bc"
     huge = "str_repeat('<p>word</p>', 500000)"
-    assert wp.evaluate(f"return strlen(Siteagent_Changelog::plain({huge}));") <= 262144
+    assert wp.evaluate(f"return strlen(Siteagent_Changelog::to_plain_text({huge}));") <= 262144
 
 
 @pytest.mark.parametrize(

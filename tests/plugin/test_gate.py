@@ -202,7 +202,7 @@ def test_strangers_cannot_fill_the_table_or_the_log(wp, paired) -> None:
 
 def test_the_reason_stands_in_the_sites_own_log(wp, paired) -> None:
     forget_strangers = (
-        "siteagent()->audit_log()->drop(); siteagent()->rejected_requests()->forget();"
+        "siteagent()->audit_log()->drop(); siteagent()->rejected_requests()->delete();"
     )
     wp.evaluate(forget_strangers)
     send(ping(paired, keyid="nobody.1"))
@@ -240,7 +240,8 @@ def test_a_replay_is_refused_after_clearing_and_flushing(wp, paired) -> None:
     sent = ping(paired)
     send(sent)
     wp.evaluate(
-        "siteagent()->nonce_store()->clear(time()); wp_cache_flush(); delete_expired_transients();"
+        "siteagent()->nonce_store()->delete_expired(time());"
+        "wp_cache_flush(); delete_expired_transients();"
     )
     refused_as("replayed", paired, sent)
 

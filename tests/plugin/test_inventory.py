@@ -65,7 +65,7 @@ set_site_transient('update_core', (object) array('last_checked' => time(),
         $offer('99.0', 'de_DE'), $offer($branch . '.99', 'en_US')), 'translations' => array()));
 """
 
-REPORT = "return siteagent()->report()->report();"
+REPORT = "return siteagent()->report()->build();"
 
 
 def test_a_report_has_every_field_of_the_manifest_and_no_other(wp):
@@ -131,7 +131,7 @@ def test_it_has_the_memory_of_wp_admin_and_names_the_limit_the_site_is_configure
         "$configured = WP_Site_Health::get_instance()->php_memory_limit;"
         "ini_set('memory_limit', '64M');"
         "add_filter('admin_memory_limit', function () { return '300M'; });"
-        "$report = siteagent()->report()->report();"
+        "$report = siteagent()->report()->build();"
         "return array($configured, $report, ini_get('memory_limit'));"
     )
     assert now == "300M"
@@ -201,7 +201,7 @@ def test_taking_it_prints_nothing(wp):
     printed = wp.evaluate(
         "add_filter('all_plugins', '__return_empty_array');"
         "add_filter('site_status_tests', function ($t) { echo 'noise'; return $t; });"
-        "ob_start(); siteagent()->report()->report(); return ob_get_clean();"
+        "ob_start(); siteagent()->report()->build(); return ob_get_clean();"
     )
     assert printed == ""
 
@@ -210,7 +210,7 @@ def test_it_leaves_the_language_and_the_buffers_as_they_were(wp):
     before, after = wp.evaluate(
         "add_filter('locale', function () { return 'de_DE'; }, 1);"
         "$before = array(determine_locale(), ob_get_level());"
-        "siteagent()->report()->report();"
+        "siteagent()->report()->build();"
         "return array($before, array(determine_locale(), ob_get_level()));"
     )
     assert before == after
@@ -219,7 +219,7 @@ def test_it_leaves_the_language_and_the_buffers_as_they_were(wp):
 def test_what_an_administrator_previews_is_what_would_leave(wp):
     shown, left = wp.evaluate(
         """
-        $left = siteagent()->report()->report();
+        $left = siteagent()->report()->build();
         $admins = get_users(array('role' => 'administrator', 'number' => 1));
         wp_set_current_user($admins[0]->ID);
         update_user_meta($admins[0]->ID, 'locale', 'de_DE');
@@ -289,7 +289,7 @@ foreach (array('core', 'plugins', 'themes') as $list) {
     set_site_transient('update_' . $list, $known);
 }
 set_site_transient('php_check_' . md5(PHP_VERSION), array('is_acceptable' => true), 60);
-$report = siteagent()->report()->report();
+$report = siteagent()->report()->build();
 return array($asked, $report['updates']['checked_at']);
 """
 
@@ -315,7 +315,7 @@ def test_a_host_without_a_way_out_does_not_wait_three_times(wp):
 def test_late_scheduled_work_is_told_in_steps_of_five_minutes(wp):
     late = wp.evaluate(
         "wp_schedule_single_event(time() - 5000, 'siteagent_test_late');"
-        "$report = siteagent()->report()->report();"
+        "$report = siteagent()->report()->build();"
         "wp_clear_scheduled_hook('siteagent_test_late'); return $report['health'];"
     )
     assert late["cron_overdue"] >= 4800
@@ -340,7 +340,7 @@ def test_disk_space_is_rounded_down(wp):
 def test_addresses_lose_what_may_be_secret(wp, address, bare):
     found = wp.evaluate(
         "siteagent()->report();"
-        f"return Siteagent_Installed_Components::bare_address({json.dumps(address)});"
+        f"return Siteagent_Installed_Components::strip_url({json.dumps(address)});"
     )
     assert found == bare
 

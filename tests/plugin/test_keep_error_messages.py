@@ -30,7 +30,7 @@ BROKEN = (
 
 def summary_of(error: dict[str, Any]) -> str:
     """Return the PHP expression that describes the error."""
-    return f"Siteagent_Error_Summary::of(json_decode({php_text(json.dumps(error))}, true))"
+    return f"Siteagent_Error_Summary::summarize(json_decode({php_text(json.dumps(error))}, true))"
 
 
 @pytest.fixture(scope="module")

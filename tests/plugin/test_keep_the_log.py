@@ -22,7 +22,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def fresh_log(wp) -> None:
-    wp.evaluate("siteagent()->audit_log()->drop(); siteagent()->rejected_requests()->forget();")
+    wp.evaluate("siteagent()->audit_log()->drop(); siteagent()->rejected_requests()->delete();")
 
 
 def test_strangers_are_one_entry_an_hour_with_their_number(wp, paired, fresh_log) -> None:
@@ -31,21 +31,21 @@ def test_strangers_are_one_entry_an_hour_with_their_number(wp, paired, fresh_log
     (entry,) = wp.evaluate(f"return {STRANGERS};")
     assert entry["facts"] == {"reason": "bad_signature: "} or "reason" in entry["facts"]
     later = wp.evaluate(
-        f"siteagent()->rejected_requests()->count('unknown_key', time() + 3600); return "
+        f"siteagent()->rejected_requests()->record('unknown_key', time() + 3600); return "
         f"{STRANGERS};"
     )
     assert len(later) == 2
     assert later[0]["facts"]["more"] == 4
     assert later[0]["facts"]["since"].endswith(":00:00Z")
     again = wp.evaluate(
-        f"siteagent()->rejected_requests()->count('unknown_key', time() + 3600); return "
+        f"siteagent()->rejected_requests()->record('unknown_key', time() + 3600); return "
         f"{STRANGERS};"
     )
     assert len(again) == 2
 
 
 def test_of_strangers_at_once_one_begins_the_hour(wp, fresh_log) -> None:
-    wp.evaluate_at_once(["siteagent()->rejected_requests()->count('x', 7200);"] * 6)
+    wp.evaluate_at_once(["siteagent()->rejected_requests()->record('x', 7200);"] * 6)
     assert len(wp.evaluate(f"return {STRANGERS};")) == 1
     counted = wp.evaluate("return get_option('siteagent_strangers');")
     assert counted == "2 6"
@@ -64,7 +64,7 @@ $prev = $log->head()['hash'];
 $rows = array();
 for ($n = 3; $n < %d; $n++) {
     $at = time();
-    $body = Siteagent_HTTP_Signature::canonical(array('v' => 1, 'at' =>
+    $body = Siteagent_HTTP_Signature::canonical_json(array('v' => 1, 'at' =>
         gmdate('Y-m-d\\TH:i:s\\Z', $at),
         'event' => 'answered', 'actor' => 'dashboard', 'facts' => new stdClass()));
     $next = $hash->invoke($log, $n, $prev, $body);
@@ -84,8 +84,8 @@ def look(wp) -> dict[str, Any]:
         "$log = siteagent()->audit_log(); $names = array();"
         "foreach ($log->recent(20000, 0) as $one) {"
         " $names[$one['event']] = ($names[$one['event']] ?? 0) + 1; }"
-        "$since = $log->since(0);"
-        "$first = null; foreach ($log->in_order($log->head()['n']) as $one)"
+        "$since = $log->entries_after(0);"
+        "$first = null; foreach ($log->chain($log->head()['n']) as $one)"
         " { $first = $one['seq']; break; }"
         "return array('names' => $names, 'verified' => $log->verify(), 'from' => $since['from'],"
         " 'first' => $since['entries'][0]['seq'], 'exported' => $first, 'head' => $log->head());"

@@ -77,7 +77,7 @@ def test_another_scheme_or_www_does_not_make_another_site(wp, paired, change) ->
     home = change % wp.url.removeprefix("http://")
     wp.evaluate(f"update_option('home', '{home}');")
     assert paired.ask("ping").document["ok"] is True
-    assert wp.evaluate("return siteagent()->connection_store()->moved();") is None
+    assert wp.evaluate("return siteagent()->connection_store()->address_change();") is None
 
 
 @pytest.mark.parametrize("scheme", ["https://", "https://www."])
@@ -126,7 +126,7 @@ def test_a_database_without_its_configuration_cannot_speak(wp, paired) -> None:
         "false),"
         "new Siteagent_Encryption('the salts of another wp-config.php'));"
         "return array($copy->state(), $copy->connection(), "
-        f"$copy->channel('{paired.channel.keyid}'), $copy->secrets('{paired.channel.keyid}'));"
+        f"$copy->channel('{paired.channel.keyid}'), $copy->session_keys('{paired.channel.keyid}'));"
     )
     assert there == ["unreadable", None, None, None]
 
@@ -176,13 +176,13 @@ def test_new_salts_make_the_keys_unreadable_and_wp_admin_says_so(wp, paired, oth
 _ROBBED = """
 $keyring = siteagent()->connection_store();
 $data    = (new Siteagent_Option_Store($GLOBALS['wpdb'], false))->read();
-$secrets = Siteagent_Encryption::of_this_site()->open($data['connection']['sealed']);
-$sign    = Siteagent_Encryption::of_this_site()->open($data['sign']['sealed']);
+$secrets = Siteagent_Encryption::for_site()->decrypt($data['connection']['sealed']);
+$sign    = Siteagent_Encryption::for_site()->decrypt($data['sign']['sealed']);
 return array(
-    'secrets' => array_map(array('Siteagent_HTTP_Signature', 'b64u'), $secrets),
-    'seed'    => Siteagent_HTTP_Signature::b64u($sign['seed']),
+    'secrets' => array_map(array('Siteagent_HTTP_Signature', 'base64url_encode'), $secrets),
+    'seed'    => Siteagent_HTTP_Signature::base64url_encode($sign['seed']),
     'hash'    => $data['connection']['revoke_hash'],
-    'uuid'    => $keyring->uuid(),
+    'uuid'    => $keyring->site_uuid(),
 );
 """
 _STANDS = """

@@ -89,7 +89,7 @@ def test_a_used_token_opens_nothing_for_whoever_finds_it_later(wp, token) -> Non
     thief = Dashboard(token)
     assert refused(thief.hello).fault == "unauthorized"
     assert paired.ask("ping").document["ok"] is True
-    assert wp.evaluate("return siteagent()->connection_store()->auth();") is None
+    assert wp.evaluate("return siteagent()->connection_store()->pending_auth_key();") is None
 
 
 def test_an_expired_token_is_told_as_such_and_pairs_nothing(wp, token) -> None:

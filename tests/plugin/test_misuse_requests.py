@@ -166,7 +166,7 @@ def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None
         $later = time() + 420;
         // Each time some of the oldest go; other tests have left many.
         for ($times = 0; $times < 100; $times++) {{
-            siteagent()->nonce_store()->clear($later);
+            siteagent()->nonce_store()->delete_expired($later);
         }}
         $kept = (int) $wpdb->get_var(
             "SELECT COUNT(*) FROM {{$wpdb->prefix}}siteagent_nonce WHERE nonce = UNHEX('{nonce}')"
@@ -184,7 +184,7 @@ def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None
                 siteagent()->audit_log(),
             siteagent()->checkpoint_store(), siteagent()->rejected_requests()
         );
-        $answer = $gate->admit($request, $later);
+        $answer = $gate->authenticate($request, $later);
         return array($kept, $answer instanceof Siteagent_Response ? $answer->body() : 'admitted');
         """
     )

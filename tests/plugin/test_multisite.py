@@ -349,15 +349,15 @@ def test_a_connection_of_one_site_outlives_a_change_to_the_whole_network(
 _BEGIN = """
 global $wpdb;
 $probation = new Siteagent_Rollback(new Siteagent_Option_Store($wpdb, false));
-$begun = $probation->begin('%s', array(), time());
-return array($begun, $begun ? basename($probation->marked()['folder']) : '');
+$begun = $probation->begin_run('%s', array(), time());
+return array($begun, $begun ? basename($probation->current_run()['folder']) : '');
 """
 _FORGET = """
 delete_option('siteagent');
 switch_to_blog(get_main_site_id());
 delete_option('auto_updater.lock');
 restore_current_blog();
-Siteagent_Filesystem::remove(Siteagent_Rollback::place());
+Siteagent_Filesystem::remove(Siteagent_Rollback::base_folder());
 """
 
 
@@ -388,8 +388,8 @@ def test_of_two_sites_that_share_their_files_one_is_updated_at_a_time(idle: Netw
 def test_while_an_update_of_one_site_is_watched_no_other_begins(idle: Network) -> None:
     _, folder = begin(idle.bakery, "11111111-1111-4111-8111-111111111111")
     settle = (
-        "$f = Siteagent_Rollback::place() . '/%s/' . Siteagent_Rollback_Watchdog::SETTLED;"
-        "Siteagent_Filesystem::write($f, (string) (time() + %d));"
+        "$f = Siteagent_Rollback::base_folder() . '/%s/' . Siteagent_Rollback_Watchdog::SETTLED;"
+        "Siteagent_Filesystem::write_atomically($f, (string) (time() + %d));"
         "switch_to_blog(get_main_site_id());"
         "delete_option('auto_updater.lock'); restore_current_blog();"
     )

@@ -271,7 +271,7 @@ def test_a_seller_whose_updater_finds_or_fetches_the_package_is_honoured(
 ) -> None:
     register, package, host = DOWNLOADS[slug]
     sellers.install(site, slug, slug, register, package)
-    site.evaluate("(new Siteagent_Update_Transient('plugins'))->outdate();")
+    site.evaluate("(new Siteagent_Update_Transient('plugins'))->mark_stale();")
     step = {"kind": "plugin", "id": sellers.file_of(slug), "from": "1.0", "to": "2.0"}
     checked = ask(paired, "change.check", step=step)
     assert (checked["reasons"], checked["facts"]["package_host"]) == ([], host)
@@ -284,7 +284,7 @@ def test_a_page_in_the_place_of_a_package_is_not_called_a_lie(site, paired) -> N
     sellers.install(site, "unpaid", "a seller without a license", "when_stored();", package)
     site.evaluate(
         "file_put_contents('/srv/wordpress.org/shop.example/no-license.html', '<html>Renew');"
-        "(new Siteagent_Update_Transient('plugins'))->outdate();"
+        "(new Siteagent_Update_Transient('plugins'))->mark_stale();"
     )
     step = {"kind": "plugin", "id": sellers.file_of("unpaid"), "from": "1.0", "to": "2.0"}
     told = Order.of(site, paired, {**step, "package_host": "shop.example"}).send()

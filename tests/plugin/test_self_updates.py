@@ -87,7 +87,7 @@ def test_a_release_with_the_right_signature_is_offered_and_installed(wp, agent) 
     assert installed(wp) == NEXT
     # The new version carries the key that the next one has to be signed with.
     assert (
-        wp.evaluate("return bin2hex(Siteagent_Plugin_Release::key_in(dirname(SITEAGENT_FILE)));")
+        wp.evaluate("return bin2hex(Siteagent_Plugin_Release::read_key(dirname(SITEAGENT_FILE)));")
         == PUBLIC.hex()
     )
 

@@ -55,7 +55,7 @@ if ( siteagent_is_called() ) {
 	add_action(
 		'plugins_loaded',
 		static function (): void {
-			siteagent()->rest_controller()->open_early();
+			siteagent()->rest_controller()->handle_early();
 		},
 		0
 	);
@@ -63,7 +63,7 @@ if ( siteagent_is_called() ) {
 
 // The site asks itself to check for updates as wp-admin would (class-siteagent-admin-update-check.php).
 if ( wp_doing_ajax() && isset( $_POST['action'], $_POST['secret'] ) && 'siteagent_check_updates' === $_POST['action'] && is_string( $_POST['secret'] ) ) { // phpcs:ignore WordPress.Security.NonceVerification -- a secret that works once takes its place.
-	Siteagent_Admin_Update_Check::admit( wp_unslash( $_POST['secret'] ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput, WordPress.Security.NonceVerification -- hashed and compared.
+	Siteagent_Admin_Update_Check::accept_request( wp_unslash( $_POST['secret'] ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput, WordPress.Security.NonceVerification -- hashed and compared.
 }
 add_action(
 	'rest_api_init',
@@ -76,7 +76,7 @@ add_action(
 add_filter(
 	'update_plugins_siteagent.invalid',
 	static function ( $update, $plugin_data, $plugin_file ) {
-		return siteagent()->self_update()->offer( $update, $plugin_data, $plugin_file );
+		return siteagent()->self_update()->find_update( $update, $plugin_data, $plugin_file );
 	},
 	10,
 	3
@@ -84,7 +84,7 @@ add_filter(
 add_filter(
 	'pre_set_site_transient_update_plugins',
 	static function ( $updates ) {
-		return siteagent()->self_update()->drop_foreign( $updates );
+		return siteagent()->self_update()->remove_unsigned_update( $updates );
 	},
 	PHP_INT_MAX
 );
@@ -99,7 +99,7 @@ add_filter(
 add_filter(
 	'http_request_args',
 	static function ( $arguments, $url ) {
-		return 1 === preg_match( '~/siteagent/[0-9a-f]{64}\.zip\z~', (string) $url ) ? siteagent()->self_update()->allow_dashboard( $arguments, (string) $url ) : $arguments;
+		return 1 === preg_match( '~/siteagent/[0-9a-f]{64}\.zip\z~', (string) $url ) ? siteagent()->self_update()->allow_private_dashboard( $arguments, (string) $url ) : $arguments;
 	},
 	10,
 	2
@@ -115,7 +115,7 @@ add_filter(
 add_filter(
 	'plugins_api',
 	static function ( $result, $action, $arguments ) {
-		return siteagent()->self_update()->details( $result, $action, $arguments );
+		return siteagent()->self_update()->plugin_details( $result, $action, $arguments );
 	},
 	10,
 	3
@@ -142,7 +142,7 @@ add_action(
 add_filter(
 	'map_meta_cap',
 	static function ( $caps, $cap, $user_id, $arguments ) {
-		return 0 === strpos( (string) $cap, 'siteagent_' ) ? Siteagent_Capabilities::map( $caps, $cap, $user_id, $arguments ) : $caps;
+		return 0 === strpos( (string) $cap, 'siteagent_' ) ? Siteagent_Capabilities::map_meta_cap( $caps, $cap, $user_id, $arguments ) : $caps;
 	},
 	10,
 	4
@@ -165,11 +165,11 @@ if ( is_admin() ) {
 		array( 'admin_menu', 'settings_page', 'add_menu' ),
 		array( 'network_admin_menu', 'settings_page', 'add_network_menu' ),
 		array( 'load-settings_page_siteagent', 'settings_page', 'prepare' ),
-		array( 'admin_enqueue_scripts', 'settings_page', 'enqueue' ),
-		array( 'plugin_action_links_siteagent/siteagent.php', 'settings_page', 'add_link' ),
-		array( 'network_admin_plugin_action_links_siteagent/siteagent.php', 'settings_page', 'add_link' ),
-		array( 'admin_notices', 'admin_notices', 'show' ),
-		array( 'network_admin_notices', 'admin_notices', 'show' ),
+		array( 'admin_enqueue_scripts', 'settings_page', 'enqueue_styles' ),
+		array( 'plugin_action_links_siteagent/siteagent.php', 'settings_page', 'add_settings_link' ),
+		array( 'network_admin_plugin_action_links_siteagent/siteagent.php', 'settings_page', 'add_settings_link' ),
+		array( 'admin_notices', 'admin_notices', 'render' ),
+		array( 'network_admin_notices', 'admin_notices', 'render' ),
 		array( 'site_status_tests', 'site_health', 'add_test' ),
 		array( 'wp_privacy_personal_data_exporters', 'privacy', 'add_exporter' ),
 		array( 'wp_privacy_personal_data_erasers', 'privacy', 'add_eraser' ),
@@ -177,14 +177,14 @@ if ( is_admin() ) {
 		array( 'admin_post_siteagent_accept', 'settings_actions', 'accept' ),
 		array( 'admin_post_siteagent_cancel', 'settings_actions', 'cancel' ),
 		array( 'admin_post_siteagent_disconnect', 'settings_actions', 'disconnect' ),
-		array( 'admin_post_siteagent_moved', 'settings_actions', 'moved' ),
-		array( 'admin_post_siteagent_accept_trail', 'settings_actions', 'accept_trail' ),
+		array( 'admin_post_siteagent_moved', 'settings_actions', 'resolve_address_change' ),
+		array( 'admin_post_siteagent_accept_trail', 'settings_actions', 'accept_history' ),
 		array( 'admin_post_siteagent_export_log', 'settings_actions', 'export_log' ),
-		array( 'admin_post_siteagent_scopes', 'settings_actions', 'grant' ),
-		array( 'admin_post_siteagent_decide', 'settings_actions', 'decide' ),
+		array( 'admin_post_siteagent_scopes', 'settings_actions', 'save_permissions' ),
+		array( 'admin_post_siteagent_decide', 'settings_actions', 'decide_update' ),
 	);
 	if ( ! wp_doing_ajax() ) {
-		$siteagent_hooks[] = array( 'admin_init', 'privacy', 'suggest_policy' );
+		$siteagent_hooks[] = array( 'admin_init', 'privacy', 'add_policy_text' );
 	}
 	foreach ( $siteagent_hooks as list( $siteagent_hook, $siteagent_part, $siteagent_method ) ) {
 		add_filter(

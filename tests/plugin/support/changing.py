@@ -39,7 +39,7 @@ def step_of(wp: Any, component: str, to: str, *, kind: str = "plugin") -> dict[s
 def about(wp: Any, keyid: str) -> tuple[str, str, str]:
     """The site's own name under this connection, its WordPress and its PHP; asked once."""
     return wp.evaluate(
-        "return array(siteagent()->connection_store()->uuid(), get_bloginfo('version'), "
+        "return array(siteagent()->connection_store()->site_uuid(), get_bloginfo('version'), "
         "PHP_VERSION);"
     )
 
@@ -158,7 +158,7 @@ def _offering(slug: str, to: str, kind: str, about: dict[str, Any]) -> str:
         f"$all['{kind}s']['{slug}'] = json_decode({php_text(json.dumps(listed))}, true);"
         "file_put_contents($file, json_encode($all));"
         # An answer of less than a minute ago would still count.
-        f"(new Siteagent_Update_Transient('{kind}s'))->outdate();"
+        f"(new Siteagent_Update_Transient('{kind}s'))->mark_stale();"
     )
 
 

@@ -35,7 +35,7 @@ def core(site: RealWordPress) -> dict[str, str]:
     here, there = site.evaluate(
         "Siteagent_Report::load_admin_includes();"
         "$core = new Siteagent_Component('core', 'core');"
-        "return array($core->version(), $core->offer()['version']);"
+        "return array($core->version(), $core->available_update()['version']);"
     )
     return {"kind": "core", "id": "core", "from": here, "to": there}
 

@@ -38,7 +38,7 @@ def offer_release(
     write(wp, "release.json", json.dumps(fields).encode())
     write(wp, f"{fields['sha256']}.zip", sent or package)
     # An answer of less than a minute ago would still count.
-    wp.evaluate("(new Siteagent_Update_Transient('plugins'))->outdate();")
+    wp.evaluate("(new Siteagent_Update_Transient('plugins'))->mark_stale();")
     return fields
 
 

@@ -28,16 +28,16 @@ final class Siteagent_Container {
 	}
 
 	public function connection_store(): Siteagent_Connection_Store {
-		return $this->once(
+		return $this->shared(
 			'connection_store',
 			function (): Siteagent_Connection_Store {
-				return new Siteagent_Connection_Store( $this->option_store(), Siteagent_Encryption::of_this_site() );
+				return new Siteagent_Connection_Store( $this->option_store(), Siteagent_Encryption::for_site() );
 			}
 		);
 	}
 
 	public function permissions(): Siteagent_Permissions {
-		return $this->once(
+		return $this->shared(
 			'permissions',
 			function (): Siteagent_Permissions {
 				return new Siteagent_Permissions( $this->option_store() );
@@ -46,7 +46,7 @@ final class Siteagent_Container {
 	}
 
 	public function pending_approvals(): Siteagent_Pending_Approvals {
-		return $this->once(
+		return $this->shared(
 			'pending_approvals',
 			function (): Siteagent_Pending_Approvals {
 				return new Siteagent_Pending_Approvals( $this->option_store() );
@@ -55,7 +55,7 @@ final class Siteagent_Container {
 	}
 
 	public function update_controller(): Siteagent_Update_Controller {
-		return $this->once(
+		return $this->shared(
 			'update_controller',
 			function (): Siteagent_Update_Controller {
 				return new Siteagent_Update_Controller( $this->connection_store(), $this->operation_store(), $this->permissions(), $this->pending_approvals(), new Siteagent_Rollback( $this->option_store() ), $this->audit_log() );
@@ -64,7 +64,7 @@ final class Siteagent_Container {
 	}
 
 	public function audit_log(): Siteagent_Audit_Log {
-		return $this->once(
+		return $this->shared(
 			'audit_log',
 			function (): Siteagent_Audit_Log {
 				global $wpdb;
@@ -74,7 +74,7 @@ final class Siteagent_Container {
 	}
 
 	public function rejected_requests(): Siteagent_Rejected_Requests {
-		return $this->once(
+		return $this->shared(
 			'rejected_requests',
 			function (): Siteagent_Rejected_Requests {
 				global $wpdb;
@@ -84,7 +84,7 @@ final class Siteagent_Container {
 	}
 
 	public function checkpoint_store(): Siteagent_Checkpoint_Store {
-		return $this->once(
+		return $this->shared(
 			'checkpoint_store',
 			function (): Siteagent_Checkpoint_Store {
 				global $wpdb;
@@ -94,7 +94,7 @@ final class Siteagent_Container {
 	}
 
 	public function nonce_store(): Siteagent_Nonce_Store {
-		return $this->once(
+		return $this->shared(
 			'nonce_store',
 			function (): Siteagent_Nonce_Store {
 				global $wpdb;
@@ -104,7 +104,7 @@ final class Siteagent_Container {
 	}
 
 	public function report(): Siteagent_Report {
-		return $this->once(
+		return $this->shared(
 			'report',
 			function (): Siteagent_Report {
 				return new Siteagent_Report( $this->permissions() );
@@ -113,7 +113,7 @@ final class Siteagent_Container {
 	}
 
 	public function pairing(): Siteagent_Pairing {
-		return $this->once(
+		return $this->shared(
 			'pairing',
 			function (): Siteagent_Pairing {
 				return new Siteagent_Pairing( $this->connection_store(), new Siteagent_Dashboard_Client(), $this->audit_log(), $this->checkpoint_store() );
@@ -122,7 +122,7 @@ final class Siteagent_Container {
 	}
 
 	public function address_change(): Siteagent_Address_Change {
-		return $this->once(
+		return $this->shared(
 			'address_change',
 			function (): Siteagent_Address_Change {
 				return new Siteagent_Address_Change( $this->connection_store(), new Siteagent_Dashboard_Client(), $this->audit_log() );
@@ -131,7 +131,7 @@ final class Siteagent_Container {
 	}
 
 	public function operation_store(): Siteagent_Operation_Store {
-		return $this->once(
+		return $this->shared(
 			'operation_store',
 			function (): Siteagent_Operation_Store {
 				global $wpdb;
@@ -141,7 +141,7 @@ final class Siteagent_Container {
 	}
 
 	public function key_rotation(): Siteagent_Key_Rotation {
-		return $this->once(
+		return $this->shared(
 			'key_rotation',
 			function (): Siteagent_Key_Rotation {
 				return new Siteagent_Key_Rotation( $this->connection_store(), $this->operation_store(), $this->audit_log() );
@@ -150,7 +150,7 @@ final class Siteagent_Container {
 	}
 
 	public function rest_controller(): Siteagent_REST_Controller {
-		return $this->once(
+		return $this->shared(
 			'rest_controller',
 			function (): Siteagent_REST_Controller {
 				$operations = new Siteagent_Operation_Registry( $this->pairing(), $this->key_rotation(), $this->audit_log(), array( $this, 'report' ), array( $this, 'update_controller' ) );
@@ -160,7 +160,7 @@ final class Siteagent_Container {
 	}
 
 	public function self_update(): Siteagent_Self_Update {
-		return $this->once(
+		return $this->shared(
 			'self_update',
 			function (): Siteagent_Self_Update {
 				return new Siteagent_Self_Update(
@@ -174,7 +174,7 @@ final class Siteagent_Container {
 	}
 
 	public function settings_page(): Siteagent_Settings_Page {
-		return $this->once(
+		return $this->shared(
 			'settings_page',
 			function (): Siteagent_Settings_Page {
 				return new Siteagent_Settings_Page( $this->connection_store(), $this->pairing(), $this->report(), $this->audit_log(), $this->permissions(), $this->pending_approvals(), $this->checkpoint_store() );
@@ -183,17 +183,17 @@ final class Siteagent_Container {
 	}
 
 	public function settings_actions(): Siteagent_Settings_Actions {
-		return $this->once(
+		return $this->shared(
 			'settings_actions',
 			function (): Siteagent_Settings_Actions {
 				$permission_decisions = new Siteagent_Permission_Decisions( $this->connection_store(), $this->permissions(), $this->pending_approvals(), new Siteagent_Dashboard_Client(), $this->audit_log() );
-				return new Siteagent_Settings_Actions( $this->connection_store(), $this->pairing(), $this->address_change(), $permission_decisions, $this->checkpoint_store(), $this->log_file() );
+				return new Siteagent_Settings_Actions( $this->connection_store(), $this->pairing(), $this->address_change(), $permission_decisions, $this->checkpoint_store(), $this->audit_log_export() );
 			}
 		);
 	}
 
 	public function admin_notices(): Siteagent_Admin_Notices {
-		return $this->once(
+		return $this->shared(
 			'admin_notices',
 			function (): Siteagent_Admin_Notices {
 				return new Siteagent_Admin_Notices( $this->connection_store(), $this->pending_approvals(), $this->checkpoint_store() );
@@ -202,7 +202,7 @@ final class Siteagent_Container {
 	}
 
 	public function site_health(): Siteagent_Site_Health {
-		return $this->once(
+		return $this->shared(
 			'site_health',
 			function (): Siteagent_Site_Health {
 				return new Siteagent_Site_Health( $this->connection_store() );
@@ -210,16 +210,16 @@ final class Siteagent_Container {
 		);
 	}
 
-	public function log_file(): Siteagent_Audit_Log_Export {
+	public function audit_log_export(): Siteagent_Audit_Log_Export {
 		return new Siteagent_Audit_Log_Export( $this->audit_log(), $this->checkpoint_store(), $this->connection_store() );
 	}
 
 	public function cli_command(): Siteagent_CLI_Command {
-		return new Siteagent_CLI_Command( $this->audit_log(), $this->log_file() );
+		return new Siteagent_CLI_Command( $this->audit_log(), $this->audit_log_export() );
 	}
 
 	public function privacy(): Siteagent_Privacy {
-		return $this->once(
+		return $this->shared(
 			'privacy',
 			function (): Siteagent_Privacy {
 				return new Siteagent_Privacy( $this->report(), $this->audit_log() );
@@ -249,7 +249,7 @@ final class Siteagent_Container {
 	}
 
 	private function option_store(): Siteagent_Option_Store {
-		return $this->once(
+		return $this->shared(
 			'option_store',
 			function (): Siteagent_Option_Store {
 				global $wpdb;
@@ -258,7 +258,7 @@ final class Siteagent_Container {
 		);
 	}
 
-	private function once( string $name, callable $make ): object {
+	private function shared( string $name, callable $make ): object {
 		if ( ! isset( $this->made[ $name ] ) ) {
 			$this->made[ $name ] = $make();
 		}

@@ -43,13 +43,13 @@ final class Siteagent_Uninstaller {
 	 */
 	public function remove(): void {
 		if ( ! is_multisite() ) {
-			$this->part( false );
+			$this->disconnect( false );
 			$this->clear_site();
 		} else {
-			$this->part( true );
+			$this->disconnect( true );
 			foreach ( get_sites( array( 'fields' => 'ids', 'number' => 0 ) ) as $id ) {
 				switch_to_blog( (int) $id );
-				$this->part( false );
+				$this->disconnect( false );
 				$this->clear_site();
 				restore_current_blog();
 			}
@@ -58,14 +58,14 @@ final class Siteagent_Uninstaller {
 		foreach ( self::OPTIONS as $name ) {
 			delete_site_option( $name );
 		}
-		$this->clear_probation();
+		$this->clear_rollback_files();
 		$this->drop_tables();
 	}
 
 	/**
 	 * End the connection of the present site, or the one that all of them share, and tell its dashboard.
 	 */
-	private function part( bool $is_network ): void {
+	private function disconnect( bool $is_network ): void {
 		if ( microtime( true ) > $this->tells_until ) {
 			return;
 		}
@@ -98,14 +98,14 @@ final class Siteagent_Uninstaller {
 	/**
 	 * What a change left on guard. The watchdog goes first, or it would put an old version back.
 	 */
-	private function clear_probation(): void {
-		foreach ( Siteagent_Filesystem::entries( WPMU_PLUGIN_DIR ) as $name ) {
+	private function clear_rollback_files(): void {
+		foreach ( Siteagent_Filesystem::list_entries( WPMU_PLUGIN_DIR ) as $name ) {
 			if ( 0 === strpos( $name, Siteagent_Rollback::WATCHDOG . '-' ) ) {
 				wp_delete_file( WPMU_PLUGIN_DIR . '/' . $name );
 			}
 		}
-		foreach ( Siteagent_Filesystem::entries( Siteagent_Rollback::place() ) as $name ) {
-			Siteagent_Rollback::clear( Siteagent_Rollback::place() . '/' . $name );
+		foreach ( Siteagent_Filesystem::list_entries( Siteagent_Rollback::base_folder() ) as $name ) {
+			Siteagent_Rollback::remove_run_folder( Siteagent_Rollback::base_folder() . '/' . $name );
 		}
 	}
 

@@ -29,7 +29,7 @@ final class Siteagent_Admin_Notices {
 		$this->checkpoint_store   = $checkpoint_store;
 	}
 
-	public function show(): void {
+	public function render(): void {
 		$screen = get_current_screen();
 		$wanted = Siteagent_Settings_Page::is_network() ? array( 'dashboard-network', 'plugins-network' ) : array( 'dashboard', 'plugins' );
 		if ( null === $screen || ! in_array( $screen->base, $wanted, true ) || ! current_user_can( Siteagent_Capabilities::MANAGE ) ) {
@@ -41,10 +41,10 @@ final class Siteagent_Admin_Notices {
 		} elseif ( 'newer' === $state ) {
 			$this->notice( 'error', __( 'An older version of SiteAgent was installed over a newer one, so it does not answer your dashboard.', 'siteagent' ), __( 'See what to do', 'siteagent' ) );
 		}
-		if ( $this->is_silent() ) {
+		if ( $this->is_move_undecided() ) {
 			$this->notice( 'warning', __( 'SiteAgent is paused because the address of this site has changed.', 'siteagent' ), __( 'Choose what this site is', 'siteagent' ) );
 		}
-		if ( null !== $this->connection_store->connection() && null !== $this->checkpoint_store->dispute() ) {
+		if ( null !== $this->connection_store->connection() && null !== $this->checkpoint_store->conflict() ) {
 			$this->notice( 'warning', __( 'SiteAgent has stopped installing updates: the dashboard’s record has a gap or differs from what this site recorded.', 'siteagent' ), __( 'See what happened and decide', 'siteagent' ) );
 		}
 		$waiting = current_user_can( Siteagent_Capabilities::ALLOW ) ? count( $this->approvals->waiting( time() ) ) : 0;
@@ -58,10 +58,10 @@ final class Siteagent_Admin_Notices {
 	/**
 	 * Whether the address has changed and nobody has chosen yet what that means.
 	 */
-	private function is_silent(): bool {
+	private function is_move_undecided(): bool {
 		$connection = $this->connection_store->connection();
-		$moved      = $this->connection_store->moved();
-		return null !== $connection && null !== $moved && ! ( isset( $connection['silent_for'] ) && Siteagent_Site_Address::same_home( $connection['silent_for'], $moved['is'] ) );
+		$moved      = $this->connection_store->address_change();
+		return null !== $connection && null !== $moved && ! ( isset( $connection['silent_for'] ) && Siteagent_Site_Address::is_same_site( $connection['silent_for'], $moved['is'] ) );
 	}
 
 	private function notice( string $kind, string $what, string $link, array $query = array() ): void {
@@ -69,7 +69,7 @@ final class Siteagent_Admin_Notices {
 			'<div class="notice notice-%s"><p>%s <a href="%s">%s</a></p></div>',
 			esc_attr( $kind ),
 			esc_html( $what ),
-			esc_url( Siteagent_Settings_Page::address( $query ) ),
+			esc_url( Siteagent_Settings_Page::url( $query ) ),
 			esc_html( $link )
 		);
 	}

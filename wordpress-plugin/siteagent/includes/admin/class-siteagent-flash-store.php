@@ -27,7 +27,7 @@ final class Siteagent_Flash_Store {
 	/**
 	 * Keep what was pasted, with the code of what was wrong with it ('' when it can be used).
 	 */
-	public function keep( string $text, string $fault ): void {
+	public function save_draft( string $text, string $fault ): void {
 		$draft = wp_json_encode(
 			array(
 				'text'  => substr( $text, 0, self::MAX_TEXT ),
@@ -35,8 +35,8 @@ final class Siteagent_Flash_Store {
 			)
 		);
 		$nonce = random_bytes( SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
-		$box   = sodium_crypto_secretbox( (string) $draft, $nonce, $this->key() );
-		set_site_transient( self::name( self::DRAFT ), base64_encode( $nonce . $box ), self::KEPT_SECONDS ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
+		$box   = sodium_crypto_secretbox( (string) $draft, $nonce, $this->encryption_key() );
+		set_site_transient( self::transient_name( self::DRAFT ), base64_encode( $nonce . $box ), self::KEPT_SECONDS ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
 	}
 
 	/**
@@ -45,13 +45,13 @@ final class Siteagent_Flash_Store {
 	 * @return array{text:string,fault:string}|null
 	 */
 	public function draft(): ?array {
-		$kept = get_site_transient( self::name( self::DRAFT ) );
+		$kept = get_site_transient( self::transient_name( self::DRAFT ) );
 		$raw  = is_string( $kept ) ? base64_decode( $kept, true ) : false; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
 		if ( false === $raw || strlen( $raw ) <= SODIUM_CRYPTO_SECRETBOX_NONCEBYTES ) {
 			return null;
 		}
 		$nonce = substr( $raw, 0, SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
-		$draft = sodium_crypto_secretbox_open( substr( $raw, SODIUM_CRYPTO_SECRETBOX_NONCEBYTES ), $nonce, $this->key() );
+		$draft = sodium_crypto_secretbox_open( substr( $raw, SODIUM_CRYPTO_SECRETBOX_NONCEBYTES ), $nonce, $this->encryption_key() );
 		$draft = false === $draft ? null : json_decode( $draft, true );
 		if ( ! is_array( $draft ) || ! isset( $draft['text'], $draft['fault'] ) ) {
 			return null;
@@ -62,40 +62,40 @@ final class Siteagent_Flash_Store {
 		);
 	}
 
-	public function clear(): void {
-		delete_site_transient( self::name( self::DRAFT ) );
+	public function delete_draft(): void {
+		delete_site_transient( self::transient_name( self::DRAFT ) );
 	}
 
 	/**
-	 * Have this told on the next page, once. $code is a key of Siteagent_Messages::news().
+	 * Have this told on the next page, once. $code is a key of Siteagent_Messages::notice().
 	 */
-	public function tell( string $code ): void {
-		set_site_transient( self::name( self::NEWS ), $code, MINUTE_IN_SECONDS );
+	public function set_notice( string $code ): void {
+		set_site_transient( self::transient_name( self::NEWS ), $code, MINUTE_IN_SECONDS );
 	}
 
 	/**
 	 * What is to be told now; '' when there is nothing.
 	 */
-	public function news(): string {
-		$code = get_site_transient( self::name( self::NEWS ) );
+	public function take_notice(): string {
+		$code = get_site_transient( self::transient_name( self::NEWS ) );
 		if ( ! is_string( $code ) ) {
 			return '';
 		}
-		delete_site_transient( self::name( self::NEWS ) );
+		delete_site_transient( self::transient_name( self::NEWS ) );
 		return $code;
 	}
 
 	/**
 	 * One for each account and, in a network, for each site that it looks after.
 	 */
-	private static function name( string $what ): string {
+	private static function transient_name( string $what ): string {
 		return $what . get_current_user_id() . ( is_multisite() ? '_' . get_current_blog_id() : '' );
 	}
 
 	/**
 	 * Of this account and this login alone: another session of the same account cannot open the box.
 	 */
-	private function key(): string {
+	private function encryption_key(): string {
 		$secret = wp_salt( 'auth' ) . wp_salt( 'secure_auth' );
 		$whose  = get_current_user_id() . '|' . wp_get_session_token();
 		return hash_hkdf( 'sha256', $secret, SODIUM_CRYPTO_SECRETBOX_KEYBYTES, 'siteagent/1 desk|' . $whose );

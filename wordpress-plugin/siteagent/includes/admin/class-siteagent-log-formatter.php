@@ -18,20 +18,20 @@ final class Siteagent_Log_Formatter {
 	 * @param array $entry As Siteagent_Audit_Log::recent() gives it.
 	 * @return array{seq:int,at:int,what:string,detail:string,who:string}
 	 */
-	public static function tell( array $entry ): array {
-		$formatter = self::sentences();
+	public static function format( array $entry ): array {
+		$formatter = self::event_labels();
 		$event     = $entry['event'];
 		$what      = isset( $formatter[ $event ] ) ? $formatter[ $event ] : ucfirst( str_replace( array( '_', '.' ), ' ', $event ) );
 		return array(
 			'seq'    => $entry['seq'],
 			'at'     => $entry['at'],
 			'what'   => $what,
-			'detail' => self::detail( $entry['facts'] ),
-			'who'    => self::who( $entry['actor'] ),
+			'detail' => self::format_facts( $entry['facts'] ),
+			'who'    => self::actor_name( $entry['actor'] ),
 		);
 	}
 
-	private static function sentences(): array {
+	private static function event_labels(): array {
 		return array(
 			'token_accepted'   => __( 'Agreed to connect this site.', 'siteagent' ),
 			'token_cancelled'  => __( 'Cancelled the token before the dashboard called.', 'siteagent' ),
@@ -60,7 +60,7 @@ final class Siteagent_Log_Formatter {
 	/**
 	 * The facts of an entry in one line.
 	 */
-	private static function detail( array $facts ): string {
+	private static function format_facts( array $facts ): string {
 		$told = array();
 		foreach ( $facts as $name => $value ) {
 			if ( 'mark' === $name && isset( $value['n'] ) ) {
@@ -84,7 +84,7 @@ final class Siteagent_Log_Formatter {
 	/**
 	 * An account by its present name; one that is gone keeps its number.
 	 */
-	private static function who( string $actor ): string {
+	private static function actor_name( string $actor ): string {
 		if ( 1 !== preg_match( '/^user:([0-9]+)$/D', $actor, $found ) ) {
 			return $actor;
 		}

@@ -19,7 +19,7 @@ final class Siteagent_Messages {
 	 *
 	 * @return array{kind:string,text:string}|null
 	 */
-	public static function news( string $code ): ?array {
+	public static function notice( string $code ): ?array {
 		$news = array(
 			'cancelled'        => array( 'success', __( 'Cancelled. The token is forgotten here and nothing was connected.', 'siteagent' ) ),
 			'told_delivered'   => array( 'success', __( 'Disconnected. The keys are deleted, and the dashboard has confirmed that it was told.', 'siteagent' ) ),
@@ -63,7 +63,7 @@ final class Siteagent_Messages {
 	 *
 	 * @return array{title:string,next:string}|null
 	 */
-	public static function fault( string $code ): ?array {
+	public static function token_error( string $code ): ?array {
 		$faults = array(
 			'empty'         => array(
 				__( 'Nothing was pasted.', 'siteagent' ),
@@ -109,7 +109,7 @@ final class Siteagent_Messages {
 	 *
 	 * @return array{kind:string,title:string,next:string}|null
 	 */
-	public static function answer( string $notice ): ?array {
+	public static function pairing_status( string $notice ): ?array {
 		$answers = array(
 			'used'      => array( 'error', __( 'The dashboard says that this token was used already.', 'siteagent' ), __( 'Somebody has connected a site with it. If that was not you, tell the people who run the dashboard. Cancel here, make a new token there and paste that.', 'siteagent' ) ),
 			'expired'   => array( 'error', __( 'The dashboard says that this token has expired.', 'siteagent' ), __( 'Cancel here, make a new token in the dashboard and paste that.', 'siteagent' ) ),
@@ -130,7 +130,7 @@ final class Siteagent_Messages {
 	/**
 	 * A moment in this site's time zone and format, with how far away it is.
 	 */
-	public static function moment( int $at, int $now ): string {
+	public static function format_time( int $at, int $now ): string {
 		$full = wp_date( get_option( 'date_format' ) . ' ' . get_option( 'time_format' ), $at );
 		if ( $at > $now ) {
 			/* translators: 1: date and time, 2: a span of time such as "5 mins" */
@@ -161,7 +161,7 @@ final class Siteagent_Messages {
 	 *
 	 * @param array $step kind, id, from, to.
 	 */
-	public static function step( array $step ): string {
+	public static function update_label( array $step ): string {
 		$formatter = array(
 			/* translators: 1: component, 2: version it has, 3: version it gets */
 			'plugin'      => __( 'Plugin %1$s from %2$s to %3$s', 'siteagent' ),
@@ -181,7 +181,7 @@ final class Siteagent_Messages {
 	/**
 	 * A heading for the fields that belong together.
 	 */
-	public static function group( string $path ): string {
+	public static function field_group( string $path ): string {
 		$groups = array(
 			'wordpress'  => __( 'WordPress', 'siteagent' ),
 			'php'        => __( 'Server', 'siteagent' ),
@@ -202,7 +202,7 @@ final class Siteagent_Messages {
 	/**
 	 * What kind of value a field holds.
 	 */
-	public static function kind( array $field ): string {
+	public static function field_type( array $field ): string {
 		$kinds = array(
 			'string'  => __( 'text', 'siteagent' ),
 			'integer' => __( 'whole number', 'siteagent' ),

@@ -27,7 +27,7 @@ final class Siteagent_Privacy {
 		$this->log       = $log;
 	}
 
-	public function suggest_policy(): void {
+	public function add_policy_text(): void {
 		try {
 			$fields = $this->report->fields();
 		} catch ( RuntimeException $missing ) {
@@ -68,8 +68,8 @@ final class Siteagent_Privacy {
 		$user = get_user_by( 'email', (string) $email );
 		$data = array();
 		if ( false !== $user ) {
-			foreach ( $this->log->of_user( (int) $user->ID, self::PER_PAGE, ( max( 1, (int) $page ) - 1 ) * self::PER_PAGE ) as $entry ) {
-				$data[] = $this->exported( $entry );
+			foreach ( $this->log->entries_by_user( (int) $user->ID, self::PER_PAGE, ( max( 1, (int) $page ) - 1 ) * self::PER_PAGE ) as $entry ) {
+				$data[] = $this->export_item( $entry );
 			}
 		}
 		return array(
@@ -87,7 +87,7 @@ final class Siteagent_Privacy {
 	public function erase( $email, $page = 1 ): array {
 		unset( $page );
 		$user = get_user_by( 'email', (string) $email );
-		$kept = false !== $user && array() !== $this->log->of_user( (int) $user->ID, 1, 0 );
+		$kept = false !== $user && array() !== $this->log->entries_by_user( (int) $user->ID, 1, 0 );
 		return array(
 			'items_removed'  => false,
 			'items_retained' => $kept,
@@ -96,8 +96,8 @@ final class Siteagent_Privacy {
 		);
 	}
 
-	private function exported( array $entry ): array {
-		$told = Siteagent_Log_Formatter::tell( $entry );
+	private function export_item( array $entry ): array {
+		$told = Siteagent_Log_Formatter::format( $entry );
 		return array(
 			'group_id'    => 'siteagent',
 			'group_label' => 'SiteAgent',

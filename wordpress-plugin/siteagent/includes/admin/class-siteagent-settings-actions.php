@@ -53,7 +53,7 @@ final class Siteagent_Settings_Actions {
 	/**
 	 * The fault of a token as Siteagent_Messages knows it.
 	 */
-	public static function fault_of( Siteagent_Exception $exception ): string {
+	public static function error_code( Siteagent_Exception $exception ): string {
 		return $exception->code();
 	}
 
@@ -61,207 +61,207 @@ final class Siteagent_Settings_Actions {
 	 * Step 1: a token was pasted. Nothing is accepted yet.
 	 */
 	public function read_token(): void {
-		$this->demand( 'siteagent_read_token' );
+		$this->authorize( 'siteagent_read_token' );
 		// phpcs:ignore WordPress.Security -- the nonce was checked above; the token is parsed strictly and never printed.
 		$text = isset( $_POST['token'] ) && is_string( $_POST['token'] ) ? trim( wp_unslash( $_POST['token'] ) ) : '';
 		if ( '' === $text ) {
-			$this->flash_store->keep( '', 'empty' );
-			$this->go( array( 'step' => 'token' ) );
+			$this->flash_store->save_draft( '', 'empty' );
+			$this->redirect( array( 'step' => 'token' ) );
 		}
 		try {
 			$this->pairing->read_token( $text );
 		} catch ( Siteagent_Exception $exception ) {
-			$this->flash_store->keep( $text, self::fault_of( $exception ) );
-			$this->go( array( 'step' => 'token' ) );
+			$this->flash_store->save_draft( $text, self::error_code( $exception ) );
+			$this->redirect( array( 'step' => 'token' ) );
 		}
-		$this->flash_store->keep( $text, '' );
-		$this->go( array( 'step' => 'consent' ) );
+		$this->flash_store->save_draft( $text, '' );
+		$this->redirect( array( 'step' => 'consent' ) );
 	}
 
 	/**
 	 * Step 2: the administrator has seen who asks, and agrees.
 	 */
 	public function accept(): void {
-		$this->demand( 'siteagent_accept' );
+		$this->authorize( 'siteagent_accept' );
 		$draft = $this->flash_store->draft();
 		if ( null === $draft || '' === $draft['text'] ) {
-			$this->flash_store->tell( 'draft_gone' );
-			$this->go( array( 'step' => 'token' ) );
+			$this->flash_store->set_notice( 'draft_gone' );
+			$this->redirect( array( 'step' => 'token' ) );
 		}
 		// The page named one dashboard; the token pasted last, in another tab perhaps, may be of another.
 		$shown = isset( $_POST['pid'] ) && is_string( $_POST['pid'] ) ? $_POST['pid'] : ''; // phpcs:ignore WordPress.Security -- checked above; compared.
-		$token = $this->token_in( $draft['text'] );
+		$token = $this->parse_token( $draft['text'] );
 		if ( null !== $token && ! hash_equals( $token->pid(), $shown ) ) {
-			$this->flash_store->tell( 'other_token' );
-			$this->go( array( 'step' => 'consent' ) );
+			$this->flash_store->set_notice( 'other_token' );
+			$this->redirect( array( 'step' => 'consent' ) );
 		}
 		$replace = isset( $_POST['replace'] ) && '1' === $_POST['replace']; // phpcs:ignore WordPress.Security.NonceVerification -- checked above.
 		if ( 'paired' === $this->connection_store->state() && ! $replace ) {
-			$this->flash_store->keep( $draft['text'], 'must_replace' );
-			$this->go( array( 'step' => 'consent' ) );
+			$this->flash_store->save_draft( $draft['text'], 'must_replace' );
+			$this->redirect( array( 'step' => 'consent' ) );
 		}
 		try {
-			$this->pairing->accept( $this->pairing->read_token( $draft['text'] ), $replace, $this->who() );
+			$this->pairing->accept( $this->pairing->read_token( $draft['text'] ), $replace, $this->actor() );
 		} catch ( Siteagent_Exception $exception ) {
-			$this->flash_store->keep( $draft['text'], self::fault_of( $exception ) );
-			$this->go( array( 'step' => 'token' ) );
+			$this->flash_store->save_draft( $draft['text'], self::error_code( $exception ) );
+			$this->redirect( array( 'step' => 'token' ) );
 		} catch ( Throwable $broken ) {
-			$this->report( $broken );
-			if ( $this->is_awaited( $token ) ) {
-				$this->flash_store->clear();
-				$this->flash_store->tell( 'accepted_unlogged' );
-				$this->go();
+			$this->log_error( $broken );
+			if ( $this->is_pending( $token ) ) {
+				$this->flash_store->delete_draft();
+				$this->flash_store->set_notice( 'accepted_unlogged' );
+				$this->redirect();
 			}
-			$this->flash_store->tell( 'not_accepted' );
-			$this->go( array( 'step' => 'consent' ) );
+			$this->flash_store->set_notice( 'not_accepted' );
+			$this->redirect( array( 'step' => 'consent' ) );
 		}
-		$this->flash_store->clear();
-		$this->go();
+		$this->flash_store->delete_draft();
+		$this->redirect();
 	}
 
 	/**
 	 * Forget the token, on the consent page as well as while waiting.
 	 */
 	public function cancel(): void {
-		$this->demand( 'siteagent_cancel' );
-		$this->flash_store->clear();
-		$this->attempt(
+		$this->authorize( 'siteagent_cancel' );
+		$this->flash_store->delete_draft();
+		$this->run_and_notify(
 			function (): string {
 				if ( 'waiting' !== $this->connection_store->state() ) {
 					return '';
 				}
-				$this->pairing->cancel( $this->who() );
+				$this->pairing->cancel( $this->actor() );
 				return 'cancelled';
 			}
 		);
-		$this->go();
+		$this->redirect();
 	}
 
 	/**
 	 * End the connection from this side.
 	 */
 	public function disconnect(): void {
-		$this->demand( 'siteagent_disconnect' );
-		$this->end();
+		$this->authorize( 'siteagent_disconnect' );
+		$this->end_connection();
 	}
 
 	/**
 	 * @return never
 	 */
-	private function end(): void {
+	private function end_connection(): void {
 		if ( ! in_array( $this->connection_store->state(), array( 'paired', 'unreadable' ), true ) ) {
-			$this->flash_store->tell( 'nothing_to_end' );
-			$this->go();
+			$this->flash_store->set_notice( 'nothing_to_end' );
+			$this->redirect();
 		}
-		$is_copy = null !== $this->connection_store->moved();
+		$is_copy = null !== $this->connection_store->address_change();
 		try {
-			$outcome = $this->pairing->disconnect( $this->who() );
-			$this->flash_store->tell( $is_copy ? 'forgotten' : 'told_' . $outcome['notice'] );
+			$outcome = $this->pairing->disconnect( $this->actor() );
+			$this->flash_store->set_notice( $is_copy ? 'forgotten' : 'told_' . $outcome['notice'] );
 		} catch ( Throwable $broken ) {
-			$this->report( $broken );
+			$this->log_error( $broken );
 			$is_gone = in_array( $this->connection_store->state(), array( 'unpaired', 'waiting' ), true );
-			$this->flash_store->tell( $is_gone ? 'ended_unlogged' : 'not_disconnected' );
+			$this->flash_store->set_notice( $is_gone ? 'ended_unlogged' : 'not_disconnected' );
 		}
-		$this->go();
+		$this->redirect();
 	}
 
 	/**
 	 * The address has changed: a copy, a move, or neither for now.
 	 */
-	public function moved(): void {
-		$this->demand( 'siteagent_moved' );
+	public function resolve_address_change(): void {
+		$this->authorize( 'siteagent_moved' );
 		$choice = isset( $_POST['choice'] ) && is_string( $_POST['choice'] ) ? $_POST['choice'] : ''; // phpcs:ignore WordPress.Security -- checked above; compared with a fixed list.
 		if ( 'copy' === $choice ) {
-			$this->end();
+			$this->end_connection();
 		} elseif ( 'moved' === $choice ) {
-			$this->attempt(
+			$this->run_and_notify(
 				function (): string {
-					return 'follow_' . $this->moving->ask_to_follow( $this->who() );
+					return 'follow_' . $this->moving->announce_move( $this->actor() );
 				}
 			);
 		} elseif ( 'later' === $choice ) {
-			$this->attempt(
+			$this->run_and_notify(
 				function (): string {
-					$this->moving->stay_silent( $this->who() );
+					$this->moving->keep_paused( $this->actor() );
 					return 'stays_silent';
 				}
 			);
 		}
-		$this->go();
+		$this->redirect();
 	}
 
 	/**
 	 * Go on with the dashboard's trail as it is now.
 	 */
-	public function accept_trail(): void {
-		$this->demand( 'siteagent_accept_trail' );
-		$this->attempt(
+	public function accept_history(): void {
+		$this->authorize( 'siteagent_accept_trail' );
+		$this->run_and_notify(
 			function (): string {
-				return $this->checkpoint_store->accept( $this->who() ) ? 'trail_accepted' : 'trail_whole';
+				return $this->checkpoint_store->accept( $this->actor() ) ? 'trail_accepted' : 'trail_whole';
 			}
 		);
-		$this->go();
+		$this->redirect();
 	}
 
 	/**
 	 * The owner says what the dashboard may change.
 	 */
-	public function grant(): void {
-		$this->demand( 'siteagent_scopes', Siteagent_Capabilities::ALLOW );
+	public function save_permissions(): void {
+		$this->authorize( 'siteagent_scopes', Siteagent_Capabilities::ALLOW );
 		// phpcs:disable WordPress.Security -- the nonce was checked above; only known names are taken.
 		$granted   = isset( $_POST['scopes'] ) && is_array( $_POST['scopes'] ) ? array_filter( $_POST['scopes'], 'is_string' ) : array();
 		$asks_here = isset( $_POST['approval_here'] ) && '1' === $_POST['approval_here'];
 		// phpcs:enable
-		$this->attempt(
+		$this->run_and_notify(
 			function () use ( $granted, $asks_here ): string {
 				if ( null === $this->connection_store->connection() ) {
 					return 'nobody_to_allow';
 				}
 				// Whoever may not install such updates may withdraw the permission, and not give it.
-				foreach ( $this->permission_decisions->widened( $granted, $asks_here ) as $scope ) {
+				foreach ( $this->permission_decisions->newly_granted( $granted, $asks_here ) as $scope ) {
 					if ( ! current_user_can( Siteagent_Capabilities::ALLOW, $scope ) ) {
 						return 'may_not_allow';
 					}
 				}
-				return $this->permission_decisions->grant( $granted, $asks_here, $this->who() );
+				return $this->permission_decisions->save_permissions( $granted, $asks_here, $this->actor() );
 			}
 		);
-		$this->go( array( 'tab' => 'may' ) );
+		$this->redirect( array( 'tab' => 'may' ) );
 	}
 
 	/**
 	 * One plan that waits here is approved or refused.
 	 */
-	public function decide(): void {
-		$this->demand( 'siteagent_decide', Siteagent_Capabilities::ALLOW );
+	public function decide_update(): void {
+		$this->authorize( 'siteagent_decide', Siteagent_Capabilities::ALLOW );
 		// phpcs:disable WordPress.Security -- the nonce was checked above; both are compared with what is known.
 		$digest  = isset( $_POST['plan'] ) && is_string( $_POST['plan'] ) ? $_POST['plan'] : '';
 		$verdict = isset( $_POST['verdict'] ) && is_string( $_POST['verdict'] ) ? $_POST['verdict'] : '';
 		// phpcs:enable
 		if ( ! in_array( $verdict, array( Siteagent_Pending_Approvals::APPROVED, Siteagent_Pending_Approvals::REFUSED ), true ) ) {
-			$this->go( array( 'tab' => 'may' ) );
+			$this->redirect( array( 'tab' => 'may' ) );
 		}
-		$this->attempt(
+		$this->run_and_notify(
 			function () use ( $digest, $verdict ): string {
-				$kind = $this->permission_decisions->kind_of( $digest );
-				if ( Siteagent_Pending_Approvals::APPROVED === $verdict && null !== $kind && ! current_user_can( Siteagent_Capabilities::ALLOW, Siteagent_Capabilities::scope_of( $kind ) ) ) {
+				$kind = $this->permission_decisions->pending_kind( $digest );
+				if ( Siteagent_Pending_Approvals::APPROVED === $verdict && null !== $kind && ! current_user_can( Siteagent_Capabilities::ALLOW, Siteagent_Capabilities::scope_for_kind( $kind ) ) ) {
 					return 'may_not_allow';
 				}
-				return $this->permission_decisions->decide( $digest, $verdict, $this->who() ) ? 'change_' . $verdict : 'change_gone';
+				return $this->permission_decisions->decide_update( $digest, $verdict, $this->actor() ) ? 'change_' . $verdict : 'change_gone';
 			}
 		);
-		$this->go( array( 'tab' => 'may' ) );
+		$this->redirect( array( 'tab' => 'may' ) );
 	}
 
 	/**
 	 * The log as a file. Reads only; asked for by a form all the same, so that no link can start it.
 	 */
 	public function export_log(): void {
-		$this->demand( 'siteagent_export_log' );
+		$this->authorize( 'siteagent_export_log' );
 		$form = isset( $_POST['form'] ) && 'csv' === $_POST['form'] ? 'csv' : 'jsonl'; // phpcs:ignore WordPress.Security.NonceVerification -- checked above.
 		nocache_headers();
 		header( 'Content-Type: ' . ( 'csv' === $form ? 'text/csv; charset=utf-8' : 'application/jsonl' ) );
-		header( 'Content-Disposition: attachment; filename="' . Siteagent_Audit_Log_Export::name( $form, time() ) . '"' );
+		header( 'Content-Disposition: attachment; filename="' . Siteagent_Audit_Log_Export::file_name( $form, time() ) . '"' );
 		header( 'X-Content-Type-Options: nosniff' );
 		// phpcs:disable WordPress.WP.AlternativeFunctions -- the answer itself.
 		$to = fopen( 'php://output', 'wb' );
@@ -274,7 +274,7 @@ final class Siteagent_Settings_Actions {
 	/**
 	 * Stops everybody but an administrator who sent this very form.
 	 */
-	private function demand( string $action, string $capability = '' ): void {
+	private function authorize( string $action, string $capability = '' ): void {
 		if ( ! current_user_can( '' === $capability ? Siteagent_Capabilities::MANAGE : $capability ) ) {
 			wp_die( esc_html__( 'Sorry, you are not allowed to do that.', 'siteagent' ), '', array( 'response' => 403 ) );
 		}
@@ -287,23 +287,23 @@ final class Siteagent_Settings_Actions {
 	/**
 	 * Do something and have its outcome told on the next page. A database that cannot be written to is no reason for a broken page.
 	 *
-	 * @param callable $do fn(): string, a key of Siteagent_Messages::news(), or '' to say nothing.
+	 * @param callable $do fn(): string, a key of Siteagent_Messages::notice(), or '' to say nothing.
 	 */
-	private function attempt( callable $do ): void {
+	private function run_and_notify( callable $do ): void {
 		try {
 			$news = $do();
 		} catch ( Throwable $broken ) {
-			$this->report( $broken );
+			$this->log_error( $broken );
 			$news = 'not_saved';
 		}
 		if ( '' !== $news ) {
-			$this->flash_store->tell( $news );
+			$this->flash_store->set_notice( $news );
 		}
 	}
 
-	private function token_in( string $text ): ?Siteagent_Pairing_Token {
+	private function parse_token( string $text ): ?Siteagent_Pairing_Token {
 		try {
-			return Siteagent_Pairing_Token::read( $text );
+			return Siteagent_Pairing_Token::parse( $text );
 		} catch ( Siteagent_Exception $unusable ) {
 			return null;
 		}
@@ -312,7 +312,7 @@ final class Siteagent_Settings_Actions {
 	/**
 	 * Whether the dashboard of this token is waited for.
 	 */
-	private function is_awaited( ?Siteagent_Pairing_Token $token ): bool {
+	private function is_pending( ?Siteagent_Pairing_Token $token ): bool {
 		$pending = $this->connection_store->pending();
 		return null !== $token && null !== $pending && $token->pid() === $pending['pid'];
 	}
@@ -320,20 +320,20 @@ final class Siteagent_Settings_Actions {
 	/**
 	 * The account that acts, by its number: the log keeps no names.
 	 */
-	private function who(): string {
+	private function actor(): string {
 		return 'user:' . get_current_user_id();
 	}
 
-	private function report( Throwable $broken ): void {
+	private function log_error( Throwable $broken ): void {
 		error_log( 'SiteAgent: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
 	}
 
 	/**
 	 * @return never
 	 */
-	private function go( array $query = array() ): void {
+	private function redirect( array $query = array() ): void {
 		nocache_headers();
-		wp_safe_redirect( Siteagent_Settings_Page::address( $query ), 303 );
+		wp_safe_redirect( Siteagent_Settings_Page::url( $query ), 303 );
 		exit;
 	}
 }

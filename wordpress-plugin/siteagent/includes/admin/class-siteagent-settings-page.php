@@ -58,7 +58,7 @@ final class Siteagent_Settings_Page {
 	/**
 	 * The address of a page of this screen.
 	 */
-	public static function address( array $query = array() ): string {
+	public static function url( array $query = array() ): string {
 		$base = self::is_network() ? network_admin_url( 'settings.php' ) : admin_url( 'options-general.php' );
 		return add_query_arg( array( 'page' => self::PAGE ) + $query, $base );
 	}
@@ -80,20 +80,20 @@ final class Siteagent_Settings_Page {
 	 */
 	public function prepare(): void {
 		nocache_headers();
-		if ( 'connection' === $this->tab() && 'waiting' === $this->connection_store->state() ) {
-			header( 'Refresh: 5; url=' . self::address() );
+		if ( 'connection' === $this->current_tab() && 'waiting' === $this->connection_store->state() ) {
+			header( 'Refresh: 5; url=' . self::url() );
 		}
 	}
 
-	public function enqueue( string $hook ): void {
+	public function enqueue_styles( string $hook ): void {
 		if ( 'settings_page_siteagent' === $hook ) {
 			wp_enqueue_style( 'siteagent', plugins_url( 'assets/admin.css', SITEAGENT_FILE ), array(), SITEAGENT_VERSION );
 		}
 	}
 
-	public function add_link( array $links ): array {
+	public function add_settings_link( array $links ): array {
 		if ( current_user_can( Siteagent_Capabilities::MANAGE ) ) {
-			$link = sprintf( '<a href="%s">%s</a>', esc_url( self::address() ), esc_html__( 'Settings', 'siteagent' ) );
+			$link = sprintf( '<a href="%s">%s</a>', esc_url( self::url() ), esc_html__( 'Settings', 'siteagent' ) );
 			array_unshift( $links, $link );
 		}
 		return $links;
@@ -121,21 +121,21 @@ final class Siteagent_Settings_Page {
 		if ( ! current_user_can( Siteagent_Capabilities::MANAGE ) ) {
 			wp_die( esc_html__( 'Only an administrator may see this page.', 'siteagent' ), '', array( 'response' => 403 ) );
 		}
-		$tab = $this->tab();
-		$this->show( 'head', array( 'tab' => $tab, 'news' => Siteagent_Messages::news( $this->flash_store->news() ) ) );
+		$tab = $this->current_tab();
+		$this->render_view( 'head', array( 'tab' => $tab, 'news' => Siteagent_Messages::notice( $this->flash_store->take_notice() ) ) );
 		if ( 'data' === $tab ) {
-			$this->show_data();
+			$this->render_data();
 		} elseif ( 'may' === $tab ) {
-			$this->show( 'may', $this->allowed() );
+			$this->render_view( 'may', $this->permissions_data() );
 		} elseif ( 'log' === $tab ) {
-			$this->show_log();
+			$this->render_log();
 		} else {
-			$this->show_connection();
+			$this->render_connection();
 		}
 		echo '</div>';
 	}
 
-	private function tab(): string {
+	private function current_tab(): string {
 		// phpcs:ignore WordPress.Security.NonceVerification -- a choice of page, compared with a fixed list.
 		$wanted = isset( $_GET['tab'] ) && is_string( $_GET['tab'] ) ? $_GET['tab'] : '';
 		return in_array( $wanted, array( 'may', 'data', 'log' ), true ) ? $wanted : 'connection';
@@ -144,39 +144,39 @@ final class Siteagent_Settings_Page {
 	/**
 	 * Which page inside "Connection" was asked for.
 	 */
-	private function asks_for( string $step ): bool {
+	private function is_step( string $step ): bool {
 		// phpcs:ignore WordPress.Security.NonceVerification -- a choice of page, compared with a fixed text.
 		return isset( $_GET['step'] ) && $step === $_GET['step'];
 	}
 
-	private function show_connection(): void {
+	private function render_connection(): void {
 		$state = $this->connection_store->state();
-		if ( $this->asks_for( 'disconnect' ) && in_array( $state, array( 'paired', 'unreadable' ), true ) ) {
-			$this->show( 'disconnect', $this->connection() );
+		if ( $this->is_step( 'disconnect' ) && in_array( $state, array( 'paired', 'unreadable' ), true ) ) {
+			$this->render_view( 'disconnect', $this->connection_data() );
 		} elseif ( 'waiting' === $state ) {
-			$this->show_waiting( (array) $this->connection_store->pending() );
-		} elseif ( 'newer' !== $state && $this->asks_for( 'consent' ) && $this->show_consent() ) {
+			$this->render_waiting( (array) $this->connection_store->pending() );
+		} elseif ( 'newer' !== $state && $this->is_step( 'consent' ) && $this->render_consent() ) {
 			return;
 		} elseif ( 'unreadable' === $state || 'newer' === $state ) {
-			$this->show( $state, array() );
-		} elseif ( 'paired' === $state && ! $this->asks_for( 'token' ) && ! $this->asks_for( 'consent' ) ) {
-			$this->show( 'paired', $this->connection() );
+			$this->render_view( $state, array() );
+		} elseif ( 'paired' === $state && ! $this->is_step( 'token' ) && ! $this->is_step( 'consent' ) ) {
+			$this->render_view( 'paired', $this->connection_data() );
 		} else {
-			$this->show_paste();
+			$this->render_paste();
 		}
 	}
 
 	/**
 	 * The present connection, and how the site's address has changed since it was made.
 	 */
-	private function connection(): array {
+	private function connection_data(): array {
 		return array(
 			'connection' => $this->connection_store->connection(),
-			'moved'      => $this->connection_store->moved(),
-			'dispute'    => $this->checkpoint_store->dispute(),
+			'moved'      => $this->connection_store->address_change(),
+			'dispute'    => $this->checkpoint_store->conflict(),
 			'scopes'     => $this->permissions->all(),
 			'waiting'    => $this->approvals->waiting( time() ),
-			'ended'      => $this->connection_store->last_end(),
+			'ended'      => $this->connection_store->last_disconnection(),
 			'now'        => time(),
 		);
 	}
@@ -184,10 +184,10 @@ final class Siteagent_Settings_Page {
 	/**
 	 * What the owner allows, and which changes wait for a decision.
 	 */
-	private function allowed(): array {
-		return $this->connection() + array(
+	private function permissions_data(): array {
+		return $this->connection_data() + array(
 			'is_theirs' => current_user_can( Siteagent_Capabilities::ALLOW ),
-			'asks_here' => $this->permissions->asks_here(),
+			'asks_here' => $this->permissions->requires_approval(),
 			'may_allow' => array_combine(
 				Siteagent_Permissions::ALL,
 				array_map(
@@ -200,24 +200,24 @@ final class Siteagent_Settings_Page {
 		);
 	}
 
-	private function show_paste(): void {
+	private function render_paste(): void {
 		$draft = $this->flash_store->draft();
 		$fault = null === $draft ? '' : $draft['fault'];
 		if ( '' !== $fault ) {
-			$this->flash_store->clear(); // What was wrong with it is said once.
+			$this->flash_store->delete_draft(); // What was wrong with it is said once.
 		}
 		$data  = array(
 			// A token that could still be used somewhere is never printed again.
 			'text'  => in_array( $fault, Siteagent_Settings_Actions::MAY_BE_SHOWN, true ) ? $draft['text'] : '',
-			'fault' => Siteagent_Messages::fault( $fault ),
+			'fault' => Siteagent_Messages::token_error( $fault ),
 		);
-		$this->show( 'paste', $data + $this->connection() );
+		$this->render_view( 'paste', $data + $this->connection_data() );
 	}
 
 	/**
 	 * The consent page for the token that was just read; false when there is none to agree to.
 	 */
-	private function show_consent(): bool {
+	private function render_consent(): bool {
 		$draft = $this->flash_store->draft();
 		if ( null === $draft || ! in_array( $draft['fault'], array( '', 'must_replace' ), true ) ) {
 			return false;
@@ -225,29 +225,29 @@ final class Siteagent_Settings_Page {
 		try {
 			$token = $this->pairing->read_token( $draft['text'] );
 		} catch ( Siteagent_Exception $exception ) {
-			$this->flash_store->keep( $draft['text'], Siteagent_Settings_Actions::fault_of( $exception ) );
+			$this->flash_store->save_draft( $draft['text'], Siteagent_Settings_Actions::error_code( $exception ) );
 			return false;
 		}
 		$data = array(
 			'pid'        => $token->pid(),
 			'origin'     => $token->origin(),
 			'expires_at' => $token->expires_at(),
-			'fault'      => Siteagent_Messages::fault( $draft['fault'] ),
+			'fault'      => Siteagent_Messages::token_error( $draft['fault'] ),
 		);
-		$this->show( 'consent', $data + $this->connection() );
+		$this->render_view( 'consent', $data + $this->connection_data() );
 		return true;
 	}
 
-	private function show_waiting( array $pending ): void {
+	private function render_waiting( array $pending ): void {
 		$data = array(
 			'pending' => $pending,
-			'answer'  => Siteagent_Messages::answer( (string) $pending['notice'] ),
+			'answer'  => Siteagent_Messages::pairing_status( (string) $pending['notice'] ),
 			'now'     => time(),
 		);
-		$this->show( 'waiting', $data );
+		$this->render_view( 'waiting', $data );
 	}
 
-	private function show_data(): void {
+	private function render_data(): void {
 		$connection = $this->connection_store->connection();
 		try {
 			$json   = $this->report->preview_json();
@@ -264,7 +264,7 @@ final class Siteagent_Settings_Page {
 		}
 		$groups = array();
 		foreach ( $fields as $field ) {
-			$groups[ Siteagent_Messages::group( $field['path'] ) ][] = $field;
+			$groups[ Siteagent_Messages::field_group( $field['path'] ) ][] = $field;
 		}
 		$data = array(
 			'json'   => $json,
@@ -272,10 +272,10 @@ final class Siteagent_Settings_Page {
 			'count'  => count( $fields ),
 			'origin' => null === $connection ? '' : $connection['origin'],
 		);
-		$this->show( 'data', $data );
+		$this->render_view( 'data', $data );
 	}
 
-	private function show_log(): void {
+	private function render_log(): void {
 		// phpcs:disable WordPress.Security.NonceVerification -- looked for and counted, nothing else.
 		$messages = isset( $_GET['words'] ) && is_string( $_GET['words'] ) ? substr( trim( sanitize_text_field( wp_unslash( $_GET['words'] ) ) ), 0, self::MAX_WORDS ) : '';
 		$asked = isset( $_GET['paged'] ) && is_string( $_GET['paged'] ) ? (int) $_GET['paged'] : 1;
@@ -283,13 +283,13 @@ final class Siteagent_Settings_Page {
 		$pages = max( 1, (int) ceil( $this->log->count( $messages ) / self::PER_PAGE ) );
 		$page  = min( $pages, max( 1, $asked ) );
 		$data  = array(
-			'entries'  => array_map( array( 'Siteagent_Log_Formatter', 'tell' ), $this->log->recent( self::PER_PAGE, ( $page - 1 ) * self::PER_PAGE, $messages ) ),
+			'entries'  => array_map( array( 'Siteagent_Log_Formatter', 'format' ), $this->log->recent( self::PER_PAGE, ( $page - 1 ) * self::PER_PAGE, $messages ) ),
 			'words'    => $messages,
 			'verified' => $this->log->verify(),
 			'pages'    => $pages,
 			'page'     => $page,
 		);
-		$this->show( 'log', $data );
+		$this->render_view( 'log', $data );
 	}
 
 	/**
@@ -303,7 +303,7 @@ final class Siteagent_Settings_Page {
 	 * @param string $name A file in views/, named in this class and nowhere else.
 	 * @param array  $data What that file says it needs.
 	 */
-	private function show( string $name, array $data ): void {
+	private function render_view( string $name, array $data ): void {
 		require __DIR__ . '/views/' . $name . '.php';
 	}
 }

@@ -81,7 +81,7 @@ final class Siteagent_Site_Health {
 				'color' => 'blue',
 			),
 			'description' => '<p>' . esc_html( $what ) . '</p>',
-			'actions'     => sprintf( '<p><a href="%s">%s</a></p>', esc_url( Siteagent_Settings_Page::address() ), esc_html( $link ) ),
+			'actions'     => sprintf( '<p><a href="%s">%s</a></p>', esc_url( Siteagent_Settings_Page::url() ), esc_html( $link ) ),
 			'test'        => 'siteagent_connection',
 		);
 	}

@@ -38,7 +38,7 @@ final class Siteagent_Audit_Log_Export {
 	/**
 	 * What the file is called.
 	 */
-	public static function name( string $form, int $now ): string {
+	public static function file_name( string $form, int $now ): string {
 		return 'siteagent-log-' . gmdate( 'Y-m-d', $now ) . '.' . $form;
 	}
 
@@ -52,12 +52,12 @@ final class Siteagent_Audit_Log_Export {
 	public function write( string $form, $to ): int {
 		$head = $this->log->head();
 		if ( 'csv' === $form ) {
-			return $this->write_table( $to, $head['n'] );
+			return $this->write_csv( $to, $head['n'] );
 		}
-		fwrite( $to, $this->line( $this->heading( $head ) ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a stream, not a file.
+		fwrite( $to, $this->json_line( $this->header( $head ) ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a stream, not a file.
 		$count = 0;
-		foreach ( $this->log->in_order( $head['n'] ) as $row ) {
-			fwrite( $to, $this->line( $row ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		foreach ( $this->log->chain( $head['n'] ) as $row ) {
+			fwrite( $to, $this->json_line( $row ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 			++$count;
 		}
 		return $count;
@@ -66,9 +66,9 @@ final class Siteagent_Audit_Log_Export {
 	/**
 	 * Whose log it is, and how far it reaches, signed. A site without a key that can be read signs nothing.
 	 */
-	private function heading( array $head ): array {
-		$key  = $this->connection_store->sign_public();
-		$checkpoint = 0 === $head['n'] ? null : $this->checkpoint_store->own( $head );
+	private function header( array $head ): array {
+		$key  = $this->connection_store->signing_public_key();
+		$checkpoint = 0 === $head['n'] ? null : $this->checkpoint_store->own_checkpoint( $head );
 		return array(
 			'v'       => 1,
 			'log'     => $this->log->name(),
@@ -82,20 +82,20 @@ final class Siteagent_Audit_Log_Export {
 	/**
 	 * A body that is no text any more was altered; what stands for its bytes then does not fit either.
 	 */
-	private function line( array $document ): string {
+	private function json_line( array $document ): string {
 		return wp_json_encode( $document, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE ) . "\n";
 	}
 
 	/**
 	 * @param resource $to
 	 */
-	private function write_table( $to, int $last ): int {
-		$this->write_row( $to, array( 'number', 'time', 'event', 'actor', 'facts', 'hash' ) );
+	private function write_csv( $to, int $last ): int {
+		$this->write_csv_row( $to, array( 'number', 'time', 'event', 'actor', 'facts', 'hash' ) );
 		$count = 0;
-		foreach ( $this->log->in_order( $last ) as $row ) {
+		foreach ( $this->log->chain( $last ) as $row ) {
 			$said = json_decode( $row['body'], true );
 			$said = ( is_array( $said ) ? $said : array() ) + array_fill_keys( array( 'at', 'event', 'actor', 'facts' ), '' );
-			$this->write_row( $to, array( $row['seq'], $said['at'], $said['event'], $said['actor'], wp_json_encode( $said['facts'], JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE ), $row['hash'] ) );
+			$this->write_csv_row( $to, array( $row['seq'], $said['at'], $said['event'], $said['actor'], wp_json_encode( $said['facts'], JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE ), $row['hash'] ) );
 			++$count;
 		}
 		return $count;
@@ -104,7 +104,7 @@ final class Siteagent_Audit_Log_Export {
 	/**
 	 * @param resource $to
 	 */
-	private function write_row( $to, array $cells ): void {
+	private function write_csv_row( $to, array $cells ): void {
 		$harmless = static function ( $cell ): string {
 			$text = is_scalar( $cell ) ? (string) $cell : '';
 			return ( 1 === preg_match( self::FORMULA, $text ) ? "'" : '' ) . $text;

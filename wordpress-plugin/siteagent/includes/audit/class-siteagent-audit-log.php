@@ -89,13 +89,13 @@ final class Siteagent_Audit_Log {
 	 */
 	public function append( string $event, array $facts, string $actor ): void {
 		$at   = time();
-		$body = Siteagent_HTTP_Signature::canonical(
+		$body = Siteagent_HTTP_Signature::canonical_json(
 			array(
 				'v'     => 1,
 				'at'    => gmdate( 'Y-m-d\TH:i:s\Z', $at ),
 				'event' => $event,
-				'actor' => $this->text( $actor ),
-				'facts' => (object) $this->plain( $facts ),
+				'actor' => $this->sanitize_text( $actor ),
+				'facts' => (object) $this->sanitize_facts( $facts ),
 			)
 		);
 		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
@@ -144,8 +144,8 @@ final class Siteagent_Audit_Log {
 	 *
 	 * @return array{from:int,entries:array[],more:bool} `from` is the oldest entry there is to be had; a body is told to the byte.
 	 */
-	public function since( int $after ): array {
-		$from    = $this->beginning();
+	public function entries_after( int $after ): array {
+		$from    = $this->connection_start();
 		$query   = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->table} WHERE seq > %d ORDER BY seq LIMIT %d", max( $after, $from - 1 ), self::BATCH + 1 );
 		$rows    = (array) $this->db->get_results( $query, ARRAY_A );
 		$entries = array();
@@ -155,7 +155,7 @@ final class Siteagent_Audit_Log {
 				'seq'  => (int) $row['seq'],
 				'prev' => (string) $row['prev'],
 				'hash' => (string) $row['hash'],
-				'body' => Siteagent_HTTP_Signature::b64u( (string) $row['body'] ),
+				'body' => Siteagent_HTTP_Signature::base64url_encode( (string) $row['body'] ),
 			);
 			$bytes += strlen( $entry['body'] ) + 200;
 			if ( count( $entries ) === self::BATCH || ( $bytes > self::BATCH_BYTES && array() !== $entries ) ) {
@@ -173,24 +173,24 @@ final class Siteagent_Audit_Log {
 	/**
 	 * The entry with which the present connection begins or, once that was trimmed, the oldest one kept.
 	 */
-	private function beginning(): int {
+	private function connection_start(): int {
 		$like  = '%' . $this->db->esc_like( '"event":"connected"' ) . '%';
 		$query = $this->db->prepare( "SELECT MAX(seq) FROM {$this->table} WHERE body LIKE %s", $like );
-		return max( (int) $this->db->get_var( $query ), $this->oldest_whole() );
+		return max( (int) $this->db->get_var( $query ), $this->oldest_complete() );
 	}
 
 	/**
 	 * The oldest entry behind which none was removed; 0 while there is no entry.
 	 */
-	private function oldest_whole(): int {
-		$trimmed = $this->newest_trimming();
+	private function oldest_complete(): int {
+		$trimmed = $this->last_trim();
 		return null === $trimmed ? (int) $this->db->get_var( "SELECT MIN(seq) FROM {$this->table}" ) : $trimmed['through'] + 1;
 	}
 
 	/**
 	 * Whether this log continues from a head somebody saw; null when the entry was trimmed since.
 	 */
-	public function knows( int $n, string $hash ): ?bool {
+	public function contains( int $n, string $hash ): ?bool {
 		if ( 0 === $n ) {
 			return hash_equals( $this->genesis(), $hash );
 		}
@@ -198,7 +198,7 @@ final class Siteagent_Audit_Log {
 		if ( null !== $kept ) {
 			return hash_equals( (string) $kept, $hash );
 		}
-		return $n < $this->oldest_whole() ? null : false;
+		return $n < $this->oldest_complete() ? null : false;
 	}
 
 	/**
@@ -223,12 +223,12 @@ final class Siteagent_Audit_Log {
 	 * @return array[] Each with seq, at (unix), event, actor, facts, hash.
 	 */
 	public function recent( int $limit, int $offset, string $messages = '' ): array {
-		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d", $this->like( $messages ), $limit, $offset );
+		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d", $this->like_pattern( $messages ), $limit, $offset );
 		// Before the first entry there is no table.
 		$shown = $this->db->suppress_errors( true );
 		$rows  = (array) $this->db->get_results( $query, ARRAY_A );
 		$this->db->suppress_errors( $shown );
-		return array_map( array( $this, 'entry' ), $rows );
+		return array_map( array( $this, 'to_entry' ), $rows );
 	}
 
 	/**
@@ -236,21 +236,21 @@ final class Siteagent_Audit_Log {
 	 *
 	 * @return array[]
 	 */
-	public function of_user( int $user_id, int $limit, int $offset ): array {
+	public function entries_by_user( int $user_id, int $limit, int $offset ): array {
 		$query = $this->db->prepare(
 			"SELECT seq, at, body, hash FROM {$this->table} WHERE body LIKE %s ORDER BY seq LIMIT %d OFFSET %d",
 			'%' . $this->db->esc_like( '"actor":"user:' . $user_id . '"' ) . '%',
 			$limit,
 			$offset
 		);
-		return array_map( array( $this, 'entry' ), (array) $this->db->get_results( $query, ARRAY_A ) );
+		return array_map( array( $this, 'to_entry' ), (array) $this->db->get_results( $query, ARRAY_A ) );
 	}
 
 	/**
 	 * How many entries are kept, or hold this in their text.
 	 */
 	public function count( string $messages = '' ): int {
-		return (int) $this->db->get_var( $this->db->prepare( "SELECT COUNT(*) FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s", $this->like( $messages ) ) );
+		return (int) $this->db->get_var( $this->db->prepare( "SELECT COUNT(*) FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s", $this->like_pattern( $messages ) ) );
 	}
 
 	/**
@@ -258,8 +258,8 @@ final class Siteagent_Audit_Log {
 	 *
 	 * @return iterable<array{seq:int,prev:string,hash:string,body:string}>
 	 */
-	public function in_order( int $last ): iterable {
-		$after = max( 0, $this->oldest_whole() - 1 );
+	public function chain( int $last ): iterable {
+		$after = max( 0, $this->oldest_complete() - 1 );
 		do {
 			$query = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->table} WHERE seq > %d AND seq <= %d ORDER BY seq LIMIT %d", $after, $last, self::BATCH );
 			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
@@ -278,14 +278,14 @@ final class Siteagent_Audit_Log {
 	public function verify(): array {
 		$checked = 0;
 		$before  = null;
-		$first   = $this->oldest_whole();
+		$first   = $this->oldest_complete();
 		do {
 			$after = null === $before ? 0 : (int) $before['seq'];
 			$query = $this->db->prepare( "SELECT seq, at, prev, body, hash FROM {$this->table} WHERE seq > %d ORDER BY seq LIMIT 500", $after );
 			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
 			foreach ( $rows as $row ) {
 				// What stays of the trimmed part has gaps; each entry there still has its own hash.
-				$is_intact = (int) $row['seq'] < $first ? $this->is_itself( $row ) : $this->follows( $row, null !== $before && (int) $before['seq'] >= $first ? $before : null );
+				$is_intact = (int) $row['seq'] < $first ? $this->is_intact( $row ) : $this->follows( $row, null !== $before && (int) $before['seq'] >= $first ? $before : null );
 				if ( ! $is_intact ) {
 					return array(
 						'ok'        => false,
@@ -344,13 +344,13 @@ final class Siteagent_Audit_Log {
 	 */
 	public function name(): string {
 		$name = $this->is_network ? get_site_option( self::OPTION ) : get_option( self::OPTION );
-		return is_string( $name ) && '' !== $name ? $name : $this->make_name();
+		return is_string( $name ) && '' !== $name ? $name : $this->create_name();
 	}
 
 	/**
 	 * Of two requests that make a name at once, both go on with the one that the database took: add_option() would write over the other's.
 	 */
-	private function make_name(): string {
+	private function create_name(): string {
 		$made = wp_generate_uuid4();
 		if ( $this->is_network ) {
 			$id    = get_current_network_id();
@@ -389,15 +389,15 @@ final class Siteagent_Audit_Log {
 		if ( null !== $before ) {
 			$expected = (int) $before['seq'] + 1 === $seq ? (string) $before['hash'] : '';
 		} else {
-			$expected = 1 === $seq ? $this->genesis() : $this->trimmed( $seq - 1 );
+			$expected = 1 === $seq ? $this->genesis() : $this->trimmed_hash( $seq - 1 );
 		}
-		return hash_equals( $expected, (string) $row['prev'] ) && $this->is_itself( $row );
+		return hash_equals( $expected, (string) $row['prev'] ) && $this->is_intact( $row );
 	}
 
 	/**
 	 * Whether $row is as it was written, whatever came before it.
 	 */
-	private function is_itself( array $row ): bool {
+	private function is_intact( array $row ): bool {
 		$body = json_decode( $row['body'], true );
 		return is_array( $body ) && isset( $body['at'] ) && strtotime( $body['at'] ) === (int) $row['at']
 			&& hash_equals( $this->hash( (int) $row['seq'], (string) $row['prev'], (string) $row['body'] ), (string) $row['hash'] );
@@ -436,8 +436,8 @@ final class Siteagent_Audit_Log {
 	/**
 	 * The hash of the last entry that was trimmed, as the log itself tells.
 	 */
-	private function trimmed( int $through ): string {
-		$trimmed = $this->newest_trimming();
+	private function trimmed_hash( int $through ): string {
+		$trimmed = $this->last_trim();
 		return null !== $trimmed && $through === $trimmed['through'] ? $trimmed['hash'] : '';
 	}
 
@@ -446,7 +446,7 @@ final class Siteagent_Audit_Log {
 	 *
 	 * @return array{through:int,hash:string}|null
 	 */
-	private function newest_trimming(): ?array {
+	private function last_trim(): ?array {
 		$query = $this->db->prepare(
 			"SELECT body FROM {$this->table} WHERE body LIKE %s ORDER BY seq DESC LIMIT 1",
 			'%' . $this->db->esc_like( '"event":"log_trimmed"' ) . '%'
@@ -464,12 +464,12 @@ final class Siteagent_Audit_Log {
 	/**
 	 * A pattern for the text of an entry. In it a quotation mark or a slash stands as canonical JSON spells it.
 	 */
-	private function like( string $messages ): string {
+	private function like_pattern( string $messages ): string {
 		$spelled = substr( (string) wp_json_encode( $messages, JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES ), 1, -1 );
 		return '%' . $this->db->esc_like( $spelled ) . '%';
 	}
 
-	private function entry( array $row ): array {
+	private function to_entry( array $row ): array {
 		$body = json_decode( (string) $row['body'], true );
 		$body = is_array( $body ) ? $body : array();
 		return array(
@@ -485,21 +485,21 @@ final class Siteagent_Audit_Log {
 	/**
 	 * Facts may hold what a stranger sent: short, valid text and whole numbers only.
 	 */
-	private function plain( array $facts ): array {
+	private function sanitize_facts( array $facts ): array {
 		$plain = array();
 		foreach ( $facts as $name => $value ) {
 			if ( is_array( $value ) ) {
-				$plain[ $name ] = $this->plain( $value );
+				$plain[ $name ] = $this->sanitize_facts( $value );
 			} elseif ( is_int( $value ) || is_bool( $value ) || null === $value ) {
 				$plain[ $name ] = $value;
 			} else {
-				$plain[ $name ] = $this->text( (string) $value );
+				$plain[ $name ] = $this->sanitize_text( (string) $value );
 			}
 		}
 		return $plain;
 	}
 
-	private function text( string $text ): string {
+	private function sanitize_text( string $text ): string {
 		if ( 1 !== preg_match( '//u', $text ) ) {
 			$text = (string) preg_replace( '/[^\x20-\x7E]/', '?', $text );
 		}

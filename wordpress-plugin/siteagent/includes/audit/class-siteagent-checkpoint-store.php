@@ -73,8 +73,8 @@ final class Siteagent_Checkpoint_Store {
 	 * @throws Siteagent_Exception invalid_arguments for a mark the dashboard did not sign.
 	 * @throws RuntimeException When it cannot be kept.
 	 */
-	public function look( stdClass $document, int $now ): array {
-		$held = $this->held();
+	public function check( stdClass $document, int $now ): array {
+		$held = $this->stored();
 		$told = array(
 			'seen'    => isset( $held[ self::NEWEST ] ) ? $held[ self::NEWEST ] : null,
 			'refused' => isset( $held[ self::REFUSED ] ) ? $held[ self::REFUSED ] : null,
@@ -84,17 +84,17 @@ final class Siteagent_Checkpoint_Store {
 			return $told;
 		}
 		$connection = (array) $this->connection_store->connection();
-		$checkpoint       = Siteagent_Checkpoint::open( $document->mark, Siteagent_HTTP_Signature::from_b64u( isset( $connection['sign_d'] ) ? $connection['sign_d'] : '' ) );
+		$checkpoint       = Siteagent_Checkpoint::verify( $document->mark, Siteagent_HTTP_Signature::base64url_decode( isset( $connection['sign_d'] ) ? $connection['sign_d'] : '' ) );
 		if ( null !== $told['refused'] ) {
 			return $told;
 		}
-		$why = $this->contradiction( $checkpoint, $told['seen'] );
+		$why = $this->conflict_reason( $checkpoint, $told['seen'] );
 		if ( '' !== $why ) {
 			$this->refuse( $checkpoint, (array) $told['seen'], $why );
 			$told['refused'] = $checkpoint;
 			return $told;
 		}
-		$this->keep( $checkpoint, $now );
+		$this->save( $checkpoint, $now );
 		$told['noted'] = array_diff_key( $checkpoint, array( 'body' => 1 ) );
 		return $told;
 	}
@@ -105,12 +105,12 @@ final class Siteagent_Checkpoint_Store {
 	 * @param array{n:int,hash:string,at:int} $head The newest entry of the log.
 	 * @return array{body:string,sig:string}|null
 	 */
-	public function own( array $head ): ?array {
+	public function own_checkpoint( array $head ): ?array {
 		$body = Siteagent_Checkpoint::body( $this->log->name(), $head['n'], $head['hash'], $head['at'] );
 		$sig  = $this->connection_store->sign( Siteagent_Checkpoint::PREFIX . $body );
 		return null === $sig ? null : array(
-			'body' => Siteagent_HTTP_Signature::b64u( $body ),
-			'sig'  => Siteagent_HTTP_Signature::b64u( $sig ),
+			'body' => Siteagent_HTTP_Signature::base64url_encode( $body ),
+			'sig'  => Siteagent_HTTP_Signature::base64url_encode( $sig ),
 		);
 	}
 
@@ -119,8 +119,8 @@ final class Siteagent_Checkpoint_Store {
 	 *
 	 * @return array{refused:array,seen:array}|null
 	 */
-	public function dispute(): ?array {
-		$held = $this->held();
+	public function conflict(): ?array {
+		$held = $this->stored();
 		return ! isset( $held[ self::REFUSED ] ) ? null : array(
 			'refused' => $held[ self::REFUSED ],
 			'seen'    => isset( $held[ self::NEWEST ] ) ? $held[ self::NEWEST ] : array(),
@@ -133,13 +133,13 @@ final class Siteagent_Checkpoint_Store {
 	 * @param string $who As the log names them.
 	 */
 	public function accept( string $who ): bool {
-		$dispute = $this->dispute();
+		$dispute = $this->conflict();
 		if ( null === $dispute ) {
 			return false;
 		}
-		$this->forget();
+		$this->delete_all();
 		$checkpoint = $dispute['refused'];
-		$this->write( array( self::NEWEST => $checkpoint ) );
+		$this->write_slots( array( self::NEWEST => $checkpoint ) );
 		$this->log->append( 'mark_accepted', array( 'n' => $checkpoint['n'], 'hash' => $checkpoint['hash'] ), $who );
 		return true;
 	}
@@ -147,7 +147,7 @@ final class Siteagent_Checkpoint_Store {
 	/**
 	 * Another connection begins: what was seen of another trail says nothing about its.
 	 */
-	public function forget(): void {
+	public function delete_all(): void {
 		$shown = $this->db->suppress_errors( true );
 		$this->db->query( "DELETE FROM {$this->table}" );
 		$this->db->suppress_errors( $shown );
@@ -159,7 +159,7 @@ final class Siteagent_Checkpoint_Store {
 	 * Two calls at once may arrive in the other order: an older mark is no contradiction. One that
 	 * was made later and reaches less far is: a trail never shrinks.
 	 */
-	private function contradiction( array $checkpoint, ?array $newest ): string {
+	private function conflict_reason( array $checkpoint, ?array $newest ): string {
 		if ( null === $newest ) {
 			return '';
 		}
@@ -179,7 +179,7 @@ final class Siteagent_Checkpoint_Store {
 	}
 
 	private function refuse( array $checkpoint, array $newest, string $why ): void {
-		$this->write( array( self::REFUSED => $checkpoint ) );
+		$this->write_slots( array( self::REFUSED => $checkpoint ) );
 		$facts = array(
 			'why'       => $why,
 			'mark'      => array_diff_key( $checkpoint, array( 'body' => 1 ) ),
@@ -189,9 +189,9 @@ final class Siteagent_Checkpoint_Store {
 		$this->log->append( 'mark_refused', $facts, 'dashboard' );
 	}
 
-	private function keep( array $checkpoint, int $now ): void {
+	private function save( array $checkpoint, int $now ): void {
 		$today = gmdate( 'Y-m-d', $now );
-		$this->write( array( self::NEWEST => $checkpoint, $today => $checkpoint ) );
+		$this->write_slots( array( self::NEWEST => $checkpoint, $today => $checkpoint ) );
 		if ( 0 === $checkpoint['n'] % 100 ) {
 			$oldest = gmdate( 'Y-m-d', $now - self::DAYS_KEPT * DAY_IN_SECONDS );
 			$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE slot < %s", $oldest ) );
@@ -203,7 +203,7 @@ final class Siteagent_Checkpoint_Store {
 	 *
 	 * @param array<string,array> $marks By slot.
 	 */
-	private function write( array $marks ): void {
+	private function write_slots( array $marks ): void {
 		$rows = array();
 		foreach ( $marks as $slot => $checkpoint ) {
 			$rows[] = $this->db->prepare( '(%s, %d, %s, %d, %s, UNHEX(%s), %s)', $slot, $checkpoint['n'], $checkpoint['hash'], $checkpoint['at'], $checkpoint['log'], bin2hex( $checkpoint['body'] ), $checkpoint['sig'] );
@@ -229,7 +229,7 @@ final class Siteagent_Checkpoint_Store {
 	/**
 	 * The newest mark and the refused one, by slot.
 	 */
-	private function held(): array {
+	private function stored(): array {
 		// Before the first mark there is no table.
 		$shown = $this->db->suppress_errors( true );
 		$rows  = (array) $this->db->get_results( $this->db->prepare( "SELECT slot, n, hash, at, log, body, sig FROM {$this->table} WHERE slot IN (%s, %s)", self::NEWEST, self::REFUSED ), ARRAY_A );

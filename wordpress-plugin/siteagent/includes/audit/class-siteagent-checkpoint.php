@@ -26,19 +26,19 @@ final class Siteagent_Checkpoint {
 	 * @return array{log:string,n:int,hash:string,root:string,at:int,body:string,sig:string} The body's exact bytes, the signature as b64u.
 	 * @throws Siteagent_Exception invalid_arguments for what that key did not sign, or is no mark.
 	 */
-	public static function open( stdClass $said, string $public ): array {
+	public static function verify( stdClass $said, string $public ): array {
 		try {
-			$body     = Siteagent_HTTP_Signature::from_b64u( isset( $said->body ) ? $said->body : null );
-			$sig      = Siteagent_HTTP_Signature::from_b64u( isset( $said->sig ) ? $said->sig : null, 64 );
+			$body     = Siteagent_HTTP_Signature::base64url_decode( isset( $said->body ) ? $said->body : null );
+			$sig      = Siteagent_HTTP_Signature::base64url_decode( isset( $said->sig ) ? $said->sig : null, 64 );
 			$document = Siteagent_HTTP_Signature::parse_json( $body );
 		} catch ( Siteagent_Exception $unreadable ) {
-			throw self::refusal( 'unreadable' );
+			throw self::error( 'unreadable' );
 		}
-		if ( strlen( $body ) > self::MAX_BODY || ! Siteagent_Key_Derivation::is_signed( $public, self::PREFIX . $body, $sig ) ) {
-			throw self::refusal( 'signature' );
+		if ( strlen( $body ) > self::MAX_BODY || ! Siteagent_Key_Derivation::is_valid_signature( $public, self::PREFIX . $body, $sig ) ) {
+			throw self::error( 'signature' );
 		}
-		if ( ! self::is_mark( $document ) ) {
-			throw self::refusal( 'fields' );
+		if ( ! self::is_valid_document( $document ) ) {
+			throw self::error( 'fields' );
 		}
 		return array(
 			'log'  => $document->log,
@@ -57,7 +57,7 @@ final class Siteagent_Checkpoint {
 	 * @param int $at When entry $n was written, unix seconds.
 	 */
 	public static function body( string $log, int $n, string $hash, int $at ): string {
-		return Siteagent_HTTP_Signature::canonical(
+		return Siteagent_HTTP_Signature::canonical_json(
 			array(
 				'v'    => self::VERSION,
 				'log'  => $log,
@@ -68,7 +68,7 @@ final class Siteagent_Checkpoint {
 		);
 	}
 
-	private static function is_mark( stdClass $document ): bool {
+	private static function is_valid_document( stdClass $document ): bool {
 		foreach ( array( 'v', 'n', 'at' ) as $name ) {
 			if ( ! isset( $document->$name ) || ! is_int( $document->$name ) || $document->$name < 0 ) {
 				return false;
@@ -84,7 +84,7 @@ final class Siteagent_Checkpoint {
 			&& ( ! isset( $document->root ) || $is_hash( $document->root ) );
 	}
 
-	private static function refusal( string $why ): Siteagent_Exception {
+	private static function error( string $why ): Siteagent_Exception {
 		return new Siteagent_Exception( 'invalid_arguments', "mark: $why", array( 'argument' => 'mark' ) );
 	}
 }

@@ -41,12 +41,12 @@ final class Siteagent_Rejected_Requests {
 	 *
 	 * @throws RuntimeException When the entry could not be written.
 	 */
-	public function count( string $reason, int $now ): void {
+	public function record( string $reason, int $now ): void {
 		$hour    = intdiv( $now, HOUR_IN_SECONDS );
-		$counted = $this->counted();
+		$counted = $this->current_count();
 		$is_new  = null === $counted || $hour > $counted['hour'];
-		if ( ! $is_new || ! $this->begin( $hour, null === $counted ? null : $counted['value'] ) ) {
-			$this->add_one(); // To this hour, which another request may have begun just now.
+		if ( ! $is_new || ! $this->begin_hour( $hour, null === $counted ? null : $counted['value'] ) ) {
+			$this->increment(); // To this hour, which another request may have begun just now.
 			return;
 		}
 		$facts = array( 'reason' => $reason );
@@ -57,11 +57,11 @@ final class Siteagent_Rejected_Requests {
 		$this->log->append( 'stranger_refused', $facts, 'stranger' );
 	}
 
-	public function forget(): void {
+	public function delete(): void {
 		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE option_name = %s", self::OPTION ) );
 	}
 
-	private function add_one(): void {
+	private function increment(): void {
 		$this->db->query(
 			$this->db->prepare(
 				"UPDATE {$this->table} SET option_value = CONCAT(SUBSTRING_INDEX(option_value, ' ', 1), ' ', SUBSTRING_INDEX(option_value, ' ', -1) + 1) WHERE option_name = %s",
@@ -73,7 +73,7 @@ final class Siteagent_Rejected_Requests {
 	/**
 	 * @return array{value:string,hour:int,calls:int}|null
 	 */
-	private function counted(): ?array {
+	private function current_count(): ?array {
 		$value = $this->db->get_var( $this->db->prepare( "SELECT option_value FROM {$this->table} WHERE option_name = %s", self::OPTION ) );
 		if ( null === $value ) {
 			return null;
@@ -89,7 +89,7 @@ final class Siteagent_Rejected_Requests {
 	/**
 	 * Begin another hour; false when another request was faster, or nothing can be written.
 	 */
-	private function begin( int $hour, ?string $former ): bool {
+	private function begin_hour( int $hour, ?string $former ): bool {
 		if ( null === $former ) {
 			$query = $this->db->prepare( "INSERT IGNORE INTO {$this->table} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, "$hour 1" );
 		} else {

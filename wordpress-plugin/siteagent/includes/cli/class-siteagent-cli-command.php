@@ -66,11 +66,11 @@ final class Siteagent_CLI_Command {
 	 * @param string[] $arguments None.
 	 * @param string[] $options   By name.
 	 */
-	public function show( array $arguments, array $options ): void {
+	public function list_entries( array $arguments, array $options ): void {
 		$limit = max( 1, (int) ( isset( $options['limit'] ) ? $options['limit'] : 20 ) );
 		$messages = isset( $options['words'] ) ? (string) $options['words'] : '';
 		foreach ( $this->log->recent( $limit, 0, $messages ) as $entry ) {
-			$told = Siteagent_Log_Formatter::tell( $entry );
+			$told = Siteagent_Log_Formatter::format( $entry );
 			$line = array( $told['seq'], gmdate( 'Y-m-d\TH:i:s\Z', $told['at'] ), $told['who'], $told['what'], $told['detail'] );
 			// What a stranger sent must not move the cursor.
 			WP_CLI::line( (string) preg_replace( '/[\x00-\x08\x0a-\x1f\x7f]|\xc2[\x80-\x9f]/', '?', implode( "\t", $line ) ) );

@@ -37,18 +37,18 @@ final class Siteagent_Address_Change {
 	 * @param string $who The administrator, as the log names them.
 	 * @return string 'delivered', 'failed', or 'not_tried' when the site has not moved.
 	 */
-	public function ask_to_follow( string $who ): string {
+	public function announce_move( string $who ): string {
 		$connection = $this->connection_store->connection();
-		$moved      = $this->connection_store->moved();
+		$moved      = $this->connection_store->address_change();
 		if ( null === $connection || null === $moved ) {
 			return 'not_tried';
 		}
-		$move    = $this->connection_store->ask_to_follow();
-		$secrets = $this->connection_store->secrets( $connection['kid'] );
+		$move    = $this->connection_store->record_move();
+		$secrets = $this->connection_store->session_keys( $connection['kid'] );
 		if ( null === $move || null === $secrets ) {
 			return 'not_tried';
 		}
-		$told = $this->dashboard_client->moved( $connection['origin'], $connection['kid'], $secrets['s2d'], $move );
+		$told = $this->dashboard_client->notify_moved( $connection['origin'], $connection['kid'], $secrets['s2d'], $move );
 		$this->log->append( 'move_announced', $moved + array( 'told' => $told ), $who );
 		return $told;
 	}
@@ -56,10 +56,10 @@ final class Siteagent_Address_Change {
 	/**
 	 * Leave everything as it is, and stop reminding.
 	 */
-	public function stay_silent( string $who ): void {
-		$moved = $this->connection_store->moved();
+	public function keep_paused( string $who ): void {
+		$moved = $this->connection_store->address_change();
 		if ( null !== $moved ) {
-			$this->connection_store->stay_silent();
+			$this->connection_store->record_pause();
 			$this->log->append( 'stays_silent', $moved, $who );
 		}
 	}

@@ -58,7 +58,7 @@ final class Siteagent_Connection_Store {
 		if ( ! isset( $data['connection'] ) ) {
 			return 'unpaired';
 		}
-		return null === $this->seal->open( $data['connection']['sealed'] ) ? 'unreadable' : 'paired';
+		return null === $this->seal->decrypt( $data['connection']['sealed'] ) ? 'unreadable' : 'paired';
 	}
 
 	/**
@@ -75,7 +75,7 @@ final class Siteagent_Connection_Store {
 	 */
 	public function connection(): ?array {
 		$data = $this->store->read();
-		if ( ! isset( $data['connection'] ) || null === $this->seal->open( $data['connection']['sealed'] ) ) {
+		if ( ! isset( $data['connection'] ) || null === $this->seal->decrypt( $data['connection']['sealed'] ) ) {
 			return null;
 		}
 		return $this->without_secrets( $data['connection'] );
@@ -87,14 +87,14 @@ final class Siteagent_Connection_Store {
 	 * @param string $keyid Under the keys of a move that is being confirmed, the address that was agreed on counts.
 	 * @return array{was:string,is:string}|null
 	 */
-	public function moved( string $keyid = '' ): ?array {
+	public function address_change( string $keyid = '' ): ?array {
 		$data = $this->store->read();
 		$made = isset( $data['connection'] ) ? $data['connection'] : ( isset( $data['pending'] ) ? $data['pending'] : null );
 		if ( isset( $data['connection']['next'] ) && $keyid === $data['connection']['next']['kid'] ) {
 			$made = $data['connection']['next'] + $made;
 		}
 		$home = $this->home();
-		if ( null === $made || Siteagent_Site_Address::same_home( $made['home'], $home ) ) {
+		if ( null === $made || Siteagent_Site_Address::is_same_site( $made['home'], $home ) ) {
 			return null;
 		}
 		return array(
@@ -127,7 +127,7 @@ final class Siteagent_Connection_Store {
 			$home       = $this->home();
 			$asked      = isset( $connection['move'] ) ? $connection['move']['endpoints'] : array();
 			// A site that went to https or to www. is the same one under another spelling.
-			$respelled = $home !== $connection['home'] && Siteagent_Site_Address::same_home( $home, $connection['home'] ) ? Siteagent_Site_Address::endpoints( $home, $home ) : array();
+			$respelled = $home !== $connection['home'] && Siteagent_Site_Address::is_same_site( $home, $connection['home'] ) ? Siteagent_Site_Address::endpoints( $home, $home ) : array();
 			$found     = array_merge( $found, $connection['endpoints'], $asked, $respelled );
 		}
 		return array_values( array_unique( $found ) );
@@ -142,27 +142,27 @@ final class Siteagent_Connection_Store {
 	public function channel( string $keyid ): ?array {
 		$data = $this->store->read();
 		if ( isset( $data['connection'] ) && hash_equals( $data['connection']['kid'], $keyid ) ) {
-			return $this->channel_of( 'connection', $this->seal->open( $data['connection']['sealed'] ) );
+			return $this->build_channel( 'connection', $this->seal->decrypt( $data['connection']['sealed'] ) );
 		}
 		if ( isset( $data['connection']['next'] ) && hash_equals( $data['connection']['next']['kid'], $keyid ) ) {
-			return $this->channel_of( 'next', $this->seal->open( $data['connection']['next']['sealed'] ) );
+			return $this->build_channel( 'next', $this->seal->decrypt( $data['connection']['next']['sealed'] ) );
 		}
 		if ( ! isset( $data['pending'] ) ) {
 			return null;
 		}
 		$pending = $data['pending'];
 		if ( hash_equals( 'p_' . $pending['pid'], $keyid ) ) {
-			$auth = $this->auth();
-			return null === $auth ? null : $this->channel_of(
+			$auth = $this->pending_auth_key();
+			return null === $auth ? null : $this->build_channel(
 				'token',
 				array(
-					'd2s' => Siteagent_Key_Derivation::of_token( $auth, 'd2s' ),
-					's2d' => Siteagent_Key_Derivation::of_token( $auth, 's2d' ),
+					'd2s' => Siteagent_Key_Derivation::token_key( $auth, 'd2s' ),
+					's2d' => Siteagent_Key_Derivation::token_key( $auth, 's2d' ),
 				)
 			);
 		}
 		if ( isset( $pending['exchange'] ) && hash_equals( $pending['exchange']['kid'], $keyid ) ) {
-			return $this->channel_of( 'exchange', $this->seal->open( $pending['exchange']['sealed'] ) );
+			return $this->build_channel( 'exchange', $this->seal->decrypt( $pending['exchange']['sealed'] ) );
 		}
 		return null;
 	}
@@ -170,16 +170,16 @@ final class Siteagent_Connection_Store {
 	/**
 	 * What the pending token's keys follow from; null when there is no token or it cannot be read.
 	 */
-	public function auth(): ?string {
+	public function pending_auth_key(): ?string {
 		$data    = $this->store->read();
-		$secrets = isset( $data['pending'] ) ? $this->seal->open( $data['pending']['sealed'] ) : null;
+		$secrets = isset( $data['pending'] ) ? $this->seal->decrypt( $data['pending']['sealed'] ) : null;
 		return null === $secrets ? null : $secrets['auth'];
 	}
 
 	/**
 	 * Whether this token connected a site before, or is being waited for.
 	 */
-	public function knows_token( string $pid ): bool {
+	public function is_token_known( string $pid ): bool {
 		$data = $this->store->read();
 		return isset( $data['used'][ $pid ] ) || ( isset( $data['pending'] ) && $pid === $data['pending']['pid'] );
 	}
@@ -187,7 +187,7 @@ final class Siteagent_Connection_Store {
 	/**
 	 * Wait for the dashboard of this token. False when the site is connected already.
 	 */
-	public function await( Siteagent_Pairing_Token $token, int $now ): bool {
+	public function set_pending( Siteagent_Pairing_Token $token, int $now ): bool {
 		$home    = $this->home();
 		$pending = array(
 			'pid'        => $token->pid(),
@@ -198,7 +198,7 @@ final class Siteagent_Connection_Store {
 			'endpoints'  => Siteagent_Site_Address::endpoints( $token->site_url(), $home ),
 			'notice'     => '',
 			'hellos'     => 0,
-			'sealed'     => $this->seal->close( array( 'auth' => $token->auth() ) ),
+			'sealed'     => $this->seal->encrypt( array( 'auth' => $token->auth_key() ) ),
 		);
 		return $this->store->change(
 			static function ( array $data ) use ( $pending, $now ): ?array {
@@ -206,7 +206,7 @@ final class Siteagent_Connection_Store {
 					return null;
 				}
 				$data['pending'] = $pending;
-				$data['used']    = self::younger( isset( $data['used'] ) ? $data['used'] : array(), $now - self::USED_KEPT_S );
+				$data['used']    = self::newer_than( isset( $data['used'] ) ? $data['used'] : array(), $now - self::USED_KEPT_S );
 				return $data;
 			}
 		);
@@ -215,8 +215,8 @@ final class Siteagent_Connection_Store {
 	/**
 	 * Keep what the dashboard said of the token: delivered, failed, used, expired or cancelled.
 	 */
-	public function note_answer( string $pid, string $answer ): void {
-		$this->change_pending(
+	public function set_pending_notice( string $pid, string $answer ): void {
+		$this->update_pending(
 			$pid,
 			static function ( array $pending ) use ( $answer ): array {
 				$pending['notice'] = $answer;
@@ -228,7 +228,7 @@ final class Siteagent_Connection_Store {
 	/**
 	 * Forget the token. False when it was not being waited for.
 	 */
-	public function drop_pending(): bool {
+	public function clear_pending(): bool {
 		return $this->store->change(
 			static function ( array $data ): ?array {
 				if ( ! isset( $data['pending'] ) ) {
@@ -244,7 +244,7 @@ final class Siteagent_Connection_Store {
 	 * Count one more hello under this token. False when it has had its share, or is gone.
 	 */
 	public function count_hello( string $pid ): bool {
-		return $this->change_pending(
+		return $this->update_pending(
 			$pid,
 			static function ( array $pending ): ?array {
 				if ( $pending['hellos'] >= self::MAX_HELLOS ) {
@@ -262,9 +262,9 @@ final class Siteagent_Connection_Store {
 	 * @param array $facts   th, kid, fingerprint, dash_id, sign_d.
 	 * @param array $session The keys of the connection by name, raw bytes.
 	 */
-	public function keep_exchange( string $pid, array $facts, array $session ): bool {
-		$exchange = $this->sealed( $facts, $session );
-		return $this->change_pending(
+	public function save_exchange( string $pid, array $facts, array $session ): bool {
+		$exchange = $this->encrypt_session( $facts, $session );
+		return $this->update_pending(
 			$pid,
 			static function ( array $pending ) use ( $exchange ): array {
 				$pending['exchange'] = $exchange;
@@ -313,9 +313,9 @@ final class Siteagent_Connection_Store {
 	 * @param array $facts   kid, th, fingerprint; with a move also home and endpoints.
 	 * @param array $session The keys by name, raw bytes.
 	 */
-	public function keep_next( string $kid, array $facts, array $session ): bool {
-		$next = $this->sealed( $facts, $session );
-		return $this->change_connection(
+	public function save_next_keys( string $kid, array $facts, array $session ): bool {
+		$next = $this->encrypt_session( $facts, $session );
+		return $this->update_connection(
 			$kid,
 			static function ( array $connection ) use ( $next ): array {
 				$connection['next'] = $next;
@@ -327,7 +327,7 @@ final class Siteagent_Connection_Store {
 	/**
 	 * A message under the next generation was valid: it becomes the connection's, and the old one is gone.
 	 */
-	public function promote( string $kid, int $now ): bool {
+	public function promote_next_keys( string $kid, int $now ): bool {
 		return $this->store->change(
 			static function ( array $data ) use ( $kid, $now ): ?array {
 				if ( ! isset( $data['connection']['next'] ) || ! hash_equals( $data['connection']['next']['kid'], $kid ) ) {
@@ -356,9 +356,9 @@ final class Siteagent_Connection_Store {
 	 *
 	 * @return array{d2s:string,s2d:string}|null Raw bytes.
 	 */
-	public function secrets( string $kid ): ?array {
+	public function session_keys( string $kid ): ?array {
 		$data = $this->store->read();
-		return isset( $data['connection'] ) && $kid === $data['connection']['kid'] ? $this->seal->open( $data['connection']['sealed'] ) : null;
+		return isset( $data['connection'] ) && $kid === $data['connection']['kid'] ? $this->seal->decrypt( $data['connection']['sealed'] ) : null;
 	}
 
 	/**
@@ -366,13 +366,13 @@ final class Siteagent_Connection_Store {
 	 *
 	 * @return array{home:string,endpoints:string[]}|null What to tell the dashboard; null when there is no connection.
 	 */
-	public function ask_to_follow(): ?array {
+	public function record_move(): ?array {
 		$home = $this->home();
 		$move = array(
 			'home'      => $home,
 			'endpoints' => Siteagent_Site_Address::endpoints( $home, $home ),
 		);
-		$kept = $this->change_connection(
+		$kept = $this->update_connection(
 			null,
 			static function ( array $connection ) use ( $move ): array {
 				$connection['move'] = $move;
@@ -385,9 +385,9 @@ final class Siteagent_Connection_Store {
 	/**
 	 * The administrator says that nothing is to be done about the present address.
 	 */
-	public function stay_silent(): void {
+	public function record_pause(): void {
 		$home = $this->home();
-		$this->change_connection(
+		$this->update_connection(
 			null,
 			static function ( array $connection ) use ( $home ): array {
 				$connection['silent_for'] = $home;
@@ -401,14 +401,14 @@ final class Siteagent_Connection_Store {
 	 *
 	 * @return bool Whether anything had to be.
 	 */
-	public function renew_seals(): bool {
+	public function reencrypt(): bool {
 		return $this->store->change(
 			function ( array $data ): ?array {
 				$found = false;
 				array_walk_recursive(
 					$data,
 					function ( &$value, $name ) use ( &$found ): void {
-						$renewed = 'sealed' === $name && is_string( $value ) ? $this->seal->renewed( $value ) : null;
+						$renewed = 'sealed' === $name && is_string( $value ) ? $this->seal->reencrypt( $value ) : null;
 						if ( null !== $renewed ) {
 							$value = $renewed;
 							$found = true;
@@ -425,13 +425,13 @@ final class Siteagent_Connection_Store {
 	 */
 	public function is_unreadable( string $keyid ): bool {
 		$data = $this->store->read();
-		return isset( $data['connection'] ) && hash_equals( $data['connection']['kid'], $keyid ) && null === $this->seal->open( $data['connection']['sealed'] );
+		return isset( $data['connection'] ) && hash_equals( $data['connection']['kid'], $keyid ) && null === $this->seal->decrypt( $data['connection']['sealed'] );
 	}
 
 	/**
 	 * A request of the dashboard was answered.
 	 */
-	public function contacted( int $now ): void {
+	public function record_contact( int $now ): void {
 		$data = $this->store->read();
 		if ( isset( $data['connection'] ) && $now - (int) $data['connection']['last_contact_at'] < self::CONTACT_STEP_S ) {
 			return;
@@ -457,20 +457,20 @@ final class Siteagent_Connection_Store {
 		$this->store->change(
 			function ( array $data ) use ( $kid, $secret, $now, &$ack ): ?array {
 				$ack  = null;
-				$hash = Siteagent_Key_Derivation::hash_of( $secret );
+				$hash = Siteagent_Key_Derivation::hash_secret( $secret );
 				if ( isset( $data['ended'][ $kid ]['ack'] ) && hash_equals( $data['ended'][ $kid ]['revoke_hash'], $hash ) ) {
-					$ack = Siteagent_HTTP_Signature::from_b64u( $data['ended'][ $kid ]['ack'] );
+					$ack = Siteagent_HTTP_Signature::base64url_decode( $data['ended'][ $kid ]['ack'] );
 					return null;
 				}
-				$generation = isset( $data['connection'] ) ? self::generation_of( $data['connection'], $kid, $now ) : null;
+				$generation = isset( $data['connection'] ) ? self::find_generation( $data['connection'], $kid, $now ) : null;
 				if ( null === $generation || ! hash_equals( $generation['revoke_hash'], $hash ) ) {
 					return null;
 				}
-				$secrets = $this->seal->open( $generation['sealed'] );
+				$secrets = $this->seal->decrypt( $generation['sealed'] );
 				// Unreadable keys must not keep the door open; there is just no proof then.
 				$ack   = null === $secrets ? '' : $secrets['revoke-ack'];
-				$ended = array( 'revoke_hash' => $hash, 'ack' => Siteagent_HTTP_Signature::b64u( $ack ), 'at' => $now );
-				return self::ended( $data, $kid, $ended, $now );
+				$ended = array( 'revoke_hash' => $hash, 'ack' => Siteagent_HTTP_Signature::base64url_encode( $ack ), 'at' => $now );
+				return self::end_connection( $data, $kid, $ended, $now );
 			}
 		);
 		return $ack;
@@ -490,15 +490,15 @@ final class Siteagent_Connection_Store {
 					return null;
 				}
 				$connection = $data['connection'];
-				$secrets    = $this->seal->open( $connection['sealed'] );
+				$secrets    = $this->seal->decrypt( $connection['sealed'] );
 				$parted     = array(
 					'origin'  => $connection['origin'],
 					'kid'     => $connection['kid'],
 					's2d'     => null === $secrets ? null : $secrets['s2d'],
 					'goodbye' => null === $secrets ? null : $secrets['goodbye'],
 				);
-				$ended = array( 'at' => $now ) + ( null === $secrets ? array() : array( 'goodbye' => Siteagent_HTTP_Signature::b64u( $secrets['goodbye'] ) ) );
-				return self::ended( $data, $connection['kid'], $ended, $now );
+				$ended = array( 'at' => $now ) + ( null === $secrets ? array() : array( 'goodbye' => Siteagent_HTTP_Signature::base64url_encode( $secrets['goodbye'] ) ) );
+				return self::end_connection( $data, $connection['kid'], $ended, $now );
 			}
 		);
 		return $parted;
@@ -507,7 +507,7 @@ final class Siteagent_Connection_Store {
 	/**
 	 * Remember that this key id ended without a word to anybody: a copy does not speak for the original.
 	 */
-	public function forget_goodbye( string $kid ): void {
+	public function delete_disconnect_proof( string $kid ): void {
 		$this->store->change(
 			static function ( array $data ) use ( $kid ): ?array {
 				if ( ! isset( $data['ended'][ $kid ] ) ) {
@@ -522,7 +522,7 @@ final class Siteagent_Connection_Store {
 	/**
 	 * The proof that this site ended the connection of that key id; null when it did not.
 	 */
-	public function goodbye_of( string $kid ): ?string {
+	public function disconnect_proof( string $kid ): ?string {
 		$data = $this->store->read();
 		return isset( $data['ended'][ $kid ]['goodbye'] ) ? $data['ended'][ $kid ]['goodbye'] : null;
 	}
@@ -532,7 +532,7 @@ final class Siteagent_Connection_Store {
 	 *
 	 * @return array{by:string,at:int,origin:string}|null `by` is 'dashboard' or 'site'.
 	 */
-	public function last_end(): ?array {
+	public function last_disconnection(): ?array {
 		$data = $this->store->read();
 		$ends = isset( $data['ended'] ) ? $data['ended'] : array();
 		$last = end( $ends );
@@ -549,7 +549,7 @@ final class Siteagent_Connection_Store {
 	/**
 	 * The random name of this site, made at first use; it outlives connections.
 	 */
-	public function uuid(): string {
+	public function site_uuid(): string {
 		$this->store->change(
 			static function ( array $data ): ?array {
 				return isset( $data['uuid'] ) ? null : array( 'uuid' => wp_generate_uuid4() ) + $data;
@@ -561,16 +561,16 @@ final class Siteagent_Connection_Store {
 	/**
 	 * The public half of this site's signing key, made at first use or when the old one cannot be read.
 	 */
-	public function sign_public(): string {
+	public function signing_public_key(): string {
 		$this->store->change(
 			function ( array $data ): ?array {
-				if ( isset( $data['sign'] ) && null !== $this->seal->open( $data['sign']['sealed'] ) ) {
+				if ( isset( $data['sign'] ) && null !== $this->seal->decrypt( $data['sign']['sealed'] ) ) {
 					return null;
 				}
 				$seed         = random_bytes( Siteagent_Key_Derivation::BYTES );
 				$data['sign'] = array(
-					'public' => Siteagent_HTTP_Signature::b64u( Siteagent_Key_Derivation::signing_public( $seed ) ),
-					'sealed' => $this->seal->close( array( 'seed' => $seed ) ),
+					'public' => Siteagent_HTTP_Signature::base64url_encode( Siteagent_Key_Derivation::signing_public_key( $seed ) ),
+					'sealed' => $this->seal->encrypt( array( 'seed' => $seed ) ),
 				);
 				return $data;
 			}
@@ -583,11 +583,11 @@ final class Siteagent_Connection_Store {
 	 */
 	public function sign( string $message ): ?string {
 		$data = $this->store->read();
-		$seed = isset( $data['sign'] ) ? $this->seal->open( $data['sign']['sealed'] ) : null;
-		return null === $seed ? null : Siteagent_Key_Derivation::sign( $seed['seed'], Siteagent_HTTP_Signature::from_b64u( $data['sign']['public'] ), $message );
+		$seed = isset( $data['sign'] ) ? $this->seal->decrypt( $data['sign']['sealed'] ) : null;
+		return null === $seed ? null : Siteagent_Key_Derivation::sign( $seed['seed'], Siteagent_HTTP_Signature::base64url_decode( $data['sign']['public'] ), $message );
 	}
 
-	private function channel_of( string $role, ?array $secrets ): ?array {
+	private function build_channel( string $role, ?array $secrets ): ?array {
 		return null === $secrets ? null : array(
 			'role' => $role,
 			'd2s'  => $secrets['d2s'],
@@ -598,7 +598,7 @@ final class Siteagent_Connection_Store {
 	/**
 	 * @param callable $edit fn( array $pending ): ?array.
 	 */
-	private function change_pending( string $pid, callable $edit ): bool {
+	private function update_pending( string $pid, callable $edit ): bool {
 		return $this->store->change(
 			static function ( array $data ) use ( $pid, $edit ): ?array {
 				if ( ! isset( $data['pending'] ) || $pid !== $data['pending']['pid'] ) {
@@ -614,7 +614,7 @@ final class Siteagent_Connection_Store {
 	 * @param string|null $kid  The connection meant; null for whichever there is.
 	 * @param callable    $edit fn( array $connection ): ?array.
 	 */
-	private function change_connection( ?string $kid, callable $edit ): bool {
+	private function update_connection( ?string $kid, callable $edit ): bool {
 		return $this->store->change(
 			static function ( array $data ) use ( $kid, $edit ): ?array {
 				if ( ! isset( $data['connection'] ) || ( null !== $kid && $kid !== $data['connection']['kid'] ) ) {
@@ -629,10 +629,10 @@ final class Siteagent_Connection_Store {
 	/**
 	 * What is kept of a session: keys sealed, and of the revocation secret only its hash.
 	 */
-	private function sealed( array $facts, array $session ): array {
+	private function encrypt_session( array $facts, array $session ): array {
 		return $facts + array(
-			'revoke_hash' => Siteagent_Key_Derivation::hash_of( $session['revoke'] ),
-			'sealed'      => $this->seal->close(
+			'revoke_hash' => Siteagent_Key_Derivation::hash_secret( $session['revoke'] ),
+			'sealed'      => $this->seal->encrypt(
 				array(
 					'd2s'        => $session['d2s'],
 					's2d'        => $session['s2d'],
@@ -646,7 +646,7 @@ final class Siteagent_Connection_Store {
 	/**
 	 * The generation of a connection that goes by this key id: the present one, or for a while the former.
 	 */
-	private static function generation_of( array $connection, string $kid, int $now ): ?array {
+	private static function find_generation( array $connection, string $kid, int $now ): ?array {
 		if ( hash_equals( $connection['kid'], $kid ) ) {
 			return $connection;
 		}
@@ -659,7 +659,7 @@ final class Siteagent_Connection_Store {
 		return $part;
 	}
 
-	private static function ended( array $data, string $kid, array $ended, int $now ): array {
+	private static function end_connection( array $data, string $kid, array $ended, int $now ): array {
 		$ended['origin'] = $data['connection']['origin'];
 		unset( $data['connection'] );
 		$kept = array();
@@ -674,7 +674,7 @@ final class Siteagent_Connection_Store {
 		return $data;
 	}
 
-	private static function younger( array $moments, int $than ): array {
+	private static function newer_than( array $moments, int $than ): array {
 		return array_filter(
 			$moments,
 			static function ( int $at ) use ( $than ): bool {

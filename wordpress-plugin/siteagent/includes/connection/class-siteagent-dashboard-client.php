@@ -25,8 +25,8 @@ final class Siteagent_Dashboard_Client {
 	 *
 	 * @return string 'delivered'; 'used', 'expired' or 'cancelled' when the dashboard says so; else 'failed'.
 	 */
-	public function ready( string $origin, string $pid, string $auth, string $home ): string {
-		$key      = Siteagent_Key_Derivation::of_token( $auth, 'note' );
+	public function notify_token_accepted( string $origin, string $pid, string $auth, string $home ): string {
+		$key      = Siteagent_Key_Derivation::token_key( $auth, 'note' );
 		$document = array(
 			'v'    => Siteagent_HTTP_Signature::VERSION,
 			'op'   => 'pair.ready',
@@ -34,7 +34,7 @@ final class Siteagent_Dashboard_Client {
 			'home' => $home,
 		);
 		$sent     = $this->sign( $origin, $document, $key, 'p_' . $pid );
-		$said     = $this->verified( $sent, $key );
+		$said     = $this->post_verified( $sent, $key );
 		if ( isset( $said->ok ) && true === $said->ok ) {
 			return 'delivered';
 		}
@@ -48,12 +48,12 @@ final class Siteagent_Dashboard_Client {
 	 * @param array{home:string,endpoints:string[]} $move Where the site is now.
 	 * @return string 'delivered' or 'failed'.
 	 */
-	public function moved( string $origin, string $kid, string $key, array $move ): string {
+	public function notify_moved( string $origin, string $kid, string $key, array $move ): string {
 		$document = array(
 			'v'  => Siteagent_HTTP_Signature::VERSION,
 			'op' => 'moved',
 		);
-		$said     = $this->verified( $this->sign( $origin, $document + $move, $key, $kid ), $key );
+		$said     = $this->post_verified( $this->sign( $origin, $document + $move, $key, $kid ), $key );
 		return isset( $said->ok ) && true === $said->ok ? 'delivered' : 'failed';
 	}
 
@@ -62,12 +62,12 @@ final class Siteagent_Dashboard_Client {
 	 *
 	 * @return string 'delivered' or 'failed'.
 	 */
-	public function permissions_changed( string $origin, string $kid, string $key ): string {
+	public function notify_permissions_changed( string $origin, string $kid, string $key ): string {
 		$document = array(
 			'v'  => Siteagent_HTTP_Signature::VERSION,
 			'op' => 'permissions_changed',
 		);
-		$said     = $this->verified( $this->sign( $origin, $document, $key, $kid ), $key );
+		$said     = $this->post_verified( $this->sign( $origin, $document, $key, $kid ), $key );
 		return isset( $said->ok ) && true === $said->ok ? 'delivered' : 'failed';
 	}
 
@@ -78,11 +78,11 @@ final class Siteagent_Dashboard_Client {
 	 *
 	 * @return string 'delivered' or 'failed'.
 	 */
-	public function goodbye( string $origin, string $kid, string $key, string $goodbye ): string {
+	public function notify_disconnected( string $origin, string $kid, string $key, string $goodbye ): string {
 		$document = array(
 			'v'  => Siteagent_HTTP_Signature::VERSION,
 			'op' => 'goodbye',
-			'g'  => Siteagent_HTTP_Signature::b64u( $goodbye ),
+			'g'  => Siteagent_HTTP_Signature::base64url_encode( $goodbye ),
 		);
 		$answer   = $this->post( $this->sign( $origin, $document, $key, $kid ) );
 		$said     = null === $answer || 200 !== $answer['status'] ? null : json_decode( $answer['body'], true );
@@ -92,7 +92,7 @@ final class Siteagent_Dashboard_Client {
 	/**
 	 * What the dashboard answered, if it was the dashboard; null otherwise.
 	 */
-	private function verified( array $sent, string $key ): ?stdClass {
+	private function post_verified( array $sent, string $key ): ?stdClass {
 		$answer = $this->post( $sent );
 		if ( null === $answer ) {
 			return null;
@@ -106,7 +106,7 @@ final class Siteagent_Dashboard_Client {
 	}
 
 	private function sign( string $origin, array $document, string $key, string $keyid ): array {
-		$body = Siteagent_HTTP_Signature::canonical( $document );
+		$body = Siteagent_HTTP_Signature::canonical_json( $document );
 		$sent = Siteagent_HTTP_Signature::sign_request( $origin . self::PATH, $body, $key, $keyid, time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::NOTE_TAG );
 		return array( 'body' => $body ) + $sent;
 	}
@@ -117,7 +117,7 @@ final class Siteagent_Dashboard_Client {
 	private function post( array $sent ): ?array {
 		// Not the "safe" variant: a dashboard in the agency's own network is no attack, and an
 		// administrator has agreed to this very address.
-		return self::received(
+		return self::parse_response(
 			wp_remote_post(
 				$sent['url'],
 				array(
@@ -138,7 +138,7 @@ final class Siteagent_Dashboard_Client {
 	 * @param array|WP_Error $answer As WordPress gave it.
 	 * @return array{status:int,headers:array,body:string}|null
 	 */
-	public static function received( $answer ): ?array {
+	public static function parse_response( $answer ): ?array {
 		if ( is_wp_error( $answer ) ) {
 			return null;
 		}

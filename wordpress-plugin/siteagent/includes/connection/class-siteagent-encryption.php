@@ -43,9 +43,9 @@ final class Siteagent_Encryption {
 	 * The constants are read themselves: wp_salt() mixes in what WordPress keeps in the database.
 	 * Only where wp-config.php holds no key at all is there nothing better than wp_salt().
 	 */
-	public static function of_this_site(): self {
-		$own   = self::named( array( self::OWN_KEY ) );
-		$salts = self::named( array( 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY' ) );
+	public static function for_site(): self {
+		$own   = self::constant_values( array( self::OWN_KEY ) );
+		$salts = self::constant_values( array( 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY' ) );
 		$salts = '' === $salts ? wp_salt( 'auth' ) : $salts;
 		return '' === $own ? new self( $salts ) : new self( $own, $salts );
 	}
@@ -54,10 +54,10 @@ final class Siteagent_Encryption {
 	 * Whether the keys survive a change of WordPress's secret keys.
 	 */
 	public static function has_own_key(): bool {
-		return '' !== self::named( array( self::OWN_KEY ) );
+		return '' !== self::constant_values( array( self::OWN_KEY ) );
 	}
 
-	private static function named( array $names ): string {
+	private static function constant_values( array $names ): string {
 		$secret = '';
 		foreach ( $names as $name ) {
 			$value = defined( $name ) ? constant( $name ) : '';
@@ -73,18 +73,18 @@ final class Siteagent_Encryption {
 	 *
 	 * @param array<string,string> $secrets Raw bytes by name.
 	 */
-	public function close( array $secrets ): string {
+	public function encrypt( array $secrets ): string {
 		$nonce = random_bytes( SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
-		$plain = Siteagent_HTTP_Signature::canonical( array_map( array( 'Siteagent_HTTP_Signature', 'b64u' ), $secrets ) );
-		return Siteagent_HTTP_Signature::b64u( $nonce . sodium_crypto_secretbox( $plain, $nonce, $this->keys[0] ) );
+		$plain = Siteagent_HTTP_Signature::canonical_json( array_map( array( 'Siteagent_HTTP_Signature', 'base64url_encode' ), $secrets ) );
+		return Siteagent_HTTP_Signature::base64url_encode( $nonce . sodium_crypto_secretbox( $plain, $nonce, $this->keys[0] ) );
 	}
 
 	/**
 	 * The same secrets sealed under the present key; null when they are already, or do not open.
 	 */
-	public function renewed( string $sealed ): ?string {
-		$secrets = null === $this->open_with( $this->keys[0], $sealed ) ? $this->open( $sealed ) : null;
-		return null === $secrets ? null : $this->close( $secrets );
+	public function reencrypt( string $sealed ): ?string {
+		$secrets = null === $this->decrypt_with( $this->keys[0], $sealed ) ? $this->decrypt( $sealed ) : null;
+		return null === $secrets ? null : $this->encrypt( $secrets );
 	}
 
 	/**
@@ -92,9 +92,9 @@ final class Siteagent_Encryption {
 	 *
 	 * @return array<string,string>|null
 	 */
-	public function open( string $sealed ): ?array {
+	public function decrypt( string $sealed ): ?array {
 		foreach ( $this->keys as $key ) {
-			$secrets = $this->open_with( $key, $sealed );
+			$secrets = $this->decrypt_with( $key, $sealed );
 			if ( null !== $secrets ) {
 				return $secrets;
 			}
@@ -105,9 +105,9 @@ final class Siteagent_Encryption {
 	/**
 	 * @return array<string,string>|null
 	 */
-	private function open_with( string $key, string $sealed ): ?array {
+	private function decrypt_with( string $key, string $sealed ): ?array {
 		try {
-			$raw   = Siteagent_HTTP_Signature::from_b64u( $sealed );
+			$raw   = Siteagent_HTTP_Signature::base64url_decode( $sealed );
 			$size  = SODIUM_CRYPTO_SECRETBOX_NONCEBYTES;
 			$plain = strlen( $raw ) < $size + SODIUM_CRYPTO_SECRETBOX_MACBYTES ? false
 				: sodium_crypto_secretbox_open( substr( $raw, $size ), substr( $raw, 0, $size ), $key );
@@ -116,7 +116,7 @@ final class Siteagent_Encryption {
 			}
 			$secrets = array();
 			foreach ( (array) Siteagent_HTTP_Signature::parse_json( $plain ) as $name => $text ) {
-				$secrets[ $name ] = Siteagent_HTTP_Signature::from_b64u( $text );
+				$secrets[ $name ] = Siteagent_HTTP_Signature::base64url_decode( $text );
 			}
 			return $secrets;
 		} catch ( Siteagent_Exception $broken ) {

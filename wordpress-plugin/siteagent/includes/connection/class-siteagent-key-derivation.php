@@ -21,21 +21,21 @@ final class Siteagent_Key_Derivation {
 	/**
 	 * What a token stands for, without its secret.
 	 */
-	public static function auth( string $secret, string $pid ): string {
+	public static function token_auth_key( string $secret, string $pid ): string {
 		return self::hkdf( $secret, $pid, 'siteagent/1 pair-auth' );
 	}
 
 	/**
 	 * A key of the token's own: d2s, s2d or note.
 	 */
-	public static function of_token( string $auth, string $name ): string {
+	public static function token_key( string $auth, string $name ): string {
 		return self::hkdf( $auth, '', "siteagent/1 pair $name" );
 	}
 
 	/**
 	 * th: the hash of both hello bodies, exactly as they travelled. Raw bytes.
 	 */
-	public static function transcript( string $hello, string $answer ): string {
+	public static function transcript_hash( string $hello, string $answer ): string {
 		return hash( 'sha256', 'siteagent/1 pair' . pack( 'N', strlen( $hello ) ) . $hello . pack( 'N', strlen( $answer ) ) . $answer, true );
 	}
 
@@ -44,7 +44,7 @@ final class Siteagent_Key_Derivation {
 	 *
 	 * @return array{private:string,public:string} Raw bytes.
 	 */
-	public static function exchange(): array {
+	public static function new_exchange_keys(): array {
 		$private = random_bytes( self::BYTES );
 		return array(
 			'private' => $private,
@@ -55,7 +55,7 @@ final class Siteagent_Key_Derivation {
 	/**
 	 * The same for a rotation: the hash of the plan's exact bytes and this side's public key.
 	 */
-	public static function rotation_transcript( string $plan, string $public ): string {
+	public static function rotation_transcript_hash( string $plan, string $public ): string {
 		return hash( 'sha256', 'siteagent/1 rotate' . pack( 'N', strlen( $plan ) ) . $plan . $public, true );
 	}
 
@@ -65,7 +65,7 @@ final class Siteagent_Key_Derivation {
 	 * @param string $auth What both sides share already: the token's keys, or both keys of the old generation.
 	 * @throws Siteagent_Exception 'invalid_arguments' for a peer key of small order.
 	 */
-	public static function of_session( string $private, string $peer, string $auth, string $th ): array {
+	public static function session_keys( string $private, string $peer, string $auth, string $th ): array {
 		try {
 			$shared = sodium_crypto_scalarmult( $private, $peer );
 		} catch ( SodiumException $unusable ) {
@@ -85,7 +85,7 @@ final class Siteagent_Key_Derivation {
 	 * The key id both sides use from then on.
 	 */
 	public static function key_id( string $th ): string {
-		return Siteagent_HTTP_Signature::b64u( substr( $th, 0, 16 ) ) . '.1';
+		return Siteagent_HTTP_Signature::base64url_encode( substr( $th, 0, 16 ) ) . '.1';
 	}
 
 	/**
@@ -105,7 +105,7 @@ final class Siteagent_Key_Derivation {
 	/**
 	 * Whether $signature is the Ed25519 signature of $message; false for unusable keys.
 	 */
-	public static function is_signed( string $public, string $message, string $signature ): bool {
+	public static function is_valid_signature( string $public, string $message, string $signature ): bool {
 		try {
 			return sodium_crypto_sign_verify_detached( $signature, $message, $public );
 		} catch ( SodiumException $unusable ) {
@@ -123,14 +123,14 @@ final class Siteagent_Key_Derivation {
 	/**
 	 * The image (hex) to keep of a secret that will be shown once as proof.
 	 */
-	public static function hash_of( string $secret ): string {
+	public static function hash_secret( string $secret ): string {
 		return hash( 'sha256', $secret );
 	}
 
 	/**
 	 * The public half of an Ed25519 seed. Raw bytes.
 	 */
-	public static function signing_public( string $seed ): string {
+	public static function signing_public_key( string $seed ): string {
 		return sodium_crypto_sign_publickey( sodium_crypto_sign_seed_keypair( $seed ) );
 	}
 

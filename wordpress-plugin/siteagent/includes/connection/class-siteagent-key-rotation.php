@@ -41,23 +41,23 @@ final class Siteagent_Key_Rotation {
 		if ( null === $connection ) {
 			throw new Siteagent_Exception( 'unauthorized', self::NAME );
 		}
-		$plan = Siteagent_Signed_Plan::open( $document->plan, $document->sig, self::NAME, $document->op_id, $connection, $this->connection_store->uuid() );
+		$plan = Siteagent_Signed_Plan::verify( $document->plan, $document->sig, self::NAME, $document->op_id, $connection, $this->connection_store->site_uuid() );
 		$key  = $plan->next_key( $document->sig_next );
-		$home = $this->address( $plan );
+		$home = $this->confirmed_home( $plan );
 		if ( Siteagent_Key_Derivation::generation( $connection['kid'] ) + 1 !== $plan->get( 'gen' ) ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'the plan\'s generation', array( 'argument' => 'gen' ) );
 		}
-		return $this->operation_store->once(
+		return $this->operation_store->run_once(
 			$document->op_id,
 			self::NAME,
 			Siteagent_Signed_Plan::digest( $plan->bytes() ),
 			$now,
 			function () use ( $plan, $connection, $home, $key, $document ): array {
-				$public = $this->agree( $plan, $connection['kid'], $home, $key );
+				$public = $this->derive_next_keys( $plan, $connection['kid'], $home, $key );
 				$facts  = array( 'by' => $document->by ) + ( null === $home ? array() : array( 'home' => $home ) )
 					+ ( null === $key ? array() : array( 'sign_d' => $key ) );
 				$this->log->append( 'rotation_agreed', $facts, 'dashboard' );
-				return array( 'e_s' => Siteagent_HTTP_Signature::b64u( $public ) );
+				return array( 'e_s' => Siteagent_HTTP_Signature::base64url_encode( $public ) );
 			}
 		);
 	}
@@ -65,10 +65,10 @@ final class Siteagent_Key_Rotation {
 	/**
 	 * Where the plan says that this site lives; null when it leaves the address as it is.
 	 */
-	private function address( Siteagent_Signed_Plan $plan ): ?string {
-		$moved   = $this->connection_store->moved();
+	private function confirmed_home( Siteagent_Signed_Plan $plan ): ?string {
+		$moved   = $this->connection_store->address_change();
 		$home    = $plan->get( 'home' );
-		$is_ours = is_string( $home ) && Siteagent_Site_Address::same_home( $home, $this->connection_store->home() );
+		$is_ours = is_string( $home ) && Siteagent_Site_Address::is_same_site( $home, $this->connection_store->home() );
 		if ( ! $is_ours && ( null !== $home || null !== $moved ) ) {
 			$was = null === $moved ? $this->connection_store->home() : $moved['was'];
 			throw new Siteagent_Exception( 'identity_changed', 'the plan is for another address', array( 'paired' => $was, 'now' => $this->connection_store->home() ) );
@@ -80,19 +80,19 @@ final class Siteagent_Key_Rotation {
 	 * @param string|null $key What plans are signed with under the next generation; null for the present key.
 	 * @return string This side's public key, raw.
 	 */
-	private function agree( Siteagent_Signed_Plan $plan, string $kid, ?string $home, ?string $key ): string {
-		$old      = $this->connection_store->secrets( $kid );
-		$exchange = Siteagent_Key_Derivation::exchange();
+	private function derive_next_keys( Siteagent_Signed_Plan $plan, string $kid, ?string $home, ?string $key ): string {
+		$old      = $this->connection_store->session_keys( $kid );
+		$exchange = Siteagent_Key_Derivation::new_exchange_keys();
 		if ( null === $old ) {
 			throw new Siteagent_Exception( 'unauthorized', self::NAME );
 		}
 		try {
-			$peer = Siteagent_HTTP_Signature::from_b64u( $plan->get( 'e_d' ), Siteagent_Key_Derivation::BYTES );
+			$peer = Siteagent_HTTP_Signature::base64url_decode( $plan->get( 'e_d' ), Siteagent_Key_Derivation::BYTES );
 		} catch ( Siteagent_Exception $exception ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'the plan\'s e_d', array( 'argument' => 'e_d' ) );
 		}
-		$th      = Siteagent_Key_Derivation::rotation_transcript( $plan->bytes(), $exchange['public'] );
-		$session = Siteagent_Key_Derivation::of_session( $exchange['private'], $peer, $old['d2s'] . $old['s2d'], $th );
+		$th      = Siteagent_Key_Derivation::rotation_transcript_hash( $plan->bytes(), $exchange['public'] );
+		$session = Siteagent_Key_Derivation::session_keys( $exchange['private'], $peer, $old['d2s'] . $old['s2d'], $th );
 		$facts   = array(
 			'kid'         => Siteagent_Key_Derivation::next_key_id( $kid, $plan->get( 'gen' ) ),
 			'th'          => bin2hex( $th ),
@@ -105,7 +105,7 @@ final class Siteagent_Key_Rotation {
 			$facts['home']      = $home;
 			$facts['endpoints'] = Siteagent_Site_Address::endpoints( $plan->get( 'home' ), $home );
 		}
-		if ( ! $this->connection_store->keep_next( $kid, $facts, $session ) ) {
+		if ( ! $this->connection_store->save_next_keys( $kid, $facts, $session ) ) {
 			throw new Siteagent_Exception( 'unauthorized', 'ended meanwhile' );
 		}
 		return $exchange['public'];

@@ -58,7 +58,7 @@ final class Siteagent_Option_Store {
 	 */
 	public function read(): array {
 		if ( null === $this->seen ) {
-			$this->seen = $this->opened( $this->raw() );
+			$this->seen = $this->decode( $this->read_raw() );
 		}
 		return self::is_known( $this->seen ) ? $this->seen : array();
 	}
@@ -67,7 +67,7 @@ final class Siteagent_Option_Store {
 	 * Whether what is kept was written by a newer SiteAgent in a shape this one does not know.
 	 */
 	public function is_newer(): bool {
-		return ! self::is_known( $this->opened( $this->raw() ) );
+		return ! self::is_known( $this->decode( $this->read_raw() ) );
 	}
 
 	/**
@@ -80,8 +80,8 @@ final class Siteagent_Option_Store {
 	public function change( callable $edit ): bool {
 		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
 			$this->seen = null;
-			$kept       = $this->raw();
-			$there      = $this->opened( $kept );
+			$kept       = $this->read_raw();
+			$there      = $this->decode( $kept );
 			if ( ! self::is_known( $there ) ) {
 				throw new RuntimeException( 'SiteAgent\'s option was written by a newer version' );
 			}
@@ -91,7 +91,7 @@ final class Siteagent_Option_Store {
 			}
 			$data[ self::FORMAT ] = self::WRITES;
 			$new = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- what get_option() reads.
-			if ( $new === $kept || $this->write( $kept, $new ) ) {
+			if ( $new === $kept || $this->compare_and_swap( $kept, $new ) ) {
 				return $new !== $kept;
 			}
 		}
@@ -102,13 +102,13 @@ final class Siteagent_Option_Store {
 		return ! isset( $data[ self::FORMAT ] ) || $data[ self::FORMAT ] <= self::READS;
 	}
 
-	private function opened( ?string $kept ): array {
+	private function decode( ?string $kept ): array {
 		// Arrays and texts alone: whoever could write this row must not make objects of it.
 		$data = null !== $kept && is_serialized( $kept ) ? @unserialize( $kept, array( 'allowed_classes' => false ) ) : array(); // phpcs:ignore WordPress.PHP
 		return is_array( $data ) ? $data : array();
 	}
 
-	private function raw(): ?string {
+	private function read_raw(): ?string {
 		if ( $this->is_network ) {
 			$query = $this->db->prepare( "SELECT meta_value FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d", self::OPTION, get_current_network_id() );
 		} else {
@@ -120,7 +120,7 @@ final class Siteagent_Option_Store {
 	/**
 	 * False when somebody else was faster.
 	 */
-	private function write( ?string $kept, string $new ): bool {
+	private function compare_and_swap( ?string $kept, string $new ): bool {
 		$written = null === $kept ? $this->insert( $new ) : $this->update( $kept, $new );
 		wp_cache_delete( self::OPTION, 'options' );
 		wp_cache_delete( 'notoptions', 'options' );

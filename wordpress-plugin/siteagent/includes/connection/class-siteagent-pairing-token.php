@@ -47,7 +47,7 @@ final class Siteagent_Pairing_Token {
 	 *
 	 * @throws Siteagent_Exception not_a_token, or damaged when it was one before it was copied badly.
 	 */
-	public static function read( string $text ): self {
+	public static function parse( string $text ): self {
 		$text  = trim( $text );
 		$end   = strrpos( $text, '.' );
 		$head  = false === $end ? '' : substr( $text, 0, $end );
@@ -63,11 +63,11 @@ final class Siteagent_Pairing_Token {
 		}
 		try {
 			return new self(
-				Siteagent_HTTP_Signature::from_b64u( $parts[1], 16 ),
-				Siteagent_HTTP_Signature::from_b64u( $parts[2], 32 ),
+				Siteagent_HTTP_Signature::base64url_decode( $parts[1], 16 ),
+				Siteagent_HTTP_Signature::base64url_decode( $parts[2], 32 ),
 				(int) $expiry,
-				self::text( $parts[4] ),
-				self::text( $parts[5] )
+				self::decode_url( $parts[4] ),
+				self::decode_url( $parts[5] )
 			);
 		} catch ( Siteagent_Exception $exception ) {
 			throw new Siteagent_Exception( 'damaged', $exception->getMessage() );
@@ -79,11 +79,11 @@ final class Siteagent_Pairing_Token {
 	 *
 	 * @throws Siteagent_Exception expired, wrong_site.
 	 */
-	public function judge( int $now, string $home ): void {
+	public function validate( int $now, string $home ): void {
 		if ( $now >= $this->expires_at ) {
 			throw new Siteagent_Exception( 'expired' );
 		}
-		if ( ! Siteagent_Site_Address::same_home( $this->site_url, $home ) ) {
+		if ( ! Siteagent_Site_Address::is_same_site( $this->site_url, $home ) ) {
 			throw new Siteagent_Exception( 'wrong_site', $this->site_url );
 		}
 	}
@@ -92,7 +92,7 @@ final class Siteagent_Pairing_Token {
 	 * Its public half, by which both sides call it.
 	 */
 	public function pid(): string {
-		return Siteagent_HTTP_Signature::b64u( $this->pid );
+		return Siteagent_HTTP_Signature::base64url_encode( $this->pid );
 	}
 
 	public function expires_at(): int {
@@ -116,15 +116,15 @@ final class Siteagent_Pairing_Token {
 	/**
 	 * What the token's keys follow from; the secret itself is never kept.
 	 */
-	public function auth(): string {
-		return Siteagent_Key_Derivation::auth( $this->secret, $this->pid );
+	public function auth_key(): string {
+		return Siteagent_Key_Derivation::token_auth_key( $this->secret, $this->pid );
 	}
 
 	/**
 	 * @throws Siteagent_Exception When the decoded text holds what no address holds.
 	 */
-	private static function text( string $part ): string {
-		$text = Siteagent_HTTP_Signature::from_b64u( $part );
+	private static function decode_url( string $part ): string {
+		$text = Siteagent_HTTP_Signature::base64url_decode( $part );
 		if ( 1 !== preg_match( '~^https?://[\x21-\x7E]{1,2000}\z~D', $text ) ) {
 			throw new Siteagent_Exception( 'malformed', 'address in a token' );
 		}

@@ -41,11 +41,11 @@ final class Siteagent_Pairing {
 	 * @throws Siteagent_Exception not_a_token, damaged, expired, wrong_site, already_used.
 	 */
 	public function read_token( string $text ): Siteagent_Pairing_Token {
-		$token = Siteagent_Pairing_Token::read( $text );
-		if ( $this->connection_store->knows_token( $token->pid() ) ) {
+		$token = Siteagent_Pairing_Token::parse( $text );
+		if ( $this->connection_store->is_token_known( $token->pid() ) ) {
 			throw new Siteagent_Exception( 'already_used' );
 		}
-		$token->judge( time(), $this->connection_store->home() );
+		$token->validate( time(), $this->connection_store->home() );
 		return $token;
 	}
 
@@ -60,7 +60,7 @@ final class Siteagent_Pairing {
 		if ( $replace ) {
 			$this->disconnect( $who );
 		}
-		if ( ! $this->connection_store->await( $token, time() ) ) {
+		if ( ! $this->connection_store->set_pending( $token, time() ) ) {
 			throw new Siteagent_Exception( 'must_replace' );
 		}
 		$this->log->append(
@@ -71,15 +71,15 @@ final class Siteagent_Pairing {
 			),
 			$who
 		);
-		$answer = $this->dashboard_client->ready( $token->origin(), $token->pid(), $token->auth(), $this->connection_store->home() );
-		$this->connection_store->note_answer( $token->pid(), $answer );
+		$answer = $this->dashboard_client->notify_token_accepted( $token->origin(), $token->pid(), $token->auth_key(), $this->connection_store->home() );
+		$this->connection_store->set_pending_notice( $token->pid(), $answer );
 	}
 
 	/**
 	 * Forget the token that is being waited for.
 	 */
 	public function cancel( string $who ): void {
-		if ( $this->connection_store->drop_pending() ) {
+		if ( $this->connection_store->clear_pending() ) {
 			$this->log->append( 'token_cancelled', array(), $who );
 		}
 	}
@@ -90,16 +90,16 @@ final class Siteagent_Pairing {
 	 * @return array{notice:string} 'delivered', 'failed', or 'not_tried' when nobody may or can be told.
 	 */
 	public function disconnect( string $who ): array {
-		$is_copy = null !== $this->connection_store->moved();
+		$is_copy = null !== $this->connection_store->address_change();
 		$parted  = $this->connection_store->disconnect( time() );
 		if ( null === $parted ) {
 			return array( 'notice' => 'not_tried' );
 		}
 		$told = 'not_tried';
 		if ( $is_copy ) {
-			$this->connection_store->forget_goodbye( $parted['kid'] );
+			$this->connection_store->delete_disconnect_proof( $parted['kid'] );
 		} elseif ( null !== $parted['goodbye'] ) {
-			$told = $this->dashboard_client->goodbye( $parted['origin'], $parted['kid'], $parted['s2d'], $parted['goodbye'] );
+			$told = $this->dashboard_client->notify_disconnected( $parted['origin'], $parted['kid'], $parted['s2d'], $parted['goodbye'] );
 		}
 		$this->log->append(
 			'disconnected',
@@ -120,9 +120,9 @@ final class Siteagent_Pairing {
 	 * @param string $body The request's exact bytes: both sides hash them.
 	 * @throws Siteagent_Exception pairing_closed, invalid_arguments.
 	 */
-	public function hello( stdClass $document, string $body, int $now ): array {
+	public function handle_hello( stdClass $document, string $body, int $now ): array {
 		$pending = $this->connection_store->pending();
-		$auth    = $this->connection_store->auth();
+		$auth    = $this->connection_store->pending_auth_key();
 		if ( null === $pending || null === $auth || $document->pid !== $pending['pid'] ) {
 			throw new Siteagent_Exception( 'pairing_closed', 'another token' );
 		}
@@ -133,10 +133,10 @@ final class Siteagent_Pairing {
 			throw new Siteagent_Exception( 'pairing_closed', 'tried too often', array( 'reason' => 'tried too often' ) );
 		}
 		$this->check_dashboard( $document, $pending );
-		$exchange = Siteagent_Key_Derivation::exchange();
-		$answer   = $this->introduction( $exchange['public'], $now );
-		$th       = Siteagent_Key_Derivation::transcript( $body, self::answer_body( 'pair.hello', $answer ) );
-		$session  = Siteagent_Key_Derivation::of_session( $exchange['private'], Siteagent_HTTP_Signature::from_b64u( $document->e_d, 32 ), $auth, $th );
+		$exchange = Siteagent_Key_Derivation::new_exchange_keys();
+		$answer   = $this->site_introduction( $exchange['public'], $now );
+		$th       = Siteagent_Key_Derivation::transcript_hash( $body, self::success_body( 'pair.hello', $answer ) );
+		$session  = Siteagent_Key_Derivation::session_keys( $exchange['private'], Siteagent_HTTP_Signature::base64url_decode( $document->e_d, 32 ), $auth, $th );
 		$facts    = array(
 			'th'          => bin2hex( $th ),
 			'kid'         => Siteagent_Key_Derivation::key_id( $th ),
@@ -144,7 +144,7 @@ final class Siteagent_Pairing {
 			'dash_id'     => $document->dash->id,
 			'sign_d'      => $document->sign_d,
 		);
-		if ( ! $this->connection_store->keep_exchange( $pending['pid'], $facts, $session ) ) {
+		if ( ! $this->connection_store->save_exchange( $pending['pid'], $facts, $session ) ) {
 			throw new Siteagent_Exception( 'pairing_closed', 'cancelled meanwhile' );
 		}
 		return $answer;
@@ -155,14 +155,14 @@ final class Siteagent_Pairing {
 	 *
 	 * @throws Siteagent_Exception pairing_closed when it was another exchange.
 	 */
-	public function confirm( string $keyid, stdClass $document, int $now ): array {
+	public function handle_confirm( string $keyid, stdClass $document, int $now ): array {
 		$is_new = 'waiting' === $this->connection_store->state();
 		if ( ! $this->connection_store->activate( $keyid, $document->th, $now ) ) {
 			throw new Siteagent_Exception( 'pairing_closed', 'another exchange' );
 		}
 		$connection = (array) $this->connection_store->connection();
 		if ( $is_new ) {
-			$this->checkpoint_store->forget();
+			$this->checkpoint_store->delete_all();
 			$facts = array(
 				'dashboard'   => $connection['origin'],
 				'fingerprint' => $connection['fingerprint'],
@@ -177,9 +177,9 @@ final class Siteagent_Pairing {
 	 *
 	 * @throws Siteagent_Exception unauthorized for any other secret; every stranger gets the same.
 	 */
-	public function revoke( stdClass $document, int $now ): array {
+	public function handle_revoke( stdClass $document, int $now ): array {
 		$was = $this->connection_store->connection();
-		$ack = $this->connection_store->revoke( $document->kid, Siteagent_HTTP_Signature::from_b64u( $document->r, 32 ), $now );
+		$ack = $this->connection_store->revoke( $document->kid, Siteagent_HTTP_Signature::base64url_decode( $document->r, 32 ), $now );
 		if ( null === $ack ) {
 			throw new Siteagent_Exception( 'unauthorized', 'revoke' );
 		}
@@ -192,7 +192,7 @@ final class Siteagent_Pairing {
 			$this->log->append( 'revoked', $facts, 'dashboard' );
 		}
 		return array(
-			'a'     => Siteagent_HTTP_Signature::b64u( $ack ),
+			'a'     => Siteagent_HTTP_Signature::base64url_encode( $ack ),
 			'ended' => $ended,
 		);
 	}
@@ -200,8 +200,8 @@ final class Siteagent_Pairing {
 	/**
 	 * The exact bytes of a positive answer.
 	 */
-	public static function answer_body( string $name, array $answer ): string {
-		return Siteagent_HTTP_Signature::canonical(
+	public static function success_body( string $name, array $answer ): string {
+		return Siteagent_HTTP_Signature::canonical_json(
 			array(
 				'v'  => Siteagent_HTTP_Signature::VERSION,
 				'ok' => true,
@@ -224,13 +224,13 @@ final class Siteagent_Pairing {
 		}
 	}
 
-	private function introduction( string $public, int $now ): array {
+	private function site_introduction( string $public, int $now ): array {
 		$pending = (array) $this->connection_store->pending();
 		return array(
-			'e_s'    => Siteagent_HTTP_Signature::b64u( $public ),
-			'sign_s' => $this->connection_store->sign_public(),
+			'e_s'    => Siteagent_HTTP_Signature::base64url_encode( $public ),
+			'sign_s' => $this->connection_store->signing_public_key(),
 			'site'   => array(
-				'uuid'      => $this->connection_store->uuid(),
+				'uuid'      => $this->connection_store->site_uuid(),
 				'home'      => $pending['home'],
 				'endpoints' => $pending['endpoints'],
 				'wp'        => get_bloginfo( 'version' ),

@@ -26,15 +26,15 @@ final class Siteagent_Site_Address {
 	/**
 	 * False for what is no address at all.
 	 */
-	public static function same_home( string $one, string $other ): bool {
-		$key = self::key( $one );
-		return '' !== $key && $key === self::key( $other );
+	public static function is_same_site( string $one, string $other ): bool {
+		$key = self::comparison_key( $one );
+		return '' !== $key && $key === self::comparison_key( $other );
 	}
 
 	/**
 	 * What tells two sites apart: `example.com:8080/blog`; empty for what is no address.
 	 */
-	public static function key( string $url ): string {
+	public static function comparison_key( string $url ): string {
 		// parse_url() and not wp_parse_url(): this class is also tested without WordPress.
 		$parts = parse_url( trim( $url ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		if ( ! is_array( $parts ) || empty( $parts['host'] ) || empty( $parts['scheme'] ) ) {
@@ -48,7 +48,7 @@ final class Siteagent_Site_Address {
 		if ( ! isset( $defaults[ $scheme ] ) ) {
 			return '';
 		}
-		$host = self::ascii( rtrim( strtolower( $parts['host'] ), '.' ) );
+		$host = self::to_ascii( rtrim( strtolower( $parts['host'] ), '.' ) );
 		$host = 0 === strpos( $host, 'www.' ) ? substr( $host, 4 ) : $host;
 		$port = isset( $parts['port'] ) && $parts['port'] !== $defaults[ $scheme ] ? ':' . $parts['port'] : '';
 		return $host . $port . rtrim( isset( $parts['path'] ) ? $parts['path'] : '', '/' );
@@ -87,7 +87,7 @@ final class Siteagent_Site_Address {
 	/**
 	 * A host name as it travels; the token holds it so, WordPress may not.
 	 */
-	private static function ascii( string $host ): string {
+	private static function to_ascii( string $host ): string {
 		if ( 1 !== preg_match( '/[^\x00-\x7F]/', $host ) ) {
 			return $host;
 		}

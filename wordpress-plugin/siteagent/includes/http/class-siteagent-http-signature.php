@@ -73,7 +73,7 @@ final class Siteagent_HTTP_Signature {
 	 */
 	public static function sign_request( string $url, string $body, string $key, string $keyid, int $created, string $nonce, string $tag ): array {
 		$digest     = self::content_digest( $body );
-		$parameters = self::parameters( self::REQUEST_COMPONENTS, $created, $keyid, $nonce, $tag );
+		$parameters = self::signature_parameters( self::REQUEST_COMPONENTS, $created, $keyid, $nonce, $tag );
 		return array(
 			'url'     => $url,
 			'keyid'   => $keyid,
@@ -103,9 +103,9 @@ final class Siteagent_HTTP_Signature {
 		if ( strlen( $body ) > self::MAX_REQUEST_BYTES ) {
 			throw new Siteagent_Exception( 'too_large', strlen( $body ) . ' bytes' );
 		}
-		$fields = self::fields( $headers );
-		$signed = self::signed_parameters( $fields, self::REQUEST_COMPONENTS, $tag );
-		$digest = self::plain_content( $fields );
+		$fields = self::signature_fields( $headers );
+		$signed = self::parse_signature_fields( $fields, self::REQUEST_COMPONENTS, $tag );
+		$digest = self::require_content_digest( $fields );
 		if ( 'POST' !== $method ) {
 			throw new Siteagent_Exception( 'malformed', 'method' );
 		}
@@ -116,7 +116,7 @@ final class Siteagent_HTTP_Signature {
 		$matched = '';
 		foreach ( $urls as $url ) {
 			// Every address is tried, whichever matched: the time taken says nothing about which.
-			if ( self::is_mac( $signed['signature'], $key, self::request_base( $url, $digest, $signed['text'] ) ) ) {
+			if ( self::is_valid_mac( $signed['signature'], $key, self::request_base( $url, $digest, $signed['text'] ) ) ) {
 				$matched = $url;
 			}
 		}
@@ -144,7 +144,7 @@ final class Siteagent_HTTP_Signature {
 	 */
 	public static function sign_response( array $request, int $status, string $body, string $key, int $now ): array {
 		$digest     = self::content_digest( $body );
-		$parameters = self::parameters( self::RESPONSE_COMPONENTS, $now, $request['keyid'], $request['nonce'], self::RESPONSE_TAG );
+		$parameters = self::signature_parameters( self::RESPONSE_COMPONENTS, $now, $request['keyid'], $request['nonce'], self::RESPONSE_TAG );
 		$base       = self::response_base( $status, $digest, $request['url'], $request['digest'], $parameters );
 		return array(
 			'Content-Type'    => self::CONTENT_TYPE,
@@ -165,9 +165,9 @@ final class Siteagent_HTTP_Signature {
 	 * @throws Siteagent_Exception As the twin does.
 	 */
 	public static function verify_response( array $sent, int $status, array $headers, string $body, string $key ): void {
-		$fields = self::fields( $headers );
-		$signed = self::signed_parameters( $fields, self::RESPONSE_COMPONENTS, self::RESPONSE_TAG );
-		$digest = self::plain_content( $fields );
+		$fields = self::signature_fields( $headers );
+		$signed = self::parse_signature_fields( $fields, self::RESPONSE_COMPONENTS, self::RESPONSE_TAG );
+		$digest = self::require_content_digest( $fields );
 		if ( ! hash_equals( $sent['keyid'], $signed['keyid'] ) ) {
 			throw new Siteagent_Exception( 'unknown_key', $signed['keyid'] );
 		}
@@ -175,7 +175,7 @@ final class Siteagent_HTTP_Signature {
 			throw new Siteagent_Exception( 'replayed', 'the answer to another request' );
 		}
 		$base = self::response_base( $status, $digest, $sent['url'], $sent['digest'], $signed['text'] );
-		if ( ! self::is_mac( $signed['signature'], $key, $base ) ) {
+		if ( ! self::is_valid_mac( $signed['signature'], $key, $base ) ) {
 			throw new Siteagent_Exception( 'bad_signature' );
 		}
 		self::check_body( $digest, $body, null );
@@ -209,13 +209,13 @@ final class Siteagent_HTTP_Signature {
 	 * 16 random bytes as 22 base64url characters; never the same twice.
 	 */
 	public static function new_nonce(): string {
-		return self::b64u( random_bytes( 16 ) );
+		return self::base64url_encode( random_bytes( 16 ) );
 	}
 
 	/**
 	 * Base64url without padding (RFC 4648 section 5).
 	 */
-	public static function b64u( string $raw ): string {
+	public static function base64url_encode( string $raw ): string {
 		return rtrim( strtr( base64_encode( $raw ), '+/', '-_' ), '=' ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- the wire format.
 	}
 
@@ -225,12 +225,12 @@ final class Siteagent_HTTP_Signature {
 	 * @param mixed $text A stranger's word.
 	 * @throws Siteagent_Exception 'malformed' for other spellings or a wrong size.
 	 */
-	public static function from_b64u( $text, ?int $size = null ): string {
+	public static function base64url_decode( $text, ?int $size = null ): string {
 		if ( ! is_string( $text ) || 1 !== preg_match( '/^[A-Za-z0-9_-]*\z/D', $text ) ) {
 			throw new Siteagent_Exception( 'malformed', 'not base64url' );
 		}
 		$raw = base64_decode( strtr( $text, '-_', '+/' ), true ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- the wire format.
-		if ( false === $raw || self::b64u( $raw ) !== $text || ( null !== $size && strlen( $raw ) !== $size ) ) {
+		if ( false === $raw || self::base64url_encode( $raw ) !== $text || ( null !== $size && strlen( $raw ) !== $size ) ) {
 			throw new Siteagent_Exception( 'malformed', 'not the expected base64url value' );
 		}
 		return $raw;
@@ -242,8 +242,8 @@ final class Siteagent_HTTP_Signature {
 	 * @param mixed $document Objects, arrays, texts, whole numbers, booleans and null. A PHP array whose keys count from 0 is a list.
 	 * @throws Siteagent_Exception 'malformed' for anything two parsers might read differently.
 	 */
-	public static function canonical( $document ): string {
-		return self::write( $document, self::MAX_DEPTH );
+	public static function canonical_json( $document ): string {
+		return self::encode_value( $document, self::MAX_DEPTH );
 	}
 
 	/**
@@ -257,13 +257,13 @@ final class Siteagent_HTTP_Signature {
 			throw new Siteagent_Exception( 'malformed', JSON_ERROR_NONE === json_last_error() ? 'not a JSON object' : json_last_error_msg() );
 		}
 		// Writing it again finds floats, and whole numbers that PHP could not keep whole.
-		self::write( $document, $depth );
+		self::encode_value( $document, $depth );
 		return $document;
 	}
 
-	private static function write( $value, int $levels ): string {
+	private static function encode_value( $value, int $levels ): string {
 		if ( is_string( $value ) ) {
-			return self::write_text( $value );
+			return self::encode_text( $value );
 		}
 		if ( null === $value || is_bool( $value ) ) {
 			return null === $value ? 'null' : ( $value ? 'true' : 'false' );
@@ -280,7 +280,7 @@ final class Siteagent_HTTP_Signature {
 		if ( is_array( $value ) && array_keys( $value ) === array_keys( array_keys( $value ) ) ) {
 			$items = array();
 			foreach ( $value as $item ) {
-				$items[] = self::write( $item, $levels - 1 );
+				$items[] = self::encode_value( $item, $levels - 1 );
 			}
 			return '[' . implode( ',', $items ) . ']';
 		}
@@ -291,12 +291,12 @@ final class Siteagent_HTTP_Signature {
 			if ( 1 === preg_match( '/[^\x00-\x7F]/', (string) $key ) ) {
 				throw new Siteagent_Exception( 'malformed', 'key is not ASCII text' );
 			}
-			$written[] = self::write_text( (string) $key ) . ':' . self::write( $item, $levels - 1 );
+			$written[] = self::encode_text( (string) $key ) . ':' . self::encode_value( $item, $levels - 1 );
 		}
 		return '{' . implode( ',', $written ) . '}';
 	}
 
-	private static function write_text( string $text ): string {
+	private static function encode_text( string $text ): string {
 		$written = json_encode( $text, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_LINE_TERMINATORS );
 		if ( ! is_string( $written ) ) {
 			throw new Siteagent_Exception( 'malformed', 'text is not UTF-8' );
@@ -304,7 +304,7 @@ final class Siteagent_HTTP_Signature {
 		return $written;
 	}
 
-	private static function parameters( string $components, int $created, string $keyid, string $nonce, string $tag ): string {
+	private static function signature_parameters( string $components, int $created, string $keyid, string $nonce, string $tag ): string {
 		return $components . ";created=$created;keyid=\"$keyid\";alg=\"hmac-sha256\";expires=" . ( $created + self::LIFETIME_S )
 			. ";nonce=\"$nonce\";tag=\"$tag\"";
 	}
@@ -313,7 +313,7 @@ final class Siteagent_HTTP_Signature {
 		return ':' . base64_encode( hash_hmac( 'sha256', $base, $key, true ) ) . ':'; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- RFC 9421 prescribes it.
 	}
 
-	private static function is_mac( string $claimed, string $key, string $base ): bool {
+	private static function is_valid_mac( string $claimed, string $key, string $base ): bool {
 		// The encoded texts are compared: a lenient base64 decoder would accept several.
 		return hash_equals( self::mac( $key, $base ), $claimed );
 	}
@@ -321,7 +321,7 @@ final class Siteagent_HTTP_Signature {
 	/**
 	 * The four fields that matter, by lower-case name.
 	 */
-	private static function fields( array $headers ): array {
+	private static function signature_fields( array $headers ): array {
 		$fields = array();
 		foreach ( $headers as $name => $value ) {
 			$lower = strtolower( (string) $name );
@@ -339,7 +339,7 @@ final class Siteagent_HTTP_Signature {
 		return $fields;
 	}
 
-	private static function signed_parameters( array $fields, string $components, string $tag ): array {
+	private static function parse_signature_fields( array $fields, string $components, string $tag ): array {
 		$input     = isset( $fields['signature-input'] ) ? $fields['signature-input'] : '';
 		$signature = isset( $fields['signature'] ) ? $fields['signature'] : '';
 		$shape     = '~^sa=(' . preg_quote( $components, '~' ) . self::PARAMETERS . preg_quote( ";tag=\"$tag\"", '~' ) . ')\z~D';
@@ -356,7 +356,7 @@ final class Siteagent_HTTP_Signature {
 		);
 	}
 
-	private static function plain_content( array $fields ): string {
+	private static function require_content_digest( array $fields ): string {
 		if ( ! isset( $fields['content-type'] ) || self::CONTENT_TYPE !== $fields['content-type'] ) {
 			throw new Siteagent_Exception( 'malformed', 'content type' );
 		}

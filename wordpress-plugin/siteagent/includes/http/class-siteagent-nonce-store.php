@@ -55,7 +55,7 @@ final class Siteagent_Nonce_Store {
 	 * @param array $request As Siteagent_HTTP_Signature::verify_request() returned it.
 	 * @throws Siteagent_Exception replayed, or nonce_store_unavailable when nobody can tell.
 	 */
-	public function demand_first_use( array $request, int $now ): void {
+	public function claim_nonce( array $request, int $now ): void {
 		if ( ! Siteagent_Primary_Key::ensure( $this->db, $this->table, 'nonce' ) ) {
 			throw new Siteagent_Exception( 'nonce_store_unavailable', 'the table has no primary key', array(), $request );
 		}
@@ -73,14 +73,14 @@ final class Siteagent_Nonce_Store {
 			throw new Siteagent_Exception( 'replayed', '', array(), $request );
 		}
 		if ( 1 === random_int( 1, self::CLEARS_ONE_IN ) ) {
-			$this->clear( $now );
+			$this->delete_expired( $now );
 		}
 	}
 
 	/**
 	 * Forget what is too old to be accepted again anyway.
 	 */
-	public function clear( int $now ): void {
+	public function delete_expired( int $now ): void {
 		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE exp < %d LIMIT %d", $now, self::CLEARED ) );
 	}
 
@@ -90,7 +90,7 @@ final class Siteagent_Nonce_Store {
 	private function insert( string $nonce, int $until ) {
 		$shown    = $this->db->suppress_errors( true );
 		$inserted = $this->db->query(
-			$this->db->prepare( "INSERT IGNORE INTO {$this->table} (nonce, exp) VALUES (UNHEX(%s), %d)", bin2hex( Siteagent_HTTP_Signature::from_b64u( $nonce, 16 ) ), $until )
+			$this->db->prepare( "INSERT IGNORE INTO {$this->table} (nonce, exp) VALUES (UNHEX(%s), %d)", bin2hex( Siteagent_HTTP_Signature::base64url_decode( $nonce, 16 ) ), $until )
 		);
 		$this->db->suppress_errors( $shown );
 		return $inserted;

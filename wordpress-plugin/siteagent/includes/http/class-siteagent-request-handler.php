@@ -64,9 +64,9 @@ final class Siteagent_Request_Handler {
 	 *
 	 * @return array|Siteagent_Response What answer() needs; or the answer, where that is a refusal.
 	 */
-	public function admit( Siteagent_Request $request, int $now ) {
+	public function authenticate( Siteagent_Request $request, int $now ) {
 		try {
-			if ( ! $request->is_plain() ) {
+			if ( ! $request->is_body_only() ) {
 				throw new Siteagent_Exception( 'malformed', 'query or method override' );
 			}
 			$verified = Siteagent_HTTP_Signature::verify_request(
@@ -81,32 +81,32 @@ final class Siteagent_Request_Handler {
 				$now,
 				Siteagent_HTTP_Signature::REQUEST_TAG
 			);
-			$this->nonce_store->demand_first_use( $verified, $now );
-			return $this->admit_operation( $request->body(), $verified, $now );
+			$this->nonce_store->claim_nonce( $verified, $now );
+			return $this->authorize_operation( $request->body(), $verified, $now );
 		} catch ( Siteagent_Exception $exception ) {
 			return null === $exception->request()
-				? $this->answer_stranger( $request, $exception, $now )
-				: $this->refuse( $exception, $exception->request(), $this->name_in( $request->body() ), $now );
+				? $this->respond_unauthenticated( $request, $exception, $now )
+				: $this->signed_refusal( $exception, $exception->request(), $this->operation_name( $request->body() ), $now );
 		}
 	}
 
 	/**
 	 * Do what was admitted, and sign the answer.
 	 */
-	public function answer( array $admitted, int $now ): Siteagent_Response {
+	public function respond( array $admitted, int $now ): Siteagent_Response {
 		$operation = $admitted['operation'];
 		$document  = $admitted['document'];
 		$request   = $admitted['request'];
 		try {
-			$seen   = $this->look( $admitted, $now );
-			$answer = $this->perform( $admitted, $seen, $now );
-			$body   = Siteagent_Pairing::answer_body( $operation['name'], $answer + $this->both_logs( $admitted, $seen ) );
+			$seen   = $this->check_checkpoint( $admitted, $now );
+			$answer = $this->run_operation( $admitted, $seen, $now );
+			$body   = Siteagent_Pairing::success_body( $operation['name'], $answer + $this->checkpoint_fields( $admitted, $seen ) );
 		} catch ( Siteagent_Exception $exception ) {
-			return $this->refuse( $exception, $request, $operation['name'], $now, $admitted['s2d'] );
+			return $this->signed_refusal( $exception, $request, $operation['name'], $now, $admitted['s2d'] );
 		} catch ( Throwable $broken ) {
 			error_log( 'SiteAgent: ' . $broken->getMessage() . ' in ' . $broken->getFile() . ':' . $broken->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
 			$exception = new Siteagent_Exception( 'internal_error', get_class( $broken ) );
-			return $this->refuse( $exception, $request, $operation['name'], $now, $admitted['s2d'] );
+			return $this->signed_refusal( $exception, $request, $operation['name'], $now, $admitted['s2d'] );
 		}
 		return Siteagent_Response::signed( $request, 200, $body, $admitted['s2d'], $now );
 	}
@@ -114,15 +114,15 @@ final class Siteagent_Request_Handler {
 	/**
 	 * What the dashboard's mark tells. While its trail is refused, nothing is changed for it.
 	 *
-	 * @return array|null As Siteagent_Checkpoint_Store::look() tells it; null where no mark is looked at: in pairing, and in revoking, which always works.
+	 * @return array|null As Siteagent_Checkpoint_Store::check() tells it; null where no mark is looked at: in pairing, and in revoking, which always works.
 	 * @throws Siteagent_Exception invalid_arguments, trail_forked.
 	 */
-	private function look( array $admitted, int $now ): ?array {
+	private function check_checkpoint( array $admitted, int $now ): ?array {
 		$operation = $admitted['operation'];
 		if ( 'connection' !== $admitted['role'] || in_array( $operation['scope'], array( 'pair', 'leave' ), true ) ) {
 			return null;
 		}
-		$seen = $this->checkpoint_store->look( $admitted['document'], $now );
+		$seen = $this->checkpoint_store->check( $admitted['document'], $now );
 		if ( null !== $seen['refused'] && ! $operation['nature']['readonly'] ) {
 			$facts = array(
 				'seen_n'    => $seen['seen']['n'],
@@ -133,15 +133,15 @@ final class Siteagent_Request_Handler {
 		return $seen;
 	}
 
-	private function perform( array $admitted, ?array $seen, int $now ): array {
+	private function run_operation( array $admitted, ?array $seen, int $now ): array {
 		$name = $admitted['operation']['name'];
 		if ( 'log' === $name ) {
 			// Read with the entry of this very request in it, so that it can end in the mark.
-			$this->write_down( $admitted, $seen, $now );
+			$this->log_request( $admitted, $seen, $now );
 		}
-		$answer = $this->operations->run( $name, $admitted['document'], $admitted['body'], $admitted['request'], $now );
+		$answer = $this->operations->run_operation( $name, $admitted['document'], $admitted['body'], $admitted['request'], $now );
 		if ( 'log' !== $name ) {
-			$this->write_down( $admitted, $seen, $now );
+			$this->log_request( $admitted, $seen, $now );
 		}
 		return $answer;
 	}
@@ -149,13 +149,13 @@ final class Siteagent_Request_Handler {
 	/**
 	 * What pairing and parting do, they write down themselves.
 	 */
-	private function write_down( array $admitted, ?array $seen, int $now ): void {
+	private function log_request( array $admitted, ?array $seen, int $now ): void {
 		if ( null === $seen ) {
 			return;
 		}
-		$this->connection_store->contacted( $now );
+		$this->connection_store->record_contact( $now );
 		if ( Siteagent_Encryption::has_own_key() ) {
-			$this->connection_store->renew_seals();
+			$this->connection_store->reencrypt();
 		}
 		$facts = array(
 			'operation' => $admitted['operation']['name'],
@@ -172,18 +172,18 @@ final class Siteagent_Request_Handler {
 	 * How far this site's log reaches, whether it continues from what the dashboard saw of it, and
 	 * what this site has seen of the dashboard's.
 	 */
-	private function both_logs( array $admitted, ?array $seen ): array {
+	private function checkpoint_fields( array $admitted, ?array $seen ): array {
 		if ( null === $seen ) {
 			return array();
 		}
 		$asked = isset( $admitted['document']->log ) ? $admitted['document']->log : null;
 		$held  = $seen['seen'];
 		$told  = array(
-			'mark'  => $this->checkpoint_store->own( $this->log->head() ),
-			'knows' => null === $asked ? null : $this->log->knows( $asked->n, $asked->hash ),
+			'mark'  => $this->checkpoint_store->own_checkpoint( $this->log->head() ),
+			'knows' => null === $asked ? null : $this->log->contains( $asked->n, $asked->hash ),
 			// As the dashboard signed it: without the signature it would be this site's word alone.
 			'seen'  => null === $held ? null : array(
-				'body' => Siteagent_HTTP_Signature::b64u( $held['body'] ),
+				'body' => Siteagent_HTTP_Signature::base64url_encode( $held['body'] ),
 				'sig'  => $held['sig'],
 			),
 		);
@@ -193,7 +193,7 @@ final class Siteagent_Request_Handler {
 	/**
 	 * @throws Siteagent_Exception That may be told, as the MAC was right.
 	 */
-	private function admit_operation( string $body, array $verified, int $now ): array {
+	private function authorize_operation( string $body, array $verified, int $now ): array {
 		$channel = $this->connection_store->channel( $verified['keyid'] );
 		if ( null === $channel ) {
 			// Ended between the two looks at the keys.
@@ -202,12 +202,12 @@ final class Siteagent_Request_Handler {
 		$role = 'next' === $channel['role'] ? 'connection' : $channel['role'];
 		try {
 			$document  = Siteagent_HTTP_Signature::parse_json( $body );
-			$operation = Siteagent_Operation_Registry::admit( $document, $role );
+			$operation = Siteagent_Operation_Registry::validate( $document, $role );
 		} catch ( Siteagent_Exception $exception ) {
 			$code = 'malformed' === $exception->code() ? 'invalid_arguments' : $exception->code();
 			throw new Siteagent_Exception( $code, $exception->getMessage(), $exception->facts(), $verified );
 		}
-		$moved = $this->connection_store->moved( $verified['keyid'] );
+		$moved = $this->connection_store->address_change( $verified['keyid'] );
 		if ( null !== $moved && ! $operation['moved'] ) {
 			$facts = array(
 				'paired' => $moved['was'],
@@ -215,7 +215,7 @@ final class Siteagent_Request_Handler {
 			);
 			throw new Siteagent_Exception( 'identity_changed', $moved['is'], $facts, $verified );
 		}
-		if ( 'next' === $channel['role'] && $this->connection_store->promote( $verified['keyid'], $now ) ) {
+		if ( 'next' === $channel['role'] && $this->connection_store->promote_next_keys( $verified['keyid'], $now ) ) {
 			$facts = array( 'generation' => Siteagent_Key_Derivation::generation( $verified['keyid'] ) );
 			$this->log->append( 'keys_rotated', $facts, 'dashboard' );
 		}
@@ -232,7 +232,7 @@ final class Siteagent_Request_Handler {
 	/**
 	 * The precise refusal for the holder of the key.
 	 */
-	private function refuse( Siteagent_Exception $exception, array $request, string $name, int $now, ?string $key = null ): Siteagent_Response {
+	private function signed_refusal( Siteagent_Exception $exception, array $request, string $name, int $now, ?string $key = null ): Siteagent_Response {
 		if ( null === $key ) {
 			$channel = $this->connection_store->channel( $request['keyid'] );
 			if ( null === $channel ) {
@@ -245,7 +245,7 @@ final class Siteagent_Request_Handler {
 		if ( 'unauthorized' === $code ) {
 			return Siteagent_Response::unauthorized();
 		}
-		$body = Siteagent_HTTP_Signature::canonical(
+		$body = Siteagent_HTTP_Signature::canonical_json(
 			array(
 				'v'     => Siteagent_HTTP_Signature::VERSION,
 				'ok'    => false,
@@ -275,7 +275,7 @@ final class Siteagent_Request_Handler {
 	/**
 	 * What somebody gets who has no key here: a proof if this is about an ended connection, else the one refusal.
 	 */
-	private function answer_stranger( Siteagent_Request $request, Siteagent_Exception $exception, int $now ): Siteagent_Response {
+	private function respond_unauthenticated( Siteagent_Request $request, Siteagent_Exception $exception, int $now ): Siteagent_Response {
 		if ( 'too_large' === $exception->code() ) {
 			return Siteagent_Response::too_large();
 		}
@@ -284,11 +284,11 @@ final class Siteagent_Request_Handler {
 			return $revoked;
 		}
 		$facts = $exception->facts();
-		$gone  = isset( $facts['keyid'] ) ? $this->say_gone( $facts['keyid'] ) : null;
+		$gone  = isset( $facts['keyid'] ) ? $this->disconnected_response( $facts['keyid'] ) : null;
 		if ( null !== $gone ) {
 			return $gone;
 		}
-		$this->rejected_requests->count( $exception->getMessage(), $now );
+		$this->rejected_requests->record( $exception->getMessage(), $now );
 		$is_unreadable = isset( $facts['keyid'] ) && $this->connection_store->is_unreadable( $facts['keyid'] );
 		return $is_unreadable ? Siteagent_Response::keys_unreadable() : Siteagent_Response::unauthorized();
 	}
@@ -302,10 +302,10 @@ final class Siteagent_Request_Handler {
 		}
 		try {
 			$document = Siteagent_HTTP_Signature::parse_json( $request->body() );
-			$name     = Siteagent_Operation_Registry::admit( $document, 'connection' )['name'];
-			$answer   = 'revoke' === $name ? $this->operations->run( $name, $document, $request->body(), array(), $now ) : null;
+			$name     = Siteagent_Operation_Registry::validate( $document, 'connection' )['name'];
+			$answer   = 'revoke' === $name ? $this->operations->run_operation( $name, $document, $request->body(), array(), $now ) : null;
 		} catch ( Siteagent_Exception $no ) {
-			return isset( $document->kid ) && is_string( $document->kid ) ? $this->say_gone( $document->kid ) : null;
+			return isset( $document->kid ) && is_string( $document->kid ) ? $this->disconnected_response( $document->kid ) : null;
 		}
 		$head = array(
 			'v'  => Siteagent_HTTP_Signature::VERSION,
@@ -318,14 +318,14 @@ final class Siteagent_Request_Handler {
 	/**
 	 * The operation a body names, for the refusal of it; empty when it names none.
 	 */
-	private function name_in( string $body ): string {
+	private function operation_name( string $body ): string {
 		$document = json_decode( $body );
 		$name     = $document instanceof stdClass && isset( $document->op ) ? $document->op : '';
 		return is_string( $name ) && isset( Siteagent_Operation_Registry::ALL[ $name ] ) ? $name : '';
 	}
 
-	private function say_gone( string $kid ): ?Siteagent_Response {
-		$proof = $this->connection_store->goodbye_of( $kid );
+	private function disconnected_response( string $kid ): ?Siteagent_Response {
+		$proof = $this->connection_store->disconnect_proof( $kid );
 		return null === $proof ? null : Siteagent_Response::disconnected( $proof );
 	}
 }

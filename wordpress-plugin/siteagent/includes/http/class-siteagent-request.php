@@ -50,7 +50,7 @@ final class Siteagent_Request {
 	 *
 	 * @param bool $is_slashed Whether WordPress has put its slashes into $_SERVER yet (wp_magic_quotes()).
 	 */
-	public static function from_surroundings( bool $is_slashed ): self {
+	public static function from_globals( bool $is_slashed ): self {
 		// phpcs:disable WordPress.Security.ValidatedSanitizedInput -- compared with signatures byte for byte, never printed.
 		$server  = $is_slashed ? wp_unslash( $_SERVER ) : $_SERVER;
 		$headers = array();
@@ -84,7 +84,7 @@ final class Siteagent_Request {
 		return $this->body;
 	}
 
-	public function is_plain(): bool {
+	public function is_body_only(): bool {
 		return $this->is_plain;
 	}
 

@@ -66,7 +66,7 @@ final class Siteagent_Response {
 			'Content-Type'  => Siteagent_HTTP_Signature::CONTENT_TYPE,
 			'Cache-Control' => 'no-store, no-transform',
 		);
-		return new self( $status, $headers, Siteagent_HTTP_Signature::canonical( $document ) );
+		return new self( $status, $headers, Siteagent_HTTP_Signature::canonical_json( $document ) );
 	}
 
 	/**
@@ -117,14 +117,14 @@ final class Siteagent_Response {
 			header( 'Content-Length: ' . strlen( $this->body ) );
 		}
 		echo $this->body; // phpcs:ignore WordPress.Security.EscapeOutput -- JSON, signed to the byte.
-		self::close();
+		self::finish_request();
 		return $started;
 	}
 
 	/**
 	 * Let the answer go, and swallow whatever is printed until the process ends: shutdown functions of other plugins do.
 	 */
-	private static function close(): void {
+	private static function finish_request(): void {
 		flush();
 		foreach ( array( 'fastcgi_finish_request', 'litespeed_finish_request' ) as $finish ) {
 			if ( function_exists( $finish ) ) {

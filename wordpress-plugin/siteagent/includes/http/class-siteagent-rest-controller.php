@@ -43,24 +43,24 @@ final class Siteagent_REST_Controller {
 	/**
 	 * Plugins have loaded, nothing else has.
 	 */
-	public function open_early(): void {
-		$admitted = $this->admit( false );
+	public function handle_early(): void {
+		$admitted = $this->authenticate( false );
 		if ( $admitted instanceof Siteagent_Response ) {
-			$this->leave( $admitted );
+			$this->send_and_exit( $admitted );
 		}
 		if ( 'everything' !== $admitted['operation']['needs'] ) {
-			$this->leave( $this->answer( $admitted ) );
+			$this->send_and_exit( $this->respond( $admitted ) );
 		}
 		$this->admitted = $admitted;
-		add_action( 'wp_loaded', array( $this, 'open_late' ), PHP_INT_MAX );
+		add_action( 'wp_loaded', array( $this, 'handle_when_loaded' ), PHP_INT_MAX );
 	}
 
 	/**
 	 * All of WordPress has loaded, and nobody has routed the request yet.
 	 */
-	public function open_late(): void {
+	public function handle_when_loaded(): void {
 		if ( null !== $this->admitted ) {
-			$this->leave( $this->answer( $this->admitted ) );
+			$this->send_and_exit( $this->respond( $this->admitted ) );
 		}
 	}
 
@@ -71,9 +71,9 @@ final class Siteagent_REST_Controller {
 	 *
 	 * @return true|WP_Error
 	 */
-	public function permit() {
+	public function check_permission() {
 		if ( null === $this->admitted && null === $this->response ) {
-			$admitted = $this->admit( true );
+			$admitted = $this->authenticate( true );
 			if ( $admitted instanceof Siteagent_Response ) {
 				$this->response = $admitted;
 			} else {
@@ -86,9 +86,9 @@ final class Siteagent_REST_Controller {
 	/**
 	 * The route's callback.
 	 */
-	public function enter(): WP_REST_Response {
+	public function handle_rest_request(): WP_REST_Response {
 		if ( null === $this->response && null !== $this->admitted ) {
-			$this->response = $this->answer( $this->admitted );
+			$this->response = $this->respond( $this->admitted );
 		}
 		return new WP_REST_Response( null, null === $this->response ? 401 : $this->response->status() );
 	}
@@ -98,11 +98,11 @@ final class Siteagent_REST_Controller {
 	 *
 	 * @param bool $served As WordPress passes it.
 	 */
-	public function send( $served ): bool {
+	public function serve_response( $served ): bool {
 		if ( null === $this->response ) {
 			return (bool) $served;
 		}
-		$this->hand_over( $this->response );
+		$this->send_response( $this->response );
 		return true;
 	}
 
@@ -113,21 +113,21 @@ final class Siteagent_REST_Controller {
 	 * @param mixed $result As WordPress passes it.
 	 * @return mixed
 	 */
-	public function let_pass( $result ) {
+	public function clear_authentication_error( $result ) {
 		$asked = isset( $GLOBALS['wp']->query_vars['rest_route'] ) ? $GLOBALS['wp']->query_vars['rest_route'] : '';
 		return is_wp_error( $result ) && Siteagent_Site_Address::ROUTE === $asked ? null : $result;
 	}
 
 	public function register_route(): void {
-		add_filter( 'rest_authentication_errors', array( $this, 'let_pass' ), PHP_INT_MAX );
-		add_filter( 'rest_pre_serve_request', array( $this, 'send' ), PHP_INT_MAX );
+		add_filter( 'rest_authentication_errors', array( $this, 'clear_authentication_error' ), PHP_INT_MAX );
+		add_filter( 'rest_pre_serve_request', array( $this, 'serve_response' ), PHP_INT_MAX );
 		register_rest_route(
 			self::NAMESPACE,
 			self::ROUTE,
 			array(
 				'methods'             => 'POST',
-				'callback'            => array( $this, 'enter' ),
-				'permission_callback' => array( $this, 'permit' ),
+				'callback'            => array( $this, 'handle_rest_request' ),
+				'permission_callback' => array( $this, 'check_permission' ),
 				'show_in_index'       => false,
 			)
 		);
@@ -136,26 +136,26 @@ final class Siteagent_REST_Controller {
 	/**
 	 * @return array|Siteagent_Response
 	 */
-	private function admit( bool $is_slashed ) {
+	private function authenticate( bool $is_slashed ) {
 		try {
-			return $this->gate->admit( Siteagent_Request::from_surroundings( $is_slashed ), time() );
+			return $this->gate->authenticate( Siteagent_Request::from_globals( $is_slashed ), time() );
 		} catch ( Throwable $broken ) {
-			return $this->closed( $broken );
+			return $this->fail_closed( $broken );
 		}
 	}
 
-	private function answer( array $admitted ): Siteagent_Response {
+	private function respond( array $admitted ): Siteagent_Response {
 		try {
-			return $this->gate->answer( $admitted, time() );
+			return $this->gate->respond( $admitted, time() );
 		} catch ( Throwable $broken ) {
-			return $this->closed( $broken );
+			return $this->fail_closed( $broken );
 		}
 	}
 
 	/**
 	 * Whatever broke, the door stays shut.
 	 */
-	private function closed( Throwable $broken ): Siteagent_Response {
+	private function fail_closed( Throwable $broken ): Siteagent_Response {
 		error_log( 'SiteAgent: ' . $broken->getMessage() . ' in ' . $broken->getFile() . ':' . $broken->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
 		return Siteagent_Response::unauthorized();
 	}
@@ -165,12 +165,12 @@ final class Siteagent_REST_Controller {
 	 *
 	 * @return never
 	 */
-	private function leave( Siteagent_Response $response ): void {
-		$this->hand_over( $response );
+	private function send_and_exit( Siteagent_Response $response ): void {
+		$this->send_response( $response );
 		exit;
 	}
 
-	private function hand_over( Siteagent_Response $response ): void {
+	private function send_response( Siteagent_Response $response ): void {
 		$started = $response->send();
 		if ( '' !== $started ) {
 			// Without its headers nobody can verify the answer; the log says who printed first.

@@ -165,7 +165,7 @@ final class Siteagent_Operation_Registry {
 	 *
 	 * @throws Siteagent_Exception unknown_operation, out_of_scope, invalid_arguments.
 	 */
-	public static function admit( stdClass $document, string $role ): array {
+	public static function validate( stdClass $document, string $role ): array {
 		$name = isset( $document->op ) && is_string( $document->op ) ? $document->op : '';
 		if ( ! isset( self::ALL[ $name ] ) ) {
 			throw new Siteagent_Exception( 'unknown_operation', substr( $name, 0, 40 ) );
@@ -178,12 +178,12 @@ final class Siteagent_Operation_Registry {
 		$known = array_keys( $operation['schema'] );
 		sort( $given );
 		sort( $known );
-		if ( $given !== $known || ! isset( $document->v, $document->by ) || Siteagent_HTTP_Signature::VERSION !== $document->v || ! self::fits( $document->by, 'text' )
-			|| ! self::fits( isset( $document->log ) ? $document->log : null, 'head_or_null' ) || ! self::fits( isset( $document->mark ) ? $document->mark : null, 'object_or_null' ) ) {
+		if ( $given !== $known || ! isset( $document->v, $document->by ) || Siteagent_HTTP_Signature::VERSION !== $document->v || ! self::matches_type( $document->by, 'text' )
+			|| ! self::matches_type( isset( $document->log ) ? $document->log : null, 'head_or_null' ) || ! self::matches_type( isset( $document->mark ) ? $document->mark : null, 'object_or_null' ) ) {
 			throw new Siteagent_Exception( 'invalid_arguments', $name );
 		}
 		foreach ( $operation['schema'] as $argument => $kind ) {
-			if ( ! self::fits( $document->$argument, $kind ) ) {
+			if ( ! self::matches_type( $document->$argument, $kind ) ) {
 				throw new Siteagent_Exception( 'invalid_arguments', "$name $argument", array( 'argument' => $argument ) );
 			}
 		}
@@ -197,18 +197,18 @@ final class Siteagent_Operation_Registry {
 	 * @return array The answer beside v, ok and op.
 	 * @throws Siteagent_Exception When it cannot be done, with the reason.
 	 */
-	public function run( string $name, stdClass $document, string $body, array $request, int $now ): array {
+	public function run_operation( string $name, stdClass $document, string $body, array $request, int $now ): array {
 		switch ( $name ) {
 			case 'ping':
-				return $this->ping( $now );
+				return $this->answer_ping( $now );
 			case 'report':
-				return $this->report( $document );
+				return $this->answer_report( $document );
 			case 'log':
-				return $this->log->since( $document->after );
+				return $this->log->entries_after( $document->after );
 			case 'pair.hello':
-				return $this->pairing->hello( $document, $body, $now );
+				return $this->pairing->handle_hello( $document, $body, $now );
 			case 'pair.confirm':
-				return $this->pairing->confirm( $request['keyid'], $document, $now );
+				return $this->pairing->handle_confirm( $request['keyid'], $document, $now );
 			case 'keys.rotate':
 				return $this->rotation->rotate( $document, $now );
 			case 'change.check':
@@ -219,7 +219,7 @@ final class Siteagent_Operation_Registry {
 			case 'change.status':
 				return ( $this->change )()->status( $document, $now );
 			case 'revoke':
-				return $this->pairing->revoke( $document, $now );
+				return $this->pairing->handle_revoke( $document, $now );
 		}
 		throw new Siteagent_Exception( 'unknown_operation', $name );
 	}
@@ -227,7 +227,7 @@ final class Siteagent_Operation_Registry {
 	/**
 	 * A sign of life, and what spoiled an answer lately: that one could not tell itself.
 	 */
-	private function ping( int $now ): array {
+	private function answer_ping( int $now ): array {
 		$spoiled = $this->log->latest( 'output_started', HOUR_IN_SECONDS, $now );
 		$answer  = array(
 			'time'   => $now,
@@ -239,10 +239,10 @@ final class Siteagent_Operation_Registry {
 	/**
 	 * The report, or only its name when the dashboard has it already.
 	 */
-	private function report( stdClass $document ): array {
+	private function answer_report( stdClass $document ): array {
 		$inventory = ( $this->inventory )();
-		$report    = $inventory->report();
-		$digest    = $inventory->canonical_digest( $report );
+		$report    = $inventory->build();
+		$digest    = $inventory->digest( $report );
 		if ( $digest === $document->have ) {
 			return array(
 				'digest'    => $digest,
@@ -258,16 +258,16 @@ final class Siteagent_Operation_Registry {
 	/**
 	 * @param mixed $value What was sent.
 	 */
-	private static function fits( $value, string $kind ): bool {
+	private static function matches_type( $value, string $kind ): bool {
 		switch ( $kind ) {
 			case 'hash_or_null':
-				return null === $value || self::fits( $value, 'hash' );
+				return null === $value || self::matches_type( $value, 'hash' );
 			case 'hash':
 				return is_string( $value ) && 1 === preg_match( '/^[0-9a-f]{64}\z/D', $value );
 			case 'key':
 				return is_string( $value ) && 1 === preg_match( '/^[A-Za-z0-9_-]{43}\z/D', $value );
 			case 'text_or_null':
-				return null === $value || self::fits( $value, 'text' );
+				return null === $value || self::matches_type( $value, 'text' );
 			case 'text':
 				return is_string( $value ) && strlen( $value ) <= 2100;
 			case 'plan':
@@ -281,7 +281,7 @@ final class Siteagent_Operation_Registry {
 			case 'object_or_null':
 				return null === $value || $value instanceof stdClass;
 			case 'head_or_null':
-				return null === $value || ( $value instanceof stdClass && isset( $value->n, $value->hash ) && is_int( $value->n ) && 0 <= $value->n && self::fits( $value->hash, 'hash' ) );
+				return null === $value || ( $value instanceof stdClass && isset( $value->n, $value->hash ) && is_int( $value->n ) && 0 <= $value->n && self::matches_type( $value->hash, 'hash' ) );
 		}
 		return false;
 	}

@@ -57,7 +57,7 @@ final class Siteagent_Operation_Store {
 	 * @param callable|null $is_final fn( array $answer ): bool; an answer that is not is forgotten too.
 	 * @throws Siteagent_Exception invalid_arguments when the op_id stands for another plan or is under way; whatever $deed throws.
 	 */
-	public function once( string $op_id, string $name, string $digest, int $now, callable $deed, ?callable $is_final = null ): array {
+	public function run_once( string $op_id, string $name, string $digest, int $now, callable $deed, ?callable $is_final = null ): array {
 		$this->create_table();
 		if ( ! Siteagent_Primary_Key::ensure( $this->db, $this->table, 'op_id' ) ) {
 			throw new RuntimeException( 'The SiteAgent ledger has no primary key' );
@@ -69,18 +69,18 @@ final class Siteagent_Operation_Store {
 			throw new RuntimeException( 'The SiteAgent ledger cannot be written' );
 		}
 		if ( 1 !== $won ) {
-			return $this->told( $op_id, $digest );
+			return $this->stored_result( $op_id, $digest );
 		}
 		try {
 			$answer = $deed();
 		} catch ( Throwable $undone ) {
-			$this->forget( $op_id );
+			$this->delete_unfinished( $op_id );
 			throw $undone;
 		}
 		if ( null !== $is_final && ! $is_final( $answer ) ) {
-			$this->forget( $op_id );
+			$this->delete_unfinished( $op_id );
 		} else {
-			$this->settle( $op_id, $name, $digest, $now, $answer );
+			$this->save_result( $op_id, $name, $digest, $now, $answer );
 		}
 		return $answer;
 	}
@@ -88,7 +88,7 @@ final class Siteagent_Operation_Store {
 	/**
 	 * Keep the answer of a deed, also in the place of one that has turned out otherwise, and of one that broke.
 	 */
-	public function settle( string $op_id, string $name, string $digest, int $now, array $answer ): void {
+	public function save_result( string $op_id, string $name, string $digest, int $now, array $answer ): void {
 		$this->db->query(
 			$this->db->prepare(
 				"INSERT INTO {$this->table} (op_id, name, digest, at, answer) VALUES (%s, %s, %s, %d, UNHEX(%s)) ON DUPLICATE KEY UPDATE answer = VALUES(answer)",
@@ -96,7 +96,7 @@ final class Siteagent_Operation_Store {
 				$name,
 				bin2hex( $digest ),
 				$now,
-				bin2hex( Siteagent_HTTP_Signature::canonical( $answer ) )
+				bin2hex( Siteagent_HTTP_Signature::canonical_json( $answer ) )
 			)
 		);
 	}
@@ -107,7 +107,7 @@ final class Siteagent_Operation_Store {
 	 * @param string[] $names Names of operations.
 	 * @return array{name:string,at:int,digest:string,answer:?array}|null The digest is raw; the answer is null while it is under way.
 	 */
-	public function entry( string $op_id, array $names ): ?array {
+	public function find( string $op_id, array $names ): ?array {
 		$this->create_table();
 		$row = $this->db->get_row( $this->db->prepare( "SELECT name, at, digest, answer FROM {$this->table} WHERE op_id = %s", $op_id ), ARRAY_A );
 		return ! is_array( $row ) || ! in_array( $row['name'], $names, true ) ? null : array(
@@ -118,11 +118,11 @@ final class Siteagent_Operation_Store {
 		);
 	}
 
-	private function forget( string $op_id ): void {
+	private function delete_unfinished( string $op_id ): void {
 		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE op_id = %s AND answer IS NULL", $op_id ) );
 	}
 
-	private function told( string $op_id, string $digest ): array {
+	private function stored_result( string $op_id, string $digest ): array {
 		$row = $this->db->get_row( $this->db->prepare( "SELECT digest, answer FROM {$this->table} WHERE op_id = %s", $op_id ), ARRAY_A );
 		if ( ! is_array( $row ) || ! hash_equals( (string) $row['digest'], bin2hex( $digest ) ) ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'the op_id stands for another plan', array( 'argument' => 'op_id' ) );

@@ -37,15 +37,15 @@ final class Siteagent_Signed_Plan {
 	 * @param string $uuid       This site's own name.
 	 * @throws Siteagent_Exception invalid_arguments; never says which part of a forged plan was wrong.
 	 */
-	public static function open( string $sent, string $signature, string $name, string $op_id, array $connection, string $uuid ): self {
+	public static function verify( string $sent, string $signature, string $name, string $op_id, array $connection, string $uuid ): self {
 		try {
-			$bytes  = Siteagent_HTTP_Signature::from_b64u( $sent );
-			$raw    = Siteagent_HTTP_Signature::from_b64u( $signature, 64 );
-			$public = Siteagent_HTTP_Signature::from_b64u( $connection['sign_d'], 32 );
+			$bytes  = Siteagent_HTTP_Signature::base64url_decode( $sent );
+			$raw    = Siteagent_HTTP_Signature::base64url_decode( $signature, 64 );
+			$public = Siteagent_HTTP_Signature::base64url_decode( $connection['sign_d'], 32 );
 		} catch ( Siteagent_Exception $exception ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'plan', array( 'argument' => 'plan' ) );
 		}
-		if ( ! self::is_signed( $public, $bytes, $raw ) ) {
+		if ( ! self::is_valid_signature( $public, $bytes, $raw ) ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'the plan is not signed by this dashboard', array( 'argument' => 'sig' ) );
 		}
 		$document = Siteagent_HTTP_Signature::parse_json( $bytes );
@@ -80,7 +80,7 @@ final class Siteagent_Signed_Plan {
 		}
 		try {
 			$is_signed = is_string( $key ) && null !== $signature
-				&& self::is_signed( Siteagent_HTTP_Signature::from_b64u( $key, Siteagent_Key_Derivation::BYTES ), $this->bytes, Siteagent_HTTP_Signature::from_b64u( $signature, 64 ) );
+				&& self::is_valid_signature( Siteagent_HTTP_Signature::base64url_decode( $key, Siteagent_Key_Derivation::BYTES ), $this->bytes, Siteagent_HTTP_Signature::base64url_decode( $signature, 64 ) );
 		} catch ( Siteagent_Exception $malformed ) {
 			$is_signed = false;
 		}
@@ -97,8 +97,8 @@ final class Siteagent_Signed_Plan {
 		return hash( 'sha256', self::DIGEST . $bytes, true );
 	}
 
-	private static function is_signed( string $public, string $bytes, string $signature ): bool {
-		return Siteagent_Key_Derivation::is_signed( $public, self::SIGNATURE . self::digest( $bytes ), $signature );
+	private static function is_valid_signature( string $public, string $bytes, string $signature ): bool {
+		return Siteagent_Key_Derivation::is_valid_signature( $public, self::SIGNATURE . self::digest( $bytes ), $signature );
 	}
 
 	/**

@@ -36,7 +36,7 @@ final class Siteagent_Capabilities {
 	 * @param array    $args    The scope, for siteagent_allow.
 	 * @return string[]
 	 */
-	public static function map( $caps, $cap, $user_id, $args ): array {
+	public static function map_meta_cap( $caps, $cap, $user_id, $args ): array {
 		if ( self::MANAGE === $cap ) {
 			return array( Siteagent_Container::is_network() ? 'manage_network_options' : 'manage_options' );
 		}
@@ -57,7 +57,7 @@ final class Siteagent_Capabilities {
 	 *
 	 * @param string $kind As a step names it.
 	 */
-	public static function scope_of( string $kind ): string {
+	public static function scope_for_kind( string $kind ): string {
 		$permissions = array(
 			'translation' => 'translations',
 			'plugin'      => 'plugins',

@@ -33,9 +33,9 @@ final class Siteagent_Pending_Approvals {
 	/**
 	 * What was decided about this plan; the first time it is put up for a decision.
 	 */
-	public function ask( Siteagent_Update_Plan $update_plan, int $now ): string {
+	public function request_decision( Siteagent_Update_Plan $update_plan, int $now ): string {
 		$digest = bin2hex( $update_plan->digest() );
-		$shown  = $update_plan->step()->told() + array(
+		$shown  = $update_plan->item()->to_array() + array(
 			'op_id'     => $update_plan->op_id(),
 			'by'        => $update_plan->approved_by(),
 			'asked_at'  => $now,
@@ -45,7 +45,7 @@ final class Siteagent_Pending_Approvals {
 		$state  = self::WAITING;
 		$this->store->change(
 			static function ( array $data ) use ( $digest, $shown, $now, &$state ): ?array {
-				$plans = self::current( $data, $now );
+				$plans = self::unexpired( $data, $now );
 				$state = isset( $plans[ $digest ] ) ? $plans[ $digest ]['state'] : self::WAITING;
 				if ( isset( $plans[ $digest ] ) || ! isset( $data['connection'] ) ) {
 					return null;
@@ -71,7 +71,7 @@ final class Siteagent_Pending_Approvals {
 	 */
 	public function waiting( int $now ): array {
 		return array_filter(
-			self::current( $this->store->read(), $now ),
+			self::unexpired( $this->store->read(), $now ),
 			static function ( array $plan ): bool {
 				return self::WAITING === $plan['state'];
 			}
@@ -88,7 +88,7 @@ final class Siteagent_Pending_Approvals {
 		$plan = null;
 		$this->store->change(
 			static function ( array $data ) use ( $digest, $verdict, $now, &$plan ): ?array {
-				$plans = self::current( $data, $now );
+				$plans = self::unexpired( $data, $now );
 				$plan  = isset( $plans[ $digest ] ) && self::WAITING === $plans[ $digest ]['state'] ? $plans[ $digest ] : null;
 				if ( null === $plan ) {
 					return null;
@@ -101,7 +101,7 @@ final class Siteagent_Pending_Approvals {
 		return $plan;
 	}
 
-	private static function current( array $data, int $now ): array {
+	private static function unexpired( array $data, int $now ): array {
 		return array_filter(
 			isset( $data['connection']['plans'] ) ? $data['connection']['plans'] : array(),
 			static function ( array $plan ) use ( $now ): bool {

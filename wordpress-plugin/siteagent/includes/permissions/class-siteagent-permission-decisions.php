@@ -43,9 +43,9 @@ final class Siteagent_Permission_Decisions {
 	 * @param string[] $granted Names of scopes; unknown ones are dropped.
 	 * @return string[]
 	 */
-	public function widened( array $granted, bool $asks_here ): array {
+	public function newly_granted( array $granted, bool $asks_here ): array {
 		$granted = array_values( array_intersect( Siteagent_Permissions::ALL, $granted ) );
-		if ( $this->permissions->asks_here() && ! $asks_here ) {
+		if ( $this->permissions->requires_approval() && ! $asks_here ) {
 			return $granted;
 		}
 		return array_values( array_diff( $granted, array_keys( array_filter( $this->permissions->all() ) ) ) );
@@ -56,7 +56,7 @@ final class Siteagent_Permission_Decisions {
 	 *
 	 * @param string $digest Of the plan, in hex.
 	 */
-	public function kind_of( string $digest ): ?string {
+	public function pending_kind( string $digest ): ?string {
 		$waiting = $this->approvals->waiting( time() );
 		return isset( $waiting[ $digest ] ) ? $waiting[ $digest ]['kind'] : null;
 	}
@@ -68,15 +68,15 @@ final class Siteagent_Permission_Decisions {
 	 * @param string   $who     The administrator, as the log names them.
 	 * @return string 'scopes_same'; or that it was saved: 'scopes_told' when the dashboard knows, else 'scopes_saved'.
 	 */
-	public function grant( array $granted, bool $asks_here, string $who ): string {
+	public function save_permissions( array $granted, bool $asks_here, string $who ): string {
 		$change = $this->permissions->grant( $granted, $asks_here );
 		if ( null === $change ) {
 			return 'scopes_same';
 		}
 		$this->log->append( 'scopes_changed', $change, $who );
 		$connection = $this->connection_store->connection();
-		$secrets    = null === $connection || null !== $this->connection_store->moved() ? null : $this->connection_store->secrets( $connection['kid'] );
-		$told       = null === $secrets ? 'failed' : $this->dashboard_client->permissions_changed( $connection['origin'], $connection['kid'], $secrets['s2d'] );
+		$secrets    = null === $connection || null !== $this->connection_store->address_change() ? null : $this->connection_store->session_keys( $connection['kid'] );
+		$told       = null === $secrets ? 'failed' : $this->dashboard_client->notify_permissions_changed( $connection['origin'], $connection['kid'], $secrets['s2d'] );
 		return 'delivered' === $told ? 'scopes_told' : 'scopes_saved';
 	}
 
@@ -87,7 +87,7 @@ final class Siteagent_Permission_Decisions {
 	 * @param string $verdict Siteagent_Pending_Approvals::APPROVED or REFUSED.
 	 * @return bool False when it does not wait (any more).
 	 */
-	public function decide( string $digest, string $verdict, string $who ): bool {
+	public function decide_update( string $digest, string $verdict, string $who ): bool {
 		$plan = $this->approvals->decide( $digest, $verdict, time() );
 		if ( null === $plan ) {
 			return false;

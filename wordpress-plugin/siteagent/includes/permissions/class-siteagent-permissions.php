@@ -31,7 +31,7 @@ final class Siteagent_Permissions {
 	 * @return array<string,bool>
 	 */
 	public function all(): array {
-		$granted = $this->granted( $this->store->read() );
+		$granted = $this->read_granted( $this->store->read() );
 		$all     = array();
 		foreach ( self::ALL as $scope ) {
 			$all[ $scope ] = in_array( $scope, $granted, true );
@@ -40,14 +40,14 @@ final class Siteagent_Permissions {
 	}
 
 	public function allows( string $scope ): bool {
-		return in_array( $scope, self::ALL, true ) && in_array( $scope, $this->granted( $this->store->read() ), true );
+		return in_array( $scope, self::ALL, true ) && in_array( $scope, $this->read_granted( $this->store->read() ), true );
 	}
 
 	/**
 	 * Whether every change also waits for an administrator of this site.
 	 */
-	public function asks_here(): bool {
-		return $this->asks( $this->store->read() );
+	public function requires_approval(): bool {
+		return $this->read_requires_approval( $this->store->read() );
 	}
 
 	/**
@@ -62,8 +62,8 @@ final class Siteagent_Permissions {
 		$this->store->change(
 			function ( array $data ) use ( $granted, $asks_here, &$change ): ?array {
 				$change = null;
-				$before = $this->said( $this->granted( $data ), $this->asks( $data ) );
-				$after  = $this->said( $granted, $asks_here );
+				$before = $this->to_log_facts( $this->read_granted( $data ), $this->read_requires_approval( $data ) );
+				$after  = $this->to_log_facts( $granted, $asks_here );
 				if ( ! isset( $data['connection'] ) || $before === $after ) {
 					return null;
 				}
@@ -81,15 +81,15 @@ final class Siteagent_Permissions {
 		return $change;
 	}
 
-	private function granted( array $data ): array {
+	private function read_granted( array $data ): array {
 		return isset( $data['connection']['may']['scopes'] ) ? $data['connection']['may']['scopes'] : array();
 	}
 
-	private function asks( array $data ): bool {
+	private function read_requires_approval( array $data ): bool {
 		return ! empty( $data['connection']['may']['asks_here'] );
 	}
 
-	private function said( array $granted, bool $asks_here ): array {
+	private function to_log_facts( array $granted, bool $asks_here ): array {
 		return array(
 			'granted'       => implode( ', ', $granted ),
 			'approval_here' => $asks_here,

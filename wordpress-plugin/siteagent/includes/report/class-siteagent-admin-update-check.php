@@ -37,8 +37,8 @@ final class Siteagent_Admin_Update_Check {
 	 * @param int      $timeout Seconds to wait at most.
 	 * @return bool Whether it was done.
 	 */
-	public static function request( array $names, int $timeout ): bool {
-		$seen = self::seen();
+	public static function request_check( array $names, int $timeout ): bool {
+		$seen = self::last_result();
 		if ( $timeout < 1 || time() - $seen['failed_at'] < self::RETRY_S ) {
 			return false;
 		}
@@ -65,10 +65,10 @@ final class Siteagent_Admin_Update_Check {
 			)
 		);
 		delete_site_transient( self::PENDING );
-		foreach ( Siteagent_Update_Transient::both() as $list ) {
-			$list->reread();
+		foreach ( Siteagent_Update_Transient::all() as $list ) {
+			$list->clear_cache();
 		}
-		Siteagent_Update_Transient::forget_read( self::SEEN );
+		Siteagent_Update_Transient::clear_transient_cache( self::SEEN );
 		$is_done = false !== strpos( wp_remote_retrieve_body( $answer ), self::proof( $secret ) );
 		if ( ! $is_done ) {
 			set_site_transient( self::SEEN, array( 'failed_at' => time() ) + $seen, DAY_IN_SECONDS );
@@ -80,7 +80,7 @@ final class Siteagent_Admin_Update_Check {
 	 * Whether what wp-admin shows is known and WordPress's lists are still the ones it was read with.
 	 */
 	public static function is_fresh( int $now ): bool {
-		$seen = self::seen();
+		$seen = self::last_result();
 		return $now - $seen['at'] < self::FRESH_S && self::checked_at() === $seen['checked_at'];
 	}
 
@@ -88,14 +88,14 @@ final class Siteagent_Admin_Update_Check {
 	 * Whether the last attempt to ask failed, so that updates may be missing.
 	 */
 	public static function has_failed(): bool {
-		return 0 !== self::seen()['failed_at'];
+		return 0 !== self::last_result()['failed_at'];
 	}
 
 	/**
 	 * From here on whoever reads WordPress's lists in this request also finds what wp-admin shows.
 	 */
-	public static function include_seen(): void {
-		foreach ( array_keys( Siteagent_Update_Transient::both() ) as $name ) {
+	public static function include_last_result(): void {
+		foreach ( array_keys( Siteagent_Update_Transient::all() ) as $name ) {
 			$filter = array( self::class, "add_seen_$name" );
 			if ( ! has_filter( "site_transient_update_$name", $filter ) ) {
 				add_filter( "site_transient_update_$name", $filter, PHP_INT_MAX );
@@ -107,22 +107,22 @@ final class Siteagent_Admin_Update_Check {
 	 * @param mixed $list As WordPress passes it.
 	 * @return mixed
 	 */
-	public static function add_seen_plugins( $list ) {
-		return self::add_seen( $list, Siteagent_Update_Transient::PLUGINS );
+	public static function add_missing_plugins( $list ) {
+		return self::add_missing_updates( $list, Siteagent_Update_Transient::PLUGINS );
 	}
 
 	/**
 	 * @param mixed $list As WordPress passes it.
 	 * @return mixed
 	 */
-	public static function add_seen_themes( $list ) {
-		return self::add_seen( $list, Siteagent_Update_Transient::THEMES );
+	public static function add_missing_themes( $list ) {
+		return self::add_missing_updates( $list, Siteagent_Update_Transient::THEMES );
 	}
 
 	/**
 	 * Recognise the site's own request, as early as plugins load. A wrong secret changes nothing.
 	 */
-	public static function admit( string $secret ): void {
+	public static function accept_request( string $secret ): void {
 		$expected = get_site_transient( self::PENDING );
 		if ( ! is_string( $expected ) || ! hash_equals( $expected, hash( 'sha256', $secret ) ) || ! delete_site_transient( self::PENDING ) ) {
 			return;
@@ -137,7 +137,7 @@ final class Siteagent_Admin_Update_Check {
 		add_action(
 			'admin_init',
 			static function () use ( $secret ): void {
-				self::answer( $secret );
+				self::handle_request( $secret );
 			},
 			PHP_INT_MAX
 		);
@@ -146,11 +146,11 @@ final class Siteagent_Admin_Update_Check {
 	/**
 	 * @return never
 	 */
-	private static function answer( string $secret ): void {
+	private static function handle_request( string $secret ): void {
 		wp_raise_memory_limit( 'admin' );
 		$wanted = isset( $_POST['lists'] ) && is_string( $_POST['lists'] ) ? explode( ',', wp_unslash( $_POST['lists'] ) ) : array(); // phpcs:ignore WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- the secret was checked; compared with fixed names.
 		$shown  = array();
-		foreach ( Siteagent_Update_Transient::both() as $name => $list ) {
+		foreach ( Siteagent_Update_Transient::all() as $name => $list ) {
 			if ( in_array( $name, $wanted, true ) ) {
 				$list->check();
 			}
@@ -171,8 +171,8 @@ final class Siteagent_Admin_Update_Check {
 	 * @param mixed $list As WordPress passes it.
 	 * @return mixed
 	 */
-	private static function add_seen( $list, string $name ) {
-		$seen = self::seen()[ $name ];
+	private static function add_missing_updates( $list, string $name ) {
+		$seen = self::last_result()[ $name ];
 		if ( is_object( $list ) && array() !== $seen ) {
 			$list           = clone $list;
 			$now            = isset( $list->response ) ? (array) $list->response : array();
@@ -184,7 +184,7 @@ final class Siteagent_Admin_Update_Check {
 	/**
 	 * @return array{at:int,failed_at:int,checked_at:int[],plugins:array<string,object>,themes:array<string,object>}
 	 */
-	private static function seen(): array {
+	private static function last_result(): array {
 		$seen = get_site_transient( self::SEEN );
 		$none = array(
 			'at'         => 0,
@@ -200,7 +200,7 @@ final class Siteagent_Admin_Update_Check {
 	 * @return int[]
 	 */
 	private static function checked_at(): array {
-		$both = Siteagent_Update_Transient::both();
+		$both = Siteagent_Update_Transient::all();
 		return array( $both['plugins']->checked_at(), $both['themes']->checked_at() );
 	}
 

@@ -37,10 +37,10 @@ final class Siteagent_Auto_Update_Status {
 		$branch  = explode( '.', Siteagent_Available_Updates::branch( $version ) );
 		$is_dev  = false !== strpos( $version, '-' );
 		return array(
-			'core_minor'   => $this->takes_core( implode( '.', $branch ) . '.' . self::LATE ),
-			'core_major'   => $this->takes_core( ( (int) $branch[0] + 1 ) . '.0' ),
-			'core_dev'     => $is_dev && $this->takes_core( $version . '.' . self::LATE ),
-			'translations' => $this->takes_translation(
+			'core_minor'   => $this->installs_core( implode( '.', $branch ) . '.' . self::LATE ),
+			'core_major'   => $this->installs_core( ( (int) $branch[0] + 1 ) . '.0' ),
+			'core_dev'     => $is_dev && $this->installs_core( $version . '.' . self::LATE ),
+			'translations' => $this->installs_translation(
 				(object) array(
 					'type'       => 'core',
 					'slug'       => 'default',
@@ -59,16 +59,16 @@ final class Siteagent_Auto_Update_Status {
 	 *
 	 * @param object $offer As WordPress keeps it.
 	 */
-	public function takes_translation( object $offer ): bool {
-		if ( ! $this->may_work( WP_CONTENT_DIR ) ) {
+	public function installs_translation( object $offer ): bool {
+		if ( ! $this->can_update_folder( WP_CONTENT_DIR ) ) {
 			return false;
 		}
 		/** This filter is documented in wp-admin/includes/class-wp-automatic-updater.php */
 		return (bool) apply_filters( 'auto_update_translation', ! empty( $offer->autoupdate ), $offer );
 	}
 
-	private function takes_core( string $version ): bool {
-		if ( ! $this->may_work( ABSPATH ) ) {
+	private function installs_core( string $version ): bool {
+		if ( ! $this->can_update_folder( ABSPATH ) ) {
 			return false;
 		}
 		$offer = array(
@@ -85,7 +85,7 @@ final class Siteagent_Auto_Update_Status {
 		return (bool) apply_filters( 'auto_update_core', Core_Upgrader::should_update_to_version( $version ), (object) $offer );
 	}
 
-	private function may_work( string $folder ): bool {
+	private function can_update_folder( string $folder ): bool {
 		return ! $this->updater->is_disabled() && 'direct' === get_filesystem_method( array(), $folder ) && ! $this->updater->is_vcs_checkout( $folder );
 	}
 }

@@ -34,15 +34,15 @@ final class Siteagent_Available_Updates {
 	 */
 	public function refresh( int $now, float $deadline ): void {
 		$stale = array();
-		foreach ( Siteagent_Update_Transient::both() as $name => $list ) {
+		foreach ( Siteagent_Update_Transient::all() as $name => $list ) {
 			if ( $now - $list->checked_at() > self::STALE_AFTER ) {
 				$stale[] = $name;
 			}
 		}
 		if ( array() !== $stale || ! Siteagent_Admin_Update_Check::is_fresh( $now ) ) {
-			self::check( $stale, self::TIMEOUT_S, $deadline );
+			self::check_lists( $stale, self::TIMEOUT_S, $deadline );
 		}
-		Siteagent_Admin_Update_Check::include_seen();
+		Siteagent_Admin_Update_Check::include_last_result();
 		if ( $now - (int) $this->checked_at( 'update_core' ) > self::STALE_AFTER && microtime( true ) < $deadline ) {
 			wp_version_check();
 		}
@@ -53,11 +53,11 @@ final class Siteagent_Available_Updates {
 	 *
 	 * @param string[] $names Of Siteagent_Update_Transient.
 	 */
-	public static function check( array $names, int $timeout, float $deadline ): void {
-		if ( Siteagent_Admin_Update_Check::request( $names, $timeout ) ) {
+	public static function check_lists( array $names, int $timeout, float $deadline ): void {
+		if ( Siteagent_Admin_Update_Check::request_check( $names, $timeout ) ) {
 			return;
 		}
-		$both = Siteagent_Update_Transient::both();
+		$both = Siteagent_Update_Transient::all();
 		foreach ( $names as $name ) {
 			if ( microtime( true ) < $deadline ) {
 				$both[ $name ]->check();
@@ -74,8 +74,8 @@ final class Siteagent_Available_Updates {
 			$checked_at[ $name ] = $this->checked_at( $transient );
 		}
 		return array(
-			'plugins'      => $this->extensions( 'plugin', Siteagent_Update_Transient::PLUGINS ),
-			'themes'       => $this->extensions( 'theme', Siteagent_Update_Transient::THEMES ),
+			'plugins'      => $this->plugin_or_theme_updates( 'plugin', Siteagent_Update_Transient::PLUGINS ),
+			'themes'       => $this->plugin_or_theme_updates( 'theme', Siteagent_Update_Transient::THEMES ),
 			'translations' => $this->translations(),
 			'core'         => $this->core( get_bloginfo( 'version' ) ),
 			'as_in_admin'  => ! Siteagent_Admin_Update_Check::has_failed(),
@@ -115,7 +115,7 @@ final class Siteagent_Available_Updates {
 	/**
 	 * Available updates of one of the two lists; not those that are installed by now.
 	 */
-	private function extensions( string $kind, string $list ): array {
+	private function plugin_or_theme_updates( string $kind, string $list ): array {
 		$offers = array();
 		foreach ( ( new Siteagent_Update_Transient( $list ) )->updates() as $id => $offer ) {
 			$version = Siteagent_Update_Transient::version_of( $offer );
@@ -128,7 +128,7 @@ final class Siteagent_Available_Updates {
 				'version'      => $version,
 				'requires_wp'  => self::text( $offer, 'requires' ),
 				'requires_php' => self::text( $offer, 'requires_php' ),
-				'package'      => '' !== Siteagent_Component::package_of( $offer ),
+				'package'      => '' !== Siteagent_Component::package_url( $offer ),
 			);
 		}
 		return $offers;
@@ -150,8 +150,8 @@ final class Siteagent_Available_Updates {
 					'language'    => self::text( $offer, 'language' ),
 					'version'     => self::text( $offer, 'version' ),
 					'updated'     => self::text( $offer, 'updated' ),
-					'auto_update' => $updater->takes_translation( $as_kept ),
-					'installed'   => Siteagent_Translation::stamp_in( $there[ $type ], self::text( $offer, 'slug' ), self::text( $offer, 'language' ) ),
+					'auto_update' => $updater->installs_translation( $as_kept ),
+					'installed'   => Siteagent_Translation::find_revision_date( $there[ $type ], self::text( $offer, 'slug' ), self::text( $offer, 'language' ) ),
 				);
 			}
 		}

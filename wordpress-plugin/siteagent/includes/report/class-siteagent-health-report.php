@@ -50,9 +50,9 @@ final class Siteagent_Health_Report {
 	 *
 	 * @param float $deadline No test that may call outside starts after this moment.
 	 */
-	public function signals( float $deadline ): array {
+	public function all( float $deadline ): array {
 		return array(
-			'tests'        => $this->tests( $deadline ),
+			'tests'        => $this->run_tests( $deadline ),
 			'https'        => wp_is_using_https(),
 			'cron_overdue' => $this->cron_overdue( time() ),
 			'disk_free'    => $this->disk_free(),
@@ -80,14 +80,14 @@ final class Siteagent_Health_Report {
 		return $missing;
 	}
 
-	private function tests( float $deadline ): array {
+	private function run_tests( float $deadline ): array {
 		$health  = WP_Site_Health::get_instance();
 		$results = array();
-		foreach ( $this->runnable() as $name => $method ) {
+		foreach ( $this->runnable_tests() as $name => $method ) {
 			if ( in_array( $name, self::ASKS_OUTSIDE, true ) && microtime( true ) > $deadline ) {
 				continue;
 			}
-			$result = $this->run( $health, $method );
+			$result = $this->run_test( $health, $method );
 			if ( null !== $result ) {
 				$results[] = array( 'test' => $name ) + $result;
 			}
@@ -100,7 +100,7 @@ final class Siteagent_Health_Report {
 	 *
 	 * @return array<string,string> Test name to method.
 	 */
-	private function runnable(): array {
+	private function runnable_tests(): array {
 		$offered  = WP_Site_Health::get_tests();
 		$runnable = array();
 		foreach ( isset( $offered['direct'] ) ? (array) $offered['direct'] : array() as $name => $test ) {
@@ -118,7 +118,7 @@ final class Siteagent_Health_Report {
 	/**
 	 * One test's outcome; null when it threw or made no sense, so that one bad test costs one line.
 	 */
-	private function run( WP_Site_Health $health, string $method ): ?array {
+	private function run_test( WP_Site_Health $health, string $method ): ?array {
 		try {
 			$result = $health->$method();
 		} catch ( Throwable $broken ) {
@@ -132,7 +132,7 @@ final class Siteagent_Health_Report {
 		}
 		return array(
 			'status' => $result['status'],
-			'label'  => Siteagent_Report::plain( $result['label'] ),
+			'label'  => Siteagent_Report::plain_text( $result['label'] ),
 		);
 	}
 

@@ -24,8 +24,8 @@ final class Siteagent_Installed_Components {
 		$lists = array(
 			'plugins'    => $this->plugins(),
 			'themes'     => $this->themes(),
-			'mu_plugins' => $this->files( get_mu_plugins() ),
-			'dropins'    => $this->files( get_dropins() ),
+			'mu_plugins' => $this->file_components( get_mu_plugins() ),
+			'dropins'    => $this->file_components( get_dropins() ),
 		);
 		$room  = self::MAX_COMPONENTS;
 		foreach ( $lists as $name => $list ) {
@@ -38,7 +38,7 @@ final class Siteagent_Installed_Components {
 	/**
 	 * An address without what does not belong to it: credentials, query and fragment can be secrets.
 	 */
-	public static function bare_address( string $address ): string {
+	public static function strip_url( string $address ): string {
 		$parts = wp_parse_url( $address );
 		if ( ! is_array( $parts ) ) {
 			return '';
@@ -51,7 +51,7 @@ final class Siteagent_Installed_Components {
 
 	private function plugins(): array {
 		$list   = array();
-		$active = self::in_use( Siteagent_Update_Transient::PLUGINS );
+		$active = self::active_ids( Siteagent_Update_Transient::PLUGINS );
 		foreach ( get_plugins() as $file => $headers ) {
 			$file   = (string) $file;
 			$list[] = array(
@@ -60,19 +60,19 @@ final class Siteagent_Installed_Components {
 				'version'        => self::header( $headers, 'Version' ),
 				'active'         => in_array( $file, $active, true ) || is_plugin_active_for_network( $file ),
 				'network_active' => is_plugin_active_for_network( $file ),
-				'auto_update'    => $this->is_updated_by_wordpress( 'plugin', $file ),
+				'auto_update'    => $this->has_auto_update( 'plugin', $file ),
 				'author'         => self::header( $headers, 'Author' ),
 				'requires_wp'    => self::header( $headers, 'RequiresWP' ),
 				'requires_php'   => self::header( $headers, 'RequiresPHP' ),
-				'update_uri'     => self::bare_address( self::header( $headers, 'UpdateURI' ) ),
-			) + $this->folder( new Siteagent_Component( 'plugin', $file ) );
+				'update_uri'     => self::strip_url( self::header( $headers, 'UpdateURI' ) ),
+			) + $this->folder_state( new Siteagent_Component( 'plugin', $file ) );
 		}
 		return $list;
 	}
 
 	private function themes(): array {
 		$list   = array();
-		$active = self::in_use( Siteagent_Update_Transient::THEMES );
+		$active = self::active_ids( Siteagent_Update_Transient::THEMES );
 		foreach ( wp_get_themes() as $stylesheet => $theme ) {
 			$stylesheet = (string) $stylesheet;
 			$template   = $theme->get_template();
@@ -82,12 +82,12 @@ final class Siteagent_Installed_Components {
 				'version'      => self::theme_header( $theme, 'Version' ),
 				'active'       => in_array( $stylesheet, $active, true ),
 				'parent'       => $template === $stylesheet ? null : $template,
-				'auto_update'  => $this->is_updated_by_wordpress( 'theme', $stylesheet ),
+				'auto_update'  => $this->has_auto_update( 'theme', $stylesheet ),
 				'author'       => self::theme_header( $theme, 'Author' ),
 				'requires_wp'  => self::theme_header( $theme, 'RequiresWP' ),
 				'requires_php' => self::theme_header( $theme, 'RequiresPHP' ),
-				'update_uri'   => self::bare_address( self::theme_header( $theme, 'UpdateURI' ) ),
-			) + $this->folder( new Siteagent_Component( 'theme', $stylesheet ) );
+				'update_uri'   => self::strip_url( self::theme_header( $theme, 'UpdateURI' ) ),
+			) + $this->folder_state( new Siteagent_Component( 'theme', $stylesheet ) );
 		}
 		return $list;
 	}
@@ -97,22 +97,22 @@ final class Siteagent_Installed_Components {
 	 *
 	 * @return string[]
 	 */
-	private static function in_use( string $list ): array {
-		return array_merge( array(), ...array_values( array_column( Siteagent_Component::in_use(), $list ) ) );
+	private static function active_ids( string $list ): array {
+		return array_merge( array(), ...array_values( array_column( Siteagent_Component::active_by_site(), $list ) ) );
 	}
 
 	/**
 	 * What stands in the way of replacing this component's folder; change.check looks closer.
 	 */
-	private function folder( Siteagent_Component $component ): array {
+	private function folder_state( Siteagent_Component $component ): array {
 		$folder = $component->folder();
 		return array(
-			'vcs'      => Siteagent_Update_Requirements::is_versioned( $folder ),
+			'vcs'      => Siteagent_Update_Requirements::is_version_controlled( $folder ),
 			'writable' => ! is_link( $folder ) && wp_is_writable( $folder ) && wp_is_writable( dirname( $folder ) ),
 		);
 	}
 
-	private function files( array $found ): array {
+	private function file_components( array $found ): array {
 		$list = array();
 		foreach ( $found as $file => $headers ) {
 			$list[] = array(
@@ -128,7 +128,7 @@ final class Siteagent_Installed_Components {
 	/**
 	 * As the lists in wp-admin decide it: a filter's word counts before the administrator's choice.
 	 */
-	private function is_updated_by_wordpress( string $type, string $id ): bool {
+	private function has_auto_update( string $type, string $id ): bool {
 		$chosen = in_array( $id, (array) get_site_option( "auto_update_{$type}s", array() ), true );
 		$forced = wp_is_auto_update_forced_for_item( $type, null, $this->update_item( $type, $id ) );
 		if ( null !== $forced ) {
@@ -165,11 +165,11 @@ final class Siteagent_Installed_Components {
 	}
 
 	private static function header( array $headers, string $key ): string {
-		return isset( $headers[ $key ] ) && is_string( $headers[ $key ] ) ? Siteagent_Report::plain( $headers[ $key ] ) : '';
+		return isset( $headers[ $key ] ) && is_string( $headers[ $key ] ) ? Siteagent_Report::plain_text( $headers[ $key ] ) : '';
 	}
 
 	private static function theme_header( WP_Theme $theme, string $key ): string {
 		$value = $theme->get( $key );
-		return is_string( $value ) ? Siteagent_Report::plain( $value ) : '';
+		return is_string( $value ) ? Siteagent_Report::plain_text( $value ) : '';
 	}
 }

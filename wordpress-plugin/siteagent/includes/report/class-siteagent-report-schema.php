@@ -44,7 +44,7 @@ final class Siteagent_Report_Schema {
 		$this->fields = $document['fields'];
 		$this->log    = isset( $document['log'] ) ? $document['log'] : array();
 		$this->result = isset( $document['evidence'] ) ? $document['evidence'] : array();
-		$this->tree     = $this->grow();
+		$this->tree     = $this->build_tree();
 	}
 
 	/**
@@ -72,10 +72,10 @@ final class Siteagent_Report_Schema {
 	 * The part of $gathered that may leave. A declared value that is missing becomes empty.
 	 */
 	public function project( array $gathered ): array {
-		return $this->object( $this->tree, $gathered );
+		return $this->filter_object( $this->tree, $gathered );
 	}
 
-	private function grow(): array {
+	private function build_tree(): array {
 		$tree = array( 'children' => array() );
 		foreach ( $this->fields as $field ) {
 			$node = &$tree;
@@ -103,24 +103,24 @@ final class Siteagent_Report_Schema {
 	 * @param mixed $value Whatever was gathered for this place.
 	 * @return mixed
 	 */
-	private function value( array $node, $value ) {
+	private function filter_value( array $node, $value ) {
 		if ( isset( $node['field'] ) ) {
-			return $this->leaf( $node['field'], $value );
+			return $this->filter_field( $node['field'], $value );
 		}
 		if ( isset( $node['item'] ) ) {
 			$kept = array();
 			foreach ( is_array( $value ) ? $value : array() as $one ) {
-				$kept[] = $this->value( $node['item'], $one );
+				$kept[] = $this->filter_value( $node['item'], $one );
 			}
 			return $kept;
 		}
-		return $this->object( $node, is_array( $value ) ? $value : array() );
+		return $this->filter_object( $node, is_array( $value ) ? $value : array() );
 	}
 
-	private function object( array $node, array $gathered ): array {
+	private function filter_object( array $node, array $gathered ): array {
 		$kept = array();
 		foreach ( $node['children'] as $name => $child ) {
-			$kept[ $name ] = $this->value( $child, isset( $gathered[ $name ] ) ? $gathered[ $name ] : null );
+			$kept[ $name ] = $this->filter_value( $child, isset( $gathered[ $name ] ) ? $gathered[ $name ] : null );
 		}
 		return $kept;
 	}
@@ -129,7 +129,7 @@ final class Siteagent_Report_Schema {
 	 * @param mixed $value Whatever was gathered for this field.
 	 * @return string|int|bool|null
 	 */
-	private function leaf( array $field, $value ) {
+	private function filter_field( array $field, $value ) {
 		if ( null === $value && ! empty( $field['null'] ) ) {
 			return null;
 		}
@@ -137,9 +137,9 @@ final class Siteagent_Report_Schema {
 			case 'boolean':
 				return true === $value;
 			case 'integer':
-				return $this->integer( $value );
+				return $this->to_integer( $value );
 			case 'string':
-				return $this->text( $field, $value );
+				return $this->to_text( $field, $value );
 		}
 		throw new RuntimeException( 'manifest.json names an unknown type' );
 	}
@@ -147,7 +147,7 @@ final class Siteagent_Report_Schema {
 	/**
 	 * @param mixed $value Whatever was gathered for this field.
 	 */
-	private function integer( $value ): int {
+	private function to_integer( $value ): int {
 		if ( ! is_int( $value ) && ! is_float( $value ) ) {
 			return 0;
 		}
@@ -157,8 +157,8 @@ final class Siteagent_Report_Schema {
 	/**
 	 * @param mixed $value Whatever was gathered for this field.
 	 */
-	private function text( array $field, $value ): string {
-		$text = is_string( $value ) ? $this->readable( $value ) : '';
+	private function to_text( array $field, $value ): string {
+		$text = is_string( $value ) ? $this->clean_text( $value ) : '';
 		if ( isset( $field['enum'] ) ) {
 			return in_array( $text, $field['enum'], true ) ? $text : $field['enum'][0];
 		}
@@ -169,7 +169,7 @@ final class Siteagent_Report_Schema {
 	/**
 	 * Texts come from files anybody may have written: valid UTF-8, no controls.
 	 */
-	private function readable( string $text ): string {
+	private function clean_text( string $text ): string {
 		if ( 1 !== preg_match( '//u', $text ) ) {
 			$text = (string) preg_replace( '/[^\x20-\x7E]/', '?', $text );
 		}

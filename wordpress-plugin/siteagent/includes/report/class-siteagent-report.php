@@ -42,14 +42,14 @@ final class Siteagent_Report {
 	/**
 	 * The whole report. It does not depend on who looks, and prints nothing.
 	 */
-	public function report(): array {
+	public function build(): array {
 		ob_start();
 		$locale = get_locale();
 		// In English, so that a report reads the same for every site and every administrator.
 		$switched = switch_to_locale( 'en_US' );
 		try {
 			self::load_admin_includes();
-			return $this->manifest()->project( $this->gather( $locale ) );
+			return $this->schema()->project( $this->collect( $locale ) );
 		} finally {
 			if ( $switched ) {
 				restore_previous_locale();
@@ -61,7 +61,7 @@ final class Siteagent_Report {
 	/**
 	 * @throws RuntimeException When manifest.json is missing or damaged.
 	 */
-	private function manifest(): Siteagent_Report_Schema {
+	private function schema(): Siteagent_Report_Schema {
 		if ( null === $this->manifest ) {
 			$this->manifest = new Siteagent_Report_Schema( dirname( SITEAGENT_FILE ) . '/manifest.json' );
 		}
@@ -71,9 +71,9 @@ final class Siteagent_Report {
 	/**
 	 * What both sides call a report by: everything in it but the moment it was taken.
 	 */
-	public function canonical_digest( array $report ): string {
+	public function digest( array $report ): string {
 		unset( $report['taken_at'] );
-		return hash( 'sha256', Siteagent_HTTP_Signature::canonical( $report ) );
+		return hash( 'sha256', Siteagent_HTTP_Signature::canonical_json( $report ) );
 	}
 
 	/**
@@ -81,34 +81,34 @@ final class Siteagent_Report {
 	 */
 	public function preview_json(): string {
 		$flags = JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_THROW_ON_ERROR;
-		return (string) json_encode( $this->report(), $flags );
+		return (string) json_encode( $this->build(), $flags );
 	}
 
 	/**
 	 * Every field that may leave, each with path, type and reason.
 	 */
 	public function fields(): array {
-		return $this->manifest()->fields();
+		return $this->schema()->fields();
 	}
 
 	/**
 	 * What the result of an update tells, each with path, type and reason.
 	 */
 	public function evidence_fields(): array {
-		return $this->manifest()->evidence();
+		return $this->schema()->evidence();
 	}
 
 	/**
 	 * What an entry of the log tells when it leaves.
 	 */
 	public function log_fields(): array {
-		return $this->manifest()->log();
+		return $this->schema()->log();
 	}
 
 	/**
 	 * Text without markup: names and labels come with both.
 	 */
-	public static function plain( string $text ): string {
+	public static function plain_text( string $text ): string {
 		return wp_strip_all_tags( html_entity_decode( $text, ENT_QUOTES | ENT_HTML5, 'UTF-8' ), true );
 	}
 
@@ -128,7 +128,7 @@ final class Siteagent_Report {
 		wp_raise_memory_limit( 'admin' );
 	}
 
-	private function gather( string $locale ): array {
+	private function collect( string $locale ): array {
 		$deadline = microtime( true ) + self::PATIENCE;
 		// First: Debian's WordPress defines WP_AUTO_UPDATE_CORE once somebody asks it for offers.
 		$by_itself = ( new Siteagent_Auto_Update_Status() )->all();
@@ -141,7 +141,7 @@ final class Siteagent_Report {
 			'database'  => $this->database(),
 			'server'    => $this->server(),
 			'updates'   => $this->offers->all(),
-			'health'    => $this->health->signals( $deadline ) + array( 'auto_updates' => $by_itself ),
+			'health'    => $this->health->all( $deadline ) + array( 'auto_updates' => $by_itself ),
 			'agent'     => $this->agent(),
 		);
 		return $gathered + $this->components->all();
@@ -153,8 +153,8 @@ final class Siteagent_Report {
 	private function agent(): array {
 		return array(
 			'scopes'        => $this->permissions->all(),
-			'approval_here' => $this->permissions->asks_here(),
-			'rollback'      => Siteagent_Rollback::is_possible( 'plugin' ),
+			'approval_here' => $this->permissions->requires_approval(),
+			'rollback'      => Siteagent_Rollback::is_available( 'plugin' ),
 		);
 	}
 
@@ -165,8 +165,8 @@ final class Siteagent_Report {
 			'multisite'   => is_multisite(),
 			'environment' => wp_get_environment_type(),
 			'debug'       => defined( 'WP_DEBUG' ) && WP_DEBUG,
-			'home'        => Siteagent_Installed_Components::bare_address( Siteagent_Site_Address::home( false ) ),
-			'site_url'    => Siteagent_Installed_Components::bare_address( (string) get_option( 'siteurl' ) ),
+			'home'        => Siteagent_Installed_Components::strip_url( Siteagent_Site_Address::home( false ) ),
+			'site_url'    => Siteagent_Installed_Components::strip_url( (string) get_option( 'siteurl' ) ),
 		);
 	}
 

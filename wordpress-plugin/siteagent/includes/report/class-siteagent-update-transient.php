@@ -36,7 +36,7 @@ final class Siteagent_Update_Transient {
 	/**
 	 * @return self[] By name.
 	 */
-	public static function both(): array {
+	public static function all(): array {
 		return array(
 			self::PLUGINS => new self( self::PLUGINS ),
 			self::THEMES  => new self( self::THEMES ),
@@ -58,11 +58,11 @@ final class Siteagent_Update_Transient {
 	 * @return array<string,object>
 	 */
 	public function stored(): array {
-		return self::entries( $this->raw() );
+		return self::entries( $this->read_stored() );
 	}
 
 	public function checked_at(): int {
-		$list = $this->raw();
+		$list = $this->read_stored();
 		return null === $list || empty( $list->last_checked ) ? 0 : (int) $list->last_checked;
 	}
 
@@ -78,7 +78,7 @@ final class Siteagent_Update_Transient {
 			}
 			return $list;
 		};
-		$keep     = $this->keep();
+		$keep     = $this->keep_seller_updates();
 		add_filter( 'site_transient_' . $this->transient(), $outdated, PHP_INT_MAX );
 		self::PLUGINS === $this->name ? wp_update_plugins() : wp_update_themes();
 		remove_filter( 'site_transient_' . $this->transient(), $outdated, PHP_INT_MAX );
@@ -88,36 +88,36 @@ final class Siteagent_Update_Transient {
 	/**
 	 * Take an update out that has been installed.
 	 */
-	public function drop( string $id ): void {
-		$list = $this->raw();
+	public function remove_update( string $id ): void {
+		$list = $this->read_stored();
 		if ( null !== $list && isset( $list->response ) && isset( ( (array) $list->response )[ $id ] ) ) {
 			$list->response = array_diff_key( (array) $list->response, array( $id => true ) );
-			$this->save( $list );
+			$this->store( $list );
 		}
 	}
 
 	/**
 	 * Have WordPress check at the next occasion; until then the list stays as it is.
 	 */
-	public function outdate(): void {
-		$list = $this->raw();
+	public function mark_stale(): void {
+		$list = $this->read_stored();
 		if ( null !== $list ) {
 			$list->last_checked = 0;
-			$this->save( $list );
+			$this->store( $list );
 		}
 	}
 
 	/**
 	 * Read the list from the database again: another request has written it.
 	 */
-	public function reread(): void {
-		self::forget_read( $this->transient() );
+	public function clear_cache(): void {
+		self::clear_transient_cache( $this->transient() );
 	}
 
 	/**
 	 * Drop what this process remembers of a site transient.
 	 */
-	public static function forget_read( string $transient ): void {
+	public static function clear_transient_cache( string $transient ): void {
 		if ( wp_using_ext_object_cache() ) {
 			wp_cache_get( $transient, 'site-transient', true );
 			return;
@@ -145,7 +145,7 @@ final class Siteagent_Update_Transient {
 	/**
 	 * While the returned filter stands, whatever is stored keeps the sellers' updates that are stored now.
 	 */
-	private function keep(): Closure {
+	private function keep_seller_updates(): Closure {
 		$before  = $this->stored();
 		$version = $this->installed();
 		$keep    = function ( $list ) use ( $before, $version ) {
@@ -194,7 +194,7 @@ final class Siteagent_Update_Transient {
 	/**
 	 * The list as it is stored, without the filters of whoever adds to it when it is read.
 	 */
-	private function raw(): ?object {
+	private function read_stored(): ?object {
 		$list = wp_using_ext_object_cache()
 			? wp_cache_get( $this->transient(), 'site-transient' )
 			: get_site_option( '_site_transient_' . $this->transient() );
@@ -205,7 +205,7 @@ final class Siteagent_Update_Transient {
 	 * Store the list past the filters of sellers' updaters: this process still runs their former version, which
 	 * would announce what has just been installed.
 	 */
-	private function save( object $list ): void {
+	private function store( object $list ): void {
 		if ( wp_using_ext_object_cache() ) {
 			wp_cache_set( $this->transient(), $list, 'site-transient' );
 			return;

@@ -29,7 +29,7 @@ final class Siteagent_Error_Summary {
 	 * @param array $error As from error_get_last(): `message`, `file`, `line` and, where known, `type`.
 	 * @return string For example "Uncaught TypeError in wp-content/plugins/forms/forms.php:12"; empty without an error.
 	 */
-	public static function of( array $error ): string {
+	public static function summarize( array $error ): string {
 		$error  += array(
 			'message' => '',
 			'file'    => '',
@@ -46,11 +46,11 @@ final class Siteagent_Error_Summary {
 		 * @param bool  $send  Whether to send the first line of the message. Default false.
 		 * @param array $error The error, as from error_get_last().
 		 */
-		$text = true === apply_filters( 'siteagent_send_error_message', false, $error ) ? $message : self::kind( $message, (int) $error['type'] );
-		return Siteagent_Upgrader::plain( sprintf( '%1$s in %2$s:%3$d', $text, $error['file'], $error['line'] ) );
+		$text = true === apply_filters( 'siteagent_send_error_message', false, $error ) ? $message : self::error_kind( $message, (int) $error['type'] );
+		return Siteagent_Upgrader::redact( sprintf( '%1$s in %2$s:%3$d', $text, $error['file'], $error['line'] ) );
 	}
 
-	private static function kind( string $message, int $type ): string {
+	private static function error_kind( string $message, int $type ): string {
 		if ( 1 === preg_match( self::FROM_PHP, $message, $found ) ) {
 			return $found[0];
 		}

@@ -57,7 +57,7 @@ final class Siteagent_Fatal_Error {
 	/**
 	 * Say whether this request is one by which the site asks itself; strangers cannot make one.
 	 */
-	public static function is_own_probe(): bool {
+	public static function is_loopback_request(): bool {
 		// phpcs:disable WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- compared with a secret.
 		if ( ! isset( $_GET['wp_scrape_key'], $_GET['wp_scrape_nonce'] ) || ! is_string( $_GET['wp_scrape_key'] ) || ! is_string( $_GET['wp_scrape_nonce'] ) ) {
 			return false;
@@ -70,34 +70,34 @@ final class Siteagent_Fatal_Error {
 	/**
 	 * Remember an error of the old version, so that the new one is not blamed for it.
 	 */
-	public function note_as_known(): void {
-		if ( $this->concerns() ) {
-			@file_put_contents( $this->at( self::KNOWN ), $this->hash() . "\n", FILE_APPEND ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+	public function record_known_error(): void {
+		if ( $this->is_caused_by_component() ) {
+			@file_put_contents( $this->path( self::KNOWN ), $this->fingerprint() . "\n", FILE_APPEND ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		}
 	}
 
 	/**
 	 * Decide whether the new version has to go.
 	 */
-	public function is_proof(): bool {
+	public function proves_failure(): bool {
 		if ( ! $this->is_fatal() ) {
 			if ( self::is_plain_front_page() && did_action( 'wp_footer' ) > 0 ) {
-				$this->put( self::SEEN_WELL, '' );
+				$this->write_file( self::SEEN_WELL, '' );
 			}
 			return false;
 		}
-		if ( ! $this->concerns() || $this->is_known() ) {
+		if ( ! $this->is_caused_by_component() || $this->is_known() ) {
 			return false;
 		}
-		$answer = $this->front_page();
+		$answer = $this->front_page_result();
 		if ( 'could_not_tell' !== $answer ) {
 			return 'fatal' === $answer;
 		}
 		// Nobody else can say. An ordinary visitor's front page can, unless another one got it from this very version.
-		if ( ! self::is_plain_front_page() || is_file( $this->at( self::SEEN_WELL ) ) ) {
+		if ( ! self::is_plain_front_page() || is_file( $this->path( self::SEEN_WELL ) ) ) {
 			return false;
 		}
-		return 0 === did_action( 'wp_loaded' ) || $this->counted() >= self::COUNT_UNTIL;
+		return 0 === did_action( 'wp_loaded' ) || $this->increment_count() >= self::COUNT_UNTIL;
 	}
 
 	private function is_fatal(): bool {
@@ -107,7 +107,7 @@ final class Siteagent_Fatal_Error {
 	/**
 	 * Whether it happened in the component, or in what the component called.
 	 */
-	private function concerns(): bool {
+	private function is_caused_by_component(): bool {
 		if ( ! $this->is_fatal() ) {
 			return false;
 		}
@@ -124,14 +124,14 @@ final class Siteagent_Fatal_Error {
 	}
 
 	private function is_known(): bool {
-		$known = @file( $this->at( self::KNOWN ), FILE_IGNORE_NEW_LINES ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
-		return is_array( $known ) && in_array( $this->hash(), $known, true );
+		$known = @file( $this->path( self::KNOWN ), FILE_IGNORE_NEW_LINES ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		return is_array( $known ) && in_array( $this->fingerprint(), $known, true );
 	}
 
 	/**
 	 * The same for the same error in another version, where it stands in another line.
 	 */
-	private function hash(): string {
+	private function fingerprint(): string {
 		$first = (string) strtok( (string) $this->error['message'], "\n" );
 		return hash( 'sha256', basename( (string) $this->error['file'] ) . "\n" . preg_replace( '/\d+/', '', $first ) );
 	}
@@ -141,22 +141,22 @@ final class Siteagent_Fatal_Error {
 	 *
 	 * @return string ok, fatal or could_not_tell.
 	 */
-	private function front_page(): string {
-		$last = $this->at( self::ASKED );
+	private function front_page_result(): string {
+		$last = $this->path( self::ASKED );
 		if ( is_file( $last ) && time() - (int) filemtime( $last ) < self::ASKED_S ) {
 			return (string) file_get_contents( $last );
 		}
-		$this->put( self::ASKED, 'could_not_tell' );
-		$answer = $this->asked();
-		if ( 'fatal' === $answer && 'fatal' === @file_get_contents( $this->at( Siteagent_Rollback_Watchdog::BEFORE ) ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		$this->write_file( self::ASKED, 'could_not_tell' );
+		$answer = $this->request_front_page();
+		if ( 'fatal' === $answer && 'fatal' === @file_get_contents( $this->path( Siteagent_Rollback_Watchdog::BEFORE ) ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors
 			// It was broken before.
 			$answer = 'could_not_tell';
 		}
-		$this->put( self::ASKED, $answer );
+		$this->write_file( self::ASKED, $answer );
 		return $answer;
 	}
 
-	private function asked(): string {
+	private function request_front_page(): string {
 		$key   = md5( random_bytes( 16 ) );
 		$nonce = bin2hex( random_bytes( 16 ) );
 		set_transient( 'scrape_key_' . $key, $nonce, MINUTE_IN_SECONDS );
@@ -186,20 +186,20 @@ final class Siteagent_Fatal_Error {
 	/**
 	 * Count this error among front pages.
 	 */
-	private function counted(): int {
-		$file = $this->at( self::COUNT . substr( $this->hash(), 0, 16 ) );
+	private function increment_count(): int {
+		$file = $this->path( self::COUNT . substr( $this->fingerprint(), 0, 16 ) );
 		@file_put_contents( $file, '.', FILE_APPEND ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		clearstatcache( true, $file );
 		return (int) @filesize( $file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
 	}
 
-	private function put( string $name, string $text ): void {
+	private function write_file( string $name, string $text ): void {
 		if ( is_dir( $this->folder ) ) {
-			@file_put_contents( $this->at( $name ), $text ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+			@file_put_contents( $this->path( $name ), $text ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		}
 	}
 
-	private function at( string $name ): string {
+	private function path( string $name ): string {
 		return $this->folder . '/' . $name;
 	}
 }

@@ -26,8 +26,8 @@ final class Siteagent_Filesystem {
 		if ( ! is_dir( $to ) && ! @mkdir( $to, 0755, true ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 			return false;
 		}
-		foreach ( self::entries( $from ) as $name ) {
-			$there = "$to/" . self::named( $name, $naming );
+		foreach ( self::list_entries( $from ) as $name ) {
+			$there = "$to/" . self::convert_name( $name, $naming );
 			if ( ! ( is_dir( "$from/$name" ) && ! is_link( "$from/$name" ) ? self::copy( "$from/$name", $there, $naming ) : self::copy_file( "$from/$name", $there ) ) ) {
 				return false;
 			}
@@ -64,7 +64,7 @@ final class Siteagent_Filesystem {
 	/**
 	 * The name of a file in a kept copy, and back. Without a dot there is no extension, and nothing a server would execute.
 	 */
-	public static function named( string $name, string $naming ): string {
+	public static function convert_name( string $name, string $naming ): string {
 		if ( self::HIDE === $naming ) {
 			return strtr( $name, array( '%' => '%25', '.' => '%2E' ) );
 		}
@@ -78,8 +78,8 @@ final class Siteagent_Filesystem {
 	 */
 	public static function hashes( string $folder, string $naming = self::SAME, string $below = '' ): array {
 		$hashes = array();
-		foreach ( self::entries( $folder ) as $name ) {
-			$path = "$below/" . self::named( $name, $naming );
+		foreach ( self::list_entries( $folder ) as $name ) {
+			$path = "$below/" . self::convert_name( $name, $naming );
 			if ( is_link( "$folder/$name" ) ) {
 				$hashes[ $path ] = 'link to ' . readlink( "$folder/$name" );
 			} elseif ( is_dir( "$folder/$name" ) ) {
@@ -102,7 +102,7 @@ final class Siteagent_Filesystem {
 		if ( ! is_writable( $folder ) ) { // phpcs:ignore WordPress.WP.AlternativeFunctions
 			self::set_mode( $folder, 0755 );
 		}
-		foreach ( self::entries( $folder ) as $name ) {
+		foreach ( self::list_entries( $folder ) as $name ) {
 			self::remove( "$folder/$name" );
 		}
 		return @rmdir( $folder ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
@@ -111,7 +111,7 @@ final class Siteagent_Filesystem {
 	/**
 	 * Write a file at once: another request reads all of it or none.
 	 */
-	public static function write( string $file, string $text ): bool {
+	public static function write_atomically( string $file, string $text ): bool {
 		$part = $file . '.part';
 		return strlen( $text ) === @file_put_contents( $part, $text ) && @rename( $part, $file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 	}
@@ -121,14 +121,14 @@ final class Siteagent_Filesystem {
 	 *
 	 * @return bool Whether it did; false where a host forbids it, and old code may go on running.
 	 */
-	public static function forget_compiled( string $folder ): bool {
+	public static function invalidate_opcache( string $folder ): bool {
 		clearstatcache( true );
 		$is_forgotten = true;
-		foreach ( self::entries( $folder ) as $name ) {
+		foreach ( self::list_entries( $folder ) as $name ) {
 			if ( is_dir( "$folder/$name" ) ) {
-				$is_forgotten = self::forget_compiled( "$folder/$name" ) && $is_forgotten;
+				$is_forgotten = self::invalidate_opcache( "$folder/$name" ) && $is_forgotten;
 			} elseif ( '.php' === substr( $name, -4 ) ) {
-				$is_forgotten = self::forget_compiled_file( "$folder/$name" ) && $is_forgotten;
+				$is_forgotten = self::invalidate_opcache_file( "$folder/$name" ) && $is_forgotten;
 			}
 		}
 		return $is_forgotten;
@@ -137,14 +137,14 @@ final class Siteagent_Filesystem {
 	/**
 	 * The same for one file.
 	 */
-	public static function forget_compiled_file( string $file ): bool {
+	public static function invalidate_opcache_file( string $file ): bool {
 		return function_exists( 'opcache_invalidate' ) && @opcache_invalidate( $file, true ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- hosts forbid it with a warning.
 	}
 
 	/**
 	 * @return string[] Names.
 	 */
-	public static function entries( string $folder ): array {
+	public static function list_entries( string $folder ): array {
 		$found = is_dir( $folder ) ? scandir( $folder ) : false;
 		return false === $found ? array() : array_values( array_diff( $found, array( '.', '..' ) ) );
 	}

@@ -68,10 +68,10 @@ final class Siteagent_Loopback_Check {
 	/**
 	 * Look at the pages, before an update or after a rollback: the answer is the front page's, or fatal if any page is.
 	 */
-	public function look(): string {
-		$this->ask_pages();
+	public function check(): string {
+		$this->request_pages();
 		$seen            = in_array( self::FATAL, $this->pages, true ) ? self::FATAL : $this->pages[ self::FRONT ];
-		$this->is_silent = self::FATAL !== $seen && null !== $this->echo && ! $this->echo->is_heard();
+		$this->is_silent = self::FATAL !== $seen && null !== $this->echo && ! $this->echo->is_answered();
 		return $this->is_silent ? self::COULD_NOT_TELL : $seen;
 	}
 
@@ -82,8 +82,8 @@ final class Siteagent_Loopback_Check {
 	 * @param array{pages?:array<string,string>,errors?:array<string,string>} $before As seen() told it before.
 	 * @param string                                                         $folder The component's own folder.
 	 */
-	public function look_again( array $before, string $folder ): string {
-		$seen   = $this->look();
+	public function check_after_update( array $before, string $folder ): string {
+		$seen   = $this->check();
 		$within = str_replace( ABSPATH, '', rtrim( $folder, '/' ) . '/' );
 		foreach ( array_keys( $this->pages, self::FATAL, true ) as $page ) {
 			$was   = isset( $before['pages'][ $page ] ) ? $before['pages'][ $page ] : '';
@@ -103,7 +103,7 @@ final class Siteagent_Loopback_Check {
 	 *
 	 * @return array{pages:array<string,string>,errors:array<string,string>}
 	 */
-	public function seen(): array {
+	public function results(): array {
 		return array(
 			'pages'  => $this->pages,
 			'errors' => $this->errors,
@@ -127,27 +127,27 @@ final class Siteagent_Loopback_Check {
 	/**
 	 * Whether the site could ask itself at all at the last look.
 	 */
-	public function is_reached(): bool {
+	public function is_reachable(): bool {
 		return $this->is_reached;
 	}
 
 	/**
 	 * Whether at the last look nobody answered who was asked besides.
 	 */
-	public function is_silent(): bool {
+	public function is_unanswered(): bool {
 		return $this->is_silent;
 	}
 
 	/**
 	 * Ask for the front page, the login page, a REST route and admin-ajax.php; for the others only where the first came through.
 	 */
-	private function ask_pages(): void {
+	private function request_pages(): void {
 		$this->errors     = array();
 		$this->is_fresh   = true;
 		$this->is_reached = false;
 		$seen             = self::COULD_NOT_TELL;
 		for ( $attempt = 0; $attempt < self::ATTEMPTS && self::COULD_NOT_TELL === $seen; $attempt++ ) {
-			$seen = $this->ask( home_url( '/' ), self::FRONT );
+			$seen = $this->request_page( home_url( '/' ), self::FRONT );
 			if ( $this->is_reached ) {
 				break;
 			}
@@ -163,11 +163,11 @@ final class Siteagent_Loopback_Check {
 			'ajax'  => add_query_arg( 'action', 'heartbeat', admin_url( 'admin-ajax.php' ) ),
 		);
 		foreach ( $others as $page => $address ) {
-			$this->pages[ $page ] = $this->ask( $address, $page );
+			$this->pages[ $page ] = $this->request_page( $address, $page );
 		}
 	}
 
-	private function ask( string $address, string $page ): string {
+	private function request_page( string $address, string $page ): string {
 		// As WordPress's own editor does before it believes a changed file (wp_start_scraping_edited_file_errors()).
 		$key   = md5( random_bytes( 16 ) );
 		$nonce = bin2hex( random_bytes( 16 ) );
@@ -175,9 +175,9 @@ final class Siteagent_Loopback_Check {
 		try {
 			for ( $hop = 0; $hop < self::HOPS; $hop++ ) {
 				$answer = $this->get( $address, $key, $nonce );
-				$next   = $this->leads_to( $answer, $address );
+				$next   = $this->redirect_target( $answer, $address );
 				if ( null === $next ) {
-					return $this->judge( $answer, $key, $page );
+					return $this->evaluate_response( $answer, $key, $page );
 				}
 				$address = $next;
 			}
@@ -213,7 +213,7 @@ final class Siteagent_Loopback_Check {
 	 *
 	 * @param array|WP_Error $answer As WordPress gave it.
 	 */
-	private function leads_to( $answer, string $from ): ?string {
+	private function redirect_target( $answer, string $from ): ?string {
 		$status = (int) wp_remote_retrieve_response_code( $answer );
 		$there  = wp_remote_retrieve_header( $answer, 'location' );
 		if ( $status < 300 || $status > 399 || ! is_string( $there ) || '' === $there ) {
@@ -227,7 +227,7 @@ final class Siteagent_Loopback_Check {
 	/**
 	 * @param array|WP_Error $answer As WordPress gave it.
 	 */
-	private function judge( $answer, string $key, string $page ): string {
+	private function evaluate_response( $answer, string $key, string $page ): string {
 		$status = (int) wp_remote_retrieve_response_code( $answer );
 		$body   = wp_remote_retrieve_body( $answer );
 		$shape  = "~###### wp_scraping_result_start:$key ######\s*(.+?)\s*###### wp_scraping_result_end:$key ######~s";
@@ -237,7 +237,7 @@ final class Siteagent_Loopback_Check {
 		$this->is_reached = true;
 		$this->is_fresh   = $this->is_fresh && 'disk' === wp_remote_retrieve_header( $answer, 'x-siteagent-code' );
 		if ( 'true' !== $found[1] ) {
-			$this->errors[ $page ] = Siteagent_Error_Summary::of( (array) json_decode( $found[1], true ) );
+			$this->errors[ $page ] = Siteagent_Error_Summary::summarize( (array) json_decode( $found[1], true ) );
 			return self::FATAL;
 		}
 		// Nothing crashed, and yet it is no page: the site is closed, or a version closes it.

@@ -25,8 +25,8 @@ final class Siteagent_Opcode_Cache {
 	 *
 	 * @return int|null Seconds; 0 when it has forgotten, null when nobody can say: until PHP is restarted.
 	 */
-	public static function stale_s( string $folder ): ?int {
-		if ( Siteagent_Filesystem::forget_compiled( $folder ) || ! self::is_on() ) {
+	public static function stale_seconds( string $folder ): ?int {
+		if ( Siteagent_Filesystem::invalidate_opcache( $folder ) || ! self::is_on() ) {
 			return 0;
 		}
 		if ( function_exists( 'opcache_reset' ) && @opcache_reset() ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors -- hosts forbid it with a warning.

@@ -26,7 +26,7 @@ final class Siteagent_Rollback_Watchdog {
 	/** Names the machine of that process; touched at every step, for machines on which its lock does not show. */
 	const BEAT = 'beat';
 
-	/** The component as it was, under names that no server executes (Siteagent_Filesystem::hidden()). */
+	/** The component as it was, under names that no server executes (Siteagent_Filesystem::convert_name()). */
 	const KEPT = 'kept';
 
 	/** The same under its real names, just before it takes its place again. */
@@ -84,34 +84,34 @@ final class Siteagent_Rollback_Watchdog {
 	/**
 	 * Judge how far the run is, and watch the rest of this request.
 	 */
-	public function stand_by(): void {
+	public function watch(): void {
 		// Other processes have moved folders since this one looked at them.
 		clearstatcache( true );
-		$is_probe = $this->skip_code_cache();
+		$is_probe = $this->bypass_opcode_cache();
 		$is_alive = self::is_alive( $this->run['folder'] );
-		if ( is_file( $this->at( self::RESTORED ) ) || ! is_dir( $this->run['folder'] ) ) {
-			$is_alive || $this->leave();
+		if ( is_file( $this->path( self::RESTORED ) ) || ! is_dir( $this->run['folder'] ) ) {
+			$is_alive || $this->remove_self();
 			return;
 		}
-		if ( is_file( $this->at( self::SETTLED ) ) ) {
-			$until = (int) file_get_contents( $this->at( self::SETTLED ) );
+		if ( is_file( $this->path( self::SETTLED ) ) ) {
+			$until = (int) file_get_contents( $this->path( self::SETTLED ) );
 			if ( 0 !== $until && time() > $until ) {
-				$this->end_watching();
+				$this->stop_watching();
 				return;
 			}
 		} elseif ( ! $is_alive ) {
 			// The process was killed midway: what it left behind may be half of each version.
 			$this->restore( 'interrupted' );
-			$this->leave();
+			$this->remove_self();
 			return;
 		}
 		if ( $is_probe ) {
 			// Whoever asked judges it, and restores.
 			return;
 		}
-		register_shutdown_function( array( $this, 'look_back' ) );
+		register_shutdown_function( array( $this, 'on_shutdown' ) );
 		// Comes first where another shutdown function ends the process.
-		add_filter( 'wp_php_error_args', array( $this, 'look_back_early' ), 0 );
+		add_filter( 'wp_php_error_args', array( $this, 'on_error_page' ), 0 );
 	}
 
 	/**
@@ -119,9 +119,9 @@ final class Siteagent_Rollback_Watchdog {
 	 *
 	 * @return bool Whether this is a request by which the site asks itself; it reads that the code came from disk.
 	 */
-	private function skip_code_cache(): bool {
-		$is_probe = Siteagent_Fatal_Error::is_own_probe();
-		if ( ! $is_probe && ! is_file( $this->at( self::STALE ) ) ) {
+	private function bypass_opcode_cache(): bool {
+		$is_probe = Siteagent_Fatal_Error::is_loopback_request();
+		if ( ! $is_probe && ! is_file( $this->path( self::STALE ) ) ) {
 			return false;
 		}
 		$is_skipped = ! extension_loaded( 'Zend OPcache' ) || false !== ini_set( 'opcache.enable', '0' ); // phpcs:ignore WordPress.PHP.IniSet
@@ -134,13 +134,13 @@ final class Siteagent_Rollback_Watchdog {
 	/**
 	 * Look, at the end of the request, whether the component ended it.
 	 */
-	public function look_back(): void {
+	public function on_shutdown(): void {
 		$last  = error_get_last();
 		$error = new Siteagent_Fatal_Error( is_array( $last ) ? $last : array(), $this->run['folder'], $this->run['target'] );
-		if ( ! is_file( $this->at( self::INSTALLED ) ) ) {
+		if ( ! is_file( $this->path( self::INSTALLED ) ) ) {
 			// This request began with the old version, or mixed it with the new one.
-			$error->note_as_known();
-		} elseif ( $error->is_proof() ) {
+			$error->record_known_error();
+		} elseif ( $error->proves_failure() ) {
 			$this->restore( 'fatal', $last );
 		}
 	}
@@ -151,8 +151,8 @@ final class Siteagent_Rollback_Watchdog {
 	 * @param mixed $passed As WordPress passes it.
 	 * @return mixed
 	 */
-	public function look_back_early( $passed ) {
-		$this->look_back();
+	public function on_error_page( $passed ) {
+		$this->on_shutdown();
 		return $passed;
 	}
 
@@ -162,14 +162,14 @@ final class Siteagent_Rollback_Watchdog {
 	 * @return bool Whether it is back, now or since before.
 	 */
 	public function restore( string $reason, array $error = array() ): bool {
-		if ( ! is_dir( $this->run['folder'] ) || ! $this->begin() ) {
+		if ( ! is_dir( $this->run['folder'] ) || ! $this->lock_restore() ) {
 			return false;
 		}
 		try {
 			// Whoever was faster has left a note.
-			return is_file( $this->at( self::RESTORED ) ) || ( is_dir( $this->at( self::KEPT ) ) && $this->exchange( $reason, $error ) );
+			return is_file( $this->path( self::RESTORED ) ) || ( is_dir( $this->path( self::KEPT ) ) && $this->swap_folders( $reason, $error ) );
 		} finally {
-			@rmdir( $this->at( self::RESTORING ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+			@rmdir( $this->path( self::RESTORING ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		}
 	}
 
@@ -181,7 +181,7 @@ final class Siteagent_Rollback_Watchdog {
 	 *
 	 * @return string HELD, FREE or UNKNOWN.
 	 */
-	public static function state_of( string $folder ): string {
+	public static function lock_state( string $folder ): string {
 		if ( ! is_dir( $folder ) ) {
 			return self::FREE;
 		}
@@ -193,14 +193,14 @@ final class Siteagent_Rollback_Watchdog {
 			return 1 === $would_block ? self::HELD : self::UNKNOWN;
 		}
 		$host = @file_get_contents( $folder . '/' . self::BEAT ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
-		return self::machine() === $host && is_file( self::local_mark( $folder ) ) ? self::FREE : self::UNKNOWN;
+		return self::host_name() === $host && is_file( self::local_marker( $folder ) ) ? self::FREE : self::UNKNOWN;
 	}
 
 	/**
 	 * Say whether the process of a run counts as living: by its lock, or by its last sign of life where the lock says nothing.
 	 */
 	public static function is_alive( string $folder ): bool {
-		$state = self::state_of( $folder );
+		$state = self::lock_state( $folder );
 		if ( self::UNKNOWN !== $state ) {
 			return self::HELD === $state;
 		}
@@ -211,14 +211,14 @@ final class Siteagent_Rollback_Watchdog {
 	/**
 	 * The name of the machine this process runs on; empty where a host does not say.
 	 */
-	public static function machine(): string {
+	public static function host_name(): string {
 		return function_exists( 'php_uname' ) ? php_uname( 'n' ) : '';
 	}
 
 	/**
 	 * The file outside of the site's own storage by which a process knows that it is on the machine of the run.
 	 */
-	public static function local_mark( string $folder ): string {
+	public static function local_marker( string $folder ): string {
 		return sys_get_temp_dir() . '/siteagent-' . substr( hash( 'sha256', $folder ), 0, 24 );
 	}
 
@@ -239,30 +239,30 @@ final class Siteagent_Rollback_Watchdog {
 	/**
 	 * Put the kept copy in the place of the broken version, and leave a note of it.
 	 */
-	private function exchange( string $reason, array $error ): bool {
+	private function swap_folders( string $reason, array $error ): bool {
 		$target = $this->run['target'];
-		$next   = $this->at( self::NEXT );
+		$next   = $this->path( self::NEXT );
 		Siteagent_Filesystem::remove( $next );
-		Siteagent_Filesystem::remove( $this->at( self::BROKEN ) );
-		$is_ready = Siteagent_Filesystem::copy( $this->at( self::KEPT ), $next, Siteagent_Filesystem::SHOW );
-		$is_free  = ! file_exists( $target ) || @rename( $target, $this->at( self::BROKEN ) ) || Siteagent_Filesystem::remove( $target ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- must work without WordPress's filesystem classes.
-		Siteagent_Filesystem::remove( $this->at( self::BROKEN ) );
-		$is_back = $is_free && ( ( $is_ready && @rename( $next, $target ) ) || Siteagent_Filesystem::copy( $this->at( self::KEPT ), $target, Siteagent_Filesystem::SHOW ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		Siteagent_Filesystem::remove( $this->path( self::BROKEN ) );
+		$is_ready = Siteagent_Filesystem::copy( $this->path( self::KEPT ), $next, Siteagent_Filesystem::SHOW );
+		$is_free  = ! file_exists( $target ) || @rename( $target, $this->path( self::BROKEN ) ) || Siteagent_Filesystem::remove( $target ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- must work without WordPress's filesystem classes.
+		Siteagent_Filesystem::remove( $this->path( self::BROKEN ) );
+		$is_back = $is_free && ( ( $is_ready && @rename( $next, $target ) ) || Siteagent_Filesystem::copy( $this->path( self::KEPT ), $target, Siteagent_Filesystem::SHOW ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		Siteagent_Filesystem::remove( $next );
 		if ( $is_back ) {
 			$note = array(
 				'op_id'     => $this->run['op_id'],
 				'at'        => time(),
 				// Written before the new version was complete, it says nothing about that version.
-				'installed' => is_file( $this->at( self::INSTALLED ) ),
+				'installed' => is_file( $this->path( self::INSTALLED ) ),
 				'reason'    => $reason,
 				'message'   => isset( $error['message'] ) ? (string) strtok( (string) $error['message'], "\n" ) : '',
 				'file'      => isset( $error['file'] ) ? str_replace( ABSPATH, '', (string) $error['file'] ) : '',
 				'line'      => isset( $error['line'] ) ? (int) $error['line'] : 0,
 				'type'      => isset( $error['type'] ) ? (int) $error['type'] : E_ERROR,
 			);
-			Siteagent_Filesystem::write( $this->at( self::RESTORED ), (string) json_encode( $note, JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE ) );
-			Siteagent_Filesystem::forget_compiled( $target );
+			Siteagent_Filesystem::write_atomically( $this->path( self::RESTORED ), (string) json_encode( $note, JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE ) );
+			Siteagent_Filesystem::invalidate_opcache( $target );
 			self::end_maintenance( $this->run['op_id'] );
 		}
 		return $is_back;
@@ -271,34 +271,34 @@ final class Siteagent_Rollback_Watchdog {
 	/**
 	 * End the watch: nothing has happened until the moment that was set.
 	 */
-	private function end_watching(): void {
+	private function stop_watching(): void {
 		if ( $this->run[ self::NEEDS_WORD ] ) {
 			// Whoever had heard from it would have ended the run.
 			$this->restore( 'no_word' );
-			$this->leave();
+			$this->remove_self();
 			return;
 		}
-		$this->leave();
+		$this->remove_self();
 		Siteagent_Filesystem::remove( $this->run['folder'] );
-		@unlink( self::local_mark( $this->run['folder'] ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		@unlink( self::local_marker( $this->run['folder'] ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 	}
 
 	/**
 	 * Begin to exchange folders, which one of many may; one that died over it is not waited for.
 	 */
-	private function begin(): bool {
-		$checkpoint = $this->at( self::RESTORING );
+	private function lock_restore(): bool {
+		$checkpoint = $this->path( self::RESTORING );
 		if ( is_dir( $checkpoint ) && filemtime( $checkpoint ) < time() - self::RESTORING_S ) {
 			@rmdir( $checkpoint ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		}
 		return @mkdir( $checkpoint ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 	}
 
-	private function leave(): void {
+	private function remove_self(): void {
 		@unlink( $this->file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 	}
 
-	private function at( string $name ): string {
+	private function path( string $name ): string {
 		return $this->run['folder'] . '/' . $name;
 	}
 }

@@ -58,14 +58,14 @@ final class Siteagent_Rollback {
 	/**
 	 * Where everything of a run is kept.
 	 */
-	public static function place(): string {
+	public static function base_folder(): string {
 		return WP_CONTENT_DIR . '/' . self::FOLDER;
 	}
 
 	/**
 	 * Whether a copy of this kind of component can be kept here and a watchdog put beside it.
 	 */
-	public static function is_possible( string $kind ): bool {
+	public static function is_available( string $kind ): bool {
 		// On Windows a folder that holds an open file cannot be renamed.
 		if ( '\\' === DIRECTORY_SEPARATOR || array() !== self::missing_functions() ) {
 			return false;
@@ -89,15 +89,15 @@ final class Siteagent_Rollback {
 	/**
 	 * The run that is marked, whether it lives or not; null when there is none.
 	 */
-	public function marked(): ?array {
-		return self::opened( $this->store->read() );
+	public function current_run(): ?array {
+		return self::parse_marker( $this->store->read() );
 	}
 
 	/**
 	 * Mark a run as under way. False when another one is, or WordPress is updating something by itself.
 	 */
-	public function begin( string $op_id, array $facts, int $now ): bool {
-		if ( Siteagent_Update_Lock::is_core_updating( $now ) || $this->is_another_watched() ) {
+	public function begin_run( string $op_id, array $facts, int $now ): bool {
+		if ( Siteagent_Update_Lock::is_core_updating( $now ) || $this->is_other_site_watched() ) {
 			return false;
 		}
 		$folder = $op_id . '-' . bin2hex( random_bytes( 8 ) );
@@ -116,20 +116,20 @@ final class Siteagent_Rollback {
 		if ( ! $begun ) {
 			return false;
 		}
-		$holder = Siteagent_Update_Lock::take( self::RUN_S );
+		$holder = Siteagent_Update_Lock::acquire( self::RUN_S );
 		if ( '' === $holder ) {
-			$this->forget( $op_id );
+			$this->delete_marker( $op_id );
 			return false;
 		}
-		$this->reach( $op_id, 'checking', array( 'core_lock' => $holder ) );
-		$this->take( self::place() . '/' . $folder );
+		$this->set_stage( $op_id, 'checking', array( 'core_lock' => $holder ) );
+		$this->acquire_lock( self::base_folder() . '/' . $folder );
 		return true;
 	}
 
 	/**
 	 * How far the run is.
 	 */
-	public function reach( string $op_id, string $stage, array $facts = array() ): void {
+	public function set_stage( string $op_id, string $stage, array $facts = array() ): void {
 		$this->store->change(
 			static function ( array $data ) use ( $op_id, $stage, $facts ): ?array {
 				if ( ! isset( $data[ self::MARKER ] ) || $op_id !== $data[ self::MARKER ]['op_id'] ) {
@@ -139,13 +139,13 @@ final class Siteagent_Rollback {
 				return $data;
 			}
 		);
-		$marked = $this->marked();
+		$marked = $this->current_run();
 		if ( null === $marked || ! is_dir( $marked['folder'] ) ) {
 			return;
 		}
-		$this->beat( $marked );
+		$this->heartbeat( $marked );
 		if ( 'installing' === $stage && isset( $facts['before']['probe'] ) ) {
-			Siteagent_Filesystem::write( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::BEFORE, $facts['before']['probe'] );
+			Siteagent_Filesystem::write_atomically( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::BEFORE, $facts['before']['probe'] );
 		}
 		if ( 'installed' === $stage ) {
 			touch( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::INSTALLED ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- read without WordPress.
@@ -155,7 +155,7 @@ final class Siteagent_Rollback {
 	/**
 	 * Give a sign of life, for machines on which the lock of this run does not show.
 	 */
-	public function beat( array $marked ): void {
+	public function heartbeat( array $marked ): void {
 		if ( is_file( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::BEAT ) ) {
 			touch( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::BEAT ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		}
@@ -164,12 +164,12 @@ final class Siteagent_Rollback {
 	/**
 	 * Whether this run is still this process's to carry out: nobody has taken it for dead, ended it or put the copy back.
 	 */
-	public function is_ours( array $marked ): bool {
+	public function is_current_run( array $marked ): bool {
 		clearstatcache( true );
 		$there = null;
 		$this->store->change(
 			static function ( array $data ) use ( &$there ): ?array {
-				$there = self::opened( $data );
+				$there = self::parse_marker( $data );
 				return null;
 			}
 		);
@@ -181,7 +181,7 @@ final class Siteagent_Rollback {
 	/**
 	 * Whether the process of this run still works on it.
 	 */
-	public function lives( array $marked, int $now ): bool {
+	public function is_running( array $marked, int $now ): bool {
 		clearstatcache( true );
 		return is_dir( $marked['folder'] ) ? Siteagent_Rollback_Watchdog::is_alive( $marked['folder'] ) : $now <= $marked['deadline'];
 	}
@@ -189,7 +189,7 @@ final class Siteagent_Rollback {
 	/**
 	 * Keep a copy of the component as it is. True when the copy is whole.
 	 */
-	public function keep( array $marked, Siteagent_Component $component ): bool {
+	public function create_backup( array $marked, Siteagent_Component $component ): bool {
 		$kept = $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::KEPT;
 		if ( ! is_dir( $marked['folder'] ) ) {
 			return false;
@@ -197,7 +197,7 @@ final class Siteagent_Rollback {
 		if ( $component->owns_folder() ) {
 			$is_whole = Siteagent_Filesystem::copy( $component->folder(), $kept . '.part', Siteagent_Filesystem::HIDE );
 		} else {
-			$is_whole = 'translation' === $component->kind() && $this->keep_files( ( new Siteagent_Translation( $component->id() ) )->files(), $kept . '.part' );
+			$is_whole = 'translation' === $component->kind() && $this->back_up_files( ( new Siteagent_Translation( $component->id() ) )->files(), $kept . '.part' );
 		}
 		// Half a copy must never be taken for one.
 		return $is_whole && rename( $kept . '.part', $kept ); // phpcs:ignore WordPress.WP.AlternativeFunctions
@@ -206,7 +206,7 @@ final class Siteagent_Rollback {
 	/**
 	 * Whether the component is on disk as the kept copy has it. Where nothing was kept, nothing was exchanged.
 	 */
-	public function is_as_kept( array $marked, Siteagent_Component $component ): bool {
+	public function matches_backup( array $marked, Siteagent_Component $component ): bool {
 		$kept = $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::KEPT;
 		return ! $component->owns_folder() || ! is_dir( $kept ) || Siteagent_Filesystem::hashes( $kept, Siteagent_Filesystem::SHOW ) === Siteagent_Filesystem::hashes( $component->folder() );
 	}
@@ -214,13 +214,13 @@ final class Siteagent_Rollback {
 	/**
 	 * Put the watchdog beside the component.
 	 */
-	public function watch( array $marked, Siteagent_Component $component ): bool {
+	public function install_watchdog( array $marked, Siteagent_Component $component ): bool {
 		$is_new = ! is_dir( WPMU_PLUGIN_DIR );
 		if ( ! $component->owns_folder() || ! wp_mkdir_p( WPMU_PLUGIN_DIR ) ) {
 			return false;
 		}
 		if ( $is_new ) {
-			$this->reach( $marked['op_id'], $marked['stage'], array( 'made_mu_plugins' => true ) );
+			$this->set_stage( $marked['op_id'], $marked['stage'], array( 'made_mu_plugins' => true ) );
 		}
 		$source = '';
 		foreach ( self::WATCHDOG_PARTS as $part ) {
@@ -233,20 +233,20 @@ final class Siteagent_Rollback {
 		foreach ( self::WATCHDOG_PARTS as $part ) {
 			$own[ $part ] = $part . $suffix;
 		}
-		$facts = var_export( $this->watched( $marked, $component ), true ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- writes PHP.
-		$line  = sprintf( "\n( new Siteagent_Rollback_Watchdog( __FILE__, %s ) )->stand_by();\n", $facts );
+		$facts = var_export( $this->watchdog_config( $marked, $component ), true ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- writes PHP.
+		$line  = sprintf( "\n( new Siteagent_Rollback_Watchdog( __FILE__, %s ) )->watch();\n", $facts );
 		// Another request must never read half of it.
-		return Siteagent_Filesystem::write( self::watchdog_file( $marked['op_id'] ), strtr( $source . $line, $own ) );
+		return Siteagent_Filesystem::write_atomically( self::watchdog_file( $marked['op_id'] ), strtr( $source . $line, $own ) );
 	}
 
 	/**
 	 * Put the kept copy back, unless the watchdog has.
 	 */
-	public function restore( array $marked, Siteagent_Component $component, string $reason ): bool {
+	public function restore_backup( array $marked, Siteagent_Component $component, string $reason ): bool {
 		if ( 'translation' === $component->kind() ) {
 			return $this->restore_files( $marked, new Siteagent_Translation( $component->id() ) );
 		}
-		$watchdog = new Siteagent_Rollback_Watchdog( self::watchdog_file( $marked['op_id'] ), $this->watched( $marked, $component ) );
+		$watchdog = new Siteagent_Rollback_Watchdog( self::watchdog_file( $marked['op_id'] ), $this->watchdog_config( $marked, $component ) );
 		return $component->owns_folder() && $watchdog->restore( $reason );
 	}
 
@@ -255,7 +255,7 @@ final class Siteagent_Rollback {
 	 *
 	 * @return array{installed:bool,reason:string,message:string,file:string,line:int}|null
 	 */
-	public function restored( array $marked ): ?array {
+	public function restore_record( array $marked ): ?array {
 		$note = $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORED;
 		$told = is_readable( $note ) ? json_decode( (string) file_get_contents( $note ), true ) : null;
 		return is_array( $told ) && isset( $told['op_id'], $told['reason'] ) && $marked['op_id'] === $told['op_id'] ? $told + array( 'installed' => false, 'message' => '', 'file' => '', 'line' => 0 ) : null;
@@ -264,7 +264,7 @@ final class Siteagent_Rollback {
 	/**
 	 * Drop a note that the disk does not bear out: the copy was put back, and files were exchanged afterwards.
 	 */
-	public function drop_note( array $marked ): void {
+	public function delete_restore_record( array $marked ): void {
 		$note = $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORED;
 		if ( is_file( $note ) ) {
 			wp_delete_file( $note );
@@ -274,9 +274,9 @@ final class Siteagent_Rollback {
 	/**
 	 * The outcome is decided: whatever happens to this process now, it is final, and nothing is restored any more.
 	 */
-	public function decide( array $marked, array $answer ): void {
-		$this->reach( $marked['op_id'], 'decided', array( 'answer' => $answer ) );
-		$this->call_off( $marked['op_id'] );
+	public function save_decision( array $marked, array $answer ): void {
+		$this->set_stage( $marked['op_id'], 'decided', array( 'answer' => $answer ) );
+		$this->remove_watchdog( $marked['op_id'] );
 	}
 
 	/**
@@ -285,33 +285,33 @@ final class Siteagent_Rollback {
 	 * @param array{look_at:?int,fresh_at:?int} $moments When the site may ask itself again, null when it cannot; and
 	 *                                                   when PHP has forgotten what it compiled before, null when nobody can say.
 	 */
-	public function go_on_watching( array $marked, array $answer, int $until, array $moments ): void {
-		$this->reach( $marked['op_id'], 'watched', array( 'answer' => $answer, 'deadline' => $until ) + $moments );
-		Siteagent_Filesystem::write( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::SETTLED, (string) $until );
-		$this->let_go( $marked );
+	public function keep_watching( array $marked, array $answer, int $until, array $moments ): void {
+		$this->set_stage( $marked['op_id'], 'watched', array( 'answer' => $answer, 'deadline' => $until ) + $moments );
+		Siteagent_Filesystem::write_atomically( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::SETTLED, (string) $until );
+		$this->release_lock( $marked );
 	}
 
 	/**
 	 * The run is over: nothing of it stays, but a copy of a component that is neither as approved nor as before.
 	 */
-	public function end( array $marked, Siteagent_Component $component, array $answer ): void {
+	public function end_run( array $marked, Siteagent_Component $component, array $answer ): void {
 		// Before the lock is let go: the run would look dead to whoever asks between the two. And of two that end
 		// the same run one does, so that the other takes nothing from a run that has begun since.
-		if ( ! $this->forget( $marked['op_id'] ) ) {
+		if ( ! $this->delete_marker( $marked['op_id'] ) ) {
 			return;
 		}
-		$this->call_off( $marked['op_id'] );
+		$this->remove_watchdog( $marked['op_id'] );
 		Siteagent_Rollback_Watchdog::end_maintenance( $marked['op_id'] );
 		if ( 'watched' !== $marked['stage'] ) {
-			$this->let_go( $marked );
+			$this->release_lock( $marked );
 		}
 		Siteagent_Upgrader::remove_leftovers( $marked['op_id'] );
-		if ( 'failed' === $answer['outcome'] && ! $this->is_as_kept( $marked, $component ) ) {
+		if ( 'failed' === $answer['outcome'] && ! $this->matches_backup( $marked, $component ) ) {
 			touch( $marked['folder'] . '/' . self::NEEDED ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		} else {
-			self::clear( $marked['folder'] );
+			self::remove_run_folder( $marked['folder'] );
 		}
-		if ( ! empty( $marked['made_mu_plugins'] ) && ! is_link( WPMU_PLUGIN_DIR ) && array() === Siteagent_Filesystem::entries( WPMU_PLUGIN_DIR ) ) {
+		if ( ! empty( $marked['made_mu_plugins'] ) && ! is_link( WPMU_PLUGIN_DIR ) && array() === Siteagent_Filesystem::list_entries( WPMU_PLUGIN_DIR ) ) {
 			Siteagent_Filesystem::remove( WPMU_PLUGIN_DIR );
 		}
 	}
@@ -319,17 +319,17 @@ final class Siteagent_Rollback {
 	/**
 	 * Remove folders that belong to no run: of processes that were killed at their very end.
 	 */
-	public function sweep( int $now ): void {
-		$marked = $this->marked();
-		foreach ( Siteagent_Filesystem::entries( self::place() ) as $name ) {
-			$folder = self::place() . '/' . $name;
+	public function remove_orphaned_folders( int $now ): void {
+		$marked = $this->current_run();
+		foreach ( Siteagent_Filesystem::list_entries( self::base_folder() ) as $name ) {
+			$folder = self::base_folder() . '/' . $name;
 			$is_run = 1 === preg_match( self::NAMES, basename( $name, self::UNNAMED ) );
-			if ( ! $is_run || ( null !== $marked && 0 === strpos( $folder, $marked['folder'] ) ) || Siteagent_Rollback_Watchdog::HELD === Siteagent_Rollback_Watchdog::state_of( $folder ) || self::is_watched( $folder ) ) {
+			if ( ! $is_run || ( null !== $marked && 0 === strpos( $folder, $marked['folder'] ) ) || Siteagent_Rollback_Watchdog::HELD === Siteagent_Rollback_Watchdog::lock_state( $folder ) || self::is_watched( $folder ) ) {
 				continue;
 			}
 			$needed = $folder . '/' . self::NEEDED;
 			if ( is_file( $needed ) ? (int) filemtime( $needed ) < $now - self::NEEDED_S : (int) filemtime( $folder ) < $now - self::RUN_S ) {
-				self::clear( $folder );
+				self::remove_run_folder( $folder );
 			}
 		}
 	}
@@ -337,14 +337,14 @@ final class Siteagent_Rollback {
 	/**
 	 * Remove what a run kept, and the place when nothing else is in it; a link an owner made in its stead stays.
 	 */
-	public static function clear( string $folder ): void {
+	public static function remove_run_folder( string $folder ): void {
 		Siteagent_Filesystem::remove( $folder );
 		Siteagent_Filesystem::remove( $folder . self::UNNAMED );
-		if ( is_file( Siteagent_Rollback_Watchdog::local_mark( $folder ) ) ) {
-			wp_delete_file( Siteagent_Rollback_Watchdog::local_mark( $folder ) );
+		if ( is_file( Siteagent_Rollback_Watchdog::local_marker( $folder ) ) ) {
+			wp_delete_file( Siteagent_Rollback_Watchdog::local_marker( $folder ) );
 		}
-		if ( ! is_link( self::place() ) && array() === array_diff( Siteagent_Filesystem::entries( self::place() ), array( 'index.php', '.htaccess' ) ) ) {
-			Siteagent_Filesystem::remove( self::place() );
+		if ( ! is_link( self::base_folder() ) && array() === array_diff( Siteagent_Filesystem::list_entries( self::base_folder() ), array( 'index.php', '.htaccess' ) ) ) {
+			Siteagent_Filesystem::remove( self::base_folder() );
 		}
 	}
 
@@ -358,24 +358,24 @@ final class Siteagent_Rollback {
 	/**
 	 * The marker as this class hands it out. Of a folder only its name is believed.
 	 */
-	private static function opened( array $data ): ?array {
+	private static function parse_marker( array $data ): ?array {
 		if ( ! isset( $data[ self::MARKER ] ) ) {
 			return null;
 		}
 		$marked           = $data[ self::MARKER ];
 		$name             = basename( (string) $marked['folder'] );
-		$marked['folder'] = self::place() . '/' . ( 1 === preg_match( self::NAMES, $name ) ? $name : 'unknown' );
+		$marked['folder'] = self::base_folder() . '/' . ( 1 === preg_match( self::NAMES, $name ) ? $name : 'unknown' );
 		return $marked;
 	}
 
-	private function call_off( string $op_id ): void {
+	private function remove_watchdog( string $op_id ): void {
 		$file = self::watchdog_file( $op_id );
 		if ( is_file( $file ) ) {
 			wp_delete_file( $file );
 		}
 	}
 
-	private function watched( array $marked, Siteagent_Component $component ): array {
+	private function watchdog_config( array $marked, Siteagent_Component $component ): array {
 		return array(
 			'op_id'      => $marked['op_id'],
 			'folder'     => $marked['folder'],
@@ -391,25 +391,25 @@ final class Siteagent_Rollback {
 	 * The folder gets its name once the lock is held: whoever sees it without would take this run
 	 * for dead, and whoever asks for the lock in between would keep it from being had.
 	 */
-	private function take( string $folder ): void {
+	private function acquire_lock( string $folder ): void {
 		$unnamed = $folder . self::UNNAMED;
 		if ( ! wp_mkdir_p( $unnamed ) ) {
 			return;
 		}
 		// Nobody calls a kept copy by its address.
 		foreach ( array( 'index.php' => "<?php\n// Silence is golden.\n", '.htaccess' => "Require all denied\n" ) as $name => $text ) {
-			file_put_contents( self::place() . '/' . $name, $text ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+			file_put_contents( self::base_folder() . '/' . $name, $text ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		}
 		$lock = fopen( $unnamed . '/' . Siteagent_Rollback_Watchdog::LOCK, 'cb' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		if ( false !== $lock && flock( $lock, LOCK_EX | LOCK_NB ) ) {
 			$this->lock = $lock;
 		}
-		file_put_contents( $unnamed . '/' . Siteagent_Rollback_Watchdog::BEAT, Siteagent_Rollback_Watchdog::machine() ); // phpcs:ignore WordPress.WP.AlternativeFunctions
-		@touch( Siteagent_Rollback_Watchdog::local_mark( $folder ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- without it the lock alone says less.
+		file_put_contents( $unnamed . '/' . Siteagent_Rollback_Watchdog::BEAT, Siteagent_Rollback_Watchdog::host_name() ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		@touch( Siteagent_Rollback_Watchdog::local_marker( $folder ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- without it the lock alone says less.
 		rename( $unnamed, $folder ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- at once, or not at all.
 	}
 
-	private function let_go( array $marked ): void {
+	private function release_lock( array $marked ): void {
 		if ( null !== $this->lock ) {
 			fclose( $this->lock ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 			$this->lock = null;
@@ -420,12 +420,12 @@ final class Siteagent_Rollback {
 	/**
 	 * Whether an update of another site of this network is still watched: its kept copy may yet come back.
 	 */
-	private function is_another_watched(): bool {
+	private function is_other_site_watched(): bool {
 		if ( ! is_multisite() ) {
 			return false;
 		}
-		foreach ( Siteagent_Filesystem::entries( self::place() ) as $name ) {
-			if ( 1 === preg_match( self::NAMES, $name ) && self::is_watched( self::place() . '/' . $name ) ) {
+		foreach ( Siteagent_Filesystem::list_entries( self::base_folder() ) as $name ) {
+			if ( 1 === preg_match( self::NAMES, $name ) && self::is_watched( self::base_folder() . '/' . $name ) ) {
 				return true;
 			}
 		}
@@ -437,7 +437,7 @@ final class Siteagent_Rollback {
 		return is_file( $settled ) && (int) file_get_contents( $settled ) > time();
 	}
 
-	private function forget( string $op_id ): bool {
+	private function delete_marker( string $op_id ): bool {
 		return $this->store->change(
 			static function ( array $data ) use ( $op_id ): ?array {
 				if ( ! isset( $data[ self::MARKER ] ) || $op_id !== $data[ self::MARKER ]['op_id'] ) {
@@ -449,9 +449,9 @@ final class Siteagent_Rollback {
 		);
 	}
 
-	private function keep_files( array $files, string $folder ): bool {
+	private function back_up_files( array $files, string $folder ): bool {
 		foreach ( $files as $file ) {
-			if ( ! wp_mkdir_p( $folder ) || ! Siteagent_Filesystem::copy_file( $file, $folder . '/' . Siteagent_Filesystem::named( basename( $file ), Siteagent_Filesystem::HIDE ) ) ) {
+			if ( ! wp_mkdir_p( $folder ) || ! Siteagent_Filesystem::copy_file( $file, $folder . '/' . Siteagent_Filesystem::convert_name( basename( $file ), Siteagent_Filesystem::HIDE ) ) ) {
 				return false;
 			}
 		}
@@ -470,7 +470,7 @@ final class Siteagent_Rollback {
 		$is_back = Siteagent_Filesystem::copy( $kept, $language->folder(), Siteagent_Filesystem::SHOW );
 		// The folder holds other languages too.
 		Siteagent_Filesystem::set_mode( $language->folder(), $mode );
-		Siteagent_Filesystem::forget_compiled( $language->folder() );
+		Siteagent_Filesystem::invalidate_opcache( $language->folder() );
 		return $is_back;
 	}
 }

@@ -43,11 +43,11 @@ final class Siteagent_Self_Ping {
 	/**
 	 * Whether the version on disk answers. False says only that nobody heard it.
 	 */
-	public function is_heard(): bool {
+	public function is_answered(): bool {
 		$until = microtime( true ) + self::PATIENCE_S;
 		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
 			foreach ( $this->addresses as $address ) {
-				if ( microtime( true ) < $until && $this->component->version() === $this->version_at( $address ) ) {
+				if ( microtime( true ) < $until && $this->component->version() === $this->answering_version( $address ) ) {
 					$this->addresses = array_unique( array_merge( array( $address ), $this->addresses ) );
 					return true;
 				}
@@ -59,15 +59,15 @@ final class Siteagent_Self_Ping {
 	/**
 	 * The version that answers there in this connection's name; empty when none does.
 	 */
-	private function version_at( string $address ): string {
+	private function answering_version( string $address ): string {
 		$connection = $this->connection_store->connection();
 		$keys       = null === $connection ? null : $this->connection_store->channel( $connection['kid'] );
 		if ( null === $keys ) {
 			return '';
 		}
-		$body   = Siteagent_HTTP_Signature::canonical( array( 'v' => Siteagent_HTTP_Signature::VERSION, 'op' => 'ping', 'by' => self::BY ) );
+		$body   = Siteagent_HTTP_Signature::canonical_json( array( 'v' => Siteagent_HTTP_Signature::VERSION, 'op' => 'ping', 'by' => self::BY ) );
 		$sent   = Siteagent_HTTP_Signature::sign_request( $address, $body, $keys['d2s'], $connection['kid'], time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::REQUEST_TAG );
-		$answer = Siteagent_Dashboard_Client::received(
+		$answer = Siteagent_Dashboard_Client::parse_response(
 			wp_remote_post(
 				$address,
 				array(

@@ -39,24 +39,24 @@ final class Siteagent_Changelog {
 	 *
 	 * @return array{text:?string,part:?string,cut:bool,source:?string,why:?string}|null
 	 */
-	public function of( Siteagent_Component $component, Siteagent_Update_Item $step ): ?array {
+	public function for_update( Siteagent_Component $component, Siteagent_Update_Item $step ): ?array {
 		if ( ! in_array( $step->kind(), array( 'plugin', 'theme' ), true ) ) {
 			return null;
 		}
-		$offer   = (array) $component->raw_offer();
+		$offer   = (array) $component->raw_update();
 		$package = isset( $offer['package'] ) && is_string( $offer['package'] ) ? $offer['package'] : '';
-		if ( self::PACKAGES !== Siteagent_Update_Requirements::host_of( $package ) ) {
-			return self::absent( 'elsewhere' );
+		if ( self::PACKAGES !== Siteagent_Update_Requirements::host_with_port( $package ) ) {
+			return self::unavailable( 'elsewhere' );
 		}
-		$name = self::KEPT . md5( implode( '|', $step->told() ) );
+		$name = self::KEPT . md5( implode( '|', $step->to_array() ) );
 		$kept = get_site_transient( $name );
 		if ( is_array( $kept ) ) {
 			return $kept;
 		}
-		$told = $this->asked( $step, $this->slug( $step, $offer ) );
+		$told = $this->fetch( $step, $this->slug( $step, $offer ) );
 		if ( null === $told['text'] && isset( $offer['upgrade_notice'] ) && is_string( $offer['upgrade_notice'] ) ) {
-			$notice = self::plain( $offer['upgrade_notice'] );
-			$told   = '' === $notice ? $told : self::told( $notice, 'notice' );
+			$notice = self::to_plain_text( $offer['upgrade_notice'] );
+			$told   = '' === $notice ? $told : self::found( $notice, 'notice' );
 		}
 		set_site_transient( $name, $told, in_array( $told['why'], self::WORTH_AN_OTHER, true ) ? self::FAILED_FOR_S : self::KEPT_FOR_S );
 		return $told;
@@ -65,7 +65,7 @@ final class Siteagent_Changelog {
 	/**
 	 * Plain text of valid UTF-8, one line for each block and each entry of a list.
 	 */
-	public static function plain( string $html ): string {
+	public static function to_plain_text( string $html ): string {
 		// WordPress's own check answers false on 6.1 where iconv() meets half a character.
 		$html = (string) json_decode( (string) wp_json_encode( substr( $html, 0, self::MAX_HTML ), JSON_INVALID_UTF8_SUBSTITUTE ) );
 		$html = (string) preg_replace( '~<h[1-6]\b[^>]*>~i', "\n= ", $html );
@@ -98,7 +98,7 @@ final class Siteagent_Changelog {
 		$opened = false;
 		$is_in  = false;
 		foreach ( explode( "\n", $text ) as $line ) {
-			$version = self::opened_by( $line );
+			$version = self::version_heading( $line );
 			if ( null !== $version ) {
 				$opened = true;
 				$is_in  = version_compare( $version, $from, '>' ) && version_compare( $version, $to, '<=' );
@@ -110,7 +110,7 @@ final class Siteagent_Changelog {
 		return $opened ? array( implode( "\n", $chosen ), 'versions' ) : array( $text, 'beginning' );
 	}
 
-	private static function opened_by( string $line ): ?string {
+	private static function version_heading( string $line ): ?string {
 		if ( strlen( $line ) > self::MAX_HEADING || 1 !== preg_match( self::OPENS, $line, $found ) ) {
 			return null;
 		}
@@ -127,7 +127,7 @@ final class Siteagent_Changelog {
 	 * Over https or not at all, and not through plugins_api(): that falls back to http, and other plugins
 	 * may answer in WordPress.org's place.
 	 */
-	private function asked( Siteagent_Update_Item $step, string $slug ): array {
+	private function fetch( Siteagent_Update_Item $step, string $slug ): array {
 		$kind    = $step->kind();
 		$request = array(
 			'slug'   => $slug,
@@ -151,26 +151,26 @@ final class Siteagent_Changelog {
 			)
 		);
 		if ( is_wp_error( $reply ) ) {
-			return self::absent( 'unreachable' );
+			return self::unavailable( 'unreachable' );
 		}
 		$body = wp_remote_retrieve_body( $reply );
 		if ( strlen( $body ) >= self::MAX_REPLY ) {
-			return self::absent( 'too_large' );
+			return self::unavailable( 'too_large' );
 		}
 		$found = 200 === wp_remote_retrieve_response_code( $reply ) ? json_decode( $body, true, 32, JSON_INVALID_UTF8_SUBSTITUTE ) : null;
 		if ( ! is_array( $found ) ) {
-			return self::absent( 'unreadable' );
+			return self::unavailable( 'unreadable' );
 		}
 		$html = isset( $found['sections']['changelog'] ) && is_string( $found['sections']['changelog'] ) ? $found['sections']['changelog'] : '';
-		$text = self::plain( $html );
+		$text = self::to_plain_text( $html );
 		if ( '' === $text ) {
-			return self::absent( 'none' );
+			return self::unavailable( 'none' );
 		}
 		list( $text, $part ) = self::between( $text, $step->from(), $step->to() );
-		return '' === $text ? self::absent( 'not_named' ) : self::told( $text, $part );
+		return '' === $text ? self::unavailable( 'not_named' ) : self::found( $text, $part );
 	}
 
-	private static function told( string $text, string $part ): array {
+	private static function found( string $text, string $part ): array {
 		$is_long = strlen( $text ) > self::MAX_TEXT;
 		if ( $is_long ) {
 			// Not in the middle of a character.
@@ -185,7 +185,7 @@ final class Siteagent_Changelog {
 		);
 	}
 
-	private static function absent( string $why ): array {
+	private static function unavailable( string $why ): array {
 		return array(
 			'text'   => null,
 			'part'   => null,

@@ -80,11 +80,11 @@ final class Siteagent_Component {
 		switch ( $this->kind ) {
 			case 'plugin':
 			case 'siteagent':
-				return $this->header( WP_PLUGIN_DIR . '/' . $this->id );
+				return $this->version_header( WP_PLUGIN_DIR . '/' . $this->id );
 			case 'theme':
-				return $this->header( $this->folder() . '/style.css' );
+				return $this->version_header( $this->folder() . '/style.css' );
 			case 'translation':
-				return ( new Siteagent_Translation( $this->id ) )->stamp();
+				return ( new Siteagent_Translation( $this->id ) )->revision_date();
 		}
 		// get_bloginfo() would tell what this process was started with.
 		return is_readable( ABSPATH . WPINC . '/version.php' ) ? self::core_version( (string) file_get_contents( ABSPATH . WPINC . '/version.php' ) ) : '';
@@ -101,7 +101,7 @@ final class Siteagent_Component {
 	 * Whether visitors meet it. What has no switch is always on.
 	 */
 	public function is_active(): bool {
-		return ! isset( self::LISTS[ $this->kind ] ) || array() !== $this->active_on() || ( $this->is_plugin() && $this->is_network_active() );
+		return ! isset( self::LISTS[ $this->kind ] ) || array() !== $this->active_sites() || ( $this->is_plugin() && $this->is_network_active() );
 	}
 
 	/**
@@ -109,9 +109,9 @@ final class Siteagent_Component {
 	 *
 	 * @return int[]
 	 */
-	public function active_on(): array {
+	public function active_sites(): array {
 		$sites = array();
-		foreach ( self::in_use() as $site => $used ) {
+		foreach ( self::active_by_site() as $site => $used ) {
 			if ( in_array( $this->id, $used[ self::LISTS[ $this->kind ] ], true ) ) {
 				$sites[] = $site;
 			}
@@ -125,7 +125,7 @@ final class Siteagent_Component {
 	 *
 	 * @return array<int,array{plugins:string[],themes:string[]}>
 	 */
-	public static function in_use(): array {
+	public static function active_by_site(): array {
 		global $wpdb;
 		$found = array();
 		$sites = is_multisite() ? get_sites( array( 'fields' => 'ids', 'number' => self::MAX_SITES ) ) : array();
@@ -158,7 +158,7 @@ final class Siteagent_Component {
 	 *
 	 * @param int[] $sites Where it was active, if not for the whole network.
 	 */
-	public function activate( bool $for_network, array $sites ): void {
+	public function reactivate( bool $for_network, array $sites ): void {
 		if ( $for_network ) {
 			$active              = (array) get_site_option( 'active_sitewide_plugins', array() );
 			$active[ $this->id ] = time();
@@ -211,43 +211,43 @@ final class Siteagent_Component {
 	/**
 	 * Have WordPress check for updates now, unless it found one for this component within the last minute.
 	 */
-	public function look_for_offers(): void {
+	public function check_for_updates(): void {
 		$kind = 'translation' === $this->kind ? ( new Siteagent_Translation( $this->id ) )->type() : $this->kind;
 		if ( 'core' === $kind ) {
 			$known = get_site_transient( 'update_core' );
-			if ( null === $this->raw_offer() || ! isset( $known->last_checked ) || time() - (int) $known->last_checked >= self::RECENT_S ) {
+			if ( null === $this->raw_update() || ! isset( $known->last_checked ) || time() - (int) $known->last_checked >= self::RECENT_S ) {
 				wp_version_check( array(), true );
 			}
 			return;
 		}
 		$list = self::LISTS[ $kind ];
-		Siteagent_Admin_Update_Check::include_seen();
-		if ( null === $this->raw_offer() || time() - ( new Siteagent_Update_Transient( $list ) )->checked_at() >= self::RECENT_S ) {
-			Siteagent_Available_Updates::check( array( $list ), self::TIMEOUT_S, INF );
+		Siteagent_Admin_Update_Check::include_last_result();
+		if ( null === $this->raw_update() || time() - ( new Siteagent_Update_Transient( $list ) )->checked_at() >= self::RECENT_S ) {
+			Siteagent_Available_Updates::check_lists( array( $list ), self::TIMEOUT_S, INF );
 		}
 	}
 
 	/**
 	 * Have WordPress check for updates at the next occasion: it did so last while another version was on disk.
 	 */
-	public function forget_offers(): void {
+	public function mark_updates_stale(): void {
 		if ( isset( self::LISTS[ $this->kind ] ) ) {
-			( new Siteagent_Update_Transient( self::LISTS[ $this->kind ] ) )->outdate();
+			( new Siteagent_Update_Transient( self::LISTS[ $this->kind ] ) )->mark_stale();
 		}
 	}
 
 	/**
 	 * Take the available update off WordPress's list once it is installed, and leave everybody else's there.
 	 */
-	public function drop_installed_offer(): void {
-		$offer = $this->offer();
+	public function remove_installed_update(): void {
+		$offer = $this->available_update();
 		if ( null === $offer || Siteagent_Update_Item::is_newer( $this->kind, $this->version(), $offer['version'] ) ) {
 			return;
 		}
 		if ( isset( self::LISTS[ $this->kind ] ) ) {
-			( new Siteagent_Update_Transient( self::LISTS[ $this->kind ] ) )->drop( $this->id );
+			( new Siteagent_Update_Transient( self::LISTS[ $this->kind ] ) )->remove_update( $this->id );
 		} elseif ( 'translation' === $this->kind ) {
-			( new Siteagent_Translation( $this->id ) )->drop_offer();
+			( new Siteagent_Translation( $this->id ) )->remove_update();
 		} else {
 			delete_site_transient( 'update_core' );
 		}
@@ -258,8 +258,8 @@ final class Siteagent_Component {
 	 *
 	 * @return array{version:string,package:string,requires_wp:string,requires_php:string}|null
 	 */
-	public function offer(): ?array {
-		$offer = (array) $this->raw_offer();
+	public function available_update(): ?array {
+		$offer = (array) $this->raw_update();
 		if ( array() === $offer ) {
 			return null;
 		}
@@ -279,14 +279,14 @@ final class Siteagent_Component {
 		foreach ( $names as $name => $key ) {
 			$told[ $name ] = isset( $offer[ $key ] ) && is_string( $offer[ $key ] ) ? $offer[ $key ] : '';
 		}
-		return array( 'package' => self::package_of( $offer ) ) + $told;
+		return array( 'package' => self::package_url( $offer ) ) + $told;
 	}
 
 	/**
 	 * Where WordPress would fetch an update; empty when it cannot. Sellers who fetch it themselves, as
 	 * WPBakery does, put `true` in the place of an address.
 	 */
-	public static function package_of( array $offer ): string {
+	public static function package_url( array $offer ): string {
 		$package = isset( $offer['package'] ) ? $offer['package'] : '';
 		return true === $package ? self::FETCHED_BY_PLUGIN : ( is_string( $package ) ? $package : '' );
 	}
@@ -294,18 +294,18 @@ final class Siteagent_Component {
 	/**
 	 * The offer as WordPress keeps it, for its own upgraders; null when there is none.
 	 */
-	public function raw_offer(): ?object {
+	public function raw_update(): ?object {
 		if ( 'core' === $this->kind ) {
 			return Siteagent_Available_Updates::core_update( $this->wanted );
 		}
 		if ( 'translation' === $this->kind ) {
-			return ( new Siteagent_Translation( $this->id ) )->offer();
+			return ( new Siteagent_Translation( $this->id ) )->available_update();
 		}
 		$all = ( new Siteagent_Update_Transient( self::LISTS[ $this->kind ] ) )->updates();
 		return isset( $all[ $this->id ] ) ? $all[ $this->id ] : null;
 	}
 
-	private function header( string $file ): string {
+	private function version_header( string $file ): string {
 		return is_readable( $file ) ? trim( get_file_data( $file, array( 'Version' => 'Version' ) )['Version'] ) : '';
 	}
 }

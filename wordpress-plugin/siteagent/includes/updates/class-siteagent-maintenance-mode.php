@@ -37,9 +37,9 @@ trait Siteagent_Maintenance_Mode {
 			// One that is over, and forgotten: it comes back where it was, however this run ends.
 			rename( $file, $file . '.siteagent' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		}
-		Siteagent_Filesystem::write( $file, $this->siteagent_page() );
+		Siteagent_Filesystem::write_atomically( $file, $this->siteagent_maintenance_file() );
 		// PHP includes this file, and may have compiled the one that was there before.
-		Siteagent_Filesystem::forget_compiled_file( $file );
+		Siteagent_Filesystem::invalidate_opcache_file( $file );
 	}
 
 	/**
@@ -47,7 +47,7 @@ trait Siteagent_Maintenance_Mode {
 	 *
 	 * It names no path: a web server that hands it out as text gives nothing away. One run at a time has a lock.
 	 */
-	private function siteagent_page(): string {
+	private function siteagent_maintenance_file(): string {
 		return sprintf(
 			'<?php
 // SiteAgent %1$s: in force while the process that holds the lock lives.

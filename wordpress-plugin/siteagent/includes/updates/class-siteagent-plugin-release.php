@@ -68,26 +68,26 @@ final class Siteagent_Plugin_Release {
 	 * @param string|null $key Ed25519 public key, raw; null accepts nothing.
 	 */
 	public function is_update_of( string $present, ?string $key ): bool {
-		return version_compare( $this->version, $present, '>' ) && null !== $key && $this->is_signed( $key );
+		return version_compare( $this->version, $present, '>' ) && null !== $key && $this->is_valid_signature( $key );
 	}
 
 	/**
 	 * Whether $file holds the package of this release.
 	 */
-	public function is_package( string $file ): bool {
+	public function matches_package( string $file ): bool {
 		return is_readable( $file ) && hash_equals( $this->sha256, (string) hash_file( 'sha256', $file ) );
 	}
 
 	/**
 	 * The public key that the version in $folder carries, raw; null when it carries none.
 	 */
-	public static function key_in( string $folder ): ?string {
+	public static function read_key( string $folder ): ?string {
 		$file = $folder . '/' . self::KEY_FILE;
 		if ( ! is_readable( $file ) ) {
 			return null;
 		}
 		try {
-			return Siteagent_HTTP_Signature::from_b64u( trim( (string) file_get_contents( $file ) ), Siteagent_Key_Derivation::BYTES );
+			return Siteagent_HTTP_Signature::base64url_decode( trim( (string) file_get_contents( $file ) ), Siteagent_Key_Derivation::BYTES );
 		} catch ( Siteagent_Exception $damaged ) {
 			return null;
 		}
@@ -96,8 +96,8 @@ final class Siteagent_Plugin_Release {
 	/**
 	 * The exact bytes that are signed.
 	 */
-	private function statement(): string {
-		return self::SIGNED . Siteagent_HTTP_Signature::canonical(
+	private function signed_bytes(): string {
+		return self::SIGNED . Siteagent_HTTP_Signature::canonical_json(
 			array(
 				'v'       => Siteagent_HTTP_Signature::VERSION,
 				'slug'    => self::SLUG,
@@ -107,9 +107,9 @@ final class Siteagent_Plugin_Release {
 		);
 	}
 
-	private function is_signed( string $key ): bool {
+	private function is_valid_signature( string $key ): bool {
 		try {
-			return Siteagent_Key_Derivation::is_signed( $key, $this->statement(), Siteagent_HTTP_Signature::from_b64u( $this->signature, 64 ) );
+			return Siteagent_Key_Derivation::is_valid_signature( $key, $this->signed_bytes(), Siteagent_HTTP_Signature::base64url_decode( $this->signature, 64 ) );
 		} catch ( Siteagent_Exception $malformed ) {
 			return false;
 		}

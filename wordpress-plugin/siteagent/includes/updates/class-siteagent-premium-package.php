@@ -19,7 +19,7 @@ final class Siteagent_Premium_Package {
 	 *
 	 * @return array{0:string,1:string|false|WP_Error} The address, and the file if it was fetched already.
 	 */
-	public static function ask( Siteagent_Component $component, string $package ): array {
+	public static function resolve( Siteagent_Component $component, string $package ): array {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
 		$is_plugin = 'plugin' === $component->kind();
 		$skin      = new WP_Ajax_Upgrader_Skin();

@@ -31,7 +31,7 @@ final class Siteagent_Self_Update {
 	public function __construct( callable $dashboard ) {
 		$this->dashboard = $dashboard;
 		// A version without a key also has to stop packages of strangers, so everything below works without one.
-		$this->key = Siteagent_Plugin_Release::key_in( dirname( SITEAGENT_FILE ) );
+		$this->key = Siteagent_Plugin_Release::read_key( dirname( SITEAGENT_FILE ) );
 	}
 
 	/**
@@ -42,12 +42,12 @@ final class Siteagent_Self_Update {
 	 * @param string      $plugin_file The plugin, relative to the folder of plugins.
 	 * @return array|false
 	 */
-	public function offer( $update, $plugin_data, $plugin_file ) {
+	public function find_update( $update, $plugin_data, $plugin_file ) {
 		if ( plugin_basename( SITEAGENT_FILE ) !== $plugin_file ) {
 			return $update;
 		}
 		$origin = $this->origin();
-		$fields = null === $origin || null === $this->key ? null : $this->ask( $origin . self::METADATA );
+		$fields = null === $origin || null === $this->key ? null : $this->fetch_metadata( $origin . self::METADATA );
 		$release = null === $fields ? null : Siteagent_Plugin_Release::from_fields( $fields );
 		if ( null === $release || ! $release->is_update_of( SITEAGENT_VERSION, $this->key ) ) {
 			return false;
@@ -74,9 +74,9 @@ final class Siteagent_Self_Update {
 	 * @param mixed $updates As WordPress passes it.
 	 * @return mixed
 	 */
-	public function drop_foreign( $updates ) {
+	public function remove_unsigned_update( $updates ) {
 		$plugin = plugin_basename( SITEAGENT_FILE );
-		if ( is_object( $updates ) && isset( $updates->response[ $plugin ] ) && null === $this->release_in( $updates ) ) {
+		if ( is_object( $updates ) && isset( $updates->response[ $plugin ] ) && null === $this->available_release( $updates ) ) {
 			unset( $updates->response[ $plugin ] );
 		}
 		return $updates;
@@ -96,15 +96,15 @@ final class Siteagent_Self_Update {
 		if ( ! isset( $hook_extra['plugin'] ) || plugin_basename( SITEAGENT_FILE ) !== $hook_extra['plugin'] || is_wp_error( $reply ) ) {
 			return $reply;
 		}
-		$release = $this->release_in( get_site_transient( 'update_plugins' ) );
+		$release = $this->available_release( get_site_transient( 'update_plugins' ) );
 		if ( null === $release ) {
-			return $this->refused( $reply );
+			return $this->reject_package( $reply );
 		}
 		$file = is_string( $reply ) ? $reply : download_url( (string) $package );
 		if ( is_wp_error( $file ) ) {
 			return $file;
 		}
-		return $release->is_package( $file ) ? $file : $this->refused( $file );
+		return $release->matches_package( $file ) ? $file : $this->reject_package( $file );
 	}
 
 	/**
@@ -114,7 +114,7 @@ final class Siteagent_Self_Update {
 	 * @param array  $arguments As WordPress passes them.
 	 * @param string $url       The address.
 	 */
-	public function allow_dashboard( $arguments, $url ) {
+	public function allow_private_dashboard( $arguments, $url ) {
 		if ( $this->is_release_address( $url ) ) {
 			$arguments['reject_unsafe_urls'] = false;
 		}
@@ -146,11 +146,11 @@ final class Siteagent_Self_Update {
 	 * @param object             $args   About which plugin.
 	 * @return false|object|array
 	 */
-	public function details( $result, $action, $args ) {
+	public function plugin_details( $result, $action, $args ) {
 		if ( 'plugin_information' !== $action || ! isset( $args->slug ) || Siteagent_Plugin_Release::SLUG !== $args->slug ) {
 			return $result;
 		}
-		$release = $this->release_in( get_site_transient( 'update_plugins' ) );
+		$release = $this->available_release( get_site_transient( 'update_plugins' ) );
 		return (object) array(
 			'name'     => 'SiteAgent',
 			'slug'     => Siteagent_Plugin_Release::SLUG,
@@ -169,7 +169,7 @@ final class Siteagent_Self_Update {
 	 *
 	 * @param mixed $updates The transient `update_plugins`.
 	 */
-	private function release_in( $updates ): ?Siteagent_Plugin_Release {
+	private function available_release( $updates ): ?Siteagent_Plugin_Release {
 		$plugin = plugin_basename( SITEAGENT_FILE );
 		$entry  = is_object( $updates ) && isset( $updates->response[ $plugin ] ) ? (array) $updates->response[ $plugin ] : array();
 		$fields = array(
@@ -185,7 +185,7 @@ final class Siteagent_Self_Update {
 	/**
 	 * @param mixed $file What was fetched already, if anything.
 	 */
-	private function refused( $file ): WP_Error {
+	private function reject_package( $file ): WP_Error {
 		if ( is_string( $file ) && is_file( $file ) ) {
 			wp_delete_file( $file );
 		}
@@ -203,7 +203,7 @@ final class Siteagent_Self_Update {
 		return untrailingslashit( false === strpos( $host, '://' ) ? "https://$host" : $host );
 	}
 
-	private function ask( string $address ): ?array {
+	private function fetch_metadata( string $address ): ?array {
 		$answer = wp_remote_get(
 			$address,
 			array(

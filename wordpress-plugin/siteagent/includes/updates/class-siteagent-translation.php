@@ -37,19 +37,19 @@ final class Siteagent_Translation {
 	/**
 	 * When the installed files were revised; empty when there are none.
 	 */
-	public function stamp(): string {
-		return self::stamp_in( wp_get_installed_translations( 'core' === $this->type ? 'core' : $this->type . 's' ), $this->slug, $this->locale );
+	public function revision_date(): string {
+		return self::find_revision_date( wp_get_installed_translations( 'core' === $this->type ? 'core' : $this->type . 's' ), $this->slug, $this->locale );
 	}
 
 	/**
 	 * When the translation in these files of a package was revised.
 	 */
-	public function stamp_of( string $folder ): string {
+	public function package_revision_date( string $folder ): string {
 		foreach ( array( 'po', 'l10n.php' ) as $extension ) {
-			$file = trailingslashit( $folder ) . $this->name() . '.' . $extension;
+			$file = trailingslashit( $folder ) . $this->file_name() . '.' . $extension;
 			if ( is_readable( $file ) && ( 'po' === $extension || function_exists( 'wp_get_l10n_php_file_data' ) ) ) {
 				$data = 'po' === $extension ? wp_get_pomo_file_data( $file ) : wp_get_l10n_php_file_data( $file );
-				return self::bare( (string) $data['PO-Revision-Date'] );
+				return self::normalize_date( (string) $data['PO-Revision-Date'] );
 			}
 		}
 		return '';
@@ -58,8 +58,8 @@ final class Siteagent_Translation {
 	/**
 	 * @param array $installed As wp_get_installed_translations() tells it.
 	 */
-	public static function stamp_in( array $installed, string $slug, string $locale ): string {
-		return isset( $installed[ $slug ][ $locale ]['PO-Revision-Date'] ) ? self::bare( (string) $installed[ $slug ][ $locale ]['PO-Revision-Date'] ) : '';
+	public static function find_revision_date( array $installed, string $slug, string $locale ): string {
+		return isset( $installed[ $slug ][ $locale ]['PO-Revision-Date'] ) ? self::normalize_date( (string) $installed[ $slug ][ $locale ]['PO-Revision-Date'] ) : '';
 	}
 
 	public function folder(): string {
@@ -73,15 +73,15 @@ final class Siteagent_Translation {
 	 */
 	public function files(): array {
 		$found = array();
-		foreach ( Siteagent_Filesystem::entries( $this->folder() ) as $name ) {
-			if ( $this->owns( $name ) && is_file( $this->folder() . '/' . $name ) ) {
+		foreach ( Siteagent_Filesystem::list_entries( $this->folder() ) as $name ) {
+			if ( $this->is_own_file( $name ) && is_file( $this->folder() . '/' . $name ) ) {
 				$found[] = $this->folder() . '/' . $name;
 			}
 		}
 		return $found;
 	}
 
-	public function offer(): ?object {
+	public function available_update(): ?object {
 		foreach ( wp_get_translation_updates() as $offer ) {
 			$offer = (object) $offer;
 			if ( isset( $offer->type, $offer->slug, $offer->language ) && $this->type === $offer->type && $this->slug === $offer->slug && $this->locale === $offer->language ) {
@@ -94,7 +94,7 @@ final class Siteagent_Translation {
 	/**
 	 * Take this translation off WordPress's list of updates.
 	 */
-	public function drop_offer(): void {
+	public function remove_update(): void {
 		$transient = 'core' === $this->type ? 'update_core' : 'update_' . $this->type . 's';
 		$list      = get_site_transient( $transient );
 		if ( ! is_object( $list ) || empty( $list->translations ) ) {
@@ -116,19 +116,19 @@ final class Siteagent_Translation {
 	/**
 	 * WordPress's own texts are spread over several files; those of a script end in a hash of its name.
 	 */
-	private function owns( string $file ): bool {
-		$parts = 'core' === $this->type ? '(?:(?:admin|admin-network|continents-cities)-)?' . preg_quote( $this->locale, '~' ) : preg_quote( $this->name(), '~' );
+	private function is_own_file( string $file ): bool {
+		$parts = 'core' === $this->type ? '(?:(?:admin|admin-network|continents-cities)-)?' . preg_quote( $this->locale, '~' ) : preg_quote( $this->file_name(), '~' );
 		return 1 === preg_match( '~^' . $parts . '(?:-[0-9a-f]{32}\.json|\.po|\.mo|\.l10n\.php)\z~D', $file );
 	}
 
-	private function name(): string {
+	private function file_name(): string {
 		return 'core' === $this->type ? $this->locale : $this->slug . '-' . $this->locale;
 	}
 
 	/**
 	 * WordPress.org offers "2026-09-14 08:30:00" and writes "2026-09-14 08:30:00+0000" into the file.
 	 */
-	private static function bare( string $stamp ): string {
+	private static function normalize_date( string $stamp ): string {
 		return (string) preg_replace( '/\+0000\z/D', '', trim( $stamp ) );
 	}
 }

@@ -66,20 +66,20 @@ final class Siteagent_Update_Controller {
 	 */
 	public function check( stdClass $document, int $now ): array {
 		$step      = new Siteagent_Update_Item( $document->step );
-		$component = self::component_of( $step );
-		self::demand_own_name( $component );
+		$component = self::component_for( $step );
+		self::require_siteagent( $component );
 		Siteagent_Report::load_admin_includes();
 		$this->reconcile( $now );
 		$holds     = new Siteagent_Update_Requirements( $component, $step );
-		$component->look_for_offers();
+		$component->check_for_updates();
 		$reasons = array_merge(
 			$component->is_siteagent() && 'siteagent' !== $step->kind() ? array( 'is_siteagent' ) : array(),
 			$this->permissions->allows( $step->scope() ) ? array() : array( 'scope_off' ),
-			iterator_to_array( $holds->of_the_place(), false ),
-			iterator_to_array( $holds->of_the_component( null ), false ),
-			iterator_to_array( $holds->of_the_offer( null ), false )
+			iterator_to_array( $holds->site_problems(), false ),
+			iterator_to_array( $holds->component_problems( null ), false ),
+			iterator_to_array( $holds->update_problems( null ), false )
 		);
-		$offer = $component->offer();
+		$offer = $component->available_update();
 		return array(
 			'may'     => array() === $reasons,
 			'reasons' => $reasons,
@@ -90,13 +90,13 @@ final class Siteagent_Update_Controller {
 				'version'       => $component->version(),
 				'active'        => $component->is_active(),
 				'offered'       => null === $offer ? null : $offer['version'],
-				'package_host'  => null === $offer || '' === $offer['package'] ? null : Siteagent_Update_Requirements::host_of( $offer['package'] ),
+				'package_host'  => null === $offer || '' === $offer['package'] ? null : Siteagent_Update_Requirements::host_with_port( $offer['package'] ),
 				'scope'         => $step->scope(),
-				'approval_here' => $this->permissions->asks_here(),
-				'rollback'      => ! $component->is_single_file() && Siteagent_Rollback::is_possible( $step->kind() ),
-				'busy'          => null !== $this->rollback->marked() || Siteagent_Update_Lock::is_core_updating( $now ),
+				'approval_here' => $this->permissions->requires_approval(),
+				'rollback'      => ! $component->is_single_file() && Siteagent_Rollback::is_available( $step->kind() ),
+				'busy'          => null !== $this->rollback->current_run() || Siteagent_Update_Lock::is_core_updating( $now ),
 				// Nobody approves what may not be done, so nobody reads what it would bring.
-				'changelog'     => array() === $reasons ? ( new Siteagent_Changelog() )->of( $component, $step ) : null,
+				'changelog'     => array() === $reasons ? ( new Siteagent_Changelog() )->for_update( $component, $step ) : null,
 			),
 		);
 	}
@@ -113,15 +113,15 @@ final class Siteagent_Update_Controller {
 		if ( null === $connection ) {
 			throw new Siteagent_Exception( 'unauthorized', $name );
 		}
-		$plan  = Siteagent_Signed_Plan::open( $document->plan, $document->sig, $name, $document->op_id, $connection, $this->connection_store->uuid() );
+		$plan  = Siteagent_Signed_Plan::verify( $document->plan, $document->sig, $name, $document->op_id, $connection, $this->connection_store->site_uuid() );
 		$update_plan = new Siteagent_Update_Plan( $plan );
 		if ( Siteagent_Update_Plan::UPDATE === $name ) {
-			self::demand( 'siteagent' === $update_plan->step()->kind() );
-			self::demand_own_name( self::component_of( $update_plan->step() ) );
+			self::require_valid_step( 'siteagent' === $update_plan->item()->kind() );
+			self::require_siteagent( self::component_for( $update_plan->item() ) );
 		}
 		Siteagent_Report::load_admin_includes();
 		$this->reconcile( $now );
-		$answer = $this->operation_store->once(
+		$answer = $this->operation_store->run_once(
 			$update_plan->op_id(),
 			$name,
 			$update_plan->digest(),
@@ -131,15 +131,15 @@ final class Siteagent_Update_Controller {
 				if ( time() > $created + self::STALE_S ) {
 					throw new Siteagent_Exception( 'expired', 'the order was signed ' . ( time() - $created ) . ' s ago' );
 				}
-				return $this->answer( $update_plan, $now );
+				return $this->execute( $update_plan, $now );
 			},
 			static function ( array $answer ): bool {
 				return 'waiting' !== $answer['outcome'] && ! in_array( $answer['reason'], self::PASSING, true );
 			}
 		);
-		$marked = $this->rollback->marked();
+		$marked = $this->rollback->current_run();
 		if ( null !== $marked && $update_plan->op_id() === $marked['op_id'] && 'decided' === $marked['stage'] ) {
-			$this->rollback->end( $marked, self::component_of( $update_plan->step() ), $answer );
+			$this->rollback->end_run( $marked, self::component_for( $update_plan->item() ), $answer );
 		}
 		return $answer;
 	}
@@ -150,10 +150,10 @@ final class Siteagent_Update_Controller {
 	public function status( stdClass $document, int $now ): array {
 		Siteagent_Report::load_admin_includes();
 		$this->reconcile( $now );
-		$this->hear( $document->op_id );
-		$entry = $this->operation_store->entry( $document->op_id, Siteagent_Update_Plan::NAMES );
+		$this->confirm_by_dashboard( $document->op_id );
+		$entry = $this->operation_store->find( $document->op_id, Siteagent_Update_Plan::NAMES );
 		if ( null === $entry ) {
-			$marked = $this->rollback->marked();
+			$marked = $this->rollback->current_run();
 			if ( null !== $marked && $document->op_id === $marked['op_id'] ) {
 				return array( 'state' => 'running' );
 			}
@@ -161,8 +161,8 @@ final class Siteagent_Update_Controller {
 		}
 		if ( null === $entry['answer'] && $entry['at'] < $now - Siteagent_Rollback::RUN_S ) {
 			// It died before it had marked anything, and so before it touched anything.
-			$entry['answer'] = ( new Siteagent_Update_Result() )->told( 'failed', 'interrupted' );
-			$this->operation_store->settle( $document->op_id, $entry['name'], $entry['digest'], $now, $entry['answer'] );
+			$entry['answer'] = ( new Siteagent_Update_Result() )->to_array( 'failed', 'interrupted' );
+			$this->operation_store->save_result( $document->op_id, $entry['name'], $entry['digest'], $now, $entry['answer'] );
 		}
 		return null === $entry['answer'] ? array( 'state' => 'running' ) : array( 'state' => 'done' ) + $entry['answer'];
 	}
@@ -170,77 +170,77 @@ final class Siteagent_Update_Controller {
 	/**
 	 * The dashboard asks for the update that is watched, and this is the new version answering: there is no better word of it.
 	 */
-	private function hear( string $op_id ): void {
-		$marked = $this->rollback->marked();
+	private function confirm_by_dashboard( string $op_id ): void {
+		$marked = $this->rollback->current_run();
 		if ( null === $marked || $op_id !== $marked['op_id'] || 'watched' !== $marked['stage'] || 'siteagent' !== $marked['step']['kind'] || SITEAGENT_VERSION !== $marked['step']['to'] ) {
 			return;
 		}
 		$marked['answer']['evidence']['watched_until'] = null;
-		$this->conclude( $marked, self::component_marked( $marked ), $marked['answer'] );
+		$this->finish_run( $marked, self::component_of_run( $marked ), $marked['answer'] );
 	}
 
 	/**
 	 * Settle a run whose process died, and one that was watched; and remove what no run needs.
 	 */
 	public function reconcile( int $now ): void {
-		$marked = $this->rollback->marked();
+		$marked = $this->rollback->current_run();
 		if ( null !== $marked ) {
-			$component = self::component_marked( $marked );
-			$note      = $this->rollback->restored( $marked );
+			$component = self::component_of_run( $marked );
+			$note      = $this->rollback->restore_record( $marked );
 			if ( 'watched' === $marked['stage'] ) {
-				$this->watch_on( $marked, $component, $note, $now );
-			} elseif ( ! $this->rollback->lives( $marked, $now ) ) {
-				$this->conclude( $marked, $component, $this->of_the_dead( $marked, $component, null !== $note ) );
+				$this->recheck_watched( $marked, $component, $note, $now );
+			} elseif ( ! $this->rollback->is_running( $marked, $now ) ) {
+				$this->finish_run( $marked, $component, $this->recover_interrupted( $marked, $component, null !== $note ) );
 			}
 		}
-		$this->rollback->sweep( $now );
+		$this->rollback->remove_orphaned_folders( $now );
 	}
 
 	/**
 	 * Look again at a version that could not be judged; until the watch is over, or something is known.
 	 */
-	private function watch_on( array $marked, Siteagent_Component $component, ?array $note, int $now ): void {
+	private function recheck_watched( array $marked, Siteagent_Component $component, ?array $note, int $now ): void {
 		if ( null !== $note ) {
-			$this->conclude( $marked, $component, $this->taken_back( $marked, $component ) );
+			$this->finish_run( $marked, $component, $this->rolled_back_result( $marked, $component ) );
 			return;
 		}
 		$answer = $marked['answer'];
 		if ( isset( $marked['look_at'], $marked['before']['seen'] ) && $now >= $marked['look_at'] ) {
-			$probe = $this->probe_for( $component );
-			$seen  = $probe->look_again( $marked['before']['seen'], $component->folder() );
+			$probe = $this->loopback_check( $component );
+			$seen  = $probe->check_after_update( $marked['before']['seen'], $component->folder() );
 			if ( Siteagent_Loopback_Check::FATAL === $seen ) {
-				$this->rollback->restore( $marked, $component, 'fatal' );
-				$this->conclude( $marked, $component, $this->taken_back( $marked, $component, $probe->error() ) );
+				$this->rollback->restore_backup( $marked, $component, 'fatal' );
+				$this->finish_run( $marked, $component, $this->rolled_back_result( $marked, $component, $probe->error() ) );
 				return;
 			}
 			if ( Siteagent_Loopback_Check::OK === $seen && ( $probe->is_fresh() || ( isset( $marked['fresh_at'] ) && $now >= $marked['fresh_at'] ) ) ) {
 				$answer['evidence']['after']['probe'] = $seen;
 				$answer['evidence']['watched_until']  = null;
 				$answer['evidence']['stale_code']     = false;
-				$this->conclude( $marked, $component, $answer );
+				$this->finish_run( $marked, $component, $answer );
 				return;
 			}
-			$this->rollback->reach( $marked['op_id'], 'watched', array( 'look_at' => $now + self::LOOK_S ) );
+			$this->rollback->set_stage( $marked['op_id'], 'watched', array( 'look_at' => $now + self::LOOK_S ) );
 		}
 		if ( $now > $marked['deadline'] ) {
-			$this->conclude( $marked, $component, $answer );
+			$this->finish_run( $marked, $component, $answer );
 		}
 	}
 
 	/**
 	 * What is true of a run whose process was killed; what it left half done is taken back first.
 	 */
-	private function of_the_dead( array $marked, Siteagent_Component $component, bool $is_back ): array {
+	private function recover_interrupted( array $marked, Siteagent_Component $component, bool $is_back ): array {
 		if ( ! $is_back && 'decided' === $marked['stage'] ) {
 			return $marked['answer'];
 		}
 		if ( $is_back || in_array( $marked['stage'], array( 'installing', 'installed' ), true ) ) {
-			Siteagent_Update_Runner::put_back( $this->rollback, $marked, $component, 'interrupted' );
-			return $this->taken_back( $marked, $component );
+			Siteagent_Update_Runner::restore_backup( $this->rollback, $marked, $component, 'interrupted' );
+			return $this->rolled_back_result( $marked, $component );
 		}
 		$result = new Siteagent_Update_Result( $marked['before'] );
-		$result->close( $component, null );
-		return $result->told( 'failed', 'interrupted' );
+		$result->set_after( $component, null );
+		return $result->to_array( 'failed', 'interrupted' );
 	}
 
 	/**
@@ -248,49 +248,49 @@ final class Siteagent_Update_Controller {
 	 *
 	 * @param string $error The error that was seen, where the watchdog's note holds none.
 	 */
-	private function taken_back( array $marked, Siteagent_Component $component, string $error = '' ): array {
-		$note     = $this->rollback->restored( $marked );
+	private function rolled_back_result( array $marked, Siteagent_Component $component, string $error = '' ): array {
+		$note     = $this->rollback->restore_record( $marked );
 		$reason   = null !== $note && isset( self::TAKEN_BACK[ $note['reason'] ] ) ? self::TAKEN_BACK[ $note['reason'] ] : 'interrupted';
 		$result = new Siteagent_Update_Result( $marked['before'] );
 		$result->set( 'kept_copy', null !== $note );
 		if ( null !== $note && '' !== $note['message'] ) {
-			$error = Siteagent_Error_Summary::of( $note );
+			$error = Siteagent_Error_Summary::summarize( $note );
 		}
 		if ( '' !== $error ) {
 			$result->set( 'messages', array( $error ) );
 		}
 		if ( 'interrupted' !== $reason ) {
-			$result->add_during( $marked['step']['to'], null, 'fatal_after' === $reason ? Siteagent_Loopback_Check::FATAL : null, $error );
+			$result->set_during( $marked['step']['to'], null, 'fatal_after' === $reason ? Siteagent_Loopback_Check::FATAL : null, $error );
 		}
-		list( $outcome, $reason ) = Siteagent_Update_Runner::looked_over( $result, $marked, $component, $this->probe_for( $component ), $reason );
-		return $result->told( $outcome, $reason );
+		list( $outcome, $reason ) = Siteagent_Update_Runner::verify_restored( $result, $marked, $component, $this->loopback_check( $component ), $reason );
+		return $result->to_array( $outcome, $reason );
 	}
 
-	private function conclude( array $marked, Siteagent_Component $component, array $answer ): void {
+	private function finish_run( array $marked, Siteagent_Component $component, array $answer ): void {
 		$name = 'siteagent' === $marked['step']['kind'] ? Siteagent_Update_Plan::UPDATE : Siteagent_Update_Plan::CHANGE;
-		$this->operation_store->settle( $marked['op_id'], $name, (string) hex2bin( $marked['plan'] ), $marked['started'], $answer );
+		$this->operation_store->save_result( $marked['op_id'], $name, (string) hex2bin( $marked['plan'] ), $marked['started'], $answer );
 		if ( ! isset( $marked['answer'] ) || $marked['answer'] !== $answer ) {
 			$this->log->append( 'change_settled', $marked['step'] + array( 'op_id' => $marked['op_id'], 'outcome' => $answer['outcome'], 'reason' => $answer['reason'] ), 'site' );
 		}
-		$this->rollback->end( $marked, $component, $answer );
+		$this->rollback->end_run( $marked, $component, $answer );
 	}
 
 	/**
 	 * The checks, in the protocol's order, up to the first that does not hold; then the change itself.
 	 */
-	private function answer( Siteagent_Update_Plan $update_plan, int $now ): array {
-		$step      = $update_plan->step();
-		$component = self::component_of( $step );
-		$reason    = $this->unmet_by_the_plan( $update_plan, $component, $now );
-		if ( null === $reason && $this->permissions->asks_here() ) {
-			$verdict = $this->approvals->ask( $update_plan, $now );
+	private function execute( Siteagent_Update_Plan $update_plan, int $now ): array {
+		$step      = $update_plan->item();
+		$component = self::component_for( $step );
+		$reason    = $this->plan_refusal_reason( $update_plan, $component, $now );
+		if ( null === $reason && $this->permissions->requires_approval() ) {
+			$verdict = $this->approvals->request_decision( $update_plan, $now );
 			if ( Siteagent_Pending_Approvals::WAITING === $verdict ) {
-				return $this->note( $step, ( new Siteagent_Update_Result() )->told( 'waiting', 'approval_here' ), $update_plan );
+				return $this->log_result( $step, ( new Siteagent_Update_Result() )->to_array( 'waiting', 'approval_here' ), $update_plan );
 			}
 			$reason = Siteagent_Pending_Approvals::REFUSED === $verdict ? 'approval_here' : null;
 		}
 		if ( null !== $reason ) {
-			return $this->note( $step, ( new Siteagent_Update_Result() )->told( 'refused', $reason ), $update_plan );
+			return $this->log_result( $step, ( new Siteagent_Update_Result() )->to_array( 'refused', $reason ), $update_plan );
 		}
 		// From here on the run must end by itself, whoever hung up. Hosts switch either function off.
 		if ( function_exists( 'ignore_user_abort' ) ) {
@@ -301,23 +301,23 @@ final class Siteagent_Update_Controller {
 		}
 		$facts = array(
 			'plan'   => bin2hex( $update_plan->digest() ),
-			'step'   => $step->told(),
+			'step'   => $step->to_array(),
 			'before' => array(
 				'version' => $component->version(),
 				'active'  => $component->is_active(),
 				'network' => $component->is_network_active(),
-				'sites'   => $component->is_plugin() ? $component->active_on() : array(),
+				'sites'   => $component->is_plugin() ? $component->active_sites() : array(),
 				'probe'   => null,
 			),
 		);
-		if ( ! $this->rollback->begin( $update_plan->op_id(), $facts, $now ) ) {
-			return $this->note( $step, ( new Siteagent_Update_Result() )->told( 'refused', 'busy' ), $update_plan );
+		if ( ! $this->rollback->begin_run( $update_plan->op_id(), $facts, $now ) ) {
+			return $this->log_result( $step, ( new Siteagent_Update_Result() )->to_array( 'refused', 'busy' ), $update_plan );
 		}
-		return $this->note( $step, ( new Siteagent_Update_Runner( $update_plan, $component, $this->rollback, $this->probe_for( $component ) ) )->answer(), $update_plan );
+		return $this->log_result( $step, ( new Siteagent_Update_Runner( $update_plan, $component, $this->rollback, $this->loopback_check( $component ) ) )->run(), $update_plan );
 	}
 
-	private function unmet_by_the_plan( Siteagent_Update_Plan $update_plan, Siteagent_Component $component, int $now ): ?string {
-		if ( ! Siteagent_Site_Address::same_home( $update_plan->home(), $this->connection_store->home() ) ) {
+	private function plan_refusal_reason( Siteagent_Update_Plan $update_plan, Siteagent_Component $component, int $now ): ?string {
+		if ( ! Siteagent_Site_Address::is_same_site( $update_plan->home(), $this->connection_store->home() ) ) {
 			return 'wrong_site';
 		}
 		if ( ! $update_plan->is_open( $now ) ) {
@@ -326,7 +326,7 @@ final class Siteagent_Update_Controller {
 		if ( Siteagent_Update_Plan::UPDATE !== $update_plan->name() && ( $component->is_siteagent() || 'siteagent' === $component->kind() ) ) {
 			return 'is_siteagent';
 		}
-		if ( ! $this->permissions->allows( $update_plan->step()->scope() ) ) {
+		if ( ! $this->permissions->allows( $update_plan->item()->scope() ) ) {
 			return 'scope_off';
 		}
 		// Without these not even the marker of a run could be kept true.
@@ -336,33 +336,33 @@ final class Siteagent_Update_Controller {
 	/**
 	 * Of SiteAgent itself it also counts whether it answers.
 	 */
-	private function probe_for( Siteagent_Component $component ): Siteagent_Loopback_Check {
+	private function loopback_check( Siteagent_Component $component ): Siteagent_Loopback_Check {
 		return new Siteagent_Loopback_Check( 'siteagent' === $component->kind() ? new Siteagent_Self_Ping( $this->connection_store, $component ) : null );
 	}
 
-	private static function component_marked( array $marked ): Siteagent_Component {
+	private static function component_of_run( array $marked ): Siteagent_Component {
 		return new Siteagent_Component( $marked['step']['kind'], $marked['step']['id'] );
 	}
 
-	private static function component_of( Siteagent_Update_Item $step ): Siteagent_Component {
+	private static function component_for( Siteagent_Update_Item $step ): Siteagent_Component {
 		return new Siteagent_Component( $step->kind(), $step->id(), $step->to() );
 	}
 
 	/**
 	 * Nothing goes under SiteAgent's name but SiteAgent.
 	 */
-	private static function demand_own_name( Siteagent_Component $component ): void {
-		self::demand( 'siteagent' !== $component->kind() || $component->is_siteagent() );
+	private static function require_siteagent( Siteagent_Component $component ): void {
+		self::require_valid_step( 'siteagent' !== $component->kind() || $component->is_siteagent() );
 	}
 
-	private static function demand( bool $holds ): void {
+	private static function require_valid_step( bool $holds ): void {
 		if ( ! $holds ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'the step', array( 'argument' => 'step' ) );
 		}
 	}
 
-	private function note( Siteagent_Update_Item $step, array $answer, Siteagent_Update_Plan $update_plan ): array {
-		$facts = $step->told() + array(
+	private function log_result( Siteagent_Update_Item $step, array $answer, Siteagent_Update_Plan $update_plan ): array {
+		$facts = $step->to_array() + array(
 			'op_id'   => $update_plan->op_id(),
 			'outcome' => $answer['outcome'],
 			'reason'  => $answer['reason'],

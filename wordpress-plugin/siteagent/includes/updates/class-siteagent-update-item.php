@@ -83,7 +83,7 @@ final class Siteagent_Update_Item {
 	/**
 	 * @return array{kind:string,id:string,from:string,to:string}
 	 */
-	public function told(): array {
+	public function to_array(): array {
 		return $this->told;
 	}
 }

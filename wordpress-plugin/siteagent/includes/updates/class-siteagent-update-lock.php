@@ -28,7 +28,7 @@ final class Siteagent_Update_Lock {
 	 * @param int $seconds After which somebody else may take it.
 	 * @return string What release() needs; empty when the lock is held.
 	 */
-	public static function take( int $seconds ): string {
+	public static function acquire( int $seconds ): string {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
 		return self::on_main_site(
 			static function () use ( $seconds ): string {

@@ -40,12 +40,12 @@ final class Siteagent_Update_Plan {
 		$step     = $plan->get( 'step' );
 		$pre      = $plan->get( 'pre' );
 		$approval = $plan->get( 'approval' );
-		$this->demand( 'step', $step instanceof stdClass && $this->is_text( $step, 'package_host' ) && property_exists( $step, 'package_sha256' ) && $this->is_hash_or_null( $step->package_sha256 ) );
-		$this->demand( 'pre', $pre instanceof stdClass && $this->is_text( $pre, 'wp' ) && $this->is_text( $pre, 'php' ) );
-		$this->demand( 'approval', $approval instanceof stdClass && $this->is_text( $approval, 'by' ) && isset( $approval->how ) && in_array( $approval->how, self::HOWS, true ) );
-		$this->demand( 'not_before', is_int( $plan->get( 'not_before' ) ) );
-		$this->demand( 'not_after', is_int( $plan->get( 'not_after' ) ) && $plan->get( 'not_after' ) - $plan->get( 'not_before' ) <= self::LONGEST_S );
-		$this->demand( 'home', is_string( $plan->get( 'home' ) ) );
+		$this->require_field( 'step', $step instanceof stdClass && $this->is_text( $step, 'package_host' ) && property_exists( $step, 'package_sha256' ) && $this->is_hash_or_null( $step->package_sha256 ) );
+		$this->require_field( 'pre', $pre instanceof stdClass && $this->is_text( $pre, 'wp' ) && $this->is_text( $pre, 'php' ) );
+		$this->require_field( 'approval', $approval instanceof stdClass && $this->is_text( $approval, 'by' ) && isset( $approval->how ) && in_array( $approval->how, self::HOWS, true ) );
+		$this->require_field( 'not_before', is_int( $plan->get( 'not_before' ) ) );
+		$this->require_field( 'not_after', is_int( $plan->get( 'not_after' ) ) && $plan->get( 'not_after' ) - $plan->get( 'not_before' ) <= self::LONGEST_S );
+		$this->require_field( 'home', is_string( $plan->get( 'home' ) ) );
 		$this->plan  = $plan;
 		$this->step  = new Siteagent_Update_Item( $step );
 		$this->op_id = (string) $plan->get( 'op_id' );
@@ -69,7 +69,7 @@ final class Siteagent_Update_Plan {
 		return Siteagent_Signed_Plan::digest( $this->plan->bytes() );
 	}
 
-	public function step(): Siteagent_Update_Item {
+	public function item(): Siteagent_Update_Item {
 		return $this->step;
 	}
 
@@ -88,7 +88,7 @@ final class Siteagent_Update_Plan {
 	/**
 	 * @return array{wp:string,php:string} What the site ran on when the plan was made.
 	 */
-	public function pre(): array {
+	public function environment(): array {
 		$pre = $this->plan->get( 'pre' );
 		return array(
 			'wp'  => $pre->wp,
@@ -111,7 +111,7 @@ final class Siteagent_Update_Plan {
 		return $this->plan->get( 'approval' )->by;
 	}
 
-	private function demand( string $field, bool $is_there ): void {
+	private function require_field( string $field, bool $is_there ): void {
 		if ( ! $is_there ) {
 			throw new Siteagent_Exception( 'invalid_arguments', "the plan's $field", array( 'argument' => $field ) );
 		}

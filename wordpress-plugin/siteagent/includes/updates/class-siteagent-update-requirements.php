@@ -35,21 +35,21 @@ final class Siteagent_Update_Requirements {
 	/**
 	 * Reasons of the place: may files be replaced here at all?
 	 */
-	public function of_the_place(): Generator {
+	public function site_problems(): Generator {
 		if ( ! wp_is_file_mod_allowed( 'siteagent_change' ) ) {
 			yield 'file_mods_off';
 		}
-		if ( self::is_versioned( $this->component->folder() ) ) {
+		if ( self::is_version_controlled( $this->component->folder() ) ) {
 			yield 'version_controlled';
 		}
 		if ( ! $this->is_writable() ) {
 			yield 'filesystem';
 		}
-		if ( 'siteagent' === $this->component->kind() && ! Siteagent_Rollback::is_possible( 'siteagent' ) ) {
+		if ( 'siteagent' === $this->component->kind() && ! Siteagent_Rollback::is_available( 'siteagent' ) ) {
 			// A SiteAgent that does not answer cannot be told to take itself back.
 			yield 'no_way_back';
 		}
-		if ( $this->room() < self::COPIES * $this->size() + self::SPARE ) {
+		if ( $this->free_space() < self::COPIES * $this->component_size() + self::SPARE ) {
 			yield 'disk_full';
 		}
 	}
@@ -59,7 +59,7 @@ final class Siteagent_Update_Requirements {
 	 *
 	 * @param array{wp:string,php:string}|null $pre What the site ran on when the plan was made; null when there is no plan yet.
 	 */
-	public function of_the_component( ?array $pre ): Generator {
+	public function component_problems( ?array $pre ): Generator {
 		if ( null !== $pre && ( get_bloginfo( 'version' ) !== $pre['wp'] || PHP_VERSION !== $pre['php'] ) ) {
 			yield 'environment_changed';
 		}
@@ -82,8 +82,8 @@ final class Siteagent_Update_Requirements {
 	 *
 	 * @param string|null $host The host the plan names; null when there is no plan yet.
 	 */
-	public function of_the_offer( ?string $host ): Generator {
-		$offer = $this->component->offer();
+	public function update_problems( ?string $host ): Generator {
+		$offer = $this->component->available_update();
 		if ( null === $offer ) {
 			yield 'no_offer';
 			return;
@@ -93,7 +93,7 @@ final class Siteagent_Update_Requirements {
 		}
 		if ( '' === $offer['package'] ) {
 			yield 'no_package';
-		} elseif ( null !== $host && self::host_of( $offer['package'] ) !== $host ) {
+		} elseif ( null !== $host && self::host_with_port( $offer['package'] ) !== $host ) {
 			yield 'package_host';
 		}
 		if ( '' !== $offer['requires_php'] && ! is_php_version_compatible( $offer['requires_php'] ) ) {
@@ -107,7 +107,7 @@ final class Siteagent_Update_Requirements {
 	/**
 	 * With the port where it is not the usual one, in lower case; empty for what is no address.
 	 */
-	public static function host_of( string $address ): string {
+	public static function host_with_port( string $address ): string {
 		if ( Siteagent_Component::FETCHED_BY_PLUGIN === $address ) {
 			return $address;
 		}
@@ -119,7 +119,7 @@ final class Siteagent_Update_Requirements {
 	/**
 	 * Whether somebody keeps this folder, or one around it, in version control: then changes come from there.
 	 */
-	public static function is_versioned( string $folder ): bool {
+	public static function is_version_controlled( string $folder ): bool {
 		if ( ! class_exists( 'WP_Automatic_Updater' ) ) {
 			require_once ABSPATH . 'wp-admin/includes/class-wp-automatic-updater.php';
 		}
@@ -155,9 +155,9 @@ final class Siteagent_Update_Requirements {
 	/**
 	 * Free bytes where the least of them are; what no host tells counts as enough.
 	 */
-	private function room(): float {
+	private function free_space(): float {
 		$room = INF;
-		foreach ( array_unique( array( $this->component->folder(), WP_CONTENT_DIR, get_temp_dir(), Siteagent_Rollback::place() ) ) as $folder ) {
+		foreach ( array_unique( array( $this->component->folder(), WP_CONTENT_DIR, get_temp_dir(), Siteagent_Rollback::base_folder() ) ) as $folder ) {
 			// Hosts forbid it with a warning (open_basedir) or an exception, depending on the PHP version.
 			try {
 				$free = is_dir( $folder ) && function_exists( 'disk_free_space' ) ? @disk_free_space( $folder ) : false; // phpcs:ignore WordPress.PHP.NoSilencedErrors.Discouraged
@@ -169,7 +169,7 @@ final class Siteagent_Update_Requirements {
 		return $room;
 	}
 
-	private function size(): float {
+	private function component_size(): float {
 		if ( 'core' === $this->component->kind() ) {
 			// What unpacking WordPress takes, by its own measure.
 			return 100 * MB_IN_BYTES / self::COPIES;

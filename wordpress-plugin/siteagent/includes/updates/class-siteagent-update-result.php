@@ -46,7 +46,7 @@ final class Siteagent_Update_Result {
 	/**
 	 * The component as it is at the end, read from disk and database.
 	 */
-	public function close( Siteagent_Component $component, ?string $probe ): void {
+	public function set_after( Siteagent_Component $component, ?string $probe ): void {
 		$this->seen['after'] = self::state( $component->version(), $component->is_active(), $probe );
 	}
 
@@ -55,7 +55,7 @@ final class Siteagent_Update_Result {
 	 *
 	 * @param string $error The error with which a page ended; empty when none showed.
 	 */
-	public function add_during( ?string $version, ?bool $active, ?string $probe, string $error ): void {
+	public function set_during( ?string $version, ?bool $active, ?string $probe, string $error ): void {
 		$this->seen['during'] = self::state( $version, $active, $probe ) + array( 'error' => '' === $error ? null : $error );
 	}
 
@@ -78,7 +78,7 @@ final class Siteagent_Update_Result {
 	 *
 	 * @return array{outcome:string,reason:?string,evidence:array}
 	 */
-	public function told( string $outcome, ?string $reason ): array {
+	public function to_array( string $outcome, ?string $reason ): array {
 		return array(
 			'outcome'  => $outcome,
 			'reason'   => $reason,

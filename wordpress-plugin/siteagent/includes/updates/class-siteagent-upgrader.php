@@ -59,30 +59,30 @@ final class Siteagent_Upgrader {
 	 * @param string $folder Where to put it; the system's folder for temporary files when empty.
 	 * @return string|null The file; null when it could not be fetched, with the reason among the messages and in refused().
 	 */
-	public function fetch( Siteagent_Component $component, string $address, string $folder, string $op_id ): ?string {
+	public function download( Siteagent_Component $component, string $address, string $folder, string $op_id ): ?string {
 		require_once ABSPATH . 'wp-admin/includes/file.php';
-		$file = self::file_of( '' === $folder ? untrailingslashit( get_temp_dir() ) : $folder, $op_id );
+		$file = self::package_path( '' === $folder ? untrailingslashit( get_temp_dir() ) : $folder, $op_id );
 		if ( in_array( $component->kind(), array( 'plugin', 'theme' ), true ) ) {
-			list( $address, $given ) = Siteagent_Premium_Package::ask( $component, $address );
+			list( $address, $given ) = Siteagent_Premium_Package::resolve( $component, $address );
 			if ( false !== $given ) {
-				return $this->take( $given, $file );
+				return $this->move_downloaded( $given, $file );
 			}
 		}
 		if ( '' === (string) wp_parse_url( $address, PHP_URL_HOST ) ) {
-			$this->note( 'The update has no download address, and its own updater did not fetch it.' );
+			$this->add_message( 'The update has no download address, and its own updater did not fetch it.' );
 			return null;
 		}
 		for ( $hop = 0; $hop < self::HOPS; $hop++ ) {
 			// A release of SiteAgent is signed; the agency's own dashboard may be without https.
-			if ( 'siteagent' !== $component->kind() && ! self::is_secure( $address ) ) {
+			if ( 'siteagent' !== $component->kind() && ! self::is_allowed_url( $address ) ) {
 				$this->refused = 'package_host';
-				$this->note( 'The package would come over a connection that is not encrypted.' );
+				$this->add_message( 'The package would come over a connection that is not encrypted.' );
 				return null;
 			}
 			$answer = wp_safe_remote_get( $address, array( 'timeout' => self::DOWNLOAD_S, 'redirection' => 0, 'stream' => true, 'filename' => $file ) );
 			$status = (int) wp_remote_retrieve_response_code( $answer );
 			if ( 200 === $status && is_file( $file ) ) {
-				$this->host = Siteagent_Update_Requirements::host_of( $address );
+				$this->host = Siteagent_Update_Requirements::host_with_port( $address );
 				return $file;
 			}
 			if ( is_file( $file ) ) {
@@ -90,32 +90,32 @@ final class Siteagent_Upgrader {
 			}
 			$next = wp_remote_retrieve_header( $answer, 'location' );
 			if ( $status < 300 || $status > 399 || ! is_string( $next ) || '' === $next ) {
-				$this->note( is_wp_error( $answer ) ? $answer->get_error_message() : sprintf( 'The server of the package answered with status %d.', $status ) );
+				$this->add_message( is_wp_error( $answer ) ? $answer->get_error_message() : sprintf( 'The server of the package answered with status %d.', $status ) );
 				return null;
 			}
 			$next = WP_Http::make_absolute_url( $next, $address );
-			if ( Siteagent_Update_Requirements::host_of( $next ) !== Siteagent_Update_Requirements::host_of( $address ) ) {
+			if ( Siteagent_Update_Requirements::host_with_port( $next ) !== Siteagent_Update_Requirements::host_with_port( $address ) ) {
 				$this->refused = 'package_host';
-				$this->note( sprintf( 'The package would come from another server, %s.', Siteagent_Update_Requirements::host_of( $next ) ) );
+				$this->add_message( sprintf( 'The package would come from another server, %s.', Siteagent_Update_Requirements::host_with_port( $next ) ) );
 				return null;
 			}
 			$address = $next;
 		}
-		$this->note( 'The server of the package redirects without end.' );
+		$this->add_message( 'The server of the package redirects without end.' );
 		return null;
 	}
 
 	/**
 	 * The server from which the package came at last; empty before.
 	 */
-	public function host(): string {
+	public function package_host(): string {
 		return $this->host;
 	}
 
 	/**
 	 * Whether a package may be fetched from there.
 	 */
-	public static function is_secure( string $address ): bool {
+	public static function is_allowed_url( string $address ): bool {
 		/**
 		 * Filters whether a package may be downloaded without encryption, for a repository on this very machine.
 		 *
@@ -129,26 +129,26 @@ final class Siteagent_Upgrader {
 	 * Remove the package of a run and what WordPress unpacked of it, also after its process was killed.
 	 */
 	public static function remove_leftovers( string $op_id ): void {
-		$name = self::name_of( $op_id );
-		foreach ( Siteagent_Filesystem::entries( WP_CONTENT_DIR . '/upgrade' ) as $entry ) {
+		$name = self::package_name( $op_id );
+		foreach ( Siteagent_Filesystem::list_entries( WP_CONTENT_DIR . '/upgrade' ) as $entry ) {
 			if ( 0 === strpos( $entry, $name ) ) {
 				Siteagent_Filesystem::remove( WP_CONTENT_DIR . '/upgrade/' . $entry );
 			}
 		}
-		$file = self::file_of( untrailingslashit( get_temp_dir() ), $op_id );
+		$file = self::package_path( untrailingslashit( get_temp_dir() ), $op_id );
 		if ( is_file( $file ) ) {
 			wp_delete_file( $file );
 		}
 	}
 
-	private static function file_of( string $folder, string $op_id ): string {
-		return $folder . '/' . self::name_of( $op_id ) . '.zip';
+	private static function package_path( string $folder, string $op_id ): string {
+		return $folder . '/' . self::package_name( $op_id ) . '.zip';
 	}
 
 	/**
 	 * WordPress calls the folder it unpacks into by the name of the package.
 	 */
-	private static function name_of( string $op_id ): string {
+	private static function package_name( string $op_id ): string {
 		return 'siteagent-' . substr( hash( 'sha256', $op_id ), 0, 24 );
 	}
 
@@ -157,13 +157,13 @@ final class Siteagent_Upgrader {
 	 *
 	 * @param string|WP_Error $given As the updater answered.
 	 */
-	private function take( $given, string $file ): ?string {
+	private function move_downloaded( $given, string $file ): ?string {
 		if ( is_wp_error( $given ) ) {
-			$this->note( $given->get_error_message() );
+			$this->add_message( $given->get_error_message() );
 			return null;
 		}
 		if ( ! copy( $given, $file ) ) {
-			$this->note( 'The package that the plugin itself has fetched cannot be read.' );
+			$this->add_message( 'The package that the plugin itself has fetched cannot be read.' );
 			return null;
 		}
 		if ( 0 === strpos( $given, get_temp_dir() ) ) {
@@ -182,13 +182,13 @@ final class Siteagent_Upgrader {
 	 */
 	public function install( Siteagent_Component $component, Siteagent_Update_Item $step, string $file, string $op_id, callable $may_go ): void {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
-		$this->refused = 'core' === $component->kind() && $step->to() !== $this->core_in( $file ) ? 'package_lies' : '';
+		$this->refused = 'core' === $component->kind() && $step->to() !== $this->core_version_in( $file ) ? 'package_lies' : '';
 		if ( '' !== $this->refused ) {
 			return;
 		}
 		$judge     = function ( $source, $remote = '' ) use ( $component, $step ) {
 			$this->unpacked = (string) $remote;
-			return is_wp_error( $source ) ? $source : $this->judge( $component, $step, (string) $source );
+			return is_wp_error( $source ) ? $source : $this->validate_package( $component, $step, (string) $source );
 		};
 		$last_word = static function ( $passed ) use ( $may_go ) {
 			return is_wp_error( $passed ) || $may_go() ? $passed : new WP_Error( 'siteagent_interrupted', 'Another process took this update for dead, so it stopped.' );
@@ -223,7 +223,7 @@ final class Siteagent_Upgrader {
 		// In English, so that messages read the same for every site.
 		$switched = switch_to_locale( 'en_US' );
 		try {
-			$this->run( $component, $op_id );
+			$this->run_upgrader( $component, $op_id );
 		} finally {
 			if ( $switched ) {
 				restore_previous_locale();
@@ -235,7 +235,7 @@ final class Siteagent_Upgrader {
 				remove_filter( $hook, $last_word, PHP_INT_MAX );
 			}
 			Siteagent_Rollback_Watchdog::end_maintenance( $op_id );
-			$component->drop_installed_offer();
+			$component->remove_installed_update();
 			if ( is_file( $file ) ) {
 				wp_delete_file( $file );
 			}
@@ -250,7 +250,7 @@ final class Siteagent_Upgrader {
 	/**
 	 * The reason for which the package was turned away before it touched the site; empty when it was not.
 	 */
-	public function refused(): string {
+	public function refusal_reason(): string {
 		return $this->refused;
 	}
 
@@ -266,8 +266,8 @@ final class Siteagent_Upgrader {
 	/**
 	 * Keep a message. Download addresses may carry a licence key.
 	 */
-	public function note( string $message ): void {
-		$plain = self::plain( $message );
+	public function add_message( string $message ): void {
+		$plain = self::redact( $message );
 		if ( '' !== $plain ) {
 			$this->messages[] = $plain;
 		}
@@ -276,12 +276,12 @@ final class Siteagent_Upgrader {
 	/**
 	 * A text without addresses, e-mail addresses and paths, as it may leave the site.
 	 */
-	public static function plain( string $text ): string {
-		$plain = str_replace( array( ABSPATH, WP_CONTENT_DIR ), '', Siteagent_Report::plain( $text ) );
+	public static function redact( string $text ): string {
+		$plain = str_replace( array( ABSPATH, WP_CONTENT_DIR ), '', Siteagent_Report::plain_text( $text ) );
 		return mb_substr( trim( (string) preg_replace( '~https?://\S+|\S+@\S+\.\S+~', '…', $plain ) ), 0, self::MAX_CHARS, 'UTF-8' );
 	}
 
-	private function run( Siteagent_Component $component, string $op_id ): void {
+	private function run_upgrader( Siteagent_Component $component, string $op_id ): void {
 		$skin = new WP_Ajax_Upgrader_Skin();
 		switch ( $component->kind() ) {
 			case 'plugin':
@@ -297,14 +297,14 @@ final class Siteagent_Upgrader {
 				break;
 			case 'translation':
 				$upgrader = new Language_Pack_Upgrader( $skin );
-				$this->hear( $upgrader->bulk_upgrade( array( $component->raw_offer() ), self::KEEP_LISTS ), $skin );
+				$this->collect_errors( $upgrader->bulk_upgrade( array( $component->raw_update() ), self::KEEP_LISTS ), $skin );
 				return;
 			default:
 				$this->upgrade_core( $component, $skin );
 				return;
 		}
 		$upgrader->siteagent_op_id = $op_id;
-		$this->hear( $upgrader->bulk_upgrade( array( $component->id() ), self::KEEP_LISTS ), $skin );
+		$this->collect_errors( $upgrader->bulk_upgrade( array( $component->id() ), self::KEEP_LISTS ), $skin );
 	}
 
 	/**
@@ -315,27 +315,27 @@ final class Siteagent_Upgrader {
 			define( 'CORE_UPGRADE_SKIP_NEW_BUNDLED', true );
 		}
 		$feedback = function ( $message ) {
-			$this->note( is_wp_error( $message ) ? $message->get_error_message() : (string) $message );
+			$this->add_message( is_wp_error( $message ) ? $message->get_error_message() : (string) $message );
 			return $message;
 		};
 		add_filter( 'update_feedback', $feedback );
-		$this->hear( ( new Core_Upgrader( $skin ) )->upgrade( $component->raw_offer() ), $skin );
+		$this->collect_errors( ( new Core_Upgrader( $skin ) )->upgrade( $component->raw_update() ), $skin );
 		remove_filter( 'update_feedback', $feedback );
 	}
 
 	/**
 	 * @param mixed $said Whatever the upgrader returned: true, false, null, an error, or an array of results.
 	 */
-	private function hear( $said, WP_Ajax_Upgrader_Skin $skin ): void {
+	private function collect_errors( $said, WP_Ajax_Upgrader_Skin $skin ): void {
 		foreach ( $skin->get_upgrade_messages() as $message ) {
-			$this->note( (string) $message );
+			$this->add_message( (string) $message );
 		}
 		foreach ( array_merge( array( $skin->get_errors() ), is_array( $said ) ? $said : array( $said ) ) as $error ) {
 			if ( ! is_wp_error( $error ) ) {
 				continue;
 			}
 			foreach ( $error->get_error_codes() as $code ) {
-				$this->note( $error->get_error_message( $code ) );
+				$this->add_message( $error->get_error_message( $code ) );
 				if ( '' === $this->refused && isset( self::REASONS[ $code ] ) ) {
 					$this->refused = self::REASONS[ $code ];
 				}
@@ -348,23 +348,23 @@ final class Siteagent_Upgrader {
 	 *
 	 * @return string|WP_Error
 	 */
-	private function judge( Siteagent_Component $component, Siteagent_Update_Item $step, string $source ) {
+	private function validate_package( Siteagent_Component $component, Siteagent_Update_Item $step, string $source ) {
 		$name    = basename( $source );
 		$is_ours = true;
 		if ( $component->is_plugin() ) {
 			// WordPress would install into the folder the package names, whichever that is.
 			$is_ours = dirname( $component->id() ) === $name;
-			$headers = $this->headers( $source . '/' . basename( $component->id() ) );
+			$headers = $this->read_headers( $source . '/' . basename( $component->id() ) );
 		} elseif ( 'theme' === $component->kind() ) {
 			$is_ours = $component->id() === $name;
-			$headers = $this->headers( $source . '/style.css' );
+			$headers = $this->read_headers( $source . '/style.css' );
 		} else {
-			$headers = array( 'version' => ( new Siteagent_Translation( $component->id() ) )->stamp_of( $source ) ) + $this->headers( '' );
+			$headers = array( 'version' => ( new Siteagent_Translation( $component->id() ) )->package_revision_date( $source ) ) + $this->read_headers( '' );
 		}
 		if ( ! $is_ours || $step->to() !== $headers['version'] ) {
 			return new WP_Error( 'siteagent_package_lies', sprintf( 'The package holds %1$s %2$s.', $name, '' === $headers['version'] ? '(no version)' : $headers['version'] ) );
 		}
-		if ( $component->is_siteagent() && ! $this->leads_back( $headers['format'] ) ) {
+		if ( $component->is_siteagent() && ! $this->is_readable_format( $headers['format'] ) ) {
 			return new WP_Error( 'siteagent_no_way_back', 'What the package would store could not be read by this version, should it have to run again.' );
 		}
 		// Older versions of WordPress look at the offer alone, which may keep quiet about it.
@@ -380,7 +380,7 @@ final class Siteagent_Upgrader {
 	/**
 	 * The version of WordPress in a package. Its upgrader replaces a first file before it looks.
 	 */
-	private function core_in( string $file ): string {
+	private function core_version_in( string $file ): string {
 		require_once ABSPATH . 'wp-admin/includes/class-pclzip.php';
 		$found = ( new PclZip( $file ) )->extract( PCLZIP_OPT_BY_NAME, 'wordpress/wp-includes/version.php', PCLZIP_OPT_EXTRACT_AS_STRING );
 		$text  = is_array( $found ) && isset( $found[0]['content'] ) ? (string) $found[0]['content'] : '';
@@ -390,14 +390,14 @@ final class Siteagent_Upgrader {
 	/**
 	 * Whether this version could go on with what another one has stored. One that does not tell is not believed.
 	 */
-	private function leads_back( string $format ): bool {
+	private function is_readable_format( string $format ): bool {
 		return 1 === preg_match( '/^[1-9][0-9]{0,5}\z/D', $format ) && (int) $format <= Siteagent_Option_Store::READS;
 	}
 
 	/**
 	 * @return array{version:string,php:string,wp:string,format:string} Empty where the file says nothing.
 	 */
-	private function headers( string $file ): array {
+	private function read_headers( string $file ): array {
 		$names = array(
 			'version' => 'Version',
 			'php'     => 'Requires PHP',

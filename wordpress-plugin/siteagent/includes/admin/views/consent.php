@@ -22,12 +22,12 @@ defined( 'ABSPATH' ) || exit;
 	<?php endif; ?>
 	<p><?php esc_html_e( 'Is this the dashboard you copied the token from? If somebody sent you a token you did not ask for, cancel.', 'siteagent' ); ?></p>
 	<?php /* translators: %s: date and time with how far away it is */ ?>
-	<p><?php echo esc_html( sprintf( __( 'The token was made for this site and works until %s.', 'siteagent' ), Siteagent_Messages::moment( $data['expires_at'], $data['now'] ) ) ); ?></p>
+	<p><?php echo esc_html( sprintf( __( 'The token was made for this site and works until %s.', 'siteagent' ), Siteagent_Messages::format_time( $data['expires_at'], $data['now'] ) ) ); ?></p>
 	<div class="siteagent-columns">
 		<div>
 			<h3><?php esc_html_e( 'What it gets', 'siteagent' ); ?></h3>
 			<ul class="siteagent-list">
-				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'It reads the report: versions, plugins, themes, offered updates and health signals.', 'siteagent' ); ?> <a href="<?php echo esc_url( Siteagent_Settings_Page::address( array( 'tab' => 'data' ) ) ); ?>" target="_blank"><?php esc_html_e( 'See the exact report (new tab)', 'siteagent' ); ?></a></span></li>
+				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'It reads the report: versions, plugins, themes, offered updates and health signals.', 'siteagent' ); ?> <a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'data' ) ) ); ?>" target="_blank"><?php esc_html_e( 'See the exact report (new tab)', 'siteagent' ); ?></a></span></li>
 				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'It reads SiteAgent’s own log since it was connected, to compare it with its own. Accounts stand there by their number.', 'siteagent' ); ?></span></li>
 				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'It can end the connection.', 'siteagent' ); ?></span></li>
 			</ul>

@@ -37,7 +37,7 @@ defined( 'ABSPATH' ) || exit;
 			<?php foreach ( $siteagent_fields as $siteagent_field ) : ?>
 				<tr>
 					<td class="siteagent-field"><code><?php echo esc_html( $siteagent_field['path'] ); ?></code></td>
-					<td class="siteagent-kind"><?php echo esc_html( Siteagent_Messages::kind( $siteagent_field ) ); ?></td>
+					<td class="siteagent-kind"><?php echo esc_html( Siteagent_Messages::field_type( $siteagent_field ) ); ?></td>
 					<td><?php echo esc_html( $siteagent_field['why'] ); ?></td>
 				</tr>
 			<?php endforeach; ?>

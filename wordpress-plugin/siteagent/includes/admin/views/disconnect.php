@@ -45,6 +45,6 @@ defined( 'ABSPATH' ) || exit;
 			<?php wp_nonce_field( 'siteagent_disconnect' ); ?>
 			<button type="submit" class="button siteagent-danger"><?php esc_html_e( 'Disconnect now', 'siteagent' ); ?></button>
 		</form>
-		<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::address() ); ?>"><?php echo esc_html( null === $data['connection'] ? __( 'Back', 'siteagent' ) : __( 'Keep the connection', 'siteagent' ) ); ?></a>
+		<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::url() ); ?>"><?php echo esc_html( null === $data['connection'] ? __( 'Back', 'siteagent' ) : __( 'Keep the connection', 'siteagent' ) ); ?></a>
 	</div>
 </div>

@@ -22,15 +22,15 @@ $siteagent_refused = $data['dispute']['refused'];
 	<h2><?php esc_html_e( 'Two records that cannot both be whole', 'siteagent' ); ?></h2>
 	<dl class="siteagent-facts">
 		<?php /* translators: 1: number of an entry, 2: a date */ ?>
-		<div><dt><?php esc_html_e( 'Seen before', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( 'Entry %1$s, of %2$s', 'siteagent' ), number_format_i18n( $siteagent_seen['n'] ), Siteagent_Messages::moment( $siteagent_seen['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_seen['hash'], 0, 16 ) ); ?></code></dd></div>
+		<div><dt><?php esc_html_e( 'Seen before', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( 'Entry %1$s, of %2$s', 'siteagent' ), number_format_i18n( $siteagent_seen['n'] ), Siteagent_Messages::format_time( $siteagent_seen['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_seen['hash'], 0, 16 ) ); ?></code></dd></div>
 		<?php /* translators: 1: number of an entry, 2: a date */ ?>
-		<div><dt><?php esc_html_e( 'Refused', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( 'Entry %1$s, of %2$s', 'siteagent' ), number_format_i18n( $siteagent_refused['n'] ), Siteagent_Messages::moment( $siteagent_refused['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_refused['hash'], 0, 16 ) ); ?></code></dd></div>
+		<div><dt><?php esc_html_e( 'Refused', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( 'Entry %1$s, of %2$s', 'siteagent' ), number_format_i18n( $siteagent_refused['n'] ), Siteagent_Messages::format_time( $siteagent_refused['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_refused['hash'], 0, 16 ) ); ?></code></dd></div>
 	</dl>
 	<p><?php esc_html_e( 'Ask the agency what happened. If it restored a backup, it can say when. What this site saw of its record stays in the log here.', 'siteagent' ); ?></p>
 	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 		<input type="hidden" name="action" value="siteagent_accept_trail">
 		<?php wp_nonce_field( 'siteagent_accept_trail' ); ?>
 		<button type="submit" class="button"><?php esc_html_e( 'Go on with its record as it is now', 'siteagent' ); ?></button>
-		<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::address( array( 'step' => 'disconnect' ) ) ); ?>"><?php esc_html_e( 'Disconnect …', 'siteagent' ); ?></a>
+		<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'step' => 'disconnect' ) ) ); ?>"><?php esc_html_e( 'Disconnect …', 'siteagent' ); ?></a>
 	</form>
 </div>

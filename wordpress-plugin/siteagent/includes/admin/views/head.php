@@ -22,7 +22,7 @@ $siteagent_tabs = array(
 	<h1>SiteAgent</h1>
 	<nav class="nav-tab-wrapper" aria-label="<?php esc_attr_e( 'SiteAgent', 'siteagent' ); ?>">
 		<?php foreach ( $siteagent_tabs as $siteagent_tab => $siteagent_title ) : ?>
-			<a href="<?php echo esc_url( Siteagent_Settings_Page::address( 'connection' === $siteagent_tab ? array() : array( 'tab' => $siteagent_tab ) ) ); ?>"
+			<a href="<?php echo esc_url( Siteagent_Settings_Page::url( 'connection' === $siteagent_tab ? array() : array( 'tab' => $siteagent_tab ) ) ); ?>"
 				class="nav-tab<?php echo $siteagent_tab === $data['tab'] ? ' nav-tab-active' : ''; ?>"<?php echo $siteagent_tab === $data['tab'] ? ' aria-current="page"' : ''; ?>><?php echo esc_html( $siteagent_title ); ?></a>
 		<?php endforeach; ?>
 	</nav>

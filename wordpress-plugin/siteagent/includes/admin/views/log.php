@@ -23,7 +23,7 @@ defined( 'ABSPATH' ) || exit;
 	<?php endif; ?>
 </div>
 <div class="siteagent-actions">
-	<form method="get" action="<?php echo esc_url( Siteagent_Settings_Page::address() ); ?>" role="search">
+	<form method="get" action="<?php echo esc_url( Siteagent_Settings_Page::url() ); ?>" role="search">
 		<input type="hidden" name="page" value="<?php echo esc_attr( Siteagent_Settings_Page::PAGE ); ?>">
 		<input type="hidden" name="tab" value="log">
 		<label for="siteagent-words"><?php esc_html_e( 'Words in an entry', 'siteagent' ); ?></label>
@@ -61,12 +61,12 @@ defined( 'ABSPATH' ) || exit;
 	<?php if ( 1 < $data['pages'] ) : ?>
 		<nav class="siteagent-actions" aria-label="<?php esc_attr_e( 'Pages of the log', 'siteagent' ); ?>">
 			<?php if ( 1 < $data['page'] ) : ?>
-				<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::address( array_filter( array( 'tab' => 'log', 'paged' => $data['page'] - 1, 'words' => rawurlencode( $data['words'] ) ) ) ) ); ?>"><?php esc_html_e( 'Newer', 'siteagent' ); ?></a>
+				<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::url( array_filter( array( 'tab' => 'log', 'paged' => $data['page'] - 1, 'words' => rawurlencode( $data['words'] ) ) ) ) ); ?>"><?php esc_html_e( 'Newer', 'siteagent' ); ?></a>
 			<?php endif; ?>
 			<?php /* translators: 1: page, 2: number of pages */ ?>
 			<span><?php echo esc_html( sprintf( __( 'Page %1$s of %2$s', 'siteagent' ), number_format_i18n( $data['page'] ), number_format_i18n( $data['pages'] ) ) ); ?></span>
 			<?php if ( $data['page'] < $data['pages'] ) : ?>
-				<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::address( array_filter( array( 'tab' => 'log', 'paged' => $data['page'] + 1, 'words' => rawurlencode( $data['words'] ) ) ) ) ); ?>"><?php esc_html_e( 'Older', 'siteagent' ); ?></a>
+				<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::url( array_filter( array( 'tab' => 'log', 'paged' => $data['page'] + 1, 'words' => rawurlencode( $data['words'] ) ) ) ) ); ?>"><?php esc_html_e( 'Older', 'siteagent' ); ?></a>
 			<?php endif; ?>
 		</nav>
 	<?php endif; ?>

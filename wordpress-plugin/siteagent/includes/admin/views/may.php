@@ -40,9 +40,9 @@ defined( 'ABSPATH' ) || exit;
 			<tbody>
 				<?php foreach ( $data['waiting'] as $siteagent_digest => $siteagent_plan ) : ?>
 					<tr>
-						<td><?php echo esc_html( Siteagent_Messages::step( $siteagent_plan ) ); ?><span class="siteagent-minor"><?php echo esc_html( $siteagent_plan['id'] ); ?></span></td>
+						<td><?php echo esc_html( Siteagent_Messages::update_label( $siteagent_plan ) ); ?><span class="siteagent-minor"><?php echo esc_html( $siteagent_plan['id'] ); ?></span></td>
 						<td><?php echo esc_html( $siteagent_plan['by'] ); ?></td>
-						<td><?php echo esc_html( Siteagent_Messages::moment( $siteagent_plan['not_after'], $data['now'] ) ); ?></td>
+						<td><?php echo esc_html( Siteagent_Messages::format_time( $siteagent_plan['not_after'], $data['now'] ) ); ?></td>
 						<td>
 							<form class="siteagent-actions" method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 								<input type="hidden" name="action" value="siteagent_decide">

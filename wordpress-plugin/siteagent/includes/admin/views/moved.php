@@ -11,7 +11,7 @@ declare( strict_types=1 );
 
 defined( 'ABSPATH' ) || exit;
 
-$siteagent_asked   = isset( $data['connection']['move'] ) && Siteagent_Site_Address::same_home( $data['connection']['move']['home'], $data['moved']['is'] );
+$siteagent_asked   = isset( $data['connection']['move'] ) && Siteagent_Site_Address::is_same_site( $data['connection']['move']['home'], $data['moved']['is'] );
 $siteagent_choices = array(
 	'later' => array( __( 'Decide later', 'siteagent' ), __( 'Nothing changes. SiteAgent stays paused under this address and answers again once the site is back under the old one.', 'siteagent' ) ),
 	'moved' => array( __( 'This is the site itself, and it has moved', 'siteagent' ), __( 'The dashboard is asked to follow. Someone there has to confirm; then both sides make new keys and the old ones stop working.', 'siteagent' ) ),

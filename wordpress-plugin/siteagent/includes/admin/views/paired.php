@@ -24,7 +24,7 @@ $siteagent_granted = array_intersect_key( Siteagent_Messages::scopes(), array_fi
 	<div class="notice notice-warning inline"><p>
 		<?php /* translators: %s: number of updates */ ?>
 		<strong><?php echo esc_html( sprintf( _n( '%s update is waiting for your approval.', '%s updates are waiting for your approval.', count( $data['waiting'] ), 'siteagent' ), number_format_i18n( count( $data['waiting'] ) ) ) ); ?></strong>
-		<a href="<?php echo esc_url( Siteagent_Settings_Page::address( array( 'tab' => 'may' ) ) ); ?>"><?php esc_html_e( 'Review', 'siteagent' ); ?></a>
+		<a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'may' ) ) ); ?>"><?php esc_html_e( 'Review', 'siteagent' ); ?></a>
 	</p></div>
 <?php endif; ?>
 <div class="card">
@@ -32,8 +32,8 @@ $siteagent_granted = array_intersect_key( Siteagent_Messages::scopes(), array_fi
 	<p class="siteagent-origin"><?php echo esc_html( $data['connection']['origin'] ); ?></p>
 	<dl class="siteagent-facts">
 		<div><dt><?php esc_html_e( 'Fingerprint', 'siteagent' ); ?></dt><dd><code class="siteagent-fingerprint"><?php echo esc_html( $data['connection']['fingerprint'] ); ?></code><?php esc_html_e( 'The dashboard shows the same one. If it shows another, disconnect.', 'siteagent' ); ?></dd></div>
-		<div><dt><?php esc_html_e( 'Connected since', 'siteagent' ); ?></dt><dd><?php echo esc_html( Siteagent_Messages::moment( (int) $data['connection']['paired_at'], $data['now'] ) ); ?></dd></div>
-		<div><dt><?php esc_html_e( 'Last request', 'siteagent' ); ?></dt><dd><?php echo esc_html( null === $siteagent_last ? __( 'None yet', 'siteagent' ) : Siteagent_Messages::moment( (int) $siteagent_last, $data['now'] ) ); ?></dd></div>
+		<div><dt><?php esc_html_e( 'Connected since', 'siteagent' ); ?></dt><dd><?php echo esc_html( Siteagent_Messages::format_time( (int) $data['connection']['paired_at'], $data['now'] ) ); ?></dd></div>
+		<div><dt><?php esc_html_e( 'Last request', 'siteagent' ); ?></dt><dd><?php echo esc_html( null === $siteagent_last ? __( 'None yet', 'siteagent' ) : Siteagent_Messages::format_time( (int) $siteagent_last, $data['now'] ) ); ?></dd></div>
 		<div><dt><?php esc_html_e( 'What it may do', 'siteagent' ); ?></dt><dd><?php esc_html_e( 'Read the report and the log, and end the connection.', 'siteagent' ); ?>
 			<?php if ( array() === $siteagent_granted ) : ?>
 				<?php esc_html_e( 'It can change nothing unless you allow it here.', 'siteagent' ); ?>
@@ -41,11 +41,11 @@ $siteagent_granted = array_intersect_key( Siteagent_Messages::scopes(), array_fi
 				<?php /* translators: %s: kinds of components, each with a full stop */ ?>
 				<?php echo esc_html( sprintf( __( 'It may update: %s', 'siteagent' ), implode( ' ', array_column( $siteagent_granted, 0 ) ) ) ); ?>
 			<?php endif; ?>
-			<a href="<?php echo esc_url( Siteagent_Settings_Page::address( array( 'tab' => 'may' ) ) ); ?>"><?php esc_html_e( 'Choose what it may do', 'siteagent' ); ?></a> · <a href="<?php echo esc_url( Siteagent_Settings_Page::address( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'What leaves this site', 'siteagent' ); ?></a></dd></div>
+			<a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'may' ) ) ); ?>"><?php esc_html_e( 'Choose what it may do', 'siteagent' ); ?></a> · <a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'What leaves this site', 'siteagent' ); ?></a></dd></div>
 	</dl>
 	<?php require __DIR__ . '/own-key.php'; ?>
 	<div class="siteagent-actions">
-		<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::address( array( 'step' => 'disconnect' ) ) ); ?>"><?php esc_html_e( 'Disconnect …', 'siteagent' ); ?></a>
-		<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::address( array( 'step' => 'token' ) ) ); ?>"><?php esc_html_e( 'Connect to another dashboard …', 'siteagent' ); ?></a>
+		<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'step' => 'disconnect' ) ) ); ?>"><?php esc_html_e( 'Disconnect …', 'siteagent' ); ?></a>
+		<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'step' => 'token' ) ) ); ?>"><?php esc_html_e( 'Connect to another dashboard …', 'siteagent' ); ?></a>
 	</div>
 </div>

@@ -26,7 +26,7 @@ defined( 'ABSPATH' ) || exit;
 				/* translators: 1: address of a dashboard, 2: date and time with how far away it is */
 				: __( 'The connection to %1$s was ended here on %2$s. What you had allowed it ended too.', 'siteagent' );
 			?>
-			<p><?php echo esc_html( sprintf( $siteagent_ended, $data['ended']['origin'], Siteagent_Messages::moment( (int) $data['ended']['at'], $data['now'] ) ) ); ?></p>
+			<p><?php echo esc_html( sprintf( $siteagent_ended, $data['ended']['origin'], Siteagent_Messages::format_time( (int) $data['ended']['at'], $data['now'] ) ) ); ?></p>
 		<?php endif; ?>
 	<?php else : ?>
 		<h2><?php esc_html_e( 'Connect to another dashboard', 'siteagent' ); ?></h2>
@@ -42,7 +42,7 @@ defined( 'ABSPATH' ) || exit;
 		<div class="siteagent-actions">
 			<button type="submit" class="button button-primary"><?php esc_html_e( 'Check token', 'siteagent' ); ?></button>
 			<?php if ( null !== $data['connection'] ) : ?>
-				<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::address() ); ?>"><?php esc_html_e( 'Keep the present connection', 'siteagent' ); ?></a>
+				<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::url() ); ?>"><?php esc_html_e( 'Keep the present connection', 'siteagent' ); ?></a>
 			<?php endif; ?>
 		</div>
 	</form>
@@ -50,5 +50,5 @@ defined( 'ABSPATH' ) || exit;
 <div class="card">
 	<h2><?php esc_html_e( 'Before you connect', 'siteagent' ); ?></h2>
 	<p><?php esc_html_e( 'A connected dashboard can read one report about this site: versions, components, offered updates and health signals. It can change nothing unless you allow it here, and gets no account, no content and no personal data.', 'siteagent' ); ?></p>
-	<p><a href="<?php echo esc_url( Siteagent_Settings_Page::address( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'See the exact report that would leave this site', 'siteagent' ); ?></a></p>
+	<p><a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'See the exact report that would leave this site', 'siteagent' ); ?></a></p>
 </div>

@@ -19,6 +19,6 @@ defined( 'ABSPATH' ) || exit;
 	<?php require __DIR__ . '/own-key.php'; ?>
 	<p><?php esc_html_e( 'Otherwise nobody can unlock the old keys now, so they are of no use to anyone. Delete them here, revoke this site in the dashboard, and connect with a new token. On a copy of a site, deleting is enough.', 'siteagent' ); ?></p>
 	<div class="siteagent-actions">
-		<a class="button button-primary" href="<?php echo esc_url( Siteagent_Settings_Page::address( array( 'step' => 'disconnect' ) ) ); ?>"><?php esc_html_e( 'Delete the unreadable connection …', 'siteagent' ); ?></a>
+		<a class="button button-primary" href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'step' => 'disconnect' ) ) ); ?>"><?php esc_html_e( 'Delete the unreadable connection …', 'siteagent' ); ?></a>
 	</div>
 </div>

@@ -31,12 +31,12 @@ $siteagent_stopped = null !== $data['answer'] && 'error' === $data['answer']['ki
 			<li><span class="dashicons dashicons-clock" aria-hidden="true"></span><span><?php esc_html_e( 'The dashboard calls this site and both agree on keys. Then a fingerprint appears here and there.', 'siteagent' ); ?></span></li>
 		</ul>
 		<?php /* translators: %s: date and time with how far away it is */ ?>
-		<p><?php echo esc_html( sprintf( __( 'The token works until %s.', 'siteagent' ), Siteagent_Messages::moment( $data['pending']['expires_at'], $data['now'] ) ) ); ?></p>
+		<p><?php echo esc_html( sprintf( __( 'The token works until %s.', 'siteagent' ), Siteagent_Messages::format_time( $data['pending']['expires_at'], $data['now'] ) ) ); ?></p>
 		<p class="description"><?php esc_html_e( 'This page looks again every five seconds.', 'siteagent' ); ?></p>
 	<?php endif; ?>
 	<div class="siteagent-actions">
 		<?php if ( ! $siteagent_stopped && ! $siteagent_is_over ) : ?>
-			<a class="button button-primary" href="<?php echo esc_url( Siteagent_Settings_Page::address() ); ?>"><?php esc_html_e( 'Refresh', 'siteagent' ); ?></a>
+			<a class="button button-primary" href="<?php echo esc_url( Siteagent_Settings_Page::url() ); ?>"><?php esc_html_e( 'Refresh', 'siteagent' ); ?></a>
 		<?php endif; ?>
 		<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 			<input type="hidden" name="action" value="siteagent_cancel">
