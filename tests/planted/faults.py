@@ -179,7 +179,7 @@ FAULTS = (
     Fault(
         "a plan that nobody signed is opened",
         "wordpress-plugin/siteagent/includes/operations/class-siteagent-signed-plan.php",
-        "if ( ! self::is_valid_signature( $public, $bytes, $raw ) ) {",
+        "if ( ! self::is_valid_signature( $public, $bytes, $raw_signature ) ) {",
         "if ( false ) {",
         "tests/plugin/test_contract.py tests/plugin/test_change_refused.py",
     ),
@@ -216,7 +216,7 @@ FAULTS = (
     Fault(
         "an operation is carried out again for each delivery",
         "wordpress-plugin/siteagent/includes/operations/class-siteagent-operation-store.php",
-        "		if ( 1 !== $won ) {\n",
+        "		if ( 1 !== $inserted ) {\n",
         "		if ( false ) {\n",
         "tests/plugin/test_change_run.py tests/plugin/test_operations.py",
     ),

@@ -74,7 +74,7 @@ def forget_updates(site: RealWordPress) -> None:
     """Neither WordPress nor SiteAgent knows of any update."""
     site.evaluate(
         "delete_site_transient('update_plugins');"
-        " delete_site_transient(Siteagent_Admin_Update_Check::SEEN);"
+        " delete_site_transient(Siteagent_Admin_Update_Check::RESULT_TRANSIENT);"
     )
 
 
@@ -212,7 +212,8 @@ def test_nobody_else_can_have_the_site_check_for_updates(site, secret) -> None:
     forget_updates(site)
     right = "a" * 64
     site.evaluate(
-        f"set_site_transient(Siteagent_Admin_Update_Check::PENDING, hash('sha256', '{right}'), 60);"
+        "set_site_transient(Siteagent_Admin_Update_Check::SECRET_TRANSIENT,"
+        f" hash('sha256', '{right}'), 60);"
     )
     form = {"action": "siteagent_check_updates", "lists": "plugins"}
     answer = call_ajax(site, form if secret is None else {**form, "secret": secret})

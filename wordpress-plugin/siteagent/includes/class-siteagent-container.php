@@ -18,7 +18,7 @@ final class Siteagent_Container {
 	private $is_network;
 
 	/** @var array<string,object> */
-	private $made = array();
+	private $services = array();
 
 	/**
 	 * @param bool|null $is_network Whether this is about the connection that the sites of a network share; as it is activated when null.
@@ -258,10 +258,10 @@ final class Siteagent_Container {
 		);
 	}
 
-	private function shared( string $name, callable $make ): object {
-		if ( ! isset( $this->made[ $name ] ) ) {
-			$this->made[ $name ] = $make();
+	private function shared( string $name, callable $factory ): object {
+		if ( ! isset( $this->services[ $name ] ) ) {
+			$this->services[ $name ] = $factory();
 		}
-		return $this->made[ $name ];
+		return $this->services[ $name ];
 	}
 }

@@ -22,20 +22,20 @@ final class Siteagent_Uninstaller {
 	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_news_', 'siteagent_changelog_', 'siteagent_admin_' );
 
 	/** A network of many sites must not wait for many dashboards: whoever is not told finds nobody here. */
-	const TELLS_FOR_S = 20;
+	const NOTIFY_TIME_S = 20;
 
 	/** @var wpdb */
 	private $db;
 
 	/** @var float */
-	private $tells_until;
+	private $notify_until;
 
 	/**
 	 * @param wpdb $db WordPress's database object.
 	 */
 	public function __construct( $db ) {
 		$this->db          = $db;
-		$this->tells_until = microtime( true ) + self::TELLS_FOR_S;
+		$this->notify_until = microtime( true ) + self::NOTIFY_TIME_S;
 	}
 
 	/**
@@ -66,7 +66,7 @@ final class Siteagent_Uninstaller {
 	 * End the connection of the present site, or the one that all of them share, and tell its dashboard.
 	 */
 	private function disconnect( bool $is_network ): void {
-		if ( microtime( true ) > $this->tells_until ) {
+		if ( microtime( true ) > $this->notify_until ) {
 			return;
 		}
 		// A dashboard that cannot be told must not keep the plugin from going.
@@ -75,8 +75,8 @@ final class Siteagent_Uninstaller {
 			if ( 'paired' === $siteagent->connection_store()->state() ) {
 				$siteagent->pairing()->disconnect( 'site' );
 			}
-		} catch ( Throwable $broken ) {
-			error_log( 'SiteAgent: no goodbye was said: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+		} catch ( Throwable $error ) {
+			error_log( 'SiteAgent: no goodbye was said: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
 		}
 	}
 

@@ -17,9 +17,9 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Flash_Store {
 
-	const KEPT_SECONDS = 1800;
+	const LIFETIME_S = 1800;
 	const DRAFT        = 'siteagent_draft_';
-	const NEWS         = 'siteagent_news_';
+	const NOTICE         = 'siteagent_news_';
 
 	/** More than any token; whatever else was pasted is cut here. */
 	const MAX_TEXT = 4000;
@@ -27,16 +27,16 @@ final class Siteagent_Flash_Store {
 	/**
 	 * Keep what was pasted, with the code of what was wrong with it ('' when it can be used).
 	 */
-	public function save_draft( string $text, string $fault ): void {
+	public function save_draft( string $text, string $error ): void {
 		$draft = wp_json_encode(
 			array(
 				'text'  => substr( $text, 0, self::MAX_TEXT ),
-				'fault' => $fault,
+				'fault' => $error,
 			)
 		);
 		$nonce = random_bytes( SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
-		$box   = sodium_crypto_secretbox( (string) $draft, $nonce, $this->encryption_key() );
-		set_site_transient( self::transient_name( self::DRAFT ), base64_encode( $nonce . $box ), self::KEPT_SECONDS ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
+		$encrypted   = sodium_crypto_secretbox( (string) $draft, $nonce, $this->encryption_key() );
+		set_site_transient( self::transient_name( self::DRAFT ), base64_encode( $nonce . $encrypted ), self::LIFETIME_S ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
 	}
 
 	/**
@@ -45,8 +45,8 @@ final class Siteagent_Flash_Store {
 	 * @return array{text:string,fault:string}|null
 	 */
 	public function draft(): ?array {
-		$kept = get_site_transient( self::transient_name( self::DRAFT ) );
-		$raw  = is_string( $kept ) ? base64_decode( $kept, true ) : false; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
+		$stored = get_site_transient( self::transient_name( self::DRAFT ) );
+		$raw  = is_string( $stored ) ? base64_decode( $stored, true ) : false; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
 		if ( false === $raw || strlen( $raw ) <= SODIUM_CRYPTO_SECRETBOX_NONCEBYTES ) {
 			return null;
 		}
@@ -70,18 +70,18 @@ final class Siteagent_Flash_Store {
 	 * Have this told on the next page, once. $code is a key of Siteagent_Messages::notice().
 	 */
 	public function set_notice( string $code ): void {
-		set_site_transient( self::transient_name( self::NEWS ), $code, MINUTE_IN_SECONDS );
+		set_site_transient( self::transient_name( self::NOTICE ), $code, MINUTE_IN_SECONDS );
 	}
 
 	/**
 	 * What is to be told now; '' when there is nothing.
 	 */
 	public function take_notice(): string {
-		$code = get_site_transient( self::transient_name( self::NEWS ) );
+		$code = get_site_transient( self::transient_name( self::NOTICE ) );
 		if ( ! is_string( $code ) ) {
 			return '';
 		}
-		delete_site_transient( self::transient_name( self::NEWS ) );
+		delete_site_transient( self::transient_name( self::NOTICE ) );
 		return $code;
 	}
 
@@ -97,7 +97,7 @@ final class Siteagent_Flash_Store {
 	 */
 	private function encryption_key(): string {
 		$secret = wp_salt( 'auth' ) . wp_salt( 'secure_auth' );
-		$whose  = get_current_user_id() . '|' . wp_get_session_token();
-		return hash_hkdf( 'sha256', $secret, SODIUM_CRYPTO_SECRETBOX_KEYBYTES, 'siteagent/1 desk|' . $whose );
+		$session  = get_current_user_id() . '|' . wp_get_session_token();
+		return hash_hkdf( 'sha256', $secret, SODIUM_CRYPTO_SECRETBOX_KEYBYTES, 'siteagent/1 desk|' . $session );
 	}
 }

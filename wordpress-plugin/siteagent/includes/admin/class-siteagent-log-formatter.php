@@ -19,9 +19,9 @@ final class Siteagent_Log_Formatter {
 	 * @return array{seq:int,at:int,what:string,detail:string,who:string}
 	 */
 	public static function format( array $entry ): array {
-		$formatter = self::event_labels();
+		$labels = self::event_labels();
 		$event     = $entry['event'];
-		$what      = isset( $formatter[ $event ] ) ? $formatter[ $event ] : ucfirst( str_replace( array( '_', '.' ), ' ', $event ) );
+		$what      = isset( $labels[ $event ] ) ? $labels[ $event ] : ucfirst( str_replace( array( '_', '.' ), ' ', $event ) );
 		return array(
 			'seq'    => $entry['seq'],
 			'at'     => $entry['at'],
@@ -61,12 +61,12 @@ final class Siteagent_Log_Formatter {
 	 * The facts of an entry in one line.
 	 */
 	private static function format_facts( array $facts ): string {
-		$told = array();
+		$parts = array();
 		foreach ( $facts as $name => $value ) {
 			if ( 'mark' === $name && isset( $value['n'] ) ) {
 				// Its hashes are in the export; a person reads how far the dashboard's record reaches.
 				/* translators: %d: number of an entry */
-				$told[] = sprintf( __( 'dashboard’s record up to entry %d', 'siteagent' ), (int) $value['n'] );
+				$parts[] = sprintf( __( 'dashboard’s record up to entry %d', 'siteagent' ), (int) $value['n'] );
 				continue;
 			}
 			if ( is_array( $value ) ) {
@@ -75,10 +75,10 @@ final class Siteagent_Log_Formatter {
 				$value = $value ? __( 'yes', 'siteagent' ) : __( 'no', 'siteagent' );
 			}
 			if ( null !== $value && '' !== $value ) {
-				$told[] = str_replace( '_', ' ', (string) $name ) . ': ' . $value;
+				$parts[] = str_replace( '_', ' ', (string) $name ) . ': ' . $value;
 			}
 		}
-		return implode( ' · ', $told );
+		return implode( ' · ', $parts );
 	}
 
 	/**

@@ -20,7 +20,7 @@ final class Siteagent_Messages {
 	 * @return array{kind:string,text:string}|null
 	 */
 	public static function notice( string $code ): ?array {
-		$news = array(
+		$notices = array(
 			'cancelled'        => array( 'success', __( 'Cancelled. The token is forgotten here and nothing was connected.', 'siteagent' ) ),
 			'told_delivered'   => array( 'success', __( 'Disconnected. The keys are deleted, and the dashboard has confirmed that it was told.', 'siteagent' ) ),
 			'told_failed'      => array( 'warning', __( 'Disconnected. The keys are deleted and the dashboard has no access any more. It could not be reached just now; it will learn of this the next time it calls.', 'siteagent' ) ),
@@ -49,12 +49,12 @@ final class Siteagent_Messages {
 			'not_accepted'     => array( 'error', __( 'The token could not be saved, so nothing was connected. Please try again; if it happens once more, look into the error log of this site.', 'siteagent' ) ),
 			'not_disconnected' => array( 'error', __( 'The connection could not be deleted, so it still exists. Please try again; if it happens once more, deactivate SiteAgent and look into the error log of this site.', 'siteagent' ) ),
 		);
-		if ( ! isset( $news[ $code ] ) ) {
+		if ( ! isset( $notices[ $code ] ) ) {
 			return null;
 		}
 		return array(
-			'kind' => $news[ $code ][0],
-			'text' => $news[ $code ][1],
+			'kind' => $notices[ $code ][0],
+			'text' => $notices[ $code ][1],
 		);
 	}
 
@@ -64,7 +64,7 @@ final class Siteagent_Messages {
 	 * @return array{title:string,next:string}|null
 	 */
 	public static function token_error( string $code ): ?array {
-		$faults = array(
+		$errors = array(
 			'empty'         => array(
 				__( 'Nothing was pasted.', 'siteagent' ),
 				__( 'Copy the whole token from your dashboard and paste it into the field below.', 'siteagent' ),
@@ -97,10 +97,10 @@ final class Siteagent_Messages {
 		if ( '' === $code ) {
 			return null;
 		}
-		$fault = isset( $faults[ $code ] ) ? $faults[ $code ] : $faults['not_a_token'];
+		$error = isset( $errors[ $code ] ) ? $errors[ $code ] : $errors['not_a_token'];
 		return array(
-			'title' => $fault[0],
-			'next'  => $fault[1],
+			'title' => $error[0],
+			'next'  => $error[1],
 		);
 	}
 
@@ -110,20 +110,20 @@ final class Siteagent_Messages {
 	 * @return array{kind:string,title:string,next:string}|null
 	 */
 	public static function pairing_status( string $notice ): ?array {
-		$answers = array(
+		$statuses = array(
 			'used'      => array( 'error', __( 'The dashboard says that this token was used already.', 'siteagent' ), __( 'Somebody has connected a site with it. If that was not you, tell the people who run the dashboard. Cancel here, make a new token there and paste that.', 'siteagent' ) ),
 			'expired'   => array( 'error', __( 'The dashboard says that this token has expired.', 'siteagent' ), __( 'Cancel here, make a new token in the dashboard and paste that.', 'siteagent' ) ),
 			'cancelled' => array( 'error', __( 'The dashboard says that this token was cancelled there.', 'siteagent' ), __( 'Cancel here, make a new token in the dashboard and paste that.', 'siteagent' ) ),
 			'delivered' => array( 'info', __( 'The dashboard knows that you agreed.', 'siteagent' ), __( 'It will call this site within seconds.', 'siteagent' ) ),
 			'failed'    => array( 'info', __( 'The dashboard could not be told from here.', 'siteagent' ), __( 'That is no problem: it looks here by itself every few seconds while its page is open. Leave that page open, or choose “I pasted it” there.', 'siteagent' ) ),
 		);
-		if ( ! isset( $answers[ $notice ] ) ) {
+		if ( ! isset( $statuses[ $notice ] ) ) {
 			return null;
 		}
 		return array(
-			'kind'  => $answers[ $notice ][0],
-			'title' => $answers[ $notice ][1],
-			'next'  => $answers[ $notice ][2],
+			'kind'  => $statuses[ $notice ][0],
+			'title' => $statuses[ $notice ][1],
+			'next'  => $statuses[ $notice ][2],
 		);
 	}
 
@@ -159,10 +159,10 @@ final class Siteagent_Messages {
 	/**
 	 * One step in a sentence.
 	 *
-	 * @param array $step kind, id, from, to.
+	 * @param array $item kind, id, from, to.
 	 */
-	public static function update_label( array $step ): string {
-		$formatter = array(
+	public static function update_label( array $item ): string {
+		$labels = array(
 			/* translators: 1: component, 2: version it has, 3: version it gets */
 			'plugin'      => __( 'Plugin %1$s from %2$s to %3$s', 'siteagent' ),
 			/* translators: 1: component, 2: version it has, 3: version it gets */
@@ -174,8 +174,8 @@ final class Siteagent_Messages {
 			/* translators: 2: version it has, 3: version it gets */
 			'siteagent'   => __( 'SiteAgent itself from %2$s to %3$s', 'siteagent' ),
 		);
-		$name      = 'plugin' === $step['kind'] && '.' !== dirname( $step['id'] ) ? dirname( $step['id'] ) : $step['id'];
-		return sprintf( $formatter[ $step['kind'] ], $name, '' === $step['from'] ? __( 'none', 'siteagent' ) : $step['from'], $step['to'] );
+		$name      = 'plugin' === $item['kind'] && '.' !== dirname( $item['id'] ) ? dirname( $item['id'] ) : $item['id'];
+		return sprintf( $labels[ $item['kind'] ], $name, '' === $item['from'] ? __( 'none', 'siteagent' ) : $item['from'], $item['to'] );
 	}
 
 	/**

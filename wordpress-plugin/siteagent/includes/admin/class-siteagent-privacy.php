@@ -30,7 +30,7 @@ final class Siteagent_Privacy {
 	public function add_policy_text(): void {
 		try {
 			$fields = $this->report->fields();
-		} catch ( RuntimeException $missing ) {
+		} catch ( RuntimeException $exception ) {
 			return; // Settings → SiteAgent says that manifest.json is missing.
 		}
 		$text  = '<p class="privacy-policy-tutorial">' . esc_html__( 'SiteAgent handles no data of your visitors, so most sites need to add nothing. If you name your service providers, you may use this:', 'siteagent' ) . '</p>';
@@ -87,17 +87,17 @@ final class Siteagent_Privacy {
 	public function erase( $email, $page = 1 ): array {
 		unset( $page );
 		$user = get_user_by( 'email', (string) $email );
-		$kept = false !== $user && array() !== $this->log->entries_by_user( (int) $user->ID, 1, 0 );
+		$has_entries = false !== $user && array() !== $this->log->entries_by_user( (int) $user->ID, 1, 0 );
 		return array(
 			'items_removed'  => false,
-			'items_retained' => $kept,
-			'messages'       => $kept ? array( __( 'SiteAgent’s log says by account number who connected or disconnected this site. It holds no name and no address, and stays so that the log can be verified.', 'siteagent' ) ) : array(),
+			'items_retained' => $has_entries,
+			'messages'       => $has_entries ? array( __( 'SiteAgent’s log says by account number who connected or disconnected this site. It holds no name and no address, and stays so that the log can be verified.', 'siteagent' ) ) : array(),
 			'done'           => true,
 		);
 	}
 
 	private function export_item( array $entry ): array {
-		$told = Siteagent_Log_Formatter::format( $entry );
+		$formatted = Siteagent_Log_Formatter::format( $entry );
 		return array(
 			'group_id'    => 'siteagent',
 			'group_label' => 'SiteAgent',
@@ -109,7 +109,7 @@ final class Siteagent_Privacy {
 				),
 				array(
 					'name'  => __( 'What', 'siteagent' ),
-					'value' => trim( $told['what'] . ' ' . $told['detail'] ),
+					'value' => trim( $formatted['what'] . ' ' . $formatted['detail'] ),
 				),
 			),
 		);

@@ -15,7 +15,7 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Settings_Actions {
 
 	/** With these faults the pasted text is no working token, so it may stand in the field again. */
-	const MAY_BE_SHOWN = array( 'not_a_token', 'damaged' );
+	const REDISPLAYED_ERRORS = array( 'not_a_token', 'damaged' );
 
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
@@ -24,7 +24,7 @@ final class Siteagent_Settings_Actions {
 	private $pairing;
 
 	/** @var Siteagent_Address_Change */
-	private $moving;
+	private $address_change;
 
 	/** @var Siteagent_Permission_Decisions */
 	private $permission_decisions;
@@ -33,19 +33,19 @@ final class Siteagent_Settings_Actions {
 	private $checkpoint_store;
 
 	/** @var Siteagent_Audit_Log_Export */
-	private $log_file;
+	private $export;
 
 	/** @var Siteagent_Flash_Store */
 	private $flash_store;
 
-	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Pairing $pairing, Siteagent_Address_Change $moving, Siteagent_Permission_Decisions $permission_decisions, Siteagent_Checkpoint_Store $checkpoint_store, Siteagent_Audit_Log_Export $log_file ) {
+	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Pairing $pairing, Siteagent_Address_Change $address_change, Siteagent_Permission_Decisions $permission_decisions, Siteagent_Checkpoint_Store $checkpoint_store, Siteagent_Audit_Log_Export $export ) {
 		$this->connection_store = $connection_store;
 		$this->pairing = $pairing;
-		$this->moving  = $moving;
+		$this->address_change  = $address_change;
 		$this->permission_decisions = $permission_decisions;
 		$this->checkpoint_store = $checkpoint_store;
 
-		$this->log_file = $log_file;
+		$this->export = $export;
 
 		$this->flash_store = new Siteagent_Flash_Store();
 	}
@@ -89,9 +89,9 @@ final class Siteagent_Settings_Actions {
 			$this->redirect( array( 'step' => 'token' ) );
 		}
 		// The page named one dashboard; the token pasted last, in another tab perhaps, may be of another.
-		$shown = isset( $_POST['pid'] ) && is_string( $_POST['pid'] ) ? $_POST['pid'] : ''; // phpcs:ignore WordPress.Security -- checked above; compared.
+		$shown_pid = isset( $_POST['pid'] ) && is_string( $_POST['pid'] ) ? $_POST['pid'] : ''; // phpcs:ignore WordPress.Security -- checked above; compared.
 		$token = $this->parse_token( $draft['text'] );
-		if ( null !== $token && ! hash_equals( $token->pid(), $shown ) ) {
+		if ( null !== $token && ! hash_equals( $token->pid(), $shown_pid ) ) {
 			$this->flash_store->set_notice( 'other_token' );
 			$this->redirect( array( 'step' => 'consent' ) );
 		}
@@ -105,8 +105,8 @@ final class Siteagent_Settings_Actions {
 		} catch ( Siteagent_Exception $exception ) {
 			$this->flash_store->save_draft( $draft['text'], self::error_code( $exception ) );
 			$this->redirect( array( 'step' => 'token' ) );
-		} catch ( Throwable $broken ) {
-			$this->log_error( $broken );
+		} catch ( Throwable $error ) {
+			$this->log_error( $error );
 			if ( $this->is_pending( $token ) ) {
 				$this->flash_store->delete_draft();
 				$this->flash_store->set_notice( 'accepted_unlogged' );
@@ -157,8 +157,8 @@ final class Siteagent_Settings_Actions {
 		try {
 			$outcome = $this->pairing->disconnect( $this->actor() );
 			$this->flash_store->set_notice( $is_copy ? 'forgotten' : 'told_' . $outcome['notice'] );
-		} catch ( Throwable $broken ) {
-			$this->log_error( $broken );
+		} catch ( Throwable $error ) {
+			$this->log_error( $error );
 			$is_gone = in_array( $this->connection_store->state(), array( 'unpaired', 'waiting' ), true );
 			$this->flash_store->set_notice( $is_gone ? 'ended_unlogged' : 'not_disconnected' );
 		}
@@ -176,13 +176,13 @@ final class Siteagent_Settings_Actions {
 		} elseif ( 'moved' === $choice ) {
 			$this->run_and_notify(
 				function (): string {
-					return 'follow_' . $this->moving->announce_move( $this->actor() );
+					return 'follow_' . $this->address_change->announce_move( $this->actor() );
 				}
 			);
 		} elseif ( 'later' === $choice ) {
 			$this->run_and_notify(
 				function (): string {
-					$this->moving->keep_paused( $this->actor() );
+					$this->address_change->keep_paused( $this->actor() );
 					return 'stays_silent';
 				}
 			);
@@ -210,20 +210,20 @@ final class Siteagent_Settings_Actions {
 		$this->authorize( 'siteagent_scopes', Siteagent_Capabilities::ALLOW );
 		// phpcs:disable WordPress.Security -- the nonce was checked above; only known names are taken.
 		$granted   = isset( $_POST['scopes'] ) && is_array( $_POST['scopes'] ) ? array_filter( $_POST['scopes'], 'is_string' ) : array();
-		$asks_here = isset( $_POST['approval_here'] ) && '1' === $_POST['approval_here'];
+		$requires_approval = isset( $_POST['approval_here'] ) && '1' === $_POST['approval_here'];
 		// phpcs:enable
 		$this->run_and_notify(
-			function () use ( $granted, $asks_here ): string {
+			function () use ( $granted, $requires_approval ): string {
 				if ( null === $this->connection_store->connection() ) {
 					return 'nobody_to_allow';
 				}
 				// Whoever may not install such updates may withdraw the permission, and not give it.
-				foreach ( $this->permission_decisions->newly_granted( $granted, $asks_here ) as $scope ) {
+				foreach ( $this->permission_decisions->newly_granted( $granted, $requires_approval ) as $scope ) {
 					if ( ! current_user_can( Siteagent_Capabilities::ALLOW, $scope ) ) {
 						return 'may_not_allow';
 					}
 				}
-				return $this->permission_decisions->save_permissions( $granted, $asks_here, $this->actor() );
+				return $this->permission_decisions->save_permissions( $granted, $requires_approval, $this->actor() );
 			}
 		);
 		$this->redirect( array( 'tab' => 'may' ) );
@@ -236,18 +236,18 @@ final class Siteagent_Settings_Actions {
 		$this->authorize( 'siteagent_decide', Siteagent_Capabilities::ALLOW );
 		// phpcs:disable WordPress.Security -- the nonce was checked above; both are compared with what is known.
 		$digest  = isset( $_POST['plan'] ) && is_string( $_POST['plan'] ) ? $_POST['plan'] : '';
-		$verdict = isset( $_POST['verdict'] ) && is_string( $_POST['verdict'] ) ? $_POST['verdict'] : '';
+		$decision = isset( $_POST['verdict'] ) && is_string( $_POST['verdict'] ) ? $_POST['verdict'] : '';
 		// phpcs:enable
-		if ( ! in_array( $verdict, array( Siteagent_Pending_Approvals::APPROVED, Siteagent_Pending_Approvals::REFUSED ), true ) ) {
+		if ( ! in_array( $decision, array( Siteagent_Pending_Approvals::APPROVED, Siteagent_Pending_Approvals::REFUSED ), true ) ) {
 			$this->redirect( array( 'tab' => 'may' ) );
 		}
 		$this->run_and_notify(
-			function () use ( $digest, $verdict ): string {
+			function () use ( $digest, $decision ): string {
 				$kind = $this->permission_decisions->pending_kind( $digest );
-				if ( Siteagent_Pending_Approvals::APPROVED === $verdict && null !== $kind && ! current_user_can( Siteagent_Capabilities::ALLOW, Siteagent_Capabilities::scope_for_kind( $kind ) ) ) {
+				if ( Siteagent_Pending_Approvals::APPROVED === $decision && null !== $kind && ! current_user_can( Siteagent_Capabilities::ALLOW, Siteagent_Capabilities::scope_for_kind( $kind ) ) ) {
 					return 'may_not_allow';
 				}
-				return $this->permission_decisions->decide_update( $digest, $verdict, $this->actor() ) ? 'change_' . $verdict : 'change_gone';
+				return $this->permission_decisions->decide_update( $digest, $decision, $this->actor() ) ? 'change_' . $decision : 'change_gone';
 			}
 		);
 		$this->redirect( array( 'tab' => 'may' ) );
@@ -258,15 +258,15 @@ final class Siteagent_Settings_Actions {
 	 */
 	public function export_log(): void {
 		$this->authorize( 'siteagent_export_log' );
-		$form = isset( $_POST['form'] ) && 'csv' === $_POST['form'] ? 'csv' : 'jsonl'; // phpcs:ignore WordPress.Security.NonceVerification -- checked above.
+		$format = isset( $_POST['form'] ) && 'csv' === $_POST['form'] ? 'csv' : 'jsonl'; // phpcs:ignore WordPress.Security.NonceVerification -- checked above.
 		nocache_headers();
-		header( 'Content-Type: ' . ( 'csv' === $form ? 'text/csv; charset=utf-8' : 'application/jsonl' ) );
-		header( 'Content-Disposition: attachment; filename="' . Siteagent_Audit_Log_Export::file_name( $form, time() ) . '"' );
+		header( 'Content-Type: ' . ( 'csv' === $format ? 'text/csv; charset=utf-8' : 'application/jsonl' ) );
+		header( 'Content-Disposition: attachment; filename="' . Siteagent_Audit_Log_Export::file_name( $format, time() ) . '"' );
 		header( 'X-Content-Type-Options: nosniff' );
 		// phpcs:disable WordPress.WP.AlternativeFunctions -- the answer itself.
-		$to = fopen( 'php://output', 'wb' );
-		$this->log_file->write( $form, $to );
-		fclose( $to );
+		$stream = fopen( 'php://output', 'wb' );
+		$this->export->write( $format, $stream );
+		fclose( $stream );
 		// phpcs:enable
 		exit;
 	}
@@ -287,24 +287,24 @@ final class Siteagent_Settings_Actions {
 	/**
 	 * Do something and have its outcome told on the next page. A database that cannot be written to is no reason for a broken page.
 	 *
-	 * @param callable $do fn(): string, a key of Siteagent_Messages::notice(), or '' to say nothing.
+	 * @param callable $action fn(): string, a key of Siteagent_Messages::notice(), or '' to say nothing.
 	 */
-	private function run_and_notify( callable $do ): void {
+	private function run_and_notify( callable $action ): void {
 		try {
-			$news = $do();
-		} catch ( Throwable $broken ) {
-			$this->log_error( $broken );
-			$news = 'not_saved';
+			$notice = $action();
+		} catch ( Throwable $error ) {
+			$this->log_error( $error );
+			$notice = 'not_saved';
 		}
-		if ( '' !== $news ) {
-			$this->flash_store->set_notice( $news );
+		if ( '' !== $notice ) {
+			$this->flash_store->set_notice( $notice );
 		}
 	}
 
 	private function parse_token( string $text ): ?Siteagent_Pairing_Token {
 		try {
 			return Siteagent_Pairing_Token::parse( $text );
-		} catch ( Siteagent_Exception $unusable ) {
+		} catch ( Siteagent_Exception $exception ) {
 			return null;
 		}
 	}
@@ -324,8 +324,8 @@ final class Siteagent_Settings_Actions {
 		return 'user:' . get_current_user_id();
 	}
 
-	private function log_error( Throwable $broken ): void {
-		error_log( 'SiteAgent: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+	private function log_error( Throwable $error ): void {
+		error_log( 'SiteAgent: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
 	}
 
 	/**

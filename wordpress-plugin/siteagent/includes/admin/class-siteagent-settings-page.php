@@ -18,7 +18,7 @@ final class Siteagent_Settings_Page {
 	const PER_PAGE = 50;
 
 	/** Longer words than these stand in no entry. */
-	const MAX_WORDS = 200;
+	const MAX_SEARCH_CHARS = 200;
 
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
@@ -202,14 +202,14 @@ final class Siteagent_Settings_Page {
 
 	private function render_paste(): void {
 		$draft = $this->flash_store->draft();
-		$fault = null === $draft ? '' : $draft['fault'];
-		if ( '' !== $fault ) {
+		$error = null === $draft ? '' : $draft['fault'];
+		if ( '' !== $error ) {
 			$this->flash_store->delete_draft(); // What was wrong with it is said once.
 		}
 		$data  = array(
 			// A token that could still be used somewhere is never printed again.
-			'text'  => in_array( $fault, Siteagent_Settings_Actions::MAY_BE_SHOWN, true ) ? $draft['text'] : '',
-			'fault' => Siteagent_Messages::token_error( $fault ),
+			'text'  => in_array( $error, Siteagent_Settings_Actions::REDISPLAYED_ERRORS, true ) ? $draft['text'] : '',
+			'fault' => Siteagent_Messages::token_error( $error ),
 		);
 		$this->render_view( 'paste', $data + $this->connection_data() );
 	}
@@ -256,8 +256,8 @@ final class Siteagent_Settings_Page {
 				__( 'The log', 'siteagent' )                 => $this->report->log_fields(),
 				__( 'The result of an update', 'siteagent' ) => $this->report->evidence_fields(),
 			);
-		} catch ( Throwable $broken ) {
-			error_log( 'SiteAgent: the report could not be taken: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+		} catch ( Throwable $error ) {
+			error_log( 'SiteAgent: the report could not be taken: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
 			$json   = null;
 			$fields = array();
 			$more   = array();
@@ -277,14 +277,14 @@ final class Siteagent_Settings_Page {
 
 	private function render_log(): void {
 		// phpcs:disable WordPress.Security.NonceVerification -- looked for and counted, nothing else.
-		$messages = isset( $_GET['words'] ) && is_string( $_GET['words'] ) ? substr( trim( sanitize_text_field( wp_unslash( $_GET['words'] ) ) ), 0, self::MAX_WORDS ) : '';
-		$asked = isset( $_GET['paged'] ) && is_string( $_GET['paged'] ) ? (int) $_GET['paged'] : 1;
+		$search = isset( $_GET['words'] ) && is_string( $_GET['words'] ) ? substr( trim( sanitize_text_field( wp_unslash( $_GET['words'] ) ) ), 0, self::MAX_SEARCH_CHARS ) : '';
+		$requested = isset( $_GET['paged'] ) && is_string( $_GET['paged'] ) ? (int) $_GET['paged'] : 1;
 		// phpcs:enable
-		$pages = max( 1, (int) ceil( $this->log->count( $messages ) / self::PER_PAGE ) );
-		$page  = min( $pages, max( 1, $asked ) );
+		$pages = max( 1, (int) ceil( $this->log->count( $search ) / self::PER_PAGE ) );
+		$page  = min( $pages, max( 1, $requested ) );
 		$data  = array(
-			'entries'  => array_map( array( 'Siteagent_Log_Formatter', 'format' ), $this->log->recent( self::PER_PAGE, ( $page - 1 ) * self::PER_PAGE, $messages ) ),
-			'words'    => $messages,
+			'entries'  => array_map( array( 'Siteagent_Log_Formatter', 'format' ), $this->log->recent( self::PER_PAGE, ( $page - 1 ) * self::PER_PAGE, $search ) ),
+			'words'    => $search,
 			'verified' => $this->log->verify(),
 			'pages'    => $pages,
 			'page'     => $page,

@@ -15,7 +15,7 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Audit_Log_Export {
 
-	const FORMS = array( 'jsonl', 'csv' );
+	const FORMATS = array( 'jsonl', 'csv' );
 
 	/** What a spreadsheet would take for a formula (OWASP, CSV injection). */
 	const FORMULA = '/^[=+\-@\t\r]/';
@@ -38,26 +38,26 @@ final class Siteagent_Audit_Log_Export {
 	/**
 	 * What the file is called.
 	 */
-	public static function file_name( string $form, int $now ): string {
-		return 'siteagent-log-' . gmdate( 'Y-m-d', $now ) . '.' . $form;
+	public static function file_name( string $format, int $now ): string {
+		return 'siteagent-log-' . gmdate( 'Y-m-d', $now ) . '.' . $format;
 	}
 
 	/**
 	 * Write the whole log up to its present end.
 	 *
-	 * @param string   $form One of FORMS.
-	 * @param resource $to   Where to.
+	 * @param string   $format One of FORMS.
+	 * @param resource $stream   Where to.
 	 * @return int How many entries.
 	 */
-	public function write( string $form, $to ): int {
+	public function write( string $format, $stream ): int {
 		$head = $this->log->head();
-		if ( 'csv' === $form ) {
-			return $this->write_csv( $to, $head['n'] );
+		if ( 'csv' === $format ) {
+			return $this->write_csv( $stream, $head['n'] );
 		}
-		fwrite( $to, $this->json_line( $this->header( $head ) ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a stream, not a file.
+		fwrite( $stream, $this->json_line( $this->header( $head ) ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a stream, not a file.
 		$count = 0;
 		foreach ( $this->log->chain( $head['n'] ) as $row ) {
-			fwrite( $to, $this->json_line( $row ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+			fwrite( $stream, $this->json_line( $row ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 			++$count;
 		}
 		return $count;
@@ -87,28 +87,28 @@ final class Siteagent_Audit_Log_Export {
 	}
 
 	/**
-	 * @param resource $to
+	 * @param resource $stream
 	 */
-	private function write_csv( $to, int $last ): int {
-		$this->write_csv_row( $to, array( 'number', 'time', 'event', 'actor', 'facts', 'hash' ) );
+	private function write_csv( $stream, int $last ): int {
+		$this->write_csv_row( $stream, array( 'number', 'time', 'event', 'actor', 'facts', 'hash' ) );
 		$count = 0;
 		foreach ( $this->log->chain( $last ) as $row ) {
-			$said = json_decode( $row['body'], true );
-			$said = ( is_array( $said ) ? $said : array() ) + array_fill_keys( array( 'at', 'event', 'actor', 'facts' ), '' );
-			$this->write_csv_row( $to, array( $row['seq'], $said['at'], $said['event'], $said['actor'], wp_json_encode( $said['facts'], JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE ), $row['hash'] ) );
+			$entry = json_decode( $row['body'], true );
+			$entry = ( is_array( $entry ) ? $entry : array() ) + array_fill_keys( array( 'at', 'event', 'actor', 'facts' ), '' );
+			$this->write_csv_row( $stream, array( $row['seq'], $entry['at'], $entry['event'], $entry['actor'], wp_json_encode( $entry['facts'], JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE ), $row['hash'] ) );
 			++$count;
 		}
 		return $count;
 	}
 
 	/**
-	 * @param resource $to
+	 * @param resource $stream
 	 */
-	private function write_csv_row( $to, array $cells ): void {
-		$harmless = static function ( $cell ): string {
+	private function write_csv_row( $stream, array $cells ): void {
+		$escape = static function ( $cell ): string {
 			$text = is_scalar( $cell ) ? (string) $cell : '';
 			return ( 1 === preg_match( self::FORMULA, $text ) ? "'" : '' ) . $text;
 		};
-		fputcsv( $to, array_map( $harmless, $cells ), ',', '"', '' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		fputcsv( $stream, array_map( $escape, $cells ), ',', '"', '' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 	}
 }

@@ -22,21 +22,21 @@ final class Siteagent_Audit_Log {
 	const OPTION = 'siteagent_log';
 
 	/** The newest entries stay whole. Of older ones only what somebody did or decided stays. */
-	const KEPT    = 10000;
-	const SURPLUS = 500;
+	const KEPT_ENTRIES    = 10000;
+	const TRIM_INTERVAL = 500;
 
 	/** What is no decision and no change: it goes first, so that it cannot push the others out. */
 	const ROUTINE = array( 'answered', 'refused', 'stranger_refused', 'output_started', 'log_trimmed' );
 
 	/** How many of the others stay behind the newest entries. */
-	const KEPT_DEEDS = 10000;
+	const KEPT_DECISIONS = 10000;
 
 	/** What one answer carries of it at most. */
 	const BATCH       = 500;
 	const BATCH_BYTES = 524288;
 
 	/** How far back a limit on entries is judged. */
-	const LOOKED_THROUGH = 200;
+	const SEARCH_LIMIT = 200;
 
 	const MAX_TEXT = 500;
 	const ATTEMPTS = 25;
@@ -121,9 +121,9 @@ final class Siteagent_Audit_Log {
 	 * @return array{n:int,hash:string,at:int}
 	 */
 	public function head(): array {
-		$shown = $this->db->suppress_errors( true );
+		$shows_errors = $this->db->suppress_errors( true );
 		$row   = $this->db->get_row( "SELECT seq, hash, at FROM {$this->table} ORDER BY seq DESC LIMIT 1", ARRAY_A );
-		$this->db->suppress_errors( $shown );
+		$this->db->suppress_errors( $shows_errors );
 		if ( is_array( $row ) ) {
 			return array(
 				'n'    => (int) $row['seq'],
@@ -194,9 +194,9 @@ final class Siteagent_Audit_Log {
 		if ( 0 === $n ) {
 			return hash_equals( $this->genesis(), $hash );
 		}
-		$kept = $this->db->get_var( $this->db->prepare( "SELECT hash FROM {$this->table} WHERE seq = %d", $n ) );
-		if ( null !== $kept ) {
-			return hash_equals( (string) $kept, $hash );
+		$stored = $this->db->get_var( $this->db->prepare( "SELECT hash FROM {$this->table} WHERE seq = %d", $n ) );
+		if ( null !== $stored ) {
+			return hash_equals( (string) $stored, $hash );
 		}
 		return $n < $this->oldest_complete() ? null : false;
 	}
@@ -205,7 +205,7 @@ final class Siteagent_Audit_Log {
 	 * The newest entry of this kind that is not older than $seconds; null when there is none among the newest there are.
 	 */
 	public function latest( string $event, int $seconds, int $now ): ?array {
-		foreach ( $this->recent( self::LOOKED_THROUGH, 0 ) as $entry ) {
+		foreach ( $this->recent( self::SEARCH_LIMIT, 0 ) as $entry ) {
 			if ( $entry['at'] < $now - $seconds ) {
 				return null;
 			}
@@ -219,15 +219,15 @@ final class Siteagent_Audit_Log {
 	/**
 	 * Entries, newest first.
 	 *
-	 * @param string $messages Only those whose text holds this; all when empty.
+	 * @param string $search Only those whose text holds this; all when empty.
 	 * @return array[] Each with seq, at (unix), event, actor, facts, hash.
 	 */
-	public function recent( int $limit, int $offset, string $messages = '' ): array {
-		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d", $this->like_pattern( $messages ), $limit, $offset );
+	public function recent( int $limit, int $offset, string $search = '' ): array {
+		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d", $this->like_pattern( $search ), $limit, $offset );
 		// Before the first entry there is no table.
-		$shown = $this->db->suppress_errors( true );
+		$shows_errors = $this->db->suppress_errors( true );
 		$rows  = (array) $this->db->get_results( $query, ARRAY_A );
-		$this->db->suppress_errors( $shown );
+		$this->db->suppress_errors( $shows_errors );
 		return array_map( array( $this, 'to_entry' ), $rows );
 	}
 
@@ -249,8 +249,8 @@ final class Siteagent_Audit_Log {
 	/**
 	 * How many entries are kept, or hold this in their text.
 	 */
-	public function count( string $messages = '' ): int {
-		return (int) $this->db->get_var( $this->db->prepare( "SELECT COUNT(*) FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s", $this->like_pattern( $messages ) ) );
+	public function count( string $search = '' ): int {
+		return (int) $this->db->get_var( $this->db->prepare( "SELECT COUNT(*) FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s", $this->like_pattern( $search ) ) );
 	}
 
 	/**
@@ -316,7 +316,7 @@ final class Siteagent_Audit_Log {
 	 * @return int|false Rows written: 0 when somebody else took the number, false when the table refused.
 	 */
 	private function insert( int $seq, int $at, string $prev, string $body ) {
-		$shown    = $this->db->suppress_errors( true );
+		$shows_errors    = $this->db->suppress_errors( true );
 		$inserted = $this->db->query(
 			$this->db->prepare(
 				"INSERT IGNORE INTO {$this->table} (seq, at, prev, body, hash) VALUES (%d, %d, %s, UNHEX(%s), %s)",
@@ -327,7 +327,7 @@ final class Siteagent_Audit_Log {
 				$this->hash( $seq, $prev, $body )
 			)
 		);
-		$this->db->suppress_errors( $shown );
+		$this->db->suppress_errors( $shows_errors );
 		return $inserted;
 	}
 
@@ -363,13 +363,13 @@ final class Siteagent_Audit_Log {
 				$id
 			);
 			// The table of a network's settings has no unique name: the first row is the one that counts.
-			$kept = $this->db->prepare( "SELECT meta_value FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d ORDER BY meta_id LIMIT 1", self::OPTION, $id );
+			$stored = $this->db->prepare( "SELECT meta_value FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d ORDER BY meta_id LIMIT 1", self::OPTION, $id );
 		} else {
 			$query = $this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $made );
-			$kept  = $this->db->prepare( "SELECT option_value FROM {$this->db->options} WHERE option_name = %s", self::OPTION );
+			$stored  = $this->db->prepare( "SELECT option_value FROM {$this->db->options} WHERE option_name = %s", self::OPTION );
 		}
 		$this->db->query( $query );
-		$name = (string) $this->db->get_var( $kept );
+		$name = (string) $this->db->get_var( $stored );
 		if ( '' === $name ) {
 			throw new RuntimeException( 'The name of the SiteAgent log cannot be written' );
 		}
@@ -407,8 +407,8 @@ final class Siteagent_Audit_Log {
 	 * The log must not grow for ever; that entries went is itself an entry.
 	 */
 	private function trim( int $newest ): void {
-		$through = $newest - self::KEPT;
-		if ( $through <= 0 || 0 !== $newest % self::SURPLUS ) {
+		$through = $newest - self::KEPT_ENTRIES;
+		if ( $through <= 0 || 0 !== $newest % self::TRIM_INTERVAL ) {
 			return;
 		}
 		$query = $this->db->prepare( "SELECT hash FROM {$this->table} WHERE seq = %d", $through );
@@ -426,7 +426,7 @@ final class Siteagent_Audit_Log {
 			$is_routine[] = $this->db->prepare( 'body LIKE %s', '%' . $this->db->esc_like( '"event":"' . $event . '"' ) . '%' );
 		}
 		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE seq <= %d AND (", $through ) . implode( ' OR ', $is_routine ) . ')' );
-		$query  = $this->db->prepare( "SELECT seq FROM {$this->table} WHERE seq <= %d ORDER BY seq DESC LIMIT 1 OFFSET %d", $through, self::KEPT_DEEDS );
+		$query  = $this->db->prepare( "SELECT seq FROM {$this->table} WHERE seq <= %d ORDER BY seq DESC LIMIT 1 OFFSET %d", $through, self::KEPT_DECISIONS );
 		$oldest = $this->db->get_var( $query );
 		if ( null !== $oldest ) {
 			$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE seq <= %d", $oldest ) );
@@ -464,9 +464,9 @@ final class Siteagent_Audit_Log {
 	/**
 	 * A pattern for the text of an entry. In it a quotation mark or a slash stands as canonical JSON spells it.
 	 */
-	private function like_pattern( string $messages ): string {
-		$spelled = substr( (string) wp_json_encode( $messages, JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES ), 1, -1 );
-		return '%' . $this->db->esc_like( $spelled ) . '%';
+	private function like_pattern( string $search ): string {
+		$encoded = substr( (string) wp_json_encode( $search, JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES ), 1, -1 );
+		return '%' . $this->db->esc_like( $encoded ) . '%';
 	}
 
 	private function to_entry( array $row ): array {

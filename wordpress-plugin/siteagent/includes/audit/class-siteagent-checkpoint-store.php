@@ -21,7 +21,7 @@ final class Siteagent_Checkpoint_Store {
 	const REFUSED = 'refused';
 
 	/** Days kept beside the newest mark. */
-	const DAYS_KEPT = 400;
+	const RETENTION_DAYS = 400;
 
 	/** @var wpdb */
 	private $db;
@@ -74,29 +74,29 @@ final class Siteagent_Checkpoint_Store {
 	 * @throws RuntimeException When it cannot be kept.
 	 */
 	public function check( stdClass $document, int $now ): array {
-		$held = $this->stored();
-		$told = array(
-			'seen'    => isset( $held[ self::NEWEST ] ) ? $held[ self::NEWEST ] : null,
-			'refused' => isset( $held[ self::REFUSED ] ) ? $held[ self::REFUSED ] : null,
+		$stored = $this->stored();
+		$result = array(
+			'seen'    => isset( $stored[ self::NEWEST ] ) ? $stored[ self::NEWEST ] : null,
+			'refused' => isset( $stored[ self::REFUSED ] ) ? $stored[ self::REFUSED ] : null,
 			'noted'   => null,
 		);
 		if ( ! isset( $document->mark ) ) {
-			return $told;
+			return $result;
 		}
 		$connection = (array) $this->connection_store->connection();
 		$checkpoint       = Siteagent_Checkpoint::verify( $document->mark, Siteagent_HTTP_Signature::base64url_decode( isset( $connection['sign_d'] ) ? $connection['sign_d'] : '' ) );
-		if ( null !== $told['refused'] ) {
-			return $told;
+		if ( null !== $result['refused'] ) {
+			return $result;
 		}
-		$why = $this->conflict_reason( $checkpoint, $told['seen'] );
-		if ( '' !== $why ) {
-			$this->refuse( $checkpoint, (array) $told['seen'], $why );
-			$told['refused'] = $checkpoint;
-			return $told;
+		$reason = $this->conflict_reason( $checkpoint, $result['seen'] );
+		if ( '' !== $reason ) {
+			$this->refuse( $checkpoint, (array) $result['seen'], $reason );
+			$result['refused'] = $checkpoint;
+			return $result;
 		}
 		$this->save( $checkpoint, $now );
-		$told['noted'] = array_diff_key( $checkpoint, array( 'body' => 1 ) );
-		return $told;
+		$result['noted'] = array_diff_key( $checkpoint, array( 'body' => 1 ) );
+		return $result;
 	}
 
 	/**
@@ -120,19 +120,19 @@ final class Siteagent_Checkpoint_Store {
 	 * @return array{refused:array,seen:array}|null
 	 */
 	public function conflict(): ?array {
-		$held = $this->stored();
-		return ! isset( $held[ self::REFUSED ] ) ? null : array(
-			'refused' => $held[ self::REFUSED ],
-			'seen'    => isset( $held[ self::NEWEST ] ) ? $held[ self::NEWEST ] : array(),
+		$stored = $this->stored();
+		return ! isset( $stored[ self::REFUSED ] ) ? null : array(
+			'refused' => $stored[ self::REFUSED ],
+			'seen'    => isset( $stored[ self::NEWEST ] ) ? $stored[ self::NEWEST ] : array(),
 		);
 	}
 
 	/**
 	 * An administrator goes on with the dashboard's trail as it is now. False when nothing is refused (any more).
 	 *
-	 * @param string $who As the log names them.
+	 * @param string $actor As the log names them.
 	 */
-	public function accept( string $who ): bool {
+	public function accept( string $actor ): bool {
 		$dispute = $this->conflict();
 		if ( null === $dispute ) {
 			return false;
@@ -140,7 +140,7 @@ final class Siteagent_Checkpoint_Store {
 		$this->delete_all();
 		$checkpoint = $dispute['refused'];
 		$this->write_slots( array( self::NEWEST => $checkpoint ) );
-		$this->log->append( 'mark_accepted', array( 'n' => $checkpoint['n'], 'hash' => $checkpoint['hash'] ), $who );
+		$this->log->append( 'mark_accepted', array( 'n' => $checkpoint['n'], 'hash' => $checkpoint['hash'] ), $actor );
 		return true;
 	}
 
@@ -148,9 +148,9 @@ final class Siteagent_Checkpoint_Store {
 	 * Another connection begins: what was seen of another trail says nothing about its.
 	 */
 	public function delete_all(): void {
-		$shown = $this->db->suppress_errors( true );
+		$shows_errors = $this->db->suppress_errors( true );
 		$this->db->query( "DELETE FROM {$this->table}" );
-		$this->db->suppress_errors( $shown );
+		$this->db->suppress_errors( $shows_errors );
 	}
 
 	/**
@@ -178,10 +178,10 @@ final class Siteagent_Checkpoint_Store {
 		return '';
 	}
 
-	private function refuse( array $checkpoint, array $newest, string $why ): void {
+	private function refuse( array $checkpoint, array $newest, string $reason ): void {
 		$this->write_slots( array( self::REFUSED => $checkpoint ) );
 		$facts = array(
-			'why'       => $why,
+			'why'       => $reason,
 			'mark'      => array_diff_key( $checkpoint, array( 'body' => 1 ) ),
 			'held_n'    => $newest['n'],
 			'held_hash' => $newest['hash'],
@@ -193,7 +193,7 @@ final class Siteagent_Checkpoint_Store {
 		$today = gmdate( 'Y-m-d', $now );
 		$this->write_slots( array( self::NEWEST => $checkpoint, $today => $checkpoint ) );
 		if ( 0 === $checkpoint['n'] % 100 ) {
-			$oldest = gmdate( 'Y-m-d', $now - self::DAYS_KEPT * DAY_IN_SECONDS );
+			$oldest = gmdate( 'Y-m-d', $now - self::RETENTION_DAYS * DAY_IN_SECONDS );
 			$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE slot < %s", $oldest ) );
 		}
 	}
@@ -201,11 +201,11 @@ final class Siteagent_Checkpoint_Store {
 	/**
 	 * Put a mark into each slot that does not hold a later one: of two requests at once either may come last.
 	 *
-	 * @param array<string,array> $marks By slot.
+	 * @param array<string,array> $checkpoints By slot.
 	 */
-	private function write_slots( array $marks ): void {
+	private function write_slots( array $checkpoints ): void {
 		$rows = array();
-		foreach ( $marks as $slot => $checkpoint ) {
+		foreach ( $checkpoints as $slot => $checkpoint ) {
 			$rows[] = $this->db->prepare( '(%s, %d, %s, %d, %s, UNHEX(%s), %s)', $slot, $checkpoint['n'], $checkpoint['hash'], $checkpoint['at'], $checkpoint['log'], bin2hex( $checkpoint['body'] ), $checkpoint['sig'] );
 		}
 		$values = implode( ', ', $rows );
@@ -214,14 +214,14 @@ final class Siteagent_Checkpoint_Store {
 		$query = "INSERT INTO {$this->table} (slot, n, hash, at, log, body, sig) VALUES $values ON DUPLICATE KEY UPDATE"
 			. " hash = IF($later, VALUES(hash), hash), at = IF($later, VALUES(at), at), log = IF($later, VALUES(log), log),"
 			. " body = IF($later, VALUES(body), body), sig = IF($later, VALUES(sig), sig), n = GREATEST(n, VALUES(n))";
-		$shown = $this->db->suppress_errors( true );
-		$done  = $this->db->query( $query );
-		if ( false === $done ) {
+		$shows_errors = $this->db->suppress_errors( true );
+		$written  = $this->db->query( $query );
+		if ( false === $written ) {
 			$this->create_table();
-			$done = $this->db->query( $query );
+			$written = $this->db->query( $query );
 		}
-		$this->db->suppress_errors( $shown );
-		if ( false === $done ) {
+		$this->db->suppress_errors( $shows_errors );
+		if ( false === $written ) {
 			throw new RuntimeException( 'The dashboard\'s mark cannot be kept' );
 		}
 	}
@@ -231,16 +231,16 @@ final class Siteagent_Checkpoint_Store {
 	 */
 	private function stored(): array {
 		// Before the first mark there is no table.
-		$shown = $this->db->suppress_errors( true );
+		$shows_errors = $this->db->suppress_errors( true );
 		$rows  = (array) $this->db->get_results( $this->db->prepare( "SELECT slot, n, hash, at, log, body, sig FROM {$this->table} WHERE slot IN (%s, %s)", self::NEWEST, self::REFUSED ), ARRAY_A );
-		$this->db->suppress_errors( $shown );
-		$held = array();
+		$this->db->suppress_errors( $shows_errors );
+		$stored = array();
 		foreach ( $rows as $row ) {
-			$held[ $row['slot'] ] = array(
+			$stored[ $row['slot'] ] = array(
 				'n'  => (int) $row['n'],
 				'at' => (int) $row['at'],
 			) + $row;
 		}
-		return $held;
+		return $stored;
 	}
 }

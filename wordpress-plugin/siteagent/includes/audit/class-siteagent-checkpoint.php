@@ -21,17 +21,17 @@ final class Siteagent_Checkpoint {
 	/**
 	 * The mark in a message.
 	 *
-	 * @param stdClass $said   What was sent: body and sig, each b64u.
+	 * @param stdClass $sent   What was sent: body and sig, each b64u.
 	 * @param string   $public The Ed25519 key of whoever keeps that log, raw.
 	 * @return array{log:string,n:int,hash:string,root:string,at:int,body:string,sig:string} The body's exact bytes, the signature as b64u.
 	 * @throws Siteagent_Exception invalid_arguments for what that key did not sign, or is no mark.
 	 */
-	public static function verify( stdClass $said, string $public ): array {
+	public static function verify( stdClass $sent, string $public ): array {
 		try {
-			$body     = Siteagent_HTTP_Signature::base64url_decode( isset( $said->body ) ? $said->body : null );
-			$sig      = Siteagent_HTTP_Signature::base64url_decode( isset( $said->sig ) ? $said->sig : null, 64 );
+			$body     = Siteagent_HTTP_Signature::base64url_decode( isset( $sent->body ) ? $sent->body : null );
+			$sig      = Siteagent_HTTP_Signature::base64url_decode( isset( $sent->sig ) ? $sent->sig : null, 64 );
 			$document = Siteagent_HTTP_Signature::parse_json( $body );
-		} catch ( Siteagent_Exception $unreadable ) {
+		} catch ( Siteagent_Exception $exception ) {
 			throw self::error( 'unreadable' );
 		}
 		if ( strlen( $body ) > self::MAX_BODY || ! Siteagent_Key_Derivation::is_valid_signature( $public, self::PREFIX . $body, $sig ) ) {
@@ -47,7 +47,7 @@ final class Siteagent_Checkpoint {
 			'root' => isset( $document->root ) ? $document->root : '',
 			'at'   => $document->at,
 			'body' => $body,
-			'sig'  => $said->sig,
+			'sig'  => $sent->sig,
 		);
 	}
 
@@ -84,7 +84,7 @@ final class Siteagent_Checkpoint {
 			&& ( ! isset( $document->root ) || $is_hash( $document->root ) );
 	}
 
-	private static function error( string $why ): Siteagent_Exception {
-		return new Siteagent_Exception( 'invalid_arguments', "mark: $why", array( 'argument' => 'mark' ) );
+	private static function error( string $reason ): Siteagent_Exception {
+		return new Siteagent_Exception( 'invalid_arguments', "mark: $reason", array( 'argument' => 'mark' ) );
 	}
 }

@@ -43,16 +43,16 @@ final class Siteagent_Rejected_Requests {
 	 */
 	public function record( string $reason, int $now ): void {
 		$hour    = intdiv( $now, HOUR_IN_SECONDS );
-		$counted = $this->current_count();
-		$is_new  = null === $counted || $hour > $counted['hour'];
-		if ( ! $is_new || ! $this->begin_hour( $hour, null === $counted ? null : $counted['value'] ) ) {
+		$current = $this->current_count();
+		$is_new  = null === $current || $hour > $current['hour'];
+		if ( ! $is_new || ! $this->begin_hour( $hour, null === $current ? null : $current['value'] ) ) {
 			$this->increment(); // To this hour, which another request may have begun just now.
 			return;
 		}
 		$facts = array( 'reason' => $reason );
-		if ( null !== $counted && 1 < $counted['calls'] ) {
-			$facts['more']  = $counted['calls'] - 1;
-			$facts['since'] = gmdate( 'Y-m-d\TH:i:s\Z', $counted['hour'] * HOUR_IN_SECONDS );
+		if ( null !== $current && 1 < $current['calls'] ) {
+			$facts['more']  = $current['calls'] - 1;
+			$facts['since'] = gmdate( 'Y-m-d\TH:i:s\Z', $current['hour'] * HOUR_IN_SECONDS );
 		}
 		$this->log->append( 'stranger_refused', $facts, 'stranger' );
 	}
@@ -89,11 +89,11 @@ final class Siteagent_Rejected_Requests {
 	/**
 	 * Begin another hour; false when another request was faster, or nothing can be written.
 	 */
-	private function begin_hour( int $hour, ?string $former ): bool {
-		if ( null === $former ) {
+	private function begin_hour( int $hour, ?string $previous ): bool {
+		if ( null === $previous ) {
 			$query = $this->db->prepare( "INSERT IGNORE INTO {$this->table} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, "$hour 1" );
 		} else {
-			$query = $this->db->prepare( "UPDATE {$this->table} SET option_value = %s WHERE option_name = %s AND option_value = %s", "$hour 1", self::OPTION, $former );
+			$query = $this->db->prepare( "UPDATE {$this->table} SET option_value = %s WHERE option_name = %s AND option_value = %s", "$hour 1", self::OPTION, $previous );
 		}
 		return 1 === $this->db->query( $query );
 	}

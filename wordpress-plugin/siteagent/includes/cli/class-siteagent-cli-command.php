@@ -18,11 +18,11 @@ final class Siteagent_CLI_Command {
 	private $log;
 
 	/** @var Siteagent_Audit_Log_Export */
-	private $file;
+	private $export;
 
-	public function __construct( Siteagent_Audit_Log $log, Siteagent_Audit_Log_Export $file ) {
+	public function __construct( Siteagent_Audit_Log $log, Siteagent_Audit_Log_Export $export ) {
 		$this->log  = $log;
-		$this->file = $file;
+		$this->export = $export;
 	}
 
 	/**
@@ -33,14 +33,14 @@ final class Siteagent_CLI_Command {
 	 *     wp siteagent audit verify
 	 */
 	public function verify(): void {
-		$found = $this->log->verify();
-		if ( ! $found['ok'] ) {
+		$result = $this->log->verify();
+		if ( ! $result['ok'] ) {
 			/* translators: %d: number of an entry */
-			WP_CLI::error( sprintf( __( 'The chain is broken at entry %d.', 'siteagent' ), $found['broken_at'] ) );
+			WP_CLI::error( sprintf( __( 'The chain is broken at entry %d.', 'siteagent' ), $result['broken_at'] ) );
 		}
 		$head = $this->log->head();
 		/* translators: 1: number of entries, 2: number of the newest, 3: its hash */
-		WP_CLI::success( sprintf( __( 'The chain is whole: %1$d entries, the newest is %2$d with the hash %3$s.', 'siteagent' ), $found['checked'], $head['n'], $head['hash'] ) );
+		WP_CLI::success( sprintf( __( 'The chain is whole: %1$d entries, the newest is %2$d with the hash %3$s.', 'siteagent' ), $result['checked'], $head['n'], $head['hash'] ) );
 	}
 
 	/**
@@ -68,10 +68,10 @@ final class Siteagent_CLI_Command {
 	 */
 	public function list_entries( array $arguments, array $options ): void {
 		$limit = max( 1, (int) ( isset( $options['limit'] ) ? $options['limit'] : 20 ) );
-		$messages = isset( $options['words'] ) ? (string) $options['words'] : '';
-		foreach ( $this->log->recent( $limit, 0, $messages ) as $entry ) {
-			$told = Siteagent_Log_Formatter::format( $entry );
-			$line = array( $told['seq'], gmdate( 'Y-m-d\TH:i:s\Z', $told['at'] ), $told['who'], $told['what'], $told['detail'] );
+		$search = isset( $options['words'] ) ? (string) $options['words'] : '';
+		foreach ( $this->log->recent( $limit, 0, $search ) as $entry ) {
+			$formatted = Siteagent_Log_Formatter::format( $entry );
+			$line = array( $formatted['seq'], gmdate( 'Y-m-d\TH:i:s\Z', $formatted['at'] ), $formatted['who'], $formatted['what'], $formatted['detail'] );
 			// What a stranger sent must not move the cursor.
 			WP_CLI::line( (string) preg_replace( '/[\x00-\x08\x0a-\x1f\x7f]|\xc2[\x80-\x9f]/', '?', implode( "\t", $line ) ) );
 		}
@@ -102,18 +102,18 @@ final class Siteagent_CLI_Command {
 	 * @param string[] $options   By name.
 	 */
 	public function export( array $arguments, array $options ): void {
-		$form = isset( $options['form'] ) ? (string) $options['form'] : 'jsonl';
-		if ( ! in_array( $form, Siteagent_Audit_Log_Export::FORMS, true ) ) {
+		$format = isset( $options['form'] ) ? (string) $options['form'] : 'jsonl';
+		if ( ! in_array( $format, Siteagent_Audit_Log_Export::FORMATS, true ) ) {
 			WP_CLI::error( __( 'The form is jsonl or csv.', 'siteagent' ) );
 		}
 		// phpcs:disable WordPress.WP.AlternativeFunctions -- at the terminal, with the rights of whoever sits there.
-		$to = @fopen( $arguments[0], 'xb' ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- told below.
-		if ( false === $to ) {
+		$stream = @fopen( $arguments[0], 'xb' ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- told below.
+		if ( false === $stream ) {
 			/* translators: %s: a file */
 			WP_CLI::error( sprintf( __( '%s is there already, or cannot be written.', 'siteagent' ), $arguments[0] ) );
 		}
-		$count = $this->file->write( $form, $to );
-		fclose( $to );
+		$count = $this->export->write( $format, $stream );
+		fclose( $stream );
 		// phpcs:enable
 		/* translators: 1: number of entries, 2: a file */
 		WP_CLI::success( sprintf( __( '%1$d entries in %2$s.', 'siteagent' ), $count, $arguments[0] ) );

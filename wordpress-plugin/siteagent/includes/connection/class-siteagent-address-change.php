@@ -34,13 +34,13 @@ final class Siteagent_Address_Change {
 	/**
 	 * Ask the dashboard to follow this site to its present address.
 	 *
-	 * @param string $who The administrator, as the log names them.
+	 * @param string $actor The administrator, as the log names them.
 	 * @return string 'delivered', 'failed', or 'not_tried' when the site has not moved.
 	 */
-	public function announce_move( string $who ): string {
+	public function announce_move( string $actor ): string {
 		$connection = $this->connection_store->connection();
-		$moved      = $this->connection_store->address_change();
-		if ( null === $connection || null === $moved ) {
+		$change      = $this->connection_store->address_change();
+		if ( null === $connection || null === $change ) {
 			return 'not_tried';
 		}
 		$move    = $this->connection_store->record_move();
@@ -48,19 +48,19 @@ final class Siteagent_Address_Change {
 		if ( null === $move || null === $secrets ) {
 			return 'not_tried';
 		}
-		$told = $this->dashboard_client->notify_moved( $connection['origin'], $connection['kid'], $secrets['s2d'], $move );
-		$this->log->append( 'move_announced', $moved + array( 'told' => $told ), $who );
-		return $told;
+		$notice = $this->dashboard_client->notify_moved( $connection['origin'], $connection['kid'], $secrets['s2d'], $move );
+		$this->log->append( 'move_announced', $change + array( 'told' => $notice ), $actor );
+		return $notice;
 	}
 
 	/**
 	 * Leave everything as it is, and stop reminding.
 	 */
-	public function keep_paused( string $who ): void {
-		$moved = $this->connection_store->address_change();
-		if ( null !== $moved ) {
+	public function keep_paused( string $actor ): void {
+		$change = $this->connection_store->address_change();
+		if ( null !== $change ) {
 			$this->connection_store->record_pause();
-			$this->log->append( 'stays_silent', $moved, $who );
+			$this->log->append( 'stays_silent', $change, $actor );
 		}
 	}
 }

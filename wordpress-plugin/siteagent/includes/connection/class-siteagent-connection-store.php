@@ -21,16 +21,16 @@ final class Siteagent_Connection_Store {
 	const MAX_HELLOS = 10;
 
 	/** How long an ended connection can still be proven. */
-	const ENDED_KEPT_S = 7776000;
+	const ENDED_RETENTION_S = 7776000;
 
 	/** How long a used token is remembered; it lives for half an hour. */
-	const USED_KEPT_S = 86400;
+	const USED_TOKEN_RETENTION_S = 86400;
 
 	/** How long after a rotation the former secret still ends the connection: the dashboard may not have heard yet. */
-	const FORMER_KEPT_S = 600;
+	const PREVIOUS_KEYS_REVOCABLE_S = 600;
 
 	/** How exactly the last contact is known: less writing. */
-	const CONTACT_STEP_S = 60;
+	const CONTACT_RESOLUTION_S = 60;
 
 	/** @var Siteagent_Option_Store */
 	private $store;
@@ -206,7 +206,7 @@ final class Siteagent_Connection_Store {
 					return null;
 				}
 				$data['pending'] = $pending;
-				$data['used']    = self::newer_than( isset( $data['used'] ) ? $data['used'] : array(), $now - self::USED_KEPT_S );
+				$data['used']    = self::newer_than( isset( $data['used'] ) ? $data['used'] : array(), $now - self::USED_TOKEN_RETENTION_S );
 				return $data;
 			}
 		);
@@ -343,7 +343,7 @@ final class Siteagent_Connection_Store {
 					'kid'         => $connection['kid'],
 					'revoke_hash' => $connection['revoke_hash'],
 					'sealed'      => $connection['sealed'],
-					'until'       => $now + self::FORMER_KEPT_S,
+					'until'       => $now + self::PREVIOUS_KEYS_REVOCABLE_S,
 				);
 				$data['connection'] = $next + array( 'former' => $former ) + $connection;
 				return $data;
@@ -433,7 +433,7 @@ final class Siteagent_Connection_Store {
 	 */
 	public function record_contact( int $now ): void {
 		$data = $this->store->read();
-		if ( isset( $data['connection'] ) && $now - (int) $data['connection']['last_contact_at'] < self::CONTACT_STEP_S ) {
+		if ( isset( $data['connection'] ) && $now - (int) $data['connection']['last_contact_at'] < self::CONTACT_RESOLUTION_S ) {
 			return;
 		}
 		$this->store->change(
@@ -664,7 +664,7 @@ final class Siteagent_Connection_Store {
 		unset( $data['connection'] );
 		$kept = array();
 		foreach ( isset( $data['ended'] ) ? $data['ended'] : array() as $old => $about ) {
-			if ( $about['at'] > $now - self::ENDED_KEPT_S ) {
+			if ( $about['at'] > $now - self::ENDED_RETENTION_S ) {
 				$kept[ $old ] = $about;
 			}
 		}

@@ -33,12 +33,12 @@ final class Siteagent_Dashboard_Client {
 			'pid'  => $pid,
 			'home' => $home,
 		);
-		$sent     = $this->sign( $origin, $document, $key, 'p_' . $pid );
-		$said     = $this->post_verified( $sent, $key );
-		if ( isset( $said->ok ) && true === $said->ok ) {
+		$request     = $this->sign( $origin, $document, $key, 'p_' . $pid );
+		$reply     = $this->post_verified( $request, $key );
+		if ( isset( $reply->ok ) && true === $reply->ok ) {
 			return 'delivered';
 		}
-		$reason = isset( $said->error->reason ) ? $said->error->reason : '';
+		$reason = isset( $reply->error->reason ) ? $reply->error->reason : '';
 		return in_array( $reason, self::REASONS, true ) ? $reason : 'failed';
 	}
 
@@ -53,8 +53,8 @@ final class Siteagent_Dashboard_Client {
 			'v'  => Siteagent_HTTP_Signature::VERSION,
 			'op' => 'moved',
 		);
-		$said     = $this->post_verified( $this->sign( $origin, $document + $move, $key, $kid ), $key );
-		return isset( $said->ok ) && true === $said->ok ? 'delivered' : 'failed';
+		$reply     = $this->post_verified( $this->sign( $origin, $document + $move, $key, $kid ), $key );
+		return isset( $reply->ok ) && true === $reply->ok ? 'delivered' : 'failed';
 	}
 
 	/**
@@ -67,8 +67,8 @@ final class Siteagent_Dashboard_Client {
 			'v'  => Siteagent_HTTP_Signature::VERSION,
 			'op' => 'permissions_changed',
 		);
-		$said     = $this->post_verified( $this->sign( $origin, $document, $key, $kid ), $key );
-		return isset( $said->ok ) && true === $said->ok ? 'delivered' : 'failed';
+		$reply     = $this->post_verified( $this->sign( $origin, $document, $key, $kid ), $key );
+		return isset( $reply->ok ) && true === $reply->ok ? 'delivered' : 'failed';
 	}
 
 	/**
@@ -84,45 +84,45 @@ final class Siteagent_Dashboard_Client {
 			'op' => 'goodbye',
 			'g'  => Siteagent_HTTP_Signature::base64url_encode( $goodbye ),
 		);
-		$answer   = $this->post( $this->sign( $origin, $document, $key, $kid ) );
-		$said     = null === $answer || 200 !== $answer['status'] ? null : json_decode( $answer['body'], true );
-		return is_array( $said ) && isset( $said['ok'], $said['op'] ) && true === $said['ok'] && 'goodbye' === $said['op'] ? 'delivered' : 'failed';
+		$response   = $this->post( $this->sign( $origin, $document, $key, $kid ) );
+		$reply     = null === $response || 200 !== $response['status'] ? null : json_decode( $response['body'], true );
+		return is_array( $reply ) && isset( $reply['ok'], $reply['op'] ) && true === $reply['ok'] && 'goodbye' === $reply['op'] ? 'delivered' : 'failed';
 	}
 
 	/**
 	 * What the dashboard answered, if it was the dashboard; null otherwise.
 	 */
-	private function post_verified( array $sent, string $key ): ?stdClass {
-		$answer = $this->post( $sent );
-		if ( null === $answer ) {
+	private function post_verified( array $request, string $key ): ?stdClass {
+		$response = $this->post( $request );
+		if ( null === $response ) {
 			return null;
 		}
 		try {
-			Siteagent_HTTP_Signature::verify_response( $sent, $answer['status'], $answer['headers'], $answer['body'], $key );
-			return Siteagent_HTTP_Signature::parse_json( $answer['body'] );
-		} catch ( Siteagent_Exception $unproven ) {
+			Siteagent_HTTP_Signature::verify_response( $request, $response['status'], $response['headers'], $response['body'], $key );
+			return Siteagent_HTTP_Signature::parse_json( $response['body'] );
+		} catch ( Siteagent_Exception $exception ) {
 			return null;
 		}
 	}
 
 	private function sign( string $origin, array $document, string $key, string $keyid ): array {
 		$body = Siteagent_HTTP_Signature::canonical_json( $document );
-		$sent = Siteagent_HTTP_Signature::sign_request( $origin . self::PATH, $body, $key, $keyid, time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::NOTE_TAG );
-		return array( 'body' => $body ) + $sent;
+		$request = Siteagent_HTTP_Signature::sign_request( $origin . self::PATH, $body, $key, $keyid, time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::NOTICE_TAG );
+		return array( 'body' => $body ) + $request;
 	}
 
 	/**
 	 * @return array{status:int,headers:array,body:string}|null
 	 */
-	private function post( array $sent ): ?array {
+	private function post( array $request ): ?array {
 		// Not the "safe" variant: a dashboard in the agency's own network is no attack, and an
 		// administrator has agreed to this very address.
 		return self::parse_response(
 			wp_remote_post(
-				$sent['url'],
+				$request['url'],
 				array(
-					'headers'             => $sent['headers'],
-					'body'                => $sent['body'],
+					'headers'             => $request['headers'],
+					'body'                => $request['body'],
 					'timeout'             => self::TIMEOUT_S,
 					'redirection'         => 0,
 					'limit_response_size' => Siteagent_HTTP_Signature::MAX_REQUEST_BYTES,
@@ -135,24 +135,24 @@ final class Siteagent_Dashboard_Client {
 	/**
 	 * An answer with the headers that sign it; null when there was none.
 	 *
-	 * @param array|WP_Error $answer As WordPress gave it.
+	 * @param array|WP_Error $response As WordPress gave it.
 	 * @return array{status:int,headers:array,body:string}|null
 	 */
-	public static function parse_response( $answer ): ?array {
-		if ( is_wp_error( $answer ) ) {
+	public static function parse_response( $response ): ?array {
+		if ( is_wp_error( $response ) ) {
 			return null;
 		}
 		$headers = array();
-		foreach ( Siteagent_HTTP_Signature::FIELDS as $name ) {
-			$value = wp_remote_retrieve_header( $answer, $name );
+		foreach ( Siteagent_HTTP_Signature::SIGNED_FIELDS as $name ) {
+			$value = wp_remote_retrieve_header( $response, $name );
 			if ( is_string( $value ) && '' !== $value ) {
 				$headers[ $name ] = $value;
 			}
 		}
 		return array(
-			'status'  => (int) wp_remote_retrieve_response_code( $answer ),
+			'status'  => (int) wp_remote_retrieve_response_code( $response ),
 			'headers' => $headers,
-			'body'    => wp_remote_retrieve_body( $answer ),
+			'body'    => wp_remote_retrieve_body( $response ),
 		);
 	}
 }

@@ -26,14 +26,14 @@ final class Siteagent_Encryption {
 
 	/**
 	 * @param string $secret    What this installation, and not its database, knows.
-	 * @param string ...$former What it was before, for texts that were sealed under that.
+	 * @param string ...$previous_secrets What it was before, for texts that were sealed under that.
 	 */
-	public function __construct( string $secret, string ...$former ) {
+	public function __construct( string $secret, string ...$previous_secrets ) {
 		$this->keys = array_map(
 			static function ( string $one ): string {
 				return hash_hkdf( 'sha256', $one, SODIUM_CRYPTO_SECRETBOX_KEYBYTES, 'siteagent/1 seal' );
 			},
-			array_merge( array( $secret ), $former )
+			array_merge( array( $secret ), $previous_secrets )
 		);
 	}
 
@@ -44,10 +44,10 @@ final class Siteagent_Encryption {
 	 * Only where wp-config.php holds no key at all is there nothing better than wp_salt().
 	 */
 	public static function for_site(): self {
-		$own   = self::constant_values( array( self::OWN_KEY ) );
+		$own_key   = self::constant_values( array( self::OWN_KEY ) );
 		$salts = self::constant_values( array( 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY' ) );
 		$salts = '' === $salts ? wp_salt( 'auth' ) : $salts;
-		return '' === $own ? new self( $salts ) : new self( $own, $salts );
+		return '' === $own_key ? new self( $salts ) : new self( $own_key, $salts );
 	}
 
 	/**
@@ -119,7 +119,7 @@ final class Siteagent_Encryption {
 				$secrets[ $name ] = Siteagent_HTTP_Signature::base64url_decode( $text );
 			}
 			return $secrets;
-		} catch ( Siteagent_Exception $broken ) {
+		} catch ( Siteagent_Exception $exception ) {
 			return null;
 		}
 	}

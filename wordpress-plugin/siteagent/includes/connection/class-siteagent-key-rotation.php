@@ -81,9 +81,9 @@ final class Siteagent_Key_Rotation {
 	 * @return string This side's public key, raw.
 	 */
 	private function derive_next_keys( Siteagent_Signed_Plan $plan, string $kid, ?string $home, ?string $key ): string {
-		$old      = $this->connection_store->session_keys( $kid );
+		$session_keys      = $this->connection_store->session_keys( $kid );
 		$exchange = Siteagent_Key_Derivation::new_exchange_keys();
-		if ( null === $old ) {
+		if ( null === $session_keys ) {
 			throw new Siteagent_Exception( 'unauthorized', self::NAME );
 		}
 		try {
@@ -92,7 +92,7 @@ final class Siteagent_Key_Rotation {
 			throw new Siteagent_Exception( 'invalid_arguments', 'the plan\'s e_d', array( 'argument' => 'e_d' ) );
 		}
 		$th      = Siteagent_Key_Derivation::rotation_transcript_hash( $plan->bytes(), $exchange['public'] );
-		$session = Siteagent_Key_Derivation::session_keys( $exchange['private'], $peer, $old['d2s'] . $old['s2d'], $th );
+		$session = Siteagent_Key_Derivation::session_keys( $exchange['private'], $peer, $session_keys['d2s'] . $session_keys['s2d'], $th );
 		$facts   = array(
 			'kid'         => Siteagent_Key_Derivation::next_key_id( $kid, $plan->get( 'gen' ) ),
 			'th'          => bin2hex( $th ),

@@ -25,10 +25,10 @@ final class Siteagent_Option_Store {
 	 * siteagent.php names the first as "Data format". A new shape takes two releases, so that the one before
 	 * can always run again: one that reads it, then one that writes it.
 	 */
-	const WRITES = 1;
-	const READS  = 1;
+	const FORMAT_WRITTEN = 1;
+	const FORMAT_READ  = 1;
 
-	const FORMAT = 'format';
+	const FORMAT_KEY = 'format';
 
 	/** @var wpdb */
 	private $db;
@@ -37,7 +37,7 @@ final class Siteagent_Option_Store {
 	private $is_network;
 
 	/** @var array|null What was read, until this request changes it: one request sees one state. */
-	private $seen = null;
+	private $cache = null;
 
 	/**
 	 * @param wpdb $db         WordPress's database object.
@@ -57,10 +57,10 @@ final class Siteagent_Option_Store {
 	 * whoever has no keys answers nobody.
 	 */
 	public function read(): array {
-		if ( null === $this->seen ) {
-			$this->seen = $this->decode( $this->read_raw() );
+		if ( null === $this->cache ) {
+			$this->cache = $this->decode( $this->read_raw() );
 		}
-		return self::is_known( $this->seen ) ? $this->seen : array();
+		return self::is_known( $this->cache ) ? $this->cache : array();
 	}
 
 	/**
@@ -79,32 +79,32 @@ final class Siteagent_Option_Store {
 	 */
 	public function change( callable $edit ): bool {
 		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
-			$this->seen = null;
-			$kept       = $this->read_raw();
-			$there      = $this->decode( $kept );
-			if ( ! self::is_known( $there ) ) {
+			$this->cache = null;
+			$stored       = $this->read_raw();
+			$current      = $this->decode( $stored );
+			if ( ! self::is_known( $current ) ) {
 				throw new RuntimeException( 'SiteAgent\'s option was written by a newer version' );
 			}
-			$data = $edit( $there );
+			$data = $edit( $current );
 			if ( null === $data ) {
 				return false;
 			}
-			$data[ self::FORMAT ] = self::WRITES;
-			$new = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- what get_option() reads.
-			if ( $new === $kept || $this->compare_and_swap( $kept, $new ) ) {
-				return $new !== $kept;
+			$data[ self::FORMAT_KEY ] = self::FORMAT_WRITTEN;
+			$serialized = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- what get_option() reads.
+			if ( $serialized === $stored || $this->compare_and_swap( $stored, $serialized ) ) {
+				return $serialized !== $stored;
 			}
 		}
 		throw new RuntimeException( 'SiteAgent\'s option cannot be written' );
 	}
 
 	private static function is_known( array $data ): bool {
-		return ! isset( $data[ self::FORMAT ] ) || $data[ self::FORMAT ] <= self::READS;
+		return ! isset( $data[ self::FORMAT_KEY ] ) || $data[ self::FORMAT_KEY ] <= self::FORMAT_READ;
 	}
 
-	private function decode( ?string $kept ): array {
+	private function decode( ?string $stored ): array {
 		// Arrays and texts alone: whoever could write this row must not make objects of it.
-		$data = null !== $kept && is_serialized( $kept ) ? @unserialize( $kept, array( 'allowed_classes' => false ) ) : array(); // phpcs:ignore WordPress.PHP
+		$data = null !== $stored && is_serialized( $stored ) ? @unserialize( $stored, array( 'allowed_classes' => false ) ) : array(); // phpcs:ignore WordPress.PHP
 		return is_array( $data ) ? $data : array();
 	}
 
@@ -120,8 +120,8 @@ final class Siteagent_Option_Store {
 	/**
 	 * False when somebody else was faster.
 	 */
-	private function compare_and_swap( ?string $kept, string $new ): bool {
-		$written = null === $kept ? $this->insert( $new ) : $this->update( $kept, $new );
+	private function compare_and_swap( ?string $stored, string $serialized ): bool {
+		$written = null === $stored ? $this->insert( $serialized ) : $this->update( $stored, $serialized );
 		wp_cache_delete( self::OPTION, 'options' );
 		wp_cache_delete( 'notoptions', 'options' );
 		wp_cache_delete( get_current_network_id() . ':' . self::OPTION, 'site-options' );
@@ -132,7 +132,7 @@ final class Siteagent_Option_Store {
 	/**
 	 * @return int|false Rows written.
 	 */
-	private function insert( string $new ) {
+	private function insert( string $serialized ) {
 		if ( $this->is_network ) {
 			// The table of a network's settings has no unique name: the first row is the one that counts.
 			return $this->db->query(
@@ -140,30 +140,30 @@ final class Siteagent_Option_Store {
 					"INSERT INTO {$this->db->sitemeta} (site_id, meta_key, meta_value) SELECT %d, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d)",
 					get_current_network_id(),
 					self::OPTION,
-					$new,
+					$serialized,
 					self::OPTION,
 					get_current_network_id()
 				)
 			);
 		}
 		return $this->db->query(
-			$this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $new )
+			$this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $serialized )
 		);
 	}
 
 	/**
 	 * @return int|false Rows written.
 	 */
-	private function update( string $kept, string $new ) {
+	private function update( string $stored, string $serialized ) {
 		// By hash: the column's collation would take two texts for one that differ in a letter's case.
-		$hash = hash( 'sha256', $kept );
+		$hash = hash( 'sha256', $stored );
 		if ( $this->is_network ) {
 			return $this->db->query(
-				$this->db->prepare( "UPDATE {$this->db->sitemeta} SET meta_value = %s WHERE meta_key = %s AND site_id = %d AND SHA2(meta_value, 256) = %s", $new, self::OPTION, get_current_network_id(), $hash )
+				$this->db->prepare( "UPDATE {$this->db->sitemeta} SET meta_value = %s WHERE meta_key = %s AND site_id = %d AND SHA2(meta_value, 256) = %s", $serialized, self::OPTION, get_current_network_id(), $hash )
 			);
 		}
 		return $this->db->query(
-			$this->db->prepare( "UPDATE {$this->db->options} SET option_value = %s WHERE option_name = %s AND SHA2(option_value, 256) = %s", $new, self::OPTION, $hash )
+			$this->db->prepare( "UPDATE {$this->db->options} SET option_value = %s WHERE option_name = %s AND SHA2(option_value, 256) = %s", $serialized, self::OPTION, $hash )
 		);
 	}
 }

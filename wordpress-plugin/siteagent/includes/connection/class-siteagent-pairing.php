@@ -53,12 +53,12 @@ final class Siteagent_Pairing {
 	 * Wait for the dashboard of this token, and tell it so.
 	 *
 	 * @param bool   $replace Whether a present connection may be ended for it.
-	 * @param string $who     The administrator, as the log names them.
+	 * @param string $actor     The administrator, as the log names them.
 	 * @throws Siteagent_Exception must_replace when there is a connection that may not be ended.
 	 */
-	public function accept( Siteagent_Pairing_Token $token, bool $replace, string $who ): void {
+	public function accept( Siteagent_Pairing_Token $token, bool $replace, string $actor ): void {
 		if ( $replace ) {
-			$this->disconnect( $who );
+			$this->disconnect( $actor );
 		}
 		if ( ! $this->connection_store->set_pending( $token, time() ) ) {
 			throw new Siteagent_Exception( 'must_replace' );
@@ -69,7 +69,7 @@ final class Siteagent_Pairing {
 				'dashboard'  => $token->origin(),
 				'expires_at' => gmdate( 'Y-m-d\TH:i:s\Z', $token->expires_at() ),
 			),
-			$who
+			$actor
 		);
 		$answer = $this->dashboard_client->notify_token_accepted( $token->origin(), $token->pid(), $token->auth_key(), $this->connection_store->home() );
 		$this->connection_store->set_pending_notice( $token->pid(), $answer );
@@ -78,9 +78,9 @@ final class Siteagent_Pairing {
 	/**
 	 * Forget the token that is being waited for.
 	 */
-	public function cancel( string $who ): void {
+	public function cancel( string $actor ): void {
 		if ( $this->connection_store->clear_pending() ) {
-			$this->log->append( 'token_cancelled', array(), $who );
+			$this->log->append( 'token_cancelled', array(), $actor );
 		}
 	}
 
@@ -89,27 +89,27 @@ final class Siteagent_Pairing {
 	 *
 	 * @return array{notice:string} 'delivered', 'failed', or 'not_tried' when nobody may or can be told.
 	 */
-	public function disconnect( string $who ): array {
+	public function disconnect( string $actor ): array {
 		$is_copy = null !== $this->connection_store->address_change();
-		$parted  = $this->connection_store->disconnect( time() );
-		if ( null === $parted ) {
+		$ended_connection  = $this->connection_store->disconnect( time() );
+		if ( null === $ended_connection ) {
 			return array( 'notice' => 'not_tried' );
 		}
-		$told = 'not_tried';
+		$notice = 'not_tried';
 		if ( $is_copy ) {
-			$this->connection_store->delete_disconnect_proof( $parted['kid'] );
-		} elseif ( null !== $parted['goodbye'] ) {
-			$told = $this->dashboard_client->notify_disconnected( $parted['origin'], $parted['kid'], $parted['s2d'], $parted['goodbye'] );
+			$this->connection_store->delete_disconnect_proof( $ended_connection['kid'] );
+		} elseif ( null !== $ended_connection['goodbye'] ) {
+			$notice = $this->dashboard_client->notify_disconnected( $ended_connection['origin'], $ended_connection['kid'], $ended_connection['s2d'], $ended_connection['goodbye'] );
 		}
 		$this->log->append(
 			'disconnected',
 			array(
-				'dashboard' => $parted['origin'],
-				'told'      => $told,
+				'dashboard' => $ended_connection['origin'],
+				'told'      => $notice,
 			),
-			$who
+			$actor
 		);
-		return array( 'notice' => $told );
+		return array( 'notice' => $notice );
 	}
 
 	// What the dashboard asks for.
@@ -178,15 +178,15 @@ final class Siteagent_Pairing {
 	 * @throws Siteagent_Exception unauthorized for any other secret; every stranger gets the same.
 	 */
 	public function handle_revoke( stdClass $document, int $now ): array {
-		$was = $this->connection_store->connection();
+		$previous = $this->connection_store->connection();
 		$ack = $this->connection_store->revoke( $document->kid, Siteagent_HTTP_Signature::base64url_decode( $document->r, 32 ), $now );
 		if ( null === $ack ) {
 			throw new Siteagent_Exception( 'unauthorized', 'revoke' );
 		}
-		$ended = null !== $was && null === $this->connection_store->connection();
+		$ended = null !== $previous && null === $this->connection_store->connection();
 		if ( $ended ) {
 			$facts = array(
-				'dashboard' => $was['origin'],
+				'dashboard' => $previous['origin'],
 				'by'        => $document->by,
 			);
 			$this->log->append( 'revoked', $facts, 'dashboard' );

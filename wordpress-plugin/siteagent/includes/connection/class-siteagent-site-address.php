@@ -21,7 +21,7 @@ final class Siteagent_Site_Address {
 	const AJAX = '/wp-admin/admin-ajax.php?action=siteagent_rpc';
 
 	/** As many addresses as the dashboard takes. */
-	const MOST = 8;
+	const MAX_ENDPOINTS = 8;
 
 	/**
 	 * False for what is no address at all.
@@ -66,22 +66,22 @@ final class Siteagent_Site_Address {
 	/**
 	 * Where the dashboard may call: below the address it knows, and below the site's own spelling of it.
 	 *
-	 * @param string $known The address in the token.
+	 * @param string $known_url The address in the token.
 	 * @param string $home  This site's own.
 	 * @return string[]
 	 */
-	public static function endpoints( string $known, string $home ): array {
-		$found = array();
-		foreach ( array( rtrim( $known, '/' ), $home ) as $base ) {
-			$found[] = $base . '/' . rest_get_url_prefix() . self::ROUTE;
+	public static function endpoints( string $known_url, string $home ): array {
+		$urls = array();
+		foreach ( array( rtrim( $known_url, '/' ), $home ) as $base ) {
+			$urls[] = $base . '/' . rest_get_url_prefix() . self::ROUTE;
 			// What the dashboard tries first, even where the REST prefix was changed.
-			$found[] = $base . '/wp-json' . self::ROUTE;
-			$found[] = $base . '/?rest_route=' . self::ROUTE;
-			$found[] = $base . self::AJAX;
+			$urls[] = $base . '/wp-json' . self::ROUTE;
+			$urls[] = $base . '/?rest_route=' . self::ROUTE;
+			$urls[] = $base . self::AJAX;
 		}
 		// WordPress's own folder may be another one than the site's.
-		$found[] = rtrim( (string) get_option( 'siteurl' ), '/' ) . self::AJAX;
-		return array_slice( array_values( array_unique( $found ) ), 0, self::MOST );
+		$urls[] = rtrim( (string) get_option( 'siteurl' ), '/' ) . self::AJAX;
+		return array_slice( array_values( array_unique( $urls ) ), 0, self::MAX_ENDPOINTS );
 	}
 
 	/**

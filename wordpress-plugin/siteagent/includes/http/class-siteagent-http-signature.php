@@ -21,7 +21,7 @@ final class Siteagent_HTTP_Signature {
 	const VERSION      = 1;
 	const REQUEST_TAG  = 'siteagent-req/1';
 	const RESPONSE_TAG = 'siteagent-res/1';
-	const NOTE_TAG     = 'siteagent-note/1';
+	const NOTICE_TAG     = 'siteagent-note/1';
 	const CONTENT_TYPE = 'application/json';
 
 	const LIFETIME_S        = 60;
@@ -62,9 +62,9 @@ final class Siteagent_HTTP_Signature {
 	 * 16 bytes leave two bits for a nonce's last character; any other character there would be a
 	 * second spelling of the same nonce.
 	 */
-	const PARAMETERS = ';created=([1-9][0-9]{0,11});keyid="([A-Za-z0-9_.-]{1,64})";alg="hmac-sha256";expires=([1-9][0-9]{0,11});nonce="([A-Za-z0-9_-]{21}[AQgw])"';
+	const PARAMETER_PATTERN = ';created=([1-9][0-9]{0,11});keyid="([A-Za-z0-9_.-]{1,64})";alg="hmac-sha256";expires=([1-9][0-9]{0,11});nonce="([A-Za-z0-9_-]{21}[AQgw])"';
 
-	const FIELDS = array( 'content-type', 'content-digest', 'signature-input', 'signature' );
+	const SIGNED_FIELDS = array( 'content-type', 'content-digest', 'signature-input', 'signature' );
 
 	/**
 	 * Sign a POST of $body to exactly $url.
@@ -113,14 +113,14 @@ final class Siteagent_HTTP_Signature {
 		if ( null === $key ) {
 			throw new Siteagent_Exception( 'unknown_key', $signed['keyid'], array( 'keyid' => $signed['keyid'] ) );
 		}
-		$matched = '';
+		$matched_url = '';
 		foreach ( $urls as $url ) {
 			// Every address is tried, whichever matched: the time taken says nothing about which.
 			if ( self::is_valid_mac( $signed['signature'], $key, self::request_base( $url, $digest, $signed['text'] ) ) ) {
-				$matched = $url;
+				$matched_url = $url;
 			}
 		}
-		if ( '' === $matched ) {
+		if ( '' === $matched_url ) {
 			throw new Siteagent_Exception( 'bad_signature' );
 		}
 		$request = array(
@@ -128,7 +128,7 @@ final class Siteagent_HTTP_Signature {
 			'nonce'   => $signed['nonce'],
 			'created' => $signed['created'],
 			'expires' => $signed['expires'],
-			'url'     => $matched,
+			'url'     => $matched_url,
 			'digest'  => $digest,
 		);
 		self::check_body( $digest, $body, $request );
@@ -190,12 +190,12 @@ final class Siteagent_HTTP_Signature {
 	}
 
 	/**
-	 * The signature base of a reply; $asked is the request's Content-Digest.
+	 * The signature base of a reply; $request_digest is the request's Content-Digest.
 	 */
-	public static function response_base( int $status, string $digest, string $url, string $asked, string $parameters ): string {
+	public static function response_base( int $status, string $digest, string $url, string $request_digest, string $parameters ): string {
 		return sprintf( '"@status": %03d', $status ) . "\n\"content-type\": " . self::CONTENT_TYPE . "\n\"content-digest\": $digest"
 			. "\n\"@method\";req: POST\n\"@target-uri\";req: $url\n\"content-type\";req: " . self::CONTENT_TYPE
-			. "\n\"content-digest\";req: $asked\n\"@signature-params\": $parameters";
+			. "\n\"content-digest\";req: $request_digest\n\"@signature-params\": $parameters";
 	}
 
 	/**
@@ -286,22 +286,22 @@ final class Siteagent_HTTP_Signature {
 		}
 		$members = (array) $value;
 		ksort( $members, SORT_STRING );
-		$written = array();
+		$encoded = array();
 		foreach ( $members as $key => $item ) {
 			if ( 1 === preg_match( '/[^\x00-\x7F]/', (string) $key ) ) {
 				throw new Siteagent_Exception( 'malformed', 'key is not ASCII text' );
 			}
-			$written[] = self::encode_text( (string) $key ) . ':' . self::encode_value( $item, $levels - 1 );
+			$encoded[] = self::encode_text( (string) $key ) . ':' . self::encode_value( $item, $levels - 1 );
 		}
-		return '{' . implode( ',', $written ) . '}';
+		return '{' . implode( ',', $encoded ) . '}';
 	}
 
 	private static function encode_text( string $text ): string {
-		$written = json_encode( $text, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_LINE_TERMINATORS );
-		if ( ! is_string( $written ) ) {
+		$encoded = json_encode( $text, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_LINE_TERMINATORS );
+		if ( ! is_string( $encoded ) ) {
 			throw new Siteagent_Exception( 'malformed', 'text is not UTF-8' );
 		}
-		return $written;
+		return $encoded;
 	}
 
 	private static function signature_parameters( string $components, int $created, string $keyid, string $nonce, string $tag ): string {
@@ -325,7 +325,7 @@ final class Siteagent_HTTP_Signature {
 		$fields = array();
 		foreach ( $headers as $name => $value ) {
 			$lower = strtolower( (string) $name );
-			if ( ! in_array( $lower, self::FIELDS, true ) ) {
+			if ( ! in_array( $lower, self::SIGNED_FIELDS, true ) ) {
 				continue;
 			}
 			if ( ! is_string( $value ) || isset( $fields[ $lower ] ) ) {
@@ -342,8 +342,8 @@ final class Siteagent_HTTP_Signature {
 	private static function parse_signature_fields( array $fields, string $components, string $tag ): array {
 		$input     = isset( $fields['signature-input'] ) ? $fields['signature-input'] : '';
 		$signature = isset( $fields['signature'] ) ? $fields['signature'] : '';
-		$shape     = '~^sa=(' . preg_quote( $components, '~' ) . self::PARAMETERS . preg_quote( ";tag=\"$tag\"", '~' ) . ')\z~D';
-		if ( 1 !== preg_match( $shape, $input, $found ) || 1 !== preg_match( '~^sa=(:[A-Za-z0-9+/]{43}=:)\z~D', $signature, $mac ) ) {
+		$pattern     = '~^sa=(' . preg_quote( $components, '~' ) . self::PARAMETER_PATTERN . preg_quote( ";tag=\"$tag\"", '~' ) . ')\z~D';
+		if ( 1 !== preg_match( $pattern, $input, $found ) || 1 !== preg_match( '~^sa=(:[A-Za-z0-9+/]{43}=:)\z~D', $signature, $mac ) ) {
 			throw new Siteagent_Exception( 'malformed', 'signature fields' );
 		}
 		return array(

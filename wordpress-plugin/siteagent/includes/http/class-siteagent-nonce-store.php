@@ -17,8 +17,8 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Nonce_Store {
 
 	/** One in so many requests also clears away what can no longer be replayed. */
-	const CLEARS_ONE_IN = 20;
-	const CLEARED       = 200;
+	const CLEANUP_ONE_IN = 20;
+	const CLEANUP_BATCH       = 200;
 
 	/** @var wpdb */
 	private $db;
@@ -59,12 +59,12 @@ final class Siteagent_Nonce_Store {
 		if ( ! Siteagent_Primary_Key::ensure( $this->db, $this->table, 'nonce' ) ) {
 			throw new Siteagent_Exception( 'nonce_store_unavailable', 'the table has no primary key', array(), $request );
 		}
-		$until    = $request['expires'] + Siteagent_HTTP_Signature::MAX_SKEW_S;
-		$inserted = $this->insert( $request['nonce'], $until );
+		$expires_at    = $request['expires'] + Siteagent_HTTP_Signature::MAX_SKEW_S;
+		$inserted = $this->insert( $request['nonce'], $expires_at );
 		if ( false === $inserted ) {
 			// Perhaps the table is missing: files copied to a server without activating the plugin.
 			$this->create_table();
-			$inserted = $this->insert( $request['nonce'], $until );
+			$inserted = $this->insert( $request['nonce'], $expires_at );
 		}
 		if ( false === $inserted ) {
 			throw new Siteagent_Exception( 'nonce_store_unavailable', (string) $this->db->last_error, array(), $request );
@@ -72,7 +72,7 @@ final class Siteagent_Nonce_Store {
 		if ( 1 !== $inserted ) {
 			throw new Siteagent_Exception( 'replayed', '', array(), $request );
 		}
-		if ( 1 === random_int( 1, self::CLEARS_ONE_IN ) ) {
+		if ( 1 === random_int( 1, self::CLEANUP_ONE_IN ) ) {
 			$this->delete_expired( $now );
 		}
 	}
@@ -81,18 +81,18 @@ final class Siteagent_Nonce_Store {
 	 * Forget what is too old to be accepted again anyway.
 	 */
 	public function delete_expired( int $now ): void {
-		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE exp < %d LIMIT %d", $now, self::CLEARED ) );
+		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE exp < %d LIMIT %d", $now, self::CLEANUP_BATCH ) );
 	}
 
 	/**
 	 * @return int|false Rows written.
 	 */
-	private function insert( string $nonce, int $until ) {
-		$shown    = $this->db->suppress_errors( true );
+	private function insert( string $nonce, int $expires_at ) {
+		$shows_errors    = $this->db->suppress_errors( true );
 		$inserted = $this->db->query(
-			$this->db->prepare( "INSERT IGNORE INTO {$this->table} (nonce, exp) VALUES (UNHEX(%s), %d)", bin2hex( Siteagent_HTTP_Signature::base64url_decode( $nonce, 16 ) ), $until )
+			$this->db->prepare( "INSERT IGNORE INTO {$this->table} (nonce, exp) VALUES (UNHEX(%s), %d)", bin2hex( Siteagent_HTTP_Signature::base64url_decode( $nonce, 16 ) ), $expires_at )
 		);
-		$this->db->suppress_errors( $shown );
+		$this->db->suppress_errors( $shows_errors );
 		return $inserted;
 	}
 }

@@ -93,22 +93,22 @@ final class Siteagent_Request_Handler {
 	/**
 	 * Do what was admitted, and sign the answer.
 	 */
-	public function respond( array $admitted, int $now ): Siteagent_Response {
-		$operation = $admitted['operation'];
-		$document  = $admitted['document'];
-		$request   = $admitted['request'];
+	public function respond( array $authenticated, int $now ): Siteagent_Response {
+		$operation = $authenticated['operation'];
+		$document  = $authenticated['document'];
+		$request   = $authenticated['request'];
 		try {
-			$seen   = $this->check_checkpoint( $admitted, $now );
-			$answer = $this->run_operation( $admitted, $seen, $now );
-			$body   = Siteagent_Pairing::success_body( $operation['name'], $answer + $this->checkpoint_fields( $admitted, $seen ) );
+			$checkpoint   = $this->check_checkpoint( $authenticated, $now );
+			$answer = $this->run_operation( $authenticated, $checkpoint, $now );
+			$body   = Siteagent_Pairing::success_body( $operation['name'], $answer + $this->checkpoint_fields( $authenticated, $checkpoint ) );
 		} catch ( Siteagent_Exception $exception ) {
-			return $this->signed_refusal( $exception, $request, $operation['name'], $now, $admitted['s2d'] );
-		} catch ( Throwable $broken ) {
-			error_log( 'SiteAgent: ' . $broken->getMessage() . ' in ' . $broken->getFile() . ':' . $broken->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
-			$exception = new Siteagent_Exception( 'internal_error', get_class( $broken ) );
-			return $this->signed_refusal( $exception, $request, $operation['name'], $now, $admitted['s2d'] );
+			return $this->signed_refusal( $exception, $request, $operation['name'], $now, $authenticated['s2d'] );
+		} catch ( Throwable $error ) {
+			error_log( 'SiteAgent: ' . $error->getMessage() . ' in ' . $error->getFile() . ':' . $error->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+			$exception = new Siteagent_Exception( 'internal_error', get_class( $error ) );
+			return $this->signed_refusal( $exception, $request, $operation['name'], $now, $authenticated['s2d'] );
 		}
-		return Siteagent_Response::signed( $request, 200, $body, $admitted['s2d'], $now );
+		return Siteagent_Response::signed( $request, 200, $body, $authenticated['s2d'], $now );
 	}
 
 	/**
@@ -117,31 +117,31 @@ final class Siteagent_Request_Handler {
 	 * @return array|null As Siteagent_Checkpoint_Store::check() tells it; null where no mark is looked at: in pairing, and in revoking, which always works.
 	 * @throws Siteagent_Exception invalid_arguments, trail_forked.
 	 */
-	private function check_checkpoint( array $admitted, int $now ): ?array {
-		$operation = $admitted['operation'];
-		if ( 'connection' !== $admitted['role'] || in_array( $operation['scope'], array( 'pair', 'leave' ), true ) ) {
+	private function check_checkpoint( array $authenticated, int $now ): ?array {
+		$operation = $authenticated['operation'];
+		if ( 'connection' !== $authenticated['role'] || in_array( $operation['scope'], array( 'pair', 'leave' ), true ) ) {
 			return null;
 		}
-		$seen = $this->checkpoint_store->check( $admitted['document'], $now );
-		if ( null !== $seen['refused'] && ! $operation['nature']['readonly'] ) {
+		$checkpoint = $this->checkpoint_store->check( $authenticated['document'], $now );
+		if ( null !== $checkpoint['refused'] && ! $operation['nature']['readonly'] ) {
 			$facts = array(
-				'seen_n'    => $seen['seen']['n'],
-				'seen_hash' => $seen['seen']['hash'],
+				'seen_n'    => $checkpoint['seen']['n'],
+				'seen_hash' => $checkpoint['seen']['hash'],
 			);
 			throw new Siteagent_Exception( 'trail_forked', $operation['name'], $facts );
 		}
-		return $seen;
+		return $checkpoint;
 	}
 
-	private function run_operation( array $admitted, ?array $seen, int $now ): array {
-		$name = $admitted['operation']['name'];
+	private function run_operation( array $authenticated, ?array $checkpoint, int $now ): array {
+		$name = $authenticated['operation']['name'];
 		if ( 'log' === $name ) {
 			// Read with the entry of this very request in it, so that it can end in the mark.
-			$this->log_request( $admitted, $seen, $now );
+			$this->log_request( $authenticated, $checkpoint, $now );
 		}
-		$answer = $this->operations->run_operation( $name, $admitted['document'], $admitted['body'], $admitted['request'], $now );
+		$answer = $this->operations->run_operation( $name, $authenticated['document'], $authenticated['body'], $authenticated['request'], $now );
 		if ( 'log' !== $name ) {
-			$this->log_request( $admitted, $seen, $now );
+			$this->log_request( $authenticated, $checkpoint, $now );
 		}
 		return $answer;
 	}
@@ -149,8 +149,8 @@ final class Siteagent_Request_Handler {
 	/**
 	 * What pairing and parting do, they write down themselves.
 	 */
-	private function log_request( array $admitted, ?array $seen, int $now ): void {
-		if ( null === $seen ) {
+	private function log_request( array $authenticated, ?array $checkpoint, int $now ): void {
+		if ( null === $checkpoint ) {
 			return;
 		}
 		$this->connection_store->record_contact( $now );
@@ -158,12 +158,12 @@ final class Siteagent_Request_Handler {
 			$this->connection_store->reencrypt();
 		}
 		$facts = array(
-			'operation' => $admitted['operation']['name'],
-			'by'        => $admitted['document']->by,
-			'nonce'     => $admitted['request']['nonce'],
+			'operation' => $authenticated['operation']['name'],
+			'by'        => $authenticated['document']->by,
+			'nonce'     => $authenticated['request']['nonce'],
 		);
-		if ( null !== $seen['noted'] ) {
-			$facts['mark'] = $seen['noted'];
+		if ( null !== $checkpoint['noted'] ) {
+			$facts['mark'] = $checkpoint['noted'];
 		}
 		$this->log->append( 'answered', $facts, 'dashboard' );
 	}
@@ -172,22 +172,22 @@ final class Siteagent_Request_Handler {
 	 * How far this site's log reaches, whether it continues from what the dashboard saw of it, and
 	 * what this site has seen of the dashboard's.
 	 */
-	private function checkpoint_fields( array $admitted, ?array $seen ): array {
-		if ( null === $seen ) {
+	private function checkpoint_fields( array $authenticated, ?array $checkpoint ): array {
+		if ( null === $checkpoint ) {
 			return array();
 		}
-		$asked = isset( $admitted['document']->log ) ? $admitted['document']->log : null;
-		$held  = $seen['seen'];
-		$told  = array(
+		$requested = isset( $authenticated['document']->log ) ? $authenticated['document']->log : null;
+		$held  = $checkpoint['seen'];
+		$fields  = array(
 			'mark'  => $this->checkpoint_store->own_checkpoint( $this->log->head() ),
-			'knows' => null === $asked ? null : $this->log->contains( $asked->n, $asked->hash ),
+			'knows' => null === $requested ? null : $this->log->contains( $requested->n, $requested->hash ),
 			// As the dashboard signed it: without the signature it would be this site's word alone.
 			'seen'  => null === $held ? null : array(
 				'body' => Siteagent_HTTP_Signature::base64url_encode( $held['body'] ),
 				'sig'  => $held['sig'],
 			),
 		);
-		return null === $seen['refused'] ? $told : $told + array( 'mark_refused' => true );
+		return null === $checkpoint['refused'] ? $fields : $fields + array( 'mark_refused' => true );
 	}
 
 	/**
@@ -267,8 +267,8 @@ final class Siteagent_Request_Handler {
 		);
 		try {
 			$this->log->append( 'refused', $facts, 'dashboard' );
-		} catch ( RuntimeException $unwritable ) {
-			error_log( 'SiteAgent: ' . $unwritable->getMessage() . '; refused ' . $name ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+		} catch ( RuntimeException $error ) {
+			error_log( 'SiteAgent: ' . $error->getMessage() . '; refused ' . $name ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
 		}
 	}
 
@@ -284,9 +284,9 @@ final class Siteagent_Request_Handler {
 			return $revoked;
 		}
 		$facts = $exception->facts();
-		$gone  = isset( $facts['keyid'] ) ? $this->disconnected_response( $facts['keyid'] ) : null;
-		if ( null !== $gone ) {
-			return $gone;
+		$disconnected  = isset( $facts['keyid'] ) ? $this->disconnected_response( $facts['keyid'] ) : null;
+		if ( null !== $disconnected ) {
+			return $disconnected;
 		}
 		$this->rejected_requests->record( $exception->getMessage(), $now );
 		$is_unreadable = isset( $facts['keyid'] ) && $this->connection_store->is_unreadable( $facts['keyid'] );
@@ -304,7 +304,7 @@ final class Siteagent_Request_Handler {
 			$document = Siteagent_HTTP_Signature::parse_json( $request->body() );
 			$name     = Siteagent_Operation_Registry::validate( $document, 'connection' )['name'];
 			$answer   = 'revoke' === $name ? $this->operations->run_operation( $name, $document, $request->body(), array(), $now ) : null;
-		} catch ( Siteagent_Exception $no ) {
+		} catch ( Siteagent_Exception $exception ) {
 			return isset( $document->kid ) && is_string( $document->kid ) ? $this->disconnected_response( $document->kid ) : null;
 		}
 		$head = array(

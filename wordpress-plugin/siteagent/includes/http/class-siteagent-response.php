@@ -107,8 +107,8 @@ final class Siteagent_Response {
 		while ( ob_get_level() > 0 && ob_end_clean() ) {
 			continue;
 		}
-		$started = headers_sent( $file, $line ) ? basename( (string) $file ) . ':' . $line : '';
-		if ( '' === $started ) {
+		$output_started_at = headers_sent( $file, $line ) ? basename( (string) $file ) . ':' . $line : '';
+		if ( '' === $output_started_at ) {
 			header_remove();
 			http_response_code( $this->status );
 			foreach ( $this->headers + array( 'X-Content-Type-Options' => 'nosniff' ) as $name => $value ) {
@@ -118,7 +118,7 @@ final class Siteagent_Response {
 		}
 		echo $this->body; // phpcs:ignore WordPress.Security.EscapeOutput -- JSON, signed to the byte.
 		self::finish_request();
-		return $started;
+		return $output_started_at;
 	}
 
 	/**

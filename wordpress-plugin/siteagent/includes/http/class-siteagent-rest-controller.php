@@ -24,19 +24,19 @@ final class Siteagent_REST_Controller {
 	const ROUTE     = '/rpc';
 
 	/** @var Siteagent_Request_Handler */
-	private $gate;
+	private $request_handler;
 
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
 	/** @var array|null What was admitted and waits for all of WordPress. */
-	private $admitted = null;
+	private $authenticated = null;
 
 	/** @var Siteagent_Response|null What the registered route has to send. */
 	private $response = null;
 
-	public function __construct( Siteagent_Request_Handler $gate, Siteagent_Audit_Log $log ) {
-		$this->gate = $gate;
+	public function __construct( Siteagent_Request_Handler $request_handler, Siteagent_Audit_Log $log ) {
+		$this->request_handler = $request_handler;
 		$this->log  = $log;
 	}
 
@@ -44,14 +44,14 @@ final class Siteagent_REST_Controller {
 	 * Plugins have loaded, nothing else has.
 	 */
 	public function handle_early(): void {
-		$admitted = $this->authenticate( false );
-		if ( $admitted instanceof Siteagent_Response ) {
-			$this->send_and_exit( $admitted );
+		$authenticated = $this->authenticate( false );
+		if ( $authenticated instanceof Siteagent_Response ) {
+			$this->send_and_exit( $authenticated );
 		}
-		if ( 'everything' !== $admitted['operation']['needs'] ) {
-			$this->send_and_exit( $this->respond( $admitted ) );
+		if ( 'everything' !== $authenticated['operation']['needs'] ) {
+			$this->send_and_exit( $this->respond( $authenticated ) );
 		}
-		$this->admitted = $admitted;
+		$this->authenticated = $authenticated;
 		add_action( 'wp_loaded', array( $this, 'handle_when_loaded' ), PHP_INT_MAX );
 	}
 
@@ -59,8 +59,8 @@ final class Siteagent_REST_Controller {
 	 * All of WordPress has loaded, and nobody has routed the request yet.
 	 */
 	public function handle_when_loaded(): void {
-		if ( null !== $this->admitted ) {
-			$this->send_and_exit( $this->respond( $this->admitted ) );
+		if ( null !== $this->authenticated ) {
+			$this->send_and_exit( $this->respond( $this->authenticated ) );
 		}
 	}
 
@@ -72,23 +72,23 @@ final class Siteagent_REST_Controller {
 	 * @return true|WP_Error
 	 */
 	public function check_permission() {
-		if ( null === $this->admitted && null === $this->response ) {
-			$admitted = $this->authenticate( true );
-			if ( $admitted instanceof Siteagent_Response ) {
-				$this->response = $admitted;
+		if ( null === $this->authenticated && null === $this->response ) {
+			$authenticated = $this->authenticate( true );
+			if ( $authenticated instanceof Siteagent_Response ) {
+				$this->response = $authenticated;
 			} else {
-				$this->admitted = $admitted;
+				$this->authenticated = $authenticated;
 			}
 		}
-		return null !== $this->admitted ? true : new WP_Error( 'siteagent_refused', 'Refused.', array( 'status' => $this->response->status() ) );
+		return null !== $this->authenticated ? true : new WP_Error( 'siteagent_refused', 'Refused.', array( 'status' => $this->response->status() ) );
 	}
 
 	/**
 	 * The route's callback.
 	 */
 	public function handle_rest_request(): WP_REST_Response {
-		if ( null === $this->response && null !== $this->admitted ) {
-			$this->response = $this->respond( $this->admitted );
+		if ( null === $this->response && null !== $this->authenticated ) {
+			$this->response = $this->respond( $this->authenticated );
 		}
 		return new WP_REST_Response( null, null === $this->response ? 401 : $this->response->status() );
 	}
@@ -114,8 +114,8 @@ final class Siteagent_REST_Controller {
 	 * @return mixed
 	 */
 	public function clear_authentication_error( $result ) {
-		$asked = isset( $GLOBALS['wp']->query_vars['rest_route'] ) ? $GLOBALS['wp']->query_vars['rest_route'] : '';
-		return is_wp_error( $result ) && Siteagent_Site_Address::ROUTE === $asked ? null : $result;
+		$route = isset( $GLOBALS['wp']->query_vars['rest_route'] ) ? $GLOBALS['wp']->query_vars['rest_route'] : '';
+		return is_wp_error( $result ) && Siteagent_Site_Address::ROUTE === $route ? null : $result;
 	}
 
 	public function register_route(): void {
@@ -138,25 +138,25 @@ final class Siteagent_REST_Controller {
 	 */
 	private function authenticate( bool $is_slashed ) {
 		try {
-			return $this->gate->authenticate( Siteagent_Request::from_globals( $is_slashed ), time() );
-		} catch ( Throwable $broken ) {
-			return $this->fail_closed( $broken );
+			return $this->request_handler->authenticate( Siteagent_Request::from_globals( $is_slashed ), time() );
+		} catch ( Throwable $error ) {
+			return $this->fail_closed( $error );
 		}
 	}
 
-	private function respond( array $admitted ): Siteagent_Response {
+	private function respond( array $authenticated ): Siteagent_Response {
 		try {
-			return $this->gate->respond( $admitted, time() );
-		} catch ( Throwable $broken ) {
-			return $this->fail_closed( $broken );
+			return $this->request_handler->respond( $authenticated, time() );
+		} catch ( Throwable $error ) {
+			return $this->fail_closed( $error );
 		}
 	}
 
 	/**
 	 * Whatever broke, the door stays shut.
 	 */
-	private function fail_closed( Throwable $broken ): Siteagent_Response {
-		error_log( 'SiteAgent: ' . $broken->getMessage() . ' in ' . $broken->getFile() . ':' . $broken->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+	private function fail_closed( Throwable $error ): Siteagent_Response {
+		error_log( 'SiteAgent: ' . $error->getMessage() . ' in ' . $error->getFile() . ':' . $error->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
 		return Siteagent_Response::unauthorized();
 	}
 
@@ -171,10 +171,10 @@ final class Siteagent_REST_Controller {
 	}
 
 	private function send_response( Siteagent_Response $response ): void {
-		$started = $response->send();
-		if ( '' !== $started ) {
+		$output_started_at = $response->send();
+		if ( '' !== $output_started_at ) {
 			// Without its headers nobody can verify the answer; the log says who printed first.
-			$this->log->append( 'output_started', array( 'at' => $started ), 'site' );
+			$this->log->append( 'output_started', array( 'at' => $output_started_at ), 'site' );
 		}
 	}
 }

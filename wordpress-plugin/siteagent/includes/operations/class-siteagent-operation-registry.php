@@ -147,17 +147,17 @@ final class Siteagent_Operation_Registry {
 	private $log;
 
 	/** @var callable fn(): Siteagent_Report, made only when a report is asked for. */
-	private $inventory;
+	private $make_report;
 
 	/** @var callable fn(): Siteagent_Update_Controller, made only when a change is asked for. */
-	private $change;
+	private $make_controller;
 
-	public function __construct( Siteagent_Pairing $pairing, Siteagent_Key_Rotation $rotation, Siteagent_Audit_Log $log, callable $inventory, callable $change ) {
+	public function __construct( Siteagent_Pairing $pairing, Siteagent_Key_Rotation $rotation, Siteagent_Audit_Log $log, callable $make_report, callable $make_controller ) {
 		$this->pairing   = $pairing;
 		$this->rotation  = $rotation;
 		$this->log       = $log;
-		$this->inventory = $inventory;
-		$this->change    = $change;
+		$this->make_report = $make_report;
+		$this->make_controller = $make_controller;
 	}
 
 	/**
@@ -212,12 +212,12 @@ final class Siteagent_Operation_Registry {
 			case 'keys.rotate':
 				return $this->rotation->rotate( $document, $now );
 			case 'change.check':
-				return ( $this->change )()->check( $document, $now );
+				return ( $this->make_controller )()->check( $document, $now );
 			case Siteagent_Update_Plan::CHANGE:
 			case Siteagent_Update_Plan::UPDATE:
-				return ( $this->change )()->run( $name, $document, $request['created'], $now );
+				return ( $this->make_controller )()->run( $name, $document, $request['created'], $now );
 			case 'change.status':
-				return ( $this->change )()->status( $document, $now );
+				return ( $this->make_controller )()->status( $document, $now );
 			case 'revoke':
 				return $this->pairing->handle_revoke( $document, $now );
 		}
@@ -228,21 +228,21 @@ final class Siteagent_Operation_Registry {
 	 * A sign of life, and what spoiled an answer lately: that one could not tell itself.
 	 */
 	private function answer_ping( int $now ): array {
-		$spoiled = $this->log->latest( 'output_started', HOUR_IN_SECONDS, $now );
+		$output = $this->log->latest( 'output_started', HOUR_IN_SECONDS, $now );
 		$answer  = array(
 			'time'   => $now,
 			'plugin' => SITEAGENT_VERSION,
 		);
-		return null === $spoiled ? $answer : $answer + array( 'output_started' => (string) $spoiled['facts']['at'] );
+		return null === $output ? $answer : $answer + array( 'output_started' => (string) $output['facts']['at'] );
 	}
 
 	/**
 	 * The report, or only its name when the dashboard has it already.
 	 */
 	private function answer_report( stdClass $document ): array {
-		$inventory = ( $this->inventory )();
-		$report    = $inventory->build();
-		$digest    = $inventory->digest( $report );
+		$reporter = ( $this->make_report )();
+		$report    = $reporter->build();
+		$digest    = $reporter->digest( $report );
 		if ( $digest === $document->have ) {
 			return array(
 				'digest'    => $digest,

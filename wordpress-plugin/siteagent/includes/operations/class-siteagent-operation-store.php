@@ -48,34 +48,34 @@ final class Siteagent_Operation_Store {
 	}
 
 	/**
-	 * Do $deed under this op_id, unless it was done before; then return what it answered.
+	 * Do $operation under this op_id, unless it was done before; then return what it answered.
 	 *
 	 * A deed that refuses or breaks is not remembered as done, and may be tried again with the same plan.
 	 *
 	 * @param string        $digest   Of the plan, raw.
-	 * @param callable      $deed     fn(): array.
+	 * @param callable      $operation     fn(): array.
 	 * @param callable|null $is_final fn( array $answer ): bool; an answer that is not is forgotten too.
-	 * @throws Siteagent_Exception invalid_arguments when the op_id stands for another plan or is under way; whatever $deed throws.
+	 * @throws Siteagent_Exception invalid_arguments when the op_id stands for another plan or is under way; whatever $operation throws.
 	 */
-	public function run_once( string $op_id, string $name, string $digest, int $now, callable $deed, ?callable $is_final = null ): array {
+	public function run_once( string $op_id, string $name, string $digest, int $now, callable $operation, ?callable $is_final = null ): array {
 		$this->create_table();
 		if ( ! Siteagent_Primary_Key::ensure( $this->db, $this->table, 'op_id' ) ) {
 			throw new RuntimeException( 'The SiteAgent ledger has no primary key' );
 		}
-		$won = $this->db->query(
+		$inserted = $this->db->query(
 			$this->db->prepare( "INSERT IGNORE INTO {$this->table} (op_id, name, digest, at) VALUES (%s, %s, %s, %d)", $op_id, $name, bin2hex( $digest ), $now )
 		);
-		if ( false === $won ) {
+		if ( false === $inserted ) {
 			throw new RuntimeException( 'The SiteAgent ledger cannot be written' );
 		}
-		if ( 1 !== $won ) {
+		if ( 1 !== $inserted ) {
 			return $this->stored_result( $op_id, $digest );
 		}
 		try {
-			$answer = $deed();
-		} catch ( Throwable $undone ) {
+			$answer = $operation();
+		} catch ( Throwable $error ) {
 			$this->delete_unfinished( $op_id );
-			throw $undone;
+			throw $error;
 		}
 		if ( null !== $is_final && ! $is_final( $answer ) ) {
 			$this->delete_unfinished( $op_id );

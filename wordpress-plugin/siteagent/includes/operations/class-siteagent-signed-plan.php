@@ -16,8 +16,8 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Signed_Plan {
 
-	const DIGEST    = "siteagent/plan/1\n";
-	const SIGNATURE = "siteagent/plan-sig/1\n";
+	const DIGEST_PREFIX    = "siteagent/plan/1\n";
+	const SIGNATURE_PREFIX = "siteagent/plan-sig/1\n";
 
 	/** @var string */
 	private $bytes;
@@ -31,21 +31,21 @@ final class Siteagent_Signed_Plan {
 	}
 
 	/**
-	 * @param string $sent       The plan as b64u.
+	 * @param string $encoded_plan       The plan as b64u.
 	 * @param string $signature  The Ed25519 signature as b64u.
 	 * @param array  $connection kid and sign_d of the present connection.
 	 * @param string $uuid       This site's own name.
 	 * @throws Siteagent_Exception invalid_arguments; never says which part of a forged plan was wrong.
 	 */
-	public static function verify( string $sent, string $signature, string $name, string $op_id, array $connection, string $uuid ): self {
+	public static function verify( string $encoded_plan, string $signature, string $name, string $op_id, array $connection, string $uuid ): self {
 		try {
-			$bytes  = Siteagent_HTTP_Signature::base64url_decode( $sent );
-			$raw    = Siteagent_HTTP_Signature::base64url_decode( $signature, 64 );
+			$bytes  = Siteagent_HTTP_Signature::base64url_decode( $encoded_plan );
+			$raw_signature    = Siteagent_HTTP_Signature::base64url_decode( $signature, 64 );
 			$public = Siteagent_HTTP_Signature::base64url_decode( $connection['sign_d'], 32 );
 		} catch ( Siteagent_Exception $exception ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'plan', array( 'argument' => 'plan' ) );
 		}
-		if ( ! self::is_valid_signature( $public, $bytes, $raw ) ) {
+		if ( ! self::is_valid_signature( $public, $bytes, $raw_signature ) ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'the plan is not signed by this dashboard', array( 'argument' => 'sig' ) );
 		}
 		$document = Siteagent_HTTP_Signature::parse_json( $bytes );
@@ -81,7 +81,7 @@ final class Siteagent_Signed_Plan {
 		try {
 			$is_signed = is_string( $key ) && null !== $signature
 				&& self::is_valid_signature( Siteagent_HTTP_Signature::base64url_decode( $key, Siteagent_Key_Derivation::BYTES ), $this->bytes, Siteagent_HTTP_Signature::base64url_decode( $signature, 64 ) );
-		} catch ( Siteagent_Exception $malformed ) {
+		} catch ( Siteagent_Exception $exception ) {
 			$is_signed = false;
 		}
 		if ( ! $is_signed ) {
@@ -94,11 +94,11 @@ final class Siteagent_Signed_Plan {
 	 * What is signed, and what an operation is remembered by. Raw bytes.
 	 */
 	public static function digest( string $bytes ): string {
-		return hash( 'sha256', self::DIGEST . $bytes, true );
+		return hash( 'sha256', self::DIGEST_PREFIX . $bytes, true );
 	}
 
 	private static function is_valid_signature( string $public, string $bytes, string $signature ): bool {
-		return Siteagent_Key_Derivation::is_valid_signature( $public, self::SIGNATURE . self::digest( $bytes ), $signature );
+		return Siteagent_Key_Derivation::is_valid_signature( $public, self::SIGNATURE_PREFIX . self::digest( $bytes ), $signature );
 	}
 
 	/**

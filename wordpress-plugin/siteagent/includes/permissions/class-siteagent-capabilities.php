@@ -20,7 +20,7 @@ final class Siteagent_Capabilities {
 	const ALLOW  = 'siteagent_allow';
 
 	/** What WordPress asks for to install an update of each kind. */
-	const OF_SCOPE = array(
+	const BY_SCOPE = array(
 		'translations' => 'update_languages',
 		'plugins'      => 'update_plugins',
 		'themes'       => 'update_themes',
@@ -48,7 +48,7 @@ final class Siteagent_Capabilities {
 		if ( ! isset( $args[0] ) ) {
 			return $needed;
 		}
-		$of_scope = is_string( $args[0] ) && isset( self::OF_SCOPE[ $args[0] ] ) ? self::OF_SCOPE[ $args[0] ] : 'do_not_allow';
+		$of_scope = is_string( $args[0] ) && isset( self::BY_SCOPE[ $args[0] ] ) ? self::BY_SCOPE[ $args[0] ] : 'do_not_allow';
 		return array_merge( $needed, map_meta_cap( $of_scope, (int) $user_id ) );
 	}
 

@@ -21,7 +21,7 @@ final class Siteagent_Pending_Approvals {
 	const REFUSED  = 'refused';
 
 	/** A dashboard that asks without end must not fill the database. */
-	const MOST = 50;
+	const MAX_PLANS = 50;
 
 	/** @var Siteagent_Option_Store */
 	private $store;
@@ -35,7 +35,7 @@ final class Siteagent_Pending_Approvals {
 	 */
 	public function request_decision( Siteagent_Update_Plan $update_plan, int $now ): string {
 		$digest = bin2hex( $update_plan->digest() );
-		$shown  = $update_plan->item()->to_array() + array(
+		$entry  = $update_plan->item()->to_array() + array(
 			'op_id'     => $update_plan->op_id(),
 			'by'        => $update_plan->approved_by(),
 			'asked_at'  => $now,
@@ -44,13 +44,13 @@ final class Siteagent_Pending_Approvals {
 		);
 		$state  = self::WAITING;
 		$this->store->change(
-			static function ( array $data ) use ( $digest, $shown, $now, &$state ): ?array {
+			static function ( array $data ) use ( $digest, $entry, $now, &$state ): ?array {
 				$plans = self::unexpired( $data, $now );
 				$state = isset( $plans[ $digest ] ) ? $plans[ $digest ]['state'] : self::WAITING;
 				if ( isset( $plans[ $digest ] ) || ! isset( $data['connection'] ) ) {
 					return null;
 				}
-				$data['connection']['plans'] = array_slice( array( $digest => $shown ) + $plans, 0, self::MOST, true );
+				$data['connection']['plans'] = array_slice( array( $digest => $entry ) + $plans, 0, self::MAX_PLANS, true );
 				return $data;
 			}
 		);
@@ -81,19 +81,19 @@ final class Siteagent_Pending_Approvals {
 	/**
 	 * An administrator decides.
 	 *
-	 * @param string $verdict APPROVED or REFUSED.
+	 * @param string $decision APPROVED or REFUSED.
 	 * @return array|null The plan that was decided about; null when it does not wait (any more).
 	 */
-	public function decide( string $digest, string $verdict, int $now ): ?array {
+	public function decide( string $digest, string $decision, int $now ): ?array {
 		$plan = null;
 		$this->store->change(
-			static function ( array $data ) use ( $digest, $verdict, $now, &$plan ): ?array {
+			static function ( array $data ) use ( $digest, $decision, $now, &$plan ): ?array {
 				$plans = self::unexpired( $data, $now );
 				$plan  = isset( $plans[ $digest ] ) && self::WAITING === $plans[ $digest ]['state'] ? $plans[ $digest ] : null;
 				if ( null === $plan ) {
 					return null;
 				}
-				$plans[ $digest ]['state']   = $verdict;
+				$plans[ $digest ]['state']   = $decision;
 				$data['connection']['plans'] = $plans;
 				return $data;
 			}

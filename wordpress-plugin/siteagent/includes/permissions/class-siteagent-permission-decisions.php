@@ -43,9 +43,9 @@ final class Siteagent_Permission_Decisions {
 	 * @param string[] $granted Names of scopes; unknown ones are dropped.
 	 * @return string[]
 	 */
-	public function newly_granted( array $granted, bool $asks_here ): array {
+	public function newly_granted( array $granted, bool $requires_approval ): array {
 		$granted = array_values( array_intersect( Siteagent_Permissions::ALL, $granted ) );
-		if ( $this->permissions->requires_approval() && ! $asks_here ) {
+		if ( $this->permissions->requires_approval() && ! $requires_approval ) {
 			return $granted;
 		}
 		return array_values( array_diff( $granted, array_keys( array_filter( $this->permissions->all() ) ) ) );
@@ -65,38 +65,38 @@ final class Siteagent_Permission_Decisions {
 	 * Allow these kinds of changes and no others, and hint to the dashboard that it ask for a report.
 	 *
 	 * @param string[] $granted Names of scopes; unknown ones are dropped.
-	 * @param string   $who     The administrator, as the log names them.
+	 * @param string   $actor     The administrator, as the log names them.
 	 * @return string 'scopes_same'; or that it was saved: 'scopes_told' when the dashboard knows, else 'scopes_saved'.
 	 */
-	public function save_permissions( array $granted, bool $asks_here, string $who ): string {
-		$change = $this->permissions->grant( $granted, $asks_here );
+	public function save_permissions( array $granted, bool $requires_approval, string $actor ): string {
+		$change = $this->permissions->grant( $granted, $requires_approval );
 		if ( null === $change ) {
 			return 'scopes_same';
 		}
-		$this->log->append( 'scopes_changed', $change, $who );
+		$this->log->append( 'scopes_changed', $change, $actor );
 		$connection = $this->connection_store->connection();
 		$secrets    = null === $connection || null !== $this->connection_store->address_change() ? null : $this->connection_store->session_keys( $connection['kid'] );
-		$told       = null === $secrets ? 'failed' : $this->dashboard_client->notify_permissions_changed( $connection['origin'], $connection['kid'], $secrets['s2d'] );
-		return 'delivered' === $told ? 'scopes_told' : 'scopes_saved';
+		$notice       = null === $secrets ? 'failed' : $this->dashboard_client->notify_permissions_changed( $connection['origin'], $connection['kid'], $secrets['s2d'] );
+		return 'delivered' === $notice ? 'scopes_told' : 'scopes_saved';
 	}
 
 	/**
 	 * Approve or refuse one plan.
 	 *
 	 * @param string $digest  Of the plan, in hex.
-	 * @param string $verdict Siteagent_Pending_Approvals::APPROVED or REFUSED.
+	 * @param string $decision Siteagent_Pending_Approvals::APPROVED or REFUSED.
 	 * @return bool False when it does not wait (any more).
 	 */
-	public function decide_update( string $digest, string $verdict, string $who ): bool {
-		$plan = $this->approvals->decide( $digest, $verdict, time() );
+	public function decide_update( string $digest, string $decision, string $actor ): bool {
+		$plan = $this->approvals->decide( $digest, $decision, time() );
 		if ( null === $plan ) {
 			return false;
 		}
 		$facts = array_intersect_key( $plan, array_flip( array( 'kind', 'id', 'from', 'to', 'by' ) ) ) + array( 'plan' => $digest );
-		if ( Siteagent_Pending_Approvals::APPROVED === $verdict ) {
-			$this->log->append( 'change_allowed', $facts, $who );
+		if ( Siteagent_Pending_Approvals::APPROVED === $decision ) {
+			$this->log->append( 'change_allowed', $facts, $actor );
 		} else {
-			$this->log->append( 'change_denied', $facts, $who );
+			$this->log->append( 'change_denied', $facts, $actor );
 		}
 		return true;
 	}

@@ -56,14 +56,14 @@ final class Siteagent_Permissions {
 	 * @param string[] $granted Names of ALL; others are dropped.
 	 * @return array{before:array,after:array}|null What the log keeps; null when nothing changed or nobody is connected.
 	 */
-	public function grant( array $granted, bool $asks_here ): ?array {
+	public function grant( array $granted, bool $requires_approval ): ?array {
 		$granted = array_values( array_intersect( self::ALL, $granted ) );
 		$change  = null;
 		$this->store->change(
-			function ( array $data ) use ( $granted, $asks_here, &$change ): ?array {
+			function ( array $data ) use ( $granted, $requires_approval, &$change ): ?array {
 				$change = null;
 				$before = $this->to_log_facts( $this->read_granted( $data ), $this->read_requires_approval( $data ) );
-				$after  = $this->to_log_facts( $granted, $asks_here );
+				$after  = $this->to_log_facts( $granted, $requires_approval );
 				if ( ! isset( $data['connection'] ) || $before === $after ) {
 					return null;
 				}
@@ -73,7 +73,7 @@ final class Siteagent_Permissions {
 				);
 				$data['connection']['may'] = array(
 					'scopes'    => $granted,
-					'asks_here' => $asks_here,
+					'asks_here' => $requires_approval,
 				);
 				return $data;
 			}
@@ -89,10 +89,10 @@ final class Siteagent_Permissions {
 		return ! empty( $data['connection']['may']['asks_here'] );
 	}
 
-	private function to_log_facts( array $granted, bool $asks_here ): array {
+	private function to_log_facts( array $granted, bool $requires_approval ): array {
 		return array(
 			'granted'       => implode( ', ', $granted ),
-			'approval_here' => $asks_here,
+			'approval_here' => $requires_approval,
 		);
 	}
 }

@@ -19,10 +19,10 @@ final class Siteagent_Admin_Update_Check {
 	const ACTION = 'siteagent_check_updates';
 
 	/** What the last such request saw beside WordPress's own lists. */
-	const SEEN = 'siteagent_admin_updates';
+	const RESULT_TRANSIENT = 'siteagent_admin_updates';
 
 	/** The hash of the secret of a request that is on its way. */
-	const PENDING = 'siteagent_admin_check';
+	const SECRET_TRANSIENT = 'siteagent_admin_check';
 
 	/** As long as what was seen counts, unless WordPress has checked since. */
 	const FRESH_S = HOUR_IN_SECONDS;
@@ -38,18 +38,18 @@ final class Siteagent_Admin_Update_Check {
 	 * @return bool Whether it was done.
 	 */
 	public static function request_check( array $names, int $timeout ): bool {
-		$seen = self::last_result();
-		if ( $timeout < 1 || time() - $seen['failed_at'] < self::RETRY_S ) {
+		$result = self::last_result();
+		if ( $timeout < 1 || time() - $result['failed_at'] < self::RETRY_S ) {
 			return false;
 		}
 		$secret = bin2hex( random_bytes( 32 ) );
-		set_site_transient( self::PENDING, hash( 'sha256', $secret ), MINUTE_IN_SECONDS );
+		set_site_transient( self::SECRET_TRANSIENT, hash( 'sha256', $secret ), MINUTE_IN_SECONDS );
 		$headers = array( 'Cache-Control' => 'no-cache' );
 		if ( isset( $_SERVER['PHP_AUTH_USER'], $_SERVER['PHP_AUTH_PW'] ) ) {
 			// As WordPress's own Site Health does for a site behind a password of its server.
 			$headers['Authorization'] = 'Basic ' . base64_encode( wp_unslash( $_SERVER['PHP_AUTH_USER'] ) . ':' . wp_unslash( $_SERVER['PHP_AUTH_PW'] ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput, WordPress.PHP.DiscouragedPHPFunctions -- passed on to the same server as it came.
 		}
-		$answer = wp_remote_post(
+		$response = wp_remote_post(
 			admin_url( 'admin-ajax.php' ),
 			array(
 				'timeout'     => $timeout,
@@ -64,14 +64,14 @@ final class Siteagent_Admin_Update_Check {
 				'sslverify'   => apply_filters( 'https_local_ssl_verify', false ),
 			)
 		);
-		delete_site_transient( self::PENDING );
+		delete_site_transient( self::SECRET_TRANSIENT );
 		foreach ( Siteagent_Update_Transient::all() as $list ) {
 			$list->clear_cache();
 		}
-		Siteagent_Update_Transient::clear_transient_cache( self::SEEN );
-		$is_done = false !== strpos( wp_remote_retrieve_body( $answer ), self::proof( $secret ) );
+		Siteagent_Update_Transient::clear_transient_cache( self::RESULT_TRANSIENT );
+		$is_done = false !== strpos( wp_remote_retrieve_body( $response ), self::proof( $secret ) );
 		if ( ! $is_done ) {
-			set_site_transient( self::SEEN, array( 'failed_at' => time() ) + $seen, DAY_IN_SECONDS );
+			set_site_transient( self::RESULT_TRANSIENT, array( 'failed_at' => time() ) + $result, DAY_IN_SECONDS );
 		}
 		return $is_done;
 	}
@@ -80,8 +80,8 @@ final class Siteagent_Admin_Update_Check {
 	 * Whether what wp-admin shows is known and WordPress's lists are still the ones it was read with.
 	 */
 	public static function is_fresh( int $now ): bool {
-		$seen = self::last_result();
-		return $now - $seen['at'] < self::FRESH_S && self::checked_at() === $seen['checked_at'];
+		$result = self::last_result();
+		return $now - $result['at'] < self::FRESH_S && self::checked_at() === $result['checked_at'];
 	}
 
 	/**
@@ -123,8 +123,8 @@ final class Siteagent_Admin_Update_Check {
 	 * Recognise the site's own request, as early as plugins load. A wrong secret changes nothing.
 	 */
 	public static function accept_request( string $secret ): void {
-		$expected = get_site_transient( self::PENDING );
-		if ( ! is_string( $expected ) || ! hash_equals( $expected, hash( 'sha256', $secret ) ) || ! delete_site_transient( self::PENDING ) ) {
+		$expected = get_site_transient( self::SECRET_TRANSIENT );
+		if ( ! is_string( $expected ) || ! hash_equals( $expected, hash( 'sha256', $secret ) ) || ! delete_site_transient( self::SECRET_TRANSIENT ) ) {
 			return;
 		}
 		if ( ! defined( 'DOING_CRON' ) ) {
@@ -148,20 +148,20 @@ final class Siteagent_Admin_Update_Check {
 	 */
 	private static function handle_request( string $secret ): void {
 		wp_raise_memory_limit( 'admin' );
-		$wanted = isset( $_POST['lists'] ) && is_string( $_POST['lists'] ) ? explode( ',', wp_unslash( $_POST['lists'] ) ) : array(); // phpcs:ignore WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- the secret was checked; compared with fixed names.
-		$shown  = array();
+		$requested = isset( $_POST['lists'] ) && is_string( $_POST['lists'] ) ? explode( ',', wp_unslash( $_POST['lists'] ) ) : array(); // phpcs:ignore WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- the secret was checked; compared with fixed names.
+		$updates  = array();
 		foreach ( Siteagent_Update_Transient::all() as $name => $list ) {
-			if ( in_array( $name, $wanted, true ) ) {
+			if ( in_array( $name, $requested, true ) ) {
 				$list->check();
 			}
-			$shown[ $name ] = array_diff_key( $list->updates(), $list->stored(), array( plugin_basename( SITEAGENT_FILE ) => true ) );
+			$updates[ $name ] = array_diff_key( $list->updates(), $list->stored(), array( plugin_basename( SITEAGENT_FILE ) => true ) );
 		}
-		$seen = array(
+		$result = array(
 			'at'         => time(),
 			'failed_at'  => 0,
 			'checked_at' => self::checked_at(),
 		);
-		set_site_transient( self::SEEN, $seen + $shown, DAY_IN_SECONDS );
+		set_site_transient( self::RESULT_TRANSIENT, $result + $updates, DAY_IN_SECONDS );
 		header( 'Content-Type: text/plain; charset=utf-8' );
 		echo esc_html( self::proof( $secret ) );
 		exit;
@@ -172,11 +172,11 @@ final class Siteagent_Admin_Update_Check {
 	 * @return mixed
 	 */
 	private static function add_missing_updates( $list, string $name ) {
-		$seen = self::last_result()[ $name ];
-		if ( is_object( $list ) && array() !== $seen ) {
+		$result = self::last_result()[ $name ];
+		if ( is_object( $list ) && array() !== $result ) {
 			$list           = clone $list;
 			$now            = isset( $list->response ) ? (array) $list->response : array();
-			$list->response = $now + ( Siteagent_Update_Transient::THEMES === $name ? array_map( 'get_object_vars', $seen ) : $seen );
+			$list->response = $now + ( Siteagent_Update_Transient::THEMES === $name ? array_map( 'get_object_vars', $result ) : $result );
 		}
 		return $list;
 	}
@@ -185,7 +185,7 @@ final class Siteagent_Admin_Update_Check {
 	 * @return array{at:int,failed_at:int,checked_at:int[],plugins:array<string,object>,themes:array<string,object>}
 	 */
 	private static function last_result(): array {
-		$seen = get_site_transient( self::SEEN );
+		$result = get_site_transient( self::RESULT_TRANSIENT );
 		$none = array(
 			'at'         => 0,
 			'failed_at'  => 0,
@@ -193,7 +193,7 @@ final class Siteagent_Admin_Update_Check {
 			'plugins'    => array(),
 			'themes'     => array(),
 		);
-		return is_array( $seen ) ? $seen + $none : $none;
+		return is_array( $result ) ? $result + $none : $none;
 	}
 
 	/**

@@ -17,7 +17,7 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Auto_Update_Status {
 
 	/** Later than any release of a branch, and than any build of a development version. */
-	const LATE = '999999';
+	const LATER_THAN_ANY = '999999';
 
 	/** @var WP_Automatic_Updater */
 	private $updater;
@@ -37,9 +37,9 @@ final class Siteagent_Auto_Update_Status {
 		$branch  = explode( '.', Siteagent_Available_Updates::branch( $version ) );
 		$is_dev  = false !== strpos( $version, '-' );
 		return array(
-			'core_minor'   => $this->installs_core( implode( '.', $branch ) . '.' . self::LATE ),
+			'core_minor'   => $this->installs_core( implode( '.', $branch ) . '.' . self::LATER_THAN_ANY ),
 			'core_major'   => $this->installs_core( ( (int) $branch[0] + 1 ) . '.0' ),
-			'core_dev'     => $is_dev && $this->installs_core( $version . '.' . self::LATE ),
+			'core_dev'     => $is_dev && $this->installs_core( $version . '.' . self::LATER_THAN_ANY ),
 			'translations' => $this->installs_translation(
 				(object) array(
 					'type'       => 'core',
@@ -57,21 +57,21 @@ final class Siteagent_Auto_Update_Status {
 	/**
 	 * Whether WordPress would install this translation by itself; WordPress.org says so for each.
 	 *
-	 * @param object $offer As WordPress keeps it.
+	 * @param object $update As WordPress keeps it.
 	 */
-	public function installs_translation( object $offer ): bool {
+	public function installs_translation( object $update ): bool {
 		if ( ! $this->can_update_folder( WP_CONTENT_DIR ) ) {
 			return false;
 		}
 		/** This filter is documented in wp-admin/includes/class-wp-automatic-updater.php */
-		return (bool) apply_filters( 'auto_update_translation', ! empty( $offer->autoupdate ), $offer );
+		return (bool) apply_filters( 'auto_update_translation', ! empty( $update->autoupdate ), $update );
 	}
 
 	private function installs_core( string $version ): bool {
 		if ( ! $this->can_update_folder( ABSPATH ) ) {
 			return false;
 		}
-		$offer = array(
+		$update = array(
 			'response'      => 'autoupdate',
 			'current'       => $version,
 			'version'       => $version,
@@ -82,7 +82,7 @@ final class Siteagent_Auto_Update_Status {
 			'mysql_version' => '',
 		);
 		/** This filter is documented in wp-admin/includes/class-wp-automatic-updater.php */
-		return (bool) apply_filters( 'auto_update_core', Core_Upgrader::should_update_to_version( $version ), (object) $offer );
+		return (bool) apply_filters( 'auto_update_core', Core_Upgrader::should_update_to_version( $version ), (object) $update );
 	}
 
 	private function can_update_folder( string $folder ): bool {

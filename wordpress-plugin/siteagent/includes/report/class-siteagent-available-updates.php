@@ -14,10 +14,10 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Available_Updates {
 
-	const MAX_OFFERS = 2000;
+	const MAX_UPDATES = 2000;
 
 	/** WordPress checks for updates twice a day; it is reminded when its lists are older than this. */
-	const STALE_AFTER = 12 * HOUR_IN_SECONDS;
+	const STALE_AFTER_S = 12 * HOUR_IN_SECONDS;
 
 	/** How long a report waits for the site's request to itself. */
 	const TIMEOUT_S = 4;
@@ -35,7 +35,7 @@ final class Siteagent_Available_Updates {
 	public function refresh( int $now, float $deadline ): void {
 		$stale = array();
 		foreach ( Siteagent_Update_Transient::all() as $name => $list ) {
-			if ( $now - $list->checked_at() > self::STALE_AFTER ) {
+			if ( $now - $list->checked_at() > self::STALE_AFTER_S ) {
 				$stale[] = $name;
 			}
 		}
@@ -43,7 +43,7 @@ final class Siteagent_Available_Updates {
 			self::check_lists( $stale, self::TIMEOUT_S, $deadline );
 		}
 		Siteagent_Admin_Update_Check::include_last_result();
-		if ( $now - (int) $this->checked_at( 'update_core' ) > self::STALE_AFTER && microtime( true ) < $deadline ) {
+		if ( $now - (int) $this->checked_at( 'update_core' ) > self::STALE_AFTER_S && microtime( true ) < $deadline ) {
 			wp_version_check();
 		}
 	}
@@ -116,46 +116,46 @@ final class Siteagent_Available_Updates {
 	 * Available updates of one of the two lists; not those that are installed by now.
 	 */
 	private function plugin_or_theme_updates( string $kind, string $list ): array {
-		$offers = array();
-		foreach ( ( new Siteagent_Update_Transient( $list ) )->updates() as $id => $offer ) {
-			$version = Siteagent_Update_Transient::version_of( $offer );
-			$offer   = (array) $offer;
-			if ( '' === $version || count( $offers ) >= self::MAX_OFFERS || ! Siteagent_Update_Item::is_newer( $kind, ( new Siteagent_Component( $kind, $id ) )->version(), $version ) ) {
+		$updates = array();
+		foreach ( ( new Siteagent_Update_Transient( $list ) )->updates() as $id => $update ) {
+			$version = Siteagent_Update_Transient::version_of( $update );
+			$update   = (array) $update;
+			if ( '' === $version || count( $updates ) >= self::MAX_UPDATES || ! Siteagent_Update_Item::is_newer( $kind, ( new Siteagent_Component( $kind, $id ) )->version(), $version ) ) {
 				continue;
 			}
-			$offers[] = array(
+			$updates[] = array(
 				'id'           => $id,
 				'version'      => $version,
-				'requires_wp'  => self::text( $offer, 'requires' ),
-				'requires_php' => self::text( $offer, 'requires_php' ),
-				'package'      => '' !== Siteagent_Component::package_url( $offer ),
+				'requires_wp'  => self::text( $update, 'requires' ),
+				'requires_php' => self::text( $update, 'requires_php' ),
+				'package'      => '' !== Siteagent_Component::package_url( $update ),
 			);
 		}
-		return $offers;
+		return $updates;
 	}
 
 	private function translations(): array {
-		$offers  = array();
-		$there   = array();
+		$updates  = array();
+		$installed   = array();
 		$updater = new Siteagent_Auto_Update_Status();
-		foreach ( array_slice( wp_get_translation_updates(), 0, self::MAX_OFFERS ) as $offer ) {
-			$as_kept = (object) $offer;
-			$offer   = (array) $offer;
-			if ( in_array( self::text( $offer, 'type' ), array( 'core', 'plugin', 'theme' ), true ) ) {
-				$type           = 'core' === $offer['type'] ? 'core' : $offer['type'] . 's';
-				$there[ $type ] = isset( $there[ $type ] ) ? $there[ $type ] : wp_get_installed_translations( $type );
-				$offers[]       = array(
-					'type'        => $offer['type'],
-					'slug'        => self::text( $offer, 'slug' ),
-					'language'    => self::text( $offer, 'language' ),
-					'version'     => self::text( $offer, 'version' ),
-					'updated'     => self::text( $offer, 'updated' ),
+		foreach ( array_slice( wp_get_translation_updates(), 0, self::MAX_UPDATES ) as $update ) {
+			$as_kept = (object) $update;
+			$update   = (array) $update;
+			if ( in_array( self::text( $update, 'type' ), array( 'core', 'plugin', 'theme' ), true ) ) {
+				$type           = 'core' === $update['type'] ? 'core' : $update['type'] . 's';
+				$installed[ $type ] = isset( $installed[ $type ] ) ? $installed[ $type ] : wp_get_installed_translations( $type );
+				$updates[]       = array(
+					'type'        => $update['type'],
+					'slug'        => self::text( $update, 'slug' ),
+					'language'    => self::text( $update, 'language' ),
+					'version'     => self::text( $update, 'version' ),
+					'updated'     => self::text( $update, 'updated' ),
 					'auto_update' => $updater->installs_translation( $as_kept ),
-					'installed'   => Siteagent_Translation::find_revision_date( $there[ $type ], self::text( $offer, 'slug' ), self::text( $offer, 'language' ) ),
+					'installed'   => Siteagent_Translation::find_revision_date( $installed[ $type ], self::text( $update, 'slug' ), self::text( $update, 'language' ) ),
 				);
 			}
 		}
-		return $offers;
+		return $updates;
 	}
 
 	/**
@@ -211,7 +211,7 @@ final class Siteagent_Available_Updates {
 	/**
 	 * WordPress.org writes false where it has nothing, sellers write whatever they like.
 	 */
-	private static function text( array $offer, string $key ): string {
-		return isset( $offer[ $key ] ) && is_string( $offer[ $key ] ) ? $offer[ $key ] : '';
+	private static function text( array $update, string $key ): string {
+		return isset( $update[ $key ] ) && is_string( $update[ $key ] ) ? $update[ $key ] : '';
 	}
 }

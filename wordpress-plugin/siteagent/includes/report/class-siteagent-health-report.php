@@ -17,10 +17,10 @@ final class Siteagent_Health_Report {
 	const STATUSES = array( 'good', 'recommended', 'critical' );
 
 	/** Asks api.wordpress.org when its weekly answer is gone; left out when the report is late already. */
-	const ASKS_OUTSIDE = array( 'php_version' );
+	const REMOTE_TESTS = array( 'php_version' );
 
 	/** A test that calls the site itself would wait for the very process that takes the report. */
-	const CALLS_ITSELF = array( 'rest_availability' );
+	const LOOPBACK_TESTS = array( 'rest_availability' );
 
 	/** What WordPress's own Site Health looks for, without the ones that have a stand-in. */
 	const EXTENSIONS = array(
@@ -84,7 +84,7 @@ final class Siteagent_Health_Report {
 		$health  = WP_Site_Health::get_instance();
 		$results = array();
 		foreach ( $this->runnable_tests() as $name => $method ) {
-			if ( in_array( $name, self::ASKS_OUTSIDE, true ) && microtime( true ) > $deadline ) {
+			if ( in_array( $name, self::REMOTE_TESTS, true ) && microtime( true ) > $deadline ) {
 				continue;
 			}
 			$result = $this->run_test( $health, $method );
@@ -101,14 +101,14 @@ final class Siteagent_Health_Report {
 	 * @return array<string,string> Test name to method.
 	 */
 	private function runnable_tests(): array {
-		$offered  = WP_Site_Health::get_tests();
+		$all_tests  = WP_Site_Health::get_tests();
 		$runnable = array();
-		foreach ( isset( $offered['direct'] ) ? (array) $offered['direct'] : array() as $name => $test ) {
+		foreach ( isset( $all_tests['direct'] ) ? (array) $all_tests['direct'] : array() as $name => $test ) {
 			if ( ! is_string( $name ) || ! is_array( $test ) || ! isset( $test['test'] ) || ! is_string( $test['test'] ) ) {
 				continue;
 			}
 			$method = 'get_test_' . $test['test'];
-			if ( method_exists( 'WP_Site_Health', $method ) && ! in_array( $name, self::CALLS_ITSELF, true ) ) {
+			if ( method_exists( 'WP_Site_Health', $method ) && ! in_array( $name, self::LOOPBACK_TESTS, true ) ) {
 				$runnable[ $name ] = $method;
 			}
 		}
@@ -121,7 +121,7 @@ final class Siteagent_Health_Report {
 	private function run_test( WP_Site_Health $health, string $method ): ?array {
 		try {
 			$result = $health->$method();
-		} catch ( Throwable $broken ) {
+		} catch ( Throwable $error ) {
 			return null;
 		}
 		if ( ! is_array( $result ) || ! isset( $result['status'], $result['label'] ) ) {
@@ -160,7 +160,7 @@ final class Siteagent_Health_Report {
 		// Hosts forbid it with a warning (open_basedir) or an exception, depending on the PHP version.
 		try {
 			$free = @disk_free_space( WP_CONTENT_DIR ); // phpcs:ignore WordPress.PHP.NoSilencedErrors.Discouraged
-		} catch ( Throwable $forbidden ) {
+		} catch ( Throwable $error ) {
 			return null;
 		}
 		if ( ! is_float( $free ) || $free < 0 ) {

@@ -43,10 +43,10 @@ final class Siteagent_Installed_Components {
 		if ( ! is_array( $parts ) ) {
 			return '';
 		}
-		$bare  = isset( $parts['scheme'] ) ? $parts['scheme'] . '://' : '';
-		$bare .= isset( $parts['host'] ) ? $parts['host'] : '';
-		$bare .= isset( $parts['port'] ) ? ':' . $parts['port'] : '';
-		return $bare . ( isset( $parts['path'] ) ? $parts['path'] : '' );
+		$stripped  = isset( $parts['scheme'] ) ? $parts['scheme'] . '://' : '';
+		$stripped .= isset( $parts['host'] ) ? $parts['host'] : '';
+		$stripped .= isset( $parts['port'] ) ? ':' . $parts['port'] : '';
+		return $stripped . ( isset( $parts['path'] ) ? $parts['path'] : '' );
 	}
 
 	private function plugins(): array {
@@ -112,9 +112,9 @@ final class Siteagent_Installed_Components {
 		);
 	}
 
-	private function file_components( array $found ): array {
+	private function file_components( array $headers_by_file ): array {
 		$list = array();
-		foreach ( $found as $file => $headers ) {
+		foreach ( $headers_by_file as $file => $headers ) {
 			$list[] = array(
 				'id'      => (string) $file,
 				'name'    => self::header( $headers, 'Name' ),

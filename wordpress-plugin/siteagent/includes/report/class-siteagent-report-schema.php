@@ -18,7 +18,7 @@ final class Siteagent_Report_Schema {
 	const MAX_INTEGER = 9007199254740991;
 
 	/** C0 and C1 controls, and the marks that turn the reading direction round. */
-	const UNREADABLE = '/[\x00-\x1F\x7F-\x{9F}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2066}-\x{2069}]/u';
+	const CONTROL_CHARACTERS = '/[\x00-\x1F\x7F-\x{9F}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2066}-\x{2069}]/u';
 
 	/** @var array[] Fields in the order of the file. */
 	private $fields;
@@ -69,10 +69,10 @@ final class Siteagent_Report_Schema {
 	}
 
 	/**
-	 * The part of $gathered that may leave. A declared value that is missing becomes empty.
+	 * The part of $collected that may leave. A declared value that is missing becomes empty.
 	 */
-	public function project( array $gathered ): array {
-		return $this->filter_object( $this->tree, $gathered );
+	public function project( array $collected ): array {
+		return $this->filter_object( $this->tree, $collected );
 	}
 
 	private function build_tree(): array {
@@ -108,21 +108,21 @@ final class Siteagent_Report_Schema {
 			return $this->filter_field( $node['field'], $value );
 		}
 		if ( isset( $node['item'] ) ) {
-			$kept = array();
+			$filtered = array();
 			foreach ( is_array( $value ) ? $value : array() as $one ) {
-				$kept[] = $this->filter_value( $node['item'], $one );
+				$filtered[] = $this->filter_value( $node['item'], $one );
 			}
-			return $kept;
+			return $filtered;
 		}
 		return $this->filter_object( $node, is_array( $value ) ? $value : array() );
 	}
 
-	private function filter_object( array $node, array $gathered ): array {
-		$kept = array();
+	private function filter_object( array $node, array $collected ): array {
+		$filtered = array();
 		foreach ( $node['children'] as $name => $child ) {
-			$kept[ $name ] = $this->filter_value( $child, isset( $gathered[ $name ] ) ? $gathered[ $name ] : null );
+			$filtered[ $name ] = $this->filter_value( $child, isset( $collected[ $name ] ) ? $collected[ $name ] : null );
 		}
-		return $kept;
+		return $filtered;
 	}
 
 	/**
@@ -173,6 +173,6 @@ final class Siteagent_Report_Schema {
 		if ( 1 !== preg_match( '//u', $text ) ) {
 			$text = (string) preg_replace( '/[^\x20-\x7E]/', '?', $text );
 		}
-		return trim( (string) preg_replace( self::UNREADABLE, '', $text ) );
+		return trim( (string) preg_replace( self::CONTROL_CHARACTERS, '', $text ) );
 	}
 }

@@ -15,16 +15,16 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Report {
 
 	/** Nothing that calls outside is started after so many seconds: the dashboard waits for 20. */
-	const PATIENCE = 6;
+	const TIME_BUDGET_S = 6;
 
 	/** @var Siteagent_Report_Schema|null Read when it is needed: without it nothing leaves, and wp-admin goes on. */
-	private $manifest = null;
+	private $schema = null;
 
 	/** @var Siteagent_Installed_Components */
-	private $components;
+	private $installed_components;
 
 	/** @var Siteagent_Available_Updates */
-	private $offers;
+	private $available_updates;
 
 	/** @var Siteagent_Health_Report */
 	private $health;
@@ -34,8 +34,8 @@ final class Siteagent_Report {
 
 	public function __construct( Siteagent_Permissions $permissions ) {
 		$this->permissions     = $permissions;
-		$this->components = new Siteagent_Installed_Components();
-		$this->offers     = new Siteagent_Available_Updates();
+		$this->installed_components = new Siteagent_Installed_Components();
+		$this->available_updates     = new Siteagent_Available_Updates();
 		$this->health     = new Siteagent_Health_Report();
 	}
 
@@ -62,10 +62,10 @@ final class Siteagent_Report {
 	 * @throws RuntimeException When manifest.json is missing or damaged.
 	 */
 	private function schema(): Siteagent_Report_Schema {
-		if ( null === $this->manifest ) {
-			$this->manifest = new Siteagent_Report_Schema( dirname( SITEAGENT_FILE ) . '/manifest.json' );
+		if ( null === $this->schema ) {
+			$this->schema = new Siteagent_Report_Schema( dirname( SITEAGENT_FILE ) . '/manifest.json' );
 		}
-		return $this->manifest;
+		return $this->schema;
 	}
 
 	/**
@@ -129,22 +129,22 @@ final class Siteagent_Report {
 	}
 
 	private function collect( string $locale ): array {
-		$deadline = microtime( true ) + self::PATIENCE;
+		$deadline = microtime( true ) + self::TIME_BUDGET_S;
 		// First: Debian's WordPress defines WP_AUTO_UPDATE_CORE once somebody asks it for offers.
-		$by_itself = ( new Siteagent_Auto_Update_Status() )->all();
-		$this->offers->refresh( time(), $deadline );
-		$gathered = array(
+		$auto_updates = ( new Siteagent_Auto_Update_Status() )->all();
+		$this->available_updates->refresh( time(), $deadline );
+		$collected = array(
 			'v'         => 1,
 			'taken_at'  => time(),
 			'wordpress' => $this->wordpress( $locale ),
 			'php'       => $this->php(),
 			'database'  => $this->database(),
 			'server'    => $this->server(),
-			'updates'   => $this->offers->all(),
-			'health'    => $this->health->all( $deadline ) + array( 'auto_updates' => $by_itself ),
+			'updates'   => $this->available_updates->all(),
+			'health'    => $this->health->all( $deadline ) + array( 'auto_updates' => $auto_updates ),
 			'agent'     => $this->agent(),
 		);
-		return $gathered + $this->components->all();
+		return $collected + $this->installed_components->all();
 	}
 
 	/**
@@ -191,10 +191,10 @@ final class Siteagent_Report {
 		global $wpdb;
 		$info = (string) $wpdb->db_server_info();
 		// MariaDB announces itself as MySQL 5.5.5 to old clients and names its own version after that.
-		$told = 0 === strpos( $info, '5.5.5-' ) ? substr( $info, 6 ) : $info;
+		$version = 0 === strpos( $info, '5.5.5-' ) ? substr( $info, 6 ) : $info;
 		return array(
 			'server'  => false === stripos( $info, 'mariadb' ) ? 'MySQL' : 'MariaDB',
-			'version' => 1 === preg_match( '/^[0-9.]+/', $told, $found ) ? rtrim( $found[0], '.' ) : (string) $wpdb->db_version(),
+			'version' => 1 === preg_match( '/^[0-9.]+/', $version, $found ) ? rtrim( $found[0], '.' ) : (string) $wpdb->db_version(),
 		);
 	}
 

@@ -19,7 +19,7 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Error_Summary {
 
 	/** PHP's own messages that hold nothing but names from the code (Zend/zend_execute.c, zend_alloc.c, zend_compile.c). */
-	const FROM_PHP = '/^(?:(?:Uncaught \S+: )?(?:Call to undefined (?:function|method) [\w\\\\:]+\(\)|(?:Class|Interface|Trait) "[\w\\\\]+" not found)|Cannot redeclare (?:function |class )?[\w\\\\:]+(?:\(\))?|Cannot declare class [\w\\\\]+|Allowed memory size of \d+ bytes exhausted|Maximum execution time of \d+ seconds? exceeded)/';
+	const SAFE_MESSAGE = '/^(?:(?:Uncaught \S+: )?(?:Call to undefined (?:function|method) [\w\\\\:]+\(\)|(?:Class|Interface|Trait) "[\w\\\\]+" not found)|Cannot redeclare (?:function |class )?[\w\\\\:]+(?:\(\))?|Cannot declare class [\w\\\\]+|Allowed memory size of \d+ bytes exhausted|Maximum execution time of \d+ seconds? exceeded)/';
 
 	const UNCAUGHT = '/^Uncaught ([\w\\\\]+)/';
 
@@ -51,7 +51,7 @@ final class Siteagent_Error_Summary {
 	}
 
 	private static function error_kind( string $message, int $type ): string {
-		if ( 1 === preg_match( self::FROM_PHP, $message, $found ) ) {
+		if ( 1 === preg_match( self::SAFE_MESSAGE, $message, $found ) ) {
 			return $found[0];
 		}
 		if ( 1 === preg_match( self::UNCAUGHT, $message, $found ) ) {

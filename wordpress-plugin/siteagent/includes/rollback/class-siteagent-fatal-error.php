@@ -18,24 +18,24 @@ final class Siteagent_Fatal_Error {
 	const TYPES = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
 
 	/** What hits whichever file is running just then. */
-	const EXHAUSTED = '/^(Allowed memory size of|Out of memory|Maximum execution time of|Maximum call stack size)/';
+	const RESOURCE_LIMIT = '/^(Allowed memory size of|Out of memory|Maximum execution time of|Maximum call stack size)/';
 
 	/** Frames of the trace that name who called: the first is often a function of PHP or WordPress. */
-	const FRAMES = 2;
+	const TRACE_FRAMES = 2;
 
 	/** Errors the old version had as well, one hash per line. */
-	const KNOWN = 'known-errors';
+	const KNOWN_ERRORS_FILE = 'known-errors';
 
 	/** The last answer of the front page, and how long it counts: hostile requests must not multiply into as many more. */
-	const ASKED   = 'asked';
-	const ASKED_S = 10;
+	const LAST_RESULT_FILE   = 'asked';
+	const LAST_RESULT_S = 10;
 
 	/** There once a visitor got the front page from the new version. */
-	const SEEN_WELL = 'seen-well';
+	const FRONT_PAGE_OK_FILE = 'seen-well';
 
 	/** Front pages that ended with one and the same error, for a site that cannot ask itself. */
-	const COUNT       = 'count-';
-	const COUNT_UNTIL = 3;
+	const COUNT_PREFIX       = 'count-';
+	const COUNT_THRESHOLD = 3;
 
 	const TIMEOUT_S = 10;
 
@@ -72,7 +72,7 @@ final class Siteagent_Fatal_Error {
 	 */
 	public function record_known_error(): void {
 		if ( $this->is_caused_by_component() ) {
-			@file_put_contents( $this->path( self::KNOWN ), $this->fingerprint() . "\n", FILE_APPEND ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+			@file_put_contents( $this->path( self::KNOWN_ERRORS_FILE ), $this->fingerprint() . "\n", FILE_APPEND ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		}
 	}
 
@@ -82,26 +82,26 @@ final class Siteagent_Fatal_Error {
 	public function proves_failure(): bool {
 		if ( ! $this->is_fatal() ) {
 			if ( self::is_plain_front_page() && did_action( 'wp_footer' ) > 0 ) {
-				$this->write_file( self::SEEN_WELL, '' );
+				$this->write_file( self::FRONT_PAGE_OK_FILE, '' );
 			}
 			return false;
 		}
 		if ( ! $this->is_caused_by_component() || $this->is_known() ) {
 			return false;
 		}
-		$answer = $this->front_page_result();
-		if ( 'could_not_tell' !== $answer ) {
-			return 'fatal' === $answer;
+		$result = $this->front_page_result();
+		if ( 'could_not_tell' !== $result ) {
+			return 'fatal' === $result;
 		}
 		// Nobody else can say. An ordinary visitor's front page can, unless another one got it from this very version.
-		if ( ! self::is_plain_front_page() || is_file( $this->path( self::SEEN_WELL ) ) ) {
+		if ( ! self::is_plain_front_page() || is_file( $this->path( self::FRONT_PAGE_OK_FILE ) ) ) {
 			return false;
 		}
-		return 0 === did_action( 'wp_loaded' ) || $this->increment_count() >= self::COUNT_UNTIL;
+		return 0 === did_action( 'wp_loaded' ) || $this->increment_count() >= self::COUNT_THRESHOLD;
 	}
 
 	private function is_fatal(): bool {
-		return isset( $this->error['type'] ) && 0 !== ( $this->error['type'] & self::TYPES ) && 1 !== preg_match( self::EXHAUSTED, (string) $this->error['message'] );
+		return isset( $this->error['type'] ) && 0 !== ( $this->error['type'] & self::TYPES ) && 1 !== preg_match( self::RESOURCE_LIMIT, (string) $this->error['message'] );
 	}
 
 	/**
@@ -115,7 +115,7 @@ final class Siteagent_Fatal_Error {
 			return true;
 		}
 		preg_match_all( '/^#\d+ (\S.*?)\(\d+\): /m', (string) $this->error['message'], $frames );
-		foreach ( array_slice( $frames[1], 0, self::FRAMES ) as $file ) {
+		foreach ( array_slice( $frames[1], 0, self::TRACE_FRAMES ) as $file ) {
 			if ( 0 === strpos( $file, $this->target ) ) {
 				return true;
 			}
@@ -124,7 +124,7 @@ final class Siteagent_Fatal_Error {
 	}
 
 	private function is_known(): bool {
-		$known = @file( $this->path( self::KNOWN ), FILE_IGNORE_NEW_LINES ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		$known = @file( $this->path( self::KNOWN_ERRORS_FILE ), FILE_IGNORE_NEW_LINES ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
 		return is_array( $known ) && in_array( $this->fingerprint(), $known, true );
 	}
 
@@ -142,18 +142,18 @@ final class Siteagent_Fatal_Error {
 	 * @return string ok, fatal or could_not_tell.
 	 */
 	private function front_page_result(): string {
-		$last = $this->path( self::ASKED );
-		if ( is_file( $last ) && time() - (int) filemtime( $last ) < self::ASKED_S ) {
+		$last = $this->path( self::LAST_RESULT_FILE );
+		if ( is_file( $last ) && time() - (int) filemtime( $last ) < self::LAST_RESULT_S ) {
 			return (string) file_get_contents( $last );
 		}
-		$this->write_file( self::ASKED, 'could_not_tell' );
-		$answer = $this->request_front_page();
-		if ( 'fatal' === $answer && 'fatal' === @file_get_contents( $this->path( Siteagent_Rollback_Watchdog::BEFORE ) ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		$this->write_file( self::LAST_RESULT_FILE, 'could_not_tell' );
+		$result = $this->request_front_page();
+		if ( 'fatal' === $result && 'fatal' === @file_get_contents( $this->path( Siteagent_Rollback_Watchdog::STATE_BEFORE ) ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors
 			// It was broken before.
-			$answer = 'could_not_tell';
+			$result = 'could_not_tell';
 		}
-		$this->write_file( self::ASKED, $answer );
-		return $answer;
+		$this->write_file( self::LAST_RESULT_FILE, $result );
+		return $result;
 	}
 
 	private function request_front_page(): string {
@@ -163,9 +163,9 @@ final class Siteagent_Fatal_Error {
 		$address = add_query_arg( array( 'wp_scrape_key' => $key, 'wp_scrape_nonce' => $nonce ), home_url( '/' ) );
 		/** This filter is documented in wp-includes/class-wp-http-streams.php */
 		$verify = apply_filters( 'https_local_ssl_verify', false );
-		$answer = wp_remote_get( $address, array( 'timeout' => self::TIMEOUT_S, 'redirection' => 0, 'sslverify' => $verify, 'headers' => array( 'Cache-Control' => 'no-cache' ) ) );
+		$result = wp_remote_get( $address, array( 'timeout' => self::TIMEOUT_S, 'redirection' => 0, 'sslverify' => $verify, 'headers' => array( 'Cache-Control' => 'no-cache' ) ) );
 		delete_transient( 'scrape_key_' . $key );
-		if ( 1 !== preg_match( "~###### wp_scraping_result_start:$key ######\s*(.+?)\s*###### wp_scraping_result_end:$key ######~s", wp_remote_retrieve_body( $answer ), $found ) ) {
+		if ( 1 !== preg_match( "~###### wp_scraping_result_start:$key ######\s*(.+?)\s*###### wp_scraping_result_end:$key ######~s", wp_remote_retrieve_body( $result ), $found ) ) {
 			return 'could_not_tell';
 		}
 		return 'true' === $found[1] ? 'ok' : 'fatal';
@@ -177,9 +177,9 @@ final class Siteagent_Fatal_Error {
 	private static function is_plain_front_page(): bool {
 		// phpcs:disable WordPress.Security -- nothing is used, only compared.
 		$method = isset( $_SERVER['REQUEST_METHOD'] ) ? $_SERVER['REQUEST_METHOD'] : '';
-		$asked  = isset( $_SERVER['REQUEST_URI'] ) ? (string) $_SERVER['REQUEST_URI'] : '';
+		$request_uri  = isset( $_SERVER['REQUEST_URI'] ) ? (string) $_SERVER['REQUEST_URI'] : '';
 		$home   = rtrim( (string) wp_parse_url( home_url( '/' ), PHP_URL_PATH ), '/' ) . '/';
-		return 'GET' === $method && $home === $asked && array() === $_GET && array() === $_POST && array() === $_COOKIE && empty( $_SERVER['CONTENT_LENGTH'] );
+		return 'GET' === $method && $home === $request_uri && array() === $_GET && array() === $_POST && array() === $_COOKIE && empty( $_SERVER['CONTENT_LENGTH'] );
 		// phpcs:enable
 	}
 
@@ -187,7 +187,7 @@ final class Siteagent_Fatal_Error {
 	 * Count this error among front pages.
 	 */
 	private function increment_count(): int {
-		$file = $this->path( self::COUNT . substr( $this->fingerprint(), 0, 16 ) );
+		$file = $this->path( self::COUNT_PREFIX . substr( $this->fingerprint(), 0, 16 ) );
 		@file_put_contents( $file, '.', FILE_APPEND ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		clearstatcache( true, $file );
 		return (int) @filesize( $file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors

@@ -27,8 +27,8 @@ final class Siteagent_Filesystem {
 			return false;
 		}
 		foreach ( self::list_entries( $from ) as $name ) {
-			$there = "$to/" . self::convert_name( $name, $naming );
-			if ( ! ( is_dir( "$from/$name" ) && ! is_link( "$from/$name" ) ? self::copy( "$from/$name", $there, $naming ) : self::copy_file( "$from/$name", $there ) ) ) {
+			$target = "$to/" . self::convert_name( $name, $naming );
+			if ( ! ( is_dir( "$from/$name" ) && ! is_link( "$from/$name" ) ? self::copy( "$from/$name", $target, $naming ) : self::copy_file( "$from/$name", $target ) ) ) {
 				return false;
 			}
 		}
@@ -112,8 +112,8 @@ final class Siteagent_Filesystem {
 	 * Write a file at once: another request reads all of it or none.
 	 */
 	public static function write_atomically( string $file, string $text ): bool {
-		$part = $file . '.part';
-		return strlen( $text ) === @file_put_contents( $part, $text ) && @rename( $part, $file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		$temporary_file = $file . '.part';
+		return strlen( $text ) === @file_put_contents( $temporary_file, $text ) && @rename( $temporary_file, $file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 	}
 
 	/**
@@ -123,15 +123,15 @@ final class Siteagent_Filesystem {
 	 */
 	public static function invalidate_opcache( string $folder ): bool {
 		clearstatcache( true );
-		$is_forgotten = true;
+		$is_invalidated = true;
 		foreach ( self::list_entries( $folder ) as $name ) {
 			if ( is_dir( "$folder/$name" ) ) {
-				$is_forgotten = self::invalidate_opcache( "$folder/$name" ) && $is_forgotten;
+				$is_invalidated = self::invalidate_opcache( "$folder/$name" ) && $is_invalidated;
 			} elseif ( '.php' === substr( $name, -4 ) ) {
-				$is_forgotten = self::invalidate_opcache_file( "$folder/$name" ) && $is_forgotten;
+				$is_invalidated = self::invalidate_opcache_file( "$folder/$name" ) && $is_invalidated;
 			}
 		}
-		return $is_forgotten;
+		return $is_invalidated;
 	}
 
 	/**

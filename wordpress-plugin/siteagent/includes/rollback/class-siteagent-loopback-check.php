@@ -22,12 +22,12 @@ final class Siteagent_Loopback_Check {
 	const COULD_NOT_TELL = 'could_not_tell';
 
 	/** From best to worst. */
-	const ORDER = array( self::OK, self::COULD_NOT_TELL, self::FATAL );
+	const BEST_TO_WORST = array( self::OK, self::COULD_NOT_TELL, self::FATAL );
 
 	const FRONT = 'front';
 
 	const TIMEOUT_S = 10;
-	const HOPS      = 3;
+	const MAX_REDIRECTS      = 3;
 	const MAX_BYTES = 4194304;
 
 	/** An answer that could not tell is asked for again: a busy host is no finding. */
@@ -37,10 +37,10 @@ final class Siteagent_Loopback_Check {
 	const RENDERED = 'siteagent-rendered:';
 
 	/** @var Siteagent_Self_Ping|null */
-	private $echo;
+	private $self_ping;
 
 	/** @var bool */
-	private $is_silent = false;
+	private $is_unanswered = false;
 
 	/** @var array<string,string> What each page answered at the last look. */
 	private $pages = array();
@@ -52,17 +52,17 @@ final class Siteagent_Loopback_Check {
 	private $is_fresh = false;
 
 	/** @var bool Whether the last question got any answer over HTTP. */
-	private $is_reached = false;
+	private $is_reachable = false;
 
 	/**
-	 * @param Siteagent_Self_Ping|null $echo Whom to ask besides; without an answer a look could not tell.
+	 * @param Siteagent_Self_Ping|null $self_ping Whom to ask besides; without an answer a look could not tell.
 	 */
-	public function __construct( ?Siteagent_Self_Ping $echo = null ) {
-		$this->echo = $echo;
+	public function __construct( ?Siteagent_Self_Ping $self_ping = null ) {
+		$this->self_ping = $self_ping;
 	}
 
 	public static function is_worse( string $after, string $before ): bool {
-		return array_search( $after, self::ORDER, true ) > array_search( $before, self::ORDER, true );
+		return array_search( $after, self::BEST_TO_WORST, true ) > array_search( $before, self::BEST_TO_WORST, true );
 	}
 
 	/**
@@ -70,9 +70,9 @@ final class Siteagent_Loopback_Check {
 	 */
 	public function check(): string {
 		$this->request_pages();
-		$seen            = in_array( self::FATAL, $this->pages, true ) ? self::FATAL : $this->pages[ self::FRONT ];
-		$this->is_silent = self::FATAL !== $seen && null !== $this->echo && ! $this->echo->is_answered();
-		return $this->is_silent ? self::COULD_NOT_TELL : $seen;
+		$result            = in_array( self::FATAL, $this->pages, true ) ? self::FATAL : $this->pages[ self::FRONT ];
+		$this->is_unanswered = self::FATAL !== $result && null !== $this->self_ping && ! $this->self_ping->is_answered();
+		return $this->is_unanswered ? self::COULD_NOT_TELL : $result;
 	}
 
 	/**
@@ -83,19 +83,19 @@ final class Siteagent_Loopback_Check {
 	 * @param string                                                         $folder The component's own folder.
 	 */
 	public function check_after_update( array $before, string $folder ): string {
-		$seen   = $this->check();
-		$within = str_replace( ABSPATH, '', rtrim( $folder, '/' ) . '/' );
+		$result   = $this->check();
+		$component_path = str_replace( ABSPATH, '', rtrim( $folder, '/' ) . '/' );
 		foreach ( array_keys( $this->pages, self::FATAL, true ) as $page ) {
-			$was   = isset( $before['pages'][ $page ] ) ? $before['pages'][ $page ] : '';
+			$previous   = isset( $before['pages'][ $page ] ) ? $before['pages'][ $page ] : '';
 			$error = isset( $before['errors'][ $page ] ) ? $before['errors'][ $page ] : '';
-			if ( self::FATAL !== $was || ( false !== strpos( $this->errors[ $page ], $within ) && false === strpos( $error, $within ) ) ) {
+			if ( self::FATAL !== $previous || ( false !== strpos( $this->errors[ $page ], $component_path ) && false === strpos( $error, $component_path ) ) ) {
 				return self::FATAL;
 			}
 		}
-		if ( $this->is_silent || self::OK !== $this->pages[ self::FRONT ] ) {
+		if ( $this->is_unanswered || self::OK !== $this->pages[ self::FRONT ] ) {
 			return self::COULD_NOT_TELL;
 		}
-		return self::FATAL === $seen ? self::OK : $seen;
+		return self::FATAL === $result ? self::OK : $result;
 	}
 
 	/**
@@ -128,14 +128,14 @@ final class Siteagent_Loopback_Check {
 	 * Whether the site could ask itself at all at the last look.
 	 */
 	public function is_reachable(): bool {
-		return $this->is_reached;
+		return $this->is_reachable;
 	}
 
 	/**
 	 * Whether at the last look nobody answered who was asked besides.
 	 */
 	public function is_unanswered(): bool {
-		return $this->is_silent;
+		return $this->is_unanswered;
 	}
 
 	/**
@@ -144,16 +144,16 @@ final class Siteagent_Loopback_Check {
 	private function request_pages(): void {
 		$this->errors     = array();
 		$this->is_fresh   = true;
-		$this->is_reached = false;
-		$seen             = self::COULD_NOT_TELL;
-		for ( $attempt = 0; $attempt < self::ATTEMPTS && self::COULD_NOT_TELL === $seen; $attempt++ ) {
-			$seen = $this->request_page( home_url( '/' ), self::FRONT );
-			if ( $this->is_reached ) {
+		$this->is_reachable = false;
+		$result             = self::COULD_NOT_TELL;
+		for ( $attempt = 0; $attempt < self::ATTEMPTS && self::COULD_NOT_TELL === $result; $attempt++ ) {
+			$result = $this->request_page( home_url( '/' ), self::FRONT );
+			if ( $this->is_reachable ) {
 				break;
 			}
 		}
-		$this->pages = array( self::FRONT => $seen );
-		if ( ! $this->is_reached ) {
+		$this->pages = array( self::FRONT => $result );
+		if ( ! $this->is_reachable ) {
 			return;
 		}
 		$others = array(
@@ -173,11 +173,11 @@ final class Siteagent_Loopback_Check {
 		$nonce = bin2hex( random_bytes( 16 ) );
 		set_transient( 'scrape_key_' . $key, $nonce, MINUTE_IN_SECONDS );
 		try {
-			for ( $hop = 0; $hop < self::HOPS; $hop++ ) {
-				$answer = $this->get( $address, $key, $nonce );
-				$next   = $this->redirect_target( $answer, $address );
+			for ( $redirect = 0; $redirect < self::MAX_REDIRECTS; $redirect++ ) {
+				$response = $this->get( $address, $key, $nonce );
+				$next   = $this->redirect_target( $response, $address );
 				if ( null === $next ) {
-					return $this->evaluate_response( $answer, $key, $page );
+					return $this->evaluate_response( $response, $key, $page );
 				}
 				$address = $next;
 			}
@@ -211,31 +211,31 @@ final class Siteagent_Loopback_Check {
 	/**
 	 * Where a redirect within this site leads; null for every other answer.
 	 *
-	 * @param array|WP_Error $answer As WordPress gave it.
+	 * @param array|WP_Error $response As WordPress gave it.
 	 */
-	private function redirect_target( $answer, string $from ): ?string {
-		$status = (int) wp_remote_retrieve_response_code( $answer );
-		$there  = wp_remote_retrieve_header( $answer, 'location' );
-		if ( $status < 300 || $status > 399 || ! is_string( $there ) || '' === $there ) {
+	private function redirect_target( $response, string $from ): ?string {
+		$status = (int) wp_remote_retrieve_response_code( $response );
+		$location  = wp_remote_retrieve_header( $response, 'location' );
+		if ( $status < 300 || $status > 399 || ! is_string( $location ) || '' === $location ) {
 			return null;
 		}
-		$there = WP_Http::make_absolute_url( $there, $from );
-		$same  = strtolower( (string) wp_parse_url( $there, PHP_URL_HOST ) ) === strtolower( (string) wp_parse_url( $from, PHP_URL_HOST ) );
-		return $same ? remove_query_arg( array( 'wp_scrape_key', 'wp_scrape_nonce' ), $there ) : null;
+		$location = WP_Http::make_absolute_url( $location, $from );
+		$same  = strtolower( (string) wp_parse_url( $location, PHP_URL_HOST ) ) === strtolower( (string) wp_parse_url( $from, PHP_URL_HOST ) );
+		return $same ? remove_query_arg( array( 'wp_scrape_key', 'wp_scrape_nonce' ), $location ) : null;
 	}
 
 	/**
-	 * @param array|WP_Error $answer As WordPress gave it.
+	 * @param array|WP_Error $response As WordPress gave it.
 	 */
-	private function evaluate_response( $answer, string $key, string $page ): string {
-		$status = (int) wp_remote_retrieve_response_code( $answer );
-		$body   = wp_remote_retrieve_body( $answer );
+	private function evaluate_response( $response, string $key, string $page ): string {
+		$status = (int) wp_remote_retrieve_response_code( $response );
+		$body   = wp_remote_retrieve_body( $response );
 		$shape  = "~###### wp_scraping_result_start:$key ######\s*(.+?)\s*###### wp_scraping_result_end:$key ######~s";
 		if ( 1 !== preg_match( $shape, $body, $found ) || ( $status >= 300 && $status < 400 ) ) {
 			return self::COULD_NOT_TELL;
 		}
-		$this->is_reached = true;
-		$this->is_fresh   = $this->is_fresh && 'disk' === wp_remote_retrieve_header( $answer, 'x-siteagent-code' );
+		$this->is_reachable = true;
+		$this->is_fresh   = $this->is_fresh && 'disk' === wp_remote_retrieve_header( $response, 'x-siteagent-code' );
 		if ( 'true' !== $found[1] ) {
 			$this->errors[ $page ] = Siteagent_Error_Summary::summarize( (array) json_decode( $found[1], true ) );
 			return self::FATAL;

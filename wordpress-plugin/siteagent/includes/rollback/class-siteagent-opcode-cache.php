@@ -15,10 +15,10 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Opcode_Cache {
 
 	/** Longer than this the dashboard is not kept waiting. */
-	const SHORT_S = 30;
+	const MAX_WAIT_S = 30;
 
 	/** Opcache compares whole seconds. */
-	const SPARE_S = 2;
+	const MARGIN_S = 2;
 
 	/**
 	 * Have PHP forget what it compiled of a folder, and say for how long it may still run that.
@@ -33,21 +33,21 @@ final class Siteagent_Opcode_Cache {
 			return 0;
 		}
 		$frequency = self::setting( 'opcache.revalidate_freq' );
-		return '1' === self::setting( 'opcache.validate_timestamps' ) && is_numeric( $frequency ) ? (int) $frequency + self::SPARE_S : null;
+		return '1' === self::setting( 'opcache.validate_timestamps' ) && is_numeric( $frequency ) ? (int) $frequency + self::MARGIN_S : null;
 	}
 
 	/**
 	 * Wait for so long, if that is short enough.
 	 *
-	 * @param callable $beat Called every few seconds.
+	 * @param callable $heartbeat Called every few seconds.
 	 * @return bool Whether the time is over.
 	 */
-	public static function wait( ?int $seconds, callable $beat ): bool {
-		if ( null === $seconds || $seconds > self::SHORT_S || ! function_exists( 'sleep' ) ) {
+	public static function wait( ?int $seconds, callable $heartbeat ): bool {
+		if ( null === $seconds || $seconds > self::MAX_WAIT_S || ! function_exists( 'sleep' ) ) {
 			return 0 === $seconds;
 		}
 		for ( $left = $seconds; $left > 0; $left -= 5 ) {
-			$beat();
+			$heartbeat();
 			sleep( min( 5, $left ) );
 		}
 		return true;

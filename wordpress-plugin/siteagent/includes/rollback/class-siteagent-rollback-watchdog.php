@@ -24,19 +24,19 @@ final class Siteagent_Rollback_Watchdog {
 	const LOCK = 'run.lock';
 
 	/** Names the machine of that process; touched at every step, for machines on which its lock does not show. */
-	const BEAT = 'beat';
+	const HEARTBEAT = 'beat';
 
 	/** The component as it was, under names that no server executes (Siteagent_Filesystem::convert_name()). */
-	const KEPT = 'kept';
+	const BACKUP = 'kept';
 
 	/** The same under its real names, just before it takes its place again. */
-	const NEXT = 'next';
+	const STAGED = 'next';
 
 	/** What was replaced by it. */
-	const BROKEN = 'broken';
+	const REPLACED = 'broken';
 
 	/** What the site's pages answered before the update. */
-	const BEFORE = 'before';
+	const STATE_BEFORE = 'before';
 
 	/** There from the moment the new version is complete: an error of a request that began before says nothing about it. */
 	const INSTALLED = 'installed';
@@ -48,14 +48,14 @@ final class Siteagent_Rollback_Watchdog {
 	const SETTLED = 'settled';
 
 	/** A run that says so waits for an answer of the new version; without any the copy goes back. */
-	const NEEDS_WORD = 'needs_word';
+	const NEEDS_CONFIRMATION = 'needs_word';
 
 	/** There once the kept copy is back: the run, the moment and the reason. */
 	const RESTORED = 'restored.json';
 
 	/** Held by the request that restores; of several at once one does. */
 	const RESTORING   = 'restoring';
-	const RESTORING_S = 60;
+	const RESTORING_TIMEOUT_S = 60;
 
 	/** Whether the process of a run holds its lock. */
 	const HELD    = 'held';
@@ -63,7 +63,7 @@ final class Siteagent_Rollback_Watchdog {
 	const UNKNOWN = 'unknown';
 
 	/** Where its lock does not show, a run counts as dead after so long without a sign of life. */
-	const SILENT_S = 300;
+	const HEARTBEAT_TIMEOUT_S = 300;
 
 	/** @var string This file among the must-use plugins. */
 	private $file;
@@ -167,7 +167,7 @@ final class Siteagent_Rollback_Watchdog {
 		}
 		try {
 			// Whoever was faster has left a note.
-			return is_file( $this->path( self::RESTORED ) ) || ( is_dir( $this->path( self::KEPT ) ) && $this->swap_folders( $reason, $error ) );
+			return is_file( $this->path( self::RESTORED ) ) || ( is_dir( $this->path( self::BACKUP ) ) && $this->swap_folders( $reason, $error ) );
 		} finally {
 			@rmdir( $this->path( self::RESTORING ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		}
@@ -192,7 +192,7 @@ final class Siteagent_Rollback_Watchdog {
 		if ( ! flock( $handle, LOCK_SH | LOCK_NB, $would_block ) ) {
 			return 1 === $would_block ? self::HELD : self::UNKNOWN;
 		}
-		$host = @file_get_contents( $folder . '/' . self::BEAT ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		$host = @file_get_contents( $folder . '/' . self::HEARTBEAT ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
 		return self::host_name() === $host && is_file( self::local_marker( $folder ) ) ? self::FREE : self::UNKNOWN;
 	}
 
@@ -204,8 +204,8 @@ final class Siteagent_Rollback_Watchdog {
 		if ( self::UNKNOWN !== $state ) {
 			return self::HELD === $state;
 		}
-		$beat = is_file( $folder . '/' . self::BEAT ) ? $folder . '/' . self::BEAT : $folder;
-		return time() - (int) @filemtime( $beat ) <= self::SILENT_S; // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		$heartbeat = is_file( $folder . '/' . self::HEARTBEAT ) ? $folder . '/' . self::HEARTBEAT : $folder;
+		return time() - (int) @filemtime( $heartbeat ) <= self::HEARTBEAT_TIMEOUT_S; // phpcs:ignore WordPress.PHP.NoSilencedErrors
 	}
 
 	/**
@@ -241,16 +241,16 @@ final class Siteagent_Rollback_Watchdog {
 	 */
 	private function swap_folders( string $reason, array $error ): bool {
 		$target = $this->run['target'];
-		$next   = $this->path( self::NEXT );
+		$next   = $this->path( self::STAGED );
 		Siteagent_Filesystem::remove( $next );
-		Siteagent_Filesystem::remove( $this->path( self::BROKEN ) );
-		$is_ready = Siteagent_Filesystem::copy( $this->path( self::KEPT ), $next, Siteagent_Filesystem::SHOW );
-		$is_free  = ! file_exists( $target ) || @rename( $target, $this->path( self::BROKEN ) ) || Siteagent_Filesystem::remove( $target ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- must work without WordPress's filesystem classes.
-		Siteagent_Filesystem::remove( $this->path( self::BROKEN ) );
-		$is_back = $is_free && ( ( $is_ready && @rename( $next, $target ) ) || Siteagent_Filesystem::copy( $this->path( self::KEPT ), $target, Siteagent_Filesystem::SHOW ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		Siteagent_Filesystem::remove( $this->path( self::REPLACED ) );
+		$is_ready = Siteagent_Filesystem::copy( $this->path( self::BACKUP ), $next, Siteagent_Filesystem::SHOW );
+		$is_free  = ! file_exists( $target ) || @rename( $target, $this->path( self::REPLACED ) ) || Siteagent_Filesystem::remove( $target ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- must work without WordPress's filesystem classes.
+		Siteagent_Filesystem::remove( $this->path( self::REPLACED ) );
+		$is_back = $is_free && ( ( $is_ready && @rename( $next, $target ) ) || Siteagent_Filesystem::copy( $this->path( self::BACKUP ), $target, Siteagent_Filesystem::SHOW ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		Siteagent_Filesystem::remove( $next );
 		if ( $is_back ) {
-			$note = array(
+			$record = array(
 				'op_id'     => $this->run['op_id'],
 				'at'        => time(),
 				// Written before the new version was complete, it says nothing about that version.
@@ -261,7 +261,7 @@ final class Siteagent_Rollback_Watchdog {
 				'line'      => isset( $error['line'] ) ? (int) $error['line'] : 0,
 				'type'      => isset( $error['type'] ) ? (int) $error['type'] : E_ERROR,
 			);
-			Siteagent_Filesystem::write_atomically( $this->path( self::RESTORED ), (string) json_encode( $note, JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE ) );
+			Siteagent_Filesystem::write_atomically( $this->path( self::RESTORED ), (string) json_encode( $record, JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE ) );
 			Siteagent_Filesystem::invalidate_opcache( $target );
 			self::end_maintenance( $this->run['op_id'] );
 		}
@@ -272,7 +272,7 @@ final class Siteagent_Rollback_Watchdog {
 	 * End the watch: nothing has happened until the moment that was set.
 	 */
 	private function stop_watching(): void {
-		if ( $this->run[ self::NEEDS_WORD ] ) {
+		if ( $this->run[ self::NEEDS_CONFIRMATION ] ) {
 			// Whoever had heard from it would have ended the run.
 			$this->restore( 'no_word' );
 			$this->remove_self();
@@ -287,11 +287,11 @@ final class Siteagent_Rollback_Watchdog {
 	 * Begin to exchange folders, which one of many may; one that died over it is not waited for.
 	 */
 	private function lock_restore(): bool {
-		$checkpoint = $this->path( self::RESTORING );
-		if ( is_dir( $checkpoint ) && filemtime( $checkpoint ) < time() - self::RESTORING_S ) {
-			@rmdir( $checkpoint ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		$lock_folder = $this->path( self::RESTORING );
+		if ( is_dir( $lock_folder ) && filemtime( $lock_folder ) < time() - self::RESTORING_TIMEOUT_S ) {
+			@rmdir( $lock_folder ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 		}
-		return @mkdir( $checkpoint ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		return @mkdir( $lock_folder ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
 	}
 
 	private function remove_self(): void {

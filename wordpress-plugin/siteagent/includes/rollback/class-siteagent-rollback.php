@@ -25,25 +25,25 @@ final class Siteagent_Rollback {
 	const WATCHDOG_PARTS = array( Siteagent_Filesystem::class, Siteagent_Fatal_Error::class, Siteagent_Rollback_Watchdog::class );
 
 	/** What a folder is called by until its lock is held, after its own name. */
-	const UNNAMED = '.part';
+	const PARTIAL_SUFFIX = '.part';
 
 	/** A run that gives no sign of life for so long is dead. */
-	const RUN_S = 900;
+	const RUN_TIMEOUT_S = 900;
 
 	/** How long a new version is watched when the site could not ask itself. */
-	const WATCH_S = 600;
+	const WATCH_DURATION_S = 600;
 
 	/** There in the folder of a run whose component could not be put back: a person may still need the copy. */
-	const NEEDED   = 'needed';
-	const NEEDED_S = 30 * DAY_IN_SECONDS;
+	const KEEP_BACKUP   = 'needed';
+	const KEEP_BACKUP_S = 30 * DAY_IN_SECONDS;
 
 	const MARKER = 'run';
 
 	/** What the name of a run's folder looks like. */
-	const NAMES = '/^[0-9A-Za-z-]{1,64}-[0-9a-f]{16}\z/D';
+	const FOLDER_PATTERN = '/^[0-9A-Za-z-]{1,64}-[0-9a-f]{16}\z/D';
 
 	/** Functions of PHP without which nothing can be exchanged and put back; hosts switch them off. */
-	const NEEDS = array( 'flock', 'rename', 'copy', 'touch', 'mkdir', 'rmdir', 'unlink', 'scandir', 'fopen', 'file_put_contents' );
+	const REQUIRED_FUNCTIONS = array( 'flock', 'rename', 'copy', 'touch', 'mkdir', 'rmdir', 'unlink', 'scandir', 'fopen', 'file_put_contents' );
 
 	/** @var Siteagent_Option_Store */
 	private $store;
@@ -83,7 +83,7 @@ final class Siteagent_Rollback {
 	 * @return string[]
 	 */
 	public static function missing_functions(): array {
-		return array_values( array_filter( self::NEEDS, static function ( string $name ): bool { return ! function_exists( $name ); } ) );
+		return array_values( array_filter( self::REQUIRED_FUNCTIONS, static function ( string $name ): bool { return ! function_exists( $name ); } ) );
 	}
 
 	/**
@@ -106,22 +106,22 @@ final class Siteagent_Rollback {
 			'folder'   => $folder,
 			'stage'    => 'checking',
 			'started'  => $now,
-			'deadline' => $now + self::RUN_S,
+			'deadline' => $now + self::RUN_TIMEOUT_S,
 		) + $facts;
-		$begun  = $this->store->change(
+		$is_marked  = $this->store->change(
 			static function ( array $data ) use ( $marker ): ?array {
 				return isset( $data[ self::MARKER ] ) ? null : array( self::MARKER => $marker ) + $data;
 			}
 		);
-		if ( ! $begun ) {
+		if ( ! $is_marked ) {
 			return false;
 		}
-		$holder = Siteagent_Update_Lock::acquire( self::RUN_S );
-		if ( '' === $holder ) {
+		$lock_holder = Siteagent_Update_Lock::acquire( self::RUN_TIMEOUT_S );
+		if ( '' === $lock_holder ) {
 			$this->delete_marker( $op_id );
 			return false;
 		}
-		$this->set_stage( $op_id, 'checking', array( 'core_lock' => $holder ) );
+		$this->set_stage( $op_id, 'checking', array( 'core_lock' => $lock_holder ) );
 		$this->acquire_lock( self::base_folder() . '/' . $folder );
 		return true;
 	}
@@ -139,59 +139,59 @@ final class Siteagent_Rollback {
 				return $data;
 			}
 		);
-		$marked = $this->current_run();
-		if ( null === $marked || ! is_dir( $marked['folder'] ) ) {
+		$run = $this->current_run();
+		if ( null === $run || ! is_dir( $run['folder'] ) ) {
 			return;
 		}
-		$this->heartbeat( $marked );
+		$this->heartbeat( $run );
 		if ( 'installing' === $stage && isset( $facts['before']['probe'] ) ) {
-			Siteagent_Filesystem::write_atomically( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::BEFORE, $facts['before']['probe'] );
+			Siteagent_Filesystem::write_atomically( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::STATE_BEFORE, $facts['before']['probe'] );
 		}
 		if ( 'installed' === $stage ) {
-			touch( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::INSTALLED ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- read without WordPress.
+			touch( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::INSTALLED ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- read without WordPress.
 		}
 	}
 
 	/**
 	 * Give a sign of life, for machines on which the lock of this run does not show.
 	 */
-	public function heartbeat( array $marked ): void {
-		if ( is_file( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::BEAT ) ) {
-			touch( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::BEAT ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+	public function heartbeat( array $run ): void {
+		if ( is_file( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::HEARTBEAT ) ) {
+			touch( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::HEARTBEAT ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		}
 	}
 
 	/**
 	 * Whether this run is still this process's to carry out: nobody has taken it for dead, ended it or put the copy back.
 	 */
-	public function is_current_run( array $marked ): bool {
+	public function is_current_run( array $run ): bool {
 		clearstatcache( true );
-		$there = null;
+		$current = null;
 		$this->store->change(
-			static function ( array $data ) use ( &$there ): ?array {
-				$there = self::parse_marker( $data );
+			static function ( array $data ) use ( &$current ): ?array {
+				$current = self::parse_marker( $data );
 				return null;
 			}
 		);
-		return null !== $there && $marked['op_id'] === $there['op_id'] && $marked['folder'] === $there['folder'] && $marked['stage'] === $there['stage']
-			&& ! is_file( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORED )
-			&& ! is_dir( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORING );
+		return null !== $current && $run['op_id'] === $current['op_id'] && $run['folder'] === $current['folder'] && $run['stage'] === $current['stage']
+			&& ! is_file( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORED )
+			&& ! is_dir( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORING );
 	}
 
 	/**
 	 * Whether the process of this run still works on it.
 	 */
-	public function is_running( array $marked, int $now ): bool {
+	public function is_running( array $run, int $now ): bool {
 		clearstatcache( true );
-		return is_dir( $marked['folder'] ) ? Siteagent_Rollback_Watchdog::is_alive( $marked['folder'] ) : $now <= $marked['deadline'];
+		return is_dir( $run['folder'] ) ? Siteagent_Rollback_Watchdog::is_alive( $run['folder'] ) : $now <= $run['deadline'];
 	}
 
 	/**
 	 * Keep a copy of the component as it is. True when the copy is whole.
 	 */
-	public function create_backup( array $marked, Siteagent_Component $component ): bool {
-		$kept = $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::KEPT;
-		if ( ! is_dir( $marked['folder'] ) ) {
+	public function create_backup( array $run, Siteagent_Component $component ): bool {
+		$kept = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::BACKUP;
+		if ( ! is_dir( $run['folder'] ) ) {
 			return false;
 		}
 		if ( $component->owns_folder() ) {
@@ -206,21 +206,21 @@ final class Siteagent_Rollback {
 	/**
 	 * Whether the component is on disk as the kept copy has it. Where nothing was kept, nothing was exchanged.
 	 */
-	public function matches_backup( array $marked, Siteagent_Component $component ): bool {
-		$kept = $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::KEPT;
+	public function matches_backup( array $run, Siteagent_Component $component ): bool {
+		$kept = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::BACKUP;
 		return ! $component->owns_folder() || ! is_dir( $kept ) || Siteagent_Filesystem::hashes( $kept, Siteagent_Filesystem::SHOW ) === Siteagent_Filesystem::hashes( $component->folder() );
 	}
 
 	/**
 	 * Put the watchdog beside the component.
 	 */
-	public function install_watchdog( array $marked, Siteagent_Component $component ): bool {
+	public function install_watchdog( array $run, Siteagent_Component $component ): bool {
 		$is_new = ! is_dir( WPMU_PLUGIN_DIR );
 		if ( ! $component->owns_folder() || ! wp_mkdir_p( WPMU_PLUGIN_DIR ) ) {
 			return false;
 		}
 		if ( $is_new ) {
-			$this->set_stage( $marked['op_id'], $marked['stage'], array( 'made_mu_plugins' => true ) );
+			$this->set_stage( $run['op_id'], $run['stage'], array( 'made_mu_plugins' => true ) );
 		}
 		$source = '';
 		foreach ( self::WATCHDOG_PARTS as $part ) {
@@ -228,25 +228,25 @@ final class Siteagent_Rollback {
 			$source .= '' === $source ? $text : substr( $text, (int) strpos( $text, "\nfinal class" ) );
 		}
 		// Under names of their own: a new SiteAgent on probation comes with classes that may be other ones.
-		$suffix = '_' . substr( hash( 'sha256', $marked['op_id'] ), 0, 16 );
+		$suffix = '_' . substr( hash( 'sha256', $run['op_id'] ), 0, 16 );
 		$own    = array();
 		foreach ( self::WATCHDOG_PARTS as $part ) {
 			$own[ $part ] = $part . $suffix;
 		}
-		$facts = var_export( $this->watchdog_config( $marked, $component ), true ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- writes PHP.
+		$facts = var_export( $this->watchdog_config( $run, $component ), true ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- writes PHP.
 		$line  = sprintf( "\n( new Siteagent_Rollback_Watchdog( __FILE__, %s ) )->watch();\n", $facts );
 		// Another request must never read half of it.
-		return Siteagent_Filesystem::write_atomically( self::watchdog_file( $marked['op_id'] ), strtr( $source . $line, $own ) );
+		return Siteagent_Filesystem::write_atomically( self::watchdog_file( $run['op_id'] ), strtr( $source . $line, $own ) );
 	}
 
 	/**
 	 * Put the kept copy back, unless the watchdog has.
 	 */
-	public function restore_backup( array $marked, Siteagent_Component $component, string $reason ): bool {
+	public function restore_backup( array $run, Siteagent_Component $component, string $reason ): bool {
 		if ( 'translation' === $component->kind() ) {
-			return $this->restore_files( $marked, new Siteagent_Translation( $component->id() ) );
+			return $this->restore_files( $run, new Siteagent_Translation( $component->id() ) );
 		}
-		$watchdog = new Siteagent_Rollback_Watchdog( self::watchdog_file( $marked['op_id'] ), $this->watchdog_config( $marked, $component ) );
+		$watchdog = new Siteagent_Rollback_Watchdog( self::watchdog_file( $run['op_id'] ), $this->watchdog_config( $run, $component ) );
 		return $component->owns_folder() && $watchdog->restore( $reason );
 	}
 
@@ -255,63 +255,63 @@ final class Siteagent_Rollback {
 	 *
 	 * @return array{installed:bool,reason:string,message:string,file:string,line:int}|null
 	 */
-	public function restore_record( array $marked ): ?array {
-		$note = $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORED;
-		$told = is_readable( $note ) ? json_decode( (string) file_get_contents( $note ), true ) : null;
-		return is_array( $told ) && isset( $told['op_id'], $told['reason'] ) && $marked['op_id'] === $told['op_id'] ? $told + array( 'installed' => false, 'message' => '', 'file' => '', 'line' => 0 ) : null;
+	public function restore_record( array $run ): ?array {
+		$record_file = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORED;
+		$record = is_readable( $record_file ) ? json_decode( (string) file_get_contents( $record_file ), true ) : null;
+		return is_array( $record ) && isset( $record['op_id'], $record['reason'] ) && $run['op_id'] === $record['op_id'] ? $record + array( 'installed' => false, 'message' => '', 'file' => '', 'line' => 0 ) : null;
 	}
 
 	/**
 	 * Drop a note that the disk does not bear out: the copy was put back, and files were exchanged afterwards.
 	 */
-	public function delete_restore_record( array $marked ): void {
-		$note = $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORED;
-		if ( is_file( $note ) ) {
-			wp_delete_file( $note );
+	public function delete_restore_record( array $run ): void {
+		$record_file = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORED;
+		if ( is_file( $record_file ) ) {
+			wp_delete_file( $record_file );
 		}
 	}
 
 	/**
 	 * The outcome is decided: whatever happens to this process now, it is final, and nothing is restored any more.
 	 */
-	public function save_decision( array $marked, array $answer ): void {
-		$this->set_stage( $marked['op_id'], 'decided', array( 'answer' => $answer ) );
-		$this->remove_watchdog( $marked['op_id'] );
+	public function save_decision( array $run, array $answer ): void {
+		$this->set_stage( $run['op_id'], 'decided', array( 'answer' => $answer ) );
+		$this->remove_watchdog( $run['op_id'] );
 	}
 
 	/**
 	 * The outcome is reported, and the watchdog stays until the given moment.
 	 *
-	 * @param array{look_at:?int,fresh_at:?int} $moments When the site may ask itself again, null when it cannot; and
+	 * @param array{look_at:?int,fresh_at:?int} $times When the site may ask itself again, null when it cannot; and
 	 *                                                   when PHP has forgotten what it compiled before, null when nobody can say.
 	 */
-	public function keep_watching( array $marked, array $answer, int $until, array $moments ): void {
-		$this->set_stage( $marked['op_id'], 'watched', array( 'answer' => $answer, 'deadline' => $until ) + $moments );
-		Siteagent_Filesystem::write_atomically( $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::SETTLED, (string) $until );
-		$this->release_lock( $marked );
+	public function keep_watching( array $run, array $answer, int $until, array $times ): void {
+		$this->set_stage( $run['op_id'], 'watched', array( 'answer' => $answer, 'deadline' => $until ) + $times );
+		Siteagent_Filesystem::write_atomically( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::SETTLED, (string) $until );
+		$this->release_lock( $run );
 	}
 
 	/**
 	 * The run is over: nothing of it stays, but a copy of a component that is neither as approved nor as before.
 	 */
-	public function end_run( array $marked, Siteagent_Component $component, array $answer ): void {
+	public function end_run( array $run, Siteagent_Component $component, array $answer ): void {
 		// Before the lock is let go: the run would look dead to whoever asks between the two. And of two that end
 		// the same run one does, so that the other takes nothing from a run that has begun since.
-		if ( ! $this->delete_marker( $marked['op_id'] ) ) {
+		if ( ! $this->delete_marker( $run['op_id'] ) ) {
 			return;
 		}
-		$this->remove_watchdog( $marked['op_id'] );
-		Siteagent_Rollback_Watchdog::end_maintenance( $marked['op_id'] );
-		if ( 'watched' !== $marked['stage'] ) {
-			$this->release_lock( $marked );
+		$this->remove_watchdog( $run['op_id'] );
+		Siteagent_Rollback_Watchdog::end_maintenance( $run['op_id'] );
+		if ( 'watched' !== $run['stage'] ) {
+			$this->release_lock( $run );
 		}
-		Siteagent_Upgrader::remove_leftovers( $marked['op_id'] );
-		if ( 'failed' === $answer['outcome'] && ! $this->matches_backup( $marked, $component ) ) {
-			touch( $marked['folder'] . '/' . self::NEEDED ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		Siteagent_Upgrader::remove_leftovers( $run['op_id'] );
+		if ( 'failed' === $answer['outcome'] && ! $this->matches_backup( $run, $component ) ) {
+			touch( $run['folder'] . '/' . self::KEEP_BACKUP ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		} else {
-			self::remove_run_folder( $marked['folder'] );
+			self::remove_run_folder( $run['folder'] );
 		}
-		if ( ! empty( $marked['made_mu_plugins'] ) && ! is_link( WPMU_PLUGIN_DIR ) && array() === Siteagent_Filesystem::list_entries( WPMU_PLUGIN_DIR ) ) {
+		if ( ! empty( $run['made_mu_plugins'] ) && ! is_link( WPMU_PLUGIN_DIR ) && array() === Siteagent_Filesystem::list_entries( WPMU_PLUGIN_DIR ) ) {
 			Siteagent_Filesystem::remove( WPMU_PLUGIN_DIR );
 		}
 	}
@@ -320,15 +320,15 @@ final class Siteagent_Rollback {
 	 * Remove folders that belong to no run: of processes that were killed at their very end.
 	 */
 	public function remove_orphaned_folders( int $now ): void {
-		$marked = $this->current_run();
+		$run = $this->current_run();
 		foreach ( Siteagent_Filesystem::list_entries( self::base_folder() ) as $name ) {
 			$folder = self::base_folder() . '/' . $name;
-			$is_run = 1 === preg_match( self::NAMES, basename( $name, self::UNNAMED ) );
-			if ( ! $is_run || ( null !== $marked && 0 === strpos( $folder, $marked['folder'] ) ) || Siteagent_Rollback_Watchdog::HELD === Siteagent_Rollback_Watchdog::lock_state( $folder ) || self::is_watched( $folder ) ) {
+			$is_run = 1 === preg_match( self::FOLDER_PATTERN, basename( $name, self::PARTIAL_SUFFIX ) );
+			if ( ! $is_run || ( null !== $run && 0 === strpos( $folder, $run['folder'] ) ) || Siteagent_Rollback_Watchdog::HELD === Siteagent_Rollback_Watchdog::lock_state( $folder ) || self::is_watched( $folder ) ) {
 				continue;
 			}
-			$needed = $folder . '/' . self::NEEDED;
-			if ( is_file( $needed ) ? (int) filemtime( $needed ) < $now - self::NEEDED_S : (int) filemtime( $folder ) < $now - self::RUN_S ) {
+			$needed = $folder . '/' . self::KEEP_BACKUP;
+			if ( is_file( $needed ) ? (int) filemtime( $needed ) < $now - self::KEEP_BACKUP_S : (int) filemtime( $folder ) < $now - self::RUN_TIMEOUT_S ) {
 				self::remove_run_folder( $folder );
 			}
 		}
@@ -339,7 +339,7 @@ final class Siteagent_Rollback {
 	 */
 	public static function remove_run_folder( string $folder ): void {
 		Siteagent_Filesystem::remove( $folder );
-		Siteagent_Filesystem::remove( $folder . self::UNNAMED );
+		Siteagent_Filesystem::remove( $folder . self::PARTIAL_SUFFIX );
 		if ( is_file( Siteagent_Rollback_Watchdog::local_marker( $folder ) ) ) {
 			wp_delete_file( Siteagent_Rollback_Watchdog::local_marker( $folder ) );
 		}
@@ -362,10 +362,10 @@ final class Siteagent_Rollback {
 		if ( ! isset( $data[ self::MARKER ] ) ) {
 			return null;
 		}
-		$marked           = $data[ self::MARKER ];
-		$name             = basename( (string) $marked['folder'] );
-		$marked['folder'] = self::base_folder() . '/' . ( 1 === preg_match( self::NAMES, $name ) ? $name : 'unknown' );
-		return $marked;
+		$run           = $data[ self::MARKER ];
+		$name             = basename( (string) $run['folder'] );
+		$run['folder'] = self::base_folder() . '/' . ( 1 === preg_match( self::FOLDER_PATTERN, $name ) ? $name : 'unknown' );
+		return $run;
 	}
 
 	private function remove_watchdog( string $op_id ): void {
@@ -375,10 +375,10 @@ final class Siteagent_Rollback {
 		}
 	}
 
-	private function watchdog_config( array $marked, Siteagent_Component $component ): array {
+	private function watchdog_config( array $run, Siteagent_Component $component ): array {
 		return array(
-			'op_id'      => $marked['op_id'],
-			'folder'     => $marked['folder'],
+			'op_id'      => $run['op_id'],
+			'folder'     => $run['folder'],
 			'target'     => $component->folder(),
 			// Nobody else can tell whether a SiteAgent is still answered to the one who asks.
 			'needs_word' => $component->is_siteagent(),
@@ -392,29 +392,29 @@ final class Siteagent_Rollback {
 	 * for dead, and whoever asks for the lock in between would keep it from being had.
 	 */
 	private function acquire_lock( string $folder ): void {
-		$unnamed = $folder . self::UNNAMED;
-		if ( ! wp_mkdir_p( $unnamed ) ) {
+		$partial = $folder . self::PARTIAL_SUFFIX;
+		if ( ! wp_mkdir_p( $partial ) ) {
 			return;
 		}
 		// Nobody calls a kept copy by its address.
 		foreach ( array( 'index.php' => "<?php\n// Silence is golden.\n", '.htaccess' => "Require all denied\n" ) as $name => $text ) {
 			file_put_contents( self::base_folder() . '/' . $name, $text ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		}
-		$lock = fopen( $unnamed . '/' . Siteagent_Rollback_Watchdog::LOCK, 'cb' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		$lock = fopen( $partial . '/' . Siteagent_Rollback_Watchdog::LOCK, 'cb' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		if ( false !== $lock && flock( $lock, LOCK_EX | LOCK_NB ) ) {
 			$this->lock = $lock;
 		}
-		file_put_contents( $unnamed . '/' . Siteagent_Rollback_Watchdog::BEAT, Siteagent_Rollback_Watchdog::host_name() ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		file_put_contents( $partial . '/' . Siteagent_Rollback_Watchdog::HEARTBEAT, Siteagent_Rollback_Watchdog::host_name() ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		@touch( Siteagent_Rollback_Watchdog::local_marker( $folder ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- without it the lock alone says less.
-		rename( $unnamed, $folder ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- at once, or not at all.
+		rename( $partial, $folder ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- at once, or not at all.
 	}
 
-	private function release_lock( array $marked ): void {
+	private function release_lock( array $run ): void {
 		if ( null !== $this->lock ) {
 			fclose( $this->lock ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 			$this->lock = null;
 		}
-		Siteagent_Update_Lock::release( isset( $marked['core_lock'] ) ? $marked['core_lock'] : '' );
+		Siteagent_Update_Lock::release( isset( $run['core_lock'] ) ? $run['core_lock'] : '' );
 	}
 
 	/**
@@ -425,7 +425,7 @@ final class Siteagent_Rollback {
 			return false;
 		}
 		foreach ( Siteagent_Filesystem::list_entries( self::base_folder() ) as $name ) {
-			if ( 1 === preg_match( self::NAMES, $name ) && self::is_watched( self::base_folder() . '/' . $name ) ) {
+			if ( 1 === preg_match( self::FOLDER_PATTERN, $name ) && self::is_watched( self::base_folder() . '/' . $name ) ) {
 				return true;
 			}
 		}
@@ -458,19 +458,19 @@ final class Siteagent_Rollback {
 		return wp_mkdir_p( $folder );
 	}
 
-	private function restore_files( array $marked, Siteagent_Translation $language ): bool {
-		$kept = $marked['folder'] . '/' . Siteagent_Rollback_Watchdog::KEPT;
+	private function restore_files( array $run, Siteagent_Translation $translation ): bool {
+		$kept = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::BACKUP;
 		if ( ! is_dir( $kept ) ) {
 			return false;
 		}
-		foreach ( $language->files() as $file ) {
+		foreach ( $translation->files() as $file ) {
 			wp_delete_file( $file );
 		}
-		$mode    = is_dir( $language->folder() ) ? fileperms( $language->folder() ) & 0777 : 0755;
-		$is_back = Siteagent_Filesystem::copy( $kept, $language->folder(), Siteagent_Filesystem::SHOW );
+		$mode    = is_dir( $translation->folder() ) ? fileperms( $translation->folder() ) & 0777 : 0755;
+		$is_back = Siteagent_Filesystem::copy( $kept, $translation->folder(), Siteagent_Filesystem::SHOW );
 		// The folder holds other languages too.
-		Siteagent_Filesystem::set_mode( $language->folder(), $mode );
-		Siteagent_Filesystem::invalidate_opcache( $language->folder() );
+		Siteagent_Filesystem::set_mode( $translation->folder(), $mode );
+		Siteagent_Filesystem::invalidate_opcache( $translation->folder() );
 		return $is_back;
 	}
 }

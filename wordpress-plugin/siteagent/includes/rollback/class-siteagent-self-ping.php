@@ -15,15 +15,15 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Self_Ping {
 
-	const BY        = 'SiteAgent on this site';
+	const ACTOR        = 'SiteAgent on this site';
 	const TIMEOUT_S = 10;
 
 	/** A busy host is no finding, so each address is asked again; but the dashboard waits as well. */
 	const ATTEMPTS   = 2;
-	const PATIENCE_S = 15;
+	const TIME_BUDGET_S = 15;
 
 	/** Of the addresses a request may have been signed for, how many are tried. */
-	const ADDRESSES = 4;
+	const MAX_ADDRESSES = 4;
 
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
@@ -37,14 +37,14 @@ final class Siteagent_Self_Ping {
 	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Component $component ) {
 		$this->connection_store   = $connection_store;
 		$this->component = $component;
-		$this->addresses = array_slice( $connection_store->endpoints(), 0, self::ADDRESSES );
+		$this->addresses = array_slice( $connection_store->endpoints(), 0, self::MAX_ADDRESSES );
 	}
 
 	/**
 	 * Whether the version on disk answers. False says only that nobody heard it.
 	 */
 	public function is_answered(): bool {
-		$until = microtime( true ) + self::PATIENCE_S;
+		$until = microtime( true ) + self::TIME_BUDGET_S;
 		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
 			foreach ( $this->addresses as $address ) {
 				if ( microtime( true ) < $until && $this->component->version() === $this->answering_version( $address ) ) {
@@ -65,13 +65,13 @@ final class Siteagent_Self_Ping {
 		if ( null === $keys ) {
 			return '';
 		}
-		$body   = Siteagent_HTTP_Signature::canonical_json( array( 'v' => Siteagent_HTTP_Signature::VERSION, 'op' => 'ping', 'by' => self::BY ) );
-		$sent   = Siteagent_HTTP_Signature::sign_request( $address, $body, $keys['d2s'], $connection['kid'], time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::REQUEST_TAG );
-		$answer = Siteagent_Dashboard_Client::parse_response(
+		$body   = Siteagent_HTTP_Signature::canonical_json( array( 'v' => Siteagent_HTTP_Signature::VERSION, 'op' => 'ping', 'by' => self::ACTOR ) );
+		$request   = Siteagent_HTTP_Signature::sign_request( $address, $body, $keys['d2s'], $connection['kid'], time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::REQUEST_TAG );
+		$response = Siteagent_Dashboard_Client::parse_response(
 			wp_remote_post(
 				$address,
 				array(
-					'headers'             => $sent['headers'],
+					'headers'             => $request['headers'],
 					'body'                => $body,
 					'timeout'             => self::TIMEOUT_S,
 					'redirection'         => 0,
@@ -81,15 +81,15 @@ final class Siteagent_Self_Ping {
 				)
 			)
 		);
-		if ( null === $answer ) {
+		if ( null === $response ) {
 			return '';
 		}
 		try {
-			Siteagent_HTTP_Signature::verify_response( $sent, $answer['status'], $answer['headers'], $answer['body'], $keys['s2d'] );
-			$said = Siteagent_HTTP_Signature::parse_json( $answer['body'] );
-		} catch ( Siteagent_Exception $unproven ) {
+			Siteagent_HTTP_Signature::verify_response( $request, $response['status'], $response['headers'], $response['body'], $keys['s2d'] );
+			$reply = Siteagent_HTTP_Signature::parse_json( $response['body'] );
+		} catch ( Siteagent_Exception $exception ) {
 			return '';
 		}
-		return isset( $said->ok, $said->plugin ) && true === $said->ok && is_string( $said->plugin ) ? $said->plugin : '';
+		return isset( $reply->ok, $reply->plugin ) && true === $reply->ok && is_string( $reply->plugin ) ? $reply->plugin : '';
 	}
 }

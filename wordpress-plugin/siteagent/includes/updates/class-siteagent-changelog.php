@@ -18,18 +18,18 @@ final class Siteagent_Changelog {
 	const HOST     = 'api.wordpress.org';
 	const PACKAGES = 'downloads.wordpress.org';
 
-	const MAX_REPLY = 2097152;
+	const MAX_RESPONSE_BYTES = 2097152;
 	const MAX_HTML  = 262144;
 	const MAX_TEXT  = 4096;
 
-	const PATIENCE_S     = 5;
-	const KEPT           = 'siteagent_changelog_';
-	const KEPT_FOR_S     = 12 * HOUR_IN_SECONDS;
-	const FAILED_FOR_S   = 5 * MINUTE_IN_SECONDS;
-	const WORTH_AN_OTHER = array( 'unreachable', 'unreadable' );
+	const TIMEOUT_S     = 5;
+	const TRANSIENT           = 'siteagent_changelog_';
+	const CACHE_S     = 12 * HOUR_IN_SECONDS;
+	const FAILURE_CACHE_S   = 5 * MINUTE_IN_SECONDS;
+	const RETRYABLE = array( 'unreachable', 'unreadable' );
 
 	/** A line that opens the part of one version, as readme files write them. */
-	const OPENS = '~^(?<heading>=\s+)?(?:\d{4}-\d\d-\d\d\s*[-:]+\s*)?[\[(]?(?:(?:version|release|ver\.?|v\.?)\s*:?\s*)?(?<version>\d+(?:\.\d+)*(?:-?(?:alpha|beta|rc)[-.]?\d*)?)(?![\w.])~i';
+	const VERSION_HEADING = '~^(?<heading>=\s+)?(?:\d{4}-\d\d-\d\d\s*[-:]+\s*)?[\[(]?(?:(?:version|release|ver\.?|v\.?)\s*:?\s*)?(?<version>\d+(?:\.\d+)*(?:-?(?:alpha|beta|rc)[-.]?\d*)?)(?![\w.])~i';
 
 	/** Lines longer than this are sentences. */
 	const MAX_HEADING = 80;
@@ -39,27 +39,27 @@ final class Siteagent_Changelog {
 	 *
 	 * @return array{text:?string,part:?string,cut:bool,source:?string,why:?string}|null
 	 */
-	public function for_update( Siteagent_Component $component, Siteagent_Update_Item $step ): ?array {
-		if ( ! in_array( $step->kind(), array( 'plugin', 'theme' ), true ) ) {
+	public function for_update( Siteagent_Component $component, Siteagent_Update_Item $item ): ?array {
+		if ( ! in_array( $item->kind(), array( 'plugin', 'theme' ), true ) ) {
 			return null;
 		}
-		$offer   = (array) $component->raw_update();
-		$package = isset( $offer['package'] ) && is_string( $offer['package'] ) ? $offer['package'] : '';
+		$update   = (array) $component->raw_update();
+		$package = isset( $update['package'] ) && is_string( $update['package'] ) ? $update['package'] : '';
 		if ( self::PACKAGES !== Siteagent_Update_Requirements::host_with_port( $package ) ) {
 			return self::unavailable( 'elsewhere' );
 		}
-		$name = self::KEPT . md5( implode( '|', $step->to_array() ) );
-		$kept = get_site_transient( $name );
-		if ( is_array( $kept ) ) {
-			return $kept;
+		$name = self::TRANSIENT . md5( implode( '|', $item->to_array() ) );
+		$cached = get_site_transient( $name );
+		if ( is_array( $cached ) ) {
+			return $cached;
 		}
-		$told = $this->fetch( $step, $this->slug( $step, $offer ) );
-		if ( null === $told['text'] && isset( $offer['upgrade_notice'] ) && is_string( $offer['upgrade_notice'] ) ) {
-			$notice = self::to_plain_text( $offer['upgrade_notice'] );
-			$told   = '' === $notice ? $told : self::found( $notice, 'notice' );
+		$result = $this->fetch( $item, $this->slug( $item, $update ) );
+		if ( null === $result['text'] && isset( $update['upgrade_notice'] ) && is_string( $update['upgrade_notice'] ) ) {
+			$notice = self::to_plain_text( $update['upgrade_notice'] );
+			$result   = '' === $notice ? $result : self::found( $notice, 'notice' );
 		}
-		set_site_transient( $name, $told, in_array( $told['why'], self::WORTH_AN_OTHER, true ) ? self::FAILED_FOR_S : self::KEPT_FOR_S );
-		return $told;
+		set_site_transient( $name, $result, in_array( $result['why'], self::RETRYABLE, true ) ? self::FAILURE_CACHE_S : self::CACHE_S );
+		return $result;
 	}
 
 	/**
@@ -94,41 +94,41 @@ final class Siteagent_Changelog {
 	 * @return array{0:string,1:string} The text, empty where none of the versions is named; and which part it is.
 	 */
 	public static function between( string $text, string $from, string $to ): array {
-		$chosen = array();
-		$opened = false;
+		$lines = array();
+		$has_versions = false;
 		$is_in  = false;
 		foreach ( explode( "\n", $text ) as $line ) {
 			$version = self::version_heading( $line );
 			if ( null !== $version ) {
-				$opened = true;
+				$has_versions = true;
 				$is_in  = version_compare( $version, $from, '>' ) && version_compare( $version, $to, '<=' );
 			}
 			if ( $is_in ) {
-				$chosen[] = $line;
+				$lines[] = $line;
 			}
 		}
-		return $opened ? array( implode( "\n", $chosen ), 'versions' ) : array( $text, 'beginning' );
+		return $has_versions ? array( implode( "\n", $lines ), 'versions' ) : array( $text, 'beginning' );
 	}
 
 	private static function version_heading( string $line ): ?string {
-		if ( strlen( $line ) > self::MAX_HEADING || 1 !== preg_match( self::OPENS, $line, $found ) ) {
+		if ( strlen( $line ) > self::MAX_HEADING || 1 !== preg_match( self::VERSION_HEADING, $line, $found ) ) {
 			return null;
 		}
 		// A bare number opens a part only where the makers made a heading of it.
 		return '' === $found['heading'] && false === strpos( $found['version'], '.' ) ? null : $found['version'];
 	}
 
-	private function slug( Siteagent_Update_Item $step, array $offer ): string {
-		$told = 'plugin' === $step->kind() && isset( $offer['slug'] ) && is_string( $offer['slug'] ) ? $offer['slug'] : '';
-		return '' === $told ? explode( '/', $step->id() )[0] : $told;
+	private function slug( Siteagent_Update_Item $item, array $update ): string {
+		$result = 'plugin' === $item->kind() && isset( $update['slug'] ) && is_string( $update['slug'] ) ? $update['slug'] : '';
+		return '' === $result ? explode( '/', $item->id() )[0] : $result;
 	}
 
 	/**
 	 * Over https or not at all, and not through plugins_api(): that falls back to http, and other plugins
 	 * may answer in WordPress.org's place.
 	 */
-	private function fetch( Siteagent_Update_Item $step, string $slug ): array {
-		$kind    = $step->kind();
+	private function fetch( Siteagent_Update_Item $item, string $slug ): array {
+		$kind    = $item->kind();
 		$request = array(
 			'slug'   => $slug,
 			'locale' => 'en_US',
@@ -142,22 +142,22 @@ final class Siteagent_Changelog {
 			'',
 			'&'
 		);
-		$reply   = wp_safe_remote_get(
+		$response   = wp_safe_remote_get(
 			$address,
 			array(
-				'timeout'             => self::PATIENCE_S,
+				'timeout'             => self::TIMEOUT_S,
 				'redirection'         => 0,
-				'limit_response_size' => self::MAX_REPLY,
+				'limit_response_size' => self::MAX_RESPONSE_BYTES,
 			)
 		);
-		if ( is_wp_error( $reply ) ) {
+		if ( is_wp_error( $response ) ) {
 			return self::unavailable( 'unreachable' );
 		}
-		$body = wp_remote_retrieve_body( $reply );
-		if ( strlen( $body ) >= self::MAX_REPLY ) {
+		$body = wp_remote_retrieve_body( $response );
+		if ( strlen( $body ) >= self::MAX_RESPONSE_BYTES ) {
 			return self::unavailable( 'too_large' );
 		}
-		$found = 200 === wp_remote_retrieve_response_code( $reply ) ? json_decode( $body, true, 32, JSON_INVALID_UTF8_SUBSTITUTE ) : null;
+		$found = 200 === wp_remote_retrieve_response_code( $response ) ? json_decode( $body, true, 32, JSON_INVALID_UTF8_SUBSTITUTE ) : null;
 		if ( ! is_array( $found ) ) {
 			return self::unavailable( 'unreadable' );
 		}
@@ -166,20 +166,20 @@ final class Siteagent_Changelog {
 		if ( '' === $text ) {
 			return self::unavailable( 'none' );
 		}
-		list( $text, $part ) = self::between( $text, $step->from(), $step->to() );
+		list( $text, $part ) = self::between( $text, $item->from(), $item->to() );
 		return '' === $text ? self::unavailable( 'not_named' ) : self::found( $text, $part );
 	}
 
 	private static function found( string $text, string $part ): array {
-		$is_long = strlen( $text ) > self::MAX_TEXT;
-		if ( $is_long ) {
+		$is_cut = strlen( $text ) > self::MAX_TEXT;
+		if ( $is_cut ) {
 			// Not in the middle of a character.
 			$text = (string) preg_replace( '/[\xC0-\xFF][\x80-\xBF]*\z/', '', substr( $text, 0, self::MAX_TEXT ) );
 		}
 		return array(
 			'text'   => $text,
 			'part'   => $part,
-			'cut'    => $is_long,
+			'cut'    => $is_cut,
 			'source' => self::HOST,
 			'why'    => null,
 		);

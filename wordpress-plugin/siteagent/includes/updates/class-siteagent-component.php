@@ -41,12 +41,12 @@ final class Siteagent_Component {
 	private $id;
 
 	/** @var string The approved version, where there may be several to choose from; empty for the newest. */
-	private $wanted;
+	private $wanted_version;
 
-	public function __construct( string $kind, string $id, string $wanted = '' ) {
+	public function __construct( string $kind, string $id, string $wanted_version = '' ) {
 		$this->kind   = $kind;
 		$this->id     = $id;
-		$this->wanted = $wanted;
+		$this->wanted_version = $wanted_version;
 	}
 
 	public function kind(): string {
@@ -240,8 +240,8 @@ final class Siteagent_Component {
 	 * Take the available update off WordPress's list once it is installed, and leave everybody else's there.
 	 */
 	public function remove_installed_update(): void {
-		$offer = $this->available_update();
-		if ( null === $offer || Siteagent_Update_Item::is_newer( $this->kind, $this->version(), $offer['version'] ) ) {
+		$update = $this->available_update();
+		if ( null === $update || Siteagent_Update_Item::is_newer( $this->kind, $this->version(), $update['version'] ) ) {
 			return;
 		}
 		if ( isset( self::LISTS[ $this->kind ] ) ) {
@@ -259,11 +259,11 @@ final class Siteagent_Component {
 	 * @return array{version:string,package:string,requires_wp:string,requires_php:string}|null
 	 */
 	public function available_update(): ?array {
-		$offer = (array) $this->raw_update();
-		if ( array() === $offer ) {
+		$update = (array) $this->raw_update();
+		if ( array() === $update ) {
 			return null;
 		}
-		$names = array(
+		$keys = array(
 			'version'      => array(
 				'plugin'      => 'new_version',
 				'siteagent'   => 'new_version',
@@ -275,19 +275,19 @@ final class Siteagent_Component {
 			'requires_wp'  => 'requires',
 			'requires_php' => 'core' === $this->kind ? 'php_version' : 'requires_php',
 		);
-		$told  = array();
-		foreach ( $names as $name => $key ) {
-			$told[ $name ] = isset( $offer[ $key ] ) && is_string( $offer[ $key ] ) ? $offer[ $key ] : '';
+		$result  = array();
+		foreach ( $keys as $name => $key ) {
+			$result[ $name ] = isset( $update[ $key ] ) && is_string( $update[ $key ] ) ? $update[ $key ] : '';
 		}
-		return array( 'package' => self::package_url( $offer ) ) + $told;
+		return array( 'package' => self::package_url( $update ) ) + $result;
 	}
 
 	/**
 	 * Where WordPress would fetch an update; empty when it cannot. Sellers who fetch it themselves, as
 	 * WPBakery does, put `true` in the place of an address.
 	 */
-	public static function package_url( array $offer ): string {
-		$package = isset( $offer['package'] ) ? $offer['package'] : '';
+	public static function package_url( array $update ): string {
+		$package = isset( $update['package'] ) ? $update['package'] : '';
 		return true === $package ? self::FETCHED_BY_PLUGIN : ( is_string( $package ) ? $package : '' );
 	}
 
@@ -296,7 +296,7 @@ final class Siteagent_Component {
 	 */
 	public function raw_update(): ?object {
 		if ( 'core' === $this->kind ) {
-			return Siteagent_Available_Updates::core_update( $this->wanted );
+			return Siteagent_Available_Updates::core_update( $this->wanted_version );
 		}
 		if ( 'translation' === $this->kind ) {
 			return ( new Siteagent_Translation( $this->id ) )->available_update();

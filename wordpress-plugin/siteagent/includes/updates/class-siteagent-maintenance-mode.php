@@ -54,16 +54,16 @@ trait Siteagent_Maintenance_Mode {
 $upgrading = ( static function (): int {
 	foreach ( (array) glob( WP_CONTENT_DIR . "/%2$s/*/%3$s" ) as $file ) {
 		$beat = dirname( $file ) . "/%4$s";
-		$seen = is_file( $beat ) ? (int) filemtime( $beat ) : (int) @filemtime( $file );
+		$last_sign = is_file( $beat ) ? (int) filemtime( $beat ) : (int) @filemtime( $file );
 		$lock = function_exists( "flock" ) ? @fopen( $file, "rb" ) : false;
 		if ( false === $lock ) {
-			return $seen;
+			return $last_sign;
 		}
 		if ( ! flock( $lock, LOCK_SH | LOCK_NB, $is_held ) ) {
-			return 1 === $is_held ? time() : $seen;
+			return 1 === $is_held ? time() : $last_sign;
 		}
-		$checkpoint = sys_get_temp_dir() . "/siteagent-" . substr( hash( "sha256", dirname( $file ) ), 0, 24 );
-		if ( ! is_file( $checkpoint ) && time() - $seen <= %5$d ) {
+		$local_marker = sys_get_temp_dir() . "/siteagent-" . substr( hash( "sha256", dirname( $file ) ), 0, 24 );
+		if ( ! is_file( $local_marker ) && time() - $last_sign <= %5$d ) {
 			return time();
 		}
 	}
@@ -73,8 +73,8 @@ $upgrading = ( static function (): int {
 			$this->siteagent_op_id,
 			Siteagent_Rollback::FOLDER,
 			Siteagent_Rollback_Watchdog::LOCK,
-			Siteagent_Rollback_Watchdog::BEAT,
-			Siteagent_Rollback_Watchdog::SILENT_S
+			Siteagent_Rollback_Watchdog::HEARTBEAT,
+			Siteagent_Rollback_Watchdog::HEARTBEAT_TIMEOUT_S
 		);
 	}
 }

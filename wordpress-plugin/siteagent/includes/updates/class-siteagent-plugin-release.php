@@ -16,7 +16,7 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Plugin_Release {
 
 	const SLUG   = 'siteagent';
-	const SIGNED = "siteagent/release/1\n";
+	const SIGNATURE_PREFIX = "siteagent/release/1\n";
 
 	/** Written into the package by `make plugin-release`; a copy of the sources has none and accepts no release. */
 	const KEY_FILE = 'release-key.pub';
@@ -63,12 +63,12 @@ final class Siteagent_Plugin_Release {
 	}
 
 	/**
-	 * Whether this is a later version than $present, signed with this key.
+	 * Whether this is a later version than $installed, signed with this key.
 	 *
 	 * @param string|null $key Ed25519 public key, raw; null accepts nothing.
 	 */
-	public function is_update_of( string $present, ?string $key ): bool {
-		return version_compare( $this->version, $present, '>' ) && null !== $key && $this->is_valid_signature( $key );
+	public function is_update_of( string $installed, ?string $key ): bool {
+		return version_compare( $this->version, $installed, '>' ) && null !== $key && $this->is_valid_signature( $key );
 	}
 
 	/**
@@ -88,7 +88,7 @@ final class Siteagent_Plugin_Release {
 		}
 		try {
 			return Siteagent_HTTP_Signature::base64url_decode( trim( (string) file_get_contents( $file ) ), Siteagent_Key_Derivation::BYTES );
-		} catch ( Siteagent_Exception $damaged ) {
+		} catch ( Siteagent_Exception $exception ) {
 			return null;
 		}
 	}
@@ -97,7 +97,7 @@ final class Siteagent_Plugin_Release {
 	 * The exact bytes that are signed.
 	 */
 	private function signed_bytes(): string {
-		return self::SIGNED . Siteagent_HTTP_Signature::canonical_json(
+		return self::SIGNATURE_PREFIX . Siteagent_HTTP_Signature::canonical_json(
 			array(
 				'v'       => Siteagent_HTTP_Signature::VERSION,
 				'slug'    => self::SLUG,
@@ -110,7 +110,7 @@ final class Siteagent_Plugin_Release {
 	private function is_valid_signature( string $key ): bool {
 		try {
 			return Siteagent_Key_Derivation::is_valid_signature( $key, $this->signed_bytes(), Siteagent_HTTP_Signature::base64url_decode( $this->signature, 64 ) );
-		} catch ( Siteagent_Exception $malformed ) {
+		} catch ( Siteagent_Exception $exception ) {
 			return false;
 		}
 	}

@@ -72,20 +72,20 @@ final class Siteagent_Translation {
 	 * @return string[] Absolute paths.
 	 */
 	public function files(): array {
-		$found = array();
+		$files = array();
 		foreach ( Siteagent_Filesystem::list_entries( $this->folder() ) as $name ) {
 			if ( $this->is_own_file( $name ) && is_file( $this->folder() . '/' . $name ) ) {
-				$found[] = $this->folder() . '/' . $name;
+				$files[] = $this->folder() . '/' . $name;
 			}
 		}
-		return $found;
+		return $files;
 	}
 
 	public function available_update(): ?object {
-		foreach ( wp_get_translation_updates() as $offer ) {
-			$offer = (object) $offer;
-			if ( isset( $offer->type, $offer->slug, $offer->language ) && $this->type === $offer->type && $this->slug === $offer->slug && $this->locale === $offer->language ) {
-				return $offer;
+		foreach ( wp_get_translation_updates() as $update ) {
+			$update = (object) $update;
+			if ( isset( $update->type, $update->slug, $update->language ) && $this->type === $update->type && $this->slug === $update->slug && $this->locale === $update->language ) {
+				return $update;
 			}
 		}
 		return null;
@@ -104,9 +104,9 @@ final class Siteagent_Translation {
 		$list->translations = array_values(
 			array_filter(
 				(array) $list->translations,
-				function ( $offer ): bool {
-					$offer = (array) $offer + array( 'slug' => '', 'language' => '' );
-					return $this->slug !== $offer['slug'] || $this->locale !== $offer['language'];
+				function ( $update ): bool {
+					$update = (array) $update + array( 'slug' => '', 'language' => '' );
+					return $this->slug !== $update['slug'] || $this->locale !== $update['language'];
 				}
 			)
 		);

@@ -18,7 +18,7 @@ final class Siteagent_Update_Item {
 	const MAX_VERSION = 64;
 
 	/** What an id may look like. None can lead out of the folder it is looked up in. */
-	const SHAPES = array(
+	const ID_PATTERNS = array(
 		'plugin'      => '~^(?!\.)[^/\\\\\x00-\x1F:]+(/(?!\.)[^/\\\\\x00-\x1F:]+)?\.php\z~D',
 		'theme'       => '~^(?!\.)[^/\\\\\x00-\x1F:]+\z~D',
 		'translation' => '~^(core|plugin|theme):([A-Za-z0-9_][A-Za-z0-9_.-]*):([A-Za-z]{2,3}[A-Za-z0-9_-]*)\z~D',
@@ -27,40 +27,40 @@ final class Siteagent_Update_Item {
 	);
 
 	/** @var array{kind:string,id:string,from:string,to:string} */
-	private $told;
+	private $fields;
 
 	/**
-	 * @param mixed $asked As it came.
+	 * @param mixed $document As it came.
 	 * @throws Siteagent_Exception invalid_arguments.
 	 */
-	public function __construct( $asked ) {
-		$told = array();
+	public function __construct( $document ) {
+		$fields = array();
 		foreach ( array( 'kind', 'id', 'from', 'to' ) as $field ) {
-			$told[ $field ] = $asked instanceof stdClass && isset( $asked->$field ) && is_string( $asked->$field ) ? $asked->$field : '';
+			$fields[ $field ] = $document instanceof stdClass && isset( $document->$field ) && is_string( $document->$field ) ? $document->$field : '';
 		}
 		// A translation that was never installed comes from nowhere.
-		$is_whole = '' !== $told['to'] && ( '' !== $told['from'] || 'translation' === $told['kind'] );
-		if ( ! $is_whole || strlen( $told['id'] ) > self::MAX_ID || max( strlen( $told['from'] ), strlen( $told['to'] ) ) > self::MAX_VERSION
-			|| ! isset( self::SHAPES[ $told['kind'] ] ) || 1 !== preg_match( self::SHAPES[ $told['kind'] ], $told['id'] ) ) {
+		$is_whole = '' !== $fields['to'] && ( '' !== $fields['from'] || 'translation' === $fields['kind'] );
+		if ( ! $is_whole || strlen( $fields['id'] ) > self::MAX_ID || max( strlen( $fields['from'] ), strlen( $fields['to'] ) ) > self::MAX_VERSION
+			|| ! isset( self::ID_PATTERNS[ $fields['kind'] ] ) || 1 !== preg_match( self::ID_PATTERNS[ $fields['kind'] ], $fields['id'] ) ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'step', array( 'argument' => 'step' ) );
 		}
-		$this->told = $told;
+		$this->fields = $fields;
 	}
 
 	public function kind(): string {
-		return $this->told['kind'];
+		return $this->fields['kind'];
 	}
 
 	public function id(): string {
-		return $this->told['id'];
+		return $this->fields['id'];
 	}
 
 	public function from(): string {
-		return $this->told['from'];
+		return $this->fields['from'];
 	}
 
 	public function to(): string {
-		return $this->told['to'];
+		return $this->fields['to'];
 	}
 
 	/**
@@ -84,6 +84,6 @@ final class Siteagent_Update_Item {
 	 * @return array{kind:string,id:string,from:string,to:string}
 	 */
 	public function to_array(): array {
-		return $this->told;
+		return $this->fields;
 	}
 }

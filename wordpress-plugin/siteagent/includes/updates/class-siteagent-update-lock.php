@@ -58,12 +58,12 @@ final class Siteagent_Update_Lock {
 	 * Whether WordPress is updating itself.
 	 */
 	public static function is_core_updating( int $now ): bool {
-		$since = self::on_main_site(
+		$locked_at = self::on_main_site(
 			static function (): string {
 				return (string) get_option( self::CORE_UPDATE );
 			}
 		);
-		return (int) $since > $now - self::CORE_UPDATE_S;
+		return (int) $locked_at > $now - self::CORE_UPDATE_S;
 	}
 
 	/**

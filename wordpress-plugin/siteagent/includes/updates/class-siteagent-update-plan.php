@@ -20,15 +20,15 @@ final class Siteagent_Update_Plan {
 	const NAMES  = array( self::CHANGE, self::UPDATE );
 
 	/** A plan that may be carried out for longer than this is none: the dashboard offers two weeks. */
-	const LONGEST_S = 31 * 86400;
+	const MAX_DURATION_S = 31 * 86400;
 
-	const HOWS = array( 'second_person', 'self_confirmed', 'client', 'policy' );
+	const APPROVAL_KINDS = array( 'second_person', 'self_confirmed', 'client', 'policy' );
 
 	/** @var Siteagent_Signed_Plan */
 	private $plan;
 
 	/** @var Siteagent_Update_Item */
-	private $step;
+	private $item;
 
 	/** @var string */
 	private $op_id;
@@ -37,17 +37,17 @@ final class Siteagent_Update_Plan {
 	 * @throws Siteagent_Exception invalid_arguments when something that decides is missing.
 	 */
 	public function __construct( Siteagent_Signed_Plan $plan ) {
-		$step     = $plan->get( 'step' );
-		$pre      = $plan->get( 'pre' );
+		$item     = $plan->get( 'step' );
+		$environment      = $plan->get( 'pre' );
 		$approval = $plan->get( 'approval' );
-		$this->require_field( 'step', $step instanceof stdClass && $this->is_text( $step, 'package_host' ) && property_exists( $step, 'package_sha256' ) && $this->is_hash_or_null( $step->package_sha256 ) );
-		$this->require_field( 'pre', $pre instanceof stdClass && $this->is_text( $pre, 'wp' ) && $this->is_text( $pre, 'php' ) );
-		$this->require_field( 'approval', $approval instanceof stdClass && $this->is_text( $approval, 'by' ) && isset( $approval->how ) && in_array( $approval->how, self::HOWS, true ) );
+		$this->require_field( 'step', $item instanceof stdClass && $this->is_text( $item, 'package_host' ) && property_exists( $item, 'package_sha256' ) && $this->is_hash_or_null( $item->package_sha256 ) );
+		$this->require_field( 'pre', $environment instanceof stdClass && $this->is_text( $environment, 'wp' ) && $this->is_text( $environment, 'php' ) );
+		$this->require_field( 'approval', $approval instanceof stdClass && $this->is_text( $approval, 'by' ) && isset( $approval->how ) && in_array( $approval->how, self::APPROVAL_KINDS, true ) );
 		$this->require_field( 'not_before', is_int( $plan->get( 'not_before' ) ) );
-		$this->require_field( 'not_after', is_int( $plan->get( 'not_after' ) ) && $plan->get( 'not_after' ) - $plan->get( 'not_before' ) <= self::LONGEST_S );
+		$this->require_field( 'not_after', is_int( $plan->get( 'not_after' ) ) && $plan->get( 'not_after' ) - $plan->get( 'not_before' ) <= self::MAX_DURATION_S );
 		$this->require_field( 'home', is_string( $plan->get( 'home' ) ) );
 		$this->plan  = $plan;
-		$this->step  = new Siteagent_Update_Item( $step );
+		$this->item  = new Siteagent_Update_Item( $item );
 		$this->op_id = (string) $plan->get( 'op_id' );
 	}
 
@@ -70,7 +70,7 @@ final class Siteagent_Update_Plan {
 	}
 
 	public function item(): Siteagent_Update_Item {
-		return $this->step;
+		return $this->item;
 	}
 
 	public function home(): string {
@@ -89,10 +89,10 @@ final class Siteagent_Update_Plan {
 	 * @return array{wp:string,php:string} What the site ran on when the plan was made.
 	 */
 	public function environment(): array {
-		$pre = $this->plan->get( 'pre' );
+		$environment = $this->plan->get( 'pre' );
 		return array(
-			'wp'  => $pre->wp,
-			'php' => $pre->php,
+			'wp'  => $environment->wp,
+			'php' => $environment->php,
 		);
 	}
 
@@ -111,8 +111,8 @@ final class Siteagent_Update_Plan {
 		return $this->plan->get( 'approval' )->by;
 	}
 
-	private function require_field( string $field, bool $is_there ): void {
-		if ( ! $is_there ) {
+	private function require_field( string $field, bool $is_valid ): void {
+		if ( ! $is_valid ) {
 			throw new Siteagent_Exception( 'invalid_arguments', "the plan's $field", array( 'argument' => $field ) );
 		}
 	}

@@ -16,7 +16,7 @@ final class Siteagent_Update_Requirements {
 
 	/** The package, its unpacked files and the kept copy, each as large as the component. */
 	const COPIES = 4;
-	const SPARE  = 16777216;
+	const SPACE_MARGIN  = 16777216;
 
 	/** A component larger than this is measured no further. */
 	const MAX_FILES = 20000;
@@ -25,11 +25,11 @@ final class Siteagent_Update_Requirements {
 	private $component;
 
 	/** @var Siteagent_Update_Item */
-	private $step;
+	private $item;
 
-	public function __construct( Siteagent_Component $component, Siteagent_Update_Item $step ) {
+	public function __construct( Siteagent_Component $component, Siteagent_Update_Item $item ) {
 		$this->component = $component;
-		$this->step      = $step;
+		$this->item      = $item;
 	}
 
 	/**
@@ -49,7 +49,7 @@ final class Siteagent_Update_Requirements {
 			// A SiteAgent that does not answer cannot be told to take itself back.
 			yield 'no_way_back';
 		}
-		if ( $this->free_space() < self::COPIES * $this->component_size() + self::SPARE ) {
+		if ( $this->free_space() < self::COPIES * $this->component_size() + self::SPACE_MARGIN ) {
 			yield 'disk_full';
 		}
 	}
@@ -57,19 +57,19 @@ final class Siteagent_Update_Requirements {
 	/**
 	 * Reasons of the component: is it what the step starts from?
 	 *
-	 * @param array{wp:string,php:string}|null $pre What the site ran on when the plan was made; null when there is no plan yet.
+	 * @param array{wp:string,php:string}|null $environment What the site ran on when the plan was made; null when there is no plan yet.
 	 */
-	public function component_problems( ?array $pre ): Generator {
-		if ( null !== $pre && ( get_bloginfo( 'version' ) !== $pre['wp'] || PHP_VERSION !== $pre['php'] ) ) {
+	public function component_problems( ?array $environment ): Generator {
+		if ( null !== $environment && ( get_bloginfo( 'version' ) !== $environment['wp'] || PHP_VERSION !== $environment['php'] ) ) {
 			yield 'environment_changed';
 		}
-		$there = $this->component->version();
-		if ( '' === $there && '' !== $this->step->from() ) {
+		$installed = $this->component->version();
+		if ( '' === $installed && '' !== $this->item->from() ) {
 			yield 'not_installed';
-		} elseif ( $this->step->from() !== $there ) {
+		} elseif ( $this->item->from() !== $installed ) {
 			yield 'version_changed';
 		}
-		if ( ! Siteagent_Update_Item::is_newer( $this->step->kind(), $this->step->from(), $this->step->to() ) ) {
+		if ( ! Siteagent_Update_Item::is_newer( $this->item->kind(), $this->item->from(), $this->item->to() ) ) {
 			yield 'not_newer';
 		}
 		if ( $this->component->is_single_file() ) {
@@ -83,23 +83,23 @@ final class Siteagent_Update_Requirements {
 	 * @param string|null $host The host the plan names; null when there is no plan yet.
 	 */
 	public function update_problems( ?string $host ): Generator {
-		$offer = $this->component->available_update();
-		if ( null === $offer ) {
+		$update = $this->component->available_update();
+		if ( null === $update ) {
 			yield 'no_offer';
 			return;
 		}
-		if ( $this->step->to() !== $offer['version'] ) {
+		if ( $this->item->to() !== $update['version'] ) {
 			yield 'version_moved';
 		}
-		if ( '' === $offer['package'] ) {
+		if ( '' === $update['package'] ) {
 			yield 'no_package';
-		} elseif ( null !== $host && self::host_with_port( $offer['package'] ) !== $host ) {
+		} elseif ( null !== $host && self::host_with_port( $update['package'] ) !== $host ) {
 			yield 'package_host';
 		}
-		if ( '' !== $offer['requires_php'] && ! is_php_version_compatible( $offer['requires_php'] ) ) {
+		if ( '' !== $update['requires_php'] && ! is_php_version_compatible( $update['requires_php'] ) ) {
 			yield 'requires_php';
 		}
-		if ( '' !== $offer['requires_wp'] && ! is_wp_version_compatible( $offer['requires_wp'] ) ) {
+		if ( '' !== $update['requires_wp'] && ! is_wp_version_compatible( $update['requires_wp'] ) ) {
 			yield 'requires_wp';
 		}
 	}
@@ -156,17 +156,17 @@ final class Siteagent_Update_Requirements {
 	 * Free bytes where the least of them are; what no host tells counts as enough.
 	 */
 	private function free_space(): float {
-		$room = INF;
+		$space = INF;
 		foreach ( array_unique( array( $this->component->folder(), WP_CONTENT_DIR, get_temp_dir(), Siteagent_Rollback::base_folder() ) ) as $folder ) {
 			// Hosts forbid it with a warning (open_basedir) or an exception, depending on the PHP version.
 			try {
 				$free = is_dir( $folder ) && function_exists( 'disk_free_space' ) ? @disk_free_space( $folder ) : false; // phpcs:ignore WordPress.PHP.NoSilencedErrors.Discouraged
-			} catch ( Throwable $forbidden ) {
+			} catch ( Throwable $error ) {
 				$free = false;
 			}
-			$room = is_float( $free ) ? min( $room, $free ) : $room;
+			$space = is_float( $free ) ? min( $space, $free ) : $space;
 		}
-		return $room;
+		return $space;
 	}
 
 	private function component_size(): float {
@@ -188,8 +188,8 @@ final class Siteagent_Update_Requirements {
 		if ( ! is_dir( $folder ) || ! is_readable( $folder ) ) {
 			return;
 		}
-		$inside = new RecursiveDirectoryIterator( $folder, FilesystemIterator::SKIP_DOTS );
-		$all    = new RecursiveIteratorIterator( $inside, RecursiveIteratorIterator::SELF_FIRST, RecursiveIteratorIterator::CATCH_GET_CHILD );
+		$iterator = new RecursiveDirectoryIterator( $folder, FilesystemIterator::SKIP_DOTS );
+		$all    = new RecursiveIteratorIterator( $iterator, RecursiveIteratorIterator::SELF_FIRST, RecursiveIteratorIterator::CATCH_GET_CHILD );
 		yield from new LimitIterator( $all, 0, self::MAX_FILES );
 	}
 }

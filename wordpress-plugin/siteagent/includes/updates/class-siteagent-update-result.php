@@ -15,14 +15,14 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Update_Result {
 
 	/** @var array */
-	private $seen;
+	private $evidence;
 
 	/**
 	 * @param array|null $before version, active, probe; null when nothing was looked at.
 	 */
 	public function __construct( ?array $before = null ) {
 		$before     = null === $before ? self::state( null, null, null ) : self::state( $before['version'], $before['active'], $before['probe'] );
-		$this->seen = array(
+		$this->evidence = array(
 			'before'         => $before,
 			'during'         => null,
 			'after'          => $before,
@@ -40,14 +40,14 @@ final class Siteagent_Update_Result {
 	 * @param mixed $value For one of the names above.
 	 */
 	public function set( string $name, $value ): void {
-		$this->seen[ $name ] = $value;
+		$this->evidence[ $name ] = $value;
 	}
 
 	/**
 	 * The component as it is at the end, read from disk and database.
 	 */
 	public function set_after( Siteagent_Component $component, ?string $probe ): void {
-		$this->seen['after'] = self::state( $component->version(), $component->is_active(), $probe );
+		$this->evidence['after'] = self::state( $component->version(), $component->is_active(), $probe );
 	}
 
 	/**
@@ -56,21 +56,21 @@ final class Siteagent_Update_Result {
 	 * @param string $error The error with which a page ended; empty when none showed.
 	 */
 	public function set_during( ?string $version, ?bool $active, ?string $probe, string $error ): void {
-		$this->seen['during'] = self::state( $version, $active, $probe ) + array( 'error' => '' === $error ? null : $error );
+		$this->evidence['during'] = self::state( $version, $active, $probe ) + array( 'error' => '' === $error ? null : $error );
 	}
 
 	/**
 	 * @return array{version:?string,active:?bool,probe:?string}
 	 */
 	public function after(): array {
-		return $this->seen['after'];
+		return $this->evidence['after'];
 	}
 
 	/**
 	 * @return array{version:?string,active:?bool,probe:?string}
 	 */
 	public function before(): array {
-		return $this->seen['before'];
+		return $this->evidence['before'];
 	}
 
 	/**
@@ -82,7 +82,7 @@ final class Siteagent_Update_Result {
 		return array(
 			'outcome'  => $outcome,
 			'reason'   => $reason,
-			'evidence' => $this->seen,
+			'evidence' => $this->evidence,
 		);
 	}
 

@@ -18,7 +18,7 @@ final class Siteagent_Upgrader {
 	const MAX_MESSAGES = 20;
 	const MAX_CHARS    = 200;
 	const DOWNLOAD_S   = 300;
-	const HOPS         = 5;
+	const MAX_REDIRECTS         = 5;
 
 	/** What a refusal inside WordPress's upgrader means in the words of the protocol. */
 	const REASONS = array(
@@ -37,13 +37,13 @@ final class Siteagent_Upgrader {
 	);
 
 	/** WordPress would delete its lists of available updates, and with them what sellers' updaters added. */
-	const KEEP_LISTS = array( 'clear_update_cache' => false );
+	const BULK_OPTIONS = array( 'clear_update_cache' => false );
 
 	/** @var string[] */
 	private $messages = array();
 
 	/** @var string */
-	private $refused = '';
+	private $refusal = '';
 
 	/** @var string Where WordPress unpacked the package. */
 	private $unpacked = '';
@@ -63,24 +63,24 @@ final class Siteagent_Upgrader {
 		require_once ABSPATH . 'wp-admin/includes/file.php';
 		$file = self::package_path( '' === $folder ? untrailingslashit( get_temp_dir() ) : $folder, $op_id );
 		if ( in_array( $component->kind(), array( 'plugin', 'theme' ), true ) ) {
-			list( $address, $given ) = Siteagent_Premium_Package::resolve( $component, $address );
-			if ( false !== $given ) {
-				return $this->move_downloaded( $given, $file );
+			list( $address, $downloaded ) = Siteagent_Premium_Package::resolve( $component, $address );
+			if ( false !== $downloaded ) {
+				return $this->move_downloaded( $downloaded, $file );
 			}
 		}
 		if ( '' === (string) wp_parse_url( $address, PHP_URL_HOST ) ) {
 			$this->add_message( 'The update has no download address, and its own updater did not fetch it.' );
 			return null;
 		}
-		for ( $hop = 0; $hop < self::HOPS; $hop++ ) {
+		for ( $redirect = 0; $redirect < self::MAX_REDIRECTS; $redirect++ ) {
 			// A release of SiteAgent is signed; the agency's own dashboard may be without https.
 			if ( 'siteagent' !== $component->kind() && ! self::is_allowed_url( $address ) ) {
-				$this->refused = 'package_host';
+				$this->refusal = 'package_host';
 				$this->add_message( 'The package would come over a connection that is not encrypted.' );
 				return null;
 			}
-			$answer = wp_safe_remote_get( $address, array( 'timeout' => self::DOWNLOAD_S, 'redirection' => 0, 'stream' => true, 'filename' => $file ) );
-			$status = (int) wp_remote_retrieve_response_code( $answer );
+			$response = wp_safe_remote_get( $address, array( 'timeout' => self::DOWNLOAD_S, 'redirection' => 0, 'stream' => true, 'filename' => $file ) );
+			$status = (int) wp_remote_retrieve_response_code( $response );
 			if ( 200 === $status && is_file( $file ) ) {
 				$this->host = Siteagent_Update_Requirements::host_with_port( $address );
 				return $file;
@@ -88,14 +88,14 @@ final class Siteagent_Upgrader {
 			if ( is_file( $file ) ) {
 				wp_delete_file( $file );
 			}
-			$next = wp_remote_retrieve_header( $answer, 'location' );
+			$next = wp_remote_retrieve_header( $response, 'location' );
 			if ( $status < 300 || $status > 399 || ! is_string( $next ) || '' === $next ) {
-				$this->add_message( is_wp_error( $answer ) ? $answer->get_error_message() : sprintf( 'The server of the package answered with status %d.', $status ) );
+				$this->add_message( is_wp_error( $response ) ? $response->get_error_message() : sprintf( 'The server of the package answered with status %d.', $status ) );
 				return null;
 			}
 			$next = WP_Http::make_absolute_url( $next, $address );
 			if ( Siteagent_Update_Requirements::host_with_port( $next ) !== Siteagent_Update_Requirements::host_with_port( $address ) ) {
-				$this->refused = 'package_host';
+				$this->refusal = 'package_host';
 				$this->add_message( sprintf( 'The package would come from another server, %s.', Siteagent_Update_Requirements::host_with_port( $next ) ) );
 				return null;
 			}
@@ -155,19 +155,19 @@ final class Siteagent_Upgrader {
 	/**
 	 * The package that a seller's updater has fetched, in its place.
 	 *
-	 * @param string|WP_Error $given As the updater answered.
+	 * @param string|WP_Error $downloaded As the updater answered.
 	 */
-	private function move_downloaded( $given, string $file ): ?string {
-		if ( is_wp_error( $given ) ) {
-			$this->add_message( $given->get_error_message() );
+	private function move_downloaded( $downloaded, string $file ): ?string {
+		if ( is_wp_error( $downloaded ) ) {
+			$this->add_message( $downloaded->get_error_message() );
 			return null;
 		}
-		if ( ! copy( $given, $file ) ) {
+		if ( ! copy( $downloaded, $file ) ) {
 			$this->add_message( 'The package that the plugin itself has fetched cannot be read.' );
 			return null;
 		}
-		if ( 0 === strpos( $given, get_temp_dir() ) ) {
-			wp_delete_file( $given );
+		if ( 0 === strpos( $downloaded, get_temp_dir() ) ) {
+			wp_delete_file( $downloaded );
 		}
 		$this->host = Siteagent_Component::FETCHED_BY_PLUGIN;
 		return $file;
@@ -178,29 +178,29 @@ final class Siteagent_Upgrader {
 	 * upgraders read the offer again; what they get is this file and no other.
 	 *
 	 * @param string   $file   As fetch() returned it; gone afterwards.
-	 * @param callable $may_go fn(): bool. Asked before each step; the last time just before a file of the site is replaced.
+	 * @param callable $may_continue fn(): bool. Asked before each step; the last time just before a file of the site is replaced.
 	 */
-	public function install( Siteagent_Component $component, Siteagent_Update_Item $step, string $file, string $op_id, callable $may_go ): void {
+	public function install( Siteagent_Component $component, Siteagent_Update_Item $item, string $file, string $op_id, callable $may_continue ): void {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
-		$this->refused = 'core' === $component->kind() && $step->to() !== $this->core_version_in( $file ) ? 'package_lies' : '';
-		if ( '' !== $this->refused ) {
+		$this->refusal = 'core' === $component->kind() && $item->to() !== $this->core_version_in( $file ) ? 'package_lies' : '';
+		if ( '' !== $this->refusal ) {
 			return;
 		}
-		$judge     = function ( $source, $remote = '' ) use ( $component, $step ) {
+		$validate     = function ( $source, $remote = '' ) use ( $component, $item ) {
 			$this->unpacked = (string) $remote;
-			return is_wp_error( $source ) ? $source : $this->validate_package( $component, $step, (string) $source );
+			return is_wp_error( $source ) ? $source : $this->validate_package( $component, $item, (string) $source );
 		};
-		$last_word = static function ( $passed ) use ( $may_go ) {
-			return is_wp_error( $passed ) || $may_go() ? $passed : new WP_Error( 'siteagent_interrupted', 'Another process took this update for dead, so it stopped.' );
+		$stop_if_interrupted = static function ( $passed ) use ( $may_continue ) {
+			return is_wp_error( $passed ) || $may_continue() ? $passed : new WP_Error( 'siteagent_interrupted', 'Another process took this update for dead, so it stopped.' );
 		};
-		$is_given  = false;
-		$hand_over = static function () use ( $judge, $file, &$is_given ) {
-			if ( $is_given ) {
+		$is_used  = false;
+		$provide_package = static function () use ( $validate, $file, &$is_used ) {
+			if ( $is_used ) {
 				return new WP_Error( 'siteagent_one_change', 'One change is one component.' );
 			}
-			$is_given = true;
+			$is_used = true;
 			// WordPress drops every such filter before it installs translations, so it is added this late.
-			add_filter( 'upgrader_source_selection', $judge, PHP_INT_MAX, 2 );
+			add_filter( 'upgrader_source_selection', $validate, PHP_INT_MAX, 2 );
 			return $file;
 		};
 		$options   = static function ( $options ) {
@@ -209,10 +209,10 @@ final class Siteagent_Upgrader {
 			return $options;
 		};
 		// One before the last, which judges a package of SiteAgent itself (class-siteagent-self-update.php).
-		add_filter( 'upgrader_pre_download', $hand_over, PHP_INT_MAX - 1 );
+		add_filter( 'upgrader_pre_download', $provide_package, PHP_INT_MAX - 1 );
 		add_filter( 'upgrader_package_options', $options, PHP_INT_MAX );
 		foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
-			add_filter( $hook, $last_word, PHP_INT_MAX );
+			add_filter( $hook, $stop_if_interrupted, PHP_INT_MAX );
 		}
 		// It would install translations that nobody approved.
 		remove_action( 'upgrader_process_complete', array( 'Language_Pack_Upgrader', 'async_upgrade' ), 20 );
@@ -228,11 +228,11 @@ final class Siteagent_Upgrader {
 			if ( $switched ) {
 				restore_previous_locale();
 			}
-			remove_filter( 'upgrader_pre_download', $hand_over, PHP_INT_MAX - 1 );
+			remove_filter( 'upgrader_pre_download', $provide_package, PHP_INT_MAX - 1 );
 			remove_filter( 'upgrader_package_options', $options, PHP_INT_MAX );
-			remove_filter( 'upgrader_source_selection', $judge, PHP_INT_MAX );
+			remove_filter( 'upgrader_source_selection', $validate, PHP_INT_MAX );
 			foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
-				remove_filter( $hook, $last_word, PHP_INT_MAX );
+				remove_filter( $hook, $stop_if_interrupted, PHP_INT_MAX );
 			}
 			Siteagent_Rollback_Watchdog::end_maintenance( $op_id );
 			$component->remove_installed_update();
@@ -251,7 +251,7 @@ final class Siteagent_Upgrader {
 	 * The reason for which the package was turned away before it touched the site; empty when it was not.
 	 */
 	public function refusal_reason(): string {
-		return $this->refused;
+		return $this->refusal;
 	}
 
 	/**
@@ -297,14 +297,14 @@ final class Siteagent_Upgrader {
 				break;
 			case 'translation':
 				$upgrader = new Language_Pack_Upgrader( $skin );
-				$this->collect_errors( $upgrader->bulk_upgrade( array( $component->raw_update() ), self::KEEP_LISTS ), $skin );
+				$this->collect_errors( $upgrader->bulk_upgrade( array( $component->raw_update() ), self::BULK_OPTIONS ), $skin );
 				return;
 			default:
 				$this->upgrade_core( $component, $skin );
 				return;
 		}
 		$upgrader->siteagent_op_id = $op_id;
-		$this->collect_errors( $upgrader->bulk_upgrade( array( $component->id() ), self::KEEP_LISTS ), $skin );
+		$this->collect_errors( $upgrader->bulk_upgrade( array( $component->id() ), self::BULK_OPTIONS ), $skin );
 	}
 
 	/**
@@ -324,20 +324,20 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * @param mixed $said Whatever the upgrader returned: true, false, null, an error, or an array of results.
+	 * @param mixed $result Whatever the upgrader returned: true, false, null, an error, or an array of results.
 	 */
-	private function collect_errors( $said, WP_Ajax_Upgrader_Skin $skin ): void {
+	private function collect_errors( $result, WP_Ajax_Upgrader_Skin $skin ): void {
 		foreach ( $skin->get_upgrade_messages() as $message ) {
 			$this->add_message( (string) $message );
 		}
-		foreach ( array_merge( array( $skin->get_errors() ), is_array( $said ) ? $said : array( $said ) ) as $error ) {
+		foreach ( array_merge( array( $skin->get_errors() ), is_array( $result ) ? $result : array( $result ) ) as $error ) {
 			if ( ! is_wp_error( $error ) ) {
 				continue;
 			}
 			foreach ( $error->get_error_codes() as $code ) {
 				$this->add_message( $error->get_error_message( $code ) );
-				if ( '' === $this->refused && isset( self::REASONS[ $code ] ) ) {
-					$this->refused = self::REASONS[ $code ];
+				if ( '' === $this->refusal && isset( self::REASONS[ $code ] ) ) {
+					$this->refusal = self::REASONS[ $code ];
 				}
 			}
 		}
@@ -348,20 +348,20 @@ final class Siteagent_Upgrader {
 	 *
 	 * @return string|WP_Error
 	 */
-	private function validate_package( Siteagent_Component $component, Siteagent_Update_Item $step, string $source ) {
+	private function validate_package( Siteagent_Component $component, Siteagent_Update_Item $item, string $source ) {
 		$name    = basename( $source );
-		$is_ours = true;
+		$is_same_folder = true;
 		if ( $component->is_plugin() ) {
 			// WordPress would install into the folder the package names, whichever that is.
-			$is_ours = dirname( $component->id() ) === $name;
+			$is_same_folder = dirname( $component->id() ) === $name;
 			$headers = $this->read_headers( $source . '/' . basename( $component->id() ) );
 		} elseif ( 'theme' === $component->kind() ) {
-			$is_ours = $component->id() === $name;
+			$is_same_folder = $component->id() === $name;
 			$headers = $this->read_headers( $source . '/style.css' );
 		} else {
 			$headers = array( 'version' => ( new Siteagent_Translation( $component->id() ) )->package_revision_date( $source ) ) + $this->read_headers( '' );
 		}
-		if ( ! $is_ours || $step->to() !== $headers['version'] ) {
+		if ( ! $is_same_folder || $item->to() !== $headers['version'] ) {
 			return new WP_Error( 'siteagent_package_lies', sprintf( 'The package holds %1$s %2$s.', $name, '' === $headers['version'] ? '(no version)' : $headers['version'] ) );
 		}
 		if ( $component->is_siteagent() && ! $this->is_readable_format( $headers['format'] ) ) {
@@ -391,7 +391,7 @@ final class Siteagent_Upgrader {
 	 * Whether this version could go on with what another one has stored. One that does not tell is not believed.
 	 */
 	private function is_readable_format( string $format ): bool {
-		return 1 === preg_match( '/^[1-9][0-9]{0,5}\z/D', $format ) && (int) $format <= Siteagent_Option_Store::READS;
+		return 1 === preg_match( '/^[1-9][0-9]{0,5}\z/D', $format ) && (int) $format <= Siteagent_Option_Store::FORMAT_READ;
 	}
 
 	/**
