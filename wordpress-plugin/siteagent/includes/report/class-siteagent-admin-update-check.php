@@ -96,7 +96,7 @@ final class Siteagent_Admin_Update_Check {
 	 */
 	public static function include_last_result(): void {
 		foreach ( array_keys( Siteagent_Update_Transient::all() ) as $name ) {
-			$filter = array( self::class, "add_seen_$name" );
+			$filter = array( self::class, "add_missing_$name" );
 			if ( ! has_filter( "site_transient_update_$name", $filter ) ) {
 				add_filter( "site_transient_update_$name", $filter, PHP_INT_MAX );
 			}
