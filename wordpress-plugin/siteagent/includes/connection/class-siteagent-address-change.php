@@ -1,6 +1,6 @@
 <?php
 /**
- * What an administrator can do about a site whose address is not the one it was connected under.
+ * Decisions about a site whose address has changed since it was connected.
  *
  * @package SiteAgent
  */
@@ -10,9 +10,10 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Three choices: it is a copy (Siteagent_Pairing::disconnect() tells nobody then), it has moved, or nothing is to be done.
+ * An administrator has three choices: this is a copy (Siteagent_Pairing::disconnect(), which does not notify the
+ * dashboard then), the site has moved, or decide later.
  *
- * Until a person in the dashboard agrees to a move, SiteAgent stays silent.
+ * SiteAgent stays paused until a person in the dashboard confirms a move.
  */
 final class Siteagent_Address_Change {
 
@@ -32,10 +33,10 @@ final class Siteagent_Address_Change {
 	}
 
 	/**
-	 * Ask the dashboard to follow this site to its present address.
+	 * Asks the dashboard to follow this site to its present address.
 	 *
-	 * @param string $actor The administrator, as the log names them.
-	 * @return string 'delivered', 'failed', or 'not_tried' when the site has not moved.
+	 * @param string $actor The administrator, as stored in the log.
+	 * @return string 'delivered', 'failed', or 'not_tried' when the address has not changed.
 	 */
 	public function announce_move( string $actor ): string {
 		$connection = $this->connection_store->connection();
@@ -54,7 +55,7 @@ final class Siteagent_Address_Change {
 	}
 
 	/**
-	 * Leave everything as it is, and stop reminding.
+	 * Keeps SiteAgent paused and stops the reminders.
 	 */
 	public function keep_paused( string $actor ): void {
 		$change = $this->connection_store->address_change();

@@ -1,6 +1,6 @@
 <?php
 /**
- * With whom this site is connected, and the keys of that connection.
+ * Storage of the connection and its keys.
  *
  * @package SiteAgent
  */
@@ -10,26 +10,29 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Keeps the states of a connection: unpaired, waiting for the dashboard, paired, unreadable.
+ * Stores the state of the connection: unpaired, waiting for the dashboard, paired, unreadable or newer.
  *
- * Secrets are sealed; of what only has to be recognised, the hash is kept. Every change of state
- * names the state it starts from and reports whether it won.
+ * Secrets are encrypted. Of a secret that only has to be recognized, the hash is stored. Every change of state
+ * names the state it starts from, and returns whether it succeeded.
  */
 final class Siteagent_Connection_Store {
 
-	/** How many authenticated hellos one token bears. */
+	/** How many authenticated hellos a token allows. */
 	const MAX_HELLOS = 10;
 
-	/** How long an ended connection can still be proven. */
+	/** How long the proof of an ended connection is kept. */
 	const ENDED_RETENTION_S = 7776000;
 
-	/** How long a used token is remembered; it lives for half an hour. */
+	/** How long a used token is remembered. Tokens are valid for half an hour. */
 	const USED_TOKEN_RETENTION_S = 86400;
 
-	/** How long after a rotation the former secret still ends the connection: the dashboard may not have heard yet. */
+	/**
+	 * How long after a rotation the previous secret still ends the connection, because the dashboard may not have the
+	 * new one yet.
+	 */
 	const PREVIOUS_KEYS_REVOCABLE_S = 600;
 
-	/** How exactly the last contact is known: less writing. */
+	/** The time of the last contact is stored at most this often. */
 	const CONTACT_RESOLUTION_S = 60;
 
 	/** @var Siteagent_Option_Store */
@@ -44,7 +47,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * 'unpaired', 'waiting' (a token was accepted, the dashboard has not called), 'paired',
+	 * Returns the state: 'unpaired', 'waiting' (a token was accepted, the dashboard has not called yet), 'paired',
 	 * 'unreadable' (the keys of wp-config.php have changed since), or 'newer' (written by a newer SiteAgent).
 	 */
 	public function state(): string {
@@ -62,7 +65,8 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * The token that was accepted: pid, origin, site_url, expires_at, notice (what the dashboard said of it), hellos.
+	 * Returns the accepted token: pid, origin, site_url, expires_at, notice (the dashboard's answer about it) and
+	 * hellos.
 	 */
 	public function pending(): ?array {
 		$data = $this->store->read();
@@ -70,8 +74,8 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * The present connection: origin, fingerprint, kid, home, paired_at, last_contact_at (null before
-	 * the first request); null when there is none or its keys cannot be read.
+	 * Returns the connection: origin, fingerprint, kid, home, paired_at and last_contact_at (null before the first
+	 * request). Null when there is none or its keys cannot be decrypted.
 	 */
 	public function connection(): ?array {
 		$data = $this->store->read();
@@ -82,9 +86,9 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Which address this site had when it was connected, and which it has; null while they are the same.
+	 * Returns the address this site was connected under and its present one; null while both are the same site.
 	 *
-	 * @param string $keyid Under the keys of a move that is being confirmed, the address that was agreed on counts.
+	 * @param string $keyid A key id. For the keys of a move that is being confirmed, the confirmed address counts.
 	 * @return array{was:string,is:string}|null
 	 */
 	public function address_change( string $keyid = '' ): ?array {
@@ -104,20 +108,20 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * This site's own address.
+	 * Returns the address of this site.
 	 */
 	public function home(): string {
 		return Siteagent_Site_Address::home( $this->store->is_network() );
 	}
 
 	/**
-	 * The addresses a request may have been signed for.
+	 * Returns the URLs that a request may be signed for.
 	 *
 	 * @return string[]
 	 */
 	public function endpoints(): array {
 		if ( $this->store->is_network() && ! is_main_site() ) {
-			// The other sites of the network would report about themselves under its name.
+			// Otherwise another site of the network would report about itself under the name of the main site.
 			return array();
 		}
 		$data  = $this->store->read();
@@ -126,7 +130,7 @@ final class Siteagent_Connection_Store {
 			$connection = $data['connection'];
 			$home       = $this->home();
 			$asked      = isset( $connection['move'] ) ? $connection['move']['endpoints'] : array();
-			// A site that went to https or to www. is the same one under another spelling.
+			// A site that changed to https or www. is still the same site.
 			$respelled = $home !== $connection['home'] && Siteagent_Site_Address::is_same_site( $home, $connection['home'] ) ? Siteagent_Site_Address::endpoints( $home, $home ) : array();
 			$found     = array_merge( $found, $connection['endpoints'], $asked, $respelled );
 		}
@@ -134,10 +138,10 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Who may sign under this key id, and how they are answered.
+	 * Returns the keys of a key id and their role.
 	 *
-	 * @return array{role:string,d2s:string,s2d:string}|null The role is 'token', 'exchange' (agreed on, not confirmed), 'connection',
-	 *                                                       or 'next' (the connection's next generation, not confirmed).
+	 * @return array{role:string,d2s:string,s2d:string}|null The role is 'token', 'exchange' (agreed, not confirmed),
+	 *         'connection', or 'next' (next keys of the connection, not confirmed).
 	 */
 	public function channel( string $keyid ): ?array {
 		$data = $this->store->read();
@@ -168,7 +172,8 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * What the pending token's keys follow from; null when there is no token or it cannot be read.
+	 * Returns the secret that the pending token's keys are derived from; null without a token or when it cannot be
+	 * decrypted.
 	 */
 	public function pending_auth_key(): ?string {
 		$data    = $this->store->read();
@@ -177,7 +182,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Whether this token connected a site before, or is being waited for.
+	 * Whether this token is pending or was used to connect this site before.
 	 */
 	public function is_token_known( string $pid ): bool {
 		$data = $this->store->read();
@@ -185,7 +190,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Wait for the dashboard of this token. False when the site is connected already.
+	 * Stores an accepted token. False when the site is already connected.
 	 */
 	public function set_pending( Siteagent_Pairing_Token $token, int $now ): bool {
 		$home    = $this->home();
@@ -213,7 +218,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Keep what the dashboard said of the token: delivered, failed, used, expired or cancelled.
+	 * Stores the dashboard's answer about the pending token: delivered, failed, used, expired or cancelled.
 	 */
 	public function set_pending_notice( string $pid, string $answer ): void {
 		$this->update_pending(
@@ -226,7 +231,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Forget the token. False when it was not being waited for.
+	 * Deletes the pending token. False when there was none.
 	 */
 	public function clear_pending(): bool {
 		return $this->store->change(
@@ -241,7 +246,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Count one more hello under this token. False when it has had its share, or is gone.
+	 * Counts a hello under the pending token. False when the limit was reached or the token is gone.
 	 */
 	public function count_hello( string $pid ): bool {
 		return $this->update_pending(
@@ -257,10 +262,11 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Keep what a hello agreed on, until it is confirmed; a later hello takes its place.
+	 * Stores the keys agreed in a hello until they are confirmed. Replaces those of an earlier hello.
 	 *
-	 * @param array $facts   th, kid, fingerprint, dash_id, sign_d.
-	 * @param array $session The keys of the connection by name, raw bytes.
+	 * @param string $pid     Public id of the token.
+	 * @param array  $facts   th, kid, fingerprint, dash_id, sign_d.
+	 * @param array  $session Keys by name, raw bytes.
 	 */
 	public function save_exchange( string $pid, array $facts, array $session ): bool {
 		$exchange = $this->encrypt_session( $facts, $session );
@@ -274,11 +280,13 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * The dashboard confirmed: the exchange becomes the connection and the token is used up.
+	 * Turns the confirmed exchange into the connection and marks the token as used.
 	 *
-	 * True also when that had happened before, so that a lost answer can be asked for again.
+	 * Also true when this was done before, so that the dashboard can ask again after a lost response.
 	 *
-	 * @param string $th In hex.
+	 * @param string $kid Key id.
+	 * @param string $th  Transcript hash in hex.
+	 * @param int    $now Unix time in seconds.
 	 */
 	public function activate( string $kid, string $th, int $now ): bool {
 		$is_active = false;
@@ -308,10 +316,11 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Keep the next generation of the connection of $kid until a message under it confirms it; a later one takes its place.
+	 * Stores the next keys of a connection until a message signed with them confirms them. Replaces earlier ones.
 	 *
-	 * @param array $facts   kid, th, fingerprint; with a move also home and endpoints.
-	 * @param array $session The keys by name, raw bytes.
+	 * @param string $kid     Key id of the connection.
+	 * @param array  $facts   kid, th, fingerprint; with a move also home and endpoints.
+	 * @param array  $session Keys by name, raw bytes.
 	 */
 	public function save_next_keys( string $kid, array $facts, array $session ): bool {
 		$next = $this->encrypt_session( $facts, $session );
@@ -325,7 +334,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * A message under the next generation was valid: it becomes the connection's, and the old one is gone.
+	 * Replaces the keys of the connection by the next ones, which have been confirmed.
 	 */
 	public function promote_next_keys( string $kid, int $now ): bool {
 		return $this->store->change(
@@ -352,7 +361,8 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * The keys of the connection itself, for deriving the next ones; null when there is none that can be read.
+	 * Returns the present keys of the connection, from which the next ones are derived; null when they cannot be
+	 * decrypted.
 	 *
 	 * @return array{d2s:string,s2d:string}|null Raw bytes.
 	 */
@@ -362,9 +372,9 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * The administrator says that the site has moved here: keep where it may be called from now on.
+	 * Stores that the site has moved to its present address, so that requests to it are accepted.
 	 *
-	 * @return array{home:string,endpoints:string[]}|null What to tell the dashboard; null when there is no connection.
+	 * @return array{home:string,endpoints:string[]}|null What the dashboard is sent; null without a connection.
 	 */
 	public function record_move(): ?array {
 		$home = $this->home();
@@ -383,7 +393,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * The administrator says that nothing is to be done about the present address.
+	 * Stores that SiteAgent stays paused at the present address.
 	 */
 	public function record_pause(): void {
 		$home = $this->home();
@@ -397,9 +407,10 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Seal again what was sealed before SITEAGENT_KEY was defined, so that WordPress's secret keys may change.
+	 * Encrypts everything again with SITEAGENT_KEY that was encrypted before the constant was defined, so that
+	 * WordPress's secret keys may change.
 	 *
-	 * @return bool Whether anything had to be.
+	 * @return bool Whether anything was encrypted again.
 	 */
 	public function reencrypt(): bool {
 		return $this->store->change(
@@ -421,7 +432,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Whether this key id is the connection's, whose keys cannot be read any more.
+	 * Whether this key id is the connection's and its keys cannot be decrypted.
 	 */
 	public function is_unreadable( string $keyid ): bool {
 		$data = $this->store->read();
@@ -429,7 +440,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * A request of the dashboard was answered.
+	 * Stores the time of the last request of the dashboard.
 	 */
 	public function record_contact( int $now ): void {
 		$data = $this->store->read();
@@ -448,9 +459,10 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * The dashboard shows the revocation secret of this key id: the connection ends.
+	 * Ends the connection when the dashboard presents its revocation secret.
 	 *
-	 * @return string|null The acknowledgement (raw bytes), again as often as the secret is shown; null for any other secret.
+	 * @return string|null The acknowledgement, raw bytes, each time the right secret is presented; null for any other
+	 *         secret.
 	 */
 	public function revoke( string $kid, string $secret, int $now ): ?string {
 		$ack = null;
@@ -467,7 +479,7 @@ final class Siteagent_Connection_Store {
 					return null;
 				}
 				$secrets = $this->seal->decrypt( $generation['sealed'] );
-				// Unreadable keys must not keep the door open; there is just no proof then.
+				// Keys that cannot be decrypted must not prevent revocation. There is just no proof then.
 				$ack   = null === $secrets ? '' : $secrets['revoke-ack'];
 				$ended = array( 'revoke_hash' => $hash, 'ack' => Siteagent_HTTP_Signature::base64url_encode( $ack ), 'at' => $now );
 				return self::end_connection( $data, $kid, $ended, $now );
@@ -477,9 +489,10 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * This side ends the connection: the keys are gone when this returns.
+	 * Ends the connection from this site and deletes its keys.
 	 *
-	 * @return array{origin:string,kid:string,s2d:?string,goodbye:?string}|null What a goodbye is made of; null when there was no connection.
+	 * @return array{origin:string,kid:string,s2d:?string,goodbye:?string}|null What the notice to the dashboard needs;
+	 *         null when there was no connection.
 	 */
 	public function disconnect( int $now ): ?array {
 		$parted = null;
@@ -505,7 +518,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Remember that this key id ended without a word to anybody: a copy does not speak for the original.
+	 * Deletes the proof that the connection ended: a copy must not speak for the original.
 	 */
 	public function delete_disconnect_proof( string $kid ): void {
 		$this->store->change(
@@ -520,7 +533,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * The proof that this site ended the connection of that key id; null when it did not.
+	 * Returns the proof that this site ended the connection; null when it did not.
 	 */
 	public function disconnect_proof( string $kid ): ?string {
 		$data = $this->store->read();
@@ -528,7 +541,8 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Who ended the last connection, when, and with which dashboard it was; null when none ended lately, or another one began.
+	 * Returns who ended the last connection, when, and with which dashboard; null when none ended lately or another
+	 * one began.
 	 *
 	 * @return array{by:string,at:int,origin:string}|null `by` is 'dashboard' or 'site'.
 	 */
@@ -547,7 +561,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * The random name of this site, made at first use; it outlives connections.
+	 * Returns the random UUID of this site, created on first use. It does not change with the connection.
 	 */
 	public function site_uuid(): string {
 		$this->store->change(
@@ -559,7 +573,8 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * The public half of this site's signing key, made at first use or when the old one cannot be read.
+	 * Returns the public half of this site's signing key. Creates a new key on first use, or when the old one cannot
+	 * be decrypted.
 	 */
 	public function signing_public_key(): string {
 		$this->store->change(
@@ -579,7 +594,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * This site's signature; null when its key cannot be read.
+	 * Signs a message with this site's key; null when the key cannot be decrypted.
 	 */
 	public function sign( string $message ): ?string {
 		$data = $this->store->read();
@@ -596,6 +611,9 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
+	 * Changes the pending token, if it is this one.
+	 *
+	 * @param string   $pid  Public id of the token.
 	 * @param callable $edit fn( array $pending ): ?array.
 	 */
 	private function update_pending( string $pid, callable $edit ): bool {
@@ -611,7 +629,9 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * @param string|null $kid  The connection meant; null for whichever there is.
+	 * Changes the connection.
+	 *
+	 * @param string|null $kid  Key id of the connection; null for any.
 	 * @param callable    $edit fn( array $connection ): ?array.
 	 */
 	private function update_connection( ?string $kid, callable $edit ): bool {
@@ -627,7 +647,7 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * What is kept of a session: keys sealed, and of the revocation secret only its hash.
+	 * Returns what is stored of new keys: the keys encrypted, and the revocation secret as a hash.
 	 */
 	private function encrypt_session( array $facts, array $session ): array {
 		return $facts + array(
@@ -644,7 +664,8 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * The generation of a connection that goes by this key id: the present one, or for a while the former.
+	 * Returns the keys of a connection that this key id names: the present ones, or the previous ones for a short
+	 * time.
 	 */
 	private static function find_generation( array $connection, string $kid, int $now ): ?array {
 		if ( hash_equals( $connection['kid'], $kid ) ) {
@@ -654,11 +675,22 @@ final class Siteagent_Connection_Store {
 		return null !== $former && $now < $former['until'] && hash_equals( $former['kid'], $kid ) ? $former : null;
 	}
 
+	/**
+	 * Returns part of the stored data without keys and hashes.
+	 */
 	private function without_secrets( array $part ): array {
 		unset( $part['sealed'], $part['exchange'], $part['next'], $part['former'], $part['revoke_hash'] );
 		return $part;
 	}
 
+	/**
+	 * Removes the connection and adds it to the ended ones, which are kept for ENDED_RETENTION_S.
+	 *
+	 * @param array  $data  Everything stored.
+	 * @param string $kid   Key id of the connection.
+	 * @param array  $ended What to store about it.
+	 * @param int    $now   Unix time in seconds.
+	 */
 	private static function end_connection( array $data, string $kid, array $ended, int $now ): array {
 		$ended['origin'] = $data['connection']['origin'];
 		unset( $data['connection'] );
@@ -674,6 +706,9 @@ final class Siteagent_Connection_Store {
 		return $data;
 	}
 
+	/**
+	 * Returns the times after the given one.
+	 */
 	private static function newer_than( array $moments, int $than ): array {
 		return array_filter(
 			$moments,

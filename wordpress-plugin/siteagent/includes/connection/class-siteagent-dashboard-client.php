@@ -1,6 +1,6 @@
 <?php
 /**
- * What this site tells its dashboard of its own accord: four hints, signed.
+ * Notices that this site sends to its dashboard.
  *
  * @package SiteAgent
  */
@@ -10,20 +10,20 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Sends a notice once and says what became of it. Losing one costs seconds, never correctness.
+ * Sends a signed notice once and returns whether it was delivered. A lost notice costs time, never correctness.
  */
 final class Siteagent_Dashboard_Client {
 
 	const PATH      = '/agent/notice';
 	const TIMEOUT_S = 5;
 
-	/** What the dashboard may say of a token that is closed. */
+	/** Reasons for which the dashboard rejects a token. */
 	const REASONS = array( 'used', 'expired', 'cancelled' );
 
 	/**
-	 * An administrator agreed to this token.
+	 * Notifies the dashboard that an administrator accepted its token.
 	 *
-	 * @return string 'delivered'; 'used', 'expired' or 'cancelled' when the dashboard says so; else 'failed'.
+	 * @return string 'delivered'; 'used', 'expired' or 'cancelled' when the dashboard says so; otherwise 'failed'.
 	 */
 	public function notify_token_accepted( string $origin, string $pid, string $auth, string $home ): string {
 		$key      = Siteagent_Key_Derivation::token_key( $auth, 'note' );
@@ -43,9 +43,12 @@ final class Siteagent_Dashboard_Client {
 	}
 
 	/**
-	 * An administrator asks the dashboard to follow this site to another address.
+	 * Asks the dashboard to follow this site to another address.
 	 *
-	 * @param array{home:string,endpoints:string[]} $move Where the site is now.
+	 * @param string                                $origin Origin of the dashboard.
+	 * @param string                                $kid    Key id.
+	 * @param string                                $key    HMAC key, raw bytes.
+	 * @param array{home:string,endpoints:string[]} $move   Where the site is now.
 	 * @return string 'delivered' or 'failed'.
 	 */
 	public function notify_moved( string $origin, string $kid, string $key, array $move ): string {
@@ -58,7 +61,8 @@ final class Siteagent_Dashboard_Client {
 	}
 
 	/**
-	 * An administrator changed what the dashboard may do. Carries no permission: the dashboard asks for a report.
+	 * Notifies the dashboard that its permissions have changed. The notice carries no permission: the dashboard then
+	 * requests a report.
 	 *
 	 * @return string 'delivered' or 'failed'.
 	 */
@@ -72,10 +76,14 @@ final class Siteagent_Dashboard_Client {
 	}
 
 	/**
-	 * This site has ended the connection; $goodbye proves it.
+	 * Notifies the dashboard that this site ended the connection.
 	 *
-	 * The dashboard's answer is not signed, as no key is left here to check it with.
+	 * The response is not signed, because no key is left here to verify it with.
 	 *
+	 * @param string $origin  Origin of the dashboard.
+	 * @param string $kid     Key id.
+	 * @param string $key     HMAC key, raw bytes.
+	 * @param string $goodbye The proof, raw bytes.
 	 * @return string 'delivered' or 'failed'.
 	 */
 	public function notify_disconnected( string $origin, string $kid, string $key, string $goodbye ): string {
@@ -90,7 +98,7 @@ final class Siteagent_Dashboard_Client {
 	}
 
 	/**
-	 * What the dashboard answered, if it was the dashboard; null otherwise.
+	 * Sends a notice and returns the verified response; null when there was none.
 	 */
 	private function post_verified( array $request, string $key ): ?stdClass {
 		$response = $this->post( $request );
@@ -115,8 +123,8 @@ final class Siteagent_Dashboard_Client {
 	 * @return array{status:int,headers:array,body:string}|null
 	 */
 	private function post( array $request ): ?array {
-		// Not the "safe" variant: a dashboard in the agency's own network is no attack, and an
-		// administrator has agreed to this very address.
+		// Not the "safe" variant, which rejects private addresses: a dashboard in the agency's own network is legitimate,
+		// and an administrator has agreed to this address.
 		return self::parse_response(
 			wp_remote_post(
 				$request['url'],
@@ -133,9 +141,9 @@ final class Siteagent_Dashboard_Client {
 	}
 
 	/**
-	 * An answer with the headers that sign it; null when there was none.
+	 * Returns a response with the headers that sign it; null when the request failed.
 	 *
-	 * @param array|WP_Error $response As WordPress gave it.
+	 * @param array|WP_Error $response As WordPress returned it.
 	 * @return array{status:int,headers:array,body:string}|null
 	 */
 	public static function parse_response( $response ): ?array {

@@ -1,6 +1,6 @@
 <?php
 /**
- * Seals what must not be read from a copy of the database.
+ * Encryption of stored secrets.
  *
  * @package SiteAgent
  */
@@ -10,23 +10,23 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Encrypts under the secret keys of wp-config.php, so that a stolen database alone is of no use,
- * and a copy of the site with keys of its own cannot speak in the original's name.
+ * Encrypts with the secret keys of wp-config.php, so that a stolen database alone is of no use, and a copy of the
+ * site with other keys cannot act as the original.
  */
 final class Siteagent_Encryption {
 
-	/** What the sample wp-config.php holds instead of a key. */
+	/** The value of a secret key in the sample wp-config.php. */
 	const PLACEHOLDER = 'put your unique phrase here';
 
-	/** The constant that takes the place of WordPress's secret keys, so that those may change. */
+	/** A constant that replaces WordPress's secret keys, so that those may change. */
 	const OWN_KEY = 'SITEAGENT_KEY';
 
-	/** @var string[] 32 raw bytes each. The first closes, each of them opens. */
+	/** @var string[] 32 raw bytes each. The first one encrypts, each of them decrypts. */
 	private $keys;
 
 	/**
-	 * @param string $secret    What this installation, and not its database, knows.
-	 * @param string ...$previous_secrets What it was before, for texts that were sealed under that.
+	 * @param string $secret              A secret that is not in the database.
+	 * @param string ...$previous_secrets Earlier secrets, for texts encrypted with them.
 	 */
 	public function __construct( string $secret, string ...$previous_secrets ) {
 		$this->keys = array_map(
@@ -38,10 +38,11 @@ final class Siteagent_Encryption {
 	}
 
 	/**
-	 * The seal of this installation: SITEAGENT_KEY alone where it is defined, else WordPress's secret keys.
+	 * Returns the encryption of this site: with SITEAGENT_KEY alone where it is defined, otherwise with WordPress's
+	 * secret keys.
 	 *
-	 * The constants are read themselves: wp_salt() mixes in what WordPress keeps in the database.
-	 * Only where wp-config.php holds no key at all is there nothing better than wp_salt().
+	 * The constants are read directly, because wp_salt() mixes in values from the database. Only where wp-config.php
+	 * holds no key at all is wp_salt() used.
 	 */
 	public static function for_site(): self {
 		$own_key   = self::constant_values( array( self::OWN_KEY ) );
@@ -51,12 +52,15 @@ final class Siteagent_Encryption {
 	}
 
 	/**
-	 * Whether the keys survive a change of WordPress's secret keys.
+	 * Whether SITEAGENT_KEY is defined, so that stored keys survive a change of WordPress's secret keys.
 	 */
 	public static function has_own_key(): bool {
 		return '' !== self::constant_values( array( self::OWN_KEY ) );
 	}
 
+	/**
+	 * Returns the values of the constants that are defined, with their names; empty when none is.
+	 */
 	private static function constant_values( array $names ): string {
 		$secret = '';
 		foreach ( $names as $name ) {
@@ -69,7 +73,7 @@ final class Siteagent_Encryption {
 	}
 
 	/**
-	 * Text that opens here and nowhere else.
+	 * Encrypts secrets.
 	 *
 	 * @param array<string,string> $secrets Raw bytes by name.
 	 */
@@ -80,7 +84,7 @@ final class Siteagent_Encryption {
 	}
 
 	/**
-	 * The same secrets sealed under the present key; null when they are already, or do not open.
+	 * Encrypts secrets again with the present key; null when they already are, or cannot be decrypted.
 	 */
 	public function reencrypt( string $sealed ): ?string {
 		$secrets = null === $this->decrypt_with( $this->keys[0], $sealed ) ? $this->decrypt( $sealed ) : null;
@@ -88,7 +92,7 @@ final class Siteagent_Encryption {
 	}
 
 	/**
-	 * The secrets in a sealed text; null when it does not open. Never a wrong value.
+	 * Decrypts secrets; null when that is not possible. Never returns a wrong value.
 	 *
 	 * @return array<string,string>|null
 	 */
@@ -103,6 +107,8 @@ final class Siteagent_Encryption {
 	}
 
 	/**
+	 * Decrypts secrets with one key.
+	 *
 	 * @return array<string,string>|null
 	 */
 	private function decrypt_with( string $key, string $sealed ): ?array {

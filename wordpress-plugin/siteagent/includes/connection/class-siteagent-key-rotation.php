@@ -1,6 +1,6 @@
 <?php
 /**
- * New keys for a connection that stands (docs/PROTOCOL.md section 3.2).
+ * Key rotation of a connection (docs/PROTOCOL.md section 3.2).
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Agrees on the next generation. The present one works until a message under the next one confirms it.
+ * Agrees on the next keys. The present keys work until a message signed with the next ones confirms them.
  */
 final class Siteagent_Key_Rotation {
 
@@ -32,9 +32,10 @@ final class Siteagent_Key_Rotation {
 	}
 
 	/**
-	 * Derive the next generation as the signed plan says.
+	 * Derives the next keys as the signed plan says.
 	 *
-	 * @throws Siteagent_Exception invalid_arguments; identity_changed when the plan names another address than the present one.
+	 * @throws Siteagent_Exception invalid_arguments; identity_changed when the plan names another address than the
+	 *         present one.
 	 */
 	public function rotate( stdClass $document, int $now ): array {
 		$connection = $this->connection_store->connection();
@@ -63,7 +64,9 @@ final class Siteagent_Key_Rotation {
 	}
 
 	/**
-	 * Where the plan says that this site lives; null when it leaves the address as it is.
+	 * Returns the present address when the plan confirms it as a new one; null when the address stays.
+	 *
+	 * @throws Siteagent_Exception identity_changed when the plan names another address.
 	 */
 	private function confirmed_home( Siteagent_Signed_Plan $plan ): ?string {
 		$moved   = $this->connection_store->address_change();
@@ -77,8 +80,12 @@ final class Siteagent_Key_Rotation {
 	}
 
 	/**
-	 * @param string|null $key What plans are signed with under the next generation; null for the present key.
-	 * @return string This side's public key, raw.
+	 * @param Siteagent_Signed_Plan $plan The plan.
+	 * @param string                $kid  Key id of the connection.
+	 * @param string|null           $home The confirmed new address, or null.
+	 * @param string|null           $key  The key that signs plans from the next generation on; null for the present
+	 *                                    key.
+	 * @return string This side's public key, raw bytes.
 	 */
 	private function derive_next_keys( Siteagent_Signed_Plan $plan, string $kid, ?string $home, ?string $key ): string {
 		$session_keys      = $this->connection_store->session_keys( $kid );

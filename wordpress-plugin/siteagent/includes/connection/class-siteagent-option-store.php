@@ -1,6 +1,6 @@
 <?php
 /**
- * The one option in which SiteAgent keeps what it knows.
+ * The option that holds the state of SiteAgent.
  *
  * @package SiteAgent
  */
@@ -10,10 +10,10 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Reads past every cache, and writes only over what it has read.
+ * Reads past every cache, and writes with compare-and-swap.
  *
- * WordPress's update_option() writes over whatever another request has written meanwhile, and an
- * object cache may keep a key alive that was deleted. Here the database settles both.
+ * WordPress's update_option() overwrites what another request has written meanwhile, and an object cache may
+ * return a key that was deleted. Here the database decides both.
  */
 final class Siteagent_Option_Store {
 
@@ -21,9 +21,9 @@ final class Siteagent_Option_Store {
 	const ATTEMPTS = 20;
 
 	/**
-	 * The shape of what this version writes, in the option and the tables, and the newest one it reads.
-	 * siteagent.php names the first as "Data format". A new shape takes two releases, so that the one before
-	 * can always run again: one that reads it, then one that writes it.
+	 * The data format that this version writes, in the option and the tables, and the newest one it reads.
+	 * siteagent.php repeats the first as "Data format". A new format takes two releases, one that reads it and then
+	 * one that writes it, so that the previous version can always run again.
 	 */
 	const FORMAT_WRITTEN = 1;
 	const FORMAT_READ  = 1;
@@ -36,11 +36,11 @@ final class Siteagent_Option_Store {
 	/** @var bool */
 	private $is_network;
 
-	/** @var array|null What was read, until this request changes it: one request sees one state. */
+	/** @var array|null What was read. Kept until this request changes it, so that one request sees one state. */
 	private $cache = null;
 
 	/**
-	 * @param wpdb $db         WordPress's database object.
+	 * @param wpdb $db         WordPress database object.
 	 * @param bool $is_network Whether the sites of a network share one connection.
 	 */
 	public function __construct( $db, bool $is_network ) {
@@ -53,8 +53,8 @@ final class Siteagent_Option_Store {
 	}
 
 	/**
-	 * Everything that is kept; an empty array before the first change, and where it cannot be read:
-	 * whoever has no keys answers nobody.
+	 * Returns everything stored. Empty before the first change, and when the format is unknown: a site without keys
+	 * rejects every request.
 	 */
 	public function read(): array {
 		if ( null === $this->cache ) {
@@ -64,18 +64,18 @@ final class Siteagent_Option_Store {
 	}
 
 	/**
-	 * Whether what is kept was written by a newer SiteAgent in a shape this one does not know.
+	 * Whether the stored data was written by a newer SiteAgent in an unknown format.
 	 */
 	public function is_newer(): bool {
 		return ! self::is_known( $this->decode( $this->read_raw() ) );
 	}
 
 	/**
-	 * Replace what is kept by what $edit makes of it; $edit may be called several times.
+	 * Changes the stored data.
 	 *
-	 * @param callable $edit fn( array $data ): ?array. Null leaves everything as it is.
+	 * @param callable $edit fn( array $data ): ?array. May be called several times. Null changes nothing.
 	 * @return bool Whether something was written.
-	 * @throws RuntimeException When it cannot be written, or a newer SiteAgent has written what is there.
+	 * @throws RuntimeException When it cannot be written, or was written by a newer SiteAgent.
 	 */
 	public function change( callable $edit ): bool {
 		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
@@ -103,7 +103,7 @@ final class Siteagent_Option_Store {
 	}
 
 	private function decode( ?string $stored ): array {
-		// Arrays and texts alone: whoever could write this row must not make objects of it.
+		// Only arrays and scalars: a manipulated row must not create objects.
 		$data = null !== $stored && is_serialized( $stored ) ? @unserialize( $stored, array( 'allowed_classes' => false ) ) : array(); // phpcs:ignore WordPress.PHP
 		return is_array( $data ) ? $data : array();
 	}
@@ -118,7 +118,7 @@ final class Siteagent_Option_Store {
 	}
 
 	/**
-	 * False when somebody else was faster.
+	 * Writes new data if the stored data is still the given one. False when another request was faster.
 	 */
 	private function compare_and_swap( ?string $stored, string $serialized ): bool {
 		$written = null === $stored ? $this->insert( $serialized ) : $this->update( $stored, $serialized );
@@ -130,11 +130,11 @@ final class Siteagent_Option_Store {
 	}
 
 	/**
-	 * @return int|false Rows written.
+	 * @return int|false Number of rows written.
 	 */
 	private function insert( string $serialized ) {
 		if ( $this->is_network ) {
-			// The table of a network's settings has no unique name: the first row is the one that counts.
+			// The table of network options has no unique key on the name. WordPress uses the first row.
 			return $this->db->query(
 				$this->db->prepare(
 					"INSERT INTO {$this->db->sitemeta} (site_id, meta_key, meta_value) SELECT %d, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d)",
@@ -152,10 +152,10 @@ final class Siteagent_Option_Store {
 	}
 
 	/**
-	 * @return int|false Rows written.
+	 * @return int|false Number of rows written.
 	 */
 	private function update( string $stored, string $serialized ) {
-		// By hash: the column's collation would take two texts for one that differ in a letter's case.
+		// Compare hashes, because the column's collation may treat two different texts as equal.
 		$hash = hash( 'sha256', $stored );
 		if ( $this->is_network ) {
 			return $this->db->query(

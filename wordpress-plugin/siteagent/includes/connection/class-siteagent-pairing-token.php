@@ -1,6 +1,6 @@
 <?php
 /**
- * A pairing token, as it was pasted.
+ * A pairing token.
  *
  * @package SiteAgent
  */
@@ -12,8 +12,7 @@ defined( 'ABSPATH' ) || exit;
 /**
  * A one-time invitation to pair with one dashboard (docs/PROTOCOL.md section 2).
  *
- * Its faults are not_a_token, damaged, expired, wrong_site; nothing in it is believed because it
- * says so, as the dashboard enforces time and place again.
+ * Its errors are not_a_token, damaged, expired and wrong_site. The dashboard enforces time and site again.
  */
 final class Siteagent_Pairing_Token {
 
@@ -43,9 +42,9 @@ final class Siteagent_Pairing_Token {
 	}
 
 	/**
-	 * The token behind a text. Judges neither time nor place.
+	 * Parses a token. Checks neither its time nor its site.
 	 *
-	 * @throws Siteagent_Exception not_a_token, or damaged when it was one before it was copied badly.
+	 * @throws Siteagent_Exception not_a_token, or damaged for a token that was copied incompletely.
 	 */
 	public static function parse( string $text ): self {
 		$text  = trim( $text );
@@ -75,8 +74,10 @@ final class Siteagent_Pairing_Token {
 	}
 
 	/**
-	 * Refuses a token that is over, or was made for another site than the one at $home.
+	 * Checks that the token has not expired and was made for this site.
 	 *
+	 * @param int    $now  Unix time in seconds.
+	 * @param string $home Address of this site.
 	 * @throws Siteagent_Exception expired, wrong_site.
 	 */
 	public function validate( int $now, string $home ): void {
@@ -89,7 +90,7 @@ final class Siteagent_Pairing_Token {
 	}
 
 	/**
-	 * Its public half, by which both sides call it.
+	 * Returns the public id of the token.
 	 */
 	public function pid(): string {
 		return Siteagent_HTTP_Signature::base64url_encode( $this->pid );
@@ -100,28 +101,28 @@ final class Siteagent_Pairing_Token {
 	}
 
 	/**
-	 * The dashboard that asks.
+	 * Returns the origin of the dashboard.
 	 */
 	public function origin(): string {
 		return $this->origin;
 	}
 
 	/**
-	 * The address under which the dashboard knows this site.
+	 * Returns the address under which the dashboard knows this site.
 	 */
 	public function site_url(): string {
 		return $this->site_url;
 	}
 
 	/**
-	 * What the token's keys follow from; the secret itself is never kept.
+	 * Returns the secret that the token's keys are derived from. The token's own secret is never stored.
 	 */
 	public function auth_key(): string {
 		return Siteagent_Key_Derivation::token_auth_key( $this->secret, $this->pid );
 	}
 
 	/**
-	 * @throws Siteagent_Exception When the decoded text holds what no address holds.
+	 * @throws Siteagent_Exception malformed when the decoded text is not a URL.
 	 */
 	private static function decode_url( string $part ): string {
 		$text = Siteagent_HTTP_Signature::base64url_decode( $part );

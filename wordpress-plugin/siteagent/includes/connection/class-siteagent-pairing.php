@@ -1,6 +1,6 @@
 <?php
 /**
- * The site's side of pairing and parting (docs/PROTOCOL.md sections 2 and 4).
+ * Pairing and disconnecting (docs/PROTOCOL.md sections 2 and 4).
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * From a pasted token to a connection, and from there to its end, whoever ends it.
+ * Turns a pasted token into a connection, and ends connections from either side.
  */
 final class Siteagent_Pairing {
 
@@ -33,10 +33,10 @@ final class Siteagent_Pairing {
 		$this->checkpoint_store = $checkpoint_store;
 	}
 
-	// What an administrator does.
+	// Actions of an administrator.
 
 	/**
-	 * The token behind a pasted text, if this site can use it now. Accepts nothing.
+	 * Parses a pasted token and checks that this site can use it now. Changes nothing.
 	 *
 	 * @throws Siteagent_Exception not_a_token, damaged, expired, wrong_site, already_used.
 	 */
@@ -50,11 +50,12 @@ final class Siteagent_Pairing {
 	}
 
 	/**
-	 * Wait for the dashboard of this token, and tell it so.
+	 * Accepts a token and notifies its dashboard.
 	 *
-	 * @param bool   $replace Whether a present connection may be ended for it.
-	 * @param string $actor     The administrator, as the log names them.
-	 * @throws Siteagent_Exception must_replace when there is a connection that may not be ended.
+	 * @param Siteagent_Pairing_Token $token   The token.
+	 * @param bool                    $replace Whether to end an existing connection.
+	 * @param string                  $actor   The administrator, as stored in the log.
+	 * @throws Siteagent_Exception must_replace when a connection exists that may not be ended.
 	 */
 	public function accept( Siteagent_Pairing_Token $token, bool $replace, string $actor ): void {
 		if ( $replace ) {
@@ -76,7 +77,7 @@ final class Siteagent_Pairing {
 	}
 
 	/**
-	 * Forget the token that is being waited for.
+	 * Deletes the pending token.
 	 */
 	public function cancel( string $actor ): void {
 		if ( $this->connection_store->clear_pending() ) {
@@ -85,9 +86,10 @@ final class Siteagent_Pairing {
 	}
 
 	/**
-	 * End the connection from this side, and tell the dashboard if it can be told.
+	 * Ends the connection from this side and notifies the dashboard if possible.
 	 *
-	 * @return array{notice:string} 'delivered', 'failed', or 'not_tried' when nobody may or can be told.
+	 * @return array{notice:string} 'delivered', 'failed', or 'not_tried' when the dashboard must not or cannot be
+	 *         notified.
 	 */
 	public function disconnect( string $actor ): array {
 		$is_copy = null !== $this->connection_store->address_change();
@@ -112,12 +114,14 @@ final class Siteagent_Pairing {
 		return array( 'notice' => $notice );
 	}
 
-	// What the dashboard asks for.
+	// Operations of the dashboard.
 
 	/**
-	 * M1 and M2: agree on keys.
+	 * Handles M1 and M2: agrees on keys.
 	 *
-	 * @param string $body The request's exact bytes: both sides hash them.
+	 * @param stdClass $document The request body.
+	 * @param string   $body     Its exact bytes, which both sides hash.
+	 * @param int      $now      Unix time in seconds.
 	 * @throws Siteagent_Exception pairing_closed, invalid_arguments.
 	 */
 	public function handle_hello( stdClass $document, string $body, int $now ): array {
@@ -151,9 +155,9 @@ final class Siteagent_Pairing {
 	}
 
 	/**
-	 * M3 and M4: the dashboard has the same keys.
+	 * Handles M3 and M4: the dashboard confirms that it has the same keys.
 	 *
-	 * @throws Siteagent_Exception pairing_closed when it was another exchange.
+	 * @throws Siteagent_Exception pairing_closed when it confirms other keys.
 	 */
 	public function handle_confirm( string $keyid, stdClass $document, int $now ): array {
 		$is_new = 'waiting' === $this->connection_store->state();
@@ -173,9 +177,9 @@ final class Siteagent_Pairing {
 	}
 
 	/**
-	 * The dashboard ends the connection by showing the secret it alone has.
+	 * Ends the connection when the dashboard presents its revocation secret.
 	 *
-	 * @throws Siteagent_Exception unauthorized for any other secret; every stranger gets the same.
+	 * @throws Siteagent_Exception unauthorized for any other secret, as for every unauthenticated request.
 	 */
 	public function handle_revoke( stdClass $document, int $now ): array {
 		$previous = $this->connection_store->connection();
@@ -198,7 +202,7 @@ final class Siteagent_Pairing {
 	}
 
 	/**
-	 * The exact bytes of a positive answer.
+	 * Returns the exact bytes of a successful response.
 	 */
 	public static function success_body( string $name, array $answer ): string {
 		return Siteagent_HTTP_Signature::canonical_json(
@@ -211,7 +215,7 @@ final class Siteagent_Pairing {
 	}
 
 	/**
-	 * The administrator agreed to one dashboard; whoever got hold of the token may be another.
+	 * Checks that the caller is the dashboard the administrator agreed to: the token may have been stolen.
 	 */
 	private function check_dashboard( stdClass $document, array $pending ): void {
 		$dash = $document->dash;
@@ -224,6 +228,9 @@ final class Siteagent_Pairing {
 		}
 	}
 
+	/**
+	 * Returns this site's part of M2: its public keys, addresses and versions.
+	 */
 	private function site_introduction( string $public, int $now ): array {
 		$pending = (array) $this->connection_store->pending();
 		return array(

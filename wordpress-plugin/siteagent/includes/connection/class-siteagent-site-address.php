@@ -1,6 +1,6 @@
 <?php
 /**
- * Addresses of this site, and whether two of them name one site.
+ * Addresses of this site.
  *
  * @package SiteAgent
  */
@@ -10,21 +10,22 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Compares host, port and path; the scheme and a leading www. do not make another site.
+ * Compares addresses by host, port and path, ignoring scheme and a leading "www.", and lists the URLs of the
+ * endpoint.
  */
 final class Siteagent_Site_Address {
 
-	/** The path of the one route, below WordPress's REST prefix. */
+	/** Path of the route below WordPress's REST prefix. */
 	const ROUTE = '/siteagent/v1/rpc';
 
-	/** Where it is answered too, should REST be closed to everybody. */
+	/** The endpoint is also available here, in case the REST API is blocked. */
 	const AJAX = '/wp-admin/admin-ajax.php?action=siteagent_rpc';
 
-	/** As many addresses as the dashboard takes. */
+	/** The dashboard accepts this many URLs. */
 	const MAX_ENDPOINTS = 8;
 
 	/**
-	 * False for what is no address at all.
+	 * Whether two addresses name the same site. False for an invalid address.
 	 */
 	public static function is_same_site( string $one, string $other ): bool {
 		$key = self::comparison_key( $one );
@@ -32,7 +33,7 @@ final class Siteagent_Site_Address {
 	}
 
 	/**
-	 * What tells two sites apart: `example.com:8080/blog`; empty for what is no address.
+	 * Returns what identifies a site, such as `example.com:8080/blog`; empty for an invalid address.
 	 */
 	public static function comparison_key( string $url ): string {
 		// parse_url() and not wp_parse_url(): this class is also tested without WordPress.
@@ -55,37 +56,37 @@ final class Siteagent_Site_Address {
 	}
 
 	/**
-	 * The public address of this site; for a network that shares one connection, of its main site.
+	 * Returns the public address of this site; for a network that shares one connection, of its main site.
 	 */
 	public static function home( bool $is_network ): string {
-		// Not home_url(): translation plugins put a language into it.
+		// Not home_url(), to which translation plugins add a language.
 		$home = $is_network ? get_blog_option( get_main_site_id(), 'home' ) : get_option( 'home' );
 		return rtrim( (string) $home, '/' );
 	}
 
 	/**
-	 * Where the dashboard may call: below the address it knows, and below the site's own spelling of it.
+	 * Returns the URLs of the endpoint, below the address the dashboard knows and below the site's own.
 	 *
 	 * @param string $known_url The address in the token.
-	 * @param string $home  This site's own.
+	 * @param string $home      The site's own address.
 	 * @return string[]
 	 */
 	public static function endpoints( string $known_url, string $home ): array {
 		$urls = array();
 		foreach ( array( rtrim( $known_url, '/' ), $home ) as $base ) {
 			$urls[] = $base . '/' . rest_get_url_prefix() . self::ROUTE;
-			// What the dashboard tries first, even where the REST prefix was changed.
+			// The dashboard tries this URL first, even where the REST prefix was changed.
 			$urls[] = $base . '/wp-json' . self::ROUTE;
 			$urls[] = $base . '/?rest_route=' . self::ROUTE;
 			$urls[] = $base . self::AJAX;
 		}
-		// WordPress's own folder may be another one than the site's.
+		// WordPress may be installed in another folder than the site's.
 		$urls[] = rtrim( (string) get_option( 'siteurl' ), '/' ) . self::AJAX;
 		return array_slice( array_values( array_unique( $urls ) ), 0, self::MAX_ENDPOINTS );
 	}
 
 	/**
-	 * A host name as it travels; the token holds it so, WordPress may not.
+	 * Returns a host name in ASCII (IDNA), as the token spells it.
 	 */
 	private static function to_ascii( string $host ): string {
 		if ( 1 !== preg_match( '/[^\x00-\x7F]/', $host ) ) {

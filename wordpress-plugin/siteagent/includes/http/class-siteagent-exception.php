@@ -1,6 +1,6 @@
 <?php
 /**
- * Why something was refused.
+ * The exception of SiteAgent.
  *
  * @package SiteAgent
  */
@@ -10,12 +10,12 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * A named refusal. Whether the caller may read the name is decided where the answer is made.
+ * Carries an error code of the protocol. The request handler decides whether the caller may see the code.
  */
 final class Siteagent_Exception extends Exception {
 
 	/** @var string */
-	private $reason;
+	private $error_code;
 
 	/** @var array */
 	private $facts;
@@ -24,20 +24,22 @@ final class Siteagent_Exception extends Exception {
 	private $request;
 
 	/**
-	 * @param string     $reason  A code of Siteagent_HTTP_Signature::CODES, or a fault of a token (Siteagent_Pairing_Token).
-	 * @param string     $detail  For the local log, in a few words.
-	 * @param array      $facts   What the holder of the key is told beside the code.
-	 * @param array|null $request The verified request once the MAC was right; from then on a signed answer is due.
+	 * @param string     $error_code One of Siteagent_HTTP_Signature::CODES, or an error of a pairing token
+	 *                               (Siteagent_Pairing_Token).
+	 * @param string     $detail     A few words for the site's own log.
+	 * @param array      $facts      Fields sent beside the code to the holder of the key.
+	 * @param array|null $request    The verified request, or null before its signature was verified. With a request,
+	 *                               the response is signed.
 	 */
-	public function __construct( string $reason, string $detail = '', array $facts = array(), ?array $request = null ) {
-		parent::__construct( '' === $detail ? $reason : "$reason: $detail" );
-		$this->reason  = $reason;
+	public function __construct( string $error_code, string $detail = '', array $facts = array(), ?array $request = null ) {
+		parent::__construct( '' === $detail ? $error_code : "$error_code: $detail" );
+		$this->error_code  = $error_code;
 		$this->facts   = $facts;
 		$this->request = $request;
 	}
 
 	public function code(): string {
-		return $this->reason;
+		return $this->error_code;
 	}
 
 	public function facts(): array {

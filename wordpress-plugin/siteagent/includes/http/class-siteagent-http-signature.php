@@ -1,6 +1,6 @@
 <?php
 /**
- * The siteagent/1 wire profile: one narrow corner of RFC 9421, and nothing beside it.
+ * HTTP message signatures of the protocol siteagent/1, a narrow profile of RFC 9421.
  *
  * @package SiteAgent
  */
@@ -10,11 +10,12 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Pure: key, clock and nonce come in as arguments, and no WordPress function is called.
+ * Signs and verifies messages, and reads and writes canonical JSON.
  *
- * The twin of app/protocol.py; both are held to tests/php-fixtures/vectors.json. The verifier
- * matches the received text character for character and computes over that very text, so no
- * second spelling of a message exists that it would accept.
+ * Pure functions: key, clock and nonce are arguments, and no WordPress function is called. app/protocol.py
+ * implements the same profile, and both are tested against tests/php-fixtures/vectors.json. The verifier matches
+ * the received text character for character and computes the signature over that very text, so it accepts only one
+ * spelling of a message.
  */
 final class Siteagent_HTTP_Signature {
 
@@ -59,16 +60,23 @@ final class Siteagent_HTTP_Signature {
 	const RESPONSE_COMPONENTS = '("@status" "content-type" "content-digest" "@method";req "@target-uri";req "content-type";req "content-digest";req)';
 
 	/**
-	 * 16 bytes leave two bits for a nonce's last character; any other character there would be a
-	 * second spelling of the same nonce.
+	 * Matches the signature parameters. The last of the 22 characters of a nonce carries only two bits, so only four
+	 * characters are allowed there. Any other would be a second spelling of the same nonce.
 	 */
 	const PARAMETER_PATTERN = ';created=([1-9][0-9]{0,11});keyid="([A-Za-z0-9_.-]{1,64})";alg="hmac-sha256";expires=([1-9][0-9]{0,11});nonce="([A-Za-z0-9_-]{21}[AQgw])"';
 
 	const SIGNED_FIELDS = array( 'content-type', 'content-digest', 'signature-input', 'signature' );
 
 	/**
-	 * Sign a POST of $body to exactly $url.
+	 * Signs a POST of a body to a URL.
 	 *
+	 * @param string $url     The exact URL.
+	 * @param string $body    The request body.
+	 * @param string $key     HMAC key, raw bytes.
+	 * @param string $keyid   Key id.
+	 * @param int    $created Unix time in seconds.
+	 * @param string $nonce   Nonce, as new_nonce() returns it.
+	 * @param string $tag     REQUEST_TAG or NOTICE_TAG.
 	 * @return array{url:string,keyid:string,nonce:string,digest:string,headers:array<string,string>}
 	 */
 	public static function sign_request( string $url, string $body, string $key, string $keyid, int $created, string $nonce, string $tag ): array {
@@ -90,14 +98,17 @@ final class Siteagent_HTTP_Signature {
 	}
 
 	/**
-	 * Who sent this request (docs/PROTOCOL.md 1.1, steps 1 to 7). Refusing a nonce that was seen before is the caller's part.
+	 * Verifies a request (docs/PROTOCOL.md 1.1, steps 1 to 7). The caller has to reject a nonce that was used before.
 	 *
-	 * @param string   $method  As the server gives it.
-	 * @param string[] $urls    The receiver's own addresses, from its own records.
-	 * @param array    $headers By name in any case, as received.
-	 * @param callable $key_for fn( string $keyid ): ?string.
+	 * @param string   $method  HTTP method as the server reports it.
+	 * @param string[] $urls    URLs of this site, from its own records.
+	 * @param array    $headers Headers as received, by name in any case.
+	 * @param string   $body    Request body.
+	 * @param callable $key_for fn( string $keyid ): ?string returns the HMAC key.
+	 * @param int      $now     Unix time in seconds.
+	 * @param string   $tag     Expected tag.
 	 * @return array{keyid:string,nonce:string,created:int,expires:int,url:string,digest:string}
-	 * @throws Siteagent_Exception Carries the request from the moment the MAC was right.
+	 * @throws Siteagent_Exception When the request is invalid. Carries the request once its signature was verified.
 	 */
 	public static function verify_request( string $method, array $urls, array $headers, string $body, callable $key_for, int $now, string $tag ): array {
 		if ( strlen( $body ) > self::MAX_REQUEST_BYTES ) {
@@ -115,7 +126,7 @@ final class Siteagent_HTTP_Signature {
 		}
 		$matched_url = '';
 		foreach ( $urls as $url ) {
-			// Every address is tried, whichever matched: the time taken says nothing about which.
+			// Try every URL even after a match, so that the response time does not show which one matched.
 			if ( self::is_valid_mac( $signed['signature'], $key, self::request_base( $url, $digest, $signed['text'] ) ) ) {
 				$matched_url = $url;
 			}
@@ -137,9 +148,13 @@ final class Siteagent_HTTP_Signature {
 	}
 
 	/**
-	 * The headers that sign a reply to $request.
+	 * Returns the headers that sign a response.
 	 *
-	 * @param array $request As verify_request() returned it.
+	 * @param array  $request The request, as verify_request() returned it.
+	 * @param int    $status  HTTP status.
+	 * @param string $body    Response body.
+	 * @param string $key     HMAC key, raw bytes.
+	 * @param int    $now     Unix time in seconds.
 	 * @return array<string,string>
 	 */
 	public static function sign_response( array $request, int $status, string $body, string $key, int $now ): array {
@@ -156,13 +171,18 @@ final class Siteagent_HTTP_Signature {
 	}
 
 	/**
-	 * Refuses every reply that is not the answer to $sent.
+	 * Verifies that a response answers a request.
 	 *
-	 * The time of a reply is not judged: the nonce proves that it is fresh, and so a clock that
-	 * is hours off can still be read.
+	 * The time of the response is not checked: the nonce already proves that it is fresh, and a clock that is hours
+	 * off can still be read.
 	 *
-	 * @param array{url:string,keyid:string,nonce:string,digest:string} $sent What was sent.
-	 * @throws Siteagent_Exception As the twin does.
+	 * @param array{url:string,keyid:string,nonce:string,digest:string} $sent    The request, as sign_request()
+	 *               returned it.
+	 * @param int                                                       $status  HTTP status.
+	 * @param array                                                     $headers Response headers.
+	 * @param string                                                    $body    Response body.
+	 * @param string                                                    $key     HMAC key, raw bytes.
+	 * @throws Siteagent_Exception When the response is invalid.
 	 */
 	public static function verify_response( array $sent, int $status, array $headers, string $body, string $key ): void {
 		$fields = self::signature_fields( $headers );
@@ -182,7 +202,7 @@ final class Siteagent_HTTP_Signature {
 	}
 
 	/**
-	 * The signature base of a request (RFC 9421 section 2.5); no newline at its end.
+	 * Returns the signature base of a request (RFC 9421 section 2.5), without a newline at the end.
 	 */
 	public static function request_base( string $url, string $digest, string $parameters ): string {
 		return '"@method": POST' . "\n\"@target-uri\": $url\n\"content-type\": " . self::CONTENT_TYPE
@@ -190,7 +210,7 @@ final class Siteagent_HTTP_Signature {
 	}
 
 	/**
-	 * The signature base of a reply; $request_digest is the request's Content-Digest.
+	 * Returns the signature base of a response. $request_digest is the Content-Digest of the request.
 	 */
 	public static function response_base( int $status, string $digest, string $url, string $request_digest, string $parameters ): string {
 		return sprintf( '"@status": %03d', $status ) . "\n\"content-type\": " . self::CONTENT_TYPE . "\n\"content-digest\": $digest"
@@ -199,31 +219,32 @@ final class Siteagent_HTTP_Signature {
 	}
 
 	/**
-	 * The Content-Digest field value (RFC 9530), sha-256 only.
+	 * Returns the value of the Content-Digest header (RFC 9530), with sha-256 only.
 	 */
 	public static function content_digest( string $body ): string {
 		return 'sha-256=:' . base64_encode( hash( 'sha256', $body, true ) ) . ':'; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- RFC 9530 prescribes it.
 	}
 
 	/**
-	 * 16 random bytes as 22 base64url characters; never the same twice.
+	 * Returns 16 random bytes as 22 base64url characters.
 	 */
 	public static function new_nonce(): string {
 		return self::base64url_encode( random_bytes( 16 ) );
 	}
 
 	/**
-	 * Base64url without padding (RFC 4648 section 5).
+	 * Encodes bytes as base64url without padding (RFC 4648 section 5).
 	 */
 	public static function base64url_encode( string $raw ): string {
 		return rtrim( strtr( base64_encode( $raw ), '+/', '-_' ), '=' ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- the wire format.
 	}
 
 	/**
-	 * Decode the one canonical spelling.
+	 * Decodes base64url. Only the canonical encoding is accepted.
 	 *
-	 * @param mixed $text A stranger's word.
-	 * @throws Siteagent_Exception 'malformed' for other spellings or a wrong size.
+	 * @param mixed    $text Untrusted input.
+	 * @param int|null $size Expected number of bytes, or null for any.
+	 * @throws Siteagent_Exception malformed, for any other encoding or size.
 	 */
 	public static function base64url_decode( $text, ?int $size = null ): string {
 		if ( ! is_string( $text ) || 1 !== preg_match( '/^[A-Za-z0-9_-]*\z/D', $text ) ) {
@@ -237,30 +258,34 @@ final class Siteagent_HTTP_Signature {
 	}
 
 	/**
-	 * The one spelling of a document: RFC 8785 without floats (docs/PROTOCOL.md section 5).
+	 * Encodes a document as canonical JSON: RFC 8785 without floats (docs/PROTOCOL.md section 5).
 	 *
-	 * @param mixed $document Objects, arrays, texts, whole numbers, booleans and null. A PHP array whose keys count from 0 is a list.
-	 * @throws Siteagent_Exception 'malformed' for anything two parsers might read differently.
+	 * @param mixed $document Objects, arrays, strings, integers, booleans and null. A PHP array with keys counting
+	 *                        from 0 is a list.
+	 * @throws Siteagent_Exception malformed, for anything that two parsers might read differently.
 	 */
 	public static function canonical_json( $document ): string {
 		return self::encode_value( $document, self::MAX_DEPTH );
 	}
 
 	/**
-	 * Read one JSON object strictly.
+	 * Parses one JSON object strictly.
 	 *
-	 * @throws Siteagent_Exception 'malformed'.
+	 * @throws Siteagent_Exception malformed.
 	 */
 	public static function parse_json( string $raw, int $depth = self::MAX_DEPTH ): stdClass {
 		$document = json_decode( $raw, false, $depth + 1 ); // PHP counts the values inside as a level.
 		if ( ! $document instanceof stdClass ) {
 			throw new Siteagent_Exception( 'malformed', JSON_ERROR_NONE === json_last_error() ? 'not a JSON object' : json_last_error_msg() );
 		}
-		// Writing it again finds floats, and whole numbers that PHP could not keep whole.
+		// Encoding the document again detects floats, and integers that PHP could not represent.
 		self::encode_value( $document, $depth );
 		return $document;
 	}
 
+	/**
+	 * Encodes one value, down to the given number of nested levels.
+	 */
 	private static function encode_value( $value, int $levels ): string {
 		if ( is_string( $value ) ) {
 			return self::encode_text( $value );
@@ -304,6 +329,9 @@ final class Siteagent_HTTP_Signature {
 		return $encoded;
 	}
 
+	/**
+	 * Returns the value of @signature-params (RFC 9421 section 2.3).
+	 */
 	private static function signature_parameters( string $components, int $created, string $keyid, string $nonce, string $tag ): string {
 		return $components . ";created=$created;keyid=\"$keyid\";alg=\"hmac-sha256\";expires=" . ( $created + self::LIFETIME_S )
 			. ";nonce=\"$nonce\";tag=\"$tag\"";
@@ -314,12 +342,14 @@ final class Siteagent_HTTP_Signature {
 	}
 
 	private static function is_valid_mac( string $claimed, string $key, string $base ): bool {
-		// The encoded texts are compared: a lenient base64 decoder would accept several.
+		// Compare the encoded values: a lenient base64 decoder would accept several encodings of the same bytes.
 		return hash_equals( self::mac( $key, $base ), $claimed );
 	}
 
 	/**
-	 * The four fields that matter, by lower-case name.
+	 * Returns the four headers that carry the signature, by lower-case name.
+	 *
+	 * @throws Siteagent_Exception malformed for a header sent twice, too_large for a header that is too long.
 	 */
 	private static function signature_fields( array $headers ): array {
 		$fields = array();
@@ -339,6 +369,11 @@ final class Siteagent_HTTP_Signature {
 		return $fields;
 	}
 
+	/**
+	 * Parses Signature-Input and Signature, which must match this profile exactly.
+	 *
+	 * @return array{text:string,created:int,keyid:string,expires:int,nonce:string,signature:string}
+	 */
 	private static function parse_signature_fields( array $fields, string $components, string $tag ): array {
 		$input     = isset( $fields['signature-input'] ) ? $fields['signature-input'] : '';
 		$signature = isset( $fields['signature'] ) ? $fields['signature'] : '';
@@ -356,6 +391,9 @@ final class Siteagent_HTTP_Signature {
 		);
 	}
 
+	/**
+	 * Returns the Content-Digest header, after checking its form and the content type.
+	 */
 	private static function require_content_digest( array $fields ): string {
 		if ( ! isset( $fields['content-type'] ) || self::CONTENT_TYPE !== $fields['content-type'] ) {
 			throw new Siteagent_Exception( 'malformed', 'content type' );

@@ -1,6 +1,6 @@
 <?php
 /**
- * Every request counts once.
+ * Used nonces of signed requests. These are not WordPress nonces.
  *
  * @package SiteAgent
  */
@@ -10,13 +10,14 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Remembers nonces by a unique insert: of two requests with one nonce the database lets one through.
+ * Accepts each nonce once, with a unique INSERT: of two requests with the same nonce, the database accepts one.
  *
- * Not an option and not a transient: writing those is no decision, and caches may be flushed.
+ * Not an option and not a transient: writing those does not tell which of two requests was first, and a cache may
+ * be flushed.
  */
 final class Siteagent_Nonce_Store {
 
-	/** One in so many requests also clears away what can no longer be replayed. */
+	/** On average, one request in this many also deletes expired nonces. */
 	const CLEANUP_ONE_IN = 20;
 	const CLEANUP_BATCH       = 200;
 
@@ -27,7 +28,7 @@ final class Siteagent_Nonce_Store {
 	private $table;
 
 	/**
-	 * @param wpdb $db         WordPress's database object.
+	 * @param wpdb $db         WordPress database object.
 	 * @param bool $is_network Whether the sites of a network share one table.
 	 */
 	public function __construct( $db, bool $is_network = false ) {
@@ -36,7 +37,7 @@ final class Siteagent_Nonce_Store {
 	}
 
 	/**
-	 * May be called again at any time.
+	 * Creates the table if it does not exist.
 	 */
 	public function create_table(): void {
 		$this->db->query(
@@ -50,10 +51,11 @@ final class Siteagent_Nonce_Store {
 	}
 
 	/**
-	 * Take note of a verified request.
+	 * Marks the nonce of a verified request as used.
 	 *
-	 * @param array $request As Siteagent_HTTP_Signature::verify_request() returned it.
-	 * @throws Siteagent_Exception replayed, or nonce_store_unavailable when nobody can tell.
+	 * @param array $request The request, as Siteagent_HTTP_Signature::verify_request() returned it.
+	 * @param int   $now     Unix time in seconds.
+	 * @throws Siteagent_Exception replayed; nonce_store_unavailable when the database cannot tell.
 	 */
 	public function claim_nonce( array $request, int $now ): void {
 		if ( ! Siteagent_Primary_Key::ensure( $this->db, $this->table, 'nonce' ) ) {
@@ -62,7 +64,7 @@ final class Siteagent_Nonce_Store {
 		$expires_at    = $request['expires'] + Siteagent_HTTP_Signature::MAX_SKEW_S;
 		$inserted = $this->insert( $request['nonce'], $expires_at );
 		if ( false === $inserted ) {
-			// Perhaps the table is missing: files copied to a server without activating the plugin.
+			// The table may be missing when the files were copied to a server without activating the plugin.
 			$this->create_table();
 			$inserted = $this->insert( $request['nonce'], $expires_at );
 		}
@@ -78,14 +80,14 @@ final class Siteagent_Nonce_Store {
 	}
 
 	/**
-	 * Forget what is too old to be accepted again anyway.
+	 * Deletes nonces of requests that are too old to be accepted again.
 	 */
 	public function delete_expired( int $now ): void {
 		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE exp < %d LIMIT %d", $now, self::CLEANUP_BATCH ) );
 	}
 
 	/**
-	 * @return int|false Rows written.
+	 * @return int|false Number of rows written.
 	 */
 	private function insert( string $nonce, int $expires_at ) {
 		$shows_errors    = $this->db->suppress_errors( true );

@@ -1,6 +1,6 @@
 <?php
 /**
- * The unique key that a table of SiteAgent depends on.
+ * Check and repair of the primary keys that SiteAgent depends on.
  *
  * @package SiteAgent
  */
@@ -10,17 +10,17 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Notices when a migration tool has lost a table's primary key, and makes it again. Without it the database would
- * take the same nonce, or the same operation, twice.
+ * Restores a primary key that a migration tool has lost. Without it the database would accept the same nonce or
+ * operation twice.
  */
 final class Siteagent_Primary_Key {
 
 	/**
-	 * Whether this table has its primary key, if need be after a repair. True for a table that is not there yet.
+	 * Whether a table has its primary key, repairing it if needed. True for a table that does not exist yet.
 	 *
-	 * @param wpdb   $db     WordPress's database object.
-	 * @param string $table  Its full name.
-	 * @param string $column The column that has to be unique.
+	 * @param wpdb   $db     WordPress database object.
+	 * @param string $table  Full table name.
+	 * @param string $column The column of the primary key.
 	 */
 	public static function ensure( $db, string $table, string $column ): bool {
 		$shows_errors = $db->suppress_errors( true );
@@ -31,9 +31,11 @@ final class Siteagent_Primary_Key {
 	}
 
 	/**
-	 * Copy the rows, each once, into a table that has the key, and put that in the place of the other.
+	 * Copies the distinct rows into a new table with the primary key, and swaps the two tables.
 	 *
-	 * @param wpdb $db WordPress's database object.
+	 * @param wpdb   $db     WordPress database object.
+	 * @param string $table  Full table name.
+	 * @param string $column The column of the primary key.
 	 */
 	private static function repair( $db, string $table, string $column ): bool {
 		$steps = array(

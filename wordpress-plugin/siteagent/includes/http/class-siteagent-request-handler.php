@@ -1,6 +1,6 @@
 <?php
 /**
- * The one way in (docs/PROTOCOL.md section 1.1): size, shape, key, MAC, digest, time, nonce, operation, scope, mark.
+ * Handling of requests to the endpoint (docs/PROTOCOL.md section 1.1).
  *
  * @package SiteAgent
  */
@@ -10,15 +10,15 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Turns a request into an answer and fails closed.
+ * Authenticates a request, runs the operation and signs the response. Fails closed.
  *
- * Strangers learn nothing: the reason of a refusal goes to the site's own log, and only to the
- * holder of a key in the answer. The broad catch at the end is one of two in this plugin; without
- * it a bug would answer with WordPress's own error page.
+ * An unauthenticated caller learns nothing: the reason of a rejection goes to the site's own log, and to the
+ * holder of a key in the signed response. The catch of Throwable in respond() is deliberate: without it a bug
+ * would be answered with WordPress's error page.
  */
 final class Siteagent_Request_Handler {
 
-	/** Which status goes with a signed refusal; every other code is a plain 400. */
+	/** HTTP status of a signed rejection. Codes that are not listed use 400. */
 	const STATUS = array(
 		'expired'                 => 401,
 		'clock_skew'              => 401,
@@ -60,9 +60,9 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * Verify a request, once: from here on its nonce is used up.
+	 * Verifies a request and marks its nonce as used.
 	 *
-	 * @return array|Siteagent_Response What answer() needs; or the answer, where that is a refusal.
+	 * @return array|Siteagent_Response The input of respond(), or the response of a rejected request.
 	 */
 	public function authenticate( Siteagent_Request $request, int $now ) {
 		try {
@@ -91,7 +91,10 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * Do what was admitted, and sign the answer.
+	 * Runs the operation of an authenticated request and signs the response.
+	 *
+	 * @param array $authenticated As authenticate() returned it.
+	 * @param int   $now           Unix time in seconds.
 	 */
 	public function respond( array $authenticated, int $now ): Siteagent_Response {
 		$operation = $authenticated['operation'];
@@ -112,9 +115,11 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * What the dashboard's mark tells. While its trail is refused, nothing is changed for it.
+	 * Checks the dashboard's checkpoint. While the dashboard's audit log conflicts with what this site has seen of it,
+	 * only read-only operations run.
 	 *
-	 * @return array|null As Siteagent_Checkpoint_Store::check() tells it; null where no mark is looked at: in pairing, and in revoking, which always works.
+	 * @return array|null As Siteagent_Checkpoint_Store::check() returns it; null for pairing and revoking, where no
+	 *         checkpoint is checked.
 	 * @throws Siteagent_Exception invalid_arguments, trail_forked.
 	 */
 	private function check_checkpoint( array $authenticated, int $now ): ?array {
@@ -133,10 +138,15 @@ final class Siteagent_Request_Handler {
 		return $checkpoint;
 	}
 
+	/**
+	 * Runs the operation and logs it.
+	 *
+	 * @throws Siteagent_Exception When the operation rejects the request.
+	 */
 	private function run_operation( array $authenticated, ?array $checkpoint, int $now ): array {
 		$name = $authenticated['operation']['name'];
 		if ( 'log' === $name ) {
-			// Read with the entry of this very request in it, so that it can end in the mark.
+			// Log first, so that the entries sent include this request and end at the checkpoint.
 			$this->log_request( $authenticated, $checkpoint, $now );
 		}
 		$answer = $this->operations->run_operation( $name, $authenticated['document'], $authenticated['body'], $authenticated['request'], $now );
@@ -147,7 +157,7 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * What pairing and parting do, they write down themselves.
+	 * Logs an operation of the connection. Pairing and revoking write their own entries.
 	 */
 	private function log_request( array $authenticated, ?array $checkpoint, int $now ): void {
 		if ( null === $checkpoint ) {
@@ -169,8 +179,8 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * How far this site's log reaches, whether it continues from what the dashboard saw of it, and
-	 * what this site has seen of the dashboard's.
+	 * Returns this site's checkpoint, whether this log continues from the one the dashboard saw, and the dashboard's
+	 * newest checkpoint known here.
 	 */
 	private function checkpoint_fields( array $authenticated, ?array $checkpoint ): array {
 		if ( null === $checkpoint ) {
@@ -181,7 +191,7 @@ final class Siteagent_Request_Handler {
 		$fields  = array(
 			'mark'  => $this->checkpoint_store->own_checkpoint( $this->log->head() ),
 			'knows' => null === $requested ? null : $this->log->contains( $requested->n, $requested->hash ),
-			// As the dashboard signed it: without the signature it would be this site's word alone.
+			// With the dashboard's own signature: without it this site could claim anything.
 			'seen'  => null === $held ? null : array(
 				'body' => Siteagent_HTTP_Signature::base64url_encode( $held['body'] ),
 				'sig'  => $held['sig'],
@@ -191,12 +201,15 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * @throws Siteagent_Exception That may be told, as the MAC was right.
+	 * Looks up the operation and checks that these keys may request it.
+	 *
+	 * @return array The input of respond().
+	 * @throws Siteagent_Exception Carries the request, because its signature was verified.
 	 */
 	private function authorize_operation( string $body, array $verified, int $now ): array {
 		$channel = $this->connection_store->channel( $verified['keyid'] );
 		if ( null === $channel ) {
-			// Ended between the two looks at the keys.
+			// The connection ended between the two reads of the keys.
 			throw new Siteagent_Exception( 'unknown_key', $verified['keyid'] );
 		}
 		$role = 'next' === $channel['role'] ? 'connection' : $channel['role'];
@@ -230,7 +243,7 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * The precise refusal for the holder of the key.
+	 * Returns a signed response with the exact error code.
 	 */
 	private function signed_refusal( Siteagent_Exception $exception, array $request, string $name, int $now, ?string $key = null ): Siteagent_Response {
 		if ( null === $key ) {
@@ -257,7 +270,8 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * A refusal does not depend on the database taking the entry: where that can only be read, the dashboard has to be told so.
+	 * Logs a rejection. A database that cannot be written to must not hide the reason from the dashboard, so this
+	 * never throws.
 	 */
 	private function log_refusal( string $name, Siteagent_Exception $exception, string $nonce ): void {
 		$facts = array(
@@ -273,7 +287,8 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * What somebody gets who has no key here: a proof if this is about an ended connection, else the one refusal.
+	 * Answers a request without a valid signature: with the proof of disconnection if the connection has ended,
+	 * otherwise with the same short rejection for every reason.
 	 */
 	private function respond_unauthenticated( Siteagent_Request $request, Siteagent_Exception $exception, int $now ): Siteagent_Response {
 		if ( 'too_large' === $exception->code() ) {
@@ -294,7 +309,7 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * `revoke` is its own proof: whoever shows the secret may end the connection, and can do nothing else.
+	 * Runs `revoke` without a signature. Its secret is the proof, and it can do nothing but end the connection.
 	 */
 	private function revoke_unsigned( Siteagent_Request $request, int $now ): ?Siteagent_Response {
 		if ( 'POST' !== $request->method() || false === strpos( $request->body(), '"revoke"' ) ) {
@@ -316,7 +331,7 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * The operation a body names, for the refusal of it; empty when it names none.
+	 * Returns the name of the operation in a request body, or an empty string.
 	 */
 	private function operation_name( string $body ): string {
 		$document = json_decode( $body );
@@ -324,6 +339,9 @@ final class Siteagent_Request_Handler {
 		return is_string( $name ) && isset( Siteagent_Operation_Registry::ALL[ $name ] ) ? $name : '';
 	}
 
+	/**
+	 * Returns the response that proves that this site ended the connection; null when it did not.
+	 */
 	private function disconnected_response( string $kid ): ?Siteagent_Response {
 		$proof = $this->connection_store->disconnect_proof( $kid );
 		return null === $proof ? null : Siteagent_Response::disconnected( $proof );

@@ -1,6 +1,6 @@
 <?php
 /**
- * A request, as it came in.
+ * An HTTP request, not yet verified.
  *
  * @package SiteAgent
  */
@@ -10,11 +10,11 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Method, headers, query and body before anything was believed.
+ * Holds method, headers and body of a request.
  */
 final class Siteagent_Request {
 
-	/** The headers that are looked at, by the names PHP gives them. */
+	/** Headers that are read, with their keys in $_SERVER. */
 	const HEADERS = array(
 		'content-type'    => 'CONTENT_TYPE',
 		'content-digest'  => 'HTTP_CONTENT_DIGEST',
@@ -32,23 +32,25 @@ final class Siteagent_Request {
 	private $body;
 
 	/** @var bool */
-	private $is_plain;
+	private $is_body_only;
 
 	/**
-	 * @param array $headers  By lower-case name.
-	 * @param bool  $is_plain Whether nothing beside the body says what is wanted: no method override, no query but the route.
+	 * @param string $method       HTTP method.
+	 * @param array  $headers      Headers by lower-case name.
+	 * @param string $body         Request body.
+	 * @param bool   $is_body_only Whether only the body carries input: no method override, and no query but the route.
 	 */
-	public function __construct( string $method, array $headers, string $body, bool $is_plain ) {
+	public function __construct( string $method, array $headers, string $body, bool $is_body_only ) {
 		$this->method   = $method;
 		$this->headers  = $headers;
 		$this->body     = $body;
-		$this->is_plain = $is_plain;
+		$this->is_body_only = $is_body_only;
 	}
 
 	/**
-	 * What this PHP process was asked.
+	 * Reads the current request.
 	 *
-	 * @param bool $is_slashed Whether WordPress has put its slashes into $_SERVER yet (wp_magic_quotes()).
+	 * @param bool $is_slashed Whether WordPress has added slashes to $_SERVER yet (wp_magic_quotes()).
 	 */
 	public static function from_globals( bool $is_slashed ): self {
 		// phpcs:disable WordPress.Security.ValidatedSanitizedInput -- compared with signatures byte for byte, never printed.
@@ -60,10 +62,10 @@ final class Siteagent_Request {
 			}
 		}
 		$query = isset( $server['QUERY_STRING'] ) ? (string) $server['QUERY_STRING'] : '';
-		$plain = ( '' === $query || 1 === preg_match( '~^(rest_route=(/|%2F)siteagent(/|%2F)v1(/|%2F)rpc|action=siteagent_rpc)\z~Di', $query ) )
+		$is_body_only = ( '' === $query || 1 === preg_match( '~^(rest_route=(/|%2F)siteagent(/|%2F)v1(/|%2F)rpc|action=siteagent_rpc)\z~Di', $query ) )
 			&& ! isset( $server['HTTP_X_HTTP_METHOD_OVERRIDE'] );
 		// phpcs:enable
-		return new self( isset( $server['REQUEST_METHOD'] ) ? (string) $server['REQUEST_METHOD'] : '', $headers, self::read_body(), $plain );
+		return new self( isset( $server['REQUEST_METHOD'] ) ? (string) $server['REQUEST_METHOD'] : '', $headers, self::read_body(), $is_body_only );
 	}
 
 	public function method(): string {
@@ -78,14 +80,17 @@ final class Siteagent_Request {
 	}
 
 	/**
-	 * At most one byte more than a request may have.
+	 * Returns the body, at most one byte more than a request may have.
 	 */
 	public function body(): string {
 		return $this->body;
 	}
 
+	/**
+	 * Whether only the body carries input: no method override, and no query but the route.
+	 */
 	public function is_body_only(): bool {
-		return $this->is_plain;
+		return $this->is_body_only;
 	}
 
 	private static function read_body(): string {

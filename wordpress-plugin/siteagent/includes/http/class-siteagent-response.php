@@ -1,6 +1,6 @@
 <?php
 /**
- * An answer, ready for the wire.
+ * An HTTP response.
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Status, headers and the exact bytes. Strangers get one and the same refusal, whatever was wrong.
+ * Holds status, headers and the exact bytes of a response.
  */
 final class Siteagent_Response {
 
@@ -30,36 +30,39 @@ final class Siteagent_Response {
 	}
 
 	/**
-	 * What everybody gets who has no key.
+	 * Returns the response to every caller without a valid signature, whatever was wrong.
 	 */
 	public static function unauthorized(): self {
 		return self::unsigned( 401, array( 'siteagent' => 1, 'code' => 'unauthorized' ) );
 	}
 
 	/**
-	 * The connection's own keys do not open here any more, so nothing can be verified or signed.
-	 * Told to who names the connection's key id; a hint for the dashboard, as it is not signed.
+	 * Returns the response while the connection's keys cannot be decrypted, so that nothing can be verified or signed.
+	 * Sent only to callers who name the connection's key id. It is not signed, so the dashboard treats it as a hint.
 	 */
 	public static function keys_unreadable(): self {
 		return self::unsigned( 401, array( 'siteagent' => 1, 'code' => 'keys_unreadable' ) );
 	}
 
 	/**
-	 * Too much to be looked at.
+	 * Returns the response to a request that is too large to be read.
 	 */
 	public static function too_large(): self {
 		return self::unsigned( 413, array( 'siteagent' => 1, 'code' => 'too_large' ) );
 	}
 
 	/**
-	 * This site ended the connection, and proves it.
+	 * Returns the response that proves that this site ended the connection.
 	 */
 	public static function disconnected( string $proof ): self {
 		return self::unsigned( 401, array( 'siteagent' => 1, 'code' => 'disconnected', 'g' => $proof ) );
 	}
 
 	/**
-	 * An answer that is its own proof.
+	 * Returns a response without a signature.
+	 *
+	 * @param int   $status   HTTP status.
+	 * @param array $document The body.
 	 */
 	public static function unsigned( int $status, array $document ): self {
 		$headers = array(
@@ -70,9 +73,13 @@ final class Siteagent_Response {
 	}
 
 	/**
-	 * An answer only the key's holder could have written.
+	 * Returns a signed response.
 	 *
-	 * @param array $request The verified request.
+	 * @param array  $request The verified request.
+	 * @param int    $status  HTTP status.
+	 * @param string $body    Response body.
+	 * @param string $key     HMAC key, raw bytes.
+	 * @param int    $now     Unix time in seconds.
 	 */
 	public static function signed( array $request, int $status, string $body, string $key, int $now ): self {
 		return new self( $status, Siteagent_HTTP_Signature::sign_response( $request, $status, $body, $key, $now ), $body );
@@ -94,15 +101,16 @@ final class Siteagent_Response {
 	}
 
 	/**
-	 * Send these bytes and nothing else: what others printed or set so far is taken back.
+	 * Sends the response and discards all other output and headers.
 	 *
-	 * @return string Where output had begun already, as "file:line"; then the headers could not be sent.
+	 * @return string Where output had started before, as "file:line". The headers could not be sent then. Otherwise
+	 *         empty.
 	 */
 	public function send(): string {
 		if ( ! defined( 'DONOTCACHEPAGE' ) ) {
 			define( 'DONOTCACHEPAGE', true );
 		}
-		// Compressing here would leave a digest over other bytes than those sent.
+		// Compression would change the bytes that the digest covers.
 		ini_set( 'zlib.output_compression', '0' ); // phpcs:ignore WordPress.PHP.IniSet
 		while ( ob_get_level() > 0 && ob_end_clean() ) {
 			continue;
@@ -122,7 +130,7 @@ final class Siteagent_Response {
 	}
 
 	/**
-	 * Let the answer go, and swallow whatever is printed until the process ends: shutdown functions of other plugins do.
+	 * Ends the response and discards everything printed afterwards, such as by shutdown functions of other plugins.
 	 */
 	private static function finish_request(): void {
 		flush();
@@ -131,8 +139,8 @@ final class Siteagent_Response {
 				$finish();
 			}
 		}
-		// WordPress would end this buffer at shutdown, before other plugins print. It has to be one that can be ended:
-		// there are plugins that end buffers until none is left.
+		// WordPress would flush this buffer at shutdown, before other plugins print. The buffer stays removable, because
+		// some plugins remove buffers until none is left.
 		remove_action( 'shutdown', 'wp_ob_end_flush_all', 1 );
 		ob_start(
 			static function (): string {

@@ -1,6 +1,6 @@
 <?php
 /**
- * Where a request for SiteAgent enters WordPress, and where its answer leaves.
+ * The REST route of SiteAgent.
  *
  * @package SiteAgent
  */
@@ -10,13 +10,12 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Answers at the earliest moment that suffices.
+ * Answers requests to the endpoint, as early as possible.
  *
- * A request to the REST address is recognised when plugins have loaded, and answered there if its
- * operation needs no more. What needs all of WordPress is verified there and answered once
- * WordPress has loaded, before its REST server begins: plugins that close or decorate the REST API
- * for visitors are not in the way. The registered route makes the address a known one, and stands
- * in where the early look did not recognise it.
+ * A request is recognized when plugins have loaded. If its operation needs no more than the database, it is
+ * answered at once. Otherwise it is verified then, and answered when WordPress has loaded, before the REST server
+ * starts. So plugins that close or change the REST API for visitors do not get in the way. The registered route
+ * announces the address, and handles requests that were not recognized early.
  */
 final class Siteagent_REST_Controller {
 
@@ -29,10 +28,10 @@ final class Siteagent_REST_Controller {
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
-	/** @var array|null What was admitted and waits for all of WordPress. */
+	/** @var array|null An authenticated request that waits until WordPress has loaded. */
 	private $authenticated = null;
 
-	/** @var Siteagent_Response|null What the registered route has to send. */
+	/** @var Siteagent_Response|null The response of the registered route. */
 	private $response = null;
 
 	public function __construct( Siteagent_Request_Handler $request_handler, Siteagent_Audit_Log $log ) {
@@ -41,7 +40,7 @@ final class Siteagent_REST_Controller {
 	}
 
 	/**
-	 * Plugins have loaded, nothing else has.
+	 * Handles a request on `plugins_loaded`.
 	 */
 	public function handle_early(): void {
 		$authenticated = $this->authenticate( false );
@@ -56,7 +55,7 @@ final class Siteagent_REST_Controller {
 	}
 
 	/**
-	 * All of WordPress has loaded, and nobody has routed the request yet.
+	 * Handles an authenticated request on `wp_loaded`, before WordPress routes it.
 	 */
 	public function handle_when_loaded(): void {
 		if ( null !== $this->authenticated ) {
@@ -65,9 +64,9 @@ final class Siteagent_REST_Controller {
 	}
 
 	/**
-	 * The route's permission callback: only what the gate admits is called.
+	 * Permission callback of the route: only authenticated requests pass.
 	 *
-	 * WordPress asks again while it lists the allowed methods; a request is admitted once.
+	 * WordPress calls this again while it lists the allowed methods, so the result is kept.
 	 *
 	 * @return true|WP_Error
 	 */
@@ -84,7 +83,7 @@ final class Siteagent_REST_Controller {
 	}
 
 	/**
-	 * The route's callback.
+	 * Callback of the route.
 	 */
 	public function handle_rest_request(): WP_REST_Response {
 		if ( null === $this->response && null !== $this->authenticated ) {
@@ -94,9 +93,9 @@ final class Siteagent_REST_Controller {
 	}
 
 	/**
-	 * Sends the exact bytes that were signed, in place of WordPress's own encoding of them.
+	 * Sends the exact bytes that were signed, instead of WordPress's own encoding (filter `rest_pre_serve_request`).
 	 *
-	 * @param bool $served As WordPress passes it.
+	 * @param bool $served Whether the response was sent already.
 	 */
 	public function serve_response( $served ): bool {
 		if ( null === $this->response ) {
@@ -107,10 +106,10 @@ final class Siteagent_REST_Controller {
 	}
 
 	/**
-	 * Plugins that close the REST API for visitors answer here. The gate does not know visitors:
-	 * it judges each request by its signature.
+	 * Lets requests to the endpoint pass where a plugin has closed the REST API for visitors (filter
+	 * `rest_authentication_errors`). Each request is judged by its signature.
 	 *
-	 * @param mixed $result As WordPress passes it.
+	 * @param mixed $result Result of other filters.
 	 * @return mixed
 	 */
 	public function clear_authentication_error( $result ) {
@@ -134,6 +133,9 @@ final class Siteagent_REST_Controller {
 	}
 
 	/**
+	 * Verifies the current request.
+	 *
+	 * @param bool $is_slashed Whether WordPress has added slashes to $_SERVER yet.
 	 * @return array|Siteagent_Response
 	 */
 	private function authenticate( bool $is_slashed ) {
@@ -153,7 +155,7 @@ final class Siteagent_REST_Controller {
 	}
 
 	/**
-	 * Whatever broke, the door stays shut.
+	 * Logs an unexpected error and rejects the request.
 	 */
 	private function fail_closed( Throwable $error ): Siteagent_Response {
 		error_log( 'SiteAgent: ' . $error->getMessage() . ' in ' . $error->getFile() . ':' . $error->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
@@ -161,7 +163,7 @@ final class Siteagent_REST_Controller {
 	}
 
 	/**
-	 * Nothing may run after this: themes and other plugins would add to the answer.
+	 * Sends a response and ends the process, because themes and other plugins would add to the output.
 	 *
 	 * @return never
 	 */
@@ -173,7 +175,7 @@ final class Siteagent_REST_Controller {
 	private function send_response( Siteagent_Response $response ): void {
 		$output_started_at = $response->send();
 		if ( '' !== $output_started_at ) {
-			// Without its headers nobody can verify the answer; the log says who printed first.
+			// The dashboard cannot verify a response without its headers, so log which file printed first.
 			$this->log->append( 'output_started', array( 'at' => $output_started_at ), 'site' );
 		}
 	}

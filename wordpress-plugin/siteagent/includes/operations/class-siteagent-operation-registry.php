@@ -1,6 +1,6 @@
 <?php
 /**
- * Everything a dashboard can ask for. There is no other operation.
+ * The operations that a dashboard can request.
  *
  * @package SiteAgent
  */
@@ -10,19 +10,20 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The closed list (docs/PROTOCOL.md section 3), with what each operation takes and does.
+ * A closed list of operations (docs/PROTOCOL.md section 3): their arguments, the keys they need and what they do.
  */
 final class Siteagent_Operation_Registry {
 
 	/**
-	 * By name:
-	 *  schema  arguments beside v, op, by, log and mark, each with its kind; every one must be there;
-	 *  role    which keys may ask: those of a token, of an exchange being confirmed, of the connection;
-	 *  scope   what the site's owner must have granted: 'pair' by accepting a token, 'see' and 'keys' by connecting, 'leave' always,
-	 *          'change' kind by kind in wp-admin (Siteagent_Permissions), which is looked up for the component it is about;
-	 *  nature  what it does to the site;
-	 *  needs   how much of WordPress must have loaded: 'database', or 'everything';
-	 *  moved   whether it is answered although the site's address has changed; keys.rotate looks for itself.
+	 * Operations by name.
+	 *
+	 * - schema: arguments beside v, op, by, log and mark, each with its type. All are required.
+	 * - role: the keys that may request it: of a token, of an exchange that is being confirmed, or of the connection.
+	 * - scope: what the owner of the site must have allowed: 'pair' by accepting a token, 'see' and 'keys' by
+	 *   connecting, 'leave' always, 'change' by kind in wp-admin (Siteagent_Permissions).
+	 * - nature: its effect on the site.
+	 * - needs: how much of WordPress must have loaded: 'database' or 'everything'.
+	 * - moved: whether it is answered after the site's address has changed. keys.rotate checks the address itself.
 	 */
 	const ALL = array(
 		'ping'          => array(
@@ -146,10 +147,10 @@ final class Siteagent_Operation_Registry {
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
-	/** @var callable fn(): Siteagent_Report, made only when a report is asked for. */
+	/** @var callable fn(): Siteagent_Report, called only when a report is requested. */
 	private $make_report;
 
-	/** @var callable fn(): Siteagent_Update_Controller, made only when a change is asked for. */
+	/** @var callable fn(): Siteagent_Update_Controller, called only when an update is requested. */
 	private $make_controller;
 
 	public function __construct( Siteagent_Pairing $pairing, Siteagent_Key_Rotation $rotation, Siteagent_Audit_Log $log, callable $make_report, callable $make_controller ) {
@@ -161,8 +162,10 @@ final class Siteagent_Operation_Registry {
 	}
 
 	/**
-	 * The declaration of an operation these keys may ask for.
+	 * Returns the definition of the requested operation, after checking the keys and the arguments.
 	 *
+	 * @param stdClass $document The request body.
+	 * @param string   $role     The role of the keys that signed it.
 	 * @throws Siteagent_Exception unknown_operation, out_of_scope, invalid_arguments.
 	 */
 	public static function validate( stdClass $document, string $role ): array {
@@ -191,11 +194,15 @@ final class Siteagent_Operation_Registry {
 	}
 
 	/**
-	 * Do what was asked for. The caller has been verified and the document admitted.
+	 * Runs an operation. The request was verified and validated before.
 	 *
-	 * @param string $body The request's exact bytes.
-	 * @return array The answer beside v, ok and op.
-	 * @throws Siteagent_Exception When it cannot be done, with the reason.
+	 * @param string   $name     Name of the operation.
+	 * @param stdClass $document The request body.
+	 * @param string   $body     The exact bytes of the request body.
+	 * @param array    $request  The verified request.
+	 * @param int      $now      Unix time in seconds.
+	 * @return array Response fields beside v, ok and op.
+	 * @throws Siteagent_Exception When the operation rejects the request.
 	 */
 	public function run_operation( string $name, stdClass $document, string $body, array $request, int $now ): array {
 		switch ( $name ) {
@@ -225,7 +232,7 @@ final class Siteagent_Operation_Registry {
 	}
 
 	/**
-	 * A sign of life, and what spoiled an answer lately: that one could not tell itself.
+	 * Answers a ping, and reports output that recently spoiled a response. That response itself could not say so.
 	 */
 	private function answer_ping( int $now ): array {
 		$output = $this->log->latest( 'output_started', HOUR_IN_SECONDS, $now );
@@ -237,7 +244,7 @@ final class Siteagent_Operation_Registry {
 	}
 
 	/**
-	 * The report, or only its name when the dashboard has it already.
+	 * Returns the report, or only its digest when the dashboard has the same one already.
 	 */
 	private function answer_report( stdClass $document ): array {
 		$reporter = ( $this->make_report )();
@@ -256,7 +263,10 @@ final class Siteagent_Operation_Registry {
 	}
 
 	/**
-	 * @param mixed $value What was sent.
+	 * Whether a value has the given type.
+	 *
+	 * @param mixed  $value The value that was sent.
+	 * @param string $kind  Name of the type.
 	 */
 	private static function matches_type( $value, string $kind ): bool {
 		switch ( $kind ) {

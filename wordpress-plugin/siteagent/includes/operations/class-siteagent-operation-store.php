@@ -1,6 +1,6 @@
 <?php
 /**
- * Every operation that changes something is done at most once.
+ * Results of operations, so that each runs at most once.
  *
  * @package SiteAgent
  */
@@ -10,9 +10,10 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Remembers, for good, each op_id with its plan and its answer: a retry gets the answer again.
+ * Remembers each op_id with its plan and its result. A retry gets the stored result.
  *
- * A nonce guards a message for minutes; this guards the deed. The unique insert decides between two at once.
+ * A nonce protects a message for minutes, this table protects the operation permanently. A unique INSERT decides
+ * between two requests at once.
  */
 final class Siteagent_Operation_Store {
 
@@ -23,8 +24,8 @@ final class Siteagent_Operation_Store {
 	private $table;
 
 	/**
-	 * @param wpdb $db         WordPress's database object.
-	 * @param bool $is_network Whether the sites of a network share one ledger.
+	 * @param wpdb $db         WordPress database object.
+	 * @param bool $is_network Whether the sites of a network share one table.
 	 */
 	public function __construct( $db, bool $is_network = false ) {
 		$this->db    = $db;
@@ -32,7 +33,7 @@ final class Siteagent_Operation_Store {
 	}
 
 	/**
-	 * May be called again at any time.
+	 * Creates the table if it does not exist.
 	 */
 	public function create_table(): void {
 		$this->db->query(
@@ -48,14 +49,18 @@ final class Siteagent_Operation_Store {
 	}
 
 	/**
-	 * Do $operation under this op_id, unless it was done before; then return what it answered.
+	 * Runs an operation once under its op_id. If it ran before, returns the stored result.
 	 *
-	 * A deed that refuses or breaks is not remembered as done, and may be tried again with the same plan.
+	 * An operation that throws is not stored and may be tried again with the same plan.
 	 *
-	 * @param string        $digest   Of the plan, raw.
-	 * @param callable      $operation     fn(): array.
-	 * @param callable|null $is_final fn( array $answer ): bool; an answer that is not is forgotten too.
-	 * @throws Siteagent_Exception invalid_arguments when the op_id stands for another plan or is under way; whatever $operation throws.
+	 * @param string        $op_id     Id of the operation.
+	 * @param string        $name      Name of the operation.
+	 * @param string        $digest    Digest of the plan, raw bytes.
+	 * @param int           $now       Unix time in seconds.
+	 * @param callable      $operation fn(): array.
+	 * @param callable|null $is_final  fn( array $answer ): bool. A result that is not final is not stored.
+	 * @throws Siteagent_Exception invalid_arguments when the op_id belongs to another plan or is still running; and
+	 *         what $operation throws.
 	 */
 	public function run_once( string $op_id, string $name, string $digest, int $now, callable $operation, ?callable $is_final = null ): array {
 		$this->create_table();
@@ -86,7 +91,7 @@ final class Siteagent_Operation_Store {
 	}
 
 	/**
-	 * Keep the answer of a deed, also in the place of one that has turned out otherwise, and of one that broke.
+	 * Stores a result. Replaces an earlier one, because a watched update may turn out otherwise.
 	 */
 	public function save_result( string $op_id, string $name, string $digest, int $now, array $answer ): void {
 		$this->db->query(
@@ -102,10 +107,12 @@ final class Siteagent_Operation_Store {
 	}
 
 	/**
-	 * What is known of an operation of one of these names; null when it was never begun.
+	 * Returns what is stored about an operation; null when it was never started.
 	 *
-	 * @param string[] $names Names of operations.
-	 * @return array{name:string,at:int,digest:string,answer:?array}|null The digest is raw; the answer is null while it is under way.
+	 * @param string   $op_id Id of the operation.
+	 * @param string[] $names Names of operations that count.
+	 * @return array{name:string,at:int,digest:string,answer:?array}|null The digest is raw; the answer is null while
+	 *         the operation runs.
 	 */
 	public function find( string $op_id, array $names ): ?array {
 		$this->create_table();
@@ -122,6 +129,11 @@ final class Siteagent_Operation_Store {
 		$this->db->query( $this->db->prepare( "DELETE FROM {$this->table} WHERE op_id = %s AND answer IS NULL", $op_id ) );
 	}
 
+	/**
+	 * Returns the stored result of an operation.
+	 *
+	 * @throws Siteagent_Exception invalid_arguments when the op_id belongs to another plan or is still running.
+	 */
 	private function stored_result( string $op_id, string $digest ): array {
 		$row = $this->db->get_row( $this->db->prepare( "SELECT digest, answer FROM {$this->table} WHERE op_id = %s", $op_id ), ARRAY_A );
 		if ( ! is_array( $row ) || ! hash_equals( (string) $row['digest'], bin2hex( $digest ) ) ) {

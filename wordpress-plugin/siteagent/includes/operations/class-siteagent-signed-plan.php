@@ -1,6 +1,6 @@
 <?php
 /**
- * What the dashboard signed, to the byte (docs/PROTOCOL.md section 3.1).
+ * A plan signed by the dashboard (docs/PROTOCOL.md section 3.1).
  *
  * @package SiteAgent
  */
@@ -10,9 +10,10 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Opens a plan only if the dashboard of this connection signed exactly these bytes for exactly this site.
+ * Accepts a plan only if the connected dashboard signed exactly these bytes for this site.
  *
- * HMAC keys lie on both sides and in every copy of the site; the key that signs plans never leaves the dashboard.
+ * The HMAC keys are on both sides and in every copy of the site. The key that signs plans never leaves the
+ * dashboard.
  */
 final class Siteagent_Signed_Plan {
 
@@ -31,11 +32,15 @@ final class Siteagent_Signed_Plan {
 	}
 
 	/**
-	 * @param string $encoded_plan       The plan as b64u.
-	 * @param string $signature  The Ed25519 signature as b64u.
-	 * @param array  $connection kid and sign_d of the present connection.
-	 * @param string $uuid       This site's own name.
-	 * @throws Siteagent_Exception invalid_arguments; never says which part of a forged plan was wrong.
+	 * Verifies and parses a plan.
+	 *
+	 * @param string $encoded_plan The plan as base64url.
+	 * @param string $signature    The Ed25519 signature as base64url.
+	 * @param string $name         Expected operation.
+	 * @param string $op_id        Expected id of the operation.
+	 * @param array  $connection   kid and sign_d of the connection.
+	 * @param string $uuid         UUID of this site.
+	 * @throws Siteagent_Exception invalid_arguments. Does not say which part of a forged plan was wrong.
 	 */
 	public static function verify( string $encoded_plan, string $signature, string $name, string $op_id, array $connection, string $uuid ): self {
 		try {
@@ -65,13 +70,13 @@ final class Siteagent_Signed_Plan {
 	}
 
 	/**
-	 * The key that plans are signed with from then on, as this plan of a rotation names it; null when it keeps the present one.
+	 * Returns the key that signs plans after this rotation; null when the present key stays.
 	 *
-	 * Both keys have to sign: the present one says who takes over, the next one proves that it exists and agrees.
+	 * Both keys have to sign: the present one appoints its successor, and the next one proves that its owner agrees.
 	 *
-	 * @param string|null $signature The next key's signature over the same plan, as b64u.
-	 * @return string|null The Ed25519 public key as b64u.
-	 * @throws Siteagent_Exception invalid_arguments when one of the two is missing, or the signature is wrong.
+	 * @param string|null $signature The next key's signature of the same plan, as base64url.
+	 * @return string|null Ed25519 public key as base64url.
+	 * @throws Siteagent_Exception invalid_arguments when the key or its signature is missing or wrong.
 	 */
 	public function next_key( ?string $signature ): ?string {
 		$key = $this->get( 'sign_d' );
@@ -91,7 +96,7 @@ final class Siteagent_Signed_Plan {
 	}
 
 	/**
-	 * What is signed, and what an operation is remembered by. Raw bytes.
+	 * Returns the digest of a plan, raw bytes. It is signed, and operations are stored under it.
 	 */
 	public static function digest( string $bytes ): string {
 		return hash( 'sha256', self::DIGEST_PREFIX . $bytes, true );
@@ -102,14 +107,14 @@ final class Siteagent_Signed_Plan {
 	}
 
 	/**
-	 * The bytes that were signed.
+	 * Returns the exact bytes that were signed.
 	 */
 	public function bytes(): string {
 		return $this->bytes;
 	}
 
 	/**
-	 * A field of the plan; null when it is not there.
+	 * Returns a field of the plan; null when it is missing.
 	 *
 	 * @return mixed
 	 */

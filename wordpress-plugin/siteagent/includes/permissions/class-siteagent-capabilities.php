@@ -1,6 +1,6 @@
 <?php
 /**
- * Who may do what on SiteAgent's screen, as meta capabilities of WordPress.
+ * Meta capabilities for the settings page.
  *
  * @package SiteAgent
  */
@@ -10,16 +10,18 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * `siteagent_manage`: see the screen, connect, disconnect. `siteagent_allow` with a scope: let the dashboard update
- * that kind. Nobody can give away a power that WordPress withholds from them: allowing updates of plugins takes
- * `update_plugins`. Filter `map_meta_cap` to give these to other people.
+ * Maps `siteagent_manage` (open the settings page, connect, disconnect) and `siteagent_allow` with a kind of
+ * update (let the dashboard install updates of that kind).
+ *
+ * An administrator cannot grant more than they have: allowing plugin updates requires `update_plugins`. Use the
+ * filter `map_meta_cap` to give these capabilities to other people.
  */
 final class Siteagent_Capabilities {
 
 	const MANAGE = 'siteagent_manage';
 	const ALLOW  = 'siteagent_allow';
 
-	/** What WordPress asks for to install an update of each kind. */
+	/** The capability WordPress requires to install each kind of update. */
 	const BY_SCOPE = array(
 		'translations' => 'update_languages',
 		'plugins'      => 'update_plugins',
@@ -30,10 +32,12 @@ final class Siteagent_Capabilities {
 	);
 
 	/**
-	 * @param string[] $caps    What WordPress would ask for.
-	 * @param string   $cap     What was asked for.
-	 * @param int      $user_id Whom it is about.
-	 * @param array    $args    The scope, for siteagent_allow.
+	 * Maps a meta capability of SiteAgent (filter `map_meta_cap`).
+	 *
+	 * @param string[] $caps    Primitive capabilities so far.
+	 * @param string   $cap     The meta capability.
+	 * @param int      $user_id The user.
+	 * @param array    $args    The kind of update, for siteagent_allow.
 	 * @return string[]
 	 */
 	public static function map_meta_cap( $caps, $cap, $user_id, $args ): array {
@@ -43,7 +47,7 @@ final class Siteagent_Capabilities {
 		if ( self::ALLOW !== $cap ) {
 			return (array) $caps;
 		}
-		// On a network every site shares the files, whoever SiteAgent was activated by.
+		// On a network all sites share their files, however SiteAgent was activated.
 		$needed = array( is_multisite() ? 'manage_network_options' : 'manage_options' );
 		if ( ! isset( $args[0] ) ) {
 			return $needed;
@@ -53,9 +57,9 @@ final class Siteagent_Capabilities {
 	}
 
 	/**
-	 * The scope that a change needs, for the question who may approve it.
+	 * Returns the permission that approving an update of this kind requires.
 	 *
-	 * @param string $kind As a step names it.
+	 * @param string $kind Kind of the update item.
 	 */
 	public static function scope_for_kind( string $kind ): string {
 		$permissions = array(

@@ -1,6 +1,6 @@
 <?php
 /**
- * Plans that wait for an administrator of this site.
+ * Updates that wait for approval by an administrator of this site.
  *
  * @package SiteAgent
  */
@@ -10,9 +10,9 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Remembers which plans were shown here and what was decided. A decision is bound to the plan's exact bytes.
+ * Stores plans and the decisions about them. A decision is bound to the exact bytes of the plan.
  *
- * Kept inside the connection, so that parting forgets them too.
+ * Stored with the connection, so that disconnecting deletes them.
  */
 final class Siteagent_Pending_Approvals {
 
@@ -20,7 +20,7 @@ final class Siteagent_Pending_Approvals {
 	const APPROVED = 'approved';
 	const REFUSED  = 'refused';
 
-	/** A dashboard that asks without end must not fill the database. */
+	/** Limits how much a dashboard can store here. */
 	const MAX_PLANS = 50;
 
 	/** @var Siteagent_Option_Store */
@@ -31,7 +31,7 @@ final class Siteagent_Pending_Approvals {
 	}
 
 	/**
-	 * What was decided about this plan; the first time it is put up for a decision.
+	 * Returns the decision about a plan. A plan seen for the first time is stored as waiting.
 	 */
 	public function request_decision( Siteagent_Update_Plan $update_plan, int $now ): string {
 		$digest = bin2hex( $update_plan->digest() );
@@ -58,14 +58,14 @@ final class Siteagent_Pending_Approvals {
 	}
 
 	/**
-	 * Whether a plan with this op_id waits here.
+	 * Whether a plan with this op_id is waiting.
 	 */
 	public function is_waiting( string $op_id, int $now ): bool {
 		return in_array( $op_id, array_column( $this->waiting( $now ), 'op_id' ), true );
 	}
 
 	/**
-	 * Plans nobody has decided about and whose time has not passed, newest first.
+	 * Returns the plans that are waiting and have not expired, newest first.
 	 *
 	 * @return array<string,array> By digest.
 	 */
@@ -79,10 +79,12 @@ final class Siteagent_Pending_Approvals {
 	}
 
 	/**
-	 * An administrator decides.
+	 * Stores an administrator's decision.
 	 *
+	 * @param string $digest   Digest of the plan, in hex.
 	 * @param string $decision APPROVED or REFUSED.
-	 * @return array|null The plan that was decided about; null when it does not wait (any more).
+	 * @param int    $now      Unix time in seconds.
+	 * @return array|null The plan; null when it is no longer waiting.
 	 */
 	public function decide( string $digest, string $decision, int $now ): ?array {
 		$plan = null;

@@ -1,6 +1,6 @@
 <?php
 /**
- * What an administrator of this site allows: kinds of changes, and single ones.
+ * Decisions of an administrator about permissions and single updates.
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Writes down who allowed what beside each decision. No operation of the dashboard leads here.
+ * Stores and logs each decision. No operation of the dashboard calls this.
  */
 final class Siteagent_Permission_Decisions {
 
@@ -38,9 +38,10 @@ final class Siteagent_Permission_Decisions {
 	}
 
 	/**
-	 * The scopes in which the dashboard could do more than now.
+	 * Returns the permissions that would be granted in addition to the present ones.
 	 *
-	 * @param string[] $granted Names of scopes; unknown ones are dropped.
+	 * @param string[] $granted           Names of permissions; unknown ones are ignored.
+	 * @param bool     $requires_approval Whether every update requires approval on this site.
 	 * @return string[]
 	 */
 	public function newly_granted( array $granted, bool $requires_approval ): array {
@@ -52,9 +53,9 @@ final class Siteagent_Permission_Decisions {
 	}
 
 	/**
-	 * The kind of component that a waiting plan changes; null when it does not wait (any more).
+	 * Returns the kind of a waiting update; null when it is no longer waiting.
 	 *
-	 * @param string $digest Of the plan, in hex.
+	 * @param string $digest Digest of the plan, in hex.
 	 */
 	public function pending_kind( string $digest ): ?string {
 		$waiting = $this->approvals->waiting( time() );
@@ -62,11 +63,13 @@ final class Siteagent_Permission_Decisions {
 	}
 
 	/**
-	 * Allow these kinds of changes and no others, and hint to the dashboard that it ask for a report.
+	 * Replaces the permissions and notifies the dashboard.
 	 *
-	 * @param string[] $granted Names of scopes; unknown ones are dropped.
-	 * @param string   $actor     The administrator, as the log names them.
-	 * @return string 'scopes_same'; or that it was saved: 'scopes_told' when the dashboard knows, else 'scopes_saved'.
+	 * @param string[] $granted           Names of permissions; unknown ones are ignored.
+	 * @param bool     $requires_approval Whether every update requires approval on this site.
+	 * @param string   $actor             The administrator, as stored in the log.
+	 * @return string 'scopes_same'; or, when saved, 'scopes_told' if the dashboard was notified and 'scopes_saved' if
+	 *         not.
 	 */
 	public function save_permissions( array $granted, bool $requires_approval, string $actor ): string {
 		$change = $this->permissions->grant( $granted, $requires_approval );
@@ -81,11 +84,12 @@ final class Siteagent_Permission_Decisions {
 	}
 
 	/**
-	 * Approve or refuse one plan.
+	 * Approves or refuses one update.
 	 *
-	 * @param string $digest  Of the plan, in hex.
+	 * @param string $digest   Digest of the plan, in hex.
 	 * @param string $decision Siteagent_Pending_Approvals::APPROVED or REFUSED.
-	 * @return bool False when it does not wait (any more).
+	 * @param string $actor    The administrator, as stored in the log.
+	 * @return bool False when it is no longer waiting.
 	 */
 	public function decide_update( string $digest, string $decision, string $actor ): bool {
 		$plan = $this->approvals->decide( $digest, $decision, time() );

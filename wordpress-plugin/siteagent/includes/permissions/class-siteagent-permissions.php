@@ -1,6 +1,6 @@
 <?php
 /**
- * What the owner of this site lets the connected dashboard change.
+ * What the owner of this site allows the dashboard to update.
  *
  * @package SiteAgent
  */
@@ -10,12 +10,12 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Kept inside the connection: a new pairing starts with nothing, a rotation of keys keeps the owner's word,
- * and parting takes it away. Only the form in wp-admin calls grant().
+ * Stored with the connection: a new pairing starts without permissions, key rotation keeps them, and disconnecting
+ * deletes them. Only the form in wp-admin calls grant().
  */
 final class Siteagent_Permissions {
 
-	/** In the order of what can go wrong. */
+	/** In order of increasing risk. */
 	const ALL = array( 'translations', 'plugins', 'themes', 'core_minor', 'core_major', 'siteagent' );
 
 	/** @var Siteagent_Option_Store */
@@ -26,7 +26,7 @@ final class Siteagent_Permissions {
 	}
 
 	/**
-	 * Each scope with whether it is granted; none is while no dashboard is connected.
+	 * Returns whether each permission is granted. None is while no dashboard is connected.
 	 *
 	 * @return array<string,bool>
 	 */
@@ -44,17 +44,19 @@ final class Siteagent_Permissions {
 	}
 
 	/**
-	 * Whether every change also waits for an administrator of this site.
+	 * Whether every update also requires approval by an administrator of this site.
 	 */
 	public function requires_approval(): bool {
 		return $this->read_requires_approval( $this->store->read() );
 	}
 
 	/**
-	 * Replace what is granted.
+	 * Replaces the permissions.
 	 *
-	 * @param string[] $granted Names of ALL; others are dropped.
-	 * @return array{before:array,after:array}|null What the log keeps; null when nothing changed or nobody is connected.
+	 * @param string[] $granted           Names of permissions; others are ignored.
+	 * @param bool     $requires_approval Whether every update requires approval on this site.
+	 * @return array{before:array,after:array}|null What is logged; null when nothing changed or no dashboard is
+	 *         connected.
 	 */
 	public function grant( array $granted, bool $requires_approval ): ?array {
 		$granted = array_values( array_intersect( self::ALL, $granted ) );

@@ -1,6 +1,6 @@
 <?php
 /**
- * What of a PHP error may leave the site.
+ * Summaries of PHP errors for the dashboard.
  *
  * @package SiteAgent
  */
@@ -10,24 +10,25 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The kind of error, and the file and line below WordPress's folder.
+ * Reduces an error to its type, file and line.
  *
- * The message of an exception is written by the plugin that throws it and can hold anything: an e-mail
- * address, a customer's name, the database user. So it stays on the site unless its owner says otherwise.
- * PHP's own messages name code only (functions, classes, limits) and are kept.
+ * The message of an exception comes from the plugin that throws it and may hold anything: an e-mail address, a
+ * customer's name, a database user. It stays on the site unless the owner decides otherwise. PHP's own messages
+ * only name code (functions, classes, limits) and are sent.
  */
 final class Siteagent_Error_Summary {
 
-	/** PHP's own messages that hold nothing but names from the code (Zend/zend_execute.c, zend_alloc.c, zend_compile.c). */
+	/** PHP's own messages that only hold names from the code (Zend/zend_execute.c, zend_alloc.c, zend_compile.c). */
 	const SAFE_MESSAGE = '/^(?:(?:Uncaught \S+: )?(?:Call to undefined (?:function|method) [\w\\\\:]+\(\)|(?:Class|Interface|Trait) "[\w\\\\]+" not found)|Cannot redeclare (?:function |class )?[\w\\\\:]+(?:\(\))?|Cannot declare class [\w\\\\]+|Allowed memory size of \d+ bytes exhausted|Maximum execution time of \d+ seconds? exceeded)/';
 
 	const UNCAUGHT = '/^Uncaught ([\w\\\\]+)/';
 
 	/**
-	 * Describe an error for the dashboard.
+	 * Describes an error for the dashboard.
 	 *
 	 * @param array $error As from error_get_last(): `message`, `file`, `line` and, where known, `type`.
-	 * @return string For example "Uncaught TypeError in wp-content/plugins/forms/forms.php:12"; empty without an error.
+	 * @return string For example "Uncaught TypeError in wp-content/plugins/forms/forms.php:12"; empty without an
+	 *         error.
 	 */
 	public static function summarize( array $error ): string {
 		$error  += array(

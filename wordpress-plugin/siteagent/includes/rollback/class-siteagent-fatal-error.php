@@ -1,6 +1,6 @@
 <?php
 /**
- * The fatal error that ended a request while an update is watched.
+ * A fatal error that ended a request while an update is watched.
  *
  * @package SiteAgent
  */
@@ -10,30 +10,32 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Decides whether an error proves that the new version is broken. Anybody can cause an error with a request
- * made for it, also in the old version; so the front page decides, asked for as an ordinary visitor does.
+ * Decides whether an error proves that the new version is broken.
+ *
+ * Anyone can cause an error with a crafted request, also in the old version. So the front page decides, requested
+ * the way an ordinary visitor does.
  */
 final class Siteagent_Fatal_Error {
 
 	const TYPES = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
 
-	/** What hits whichever file is running just then. */
+	/** Errors of resource limits, which hit whichever file is running. */
 	const RESOURCE_LIMIT = '/^(Allowed memory size of|Out of memory|Maximum execution time of|Maximum call stack size)/';
 
-	/** Frames of the trace that name who called: the first is often a function of PHP or WordPress. */
+	/** Frames of the stack trace to look at. The first one is often a function of PHP or WordPress. */
 	const TRACE_FRAMES = 2;
 
-	/** Errors the old version had as well, one hash per line. */
+	/** Errors that the old version had as well, one hash per line. */
 	const KNOWN_ERRORS_FILE = 'known-errors';
 
-	/** The last answer of the front page, and how long it counts: hostile requests must not multiply into as many more. */
+	/** The last result of the front page and how long it counts, so that hostile requests do not multiply. */
 	const LAST_RESULT_FILE   = 'asked';
 	const LAST_RESULT_S = 10;
 
-	/** There once a visitor got the front page from the new version. */
+	/** Exists once a visitor got the front page from the new version. */
 	const FRONT_PAGE_OK_FILE = 'seen-well';
 
-	/** Front pages that ended with one and the same error, for a site that cannot ask itself. */
+	/** Counts front pages that ended with the same error, for a site that cannot reach itself. */
 	const COUNT_PREFIX       = 'count-';
 	const COUNT_THRESHOLD = 3;
 
@@ -42,10 +44,10 @@ final class Siteagent_Fatal_Error {
 	/** @var array{type:int,message:string,file:string,line:int}|array{} As error_get_last() returned it. */
 	private $error;
 
-	/** @var string What belongs to the run. */
+	/** @var string Folder of the run. */
 	private $folder;
 
-	/** @var string The component's own folder, with a slash at its end. */
+	/** @var string Folder of the component, with a trailing slash. */
 	private $target;
 
 	public function __construct( array $error, string $folder, string $target ) {
@@ -55,7 +57,7 @@ final class Siteagent_Fatal_Error {
 	}
 
 	/**
-	 * Say whether this request is one by which the site asks itself; strangers cannot make one.
+	 * Whether the site sent this request to itself. It carries a secret, so nobody else can send one.
 	 */
 	public static function is_loopback_request(): bool {
 		// phpcs:disable WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- compared with a secret.
@@ -68,7 +70,7 @@ final class Siteagent_Fatal_Error {
 	}
 
 	/**
-	 * Remember an error of the old version, so that the new one is not blamed for it.
+	 * Stores an error of the old version, so that it is not blamed on the new one.
 	 */
 	public function record_known_error(): void {
 		if ( $this->is_caused_by_component() ) {
@@ -77,7 +79,7 @@ final class Siteagent_Fatal_Error {
 	}
 
 	/**
-	 * Decide whether the new version has to go.
+	 * Whether the error proves that the new version is broken.
 	 */
 	public function proves_failure(): bool {
 		if ( ! $this->is_fatal() ) {
@@ -93,7 +95,8 @@ final class Siteagent_Fatal_Error {
 		if ( 'could_not_tell' !== $result ) {
 			return 'fatal' === $result;
 		}
-		// Nobody else can say. An ordinary visitor's front page can, unless another one got it from this very version.
+		// The site cannot reach itself. A visitor's plain front page decides, unless another visitor got it from this
+		// version.
 		if ( ! self::is_plain_front_page() || is_file( $this->path( self::FRONT_PAGE_OK_FILE ) ) ) {
 			return false;
 		}
@@ -105,7 +108,7 @@ final class Siteagent_Fatal_Error {
 	}
 
 	/**
-	 * Whether it happened in the component, or in what the component called.
+	 * Whether the error happened in the component, or in code that the component called.
 	 */
 	private function is_caused_by_component(): bool {
 		if ( ! $this->is_fatal() ) {
@@ -129,7 +132,7 @@ final class Siteagent_Fatal_Error {
 	}
 
 	/**
-	 * The same for the same error in another version, where it stands in another line.
+	 * Returns a hash of the error that is the same in another version, where the line number differs.
 	 */
 	private function fingerprint(): string {
 		$first = (string) strtok( (string) $this->error['message'], "\n" );
@@ -137,7 +140,8 @@ final class Siteagent_Fatal_Error {
 	}
 
 	/**
-	 * Ask for the front page as a visitor does, with the key by which WordPress writes whether it ended well.
+	 * Requests the front page as a visitor does, with a key for which WordPress reports whether the page ended in an
+	 * error.
 	 *
 	 * @return string ok, fatal or could_not_tell.
 	 */
@@ -149,7 +153,7 @@ final class Siteagent_Fatal_Error {
 		$this->write_file( self::LAST_RESULT_FILE, 'could_not_tell' );
 		$result = $this->request_front_page();
 		if ( 'fatal' === $result && 'fatal' === @file_get_contents( $this->path( Siteagent_Rollback_Watchdog::STATE_BEFORE ) ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors
-			// It was broken before.
+			// The front page was already broken before the update.
 			$result = 'could_not_tell';
 		}
 		$this->write_file( self::LAST_RESULT_FILE, $result );
@@ -172,7 +176,7 @@ final class Siteagent_Fatal_Error {
 	}
 
 	/**
-	 * Whether anybody would ask like this who types the site's address: nothing in it that a stranger chose.
+	 * Whether this request is for the plain front page, without any input that an attacker could choose.
 	 */
 	private static function is_plain_front_page(): bool {
 		// phpcs:disable WordPress.Security -- nothing is used, only compared.
@@ -184,7 +188,7 @@ final class Siteagent_Fatal_Error {
 	}
 
 	/**
-	 * Count this error among front pages.
+	 * Counts this error of a front page and returns the count.
 	 */
 	private function increment_count(): int {
 		$file = $this->path( self::COUNT_PREFIX . substr( $this->fingerprint(), 0, 16 ) );

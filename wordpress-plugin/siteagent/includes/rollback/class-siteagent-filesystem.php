@@ -1,6 +1,6 @@
 <?php
 /**
- * Copying, removing and writing files without WordPress's filesystem classes.
+ * File operations without WordPress's filesystem classes.
  *
  * @package SiteAgent
  */
@@ -10,17 +10,18 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Needs nothing but PHP: the watchdog uses it at the end of a request that died.
+ * Copies, removes and writes files with PHP alone, because the watchdog also runs after a fatal error.
  */
 final class Siteagent_Filesystem {
 
-	/** Copy under the same names, under names no server executes, or from those back to the real ones. */
+	/** How names change while copying: not at all, to names that no server executes, or back to the real ones. */
 	const SAME = 'same';
 	const HIDE = 'hide';
 	const SHOW = 'show';
 
 	/**
-	 * Copy a folder with its modes, times and links. False as soon as one file could not be copied.
+	 * Copies a folder with its modes, times and links. Stops and returns false at the first file that cannot be
+	 * copied.
 	 */
 	public static function copy( string $from, string $to, string $naming = self::SAME ): bool {
 		if ( ! is_dir( $to ) && ! @mkdir( $to, 0755, true ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
@@ -32,13 +33,13 @@ final class Siteagent_Filesystem {
 				return false;
 			}
 		}
-		// Afterwards: a folder that may not be written has to be filled first.
+		// Set the mode last, because a folder without write permission has to be filled first.
 		self::set_mode( $to, fileperms( $from ) & 0777 );
 		return true;
 	}
 
 	/**
-	 * Copy one file or link as it is.
+	 * Copies one file or link.
 	 */
 	public static function copy_file( string $from, string $to ): bool {
 		if ( is_link( $from ) ) {
@@ -53,7 +54,7 @@ final class Siteagent_Filesystem {
 	}
 
 	/**
-	 * Set who may read and write a file or folder; hosts switch this off.
+	 * Sets the mode of a file or folder. Does nothing where the host has disabled chmod().
 	 */
 	public static function set_mode( string $file, int $mode ): void {
 		if ( function_exists( 'chmod' ) ) {
@@ -62,7 +63,8 @@ final class Siteagent_Filesystem {
 	}
 
 	/**
-	 * The name of a file in a kept copy, and back. Without a dot there is no extension, and nothing a server would execute.
+	 * Converts a file name to its name in a backup, or back. Without a dot there is no extension, so no server
+	 * executes the file.
 	 */
 	public static function convert_name( string $name, string $naming ): string {
 		if ( self::HIDE === $naming ) {
@@ -72,7 +74,7 @@ final class Siteagent_Filesystem {
 	}
 
 	/**
-	 * Compute a hash for each file of a folder.
+	 * Computes a hash of each file in a folder.
 	 *
 	 * @return array<string,string> By relative path, under real names.
 	 */
@@ -93,7 +95,7 @@ final class Siteagent_Filesystem {
 	}
 
 	/**
-	 * Remove a folder with everything in it. True also when it was not there.
+	 * Removes a file, link or folder with its content. Also true when there was nothing to remove.
 	 */
 	public static function remove( string $folder ): bool {
 		if ( ! is_dir( $folder ) || is_link( $folder ) ) {
@@ -109,7 +111,7 @@ final class Siteagent_Filesystem {
 	}
 
 	/**
-	 * Write a file at once: another request reads all of it or none.
+	 * Writes a file atomically: other requests read all of it or none.
 	 */
 	public static function write_atomically( string $file, string $text ): bool {
 		$temporary_file = $file . '.part';
@@ -117,9 +119,9 @@ final class Siteagent_Filesystem {
 	}
 
 	/**
-	 * Have PHP forget what it compiled of a folder.
+	 * Invalidates the compiled code of a folder.
 	 *
-	 * @return bool Whether it did; false where a host forbids it, and old code may go on running.
+	 * @return bool False where the host forbids it, so that PHP may still run old code.
 	 */
 	public static function invalidate_opcache( string $folder ): bool {
 		clearstatcache( true );
@@ -135,14 +137,14 @@ final class Siteagent_Filesystem {
 	}
 
 	/**
-	 * The same for one file.
+	 * Invalidates the compiled code of one file.
 	 */
 	public static function invalidate_opcache_file( string $file ): bool {
 		return function_exists( 'opcache_invalidate' ) && @opcache_invalidate( $file, true ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- hosts forbid it with a warning.
 	}
 
 	/**
-	 * @return string[] Names.
+	 * @return string[] Names, without "." and "..".
 	 */
 	public static function list_entries( string $folder ): array {
 		$found = is_dir( $folder ) ? scandir( $folder ) : false;

@@ -1,6 +1,6 @@
 <?php
 /**
- * The site asks itself for some of its pages, and after an update of SiteAgent for a signed answer too.
+ * Requests of the site to its own pages, to find out whether they work.
  *
  * @package SiteAgent
  */
@@ -10,10 +10,11 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Three answers: ok, fatal, could_not_tell. WordPress writes at the end of a page whether it ended in
- * an error, when it is asked with a key it knows; that word counts and nothing else. A page
- * from a cache, a captcha, a login or a host that does not reach itself says nothing either way.
- * Nor does a front page that ended before the theme had finished it: another plugin closed the site.
+ * Returns ok, fatal or could_not_tell.
+ *
+ * Asked with a key it knows, WordPress reports at the end of a page whether the page ended in an error. Only that
+ * report counts. A page from a cache, a captcha, a login or a host that cannot reach itself says nothing. Neither
+ * does a front page that ended before the theme had finished it, as when another plugin closed the site.
  */
 final class Siteagent_Loopback_Check {
 
@@ -30,10 +31,10 @@ final class Siteagent_Loopback_Check {
 	const MAX_REDIRECTS      = 3;
 	const MAX_BYTES = 4194304;
 
-	/** An answer that could not tell is asked for again: a busy host is no finding. */
+	/** A request without a result is repeated, because the host may just be busy. */
 	const ATTEMPTS = 2;
 
-	/** Written into the page once the theme has come to its end, before the key (hooks.php). */
+	/** Printed at the end of the theme, followed by the key (hooks.php). */
 	const RENDERED = 'siteagent-rendered:';
 
 	/** @var Siteagent_Self_Ping|null */
@@ -42,20 +43,20 @@ final class Siteagent_Loopback_Check {
 	/** @var bool */
 	private $is_unanswered = false;
 
-	/** @var array<string,string> What each page answered at the last look. */
+	/** @var array<string,string> Result by page, from the last check. */
 	private $pages = array();
 
-	/** @var array<string,string> The error with which a page ended at the last look. */
+	/** @var array<string,string> Error by page, from the last check. */
 	private $errors = array();
 
-	/** @var bool Whether the last answer came from code on disk, past every cache of compiled code. */
+	/** @var bool Whether the last result came from the code on disk, not from the opcode cache. */
 	private $is_fresh = false;
 
-	/** @var bool Whether the last question got any answer over HTTP. */
+	/** @var bool Whether the last request reached the site. */
 	private $is_reachable = false;
 
 	/**
-	 * @param Siteagent_Self_Ping|null $self_ping Whom to ask besides; without an answer a look could not tell.
+	 * @param Siteagent_Self_Ping|null $self_ping A signed request that has to be answered as well; null for none.
 	 */
 	public function __construct( ?Siteagent_Self_Ping $self_ping = null ) {
 		$this->self_ping = $self_ping;
@@ -66,7 +67,8 @@ final class Siteagent_Loopback_Check {
 	}
 
 	/**
-	 * Look at the pages, before an update or after a rollback: the answer is the front page's, or fatal if any page is.
+	 * Checks the pages before an update or after a rollback. Returns the result of the front page, or fatal if any
+	 * page is fatal.
 	 */
 	public function check(): string {
 		$this->request_pages();
@@ -76,11 +78,11 @@ final class Siteagent_Loopback_Check {
 	}
 
 	/**
-	 * Look at the pages after an update. A page that was broken before proves nothing about the new version, unless
-	 * it breaks in the component now and did not before.
+	 * Checks the pages after an update. A page that was broken before proves nothing about the new version, unless it
+	 * now breaks in the component and did not before.
 	 *
-	 * @param array{pages?:array<string,string>,errors?:array<string,string>} $before As seen() told it before.
-	 * @param string                                                         $folder The component's own folder.
+	 * @param array{pages?:array<string,string>,errors?:array<string,string>} $before As results() returned it before.
+	 * @param string                                                          $folder Folder of the component.
 	 */
 	public function check_after_update( array $before, string $folder ): string {
 		$result   = $this->check();
@@ -99,7 +101,7 @@ final class Siteagent_Loopback_Check {
 	}
 
 	/**
-	 * What each page answered at the last look, and with which error it ended.
+	 * Returns result and error of each page from the last check.
 	 *
 	 * @return array{pages:array<string,string>,errors:array<string,string>}
 	 */
@@ -111,35 +113,35 @@ final class Siteagent_Loopback_Check {
 	}
 
 	/**
-	 * The error with which the first broken page ended at the last look; empty when none showed.
+	 * Returns the error of the first broken page of the last check; empty without one.
 	 */
 	public function error(): string {
 		return (string) reset( $this->errors );
 	}
 
 	/**
-	 * Whether the pages of the last look were made by the code on disk.
+	 * Whether the pages of the last check were made by the code on disk.
 	 */
 	public function is_fresh(): bool {
 		return $this->is_fresh;
 	}
 
 	/**
-	 * Whether the site could ask itself at all at the last look.
+	 * Whether the site could reach itself in the last check.
 	 */
 	public function is_reachable(): bool {
 		return $this->is_reachable;
 	}
 
 	/**
-	 * Whether at the last look nobody answered who was asked besides.
+	 * Whether the signed request of the last check was not answered.
 	 */
 	public function is_unanswered(): bool {
 		return $this->is_unanswered;
 	}
 
 	/**
-	 * Ask for the front page, the login page, a REST route and admin-ajax.php; for the others only where the first came through.
+	 * Requests the front page and, if the site can reach itself, the login page, a REST route and admin-ajax.php.
 	 */
 	private function request_pages(): void {
 		$this->errors     = array();
@@ -159,7 +161,7 @@ final class Siteagent_Loopback_Check {
 		$others = array(
 			'login' => wp_login_url(),
 			'rest'  => rest_url( 'wp/v2/types/post' ),
-			// With an action that WordPress itself answers to anybody: without one it ends before plugins are asked.
+			// An action that WordPress answers for everyone. Without one, admin-ajax.php ends before plugins act.
 			'ajax'  => add_query_arg( 'action', 'heartbeat', admin_url( 'admin-ajax.php' ) ),
 		);
 		foreach ( $others as $page => $address ) {
@@ -168,7 +170,7 @@ final class Siteagent_Loopback_Check {
 	}
 
 	private function request_page( string $address, string $page ): string {
-		// As WordPress's own editor does before it believes a changed file (wp_start_scraping_edited_file_errors()).
+		// WordPress's own editor does the same before it accepts a changed file (wp_start_scraping_edited_file_errors()).
 		$key   = md5( random_bytes( 16 ) );
 		$nonce = bin2hex( random_bytes( 16 ) );
 		set_transient( 'scrape_key_' . $key, $nonce, MINUTE_IN_SECONDS );
@@ -209,9 +211,10 @@ final class Siteagent_Loopback_Check {
 	}
 
 	/**
-	 * Where a redirect within this site leads; null for every other answer.
+	 * Returns the target of a redirect within this site; null for any other response.
 	 *
-	 * @param array|WP_Error $response As WordPress gave it.
+	 * @param array|WP_Error $response As WordPress returned it.
+	 * @param string         $from     The requested URL.
 	 */
 	private function redirect_target( $response, string $from ): ?string {
 		$status = (int) wp_remote_retrieve_response_code( $response );
@@ -225,7 +228,11 @@ final class Siteagent_Loopback_Check {
 	}
 
 	/**
-	 * @param array|WP_Error $response As WordPress gave it.
+	 * Returns the result of a page, and keeps its error.
+	 *
+	 * @param array|WP_Error $response As WordPress returned it.
+	 * @param string         $key      The key of the request.
+	 * @param string         $page     Name of the page.
 	 */
 	private function evaluate_response( $response, string $key, string $page ): string {
 		$status = (int) wp_remote_retrieve_response_code( $response );
@@ -240,7 +247,7 @@ final class Siteagent_Loopback_Check {
 			$this->errors[ $page ] = Siteagent_Error_Summary::summarize( (array) json_decode( $found[1], true ) );
 			return self::FATAL;
 		}
-		// Nothing crashed, and yet it is no page: the site is closed, or a version closes it.
+		// There was no fatal error, and yet no page: the site is closed, or the new version closes it.
 		if ( $status >= 500 ) {
 			return self::COULD_NOT_TELL;
 		}

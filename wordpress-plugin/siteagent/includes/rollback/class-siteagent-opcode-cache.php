@@ -1,6 +1,6 @@
 <?php
 /**
- * PHP's cache of compiled code (opcache), as this host has set it up.
+ * PHP's opcode cache as configured on this host.
  *
  * @package SiteAgent
  */
@@ -10,20 +10,20 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Says when the code on disk is the code that runs. Until then no page proves anything about a new version.
+ * Tells when PHP runs the code on disk. Until then no page proves anything about a new version.
  */
 final class Siteagent_Opcode_Cache {
 
-	/** Longer than this the dashboard is not kept waiting. */
+	/** Longest wait, because the dashboard waits for the response. */
 	const MAX_WAIT_S = 30;
 
-	/** Opcache compares whole seconds. */
+	/** OPcache compares whole seconds. */
 	const MARGIN_S = 2;
 
 	/**
-	 * Have PHP forget what it compiled of a folder, and say for how long it may still run that.
+	 * Invalidates the compiled code of a folder, and returns how long PHP may still run it.
 	 *
-	 * @return int|null Seconds; 0 when it has forgotten, null when nobody can say: until PHP is restarted.
+	 * @return int|null Seconds; 0 when it was invalidated, null when unknown (until PHP restarts).
 	 */
 	public static function stale_seconds( string $folder ): ?int {
 		if ( Siteagent_Filesystem::invalidate_opcache( $folder ) || ! self::is_on() ) {
@@ -37,10 +37,11 @@ final class Siteagent_Opcode_Cache {
 	}
 
 	/**
-	 * Wait for so long, if that is short enough.
+	 * Waits, if the time is short enough.
 	 *
+	 * @param int|null $seconds   As stale_seconds() returned it.
 	 * @param callable $heartbeat Called every few seconds.
-	 * @return bool Whether the time is over.
+	 * @return bool Whether PHP runs the code on disk now.
 	 */
 	public static function wait( ?int $seconds, callable $heartbeat ): bool {
 		if ( null === $seconds || $seconds > self::MAX_WAIT_S || ! function_exists( 'sleep' ) ) {
@@ -58,7 +59,7 @@ final class Siteagent_Opcode_Cache {
 	}
 
 	/**
-	 * A setting as the server has it, whatever this process changed for itself; '' where it cannot be read.
+	 * Returns a setting as the server has it, ignoring changes of this process; empty when it cannot be read.
 	 */
 	private static function setting( string $name ): string {
 		$all = function_exists( 'ini_get_all' ) ? (array) ini_get_all( 'Zend OPcache' ) : array();

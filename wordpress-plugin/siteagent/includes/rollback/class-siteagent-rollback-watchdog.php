@@ -1,11 +1,11 @@
 <?php
 /**
- * Plugin Name: SiteAgent watchdog
- * Description: Watches one update: puts the previous version back if the new one breaks this site, and removes itself afterwards.
+ * Plugin Name: SiteAgent watchdog Description: Watches one update: puts the previous version back if the new one
+ * breaks this site, and removes itself afterwards.
  *
- * While an update is under way, this file is a must-use plugin, together with class-siteagent-filesystem.php,
- * class-siteagent-fatal-error.php and one line that names the update. It needs none of SiteAgent's
- * other files, so it still works when they do not.
+ * While an update runs, this file is a must-use plugin, together with class-siteagent-filesystem.php,
+ * class-siteagent-fatal-error.php and one line that names the update. It needs no other file of SiteAgent, so it
+ * still works when they do not.
  *
  * @package SiteAgent
  */
@@ -15,66 +15,66 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Watches one component. Files alone say how far the run is: they outlive every process, and
- * the lock on one of them says whether the process that runs the update is still alive.
+ * Watches one component. The state of the run is kept in files only, because they survive every process. A lock on
+ * one of them shows whether the process that runs the update is still alive.
  */
 final class Siteagent_Rollback_Watchdog {
 
-	/** Locked by the process that runs the update, for as long as it lives. */
+	/** Locked by the process that runs the update, as long as it lives. */
 	const LOCK = 'run.lock';
 
-	/** Names the machine of that process; touched at every step, for machines on which its lock does not show. */
+	/** Names the host of that process, and is touched at every step, for hosts that do not see its lock. */
 	const HEARTBEAT = 'beat';
 
-	/** The component as it was, under names that no server executes (Siteagent_Filesystem::convert_name()). */
+	/** The backup of the component, under names that no server executes (Siteagent_Filesystem::convert_name()). */
 	const BACKUP = 'kept';
 
-	/** The same under its real names, just before it takes its place again. */
+	/** The backup under its real names, just before it is moved into place. */
 	const STAGED = 'next';
 
-	/** What was replaced by it. */
+	/** The version that the backup replaced. */
 	const REPLACED = 'broken';
 
-	/** What the site's pages answered before the update. */
+	/** Result of the site's pages before the update. */
 	const STATE_BEFORE = 'before';
 
-	/** There from the moment the new version is complete: an error of a request that began before says nothing about it. */
+	/** Exists once the new version is complete. Errors of requests that began before say nothing about it. */
 	const INSTALLED = 'installed';
 
-	/** There where PHP may go on running code it compiled before, although other code is on disk. */
+	/** Exists where PHP may still run old compiled code. */
 	const STALE = 'stale';
 
-	/** There once the run has reported its outcome, with the moment until which watching goes on. */
+	/** Exists once the run has reported its result. Holds the time until which the component is watched. */
 	const SETTLED = 'settled';
 
-	/** A run that says so waits for an answer of the new version; without any the copy goes back. */
+	/** Key of a run whose new version has to be confirmed. Without confirmation the backup is restored. */
 	const NEEDS_CONFIRMATION = 'needs_word';
 
-	/** There once the kept copy is back: the run, the moment and the reason. */
+	/** Exists once the backup was restored. Holds the run, the time and the reason. */
 	const RESTORED = 'restored.json';
 
-	/** Held by the request that restores; of several at once one does. */
+	/** Folder that serves as a lock, so that only one request restores. */
 	const RESTORING   = 'restoring';
 	const RESTORING_TIMEOUT_S = 60;
 
-	/** Whether the process of a run holds its lock. */
+	/** State of a run's lock. */
 	const HELD    = 'held';
 	const FREE    = 'free';
 	const UNKNOWN = 'unknown';
 
-	/** Where its lock does not show, a run counts as dead after so long without a sign of life. */
+	/** Where the lock is not visible, a run without a heartbeat for this long counts as dead. */
 	const HEARTBEAT_TIMEOUT_S = 300;
 
-	/** @var string This file among the must-use plugins. */
+	/** @var string Path of this must-use plugin. */
 	private $file;
 
 	/** @var array{op_id:string,folder:string,target:string,needs_word:bool} */
 	private $run;
 
 	/**
-	 * @param string $file The path of this file among the must-use plugins.
-	 * @param array  $run  op_id; folder: what belongs to the run; target: the component's own folder;
-	 *                     needs_word: whether a new version goes back when the watch is over and its run was not settled.
+	 * @param string $file Path of this must-use plugin.
+	 * @param array  $run  op_id; folder: folder of the run; target: folder of the component; needs_word: whether the
+	 *                     backup is restored when the watch ends without confirmation.
 	 */
 	public function __construct( string $file, array $run ) {
 		$this->file = $file;
@@ -82,10 +82,10 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
-	 * Judge how far the run is, and watch the rest of this request.
+	 * Checks the state of the run, and watches the rest of this request.
 	 */
 	public function watch(): void {
-		// Other processes have moved folders since this one looked at them.
+		// Other processes may have moved folders since.
 		clearstatcache( true );
 		$is_probe = $this->bypass_opcode_cache();
 		$is_alive = self::is_alive( $this->run['folder'] );
@@ -100,24 +100,24 @@ final class Siteagent_Rollback_Watchdog {
 				return;
 			}
 		} elseif ( ! $is_alive ) {
-			// The process was killed midway: what it left behind may be half of each version.
+			// The process was killed midway, so the files may be a mix of both versions.
 			$this->restore( 'interrupted' );
 			$this->remove_self();
 			return;
 		}
 		if ( $is_probe ) {
-			// Whoever asked judges it, and restores.
+			// The process that sent this request judges it, and restores if needed.
 			return;
 		}
 		register_shutdown_function( array( $this, 'on_shutdown' ) );
-		// Comes first where another shutdown function ends the process.
+		// Runs first, in case another shutdown function ends the process.
 		add_filter( 'wp_php_error_args', array( $this, 'on_error_page' ), 0 );
 	}
 
 	/**
-	 * Have PHP compile what is on disk for this request, where it might run what it compiled before.
+	 * Disables the opcode cache for this request, where PHP might run old compiled code.
 	 *
-	 * @return bool Whether this is a request by which the site asks itself; it reads that the code came from disk.
+	 * @return bool Whether the site sent this request to itself. The response then says that the code came from disk.
 	 */
 	private function bypass_opcode_cache(): bool {
 		$is_probe = Siteagent_Fatal_Error::is_loopback_request();
@@ -132,7 +132,7 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
-	 * Look, at the end of the request, whether the component ended it.
+	 * Checks at the end of the request whether the component caused a fatal error.
 	 */
 	public function on_shutdown(): void {
 		$last  = error_get_last();
@@ -146,9 +146,9 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
-	 * Do the same while WordPress composes its page about the error.
+	 * Does the same while WordPress composes its error page (filter `wp_php_error_args`).
 	 *
-	 * @param mixed $passed As WordPress passes it.
+	 * @param mixed $passed The filtered value.
 	 * @return mixed
 	 */
 	public function on_error_page( $passed ) {
@@ -157,16 +157,18 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
-	 * Put the kept copy back. Once, however many ask; the copy itself stays.
+	 * Restores the backup, once. The backup itself is kept.
 	 *
-	 * @return bool Whether it is back, now or since before.
+	 * @param string $reason Reason, for the record.
+	 * @param array  $error  As from error_get_last().
+	 * @return bool Whether it is restored, now or by an earlier request.
 	 */
 	public function restore( string $reason, array $error = array() ): bool {
 		if ( ! is_dir( $this->run['folder'] ) || ! $this->lock_restore() ) {
 			return false;
 		}
 		try {
-			// Whoever was faster has left a note.
+			// An earlier request left a record.
 			return is_file( $this->path( self::RESTORED ) ) || ( is_dir( $this->path( self::BACKUP ) ) && $this->swap_folders( $reason, $error ) );
 		} finally {
 			@rmdir( $this->path( self::RESTORING ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
@@ -174,10 +176,10 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
-	 * Say whether a living process holds the lock of this run.
+	 * Returns whether a living process holds the lock of a run.
 	 *
-	 * A lock that cannot be opened says nothing, and one that seems free says something only on the
-	 * machine of the run: on shared storage locks need not travel from one web server to another.
+	 * A lock that cannot be opened says nothing. One that seems free counts only on the host of the run, because
+	 * shared storage may not share locks between web servers.
 	 *
 	 * @return string HELD, FREE or UNKNOWN.
 	 */
@@ -197,7 +199,7 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
-	 * Say whether the process of a run counts as living: by its lock, or by its last sign of life where the lock says nothing.
+	 * Whether the process of a run is alive: by its lock, or by its last heartbeat where the lock says nothing.
 	 */
 	public static function is_alive( string $folder ): bool {
 		$state = self::lock_state( $folder );
@@ -209,21 +211,21 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
-	 * The name of the machine this process runs on; empty where a host does not say.
+	 * Returns the name of this host; empty where PHP may not tell.
 	 */
 	public static function host_name(): string {
 		return function_exists( 'php_uname' ) ? php_uname( 'n' ) : '';
 	}
 
 	/**
-	 * The file outside of the site's own storage by which a process knows that it is on the machine of the run.
+	 * Returns a file outside the site's storage that shows a process that it is on the host of the run.
 	 */
 	public static function local_marker( string $folder ): string {
 		return sys_get_temp_dir() . '/siteagent-' . substr( hash( 'sha256', $folder ), 0, 24 );
 	}
 
 	/**
-	 * Take away the maintenance page this run put up; any other stays, and one that ours replaced comes back.
+	 * Removes the maintenance page of this run. Keeps any other, and brings back one that this run replaced.
 	 */
 	public static function end_maintenance( string $op_id ): void {
 		$file = ABSPATH . '.maintenance';
@@ -237,7 +239,7 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
-	 * Put the kept copy in the place of the broken version, and leave a note of it.
+	 * Puts the backup in place of the broken version, and writes a record.
 	 */
 	private function swap_folders( string $reason, array $error ): bool {
 		$target = $this->run['target'];
@@ -253,7 +255,7 @@ final class Siteagent_Rollback_Watchdog {
 			$record = array(
 				'op_id'     => $this->run['op_id'],
 				'at'        => time(),
-				// Written before the new version was complete, it says nothing about that version.
+				// Without INSTALLED the record says nothing about the new version.
 				'installed' => is_file( $this->path( self::INSTALLED ) ),
 				'reason'    => $reason,
 				'message'   => isset( $error['message'] ) ? (string) strtok( (string) $error['message'], "\n" ) : '',
@@ -269,11 +271,11 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
-	 * End the watch: nothing has happened until the moment that was set.
+	 * Ends the watch when its time is over and nothing has happened.
 	 */
 	private function stop_watching(): void {
 		if ( $this->run[ self::NEEDS_CONFIRMATION ] ) {
-			// Whoever had heard from it would have ended the run.
+			// A confirmation would have ended the run.
 			$this->restore( 'no_word' );
 			$this->remove_self();
 			return;
@@ -284,7 +286,7 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
-	 * Begin to exchange folders, which one of many may; one that died over it is not waited for.
+	 * Takes the lock for restoring. A lock of a process that died is removed after a while.
 	 */
 	private function lock_restore(): bool {
 		$lock_folder = $this->path( self::RESTORING );

@@ -1,6 +1,6 @@
 <?php
 /**
- * What makes a change one that can be taken back: the marker of the run, the kept copy and the watchdog.
+ * Rollback of an update: the marker of the run, the backup and the watchdog.
  *
  * @package SiteAgent
  */
@@ -10,45 +10,45 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * One run at a time. The marker says which; the lock on a file says whether its process still lives,
- * as the system gives it back however the process ends.
+ * Allows one run at a time. A marker in the database names it. A lock on a file shows whether its process is
+ * alive, because the system releases it however the process ends.
  */
 final class Siteagent_Rollback {
 
-	/** Below wp-content, there only while something is on probation. */
+	/** Folder below wp-content. Exists only while an update runs or is watched. */
 	const FOLDER = 'siteagent-probation';
 
-	/** What a watchdog is called among the must-use plugins, before the dash and the hash of its op_id. */
+	/** Name of a watchdog among the must-use plugins, followed by a dash and a hash of the op_id. */
 	const WATCHDOG = 'siteagent-watchdog';
 
-	/** Classes that the watchdog takes along. */
+	/** Classes that the watchdog consists of. */
 	const WATCHDOG_PARTS = array( Siteagent_Filesystem::class, Siteagent_Fatal_Error::class, Siteagent_Rollback_Watchdog::class );
 
-	/** What a folder is called by until its lock is held, after its own name. */
+	/** Suffix of a folder until its lock is held. */
 	const PARTIAL_SUFFIX = '.part';
 
-	/** A run that gives no sign of life for so long is dead. */
+	/** A run without a heartbeat for this long is dead. */
 	const RUN_TIMEOUT_S = 900;
 
-	/** How long a new version is watched when the site could not ask itself. */
+	/** How long a new version is watched when the site could not reach itself. */
 	const WATCH_DURATION_S = 600;
 
-	/** There in the folder of a run whose component could not be put back: a person may still need the copy. */
+	/** Exists in the folder of a run whose component could not be restored, because a person may still need the backup. */
 	const KEEP_BACKUP   = 'needed';
 	const KEEP_BACKUP_S = 30 * DAY_IN_SECONDS;
 
 	const MARKER = 'run';
 
-	/** What the name of a run's folder looks like. */
+	/** Pattern of the name of a run's folder. */
 	const FOLDER_PATTERN = '/^[0-9A-Za-z-]{1,64}-[0-9a-f]{16}\z/D';
 
-	/** Functions of PHP without which nothing can be exchanged and put back; hosts switch them off. */
+	/** PHP functions that an update needs. Some hosts disable them. */
 	const REQUIRED_FUNCTIONS = array( 'flock', 'rename', 'copy', 'touch', 'mkdir', 'rmdir', 'unlink', 'scandir', 'fopen', 'file_put_contents' );
 
 	/** @var Siteagent_Option_Store */
 	private $store;
 
-	/** @var resource|null Closed by the system when this process ends. */
+	/** @var resource|null Released by the system when this process ends. */
 	private $lock = null;
 
 	public function __construct( Siteagent_Option_Store $store ) {
@@ -56,29 +56,29 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Where everything of a run is kept.
+	 * Returns the folder that holds the folders of all runs.
 	 */
 	public static function base_folder(): string {
 		return WP_CONTENT_DIR . '/' . self::FOLDER;
 	}
 
 	/**
-	 * Whether a copy of this kind of component can be kept here and a watchdog put beside it.
+	 * Whether a component of this kind can be backed up and watched on this site.
 	 */
 	public static function is_available( string $kind ): bool {
-		// On Windows a folder that holds an open file cannot be renamed.
+		// On Windows a folder with an open file cannot be renamed.
 		if ( '\\' === DIRECTORY_SEPARATOR || array() !== self::missing_functions() ) {
 			return false;
 		}
 		if ( 'core' === $kind || ! wp_is_writable( WP_CONTENT_DIR ) || ! wp_is_file_mod_allowed( 'siteagent_change' ) || 'direct' !== get_filesystem_method() ) {
 			return false;
 		}
-		// A translation is text: it is kept, and nothing of it has to be watched.
+		// A translation is text. It is backed up, but needs no watchdog.
 		return 'translation' === $kind || wp_is_writable( is_dir( WPMU_PLUGIN_DIR ) ? WPMU_PLUGIN_DIR : dirname( WPMU_PLUGIN_DIR ) );
 	}
 
 	/**
-	 * The functions an update needs that this host has switched off.
+	 * Returns the required functions that this host has disabled.
 	 *
 	 * @return string[]
 	 */
@@ -87,14 +87,14 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * The run that is marked, whether it lives or not; null when there is none.
+	 * Returns the run that is marked, alive or not; null when there is none.
 	 */
 	public function current_run(): ?array {
 		return self::parse_marker( $this->store->read() );
 	}
 
 	/**
-	 * Mark a run as under way. False when another one is, or WordPress is updating something by itself.
+	 * Marks a run as started. False when another one exists, or WordPress is updating itself.
 	 */
 	public function begin_run( string $op_id, array $facts, int $now ): bool {
 		if ( Siteagent_Update_Lock::is_core_updating( $now ) || $this->is_other_site_watched() ) {
@@ -127,7 +127,7 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * How far the run is.
+	 * Stores the stage of a run.
 	 */
 	public function set_stage( string $op_id, string $stage, array $facts = array() ): void {
 		$this->store->change(
@@ -153,7 +153,7 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Give a sign of life, for machines on which the lock of this run does not show.
+	 * Updates the heartbeat, for hosts that do not see the lock of this run.
 	 */
 	public function heartbeat( array $run ): void {
 		if ( is_file( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::HEARTBEAT ) ) {
@@ -162,7 +162,8 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Whether this run is still this process's to carry out: nobody has taken it for dead, ended it or put the copy back.
+	 * Whether this process may continue the run: no other process has taken it for dead, ended it or restored the
+	 * backup.
 	 */
 	public function is_current_run( array $run ): bool {
 		clearstatcache( true );
@@ -179,7 +180,7 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Whether the process of this run still works on it.
+	 * Whether the process of this run is alive.
 	 */
 	public function is_running( array $run, int $now ): bool {
 		clearstatcache( true );
@@ -187,7 +188,7 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Keep a copy of the component as it is. True when the copy is whole.
+	 * Backs up the component. True when the backup is complete.
 	 */
 	public function create_backup( array $run, Siteagent_Component $component ): bool {
 		$kept = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::BACKUP;
@@ -199,12 +200,13 @@ final class Siteagent_Rollback {
 		} else {
 			$is_whole = 'translation' === $component->kind() && $this->back_up_files( ( new Siteagent_Translation( $component->id() ) )->files(), $kept . '.part' );
 		}
-		// Half a copy must never be taken for one.
+		// Rename only a complete backup, so that a partial one is never restored.
 		return $is_whole && rename( $kept . '.part', $kept ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 	}
 
 	/**
-	 * Whether the component is on disk as the kept copy has it. Where nothing was kept, nothing was exchanged.
+	 * Whether the component on disk equals its backup. True when there is no backup, because then nothing was
+	 * replaced.
 	 */
 	public function matches_backup( array $run, Siteagent_Component $component ): bool {
 		$kept = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::BACKUP;
@@ -212,7 +214,7 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Put the watchdog beside the component.
+	 * Installs the watchdog of this run.
 	 */
 	public function install_watchdog( array $run, Siteagent_Component $component ): bool {
 		$is_new = ! is_dir( WPMU_PLUGIN_DIR );
@@ -227,7 +229,7 @@ final class Siteagent_Rollback {
 			$text    = (string) file_get_contents( siteagent_classes()[ $part ] );
 			$source .= '' === $source ? $text : substr( $text, (int) strpos( $text, "\nfinal class" ) );
 		}
-		// Under names of their own: a new SiteAgent on probation comes with classes that may be other ones.
+		// Under unique class names, because a new SiteAgent brings its own versions of these classes.
 		$suffix = '_' . substr( hash( 'sha256', $run['op_id'] ), 0, 16 );
 		$own    = array();
 		foreach ( self::WATCHDOG_PARTS as $part ) {
@@ -235,12 +237,12 @@ final class Siteagent_Rollback {
 		}
 		$facts = var_export( $this->watchdog_config( $run, $component ), true ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- writes PHP.
 		$line  = sprintf( "\n( new Siteagent_Rollback_Watchdog( __FILE__, %s ) )->watch();\n", $facts );
-		// Another request must never read half of it.
+		// Written atomically, because other requests load this file.
 		return Siteagent_Filesystem::write_atomically( self::watchdog_file( $run['op_id'] ), strtr( $source . $line, $own ) );
 	}
 
 	/**
-	 * Put the kept copy back, unless the watchdog has.
+	 * Restores the backup, unless the watchdog has already.
 	 */
 	public function restore_backup( array $run, Siteagent_Component $component, string $reason ): bool {
 		if ( 'translation' === $component->kind() ) {
@@ -251,7 +253,7 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * What the watchdog wrote down when it put the copy of this run back; null when it did not.
+	 * Returns the record of the watchdog that restored the backup; null when it did not.
 	 *
 	 * @return array{installed:bool,reason:string,message:string,file:string,line:int}|null
 	 */
@@ -262,7 +264,7 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Drop a note that the disk does not bear out: the copy was put back, and files were exchanged afterwards.
+	 * Deletes a record that no longer matches the disk, because files were replaced after restoring.
 	 */
 	public function delete_restore_record( array $run ): void {
 		$record_file = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORED;
@@ -272,7 +274,7 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * The outcome is decided: whatever happens to this process now, it is final, and nothing is restored any more.
+	 * Stores the final result. From here on nothing is restored any more, whatever happens to this process.
 	 */
 	public function save_decision( array $run, array $answer ): void {
 		$this->set_stage( $run['op_id'], 'decided', array( 'answer' => $answer ) );
@@ -280,10 +282,13 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * The outcome is reported, and the watchdog stays until the given moment.
+	 * Stores the result and keeps the watchdog until the given time.
 	 *
-	 * @param array{look_at:?int,fresh_at:?int} $times When the site may ask itself again, null when it cannot; and
-	 *                                                   when PHP has forgotten what it compiled before, null when nobody can say.
+	 * @param array                             $run    The run.
+	 * @param array                             $answer The result.
+	 * @param int                               $until  Unix time in seconds.
+	 * @param array{look_at:?int,fresh_at:?int} $times  When the site checks itself again, null when it cannot; and
+	 *                                                  when PHP runs the new code, null when unknown.
 	 */
 	public function keep_watching( array $run, array $answer, int $until, array $times ): void {
 		$this->set_stage( $run['op_id'], 'watched', array( 'answer' => $answer, 'deadline' => $until ) + $times );
@@ -292,11 +297,12 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * The run is over: nothing of it stays, but a copy of a component that is neither as approved nor as before.
+	 * Ends a run and removes everything of it, except the backup of a component that is neither as approved nor as
+	 * before.
 	 */
 	public function end_run( array $run, Siteagent_Component $component, array $answer ): void {
-		// Before the lock is let go: the run would look dead to whoever asks between the two. And of two that end
-		// the same run one does, so that the other takes nothing from a run that has begun since.
+		// Before the lock is released, because the run would look dead in between. Of two processes that end the same run
+		// only one continues, so that the other cannot remove files of a later run.
 		if ( ! $this->delete_marker( $run['op_id'] ) ) {
 			return;
 		}
@@ -317,7 +323,7 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Remove folders that belong to no run: of processes that were killed at their very end.
+	 * Removes folders that belong to no run, left by processes that were killed at their end.
 	 */
 	public function remove_orphaned_folders( int $now ): void {
 		$run = $this->current_run();
@@ -335,7 +341,8 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Remove what a run kept, and the place when nothing else is in it; a link an owner made in its stead stays.
+	 * Removes the folder of a run, and the base folder when it is empty. Keeps a link that an owner made instead of
+	 * it.
 	 */
 	public static function remove_run_folder( string $folder ): void {
 		Siteagent_Filesystem::remove( $folder );
@@ -349,14 +356,14 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * The watchdog of one run among the must-use plugins. Each has a name of its own, which no cache of compiled code has seen.
+	 * Returns the path of a run's watchdog. Each run has its own name, so that no opcode cache holds an old one.
 	 */
 	private static function watchdog_file( string $op_id ): string {
 		return WPMU_PLUGIN_DIR . '/' . self::WATCHDOG . '-' . substr( hash( 'sha256', $op_id ), 0, 12 ) . '.php';
 	}
 
 	/**
-	 * The marker as this class hands it out. Of a folder only its name is believed.
+	 * Returns the marker with the full path of its folder. Only the name of the folder is trusted.
 	 */
 	private static function parse_marker( array $data ): ?array {
 		if ( ! isset( $data[ self::MARKER ] ) ) {
@@ -380,23 +387,24 @@ final class Siteagent_Rollback {
 			'op_id'      => $run['op_id'],
 			'folder'     => $run['folder'],
 			'target'     => $component->folder(),
-			// Nobody else can tell whether a SiteAgent is still answered to the one who asks.
+			// Only a confirmation of the dashboard shows that SiteAgent still answers it.
 			'needs_word' => $component->is_siteagent(),
 		);
 	}
 
 	/**
-	 * Without a folder and a lock a run still works; its death is then noticed at its deadline.
+	 * Creates the folder of the run and locks it. Without them a run still works; its end is then noticed at its
+	 * deadline.
 	 *
-	 * The folder gets its name once the lock is held: whoever sees it without would take this run
-	 * for dead, and whoever asks for the lock in between would keep it from being had.
+	 * The folder gets its final name once the lock is held. Otherwise another process could take this run for dead, or
+	 * take its lock.
 	 */
 	private function acquire_lock( string $folder ): void {
 		$partial = $folder . self::PARTIAL_SUFFIX;
 		if ( ! wp_mkdir_p( $partial ) ) {
 			return;
 		}
-		// Nobody calls a kept copy by its address.
+		// Deny access by URL.
 		foreach ( array( 'index.php' => "<?php\n// Silence is golden.\n", '.htaccess' => "Require all denied\n" ) as $name => $text ) {
 			file_put_contents( self::base_folder() . '/' . $name, $text ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		}
@@ -418,7 +426,7 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Whether an update of another site of this network is still watched: its kept copy may yet come back.
+	 * Whether an update of another site of this network is still watched and may be rolled back.
 	 */
 	private function is_other_site_watched(): bool {
 		if ( ! is_multisite() ) {
@@ -458,6 +466,9 @@ final class Siteagent_Rollback {
 		return wp_mkdir_p( $folder );
 	}
 
+	/**
+	 * Restores the files of a translation.
+	 */
 	private function restore_files( array $run, Siteagent_Translation $translation ): bool {
 		$kept = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::BACKUP;
 		if ( ! is_dir( $kept ) ) {

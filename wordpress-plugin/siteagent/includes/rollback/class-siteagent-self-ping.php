@@ -1,6 +1,6 @@
 <?php
 /**
- * The site asks its own SiteAgent, as the dashboard would.
+ * A signed request of the site to its own SiteAgent.
  *
  * @package SiteAgent
  */
@@ -10,19 +10,19 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * A ping over loopback under the connection's own keys, which every site holds both of: they authorise
- * reading and nothing else. The answer counts if it is signed, and in the name of the version on disk.
+ * Sends a ping over loopback with the connection's keys. Every site holds both of them; they authorize reading
+ * only. The response counts if it is signed and names the version on disk.
  */
 final class Siteagent_Self_Ping {
 
 	const ACTOR        = 'SiteAgent on this site';
 	const TIMEOUT_S = 10;
 
-	/** A busy host is no finding, so each address is asked again; but the dashboard waits as well. */
+	/** Each address is tried again, because the host may just be busy; the time is limited, because the dashboard waits. */
 	const ATTEMPTS   = 2;
 	const TIME_BUDGET_S = 15;
 
-	/** Of the addresses a request may have been signed for, how many are tried. */
+	/** How many of the URLs of the endpoint are tried. */
 	const MAX_ADDRESSES = 4;
 
 	/** @var Siteagent_Connection_Store */
@@ -31,7 +31,7 @@ final class Siteagent_Self_Ping {
 	/** @var Siteagent_Component */
 	private $component;
 
-	/** @var string[] Where it answered before comes first. */
+	/** @var string[] The one that answered last comes first. */
 	private $addresses;
 
 	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Component $component ) {
@@ -41,7 +41,7 @@ final class Siteagent_Self_Ping {
 	}
 
 	/**
-	 * Whether the version on disk answers. False says only that nobody heard it.
+	 * Whether the version on disk answers.
 	 */
 	public function is_answered(): bool {
 		$until = microtime( true ) + self::TIME_BUDGET_S;
@@ -57,7 +57,7 @@ final class Siteagent_Self_Ping {
 	}
 
 	/**
-	 * The version that answers there in this connection's name; empty when none does.
+	 * Returns the version that answers at a URL; empty without a verified response.
 	 */
 	private function answering_version( string $address ): string {
 		$connection = $this->connection_store->connection();

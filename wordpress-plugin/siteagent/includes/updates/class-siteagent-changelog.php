@@ -1,6 +1,6 @@
 <?php
 /**
- * What the makers of a new version say is in it.
+ * The changelog of an available update.
  *
  * @package SiteAgent
  */
@@ -10,8 +10,8 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Asks WordPress.org, within bounds, and makes plain text of the HTML that strangers wrote. Never fails:
- * what could not be had is told with the reason.
+ * Requests changelogs from WordPress.org and converts their HTML, which is untrusted, to plain text. Never throws:
+ * a missing changelog is returned with the reason.
  */
 final class Siteagent_Changelog {
 
@@ -28,14 +28,14 @@ final class Siteagent_Changelog {
 	const FAILURE_CACHE_S   = 5 * MINUTE_IN_SECONDS;
 	const RETRYABLE = array( 'unreachable', 'unreadable' );
 
-	/** A line that opens the part of one version, as readme files write them. */
+	/** A line that opens the section of one version, as readme files write them. */
 	const VERSION_HEADING = '~^(?<heading>=\s+)?(?:\d{4}-\d\d-\d\d\s*[-:]+\s*)?[\[(]?(?:(?:version|release|ver\.?|v\.?)\s*:?\s*)?(?<version>\d+(?:\.\d+)*(?:-?(?:alpha|beta|rc)[-.]?\d*)?)(?![\w.])~i';
 
-	/** Lines longer than this are sentences. */
+	/** Longer lines are sentences. */
 	const MAX_HEADING = 80;
 
 	/**
-	 * What is new between the two versions of a step; null for what has no changelog of its own.
+	 * Returns what changed between the two versions of an update; null for a component that has no changelog.
 	 *
 	 * @return array{text:?string,part:?string,cut:bool,source:?string,why:?string}|null
 	 */
@@ -63,17 +63,17 @@ final class Siteagent_Changelog {
 	}
 
 	/**
-	 * Plain text of valid UTF-8, one line for each block and each entry of a list.
+	 * Converts HTML to plain text in valid UTF-8, with one line for each block and list item.
 	 */
 	public static function to_plain_text( string $html ): string {
-		// WordPress's own check answers false on 6.1 where iconv() meets half a character.
+		// WordPress's own check returns false on 6.1 where iconv() meets half a character.
 		$html = (string) json_decode( (string) wp_json_encode( substr( $html, 0, self::MAX_HTML ), JSON_INVALID_UTF8_SUBSTITUTE ) );
 		$html = (string) preg_replace( '~<h[1-6]\b[^>]*>~i', "\n= ", $html );
 		$html = (string) preg_replace( '~<li\b[^>]*>~i', "\n* ", $html );
 		$html = (string) preg_replace( '~</?(?:p|br|hr|h[1-6]|ul|ol|li|div|pre|table|tr|blockquote)\b[^>]*>~i', "\n", $html );
 		$text = html_entity_decode( wp_strip_all_tags( $html ), ENT_QUOTES | ENT_HTML5, 'UTF-8' );
 		$text = str_replace( array( "\r\n", "\r", "\t" ), array( "\n", "\n", ' ' ), $text );
-		// Control, formatting and unassigned characters: nobody sees them, some turn the text around.
+		// Control, formatting and unassigned characters are invisible, and some change the reading direction.
 		$text  = (string) preg_replace( '/[^\P{C}\n]+/u', '', $text );
 		$lines = array_map( 'trim', explode( "\n", $text ) );
 		return implode(
@@ -88,10 +88,10 @@ final class Siteagent_Changelog {
 	}
 
 	/**
-	 * The parts of a changelog above one version and up to another, as the makers order them; the whole
-	 * where no versions can be told apart.
+	 * Returns the sections of the versions after one and up to another; the whole text when it has no recognizable
+	 * versions.
 	 *
-	 * @return array{0:string,1:string} The text, empty where none of the versions is named; and which part it is.
+	 * @return array{0:string,1:string} The text, empty when none of the versions is named; and which part it is.
 	 */
 	public static function between( string $text, string $from, string $to ): array {
 		$lines = array();
@@ -110,11 +110,14 @@ final class Siteagent_Changelog {
 		return $has_versions ? array( implode( "\n", $lines ), 'versions' ) : array( $text, 'beginning' );
 	}
 
+	/**
+	 * Returns the version whose section a line opens; null for any other line.
+	 */
 	private static function version_heading( string $line ): ?string {
 		if ( strlen( $line ) > self::MAX_HEADING || 1 !== preg_match( self::VERSION_HEADING, $line, $found ) ) {
 			return null;
 		}
-		// A bare number opens a part only where the makers made a heading of it.
+		// A bare number opens a section only in a heading.
 		return '' === $found['heading'] && false === strpos( $found['version'], '.' ) ? null : $found['version'];
 	}
 
@@ -124,8 +127,8 @@ final class Siteagent_Changelog {
 	}
 
 	/**
-	 * Over https or not at all, and not through plugins_api(): that falls back to http, and other plugins
-	 * may answer in WordPress.org's place.
+	 * Requests the changelog over https. Does not use plugins_api(), which falls back to http and lets other plugins
+	 * answer for WordPress.org.
 	 */
 	private function fetch( Siteagent_Update_Item $item, string $slug ): array {
 		$kind    = $item->kind();
@@ -173,7 +176,7 @@ final class Siteagent_Changelog {
 	private static function found( string $text, string $part ): array {
 		$is_cut = strlen( $text ) > self::MAX_TEXT;
 		if ( $is_cut ) {
-			// Not in the middle of a character.
+			// Do not cut within a character.
 			$text = (string) preg_replace( '/[\xC0-\xFF][\x80-\xBF]*\z/', '', substr( $text, 0, self::MAX_TEXT ) );
 		}
 		return array(

@@ -1,6 +1,6 @@
 <?php
 /**
- * One component as it is on this site now, and what is offered for it.
+ * A plugin, theme, translation or WordPress itself, as it is on this site now.
  *
  * @package SiteAgent
  */
@@ -10,28 +10,28 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Reads files and the database, never what this process remembers: before and after a change the
- * same question must get a true answer. wp-admin's includes must be loaded.
+ * Reads files and the database, never cached values, because the same question is asked before and after an
+ * update. Requires wp-admin's includes.
  */
 final class Siteagent_Component {
 
-	/** In which of WordPress's lists of available updates it appears. */
+	/** WordPress's list of available updates for each kind. */
 	const LISTS = array(
 		'plugin'    => Siteagent_Update_Transient::PLUGINS,
 		'siteagent' => Siteagent_Update_Transient::PLUGINS,
 		'theme'     => Siteagent_Update_Transient::THEMES,
 	);
 
-	/** An answer of WordPress.org and of the sellers that is younger counts for the next question too. */
+	/** A check for updates that is younger than this is not repeated. */
 	const RECENT_S = MINUTE_IN_SECONDS;
 
-	/** How long the site's request to itself may take: it waits for every seller's server. */
+	/** Timeout of the site's request to itself, which waits for the servers of all sellers. */
 	const TIMEOUT_S = 20;
 
-	/** Of a network larger than this, not every site is asked which plugins it uses. */
+	/** On larger networks, only this many sites are asked which plugins they use. */
 	const MAX_SITES = 500;
 
-	/** The package of an update that the plugin itself fetches when it is installed; no address. */
+	/** Stands for the package of an update that the plugin downloads itself. Not a URL. */
 	const FETCHED_BY_PLUGIN = 'own-updater';
 
 	/** @var string */
@@ -40,7 +40,7 @@ final class Siteagent_Component {
 	/** @var string */
 	private $id;
 
-	/** @var string The approved version, where there may be several to choose from; empty for the newest. */
+	/** @var string The approved version, where several are available; empty for the newest. */
 	private $wanted_version;
 
 	public function __construct( string $kind, string $id, string $wanted_version = '' ) {
@@ -58,7 +58,7 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * Whether this is SiteAgent. Its own kind is the one file; as a plugin it is whatever lies in its folder.
+	 * Whether this is SiteAgent. The kind `siteagent` names its main file; as a `plugin` it is anything in its folder.
 	 */
 	public function is_siteagent(): bool {
 		$own = plugin_basename( SITEAGENT_FILE );
@@ -66,14 +66,14 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * Whether WordPress knows it as a plugin.
+	 * Whether WordPress treats it as a plugin.
 	 */
 	public function is_plugin(): bool {
 		return in_array( $this->kind, array( 'plugin', 'siteagent' ), true );
 	}
 
 	/**
-	 * The version on disk; empty when the component is not there.
+	 * Returns the version on disk; empty when the component is not installed.
 	 */
 	public function version(): string {
 		clearstatcache();
@@ -86,26 +86,26 @@ final class Siteagent_Component {
 			case 'translation':
 				return ( new Siteagent_Translation( $this->id ) )->revision_date();
 		}
-		// get_bloginfo() would tell what this process was started with.
+		// get_bloginfo() would return the version this process started with.
 		return is_readable( ABSPATH . WPINC . '/version.php' ) ? self::core_version( (string) file_get_contents( ABSPATH . WPINC . '/version.php' ) ) : '';
 	}
 
 	/**
-	 * The version that a text of wp-includes/version.php names; empty when it names none.
+	 * Returns the version in the source of wp-includes/version.php; empty without one.
 	 */
 	public static function core_version( string $source ): string {
 		return 1 === preg_match( '/^\$wp_version\s*=\s*\'([^\']+)\'/m', $source, $found ) ? $found[1] : '';
 	}
 
 	/**
-	 * Whether visitors meet it. What has no switch is always on.
+	 * Whether the component is active. Translations and WordPress itself always are.
 	 */
 	public function is_active(): bool {
 		return ! isset( self::LISTS[ $this->kind ] ) || array() !== $this->active_sites() || ( $this->is_plugin() && $this->is_network_active() );
 	}
 
 	/**
-	 * The sites of this network on which it is switched on; without a network this one or none.
+	 * Returns the sites of this network on which it is active; without a network this site or none.
 	 *
 	 * @return int[]
 	 */
@@ -120,8 +120,8 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * By site, the plugins that are active on it and the theme its visitors see, with its parent. Read from the
-	 * database: an object cache may remember what was.
+	 * Returns the active plugins of each site, and its active theme with the parent theme. Read from the database,
+	 * because an object cache may be stale.
 	 *
 	 * @return array<int,array{plugins:string[],themes:string[]}>
 	 */
@@ -154,9 +154,10 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * Switch a plugin on again as it was, without its activation routine: for its data nothing has happened.
+	 * Reactivates a plugin without running its activation hook, because nothing has happened to its data.
 	 *
-	 * @param int[] $sites Where it was active, if not for the whole network.
+	 * @param bool  $for_network Whether it was active for the whole network.
+	 * @param int[] $sites       Otherwise the sites on which it was active.
 	 */
 	public function reactivate( bool $for_network, array $sites ): void {
 		if ( $for_network ) {
@@ -169,7 +170,7 @@ final class Siteagent_Component {
 			if ( is_multisite() ) {
 				switch_to_blog( $site );
 			}
-			// An object cache may remember the plugins that were active before.
+			// An object cache may hold an older list.
 			wp_cache_delete( 'alloptions', 'options' );
 			wp_cache_delete( 'active_plugins', 'options' );
 			$active = (array) get_option( 'active_plugins', array() );
@@ -182,7 +183,7 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * The folder that is replaced as a whole; for a translation and WordPress itself the one that receives files.
+	 * Returns the folder that an update replaces; for translations and WordPress itself the one that receives files.
 	 */
 	public function folder(): string {
 		switch ( $this->kind ) {
@@ -198,7 +199,7 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * Whether the whole folder belongs to this component, so that it can be kept and put back.
+	 * Whether the whole folder belongs to this component, so that it can be backed up and restored.
 	 */
 	public function owns_folder(): bool {
 		return 'theme' === $this->kind || ( $this->is_plugin() && ! $this->is_single_file() );
@@ -209,7 +210,7 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * Have WordPress check for updates now, unless it found one for this component within the last minute.
+	 * Checks for updates, unless an update of this component was found within the last minute.
 	 */
 	public function check_for_updates(): void {
 		$kind = 'translation' === $this->kind ? ( new Siteagent_Translation( $this->id ) )->type() : $this->kind;
@@ -228,7 +229,7 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * Have WordPress check for updates at the next occasion: it did so last while another version was on disk.
+	 * Makes WordPress check for updates again, because its last check was for another version.
 	 */
 	public function mark_updates_stale(): void {
 		if ( isset( self::LISTS[ $this->kind ] ) ) {
@@ -237,7 +238,7 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * Take the available update off WordPress's list once it is installed, and leave everybody else's there.
+	 * Removes the installed update from WordPress's list, and keeps all others.
 	 */
 	public function remove_installed_update(): void {
 		$update = $this->available_update();
@@ -254,7 +255,7 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * What WordPress offers for this component; null when it offers nothing.
+	 * Returns the available update; null when there is none.
 	 *
 	 * @return array{version:string,package:string,requires_wp:string,requires_php:string}|null
 	 */
@@ -283,8 +284,8 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * Where WordPress would fetch an update; empty when it cannot. Sellers who fetch it themselves, as
-	 * WPBakery does, put `true` in the place of an address.
+	 * Returns the download URL of an update; empty when there is none. Sellers who download it themselves, such as
+	 * WPBakery, use `true` instead of a URL.
 	 */
 	public static function package_url( array $update ): string {
 		$package = isset( $update['package'] ) ? $update['package'] : '';
@@ -292,7 +293,7 @@ final class Siteagent_Component {
 	}
 
 	/**
-	 * The offer as WordPress keeps it, for its own upgraders; null when there is none.
+	 * Returns the update as WordPress stores it, for its upgraders; null when there is none.
 	 */
 	public function raw_update(): ?object {
 		if ( 'core' === $this->kind ) {

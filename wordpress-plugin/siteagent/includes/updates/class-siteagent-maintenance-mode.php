@@ -1,6 +1,6 @@
 <?php
 /**
- * The maintenance page for the seconds in which files are exchanged.
+ * Maintenance mode while files are replaced.
  *
  * @package SiteAgent
  */
@@ -10,11 +10,10 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Takes the place of WP_Upgrader::maintenance_mode() in the upgraders SiteAgent uses.
+ * Replaces WP_Upgrader::maintenance_mode() in the upgraders that SiteAgent uses.
  *
- * WordPress's own page stays for ten minutes when the process that put it up is killed, and keeps
- * out everybody who could mend that. This one is over the moment the process ends, and nobody
- * else's page is taken away.
+ * WordPress's own maintenance mode lasts ten minutes when its process is killed, and locks out everyone who could
+ * repair the site. This one ends with its process, and never removes a maintenance page of someone else.
  */
 trait Siteagent_Maintenance_Mode {
 
@@ -22,7 +21,9 @@ trait Siteagent_Maintenance_Mode {
 	public $siteagent_op_id = '';
 
 	/**
-	 * @param bool $enable As WordPress passes it.
+	 * Switches maintenance mode on or off.
+	 *
+	 * @param bool $enable Whether to switch it on.
 	 */
 	public function maintenance_mode( $enable = false ): void {
 		$file = ABSPATH . '.maintenance';
@@ -34,18 +35,19 @@ trait Siteagent_Maintenance_Mode {
 			if ( wp_is_maintenance_mode() ) {
 				return;
 			}
-			// One that is over, and forgotten: it comes back where it was, however this run ends.
+			// An expired one. It is put back afterwards, however this run ends.
 			rename( $file, $file . '.siteagent' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
 		}
 		Siteagent_Filesystem::write_atomically( $file, $this->siteagent_maintenance_file() );
-		// PHP includes this file, and may have compiled the one that was there before.
+		// PHP includes this file and may have compiled the previous one.
 		Siteagent_Filesystem::invalidate_opcache_file( $file );
 	}
 
 	/**
-	 * PHP that WordPress includes on every request: the moment since when the site is in maintenance.
+	 * Returns the PHP source of the .maintenance file, which WordPress includes in every request. It sets the time
+	 * since which the site is in maintenance.
 	 *
-	 * It names no path: a web server that hands it out as text gives nothing away. One run at a time has a lock.
+	 * It contains no path, because some web servers send it as text. Only one run at a time holds a lock.
 	 */
 	private function siteagent_maintenance_file(): string {
 		return sprintf(

@@ -10,15 +10,15 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Verifies that a package is a release of SiteAgent: newer than the running version, and signed with the
- * key that the running version carries. Calls no WordPress function.
+ * Verifies that a package is a release of SiteAgent: newer than the running version, and signed with the key in
+ * the running version. Calls no WordPress function.
  */
 final class Siteagent_Plugin_Release {
 
 	const SLUG   = 'siteagent';
 	const SIGNATURE_PREFIX = "siteagent/release/1\n";
 
-	/** Written into the package by `make plugin-release`; a copy of the sources has none and accepts no release. */
+	/** Added to the package by `make plugin-release`. A copy of the sources has none and accepts no release. */
 	const KEY_FILE = 'release-key.pub';
 
 	/** @var string */
@@ -27,7 +27,7 @@ final class Siteagent_Plugin_Release {
 	/** @var string SHA-256 of the package, in hex. */
 	private $sha256;
 
-	/** @var string Base64url. */
+	/** @var string Signature, base64url. */
 	private $signature;
 
 	public function __construct( string $version, string $sha256, string $signature ) {
@@ -37,10 +37,10 @@ final class Siteagent_Plugin_Release {
 	}
 
 	/**
-	 * Read a release from fields of the same names.
+	 * Creates a release from fields.
 	 *
-	 * @param array $fields version, sha256, sig.
-	 * @return self|null Null when a field is missing or malformed, or when the release is of another plugin.
+	 * @param array $fields slug, version, sha256, sig.
+	 * @return self|null Null when a field is missing or malformed, or belongs to another plugin.
 	 */
 	public static function from_fields( array $fields ): ?self {
 		foreach ( array( 'slug', 'version', 'sha256', 'sig' ) as $name ) {
@@ -63,23 +63,24 @@ final class Siteagent_Plugin_Release {
 	}
 
 	/**
-	 * Whether this is a later version than $installed, signed with this key.
+	 * Whether this is a newer version than the given one, with a valid signature.
 	 *
-	 * @param string|null $key Ed25519 public key, raw; null accepts nothing.
+	 * @param string      $installed The installed version.
+	 * @param string|null $key       Ed25519 public key, raw bytes; null accepts nothing.
 	 */
 	public function is_update_of( string $installed, ?string $key ): bool {
 		return version_compare( $this->version, $installed, '>' ) && null !== $key && $this->is_valid_signature( $key );
 	}
 
 	/**
-	 * Whether $file holds the package of this release.
+	 * Whether a file is the package of this release.
 	 */
 	public function matches_package( string $file ): bool {
 		return is_readable( $file ) && hash_equals( $this->sha256, (string) hash_file( 'sha256', $file ) );
 	}
 
 	/**
-	 * The public key that the version in $folder carries, raw; null when it carries none.
+	 * Returns the public key in a folder of SiteAgent, raw bytes; null without one.
 	 */
 	public static function read_key( string $folder ): ?string {
 		$file = $folder . '/' . self::KEY_FILE;
@@ -94,7 +95,7 @@ final class Siteagent_Plugin_Release {
 	}
 
 	/**
-	 * The exact bytes that are signed.
+	 * Returns the exact bytes that are signed.
 	 */
 	private function signed_bytes(): string {
 		return self::SIGNATURE_PREFIX . Siteagent_HTTP_Signature::canonical_json(

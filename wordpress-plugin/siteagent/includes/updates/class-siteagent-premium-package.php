@@ -1,6 +1,6 @@
 <?php
 /**
- * What sellers' updaters make of a package before WordPress downloads it.
+ * Packages that sellers' updaters provide.
  *
  * @package SiteAgent
  */
@@ -10,14 +10,16 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Asks them as WordPress's own upgrader does, and recognizes what is no package at all.
+ * Applies the filters of WordPress's own upgrader, and recognizes downloads that are no package.
  */
 final class Siteagent_Premium_Package {
 
 	/**
-	 * What a seller's updater makes of a package before WordPress downloads it.
+	 * Returns the download URL after the filters of sellers' updaters.
 	 *
-	 * @return array{0:string,1:string|false|WP_Error} The address, and the file if it was fetched already.
+	 * @param Siteagent_Component $component The component.
+	 * @param string              $package   The URL in WordPress's list of updates.
+	 * @return array{0:string,1:string|false|WP_Error} The URL; and the file, if an updater downloaded it already.
 	 */
 	public static function resolve( Siteagent_Component $component, string $package ): array {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
@@ -53,7 +55,8 @@ final class Siteagent_Premium_Package {
 	}
 
 	/**
-	 * Whether a file that was fetched is a ZIP archive. Sellers' servers answer with a page where a licence is missing.
+	 * Whether a downloaded file is a ZIP archive. Without a valid license, sellers' servers often answer with a web
+	 * page.
 	 */
 	public static function is_archive( string $file ): bool {
 		return 'PK' === (string) file_get_contents( $file, false, null, 0, 2 );

@@ -1,6 +1,6 @@
 <?php
 /**
- * Updates of SiteAgent itself, offered by the connected dashboard through WordPress's own filters.
+ * Updates of SiteAgent itself.
  *
  * @package SiteAgent
  */
@@ -10,10 +10,10 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Offers signed releases only, and lets no other package take SiteAgent's place.
+ * Adds signed releases from the dashboard to WordPress's updates, and rejects every other package for SiteAgent.
  *
- * The host named by the `Update URI` header cannot exist (RFC 2606), so that nobody can register it. It only
- * keeps WordPress.org out; releases come from the dashboard, or from the host in SITEAGENT_UPDATE_HOST.
+ * The host in the `Update URI` header cannot exist (RFC 2606), so nobody can register it. It only keeps
+ * WordPress.org out. Releases come from the dashboard, or from the host in SITEAGENT_UPDATE_HOST.
  */
 final class Siteagent_Self_Update {
 
@@ -25,21 +25,21 @@ final class Siteagent_Self_Update {
 	/** @var callable fn(): ?string, the origin of the connected dashboard. */
 	private $dashboard;
 
-	/** @var string|null Ed25519 public key, raw. */
+	/** @var string|null Ed25519 public key, raw bytes. */
 	private $key;
 
 	public function __construct( callable $dashboard ) {
 		$this->dashboard = $dashboard;
-		// A version without a key also has to stop packages of strangers, so everything below works without one.
+		// Null in a version without a key, which must reject foreign packages too.
 		$this->key = Siteagent_Plugin_Release::read_key( dirname( SITEAGENT_FILE ) );
 	}
 
 	/**
-	 * Answer WordPress's question for an update of SiteAgent (filter `update_plugins_{$hostname}`).
+	 * Returns the available release (filter `update_plugins_{$hostname}`).
 	 *
-	 * @param array|false $update      What another filter answered.
+	 * @param array|false $update      Result of other filters.
 	 * @param array       $plugin_data Headers of the plugin.
-	 * @param string      $plugin_file The plugin, relative to the folder of plugins.
+	 * @param string      $plugin_file The plugin, relative to the plugins folder.
 	 * @return array|false
 	 */
 	public function find_update( $update, $plugin_data, $plugin_file ) {
@@ -68,10 +68,9 @@ final class Siteagent_Self_Update {
 	}
 
 	/**
-	 * Drop an update of SiteAgent that is not a signed release from what WordPress keeps
-	 * (filter `pre_set_site_transient_update_plugins`).
+	 * Removes an update of SiteAgent that is not a signed release (filter `pre_set_site_transient_update_plugins`).
 	 *
-	 * @param mixed $updates As WordPress passes it.
+	 * @param mixed $updates The list of updates.
 	 * @return mixed
 	 */
 	public function remove_unsigned_update( $updates ) {
@@ -83,13 +82,13 @@ final class Siteagent_Self_Update {
 	}
 
 	/**
-	 * Fetch a package that is to replace SiteAgent, and refuse it unless it is the signed release
-	 * (filter `upgrader_pre_download`; the last one, so that it also judges what other filters fetched).
+	 * Downloads a package for SiteAgent, and rejects it unless it is the signed release (filter
+	 * `upgrader_pre_download`; runs last, so that it also checks what other filters downloaded).
 	 *
-	 * @param bool|string|WP_Error $reply      A file, when another filter has fetched it.
-	 * @param string               $package    Its address.
-	 * @param WP_Upgrader          $upgrader   Who asks.
-	 * @param array                $hook_extra About the component.
+	 * @param bool|string|WP_Error $reply      A file, if another filter downloaded it.
+	 * @param string               $package    URL of the package.
+	 * @param WP_Upgrader          $upgrader   The upgrader.
+	 * @param array                $hook_extra The component.
 	 * @return bool|string|WP_Error
 	 */
 	public function verify_package( $reply, $package, $upgrader, $hook_extra = array() ) {
@@ -108,11 +107,11 @@ final class Siteagent_Self_Update {
 	}
 
 	/**
-	 * Let WordPress fetch a release from a dashboard in the agency's own network: an administrator agreed to
-	 * this very address, and the signature decides (filter `http_request_args`).
+	 * Allows the download of a release from a dashboard in the agency's own network: an administrator agreed to its
+	 * address, and the signature decides (filter `http_request_args`).
 	 *
-	 * @param array  $arguments As WordPress passes them.
-	 * @param string $url       The address.
+	 * @param array  $arguments Arguments of the request.
+	 * @param string $url       The URL.
 	 */
 	public function allow_private_dashboard( $arguments, $url ) {
 		if ( $this->is_release_address( $url ) ) {
@@ -122,11 +121,11 @@ final class Siteagent_Self_Update {
 	}
 
 	/**
-	 * Let a release come over http where the dashboard has no https: its signature says that it was not changed on
-	 * the way (filter `siteagent_allow_insecure_package`).
+	 * Allows the download of a release over http where the dashboard has no https: the signature shows that it was not
+	 * changed on the way (filter `siteagent_allow_insecure_package`).
 	 *
-	 * @param bool   $is_allowed What another filter answered.
-	 * @param string $url        The address.
+	 * @param bool   $is_allowed Result of other filters.
+	 * @param string $url        The URL.
 	 */
 	public function allow_http( $is_allowed, $url ): bool {
 		return true === $is_allowed || $this->is_release_address( (string) $url );
@@ -138,12 +137,12 @@ final class Siteagent_Self_Update {
 	}
 
 	/**
-	 * Tell WordPress's details window about the offered release, as WordPress.org may list a stranger's
-	 * plugin under the same name (filter `plugins_api`).
+	 * Returns the details window of SiteAgent, because WordPress.org may list another plugin under the same name
+	 * (filter `plugins_api`).
 	 *
-	 * @param false|object|array $result What another filter answered.
-	 * @param string             $action What is asked for.
-	 * @param object             $args   About which plugin.
+	 * @param false|object|array $result Result of other filters.
+	 * @param string             $action The request.
+	 * @param object             $args   The plugin.
 	 * @return false|object|array
 	 */
 	public function plugin_details( $result, $action, $args ) {
@@ -165,7 +164,7 @@ final class Siteagent_Self_Update {
 	}
 
 	/**
-	 * The signed release that WordPress's list of updates offers; null when there is none.
+	 * Returns the signed release in WordPress's list of updates; null when there is none.
 	 *
 	 * @param mixed $updates The transient `update_plugins`.
 	 */
@@ -183,7 +182,7 @@ final class Siteagent_Self_Update {
 	}
 
 	/**
-	 * @param mixed $file What was fetched already, if anything.
+	 * @param mixed $file The downloaded file, if any.
 	 */
 	private function reject_package( $file ): WP_Error {
 		if ( is_string( $file ) && is_file( $file ) ) {
@@ -193,7 +192,7 @@ final class Siteagent_Self_Update {
 	}
 
 	/**
-	 * Where releases come from, without a slash at the end; null while there is no such place.
+	 * Returns where releases come from, without a trailing slash; null when there is no such place.
 	 */
 	private function origin(): ?string {
 		$host = defined( 'SITEAGENT_UPDATE_HOST' ) ? trim( (string) constant( 'SITEAGENT_UPDATE_HOST' ) ) : '';

@@ -1,6 +1,6 @@
 <?php
 /**
- * One translation: of WordPress, a plugin or a theme into one language.
+ * A translation of WordPress, a plugin or a theme into one language.
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * A translation has no version; both sides call it by the moment it was last revised.
+ * A translation has no version. Both sides identify it by the date of its last revision.
  */
 final class Siteagent_Translation {
 
@@ -24,7 +24,7 @@ final class Siteagent_Translation {
 	private $locale;
 
 	/**
-	 * @param string $id "<core|plugin|theme>:<slug>:<locale>", judged by Siteagent_Update_Item.
+	 * @param string $id "<core|plugin|theme>:<slug>:<locale>", validated by Siteagent_Update_Item.
 	 */
 	public function __construct( string $id ) {
 		list( $this->type, $this->slug, $this->locale ) = explode( ':', $id );
@@ -35,14 +35,14 @@ final class Siteagent_Translation {
 	}
 
 	/**
-	 * When the installed files were revised; empty when there are none.
+	 * Returns the revision date of the installed files; empty when there are none.
 	 */
 	public function revision_date(): string {
 		return self::find_revision_date( wp_get_installed_translations( 'core' === $this->type ? 'core' : $this->type . 's' ), $this->slug, $this->locale );
 	}
 
 	/**
-	 * When the translation in these files of a package was revised.
+	 * Returns the revision date of the files in an unpacked package.
 	 */
 	public function package_revision_date( string $folder ): string {
 		foreach ( array( 'po', 'l10n.php' ) as $extension ) {
@@ -56,7 +56,9 @@ final class Siteagent_Translation {
 	}
 
 	/**
-	 * @param array $installed As wp_get_installed_translations() tells it.
+	 * @param array  $installed As wp_get_installed_translations() returned it.
+	 * @param string $slug      Slug of the plugin or theme.
+	 * @param string $locale    Locale.
 	 */
 	public static function find_revision_date( array $installed, string $slug, string $locale ): string {
 		return isset( $installed[ $slug ][ $locale ]['PO-Revision-Date'] ) ? self::normalize_date( (string) $installed[ $slug ][ $locale ]['PO-Revision-Date'] ) : '';
@@ -67,7 +69,7 @@ final class Siteagent_Translation {
 	}
 
 	/**
-	 * The files that make this translation up, as they are now.
+	 * Returns the installed files of this translation.
 	 *
 	 * @return string[] Absolute paths.
 	 */
@@ -92,7 +94,7 @@ final class Siteagent_Translation {
 	}
 
 	/**
-	 * Take this translation off WordPress's list of updates.
+	 * Removes this translation from WordPress's list of updates.
 	 */
 	public function remove_update(): void {
 		$transient = 'core' === $this->type ? 'update_core' : 'update_' . $this->type . 's';
@@ -114,7 +116,8 @@ final class Siteagent_Translation {
 	}
 
 	/**
-	 * WordPress's own texts are spread over several files; those of a script end in a hash of its name.
+	 * Whether a file belongs to this translation. WordPress's own texts are in several files, and the names of those
+	 * for scripts end in a hash.
 	 */
 	private function is_own_file( string $file ): bool {
 		$parts = 'core' === $this->type ? '(?:(?:admin|admin-network|continents-cities)-)?' . preg_quote( $this->locale, '~' ) : preg_quote( $this->file_name(), '~' );
@@ -126,7 +129,7 @@ final class Siteagent_Translation {
 	}
 
 	/**
-	 * WordPress.org offers "2026-09-14 08:30:00" and writes "2026-09-14 08:30:00+0000" into the file.
+	 * WordPress.org announces "2026-09-14 08:30:00", and the file says "2026-09-14 08:30:00+0000".
 	 */
 	private static function normalize_date( string $stamp ): string {
 		return (string) preg_replace( '/\+0000\z/D', '', trim( $stamp ) );

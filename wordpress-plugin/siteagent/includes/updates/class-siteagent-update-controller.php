@@ -1,6 +1,6 @@
 <?php
 /**
- * One approved change to one component (docs/PROTOCOL.md section 3.3).
+ * The operations change.check, change.run, agent.update and change.status (docs/PROTOCOL.md section 3.3).
  *
  * @package SiteAgent
  */
@@ -10,23 +10,23 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Does exactly what the plan says, or refuses, and tells the outcome as the disk shows it.
+ * Runs exactly what a signed plan says or refuses it, and reports the result from the state on disk.
  */
 final class Siteagent_Update_Controller {
 
-	/** A process that works longer is given up by servers anyway. */
+	/** Web servers end longer processes anyway. */
 	const TIME_LIMIT_S = 600;
 
-	/** An order that was on its way for longer is believed lost, and must not be carried out any more. */
+	/** A request that is older counts as lost and must not run any more. */
 	const MAX_REQUEST_AGE_S = Siteagent_HTTP_Signature::MAX_SKEW_S + 60;
 
-	/** When a version that could not be judged is looked at again. */
+	/** When a version that could not be judged is checked again. */
 	const RECHECK_S = 30;
 
-	/** Refusals that say nothing about the plan: it may be sent again. */
+	/** Refusals that do not depend on the plan, so it may be sent again. */
 	const RETRYABLE_REASONS = array( 'busy' );
 
-	/** What the watchdog's notes are called in the protocol. */
+	/** Reasons in the record of the watchdog, and what the protocol calls them. */
 	const RESTORE_REASONS = array(
 		'fatal'   => 'fatal_after',
 		'no_word' => 'no_answer_after',
@@ -60,7 +60,7 @@ final class Siteagent_Update_Controller {
 	}
 
 	/**
-	 * Whether a step could be done now, and what a plan for it has to name.
+	 * Checks whether an update could be installed now, and returns what a plan for it has to name.
 	 *
 	 * @throws Siteagent_Exception invalid_arguments.
 	 */
@@ -95,18 +95,20 @@ final class Siteagent_Update_Controller {
 				'approval_here' => $this->permissions->requires_approval(),
 				'rollback'      => ! $component->is_single_file() && Siteagent_Rollback::is_available( $item->kind() ),
 				'busy'          => null !== $this->rollback->current_run() || Siteagent_Update_Lock::is_core_updating( $now ),
-				// Nobody approves what may not be done, so nobody reads what it would bring.
+				// Only for an update that can be approved.
 				'changelog'     => array() === $reasons ? ( new Siteagent_Changelog() )->for_update( $component, $item ) : null,
 			),
 		);
 	}
 
 	/**
-	 * Do what the signed plan says, once.
+	 * Runs a signed plan once.
 	 *
-	 * @param string $name    change.run, or agent.update for SiteAgent itself.
-	 * @param int    $created When the dashboard signed the request.
-	 * @throws Siteagent_Exception invalid_arguments for what is no plan of this connection.
+	 * @param string   $name     change.run, or agent.update for SiteAgent itself.
+	 * @param stdClass $document The request body.
+	 * @param int      $created  When the dashboard signed the request.
+	 * @param int      $now      Unix time in seconds.
+	 * @throws Siteagent_Exception invalid_arguments for anything but a plan of this connection.
 	 */
 	public function run( string $name, stdClass $document, int $created, int $now ): array {
 		$connection = $this->connection_store->connection();
@@ -127,7 +129,8 @@ final class Siteagent_Update_Controller {
 			$update_plan->digest(),
 			$now,
 			function () use ( $update_plan, $created, $now ): array {
-				// From now on the ledger knows it. Before, whoever asked was told that nothing was and would be done.
+				// From here on the operation is stored. Until now, change.status answered that it was never started, so a late
+				// request must not run.
 				if ( time() > $created + self::MAX_REQUEST_AGE_S ) {
 					throw new Siteagent_Exception( 'expired', 'the order was signed ' . ( time() - $created ) . ' s ago' );
 				}
@@ -145,7 +148,7 @@ final class Siteagent_Update_Controller {
 	}
 
 	/**
-	 * What became of a change.
+	 * Returns the state of an update.
 	 */
 	public function status( stdClass $document, int $now ): array {
 		Siteagent_Report::load_admin_includes();
@@ -160,7 +163,7 @@ final class Siteagent_Update_Controller {
 			return array( 'state' => $this->approvals->is_waiting( $document->op_id, $now ) ? 'waiting' : 'never' );
 		}
 		if ( null === $entry['answer'] && $entry['at'] < $now - Siteagent_Rollback::RUN_TIMEOUT_S ) {
-			// It died before it had marked anything, and so before it touched anything.
+			// The process died before it stored a marker, so it has changed nothing.
 			$entry['answer'] = ( new Siteagent_Update_Result() )->to_array( 'failed', 'interrupted' );
 			$this->operation_store->save_result( $document->op_id, $entry['name'], $entry['digest'], $now, $entry['answer'] );
 		}
@@ -168,7 +171,7 @@ final class Siteagent_Update_Controller {
 	}
 
 	/**
-	 * The dashboard asks for the update that is watched, and this is the new version answering: there is no better word of it.
+	 * Confirms a watched update of SiteAgent: the dashboard asks for its result, and the new version answers.
 	 */
 	private function confirm_by_dashboard( string $op_id ): void {
 		$run = $this->rollback->current_run();
@@ -180,7 +183,7 @@ final class Siteagent_Update_Controller {
 	}
 
 	/**
-	 * Settle a run whose process died, and one that was watched; and remove what no run needs.
+	 * Finishes runs whose process died and runs that were watched, and removes orphaned folders.
 	 */
 	public function reconcile( int $now ): void {
 		$run = $this->rollback->current_run();
@@ -197,7 +200,7 @@ final class Siteagent_Update_Controller {
 	}
 
 	/**
-	 * Look again at a version that could not be judged; until the watch is over, or something is known.
+	 * Checks a watched version again, until a result is known or the watch is over.
 	 */
 	private function recheck_watched( array $run, Siteagent_Component $component, ?array $record, int $now ): void {
 		if ( null !== $record ) {
@@ -228,7 +231,7 @@ final class Siteagent_Update_Controller {
 	}
 
 	/**
-	 * What is true of a run whose process was killed; what it left half done is taken back first.
+	 * Returns the result of a run whose process was killed, after rolling back unfinished work.
 	 */
 	private function recover_interrupted( array $run, Siteagent_Component $component, bool $is_back ): array {
 		if ( ! $is_back && 'decided' === $run['stage'] ) {
@@ -244,9 +247,11 @@ final class Siteagent_Update_Controller {
 	}
 
 	/**
-	 * What is true of a version whose copy of before was put back.
+	 * Returns the result of a run whose backup was restored.
 	 *
-	 * @param string $error The error that was seen, where the watchdog's note holds none.
+	 * @param array               $run       The run.
+	 * @param Siteagent_Component $component The component.
+	 * @param string              $error     The error that was seen, if the watchdog's record has none.
 	 */
 	private function rolled_back_result( array $run, Siteagent_Component $component, string $error = '' ): array {
 		$record     = $this->rollback->restore_record( $run );
@@ -276,7 +281,7 @@ final class Siteagent_Update_Controller {
 	}
 
 	/**
-	 * The checks, in the protocol's order, up to the first that does not hold; then the change itself.
+	 * Checks the plan in the order of the protocol, and then runs the update.
 	 */
 	private function execute( Siteagent_Update_Plan $update_plan, int $now ): array {
 		$item      = $update_plan->item();
@@ -292,7 +297,7 @@ final class Siteagent_Update_Controller {
 		if ( null !== $reason ) {
 			return $this->log_result( $item, ( new Siteagent_Update_Result() )->to_array( 'refused', $reason ), $update_plan );
 		}
-		// From here on the run must end by itself, whoever hung up. Hosts switch either function off.
+		// From here on the run has to finish even if the connection is closed. Some hosts disable these functions.
 		if ( function_exists( 'ignore_user_abort' ) ) {
 			ignore_user_abort( true );
 		}
@@ -329,12 +334,12 @@ final class Siteagent_Update_Controller {
 		if ( ! $this->permissions->allows( $update_plan->item()->scope() ) ) {
 			return 'scope_off';
 		}
-		// Without these not even the marker of a run could be kept true.
+		// Without these functions not even the marker of a run could be kept.
 		return array() === Siteagent_Rollback::missing_functions() ? null : 'filesystem';
 	}
 
 	/**
-	 * Of SiteAgent itself it also counts whether it answers.
+	 * Returns the check of the site's pages. For SiteAgent itself, it also has to answer a signed request.
 	 */
 	private function loopback_check( Siteagent_Component $component ): Siteagent_Loopback_Check {
 		return new Siteagent_Loopback_Check( 'siteagent' === $component->kind() ? new Siteagent_Self_Ping( $this->connection_store, $component ) : null );
@@ -349,7 +354,7 @@ final class Siteagent_Update_Controller {
 	}
 
 	/**
-	 * Nothing goes under SiteAgent's name but SiteAgent.
+	 * Checks that an update of the kind `siteagent` is for SiteAgent.
 	 */
 	private static function require_siteagent( Siteagent_Component $component ): void {
 		self::require_valid_step( 'siteagent' !== $component->kind() || $component->is_siteagent() );

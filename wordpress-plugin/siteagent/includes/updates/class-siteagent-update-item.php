@@ -1,6 +1,6 @@
 <?php
 /**
- * One step: which component goes from which version to which.
+ * One component with its present and its new version.
  *
  * @package SiteAgent
  */
@@ -10,14 +10,14 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Holds what was asked for after its shape was checked; knows nothing of the site.
+ * Holds and validates what was requested. Knows nothing of the site.
  */
 final class Siteagent_Update_Item {
 
 	const MAX_ID      = 300;
 	const MAX_VERSION = 64;
 
-	/** What an id may look like. None can lead out of the folder it is looked up in. */
+	/** Allowed ids. None can name a file outside its folder. */
 	const ID_PATTERNS = array(
 		'plugin'      => '~^(?!\.)[^/\\\\\x00-\x1F:]+(/(?!\.)[^/\\\\\x00-\x1F:]+)?\.php\z~D',
 		'theme'       => '~^(?!\.)[^/\\\\\x00-\x1F:]+\z~D',
@@ -30,7 +30,7 @@ final class Siteagent_Update_Item {
 	private $fields;
 
 	/**
-	 * @param mixed $document As it came.
+	 * @param mixed $document The fields as received.
 	 * @throws Siteagent_Exception invalid_arguments.
 	 */
 	public function __construct( $document ) {
@@ -38,7 +38,7 @@ final class Siteagent_Update_Item {
 		foreach ( array( 'kind', 'id', 'from', 'to' ) as $field ) {
 			$fields[ $field ] = $document instanceof stdClass && isset( $document->$field ) && is_string( $document->$field ) ? $document->$field : '';
 		}
-		// A translation that was never installed comes from nowhere.
+		// A translation that was never installed has no present version.
 		$is_whole = '' !== $fields['to'] && ( '' !== $fields['from'] || 'translation' === $fields['kind'] );
 		if ( ! $is_whole || strlen( $fields['id'] ) > self::MAX_ID || max( strlen( $fields['from'] ), strlen( $fields['to'] ) ) > self::MAX_VERSION
 			|| ! isset( self::ID_PATTERNS[ $fields['kind'] ] ) || 1 !== preg_match( self::ID_PATTERNS[ $fields['kind'] ], $fields['id'] ) ) {
@@ -64,7 +64,7 @@ final class Siteagent_Update_Item {
 	}
 
 	/**
-	 * What the owner must have granted for this.
+	 * Returns the permission that this update requires.
 	 */
 	public function scope(): string {
 		if ( 'core' === $this->kind() ) {
@@ -74,7 +74,7 @@ final class Siteagent_Update_Item {
 	}
 
 	/**
-	 * Whether the second version is newer than the first. Translations are compared by the moment they were revised.
+	 * Whether the second version is newer than the first. Translations are compared by revision date.
 	 */
 	public static function is_newer( string $kind, string $from, string $to ): bool {
 		return 'translation' === $kind ? strcmp( $to, $from ) > 0 : version_compare( $to, $from, '>' );

@@ -1,6 +1,6 @@
 <?php
 /**
- * One update of files at a time, on a single site and on a network.
+ * The lock that allows one update of files at a time.
  *
  * @package SiteAgent
  */
@@ -11,22 +11,22 @@ defined( 'ABSPATH' ) || exit;
 
 /**
  * WordPress's own lock for automatic updates, always on the main site: the sites of a network share their files,
- * also where each of them has a connection of its own.
+ * even where each has its own connection.
  */
 final class Siteagent_Update_Lock {
 
-	/** WordPress's automatic updates wait while this is held. */
+	/** Automatic updates of WordPress wait while this lock is held. */
 	const NAME = 'auto_updater';
 
-	/** WordPress holds this while it updates itself, for at most so many seconds. */
+	/** WordPress holds this lock while it updates itself, for at most this many seconds. */
 	const CORE_UPDATE   = 'core_updater.lock';
 	const CORE_UPDATE_S = 900;
 
 	/**
-	 * Take the lock.
+	 * Acquires the lock.
 	 *
-	 * @param int $seconds After which somebody else may take it.
-	 * @return string What release() needs; empty when the lock is held.
+	 * @param int $seconds When the lock expires.
+	 * @return string The input of release(); empty when the lock is held.
 	 */
 	public static function acquire( int $seconds ): string {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
@@ -38,9 +38,9 @@ final class Siteagent_Update_Lock {
 	}
 
 	/**
-	 * Release the lock, unless it has run out and was taken by another process since.
+	 * Releases the lock, unless it has expired and another process acquired it.
 	 *
-	 * @param string $holder As take() returned it.
+	 * @param string $holder As acquire() returned it.
 	 */
 	public static function release( string $holder ): void {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
@@ -67,7 +67,7 @@ final class Siteagent_Update_Lock {
 	}
 
 	/**
-	 * When the lock was taken, read from the database: an object cache may be stale.
+	 * Returns when the lock was acquired. Read from the database, because an object cache may be stale.
 	 */
 	private static function holder(): string {
 		global $wpdb;

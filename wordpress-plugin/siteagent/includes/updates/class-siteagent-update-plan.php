@@ -1,6 +1,6 @@
 <?php
 /**
- * The plan of a change, taken apart (docs/PROTOCOL.md section 3.3).
+ * The signed plan of an update (docs/PROTOCOL.md section 3.3).
  *
  * @package SiteAgent
  */
@@ -10,16 +10,16 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * What a person approved in the dashboard, word for word. The signature was verified when the plan was opened.
+ * Holds exactly what a person approved in the dashboard. Its signature was verified before.
  */
 final class Siteagent_Update_Plan {
 
-	/** The operations that carry one out, and what a plan says to do. */
+	/** Operations that run a plan. */
 	const CHANGE = 'change.run';
 	const UPDATE = 'agent.update';
 	const NAMES  = array( self::CHANGE, self::UPDATE );
 
-	/** A plan that may be carried out for longer than this is none: the dashboard offers two weeks. */
+	/** Longest period of a plan. The dashboard offers two weeks. */
 	const MAX_DURATION_S = 31 * 86400;
 
 	const APPROVAL_KINDS = array( 'second_person', 'self_confirmed', 'client', 'policy' );
@@ -34,7 +34,7 @@ final class Siteagent_Update_Plan {
 	private $op_id;
 
 	/**
-	 * @throws Siteagent_Exception invalid_arguments when something that decides is missing.
+	 * @throws Siteagent_Exception invalid_arguments when a required field is missing or malformed.
 	 */
 	public function __construct( Siteagent_Signed_Plan $plan ) {
 		$item     = $plan->get( 'step' );
@@ -56,14 +56,14 @@ final class Siteagent_Update_Plan {
 	}
 
 	/**
-	 * What the plan says to do.
+	 * Returns the operation of the plan.
 	 */
 	public function name(): string {
 		return (string) $this->plan->get( 'do' );
 	}
 
 	/**
-	 * What the op_id and an approval here are bound to. Raw bytes.
+	 * Returns the digest that op_id and approval are bound to. Raw bytes.
 	 */
 	public function digest(): string {
 		return Siteagent_Signed_Plan::digest( $this->plan->bytes() );
@@ -86,7 +86,7 @@ final class Siteagent_Update_Plan {
 	}
 
 	/**
-	 * @return array{wp:string,php:string} What the site ran on when the plan was made.
+	 * @return array{wp:string,php:string} Versions of the site when the plan was made.
 	 */
 	public function environment(): array {
 		$environment = $this->plan->get( 'pre' );
@@ -105,7 +105,7 @@ final class Siteagent_Update_Plan {
 	}
 
 	/**
-	 * Who approved it in the dashboard, in the dashboard's words.
+	 * Returns who approved the plan, as the dashboard names them.
 	 */
 	public function approved_by(): string {
 		return $this->plan->get( 'approval' )->by;
@@ -122,7 +122,7 @@ final class Siteagent_Update_Plan {
 	}
 
 	/**
-	 * @param mixed $value As it came.
+	 * @param mixed $value The value as received.
 	 */
 	private function is_hash_or_null( $value ): bool {
 		return null === $value || ( is_string( $value ) && 1 === preg_match( '/^[0-9a-f]{64}\z/D', $value ) );

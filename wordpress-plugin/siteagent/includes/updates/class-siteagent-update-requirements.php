@@ -1,6 +1,6 @@
 <?php
 /**
- * What must hold on this site before a component may be changed (docs/PROTOCOL.md section 3.3).
+ * Requirements of an update on this site (docs/PROTOCOL.md section 3.3).
  *
  * @package SiteAgent
  */
@@ -10,15 +10,16 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Names what does not hold, in the protocol's order. Changes nothing; wp-admin's includes must be loaded.
+ * Yields the reasons for which an update cannot run, in the order of the protocol. Changes nothing. Requires
+ * wp-admin's includes.
  */
 final class Siteagent_Update_Requirements {
 
-	/** The package, its unpacked files and the kept copy, each as large as the component. */
+	/** Room for the package, its unpacked files and the backup, each as large as the component. */
 	const COPIES = 4;
 	const SPACE_MARGIN  = 16777216;
 
-	/** A component larger than this is measured no further. */
+	/** Only this many files are measured. */
 	const MAX_FILES = 20000;
 
 	/** @var Siteagent_Component */
@@ -33,7 +34,7 @@ final class Siteagent_Update_Requirements {
 	}
 
 	/**
-	 * Reasons of the place: may files be replaced here at all?
+	 * Yields problems of the site: whether files may be replaced at all.
 	 */
 	public function site_problems(): Generator {
 		if ( ! wp_is_file_mod_allowed( 'siteagent_change' ) ) {
@@ -46,7 +47,7 @@ final class Siteagent_Update_Requirements {
 			yield 'filesystem';
 		}
 		if ( 'siteagent' === $this->component->kind() && ! Siteagent_Rollback::is_available( 'siteagent' ) ) {
-			// A SiteAgent that does not answer cannot be told to take itself back.
+			// A SiteAgent that does not answer cannot be told to roll back.
 			yield 'no_way_back';
 		}
 		if ( $this->free_space() < self::COPIES * $this->component_size() + self::SPACE_MARGIN ) {
@@ -55,9 +56,10 @@ final class Siteagent_Update_Requirements {
 	}
 
 	/**
-	 * Reasons of the component: is it what the step starts from?
+	 * Yields problems of the component: whether it is the version that the plan starts from.
 	 *
-	 * @param array{wp:string,php:string}|null $environment What the site ran on when the plan was made; null when there is no plan yet.
+	 * @param array{wp:string,php:string}|null $environment Versions of the site when the plan was made; null without a
+	 *                                                      plan.
 	 */
 	public function component_problems( ?array $environment ): Generator {
 		if ( null !== $environment && ( get_bloginfo( 'version' ) !== $environment['wp'] || PHP_VERSION !== $environment['php'] ) ) {
@@ -78,9 +80,9 @@ final class Siteagent_Update_Requirements {
 	}
 
 	/**
-	 * Reasons of the offer, freshly asked for.
+	 * Yields problems of the available update.
 	 *
-	 * @param string|null $host The host the plan names; null when there is no plan yet.
+	 * @param string|null $host The host in the plan; null without a plan.
 	 */
 	public function update_problems( ?string $host ): Generator {
 		$update = $this->component->available_update();
@@ -105,7 +107,7 @@ final class Siteagent_Update_Requirements {
 	}
 
 	/**
-	 * With the port where it is not the usual one, in lower case; empty for what is no address.
+	 * Returns the host of a URL in lower case, with the port if it is not the default; empty for an invalid URL.
 	 */
 	public static function host_with_port( string $address ): string {
 		if ( Siteagent_Component::FETCHED_BY_PLUGIN === $address ) {
@@ -117,7 +119,7 @@ final class Siteagent_Update_Requirements {
 	}
 
 	/**
-	 * Whether somebody keeps this folder, or one around it, in version control: then changes come from there.
+	 * Whether this folder or one above it is under version control, so that changes come from there.
 	 */
 	public static function is_version_controlled( string $folder ): bool {
 		if ( ! class_exists( 'WP_Automatic_Updater' ) ) {
@@ -127,7 +129,7 @@ final class Siteagent_Update_Requirements {
 	}
 
 	/**
-	 * PHP writes files itself, and may write every one that would be replaced.
+	 * Whether PHP can write every file that would be replaced.
 	 */
 	private function is_writable(): bool {
 		$folder = $this->component->folder();
@@ -140,7 +142,7 @@ final class Siteagent_Update_Requirements {
 		if ( 'core' === $this->component->kind() ) {
 			return wp_is_writable( $folder ) && wp_is_writable( ABSPATH . 'wp-admin' ) && wp_is_writable( ABSPATH . WPINC . '/version.php' );
 		}
-		// Replacing a link would replace it by a folder, and whatever it led to would stay as it is.
+		// An update would replace a link by a folder, and leave its target unchanged.
 		if ( ! is_dir( $folder ) || is_link( $folder ) || ! wp_is_writable( dirname( $folder ) ) || ! wp_is_writable( $folder ) ) {
 			return ! file_exists( $folder );
 		}
@@ -153,7 +155,7 @@ final class Siteagent_Update_Requirements {
 	}
 
 	/**
-	 * Free bytes where the least of them are; what no host tells counts as enough.
+	 * Returns the free bytes on the fullest disk involved. A host that does not report them counts as having enough.
 	 */
 	private function free_space(): float {
 		$space = INF;
@@ -171,7 +173,7 @@ final class Siteagent_Update_Requirements {
 
 	private function component_size(): float {
 		if ( 'core' === $this->component->kind() ) {
-			// What unpacking WordPress takes, by its own measure.
+			// What WordPress itself requires to unpack an update.
 			return 100 * MB_IN_BYTES / self::COPIES;
 		}
 		$size = 0.0;

@@ -1,6 +1,6 @@
 <?php
 /**
- * What a change is answered with: an outcome, its reason, and what was seen.
+ * The result of an update: outcome, reason and evidence.
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Collects while a change runs; the same shape for every outcome.
+ * Collects evidence while an update runs. It has the same fields for every outcome.
  */
 final class Siteagent_Update_Result {
 
@@ -18,7 +18,7 @@ final class Siteagent_Update_Result {
 	private $evidence;
 
 	/**
-	 * @param array|null $before version, active, probe; null when nothing was looked at.
+	 * @param array|null $before version, active, probe; null when nothing was checked.
 	 */
 	public function __construct( ?array $before = null ) {
 		$before     = null === $before ? self::state( null, null, null ) : self::state( $before['version'], $before['active'], $before['probe'] );
@@ -37,23 +37,27 @@ final class Siteagent_Update_Result {
 	}
 
 	/**
-	 * @param mixed $value For one of the names above.
+	 * @param string $name  One of the fields above.
+	 * @param mixed  $value Its value.
 	 */
 	public function set( string $name, $value ): void {
 		$this->evidence[ $name ] = $value;
 	}
 
 	/**
-	 * The component as it is at the end, read from disk and database.
+	 * Sets the state of the component at the end, read from disk and database.
 	 */
 	public function set_after( Siteagent_Component $component, ?string $probe ): void {
 		$this->evidence['after'] = self::state( $component->version(), $component->is_active(), $probe );
 	}
 
 	/**
-	 * The component as it was with the new version, where that did not stay.
+	 * Sets the state of the component with the new version, when that was rolled back.
 	 *
-	 * @param string $error The error with which a page ended; empty when none showed.
+	 * @param string|null $version Version on disk.
+	 * @param bool|null   $active  Whether it was active.
+	 * @param string|null $probe   Result of the site's pages.
+	 * @param string      $error   The error of a page; empty without one.
 	 */
 	public function set_during( ?string $version, ?bool $active, ?string $probe, string $error ): void {
 		$this->evidence['during'] = self::state( $version, $active, $probe ) + array( 'error' => '' === $error ? null : $error );
@@ -74,7 +78,7 @@ final class Siteagent_Update_Result {
 	}
 
 	/**
-	 * The answer of change.run.
+	 * Returns the answer of change.run.
 	 *
 	 * @return array{outcome:string,reason:?string,evidence:array}
 	 */

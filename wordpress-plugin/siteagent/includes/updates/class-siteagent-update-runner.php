@@ -1,6 +1,6 @@
 <?php
 /**
- * One change while it runs, from the last checks to its outcome.
+ * One run of an update, from the last checks to its result.
  *
  * @package SiteAgent
  */
@@ -10,7 +10,8 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Fetch, keep, watch, install, look: in that order, so that whatever happens can be taken back and told.
+ * Downloads, backs up, installs the watchdog, installs the update and checks the site, in this order, so that each
+ * failure can be rolled back and reported.
  */
 final class Siteagent_Update_Runner {
 
@@ -35,10 +36,10 @@ final class Siteagent_Update_Runner {
 	/** @var Siteagent_Update_Requirements */
 	private $requirements;
 
-	/** @var bool Whether what the site saw of itself may have come from code that is not on disk any more. */
+	/** @var bool Whether the pages may have been made by code that is no longer on disk. */
 	private $is_stale = false;
 
-	/** @var int|null For how long PHP may go on running what it compiled before; null when nobody can say. */
+	/** @var int|null How long PHP may still run old compiled code; null when unknown. */
 	private $stale_seconds = 0;
 
 	/** @var array The marker of this run. */
@@ -56,7 +57,7 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * Do it. The outcome is decided, and the watchdog called off or left on guard, when this returns.
+	 * Runs the update. When this returns, the result is stored, and the watchdog was removed or keeps watching.
 	 */
 	public function run(): array {
 		$started_at = microtime( true );
@@ -108,7 +109,7 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * The first thing on this site that does not hold.
+	 * Returns the first requirement that is not met.
 	 */
 	private function unmet_requirement(): ?string {
 		foreach ( $this->requirements->site_problems() as $reason ) {
@@ -125,7 +126,7 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * The package as it arrived, and room to keep what it replaces.
+	 * Checks the downloaded package, and backs up the component. Returns the reason of a refusal, or null.
 	 */
 	private function package_refusal_reason( string $file ): ?string {
 		$sha256 = (string) hash_file( 'sha256', $file );
@@ -143,7 +144,7 @@ final class Siteagent_Update_Runner {
 		if ( ! Siteagent_Rollback::is_available( $this->component->kind() ) ) {
 			return null;
 		}
-		// It was said that this can be taken back; where that is no longer so, it is not what was approved.
+		// The dry run said that this update can be rolled back. If that is no longer so, it is not what was approved.
 		if ( $is_kept && ( ! $this->component->owns_folder() || $this->rollback->install_watchdog( $this->run, $this->component ) ) ) {
 			return null;
 		}
@@ -188,9 +189,9 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * Look at the site as it is with the new version, once its code is the code that runs.
+	 * Checks the site with the new version, once PHP runs its code.
 	 *
-	 * @param int|null $stale_seconds For how long PHP may still run what it compiled before; null when nobody can say.
+	 * @param int|null $stale_seconds How long PHP may still run old compiled code; null when unknown.
 	 */
 	private function check_new_version( ?int $stale_seconds ): string {
 		$page_state = $this->loopback->check_after_update( $this->run['before']['seen'], $this->component->folder() );
@@ -213,7 +214,7 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * Another process took this run for dead and put the copy back. What was exchanged since is put back once more.
+	 * Handles a run that another process took for dead and rolled back. Files replaced since are restored again.
 	 */
 	private function handle_interruption(): array {
 		$this->result->set_after( $this->component, null );
@@ -221,7 +222,7 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * Another version than approved is on disk after the upgrader ran.
+	 * Handles a version on disk that is not the approved one after the upgrader ran.
 	 */
 	private function handle_wrong_version( string $installed ): array {
 		if ( $this->update_plan->item()->from() === $installed && $this->rollback->matches_backup( $this->run, $this->component ) ) {
@@ -235,7 +236,7 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * What is wrong with the new version; null when nothing is.
+	 * Returns what became worse with the new version; null when nothing did.
 	 */
 	private function regression_reason( string $page_state ): ?string {
 		$record = $this->rollback->restore_record( $this->run );
@@ -256,8 +257,7 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * The files of SiteAgent are about to be others: what this process still needs of them is in memory before,
-	 * as half of one version and half of another is neither.
+	 * Loads all classes before SiteAgent's own files are replaced, so that this process does not mix two versions.
 	 */
 	private static function load_all_classes(): void {
 		foreach ( siteagent_classes() as $file ) {
@@ -266,7 +266,7 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * Put the kept copy back and look whether all is as it was.
+	 * Restores the backup and verifies that everything is as before.
 	 */
 	private function roll_back( string $reason ): array {
 		$record  = $this->rollback->restore_record( $this->run );
@@ -279,7 +279,7 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * Put the kept copy back, unless it is back: a note is believed only if the disk bears it out.
+	 * Restores the backup, unless it is restored already. A record of the watchdog counts only if it matches the disk.
 	 */
 	public static function restore_backup( Siteagent_Rollback $rollback, array $run, Siteagent_Component $component, string $reason ): void {
 		if ( null !== $rollback->restore_record( $run ) && $rollback->matches_backup( $run, $component ) ) {
@@ -290,7 +290,7 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * Whether a component that was put back is as it was before.
+	 * Verifies that a restored component is as it was before.
 	 *
 	 * @return array{0:string,1:string} Outcome and reason.
 	 */
@@ -309,7 +309,7 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * Whether nobody has seen the new version at work, and the watchdog may stay.
+	 * Whether the new version was not seen working, and the watchdog can stay.
 	 */
 	private function needs_watching(): bool {
 		return $this->component->owns_folder() && true === $this->result->after()['active'] && Siteagent_Loopback_Check::COULD_NOT_TELL === $this->result->after()['probe']

@@ -1,6 +1,6 @@
 <?php
 /**
- * Installs one version of one component with WordPress's own upgraders.
+ * Installation with WordPress's own upgraders.
  *
  * @package SiteAgent
  */
@@ -10,8 +10,8 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The only place that installs anything. What an upgrader returns is not passed on: it says "true" for
- * nothing done and the same array for a success and a disaster. The caller looks at the disk.
+ * The only class that installs anything. The return value of an upgrader is not used: it is "true" when nothing
+ * was done, and the same array after success and failure. The caller checks the disk.
  */
 final class Siteagent_Upgrader {
 
@@ -20,7 +20,7 @@ final class Siteagent_Upgrader {
 	const DOWNLOAD_S   = 300;
 	const MAX_REDIRECTS         = 5;
 
-	/** What a refusal inside WordPress's upgrader means in the words of the protocol. */
+	/** Error codes of WordPress's upgraders, and what the protocol calls them. */
 	const REASONS = array(
 		'siteagent_package_lies'              => 'package_lies',
 		'siteagent_no_way_back'               => 'no_way_back',
@@ -36,7 +36,7 @@ final class Siteagent_Upgrader {
 		'incompatible_wp_required_version'    => 'requires_wp',
 	);
 
-	/** WordPress would delete its lists of available updates, and with them what sellers' updaters added. */
+	/** Otherwise WordPress deletes its lists of available updates, with the ones that sellers' updaters added. */
 	const BULK_OPTIONS = array( 'clear_update_cache' => false );
 
 	/** @var string[] */
@@ -52,12 +52,15 @@ final class Siteagent_Upgrader {
 	private $host = '';
 
 	/**
-	 * Fetch a package to a file, over https and from the host of its address alone. As with WordPress's own upgrader, a
-	 * seller's updater may put the real address in at this moment (`upgrader_package_options`), or fetch it itself
+	 * Downloads a package over https, without following redirects to another host. As in WordPress's own upgrader, a
+	 * seller's updater may set the URL now (`upgrader_package_options`), or download the package itself
 	 * (`upgrader_pre_download`).
 	 *
-	 * @param string $folder Where to put it; the system's folder for temporary files when empty.
-	 * @return string|null The file; null when it could not be fetched, with the reason among the messages and in refused().
+	 * @param Siteagent_Component $component The component.
+	 * @param string              $address   URL of the package.
+	 * @param string              $folder    Where to put it; empty for the system's folder for temporary files.
+	 * @param string              $op_id     Id of the operation.
+	 * @return string|null The file; null on failure, with the reason in messages() and refusal_reason().
 	 */
 	public function download( Siteagent_Component $component, string $address, string $folder, string $op_id ): ?string {
 		require_once ABSPATH . 'wp-admin/includes/file.php';
@@ -73,7 +76,7 @@ final class Siteagent_Upgrader {
 			return null;
 		}
 		for ( $redirect = 0; $redirect < self::MAX_REDIRECTS; $redirect++ ) {
-			// A release of SiteAgent is signed; the agency's own dashboard may be without https.
+			// A release of SiteAgent is signed, and the agency's own dashboard may have no https.
 			if ( 'siteagent' !== $component->kind() && ! self::is_allowed_url( $address ) ) {
 				$this->refusal = 'package_host';
 				$this->add_message( 'The package would come over a connection that is not encrypted.' );
@@ -106,27 +109,27 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * The server from which the package came at last; empty before.
+	 * Returns the host that the package came from; empty before the download.
 	 */
 	public function package_host(): string {
 		return $this->host;
 	}
 
 	/**
-	 * Whether a package may be fetched from there.
+	 * Whether a package may be downloaded from this URL.
 	 */
 	public static function is_allowed_url( string $address ): bool {
 		/**
 		 * Filters whether a package may be downloaded without encryption, for a repository on this very machine.
 		 *
-		 * @param bool   $allowed False.
-		 * @param string $address Where the package is.
+		 * @param bool   $allowed Default false.
+		 * @param string $address URL of the package.
 		 */
 		return 'https' === wp_parse_url( $address, PHP_URL_SCHEME ) || true === apply_filters( 'siteagent_allow_insecure_package', false, $address );
 	}
 
 	/**
-	 * Remove the package of a run and what WordPress unpacked of it, also after its process was killed.
+	 * Removes the package of a run and its unpacked files, also after its process was killed.
 	 */
 	public static function remove_leftovers( string $op_id ): void {
 		$name = self::package_name( $op_id );
@@ -146,16 +149,17 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * WordPress calls the folder it unpacks into by the name of the package.
+	 * Returns the name of the package, from which WordPress derives the folder it unpacks into.
 	 */
 	private static function package_name( string $op_id ): string {
 		return 'siteagent-' . substr( hash( 'sha256', $op_id ), 0, 24 );
 	}
 
 	/**
-	 * The package that a seller's updater has fetched, in its place.
+	 * Takes over a package that a seller's updater has downloaded.
 	 *
-	 * @param string|WP_Error $downloaded As the updater answered.
+	 * @param string|WP_Error $downloaded Result of the updater.
+	 * @param string          $file       Where to put it.
 	 */
 	private function move_downloaded( $downloaded, string $file ): ?string {
 		if ( is_wp_error( $downloaded ) ) {
@@ -174,11 +178,15 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * Let WordPress put this file in the component's place, if it holds what was approved. WordPress's own
-	 * upgraders read the offer again; what they get is this file and no other.
+	 * Installs a downloaded package, if it holds what was approved. WordPress's upgraders read the available update
+	 * again, but only ever get this file.
 	 *
-	 * @param string   $file   As fetch() returned it; gone afterwards.
-	 * @param callable $may_continue fn(): bool. Asked before each step; the last time just before a file of the site is replaced.
+	 * @param Siteagent_Component   $component    The component.
+	 * @param Siteagent_Update_Item $item         The approved versions.
+	 * @param string                $file         As download() returned it. Deleted afterwards.
+	 * @param string                $op_id        Id of the operation.
+	 * @param callable              $may_continue fn(): bool. Called before each step, the last time just before a file
+	 *                                            of the site is replaced.
 	 */
 	public function install( Siteagent_Component $component, Siteagent_Update_Item $item, string $file, string $op_id, callable $may_continue ): void {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
@@ -199,16 +207,16 @@ final class Siteagent_Upgrader {
 				return new WP_Error( 'siteagent_one_change', 'One change is one component.' );
 			}
 			$is_used = true;
-			// WordPress drops every such filter before it installs translations, so it is added this late.
+			// Added this late, because WordPress removes all filters of this hook before it installs translations.
 			add_filter( 'upgrader_source_selection', $validate, PHP_INT_MAX, 2 );
 			return $file;
 		};
 		$options   = static function ( $options ) {
-			// SiteAgent keeps a copy of its own until the new version has proven itself.
+			// SiteAgent keeps its own backup.
 			unset( $options['hook_extra']['temp_backup'] );
 			return $options;
 		};
-		// One before the last, which judges a package of SiteAgent itself (class-siteagent-self-update.php).
+		// One priority before the last, which verifies packages of SiteAgent itself (class-siteagent-self-update.php).
 		add_filter( 'upgrader_pre_download', $provide_package, PHP_INT_MAX - 1 );
 		add_filter( 'upgrader_package_options', $options, PHP_INT_MAX );
 		foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
@@ -216,11 +224,11 @@ final class Siteagent_Upgrader {
 		}
 		// It would install translations that nobody approved.
 		remove_action( 'upgrader_process_complete', array( 'Language_Pack_Upgrader', 'async_upgrade' ), 20 );
-		// It would check for updates once more, in a request in which not every seller's updater runs.
+		// It would check for updates once more, in a request without all sellers' updaters.
 		foreach ( array( 'wp_version_check', 'wp_update_plugins', 'wp_update_themes' ) as $check ) {
 			remove_action( 'upgrader_process_complete', $check );
 		}
-		// In English, so that messages read the same for every site.
+		// In English, so that messages are the same on every site.
 		$switched = switch_to_locale( 'en_US' );
 		try {
 			$this->run_upgrader( $component, $op_id );
@@ -239,7 +247,7 @@ final class Siteagent_Upgrader {
 			if ( is_file( $file ) ) {
 				wp_delete_file( $file );
 			}
-			// WordPress leaves a package there that was refused, with PHP that a browser could call.
+			// WordPress leaves a rejected package there, with PHP files that a browser could request.
 			if ( '' !== $this->unpacked && dirname( $this->unpacked ) === WP_CONTENT_DIR . '/upgrade' ) {
 				Siteagent_Filesystem::remove( $this->unpacked );
 			}
@@ -248,14 +256,14 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * The reason for which the package was turned away before it touched the site; empty when it was not.
+	 * Returns why the package was rejected before it changed the site; empty when it was not.
 	 */
 	public function refusal_reason(): string {
 		return $this->refusal;
 	}
 
 	/**
-	 * What WordPress said meanwhile, without addresses and paths.
+	 * Returns WordPress's messages, without URLs and paths.
 	 *
 	 * @return string[]
 	 */
@@ -264,7 +272,7 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * Keep a message. Download addresses may carry a licence key.
+	 * Adds a message. Download URLs are removed, because they may contain a license key.
 	 */
 	public function add_message( string $message ): void {
 		$plain = self::redact( $message );
@@ -274,7 +282,7 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * A text without addresses, e-mail addresses and paths, as it may leave the site.
+	 * Removes URLs, e-mail addresses and paths from a text, so that it may leave the site.
 	 */
 	public static function redact( string $text ): string {
 		$plain = str_replace( array( ABSPATH, WP_CONTENT_DIR ), '', Siteagent_Report::plain_text( $text ) );
@@ -308,7 +316,7 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * Themes and plugins that come with a new WordPress are components of their own, and nobody approved them.
+	 * Upgrades WordPress, without the themes and plugins bundled with a new version: nobody approved those.
 	 */
 	private function upgrade_core( Siteagent_Component $component, WP_Ajax_Upgrader_Skin $skin ): void {
 		if ( ! defined( 'CORE_UPGRADE_SKIP_NEW_BUNDLED' ) ) {
@@ -324,7 +332,11 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * @param mixed $result Whatever the upgrader returned: true, false, null, an error, or an array of results.
+	 * Collects messages and errors of an upgrader.
+	 *
+	 * @param mixed                 $result What the upgrader returned: true, false, null, an error, or an array of
+	 *                                      results.
+	 * @param WP_Ajax_Upgrader_Skin $skin   The skin with its messages.
 	 */
 	private function collect_errors( $result, WP_Ajax_Upgrader_Skin $skin ): void {
 		foreach ( $skin->get_upgrade_messages() as $message ) {
@@ -344,15 +356,15 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * The unpacked package, the last moment before a file of the site is replaced.
+	 * Checks the unpacked package, just before a file of the site is replaced.
 	 *
-	 * @return string|WP_Error
+	 * @return string|WP_Error The source folder.
 	 */
 	private function validate_package( Siteagent_Component $component, Siteagent_Update_Item $item, string $source ) {
 		$name    = basename( $source );
 		$is_same_folder = true;
 		if ( $component->is_plugin() ) {
-			// WordPress would install into the folder the package names, whichever that is.
+			// WordPress would install into whatever folder the package names.
 			$is_same_folder = dirname( $component->id() ) === $name;
 			$headers = $this->read_headers( $source . '/' . basename( $component->id() ) );
 		} elseif ( 'theme' === $component->kind() ) {
@@ -367,7 +379,7 @@ final class Siteagent_Upgrader {
 		if ( $component->is_siteagent() && ! $this->is_readable_format( $headers['format'] ) ) {
 			return new WP_Error( 'siteagent_no_way_back', 'What the package would store could not be read by this version, should it have to run again.' );
 		}
-		// Older versions of WordPress look at the offer alone, which may keep quiet about it.
+		// Older versions of WordPress only check the available update, which may not mention this requirement.
 		if ( '' !== $headers['php'] && ! is_php_version_compatible( $headers['php'] ) ) {
 			return new WP_Error( 'incompatible_php_required_version', sprintf( 'The package requires PHP %s.', $headers['php'] ) );
 		}
@@ -378,7 +390,7 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * The version of WordPress in a package. Its upgrader replaces a first file before it looks.
+	 * Returns the version of WordPress in a package. WordPress's upgrader replaces a file before it checks this.
 	 */
 	private function core_version_in( string $file ): string {
 		require_once ABSPATH . 'wp-admin/includes/class-pclzip.php';
@@ -388,14 +400,14 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * Whether this version could go on with what another one has stored. One that does not tell is not believed.
+	 * Whether this version can read the data format of another one. A version without the header is rejected.
 	 */
 	private function is_readable_format( string $format ): bool {
 		return 1 === preg_match( '/^[1-9][0-9]{0,5}\z/D', $format ) && (int) $format <= Siteagent_Option_Store::FORMAT_READ;
 	}
 
 	/**
-	 * @return array{version:string,php:string,wp:string,format:string} Empty where the file says nothing.
+	 * @return array{version:string,php:string,wp:string,format:string} Empty strings for missing headers.
 	 */
 	private function read_headers( string $file ): array {
 		$names = array(
