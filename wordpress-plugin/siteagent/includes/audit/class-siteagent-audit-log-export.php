@@ -1,6 +1,6 @@
 <?php
 /**
- * The log as a file.
+ * Export of the audit log.
  *
  * @package SiteAgent
  */
@@ -10,14 +10,14 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Writes the log as JSON Lines, which verify_audit.py checks without this site (docs/AUDIT.md), or
- * as a table for people that no spreadsheet takes for formulas.
+ * Writes the log as JSON Lines, which verify_audit.py checks without this site (docs/AUDIT.md), or as CSV that is
+ * safe to open in a spreadsheet.
  */
 final class Siteagent_Audit_Log_Export {
 
 	const FORMATS = array( 'jsonl', 'csv' );
 
-	/** What a spreadsheet would take for a formula (OWASP, CSV injection). */
+	/** What a spreadsheet treats as a formula (OWASP, CSV injection). */
 	const FORMULA = '/^[=+\-@\t\r]/';
 
 	/** @var Siteagent_Audit_Log */
@@ -36,18 +36,18 @@ final class Siteagent_Audit_Log_Export {
 	}
 
 	/**
-	 * What the file is called.
+	 * Returns the file name.
 	 */
 	public static function file_name( string $format, int $now ): string {
 		return 'siteagent-log-' . gmdate( 'Y-m-d', $now ) . '.' . $format;
 	}
 
 	/**
-	 * Write the whole log up to its present end.
+	 * Writes the whole log up to its present end.
 	 *
-	 * @param string   $format One of FORMS.
-	 * @param resource $stream   Where to.
-	 * @return int How many entries.
+	 * @param string   $format One of FORMATS.
+	 * @param resource $stream Where to write.
+	 * @return int Number of entries.
 	 */
 	public function write( string $format, $stream ): int {
 		$head = $this->log->head();
@@ -64,7 +64,7 @@ final class Siteagent_Audit_Log_Export {
 	}
 
 	/**
-	 * Whose log it is, and how far it reaches, signed. A site without a key that can be read signs nothing.
+	 * Returns the first line: which log it is, and a signed checkpoint. Without a readable key there is no checkpoint.
 	 */
 	private function header( array $head ): array {
 		$key  = $this->connection_store->signing_public_key();
@@ -80,14 +80,16 @@ final class Siteagent_Audit_Log_Export {
 	}
 
 	/**
-	 * A body that is no text any more was altered; what stands for its bytes then does not fit either.
+	 * Encodes a line. A body that is not valid UTF-8 was altered, so the replacement characters do not match its hash
+	 * either.
 	 */
 	private function json_line( array $document ): string {
 		return wp_json_encode( $document, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE ) . "\n";
 	}
 
 	/**
-	 * @param resource $stream
+	 * @param resource $stream Where to write.
+	 * @param int      $last   Number of the last entry.
 	 */
 	private function write_csv( $stream, int $last ): int {
 		$this->write_csv_row( $stream, array( 'number', 'time', 'event', 'actor', 'facts', 'hash' ) );
@@ -102,7 +104,8 @@ final class Siteagent_Audit_Log_Export {
 	}
 
 	/**
-	 * @param resource $stream
+	 * @param resource $stream Where to write.
+	 * @param array    $cells  Values of the row.
 	 */
 	private function write_csv_row( $stream, array $cells ): void {
 		$escape = static function ( $cell ): string {

@@ -1,6 +1,6 @@
 <?php
 /**
- * What happened here: the site's own hash-chained log (docs/PROTOCOL.md, section 5).
+ * The site's hash-chained audit log (docs/PROTOCOL.md, section 5).
  *
  * @package SiteAgent
  */
@@ -10,32 +10,31 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Appends entries, each chained to the one before, and can tell when one was altered.
+ * Appends entries, each with the hash of the one before, and detects altered entries.
  *
- * An entry names the WordPress account that acted by its number. The name is looked up
- * when the entry is shown, so deleting the account takes the name out of the log and
- * leaves the chain whole.
+ * An entry names the WordPress account that acted by its id. The name is looked up when the entry is shown. So
+ * deleting the account removes the name and leaves the chain intact.
  */
 final class Siteagent_Audit_Log {
 
-	/** Names the chain; a chain of another log does not verify as this one. */
+	/** The option with the name of the chain. Entries of another log do not verify in this one. */
 	const OPTION = 'siteagent_log';
 
-	/** The newest entries stay whole. Of older ones only what somebody did or decided stays. */
+	/** The newest entries are kept completely. Of older ones, only decisions and changes are kept. */
 	const KEPT_ENTRIES    = 10000;
 	const TRIM_INTERVAL = 500;
 
-	/** What is no decision and no change: it goes first, so that it cannot push the others out. */
+	/** Neither a decision nor a change. Trimmed first, so that they cannot push the others out. */
 	const ROUTINE = array( 'answered', 'refused', 'stranger_refused', 'output_started', 'log_trimmed' );
 
-	/** How many of the others stay behind the newest entries. */
+	/** How many older decisions and changes are kept. */
 	const KEPT_DECISIONS = 10000;
 
-	/** What one answer carries of it at most. */
+	/** Limits of one response. */
 	const BATCH       = 500;
 	const BATCH_BYTES = 524288;
 
-	/** How far back a limit on entries is judged. */
+	/** How many entries latest() searches. */
 	const SEARCH_LIMIT = 200;
 
 	const MAX_TEXT = 500;
@@ -54,7 +53,7 @@ final class Siteagent_Audit_Log {
 	private $table;
 
 	/**
-	 * @param wpdb $db         WordPress's database object.
+	 * @param wpdb $db         WordPress database object.
 	 * @param bool $is_network Whether the sites of a network share one log.
 	 */
 	public function __construct( $db, bool $is_network = false ) {
@@ -64,7 +63,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * May be called again at any time. Bodies are bytes: what was hashed is what is kept.
+	 * Creates the table if it does not exist. Bodies are stored as the bytes that were hashed.
 	 */
 	public function create_table(): void {
 		$this->db->query(
@@ -81,10 +80,11 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Write one entry behind the newest one; of two at once the database lets one through and the other tries again.
+	 * Appends an entry. Of two requests at once the database accepts one, and the other tries again.
 	 *
+	 * @param string $event Name of the event.
 	 * @param array  $facts Plain values by name.
-	 * @param string $actor Who acted: "user:<number>", "dashboard" or "site", with text after a space if need be.
+	 * @param string $actor Who acted: "user:<id>", "dashboard" or "site", optionally followed by a space and text.
 	 * @throws RuntimeException When the entry could not be written.
 	 */
 	public function append( string $event, array $facts, string $actor ): void {
@@ -116,7 +116,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * The newest entry's number, hash and time; before the first entry 0 and the name of the chain.
+	 * Returns number, hash and time of the newest entry; before the first entry 0 and the hash of the name.
 	 *
 	 * @return array{n:int,hash:string,at:int}
 	 */
@@ -139,10 +139,10 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * The entries behind $after, as they are kept, oldest first; of the present connection alone:
-	 * what this site and another dashboard had with each other stays between them.
+	 * Returns the entries after a number as stored, oldest first. Only those of the present connection: entries about
+	 * another dashboard are not sent.
 	 *
-	 * @return array{from:int,entries:array[],more:bool} `from` is the oldest entry there is to be had; a body is told to the byte.
+	 * @return array{from:int,entries:array[],more:bool} `from` is the oldest entry available; bodies are exact bytes.
 	 */
 	public function entries_after( int $after ): array {
 		$from    = $this->connection_start();
@@ -171,7 +171,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * The entry with which the present connection begins or, once that was trimmed, the oldest one kept.
+	 * Returns the first entry of the present connection, or the oldest complete one if that was trimmed.
 	 */
 	private function connection_start(): int {
 		$like  = '%' . $this->db->esc_like( '"event":"connected"' ) . '%';
@@ -180,7 +180,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * The oldest entry behind which none was removed; 0 while there is no entry.
+	 * Returns the oldest entry after which none is missing; 0 without entries.
 	 */
 	private function oldest_complete(): int {
 		$trimmed = $this->last_trim();
@@ -188,7 +188,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Whether this log continues from a head somebody saw; null when the entry was trimmed since.
+	 * Whether this log contains the entry with this number and hash; null when the entry was trimmed.
 	 */
 	public function contains( int $n, string $hash ): ?bool {
 		if ( 0 === $n ) {
@@ -202,7 +202,8 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * The newest entry of this kind that is not older than $seconds; null when there is none among the newest there are.
+	 * Returns the newest entry of an event that is not older than $seconds; null when there is none among the newest
+	 * entries.
 	 */
 	public function latest( string $event, int $seconds, int $now ): ?array {
 		foreach ( $this->recent( self::SEARCH_LIMIT, 0 ) as $entry ) {
@@ -217,10 +218,12 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Entries, newest first.
+	 * Returns entries, newest first.
 	 *
-	 * @param string $search Only those whose text holds this; all when empty.
-	 * @return array[] Each with seq, at (unix), event, actor, facts, hash.
+	 * @param int    $limit  Number of entries.
+	 * @param int    $offset Number of entries to skip.
+	 * @param string $search Only entries that contain this text; empty for all.
+	 * @return array[] Each with seq, at (Unix time), event, actor, facts, hash.
 	 */
 	public function recent( int $limit, int $offset, string $search = '' ): array {
 		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d", $this->like_pattern( $search ), $limit, $offset );
@@ -232,7 +235,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Entries in which this account acted, oldest first.
+	 * Returns entries in which an account acted, oldest first.
 	 *
 	 * @return array[]
 	 */
@@ -247,15 +250,16 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * How many entries are kept, or hold this in their text.
+	 * Returns the number of entries, or of those that contain a text.
 	 */
 	public function count( string $search = '' ): int {
 		return (int) $this->db->get_var( $this->db->prepare( "SELECT COUNT(*) FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s", $this->like_pattern( $search ) ) );
 	}
 
 	/**
-	 * Every entry of the chain that is whole, as it is kept, oldest first, up to number $last.
+	 * Yields the complete part of the chain as stored, oldest first, up to an entry.
 	 *
+	 * @param int $last Number of the last entry.
 	 * @return iterable<array{seq:int,prev:string,hash:string,body:string}>
 	 */
 	public function chain( int $last ): iterable {
@@ -271,7 +275,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Compute the whole chain again.
+	 * Verifies the whole chain.
 	 *
 	 * @return array{ok:bool,checked:int,broken_at:?int}
 	 */
@@ -284,7 +288,7 @@ final class Siteagent_Audit_Log {
 			$query = $this->db->prepare( "SELECT seq, at, prev, body, hash FROM {$this->table} WHERE seq > %d ORDER BY seq LIMIT 500", $after );
 			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
 			foreach ( $rows as $row ) {
-				// What stays of the trimmed part has gaps; each entry there still has its own hash.
+				// The trimmed part has gaps, but each entry there still has its own hash.
 				$is_intact = (int) $row['seq'] < $first ? $this->is_intact( $row ) : $this->follows( $row, null !== $before && (int) $before['seq'] >= $first ? $before : null );
 				if ( ! $is_intact ) {
 					return array(
@@ -305,7 +309,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Take the log away, with its name.
+	 * Deletes the log and its name.
 	 */
 	public function drop(): void {
 		$this->db->query( "DROP TABLE IF EXISTS {$this->table}" );
@@ -313,7 +317,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * @return int|false Rows written: 0 when somebody else took the number, false when the table refused.
+	 * @return int|false Number of rows written: 0 when another request took the number, false on failure.
 	 */
 	private function insert( int $seq, int $at, string $prev, string $body ) {
 		$shows_errors    = $this->db->suppress_errors( true );
@@ -340,7 +344,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * The random name of this log, made at first use.
+	 * Returns the random name of this log, created on first use.
 	 */
 	public function name(): string {
 		$name = $this->is_network ? get_site_option( self::OPTION ) : get_option( self::OPTION );
@@ -348,7 +352,8 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Of two requests that make a name at once, both go on with the one that the database took: add_option() would write over the other's.
+	 * Creates the name. Of two requests at once both use the name that the database accepted; add_option() would
+	 * overwrite it.
 	 */
 	private function create_name(): string {
 		$made = wp_generate_uuid4();
@@ -362,7 +367,7 @@ final class Siteagent_Audit_Log {
 				self::OPTION,
 				$id
 			);
-			// The table of a network's settings has no unique name: the first row is the one that counts.
+			// The table of network options has no unique key on the name. WordPress uses the first row.
 			$stored = $this->db->prepare( "SELECT meta_value FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d ORDER BY meta_id LIMIT 1", self::OPTION, $id );
 		} else {
 			$query = $this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $made );
@@ -381,8 +386,8 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Whether $row is the entry after $before, untouched. The first one kept follows the name of
-	 * the chain or, after trimming, what the entry about the trimming says.
+	 * Whether an entry follows another one and is intact. The first complete entry follows the name of the chain or,
+	 * after trimming, the hash in the entry about it.
 	 */
 	private function follows( array $row, ?array $before ): bool {
 		$seq = (int) $row['seq'];
@@ -395,7 +400,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Whether $row is as it was written, whatever came before it.
+	 * Whether an entry is intact, regardless of the entry before it.
 	 */
 	private function is_intact( array $row ): bool {
 		$body = json_decode( $row['body'], true );
@@ -404,7 +409,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * The log must not grow for ever; that entries went is itself an entry.
+	 * Limits the size of the log. Trimming is itself logged.
 	 */
 	private function trim( int $newest ): void {
 		$through = $newest - self::KEPT_ENTRIES;
@@ -434,7 +439,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * The hash of the last entry that was trimmed, as the log itself tells.
+	 * Returns the hash of the last trimmed entry, as logged.
 	 */
 	private function trimmed_hash( int $through ): string {
 		$trimmed = $this->last_trim();
@@ -442,7 +447,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Through which entry the log was trimmed last, and that entry's hash; null when it never was.
+	 * Returns the last trimmed entry and its hash; null when the log was never trimmed.
 	 *
 	 * @return array{through:int,hash:string}|null
 	 */
@@ -462,13 +467,16 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * A pattern for the text of an entry. In it a quotation mark or a slash stands as canonical JSON spells it.
+	 * Returns a LIKE pattern. Quotation marks and slashes are escaped as in canonical JSON.
 	 */
 	private function like_pattern( string $search ): string {
 		$encoded = substr( (string) wp_json_encode( $search, JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES ), 1, -1 );
 		return '%' . $this->db->esc_like( $encoded ) . '%';
 	}
 
+	/**
+	 * Returns a row as an entry, with its decoded body.
+	 */
 	private function to_entry( array $row ): array {
 		$body = json_decode( (string) $row['body'], true );
 		$body = is_array( $body ) ? $body : array();
@@ -483,7 +491,7 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Facts may hold what a stranger sent: short, valid text and whole numbers only.
+	 * Returns facts with short, valid text and integers only, because they may come from an unauthenticated request.
 	 */
 	private function sanitize_facts( array $facts ): array {
 		$plain = array();
@@ -499,6 +507,9 @@ final class Siteagent_Audit_Log {
 		return $plain;
 	}
 
+	/**
+	 * Returns valid UTF-8 of limited length.
+	 */
 	private function sanitize_text( string $text ): string {
 		if ( 1 !== preg_match( '//u', $text ) ) {
 			$text = (string) preg_replace( '/[^\x20-\x7E]/', '?', $text );

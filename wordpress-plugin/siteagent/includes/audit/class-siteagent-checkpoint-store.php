@@ -1,6 +1,6 @@
 <?php
 /**
- * What this site has seen of the dashboard's trail (docs/PROTOCOL.md section 5.3).
+ * Checkpoints of the dashboard's audit log (docs/PROTOCOL.md section 5.3).
  *
  * @package SiteAgent
  */
@@ -10,17 +10,17 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Keeps the dashboard's newest mark and the last one of each day, and refuses a trail that goes
- * back or tells another past. One that was refused stays so until an administrator of this site
- * says otherwise, or the site is paired again.
+ * Stores the dashboard's newest checkpoint and the last one of each day. Rejects a checkpoint that goes back or
+ * contradicts an earlier one. A conflict remains until an administrator of this site accepts it, or the site is
+ * paired again.
  */
 final class Siteagent_Checkpoint_Store {
 
-	/** Rows that are no day. */
+	/** Rows that are not a day. */
 	const NEWEST  = 'newest';
 	const REFUSED = 'refused';
 
-	/** Days kept beside the newest mark. */
+	/** Number of days that are kept. */
 	const RETENTION_DAYS = 400;
 
 	/** @var wpdb */
@@ -36,8 +36,10 @@ final class Siteagent_Checkpoint_Store {
 	private $log;
 
 	/**
-	 * @param wpdb $db         WordPress's database object.
-	 * @param bool $is_network Whether the sites of a network share one connection.
+	 * @param wpdb                       $db               WordPress database object.
+	 * @param bool                       $is_network       Whether the sites of a network share one connection.
+	 * @param Siteagent_Connection_Store $connection_store The connection.
+	 * @param Siteagent_Audit_Log        $log              The log.
 	 */
 	public function __construct( $db, bool $is_network, Siteagent_Connection_Store $connection_store, Siteagent_Audit_Log $log ) {
 		$this->db      = $db;
@@ -47,7 +49,7 @@ final class Siteagent_Checkpoint_Store {
 	}
 
 	/**
-	 * May be called again at any time. Bodies are bytes: what was signed is what is kept.
+	 * Creates the table if it does not exist. Bodies are stored as the bytes that were signed.
 	 */
 	public function create_table(): void {
 		$this->db->query(
@@ -66,12 +68,12 @@ final class Siteagent_Checkpoint_Store {
 	}
 
 	/**
-	 * Look at the mark of a request of the connection, and keep it if the trail goes on.
+	 * Checks the checkpoint in a request, and stores it if it continues from the earlier ones.
 	 *
-	 * @return array{seen:array{n:int,hash:string}|null,refused:array|null,noted:array|null} What was held before; the mark that is
-	 *         refused, if one is; and what the log's entry is to tell of this one.
-	 * @throws Siteagent_Exception invalid_arguments for a mark the dashboard did not sign.
-	 * @throws RuntimeException When it cannot be kept.
+	 * @return array{seen:array{n:int,hash:string}|null,refused:array|null,noted:array|null} seen: the newest
+	 *         checkpoint before; refused: the rejected one, if there is a conflict; noted: what to log about this one.
+	 * @throws Siteagent_Exception invalid_arguments for a checkpoint that the dashboard did not sign.
+	 * @throws RuntimeException When it cannot be stored.
 	 */
 	public function check( stdClass $document, int $now ): array {
 		$stored = $this->stored();
@@ -100,7 +102,7 @@ final class Siteagent_Checkpoint_Store {
 	}
 
 	/**
-	 * This site's own mark, as it travels; null when there is no key to sign it with.
+	 * Returns this site's own checkpoint; null when there is no key to sign it with.
 	 *
 	 * @param array{n:int,hash:string,at:int} $head The newest entry of the log.
 	 * @return array{body:string,sig:string}|null
@@ -115,7 +117,7 @@ final class Siteagent_Checkpoint_Store {
 	}
 
 	/**
-	 * The mark that is refused and the one held against it; null while there is no contradiction.
+	 * Returns the rejected checkpoint and the one it conflicts with; null without a conflict.
 	 *
 	 * @return array{refused:array,seen:array}|null
 	 */
@@ -128,9 +130,9 @@ final class Siteagent_Checkpoint_Store {
 	}
 
 	/**
-	 * An administrator goes on with the dashboard's trail as it is now. False when nothing is refused (any more).
+	 * Accepts the dashboard's present history. False when there is no conflict.
 	 *
-	 * @param string $actor As the log names them.
+	 * @param string $actor The administrator, as stored in the log.
 	 */
 	public function accept( string $actor ): bool {
 		$dispute = $this->conflict();
@@ -145,7 +147,7 @@ final class Siteagent_Checkpoint_Store {
 	}
 
 	/**
-	 * Another connection begins: what was seen of another trail says nothing about its.
+	 * Deletes all checkpoints, because another connection has another audit log.
 	 */
 	public function delete_all(): void {
 		$shows_errors = $this->db->suppress_errors( true );
@@ -154,10 +156,10 @@ final class Siteagent_Checkpoint_Store {
 	}
 
 	/**
-	 * Why this mark cannot be of the trail that was seen before; '' when it can.
+	 * Returns why a checkpoint conflicts with earlier ones; empty when it does not.
 	 *
-	 * Two calls at once may arrive in the other order: an older mark is no contradiction. One that
-	 * was made later and reaches less far is: a trail never shrinks.
+	 * Two requests may arrive in the wrong order, so an older checkpoint is no conflict. One that was made later and
+	 * reaches less far is, because an audit log never shrinks.
 	 */
 	private function conflict_reason( array $checkpoint, ?array $newest ): string {
 		if ( null === $newest ) {
@@ -199,7 +201,7 @@ final class Siteagent_Checkpoint_Store {
 	}
 
 	/**
-	 * Put a mark into each slot that does not hold a later one: of two requests at once either may come last.
+	 * Stores a checkpoint in each slot that has no later one, because of two requests at once either may come last.
 	 *
 	 * @param array<string,array> $checkpoints By slot.
 	 */
@@ -210,7 +212,7 @@ final class Siteagent_Checkpoint_Store {
 		}
 		$values = implode( ', ', $rows );
 		$later  = 'VALUES(n) > n';
-		// MySQL assigns from left to right, so the column that is compared comes last.
+		// MySQL assigns from left to right, so the compared column comes last.
 		$query = "INSERT INTO {$this->table} (slot, n, hash, at, log, body, sig) VALUES $values ON DUPLICATE KEY UPDATE"
 			. " hash = IF($later, VALUES(hash), hash), at = IF($later, VALUES(at), at), log = IF($later, VALUES(log), log),"
 			. " body = IF($later, VALUES(body), body), sig = IF($later, VALUES(sig), sig), n = GREATEST(n, VALUES(n))";
@@ -227,10 +229,10 @@ final class Siteagent_Checkpoint_Store {
 	}
 
 	/**
-	 * The newest mark and the refused one, by slot.
+	 * Returns the newest and the rejected checkpoint, by slot.
 	 */
 	private function stored(): array {
-		// Before the first mark there is no table.
+		// Before the first checkpoint there is no table.
 		$shows_errors = $this->db->suppress_errors( true );
 		$rows  = (array) $this->db->get_results( $this->db->prepare( "SELECT slot, n, hash, at, log, body, sig FROM {$this->table} WHERE slot IN (%s, %s)", self::NEWEST, self::REFUSED ), ARRAY_A );
 		$this->db->suppress_errors( $shows_errors );

@@ -1,6 +1,6 @@
 <?php
 /**
- * How far a log reaches, signed by whoever keeps it (docs/PROTOCOL.md section 5.3).
+ * A checkpoint: how far an audit log reaches, signed by its owner (docs/PROTOCOL.md section 5.3).
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Reads and writes marks, twin of app/domain/marks.py. Calls no WordPress function.
+ * Reads and writes checkpoints. app/domain/marks.py does the same. Calls no WordPress function.
  */
 final class Siteagent_Checkpoint {
 
@@ -19,12 +19,13 @@ final class Siteagent_Checkpoint {
 	const MAX_BODY = 1000;
 
 	/**
-	 * The mark in a message.
+	 * Verifies a checkpoint.
 	 *
-	 * @param stdClass $sent   What was sent: body and sig, each b64u.
-	 * @param string   $public The Ed25519 key of whoever keeps that log, raw.
-	 * @return array{log:string,n:int,hash:string,root:string,at:int,body:string,sig:string} The body's exact bytes, the signature as b64u.
-	 * @throws Siteagent_Exception invalid_arguments for what that key did not sign, or is no mark.
+	 * @param stdClass $sent   body and sig, each as base64url.
+	 * @param string   $public Ed25519 public key of the log's owner, raw bytes.
+	 * @return array{log:string,n:int,hash:string,root:string,at:int,body:string,sig:string} The body's exact bytes,
+	 *         the signature as base64url.
+	 * @throws Siteagent_Exception invalid_arguments for a wrong signature or missing fields.
 	 */
 	public static function verify( stdClass $sent, string $public ): array {
 		try {
@@ -52,9 +53,12 @@ final class Siteagent_Checkpoint {
 	}
 
 	/**
-	 * The exact bytes of this site's own mark.
+	 * Returns the exact bytes of this site's own checkpoint.
 	 *
-	 * @param int $at When entry $n was written, unix seconds.
+	 * @param string $log  Name of the log.
+	 * @param int    $n    Number of the newest entry.
+	 * @param string $hash Its hash.
+	 * @param int    $at   When it was written, Unix time in seconds.
 	 */
 	public static function body( string $log, int $n, string $hash, int $at ): string {
 		return Siteagent_HTTP_Signature::canonical_json(

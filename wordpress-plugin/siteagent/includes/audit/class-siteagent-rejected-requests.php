@@ -1,6 +1,6 @@
 <?php
 /**
- * How often strangers called, told in one entry of the log an hour.
+ * A counter of unauthenticated requests.
  *
  * @package SiteAgent
  */
@@ -10,11 +10,11 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Counts calls without a valid signature outside of the log, so that nobody can push other entries out of it.
+ * Counts requests without a valid signature outside of the log, so that they cannot push other entries out of it.
  */
 final class Siteagent_Rejected_Requests {
 
-	/** Holds "<hour> <calls in it>". */
+	/** Holds "<hour> <requests in it>". */
 	const OPTION = 'siteagent_strangers';
 
 	/** @var wpdb */
@@ -27,8 +27,9 @@ final class Siteagent_Rejected_Requests {
 	private $table;
 
 	/**
-	 * @param wpdb $db         WordPress's database object.
-	 * @param bool $is_network Whether the sites of a network share one count.
+	 * @param wpdb                $db         WordPress database object.
+	 * @param bool                $is_network Whether the sites of a network share one counter.
+	 * @param Siteagent_Audit_Log $log        The log.
 	 */
 	public function __construct( $db, bool $is_network, Siteagent_Audit_Log $log ) {
 		$this->db    = $db;
@@ -37,7 +38,7 @@ final class Siteagent_Rejected_Requests {
 	}
 
 	/**
-	 * Count one call. The first of an hour is an entry of the log, which also names how many more there were in the last such hour.
+	 * Counts a request. The first one of an hour is logged, with the number of further ones in the last such hour.
 	 *
 	 * @throws RuntimeException When the entry could not be written.
 	 */
@@ -46,7 +47,7 @@ final class Siteagent_Rejected_Requests {
 		$current = $this->current_count();
 		$is_new  = null === $current || $hour > $current['hour'];
 		if ( ! $is_new || ! $this->begin_hour( $hour, null === $current ? null : $current['value'] ) ) {
-			$this->increment(); // To this hour, which another request may have begun just now.
+			$this->increment(); // In the present hour, which another request may have just started.
 			return;
 		}
 		$facts = array( 'reason' => $reason );
@@ -87,7 +88,7 @@ final class Siteagent_Rejected_Requests {
 	}
 
 	/**
-	 * Begin another hour; false when another request was faster, or nothing can be written.
+	 * Starts another hour. False when another request was faster, or nothing can be written.
 	 */
 	private function begin_hour( int $hour, ?string $previous ): bool {
 		if ( null === $previous ) {

@@ -1,6 +1,6 @@
 <?php
 /**
- * Checks for updates in wp-admin's context, where sellers' updaters run.
+ * Checks for updates in wp-admin, where sellers' updaters run.
  *
  * @package SiteAgent
  */
@@ -10,32 +10,34 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * The site calls its own admin-ajax.php with a secret that works once and for a minute. In that request WordPress
- * is in wp-admin (`is_admin()`, `admin_init`) and at its scheduled work (`DOING_CRON`); nobody is signed in, and all
- * it does is check for updates and keep what wp-admin would show. The answer holds nothing but a proof that it was done.
+ * The site sends a request to its own admin-ajax.php, with a secret that is valid once and for a minute.
+ *
+ * In that request WordPress is in wp-admin (`is_admin()`, `admin_init`) and runs scheduled work (`DOING_CRON`). No
+ * user is logged in. The request only checks for updates and stores what wp-admin would show. Its response holds
+ * nothing but a proof that this was done.
  */
 final class Siteagent_Admin_Update_Check {
 
 	const ACTION = 'siteagent_check_updates';
 
-	/** What the last such request saw beside WordPress's own lists. */
+	/** Updates found by the last such request that are not in WordPress's own lists. */
 	const RESULT_TRANSIENT = 'siteagent_admin_updates';
 
-	/** The hash of the secret of a request that is on its way. */
+	/** The hash of the secret of a request under way. */
 	const SECRET_TRANSIENT = 'siteagent_admin_check';
 
-	/** As long as what was seen counts, unless WordPress has checked since. */
+	/** How long a result is used, unless WordPress has checked since. */
 	const FRESH_S = HOUR_IN_SECONDS;
 
-	/** After a failure the site is not called again for so long: each attempt may cost the whole timeout. */
+	/** How long to wait after a failure, because each attempt may cost the whole timeout. */
 	const RETRY_S = 6 * HOUR_IN_SECONDS;
 
 	/**
-	 * Have the lists of these names checked, and read what wp-admin shows beside them.
+	 * Checks the given lists in wp-admin, and reads what wp-admin shows in addition to them.
 	 *
-	 * @param string[] $names   Of Siteagent_Update_Transient; empty to read alone.
-	 * @param int      $timeout Seconds to wait at most.
-	 * @return bool Whether it was done.
+	 * @param string[] $names   Names of Siteagent_Update_Transient; empty to only read.
+	 * @param int      $timeout Timeout in seconds.
+	 * @return bool Whether it succeeded.
 	 */
 	public static function request_check( array $names, int $timeout ): bool {
 		$result = self::last_result();
@@ -46,7 +48,7 @@ final class Siteagent_Admin_Update_Check {
 		set_site_transient( self::SECRET_TRANSIENT, hash( 'sha256', $secret ), MINUTE_IN_SECONDS );
 		$headers = array( 'Cache-Control' => 'no-cache' );
 		if ( isset( $_SERVER['PHP_AUTH_USER'], $_SERVER['PHP_AUTH_PW'] ) ) {
-			// As WordPress's own Site Health does for a site behind a password of its server.
+			// WordPress's Site Health does the same for a site behind HTTP authentication.
 			$headers['Authorization'] = 'Basic ' . base64_encode( wp_unslash( $_SERVER['PHP_AUTH_USER'] ) . ':' . wp_unslash( $_SERVER['PHP_AUTH_PW'] ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput, WordPress.PHP.DiscouragedPHPFunctions -- passed on to the same server as it came.
 		}
 		$response = wp_remote_post(
@@ -77,7 +79,7 @@ final class Siteagent_Admin_Update_Check {
 	}
 
 	/**
-	 * Whether what wp-admin shows is known and WordPress's lists are still the ones it was read with.
+	 * Whether there is a recent result, and WordPress's lists have not changed since.
 	 */
 	public static function is_fresh( int $now ): bool {
 		$result = self::last_result();
@@ -85,14 +87,14 @@ final class Siteagent_Admin_Update_Check {
 	}
 
 	/**
-	 * Whether the last attempt to ask failed, so that updates may be missing.
+	 * Whether the last request failed, so that updates may be missing.
 	 */
 	public static function has_failed(): bool {
 		return 0 !== self::last_result()['failed_at'];
 	}
 
 	/**
-	 * From here on whoever reads WordPress's lists in this request also finds what wp-admin shows.
+	 * Adds the result of the last request to WordPress's lists, for the rest of this request.
 	 */
 	public static function include_last_result(): void {
 		foreach ( array_keys( Siteagent_Update_Transient::all() ) as $name ) {
@@ -104,7 +106,7 @@ final class Siteagent_Admin_Update_Check {
 	}
 
 	/**
-	 * @param mixed $list As WordPress passes it.
+	 * @param mixed $list The list of updates.
 	 * @return mixed
 	 */
 	public static function add_missing_plugins( $list ) {
@@ -112,7 +114,7 @@ final class Siteagent_Admin_Update_Check {
 	}
 
 	/**
-	 * @param mixed $list As WordPress passes it.
+	 * @param mixed $list The list of updates.
 	 * @return mixed
 	 */
 	public static function add_missing_themes( $list ) {
@@ -120,7 +122,7 @@ final class Siteagent_Admin_Update_Check {
 	}
 
 	/**
-	 * Recognise the site's own request, as early as plugins load. A wrong secret changes nothing.
+	 * Handles the site's own request, as soon as plugins load. Does nothing for a wrong secret.
 	 */
 	public static function accept_request( string $secret ): void {
 		$expected = get_site_transient( self::SECRET_TRANSIENT );
@@ -130,7 +132,7 @@ final class Siteagent_Admin_Update_Check {
 		if ( ! defined( 'DOING_CRON' ) ) {
 			define( 'DOING_CRON', true );
 		}
-		// WordPress would check here as well, and drop what this request keeps.
+		// WordPress would check here as well, and drop the updates that this request keeps.
 		remove_action( 'admin_init', '_maybe_update_core' );
 		remove_action( 'admin_init', '_maybe_update_plugins' );
 		remove_action( 'admin_init', '_maybe_update_themes' );
@@ -144,6 +146,8 @@ final class Siteagent_Admin_Update_Check {
 	}
 
 	/**
+	 * Checks for updates, stores the result and ends the request.
+	 *
 	 * @return never
 	 */
 	private static function handle_request( string $secret ): void {
@@ -168,7 +172,8 @@ final class Siteagent_Admin_Update_Check {
 	}
 
 	/**
-	 * @param mixed $list As WordPress passes it.
+	 * @param mixed  $list The list of updates.
+	 * @param string $name Name of the list.
 	 * @return mixed
 	 */
 	private static function add_missing_updates( $list, string $name ) {
@@ -204,6 +209,9 @@ final class Siteagent_Admin_Update_Check {
 		return array( $both['plugins']->checked_at(), $both['themes']->checked_at() );
 	}
 
+	/**
+	 * Returns the proof for the owner of the secret that the request was handled.
+	 */
 	private static function proof( string $secret ): string {
 		return hash( 'sha256', "checked\n$secret" );
 	}

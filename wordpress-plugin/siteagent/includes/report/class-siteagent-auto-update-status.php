@@ -1,6 +1,6 @@
 <?php
 /**
- * What WordPress updates by itself beside plugins and themes: its own releases, and translations.
+ * Automatic updates of WordPress itself and of translations.
  *
  * @package SiteAgent
  */
@@ -10,13 +10,13 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Asks the same questions as WordPress does before it updates something, with its own functions,
- * constants, choices and filters behind them. Not WP_Automatic_Updater::should_update() itself: that
- * writes mails about what it does not do. wp-admin's includes must be loaded.
+ * Asks the questions that WordPress asks before an automatic update, with its own functions, constants and
+ * filters. Does not call WP_Automatic_Updater::should_update(), which sends e-mails about updates it does not
+ * install. Requires wp-admin's includes.
  */
 final class Siteagent_Auto_Update_Status {
 
-	/** Later than any release of a branch, and than any build of a development version. */
+	/** Later than any release of a branch, and any build of a development version. */
 	const LATER_THAN_ANY = '999999';
 
 	/** @var WP_Automatic_Updater */
@@ -28,7 +28,7 @@ final class Siteagent_Auto_Update_Status {
 	}
 
 	/**
-	 * The report's "health.auto_updates".
+	 * Returns "health.auto_updates" of the report.
 	 *
 	 * @return array{core_minor:bool,core_major:bool,core_dev:bool,translations:bool}
 	 */
@@ -55,9 +55,9 @@ final class Siteagent_Auto_Update_Status {
 	}
 
 	/**
-	 * Whether WordPress would install this translation by itself; WordPress.org says so for each.
+	 * Whether WordPress would install this translation automatically. WordPress.org decides this for each.
 	 *
-	 * @param object $update As WordPress keeps it.
+	 * @param object $update As WordPress stores it.
 	 */
 	public function installs_translation( object $update ): bool {
 		if ( ! $this->can_update_folder( WP_CONTENT_DIR ) ) {

@@ -1,6 +1,6 @@
 <?php
 /**
- * What WordPress offers to update: plugins, themes, translations and itself.
+ * Available updates of plugins, themes, translations and WordPress.
  *
  * @package SiteAgent
  */
@@ -10,13 +10,13 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Reads WordPress's own lists of updates, with whatever other plugins added to them.
+ * Reads WordPress's lists of updates, with what other plugins added to them.
  */
 final class Siteagent_Available_Updates {
 
 	const MAX_UPDATES = 2000;
 
-	/** WordPress checks for updates twice a day; it is reminded when its lists are older than this. */
+	/** WordPress checks for updates twice a day. Older lists are refreshed. */
 	const STALE_AFTER_S = 12 * HOUR_IN_SECONDS;
 
 	/** How long a report waits for the site's request to itself. */
@@ -29,8 +29,8 @@ final class Siteagent_Available_Updates {
 	);
 
 	/**
-	 * Have WordPress check for updates where its list is old, and find out what wp-admin shows. No check
-	 * starts after the deadline: a host without a way out would cost seconds for each.
+	 * Refreshes old lists, and finds out what wp-admin shows. No check starts after the deadline, because each may
+	 * take seconds on a host that blocks outgoing requests.
 	 */
 	public function refresh( int $now, float $deadline ): void {
 		$stale = array();
@@ -49,9 +49,11 @@ final class Siteagent_Available_Updates {
 	}
 
 	/**
-	 * Have WordPress check these lists in wp-admin's context, or here where the site cannot call itself.
+	 * Checks lists in wp-admin, or in this request where the site cannot reach itself.
 	 *
-	 * @param string[] $names Of Siteagent_Update_Transient.
+	 * @param string[] $names    Names of Siteagent_Update_Transient.
+	 * @param int      $timeout  Timeout in seconds.
+	 * @param float    $deadline No check starts after this time.
 	 */
 	public static function check_lists( array $names, int $timeout, float $deadline ): void {
 		if ( Siteagent_Admin_Update_Check::request_check( $names, $timeout ) ) {
@@ -66,7 +68,7 @@ final class Siteagent_Available_Updates {
 	}
 
 	/**
-	 * The report's "updates"; wp-admin's includes must be loaded.
+	 * Returns "updates" of the report. Requires wp-admin's includes.
 	 */
 	public function all(): array {
 		$checked_at = array();
@@ -84,15 +86,15 @@ final class Siteagent_Available_Updates {
 	}
 
 	/**
-	 * WordPress's update of itself to this version, as its upgrader takes it, with the one package that would
-	 * be used; the newest where no version is named or that one is not available, null when there is none.
+	 * Returns the update of WordPress to a version, in the form its upgrader takes, with only the package that would
+	 * be used. Returns the newest one when the version is empty or not available, and null when there is none.
 	 */
 	public static function core_update( string $version = '' ): ?object {
 		$updates = self::core_updates();
 		if ( array() === $updates ) {
 			return null;
 		}
-		// A copy: WordPress keeps the object.
+		// A copy, because WordPress keeps the object.
 		$update         = clone ( isset( $updates[ $version ] ) ? $updates[ $version ] : end( $updates ) );
 		$packages       = isset( $update->packages ) ? (array) $update->packages : array();
 		$bare           = self::text( $packages, 'no_content' );
@@ -113,7 +115,7 @@ final class Siteagent_Available_Updates {
 	}
 
 	/**
-	 * Available updates of one of the two lists; not those that are installed by now.
+	 * Returns the available updates of plugins or themes, without those that are already installed.
 	 */
 	private function plugin_or_theme_updates( string $kind, string $list ): array {
 		$updates = array();
@@ -159,7 +161,7 @@ final class Siteagent_Available_Updates {
 	}
 
 	/**
-	 * The newest release of the installed branch, which usually closes security holes, and the newest of all.
+	 * Returns the newest release of the installed branch, which usually closes security holes, and the newest of all.
 	 */
 	private function core( string $installed ): array {
 		$reported = array();
@@ -180,10 +182,10 @@ final class Siteagent_Available_Updates {
 	}
 
 	/**
-	 * Every newer WordPress that WordPress.org names to this site, oldest first. Core's get_core_updates() leaves
-	 * out those of the kind "autoupdate"; once there is a newer branch, a branch's own releases come as nothing else.
+	 * Returns all newer versions of WordPress, oldest first. Core's get_core_updates() leaves out those of the type
+	 * "autoupdate", and that is the only type of a branch's own releases once there is a newer branch.
 	 *
-	 * @return array<string,object> Version to update: core lists one per language, the first is its choice.
+	 * @return array<string,object> Update by version. Core lists one per language; the first one is its choice.
 	 */
 	private static function core_updates(): array {
 		$known     = get_site_transient( 'update_core' );
@@ -202,14 +204,14 @@ final class Siteagent_Available_Updates {
 	}
 
 	/**
-	 * "6.8.1" and "6.8" are of the branch 6.8.
+	 * Returns the branch of a version: 6.8 for "6.8.1" and "6.8".
 	 */
 	public static function branch( string $version ): string {
 		return implode( '.', array_slice( explode( '.', $version ), 0, 2 ) );
 	}
 
 	/**
-	 * WordPress.org writes false where it has nothing, sellers write whatever they like.
+	 * Returns a text of an update. WordPress.org sends false for missing values, and sellers send anything.
 	 */
 	private static function text( array $update, string $key ): string {
 		return isset( $update[ $key ] ) && is_string( $update[ $key ] ) ? $update[ $key ] : '';

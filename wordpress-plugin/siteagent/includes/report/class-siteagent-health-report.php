@@ -1,6 +1,6 @@
 <?php
 /**
- * How the site is: WordPress's own Site Health tests and a few plain facts.
+ * Health of the site: Site Health tests and a few more signals.
  *
  * @package SiteAgent
  */
@@ -10,19 +10,19 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Reads health signals without calling anybody for long and without changing anything.
+ * Reads health signals. Changes nothing, and makes no long requests.
  */
 final class Siteagent_Health_Report {
 
 	const STATUSES = array( 'good', 'recommended', 'critical' );
 
-	/** Asks api.wordpress.org when its weekly answer is gone; left out when the report is late already. */
+	/** Asks api.wordpress.org when its weekly answer has expired. Skipped when the report is late. */
 	const REMOTE_TESTS = array( 'php_version' );
 
-	/** A test that calls the site itself would wait for the very process that takes the report. */
+	/** A test that requests the site itself would wait for the process that builds the report. */
 	const LOOPBACK_TESTS = array( 'rest_availability' );
 
-	/** What WordPress's own Site Health looks for, without the ones that have a stand-in. */
+	/** The extensions that Site Health checks, without those that have a replacement. */
 	const EXTENSIONS = array(
 		'curl',
 		'dom',
@@ -46,9 +46,9 @@ final class Siteagent_Health_Report {
 	);
 
 	/**
-	 * The report's "health"; wp-admin's includes must be loaded.
+	 * Returns "health" of the report. Requires wp-admin's includes.
 	 *
-	 * @param float $deadline No test that may call outside starts after this moment.
+	 * @param float $deadline No test that may make requests starts after this time.
 	 */
 	public function all( float $deadline ): array {
 		return array(
@@ -63,7 +63,7 @@ final class Siteagent_Health_Report {
 	}
 
 	/**
-	 * PHP modules WordPress wants and does not find.
+	 * Returns the missing PHP extensions that WordPress recommends.
 	 *
 	 * @return string[]
 	 */
@@ -96,9 +96,10 @@ final class Siteagent_Health_Report {
 	}
 
 	/**
-	 * Only methods of WordPress's own class: a test another plugin adds may say anything.
+	 * Returns the tests to run. Only methods of WordPress's own class, because a test of another plugin may say
+	 * anything.
 	 *
-	 * @return array<string,string> Test name to method.
+	 * @return array<string,string> Method by test name.
 	 */
 	private function runnable_tests(): array {
 		$all_tests  = WP_Site_Health::get_tests();
@@ -116,7 +117,7 @@ final class Siteagent_Health_Report {
 	}
 
 	/**
-	 * One test's outcome; null when it threw or made no sense, so that one bad test costs one line.
+	 * Returns the result of a test; null when it threw or returned nonsense, so that one broken test costs one line.
 	 */
 	private function run_test( WP_Site_Health $health, string $method ): ?array {
 		try {
@@ -137,8 +138,8 @@ final class Siteagent_Health_Report {
 	}
 
 	/**
-	 * Seconds the oldest due event is late, in whole five minutes: a report an hour later
-	 * should not differ merely because time went by.
+	 * Returns how many seconds the oldest due event is late, in steps of five minutes, so that reports do not differ
+	 * only because time has passed.
 	 */
 	private function cron_overdue( int $now ): int {
 		$oldest = $now;
@@ -151,7 +152,7 @@ final class Siteagent_Health_Report {
 	}
 
 	/**
-	 * Free bytes on the disk, rounded down to two digits; null where the host does not tell.
+	 * Returns the free bytes on the disk, rounded down to two digits; null where the host does not tell.
 	 */
 	private function disk_free(): ?int {
 		if ( ! function_exists( 'disk_free_space' ) ) {

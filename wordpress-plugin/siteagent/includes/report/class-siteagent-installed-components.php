@@ -1,6 +1,6 @@
 <?php
 /**
- * What is installed: plugins, themes, must-use plugins and drop-ins.
+ * Installed plugins, themes, must-use plugins and drop-ins.
  *
  * @package SiteAgent
  */
@@ -10,15 +10,15 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Reads the installed components and whether WordPress updates them by itself.
+ * Reads the installed components, and whether WordPress updates them automatically.
  */
 final class Siteagent_Installed_Components {
 
-	/** What the dashboard accepts in one report, over all kinds. */
+	/** The dashboard accepts this many components in a report. */
 	const MAX_COMPONENTS = 2000;
 
 	/**
-	 * The report's four lists; wp-admin's includes must be loaded.
+	 * Returns the four lists of the report. Requires wp-admin's includes.
 	 */
 	public function all(): array {
 		$lists = array(
@@ -36,7 +36,7 @@ final class Siteagent_Installed_Components {
 	}
 
 	/**
-	 * An address without what does not belong to it: credentials, query and fragment can be secrets.
+	 * Removes credentials, query and fragment from a URL, because they may be secrets.
 	 */
 	public static function strip_url( string $address ): string {
 		$parts = wp_parse_url( $address );
@@ -93,7 +93,7 @@ final class Siteagent_Installed_Components {
 	}
 
 	/**
-	 * What is in use here or, on a network, on any of its sites.
+	 * Returns what is active on this site or, on a network, on any of its sites.
 	 *
 	 * @return string[]
 	 */
@@ -102,7 +102,7 @@ final class Siteagent_Installed_Components {
 	}
 
 	/**
-	 * What stands in the way of replacing this component's folder; change.check looks closer.
+	 * Returns what prevents replacing a component's folder. change.check checks more closely.
 	 */
 	private function folder_state( Siteagent_Component $component ): array {
 		$folder = $component->folder();
@@ -126,7 +126,8 @@ final class Siteagent_Installed_Components {
 	}
 
 	/**
-	 * As the lists in wp-admin decide it: a filter's word counts before the administrator's choice.
+	 * Whether automatic updates are enabled, as the lists in wp-admin show it: filters take precedence over the
+	 * administrator's choice.
 	 */
 	private function has_auto_update( string $type, string $id ): bool {
 		$chosen = in_array( $id, (array) get_site_option( "auto_update_{$type}s", array() ), true );
@@ -138,7 +139,7 @@ final class Siteagent_Installed_Components {
 	}
 
 	/**
-	 * What filters expect to judge: WordPress's own item, or one with all its keys.
+	 * Returns the item that filters expect: WordPress's own, or one with the same keys.
 	 */
 	private function update_item( string $type, string $id ): object {
 		$known = get_site_transient( "update_{$type}s" );

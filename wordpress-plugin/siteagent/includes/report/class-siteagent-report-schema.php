@@ -1,6 +1,6 @@
 <?php
 /**
- * What may leave this site: manifest.json, and the projection of any array onto it.
+ * The schema of the report (manifest.json).
  *
  * @package SiteAgent
  */
@@ -10,30 +10,30 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Lets through what manifest.json names, in the type and length it names, and nothing else.
+ * Lets only the fields in manifest.json pass, with the type and length given there.
  */
 final class Siteagent_Report_Schema {
 
 	const MAX_CHARS   = 300;
 	const MAX_INTEGER = 9007199254740991;
 
-	/** C0 and C1 controls, and the marks that turn the reading direction round. */
+	/** C0 and C1 controls, and characters that change the reading direction. */
 	const CONTROL_CHARACTERS = '/[\x00-\x1F\x7F-\x{9F}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2066}-\x{2069}]/u';
 
-	/** @var array[] Fields in the order of the file. */
+	/** @var array[] Fields of the report, in the order of the file. */
 	private $fields;
 
-	/** @var array[] What an entry of the log tells, likewise. */
+	/** @var array[] Fields of a log entry. */
 	private $log;
 
-	/** @var array[] What the result of an update tells, likewise. */
+	/** @var array[] Fields of the result of an update. */
 	private $result;
 
 	/** @var array A tree of objects ('children'), lists ('item') and values ('field'). */
 	private $tree;
 
 	/**
-	 * @throws RuntimeException When the file is missing or is not a manifest.
+	 * @throws RuntimeException When the file is missing or not a schema.
 	 */
 	public function __construct( string $path ) {
 		$text     = is_readable( $path ) ? (string) file_get_contents( $path ) : '';
@@ -48,33 +48,36 @@ final class Siteagent_Report_Schema {
 	}
 
 	/**
-	 * Every field that may leave, each with path, type and reason.
+	 * Returns the fields of the report, each with path, type and reason.
 	 */
 	public function fields(): array {
 		return $this->fields;
 	}
 
 	/**
-	 * What an entry of the log tells when it leaves, each with path, type and reason.
+	 * Returns the fields of a log entry, each with path, type and reason.
 	 */
 	public function log(): array {
 		return $this->log;
 	}
 
 	/**
-	 * What the result of an update tells, each with path, type and reason.
+	 * Returns the fields of the result of an update, each with path, type and reason.
 	 */
 	public function evidence(): array {
 		return $this->result;
 	}
 
 	/**
-	 * The part of $collected that may leave. A declared value that is missing becomes empty.
+	 * Returns the part of a document that may leave the site. Missing fields become empty.
 	 */
 	public function project( array $collected ): array {
 		return $this->filter_object( $this->tree, $collected );
 	}
 
+	/**
+	 * Builds the tree of fields from their paths.
+	 */
 	private function build_tree(): array {
 		$tree = array( 'children' => array() );
 		foreach ( $this->fields as $field ) {
@@ -100,7 +103,8 @@ final class Siteagent_Report_Schema {
 	}
 
 	/**
-	 * @param mixed $value Whatever was gathered for this place.
+	 * @param array $node  Part of the tree.
+	 * @param mixed $value The collected value.
 	 * @return mixed
 	 */
 	private function filter_value( array $node, $value ) {
@@ -126,7 +130,8 @@ final class Siteagent_Report_Schema {
 	}
 
 	/**
-	 * @param mixed $value Whatever was gathered for this field.
+	 * @param array $field The field.
+	 * @param mixed $value The collected value.
 	 * @return string|int|bool|null
 	 */
 	private function filter_field( array $field, $value ) {
@@ -145,7 +150,7 @@ final class Siteagent_Report_Schema {
 	}
 
 	/**
-	 * @param mixed $value Whatever was gathered for this field.
+	 * @param mixed $value The collected value.
 	 */
 	private function to_integer( $value ): int {
 		if ( ! is_int( $value ) && ! is_float( $value ) ) {
@@ -155,7 +160,8 @@ final class Siteagent_Report_Schema {
 	}
 
 	/**
-	 * @param mixed $value Whatever was gathered for this field.
+	 * @param array $field The field.
+	 * @param mixed $value The collected value.
 	 */
 	private function to_text( array $field, $value ): string {
 		$text = is_string( $value ) ? $this->clean_text( $value ) : '';
@@ -167,7 +173,7 @@ final class Siteagent_Report_Schema {
 	}
 
 	/**
-	 * Texts come from files anybody may have written: valid UTF-8, no controls.
+	 * Returns valid UTF-8 without control characters, because the texts come from files that anyone may have written.
 	 */
 	private function clean_text( string $text ): string {
 		if ( 1 !== preg_match( '//u', $text ) ) {

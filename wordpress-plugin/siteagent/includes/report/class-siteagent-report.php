@@ -1,6 +1,6 @@
 <?php
 /**
- * The report: what stands in manifest.json, read with WordPress's own functions.
+ * The report that the dashboard reads.
  *
  * @package SiteAgent
  */
@@ -10,14 +10,14 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Takes the report. Everything gathered passes through the manifest, so nothing else can leave.
+ * Builds the report. Everything collected passes through the schema, so nothing else can leave the site.
  */
 final class Siteagent_Report {
 
-	/** Nothing that calls outside is started after so many seconds: the dashboard waits for 20. */
+	/** No check that may make requests starts after this many seconds. The dashboard waits for 20. */
 	const TIME_BUDGET_S = 6;
 
-	/** @var Siteagent_Report_Schema|null Read when it is needed: without it nothing leaves, and wp-admin goes on. */
+	/** @var Siteagent_Report_Schema|null Loaded when needed, so that wp-admin works without manifest.json. */
 	private $schema = null;
 
 	/** @var Siteagent_Installed_Components */
@@ -40,12 +40,12 @@ final class Siteagent_Report {
 	}
 
 	/**
-	 * The whole report. It does not depend on who looks, and prints nothing.
+	 * Builds the report. It does not depend on the current user, and prints nothing.
 	 */
 	public function build(): array {
 		ob_start();
 		$locale = get_locale();
-		// In English, so that a report reads the same for every site and every administrator.
+		// In English, so that a report is the same on every site and for every administrator.
 		$switched = switch_to_locale( 'en_US' );
 		try {
 			self::load_admin_includes();
@@ -59,6 +59,8 @@ final class Siteagent_Report {
 	}
 
 	/**
+	 * Returns the schema.
+	 *
 	 * @throws RuntimeException When manifest.json is missing or damaged.
 	 */
 	private function schema(): Siteagent_Report_Schema {
@@ -69,7 +71,7 @@ final class Siteagent_Report {
 	}
 
 	/**
-	 * What both sides call a report by: everything in it but the moment it was taken.
+	 * Returns the digest of a report, which leaves out the time it was built.
 	 */
 	public function digest( array $report ): string {
 		unset( $report['taken_at'] );
@@ -77,7 +79,7 @@ final class Siteagent_Report {
 	}
 
 	/**
-	 * The exact JSON that would leave now, set out for reading.
+	 * Returns the report as formatted JSON.
 	 */
 	public function preview_json(): string {
 		$flags = JSON_PRETTY_PRINT | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_THROW_ON_ERROR;
@@ -85,35 +87,35 @@ final class Siteagent_Report {
 	}
 
 	/**
-	 * Every field that may leave, each with path, type and reason.
+	 * Returns the fields of the report, each with path, type and reason.
 	 */
 	public function fields(): array {
 		return $this->schema()->fields();
 	}
 
 	/**
-	 * What the result of an update tells, each with path, type and reason.
+	 * Returns the fields of the result of an update, each with path, type and reason.
 	 */
 	public function evidence_fields(): array {
 		return $this->schema()->evidence();
 	}
 
 	/**
-	 * What an entry of the log tells when it leaves.
+	 * Returns the fields of a log entry, each with path, type and reason.
 	 */
 	public function log_fields(): array {
 		return $this->schema()->log();
 	}
 
 	/**
-	 * Text without markup: names and labels come with both.
+	 * Returns a text without markup, which names and labels may contain.
 	 */
 	public static function plain_text( string $text ): string {
 		return wp_strip_all_tags( html_entity_decode( $text, ENT_QUOTES | ENT_HTML5, 'UTF-8' ), true );
 	}
 
 	/**
-	 * WordPress's own cron does the same before it runs Site Health.
+	 * Loads wp-admin's includes, as WordPress's own cron does before it runs Site Health.
 	 */
 	public static function load_admin_includes(): void {
 		require_once ABSPATH . 'wp-admin/includes/admin.php';
@@ -123,14 +125,14 @@ final class Siteagent_Report {
 		if ( ! class_exists( 'WP_Automatic_Updater' ) ) {
 			require_once ABSPATH . 'wp-admin/includes/class-wp-automatic-updater.php';
 		}
-		// It remembers the configured memory limit, which the report names.
+		// It remembers the configured memory limit before it is raised.
 		WP_Site_Health::get_instance();
 		wp_raise_memory_limit( 'admin' );
 	}
 
 	private function collect( string $locale ): array {
 		$deadline = microtime( true ) + self::TIME_BUDGET_S;
-		// First: Debian's WordPress defines WP_AUTO_UPDATE_CORE once somebody asks it for offers.
+		// Before anything else: Debian's WordPress defines WP_AUTO_UPDATE_CORE when it is asked for updates.
 		$auto_updates = ( new Siteagent_Auto_Update_Status() )->all();
 		$this->available_updates->refresh( time(), $deadline );
 		$collected = array(
@@ -148,7 +150,7 @@ final class Siteagent_Report {
 	}
 
 	/**
-	 * What SiteAgent itself may and can do here.
+	 * Returns "agent" of the report: what SiteAgent may and can do on this site.
 	 */
 	private function agent(): array {
 		return array(
@@ -180,7 +182,7 @@ final class Siteagent_Report {
 	}
 
 	/**
-	 * The configured limit: in wp-admin WordPress raises it, and Site Health remembers what it was.
+	 * Returns the configured memory limit. WordPress raises it in wp-admin, and Site Health remembers the original.
 	 */
 	private function memory_limit(): string {
 		$health = WP_Site_Health::get_instance();
@@ -190,7 +192,7 @@ final class Siteagent_Report {
 	private function database(): array {
 		global $wpdb;
 		$info = (string) $wpdb->db_server_info();
-		// MariaDB announces itself as MySQL 5.5.5 to old clients and names its own version after that.
+		// MariaDB identifies itself as MySQL 5.5.5 to old clients, followed by its own version.
 		$version = 0 === strpos( $info, '5.5.5-' ) ? substr( $info, 6 ) : $info;
 		return array(
 			'server'  => false === stripos( $info, 'mariadb' ) ? 'MySQL' : 'MariaDB',

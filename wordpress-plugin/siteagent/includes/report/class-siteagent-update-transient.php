@@ -1,6 +1,6 @@
 <?php
 /**
- * One of WordPress's two lists of available updates: of plugins, or of themes.
+ * WordPress's list of available updates of plugins or of themes.
  *
  * @package SiteAgent
  */
@@ -10,20 +10,20 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Reads and refreshes the list without losing what a seller's updater has added to it.
+ * Reads and refreshes the list without losing what sellers' updaters added to it.
  *
- * WordPress builds the list anew at each check and asks filters what to add. Many sellers register theirs
- * in wp-admin alone, or for signed-in people, so a check in any other request would drop their updates.
+ * WordPress rebuilds the list at each check and applies filters to it. Many sellers add their filter only in
+ * wp-admin or for logged-in users, so a check in any other request would remove their updates.
  */
 final class Siteagent_Update_Transient {
 
 	const PLUGINS = 'plugins';
 	const THEMES  = 'themes';
 
-	/** How long an update is kept that its seller has not announced again, should nobody else check. */
+	/** How long an update is kept that its seller has not announced again. */
 	const KEEP_S = 3 * DAY_IN_SECONDS;
 
-	/** Set on an entry that a check dropped and SiteAgent kept: when that happened first. */
+	/** Set on an entry that a check removed and SiteAgent kept: when that happened first. */
 	const KEPT_SINCE = 'siteagent_kept_since';
 
 	/** @var string */
@@ -44,16 +44,16 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * The available updates as this request sees them, with filters on reading.
+	 * Returns the available updates, with the filters of this request.
 	 *
-	 * @return array<string,object> Plugin file or theme folder to WordPress's entry.
+	 * @return array<string,object> WordPress's entry by plugin file or theme folder.
 	 */
 	public function updates(): array {
 		return self::entries( get_site_transient( $this->transient() ) );
 	}
 
 	/**
-	 * The available updates as they are stored.
+	 * Returns the available updates as stored.
 	 *
 	 * @return array<string,object>
 	 */
@@ -67,12 +67,12 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * Have WordPress check for updates now, whenever it checked last.
+	 * Makes WordPress check for updates now.
 	 */
 	public function check(): void {
 		$outdated = static function ( $list ) {
 			if ( is_object( $list ) ) {
-				// A copy, which WordPress's own throttle takes for too old.
+				// A copy with an outdated time, so that WordPress does not skip the check.
 				$list               = clone $list;
 				$list->last_checked = 0;
 			}
@@ -86,7 +86,7 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * Take an update out that has been installed.
+	 * Removes an update that has been installed.
 	 */
 	public function remove_update( string $id ): void {
 		$list = $this->read_stored();
@@ -97,7 +97,7 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * Have WordPress check at the next occasion; until then the list stays as it is.
+	 * Makes WordPress check at the next occasion. Keeps the list until then.
 	 */
 	public function mark_stale(): void {
 		$list = $this->read_stored();
@@ -108,14 +108,14 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * Read the list from the database again: another request has written it.
+	 * Reads the list from the database again, because another request has written it.
 	 */
 	public function clear_cache(): void {
 		self::clear_transient_cache( $this->transient() );
 	}
 
 	/**
-	 * Drop what this process remembers of a site transient.
+	 * Clears the cache of a site transient in this process.
 	 */
 	public static function clear_transient_cache( string $transient ): void {
 		if ( wp_using_ext_object_cache() ) {
@@ -130,7 +130,7 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * Whether an entry comes from WordPress.org, whose word on it is final.
+	 * Whether an entry comes from WordPress.org, which always announces all of its updates.
 	 */
 	public static function is_from_wordpress_org( object $entry ): bool {
 		$package = isset( $entry->package ) && is_string( $entry->package ) ? (string) wp_parse_url( $entry->package, PHP_URL_HOST ) : '';
@@ -143,7 +143,9 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * While the returned filter stands, whatever is stored keeps the sellers' updates that are stored now.
+	 * Keeps the sellers' updates that are stored now in whatever is stored next.
+	 *
+	 * @return Closure The filter, which the caller removes.
 	 */
 	private function keep_seller_updates(): Closure {
 		$before  = $this->stored();
@@ -153,7 +155,7 @@ final class Siteagent_Update_Transient {
 				return $list;
 			}
 			$now = isset( $list->response ) ? (array) $list->response : array();
-			// What is offered for SiteAgent is decided by its signature alone.
+			// Updates of SiteAgent depend on their signature only.
 			foreach ( array_diff_key( $before, $now, array( plugin_basename( SITEAGENT_FILE ) => true ) ) as $id => $entry ) {
 				$since = isset( $entry->{self::KEPT_SINCE} ) ? (int) $entry->{self::KEPT_SINCE} : time();
 				if ( isset( $version[ $id ] ) && version_compare( self::version_of( $entry ), $version[ $id ], '>' )
@@ -171,7 +173,7 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * @return array<string,string> What is installed, and in which version.
+	 * @return array<string,string> Installed version by plugin file or theme folder.
 	 */
 	private function installed(): array {
 		$versions = array();
@@ -192,7 +194,7 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * The list as it is stored, without the filters of whoever adds to it when it is read.
+	 * Returns the list as stored, without the filters that apply when it is read.
 	 */
 	private function read_stored(): ?object {
 		$list = wp_using_ext_object_cache()
@@ -202,8 +204,8 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * Store the list past the filters of sellers' updaters: this process still runs their former version, which
-	 * would announce what has just been installed.
+	 * Stores the list without the filters of sellers' updaters. This process still runs their previous version, which
+	 * would announce the update that was just installed.
 	 */
 	private function store( object $list ): void {
 		if ( wp_using_ext_object_cache() ) {
@@ -214,7 +216,7 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * @param mixed $list As WordPress keeps it: plugins as objects, themes as arrays; sellers add either.
+	 * @param mixed $list As WordPress stores it: plugins as objects, themes as arrays. Sellers add either.
 	 * @return array<string,object>
 	 */
 	private static function entries( $list ): array {
