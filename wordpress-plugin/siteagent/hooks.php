@@ -1,6 +1,6 @@
 <?php
 /**
- * Every hook of SiteAgent, on one screen.
+ * All hooks of SiteAgent.
  *
  * @package SiteAgent
  */
@@ -16,7 +16,7 @@ register_activation_hook(
 	}
 );
 
-// What an update left behind is settled and removed when SiteAgent goes, and when an administrator comes by.
+// Finish an interrupted or watched update on deactivation, and when an administrator opens wp-admin.
 register_deactivation_hook(
 	SITEAGENT_FILE,
 	static function (): void {
@@ -48,9 +48,9 @@ add_filter(
 	2
 );
 
-// A request from the dashboard is answered as early as can be (class-siteagent-rest-controller.php).
+// Answer a request from the dashboard as early as possible (class-siteagent-rest-controller.php).
 if ( siteagent_is_called() ) {
-	// What others print from here on does not reach the answer.
+	// Discard what other plugins print from here on.
 	ob_start();
 	add_action(
 		'plugins_loaded',
@@ -61,7 +61,7 @@ if ( siteagent_is_called() ) {
 	);
 }
 
-// The site asks itself to check for updates as wp-admin would (class-siteagent-admin-update-check.php).
+// Handle the site's own request to check for updates as in wp-admin (class-siteagent-admin-update-check.php).
 if ( wp_doing_ajax() && isset( $_POST['action'], $_POST['secret'] ) && 'siteagent_check_updates' === $_POST['action'] && is_string( $_POST['secret'] ) ) { // phpcs:ignore WordPress.Security.NonceVerification -- a secret that works once takes its place.
 	Siteagent_Admin_Update_Check::accept_request( wp_unslash( $_POST['secret'] ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput, WordPress.Security.NonceVerification -- hashed and compared.
 }
@@ -72,7 +72,7 @@ add_action(
 	}
 );
 
-// Updates of SiteAgent itself: signed releases from the dashboard, whoever asks for them.
+// Updates of SiteAgent itself: only signed releases from the dashboard, no matter who asks for them.
 add_filter(
 	'update_plugins_siteagent.invalid',
 	static function ( $update, $plugin_data, $plugin_file ) {
@@ -121,7 +121,7 @@ add_filter(
 	3
 );
 
-// WordPress's page of all options must not write over these.
+// WordPress's page of all options must not overwrite these.
 add_action(
 	'load-options.php',
 	static function (): void {
@@ -138,7 +138,7 @@ add_action(
 	}
 );
 
-// Who may use the settings screen.
+// Capabilities of the settings page.
 add_filter(
 	'map_meta_cap',
 	static function ( $caps, $cap, $user_id, $arguments ) {
@@ -148,7 +148,7 @@ add_filter(
 	4
 );
 
-// A page by which the site asks itself (class-siteagent-loopback-check.php) says that its theme came to its end.
+// A page that the site requests from itself (class-siteagent-loopback-check.php) reports the end of its theme.
 if ( isset( $_GET['wp_scrape_key'] ) && is_string( $_GET['wp_scrape_key'] ) ) { // phpcs:ignore WordPress.Security -- the caller's own key, in letters and digits.
 	add_action(
 		'wp_footer',
@@ -159,7 +159,8 @@ if ( isset( $_GET['wp_scrape_key'] ) && is_string( $_GET['wp_scrape_key'] ) ) { 
 	);
 }
 
-// The settings screen, its forms, Site Health, and WordPress's privacy tools. Each part is made when its hook is called.
+// The settings page, its forms, Site Health, and WordPress's privacy tools. Each object is created when its hook
+// runs.
 if ( is_admin() ) {
 	$siteagent_hooks = array(
 		array( 'admin_menu', 'settings_page', 'add_menu' ),
@@ -197,7 +198,8 @@ if ( is_admin() ) {
 	unset( $siteagent_hooks, $siteagent_hook, $siteagent_part, $siteagent_method );
 }
 
-// The log at the terminal. Only its command makes it: while plugins load, WordPress is not ready for that.
+// The WP-CLI command. Created after WordPress has loaded, because the log needs functions that plugins cannot use
+// earlier.
 if ( defined( 'WP_CLI' ) && WP_CLI ) {
 	WP_CLI::add_hook(
 		'after_wp_load',

@@ -60,7 +60,7 @@ function siteagent(): Siteagent_Container {
 }
 
 /**
- * Settle an update whose process died or whose watch is over, and remove what it left.
+ * Finishes an update whose process died or whose watch is over, and removes what it left.
  */
 function siteagent_tidy_up(): void {
 	try {
@@ -72,7 +72,7 @@ function siteagent_tidy_up(): void {
 }
 
 /**
- * Whether this very request is addressed to SiteAgent. Only a look at the address: nothing is believed yet.
+ * Whether this request is addressed to SiteAgent. Only checks the address; nothing is verified yet.
  */
 function siteagent_is_called(): bool {
 	// phpcs:disable WordPress.Security.ValidatedSanitizedInput, WordPress.Security.NonceVerification -- compared with a fixed text.

@@ -1,6 +1,6 @@
 <?php
 /**
- * Leave the site as it was: say goodbye, then remove every table, option, event and temporary value.
+ * Ends the connection, notifies the dashboard, and removes all tables, options, events and temporary values.
  *
  * @package SiteAgent
  */

@@ -1,6 +1,6 @@
 <?php
 /**
- * The parts of SiteAgent, put together.
+ * The objects of SiteAgent.
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Makes each part once, when it is first needed, and hands it what it depends on.
+ * Creates each object once, when it is first needed, with what it depends on.
  */
 final class Siteagent_Container {
 
@@ -21,7 +21,8 @@ final class Siteagent_Container {
 	private $services = array();
 
 	/**
-	 * @param bool|null $is_network Whether this is about the connection that the sites of a network share; as it is activated when null.
+	 * @param bool|null $is_network Whether the sites of a network share one connection; null for the present
+	 *                              activation.
 	 */
 	public function __construct( ?bool $is_network = null ) {
 		$this->is_network = null === $is_network ? self::is_network() : $is_network;
@@ -228,7 +229,7 @@ final class Siteagent_Container {
 	}
 
 	/**
-	 * The tables, made on activation.
+	 * Creates the tables, on activation.
 	 */
 	public function create_tables(): void {
 		$this->nonce_store()->create_table();
@@ -238,7 +239,7 @@ final class Siteagent_Container {
 	}
 
 	/**
-	 * Whether the sites of a network share one connection: when SiteAgent was activated for all of them.
+	 * Whether the sites of a network share one connection, which is so when SiteAgent was activated for the network.
 	 */
 	public static function is_network(): bool {
 		if ( ! is_multisite() ) {

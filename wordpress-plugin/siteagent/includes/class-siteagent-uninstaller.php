@@ -1,6 +1,6 @@
 <?php
 /**
- * Ends every connection and removes what SiteAgent stored.
+ * Uninstallation.
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Knows every name under which SiteAgent keeps something, and removes it on every site of a network.
+ * Ends every connection and removes everything SiteAgent stored, on every site of a network.
  */
 final class Siteagent_Uninstaller {
 
@@ -18,10 +18,10 @@ final class Siteagent_Uninstaller {
 
 	const OPTIONS = array( 'siteagent', 'siteagent_log', 'siteagent_strangers' );
 
-	/** Temporary values, up to the number of the account or the step they belong to. */
+	/** Prefixes of transients, followed by the id of an account or an update. */
 	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_news_', 'siteagent_changelog_', 'siteagent_admin_' );
 
-	/** A network of many sites must not wait for many dashboards: whoever is not told finds nobody here. */
+	/** On a network with many sites, dashboards are only notified for this long. Others find out with their next request. */
 	const NOTIFY_TIME_S = 20;
 
 	/** @var wpdb */
@@ -31,7 +31,7 @@ final class Siteagent_Uninstaller {
 	private $notify_until;
 
 	/**
-	 * @param wpdb $db WordPress's database object.
+	 * @param wpdb $db WordPress database object.
 	 */
 	public function __construct( $db ) {
 		$this->db          = $db;
@@ -39,7 +39,7 @@ final class Siteagent_Uninstaller {
 	}
 
 	/**
-	 * May run again: what is gone already is no failure.
+	 * Removes everything. May run again.
 	 */
 	public function remove(): void {
 		if ( ! is_multisite() ) {
@@ -63,13 +63,13 @@ final class Siteagent_Uninstaller {
 	}
 
 	/**
-	 * End the connection of the present site, or the one that all of them share, and tell its dashboard.
+	 * Ends the connection of the present site, or the shared one, and notifies its dashboard.
 	 */
 	private function disconnect( bool $is_network ): void {
 		if ( microtime( true ) > $this->notify_until ) {
 			return;
 		}
-		// A dashboard that cannot be told must not keep the plugin from going.
+		// A dashboard that cannot be reached must not prevent uninstalling.
 		try {
 			$siteagent = new Siteagent_Container( $is_network );
 			if ( 'paired' === $siteagent->connection_store()->state() ) {
@@ -81,8 +81,8 @@ final class Siteagent_Uninstaller {
 	}
 
 	/**
-	 * In a network also those of sites that were deleted while SiteAgent was not running. Elsewhere a
-	 * number behind the prefix is another installation's in the same database.
+	 * Drops the tables. On a network also those of sites that were deleted while SiteAgent was not active. Elsewhere a
+	 * number after the prefix belongs to another installation in the same database.
 	 */
 	private function drop_tables(): void {
 		$site = is_multisite() ? '([0-9]+_)?' : '';
@@ -96,7 +96,7 @@ final class Siteagent_Uninstaller {
 	}
 
 	/**
-	 * What a change left on guard. The watchdog goes first, or it would put an old version back.
+	 * Removes what an update left behind. The watchdog is removed first, because it would restore an old version.
 	 */
 	private function clear_rollback_files(): void {
 		foreach ( Siteagent_Filesystem::list_entries( WPMU_PLUGIN_DIR ) as $name ) {
@@ -127,7 +127,7 @@ final class Siteagent_Uninstaller {
 		foreach ( self::TRANSIENTS as $name ) {
 			foreach ( array( '_transient_', '_transient_timeout_', '_site_transient_', '_site_transient_timeout_' ) as $kind ) {
 				$like = $this->db->esc_like( $kind . $name ) . '%';
-				// Directly: with an object cache, WordPress's own functions would not look into the table.
+				// Directly in the table, because with an object cache WordPress's own functions would not look there.
 				$this->db->query( $this->db->prepare( "DELETE FROM {$table} WHERE {$column} LIKE %s", $like ) );
 			}
 		}

@@ -1,6 +1,6 @@
 <?php
 /**
- * Notices on WordPress's Dashboard and Plugins screens.
+ * Admin notices on WordPress's Dashboard and Plugins pages.
  *
  * @package SiteAgent
  */
@@ -10,7 +10,8 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Says what needs an administrator: unreadable keys, a changed address, a dispute, updates that wait for approval.
+ * Shows what needs an administrator's attention: unreadable keys, a changed address, conflicting histories, and
+ * updates that wait for approval.
  */
 final class Siteagent_Admin_Notices {
 
@@ -56,7 +57,7 @@ final class Siteagent_Admin_Notices {
 	}
 
 	/**
-	 * Whether the address has changed and nobody has chosen yet what that means.
+	 * Whether the address has changed and no administrator has decided yet what that means.
 	 */
 	private function is_move_undecided(): bool {
 		$connection = $this->connection_store->connection();

@@ -1,6 +1,6 @@
 <?php
 /**
- * What one administrator is in the middle of: a pasted text, and a sentence to be told once.
+ * Temporary data of the settings page.
  *
  * @package SiteAgent
  */
@@ -10,10 +10,10 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Carries things from one page of the settings screen to the next, for one account and one login.
+ * Keeps data from one page to the next, for one account and one login session.
  *
- * A pasted token travels sealed and on the server: it is in no address, in no page and in no
- * readable row of the database.
+ * A pasted token is encrypted and stays on the server. It is never in a URL, on a page, or readable in the
+ * database.
  */
 final class Siteagent_Flash_Store {
 
@@ -21,11 +21,14 @@ final class Siteagent_Flash_Store {
 	const DRAFT        = 'siteagent_draft_';
 	const NOTICE         = 'siteagent_news_';
 
-	/** More than any token; whatever else was pasted is cut here. */
+	/** More than any token needs. Longer input is cut. */
 	const MAX_TEXT = 4000;
 
 	/**
-	 * Keep what was pasted, with the code of what was wrong with it ('' when it can be used).
+	 * Stores a pasted text.
+	 *
+	 * @param string $text  The text.
+	 * @param string $error Code of what is wrong with it; empty when it can be used.
 	 */
 	public function save_draft( string $text, string $error ): void {
 		$draft = wp_json_encode(
@@ -40,7 +43,7 @@ final class Siteagent_Flash_Store {
 	}
 
 	/**
-	 * What this administrator pasted in this login; null when there is nothing.
+	 * Returns what this administrator pasted in this session; null without one.
 	 *
 	 * @return array{text:string,fault:string}|null
 	 */
@@ -67,14 +70,16 @@ final class Siteagent_Flash_Store {
 	}
 
 	/**
-	 * Have this told on the next page, once. $code is a key of Siteagent_Messages::notice().
+	 * Shows a notice on the next page.
+	 *
+	 * @param string $code A key of Siteagent_Messages::notice().
 	 */
 	public function set_notice( string $code ): void {
 		set_site_transient( self::transient_name( self::NOTICE ), $code, MINUTE_IN_SECONDS );
 	}
 
 	/**
-	 * What is to be told now; '' when there is nothing.
+	 * Returns the code of the notice to show now and removes it; empty without one.
 	 */
 	public function take_notice(): string {
 		$code = get_site_transient( self::transient_name( self::NOTICE ) );
@@ -86,14 +91,14 @@ final class Siteagent_Flash_Store {
 	}
 
 	/**
-	 * One for each account and, in a network, for each site that it looks after.
+	 * Returns a name for each account and, on a network, each site.
 	 */
 	private static function transient_name( string $what ): string {
 		return $what . get_current_user_id() . ( is_multisite() ? '_' . get_current_blog_id() : '' );
 	}
 
 	/**
-	 * Of this account and this login alone: another session of the same account cannot open the box.
+	 * Returns a key for this account and session, so that another session cannot decrypt the data.
 	 */
 	private function encryption_key(): string {
 		$secret = wp_salt( 'auth' ) . wp_salt( 'secure_auth' );

@@ -1,6 +1,6 @@
 <?php
 /**
- * The log in sentences.
+ * Texts for entries of the audit log.
  *
  * @package SiteAgent
  */
@@ -10,12 +10,12 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Says in words what an entry records, and who acted.
+ * Describes what an entry records and who acted.
  */
 final class Siteagent_Log_Formatter {
 
 	/**
-	 * @param array $entry As Siteagent_Audit_Log::recent() gives it.
+	 * @param array $entry As Siteagent_Audit_Log::recent() returned it.
 	 * @return array{seq:int,at:int,what:string,detail:string,who:string}
 	 */
 	public static function format( array $entry ): array {
@@ -58,13 +58,13 @@ final class Siteagent_Log_Formatter {
 	}
 
 	/**
-	 * The facts of an entry in one line.
+	 * Returns the facts of an entry in one line.
 	 */
 	private static function format_facts( array $facts ): string {
 		$parts = array();
 		foreach ( $facts as $name => $value ) {
 			if ( 'mark' === $name && isset( $value['n'] ) ) {
-				// Its hashes are in the export; a person reads how far the dashboard's record reaches.
+				// The hashes are in the export. Here the number is enough.
 				/* translators: %d: number of an entry */
 				$parts[] = sprintf( __( 'dashboard’s record up to entry %d', 'siteagent' ), (int) $value['n'] );
 				continue;
@@ -82,7 +82,7 @@ final class Siteagent_Log_Formatter {
 	}
 
 	/**
-	 * An account by its present name; one that is gone keeps its number.
+	 * Returns the login name of an account, or its id when it was deleted.
 	 */
 	private static function actor_name( string $actor ): string {
 		if ( 1 !== preg_match( '/^user:([0-9]+)$/D', $actor, $found ) ) {

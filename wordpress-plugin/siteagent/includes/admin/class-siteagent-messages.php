@@ -1,6 +1,6 @@
 <?php
 /**
- * What the settings screen says: news, faults of a token, answers of a dashboard.
+ * Texts of the settings page.
  *
  * @package SiteAgent
  */
@@ -10,12 +10,12 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Turns codes into sentences. A code nobody knows becomes no sentence rather than a code on the screen.
+ * Turns codes into sentences. An unknown code has no sentence, so that no code is ever shown.
  */
 final class Siteagent_Messages {
 
 	/**
-	 * What an administrator is told after a form was sent.
+	 * Returns the notice after a form was submitted.
 	 *
 	 * @return array{kind:string,text:string}|null
 	 */
@@ -59,7 +59,7 @@ final class Siteagent_Messages {
 	}
 
 	/**
-	 * What is wrong with a token and what to do next; null for a token that can be used.
+	 * Returns what is wrong with a token and what to do next; null for a usable token.
 	 *
 	 * @return array{title:string,next:string}|null
 	 */
@@ -105,7 +105,7 @@ final class Siteagent_Messages {
 	}
 
 	/**
-	 * What became of telling the dashboard that it may call now.
+	 * Returns the result of notifying the dashboard of an accepted token.
 	 *
 	 * @return array{kind:string,title:string,next:string}|null
 	 */
@@ -128,7 +128,7 @@ final class Siteagent_Messages {
 	}
 
 	/**
-	 * A moment in this site's time zone and format, with how far away it is.
+	 * Returns a time in this site's format and time zone, with the difference to now.
 	 */
 	public static function format_time( int $at, int $now ): string {
 		$full = wp_date( get_option( 'date_format' ) . ' ' . get_option( 'time_format' ), $at );
@@ -141,7 +141,7 @@ final class Siteagent_Messages {
 	}
 
 	/**
-	 * What each scope means, in the order in which they stand on the screen.
+	 * Returns the permissions in the order of the page.
 	 *
 	 * @return array<string,array{0:string,1:string}> Name and explanation.
 	 */
@@ -157,7 +157,7 @@ final class Siteagent_Messages {
 	}
 
 	/**
-	 * One step in a sentence.
+	 * Returns an update as text.
 	 *
 	 * @param array $item kind, id, from, to.
 	 */
@@ -179,7 +179,7 @@ final class Siteagent_Messages {
 	}
 
 	/**
-	 * A heading for the fields that belong together.
+	 * Returns the heading of a group of fields.
 	 */
 	public static function field_group( string $path ): string {
 		$groups = array(
@@ -200,7 +200,7 @@ final class Siteagent_Messages {
 	}
 
 	/**
-	 * What kind of value a field holds.
+	 * Returns the type of a field as text.
 	 */
 	public static function field_type( array $field ): string {
 		$kinds = array(

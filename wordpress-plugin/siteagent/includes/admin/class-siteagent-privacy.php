@@ -1,6 +1,6 @@
 <?php
 /**
- * SiteAgent in WordPress's own privacy tools.
+ * SiteAgent in WordPress's privacy tools.
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Suggests a text for the privacy policy and answers requests for personal data.
+ * Suggests text for the privacy policy, and answers requests for personal data.
  */
 final class Siteagent_Privacy {
 
@@ -31,7 +31,7 @@ final class Siteagent_Privacy {
 		try {
 			$fields = $this->report->fields();
 		} catch ( RuntimeException $exception ) {
-			return; // Settings → SiteAgent says that manifest.json is missing.
+			return; // The tab "Shared data" shows the error.
 		}
 		$text  = '<p class="privacy-policy-tutorial">' . esc_html__( 'SiteAgent handles no data of your visitors, so most sites need to add nothing. If you name your service providers, you may use this:', 'siteagent' ) . '</p>';
 		$text .= '<p>' . esc_html__( 'The agency that maintains this website reads a technical report from it. The report holds no personal data: no names, e-mail addresses, IP addresses, content or passwords. It consists of these fields:', 'siteagent' ) . '</p><ul>';
@@ -59,10 +59,10 @@ final class Siteagent_Privacy {
 	}
 
 	/**
-	 * What the owner of this address did on the SiteAgent screen.
+	 * Exports what the owner of an e-mail address did on the settings page.
 	 *
-	 * @param string     $email As WordPress passes it.
-	 * @param int|string $page  From 1 on.
+	 * @param string     $email E-mail address.
+	 * @param int|string $page  Page, from 1.
 	 */
 	public function export( $email, $page = 1 ): array {
 		$user = get_user_by( 'email', (string) $email );
@@ -79,10 +79,10 @@ final class Siteagent_Privacy {
 	}
 
 	/**
-	 * The log holds an account's number and no name; the number means nothing once the account is deleted.
+	 * Erases nothing: the log holds only the id of an account, which means nothing once the account is deleted.
 	 *
-	 * @param string     $email As WordPress passes it.
-	 * @param int|string $page  From 1 on.
+	 * @param string     $email E-mail address.
+	 * @param int|string $page  Page, from 1.
 	 */
 	public function erase( $email, $page = 1 ): array {
 		unset( $page );

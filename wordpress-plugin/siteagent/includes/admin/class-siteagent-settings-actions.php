@@ -1,6 +1,6 @@
 <?php
 /**
- * What the settings screen's forms do.
+ * The forms of the settings page.
  *
  * @package SiteAgent
  */
@@ -10,11 +10,11 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Each form: capability, nonce, one call, one redirect. Nobody else's request gets past the first two.
+ * Each form checks capability and nonce, makes one call and redirects.
  */
 final class Siteagent_Settings_Actions {
 
-	/** With these faults the pasted text is no working token, so it may stand in the field again. */
+	/** Errors of texts that are not a usable token, so that they may be shown in the field again. */
 	const REDISPLAYED_ERRORS = array( 'not_a_token', 'damaged' );
 
 	/** @var Siteagent_Connection_Store */
@@ -51,14 +51,14 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * The fault of a token as Siteagent_Messages knows it.
+	 * Returns the error code of a token, as Siteagent_Messages::token_error() takes it.
 	 */
 	public static function error_code( Siteagent_Exception $exception ): string {
 		return $exception->code();
 	}
 
 	/**
-	 * Step 1: a token was pasted. Nothing is accepted yet.
+	 * Step 1: checks a pasted token. Accepts nothing yet.
 	 */
 	public function read_token(): void {
 		$this->authorize( 'siteagent_read_token' );
@@ -79,7 +79,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * Step 2: the administrator has seen who asks, and agrees.
+	 * Step 2: accepts the token, after the administrator has seen which dashboard it connects.
 	 */
 	public function accept(): void {
 		$this->authorize( 'siteagent_accept' );
@@ -88,7 +88,7 @@ final class Siteagent_Settings_Actions {
 			$this->flash_store->set_notice( 'draft_gone' );
 			$this->redirect( array( 'step' => 'token' ) );
 		}
-		// The page named one dashboard; the token pasted last, in another tab perhaps, may be of another.
+		// The page named one dashboard. The token pasted last, for example in another tab, may belong to another.
 		$shown_pid = isset( $_POST['pid'] ) && is_string( $_POST['pid'] ) ? $_POST['pid'] : ''; // phpcs:ignore WordPress.Security -- checked above; compared.
 		$token = $this->parse_token( $draft['text'] );
 		if ( null !== $token && ! hash_equals( $token->pid(), $shown_pid ) ) {
@@ -120,7 +120,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * Forget the token, on the consent page as well as while waiting.
+	 * Deletes the token, on the consent page or while waiting.
 	 */
 	public function cancel(): void {
 		$this->authorize( 'siteagent_cancel' );
@@ -138,7 +138,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * End the connection from this side.
+	 * Ends the connection.
 	 */
 	public function disconnect(): void {
 		$this->authorize( 'siteagent_disconnect' );
@@ -166,7 +166,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * The address has changed: a copy, a move, or neither for now.
+	 * Handles the decision about a changed address: a copy, a move, or later.
 	 */
 	public function resolve_address_change(): void {
 		$this->authorize( 'siteagent_moved' );
@@ -191,7 +191,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * Go on with the dashboard's trail as it is now.
+	 * Accepts the dashboard's present history.
 	 */
 	public function accept_history(): void {
 		$this->authorize( 'siteagent_accept_trail' );
@@ -204,7 +204,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * The owner says what the dashboard may change.
+	 * Saves the permissions.
 	 */
 	public function save_permissions(): void {
 		$this->authorize( 'siteagent_scopes', Siteagent_Capabilities::ALLOW );
@@ -217,7 +217,7 @@ final class Siteagent_Settings_Actions {
 				if ( null === $this->connection_store->connection() ) {
 					return 'nobody_to_allow';
 				}
-				// Whoever may not install such updates may withdraw the permission, and not give it.
+				// Without the capability to install such updates, a user may withdraw the permission but not grant it.
 				foreach ( $this->permission_decisions->newly_granted( $granted, $requires_approval ) as $scope ) {
 					if ( ! current_user_can( Siteagent_Capabilities::ALLOW, $scope ) ) {
 						return 'may_not_allow';
@@ -230,7 +230,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * One plan that waits here is approved or refused.
+	 * Approves or refuses a waiting update.
 	 */
 	public function decide_update(): void {
 		$this->authorize( 'siteagent_decide', Siteagent_Capabilities::ALLOW );
@@ -254,7 +254,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * The log as a file. Reads only; asked for by a form all the same, so that no link can start it.
+	 * Sends the log as a file. Uses a form although it changes nothing, so that no link can start a download.
 	 */
 	public function export_log(): void {
 		$this->authorize( 'siteagent_export_log' );
@@ -272,7 +272,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * Stops everybody but an administrator who sent this very form.
+	 * Ends the request unless an authorized administrator submitted this form.
 	 */
 	private function authorize( string $action, string $capability = '' ): void {
 		if ( ! current_user_can( '' === $capability ? Siteagent_Capabilities::MANAGE : $capability ) ) {
@@ -285,9 +285,10 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * Do something and have its outcome told on the next page. A database that cannot be written to is no reason for a broken page.
+	 * Runs an action and shows its result on the next page. A database that cannot be written to must not end in an
+	 * error page.
 	 *
-	 * @param callable $action fn(): string, a key of Siteagent_Messages::notice(), or '' to say nothing.
+	 * @param callable $action fn(): string returns a key of Siteagent_Messages::notice(), or an empty string.
 	 */
 	private function run_and_notify( callable $action ): void {
 		try {
@@ -310,7 +311,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * Whether the dashboard of this token is waited for.
+	 * Whether this token is pending.
 	 */
 	private function is_pending( ?Siteagent_Pairing_Token $token ): bool {
 		$pending = $this->connection_store->pending();
@@ -318,7 +319,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * The account that acts, by its number: the log keeps no names.
+	 * Returns the present account by its id, because the log holds no names.
 	 */
 	private function actor(): string {
 		return 'user:' . get_current_user_id();

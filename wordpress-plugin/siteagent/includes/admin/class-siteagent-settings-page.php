@@ -1,6 +1,6 @@
 <?php
 /**
- * Settings → SiteAgent: what the administrator sees.
+ * The page Settings → SiteAgent.
  *
  * @package SiteAgent
  */
@@ -10,14 +10,14 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Chooses the page for the state the connection is in, and changes nothing.
+ * Renders the view for the state of the connection. Changes nothing.
  */
 final class Siteagent_Settings_Page {
 
 	const PAGE     = 'siteagent';
 	const PER_PAGE = 50;
 
-	/** Longer words than these stand in no entry. */
+	/** No entry contains longer words. */
 	const MAX_SEARCH_CHARS = 200;
 
 	/** @var Siteagent_Connection_Store */
@@ -56,7 +56,7 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
-	 * The address of a page of this screen.
+	 * Returns the URL of this page.
 	 */
 	public static function url( array $query = array() ): string {
 		$base = self::is_network() ? network_admin_url( 'settings.php' ) : admin_url( 'options-general.php' );
@@ -76,7 +76,7 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
-	 * Before anything is printed: while the dashboard's call is awaited the page looks again by itself.
+	 * Sends headers. While the dashboard is expected to call, the page refreshes automatically.
 	 */
 	public function prepare(): void {
 		nocache_headers();
@@ -100,7 +100,7 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
-	 * The name in the menu, with the number of updates that wait for approval as WordPress marks such numbers.
+	 * Returns the menu title, with the number of updates that wait for approval.
 	 */
 	private function menu_title(): string {
 		$waiting = current_user_can( Siteagent_Capabilities::ALLOW ) ? count( $this->approvals->waiting( time() ) ) : 0;
@@ -142,7 +142,7 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
-	 * Which page inside "Connection" was asked for.
+	 * Whether a page inside the tab "Connection" was requested.
 	 */
 	private function is_step( string $step ): bool {
 		// phpcs:ignore WordPress.Security.NonceVerification -- a choice of page, compared with a fixed text.
@@ -167,7 +167,7 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
-	 * The present connection, and how the site's address has changed since it was made.
+	 * Returns the data of the connection for the views.
 	 */
 	private function connection_data(): array {
 		return array(
@@ -182,7 +182,7 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
-	 * What the owner allows, and which changes wait for a decision.
+	 * Returns the data of the tab "Permissions".
 	 */
 	private function permissions_data(): array {
 		return $this->connection_data() + array(
@@ -204,10 +204,10 @@ final class Siteagent_Settings_Page {
 		$draft = $this->flash_store->draft();
 		$error = null === $draft ? '' : $draft['fault'];
 		if ( '' !== $error ) {
-			$this->flash_store->delete_draft(); // What was wrong with it is said once.
+			$this->flash_store->delete_draft(); // Show each error once.
 		}
 		$data  = array(
-			// A token that could still be used somewhere is never printed again.
+			// A token that may still be usable is never shown again.
 			'text'  => in_array( $error, Siteagent_Settings_Actions::REDISPLAYED_ERRORS, true ) ? $draft['text'] : '',
 			'fault' => Siteagent_Messages::token_error( $error ),
 		);
@@ -215,7 +215,7 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
-	 * The consent page for the token that was just read; false when there is none to agree to.
+	 * Renders the consent page for the pasted token; false without a usable token.
 	 */
 	private function render_consent(): bool {
 		$draft = $this->flash_store->draft();
@@ -293,15 +293,15 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
-	 * One SiteAgent for the whole network when it was activated for the network.
+	 * Whether the sites of a network share one connection.
 	 */
 	public static function is_network(): bool {
 		return Siteagent_Container::is_network();
 	}
 
 	/**
-	 * @param string $name A file in views/, named in this class and nowhere else.
-	 * @param array  $data What that file says it needs.
+	 * @param string $name Name of a file in views/, always a literal in this class.
+	 * @param array  $data The data that its header lists.
 	 */
 	private function render_view( string $name, array $data ): void {
 		require __DIR__ . '/views/' . $name . '.php';

@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * One direct test: whether the connection's keys can be read.
+ * Adds one direct test: whether the keys of the connection can be read.
  */
 final class Siteagent_Site_Health {
 
@@ -22,9 +22,9 @@ final class Siteagent_Site_Health {
 	}
 
 	/**
-	 * Add the test (filter `site_status_tests`).
+	 * Adds the test (filter `site_status_tests`).
 	 *
-	 * @param array $tests As WordPress passes it.
+	 * @param array $tests The tests.
 	 */
 	public function add_test( $tests ): array {
 		$tests                                  = (array) $tests;
@@ -36,7 +36,9 @@ final class Siteagent_Site_Health {
 	}
 
 	/**
-	 * @return array What WordPress shows.
+	 * Runs the test.
+	 *
+	 * @return array The result, as Site Health shows it.
 	 */
 	public function test(): array {
 		switch ( $this->connection_store->state() ) {

@@ -1,10 +1,9 @@
 <?php
 /**
- * Which dashboard asks, what it gets and what it never gets.
+ * Consent page: which dashboard asks, what it can access and what it can never access.
  *
  * @package SiteAgent
- *
- * @var array $data pid, origin, expires_at, now, connection or null, fault (title, next) or null.
+ * @var array $data pid, origin, expires_at, now, connection or null, error (title, next) or null.
  */
 
 declare( strict_types=1 );

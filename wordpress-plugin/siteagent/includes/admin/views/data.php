@@ -1,10 +1,9 @@
 <?php
 /**
- * The exact JSON that would leave, and every field with its reason.
+ * Tab "Shared data": the report as JSON, and every field with its reason.
  *
  * @package SiteAgent
- *
- * @var array $data json, or null when the report could not be taken; groups (title => fields); is_paired, origin, now.
+ * @var array $data json, or null when the report could not be created; groups (title => fields); count; origin.
  */
 
 declare( strict_types=1 );

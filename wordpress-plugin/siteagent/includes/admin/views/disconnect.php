@@ -1,9 +1,8 @@
 <?php
 /**
- * The danger page before disconnecting: what stops, what stays.
+ * Confirmation page before disconnecting.
  *
  * @package SiteAgent
- *
  * @var array $data connection or null (keys unreadable), moved or null.
  */
 

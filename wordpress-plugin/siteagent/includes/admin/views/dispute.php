@@ -1,9 +1,8 @@
 <?php
 /**
- * The dashboard's record does not go on from what this site saw of it; an administrator may go on with it.
+ * Conflicting histories of the dashboard and this site, which an administrator can resolve.
  *
  * @package SiteAgent
- *
  * @var array $data dispute (refused and seen, each n, hash, at), connection, now.
  */
 

@@ -1,10 +1,9 @@
 <?php
 /**
- * Title, tabs and news, on every page of the screen; the page closes the wrapper.
+ * Title, tabs and notice of every page. Opens the wrapper that the page closes.
  *
  * @package SiteAgent
- *
- * @var array $data tab, and news (kind, text) or null.
+ * @var array $data tab, and notice (kind, text) or null.
  */
 
 declare( strict_types=1 );

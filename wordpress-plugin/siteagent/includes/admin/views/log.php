@@ -1,10 +1,10 @@
 <?php
 /**
- * The site's own log, newest first.
+ * Tab "Activity log": the site's own log, newest first.
  *
  * @package SiteAgent
- *
- * @var array $data entries (at, what, detail, who, seq), words (looked for), verified (ok, checked, broken_at), pages, page, now.
+ * @var array $data entries (at, what, detail, who, seq), words (search), verified (ok, checked, broken_at), pages,
+ *      page, now.
  */
 
 declare( strict_types=1 );

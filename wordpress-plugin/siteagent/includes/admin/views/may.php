@@ -1,10 +1,10 @@
 <?php
 /**
- * What the dashboard may change here, and the changes that wait for a decision.
+ * Tab "Permissions": what the dashboard may update, and updates that wait for approval.
  *
  * @package SiteAgent
- *
- * @var array $data connection or null, scopes (name => granted), is_theirs (whether this account may allow changes), asks_here, waiting (digest => plan), now.
+ * @var array $data connection or null, scopes (name => granted), can_allow_any, can_allow (name => bool),
+ *      requires_approval, waiting (digest => plan), now.
  */
 
 declare( strict_types=1 );

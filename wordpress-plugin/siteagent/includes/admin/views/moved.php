@@ -1,9 +1,8 @@
 <?php
 /**
- * Three choices for a site whose address is not the one it was connected under.
+ * Three choices for a site whose address has changed.
  *
  * @package SiteAgent
- *
  * @var array $data moved (was, is); connection with move (home) if the dashboard was asked to follow.
  */
 

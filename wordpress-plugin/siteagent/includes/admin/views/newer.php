@@ -1,10 +1,9 @@
 <?php
 /**
- * What is stored was written by a newer SiteAgent than this one.
+ * Shown when the stored data was written by a newer SiteAgent.
  *
  * @package SiteAgent
- *
- * @var array $data nothing.
+ * @var array $data Empty.
  */
 
 declare( strict_types=1 );

@@ -1,10 +1,10 @@
 <?php
 /**
- * Connected: to whom, since when, under which fingerprint.
+ * The present connection.
  *
  * @package SiteAgent
- *
- * @var array $data connection, scopes (name => granted), now, moved (was, is) or null, dispute (refused, seen) or null.
+ * @var array $data connection, scopes (name => granted), waiting, now, moved (was, is) or null, dispute (refused,
+ *      seen) or null.
  */
 
 declare( strict_types=1 );

@@ -1,10 +1,10 @@
 <?php
 /**
- * Where a token is pasted.
+ * The form for a pairing token.
  *
  * @package SiteAgent
- *
- * @var array $data text (never of a usable token), fault (title, next) or null, connection or null.
+ * @var array $data text (never a usable token), error (title, next) or null, connection or null, ended or null,
+ *      now.
  */
 
 declare( strict_types=1 );

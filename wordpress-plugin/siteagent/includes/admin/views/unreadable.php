@@ -1,10 +1,9 @@
 <?php
 /**
- * The stored keys cannot be opened any more.
+ * Shown when the stored keys cannot be decrypted.
  *
  * @package SiteAgent
- *
- * @var array $data nothing.
+ * @var array $data Empty.
  */
 
 declare( strict_types=1 );

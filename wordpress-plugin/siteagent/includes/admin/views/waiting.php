@@ -1,9 +1,8 @@
 <?php
 /**
- * You agreed; the dashboard has not called yet.
+ * Shown after a token was accepted, until the dashboard calls.
  *
  * @package SiteAgent
- *
  * @var array $data pending (origin, expires_at, notice), now, answer (kind, title, next) or null.
  */
 
