@@ -94,7 +94,7 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         copied = aura.channel(wordpress.url)
         wp_admin = connected.context.new_page()
         wp_admin_pages.sign_in(wp_admin, copy)
-        expect(wp_admin.get_by_text("SiteAgent is paused because the address")).to_be_visible()
+        expect(wp_admin.get_by_text("SiteAgent is paused because")).to_be_visible()
         ask_to_follow(wp_admin, copy, album)
         open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_contain_text(copy.url)
@@ -107,8 +107,8 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         with pytest.raises(SiteError) as refused:
             aura.call(copied, "ping")
         assert refused.value.fault == "unauthorized"
-        choose(wp_admin, "This is the site itself")
-        expect(wp_admin.get_by_text("could not be reached, so it was not asked")).to_be_visible()
+        choose(wp_admin, "This site has moved")
+        expect(wp_admin.get_by_text("The dashboard could not be reached.")).to_be_visible()
         open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_have_count(0)
         choose(wp_admin, "This is a copy")
@@ -137,7 +137,7 @@ def test_a_site_that_moved_is_followed_with_new_keys(
         expect(connected.locator(".badges")).to_contain_text(moved.url.removeprefix("http://"))
         wp_admin_pages.open_settings(wp_admin, moved)
         assert wp_admin.locator("code.siteagent-fingerprint").inner_text() == new
-        expect(wp_admin.get_by_text("The address of this site has changed")).to_have_count(0)
+        expect(wp_admin.get_by_text("This site’s address has changed")).to_have_count(0)
         there = channel.endpoint.replace(wordpress.url, moved.url)
         with pytest.raises(SiteError) as refused:
             aura.call(replace(channel, endpoint=there), "ping")
@@ -157,5 +157,5 @@ def ask_to_follow(wp_admin: Page, site: WordPress, album: Album) -> None:
     wp_admin_pages.open_settings(wp_admin, site)
     expect(wp_admin.get_by_role("heading", name="What is this site?")).to_be_visible()
     album.wp_admin(wp_admin, "wp-admin-moved")
-    choose(wp_admin, "This is the site itself")
+    choose(wp_admin, "This site has moved")
     expect(wp_admin.get_by_text("The dashboard was asked to follow").first).to_be_visible()

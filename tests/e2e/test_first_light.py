@@ -100,7 +100,7 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
         aura.call(channel, "ping")
     assert refused.value.fault == "unauthorized"
     wp_admin_pages.open_settings(wp_admin, wordpress)
-    expect(wp_admin.get_by_text("No dashboard is connected. Nothing leaves")).to_be_visible()
+    expect(wp_admin.get_by_text("No dashboard is connected. No data leaves")).to_be_visible()
     page.goto(f"{aura.url}/audit")
     expect(page.get_by_text("The site acknowledged the revocation")).to_be_visible()
     album.show(page, "audit")
@@ -116,7 +116,7 @@ def test_the_same_site_is_disconnected_in_wp_admin(
     aura_pages.wait_for_report(page)
     channel = aura.channel(wordpress.url)
     wp_admin_pages.disconnect(wp_admin, wordpress)
-    expect(wp_admin.get_by_text("the dashboard has confirmed that it was told")).to_be_visible()
+    expect(wp_admin.get_by_text("and the dashboard has confirmed it")).to_be_visible()
     open_site(page, aura)
     expect(page.get_by_text("Disconnected by the site, confirmed").first).to_be_visible()
     with pytest.raises(SiteError) as refused:

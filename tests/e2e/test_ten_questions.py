@@ -223,12 +223,12 @@ def test_a_call_with_stolen_keys_is_an_alarm_and_stands_in_the_sites_own_log(
     wp_admin = page.context.new_page()
     wp_admin_pages.sign_in(wp_admin, shop)
     wp_admin_pages.open_settings(wp_admin, shop, "&tab=log")
-    wp_admin.get_by_label("Words in an entry").fill("a test")
-    wp_admin.get_by_role("button", name="Find").click()
+    wp_admin.get_by_label("Search the log").fill("a test")
+    wp_admin.get_by_role("button", name="Search").click()
     expect(wp_admin.locator("table.widefat tbody tr")).to_have_count(1)
     album.wp_admin(wp_admin, "wp-admin-log")
     with wp_admin.expect_download() as download:
-        wp_admin.get_by_role("button", name="Export to check elsewhere").click()
+        wp_admin.get_by_role("button", name="Export for verification").click()
     path = tmp_path / "site-log.jsonl"
     download.value.save_as(path)
     verdict = verify(path)

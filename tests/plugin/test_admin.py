@@ -44,11 +44,11 @@ def test_a_token_is_pasted_seen_through_and_agreed_to(wp, ana):
     token = new_token(wp.url)
     consent = words(paste(ana, token.text()))
     assert ORIGIN in consent
-    assert "It can change nothing unless you allow it here afterwards" in consent
-    assert "A WordPress account, a login or a password" in consent
+    assert "It can change nothing unless you allow it: all permissions are off at first." in consent
+    assert "WordPress accounts, logins and passwords" in consent
     waiting = words(ana.submit(ana.page("&step=consent").text, "siteagent_accept"))
     assert f"Waiting for {ORIGIN}" in waiting
-    assert "could not be told from here" in waiting
+    assert "could not be reached from here" in waiting
     paired = pair(token)
     page = words(ana.page().text)
     assert f"Connected to {ORIGIN}" in page
@@ -83,9 +83,9 @@ def test_disconnecting_says_first_what_stops_and_what_stays(wp, ana, connected):
     assert "What stops" in words(danger)
     assert "What stays" in words(danger)
     after = words(ana.submit(danger, "siteagent_disconnect"))
-    assert "Disconnected. The keys are deleted" in after
+    assert "Disconnected. The keys were deleted" in after
     assert "could not be reached" in after
-    assert "No dashboard is connected. Nothing leaves this site." in after
+    assert "No dashboard is connected. No data leaves this site." in after
     assert wp.evaluate("return siteagent()->connection_store()->state();") == "unpaired"
 
 
@@ -97,7 +97,7 @@ def test_a_message_is_told_once(wp, ana, connected):
 def test_a_second_disconnect_does_no_harm(wp, ana, connected):
     danger = ana.page("&step=disconnect").text
     ana.submit(danger, "siteagent_disconnect")
-    assert "no connection to end" in words(ana.submit(danger, "siteagent_disconnect"))
+    assert "This site is not connected." in words(ana.submit(danger, "siteagent_disconnect"))
 
 
 def test_a_connected_site_keeps_its_connection_unless_the_box_is_ticked(wp, ana, connected):
@@ -122,7 +122,7 @@ def test_each_wrong_token_gets_its_own_answer(wp, ana):
         good[:-1] + ("0" if good[-1] != "0" else "1"): "This token is incomplete",
         good[:-20]: "This token is incomplete",
         new_token(wp.url, age_s=3600).text(): "This token has expired.",
-        new_token("https://other.example").text(): "This token was made for another site.",
+        new_token("https://other.example").text(): "This token is for another site.",
     }
     for text, answer in wrong.items():
         page = words(paste(ana, text))
@@ -132,14 +132,14 @@ def test_each_wrong_token_gets_its_own_answer(wp, ana):
 
 
 def test_nothing_pasted_is_told(ana):
-    assert "Nothing was pasted." in words(paste(ana, "   "))
+    assert "No token entered." in words(paste(ana, "   "))
 
 
 def test_a_used_token_is_told(wp, ana):
     token = new_token(wp.url)
     agree(ana, token.text())
     pair(token)
-    assert "This token was used already." in words(paste(ana, token.text()))
+    assert "This token has already been used." in words(paste(ana, token.text()))
 
 
 def test_what_was_typed_wrongly_is_not_lost(ana):
@@ -176,7 +176,7 @@ def test_another_sign_in_of_the_same_account_does_not_see_the_token(wp, ana):
 def test_agreeing_without_a_token_asks_for_it_again(wp, ana):
     consent = paste(ana, new_token(wp.url).text())
     forget(wp)
-    assert "Please paste it once more" in words(ana.submit(consent, "siteagent_accept"))
+    assert "Please paste it again." in words(ana.submit(consent, "siteagent_accept"))
 
 
 def test_a_dashboard_without_https_is_pointed_out(wp, ana):
@@ -260,7 +260,7 @@ def test_unreadable_keys_are_explained(wp, ana, connected):
         "if ('sealed' === $k) { $v = strrev($v); } }); update_option('siteagent', $o);"
     )
     page = ana.page()
-    assert "The saved keys cannot be read" in words(page.text)
+    assert "SiteAgent cannot read its saved keys" in words(page.text)
     after = words(ana.submit(ana.page("&step=disconnect").text, "siteagent_disconnect"))
     assert "No dashboard is connected" in after
 
@@ -276,12 +276,12 @@ def shown_json(page: str) -> dict:
 
 def test_the_exact_json_is_shown_before_and_after_pairing(wp, ana):
     before = ana.page("&tab=data").text
-    assert "No dashboard is connected, so nothing leaves this site." in words(before)
+    assert "No dashboard is connected, so no data leaves this site." in words(before)
     paired = connect_by_forms(wp, ana)
     left = paired.ask("report", have=None).document["report"]
     after = ana.page("&tab=data").text
-    told = "the log under “Recent requests” since it was connected, and the result of each update"
-    assert f"{ORIGIN} gets this when it asks, {told}" in words(after)
+    told = "the activity log since it was connected, and the result of each update it"
+    assert f"{ORIGIN} receives this report on request, {told}" in words(after)
     for page in (before, after):
         shown = shown_json(page)
         for moving in ("taken_at",):
@@ -302,9 +302,9 @@ def test_the_log_tells_what_happened_and_by_whom(wp, ana):
     connect_by_forms(wp, ana).ask("ping")
     ana.submit(ana.page("&step=disconnect").text, "siteagent_disconnect")
     page = words(ana.page("&tab=log").text)
-    assert "The chain is whole" in page
+    assert "Log verified" in page
     assert wp.admin in page
-    entries = page.split("The chain is whole")[1]
+    entries = page.split("Log verified")[1]
     assert entries.index("isconnected") < entries.index("onnected")
 
 
@@ -315,7 +315,7 @@ def test_a_broken_chain_is_pointed_out(wp, ana):
         '$wpdb->query("UPDATE $t SET at = at - 1 ORDER BY seq DESC LIMIT 1");'
     )
     try:
-        assert "The chain is broken at entry" in words(ana.page("&tab=log").text)
+        assert "Log verification failed at entry" in words(ana.page("&tab=log").text)
     finally:
         wp.evaluate("global $wpdb; (new Siteagent_Audit_Log($wpdb))->drop();")
 

@@ -50,7 +50,7 @@ def submit(person: Person, *, here: str = "", **fields: Any) -> str:
 def test_who_may_not_install_updates_cannot_allow_them(wp, paired, manager) -> None:
     assert "disabled" in manager.page("&tab=may").text
     told = submit(manager, **{"scopes[]": "plugins"})
-    assert "your account is not allowed to install such updates" in told
+    assert "you are not allowed to install such updates" in told
     assert scopes(wp) == []
 
 
@@ -63,7 +63,7 @@ def test_but_can_withdraw_them(wp, paired, manager) -> None:
 def test_cannot_give_up_the_approval_here_of_what_they_may_not_install(wp, paired, manager) -> None:
     grant(wp, "plugins", here=True)
     told = submit(manager, **{"scopes[]": "plugins"})
-    assert "your account is not allowed to install such updates" in told
+    assert "you are not allowed to install such updates" in told
     assert wp.evaluate("return siteagent()->permissions()->requires_approval();") is True
 
 
@@ -98,7 +98,7 @@ def test_who_may_not_install_it_cannot_approve_it_and_can_refuse_it(wp, paired, 
     wp.evaluate(WAITING % DIGEST)
     fields = {"plan": DIGEST, "verdict": "approved"}
     told = words(manager.submit(manager.page("&tab=may").text, "siteagent_decide", **fields))
-    assert "your account is not allowed to install such updates" in told
+    assert "you are not allowed to install such updates" in told
     assert len(wp.evaluate("return siteagent()->pending_approvals()->waiting(time());")) == 1
     fields["verdict"] = "refused"
     manager.submit(manager.page("&tab=may").text, "siteagent_decide", **fields)

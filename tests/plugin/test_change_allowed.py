@@ -59,7 +59,7 @@ def refused(order: Order) -> str:
 
 def test_at_first_nothing_is_allowed_and_the_screen_says_so(wp, ana, paired) -> None:
     assert scopes(wp) == OFF
-    assert "It can change nothing unless you allow it here." in words(ana.page().text)
+    assert "It can change nothing unless you allow it." in words(ana.page().text)
     assert "checked" not in ana.page("&tab=may").text.split("siteagent-scopes")[1]
     assert refused(Order.of(wp, paired, STEP)) == "scope_off"
 
@@ -67,7 +67,7 @@ def test_at_first_nothing_is_allowed_and_the_screen_says_so(wp, ana, paired) -> 
 def test_the_owner_allows_plugins_and_it_is_told_and_written_down(wp, ana, paired) -> None:
     assert "Permissions saved" in save(ana, "plugins", "translations")
     assert scopes(wp) == {**OFF, "plugins": True, "translations": True}
-    assert "It may update: Translations. Plugins." in words(ana.page().text)
+    assert "Can update: Translations. Plugins." in words(ana.page().text)
     report = paired.ask("report", have=None).document["report"]["agent"]
     assert report["scopes"] == {**OFF, "plugins": True, "translations": True}
     assert report["approval_here"] is False
@@ -129,7 +129,7 @@ def test_new_keys_keep_what_the_owner_said_and_a_new_pairing_does_not(wp, ana, p
 
 def test_without_a_dashboard_there_is_nobody_to_allow_anything(wp, ana) -> None:
     forget(wp)
-    assert "nobody may do anything" in words(ana.page("&tab=may").text)
+    assert "At first it can update nothing." in words(ana.page("&tab=may").text)
     answer = ana.send("siteagent_scopes", _wpnonce=nonce_of(wp, ana, "siteagent_scopes"))
     assert answer.status_code == 303
     assert scopes(wp) == OFF
@@ -140,7 +140,7 @@ def test_without_a_dashboard_there_is_nobody_to_allow_anything(wp, ana) -> None:
 
 def test_a_change_waits_until_it_is_approved_here(wp, ana, paired) -> None:
     save(ana, "plugins", here=True)
-    assert "None. When the dashboard wants to change something" in words(ana.page("&tab=may").text)
+    assert "No updates are waiting for your approval." in words(ana.page("&tab=may").text)
     before = disk(wp, GALLERY)
     order = Order.of(wp, paired, STEP)
     for _ in range(2):
@@ -153,7 +153,7 @@ def test_a_change_waits_until_it_is_approved_here(wp, ana, paired) -> None:
     assert "Approved in the dashboard by" in words(page)
     assert "Ben" in words(page)
     after = words(ana.submit(page, "siteagent_decide", verdict="approved"))
-    assert "Approved. The change runs when the dashboard asks for it again" in after
+    assert "Update approved. It is installed within minutes" in after
     assert disk(wp, GALLERY) == before
     assert order.send()["outcome"] == "succeeded"
     entry = told(wp, "change_allowed")[0]
@@ -166,12 +166,12 @@ def test_a_change_that_is_refused_here_is_not_made(wp, ana, paired) -> None:
     order = Order.of(wp, paired, STEP)
     order.send()
     page = ana.page("&tab=may").text
-    assert "Refused." in words(ana.submit(page, "siteagent_decide", verdict="refused"))
+    assert "Update refused." in words(ana.submit(page, "siteagent_decide", verdict="refused"))
     assert refused(order) == "approval_here"
     assert order.status()["state"] == "done"
     assert version(wp, GALLERY) == "1.0.0"
     # The same form once more: it was decided about.
-    assert "does not wait any more" in words(
+    assert "This update is no longer pending." in words(
         ana.submit(page, "siteagent_decide", verdict="approved")
     )
     assert refused(order) == "approval_here"

@@ -148,7 +148,7 @@ def test_a_plugin_active_on_a_whole_network_stays_so(site) -> None:
     # Whoever administers one of its sites decides nothing about files that all of them share.
     admin = somebody(site, "administrator")
     assert admin.page().status_code == 200
-    assert "a network administrator chooses here" in words(admin.page("&tab=may").text)
+    assert "a network administrator sets the permissions" in words(admin.page("&tab=may").text)
     for action in ("siteagent_scopes", "siteagent_decide"):
         nonce = nonce_of(site, admin, action)
         assert admin.send(action, _wpnonce=nonce, **{"scopes[0]": "themes"}).status_code == 403

@@ -78,24 +78,27 @@ def change_second(wp, body: str) -> None:
 def test_a_whole_log_is_confirmed_with_its_head(wp, lived) -> None:
     head = wp.evaluate("return siteagent()->audit_log()->head();")
     (said,) = typed(wp, "verify()")
-    assert said.startswith("Success: The chain is whole")
+    assert said.startswith("Success: Log verified")
     assert head["hash"] in said
 
 
 def test_an_altered_entry_is_named_and_ends_with_an_error(wp, lived) -> None:
     change_second(wp, '{"at":"2026-11-24T10:00:00Z"}')
-    assert typed(wp, "verify()") == ["Error: The chain is broken at entry 2."]
+    assert typed(wp, "verify()") == ["Error: Log verification failed at entry 2."]
 
 
 def test_entries_are_listed_newest_first_and_found_by_words(wp, lived) -> None:
-    everything = typed(wp, "show(array(), array())")
+    everything = typed(wp, "list_entries(array(), array())")
     assert len(everything) >= 5
     numbers = [int(line.split("\t")[0]) for line in everything]
     assert numbers == sorted(numbers, reverse=True)
-    pings = typed(wp, "show(array(), array('words' => '\"operation\":\"ping\"'))")
-    assert typed(wp, "show(array(), array('words' => 'PING', 'limit' => '2'))") == everything[:2]
+    pings = typed(wp, "list_entries(array(), array('words' => '\"operation\":\"ping\"'))")
+    assert (
+        typed(wp, "list_entries(array(), array('words' => 'PING', 'limit' => '2'))")
+        == everything[:2]
+    )
     assert pings == [], "words are looked for as they are, not as a pattern of ours"
-    assert typed(wp, "show(array(), array('words' => '%'))") == []
+    assert typed(wp, "list_entries(array(), array('words' => '%'))") == []
 
 
 def test_what_a_stranger_sent_moves_no_cursor(wp, lived) -> None:
@@ -103,7 +106,7 @@ def test_what_a_stranger_sent_moves_no_cursor(wp, lived) -> None:
         "siteagent()->audit_log()->append('refused', array('x' => \"a\\x1b[2Jb\"), 'site'); "
         "return 0;"
     )
-    assert "\x1b" not in "".join(typed(wp, "show(array(), array())"))
+    assert "\x1b" not in "".join(typed(wp, "list_entries(array(), array())"))
 
 
 def test_the_file_is_checked_without_the_site_and_nothing_is_written_over(
@@ -178,8 +181,8 @@ def test_the_table_holds_no_formula(wp, lived, ana: Person) -> None:
 def test_the_screen_finds_entries_and_keeps_what_was_typed(wp, lived, ana: Person) -> None:
     page = ana.page("&tab=log&words=connected").text
     assert 'value="connected"' in page
-    assert "Connected: both sides have the same keys." in words(page)
-    assert "ping" not in words(page).split("Export as a table")[1]
+    assert "Connected to the dashboard." in words(page)
+    assert "ping" not in words(page).split("Export as table (CSV)")[1]
     nothing = ana.page("&tab=log&words=nothing-of-this%22%3E%3Cb%3E").text
-    assert "No entry holds this" in words(nothing)
+    assert "No entries found." in words(nothing)
     assert '"><b>' not in nothing

@@ -161,8 +161,8 @@ def test_new_salts_make_the_keys_unreadable_and_wp_admin_says_so(wp, paired, oth
     assert (refused.status_code, refused.json()["code"]) == (401, "keys_unreadable")
     ana = Person(wp.url, wp.admin, wp.password)
     page = words(ana.page().text)
-    assert "The saved keys cannot be read, so the dashboard gets no answers." in page
-    assert "those have changed since this site was connected" in page
+    assert "SiteAgent cannot read its saved keys, so it cannot respond to the dashboard." in page
+    assert "which have changed since this site was connected" in page
     # Whoever runs the dashboard can still end it: the proof needs no key.
     document = {"v": 1, "op": "revoke", "by": "Ana", "kid": paired.channel.keyid}
     document["r"] = b64u(paired.session.revoke)

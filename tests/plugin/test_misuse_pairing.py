@@ -145,7 +145,7 @@ def test_a_token_for_one_site_is_not_taken_by_another(wp, token) -> None:
     for elsewhere in ("https://other.example", f"{wp.url}/blog", wp.url.replace("127", "126")):
         text = new_token(elsewhere).text()
         page = ana.submit(ana.page("&step=token").text, "siteagent_read_token", token=text)
-        assert "This token was made for another site." in words(page)
+        assert "This token is for another site." in words(page)
     assert state(wp) == "unpaired"
 
 

@@ -108,7 +108,7 @@ def test_a_list_in_the_place_of_a_pasted_token_is_no_token(wp, paired) -> None:
     for fields in ({"token[]": "x"}, {"token[a][b]": "x"}, {}):
         answer = ana.send("siteagent_read_token", _wpnonce=nonce, **fields)
         page = ana.session.get(answer.headers["Location"], timeout=60).text
-        assert "Nothing was pasted." in words(page)
+        assert "No token entered." in words(page)
 
 
 def test_a_list_in_the_place_of_the_box_replaces_nothing(wp, paired) -> None:

@@ -65,7 +65,7 @@ def test_changed_secret_keys_are_told_on_both_sides(wp, paired) -> None:
         dashboard = ana.session.get(f"{wp.url}/wp-admin/index.php", timeout=60).text
         assert "SiteAgent cannot read its saved keys" in dashboard
         page = words(ana.page().text)
-        assert "put them back into wp-config.php" in page
+        assert "restore them in wp-config.php" in page
         assert "define( 'SITEAGENT_KEY'" in page
     # With the former keys everything is as it was.
     assert paired.ask("ping").document["ok"] is True

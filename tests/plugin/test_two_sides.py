@@ -149,9 +149,9 @@ def test_an_administrator_goes_on_with_it_and_the_log_says_who(wp, paired):
     go_back(paired)
     ana = Person(wp.url, wp.admin, wp.password)
     page = ana.page().text
-    assert "does not go on from what this site has seen" in words(page)
+    assert "The dashboard’s history does not match this site’s records." in words(page)
     after = words(ana.submit(page, "siteagent_accept_trail"))
-    assert "goes on with the dashboard’s record" in after
+    assert "The dashboard’s current history was accepted." in after
     entry = wp.evaluate(LAST % 1)[0]
     assert (entry["event"], entry["facts"]["n"]) == ("mark_accepted", 791)
     assert entry["actor"].startswith("user:")

@@ -38,15 +38,15 @@ final class Siteagent_Admin_Notices {
 		}
 		$state = $this->connection_store->state();
 		if ( 'unreadable' === $state ) {
-			$this->notice( 'error', __( 'SiteAgent cannot read its saved keys, because the secret keys in wp-config.php have changed. Your dashboard gets no answers.', 'siteagent' ), __( 'Restore the connection', 'siteagent' ) );
+			$this->notice( 'error', __( 'SiteAgent cannot read its saved keys because the secret keys in wp-config.php have changed. It cannot respond to your dashboard.', 'siteagent' ), __( 'Restore the connection', 'siteagent' ) );
 		} elseif ( 'newer' === $state ) {
-			$this->notice( 'error', __( 'An older version of SiteAgent was installed over a newer one, so it does not answer your dashboard.', 'siteagent' ), __( 'See what to do', 'siteagent' ) );
+			$this->notice( 'error', __( 'An older version of SiteAgent was installed over a newer one, so it cannot respond to your dashboard.', 'siteagent' ), __( 'View details', 'siteagent' ) );
 		}
 		if ( $this->is_move_undecided() ) {
-			$this->notice( 'warning', __( 'SiteAgent is paused because the address of this site has changed.', 'siteagent' ), __( 'Choose what this site is', 'siteagent' ) );
+			$this->notice( 'warning', __( 'SiteAgent is paused because this site’s address has changed.', 'siteagent' ), __( 'Review', 'siteagent' ) );
 		}
 		if ( null !== $this->connection_store->connection() && null !== $this->checkpoint_store->conflict() ) {
-			$this->notice( 'warning', __( 'SiteAgent has stopped installing updates: the dashboard’s record has a gap or differs from what this site recorded.', 'siteagent' ), __( 'See what happened and decide', 'siteagent' ) );
+			$this->notice( 'warning', __( 'SiteAgent has stopped installing updates: the dashboard’s history no longer matches what this site recorded.', 'siteagent' ), __( 'Review', 'siteagent' ) );
 		}
 		$waiting = current_user_can( Siteagent_Capabilities::ALLOW ) ? count( $this->approvals->waiting( time() ) ) : 0;
 		if ( 0 < $waiting ) {

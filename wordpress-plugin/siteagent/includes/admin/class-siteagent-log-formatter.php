@@ -33,27 +33,27 @@ final class Siteagent_Log_Formatter {
 
 	private static function event_labels(): array {
 		return array(
-			'token_accepted'   => __( 'Agreed to connect this site.', 'siteagent' ),
-			'token_cancelled'  => __( 'Cancelled the token before the dashboard called.', 'siteagent' ),
-			'connected'        => __( 'Connected: both sides have the same keys.', 'siteagent' ),
-			'disconnected'     => __( 'Disconnected this site; the keys were deleted.', 'siteagent' ),
-			'revoked'          => __( 'The dashboard ended the connection; the keys were deleted.', 'siteagent' ),
-			'rotation_agreed'  => __( 'Agreed with the dashboard on new keys.', 'siteagent' ),
-			'keys_rotated'     => __( 'The new keys are in use; the old ones were deleted.', 'siteagent' ),
+			'token_accepted'   => __( 'Accepted a pairing token.', 'siteagent' ),
+			'token_cancelled'  => __( 'Canceled the pairing token before the dashboard connected.', 'siteagent' ),
+			'connected'        => __( 'Connected to the dashboard.', 'siteagent' ),
+			'disconnected'     => __( 'Disconnected this site and deleted the keys.', 'siteagent' ),
+			'revoked'          => __( 'The dashboard ended the connection. The keys were deleted.', 'siteagent' ),
+			'rotation_agreed'  => __( 'Agreed on new keys with the dashboard.', 'siteagent' ),
+			'keys_rotated'     => __( 'Replaced the old keys with the new ones.', 'siteagent' ),
 			'move_announced'   => __( 'Asked the dashboard to follow this site to its new address.', 'siteagent' ),
-			'stays_silent'     => __( 'Chose to keep SiteAgent paused under another address.', 'siteagent' ),
-			'answered'         => __( 'Answered a request of the dashboard.', 'siteagent' ),
+			'stays_silent'     => __( 'Kept SiteAgent paused at another address.', 'siteagent' ),
+			'answered'         => __( 'Responded to a request from the dashboard.', 'siteagent' ),
 			'refused'          => __( 'Rejected a signed request.', 'siteagent' ),
-			'stranger_refused' => __( 'Blocked calls without a valid signature.', 'siteagent' ),
-			'output_started'   => __( 'Something on this site printed before the answer, so the dashboard could not verify it.', 'siteagent' ),
-			'scopes_changed'   => __( 'Changed what the dashboard may do.', 'siteagent' ),
-			'change_allowed'   => __( 'Approved a change here.', 'siteagent' ),
-			'change_denied'    => __( 'Refused a change here.', 'siteagent' ),
-			'change_answered'  => __( 'Answered a request to change a component.', 'siteagent' ),
+			'stranger_refused' => __( 'Blocked unauthenticated requests.', 'siteagent' ),
+			'output_started'   => __( 'A response could not be verified because something on this site printed output before it.', 'siteagent' ),
+			'scopes_changed'   => __( 'Changed the permissions.', 'siteagent' ),
+			'change_allowed'   => __( 'Approved an update.', 'siteagent' ),
+			'change_denied'    => __( 'Refused an update.', 'siteagent' ),
+			'change_answered'  => __( 'Responded to an update request.', 'siteagent' ),
 			'change_settled'   => __( 'Recorded the result of an interrupted update.', 'siteagent' ),
-			'mark_refused'     => __( 'Refused the dashboard’s record: it goes back, or tells another past than before.', 'siteagent' ),
-			'mark_accepted'    => __( 'Decided to go on with the dashboard’s record as it is now.', 'siteagent' ),
-			'log_trimmed'      => __( 'The oldest requests were removed; decisions and changes stay.', 'siteagent' ),
+			'mark_refused'     => __( 'Rejected the dashboard’s history: it is shorter than before or differs from what this site recorded.', 'siteagent' ),
+			'mark_accepted'    => __( 'Accepted the dashboard’s current history.', 'siteagent' ),
+			'log_trimmed'      => __( 'Removed the oldest requests from the log. Decisions and updates are kept.', 'siteagent' ),
 		);
 	}
 
@@ -66,7 +66,7 @@ final class Siteagent_Log_Formatter {
 			if ( 'mark' === $name && isset( $value['n'] ) ) {
 				// The hashes are in the export. Here the number is enough.
 				/* translators: %d: number of an entry */
-				$parts[] = sprintf( __( 'dashboard’s record up to entry %d', 'siteagent' ), (int) $value['n'] );
+				$parts[] = sprintf( __( 'dashboard’s history up to entry %d', 'siteagent' ), (int) $value['n'] );
 				continue;
 			}
 			if ( is_array( $value ) ) {

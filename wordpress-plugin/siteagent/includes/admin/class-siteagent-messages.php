@@ -21,33 +21,33 @@ final class Siteagent_Messages {
 	 */
 	public static function notice( string $code ): ?array {
 		$notices = array(
-			'cancelled'        => array( 'success', __( 'Cancelled. The token is forgotten here and nothing was connected.', 'siteagent' ) ),
-			'told_delivered'   => array( 'success', __( 'Disconnected. The keys are deleted, and the dashboard has confirmed that it was told.', 'siteagent' ) ),
-			'told_failed'      => array( 'warning', __( 'Disconnected. The keys are deleted and the dashboard has no access any more. It could not be reached just now; it will learn of this the next time it calls.', 'siteagent' ) ),
-			'told_not_tried'   => array( 'success', __( 'Disconnected. The keys are deleted and the dashboard has no access any more. It will learn of this the next time it calls.', 'siteagent' ) ),
+			'cancelled'        => array( 'success', __( 'Pairing canceled. The token was deleted and nothing was connected.', 'siteagent' ) ),
+			'told_delivered'   => array( 'success', __( 'Disconnected. The keys were deleted, and the dashboard has confirmed it.', 'siteagent' ) ),
+			'told_failed'      => array( 'warning', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. It could not be reached and will find out with its next request.', 'siteagent' ) ),
+			'told_not_tried'   => array( 'success', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. It will find out with its next request.', 'siteagent' ) ),
 			'forgotten'        => array( 'success', __( 'Connection removed from this copy. The original site stays connected.', 'siteagent' ) ),
 			'follow_delivered' => array( 'success', __( 'The dashboard was asked to follow. Someone must confirm the new address in the dashboard. Until then, SiteAgent stays paused.', 'siteagent' ) ),
-			'follow_failed'    => array( 'warning', __( 'The dashboard could not be reached, so it was not asked. Try again, or tell the people who run it.', 'siteagent' ) ),
-			'follow_not_tried' => array( 'info', __( 'The address of this site is the one it was connected under. There is nothing to ask for.', 'siteagent' ) ),
-			'stays_silent'     => array( 'success', __( 'SiteAgent stays paused under this address and will not remind you again.', 'siteagent' ) ),
-			'trail_accepted'   => array( 'success', __( 'SiteAgent goes on with the dashboard’s record as it is now. That you decided so stands in the log.', 'siteagent' ) ),
-			'trail_whole'      => array( 'info', __( 'The dashboard’s record is not refused (any more), so nothing was changed.', 'siteagent' ) ),
+			'follow_failed'    => array( 'warning', __( 'The dashboard could not be reached. Try again, or contact the agency that runs it.', 'siteagent' ) ),
+			'follow_not_tried' => array( 'info', __( 'This site’s address is the one it was connected with, so there is nothing to do.', 'siteagent' ) ),
+			'stays_silent'     => array( 'success', __( 'SiteAgent stays paused at this address. You will not be reminded again.', 'siteagent' ) ),
+			'trail_accepted'   => array( 'success', __( 'The dashboard’s current history was accepted. Your decision has been logged.', 'siteagent' ) ),
+			'trail_whole'      => array( 'info', __( 'There is no history conflict to resolve.', 'siteagent' ) ),
 			'scopes_told'      => array( 'success', __( 'Permissions saved. They apply now, and the dashboard was notified.', 'siteagent' ) ),
-			'scopes_saved'     => array( 'success', __( 'Permissions saved. They apply now. The dashboard could not be reached; it sees them in its next report, within the hour.', 'siteagent' ) ),
+			'scopes_saved'     => array( 'success', __( 'Permissions saved. They apply now. The dashboard could not be reached; it will see them in its next report, within an hour.', 'siteagent' ) ),
 			'scopes_same'      => array( 'info', __( 'No changes to save.', 'siteagent' ) ),
-			'may_not_allow'    => array( 'error', __( 'Nothing was saved: your account is not allowed to install such updates on this site, so it cannot allow them to the dashboard.', 'siteagent' ) ),
-			'not_saved'        => array( 'error', __( 'An error occurred, and this may not have been saved. Check below, and look into the error log of this site.', 'siteagent' ) ),
-			'other_token'      => array( 'warning', __( 'You have pasted another token meanwhile, perhaps in another tab. Nothing was connected. This is the dashboard of the newest token.', 'siteagent' ) ),
-			'accepted_unlogged' => array( 'warning', __( 'The token was accepted, but this could not be written to the log. Look into the error log of this site.', 'siteagent' ) ),
-			'ended_unlogged'   => array( 'warning', __( 'Disconnected: the keys are deleted and the dashboard has no access. This could not be written to the log. Look into the error log of this site.', 'siteagent' ) ),
-			'nobody_to_allow'  => array( 'warning', __( 'No dashboard is connected, so nothing was saved.', 'siteagent' ) ),
-			'change_approved'  => array( 'success', __( 'Approved. The change runs when the dashboard asks for it again, within minutes.', 'siteagent' ) ),
-			'change_refused'   => array( 'success', __( 'Refused. The change will not be made, and the dashboard is told so when it asks again.', 'siteagent' ) ),
-			'change_gone'      => array( 'info', __( 'That change does not wait any more: it was decided about already, or its time has passed.', 'siteagent' ) ),
-			'nothing_to_end'   => array( 'info', __( 'There was no connection to end.', 'siteagent' ) ),
-			'draft_gone'       => array( 'warning', __( 'The token you pasted is no longer at hand, because too much time went by or you signed in again. Please paste it once more.', 'siteagent' ) ),
-			'not_accepted'     => array( 'error', __( 'The token could not be saved, so nothing was connected. Please try again; if it happens once more, look into the error log of this site.', 'siteagent' ) ),
-			'not_disconnected' => array( 'error', __( 'The connection could not be deleted, so it still exists. Please try again; if it happens once more, deactivate SiteAgent and look into the error log of this site.', 'siteagent' ) ),
+			'may_not_allow'    => array( 'error', __( 'Permissions not saved: you are not allowed to install such updates on this site, so you cannot allow the dashboard to install them.', 'siteagent' ) ),
+			'not_saved'        => array( 'error', __( 'An error occurred, and your change may not have been saved. Check the settings below and the error log of this site.', 'siteagent' ) ),
+			'other_token'      => array( 'warning', __( 'You have pasted another token since, perhaps in another tab. Nothing was connected. This page shows the dashboard of the newest token.', 'siteagent' ) ),
+			'accepted_unlogged' => array( 'warning', __( 'The token was accepted, but this could not be logged. Check the error log of this site.', 'siteagent' ) ),
+			'ended_unlogged'   => array( 'warning', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. This could not be logged. Check the error log of this site.', 'siteagent' ) ),
+			'nobody_to_allow'  => array( 'warning', __( 'Nothing saved: no dashboard is connected.', 'siteagent' ) ),
+			'change_approved'  => array( 'success', __( 'Update approved. It is installed within minutes, when the dashboard requests it again.', 'siteagent' ) ),
+			'change_refused'   => array( 'success', __( 'Update refused. The dashboard is notified when it requests the update again.', 'siteagent' ) ),
+			'change_gone'      => array( 'info', __( 'This update is no longer pending. It was already approved or refused, or it expired.', 'siteagent' ) ),
+			'nothing_to_end'   => array( 'info', __( 'This site is not connected.', 'siteagent' ) ),
+			'draft_gone'       => array( 'warning', __( 'Your token is no longer available. Please paste it again.', 'siteagent' ) ),
+			'not_accepted'     => array( 'error', __( 'The token could not be saved, so nothing was connected. Try again. If it fails again, check the error log of this site.', 'siteagent' ) ),
+			'not_disconnected' => array( 'error', __( 'The connection could not be deleted and still exists. Try again. If it fails again, deactivate SiteAgent and check the error log of this site.', 'siteagent' ) ),
 		);
 		if ( ! isset( $notices[ $code ] ) ) {
 			return null;
@@ -66,32 +66,32 @@ final class Siteagent_Messages {
 	public static function token_error( string $code ): ?array {
 		$errors = array(
 			'empty'         => array(
-				__( 'Nothing was pasted.', 'siteagent' ),
-				__( 'Copy the whole token from your dashboard and paste it into the field below.', 'siteagent' ),
+				__( 'No token entered.', 'siteagent' ),
+				__( 'Copy the whole token from your dashboard and paste it below.', 'siteagent' ),
 			),
 			'not_a_token'   => array(
 				__( 'This is not a pairing token.', 'siteagent' ),
-				__( 'A token is one long line that begins with “SA1.”. Copy it from your dashboard with its Copy button and paste it here.', 'siteagent' ),
+				__( 'A token is one long line that begins with “SA1.”. Copy it from your dashboard with the Copy button and paste it here.', 'siteagent' ),
 			),
 			'damaged'       => array(
-				__( 'This token is incomplete or was changed on the way.', 'siteagent' ),
+				__( 'This token is incomplete or was altered.', 'siteagent' ),
 				__( 'Usually a few characters at one end were not copied. Copy the whole line again and replace the text below.', 'siteagent' ),
 			),
 			'expired'       => array(
 				__( 'This token has expired.', 'siteagent' ),
-				__( 'A token works for 30 minutes. Make a new one in your dashboard and paste that. If the token is new, check that the clock of this server is right.', 'siteagent' ),
+				__( 'A token is valid for 30 minutes. Create a new one in your dashboard and paste it. If the token is new, check the clock of this server.', 'siteagent' ),
 			),
 			'wrong_site'    => array(
-				__( 'This token was made for another site.', 'siteagent' ),
-				__( 'Paste it into the wp-admin of the site it was made for, or make a new token for this site in your dashboard.', 'siteagent' ),
+				__( 'This token is for another site.', 'siteagent' ),
+				__( 'Paste it into wp-admin of that site, or create a new token for this site in your dashboard.', 'siteagent' ),
 			),
 			'already_used'  => array(
-				__( 'This token was used already.', 'siteagent' ),
-				__( 'Each token connects once. Make a new one in your dashboard and paste that.', 'siteagent' ),
+				__( 'This token has already been used.', 'siteagent' ),
+				__( 'Each token works once. Create a new one in your dashboard and paste it.', 'siteagent' ),
 			),
 			'must_replace'  => array(
-				__( 'This site is connected already, and you have not agreed to replace that connection.', 'siteagent' ),
-				__( 'Tick the box below if the new connection should take its place, or cancel to keep the present one.', 'siteagent' ),
+				__( 'This site is already connected, and you have not agreed to replace that connection.', 'siteagent' ),
+				__( 'Check the box below to replace it, or cancel to keep the current connection.', 'siteagent' ),
 			),
 		);
 		if ( '' === $code ) {
@@ -111,11 +111,11 @@ final class Siteagent_Messages {
 	 */
 	public static function pairing_status( string $notice ): ?array {
 		$statuses = array(
-			'used'      => array( 'error', __( 'The dashboard says that this token was used already.', 'siteagent' ), __( 'Somebody has connected a site with it. If that was not you, tell the people who run the dashboard. Cancel here, make a new token there and paste that.', 'siteagent' ) ),
-			'expired'   => array( 'error', __( 'The dashboard says that this token has expired.', 'siteagent' ), __( 'Cancel here, make a new token in the dashboard and paste that.', 'siteagent' ) ),
-			'cancelled' => array( 'error', __( 'The dashboard says that this token was cancelled there.', 'siteagent' ), __( 'Cancel here, make a new token in the dashboard and paste that.', 'siteagent' ) ),
-			'delivered' => array( 'info', __( 'The dashboard knows that you agreed.', 'siteagent' ), __( 'It will call this site within seconds.', 'siteagent' ) ),
-			'failed'    => array( 'info', __( 'The dashboard could not be told from here.', 'siteagent' ), __( 'That is no problem: it looks here by itself every few seconds while its page is open. Leave that page open, or choose “I pasted it” there.', 'siteagent' ) ),
+			'used'      => array( 'error', __( 'The dashboard reports that this token has already been used.', 'siteagent' ), __( 'Another site was connected with it. If that was not you, contact the agency that runs the dashboard. Cancel here, create a new token in the dashboard and paste it.', 'siteagent' ) ),
+			'expired'   => array( 'error', __( 'The dashboard reports that this token has expired.', 'siteagent' ), __( 'Cancel here, create a new token in the dashboard and paste it.', 'siteagent' ) ),
+			'cancelled' => array( 'error', __( 'The dashboard reports that this token was canceled.', 'siteagent' ), __( 'Cancel here, create a new token in the dashboard and paste it.', 'siteagent' ) ),
+			'delivered' => array( 'info', __( 'The dashboard was notified.', 'siteagent' ), __( 'It connects to this site within seconds.', 'siteagent' ) ),
+			'failed'    => array( 'info', __( 'The dashboard could not be reached from here.', 'siteagent' ), __( 'This is no problem: it checks this site every few seconds while its page is open. Keep that page open, or choose “I pasted it” there.', 'siteagent' ) ),
 		);
 		if ( ! isset( $statuses[ $notice ] ) ) {
 			return null;
@@ -147,12 +147,12 @@ final class Siteagent_Messages {
 	 */
 	public static function scopes(): array {
 		return array(
-			'translations' => array( __( 'Translations.', 'siteagent' ), __( 'Texts of what is installed.', 'siteagent' ) ),
-			'plugins'      => array( __( 'Plugins.', 'siteagent' ), __( 'A copy is kept until the new version has shown that it works.', 'siteagent' ) ),
-			'themes'       => array( __( 'Themes.', 'siteagent' ), __( 'The same; changes somebody made to a theme’s own files are lost, as with every update.', 'siteagent' ) ),
-			'core_minor'   => array( __( 'WordPress, minor releases.', 'siteagent' ), __( 'They usually close security holes. There is no copy of WordPress to go back to.', 'siteagent' ) ),
-			'core_major'   => array( __( 'WordPress, major releases.', 'siteagent' ), __( 'They bring new functions and should be tested first. There is no copy of WordPress to go back to.', 'siteagent' ) ),
-			'siteagent'    => array( __( 'SiteAgent itself.', 'siteagent' ), __( 'This plugin, in signed releases from your dashboard. The previous version is restored if the new one does not answer the dashboard.', 'siteagent' ) ),
+			'translations' => array( __( 'Translations.', 'siteagent' ), __( 'Texts of WordPress, plugins and themes.', 'siteagent' ) ),
+			'plugins'      => array( __( 'Plugins.', 'siteagent' ), __( 'A backup is kept until the new version has been checked.', 'siteagent' ) ),
+			'themes'       => array( __( 'Themes.', 'siteagent' ), __( 'A backup is kept as well. Changes to a theme’s own files are lost, as with every update.', 'siteagent' ) ),
+			'core_minor'   => array( __( 'WordPress, minor releases.', 'siteagent' ), __( 'They usually close security holes. WordPress itself cannot be rolled back.', 'siteagent' ) ),
+			'core_major'   => array( __( 'WordPress, major releases.', 'siteagent' ), __( 'They bring new features and should be tested first. WordPress itself cannot be rolled back.', 'siteagent' ) ),
+			'siteagent'    => array( __( 'SiteAgent itself.', 'siteagent' ), __( 'Signed releases from your dashboard. The previous version is restored if the new one does not respond to the dashboard.', 'siteagent' ) ),
 		);
 	}
 
@@ -172,7 +172,7 @@ final class Siteagent_Messages {
 			/* translators: 2: version it has, 3: version it gets */
 			'core'        => __( 'WordPress from %2$s to %3$s', 'siteagent' ),
 			/* translators: 2: version it has, 3: version it gets */
-			'siteagent'   => __( 'SiteAgent itself from %2$s to %3$s', 'siteagent' ),
+			'siteagent'   => __( 'SiteAgent from %2$s to %3$s', 'siteagent' ),
 		);
 		$name      = 'plugin' === $item['kind'] && '.' !== dirname( $item['id'] ) ? dirname( $item['id'] ) : $item['id'];
 		return sprintf( $labels[ $item['kind'] ], $name, '' === $item['from'] ? __( 'none', 'siteagent' ) : $item['from'], $item['to'] );
@@ -191,12 +191,12 @@ final class Siteagent_Messages {
 			'themes'     => __( 'Themes', 'siteagent' ),
 			'mu_plugins' => __( 'Must-use plugins and drop-ins', 'siteagent' ),
 			'dropins'    => __( 'Must-use plugins and drop-ins', 'siteagent' ),
-			'updates'    => __( 'Offered updates', 'siteagent' ),
+			'updates'    => __( 'Available updates', 'siteagent' ),
 			'health'     => __( 'Health', 'siteagent' ),
-			'agent'      => __( 'What SiteAgent may do', 'siteagent' ),
+			'agent'      => __( 'Permissions', 'siteagent' ),
 		);
 		$first  = (string) strtok( $path, '.[' );
-		return isset( $groups[ $first ] ) ? $groups[ $first ] : __( 'The report itself', 'siteagent' );
+		return isset( $groups[ $first ] ) ? $groups[ $first ] : __( 'Report', 'siteagent' );
 	}
 
 	/**
@@ -205,12 +205,12 @@ final class Siteagent_Messages {
 	public static function field_type( array $field ): string {
 		$kinds = array(
 			'string'  => __( 'text', 'siteagent' ),
-			'integer' => __( 'whole number', 'siteagent' ),
+			'integer' => __( 'number', 'siteagent' ),
 			'boolean' => __( 'yes or no', 'siteagent' ),
-			'object'  => __( 'several values', 'siteagent' ),
+			'object'  => __( 'multiple values', 'siteagent' ),
 		);
 		$kind  = isset( $field['enum'] ) ? implode( ', ', $field['enum'] ) : $kinds[ $field['type'] ];
 		/* translators: %s: a kind of value, for example "text" */
-		return empty( $field['null'] ) ? $kind : sprintf( __( '%s, or nothing', 'siteagent' ), $kind );
+		return empty( $field['null'] ) ? $kind : sprintf( __( '%s or empty', 'siteagent' ), $kind );
 	}
 }

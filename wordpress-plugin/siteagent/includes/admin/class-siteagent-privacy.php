@@ -33,12 +33,12 @@ final class Siteagent_Privacy {
 		} catch ( RuntimeException $exception ) {
 			return; // The tab "Shared data" shows the error.
 		}
-		$text  = '<p class="privacy-policy-tutorial">' . esc_html__( 'SiteAgent handles no data of your visitors, so most sites need to add nothing. If you name your service providers, you may use this:', 'siteagent' ) . '</p>';
-		$text .= '<p>' . esc_html__( 'The agency that maintains this website reads a technical report from it. The report holds no personal data: no names, e-mail addresses, IP addresses, content or passwords. It consists of these fields:', 'siteagent' ) . '</p><ul>';
+		$text  = '<p class="privacy-policy-tutorial">' . esc_html__( 'SiteAgent handles no data of your visitors, so most sites do not need to add anything. If you name your service providers, you can use this text:', 'siteagent' ) . '</p>';
+		$text .= '<p>' . esc_html__( 'The agency that maintains this website reads a technical report from it. The report contains no personal data: no names, e-mail addresses, IP addresses, content or passwords. It consists of these fields:', 'siteagent' ) . '</p><ul>';
 		foreach ( $fields as $field ) {
 			$text .= '<li><code>' . esc_html( $field['path'] ) . '</code>: ' . esc_html( $field['why'] ) . '</li>';
 		}
-		$text .= '</ul><p>' . esc_html__( 'The agency also reads the record that SiteAgent keeps of its requests and of what administrators did on SiteAgent’s screen. An administrator’s account appears in it by its number.', 'siteagent' ) . '</p>';
+		$text .= '</ul><p>' . esc_html__( 'The agency also reads the log of its requests and of what administrators did on SiteAgent’s settings page. The log identifies an administrator’s account by its number.', 'siteagent' ) . '</p>';
 		wp_add_privacy_policy_content( 'SiteAgent', $text );
 	}
 
@@ -91,7 +91,7 @@ final class Siteagent_Privacy {
 		return array(
 			'items_removed'  => false,
 			'items_retained' => $has_entries,
-			'messages'       => $has_entries ? array( __( 'SiteAgent’s log says by account number who connected or disconnected this site. It holds no name and no address, and stays so that the log can be verified.', 'siteagent' ) ) : array(),
+			'messages'       => $has_entries ? array( __( 'SiteAgent’s log records by account number who connected or disconnected this site. It contains no names or addresses, and is kept so that it can be verified.', 'siteagent' ) ) : array(),
 			'done'           => true,
 		);
 	}

@@ -279,7 +279,7 @@ final class Siteagent_Settings_Actions {
 			wp_die( esc_html__( 'Sorry, you are not allowed to do that.', 'siteagent' ), '', array( 'response' => 403 ) );
 		}
 		if ( ! isset( $_SERVER['REQUEST_METHOD'] ) || 'POST' !== $_SERVER['REQUEST_METHOD'] ) {
-			wp_die( esc_html__( 'Please use the buttons on the settings screen.', 'siteagent' ), '', array( 'response' => 405 ) );
+			wp_die( esc_html__( 'Invalid request.', 'siteagent' ), '', array( 'response' => 405 ) );
 		}
 		check_admin_referer( $action );
 	}

@@ -119,10 +119,10 @@ final class Siteagent_Settings_Page {
 
 	public function render(): void {
 		if ( ! current_user_can( Siteagent_Capabilities::MANAGE ) ) {
-			wp_die( esc_html__( 'Only an administrator may see this page.', 'siteagent' ), '', array( 'response' => 403 ) );
+			wp_die( esc_html__( 'Sorry, you are not allowed to access this page.', 'siteagent' ), '', array( 'response' => 403 ) );
 		}
 		$tab = $this->current_tab();
-		$this->render_view( 'head', array( 'tab' => $tab, 'news' => Siteagent_Messages::notice( $this->flash_store->take_notice() ) ) );
+		$this->render_view( 'head', array( 'tab' => $tab, 'notice' => Siteagent_Messages::notice( $this->flash_store->take_notice() ) ) );
 		if ( 'data' === $tab ) {
 			$this->render_data();
 		} elseif ( 'may' === $tab ) {
@@ -186,9 +186,9 @@ final class Siteagent_Settings_Page {
 	 */
 	private function permissions_data(): array {
 		return $this->connection_data() + array(
-			'is_theirs' => current_user_can( Siteagent_Capabilities::ALLOW ),
-			'asks_here' => $this->permissions->requires_approval(),
-			'may_allow' => array_combine(
+			'can_allow_any'     => current_user_can( Siteagent_Capabilities::ALLOW ),
+			'requires_approval' => $this->permissions->requires_approval(),
+			'can_allow'         => array_combine(
 				Siteagent_Permissions::ALL,
 				array_map(
 					static function ( string $scope ): bool {
@@ -209,7 +209,7 @@ final class Siteagent_Settings_Page {
 		$data  = array(
 			// A token that may still be usable is never shown again.
 			'text'  => in_array( $error, Siteagent_Settings_Actions::REDISPLAYED_ERRORS, true ) ? $draft['text'] : '',
-			'fault' => Siteagent_Messages::token_error( $error ),
+			'error' => Siteagent_Messages::token_error( $error ),
 		);
 		$this->render_view( 'paste', $data + $this->connection_data() );
 	}
@@ -232,7 +232,7 @@ final class Siteagent_Settings_Page {
 			'pid'        => $token->pid(),
 			'origin'     => $token->origin(),
 			'expires_at' => $token->expires_at(),
-			'fault'      => Siteagent_Messages::token_error( $draft['fault'] ),
+			'error'      => Siteagent_Messages::token_error( $draft['fault'] ),
 		);
 		$this->render_view( 'consent', $data + $this->connection_data() );
 		return true;
@@ -253,8 +253,8 @@ final class Siteagent_Settings_Page {
 			$json   = $this->report->preview_json();
 			$fields = $this->report->fields();
 			$more   = array(
-				__( 'The log', 'siteagent' )                 => $this->report->log_fields(),
-				__( 'The result of an update', 'siteagent' ) => $this->report->evidence_fields(),
+				__( 'Activity log', 'siteagent' )                 => $this->report->log_fields(),
+				__( 'Result of an update', 'siteagent' ) => $this->report->evidence_fields(),
 			);
 		} catch ( Throwable $error ) {
 			error_log( 'SiteAgent: the report could not be taken: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions

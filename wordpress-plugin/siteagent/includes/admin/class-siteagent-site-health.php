@@ -46,14 +46,14 @@ final class Siteagent_Site_Health {
 				return $this->result(
 					'critical',
 					__( 'SiteAgent cannot read its saved keys', 'siteagent' ),
-					__( 'The secret keys in wp-config.php have changed since this site was connected, so your dashboard gets no answers and installs no updates.', 'siteagent' ),
+					__( 'The secret keys in wp-config.php have changed since this site was connected, so SiteAgent cannot respond to your dashboard or install updates.', 'siteagent' ),
 					__( 'Restore the connection', 'siteagent' )
 				);
 			case 'newer':
 				return $this->result(
 					'critical',
 					__( 'SiteAgent’s saved data is from a newer version', 'siteagent' ),
-					__( 'An older version of SiteAgent was installed over a newer one. It does not answer your dashboard until the newer version is back.', 'siteagent' ),
+					__( 'An older version of SiteAgent was installed over a newer one. It cannot respond to your dashboard until the newer version is installed again.', 'siteagent' ),
 					__( 'Open SiteAgent', 'siteagent' )
 				);
 			case 'paired':
@@ -62,7 +62,7 @@ final class Siteagent_Site_Health {
 					__( 'SiteAgent can read its keys', 'siteagent' ),
 					Siteagent_Encryption::has_own_key()
 						? __( 'The keys are encrypted with SITEAGENT_KEY, so the connection survives a change of WordPress’s secret keys.', 'siteagent' )
-						: __( 'The keys are encrypted with WordPress’s secret keys. If you or a security plugin change those, the connection ends. Define SITEAGENT_KEY in wp-config.php to keep it.', 'siteagent' ),
+						: __( 'The keys are encrypted with WordPress’s secret keys. If you or a security plugin change those, the connection is lost. Define SITEAGENT_KEY in wp-config.php to keep it.', 'siteagent' ),
 					__( 'Open SiteAgent', 'siteagent' )
 				);
 		}

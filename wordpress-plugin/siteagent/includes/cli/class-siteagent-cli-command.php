@@ -1,6 +1,6 @@
 <?php
 /**
- * The log at the terminal: wp siteagent audit.
+ * The WP-CLI command wp siteagent audit.
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Reads SiteAgent's own log. Changes nothing.
+ * Reads SiteAgent's activity log. Changes nothing.
  */
 final class Siteagent_CLI_Command {
 
@@ -26,7 +26,7 @@ final class Siteagent_CLI_Command {
 	}
 
 	/**
-	 * Computes the whole chain again. Ends with status 1 and the first entry that does not fit.
+	 * Verifies the log. Exits with status 1 and the first altered entry if verification fails.
 	 *
 	 * ## EXAMPLES
 	 *
@@ -36,23 +36,23 @@ final class Siteagent_CLI_Command {
 		$result = $this->log->verify();
 		if ( ! $result['ok'] ) {
 			/* translators: %d: number of an entry */
-			WP_CLI::error( sprintf( __( 'The chain is broken at entry %d.', 'siteagent' ), $result['broken_at'] ) );
+			WP_CLI::error( sprintf( __( 'Log verification failed at entry %d.', 'siteagent' ), $result['broken_at'] ) );
 		}
 		$head = $this->log->head();
 		/* translators: 1: number of entries, 2: number of the newest, 3: its hash */
-		WP_CLI::success( sprintf( __( 'The chain is whole: %1$d entries, the newest is %2$d with the hash %3$s.', 'siteagent' ), $result['checked'], $head['n'], $head['hash'] ) );
+		WP_CLI::success( sprintf( __( 'Log verified: %1$d entries, no tampering detected. The newest is %2$d with hash %3$s.', 'siteagent' ), $result['checked'], $head['n'], $head['hash'] ) );
 	}
 
 	/**
-	 * Shows entries, newest first.
+	 * Lists entries, newest first.
 	 *
 	 * ## OPTIONS
 	 *
 	 * [--words=<text>]
-	 * : Only those whose text holds this.
+	 * : Only entries that contain this text.
 	 *
 	 * [--limit=<number>]
-	 * : At most so many.
+	 * : Maximum number of entries.
 	 * ---
 	 * default: 20
 	 * ---
@@ -72,21 +72,21 @@ final class Siteagent_CLI_Command {
 		foreach ( $this->log->recent( $limit, 0, $search ) as $entry ) {
 			$formatted = Siteagent_Log_Formatter::format( $entry );
 			$line = array( $formatted['seq'], gmdate( 'Y-m-d\TH:i:s\Z', $formatted['at'] ), $formatted['who'], $formatted['what'], $formatted['detail'] );
-			// What a stranger sent must not move the cursor.
+			// Untrusted text must not contain control characters that move the cursor.
 			WP_CLI::line( (string) preg_replace( '/[\x00-\x08\x0a-\x1f\x7f]|\xc2[\x80-\x9f]/', '?', implode( "\t", $line ) ) );
 		}
 	}
 
 	/**
-	 * Writes the log to a file: JSON Lines, which verify_audit.py checks without this site, or CSV.
+	 * Exports the log to a file, as JSON Lines, which verify_audit.py verifies without this site, or as CSV.
 	 *
 	 * ## OPTIONS
 	 *
 	 * <file>
-	 * : Where to. It is not written over.
+	 * : Path of the file. An existing file is not overwritten.
 	 *
 	 * [--form=<form>]
-	 * : jsonl or csv.
+	 * : Format of the file.
 	 * ---
 	 * default: jsonl
 	 * options:
@@ -104,18 +104,18 @@ final class Siteagent_CLI_Command {
 	public function export( array $arguments, array $options ): void {
 		$format = isset( $options['form'] ) ? (string) $options['form'] : 'jsonl';
 		if ( ! in_array( $format, Siteagent_Audit_Log_Export::FORMATS, true ) ) {
-			WP_CLI::error( __( 'The form is jsonl or csv.', 'siteagent' ) );
+			WP_CLI::error( __( 'The form must be jsonl or csv.', 'siteagent' ) );
 		}
-		// phpcs:disable WordPress.WP.AlternativeFunctions -- at the terminal, with the rights of whoever sits there.
-		$stream = @fopen( $arguments[0], 'xb' ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- told below.
+		// phpcs:disable WordPress.WP.AlternativeFunctions -- at the terminal, with the permissions of the user.
+		$stream = @fopen( $arguments[0], 'xb' ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- reported below.
 		if ( false === $stream ) {
 			/* translators: %s: a file */
-			WP_CLI::error( sprintf( __( '%s is there already, or cannot be written.', 'siteagent' ), $arguments[0] ) );
+			WP_CLI::error( sprintf( __( '%s already exists or cannot be written.', 'siteagent' ), $arguments[0] ) );
 		}
 		$count = $this->export->write( $format, $stream );
 		fclose( $stream );
 		// phpcs:enable
 		/* translators: 1: number of entries, 2: a file */
-		WP_CLI::success( sprintf( __( '%1$d entries in %2$s.', 'siteagent' ), $count, $arguments[0] ) );
+		WP_CLI::success( sprintf( __( 'Exported %1$d entries to %2$s.', 'siteagent' ), $count, $arguments[0] ) );
 	}
 }

@@ -157,7 +157,7 @@ final class Siteagent_Self_Update {
 			'author'   => 'Aura',
 			'homepage' => (string) $this->origin(),
 			'sections' => array(
-				'description' => '<p>' . esc_html__( 'SiteAgent’s updates come from your dashboard. Each one is signed, and this version installs it only when the signature is valid.', 'siteagent' ) . '</p>',
+				'description' => '<p>' . esc_html__( 'SiteAgent’s updates come from your dashboard. Each one is signed, and is installed only if the signature is valid.', 'siteagent' ) . '</p>',
 			),
 			'external' => true,
 		);

@@ -21,22 +21,22 @@ defined( 'ABSPATH' ) || exit;
 		<div>
 			<h3><?php esc_html_e( 'What stops', 'siteagent' ); ?></h3>
 			<ul class="siteagent-list">
-				<li><span class="dashicons dashicons-dismiss" aria-hidden="true"></span><span><?php esc_html_e( 'The keys are deleted here at once. Every later request is refused.', 'siteagent' ); ?></span></li>
-				<li><span class="dashicons dashicons-dismiss" aria-hidden="true"></span><span><?php esc_html_e( 'The dashboard gets no more reports, so nobody there sees when this site needs an update.', 'siteagent' ); ?></span></li>
-				<li><span class="dashicons dashicons-dismiss" aria-hidden="true"></span><span><?php esc_html_e( 'This cannot be undone. Connecting again takes a new token.', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-dismiss" aria-hidden="true"></span><span><?php esc_html_e( 'The keys are deleted immediately. All later requests are rejected.', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-dismiss" aria-hidden="true"></span><span><?php esc_html_e( 'The dashboard receives no more reports, so your agency does not see when this site needs an update.', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-dismiss" aria-hidden="true"></span><span><?php esc_html_e( 'This cannot be undone. Connecting again requires a new token.', 'siteagent' ); ?></span></li>
 			</ul>
 		</div>
 		<div>
 			<h3><?php esc_html_e( 'What stays', 'siteagent' ); ?></h3>
 			<ul class="siteagent-list">
-				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The site itself, its content, plugins and settings are not touched.', 'siteagent' ); ?></span></li>
-				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The log of requests stays here until you delete SiteAgent.', 'siteagent' ); ?></span></li>
-				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The dashboard keeps the last report it got. Ask the people who run it if you want that deleted.', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The site, its content, plugins and settings are not changed.', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The activity log is kept until you delete SiteAgent.', 'siteagent' ); ?></span></li>
+				<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'The dashboard keeps the last report. Ask your agency if you want it deleted.', 'siteagent' ); ?></span></li>
 			</ul>
 		</div>
 	</div>
 	<?php if ( null !== $data['connection'] && null === $data['moved'] ) : ?>
-		<p><?php esc_html_e( 'The dashboard is told at once. If it cannot be reached, it learns of it with its next request.', 'siteagent' ); ?></p>
+		<p><?php esc_html_e( 'The dashboard is notified immediately. If it cannot be reached, it finds out with its next request.', 'siteagent' ); ?></p>
 	<?php endif; ?>
 	<div class="siteagent-actions">
 		<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">

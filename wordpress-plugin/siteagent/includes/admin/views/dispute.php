@@ -14,22 +14,22 @@ $siteagent_seen    = $data['dispute']['seen'];
 $siteagent_refused = $data['dispute']['refused'];
 ?>
 <div class="notice notice-error inline" role="alert">
-	<p><strong><?php esc_html_e( 'The dashboard’s record of what it did does not go on from what this site has seen of it.', 'siteagent' ); ?></strong></p>
-	<p><?php esc_html_e( 'With each request the dashboard signs how far its record reaches. The last one reached less far than before, or told another past: the record was cut, rewritten or restored from a backup. Until you decide, the dashboard may read, and nothing is changed for it.', 'siteagent' ); ?></p>
+	<p><strong><?php esc_html_e( 'The dashboard’s history does not match this site’s records.', 'siteagent' ); ?></strong></p>
+	<p><?php esc_html_e( 'With each request the dashboard signs how far its history reaches. The last request named a shorter or a different history, so the history was cut, rewritten or restored from a backup. Until you decide, the dashboard can read but not change anything.', 'siteagent' ); ?></p>
 </div>
 <div class="card">
-	<h2><?php esc_html_e( 'Two records that cannot both be whole', 'siteagent' ); ?></h2>
+	<h2><?php esc_html_e( 'Conflicting histories', 'siteagent' ); ?></h2>
 	<dl class="siteagent-facts">
 		<?php /* translators: 1: number of an entry, 2: a date */ ?>
-		<div><dt><?php esc_html_e( 'Seen before', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( 'Entry %1$s, of %2$s', 'siteagent' ), number_format_i18n( $siteagent_seen['n'] ), Siteagent_Messages::format_time( $siteagent_seen['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_seen['hash'], 0, 16 ) ); ?></code></dd></div>
+		<div><dt><?php esc_html_e( 'Recorded before', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( 'Entry %1$s, %2$s', 'siteagent' ), number_format_i18n( $siteagent_seen['n'] ), Siteagent_Messages::format_time( $siteagent_seen['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_seen['hash'], 0, 16 ) ); ?></code></dd></div>
 		<?php /* translators: 1: number of an entry, 2: a date */ ?>
-		<div><dt><?php esc_html_e( 'Refused', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( 'Entry %1$s, of %2$s', 'siteagent' ), number_format_i18n( $siteagent_refused['n'] ), Siteagent_Messages::format_time( $siteagent_refused['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_refused['hash'], 0, 16 ) ); ?></code></dd></div>
+		<div><dt><?php esc_html_e( 'Rejected', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( 'Entry %1$s, %2$s', 'siteagent' ), number_format_i18n( $siteagent_refused['n'] ), Siteagent_Messages::format_time( $siteagent_refused['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_refused['hash'], 0, 16 ) ); ?></code></dd></div>
 	</dl>
-	<p><?php esc_html_e( 'Ask the agency what happened. If it restored a backup, it can say when. What this site saw of its record stays in the log here.', 'siteagent' ); ?></p>
+	<p><?php esc_html_e( 'Ask your agency what happened. If it restored a backup, it can tell you when. This site’s records are kept in the activity log.', 'siteagent' ); ?></p>
 	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 		<input type="hidden" name="action" value="siteagent_accept_trail">
 		<?php wp_nonce_field( 'siteagent_accept_trail' ); ?>
-		<button type="submit" class="button"><?php esc_html_e( 'Go on with its record as it is now', 'siteagent' ); ?></button>
+		<button type="submit" class="button"><?php esc_html_e( 'Accept the current history', 'siteagent' ); ?></button>
 		<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'step' => 'disconnect' ) ) ); ?>"><?php esc_html_e( 'Disconnect …', 'siteagent' ); ?></a>
 	</form>
 </div>

@@ -12,9 +12,9 @@ defined( 'ABSPATH' ) || exit;
 
 $siteagent_tabs = array(
 	'connection' => __( 'Connection', 'siteagent' ),
-	'may'        => __( 'What it may do', 'siteagent' ),
-	'data'       => __( 'What leaves this site', 'siteagent' ),
-	'log'        => __( 'Recent requests', 'siteagent' ),
+	'may'        => __( 'Permissions', 'siteagent' ),
+	'data'       => __( 'Shared data', 'siteagent' ),
+	'log'        => __( 'Activity log', 'siteagent' ),
 );
 ?>
 <div class="wrap siteagent">
@@ -25,6 +25,6 @@ $siteagent_tabs = array(
 				class="nav-tab<?php echo $siteagent_tab === $data['tab'] ? ' nav-tab-active' : ''; ?>"<?php echo $siteagent_tab === $data['tab'] ? ' aria-current="page"' : ''; ?>><?php echo esc_html( $siteagent_title ); ?></a>
 		<?php endforeach; ?>
 	</nav>
-	<?php if ( null !== $data['news'] ) : ?>
-		<div class="notice notice-<?php echo esc_attr( $data['news']['kind'] ); ?> inline" role="status"><p><?php echo esc_html( $data['news']['text'] ); ?></p></div>
+	<?php if ( null !== $data['notice'] ) : ?>
+		<div class="notice notice-<?php echo esc_attr( $data['notice']['kind'] ); ?> inline" role="status"><p><?php echo esc_html( $data['notice']['text'] ); ?></p></div>
 	<?php endif; ?>

@@ -11,36 +11,36 @@ declare( strict_types=1 );
 
 defined( 'ABSPATH' ) || exit;
 ?>
-<h2><?php esc_html_e( 'Recent requests', 'siteagent' ); ?></h2>
+<h2><?php esc_html_e( 'Activity log', 'siteagent' ); ?></h2>
 <div class="siteagent-narrow">
-	<p><?php esc_html_e( 'Every request a dashboard made and everything done on this screen. The connected dashboard reads the entries since it was connected and compares them with its own; accounts stand in them by their number alone.', 'siteagent' ); ?></p>
+	<p><?php esc_html_e( 'All requests of the dashboard, and everything done on this page. The connected dashboard reads the entries since it was connected and compares them with its own. The log identifies accounts by number.', 'siteagent' ); ?></p>
 	<?php if ( $data['verified']['ok'] && 0 < $data['verified']['checked'] ) : ?>
 		<?php /* translators: %s: number of entries */ ?>
-		<p><span class="dashicons dashicons-lock" aria-hidden="true"></span> <?php echo esc_html( sprintf( _n( 'The chain is whole: %s entry, unaltered.', 'The chain is whole: %s entries, none altered, inserted or missing between.', $data['verified']['checked'], 'siteagent' ), number_format_i18n( $data['verified']['checked'] ) ) ); ?></p>
+		<p><span class="dashicons dashicons-lock" aria-hidden="true"></span> <?php echo esc_html( sprintf( _n( 'Log verified: %s entry, no tampering detected.', 'Log verified: %s entries, no tampering detected.', $data['verified']['checked'], 'siteagent' ), number_format_i18n( $data['verified']['checked'] ) ) ); ?></p>
 	<?php elseif ( ! $data['verified']['ok'] ) : ?>
 		<?php /* translators: %s: number of an entry */ ?>
-		<div class="notice notice-error inline"><p><strong><?php echo esc_html( sprintf( __( 'The chain is broken at entry %s.', 'siteagent' ), number_format_i18n( (int) $data['verified']['broken_at'] ) ) ); ?></strong> <?php esc_html_e( 'An entry there was altered, inserted or removed outside SiteAgent, or an old backup of the database was restored in part. Find out which before you rely on this log.', 'siteagent' ); ?></p></div>
+		<div class="notice notice-error inline"><p><strong><?php echo esc_html( sprintf( __( 'Log verification failed at entry %s.', 'siteagent' ), number_format_i18n( (int) $data['verified']['broken_at'] ) ) ); ?></strong> <?php esc_html_e( 'This entry was altered, inserted or removed outside SiteAgent, or an old database backup was partly restored. Find out which before you rely on this log.', 'siteagent' ); ?></p></div>
 	<?php endif; ?>
 </div>
 <div class="siteagent-actions">
 	<form method="get" action="<?php echo esc_url( Siteagent_Settings_Page::url() ); ?>" role="search">
 		<input type="hidden" name="page" value="<?php echo esc_attr( Siteagent_Settings_Page::PAGE ); ?>">
 		<input type="hidden" name="tab" value="log">
-		<label for="siteagent-words"><?php esc_html_e( 'Words in an entry', 'siteagent' ); ?></label>
+		<label for="siteagent-words"><?php esc_html_e( 'Search the log', 'siteagent' ); ?></label>
 		<input type="search" id="siteagent-words" name="words" value="<?php echo esc_attr( $data['words'] ); ?>" maxlength="200">
-		<button type="submit" class="button"><?php esc_html_e( 'Find', 'siteagent' ); ?></button>
+		<button type="submit" class="button"><?php esc_html_e( 'Search', 'siteagent' ); ?></button>
 	</form>
 	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 		<input type="hidden" name="action" value="siteagent_export_log">
 		<?php wp_nonce_field( 'siteagent_export_log' ); ?>
-		<button type="submit" class="button" name="form" value="jsonl"><?php esc_html_e( 'Export to check elsewhere', 'siteagent' ); ?></button>
-		<button type="submit" class="button" name="form" value="csv"><?php esc_html_e( 'Export as a table', 'siteagent' ); ?></button>
+		<button type="submit" class="button" name="form" value="jsonl"><?php esc_html_e( 'Export for verification (JSON Lines)', 'siteagent' ); ?></button>
+		<button type="submit" class="button" name="form" value="csv"><?php esc_html_e( 'Export as table (CSV)', 'siteagent' ); ?></button>
 	</form>
 </div>
 <?php if ( array() === $data['entries'] && '' !== $data['words'] ) : ?>
-	<p><?php esc_html_e( 'No entry holds this. Look for fewer words.', 'siteagent' ); ?></p>
+	<p><?php esc_html_e( 'No entries found.', 'siteagent' ); ?></p>
 <?php elseif ( array() === $data['entries'] ) : ?>
-	<p><?php esc_html_e( 'Nothing has happened yet. Once a token is accepted, each step and each request stands here.', 'siteagent' ); ?></p>
+	<p><?php esc_html_e( 'No entries yet. Accept a pairing token to connect this site.', 'siteagent' ); ?></p>
 <?php else : ?>
 	<table class="widefat striped">
 		<thead><tr>

@@ -13,28 +13,28 @@ defined( 'ABSPATH' ) || exit;
 ?>
 <?php if ( null === $data['connection'] ) : ?>
 	<div class="card">
-		<h2><?php esc_html_e( 'What it may do', 'siteagent' ); ?></h2>
-		<p><?php esc_html_e( 'No dashboard is connected, so nobody may do anything. After connecting one, you choose here what it may change; at first that is nothing.', 'siteagent' ); ?></p>
+		<h2><?php esc_html_e( 'Permissions', 'siteagent' ); ?></h2>
+		<p><?php esc_html_e( 'No dashboard is connected. After connecting one, you choose here what it can update. At first it can update nothing.', 'siteagent' ); ?></p>
 	</div>
 	<?php return; ?>
 <?php endif; ?>
-<?php if ( ! $data['is_theirs'] ) : ?>
+<?php if ( ! $data['can_allow_any'] ) : ?>
 	<div class="card">
-		<h2><?php esc_html_e( 'What it may do', 'siteagent' ); ?></h2>
-		<p><?php esc_html_e( 'On a network all sites share plugins, themes and WordPress itself, so a network administrator chooses here what the dashboard may change.', 'siteagent' ); ?></p>
+		<h2><?php esc_html_e( 'Permissions', 'siteagent' ); ?></h2>
+		<p><?php esc_html_e( 'On a network all sites share plugins, themes and WordPress, so a network administrator sets the permissions.', 'siteagent' ); ?></p>
 	</div>
 	<?php return; ?>
 <?php endif; ?>
-<?php if ( $data['asks_here'] || array() !== $data['waiting'] ) : ?>
-	<h2><?php esc_html_e( 'Changes that wait for you', 'siteagent' ); ?></h2>
+<?php if ( $data['requires_approval'] || array() !== $data['waiting'] ) : ?>
+	<h2><?php esc_html_e( 'Updates waiting for approval', 'siteagent' ); ?></h2>
 	<?php if ( array() === $data['waiting'] ) : ?>
-		<p><?php esc_html_e( 'None. When the dashboard wants to change something, it stands here first.', 'siteagent' ); ?></p>
+		<p><?php esc_html_e( 'No updates are waiting for your approval.', 'siteagent' ); ?></p>
 	<?php else : ?>
 		<table class="widefat striped siteagent-plans">
 			<thead><tr>
 				<th scope="col"><?php esc_html_e( 'What', 'siteagent' ); ?></th>
 				<th scope="col"><?php esc_html_e( 'Approved in the dashboard by', 'siteagent' ); ?></th>
-				<th scope="col"><?php esc_html_e( 'Until', 'siteagent' ); ?></th>
+				<th scope="col"><?php esc_html_e( 'Expires', 'siteagent' ); ?></th>
 				<th scope="col"><?php esc_html_e( 'Your decision', 'siteagent' ); ?></th>
 			</tr></thead>
 			<tbody>
@@ -59,34 +59,34 @@ defined( 'ABSPATH' ) || exit;
 	<?php endif; ?>
 <?php endif; ?>
 <div class="card">
-	<h2><?php esc_html_e( 'What it may do', 'siteagent' ); ?></h2>
+	<h2><?php esc_html_e( 'Permissions', 'siteagent' ); ?></h2>
 	<?php /* translators: %s: address of a dashboard */ ?>
-	<p><?php echo esc_html( sprintf( __( '%s may read the report and end the connection. Beyond that it may install updates that WordPress offers here, of the kinds you tick, each after somebody there has approved it.', 'siteagent' ), $data['connection']['origin'] ) ); ?></p>
+	<p><?php echo esc_html( sprintf( __( '%s can read the report and the activity log, and end the connection. It can also install available updates of the kinds you select, each after someone has approved it in the dashboard.', 'siteagent' ), $data['connection']['origin'] ) ); ?></p>
 	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 		<input type="hidden" name="action" value="siteagent_scopes">
 		<?php wp_nonce_field( 'siteagent_scopes' ); ?>
 		<fieldset class="siteagent-scopes">
-			<legend><?php esc_html_e( 'It may update', 'siteagent' ); ?></legend>
-			<?php foreach ( Siteagent_Messages::scopes() as $siteagent_scope => $siteagent_words ) : ?>
+			<legend><?php esc_html_e( 'The dashboard can update', 'siteagent' ); ?></legend>
+			<?php foreach ( Siteagent_Messages::scopes() as $siteagent_scope => $siteagent_text ) : ?>
 				<label for="siteagent-scope-<?php echo esc_attr( $siteagent_scope ); ?>">
-					<input type="checkbox" id="siteagent-scope-<?php echo esc_attr( $siteagent_scope ); ?>" name="scopes[]" value="<?php echo esc_attr( $siteagent_scope ); ?>"<?php echo $data['scopes'][ $siteagent_scope ] ? ' checked' : ''; ?><?php echo $data['scopes'][ $siteagent_scope ] || $data['may_allow'][ $siteagent_scope ] ? '' : ' disabled'; ?>>
-					<span><strong><?php echo esc_html( $siteagent_words[0] ); ?></strong> <?php echo esc_html( $siteagent_words[1] ); ?></span>
+					<input type="checkbox" id="siteagent-scope-<?php echo esc_attr( $siteagent_scope ); ?>" name="scopes[]" value="<?php echo esc_attr( $siteagent_scope ); ?>"<?php echo $data['scopes'][ $siteagent_scope ] ? ' checked' : ''; ?><?php echo $data['scopes'][ $siteagent_scope ] || $data['can_allow'][ $siteagent_scope ] ? '' : ' disabled'; ?>>
+					<span><strong><?php echo esc_html( $siteagent_text[0] ); ?></strong> <?php echo esc_html( $siteagent_text[1] ); ?></span>
 				</label>
 			<?php endforeach; ?>
-			<?php if ( in_array( false, $data['may_allow'], true ) ) : ?>
-				<p class="description"><?php esc_html_e( 'Your account is not allowed to install some kinds of updates on this site, so it cannot allow those to the dashboard.', 'siteagent' ); ?></p>
+			<?php if ( in_array( false, $data['can_allow'], true ) ) : ?>
+				<p class="description"><?php esc_html_e( 'You are not allowed to install some kinds of updates on this site, so you cannot allow the dashboard to install them.', 'siteagent' ); ?></p>
 			<?php endif; ?>
 		</fieldset>
 		<fieldset class="siteagent-scopes">
-			<legend><?php esc_html_e( 'And each time', 'siteagent' ); ?></legend>
+			<legend><?php esc_html_e( 'Approval', 'siteagent' ); ?></legend>
 			<label for="siteagent-approval-here">
-				<input type="checkbox" id="siteagent-approval-here" name="approval_here" value="1"<?php echo $data['asks_here'] ? ' checked' : ''; ?>>
-				<span><strong><?php esc_html_e( 'Every change also needs approval here.', 'siteagent' ); ?></strong> <?php esc_html_e( 'It waits on this page until an administrator of this site approves it.', 'siteagent' ); ?></span>
+				<input type="checkbox" id="siteagent-approval-here" name="approval_here" value="1"<?php echo $data['requires_approval'] ? ' checked' : ''; ?>>
+				<span><strong><?php esc_html_e( 'Require approval on this site for every update.', 'siteagent' ); ?></strong> <?php esc_html_e( 'Each update waits on this page until an administrator of this site approves it.', 'siteagent' ); ?></span>
 			</label>
 		</fieldset>
-		<p class="description"><?php esc_html_e( 'The dashboard cannot change these choices. It can never install a plugin or theme that is not there yet, upload code, or switch components on or off.', 'siteagent' ); ?></p>
+		<p class="description"><?php esc_html_e( 'The dashboard cannot change these settings. It can never install new plugins or themes, upload code, or activate or deactivate anything.', 'siteagent' ); ?></p>
 		<div class="siteagent-actions">
-			<button type="submit" class="button button-primary"><?php esc_html_e( 'Save', 'siteagent' ); ?></button>
+			<button type="submit" class="button button-primary"><?php esc_html_e( 'Save Changes', 'siteagent' ); ?></button>
 		</div>
 	</form>
 </div>

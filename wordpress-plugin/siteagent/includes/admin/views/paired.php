@@ -31,17 +31,17 @@ $siteagent_granted = array_intersect_key( Siteagent_Messages::scopes(), array_fi
 	<h2><?php esc_html_e( 'Connected to', 'siteagent' ); ?></h2>
 	<p class="siteagent-origin"><?php echo esc_html( $data['connection']['origin'] ); ?></p>
 	<dl class="siteagent-facts">
-		<div><dt><?php esc_html_e( 'Fingerprint', 'siteagent' ); ?></dt><dd><code class="siteagent-fingerprint"><?php echo esc_html( $data['connection']['fingerprint'] ); ?></code><?php esc_html_e( 'The dashboard shows the same one. If it shows another, disconnect.', 'siteagent' ); ?></dd></div>
+		<div><dt><?php esc_html_e( 'Fingerprint', 'siteagent' ); ?></dt><dd><code class="siteagent-fingerprint"><?php echo esc_html( $data['connection']['fingerprint'] ); ?></code><?php esc_html_e( 'The dashboard shows the same fingerprint. If they differ, disconnect.', 'siteagent' ); ?></dd></div>
 		<div><dt><?php esc_html_e( 'Connected since', 'siteagent' ); ?></dt><dd><?php echo esc_html( Siteagent_Messages::format_time( (int) $data['connection']['paired_at'], $data['now'] ) ); ?></dd></div>
 		<div><dt><?php esc_html_e( 'Last request', 'siteagent' ); ?></dt><dd><?php echo esc_html( null === $siteagent_last ? __( 'None yet', 'siteagent' ) : Siteagent_Messages::format_time( (int) $siteagent_last, $data['now'] ) ); ?></dd></div>
-		<div><dt><?php esc_html_e( 'What it may do', 'siteagent' ); ?></dt><dd><?php esc_html_e( 'Read the report and the log, and end the connection.', 'siteagent' ); ?>
+		<div><dt><?php esc_html_e( 'Permissions', 'siteagent' ); ?></dt><dd><?php esc_html_e( 'Can read the report and the activity log, and end the connection.', 'siteagent' ); ?>
 			<?php if ( array() === $siteagent_granted ) : ?>
-				<?php esc_html_e( 'It can change nothing unless you allow it here.', 'siteagent' ); ?>
+				<?php esc_html_e( 'It can change nothing unless you allow it.', 'siteagent' ); ?>
 			<?php else : ?>
 				<?php /* translators: %s: kinds of components, each with a full stop */ ?>
-				<?php echo esc_html( sprintf( __( 'It may update: %s', 'siteagent' ), implode( ' ', array_column( $siteagent_granted, 0 ) ) ) ); ?>
+				<?php echo esc_html( sprintf( __( 'Can update: %s', 'siteagent' ), implode( ' ', array_column( $siteagent_granted, 0 ) ) ) ); ?>
 			<?php endif; ?>
-			<a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'may' ) ) ); ?>"><?php esc_html_e( 'Choose what it may do', 'siteagent' ); ?></a> · <a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'What leaves this site', 'siteagent' ); ?></a></dd></div>
+			<a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'may' ) ) ); ?>"><?php esc_html_e( 'Edit permissions', 'siteagent' ); ?></a> · <a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'Shared data', 'siteagent' ); ?></a></dd></div>
 	</dl>
 	<?php require __DIR__ . '/own-key.php'; ?>
 	<div class="siteagent-actions">

@@ -16,22 +16,22 @@ $siteagent_stopped = null !== $data['answer'] && 'error' === $data['answer']['ki
 <?php if ( $siteagent_stopped ) : ?>
 	<div class="notice notice-error inline" role="alert"><p><strong><?php echo esc_html( $data['answer']['title'] ); ?></strong> <?php echo esc_html( $data['answer']['next'] ); ?></p></div>
 <?php elseif ( $siteagent_is_over ) : ?>
-	<div class="notice notice-error inline" role="alert"><p><strong><?php esc_html_e( 'The token has expired and the dashboard did not call.', 'siteagent' ); ?></strong> <?php esc_html_e( 'Cancel here, make a new token in the dashboard and paste that. If it happens again, the dashboard’s page for this site names what is in the way.', 'siteagent' ); ?></p></div>
+	<div class="notice notice-error inline" role="alert"><p><strong><?php esc_html_e( 'The token has expired and the dashboard did not connect.', 'siteagent' ); ?></strong> <?php esc_html_e( 'Cancel here, create a new token in the dashboard and paste it. If it happens again, the dashboard’s page for this site shows the cause.', 'siteagent' ); ?></p></div>
 <?php endif; ?>
 <div class="card">
 	<h2><?php echo esc_html( $siteagent_stopped || $siteagent_is_over ? __( 'Not connected to', 'siteagent' ) : __( 'Waiting for', 'siteagent' ) ); ?></h2>
 	<p class="siteagent-origin"><?php echo esc_html( $data['pending']['origin'] ); ?></p>
 	<?php if ( ! $siteagent_stopped && ! $siteagent_is_over ) : ?>
 		<ul class="siteagent-list">
-			<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'You agreed to the connection.', 'siteagent' ); ?></span></li>
+			<li><span class="dashicons dashicons-yes-alt" aria-hidden="true"></span><span><?php esc_html_e( 'You accepted the connection.', 'siteagent' ); ?></span></li>
 			<?php if ( null !== $data['answer'] ) : ?>
 				<li><span class="dashicons <?php echo 'delivered' === $data['pending']['notice'] ? 'dashicons-yes-alt' : 'dashicons-info'; ?>" aria-hidden="true"></span><span><?php echo esc_html( $data['answer']['title'] . ' ' . $data['answer']['next'] ); ?></span></li>
 			<?php endif; ?>
-			<li><span class="dashicons dashicons-clock" aria-hidden="true"></span><span><?php esc_html_e( 'The dashboard calls this site and both agree on keys. Then a fingerprint appears here and there.', 'siteagent' ); ?></span></li>
+			<li><span class="dashicons dashicons-clock" aria-hidden="true"></span><span><?php esc_html_e( 'The dashboard connects to this site and both agree on keys. Then both show the same fingerprint.', 'siteagent' ); ?></span></li>
 		</ul>
 		<?php /* translators: %s: date and time with how far away it is */ ?>
-		<p><?php echo esc_html( sprintf( __( 'The token works until %s.', 'siteagent' ), Siteagent_Messages::format_time( $data['pending']['expires_at'], $data['now'] ) ) ); ?></p>
-		<p class="description"><?php esc_html_e( 'This page looks again every five seconds.', 'siteagent' ); ?></p>
+		<p><?php echo esc_html( sprintf( __( 'The token expires at %s.', 'siteagent' ), Siteagent_Messages::format_time( $data['pending']['expires_at'], $data['now'] ) ) ); ?></p>
+		<p class="description"><?php esc_html_e( 'This page refreshes every five seconds.', 'siteagent' ); ?></p>
 	<?php endif; ?>
 	<div class="siteagent-actions">
 		<?php if ( ! $siteagent_stopped && ! $siteagent_is_over ) : ?>
