@@ -37,8 +37,8 @@ STEP = {"kind": "siteagent", "id": AGENT, "from": HERE, "to": NEXT}
 FATAL: Spoilt = {"hooks.php": ("register_activation_hook(", "nobody_wrote_this(")}
 DEAF: Spoilt = {
     "includes/http/class-siteagent-rest-controller.php": (
-        "private function admit( bool $is_slashed ) {",
-        "private function admit( bool $is_slashed ) { echo 'Hello.'; exit;",
+        "private function authenticate( bool $is_slashed ) {",
+        "private function authenticate( bool $is_slashed ) { echo 'Hello.'; exit;",
     )
 }
 NAMELESS: Spoilt = {"siteagent.php": (f"SITEAGENT_VERSION = '{NEXT}'", "SITEAGENT_VERSION = '9'")}

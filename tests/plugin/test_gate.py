@@ -407,7 +407,7 @@ def test_every_route_of_the_plugin_stands_behind_the_gate(wp) -> None:
         "return $found;"
     )
     ours = {route: callbacks for route, callbacks in routes.items() if route != "/siteagent/v1"}
-    assert ours == {"/siteagent/v1/rpc": ["Siteagent_REST_Controller::permit"]}
+    assert ours == {"/siteagent/v1/rpc": ["Siteagent_REST_Controller::check_permission"]}
 
 
 def test_nothing_of_the_plugin_answers_to_ajax_or_heartbeat(wp) -> None:

@@ -91,17 +91,17 @@ def test_the_dashboard_accepts_it_whole(wp):
 
 def test_both_sides_call_it_by_the_same_digest(wp):
     report, digest = wp.evaluate(
-        HOSTILE + OFFERS + "$i = siteagent()->report(); $r = $i->report();"
-        "return array($r, $i->canonical_digest($r));"
+        HOSTILE + OFFERS + "$i = siteagent()->report(); $r = $i->build();"
+        "return array($r, $i->digest($r));"
     )
     assert inventory.digest_of(report) == digest
 
 
 def test_a_second_report_has_the_same_digest(wp):
     first, second = wp.evaluate(
-        "$i = siteagent()->report(); $i->report();"
-        "$first = $i->canonical_digest($i->report()); sleep(1);"
-        "return array($first, $i->canonical_digest($i->report()));"
+        "$i = siteagent()->report(); $i->build();"
+        "$first = $i->digest($i->build()); sleep(1);"
+        "return array($first, $i->digest($i->build()));"
     )
     assert first == second
 

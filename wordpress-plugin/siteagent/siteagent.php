@@ -1,7 +1,7 @@
 <?php
 /**
  * Plugin Name:       SiteAgent
- * Description:       Lets the agency that looks after this site read what is out of date and install the updates you allow, from its own dashboard. You decide which dashboard and which updates, you see what leaves, and you can end it at any time.
+ * Description:       Lets your agency see what is out of date and install the updates you allow from its dashboard. You choose the dashboard and the permissions, you see all shared data, and you can disconnect at any time.
  * Version:           0.1.0
  * Requires at least: 6.1
  * Requires PHP:      7.4
@@ -12,7 +12,7 @@
  * Text Domain:       siteagent
  * Data format:       1
  *
- * On an ordinary page of the site this file and hooks.php are all that loads: no query, no output.
+ * On ordinary pages of the site only this file and hooks.php are loaded. They run no query and print nothing.
  *
  * @package SiteAgent
  */

@@ -148,7 +148,7 @@ final class Siteagent_Messages {
 	public static function scopes(): array {
 		return array(
 			'translations' => array( __( 'Translations.', 'siteagent' ), __( 'Texts of WordPress, plugins and themes.', 'siteagent' ) ),
-			'plugins'      => array( __( 'Plugins.', 'siteagent' ), __( 'A backup is kept until the new version has been checked.', 'siteagent' ) ),
+			'plugins'      => array( __( 'Plugins.', 'siteagent' ), __( 'A backup is kept until the new version has been tested.', 'siteagent' ) ),
 			'themes'       => array( __( 'Themes.', 'siteagent' ), __( 'A backup is kept as well. Changes to a theme’s own files are lost, as with every update.', 'siteagent' ) ),
 			'core_minor'   => array( __( 'WordPress, minor releases.', 'siteagent' ), __( 'They usually close security holes. WordPress itself cannot be rolled back.', 'siteagent' ) ),
 			'core_major'   => array( __( 'WordPress, major releases.', 'siteagent' ), __( 'They bring new features and should be tested first. WordPress itself cannot be rolled back.', 'siteagent' ) ),
