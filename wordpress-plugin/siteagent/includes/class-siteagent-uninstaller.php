@@ -34,7 +34,7 @@ final class Siteagent_Uninstaller {
 	 * @param wpdb $db WordPress database object.
 	 */
 	public function __construct( $db ) {
-		$this->db          = $db;
+		$this->db           = $db;
 		$this->notify_until = microtime( true ) + self::NOTIFY_TIME_S;
 	}
 

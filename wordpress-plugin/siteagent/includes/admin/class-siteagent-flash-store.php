@@ -18,8 +18,8 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Flash_Store {
 
 	const LIFETIME_S = 1800;
-	const DRAFT        = 'siteagent_draft_';
-	const NOTICE         = 'siteagent_news_';
+	const DRAFT      = 'siteagent_draft_';
+	const NOTICE     = 'siteagent_news_';
 
 	/** More than any token needs. Longer input is cut. */
 	const MAX_TEXT = 4000;
@@ -31,14 +31,14 @@ final class Siteagent_Flash_Store {
 	 * @param string $error Code of what is wrong with it; empty when it can be used.
 	 */
 	public function save_draft( string $text, string $error ): void {
-		$draft = wp_json_encode(
+		$draft     = wp_json_encode(
 			array(
 				'text'  => substr( $text, 0, self::MAX_TEXT ),
 				'fault' => $error,
 			)
 		);
-		$nonce = random_bytes( SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
-		$encrypted   = sodium_crypto_secretbox( (string) $draft, $nonce, $this->encryption_key() );
+		$nonce     = random_bytes( SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
+		$encrypted = sodium_crypto_secretbox( (string) $draft, $nonce, $this->encryption_key() );
 		set_site_transient( self::transient_name( self::DRAFT ), base64_encode( $nonce . $encrypted ), self::LIFETIME_S ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
 	}
 
@@ -49,7 +49,7 @@ final class Siteagent_Flash_Store {
 	 */
 	public function draft(): ?array {
 		$stored = get_site_transient( self::transient_name( self::DRAFT ) );
-		$raw  = is_string( $stored ) ? base64_decode( $stored, true ) : false; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
+		$raw    = is_string( $stored ) ? base64_decode( $stored, true ) : false; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
 		if ( false === $raw || strlen( $raw ) <= SODIUM_CRYPTO_SECRETBOX_NONCEBYTES ) {
 			return null;
 		}
@@ -101,8 +101,8 @@ final class Siteagent_Flash_Store {
 	 * Returns a key for this account and session, so that another session cannot decrypt the data.
 	 */
 	private function encryption_key(): string {
-		$secret = wp_salt( 'auth' ) . wp_salt( 'secure_auth' );
-		$session  = get_current_user_id() . '|' . wp_get_session_token();
+		$secret  = wp_salt( 'auth' ) . wp_salt( 'secure_auth' );
+		$session = get_current_user_id() . '|' . wp_get_session_token();
 		return hash_hkdf( 'sha256', $secret, SODIUM_CRYPTO_SECRETBOX_KEYBYTES, 'siteagent/1 desk|' . $session );
 	}
 }

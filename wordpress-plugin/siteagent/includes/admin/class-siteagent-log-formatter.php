@@ -20,8 +20,8 @@ final class Siteagent_Log_Formatter {
 	 */
 	public static function format( array $entry ): array {
 		$labels = self::event_labels();
-		$event     = $entry['event'];
-		$what      = isset( $labels[ $event ] ) ? $labels[ $event ] : ucfirst( str_replace( array( '_', '.' ), ' ', $event ) );
+		$event  = $entry['event'];
+		$what   = isset( $labels[ $event ] ) ? $labels[ $event ] : ucfirst( str_replace( array( '_', '.' ), ' ', $event ) );
 		return array(
 			'seq'    => $entry['seq'],
 			'at'     => $entry['at'],

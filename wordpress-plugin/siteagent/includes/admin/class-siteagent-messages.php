@@ -174,7 +174,7 @@ final class Siteagent_Messages {
 			/* translators: 2: version it has, 3: version it gets */
 			'siteagent'   => __( 'SiteAgent from %2$s to %3$s', 'siteagent' ),
 		);
-		$name      = 'plugin' === $item['kind'] && '.' !== dirname( $item['id'] ) ? dirname( $item['id'] ) : $item['id'];
+		$name   = 'plugin' === $item['kind'] && '.' !== dirname( $item['id'] ) ? dirname( $item['id'] ) : $item['id'];
 		return sprintf( $labels[ $item['kind'] ], $name, '' === $item['from'] ? __( 'none', 'siteagent' ) : $item['from'], $item['to'] );
 	}
 

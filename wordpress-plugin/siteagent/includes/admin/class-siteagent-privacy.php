@@ -24,7 +24,7 @@ final class Siteagent_Privacy {
 
 	public function __construct( Siteagent_Report $report, Siteagent_Audit_Log $log ) {
 		$this->report = $report;
-		$this->log       = $log;
+		$this->log    = $log;
 	}
 
 	public function add_policy_text(): void {
@@ -86,7 +86,7 @@ final class Siteagent_Privacy {
 	 */
 	public function erase( $email, $page = 1 ): array {
 		unset( $page );
-		$user = get_user_by( 'email', (string) $email );
+		$user        = get_user_by( 'email', (string) $email );
 		$has_entries = false !== $user && array() !== $this->log->entries_by_user( (int) $user->ID, 1, 0 );
 		return array(
 			'items_removed'  => false,

@@ -39,11 +39,11 @@ final class Siteagent_Settings_Actions {
 	private $flash_store;
 
 	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Pairing $pairing, Siteagent_Address_Change $address_change, Siteagent_Permission_Decisions $permission_decisions, Siteagent_Checkpoint_Store $checkpoint_store, Siteagent_Audit_Log_Export $export ) {
-		$this->connection_store = $connection_store;
-		$this->pairing = $pairing;
-		$this->address_change  = $address_change;
+		$this->connection_store     = $connection_store;
+		$this->pairing              = $pairing;
+		$this->address_change       = $address_change;
 		$this->permission_decisions = $permission_decisions;
-		$this->checkpoint_store = $checkpoint_store;
+		$this->checkpoint_store     = $checkpoint_store;
 
 		$this->export = $export;
 
@@ -90,7 +90,7 @@ final class Siteagent_Settings_Actions {
 		}
 		// The page named one dashboard. The token pasted last, for example in another tab, may belong to another.
 		$shown_pid = isset( $_POST['pid'] ) && is_string( $_POST['pid'] ) ? $_POST['pid'] : ''; // phpcs:ignore WordPress.Security -- checked above; compared.
-		$token = $this->parse_token( $draft['text'] );
+		$token     = $this->parse_token( $draft['text'] );
 		if ( null !== $token && ! hash_equals( $token->pid(), $shown_pid ) ) {
 			$this->flash_store->set_notice( 'other_token' );
 			$this->redirect( array( 'step' => 'consent' ) );
@@ -209,7 +209,7 @@ final class Siteagent_Settings_Actions {
 	public function save_permissions(): void {
 		$this->authorize( 'siteagent_scopes', Siteagent_Capabilities::ALLOW );
 		// phpcs:disable WordPress.Security -- the nonce was checked above; only known names are taken.
-		$granted   = isset( $_POST['scopes'] ) && is_array( $_POST['scopes'] ) ? array_filter( $_POST['scopes'], 'is_string' ) : array();
+		$granted           = isset( $_POST['scopes'] ) && is_array( $_POST['scopes'] ) ? array_filter( $_POST['scopes'], 'is_string' ) : array();
 		$requires_approval = isset( $_POST['approval_here'] ) && '1' === $_POST['approval_here'];
 		// phpcs:enable
 		$this->run_and_notify(
@@ -235,7 +235,7 @@ final class Siteagent_Settings_Actions {
 	public function decide_update(): void {
 		$this->authorize( 'siteagent_decide', Siteagent_Capabilities::ALLOW );
 		// phpcs:disable WordPress.Security -- the nonce was checked above; both are compared with what is known.
-		$digest  = isset( $_POST['plan'] ) && is_string( $_POST['plan'] ) ? $_POST['plan'] : '';
+		$digest   = isset( $_POST['plan'] ) && is_string( $_POST['plan'] ) ? $_POST['plan'] : '';
 		$decision = isset( $_POST['verdict'] ) && is_string( $_POST['verdict'] ) ? $_POST['verdict'] : '';
 		// phpcs:enable
 		if ( ! in_array( $decision, array( Siteagent_Pending_Approvals::APPROVED, Siteagent_Pending_Approvals::REFUSED ), true ) ) {

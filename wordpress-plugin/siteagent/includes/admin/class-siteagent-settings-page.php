@@ -45,13 +45,13 @@ final class Siteagent_Settings_Page {
 	private $flash_store;
 
 	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Pairing $pairing, Siteagent_Report $report, Siteagent_Audit_Log $log, Siteagent_Permissions $permissions, Siteagent_Pending_Approvals $approvals, Siteagent_Checkpoint_Store $checkpoint_store ) {
-		$this->connection_store   = $connection_store;
-		$this->pairing   = $pairing;
-		$this->report = $report;
-		$this->log       = $log;
-		$this->permissions    = $permissions;
-		$this->approvals = $approvals;
-		$this->checkpoint_store   = $checkpoint_store;
+		$this->connection_store = $connection_store;
+		$this->pairing          = $pairing;
+		$this->report           = $report;
+		$this->log              = $log;
+		$this->permissions      = $permissions;
+		$this->approvals        = $approvals;
+		$this->checkpoint_store = $checkpoint_store;
 		$this->flash_store      = new Siteagent_Flash_Store();
 	}
 
@@ -206,7 +206,7 @@ final class Siteagent_Settings_Page {
 		if ( '' !== $error ) {
 			$this->flash_store->delete_draft(); // Show each error once.
 		}
-		$data  = array(
+		$data = array(
 			// A token that may still be usable is never shown again.
 			'text'  => in_array( $error, Siteagent_Settings_Actions::REDISPLAYED_ERRORS, true ) ? $draft['text'] : '',
 			'error' => Siteagent_Messages::token_error( $error ),
@@ -277,7 +277,7 @@ final class Siteagent_Settings_Page {
 
 	private function render_log(): void {
 		// phpcs:disable WordPress.Security.NonceVerification -- looked for and counted, nothing else.
-		$search = isset( $_GET['words'] ) && is_string( $_GET['words'] ) ? substr( trim( sanitize_text_field( wp_unslash( $_GET['words'] ) ) ), 0, self::MAX_SEARCH_CHARS ) : '';
+		$search    = isset( $_GET['words'] ) && is_string( $_GET['words'] ) ? substr( trim( sanitize_text_field( wp_unslash( $_GET['words'] ) ) ), 0, self::MAX_SEARCH_CHARS ) : '';
 		$requested = isset( $_GET['paged'] ) && is_string( $_GET['paged'] ) ? (int) $_GET['paged'] : 1;
 		// phpcs:enable
 		$pages = max( 1, (int) ceil( $this->log->count( $search ) / self::PER_PAGE ) );

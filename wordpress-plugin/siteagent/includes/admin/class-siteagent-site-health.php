@@ -27,7 +27,7 @@ final class Siteagent_Site_Health {
 	 * @param array $tests The tests.
 	 */
 	public function add_test( $tests ): array {
-		$tests                                  = (array) $tests;
+		$tests                                   = (array) $tests;
 		$tests['direct']['siteagent_connection'] = array(
 			'label' => __( 'SiteAgent connection', 'siteagent' ),
 			'test'  => array( $this, 'test' ),

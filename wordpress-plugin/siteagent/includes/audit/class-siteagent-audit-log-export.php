@@ -30,7 +30,7 @@ final class Siteagent_Audit_Log_Export {
 	private $connection_store;
 
 	public function __construct( Siteagent_Audit_Log $log, Siteagent_Checkpoint_Store $checkpoint_store, Siteagent_Connection_Store $connection_store ) {
-		$this->log     = $log;
+		$this->log              = $log;
 		$this->checkpoint_store = $checkpoint_store;
 		$this->connection_store = $connection_store;
 	}
@@ -67,7 +67,7 @@ final class Siteagent_Audit_Log_Export {
 	 * Returns the first line: which log it is, and a signed checkpoint. Without a readable key there is no checkpoint.
 	 */
 	private function header( array $head ): array {
-		$key  = $this->connection_store->signing_public_key();
+		$key        = $this->connection_store->signing_public_key();
 		$checkpoint = 0 === $head['n'] ? null : $this->checkpoint_store->own_checkpoint( $head );
 		return array(
 			'v'       => 1,

@@ -21,7 +21,7 @@ final class Siteagent_Audit_Log {
 	const OPTION = 'siteagent_log';
 
 	/** The newest entries are kept completely. Of older ones, only decisions and changes are kept. */
-	const KEPT_ENTRIES    = 10000;
+	const KEPT_ENTRIES  = 10000;
 	const TRIM_INTERVAL = 500;
 
 	/** Neither a decision nor a change. Trimmed first, so that they cannot push the others out. */
@@ -122,7 +122,7 @@ final class Siteagent_Audit_Log {
 	 */
 	public function head(): array {
 		$shows_errors = $this->db->suppress_errors( true );
-		$row   = $this->db->get_row( "SELECT seq, hash, at FROM {$this->table} ORDER BY seq DESC LIMIT 1", ARRAY_A );
+		$row          = $this->db->get_row( "SELECT seq, hash, at FROM {$this->table} ORDER BY seq DESC LIMIT 1", ARRAY_A );
 		$this->db->suppress_errors( $shows_errors );
 		if ( is_array( $row ) ) {
 			return array(
@@ -229,7 +229,7 @@ final class Siteagent_Audit_Log {
 		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d", $this->like_pattern( $search ), $limit, $offset );
 		// Before the first entry there is no table.
 		$shows_errors = $this->db->suppress_errors( true );
-		$rows  = (array) $this->db->get_results( $query, ARRAY_A );
+		$rows         = (array) $this->db->get_results( $query, ARRAY_A );
 		$this->db->suppress_errors( $shows_errors );
 		return array_map( array( $this, 'to_entry' ), $rows );
 	}
@@ -320,8 +320,8 @@ final class Siteagent_Audit_Log {
 	 * @return int|false Number of rows written: 0 when another request took the number, false on failure.
 	 */
 	private function insert( int $seq, int $at, string $prev, string $body ) {
-		$shows_errors    = $this->db->suppress_errors( true );
-		$inserted = $this->db->query(
+		$shows_errors = $this->db->suppress_errors( true );
+		$inserted     = $this->db->query(
 			$this->db->prepare(
 				"INSERT IGNORE INTO {$this->table} (seq, at, prev, body, hash) VALUES (%d, %d, %s, UNHEX(%s), %s)",
 				$seq,
@@ -370,8 +370,8 @@ final class Siteagent_Audit_Log {
 			// The table of network options has no unique key on the name. WordPress uses the first row.
 			$stored = $this->db->prepare( "SELECT meta_value FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d ORDER BY meta_id LIMIT 1", self::OPTION, $id );
 		} else {
-			$query = $this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $made );
-			$stored  = $this->db->prepare( "SELECT option_value FROM {$this->db->options} WHERE option_name = %s", self::OPTION );
+			$query  = $this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $made );
+			$stored = $this->db->prepare( "SELECT option_value FROM {$this->db->options} WHERE option_name = %s", self::OPTION );
 		}
 		$this->db->query( $query );
 		$name = (string) $this->db->get_var( $stored );

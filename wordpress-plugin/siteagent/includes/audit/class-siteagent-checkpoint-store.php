@@ -42,10 +42,10 @@ final class Siteagent_Checkpoint_Store {
 	 * @param Siteagent_Audit_Log        $log              The log.
 	 */
 	public function __construct( $db, bool $is_network, Siteagent_Connection_Store $connection_store, Siteagent_Audit_Log $log ) {
-		$this->db      = $db;
-		$this->table   = ( $is_network ? $db->base_prefix : $db->prefix ) . 'siteagent_mark';
+		$this->db               = $db;
+		$this->table            = ( $is_network ? $db->base_prefix : $db->prefix ) . 'siteagent_mark';
 		$this->connection_store = $connection_store;
-		$this->log     = $log;
+		$this->log              = $log;
 	}
 
 	/**
@@ -86,7 +86,7 @@ final class Siteagent_Checkpoint_Store {
 			return $result;
 		}
 		$connection = (array) $this->connection_store->connection();
-		$checkpoint       = Siteagent_Checkpoint::verify( $document->mark, Siteagent_HTTP_Signature::base64url_decode( isset( $connection['sign_d'] ) ? $connection['sign_d'] : '' ) );
+		$checkpoint = Siteagent_Checkpoint::verify( $document->mark, Siteagent_HTTP_Signature::base64url_decode( isset( $connection['sign_d'] ) ? $connection['sign_d'] : '' ) );
 		if ( null !== $result['refused'] ) {
 			return $result;
 		}
@@ -213,11 +213,11 @@ final class Siteagent_Checkpoint_Store {
 		$values = implode( ', ', $rows );
 		$later  = 'VALUES(n) > n';
 		// MySQL assigns from left to right, so the compared column comes last.
-		$query = "INSERT INTO {$this->table} (slot, n, hash, at, log, body, sig) VALUES $values ON DUPLICATE KEY UPDATE"
+		$query        = "INSERT INTO {$this->table} (slot, n, hash, at, log, body, sig) VALUES $values ON DUPLICATE KEY UPDATE"
 			. " hash = IF($later, VALUES(hash), hash), at = IF($later, VALUES(at), at), log = IF($later, VALUES(log), log),"
 			. " body = IF($later, VALUES(body), body), sig = IF($later, VALUES(sig), sig), n = GREATEST(n, VALUES(n))";
 		$shows_errors = $this->db->suppress_errors( true );
-		$written  = $this->db->query( $query );
+		$written      = $this->db->query( $query );
 		if ( false === $written ) {
 			$this->create_table();
 			$written = $this->db->query( $query );
@@ -234,7 +234,7 @@ final class Siteagent_Checkpoint_Store {
 	private function stored(): array {
 		// Before the first checkpoint there is no table.
 		$shows_errors = $this->db->suppress_errors( true );
-		$rows  = (array) $this->db->get_results( $this->db->prepare( "SELECT slot, n, hash, at, log, body, sig FROM {$this->table} WHERE slot IN (%s, %s)", self::NEWEST, self::REFUSED ), ARRAY_A );
+		$rows         = (array) $this->db->get_results( $this->db->prepare( "SELECT slot, n, hash, at, log, body, sig FROM {$this->table} WHERE slot IN (%s, %s)", self::NEWEST, self::REFUSED ), ARRAY_A );
 		$this->db->suppress_errors( $shows_errors );
 		$stored = array();
 		foreach ( $rows as $row ) {

@@ -21,7 +21,7 @@ final class Siteagent_CLI_Command {
 	private $export;
 
 	public function __construct( Siteagent_Audit_Log $log, Siteagent_Audit_Log_Export $export ) {
-		$this->log  = $log;
+		$this->log    = $log;
 		$this->export = $export;
 	}
 
@@ -67,11 +67,11 @@ final class Siteagent_CLI_Command {
 	 * @param string[] $options   By name.
 	 */
 	public function list_entries( array $arguments, array $options ): void {
-		$limit = max( 1, (int) ( isset( $options['limit'] ) ? $options['limit'] : 20 ) );
+		$limit  = max( 1, (int) ( isset( $options['limit'] ) ? $options['limit'] : 20 ) );
 		$search = isset( $options['words'] ) ? (string) $options['words'] : '';
 		foreach ( $this->log->recent( $limit, 0, $search ) as $entry ) {
 			$formatted = Siteagent_Log_Formatter::format( $entry );
-			$line = array( $formatted['seq'], gmdate( 'Y-m-d\TH:i:s\Z', $formatted['at'] ), $formatted['who'], $formatted['what'], $formatted['detail'] );
+			$line      = array( $formatted['seq'], gmdate( 'Y-m-d\TH:i:s\Z', $formatted['at'] ), $formatted['who'], $formatted['what'], $formatted['detail'] );
 			// Untrusted text must not contain control characters that move the cursor.
 			WP_CLI::line( (string) preg_replace( '/[\x00-\x08\x0a-\x1f\x7f]|\xc2[\x80-\x9f]/', '?', implode( "\t", $line ) ) );
 		}

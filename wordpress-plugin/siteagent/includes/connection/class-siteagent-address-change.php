@@ -29,7 +29,7 @@ final class Siteagent_Address_Change {
 	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Dashboard_Client $dashboard_client, Siteagent_Audit_Log $log ) {
 		$this->connection_store = $connection_store;
 		$this->dashboard_client = $dashboard_client;
-		$this->log     = $log;
+		$this->log              = $log;
 	}
 
 	/**
@@ -40,7 +40,7 @@ final class Siteagent_Address_Change {
 	 */
 	public function announce_move( string $actor ): string {
 		$connection = $this->connection_store->connection();
-		$change      = $this->connection_store->address_change();
+		$change     = $this->connection_store->address_change();
 		if ( null === $connection || null === $change ) {
 			return 'not_tried';
 		}

@@ -299,8 +299,8 @@ final class Siteagent_Connection_Store {
 				if ( $is_again || ! $is_active ) {
 					return null;
 				}
-				$pending            = $data['pending'];
-				$data['connection'] = $pending['exchange'] + array(
+				$pending                         = $data['pending'];
+				$data['connection']              = $pending['exchange'] + array(
 					'origin'          => $pending['origin'],
 					'home'            => $pending['home'],
 					'endpoints'       => $pending['endpoints'],
@@ -348,7 +348,7 @@ final class Siteagent_Connection_Store {
 				if ( isset( $next['home'] ) ) {
 					unset( $connection['move'], $connection['silent_for'] );
 				}
-				$former = array(
+				$former             = array(
 					'kid'         => $connection['kid'],
 					'revoke_hash' => $connection['revoke_hash'],
 					'sealed'      => $connection['sealed'],
@@ -510,7 +510,7 @@ final class Siteagent_Connection_Store {
 					's2d'     => null === $secrets ? null : $secrets['s2d'],
 					'goodbye' => null === $secrets ? null : $secrets['goodbye'],
 				);
-				$ended = array( 'at' => $now ) + ( null === $secrets ? array() : array( 'goodbye' => Siteagent_HTTP_Signature::base64url_encode( $secrets['goodbye'] ) ) );
+				$ended      = array( 'at' => $now ) + ( null === $secrets ? array() : array( 'goodbye' => Siteagent_HTTP_Signature::base64url_encode( $secrets['goodbye'] ) ) );
 				return self::end_connection( $data, $connection['kid'], $ended, $now );
 			}
 		);

@@ -33,8 +33,8 @@ final class Siteagent_Dashboard_Client {
 			'pid'  => $pid,
 			'home' => $home,
 		);
-		$request     = $this->sign( $origin, $document, $key, 'p_' . $pid );
-		$reply     = $this->post_verified( $request, $key );
+		$request  = $this->sign( $origin, $document, $key, 'p_' . $pid );
+		$reply    = $this->post_verified( $request, $key );
 		if ( isset( $reply->ok ) && true === $reply->ok ) {
 			return 'delivered';
 		}
@@ -56,7 +56,7 @@ final class Siteagent_Dashboard_Client {
 			'v'  => Siteagent_HTTP_Signature::VERSION,
 			'op' => 'moved',
 		);
-		$reply     = $this->post_verified( $this->sign( $origin, $document + $move, $key, $kid ), $key );
+		$reply    = $this->post_verified( $this->sign( $origin, $document + $move, $key, $kid ), $key );
 		return isset( $reply->ok ) && true === $reply->ok ? 'delivered' : 'failed';
 	}
 
@@ -71,7 +71,7 @@ final class Siteagent_Dashboard_Client {
 			'v'  => Siteagent_HTTP_Signature::VERSION,
 			'op' => 'permissions_changed',
 		);
-		$reply     = $this->post_verified( $this->sign( $origin, $document, $key, $kid ), $key );
+		$reply    = $this->post_verified( $this->sign( $origin, $document, $key, $kid ), $key );
 		return isset( $reply->ok ) && true === $reply->ok ? 'delivered' : 'failed';
 	}
 
@@ -92,8 +92,8 @@ final class Siteagent_Dashboard_Client {
 			'op' => 'goodbye',
 			'g'  => Siteagent_HTTP_Signature::base64url_encode( $goodbye ),
 		);
-		$response   = $this->post( $this->sign( $origin, $document, $key, $kid ) );
-		$reply     = null === $response || 200 !== $response['status'] ? null : json_decode( $response['body'], true );
+		$response = $this->post( $this->sign( $origin, $document, $key, $kid ) );
+		$reply    = null === $response || 200 !== $response['status'] ? null : json_decode( $response['body'], true );
 		return is_array( $reply ) && isset( $reply['ok'], $reply['op'] ) && true === $reply['ok'] && 'goodbye' === $reply['op'] ? 'delivered' : 'failed';
 	}
 
@@ -114,7 +114,7 @@ final class Siteagent_Dashboard_Client {
 	}
 
 	private function sign( string $origin, array $document, string $key, string $keyid ): array {
-		$body = Siteagent_HTTP_Signature::canonical_json( $document );
+		$body    = Siteagent_HTTP_Signature::canonical_json( $document );
 		$request = Siteagent_HTTP_Signature::sign_request( $origin . self::PATH, $body, $key, $keyid, time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::NOTICE_TAG );
 		return array( 'body' => $body ) + $request;
 	}

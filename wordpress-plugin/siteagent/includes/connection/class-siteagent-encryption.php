@@ -45,9 +45,9 @@ final class Siteagent_Encryption {
 	 * holds no key at all is wp_salt() used.
 	 */
 	public static function for_site(): self {
-		$own_key   = self::constant_values( array( self::OWN_KEY ) );
-		$salts = self::constant_values( array( 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY' ) );
-		$salts = '' === $salts ? wp_salt( 'auth' ) : $salts;
+		$own_key = self::constant_values( array( self::OWN_KEY ) );
+		$salts   = self::constant_values( array( 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY' ) );
+		$salts   = '' === $salts ? wp_salt( 'auth' ) : $salts;
 		return '' === $own_key ? new self( $salts ) : new self( $own_key, $salts );
 	}
 

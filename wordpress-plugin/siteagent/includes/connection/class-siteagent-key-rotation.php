@@ -28,7 +28,7 @@ final class Siteagent_Key_Rotation {
 	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Operation_Store $operation_store, Siteagent_Audit_Log $log ) {
 		$this->connection_store = $connection_store;
 		$this->operation_store  = $operation_store;
-		$this->log     = $log;
+		$this->log              = $log;
 	}
 
 	/**
@@ -88,8 +88,8 @@ final class Siteagent_Key_Rotation {
 	 * @return string This side's public key, raw bytes.
 	 */
 	private function derive_next_keys( Siteagent_Signed_Plan $plan, string $kid, ?string $home, ?string $key ): string {
-		$session_keys      = $this->connection_store->session_keys( $kid );
-		$exchange = Siteagent_Key_Derivation::new_exchange_keys();
+		$session_keys = $this->connection_store->session_keys( $kid );
+		$exchange     = Siteagent_Key_Derivation::new_exchange_keys();
 		if ( null === $session_keys ) {
 			throw new Siteagent_Exception( 'unauthorized', self::NAME );
 		}

@@ -26,7 +26,7 @@ final class Siteagent_Option_Store {
 	 * one that writes it, so that the previous version can always run again.
 	 */
 	const FORMAT_WRITTEN = 1;
-	const FORMAT_READ  = 1;
+	const FORMAT_READ    = 1;
 
 	const FORMAT_KEY = 'format';
 
@@ -80,8 +80,8 @@ final class Siteagent_Option_Store {
 	public function change( callable $edit ): bool {
 		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
 			$this->cache = null;
-			$stored       = $this->read_raw();
-			$current      = $this->decode( $stored );
+			$stored      = $this->read_raw();
+			$current     = $this->decode( $stored );
 			if ( ! self::is_known( $current ) ) {
 				throw new RuntimeException( 'SiteAgent\'s option was written by a newer version' );
 			}
@@ -90,7 +90,7 @@ final class Siteagent_Option_Store {
 				return false;
 			}
 			$data[ self::FORMAT_KEY ] = self::FORMAT_WRITTEN;
-			$serialized = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- what get_option() reads.
+			$serialized               = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- what get_option() reads.
 			if ( $serialized === $stored || $this->compare_and_swap( $stored, $serialized ) ) {
 				return $serialized !== $stored;
 			}

@@ -29,7 +29,7 @@ final class Siteagent_Pairing {
 	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Dashboard_Client $dashboard_client, Siteagent_Audit_Log $log, Siteagent_Checkpoint_Store $checkpoint_store ) {
 		$this->connection_store = $connection_store;
 		$this->dashboard_client = $dashboard_client;
-		$this->log     = $log;
+		$this->log              = $log;
 		$this->checkpoint_store = $checkpoint_store;
 	}
 
@@ -92,8 +92,8 @@ final class Siteagent_Pairing {
 	 *         notified.
 	 */
 	public function disconnect( string $actor ): array {
-		$is_copy = null !== $this->connection_store->address_change();
-		$ended_connection  = $this->connection_store->disconnect( time() );
+		$is_copy          = null !== $this->connection_store->address_change();
+		$ended_connection = $this->connection_store->disconnect( time() );
 		if ( null === $ended_connection ) {
 			return array( 'notice' => 'not_tried' );
 		}
@@ -183,7 +183,7 @@ final class Siteagent_Pairing {
 	 */
 	public function handle_revoke( stdClass $document, int $now ): array {
 		$previous = $this->connection_store->connection();
-		$ack = $this->connection_store->revoke( $document->kid, Siteagent_HTTP_Signature::base64url_decode( $document->r, 32 ), $now );
+		$ack      = $this->connection_store->revoke( $document->kid, Siteagent_HTTP_Signature::base64url_decode( $document->r, 32 ), $now );
 		if ( null === $ack ) {
 			throw new Siteagent_Exception( 'unauthorized', 'revoke' );
 		}

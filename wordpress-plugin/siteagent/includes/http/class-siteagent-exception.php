@@ -33,9 +33,9 @@ final class Siteagent_Exception extends Exception {
 	 */
 	public function __construct( string $error_code, string $detail = '', array $facts = array(), ?array $request = null ) {
 		parent::__construct( '' === $detail ? $error_code : "$error_code: $detail" );
-		$this->error_code  = $error_code;
-		$this->facts   = $facts;
-		$this->request = $request;
+		$this->error_code = $error_code;
+		$this->facts      = $facts;
+		$this->request    = $request;
 	}
 
 	public function code(): string {

@@ -22,7 +22,7 @@ final class Siteagent_HTTP_Signature {
 	const VERSION      = 1;
 	const REQUEST_TAG  = 'siteagent-req/1';
 	const RESPONSE_TAG = 'siteagent-res/1';
-	const NOTICE_TAG     = 'siteagent-note/1';
+	const NOTICE_TAG   = 'siteagent-note/1';
 	const CONTENT_TYPE = 'application/json';
 
 	const LIFETIME_S        = 60;
@@ -377,7 +377,7 @@ final class Siteagent_HTTP_Signature {
 	private static function parse_signature_fields( array $fields, string $components, string $tag ): array {
 		$input     = isset( $fields['signature-input'] ) ? $fields['signature-input'] : '';
 		$signature = isset( $fields['signature'] ) ? $fields['signature'] : '';
-		$pattern     = '~^sa=(' . preg_quote( $components, '~' ) . self::PARAMETER_PATTERN . preg_quote( ";tag=\"$tag\"", '~' ) . ')\z~D';
+		$pattern   = '~^sa=(' . preg_quote( $components, '~' ) . self::PARAMETER_PATTERN . preg_quote( ";tag=\"$tag\"", '~' ) . ')\z~D';
 		if ( 1 !== preg_match( $pattern, $input, $found ) || 1 !== preg_match( '~^sa=(:[A-Za-z0-9+/]{43}=:)\z~D', $signature, $mac ) ) {
 			throw new Siteagent_Exception( 'malformed', 'signature fields' );
 		}

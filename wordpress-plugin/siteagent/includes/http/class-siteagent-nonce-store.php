@@ -19,7 +19,7 @@ final class Siteagent_Nonce_Store {
 
 	/** On average, one request in this many also deletes expired nonces. */
 	const CLEANUP_ONE_IN = 20;
-	const CLEANUP_BATCH       = 200;
+	const CLEANUP_BATCH  = 200;
 
 	/** @var wpdb */
 	private $db;
@@ -61,8 +61,8 @@ final class Siteagent_Nonce_Store {
 		if ( ! Siteagent_Primary_Key::ensure( $this->db, $this->table, 'nonce' ) ) {
 			throw new Siteagent_Exception( 'nonce_store_unavailable', 'the table has no primary key', array(), $request );
 		}
-		$expires_at    = $request['expires'] + Siteagent_HTTP_Signature::MAX_SKEW_S;
-		$inserted = $this->insert( $request['nonce'], $expires_at );
+		$expires_at = $request['expires'] + Siteagent_HTTP_Signature::MAX_SKEW_S;
+		$inserted   = $this->insert( $request['nonce'], $expires_at );
 		if ( false === $inserted ) {
 			// The table may be missing when the files were copied to a server without activating the plugin.
 			$this->create_table();
@@ -90,8 +90,8 @@ final class Siteagent_Nonce_Store {
 	 * @return int|false Number of rows written.
 	 */
 	private function insert( string $nonce, int $expires_at ) {
-		$shows_errors    = $this->db->suppress_errors( true );
-		$inserted = $this->db->query(
+		$shows_errors = $this->db->suppress_errors( true );
+		$inserted     = $this->db->query(
 			$this->db->prepare( "INSERT IGNORE INTO {$this->table} (nonce, exp) VALUES (UNHEX(%s), %d)", bin2hex( Siteagent_HTTP_Signature::base64url_decode( $nonce, 16 ) ), $expires_at )
 		);
 		$this->db->suppress_errors( $shows_errors );

@@ -24,8 +24,8 @@ final class Siteagent_Primary_Key {
 	 */
 	public static function ensure( $db, string $table, string $column ): bool {
 		$shows_errors = $db->suppress_errors( true );
-		$keys  = $db->get_results( "SHOW KEYS FROM {$table} WHERE Key_name = 'PRIMARY'", ARRAY_A );
-		$is_ok = '' !== $db->last_error || array() !== (array) $keys || self::repair( $db, $table, $column );
+		$keys         = $db->get_results( "SHOW KEYS FROM {$table} WHERE Key_name = 'PRIMARY'", ARRAY_A );
+		$is_ok        = '' !== $db->last_error || array() !== (array) $keys || self::repair( $db, $table, $column );
 		$db->suppress_errors( $shows_errors );
 		return $is_ok;
 	}

@@ -51,12 +51,12 @@ final class Siteagent_Request_Handler {
 	private $rejected_requests;
 
 	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Nonce_Store $nonce_store, Siteagent_Operation_Registry $operations, Siteagent_Audit_Log $log, Siteagent_Checkpoint_Store $checkpoint_store, Siteagent_Rejected_Requests $rejected_requests ) {
-		$this->connection_store    = $connection_store;
-		$this->nonce_store      = $nonce_store;
-		$this->operations = $operations;
-		$this->log        = $log;
-		$this->checkpoint_store    = $checkpoint_store;
-		$this->rejected_requests  = $rejected_requests;
+		$this->connection_store  = $connection_store;
+		$this->nonce_store       = $nonce_store;
+		$this->operations        = $operations;
+		$this->log               = $log;
+		$this->checkpoint_store  = $checkpoint_store;
+		$this->rejected_requests = $rejected_requests;
 	}
 
 	/**
@@ -101,9 +101,9 @@ final class Siteagent_Request_Handler {
 		$document  = $authenticated['document'];
 		$request   = $authenticated['request'];
 		try {
-			$checkpoint   = $this->check_checkpoint( $authenticated, $now );
-			$answer = $this->run_operation( $authenticated, $checkpoint, $now );
-			$body   = Siteagent_Pairing::success_body( $operation['name'], $answer + $this->checkpoint_fields( $authenticated, $checkpoint ) );
+			$checkpoint = $this->check_checkpoint( $authenticated, $now );
+			$answer     = $this->run_operation( $authenticated, $checkpoint, $now );
+			$body       = Siteagent_Pairing::success_body( $operation['name'], $answer + $this->checkpoint_fields( $authenticated, $checkpoint ) );
 		} catch ( Siteagent_Exception $exception ) {
 			return $this->signed_refusal( $exception, $request, $operation['name'], $now, $authenticated['s2d'] );
 		} catch ( Throwable $error ) {
@@ -187,8 +187,8 @@ final class Siteagent_Request_Handler {
 			return array();
 		}
 		$requested = isset( $authenticated['document']->log ) ? $authenticated['document']->log : null;
-		$held  = $checkpoint['seen'];
-		$fields  = array(
+		$held      = $checkpoint['seen'];
+		$fields    = array(
 			'mark'  => $this->checkpoint_store->own_checkpoint( $this->log->head() ),
 			'knows' => null === $requested ? null : $this->log->contains( $requested->n, $requested->hash ),
 			// With the dashboard's own signature: without it this site could claim anything.
@@ -298,8 +298,8 @@ final class Siteagent_Request_Handler {
 		if ( null !== $revoked ) {
 			return $revoked;
 		}
-		$facts = $exception->facts();
-		$disconnected  = isset( $facts['keyid'] ) ? $this->disconnected_response( $facts['keyid'] ) : null;
+		$facts        = $exception->facts();
+		$disconnected = isset( $facts['keyid'] ) ? $this->disconnected_response( $facts['keyid'] ) : null;
 		if ( null !== $disconnected ) {
 			return $disconnected;
 		}

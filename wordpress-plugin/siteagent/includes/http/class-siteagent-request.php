@@ -41,9 +41,9 @@ final class Siteagent_Request {
 	 * @param bool   $is_body_only Whether only the body carries input: no method override, and no query but the route.
 	 */
 	public function __construct( string $method, array $headers, string $body, bool $is_body_only ) {
-		$this->method   = $method;
-		$this->headers  = $headers;
-		$this->body     = $body;
+		$this->method       = $method;
+		$this->headers      = $headers;
+		$this->body         = $body;
 		$this->is_body_only = $is_body_only;
 	}
 
@@ -61,7 +61,7 @@ final class Siteagent_Request {
 				$headers[ $name ] = $server[ $key ];
 			}
 		}
-		$query = isset( $server['QUERY_STRING'] ) ? (string) $server['QUERY_STRING'] : '';
+		$query        = isset( $server['QUERY_STRING'] ) ? (string) $server['QUERY_STRING'] : '';
 		$is_body_only = ( '' === $query || 1 === preg_match( '~^(rest_route=(/|%2F)siteagent(/|%2F)v1(/|%2F)rpc|action=siteagent_rpc)\z~Di', $query ) )
 			&& ! isset( $server['HTTP_X_HTTP_METHOD_OVERRIDE'] );
 		// phpcs:enable

@@ -36,7 +36,7 @@ final class Siteagent_REST_Controller {
 
 	public function __construct( Siteagent_Request_Handler $request_handler, Siteagent_Audit_Log $log ) {
 		$this->request_handler = $request_handler;
-		$this->log  = $log;
+		$this->log             = $log;
 	}
 
 	/**

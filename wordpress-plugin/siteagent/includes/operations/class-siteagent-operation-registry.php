@@ -154,10 +154,10 @@ final class Siteagent_Operation_Registry {
 	private $make_controller;
 
 	public function __construct( Siteagent_Pairing $pairing, Siteagent_Key_Rotation $rotation, Siteagent_Audit_Log $log, callable $make_report, callable $make_controller ) {
-		$this->pairing   = $pairing;
-		$this->rotation  = $rotation;
-		$this->log       = $log;
-		$this->make_report = $make_report;
+		$this->pairing         = $pairing;
+		$this->rotation        = $rotation;
+		$this->log             = $log;
+		$this->make_report     = $make_report;
 		$this->make_controller = $make_controller;
 	}
 
@@ -236,7 +236,7 @@ final class Siteagent_Operation_Registry {
 	 */
 	private function answer_ping( int $now ): array {
 		$output = $this->log->latest( 'output_started', HOUR_IN_SECONDS, $now );
-		$answer  = array(
+		$answer = array(
 			'time'   => $now,
 			'plugin' => SITEAGENT_VERSION,
 		);
@@ -248,8 +248,8 @@ final class Siteagent_Operation_Registry {
 	 */
 	private function answer_report( stdClass $document ): array {
 		$reporter = ( $this->make_report )();
-		$report    = $reporter->build();
-		$digest    = $reporter->digest( $report );
+		$report   = $reporter->build();
+		$digest   = $reporter->digest( $report );
 		if ( $digest === $document->have ) {
 			return array(
 				'digest'    => $digest,

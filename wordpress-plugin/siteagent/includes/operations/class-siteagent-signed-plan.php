@@ -44,9 +44,9 @@ final class Siteagent_Signed_Plan {
 	 */
 	public static function verify( string $encoded_plan, string $signature, string $name, string $op_id, array $connection, string $uuid ): self {
 		try {
-			$bytes  = Siteagent_HTTP_Signature::base64url_decode( $encoded_plan );
-			$raw_signature    = Siteagent_HTTP_Signature::base64url_decode( $signature, 64 );
-			$public = Siteagent_HTTP_Signature::base64url_decode( $connection['sign_d'], 32 );
+			$bytes         = Siteagent_HTTP_Signature::base64url_decode( $encoded_plan );
+			$raw_signature = Siteagent_HTTP_Signature::base64url_decode( $signature, 64 );
+			$public        = Siteagent_HTTP_Signature::base64url_decode( $connection['sign_d'], 32 );
 		} catch ( Siteagent_Exception $exception ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'plan', array( 'argument' => 'plan' ) );
 		}

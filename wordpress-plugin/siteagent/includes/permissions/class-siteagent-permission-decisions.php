@@ -30,11 +30,11 @@ final class Siteagent_Permission_Decisions {
 	private $dashboard_client;
 
 	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Permissions $permissions, Siteagent_Pending_Approvals $approvals, Siteagent_Dashboard_Client $dashboard_client, Siteagent_Audit_Log $log ) {
-		$this->connection_store   = $connection_store;
-		$this->dashboard_client   = $dashboard_client;
-		$this->permissions    = $permissions;
-		$this->approvals = $approvals;
-		$this->log       = $log;
+		$this->connection_store = $connection_store;
+		$this->dashboard_client = $dashboard_client;
+		$this->permissions      = $permissions;
+		$this->approvals        = $approvals;
+		$this->log              = $log;
 	}
 
 	/**
@@ -79,7 +79,7 @@ final class Siteagent_Permission_Decisions {
 		$this->log->append( 'scopes_changed', $change, $actor );
 		$connection = $this->connection_store->connection();
 		$secrets    = null === $connection || null !== $this->connection_store->address_change() ? null : $this->connection_store->session_keys( $connection['kid'] );
-		$notice       = null === $secrets ? 'failed' : $this->dashboard_client->notify_permissions_changed( $connection['origin'], $connection['kid'], $secrets['s2d'] );
+		$notice     = null === $secrets ? 'failed' : $this->dashboard_client->notify_permissions_changed( $connection['origin'], $connection['kid'], $secrets['s2d'] );
 		return 'delivered' === $notice ? 'scopes_told' : 'scopes_saved';
 	}
 

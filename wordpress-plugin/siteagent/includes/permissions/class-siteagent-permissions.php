@@ -69,7 +69,7 @@ final class Siteagent_Permissions {
 				if ( ! isset( $data['connection'] ) || $before === $after ) {
 					return null;
 				}
-				$change = array(
+				$change                    = array(
 					'before' => $before,
 					'after'  => $after,
 				);

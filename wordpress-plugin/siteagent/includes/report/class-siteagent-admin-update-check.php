@@ -153,7 +153,7 @@ final class Siteagent_Admin_Update_Check {
 	private static function handle_request( string $secret ): void {
 		wp_raise_memory_limit( 'admin' );
 		$requested = isset( $_POST['lists'] ) && is_string( $_POST['lists'] ) ? explode( ',', wp_unslash( $_POST['lists'] ) ) : array(); // phpcs:ignore WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- the secret was checked; compared with fixed names.
-		$updates  = array();
+		$updates   = array();
 		foreach ( Siteagent_Update_Transient::all() as $name => $list ) {
 			if ( in_array( $name, $requested, true ) ) {
 				$list->check();
@@ -191,7 +191,7 @@ final class Siteagent_Admin_Update_Check {
 	 */
 	private static function last_result(): array {
 		$result = get_site_transient( self::RESULT_TRANSIENT );
-		$none = array(
+		$none   = array(
 			'at'         => 0,
 			'failed_at'  => 0,
 			'checked_at' => array(),

@@ -95,9 +95,9 @@ final class Siteagent_Available_Updates {
 			return null;
 		}
 		// A copy, because WordPress keeps the object.
-		$update         = clone ( isset( $updates[ $version ] ) ? $updates[ $version ] : end( $updates ) );
-		$packages       = isset( $update->packages ) ? (array) $update->packages : array();
-		$bare           = self::text( $packages, 'no_content' );
+		$update           = clone ( isset( $updates[ $version ] ) ? $updates[ $version ] : end( $updates ) );
+		$packages         = isset( $update->packages ) ? (array) $update->packages : array();
+		$bare             = self::text( $packages, 'no_content' );
 		$update->package  = '' === $bare ? self::text( $packages, 'full' ) : $bare;
 		$update->packages = (object) array(
 			'partial'     => '',
@@ -121,7 +121,7 @@ final class Siteagent_Available_Updates {
 		$updates = array();
 		foreach ( ( new Siteagent_Update_Transient( $list ) )->updates() as $id => $update ) {
 			$version = Siteagent_Update_Transient::version_of( $update );
-			$update   = (array) $update;
+			$update  = (array) $update;
 			if ( '' === $version || count( $updates ) >= self::MAX_UPDATES || ! Siteagent_Update_Item::is_newer( $kind, ( new Siteagent_Component( $kind, $id ) )->version(), $version ) ) {
 				continue;
 			}
@@ -137,16 +137,16 @@ final class Siteagent_Available_Updates {
 	}
 
 	private function translations(): array {
-		$updates  = array();
-		$installed   = array();
-		$updater = new Siteagent_Auto_Update_Status();
+		$updates   = array();
+		$installed = array();
+		$updater   = new Siteagent_Auto_Update_Status();
 		foreach ( array_slice( wp_get_translation_updates(), 0, self::MAX_UPDATES ) as $update ) {
 			$as_kept = (object) $update;
-			$update   = (array) $update;
+			$update  = (array) $update;
 			if ( in_array( self::text( $update, 'type' ), array( 'core', 'plugin', 'theme' ), true ) ) {
-				$type           = 'core' === $update['type'] ? 'core' : $update['type'] . 's';
+				$type               = 'core' === $update['type'] ? 'core' : $update['type'] . 's';
 				$installed[ $type ] = isset( $installed[ $type ] ) ? $installed[ $type ] : wp_get_installed_translations( $type );
-				$updates[]       = array(
+				$updates[]          = array(
 					'type'        => $update['type'],
 					'slug'        => self::text( $update, 'slug' ),
 					'language'    => self::text( $update, 'language' ),

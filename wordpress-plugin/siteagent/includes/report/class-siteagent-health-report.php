@@ -102,8 +102,8 @@ final class Siteagent_Health_Report {
 	 * @return array<string,string> Method by test name.
 	 */
 	private function runnable_tests(): array {
-		$all_tests  = WP_Site_Health::get_tests();
-		$runnable = array();
+		$all_tests = WP_Site_Health::get_tests();
+		$runnable  = array();
 		foreach ( isset( $all_tests['direct'] ) ? (array) $all_tests['direct'] : array() as $name => $test ) {
 			if ( ! is_string( $name ) || ! is_array( $test ) || ! isset( $test['test'] ) || ! is_string( $test['test'] ) ) {
 				continue;

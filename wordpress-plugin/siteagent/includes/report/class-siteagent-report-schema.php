@@ -44,7 +44,7 @@ final class Siteagent_Report_Schema {
 		$this->fields = $document['fields'];
 		$this->log    = isset( $document['log'] ) ? $document['log'] : array();
 		$this->result = isset( $document['evidence'] ) ? $document['evidence'] : array();
-		$this->tree     = $this->build_tree();
+		$this->tree   = $this->build_tree();
 	}
 
 	/**

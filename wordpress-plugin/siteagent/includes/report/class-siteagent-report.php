@@ -33,10 +33,10 @@ final class Siteagent_Report {
 	private $permissions;
 
 	public function __construct( Siteagent_Permissions $permissions ) {
-		$this->permissions     = $permissions;
+		$this->permissions          = $permissions;
 		$this->installed_components = new Siteagent_Installed_Components();
-		$this->available_updates     = new Siteagent_Available_Updates();
-		$this->health     = new Siteagent_Health_Report();
+		$this->available_updates    = new Siteagent_Available_Updates();
+		$this->health               = new Siteagent_Health_Report();
 	}
 
 	/**

@@ -29,14 +29,14 @@ final class Siteagent_Fatal_Error {
 	const KNOWN_ERRORS_FILE = 'known-errors';
 
 	/** The last result of the front page and how long it counts, so that hostile requests do not multiply. */
-	const LAST_RESULT_FILE   = 'asked';
-	const LAST_RESULT_S = 10;
+	const LAST_RESULT_FILE = 'asked';
+	const LAST_RESULT_S    = 10;
 
 	/** Exists once a visitor got the front page from the new version. */
 	const FRONT_PAGE_OK_FILE = 'seen-well';
 
 	/** Counts front pages that ended with the same error, for a site that cannot reach itself. */
-	const COUNT_PREFIX       = 'count-';
+	const COUNT_PREFIX    = 'count-';
 	const COUNT_THRESHOLD = 3;
 
 	const TIMEOUT_S = 10;
@@ -180,9 +180,9 @@ final class Siteagent_Fatal_Error {
 	 */
 	private static function is_plain_front_page(): bool {
 		// phpcs:disable WordPress.Security -- nothing is used, only compared.
-		$method = isset( $_SERVER['REQUEST_METHOD'] ) ? $_SERVER['REQUEST_METHOD'] : '';
-		$request_uri  = isset( $_SERVER['REQUEST_URI'] ) ? (string) $_SERVER['REQUEST_URI'] : '';
-		$home   = rtrim( (string) wp_parse_url( home_url( '/' ), PHP_URL_PATH ), '/' ) . '/';
+		$method      = isset( $_SERVER['REQUEST_METHOD'] ) ? $_SERVER['REQUEST_METHOD'] : '';
+		$request_uri = isset( $_SERVER['REQUEST_URI'] ) ? (string) $_SERVER['REQUEST_URI'] : '';
+		$home        = rtrim( (string) wp_parse_url( home_url( '/' ), PHP_URL_PATH ), '/' ) . '/';
 		return 'GET' === $method && $home === $request_uri && array() === $_GET && array() === $_POST && array() === $_COOKIE && empty( $_SERVER['CONTENT_LENGTH'] );
 		// phpcs:enable
 	}

@@ -27,9 +27,9 @@ final class Siteagent_Loopback_Check {
 
 	const FRONT = 'front';
 
-	const TIMEOUT_S = 10;
-	const MAX_REDIRECTS      = 3;
-	const MAX_BYTES = 4194304;
+	const TIMEOUT_S     = 10;
+	const MAX_REDIRECTS = 3;
+	const MAX_BYTES     = 4194304;
 
 	/** A request without a result is repeated, because the host may just be busy. */
 	const ATTEMPTS = 2;
@@ -72,7 +72,7 @@ final class Siteagent_Loopback_Check {
 	 */
 	public function check(): string {
 		$this->request_pages();
-		$result            = in_array( self::FATAL, $this->pages, true ) ? self::FATAL : $this->pages[ self::FRONT ];
+		$result              = in_array( self::FATAL, $this->pages, true ) ? self::FATAL : $this->pages[ self::FRONT ];
 		$this->is_unanswered = self::FATAL !== $result && null !== $this->self_ping && ! $this->self_ping->is_answered();
 		return $this->is_unanswered ? self::COULD_NOT_TELL : $result;
 	}
@@ -85,11 +85,11 @@ final class Siteagent_Loopback_Check {
 	 * @param string                                                          $folder Folder of the component.
 	 */
 	public function check_after_update( array $before, string $folder ): string {
-		$result   = $this->check();
+		$result         = $this->check();
 		$component_path = str_replace( ABSPATH, '', rtrim( $folder, '/' ) . '/' );
 		foreach ( array_keys( $this->pages, self::FATAL, true ) as $page ) {
-			$previous   = isset( $before['pages'][ $page ] ) ? $before['pages'][ $page ] : '';
-			$error = isset( $before['errors'][ $page ] ) ? $before['errors'][ $page ] : '';
+			$previous = isset( $before['pages'][ $page ] ) ? $before['pages'][ $page ] : '';
+			$error    = isset( $before['errors'][ $page ] ) ? $before['errors'][ $page ] : '';
 			if ( self::FATAL !== $previous || ( false !== strpos( $this->errors[ $page ], $component_path ) && false === strpos( $error, $component_path ) ) ) {
 				return self::FATAL;
 			}
@@ -144,8 +144,8 @@ final class Siteagent_Loopback_Check {
 	 * Requests the front page and, if the site can reach itself, the login page, a REST route and admin-ajax.php.
 	 */
 	private function request_pages(): void {
-		$this->errors     = array();
-		$this->is_fresh   = true;
+		$this->errors       = array();
+		$this->is_fresh     = true;
 		$this->is_reachable = false;
 		$result             = self::COULD_NOT_TELL;
 		for ( $attempt = 0; $attempt < self::ATTEMPTS && self::COULD_NOT_TELL === $result; $attempt++ ) {
@@ -177,7 +177,7 @@ final class Siteagent_Loopback_Check {
 		try {
 			for ( $redirect = 0; $redirect < self::MAX_REDIRECTS; $redirect++ ) {
 				$response = $this->get( $address, $key, $nonce );
-				$next   = $this->redirect_target( $response, $address );
+				$next     = $this->redirect_target( $response, $address );
 				if ( null === $next ) {
 					return $this->evaluate_response( $response, $key, $page );
 				}
@@ -217,13 +217,13 @@ final class Siteagent_Loopback_Check {
 	 * @param string         $from     The requested URL.
 	 */
 	private function redirect_target( $response, string $from ): ?string {
-		$status = (int) wp_remote_retrieve_response_code( $response );
-		$location  = wp_remote_retrieve_header( $response, 'location' );
+		$status   = (int) wp_remote_retrieve_response_code( $response );
+		$location = wp_remote_retrieve_header( $response, 'location' );
 		if ( $status < 300 || $status > 399 || ! is_string( $location ) || '' === $location ) {
 			return null;
 		}
 		$location = WP_Http::make_absolute_url( $location, $from );
-		$same  = strtolower( (string) wp_parse_url( $location, PHP_URL_HOST ) ) === strtolower( (string) wp_parse_url( $from, PHP_URL_HOST ) );
+		$same     = strtolower( (string) wp_parse_url( $location, PHP_URL_HOST ) ) === strtolower( (string) wp_parse_url( $from, PHP_URL_HOST ) );
 		return $same ? remove_query_arg( array( 'wp_scrape_key', 'wp_scrape_nonce' ), $location ) : null;
 	}
 
@@ -242,7 +242,7 @@ final class Siteagent_Loopback_Check {
 			return self::COULD_NOT_TELL;
 		}
 		$this->is_reachable = true;
-		$this->is_fresh   = $this->is_fresh && 'disk' === wp_remote_retrieve_header( $response, 'x-siteagent-code' );
+		$this->is_fresh     = $this->is_fresh && 'disk' === wp_remote_retrieve_header( $response, 'x-siteagent-code' );
 		if ( 'true' !== $found[1] ) {
 			$this->errors[ $page ] = Siteagent_Error_Summary::summarize( (array) json_decode( $found[1], true ) );
 			return self::FATAL;

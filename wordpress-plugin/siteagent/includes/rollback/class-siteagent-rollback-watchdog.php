@@ -54,7 +54,7 @@ final class Siteagent_Rollback_Watchdog {
 	const RESTORED = 'restored.json';
 
 	/** Folder that serves as a lock, so that only one request restores. */
-	const RESTORING   = 'restoring';
+	const RESTORING           = 'restoring';
 	const RESTORING_TIMEOUT_S = 60;
 
 	/** State of a run's lock. */

@@ -100,15 +100,15 @@ final class Siteagent_Rollback {
 		if ( Siteagent_Update_Lock::is_core_updating( $now ) || $this->is_other_site_watched() ) {
 			return false;
 		}
-		$folder = $op_id . '-' . bin2hex( random_bytes( 8 ) );
-		$marker = array(
+		$folder    = $op_id . '-' . bin2hex( random_bytes( 8 ) );
+		$marker    = array(
 			'op_id'    => $op_id,
 			'folder'   => $folder,
 			'stage'    => 'checking',
 			'started'  => $now,
 			'deadline' => $now + self::RUN_TIMEOUT_S,
 		) + $facts;
-		$is_marked  = $this->store->change(
+		$is_marked = $this->store->change(
 			static function ( array $data ) use ( $marker ): ?array {
 				return isset( $data[ self::MARKER ] ) ? null : array( self::MARKER => $marker ) + $data;
 			}
@@ -259,7 +259,7 @@ final class Siteagent_Rollback {
 	 */
 	public function restore_record( array $run ): ?array {
 		$record_file = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORED;
-		$record = is_readable( $record_file ) ? json_decode( (string) file_get_contents( $record_file ), true ) : null;
+		$record      = is_readable( $record_file ) ? json_decode( (string) file_get_contents( $record_file ), true ) : null;
 		return is_array( $record ) && isset( $record['op_id'], $record['reason'] ) && $run['op_id'] === $record['op_id'] ? $record + array( 'installed' => false, 'message' => '', 'file' => '', 'line' => 0 ) : null;
 	}
 
@@ -370,7 +370,7 @@ final class Siteagent_Rollback {
 			return null;
 		}
 		$run           = $data[ self::MARKER ];
-		$name             = basename( (string) $run['folder'] );
+		$name          = basename( (string) $run['folder'] );
 		$run['folder'] = self::base_folder() . '/' . ( 1 === preg_match( self::FOLDER_PATTERN, $name ) ? $name : 'unknown' );
 		return $run;
 	}

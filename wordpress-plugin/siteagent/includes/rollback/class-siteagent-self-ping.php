@@ -15,11 +15,11 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Self_Ping {
 
-	const ACTOR        = 'SiteAgent on this site';
+	const ACTOR     = 'SiteAgent on this site';
 	const TIMEOUT_S = 10;
 
 	/** Each address is tried again, because the host may just be busy; the time is limited, because the dashboard waits. */
-	const ATTEMPTS   = 2;
+	const ATTEMPTS      = 2;
 	const TIME_BUDGET_S = 15;
 
 	/** How many of the URLs of the endpoint are tried. */
@@ -35,9 +35,9 @@ final class Siteagent_Self_Ping {
 	private $addresses;
 
 	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Component $component ) {
-		$this->connection_store   = $connection_store;
-		$this->component = $component;
-		$this->addresses = array_slice( $connection_store->endpoints(), 0, self::MAX_ADDRESSES );
+		$this->connection_store = $connection_store;
+		$this->component        = $component;
+		$this->addresses        = array_slice( $connection_store->endpoints(), 0, self::MAX_ADDRESSES );
 	}
 
 	/**
@@ -65,8 +65,8 @@ final class Siteagent_Self_Ping {
 		if ( null === $keys ) {
 			return '';
 		}
-		$body   = Siteagent_HTTP_Signature::canonical_json( array( 'v' => Siteagent_HTTP_Signature::VERSION, 'op' => 'ping', 'by' => self::ACTOR ) );
-		$request   = Siteagent_HTTP_Signature::sign_request( $address, $body, $keys['d2s'], $connection['kid'], time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::REQUEST_TAG );
+		$body     = Siteagent_HTTP_Signature::canonical_json( array( 'v' => Siteagent_HTTP_Signature::VERSION, 'op' => 'ping', 'by' => self::ACTOR ) );
+		$request  = Siteagent_HTTP_Signature::sign_request( $address, $body, $keys['d2s'], $connection['kid'], time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::REQUEST_TAG );
 		$response = Siteagent_Dashboard_Client::parse_response(
 			wp_remote_post(
 				$address,

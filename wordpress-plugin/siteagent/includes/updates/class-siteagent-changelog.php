@@ -19,14 +19,14 @@ final class Siteagent_Changelog {
 	const PACKAGES = 'downloads.wordpress.org';
 
 	const MAX_RESPONSE_BYTES = 2097152;
-	const MAX_HTML  = 262144;
-	const MAX_TEXT  = 4096;
+	const MAX_HTML           = 262144;
+	const MAX_TEXT           = 4096;
 
-	const TIMEOUT_S     = 5;
-	const TRANSIENT           = 'siteagent_changelog_';
-	const CACHE_S     = 12 * HOUR_IN_SECONDS;
-	const FAILURE_CACHE_S   = 5 * MINUTE_IN_SECONDS;
-	const RETRYABLE = array( 'unreachable', 'unreadable' );
+	const TIMEOUT_S       = 5;
+	const TRANSIENT       = 'siteagent_changelog_';
+	const CACHE_S         = 12 * HOUR_IN_SECONDS;
+	const FAILURE_CACHE_S = 5 * MINUTE_IN_SECONDS;
+	const RETRYABLE       = array( 'unreachable', 'unreadable' );
 
 	/** A line that opens the section of one version, as readme files write them. */
 	const VERSION_HEADING = '~^(?<heading>=\s+)?(?:\d{4}-\d\d-\d\d\s*[-:]+\s*)?[\[(]?(?:(?:version|release|ver\.?|v\.?)\s*:?\s*)?(?<version>\d+(?:\.\d+)*(?:-?(?:alpha|beta|rc)[-.]?\d*)?)(?![\w.])~i';
@@ -43,12 +43,12 @@ final class Siteagent_Changelog {
 		if ( ! in_array( $item->kind(), array( 'plugin', 'theme' ), true ) ) {
 			return null;
 		}
-		$update   = (array) $component->raw_update();
+		$update  = (array) $component->raw_update();
 		$package = isset( $update['package'] ) && is_string( $update['package'] ) ? $update['package'] : '';
 		if ( self::PACKAGES !== Siteagent_Update_Requirements::host_with_port( $package ) ) {
 			return self::unavailable( 'elsewhere' );
 		}
-		$name = self::TRANSIENT . md5( implode( '|', $item->to_array() ) );
+		$name   = self::TRANSIENT . md5( implode( '|', $item->to_array() ) );
 		$cached = get_site_transient( $name );
 		if ( is_array( $cached ) ) {
 			return $cached;
@@ -56,7 +56,7 @@ final class Siteagent_Changelog {
 		$result = $this->fetch( $item, $this->slug( $item, $update ) );
 		if ( null === $result['text'] && isset( $update['upgrade_notice'] ) && is_string( $update['upgrade_notice'] ) ) {
 			$notice = self::to_plain_text( $update['upgrade_notice'] );
-			$result   = '' === $notice ? $result : self::found( $notice, 'notice' );
+			$result = '' === $notice ? $result : self::found( $notice, 'notice' );
 		}
 		set_site_transient( $name, $result, in_array( $result['why'], self::RETRYABLE, true ) ? self::FAILURE_CACHE_S : self::CACHE_S );
 		return $result;
@@ -94,14 +94,14 @@ final class Siteagent_Changelog {
 	 * @return array{0:string,1:string} The text, empty when none of the versions is named; and which part it is.
 	 */
 	public static function between( string $text, string $from, string $to ): array {
-		$lines = array();
+		$lines        = array();
 		$has_versions = false;
-		$is_in  = false;
+		$is_in        = false;
 		foreach ( explode( "\n", $text ) as $line ) {
 			$version = self::version_heading( $line );
 			if ( null !== $version ) {
 				$has_versions = true;
-				$is_in  = version_compare( $version, $from, '>' ) && version_compare( $version, $to, '<=' );
+				$is_in        = version_compare( $version, $from, '>' ) && version_compare( $version, $to, '<=' );
 			}
 			if ( $is_in ) {
 				$lines[] = $line;
@@ -131,13 +131,13 @@ final class Siteagent_Changelog {
 	 * answer for WordPress.org.
 	 */
 	private function fetch( Siteagent_Update_Item $item, string $slug ): array {
-		$kind    = $item->kind();
-		$request = array(
+		$kind     = $item->kind();
+		$request  = array(
 			'slug'   => $slug,
 			'locale' => 'en_US',
 			'fields' => array_fill_keys( array( 'description', 'short_description', 'reviews', 'screenshots', 'screenshot_url', 'banners', 'icons', 'versions', 'contributors', 'ratings', 'tags' ), 0 ) + array( 'sections' => 1 ),
 		);
-		$address = 'https://' . self::HOST . "/{$kind}s/info/1.2/?" . http_build_query(
+		$address  = 'https://' . self::HOST . "/{$kind}s/info/1.2/?" . http_build_query(
 			array(
 				'action'  => "{$kind}_information",
 				'request' => $request,
@@ -145,7 +145,7 @@ final class Siteagent_Changelog {
 			'',
 			'&'
 		);
-		$response   = wp_safe_remote_get(
+		$response = wp_safe_remote_get(
 			$address,
 			array(
 				'timeout'             => self::TIMEOUT_S,

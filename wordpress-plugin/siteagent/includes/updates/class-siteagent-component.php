@@ -44,8 +44,8 @@ final class Siteagent_Component {
 	private $wanted_version;
 
 	public function __construct( string $kind, string $id, string $wanted_version = '' ) {
-		$this->kind   = $kind;
-		$this->id     = $id;
+		$this->kind           = $kind;
+		$this->id             = $id;
 		$this->wanted_version = $wanted_version;
 	}
 
@@ -264,7 +264,7 @@ final class Siteagent_Component {
 		if ( array() === $update ) {
 			return null;
 		}
-		$keys = array(
+		$keys   = array(
 			'version'      => array(
 				'plugin'      => 'new_version',
 				'siteagent'   => 'new_version',
@@ -276,7 +276,7 @@ final class Siteagent_Component {
 			'requires_wp'  => 'requires',
 			'requires_php' => 'core' === $this->kind ? 'php_version' : 'requires_php',
 		);
-		$result  = array();
+		$result = array();
 		foreach ( $keys as $name => $key ) {
 			$result[ $name ] = isset( $update[ $key ] ) && is_string( $update[ $key ] ) ? $update[ $key ] : '';
 		}

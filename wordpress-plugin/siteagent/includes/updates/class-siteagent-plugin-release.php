@@ -15,7 +15,7 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Plugin_Release {
 
-	const SLUG   = 'siteagent';
+	const SLUG             = 'siteagent';
 	const SIGNATURE_PREFIX = "siteagent/release/1\n";
 
 	/** Added to the package by `make plugin-release`. A copy of the sources has none and accepts no release. */

@@ -46,8 +46,8 @@ final class Siteagent_Self_Update {
 		if ( plugin_basename( SITEAGENT_FILE ) !== $plugin_file ) {
 			return $update;
 		}
-		$origin = $this->origin();
-		$fields = null === $origin || null === $this->key ? null : $this->fetch_metadata( $origin . self::METADATA );
+		$origin  = $this->origin();
+		$fields  = null === $origin || null === $this->key ? null : $this->fetch_metadata( $origin . self::METADATA );
 		$release = null === $fields ? null : Siteagent_Plugin_Release::from_fields( $fields );
 		if ( null === $release || ! $release->is_update_of( SITEAGENT_VERSION, $this->key ) ) {
 			return false;
@@ -169,9 +169,9 @@ final class Siteagent_Self_Update {
 	 * @param mixed $updates The transient `update_plugins`.
 	 */
 	private function available_release( $updates ): ?Siteagent_Plugin_Release {
-		$plugin = plugin_basename( SITEAGENT_FILE );
-		$entry  = is_object( $updates ) && isset( $updates->response[ $plugin ] ) ? (array) $updates->response[ $plugin ] : array();
-		$fields = array(
+		$plugin  = plugin_basename( SITEAGENT_FILE );
+		$entry   = is_object( $updates ) && isset( $updates->response[ $plugin ] ) ? (array) $updates->response[ $plugin ] : array();
+		$fields  = array(
 			'slug'    => isset( $entry['slug'] ) ? $entry['slug'] : null,
 			'version' => isset( $entry['new_version'] ) ? $entry['new_version'] : null,
 			'sha256'  => isset( $entry['siteagent_sha256'] ) ? $entry['siteagent_sha256'] : null,

@@ -51,12 +51,12 @@ final class Siteagent_Update_Controller {
 	private $log;
 
 	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Operation_Store $operation_store, Siteagent_Permissions $permissions, Siteagent_Pending_Approvals $approvals, Siteagent_Rollback $rollback, Siteagent_Audit_Log $log ) {
-		$this->connection_store   = $connection_store;
-		$this->operation_store    = $operation_store;
-		$this->permissions    = $permissions;
-		$this->approvals = $approvals;
-		$this->rollback = $rollback;
-		$this->log       = $log;
+		$this->connection_store = $connection_store;
+		$this->operation_store  = $operation_store;
+		$this->permissions      = $permissions;
+		$this->approvals        = $approvals;
+		$this->rollback         = $rollback;
+		$this->log              = $log;
 	}
 
 	/**
@@ -70,7 +70,7 @@ final class Siteagent_Update_Controller {
 		self::require_siteagent( $component );
 		Siteagent_Report::load_admin_includes();
 		$this->reconcile( $now );
-		$requirements     = new Siteagent_Update_Requirements( $component, $item );
+		$requirements = new Siteagent_Update_Requirements( $component, $item );
 		$component->check_for_updates();
 		$reasons = array_merge(
 			$component->is_siteagent() && 'siteagent' !== $item->kind() ? array( 'is_siteagent' ) : array(),
@@ -79,7 +79,7 @@ final class Siteagent_Update_Controller {
 			iterator_to_array( $requirements->component_problems( null ), false ),
 			iterator_to_array( $requirements->update_problems( null ), false )
 		);
-		$update = $component->available_update();
+		$update  = $component->available_update();
 		return array(
 			'may'     => array() === $reasons,
 			'reasons' => $reasons,
@@ -115,7 +115,7 @@ final class Siteagent_Update_Controller {
 		if ( null === $connection ) {
 			throw new Siteagent_Exception( 'unauthorized', $name );
 		}
-		$plan  = Siteagent_Signed_Plan::verify( $document->plan, $document->sig, $name, $document->op_id, $connection, $this->connection_store->site_uuid() );
+		$plan        = Siteagent_Signed_Plan::verify( $document->plan, $document->sig, $name, $document->op_id, $connection, $this->connection_store->site_uuid() );
 		$update_plan = new Siteagent_Update_Plan( $plan );
 		if ( Siteagent_Update_Plan::UPDATE === $name ) {
 			self::require_valid_step( 'siteagent' === $update_plan->item()->kind() );
@@ -140,7 +140,7 @@ final class Siteagent_Update_Controller {
 				return 'waiting' !== $answer['outcome'] && ! in_array( $answer['reason'], self::RETRYABLE_REASONS, true );
 			}
 		);
-		$run = $this->rollback->current_run();
+		$run    = $this->rollback->current_run();
 		if ( null !== $run && $update_plan->op_id() === $run['op_id'] && 'decided' === $run['stage'] ) {
 			$this->rollback->end_run( $run, self::component_for( $update_plan->item() ), $answer );
 		}
@@ -189,7 +189,7 @@ final class Siteagent_Update_Controller {
 		$run = $this->rollback->current_run();
 		if ( null !== $run ) {
 			$component = self::component_of_run( $run );
-			$record      = $this->rollback->restore_record( $run );
+			$record    = $this->rollback->restore_record( $run );
 			if ( 'watched' === $run['stage'] ) {
 				$this->recheck_watched( $run, $component, $record, $now );
 			} elseif ( ! $this->rollback->is_running( $run, $now ) ) {
@@ -209,8 +209,8 @@ final class Siteagent_Update_Controller {
 		}
 		$answer = $run['answer'];
 		if ( isset( $run['look_at'], $run['before']['seen'] ) && $now >= $run['look_at'] ) {
-			$loopback = $this->loopback_check( $component );
-			$page_state  = $loopback->check_after_update( $run['before']['seen'], $component->folder() );
+			$loopback   = $this->loopback_check( $component );
+			$page_state = $loopback->check_after_update( $run['before']['seen'], $component->folder() );
 			if ( Siteagent_Loopback_Check::FATAL === $page_state ) {
 				$this->rollback->restore_backup( $run, $component, 'fatal' );
 				$this->finish_run( $run, $component, $this->rolled_back_result( $run, $component, $loopback->error() ) );
@@ -254,8 +254,8 @@ final class Siteagent_Update_Controller {
 	 * @param string              $error     The error that was seen, if the watchdog's record has none.
 	 */
 	private function rolled_back_result( array $run, Siteagent_Component $component, string $error = '' ): array {
-		$record     = $this->rollback->restore_record( $run );
-		$reason   = null !== $record && isset( self::RESTORE_REASONS[ $record['reason'] ] ) ? self::RESTORE_REASONS[ $record['reason'] ] : 'interrupted';
+		$record = $this->rollback->restore_record( $run );
+		$reason = null !== $record && isset( self::RESTORE_REASONS[ $record['reason'] ] ) ? self::RESTORE_REASONS[ $record['reason'] ] : 'interrupted';
 		$result = new Siteagent_Update_Result( $run['before'] );
 		$result->set( 'kept_copy', null !== $record );
 		if ( null !== $record && '' !== $record['message'] ) {

@@ -37,9 +37,9 @@ final class Siteagent_Update_Plan {
 	 * @throws Siteagent_Exception invalid_arguments when a required field is missing or malformed.
 	 */
 	public function __construct( Siteagent_Signed_Plan $plan ) {
-		$item     = $plan->get( 'step' );
-		$environment      = $plan->get( 'pre' );
-		$approval = $plan->get( 'approval' );
+		$item        = $plan->get( 'step' );
+		$environment = $plan->get( 'pre' );
+		$approval    = $plan->get( 'approval' );
 		$this->require_field( 'step', $item instanceof stdClass && $this->is_text( $item, 'package_host' ) && property_exists( $item, 'package_sha256' ) && $this->is_hash_or_null( $item->package_sha256 ) );
 		$this->require_field( 'pre', $environment instanceof stdClass && $this->is_text( $environment, 'wp' ) && $this->is_text( $environment, 'php' ) );
 		$this->require_field( 'approval', $approval instanceof stdClass && $this->is_text( $approval, 'by' ) && isset( $approval->how ) && in_array( $approval->how, self::APPROVAL_KINDS, true ) );

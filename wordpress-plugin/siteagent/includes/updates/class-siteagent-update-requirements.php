@@ -16,8 +16,8 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Update_Requirements {
 
 	/** Room for the package, its unpacked files and the backup, each as large as the component. */
-	const COPIES = 4;
-	const SPACE_MARGIN  = 16777216;
+	const COPIES       = 4;
+	const SPACE_MARGIN = 16777216;
 
 	/** Only this many files are measured. */
 	const MAX_FILES = 20000;
@@ -191,7 +191,7 @@ final class Siteagent_Update_Requirements {
 			return;
 		}
 		$iterator = new RecursiveDirectoryIterator( $folder, FilesystemIterator::SKIP_DOTS );
-		$all    = new RecursiveIteratorIterator( $iterator, RecursiveIteratorIterator::SELF_FIRST, RecursiveIteratorIterator::CATCH_GET_CHILD );
+		$all      = new RecursiveIteratorIterator( $iterator, RecursiveIteratorIterator::SELF_FIRST, RecursiveIteratorIterator::CATCH_GET_CHILD );
 		yield from new LimitIterator( $all, 0, self::MAX_FILES );
 	}
 }

@@ -21,7 +21,7 @@ final class Siteagent_Update_Result {
 	 * @param array|null $before version, active, probe; null when nothing was checked.
 	 */
 	public function __construct( ?array $before = null ) {
-		$before     = null === $before ? self::state( null, null, null ) : self::state( $before['version'], $before['active'], $before['probe'] );
+		$before         = null === $before ? self::state( null, null, null ) : self::state( $before['version'], $before['active'], $before['probe'] );
 		$this->evidence = array(
 			'before'         => $before,
 			'during'         => null,

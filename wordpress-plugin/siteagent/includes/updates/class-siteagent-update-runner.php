@@ -46,21 +46,21 @@ final class Siteagent_Update_Runner {
 	private $run;
 
 	public function __construct( Siteagent_Update_Plan $update_plan, Siteagent_Component $component, Siteagent_Rollback $rollback, Siteagent_Loopback_Check $loopback ) {
-		$this->update_plan     = $update_plan;
-		$this->component = $component;
-		$this->rollback = $rollback;
-		$this->requirements     = new Siteagent_Update_Requirements( $component, $update_plan->item() );
-		$this->upgrader  = new Siteagent_Upgrader();
+		$this->update_plan  = $update_plan;
+		$this->component    = $component;
+		$this->rollback     = $rollback;
+		$this->requirements = new Siteagent_Update_Requirements( $component, $update_plan->item() );
+		$this->upgrader     = new Siteagent_Upgrader();
 		$this->loopback     = $loopback;
-		$this->run    = (array) $rollback->current_run();
-		$this->result  = new Siteagent_Update_Result( $this->run['before'] );
+		$this->run          = (array) $rollback->current_run();
+		$this->result       = new Siteagent_Update_Result( $this->run['before'] );
 	}
 
 	/**
 	 * Runs the update. When this returns, the result is stored, and the watchdog was removed or keeps watching.
 	 */
 	public function run(): array {
-		$started_at = microtime( true );
+		$started_at               = microtime( true );
 		list( $outcome, $reason ) = $this->perform();
 		$this->result->set( 'took_ms', (int) round( ( microtime( true ) - $started_at ) * 1000 ) );
 		$this->result->set( 'messages', $this->upgrader->messages() );
@@ -69,7 +69,7 @@ final class Siteagent_Update_Runner {
 			$this->result->set( 'watched_until', $until );
 			$this->result->set( 'stale_code', $this->is_stale );
 			$answer = $this->result->to_array( $outcome, $reason );
-			$times = array(
+			$times  = array(
 				'look_at'  => $this->loopback->is_reachable() ? time() + max( Siteagent_Update_Controller::RECHECK_S, (int) $this->stale_seconds ) : null,
 				'fresh_at' => null === $this->stale_seconds ? null : time() + $this->stale_seconds,
 			);
@@ -90,7 +90,7 @@ final class Siteagent_Update_Runner {
 			return array( 'refused', $reason );
 		}
 		$update = (array) $this->component->available_update();
-		$file  = $this->upgrader->download( $this->component, $update['package'], is_dir( $this->run['folder'] ) ? $this->run['folder'] : '', $this->update_plan->op_id() );
+		$file   = $this->upgrader->download( $this->component, $update['package'], is_dir( $this->run['folder'] ) ? $this->run['folder'] : '', $this->update_plan->op_id() );
 		if ( null === $file ) {
 			return '' === $this->upgrader->refusal_reason() ? array( 'failed', 'download_failed' ) : array( 'refused', $this->upgrader->refusal_reason() );
 		}
@@ -181,8 +181,8 @@ final class Siteagent_Update_Runner {
 			touch( $this->run['folder'] . '/' . Siteagent_Rollback_Watchdog::STALE ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- read without WordPress.
 		}
 		$this->rollback->set_stage( $op_id, 'installed' );
-		$this->run = array( 'stage' => 'installed' ) + $this->run;
-		$page_state        = $this->check_new_version( $stale_seconds );
+		$this->run  = array( 'stage' => 'installed' ) + $this->run;
+		$page_state = $this->check_new_version( $stale_seconds );
 		$this->result->set_after( $this->component, $page_state );
 		$reason = $this->regression_reason( $page_state );
 		return null === $reason ? array( 'succeeded', null ) : $this->roll_back( $reason );
@@ -207,8 +207,8 @@ final class Siteagent_Update_Runner {
 		if ( $is_over ) {
 			return $this->loopback->check_after_update( $this->run['before']['seen'], $this->component->folder() );
 		}
-		$this->is_stale = true;
-		$this->stale_seconds    = $stale_seconds;
+		$this->is_stale      = true;
+		$this->stale_seconds = $stale_seconds;
 		$this->upgrader->add_message( 'PHP on this server may go on running the previous version, so nothing shows whether the new one works.' );
 		return Siteagent_Loopback_Check::COULD_NOT_TELL;
 	}
@@ -269,9 +269,9 @@ final class Siteagent_Update_Runner {
 	 * Restores the backup and verifies that everything is as before.
 	 */
 	private function roll_back( string $reason ): array {
-		$record  = $this->rollback->restore_record( $this->run );
-		$error = null === $record || '' === $record['message'] ? $this->loopback->error() : Siteagent_Error_Summary::summarize( $record );
-		$after = $this->result->after();
+		$record = $this->rollback->restore_record( $this->run );
+		$error  = null === $record || '' === $record['message'] ? $this->loopback->error() : Siteagent_Error_Summary::summarize( $record );
+		$after  = $this->result->after();
 		$this->upgrader->add_message( $error );
 		$this->result->set_during( $after['version'], $after['active'], null === $record ? $after['probe'] : Siteagent_Loopback_Check::FATAL, $error );
 		self::restore_backup( $this->rollback, $this->run, $this->component, $reason );

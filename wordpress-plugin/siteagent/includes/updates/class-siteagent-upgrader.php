@@ -15,10 +15,10 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Upgrader {
 
-	const MAX_MESSAGES = 20;
-	const MAX_CHARS    = 200;
-	const DOWNLOAD_S   = 300;
-	const MAX_REDIRECTS         = 5;
+	const MAX_MESSAGES  = 20;
+	const MAX_CHARS     = 200;
+	const DOWNLOAD_S    = 300;
+	const MAX_REDIRECTS = 5;
 
 	/** Error codes of WordPress's upgraders, and what the protocol calls them. */
 	const REASONS = array(
@@ -83,7 +83,7 @@ final class Siteagent_Upgrader {
 				return null;
 			}
 			$response = wp_safe_remote_get( $address, array( 'timeout' => self::DOWNLOAD_S, 'redirection' => 0, 'stream' => true, 'filename' => $file ) );
-			$status = (int) wp_remote_retrieve_response_code( $response );
+			$status   = (int) wp_remote_retrieve_response_code( $response );
 			if ( 200 === $status && is_file( $file ) ) {
 				$this->host = Siteagent_Update_Requirements::host_with_port( $address );
 				return $file;
@@ -194,15 +194,15 @@ final class Siteagent_Upgrader {
 		if ( '' !== $this->refusal ) {
 			return;
 		}
-		$validate     = function ( $source, $remote = '' ) use ( $component, $item ) {
+		$validate            = function ( $source, $remote = '' ) use ( $component, $item ) {
 			$this->unpacked = (string) $remote;
 			return is_wp_error( $source ) ? $source : $this->validate_package( $component, $item, (string) $source );
 		};
 		$stop_if_interrupted = static function ( $passed ) use ( $may_continue ) {
 			return is_wp_error( $passed ) || $may_continue() ? $passed : new WP_Error( 'siteagent_interrupted', 'Another process took this update for dead, so it stopped.' );
 		};
-		$is_used  = false;
-		$provide_package = static function () use ( $validate, $file, &$is_used ) {
+		$is_used             = false;
+		$provide_package     = static function () use ( $validate, $file, &$is_used ) {
 			if ( $is_used ) {
 				return new WP_Error( 'siteagent_one_change', 'One change is one component.' );
 			}
@@ -211,7 +211,7 @@ final class Siteagent_Upgrader {
 			add_filter( 'upgrader_source_selection', $validate, PHP_INT_MAX, 2 );
 			return $file;
 		};
-		$options   = static function ( $options ) {
+		$options             = static function ( $options ) {
 			// SiteAgent keeps its own backup.
 			unset( $options['hook_extra']['temp_backup'] );
 			return $options;
@@ -361,15 +361,15 @@ final class Siteagent_Upgrader {
 	 * @return string|WP_Error The source folder.
 	 */
 	private function validate_package( Siteagent_Component $component, Siteagent_Update_Item $item, string $source ) {
-		$name    = basename( $source );
+		$name           = basename( $source );
 		$is_same_folder = true;
 		if ( $component->is_plugin() ) {
 			// WordPress would install into whatever folder the package names.
 			$is_same_folder = dirname( $component->id() ) === $name;
-			$headers = $this->read_headers( $source . '/' . basename( $component->id() ) );
+			$headers        = $this->read_headers( $source . '/' . basename( $component->id() ) );
 		} elseif ( 'theme' === $component->kind() ) {
 			$is_same_folder = $component->id() === $name;
-			$headers = $this->read_headers( $source . '/style.css' );
+			$headers        = $this->read_headers( $source . '/style.css' );
 		} else {
 			$headers = array( 'version' => ( new Siteagent_Translation( $component->id() ) )->package_revision_date( $source ) ) + $this->read_headers( '' );
 		}

@@ -10,8 +10,8 @@ declare( strict_types=1 );
 
 defined( 'ABSPATH' ) || exit;
 
-$siteagent_is_announced   = isset( $data['connection']['move'] ) && Siteagent_Site_Address::is_same_site( $data['connection']['move']['home'], $data['moved']['is'] );
-$siteagent_choices = array(
+$siteagent_is_announced = isset( $data['connection']['move'] ) && Siteagent_Site_Address::is_same_site( $data['connection']['move']['home'], $data['moved']['is'] );
+$siteagent_choices      = array(
 	'later' => array( __( 'Decide later', 'siteagent' ), __( 'Nothing changes. SiteAgent stays paused, and responds again once the site is back at its old address.', 'siteagent' ) ),
 	'moved' => array( __( 'This site has moved', 'siteagent' ), __( 'The dashboard is asked to follow. Someone must confirm the new address there. Then both sides create new keys, and the old ones stop working.', 'siteagent' ) ),
 	'copy'  => array( __( 'This is a copy, for example a staging site', 'siteagent' ), __( 'The connection is removed from this copy, and the dashboard is not notified. The original site stays connected.', 'siteagent' ) ),
