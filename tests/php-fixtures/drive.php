@@ -58,7 +58,7 @@ $known = array(
 		return true;
 	},
 	'canonical'       => static function ( array $q ): string {
-		return base64_encode( Siteagent_HTTP_Signature::canonical_json( Siteagent_HTTP_Signature::parse_json( base64_decode( $q['raw_b64'], true ) ) ) );
+		return base64_encode( Siteagent_Canonical_JSON::encode( Siteagent_Canonical_JSON::parse( base64_decode( $q['raw_b64'], true ) ) ) );
 	},
 	'token'           => static function ( array $q ): array {
 		$token = Siteagent_Pairing_Token::parse( $q['text'] );

@@ -64,7 +64,7 @@ $prev = $log->head()['hash'];
 $rows = array();
 for ($n = 3; $n < %d; $n++) {
     $at = time();
-    $body = Siteagent_HTTP_Signature::canonical_json(array('v' => 1, 'at' =>
+    $body = Siteagent_Canonical_JSON::encode(array('v' => 1, 'at' =>
         gmdate('Y-m-d\\TH:i:s\\Z', $at),
         'event' => 'answered', 'actor' => 'dashboard', 'facts' => new stdClass()));
     $next = $hash->invoke($log, $n, $prev, $body);

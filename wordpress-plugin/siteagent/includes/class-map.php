@@ -36,6 +36,7 @@ return array(
 	'Siteagent_Pairing_Token'        => 'connection/class-siteagent-pairing-token.php',
 	'Siteagent_Pairing'              => 'connection/class-siteagent-pairing.php',
 	'Siteagent_Site_Address'         => 'connection/class-siteagent-site-address.php',
+	'Siteagent_Canonical_JSON'       => 'http/class-siteagent-canonical-json.php',
 	'Siteagent_Exception'            => 'http/class-siteagent-exception.php',
 	'Siteagent_HTTP_Signature'       => 'http/class-siteagent-http-signature.php',
 	'Siteagent_Nonce_Store'          => 'http/class-siteagent-nonce-store.php',

@@ -89,7 +89,7 @@ final class Siteagent_Audit_Log {
 	 */
 	public function append( string $event, array $facts, string $actor ): void {
 		$at   = time();
-		$body = Siteagent_HTTP_Signature::canonical_json(
+		$body = Siteagent_Canonical_JSON::encode(
 			array(
 				'v'     => 1,
 				'at'    => gmdate( 'Y-m-d\TH:i:s\Z', $at ),

@@ -31,7 +31,7 @@ final class Siteagent_Checkpoint {
 		try {
 			$body     = Siteagent_HTTP_Signature::base64url_decode( isset( $sent->body ) ? $sent->body : null );
 			$sig      = Siteagent_HTTP_Signature::base64url_decode( isset( $sent->sig ) ? $sent->sig : null, 64 );
-			$document = Siteagent_HTTP_Signature::parse_json( $body );
+			$document = Siteagent_Canonical_JSON::parse( $body );
 		} catch ( Siteagent_Exception $exception ) {
 			throw self::error( 'unreadable' );
 		}
@@ -61,7 +61,7 @@ final class Siteagent_Checkpoint {
 	 * @param int    $at   When it was written, Unix time in seconds.
 	 */
 	public static function body( string $log, int $n, string $hash, int $at ): string {
-		return Siteagent_HTTP_Signature::canonical_json(
+		return Siteagent_Canonical_JSON::encode(
 			array(
 				'v'    => self::VERSION,
 				'log'  => $log,

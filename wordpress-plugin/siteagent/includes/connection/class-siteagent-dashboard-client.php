@@ -107,14 +107,14 @@ final class Siteagent_Dashboard_Client {
 		}
 		try {
 			Siteagent_HTTP_Signature::verify_response( $request, $response['status'], $response['headers'], $response['body'], $key );
-			return Siteagent_HTTP_Signature::parse_json( $response['body'] );
+			return Siteagent_Canonical_JSON::parse( $response['body'] );
 		} catch ( Siteagent_Exception $exception ) {
 			return null;
 		}
 	}
 
 	private function sign( string $origin, array $document, string $key, string $keyid ): array {
-		$body    = Siteagent_HTTP_Signature::canonical_json( $document );
+		$body    = Siteagent_Canonical_JSON::encode( $document );
 		$request = Siteagent_HTTP_Signature::sign_request( $origin . self::PATH, $body, $key, $keyid, time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::NOTICE_TAG );
 		return array( 'body' => $body ) + $request;
 	}

@@ -79,7 +79,7 @@ final class Siteagent_Encryption {
 	 */
 	public function encrypt( array $secrets ): string {
 		$nonce = random_bytes( SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
-		$plain = Siteagent_HTTP_Signature::canonical_json( array_map( array( 'Siteagent_HTTP_Signature', 'base64url_encode' ), $secrets ) );
+		$plain = Siteagent_Canonical_JSON::encode( array_map( array( 'Siteagent_HTTP_Signature', 'base64url_encode' ), $secrets ) );
 		return Siteagent_HTTP_Signature::base64url_encode( $nonce . sodium_crypto_secretbox( $plain, $nonce, $this->keys[0] ) );
 	}
 
@@ -121,7 +121,7 @@ final class Siteagent_Encryption {
 				return null;
 			}
 			$secrets = array();
-			foreach ( (array) Siteagent_HTTP_Signature::parse_json( $plain ) as $name => $text ) {
+			foreach ( (array) Siteagent_Canonical_JSON::parse( $plain ) as $name => $text ) {
 				$secrets[ $name ] = Siteagent_HTTP_Signature::base64url_decode( $text );
 			}
 			return $secrets;

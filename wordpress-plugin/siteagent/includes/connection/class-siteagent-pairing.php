@@ -205,7 +205,7 @@ final class Siteagent_Pairing {
 	 * Returns the exact bytes of a successful response.
 	 */
 	public static function success_body( string $name, array $answer ): string {
-		return Siteagent_HTTP_Signature::canonical_json(
+		return Siteagent_Canonical_JSON::encode(
 			array(
 				'v'  => Siteagent_HTTP_Signature::VERSION,
 				'ok' => true,

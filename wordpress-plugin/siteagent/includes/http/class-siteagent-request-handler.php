@@ -214,7 +214,7 @@ final class Siteagent_Request_Handler {
 		}
 		$role = 'next' === $channel['role'] ? 'connection' : $channel['role'];
 		try {
-			$document  = Siteagent_HTTP_Signature::parse_json( $body );
+			$document  = Siteagent_Canonical_JSON::parse( $body );
 			$operation = Siteagent_Operation_Registry::validate( $document, $role );
 		} catch ( Siteagent_Exception $exception ) {
 			$code = 'malformed' === $exception->code() ? 'invalid_arguments' : $exception->code();
@@ -258,7 +258,7 @@ final class Siteagent_Request_Handler {
 		if ( 'unauthorized' === $code ) {
 			return Siteagent_Response::unauthorized();
 		}
-		$body = Siteagent_HTTP_Signature::canonical_json(
+		$body = Siteagent_Canonical_JSON::encode(
 			array(
 				'v'     => Siteagent_HTTP_Signature::VERSION,
 				'ok'    => false,
@@ -316,7 +316,7 @@ final class Siteagent_Request_Handler {
 			return null;
 		}
 		try {
-			$document = Siteagent_HTTP_Signature::parse_json( $request->body() );
+			$document = Siteagent_Canonical_JSON::parse( $request->body() );
 			$name     = Siteagent_Operation_Registry::validate( $document, 'connection' )['name'];
 			$answer   = 'revoke' === $name ? $this->operations->run_operation( $name, $document, $request->body(), array(), $now ) : null;
 		} catch ( Siteagent_Exception $exception ) {

@@ -69,7 +69,7 @@ final class Siteagent_Response {
 			'Content-Type'  => Siteagent_HTTP_Signature::CONTENT_TYPE,
 			'Cache-Control' => 'no-store, no-transform',
 		);
-		return new self( $status, $headers, Siteagent_HTTP_Signature::canonical_json( $document ) );
+		return new self( $status, $headers, Siteagent_Canonical_JSON::encode( $document ) );
 	}
 
 	/**

@@ -101,7 +101,7 @@ final class Siteagent_Operation_Store {
 				$name,
 				bin2hex( $digest ),
 				$now,
-				bin2hex( Siteagent_HTTP_Signature::canonical_json( $answer ) )
+				bin2hex( Siteagent_Canonical_JSON::encode( $answer ) )
 			)
 		);
 	}
@@ -121,7 +121,7 @@ final class Siteagent_Operation_Store {
 			'name'   => $row['name'],
 			'at'     => (int) $row['at'],
 			'digest' => (string) hex2bin( $row['digest'] ),
-			'answer' => null === $row['answer'] ? null : (array) Siteagent_HTTP_Signature::parse_json( (string) $row['answer'] ),
+			'answer' => null === $row['answer'] ? null : (array) Siteagent_Canonical_JSON::parse( (string) $row['answer'] ),
 		);
 	}
 
@@ -142,6 +142,6 @@ final class Siteagent_Operation_Store {
 		if ( null === $row['answer'] ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'the operation is under way', array( 'argument' => 'op_id', 'state' => 'running' ) );
 		}
-		return (array) Siteagent_HTTP_Signature::parse_json( (string) $row['answer'] );
+		return (array) Siteagent_Canonical_JSON::parse( (string) $row['answer'] );
 	}
 }

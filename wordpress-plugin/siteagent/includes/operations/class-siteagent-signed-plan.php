@@ -53,7 +53,7 @@ final class Siteagent_Signed_Plan {
 		if ( ! self::is_valid_signature( $public, $bytes, $raw_signature ) ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'the plan is not signed by this dashboard', array( 'argument' => 'sig' ) );
 		}
-		$document = Siteagent_HTTP_Signature::parse_json( $bytes );
+		$document = Siteagent_Canonical_JSON::parse( $bytes );
 		$expected = array(
 			'v'     => Siteagent_HTTP_Signature::VERSION,
 			'do'    => $name,

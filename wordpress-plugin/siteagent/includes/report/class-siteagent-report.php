@@ -75,7 +75,7 @@ final class Siteagent_Report {
 	 */
 	public function digest( array $report ): string {
 		unset( $report['taken_at'] );
-		return hash( 'sha256', Siteagent_HTTP_Signature::canonical_json( $report ) );
+		return hash( 'sha256', Siteagent_Canonical_JSON::encode( $report ) );
 	}
 
 	/**

@@ -65,7 +65,7 @@ final class Siteagent_Self_Ping {
 		if ( null === $keys ) {
 			return '';
 		}
-		$body     = Siteagent_HTTP_Signature::canonical_json( array( 'v' => Siteagent_HTTP_Signature::VERSION, 'op' => 'ping', 'by' => self::ACTOR ) );
+		$body     = Siteagent_Canonical_JSON::encode( array( 'v' => Siteagent_HTTP_Signature::VERSION, 'op' => 'ping', 'by' => self::ACTOR ) );
 		$request  = Siteagent_HTTP_Signature::sign_request( $address, $body, $keys['d2s'], $connection['kid'], time(), Siteagent_HTTP_Signature::new_nonce(), Siteagent_HTTP_Signature::REQUEST_TAG );
 		$response = Siteagent_Dashboard_Client::parse_response(
 			wp_remote_post(
@@ -86,7 +86,7 @@ final class Siteagent_Self_Ping {
 		}
 		try {
 			Siteagent_HTTP_Signature::verify_response( $request, $response['status'], $response['headers'], $response['body'], $keys['s2d'] );
-			$reply = Siteagent_HTTP_Signature::parse_json( $response['body'] );
+			$reply = Siteagent_Canonical_JSON::parse( $response['body'] );
 		} catch ( Siteagent_Exception $exception ) {
 			return '';
 		}

@@ -98,7 +98,7 @@ final class Siteagent_Plugin_Release {
 	 * Returns the exact bytes that are signed.
 	 */
 	private function signed_bytes(): string {
-		return self::SIGNATURE_PREFIX . Siteagent_HTTP_Signature::canonical_json(
+		return self::SIGNATURE_PREFIX . Siteagent_Canonical_JSON::encode(
 			array(
 				'v'       => Siteagent_HTTP_Signature::VERSION,
 				'slug'    => self::SLUG,
