@@ -40,8 +40,14 @@ def template_text(source: str) -> str:
 def php_text(source: str) -> str:
     """Return the translatable strings of a PHP file, which are all that people read of it."""
     literal = r"'((?:[^'\\]|\\.)*)'"
-    call = rf"\b(?:esc_(?:html|attr)_)?_{{1,2}}[enx]{{0,2}}\(\s*{literal}(?:,\s*{literal})?"
+    function = r"\b(?:esc_(?:html|attr)_[_ex]|_{1,2}[enx]{0,2})"
+    call = rf"{function}\(\s*{literal}(?:,\s*{literal})?"
     return "\n".join("\n".join(one) for one in re.findall(call, source))
+
+
+def json_text(source: str) -> str:
+    """Return the texts in a JSON document."""
+    return "\n".join(re.findall(r'"((?:[^"\\]|\\.)*)"', source))
 
 
 def python_text(source: str) -> str:
@@ -53,6 +59,9 @@ def python_text(source: str) -> str:
 # Sets of files that are held to plain language, and how their text is read.
 FILE_SETS: dict[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
     "documentation": (("docs/*.md", "*.md"), markdown_text),
+    "wp-admin": (("wordpress-plugin/siteagent/**/*.php",), php_text),
+    "readme.txt": (("wordpress-plugin/siteagent/readme.txt",), markdown_text),
+    "manifest.json": (("wordpress-plugin/siteagent/manifest.json",), json_text),
 }
 
 
@@ -124,6 +133,8 @@ def test_parts_of_words_are_not_found() -> None:
             ["lies", "stands", "mend"],
         ),
         (php_text, "$told = esc_html__( 'Somebody said', 'siteagent' ); // anew", ["somebody"]),
+        (php_text, "<?php esc_html_e( 'It lies.', 'siteagent' ); ?>", ["lies"]),
+        (json_text, '{"path": "x", "why": "Nobody knows."}', ["nobody"]),
         (php_text, "_n( 'It stands.', 'They are told.', $wish, 'siteagent' )", ["stands", "told"]),
         (python_text, 'def told():\n    """Say it anew."""\n    wish("stands")', ["anew"]),
     ],
