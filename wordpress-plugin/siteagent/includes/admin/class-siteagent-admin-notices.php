@@ -24,7 +24,11 @@ final class Siteagent_Admin_Notices {
 	/** @var Siteagent_Checkpoint_Store */
 	private $checkpoint_store;
 
-	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Pending_Approvals $approvals, Siteagent_Checkpoint_Store $checkpoint_store ) {
+	public function __construct(
+		Siteagent_Connection_Store $connection_store,
+		Siteagent_Pending_Approvals $approvals,
+		Siteagent_Checkpoint_Store $checkpoint_store
+	) {
 		$this->connection_store = $connection_store;
 		$this->approvals        = $approvals;
 		$this->checkpoint_store = $checkpoint_store;

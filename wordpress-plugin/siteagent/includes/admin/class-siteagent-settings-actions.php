@@ -38,7 +38,14 @@ final class Siteagent_Settings_Actions {
 	/** @var Siteagent_Flash_Store */
 	private $flash_store;
 
-	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Pairing $pairing, Siteagent_Address_Change $address_change, Siteagent_Permission_Decisions $permission_decisions, Siteagent_Checkpoint_Store $checkpoint_store, Siteagent_Audit_Log_Export $export ) {
+	public function __construct(
+		Siteagent_Connection_Store $connection_store,
+		Siteagent_Pairing $pairing,
+		Siteagent_Address_Change $address_change,
+		Siteagent_Permission_Decisions $permission_decisions,
+		Siteagent_Checkpoint_Store $checkpoint_store,
+		Siteagent_Audit_Log_Export $export
+	) {
 		$this->connection_store     = $connection_store;
 		$this->pairing              = $pairing;
 		$this->address_change       = $address_change;

@@ -44,7 +44,15 @@ final class Siteagent_Settings_Page {
 	/** @var Siteagent_Flash_Store */
 	private $flash_store;
 
-	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Pairing $pairing, Siteagent_Report $report, Siteagent_Audit_Log $log, Siteagent_Permissions $permissions, Siteagent_Pending_Approvals $approvals, Siteagent_Checkpoint_Store $checkpoint_store ) {
+	public function __construct(
+		Siteagent_Connection_Store $connection_store,
+		Siteagent_Pairing $pairing,
+		Siteagent_Report $report,
+		Siteagent_Audit_Log $log,
+		Siteagent_Permissions $permissions,
+		Siteagent_Pending_Approvals $approvals,
+		Siteagent_Checkpoint_Store $checkpoint_store
+	) {
 		$this->connection_store = $connection_store;
 		$this->pairing          = $pairing;
 		$this->report           = $report;

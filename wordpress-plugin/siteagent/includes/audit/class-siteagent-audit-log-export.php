@@ -29,7 +29,11 @@ final class Siteagent_Audit_Log_Export {
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
 
-	public function __construct( Siteagent_Audit_Log $log, Siteagent_Checkpoint_Store $checkpoint_store, Siteagent_Connection_Store $connection_store ) {
+	public function __construct(
+		Siteagent_Audit_Log $log,
+		Siteagent_Checkpoint_Store $checkpoint_store,
+		Siteagent_Connection_Store $connection_store
+	) {
 		$this->log              = $log;
 		$this->checkpoint_store = $checkpoint_store;
 		$this->connection_store = $connection_store;

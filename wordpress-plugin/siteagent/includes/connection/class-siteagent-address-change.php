@@ -26,7 +26,11 @@ final class Siteagent_Address_Change {
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
-	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Dashboard_Client $dashboard_client, Siteagent_Audit_Log $log ) {
+	public function __construct(
+		Siteagent_Connection_Store $connection_store,
+		Siteagent_Dashboard_Client $dashboard_client,
+		Siteagent_Audit_Log $log
+	) {
 		$this->connection_store = $connection_store;
 		$this->dashboard_client = $dashboard_client;
 		$this->log              = $log;

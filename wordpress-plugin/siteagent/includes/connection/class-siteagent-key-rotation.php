@@ -25,7 +25,11 @@ final class Siteagent_Key_Rotation {
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
-	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Operation_Store $operation_store, Siteagent_Audit_Log $log ) {
+	public function __construct(
+		Siteagent_Connection_Store $connection_store,
+		Siteagent_Operation_Store $operation_store,
+		Siteagent_Audit_Log $log
+	) {
 		$this->connection_store = $connection_store;
 		$this->operation_store  = $operation_store;
 		$this->log              = $log;

@@ -26,7 +26,12 @@ final class Siteagent_Pairing {
 	/** @var Siteagent_Checkpoint_Store */
 	private $checkpoint_store;
 
-	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Dashboard_Client $dashboard_client, Siteagent_Audit_Log $log, Siteagent_Checkpoint_Store $checkpoint_store ) {
+	public function __construct(
+		Siteagent_Connection_Store $connection_store,
+		Siteagent_Dashboard_Client $dashboard_client,
+		Siteagent_Audit_Log $log,
+		Siteagent_Checkpoint_Store $checkpoint_store
+	) {
 		$this->connection_store = $connection_store;
 		$this->dashboard_client = $dashboard_client;
 		$this->log              = $log;

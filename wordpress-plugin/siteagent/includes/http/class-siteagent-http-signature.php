@@ -77,7 +77,15 @@ final class Siteagent_HTTP_Signature {
 	 * @param string $tag     REQUEST_TAG or NOTICE_TAG.
 	 * @return array{url:string,keyid:string,nonce:string,digest:string,headers:array<string,string>}
 	 */
-	public static function sign_request( string $url, string $body, string $key, string $keyid, int $created, string $nonce, string $tag ): array {
+	public static function sign_request(
+		string $url,
+		string $body,
+		string $key,
+		string $keyid,
+		int $created,
+		string $nonce,
+		string $tag
+	): array {
 		$digest     = self::content_digest( $body );
 		$parameters = self::signature_parameters( self::REQUEST_COMPONENTS, $created, $keyid, $nonce, $tag );
 		return array(
@@ -108,7 +116,15 @@ final class Siteagent_HTTP_Signature {
 	 * @return array{keyid:string,nonce:string,created:int,expires:int,url:string,digest:string}
 	 * @throws Siteagent_Exception When the request is invalid. Carries the request once its signature was verified.
 	 */
-	public static function verify_request( string $method, array $urls, array $headers, string $body, callable $key_for, int $now, string $tag ): array {
+	public static function verify_request(
+		string $method,
+		array $urls,
+		array $headers,
+		string $body,
+		callable $key_for,
+		int $now,
+		string $tag
+	): array {
 		if ( strlen( $body ) > self::MAX_REQUEST_BYTES ) {
 			throw new Siteagent_Exception( 'too_large', strlen( $body ) . ' bytes' );
 		}
@@ -210,7 +226,13 @@ final class Siteagent_HTTP_Signature {
 	/**
 	 * Returns the signature base of a response. $request_digest is the Content-Digest of the request.
 	 */
-	public static function response_base( int $status, string $digest, string $url, string $request_digest, string $parameters ): string {
+	public static function response_base(
+		int $status,
+		string $digest,
+		string $url,
+		string $request_digest,
+		string $parameters
+	): string {
 		return sprintf( '"@status": %03d', $status ) . "\n\"content-type\": " . self::CONTENT_TYPE . "\n\"content-digest\": $digest"
 			. "\n\"@method\";req: POST\n\"@target-uri\";req: $url\n\"content-type\";req: " . self::CONTENT_TYPE
 			. "\n\"content-digest\";req: $request_digest\n\"@signature-params\": $parameters";
@@ -258,7 +280,13 @@ final class Siteagent_HTTP_Signature {
 	/**
 	 * Returns the value of @signature-params (RFC 9421 section 2.3).
 	 */
-	private static function signature_parameters( string $components, int $created, string $keyid, string $nonce, string $tag ): string {
+	private static function signature_parameters(
+		string $components,
+		int $created,
+		string $keyid,
+		string $nonce,
+		string $tag
+	): string {
 		return $components . ";created=$created;keyid=\"$keyid\";alg=\"hmac-sha256\";expires=" . ( $created + self::LIFETIME_S )
 			. ";nonce=\"$nonce\";tag=\"$tag\"";
 	}

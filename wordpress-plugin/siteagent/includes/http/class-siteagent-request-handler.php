@@ -50,7 +50,14 @@ final class Siteagent_Request_Handler {
 	/** @var Siteagent_Rejected_Requests */
 	private $rejected_requests;
 
-	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Nonce_Store $nonce_store, Siteagent_Operation_Registry $operations, Siteagent_Audit_Log $log, Siteagent_Checkpoint_Store $checkpoint_store, Siteagent_Rejected_Requests $rejected_requests ) {
+	public function __construct(
+		Siteagent_Connection_Store $connection_store,
+		Siteagent_Nonce_Store $nonce_store,
+		Siteagent_Operation_Registry $operations,
+		Siteagent_Audit_Log $log,
+		Siteagent_Checkpoint_Store $checkpoint_store,
+		Siteagent_Rejected_Requests $rejected_requests
+	) {
 		$this->connection_store  = $connection_store;
 		$this->nonce_store       = $nonce_store;
 		$this->operations        = $operations;
@@ -245,7 +252,13 @@ final class Siteagent_Request_Handler {
 	/**
 	 * Returns a signed response with the exact error code.
 	 */
-	private function signed_refusal( Siteagent_Exception $exception, array $request, string $name, int $now, ?string $key = null ): Siteagent_Response {
+	private function signed_refusal(
+		Siteagent_Exception $exception,
+		array $request,
+		string $name,
+		int $now,
+		?string $key = null
+	): Siteagent_Response {
 		if ( null === $key ) {
 			$channel = $this->connection_store->channel( $request['keyid'] );
 			if ( null === $channel ) {
@@ -290,7 +303,11 @@ final class Siteagent_Request_Handler {
 	 * Answers a request without a valid signature: with the proof of disconnection if the connection has ended,
 	 * otherwise with the same short rejection for every reason.
 	 */
-	private function respond_unauthenticated( Siteagent_Request $request, Siteagent_Exception $exception, int $now ): Siteagent_Response {
+	private function respond_unauthenticated(
+		Siteagent_Request $request,
+		Siteagent_Exception $exception,
+		int $now
+	): Siteagent_Response {
 		if ( 'too_large' === $exception->code() ) {
 			return Siteagent_Response::too_large();
 		}

@@ -153,7 +153,13 @@ final class Siteagent_Operation_Registry {
 	/** @var callable fn(): Siteagent_Update_Controller, called only when an update is requested. */
 	private $make_controller;
 
-	public function __construct( Siteagent_Pairing $pairing, Siteagent_Key_Rotation $rotation, Siteagent_Audit_Log $log, callable $make_report, callable $make_controller ) {
+	public function __construct(
+		Siteagent_Pairing $pairing,
+		Siteagent_Key_Rotation $rotation,
+		Siteagent_Audit_Log $log,
+		callable $make_report,
+		callable $make_controller
+	) {
 		$this->pairing         = $pairing;
 		$this->rotation        = $rotation;
 		$this->log             = $log;

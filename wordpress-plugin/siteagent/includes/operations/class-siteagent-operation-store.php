@@ -62,7 +62,14 @@ final class Siteagent_Operation_Store {
 	 * @throws Siteagent_Exception invalid_arguments when the op_id belongs to another plan or is still running; and
 	 *         what $operation throws.
 	 */
-	public function run_once( string $op_id, string $name, string $digest, int $now, callable $operation, ?callable $is_final = null ): array {
+	public function run_once(
+		string $op_id,
+		string $name,
+		string $digest,
+		int $now,
+		callable $operation,
+		?callable $is_final = null
+	): array {
 		$this->create_table();
 		if ( ! Siteagent_Primary_Key::ensure( $this->db, $this->table, 'op_id' ) ) {
 			throw new RuntimeException( 'The SiteAgent ledger has no primary key' );

@@ -42,7 +42,14 @@ final class Siteagent_Signed_Plan {
 	 * @param string $uuid         UUID of this site.
 	 * @throws Siteagent_Exception invalid_arguments. Does not say which part of a forged plan was wrong.
 	 */
-	public static function verify( string $encoded_plan, string $signature, string $name, string $op_id, array $connection, string $uuid ): self {
+	public static function verify(
+		string $encoded_plan,
+		string $signature,
+		string $name,
+		string $op_id,
+		array $connection,
+		string $uuid
+	): self {
 		try {
 			$bytes         = Siteagent_HTTP_Signature::base64url_decode( $encoded_plan );
 			$raw_signature = Siteagent_HTTP_Signature::base64url_decode( $signature, 64 );

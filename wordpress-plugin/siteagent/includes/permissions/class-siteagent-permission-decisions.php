@@ -29,7 +29,13 @@ final class Siteagent_Permission_Decisions {
 	/** @var Siteagent_Dashboard_Client */
 	private $dashboard_client;
 
-	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Permissions $permissions, Siteagent_Pending_Approvals $approvals, Siteagent_Dashboard_Client $dashboard_client, Siteagent_Audit_Log $log ) {
+	public function __construct(
+		Siteagent_Connection_Store $connection_store,
+		Siteagent_Permissions $permissions,
+		Siteagent_Pending_Approvals $approvals,
+		Siteagent_Dashboard_Client $dashboard_client,
+		Siteagent_Audit_Log $log
+	) {
 		$this->connection_store = $connection_store;
 		$this->dashboard_client = $dashboard_client;
 		$this->permissions      = $permissions;

@@ -50,7 +50,14 @@ final class Siteagent_Update_Controller {
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
-	public function __construct( Siteagent_Connection_Store $connection_store, Siteagent_Operation_Store $operation_store, Siteagent_Permissions $permissions, Siteagent_Pending_Approvals $approvals, Siteagent_Rollback $rollback, Siteagent_Audit_Log $log ) {
+	public function __construct(
+		Siteagent_Connection_Store $connection_store,
+		Siteagent_Operation_Store $operation_store,
+		Siteagent_Permissions $permissions,
+		Siteagent_Pending_Approvals $approvals,
+		Siteagent_Rollback $rollback,
+		Siteagent_Audit_Log $log
+	) {
 		$this->connection_store = $connection_store;
 		$this->operation_store  = $operation_store;
 		$this->permissions      = $permissions;
@@ -321,7 +328,11 @@ final class Siteagent_Update_Controller {
 		return $this->log_result( $item, ( new Siteagent_Update_Runner( $update_plan, $component, $this->rollback, $this->loopback_check( $component ) ) )->run(), $update_plan );
 	}
 
-	private function plan_refusal_reason( Siteagent_Update_Plan $update_plan, Siteagent_Component $component, int $now ): ?string {
+	private function plan_refusal_reason(
+		Siteagent_Update_Plan $update_plan,
+		Siteagent_Component $component,
+		int $now
+	): ?string {
 		if ( ! Siteagent_Site_Address::is_same_site( $update_plan->home(), $this->connection_store->home() ) ) {
 			return 'wrong_site';
 		}

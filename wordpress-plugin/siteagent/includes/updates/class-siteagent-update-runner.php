@@ -45,7 +45,12 @@ final class Siteagent_Update_Runner {
 	/** @var array The marker of this run. */
 	private $run;
 
-	public function __construct( Siteagent_Update_Plan $update_plan, Siteagent_Component $component, Siteagent_Rollback $rollback, Siteagent_Loopback_Check $loopback ) {
+	public function __construct(
+		Siteagent_Update_Plan $update_plan,
+		Siteagent_Component $component,
+		Siteagent_Rollback $rollback,
+		Siteagent_Loopback_Check $loopback
+	) {
 		$this->update_plan  = $update_plan;
 		$this->component    = $component;
 		$this->rollback     = $rollback;
@@ -281,7 +286,12 @@ final class Siteagent_Update_Runner {
 	/**
 	 * Restores the backup, unless it is restored already. A record of the watchdog counts only if it matches the disk.
 	 */
-	public static function restore_backup( Siteagent_Rollback $rollback, array $run, Siteagent_Component $component, string $reason ): void {
+	public static function restore_backup(
+		Siteagent_Rollback $rollback,
+		array $run,
+		Siteagent_Component $component,
+		string $reason
+	): void {
 		if ( null !== $rollback->restore_record( $run ) && $rollback->matches_backup( $run, $component ) ) {
 			return;
 		}
@@ -294,7 +304,13 @@ final class Siteagent_Update_Runner {
 	 *
 	 * @return array{0:string,1:string} Outcome and reason.
 	 */
-	public static function verify_restored( Siteagent_Update_Result $result, array $run, Siteagent_Component $component, Siteagent_Loopback_Check $loopback, string $reason ): array {
+	public static function verify_restored(
+		Siteagent_Update_Result $result,
+		array $run,
+		Siteagent_Component $component,
+		Siteagent_Loopback_Check $loopback,
+		string $reason
+	): array {
 		$before = $run['before'];
 		if ( true === $before['active'] && ! $component->is_active() && $before['version'] === $component->version() ) {
 			$component->reactivate( true === $before['network'], isset( $before['sites'] ) ? $before['sites'] : array( get_current_blog_id() ) );

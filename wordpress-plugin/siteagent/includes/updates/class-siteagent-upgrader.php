@@ -188,7 +188,13 @@ final class Siteagent_Upgrader {
 	 * @param callable              $may_continue fn(): bool. Called before each step, the last time just before a file
 	 *                                            of the site is replaced.
 	 */
-	public function install( Siteagent_Component $component, Siteagent_Update_Item $item, string $file, string $op_id, callable $may_continue ): void {
+	public function install(
+		Siteagent_Component $component,
+		Siteagent_Update_Item $item,
+		string $file,
+		string $op_id,
+		callable $may_continue
+	): void {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
 		$this->refusal = 'core' === $component->kind() && $item->to() !== $this->core_version_in( $file ) ? 'package_lies' : '';
 		if ( '' !== $this->refusal ) {
