@@ -16,7 +16,7 @@ help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Start Aura: web, worker and scheduler; Ctrl-C stops all (PORT=8000)
-	@$(BIN)/python -m app.serve
+	@$(BIN)/python -m app.run.serve
 
 demo: prepare $(VENV)/.dev ## Aura plus a dockerized WordPress with outdated plugins, ready to pair
 	@$(BIN)/python -m tests.wordpress.demo

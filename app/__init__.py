@@ -10,47 +10,47 @@ from app.config import Config
 from app.models.base import db, use_database
 from app.views import (
     account,
-    agent,
-    alarms,
-    arrivals,
+    agent_api,
+    alerts,
     audit,
+    auth,
+    authorization,
+    auto_update_rules,
     changes,
     clients,
     components,
     connections,
-    doctor,
-    entrance,
+    csrf,
+    diagnostics,
     errors,
     exports,
     filters,
-    frame,
-    guards,
-    headers,
-    people,
+    page_context,
     plugin_updates,
-    policies,
     reports,
+    request_validation,
+    security_headers,
     sites,
-    unsafe_requests,
+    team,
 )
 
 _ROOMS = (
-    frame,
-    entrance,
+    page_context,
+    auth,
     account,
-    people,
+    team,
     sites,
     connections,
     components,
     changes,
     clients,
-    policies,
-    doctor,
+    auto_update_rules,
+    diagnostics,
     reports,
-    alarms,
+    alerts,
     audit,
     exports,
-    agent,
+    agent_api,
     plugin_updates,
 )
 
@@ -67,13 +67,13 @@ def create_app(config: Config) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     use_database(config.database_url)
     queue.use(queue.RedisBackend(config.redis_url))
-    app.before_request(arrivals.prepare)
+    app.before_request(request_validation.prepare)
     app.before_request(_remember_connection)
     app.teardown_request(_close_connection)
-    headers.register(app, config)
-    unsafe_requests.register(app)
-    arrivals.register(app)
-    guards.register(app)
+    security_headers.register(app, config)
+    csrf.register(app)
+    request_validation.register(app)
+    authorization.register(app)
     errors.register(app)
     filters.register(app)
     for room in _ROOMS:

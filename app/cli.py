@@ -12,24 +12,18 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from app.config import Config
-from app.domain import (
-    accounts,
-    exporting,
-    links,
-    plugin_package,
-    plugin_release,
-    rotation,
-    sites,
-    verifying,
-)
+from app.domain import plugin_package, plugin_release
+from app.domain.accounts import one_time_links, users
 from app.domain.actor import SYSTEM
-from app.domain.audit import derived, erasing
-from app.domain.doctor import rounds
+from app.domain.audit import export, redaction, search_index, verification
+from app.domain.connection import rotation
+from app.domain.diagnostics import runs
 from app.domain.errors import Invalid, OpsError, TrailUnreadable
+from app.domain.sites import sites
 from app.models import migrate
 from app.models.base import db, utcnow
 from app.protocol import b64u
-from app.views.doctor import as_text
+from app.views.diagnostics import as_text
 
 
 def register(app: Flask) -> None:
@@ -75,7 +69,7 @@ def migrate_() -> None:
 def setup_link() -> None:
     """Print a link that makes the first owner, good for an hour."""
     with _database() as config:
-        link = links.setup_link(config.as_served())
+        link = one_time_links.setup_link(config.as_served())
     if link is None:
         raise click.ClickException(
             f"The Aura with its data in {config.var_dir} has an owner already. For a new password "
@@ -91,7 +85,7 @@ def password_link(email: str) -> None:
     """Print a link by which EMAIL chooses a new password; ends their sessions."""
     with _database() as config:
         try:
-            link = accounts.recover(email, config=config.as_served(), now=utcnow())
+            link = users.recover(email, config=config.as_served(), now=utcnow())
         except OpsError as refusal:
             raise click.ClickException(refusal.message) from refusal
     click.echo(link)
@@ -110,7 +104,7 @@ def verify_trail(context: click.Context) -> None:
     """
     with _database():
         try:
-            found = verifying.read_now(by=SYSTEM, now=utcnow())
+            found = verification.read_now(by=SYSTEM, now=utcnow())
         except TrailUnreadable as why:
             click.echo(why.message, err=True)
             context.exit(2)
@@ -123,13 +117,13 @@ def verify_trail(context: click.Context) -> None:
 def reindex_trail() -> None:
     """Make anew what searching the trail needs; the trail itself stays as it is."""
     with _database():
-        count = derived.rebuild()
+        count = search_index.rebuild()
     click.echo(f"{count} entries can be found again.")
 
 
 @trail.command("export")
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--form", type=click.Choice(exporting.FORMS), default=exporting.ZIP)
+@click.option("--form", type=click.Choice(export.FORMS), default=export.ZIP)
 @click.option("--client", help="Only of the client of this name.")
 @click.option("--site", help="Only of the site at this address.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="From this day on.")
@@ -147,16 +141,14 @@ def export_trail(
     """Write the trail to PATH, ready to be checked by a stranger."""
     with _database() as config:
         try:
-            covered = exporting.covers(
+            covered = export.covers(
                 client=sites.client_named(client) if client else None,
                 site=sites.at_address(site) if site else None,
                 since=since.replace(tzinfo=UTC) if since else None,
                 until=until.replace(tzinfo=UTC) if until else None,
                 private=not without_private,
             )
-            count = exporting.export_here(
-                path, form, covered, by=SYSTEM, config=config, now=utcnow()
-            )
+            count = export.export_here(path, form, covered, by=SYSTEM, config=config, now=utcnow())
         except OpsError as refusal:
             raise click.ClickException(refusal.message) from refusal
     click.echo(f"{path}: {count} {'entry' if count == 1 else 'entries'}")
@@ -169,8 +161,8 @@ def erase_person(email: str, reason: str) -> None:
     """Erase what is private about whoever signed in as EMAIL and is disabled."""
     with _database():
         try:
-            member = accounts.known_as(email)
-            count = erasing.erase_from_here(member, reason=reason, by=SYSTEM, now=utcnow())
+            member = users.known_as(email)
+            count = redaction.erase_from_here(member, reason=reason, by=SYSTEM, now=utcnow())
         except OpsError as refusal:
             raise click.ClickException(refusal.message) from refusal
     click.echo(f"Erased from {count} {'entry' if count == 1 else 'entries'}.")
@@ -239,7 +231,7 @@ def doctor(context: click.Context, url: str) -> None:
     """
     with _database() as config:
         try:
-            found = rounds.examine_address(url, config=config)
+            found = runs.examine_address(url, config=config)
         except Invalid as refusal:
             raise click.BadParameter(refusal.message, param_hint="URL") from refusal
     click.echo(as_text(found).rstrip())

@@ -59,7 +59,7 @@ class Config:
     bind: str = "127.0.0.1"
     agency: str = ""
     plugin_release: Path = _PLUGIN_RELEASE
-    # Whose end ends this process as well; 0 where nobody supervises it. Set by app.serve.
+    # Whose end ends this process as well; 0 where nobody supervises it. Set by app.run.serve.
     supervisor_pid: int = 0
     testing: bool = False
 

@@ -67,7 +67,7 @@ SWEEPS = frozenset(
     }
 )
 FUNCTIONS = frozenset(f"jobs.{name}.run" for name in JOBS) | frozenset(
-    f"jobs.sweep.{name}" for name in SWEEPS
+    f"jobs.periodic.{name}" for name in SWEEPS
 )
 # Each of these has rq import another name, or send a request to any address.
 _FOLLOW_UPS = (
@@ -120,7 +120,7 @@ class KnownJob(Job):
         return None
 
     def send_webhooks(self, *args: Any, **more: Any) -> None:
-        """Send nothing: every request of Aura's goes through app/egress.py."""
+        """Send nothing: every request of Aura's goes through app/http/egress.py."""
 
 
 class KnownQueue(Queue):

@@ -19,11 +19,11 @@ from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import Filter
 from app.domain.audit.chain import log_uuid
-from app.domain.events import SiteCalled
+from app.domain.audit.events import SiteCalled
 from app.models import migrate
 from app.models.audit import Entry
 from app.models.base import db, transaction, use_database
-from app.models.words import words_of
+from app.models.search_terms import words_of
 from app.protocol import canonical, chain_genesis, chain_hash
 from bench.measure import Figure, interleaved
 

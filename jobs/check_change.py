@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.domain import dry_runs
+from app.domain.changes import dry_run
 from jobs import surroundings
 
 
 def run(change_id: int) -> str:
     with surroundings() as config:
-        return dry_runs.run(change_id, config=config)
+        return dry_run.run(change_id, config=config)

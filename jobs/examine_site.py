@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.domain.doctor import rounds
+from app.domain.diagnostics import runs
 from jobs import surroundings
 
 
 def run(examination_id: int) -> str:
     with surroundings() as config:
-        return rounds.run(examination_id, config=config)
+        return runs.run(examination_id, config=config)

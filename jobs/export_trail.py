@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.domain import exporting
+from app.domain.audit import export
 from jobs import surroundings
 
 
 def run(export_id: int) -> str:
     with surroundings() as config:
-        return exporting.run(export_id, config=config)
+        return export.run(export_id, config=config)

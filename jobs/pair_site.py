@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain import pairing
+from app.domain.connection import pairing
 from jobs import surroundings
 
 

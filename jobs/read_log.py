@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain import site_log
+from app.domain.crosscheck import site_log
 from jobs import surroundings
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.domain import rechecking
+from app.domain.connection import revocation_checks
 from jobs import surroundings
 
 
 def run(site_id: int) -> str:
     with surroundings() as config:
-        return rechecking.run(site_id, config=config)
+        return revocation_checks.run(site_id, config=config)

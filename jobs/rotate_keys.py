@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain import rotation
+from app.domain.connection import rotation
 from jobs import surroundings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain import execution
+from app.domain.changes import execution
 from jobs import surroundings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain import revocation
+from app.domain.connection import revocation
 from jobs import surroundings
 
 

@@ -17,9 +17,10 @@ from rq.cron import CronJob, CronScheduler
 from rq.exceptions import StopRequested
 from rq.job import Job
 
-from app import queue, supervised
+from app import queue
 from app.config import Config
-from jobs import sweep
+from app.run import supervised
+from jobs import periodic
 
 EVERY_S = 60
 _TRIES_AGAIN_S = 2.0
@@ -64,16 +65,16 @@ def scheduler(connection: Redis) -> CronScheduler:
     """Everything that comes round every minute."""
     made = JsonCronScheduler(connection=connection, logging_level=logging.WARNING)
     for func in (
-        sweep.due_syncs,
-        sweep.due_goodbyes,
-        sweep.lost_pairings,
-        sweep.lost_syncs,
-        sweep.lost_rotations,
-        sweep.lost_examinations,
-        sweep.lost_changes,
-        sweep.due_policies,
-        sweep.due_verification,
-        sweep.due_exports,
+        periodic.due_syncs,
+        periodic.due_goodbyes,
+        periodic.lost_pairings,
+        periodic.lost_syncs,
+        periodic.lost_rotations,
+        periodic.lost_examinations,
+        periodic.lost_changes,
+        periodic.due_policies,
+        periodic.due_verification,
+        periodic.due_exports,
     ):
         # A round nobody began within its minute is replaced by the next one.
         options = {**queue.OPTIONS, "ttl": EVERY_S}

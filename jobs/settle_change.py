@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.domain import settling
+from app.domain.changes import settlement
 from jobs import surroundings
 
 
 def run(change_id: int) -> str:
     with surroundings() as config:
-        return settling.settle(change_id, config=config)
+        return settlement.settle(change_id, config=config)

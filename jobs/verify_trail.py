@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.domain import verifying
+from app.domain.audit import verification
 from jobs import surroundings
 
 
 def run(verification_id: int) -> str:
     with surroundings():
-        return verifying.run(verification_id)
+        return verification.run(verification_id)

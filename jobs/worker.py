@@ -23,17 +23,18 @@ import jobs.check_change
 import jobs.examine_site
 import jobs.export_trail
 import jobs.pair_site
+import jobs.periodic
 import jobs.read_log
 import jobs.recheck_site
 import jobs.rotate_keys
 import jobs.run_change
 import jobs.say_goodbye
 import jobs.settle_change
-import jobs.sweep
 import jobs.sync_site
 import jobs.verify_trail  # noqa: F401
-from app import queue, supervised
+from app import queue
 from app.config import Config
+from app.run import supervised
 
 WORKERS = 3
 _LOOKS_EVERY_S = 1.0

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.config import Config
-from app.domain import accounts, sessions
+from app.domain.accounts import sessions, users
+from app.domain.accounts.login_throttle import Browser
 from app.domain.actor import SYSTEM, Actor
 from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed
-from app.domain.throttle import Browser
 from app.models.accounts import Member, MemberSession
 from app.models.audit import Entry
 from tests.support.factories import PASSWORD, make_member
@@ -20,7 +20,7 @@ HERE = Browser("192.0.2.1", "Firefox")
 
 
 def invite(by: Actor, config: Config, clock: Clock) -> tuple[Member, str]:
-    return accounts.invite(
+    return users.invite(
         name="  Dora   Dee ",
         email="Dora@Agency.example",
         role="viewer",
@@ -46,11 +46,11 @@ def test_nobody_but_an_owner_touches_accounts(
         with pytest.raises(Forbidden):
             invite(by, config, clock)
         with pytest.raises(Forbidden):
-            accounts.renew_invitation(member, by=by, config=config, now=clock())
+            users.renew_invitation(member, by=by, config=config, now=clock())
         with pytest.raises(Forbidden):
-            accounts.disable(member, by=by, now=clock())
+            users.disable(member, by=by, now=clock())
         with pytest.raises(Forbidden):
-            accounts.enable(member, by=by, now=clock())
+            users.enable(member, by=by, now=clock())
     assert Member.select().count() == 3
 
 
@@ -59,8 +59,8 @@ def test_a_change_that_is_refused_leaves_everything_as_it_was(
 ) -> None:
     opened = sessions.begin(Member.get_by_id(ana.id), HERE, now=clock())
     before = Entry.head().seq
-    with pytest.raises(accounts.Conflict):
-        accounts.disable(Member.get_by_id(ana.id), by=ana, now=clock())
+    with pytest.raises(users.Conflict):
+        users.disable(Member.get_by_id(ana.id), by=ana, now=clock())
     assert MemberSession.get_by_id(opened.session.id).ended_at is None
     assert Entry.head().seq == before
 
@@ -124,7 +124,7 @@ def test_a_role_that_is_so_already_or_of_somebody_shut_out_is_not_given(
     member = Member.get_by_id(ben.id)
     with pytest.raises(Conflict, match="already"):
         give(member, "operator", ana, clock)
-    accounts.disable(member, by=ana, now=clock())
+    users.disable(member, by=ana, now=clock())
     with pytest.raises(Conflict, match="disabled"):
         give(member, "viewer", ana, clock)
 
@@ -132,7 +132,7 @@ def test_a_role_that_is_so_already_or_of_somebody_shut_out_is_not_given(
 def give(
     member: Member, role: str, by: Actor, clock: Clock, *, typed: datetime | None = None
 ) -> None:
-    accounts.change_role(member, role, None, by=by, confirmed_at=typed or clock(), now=clock())
+    users.change_role(member, role, None, by=by, confirmed_at=typed or clock(), now=clock())
 
 
 def test_a_session_of_somebody_who_was_disabled_by_hand_does_not_count(

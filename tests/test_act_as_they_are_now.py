@@ -16,42 +16,29 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import (
-    accounts,
-    alarms,
-    approvals,
-    changes,
-    clients,
-    exporting,
-    holds,
-    inventory,
-    pairing,
-    policies,
-    report_rows,
-    revocation,
-    rotation,
-    sessions,
-    site_log,
-    sites,
-    tagging,
-    verifying,
-)
+from app.domain.accounts import sessions, users
+from app.domain.accounts.login_throttle import Browser
+from app.domain.accounts.sessions import Presence
 from app.domain.actor import Actor
-from app.domain.audit import erasing
-from app.domain.changes import Wanted, Window
-from app.domain.client_report import Period
-from app.domain.doctor import asking
+from app.domain.audit import export, redaction, verification
+from app.domain.changes import approvals, auto_update_rules, proposals
+from app.domain.changes.auto_update_rules import Terms
+from app.domain.changes.proposals import Wanted, Window
+from app.domain.connection import pairing, revocation, rotation
+from app.domain.crosscheck import alerts, site_log
+from app.domain.diagnostics import scheduling
 from app.domain.errors import Forbidden
-from app.domain.policies import Terms
-from app.domain.sessions import Presence
-from app.domain.throttle import Browser
+from app.domain.inventory import site_sync
+from app.domain.reporting import data
+from app.domain.reporting.client_report import Period
+from app.domain.sites import clients, holds, sites, tags
 from app.models.accounts import Member
-from app.models.alarms import Alarm
+from app.models.alerts import Alarm
 from app.models.audit import BROKEN, Entry, Verification
+from app.models.auto_update_rules import Policy
 from app.models.base import transaction
 from app.models.changes import Change
 from app.models.clients import Client
-from app.models.policies import Policy
 from app.models.sites import MOVED, Pairing, Site
 from tests.support.factories import AKISMET, PASSWORD, check, make_member, make_site, propose
 from tests.support.fakes import Clock, FakeSite
@@ -98,11 +85,11 @@ class World:
 
     def alarm(self) -> Alarm:
         with transaction():
-            alarms.raise_alarm(self.site, alarms.LOG_BROKEN, "1", {}, self.ana, self.now)
+            alerts.raise_alarm(self.site, alerts.LOG_BROKEN, "1", {}, self.ana, self.now)
         return Alarm.get()
 
     def policy(self) -> Policy:
-        return policies.make(self.terms(), by=self.ana, **self.fresh)
+        return auto_update_rules.make(self.terms(), by=self.ana, **self.fresh)
 
     def terms(self) -> Terms:
         ends = self.now + timedelta(days=30)
@@ -113,7 +100,7 @@ class World:
         return Client.named("Bakery Ltd")
 
     def disabled(self) -> Member:
-        accounts.disable(self.colleague, by=self.ana, now=self.now)
+        users.disable(self.colleague, by=self.ana, now=self.now)
         return self.colleague
 
     def broken(self) -> Verification:
@@ -134,9 +121,9 @@ class World:
         holds.hold(self.site, "plugin", AKISMET, until=None, reason="wait", by=by, now=self.now)
 
     def exported(self) -> int:
-        covered = exporting.covers()
-        asked = exporting.request("jsonl", covered, by=self.ana, **self.fresh)
-        assert exporting.run(asked.id, config=self.config) == "done"
+        covered = export.covers()
+        asked = export.request("jsonl", covered, by=self.ana, **self.fresh)
+        assert export.run(asked.id, config=self.config) == "done"
         return asked.id
 
     def period(self) -> Period:
@@ -159,12 +146,12 @@ class World:
 
     def change_password(self, by: Actor) -> object:
         new, about = "another long passphrase 7", {"config": self.config, "now": self.now}
-        return accounts.change_password(
+        return users.change_password(
             self.presence, present=PASSWORD, new=new, again=new, browser=BROWSER, **about
         )
 
     def confirm(self, by: Actor) -> None:
-        accounts.confirm(
+        users.confirm(
             self.presence, password=PASSWORD, browser=BROWSER, config=self.config, now=self.now
         )
 
@@ -172,7 +159,7 @@ class World:
 # By function: what prepares it; the result is called with `by`.
 CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "accounts.invite": lambda w: partial(
-        accounts.invite,
+        users.invite,
         name="Dan",
         email="d@a.example",
         role="viewer",
@@ -180,18 +167,18 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         now=w.now,
     ),
     "accounts.renew_invitation": lambda w: partial(
-        accounts.renew_invitation, w.colleague, config=w.config, now=w.now
+        users.renew_invitation, w.colleague, config=w.config, now=w.now
     ),
     "accounts.change_role": lambda w: partial(
-        accounts.change_role, w.colleague, "viewer", None, **w.fresh
+        users.change_role, w.colleague, "viewer", None, **w.fresh
     ),
-    "accounts.disable": lambda w: partial(accounts.disable, w.colleague, now=w.now),
-    "accounts.enable": lambda w: partial(accounts.enable, w.disabled(), now=w.now),
+    "accounts.disable": lambda w: partial(users.disable, w.colleague, now=w.now),
+    "accounts.enable": lambda w: partial(users.enable, w.disabled(), now=w.now),
     "accounts.change_password": lambda w: w.change_password,
     "accounts.confirm": lambda w: w.confirm,
     "sessions.end": lambda w: partial(sessions.end, w.presence.session.id, now=w.now),
     "sessions.end_others": lambda w: partial(sessions.end_others, w.presence, now=w.now),
-    "doctor.asking.request": lambda w: partial(asking.request, w.site, now=w.now),
+    "doctor.asking.request": lambda w: partial(scheduling.request, w.site, now=w.now),
     "pairing.issue_token": lambda w: partial(
         pairing.issue_token, w.other(), config=w.config, now=w.now
     ),
@@ -205,34 +192,36 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         sites.keep_server_login, w.site, name="web", password="x", config=w.config, now=w.now
     ),
     "alarms.close": lambda w: partial(
-        alarms.close, w.alarm(), note="looked", with_others=False, **w.fresh
+        alerts.close, w.alarm(), note="looked", with_others=False, **w.fresh
     ),
     "revocation.revoke": lambda w: partial(revocation.revoke, w.site, now=w.now),
     "site_log.request": lambda w: partial(site_log.request, w.site),
     "audit.erasing.erase": lambda w: partial(
-        erasing.erase, w.disabled(), reason="asked for", **w.fresh
+        redaction.erase, w.disabled(), reason="asked for", **w.fresh
     ),
-    "policies.make": lambda w: partial(policies.make, w.terms(), **w.fresh),
-    "policies.confirm": lambda w: partial(policies.confirm, w.policy(), **w.fresh),
-    "policies.end": lambda w: partial(policies.end, w.policy(), now=w.now),
-    "policies.ask_for": lambda w: partial(policies.ask_for, w.client(), "second", **w.fresh),
+    "policies.make": lambda w: partial(auto_update_rules.make, w.terms(), **w.fresh),
+    "policies.confirm": lambda w: partial(auto_update_rules.confirm, w.policy(), **w.fresh),
+    "policies.end": lambda w: partial(auto_update_rules.end, w.policy(), now=w.now),
+    "policies.ask_for": lambda w: partial(
+        auto_update_rules.ask_for, w.client(), "second", **w.fresh
+    ),
     "report_rows.take_along": lambda w: partial(
-        report_rows.take_along, w.client(), w.period(), form="pdf", config=w.config, now=w.now
+        data.take_along, w.client(), w.period(), form="pdf", config=w.config, now=w.now
     ),
     "holds.hold": lambda w: w.hold,
     "holds.release": lambda w: partial(holds.release, w.site, *w.held(), now=w.now),
     "rotation.request": lambda w: partial(rotation.request, w.site, config=w.config, now=w.now),
     "rotation.follow": lambda w: partial(rotation.follow, w.moved(), config=w.config, now=w.now),
-    "inventory.request_sync": lambda w: partial(inventory.request_sync, w.site, now=w.now),
-    "verifying.request": lambda w: partial(verifying.request, now=w.now),
-    "verifying.acknowledge": lambda w: partial(verifying.acknowledge, w.broken().id, now=w.now),
-    "changes.propose": lambda w: partial(changes.propose, **w.wanted()),
-    "changes.cancel": lambda w: partial(changes.cancel, w.change(), now=w.now),
+    "inventory.request_sync": lambda w: partial(site_sync.request_sync, w.site, now=w.now),
+    "verifying.request": lambda w: partial(verification.request, now=w.now),
+    "verifying.acknowledge": lambda w: partial(verification.acknowledge, w.broken().id, now=w.now),
+    "changes.propose": lambda w: partial(proposals.propose, **w.wanted()),
+    "changes.cancel": lambda w: partial(proposals.cancel, w.change(), now=w.now),
     "changes.close_incident": lambda w: partial(
-        changes.close_incident, w.incident(), note="fine", now=w.now
+        proposals.close_incident, w.incident(), note="fine", now=w.now
     ),
     "changes.acknowledge": lambda w: partial(
-        changes.acknowledge, w.failed(), note="seen", now=w.now
+        proposals.acknowledge, w.failed(), note="seen", now=w.now
     ),
     "clients.edit_site": lambda w: partial(
         clients.edit_site, w.site, name="Another name", client_name="", **w.fresh
@@ -244,10 +233,10 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "approvals.approve": lambda w: w.approving(approvals.approve),
     "approvals.approve_together": lambda w: w.approving_together(approvals.approve_together),
     "approvals.reject": lambda w: partial(approvals.reject, w.change(), reason="no", now=w.now),
-    "tagging.put": lambda w: partial(tagging.put, w.site, "shop", **w.fresh),
-    "exporting.request": lambda w: partial(exporting.request, "csv", exporting.covers(), **w.fresh),
+    "tagging.put": lambda w: partial(tags.put, w.site, "shop", **w.fresh),
+    "exporting.request": lambda w: partial(export.request, "csv", export.covers(), **w.fresh),
     "exporting.hand_out": lambda w: partial(
-        exporting.hand_out, w.exported(), config=w.config, now=w.now
+        export.hand_out, w.exported(), config=w.config, now=w.now
     ),
 }
 # What only reads, and asks who is reading.
@@ -274,7 +263,7 @@ def test_it_is_done_for_one_who_still_may(world: World, name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_is_done_for_one_who_was_disabled_meanwhile(world: World, name: str) -> None:
     act = CASES[name](world)
-    accounts.disable(world.member, by=world.ana, now=world.now)
+    users.disable(world.member, by=world.ana, now=world.now)
     before = Entry.head()
     with pytest.raises(Forbidden):
         act(by=world.by)
@@ -284,7 +273,7 @@ def test_nothing_is_done_for_one_who_was_disabled_meanwhile(world: World, name: 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in FOR_EVERY_ROLE])
 def test_nothing_is_done_for_one_who_lost_the_role_meanwhile(world: World, name: str) -> None:
     act = CASES[name](world)
-    accounts.change_role(world.member, "viewer", None, by=world.ana, **world.fresh)
+    users.change_role(world.member, "viewer", None, by=world.ana, **world.fresh)
     before = Entry.head()
     with pytest.raises(Forbidden):
         act(by=world.by)

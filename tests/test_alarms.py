@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.domain import access, alarms
+from app.domain import permissions
 from app.domain.actor import SYSTEM, Actor
+from app.domain.crosscheck import alerts
 from app.domain.errors import Forbidden, Invalid, NotConfirmed, NotFound, StaleState
-from app.models.alarms import Alarm
+from app.models.alerts import Alarm
 from app.models.audit import Entry
 from app.models.base import transaction
 from app.models.sites import Site
@@ -20,14 +21,14 @@ from tests.support.fakes import Clock
 pytestmark = pytest.mark.both_databases
 
 
-def raise_one(site: Site, now: Any, key: str = "n1", kind: str = alarms.CALL_UNKNOWN) -> bool:
+def raise_one(site: Site, now: Any, key: str = "n1", kind: str = alerts.CALL_UNKNOWN) -> bool:
     with transaction():
-        return alarms.raise_alarm(site, kind, key, {"site": {"entry": 3}}, SYSTEM, now)
+        return alerts.raise_alarm(site, kind, key, {"site": {"entry": 3}}, SYSTEM, now)
 
 
 def close(alarm: Alarm, by: Actor, now: Any, **changed: Any) -> int:
     told = {"note": "Our own test.", "with_others": False, "confirmed_at": now, "now": now}
-    return alarms.close(alarm, by=by, **{**told, **changed})
+    return alerts.close(alarm, by=by, **{**told, **changed})
 
 
 def test_an_alarm_is_raised_once_with_its_entry(site: Site, clock: Clock) -> None:
@@ -60,7 +61,7 @@ def test_only_who_works_there_and_has_just_typed_their_password_closes_it(
         with pytest.raises(Forbidden):
             close(alarm, who, clock())
     with pytest.raises(NotConfirmed):
-        close(alarm, ana, clock(), confirmed_at=clock() - access.FRESH_FOR)
+        close(alarm, ana, clock(), confirmed_at=clock() - permissions.FRESH_FOR)
     assert close(alarm, ben, clock()) == 1
 
 
@@ -90,13 +91,13 @@ def test_others_of_its_kind_at_this_site_may_be_closed_with_it(
     other = make_site(ana, now=clock(), url="https://other.example", name="Other")
     for key in ("n1", "n2", "n3"):
         raise_one(site, clock(), key=key)
-    raise_one(site, clock(), kind=alarms.CALL_MISSING)
+    raise_one(site, clock(), kind=alerts.CALL_MISSING)
     raise_one(other, clock())
     alarm = Alarm.get(Alarm.key == "n2", Alarm.site == site)
     assert close(alarm, ana, clock(), with_others=True) == 3
     assert {(one.site_id, one.kind) for one in Alarm.open_ones()} == {
-        (site.id, alarms.CALL_MISSING),
-        (other.id, alarms.CALL_UNKNOWN),
+        (site.id, alerts.CALL_MISSING),
+        (other.id, alerts.CALL_UNKNOWN),
     }
 
 
@@ -104,19 +105,19 @@ def test_one_cause_in_the_trail_is_told_once_for_all_sites(
     site: Site, ana: Actor, clock: Clock
 ) -> None:
     other = make_site(ana, now=clock(), url="https://other.example", name="Other")
-    raise_one(site, clock(), kind=alarms.TRAIL_LOST)
-    raise_one(other, clock(), kind=alarms.TRAIL_LOST)
+    raise_one(site, clock(), kind=alerts.TRAIL_LOST)
+    raise_one(other, clock(), kind=alerts.TRAIL_LOST)
     alarm = Alarm.open_ones(site)[0]
     assert close(alarm, ana, clock(), with_others=True) == 2
 
 
 def test_there_is_no_alarm_of_an_unknown_number(site: Site) -> None:
     with pytest.raises(NotFound):
-        alarms.known(7)
+        alerts.known(7)
 
 
 def test_so_many_of_a_kind_tell_nothing_more(site: Site, clock: Clock) -> None:
-    for number in range(alarms.MOST_OPEN + 5):
+    for number in range(alerts.MOST_OPEN + 5):
         raise_one(site, clock() + timedelta(seconds=number), key=str(number))
-    assert Alarm.open_of(site, alarms.CALL_UNKNOWN) == alarms.MOST_OPEN
-    assert raise_one(site, clock(), kind=alarms.LOG_BROKEN)
+    assert Alarm.open_of(site, alerts.CALL_UNKNOWN) == alerts.MOST_OPEN
+    assert raise_one(site, clock(), kind=alerts.LOG_BROKEN)

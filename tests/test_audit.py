@@ -12,7 +12,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import Filter
-from app.domain.events import REGISTRY, Event, OwnerCreated, SiteAdded, SiteCalled
+from app.domain.audit.events import REGISTRY, Event, OwnerCreated, SiteAdded, SiteCalled
 from app.models.audit import Detail, Entry
 from app.models.base import db, in_transaction, is_postgres, transaction
 from app.models.installation import Setting

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
-from app.domain import accounts, audit, sessions
+from app.domain import audit
+from app.domain.accounts import sessions, users
+from app.domain.accounts.login_throttle import Browser
 from app.domain.actor import Actor
-from app.domain.audit import Filter, erasing
+from app.domain.audit import Filter, redaction
 from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed
-from app.domain.throttle import Browser
 from app.models.accounts import Member
 from app.models.audit import Detail, Entry
 from app.models.base import db
@@ -34,13 +35,13 @@ def gone(ana: Actor, ben: Actor, config: Config, clock: Clock) -> Member:
         now=clock(),
     )
     member = Member.get_by_id(ben.id)
-    accounts.disable(member, by=ana, now=clock())
+    users.disable(member, by=ana, now=clock())
     return member
 
 
 def erase(member: Member, by: Actor, clock: Clock, **more: object) -> int:
     told = {"reason": "asked for it", "confirmed_at": clock(), **more}
-    return erasing.erase(member, by=by, now=clock(), **told)  # type: ignore[arg-type]
+    return redaction.erase(member, by=by, now=clock(), **told)  # type: ignore[arg-type]
 
 
 def everything_kept() -> str:
@@ -96,7 +97,7 @@ def test_the_account_is_nobodys_and_stays_shut(gone: Member, ana: Actor, clock: 
     gone.refresh()
     assert (gone.name, gone.is_erased, gone.password_hash) == ("[erased]", True, "!")
     with pytest.raises(Conflict):
-        accounts.enable(gone, by=ana, now=clock())
+        users.enable(gone, by=ana, now=clock())
 
 
 def test_an_owner_who_typed_the_password_lately_says_why(

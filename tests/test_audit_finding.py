@@ -10,7 +10,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import Filter, find
-from app.domain.events import ChangeEnded, Event, MemberDisabled, SiteAdded, SiteCalled
+from app.domain.audit.events import ChangeEnded, Event, MemberDisabled, SiteAdded, SiteCalled
 from app.models.audit import Entry
 from app.models.base import transaction
 from tests.support.fakes import at

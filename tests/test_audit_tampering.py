@@ -9,7 +9,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import Anchor
-from app.domain.events import MemberDisabled, PersonErased
+from app.domain.audit.events import MemberDisabled, PersonErased
 from app.models.audit import Detail, Entry
 from app.models.base import db, is_postgres, transaction
 from app.models.installation import Setting

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from app.domain import manifest, sites
 from app.domain.errors import Invalid
-from app.domain.inventory import digest_of
-from app.domain.manifest import ReportInvalid
+from app.domain.inventory import report_schema
+from app.domain.inventory.report_schema import ReportInvalid
+from app.domain.inventory.site_sync import digest_of
+from app.domain.sites import sites
 from app.protocol import canonical
 from tests.support.factories import report
 from tests.support.hypothesis_profiles import examples
@@ -51,7 +52,7 @@ def test_a_report_with_any_one_value_changed_is_stored_clean_or_refused(
     inner[place[-1]] = value  # type: ignore[index]
     try:
         digest_of(document)
-        checked = manifest.check(document)
+        checked = report_schema.check(document)
     except ReportInvalid:
         return
     canonical(checked.document)

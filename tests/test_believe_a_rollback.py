@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain import outcomes
-from app.domain.plans import Step
+from app.domain.changes import outcomes
+from app.domain.changes.change_plan import Step
 from app.models.changes import ROLLED_BACK, UNKNOWN
 from tests.support.fakes import at
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import connection, rotation, sites
 from app.domain.actor import Actor
-from app.faults import Fault
+from app.domain.connection import calls, rotation
+from app.domain.sites import sites
+from app.http.errors import Fault
 from app.models.audit import Entry
 from app.models.sites import MOVED, Site
 from tests.support.factories import make_site, pair, read_report, report
@@ -39,7 +40,7 @@ class Naming(FakeSite):
 
 @pytest.mark.parametrize("named", ELSEWHERE)
 def test_another_server_is_not_the_same(named: str) -> None:
-    assert not connection.is_same_server(f"https://bakery.example{RPC}", named)
+    assert not calls.is_same_server(f"https://bakery.example{RPC}", named)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_another_server_is_not_the_same(named: str) -> None:
     ],
 )
 def test_other_paths_and_spellings_of_the_site_are(known: str, named: str) -> None:
-    assert connection.is_same_server(known, named)
+    assert calls.is_same_server(known, named)
 
 
 def test_what_a_site_names_elsewhere_at_pairing_is_not_kept(
@@ -108,4 +109,4 @@ def test_new_keys_at_the_known_address_keep_the_password(
     asked = rotation.request(paired, by=ana, config=config, now=clock())
     assert rotation.run(asked.id, config=config, call=fake.call, now=clock) == "done"
     found = Site.get_by_id(paired.id)
-    assert connection.server_login(found, config) == "staging:let me in"
+    assert calls.server_login(found, config) == "staging:let me in"

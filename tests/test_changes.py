@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import approvals, audit, changes, dry_runs, execution, plans
-from app.domain.access import FRESH_FOR
+from app.domain import audit
 from app.domain.actor import Actor
-from app.domain.changes import Wanted, Window
+from app.domain.changes import approvals, change_plan, dry_run, execution, proposals
+from app.domain.changes.proposals import Wanted, Window
 from app.domain.errors import (
     ChangeWentStale,
     Conflict,
@@ -21,7 +21,8 @@ from app.domain.errors import (
     NotConfirmed,
     StaleState,
 )
-from app.faults import Fault
+from app.domain.permissions import FRESH_FOR
+from app.http.errors import Fault
 from app.models.accounts import Member
 from app.models.audit import Entry
 from app.models.changes import ALLOWED, APPROVED, CHECKING, ENDED, PROPOSED, STATES, Change
@@ -106,7 +107,7 @@ def test_a_proposal_is_checked_by_the_site_and_then_waits_for_approval(
         "change_proposed",
         "change_checked",
     ]
-    assert change.digest == plans.digest_of(change.document.encode())
+    assert change.digest == change_plan.digest_of(change.document.encode())
 
 
 def test_what_is_approved_names_everything_that_decides(proposed: Change, ready: Site) -> None:
@@ -145,11 +146,11 @@ def test_several_are_proposed_together_or_none(
     ]
     told: dict[str, Any] = {"by": ben, "reason": "", "window": Window.usual(clock())}
     with pytest.raises(ChangeWentStale):
-        changes.propose(
+        proposals.propose(
             [both[0], Wanted(ready, "plugin", "shop/shop.php", "2.1")], now=clock(), **told
         )
     assert Change.select().count() == 0
-    made = changes.propose(both, now=clock(), **told)
+    made = proposals.propose(both, now=clock(), **told)
     assert len({one.batch for one in made}) == 1
     assert [one.step_size for one in made] == ["patch", "major"]
 
@@ -187,11 +188,11 @@ def test_one_who_may_only_look_proposes_and_decides_nothing(
     with pytest.raises(Forbidden):
         release(proposed, cleo, config, clock())
     with pytest.raises(Forbidden):
-        changes.cancel(proposed, by=cleo, now=clock())
+        proposals.cancel(proposed, by=cleo, now=clock())
     with pytest.raises(Forbidden):
         approvals.reject(proposed, by=cleo, reason="no", now=clock())
     with pytest.raises(Forbidden):
-        changes.close_incident(proposed, by=cleo, note="fine", now=clock())
+        proposals.close_incident(proposed, by=cleo, note="fine", now=clock())
 
 
 # ---- the dry run ----
@@ -386,7 +387,7 @@ def test_together_means_all_or_none(
     there = FakeSite(other.url, clock, report())
     pair(other, there, by=ana, config=config)
     read_report(other, there, config=config)
-    both = changes.propose(
+    both = proposals.propose(
         [Wanted(ready, "plugin", AKISMET, "5.3.1"), Wanted(other, "plugin", AKISMET, "5.3.1")],
         by=ben,
         reason="",
@@ -421,11 +422,11 @@ def test_what_is_approved_can_be_cancelled_until_it_begins(
     proposed: Change, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     approve(proposed, ana, config, clock())
-    changes.cancel(proposed, by=ben, now=clock())
+    proposals.cancel(proposed, by=ben, now=clock())
     assert run_change(proposed, fake, config) == "cancelled"
     assert not fake.changes.installs
     with pytest.raises(StaleState):
-        changes.cancel(proposed, by=ben, now=clock())
+        proposals.cancel(proposed, by=ben, now=clock())
 
 
 def test_what_nobody_decides_expires(
@@ -457,12 +458,12 @@ def test_a_plan_that_says_anything_else_is_not_the_approved_one(
     proposed: Change, clock: Clock, alter: Any
 ) -> None:
     document = proposed.document.encode()
-    plan = plans.plan_of(document, by="Ana", how="self_confirmed", at=clock(), reason="")
-    assert plans.is_plan_of(plan, proposed.digest)
+    plan = change_plan.plan_of(document, by="Ana", how="self_confirmed", at=clock(), reason="")
+    assert change_plan.is_plan_of(plan, proposed.digest)
     altered = parse_json(plan)
     alter(altered)
-    assert not plans.is_plan_of(plans.canonical(altered), proposed.digest)
-    assert not plans.is_plan_of(b"no plan", proposed.digest)
+    assert not change_plan.is_plan_of(change_plan.canonical(altered), proposed.digest)
+    assert not change_plan.is_plan_of(b"no plan", proposed.digest)
 
 
 def test_the_trail_of_a_change_is_whole(
@@ -484,9 +485,9 @@ def test_asking_twice_for_the_dry_run_changes_nothing(
     proposed: Change, fake: FakeSite, config: Config, ready: Site
 ) -> None:
     digest = proposed.digest
-    assert dry_runs.run(proposed.id, config=config, call=fake.call, now=fake.clock) == PROPOSED
+    assert dry_run.run(proposed.id, config=config, call=fake.call, now=fake.clock) == PROPOSED
     assert Change.get_by_id(proposed.id).digest == digest
-    assert dry_runs.run(4711, config=config, call=fake.call, now=fake.clock) == "gone"
+    assert dry_run.run(4711, config=config, call=fake.call, now=fake.clock) == "gone"
 
 
 def test_ana_and_olga_are_two(

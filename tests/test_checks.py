@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.domain.checks import NOT_ASKED, NOT_CONNECTED, Line, count
-from app.domain.php_support import ends_on
+from app.domain.reporting.php_eol import ends_on
+from app.domain.reporting.sync_stats import NOT_ASKED, NOT_CONNECTED, Line, count
 from tests.support.fakes import at
 
 BEGIN = at("2026-11-01 00:00")

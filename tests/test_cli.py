@@ -12,9 +12,10 @@ from flask import Flask
 
 from app import create_app, queue
 from app.config import Config
-from app.domain import audit, links
+from app.domain import audit
+from app.domain.accounts import one_time_links
 from app.domain.actor import SYSTEM, Actor
-from app.domain.events import SiteCalled
+from app.domain.audit.events import SiteCalled
 from app.models.audit import Entry
 from app.models.base import db, is_postgres, transaction, utcnow
 from app.models.sites import Site
@@ -51,11 +52,11 @@ def test_the_command_that_pages_show_works_in_aura_s_folder(
 ) -> None:
     monkeypatch.chdir(database.var_dir.parent)
     words = ".venv/bin/flask --app wsgi setup-link"
-    assert links.setup_command(replace(database, var_dir=Path.cwd() / "var")) == words
+    assert one_time_links.setup_command(replace(database, var_dir=Path.cwd() / "var")) == words
     demo = replace(database, var_dir=Path.cwd() / "var" / "demo")
-    assert links.setup_command(demo) == f"AURA_VAR=var/demo {words}"
+    assert one_time_links.setup_command(demo) == f"AURA_VAR=var/demo {words}"
     elsewhere = replace(database, var_dir=Path("/srv/secret"))
-    assert "/srv/secret" not in links.setup_command(elsewhere)
+    assert "/srv/secret" not in one_time_links.setup_command(elsewhere)
 
 
 def test_a_person_who_lost_the_password_gets_a_link(run) -> None:

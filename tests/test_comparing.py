@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import alarms, comparing, connection, site_log
 from app.domain.actor import Actor
-from app.domain.comparing import BothSides, Said
-from app.models.alarms import Alarm
+from app.domain.connection import calls
+from app.domain.crosscheck import alerts, reconcile, site_log
+from app.domain.crosscheck.reconcile import BothSides, Said
+from app.models.alerts import Alarm
 from app.models.audit import Entry
+from app.models.checkpoints import SentCall
 from app.models.sites import Site
-from app.models.witnesses import SentCall
 from tests.support.factories import approve, check, propose, read_report, run_change
 from tests.support.fakes import Clock, FakeSite, at
 
@@ -64,7 +65,7 @@ PAIRED = ("pairing_completed", {"fingerprint": "AAAA-BBBB-CCCC"})
 
 def found(s: list[Said], a: list[Said], *made: str, now: Any = NOW) -> list[str]:
     sides = BothSides(s, a, frozenset(made))
-    return [finding.kind for finding in comparing.compare(sides, now=now)]
+    return [finding.kind for finding in reconcile.compare(sides, now=now)]
 
 
 # ---- calls ----
@@ -78,8 +79,8 @@ def test_the_same_calls_on_both_sides_are_no_finding() -> None:
 def test_a_call_with_valid_keys_that_aura_never_made_is_found_at_once() -> None:
     s = site(CONNECTED, answered("n1"), answered("theirs"), when=NOW)
     sides = BothSides(s, aura(PAIRED, called("n1", 2)))
-    (finding,) = comparing.compare(sides, now=NOW)
-    assert (finding.kind, finding.key) == (alarms.CALL_UNKNOWN, "theirs")
+    (finding,) = reconcile.compare(sides, now=NOW)
+    assert (finding.kind, finding.key) == (alerts.CALL_UNKNOWN, "theirs")
     assert finding.evidence["site"]["entry"] == 3
     assert finding.evidence["site"]["nonce"] == "theirs"
     assert finding.evidence["aura"] == {}
@@ -87,7 +88,7 @@ def test_a_call_with_valid_keys_that_aura_never_made_is_found_at_once() -> None:
 
 def test_a_refused_call_that_aura_never_made_is_found_too() -> None:
     theirs = ("refused", {"operation": "change.run", "reason": "scope_off", "nonce": "theirs"})
-    assert found(site(CONNECTED, theirs), aura(PAIRED)) == [alarms.CALL_UNKNOWN]
+    assert found(site(CONNECTED, theirs), aura(PAIRED)) == [alerts.CALL_UNKNOWN]
 
 
 def test_a_call_of_which_only_the_nonce_was_kept_is_auras_own() -> None:
@@ -114,7 +115,7 @@ def test_a_nonce_of_another_type_is_none(nonce: object) -> None:
 def test_an_answer_of_which_the_sites_log_knows_nothing_is_found() -> None:
     s = site(CONNECTED, answered("n1"), answered("n3"))
     a = aura(PAIRED, called("n1", 2), called("n2", 3), called("n3", 3))
-    assert found(s, a) == [alarms.CALL_MISSING]
+    assert found(s, a) == [alerts.CALL_MISSING]
 
 
 @pytest.mark.parametrize("outcome", ["too_slow", "refused_by_site", "dns"])
@@ -132,7 +133,7 @@ def test_a_call_whose_entry_is_not_read_yet_is_no_finding() -> None:
 def test_a_call_whose_entry_was_trimmed_is_no_finding() -> None:
     s = site(answered("n9"), answered("n10"), first=501)
     assert found(s, aura(PAIRED, called("n1", 40), called("n2", 501), called("n9", 501))) == [
-        alarms.CALL_UNKNOWN
+        alerts.CALL_UNKNOWN
     ]
     assert found(s, aura(PAIRED, called("n1", 40), called("n2", 501)), "n9", "n10") == []
 
@@ -147,14 +148,14 @@ def test_a_change_both_sides_tell_the_same_of_is_no_finding() -> None:
 
 def test_an_order_aura_never_gave_is_found() -> None:
     s = site(CONNECTED, changed("theirs", "succeeded"))
-    assert found(s, aura(PAIRED)) == [alarms.CHANGE_UNKNOWN]
+    assert found(s, aura(PAIRED)) == [alerts.CHANGE_UNKNOWN]
 
 
 def test_another_end_than_aura_knows_is_found() -> None:
     settled = ("change_settled", {**changed("o1", "rolled_back", "fatal_after")[1]})
     s = site(CONNECTED, changed("o1", "succeeded"), settled)
     a = aura(PAIRED, started("o1"), ended("o1", "succeeded"))
-    assert found(s, a) == [alarms.CHANGE_DIFFERS]
+    assert found(s, a) == [alerts.CHANGE_DIFFERS]
 
 
 @pytest.mark.parametrize(
@@ -174,14 +175,14 @@ def test_what_both_sides_may_tell_differently_is_no_finding(there: Any, here: An
 def test_a_change_that_has_just_happened_is_left_for_the_next_time() -> None:
     s = site(CONNECTED, changed("o1", "succeeded"), when=NOW - timedelta(minutes=9))
     assert found(s, aura(PAIRED)) == []
-    assert found(s, aura(PAIRED), now=NOW + timedelta(minutes=1)) == [alarms.CHANGE_UNKNOWN]
+    assert found(s, aura(PAIRED), now=NOW + timedelta(minutes=1)) == [alerts.CHANGE_UNKNOWN]
 
 
 def test_a_change_the_sites_log_never_heard_of_is_found_where_that_time_is_covered() -> None:
     before, after = THEN - timedelta(minutes=30), THEN + timedelta(minutes=30)
     s = [*site(CONNECTED, when=before), *site(answered("n1"), first=2, when=after)]
     a = aura(PAIRED, started("o1"), ended("o1", "succeeded"))
-    assert found(s, a, "n1") == [alarms.CHANGE_MISSING]
+    assert found(s, a, "n1") == [alerts.CHANGE_MISSING]
     gap = [*site(CONNECTED, when=before), *site(answered("n1"), first=9, when=after)]
     assert found(gap, a, "n1") == []
 
@@ -196,7 +197,7 @@ def test_keys_that_aura_agreed_on_are_no_finding() -> None:
 
 def test_keys_aura_did_not_agree_on_are_found() -> None:
     s = site(CONNECTED, ("keys_rotated", {"generation": 2}))
-    assert found(s, aura(PAIRED)) == [alarms.KEYS_UNKNOWN]
+    assert found(s, aura(PAIRED)) == [alerts.KEYS_UNKNOWN]
 
 
 def test_keys_aura_is_still_confirming_are_no_finding() -> None:
@@ -206,7 +207,7 @@ def test_keys_aura_is_still_confirming_are_no_finding() -> None:
 
 def test_a_pairing_aura_never_saw_is_found() -> None:
     other = ("connected", {"fingerprint": "DDDD-EEEE-FFFF"})
-    assert found(site(other), aura(PAIRED)) == [alarms.PAIRING_UNKNOWN]
+    assert found(site(other), aura(PAIRED)) == [alerts.PAIRING_UNKNOWN]
     assert found(site(other, when=NOW), aura(PAIRED)) == []
 
 
@@ -240,13 +241,13 @@ def test_a_call_made_with_stolen_keys_is_an_alarm_with_its_entry_in_the_trail(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
-    channel = connection.channel_to(paired, config)
+    channel = calls.channel_to(paired, config)
     fake.call(channel, "ping", {}, by="Mallory")
     read_report(paired, fake, config=config)
     read_log(paired, fake, config)
     read_log(paired, fake, config)
     (alarm,) = Alarm.open_ones()
-    assert alarm.kind == alarms.CALL_UNKNOWN
+    assert alarm.kind == alerts.CALL_UNKNOWN
     assert alarm.evidence["site"]["by"] == "Mallory"
     raised = Entry.newest(site_id=paired.id, event="alarm_raised", limit=5)
     assert len(raised) == 1
@@ -256,7 +257,7 @@ def test_a_worker_that_dies_after_the_site_answered_raises_no_alarm(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     nonces: list[str] = []
-    channel = connection.channel_to(paired, config)
+    channel = calls.channel_to(paired, config)
 
     def dies(*args: Any, **kwargs: Any) -> Any:
         fake.call(*args, **kwargs)
@@ -264,7 +265,7 @@ def test_a_worker_that_dies_after_the_site_answered_raises_no_alarm(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        connection.ask(channel, "ping", {}, by="Ana", config=config, call=dies)
+        calls.ask(channel, "ping", {}, by="Ana", config=config, call=dies)
     read_log(paired, fake, config)
     assert nonces
     assert kinds() == []
@@ -273,11 +274,11 @@ def test_a_worker_that_dies_after_the_site_answered_raises_no_alarm(
 def test_who_calls_all_day_does_not_fill_the_list(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    channel = connection.channel_to(paired, config)
-    for _ in range(alarms.MOST_OPEN + 10):
+    channel = calls.channel_to(paired, config)
+    for _ in range(alerts.MOST_OPEN + 10):
         fake.call(channel, "ping", {}, by="Mallory")
     read_log(paired, fake, config)
-    assert len(kinds()) == alarms.MOST_OPEN
+    assert len(kinds()) == alerts.MOST_OPEN
 
 
 def test_entries_of_a_hostile_site_break_nothing(
@@ -289,7 +290,7 @@ def test_entries_of_a_hostile_site_break_nothing(
             fake.write(event, **facts)
     fake.clock.advance(days=1)
     read_log(paired, fake, config)
-    assert set(kinds()) == {alarms.KEYS_UNKNOWN, alarms.PAIRING_UNKNOWN}
+    assert set(kinds()) == {alerts.KEYS_UNKNOWN, alerts.PAIRING_UNKNOWN}
 
 
 def test_what_was_called_long_ago_is_forgotten(

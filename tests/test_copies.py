@@ -8,9 +8,10 @@ import pytest
 
 from app import protocol
 from app.config import Config
-from app.domain import inventory, notices
 from app.domain.actor import SYSTEM
-from app.faults import Fault
+from app.domain.connection import notices
+from app.domain.inventory import site_sync
+from app.http.errors import Fault
 from app.models.audit import Entry
 from app.models.reports import Report, Sync
 from app.models.sites import ACTIVE, FORKED, MOVED, Site
@@ -280,7 +281,7 @@ def test_an_answer_that_was_overtaken_does_not_set_back_what_was_seen(
             read_log(other, fake, config)
         return early
 
-    inventory.run_sync(sync.id, config=config, call=overtaken, now=fake.clock)
+    site_sync.run_sync(sync.id, config=config, call=overtaken, now=fake.clock)
     found = Site.get_by_id(paired.id)
     assert (found.log_n, found.log_hash) == tuple(fake.head.values())
     assert found.quarantine == ""

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import connection, revocation, sites
 from app.domain.actor import SYSTEM, Actor
-from app.domain.doctor import asking, rounds
-from app.domain.doctor.findings import (
+from app.domain.connection import calls, revocation
+from app.domain.diagnostics import runs, scheduling
+from app.domain.diagnostics.results import (
     BLOCKED,
     HEALTHY,
     NAMES,
@@ -24,17 +24,18 @@ from app.domain.doctor.findings import (
     from_rows,
 )
 from app.domain.errors import Conflict, Forbidden, Invalid
-from app.faults import Fault, SiteError
+from app.domain.sites import sites
+from app.http.errors import Fault, SiteError
 from app.models.audit import Entry
 from app.models.base import db, transaction
-from app.models.examinations import ABANDONED, DONE, EXAMINING, QUEUED, Examination
+from app.models.diagnostics import ABANDONED, DONE, EXAMINING, QUEUED, Examination
 from app.models.sites import DISCONNECTED_UNCONFIRMED, Site
 from tests.support.fake_looks import Eyes
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
 
 def run(examination: Examination, fake: FakeSite, config: Config, eyes: Eyes) -> Examination:
-    rounds.run(examination.id, config=config, call=fake.call, look=eyes, now=fake.clock)
+    runs.run(examination.id, config=config, call=fake.call, look=eyes, now=fake.clock)
     return Examination.get_by_id(examination.id)
 
 
@@ -48,13 +49,13 @@ def events(*names: str) -> list[str]:
 def test_what_was_found_is_kept_and_told(
     paired: Site, fake: FakeSite, ben: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
-    wish = asking.request(paired, by=ben, now=fake.clock())
+    wish = scheduling.request(paired, by=ben, now=fake.clock())
     assert (wish.state, wish.asked_by) == (QUEUED, "Ben")
     assert jobs.jobs == [("examine_site", (wish.id,), 0)]
     fake.clock.advance(seconds=40)
     done = run(wish, fake, config, Eyes())
     assert (done.state, done.verdict, done.blocker) == (DONE, HEALTHY, "")
-    found = rounds.found_by(done)
+    found = runs.found_by(done)
     connected = next(one for one in found.checks if one.name == "tcp")
     assert connected.evidence == {"connect_ms": 3}
     assert (found.verdict, found.url, found.at) == (HEALTHY, paired.url, fake.clock())
@@ -82,9 +83,9 @@ def test_a_site_that_answers_and_cannot_be_read_is_not_called_free_of_obstacles(
             raise SiteError(Fault.server_error, {"status": 500})
 
     fake.during = fail
-    done = run(asking.request(paired, by=ben, now=fake.clock()), fake, config, Eyes())
+    done = run(scheduling.request(paired, by=ben, now=fake.clock()), fake, config, Eyes())
     assert (done.verdict, done.blocker) == (BLOCKED, "server_error")
-    found = {one.name: one for one in rounds.found_by(done).checks}
+    found = {one.name: one for one in runs.found_by(done).checks}
     assert (found["echo"].verdict, found["report"].verdict) == (OK, BLOCKED)
     assert found["report"].evidence == {"status": 500}
 
@@ -92,7 +93,7 @@ def test_a_site_that_answers_and_cannot_be_read_is_not_called_free_of_obstacles(
 def test_the_blocker_is_kept_by_its_name(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = asking.request(paired, by=ana, now=fake.clock())
+    wish = scheduling.request(paired, by=ana, now=fake.clock())
     before = fake.calls.copy()
     done = run(wish, fake, config, Eyes(SiteError(Fault.dns, {"host": "x", "detail": "no"})))
     assert (done.verdict, done.blocker, done.requests) == (BLOCKED, "dns", 1)
@@ -103,7 +104,7 @@ def test_the_blocker_is_kept_by_its_name(
 def test_nothing_known_of_the_site_changes(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = asking.request(paired, by=ana, now=fake.clock())
+    wish = scheduling.request(paired, by=ana, now=fake.clock())
     paired.refresh()
     before = dict(paired.__data__)
     fake.failing = [Fault.unauthorized]
@@ -114,30 +115,30 @@ def test_nothing_known_of_the_site_changes(
 
 def test_one_who_may_only_look_cannot_ask(paired: Site, cleo: Actor, clock: Clock) -> None:
     with pytest.raises(Forbidden):
-        asking.request(paired, by=cleo, now=clock())
+        scheduling.request(paired, by=cleo, now=clock())
     assert Examination.select().count() == 0
 
 
 def test_a_second_wish_finds_the_first(paired: Site, ana: Actor, ben: Actor, clock: Clock) -> None:
-    first = asking.request(paired, by=ana, now=clock())
-    assert asking.request(paired, by=ben, now=clock()) == first
+    first = scheduling.request(paired, by=ana, now=clock())
+    assert scheduling.request(paired, by=ben, now=clock()) == first
 
 
 def test_a_job_delivered_twice_examines_once(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish, eyes = asking.request(paired, by=ana, now=fake.clock()), Eyes()
+    wish, eyes = scheduling.request(paired, by=ana, now=fake.clock()), Eyes()
     run(wish, fake, config, eyes)
     seen = len(eyes.urls)
-    assert rounds.run(wish.id, config=config, look=eyes, now=fake.clock) == DONE
+    assert runs.run(wish.id, config=config, look=eyes, now=fake.clock) == DONE
     assert len(eyes.urls) == seen
-    assert rounds.run(4711, config=config, look=eyes) == "gone"
+    assert runs.run(4711, config=config, look=eyes) == "gone"
 
 
 def test_a_site_that_is_not_paired_is_looked_at_without_keys(
     site: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    done = run(asking.request(site, by=ana, now=fake.clock()), fake, config, Eyes())
+    done = run(scheduling.request(site, by=ana, now=fake.clock()), fake, config, Eyes())
     assert (done.verdict, done.is_paired) == ("answers", False)
     assert fake.calls == []
 
@@ -148,10 +149,10 @@ def test_a_site_that_is_not_paired_is_looked_at_without_keys(
 def test_a_revoked_site_is_not_examined(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = asking.request(paired, by=ana, now=fake.clock())
+    wish = scheduling.request(paired, by=ana, now=fake.clock())
     revocation.revoke(paired, by=ana, now=fake.clock())
     with pytest.raises(Conflict):
-        asking.request(paired, by=ana, now=fake.clock())
+        scheduling.request(paired, by=ana, now=fake.clock())
     eyes = Eyes()
     assert run(wish, fake, config, eyes).state == ABANDONED
     assert eyes.urls == []
@@ -160,7 +161,7 @@ def test_a_revoked_site_is_not_examined(
 def test_a_revocation_in_the_middle_stops_the_next_request(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = asking.request(paired, by=ana, now=fake.clock())
+    wish = scheduling.request(paired, by=ana, now=fake.clock())
     eyes = Eyes()
 
     def revoke_at_the_second() -> None:
@@ -176,11 +177,11 @@ def test_a_revocation_in_the_middle_stops_the_next_request(
 def test_keys_that_do_not_open_are_the_blocker(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = asking.request(paired, by=ana, now=fake.clock())
+    wish = scheduling.request(paired, by=ana, now=fake.clock())
     Site.update(keys_sealed={"d2s": "t1.AAAA", "s2d": "t1.AAAA"}).execute()
     done = run(wish, fake, config, Eyes())
     assert (done.verdict, done.blocker) == (BLOCKED, "keys_unreadable")
-    blocked = [one.name for one in rounds.found_by(done).checks if one.verdict == BLOCKED]
+    blocked = [one.name for one in runs.found_by(done).checks if one.verdict == BLOCKED]
     assert blocked == ["echo"]
 
 
@@ -189,7 +190,7 @@ def test_keys_that_do_not_open_are_the_blocker(
 
 def fail(site: Site, now: Any, fault: str = "blocked") -> None:
     with transaction():
-        connection.failed(site, fault, {}, SYSTEM, now)
+        calls.failed(site, fault, {}, SYSTEM, now)
 
 
 def test_the_first_failure_has_the_connection_examined(
@@ -228,7 +229,7 @@ def test_a_site_that_fails_now_and_then_is_examined_each_time_it_begins_to(
     for minutes in (5, 60, 60):
         fail(paired, clock())
         with transaction():
-            connection.succeeded(paired, SYSTEM, clock())
+            calls.succeeded(paired, SYSTEM, clock())
         Examination.update(state=DONE, ended_at=clock()).execute()
         clock.advance(minutes=minutes)
     assert len(jobs.jobs) == 2
@@ -248,7 +249,7 @@ def test_a_site_that_said_goodbye_is_left_alone(
     fake.disconnect()
     goodbye = fake._gone[paired.key_id]
     with transaction():
-        connection.failed(paired, "disconnected", {"g": goodbye}, SYSTEM, fake.clock())
+        calls.failed(paired, "disconnected", {"g": goodbye}, SYSTEM, fake.clock())
     assert paired.state == "disconnected"
     assert jobs.jobs == []
 
@@ -260,7 +261,7 @@ def test_a_site_that_seems_to_have_left_may_still_be_examined(
         fail(paired, clock(), "unauthorized")
     assert paired.state == DISCONNECTED_UNCONFIRMED
     Examination.update(state=DONE).execute()
-    assert asking.request(paired, by=ana, now=clock()).state == QUEUED
+    assert scheduling.request(paired, by=ana, now=clock()).state == QUEUED
 
 
 # ---- what was lost on the way
@@ -269,15 +270,15 @@ def test_a_site_that_seems_to_have_left_may_still_be_examined(
 def test_lost_jobs_are_queued_again_and_dead_workers_given_up(
     paired: Site, ana: Actor, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    wish = asking.request(paired, by=ana, now=clock())
-    assert asking.recover(clock.advance(minutes=1)) == 0
-    assert asking.recover(clock.advance(minutes=5)) == 1
+    wish = scheduling.request(paired, by=ana, now=clock())
+    assert scheduling.recover(clock.advance(minutes=1)) == 0
+    assert scheduling.recover(clock.advance(minutes=5)) == 1
     assert jobs.names() == ["examine_site", "examine_site"]
     wish.move(to=EXAMINING, when=(QUEUED,), started_at=clock())
-    assert asking.recover(clock.advance(minutes=6)) == 1
+    assert scheduling.recover(clock.advance(minutes=6)) == 1
     wish.refresh()
     assert wish.state == ABANDONED
-    asking.recover(clock.advance(days=31))
+    scheduling.recover(clock.advance(days=31))
     assert Examination.select().count() == 0
 
 
@@ -286,7 +287,7 @@ def test_lost_jobs_are_queued_again_and_dead_workers_given_up(
 
 def test_any_address_can_be_examined(database: Config, clock: Clock) -> None:
     eyes = Eyes()
-    found = rounds.examine_address("Shop.Example/wp-admin/", config=database, look=eyes, now=clock)
+    found = runs.examine_address("Shop.Example/wp-admin/", config=database, look=eyes, now=clock)
     assert (found.url, found.verdict) == ("https://shop.example", "answers")
     assert eyes.urls[0] == "https://shop.example/"
     assert Entry.select().count() == 0
@@ -295,7 +296,7 @@ def test_any_address_can_be_examined(database: Config, clock: Clock) -> None:
 def test_a_site_in_care_is_examined_with_its_keys(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    found = rounds.examine_address(
+    found = runs.examine_address(
         paired.url, config=config, call=fake.call, look=Eyes(), now=fake.clock
     )
     assert found.verdict == HEALTHY
@@ -307,7 +308,7 @@ def test_a_revoked_site_is_a_strangers_to_the_terminal(
 ) -> None:
     revocation.revoke(paired, by=ana, now=fake.clock())
     before = fake.calls.copy()
-    found = rounds.examine_address(
+    found = runs.examine_address(
         paired.url, config=config, call=fake.call, look=Eyes(), now=fake.clock
     )
     assert found.verdict == "answers"
@@ -316,13 +317,13 @@ def test_a_revoked_site_is_a_strangers_to_the_terminal(
 
 def test_what_is_no_address_is_refused(database: Config) -> None:
     with pytest.raises(Invalid):
-        rounds.examine_address("ftp://x", config=database)
+        runs.examine_address("ftp://x", config=database)
 
 
 def test_forgetting_a_site_leaves_nothing_to_examine(site: Site, ana: Actor, clock: Clock) -> None:
     sites.forget(site, by=ana, now=clock())
     with pytest.raises(Conflict):
-        asking.request(site, by=ana, now=clock())
+        scheduling.request(site, by=ana, now=clock())
 
 
 # ---- never a false "healthy"

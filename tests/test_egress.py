@@ -12,9 +12,9 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import egress
-from app.addresses import is_reachable
-from app.egress import AddressRefused, NoConnection, check_url
+from app.http import egress
+from app.http.egress import AddressRefused, NoConnection, check_url
+from app.http.ip_policy import is_reachable
 from tests.support.hostile.server import HostileServer, http, says
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)

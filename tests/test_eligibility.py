@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.domain import eligibility
-from app.domain.eligibility import CODES, SCOPES, Hold, Surroundings, Target, judge
-from app.domain.versions import is_above, step_between
+from app.domain.changes import eligibility
+from app.domain.changes.eligibility import CODES, SCOPES, Hold, Surroundings, Target, judge
+from app.domain.changes.versions import is_above, step_between
 from tests.support.fakes import at
 
 NOW = at("2026-11-24 10:00")

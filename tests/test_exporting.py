@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from app.config import Config
-from app.domain import audit, exporting
+from app.domain import audit
 from app.domain.actor import Actor
-from app.domain.audit import erasing
+from app.domain.audit import export as exporting
+from app.domain.audit import redaction
+from app.domain.audit.events import SiteAdded
+from app.domain.audit.export_formats import Covered, harmless
 from app.domain.errors import Forbidden, Invalid, NotConfirmed, NotFound
-from app.domain.events import SiteAdded
-from app.domain.trail_files import Covered, harmless
 from app.models.accounts import Member
 from app.models.audit import Entry
 from app.models.base import transaction
@@ -131,7 +132,7 @@ def test_what_was_erased_is_told(
 ) -> None:
     member = Member.get_by_id(ben.id)
     member.disable(clock())
-    erasing.erase(member, reason="asked", by=ana, confirmed_at=clock(), now=clock())
+    redaction.erase(member, reason="asked", by=ana, confirmed_at=clock(), now=clock())
     verdict = judged(export(config, clock, exporting.covers()))
     assert (verdict.status, "were erased in" in verdict.said) == (0, True), verdict.said
 

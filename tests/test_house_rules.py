@@ -13,10 +13,10 @@ import pytest
 
 from app import create_app
 from app.config import Config
-from app.domain.events import REGISTRY
+from app.domain.audit.events import REGISTRY
 from app.models.base import db
 from app.protocol import CODES
-from app.views.guards import OPEN
+from app.views.authorization import OPEN
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(
@@ -48,18 +48,18 @@ MAY_IMPORT = {
 }  # fmt: skip
 # Nobody below may import what stands above.
 MAY_NOT_IMPORT = {
-    "app/domain/": {"app.views", "app.cli", "app.serve", "app.web_server", "jobs"},
-    "app/views/": {"jobs", "app.queue", "app.siteclient", "app.egress", "app.serve"},
+    "app/domain/": {"app.views", "app.cli", "app.run.serve", "app.run.gunicorn_conf", "jobs"},
+    "app/views/": {"jobs", "app.queue", "app.http.site_client", "app.http.egress", "app.run.serve"},
     "jobs/": {"app.views", "app.cli"},
 }
 # What reaches the world has few doors.
 ONLY_IN = {
-    "requests": {"app/siteclient.py", "app/egress.py"},
-    "urllib3": {"app/siteclient.py", "app/egress.py"},
+    "requests": {"app/http/site_client.py", "app/http/egress.py"},
+    "urllib3": {"app/http/site_client.py", "app/http/egress.py"},
     "rq": {"app/queue.py", "jobs/worker.py", "jobs/schedule.py"},
-    "redis": {"app/queue.py", "jobs/worker.py", "jobs/schedule.py", "app/own_redis.py"},
-    "subprocess": {"app/own_redis.py"},
-    "fpdf": {"app/paper.py"},
+    "redis": {"app/queue.py", "jobs/worker.py", "jobs/schedule.py", "app/run/bundled_redis.py"},
+    "subprocess": {"app/run/bundled_redis.py"},
+    "fpdf": {"app/pdf.py"},
 }
 
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
-from app.domain import approvals, holds, policies
 from app.domain.actor import Actor
+from app.domain.changes import approvals, auto_update_rules
 from app.domain.errors import ChangeWentStale
+from app.domain.sites import holds
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
 from app.models.sites import Site
 from tests.support.factories import AKISMET, approve, check, propose, run_change
@@ -73,13 +74,13 @@ def test_what_was_approved_before_does_not_run(
 def test_a_rule_does_not_release_it(
     ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    policies.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
-    policies.apply(clock())
+    auto_update_rules.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.apply(clock())
     check(the_change(), fake, config)
     ignore(ready, ben, clock)
-    assert policies.release_due(config, clock()) == 0
+    assert auto_update_rules.release_due(config, clock()) == 0
     holds.release(ready, "plugin", AKISMET, by=ben, now=clock())
-    assert policies.release_due(config, clock()) == 1
+    assert auto_update_rules.release_due(config, clock()) == 1
 
 
 def test_until_its_end_and_no_longer(

@@ -9,10 +9,10 @@ import pytest
 
 from app import queue
 from app.config import Config
-from app.domain import inventory
 from app.domain.actor import SCHEDULE, Actor
 from app.domain.errors import Forbidden, NotPaired
-from app.faults import Fault
+from app.domain.inventory import site_sync
+from app.http.errors import Fault
 from app.models.audit import Entry
 from app.models.base import db
 from app.models.reports import Component, Report, Sync
@@ -42,7 +42,7 @@ def test_first_report_is_stored_whole_with_its_components_and_offers(
     sync = read_report(paired, fake, config=config)
     assert (sync.state, sync.unchanged, sync.fault) == ("done", False, "")
     stored = Report.of(paired)
-    assert stored.digest == inventory.digest_of(fake.report)
+    assert stored.digest == site_sync.digest_of(fake.report)
     assert (stored.wordpress, stored.php) == ("6.8.1", "8.2.36")
     found = {c.ident: c for c in Component.for_site(paired)}
     assert set(found) == {
@@ -97,7 +97,7 @@ def test_components_with_an_offer_come_first(paired: Site, fake: FakeSite, confi
 
 def test_viewer_may_not_ask(paired: Site, cleo: Actor, clock: Clock) -> None:
     with pytest.raises(Forbidden):
-        inventory.request_sync(paired, by=cleo, now=clock())
+        site_sync.request_sync(paired, by=cleo, now=clock())
 
 
 @pytest.mark.parametrize("state", UNPAIRED)
@@ -106,7 +106,7 @@ def test_a_site_without_connection_is_not_asked(
 ) -> None:
     site.move(to=state, when=(NEW,))
     with pytest.raises(NotPaired):
-        inventory.request_sync(site, by=ana, now=clock())
+        site_sync.request_sync(site, by=ana, now=clock())
     assert jobs.jobs == []
 
 
@@ -117,7 +117,7 @@ def test_a_queued_sync_of_a_site_without_connection_calls_nobody(
     paired.move(to=state, when=(ACTIVE,))
     fake.calls.clear()
     sync = Sync.open_for(paired)
-    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "failed"
+    assert site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock) == "failed"
     assert fake.calls == []
 
 
@@ -126,8 +126,8 @@ def test_asking_twice_is_one_sync(
 ) -> None:
     read_report(paired, fake, config=config)
     jobs.jobs.clear()
-    first = inventory.request_sync(paired, by=ben, now=clock())
-    second = inventory.request_sync(paired, by=ben, now=clock())
+    first = site_sync.request_sync(paired, by=ben, now=clock())
+    second = site_sync.request_sync(paired, by=ben, now=clock())
     assert first == second
     assert jobs.jobs == [("sync_site", (first.id,), 0)]
     assert Sync.get_by_id(first.id).asked_by == "Ben"
@@ -137,8 +137,8 @@ def test_the_schedule_asks_sites_whose_report_is_old(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     read_report(paired, fake, config=config)
-    assert inventory.request_due(clock.advance(minutes=59), every_minutes=60) == []
-    asked = inventory.request_due(clock.advance(minutes=1), every_minutes=60)
+    assert site_sync.request_due(clock.advance(minutes=59), every_minutes=60) == []
+    asked = site_sync.request_due(clock.advance(minutes=1), every_minutes=60)
     assert [s.site_id for s in asked] == [paired.id]
     assert asked[0].asked_by == SCHEDULE.name
 
@@ -303,7 +303,7 @@ def test_asking_all_who_are_due_bears_others_writing_meanwhile(
             other.join()
 
     queue.use(Busy())
-    assert len(inventory.request_due(clock(), every_minutes=60)) == 4
+    assert len(site_sync.request_due(clock(), every_minutes=60)) == 4
 
 
 def write_something(nonce: str, at: datetime) -> None:
@@ -317,9 +317,9 @@ def test_sync_delivered_twice_asks_once(
 ) -> None:
     sync = Sync.open_for(paired)
     fake.calls.clear()
-    fake.during = lambda op: inventory.run_sync(sync.id, config=config, call=fake.call, now=clock)
-    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "done"
-    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "done"
+    fake.during = lambda op: site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock)
+    assert site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock) == "done"
+    assert site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock) == "done"
     assert len(fake.calls) == 1
 
 
@@ -333,11 +333,11 @@ def test_sync_whose_worker_died_fails_after_five_minutes(
 
     fake.during = die
     with pytest.raises(KeyboardInterrupt):
-        inventory.run_sync(sync.id, config=config, call=fake.call, now=clock)
+        site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock)
     assert Sync.get_by_id(sync.id).state == "asking"
-    inventory.recover(clock.advance(minutes=4))
+    site_sync.recover(clock.advance(minutes=4))
     assert Sync.get_by_id(sync.id).state == "asking"
-    inventory.recover(clock.advance(minutes=2))
+    site_sync.recover(clock.advance(minutes=2))
     ended = Sync.get_by_id(sync.id)
     assert (ended.state, ended.fault) == ("failed", Fault.too_slow)
     fake.during = None
@@ -348,7 +348,7 @@ def test_sync_whose_job_was_lost_is_queued_again(
     paired: Site, clock: Clock, jobs: RecordingQueue
 ) -> None:
     sync = Sync.open_for(paired)
-    inventory.recover(clock() + inventory.LOST_AFTER + timedelta(seconds=1))
+    site_sync.recover(clock() + site_sync.LOST_AFTER + timedelta(seconds=1))
     assert jobs.jobs == [("sync_site", (sync.id,), 0)]
 
 
@@ -356,6 +356,6 @@ def test_a_sync_that_was_swept_away_does_not_come_back_to_life(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     sync = Sync.open_for(paired)
-    fake.during = lambda op: inventory.recover(clock.advance(minutes=6))
-    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "failed"
+    fake.during = lambda op: site_sync.recover(clock.advance(minutes=6))
+    assert site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock) == "failed"
     assert Report.of(paired) is None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app.config import Config
-from app.domain import changes, later_breakage
 from app.domain.actor import Actor
-from app.faults import Fault
+from app.domain.changes import late_failures, proposals
+from app.http.errors import Fault
 from app.models.audit import Entry
 from app.models.changes import Change
 from app.models.sites import Site
@@ -31,7 +31,7 @@ def updated(
 @pytest.fixture
 def look_after(fake: FakeSite, config: Config, ready: Site):
     def once(fault: str = "") -> Change | None:
-        return later_breakage.check_synced_site(
+        return late_failures.check_synced_site(
             ready, fault, config=config, look=fake.look, now=fake.clock
         )
 
@@ -65,7 +65,7 @@ def test_it_is_said_once_and_not_again_when_a_person_has_looked(
     look_after()
     assert look_after() is None
     updated.refresh()
-    changes.close_incident(updated, by=ana, note="The host was down.", now=fake.clock())
+    proposals.close_incident(updated, by=ana, note="The host was down.", now=fake.clock())
     assert look_after() is None
     assert events(ready).count("change_broke_later") == 1
 
@@ -79,7 +79,7 @@ def test_a_page_that_fails_for_a_moment_is_no_incident(
         fake.front_page = pages.pop(0)
         return fake.look(url, **more)
 
-    found = later_breakage.check_site(ready, config=config, look=look, now=fake.clock)
+    found = late_failures.check_site(ready, config=config, look=look, now=fake.clock)
     assert found is None
     assert not Change.has_incident(ready)
 

@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import alarms, audit, identity, marks, tree
+from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
+from app.domain.audit import merkle
 from app.domain.audit.chain import LOG_UUID
-from app.domain.events import SyncAsked
+from app.domain.audit.events import SyncAsked
+from app.domain.connection import dashboard_identity
+from app.domain.crosscheck import alerts, checkpoints
 from app.keys import new_signing_key, sign_mark, signing_public
-from app.models.alarms import Alarm
+from app.models.alerts import Alarm
 from app.models.audit import Entry
 from app.models.base import transaction
+from app.models.checkpoints import AuditAnchor, SiteMark, TrailFrontier
 from app.models.installation import Setting
 from app.models.sites import Site
-from app.models.witnesses import AuditAnchor, SiteMark, TrailFrontier
 from app.protocol import b64u, canonical, from_b64u, parse_json
 from tests.support.factories import approve, check, propose, read_report, run_change
 from tests.support.fakes import Clock, FakeSite
@@ -38,7 +41,7 @@ def grow(count: int) -> None:
 
 def root_of_all() -> str:
     leaves = [bytes.fromhex(entry.hash) for entry in Entry.select().order_by(Entry.seq)]
-    return tree.Tree(leaves).root().hex()
+    return merkle.Tree(leaves).root().hex()
 
 
 def cut_trail(last: int) -> None:
@@ -52,11 +55,11 @@ def cut_trail(last: int) -> None:
 
 def test_the_mark_names_the_newest_entry_and_the_root_over_all(ana: Actor, config: Config) -> None:
     grow(5)
-    mark, head = marks.own(config), Entry.head()
+    mark, head = checkpoints.own(config), Entry.head()
     assert (mark.n, mark.hash) == (head.seq, head.hash)
     assert (mark.root, mark.at) == (root_of_all(), int(head.at.timestamp()))
-    public = b64u(identity.of_dashboard(config).sign_public)
-    assert marks.read(mark.as_sent(), public) == mark
+    public = b64u(dashboard_identity.of_dashboard(config).sign_public)
+    assert checkpoints.read(mark.as_sent(), public) == mark
     assert parse_json(mark.body) == {
         **{"v": 1, "log": Setting.read(LOG_UUID), "n": mark.n, "hash": mark.hash},
         **{"root": mark.root, "at": mark.at},
@@ -64,8 +67,8 @@ def test_the_mark_names_the_newest_entry_and_the_root_over_all(ana: Actor, confi
 
 
 def test_before_the_first_entry_the_mark_names_the_log_itself(database: Config) -> None:
-    mark = marks.own(database)
-    assert (mark.n, mark.at, mark.root) == (0, 0, tree.EMPTY.hex())
+    mark = checkpoints.own(database)
+    assert (mark.n, mark.at, mark.root) == (0, 0, merkle.EMPTY.hex())
     assert mark.hash == audit.genesis(mark.log)
 
 
@@ -75,7 +78,7 @@ def test_the_root_stays_right_while_the_tree_grows_from_what_was_kept(
 ) -> None:
     for count in counts:
         grow(count)
-        assert marks.own(database).root == root_of_all()
+        assert checkpoints.own(database).root == root_of_all()
     kept = TrailFrontier.known()
     assert (kept is None) == (sum(counts) < 64)
 
@@ -84,11 +87,11 @@ def test_a_trail_that_is_not_the_one_the_tree_was_kept_of_is_signed_as_it_is(
     database: Config,
 ) -> None:
     grow(100)
-    marks.own(database)
+    checkpoints.own(database)
     cut_trail(90)
-    assert (marks.own(database).n, marks.own(database).root) == (90, root_of_all())
+    assert (checkpoints.own(database).n, checkpoints.own(database).root) == (90, root_of_all())
     grow(20)
-    assert (marks.own(database).n, marks.own(database).root) == (110, root_of_all())
+    assert (checkpoints.own(database).n, checkpoints.own(database).root) == (110, root_of_all())
 
 
 # ---- reading one ----
@@ -105,14 +108,14 @@ def signed(**changed: Any) -> dict[str, str]:
 
 def signed_by_aura(config: Config, **changed: Any) -> dict[str, str]:
     """A mark of the trail that a site could really hold."""
-    document = {**parse_json(marks.own(config).body), **changed}
+    document = {**parse_json(checkpoints.own(config).body), **changed}
     body = canonical(document)
-    seed = identity.of_dashboard(config).signing_key
+    seed = dashboard_identity.of_dashboard(config).signing_key
     return {"body": b64u(body), "sig": b64u(sign_mark(seed, body))}
 
 
 def test_a_signed_mark_is_read() -> None:
-    mark = marks.read(signed(), PUBLIC)
+    mark = checkpoints.read(signed(), PUBLIC)
     assert (mark.n, mark.hash, mark.at, mark.root) == (3, "a" * 64, 7, "")
 
 
@@ -125,24 +128,24 @@ def test_a_signed_mark_is_read() -> None:
     ],
 )
 def test_what_is_no_mark_is_refused_though_it_is_signed(changed: dict[str, Any]) -> None:
-    with pytest.raises(marks.MarkInvalid):
-        marks.read(signed(**changed), PUBLIC)
+    with pytest.raises(checkpoints.MarkInvalid):
+        checkpoints.read(signed(**changed), PUBLIC)
 
 
 @pytest.mark.parametrize("said", [None, [], "x", {}, {"body": "e30"}, {"body": 1, "sig": 2}])
 def test_what_has_not_the_shape_of_a_mark_is_refused(said: object) -> None:
-    with pytest.raises(marks.MarkInvalid):
-        marks.read(said, PUBLIC)
+    with pytest.raises(checkpoints.MarkInvalid):
+        checkpoints.read(said, PUBLIC)
 
 
 def test_a_mark_of_another_key_or_with_one_byte_changed_is_refused() -> None:
     said = signed()
-    with pytest.raises(marks.MarkInvalid, match="not signed"):
-        marks.read(said, b64u(signing_public(new_signing_key())))
+    with pytest.raises(checkpoints.MarkInvalid, match="not signed"):
+        checkpoints.read(said, b64u(signing_public(new_signing_key())))
     body = bytearray(from_b64u(said["body"]))
     body[5] ^= 1
-    with pytest.raises(marks.MarkInvalid):
-        marks.read({**said, "body": b64u(bytes(body))}, PUBLIC)
+    with pytest.raises(checkpoints.MarkInvalid):
+        checkpoints.read({**said, "body": b64u(bytes(body))}, PUBLIC)
 
 
 # ---- in calls ----
@@ -169,7 +172,7 @@ def test_the_sites_marks_are_kept_one_for_each_day_and_the_newest(
     kept = list(SiteMark.select().order_by(SiteMark.day))
     assert [one.day for one in kept] == ["2026-11-24", "2026-11-25"]
     assert (kept[1].n, kept[1].hash) == tuple(fake.head.values())
-    mark = marks.read(
+    mark = checkpoints.read(
         {"body": b64u(kept[0].body.encode()), "sig": kept[0].signature}, paired.sign_s
     )
     assert (mark.n, mark.hash) == (kept[0].n, kept[0].hash)
@@ -193,10 +196,10 @@ def test_what_a_site_has_seen_is_an_anchor_and_no_alarm_while_it_stands_here(
 ) -> None:
     for _ in range(3):
         read_report(paired, fake, config=config)
-    (anchor,) = marks.anchors()
+    (anchor,) = checkpoints.anchors()
     assert anchor.holder.startswith("the site Bakery (2026-11-24 ")
     assert Entry.get_by_id(anchor.n).hash == anchor.hash
-    found = audit.verify_chain(marks.anchors())
+    found = audit.verify_chain(checkpoints.anchors())
     assert (found.is_whole, found.anchors) == (True, 1)
     assert Alarm.select().count() == 0
 
@@ -211,10 +214,10 @@ def test_a_trail_that_was_cut_is_noticed_by_what_the_site_has_seen(
     fake.clock.advance(minutes=1)
     read_report(paired, fake, config=config)
     kinds = {alarm.kind for alarm in Alarm.open_ones()}
-    assert alarms.TRAIL_LOST in kinds
-    lost = next(one for one in Alarm.open_ones() if one.kind == alarms.TRAIL_LOST)
+    assert alerts.TRAIL_LOST in kinds
+    lost = next(one for one in Alarm.open_ones() if one.kind == alerts.TRAIL_LOST)
     assert lost.evidence["site"] == {"entry": seen["n"], "hash": seen["hash"]}
-    found = audit.verify_chain(marks.anchors())
+    found = audit.verify_chain(checkpoints.anchors())
     assert (found.broken_at, "the site Bakery" in found.reason) == (seen["n"], True)
 
 
@@ -228,7 +231,7 @@ def test_a_trail_set_back_is_refused_by_the_site_which_is_still_read(
         audit.record(SyncAsked(sync_id=1), SYSTEM, now=fake.clock.advance(minutes=5))
     assert read_report(paired, fake, config=config).state == "done"
     assert fake.refused
-    assert alarms.TRAIL_REFUSED in {alarm.kind for alarm in Alarm.open_ones()}
+    assert alerts.TRAIL_REFUSED in {alarm.kind for alarm in Alarm.open_ones()}
     count = Alarm.select().count()
     read_report(paired, fake, config=config)
     assert Alarm.select().count() == count
@@ -249,12 +252,12 @@ def test_an_alarm_that_was_closed_accounts_for_its_anchor(
     read_report(paired, fake, config=config)
     fake.shown = signed_by_aura(config, n=4000, hash="f" * 64)
     read_report(paired, fake, config=config)
-    assert not audit.verify_chain(marks.anchors()).is_whole
+    assert not audit.verify_chain(checkpoints.anchors()).is_whole
     now = fake.clock()
     told = {"note": "A backup of Monday.", "with_others": True, "confirmed_at": now, "now": now}
-    alarm = next(one for one in Alarm.open_ones() if one.kind == alarms.TRAIL_LOST)
-    alarms.close(alarm, by=ana, **told)
-    assert audit.verify_chain(marks.anchors()).is_whole
+    alarm = next(one for one in Alarm.open_ones() if one.kind == alerts.TRAIL_LOST)
+    alerts.close(alarm, by=ana, **told)
+    assert audit.verify_chain(checkpoints.anchors()).is_whole
 
 
 @pytest.mark.parametrize(
@@ -269,15 +272,15 @@ def test_what_a_site_cannot_prove_is_an_alarm_about_that_site_alone(
 ) -> None:
     read_report(paired, fake, config=config)
     read_report(paired, fake, config=config)
-    stands = [(one.n, one.hash) for one in marks.anchors()]
+    stands = [(one.n, one.hash) for one in checkpoints.anchors()]
     for _ in range(30):
         fake.shown = said
         assert read_report(paired, fake, config=config).state == "done"
     (alarm,) = Alarm.open_ones()
-    assert (alarm.kind, alarm.kind in alarms.ABOUT_THE_TRAIL) == (alarms.CLAIM_UNPROVEN, False)
+    assert (alarm.kind, alarm.kind in alerts.ABOUT_THE_TRAIL) == (alerts.CLAIM_UNPROVEN, False)
     assert "mark" in alarm.evidence["site"]["why"]
-    assert [(one.n, one.hash) for one in marks.anchors()] == stands
-    assert audit.verify_chain(marks.anchors()).is_whole
+    assert [(one.n, one.hash) for one in checkpoints.anchors()] == stands
+    assert audit.verify_chain(checkpoints.anchors()).is_whole
 
 
 def test_a_refusal_without_a_proof_is_no_doubt_about_the_trail(
@@ -286,7 +289,7 @@ def test_a_refusal_without_a_proof_is_no_doubt_about_the_trail(
     fake.refused = True
     read_report(paired, fake, config=config)
     (alarm,) = Alarm.open_ones()
-    assert (alarm.kind, alarm.evidence["site"]["refuses"]) == (alarms.CLAIM_UNPROVEN, True)
+    assert (alarm.kind, alarm.evidence["site"]["refuses"]) == (alerts.CLAIM_UNPROVEN, True)
 
 
 def test_a_refusal_of_a_log_that_holds_what_was_seen_is_about_the_site(
@@ -297,8 +300,8 @@ def test_a_refusal_of_a_log_that_holds_what_was_seen_is_about_the_site(
     read_report(paired, fake, config=config)
     (alarm,) = Alarm.open_ones()
     assert (alarm.kind, alarm.evidence["site"]["entry"]) == (
-        alarms.CLAIM_UNPROVEN,
-        marks.anchors()[0].n,
+        alerts.CLAIM_UNPROVEN,
+        checkpoints.anchors()[0].n,
     )
 
 
@@ -317,22 +320,22 @@ def test_without_auras_own_key_a_claim_is_not_judged(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     elsewhere = replace(config, sealing_keys=(("other", bytes(32)),))
-    assert marks.claim_in({"seen": {"n": 4000, "hash": "f" * 64}}, elsewhere) is None
+    assert checkpoints.claim_in({"seen": {"n": 4000, "hash": "f" * 64}}, elsewhere) is None
 
 
 def test_before_the_first_entry_nothing_has_been_seen(
     paired: Site, clock: Clock, config: Config
 ) -> None:
-    claim = marks.claim_in({"seen": signed_by_aura(config, n=0)}, config)
+    claim = checkpoints.claim_in({"seen": signed_by_aura(config, n=0)}, config)
     assert claim is not None
     with transaction():
-        marks.hear(paired, claim, SYSTEM, clock())
+        checkpoints.hear(paired, claim, SYSTEM, clock())
     assert Alarm.select().count() == AuditAnchor.select().count() == 0
 
 
 def test_the_frontier_is_kept_beside_the_trail_and_never_ahead_of_it(database: Config) -> None:
     grow(130)
-    marks.own(database)
+    checkpoints.own(database)
     kept = TrailFrontier.known()
     assert kept is not None
     assert Entry.get_by_id(kept.size).hash == kept.hash

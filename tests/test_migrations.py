@@ -12,24 +12,16 @@ from playhouse.schema_diff import diff_models
 
 from app.config import Config
 from app.domain.actor import Actor
-from app.domain.audit import columns as columns_of_audit
+from app.domain.audit import index_columns as columns_of_audit
 from app.domain.audit import verify_chain
 from app.models import migrate
 from app.models.accounts import LoginFailure, Member, MemberSession
-from app.models.alarms import Alarm
+from app.models.alerts import Alarm
 from app.models.audit import Day, Detail, Entry, Verification
+from app.models.auto_update_rules import Held, Policy
 from app.models.base import db, is_postgres, use_database
 from app.models.changes import Change
-from app.models.examinations import Examination
-from app.models.exports import TrailExport
-from app.models.installation import Setting
-from app.models.policies import Held, Policy
-from app.models.refusals import RefusalCount
-from app.models.reports import Component, Report, Sync
-from app.models.rotations import Rotation
-from app.models.sites import ACTIVE, NEW, STATES, Client, NoticeNonce, Pairing, Site
-from app.models.tags import SiteTag
-from app.models.witnesses import (
+from app.models.checkpoints import (
     AuditAnchor,
     SentCall,
     SiteEntry,
@@ -37,6 +29,14 @@ from app.models.witnesses import (
     SiteMark,
     TrailFrontier,
 )
+from app.models.diagnostics import Examination
+from app.models.exports import TrailExport
+from app.models.installation import Setting
+from app.models.refusals import RefusalCount
+from app.models.reports import Component, Report, Sync
+from app.models.rotations import Rotation
+from app.models.sites import ACTIVE, NEW, STATES, Client, NoticeNonce, Pairing, Site
+from app.models.tags import SiteTag
 from app.protocol import canonical, chain_genesis, chain_hash
 from tests.support.factories import make_site
 from tests.support.fakes import RecordingQueue, at

@@ -8,10 +8,10 @@ import pytest
 
 from app import protocol
 from app.config import Config
-from app.domain import notices, pairing
 from app.domain.actor import Actor
-from app.domain.candidates import on_site
-from app.domain.notices import Answer
+from app.domain.changes.candidates import on_site
+from app.domain.connection import notices, pairing
+from app.domain.connection.notices import Answer
 from app.keys import Token, pairing_keys
 from app.models.audit import Entry
 from app.models.reports import Sync

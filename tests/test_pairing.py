@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
-from app.domain import pairing
 from app.domain.actor import Actor
+from app.domain.connection import pairing
 from app.domain.errors import AlreadyPaired, Conflict, Forbidden, StaleState
-from app.faults import Fault
+from app.http.errors import Fault
 from app.keys import KeyRing, SealBroken, Token
 from app.models.audit import Entry
 from app.models.reports import Sync

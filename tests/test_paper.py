@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from pypdf import PdfReader
 
-from app.paper import blocks_of, print_html
+from app.pdf import blocks_of, print_html
 from tests.support.fakes import at
 from tests.support.hypothesis_profiles import examples
 

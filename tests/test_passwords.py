@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.domain import passwords
+from app.domain.accounts import passwords
 from tests.support import quick_passwords
 from tests.support.factories import PASSWORD, a_hash
 

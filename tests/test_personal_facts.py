@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.domain.events import REGISTRY
-from app.domain.events import base as events
-from app.domain.events.base import Event, Personal, is_personal
+from app.domain.audit.events import REGISTRY
+from app.domain.audit.events import base as events
+from app.domain.audit.events.base import Event, Personal, is_personal
 from app.models.audit import PERSONAL_FACTS
 
 Alias = Personal

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import candidates, execution, holds, policies
-from app.domain.access import FRESH_FOR
 from app.domain.actor import Actor
+from app.domain.changes import auto_update_rules, candidates, execution
 from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed, StaleState
+from app.domain.permissions import FRESH_FOR
+from app.domain.sites import holds
 from app.models.audit import Entry
+from app.models.auto_update_rules import Held, Policy
 from app.models.changes import (
     APPROVED,
     CANCELLED,
@@ -27,7 +29,6 @@ from app.models.changes import (
     Change,
 )
 from app.models.clients import SECOND, SELF, Client
-from app.models.policies import Held, Policy
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
 from tests.support.factories import AKISMET, check, make_site, propose, read_report, run_change
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.both_databases
 
 @pytest.fixture
 def policy(ready: Site, ana: Actor, clock: Clock) -> Policy:
-    return policies.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
+    return auto_update_rules.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
 
 
 def events() -> list[str]:
@@ -70,7 +71,7 @@ def test_what_it_covers_is_proposed_released_and_run_in_its_name(
 def test_the_same_update_is_proposed_once(policy: Policy, fake: FakeSite, config: Config) -> None:
     fake.changes.plays[AKISMET] = ("rolled_back", "fatal_after")
     assert run_change(carried_out(fake, config), fake, config) == "rolled_back"
-    assert policies.apply(fake.clock()) == 0
+    assert auto_update_rules.apply(fake.clock()) == 0
 
 
 def test_a_version_that_expired_is_tried_again_a_day_later_and_not_for_ever(
@@ -79,35 +80,35 @@ def test_a_version_that_expired_is_tried_again_a_day_later_and_not_for_ever(
     tried = []
     for _ in range(10):
         read_report(ready, fake, config=config)
-        tried.append(policies.apply(clock()))
+        tried.append(auto_update_rules.apply(clock()))
         clock.advance(hours=13)
         execution.recover(clock())
     assert tried == [1, 0, 0, 1, 0, 0, 1, 0, 0, 0]
-    assert sum(tried) == policies.MOST_TRIES
+    assert sum(tried) == auto_update_rules.MOST_TRIES
     assert set(Change.select(Change.state).tuples()) == {(EXPIRED,)}
 
 
 def test_a_version_that_the_site_refused_is_tried_again(
     policy: Policy, ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    policies.apply(clock())
+    auto_update_rules.apply(clock())
     fake.report["health"]["file_mods"] = False
     assert check(the_change(), fake, config).state == REFUSED
     fake.report["health"]["file_mods"] = True
     clock.advance(hours=20)
     read_report(ready, fake, config=config)
-    assert policies.apply(clock()) == 1
+    assert auto_update_rules.apply(clock()) == 1
 
 
 @pytest.mark.parametrize("state", [REJECTED, CANCELLED, FAILED, ROLLED_BACK, SUCCEEDED])
 def test_what_a_person_refused_or_the_site_did_is_not_tried_again(
     policy: Policy, ready: Site, fake: FakeSite, config: Config, clock: Clock, state: str
 ) -> None:
-    policies.apply(clock())
+    auto_update_rules.apply(clock())
     Change.update(state=state, ended_at=clock()).execute()
     clock.advance(days=2)
     read_report(ready, fake, config=config)
-    assert policies.apply(clock()) == 0
+    assert auto_update_rules.apply(clock()) == 0
 
 
 def test_a_rule_that_ended_while_the_schedule_read_proposes_nothing(
@@ -117,11 +118,11 @@ def test_a_rule_that_ended_while_the_schedule_read_proposes_nothing(
 
     def ended_meanwhile(*args: Any) -> Any:
         if Policy.get_by_id(policy.id).ended_at is None:
-            policies.end(Policy.get_by_id(policy.id), by=ben, now=clock())
+            auto_update_rules.end(Policy.get_by_id(policy.id), by=ben, now=clock())
         return really(*args)
 
     monkeypatch.setattr(candidates, "on_site", ended_meanwhile)
-    assert policies.apply(clock()) == 0
+    assert auto_update_rules.apply(clock()) == 0
     assert Change.select().count() == 0
 
 
@@ -140,28 +141,28 @@ def test_a_rule_that_ended_while_the_schedule_read_proposes_nothing(
 def test_what_it_does_not_cover_it_does_not_touch(
     ready: Site, ana: Actor, fake: FakeSite, clock: Clock, instead: dict[str, Any]
 ) -> None:
-    policies.make(terms(clock, **instead), by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.make(terms(clock, **instead), by=ana, confirmed_at=clock(), now=clock())
     clock.advance(minutes=2)  # a Tuesday, 10:02
-    assert policies.apply(clock()) == 0
+    assert auto_update_rules.apply(clock()) == 0
 
 
 def test_a_client_is_covered_and_no_other(
     ready: Site, ana: Actor, fake: FakeSite, clock: Clock
 ) -> None:
     hers, other = Client.named("Bakery Ltd"), Client.named("Florist Ltd")
-    policies.make(terms(clock, client=other), by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.make(terms(clock, client=other), by=ana, confirmed_at=clock(), now=clock())
     Site.update(client=hers).execute()
-    assert policies.apply(clock()) == 0
+    assert auto_update_rules.apply(clock()) == 0
     Site.update(client=other).execute()
-    assert policies.apply(clock()) == 1
+    assert auto_update_rules.apply(clock()) == 1
 
 
 def test_what_somebody_proposed_by_hand_is_for_somebody_to_approve(
     policy: Policy, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = check(propose(ready, ben, clock()), fake, config)
-    assert policies.apply(clock()) == 0
-    assert policies.release_due(config, clock()) == 0
+    assert auto_update_rules.apply(clock()) == 0
+    assert auto_update_rules.release_due(config, clock()) == 0
     change.refresh()
     assert change.state == PROPOSED
 
@@ -172,34 +173,34 @@ def test_where_two_are_asked_for_a_policy_needs_two(
     client = Client.named("Bakery Ltd")
     client.ask_for(SECOND)
     Site.update(client=client).execute()
-    assert policies.apply(clock()) == 0
+    assert auto_update_rules.apply(clock()) == 0
     with pytest.raises(Forbidden):
-        policies.confirm(policy, by=ana, confirmed_at=clock(), now=clock())
-    policies.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
-    assert policies.apply(clock()) == 1
-    assert policies.approver_name(policy).endswith("of Ana and Ben")
+        auto_update_rules.confirm(policy, by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
+    assert auto_update_rules.apply(clock()) == 1
+    assert auto_update_rules.approver_name(policy).endswith("of Ana and Ben")
     with pytest.raises(StaleState):
-        policies.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
+        auto_update_rules.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
 
 
 def test_one_that_ended_releases_nothing_and_calls_off_what_has_not_begun(
     policy: Policy, fake: FakeSite, config: Config, ben: Actor, clock: Clock
 ) -> None:
     change = carried_out(fake, config)
-    policies.end(policy, by=ben, now=clock())
+    auto_update_rules.end(policy, by=ben, now=clock())
     change.refresh()
     assert (change.state, change.outcome_reason) == (CANCELLED, "policy_ended")
     assert run_change(change, fake, config) == CANCELLED
-    assert policies.apply(clock()) == 0
+    assert auto_update_rules.apply(clock()) == 0
     with pytest.raises(StaleState):
-        policies.end(policy, by=ben, now=clock())
+        auto_update_rules.end(policy, by=ben, now=clock())
 
 
 @pytest.mark.parametrize("what", ["ended", "expired", "hours", "quarantine", "second"])
 def test_between_proposal_and_release_it_is_judged_again(
     policy: Policy, fake: FakeSite, config: Config, ready: Site, clock: Clock, what: str
 ) -> None:
-    policies.apply(clock())
+    auto_update_rules.apply(clock())
     change = check(the_change(), fake, config)
     if what == "ended":
         Policy.update(ended_at=clock()).execute()
@@ -213,7 +214,7 @@ def test_between_proposal_and_release_it_is_judged_again(
         client = Client.named("Bakery Ltd")
         client.ask_for(SECOND)
         Site.update(client=client).execute()
-    assert policies.release_due(config, clock()) == 0
+    assert auto_update_rules.release_due(config, clock()) == 0
     assert Change.get_by_id(change.id).state == PROPOSED
 
 
@@ -235,7 +236,7 @@ def test_its_hours_may_cross_midnight(
     policy: Policy, when: str, start: int, stop: int, days: set[int], is_open: bool
 ) -> None:
     policy.from_hour, policy.to_hour, policy.weekdays = start, stop, list(days)
-    assert policies.is_open(policy, at(when)) is is_open
+    assert auto_update_rules.is_open(policy, at(when)) is is_open
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ def test_what_cannot_be_overseen_is_not_made(
     ana: Actor, clock: Clock, instead: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(Invalid) as refused:
-        policies.make(terms(clock, **instead), by=ana, confirmed_at=clock(), now=clock())
+        auto_update_rules.make(terms(clock, **instead), by=ana, confirmed_at=clock(), now=clock())
     assert field in refused.value.messages
     assert Policy.select().count() == 0
 
@@ -269,9 +270,9 @@ def test_an_owner_with_a_fresh_password_makes_one(
 ) -> None:
     for somebody in (ben, cleo):
         with pytest.raises(Forbidden):
-            policies.make(terms(clock), by=somebody, confirmed_at=clock(), now=clock())
+            auto_update_rules.make(terms(clock), by=somebody, confirmed_at=clock(), now=clock())
     with pytest.raises(NotConfirmed):
-        policies.make(terms(clock), by=ana, confirmed_at=clock() - FRESH_FOR, now=clock())
+        auto_update_rules.make(terms(clock), by=ana, confirmed_at=clock() - FRESH_FOR, now=clock())
 
 
 def test_how_a_client_approves_is_for_an_owner_and_is_written_down(
@@ -279,13 +280,13 @@ def test_how_a_client_approves_is_for_an_owner_and_is_written_down(
 ) -> None:
     client = Client.named("Bakery Ltd")
     with pytest.raises(Forbidden):
-        policies.ask_for(client, SECOND, by=ben, confirmed_at=clock(), now=clock())
-    policies.ask_for(client, SECOND, by=ana, confirmed_at=clock(), now=clock())
+        auto_update_rules.ask_for(client, SECOND, by=ben, confirmed_at=clock(), now=clock())
+    auto_update_rules.ask_for(client, SECOND, by=ana, confirmed_at=clock(), now=clock())
     with pytest.raises(StaleState):
-        policies.ask_for(client, SECOND, by=ana, confirmed_at=clock(), now=clock())
+        auto_update_rules.ask_for(client, SECOND, by=ana, confirmed_at=clock(), now=clock())
     with pytest.raises(Invalid):
-        policies.ask_for(client, "nobody", by=ana, confirmed_at=clock(), now=clock())
-    policies.ask_for(client, SELF, by=ana, confirmed_at=clock(), now=clock())
+        auto_update_rules.ask_for(client, "nobody", by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.ask_for(client, SELF, by=ana, confirmed_at=clock(), now=clock())
     assert events().count("approvals_changed") == 2
 
 
@@ -298,12 +299,12 @@ def test_what_is_held_is_neither_proposed_by_hand_nor_by_a_policy(
     until = clock() + timedelta(days=2)
     told: dict[str, Any] = {"until": until, "reason": "breaks the shop", "by": ben}
     holds.hold(ready, "plugin", AKISMET, now=clock(), **told)
-    assert policies.apply(clock()) == 0
+    assert auto_update_rules.apply(clock()) == 0
     with pytest.raises(Conflict):
         propose(ready, ben, clock())
     clock.advance(days=2)
     read_report(ready, fake, config=config)
-    assert policies.apply(clock()) == 1
+    assert auto_update_rules.apply(clock()) == 1
 
 
 def test_a_hold_is_let_go_and_both_are_written_down(ready: Site, ben: Actor, clock: Clock) -> None:
@@ -339,5 +340,5 @@ def test_a_site_without_a_report_has_nothing_to_release(
 ) -> None:
     site = make_site(ana, now=clock(), url="https://florist.example")
     Site.update(state="active").where(Site.id == site.id).execute()
-    assert policies.apply(clock()) == 1
+    assert auto_update_rules.apply(clock()) == 1
     assert the_change().site_id != site.id

@@ -14,8 +14,9 @@ from rq.serializers import JSONSerializer
 
 from app import queue
 from app.config import Config
-from app.domain import inventory, pairing
 from app.domain.actor import Actor
+from app.domain.connection import pairing
+from app.domain.inventory import site_sync
 from app.models.reports import Sync
 from app.models.sites import Site
 from jobs import schedule, sync_site
@@ -92,7 +93,7 @@ def test_an_unreachable_redis_is_survived(
 ) -> None:
     queue.use(queue.RedisBackend(f"unix://{tmp_path}/nobody"))
     Sync.delete().execute()
-    assert inventory.request_sync(paired, by=ana, now=clock()).state == "queued"
+    assert site_sync.request_sync(paired, by=ana, now=clock()).state == "queued"
 
 
 # ---- the schedule ----
@@ -105,16 +106,16 @@ def test_the_schedule_speaks_json_and_names_existing_functions(redis: Redis) -> 
     assert scheduler.enqueue_jobs() == []
     names = [job.func_name for job in queue.open_queue(redis).jobs]
     assert sorted(names) == [
-        "jobs.sweep.due_exports",
-        "jobs.sweep.due_goodbyes",
-        "jobs.sweep.due_policies",
-        "jobs.sweep.due_syncs",
-        "jobs.sweep.due_verification",
-        "jobs.sweep.lost_changes",
-        "jobs.sweep.lost_examinations",
-        "jobs.sweep.lost_pairings",
-        "jobs.sweep.lost_rotations",
-        "jobs.sweep.lost_syncs",
+        "jobs.periodic.due_exports",
+        "jobs.periodic.due_goodbyes",
+        "jobs.periodic.due_policies",
+        "jobs.periodic.due_syncs",
+        "jobs.periodic.due_verification",
+        "jobs.periodic.lost_changes",
+        "jobs.periodic.lost_examinations",
+        "jobs.periodic.lost_pairings",
+        "jobs.periodic.lost_rotations",
+        "jobs.periodic.lost_syncs",
     ]
     assert all(callable(job.func) for job in queue.open_queue(redis).jobs)
 

@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
-from app.domain import alarms, rechecking, revocation
 from app.domain.actor import Actor
-from app.faults import Fault
-from app.models.alarms import Alarm
+from app.domain.connection import revocation, revocation_checks
+from app.domain.crosscheck import alerts
+from app.http.errors import Fault
+from app.models.alerts import Alarm
 from app.models.audit import Entry
 from app.models.sites import DISCONNECTED, NEW, REVOKED, Site
 from tests.support.factories import pair, read_report
@@ -39,7 +40,7 @@ def check(site: Site, there: FakeSite, config: Config, clock: Clock) -> str:
     site.refresh()
     if site.recheck_at is not None:
         clock.now = max(clock.now, site.recheck_at)
-    found = rechecking.run(site.id, config=config, call_bearer=there.call_bearer, now=clock)
+    found = revocation_checks.run(site.id, config=config, call_bearer=there.call_bearer, now=clock)
     site.refresh()
     return found
 
@@ -79,7 +80,7 @@ def test_it_is_checked_at_growing_intervals_for_a_year(
         days.append((ended.recheck_at - clock()).days)
         check(ended, fake, config, clock)
     assert days[:7] == [1, 2, 4, 8, 16, 30, 30]
-    assert clock() - began <= rechecking.FOR + rechecking.LONGEST
+    assert clock() - began <= revocation_checks.FOR + revocation_checks.LONGEST
     assert ended.keys_sealed == {}
     assert Entry.head().event == "recheck_ended"
     assert check(ended, fake, config, clock) == "not due"
@@ -92,7 +93,7 @@ def test_a_restored_site_is_ended_again_and_an_alert_says_so(
     assert check(ended, fake, config, clock) == "had come back"
     assert fake.paired is None
     (alarm,) = Alarm.open_ones()
-    assert (alarm.kind, alarm.site_id) == (alarms.REVOKED_ANSWERED, ended.id)
+    assert (alarm.kind, alarm.site_id) == (alerts.REVOKED_ANSWERED, ended.id)
     assert (ended.state, ended.recheck_at) == (REVOKED, clock() + timedelta(days=1))
     restore(backup, fake)
     assert check(ended, fake, config, clock) == "had come back"
@@ -121,7 +122,10 @@ def test_an_answer_without_the_proof_is_believed_nothing(
     def lying(*_: object, **more: object) -> tuple[int, dict[str, object]]:
         return 200, {"v": 1, "ok": True, "op": "revoke", "a": "x" * 43, "ended": True}
 
-    assert rechecking.run(ended.id, config=config, call_bearer=lying, now=clock) == "still ended"
+    assert (
+        revocation_checks.run(ended.id, config=config, call_bearer=lying, now=clock)
+        == "still ended"
+    )
     assert Alarm.select().count() == 0
 
 
@@ -129,13 +133,13 @@ def test_the_schedule_asks_for_what_is_due_and_one_worker_does_it(
     ended: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     jobs.jobs.clear()
-    assert rechecking.request_due(clock()) == []
+    assert revocation_checks.request_due(clock()) == []
     clock.advance(days=1)
-    assert rechecking.request_due(clock()) == [ended.id]
+    assert revocation_checks.request_due(clock()) == [ended.id]
     assert jobs.jobs == [("recheck_site", (ended.id,), 0)]
     check(ended, fake, config, clock)
     told = {"config": config, "call_bearer": fake.call_bearer, "now": clock}
-    assert rechecking.run(ended.id, **told) == "not due"
+    assert revocation_checks.run(ended.id, **told) == "not due"
 
 
 def test_a_site_that_is_paired_again_is_not_checked(
@@ -148,4 +152,4 @@ def test_a_site_that_is_paired_again_is_not_checked(
 
 def test_a_site_that_was_never_paired_is_not_checked(site: Site, config: Config) -> None:
     assert site.state == NEW
-    assert rechecking.run(site.id, config=config) == "not due"
+    assert revocation_checks.run(site.id, config=config) == "not due"

@@ -7,7 +7,7 @@ import pytest
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.audit import record_refusal, refusals
-from app.domain.events import AccessRefused, FormRefused
+from app.domain.audit.events import AccessRefused, FormRefused
 from app.models.audit import Entry
 from app.models.base import db
 from app.models.refusals import RefusalCount

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import inventory
-from app.faults import Fault
+from app.domain.inventory import site_sync
+from app.http.errors import Fault
+from app.http.site_client import SiteError
 from app.models.audit import Entry
 from app.models.reports import Sync
 from app.models.sites import Site
-from app.siteclient import SiteError
 from tests.support.fakes import FakeSite
 
 
@@ -28,7 +28,7 @@ def read(site: Site, fake: FakeSite, config: Config, location: str) -> Sync:
     before = site.endpoint
     fake.calls.clear()
     sync = Sync.open_for(site) or Sync.ask(site, asked_by="Ana", now=fake.clock())
-    inventory.run_sync(sync.id, config=config, call=call, now=fake.clock)
+    site_sync.run_sync(sync.id, config=config, call=call, now=fake.clock)
     site.refresh()
     return Sync.get_by_id(sync.id)
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import report_rows
 from app.domain.actor import Actor
-from app.domain.client_report import ClientReport, Period
+from app.domain.reporting import data
+from app.domain.reporting.client_report import ClientReport, Period
 from app.models.audit import Entry
 from app.models.base import db
 from app.models.clients import Client
@@ -32,7 +32,7 @@ def client(ready: Site) -> Client:
 
 def report_for(client: Client, ana: Actor, config: Config, now: datetime) -> ClientReport:
     period = Period.of_days((now - timedelta(days=DAYS)).date(), now.date())
-    return report_rows.compute_for(client, period, by=ana, config=config, now=now)
+    return data.compute_for(client, period, by=ana, config=config, now=now)
 
 
 def test_no_query_grows_with_the_trail(

@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
-from app.domain import inventory, revocation
 from app.domain.actor import Actor
+from app.domain.connection import revocation
 from app.domain.errors import Forbidden, NotPaired
-from app.faults import Fault
+from app.domain.inventory import site_sync
+from app.http.errors import Fault
 from app.models.audit import Entry
 from app.models.reports import Report, Sync
 from app.models.sites import (
@@ -85,10 +86,10 @@ def test_revoking_stops_everything_before_the_site_is_told(
     assert paired.state == REVOKING
     assert Sync.get_by_id(sync.id).state == "failed"
     fake.calls.clear()
-    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "failed"
+    assert site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock) == "failed"
     assert fake.calls == []
     with pytest.raises(NotPaired):
-        inventory.request_sync(paired, by=ana, now=clock())
+        site_sync.request_sync(paired, by=ana, now=clock())
 
 
 def test_a_report_that_arrives_after_revoking_is_not_believed(

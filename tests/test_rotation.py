@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
-from app.domain import identity, inventory, revocation, rotation
 from app.domain.actor import Actor
+from app.domain.connection import dashboard_identity, revocation, rotation
 from app.domain.errors import Conflict, Forbidden, NotPaired
-from app.faults import Fault
+from app.domain.inventory import site_sync
+from app.http.errors import Fault
 from app.keys import SealBroken, signing_public
 from app.models.audit import Entry
 from app.models.rotations import AGREED, ASKING, DONE, FAILED, Rotation
@@ -114,10 +115,10 @@ def accepts_plans_of(fake: FakeSite, seed: bytes) -> bool:
 def test_a_leaked_signing_key_is_worth_nothing_after_all_keys_were_renewed(
     paired: Site, fake: FakeSite, run: Run, config: Config, clock: Clock
 ) -> None:
-    leaked = identity.of_dashboard(config).signing_key
+    leaked = dashboard_identity.of_dashboard(config).signing_key
     assert accepts_plans_of(fake, leaked)
     (asked,) = rotation.request_all(config=config, now=clock())
-    renewed = identity.of_dashboard(config).signing_key
+    renewed = dashboard_identity.of_dashboard(config).signing_key
     assert renewed != leaked
     # Until a site has answered, it knows the former key, and is called with that one.
     assert read_report(paired, fake, config=config).state == "done"
@@ -135,25 +136,25 @@ def test_a_site_that_is_renewing_keys_meanwhile_learns_the_new_signing_key_next(
     assert run(asked) == DONE
     following = Rotation.get(Rotation.state == ASKING)
     assert run(following) == DONE
-    assert accepts_plans_of(fake, identity.of_dashboard(config).signing_key)
+    assert accepts_plans_of(fake, dashboard_identity.of_dashboard(config).signing_key)
 
 
 def test_each_rotation_brings_the_newest_signing_key(
     paired: Site, fake: FakeSite, run: Run, config: Config, clock: Clock, ana: Actor
 ) -> None:
-    identity.renew_signing_key(config)
+    dashboard_identity.renew_signing_key(config)
     asked = rotation.request(paired, by=ana, config=config, now=clock())
     assert run(asked) == DONE
-    assert accepts_plans_of(fake, identity.of_dashboard(config).signing_key)
+    assert accepts_plans_of(fake, dashboard_identity.of_dashboard(config).signing_key)
     assert Rotation.select().where(Rotation.state == ASKING).count() == 0
 
 
 def test_an_approval_is_signed_with_the_key_that_the_site_knows(
     paired: Site, config: Config
 ) -> None:
-    known = identity.of_dashboard(config).signing_key
-    identity.renew_signing_key(config)
-    dashboard = identity.of_dashboard(config)
+    known = dashboard_identity.of_dashboard(config).signing_key
+    dashboard_identity.renew_signing_key(config)
+    dashboard = dashboard_identity.of_dashboard(config)
     assert dashboard.key_for(paired.sign_d) == known
     assert dashboard.public_keys == [dashboard.sign_public, signing_public(known)]
     with pytest.raises(SealBroken):
@@ -276,11 +277,11 @@ def test_a_site_that_never_took_them_keeps_the_old_ones(
 
 def keys_of(site: Site, config: Config, fake: FakeSite) -> object:
     """What the site held before, as its backup has it."""
-    from app.domain import connection
+    from app.domain.connection import calls
     from app.keys import SessionKeys
 
     def key(name: str) -> bytes:
-        return connection.open_key(site, name, config)
+        return calls.open_key(site, name, config)
 
     return SessionKeys(key("d2s"), key("s2d"), key("revoke"), bytes(32), bytes(32))
 
@@ -404,5 +405,5 @@ def test_a_late_attempt_is_queued_again(
 def test_a_sync_meanwhile_uses_the_keys_that_are_stored(
     paired: Site, asked: Rotation, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    sync = inventory.request_sync(paired, by=Actor.of(paired.added_by), now=clock())
-    assert inventory.run_sync(sync.id, config=config, call=fake.call, now=clock) == "done"
+    sync = site_sync.request_sync(paired, by=Actor.of(paired.added_by), now=clock())
+    assert site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock) == "done"

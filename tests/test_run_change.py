@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import approvals, audit, changes, execution, revocation, settling
+from app.domain import audit
 from app.domain.actor import Actor
-from app.faults import Fault
+from app.domain.changes import approvals, execution, proposals, settlement
+from app.domain.connection import revocation
+from app.http.errors import Fault
 from app.models.audit import Entry
 from app.models.base import transaction
 from app.models.changes import (
@@ -72,7 +74,7 @@ def run(fake: FakeSite, config: Config) -> Callable[[Change], str]:
 @pytest.fixture
 def settle(fake: FakeSite, config: Config) -> Callable[[Change], str]:
     def once(change: Change) -> str:
-        state = settling.settle(
+        state = settlement.settle(
             change.id, config=config, call=fake.call, look=fake.look, now=fake.clock
         )
         change.refresh()
@@ -177,7 +179,7 @@ def test_an_approved_row_that_was_changed_is_not_sent(
 
 def test_a_job_for_something_that_is_gone_ends_quietly(config: Config, database: Config) -> None:
     assert execution.run(4711, config=config) == "gone"
-    assert settling.settle(4711, config=config) == "gone"
+    assert settlement.settle(4711, config=config) == "gone"
 
 
 # ---- truthful outcomes ----
@@ -411,7 +413,7 @@ def test_a_site_that_tells_nothing_for_an_hour_is_something_to_look_at(
     fake.failing = [Fault.too_slow]
     assert settle(approved) == UNKNOWN
     assert approved.is_incident
-    changes.close_incident(approved, by=ana, note="the new version is there", now=fake.clock())
+    proposals.close_incident(approved, by=ana, note="the new version is there", now=fake.clock())
     assert (approved.state, approved.next_try_at) == (UNKNOWN, None)
     fake.clock.advance(days=1)
     assert settle(approved) == UNKNOWN
@@ -429,7 +431,7 @@ def test_somebody_who_looked_while_the_site_was_asked_is_not_overruled(
 
     def look_after(op: str) -> None:
         fake.failing = [Fault.too_slow]
-        changes.close_incident(approved, by=ana, note="looked", now=fake.clock())
+        proposals.close_incident(approved, by=ana, note="looked", now=fake.clock())
 
     fake.during = look_after
     fake.clock.advance(minutes=20)
@@ -517,7 +519,7 @@ def test_it_waits_for_its_time(
     ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock, run: Do,
     jobs: RecordingQueue,
 ) -> None:  # fmt: skip
-    window = changes.Window(clock() + timedelta(hours=8), clock() + timedelta(hours=10))
+    window = proposals.Window(clock() + timedelta(hours=8), clock() + timedelta(hours=10))
     change = check(propose(ready, ben, clock(), window=window), fake, config)
     approve(change, ana, config, clock())
     jobs.jobs.clear()
@@ -588,7 +590,7 @@ def test_after_trouble_nothing_else_is_done_until_somebody_looked(
     if trouble == "unknown":
         Change.update(is_incident=True).where(Change.id == two[0].id).execute()
         two[0].refresh()
-    changes.close_incident(two[0], by=ana, note="looked", now=fake.clock())
+    proposals.close_incident(two[0], by=ana, note="looked", now=fake.clock())
     assert run(two[1]) == "succeeded"
 
 
@@ -601,7 +603,7 @@ MOMENTS = {
     "while looking": ("look", 0),
     "before sending": ("call", 0),
     "before looking again": ("look", 1),
-    "before writing down": (settling, "end"),
+    "before writing down": (settlement, "end"),
 }
 
 

@@ -6,16 +6,17 @@ import pytest
 from peewee import DatabaseError
 
 from app.config import Config
-from app.domain import alarms, rotation, site_log
 from app.domain.actor import Actor
+from app.domain.connection import rotation
+from app.domain.crosscheck import alerts, site_log
+from app.domain.crosscheck.checkpoints import Mark
+from app.domain.crosscheck.site_log import Batch, Link, LogBroken, Start
 from app.domain.errors import Forbidden, NotPaired
-from app.domain.marks import Mark
-from app.domain.site_log import Batch, Link, LogBroken, Start
-from app.faults import Fault
-from app.models.alarms import Alarm
+from app.http.errors import Fault
+from app.models.alerts import Alarm
 from app.models.base import db
+from app.models.checkpoints import SentCall, SiteEntry, SiteLog
 from app.models.sites import EXCESSIVE, Site
-from app.models.witnesses import SentCall, SiteEntry, SiteLog
 from app.protocol import chain_genesis, chain_hash
 from tests.support.factories import pair, read_log, read_report
 from tests.support.fakes import FakeSite, RecordingQueue
@@ -165,7 +166,7 @@ def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
     fake._entries = tampering(fake, real.seq, body="eyJ2IjoxfQ")  # type: ignore[method-assign]
     assert read_log(paired, fake, config) == "broken"
     (alarm,) = Alarm.open_ones()
-    assert alarm.kind == alarms.LOG_BROKEN
+    assert alarm.kind == alerts.LOG_BROKEN
     assert alarm.evidence["site"] == {
         **{"entry": 3, "why": "was altered"},
         **{"signed_up_to": fake.head["n"]},
@@ -202,7 +203,7 @@ def test_an_entry_that_does_not_fit_is_an_alarm_once(
     fake._entries = tampering(fake, 3, **changed)  # type: ignore[method-assign, assignment]
     assert read_log(paired, fake, config) == "broken"
     assert read_log(paired, fake, config) == "broken"
-    assert open_kinds() == [alarms.LOG_BROKEN]
+    assert open_kinds() == [alerts.LOG_BROKEN]
 
 
 def test_a_missing_entry_is_found(paired: Site, fake: FakeSite, config: Config) -> None:
@@ -243,7 +244,7 @@ def test_an_answer_that_is_no_part_of_a_log_is_an_alarm(
     honest = fake._entries
     fake._entries = lambda document, body: {**honest(document, body), **changed}  # type: ignore[method-assign]
     assert read_log(paired, fake, config) == "broken"
-    assert open_kinds() == [alarms.LOG_BROKEN]
+    assert open_kinds() == [alerts.LOG_BROKEN]
 
 
 def test_closing_the_alarm_reads_on_from_where_the_site_signed_last(
@@ -256,7 +257,7 @@ def test_closing_the_alarm_reads_on_from_where_the_site_signed_last(
     fake._entries = honest  # type: ignore[method-assign]
     signed_up_to, now = fake.head["n"], fake.clock()
     told = {"note": "A plugin edited it.", "with_others": False, "confirmed_at": now, "now": now}
-    alarms.close(Alarm.open_ones()[0], by=ana, **told)
+    alerts.close(Alarm.open_ones()[0], by=ana, **told)
     read_report(paired, fake, config=config)
     assert read_log(paired, fake, config) == "read"
     assert open_kinds() == []
@@ -362,7 +363,7 @@ def test_more_than_a_days_share_is_not_kept_and_the_site_waits_for_a_person(
         EXCESSIVE,
         True,
     )
-    assert open_kinds() == [alarms.LOG_EXCESSIVE]
+    assert open_kinds() == [alerts.LOG_EXCESSIVE]
     calls = len(fake.calls)
     assert read_log(paired, fake, config) == "too much"
     assert (len(fake.calls), jobs.names()) == (calls, [])

@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
-from app.domain import revocation, sites
 from app.domain.actor import Actor
+from app.domain.connection import revocation
 from app.domain.errors import Conflict, Forbidden, Invalid
-from app.faults import Fault
+from app.domain.sites import sites
+from app.http.errors import Fault
 from app.models.audit import Entry
 from app.models.reports import Component, Report
 from app.models.sites import (

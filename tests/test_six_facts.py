@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import approvals, changes
 from app.domain.actor import Actor
 from app.domain.audit import Filter, find
-from app.domain.outcomes import digest_of
+from app.domain.changes import approvals, proposals
+from app.domain.changes.outcomes import digest_of
 from app.models.base import db
 from app.models.sites import Site
 from tests.support.factories import AKISMET, approve, check, propose, run_change
@@ -89,7 +89,7 @@ def test_one_that_nobody_wanted_is_told_as_well(
     rejected = check(propose(ready, ben, clock()), fake, config)
     approvals.reject(rejected, by=ana, reason="not before the sale", now=clock())
     cancelled = propose(ready, ben, clock())
-    changes.cancel(cancelled, by=ben, now=clock())
+    proposals.cancel(cancelled, by=ben, now=clock())
     ended = [one.document() for one in find(Filter(site=ready.id, outcome="rejected"))]
     assert [one["facts"]["reason"] for one in ended] == ["not before the sale"]
     assert len(find(Filter(site=ready.id, outcome="cancelled"))) == 1

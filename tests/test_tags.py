@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import policies, sites, tagging, tags
-from app.domain.access import FRESH_FOR
 from app.domain.actor import Actor
+from app.domain.changes import auto_update_rules
 from app.domain.errors import BringsUnderPolicies, Conflict, Forbidden, Invalid, NotConfirmed
+from app.domain.permissions import FRESH_FOR
+from app.domain.sites import sites, tag_names
+from app.domain.sites import tags as tagging
 from app.models.accounts import Member
 from app.models.audit import Entry
+from app.models.auto_update_rules import Policy
 from app.models.base import transaction
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
 from app.models.clients import SECOND, THEMSELVES, Client
-from app.models.policies import Policy
 from app.models.sites import Site
 from app.models.tags import SiteTag
 from tests.support.factories import check, make_site, run_change
@@ -42,7 +44,7 @@ def entries(event: str) -> list[dict[str, Any]]:
 
 def by_tag(ana: Actor, clock: Clock, *names: str, **instead: Any) -> Policy:
     """A standing approval for patches of plugins on the sites tagged so."""
-    return policies.make(
+    return auto_update_rules.make(
         terms(clock, tags=names, **instead), by=ana, confirmed_at=clock(), now=clock()
     )
 
@@ -80,9 +82,9 @@ def tagged(policy: Policy, ready: Site, ben: Actor, clock: Clock) -> Site:
     ],
 )
 def test_a_text_is_read_as_tags_each_once(typed: str, read: list[str]) -> None:
-    found = tags.read(typed)
+    found = tag_names.read(typed)
     assert list(found.values()) == read
-    assert tags.read(tags.written(found)) == found
+    assert tag_names.read(tag_names.written(found)) == found
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_a_text_is_read_as_tags_each_once(typed: str, read: list[str]) -> None:
 )
 def test_what_could_deceive_or_is_too_much_is_no_tag(typed: str) -> None:
     with pytest.raises(Invalid) as refused:
-        tags.read(typed)
+        tag_names.read(typed)
     assert "tags" in refused.value.messages
 
 
@@ -188,7 +190,7 @@ def test_what_widens_nothing_asks_for_nothing(
     put(tagged, "shop, blue", ben, clock, confirmed_at=long_ago)
     put(tagged, "shop, night", ben, clock, confirmed_at=long_ago)  # it was covered before
     put(tagged, "", ben, clock, confirmed_at=long_ago)
-    policies.end(policy, by=ana, now=clock())
+    auto_update_rules.end(policy, by=ana, now=clock())
     put(tagged, "shop", ben, clock, confirmed_at=long_ago)
     assert texts(tagged) == ["shop"]
 
@@ -200,7 +202,7 @@ def test_a_site_with_any_of_the_tags_is_covered_and_no_other(
     policy: Policy, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     put(ready, "shopping, sho", ben, clock)
-    assert policies.apply(clock()) == 0
+    assert auto_update_rules.apply(clock()) == 0
     put(ready, "NIGHT", ben, clock, policy.id)
     change = carried_out(fake, config)
     assert (change.state, change.how) == (APPROVED, "policy")
@@ -236,7 +238,7 @@ def test_each_further_condition_narrows(
     ids = () if among is None else (ready.id,) if among else (4711,)
     wanted = Client.named(client) if client else None
     by_tag(ana, clock, "shop", client=wanted, site_ids=ids)
-    assert policies.apply(clock()) == int(is_covered)
+    assert auto_update_rules.apply(clock()) == int(is_covered)
 
 
 def test_the_words_say_every_condition_and_the_trail_keeps_them(
@@ -244,7 +246,7 @@ def test_the_words_say_every_condition_and_the_trail_keeps_them(
 ) -> None:
     bakery = Client.named("Bakery Ltd")
     said = [
-        policies.covers_in_words(by_tag(ana, clock, *names, client=client, site_ids=ids))
+        auto_update_rules.covers_in_words(by_tag(ana, clock, *names, client=client, site_ids=ids))
         for names, client, ids in [
             ((), None, ()),
             (("shop", "vip"), None, ()),
@@ -280,10 +282,10 @@ def test_what_is_no_tag_makes_no_standing_approval(
 def test_what_was_proposed_is_called_off_with_the_tag(
     policy: Policy, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    policies.apply(clock())
+    auto_update_rules.apply(clock())
     change = check(the_change(), fake, config)
     put(tagged, "", ben, clock)
-    assert policies.release_due(config, clock()) == 0
+    assert auto_update_rules.release_due(config, clock()) == 0
     change.refresh()
     assert (change.state, change.outcome_reason) == (CANCELLED, "not_covered")
 
@@ -309,22 +311,22 @@ def test_what_another_tag_still_covers_goes_on(
 def test_the_release_looks_at_the_tags_itself(
     policy: Policy, tagged: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    policies.apply(clock())
+    auto_update_rules.apply(clock())
     change = check(the_change(), fake, config)
     with transaction():
         SiteTag.give(tagged, {"other": "other"})
-    assert policies.release_due(config, clock()) == 0
+    assert auto_update_rules.release_due(config, clock()) == 0
     assert Change.get_by_id(change.id).state == PROPOSED
 
 
 def test_a_tag_that_no_site_has_covers_nothing_and_comes_back_by_approval_only(
     policy: Policy, tagged: Site, ben: Actor, clock: Clock
 ) -> None:
-    assert policies.reached_now(policy) == 1
+    assert auto_update_rules.reached_now(policy) == 1
     put(tagged, "", ben, clock)
     assert SiteTag.in_use() == {}
-    assert policies.reached_now(policy) == 0
-    assert policies.apply(clock()) == 0
+    assert auto_update_rules.reached_now(policy) == 0
+    assert auto_update_rules.apply(clock()) == 0
     with pytest.raises(BringsUnderPolicies):
         put(tagged, "shop", ben, clock)
 
@@ -336,9 +338,9 @@ def test_a_client_who_decides_or_asks_for_two_is_heard_all_the_same(
     Site.update(client=client).execute()
     for how in (THEMSELVES, SECOND):
         client.ask_for(how)
-        assert policies.apply(clock()) == 0
-    policies.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
-    assert policies.apply(clock()) == 1
+        assert auto_update_rules.apply(clock()) == 0
+    auto_update_rules.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
+    assert auto_update_rules.apply(clock()) == 1
 
 
 def test_tags_of_one_site_say_nothing_of_another(
@@ -347,4 +349,4 @@ def test_tags_of_one_site_say_nothing_of_another(
     other = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
     put(other, "blue", ben, clock)
     assert SiteTag.by_site() == {tagged.id: ["shop"], other.id: ["blue"]}
-    assert policies.reached_now(policy) == 1
+    assert auto_update_rules.reached_now(policy) == 1

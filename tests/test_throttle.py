@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
-from app.domain import throttle
-from app.domain.throttle import Browser
+from app.domain.accounts import login_throttle
+from app.domain.accounts.login_throttle import Browser
 from app.models.accounts import LoginFailure, Member
 from tests.support.factories import make_member
 from tests.support.fakes import Clock
@@ -18,7 +18,7 @@ HERE = Browser("192.0.2.1")
 
 
 def tries(account: str, browser: Browser, config: Config, clock: Clock) -> bool:
-    return throttle.begin(account, browser, config=config, now=clock()) is not None
+    return login_throttle.begin(account, browser, config=config, now=clock()) is not None
 
 
 def test_a_few_tries_are_free_then_the_wait_doubles(database: Config, clock: Clock) -> None:
@@ -49,8 +49,8 @@ def test_an_hour_without_a_failure_starts_anew(database: Config, clock: Clock) -
 def test_success_forgets_what_was_before(database: Config, clock: Clock) -> None:
     for _ in range(4):
         tries("ana", HERE, database, clock)
-    subject = throttle.begin("ana", HERE, config=database, now=clock())
-    throttle.forgive(subject)
+    subject = login_throttle.begin("ana", HERE, config=database, now=clock())
+    login_throttle.forgive(subject)
     assert [tries("ana", HERE, database, clock) for _ in range(5)] == [True] * 5
 
 
@@ -83,7 +83,7 @@ def test_a_known_browser_is_not_slowed_by_anybody_else(
     for n in range(30):
         tries(email, HERE, database, clock)
         tries(f"other{n}", HERE, database, clock)
-    known = Browser(HERE.ip, device=throttle.device_for(ana_member, "", database))
+    known = Browser(HERE.ip, device=login_throttle.device_for(ana_member, "", database))
     assert not tries(email, HERE, database, clock)
     assert [tries(email, known, database, clock) for _ in range(6)] == [True] * 5 + [False]
 
@@ -96,21 +96,21 @@ def test_only_a_browser_of_this_person_is_known(
     other = Config.for_tests(database.var_dir, secret_key="another-" + "0" * 32)
     device = {
         "forged": "nonsense",
-        "of another person": throttle.device_for(ben, "", database),
-        "of another installation": throttle.device_for(ana_member, "", other),
-        "old": throttle.device_for(ana_member, "", database),
+        "of another person": login_throttle.device_for(ben, "", database),
+        "of another installation": login_throttle.device_for(ana_member, "", other),
+        "old": login_throttle.device_for(ana_member, "", database),
     }[kind]
     if kind == "old":
-        monkeypatch.setattr(throttle, "DEVICE_FOR", timedelta(seconds=-1))
+        monkeypatch.setattr(login_throttle, "DEVICE_FOR", timedelta(seconds=-1))
     for _ in range(5):
         tries(ana_member.email, HERE, database, clock)
     assert not tries(ana_member.email, Browser(HERE.ip, device=device), database, clock)
 
 
 def test_a_browser_keeps_its_mark_through_sign_ins(ana_member: Member, database: Config) -> None:
-    first = throttle.device_for(ana_member, "", database)
-    again = throttle.device_for(ana_member, first, database)
-    ids = [throttle._device_id(text, ana_member.email, database) for text in (first, again)]
+    first = login_throttle.device_for(ana_member, "", database)
+    again = login_throttle.device_for(ana_member, first, database)
+    ids = [login_throttle._device_id(text, ana_member.email, database) for text in (first, again)]
     assert ids[0] == ids[1] != ""
 
 
@@ -126,13 +126,13 @@ def test_a_browser_keeps_its_mark_through_sign_ins(ana_member: Member, database:
     ],
 )
 def test_one_household_is_one_network(ip: str, network: str) -> None:
-    assert throttle.network_of(ip) == network
+    assert login_throttle.network_of(ip) == network
 
 
 def test_what_is_left_in_a_browser_does_not_name_the_account(
     ana_member: Member, database: Config
 ) -> None:
-    left = throttle.device_for(ana_member, "", database)
+    left = login_throttle.device_for(ana_member, "", database)
     padded = [part + "=" * (-len(part) % 4) for part in left.split(".")]
     readable = left.encode() + b"".join(urlsafe_b64decode(part) for part in padded)
     for word in (ana_member.email, ana_member.email.split("@")[0], ana_member.email.split("@")[1]):

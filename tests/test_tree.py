@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.tree import EMPTY, Frontier, Tree, root_from_path
+from app.domain.audit.merkle import EMPTY, Frontier, Tree, root_from_path
 
 
 def by_the_book(leaves: list[bytes]) -> bytes:

@@ -14,11 +14,15 @@ from peewee import IntegrityError
 
 from app import queue
 from app.config import Config
-from app.domain import accounts, approvals, audit, changes, inventory, links, pairing, throttle
+from app.domain import audit
+from app.domain.accounts import login_throttle, one_time_links, users
+from app.domain.accounts.login_throttle import Browser
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
+from app.domain.audit.events import SiteCalled
+from app.domain.changes import approvals, proposals
+from app.domain.connection import pairing
 from app.domain.errors import OpsError
-from app.domain.events import SiteCalled
-from app.domain.throttle import Browser
+from app.domain.inventory import site_sync
 from app.models.accounts import Member
 from app.models.base import db, transaction, use_database
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, RUNNING, Change
@@ -90,7 +94,7 @@ def claim_token(config: Config, token_id: int) -> bool:
 
 
 def ask(config: Config, site_id: int) -> int:
-    return inventory._request(Site.get_by_id(site_id), SCHEDULE, NOW).id
+    return site_sync._request(Site.get_by_id(site_id), SCHEDULE, NOW).id
 
 
 def issue(config: Config, site_id: int, by: Actor) -> str:
@@ -103,7 +107,7 @@ def issue(config: Config, site_id: int, by: Actor) -> str:
 def set_up(config: Config, token: str) -> str:
     number = multiprocessing.current_process().pid
     try:
-        accounts.set_up_owner(
+        users.set_up_owner(
             token=token,
             name=f"Owner {number}",
             email=f"owner{number}@agency.example",
@@ -120,7 +124,7 @@ def set_up(config: Config, token: str) -> str:
 
 def accept(config: Config, token: str) -> str:
     try:
-        accounts.accept_invitation(
+        users.accept_invitation(
             token=token,
             password=PASSWORD,
             again=PASSWORD,
@@ -138,7 +142,7 @@ def disable_all_owners(config: Config) -> int:
     done = 0
     for member in list(Member.select().where(Member.role == "owner")):
         try:
-            accounts.disable(member, by=Actor.of(member), now=NOW)
+            users.disable(member, by=Actor.of(member), now=NOW)
             done += 1
         except OpsError:
             continue
@@ -148,7 +152,7 @@ def disable_all_owners(config: Config) -> int:
 def guess(config: Config) -> int:
     """Ten tries at each of many accounts, each from a network of its own."""
     tries = [
-        throttle.begin(f"account {n}", Browser(f"192.0.2.{n}"), config=config, now=NOW)
+        login_throttle.begin(f"account {n}", Browser(f"192.0.2.{n}"), config=config, now=NOW)
         for n in range(GUESSED)
         for _ in range(10)
     ]
@@ -177,7 +181,7 @@ def release_or_cancel(config: Config, change_id: int, by: Actor) -> str:
     change = Change.get_by_id(change_id)
     try:
         if multiprocessing.current_process()._identity[0] % 2:
-            changes.cancel(change, by=by, now=NOW)
+            proposals.cancel(change, by=by, now=NOW)
             return "cancelled"
         approvals.approve(
             change, by=by, seen=change.digest, confirmed_at=NOW, config=config, now=NOW
@@ -235,7 +239,7 @@ def test_tokens_issued_at_once_leave_one_waiting(
 
 def test_a_set_up_link_makes_one_owner(database: Config) -> None:
     # Signed at the real time: the racers check its age by the clock on the wall.
-    link = links.setup_link(database)
+    link = one_time_links.setup_link(database)
     assert link is not None
     results = race(set_up, database, link.rsplit("/", 1)[1])
     assert sorted(results) == ["LinkNoLongerValid", "LinkNoLongerValid", "owner"]
@@ -243,7 +247,9 @@ def test_a_set_up_link_makes_one_owner(database: Config) -> None:
 
 
 def test_an_invitation_lets_one_in(database: Config) -> None:
-    link = links.invitation_link(make_member("Ben", "operator", password_hash="!"), database)
+    link = one_time_links.invitation_link(
+        make_member("Ben", "operator", password_hash="!"), database
+    )
     results = race(accept, database, link.rsplit("/", 1)[1])
     assert sorted(results) == ["LinkNoLongerValid", "LinkNoLongerValid", "in"]
 
@@ -257,7 +263,7 @@ def test_an_owner_is_always_left(ana: Actor, database: Config) -> None:
 
 def test_guessing_at_once_gets_no_more_tries(database: Config) -> None:
     tried = sum(int(str(count)) for count in race(guess, database))
-    assert tried == GUESSED * throttle.FREE_PER_ACCOUNT
+    assert tried == GUESSED * login_throttle.FREE_PER_ACCOUNT
 
 
 def test_a_setting_has_one_value_for_all(database: Config) -> None:

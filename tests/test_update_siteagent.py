@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import candidates, changes, policies, settling
 from app.domain.actor import Actor
-from app.domain.changes import Wanted, Window
+from app.domain.changes import auto_update_rules, candidates, proposals, settlement
+from app.domain.changes.proposals import Wanted, Window
 from app.domain.errors import ChangeWentStale, Invalid
-from app.faults import Fault
+from app.http.errors import Fault
 from app.models.changes import UNKNOWN, Change
 from app.models.reports import Component
 from app.models.sites import Site
@@ -104,7 +104,7 @@ def test_it_is_proposed_apart(offered: Site, ben: Actor, clock: Clock) -> None:
         Wanted(offered, "plugin", AKISMET, "5.3.1"),
     ]
     with pytest.raises(Invalid, match="apart"):
-        changes.propose(wanted, by=ben, reason="", window=Window.usual(clock()), now=clock())
+        proposals.propose(wanted, by=ben, reason="", window=Window.usual(clock()), now=clock())
     assert Change.select().count() == 0
 
 
@@ -126,7 +126,7 @@ def test_a_connection_that_died_with_the_new_version_tells_the_truth_when_it_is_
 
     def settle() -> str:
         fake.clock.advance(minutes=5)
-        return settling.settle(
+        return settlement.settle(
             approved.id, config=config, call=fake.call, look=fake.look, now=fake.clock
         )
 
@@ -142,6 +142,6 @@ def test_a_standing_approval_covers_it_only_by_its_own_name(
     offered: Site, ana: Actor, clock: Clock, scope: str, kind: str
 ) -> None:
     wanted = terms(clock, scopes=(scope,), steps=("patch", "minor"))
-    policies.make(wanted, by=ana, confirmed_at=clock(), now=clock())
-    policies.apply(clock())
+    auto_update_rules.make(wanted, by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.apply(clock())
     assert [change.kind for change in Change.select()] == [kind]

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from app.domain import tree
+from app.domain.audit import merkle
 from app.keys import new_signing_key
 from app.protocol import canonical
 from tests.support import trail_exports as made
@@ -281,7 +281,7 @@ def test_a_signature_cannot_be_written_in_a_second_way() -> None:
 @given(st.integers(1, 70), st.data())
 def test_paths_lead_where_those_of_the_product_lead(size: int, data: Any) -> None:
     leaves = [sha256(b"%d" % n).digest() for n in range(size)]
-    whole, index = tree.Tree(leaves), data.draw(st.integers(0, size - 1))
+    whole, index = merkle.Tree(leaves), data.draw(st.integers(0, size - 1))
     path = [one.hex() for one in whole.path(index)]
     assert program.root_by_path(leaves[index], index, size, path) == whole.root()
     for wrong in ([*path, "00" * 32], path[:-1]):

@@ -7,9 +7,9 @@ from datetime import datetime
 import pytest
 
 from app.config import Config
-from app.domain import execution
 from app.domain.actor import Actor
-from app.domain.settling import LONGEST_WAITING_RETRY
+from app.domain.changes import execution
+from app.domain.changes.settlement import LONGEST_WAITING_RETRY
 from app.models.audit import Entry
 from app.models.changes import REFUSED, SUCCEEDED, WAITING, Change
 from app.models.sites import Site

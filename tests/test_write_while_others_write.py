@@ -6,19 +6,13 @@ import pytest
 from peewee import OperationalError
 
 from app.config import Config
-from app.domain import (
-    execution,
-    exporting,
-    inventory,
-    marks,
-    pairing,
-    policies,
-    revocation,
-    rotation,
-    verifying,
-)
 from app.domain.actor import Actor
-from app.domain.doctor import asking
+from app.domain.audit import export, verification
+from app.domain.changes import auto_update_rules, execution
+from app.domain.connection import pairing, revocation, rotation
+from app.domain.crosscheck import checkpoints
+from app.domain.diagnostics import scheduling
+from app.domain.inventory import site_sync
 from app.models.audit import Verification
 from app.models.base import transaction
 from app.models.changes import APPROVED, CHECKING, Change
@@ -56,19 +50,19 @@ def add_sites(
 def one_round(config: Config, clock: Clock) -> None:
     """Everything the schedule asks for in a minute, and new keys for every site."""
     now = clock()
-    policies.apply(now)
-    policies.release_due(config, now)
+    auto_update_rules.apply(now)
+    auto_update_rules.release_due(config, now)
     rotation.request_all(config=config, now=now)
     rotation.recover(now)
-    inventory.request_due(now, every_minutes=60)
-    inventory.recover(now)
+    site_sync.request_due(now, every_minutes=60)
+    site_sync.recover(now)
     revocation.retry_due(now)
     pairing.recover(now)
-    asking.recover(now)
+    scheduling.recover(now)
     execution.recover(now)
-    exporting.due(config, now)
-    verifying.due(now)
-    marks.own(config)
+    export.due(config, now)
+    verification.due(now)
+    checkpoints.own(config)
 
 
 def undo_round() -> None:
@@ -82,7 +76,7 @@ def test_no_round_of_the_schedule_fails_while_others_write(
     rounds: int, ana: Actor, clock: Clock, config: Config, jobs: RecordingQueue
 ) -> None:
     add_sites(3, ana, clock, config)
-    policies.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
     failed = []
     with busy_writers(config):
         for number in range(rounds):
@@ -100,11 +94,13 @@ def test_a_rule_for_13_of_60_sites_releases_all_of_them_in_the_next_round(
     ana: Actor, clock: Clock, config: Config, jobs: RecordingQueue
 ) -> None:
     fakes = add_sites(SITES, ana, clock, config, tagged=COVERED)
-    policies.make(terms(clock, tags=("care plan",)), by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.make(
+        terms(clock, tags=("care plan",)), by=ana, confirmed_at=clock(), now=clock()
+    )
     with busy_writers(config):
-        assert policies.apply(clock()) == COVERED
+        assert auto_update_rules.apply(clock()) == COVERED
         for change in list(Change.select()):
             check(change, fakes[change.site_id], config)
         clock.advance(minutes=1)
-        assert policies.release_due(config, clock()) == COVERED
+        assert auto_update_rules.release_due(config, clock()) == COVERED
     assert Change.select().where(Change.state == APPROVED).count() == COVERED

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.domain import access, alarms, approvals
+from app.domain import permissions
 from app.domain.actor import Actor
-from app.models.alarms import Alarm
+from app.domain.changes import approvals
+from app.domain.crosscheck import alerts
+from app.models.alerts import Alarm
 from app.models.changes import PROPOSED, Change
 from app.models.clients import SECOND
 from app.models.sites import Site
@@ -47,10 +49,10 @@ def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
 
     Holds only what this actor may see: a client's people their own sites, and no alarms.
     """
-    only = access.only_client(actor)
+    only = permissions.only_client(actor)
     found: dict[int, list[Item]] = {}
-    for alarm in Alarm.open_ones(site) if access.may(actor.role, "audit") else []:
-        item = Item("alarm", alarm.kind, alarms.severity(alarm.kind), alarm.id, "", alarm.raised_at)
+    for alarm in Alarm.open_ones(site) if permissions.may(actor.role, "audit") else []:
+        item = Item("alarm", alarm.kind, alerts.severity(alarm.kind), alarm.id, "", alarm.raised_at)
         found.setdefault(alarm.site_id, []).append(item)
     for change in Change.to_check(client_id=only, site=site):
         severity = CRITICAL if change.is_incident else WARNING
@@ -67,9 +69,9 @@ def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
 
 def waiting_for(actor: Actor) -> int:
     """How many changes wait for this very person to approve or reject them."""
-    if not access.may(actor.role, "decide"):
+    if not permissions.may(actor.role, "decide"):
         return 0
-    waiting = Change.listing(PROPOSED, client_id=access.only_client(actor), limit=None)
+    waiting = Change.listing(PROPOSED, client_id=permissions.only_client(actor), limit=None)
     return sum(_is_theirs(change, actor) for change in waiting)
 
 

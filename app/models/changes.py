@@ -21,8 +21,8 @@ from peewee import (
 )
 
 from app.models.accounts import Member
+from app.models.auto_update_rules import Policy
 from app.models.base import BaseModel, JsonField, UtcField
-from app.models.policies import Policy
 from app.models.sites import Client, Site
 
 # Change.state

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain import accounts, sessions
+from app.domain.accounts import sessions, users
 from app.domain.errors import Invalid
 from app.models.base import utcnow
-from app.views.entrance import let_in
-from app.views.guards import browser, may, me, presence
+from app.views.auth import let_in
+from app.views.authorization import browser, may, me, presence
 
 bp = Blueprint("account", __name__)
 
@@ -24,7 +24,7 @@ def show() -> ResponseReturnValue:
 @may("account")
 def change_password() -> ResponseReturnValue:
     try:
-        opened = accounts.change_password(
+        opened = users.change_password(
             presence(),
             present=request.form.get("present", ""),
             new=request.form.get("new", ""),

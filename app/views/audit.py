@@ -11,16 +11,15 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 
 from app.domain import audit as trail
-from app.domain import verifying
-from app.domain.audit import Filter
-from app.domain.audit.columns import KINDS, OUTCOMES
-from app.domain.events import REGISTRY
+from app.domain.audit import Filter, verification
+from app.domain.audit.events import REGISTRY
+from app.domain.audit.index_columns import KINDS, OUTCOMES
 from app.models.accounts import Member
 from app.models.audit import Entry, Verification
 from app.models.base import utcnow
 from app.models.sites import Client, Site
-from app.views.arrivals import row_number
-from app.views.guards import load_entry, load_site, may, me
+from app.views.authorization import load_entry, load_site, may, me
+from app.views.request_validation import row_number
 
 bp = Blueprint("audit", __name__)
 
@@ -76,7 +75,7 @@ def entry(seq: int) -> ResponseReturnValue:
 @bp.post("/audit/verify")
 @may("audit")
 def verify() -> ResponseReturnValue:
-    verifying.request(by=me(), now=utcnow())
+    verification.request(by=me(), now=utcnow())
     return redirect(url_for("audit.index", _anchor="reading"), 303)
 
 
@@ -95,7 +94,7 @@ def progress() -> ResponseReturnValue:
 @bp.post("/audit/verifications/<int:verification_id>/seen")
 @may("people")
 def seen(verification_id: int) -> ResponseReturnValue:
-    verifying.acknowledge(verification_id, by=me(), now=utcnow())
+    verification.acknowledge(verification_id, by=me(), now=utcnow())
     flash("Noted. What was found stays in the trail.")
     return redirect(url_for("audit.index"), 303)
 

@@ -18,16 +18,17 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from app.domain import access, approvals, changes
-from app.domain.changes import Wanted, Window
+from app.domain import permissions
+from app.domain.changes import approvals, proposals
+from app.domain.changes.proposals import Wanted, Window
 from app.domain.errors import Invalid, NotFound
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.sites import Site
-from app.views import change_pages
-from app.views.arrivals import row_number
-from app.views.guards import load_change, load_site, may, me, presence
-from app.views.paging import page_of
+from app.views import change_view_models
+from app.views.authorization import load_change, load_site, may, me, presence
+from app.views.pagination import page_of
+from app.views.request_validation import row_number
 
 bp = Blueprint("changes", __name__)
 
@@ -35,8 +36,8 @@ bp = Blueprint("changes", __name__)
 @bp.get("/changes")
 @may("see")
 def index() -> ResponseReturnValue:
-    queue = change_pages.queue(
-        access.only_client(me()),
+    queue = change_view_models.queue(
+        permissions.only_client(me()),
         outcome=request.args.get("outcome", ""),
         before=request.args.get("before", type=row_number),
     )
@@ -54,7 +55,7 @@ def new() -> ResponseReturnValue:
 def propose() -> ResponseReturnValue:
     now = utcnow()
     try:
-        made = changes.propose(
+        made = proposals.propose(
             _wanted(), by=me(), reason=request.form.get("reason", ""), window=_window(), now=now
         )
     except Invalid as refusal:
@@ -117,7 +118,7 @@ def reject(change_id: int) -> ResponseReturnValue:
 @may("propose")
 def cancel(change_id: int) -> ResponseReturnValue:
     change = load_change(change_id)
-    changes.cancel(change, by=me(), now=utcnow())
+    proposals.cancel(change, by=me(), now=utcnow())
     flash("Cancelled. Nothing was sent to the site.")
     return _to_change(change)
 
@@ -129,9 +130,9 @@ def close(change_id: int) -> ResponseReturnValue:
     change, note = load_change(change_id), request.form.get("note", "")
     try:
         if change.is_incident:
-            changes.close_incident(change, by=me(), note=note, now=utcnow())
+            proposals.close_incident(change, by=me(), note=note, now=utcnow())
         else:
-            changes.acknowledge(change, by=me(), note=note, now=utcnow())
+            proposals.acknowledge(change, by=me(), note=note, now=utcnow())
     except Invalid as refusal:
         return render_template(
             "changes/show.html", page=_page(change), errors=refusal.messages
@@ -152,7 +153,7 @@ def together_progress(batch: UUID) -> ResponseReturnValue:
     """The part that polls: nothing while every state is as it was seen, so that a person who
     ticks and reads is not disturbed."""
     found = _batch(batch)
-    if change_pages.signature(found) == request.args.get("seen"):
+    if change_view_models.signature(found) == request.args.get("seen"):
         return Response(status=204)
     answer = make_response(_together("changes/_together.html", batch, found, is_refresh=True))
     answer.cache_control.no_store = True
@@ -182,8 +183,8 @@ def _together(template: str, batch: UUID, found: list[Change], *, is_refresh: bo
         template,
         batch=str(batch),
         pages=[_page(change) for change in found],
-        signature=change_pages.signature(found),
-        summary=change_pages.summary(found),
+        signature=change_view_models.signature(found),
+        summary=change_view_models.summary(found),
         is_refresh=is_refresh,
     )
 
@@ -195,14 +196,14 @@ def _seen(text: str) -> tuple[int, str]:
 
 
 def _batch(batch: UUID) -> list[Change]:
-    found = Change.in_batch(str(batch), access.only_client(me()))
+    found = Change.in_batch(str(batch), permissions.only_client(me()))
     if not found:
         raise NotFound("Nothing was proposed under this address.")
     return found
 
 
-def _page(change: Change) -> change_pages.ChangePage:
-    return change_pages.change_page(change, me(), presence().session.confirmed_at)
+def _page(change: Change) -> change_view_models.ChangePage:
+    return change_view_models.change_page(change, me(), presence().session.confirmed_at)
 
 
 def _new_page(errors: dict[str, str]) -> str:
@@ -210,12 +211,12 @@ def _new_page(errors: dict[str, str]) -> str:
     chosen = page.items
     return render_template(
         "changes/new.html",
-        offered=change_pages.offered(chosen, apart),
+        offered=change_view_models.offered(chosen, apart),
         page=page,
         apart=apart,
         one=chosen[0] if request.values.get("site") and chosen else None,
         component=request.args.get("component", ""),
-        as_choice=change_pages.as_choice,
+        as_choice=change_view_models.as_choice,
         ticked=request.form.getlist("want"),
         reason=request.form.get("reason", ""),
         errors=errors,
@@ -224,19 +225,19 @@ def _new_page(errors: dict[str, str]) -> str:
 
 def _chosen_sites() -> list[Site]:
     asked = request.values.get("site", type=row_number)
-    return [load_site(asked)] if asked is not None else change_pages.paired_sites()
+    return [load_site(asked)] if asked is not None else change_view_models.paired_sites()
 
 
 def _apart() -> str:
     apart = request.values.get("apart", "")
-    return apart if apart in change_pages.APART else ""
+    return apart if apart in change_view_models.APART else ""
 
 
 def _wanted() -> list[Wanted]:
     found = []
     for text in request.form.getlist("want"):
         try:
-            site_id, kind, to_version, ident = change_pages.from_choice(text)
+            site_id, kind, to_version, ident = change_view_models.from_choice(text)
         except ValueError as why:
             raise Invalid("wanted", "Choose from the list below.") from why
         found.append(Wanted(load_site(site_id), kind, ident, to_version))

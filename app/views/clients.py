@@ -5,14 +5,14 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain import clients
 from app.domain.errors import BringsUnderPolicies, Invalid
+from app.domain.sites import clients
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
-from app.views import change_pages
-from app.views.arrivals import row_number
-from app.views.guards import load_client, may, me, presence
+from app.views import change_view_models
+from app.views.authorization import load_client, may, me, presence
+from app.views.request_validation import row_number
 
 bp = Blueprint("clients", __name__)
 
@@ -75,7 +75,7 @@ def _agree(client: Client, into: Client, question: BringsUnderPolicies) -> str:
         "sites/agree.html",
         subject=f"the sites of {client.name}",
         change=f"Merging {client.name} into {into.name}",
-        rows=change_pages.policy_rows(question.policy_ids),
+        rows=change_view_models.policy_rows(question.policy_ids),
         action=url_for("clients.merge", client_id=client.id),
         held=[("into", str(into.id))],
         confirm="Merge clients and approve this",

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain import holds
-from app.domain.eligibility import kind_of
+from app.domain.changes.eligibility import kind_of
 from app.domain.errors import Invalid
+from app.domain.sites import holds
 from app.models.base import utcnow
 from app.models.sites import Site
-from app.views import change_pages
-from app.views.guards import load_site, may, me
+from app.views import change_view_models
+from app.views.authorization import load_site, may, me
 
 bp = Blueprint("components", __name__)
 
@@ -71,7 +71,7 @@ def _day() -> datetime | None:
 
 def _page(site: Site, errors: dict[str, str]) -> str:
     kind, ident = _named()
-    page = change_pages.history_page(site, kind, ident)
+    page = change_view_models.history_page(site, kind, ident)
     return render_template("changes/history.html", page=page, errors=errors, typed=request.form)
 
 

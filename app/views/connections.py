@@ -5,11 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain import rotation, sites
+from app.domain.connection import rotation
 from app.domain.errors import Invalid
+from app.domain.sites import sites
 from app.models.base import utcnow
 from app.models.sites import Site
-from app.views.guards import load_site, may, me
+from app.views.authorization import load_site, may, me
 
 bp = Blueprint("connections", __name__)
 

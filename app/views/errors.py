@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, SecurityErro
 
 from app.domain import audit
 from app.domain.actor import Actor
+from app.domain.audit.events import AccessRefused, FormRefused
 from app.domain.errors import (
     Conflict,
     Forbidden,
@@ -23,10 +24,9 @@ from app.domain.errors import (
     OpsError,
     TrailUnreadable,
 )
-from app.domain.events import AccessRefused, FormRefused
 from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of, utcnow
-from app.views.guards import me, page_they_came_from, presence
-from app.views.kept_form import OWN_PASSWORD
+from app.views.authorization import me, page_they_came_from, presence
+from app.views.pending_form import OWN_PASSWORD
 
 
 @dataclass(frozen=True)

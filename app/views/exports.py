@@ -16,14 +16,14 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from app.domain import exporting
+from app.domain.audit import export
+from app.domain.audit.export_formats import Covered
 from app.domain.errors import Invalid
-from app.domain.trail_files import Covered
 from app.models.base import utcnow
 from app.models.exports import TrailExport
 from app.models.sites import Client, Site
-from app.views.arrivals import row_number
-from app.views.guards import load_client, load_site, may, me, presence
+from app.views.authorization import load_client, load_site, may, me, presence
+from app.views.request_validation import row_number
 
 bp = Blueprint("exports", __name__)
 
@@ -40,7 +40,7 @@ def index() -> ResponseReturnValue:
 @may("export")
 def make() -> ResponseReturnValue:
     try:
-        exporting.request(
+        export.request(
             request.form.get("form", ""),
             _covered(),
             by=me(),
@@ -65,7 +65,7 @@ def progress() -> ResponseReturnValue:
 @may("export")
 def download(export_id: int) -> ResponseReturnValue:
     """Send the file; a form and no link, because it asks for the password and is recorded."""
-    asked, path = exporting.hand_out(
+    asked, path = export.hand_out(
         export_id, by=me(), config=current_app.config["AURA"], now=utcnow()
     )
     return send_file(path, as_attachment=True, download_name=asked.file_name, max_age=0)
@@ -77,7 +77,7 @@ def _covered() -> Covered:
     Only an empty field means everything: what cannot be read must not widen the export.
     """
     site_id, client_id = request.form.get("site", ""), request.form.get("client", "")
-    return exporting.covers(
+    return export.covers(
         client=load_client(_number(client_id)) if client_id else None,
         site=load_site(_number(site_id)) if site_id else None,
         since=_midnight("since"),

@@ -9,15 +9,16 @@ from datetime import date, timedelta
 from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import paper
-from app.domain import access, report_rows
-from app.domain.client_report import ClientReport, Period
+from app import pdf as paper
+from app.domain import permissions
 from app.domain.errors import Invalid
+from app.domain.reporting import data
+from app.domain.reporting.client_report import ClientReport, Period
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
-from app.views.guards import load_client, may, me
+from app.views.authorization import load_client, may, me
 
 bp = Blueprint("reports", __name__)
 
@@ -37,7 +38,7 @@ class Preset:
 @bp.get("/clients")
 @may("see")
 def index() -> ResponseReturnValue:
-    only = access.only_client(me())
+    only = permissions.only_client(me())
     if only:
         return redirect(url_for("reports.show", client_id=only), 303)
     clients = list(Client.select().order_by(Client.name)) if only is None else []
@@ -63,7 +64,7 @@ def show(client_id: int) -> ResponseReturnValue:
     except Invalid as refusal:
         return render_template("reports/show.html", **words, errors=refusal.messages), 422
     config = current_app.config["AURA"]
-    report = report_rows.compute_for(client, period, by=me(), config=config, now=utcnow())
+    report = data.compute_for(client, period, by=me(), config=config, now=utcnow())
     facts = _facts(report, Entry.head())
     return render_template("reports/show.html", **words, **facts, errors={})
 
@@ -75,9 +76,7 @@ def pdf(client_id: int) -> ResponseReturnValue:
     client = load_client(client_id)
     typed = {"from": request.form.get("from", ""), "to": request.form.get("to", "")}
     config, period = current_app.config["AURA"], _period(typed)
-    report, entry = report_rows.take_along(
-        client, period, form=PDF, by=me(), config=config, now=utcnow()
-    )
+    report, entry = data.take_along(client, period, form=PDF, by=me(), config=config, now=utcnow())
     body = render_template("reports/_body.html", **_facts(report, entry))
     title = f"Report for {client.name}"
     days = f"{period.first_day} to {period.last_day}"

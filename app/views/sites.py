@@ -15,25 +15,19 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from app.domain import (
-    clients,
-    inventory,
-    pairing,
-    plugin_package,
-    plugin_release,
-    revocation,
-    sites,
-    tagging,
-)
-from app.domain import manifest as report_manifest
+from app.domain import plugin_package, plugin_release
+from app.domain.connection import pairing, revocation
 from app.domain.errors import BringsUnderPolicies, Invalid, NotFound, StaleState
+from app.domain.inventory import report_schema as report_manifest
+from app.domain.inventory import site_sync
+from app.domain.sites import clients, sites, tags
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.sites import Client, Pairing, Site
-from app.views import change_pages, shown_once
-from app.views.arrivals import row_number
-from app.views.guards import load_site, may, me, presence
-from app.views.site_pages import list_sites, site_page
+from app.views import change_view_models, one_time_display
+from app.views.authorization import load_site, may, me, presence
+from app.views.request_validation import row_number
+from app.views.site_view_models import list_sites, site_page
 
 bp = Blueprint("sites", __name__)
 
@@ -137,7 +131,7 @@ def progress(site_id: int) -> ResponseReturnValue:
 def set_tags(site_id: int) -> ResponseReturnValue:
     site, typed = load_site(site_id), request.form.get("tags", "")
     try:
-        tagging.put(
+        tags.put(
             site,
             typed,
             by=me(),
@@ -159,7 +153,7 @@ def set_tags(site_id: int) -> ResponseReturnValue:
 def token(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     _, text = pairing.issue_token(site, by=me(), config=current_app.config["AURA"], now=utcnow())
-    shown_once.hold(f"token:{site.id}", text)
+    one_time_display.hold(f"token:{site.id}", text)
     return redirect(url_for("sites.show_token", site_id=site.id), 303)
 
 
@@ -168,7 +162,7 @@ def token(site_id: int) -> ResponseReturnValue:
 def show_token(site_id: int) -> ResponseReturnValue:
     """The one page that holds the token; loaded again, it leads to the site's page."""
     site = load_site(site_id)
-    text = shown_once.take(f"token:{site.id}")
+    text = one_time_display.take(f"token:{site.id}")
     if text is None:
         flash("A pairing token is shown only once. If you did not copy it, create a new one.")
         return _to_site(site)
@@ -196,7 +190,7 @@ def try_now(site_id: int) -> ResponseReturnValue:
 @may("sync")
 def sync(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
-    inventory.request_sync(site, by=me(), now=utcnow())
+    site_sync.request_sync(site, by=me(), now=utcnow())
     return _to_site(site)
 
 
@@ -280,7 +274,7 @@ def _agree(
         "sites/agree.html",
         subject=site.name,
         change={"tags": "Saving these tags", "edit": "Giving it to this client"}[what],
-        rows=change_pages.policy_rows(question.policy_ids),
+        rows=change_view_models.policy_rows(question.policy_ids),
         action=url_for(action, site_id=site.id),
         held=held,
         confirm="Save and approve this",

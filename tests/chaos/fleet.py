@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.config import Config
-from app.domain import approvals, changes
 from app.domain.actor import Actor
-from app.domain.changes import Wanted, Window
+from app.domain.changes import approvals, proposals
+from app.domain.changes.proposals import Wanted, Window
 from app.models.changes import ENDED, PROPOSED, Change
 from app.models.sites import Site
 from tests.support.factories import make_member, make_site, pair, plugin, read_report, report
@@ -60,7 +60,7 @@ class Fleet:
             wanted = [
                 Wanted(site, "plugin", one["id"], NEW) for one in fake.report["updates"]["plugins"]
             ]
-            changes.propose(wanted, by=self.ben, reason="", window=window, now=now)
+            proposals.propose(wanted, by=self.ben, reason="", window=window, now=now)
 
     def look_after(self) -> None:
         """Ana approves what waits, and looks after what went wrong."""
@@ -74,7 +74,7 @@ class Fleet:
                 now=self.now(),
             )
         for change in Change.select().where(Change.is_incident, Change.state.in_(ENDED)):
-            changes.close_incident(change, by=self.ana, note="looked", now=self.now())
+            proposals.close_incident(change, by=self.ana, note="looked", now=self.now())
 
     @property
     def is_done(self) -> bool:

@@ -14,34 +14,36 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from unittest.mock import patch
 
-from app import protocol, queue, siteclient
-from app.domain import dry_runs, execution, inventory, probing, settling
+from app import protocol, queue
+from app.domain.changes import dry_run, execution, settlement, site_probe
+from app.domain.inventory import site_sync
+from app.http import site_client
 from jobs import schedule
 
 ORDER_S = 4.0
 
 SHORTENED = {
     protocol: {"MAX_SKEW_S": 14},
-    siteclient: {"LATEST_S": 4.0},
-    probing: {"PATIENCE_S": 2.0},
+    site_client: {"LATEST_S": 4.0},
+    site_probe: {"PATIENCE_S": 2.0},
     execution: {
         "PATIENCE_S": ORDER_S,
         "LEASE": timedelta(seconds=14),
         "STUCK_GRACE": timedelta(seconds=1),
         "LOST_AFTER": timedelta(seconds=3),
     },
-    settling: {
+    settlement: {
         "LEASE": timedelta(seconds=45),
         "FIRST_RETRY": timedelta(seconds=1),
         "LONGEST_RETRY": timedelta(seconds=8),
         "NEVER_AFTER": timedelta(seconds=22),
     },
-    dry_runs: {
+    dry_run: {
         "LEASE": timedelta(seconds=45),
         "FIRST_RETRY": timedelta(seconds=1),
         "LONGEST_RETRY": timedelta(seconds=8),
     },
-    inventory: {"STUCK_AFTER": timedelta(seconds=60), "LOST_AFTER": timedelta(seconds=60)},
+    site_sync: {"STUCK_AFTER": timedelta(seconds=60), "LOST_AFTER": timedelta(seconds=60)},
     schedule: {"EVERY_S": 4},
 }
 JOB_TIMEOUT_S = 12

@@ -16,8 +16,8 @@ from redis.exceptions import ConnectionError as RedisDown
 
 from app import queue
 from app.config import Config
-from app.domain import dry_runs, execution, settling
-from app.faults import Fault
+from app.domain.changes import dry_run, execution, settlement
+from app.http.errors import Fault
 from app.models import migrate
 from app.models.base import db, use_database
 from app.models.changes import Change
@@ -105,9 +105,9 @@ class Chaos:
 
     def work(self, name: str, change_id: int) -> None:
         runs = {
-            "check_change": dry_runs.run,
+            "check_change": dry_run.run,
             "run_change": execution.run,
-            "settle_change": settling.settle,
+            "settle_change": settlement.settle,
         }
         if name not in runs:
             return

@@ -23,11 +23,12 @@ from unittest.mock import patch
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app import own_redis, queue
+from app import queue
 from app.config import Config
 from app.models.base import db, use_database, utcnow
 from app.models.changes import Change
-from app.own_redis import OwnRedis
+from app.run import bundled_redis
+from app.run.bundled_redis import OwnRedis
 from tests.chaos import impatience
 from tests.chaos.counting import Counts, count
 from tests.chaos.fleet import Fleet
@@ -222,7 +223,7 @@ def _running(folder: Path, dice: random.Random, broken: Counter[str]) -> Iterato
     cluster = Cluster.made()
     socket = folder / "redis.sock"
     # Here it is meant to die more often than anybody would believe.
-    with patch.object(own_redis, "WITHIN_S", 0), (folder / "redis.txt").open("ab") as output:
+    with patch.object(bundled_redis, "WITHIN_S", 0), (folder / "redis.txt").open("ab") as output:
         redis = OwnRedis(socket, say=lambda _: None, output=output)
         redis.start()
         redis.watch(gave_up=_fail)

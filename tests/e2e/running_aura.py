@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app import siteclient
 from app.config import Config
-from app.domain import connection
+from app.domain.connection import calls
+from app.http import site_client
 from app.models.base import db, use_database
 from app.models.sites import Site
 
@@ -66,7 +66,7 @@ class RunningAura:
             **self._environment,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "app.serve"],
+            [sys.executable, "-m", "app.run.serve"],
             cwd=_ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -113,16 +113,16 @@ class RunningAura:
             {"AURA_VAR": str(self.var), "PORT": str(self.port), **self._environment}
         )
 
-    def channel(self, url: str) -> siteclient.Channel:
+    def channel(self, url: str) -> site_client.Channel:
         """The keys this Aura holds for a paired site, as a thief of the whole machine has them."""
         use_database(self.config.database_url)
         with db.connection_context():
-            return connection.channel_to(Site.get(Site.url == url), self.config)
+            return calls.channel_to(Site.get(Site.url == url), self.config)
 
-    def call(self, channel: siteclient.Channel, op: str, **arguments: Any) -> siteclient.Reply:
+    def call(self, channel: site_client.Channel, op: str, **arguments: Any) -> site_client.Reply:
         """A correctly signed call, made beside Aura."""
         nets = self.config.allow_nets
-        return siteclient.call(channel, op, arguments, by="a test", allow_nets=nets)
+        return site_client.call(channel, op, arguments, by="a test", allow_nets=nets)
 
     def flask(self, *words: str) -> str:
         """Run a command of Aura's own command line against this installation."""

@@ -8,7 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
-from app.domain.execution import PATIENCE_S
+from app.domain.changes.execution import PATIENCE_S
 from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.album import Album
 from tests.e2e.changing import (

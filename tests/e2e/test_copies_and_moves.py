@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.siteclient import SiteError
+from app.http.site_client import SiteError
 from tests.e2e import wp_admin_pages
 from tests.e2e.album import Album
 from tests.e2e.pairing import open_healthy_site, open_site, sync

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.siteclient import SiteError
+from app.http.site_client import SiteError
 from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.album import Album
 from tests.e2e.running_aura import RunningAura

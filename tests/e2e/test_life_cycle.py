@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.domain import revocation
+from app.domain.connection import revocation
+from app.http.site_client import SiteError
 from app.keys import SealBroken
 from app.models.base import db, use_database, utcnow
 from app.models.sites import Site
-from app.siteclient import SiteError
 from tests.e2e import aura_pages
 from tests.e2e.album import Album
 from tests.e2e.pairing import open_healthy_site, open_site, sync

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.siteclient import Fault, Reply, SiteError, call, call_bearer
+from app.http.site_client import Fault, Reply, SiteError, call, call_bearer
 from tests.support.hostile.calls import LOOPBACK
 from tests.support.hostile.certificates import DAY, Authority
 from tests.support.hostile.server import HostileServer

@@ -17,11 +17,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import siteclient
 from app.config import Config
-from app.domain.doctor import knocking
-from app.domain.doctor.examine import examine
-from app.domain.doctor.findings import (
+from app.domain.diagnostics import anonymous_probe
+from app.domain.diagnostics.examine import examine
+from app.domain.diagnostics.results import (
     ANSWERS,
     BLOCKED,
     HEALTHY,
@@ -32,9 +31,10 @@ from app.domain.doctor.findings import (
     WARN,
     Diagnosis,
 )
+from app.http import site_client
 from app.models.base import db, use_database
 from app.views import filters
-from app.views.doctor import as_text
+from app.views.diagnostics import as_text
 from tests.support.hostile.calls import CAPTCHA, JSON
 from tests.support.hostile.certificates import DAY, Authority
 from tests.support.hostile.server import Asked, Behaviour, HostileServer, Line, http
@@ -67,7 +67,7 @@ def config(tmp_path: Path) -> Config:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A doctor who does not wait eight seconds for each answer."""
-    monkeypatch.setattr(knocking, "ONE_LOOK_S", 0.3)
+    monkeypatch.setattr(anonymous_probe, "ONE_LOOK_S", 0.3)
 
 
 @pytest.fixture(autouse=True)
@@ -95,8 +95,8 @@ def examined_at(
         channel=replace(channel(url), endpoint=url + path) if paired else None,
         by="Ana",
         config=config,
-        call=functools.partial(siteclient.call, **way),
-        look=functools.partial(siteclient.look, **way),
+        call=functools.partial(site_client.call, **way),
+        look=functools.partial(site_client.look, **way),
     )
     return found
 
@@ -797,7 +797,7 @@ def test_a_site_that_makes_searching_slow_does_not(config: Config) -> None:
 def test_when_time_is_up_the_rest_is_not_asked(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(knocking, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(anonymous_probe, "PATIENCE_S", 0.0)
     with HostileServer(WordPress()) as server:
         found = examined_at(server.url, config, paired=False)
         assert (server.connections, found.requests) == (0, 0)

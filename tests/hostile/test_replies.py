@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app import protocol
-from app.siteclient import Fault, SiteError, call
+from app.http.site_client import Fault, SiteError, call
 from tests.support.hostile.calls import CAPTCHA, HTML, JSON, LOOPBACK, SECRET, ask, refused
 from tests.support.hostile.server import Asked, HostileServer, Line, http, says
 from tests.support.hostile.site import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.siteclient import MAX_REPLY_BYTES, Fault, SiteError
+from app.http.site_client import MAX_REPLY_BYTES, Fault, SiteError
 from tests.support.hostile.calls import JSON, ask, refused
 from tests.support.hostile.server import Asked, HostileServer, Line, http, says
 from tests.support.hostile.site import answers, answers_changed, document, signed

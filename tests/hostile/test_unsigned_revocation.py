@@ -8,7 +8,7 @@ import json
 import pytest
 
 from app import protocol
-from app.siteclient import Fault, SiteError, call_bearer
+from app.http.site_client import Fault, SiteError, call_bearer
 from tests.support.hostile.calls import HTML, JSON, LOOPBACK, SECRET
 from tests.support.hostile.server import HostileServer, http, says
 from tests.support.hostile.site import KEYID, PATH, answers, document

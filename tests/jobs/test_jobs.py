@@ -14,18 +14,18 @@ import pytest
 
 from app import queue
 from app.config import Config
-from app.domain import pairing, revocation
 from app.domain.actor import Actor
+from app.domain.connection import pairing, revocation
 from app.models.base import db, use_database, utcnow
 from app.models.reports import Sync
 from app.models.sites import ACTIVE, PAIRING, REVOKED_UNREACHED, Pairing, Site
 from jobs import (
     check_change,
     pair_site,
+    periodic,
     run_change,
     say_goodbye,
     settle_change,
-    sweep,
     sync_site,
 )
 from tests.support.factories import make_site, pair, report
@@ -103,13 +103,13 @@ def test_the_sweep_finds_what_is_due_and_what_was_lost(
 ) -> None:
     long_ago = utcnow() - timedelta(hours=2)
     Sync.update(asked_at=long_ago).execute()
-    assert (sweep.due_syncs(), sweep.lost_syncs()) == (1, 1)
-    assert (sweep.due_goodbyes(), sweep.lost_pairings()) == (0, 0)
-    assert (sweep.lost_changes(), sweep.due_policies()) == (0, 0)
+    assert (periodic.due_syncs(), periodic.lost_syncs()) == (1, 1)
+    assert (periodic.due_goodbyes(), periodic.lost_pairings()) == (0, 0)
+    assert (periodic.lost_changes(), periodic.due_policies()) == (0, 0)
     revocation.revoke(open_door, by=ana, now=long_ago)
-    assert sweep.due_goodbyes() == 1
+    assert periodic.due_goodbyes() == 1
     Pairing.update(state="waiting", next_try_at=long_ago, busy_until=None).execute()
-    assert sweep.lost_pairings() == 1
+    assert periodic.lost_pairings() == 1
 
 
 def test_the_worker_process_works_and_stops_when_told(

@@ -15,15 +15,15 @@ from flask import Flask
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app import create_app, own_redis, queue
+from app import create_app, queue
 from app.config import Config
-from app.domain import verifying
 from app.domain.actor import Actor
-from app.domain.audit import record
-from app.domain.events import SyncAsked
+from app.domain.audit import record, verification
+from app.domain.audit.events import SyncAsked
 from app.models.audit import WHOLE, Verification
 from app.models.base import db, transaction, use_database, utcnow
-from app.supervised import is_running
+from app.run import bundled_redis
+from app.run.supervised import is_running
 from tests.e2e.running_aura import RunningAura
 from tests.support.factories import make_member
 from tests.support.postgres import Cluster, Given
@@ -74,10 +74,10 @@ def test_a_bundled_redis_that_was_killed_is_started_again_and_work_goes_on(
 def test_one_that_dies_again_and_again_is_given_up_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own_redis, "MOST_RESTARTS", 1)
+    monkeypatch.setattr(bundled_redis, "MOST_RESTARTS", 1)
     said: list[str] = []
     given_up: list[str] = []
-    redis = own_redis.OwnRedis(tmp_path / "redis.sock", say=said.append)
+    redis = bundled_redis.OwnRedis(tmp_path / "redis.sock", say=said.append)
     redis.start()
     redis.watch(gave_up=given_up.append)
     client = Redis(unix_socket_path=str(tmp_path / "redis.sock"))
@@ -111,7 +111,7 @@ def test_a_bundled_redis_without_its_socket_is_replaced(aura: RunningAura) -> No
 def test_a_second_aura_on_the_same_data_is_refused(aura: RunningAura) -> None:
     environment = {**os.environ, "AURA_VAR": str(aura.var), "PORT": str(aura.port + 1)}
     second = subprocess.run(
-        [sys.executable, "-m", "app.serve"],
+        [sys.executable, "-m", "app.run.serve"],
         env=environment,
         capture_output=True,
         text=True,
@@ -158,7 +158,7 @@ def pid_of(client: Redis) -> int:
 
 def read(by: Actor) -> str:
     """Have the real worker read the trail; the state in which that ends."""
-    asked = verifying.request(by=by, now=utcnow())
+    asked = verification.request(by=by, now=utcnow())
     until("the trail is read", lambda: not Verification.get_by_id(asked.id).is_open)
     return Verification.get_by_id(asked.id).state
 

@@ -20,7 +20,7 @@ from redis import Redis
 import jobs
 from app import queue
 from app.config import Config
-from jobs import schedule, sweep, worker
+from jobs import periodic, schedule, worker
 from tests.support.hostile_callback import TRACE
 from tests.support.running_redis import running_redis
 
@@ -69,7 +69,7 @@ def hostile_jobs(trace: Path, listener: str) -> dict[str, tuple[list[Any], dict[
         "any function": (["os.mkdir", None, [next(dirs)], {}], {}),
         "a program": (["subprocess.check_output", None, [["touch", next(dirs)]], {}], {}),
         "through a module of ours": (["jobs.worker.os.mkdir", None, [next(dirs)], {}], {}),
-        "our own function, not listed": (["jobs.sweep.recovering", None, [], {}], {}),
+        "our own function, not listed": (["jobs.periodic.recovering", None, [], {}], {}),
         "a method of an instance": (["format", "{0.__class__}", [next(dirs)], {}], {}),
         "a name that is a list": ([[OWN[0]], None, [1], {}], {}),
         "no name": ([None, None, [1], {}], {}),
@@ -177,8 +177,8 @@ def test_the_list_holds_every_job_there_is() -> None:
     assert {name for name, module in modules.items() if hasattr(module, "run")} == queue.JOBS
     sweeps = {
         name
-        for name, function in inspect.getmembers(sweep, inspect.isfunction)
-        if function.__module__ == sweep.__name__
+        for name, function in inspect.getmembers(periodic, inspect.isfunction)
+        if function.__module__ == periodic.__name__
     }
     assert sweeps == queue.SWEEPS
 

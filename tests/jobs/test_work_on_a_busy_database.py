@@ -7,7 +7,7 @@ import pytest
 from app import queue
 from app.config import Config
 from app.domain.actor import Actor
-from jobs import sweep
+from jobs import periodic
 from tests.support.busy_fleet import JOBS, PERIODIC, Fleet
 from tests.support.fakes import RecordingQueue
 
@@ -30,7 +30,7 @@ def test_a_periodic_task_is_done(
 ) -> None:
     prepare, count = PERIODIC[name]
     prepare(fleet)
-    assert getattr(sweep, name)() == count
+    assert getattr(periodic, name)() == count
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))

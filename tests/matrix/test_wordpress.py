@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from app.http.site_client import Fault, SiteError
 from app.protocol import b64u
-from app.siteclient import Fault, SiteError
 from tests.matrix.wordpresses import RELEASES, image_with
 from tests.plugin.support.dashboard import Paired, new_token, pair
 from tests.plugin.support.real_wordpress import RealWordPress

@@ -23,28 +23,28 @@ FAULTS = (
     # ---- which updates are possible ----
     Fault(
         "an older PHP than the update requires is accepted",
-        "app/domain/eligibility.py",
+        "app/domain/changes/eligibility.py",
         "if is_above(needed, present):",
         "if is_above(present, needed):",
         "tests/test_eligibility.py",
     ),
     Fault(
         "a report never becomes too old",
-        "app/domain/eligibility.py",
+        "app/domain/changes/eligibility.py",
         "case.now - taken > STALE_AFTER",
         "case.now < taken",
         "tests/test_eligibility.py",
     ),
     Fault(
         "an open incident blocks nothing",
-        "app/domain/eligibility.py",
+        "app/domain/changes/eligibility.py",
         'Reason("open_incident") if case.around.has_incident else None',
         "None",
         "tests/test_eligibility.py tests/test_changes.py",
     ),
     Fault(
         "a permission that the site does not name counts as granted",
-        "app/domain/eligibility.py",
+        "app/domain/changes/eligibility.py",
         'return Reason("scope_untold", {"scope": scope})',
         "return None",
         "tests/test_eligibility.py",
@@ -52,7 +52,7 @@ FAULTS = (
     # ---- what is approved ----
     Fault(
         "an approval needs no recent password",
-        "app/domain/approvals.py",
+        "app/domain/changes/approvals.py",
         """    access.require(by, "decide")
     access.require_fresh(confirmed_at, now)
     chosen""",
@@ -62,28 +62,28 @@ FAULTS = (
     ),
     Fault(
         "whoever proposed an update may always approve it",
-        "app/domain/approvals.py",
+        "app/domain/changes/approvals.py",
         "may_be_proposer=site.approvals == SELF,",
         "may_be_proposer=True,",
         "tests/test_changes.py tests/web/test_approve_change.py",
     ),
     Fault(
         "new keys do not make a plan stale",
-        "app/domain/approvals.py",
+        "app/domain/changes/approvals.py",
         "if site.key_id != change.kid:",
         "if False:",
         "tests/test_changes.py tests/test_run_change.py",
     ),
     Fault(
         "any plan with an approval passes for the approved one",
-        "app/domain/plans.py",
+        "app/domain/changes/change_plan.py",
         "return isinstance(approval, dict) and digest_of(canonical(said)) == digest",
         "return isinstance(approval, dict)",
         "tests/test_run_change.py tests/test_changes.py",
     ),
     Fault(
         "the dashboard does not check its own signature before it sends",
-        "app/domain/execution.py",
+        "app/domain/changes/execution.py",
         "if not is_ours or not plans.is_plan_of(plan, change.digest):",
         "if not plans.is_plan_of(plan, change.digest):",
         "tests/test_run_change.py",
@@ -91,14 +91,14 @@ FAULTS = (
     # ---- what came of it ----
     Fault(
         "a lost answer counts as a failure",
-        "app/domain/outcomes.py",
+        "app/domain/changes/outcomes.py",
         "        Fault.connect_timeout,\n",
         "        Fault.connect_timeout,\n        Fault.too_slow,\n",
         "tests/test_run_change.py",
     ),
     Fault(
         "a rollback is believed without evidence",
-        "app/domain/outcomes.py",
+        "app/domain/changes/outcomes.py",
         "if told.state == ROLLED_BACK:",
         "if False:",
         "tests/test_believe_a_rollback.py tests/test_run_change.py",
@@ -106,28 +106,28 @@ FAULTS = (
     # ---- who is signed in, and what they see ----
     Fault(
         "an idle session never ends",
-        "app/domain/sessions.py",
+        "app/domain/accounts/sessions.py",
         "now - session.created_at >= LONGEST or now - session.last_seen_at >= IDLE",
         "now - session.created_at >= LONGEST",
         "tests/test_accounts.py tests/web/test_end_session.py tests/web/test_sign_in.py",
     ),
     Fault(
         "a session outlives a new password",
-        "app/domain/sessions.py",
+        "app/domain/accounts/sessions.py",
         "if member.is_disabled or epoch != str(member.session_epoch):",
         "if member.is_disabled:",
         "tests/test_accounts.py tests/web/test_change_password.py tests/web/test_end_session.py",
     ),
     Fault(
         "a client user sees every client's sites",
-        "app/domain/access.py",
+        "app/domain/permissions.py",
         "return only is None or site.client_id == only",
         "return True",
         "tests/web/test_decide_as_client.py tests/test_accounts.py",
     ),
     Fault(
         "a used invitation goes on working",
-        "app/domain/links.py",
+        "app/domain/accounts/one_time_links.py",
         "if member is None or member.session_epoch != epoch:",
         "if member is None:",
         "tests/test_accounts.py tests/web/test_invite_member.py",
@@ -135,21 +135,21 @@ FAULTS = (
     # ---- the two logs ----
     Fault(
         "a log that does not know its own head is no fork",
-        "app/domain/copies.py",
+        "app/domain/connection/quarantine.py",
         "if known is False or is_other or (goes_back and not is_overtaken):",
         "if is_other or (goes_back and not is_overtaken):",
         "tests/test_copies.py",
     ),
     Fault(
         "an unsigned checkpoint is believed",
-        "app/domain/marks.py",
+        "app/domain/crosscheck/checkpoints.py",
         "    if not is_signed:\n",
         "    if False:\n",
         "tests/test_marks.py tests/test_copies.py",
     ),
     Fault(
         "a call that Aura never made raises no alert",
-        "app/domain/comparing.py",
+        "app/domain/crosscheck/reconcile.py",
         "        *_calls_unknown(sides),\n",
         "",
         "tests/test_comparing.py",

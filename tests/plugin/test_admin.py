@@ -290,10 +290,10 @@ def test_the_exact_json_is_shown_before_and_after_pairing(wp, ana):
 
 
 def test_every_field_stands_there_with_its_reason(wp, ana):
-    from app.domain import manifest
+    from app.domain.inventory import report_schema
 
     page = words(ana.page("&tab=data").text)
-    for field in manifest.fields():
+    for field in report_schema.fields():
         assert field.path in page
         assert field.why in page
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.siteclient import SiteError
+from app.http.site_client import SiteError
 from tests.plugin.support.changing import (
     Order,
     ask,

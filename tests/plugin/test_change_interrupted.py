@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from app.siteclient import SiteError
+from app.http.site_client import SiteError
 from tests.plugin.support.changing import (
     DESK,
     GALLERY,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app import keys
+from app.http.site_client import SiteError
 from app.protocol import b64u
-from app.siteclient import SiteError
 from tests.plugin.support.changing import (
     DESK,
     GALLERY,

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from app import protocol
-from app.siteclient import SiteError
+from app.http.site_client import SiteError
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import (
     connect,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.domain import inventory, manifest
+from app.domain.inventory import report_schema, site_sync
 from tests.plugin.support.report_paths import paths
 
 HOSTILE = """
@@ -70,7 +70,7 @@ REPORT = "return siteagent()->report()->build();"
 
 def test_a_report_has_every_field_of_the_manifest_and_no_other(wp):
     report = wp.evaluate(HOSTILE + FIXED + OFFERS + REPORT)
-    listed = {field.path for field in manifest.fields()}
+    listed = {field.path for field in report_schema.fields()}
     assert paths(report) <= listed, "a value left that manifest.json does not name"
     assert listed - paths(report) <= {"php.extensions_missing[]"}
 
@@ -84,7 +84,7 @@ def test_must_use_plugins_and_drop_ins_are_told(wp):
 
 def test_the_dashboard_accepts_it_whole(wp):
     report = wp.evaluate(HOSTILE + OFFERS + REPORT)
-    checked = manifest.check(report)
+    checked = report_schema.check(report)
     assert checked.dropped == 0
     assert checked.document == report
 
@@ -94,7 +94,7 @@ def test_both_sides_call_it_by_the_same_digest(wp):
         HOSTILE + OFFERS + "$i = siteagent()->report(); $r = $i->build();"
         "return array($r, $i->digest($r));"
     )
-    assert inventory.digest_of(report) == digest
+    assert site_sync.digest_of(report) == digest
 
 
 def test_a_second_report_has_the_same_digest(wp):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import manifest
+from app.domain.inventory import report_schema
 from tests.plugin.support.report_paths import paths
 from tests.support.hypothesis_profiles import examples
 
@@ -35,7 +35,7 @@ def project(*gathered: dict[str, Any], listed: Path | None = None) -> list[dict[
 def full() -> dict[str, Any]:
     """A gathered report with one item in every list."""
     gathered: dict[str, Any] = {}
-    for field in manifest.fields():
+    for field in report_schema.fields():
         place, parts = gathered, field.path.split(".")
         for part in parts[:-1]:
             if part.endswith("[]"):
@@ -52,25 +52,25 @@ def full() -> dict[str, Any]:
 
 
 def test_every_field_has_a_reason_a_site_owner_understands():
-    for field in manifest.fields():
+    for field in report_schema.fields():
         assert field.why[0].isupper(), field.path
         assert field.why.endswith("."), field.path
         assert 20 <= len(field.why) <= 200, field.path
 
 
 def test_no_field_stands_there_twice():
-    listed = [field.path for field in manifest.fields()]
+    listed = [field.path for field in report_schema.fields()]
     assert len(listed) == len(set(listed))
 
 
 def test_no_field_is_named_like_a_secret_or_a_person():
-    for field in manifest.fields():
+    for field in report_schema.fields():
         words = field.path.lower().replace("[]", "").replace("_", ".").split(".")
         assert not set(words) & set(NEVER), field.path
 
 
 def test_every_text_has_a_limit_of_at_most_300_characters():
-    for field in json.loads(manifest.MANIFEST.read_text("utf-8"))["fields"]:
+    for field in json.loads(report_schema.MANIFEST.read_text("utf-8"))["fields"]:
         if field["type"] == "string":
             assert 0 < field["max"] <= 300, field["path"]
 
@@ -81,7 +81,7 @@ def test_a_full_report_passes_unchanged():
 
 def test_the_dashboard_accepts_what_the_plugin_lets_through():
     for projected in project(full(), {"v": 1, "taken_at": 1}):
-        checked = manifest.check(projected)
+        checked = report_schema.check(projected)
         assert checked.dropped == 0
         assert checked.document == projected
 
@@ -101,7 +101,7 @@ def test_a_missing_value_is_empty_and_never_left_out():
     assert projected["wordpress"]["version"] == ""
     assert projected["health"]["disk_free"] is None
     assert projected["plugins"] == []
-    expected = {field.path for field in manifest.fields() if "[]" not in field.path}
+    expected = {field.path for field in report_schema.fields() if "[]" not in field.path}
     assert paths(projected) == expected
 
 
@@ -113,7 +113,7 @@ def test_a_value_of_a_wrong_type_becomes_an_empty_one_of_the_right_type(wrong):
         "plugins": [{"id": wrong}] if wrong != [] else [],
     }
     (projected,) = project(gathered)
-    manifest.check({**projected, "v": 1})
+    report_schema.check({**projected, "v": 1})
 
 
 def test_a_whole_place_of_a_wrong_type_becomes_empty():
@@ -174,7 +174,7 @@ places = st.sampled_from(
 @examples(quick=15, thorough=100)
 @given(st.lists(st.dictionaries(places, anything, max_size=6), min_size=8, max_size=8))
 def test_whatever_is_gathered_the_dashboard_can_read_the_result(gathered):
-    known = {field.path for field in manifest.fields()}
+    known = {field.path for field in report_schema.fields()}
     for projected in project(*gathered):
         assert paths(projected) <= known
-        manifest.check({**projected, "v": 1})
+        report_schema.check({**projected, "v": 1})

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import requests
 
-from app import keys, siteclient
+from app import keys
+from app.http import site_client
+from app.http.site_client import SiteError
 from app.protocol import b64u, from_b64u
-from app.siteclient import SiteError
 from tests.plugin.support.dashboard import NETS, Paired
 from tests.plugin.support.rotation_plan import Plan
 from tests.plugin.support.signed_requests import (
@@ -61,7 +62,7 @@ def test_a_deactivated_plugin_is_dormant_and_wakes_with_its_keys(wp, paired) -> 
         assert refused(paired.ask, "ping").fault == "not_found"
         shown = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
         document = {"v": 1, "op": "revoke", "by": "Ana", **shown}
-        status, _ = siteclient.call_bearer(paired.channel.endpoint, document, allow_nets=NETS)
+        status, _ = site_client.call_bearer(paired.channel.endpoint, document, allow_nets=NETS)
         assert status == 404
         assert wp.evaluate("return get_option('siteagent');") == stored
     finally:

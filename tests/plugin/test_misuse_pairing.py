@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from app import keys, siteclient
+from app import keys
+from app.http import site_client
+from app.http.site_client import Reply, SiteError
 from app.protocol import b64u, from_b64u
-from app.siteclient import Reply, SiteError
 from tests.plugin.support.dashboard import NETS, ORIGIN, Paired, new_token, pair
 from tests.plugin.support.signed_requests import connect, forget, is_turned_away, ping, send
 from tests.plugin.support.wp_admin import Person, words
@@ -41,7 +42,7 @@ class Dashboard:
         self.keys = keys.pairing_keys(secret or token.secret, token.pid)
         self.endpoint = f"{token.site_url}/?rest_route=/siteagent/v1/rpc"
 
-    def hello(self, **changed: Any) -> siteclient.Channel:
+    def hello(self, **changed: Any) -> site_client.Channel:
         """M1 and M2; returns the keys that follow."""
         exchange = keys.Exchange.new()
         question = {
@@ -51,7 +52,7 @@ class Dashboard:
             "dash": {"id": str(uuid.uuid4()), "origin": self.origin},
             "url": self.endpoint,
         }
-        channel = siteclient.Channel(
+        channel = site_client.Channel(
             0, self.endpoint, self.token.keyid, self.keys.d2s, self.keys.s2d
         )
         answer = self._call(channel, "pair.hello", {**question, **changed})
@@ -62,13 +63,13 @@ class Dashboard:
             channel, keyid=keys.key_id(self.th), send_key=session.d2s, receive_key=session.s2d
         )
 
-    def confirm(self, channel: siteclient.Channel) -> str:
+    def confirm(self, channel: site_client.Channel) -> str:
         """M3 and M4; returns the fingerprint."""
         answer = self._call(channel, "pair.confirm", {"th": self.th.hex()})
         return str(answer.document["fingerprint"])
 
-    def _call(self, channel: siteclient.Channel, op: str, arguments: dict[str, Any]) -> Reply:
-        return siteclient.call(channel, op, arguments, by="somebody", allow_nets=NETS)
+    def _call(self, channel: site_client.Channel, op: str, arguments: dict[str, Any]) -> Reply:
+        return site_client.call(channel, op, arguments, by="somebody", allow_nets=NETS)
 
 
 def refused(call: Any, *arguments: Any, **more: Any) -> SiteError:
@@ -181,7 +182,7 @@ def test_an_impostor_who_cannot_prove_the_token_is_a_stranger(wp, token) -> None
     impostor = Dashboard(token, secret=b"x" * 32)
     assert refused(impostor.hello).fault == "unauthorized"
     anonymous = Paired(
-        siteclient.Channel(0, impostor.endpoint, token.keyid, b"x" * 32, b"x" * 32),
+        site_client.Channel(0, impostor.endpoint, token.keyid, b"x" * 32, b"x" * 32),
         keys.session_keys(keys.Exchange.new(), keys.Exchange.new().public, b"x" * 32, b"x" * 32),
         "",
         b"",

@@ -9,7 +9,7 @@ from functools import cached_property
 import pytest
 import requests
 
-from app.siteclient import SiteError
+from app.http.site_client import SiteError
 from tests.plugin.support.dashboard import ORIGIN, Paired, head_of, new_token, pair
 from tests.plugin.support.forms import FORMS, agree, paste
 from tests.plugin.support.real_wordpress import RealWordPress

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from app.config import Config
-from app.domain import inventory, pairing, revocation, sites
 from app.domain.actor import Actor
-from app.faults import Fault
+from app.domain.connection import pairing, revocation
+from app.domain.inventory import site_sync
+from app.domain.sites import sites
+from app.http.errors import Fault
 from app.models.base import utcnow
 from app.models.reports import Report, Sync
 from app.models.sites import Site
@@ -57,7 +59,7 @@ def test_a_site_is_paired_read_and_revoked_wherever_it_lies(
         assert connect(site, wordpress, ana, config) == "used"
         assert site.endpoint == url + ELSEWHERE.get(name, _USUAL)
         sync = Sync.open_for(site)
-        inventory.run_sync(sync.id, config=config)
+        site_sync.run_sync(sync.id, config=config)
         site.refresh()
         assert (Sync.get_by_id(sync.id).state, site.connection) == ("done", "healthy")
         assert json.loads(Report.of(site).body)["wordpress"]["home"] == url

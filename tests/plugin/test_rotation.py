@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from app import keys, siteclient
+from app import keys
+from app.http import site_client
+from app.http.site_client import SiteError
 from app.protocol import b64u
-from app.siteclient import SiteError
 from tests.plugin.support.dashboard import NETS, Paired, head_of
 from tests.plugin.support.rotation_plan import Plan
 from tests.plugin.support.signed_requests import connect, forget
@@ -158,10 +159,10 @@ def test_a_dashboard_that_did_not_hear_of_the_change_can_still_revoke(wp, paired
         "kid": paired.channel.keyid,
         "r": b64u(paired.session.revoke),
     }
-    status, answer = siteclient.call_bearer(paired.channel.endpoint, shown, allow_nets=NETS)
+    status, answer = site_client.call_bearer(paired.channel.endpoint, shown, allow_nets=NETS)
     assert (status, answer["a"]) == (200, b64u(paired.session.revoke_ack))
     assert answer["ended"] is True
-    _, again = siteclient.call_bearer(paired.channel.endpoint, shown, allow_nets=NETS)
+    _, again = site_client.call_bearer(paired.channel.endpoint, shown, allow_nets=NETS)
     assert (again["a"], again["ended"]) == (answer["a"], False)
     assert refused(lambda: fresh.ask("ping")).fault == "unauthorized"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.siteclient import SiteError
+from app.http.site_client import SiteError
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words

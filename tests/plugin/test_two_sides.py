@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app import keys
+from app.http.site_client import SiteError
 from app.protocol import b64u, chain_hash, from_b64u, parse_json
-from app.siteclient import SiteError
 from tests.plugin.support.dashboard import Paired, head_of, mark_of
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.siteclient import SiteError
+from app.http.site_client import SiteError
 from tests.plugin.support.dashboard import new_token, pair
 from tests.plugin.support.forms import agree
 from tests.plugin.support.signed_requests import forget

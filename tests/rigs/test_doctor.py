@@ -9,10 +9,10 @@ import pytest
 import requests
 
 from app.config import Config
-from app.domain import connection, pairing
 from app.domain.actor import Actor
-from app.domain.doctor.examine import examine
-from app.domain.doctor.findings import ANSWERS, BLOCKED, HEALTHY, OK, SKIPPED, WARN, Diagnosis
+from app.domain.connection import calls, pairing
+from app.domain.diagnostics.examine import examine
+from app.domain.diagnostics.results import ANSWERS, BLOCKED, HEALTHY, OK, SKIPPED, WARN, Diagnosis
 from app.models.base import utcnow
 from app.models.sites import Site
 from tests.rigs.rigs import FRONTS, SERVERS, Rig, Rigs
@@ -71,7 +71,7 @@ def paired_at(rig: Rig, ana: Actor, config: Config) -> Site:
 
 
 def examined(site: Site, config: Config) -> Diagnosis:
-    channel = connection.channel_to(site, config)
+    channel = calls.channel_to(site, config)
     return examine(site.url, channel=channel, by="Ana", config=config)[0]
 
 

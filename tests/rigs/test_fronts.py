@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import requests
 
-from app import siteclient
 from app.config import Config
-from app.domain import connection, inventory, pairing
 from app.domain.actor import Actor
-from app.faults import Fault, SiteError
+from app.domain.connection import calls, pairing
+from app.domain.inventory import site_sync
+from app.http import site_client
+from app.http.errors import Fault, SiteError
 from app.models.base import utcnow
 from app.models.reports import Component, Report, Sync
 from app.models.sites import Site
@@ -72,7 +73,7 @@ def bakery(rig: Rig, ana: Actor, config: Config, jobs: RecordingQueue) -> Site:
 def read(site: Site, config: Config) -> Sync:
     """Ask for the report once; whatever came of it is stored."""
     sync = Sync.open_for(site) or Sync.ask(site, asked_by="Ana", now=utcnow())
-    inventory.run_sync(sync.id, config=config)
+    site_sync.run_sync(sync.id, config=config)
     site.refresh()
     return Sync.get_by_id(sync.id)
 
@@ -113,8 +114,8 @@ def test_an_address_that_a_cache_took_over_is_left_for_one_that_answers(
     rig.turn("stale-page")
     assert "Harbour Bakery" in requests.get(rig.url, timeout=30).text
     with pytest.raises(SiteError) as caught:
-        siteclient.call(
-            connection.channel_to(bakery, config),
+        site_client.call(
+            calls.channel_to(bakery, config),
             "ping",
             {},
             by="Ana",

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from app import protocol
-from app.siteclient import Fault, SiteError
+from app.http.site_client import Fault, SiteError
 from tests.plugin.support.dashboard import Paired
 from tests.rigs.rigs import HONEST, SERVERS, Rig, Rigs
 

@@ -8,7 +8,7 @@ from typing import Any
 from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.chain import link
-from app.domain.events import SiteCalled
+from app.domain.audit.events import SiteCalled
 from app.models.audit import Entry
 from app.models.base import transaction
 from app.models.sites import Site

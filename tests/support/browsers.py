@@ -8,9 +8,9 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.domain import sessions
+from app.domain.accounts import sessions
+from app.domain.accounts.login_throttle import Browser
 from app.domain.actor import Actor
-from app.domain.throttle import Browser
 from app.models.accounts import Member
 from app.models.base import utcnow
 

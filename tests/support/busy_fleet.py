@@ -7,32 +7,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.config import Config
-from app.domain import (
-    changes,
-    dry_runs,
-    execution,
-    exporting,
-    inventory,
-    pairing,
-    policies,
-    rechecking,
-    revocation,
-    rotation,
-    settling,
-    site_log,
-    verifying,
-)
 from app.domain.actor import Actor
-from app.domain.changes import Wanted, Window
-from app.domain.doctor import asking, rounds
-from app.domain.trail_files import Covered
+from app.domain.audit import export as exporting
+from app.domain.audit import verification
+from app.domain.audit.export_formats import Covered
+from app.domain.changes import auto_update_rules, dry_run, execution, proposals, settlement
+from app.domain.changes.proposals import Wanted, Window
+from app.domain.connection import pairing, revocation, revocation_checks, rotation
+from app.domain.crosscheck import site_log
+from app.domain.diagnostics import runs, scheduling
+from app.domain.inventory import site_sync
+from app.http.site_client import Fault
 from app.models.audit import Verification
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.exports import TrailExport
 from app.models.reports import Sync
 from app.models.sites import Pairing, Site
-from app.siteclient import Fault
 from tests.support.factories import AKISMET, approve, check, make_site, pair, read_report, report
 from tests.support.fake_looks import Eyes
 from tests.support.fakes import Clock, FakeSite
@@ -69,7 +60,7 @@ class Fleet:
     def propose(self) -> list[Change]:
         window = Window.usual(self.clock())
         wanted = [Wanted(site, "plugin", AKISMET, "5.3.1") for site in self.rows()]
-        return changes.propose(wanted, by=self.ana, now=self.clock(), reason="", window=window)
+        return proposals.propose(wanted, by=self.ana, now=self.clock(), reason="", window=window)
 
     def approve(self) -> list[Change]:
         return [
@@ -105,11 +96,11 @@ class Fleet:
 
     def lose_examinations(self) -> None:
         for site in self.rows():
-            asking.request(site, by=self.ana, now=self.clock())
+            scheduling.request(site, by=self.ana, now=self.clock())
 
     def let_rule_apply(self) -> None:
         rule = terms(self.clock)
-        policies.make(rule, by=self.ana, confirmed_at=self.clock(), now=self.clock())
+        auto_update_rules.make(rule, by=self.ana, confirmed_at=self.clock(), now=self.clock())
 
     def forget_verifications(self) -> None:
         Verification.delete().execute()
@@ -144,7 +135,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
 
 
 def check_changes(fleet: Fleet) -> list[str]:
-    return [dry_runs.run(one.id, **fleet.answers_to(one.site_id)) for one in fleet.propose()]
+    return [dry_run.run(one.id, **fleet.answers_to(one.site_id)) for one in fleet.propose()]
 
 
 def run_changes(fleet: Fleet) -> list[str]:
@@ -162,7 +153,7 @@ def settle_changes(fleet: Fleet) -> list[str]:
     run_changes(fleet)
     fleet.clock.advance(seconds=40)
     return [
-        settling.settle(
+        settlement.settle(
             one.id, look=fleet.sites[one.site_id].look, **fleet.answers_to(one.site_id)
         )
         for one in Change.select()
@@ -171,8 +162,8 @@ def settle_changes(fleet: Fleet) -> list[str]:
 
 def examine_sites(fleet: Fleet) -> list[str]:
     fleet.lose_examinations()
-    asked = [asking.request(site, by=fleet.ana, now=fleet.clock()) for site in fleet.rows()]
-    return [rounds.run(one.id, look=Eyes(), **fleet.answers_to(one.site_id)) for one in asked]
+    asked = [scheduling.request(site, by=fleet.ana, now=fleet.clock()) for site in fleet.rows()]
+    return [runs.run(one.id, look=Eyes(), **fleet.answers_to(one.site_id)) for one in asked]
 
 
 def export_trails(fleet: Fleet) -> list[str]:
@@ -225,20 +216,20 @@ def recheck_sites(fleet: Fleet) -> list[str]:
         revocation.say_goodbye(site_id, **told)
         fleet.clock.advance(days=2)
         del told["call"]
-        found.append(rechecking.run(site_id, **told))
+        found.append(revocation_checks.run(site_id, **told))
     return found
 
 
 def sync_sites(fleet: Fleet) -> list[str]:
     fleet.lose_syncs()
     return [
-        inventory.run_sync(one.id, **fleet.answers_to(one.site_id)) for one in list(Sync.select())
+        site_sync.run_sync(one.id, **fleet.answers_to(one.site_id)) for one in list(Sync.select())
     ]
 
 
 def verify_trails(fleet: Fleet) -> list[str]:
-    asked = verifying.request(by=fleet.ana, now=fleet.clock())
-    return [verifying.run(asked.id, now=fleet.clock)]
+    asked = verification.request(by=fleet.ana, now=fleet.clock())
+    return [verification.run(asked.id, now=fleet.clock)]
 
 
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {

@@ -12,7 +12,7 @@ from typing import Any
 from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM
-from app.domain.events import SiteCalled
+from app.domain.audit.events import SiteCalled
 from app.models.base import db, transaction, use_database
 
 _PAUSE_S = 0.01

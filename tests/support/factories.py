@@ -7,20 +7,15 @@ from functools import cache
 from typing import Any
 
 from app.config import Config
-from app.domain import (
-    approvals,
-    changes,
-    dry_runs,
-    execution,
-    inventory,
-    pairing,
-    passwords,
-    site_log,
-    sites,
-)
+from app.domain.accounts import passwords
 from app.domain.actor import Actor
-from app.domain.changes import Wanted, Window
-from app.domain.eligibility import SCOPES
+from app.domain.changes import approvals, dry_run, execution, proposals
+from app.domain.changes.eligibility import SCOPES
+from app.domain.changes.proposals import Wanted, Window
+from app.domain.connection import pairing
+from app.domain.crosscheck import site_log
+from app.domain.inventory import site_sync
+from app.domain.sites import sites
 from app.models.accounts import Member
 from app.models.base import utcnow
 from app.models.changes import Change
@@ -70,7 +65,7 @@ def pair(site: Site, fake: FakeSite, *, by: Actor, config: Config) -> Site:
 def read_report(site: Site, fake: FakeSite, *, config: Config) -> Sync:
     """Run the sync that is open for this site, or a new one."""
     sync = Sync.open_for(site) or Sync.ask(site, asked_by="Ana", now=fake.clock())
-    inventory.run_sync(sync.id, config=config, call=fake.call, now=fake.clock)
+    site_sync.run_sync(sync.id, config=config, call=fake.call, now=fake.clock)
     site.refresh()
     return Sync.get_by_id(sync.id)
 
@@ -81,12 +76,12 @@ def propose(
     """An update of one plugin, still to be checked by the site."""
     wanted = [Wanted(site, more.pop("kind", "plugin"), ident, to)]
     told = {"reason": "", "window": Window.usual(now), **more}
-    return changes.propose(wanted, by=by, now=now, **told)[0]
+    return proposals.propose(wanted, by=by, now=now, **told)[0]
 
 
 def check(change: Change, fake: FakeSite, config: Config) -> Change:
     """The dry run, as the worker does it."""
-    dry_runs.run(change.id, config=config, call=fake.call, now=fake.clock)
+    dry_run.run(change.id, config=config, call=fake.call, now=fake.clock)
     change.refresh()
     return change
 

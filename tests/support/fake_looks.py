@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.faults import SiteError
-from app.replies import Received
-from app.siteclient import Look
-from app.trace import Trace
+from app.http.connection_trace import Trace
+from app.http.errors import SiteError
+from app.http.response import Received
+from app.http.site_client import Look
 
 REFUSAL = (401, b'{"code":"unauthorized","siteagent":1}')
 

@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from app import protocol, siteclient
-from app.domain.inventory import digest_of
-from app.faults import Fault, SiteError
+from app import protocol
+from app.domain.inventory.site_sync import digest_of
+from app.http import site_client
+from app.http.connection_trace import Trace
+from app.http.errors import Fault, SiteError
+from app.http.response import Received
+from app.http.site_client import Channel, Look, Reply
 from app.keys import (
     Exchange,
     PairingKeys,
@@ -45,9 +49,6 @@ from app.protocol import (
     chain_hash,
     from_b64u,
 )
-from app.replies import Received
-from app.siteclient import Channel, Look, Reply
-from app.trace import Trace
 from tests.support.fake_changes import Changing, ProcessKilled, Refusal
 
 UNAUTHORIZED = (401, {"Content-Type": "application/json"}, b'{"siteagent":1,"code":"unauthorized"}')
@@ -288,7 +289,7 @@ class FakeSite:
             self.losing.discard(op)
             raise SiteError(Fault.broken_off, {"detail": "the reply was lost"})
         received = Received(status, headers, answer, False, 2**21, "127.0.0.1", ())
-        document, site_time = siteclient._verified_document(
+        document, site_time = site_client._verified_document(
             request, received, channel.receive_key, op
         )
         now = self.clock()

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from app.config import Config
-from app.domain import policies
-from app.domain.policies import Terms
+from app.domain.changes import auto_update_rules
+from app.domain.changes.auto_update_rules import Terms
 from app.models.changes import Change
 from tests.support.factories import check
 from tests.support.fakes import Clock, FakeSite
@@ -19,9 +19,9 @@ def the_change() -> Change:
 
 def carried_out(fake: FakeSite, config: Config) -> Change:
     """Proposed, checked and released, as the sweep and the worker do it."""
-    policies.apply(fake.clock())
+    auto_update_rules.apply(fake.clock())
     change = check(the_change(), fake, config)
-    policies.release_due(config, fake.clock())
+    auto_update_rules.release_due(config, fake.clock())
     change.refresh()
     return change
 

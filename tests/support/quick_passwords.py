@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from argon2 import PasswordHasher
 
-from app.domain import passwords
+from app.domain.accounts import passwords
 
 _QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _REAL = {"_hasher": passwords._hasher, "STAND_IN": passwords.STAND_IN}

@@ -18,7 +18,7 @@ from unittest.mock import Mock, patch
 
 from app.config import Config
 from app.domain import audit
-from app.domain.audit import Anchor, chain, together
+from app.domain.audit import Anchor, chain, parallel
 from app.models import migrate
 from app.models.audit import Entry
 from app.models.base import db, use_database
@@ -64,7 +64,7 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def dies(execute: together.Execute, span: tuple[int, int]) -> Any:
+def dies(execute: parallel.Execute, span: tuple[int, int]) -> Any:
     """A child that is killed when half of the chain has been read."""
     if span[0] >= ENTRIES // 2:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -75,8 +75,8 @@ def read(anchors: list[Anchor], worth_sharing: int) -> dict[str, Any]:
     """With several processes where there are more entries than that; the processes are real."""
     with (
         patch.object(chain, "_WORTH_SHARING", worth_sharing),
-        patch.object(together, "processors", lambda: 3),
-        patch.object(together, "each", Mock(wraps=together.each)) as shared,
+        patch.object(parallel, "processors", lambda: 3),
+        patch.object(parallel, "each", Mock(wraps=parallel.each)) as shared,
     ):
         report = audit.verify_chain(anchors)
         return {**asdict(report), "shared": shared.called}

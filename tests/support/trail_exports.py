@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from app.domain import tree
+from app.domain.audit import merkle
 from app.keys import new_signing_key, sign, signing_public
 from app.protocol import b64u, canonical, chain_genesis, chain_hash
 
@@ -90,12 +90,12 @@ class Made:
 
     def mark_of(self, n: int) -> dict[str, str]:
         """The dashboard's mark when the trail had `n` entries."""
-        root = tree.Tree(self.leaves[:n]).root()
+        root = merkle.Tree(self.leaves[:n]).root()
         return mark(self.seed, self.rows[n - 1], self.log, root)
 
     def files(self) -> Files:
         is_excerpt = any(self.covers.get(one) for one in ("client", "site", "from", "to"))
-        paths = tree.Tree(self.leaves)
+        paths = merkle.Tree(self.leaves)
         shown = [row for row in self.rows if not is_excerpt or self._is_covered(row)]
         if is_excerpt:
             shown = [

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from app.domain import access
+from app.domain import permissions
 from app.models.accounts import Member, MemberSession
 from app.models.audit import Entry
 from app.models.base import utcnow
@@ -54,7 +54,8 @@ def test_every_route_with_such_a_permission_is_among_these(app):
         rule.endpoint
         for rule in app.url_map.iter_rules()
         if "POST" in rule.methods
-        and getattr(app.view_functions[rule.endpoint], "verb", "") in access.NEEDS_RECENT_PASSWORD
+        and getattr(app.view_functions[rule.endpoint], "verb", "")
+        in permissions.NEEDS_RECENT_PASSWORD
     }
     assert found == ROUTES.keys()
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.models.audit import Entry
-from app.views.guards import OPEN
+from app.views.authorization import OPEN
 from tests.support.browsers import Person
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
@@ -54,7 +54,7 @@ def test_every_unsafe_route_refuses_other_pages_even_with_the_token(app, as_ana)
 
 def test_only_the_notice_is_exempt(app):
     csrf = app.extensions["csrf"]
-    assert csrf._exempt_views == {"app.views.agent.notice"}
+    assert csrf._exempt_views == {"app.views.agent_api.notice"}
     assert csrf._exempt_blueprints == set()
     assert SIGNED in OPEN
 

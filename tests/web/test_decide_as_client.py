@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain import approvals, policies
+from app.domain.changes import approvals, auto_update_rules
 from app.domain.errors import Forbidden, Invalid
 from app.models.accounts import Member
+from app.models.auto_update_rules import Policy
 from app.models.base import utcnow
 from app.models.changes import APPROVED, PROPOSED, Change
 from app.models.clients import SECOND, SELF, THEMSELVES, Client
-from app.models.policies import Policy
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
 from tests.support.factories import AKISMET, check, make_site, pair, propose, read_report, report
@@ -43,7 +43,9 @@ def others(ana, ben, fake, config, dora):
 def asked(hers, ana, ben, fake, config, dora):
     """Her agency asks her, and has proposed something."""
     client = Client.get_by_id(dora.client_id)
-    policies.ask_for(client, THEMSELVES, by=ana, confirmed_at=fake.clock(), now=fake.clock())
+    auto_update_rules.ask_for(
+        client, THEMSELVES, by=ana, confirmed_at=fake.clock(), now=fake.clock()
+    )
     return check(propose(hers, ben, fake.clock()), fake, config)
 
 
@@ -171,9 +173,9 @@ def test_a_client_who_was_moved_meanwhile_decides_no_more(as_dora, asked, dora):
 
 def test_a_standing_approval_releases_nothing_of_hers(as_dora, asked, hers):
     policy = Policy(scopes=["plugins"], steps=["patch"], confirmed_by=1)
-    assert not policies.covers(policy, hers, "plugins", "patch")
+    assert not auto_update_rules.covers(policy, hers, "plugins", "patch")
     Client.update(approvals="self").execute()
-    assert policies.covers(policy, Site.get_by_id(hers.id), "plugins", "patch")
+    assert auto_update_rules.covers(policy, Site.get_by_id(hers.id), "plugins", "patch")
 
 
 # ---- how she comes in ----
@@ -200,7 +202,7 @@ def test_a_colleague_belongs_to_no_client(as_ana, database):
 def test_nobody_is_asked_who_cannot_sign_in(ana, database):
     client, now = Client.named("Bakery Ltd"), utcnow()
     with pytest.raises(Invalid, match="has no client user yet"):
-        policies.ask_for(client, THEMSELVES, by=ana, confirmed_at=now, now=now)
+        auto_update_rules.ask_for(client, THEMSELVES, by=ana, confirmed_at=now, now=now)
 
 
 def test_the_history_of_her_component_is_hers(as_dora, asked, hers):

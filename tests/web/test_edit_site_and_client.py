@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain import policies
+from app.domain.changes import auto_update_rules
 from app.models.accounts import Member, MemberSession
 from app.models.audit import Entry
+from app.models.auto_update_rules import Policy
 from app.models.base import utcnow
 from app.models.clients import Client
-from app.models.policies import Policy
 from app.models.sites import Site
 from tests.support.factories import make_member, make_site
 from tests.support.fakes import Clock
@@ -38,7 +38,7 @@ def approve_by_rule(ana, client: Client | None) -> Policy:
     """A standing approval for one client's sites."""
     now = utcnow()
     made = terms(Clock(now), client=client, name="Patches")
-    return policies.make(made, by=ana, confirmed_at=now, now=now)
+    return auto_update_rules.make(made, by=ana, confirmed_at=now, now=now)
 
 
 # ---- a site ----
@@ -179,5 +179,5 @@ def test_standing_approvals_are_ended_or_agreed_to_first(as_ana, ana, two):
     assert "Patches" in question.text
     own = approve_by_rule(ana, wrong)
     assert "End the standing approvals" in as_ana.post(path, data=data).text
-    policies.end(own, by=ana, now=utcnow())
+    auto_update_rules.end(own, by=ana, now=utcnow())
     assert as_ana.post(path, data=data | {"agreed": str(policy.id)}).status_code == 303

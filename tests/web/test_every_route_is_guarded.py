@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from app.domain import access
+from app.domain import permissions
 from app.models.accounts import ROLES
-from app.views.guards import OPEN, may
+from app.views.authorization import OPEN, may
 
 # endpoint: the verb it needs.
 NEEDS = {
@@ -121,8 +121,10 @@ def ask(person, app, endpoint):
 def test_the_table_of_roles_is_this_one():
     assert set(MAY) == set(ROLES)
     for role in ROLES:
-        assert {verb for verb in access.TABLE if access.may(role, verb)} == MAY[role]
-    assert not any(access.may(role, verb) for role in ("", "site") for verb in access.TABLE)
+        assert {verb for verb in permissions.TABLE if permissions.may(role, verb)} == MAY[role]
+    assert not any(
+        permissions.may(role, verb) for role in ("", "site") for verb in permissions.TABLE
+    )
 
 
 def test_every_route_is_open_or_stands_in_the_table(app):

@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from app.domain import revocation
-from app.domain.doctor import asking, rounds
-from app.faults import Fault, SiteError
+from app.domain.connection import revocation
+from app.domain.diagnostics import runs, scheduling
+from app.http.errors import Fault, SiteError
 from app.models.base import db
-from app.models.examinations import ABANDONED, EXAMINING, QUEUED, Examination
-from app.views.doctor import as_text
+from app.models.diagnostics import ABANDONED, EXAMINING, QUEUED, Examination
+from app.views.diagnostics import as_text
 from tests.support.fake_looks import Eyes
 from tests.support.fakes import FakeSite
 from tests.support.hostile.server import HostileServer
@@ -22,8 +22,8 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def examined(site, fake: FakeSite, config, by, eyes: Eyes) -> Examination:
-    wish = asking.request(site, by=by, now=fake.clock())
-    rounds.run(wish.id, config=config, call=fake.call, look=eyes, now=fake.clock)
+    wish = scheduling.request(site, by=by, now=fake.clock())
+    runs.run(wish.id, config=config, call=fake.call, look=eyes, now=fake.clock)
     return Examination.get_by_id(wish.id)
 
 
@@ -53,7 +53,7 @@ def test_asking_queues_one_examination_and_shows_its_progress(as_ben, paired, jo
 
 
 def test_each_step_is_shown_as_it_happens_and_the_poll_ends_by_itself(as_ben, paired, ana, clock):
-    wish = asking.request(paired, by=ana, now=clock())
+    wish = scheduling.request(paired, by=ana, now=clock())
     path = f"/sites/{paired.id}/examination"
     waiting = as_ben.get(f"{path}?seen=queued")
     assert "HX-Refresh" not in waiting.headers
@@ -100,7 +100,7 @@ def test_a_blocker_is_named_with_evidence_and_remedy(as_ben, paired, fake, confi
 def test_page_and_terminal_show_the_same_text(app, as_ben, paired, fake, config, ana):
     done = examined(paired, fake, config, ana, Eyes())
     with app.app_context():
-        assert copyable(as_ben.get(f"/sites/{paired.id}").text) == as_text(rounds.found_by(done))
+        assert copyable(as_ben.get(f"/sites/{paired.id}").text) == as_text(runs.found_by(done))
 
 
 def test_one_who_may_only_look_reads_and_cannot_ask(as_cleo, paired, fake, config, ana):

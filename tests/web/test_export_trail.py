@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from app.domain import exporting
+from app.domain.audit import export
 from app.models.accounts import MemberSession
 from app.models.base import utcnow
 from app.models.exports import QUEUED, RUNNING, TrailExport
@@ -19,7 +19,7 @@ WHOLE = {"form": "zip", "private": "1"}
 
 
 def written(config):
-    exporting.run(TrailExport.newest(1)[0].id, config=config)
+    export.run(TrailExport.newest(1)[0].id, config=config)
 
 
 def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):

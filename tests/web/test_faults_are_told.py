@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from flask import Flask
 
-from app.faults import Fault
+from app.http.errors import Fault
 from app.views import filters
 
 AT = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain import links
+from app.domain.accounts import one_time_links
 from app.domain.actor import Actor
 from app.models.accounts import Member, MemberSession
 from app.models.audit import Entry
@@ -53,12 +53,12 @@ def test_the_link_is_shown_once_and_works_once(app, as_ana, config):
 
 def test_the_link_dies_after_three_days(as_ana, as_nobody, config, monkeypatch):
     link = link_in(as_ana.post("/people", data=BEN, follow_redirects=True), config)
-    monkeypatch.setattr(links, "INVITATION_FOR", timedelta(seconds=-1))
+    monkeypatch.setattr(one_time_links, "INVITATION_FOR", timedelta(seconds=-1))
     assert as_nobody.post(link, data=CHOSEN).status_code == 410
 
 
 def test_a_set_up_link_is_no_invitation(app, as_nobody, config):
-    token = links.setup_link(config).rsplit("/", 1)[1]
+    token = one_time_links.setup_link(config).rsplit("/", 1)[1]
     assert as_nobody.get(f"/invitation/{token}").status_code == 410
     assert as_nobody.get("/invitation/nonsense").status_code == 410
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain import connection
+from app.domain.connection import calls
 from app.keys import SealBroken
 from app.models.audit import Entry
 from app.models.sites import Site
@@ -18,8 +18,8 @@ def test_it_is_kept_sealed_and_used(as_ben, paired, config):
     assert answer.status_code == 303
     site = Site.get_by_id(paired.id)
     assert "let me in" not in site.server_login_sealed
-    assert connection.server_login(site, config) == "staging:let me in, please"
-    assert connection.channel_to(site, config).server_login == "staging:let me in, please"
+    assert calls.server_login(site, config) == "staging:let me in, please"
+    assert calls.channel_to(site, config).server_login == "staging:let me in, please"
 
 
 def test_it_is_never_shown_again_and_not_in_the_trail(as_ben, paired):
@@ -43,7 +43,7 @@ def test_another_rows_login_does_not_open(as_ben, paired, config):
     site = Site.get_by_id(paired.id)
     site.id += 1
     with pytest.raises(SealBroken):
-        connection.server_login(site, config)
+        calls.server_login(site, config)
 
 
 @pytest.mark.parametrize(

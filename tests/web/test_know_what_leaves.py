@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import zipfile
 
-from app.domain import manifest
+from app.domain.inventory import report_schema
 
 
 def test_every_field_stands_there_with_its_reason(as_cleo):
     text = as_cleo.get("/what-leaves").text
-    assert len(manifest.fields()) > 40
-    for field in manifest.fields():
+    assert len(report_schema.fields()) > 40
+    for field in report_schema.fields():
         assert f"<code>{field.path}</code>" in text
-    assert str(len(manifest.fields())) in text
+    assert str(len(report_schema.fields())) in text
 
 
 def test_the_six_questions_are_answered(as_cleo):

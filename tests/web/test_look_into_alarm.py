@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain import alarms
 from app.domain.actor import SYSTEM, Actor
+from app.domain.crosscheck import alerts
 from app.models.accounts import MemberSession
-from app.models.alarms import Alarm
+from app.models.alerts import Alarm
 from app.models.base import transaction, utcnow
 from app.models.sites import Site
 from tests.support.fakes import FakeSite, RecordingQueue
@@ -21,9 +21,9 @@ EVIDENCE = {
 }
 
 
-def raise_one(site: Site, kind: str = alarms.CALL_UNKNOWN, key: str = "n1") -> Alarm:
+def raise_one(site: Site, kind: str = alerts.CALL_UNKNOWN, key: str = "n1") -> Alarm:
     with transaction():
-        alarms.raise_alarm(site, kind, key, EVIDENCE, SYSTEM, utcnow())
+        alerts.raise_alarm(site, kind, key, EVIDENCE, SYSTEM, utcnow())
     return Alarm.get(Alarm.key == key, Alarm.kind == kind)
 
 
@@ -33,7 +33,7 @@ def test_without_alarms_the_page_says_that_both_agree(as_cleo) -> None:
     assert 'class="count' not in text
 
 
-@pytest.mark.parametrize("kind", alarms.KINDS)
+@pytest.mark.parametrize("kind", alerts.KINDS)
 def test_each_kind_has_words_of_its_own(as_ana, paired: Site, kind: str) -> None:
     alarm = raise_one(paired, kind)
     text = as_ana.get(f"/alarms/{alarm.id}").text
@@ -44,7 +44,7 @@ def test_each_kind_has_words_of_its_own(as_ana, paired: Site, kind: str) -> None
     assert "Renew keys of Bakery" in text
     filled = re.findall(r'class="button button-primary"[^>]*>.*?<span>([^<]+)</span>', text)
     assert "Mark as resolved" not in filled
-    assert ("Critical" if alarms.severity(kind) == "critical" else "Warning") in text
+    assert ("Critical" if alerts.severity(kind) == "critical" else "Warning") in text
     assert headline in as_ana.get("/alarms").text
 
 
@@ -71,19 +71,19 @@ def test_evidence_of_both_sides_is_shown_and_never_as_markup(as_cleo, paired: Si
 def test_a_critical_alert_is_on_every_page_until_it_is_resolved(
     as_ben, as_dora, paired: Site, ana: Actor
 ) -> None:
-    alarm = raise_one(paired, alarms.TRAIL_LOST)
+    alarm = raise_one(paired, alerts.TRAIL_LOST)
     paths = ("/", "/changes", "/account", "/audit", f"/sites/{paired.id}")
     for path in paths:
         assert 'class="alert-bar"' in as_ben.get(path).text
     assert 'class="alert-bar"' not in as_dora.get("/").text
-    alarms.close(
+    alerts.close(
         alarm, by=ana, note="restored", with_others=False, confirmed_at=utcnow(), now=utcnow()
     )
     assert 'class="alert-bar"' not in as_ben.get("/").text
 
 
 def test_a_warning_is_counted_and_fills_no_page(as_ben, paired: Site) -> None:
-    raise_one(paired, alarms.CALL_MISSING)
+    raise_one(paired, alerts.CALL_MISSING)
     text = as_ben.get("/account").text
     assert 'class="alert-bar"' not in text
     assert '<span class="count">1<span class="sr"> open</span></span>' in text

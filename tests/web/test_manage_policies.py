@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from app.models.accounts import MemberSession
+from app.models.auto_update_rules import Policy
 from app.models.base import utcnow
 from app.models.clients import SECOND, Client
-from app.models.policies import Policy
 from tests.support.pages import policy_form
 
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -11,7 +11,7 @@ from app.domain.actor import Actor
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.sites import ACTIVE, Site
-from app.views.paging import PAGE_SIZE
+from app.views.pagination import PAGE_SIZE
 
 MANY = 2 * PAGE_SIZE + 30
 

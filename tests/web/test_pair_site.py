@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from app.domain import pairing
-from app.faults import Fault
+from app.domain.connection import pairing
+from app.http.errors import Fault
 from app.models.base import utcnow
 from app.models.sites import Pairing, Site
 from tests.support.factories import make_site

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from app.domain import eligibility, outcomes
-from app.domain.eligibility import Reason
+from app.domain.changes import eligibility, outcomes
+from app.domain.changes.eligibility import Reason
+from app.models.auto_update_rules import Held
 from app.models.base import utcnow
 from app.models.changes import STATES, Change
-from app.models.policies import Held
 from tests.support.factories import AKISMET, check, make_site, pair, plugin, read_report, report
 from tests.support.fake_changes import SITEAGENT
 from tests.support.fakes import FakeSite

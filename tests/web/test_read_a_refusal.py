@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from app.domain import sessions
+from app.domain.accounts import sessions
 from app.domain.errors import NotConfirmed, OpsError
 from app.views import errors
 
@@ -113,7 +113,7 @@ def test_the_log_never_holds_a_one_time_link(app, as_nobody, monkeypatch, caplog
     def fail(*_args, **_kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("app.views.entrance.links.check_setup", fail)
+    monkeypatch.setattr("app.views.auth.links.check_setup", fail)
     assert as_nobody.get("/setup/a-one-time-secret").status_code == 500
     assert "a-one-time-secret" not in caplog.text
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from app.domain import audit
-from app.domain.events import SyncAsked
+from app.domain.audit.events import SyncAsked
 from app.models.base import transaction
 from tests.support.factories import AKISMET, approve, check, make_site, propose, run_change
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from app.domain import changelog
+from app.domain.changes import changelog
 from tests.support.factories import check, propose
 
 HOSTILE = '</pre><script>alert(1)</script><img src=x onerror="alert(2)">&lt;b&gt;{{7*7}}'

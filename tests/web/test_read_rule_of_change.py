@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import holds, policies
 from app.domain.actor import Actor
+from app.domain.changes import auto_update_rules
+from app.domain.sites import holds
 from app.models.base import utcnow
 from app.models.changes import EXPIRED, Change
 from app.models.sites import Site
@@ -22,8 +23,8 @@ from tests.support.policies import terms
 def by_rule(today: Site, ana: Actor, fake: FakeSite, config: Config) -> Change:
     """A change that a rule proposed."""
     now = fake.clock()
-    policies.make(terms(fake.clock), by=ana, confirmed_at=now, now=now)
-    policies.apply(now)
+    auto_update_rules.make(terms(fake.clock), by=ana, confirmed_at=now, now=now)
+    auto_update_rules.apply(now)
     return check(Change.get(), fake, config)
 
 
@@ -50,7 +51,7 @@ def test_the_rule_that_proposed_it_is_named(as_ana: Any, by_rule: Change) -> Non
 def test_what_a_person_proposed_is_not_left_to_the_rule(
     as_ana: Any, proposed: Change, ana: Actor, fake: FakeSite
 ) -> None:
-    policies.make(terms(fake.clock), by=ana, confirmed_at=utcnow(), now=utcnow())
+    auto_update_rules.make(terms(fake.clock), by=ana, confirmed_at=utcnow(), now=utcnow())
     page = as_ana.get(f"/changes/{proposed.id}").text
     assert "approves only what it proposed itself" in page
     assert "This change was proposed by Ben, so it needs approval." in page

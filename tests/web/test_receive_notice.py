@@ -7,11 +7,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.config import Config
-from app.domain import pairing
 from app.domain.actor import Actor
+from app.domain.connection import pairing
 from app.models.base import utcnow
 from app.models.sites import DISCONNECTED, Site
-from app.views import agent
+from app.views import agent_api
 from tests.support.factories import report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
@@ -21,7 +21,7 @@ def knock(database: Config) -> FlaskClient:
     """The door alone, without the house around it."""
     app = Flask("door")
     app.config["AURA"] = database
-    app.register_blueprint(agent.bp)
+    app.register_blueprint(agent_api.bp)
     return app.test_client()
 
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain import revocation
 from app.domain.actor import Actor
-from app.faults import Fault
+from app.domain.connection import revocation
+from app.http.errors import Fault
 from app.models.base import utcnow
 from app.models.sites import Site
 from app.protocol import b64u

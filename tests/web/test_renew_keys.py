@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain import rotation
+from app.domain.connection import rotation
 from app.models.base import utcnow
 from app.models.rotations import Rotation
 from app.models.sites import FORKED, MOVED, Site

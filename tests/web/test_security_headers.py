@@ -9,7 +9,7 @@ import pytest
 
 from app import create_app, queue
 from app.models.base import db
-from app.views import headers
+from app.views import security_headers
 from tests.support.browsers import Person
 
 PAGES = ("/", "/sign-in", "/account", "/nothing-here", "/static/app.css", "/setup/nonsense")
@@ -18,18 +18,18 @@ PAGES = ("/", "/sign-in", "/account", "/nothing-here", "/static/app.css", "/setu
 @pytest.mark.parametrize("path", PAGES)
 def test_every_answer_carries_them(as_ana, path):
     with as_ana.get(path) as answer:
-        for name, value in headers.ALWAYS.items():
+        for name, value in security_headers.ALWAYS.items():
             assert answer.headers[name] == value
         assert "Strict-Transport-Security" not in answer.headers
 
 
 def test_the_policy_allows_nothing_but_our_own_files():
-    policy = dict(part.split(" ", 1) for part in headers.POLICY.split("; "))
+    policy = dict(part.split(" ", 1) for part in security_headers.POLICY.split("; "))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
-    assert "unsafe" not in headers.POLICY
-    assert "*" not in headers.POLICY
+    assert "unsafe" not in security_headers.POLICY
+    assert "*" not in security_headers.POLICY
 
 
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/account", "/nothing-here"])
@@ -77,7 +77,7 @@ def test_https_makes_cookies_secure_and_is_demanded_from_then_on(https):
     assert "Secure" in cookie
     assert "Path=/;" in cookie
     assert "Domain" not in cookie
-    assert answer.headers["Strict-Transport-Security"] == headers.HSTS
+    assert answer.headers["Strict-Transport-Security"] == security_headers.HSTS
 
 
 def test_a_form_under_https_needs_no_referrer(https):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.faults import Fault
+from app.http.errors import Fault
 from tests.support.factories import plugin, read_report, report, theme
 
 LONG = "Donaudampfschifffahrtsgesellschaft" * 8

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from app.domain import alarms, attention
+from app.domain import attention
 from app.domain.actor import SYSTEM
+from app.domain.crosscheck import alerts
 from app.models.base import transaction, utcnow
 from app.models.changes import Change
 from app.models.clients import Client
@@ -58,7 +59,7 @@ def test_an_open_alert_is_counted_for_the_agency_and_hidden_from_the_client(
 ):
     Site.update(client=Client.get_by_id(dora.client_id)).where(Site.id == today.id).execute()
     with transaction():
-        alarms.raise_alarm(today, alarms.CALL_UNKNOWN, "n", {}, SYSTEM, utcnow())
+        alerts.raise_alarm(today, alerts.CALL_UNKNOWN, "n", {}, SYSTEM, utcnow())
     assert needing(as_ana.get("/").text) == 1
     assert "Someone else called" in as_ana.get(f"/sites/{today.id}").text
     assert needing(as_dora.get("/").text) == 0

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain import links
+from app.domain.accounts import one_time_links
 from app.models.accounts import Member
 from app.models.audit import Entry
 from app.models.installation import Setting
@@ -23,7 +23,7 @@ TYPED = {
 @pytest.fixture
 def link(app, config) -> str:
     """The path of the link as it was printed."""
-    return links.setup_link(config).removeprefix(config.origin)
+    return one_time_links.setup_link(config).removeprefix(config.origin)
 
 
 def test_the_link_makes_the_owner_and_signs_them_in(as_nobody, link):
@@ -43,17 +43,17 @@ def test_the_link_works_once(app, as_nobody, link, config):
     assert other.get(link).status_code == 410
     assert other.post(link, data={**TYPED, "email": "eve@evil.example"}).status_code == 410
     assert Member.select().count() == 1
-    assert links.setup_link(config) is None
+    assert one_time_links.setup_link(config) is None
 
 
 def test_the_link_of_an_earlier_start_works_beside_the_newer_one(as_nobody, link, config):
-    assert links.setup_link(config)
+    assert one_time_links.setup_link(config)
     assert as_nobody.get(link).status_code == 200
 
 
 def test_the_link_dies_after_an_hour(as_nobody, link, config, monkeypatch):
     token = link.rsplit("/", 1)[1]
-    monkeypatch.setattr(links, "SETUP_FOR", timedelta(seconds=-1))
+    monkeypatch.setattr(one_time_links, "SETUP_FOR", timedelta(seconds=-1))
     assert as_nobody.get(f"/setup/{token}").status_code == 410
     assert as_nobody.post(f"/setup/{token}", data=TYPED).status_code == 410
     assert not Member.anybody()
@@ -62,7 +62,7 @@ def test_the_link_dies_after_an_hour(as_nobody, link, config, monkeypatch):
 def test_a_link_of_another_purpose_or_installation_opens_nothing(as_nobody, link, config):
     nonce = Setting.read("setup_nonce")
     for purpose, payload in (("invitation", nonce), ("set-up", "another installation")):
-        token = links._signer(config, purpose).dumps(payload)
+        token = one_time_links._signer(config, purpose).dumps(payload)
         assert as_nobody.get(f"/setup/{token}").status_code == 410
     other = "A" if link[-9] != "A" else "B"
     assert as_nobody.get(f"{link[:-9]}{other}{link[-8:]}").status_code == 410

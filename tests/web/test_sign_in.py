@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from argon2 import PasswordHasher
 
-from app.domain import passwords
+from app.domain.accounts import passwords
 from app.models.accounts import LoginFailure, Member, MemberSession
 from app.models.audit import Entry
 from app.models.base import utcnow
-from app.views.kept_form import safe_next
+from app.views.pending_form import safe_next
 from tests.support.factories import PASSWORD
 
 ANA = "ana@agency.example"

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from app.models.accounts import MemberSession
+from app.models.auto_update_rules import Policy
 from app.models.base import utcnow
 from app.models.clients import Client
-from app.models.policies import Policy
 from app.models.sites import Site
 from app.models.tags import SiteTag
 from tests.support.factories import make_site

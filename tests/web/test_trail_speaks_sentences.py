@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from markupsafe import escape
 
-from app.domain.events import REGISTRY
+from app.domain.audit.events import REGISTRY
 from app.views import filters
 
 HOSTILE = '<script>alert("x")</script>{{7*7}}'

@@ -10,10 +10,12 @@ import pytest
 from flask import Flask
 
 from app.config import Config
-from app.domain import alarms, links, passwords, sites, tags
+from app.domain.accounts import one_time_links, passwords
 from app.domain.actor import SYSTEM, Actor
+from app.domain.crosscheck import alerts
 from app.domain.errors import Invalid
-from app.models.alarms import Alarm
+from app.domain.sites import sites, tag_names
+from app.models.alerts import Alarm
 from app.models.base import transaction, utcnow
 from app.models.changes import Change
 from app.models.clients import Client
@@ -80,7 +82,7 @@ def pages(proposed: Change, today: Site, ana: Actor, cleo: Actor) -> list[str]:
     client = Client.named("Florist Ltd")
     gone = make_member("Gerd", "viewer", disabled_at=utcnow())
     with transaction():
-        alarms.raise_alarm(today, alarms.LOG_BROKEN, "1:x", {}, SYSTEM, utcnow())
+        alerts.raise_alarm(today, alerts.LOG_BROKEN, "1:x", {}, SYSTEM, utcnow())
     return [
         "/",
         "/account",
@@ -109,10 +111,10 @@ def test_no_form_takes_more_than_its_field_holds(
 def test_no_form_of_a_stranger_takes_more_than_its_field_holds(
     as_nobody: Any, database: Config, normalized: list[int]
 ) -> None:
-    set_up = links.setup_link(database).removeprefix(database.origin)
+    set_up = one_time_links.setup_link(database).removeprefix(database.origin)
     assert judge_forms(as_nobody, set_up, normalized) == 4
     invited = make_member("Ben", "operator", password_hash="!")
-    invitation = links.invitation_link(invited, database).removeprefix(database.origin)
+    invitation = one_time_links.invitation_link(invited, database).removeprefix(database.origin)
     assert judge_forms(as_nobody, invitation, normalized) == 2
     assert judge_forms(as_nobody, "/sign-in", normalized) == 2
 
@@ -170,7 +172,7 @@ def test_a_form_with_hundreds_of_boxes_is_taken(as_ana: Any, today: Site) -> Non
         (lambda text: passwords.problem_with(text, name="Ana", email="a@b.c") != "", True),
         (lambda text: passwords.matches(passwords.hash_of(PASSWORD), text), False),
         (lambda text: is_refused(sites.normalise_url, f"https://{text}.example"), True),
-        (lambda text: is_refused(tags.read, text), True),
+        (lambda text: is_refused(tag_names.read, text), True),
         (lambda text: sites.same_home("https://a.example", f"https://{text}"), False),
     ],
     ids=["new password", "password", "address", "tags", "address of a site"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain import verifying
+from app.domain.audit import verification
 from app.models.audit import BROKEN, QUEUED, RUNNING, Entry, Verification
 from tests.support.fakes import at
 from tests.support.tampering import without_guards
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.both_databases
 
 
 def carried_out():
-    return verifying.run(Verification.latest().id, now=lambda: at("2026-11-24 10:00"))
+    return verification.run(Verification.latest().id, now=lambda: at("2026-11-24 10:00"))
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ serialised again in order to verify; what is private in an entry lies beside the
 holds a salted hash of it, so that a person can be erased and the chain stays whole.
 """
 
-from app.domain.audit.beside import private_hash
+from app.domain.audit.append import record
 from app.domain.audit.chain import Anchor, ChainReport, genesis, link, verify_chain
-from app.domain.audit.finding import Filter, find
+from app.domain.audit.integrity import private_hash
 from app.domain.audit.refusals import record_refusal
-from app.domain.audit.writing import record
+from app.domain.audit.search import Filter, find
 
 __all__ = [
     "Anchor",

@@ -12,7 +12,7 @@ from struct import Struct
 
 from peewee import fn
 
-from app.domain.audit import beside, together
+from app.domain.audit import integrity, parallel
 from app.models.audit import Entry
 from app.models.base import db, is_postgres
 from app.models.installation import Setting
@@ -80,7 +80,7 @@ def verify_chain(
     end = Entry.end()
     last = end[0] if end else 0
     whole = _Stretch(0, last, genesis(log_uuid()))
-    if last >= _WORTH_SHARING and together.is_possible():
+    if last >= _WORTH_SHARING and parallel.is_possible():
         _read_together(whole, seen)
     else:
         whole.read(db.execute_sql, seen)
@@ -89,7 +89,7 @@ def verify_chain(
 
 def _read_together(whole: _Stretch, seen: Callable[[int], object]) -> None:
     try:
-        for part in together.each(_read_apart, _parts(whole.upto)):
+        for part in parallel.each(_read_apart, _parts(whole.upto)):
             if not whole.join(part):
                 return
             seen(whole.count)
@@ -99,11 +99,11 @@ def _read_together(whole: _Stretch, seen: Callable[[int], object]) -> None:
 
 
 def _parts(last: int) -> list[tuple[int, int]]:
-    each = -(-last // (together.processors() * _PARTS_EACH))
+    each = -(-last // (parallel.processors() * _PARTS_EACH))
     return [(after, min(after + each, last)) for after in range(0, last, each)]
 
 
-def _read_apart(execute: together.Execute, span: tuple[int, int]) -> _Stretch:
+def _read_apart(execute: parallel.Execute, span: tuple[int, int]) -> _Stretch:
     """A part of the chain by itself; what its first entry follows is for `join` to hold it to."""
     first = execute("SELECT prev FROM audit WHERE seq = ?", (span[0] + 1,)).fetchone()
     stretch = _Stretch(*span, first[0] if first else "")
@@ -133,7 +133,7 @@ class _Stretch:
         self.count, self.head = self.after, self.follows
 
     def read(
-        self, execute: together.Execute, seen: Callable[[int], object] = lambda count: None
+        self, execute: parallel.Execute, seen: Callable[[int], object] = lambda count: None
     ) -> None:
         """Follow it to its end, or to the first entry that is missing or does not fit."""
         body = "convert_to(body, 'UTF8')" if is_postgres() else "CAST(body AS BLOB)"
@@ -166,7 +166,7 @@ class _Stretch:
     def _follow(self, rows: list[tuple[str, str, bytes]]) -> None:
         seq, was, head = self.count, self.head, bytes.fromhex(self.head)
         # As chain_hash has it; a call for each of millions would double what this takes.
-        prefix, sha, eight, private = CHAIN_ENTRY, sha256, _EIGHT_BYTES, beside.NAMES_PRIVATE
+        prefix, sha, eight, private = CHAIN_ENTRY, sha256, _EIGHT_BYTES, integrity.NAMES_PRIVATE
         for prev, named, body in rows:
             if prev != was:
                 self.misfit = (seq + 1, _FOLLOWS_NOT)
@@ -183,13 +183,13 @@ class _Stretch:
 
 def _report(whole: _Stretch, anchors: list[Anchor]) -> ChainReport:
     """What all of it shows together: the first entry that does not fit, whichever way."""
-    found = beside.Beside()
+    found = integrity.Beside()
     if whole.misfit is not None:
         found.note(*whole.misfit)
     elif whole.count < whole.upto:
         after = Entry.select(fn.MIN(Entry.seq)).where(Entry.seq > whole.count).scalar()
         found.note(after, f"entry {whole.count + 1} is missing")
-    beside.compare(whole.upto, whole.private, found)
+    integrity.compare(whole.upto, whole.private, found)
     untold = [seq for seq in found.absent if seq > found.erased_at]
     if untold:
         why = "its private part is gone, and no entry tells that anybody was erased"
@@ -201,7 +201,7 @@ def _report(whole: _Stretch, anchors: list[Anchor]) -> ChainReport:
     return ChainReport(count, whole.head, broken_at, reason, met, absent)
 
 
-def _meet(whole: _Stretch, anchors: list[Anchor], found: beside.Beside) -> int:
+def _meet(whole: _Stretch, anchors: list[Anchor], found: integrity.Beside) -> int:
     """Hold the chain to what others were shown of it; how many of them it fits."""
     met = 0
     for anchor in anchors:

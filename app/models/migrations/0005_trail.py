@@ -21,7 +21,7 @@ from peewee import (
 from playhouse.migrate import SchemaMigrator
 
 from app.models.base import UtcField
-from app.models.words import words_of
+from app.models.search_terms import words_of
 
 
 class Frozen(Model):
@@ -119,7 +119,7 @@ GUARDS = {
     ),
 }
 
-# Words as app/models/words.py cuts them; nothing is cut again here.
+# Words as app/models/search_terms.py cuts them; nothing is cut again here.
 WORDS = {
     "sqlite": (
         "CREATE VIRTUAL TABLE audit_words USING fts5(words,"

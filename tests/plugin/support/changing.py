@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app import keys, siteclient
+from app import keys
+from app.http import site_client
 from app.protocol import b64u, canonical
 from tests.plugin.support.dashboard import NETS, Paired
 from tests.plugin.support.probe import must_use
@@ -101,7 +102,7 @@ class Order:
 
 
 def ask(paired: Paired, op: str, *, deadline_s: float = PATIENCE_S, **given: Any) -> dict[str, Any]:
-    reply = siteclient.call(
+    reply = site_client.call(
         paired.channel, op, given, by="Ben", allow_nets=NETS, deadline_s=deadline_s
     )
     return reply.document

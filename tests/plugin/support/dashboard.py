@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
-from app import keys, siteclient
+from app import keys
+from app.http import site_client
 from app.protocol import b64u, canonical, from_b64u, parse_json
 
 # Nobody listens there, so notices fail at once and tests do not depend on them.
@@ -20,13 +21,13 @@ NETS = (ip_network("127.0.0.0/8"),)
 class Paired:
     """What a dashboard holds after pairing."""
 
-    channel: siteclient.Channel
+    channel: site_client.Channel
     session: keys.SessionKeys
     fingerprint: str
     seed: bytes
 
-    def ask(self, op: str, **arguments: Any) -> siteclient.Reply:
-        return siteclient.call(self.channel, op, arguments, by="Ben", allow_nets=NETS)
+    def ask(self, op: str, **arguments: Any) -> site_client.Reply:
+        return site_client.call(self.channel, op, arguments, by="Ben", allow_nets=NETS)
 
 
 def new_token(site_url: str, *, origin: str = ORIGIN, age_s: int = 0) -> keys.Token:
@@ -38,7 +39,7 @@ def pair(token: keys.Token) -> Paired:
     endpoint = f"{token.site_url}/?rest_route=/siteagent/v1/rpc"
     pairing, exchange = keys.pairing_keys(token.secret, token.pid), keys.Exchange.new()
     seed = keys.new_signing_key()
-    channel = siteclient.Channel(0, endpoint, token.keyid, pairing.d2s, pairing.s2d)
+    channel = site_client.Channel(0, endpoint, token.keyid, pairing.d2s, pairing.s2d)
     question = {
         "pid": b64u(token.pid),
         "e_d": b64u(exchange.public),
@@ -46,15 +47,15 @@ def pair(token: keys.Token) -> Paired:
         "dash": {"id": str(uuid.uuid4()), "origin": token.origin},
         "url": endpoint,
     }
-    answer = siteclient.call(channel, "pair.hello", question, by="Ana", allow_nets=NETS)
+    answer = site_client.call(channel, "pair.hello", question, by="Ana", allow_nets=NETS)
     th = keys.transcript(answer.request_body, answer.body)
     session = keys.session_keys(exchange, from_b64u(answer.document["e_s"], 32), pairing.auth, th)
-    live = siteclient.Channel(0, endpoint, keys.key_id(th), session.d2s, session.s2d)
-    siteclient.call(live, "pair.confirm", {"th": th.hex()}, by="Ana", allow_nets=NETS)
+    live = site_client.Channel(0, endpoint, keys.key_id(th), session.d2s, session.s2d)
+    site_client.call(live, "pair.confirm", {"th": th.hex()}, by="Ana", allow_nets=NETS)
     return Paired(live, session, keys.fingerprint(th), seed)
 
 
-def head_of(answer: siteclient.Reply) -> dict[str, Any]:
+def head_of(answer: site_client.Reply) -> dict[str, Any]:
     """The newest entry of the site's log, by its mark."""
     mark = parse_json(from_b64u(answer.document["mark"]["body"]))
     return {"n": mark["n"], "hash": mark["hash"]}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app import keys
+from app.http.site_client import Reply
 from app.protocol import b64u, canonical, from_b64u
-from app.siteclient import Reply
 from tests.plugin.support.dashboard import Paired
 
 

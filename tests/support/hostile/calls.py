@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from app.http.site_client import Reply, SiteError, call
 from app.protocol import b64u
-from app.siteclient import Reply, SiteError, call
 from tests.support.hostile.server import Behaviour, HostileServer
 from tests.support.hostile.site import channel
 

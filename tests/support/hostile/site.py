@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app import protocol
+from app.http.site_client import Channel
 from app.protocol import VerifiedRequest
-from app.siteclient import Channel
 from tests.support.hostile.server import Asked, Behaviour, Line, http
 
 SEND_KEY = b"dashboard to site, 32 bytes long"

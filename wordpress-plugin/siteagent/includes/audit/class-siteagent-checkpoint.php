@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Reads and writes checkpoints. app/domain/marks.py does the same. Calls no WordPress function.
+ * Reads and writes checkpoints. app/domain/crosscheck/checkpoints.py does the same. Calls no WordPress function.
  */
 final class Siteagent_Checkpoint {
 

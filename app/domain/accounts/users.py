@@ -1,0 +1,378 @@
+"""The people of the agency: the first owner, invitations, passwords, and who is shut out."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+from typing import NoReturn
+
+from peewee import IntegrityError
+
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.accounts import login_throttle, one_time_links, passwords, sessions
+from app.domain.accounts.login_throttle import Browser
+from app.domain.accounts.sessions import Presence
+from app.domain.actor import SYSTEM, Actor
+from app.domain.audit.events import (
+    IdentityConfirmed,
+    InvitationIssued,
+    MemberCreated,
+    MemberDisabled,
+    MemberEnabled,
+    OwnerCreated,
+    PasswordChanged,
+    PasswordChosen,
+    PasswordRefused,
+    RoleChanged,
+)
+from app.domain.errors import Conflict, Invalid, LinkNoLongerValid, NotFound, StaleState
+from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, ROLES, Member
+from app.models.base import transaction
+from app.models.installation import Setting
+from app.models.sites import Client
+
+MAX_NAME_CHARS = 120
+MAX_EMAIL_CHARS = 254
+
+_OWNER_CLAIM = "owner_claim"
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+_NOT_THE_PRESENT_ONE = (
+    "This is not your present password. After several failed attempts, wait five minutes."
+)
+
+
+# ---- the first owner ----
+
+
+def set_up_owner(
+    *,
+    token: str,
+    name: str,
+    email: str,
+    password: str,
+    again: str,
+    browser: Browser,
+    config: Config,
+    now: datetime,
+) -> Presence:
+    """Make the one account that exists without an invitation, and open its first session.
+
+    Raises LinkNoLongerValid, or Invalid with a message for each field.
+    """
+    one_time_links.check_setup(token, config)
+    name, email = _clean_name(name), sessions.one_spelling(email)
+    _require_none(
+        _identity_problems(name, email) | _password_problems(password, again, name, email)
+    )
+    password_hash = passwords.hash_of(password)
+    claim = secrets.token_hex(16)
+    with transaction():
+        # Of two that used the link at once, the primary key lets one claim it.
+        if Member.anybody() or Setting.write_once(_OWNER_CLAIM, claim) != claim:
+            raise LinkNoLongerValid("This set-up link has expired or was used.")
+        owner = _create(name, email, OWNER, password_hash, now)
+        event = OwnerCreated(member_id=owner.id, name=name)
+        audit.record(event, Actor.of(owner, browser.ip), now=now)
+        return sessions.begin(owner, browser, now=now)
+
+
+# ---- members ----
+
+
+def invite(
+    *,
+    name: str,
+    email: str,
+    role: str,
+    by: Actor,
+    config: Config,
+    now: datetime,
+    client: Client | None = None,
+) -> tuple[Member, str]:
+    """Add a colleague, or somebody at a client, and the link by which they choose a password;
+    shown this one time.
+
+    Raises Forbidden, or Invalid with a message for each field.
+    """
+    permissions.require(by, "people")
+    name, email = _clean_name(name), sessions.one_spelling(email)
+    problems = _identity_problems(name, email)
+    problems |= _role_problems(role, client)
+    _require_none(problems)
+    client_id = _client_of(role, client)
+    try:
+        with permissions.member_transaction(by, "people") as (_, by):
+            member = _create(name, email, role, NO_PASSWORD, now, client_id)
+            event = MemberCreated(member_id=member.id, name=name, role=role)
+            audit.record(event, by, now=now)
+    except IntegrityError as why:
+        raise Invalid("email", "Somebody already has an account under this address.") from why
+    return member, one_time_links.invitation_link(member, config)
+
+
+def renew_invitation(member: Member, *, by: Actor, config: Config, now: datetime) -> str:
+    """A new link for somebody who lost theirs, or their password. Earlier links and
+    sessions of that person end; the password they have works until the link is used.
+
+    Raises Forbidden, or Conflict for one who is disabled.
+    """
+    permissions.require(by, "people")
+    return _renew(member, by, config, now)
+
+
+def recover(email: str, *, config: Config, now: datetime) -> str:
+    """The same for whoever runs this machine: the way back in when no owner is left
+    who knows a password. Raises NotFound, or Conflict for one who is disabled."""
+    return _renew(known_as(email), SYSTEM, config, now)
+
+
+def known_as(email: str) -> Member:
+    """Who signs in by this address. Raises NotFound."""
+    member = Member.known_as(sessions.one_spelling(email))
+    if member is None:
+        raise NotFound("Nobody here has this address.")
+    return member
+
+
+def _renew(member: Member, by: Actor, config: Config, now: datetime) -> str:
+    with transaction():
+        by = permissions.recheck(by, "people")
+        member.refresh()
+        if member.is_disabled:
+            raise Conflict("This account is disabled. Enable it first.")
+        sessions.end_all(member, by=by, now=now)
+        member.outdate()
+        event = InvitationIssued(member_id=member.id, name=member.name)
+        audit.record(event, by, now=now)
+    return one_time_links.invitation_link(member, config)
+
+
+def accept_invitation(
+    *, token: str, password: str, again: str, browser: Browser, config: Config, now: datetime
+) -> Presence:
+    """Let the invited person choose their password, and open a session.
+
+    Raises LinkNoLongerValid, or Invalid.
+    """
+    member = one_time_links.invited(token, config)
+    _require_none(_password_problems(password, again, member.name, member.email))
+    password_hash = passwords.hash_of(password)
+    with transaction():
+        if not member.set_password(password_hash, epoch=member.session_epoch):
+            raise LinkNoLongerValid("This link has just been used.")
+        event = PasswordChosen(member_id=member.id)
+        audit.record(event, Actor.of(member, browser.ip), now=now)
+        sessions.end_all(member, by=Actor.of(member, browser.ip), now=now)
+        return sessions.begin(member, browser, now=now)
+
+
+def change_role(
+    member: Member,
+    role: str,
+    client: Client | None,
+    *,
+    by: Actor,
+    confirmed_at: datetime,
+    now: datetime,
+) -> None:
+    """Let somebody do more or less than before; everything handed out to them ends at once, so
+    that no open page of theirs goes on under the old role. What they approved stays approved.
+
+    Raises Forbidden, NotConfirmed, Invalid, or Conflict for the last owner, for one who is shut
+    out, and where it is so already.
+    """
+    permissions.require(by, "people")
+    permissions.require_fresh(confirmed_at, now)
+    _require_none(_role_problems(role, client))
+    with permissions.member_transaction(by, "people") as (_, by):
+        member.refresh()
+        was = member.role
+        sessions.end_all(member, by=by, now=now)
+        if not member.take_role(role, _client_of(role, client)):
+            raise Conflict(_why_no_role(member, role))
+        event = RoleChanged(
+            member_id=member.id,
+            name=member.name,
+            role=role,
+            was=was,
+            client=client.name if client is not None and role == CLIENT else "",
+        )
+        audit.record(event, by, now=now)
+
+
+def _why_no_role(member: Member, role: str) -> str:
+    if member.is_disabled:
+        return "This account is disabled. Enable it first."
+    if member.role == OWNER and role != OWNER:
+        return "Somebody has to own Aura: invite another owner first."
+    return "That is their role already."
+
+
+def disable(member: Member, *, by: Actor, now: datetime) -> None:
+    """Shut somebody out at once, wherever they are signed in; what they did stays.
+
+    Raises Forbidden, or Conflict for the last owner and for one who is shut out already.
+    """
+    with permissions.member_transaction(by, "people") as (_, by):
+        sessions.end_all(member, by=by, now=now)
+        if not member.disable(now):
+            raise Conflict(
+                "This account is disabled already."
+                if member.is_disabled
+                else "Somebody has to own Aura: invite another owner first."
+            )
+        event = MemberDisabled(member_id=member.id, name=member.name)
+        audit.record(event, by, now=now)
+
+
+def enable(member: Member, *, by: Actor, now: datetime) -> None:
+    """Let somebody in again, with the password they had. Raises Forbidden or StaleState."""
+    with permissions.member_transaction(by, "people") as (_, by):
+        if not member.enable():
+            raise StaleState("This account is enabled already.")
+        event = MemberEnabled(member_id=member.id, name=member.name)
+        audit.record(event, by, now=now)
+
+
+def member_known(member_id: int) -> Member:
+    """Raises NotFound."""
+    member = Member.get_or_none(Member.id == member_id)
+    if member is None:
+        raise NotFound("There is no such person here.")
+    return member
+
+
+# ---- one's own password ----
+
+
+def change_password(
+    presence: Presence,
+    *,
+    present: str,
+    new: str,
+    again: str,
+    browser: Browser,
+    config: Config,
+    now: datetime,
+) -> Presence:
+    """Take a new password, end every session of this person and open one for this browser.
+
+    Guessing the present one is as slow here as at the door. Raises Invalid, or
+    StaleState when the account was changed meanwhile.
+    """
+    member = presence.member
+    by = Actor.of(member, browser.ip)
+    permissions.require(by, "account")
+    # A bucket of its own: whoever holds a stolen session must not be able to use up
+    # the attempts of the person at the door.
+    account = f"change of {member.email}"
+    subject = login_throttle.begin(account, browser, config=config, now=now)
+    if subject is None or not passwords.matches(member.password_hash, present):
+        _refuse(presence, "present", by, now, is_early=subject is None)
+    problems = _password_problems(new, again, member.name, member.email, field="new")
+    if present == new:
+        problems["new"] = "This is the password you have."
+    _require_none(problems)
+    password_hash = passwords.hash_of(new)
+    with permissions.member_transaction(by, "account") as (_, by):
+        login_throttle.forgive(subject)
+        if not member.set_password(password_hash, epoch=member.session_epoch):
+            raise StaleState("Your account was changed meanwhile. Sign in again.")
+        sessions.end_all(member, by=by, now=now)
+        audit.record(PasswordChanged(member_id=member.id), by, now=now)
+        return sessions.begin(member, browser, now=now)
+
+
+def confirm(
+    presence: Presence, *, password: str, browser: Browser, config: Config, now: datetime
+) -> None:
+    """Show that it is still this person: what needs that may be done for a quarter of an hour.
+
+    Guessing is as slow here as at the door. Raises Invalid.
+    """
+    member = presence.member
+    by = Actor.of(member, browser.ip)
+    permissions.require(by, "account")
+    account = f"confirmation of {member.email}"
+    subject = login_throttle.begin(account, browser, config=config, now=now)
+    if subject is None or not passwords.matches(member.password_hash, password):
+        _refuse(presence, "password", by, now, is_early=subject is None)
+    with permissions.member_transaction(by, "account") as (_, by):
+        login_throttle.forgive(subject)
+        if not presence.session.confirm(now):
+            raise StaleState("Your session has ended. Sign in again.")
+        audit.record(IdentityConfirmed(session_id=presence.session.id), by, now=now)
+
+
+def _refuse(
+    presence: Presence, field: str, by: Actor, now: datetime, *, is_early: bool
+) -> NoReturn:
+    why = "too many attempts" if is_early else "wrong password"
+    event = PasswordRefused(session_id=presence.session.id, reason=why)
+    audit.record_refusal(event, by, now=now, per_hour=sessions.REFUSALS_PER_HOUR)
+    raise Invalid(field, _NOT_THE_PRESENT_ONE)
+
+
+# ---- what is typed ----
+
+
+def _create(
+    name: str,
+    email: str,
+    role: str,
+    password_hash: str,
+    now: datetime,
+    client_id: int | None = None,
+) -> Member:
+    return Member.create(
+        name=name,
+        email=email,
+        role=role,
+        password_hash=password_hash,
+        created_at=now,
+        client_id=client_id,
+    )
+
+
+def _clean_name(name: str) -> str:
+    return " ".join(name.split())
+
+
+def _identity_problems(name: str, email: str) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    if not name or not name.isprintable():
+        problems["name"] = "Type a name, as colleagues will read it in the trail."
+    elif len(name) > MAX_NAME_CHARS:
+        problems["name"] = f"At most {MAX_NAME_CHARS} characters."
+    if len(email) > MAX_EMAIL_CHARS or not _EMAIL.fullmatch(email):
+        problems["email"] = "Type an e-mail address, for example ana@agency.example."
+    return problems
+
+
+def _role_problems(role: str, client: Client | None) -> dict[str, str]:
+    if role not in ROLES:
+        return {"role": "Choose one of the roles."}
+    if role == CLIENT and client is None:
+        return {"client": "Choose whose sites they see."}
+    return {}
+
+
+def _client_of(role: str, client: Client | None) -> int | None:
+    return client.id if client is not None and role == CLIENT else None
+
+
+def _password_problems(
+    password: str, again: str, name: str, email: str, *, field: str = "password"
+) -> dict[str, str]:
+    problem = passwords.problem_with(password, name=name, email=email)
+    if problem:
+        return {field: problem}
+    return {} if password == again else {"again": "The two are not the same."}
+
+
+def _require_none(problems: dict[str, str]) -> None:
+    if problems:
+        first = next(iter(problems))
+        raise Invalid(first, problems.pop(first), **problems)

@@ -1,0 +1,42 @@
+"""Standing approvals, and how changes to a client's sites are approved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.audit.events.base import Event, Personal
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyMade(Event):
+    """A standing approval: what it covers stands here whole, so that the trail needs no table."""
+
+    policy_id: int
+    name: str
+    scopes: str
+    steps: str
+    covers: str
+    tags: str
+    window: str
+    expires_at: str
+    reason: Personal
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyConfirmed(Event):
+    policy_id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyEnded(Event):
+    policy_id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalsChanged(Event):
+    """How changes to a client's sites are approved from now on."""
+
+    client: str
+    approvals: str

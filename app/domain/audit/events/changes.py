@@ -1,0 +1,162 @@
+"""The life of a change, told so that the trail alone answers what was done, by whom and how
+it ended; and what is to be left alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from app.domain.audit.events.base import Event, Personal
+
+if TYPE_CHECKING:
+    from app.models.changes import Change
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeEvent(Event, is_declared=False):
+    """What every entry about a change says of it: what it is of never changes."""
+
+    change_id: int
+    op_id: str
+    kind: str
+    ident: str
+    name: str
+    from_version: str
+    to_version: str
+
+    @classmethod
+    def of(cls, change: Change, **more: Any) -> Self:
+        """This event about `change`; `more` is what it says beyond that."""
+        return cls(
+            site_id=change.site_id,
+            change_id=change.id,
+            op_id=change.op_id,
+            kind=change.kind,
+            ident=change.ident,
+            name=change.name,
+            from_version=change.from_version,
+            to_version=change.to_version,
+            **more,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeProposed(ChangeEvent):
+    """A change is to be checked by the site and then approved. What a standing approval
+    proposes, it does for the reason it was made."""
+
+    reason: Personal
+    policy_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeChecked(ChangeEvent):
+    """The site said in a dry run that it could do this; `digest` is of the exact document.
+
+    `home` is the site's address, `reported` what it said of its state, `report` the digest of
+    the last whole report before that.
+    """
+
+    digest: str
+    home: str
+    reported: dict[str, str | bool]
+    report: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeApproved(ChangeEvent):
+    """Released by the actor, or by the standing approval `policy_id`, named in `approver`."""
+
+    digest: str
+    how: str
+    approver: Personal
+    policy_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeRejected(ChangeEvent):
+    reason: Personal
+    outcome: str = "rejected"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeCancelled(ChangeEvent):
+    reason: str
+    outcome: str = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeExpired(ChangeEvent):
+    outcome: str = "expired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeStarted(ChangeEvent):
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeUnsettled(ChangeEvent):
+    """What came of it is not known: the answer was lost, or is not one that could be believed."""
+
+    fault: str
+    outcome: str = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeWaiting(ChangeEvent):
+    """The site asks its own administrator first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeEnded(ChangeEvent):
+    """What came of it, by the site's signed evidence. `how` is 'answer', 'status', 'dry_run', or
+    'here' where Aura itself refused before anything was sent.
+
+    `evidence` holds the main facts of it, `evidence_digest` is of the whole as it is stored.
+    """
+
+    outcome: str
+    reason: str
+    how: str
+    evidence: dict[str, str | int | bool]
+    evidence_digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeBrokeLater(ChangeEvent):
+    """The update had succeeded, and the site was found broken within a day of it.
+
+    `why` is what was seen at its front page, `status` the HTTP status, 0 where there was none.
+    """
+
+    why: str
+    status: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentClosed(ChangeEvent):
+    """Somebody looked after a change that did not end well, and lets others go on."""
+
+    note: Personal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeAcknowledged(ChangeEvent):
+    """A person has seen a failure or a rollback that pauses nothing."""
+
+    note: Personal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentHeld(Event):
+    kind: str
+    ident: str
+    reason: Personal
+    until: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentReleased(Event):
+    kind: str
+    ident: str

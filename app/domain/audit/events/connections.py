@@ -1,0 +1,73 @@
+"""Keys, addresses, copies, and what stands in a connection's way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.audit.events.base import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotationAsked(Event):
+    """New keys are to be agreed on; with `home`, at the site's new address."""
+
+    rotation_id: int
+    home: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeysRotated(Event):
+    rotation_id: int
+    kid: str
+    generation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotationFailed(Event):
+    rotation_id: int
+    fault: str
+    outcome: str = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteMoved(Event):
+    from_url: str
+    to_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteQuarantined(Event):
+    kind: str
+    evidence: dict[str, str | int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuarantineEnded(Event):
+    kind: str
+    how: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointChanged(Event):
+    endpoint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerLoginChanged(Event):
+    """The name and password for the server in front of a site were kept or removed."""
+
+    is_kept: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExaminationAsked(Event):
+    examination_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionExamined(Event):
+    """`blocker` names what is in the way, if anything is; `requests` is how many were sent."""
+
+    verdict: str
+    blocker: str
+    requests: int

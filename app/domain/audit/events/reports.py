@@ -1,0 +1,34 @@
+"""What sites were asked for and what they said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.audit.events.base import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncAsked(Event):
+    sync_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncFailed(Event):
+    sync_id: int
+    fault: str
+    outcome: str = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportReceived(Event):
+    digest: str
+    components: int
+    offers: int
+    dropped_fields: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportRefused(Event):
+    field: str
+    why: str
+    outcome: str = "refused"

@@ -1,0 +1,74 @@
+"""The end of a connection, from either side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.audit.events.base import Event, Personal
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevocationStarted(Event):
+    kid: str
+    reason: Personal
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevocationConfirmed(Event):
+    kid: str
+    acknowledged_at: str
+    refused_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevocationUnproven(Event):
+    kid: str
+    acknowledged: bool
+    probe: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevocationUnreached(Event):
+    kid: str
+    fault: str
+    next_try_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecheckEnded(Event):
+    """A year without the connection coming back: the last secret of it is destroyed."""
+
+    kid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevocationAbandoned(Event):
+    """Ninety days of trying are over; the site was never reached."""
+
+    kid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteDisconnected(Event):
+    kid: str
+    confirmed: bool
+    how: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoodbyeForged(Event):
+    """A goodbye was proven, and the site had never said it: somebody holds a copy of it."""
+
+    kid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteReconnected(Event):
+    kid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeRefused(Event):
+    op: str
+    reason: str
+    outcome: str = "refused"

@@ -1,0 +1,58 @@
+"""Sites that come and go, and every call to one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app.domain.audit.events.base import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteAdded(Event):
+    name: str
+    url: str
+    client: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteEdited(Event):
+    """Its name, or whose site it is. `brings` names the standing approvals that cover it from now
+    on: whoever gave it to that client approved that as well."""
+
+    name_before: str
+    name: str
+    client_before: str
+    client: str
+    brings: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteForgotten(Event):
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteCalled(Event):
+    """One call left for a site. `outcome` is 'ok' or the name of the fault.
+
+    `nonces` are those it was sent under, as the site's own entries name them; `head_n` and
+    `head_hash` are the newest entry of the site's log, as its answer said.
+    """
+
+    op: str
+    outcome: str
+    elapsed_ms: int
+    nonces: list[str] = field(default_factory=list)
+    head_n: int = 0
+    head_hash: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagsChanged(Event):
+    """`brings` names the standing approvals that cover the site from now on, by number and name:
+    whoever set the tags approved that as well."""
+
+    added: str
+    removed: str
+    brings: str

@@ -1,0 +1,213 @@
+"""Exports of the trail: asked for, written by the worker, handed out, and deleted after a day."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from app import queue
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.actor import Actor
+from app.domain.audit import export_formats
+from app.domain.audit.events import ExportDownloaded, TrailExported
+from app.domain.audit.export_formats import Covered
+from app.domain.errors import Invalid, NotFound
+from app.keys import SealBroken
+from app.models.accounts import Member
+from app.models.audit import Entry
+from app.models.base import transaction, utcnow
+from app.models.exports import DONE, FAILED, GONE, QUEUED, RUNNING, TrailExport
+from app.models.sites import Client, Site
+
+# What a stranger can check; what people read in other programs.
+ZIP, CSV, JSONL = "zip", "csv", "jsonl"
+FORMS = (ZIP, CSV, JSONL)
+KEPT_FOR = timedelta(days=1)
+LOST_AFTER = timedelta(minutes=5)
+_FOLDER = "exports"
+_PIECE = 1 << 20
+
+
+def request(
+    form: str, covered: Covered, *, by: Actor, confirmed_at: datetime, now: datetime
+) -> TrailExport:
+    """Have the worker write it. Raises Forbidden, NotConfirmed, or Invalid."""
+    permissions.require(by, "export")
+    permissions.require_fresh(confirmed_at, now)
+    if form not in FORMS:
+        raise Invalid("form", "Choose one of the forms.")
+    with permissions.member_transaction(by, "export") as (tx, by):
+        asked = TrailExport.create(
+            asked_by=by.name[:120],
+            asked_by_id=by.id,
+            asked_at=now,
+            form=form,
+            scope=covered.of[:300],
+            client_id=covered.client,
+            about_site_id=covered.site,
+            since=covered.since,
+            until=covered.until,
+            has_private=covered.private,
+        )
+        tx.after_commit(queue.enqueue, "export_trail", asked.id)
+    return asked
+
+
+def covers(
+    *,
+    client: Client | None = None,
+    site: Site | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    private: bool = True,
+) -> Covered:
+    """What is to be exported, with its words. Raises Invalid where it ends before it begins."""
+    if since is not None and until is not None and until <= since:
+        raise Invalid("until", "This is not after the beginning.")
+    of = ["Everything"]
+    if client is not None:
+        of = [f"Client {client.name}"]
+    if site is not None:
+        of = [f"Site {site.name}"]
+    if since is not None:
+        of.append(f"from {since:%Y-%m-%d}")
+    if until is not None:
+        of.append(f"before {until:%Y-%m-%d}")
+    whose = {"client": client.id if client else None, "site": site.id if site else None}
+    return Covered(", ".join(of), since=since, until=until, private=private, **whose)
+
+
+def run(export_id: int, *, config: Config, now: Callable[[], datetime] = utcnow) -> str:
+    """Write the file; the state it ends in. Safe to be delivered twice."""
+    asked = TrailExport.get_or_none(TrailExport.id == export_id)
+    if asked is None:
+        return "gone"
+    head = Entry.head()
+    began = {"seen_working_at": now(), "total": head.seq if head else 0}
+    if not asked.move(to=RUNNING, when=(QUEUED,), **began):
+        return asked.state
+
+    def note(count: int) -> None:
+        asked.move(to=RUNNING, when=(RUNNING,), entries=count, seen_working_at=now())
+
+    path = path_of(asked, config)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        count = write(path, asked.form, _covered(asked), config, now(), note)
+    except (OSError, SealBroken):
+        asked.move(to=FAILED, when=(RUNNING,), ended_at=now())
+        path.unlink(missing_ok=True)
+        raise
+    digest = _digest(path)
+    with transaction():
+        ended = {"ended_at": now(), "entries": count, "digest": digest}
+        size = path.stat().st_size
+        if asked.move(to=DONE, when=(RUNNING,), size=size, **ended):
+            by = Actor.of(Member.get_by_id(asked.asked_by_id))
+            audit.record(_exported(_covered(asked), asked.form, count, digest), by, now=now())
+    return asked.state
+
+
+def export_here(
+    path: Path, form: str, covered: Covered, *, by: Actor, config: Config, now: datetime
+) -> int:
+    """The same at once, for whoever sits at the terminal; returns how many entries."""
+    count = write(path, form, covered, config, now, lambda count: None)
+    with transaction():
+        audit.record(_exported(covered, form, count, _digest(path)), by, now=now)
+    return count
+
+
+def write(
+    path: Path,
+    form: str,
+    covered: Covered,
+    config: Config,
+    now: datetime,
+    seen: Callable[[int], object],
+) -> int:
+    """Write the file, which nobody but this user can read; returns how many entries it shows."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        if form == ZIP:
+            return export_formats.write_zip(file, covered, config, now, seen)
+        if form == CSV:
+            return export_formats.write_csv(file, covered, seen)
+        return export_formats.write_jsonl(file, covered, seen)
+
+
+def hand_out(
+    export_id: int, *, by: Actor, config: Config, now: datetime
+) -> tuple[TrailExport, Path]:
+    """Return a finished export and its file, and record that it left Aura.
+
+    Raises Forbidden, or NotFound.
+    """
+    with permissions.member_transaction(by, "export") as (_, by):
+        asked = TrailExport.get_or_none(TrailExport.id == export_id)
+        if asked is None or asked.state != DONE or not path_of(asked, config).is_file():
+            raise NotFound("This export is not here, or not here any more. Make it again.")
+        event = ExportDownloaded(
+            site_id=asked.about_site_id,
+            client_id=asked.client_id,
+            export_id=asked.id,
+            form=asked.form,
+            has_private=asked.has_private,
+            digest=asked.digest,
+        )
+        audit.record(event, by, now=now)
+    return asked, path_of(asked, config)
+
+
+def path_of(asked: TrailExport, config: Config) -> Path:
+    return config.var_dir / _FOLDER / f"{asked.id}.{asked.form}"
+
+
+def due(config: Config, now: datetime) -> int:
+    """Delete what is a day old, end what was lost, queue what was never begun; how many."""
+    lost = TrailExport.in_state(RUNNING, before=now - LOST_AFTER)
+    for one in lost:
+        one.move(to=FAILED, when=(RUNNING,), ended_at=now)
+    waiting = TrailExport.in_state(QUEUED, before=now - LOST_AFTER)
+    for one in waiting:
+        queue.enqueue("export_trail", one.id)
+    old = TrailExport.in_state(DONE, before=now - KEPT_FOR)
+    for one in [*old, *lost]:
+        path_of(one, config).unlink(missing_ok=True)
+        one.move(to=GONE, when=(DONE,))
+    return len(lost) + len(waiting) + len(old)
+
+
+def _covered(asked: TrailExport) -> Covered:
+    return Covered(
+        asked.scope,
+        client=asked.client_id,
+        site=asked.about_site_id,
+        since=asked.since,
+        until=asked.until,
+        private=asked.has_private,
+    )
+
+
+def _exported(covered: Covered, form: str, entries: int, digest: str) -> TrailExported:
+    return TrailExported(
+        site_id=covered.site,
+        client_id=covered.client,
+        scope=covered.of,
+        form=form,
+        has_private=covered.private,
+        entries=entries,
+        digest=digest,
+    )
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()

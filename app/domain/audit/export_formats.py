@@ -1,0 +1,354 @@
+"""The files of an export (docs/AUDIT.md): what a stranger checks with verify_audit.py, and what
+people read in other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any, Generic, TypeVar
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from app.config import Config
+from app.domain.audit.chain import log_uuid
+from app.domain.audit.merkle import Tree
+from app.domain.connection import dashboard_identity
+from app.domain.crosscheck import checkpoints
+from app.domain.crosscheck.checkpoints import Mark
+from app.keys import sign, verify_mark
+from app.models.audit import Entry
+from app.models.checkpoints import SiteEntry, SiteLog, SiteMark
+from app.models.sites import Site
+from app.protocol import ProtocolError, b64u, canonical, from_b64u
+
+T = TypeVar("T")
+
+_VERIFIER = Path(__file__).parents[2] / "verifier" / "verify_audit.py"
+_MANIFEST_SIGNATURE = b"siteagent/export/1\n"
+_BATCH = 1000
+# Marks a site holds: enough to hold a trail to, few enough to be checked by slow means.
+_MARKS_OF_A_SITE = 60
+# What a spreadsheet would take for a formula (OWASP, CSV injection).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+COLUMNS = (
+    *("number", "time", "event", "client", "site", "kind", "component", "outcome"),
+    *("who", "from_address", "facts", "hash"),
+)
+
+
+@dataclass(frozen=True)
+class Covered:
+    """What an export is of; whatever is None is not limited. `of` says it in words."""
+
+    of: str
+    client: int | None = None
+    site: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    private: bool = True
+
+    @property
+    def is_whole(self) -> bool:
+        return (self.client, self.site, self.since, self.until) == (None,) * 4
+
+    def as_manifest(self) -> dict[str, Any]:
+        return {
+            "of": self.of,
+            "client": self.client,
+            "site": self.site,
+            "from": self.since.isoformat() if self.since else None,
+            "to": self.until.isoformat() if self.until else None,
+            "private": self.private,
+        }
+
+
+def write_zip(
+    file: IO[bytes], covered: Covered, config: Config, now: datetime, seen: Callable[[int], object]
+) -> int:
+    """Everything a stranger needs to check it; returns how many entries it shows."""
+    end = checkpoints.own(config)
+    digests: dict[str, str] = {}
+    leaves = [bytes.fromhex(one) for one in _hashes(end.n)] if not covered.is_whole else []
+    paths = Tree(leaves) if leaves else None
+    sites = _sites(covered)
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+
+        def put(name: str, pieces: Iterable[bytes]) -> None:
+            digest = sha256()
+            with archive.open(name, "w", force_zip64=True) as member:
+                for piece in pieces:
+                    digest.update(piece)
+                    member.write(piece)
+            digests[name] = digest.hexdigest()
+
+        rows = _Counted(_rows(covered, end.n, paths), seen)
+        put("trail.jsonl", (_line(row) for row in rows))
+        put("marks.json", [_marks(end, sites, paths)])
+        put("keys.json", [_keys(config, sites)])
+        for site in sites:
+            if SiteEntry.count_of(site):
+                put(f"sites/{site.uuid}.jsonl", _site_log(site, now))
+        put("README.txt", [_readme(covered, rows.count, end, now).encode("utf-8")])
+        put("verify_audit.py", [_VERIFIER.read_bytes()])
+        document = {
+            "v": 1,
+            "log": log_uuid(),
+            "made_at": now.isoformat(),
+            "covers": covered.as_manifest(),
+            "files": digests,
+        }
+        manifest = canonical(document)
+        seed = dashboard_identity.of_dashboard(config).signing_key
+        archive.writestr("manifest.json", manifest)
+        archive.writestr("manifest.sig", b64u(sign(seed, _MANIFEST_SIGNATURE + manifest)))
+    return rows.count
+
+
+def write_jsonl(file: IO[bytes], covered: Covered, seen: Callable[[int], object]) -> int:
+    """One entry a line, as pages show it; proves nothing. Returns how many."""
+    rows = _Counted(_entries(covered, _newest()), seen)
+    for entry in rows:
+        file.write(_line(_shown(entry, covered)))
+    return rows.count
+
+
+def write_csv(file: IO[bytes], covered: Covered, seen: Callable[[int], object]) -> int:
+    """The same as a table that no spreadsheet takes for formulas. Returns how many."""
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="", write_through=True)
+    table = csv.writer(text)
+    table.writerow(COLUMNS)
+    rows = _Counted(_entries(covered, _newest()), seen)
+    for entry in rows:
+        told = _shown(entry, covered)
+        facts = json.dumps(told["facts"], ensure_ascii=False, sort_keys=True)
+        table.writerow(
+            harmless(value)
+            for value in (
+                *(entry.seq, told["at"], told["event"], told["client"], told["site"]),
+                *(entry.kind, entry.component, entry.outcome),
+                *(told["actor"]["name"], told["actor"]["ip"], facts, entry.hash),
+            )
+        )
+    text.detach()
+    return rows.count
+
+
+def harmless(value: object) -> str:
+    """A cell that stays text in every spreadsheet."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+class _Counted(Generic[T]):
+    """Hands things on, counts them, and tells of each portion."""
+
+    def __init__(self, things: Iterable[T], seen: Callable[[int], object]) -> None:
+        self._things, self._seen, self.count = things, seen, 0
+
+    def __iter__(self) -> Iterator[T]:
+        for thing in self._things:
+            yield thing
+            self.count += 1
+            if self.count % _BATCH == 0:
+                self._seen(self.count)
+
+
+def _line(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False).encode("utf-8") + b"\n"
+
+
+# ---- the trail ----
+
+
+def _newest() -> int:
+    head = Entry.head()
+    return head.seq if head else 0
+
+
+def _entries(covered: Covered, last: int) -> Iterator[Entry]:
+    """Those that are covered up to number `last`, oldest first, with their details."""
+    conditions = [Entry.seq <= last]
+    if covered.client is not None:
+        # Bodies of version 1 name no client: their site tells.
+        theirs = Site.select(Site.id).where(Site.client == covered.client)
+        unnamed = Entry.body.endswith('"v":1}') & Entry.site_id.in_(theirs)
+        conditions.append((Entry.client_id == covered.client) | unnamed)
+    if covered.site is not None:
+        conditions.append(Entry.site_id == covered.site)
+    if covered.since is not None:
+        conditions.append(Entry.at >= covered.since)
+    if covered.until is not None:
+        conditions.append(Entry.at < covered.until)
+    after = 0
+    while True:
+        query = Entry.select().where(Entry.seq > after, *conditions)
+        entries = list(query.order_by(Entry.seq).limit(_BATCH))
+        if not entries:
+            return
+        yield from Entry.with_details(entries)
+        after = entries[-1].seq
+
+
+def _shown(entry: Entry, covered: Covered) -> dict[str, Any]:
+    told = entry.document()
+    if not covered.private:
+        told["actor"] |= {"name": "", "ip": ""}
+        told["facts"] = json.loads(entry.body)["facts"]
+    return {"number": entry.seq, "hash": entry.hash, **told}
+
+
+def _rows(covered: Covered, last: int, paths: Tree | None) -> Iterator[dict[str, Any]]:
+    for entry in _entries(covered, last):
+        detail = entry.detail if covered.private else None
+        row = {
+            "seq": entry.seq,
+            "prev": entry.prev,
+            "hash": entry.hash,
+            "body": entry.body,
+            "salt": detail.salt if detail else None,
+            "detail": detail.body if detail else None,
+        }
+        if paths is not None:
+            row["path"] = [one.hex() for one in paths.path(entry.seq - 1)]
+        yield row
+
+
+def _hashes(last: int) -> list[str]:
+    query = Entry.select(Entry.hash).where(Entry.seq <= last).order_by(Entry.seq)
+    return [digest for (digest,) in query.tuples().iterator()]
+
+
+# ---- the sites ----
+
+
+def _sites(covered: Covered) -> list[Site]:
+    query = Site.select().where(Site.uuid != "", Site.sign_s != "")
+    if covered.site is not None:
+        query = query.where(Site.id == covered.site)
+    if covered.client is not None:
+        query = query.where(Site.client == covered.client)
+    return list(query.order_by(Site.id))
+
+
+def _site_log(site: Site, now: datetime) -> Iterator[bytes]:
+    """As it was received, and as that site exports it itself."""
+    read = SiteLog.of(site)
+    yield _line(
+        {
+            "v": 1,
+            "log": read.log,
+            "site": site.uuid,
+            "made_at": now.isoformat(),
+            "key": None,
+            "mark": None,
+        }
+    )
+    for entry in SiteEntry.behind(site.id, read.branch, -1):
+        row = {"seq": entry.seq, "prev": entry.prev, "hash": entry.hash, "body": entry.body}
+        yield _line(row)
+
+
+def _marks(end: Mark, sites: list[Site], paths: Tree | None) -> bytes:
+    by_sites, of_sites = [], []
+    for site in sites:
+        for n, mark in _held_by(site):
+            is_there = paths is not None and n <= end.n
+            path = [one.hex() for one in paths.path(n - 1)] if paths and is_there else None
+            by_sites.append({"site": site.uuid, "path": path, "mark": mark})
+        of_sites += [{"site": site.uuid, "mark": mark} for mark in _made_by(site)]
+    document = {"v": 1, "export": end.as_sent(), "by_sites": by_sites, "of_sites": of_sites}
+    return canonical(document)
+
+
+def _held_by(site: Site) -> list[tuple[int, dict[str, str]]]:
+    """The dashboard's marks that stand in the site's own log, the last of each day. The site may
+    have written anything there: what the dashboard did not sign is none."""
+    days: dict[str, tuple[int, dict[str, str]]] = {}
+    read = SiteLog.of(site)
+    for entry in SiteEntry.behind(site.id, read.branch, -1):
+        said = json.loads(entry.body)
+        facts = said.get("facts")
+        mark = _as_sent(facts.get("mark")) if isinstance(facts, dict) else None
+        if mark is not None:
+            days[str(said.get("at"))[:10]] = mark
+    return list(days.values())[-_MARKS_OF_A_SITE:]
+
+
+def _as_sent(told: object) -> tuple[int, dict[str, str]] | None:
+    """A mark as it travelled, from the parts of it that a log repeats; not yet verified."""
+    if not isinstance(told, dict) or not isinstance(told.get("n"), int) or told["n"] < 1:
+        return None
+    names = ("n", "hash", "root", "at", "log")
+    try:
+        body = canonical({"v": checkpoints.VERSION, **{name: told[name] for name in names}})
+        signature = from_b64u(told.get("sig"), 64)
+    except (KeyError, ProtocolError):
+        return None
+    return told["n"], {"body": b64u(body), "sig": b64u(signature)}
+
+
+def _made_by(site: Site) -> list[dict[str, str]]:
+    """The site's own marks under its present key, of the log that is exported."""
+    key, log = from_b64u(site.sign_s, 32), SiteLog.of(site).log
+    found = []
+    for one in SiteMark.select().where(SiteMark.site == site, SiteMark.log == log):
+        body = one.body.encode("ascii")
+        if verify_mark(key, body, from_b64u(one.signature, 64)):
+            found.append({"body": b64u(body), "sig": one.signature})
+    return found[-_MARKS_OF_A_SITE:]
+
+
+def _keys(config: Config, sites: list[Site]) -> bytes:
+    dashboard = dashboard_identity.of_dashboard(config).sign_public
+    return canonical(
+        {
+            "v": 1,
+            "dashboard": _key(dashboard),
+            "sites": [{"site": one.uuid, **_key(from_b64u(one.sign_s, 32))} for one in sites],
+        }
+    )
+
+
+def _key(public: bytes) -> dict[str, str]:
+    return {"key": b64u(public), "fingerprint": sha256(public).hexdigest()}
+
+
+def _readme(covered: Covered, count: int, end: Mark, now: datetime) -> str:
+    return f"""An export of Aura's audit trail
+===============================
+
+Of:        {covered.of}
+Made:      {now:%Y-%m-%d %H:%M:%S} UTC
+Entries:   {count} of the {end.n} there were
+The newest then had the hash
+           {end.hash}
+
+To check it you need Python 3.8 or newer and nothing else, no connection either:
+
+    python3 verify_audit.py THIS.zip
+
+It recomputes every hash and every signature, says what fits and what does not, and where. Do not
+take this copy of the program on trust: it is one file, short enough to be read, and it can be had
+from the makers of Aura as well.
+
+What it shows: each entry is, byte for byte, the one that was written; up to the marks that the
+sites hold, nothing was changed, dropped, swapped or inserted afterwards.
+What it cannot show: what was never written down, and what came after the last mark that somebody
+else holds. Whoever has the dashboard's signing key could make another trail. So compare the
+fingerprint in keys.json and a mark with what the site itself shows in wp-admin, or with a report
+that was printed earlier:
+
+    python3 verify_audit.py THIS.zip --mark KEPT.json
+
+trail.jsonl     the entries, each with the exact text that was hashed
+marks.json      how far the logs reached, signed: by the dashboard, and by each site
+keys.json       the public keys
+sites/          what the sites' own logs say, as they were received
+manifest.json   the digest of every file, signed in manifest.sig
+"""

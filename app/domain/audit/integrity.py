@@ -1,0 +1,113 @@
+"""Whether what lies beside the chain says what the chain says: index columns and private details.
+
+SQLite computes the columns from the text, so there they cannot contradict it as long as the table
+is the one that computes them. Anywhere else each entry is judged by the rule in columns.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from app.domain.audit import index_columns
+from app.models.base import db, is_postgres
+
+PRIVATE = b"siteagent/audit-private/1\n"
+# How the text of an entry with private details tells that it has some. Exact: within a JSON text
+# no quotation mark stands without a backslash before it.
+NAMES_PRIVATE = b'"private":"'
+CONTRADICTS = "its index columns contradict its text"
+CHANGED = "its private part was changed"
+_BATCH = 5000
+
+_JUDGED = "seq, body, at, event, actor, site_id, client_id, kind, component, outcome"
+
+
+@dataclass
+class Beside:
+    """What was found: the first entry that does not fit, and those without their private part.
+    `erased_at` is the entry that last told of somebody being erased."""
+
+    misfit: tuple[int, str] | None = None
+    absent: list[int] = field(default_factory=list)
+    erased_at: int = 0
+
+    def note(self, seq: int, reason: str) -> None:
+        if self.misfit is None or seq < self.misfit[0]:
+            self.misfit = (seq, reason)
+
+
+def private_hash(salt: bytes, detail: str) -> str:
+    """What the chain holds of private details: nothing that could be guessed from it."""
+    return sha256(PRIVATE + salt + detail.encode("utf-8")).hexdigest()
+
+
+def compare(last: int, private: list[int], found: Beside) -> None:
+    """Everything beside the entries up to `last`; `private` are those whose text names details."""
+    if not _are_columns_computed():
+        for row in _rows(_JUDGED, "audit", last):
+            _judge(row, found)
+    _judge_details(last, private, found)
+    told = db.execute_sql("SELECT MAX(seq) FROM audit WHERE event = 'person_erased'")
+    found.erased_at = told.fetchone()[0] or 0
+
+
+def _are_columns_computed() -> bool:
+    """Whether this table is, to the letter, the one whose columns follow from the text."""
+    if is_postgres():
+        return False
+    made = db.execute_sql("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'audit'")
+    row = made.fetchone()  # None where a view has taken its name
+    return row is not None and str(row[0]).partition("(")[2] == f"{index_columns.COMPUTED})"
+
+
+def _rows(what: str, source: str, last: int) -> Iterator[tuple[Any, ...]]:
+    """Of each entry up to `last`, in order; the number comes first."""
+    after, p = 0, db.param
+    while rows := db.execute_sql(
+        f"SELECT {what} FROM {source} WHERE seq > {p} AND seq <= {p} ORDER BY seq LIMIT {_BATCH}",  # noqa: S608
+        (after, last),
+    ).fetchall():
+        yield from rows
+        after = rows[-1][0]
+
+
+def _judge(row: tuple[Any, ...], found: Beside) -> None:
+    seq, body, at, event, actor, site, client, kind, component, outcome = row
+    try:
+        said = json.loads(body)
+        fits = (
+            said["event"] == event
+            and said["site"] == site
+            and said.get("client") == client
+            and _moment(said["at"]) == at
+            and index_columns.of_actor(said["actor"]) == actor
+            and index_columns.of_facts(said["facts"]) == (kind, component, outcome)
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        fits = False
+    if not fits:
+        found.note(seq, CONTRADICTS)
+
+
+def _judge_details(last: int, private: list[int], found: Beside) -> None:
+    """Each detail is what its entry holds the hash of, and each such entry has its detail."""
+    present = set()
+    bodies = "(SELECT d.seq, d.salt, d.body, a.body AS said FROM audit_detail d"
+    bodies += " LEFT JOIN audit a ON a.seq = d.seq) AS kept"
+    for seq, salt, detail, said in _rows("seq, salt, body, said", bodies, last):
+        present.add(seq)
+        if f'"private":"{private_hash(bytes.fromhex(salt), detail)}"' not in (said or ""):
+            found.note(seq, CHANGED)
+    found.absent = [seq for seq in private if seq not in present]
+
+
+def _moment(said: str) -> str | datetime:
+    """A moment of a body as the database's driver hands out the column."""
+    if is_postgres():
+        return datetime.fromisoformat(said).astimezone(UTC)
+    return said.replace("T", " ", 1)

@@ -1,0 +1,81 @@
+"""Erasing a person from what is kept beside the chain. The chain stays whole, and tells of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+from app.domain import permissions
+from app.domain.actor import Actor
+from app.domain.audit import search_index
+from app.domain.audit.append import record
+from app.domain.audit.events import PersonErased
+from app.domain.errors import Conflict, Invalid
+from app.models.accounts import Member
+from app.models.audit import Detail, Entry
+from app.models.base import transaction
+from app.models.search_terms import words_of
+
+MAX_REASON_CHARS = 300
+_BATCH = 500
+
+
+def erase(member: Member, *, reason: str, by: Actor, confirmed_at: datetime, now: datetime) -> int:
+    """Delete what is private in the entries about a person who is shut out, and the name and
+    address of their account; returns of how many entries.
+
+    What of them stands in the chain itself (entries of before details were kept apart), in the
+    exact plans they proposed or approved, in exports and in backups, stays.
+    Raises Forbidden, NotConfirmed, Invalid, or Conflict for one who may still sign in.
+    """
+    permissions.require(by, "people")
+    permissions.require_fresh(confirmed_at, now)
+    return _erase(member, reason, by, now)
+
+
+def erase_from_here(member: Member, *, reason: str, by: Actor, now: datetime) -> int:
+    """The same for whoever runs this machine, who could delete everything anyhow."""
+    return _erase(member, reason, by, now)
+
+
+def _erase(member: Member, reason: str, by: Actor, now: datetime) -> int:
+    reason = " ".join(reason.split())
+    if not reason or not reason.isprintable():
+        raise Invalid("reason", "Say why, for instance that they asked for it.")
+    if len(reason) > MAX_REASON_CHARS:
+        raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")
+    with transaction():
+        by = permissions.recheck(by, "people")
+        member.refresh()
+        if not member.erase():
+            raise Conflict("Disable the account first: whoever may sign in leaves new traces.")
+        erased = older = 0
+        for seqs in _entries_about(member.id):
+            older += sum(1 for is_older in seqs.values() if is_older)
+            kept = Detail.of(seqs)
+            Detail.delete().where(Detail.seq.in_(list(kept))).execute()
+            for entry in Entry.select().where(Entry.seq.in_(list(kept))):
+                search_index.add_words(entry.seq, words_of(json.loads(entry.body), None))
+            erased += len(kept)
+        event = PersonErased(member_id=member.id, entries=erased, older=older, reason=reason)
+        record(event, by, now=now)
+    return erased
+
+
+def _entries_about(member_id: int) -> Iterator[dict[int, bool]]:
+    """By number, those in which this member acted or is spoken of; whether each is of version 1,
+    which names people in the chain itself. In portions."""
+    # Canonical text: a number ends in a comma or with the object it stands in.
+    spoken_of = Entry.body.contains(f'"member_id":{member_id},') | Entry.body.contains(
+        f'"member_id":{member_id}}}'
+    )
+    about = (Entry.actor == f"member:{member_id}") | spoken_of
+    after = 0
+    while True:
+        query = Entry.select().where(Entry.seq > after, about)
+        entries = list(query.order_by(Entry.seq).limit(_BATCH))
+        if not entries:
+            return
+        yield {one.seq: json.loads(one.body)["v"] == 1 for one in entries}
+        after = entries[-1].seq

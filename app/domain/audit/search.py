@@ -1,0 +1,100 @@
+"""Looking entries up: by what they concern, when, by whom, how it ended, and by words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from peewee import SQL, fn
+
+from app.models.audit import Day, Entry
+from app.models.base import is_postgres
+from app.models.search_terms import asked_for
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What an entry has to be; whatever is left out may be anything.
+
+    `person` is a member's id: what they did. From `since` on and before `until`. Of `words`
+    each has to stand in the entry, or begin a word of it.
+    """
+
+    client: int | None = None
+    site: int | None = None
+    kind: str = ""
+    component: str = ""
+    person: int | None = None
+    event: str = ""
+    outcome: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    words: str = ""
+
+
+ANYTHING = Filter()
+
+_NOTHING = SQL("1 = 0")
+_FOUND_BY_SQLITE = "(SELECT rowid FROM audit_words WHERE audit_words MATCH ?)"
+_FOUND_BY_POSTGRES = (
+    "(SELECT seq FROM audit_words"
+    " WHERE array_to_tsvector(string_to_array(words, ' ')) @@ %s::tsquery)"
+)
+
+
+def find(which: Filter = ANYTHING, limit: int = 50, *, before: int | None = None) -> list[Entry]:
+    """The newest entries that are so, newest first; continue with `before`, the last seq shown."""
+    query = Entry.select().order_by(Entry.seq.desc()).limit(limit)
+    for condition in [*_columns(which), *_in_time(which), *_with_words(which)]:
+        query = query.where(condition)
+    if before is not None:
+        query = query.where(Entry.seq < before)
+    return Entry.with_details(list(query))
+
+
+def _columns(which: Filter) -> list[Any]:
+    asked: list[tuple[Any, Any]] = [
+        (Entry.client_id, which.client),
+        (Entry.site_id, which.site),
+        (Entry.kind, which.kind or None),
+        (Entry.component, which.component or None),
+        (Entry.actor, None if which.person is None else f"member:{which.person}"),
+        (Entry.event, which.event or None),
+        (Entry.outcome, which.outcome or None),
+    ]
+    return [column == value for column, value in asked if value is not None]
+
+
+def _in_time(which: Filter) -> list[Any]:
+    """The days tell between which entries to look, so that the order stays that of the chain:
+    a clock that was set back makes a day wide, and hides nothing."""
+    if which.since is None and which.until is None:
+        return []
+    conditions: list[Any] = []
+    days = Day.select(fn.MIN(Day.first_seq), fn.MAX(Day.last_seq))
+    if which.since is not None:
+        conditions.append(Entry.at >= which.since)
+        days = days.where(Day.day >= _day(which.since))
+    if which.until is not None:
+        conditions.append(Entry.at < which.until)
+        days = days.where(Day.day <= _day(which.until))
+    first, last = days.scalar(as_tuple=True)
+    return [_NOTHING] if first is None else [*conditions, Entry.seq.between(first, last)]
+
+
+def _day(at: datetime) -> str:
+    return at.astimezone(UTC).date().isoformat()
+
+
+def _with_words(which: Filter) -> list[Any]:
+    if not which.words:
+        return []
+    words = asked_for(which.words)
+    if not words:
+        return [_NOTHING]
+    if is_postgres():
+        asked = " & ".join(f"'{word}':*" for word in words)
+        return [Entry.seq.in_(SQL(_FOUND_BY_POSTGRES, (asked,)))]
+    asked = " ".join(f'"{word}"*' for word in words)
+    return [Entry.seq.in_(SQL(_FOUND_BY_SQLITE, (asked,)))]

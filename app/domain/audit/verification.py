@@ -1,0 +1,156 @@
+"""Having the whole trail read again: on somebody's wish, or once a night; and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from peewee import DatabaseError, IntegrityError
+
+from app import queue
+from app.domain import permissions
+from app.domain.actor import SCHEDULE, SYSTEM, Actor
+from app.domain.audit.append import record
+from app.domain.audit.chain import Anchor, ChainReport, verify_chain
+from app.domain.audit.events import TrailBreakSeen, TrailBroken, TrailVerified, VerificationAsked
+from app.domain.crosscheck import checkpoints
+from app.domain.errors import NotFound, StaleState, TrailUnreadable
+from app.models.audit import (
+    ABANDONED,
+    BROKEN,
+    QUEUED,
+    RUNNING,
+    WHOLE,
+    Entry,
+    Verification,
+)
+from app.models.base import transaction, utcnow
+
+# At night, when nobody works: the hour (UTC) from which the day's reading is due.
+NIGHT_HOUR = 3
+LOST_AFTER = timedelta(minutes=5)
+KEPT_FOR = timedelta(days=90)
+_MAX_REASON_CHARS = 300
+
+
+def request(*, by: Actor, now: datetime) -> Verification:
+    """Have the trail read; a reading that is queued already serves as well. Raises Forbidden."""
+    permissions.require(by, "audit")
+    return _request(by, now)
+
+
+def _request(by: Actor, now: datetime) -> Verification:
+    try:
+        with transaction() as tx:
+            by = permissions.recheck(by, "audit")
+            waiting = Verification.open()
+            if waiting is not None:
+                return waiting
+            asked = Verification.create(asked_by=by.name[:120], asked_at=now)
+            record(VerificationAsked(verification_id=asked.id), by, now=now)
+            tx.after_commit(queue.enqueue, "verify_trail", asked.id)
+            return asked
+    except IntegrityError:
+        waiting = Verification.open()
+        if waiting is None:
+            raise
+        return waiting
+
+
+def run(
+    verification_id: int,
+    *,
+    anchors: Callable[[], Iterable[Anchor]] = checkpoints.anchors,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Read the trail and write down what was found; the state it ends in. Safe to be delivered
+    twice. `anchors` are asked for before reading begins: the chain has grown beyond them then."""
+    asked = Verification.get_or_none(Verification.id == verification_id)
+    if asked is None:
+        return "gone"
+    began, head = now(), Entry.head()
+    started = {"started_at": began, "seen_working_at": began, "total": head.seq if head else 0}
+    if not asked.move(to=RUNNING, when=(QUEUED,), **started):
+        return asked.state
+
+    def note(count: int) -> None:
+        asked.move(to=RUNNING, when=(RUNNING,), entries=count, seen_working_at=now())
+
+    found = verify_chain(anchors(), seen=note)
+    with transaction():
+        state = WHOLE if found.is_whole else BROKEN
+        if asked.move(to=state, when=(RUNNING,), ended_at=now(), **_columns(found)):
+            _record_found(found, SYSTEM, now())
+    return asked.state
+
+
+def read_now(*, by: Actor, now: datetime) -> ChainReport:
+    """Read the trail for whoever sits at the terminal, and write down what was found.
+
+    Raises TrailUnreadable.
+    """
+    try:
+        found = verify_chain(checkpoints.anchors())
+    except DatabaseError as why:
+        raise TrailUnreadable(f"The trail could not be read: {why}") from why
+    with transaction():
+        _record_found(found, by, now)
+    return found
+
+
+def _record_found(found: ChainReport, by: Actor, now: datetime) -> None:
+    """What a reading showed, inside the caller's transaction."""
+    if found.broken_at is None:
+        event = TrailVerified(entries=found.entries, head=found.head, marks=found.anchors)
+        record(event, by, now=now)
+        return
+    broken = TrailBroken(broken_at=found.broken_at, reason=found.reason, entries=found.entries)
+    record(broken, by, now=now)
+
+
+def acknowledge(verification_id: int, *, by: Actor, now: datetime) -> None:
+    """Take what was found off everybody's pages; it stays in the trail.
+
+    Raises Forbidden, NotFound, or StaleState if somebody did so already.
+    """
+    permissions.require(by, "people")
+    found = Verification.get_or_none(Verification.id == verification_id)
+    if found is None or found.broken_at is None:
+        raise NotFound("Nothing of that number was found.")
+    with permissions.member_transaction(by, "people") as (_, by):
+        if not found.see(by=by.name, now=now):
+            raise StaleState("Somebody looked at it already.")
+        event = TrailBreakSeen(verification_id=found.id, broken_at=found.broken_at)
+        record(event, by, now=now)
+
+
+def due(now: datetime) -> int:
+    """Ask for tonight's reading unless it was asked for; find lost ones. How many of both."""
+    count = 0
+    for one in Verification.select().where(Verification.state == RUNNING):
+        if one.seen_working_at < now - LOST_AFTER:
+            count += one.move(to=ABANDONED, when=(RUNNING,), ended_at=now)
+    for one in Verification.select().where(Verification.state == QUEUED):
+        if one.asked_at < now - LOST_AFTER:
+            queue.enqueue("verify_trail", one.id)
+            count += 1
+    Verification.delete().where(
+        Verification.state.in_((WHOLE, ABANDONED)), Verification.ended_at < now - KEPT_FOR
+    ).execute()
+    night = now.replace(hour=NIGHT_HOUR, minute=0, second=0, microsecond=0)
+    night -= timedelta(days=1) if night > now else timedelta()
+    latest = Verification.latest()
+    if Entry.head() is not None and (latest is None or latest.asked_at < night):
+        _request(SCHEDULE, now)
+        count += 1
+    return count
+
+
+def _columns(found: ChainReport) -> dict[str, object]:
+    return {
+        "entries": found.entries,
+        "marks": found.anchors,
+        "head": found.head,
+        "broken_at": found.broken_at,
+        "reason": found.reason[:_MAX_REASON_CHARS],
+    }

@@ -1,0 +1,213 @@
+"""Releasing a change: exactly what a person was shown, signed once they said yes.
+
+What they approve is frozen (plans.py); whatever differs afterwards is another change, to
+be approved anew. Nothing else in Aura signs a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app import queue
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.actor import Actor
+from app.domain.audit.events import ChangeApproved, ChangeRejected
+from app.domain.changes import change_plan
+from app.domain.changes.eligibility import listed_as
+from app.domain.changes.proposals import check_reason
+from app.domain.connection import dashboard_identity
+from app.domain.connection.dashboard_identity import Dashboard
+from app.domain.errors import ChangeWentStale, Forbidden, Invalid, OpsError
+from app.keys import sign_plan
+from app.models.accounts import CLIENT
+from app.models.auto_update_rules import Held
+from app.models.base import transaction
+from app.models.changes import PROPOSED, REJECTED, Change
+from app.models.clients import SELF, THEMSELVES
+from app.models.reports import Component
+from app.models.sites import Site
+from app.protocol import b64u
+
+
+def approve(
+    change: Change, *, by: Actor, seen: str, confirmed_at: datetime, config: Config, now: datetime
+) -> None:
+    """Let an approved person release exactly the change they were shown.
+
+    Raises Forbidden, NotConfirmed, or ChangeWentStale if it moved on since the page was drawn.
+    """
+    approve_together(
+        [change], by=by, seen={change.id: seen}, confirmed_at=confirmed_at, config=config, now=now
+    )
+
+
+def approve_together(
+    batch: Sequence[Change],
+    *,
+    by: Actor,
+    seen: dict[int, str],
+    confirmed_at: datetime,
+    config: Config,
+    now: datetime,
+) -> int:
+    """Release what was proposed at once, exactly as it was shown, all or none; how many.
+
+    `seen` holds the digest of each change that was on the page. Raises as `approve` does.
+    """
+    permissions.require(by, "decide")
+    permissions.require_fresh(confirmed_at, now)
+    chosen = [change for change in batch if change.id in seen]
+    if not chosen:
+        raise ChangeWentStale("Nothing of this is waiting for an approval any more.")
+    dashboard = dashboard_identity.of_dashboard(config)
+    with permissions.member_transaction(by, "decide") as (_, present):
+        for change in chosen:
+            _release(change, present, seen[change.id], dashboard, now)
+    return len(chosen)
+
+
+def may_decide(by: Actor, site: Site) -> bool:
+    """Whether it is this person's to say: where a client decides, somebody there and nobody
+    else; everywhere else somebody of the agency."""
+    if site.approvals == THEMSELVES:
+        return by.role == CLIENT and permissions.sees(by, site)
+    return by.role != CLIENT
+
+
+def _release(change: Change, by: Actor, seen: str, dashboard: Dashboard, now: datetime) -> None:
+    change.refresh()
+    site = Site.get_by_id(change.site_id)
+    problem = went_stale(change, site, now)
+    if problem and change.state == PROPOSED:
+        raise ChangeWentStale(f"{problem} Cancel this change and propose it again.")
+    held = Held.in_force(change.site_id, change.kind, change.ident, now)
+    if held and change.state == PROPOSED:
+        raise ChangeWentStale(
+            f"Updates for {change.name} on this site are ignored: “{held.reason}” "
+            f"({held.made_by}). Stop ignoring them first, or cancel this change."
+        )
+    _require_decider(by, site)
+    won = sign_and_release(
+        change,
+        dashboard,
+        by=by,
+        how=_how(change, by),
+        approver=by.name,
+        seen=seen,
+        may_be_proposer=site.approvals == SELF,
+        now=now,
+    )
+    if not won:
+        raise _why_not(change, seen)
+
+
+def _require_decider(by: Actor, site: Site) -> None:
+    """Raise Forbidden where somebody else decides about changes to this site."""
+    if not may_decide(by, site):
+        decider = "client" if site.approvals == THEMSELVES else "agency"
+        raise Forbidden("decide", f"The {decider} decides about changes to this site.")
+
+
+def _how(change: Change, by: Actor) -> str:
+    if by.role == CLIENT:
+        return change_plan.BY_CLIENT
+    return (
+        change_plan.SELF_CONFIRMED if change.proposed_by_id == by.id else change_plan.SECOND_PERSON
+    )
+
+
+def sign_and_release(
+    change: Change,
+    dashboard: Dashboard,
+    *,
+    by: Actor,
+    how: str,
+    approver: str,
+    seen: str,
+    may_be_proposer: bool,
+    now: datetime,
+) -> bool:
+    """Put the approval into the plan, sign it and queue the change, inside the caller's
+    transaction. Only here a change is signed. False if it is not what was seen any more."""
+    if not change.document:
+        return False
+    document = change.document.encode("utf-8")
+    plan = change_plan.plan_of(document, by=approver, how=how, at=now, reason=change.reason)
+    with transaction() as tx:
+        won = change.approve(
+            seen=seen,
+            may_be_proposer=may_be_proposer,
+            by=by.id if by.kind == "member" else None,
+            decided_by=approver[:160],
+            decided_at=now,
+            how=how,
+            plan=b64u(plan),
+            signature=b64u(sign_plan(dashboard.key_for(change.site.sign_d), plan)),
+            attempts=0,
+            next_try_at=max(now, change.not_before),
+            busy_until=None,
+        )
+        if won:
+            audit.record(_approved(change, how, approver), by, now=now)
+            if change.not_before <= now:
+                tx.after_commit(queue.enqueue, "run_change", change.id)
+    return won
+
+
+def _approved(change: Change, how: str, approver: str) -> ChangeApproved:
+    """A standing approval is named without its people: they stand where it was made."""
+    policy = change.policy if how == change_plan.BY_POLICY else None
+    named = f"standing approval {policy.id} “{policy.name}”" if policy else approver
+    return ChangeApproved.of(
+        change,
+        digest=change.digest,
+        how=how,
+        approver=named[:160],
+        policy_id=policy.id if policy else None,
+    )
+
+
+def went_stale(change: Change, site: Site, now: datetime) -> str:
+    """Why this change would not be what was approved; empty while it still is."""
+    if not site.is_paired or site.forgotten_at:
+        return "The connection to the site has ended."
+    if site.quarantine:
+        return "The connection to the site is in quarantine."
+    if site.key_id != change.kid:
+        return "The site has new keys since this was proposed."
+    if now > change.not_after:
+        return "Its time is over."
+    listed = listed_as(change.kind)
+    known = Component.get_or_none(
+        Component.site == site, Component.kind == listed, Component.ident == change.ident
+    )
+    if listed in ("plugin", "theme") and (known is None or known.version != change.from_version):
+        return "The site has another version of it by now."
+    return ""
+
+
+def _why_not(change: Change, seen: str) -> OpsError:
+    if change.state != PROPOSED:
+        return ChangeWentStale("This change was decided already, or its time is over.")
+    if change.digest != seen:
+        return ChangeWentStale("What you were shown is not what is proposed now. Look again.")
+    return Forbidden("approve", "You proposed this. This client asks for a second person.")
+
+
+def reject(change: Change, *, by: Actor, reason: str, now: datetime) -> None:
+    """Say no, and why. Raises Forbidden, Invalid, or ChangeWentStale."""
+    permissions.require(by, "decide")
+    check_reason(reason)
+    if not reason.strip():
+        raise Invalid("reason", "Say why, for whoever proposed it.")
+    with permissions.member_transaction(by, "decide") as (_, by):
+        site = Site.get_by_id(change.site_id)
+        if not permissions.sees(by, site):
+            raise Forbidden("decide")
+        _require_decider(by, site)
+        decided = {"decided_by": by.name, "decided_at": now, "decision": reason.strip()}
+        if not change.move(REJECTED, ended_at=now, next_try_at=None, **decided):
+            raise ChangeWentStale("This change was decided already, or its time is over.")
+        audit.record(ChangeRejected.of(change, reason=reason.strip()), by, now=now)

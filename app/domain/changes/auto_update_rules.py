@@ -1,0 +1,369 @@
+"""Standing approvals: made, confirmed and ended by people, and what they then release.
+
+A policy proposes what it covers and approves it, in its hours and until it expires, and is
+shown as the approver. What somebody proposed by hand is for somebody to approve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.actor import SCHEDULE, Actor
+from app.domain.audit.events import ApprovalsChanged, PolicyConfirmed, PolicyEnded, PolicyMade
+from app.domain.changes import approvals, candidates, change_plan, proposals
+from app.domain.changes.candidates import Candidate
+from app.domain.changes.eligibility import SCOPES
+from app.domain.changes.proposals import MAX_REASON_CHARS, Wanted, Window
+from app.domain.changes.versions import STEPS, step_between
+from app.domain.connection import dashboard_identity
+from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
+from app.domain.sites import tag_names
+from app.models.accounts import Member
+from app.models.auto_update_rules import Held, Policy
+from app.models.base import transaction
+from app.models.changes import MAY_CANCEL, PROPOSED, Change
+from app.models.clients import APPROVALS, SECOND, THEMSELVES, Client
+from app.models.sites import ACTIVE, Site
+from app.models.tags import SiteTag
+
+MAX_NAME_CHARS = 120
+# Longer than anybody remembers what they agreed to.
+LONGEST = timedelta(days=366)
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+# What a policy released has this long to begin.
+BEGINS_WITHIN = timedelta(hours=12)
+_MOST_AT_ONCE = 200
+# How often a rule proposes the same version of a component, and how long after an attempt that
+# did not touch the site. Longer than a night's hours, shorter than a day.
+MOST_TRIES = 3
+TRIES_AGAIN_AFTER = timedelta(hours=20)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a standing approval covers. `client`, `site_ids` and `tags` (any of them) each narrow
+    it to fewer sites; what is empty narrows nothing."""
+
+    name: str
+    scopes: tuple[str, ...]
+    steps: tuple[str, ...]
+    client: Client | None
+    site_ids: tuple[int, ...]
+    tags: tuple[str, ...]
+    weekdays: tuple[int, ...]
+    from_hour: int
+    to_hour: int
+    expires_at: datetime
+    reason: str
+
+
+def make(terms: Terms, *, by: Actor, confirmed_at: datetime, now: datetime) -> Policy:
+    """Approve in advance what `terms` cover.
+
+    Raises Forbidden, NotConfirmed, or Invalid with a message for each field.
+    """
+    permissions.require(by, "policies")
+    permissions.require_fresh(confirmed_at, now)
+    _require_usable(terms, now)
+    with permissions.member_transaction(by, "policies") as (_, present):
+        policy = Policy.create(
+            name=terms.name.strip(),
+            scopes=list(terms.scopes),
+            steps=list(terms.steps),
+            client=terms.client,
+            site_ids=list(terms.site_ids),
+            tags=list(terms.tags),
+            weekdays=list(terms.weekdays),
+            from_hour=terms.from_hour,
+            to_hour=terms.to_hour,
+            made_by=present.id,
+            maker=present.name,
+            made_at=now,
+            reason=terms.reason.strip(),
+            expires_at=terms.expires_at,
+        )
+        audit.record(_made(policy), present, now=now)
+    return policy
+
+
+def _made(policy: Policy) -> PolicyMade:
+    return PolicyMade(
+        policy_id=policy.id,
+        name=policy.name,
+        scopes=", ".join(policy.scopes),
+        steps=", ".join(policy.steps),
+        covers=covers_in_words(policy),
+        tags=", ".join(policy.tags),
+        window=window_in_words(policy),
+        expires_at=policy.expires_at.isoformat(),
+        reason=policy.reason,
+    )
+
+
+def confirm(policy: Policy, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:
+    """Be the second person who agrees. Raises Forbidden for the first, NotConfirmed, StaleState."""
+    permissions.require(by, "approve")
+    permissions.require_fresh(confirmed_at, now)
+    with permissions.member_transaction(by, "approve") as (_, present):
+        if policy.made_by_id == present.id:
+            raise Forbidden("approve", "You made this standing approval. It needs a second person.")
+        if present.id is None or not policy.confirm(present.id, now, confirmer=present.name):
+            raise StaleState("This standing approval has ended, or somebody confirmed it already.")
+        event = PolicyConfirmed(policy_id=policy.id, name=policy.name)
+        audit.record(event, present, now=now)
+
+
+def end(policy: Policy, *, by: Actor, now: datetime) -> None:
+    """Release nothing more, and call off what was released and has not begun.
+
+    Raises Forbidden, or StaleState if it had ended already.
+    """
+    with permissions.member_transaction(by, "approve") as (_, by):
+        if not policy.end(ended_at=now, ended_by=by.name):
+            raise StaleState("This standing approval has ended already.")
+        audit.record(PolicyEnded(policy_id=policy.id, name=policy.name), by, now=now)
+        waiting = Change.select().where(Change.policy == policy, Change.state.in_(MAY_CANCEL))
+        for change in list(waiting):
+            proposals.call_off(change, "policy_ended", by, now)
+
+
+def ask_for(client: Client, how: str, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:
+    """Decide how changes to a client's sites are approved.
+
+    Raises Forbidden, NotConfirmed, Invalid, or StaleState if that is so already.
+    """
+    permissions.require(by, "policies")
+    permissions.require_fresh(confirmed_at, now)
+    if how not in APPROVALS:
+        raise Invalid("approvals", "Choose one of the ways.")
+    if how == THEMSELVES and not Member.speaks_for(client.id):
+        raise Invalid(
+            "approvals",
+            f"{client.name} has no client user yet who could approve. Invite one here first.",
+        )
+    with permissions.member_transaction(by, "policies") as (_, present):
+        if not client.ask_for(how):
+            raise StaleState("Changes are approved that way already.")
+        event = ApprovalsChanged(client_id=client.id, client=client.name, approvals=how)
+        audit.record(event, present, now=now)
+
+
+# ---- what they release ----
+
+
+def apply(now: datetime) -> int:
+    """Propose what the policies in force cover, unless it was decided or tried often enough
+    before; how many."""
+    policies = [one for one in Policy.in_force(now) if is_open(one, now)]
+    if not policies:
+        return 0
+    made = 0
+    for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
+        for candidate in candidates.on_site(site, now):
+            if made >= _MOST_AT_ONCE:
+                return made
+            made += _put_forward(policies, site, candidate, now)
+    return made
+
+
+def _put_forward(
+    policies: Iterable[Policy], site: Site, candidate: Candidate, now: datetime
+) -> int:
+    target = candidate.target
+    if not candidate.may_be_proposed or target.offered is None:
+        return 0
+    step = step_between(target.version, target.offered)
+    policy = next((one for one in policies if covers(one, site, target.scope, step)), None)
+    if policy is None or not _may_try(
+        Change.attempts_at(site.id, target.kind, target.ident, target.offered), now
+    ):
+        return 0
+    wanted = [Wanted(site, target.kind, target.ident, target.offered)]
+    window = Window(now, now + BEGINS_WITHIN)
+    try:
+        proposals.put_forward(
+            wanted, by=SCHEDULE, reason=policy.reason, window=window, now=now, policy=policy
+        )
+    except Conflict:
+        return 0  # proposed by a person, or the rule ended, in the same moment
+    return 1
+
+
+def _may_try(earlier: list[Change], now: datetime) -> bool:
+    """Whether a rule may propose a version of which these are the changes so far."""
+    if not all(change.left_site_untouched for change in earlier):
+        return False
+    ends = [change.ended_at for change in earlier if change.ended_at]
+    return tries_of_rules(earlier) < MOST_TRIES and (
+        not ends or now - max(ends) >= TRIES_AGAIN_AFTER
+    )
+
+
+def tries_of_rules(found: list[Change]) -> int:
+    """How many of these changes were proposed by a rule."""
+    return sum(change.policy_id is not None for change in found)
+
+
+def would_release(change: Change, site: Site, now: datetime) -> Policy | None:
+    """The rule in force that covers what this change does, whoever proposed it."""
+    in_force = Policy.in_force(now)
+    return next(
+        (one for one in in_force if covers(one, site, change.scope, change.step_size)), None
+    )
+
+
+def release_due(config: Config, now: datetime) -> int:
+    """Approve what policies proposed and the sites could do, in their hours; how many."""
+    waiting = Change.select().where(Change.state == PROPOSED, Change.policy.is_null(False))
+    return sum(release(change, config=config, now=now) for change in list(waiting))
+
+
+def release(change: Change, *, config: Config, now: datetime) -> bool:
+    """Approve one of them; False where the policy does not cover it, or not now."""
+    dashboard = dashboard_identity.of_dashboard(config)
+    with transaction():
+        change.refresh()
+        policy = change.policy
+        site = Site.get_by_id(change.site_id)
+        if (
+            change.state != PROPOSED
+            or policy is None
+            or not policy.is_in_force(now)
+            or not is_open(policy, now)
+            or not covers(policy, site, change.scope, change.step_size)
+            or Held.in_force(change.site_id, change.kind, change.ident, now)
+            or approvals.went_stale(change, site, now)
+        ):
+            return False
+        return approvals.sign_and_release(
+            change,
+            dashboard,
+            by=SCHEDULE,
+            how=change_plan.BY_POLICY,
+            approver=approver_name(policy),
+            seen=change.digest,
+            may_be_proposer=True,
+            now=now,
+        )
+
+
+def covers(policy: Policy, site: Site, scope: str, step: str) -> bool:
+    """Whether this is what the policy was made for; a client who asks for a second person gets
+    one here as well."""
+    if scope not in policy.scopes:
+        return False
+    # A translation has no number that could grow; its scope alone decides.
+    if scope != "translations" and step not in policy.steps:
+        return False
+    if not reaches(policy, site, SiteTag.of_site(site) if policy.tags else ()):
+        return False
+    if site.approvals == THEMSELVES:
+        return False  # whoever decides themselves has agreed to nothing in advance
+    return site.approvals != SECOND or policy.confirmed_by_id is not None
+
+
+def reaches(policy: Policy, site: Site, tagged: Collection[str]) -> bool:
+    """Whether it is one of the policy's sites, with these tags (as they are compared)."""
+    if policy.client_id is not None and site.client_id != policy.client_id:
+        return False
+    if policy.site_ids and site.id not in policy.site_ids:
+        return False
+    return not policy.tags or any(tag_names.fold(tag) in tagged for tag in policy.tags)
+
+
+def is_open(policy: Policy, now: datetime) -> bool:
+    """Whether it is one of the policy's hours. `to_hour` before `from_hour` crosses midnight,
+    and belongs to the day on which it began."""
+    at = now.astimezone(UTC)
+    start, stop = policy.from_hour, policy.to_hour
+    if start < stop:
+        return start <= at.hour < stop and at.weekday() in policy.weekdays
+    if at.hour >= start:
+        return at.weekday() in policy.weekdays
+    return at.hour < stop and (at.weekday() - 1) % 7 in policy.weekdays
+
+
+def approver_name(policy: Policy) -> str:
+    """How a page and the plan name it: with the people who stand for it."""
+    people = f"{policy.maker} and {policy.confirmer}" if policy.confirmer else policy.maker
+    return f"standing approval {policy.id} “{policy.name}” of {people}"
+
+
+def window_in_words(policy: Policy) -> str:
+    if len(policy.weekdays) == 7:
+        days = "every day"
+    else:
+        days = ", ".join(WEEKDAYS[day] for day in sorted(policy.weekdays))
+    return f"{days} from {policy.from_hour:02}:00 to {policy.to_hour:02}:00 UTC"
+
+
+def covers_in_words(policy: Policy) -> str:
+    """All conditions at once, for example `every site of Bakery Ltd tagged “shop” or “vip”`."""
+    of_client = f" of {policy.client.name}" if policy.client else ""
+    quoted = " or ".join(f"“{tag}”" for tag in policy.tags)
+    tagged = f" tagged {quoted}" if quoted else ""
+    if not policy.site_ids:
+        return f"every site{of_client}{tagged}"
+    names = [site.name for site in Site.select().where(Site.id.in_(policy.site_ids))]
+    listed = ", ".join(sorted(names)) or "no site"
+    return (
+        f"{listed}, each as long as it is one{of_client}{tagged}" if of_client or tagged else listed
+    )
+
+
+def reached_now(policy: Policy) -> int:
+    """How many sites it covers as they are tagged now, whatever else stands against an update."""
+    having = {
+        site_id: set(map(tag_names.fold, texts)) for site_id, texts in SiteTag.by_site().items()
+    }
+    listed = Site.select().where(Site.forgotten_at.is_null())
+    return sum(reaches(policy, site, having.get(site.id, ())) for site in listed)
+
+
+def known(policy_id: int) -> Policy:
+    """Raises NotFound."""
+    policy = Policy.get_or_none(Policy.id == policy_id)
+    if policy is None:
+        raise NotFound("There is no such standing approval.")
+    return policy
+
+
+def _require_usable(terms: Terms, now: datetime) -> None:
+    problems = _problems(terms, now)
+    if problems:
+        first = next(iter(problems))
+        raise Invalid(first, problems.pop(first), **problems)
+
+
+def _is_tag(text: str) -> bool:
+    try:
+        return list(tag_names.read(text).values()) == [text]
+    except Invalid:
+        return False
+
+
+def _problems(terms: Terms, now: datetime) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    if not 0 < len(terms.name.strip()) <= MAX_NAME_CHARS:
+        problems["name"] = f"Give it a name of at most {MAX_NAME_CHARS} characters."
+    if not terms.scopes or not set(terms.scopes) <= set(SCOPES):
+        problems["scopes"] = "Choose what it is for."
+    needs_steps = set(terms.scopes) != {"translations"}
+    if (needs_steps and not terms.steps) or not set(terms.steps) <= set(STEPS):
+        problems["steps"] = "Choose how large a step it may release."
+    if len(terms.tags) > tag_names.MAX_TAGS or not all(_is_tag(tag) for tag in terms.tags):
+        problems["tags"] = "Choose from the tags that sites have."
+    if not terms.weekdays or not set(terms.weekdays) <= set(range(7)):
+        problems["weekdays"] = "Choose at least one day."
+    hours = (terms.from_hour, terms.to_hour)
+    if not (0 <= terms.from_hour <= 23 and 1 <= terms.to_hour <= 24) or hours[0] == hours[1]:
+        problems["from_hour"] = "Choose two different hours."
+    if not now < terms.expires_at <= now + LONGEST:
+        problems["expires_at"] = "It has to end within a year."
+    if not 0 < len(terms.reason.strip()) <= MAX_REASON_CHARS:
+        problems["reason"] = "Say why, for whoever reads it in a year."
+    return problems

@@ -1,0 +1,220 @@
+"""Before anybody approves: the site itself says whether it could, and with what.
+
+Its answer is frozen into the document that a person approves (plans.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app import queue
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import SYSTEM
+from app.domain.audit.events import ChangeChecked, ChangeEnded
+from app.domain.changes import change_plan, changelog, outcomes, proposals
+from app.domain.changes.change_plan import Frame, Package, Step
+from app.domain.connection import calls, quarantine
+from app.domain.connection.calls import KEYS_UNREADABLE, Call, Outcome
+from app.http import site_client
+from app.http.errors import Fault
+from app.keys import SealBroken
+from app.models.base import transaction, utcnow
+from app.models.changes import CHECKING, PROPOSED, REFUSED, Change
+from app.models.reports import Report
+from app.models.sites import Site
+
+_NAME = "change.check"
+# Longer than the slowest asking: one call at four addresses.
+LEASE = timedelta(seconds=100)
+FIRST_RETRY = timedelta(seconds=10)
+LONGEST_RETRY = timedelta(minutes=10)
+# A site that cannot be asked for this long has to be proposed to again.
+ASKED_FOR = timedelta(hours=2)
+
+_MAX_HOST_CHARS = 253 + 6
+_MAX_REASONS = 20
+# Clocks drift between the dry run and the change.
+_CLOCK_MARGIN = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A dry run's answer, each part of its type."""
+
+    reasons: tuple[str, ...]
+    package: Package | None
+    facts: dict[str, Any]
+
+
+def step_of(change: Change) -> Step:
+    return Step(change.kind, change.ident, change.from_version, change.to_version)
+
+
+def run(
+    change_id: int,
+    *,
+    config: Config,
+    call: Call = site_client.call,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Ask the site, and put the change up for approval; returns its state, or 'busy'.
+
+    Only reads. Safe to be called twice at once and again after a crash at any point.
+    """
+    change = Change.get_or_none(Change.id == change_id)
+    if change is None:
+        return "gone"
+    began = now()
+    if not change.lease(CHECKING, began, began + LEASE):
+        return "busy" if change.state == CHECKING else change.state
+    site = change.site
+    if not site.is_paired or site.quarantine or site.key_id != change.kid:
+        with transaction():
+            proposals.call_off(change, "connection_changed", SYSTEM, now())
+        return change.state
+    try:
+        outcomes_, channel = _ask(change, site, config, call)
+    except SealBroken as broken:
+        return _again(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, now())
+    outcome = calls.settled(outcomes_)
+    with transaction():
+        for one in outcomes_:
+            audit.record(one.as_event(site.id), SYSTEM, now=now())
+        if outcome.reply is None:
+            return _no_answer(change, outcome, now())
+        calls.succeeded(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
+        skew = timedelta(seconds=outcome.reply.clock_offset_s)
+        return _believe(change, site, outcome.reply.document, skew, now())
+
+
+def _ask(
+    change: Change, site: Site, config: Config, call: Call
+) -> tuple[list[Outcome], site_client.Channel]:
+    question = {"step": step_of(change).as_asked(), **quarantine.head_of(site)}
+    channel = calls.channel_to(site, config)
+    return calls.ask_anywhere(
+        site, channel, _NAME, question, by=change.proposer, config=config, call=call
+    )
+
+
+def _no_answer(change: Change, outcome: Outcome, now: datetime) -> str:
+    """A site that says, signed, that it does not do this is told as that; the rest may pass."""
+    if outcome.fault == Fault.identity_changed:
+        calls.failed(change.site, outcome.fault, outcome.evidence, SYSTEM, now)
+    if outcome.fault == Fault.refused_by_site:
+        code = outcomes.word(outcome.evidence.get("code")) or "refused"
+        return _refuse(change, (code,), {}, now)
+    return _again(change, outcome.fault, outcome.evidence, now)
+
+
+def _believe(
+    change: Change, site: Site, document: dict[str, Any], skew: timedelta, now: datetime
+) -> str:
+    """Freeze what the site answered; `skew` is how far its clock is ahead."""
+    said = _read(document)
+    if said.reasons:
+        return _refuse(change, said.reasons, said.facts, now)
+    if said.package is None:
+        return _again(change, Fault.malformed_reply.value, {"why": "names no package"}, now)
+    begins, ends = _window_there(change, skew)
+    frame = Frame(change.op_id, site.uuid, change.kid, site.home, begins, ends)
+    frozen = change_plan.document_of(frame, step_of(change), said.package)
+    digest = change_plan.digest_of(frozen)
+    shown = {"checked_at": now, "facts": said.facts, "document": frozen.decode("utf-8")}
+    done = {"next_try_at": None, "busy_until": None, "fault": "", "attempts": 0}
+    if change.move(PROPOSED, digest=digest, evidence={}, **shown, **done):
+        audit.record(_checked(change, site, said), SYSTEM, now=now)
+    return change.state
+
+
+def _window_there(change: Change, skew: timedelta) -> tuple[datetime, datetime]:
+    """The change's window by a clock that may differ as far as it does now, and a little more.
+
+    The site compares a plan with its own clock (docs/PROTOCOL.md 3.3), and Aura sends nothing
+    outside of the window by its own.
+    """
+    begins = change.not_before + min(skew, timedelta()) - _CLOCK_MARGIN
+    return begins, change.not_after + max(skew, timedelta()) + _CLOCK_MARGIN
+
+
+def _checked(change: Change, site: Site, said: _Said) -> ChangeChecked:
+    """With what the site said of its state, for whoever has nothing but the trail."""
+    reported: dict[str, str | bool] = {"version": change.from_version, **said.facts}
+    if said.package is not None:
+        reported |= {
+            "wordpress": said.package.wordpress,
+            "php": said.package.php,
+            "package_host": said.package.host,
+            "package_sha256": said.package.sha256 or "",
+        }
+    report = Report.of(site)
+    return ChangeChecked.of(
+        change,
+        digest=change.digest,
+        home=site.home,
+        reported=reported,
+        report=report.digest if report else "",
+    )
+
+
+def _read(document: dict[str, Any]) -> _Said:
+    """A yes counts only as a plain `true` without a single reason against it."""
+    listed = document.get("reasons")
+    texts = [outcomes.word(one) for one in listed] if isinstance(listed, list) else []
+    reasons = tuple(one or "unnamed" for one in texts[:_MAX_REASONS])
+    if document.get("may") is not True and not reasons:
+        reasons = ("unnamed",)
+    facts = document.get("facts")
+    said = facts if isinstance(facts, dict) else {}
+    kept = {name: said[name] for name in ("active", "approval_here", "rollback") if name in said}
+    kept = {name: value for name, value in kept.items() if type(value) is bool}
+    told = changelog.read(said.get("changelog"))
+    return _Said(reasons, _package(said), {**kept, "changelog": told} if told else kept)
+
+
+def _package(said: dict[str, Any]) -> Package | None:
+    host, wordpress, php = said.get("package_host"), said.get("wp"), said.get("php")
+    sha256 = said.get("package_sha256")
+    texts = (host, wordpress, php)
+    if not all(isinstance(one, str) and 0 < len(one) <= _MAX_HOST_CHARS for one in texts):
+        return None
+    return Package(str(host), sha256 if isinstance(sha256, str) else None, str(wordpress), str(php))
+
+
+def _refuse(change: Change, reasons: tuple[str, ...], facts: dict[str, Any], now: datetime) -> str:
+    with transaction():
+        evidence = {"reasons": list(reasons)}
+        ended = {"ended_at": now, "checked_at": now, "next_try_at": None, "facts": facts}
+        if change.move(REFUSED, outcome_reason=reasons[0], evidence=evidence, **ended):
+            event = ChangeEnded.of(
+                change,
+                outcome=REFUSED,
+                reason=reasons[0],
+                how="dry_run",
+                evidence={"reasons": ", ".join(reasons)},
+                evidence_digest=outcomes.digest_of(evidence),
+            )
+            audit.record(event, SYSTEM, now=now)
+    return change.state
+
+
+def _again(change: Change, fault: str, evidence: dict[str, Any], now: datetime) -> str:
+    """Say what was seen and ask later; a site that keeps silent lets the proposal end."""
+    if now - change.proposed_at >= ASKED_FOR:
+        change.note(CHECKING, fault=fault, evidence=evidence)
+        proposals.expire(change, now)
+        return change.state
+    delay = min(FIRST_RETRY * 2 ** min(change.attempts, 10), LONGEST_RETRY)
+    with transaction() as tx:
+        seen = {"fault": fault, "evidence": evidence}
+        if change.note(CHECKING, next_try_at=now + delay, busy_until=None, **seen):
+            tx.after_commit(_later, change.id, int(delay.total_seconds()))
+    return change.state
+
+
+def _later(change_id: int, delay_s: int) -> None:
+    queue.enqueue("check_change", change_id, delay_s=delay_s)

@@ -1,0 +1,294 @@
+"""May this component be updated now, and if not, why. Pure: everything it knows is handed in.
+
+Nothing is assumed: what a site does not tell counts against the update. The site decides
+again, with fresh facts, before it touches a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from app.domain.changes.versions import branch, is_above, is_not_newer
+
+# What a change may be of, and what SiteAgent's owner allows, in the order of what can go wrong.
+KINDS = ("plugin", "theme", "translation", "core", "siteagent")
+SCOPES = ("translations", "plugins", "themes", "core_minor", "core_major", "siteagent")
+# What nobody proposes beside something else: each has risks of its own.
+APART = ("core", "siteagent")
+
+STALE_AFTER = timedelta(hours=24)
+# Room for a package, what it unpacks to, and the kept copy of what it replaces.
+LEAST_FREE_BYTES = 200_000_000
+LEAST_FREE_BYTES_CORE = 500_000_000
+SITEAGENT = "siteagent/siteagent.php"
+# Kinds that lie in a folder of their own, of which the site tells how it is.
+_WITH_FOLDER = ("plugin", "theme", "siteagent")
+
+
+def kind_of(listed: str, ident: str) -> str:
+    """SiteAgent stands among a site's plugins, and is a kind of its own."""
+    return "siteagent" if (listed, ident) == ("plugin", SITEAGENT) else listed
+
+
+def listed_as(kind: str) -> str:
+    """The list of the report in which components of this kind stand."""
+    return "plugin" if kind == "siteagent" else kind
+
+
+@dataclass(frozen=True)
+class Target:
+    """A component as the last report names it. `package`: whether one can be fetched at all.
+    `version_controlled`, `writable` and `auto_update` are None where the site does not tell."""
+
+    kind: str
+    ident: str
+    name: str
+    version: str
+    offered: str | None
+    active: bool = False
+    package: bool | None = None
+    requires_wp: str = ""
+    requires_php: str = ""
+    auto_update: bool | None = False
+    version_controlled: bool | None = None
+    writable: bool | None = None
+
+    @property
+    def scope(self) -> str:
+        """Which of the owner's scopes this falls under."""
+        if self.kind == "siteagent":
+            return self.kind
+        if self.kind != "core":
+            return f"{self.kind}s"
+        is_minor = branch(self.version) == branch(self.offered or "")
+        return "core_minor" if is_minor else "core_major"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Somebody wants this component left alone; without `until`, for as long as it stands."""
+
+    reason: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The site around the component. `None` and an empty text mean that it did not tell."""
+
+    is_connected: bool
+    is_quarantined: bool
+    has_incident: bool
+    report_at: datetime | None
+    wordpress: str = ""
+    php: str = ""
+    scopes: dict[str, bool] = field(default_factory=dict)
+    rollback: bool | None = None
+    file_mods: bool | None = None
+    filesystem: str = ""
+    disk_free: int | None = None
+    auto_updater: bool | None = None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that stands against an update; `facts` are what its sentence needs."""
+
+    code: str
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Everything that stands against an update, told at once rather than one after the other."""
+
+    reasons: tuple[Reason, ...]
+
+    @property
+    def may(self) -> bool:
+        return not self.reasons
+
+
+@dataclass(frozen=True)
+class _Case:
+    target: Target
+    around: Surroundings
+    hold: Hold | None
+    now: datetime
+
+
+def judge(target: Target, around: Surroundings, hold: Hold | None, now: datetime) -> Verdict:
+    """Whether `target` may be updated to what is offered, with every reason against it."""
+    case = _Case(target, around, hold, now)
+    found = (rule(case) for rule in _RULES)
+    return Verdict(tuple(reason for reason in found if reason is not None))
+
+
+def _no_offer(case: _Case) -> Reason | None:
+    return None if case.target.offered else Reason("no_offer")
+
+
+def _not_newer(case: _Case) -> Reason | None:
+    """An offer may come from a seller's server: nobody is to be set back to an older version."""
+    offered, present = case.target.offered, case.target.version
+    # The versions of translations are moments, which the site compares.
+    if not offered or case.target.kind == "translation" or not is_not_newer(offered, present):
+        return None
+    return Reason("not_newer", {"offered": offered, "present": present})
+
+
+def _unfit_kind(case: _Case) -> Reason | None:
+    if case.target.kind not in KINDS:
+        return Reason("not_updatable")
+    if case.target.kind != "siteagent" and case.target.ident == SITEAGENT:
+        return Reason("is_siteagent")
+    return None
+
+
+def _connection(case: _Case) -> Reason | None:
+    if not case.around.is_connected:
+        return Reason("not_connected")
+    return Reason("quarantined") if case.around.is_quarantined else None
+
+
+def _incident(case: _Case) -> Reason | None:
+    return Reason("open_incident") if case.around.has_incident else None
+
+
+def _report_age(case: _Case) -> Reason | None:
+    taken = case.around.report_at
+    if taken is None:
+        return Reason("no_report")
+    return Reason("stale_report") if case.now - taken > STALE_AFTER else None
+
+
+def _scope(case: _Case) -> Reason | None:
+    scope = case.target.scope
+    if scope not in SCOPES:
+        return None
+    if scope not in case.around.scopes:
+        return Reason("scope_untold", {"scope": scope})
+    return None if case.around.scopes[scope] else Reason("scope_off", {"scope": scope})
+
+
+def _package(case: _Case) -> Reason | None:
+    if case.target.offered and not case.target.package:
+        return Reason("no_package")
+    return None
+
+
+def _php(case: _Case) -> Reason | None:
+    return _requirement("requires_php", case.target.requires_php, case.around.php)
+
+
+def _wordpress(case: _Case) -> Reason | None:
+    return _requirement("requires_wp", case.target.requires_wp, case.around.wordpress)
+
+
+def _requirement(code: str, needed: str, present: str) -> Reason | None:
+    if not needed:
+        return None
+    if not present:
+        return Reason(f"{code}_untold", {"needed": needed})
+    if is_above(needed, present):
+        return Reason(code, {"needed": needed, "present": present})
+    return None
+
+
+def _file_mods(case: _Case) -> Reason | None:
+    allowed = case.around.file_mods
+    if allowed is None:
+        return Reason("file_mods_untold")
+    return None if allowed else Reason("file_mods_off")
+
+
+def _version_control(case: _Case) -> Reason | None:
+    known = case.target.version_controlled
+    if known is None:
+        return Reason("version_control_untold") if case.target.kind in _WITH_FOLDER else None
+    return Reason("version_controlled") if known else None
+
+
+def _writable(case: _Case) -> Reason | None:
+    known = case.target.writable
+    if known is None:
+        return Reason("writable_untold") if case.target.kind in _WITH_FOLDER else None
+    return None if known else Reason("not_writable")
+
+
+def _filesystem(case: _Case) -> Reason | None:
+    method = case.around.filesystem
+    if not method:
+        return Reason("filesystem_untold")
+    return None if method == "direct" else Reason("filesystem", {"method": method})
+
+
+def _disk(case: _Case) -> Reason | None:
+    """Many hosts hide it from PHP; there the site finds out before it touches anything."""
+    free = case.around.disk_free
+    least = LEAST_FREE_BYTES_CORE if case.target.kind == "core" else LEAST_FREE_BYTES
+    if free is None or free >= least:
+        return None
+    return Reason("disk_full", {"free": str(free), "least": str(least)})
+
+
+def _rollback(case: _Case) -> Reason | None:
+    """WordPress itself is never kept whole; whoever approves that one is told so instead."""
+    if case.target.kind == "core":
+        return None
+    possible = case.around.rollback
+    if possible is None:
+        return Reason("rollback_untold")
+    return None if possible else Reason("no_rollback")
+
+
+def _by_itself(case: _Case) -> Reason | None:
+    """Two that update the same thing make neither's record true."""
+    if case.around.auto_updater is False:
+        return None
+    known = case.target.auto_update
+    if known is None:
+        return Reason("auto_update_untold")
+    return Reason("auto_update", {"kind": case.target.kind}) if known else None
+
+
+def _held(case: _Case) -> Reason | None:
+    hold = case.hold
+    if hold is None or (hold.until is not None and hold.until <= case.now):
+        return None
+    until = hold.until.isoformat() if hold.until else ""
+    return Reason("held", {"reason": hold.reason, "until": until})
+
+
+_RULES: tuple[Callable[[_Case], Reason | None], ...] = (
+    _no_offer,
+    _not_newer,
+    _unfit_kind,
+    _connection,
+    _incident,
+    _report_age,
+    _scope,
+    _package,
+    _php,
+    _wordpress,
+    _file_mods,
+    _version_control,
+    _writable,
+    _filesystem,
+    _disk,
+    _rollback,
+    _by_itself,
+    _held,
+)
+
+# Every code a verdict may hold; a page has words for each of them, and a test holds the two.
+CODES = (
+    "no_offer", "not_newer", "not_updatable", "is_siteagent", "not_connected", "quarantined",
+    "open_incident", "no_report", "stale_report", "scope_untold", "scope_off", "no_package",
+    "requires_php", "requires_php_untold", "requires_wp", "requires_wp_untold",
+    "file_mods_untold", "file_mods_off", "version_control_untold", "version_controlled",
+    "writable_untold", "not_writable", "filesystem_untold", "filesystem", "disk_full",
+    "rollback_untold", "no_rollback", "auto_update_untold", "auto_update", "held",
+)  # fmt: skip

@@ -1,0 +1,218 @@
+"""What a site's signed word makes of a change. Pure, and never rounds: a claim whose evidence
+does not bear it out is not known to be true."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from app.domain.changes.change_plan import Step
+from app.http.errors import Fault, SiteError
+from app.models.changes import FAILED, OUTCOMES, REFUSED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING
+from app.protocol import canonical
+
+# What a probe may have seen, from best to worst.
+OK = "ok"
+COULD_NOT_TELL = "could_not_tell"
+FATAL = "fatal"
+PROBES = (OK, COULD_NOT_TELL, FATAL)
+
+# The states of the component in the evidence; `during`, with the new version, is there only where
+# that was rolled back, and older SiteAgents do not send it.
+PLACES = ("before", "during", "after")
+
+# Ours, beside the reasons of the protocol.
+NO_EVIDENCE = "no_evidence"
+NEVER_ARRIVED = "never_arrived"
+STILL_WATCHED = "still_watched"
+BROKE_OUTSIDE = "broke_outside"
+BROKE_LATER = "broke_later"
+UNPROVEN = "unproven"
+CONNECTION_ENDED = "connection_ended"
+
+MAX_MESSAGES = 20
+_MAX_CHARS = 300
+_WORD = re.compile(r"[a-z0-9_]{1,40}")
+_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Signed refusals that the site makes before it looks at the plan at all.
+_NOTHING_DONE = frozenset(
+    {
+        "unknown_operation",
+        "invalid_arguments",
+        "out_of_scope",
+        "wrong_site",
+        "identity_changed",
+        "clock_skew",
+        "trail_forked",
+        "expired",
+        "nonce_store_unavailable",
+    }
+)
+_ABOUT_TIME = frozenset({"outside_window", "clock_skew", "expired"})
+_NOTHING_SENT = frozenset(
+    {
+        Fault.held_up,
+        Fault.dns,
+        Fault.address_refused,
+        Fault.connection_refused,
+        Fault.connect_timeout,
+        Fault.tls_invalid,
+        Fault.tls_expired,
+        Fault.tls_wrong_name,
+        Fault.tls_not_spoken,
+    }
+)
+_SAYS_WAITING = "waiting"
+# A refusal that says nothing about the plan: the same one may be sent again.
+BUSY = "busy"
+
+
+@dataclass(frozen=True)
+class Told:
+    """The state a change goes to, why, and what bears it out."""
+
+    state: str
+    reason: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def digest_of(evidence: dict[str, Any]) -> str:
+    """Of the whole evidence, so that what is stored can be held to what the trail says."""
+    return hashlib.sha256(canonical(evidence)).hexdigest()
+
+
+def main_facts(evidence: dict[str, Any]) -> dict[str, str | int | bool]:
+    """What of the evidence stands in the trail in words: the states, and the package."""
+    told: dict[str, str | int | bool] = {}
+    for place in PLACES:
+        for name, value in evidence.get(place, {}).items():
+            if name != "error":
+                told[f"{place}_{name}"] = value
+    kept = ("package_sha256", "package_host", "took_ms", "kept_copy")
+    return told | {name: evidence[name] for name in kept if name in evidence}
+
+
+def of_answer(document: dict[str, Any], step: Step, now: datetime) -> Told:
+    """What `change.run` answered, or what `change.status` says that it did."""
+    outcome, reason = document.get("outcome"), word(document.get("reason"))
+    evidence = _evidence(document.get("evidence"))
+    if outcome == _SAYS_WAITING or (outcome, reason) == (REFUSED, BUSY):
+        return Told(WAITING, reason, evidence)
+    if outcome == SUCCEEDED and evidence.get("watched_until", 0) > now.timestamp():
+        # The site could not look at itself, and may yet take it back.
+        return Told(UNKNOWN, STILL_WATCHED, evidence)
+    if outcome not in OUTCOMES:
+        return Told(UNKNOWN, NO_EVIDENCE, evidence)
+    told = Told(str(outcome), reason, evidence)
+    if not _is_borne_out(told, step):
+        return Told(UNKNOWN, NO_EVIDENCE, evidence)
+    return Told(SUCCEEDED, UNPROVEN, evidence) if _is_unproven(told) else told
+
+
+def of_error(error: SiteError) -> Told | None:
+    """What proves that nothing was done: no connection came about, or a signed refusal of
+    what was asked. None for everything less."""
+    if error.fault in _NOTHING_SENT:
+        return Told(FAILED, NEVER_ARRIVED)
+    code = str(error.evidence.get("code", "")) or str(error.fault)
+    is_signed = error.fault in (
+        Fault.refused_by_site,
+        Fault.wrong_site,
+        Fault.identity_changed,
+        Fault.clock_skew,
+        Fault.nonce_store_unavailable,
+    )
+    # About the op_id, a site complains also while it is doing the very same plan.
+    if not is_signed or code not in _NOTHING_DONE or error.evidence.get("argument") == "op_id":
+        return None
+    return Told(REFUSED, code)
+
+
+def is_about_time(told: Told) -> bool:
+    """Whether the site refused because of its clock alone; it touched nothing."""
+    return told.state == REFUSED and told.reason in _ABOUT_TIME
+
+
+def seen_from_outside(told: Told, before: dict[str, Any], after: dict[str, Any]) -> Told:
+    """A success that broke the website for everybody outside is none."""
+    broke = after.get("answer") == FATAL and before.get("answer") != FATAL
+    if told.state == SUCCEEDED and broke:
+        return Told(FAILED, BROKE_OUTSIDE, told.evidence)
+    # Where old code may still answer, a page that Aura got shows nothing either.
+    shows = after.get("answer") == OK and not told.evidence.get("stale_code")
+    if told.reason == UNPROVEN and shows:
+        return Told(told.state, "", told.evidence)
+    return told
+
+
+def word(value: object) -> str:
+    """A code as the protocol writes them; anything else is none."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
+
+
+def _is_borne_out(told: Told, step: Step) -> bool:
+    before, after = told.evidence.get("before", {}), told.evidence.get("after", {})
+    if told.state == SUCCEEDED:
+        stayed = after.get("active") == before.get("active")
+        # A page that was broken before proves nothing; the site then says that it could not tell.
+        return after.get("version") == step.to_version and stayed and after.get("probe") != FATAL
+    if told.state == ROLLED_BACK:
+        return after.get("version") == step.from_version and bool(told.reason)
+    return bool(told.reason)
+
+
+def _is_unproven(told: Told) -> bool:
+    """Whether nobody saw the new version at work: the site installed it and could not tell."""
+    after = told.evidence.get("after", {})
+    return (
+        told.state == SUCCEEDED
+        and after.get("active") is True
+        and after.get("probe") == COULD_NOT_TELL
+    )
+
+
+def _evidence(said: object) -> dict[str, Any]:
+    """The fields the protocol names, each of its type; the rest is left out."""
+    if not isinstance(said, dict):
+        return {}
+    kept: dict[str, Any] = {}
+    for place in PLACES:
+        if isinstance(said.get(place), dict):
+            kept[place] = _state_of_component(said[place])
+    for name in ("package_sha256", "package_host"):
+        if isinstance(said.get(name), str):
+            kept[name] = _text(said[name])
+    typed = (
+        ("took_ms", int),
+        ("watched_until", int),
+        ("kept_copy", bool),
+        ("stale_code", bool),
+    )
+    for name, kind in typed:
+        if type(said.get(name)) is kind:
+            kept[name] = said[name]
+    messages = said.get("messages")
+    if isinstance(messages, list):
+        texts = [_text(one) for one in messages if isinstance(one, str)]
+        kept["messages"] = texts[:MAX_MESSAGES]
+    return kept
+
+
+def _state_of_component(said: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    if isinstance(said.get("version"), str):
+        kept["version"] = _text(said["version"])
+    if type(said.get("active")) is bool:
+        kept["active"] = said["active"]
+    if said.get("probe") in PROBES:
+        kept["probe"] = said["probe"]
+    if isinstance(said.get("error"), str) and _text(said["error"]):
+        kept["error"] = _text(said["error"])
+    return kept
+
+
+def _text(text: str) -> str:
+    return _UNREADABLE.sub(" ", text)[:_MAX_CHARS].strip()

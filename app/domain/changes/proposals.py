@@ -1,0 +1,226 @@
+"""Changes as people handle them: to propose one, to take it back, and to say that somebody
+looked when one did not end well. Approving is in approvals.py, running in execution.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from peewee import IntegrityError
+
+from app import queue
+from app.domain import audit, permissions
+from app.domain.actor import SYSTEM, Actor
+from app.domain.audit.events import (
+    ChangeAcknowledged,
+    ChangeCancelled,
+    ChangeEvent,
+    ChangeExpired,
+    ChangeProposed,
+    IncidentClosed,
+)
+from app.domain.changes import candidates
+from app.domain.changes.eligibility import APART
+from app.domain.changes.versions import step_between
+from app.domain.errors import ChangeWentStale, Conflict, Invalid, NotFound, StaleState
+from app.models.auto_update_rules import Policy
+from app.models.base import transaction
+from app.models.changes import CANCELLED, EXPIRED, Change
+from app.models.sites import Site
+
+MAX_TOGETHER = 200
+MAX_REASON_CHARS = 500
+MAX_VERSION_CHARS = 64
+LONGEST = timedelta(days=14)
+USUAL = timedelta(days=3)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One component of one site, on its way to the version that was shown."""
+
+    site: Site
+    kind: str
+    ident: str
+    to_version: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """When it may run; outside of it the site refuses."""
+
+    not_before: datetime
+    not_after: datetime
+
+    @classmethod
+    def usual(cls, now: datetime) -> Window:
+        return cls(now, now + USUAL)
+
+
+def propose(
+    wanted: Sequence[Wanted], *, by: Actor, reason: str, window: Window, now: datetime
+) -> list[Change]:
+    """Propose them together, and have each site say in a dry run whether it could.
+
+    All or none. Raises Forbidden, Invalid, or Conflict for a component that may not be
+    updated now or that is part of another change.
+    """
+    permissions.require(by, "propose")
+    if not wanted:
+        raise Invalid("wanted", "Choose at least one update.")
+    if len(wanted) > MAX_TOGETHER:
+        raise Invalid("wanted", f"At most {MAX_TOGETHER} updates at once.")
+    if len({one.kind if one.kind in APART else "" for one in wanted}) > 1:
+        raise Invalid("wanted", "WordPress itself and SiteAgent are each proposed apart.")
+    check_reason(reason)
+    if not now < window.not_after <= window.not_before + LONGEST:
+        raise Invalid("days", "Choose a time within the next two weeks.")
+    return put_forward(wanted, by=by, reason=reason.strip(), window=window, now=now)
+
+
+def put_forward(
+    wanted: Sequence[Wanted],
+    *,
+    by: Actor,
+    reason: str,
+    window: Window,
+    now: datetime,
+    policy: Policy | None = None,
+) -> list[Change]:
+    """The same for whoever needs no role: a policy proposes what it was approved for."""
+    batch = str(uuid4())
+    try:
+        with transaction():
+            by = permissions.recheck(by, "propose")
+            # Under the lock: the rule may have been ended since the schedule read it.
+            if policy is not None and not _still_in_force(policy, now):
+                raise StaleState("This auto-update rule has ended.")
+            return [_create(one, batch, by, reason, window, now, policy) for one in wanted]
+    except IntegrityError as why:
+        raise Conflict("One of these is part of another change already. Look at it first.") from why
+
+
+def _still_in_force(policy: Policy, now: datetime) -> bool:
+    policy.refresh()
+    return policy.is_in_force(now)
+
+
+def _create(
+    one: Wanted,
+    batch: str,
+    by: Actor,
+    reason: str,
+    window: Window,
+    now: datetime,
+    policy: Policy | None,
+) -> Change:
+    found = candidates.named(one.site, one.kind, one.ident, one.to_version, now)
+    if found is None:
+        raise ChangeWentStale("The site does not offer this update any more.")
+    target = found.target
+    if not found.verdict.may or len(one.to_version) > MAX_VERSION_CHARS:
+        raise Conflict(
+            f"{target.name} on {one.site.name} cannot be updated now. The site's page says why."
+        )
+    with transaction() as tx:
+        change = Change.create(
+            site=one.site,
+            batch=batch,
+            op_id=str(uuid4()),
+            kid=one.site.key_id,
+            kind=target.kind,
+            scope=target.scope,
+            ident=target.ident,
+            name=target.name,
+            from_version=target.version[:MAX_VERSION_CHARS],
+            to_version=one.to_version,
+            step_size=step_between(target.version, one.to_version),
+            proposed_by=by.id if by.kind == "member" else None,
+            proposer=_proposer_name(by, policy)[:120],
+            proposed_at=now,
+            reason=reason,
+            not_before=window.not_before,
+            not_after=window.not_after,
+            policy=policy,
+            next_try_at=now,
+        )
+        why = "" if policy is not None else reason
+        event = ChangeProposed.of(change, reason=why, policy_id=change.policy_id)
+        audit.record(event, by, now=now)
+        tx.after_commit(queue.enqueue, "check_change", change.id)
+    return change
+
+
+def _proposer_name(by: Actor, policy: Policy | None) -> str:
+    """How pages, and the site's own log, name who proposed it."""
+    return by.name if policy is None else f"auto-update rule “{policy.name}”"
+
+
+def cancel(change: Change, *, by: Actor, now: datetime) -> None:
+    """Take it back, as long as nothing was sent. Raises Forbidden, or StaleState afterwards."""
+    with permissions.member_transaction(by, "propose") as (_, by):
+        if not call_off(change, "", by, now):
+            raise StaleState("This change has begun or ended already, so it cannot be cancelled.")
+
+
+def call_off(change: Change, why: str, by: Actor, now: datetime) -> bool:
+    """Cancel inside the caller's transaction; False if it has begun or ended already."""
+    if not change.move(CANCELLED, ended_at=now, next_try_at=None, outcome_reason=why[:40]):
+        return False
+    audit.record(ChangeCancelled.of(change, reason=why), by, now=now)
+    return True
+
+
+def expire(change: Change, now: datetime) -> bool:
+    """End what nobody decided, or what could not begin, in its time."""
+    with transaction():
+        if not change.move(EXPIRED, ended_at=now, next_try_at=None):
+            return False
+        audit.record(ChangeExpired.of(change), SYSTEM, now=now)
+    return True
+
+
+def close_incident(change: Change, *, by: Actor, note: str, now: datetime) -> None:
+    """Record that a person looked at the site after a failed update; its other changes may go on.
+
+    Raises Forbidden, Invalid, or StaleState if nothing is open.
+    """
+    if not note.strip():
+        raise Invalid("note", "Describe what you found. It becomes part of the audit log.")
+    _mark_checked(change, by, note, IncidentClosed.of(change, note=note.strip()), now)
+
+
+def acknowledge(change: Change, *, by: Actor, note: str, now: datetime) -> None:
+    """Record that a person has seen a failure or a rollback that pauses nothing.
+
+    Raises Forbidden, Invalid, or StaleState if it was acknowledged before.
+    """
+    _mark_checked(change, by, note, ChangeAcknowledged.of(change, note=note.strip()), now)
+
+
+def _mark_checked(change: Change, by: Actor, note: str, event: ChangeEvent, now: datetime) -> None:
+    permissions.require(by, "approve")
+    check_reason(note)
+    with permissions.member_transaction(by, "approve") as (_, by):
+        # Whoever looked knows more than a site that does not answer: it is not asked any more.
+        said = {"closed_by": by.name[:120], "closing_note": note.strip(), "next_try_at": None}
+        if not change.mark_checked(**said):
+            raise StaleState("A colleague has marked this update as checked already.")
+        audit.record(event, by, now=now)
+
+
+def known(change_id: int) -> Change:
+    """Raises NotFound, also when its site was removed from the list."""
+    change = Change.known(change_id)
+    if change is None:
+        raise NotFound("There is no such change. Its site may have been removed from the list.")
+    return change
+
+
+def check_reason(text: str) -> None:
+    """Raise Invalid for a text that is longer than anybody reads."""
+    if len(text) > MAX_REASON_CHARS:
+        raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")

@@ -1,0 +1,268 @@
+"""Finding out what came of a change, and writing it down: by the site's signed evidence alone.
+
+A call that brings no believable answer leaves it *unknown*, never failed; `change.status`
+settles that from the site's own record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from peewee import IntegrityError
+
+from app import queue
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import SYSTEM
+from app.domain.audit.events import ChangeEnded, ChangeUnsettled, ChangeWaiting
+from app.domain.changes import candidates, outcomes, site_probe
+from app.domain.changes.dry_run import step_of
+from app.domain.changes.eligibility import listed_as
+from app.domain.changes.outcomes import Told
+from app.domain.changes.site_probe import LookCall
+from app.domain.connection import calls, quarantine
+from app.domain.connection.calls import KEYS_UNREADABLE, Call, Outcome
+from app.http import site_client
+from app.http.errors import Fault
+from app.http.site_client import Reply
+from app.keys import SealBroken
+from app.models.base import transaction, utcnow
+from app.models.changes import FAILED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING, Change
+from app.models.reports import Component, Sync
+from app.models.sites import STATES, Site
+
+LEASE = timedelta(seconds=100)
+FIRST_RETRY = timedelta(seconds=15)
+LONGEST_RETRY = timedelta(minutes=15)
+# After this long, by the site's clock and by ours, the request itself is refused: a site that
+# has not heard of it by then never will (300 s of difference, and 60 s to begin).
+NEVER_AFTER = timedelta(seconds=420)
+# A site that has not told for this long is something to look at; later Aura stops asking.
+WORRYING_AFTER = timedelta(hours=1)
+GIVEN_UP_AFTER = timedelta(days=7)
+# How soon a site that waits for its own administrator is asked again, at first and at last.
+WAITING_RETRY = timedelta(minutes=2)
+LONGEST_WAITING_RETRY = timedelta(minutes=10)
+
+# Ends after which the site may not be as it was.
+_TOUCHED = (SUCCEEDED, FAILED, ROLLED_BACK)
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything outside of the database that an attempt touches."""
+
+    config: Config
+    call: Call
+    look: LookCall
+    now: Callable[[], datetime]
+
+
+def settle(
+    change_id: int,
+    *,
+    config: Config,
+    call: Call = site_client.call,
+    look: LookCall = site_client.look,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Ask the site what became of a change whose answer was lost; returns its state."""
+    change = Change.get_or_none(Change.id == change_id)
+    if change is None:
+        return "gone"
+    world = World(config, call, look, now)
+    began = now()
+    if not change.lease(UNKNOWN, began, began + LEASE):
+        return change.state
+    return _ask(change, change.site, world)
+
+
+def _ask(change: Change, site: Site, world: World) -> str:
+    if not site.is_paired:
+        return unsettled(change, "", {"why": "the connection has ended"}, world.now())
+    try:
+        channel = calls.channel_to(site, world.config)
+    except SealBroken as broken:
+        return unsettled(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, world.now())
+    question = {"op_id": change.op_id, **quarantine.head_of(site)}
+    found, _ = calls.ask_anywhere(
+        site,
+        channel,
+        "change.status",
+        question,
+        by=change.decided_by,
+        config=world.config,
+        call=world.call,
+    )
+    outcome = calls.settled(found)
+    if outcome.reply is None:
+        return unsettled(change, outcome.fault, outcome.evidence, world.now(), outcome)
+    told = _told_by_status(change, outcome.reply, world.now())
+    if told is None:
+        return unsettled(change, "", change.evidence, world.now(), outcome)
+    return conclude(change, site, told, outcome, "status", world)
+
+
+def _told_by_status(change: Change, reply: Reply, now: datetime) -> Told | None:
+    """What the site's record makes of the change; None while it is no more than under way."""
+    document, state = reply.document, reply.document.get("state")
+    if state == "done":
+        return outcomes.of_answer(document, step_of(change), now)
+    if state == "waiting":
+        return Told(WAITING, "approval_here")
+    last = change.sent_at or change.started_at or change.proposed_at
+    # Where the site's clock is slow, the order lives longer.
+    slow = timedelta(seconds=max(0, -reply.clock_offset_s))
+    if state == "never" and now - last - slow >= NEVER_AFTER:
+        return Told(FAILED, outcomes.NEVER_ARRIVED)
+    return None
+
+
+def conclude(
+    change: Change, site: Site, told: Told, outcome: Outcome, how: str, world: World
+) -> str:
+    """Write down what the site told; returns the change's state.
+
+    State, evidence, component, connection and entries together, or nothing of them.
+    """
+    was_touched = told.state in _TOUCHED and told.reason != outcomes.NEVER_ARRIVED
+    after: dict[str, Any] = {}
+    if was_touched:
+        after = site_probe.probe(site, config=world.config, look=world.look, now=world.now)
+        told = outcomes.seen_from_outside(told, change.probe_before, after)
+    now = world.now()
+    if told.state == UNKNOWN:
+        return unsettled(change, "", told.evidence, now, outcome, told.reason)
+    with transaction() as tx:
+        audit.record(outcome.as_event(site.id), SYSTEM, now=now)
+        if outcome.reply is not None:
+            calls.succeeded(site, SYSTEM, now, outcome=outcome)
+        elif outcome.fault == Fault.identity_changed:
+            calls.failed(site, outcome.fault, outcome.evidence, SYSTEM, now)
+        if told.state == WAITING:
+            return _wait(change, told, now)
+        if end(change, told, after, how, now):
+            if was_touched and site.is_paired:
+                tx.after_commit(_report_anew, site, now)
+            tx.after_commit(_start_next, site, now)
+    return change.state
+
+
+def end(change: Change, told: Told, after: dict[str, Any], how: str, now: datetime) -> bool:
+    """Go to an end, inside the caller's transaction; False if it was there already."""
+    won = change.move(
+        told.state,
+        ended_at=now,
+        next_try_at=None,
+        busy_until=None,
+        fault="",
+        outcome_reason=told.reason,
+        evidence=told.evidence,
+        probe_after=after,
+        is_incident=_is_incident(told),
+    )
+    if not won:
+        return False
+    event = ChangeEnded.of(
+        change,
+        outcome=told.state,
+        reason=told.reason,
+        how=how,
+        evidence=outcomes.main_facts(told.evidence),
+        evidence_digest=outcomes.digest_of(told.evidence),
+    )
+    audit.record(event, SYSTEM, now=now)
+    if told.state == SUCCEEDED:
+        _note_version(change)
+    return True
+
+
+def _is_incident(told: Told) -> bool:
+    """Whether somebody has to look before anything else is done there: what was taken back or
+    never begun leaves the site as it was."""
+    return told.state == FAILED and told.reason != outcomes.NEVER_ARRIVED
+
+
+def _wait(change: Change, told: Told, now: datetime) -> str:
+    """The site asks its own administrator, or is at work on something else."""
+    is_same = change.outcome_reason == told.reason
+    delay = min(WAITING_RETRY * 2 ** min(change.attempts - 1, 5), LONGEST_WAITING_RETRY)
+    has_moved = change.move(
+        WAITING,
+        outcome_reason=told.reason,
+        evidence=told.evidence,
+        next_try_at=now + delay,
+        busy_until=None,
+        fault="",
+    )
+    if has_moved and not is_same:
+        audit.record(ChangeWaiting.of(change), SYSTEM, now=now)
+    return change.state
+
+
+def _note_version(change: Change) -> None:
+    """What the list shows until the next report arrives, by the site's signed evidence."""
+    Component.update(version=change.to_version, offered_version=None, offered_package=None).where(
+        Component.site == change.site_id,
+        Component.kind == listed_as(change.kind),
+        Component.ident == change.ident,
+    ).execute()
+    site = Site.get_by_id(change.site_id)
+    site.note(when=STATES, offers=candidates.count_available_updates(site))
+
+
+def _start_next(site: Site, now: datetime) -> None:
+    """What stood in line behind this one; the sweep would find it a minute later."""
+    waiting = Change.next_for(site, now)
+    if waiting is not None:
+        queue.enqueue("run_change", waiting.id)
+
+
+def _report_anew(site: Site, now: datetime) -> None:
+    """Have the site read again; one that is asked for already serves as well."""
+    if Sync.open_for(site) is None:
+        try:
+            sync = Sync.ask(site, asked_by=SYSTEM.name, now=now)
+        except IntegrityError:
+            return
+        queue.enqueue("sync_site", sync.id)
+
+
+def unsettled(
+    change: Change,
+    fault: str,
+    evidence: dict[str, Any],
+    now: datetime,
+    outcome: Outcome | None = None,
+    reason: str = "",
+) -> str:
+    """Not known what came of it. The site is asked until it tells, at growing intervals; one
+    that does not leaves an incident, and the state stays what it is: unknown."""
+    silent_for = now - (change.sent_at or change.started_at or now)
+    is_over = silent_for >= GIVEN_UP_AFTER
+    delay = min(FIRST_RETRY * 2 ** min(change.attempts, 10), LONGEST_RETRY)
+    columns = {
+        "fault": fault,
+        "evidence": evidence,
+        "outcome_reason": reason[:40],
+        "busy_until": None,
+        "next_try_at": None if is_over else now + delay,
+        "is_incident": silent_for >= WORRYING_AFTER,
+    }
+    with transaction() as tx:
+        if outcome is not None:
+            audit.record(outcome.as_event(change.site_id), SYSTEM, now=now)
+        if change.move(UNKNOWN, **columns):
+            audit.record(ChangeUnsettled.of(change, fault=fault), SYSTEM, now=now)
+        else:
+            change.note(UNKNOWN, Change.next_try_at.is_null(False), **columns)
+        if not is_over and change.state == UNKNOWN:
+            tx.after_commit(_later, change.id, int(delay.total_seconds()))
+    return change.state
+
+
+def _later(change_id: int, delay_s: int) -> None:
+    queue.enqueue("settle_change", change_id, delay_s=delay_s)

@@ -1,0 +1,69 @@
+"""What a visitor meets at a site: a page, a page that broke, or something nobody can judge by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from app.config import Config
+from app.domain.changes.outcomes import COULD_NOT_TELL, FATAL, OK
+from app.domain.connection import calls
+from app.domain.diagnostics import responses
+from app.http import site_client
+from app.http.site_client import Look
+from app.keys import SealBroken
+from app.models.sites import Site
+
+LookCall = Callable[..., Look]
+
+MAX_BYTES = 256 * 1024
+PATIENCE_S = 12.0
+# What WordPress and PHP themselves write where a page should be.
+_BROKEN = re.compile(
+    rb"there has been a critical error on (this|your) website"
+    rb"|(fatal|parse) error(</b>)?:.{0,300}? on line",
+    re.I | re.S,
+)
+_HEADERS = {"Accept": "text/html", "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
+
+
+def probe(
+    site: Site, *, config: Config, look: LookCall = site_client.look, now: Callable[[], datetime]
+) -> dict[str, Any]:
+    """Look at the front page as a stranger would; raises nothing a site can cause."""
+    try:
+        login = calls.server_login(site, config)
+    except SealBroken:
+        login = ""
+    seen = look(
+        f"{site.url}/",
+        headers=_HEADERS,
+        allow_nets=config.allow_nets,
+        server_login=login,
+        max_bytes=MAX_BYTES,
+        deadline_s=PATIENCE_S,
+    )
+    return {"at": now().isoformat(), **judge(seen)}
+
+
+def judge(seen: Look) -> dict[str, Any]:
+    """Three answers, because two would have to lie: a cache, a captcha or a redirect is neither
+    a page that works nor one that broke."""
+    received = seen.received
+    if received is None:
+        return {"answer": COULD_NOT_TELL, "why": str(seen.error.fault) if seen.error else ""}
+    told: dict[str, Any] = {"status": received.status}
+    if received.is_encoded:
+        return {"answer": COULD_NOT_TELL, "why": "encoded", **told}
+    if responses.is_from_cache(received):
+        return {"answer": COULD_NOT_TELL, "why": "cached", **told}
+    if received.status == 500 or _BROKEN.search(received.body):
+        return {"answer": FATAL, "why": "broken", **told}
+    in_front = responses.in_front(received)
+    if in_front is not None:
+        return {"answer": COULD_NOT_TELL, "why": str(in_front.finding), **told}
+    if received.status == 200 and received.is_html:
+        return {"answer": OK, "why": "page", **told}
+    return {"answer": COULD_NOT_TELL, "why": "no_page", **told}

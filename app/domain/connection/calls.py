@@ -1,0 +1,429 @@
+"""Asking a site, and what its answer or silence says about the connection.
+
+Every call goes through `ask`, which never raises for what a site did, so that the
+caller can write the outcome and the entry of the call in one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import Actor
+from app.domain.audit.events import EndpointChanged, SiteCalled, SiteDisconnected, SiteReconnected
+from app.domain.connection import quarantine
+from app.domain.crosscheck import checkpoints
+from app.domain.diagnostics import scheduling
+from app.http.site_client import DEADLINE_S, Channel, Fault, Reply, SiteError
+from app.keys import KeyRing, proves
+from app.models.base import utcnow
+from app.models.checkpoints import SentCall
+from app.models.sites import (
+    ACTIVE,
+    DISCONNECTED,
+    DISCONNECTED_UNCONFIRMED,
+    MAY_CALL,
+    Site,
+)
+from app.protocol import ProtocolError, from_b64u, new_nonce
+
+Call = Callable[..., Reply]
+BearerCall = Callable[..., tuple[int, dict[str, Any] | None]]
+
+# One stranger's 401 proves nothing; this many of the plugin's own in a row are worth a question.
+UNCONFIRMED_AFTER = 3
+
+# A fault of ours, beside those of the sites: a sealed key does not open.
+KEYS_UNREADABLE = "keys_unreadable"
+
+# The address exists but something else than the plugin answered there.
+TRY_ELSEWHERE = frozenset(
+    {
+        Fault.redirected,
+        Fault.not_found,
+        Fault.blocked,
+        Fault.post_refused,
+        Fault.web_page,
+        Fault.server_error,
+        Fault.encoded_reply,
+        Fault.unsigned_reply,
+        Fault.malformed_reply,
+        Fault.reply_too_large,
+    }
+)
+# Beside the one in use; more would keep a worker busy for minutes.
+MOST_OTHERS = 3
+
+_SIGNED = frozenset(
+    {
+        Fault.clock_skew,
+        Fault.replayed,
+        Fault.identity_changed,
+        Fault.wrong_site,
+        Fault.pairing_closed,
+        Fault.nonce_store_unavailable,
+        Fault.refused_by_site,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one call: a verified reply, or the fault and its evidence.
+
+    `document` is the answer's content. Without a `reply` nobody signed it, and it
+    is worth what the proofs inside it are worth.
+    """
+
+    op: str
+    elapsed_ms: int
+    document: dict[str, Any] | None = None
+    reply: Reply | None = None
+    error: SiteError | None = None
+    nonces: list[str] = field(default_factory=list)
+    claim: checkpoints.Claim | None = None
+
+    @property
+    def fault(self) -> str:
+        return "" if self.error is None else str(self.error.fault)
+
+    @property
+    def evidence(self) -> dict[str, str | int]:
+        return {} if self.error is None else dict(self.error.evidence)
+
+    def as_event(self, site_id: int) -> SiteCalled:
+        head_n, head_hash = checkpoints.head_in(self.reply.document) if self.reply else (0, "")
+        return SiteCalled(
+            site_id=site_id,
+            op=self.op,
+            outcome=self.fault or "ok",
+            elapsed_ms=self.elapsed_ms,
+            nonces=self.nonces,
+            head_n=head_n,
+            head_hash=head_hash,
+        )
+
+
+def ask(
+    channel: Channel,
+    op: str,
+    arguments: dict[str, Any],
+    *,
+    by: str,
+    config: Config,
+    call: Call,
+    patience_s: float = DEADLINE_S,
+    noted_at: datetime | None = None,
+) -> Outcome:
+    """Call the site once and return what came of it; raises nothing a site can cause.
+
+    Tells a paired site how far the trail reaches, and keeps under which nonces it was called
+    before anything is sent. `noted_at`: when the caller wrote down that it would
+    (siteclient.call).
+    """
+    began = time.monotonic()
+    nonces: list[str] = []
+
+    def nonce() -> str:
+        nonces.append(new_nonce())
+        SentCall.note(nonces[-1], channel.site_id, op, utcnow())
+        return nonces[-1]
+
+    told = {} if op.startswith("pair.") else checkpoints.to_say(config, channel.sign_d)
+    try:
+        reply = call(
+            channel,
+            op,
+            {**arguments, **told},
+            by=by,
+            allow_nets=config.allow_nets,
+            deadline_s=patience_s,
+            noted_at=noted_at,
+            nonce=nonce,
+        )
+    except SiteError as error:
+        elapsed_ms = round((time.monotonic() - began) * 1000)
+        return Outcome(op, elapsed_ms, error=error, nonces=nonces)
+    return Outcome(
+        op,
+        reply.elapsed_ms,
+        document=reply.document,
+        reply=reply,
+        nonces=nonces,
+        claim=checkpoints.claim_in(reply.document, config),
+    )
+
+
+def ask_anywhere(
+    site: Site,
+    channel: Channel,
+    op: str,
+    arguments: dict[str, Any],
+    *,
+    by: str,
+    config: Config,
+    call: Call,
+) -> tuple[list[Outcome], Channel]:
+    """Call the site where it is known to answer and, if something else answers there, where
+    else it said that it listens. Returns what came of each call, and the last one's channel."""
+    outcomes = [ask(channel, op, arguments, by=by, config=config, call=call)]
+    named = [one for one in site.endpoints if is_same_server(channel.endpoint, one)]
+    others = [*_respelled(channel.endpoint, outcomes[0]), *named]
+    for endpoint in [one for one in others if one != channel.endpoint][:MOST_OTHERS]:
+        if outcomes[-1].reply is not None or outcomes[0].fault not in TRY_ELSEWHERE:
+            break
+        elsewhere = replace(channel, endpoint=endpoint)
+        outcome = ask(elsewhere, op, arguments, by=by, config=config, call=call)
+        outcomes.append(outcome)
+        if outcome.reply is not None:
+            return outcomes, elsewhere
+    return outcomes, channel
+
+
+def _respelled(endpoint: str, outcome: Outcome) -> list[str]:
+    """Where a redirect leads, if that is the same address with https or with another `www.`.
+
+    A site that goes to https stays the site it was. Nothing else is followed, and never back
+    to http: whoever redirects has proven nothing.
+    """
+    location = str(outcome.evidence.get("location", ""))
+    try:
+        old, new = urlsplit(endpoint), urlsplit(location)
+        is_same = (_host(old), old.path, old.query) == (_host(new), new.path, new.query)
+    except ValueError:
+        return []
+    is_safe = new.scheme == "https" or (old.scheme, new.scheme) == ("http", "http")
+    return [location] if is_same and is_safe and "@" not in new.netloc else []
+
+
+def is_same_server(known: str, named: str) -> bool:
+    """Whether what belongs to `known`, signed requests and the server's password, may go to the
+    address that a site named: the same host and port, and never http after https."""
+    try:
+        old, new = urlsplit(known), urlsplit(named)
+        is_same = _host(old) == _host(new)
+    except ValueError:
+        return False
+    schemes = ("https",) if old.scheme == "https" else ("http", "https")
+    return is_same and new.scheme in schemes and "@" not in new.netloc
+
+
+def _host(parts: SplitResult) -> tuple[str, int | None]:
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    port = None if parts.port == default else parts.port
+    return (parts.hostname or "").removeprefix("www."), port
+
+
+def settled(outcomes: list[Outcome]) -> Outcome:
+    """The one that counts: the good answer, or what the known address ran into."""
+    return outcomes[-1] if outcomes[-1].reply is not None else outcomes[0]
+
+
+def ask_unsigned(
+    endpoint: str,
+    document: dict[str, Any],
+    *,
+    server_login: str = "",
+    config: Config,
+    call_bearer: BearerCall,
+) -> Outcome:
+    """Post a document that is its own proof; raises nothing a site can cause."""
+    began = time.monotonic()
+    error: SiteError | None = None
+    answer: dict[str, Any] | None = None
+    try:
+        status, answer = call_bearer(
+            endpoint, document, server_login=server_login, allow_nets=config.allow_nets
+        )
+        if answer is None or answer.get("ok") is not True:
+            error = _refusal(status, answer or {})
+    except SiteError as why:
+        error = why
+    elapsed_ms = round((time.monotonic() - began) * 1000)
+    return Outcome(document["op"], elapsed_ms, document=answer, error=error)
+
+
+def _refusal(status: int, answer: dict[str, Any]) -> SiteError:
+    """The name of an unsigned answer that is no success."""
+    if status == 401 and answer.get("siteagent") == 1:
+        if answer.get("code") == "disconnected":
+            return SiteError(Fault.disconnected, {"status": status, "g": str(answer.get("g"))[:64]})
+        return SiteError(Fault.unauthorized, {"status": status})
+    if status in (404, 410):
+        return SiteError(Fault.not_found, {"status": status})
+    return SiteError(Fault.server_error if status >= 500 else Fault.blocked, {"status": status})
+
+
+def channel_to(site: Site, config: Config) -> Channel:
+    """The signed way to a paired site; raises SealBroken when its keys cannot be opened."""
+    return Channel(
+        site_id=site.id,
+        endpoint=site.endpoint,
+        keyid=site.key_id,
+        send_key=open_key(site, "d2s", config),
+        receive_key=open_key(site, "s2d", config),
+        server_login=server_login(site, config),
+        sign_d=site.sign_d,
+    )
+
+
+def server_login(site: Site, config: Config) -> str:
+    """`name:password` for the web server in front of this site, or ''; raises SealBroken."""
+    if not site.server_login_sealed:
+        return ""
+    ring = KeyRing(config.sealing_keys)
+    return ring.open(site.server_login_sealed, login_context(site.id)).decode("utf-8")
+
+
+def server_login_at(site: Site, endpoint: str, config: Config) -> str:
+    """The same where `endpoint` is at the site's known address; '' anywhere else, because the
+    password was given for that server alone."""
+    return server_login(site, config) if is_same_server(site.endpoint, endpoint) else ""
+
+
+def login_context(site_id: int) -> str:
+    """What a sealed server login is bound to."""
+    return f"site:{site_id}:server_login"
+
+
+def open_key(site: Site, name: str, config: Config) -> bytes:
+    """One of the site's keys; raises SealBroken."""
+    ring = KeyRing(config.sealing_keys)
+    return ring.open(site.keys_sealed[name], key_context(site.id, name, site.generation))
+
+
+def key_context(site_id: int, name: str, generation: int) -> str:
+    """What a sealed key is bound to, so that it opens in no other row."""
+    return f"site:{site_id}:{name}:{generation}"
+
+
+def succeeded(
+    site: Site,
+    by: Actor,
+    now: datetime,
+    *,
+    outcome: Outcome | None = None,
+    endpoint: str = "",
+    **changes: Any,
+) -> bool:
+    """Write down a good answer, inside the caller's transaction; it clears every fault.
+
+    `endpoint` is where it came from. False if the connection was ended meanwhile; then
+    nothing is written.
+    """
+    # As it was before the call, a later answer may have come in between.
+    site.refresh()
+    reply = outcome.reply if outcome else None
+    was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
+    judgement = quarantine.judge(site, reply) if reply else quarantine.Judgement()
+    forked = judgement.forked
+    if reply is not None:
+        changes |= {"clock_offset_s": reply.clock_offset_s, **judgement.changes}
+    is_elsewhere = endpoint not in ("", site.endpoint)
+    if is_elsewhere:
+        changes["endpoint"] = endpoint
+    won = site.move(
+        to=ACTIVE,
+        when=MAY_CALL,
+        last_contact_at=now,
+        last_good_at=now,
+        fault="",
+        fault_evidence={},
+        fault_at=None,
+        failures_in_row=0,
+        **changes,
+    )
+    if won and was_unconfirmed:
+        audit.record(SiteReconnected(site_id=site.id, kid=site.key_id), by, now=now)
+    if won and is_elsewhere:
+        audit.record(EndpointChanged(site_id=site.id, endpoint=endpoint), by, now=now)
+    if won and forked is not None:
+        quarantine.note_fork(site, forked, by, now)
+    elif won:
+        quarantine.back_home(site, by, now)
+    if won and judgement.mark is not None:
+        checkpoints.keep(site, judgement.mark, now)
+    if won and outcome is not None and outcome.claim is not None:
+        checkpoints.hear(site, outcome.claim, by, now)
+    return won
+
+
+def failed(
+    site: Site, fault: str, evidence: dict[str, str | int], by: Actor, now: datetime
+) -> bool:
+    """Write down a bad answer or none, inside the caller's transaction; reports stay as they are.
+
+    False if the connection was ended meanwhile; then nothing is written.
+    """
+    contact = {"last_contact_at": now} if fault in _SIGNED else {}
+    won = site.note(
+        when=MAY_CALL,
+        fault=fault,
+        fault_evidence=evidence,
+        fault_at=now,
+        failures_in_row=Site.failures_in_row + 1,
+        **contact,
+    )
+    if won and fault == Fault.identity_changed:
+        quarantine.note_move(
+            site,
+            paired=str(evidence.get("paired", "")),
+            present=str(evidence.get("now", "")),
+            how=quarantine.BY_ANSWER,
+            endpoints=[],
+            by=by,
+            now=now,
+        )
+    if won and fault == Fault.disconnected:
+        proven = shows_goodbye(site, evidence.get("g"))
+        end_by_site(site, confirmed=proven, how="answer", by=by, now=now)
+    elif won and fault == Fault.unauthorized and site.failures_in_row >= UNCONFIRMED_AFTER:
+        end_by_site(site, confirmed=False, how="refusals", by=by, now=now)
+    if won:
+        scheduling.after_failure(site, fault, now)
+    return won
+
+
+def shows_goodbye(site: Site, g: object) -> bool:
+    """Whether `g` is the secret only this site's former connection could show."""
+    try:
+        return bool(site.goodbye_hash) and proves(from_b64u(g), site.goodbye_hash)
+    except ProtocolError:
+        return False
+
+
+def end_by_site(site: Site, *, confirmed: bool, how: str, by: Actor, now: datetime) -> bool:
+    """The site has left, inside the caller's transaction. Keys are destroyed only with proof.
+
+    Whoever stole a full copy of a site can prove a goodbye the site never said. So the one
+    secret that can only disconnect is kept, and shown to the site itself (revocation.py).
+    """
+    if confirmed:
+        kept = {name: key for name, key in site.keys_sealed.items() if name == "revoke"}
+        won = site.move(
+            to=DISCONNECTED,
+            when=MAY_CALL,
+            keys_sealed=kept,
+            revoked_at=now,
+            revoke_next_at=now,
+            revoke_evidence={
+                "by": "Aura",
+                "ack": "no",
+                "probe": "",
+                "attempts": 0,
+                "left": how,
+                "left_at": now.isoformat(),
+            },
+        )
+    else:
+        won = site.move(to=DISCONNECTED_UNCONFIRMED, when=(ACTIVE,))
+    if won:
+        event = SiteDisconnected(site_id=site.id, kid=site.key_id, confirmed=confirmed, how=how)
+        audit.record(event, by, now=now)
+    return won

@@ -1,0 +1,252 @@
+"""The four messages of pairing: two questions to the site, and the keys that follow.
+
+Nothing is stored here. What a hello agreed on must be stored before it is
+confirmed, because the site may be active before its last answer arrives.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from app.config import Config
+from app.domain.connection.calls import (
+    TRY_ELSEWHERE,
+    Call,
+    Outcome,
+    ask,
+    is_same_server,
+    key_context,
+    server_login,
+)
+from app.domain.connection.dashboard_identity import Dashboard
+from app.domain.sites.sites import same_home
+from app.http.site_client import Channel, Fault, Reply
+from app.keys import (
+    Exchange,
+    KeyRefused,
+    KeyRing,
+    PairingKeys,
+    fingerprint,
+    hash_of,
+    key_id,
+    session_keys,
+    transcript,
+)
+from app.models.sites import Site
+from app.protocol import ProtocolError, b64u, canonical, from_b64u
+
+_MAX_ENDPOINTS = 8
+_MAX_TEXT_CHARS = 2100
+
+
+@dataclass(frozen=True, repr=False)
+class Opened:
+    """What hello agreed on: everything the dashboard will keep, once the site confirmed it."""
+
+    th: str
+    kid: str
+    fingerprint: str
+    endpoint: str
+    d2s: str
+    s2d: str
+    revoke: str
+    ack_hash: str
+    goodbye_hash: str
+    sign_s: str
+    sign_d: str
+    uuid: str
+    home: str
+    endpoints: list[str]
+    plugin: str
+
+    def to_bytes(self) -> bytes:
+        return canonical(asdict(self))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Opened:
+        return cls(**json.loads(raw))
+
+    def key(self, name: str) -> bytes:
+        return from_b64u(getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Step:
+    """Calls made, and where they led: to an `opened` exchange, or to a fault."""
+
+    outcomes: tuple[Outcome, ...]
+    opened: Opened | None = None
+    fault: str = ""
+    evidence: dict[str, str | int] | None = None
+
+
+def candidates(url: str) -> tuple[str, ...]:
+    """Where a WordPress at `url` may listen: with pretty permalinks, without, and without REST."""
+    return (
+        f"{url}/wp-json/siteagent/v1/rpc",
+        f"{url}/?rest_route=/siteagent/v1/rpc",
+        f"{url}/wp-admin/admin-ajax.php?action=siteagent_rpc",
+    )
+
+
+def hello(
+    site: Site,
+    pid: bytes,
+    keys: PairingKeys,
+    dashboard: Dashboard,
+    *,
+    by: str,
+    config: Config,
+    call: Call,
+) -> Step:
+    """M1 and M2, at the first address where the plugin answers."""
+    outcomes: list[Outcome] = []
+    for endpoint in candidates(site.url):
+        exchange = Exchange.new()
+        login = server_login(site, config)
+        channel = Channel(site.id, endpoint, f"p_{b64u(pid)}", keys.d2s, keys.s2d, login)
+        question = {
+            "pid": b64u(pid),
+            "e_d": b64u(exchange.public),
+            "sign_d": b64u(dashboard.sign_public),
+            "dash": {"id": dashboard.id, "origin": dashboard.origin},
+            "url": endpoint,
+        }
+        outcome = ask(channel, "pair.hello", question, by=by, config=config, call=call)
+        outcomes.append(outcome)
+        if outcome.reply is not None:
+            known = b64u(dashboard.sign_public)
+            return _open(site, endpoint, exchange, keys, outcome.reply, known, tuple(outcomes))
+        if outcome.fault not in TRY_ELSEWHERE:
+            break
+    return Step(tuple(outcomes), fault=outcomes[-1].fault, evidence=outcomes[-1].evidence)
+
+
+def confirm(site: Site, opened: Opened, *, by: str, config: Config, call: Call) -> Step:
+    """M3 and M4; may be repeated until the site answered."""
+    channel = Channel(
+        site.id,
+        opened.endpoint,
+        opened.kid,
+        opened.key("d2s"),
+        opened.key("s2d"),
+        server_login(site, config),
+    )
+    outcome = ask(channel, "pair.confirm", {"th": opened.th}, by=by, config=config, call=call)
+    if outcome.reply is None:
+        return Step((outcome,), fault=outcome.fault, evidence=outcome.evidence)
+    if outcome.reply.document.get("fingerprint") != opened.fingerprint:
+        return Step(
+            (outcome,), fault=Fault.malformed_reply.value, evidence={"field": "fingerprint"}
+        )
+    return Step((outcome,), opened=opened)
+
+
+def columns(
+    site: Site, opened: Opened, generation: int, config: Config, now: datetime
+) -> dict[str, object]:
+    """The columns of a new connection; whatever was known of an older one is cleared."""
+    ring = KeyRing(config.sealing_keys)
+    return {
+        "generation": generation,
+        "keys_sealed": {
+            name: ring.seal(opened.key(name), key_context(site.id, name, generation))
+            for name in ("d2s", "s2d", "revoke")
+        },
+        "uuid": opened.uuid,
+        "home": opened.home,
+        "endpoint": opened.endpoint,
+        "endpoints": opened.endpoints,
+        "plugin_version": opened.plugin,
+        "kid": opened.kid,
+        "fingerprint": opened.fingerprint,
+        "paired_at": now,
+        "ack_hash": opened.ack_hash,
+        "goodbye_hash": opened.goodbye_hash,
+        "sign_s": opened.sign_s,
+        "sign_d": opened.sign_d,
+        "last_contact_at": now,
+        "last_good_at": None,
+        "fault": "",
+        "fault_evidence": {},
+        "fault_at": None,
+        "failures_in_row": 0,
+        "clock_offset_s": None,
+        "log_n": 0,
+        "log_hash": "",
+        "quarantine": "",
+        "quarantine_at": None,
+        "quarantine_evidence": {},
+        "revoked_at": None,
+        "revoke_reason": "",
+        "revoke_evidence": {},
+        "revoke_next_at": None,
+        "recheck_at": None,
+    }
+
+
+def _open(
+    site: Site,
+    endpoint: str,
+    exchange: Exchange,
+    keys: PairingKeys,
+    reply: Reply,
+    sign_d: str,
+    outcomes: tuple[Outcome, ...],
+) -> Step:
+    """The keys that follow from a verified answer, or what is wrong with it."""
+    try:
+        about = _about(reply.document, endpoint)
+        e_s = from_b64u(reply.document.get("e_s"), 32)
+        sign_s = b64u(from_b64u(reply.document.get("sign_s"), 32))
+        th = transcript(reply.request_body, reply.body)
+        session = session_keys(exchange, e_s, keys.auth, th)
+    except (ProtocolError, KeyRefused) as why:
+        return Step(outcomes, fault=Fault.malformed_reply.value, evidence={"why": str(why)[:500]})
+    if not same_home(about["home"], site.url):
+        shown = {"site_says": about["home"][:500], "called": site.url[:500]}
+        return Step(outcomes, fault=Fault.wrong_site.value, evidence=shown)
+    opened = Opened(
+        th=th.hex(),
+        kid=key_id(th),
+        fingerprint=fingerprint(th),
+        endpoint=endpoint,
+        d2s=b64u(session.d2s),
+        s2d=b64u(session.s2d),
+        revoke=b64u(session.revoke),
+        ack_hash=hash_of(session.revoke_ack),
+        goodbye_hash=hash_of(session.goodbye),
+        sign_s=sign_s,
+        sign_d=sign_d,
+        **about,
+    )
+    return Step(outcomes, opened=opened)
+
+
+def _about(document: dict[str, Any], endpoint: str) -> dict[str, Any]:
+    """What the site says of itself, checked; raises ProtocolError('malformed').
+
+    Of the endpoints it names only those at the server that answered at `endpoint` are kept:
+    signed requests and the server's password go to them."""
+    said = document.get("site")
+    if not isinstance(said, dict):
+        raise ProtocolError("malformed", "site")
+    endpoints = said.get("endpoints")
+    if not isinstance(endpoints, list) or not 0 < len(endpoints) <= _MAX_ENDPOINTS:
+        raise ProtocolError("malformed", "site.endpoints")
+    named = [_text(one, "endpoints", _MAX_TEXT_CHARS) for one in endpoints]
+    return {
+        "uuid": _text(said.get("uuid"), "uuid", 64),
+        "home": _text(said.get("home"), "home", 2000),
+        "plugin": _text(said.get("plugin"), "plugin", 32),
+        "endpoints": [one for one in named if is_same_server(endpoint, one)],
+    }
+
+
+def _text(value: object, name: str, most: int) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= most or not value.isprintable():
+        raise ProtocolError("malformed", f"site.{name}")
+    return value

@@ -1,0 +1,208 @@
+"""What the sites tell of their own accord: four hints, each proven by its signature.
+
+Losing every notice costs seconds, never correctness. Whoever cannot sign gets one
+and the same answer, whatever the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import Actor
+from app.domain.audit.events import NoticeRefused
+from app.domain.connection import calls, pairing, quarantine, revocation
+from app.domain.errors import Invalid, NotPaired
+from app.domain.inventory import site_sync
+from app.domain.sites import sites
+from app.keys import SealBroken
+from app.models.base import transaction
+from app.models.sites import MAY_CALL, WAITING, NoticeNonce, Pairing, Site
+from app.protocol import (
+    MAX_SKEW_S,
+    MAX_URL_CHARS,
+    NOTE_TAG,
+    ProtocolError,
+    VerifiedRequest,
+    canonical,
+    parse_json,
+    sign_response,
+    verify_request,
+)
+
+PATH = "/agent/notice"
+
+# As many endpoints as a site may name.
+_MOST = 8
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back to the site, to the byte."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+UNAUTHORIZED = Answer(401, canonical({"aura": 1, "code": "unauthorized"}))
+_TOO_LARGE = Answer(413, UNAUTHORIZED.body)
+
+
+def receive(
+    *,
+    method: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    config: Config,
+    ip: str,
+    now: datetime,
+) -> Answer:
+    """Verify a notice, do what it asks for, and answer it. Raises nothing a caller can cause."""
+    try:
+        request = verify_request(
+            method=method,
+            urls=(config.origin + PATH,),
+            headers=headers,
+            body=body,
+            key_for=lambda keyid: _key_for(keyid, config),
+            now=int(now.timestamp()),
+            tag=NOTE_TAG,
+        )
+        _refuse_replay(request, now)
+        document = parse_json(body)
+    except ProtocolError as refused:
+        _write_down(refused.code, "", ip, now)
+        return _TOO_LARGE if refused.code == "too_large" else UNAUTHORIZED
+    if request.keyid.startswith("p_"):
+        return _ready(request, document, config, ip, now)
+    if document.get("op") == "moved":
+        return _moved(request, document, config, ip, now)
+    if document.get("op") == "permissions_changed":
+        return _permissions_changed(request, config, ip, now)
+    return _goodbye(request, document, ip, now)
+
+
+def _key_for(keyid: str, config: Config) -> bytes | None:
+    try:
+        if keyid.startswith("p_"):
+            token = Pairing.get_or_none(Pairing.pid == keyid.removeprefix("p_"))
+            return None if token is None else pairing.note_key(token, config)
+        site = Site.get_or_none(Site.kid == keyid, Site.state.in_(MAY_CALL))
+        return None if site is None else calls.open_key(site, "s2d", config)
+    except SealBroken:
+        return None
+
+
+def _refuse_replay(request: VerifiedRequest, now: datetime) -> None:
+    forget_at = datetime.fromtimestamp(request.expires, UTC) + timedelta(seconds=MAX_SKEW_S)
+    with transaction():
+        if not NoticeNonce.first_use(request.nonce, forget_at, now):
+            raise ProtocolError("replayed", "notice", request)
+
+
+def _ready(
+    request: VerifiedRequest, document: dict[str, Any], config: Config, ip: str, now: datetime
+) -> Answer:
+    """pair.ready: the administrator agreed. The answer says what became of the token."""
+    token = Pairing.get_or_none(Pairing.pid == request.keyid.removeprefix("p_"))
+    if token is None:
+        return UNAUTHORIZED  # deleted since its key was looked up
+    if document.get("op") != "pair.ready" or document.get("pid") != token.pid:
+        _write_down("invalid_arguments", str(document.get("op")), ip, now)
+        return UNAUTHORIZED
+    state = pairing.receive_ready(token, now=now)
+    if state == WAITING:
+        status, reply = 200, {"v": 1, "ok": True, "op": "pair.ready"}
+    else:
+        # "failed" is a token the dashboard withdrew; the site knows no finer word for it.
+        reason = state if state in ("used", "expired", "cancelled") else "cancelled"
+        error = {"code": "pairing_closed", "reason": reason}
+        status, reply = 409, {"v": 1, "ok": False, "op": "pair.ready", "error": error}
+    body = canonical(reply)
+    key = pairing.note_key(token, config)
+    signed = sign_response(request, status, body, key=key, now=int(now.timestamp()))
+    return Answer(status, body, signed)
+
+
+def _moved(
+    request: VerifiedRequest, document: dict[str, Any], config: Config, ip: str, now: datetime
+) -> Answer:
+    """moved: an administrator asks to be followed. Nothing follows before a person agrees here."""
+    site = Site.get_or_none(Site.kid == request.keyid)
+    if site is None:
+        return UNAUTHORIZED  # it has other keys since they were looked up
+    try:
+        home, endpoints = _move_in(document)
+    except (Invalid, ProtocolError):
+        _write_down("invalid_arguments", "moved", ip, now)
+        return UNAUTHORIZED
+    if not sites.same_home(home, site.url):
+        with transaction():
+            quarantine.note_move(
+                site,
+                paired=site.url,
+                present=home,
+                how=quarantine.BY_NOTICE,
+                endpoints=endpoints,
+                by=Actor.site(site, ip),
+                now=now,
+            )
+    return _signed_ok(request, "moved", site, config, now)
+
+
+def _permissions_changed(
+    request: VerifiedRequest, config: Config, ip: str, now: datetime
+) -> Answer:
+    """permissions_changed: the owner allowed or withdrew something. The notice itself carries no
+    permission: the site is asked for a report, and only that is believed."""
+    site = Site.get_or_none(Site.kid == request.keyid)
+    if site is None:
+        return UNAUTHORIZED
+    try:
+        site_sync.request_by_notice(site, by=Actor.site(site, ip), now=now)
+    except NotPaired:
+        return UNAUTHORIZED  # revoked since its key was looked up
+    return _signed_ok(request, "permissions_changed", site, config, now)
+
+
+def _signed_ok(
+    request: VerifiedRequest, op: str, site: Site, config: Config, now: datetime
+) -> Answer:
+    body = canonical({"v": 1, "ok": True, "op": op})
+    site.refresh()
+    if site.kid != request.keyid or "s2d" not in site.keys_sealed:
+        return UNAUTHORIZED  # it has other keys by now, or none
+    key = calls.open_key(site, "s2d", config)
+    return Answer(200, body, sign_response(request, 200, body, key=key, now=int(now.timestamp())))
+
+
+def _move_in(document: dict[str, Any]) -> tuple[str, list[str]]:
+    """Where the site says it is; raises Invalid or ProtocolError."""
+    home, endpoints = document.get("home"), document.get("endpoints")
+    if not isinstance(home, str) or not isinstance(endpoints, list) or len(endpoints) > _MOST:
+        raise ProtocolError("malformed", "moved")
+    if not all(isinstance(one, str) and 0 < len(one) <= MAX_URL_CHARS for one in endpoints):
+        raise ProtocolError("malformed", "endpoints")
+    return sites.normalise_url(home), endpoints
+
+
+def _goodbye(request: VerifiedRequest, document: dict[str, Any], ip: str, now: datetime) -> Answer:
+    """goodbye: the site has deleted its keys; its secret is the proof."""
+    counted = document.get("op") == "goodbye" and revocation.receive_goodbye(
+        request.keyid, document.get("g"), ip=ip, now=now
+    )
+    if not counted:
+        _write_down("invalid_arguments", str(document.get("op")), ip, now)
+        return UNAUTHORIZED
+    # Nobody is left over there who could check a signature.
+    return Answer(200, canonical({"v": 1, "ok": True, "op": "goodbye"}))
+
+
+def _write_down(reason: str, op: str, ip: str, now: datetime) -> None:
+    event = NoticeRefused(op=op[:40], reason=reason)
+    audit.record_refusal(event, Actor.anonymous(ip), now=now)

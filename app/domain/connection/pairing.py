@@ -1,0 +1,380 @@
+"""Pairing: a one-time token, and what becomes of it.
+
+docs/PROTOCOL.md section 2. The dashboard calls the site until the token is pasted
+there or its time is over; the messages themselves are in handshake.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from app import queue
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.actor import Actor
+from app.domain.audit.events import (
+    PairingAttemptFailed,
+    PairingCancelled,
+    PairingCompleted,
+    PairingExpired,
+    PairingFailed,
+    PairingTokenIssued,
+)
+from app.domain.connection import dashboard_identity, handshake
+from app.domain.connection.calls import KEYS_UNREADABLE, Call
+from app.domain.connection.handshake import Opened, Step
+from app.domain.errors import AlreadyPaired, Conflict, StaleState
+from app.http import site_client
+from app.http.site_client import Fault
+from app.keys import KeyRing, SealBroken, Token, new_token, pairing_keys, pairing_keys_of
+from app.models.base import transaction, utcnow
+from app.models.reports import Sync
+from app.models.sites import (
+    ACTIVE,
+    CANCELLED,
+    EXPIRED,
+    FAILED,
+    MAY_PAIR,
+    PAIRING,
+    USED,
+    WAITING,
+    Pairing,
+    Site,
+)
+from app.protocol import b64u, from_b64u
+
+# Longer than the slowest attempt: two confirmations and two hellos, 20 s each.
+LEASE = timedelta(seconds=100)
+# How much longer than the token a confirmation is sought once the site agreed.
+GRACE = timedelta(minutes=10)
+# A queue that is this much late has lost the job.
+OVERDUE = timedelta(seconds=60)
+
+# What asking again cannot put right.
+_FINAL = frozenset({Fault.wrong_site, Fault.pairing_closed})
+
+
+def issue_token(site: Site, *, by: Actor, config: Config, now: datetime) -> tuple[Pairing, str]:
+    """Make the one token that can pair this site, and begin to ask the site for it.
+
+    Returns its text, which nobody can read again. A token that was out is cancelled.
+    Raises Forbidden, AlreadyPaired, or StaleState.
+    """
+    permissions.require(by, "pair")
+    token = new_token(config.origin, site.url, int(now.timestamp()))
+    with permissions.member_transaction(by, "pair") as (tx, by):
+        _take_site(site, by, now)
+        pairing = _create(site, token, by, config, now)
+        event = PairingTokenIssued(
+            site_id=site.id, pairing_id=pairing.id, expires_at=pairing.expires_at.isoformat()
+        )
+        audit.record(event, by, now=now)
+        tx.after_commit(queue.enqueue, "pair_site", pairing.id)
+    return pairing, token.text()
+
+
+def _take_site(site: Site, by: Actor, now: datetime) -> None:
+    """Bring the site into *pairing*, whatever stood in the way of it."""
+    site.refresh()
+    waiting = site.waiting_token()
+    if waiting is not None:
+        _withdraw(waiting, by, now)
+        site.refresh()
+    if site.state not in MAY_PAIR:
+        raise AlreadyPaired("This site is paired. Revoke the connection first.")
+    if not site.move(to=PAIRING, when=(site.state,), state_before_pairing=site.state):
+        raise StaleState("Somebody else changed this site just now. Look again.")
+
+
+def _create(site: Site, token: Token, by: Actor, config: Config, now: datetime) -> Pairing:
+    keys = pairing_keys(token.secret, token.pid)
+    ring = KeyRing(config.sealing_keys)
+    pid = b64u(token.pid)
+    return Pairing.create(
+        site=site,
+        pid=pid,
+        auth_sealed=ring.seal(keys.auth, _context(pid, "auth")),
+        note_sealed=ring.seal(keys.note, _context(pid, "note")),
+        issued_by=by.id,
+        issued_at=now,
+        expires_at=datetime.fromtimestamp(token.expires_at, UTC),
+        next_try_at=now,
+    )
+
+
+def cancel(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
+    """Make a token worthless that nobody used yet.
+
+    Raises Forbidden, StaleState when it is closed already, or Conflict when the
+    site has accepted it and only its last answer is missing.
+    """
+    with permissions.member_transaction(by, "pair") as (_, by):
+        _withdraw(pairing, by, now or utcnow())
+
+
+def _withdraw(pairing: Pairing, by: Actor, now: datetime) -> None:
+    if not pairing.close(CANCELLED, now, unless_exchanged=True):
+        if pairing.state == WAITING:
+            raise Conflict(
+                "The site has accepted the token and is being asked to confirm. "
+                "Wait a moment, then revoke the connection."
+            )
+        raise StaleState("This token is closed already.")
+    _release_site(pairing)
+    event = PairingCancelled(site_id=pairing.site_id, pairing_id=pairing.id)
+    audit.record(event, by, now=now)
+
+
+def _release_site(pairing: Pairing) -> None:
+    """The site goes back to where it was before the token."""
+    pairing.site.move(to=pairing.site.state_before_pairing, when=(PAIRING,))
+
+
+def try_now(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
+    """Ask the site at once: somebody says the token is pasted. Raises Forbidden or StaleState."""
+    with permissions.member_transaction(by, "pair"):
+        if not _nudge(pairing, now or utcnow()):
+            raise StaleState("This token is closed already.")
+
+
+def receive_ready(pairing: Pairing, *, now: datetime) -> str:
+    """The site says its administrator agreed. Returns what is true of the token now:
+    'waiting' (the site is asked at once), 'used', 'expired', 'cancelled' or 'failed'."""
+    if pairing.state == WAITING and _is_over(pairing, now):
+        _expire(pairing, now)
+    _nudge(pairing, now)
+    return pairing.state
+
+
+def _nudge(pairing: Pairing, now: datetime) -> bool:
+    with transaction() as tx:
+        if not pairing.note(next_try_at=now):
+            return False
+        tx.after_commit(queue.enqueue, "pair_site", pairing.id)
+    return True
+
+
+def recover(now: datetime) -> int:
+    """Queue again every attempt the queue or a worker lost; returns how many."""
+    lost = Pairing.overdue(now - OVERDUE)
+    for pairing in lost:
+        queue.enqueue("pair_site", pairing.id)
+    return len(lost)
+
+
+def attempt(
+    pairing_id: int,
+    *,
+    config: Config,
+    call: Call = site_client.call,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Ask the site once whether it has the token, and go as far as it lets us.
+
+    Queues itself again while the token waits. Safe to be called twice at once and
+    again after a crash at any point. Returns the token's state, or 'busy' when
+    another attempt is running or this one came too early.
+    """
+    pairing = Pairing.get_or_none(Pairing.id == pairing_id)
+    if pairing is None:
+        return "gone"
+    began = now()
+    if pairing.state == WAITING and _is_over(pairing, began):
+        _expire(pairing, began)
+    if pairing.state != WAITING:
+        return pairing.state
+    if not pairing.claim(began, began + LEASE):
+        return "busy"
+    trial = _Attempt(pairing, pairing.site, config, call, now)
+    try:
+        return trial.run()
+    except SealBroken as broken:
+        return trial.settle(Step((), fault=KEYS_UNREADABLE, evidence={"why": str(broken)[:300]}))
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One run of the handshake under the lease of its pairing."""
+
+    pairing: Pairing
+    site: Site
+    config: Config
+    call: Call
+    now: Callable[[], datetime]
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.of(self.pairing.issued_by)
+
+    def run(self) -> str:
+        if self.pairing.exchange_sealed:
+            known = Opened.from_bytes(_open(self.pairing, "exchange", self.config))
+            step = self._confirm(known)
+            if step.fault != Fault.unauthorized:
+                return self.settle(step)
+            # The site knows nothing of that exchange: begin again, and keep it until
+            # a new one replaces it. A stranger may have answered in the site's place.
+            self._record(step)
+        step = self._hello()
+        if step.opened is None:
+            return self.settle(step)
+        if not self._keep(step, step.opened):
+            return self.pairing.state
+        return self.settle(self._confirm(step.opened))
+
+    def _hello(self) -> Step:
+        return handshake.hello(
+            self.site,
+            from_b64u(self.pairing.pid),
+            pairing_keys_of(_open(self.pairing, "auth", self.config)),
+            dashboard_identity.of_dashboard(self.config),
+            by=self.actor.name[:120],
+            config=self.config,
+            call=self.call,
+        )
+
+    def _confirm(self, opened: Opened) -> Step:
+        return handshake.confirm(
+            self.site, opened, by=self.actor.name[:120], config=self.config, call=self.call
+        )
+
+    def _keep(self, step: Step, opened: Opened) -> bool:
+        """Store the exchange before it is confirmed; False if the token was closed meanwhile."""
+        ring = KeyRing(self.config.sealing_keys)
+        sealed = ring.seal(opened.to_bytes(), _context(self.pairing.pid, "exchange"))
+        with transaction():
+            self._record(step)
+            return self.pairing.note(exchange_sealed=sealed)
+
+    def _record(self, step: Step) -> None:
+        with transaction():
+            for outcome in step.outcomes:
+                audit.record(outcome.as_event(self.site.id), self.actor, now=self.now())
+
+    def settle(self, step: Step) -> str:
+        """Write down where a run ended; returns the token's state."""
+        with transaction() as tx:
+            self._record(step)
+            if step.opened is not None:
+                sync = self._complete(step.opened)
+                if sync is not None:
+                    tx.after_commit(queue.enqueue, "sync_site", sync.id)
+            elif step.fault in _FINAL:
+                self._give_up(step)
+            else:
+                delay_s = self._wait(step)
+                tx.after_commit(_again, self.pairing.id, delay_s)
+        return self.pairing.state
+
+    def _complete(self, opened: Opened) -> Sync | None:
+        """The keys become the site's; its first report is asked for."""
+        now = self.now()
+        if not self.pairing.close(USED, now):
+            return None
+        generation = self.site.generation + 1
+        won = self.site.move(
+            to=ACTIVE,
+            when=(PAIRING,),
+            **handshake.columns(self.site, opened, generation, self.config, now),
+        )
+        if not won:
+            raise StaleState("A site left *pairing* while its token was waiting.")
+        event = PairingCompleted(
+            site_id=self.site.id,
+            pairing_id=self.pairing.id,
+            fingerprint=opened.fingerprint,
+            endpoint=opened.endpoint,
+            kid=opened.kid,
+        )
+        audit.record(event, self.actor, now=now)
+        # One may be left over from a connection that ended.
+        return Sync.open_for(self.site) or Sync.ask(self.site, asked_by=self.actor.name, now=now)
+
+    def _give_up(self, step: Step) -> None:
+        now, evidence = self.now(), step.evidence or {}
+        if self.pairing.close(FAILED, now, fault=step.fault, fault_evidence=evidence):
+            _release_site(self.pairing)
+            event = PairingFailed(
+                site_id=self.site.id,
+                pairing_id=self.pairing.id,
+                fault=step.fault,
+                evidence=evidence,
+            )
+            audit.record(event, self.actor, now=now)
+
+    def _wait(self, step: Step) -> int:
+        """Say what was seen and when the next try is; returns the seconds until then."""
+        now, evidence = self.now(), step.evidence or {}
+        # "Unauthorized" is what a site without the token says: nothing is wrong yet.
+        fault = "" if step.fault == Fault.unauthorized else step.fault
+        is_news = fault != "" and fault != self.pairing.fault
+        delay_s = _delay_s(self.pairing.attempts)
+        self.pairing.note(
+            fault=fault,
+            fault_evidence=evidence if fault else {},
+            next_try_at=now + timedelta(seconds=delay_s),
+            busy_until=None,
+        )
+        if is_news:
+            event = PairingAttemptFailed(
+                site_id=self.site.id, pairing_id=self.pairing.id, fault=fault, evidence=evidence
+            )
+            audit.record(event, self.actor, now=now)
+        return delay_s
+
+
+def _again(pairing_id: int, delay_s: int) -> None:
+    queue.enqueue("pair_site", pairing_id, delay_s=delay_s)
+
+
+def note_key(pairing: Pairing, config: Config) -> bytes:
+    """What signs notices about this token, open or closed; raises SealBroken."""
+    return _open(pairing, "note", config)
+
+
+def _open(pairing: Pairing, name: str, config: Config) -> bytes:
+    sealed = getattr(pairing, f"{name}_sealed")
+    if sealed is None:
+        raise SealBroken(f"the token's {name} is destroyed")
+    return KeyRing(config.sealing_keys).open(sealed, _context(pairing.pid, name))
+
+
+def _is_over(pairing: Pairing, now: datetime) -> bool:
+    grace = GRACE if pairing.exchange_sealed else timedelta()
+    return now >= pairing.expires_at + grace
+
+
+def _expire(pairing: Pairing, now: datetime) -> None:
+    """Close a token whose time is over. One that the site accepted without ever
+    confirming it has *failed*: the site may believe itself paired."""
+    by = Actor.of(pairing.issued_by)
+    failed = pairing.exchange_sealed is not None
+    with transaction():
+        if not pairing.close(FAILED if failed else EXPIRED, now):
+            return
+        _release_site(pairing)
+        if failed:
+            evidence = dict(pairing.fault_evidence)
+            event = PairingFailed(
+                site_id=pairing.site_id,
+                pairing_id=pairing.id,
+                fault=pairing.fault,
+                evidence=evidence,
+            )
+            audit.record(event, by, now=now)
+        else:
+            expired = PairingExpired(site_id=pairing.site_id, pairing_id=pairing.id)
+            audit.record(expired, by, now=now)
+
+
+def _delay_s(attempts: int) -> int:
+    """Often at first, while somebody is looking; rarely once they went away."""
+    if attempts < 24:
+        return 5
+    return 10 if attempts < 60 else 30
+
+
+def _context(pid: str, name: str) -> str:
+    return f"pairing:{pid}:{name}"

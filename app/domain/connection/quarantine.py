@@ -1,0 +1,131 @@
+"""Whether it still is the same site: how far its log reaches, and its address.
+
+docs/PROTOCOL.md 5.1 to 5.3. A quarantined site is still read. What a person decides is
+carried out by rotation.py (new keys, at the known or the new address) or by revoking.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.domain import audit
+from app.domain.actor import Actor
+from app.domain.audit.events import QuarantineEnded, SiteQuarantined
+from app.domain.crosscheck import checkpoints
+from app.domain.crosscheck.checkpoints import Mark, MarkInvalid
+from app.http.site_client import Reply
+from app.models.checkpoints import SiteLog, SiteMark
+from app.models.sites import EXCESSIVE, FORKED, MAY_CALL, MOVED, Site
+
+# How the present address became known: the site refused a call, or its administrator asked.
+BY_ANSWER = "answer"
+BY_NOTICE = "notice"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an answer says of the site's log: its newest mark, if it goes on from the one seen
+    before, or why it is another log. Neither for an answer that was overtaken by a later one."""
+
+    mark: Mark | None = None
+    forked: dict[str, str | int] | None = None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return {"log_n": self.mark.n, "log_hash": self.mark.hash} if self.mark else {}
+
+
+def head_of(site: Site) -> dict[str, Any]:
+    """What a request says of the newest head that was seen."""
+    return {"log": {"n": site.log_n, "hash": site.log_hash}} if site.log_hash else {}
+
+
+def judge(site: Site, reply: Reply) -> Judgement:
+    """Compare the mark in an answer with the one seen before.
+
+    An answer without one, or with one that the site did not sign, counts as a fork: no honest
+    plugin sends it.
+    """
+    try:
+        mark = checkpoints.read(reply.document.get("mark"), site.sign_s)
+    except MarkInvalid as why:
+        return Judgement(forked={"why": str(why)})
+    if not site.log_hash:
+        return Judgement(mark)
+    seen, known = SiteMark.newest(site), reply.document.get("knows")
+    goes_back = mark.n < site.log_n
+    is_other = _contradicts(site, mark) or (seen is not None and seen.log != mark.log)
+    # Two calls at once may be answered in the other order; a log that was set back has a newer
+    # entry under a smaller number.
+    is_overtaken = goes_back and seen is not None and mark.at <= seen.at
+    if known is False or is_other or (goes_back and not is_overtaken):
+        return Judgement(forked={"seen": site.log_n, "answered": mark.n})
+    return Judgement(None if goes_back else mark)
+
+
+def _contradicts(site: Site, mark: Mark) -> bool:
+    """Whether another hash was seen under the same number."""
+    if mark.n == site.log_n:
+        return mark.hash != site.log_hash
+    known = SiteMark.between(site, mark.log, mark.n, mark.n)
+    return any(one.hash != mark.hash for one in known)
+
+
+def note_fork(site: Site, evidence: dict[str, str | int], by: Actor, now: datetime) -> bool:
+    """Put the connection in quarantine, inside the caller's transaction; False if it was."""
+    return _quarantine(site, FORKED, evidence, by, now)
+
+
+def note_move(
+    site: Site,
+    *,
+    paired: str,
+    present: str,
+    how: str,
+    endpoints: list[str],
+    by: Actor,
+    now: datetime,
+) -> bool:
+    """The site lives elsewhere than where it was paired, inside the caller's transaction."""
+    evidence: dict[str, Any] = {"paired": paired, "now": present, "how": how}
+    if endpoints:
+        evidence["endpoints"] = endpoints
+    return _quarantine(site, MOVED, evidence, by, now)
+
+
+def note_excess(site: Site, evidence: dict[str, int], by: Actor, now: datetime) -> bool:
+    """The site sends more of its log than Aura keeps, inside the caller's transaction."""
+    return _quarantine(site, EXCESSIVE, evidence, by, now)
+
+
+def _quarantine(site: Site, kind: str, evidence: dict[str, Any], by: Actor, now: datetime) -> bool:
+    is_news = site.quarantine != kind or site.quarantine_evidence.get("now") != evidence.get("now")
+    if not is_news:
+        return False
+    won = site.note(when=MAY_CALL, quarantine=kind, quarantine_at=now, quarantine_evidence=evidence)
+    if won:
+        shown = {name: value for name, value in evidence.items() if name != "endpoints"}
+        audit.record(SiteQuarantined(site_id=site.id, kind=kind, evidence=shown), by, now=now)
+    return won
+
+
+def back_home(site: Site, by: Actor, now: datetime) -> None:
+    """The site answered under its known address, inside the caller's transaction.
+
+    That ends a quarantine which began with the site's own refusal to do so, and no other:
+    where an administrator asked to be followed, the original and a copy may both be alive.
+    """
+    if site.quarantine == MOVED and site.quarantine_evidence.get("how") == BY_ANSWER:
+        release(site, "address", by, now)
+
+
+def release(site: Site, how: str, by: Actor, now: datetime) -> None:
+    """End the quarantine, inside the caller's transaction."""
+    kind = site.quarantine
+    if kind and site.note(when=MAY_CALL, quarantine="", quarantine_at=None, quarantine_evidence={}):
+        audit.record(QuarantineEnded(site_id=site.id, kind=kind, how=how), by, now=now)
+        if kind == EXCESSIVE:
+            # A person decided to go on: the day's share begins again.
+            SiteLog.update(day_bytes=0).where(SiteLog.site == site).execute()

@@ -1,0 +1,355 @@
+"""Ending a connection, and proving that it ended. docs/PROTOCOL.md section 4.
+
+"Confirmed by the site" needs both: the acknowledgement only the site could give,
+and a correctly signed call under the old key that the site refused. Anything less
+is shown as what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app import queue
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.actor import SYSTEM, Actor
+from app.domain.audit.events import (
+    Event,
+    GoodbyeForged,
+    RevocationAbandoned,
+    RevocationConfirmed,
+    RevocationStarted,
+    RevocationUnproven,
+    RevocationUnreached,
+    SiteDisconnected,
+)
+from app.domain.connection import calls, revocation_checks
+from app.domain.connection.calls import KEYS_UNREADABLE, BearerCall, Call, Outcome
+from app.domain.errors import NotPaired
+from app.http import site_client
+from app.http.site_client import Fault
+from app.keys import SealBroken, proves
+from app.models.base import transaction, utcnow
+from app.models.reports import FAILED as SYNC_FAILED
+from app.models.reports import OPEN, Sync
+from app.models.sites import (
+    DISCONNECTED,
+    MAY_CALL,
+    REVOKED,
+    REVOKED_UNPROVEN,
+    REVOKED_UNREACHED,
+    REVOKING,
+    Site,
+)
+from app.protocol import ProtocolError, b64u, from_b64u
+
+LEASE = timedelta(seconds=100)
+FIRST_RETRY = timedelta(minutes=5)
+LONGEST_RETRY = timedelta(hours=24)
+GIVE_UP_AFTER = timedelta(days=90)
+# A probe that does not come through is tried again while the old key still exists here.
+PROBE_TRIES = 4
+PROBE_RETRY = timedelta(seconds=15)
+
+_ENDING = (REVOKING, REVOKED_UNREACHED, REVOKED_UNPROVEN, DISCONNECTED)
+_NOBODY_ANSWERED = frozenset(
+    {
+        Fault.dns,
+        Fault.address_refused,
+        Fault.connection_refused,
+        Fault.connect_timeout,
+        Fault.tls_invalid,
+        Fault.tls_expired,
+        Fault.tls_wrong_name,
+        Fault.tls_not_spoken,
+        Fault.too_slow,
+        Fault.broken_off,
+        Fault.server_error,
+    }
+)
+
+
+def revoke(site: Site, *, by: Actor, reason: str = "", now: datetime | None = None) -> None:
+    """End the connection: from here on nothing inbound is believed, and one goodbye is sent.
+
+    Raises Forbidden, or NotPaired when there is no connection to end.
+    """
+    now = now or utcnow()
+    with permissions.member_transaction(by, "revoke") as (tx, by):
+        won = site.move(
+            to=REVOKING,
+            when=MAY_CALL,
+            revoked_at=now,
+            revoke_reason=reason.strip()[:300],
+            revoke_evidence={"by": by.name, "ack": "no", "probe": "", "attempts": 0},
+            revoke_next_at=now,
+        )
+        if not won:
+            raise NotPaired("This site has no connection that could be revoked.")
+        waiting = Sync.open_for(site)
+        if waiting is not None:
+            why = {"why": "the connection was revoked"}
+            waiting.move(to=SYNC_FAILED, when=OPEN, ended_at=now, evidence=why)
+        started = RevocationStarted(site_id=site.id, kid=site.key_id, reason=site.revoke_reason)
+        audit.record(started, by, now=now)
+        tx.after_commit(queue.enqueue, "say_goodbye", site.id)
+
+
+def retry_due(now: datetime) -> list[int]:
+    """Queue the goodbyes whose time has come; for the schedule. Returns the site ids."""
+    due = Site.select(Site.id).where(Site.state.in_(_ENDING), Site.revoke_next_at <= now)
+    ids = [site.id for site in due]
+    for site_id in ids:
+        queue.enqueue("say_goodbye", site_id)
+    return ids
+
+
+def receive_goodbye(kid: str, g: object, *, ip: str = "", now: datetime) -> bool:
+    """A signed notice says the site has left; believed with the proof only. True if it counted."""
+    site = Site.get_or_none(Site.kid == kid)
+    if site is None or not calls.shows_goodbye(site, g):
+        return False
+    by = Actor.site(site, ip)
+    with transaction():
+        return calls.end_by_site(site, confirmed=True, how="notice", by=by, now=now)
+
+
+def say_goodbye(
+    site_id: int,
+    *,
+    config: Config,
+    call: Call = site_client.call,
+    call_bearer: BearerCall = site_client.call_bearer,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Tell the site once more, and write down exactly what is proven; returns the state.
+
+    Safe to be called twice at once and again after a crash at any point.
+    """
+    site = Site.get_or_none(Site.id == site_id)
+    if site is None or site.state not in _ENDING:
+        return "gone" if site is None else site.state
+    began = now()
+    if not site.claim_goodbye(_ENDING, began, began + LEASE):
+        return "busy" if site.revoke_next_at else site.state
+    goodbye = _Goodbye(site, config, call, call_bearer, now)
+    try:
+        if site.state == REVOKING:
+            goodbye.signed()
+        else:
+            goodbye.unsigned()
+    except SealBroken:
+        goodbye.cannot_speak()
+    return site.state
+
+
+@dataclass(frozen=True)
+class _Goodbye:
+    """One try under the lease of its site."""
+
+    site: Site
+    config: Config
+    call: Call
+    call_bearer: BearerCall
+    now: Callable[[], datetime]
+
+    @property
+    def has_ack(self) -> bool:
+        return self.site.revoke_evidence.get("ack") == "yes"
+
+    @property
+    def asker(self) -> str:
+        """Who revoked, for the site's own log."""
+        return self.site.revoke_evidence["by"]
+
+    def signed(self) -> None:
+        """While the old keys exist: revoke, then the probe that must be refused."""
+        if not self.has_ack:
+            self._seek_ack()
+        if self.site.state == REVOKING and self.has_ack:
+            self._probe()
+
+    def unsigned(self) -> None:
+        """After the old keys are gone: show the secret, which needs no signature."""
+        if self.now() - self.site.revoked_at >= GIVE_UP_AFTER:
+            self._give_up()
+            return
+        outcome = self._show_secret()
+        if self.has_ack:
+            if self.site.state == DISCONNECTED:
+                self._note(left="forged")
+                self._record(GoodbyeForged(site_id=self.site.id, kid=self.site.key_id))
+            self._settle(REVOKED_UNPROVEN)
+        elif self._has_left(outcome):
+            self._settle(DISCONNECTED)
+        else:
+            self._try_later(self.site.state, outcome.fault)
+
+    def cannot_speak(self) -> None:
+        """The sealing key is not here, so nothing can be sent; it may come back."""
+        tries = self.site.revoke_evidence.get("attempts", 0) + 1
+        self._note(attempts=tries, last_fault=KEYS_UNREADABLE, last_tried_at=self.now().isoformat())
+        state = REVOKED_UNREACHED if self.site.state == REVOKING else self.site.state
+        self._try_later(state, KEYS_UNREADABLE)
+
+    def _seek_ack(self) -> None:
+        signed = self._write_down(self._ask("revoke", self._secret()))
+        if self.has_ack:
+            return
+        last = signed
+        if signed.fault not in _NOBODY_ANSWERED and not self._has_left(signed):
+            # Somebody answered: perhaps only the signature was in the way.
+            last = self._show_secret()
+        if self.has_ack:
+            return
+        if self._has_left(signed) or self._has_left(last):
+            self._settle(DISCONNECTED)
+        elif signed.fault == Fault.unauthorized:
+            # The old key is dead there, but nobody proved to be the site. The secret
+            # stays, for a site that comes back from a backup.
+            self._note(probe="refused", probe_at=self.now().isoformat())
+            self._try_later(REVOKED_UNPROVEN, signed.fault)
+        else:
+            self._try_later(REVOKED_UNREACHED, last.fault)
+
+    def _probe(self) -> None:
+        outcome = self._write_down(self._ask("ping", {}))
+        tries = self.site.revoke_evidence.get("probes", 0) + 1
+        self._note(probes=tries)
+        if outcome.fault in _NOBODY_ANSWERED and tries < PROBE_TRIES:
+            self._probe_again()
+            return
+        proven = outcome.fault == Fault.unauthorized
+        seen = "refused" if proven else outcome.fault or "answered"
+        self._note(probe=seen, probe_at=self.now().isoformat())
+        self._settle(REVOKED if proven else REVOKED_UNPROVEN)
+
+    def _probe_again(self) -> None:
+        with transaction() as tx:
+            if self.site.note(when=(REVOKING,), revoke_next_at=self.now() + PROBE_RETRY):
+                tx.after_commit(_later, self.site.id, int(PROBE_RETRY.total_seconds()))
+
+    # ---- calls ----
+
+    def _ask(self, op: str, arguments: dict[str, Any]) -> Outcome:
+        channel = calls.channel_to(self.site, self.config)
+        return calls.ask(channel, op, arguments, by=self.asker, config=self.config, call=self.call)
+
+    def _show_secret(self) -> Outcome:
+        document = {"op": "revoke", "by": self.asker, **self._secret()}
+        outcome = calls.ask_unsigned(
+            self.site.endpoint,
+            document,
+            server_login=calls.server_login(self.site, self.config),
+            config=self.config,
+            call_bearer=self.call_bearer,
+        )
+        return self._write_down(outcome)
+
+    def _secret(self) -> dict[str, str]:
+        secret = calls.open_key(self.site, "revoke", self.config)
+        return {"kid": self.site.key_id, "r": b64u(secret)}
+
+    # ---- what is written down ----
+
+    def _write_down(self, outcome: Outcome) -> Outcome:
+        """The call's entry, and the acknowledgement if it held one."""
+        now = self.now()
+        with transaction():
+            audit.record(outcome.as_event(self.site.id), SYSTEM, now=now)
+            facts: dict[str, Any] = {"last_tried_at": now.isoformat(), "last_fault": outcome.fault}
+            if outcome.op == "revoke":
+                facts["attempts"] = self.site.revoke_evidence.get("attempts", 0) + 1
+                if self._is_ack(outcome):
+                    facts |= {"ack": "yes", "ack_at": now.isoformat()}
+            self._note(**facts)
+        return outcome
+
+    def _record(self, event: Event) -> None:
+        with transaction():
+            audit.record(event, SYSTEM, now=self.now())
+
+    def _note(self, **facts: Any) -> None:
+        self.site.note(when=_ENDING, revoke_evidence={**self.site.revoke_evidence, **facts})
+
+    def _is_ack(self, outcome: Outcome) -> bool:
+        """Whether the answer holds what only the site could know."""
+        try:
+            return proves(from_b64u((outcome.document or {}).get("a")), self.site.ack_hash)
+        except ProtocolError:
+            return False
+
+    def _has_left(self, outcome: Outcome) -> bool:
+        """Whether the answer proves that the site itself had ended the connection before."""
+        return outcome.fault == Fault.disconnected and calls.shows_goodbye(
+            self.site, outcome.evidence.get("g")
+        )
+
+    def _settle(self, state: str) -> None:
+        """Say what is proven; from here on it is only checked that this stays so."""
+        if state == DISCONNECTED and self.site.state != DISCONNECTED:
+            self._note(left="answer to revocation", left_at=self.now().isoformat())
+        evidence, kid, site_id = self.site.revoke_evidence, self.site.key_id, self.site.id
+        event: Event
+        if state == REVOKED:
+            event = RevocationConfirmed(
+                site_id=site_id,
+                kid=kid,
+                acknowledged_at=evidence["ack_at"],
+                refused_at=evidence["probe_at"],
+            )
+        elif state == DISCONNECTED:
+            event = SiteDisconnected(
+                site_id=site_id, kid=kid, confirmed=True, how="answer to revocation"
+            )
+        else:
+            event = RevocationUnproven(
+                site_id=site_id,
+                kid=kid,
+                acknowledged=self.has_ack,
+                probe=evidence.get("probe", ""),
+            )
+        with transaction():
+            now = self.now()
+            left = {"revoke_next_at": None, **revocation_checks.columns(self.site, now)}
+            if self.site.move(to=state, when=_ENDING, **left):
+                audit.record(event, SYSTEM, now=now)
+
+    def _try_later(self, state: str, fault: str) -> None:
+        """Destroy what could command the site at once; keep what can only disconnect it."""
+        now, was = self.now(), self.site.state
+        next_at = now + _wait_after(self.site.revoke_evidence.get("attempts", 1))
+        kept = {"revoke": self.site.keys_sealed["revoke"]}
+        with transaction():
+            won = self.site.move(to=state, when=(was,), keys_sealed=kept, revoke_next_at=next_at)
+            if won and state != was:
+                audit.record(self._first_failure(state, fault, next_at), SYSTEM, now=now)
+
+    def _first_failure(self, state: str, fault: str, next_at: datetime) -> Event:
+        site_id, kid = self.site.id, self.site.key_id
+        if state == REVOKED_UNPROVEN:
+            return RevocationUnproven(site_id=site_id, kid=kid, acknowledged=False, probe="refused")
+        return RevocationUnreached(
+            site_id=site_id, kid=kid, fault=fault, next_try_at=next_at.isoformat()
+        )
+
+    def _give_up(self) -> None:
+        """Ninety days without an acknowledgement: the state stays what it was."""
+        now = self.now()
+        with transaction():
+            self._note(gave_up_at=now.isoformat())
+            if self.site.note(when=_ENDING, keys_sealed={}, revoke_next_at=None):
+                event = RevocationAbandoned(site_id=self.site.id, kid=self.site.key_id)
+                audit.record(event, SYSTEM, now=now)
+
+
+def _wait_after(attempts: int) -> timedelta:
+    """Five minutes, doubling up to a day."""
+    return min(FIRST_RETRY * 2 ** min(max(attempts - 1, 0), 16), LONGEST_RETRY)
+
+
+def _later(site_id: int, delay_s: int) -> None:
+    queue.enqueue("say_goodbye", site_id, delay_s=delay_s)

@@ -1,0 +1,120 @@
+"""Checking again, for a year, that a connection which ended has not come back.
+
+A site whose database is restored from before its revocation accepts the former keys again. So
+Aura keeps the one secret that can only disconnect, shows it at growing intervals, and raises an
+alert when that ended a connection which should not have existed (docs/PROTOCOL.md 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from app import queue
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import SYSTEM
+from app.domain.audit.events import RecheckEnded
+from app.domain.connection import calls
+from app.domain.connection.calls import BearerCall, Outcome
+from app.domain.crosscheck import alerts
+from app.http import site_client
+from app.keys import SealBroken, proves
+from app.models.base import transaction, utcnow
+from app.models.sites import Site
+from app.protocol import ProtocolError, b64u, from_b64u
+
+FIRST = timedelta(days=1)
+LONGEST = timedelta(days=30)
+FOR = timedelta(days=365)
+LEASE = timedelta(seconds=100)
+
+
+def columns(site: Site, now: datetime) -> dict[str, Any]:
+    """The columns of a site whose connection has just ended for certain: every key but the one
+    that can only disconnect is destroyed, and the first check is planned."""
+    kept = {name: key for name, key in site.keys_sealed.items() if name == "revoke"}
+    return {"keys_sealed": kept, "recheck_at": now + FIRST if kept else None}
+
+
+def request_due(now: datetime) -> list[int]:
+    """Queue the checks whose time has come; for the schedule. Returns the site ids."""
+    ids = [site.id for site in Site.select(Site.id).where(Site.recheck_at <= now)]
+    for site_id in ids:
+        queue.enqueue("recheck_site", site_id)
+    return ids
+
+
+def run(
+    site_id: int,
+    *,
+    config: Config,
+    call_bearer: BearerCall = site_client.call_bearer,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Show the secret once more; returns what came of it. Safe to be called twice at once."""
+    site = Site.get_or_none(Site.id == site_id)
+    if site is None or not site.claim_recheck(now(), now() + LEASE):
+        return "not due"
+    if now() - site.revoked_at >= FOR:
+        return _end(site, now())
+    try:
+        outcome = _show_secret(site, config, call_bearer)
+    except SealBroken:
+        # The sealing key may come back; until then nothing can be shown.
+        site.plan_recheck(now() + LONGEST)
+        return "keys unreadable"
+    return _write_down(site, outcome, now())
+
+
+def _show_secret(site: Site, config: Config, call_bearer: BearerCall) -> Outcome:
+    secret = calls.open_key(site, "revoke", config)
+    return calls.ask_unsigned(
+        site.endpoint,
+        {"op": "revoke", "by": SYSTEM.name, "kid": site.key_id, "r": b64u(secret)},
+        server_login=calls.server_login(site, config),
+        config=config,
+        call_bearer=call_bearer,
+    )
+
+
+def _write_down(site: Site, outcome: Outcome, now: datetime) -> str:
+    count = site.revoke_evidence.get("rechecks", 0) + 1
+    had_come_back = _ended_only_now(site, outcome)
+    told = {**site.revoke_evidence, "rechecks": count, "rechecked_at": now.isoformat()}
+    if had_come_back:
+        told["came_back_at"] = now.isoformat()
+        # It may be restored from the same backup once more.
+        told["rechecks"] = count = 0
+    with transaction():
+        audit.record(outcome.as_event(site.id), SYSTEM, now=now)
+        next_at = now + min(FIRST * 2 ** min(count, 10), LONGEST)
+        if not site.plan_recheck(next_at, told):
+            return "paired again"
+        if had_come_back:
+            ended = site.revoked_at.isoformat() if site.revoked_at else ""
+            evidence = {"site": {"accepted": "the old keys"}, "aura": {"ended_at": ended}}
+            key = now.isoformat()
+            alerts.raise_alarm(site, alerts.REVOKED_ANSWERED, key, evidence, SYSTEM, now)
+    return "had come back" if had_come_back else "still ended"
+
+
+def _ended_only_now(site: Site, outcome: Outcome) -> bool:
+    """Whether the site proves that there was a connection, which this very call ended.
+
+    For 90 days a site repeats its acknowledgement; then `ended` is false.
+    """
+    document = outcome.document or {}
+    try:
+        is_ack = proves(from_b64u(document.get("a")), site.ack_hash)
+    except ProtocolError:
+        return False
+    return is_ack and document.get("ended") is True
+
+
+def _end(site: Site, now: datetime) -> str:
+    with transaction():
+        if site.plan_recheck(None, keys_sealed={}):
+            audit.record(RecheckEnded(site_id=site.id, kid=site.key_id), SYSTEM, now=now)
+    return "over"

@@ -1,0 +1,501 @@
+"""New keys for a connection that stands, at the known address or where the site moved.
+
+docs/PROTOCOL.md 3.2. What was agreed on is stored before it is used, so a crash at any
+point leaves a generation that works: the old one until the new one was answered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from peewee import IntegrityError
+
+from app import queue
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.actor import SYSTEM, Actor
+from app.domain.audit.events import (
+    KeysRotated,
+    RotationAsked,
+    RotationFailed,
+    ServerLoginChanged,
+    SiteMoved,
+)
+from app.domain.connection import calls, dashboard_identity, quarantine
+from app.domain.connection.calls import KEYS_UNREADABLE, Call, Outcome
+from app.domain.connection.handshake import candidates
+from app.domain.errors import Conflict, NotPaired
+from app.domain.sites import sites
+from app.http import site_client
+from app.http.site_client import Channel, Fault, Reply
+from app.keys import (
+    Exchange,
+    KeyRefused,
+    KeyRing,
+    SealBroken,
+    SessionKeys,
+    fingerprint,
+    hash_of,
+    next_key_id,
+    rotation_transcript,
+    session_keys,
+    sign_plan,
+)
+from app.models.base import transaction, utcnow
+from app.models.rotations import AGREED, ASKING, DONE, FAILED, OPEN, Rotation
+from app.models.sites import ACTIVE, MAY_CALL, MOVED, Site
+from app.protocol import ProtocolError, b64u, canonical, from_b64u
+
+# Longer than the slowest attempt: one exchange at four addresses, and two pings.
+LEASE = timedelta(seconds=150)
+OVERDUE = timedelta(seconds=60)
+FIRST_RETRY = timedelta(seconds=10)
+LONGEST_RETRY = timedelta(hours=1)
+# Before anything was agreed on, giving up costs nothing: the old keys work.
+MOST_ATTEMPTS = 5
+# Afterwards the site may hold either generation, and both are kept this long.
+KEPT_FOR = timedelta(days=7)
+
+_NAME = "keys.rotate"
+
+
+def request(site: Site, *, by: Actor, config: Config, now: datetime, home: str = "") -> Rotation:
+    """Have new keys agreed on; with `home`, at that address from then on.
+
+    Raises Forbidden, NotPaired, or Conflict while another rotation is open.
+    """
+    permissions.require(by, "keys")
+    return _request(site, by, config, now, home, _endpoints_at(site, home))
+
+
+def follow(site: Site, *, by: Actor, config: Config, now: datetime) -> Rotation:
+    """Agree that the site moved to the address it gave: new keys, there.
+
+    Raises Forbidden, NotPaired, or Conflict when there is no move to agree to, when that
+    address is another site's, or while another rotation is open.
+    """
+    permissions.require(by, "keys")
+    present = str(site.quarantine_evidence.get("now", ""))
+    if site.quarantine != MOVED or not present:
+        raise Conflict("No move is waiting for a decision any more. Look at the page again.")
+    home = sites.normalise_url(present)
+    if Site.select().where(Site.url == home, Site.forgotten_at.is_null(), Site.id != site.id):
+        raise Conflict("That address is another one of your sites. Remove that one first.")
+    return _request(site, by, config, now, home, _endpoints_at(site, home))
+
+
+def request_all(*, config: Config, now: datetime) -> list[Rotation]:
+    """Renew the dashboard's signing key and every paired site's keys; for who runs this machine.
+
+    Each site learns the new signing key with its rotation and refuses the former one then.
+    """
+    dashboard_identity.renew_signing_key(config)
+    asked = []
+    for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
+        try:
+            asked.append(_request(site, SYSTEM, config, now, "", []))
+        except Conflict:
+            continue  # one is under way already
+    return asked
+
+
+def recover(now: datetime) -> int:
+    """Queue again every attempt the queue or a worker lost; returns how many."""
+    lost = Rotation.overdue(now - OVERDUE)
+    for rotation in lost:
+        queue.enqueue("rotate_keys", rotation.id)
+    return len(lost)
+
+
+def _endpoints_at(site: Site, home: str) -> list[str]:
+    """Where to ask for a move: what the site named itself, if it lies at that address."""
+    if not home:
+        return []
+    named = site.quarantine_evidence.get("endpoints", [])
+    fitting = [one for one in named if one.startswith((f"{home}/", home + "?"))]
+    return [*fitting, *(one for one in candidates(home) if one not in fitting)][:4]
+
+
+def _request(
+    site: Site, by: Actor, config: Config, now: datetime, home: str, endpoints: list[str]
+) -> Rotation:
+    dashboard = dashboard_identity.of_dashboard(config)
+    exchange = Exchange.new()
+    op_id = str(uuid4())
+    try:
+        with transaction() as tx:
+            by = permissions.recheck(by, "keys")
+            site.refresh()
+            if not site.is_paired:
+                raise NotPaired("This site is not paired, so it has no keys to renew.")
+            plan = _plan(site, op_id, exchange, home, b64u(dashboard.sign_public))
+            rotation = Rotation.create(
+                site=site,
+                asked_by=by.name[:120],
+                asked_at=now,
+                op_id=op_id,
+                plan=b64u(plan),
+                signature=b64u(sign_plan(dashboard.key_for(site.sign_d), plan)),
+                exchange_sealed=_seal(config, exchange.private_bytes, op_id, "exchange"),
+                home=home,
+                endpoints=endpoints,
+                next_try_at=now,
+            )
+            event = RotationAsked(site_id=site.id, rotation_id=rotation.id, home=home)
+            audit.record(event, by, now=now)
+            tx.after_commit(queue.enqueue, "rotate_keys", rotation.id)
+    except IntegrityError as why:
+        raise Conflict("New keys are being agreed on already. Wait until that has ended.") from why
+    return rotation
+
+
+def _plan(site: Site, op_id: str, exchange: Exchange, home: str, newest: str) -> bytes:
+    return canonical(
+        {
+            "v": 1,
+            "do": _NAME,
+            "op_id": op_id,
+            "site": site.uuid,
+            "kid": site.key_id,
+            "gen": _generation(site.key_id) + 1,
+            "e_d": b64u(exchange.public),
+            "home": home or None,
+            "sign_d": None if newest == site.sign_d else newest,
+        }
+    )
+
+
+def run(
+    rotation_id: int,
+    *,
+    config: Config,
+    call: Call = site_client.call,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Go as far as the site lets us; returns the rotation's state, or 'busy'.
+
+    Queues itself again while it is open. Safe to be called twice at once and again
+    after a crash at any point.
+    """
+    rotation = Rotation.get_or_none(Rotation.id == rotation_id)
+    if rotation is None:
+        return "gone"
+    began = now()
+    if not rotation.claim(began, began + LEASE):
+        return "busy" if rotation.is_open else rotation.state
+    attempt = _Attempt(rotation, rotation.site, config, call, now)
+    try:
+        state = attempt.run()
+        if state == DONE:
+            _catch_up(rotation.site_id, config, now())
+        return state
+    except SealBroken as broken:
+        return attempt.wait(KEYS_UNREADABLE, {"why": str(broken)[:300]})
+
+
+def _catch_up(site_id: int, config: Config, now: datetime) -> None:
+    """Ask again where the signing key was renewed after this rotation's plan had been signed."""
+    site = Site.get_by_id(site_id)
+    newest = b64u(dashboard_identity.of_dashboard(config).sign_public)
+    if site.is_paired and site.sign_d not in ("", newest):
+        _request(site, SYSTEM, config, now, "", [])
+
+
+@dataclass(frozen=True, repr=False)
+class _Next:
+    """The next generation, agreed on and not confirmed."""
+
+    kid: str
+    th: str
+    endpoint: str
+    d2s: str
+    s2d: str
+    revoke: str
+    ack_hash: str
+    goodbye_hash: str
+
+    @classmethod
+    def of(cls, kid: str, th: bytes, endpoint: str, session: SessionKeys) -> _Next:
+        return cls(
+            kid=kid,
+            th=th.hex(),
+            endpoint=endpoint,
+            d2s=b64u(session.d2s),
+            s2d=b64u(session.s2d),
+            revoke=b64u(session.revoke),
+            ack_hash=hash_of(session.revoke_ack),
+            goodbye_hash=hash_of(session.goodbye),
+        )
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One run under the lease of its rotation."""
+
+    rotation: Rotation
+    site: Site
+    config: Config
+    call: Call
+    now: Callable[[], datetime]
+
+    def run(self) -> str:
+        if not self.site.is_paired:
+            return self.fail("", {"why": "the connection has ended"})
+        if self.rotation.state == ASKING and not self._agree():
+            return self.rotation.state
+        return self._confirm()
+
+    # ---- agreeing ----
+
+    def _agree(self) -> bool:
+        """Exchange, and keep what follows; False when that ended this attempt."""
+        outcomes, channel = self._exchange()
+        outcome = calls.settled(outcomes)
+        self._write_down(outcomes)
+        if outcome.reply is None:
+            self._no_answer(outcome)
+            return False
+        try:
+            agreed = self._derive(outcome.reply, channel)
+        except (ProtocolError, KeyRefused) as why:
+            self.fail(Fault.malformed_reply.value, {"why": str(why)[:300]})
+            return False
+        sealed = _seal(self.config, canonical(asdict(agreed)), self.rotation.op_id, "next")
+        return self.rotation.move(to=AGREED, when=(ASKING,), next_sealed=sealed)
+
+    def _exchange(self) -> tuple[list[Outcome], Channel]:
+        channel = calls.channel_to(self.site, self.config)
+        question = {
+            "op_id": self.rotation.op_id,
+            "plan": self.rotation.plan,
+            "sig": self.rotation.signature,
+            "sig_next": self._next_signature(),
+        }
+        if not self.rotation.endpoints:
+            return calls.ask_anywhere(
+                self.site,
+                channel,
+                _NAME,
+                question,
+                by=self.rotation.asked_by,
+                config=self.config,
+                call=self.call,
+            )
+        outcomes: list[Outcome] = []
+        for endpoint in self.rotation.endpoints:
+            there = _at(channel, endpoint)
+            outcomes.append(self._ask(there, _NAME, question))
+            if outcomes[-1].reply or outcomes[-1].fault not in calls.TRY_ELSEWHERE:
+                return outcomes, there
+        return outcomes, channel
+
+    def _next_signature(self) -> str | None:
+        """The signature with the key that the plan names as the next one, if it names one."""
+        plan, sign_d = from_b64u(self.rotation.plan), self._planned_key()
+        if sign_d is None:
+            return None
+        return b64u(sign_plan(dashboard_identity.of_dashboard(self.config).key_for(sign_d), plan))
+
+    def _planned_key(self) -> str | None:
+        sign_d = json.loads(from_b64u(self.rotation.plan)).get("sign_d")
+        return None if sign_d is None else str(sign_d)
+
+    def _derive(self, reply: Reply, channel: Channel) -> _Next:
+        e_s = from_b64u(reply.document.get("e_s"), 32)
+        plan = from_b64u(self.rotation.plan)
+        th = rotation_transcript(plan, e_s)
+        private = _open(self.config, self.rotation.exchange_sealed, self.rotation.op_id, "exchange")
+        old = channel.send_key + channel.receive_key
+        session = session_keys(Exchange(private), e_s, old, th)
+        kid = next_key_id(channel.keyid, _generation(channel.keyid) + 1)
+        return _Next.of(kid, th, channel.endpoint, session)
+
+    def _no_answer(self, outcome: Outcome) -> None:
+        error = outcome.error
+        gives_up = self.rotation.attempts >= MOST_ATTEMPTS or (error and error.permanent)
+        if gives_up:
+            self.fail(outcome.fault, outcome.evidence)
+        else:
+            self.wait(outcome.fault, outcome.evidence)
+
+    # ---- confirming ----
+
+    def _confirm(self) -> str:
+        """A message under the new keys; its answer makes them the connection's."""
+        raw = _open(self.config, self.rotation.next_sealed, self.rotation.op_id, "next")
+        agreed = _Next(**json.loads(raw))
+        channel = Channel(
+            self.site.id,
+            agreed.endpoint,
+            agreed.kid,
+            from_b64u(agreed.d2s),
+            from_b64u(agreed.s2d),
+            calls.server_login_at(self.site, agreed.endpoint, self.config),
+            self._planned_key() or self.site.sign_d,
+        )
+        outcome = self._ask(channel, "ping", {})
+        self._write_down([outcome])
+        if outcome.reply is not None:
+            return self._commit(agreed, outcome)
+        if outcome.fault == Fault.unauthorized and self._old_keys_work():
+            return self.fail(outcome.fault, outcome.evidence)
+        if self.now() - self.rotation.asked_at >= KEPT_FOR:
+            return self.fail(outcome.fault, outcome.evidence)
+        return self.wait(outcome.fault, outcome.evidence)
+
+    def _old_keys_work(self) -> bool:
+        """Whether the site proves that it never took the new generation."""
+        outcome = self._ask(calls.channel_to(self.site, self.config), "ping", {})
+        self._write_down([outcome])
+        return outcome.reply is not None
+
+    def _commit(self, agreed: _Next, outcome: Outcome) -> str:
+        now, site = self.now(), self.site
+        generation = site.generation + 1
+        ring = KeyRing(self.config.sealing_keys)
+        keys_sealed = {
+            name: ring.seal(
+                from_b64u(getattr(agreed, name)),
+                calls.key_context(site.id, name, generation),
+            )
+            for name in ("d2s", "s2d", "revoke")
+        }
+        with transaction():
+            if not self.rotation.move(to=DONE, when=(AGREED,), ended_at=now, **_FORGOTTEN):
+                return self.rotation.state
+            site.refresh()
+            # Whatever head was seen before belongs to the keys that are gone.
+            site.note(
+                when=MAY_CALL,
+                generation=generation,
+                keys_sealed=keys_sealed,
+                kid=agreed.kid,
+                fingerprint=fingerprint(bytes.fromhex(agreed.th)),
+                ack_hash=agreed.ack_hash,
+                goodbye_hash=agreed.goodbye_hash,
+                sign_d=self._planned_key() or site.sign_d,
+                log_n=0,
+                log_hash="",
+                **self._move(agreed),
+            )
+            calls.succeeded(site, SYSTEM, now, outcome=outcome, endpoint=agreed.endpoint)
+            event = KeysRotated(
+                site_id=site.id,
+                rotation_id=self.rotation.id,
+                kid=agreed.kid,
+                generation=_generation(agreed.kid),
+            )
+            audit.record(event, SYSTEM, now=now)
+            quarantine.release(site, "followed" if self.rotation.home else "rotated", SYSTEM, now)
+        return self.rotation.state
+
+    def _move(self, agreed: _Next) -> dict[str, object]:
+        """The columns of a new address, with its entry; nothing when the site stays."""
+        home = self.rotation.home
+        if not home:
+            return {}
+        event = SiteMoved(site_id=self.site.id, from_url=self.site.url, to_url=home)
+        audit.record(event, SYSTEM, now=self.now())
+        return {
+            "url": home,
+            "home": home,
+            "endpoint": agreed.endpoint,
+            "endpoints": self.rotation.endpoints,
+            **self._forget_server_login(agreed),
+        }
+
+    def _forget_server_login(self, agreed: _Next) -> dict[str, object]:
+        """The password was given for the server that the site left."""
+        stays = calls.is_same_server(self.site.endpoint, agreed.endpoint)
+        if stays or not self.site.server_login_sealed:
+            return {}
+        event = ServerLoginChanged(site_id=self.site.id, is_kept=False)
+        audit.record(event, SYSTEM, now=self.now())
+        return {"server_login_sealed": None}
+
+    # ---- what is written down ----
+
+    def _ask(self, channel: Channel, op: str, arguments: dict[str, Any]) -> Outcome:
+        return calls.ask(
+            channel,
+            op,
+            arguments,
+            by=self.rotation.asked_by,
+            config=self.config,
+            call=self.call,
+        )
+
+    def _write_down(self, outcomes: list[Outcome]) -> None:
+        with transaction():
+            for outcome in outcomes:
+                audit.record(outcome.as_event(self.site.id), SYSTEM, now=self.now())
+
+    def wait(self, fault: str, evidence: dict[str, str | int]) -> str:
+        """Say what was seen and try again later."""
+        now = self.now()
+        delay = min(FIRST_RETRY * 2 ** min(self.rotation.attempts, 10), LONGEST_RETRY)
+        with transaction() as tx:
+            self.rotation.move(
+                to=self.rotation.state,
+                when=OPEN,
+                fault=fault,
+                evidence=evidence,
+                next_try_at=now + delay,
+                busy_until=None,
+            )
+            tx.after_commit(_later, self.rotation.id, int(delay.total_seconds()))
+        return self.rotation.state
+
+    def fail(self, fault: str, evidence: dict[str, str | int]) -> str:
+        """The present keys stay; whatever was agreed on is forgotten."""
+        now = self.now()
+        with transaction():
+            ended = {"ended_at": now, "fault": fault, "evidence": evidence, **_FORGOTTEN}
+            if self.rotation.move(to=FAILED, when=OPEN, **ended):
+                event = RotationFailed(
+                    site_id=self.site.id, rotation_id=self.rotation.id, fault=fault
+                )
+                audit.record(event, SYSTEM, now=now)
+        return self.rotation.state
+
+
+_FORGOTTEN: dict[str, object] = {
+    "exchange_sealed": None,
+    "next_sealed": None,
+    "busy_until": None,
+}
+
+
+def _generation(keyid: str) -> int:
+    return int(keyid.rpartition(".")[2])
+
+
+def _at(channel: Channel, endpoint: str) -> Channel:
+    return Channel(
+        channel.site_id,
+        endpoint,
+        channel.keyid,
+        channel.send_key,
+        channel.receive_key,
+        channel.server_login if calls.is_same_server(channel.endpoint, endpoint) else "",
+        channel.sign_d,
+    )
+
+
+def _seal(config: Config, raw: bytes, op_id: str, name: str) -> str:
+    return KeyRing(config.sealing_keys).seal(raw, f"rotation:{op_id}:{name}")
+
+
+def _open(config: Config, sealed: str | None, op_id: str, name: str) -> bytes:
+    if sealed is None:
+        raise SealBroken(f"the rotation's {name} is destroyed")
+    return KeyRing(config.sealing_keys).open(sealed, f"rotation:{op_id}:{name}")
+
+
+def _later(rotation_id: int, delay_s: int) -> None:
+    queue.enqueue("rotate_keys", rotation_id, delay_s=delay_s)

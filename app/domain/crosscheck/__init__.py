@@ -1,0 +1,1 @@
+"""Comparison of Aura's audit log with the logs that sites keep."""

@@ -1,0 +1,131 @@
+"""What Aura knows and what a site knows cannot both be true: told once, until a person says why.
+
+Raising one stops nothing by itself. What stops changes is the site, which refuses a trail that
+contradicts, and the quarantine, for a site whose log does (copies.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from app.domain import audit, permissions
+from app.domain.actor import Actor
+from app.domain.audit.events import AlarmClosed, AlarmRaised
+from app.domain.changes.proposals import check_reason
+from app.domain.errors import Invalid, NotFound, StaleState
+from app.models.alerts import Alarm
+from app.models.checkpoints import SiteLog, SiteMark
+from app.models.sites import Site
+
+# A site saw an entry of this trail that does not stand here; a site refuses this trail.
+TRAIL_LOST = "trail_lost"
+TRAIL_REFUSED = "trail_refused"
+# A site says something of this trail without showing what Aura signed: about the site alone.
+CLAIM_UNPROVEN = "claim_unproven"
+# The site's own log, as it was read: altered, or cut.
+LOG_BROKEN = "log_broken"
+# A connection that had ended was there again.
+REVOKED_ANSWERED = "revoked_answered"
+# It sends more of its log than Aura keeps.
+LOG_EXCESSIVE = "log_excessive"
+# What only one side knows, and what the two tell differently.
+CALL_UNKNOWN = "call_unknown"
+CALL_MISSING = "call_missing"
+CHANGE_UNKNOWN = "change_unknown"
+CHANGE_MISSING = "change_missing"
+CHANGE_DIFFERS = "change_differs"
+KEYS_UNKNOWN = "keys_unknown"
+PAIRING_UNKNOWN = "pairing_unknown"
+
+KINDS = (
+    TRAIL_LOST,
+    TRAIL_REFUSED,
+    CLAIM_UNPROVEN,
+    LOG_BROKEN,
+    LOG_EXCESSIVE,
+    REVOKED_ANSWERED,
+    CALL_UNKNOWN,
+    CALL_MISSING,
+    CHANGE_UNKNOWN,
+    CHANGE_MISSING,
+    CHANGE_DIFFERS,
+    KEYS_UNKNOWN,
+    PAIRING_UNKNOWN,
+)
+# About Aura itself, whichever site said so.
+ABOUT_THE_TRAIL = (TRAIL_LOST, TRAIL_REFUSED)
+# Somebody may hold keys, or rewrote a log: to be looked into at once. The rest is a warning.
+_WARNINGS = (CALL_MISSING, CHANGE_MISSING, CHANGE_DIFFERS)
+# Somebody who calls all day with stolen keys must not fill the list.
+MOST_OPEN = 25
+
+
+def raise_alarm(
+    site: Site, kind: str, key: str, evidence: dict[str, Any], by: Actor, now: datetime
+) -> bool:
+    """Raise it once for good, inside the caller's transaction; False if it was raised before,
+    or if so many of its kind are open that one more would tell nothing."""
+    if Alarm.stands(site, kind, key) or Alarm.open_of(site, kind) >= MOST_OPEN:
+        return False
+    alarm = Alarm.create(site=site, kind=kind, key=key[:100], evidence=evidence, raised_at=now)
+    event = AlarmRaised(site_id=site.id, alarm_id=alarm.id, about=kind, evidence=evidence)
+    audit.record(event, by, now=now)
+    return True
+
+
+def severity(kind: str) -> str:
+    """'critical' or 'warning'; a kind that nobody has judged is critical."""
+    return "warning" if kind in _WARNINGS else "critical"
+
+
+def known(alarm_id: int) -> Alarm:
+    """Raises NotFound."""
+    alarm = Alarm.known(alarm_id)
+    if alarm is None:
+        raise NotFound("There is no such alarm.")
+    return alarm
+
+
+def others_like(alarm: Alarm) -> list[Alarm]:
+    """Open ones that likely have the same cause: of this kind, at this site or, about the trail,
+    at any."""
+    return Alarm.like(alarm, everywhere=alarm.kind in ABOUT_THE_TRAIL)
+
+
+def close(
+    alarm: Alarm, *, by: Actor, note: str, with_others: bool, confirmed_at: datetime, now: datetime
+) -> int:
+    """Say what it was; returns how many were closed. Raises Forbidden, NotConfirmed, Invalid, or
+    StaleState if it was closed before."""
+    permissions.require(by, "approve")
+    permissions.require_fresh(confirmed_at, now)
+    check_reason(note)
+    if not note.strip():
+        raise Invalid("note", "Say what you found, for whoever reads the trail.")
+    with permissions.member_transaction(by, "approve") as (_, by):
+        closed = [
+            one
+            for one in [alarm, *(others_like(alarm) if with_others else [])]
+            if one.close(by=by.name[:120], note=note.strip(), now=now)
+        ]
+        if alarm not in closed:
+            raise StaleState("Somebody closed this already.")
+        for one in closed:
+            event = AlarmClosed(
+                site_id=one.site_id, alarm_id=one.id, about=one.kind, note=note.strip()
+            )
+            audit.record(event, by, now=now)
+        for site in {one.site for one in closed if one.kind == LOG_BROKEN}:
+            _take_up_log(site)
+    return len(closed)
+
+
+def _take_up_log(site: Site) -> None:
+    """What was broken stays as it was found; the log is read on from the head that the site
+    signed last, as another branch."""
+    read, mark = SiteLog.of(site), SiteMark.newest(site)
+    n, digest = (mark.n, mark.hash) if mark else (0, "")
+    log = mark.log if mark else ""
+    fresh = {"branch": read.branch + 1, "log": log, "n": n, "hash": digest, "compared_n": n}
+    read.advance(**fresh)

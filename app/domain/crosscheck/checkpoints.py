@@ -1,0 +1,280 @@
+"""How far a log reaches, signed by whoever keeps it (docs/PROTOCOL.md 5.3).
+
+Aura names its own in every request and keeps each site's; so neither side can cut or rewrite
+its log without the other one holding a signature that contradicts it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import Actor
+from app.domain.audit import Anchor
+from app.domain.audit.chain import LOG_UUID
+from app.domain.audit.merkle import Frontier
+from app.domain.connection import dashboard_identity
+from app.domain.crosscheck import alerts
+from app.keys import SealBroken, sign_mark, verify_mark
+from app.models.alerts import Alarm
+from app.models.audit import Entry
+from app.models.checkpoints import AuditAnchor, SiteMark, TrailFrontier
+from app.models.installation import Setting
+from app.models.sites import Site
+from app.protocol import ProtocolError, b64u, canonical, from_b64u, parse_json
+
+VERSION = 1
+_MAX_BYTES = 1000
+_HASH = re.compile(r"[0-9a-f]{64}")
+_LOG = re.compile(r"[0-9a-f-]{36}")
+# The tree is kept again when it has grown by this much: below that, computing costs less.
+_KEPT_EVERY = 64
+
+
+class MarkInvalid(Exception):
+    """What was sent is no mark of that log; the text says why in a few words."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Entry `n` of the log called `log` has `hash` and was written at `at`; `root` is the Merkle
+    root over all entries up to it, empty in a site's. `body` holds the bytes that were signed."""
+
+    log: str
+    n: int
+    hash: str
+    at: int
+    root: str = ""
+    body: bytes = field(repr=False, default=b"")
+    signature: bytes = field(repr=False, default=b"")
+
+    def as_sent(self) -> dict[str, str]:
+        return {"body": b64u(self.body), "sig": b64u(self.signature)}
+
+
+# ---- Aura's own ----
+
+
+def own(config: Config, sign_d: str | None = None) -> Mark:
+    """How far the trail reaches now, signed; raises SealBroken without the signing key.
+
+    `sign_d` is the public key that the reader knows (`Site.sign_d`); the newest when None.
+    """
+    dashboard = dashboard_identity.of_dashboard(config)
+    seed = dashboard.signing_key if sign_d is None else dashboard.key_for(sign_d)
+    log = Setting.get_by_id(LOG_UUID).value
+    n, digest, at, root = _newest(log)
+    about = {
+        "v": VERSION,
+        "log": log,
+        "n": n,
+        "hash": digest,
+        "root": root.hex(),
+        "at": at,
+    }
+    body = canonical(about)
+    signature = sign_mark(seed, body)
+    return Mark(log, n, digest, at, root.hex(), body, signature)
+
+
+def to_say(config: Config, sign_d: str) -> dict[str, dict[str, str]]:
+    """What a request says of the trail. Nothing where the signing key does not open: such a
+    call can still read and revoke, and the site writes down that it came without a mark."""
+    try:
+        return {"mark": own(config, sign_d).as_sent()}
+    except SealBroken:
+        return {}
+
+
+def _newest(log: str) -> tuple[int, str, int, bytes]:
+    """The newest entry's number, hash and time, and the root over all: one look at the trail."""
+    kept = TrailFrontier.known()
+    frontier, last = Frontier(), ""
+    if kept is not None:
+        frontier, last = Frontier(kept.size, _split(kept.roots)), kept.hash
+    rows = _entries_from(frontier.size)
+    if frontier.size and (not rows or rows[0][:2] != (frontier.size, last)):
+        # The trail is not the one the tree was kept of: what it is now is what is signed.
+        frontier, rows = Frontier(), _entries_from(0)
+    if not rows:
+        return 0, audit.genesis(log), 0, frontier.root()
+    grown = frontier.grown(bytes.fromhex(digest) for seq, digest, _ in rows if seq > frontier.size)
+    n, digest, at = rows[-1]
+    if grown.size - frontier.size >= _KEPT_EVERY:
+        TrailFrontier.keep(grown.size, digest, b"".join(grown.roots).hex())
+    return n, digest, int(at.timestamp()), grown.root()
+
+
+def _entries_from(seq: int) -> list[tuple[int, str, datetime]]:
+    query = Entry.select(Entry.seq, Entry.hash, Entry.at).where(Entry.seq >= seq)
+    rows = query.order_by(Entry.seq).tuples()
+    return [(n, digest, at) for n, digest, at in rows.iterator()]
+
+
+def _split(roots: str) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(roots[at : at + 64]) for at in range(0, len(roots), 64))
+
+
+# ---- a site's ----
+
+
+def read(said: object, public: str, whose: str = "the site's") -> Mark:
+    """The mark in a message; `public` is the key (b64u) of whoever keeps that log, which `whose`
+    names in words.
+
+    Raises MarkInvalid for anything else than what that key signed.
+    """
+    if not isinstance(said, dict):
+        raise MarkInvalid("the answer carries no mark")
+    try:
+        body, signature = from_b64u(said.get("body")), from_b64u(said.get("sig"), 64)
+        key = from_b64u(public, 32)
+        is_signed = len(body) <= _MAX_BYTES and verify_mark(key, body, signature)
+        document = parse_json(body) if is_signed else {}
+    except ProtocolError as why:
+        raise MarkInvalid("the mark in the answer cannot be read") from why
+    if not is_signed:
+        raise MarkInvalid(f"the mark in the answer is not signed with {whose} key")
+    if not _is_mark(document):
+        raise MarkInvalid("the mark in the answer names no possible head")
+    return Mark(
+        document["log"],
+        document["n"],
+        document["hash"],
+        document["at"],
+        document.get("root", ""),
+        body,
+        signature,
+    )
+
+
+def head_in(document: dict[str, Any]) -> tuple[int, str]:
+    """The head an answer names, for the entry of the call; (0, '') when it names none.
+
+    Whether it is signed is `read`'s to say.
+    """
+    try:
+        said = parse_json(from_b64u(document["mark"]["body"]))
+    except (ProtocolError, KeyError, TypeError):
+        return 0, ""
+    return (said["n"], said["hash"]) if _is_mark(said) else (0, "")
+
+
+def _is_mark(document: dict[str, Any]) -> bool:
+    numbers = [document.get(name) for name in ("v", "n", "at")]
+    texts = [document.get("hash"), document.get("root", "0" * 64)]
+    return (
+        all(type(number) is int and number >= 0 for number in numbers)
+        and document["v"] == VERSION
+        and all(isinstance(text, str) and _HASH.fullmatch(text) for text in texts)
+        and isinstance(document.get("log"), str)
+        and _LOG.fullmatch(document["log"]) is not None
+    )
+
+
+def keep(site: Site, mark: Mark, now: datetime) -> None:
+    """Keep a site's mark that was read and does not contradict, inside the caller's transaction."""
+    SiteMark.keep(
+        site=site,
+        log=mark.log,
+        day=f"{now:%Y-%m-%d}",
+        n=mark.n,
+        hash=mark.hash,
+        at=mark.at,
+        received_at=now,
+        body=mark.body.decode("ascii"),
+        signature=b64u(mark.signature),
+    )
+
+
+# ---- what the sites have seen of the trail ----
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a site says it has seen of this trail. `mark` is what Aura itself signed, None where
+    the site shows no such thing; `why` then says what is missing."""
+
+    mark: Mark | None
+    is_refusing: bool
+    why: str = ""
+
+
+def claim_in(document: dict[str, Any], config: Config) -> Claim | None:
+    """Read what an answer says of this trail; None where it says nothing, or where Aura's own
+    key does not open, so that nothing can be judged."""
+    said, is_refusing = document.get("seen"), document.get("mark_refused") is True
+    if said is None and not is_refusing:
+        return None
+    try:
+        keys = dashboard_identity.of_dashboard(config).public_keys
+    except SealBroken:
+        return None
+    why = ""
+    for public in keys:
+        try:
+            return Claim(read(said, b64u(public), "Aura's"), is_refusing)
+        except MarkInvalid as invalid:
+            why = str(invalid)
+    return Claim(None, is_refusing, why)
+
+
+def hear(site: Site, claim: Claim, by: Actor, now: datetime) -> None:
+    """Judge what a site says of this trail, inside the caller's transaction.
+
+    A mark that Aura signed and that does not fit proves that the trail was cut, rewritten or
+    set back. Without Aura's signature it is the site's word alone: an alarm about that site,
+    and nothing that the trail is judged by.
+    """
+    mark = claim.mark
+    if mark is None:
+        _raise_unproven(site, {"why": claim.why, "refuses": claim.is_refusing}, by, now)
+        return
+    if mark.n < 1:
+        return
+    AuditAnchor.keep(site, mark.n, mark.hash, now)
+    head, key, here = Entry.head(), f"{mark.n}:{mark.hash}", _hash_at(mark.n)
+    seen = {"entry": mark.n, "hash": mark.hash}
+    told = {
+        "site": seen,
+        "aura": {"newest_entry": head.seq if head else 0, "hash_there": here},
+    }
+    if here != mark.hash:
+        alerts.raise_alarm(site, alerts.TRAIL_LOST, key, told, by, now)
+        if claim.is_refusing:
+            alerts.raise_alarm(site, alerts.TRAIL_REFUSED, key, told, by, now)
+    elif claim.is_refusing:
+        why = "what it has seen is in the audit log, and it refuses that log all the same"
+        _raise_unproven(site, {**seen, "why": why, "refuses": True}, by, now)
+
+
+def _raise_unproven(site: Site, said: dict[str, Any], by: Actor, now: datetime) -> None:
+    """Once a day: a site that lies in each of its answers must not fill the list."""
+    key = f"{now:%Y-%m-%d}"
+    alerts.raise_alarm(site, alerts.CLAIM_UNPROVEN, key, {"site": said}, by, now)
+
+
+def _hash_at(seq: int) -> str:
+    entry = Entry.get_or_none(Entry.seq == seq)
+    return entry.hash if entry else ""
+
+
+def anchors() -> list[Anchor]:
+    """What the sites say that they have seen of this trail, without what somebody has accounted
+    for by closing the alarm about it."""
+    accounted = {
+        (alarm.site_id, alarm.key)
+        for alarm in Alarm.select().where(
+            Alarm.kind == alerts.TRAIL_LOST, Alarm.closed_at.is_null(False)
+        )
+    }
+    rows = AuditAnchor.select(AuditAnchor, Site).join(Site).order_by(AuditAnchor.n)
+    return [
+        Anchor(row.n, row.hash, f"the site {row.site.name} ({row.said_at:%Y-%m-%d %H:%M} UTC)")
+        for row in rows
+        if (row.site_id, f"{row.n}:{row.hash}") not in accounted
+    ]

@@ -1,0 +1,69 @@
+"""Comparing what a site's log and the trail tell of it, each time the log was read."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+from app.domain.actor import SYSTEM
+from app.domain.crosscheck import alerts, reconcile
+from app.domain.crosscheck.reconcile import BothSides, Said
+from app.models.audit import Entry
+from app.models.base import transaction
+from app.models.checkpoints import SentCall, SiteEntry, SiteLog
+from app.models.sites import Site
+
+# How far back before the entries that are new: an answer's own entry stands before its head.
+_OVERLAP = 500
+_MARGIN = timedelta(days=1)
+# A site's entries are read within the hour; a site that was not read as long has no new ones.
+_CALLS_KEPT = timedelta(days=90)
+# Of these there are few, and what they are compared with may have happened long before.
+_RARE = ("pairing_completed", "rotation_asked", "keys_rotated")
+_OFTEN = ("site_called", "change_started", "change_ended")
+
+
+def compare(site: Site, now: datetime) -> int:
+    """Raise an alarm for each contradiction that is not known; returns how many are new."""
+    read = SiteLog.of(site)
+    offset = timedelta(seconds=site.clock_offset_s or 0)
+    entries = SiteEntry.behind(site.id, read.branch, read.compared_n - _OVERLAP)
+    said = [_of_site(entry, offset) for entry in entries]
+    if not said:
+        return 0
+    # Calls are kept before they are sent, so what is read of them here is never behind the site.
+    ours = _of_aura(site, min(one.at for one in said) - _MARGIN)
+    sides = BothSides(said, ours, frozenset(SentCall.nonces_of(site.id)))
+    findings = reconcile.compare(sides, now=now)
+    settled = [one.seq for one in said if now - one.at >= reconcile.KEYS_YOUNG]
+    raised = 0
+    with transaction():
+        for finding in findings:
+            raised += alerts.raise_alarm(
+                site, finding.kind, finding.key, finding.evidence, SYSTEM, now
+            )
+        through = max(read.compared_n, *settled, 0)
+        read.advance(compared_n=through)
+        SentCall.forget(now - _CALLS_KEPT)
+    return raised
+
+
+def _of_site(entry: SiteEntry, offset: timedelta) -> Said:
+    """Whatever a site wrote: what is of another type than it should be is nothing."""
+    body = json.loads(entry.body)
+    try:
+        at = datetime.fromisoformat(str(body.get("at"))) - offset
+    except (ValueError, OverflowError):
+        at = entry.received_at
+    if at.tzinfo is None:
+        at = entry.received_at
+    facts = body.get("facts")
+    return Said(entry.seq, at, str(body.get("event", "")), facts if isinstance(facts, dict) else {})
+
+
+def _of_aura(site: Site, since: datetime) -> list[Said]:
+    about = Entry.site_id == site.id
+    often = about & Entry.event.in_(_OFTEN) & (Entry.at >= since)
+    rare = about & Entry.event.in_(_RARE)
+    rows = Entry.select().where(often | rare).order_by(Entry.seq)
+    return [Said(row.seq, row.at, row.event, json.loads(row.body)["facts"]) for row in rows]

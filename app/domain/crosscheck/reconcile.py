@@ -1,0 +1,224 @@
+"""Two records of the same events, held against each other: the site's log and Aura's trail.
+
+Pure. A finding is only what cannot be explained otherwise: an entry that is too young, a call
+that got no answer and an entry that was trimmed are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain.changes import outcomes
+from app.domain.crosscheck import alerts
+
+# The other side's entry of the same event may still be on its way.
+YOUNG = timedelta(minutes=10)
+# So long the confirmation of new keys is tried again (rotation.py), and a pairing half an hour.
+KEYS_YOUNG = timedelta(days=7)
+PAIRING_YOUNG = timedelta(hours=1)
+# An answer names the newest entry there was when it was written; its own is not far before.
+NEAR = 50
+CLOCKS_DIFFER = timedelta(minutes=10)
+
+_FINAL = frozenset({"succeeded", "failed", "rolled_back", "refused"})
+_TOUCHED = frozenset({"succeeded", "failed", "rolled_back"})
+
+
+@dataclass(frozen=True)
+class Said:
+    """One entry of either side; of the site's, `at` is by Aura's clock."""
+
+    seq: int
+    at: datetime
+    event: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """A fact as text; '' for one that is absent or of another type, as a site may write it."""
+        value = self.facts.get(name)
+        return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A contradiction: its kind, what tells it from others, and what each side says."""
+
+    kind: str
+    key: str
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BothSides:
+    """What there is to compare. `made` are nonces of calls of which perhaps no entry tells."""
+
+    site: Sequence[Said]
+    aura: Sequence[Said]
+    made: frozenset[str] = frozenset()
+
+
+def compare(sides: BothSides, *, now: datetime) -> list[Finding]:
+    """Every contradiction between the two, in the order of the site's log."""
+    return [
+        *_calls_unknown(sides),
+        *_calls_missing(sides),
+        *_changes(sides, now),
+        *_changes_missing(sides, now),
+        *_keys(sides, now),
+        *_pairings(sides, now),
+    ]
+
+
+def of(entries: Iterable[Said], *events: str) -> list[Said]:
+    return [entry for entry in entries if entry.event in events]
+
+
+# ---- calls ----
+
+
+def _calls_unknown(sides: BothSides) -> Iterable[Finding]:
+    """Signed with the keys of the connection, and Aura never made it: somebody else holds them."""
+    ours = sides.made | {
+        nonce for call in of(sides.aura, "site_called") for nonce in call.facts.get("nonces", ())
+    }
+    for entry in of(sides.site, "answered", "refused"):
+        nonce = entry.text("nonce")
+        if nonce and nonce not in ours:
+            yield Finding(alerts.CALL_UNKNOWN, nonce, _told(entry, None))
+
+
+def _calls_missing(sides: BothSides) -> Iterable[Finding]:
+    """Aura holds a signed answer, and the site's log does not know of the request."""
+    there = {entry.text("nonce") for entry in of(sides.site, "answered")}
+    reach = _reach(sides.site)
+    for call in of(sides.aura, "site_called"):
+        nonces, head = call.facts.get("nonces", ()), call.facts.get("head_n", 0)
+        was_answered = call.facts.get("outcome") == "ok" and head > 0 and nonces
+        if was_answered and not there & set(nonces) and _is_covered(head, reach):
+            yield Finding(alerts.CALL_MISSING, nonces[-1], _told(None, call))
+
+
+def _reach(entries: Sequence[Said]) -> list[tuple[int, int, bool]]:
+    """The stretches of the site's log without a gap: first, last, and whether the first one is
+    where the connection begins."""
+    stretches: list[tuple[int, int, bool]] = []
+    for entry in entries:
+        if stretches and stretches[-1][1] + 1 == entry.seq:
+            first, _, begins = stretches[-1]
+            stretches[-1] = (first, entry.seq, begins)
+        else:
+            stretches.append((entry.seq, entry.seq, entry.event == "connected"))
+    return stretches
+
+
+def _is_covered(head: int, reach: list[tuple[int, int, bool]]) -> bool:
+    """Whether everything shortly before entry `head` is known."""
+    return any(
+        first <= head <= last and (begins or first <= max(1, head - NEAR))
+        for first, last, begins in reach
+    )
+
+
+# ---- changes ----
+
+
+def _changes(sides: BothSides, now: datetime) -> Iterable[Finding]:
+    """A change the site was ordered and Aura never sent, or one that ended otherwise."""
+    sent = {one.text("op_id") for one in of(sides.aura, "change_started", "change_ended")}
+    ended = {one.text("op_id"): one for one in of(sides.aura, "change_ended")}
+    for op_id, entry in _last_words(sides.site).items():
+        if now - entry.at < YOUNG:
+            continue
+        if op_id not in sent:
+            yield Finding(alerts.CHANGE_UNKNOWN, op_id, _told(entry, None))
+            continue
+        end = ended.get(op_id)
+        if end is None or now - end.at < YOUNG or end.facts["how"] not in ("answer", "status"):
+            continue
+        # A success that broke the website for everybody outside: Aura saw that, not the site.
+        is_ours = end.facts["reason"] == outcomes.BROKE_OUTSIDE
+        if end.facts["outcome"] != entry.facts["outcome"] and not is_ours:
+            key = f"{op_id}:{entry.facts['outcome']}"
+            yield Finding(alerts.CHANGE_DIFFERS, key, _told(entry, end))
+
+
+def _last_words(entries: Sequence[Said]) -> dict[str, Said]:
+    """By op_id, the last final outcome the site wrote down."""
+    words: dict[str, Said] = {}
+    for entry in of(entries, "change_answered", "change_settled"):
+        is_final = entry.text("outcome") in _FINAL and entry.text("reason") != outcomes.BUSY
+        if entry.text("op_id") and is_final:
+            words[entry.text("op_id")] = entry
+    return words
+
+
+def _changes_missing(sides: BothSides, now: datetime) -> Iterable[Finding]:
+    """Aura was told how a change ended, and the site's log never heard of it."""
+    there = {one.text("op_id") for one in of(sides.site, "change_answered", "change_settled")}
+    for end in of(sides.aura, "change_ended"):
+        op_id, outcome = end.text("op_id"), end.text("outcome")
+        was_told = op_id and end.facts["how"] in ("answer", "status") and outcome in _TOUCHED
+        never = end.facts.get("reason") == outcomes.NEVER_ARRIVED
+        if not was_told or never or op_id in there or now - end.at < YOUNG:
+            continue
+        began = [
+            one.at for one in of(sides.aura, "change_started") if one.facts.get("op_id") == op_id
+        ]
+        if began and _spans(sides.site, min(began) - CLOCKS_DIFFER, end.at + CLOCKS_DIFFER):
+            yield Finding(alerts.CHANGE_MISSING, op_id, _told(None, end))
+
+
+def _spans(entries: Sequence[Said], since: datetime, until: datetime) -> bool:
+    """Whether one stretch without a gap begins before and ends after."""
+    at = {entry.seq: entry.at for entry in entries}
+    return any(at[first] <= since and at[last] >= until for first, last, _ in _reach(entries))
+
+
+# ---- keys and pairings ----
+
+
+def _keys(sides: BothSides, now: datetime) -> Iterable[Finding]:
+    """New keys came into use that Aura never agreed on."""
+    ours = {str(one.facts["generation"]) for one in of(sides.aura, "keys_rotated")}
+    for entry in of(sides.site, "keys_rotated"):
+        generation = str(entry.facts.get("generation", ""))
+        under_way = any(
+            timedelta(0) <= entry.at + CLOCKS_DIFFER - one.at < KEYS_YOUNG
+            for one in of(sides.aura, "rotation_asked")
+        )
+        if generation not in ours and not under_way and now - entry.at >= YOUNG:
+            key = f"{generation}:{entry.seq}"
+            yield Finding(alerts.KEYS_UNKNOWN, key, _told(entry, None))
+
+
+def _pairings(sides: BothSides, now: datetime) -> Iterable[Finding]:
+    """The site was connected under a fingerprint that Aura never saw."""
+    ours = {one.facts.get("fingerprint") for one in of(sides.aura, "pairing_completed")}
+    for entry in of(sides.site, "connected"):
+        fingerprint = entry.text("fingerprint")
+        if fingerprint not in ours and now - entry.at >= PAIRING_YOUNG:
+            yield Finding(alerts.PAIRING_UNKNOWN, f"{fingerprint}:{entry.seq}", _told(entry, None))
+
+
+# ---- evidence ----
+
+_SHOWN = (
+    *("op", "operation", "outcome", "reason", "by", "nonce", "kind", "id", "from", "to"),
+    *("name", "to_version", "op_id", "generation", "fingerprint", "head_n"),
+)
+
+
+def _told(site: Said | None, aura: Said | None) -> dict[str, Any]:
+    """What each side says, in short plain values; nothing for a side that is silent."""
+    return {"site": _facts(site), "aura": _facts(aura)}
+
+
+def _facts(said: Said | None) -> dict[str, Any]:
+    if said is None:
+        return {}
+    facts = {name: said.facts[name] for name in _SHOWN if name in said.facts}
+    short = {name: str(value)[:200] for name, value in facts.items() if value is not None}
+    return {"entry": said.seq, "at": said.at.isoformat(), "event": said.event, **short}

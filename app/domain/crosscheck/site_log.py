@@ -1,0 +1,280 @@
+"""Reading a site's own log: what is new is fetched, checked link by link, and kept to the byte.
+
+docs/PROTOCOL.md 5.4. An entry that was kept is never changed; where a log had to be taken up
+anew after something was broken, the rest is kept as another branch of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app import queue
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.actor import SYSTEM, Actor
+from app.domain.connection import calls, quarantine
+from app.domain.connection.calls import Call, Outcome
+from app.domain.crosscheck import alerts, checkpoints, log_records
+from app.domain.crosscheck.checkpoints import Mark, MarkInvalid
+from app.domain.errors import NotPaired
+from app.http import site_client
+from app.keys import SealBroken
+from app.models.base import transaction, utcnow
+from app.models.checkpoints import SiteEntry, SiteLog, SiteMark
+from app.models.sites import EXCESSIVE, Site
+from app.protocol import ProtocolError, chain_genesis, chain_hash, from_b64u, parse_json
+
+_NAME = "log"
+MOST_ENTRIES = 500
+# Older ones than so many a site may have trimmed.
+LEAST_KEPT = 10_000
+# More are left to the next job, so that one long log does not hold up the other sites.
+MOST_BATCHES = 5
+# Between two such jobs, so that one site never keeps a worker busy.
+PAUSE_S = 60
+# What is kept of one site on one day (UTC) and in all. Entries are never deleted, so a site
+# that lies could fill the disk; an honest one sends about 20 MB a year.
+DAY_BYTES = 20 * 1024 * 1024
+TOTAL_BYTES = 500 * 1024 * 1024
+# What a row and its index take beside the text.
+_ROW_BYTES = 300
+
+
+class LogBroken(Exception):
+    """The entry `seq` does not fit, so neither does anything behind it."""
+
+    def __init__(self, seq: int, why: str) -> None:
+        super().__init__(f"entry {seq} {why}")
+        self.seq = seq
+        self.why = why
+
+
+@dataclass(frozen=True)
+class Link:
+    """One entry as it arrived."""
+
+    seq: int
+    prev: str
+    body: str
+    hash: str
+
+    @property
+    def event(self) -> object:
+        return json.loads(self.body).get("event")
+
+    @property
+    def nonce(self) -> object:
+        """Of the request it tells of, if it tells of one."""
+        facts = json.loads(self.body).get("facts")
+        return facts.get("nonce") if isinstance(facts, dict) else None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What an answer gave, in order. `first` is the oldest entry there was to be had."""
+
+    links: list[Link]
+    first: int
+    has_more: bool
+
+
+def request(site: Site, *, by: Actor) -> None:
+    """Have the log read. Raises Forbidden, or NotPaired."""
+    with permissions.member_transaction(by, "sync") as (tx, _):
+        site.refresh()
+        if not site.is_paired:
+            raise NotPaired("This site is not paired, so its log cannot be read.")
+        tx.after_commit(queue.enqueue, "read_log", site.id)
+
+
+def run(
+    site_id: int,
+    *,
+    config: Config,
+    call: Call = site_client.call,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Fetch what is new, keep it, and compare both sides; returns what came of it.
+
+    Safe to be called twice at once: of two that read the same batch one keeps it.
+    """
+    site = Site.get_or_none(Site.id == site_id)
+    if site is None or not site.is_paired:
+        return "not paired"
+    if site.quarantine == EXCESSIVE:
+        return "too much"  # until a person has decided
+    for _ in range(MOST_BATCHES):
+        state = _read_on(site, config, call, now)
+        if state != "more":
+            break
+    else:
+        queue.enqueue("read_log", site.id, delay_s=PAUSE_S)
+    log_records.compare(site, now())
+    return state
+
+
+def _read_on(site: Site, config: Config, call: Call, now: Callable[[], datetime]) -> str:
+    read = SiteLog.of(site)
+    try:
+        channel = calls.channel_to(site, config)
+    except SealBroken:
+        return "keys unreadable"  # the sync before has said so where it is seen
+    question = {"after": read.n, **quarantine.head_of(site)}
+    outcomes, channel = calls.ask_anywhere(
+        site, channel, _NAME, question, by=SYSTEM.name, config=config, call=call
+    )
+    outcome = calls.settled(outcomes)
+    with transaction():
+        for one in outcomes:
+            audit.record(one.as_event(site.id), SYSTEM, now=now())
+        if outcome.reply is None:
+            return outcome.fault
+        calls.succeeded(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
+        return _keep(site, read, outcome, now())
+
+
+def _keep(site: Site, read: SiteLog, outcome: Outcome, now: datetime) -> str:
+    """Keep what fits of a batch, and raise an alarm about what does not; inside the caller's
+    transaction."""
+    document = outcome.document or {}
+    try:
+        mark = checkpoints.read(document.get("mark"), site.sign_s)
+        batch = batch_in(document)
+    except (MarkInvalid, LogBroken) as why:
+        return _broken(site, read, LogBroken(read.n + 1, str(why)), now)
+    if read.log and read.log != mark.log:
+        # SiteAgent was installed anew: another log, from its own beginning.
+        another = {"branch": read.branch + 1, "log": mark.log, "n": 0, "hash": "", "compared_n": 0}
+        return "more" if read.advance(**another) else "read elsewhere"
+    kept = _with(read, batch, now)
+    if kept["day_bytes"] > DAY_BYTES or kept["total_bytes"] > TOTAL_BYTES:
+        return _excessive(site, kept, now)
+    start = Start(read.n, read.hash or chain_genesis(mark.log).hex())
+    anchors = {one.n: one.hash for one in SiteMark.between(site, mark.log, 1, mark.n)}
+    whole, broken = follow(batch, start, mark, anchors)
+    # A site writes down a request for its log before it answers it.
+    if not broken and not batch.has_more and not any(one.nonce in outcome.nonces for one in whole):
+        broken = LogBroken(mark.n, "and the entry of this very request are missing")
+    last = whole[-1] if whole else None
+    reached = {"n": last.seq, "hash": last.hash} if last else {"n": start.n, "hash": start.hash}
+    if not read.advance(log=mark.log, read_at=now, **reached, **kept):
+        return "read elsewhere"
+    for link in whole:
+        SiteEntry.create(
+            site=site,
+            branch=read.branch,
+            seq=link.seq,
+            log=mark.log,
+            prev=link.prev,
+            body=link.body,
+            hash=link.hash,
+            received_at=now,
+        )
+    if broken is not None:
+        return _broken(site, read, broken, now)
+    return "more" if batch.has_more else "read"
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a batch has to go on: behind entry `n`, which has `hash`."""
+
+    n: int
+    hash: str
+
+
+def batch_in(document: dict[str, Any]) -> Batch:
+    """The entries in an answer; raises LogBroken for what no honest plugin sends."""
+    entries, first = document.get("entries"), document.get("from")
+    if not isinstance(entries, list) or len(entries) > MOST_ENTRIES or type(first) is not int:
+        raise LogBroken(0, "stands in an answer that is no part of a log")
+    return Batch([_link(one) for one in entries], first, document.get("more") is True)
+
+
+def _link(said: object) -> Link:
+    said = said if isinstance(said, dict) else {}
+    seq, prev, digest = said.get("seq"), said.get("prev"), said.get("hash")
+    if type(seq) is not int or not isinstance(prev, str) or not isinstance(digest, str):
+        raise LogBroken(0, "has no number or no hashes")
+    try:
+        body = from_b64u(said.get("body")).decode("utf-8")
+        parse_json(body.encode())
+    except (ProtocolError, UnicodeDecodeError) as why:
+        raise LogBroken(seq, "cannot be read") from why
+    return Link(seq, prev, body, digest)
+
+
+def follow(
+    batch: Batch, start: Start, mark: Mark, anchors: dict[int, str]
+) -> tuple[list[Link], LogBroken | None]:
+    """Those links that continue from `start`, and what is wrong with the next one, if anything.
+
+    Older entries may have been trimmed, or be of another connection: then the batch begins where
+    the site says that its log does. Every hash the site signed at some time (`anchors`, `mark`)
+    has to stand at its number.
+    """
+    whole: list[Link] = []
+    seq, digest = start.n, start.hash
+    for link in batch.links:
+        begins = not whole and batch.first > start.n + 1 and _may_begin(link, batch, mark)
+        if link.seq != seq + 1 and not begins:
+            return whole, LogBroken(seq + 1, "is missing")
+        if not begins and link.prev != digest:
+            return whole, LogBroken(link.seq, "does not follow the one before it")
+        try:
+            computed = chain_hash(link.seq, bytes.fromhex(link.prev), link.body.encode()).hex()
+        except ValueError:
+            computed = ""
+        if computed != link.hash:
+            return whole, LogBroken(link.seq, "was altered")
+        if anchors.get(link.seq, link.hash) != link.hash:
+            return whole, LogBroken(link.seq, "is not the one the site signed")
+        whole.append(link)
+        seq, digest = link.seq, link.hash
+    if mark.n < seq or (mark.n == seq and mark.hash != digest):
+        return whole, LogBroken(seq, "is not where the site says that its log ends")
+    return whole, None
+
+
+def _may_begin(link: Link, batch: Batch, mark: Mark) -> bool:
+    """Whether nothing older need be there: a connection begins with it, or it is the oldest one
+    that a log of that length keeps."""
+    was_trimmed = mark.n - link.seq >= LEAST_KEPT - 1
+    return link.seq == batch.first and (link.event == "connected" or was_trimmed)
+
+
+def _with(read: SiteLog, batch: Batch, now: datetime) -> dict[str, Any]:
+    """How much would be kept of the log together with this batch, as columns."""
+    size = sum(len(link.body.encode()) + _ROW_BYTES for link in batch.links)
+    day = f"{now:%Y-%m-%d}"
+    today = read.day_bytes if read.day == day else 0
+    return {"day": day, "day_bytes": today + size, "total_bytes": read.total_bytes + size}
+
+
+def _excessive(site: Site, kept: dict[str, Any], now: datetime) -> str:
+    """Keep nothing of the batch, and nothing more until a person has decided."""
+    told = {"sent_today": kept["day_bytes"], "sent_in_all": kept["total_bytes"]}
+    quarantine.note_excess(site, told, SYSTEM, now)
+    limits = {"sent_today": DAY_BYTES, "sent_in_all": TOTAL_BYTES}
+    evidence = {"site": told, "aura": limits}
+    alerts.raise_alarm(site, alerts.LOG_EXCESSIVE, kept["day"], evidence, SYSTEM, now)
+    return "too much"
+
+
+def _broken(site: Site, read: SiteLog, broken: LogBroken, now: datetime) -> str:
+    told = {
+        "site": {"entry": broken.seq, "why": broken.why},
+        "aura": {"read_up_to": read.n, "hash": read.hash},
+    }
+    mark = SiteMark.newest(site)
+    text = f"{read.branch}:{broken.seq}:{broken.why}:{read.hash}"
+    if mark is not None:
+        told["site"]["signed_up_to"] = mark.n
+    key = hashlib.sha256(text.encode()).hexdigest()
+    alerts.raise_alarm(site, alerts.LOG_BROKEN, key, told, SYSTEM, now)
+    return "broken"

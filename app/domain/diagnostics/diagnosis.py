@@ -1,0 +1,291 @@
+"""From what was seen to checks. One cause is chosen; what lies behind it is not claimed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
+
+from app.domain.diagnostics import anonymous_probe, responses, signed_call
+from app.domain.diagnostics.observations import (
+    BODY_FATES,
+    Case,
+    Sight,
+    case_of,
+    earliest,
+    fault_of_website,
+    index_says,
+)
+from app.domain.diagnostics.responses import Obstacle
+from app.domain.diagnostics.results import ADDRESSES, BLOCKED, OK, SKIPPED, UNKNOWN, WARN, Check
+from app.http.errors import Fault
+from app.http.site_client import Look
+from app.protocol import MAX_SKEW_S
+
+_IN_FRONT = ("redirect", "password", "challenge", "cache")
+# A clock this far off is worth a word, though calls still go through.
+_CLOCK_OFF_S = 60
+
+
+def judge(sight: Sight) -> list[Check]:
+    """Every check from the website to the clock."""
+    case = case_of(sight)
+    checks = [
+        _website(case),
+        *(_in_front(case, name) for name in _IN_FRONT),
+        _rest_index(case),
+        *(_address(case, name) for name in ADDRESSES),
+        _headers(case),
+        _body(case),
+        _output(case),
+        _echo(case),
+        _report(case),
+        _clock(case),
+    ]
+    flagged = {one.name for one in checks if one.verdict in (BLOCKED, WARN)}
+    return [_without_dangling(case, one, flagged) for one in checks]
+
+
+# ---- the checks ----
+
+
+def _website(case: Case) -> Check:
+    home = case.sight.home
+    fault = fault_of_website(home)
+    if case.cause is not None and case.cause.check == "website":
+        return Check("website", BLOCKED, case.cause.finding, case.cause.evidence)
+    if fault:
+        evidence = home.error.evidence if home.error else _seen(home)
+        return Check("website", WARN, fault, evidence)
+    if case.at_home is not None:
+        return Check("website", SKIPPED, "", because=case.at_home.check)
+    if home.received is not None and home.received.status in (404, 410):
+        return Check("website", WARN, "website_missing", _seen(home))
+    return Check("website", OK, "website_answers", _short(home))
+
+
+def _in_front(case: Case, name: str) -> Check:
+    if case.cause is not None and case.cause.check == name:
+        return Check(name, BLOCKED, case.cause.finding, _evidence_of(case, case.cause))
+    found = earliest(
+        one
+        for place in dict.fromkeys(("pretty", "plain", case.sight.in_use))
+        if (one := case.met.get(place)) is not None and one.check == name
+    )
+    if found is not None:
+        return Check(name, WARN, found.finding, _evidence_of(case, found))
+    if case.at_home is not None and case.at_home.check == name:
+        return _only_at_home(case, name, case.at_home)
+    if case.is_behind_cause(name) and case.cause is not None:
+        return Check(name, SKIPPED, "", because=case.cause.check)
+    received = case.sight.home.received
+    if name == "cache" and received is not None and responses.is_from_cache(received):
+        return Check(name, OK, "pages_cached", {"cache": responses.cache_words(received)[:200]})
+    return Check(name, OK, f"no_{name}")
+
+
+def _only_at_home(case: Case, name: str, found: Obstacle) -> Check:
+    location = _joined(case.sight.url, str(found.evidence.get("location", "")))
+    if name == "redirect" and location and urlsplit(location)[:2] == urlsplit(case.sight.url)[:2]:
+        return Check(name, OK, "redirects_inside", {"location": location[:500]})
+    evidence = _evidence_of(case, found) | {"met_at": "front page"}
+    return Check(name, WARN, found.finding, evidence)
+
+
+def _rest_index(case: Case) -> Check:
+    says = index_says(case.sight.index)
+    evidence = _seen(case.sight.index[-1]) if case.sight.index else {}
+    if case.cause is not None and case.cause.check == "rest_index":
+        return Check("rest_index", BLOCKED, case.cause.finding, evidence)
+    if says == "index_lists":
+        return Check("rest_index", OK, says, {"address": case.sight.index[-1].url[:500]})
+    if case.is_behind_cause("rest_index") and case.cause is not None:
+        return Check("rest_index", SKIPPED, "", because=case.cause.check)
+    return Check("rest_index", WARN, says, evidence)
+
+
+def _address(case: Case, name: str) -> Check:
+    caused, found = _caused(case, name), case.met[name]
+    if caused is not None:
+        return caused
+    if found is None:
+        return Check(name, OK, "answers", {"address": case.sight.knocks[name].url[:500]})
+    if found.check == name and found.finding == Fault.not_found and None in case.met.values():
+        return Check(name, WARN, "not_here", found.evidence)
+    if found.check == name:
+        return Check(name, WARN, found.finding, found.evidence)
+    # Whether the check it belongs to says so too is seen when all are there.
+    return Check(name, SKIPPED, found.finding, found.evidence, because=found.check)
+
+
+def _headers(case: Case) -> Check:
+    found = _caused(case, "headers") or _warned(case, "headers")
+    if found is not None:
+        return found
+    if signed_call.is_proven(case.sight.outcome):
+        return Check("headers", OK, "headers_proven")
+    fates = case.sight.header_fates
+    if fates is None:
+        return _unseen(case, "headers")
+    if all(fate == anonymous_probe.ARRIVES for fate in fates.values()):
+        return Check("headers", OK, "headers_arrive", {"sent": ", ".join(fates)})
+    untold = ", ".join(name for name, fate in fates.items() if fate != anonymous_probe.ARRIVES)
+    return Check("headers", UNKNOWN, "headers_untold", {"untold": untold})
+
+
+def _body(case: Case) -> Check:
+    found = _caused(case, "body") or _warned(case, "body")
+    if found is not None:
+        return found
+    if signed_call.is_proven(case.sight.outcome):
+        return Check("body", OK, "body_proven")
+    compressed = _compressed_index(case.sight)
+    if compressed is not None:
+        return Check("body", WARN, str(Fault.encoded_reply), compressed)
+    if not case.sight.body_fate:
+        return _unseen(case, "body")
+    if case.sight.body_fate == anonymous_probe.ARRIVES:
+        return Check("body", OK, "body_length")
+    return Check("body", UNKNOWN, BODY_FATES.get(case.sight.body_fate, "body_untold"))
+
+
+def _output(case: Case) -> Check:
+    found = _caused(case, "output") or _warned(case, "output")
+    if found is not None:
+        return found
+    printed_by = signed_call.output_started(case.sight.outcome)
+    if printed_by:
+        return Check("output", WARN, "output_seen", {"printed_by": printed_by})
+    if signed_call.is_proven(case.sight.outcome) or None in case.met.values():
+        return Check("output", OK, "output_clean")
+    return _unseen(case, "output")
+
+
+def _echo(case: Case) -> Check:
+    outcome = case.sight.outcome
+    if outcome is None:
+        return Check("echo", SKIPPED, "not_paired")
+    if outcome.reply is not None:
+        return Check("echo", OK, "echoed", {"elapsed_ms": outcome.elapsed_ms})
+    return _caused(case, "echo") or _unseen(case, "echo")
+
+
+def _report(case: Case) -> Check:
+    """Whether a site report arrives, for which all of WordPress has to load."""
+    outcome = case.sight.report
+    if outcome is None:
+        paired = case.sight.outcome is not None
+        return _unseen(case, "report") if paired else Check("report", SKIPPED, "not_paired")
+    if outcome.error is None:
+        return Check("report", OK, "report_arrives", {"elapsed_ms": outcome.elapsed_ms})
+    return Check("report", BLOCKED, outcome.error.fault, outcome.error.evidence)
+
+
+def _clock(case: Case) -> Check:
+    found = _caused(case, "clock")
+    if found is not None:
+        return found
+    offset = signed_call.clock_offset_s(case.sight.outcome)
+    if offset is not None:
+        name = "clock_off" if abs(offset) >= _CLOCK_OFF_S else "clock_right"
+        return Check("clock", WARN if name == "clock_off" else OK, name, {"offset_s": offset})
+    if case.cause is not None:
+        return _unseen(case, "clock")
+    return _clock_of_server(case.sight)
+
+
+def _clock_of_server(sight: Sight) -> Check:
+    """By the Date header, which may be a proxy's."""
+    dates = [look.received.headers.get("Date", "") for look in _received(sight) if look.received]
+    try:
+        shown = parsedate_to_datetime(next(filter(None, dates), ""))
+    except ValueError:
+        return Check("clock", UNKNOWN, "clock_untold")
+    # "-0000" says that the zone is unknown, and is UTC all the same.
+    shown = shown.replace(tzinfo=UTC) if shown.tzinfo is None else shown
+    offset = round((shown - sight.now).total_seconds())
+    if abs(offset) >= MAX_SKEW_S:
+        return Check("clock", WARN, "server_clock_off", {"offset_s": offset})
+    return Check("clock", OK, "server_clock_right", {"offset_s": offset})
+
+
+# ---- pieces ----
+
+
+def _caused(case: Case, name: str) -> Check | None:
+    if case.cause is None or case.cause.check != name:
+        return None
+    return Check(name, BLOCKED, case.cause.finding, case.cause.evidence)
+
+
+def _warned(case: Case, name: str) -> Check | None:
+    found = earliest(one for one in case.met.values() if one is not None and one.check == name)
+    return Check(name, WARN, found.finding, found.evidence) if found is not None else None
+
+
+def _unseen(case: Case, name: str) -> Check:
+    if case.cause is None:
+        return Check(name, UNKNOWN, f"{name}_untold")
+    return Check(name, SKIPPED, "", because=case.cause.check)
+
+
+def _without_dangling(case: Case, check: Check, flagged: set[str]) -> Check:
+    """An address may be skipped only because of a check that says what is wrong."""
+    if check.name not in ADDRESSES or check.verdict != SKIPPED:
+        return check
+    if check.because in flagged:
+        return replace(check, finding="", evidence={})
+    return replace(check, verdict=WARN, because="")
+
+
+def _evidence_of(case: Case, found: Obstacle) -> dict[str, str | int]:
+    use = _address_behind(case.sight, str(found.evidence.get("location", "")))
+    return {**found.evidence, "use": use} if use else found.evidence
+
+
+def _address_behind(sight: Sight, location: str) -> str:
+    """The site's address by where its redirects lead; empty when that is no other site address."""
+    for look in _received(sight):
+        met = look.received.headers.get("Location", "") if look.received else ""
+        target = _joined(look.url, met) if met and met[:200] == location[:200] else ""
+        if not target:
+            continue
+        asked = look.url.removeprefix(sight.url)
+        base = target.removesuffix(asked) if target.endswith(asked) else ""
+        parts = urlsplit(target)
+        base = (base or f"{parts.scheme}://{parts.netloc}").rstrip("/")
+        if base != sight.url:
+            return base[:500]
+    return ""
+
+
+def _joined(address: str, location: str) -> str:
+    """Where a Location header leads; empty for what no browser could follow either."""
+    try:
+        target = urljoin(address, location)
+        parts = urlsplit(target)
+    except ValueError:
+        return ""
+    return target if parts.scheme in ("http", "https") and parts.netloc else ""
+
+
+def _compressed_index(sight: Sight) -> dict[str, str | int] | None:
+    """Refusals are often too short to be compressed; the index shows what else happens."""
+    for look in sight.index:
+        if look.received is not None and look.received.is_encoded:
+            return _seen(look) | {"met_at": "REST index"}
+    return None
+
+
+def _received(sight: Sight) -> list[Look]:
+    return [*sight.knocks.values(), sight.home]
+
+
+def _seen(look: Look) -> dict[str, str | int]:
+    return responses.seen(look.received) if look.received is not None else {}
+
+
+def _short(look: Look) -> dict[str, str | int]:
+    """An ordinary page needs no quotation."""
+    return {key: value for key, value in _seen(look).items() if key in ("status", "server")}

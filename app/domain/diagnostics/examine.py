@@ -1,0 +1,132 @@
+"""One examination: look along the whole way to a site, then say what stands in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from app.config import Config
+from app.domain.connection.calls import TRY_ELSEWHERE, Call, Outcome, ask
+from app.domain.connection.handshake import candidates
+from app.domain.diagnostics import anonymous_probe, diagnosis, network_checks
+from app.domain.diagnostics.anonymous_probe import LookCall, Stranger
+from app.domain.diagnostics.observations import (
+    MAX_INDEX_BYTES,
+    Sight,
+    answering_at,
+    lists_siteagent,
+)
+from app.domain.diagnostics.results import BLOCKED, NAMES, Diagnosis, skipped
+from app.http import site_client
+from app.http.site_client import Channel, Fault, Look
+from app.models.base import utcnow
+
+_INDEX_PATHS = ("/wp-json/?_fields=namespaces", "/?rest_route=/&_fields=namespaces")
+
+
+def examine(
+    url: str,
+    *,
+    channel: Channel | None = None,
+    server_login: str = "",
+    by: str,
+    config: Config,
+    call: Call = site_client.call,
+    look: LookCall = site_client.look,
+    now: Callable[[], datetime] = utcnow,
+) -> tuple[Diagnosis, list[Outcome]]:
+    """What is in the way to the site at `url` (as `normalise_url` spells it).
+
+    With the `channel` of a paired site the signed call is made as well and, once that is
+    answered, a site report asked for; what came of either is returned. `server_login` is for
+    a web server that asks for a password of its own. Raises nothing a site can cause, and
+    ends within the time of a job.
+    """
+    stranger = Stranger(look, config.allow_nets, server_login, now)
+    home = stranger.get(f"{url}/")
+    checks = network_checks.checks(home, now())
+    ended = next((one for one in checks if one.verdict == BLOCKED), None)
+    if ended is not None:
+        checks += skipped(NAMES[len(checks) :], ended.name)
+        return Diagnosis(url, now(), channel is not None, tuple(checks), stranger.requests), []
+    addresses = _addresses(url, channel)
+    index = _index(stranger, url)
+    knocks = {name: stranger.knock(address) for name, address in addresses.items()}
+    outcome = report = None
+    if channel is not None:
+        others = [addresses[name] for name in answering_at(knocks)]
+        outcome, answering = _echo(channel, others, by=by, config=config, call=call)
+        if outcome.reply is not None:
+            report = ask(answering, "report", {"have": None}, by=by, config=config, call=call)
+    fates = _fates(stranger, addresses, knocks, outcome)
+    sight = Sight(
+        url=url,
+        now=now(),
+        home=home,
+        index=index,
+        knocks=knocks,
+        in_use=_name_of(channel.endpoint) if channel else "",
+        outcome=outcome,
+        report=report,
+        header_fates=fates[0],
+        body_fate=fates[1],
+    )
+    checks += diagnosis.judge(sight)
+    signed_calls = [one for one in (outcome, report) if one is not None]
+    calls = stranger.requests + len(signed_calls)
+    return Diagnosis(url, sight.now, channel is not None, tuple(checks), calls), signed_calls
+
+
+def _echo(
+    channel: Channel, others: list[str], *, by: str, config: Config, call: Call
+) -> tuple[Outcome, Channel]:
+    """The signed call where the site is known to answer and, if something else does there,
+    where strangers were answered; what came of the first unless another one succeeded, and the
+    channel it came by."""
+    first = ask(channel, "ping", {}, by=by, config=config, call=call)
+    for endpoint in others:
+        if first.fault not in TRY_ELSEWHERE:
+            break
+        if endpoint != channel.endpoint:
+            elsewhere = replace(channel, endpoint=endpoint)
+            outcome = ask(elsewhere, "ping", {}, by=by, config=config, call=call)
+            if outcome.reply is not None:
+                return outcome, elsewhere
+    return first, channel
+
+
+def _addresses(url: str, channel: Channel | None) -> dict[str, str]:
+    """Where SiteAgent may listen, by the name of the check; a connection's own address counts."""
+    listed = (*candidates(url), *((channel.endpoint,) if channel else ()))
+    return {_name_of(address): address for address in listed}
+
+
+def _name_of(endpoint: str) -> str:
+    if "admin-ajax.php" in endpoint:
+        return "ajax"
+    return "plain" if re.search(r"[?&]rest_route=", endpoint) else "pretty"
+
+
+def _index(stranger: Stranger, url: str) -> tuple[Look, ...]:
+    """The REST index by its pretty address and, unless SiteAgent is listed there, the plain one."""
+    looks: list[Look] = []
+    for path in _INDEX_PATHS:
+        looks.append(stranger.get(f"{url}{path}", MAX_INDEX_BYTES))
+        if lists_siteagent(looks[-1]):
+            break
+    return tuple(looks)
+
+
+def _fates(
+    stranger: Stranger, addresses: dict[str, str], knocks: dict[str, Look], outcome: Outcome | None
+) -> tuple[dict[str, str] | None, str]:
+    """What happens to headers and body on the way, where the signed call does not tell."""
+    answering = answering_at(knocks)
+    is_told = outcome is not None and outcome.fault != Fault.unauthorized
+    if not answering or is_told:
+        return None, ""
+    address = addresses[answering[0]]
+    headers = anonymous_probe.fate_of_headers(stranger, address)
+    return headers, anonymous_probe.fate_of_body(stranger, address)

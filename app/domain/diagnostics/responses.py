@@ -1,0 +1,214 @@
+"""What an answer nobody signed shows of whatever gave it. A guess to explain by, never a fact."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass, field
+
+from app import protocol
+from app.http.errors import Fault
+from app.http.response import PEEK_BYTES, Received
+from app.protocol import ProtocolError
+
+# Products that stand before sites: a header of theirs, or words of their pages.
+_PRODUCTS = (
+    ("Cloudflare", "cf-ray", r"cloudflare|cf-chl|challenge-platform"),
+    ("SiteGround", "sg-captcha", r"sgcaptcha"),
+    ("Sucuri", "x-sucuri-id", r"sucuri"),
+    ("Imperva Incapsula", "x-iinfo", r"incapsula"),
+    ("AWS WAF", "x-amzn-waf-action", r"aws-waf"),
+    ("DDoS-Guard", "", r"ddos-guard"),
+    ("Imunify360", "", r"imunify360"),
+    ("Wordfence", "", r"wordfence"),
+    ("ModSecurity", "", r"mod_?security|not acceptable!"),
+)
+_CHALLENGE_HEADERS = ("cf-mitigated", "sg-captcha", "x-amzn-waf-action")
+_CHALLENGE_PRODUCTS = re.compile(r"cf-chl|challenge-platform|sgcaptcha|aws-waf-token", re.I)
+# Ordinary pages hold such words too, so they count on a refusal only.
+_REFUSING = frozenset({202, 401, 403, 405, 406, 418, 429, 503})
+_CHALLENGE_WORDS = re.compile(
+    r"captcha|are you human|not a robot|checking your browser|just a moment"
+    r"|enable javascript and cookies|verify(ing)? (that )?you are",
+    re.I,
+)
+_CACHE_HEADERS = (
+    "X-Cache",
+    "X-Cache-Status",
+    "CF-Cache-Status",
+    "X-Proxy-Cache",
+    "X-LiteSpeed-Cache",
+    "X-Varnish-Cache",
+)
+_PHP_MESSAGE = re.compile(
+    r"(?:warning|notice|deprecated|(?:fatal|parse) error)(?:</b>)?:.{0,300}? in (?:<b>)?"
+    r"(?P<file>[^<>\"\n]{1,200}?\.(?:php|inc)\b)[^<>\n]{0,40}?"
+    r"(?:</b>)? on line (?:<b>)?(?P<line>\d{1,7})",
+    re.I | re.S,
+)
+_REFUSAL = re.compile(rb'\{[^{}]{0,200}"siteagent":1\b[^{}]{0,200}\}')
+# A message stands at the beginning; a stranger's long page must not keep the search busy.
+_LOOKED_AT_BYTES = 4096
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """What is in the way: the check it belongs to, its name, and what was seen of it."""
+
+    check: str
+    finding: str
+    evidence: dict[str, str | int] = field(default_factory=dict)
+
+
+def to_knock(received: Received, check: str) -> Obstacle | None:
+    """What kept a stranger's call from SiteAgent at the address `check`; None: it answered.
+
+    SiteAgent answers strangers with one known refusal, so that anything beside it came
+    from somebody else, or was changed on its way.
+    """
+    if siteagent_code(received) == "unauthorized":
+        return _changed_refusal(received)
+    said = plain(received)
+    if _REFUSAL.search(said):
+        return _spoilt(received)
+    if check == "ajax" and received.status == 400 and said.strip() == b"0":
+        return _obstacle("ajax", "ajax_unknown", received)
+    found = in_front(received)
+    if found is not None:
+        return found
+    # A signed answer to a call without a key can only be a recording of another one.
+    if is_from_cache(received) or protocol.is_signed(received.headers):
+        return _obstacle("cache", "cached_answer", received)
+    return _obstacle(check, _other_name(received), received)
+
+
+def in_front(received: Received) -> Obstacle | None:
+    """What answers in WordPress's place, if this answer shows such a thing."""
+    status = received.status
+    if 300 <= status < 400:
+        location = received.headers.get("Location", "")
+        return _obstacle("redirect", Fault.redirected, received, location=location)
+    if status == 401 and "WWW-Authenticate" in received.headers:
+        realm = received.headers["WWW-Authenticate"]
+        return _obstacle("password", "password_asked", received, asks_for=realm)
+    if _is_challenge(received):
+        return _obstacle("challenge", "challenged", received)
+    if status == 429:
+        wait = received.headers.get("Retry-After", "")
+        return _obstacle("challenge", "too_many", received, retry_after=wait)
+    if status in (200, 404, 410) or status >= 500:
+        return None
+    return _obstacle("challenge", Fault.blocked, received)
+
+
+def siteagent_code(received: Received) -> str:
+    """Which of its two refusals of strangers SiteAgent gave; empty for everything else."""
+    if received.is_cut or received.is_encoded:
+        return ""
+    try:
+        document = protocol.parse_json(received.body)
+    except ProtocolError:
+        return ""
+    code = document.get("code")
+    expected = {401: "unauthorized", 413: "too_large"}.get(received.status)
+    is_ours = document.get("siteagent") == 1 and document.get("siteagent") is not True
+    return code if is_ours and isinstance(code, str) and code == expected else ""
+
+
+def is_from_cache(received: Received) -> bool:
+    """Whether a cache says that it had this answer already."""
+    age = received.headers.get("Age", "0").strip()
+    said = [received.headers.get(name, "").lower() for name in _CACHE_HEADERS]
+    return (age.isdecimal() and int(age[:9]) > 0) or any("hit" in text for text in said)
+
+
+def cache_words(received: Received) -> str:
+    """What caches on the way say of this answer, in their own words."""
+    said = {name: received.headers.get(name, "") for name in ("Age", *_CACHE_HEADERS)}
+    return ", ".join(f"{name}: {text}" for name, text in said.items() if text)
+
+
+def plain(received: Received, most: int = PEEK_BYTES) -> bytes:
+    """The first bytes, unpacked within the same limit where that can be done."""
+    if not received.is_encoded:
+        return received.body[:most]
+    try:
+        return zlib.decompressobj(_GZIP_OR_ZLIB).decompress(received.body, most)
+    except zlib.error:
+        return received.body[:most]
+
+
+def seen(received: Received, **more: object) -> dict[str, str | int]:
+    """What is worth showing of an answer, whatever it means."""
+    facts = {
+        "recognised_as": _product(received),
+        "printed_by": _php_message(received),
+        "cache": cache_words(received),
+        **more,
+    }
+    return received.error(Fault.blocked, **facts).evidence
+
+
+def _obstacle(check: str, finding: str, received: Received, **more: object) -> Obstacle:
+    return Obstacle(check, str(finding), seen(received, **more))
+
+
+def _changed_refusal(received: Received) -> Obstacle | None:
+    if is_from_cache(received):
+        return _obstacle("cache", "cached_answer", received)
+    if received.headers.get("Content-Type") != protocol.CONTENT_TYPE:
+        return _obstacle("headers", "content_type_changed", received)
+    return None
+
+
+def _spoilt(received: Received) -> Obstacle:
+    """SiteAgent's words are in there, and not they alone."""
+    if received.is_encoded:
+        encoding = received.headers["Content-Encoding"]
+        return _obstacle("body", Fault.encoded_reply, received, encoding=encoding)
+    # SiteAgent sends its headers before its words; who prints earlier makes PHP send others.
+    if received.status == 200 and received.media_type != protocol.CONTENT_TYPE:
+        return _obstacle("output", "output_before", received)
+    return _obstacle("body", "reply_changed", received)
+
+
+def _other_name(received: Received) -> Fault | str:
+    if received.status in (404, 410):
+        return Fault.not_found
+    if received.status >= 500:
+        return Fault.server_error
+    if received.is_html:
+        return Fault.web_page
+    return Fault.encoded_reply if received.is_encoded else Fault.unsigned_reply
+
+
+def _is_challenge(received: Received) -> bool:
+    if any(name in received.headers for name in _CHALLENGE_HEADERS):
+        return True
+    text = plain(received).decode("utf-8", "replace")
+    if _CHALLENGE_PRODUCTS.search(text):
+        return received.status != 404
+    return received.status in _REFUSING and bool(_CHALLENGE_WORDS.search(text))
+
+
+def _product(received: Received) -> str:
+    """Whose page this seems to be; asked only of answers that are not WordPress's."""
+    if received.status == 200:
+        return ""
+    text = plain(received).decode("utf-8", "replace") + received.headers.get("Server", "")
+    for name, header, words in _PRODUCTS:
+        if (header and header in received.headers) or re.search(words, text, re.I):
+            return name
+    return ""
+
+
+def _php_message(received: Received) -> str:
+    """File and line of a PHP message in the answer, as `plugins/shop/shop.php:12`."""
+    found = _PHP_MESSAGE.search(plain(received)[:_LOOKED_AT_BYTES].decode("utf-8", "replace"))
+    if found is None:
+        return ""
+    file = found["file"].replace("\\", "/")
+    # The folders above wp-content are the host's business.
+    _, inside, rest = file.rpartition("wp-content/")
+    return f"{rest if inside else file.rpartition('/')[2]}:{found['line']}"

@@ -1,0 +1,1 @@
+"""What sites report, and when they are asked."""

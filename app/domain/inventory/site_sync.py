@@ -1,0 +1,334 @@
+"""What the sites run: asking for reports, and storing the ones that hold what they may."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from peewee import IntegrityError, chunked
+
+from app import queue
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.actor import SCHEDULE, SYSTEM, Actor
+from app.domain.audit.events import ReportReceived, ReportRefused, SyncAsked, SyncFailed
+from app.domain.changes import candidates
+from app.domain.connection import calls, quarantine
+from app.domain.connection.calls import Call, Outcome
+from app.domain.errors import NotPaired
+from app.domain.inventory import report_schema
+from app.domain.inventory.report_schema import Checked, ReportInvalid
+from app.http import site_client
+from app.http.site_client import Fault
+from app.keys import SealBroken
+from app.models.base import transaction, utcnow
+from app.models.reports import ASKING, DONE, FAILED, OPEN, QUEUED, READING, Component, Report, Sync
+from app.models.sites import MAY_CALL, Site
+from app.protocol import ProtocolError, canonical
+
+# A running sync older than this has lost its worker; a queued one its job.
+STUCK_AFTER = timedelta(minutes=5)
+LOST_AFTER = timedelta(minutes=5)
+KEPT_FOR = timedelta(days=30)
+# A site that sends notices all day must not keep the workers busy or fill the trail.
+MOST_NOTICES_AN_HOUR = 12
+
+_LISTS = {"plugin": "plugins", "theme": "themes", "mu_plugin": "mu_plugins", "dropin": "dropins"}
+# Offers come apart from the components they are for.
+_OFFERS = {"plugin": "plugins", "theme": "themes"}
+_ROWS_PER_INSERT = 50
+_LATEST_MOMENT = 253402300799  # the last second of the year 9999
+
+
+@dataclass(frozen=True)
+class _Accepted:
+    """A report that was checked, ready to be stored."""
+
+    digest: str
+    checked: Checked
+    components: list[dict[str, Any]]
+
+
+def request_sync(site: Site, *, by: Actor, now: datetime) -> Sync:
+    """Ask for a fresh report. One that is queued or running is returned rather than doubled.
+
+    Raises Forbidden, or NotPaired when the site has no connection.
+    """
+    permissions.require(by, "sync")
+    return _request(site, by, now)
+
+
+def _request(site: Site, by: Actor, now: datetime) -> Sync:
+    try:
+        with transaction() as tx:
+            by = permissions.recheck(by, "sync")
+            site.refresh()
+            if not site.is_paired:
+                raise NotPaired("This site is not paired, so it cannot be asked.")
+            waiting = Sync.open_for(site)
+            if waiting is not None:
+                return waiting
+            sync = Sync.ask(site, asked_by=by.name, now=now)
+            audit.record(SyncAsked(site_id=site.id, sync_id=sync.id), by, now=now)
+            tx.after_commit(queue.enqueue, "sync_site", sync.id)
+            return sync
+    except IntegrityError:
+        # Somebody else's request came between; theirs serves as well.
+        waiting = Sync.open_for(site)
+        if waiting is None:
+            raise
+        return waiting
+
+
+def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:
+    """Ask for a report because the site itself, as `by`, says that its permissions changed.
+
+    None where the site has used up its share for this hour: the schedule asks anyway.
+    """
+    lately = Sync.select().where(
+        Sync.site == site, Sync.asked_by == by.name[:120], Sync.asked_at > now - timedelta(hours=1)
+    )
+    return None if lately.count() >= MOST_NOTICES_AN_HOUR else _request(site, by, now)
+
+
+def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
+    """Ask every paired site whose last asking is older than that; for the schedule."""
+    recent = Sync.select(Sync.site).where(Sync.asked_at > now - timedelta(minutes=every_minutes))
+    due = Site.select().where(
+        Site.state.in_(MAY_CALL), Site.forgotten_at.is_null(), Site.id.not_in(recent)
+    )
+    asked = []
+    # All of it before the first write: SQLite refuses to write on top of a read that
+    # somebody else's write has meanwhile made old.
+    for site in list(due):
+        try:
+            asked.append(_request(site, SCHEDULE, now))
+        except NotPaired:
+            continue  # revoked since the list was read
+    return asked
+
+
+def run_sync(
+    sync_id: int,
+    *,
+    config: Config,
+    call: Call = site_client.call,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Ask the site and store what it said; returns the sync's state.
+
+    Safe to be delivered twice. A call that fails changes nothing that is known of
+    the site but that it failed; a site whose connection ended meanwhile is not called.
+    """
+    sync = Sync.get_or_none(Sync.id == sync_id)
+    if sync is None:
+        return "gone"
+    if not sync.move(to=ASKING, when=(QUEUED,), started_at=now()):
+        return sync.state
+    site = sync.site
+    if not site.is_paired:
+        return _end(sync, now(), evidence={"why": "the connection has ended"})
+    known = Report.of(site)
+    try:
+        channel = calls.channel_to(site, config)
+    except SealBroken as broken:
+        return _fail(sync, site, calls.KEYS_UNREADABLE, {"why": str(broken)}, None, now())
+    question = {"have": known.digest if known else None, **quarantine.head_of(site)}
+    outcomes, channel = calls.ask_anywhere(
+        site, channel, "report", question, by=sync.asked_by, config=config, call=call
+    )
+    outcome = calls.settled(outcomes)
+    _write_down(site, [one for one in outcomes if one is not outcome], now())
+    if outcome.reply is None:
+        return _fail(sync, site, outcome.fault, outcome.evidence, outcome, now())
+    sync.move(to=READING, when=(ASKING,))
+    try:
+        accepted = _read(outcome.reply.document, known)
+    except ReportInvalid as refused:
+        return _refuse(sync, site, refused, outcome, now())
+    return _store(sync, site, accepted, outcome, channel.endpoint, now())
+
+
+def _write_down(site: Site, outcomes: list[Outcome], now: datetime) -> None:
+    """The entries of calls that led nowhere."""
+    if outcomes:
+        with transaction():
+            for outcome in outcomes:
+                audit.record(outcome.as_event(site.id), SYSTEM, now=now)
+
+
+def recover(now: datetime) -> int:
+    """End syncs whose worker died, queue those whose job was lost; returns how many.
+
+    Syncs that ended long ago are deleted: the trail tells of them.
+    """
+    stuck = Sync.stuck(now - STUCK_AFTER)
+    for sync in stuck:
+        _fail(sync, sync.site, Fault.too_slow.value, {"why": "the worker ended midway"}, None, now)
+    lost = Sync.waiting_since(now - LOST_AFTER)
+    for sync in lost:
+        queue.enqueue("sync_site", sync.id)
+    Sync.forget_ended(now - KEPT_FOR)
+    return len(stuck) + len(lost)
+
+
+def _read(document: dict[str, Any], known: Report | None) -> _Accepted | None:
+    """The report in a reply, checked; None when the site says that nothing changed."""
+    digest = document.get("digest")
+    if document.get("unchanged") is True:
+        if known is None or digest != known.digest:
+            raise ReportInvalid("digest", "says unchanged, but of another report")
+        return None
+    report = document.get("report")
+    if not isinstance(report, dict):
+        raise ReportInvalid("report", "is not an object")
+    if digest != digest_of(report):
+        raise ReportInvalid("digest", "is not the digest of this report")
+    checked = report_schema.check(report)
+    _moment(checked.document["taken_at"])
+    return _Accepted(digest, checked, _components(checked.document))
+
+
+def digest_of(report: dict[str, Any]) -> str:
+    """What both sides call a report by: everything in it but the moment it was taken."""
+    timeless = {key: value for key, value in report.items() if key != "taken_at"}
+    try:
+        return hashlib.sha256(canonical(timeless)).hexdigest()
+    except ProtocolError as why:
+        raise ReportInvalid("report", why.detail) from why
+
+
+def _components(document: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = []
+    for kind, place in _LISTS.items():
+        offers = {one["id"]: one for one in _offers(document, kind)}
+        listed = document.get(place, [])
+        if len({one["id"] for one in listed}) != len(listed):
+            raise ReportInvalid(place, "names one component twice")
+        rows += [_component(kind, one, offers.get(one["id"])) for one in listed]
+    if len(rows) > report_schema.MAX_ITEMS:
+        raise ReportInvalid("components", f"are {len(rows)}, more than {report_schema.MAX_ITEMS}")
+    return rows
+
+
+def _offers(document: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    listed = document.get("updates", {}).get(_OFFERS.get(kind, ""), [])
+    return [one for one in listed if one.get("id") and one.get("version")]
+
+
+def _component(kind: str, one: dict[str, Any], offer: dict[str, Any] | None) -> dict[str, Any]:
+    offer = offer or {}
+    return {
+        "kind": kind,
+        "ident": one["id"],
+        "name": one.get("name") or one["id"],
+        "version": one.get("version", ""),
+        "active": one.get("active", kind in ("mu_plugin", "dropin")),
+        "network_active": one.get("network_active", False),
+        "auto_update": one.get("auto_update", False),
+        "author": one.get("author", ""),
+        "parent": one.get("parent"),
+        "requires_wp": one.get("requires_wp", ""),
+        "requires_php": one.get("requires_php", ""),
+        "update_uri": one.get("update_uri", ""),
+        "offered_version": offer.get("version"),
+        "offered_package": offer.get("package"),
+        "offered_requires_wp": offer.get("requires_wp", ""),
+        "offered_requires_php": offer.get("requires_php", ""),
+    }
+
+
+def _moment(seconds: int) -> datetime:
+    if not 0 <= seconds <= _LATEST_MOMENT:
+        raise ReportInvalid("taken_at", "is not a moment")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _store(
+    sync: Sync,
+    site: Site,
+    accepted: _Accepted | None,
+    outcome: Outcome,
+    endpoint: str,
+    now: datetime,
+) -> str:
+    """Report, components, connection and entries together, or nothing of them."""
+    with transaction() as tx:
+        audit.record(outcome.as_event(site.id), SYSTEM, now=now)
+        if not sync.move(to=READING, when=(READING,)):
+            return sync.state  # swept away meanwhile; the next sync will ask again
+        if not calls.succeeded(site, SYSTEM, now, outcome=outcome, endpoint=endpoint):
+            return _end(sync, now, evidence={"why": "the connection has ended"})
+        if accepted is None:
+            Report.update(received_at=now).where(Report.site == site).execute()
+        else:
+            _replace(site, accepted, now)
+            site.note(when=MAY_CALL, offers=candidates.count_available_updates(site))
+            audit.record(_received(site, accepted), SYSTEM, now=now)
+        sync.move(to=DONE, when=OPEN, ended_at=now, unchanged=accepted is None)
+        tx.after_commit(queue.enqueue, "read_log", site.id)
+    return sync.state
+
+
+def _replace(site: Site, accepted: _Accepted, now: datetime) -> None:
+    document = accepted.checked.document
+    Component.delete().where(Component.site == site).execute()
+    Report.delete().where(Report.site == site).execute()
+    Report.create(
+        site=site,
+        digest=accepted.digest,
+        taken_at=_moment(document["taken_at"]),
+        received_at=now,
+        wordpress=document["wordpress"]["version"][:64],
+        php=document.get("php", {}).get("version", "")[:64],
+        body=json.dumps(document, ensure_ascii=False, sort_keys=True),
+    )
+    rows = [{**row, "site": site} for row in accepted.components]
+    for some in chunked(rows, _ROWS_PER_INSERT):
+        Component.insert_many(some).execute()
+
+
+def _received(site: Site, accepted: _Accepted) -> ReportReceived:
+    return ReportReceived(
+        site_id=site.id,
+        digest=accepted.digest,
+        components=len(accepted.components),
+        offers=site.offers,
+        dropped_fields=accepted.checked.dropped,
+    )
+
+
+def _refuse(sync: Sync, site: Site, refused: ReportInvalid, outcome: Outcome, now: datetime) -> str:
+    evidence: dict[str, str | int] = {"field": refused.path[:200], "why": refused.why[:300]}
+    with transaction():
+        event = ReportRefused(site_id=site.id, field=refused.path[:200], why=refused.why[:300])
+        audit.record(event, SYSTEM, now=now)
+        return _fail(sync, site, Fault.report_invalid.value, evidence, outcome, now)
+
+
+def _fail(
+    sync: Sync,
+    site: Site,
+    fault: str,
+    evidence: dict[str, str | int],
+    outcome: Outcome | None,
+    now: datetime,
+) -> str:
+    with transaction():
+        if outcome is not None:
+            audit.record(outcome.as_event(site.id), SYSTEM, now=now)
+        if sync.move(to=FAILED, when=OPEN, ended_at=now, fault=fault, evidence=evidence):
+            calls.failed(site, fault, evidence, SYSTEM, now)
+            event = SyncFailed(site_id=site.id, sync_id=sync.id, fault=fault)
+            audit.record(event, SYSTEM, now=now)
+    return sync.state
+
+
+def _end(sync: Sync, now: datetime, *, evidence: dict[str, str | int]) -> str:
+    """Nothing was wrong with the site: there is just nothing more to ask."""
+    sync.move(to=FAILED, when=OPEN, ended_at=now, evidence=evidence)
+    return sync.state

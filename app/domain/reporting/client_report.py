@@ -1,0 +1,416 @@
+"""What a client is told about a span of time, computed from the trail and from what is known
+of their sites now. Pure: every fact is handed in, and equal facts give an equal report.
+
+What happened is told as it stood when the span ended; what stands now is told as of now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from app.domain.changes.eligibility import Reason
+from app.domain.changes.versions import available_updates
+from app.domain.reporting import php_eol
+from app.domain.reporting.sync_stats import Checks, Line, SiteWatch
+from app.protocol import canonical
+
+# So long before its end PHP is something to plan for.
+PLAN_AHEAD = timedelta(days=180)
+# A report older than this says little about how a site is.
+STALE_AFTER = timedelta(days=2)
+
+# Where a change was, by the last entry that moved it.
+_STATES = {
+    "change_proposed": "checking",
+    "change_checked": "proposed",
+    "change_approved": "approved",
+    "change_rejected": "rejected",
+    "change_cancelled": "cancelled",
+    "change_expired": "expired",
+    "change_started": "running",
+    "change_waiting": "waiting_for_site",
+    "change_unsettled": "unknown",
+}
+ENDED = "change_ended"
+# What a site is called that was removed from the list.
+FORGOTTEN = "forgotten"
+
+
+@dataclass(frozen=True)
+class Period:
+    """From the first moment of one day up to, and without, the first of another. UTC."""
+
+    begins: datetime
+    ends: datetime
+
+    @classmethod
+    def of_days(cls, first: date, last: date) -> Period:
+        """Both days included."""
+        return cls(_midnight(first), _midnight(last + timedelta(days=1)))
+
+    @property
+    def first_day(self) -> date:
+        return self.begins.date()
+
+    @property
+    def last_day(self) -> date:
+        return (self.ends - timedelta(days=1)).date()
+
+    def holds(self, at: datetime) -> bool:
+        return self.begins <= at < self.ends
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A newer version that waits, and everything that stands against it."""
+
+    kind: str
+    ident: str
+    name: str
+    version: str
+    offered: str
+    against: tuple[Reason, ...] = ()
+    change_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What somebody wants left alone."""
+
+    kind: str
+    ident: str
+    name: str
+    reason: str
+    by: str
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class SiteNow:
+    """A site as it is known when the report is made. `connection` is the word of the list."""
+
+    id: int
+    name: str
+    url: str
+    connection: str
+    fault: str = ""
+    report_at: datetime | None = None
+    wordpress: str = ""
+    php: str = ""
+    components: int = 0
+    offers: tuple[Offer, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    scopes: tuple[str, ...] = ()
+    alarms: int = 0
+
+    @property
+    def available(self) -> int:
+        """How many updates are available, as the list of sites counts them."""
+        return sum(available_updates(self.offers).values())
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A standing approval that may release changes of this client's sites."""
+
+    name: str
+    covers: str
+    window: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Who may have something changed on these sites. `approvals` is the client's mode."""
+
+    approvals: str
+    deciders: tuple[str, ...] = ()
+    client_people: tuple[str, ...] = ()
+    standing: tuple[Standing, ...] = ()
+
+
+@dataclass(frozen=True)
+class Story:
+    """One change from its proposal on, as far as it had come when the span ended."""
+
+    change_id: int
+    site_id: int | None
+    name: str
+    from_version: str
+    to_version: str
+    state: str
+    reason: str
+    steps: tuple[Line, ...]
+    ended: Line | None
+    looked_after: Line | None
+    is_open_incident: bool
+
+    def step(self, event: str) -> Line | None:
+        """The last entry of that kind."""
+        return next((one for one in reversed(self.steps) if one.event == event), None)
+
+
+@dataclass(frozen=True)
+class Risk:
+    """Something open, by the name of its sentence; `facts` are what that sentence needs."""
+
+    code: str
+    site_id: int | None
+    facts: dict[str, str]
+
+
+@dataclass(frozen=True)
+class SiteStory:
+    """What one site went through in the span, and how it is now."""
+
+    site: SiteNow
+    checks: Checks
+    reports: int
+    first_report: Line | None
+    last_report: Line | None
+    notable: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class ClientReport:
+    """Everything the page and the paper say. `made_at` is when; it is not part of the digest."""
+
+    client: str
+    period: Period
+    made_at: datetime
+    sites: tuple[SiteStory, ...]
+    changes: tuple[Story, ...]
+    agreements: tuple[Line, ...]
+    risks: tuple[Risk, ...]
+    rights: Rights
+
+    @property
+    def ends_at(self) -> datetime:
+        """Up to when anything can have happened."""
+        return min(self.period.ends, self.made_at)
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many changes came to which end within the span, or were on their way at its end."""
+        counted = Counter(
+            one.state
+            for one in self.changes
+            if one.ended is None or self.period.holds(one.ended.at)
+        )
+        return dict(counted)
+
+    @property
+    def not_done(self) -> int:
+        """Those that touched nothing: still on their way, or not wanted any more."""
+        told = ("succeeded", "rolled_back", "refused", "failed", "unknown", "running")
+        return sum(count for state, count in self.outcomes.items() if state not in told)
+
+    @property
+    def incidents(self) -> list[Story]:
+        """Changes after which somebody had to look, or still has to."""
+        return [one for one in self.changes if one.is_open_incident or one.looked_after]
+
+    @property
+    def made(self) -> int:
+        return sum(one.checks.made for one in self.sites)
+
+    @property
+    def answered(self) -> int:
+        return sum(one.checks.answered for one in self.sites)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything the report says but the moment it was made."""
+        said = {name: value for name, value in _plain(self).items() if name != "made_at"}
+        return hashlib.sha256(canonical(said)).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, (tuple, list)):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return value
+
+
+# What a client may want to know of one by one, beside changes and checks.
+_NOTABLE = frozenset(
+    {
+        "site_added", "site_forgotten", "pairing_completed", "keys_rotated", "site_moved",
+        "site_quarantined", "quarantine_ended", "server_login_changed", "component_held",
+        "component_released", "revocation_started", "revocation_confirmed",
+        "revocation_unproven", "revocation_unreached", "revocation_abandoned",
+        "site_disconnected", "site_reconnected", "goodbye_forged", "report_refused",
+        "alarm_raised", "alarm_closed",
+    }
+)  # fmt: skip
+# What was agreed with the client rather than done to a site.
+AGREEMENTS = frozenset({"approvals_changed"})
+BROKE_LATER = "change_broke_later"
+STORY_EVENTS = frozenset(_STATES) | {
+    ENDED,
+    BROKE_LATER,
+    "incident_closed",
+    "change_acknowledged",
+}
+CHECK_EVENTS = frozenset({"sync_asked", "site_called", "sync_failed", "report_received"})
+TOLD = STORY_EVENTS | _NOTABLE | AGREEMENTS
+
+
+def compute(
+    client: str,
+    period: Period,
+    sites: Sequence[SiteNow],
+    lines: Sequence[Line],
+    check_lines: Iterable[Line],
+    rights: Rights,
+    *,
+    every: timedelta,
+    now: datetime,
+) -> ClientReport:
+    """The report over `lines`: every entry about these sites and this client but those of checks,
+    oldest first and from the first one on, because an approval may be older than what it
+    released. `check_lines` are those of the checks in the span; they are read once, one by one,
+    and not kept: there may be hundreds of thousands."""
+    known = [one for one in lines if one.at < min(period.ends, now)]
+    by_site: dict[int | None, list[Line]] = {}
+    for line in known:
+        by_site.setdefault(line.site_id, []).append(line)
+    stories = _stories(known, period)
+    ends = min(period.ends, now)
+    seen = {
+        site.id: SiteWatch(by_site.get(site.id, []), period.begins, ends, every=every)
+        for site in sites
+    }
+    for line in check_lines:
+        if line.site_id in seen:
+            seen[line.site_id].add(line)
+    told = [_site_story(one, by_site.get(one.id, []), period, seen[one.id]) for one in sites]
+    return ClientReport(
+        client=client,
+        period=period,
+        made_at=now,
+        sites=tuple(told),
+        changes=tuple(stories),
+        agreements=tuple(one for one in known if one.event in AGREEMENTS and period.holds(one.at)),
+        risks=tuple(_risks(told, stories, now)),
+        rights=rights,
+    )
+
+
+def _site_story(site: SiteNow, lines: Sequence[Line], period: Period, seen: SiteWatch) -> SiteStory:
+    return SiteStory(
+        site=site,
+        checks=seen.checks.result(),
+        reports=seen.reports,
+        first_report=seen.first_report,
+        last_report=seen.last_report,
+        notable=tuple(one for one in lines if one.event in _NOTABLE and period.holds(one.at)),
+    )
+
+
+def _stories(lines: Sequence[Line], period: Period) -> list[Story]:
+    """Every change of which something happened in the span, the newest proposal first."""
+    steps: dict[int, list[Line]] = {}
+    for line in lines:
+        number = line.facts.get("change_id")
+        if isinstance(number, int):
+            steps.setdefault(number, []).append(line)
+    touched = [
+        number for number, told in steps.items() if any(period.holds(one.at) for one in told)
+    ]
+    return [_story(number, steps[number]) for number in sorted(touched, reverse=True)]
+
+
+def _story(number: int, steps: list[Line]) -> Story:
+    first, state, reason, ended, looked = steps[0], "checking", "", None, None
+    broke = False
+    for line in steps:
+        if line.event == ENDED:
+            state, reason, ended = str(line.facts["outcome"]), str(line.facts["reason"]), line
+        elif line.event in _STATES:
+            state = _STATES[line.event]
+            is_end = state in ("rejected", "cancelled", "expired")
+            reason = str(line.facts.get("reason", "")) if is_end else ""
+            ended = line if is_end else None
+        elif line.event == BROKE_LATER:
+            broke = True
+        elif line.event == "incident_closed":
+            looked = line
+    return Story(
+        change_id=number,
+        site_id=first.site_id,
+        name=str(first.facts.get("name", "")),
+        from_version=str(first.facts.get("from_version", "")),
+        to_version=str(first.facts.get("to_version", "")),
+        state=state,
+        reason=reason,
+        steps=tuple(steps),
+        ended=ended,
+        looked_after=looked,
+        is_open_incident=looked is None
+        and (broke or (state == "failed" and reason != "never_arrived")),
+    )
+
+
+def _risks(told: Sequence[SiteStory], stories: Sequence[Story], now: datetime) -> list[Risk]:
+    """What stands open now, the worst first: what a person has to look at before what waits."""
+    found = []
+    for story in stories:
+        if story.is_open_incident or story.state == "unknown":
+            code = "incident" if story.is_open_incident else "not_known"
+            facts = {"change": str(story.change_id), "name": story.name, "to": story.to_version}
+            found.append(Risk(code, story.site_id, facts))
+    for one in told:
+        found += _risks_of(one.site, now)
+    return sorted(found, key=lambda risk: _ORDER.index(risk.code))
+
+
+_ORDER = (
+    "alarm", "incident", "not_known", "connection", "no_report", "stale", "php_ended", "waiting",
+    "barred", "php_ends", "held",
+)  # fmt: skip
+
+
+def _risks_of(site: SiteNow, now: datetime) -> list[Risk]:
+    found: list[Risk] = []
+    if site.connection == FORGOTTEN:
+        return found
+    if site.connection != "healthy":
+        facts = {"connection": site.connection, "fault": site.fault}
+        found.append(Risk("connection", site.id, facts))
+    if site.alarms:
+        found.append(Risk("alarm", site.id, {"count": str(site.alarms)}))
+    if site.report_at is None:
+        return [*found, Risk("no_report", site.id, {})]
+    if now - site.report_at > STALE_AFTER:
+        found.append(Risk("stale", site.id, {"at": site.report_at.isoformat()}))
+    ends = php_eol.ends_on(site.php)
+    if ends is not None and ends - now.date() < PLAN_AHEAD:
+        code = "php_ended" if ends < now.date() else "php_ends"
+        found.append(Risk(code, site.id, {"php": site.php, "ends": ends.isoformat()}))
+    ready = {(one.kind, one.ident) for one in site.offers if not one.against}
+    if ready:
+        found.append(Risk("waiting", site.id, {"count": str(len(ready))}))
+    held = {(one.kind, one.ident) for one in site.holds}
+    barred = {(one.kind, one.ident) for one in site.offers} - ready - held
+    if barred:
+        found.append(Risk("barred", site.id, {"count": str(len(barred))}))
+    for hold in site.holds:
+        until = hold.until.isoformat() if hold.until else ""
+        facts = {"name": hold.name, "reason": hold.reason, "until": until, "by": hold.by}
+        found.append(Risk("held", site.id, facts))
+    return found

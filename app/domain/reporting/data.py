@@ -1,0 +1,215 @@
+"""Making a client's report: the rows it is computed from, and the entry that it was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from peewee import ModelSelect, chunked
+
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.actor import Actor
+from app.domain.audit.events import ClientReportMade
+from app.domain.changes import auto_update_rules, candidates
+from app.domain.changes.candidates import Candidate
+from app.domain.changes.eligibility import SCOPES
+from app.domain.changes.versions import STEPS
+from app.domain.errors import NotFound
+from app.domain.reporting.client_report import (
+    AGREEMENTS,
+    CHECK_EVENTS,
+    FORGOTTEN,
+    TOLD,
+    ClientReport,
+    Hold,
+    Offer,
+    Period,
+    Rights,
+    SiteNow,
+    Standing,
+    compute,
+)
+from app.domain.reporting.sync_stats import Line
+from app.models.accounts import CLIENT, Member
+from app.models.alerts import Alarm
+from app.models.audit import NAMES, Entry
+from app.models.auto_update_rules import Held, Policy
+from app.models.clients import THEMSELVES, Client
+from app.models.reports import Component, Report
+from app.models.sites import Site
+
+_LINES_AT_ONCE = 500
+
+
+def compute_for(
+    client: Client, period: Period, *, by: Actor, config: Config, now: datetime
+) -> ClientReport:
+    """The report as of now, for reading. Raises NotFound for whoever is not to know of this
+    client."""
+    permissions.require(by, "see")
+    if not permissions.sees_client(by, client.id):
+        raise NotFound("There is no such client.")
+    every = timedelta(minutes=config.sync_every_minutes)
+    report = compute(
+        client.name,
+        period,
+        sites_now(client, period, now),
+        lines_about(client, period),
+        check_lines(client, period),
+        rights_over(client, now),
+        every=every,
+        now=now,
+    )
+    return report
+
+
+def take_along(
+    client: Client, period: Period, *, form: str, by: Actor, config: Config, now: datetime
+) -> tuple[ClientReport, Entry]:
+    """The same for paper, `form` naming which; with the entry that tells of it, which is then
+    the head of the trail. Raises NotFound."""
+    report = compute_for(client, period, by=by, config=config, now=now)
+    event = ClientReportMade(
+        client_id=client.id,
+        client=client.name,
+        first_day=period.first_day.isoformat(),
+        last_day=period.last_day.isoformat(),
+        form=form,
+        digest=report.digest,
+    )
+    with permissions.member_transaction(by, "see") as (_, by):
+        return report, audit.record(event, by, now=now)
+
+
+def lines_about(client: Client, period: Period) -> list[Line]:
+    """What the trail says about the client's sites up to the end of the span, oldest first;
+    without the checks."""
+    about = Entry.site_id.in_(_site_ids(client)) & Entry.event.in_(TOLD)
+    agreed = Entry.event.in_(AGREEMENTS) & (Entry.client_id == client.id)
+    return [
+        _line(one)
+        for some in chunked(Entry.stream(about | agreed, Entry.at < period.ends), _LINES_AT_ONCE)
+        for one in Entry.with_details(list(some))
+    ]
+
+
+def check_lines(client: Client, period: Period) -> Iterator[Line]:
+    """The checks of the client's sites within the span, oldest first, one by one. Nothing in
+    them is about a person, so that the entries alone say it."""
+    for entry in Entry.stream(
+        Entry.site_id.in_(_site_ids(client)),
+        Entry.event.in_(CHECK_EVENTS),
+        Entry.at >= period.begins,
+        Entry.at < period.ends,
+    ):
+        body = json.loads(entry.body)
+        who = NAMES.get(body["actor"]["kind"], "")
+        yield Line(entry.seq, entry.at, entry.event, entry.site_id, who, body["facts"])
+
+
+def _site_ids(client: Client) -> ModelSelect[Site]:
+    return Site.select(Site.id).where(Site.client == client)
+
+
+def _line(entry: Entry) -> Line:
+    told = entry.document()
+    return Line(
+        entry.seq, entry.at, entry.event, entry.site_id, told["actor"]["name"], told["facts"]
+    )
+
+
+def sites_now(client: Client, period: Period, now: datetime) -> list[SiteNow]:
+    """The client's sites by name; also those removed from the list since the span began."""
+    is_told = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
+    found = Site.select().where(Site.client == client, is_told)
+    ordered = sorted(found, key=lambda site: (site.name.casefold(), site.id))
+    return [_site_now(site, now) for site in ordered]
+
+
+def _site_now(site: Site, now: datetime) -> SiteNow:
+    if site.forgotten_at is not None:
+        return SiteNow(site.id, site.name, site.url, FORGOTTEN)
+    report = Report.of(site)
+    found = candidates.on_site(site, now) if report else []
+    names = {(one.target.kind, one.target.ident): one.target.name for one in found}
+    return SiteNow(
+        id=site.id,
+        name=site.name,
+        url=site.url,
+        connection=site.connection,
+        fault=site.fault,
+        report_at=report.received_at if report else None,
+        wordpress=report.wordpress if report else "",
+        php=report.php if report else "",
+        components=Component.select().where(Component.site == site).count(),
+        offers=tuple(_offers(found)),
+        holds=tuple(_holds(site, names, now)),
+        scopes=_scopes(report),
+        alarms=len(Alarm.open_ones(site)),
+    )
+
+
+def _offers(found: Iterable[Candidate]) -> Iterable[Offer]:
+    for one in found:
+        target = one.target
+        if target.offered:
+            yield Offer(
+                kind=target.kind,
+                ident=target.ident,
+                name=target.name,
+                version=target.version,
+                offered=target.offered,
+                against=one.verdict.reasons,
+                change_id=one.open_change.id if one.open_change else None,
+            )
+
+
+def _holds(site: Site, names: dict[tuple[str, str], str], now: datetime) -> Iterable[Hold]:
+    for (kind, ident), held in sorted(Held.of_site(site).items()):
+        if held.until is None or held.until > now:
+            name = names.get((kind, ident), ident)
+            yield Hold(kind, ident, name, held.reason, held.made_by, held.until)
+
+
+def _scopes(report: Report | None) -> tuple[str, ...]:
+    """What the site's owner lets Aura change, by the site's own word."""
+    said = (json.loads(report.body).get("agent") or {}).get("scopes") or {} if report else {}
+    return tuple(scope for scope in SCOPES if said.get(scope) is True)
+
+
+def rights_over(client: Client, now: datetime) -> Rights:
+    """Who may have something changed on this client's sites, and in advance by what."""
+    members = [one for one in Member.listing() if not (one.is_disabled or one.is_invited)]
+    sites = list(Site.select().where(Site.client == client, Site.forgotten_at.is_null()))
+    return Rights(
+        approvals=client.approvals,
+        deciders=tuple(
+            one.name
+            for one in members
+            if permissions.may(one.role, "approve") and client.approvals != THEMSELVES
+        ),
+        client_people=tuple(
+            one.name for one in members if one.role == CLIENT and one.client_id == client.id
+        ),
+        standing=tuple(
+            Standing(
+                one.name,
+                auto_update_rules.covers_in_words(one),
+                auto_update_rules.window_in_words(one),
+                one.expires_at,
+            )
+            for one in Policy.in_force(now)
+            if _touches(one, sites)
+        ),
+    )
+
+
+def _touches(policy: Policy, sites: list[Site]) -> bool:
+    return any(
+        auto_update_rules.covers(policy, site, scope, step)
+        for site in sites
+        for scope in SCOPES
+        for step in STEPS
+    )

@@ -1,0 +1,1 @@
+"""Sites, their clients and tags, and what is not to be updated."""

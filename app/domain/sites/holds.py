@@ -1,0 +1,55 @@
+"""What somebody wants left alone, until when, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from app.domain import audit, permissions
+from app.domain.actor import Actor
+from app.domain.audit.events import ComponentHeld, ComponentReleased
+from app.domain.changes.proposals import MAX_REASON_CHARS
+from app.domain.errors import Invalid, StaleState
+from app.models.auto_update_rules import Held
+from app.models.sites import Site
+
+LONGEST = timedelta(days=366)
+
+
+def hold(
+    site: Site,
+    kind: str,
+    ident: str,
+    *,
+    until: datetime | None,
+    reason: str,
+    by: Actor,
+    now: datetime,
+) -> None:
+    """Let nobody update it until then; without a date, until somebody lets it go.
+
+    Raises Forbidden or Invalid.
+    """
+    permissions.require(by, "propose")
+    reason = reason.strip()
+    if not 0 < len(reason) <= MAX_REASON_CHARS:
+        raise Invalid("hold_reason", "Say why, for whoever wants to update it.")
+    if until is not None and not now < until <= now + LONGEST:
+        raise Invalid("until", "Choose a day within the next year, or none.")
+    with permissions.member_transaction(by, "propose") as (_, by):
+        Held.put(site, kind, ident, reason=reason, until=until, made_by=by.name, made_at=now)
+        event = ComponentHeld(
+            site_id=site.id,
+            kind=kind,
+            ident=ident,
+            reason=reason,
+            until=until.isoformat() if until else "",
+        )
+        audit.record(event, by, now=now)
+
+
+def release(site: Site, kind: str, ident: str, *, by: Actor, now: datetime) -> None:
+    """Let it be updated again. Raises Forbidden, or StaleState if nothing held it."""
+    with permissions.member_transaction(by, "propose") as (_, by):
+        if not Held.release(site, kind, ident):
+            raise StaleState("Nothing holds this back any more.")
+        audit.record(ComponentReleased(site_id=site.id, kind=kind, ident=ident), by, now=now)

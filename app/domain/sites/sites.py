@@ -1,0 +1,260 @@
+"""Which sites the agency looks after: adding one, forgetting one."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+import idna
+from peewee import IntegrityError
+
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.actor import Actor
+from app.domain.audit.events import ServerLoginChanged, SiteAdded, SiteForgotten
+from app.domain.connection.calls import login_context
+from app.domain.errors import Conflict, Invalid, NotFound
+from app.http.ip_policy import Network, is_reachable
+from app.keys import KeyRing
+from app.models.base import utcnow
+from app.models.reports import Component, Report
+from app.models.sites import MAY_FORGET, STATES, Client, Site
+from app.models.tags import SiteTag
+
+MAX_NAME_CHARS = 120
+MAX_PASSWORD_CHARS = 200
+# The longest endpoint path still has to fit into an address the protocol accepts.
+MAX_URL_CHARS = 1900
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_ADMIN_PAGE = re.compile(r"/(wp-admin(/.*)?|wp-login\.php)$")
+_NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
+
+
+def add(
+    *,
+    name: str,
+    url: str,
+    client_name: str,
+    by: Actor,
+    now: datetime,
+    allow_nets: tuple[Network, ...] | None = None,
+) -> Site:
+    """Take a site into care; nothing is sent to it yet.
+
+    An empty name becomes the site's host; an empty client name means none yet. With
+    `allow_nets`, an IP address that Aura would never call is refused at once.
+    Raises Forbidden, or Invalid with a message for each field that cannot be used.
+    """
+    permissions.require(by, "pair")
+    problems = _too_long(name=name, client=client_name)
+    try:
+        address = normalise_url(url)
+        if allow_nets is not None:
+            _require_reachable(address, allow_nets)
+    except Invalid as refusal:
+        problems = {**refusal.messages, **problems}
+    if problems:
+        first = next(iter(problems))
+        raise Invalid(first, problems.pop(first), **problems)
+    shown = name.strip() or (urlsplit(address).hostname or address)[:MAX_NAME_CHARS]
+    try:
+        return _create(shown, address, client_name.strip(), by, now)
+    except IntegrityError as why:
+        raise Invalid("url", "This address is already one of your sites.") from why
+
+
+def _require_reachable(address: str, allow_nets: tuple[Network, ...]) -> None:
+    host = urlsplit(address).hostname or ""
+    try:
+        ip_address = str(ipaddress.ip_address(host))
+    except ValueError:
+        return  # a name, which may lead elsewhere tomorrow
+    if not is_reachable(ip_address, allow_nets):
+        raise Invalid(
+            "url",
+            "This is an address in a private network, which Aura does not call. If the site "
+            "is really there, whoever runs Aura can allow that network with AURA_ALLOW_NETS.",
+        )
+
+
+def _create(name: str, url: str, client_name: str, by: Actor, now: datetime) -> Site:
+    with permissions.member_transaction(by, "pair") as (_, by):
+        site = Site.create(
+            name=name,
+            url=url,
+            client=Client.named(client_name) if client_name else None,
+            added_at=now,
+            added_by=by.id,
+        )
+        audit.record(
+            SiteAdded(site_id=site.id, name=name, url=url, client=client_name), by, now=now
+        )
+    return site
+
+
+def forget(site: Site, *, by: Actor, now: datetime | None = None) -> None:
+    """Take a site out of the list and delete what it reported and its tags; its entries stay.
+
+    A revocation that has not reached the site yet goes on without being shown, and so do the
+    checks that it has not come back.
+    Raises Forbidden, or Conflict while there is a connection or a token out.
+    """
+    now = now or utcnow()
+    with permissions.member_transaction(by, "revoke") as (_, by):
+        # Read under the lock: what is kept depends on the state the row has now.
+        site.refresh()
+        is_needed = site.revoke_next_at or site.recheck_at
+        keys = site.keys_sealed if is_needed else {}
+        if site.forgotten_at or not site.note(when=MAY_FORGET, forgotten_at=now, keys_sealed=keys):
+            raise Conflict("Revoke the connection first; then the site can be forgotten.")
+        Component.delete().where(Component.site == site).execute()
+        Report.delete().where(Report.site == site).execute()
+        SiteTag.give(site, {})
+        audit.record(SiteForgotten(site_id=site.id, name=site.name, url=site.url), by, now=now)
+
+
+def keep_server_login(
+    site: Site, *, name: str, password: str, by: Actor, config: Config, now: datetime
+) -> None:
+    """Keep what the web server in front of this site asks for, sealed; both empty removes it.
+
+    Raises Forbidden, or Invalid('login_name' | 'login_password', …).
+    """
+    permissions.require(by, "keys")
+    if not name and not password:
+        sealed = None
+    elif not name or ":" in name or len(name) > MAX_NAME_CHARS:
+        raise Invalid("login_name", "Type a name without a colon, at most 120 characters.")
+    elif not password or len(password) > MAX_PASSWORD_CHARS:
+        raise Invalid("login_password", "Type the password, at most 200 characters.")
+    else:
+        ring = KeyRing(config.sealing_keys)
+        sealed = ring.seal(f"{name}:{password}".encode(), login_context(site.id))
+    with permissions.member_transaction(by, "keys") as (_, by):
+        site.refresh()
+        if site.forgotten_at or not site.note(when=STATES, server_login_sealed=sealed):
+            raise Conflict("This site is not in the list any more.")
+        event = ServerLoginChanged(site_id=site.id, is_kept=sealed is not None)
+        audit.record(event, by, now=now)
+
+
+def client_named(name: str) -> Client:
+    """The client of exactly that name. Raises NotFound."""
+    client = Client.get_or_none(Client.name == name)
+    if client is None:
+        raise NotFound(f"There is no client called {name}.")
+    return client
+
+
+def at_address(text: str) -> Site:
+    """The site in the list at this address. Raises Invalid, or NotFound."""
+    site = Site.get_or_none(Site.url == normalise_url(text), Site.forgotten_at.is_null())
+    if site is None:
+        raise NotFound("No site in the list has this address.")
+    return site
+
+
+def normalise_url(text: str) -> str:
+    """The one spelling of a site's address: no trailing slash, host in ASCII.
+
+    https is assumed where no scheme is typed, and an address of a wp-admin page
+    stands for its site. Raises Invalid('url', …) saying what is wrong.
+    """
+    text = text.strip()
+    if not text:
+        raise Invalid("url", "Type the site's address, for example https://example.com.")
+    # Before it is split: urlsplit normalizes host names, which is slow for long ones.
+    if len(text) > MAX_URL_CHARS:
+        raise _url_too_long()
+    if re.search(r"[\x00-\x20\x7f\\]", text):
+        raise Invalid("url", "An address has no spaces, backslashes or control characters.")
+    if "://" not in text:
+        text = f"https://{text}"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as why:
+        raise Invalid("url", "This is not an address; look at host and port.") from why
+    scheme = parts.scheme.lower()
+    if scheme not in _DEFAULT_PORTS:
+        raise Invalid("url", "The address must begin with https:// or http://.")
+    if "@" in parts.netloc:
+        raise Invalid("url", "Leave name and password out of the address.")
+    if parts.query or parts.fragment or "?" in text or "#" in text:
+        raise Invalid("url", "Leave out everything from ? or # on.")
+    if port == 0:
+        raise Invalid("url", "Port 0 cannot be called.")
+    suffix = "" if port in (None, _DEFAULT_PORTS[scheme]) else f":{port}"
+    url = f"{scheme}://{_host(parts.hostname or '')}{suffix}{_path(parts.path)}"
+    if len(url) > MAX_URL_CHARS:
+        raise _url_too_long()
+    return url
+
+
+def _url_too_long() -> Invalid:
+    return Invalid("url", f"The address is longer than {MAX_URL_CHARS} characters.")
+
+
+def _host(host: str) -> str:
+    """ASCII host name or address literal, lower case."""
+    if ":" in host:
+        if "%" in host:
+            raise Invalid("url", "An address with a network zone works on one machine only.")
+        try:
+            return f"[{ipaddress.IPv6Address(host)}]"
+        except ValueError as why:
+            raise Invalid("url", "The address in brackets is not an IPv6 address.") from why
+    try:
+        name = idna.encode(host.rstrip("."), uts46=True).decode("ascii").lower()
+    except idna.IDNAError as why:
+        raise Invalid("url", "The host in this address is not a possible name.") from why
+    # Judged after IDNA, which turns ① and the like into digits. 2130706433, 0x7f.1
+    # and 127.1 are old spellings of 127.0.0.1.
+    if not _NUMERIC_LABEL.fullmatch(name.rpartition(".")[2]):
+        return name
+    try:
+        return str(ipaddress.IPv4Address(name))
+    except ValueError as why:
+        raise Invalid("url", "The host is not a name and not an IPv4 address.") from why
+
+
+def _path(path: str) -> str:
+    if any(part in (".", "..") for part in path.split("/")):
+        raise Invalid("url", "Leave . and .. out of the path.")
+    path = _ADMIN_PAGE.sub("", path.rstrip("/"))
+    return quote(path.rstrip("/"), safe="/%:@!$&'()*+,;=~-._")
+
+
+def same_home(one: str, other: str) -> bool:
+    """Whether two addresses name one site: host, port and path, whatever scheme and `www.`.
+
+    False for what is no address at all: `other` may be a stranger's word.
+    """
+    try:
+        return _home_key(one) == _home_key(other)
+    except Invalid:
+        return False
+
+
+def _home_key(url: str) -> tuple[str, str]:
+    parts = urlsplit(normalise_url(url))
+    return parts.netloc.removeprefix("www."), parts.path
+
+
+def require_short(**texts: str) -> None:
+    """Raise Invalid for the texts that are longer than their columns."""
+    problems = _too_long(**texts)
+    if problems:
+        first = next(iter(problems))
+        raise Invalid(first, problems.pop(first), **problems)
+
+
+def _too_long(**texts: str) -> dict[str, str]:
+    return {
+        field: f"At most {MAX_NAME_CHARS} characters."
+        for field, text in texts.items()
+        if len(text.strip()) > MAX_NAME_CHARS
+    }

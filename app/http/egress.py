@@ -1,0 +1,394 @@
+"""The one door out: every socket to a host somebody named is opened here.
+
+Names come from people and are resolved by strangers' name servers. So the
+connection itself resolves once, judges every address it got, connects to a judged
+one and looks at its peer again; TLS goes on checking the name. Nothing before or
+beside the connection decides, therefore nothing can change between check and use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.client
+import io
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from app.http.certificates import CertificateFacts, certificate_facts
+from app.http.connection_trace import Trace
+from app.http.ip_policy import Network, is_reachable
+
+Resolver = Callable[..., list[Any]]
+
+MAX_URL_CHARS = 2000
+_USER_AGENT = "Aura"
+
+_EXPIRED = 10
+_WRONG_NAME = (62, 64)
+
+
+class EgressError(Exception):
+    """No connection came about, so nothing was sent."""
+
+
+class AddressRefused(EgressError):
+    """This address is not one Aura may talk to; `address` is what the name led to."""
+
+    def __init__(self, host: str, address: str) -> None:
+        super().__init__(f"{host} leads to {address}, where Aura does not go")
+        self.host = host
+        self.address = address
+
+
+class NameUnknown(EgressError):
+    """The name has no address, or no name server said so in time."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(f"{host}: {reason}")
+        self.host = host
+        self.reason = reason
+
+
+class NoConnection(EgressError):
+    """Nobody listens there, or the connection broke before anything was sent."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"{address}: {reason}")
+        self.address = address
+        self.reason = reason
+
+
+class ConnectTimedOut(NoConnection):
+    """Nobody answered in time."""
+
+
+class TlsFailed(NoConnection):
+    """Somebody answered, but not in TLS we can speak."""
+
+
+class CertificateRefused(EgressError):
+    """The certificate does not prove the name; `kind` is expired, wrong_name or untrusted."""
+
+    def __init__(self, kind: str, reason: str, facts: CertificateFacts | None) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.facts = facts
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long one call may take in all, and in its parts (seconds)."""
+
+    total_s: float = 20.0
+    connect_s: float = 5.0
+    between_bytes_s: float = 10.0
+
+
+@dataclass
+class Guard:
+    """Judges and times the connections of one session; remembers the last address it used."""
+
+    allow_nets: tuple[Network, ...]
+    limits: Limits
+    resolve: Resolver
+    trace: Trace = field(default_factory=Trace)
+    ends_at: float = field(init=False)
+    address: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        self.ends_at = time.monotonic() + self.limits.total_s
+
+    def seconds_left(self, at_most: float) -> float:
+        """What remains for one step; raises TimeoutError when the whole time is used up."""
+        left = self.ends_at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for the whole call is used up")
+        return min(left, at_most)
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """A socket to `host`, or an EgressError. One bad address among several refuses them all."""
+        found = self._addresses(host, port)
+        self.trace.addresses = tuple(dict.fromkeys(target[0] for _, _, _, _, target in found))
+        for _, _, _, _, target in found:
+            self._judge(host, target[0])
+        failure: NoConnection = NoConnection(host, "no address")
+        self.trace.silent = ()
+        for family, kind, proto, _, target in found:
+            began = time.monotonic()
+            try:
+                sock = self._connect_to(host, family, kind, proto, target)
+            except NoConnection as why:
+                failure = why
+                self.trace.silent += (target[0],)
+                continue
+            self.trace.connect_ms = round((time.monotonic() - began) * 1000)
+            return sock
+        raise failure
+
+    def _addresses(self, host: str, port: int) -> list[Any]:
+        """Resolve once, in time: the system's resolver knows no deadline, so it runs beside us."""
+        answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(self.resolve(host, port, 0, socket.SOCK_STREAM))
+            except (OSError, UnicodeError) as why:
+                answers.put(why)
+
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            answer = answers.get(timeout=self.seconds_left(self.limits.between_bytes_s))
+        except (queue.Empty, TimeoutError) as why:
+            raise NameUnknown(host, "the name server did not answer in time") from why
+        if isinstance(answer, Exception):
+            reason = getattr(answer, "strerror", None) or "not a usable name"
+            raise NameUnknown(host, str(reason)) from answer
+        return answer
+
+    def _judge(self, host: str, address: str) -> None:
+        self.address = address
+        if not is_reachable(address, self.allow_nets):
+            raise AddressRefused(host, address)
+
+    def _connect_to(
+        self, host: str, family: int, kind: int, proto: int, target: tuple[Any, ...]
+    ) -> socket.socket:
+        address = f"{target[0]} port {target[1]}"
+        sock = socket.socket(family, kind, proto)
+        try:
+            sock.settimeout(self.seconds_left(self.limits.connect_s))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect(target)
+            peer = sock.getpeername()[0]
+            self._judge(host, peer)
+            if ip_address(peer) != ip_address(target[0]):
+                raise AddressRefused(host, peer)
+        except TimeoutError as why:
+            sock.close()
+            raise ConnectTimedOut(address, "no answer in time") from why
+        except OSError as why:
+            sock.close()
+            raise NoConnection(address, why.strerror or type(why).__name__) from why
+        except AddressRefused:
+            sock.close()
+            raise
+        return sock
+
+
+def check_url(url: str) -> None:
+    """Raise AddressRefused unless this is a plain http(s) address: no user, no fragment."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as why:
+        raise AddressRefused(url[:100], "an address that cannot be read") from why
+    host = parts.hostname or ""
+    if (
+        len(url) > MAX_URL_CHARS
+        or parts.scheme not in ("http", "https")
+        or not host
+        or port == 0
+        or "@" in parts.netloc
+        or "#" in url
+        or not url.isascii()
+        or not url.isprintable()
+        or " " in url
+        or "\\" in url
+    ):
+        raise AddressRefused(host or url[:100], "an address that is not plain http or https")
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads under the total deadline: a byte every now and then does not prolong a call."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, guard: Guard) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._guard = guard
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._guard.seconds_left(self._guard.limits.between_bytes_s))
+        return self._raw.readinto(buffer)  # type: ignore[attr-defined, no-any-return]
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, guard: Guard, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        raw = self.fp.detach()
+        self.fp = io.BufferedReader(_TimedReader(raw, sock, guard))
+
+
+class _HttpConnection(HTTPConnection):
+    guard: Guard
+
+    def _new_conn(self) -> socket.socket:
+        return self.guard.connect(self._dns_host.strip("[]"), self.port)
+
+
+class _HttpsConnection(HTTPSConnection):
+    guard: Guard
+
+    def _new_conn(self) -> socket.socket:
+        return self.guard.connect(self._dns_host.strip("[]"), self.port)
+
+    def connect(self) -> None:
+        """As urllib3 does it, but what fails in TLS becomes an EgressError."""
+        try:
+            super().connect()
+        except ssl.SSLCertVerificationError as why:
+            facts = self._look_at_certificate()
+            raise CertificateRefused(_kind(why.verify_code), why.verify_message, facts) from why
+        except TimeoutError as why:
+            raise ConnectTimedOut(self.guard.address, "no TLS handshake in time") from why
+        except ssl.SSLError as why:
+            raise TlsFailed(self.guard.address, (why.reason or "TLS failed").lower()) from why
+        except OSError as why:
+            reason = why.strerror or "the connection broke during the TLS handshake"
+            raise TlsFailed(self.guard.address, reason) from why
+        self._note_certificate()
+
+    def _note_certificate(self) -> None:
+        tls: Any = self.sock
+        self.guard.trace.tls_version = tls.version() or ""
+        # A certificate that was accepted may still be one that cannot be described.
+        with contextlib.suppress(ValueError):
+            self.guard.trace.certificate = certificate_facts(tls.getpeercert(True) or b"")
+
+    def _look_at_certificate(self) -> CertificateFacts | None:
+        """What the refused certificate says about itself, for the person who must renew it.
+
+        Python's ssl does not hand out a certificate it refused, so it is asked for
+        again, on a connection over which nothing is ever sent.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        try:
+            with (
+                self._new_conn() as sock,
+                context.wrap_socket(sock, server_hostname=self.host.strip("[]")) as tls,
+            ):
+                return certificate_facts(tls.getpeercert(binary_form=True) or b"")
+        except (EgressError, OSError, ValueError):
+            return None
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
+
+    def __init__(self, *args: Any, guard: Guard, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.guard = guard
+
+    def _new_conn(self) -> Any:
+        return _guarded(super()._new_conn(), self.guard)
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
+
+    def __init__(self, *args: Any, guard: Guard, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.guard = guard
+
+    def _new_conn(self) -> Any:
+        return _guarded(super()._new_conn(), self.guard)
+
+
+class _GuardedAdapter(HTTPAdapter):
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        pools: dict[str, Any] = {
+            "http": functools.partial(_HttpPool, guard=self._guard),
+            "https": functools.partial(_HttpsPool, guard=self._guard),
+        }
+        self.poolmanager.pool_classes_by_scheme = pools
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        raise AddressRefused("proxy", "a proxy, which would do the connecting for us")
+
+
+class GuardedSession(requests.Session):
+    """A requests.Session that follows nothing, trusts no surroundings and always verifies TLS."""
+
+    def __init__(self, guard: Guard, ca_file: str | None) -> None:
+        super().__init__()
+        self.guard = guard
+        self.trust_env = False  # else HTTP_PROXY, .netrc and CA variables would have a say
+        self._authorities = ca_file or True
+        self.headers.clear()
+        self.headers.update({"User-Agent": _USER_AGENT, "Connection": "close"})
+        self.adapters.clear()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _GuardedAdapter(guard))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: else requests would work out, and trip over, an address the site made up."""
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send once; wishes about redirects, proxies, TLS and time are overruled."""
+        check_url(request.url or "")
+        limits = self.guard.limits
+        kwargs |= {
+            "allow_redirects": False,
+            "proxies": {},
+            "verify": self._authorities,
+            "timeout": (limits.connect_s, limits.between_bytes_s),
+        }
+        return super().send(request, **kwargs)
+
+
+def session(
+    allow_nets: tuple[Network, ...] = (),
+    *,
+    limits: Limits | None = None,
+    ca_file: str | None = None,
+    resolve: Resolver = socket.getaddrinfo,
+    trace: Trace | None = None,
+) -> GuardedSession:
+    """A session for one call; its total time starts now.
+
+    Public addresses and those in `allow_nets` only (see `is_reachable`); `ca_file`
+    replaces the usual certificate authorities; `trace` is filled on the way. Sending
+    raises EgressError when no connection came about, otherwise what requests raises.
+    """
+    guard = Guard(allow_nets, limits or Limits(), resolve, trace or Trace())
+    return GuardedSession(guard, ca_file)
+
+
+def _guarded(connection: Any, guard: Guard) -> Any:
+    connection.guard = guard
+    connection.response_class = functools.partial(_TimedResponse, guard=guard)
+    return connection
+
+
+def _kind(verify_code: int) -> str:
+    if verify_code == _EXPIRED:
+        return "expired"
+    return "wrong_name" if verify_code in _WRONG_NAME else "untrusted"

@@ -1,0 +1,117 @@
+"""What a site sent back, before anybody believes it, and the name of every answer nobody signed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app import protocol
+from app.http.errors import Fault, SiteError, evidence
+from app.protocol import ProtocolError
+
+PEEK_BYTES = 16 * 1024
+_SHOWN_CHARS = 200
+
+
+@dataclass(frozen=True)
+class Received:
+    """What came back, unjudged: at most `limit` bytes of it.
+
+    `headers` find their names in any case; `hidden` are our own texts, which evidence
+    must not show.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_cut: bool
+    limit: int
+    address: str
+    hidden: tuple[str, ...]
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_html(self) -> bool:
+        start = self.body[:512].lstrip().lower()
+        return "html" in self.media_type or start.startswith((b"<!doctype html", b"<html"))
+
+    @property
+    def is_encoded(self) -> bool:
+        return self.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
+
+    def error(self, fault: Fault, **more: object) -> SiteError:
+        """`fault` with what was seen of this reply."""
+        # Hidden before it is cut: half a secret at the cut would no longer be recognised.
+        text = "" if self.is_encoded else self.body[:PEEK_BYTES].decode("utf-8", "replace")
+        seen: dict[str, object] = {
+            "status": self.status,
+            "server": self.headers.get("Server", "")[:_SHOWN_CHARS],
+            "content_type": self.headers.get("Content-Type", "")[:_SHOWN_CHARS],
+            "address": self.address,
+            "text": text,
+            **more,
+        }
+        kept = evidence(seen, self.hidden)
+        if isinstance(kept.get("text"), str):
+            kept["text"] = str(kept["text"])[:_SHOWN_CHARS]
+        return SiteError(fault, kept)
+
+
+def refuse_redirect(received: Received) -> None:
+    """Raise SiteError for any redirect: a signed call goes where it was addressed or nowhere."""
+    if 300 <= received.status < 400:
+        raise received.error(Fault.redirected, location=received.headers.get("Location", ""))
+
+
+def unsigned(received: Received) -> SiteError:
+    """Name an answer nobody signed. It changes no fact about the site; it only explains."""
+    status = received.status
+    own = _own_refusal(received)
+    if own is not None:
+        return own
+    if "cf-mitigated" in received.headers:
+        return received.error(Fault.blocked, detail="a challenge meant for browsers")
+    if status in (404, 410):
+        return received.error(Fault.not_found)
+    if status in (405, 501):
+        return received.error(Fault.post_refused)
+    if status >= 500:
+        return received.error(Fault.server_error)
+    if status == 401 and "WWW-Authenticate" in received.headers:
+        return received.error(Fault.blocked, detail="the server asks for a password of its own")
+    if status != 200:
+        return received.error(Fault.blocked)
+    if received.is_html:
+        return received.error(Fault.web_page)
+    if received.is_encoded:
+        return received.error(
+            Fault.encoded_reply, encoding=received.headers.get("Content-Encoding", "")
+        )
+    if received.is_cut:
+        return received.error(Fault.reply_too_large, limit=received.limit)
+    return received.error(Fault.unsigned_reply)
+
+
+def _own_refusal(received: Received) -> SiteError | None:
+    """The plugin's own unsigned refusal, recognised by its shape."""
+    if received.status not in (401, 413) or received.is_cut or received.is_encoded:
+        return None
+    try:
+        document = protocol.parse_json(received.body)
+    except ProtocolError:
+        return None
+    if document.get("siteagent") != 1 or document.get("siteagent") is True:
+        return None
+    code, proof = document.get("code"), document.get("g")
+    if received.status == 413:
+        return received.error(Fault.refused_by_site, code="too_large")
+    if code == "disconnected" and isinstance(proof, str):
+        return received.error(Fault.disconnected, g=proof, text="")
+    if code == "keys_unreadable":
+        return received.error(Fault.site_keys_unreadable)
+    if code == "unauthorized":
+        return received.error(Fault.unauthorized)
+    return None

@@ -1,0 +1,437 @@
+"""One signed call to one site: a typed reply, or a SiteError that names what happened.
+
+Nothing a site sends is parsed before its signature was verified, no redirect is
+followed, and no reply is read beyond its byte limit or the call's total time.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from http.client import IncompleteRead
+from typing import Any
+
+import requests
+import urllib3
+
+from app import protocol
+from app.http import egress
+from app.http.connection_trace import Trace
+from app.http.errors import Fault, SiteError, evidence, printable
+from app.http.ip_policy import Network
+from app.http.response import PEEK_BYTES, Received, refuse_redirect, unsigned
+from app.protocol import ProtocolError
+
+__all__ = ["Channel", "Fault", "Look", "Reply", "SiteError", "call", "call_bearer", "look"]
+
+DEADLINE_S = 20.0
+# Longer after the caller wrote it down, a call is not begun: what it would send is nearly dead.
+LATEST_S = float(protocol.LIFETIME_S)
+LOOK_S = 8.0
+_SILENCE_S = 10.0
+MAX_REPORT_BYTES = 2 * 1024 * 1024
+MAX_REPLY_BYTES = 64 * 1024
+MAX_BY_CHARS = 120
+_LONG_ANSWERS = ("report", "log")
+_CHUNK_BYTES = 64 * 1024
+_MAX_CLOCK_OFFSET_S = 24 * 3600
+_SIGNED_FAULTS = frozenset(
+    {
+        Fault.clock_skew,
+        Fault.replayed,
+        Fault.digest_mismatch,
+        Fault.identity_changed,
+        Fault.wrong_site,
+        Fault.pairing_closed,
+        Fault.nonce_store_unavailable,
+    }
+)
+# What OpenSSL calls an answer that is no TLS at all.
+_PLAIN_HTTP = frozenset({"wrong_version_number", "http_request", "record_layer_failure"})
+_TLS_FAULTS = {"expired": Fault.tls_expired, "wrong_name": Fault.tls_wrong_name}
+
+
+def _utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Where and with which keys to call a site; during pairing `site_id` has no connection yet.
+
+    `server_login` is `name:password` for a web server that asks for one before WordPress.
+    `sign_d` is the dashboard's public key (b64u) that the site checks marks with.
+    """
+
+    site_id: int
+    endpoint: str
+    keyid: str
+    send_key: bytes = field(repr=False)
+    receive_key: bytes = field(repr=False)
+    server_login: str = field(default="", repr=False)
+    sign_d: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A verified answer with `"ok": true`.
+
+    `body` and `request_body` are the exact bytes that travelled (pairing hashes them).
+    `clock_offset_s` is how far the site's clock is ahead, by the time in its signature and
+    the middle of the call.
+    """
+
+    status: int
+    document: dict[str, Any]
+    body: bytes = field(repr=False)
+    sent_at: datetime
+    received_at: datetime
+    elapsed_ms: int
+    request_body: bytes = field(repr=False)
+    clock_offset_s: int = 0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one unsigned request met: an answer nobody vouches for, or the error instead of one."""
+
+    url: str
+    trace: Trace
+    received: Received | None = None
+    error: SiteError | None = None
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How to get there: which networks are open, how much time, whose certificates."""
+
+    allow_nets: tuple[Network, ...]
+    deadline_s: float
+    ca_file: str | None
+    resolve: egress.Resolver
+    server_login: str = ""
+    trace: Trace | None = None
+
+
+def call(
+    channel: Channel,
+    op: str,
+    arguments: dict[str, Any],
+    *,
+    by: str,
+    allow_nets: tuple[Network, ...],
+    max_bytes: int | None = None,
+    deadline_s: float = DEADLINE_S,
+    now: Callable[[], datetime] = _utcnow,
+    noted_at: datetime | None = None,
+    nonce: Callable[[], str] = protocol.new_nonce,
+    ca_file: str | None = None,
+    resolve: egress.Resolver = socket.getaddrinfo,
+) -> Reply:
+    """Ask the site for one operation and return its verified answer.
+
+    Raises SiteError for everything else, signed refusals included (then `evidence`
+    holds the site's code and facts). When the site says that its clock differs, asks
+    once more by the site's clock. The time limit covers both attempts together; each
+    is sent under a `nonce` of its own.
+
+    `noted_at` is the moment that the caller has written down for this call. It is signed
+    as of then: whatever freezes in between, no request leaves that is younger than the note.
+    """
+    way = _Way(allow_nets, deadline_s, ca_file, resolve, channel.server_login)
+    limit = max_bytes or (MAX_REPORT_BYTES if op in _LONG_ANSWERS else MAX_REPLY_BYTES)
+    body = protocol.canonical(
+        {**arguments, "v": protocol.VERSION, "op": op, "by": printable(by)[:MAX_BY_CHARS]}
+    )
+    started = time.monotonic()
+    try:
+        return _attempt(channel, op, body, limit, way, now, noted_at, nonce(), offset_s=0)
+    except SiteError as why:
+        offset_s = _clock_offset(why, now)
+        left = deadline_s - (time.monotonic() - started)
+        if offset_s is None or left <= 0:
+            raise
+    way = replace(way, deadline_s=left)
+    return _attempt(channel, op, body, limit, way, now, noted_at, nonce(), offset_s=offset_s)
+
+
+def call_bearer(
+    endpoint: str,
+    document: dict[str, Any],
+    *,
+    allow_nets: tuple[Network, ...],
+    server_login: str = "",
+    deadline_s: float = DEADLINE_S,
+    ca_file: str | None = None,
+    resolve: egress.Resolver = socket.getaddrinfo,
+) -> tuple[int, dict[str, Any] | None]:
+    """Post an unsigned document, for the one operation whose argument is its own proof: `revoke`.
+
+    Returns the status and, when it was a short plain JSON object, the answer, which
+    proves nothing unless it holds a proof itself. Raises SiteError when no answer came
+    or the site redirects.
+    """
+    way = _Way(allow_nets, deadline_s, ca_file, resolve, server_login)
+    headers = {"Content-Type": protocol.CONTENT_TYPE, "Accept-Encoding": "identity"}
+    body = protocol.canonical({"v": protocol.VERSION, **document})
+    received = _exchange(endpoint, headers, body, MAX_REPLY_BYTES, way)
+    refuse_redirect(received)
+    if received.is_cut or received.is_encoded:
+        return received.status, None
+    try:
+        return received.status, protocol.parse_json(received.body)
+    except ProtocolError:
+        return received.status, None
+
+
+def look(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    allow_nets: tuple[Network, ...],
+    server_login: str = "",
+    max_bytes: int = PEEK_BYTES,
+    deadline_s: float = LOOK_S,
+    ca_file: str | None = None,
+    resolve: egress.Resolver = socket.getaddrinfo,
+) -> Look:
+    """What a stranger meets at `url`: GET, or POST when there is a body. Raises nothing.
+
+    Nothing of ours but the web server's password may be in what is sent, and nothing of
+    the answer may be believed: this is for explaining why a call fails.
+    """
+    trace = Trace()
+    way = _Way(allow_nets, deadline_s, ca_file, resolve, server_login, trace)
+    try:
+        received = _exchange(url, dict(headers or {}), body, max_bytes, way)
+    except SiteError as why:
+        return Look(url, trace, error=why)
+    return Look(url, trace, received=received)
+
+
+def _attempt(
+    channel: Channel,
+    op: str,
+    body: bytes,
+    limit: int,
+    way: _Way,
+    now: Callable[[], datetime],
+    noted_at: datetime | None,
+    nonce: str,
+    *,
+    offset_s: int,
+) -> Reply:
+    sent_at, started = now(), time.monotonic()
+    noted_at = noted_at or sent_at
+    # Either way: a clock that was turned back meanwhile proves nothing.
+    if abs((sent_at - noted_at).total_seconds()) > LATEST_S:
+        raise SiteError(Fault.held_up, {"seconds": int((sent_at - noted_at).total_seconds())})
+    try:
+        request = protocol.sign_request(
+            channel.endpoint,
+            body,
+            key=channel.send_key,
+            keyid=channel.keyid,
+            created=int(noted_at.timestamp()) + offset_s,
+            nonce=nonce,
+        )
+    except ProtocolError as why:
+        raise SiteError(Fault.address_refused, {"detail": f"not sent: {why}"}) from why
+    received = _exchange(channel.endpoint, request.headers, body, limit, way)
+    document, site_time = _verified_document(request, received, channel.receive_key, op)
+    received_at = now()
+    middle = (sent_at.timestamp() + received_at.timestamp()) / 2
+    return Reply(
+        status=received.status,
+        document=document,
+        body=received.body,
+        sent_at=sent_at,
+        received_at=received_at,
+        elapsed_ms=round((time.monotonic() - started) * 1000),
+        request_body=body,
+        clock_offset_s=int(site_time - middle),  # signatures tell whole seconds
+    )
+
+
+def _clock_offset(why: SiteError, now: Callable[[], datetime]) -> int | None:
+    """How far the site's clock is ahead, by its own signed word; None when that is no use."""
+    site_time = why.evidence.get("site_time")
+    if why.fault is not Fault.clock_skew or not isinstance(site_time, int):
+        return None
+    offset = site_time - int(now().timestamp())
+    return offset if abs(offset) <= _MAX_CLOCK_OFFSET_S else None
+
+
+def _exchange(url: str, headers: dict[str, str], body: bytes, limit: int, way: _Way) -> Received:
+    """Send and read, raising SiteError for whatever happens below the level of a reply."""
+    # A site at work says nothing until it is done: whoever waits longer bears longer silence.
+    limits = egress.Limits(
+        total_s=way.deadline_s, between_bytes_s=max(_SILENCE_S, way.deadline_s - DEADLINE_S)
+    )
+    if way.server_login:
+        headers = {**headers, "Authorization": _basic(way.server_login)}
+    with egress.session(
+        way.allow_nets, limits=limits, ca_file=way.ca_file, resolve=way.resolve, trace=way.trace
+    ) as session:
+        method = "POST" if body else "GET"
+        try:
+            egress.check_url(url)
+            with session.request(method, url, data=body, headers=headers, stream=True) as response:
+                if not _may_be_ours(response):
+                    limit = min(limit, PEEK_BYTES)
+                content = _read(response, limit)
+        except egress.EgressError as why:
+            raise _not_connected(why) from why
+        except requests.exceptions.InvalidURL as why:
+            raise SiteError(Fault.address_refused, evidence({"host": url[:100]})) from why
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as why:
+            raise _broken(why, session.guard.address) from why
+        return Received(
+            status=response.status_code,
+            headers=response.headers,
+            body=content[:limit],
+            is_cut=len(content) > limit,
+            limit=limit,
+            address=session.guard.address,
+            hidden=(*_own_texts(headers, body), *_login_texts(way.server_login)),
+        )
+
+
+def _basic(login: str) -> str:
+    """RFC 7617; servers of this century read it as UTF-8."""
+    return "Basic " + b64encode(login.encode("utf-8")).decode("ascii")
+
+
+def _login_texts(login: str) -> tuple[str, ...]:
+    return (login, login.partition(":")[2], _basic(login)) if login else ()
+
+
+def _may_be_ours(response: requests.Response) -> bool:
+    if protocol.is_signed(response.headers):
+        return True
+    return response.status_code == 200 and "json" in response.headers.get("Content-Type", "")
+
+
+def _read(response: requests.Response, limit: int) -> bytes:
+    """At most one byte more than `limit`, exactly as sent."""
+    content = bytearray()
+    while len(content) <= limit:
+        wanted = min(_CHUNK_BYTES, limit + 1 - len(content))
+        chunk = response.raw.read(wanted, decode_content=False)
+        if not chunk:
+            break
+        content += chunk
+    return bytes(content)
+
+
+def _own_texts(headers: dict[str, str], body: bytes) -> tuple[str, ...]:
+    said = protocol.parse_json(body) if body else {}
+    return (
+        headers.get("Signature", "").removeprefix("sa=").strip(":"),
+        headers.get("Signature-Input", ""),
+        *(value for value in said.values() if isinstance(value, str)),
+    )
+
+
+def _not_connected(why: egress.EgressError) -> SiteError:
+    if isinstance(why, egress.AddressRefused):
+        return SiteError(
+            Fault.address_refused, evidence({"host": why.host, "address": why.address})
+        )
+    if isinstance(why, egress.NameUnknown):
+        return SiteError(Fault.dns, evidence({"host": why.host, "detail": why.reason}))
+    if isinstance(why, egress.CertificateRefused):
+        facts = vars(why.facts) if why.facts else {}
+        fault = _TLS_FAULTS.get(why.kind, Fault.tls_invalid)
+        return SiteError(fault, evidence({"detail": why.reason, **facts}))
+    fault = Fault.connection_refused
+    if isinstance(why, egress.ConnectTimedOut):
+        fault = Fault.connect_timeout
+    elif isinstance(why, egress.TlsFailed):
+        is_plain = why.reason in _PLAIN_HTTP
+        fault = Fault.tls_not_spoken if is_plain else Fault.tls_invalid
+    if isinstance(why, egress.NoConnection):
+        return SiteError(fault, evidence({"address": why.address, "detail": why.reason}))
+    return SiteError(fault)
+
+
+def _broken(why: Exception, address: str) -> SiteError:
+    """A connection that was made and then failed before the reply was whole."""
+    causes = _causes(why)
+    detail = str(causes[-1]) or type(causes[-1]).__name__
+    facts = evidence({"address": address, "detail": detail[:200]})
+    if any(isinstance(cause, TimeoutError) for cause in causes):
+        return SiteError(Fault.too_slow, facts)
+    if any(isinstance(cause, ConnectionError | ssl.SSLError | IncompleteRead) for cause in causes):
+        return SiteError(Fault.broken_off, facts)
+    return SiteError(Fault.malformed_reply, facts)
+
+
+def _causes(why: BaseException) -> list[BaseException]:
+    """The exception and everything it wraps, however the libraries wrapped it."""
+    found: list[BaseException] = []
+    waiting: list[object] = [why]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, BaseException) and item not in found:
+            found.append(item)
+            waiting += [item.__context__, item.__cause__, *item.args]
+    return found
+
+
+def _verified_document(
+    request: protocol.SentRequest, received: Received, key: bytes, op: str
+) -> tuple[dict[str, Any], int]:
+    """The answer to `request`, and the site's time.
+
+    Raises SiteError unless it is signed, whole, ours and positive.
+    """
+    refuse_redirect(received)
+    if not protocol.is_signed(received.headers):
+        raise unsigned(received)
+    if received.is_encoded:
+        raise received.error(
+            Fault.encoded_reply, encoding=received.headers.get("Content-Encoding", "")
+        )
+    if received.is_cut:
+        raise received.error(Fault.reply_too_large, limit=received.limit)
+    try:
+        site_time = protocol.verify_response(
+            request,
+            status=received.status,
+            headers=received.headers,
+            body=received.body,
+            key=key,
+        )
+    except ProtocolError as why:
+        mismatch = why.code == "digest_mismatch"
+        fault = Fault.digest_mismatch if mismatch else Fault.bad_reply_signature
+        raise received.error(fault, detail=str(why)) from why
+    try:
+        document = protocol.parse_json(received.body)
+    except ProtocolError as why:
+        raise received.error(Fault.malformed_reply, detail=why.detail) from why
+    # A site that could not read the body does not know what it refuses.
+    names = (op, "") if document.get("ok") is False else (op,)
+    if document.get("v") != protocol.VERSION or document.get("op") not in names:
+        raise received.error(Fault.malformed_reply, detail="the answer is to another operation")
+    if document.get("ok") is True and received.status == 200:
+        return document, site_time
+    raise _refusal(document, received)
+
+
+def _refusal(document: dict[str, Any], received: Received) -> SiteError:
+    error = document.get("error")
+    if document.get("ok") is not False or not isinstance(error, dict):
+        return received.error(Fault.malformed_reply, detail="neither an answer nor a refusal")
+    code = error.get("code")
+    fault = Fault.refused_by_site
+    if isinstance(code, str) and code in _SIGNED_FAULTS:
+        fault = Fault(code)
+    return SiteError(fault, evidence({"status": received.status, **error}, received.hidden))

@@ -1,0 +1,1 @@
+"""What `make run` starts: the web server, the worker and a bundled Redis."""

@@ -1,0 +1,35 @@
+"""Gunicorn's settings file: how the web process listens and what it says when ready."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.config import Config
+from app.domain.accounts import one_time_links
+from app.models.base import db, use_database
+from app.run import supervised
+
+_config = Config.from_env()
+
+bind = f"{_config.bind}:{_config.port}"
+worker_class = "gthread"
+workers = 2
+threads = 4
+timeout = 60
+graceful_timeout = 4
+control_socket_disable = True
+loglevel = "warning"
+forwarded_allow_ips = "" if _config.proxy_hops == 0 else "*"
+
+
+def when_ready(server: Any) -> None:
+    """Tell the person at the terminal where to go next; called once by gunicorn's arbiter."""
+    supervised.end_with(_config.supervisor_pid)
+    print(f"\n  Aura is ready at {_config.origin}", flush=True)
+    use_database(_config.database_url)
+    # Closed again before gunicorn forks: a connection belongs to one process.
+    with db.connection_context():
+        link = one_time_links.setup_link(_config)
+    if link:
+        print(f"  Set up the owner's account (once, within the hour):\n  {link}", flush=True)
+    print("  Ctrl-C stops everything.\n", flush=True)

@@ -1,0 +1,105 @@
+"""What does not agree between a site's log and the trail: the list, one of them, and closing it.
+Translates only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain import permissions
+from app.domain.crosscheck import alerts, site_log
+from app.domain.errors import Invalid
+from app.models.alerts import Alarm
+from app.models.base import utcnow
+from app.models.checkpoints import SiteEntry, SiteLog
+from app.models.sites import Site
+from app.views.authorization import load_site, may, me, presence
+
+bp = Blueprint("alarms", __name__)
+
+_CLOSED_SHOWN = 30
+
+
+@dataclass(frozen=True)
+class BothLogs:
+    """What the card about one site shows."""
+
+    alarms: list[Alarm]
+    entries: int
+    n: int
+    read_at: datetime | None
+
+
+@bp.get("/alarms")
+@may("audit")
+def index() -> ResponseReturnValue:
+    return render_template(
+        "alarms/index.html", open=Alarm.open_ones(), closed=Alarm.closed_ones(_CLOSED_SHOWN)
+    )
+
+
+@bp.get("/alarms/<int:alarm_id>")
+@may("audit")
+def show(alarm_id: int) -> ResponseReturnValue:
+    return _page(alerts.known(alarm_id), {})
+
+
+@bp.post("/alarms/<int:alarm_id>/close")
+@may("approve")
+def close(alarm_id: int) -> ResponseReturnValue:
+    alarm = alerts.known(alarm_id)
+    try:
+        count = alerts.close(
+            alarm,
+            by=me(),
+            note=request.form.get("note", ""),
+            with_others=request.form.get("with_others") == "1",
+            confirmed_at=presence().session.confirmed_at,
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _page(alarm, refusal.messages), 422
+    flash("Alert resolved." if count == 1 else f"{count} alerts resolved.")
+    return redirect(url_for("alarms.index"), 303)
+
+
+@bp.post("/sites/<int:site_id>/log/read")
+@may("sync")
+def read_log(site_id: int) -> ResponseReturnValue:
+    site = load_site(site_id)
+    site_log.request(site, by=me())
+    flash("The site's log is read now. Load this page again in a moment.", "info")
+    return redirect(url_for("sites.show", site_id=site.id, _anchor="both-logs"), 303)
+
+
+def _page(alarm: Alarm, errors: dict[str, str]) -> str:
+    session = presence().session
+    return render_template(
+        "alarms/show.html",
+        alarm=alarm,
+        others=alerts.others_like(alarm),
+        is_about_trail=alarm.kind in alerts.ABOUT_THE_TRAIL,
+        is_fresh=utcnow() - session.confirmed_at < permissions.FRESH_FOR,
+        errors=errors,
+        typed=request.form,
+    )
+
+
+@bp.app_template_global("severity_of")
+def severity_of(kind: str) -> str:
+    return alerts.severity(kind)
+
+
+@bp.app_template_global("both_logs")
+def both_logs(site: Site) -> BothLogs:
+    """What the card about one site needs; the page it stands on knows nothing of logs."""
+    read = SiteLog.get_or_none(SiteLog.site == site)
+    return BothLogs(
+        alarms=Alarm.open_ones(site),
+        entries=SiteEntry.count_of(site),
+        n=read.n if read else 0,
+        read_at=read.read_at if read else None,
+    )

@@ -1,0 +1,159 @@
+"""The ways in: the first owner's link, signing in and out, and invitations."""
+
+from __future__ import annotations
+
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, login_user
+
+from app.domain.accounts import login_throttle, one_time_links, sessions, users
+from app.domain.accounts.sessions import Presence
+from app.domain.errors import Invalid
+from app.models.accounts import Member
+from app.models.base import utcnow
+from app.views import pending_form
+from app.views.authorization import DEVICE_COOKIE, Visitor, browser, may, me, presence
+from app.views.pending_form import safe_next
+
+bp = Blueprint("entrance", __name__)
+
+
+@bp.get("/setup/<token>")
+def set_up(token: str) -> ResponseReturnValue:
+    one_time_links.check_setup(token, current_app.config["AURA"])
+    return _set_up_page({}, {})
+
+
+@bp.post("/setup/<token>")
+def set_up_owner(token: str) -> ResponseReturnValue:
+    typed = {name: request.form.get(name, "").strip() for name in ("name", "email")}
+    try:
+        opened = users.set_up_owner(
+            token=token,
+            **typed,
+            password=request.form.get("password", ""),
+            again=request.form.get("again", ""),
+            browser=browser(),
+            config=current_app.config["AURA"],
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _set_up_page(typed, refusal.messages), 422
+    return let_in(opened, url_for("sites.index"))
+
+
+@bp.get("/sign-in")
+def sign_in() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        return redirect(safe_next(request.args.get("next")))
+    return _sign_in_page("", {})
+
+
+@bp.post("/sign-in")
+def enter() -> ResponseReturnValue:
+    email = request.form.get("email", "").strip()
+    try:
+        opened = sessions.sign_in(
+            email=email,
+            password=request.form.get("password", ""),
+            browser=browser(),
+            config=current_app.config["AURA"],
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _sign_in_page(email, refusal.messages), 422
+    kept, back = pending_form.carried(), safe_next(request.form.get("next"))
+    if kept is None:
+        return let_in(opened, back)
+    _open_session(opened)
+    page = render_template("entrance/resume.html", kept=kept, back=back)
+    return _remember_browser(opened, make_response(page))
+
+
+@bp.post("/sign-out")
+@may("account")
+def sign_out() -> ResponseReturnValue:
+    sessions.sign_out(presence(), by=me())
+    session.clear()
+    flash("You are signed out.")
+    return redirect(url_for("entrance.sign_in"), 303)
+
+
+@bp.get("/invitation/<token>")
+def invitation(token: str) -> ResponseReturnValue:
+    return _invitation_page(one_time_links.invited(token, current_app.config["AURA"]), {})
+
+
+@bp.post("/invitation/<token>")
+def accept(token: str) -> ResponseReturnValue:
+    config = current_app.config["AURA"]
+    try:
+        opened = users.accept_invitation(
+            token=token,
+            password=request.form.get("password", ""),
+            again=request.form.get("again", ""),
+            browser=browser(),
+            config=config,
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _invitation_page(one_time_links.invited(token, config), refusal.messages), 422
+    return let_in(opened, url_for("sites.index"))
+
+
+def let_in(opened: Presence, path: str) -> ResponseReturnValue:
+    """Begin the session and go to a page."""
+    _open_session(opened)
+    return _remember_browser(opened, make_response(redirect(path, 303)))
+
+
+def _open_session(opened: Presence) -> None:
+    """Put the new session's ticket into a fresh cookie; nothing of the old one survives."""
+    session.clear()
+    login_user(Visitor(opened))
+
+
+def _remember_browser(opened: Presence, answer: Response) -> Response:
+    """Set the cookie by which a later sign-in from this browser is known."""
+    config = current_app.config["AURA"]
+    answer.set_cookie(
+        DEVICE_COOKIE,
+        login_throttle.device_for(opened.member, request.cookies.get(DEVICE_COOKIE, ""), config),
+        max_age=login_throttle.DEVICE_FOR,
+        secure=config.is_https,
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+    return answer
+
+
+def _set_up_page(typed: dict[str, str], errors: dict[str, str]) -> str:
+    return render_template("entrance/set_up.html", typed=typed, errors=errors)
+
+
+def _sign_in_page(email: str, errors: dict[str, str]) -> str:
+    return render_template(
+        "entrance/sign_in.html",
+        email=email,
+        errors=errors,
+        next=safe_next(request.values.get("next")),
+        is_set_up=Member.anybody(),
+        kept=pending_form.carried(),
+        setup_command=one_time_links.setup_command(current_app.config["AURA"]),
+    )
+
+
+def _invitation_page(member: Member, errors: dict[str, str]) -> str:
+    return render_template("entrance/invitation.html", member=member, errors=errors)

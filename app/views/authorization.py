@@ -1,0 +1,274 @@
+"""Who may see a view. Deny by default: a view that names no verb is refused unless it
+stands in OPEN. The domain decides again; what is decided here is what a page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager, UserMixin, current_user
+from werkzeug.exceptions import HTTPException
+
+from app.domain import permissions
+from app.domain.accounts import sessions, users
+from app.domain.accounts.login_throttle import Browser
+from app.domain.accounts.sessions import Presence
+from app.domain.actor import Actor
+from app.domain.changes import proposals
+from app.domain.errors import Forbidden, Invalid, NotConfirmed, NotFound
+from app.models.audit import Entry, Verification
+from app.models.base import utcnow
+from app.models.changes import Change
+from app.models.clients import Client
+from app.models.sites import Site
+from app.views import pending_form
+from app.views.pending_form import OWN_PASSWORD, safe_next
+
+View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
+
+# What somebody who is not signed in may reach, by endpoint. Nothing else.
+OPEN = frozenset(
+    {
+        "static",
+        "agent.notice",
+        "plugin_updates.metadata",
+        "plugin_updates.package",
+        "entrance.set_up",
+        "entrance.set_up_owner",
+        "entrance.sign_in",
+        "entrance.enter",
+        "entrance.invitation",
+        "entrance.accept",
+    }
+)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+DEVICE_COOKIE = "aura-browser"
+# What htmx takes for the last answer to a poll.
+_STOP_POLLING = 286
+
+
+class Visitor(UserMixin):
+    """Somebody signed in, as flask-login and the templates know them."""
+
+    def __init__(self, presence: Presence) -> None:
+        self.presence = presence
+        self.name = presence.member.name
+        self.role = presence.member.role
+
+    def get_id(self) -> str:
+        return self.presence.ticket
+
+
+def register(app: Flask) -> None:
+    """Know who is signed in, and stop everybody else before any view."""
+    manager = LoginManager(app)
+    # flask-login would tie the cookie to address and browser, which loses people on
+    # trains and stops no thief on the same network. Our table ends sessions instead.
+    manager.session_protection = None
+    manager.user_loader(_load)
+    app.before_request(_refuse_unguarded)
+    app.context_processor(_permissions)
+
+
+def _load(ticket: str) -> Visitor | None:
+    presence = sessions.resume(ticket, now=utcnow(), is_person=not _is_refresh())
+    return None if presence is None else Visitor(presence)
+
+
+def _is_refresh() -> bool:
+    """Whether htmx asks by itself: a page left open is not a person sitting there."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def _refuse_unguarded() -> None:
+    endpoint = request.endpoint
+    if endpoint is None or endpoint in OPEN:
+        return
+    if not hasattr(current_app.view_functions[endpoint], "verb"):
+        raise Forbidden("", f"Nothing says who may use {endpoint}.")
+
+
+def _permissions() -> dict[str, Any]:
+    """`may_pair` and so on, for every template: what this person is offered. And what nobody of
+    the agency may overlook on any page."""
+    role = current_user.role if current_user.is_authenticated else ""
+    broken = Verification.unseen() if permissions.may(role, "audit") else None
+    return {"broken_trail": broken} | {
+        f"may_{verb}": permissions.may(role, verb) for verb in permissions.TABLE
+    }
+
+
+def may(verb: str) -> Callable[[View], View]:
+    """Only for those signed in whose role allows `verb`; strangers are sent to sign in."""
+
+    def guard(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+            if not current_user.is_authenticated:
+                return ask_to_sign_in()
+            permissions.require(me(), verb)
+            _confirm_if_typed()
+            _require_recent_password(verb)
+            return view(*args, **kwargs)
+
+        guarded.verb = verb  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return guard
+
+
+def _confirm_if_typed() -> None:
+    """Take the password that errors.py asked for with what was sent, before it is done.
+
+    Raises NotConfirmed."""
+    password = request.form.get(OWN_PASSWORD)
+    if password is None:
+        return
+    try:
+        users.confirm(
+            presence(),
+            password=password,
+            browser=browser(),
+            config=current_app.config["AURA"],
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        raise NotConfirmed(refusal.message) from refusal
+
+
+def _require_recent_password(verb: str) -> None:
+    """Raise NotConfirmed where something is about to change for which a session that was left
+    open is not enough."""
+    if request.method not in SAFE_METHODS and verb in permissions.NEEDS_RECENT_PASSWORD:
+        permissions.require_fresh(presence().session.confirmed_at, utcnow())
+
+
+def ask_to_sign_in() -> ResponseReturnValue:
+    """Ask who it is, and come back to where they wanted to go."""
+    has_ended = "_user_id" in session
+    if _is_refresh():
+        # The page stays as it is, with whatever is typed into its forms: it only says so.
+        wanted = _sign_in_url(_parts_of(request.headers.get("HX-Current-URL")).path)
+        headers = {"HX-Retarget": "#session-note", "HX-Reswap": "innerHTML"}
+        note = render_template("components/_session_ended.html", sign_in=wanted)
+        return Response(note, status=_STOP_POLLING, headers=headers)
+    if has_ended and request.method == "POST":
+        return _keep_form_over_sign_in()
+    if has_ended:
+        session.pop("_user_id")
+        flash("Your session has ended. Sign in to continue.", "info")
+    return redirect(_sign_in_url(page_of_this_request()), 303)
+
+
+def _keep_form_over_sign_in() -> ResponseReturnValue:
+    kept = pending_form.of_this_request()
+    page = render_template(
+        "entrance/sign_in.html",
+        email="",
+        errors={},
+        next=page_of_this_request(),
+        is_set_up=True,
+        has_ended=True,
+        kept=kept,
+    )
+    return page, 403
+
+
+def _sign_in_url(wanted: str) -> str:
+    wanted = safe_next(wanted)
+    return url_for("entrance.sign_in", next=None if wanted == "/" else wanted)
+
+
+def page_of_this_request() -> str:
+    """Where to come back to: this page, or home when it can only be posted to."""
+    if request.method in ("GET", "HEAD"):
+        return request.full_path.rstrip("?")
+    try:
+        current_app.create_url_adapter(request).match(method="GET")  # type: ignore[union-attr]
+    except HTTPException:
+        return "/"
+    return request.path
+
+
+def page_they_came_from() -> str:
+    """The page of Aura whose form was sent, or home; also after the password was asked for."""
+    if "back" in request.form:
+        return safe_next(request.form["back"])
+    parts = _parts_of(request.referrer)
+    if parts.netloc != request.host:
+        return "/"
+    return safe_next(f"{parts.path}?{parts.query}" if parts.query else parts.path)
+
+
+def _parts_of(url: str | None) -> SplitResult:
+    """The parts of an address that a browser sent; of nothing, where it is no address."""
+    try:
+        return urlsplit(url or "")
+    except ValueError:
+        return urlsplit("")
+
+
+def me() -> Actor:
+    """Who acts in this request."""
+    return Actor.of(presence().member, request.remote_addr or "")
+
+
+def presence() -> Presence:
+    """The session this request belongs to; only in a view that `may` guards."""
+    found: Presence = current_user.presence
+    return found
+
+
+def browser() -> Browser:
+    """Where this request comes from, as the throttle and the list of sessions name it."""
+    return Browser(
+        ip=request.remote_addr or "",
+        agent=request.headers.get("User-Agent", ""),
+        device=request.cookies.get(DEVICE_COOKIE, ""),
+    )
+
+
+def load_site(site_id: int) -> Site:
+    """The site of that id. Raises NotFound, also when it was removed from the list, and for
+    whoever is not to know of it."""
+    site = Site.known(site_id)
+    if site is None or not permissions.sees(me(), site):
+        raise NotFound("There is no such site. It may have been removed from the list.")
+    return site
+
+
+def load_client(client_id: int) -> Client:
+    """The client of that id. Raises NotFound, also for whoever is not to know of it."""
+    client = Client.get_or_none(Client.id == client_id)
+    if client is None or not permissions.sees_client(me(), client_id):
+        raise NotFound("There is no such client.")
+    return client
+
+
+def load_entry(seq: int) -> Entry:
+    """The entry of that number. Raises NotFound, also for whoever it does not concern."""
+    entry = Entry.get_or_none(Entry.seq == seq)
+    if entry is None or not permissions.sees_entry(me(), entry):
+        raise NotFound("There is no such entry.")
+    return entry
+
+
+def load_change(change_id: int) -> Change:
+    """The change of that id. Raises NotFound as `load_site` does."""
+    change = proposals.known(change_id)
+    load_site(change.site_id)
+    return change

@@ -1,0 +1,126 @@
+"""Standing approvals, and how each client's changes are approved. Translates only."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain.changes import auto_update_rules
+from app.domain.changes.auto_update_rules import Terms
+from app.domain.changes.eligibility import SCOPES
+from app.domain.changes.versions import STEPS
+from app.domain.errors import Invalid, NotFound
+from app.models.base import utcnow
+from app.models.clients import THEMSELVES
+from app.models.sites import Client
+from app.views import change_view_models
+from app.views.authorization import may, me, presence
+from app.views.request_validation import row_number
+
+bp = Blueprint("policies", __name__)
+
+
+@bp.get("/policies")
+@may("overview")
+def index() -> ResponseReturnValue:
+    return _page({})
+
+
+@bp.post("/policies")
+@may("policies")
+def make() -> ResponseReturnValue:
+    try:
+        auto_update_rules.make(
+            _terms(), by=me(), confirmed_at=presence().session.confirmed_at, now=utcnow()
+        )
+    except Invalid as refusal:
+        return _page(refusal.messages), 422
+    flash("The standing approval is in force.")
+    return _back()
+
+
+@bp.post("/policies/<int:policy_id>/confirm")
+@may("approve")
+def confirm(policy_id: int) -> ResponseReturnValue:
+    policy = auto_update_rules.known(policy_id)
+    auto_update_rules.confirm(
+        policy, by=me(), confirmed_at=presence().session.confirmed_at, now=utcnow()
+    )
+    flash(f"Confirmed: {policy.name}.")
+    return _back()
+
+
+@bp.post("/policies/<int:policy_id>/end")
+@may("approve")
+def end(policy_id: int) -> ResponseReturnValue:
+    auto_update_rules.end(auto_update_rules.known(policy_id), by=me(), now=utcnow())
+    flash("Ended. What it had released and was not begun is cancelled.")
+    return _back()
+
+
+@bp.post("/clients/<int:client_id>/approvals")
+@may("policies")
+def ask_for(client_id: int) -> ResponseReturnValue:
+    how, confirmed_at = request.form.get("approvals", ""), presence().session.confirmed_at
+    client = _client(client_id)
+    try:
+        auto_update_rules.ask_for(client, how, by=me(), confirmed_at=confirmed_at, now=utcnow())
+    except Invalid as refusal:
+        if how != THEMSELVES:
+            raise
+        flash(refusal.message, "error")
+        return redirect(url_for("people.index", _anchor="invite"), 303)
+    flash(f"Approval changed for {client.name}.")
+    return _back()
+
+
+def _terms() -> Terms:
+    form = request.form
+    client_id = form.get("client", type=row_number)
+    return Terms(
+        name=form.get("name", ""),
+        scopes=tuple(one for one in SCOPES if one in form.getlist("scopes")),
+        steps=tuple(one for one in STEPS if one in form.getlist("steps")),
+        client=_client(client_id) if client_id else None,
+        site_ids=tuple(form.getlist("sites", type=row_number)),
+        tags=tuple(form.getlist("tags")),
+        weekdays=tuple(day for day in range(7) if str(day) in form.getlist("weekdays")),
+        from_hour=form.get("from_hour", -1, type=row_number),
+        to_hour=form.get("to_hour", -1, type=row_number),
+        expires_at=_expiry(form.get("expires_at", "")),
+        reason=form.get("reason", ""),
+    )
+
+
+def _expiry(text: str) -> datetime:
+    """The end of that day; what is no day counts as long over, and is refused as that."""
+    try:
+        return datetime.strptime(text.strip(), "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+    except (ValueError, OverflowError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _client(client_id: int) -> Client:
+    client = Client.get_or_none(Client.id == client_id)
+    if client is None:
+        raise NotFound("There is no such client.")
+    return client
+
+
+def _page(errors: dict[str, str]) -> str:
+    return render_template(
+        "policies/index.html",
+        rows=change_view_models.policy_rows(),
+        clients=list(Client.select().order_by(Client.name)),
+        choices=change_view_models.policy_choices(),
+        usual_end=(utcnow() + timedelta(days=90)).date().isoformat(),
+        my_id=me().id,
+        typed=request.form,
+        errors=errors,
+    )
+
+
+def _back() -> ResponseReturnValue:
+    return redirect(url_for("policies.index"), 303)

@@ -1,0 +1,398 @@
+"""What the pages about changes show, read from the models and handed to the templates whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain import permissions
+from app.domain.actor import Actor
+from app.domain.changes import approvals, auto_update_rules, candidates
+from app.domain.changes.candidates import Candidate
+from app.domain.changes.eligibility import listed_as
+from app.domain.changes.versions import MAJOR, STEPS
+from app.domain.errors import NotFound
+from app.domain.reporting.client_report import STORY_EVENTS
+from app.models.audit import Entry
+from app.models.auto_update_rules import Held, Policy
+from app.models.base import utcnow
+from app.models.changes import (
+    APPROVED,
+    BAD_ENDS,
+    CANCELLED,
+    CHECKING,
+    ENDED,
+    EXPIRED,
+    MAY_CANCEL,
+    PROPOSED,
+    REFUSED,
+    REJECTED,
+    RUNNING,
+    STATES,
+    SUCCEEDED,
+    UNKNOWN,
+    WAITING,
+    Change,
+)
+from app.models.clients import SECOND, Client
+from app.models.reports import Component
+from app.models.sites import ACTIVE, Site
+from app.models.tags import SiteTag
+from app.protocol import from_b64u
+
+WORDPRESS_ORG = "downloads.wordpress.org"
+RELEASE_NOTES = "https://wordpress.org/documentation/wordpress-version/version-{}/"
+# What is reviewed and proposed apart from the rest.
+APART = ("core_minor", "core_major", "siteagent")
+_PAGE = 30
+# How a summary of several changes names each state.
+IN_SUMMARY = {
+    "checking": "in pre-check",
+    "proposed": "waiting for approval",
+    "approved": "queued",
+    "running": "running",
+    "waiting_for_site": "waiting for the site",
+    "unknown": "without a result yet",
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "rolled_back": "rolled back",
+    "refused": "refused",
+    "rejected": "rejected",
+    "expired": "expired",
+    "cancelled": "cancelled",
+}
+# What the list of ended changes can be narrowed to.
+OUTCOMES = {
+    "succeeded": (SUCCEEDED,),
+    "bad": BAD_ENDS,
+    "not_done": (REFUSED, REJECTED, EXPIRED, CANCELLED),
+}
+_SEPARATOR = "|"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Every change that somebody may want to see, by what it needs; of those that ended one page,
+    and the number below which the next one begins."""
+
+    to_check: list[Change]
+    to_approve: list[Change]
+    under_way: list[Change]
+    ended: list[Change]
+    outcome: str
+    older: int | None
+    is_first_page: bool
+
+
+@dataclass(frozen=True)
+class ChangePage:
+    """One change with everything its page and its fragment need."""
+
+    change: Change
+    site: Site
+    siblings: list[Change]
+    document: str
+    approval: dict[str, Any]
+    is_own: bool
+    decides: bool
+    may_confirm_now: bool
+    entries: list[Entry]
+    now: datetime
+    hold: Held | None
+    rule: Policy | None
+    attempts: list[Change]
+
+    @property
+    def may_be_approved(self) -> bool:
+        is_second = not (self.is_own and self.site.approvals == SECOND)
+        may_go_on = self.change.state == PROPOSED and self.hold is None
+        return may_go_on and self.decides and is_second
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of a rule at this version it is."""
+        upto = [one for one in self.attempts if one.id <= self.change.id]
+        return auto_update_rules.tries_of_rules(upto)
+
+    @property
+    def was_last_attempt(self) -> bool:
+        """Whether a rule has tried this version as often as it does, without touching the site."""
+        is_over = self.has_ended and self.change.left_site_untouched
+        return is_over and self.attempt >= auto_update_rules.MOST_TRIES
+
+    @property
+    def tries_again_at(self) -> datetime | None:
+        """From when on the rule that proposed this proposes it again; None if it does not."""
+        change = self.change
+        is_last = bool(self.attempts) and self.attempts[-1].id == change.id
+        if not (change.policy_id and change.ended_at and is_last and change.left_site_untouched):
+            return None
+        if self.attempt >= auto_update_rules.MOST_TRIES or self.rule is None:
+            return None
+        return change.ended_at + auto_update_rules.TRIES_AGAIN_AFTER
+
+    @property
+    def may_be_cancelled(self) -> bool:
+        return self.change.state in MAY_CANCEL
+
+    @property
+    def has_ended(self) -> bool:
+        return self.change.state in ENDED
+
+    @property
+    def running(self) -> str:
+        """The state worth a poll, or nothing."""
+        return self.change.state if self.change.is_live else ""
+
+    @property
+    def risks(self) -> list[str]:
+        """What whoever approves should weigh, by the name of its sentence."""
+        change, facts = self.change, self.change.facts
+        found = {
+            "core_major": change.scope == "core_major",
+            "core": change.kind == "core",
+            "siteagent": change.kind == "siteagent",
+            "major": change.kind != "core" and change.step_size == MAJOR,
+            "no_rollback": change.kind != "core" and facts.get("rollback") is False,
+            "active": facts.get("active") is True and change.kind in ("plugin", "theme"),
+            "approval_here": facts.get("approval_here") is True,
+            "elsewhere": bool(self.package_host) and self.package_host != WORDPRESS_ORG,
+        }
+        return [name for name, is_so in found.items() if is_so]
+
+    @property
+    def package_host(self) -> str:
+        if not self.change.document:
+            return ""
+        return str(json.loads(self.change.document)["step"]["package_host"])
+
+    @property
+    def changelog(self) -> str:
+        """Where the makers say what is new, for what comes from WordPress.org."""
+        change, slug = self.change, self.change.ident.partition("/")[0]
+        if change.kind == "core":
+            return RELEASE_NOTES.format(re.sub(r"[^0-9a-z]+", "-", change.to_version.lower()))
+        if self.package_host != WORDPRESS_ORG:
+            return ""
+        places = {
+            "siteagent": f"https://wordpress.org/plugins/{slug}/#developers",
+            "plugin": f"https://wordpress.org/plugins/{slug}/#developers",
+            "theme": f"https://wordpress.org/themes/{slug}/",
+        }
+        return places.get(change.kind, "")
+
+
+@dataclass(frozen=True)
+class Offered:
+    """One site with what could be proposed there, and what could not."""
+
+    site: Site
+    candidates: list[Candidate]
+
+    @property
+    def eligible(self) -> list[Candidate]:
+        return [one for one in self.candidates if one.may_be_proposed]
+
+    @property
+    def others(self) -> list[Candidate]:
+        return [one for one in self.candidates if not one.may_be_proposed]
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """What became of one component of a site over time."""
+
+    site: Site
+    kind: str
+    ident: str
+    name: str
+    version: str
+    candidates: list[Candidate]
+    changes: list[Change]
+    held: Held | None
+
+
+@dataclass(frozen=True)
+class PolicyRow:
+    policy: Policy
+    covers: str
+    window: str
+    reached: int
+    is_in_force: bool
+    needs_second: bool
+
+
+def queue(client_id: int | None, outcome: str = "", before: int | None = None) -> Queue:
+    """The lists of the page; of one client alone for whoever sees no other.
+
+    `outcome` narrows what has ended, `before` is the number of the last change of the page before.
+    """
+    outcome = outcome if outcome in OUTCOMES else ""
+    states = OUTCOMES.get(outcome, ENDED)
+    ended = Change.listing(*states, limit=_PAGE + 1, before=before, client_id=client_id)
+    under_way = Change.listing(
+        CHECKING, APPROVED, RUNNING, WAITING, UNKNOWN, limit=None, client_id=client_id
+    )
+    return Queue(
+        to_check=Change.to_check(client_id),
+        to_approve=Change.listing(PROPOSED, limit=None, client_id=client_id),
+        under_way=[one for one in under_way if not one.needs_checking],
+        ended=ended[:_PAGE],
+        outcome=outcome,
+        older=ended[_PAGE - 1].id if len(ended) > _PAGE else None,
+        is_first_page=before is None,
+    )
+
+
+def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage:
+    """Everything about one change."""
+    now = utcnow()
+    site = change.site
+    return ChangePage(
+        change=change,
+        site=site,
+        siblings=[
+            one
+            for one in Change.in_batch(change.batch, permissions.only_client(me))
+            if one.id != change.id
+        ],
+        document=_pretty(change.document),
+        approval=_approval(change),
+        is_own=change.proposed_by_id is not None and change.proposed_by_id == me.id,
+        decides=approvals.may_decide(me, site),
+        may_confirm_now=now - confirmed_at < permissions.FRESH_FOR - timedelta(seconds=30),
+        entries=_entries(change),
+        now=now,
+        hold=Held.in_force(site.id, change.kind, change.ident, now) if change.is_open else None,
+        rule=auto_update_rules.would_release(change, site, now),
+        attempts=Change.attempts_at(site.id, change.kind, change.ident, change.to_version),
+    )
+
+
+def signature(batch: Sequence[Change]) -> str:
+    """Names the states that a page shows, so that it is drawn again only when one has changed."""
+    shown = "|".join(f"{one.id}:{one.state}:{one.digest}:{one.is_live}" for one in batch)
+    return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
+
+def summary(batch: Sequence[Change]) -> str:
+    """How many are in each state: `3 succeeded, 2 waiting for approval`."""
+    counts = Counter(one.state for one in batch)
+    return ", ".join(f"{counts[state]} {IN_SUMMARY[state]}" for state in STATES if counts[state])
+
+
+def _pretty(document: str) -> str:
+    if not document:
+        return ""
+    return json.dumps(json.loads(document), ensure_ascii=False, indent=2, sort_keys=True)
+
+
+def _approval(change: Change) -> dict[str, Any]:
+    if not change.plan:
+        return {}
+    approval: dict[str, Any] = json.loads(from_b64u(change.plan))["approval"]
+    return approval
+
+
+def _entries(change: Change) -> list[Entry]:
+    """Every entry about this change, oldest first."""
+    found = Entry.about_component(
+        change.site_id, change.ident, events=STORY_EVENTS, since=change.proposed_at
+    )
+    return [one for one in found if one.document()["facts"].get("change_id") == change.id]
+
+
+def offered(sites: Sequence[Site], apart: str) -> list[Offered]:
+    """What these sites offer, of the usual kinds or of one that is reviewed apart."""
+    now = utcnow()
+    return [Offered(site, _chosen(candidates.on_site(site, now), apart)) for site in sites]
+
+
+def _chosen(found: list[Candidate], apart: str) -> list[Candidate]:
+    offering = [one for one in found if one.target.offered]
+    if apart:
+        return [one for one in offering if one.target.scope == apart]
+    return [one for one in offering if one.target.scope not in APART]
+
+
+def paired_sites() -> list[Site]:
+    """The sites that something may be proposed for."""
+    return [site for site in Site.listing() if site.state == ACTIVE]
+
+
+def as_choice(site: Site, candidate: Candidate) -> str:
+    """How a form names an update: what was shown, so that nothing else is proposed."""
+    target = candidate.target
+    parts = (str(site.id), target.kind, target.offered or "", target.ident)
+    return _SEPARATOR.join(parts)
+
+
+def from_choice(text: str) -> tuple[int, str, str, str]:
+    """Site id, kind, version and ident; ValueError for what no form of ours sent."""
+    site_id, kind, to_version, ident = text.split(_SEPARATOR, 3)
+    if not (site_id.isascii() and site_id.isdigit() and len(site_id) <= 9):
+        raise ValueError(text)
+    return int(site_id), kind, to_version, ident
+
+
+def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
+    found = [
+        one
+        for one in candidates.on_site(site, utcnow())
+        if (one.target.kind, one.target.ident) == (kind, ident)
+    ]
+    listed = Change.history(site, kind, ident)
+    known = Component.get_or_none(
+        Component.site == site, Component.kind == listed_as(kind), Component.ident == ident
+    )
+    if not (found or listed or known):
+        raise NotFound("This site has no such plugin, theme or translation.")
+    name = found[0].target.name if found else (listed[0].name if listed else ident)
+    return HistoryPage(
+        site=site,
+        kind=kind,
+        ident=ident,
+        name=name,
+        version=known.version if known else (found[0].target.version if found else ""),
+        candidates=found,
+        changes=listed,
+        held=Held.of(site, kind, ident),
+    )
+
+
+def policy_choices() -> dict[str, list[tuple[str, str]]]:
+    """What the form for a standing approval offers, as value and text."""
+    clients = [(str(one.id), one.name) for one in Client.select().order_by(Client.name)]
+    return {
+        "clients": [("", "Every client"), *clients],
+        "sites": [(str(site.id), site.name) for site in paired_sites()],
+        "tags": [(text, text) for text in SiteTag.in_use().values()],
+        "steps": [(step, step.capitalize()) for step in STEPS],
+        "weekdays": [(str(day), name) for day, name in enumerate(auto_update_rules.WEEKDAYS)],
+        "from_hours": [(str(hour), f"{hour:02}:00") for hour in range(24)],
+        "to_hours": [(str(hour), f"{hour:02}:00") for hour in range(1, 25)],
+    }
+
+
+def policy_rows(only: Sequence[int] | None = None) -> list[PolicyRow]:
+    """Each standing approval as its table shows it; those of these numbers alone if asked."""
+    now = utcnow()
+    asking = Client.select().where(Client.approvals == SECOND).exists()
+    return [
+        PolicyRow(
+            policy=one,
+            covers=auto_update_rules.covers_in_words(one),
+            window=auto_update_rules.window_in_words(one),
+            reached=auto_update_rules.reached_now(one),
+            is_in_force=one.is_in_force(now),
+            needs_second=asking and one.confirmed_by_id is None,
+        )
+        for one in Policy.listing()
+        if only is None or one.id in only
+    ]

@@ -1,0 +1,75 @@
+"""Examining the connection to a site: the wish, the card that shows it, and the whole as text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain.diagnostics import runs, scheduling
+from app.domain.diagnostics.results import Diagnosis
+from app.models.base import utcnow
+from app.models.diagnostics import ABANDONED, DONE, Examination
+from app.models.sites import Site
+from app.views.authorization import load_site, may, me
+
+bp = Blueprint("doctor", __name__)
+
+
+@dataclass(frozen=True)
+class ConnectionCheck:
+    """What the card about one site shows: an examination under way, and the last one's result.
+
+    `was_abandoned` when something newer than that result was begun and never ended.
+    """
+
+    running: Examination | None
+    last: Examination | None
+    found: Diagnosis | None
+    text: str
+    may_be_examined: bool
+    was_abandoned: bool
+
+
+@bp.post("/sites/<int:site_id>/examine")
+@may("sync")
+def examine(site_id: int) -> ResponseReturnValue:
+    scheduling.request(load_site(site_id), by=me(), now=utcnow())
+    address = url_for("sites.show", site_id=site_id, _anchor="connection-check")
+    return redirect(address, 303)
+
+
+@bp.get("/sites/<int:site_id>/examination")
+@may("see")
+def progress(site_id: int) -> ResponseReturnValue:
+    """The card alone, for the poll. When the examination has ended the page is loaded anew."""
+    site = load_site(site_id)
+    answer = make_response(render_template("doctor/_card.html", site=site))
+    answer.cache_control.no_store = True
+    running = Examination.open_for(site)
+    if running is None or running.state != request.args.get("seen"):
+        answer.headers["HX-Refresh"] = "true"
+    return answer
+
+
+@bp.app_template_global("connection_check")
+def connection_check(site: Site) -> ConnectionCheck:
+    """Everything the card needs; the page it stands on knows nothing of examinations."""
+    last = Examination.latest_for(site, DONE)
+    newest = Examination.latest_for(site, DONE, ABANDONED)
+    found = runs.found_by(last) if last is not None else None
+    return ConnectionCheck(
+        running=Examination.open_for(site),
+        last=last,
+        found=found,
+        text=as_text(found) if found is not None else "",
+        may_be_examined=site.state in scheduling.MAY_EXAMINE,
+        was_abandoned=newest is not None and newest.state == ABANDONED,
+    )
+
+
+def as_text(found: Diagnosis) -> str:
+    """The whole examination as one plain text; the same on the page and at the terminal."""
+    template = current_app.jinja_env.get_template("doctor/report.txt")
+    return template.render(found=found)

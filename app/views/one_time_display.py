@@ -1,0 +1,37 @@
+"""A secret on its way to the one page that shows it.
+
+The answer to a form that makes a secret is a redirect, so that loading the page again does not
+make another one. Until then the secret is sealed in the session cookie of whoever made it.
+"""
+
+from __future__ import annotations
+
+from flask import current_app, session
+
+from app.keys import KeyRing, SealBroken
+from app.views.authorization import presence
+
+_NAME = "shown_once"
+
+
+def hold(what: str, text: str) -> None:
+    """Keep `text` for the next page that takes `what`; it replaces anything kept before."""
+    ring = KeyRing(current_app.config["AURA"].sealing_keys)
+    session[_NAME] = [what, ring.seal(text.encode(), _context(what))]
+
+
+def take(what: str) -> str | None:
+    """Return what was kept under `what` and forget it; None the second time."""
+    kept, sealed = session.pop(_NAME, None) or ("", "")
+    if kept != what:
+        return None
+    ring = KeyRing(current_app.config["AURA"].sealing_keys)
+    try:
+        return ring.open(sealed, _context(what)).decode()
+    except SealBroken:
+        return None
+
+
+def _context(what: str) -> str:
+    """What the sealed text is bound to: nobody else's session opens it."""
+    return f"shown_once:{presence().session.id}:{what}"

@@ -1,0 +1,76 @@
+"""What the frame around every page shows: where one can go, and what waits there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, request
+from flask_login import current_user
+
+from app.domain import attention, permissions
+from app.domain.crosscheck import alerts as alarms
+from app.models.alerts import Alarm
+from app.views.authorization import me
+
+bp = Blueprint("frame", __name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One item of the navigation. `count` of what waits there, and what that is called."""
+
+    path: str
+    label: str
+    symbol: str
+    count: int = 0
+    waits: str = ""
+    is_urgent: bool = False
+    also: tuple[str, ...] = ()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the page that is shown belongs to this item."""
+        under = (*self.also, *(() if self.path == "/" else (f"{self.path}/",)))
+        return request.path == self.path or request.path.startswith(under or ("\n",))
+
+
+@dataclass(frozen=True)
+class Frame:
+    places: list[Place]
+    critical: list[Alarm]
+
+
+@bp.app_template_global("page_frame")
+def page_frame() -> Frame:
+    """For whoever is signed in, by their role."""
+    actor, role = me(), current_user.role
+    found = attention.by_site(actor)
+    to_do = attention.waiting_for(actor) + (
+        _to_check(found) if permissions.may(role, "approve") else 0
+    )
+    open_alarms = Alarm.open_ones() if permissions.may(role, "audit") else []
+    critical = [one for one in open_alarms if alarms.severity(one.kind) == attention.CRITICAL]
+    alerts = (len(open_alarms), "open", bool(critical))
+    places = {
+        "see": [
+            Place("/", "Sites", "layout-grid", len(found), "need attention", also=("/sites/",)),
+            Place(
+                "/changes", "Changes", "circle-arrow-up", to_do, "wait for you", also=("/policies",)
+            ),
+            Place(
+                "/clients", "Clients" if permissions.may(role, "overview") else "Report", "printer"
+            ),
+        ],
+        "audit": [
+            Place("/audit", "Audit", "scroll-text"),
+            Place("/alarms", "Alerts", "circle-alert", *alerts),
+        ],
+        "people": [Place("/people", "People", "users")],
+    }
+    return Frame(
+        [one for verb in places if permissions.may(role, verb) for one in places[verb]], critical
+    )
+
+
+def _to_check(found: dict[int, list[attention.Item]]) -> int:
+    return sum(one.about == "change" for items in found.values() for one in items)

@@ -1,0 +1,45 @@
+"""Cut a long list into pages that say how long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from flask import request
+
+from app.views.request_validation import row_number
+
+PAGE_SIZE = 100
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    """The items of one page; `number` counts from 1, `total` is over all pages."""
+
+    items: Sequence[Item]
+    number: int
+    total: int
+
+    @property
+    def last(self) -> int:
+        return max(1, -(-self.total // PAGE_SIZE))
+
+    @property
+    def first_item(self) -> int:
+        return (self.number - 1) * PAGE_SIZE + 1
+
+    @property
+    def last_item(self) -> int:
+        return self.first_item + len(self.items) - 1
+
+
+def page_of(items: Sequence[Item]) -> Page[Item]:
+    """The page that this request's `page` names; the nearest there is for any other number."""
+    asked = request.values.get("page", 1, type=row_number)
+    last = max(1, -(-len(items) // PAGE_SIZE))
+    number = min(max(asked, 1), last)
+    start = (number - 1) * PAGE_SIZE
+    return Page(items[start : start + PAGE_SIZE], number, len(items))

@@ -1,0 +1,398 @@
+"""What the pages about sites show, read from the models and handed to the templates whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.domain import attention, permissions
+from app.domain.actor import Actor
+from app.domain.attention import Item
+from app.domain.changes import auto_update_rules, candidates
+from app.domain.changes.candidates import Candidate
+from app.domain.changes.eligibility import listed_as
+from app.domain.changes.versions import available_updates
+from app.domain.sites import tag_names
+from app.models.audit import Entry
+from app.models.auto_update_rules import Policy
+from app.models.base import utcnow
+from app.models.reports import KINDS, Component, Report, Sync
+from app.models.rotations import Rotation
+from app.models.sites import (
+    CANCELLED,
+    EXPIRED,
+    FAILED,
+    MAY_FORGET,
+    MAY_PAIR,
+    PAIRING,
+    REVOKING,
+    SORTS,
+    Pairing,
+    Site,
+)
+from app.models.tags import SiteTag
+from app.views.pagination import Page, page_of
+
+# How long after pairing the fingerprint is shown large, to be compared.
+_FRESH = timedelta(minutes=30)
+# How long a token that closed unused is spoken of.
+_NEWS = timedelta(days=1)
+_RECENT_ENTRIES = 8
+
+_ENDED = frozenset(
+    {
+        "revoking",
+        "revoked",
+        "revoked_unproven",
+        "revoked_unreached",
+        "disconnected",
+        "disconnected_unconfirmed",
+    }
+)
+_ENDS = (
+    "revocation_confirmed",
+    "revocation_unproven",
+    "revocation_unreached",
+    "revocation_abandoned",
+    "site_disconnected",
+)
+# What the state filter offers; each stands for some words of Site.connection.
+_GROUPS = {
+    "healthy": frozenset({"healthy"}),
+    "unpaired": frozenset({"new", "pairing"}),
+    "ended": _ENDED,
+}
+
+
+@dataclass(frozen=True)
+class SiteRow:
+    """One line of the list. `offers` is None while there is no report to count in."""
+
+    site: Site
+    client: str
+    wordpress: str
+    php: str
+    offers: int | None
+    tags: list[str]
+    attention: list[Item]
+
+    @property
+    def problems(self) -> list[Item]:
+        """What the row names beside the connection's badge; the same problem once."""
+        found = {(one.about, one.word, one.name): one for one in reversed(self.attention)}
+        return [one for one in reversed(found.values()) if one.about != "connection"]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The line above the list; counts every site, whatever the filter."""
+
+    sites: int
+    with_updates: int
+    need_attention: int
+    wait_for_you: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    rows: list[SiteRow]
+    page: Page[Site]
+    totals: Totals
+    q: str
+    state: str
+    sort: str
+    tag: str
+    tags: list[str]
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.q or self.state or self.tag)
+
+
+@dataclass(frozen=True)
+class Parting:
+    """What is proven of the end of a connection, read from the site's evidence."""
+
+    by: str = ""
+    left: str = ""
+    left_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    refused_at: datetime | None = None
+    probe: str = ""
+    attempts: int = 0
+    last_tried_at: datetime | None = None
+    last_fault: str = ""
+    gave_up_at: datetime | None = None
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True)
+class SitePage:
+    """One site with everything its page and its fragment need."""
+
+    site: Site
+    client: str
+    pairing: Pairing | None
+    sync: Sync | None
+    rotation: Rotation | None
+    report: Report | None
+    document: dict[str, Any]
+    components: dict[str, list[Component]]
+    entries: list[Entry]
+    parting: Parting
+    candidates: list[Candidate]
+    tags: dict[str, str]
+    by_tag: list[Policy]
+    attention: list[Item]
+    now: datetime
+
+    @property
+    def running(self) -> str:
+        """What is under way and worth a poll: 'pairing', 'rotation', 'sync', 'revoking' or ''."""
+        if self.site.state in (PAIRING, REVOKING):
+            return self.site.state
+        if self.site.is_paired and self.rotation and self.rotation.is_open:
+            return "rotation"
+        return "sync" if self.site.is_paired and self.sync and self.sync.is_open else ""
+
+    @property
+    def watched(self) -> str:
+        """What an open page follows: what is under way, otherwise how the connection is."""
+        return self.running or self.site.connection
+
+    @property
+    def is_paired(self) -> bool:
+        return self.site.is_paired
+
+    @property
+    def is_fresh_pairing(self) -> bool:
+        paired_at = self.site.paired_at
+        return self.is_paired and paired_at is not None and self.now - paired_at < _FRESH
+
+    @property
+    def may_be_paired(self) -> bool:
+        return self.site.state in MAY_PAIR
+
+    @property
+    def may_be_forgotten(self) -> bool:
+        return self.site.state in MAY_FORGET
+
+    @property
+    def has_ended(self) -> bool:
+        return self.site.state in _ENDED
+
+    @property
+    def closed_token(self) -> Pairing | None:
+        """The last token, if it closed unused lately and nothing else has happened since."""
+        token, ended_at = self.pairing, self.site.revoked_at
+        if token is None or token.state not in (EXPIRED, CANCELLED, FAILED) or not token.closed_at:
+            return None
+        is_news = self.now - token.closed_at < _NEWS
+        return token if is_news and (ended_at is None or token.closed_at > ended_at) else None
+
+    @property
+    def by_component(self) -> dict[tuple[str, str], Candidate]:
+        """Whether each may be updated, by the list it stands in; WordPress, offered in several
+        versions, is in `core`."""
+        return {(listed_as(one.target.kind), one.target.ident): one for one in self.candidates}
+
+    @property
+    def core(self) -> dict[str | None, Candidate]:
+        return {one.target.offered: one for one in self.candidates if one.target.kind == "core"}
+
+    @property
+    def may_propose_anything(self) -> bool:
+        return any(one.may_be_proposed for one in self.candidates)
+
+    @property
+    def available(self) -> dict[str, int]:
+        """How many updates are available, by kind."""
+        return available_updates(one.target for one in self.candidates)
+
+
+def list_sites(actor: Actor, *, q: str, state: str, sort: str, tag: str = "") -> Listing:
+    """The list as filtered, with totals over everything that is not forgotten; of one client
+    alone, and without the agency's tags, for whoever sees no other."""
+    client_id, needs = permissions.only_client(actor), attention.by_site(actor)
+    everything = Site.listing(client_id=client_id)
+    sort = sort if sort.removeprefix("-") in SORTS else "name"
+    tagged, known = ({}, {}) if client_id is not None else (SiteTag.by_site(), SiteTag.in_use())
+    # Whoever is not shown tags must not find sites by them either.
+    wanted = tag_names.fold(tag[: tag_names.MAX_CHARS + 1]) if client_id is None else ""
+    chosen = [
+        site
+        for site in Site.listing(q=q, sort=sort, client_id=client_id)
+        if _is_in(site, state, needs)
+        and (not wanted or wanted in map(tag_names.fold, tagged.get(site.id, ())))
+    ]
+    versions, page = Report.versions(), page_of(chosen)
+    return Listing(
+        rows=[
+            _row(site, versions, tagged.get(site.id, []), needs.get(site.id, []))
+            for site in page.items
+        ],
+        page=page,
+        totals=Totals(
+            sites=len(everything),
+            with_updates=sum(_has_updates(site) for site in everything),
+            need_attention=len(needs),
+            wait_for_you=attention.waiting_for(actor),
+        ),
+        q=q,
+        state=state,
+        sort=sort,
+        tag=known.get(wanted, tag.strip()[: tag_names.MAX_CHARS]) if wanted else "",
+        tags=list(known.values()),
+    )
+
+
+def _is_in(site: Site, group: str, needs: dict[int, list[Item]]) -> bool:
+    """Whether the site belongs to a choice of the state filter; an unknown choice holds all."""
+    if group == "attention":
+        return site.id in needs
+    if group == "updates":
+        return _has_updates(site)
+    words = _GROUPS.get(group)
+    return words is None or site.connection in words
+
+
+def _has_updates(site: Site) -> bool:
+    """Whether updates are available; what was known of a site that left counts no more."""
+    return site.is_paired and site.offers > 0
+
+
+def site_page(site: Site, actor: Actor) -> SitePage:
+    """Everything about one site that this actor may see, in a dozen small queries."""
+    now = utcnow()
+    report = Report.of(site)
+    listed = Component.for_site(site)
+    tagged = SiteTag.of_site(site)
+    return SitePage(
+        site=site,
+        client=_client_name(site),
+        pairing=site.latest_token(),
+        sync=Sync.latest_for(site),
+        rotation=Rotation.latest_for(site),
+        report=report,
+        document=whole_document(json.loads(report.body)) if report else {},
+        components={kind: [one for one in listed if one.kind == kind] for kind in KINDS},
+        entries=Entry.newest(site_id=site.id, limit=_RECENT_ENTRIES),
+        parting=_parting(site),
+        candidates=candidates.on_site(site, now) if report else [],
+        tags=tagged,
+        attention=attention.by_site(actor, site).get(site.id, []),
+        by_tag=[
+            policy
+            for policy in Policy.in_force(now)
+            if policy.tags and auto_update_rules.reaches(policy, site, tagged)
+        ],
+        now=now,
+    )
+
+
+def _row(
+    site: Site, versions: dict[int, tuple[str, str]], tagged: list[str], needs: list[Item]
+) -> SiteRow:
+    known = versions.get(site.id)
+    wordpress, php = known or ("", "")
+    return SiteRow(
+        site=site,
+        client=_client_name(site),
+        wordpress=wordpress,
+        php=php,
+        offers=site.offers if known else None,
+        tags=tagged,
+        attention=needs,
+    )
+
+
+def _client_name(site: Site) -> str:
+    return site.client.name if site.client else "No client"
+
+
+def _parting(site: Site) -> Parting:
+    if site.state not in _ENDED:
+        return Parting()
+    seen = site.revoke_evidence or {}
+    return Parting(
+        by=seen.get("by", ""),
+        left=seen.get("left", ""),
+        left_at=_moment(seen.get("left_at")),
+        acknowledged_at=_moment(seen.get("ack_at")) if seen.get("ack") == "yes" else None,
+        refused_at=_moment(seen.get("probe_at")) if seen.get("probe") == "refused" else None,
+        probe=seen.get("probe", ""),
+        attempts=seen.get("attempts", 0),
+        last_tried_at=_moment(seen.get("last_tried_at")),
+        last_fault=seen.get("last_fault", ""),
+        gave_up_at=_moment(seen.get("gave_up_at")),
+        entry=_newest_entry(site, _ENDS),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _newest_entry(site: Site, events: tuple[str, ...]) -> Entry | None:
+    found = [one for name in events for one in Entry.newest(site_id=site.id, event=name, limit=1)]
+    return max(found, key=lambda entry: entry.seq, default=None)
+
+
+# A report of an older plugin may lack fields that were declared later. Pages
+# read a whole document, in which what nobody told is None or empty.
+_WHOLE: dict[str, Any] = {
+    "wordpress": {
+        "version": "",
+        "locale": "",
+        "multisite": None,
+        "environment": "",
+        "debug": None,
+    },
+    "php": {
+        "version": "",
+        "memory_limit": "",
+        "max_execution_time": None,
+        "extensions_missing": [],
+    },
+    "database": {"server": "", "version": ""},
+    "server": {"software": ""},
+    "updates": {
+        "plugins": [],
+        "themes": [],
+        "translations": [],
+        "core": [],
+        "as_in_admin": None,
+        "checked_at": {"plugins": None, "themes": None, "core": None},
+    },
+    "health": {
+        "tests": [],
+        "https": None,
+        "cron_overdue": None,
+        "disk_free": None,
+        "filesystem": "",
+        "file_mods": None,
+        "auto_updater": None,
+        "auto_updates": {
+            "core_minor": None,
+            "core_major": None,
+            "core_dev": None,
+            "translations": None,
+        },
+    },
+}
+
+
+def whole_document(
+    document: dict[str, Any], pattern: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """`document` with every place a page reads filled in."""
+    pattern = _WHOLE if pattern is None else pattern
+    filled = dict(document)
+    for key, usual in pattern.items():
+        if isinstance(usual, dict):
+            filled[key] = whole_document(document.get(key) or {}, usual)
+        else:
+            filled.setdefault(key, usual)
+    return filled

@@ -1,0 +1,159 @@
+"""The agency's people, for its owners: who may sign in, with which role."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain.accounts import users
+from app.domain.audit import redaction
+from app.domain.errors import Invalid
+from app.models.accounts import Member, MemberSession
+from app.models.base import utcnow
+from app.models.sites import Client
+from app.views import one_time_display
+from app.views.authorization import may, me, presence
+from app.views.request_validation import row_number
+
+bp = Blueprint("people", __name__)
+
+
+@bp.get("/people")
+@may("people")
+def index() -> ResponseReturnValue:
+    return _page({}, {})
+
+
+@bp.post("/people")
+@may("people")
+def invite() -> ResponseReturnValue:
+    typed = {name: request.form.get(name, "").strip() for name in ("name", "email", "role")}
+    client = Client.get_or_none(Client.id == request.form.get("client", type=row_number))
+    try:
+        member, link = users.invite(
+            **typed, by=me(), config=current_app.config["AURA"], now=utcnow(), client=client
+        )
+    except Invalid as refusal:
+        return _page(typed, refusal.messages), 422
+    return _to_link(member, link)
+
+
+@bp.post("/people/<int:member_id>/link")
+@may("people")
+def renew(member_id: int) -> ResponseReturnValue:
+    member = users.member_known(member_id)
+    link = users.renew_invitation(member, by=me(), config=current_app.config["AURA"], now=utcnow())
+    return _to_link(member, link)
+
+
+def _to_link(member: Member, link: str) -> ResponseReturnValue:
+    one_time_display.hold(f"link:{member.id}", link)
+    return redirect(url_for("people.show_link", member_id=member.id), 303)
+
+
+@bp.get("/people/<int:member_id>/link")
+@may("people")
+def show_link(member_id: int) -> ResponseReturnValue:
+    """The one page that holds the link; loaded again, it leads to the list of people."""
+    member = users.member_known(member_id)
+    link = one_time_display.take(f"link:{member.id}")
+    if link is None:
+        flash("A link is shown only once. If you did not copy it, create a new one.")
+        return redirect(url_for("people.index"), 303)
+    return render_template("people/link.html", member=member, link=link)
+
+
+@bp.get("/people/<int:member_id>/role")
+@may("people")
+def role(member_id: int) -> ResponseReturnValue:
+    member = users.member_known(member_id)
+    return _role_page(member, {"role": member.role, "client": str(member.client_id or "")}, {})
+
+
+@bp.post("/people/<int:member_id>/role")
+@may("people")
+def change_role(member_id: int) -> ResponseReturnValue:
+    member = users.member_known(member_id)
+    typed = {name: request.form.get(name, "").strip() for name in ("role", "client")}
+    client = Client.get_or_none(Client.id == request.form.get("client", type=row_number))
+    try:
+        users.change_role(
+            member,
+            typed["role"],
+            client,
+            by=me(),
+            confirmed_at=presence().session.confirmed_at,
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _role_page(member, typed, refusal.messages), 422
+    flash(f"{member.name} has a new role, and signs in again to use it.")
+    return redirect(url_for("people.index"), 303)
+
+
+@bp.post("/people/<int:member_id>/disable")
+@may("people")
+def disable(member_id: int) -> ResponseReturnValue:
+    member = users.member_known(member_id)
+    users.disable(member, by=me(), now=utcnow())
+    flash(f"{member.name} can no longer sign in.")
+    return redirect(url_for("people.index"), 303)
+
+
+@bp.post("/people/<int:member_id>/enable")
+@may("people")
+def enable(member_id: int) -> ResponseReturnValue:
+    member = users.member_known(member_id)
+    users.enable(member, by=me(), now=utcnow())
+    flash(f"{member.name} can sign in again.")
+    return redirect(url_for("people.index"), 303)
+
+
+@bp.get("/people/<int:member_id>/erase")
+@may("people")
+def erase_page(member_id: int) -> ResponseReturnValue:
+    return _erase_page(users.member_known(member_id), "", {})
+
+
+@bp.post("/people/<int:member_id>/erase")
+@may("people")
+def erase(member_id: int) -> ResponseReturnValue:
+    member, reason = users.member_known(member_id), request.form.get("reason", "")
+    try:
+        count = redaction.erase(
+            member,
+            reason=reason,
+            by=me(),
+            confirmed_at=presence().session.confirmed_at,
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _erase_page(member, reason, refusal.messages), 422
+    flash(f"Erased from {count} {'entry' if count == 1 else 'entries'}. The erasure is recorded.")
+    return redirect(url_for("people.index"), 303)
+
+
+def _erase_page(member: Member, reason: str, errors: dict[str, str]) -> str:
+    return render_template("people/erase.html", member=member, reason=reason, errors=errors)
+
+
+def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
+    return render_template(
+        "people/index.html",
+        members=Member.listing(),
+        last_seen=MemberSession.last_seen(),
+        clients=_clients(),
+        typed=typed,
+        errors=errors,
+        my_id=me().id,
+    )
+
+
+def _role_page(member: Member, typed: dict[str, str], errors: dict[str, str]) -> str:
+    return render_template(
+        "people/role.html", member=member, clients=_clients(), typed=typed, errors=errors
+    )
+
+
+def _clients() -> dict[int, str]:
+    return {one.id: one.name for one in Client.select().order_by(Client.name)}
