@@ -34,7 +34,7 @@ from app.views import (
     team,
 )
 
-_ROOMS = (
+_BLUEPRINTS = (
     page_context,
     auth,
     account,
@@ -60,7 +60,7 @@ MAX_FORM_BYTES = 32 * 1024
 
 def create_app(config: Config) -> Flask:
     """The application, bound to its database and its queue; opens neither."""
-    app = errors.Reporting(__name__)
+    app = errors.AuraFlask(__name__)
     app.config.update(_settings(config))
     if config.proxy_hops:
         hops = config.proxy_hops
@@ -76,7 +76,7 @@ def create_app(config: Config) -> Flask:
     authorization.register(app)
     errors.register(app)
     filters.register(app)
-    for room in _ROOMS:
+    for room in _BLUEPRINTS:
         app.register_blueprint(room.bp)
     cli.register(app)
     return app

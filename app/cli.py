@@ -18,7 +18,7 @@ from app.domain.actor import SYSTEM
 from app.domain.audit import export, redaction, search_index, verification
 from app.domain.connection import rotation
 from app.domain.diagnostics import runs
-from app.domain.errors import Invalid, OpsError, TrailUnreadable
+from app.domain.errors import AuditLogUnreadable, AuraError, Invalid
 from app.domain.sites import sites
 from app.models import migrate
 from app.models.base import db, utcnow
@@ -85,8 +85,8 @@ def password_link(email: str) -> None:
     """Print a link by which EMAIL chooses a new password; ends their sessions."""
     with _database() as config:
         try:
-            link = users.recover(email, config=config.as_served(), now=utcnow())
-        except OpsError as refusal:
+            link = users.recovery_link(email, config=config.as_served(), now=utcnow())
+        except AuraError as refusal:
             raise click.ClickException(refusal.message) from refusal
     click.echo(link)
 
@@ -104,8 +104,8 @@ def verify_trail(context: click.Context) -> None:
     """
     with _database():
         try:
-            found = verification.read_now(by=SYSTEM, now=utcnow())
-        except TrailUnreadable as why:
+            found = verification.verify_now(by=SYSTEM, now=utcnow())
+        except AuditLogUnreadable as why:
             click.echo(why.message, err=True)
             context.exit(2)
     if found.broken_at is not None:
@@ -117,7 +117,7 @@ def verify_trail(context: click.Context) -> None:
 def reindex_trail() -> None:
     """Make anew what searching the trail needs; the trail itself stays as it is."""
     with _database():
-        count = search_index.rebuild()
+        count = search_index.rebuild_index()
     click.echo(f"{count} entries can be found again.")
 
 
@@ -141,15 +141,17 @@ def export_trail(
     """Write the trail to PATH, ready to be checked by a stranger."""
     with _database() as config:
         try:
-            covered = export.covers(
+            covered = export.make_scope(
                 client=sites.client_named(client) if client else None,
-                site=sites.at_address(site) if site else None,
+                site=sites.find_by_address(site) if site else None,
                 since=since.replace(tzinfo=UTC) if since else None,
                 until=until.replace(tzinfo=UTC) if until else None,
                 private=not without_private,
             )
-            count = export.export_here(path, form, covered, by=SYSTEM, config=config, now=utcnow())
-        except OpsError as refusal:
+            count = export.export_to_path(
+                path, form, covered, by=SYSTEM, config=config, now=utcnow()
+            )
+        except AuraError as refusal:
             raise click.ClickException(refusal.message) from refusal
     click.echo(f"{path}: {count} {'entry' if count == 1 else 'entries'}")
 
@@ -161,9 +163,9 @@ def erase_person(email: str, reason: str) -> None:
     """Erase what is private about whoever signed in as EMAIL and is disabled."""
     with _database():
         try:
-            member = users.known_as(email)
-            count = redaction.erase_from_here(member, reason=reason, by=SYSTEM, now=utcnow())
-        except OpsError as refusal:
+            member = users.find_by_email(email)
+            count = redaction.erase_user_from_cli(member, reason=reason, by=SYSTEM, now=utcnow())
+        except AuraError as refusal:
             raise click.ClickException(refusal.message) from refusal
     click.echo(f"Erased from {count} {'entry' if count == 1 else 'entries'}.")
 
@@ -215,7 +217,7 @@ keys = AppGroup("keys", help="The keys of the sites.")
 def rotate_all() -> None:
     """Have every paired site agree on new keys; the worker does it, one by one."""
     with _database() as config:
-        asked = rotation.request_all(config=config, now=utcnow())
+        asked = rotation.rotate_all_keys(config=config, now=utcnow())
     click.echo(f"Asked {len(asked)} {'site' if len(asked) == 1 else 'sites'} for new keys.")
 
 

@@ -25,7 +25,7 @@ KEY_BYTES = 32
 _PID_BYTES = 16
 _SEAL_NONCE_BYTES = 12
 _PLAN_SIGNATURE = b"siteagent/plan-sig/1\n"
-_MARK_SIGNATURE = b"siteagent/mark/1\n"
+_CHECKPOINT_SIGNATURE = b"siteagent/mark/1\n"
 
 
 class SealBroken(Exception):
@@ -230,14 +230,14 @@ def verify_plan(public: bytes, plan: bytes, signature: bytes) -> bool:
     return verify(public, _PLAN_SIGNATURE + plan_digest(plan), signature)
 
 
-def sign_mark(seed: bytes, mark: bytes) -> bytes:
+def sign_checkpoint(seed: bytes, mark: bytes) -> bytes:
     """The Ed25519 signature over the exact bytes of a mark (PROTOCOL.md 5.3)."""
-    return sign(seed, _MARK_SIGNATURE + mark)
+    return sign(seed, _CHECKPOINT_SIGNATURE + mark)
 
 
-def verify_mark(public: bytes, mark: bytes, signature: bytes) -> bool:
+def verify_checkpoint(public: bytes, mark: bytes, signature: bytes) -> bool:
     """Whether whoever keeps that log signed the exact bytes of this mark."""
-    return verify(public, _MARK_SIGNATURE + mark, signature)
+    return verify(public, _CHECKPOINT_SIGNATURE + mark, signature)
 
 
 def sign_release(seed: bytes, version: str, sha256: str) -> bytes:

@@ -75,9 +75,9 @@ class Block:
         return "".join(run.text for run in self.runs)
 
 
-def print_html(html: str, *, title: str, subtitle: str, base: str, at: datetime) -> bytes:
+def render_pdf(html: str, *, title: str, subtitle: str, base: str, at: datetime) -> bytes:
     """The blocks of `html` under `title`, in English. Links begin at `base`; `at` is its date."""
-    paper = _Paper(title, subtitle, base, at)
+    paper = _PdfDocument(title, subtitle, base, at)
     paper.put(Block("h1", runs=[Run(title)]))
     paper.put(Block("p", runs=[Run(subtitle)]))
     for block in blocks_of(html):
@@ -143,7 +143,7 @@ def _told(block: Block) -> list[Run]:
     return [replace(run, is_strong=True) for run in block.runs] if is_heading else block.runs
 
 
-class _Paper(FPDF):
+class _PdfDocument(FPDF):
     """A4 pages on which every word stands in a tagged block, also across the end of a page.
 
     fpdf2 tags pictures only, so the marks around a block are written here, with its own parts;

@@ -17,7 +17,7 @@ from pathlib import Path
 from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
-from app.domain.audit import Filter
+from app.domain.audit import EntryFilter
 from app.domain.audit.chain import log_uuid
 from app.domain.audit.events import SiteCalled
 from app.models import migrate
@@ -106,27 +106,27 @@ def _finding(folder: Path) -> Iterator[Figure]:
     _made(folder, FOUND_IN)
     middle = _at(FOUND_IN // 2)
     pages = {
-        "the newest": (Filter(), None),
-        "one site": (Filter(site=17), None),
-        "one client": (Filter(client=3), None),
-        "one component on a site": (Filter(site=17, component=_COMPONENTS[17]), None),
-        "an outcome that is rare": (Filter(outcome="rolled_back"), None),
-        "a month long ago": (Filter(since=middle, until=middle + timedelta(days=30)), None),
+        "the newest": (EntryFilter(), None),
+        "one site": (EntryFilter(site=17), None),
+        "one client": (EntryFilter(client=3), None),
+        "one component on a site": (EntryFilter(site=17, component=_COMPONENTS[17]), None),
+        "an outcome that is rare": (EntryFilter(outcome="rolled_back"), None),
+        "a month long ago": (EntryFilter(since=middle, until=middle + timedelta(days=30)), None),
         "a site in that month": (
-            Filter(site=17, since=middle, until=middle + timedelta(days=30)),
+            EntryFilter(site=17, since=middle, until=middle + timedelta(days=30)),
             None,
         ),
-        "a page far back": (Filter(site=17), FOUND_IN // 3),
-        "two words": (Filter(words="plugin-17 failed"), None),
-        "a word that is nowhere": (Filter(words="nowhere"), None),
-        "what nobody did": (Filter(person=99), None),
+        "a page far back": (EntryFilter(site=17), FOUND_IN // 3),
+        "two words": (EntryFilter(words="plugin-17 failed"), None),
+        "a word that is nowhere": (EntryFilter(words="nowhere"), None),
+        "what nobody did": (EntryFilter(person=99), None),
     }
     taken: list[float] = []
     worst, slowest = 0.0, ""
     for name, (which, before) in pages.items():
         for _ in range(20):
             began = time.perf_counter()
-            audit.find(which, 51, before=before)
+            audit.find_entries(which, 51, before=before)
             took = (time.perf_counter() - began) * 1000
             taken.append(took)
             if took > worst:
@@ -137,7 +137,7 @@ def _finding(folder: Path) -> Iterator[Figure]:
     yield Figure.absolute("the slowest of them", worst, f"ms: {slowest}")
     floor = interleaved(
         {
-            "a page, median": lambda: audit.find(Filter(site=17), 51),
+            "a page, median": lambda: audit.find_entries(EntryFilter(site=17), 51),
             "the same rows by number": lambda: list(
                 Entry.select().where(Entry.seq > FOUND_IN - 51).order_by(Entry.seq.desc())
             ),

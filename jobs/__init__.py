@@ -11,7 +11,7 @@ from app.models.base import db, use_database
 
 
 @contextmanager
-def surroundings() -> Iterator[Config]:
+def job_context() -> Iterator[Config]:
     """The configuration, with a database connection that belongs to this job alone.
 
     rq forks for every job; a connection opened before that would be shared.

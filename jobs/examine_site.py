@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.domain.diagnostics import runs
-from jobs import surroundings
+from jobs import job_context
 
 
 def run(examination_id: int) -> str:
-    with surroundings() as config:
-        return runs.run(examination_id, config=config)
+    with job_context() as config:
+        return runs.run_examination(examination_id, config=config)

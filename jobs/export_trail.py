@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.domain.audit import export
-from jobs import surroundings
+from jobs import job_context
 
 
 def run(export_id: int) -> str:
-    with surroundings() as config:
-        return export.run(export_id, config=config)
+    with job_context() as config:
+        return export.run_export(export_id, config=config)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.domain.connection import pairing
-from jobs import surroundings
+from jobs import job_context
 
 
 def run(pairing_id: int) -> str:
-    with surroundings() as config:
-        return pairing.attempt(pairing_id, config=config)
+    with job_context() as config:
+        return pairing.attempt_pairing(pairing_id, config=config)

@@ -8,55 +8,59 @@ from app.domain.connection import pairing, revocation, revocation_checks, rotati
 from app.domain.diagnostics import scheduling
 from app.domain.inventory import site_sync
 from app.models.base import utcnow
-from jobs import surroundings
+from jobs import job_context
 
 
 def due_syncs() -> int:
-    with surroundings() as config:
+    with job_context() as config:
         return len(site_sync.request_due(utcnow(), every_minutes=config.sync_every_minutes))
 
 
 def due_goodbyes() -> int:
-    with surroundings():
-        return len(revocation.retry_due(utcnow())) + len(revocation_checks.request_due(utcnow()))
+    with job_context():
+        return len(revocation.retry_due_revocations(utcnow())) + len(
+            revocation_checks.request_due(utcnow())
+        )
 
 
 def lost_pairings() -> int:
-    with surroundings():
-        return pairing.recover(utcnow())
+    with job_context():
+        return pairing.recover_pairings(utcnow())
 
 
 def lost_syncs() -> int:
-    with surroundings():
+    with job_context():
         return site_sync.recover(utcnow())
 
 
 def lost_rotations() -> int:
-    with surroundings():
-        return rotation.recover(utcnow())
+    with job_context():
+        return rotation.recover_rotations(utcnow())
 
 
 def lost_examinations() -> int:
-    with surroundings():
-        return scheduling.recover(utcnow())
+    with job_context():
+        return scheduling.recover_examinations(utcnow())
 
 
 def lost_changes() -> int:
-    with surroundings():
-        return execution.recover(utcnow())
+    with job_context():
+        return execution.recover_changes(utcnow())
 
 
 def due_policies() -> int:
-    with surroundings() as config:
+    with job_context() as config:
         # What waits for its release does not depend on what is proposed next.
-        return auto_update_rules.release_due(config, utcnow()) + auto_update_rules.apply(utcnow())
+        return auto_update_rules.approve_due(config, utcnow()) + auto_update_rules.propose_due(
+            utcnow()
+        )
 
 
 def due_verification() -> int:
-    with surroundings():
-        return verification.due(utcnow()) + refusals.close_hours(utcnow())
+    with job_context():
+        return verification.queue_due_verification(utcnow()) + refusals.close_hours(utcnow())
 
 
 def due_exports() -> int:
-    with surroundings() as config:
-        return export.due(config, utcnow())
+    with job_context() as config:
+        return export.queue_due_exports(config, utcnow())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.domain.crosscheck import site_log
-from jobs import surroundings
+from jobs import job_context
 
 
 def run(site_id: int) -> str:
-    with surroundings() as config:
-        return site_log.run(site_id, config=config)
+    with job_context() as config:
+        return site_log.read_site_log(site_id, config=config)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.domain.connection import revocation_checks
-from jobs import surroundings
+from jobs import job_context
 
 
 def run(site_id: int) -> str:
-    with surroundings() as config:
+    with job_context() as config:
         return revocation_checks.run(site_id, config=config)

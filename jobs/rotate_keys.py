@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.domain.connection import rotation
-from jobs import surroundings
+from jobs import job_context
 
 
 def run(rotation_id: int) -> str:
-    with surroundings() as config:
-        return rotation.run(rotation_id, config=config)
+    with job_context() as config:
+        return rotation.run_rotation(rotation_id, config=config)

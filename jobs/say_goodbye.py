@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.domain.connection import revocation
-from jobs import surroundings
+from jobs import job_context
 
 
 def run(site_id: int) -> str:
-    with surroundings() as config:
-        return revocation.say_goodbye(site_id, config=config)
+    with job_context() as config:
+        return revocation.deliver_revocation(site_id, config=config)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.domain.changes import settlement
-from jobs import surroundings
+from jobs import job_context
 
 
 def run(change_id: int) -> str:
-    with surroundings() as config:
-        return settlement.settle(change_id, config=config)
+    with job_context() as config:
+        return settlement.settle_change(change_id, config=config)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.domain.audit import verification
-from jobs import surroundings
+from jobs import job_context
 
 
 def run(verification_id: int) -> str:
-    with surroundings():
-        return verification.run(verification_id)
+    with job_context():
+        return verification.run_verification(verification_id)

@@ -40,7 +40,7 @@ WORKERS = 3
 _LOOKS_EVERY_S = 1.0
 
 
-class PatientWorker(Worker):
+class ReconnectingWorker(Worker):
     """One worker: back within seconds when the queue is, and never there without its pool."""
 
     max_connection_wait_time = 4.0
@@ -62,7 +62,7 @@ class PatientWorker(Worker):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-class PatientPool(WorkerPool):
+class ReconnectingPool(WorkerPool):
     """rq's pool; a worker that ended is replaced once the queue answers."""
 
     _is_away = False
@@ -89,13 +89,13 @@ class PatientPool(WorkerPool):
         return True
 
 
-def make_pool(connection: Redis, workers: int = WORKERS) -> PatientPool:
+def make_pool(connection: Redis, workers: int = WORKERS) -> ReconnectingPool:
     """The workers, which run the jobs listed in app/queue.py and nothing else."""
-    return PatientPool(
+    return ReconnectingPool(
         [queue.NAME],
         connection=connection,
         num_workers=workers,
-        worker_class=PatientWorker,
+        worker_class=ReconnectingWorker,
         job_class=queue.KnownJob,
         queue_class=queue.KnownQueue,
         serializer=JSONSerializer,

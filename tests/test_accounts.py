@@ -8,19 +8,19 @@ import pytest
 
 from app.config import Config
 from app.domain.accounts import sessions, users
-from app.domain.accounts.login_throttle import Browser
+from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.actor import SYSTEM, Actor
-from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed
+from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired
 from app.models.accounts import Member, MemberSession
 from app.models.audit import Entry
 from tests.support.factories import PASSWORD, make_member
 from tests.support.fakes import Clock
 
-HERE = Browser("192.0.2.1", "Firefox")
+HERE = ClientInfo("192.0.2.1", "Firefox")
 
 
 def invite(by: Actor, config: Config, clock: Clock) -> tuple[Member, str]:
-    return users.invite(
+    return users.invite_user(
         name="  Dora   Dee ",
         email="Dora@Agency.example",
         role="viewer",
@@ -48,19 +48,19 @@ def test_nobody_but_an_owner_touches_accounts(
         with pytest.raises(Forbidden):
             users.renew_invitation(member, by=by, config=config, now=clock())
         with pytest.raises(Forbidden):
-            users.disable(member, by=by, now=clock())
+            users.disable_user(member, by=by, now=clock())
         with pytest.raises(Forbidden):
-            users.enable(member, by=by, now=clock())
+            users.enable_user(member, by=by, now=clock())
     assert Member.select().count() == 3
 
 
 def test_a_change_that_is_refused_leaves_everything_as_it_was(
     ana: Actor, config: Config, clock: Clock
 ) -> None:
-    opened = sessions.begin(Member.get_by_id(ana.id), HERE, now=clock())
+    opened = sessions.start_session(Member.get_by_id(ana.id), HERE, now=clock())
     before = Entry.head().seq
     with pytest.raises(users.Conflict):
-        users.disable(Member.get_by_id(ana.id), by=ana, now=clock())
+        users.disable_user(Member.get_by_id(ana.id), by=ana, now=clock())
     assert MemberSession.get_by_id(opened.session.id).ended_at is None
     assert Entry.head().seq == before
 
@@ -93,7 +93,7 @@ def test_a_role_is_given_by_an_owner_who_typed_a_password_lately(
     for by in (ben, cleo, SYSTEM, Actor.anonymous("192.0.2.9")):
         with pytest.raises(Forbidden):
             give(member, "owner", by, clock)
-    with pytest.raises(NotConfirmed):
+    with pytest.raises(ReauthenticationRequired):
         give(member, "owner", ana, clock, typed=clock() - timedelta(minutes=16))
     assert member.role == "viewer"
     give(member, "operator", ana, clock)
@@ -102,7 +102,7 @@ def test_a_role_is_given_by_an_owner_who_typed_a_password_lately(
 
 def test_whoever_owns_aura_alone_stays_its_owner(ana: Actor, clock: Clock) -> None:
     make_member("Ivo", "owner", password_hash="!")
-    opened = sessions.begin(Member.get_by_id(ana.id), HERE, now=clock())
+    opened = sessions.start_session(Member.get_by_id(ana.id), HERE, now=clock())
     before = Entry.head().seq
     with pytest.raises(Conflict, match="Somebody has to own Aura"):
         give(Member.get_by_id(ana.id), "viewer", ana, clock)
@@ -124,7 +124,7 @@ def test_a_role_that_is_so_already_or_of_somebody_shut_out_is_not_given(
     member = Member.get_by_id(ben.id)
     with pytest.raises(Conflict, match="already"):
         give(member, "operator", ana, clock)
-    users.disable(member, by=ana, now=clock())
+    users.disable_user(member, by=ana, now=clock())
     with pytest.raises(Conflict, match="disabled"):
         give(member, "viewer", ana, clock)
 
@@ -139,15 +139,15 @@ def test_a_session_of_somebody_who_was_disabled_by_hand_does_not_count(
     ana: Actor, clock: Clock
 ) -> None:
     member = make_member("Dora", "viewer")
-    ticket = sessions.begin(member, HERE, now=clock()).ticket
-    assert sessions.resume(ticket, now=clock()) is not None
+    ticket = sessions.start_session(member, HERE, now=clock()).ticket
+    assert sessions.resume_session(ticket, now=clock()) is not None
     Member.update(disabled_at=clock()).where(Member.id == member.id).execute()
-    assert sessions.resume(ticket, now=clock()) is None
+    assert sessions.resume_session(ticket, now=clock()) is None
 
 
 def test_sessions_of_long_ago_are_forgotten_at_the_next_sign_in(ana: Actor, clock: Clock) -> None:
     member = Member.get_by_id(ana.id)
-    sessions.begin(member, HERE, now=clock())
+    sessions.start_session(member, HERE, now=clock())
     clock.advance(days=31)
-    sessions.begin(member, HERE, now=clock())
+    sessions.start_session(member, HERE, now=clock())
     assert MemberSession.select().count() == 1

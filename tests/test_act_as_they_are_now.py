@@ -17,13 +17,13 @@ import pytest
 
 from app.config import Config
 from app.domain.accounts import sessions, users
-from app.domain.accounts.login_throttle import Browser
-from app.domain.accounts.sessions import Presence
+from app.domain.accounts.login_throttle import ClientInfo
+from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
 from app.domain.audit import export, redaction, verification
 from app.domain.changes import approvals, auto_update_rules, proposals
-from app.domain.changes.auto_update_rules import Terms
-from app.domain.changes.proposals import Wanted, Window
+from app.domain.changes.auto_update_rules import RuleTerms
+from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.connection import pairing, revocation, rotation
 from app.domain.crosscheck import alerts, site_log
 from app.domain.diagnostics import scheduling
@@ -44,7 +44,7 @@ from tests.support.factories import AKISMET, PASSWORD, check, make_member, make_
 from tests.support.fakes import Clock, FakeSite
 
 DOMAIN = Path(__file__).parents[1] / "app/domain"
-BROWSER = Browser("192.0.2.9")
+BROWSER = ClientInfo("192.0.2.9")
 
 
 class World:
@@ -56,7 +56,9 @@ class World:
         self.now = fake.clock()
         self.member = make_member("Olga", "owner")
         self.by = Actor.of(self.member, "192.0.2.9")
-        self.presence: Presence = sessions.begin(self.member, BROWSER, now=self.now)
+        self.presence: AuthenticatedSession = sessions.start_session(
+            self.member, BROWSER, now=self.now
+        )
         self.colleague = make_member("Carl", "operator")
         self.fresh = {"confirmed_at": self.now, "now": self.now}
 
@@ -85,22 +87,22 @@ class World:
 
     def alarm(self) -> Alarm:
         with transaction():
-            alerts.raise_alarm(self.site, alerts.LOG_BROKEN, "1", {}, self.ana, self.now)
+            alerts.raise_alert(self.site, alerts.LOG_BROKEN, "1", {}, self.ana, self.now)
         return Alarm.get()
 
     def policy(self) -> Policy:
-        return auto_update_rules.make(self.terms(), by=self.ana, **self.fresh)
+        return auto_update_rules.create_rule(self.terms(), by=self.ana, **self.fresh)
 
-    def terms(self) -> Terms:
+    def terms(self) -> RuleTerms:
         ends = self.now + timedelta(days=30)
         days, steps = tuple(range(7)), ("patch",)
-        return Terms("Patches", ("plugins",), steps, None, (), (), days, 0, 24, ends, "agreed")
+        return RuleTerms("Patches", ("plugins",), steps, None, (), (), days, 0, 24, ends, "agreed")
 
     def client(self) -> Client:
         return Client.named("Bakery Ltd")
 
     def disabled(self) -> Member:
-        users.disable(self.colleague, by=self.ana, now=self.now)
+        users.disable_user(self.colleague, by=self.ana, now=self.now)
         return self.colleague
 
     def broken(self) -> Verification:
@@ -118,19 +120,21 @@ class World:
         return "plugin", AKISMET
 
     def hold(self, by: Actor) -> None:
-        holds.hold(self.site, "plugin", AKISMET, until=None, reason="wait", by=by, now=self.now)
+        holds.hold_updates(
+            self.site, "plugin", AKISMET, until=None, reason="wait", by=by, now=self.now
+        )
 
     def exported(self) -> int:
-        covered = export.covers()
-        asked = export.request("jsonl", covered, by=self.ana, **self.fresh)
-        assert export.run(asked.id, config=self.config) == "done"
+        covered = export.make_scope()
+        asked = export.request_export("jsonl", covered, by=self.ana, **self.fresh)
+        assert export.run_export(asked.id, config=self.config) == "done"
         return asked.id
 
     def period(self) -> Period:
         return Period.of_days(self.now.date(), self.now.date())
 
     def wanted(self) -> dict[str, Any]:
-        wanted = [Wanted(self.site, "plugin", AKISMET, "5.3.1")]
+        wanted = [UpdateRequest(self.site, "plugin", AKISMET, "5.3.1")]
         return {"wanted": wanted, "reason": "", "window": Window.usual(self.now), "now": self.now}
 
     def approving(self, approve: Callable[..., object]) -> Callable[..., object]:
@@ -151,7 +155,7 @@ class World:
         )
 
     def confirm(self, by: Actor) -> None:
-        users.confirm(
+        users.reauthenticate(
             self.presence, password=PASSWORD, browser=BROWSER, config=self.config, now=self.now
         )
 
@@ -159,7 +163,7 @@ class World:
 # By function: what prepares it; the result is called with `by`.
 CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "accounts.invite": lambda w: partial(
-        users.invite,
+        users.invite_user,
         name="Dan",
         email="d@a.example",
         role="viewer",
@@ -172,51 +176,57 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "accounts.change_role": lambda w: partial(
         users.change_role, w.colleague, "viewer", None, **w.fresh
     ),
-    "accounts.disable": lambda w: partial(users.disable, w.colleague, now=w.now),
-    "accounts.enable": lambda w: partial(users.enable, w.disabled(), now=w.now),
+    "accounts.disable": lambda w: partial(users.disable_user, w.colleague, now=w.now),
+    "accounts.enable": lambda w: partial(users.enable_user, w.disabled(), now=w.now),
     "accounts.change_password": lambda w: w.change_password,
     "accounts.confirm": lambda w: w.confirm,
-    "sessions.end": lambda w: partial(sessions.end, w.presence.session.id, now=w.now),
-    "sessions.end_others": lambda w: partial(sessions.end_others, w.presence, now=w.now),
-    "doctor.asking.request": lambda w: partial(scheduling.request, w.site, now=w.now),
+    "sessions.end": lambda w: partial(sessions.end_session, w.presence.session.id, now=w.now),
+    "sessions.end_others": lambda w: partial(sessions.end_other_sessions, w.presence, now=w.now),
+    "doctor.asking.request": lambda w: partial(scheduling.request_examination, w.site, now=w.now),
     "pairing.issue_token": lambda w: partial(
         pairing.issue_token, w.other(), config=w.config, now=w.now
     ),
-    "pairing.cancel": lambda w: partial(pairing.cancel, w.token(), now=w.now),
-    "pairing.try_now": lambda w: partial(pairing.try_now, w.token(), now=w.now),
+    "pairing.cancel": lambda w: partial(pairing.cancel_pairing, w.token(), now=w.now),
+    "pairing.try_now": lambda w: partial(pairing.retry_pairing_now, w.token(), now=w.now),
     "sites.add": lambda w: partial(
-        sites.add, name="", url="https://other.example", client_name="", now=w.now
+        sites.add_site, name="", url="https://other.example", client_name="", now=w.now
     ),
-    "sites.forget": lambda w: partial(sites.forget, w.other(), now=w.now),
+    "sites.forget": lambda w: partial(sites.remove_site, w.other(), now=w.now),
     "sites.keep_server_login": lambda w: partial(
-        sites.keep_server_login, w.site, name="web", password="x", config=w.config, now=w.now
+        sites.set_server_login, w.site, name="web", password="x", config=w.config, now=w.now
     ),
     "alarms.close": lambda w: partial(
-        alerts.close, w.alarm(), note="looked", with_others=False, **w.fresh
+        alerts.close_alert, w.alarm(), note="looked", with_others=False, **w.fresh
     ),
-    "revocation.revoke": lambda w: partial(revocation.revoke, w.site, now=w.now),
-    "site_log.request": lambda w: partial(site_log.request, w.site),
+    "revocation.revoke": lambda w: partial(revocation.revoke_access, w.site, now=w.now),
+    "site_log.request": lambda w: partial(site_log.request_site_log, w.site),
     "audit.erasing.erase": lambda w: partial(
-        redaction.erase, w.disabled(), reason="asked for", **w.fresh
+        redaction.erase_user, w.disabled(), reason="asked for", **w.fresh
     ),
-    "policies.make": lambda w: partial(auto_update_rules.make, w.terms(), **w.fresh),
-    "policies.confirm": lambda w: partial(auto_update_rules.confirm, w.policy(), **w.fresh),
-    "policies.end": lambda w: partial(auto_update_rules.end, w.policy(), now=w.now),
+    "policies.make": lambda w: partial(auto_update_rules.create_rule, w.terms(), **w.fresh),
+    "policies.confirm": lambda w: partial(auto_update_rules.confirm_rule, w.policy(), **w.fresh),
+    "policies.end": lambda w: partial(auto_update_rules.end_rule, w.policy(), now=w.now),
     "policies.ask_for": lambda w: partial(
-        auto_update_rules.ask_for, w.client(), "second", **w.fresh
+        auto_update_rules.set_approval_mode, w.client(), "second", **w.fresh
     ),
     "report_rows.take_along": lambda w: partial(
-        data.take_along, w.client(), w.period(), form="pdf", config=w.config, now=w.now
+        data.issue_report, w.client(), w.period(), form="pdf", config=w.config, now=w.now
     ),
     "holds.hold": lambda w: w.hold,
-    "holds.release": lambda w: partial(holds.release, w.site, *w.held(), now=w.now),
-    "rotation.request": lambda w: partial(rotation.request, w.site, config=w.config, now=w.now),
-    "rotation.follow": lambda w: partial(rotation.follow, w.moved(), config=w.config, now=w.now),
+    "holds.release": lambda w: partial(holds.release_hold, w.site, *w.held(), now=w.now),
+    "rotation.request": lambda w: partial(
+        rotation.request_rotation, w.site, config=w.config, now=w.now
+    ),
+    "rotation.follow": lambda w: partial(
+        rotation.follow_move, w.moved(), config=w.config, now=w.now
+    ),
     "inventory.request_sync": lambda w: partial(site_sync.request_sync, w.site, now=w.now),
-    "verifying.request": lambda w: partial(verification.request, now=w.now),
-    "verifying.acknowledge": lambda w: partial(verification.acknowledge, w.broken().id, now=w.now),
-    "changes.propose": lambda w: partial(proposals.propose, **w.wanted()),
-    "changes.cancel": lambda w: partial(proposals.cancel, w.change(), now=w.now),
+    "verifying.request": lambda w: partial(verification.request_verification, now=w.now),
+    "verifying.acknowledge": lambda w: partial(
+        verification.acknowledge_failure, w.broken().id, now=w.now
+    ),
+    "changes.propose": lambda w: partial(proposals.propose_changes, **w.wanted()),
+    "changes.cancel": lambda w: partial(proposals.cancel_change, w.change(), now=w.now),
     "changes.close_incident": lambda w: partial(
         proposals.close_incident, w.incident(), note="fine", now=w.now
     ),
@@ -230,13 +240,17 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "clients.merge": lambda w: partial(
         clients.merge, Client.named("Bakery Limited"), w.client(), **w.fresh
     ),
-    "approvals.approve": lambda w: w.approving(approvals.approve),
-    "approvals.approve_together": lambda w: w.approving_together(approvals.approve_together),
-    "approvals.reject": lambda w: partial(approvals.reject, w.change(), reason="no", now=w.now),
-    "tagging.put": lambda w: partial(tags.put, w.site, "shop", **w.fresh),
-    "exporting.request": lambda w: partial(export.request, "csv", export.covers(), **w.fresh),
+    "approvals.approve": lambda w: w.approving(approvals.approve_change),
+    "approvals.approve_together": lambda w: w.approving_together(approvals.approve_changes),
+    "approvals.reject": lambda w: partial(
+        approvals.reject_change, w.change(), reason="no", now=w.now
+    ),
+    "tagging.put": lambda w: partial(tags.set_tags, w.site, "shop", **w.fresh),
+    "exporting.request": lambda w: partial(
+        export.request_export, "csv", export.make_scope(), **w.fresh
+    ),
     "exporting.hand_out": lambda w: partial(
-        export.hand_out, w.exported(), config=w.config, now=w.now
+        export.get_download, w.exported(), config=w.config, now=w.now
     ),
 }
 # What only reads, and asks who is reading.
@@ -263,7 +277,7 @@ def test_it_is_done_for_one_who_still_may(world: World, name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_is_done_for_one_who_was_disabled_meanwhile(world: World, name: str) -> None:
     act = CASES[name](world)
-    users.disable(world.member, by=world.ana, now=world.now)
+    users.disable_user(world.member, by=world.ana, now=world.now)
     before = Entry.head()
     with pytest.raises(Forbidden):
         act(by=world.by)

@@ -10,7 +10,7 @@ import pytest
 from app.domain import permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.crosscheck import alerts
-from app.domain.errors import Forbidden, Invalid, NotConfirmed, NotFound, StaleState
+from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired, StaleState
 from app.models.alerts import Alarm
 from app.models.audit import Entry
 from app.models.base import transaction
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.both_databases
 
 def raise_one(site: Site, now: Any, key: str = "n1", kind: str = alerts.CALL_UNKNOWN) -> bool:
     with transaction():
-        return alerts.raise_alarm(site, kind, key, {"site": {"entry": 3}}, SYSTEM, now)
+        return alerts.raise_alert(site, kind, key, {"site": {"entry": 3}}, SYSTEM, now)
 
 
 def close(alarm: Alarm, by: Actor, now: Any, **changed: Any) -> int:
     told = {"note": "Our own test.", "with_others": False, "confirmed_at": now, "now": now}
-    return alerts.close(alarm, by=by, **{**told, **changed})
+    return alerts.close_alert(alarm, by=by, **{**told, **changed})
 
 
 def test_an_alarm_is_raised_once_with_its_entry(site: Site, clock: Clock) -> None:
@@ -60,8 +60,8 @@ def test_only_who_works_there_and_has_just_typed_their_password_closes_it(
     for who in (cleo, dora, SYSTEM):
         with pytest.raises(Forbidden):
             close(alarm, who, clock())
-    with pytest.raises(NotConfirmed):
-        close(alarm, ana, clock(), confirmed_at=clock() - permissions.FRESH_FOR)
+    with pytest.raises(ReauthenticationRequired):
+        close(alarm, ana, clock(), confirmed_at=clock() - permissions.REAUTH_MAX_AGE)
     assert close(alarm, ben, clock()) == 1
 
 
@@ -113,11 +113,11 @@ def test_one_cause_in_the_trail_is_told_once_for_all_sites(
 
 def test_there_is_no_alarm_of_an_unknown_number(site: Site) -> None:
     with pytest.raises(NotFound):
-        alerts.known(7)
+        alerts.get_alert(7)
 
 
 def test_so_many_of_a_kind_tell_nothing_more(site: Site, clock: Clock) -> None:
-    for number in range(alerts.MOST_OPEN + 5):
+    for number in range(alerts.MAX_OPEN + 5):
         raise_one(site, clock() + timedelta(seconds=number), key=str(number))
-    assert Alarm.open_of(site, alerts.CALL_UNKNOWN) == alerts.MOST_OPEN
+    assert Alarm.open_of(site, alerts.CALL_UNKNOWN) == alerts.MAX_OPEN
     assert raise_one(site, clock(), kind=alerts.LOG_BROKEN)

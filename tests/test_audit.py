@@ -11,7 +11,7 @@ from peewee import DatabaseError
 from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
-from app.domain.audit import Filter
+from app.domain.audit import EntryFilter
 from app.domain.audit.events import REGISTRY, Event, OwnerCreated, SiteAdded, SiteCalled
 from app.models.audit import Detail, Entry
 from app.models.base import db, in_transaction, is_postgres, transaction
@@ -75,11 +75,11 @@ def test_an_empty_chain_is_whole(database: Config) -> None:
 
 def test_pages_continue_where_the_last_one_ended(database: Config) -> None:
     fill(5)
-    first = audit.find(limit=2)
-    second = audit.find(limit=2, before=first[-1].seq)
+    first = audit.find_entries(limit=2)
+    second = audit.find_entries(limit=2, before=first[-1].seq)
     assert [e.seq for e in first + second] == [5, 4, 3, 2]
-    assert audit.find(Filter(site=8)) == []
-    assert audit.find(Filter(event="site_added")) == []
+    assert audit.find_entries(EntryFilter(site=8)) == []
+    assert audit.find_entries(EntryFilter(event="site_added")) == []
 
 
 def test_every_event_has_its_own_name_and_plain_facts() -> None:

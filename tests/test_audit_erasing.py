@@ -9,10 +9,10 @@ import pytest
 from app.config import Config
 from app.domain import audit
 from app.domain.accounts import sessions, users
-from app.domain.accounts.login_throttle import Browser
+from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.actor import Actor
-from app.domain.audit import Filter, redaction
-from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed
+from app.domain.audit import EntryFilter, redaction
+from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired
 from app.models.accounts import Member
 from app.models.audit import Detail, Entry
 from app.models.base import db
@@ -30,18 +30,18 @@ def gone(ana: Actor, ben: Actor, config: Config, clock: Clock) -> Member:
     sessions.sign_in(
         email="ben@agency.example",
         password=PASSWORD,
-        browser=Browser("198.51.100.7", "Firefox"),
+        browser=ClientInfo("198.51.100.7", "Firefox"),
         config=config,
         now=clock(),
     )
     member = Member.get_by_id(ben.id)
-    users.disable(member, by=ana, now=clock())
+    users.disable_user(member, by=ana, now=clock())
     return member
 
 
 def erase(member: Member, by: Actor, clock: Clock, **more: object) -> int:
     told = {"reason": "asked for it", "confirmed_at": clock(), **more}
-    return redaction.erase(member, by=by, now=clock(), **told)  # type: ignore[arg-type]
+    return redaction.erase_user(member, by=by, now=clock(), **told)  # type: ignore[arg-type]
 
 
 def everything_kept() -> str:
@@ -72,24 +72,24 @@ def test_entries_still_say_what_was_done_and_that_a_name_is_missing(
     gone: Member, ana: Actor, clock: Clock
 ) -> None:
     erase(gone, ana, clock)
-    added = audit.find(Filter(event="site_added"))[0].document()
+    added = audit.find_entries(EntryFilter(event="site_added"))[0].document()
     assert (added["actor"]["name"], added["actor"]["id"]) == ("[erased]", gone.id)
     assert (added["facts"]["name"], added["is_erased"]) == ("Bakery", True)
-    disabled = audit.find(Filter(event="member_disabled"))[0].document()
+    disabled = audit.find_entries(EntryFilter(event="member_disabled"))[0].document()
     assert disabled["facts"]["name"] == "[erased]"
 
 
 def test_others_keep_their_names(gone: Member, ana: Actor, clock: Clock, site: Site) -> None:
     erase(gone, ana, clock)
-    newest = audit.find(Filter(event="site_added", person=ana.id))[0].document()
+    newest = audit.find_entries(EntryFilter(event="site_added", person=ana.id))[0].document()
     assert (newest["actor"]["name"], newest["actor"]["ip"]) == ("Ana", "192.0.2.1")
 
 
 def test_they_are_found_by_no_word_any_more(gone: Member, ana: Actor, clock: Clock) -> None:
-    assert audit.find(Filter(words="ben"))
+    assert audit.find_entries(EntryFilter(words="ben"))
     erase(gone, ana, clock)
-    assert audit.find(Filter(words="ben")) == []
-    assert audit.find(Filter(words="bakery")), "what is not private is found as before"
+    assert audit.find_entries(EntryFilter(words="ben")) == []
+    assert audit.find_entries(EntryFilter(words="bakery")), "what is not private is found as before"
 
 
 def test_the_account_is_nobodys_and_stays_shut(gone: Member, ana: Actor, clock: Clock) -> None:
@@ -97,7 +97,7 @@ def test_the_account_is_nobodys_and_stays_shut(gone: Member, ana: Actor, clock: 
     gone.refresh()
     assert (gone.name, gone.is_erased, gone.password_hash) == ("[erased]", True, "!")
     with pytest.raises(Conflict):
-        users.enable(gone, by=ana, now=clock())
+        users.enable_user(gone, by=ana, now=clock())
 
 
 def test_an_owner_who_typed_the_password_lately_says_why(
@@ -105,7 +105,7 @@ def test_an_owner_who_typed_the_password_lately_says_why(
 ) -> None:
     with pytest.raises(Forbidden):
         erase(gone, cleo, clock)
-    with pytest.raises(NotConfirmed):
+    with pytest.raises(ReauthenticationRequired):
         erase(gone, ana, clock, confirmed_at=clock() - timedelta(minutes=16))
     for reason in ("", "  ", "x" * 301, "a\x00b"):
         with pytest.raises(Invalid):

@@ -9,7 +9,7 @@ import pytest
 from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
-from app.domain.audit import Filter, find
+from app.domain.audit import EntryFilter, find_entries
 from app.domain.audit.events import ChangeEnded, Event, MemberDisabled, SiteAdded, SiteCalled
 from app.models.audit import Entry
 from app.models.base import transaction
@@ -62,51 +62,51 @@ def trail(database: Config) -> None:
 @pytest.mark.parametrize(
     ("which", "seqs"),
     [
-        (Filter(), [7, 6, 5, 4, 3, 2, 1]),
-        (Filter(client=10), [4, 3, 2, 1]),
-        (Filter(site=2), [6, 5]),
-        (Filter(kind="plugin"), [5, 4, 3]),
-        (Filter(kind="theme"), [6]),
-        (Filter(component="shop/shop.php"), [5, 3]),
-        (Filter(person=1), [1]),
-        (Filter(outcome="succeeded"), [6, 3]),
-        (Filter(outcome="ok"), []),
-        (Filter(event="site_called"), [2]),
-        (Filter(since=NOON - timedelta(days=1)), [7, 6]),
-        (Filter(until=NOON - timedelta(days=4)), [2, 1]),
-        (Filter(since=NOON - timedelta(days=3), until=NOON - timedelta(days=1)), [5, 4]),
-        (Filter(since=NOON + timedelta(days=1)), []),
-        (Filter(site=1, outcome="rolled_back", kind="plugin"), [4]),
-        (Filter(words="rolled back"), [4]),
-        (Filter(words="shop.php"), [5, 3]),
-        (Filter(words="SHOP"), [6, 5, 3]),
-        (Filter(words="backerei"), [1]),
-        (Filter(words="Bäcker"), [1]),
-        (Filter(words="muller"), [1]),
-        (Filter(words="192.0.2.2"), [7]),
-        (Filter(words="shop desk"), []),
-        (Filter(words="1.1", site=2), [6, 5]),
-        (Filter(words="nothing of this"), []),
-        (Filter(words="\"' OR 1=1 -- * NEAR( :* & | !"), []),
-        (Filter(words="%_"), []),
+        (EntryFilter(), [7, 6, 5, 4, 3, 2, 1]),
+        (EntryFilter(client=10), [4, 3, 2, 1]),
+        (EntryFilter(site=2), [6, 5]),
+        (EntryFilter(kind="plugin"), [5, 4, 3]),
+        (EntryFilter(kind="theme"), [6]),
+        (EntryFilter(component="shop/shop.php"), [5, 3]),
+        (EntryFilter(person=1), [1]),
+        (EntryFilter(outcome="succeeded"), [6, 3]),
+        (EntryFilter(outcome="ok"), []),
+        (EntryFilter(event="site_called"), [2]),
+        (EntryFilter(since=NOON - timedelta(days=1)), [7, 6]),
+        (EntryFilter(until=NOON - timedelta(days=4)), [2, 1]),
+        (EntryFilter(since=NOON - timedelta(days=3), until=NOON - timedelta(days=1)), [5, 4]),
+        (EntryFilter(since=NOON + timedelta(days=1)), []),
+        (EntryFilter(site=1, outcome="rolled_back", kind="plugin"), [4]),
+        (EntryFilter(words="rolled back"), [4]),
+        (EntryFilter(words="shop.php"), [5, 3]),
+        (EntryFilter(words="SHOP"), [6, 5, 3]),
+        (EntryFilter(words="backerei"), [1]),
+        (EntryFilter(words="Bäcker"), [1]),
+        (EntryFilter(words="muller"), [1]),
+        (EntryFilter(words="192.0.2.2"), [7]),
+        (EntryFilter(words="shop desk"), []),
+        (EntryFilter(words="1.1", site=2), [6, 5]),
+        (EntryFilter(words="nothing of this"), []),
+        (EntryFilter(words="\"' OR 1=1 -- * NEAR( :* & | !"), []),
+        (EntryFilter(words="%_"), []),
     ],
     ids=str,
 )
-def test_a_filter_finds_exactly_what_is_so(which: Filter, seqs: list[int]) -> None:
-    assert [one.seq for one in find(which)] == seqs
+def test_a_filter_finds_exactly_what_is_so(which: EntryFilter, seqs: list[int]) -> None:
+    assert [one.seq for one in find_entries(which)] == seqs
 
 
 def test_what_is_found_goes_on_where_the_page_ended() -> None:
-    first = find(Filter(kind="plugin"), 2)
+    first = find_entries(EntryFilter(kind="plugin"), 2)
     assert [one.seq for one in first] == [5, 4]
-    assert [one.seq for one in find(Filter(kind="plugin"), 2, before=4)] == [3]
+    assert [one.seq for one in find_entries(EntryFilter(kind="plugin"), 2, before=4)] == [3]
 
 
 def test_a_clock_that_was_set_back_hides_nothing() -> None:
     with transaction():
         audit.record(ended(3, "late/late.php", "failed"), SYSTEM, now=NOON - timedelta(days=5))
-    day = Filter(since=NOON - timedelta(days=5), until=NOON - timedelta(days=4))
-    assert [one.seq for one in find(day)] == [8, 2]
+    day = EntryFilter(since=NOON - timedelta(days=5), until=NOON - timedelta(days=4))
+    assert [one.seq for one in find_entries(day)] == [8, 2]
 
 
 def test_an_entry_of_the_first_version_reads_as_the_others(database: Config) -> None:

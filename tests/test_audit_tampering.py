@@ -120,7 +120,7 @@ def test_an_entry_put_in_between_is_found(database: Config) -> None:
     without_guards()
     genuine = Entry.get_by_id(3)
     forged = {**genuine.__data__, "body": genuine.body.replace("ping", "report")}
-    forged["hash"] = audit.link(3, forged["prev"], forged["body"])
+    forged["hash"] = audit.link_hash(3, forged["prev"], forged["body"])
     Entry.update(seq=4).where(Entry.seq == 3).execute()
     Entry.insert(**Entry.kept_of(forged)).execute()
     assert found() == (4, "does not follow the entry before it")
@@ -144,7 +144,7 @@ def rewrite(changed: int) -> None:
     Entry.delete().where(Entry.seq >= changed).execute()
     for row in rows:
         body = row.body.replace("ping", "report") if row.seq == changed else row.body
-        linked = {"prev": prev, "body": body, "hash": audit.link(row.seq, prev, body)}
+        linked = {"prev": prev, "body": body, "hash": audit.link_hash(row.seq, prev, body)}
         Entry.insert(**Entry.kept_of({**row.__data__, **linked})).execute()
         prev = linked["hash"]
 

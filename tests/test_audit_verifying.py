@@ -9,7 +9,7 @@ import pytest
 from app.config import Config
 from app.domain import audit
 from app.domain.actor import Actor
-from app.domain.audit import Anchor, Filter, verification
+from app.domain.audit import Anchor, EntryFilter, verification
 from app.domain.errors import Forbidden, NotFound, StaleState
 from app.models.audit import ABANDONED, BROKEN, QUEUED, RUNNING, WHOLE, Entry, Verification
 from app.models.sites import Site
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.both_databases
 
 
 def ask(by: Actor, clock: Clock) -> Verification:
-    return verification.request(by=by, now=clock())
+    return verification.request_verification(by=by, now=clock())
 
 
 def broken(seq: int) -> None:
@@ -35,12 +35,14 @@ def test_a_wish_is_queued_carried_out_and_told(
     asked = ask(cleo, clock)
     assert jobs.jobs[-1][:2] == ("verify_trail", (asked.id,))
     entries = Entry.head().seq
-    assert verification.run(asked.id, now=clock) == WHOLE
+    assert verification.run_verification(asked.id, now=clock) == WHOLE
     asked.refresh()
     assert (asked.entries, asked.total, asked.asked_by) == (entries, entries, "Cleo")
     told = Entry.head().document()
     assert (told["event"], told["facts"]["entries"]) == ("trail_verified", entries)
-    assert verification.run(asked.id, now=clock) == WHOLE, "delivered twice it is done once"
+    assert verification.run_verification(asked.id, now=clock) == WHOLE, (
+        "delivered twice it is done once"
+    )
     assert Entry.head().seq == entries + 1
 
 
@@ -55,24 +57,27 @@ def test_what_is_found_stands_on_pages_until_an_owner_looked(
     fill(3)
     broken(2)
     asked = ask(ana, clock)
-    assert verification.run(asked.id, now=clock) == BROKEN
+    assert verification.run_verification(asked.id, now=clock) == BROKEN
     assert (Verification.unseen().id, Verification.unseen().broken_at) == (asked.id, 2)
-    assert audit.find(Filter(event="trail_broken"))[0].document()["facts"]["broken_at"] == 2
+    assert (
+        audit.find_entries(EntryFilter(event="trail_broken"))[0].document()["facts"]["broken_at"]
+        == 2
+    )
     with pytest.raises(Forbidden):
-        verification.acknowledge(asked.id, by=ben, now=clock())
-    verification.acknowledge(asked.id, by=ana, now=clock())
+        verification.acknowledge_failure(asked.id, by=ben, now=clock())
+    verification.acknowledge_failure(asked.id, by=ana, now=clock())
     assert Verification.unseen() is None
     with pytest.raises(StaleState):
-        verification.acknowledge(asked.id, by=ana, now=clock())
+        verification.acknowledge_failure(asked.id, by=ana, now=clock())
     with pytest.raises(NotFound):
-        verification.acknowledge(4711, by=ana, now=clock())
+        verification.acknowledge_failure(4711, by=ana, now=clock())
 
 
 def test_marks_held_elsewhere_are_asked_for(ana: Actor, site: Site, clock: Clock) -> None:
     fill(2)
     asked = ask(ana, clock)
     held = Anchor(99, "0" * 64, "the site Bakery")
-    assert verification.run(asked.id, anchors=lambda: [held], now=clock) == BROKEN
+    assert verification.run_verification(asked.id, anchors=lambda: [held], now=clock) == BROKEN
     assert "of which the site Bakery holds proof" in Verification.get_by_id(asked.id).reason
 
 
@@ -82,18 +87,18 @@ def test_a_stranger_to_the_agency_asks_for_nothing(dora: Actor, clock: Clock) ->
 
 
 def test_every_night_it_is_read_once(site: Site, jobs: RecordingQueue) -> None:
-    assert verification.due(at("2026-11-25 02:59")) == 1, "none was made yet"
-    verification.run(Verification.latest().id, now=lambda: at("2026-11-25 02:59"))
-    assert verification.due(at("2026-11-25 02:59")) == 0
-    assert verification.due(at("2026-11-25 03:00")) == 1
-    verification.run(Verification.latest().id, now=lambda: at("2026-11-25 03:00"))
-    assert verification.due(at("2026-11-25 23:00")) == 0
-    assert verification.due(at("2026-11-26 03:01")) == 1
+    assert verification.queue_due_verification(at("2026-11-25 02:59")) == 1, "none was made yet"
+    verification.run_verification(Verification.latest().id, now=lambda: at("2026-11-25 02:59"))
+    assert verification.queue_due_verification(at("2026-11-25 02:59")) == 0
+    assert verification.queue_due_verification(at("2026-11-25 03:00")) == 1
+    verification.run_verification(Verification.latest().id, now=lambda: at("2026-11-25 03:00"))
+    assert verification.queue_due_verification(at("2026-11-25 23:00")) == 0
+    assert verification.queue_due_verification(at("2026-11-26 03:01")) == 1
     assert Verification.latest().asked_by == "the schedule"
 
 
 def test_an_aura_without_a_trail_reads_none(database: Config, jobs: RecordingQueue) -> None:
-    assert verification.due(at("2026-11-25 03:00")) == 0
+    assert verification.queue_due_verification(at("2026-11-25 03:00")) == 0
 
 
 def test_a_reading_whose_job_or_worker_was_lost_is_found(
@@ -101,11 +106,11 @@ def test_a_reading_whose_job_or_worker_was_lost_is_found(
 ) -> None:
     asked = ask(ana, clock)
     jobs.jobs.clear()
-    assert verification.due(clock() + timedelta(minutes=6)) == 1
+    assert verification.queue_due_verification(clock() + timedelta(minutes=6)) == 1
     assert jobs.jobs[-1][:2] == ("verify_trail", (asked.id,))
     asked.move(to=RUNNING, when=(QUEUED,), seen_working_at=clock())
-    assert verification.due(clock() + timedelta(minutes=4)) == 0
-    assert verification.due(clock() + timedelta(minutes=6)) == 1
+    assert verification.queue_due_verification(clock() + timedelta(minutes=4)) == 0
+    assert verification.queue_due_verification(clock() + timedelta(minutes=6)) == 1
     asked.refresh()
     assert asked.state == ABANDONED
-    assert not audit.find(Filter(event="trail_verified")), "nothing is claimed of it"
+    assert not audit.find_entries(EntryFilter(event="trail_verified")), "nothing is claimed of it"

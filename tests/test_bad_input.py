@@ -66,10 +66,10 @@ def test_a_report_with_any_one_value_changed_is_stored_clean_or_refused(
 )
 def test_any_typed_address_has_one_spelling_or_is_refused(text: str) -> None:
     try:
-        url = sites.normalise_url(text)
+        url = sites.normalize_url(text)
     except Invalid:
         return
-    assert sites.normalise_url(url) == url
+    assert sites.normalize_url(url) == url
     assert url.isascii()
     assert url.isprintable()
     assert len(url) <= sites.MAX_URL_CHARS

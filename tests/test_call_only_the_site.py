@@ -10,7 +10,7 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.domain.connection import calls, rotation
 from app.domain.sites import sites
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.audit import Entry
 from app.models.sites import MOVED, Site
 from tests.support.factories import make_site, pair, read_report, report
@@ -71,7 +71,7 @@ def test_it_is_not_called_where_another_server_was_named(
     paired.refresh()
     fake.calls.clear()
     fake.closed_endpoints.add(paired.endpoint)
-    assert read_report(paired, fake, config=config).fault == Fault.not_found
+    assert read_report(paired, fake, config=config).fault == ErrorCode.not_found
     assert {endpoint for _, _, endpoint in fake.calls} <= {paired.endpoint}
 
 
@@ -79,20 +79,20 @@ def test_a_move_to_another_server_takes_no_password_along(
     paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     given = {"name": "staging", "password": "let me in", "by": ana, "config": config}
-    sites.keep_server_login(paired, **given, now=clock())
+    sites.set_server_login(paired, **given, now=clock())
     there = "https://new.example"
     evidence = {"now": there, "endpoints": []}
     Site.update(quarantine=MOVED, quarantine_evidence=evidence).execute()
     paired.refresh()
     fake.says_home = there
-    asked = rotation.follow(paired, by=ana, config=config, now=clock())
+    asked = rotation.follow_move(paired, by=ana, config=config, now=clock())
     sent: dict[str, str] = {}
 
     def call(channel: Any, *args: Any, **more: Any) -> Any:
         sent[channel.endpoint] = channel.server_login
         return fake.call(channel, *args, **more)
 
-    assert rotation.run(asked.id, config=config, call=call, now=clock) == "done"
+    assert rotation.run_rotation(asked.id, config=config, call=call, now=clock) == "done"
     assert sent
     assert set(sent.values()) == {""}
     found = Site.get_by_id(paired.id)
@@ -105,8 +105,8 @@ def test_new_keys_at_the_known_address_keep_the_password(
     paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     given = {"name": "staging", "password": "let me in", "by": ana, "config": config}
-    sites.keep_server_login(paired, **given, now=clock())
-    asked = rotation.request(paired, by=ana, config=config, now=clock())
-    assert rotation.run(asked.id, config=config, call=fake.call, now=clock) == "done"
+    sites.set_server_login(paired, **given, now=clock())
+    asked = rotation.request_rotation(paired, by=ana, config=config, now=clock())
+    assert rotation.run_rotation(asked.id, config=config, call=fake.call, now=clock) == "done"
     found = Site.get_by_id(paired.id)
     assert calls.server_login(found, config) == "staging:let me in"

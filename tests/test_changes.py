@@ -12,17 +12,17 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import Actor
 from app.domain.changes import approvals, change_plan, dry_run, execution, proposals
-from app.domain.changes.proposals import Wanted, Window
+from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.errors import (
-    ChangeWentStale,
     Conflict,
     Forbidden,
     Invalid,
-    NotConfirmed,
+    ReauthenticationRequired,
+    StaleChange,
     StaleState,
 )
-from app.domain.permissions import FRESH_FOR
-from app.http.errors import Fault
+from app.domain.permissions import REAUTH_MAX_AGE
+from app.http.errors import ErrorCode
 from app.models.accounts import Member
 from app.models.audit import Entry
 from app.models.changes import ALLOWED, APPROVED, CHECKING, ENDED, PROPOSED, STATES, Change
@@ -68,7 +68,7 @@ def events(site: Site) -> list[str]:
 
 def release(change: Change, by: Actor, config: Config, now: Any, **instead: Any) -> None:
     told = {"seen": change.digest, "confirmed_at": now, **instead}
-    approvals.approve(change, by=by, config=config, now=now, **told)
+    approvals.approve_change(change, by=by, config=config, now=now, **told)
 
 
 # ---- the life of a change ----
@@ -141,16 +141,16 @@ def test_several_are_proposed_together_or_none(
     fake.report["updates"]["plugins"].append(offer)
     read_report(ready, fake, config=config)
     both = [
-        Wanted(ready, "plugin", AKISMET, "5.3.1"),
-        Wanted(ready, "plugin", "shop/shop.php", "2.0"),
+        UpdateRequest(ready, "plugin", AKISMET, "5.3.1"),
+        UpdateRequest(ready, "plugin", "shop/shop.php", "2.0"),
     ]
     told: dict[str, Any] = {"by": ben, "reason": "", "window": Window.usual(clock())}
-    with pytest.raises(ChangeWentStale):
-        proposals.propose(
-            [both[0], Wanted(ready, "plugin", "shop/shop.php", "2.1")], now=clock(), **told
+    with pytest.raises(StaleChange):
+        proposals.propose_changes(
+            [both[0], UpdateRequest(ready, "plugin", "shop/shop.php", "2.1")], now=clock(), **told
         )
     assert Change.select().count() == 0
-    made = proposals.propose(both, now=clock(), **told)
+    made = proposals.propose_changes(both, now=clock(), **told)
     assert len({one.batch for one in made}) == 1
     assert [one.step_size for one in made] == ["patch", "major"]
 
@@ -188,9 +188,9 @@ def test_one_who_may_only_look_proposes_and_decides_nothing(
     with pytest.raises(Forbidden):
         release(proposed, cleo, config, clock())
     with pytest.raises(Forbidden):
-        proposals.cancel(proposed, by=cleo, now=clock())
+        proposals.cancel_change(proposed, by=cleo, now=clock())
     with pytest.raises(Forbidden):
-        approvals.reject(proposed, by=cleo, reason="no", now=clock())
+        approvals.reject_change(proposed, by=cleo, reason="no", now=clock())
     with pytest.raises(Forbidden):
         proposals.close_incident(proposed, by=cleo, note="fine", now=clock())
 
@@ -221,12 +221,12 @@ def test_a_site_that_does_not_answer_is_asked_again_and_then_given_up(
     ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     change = propose(ready, ben, clock())
-    fake.failing = [Fault.too_slow]
+    fake.failing = [ErrorCode.too_slow]
     check(change, fake, config)
     assert (change.state, change.fault) == (CHECKING, "too_slow")
     assert jobs.jobs[-1][:2] == ("check_change", (change.id,))
     clock.advance(hours=3)
-    fake.failing = [Fault.too_slow]
+    fake.failing = [ErrorCode.too_slow]
     check(change, fake, config)
     assert change.state == "expired"
 
@@ -334,16 +334,18 @@ def test_a_role_that_was_taken_meanwhile_releases_nothing(
 def test_a_password_typed_long_ago_releases_nothing(
     proposed: Change, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    with pytest.raises(NotConfirmed):
-        release(proposed, ana, config, clock(), confirmed_at=clock() - FRESH_FOR)
-    release(proposed, ana, config, clock(), confirmed_at=clock() - FRESH_FOR + timedelta(seconds=1))
+    with pytest.raises(ReauthenticationRequired):
+        release(proposed, ana, config, clock(), confirmed_at=clock() - REAUTH_MAX_AGE)
+    release(
+        proposed, ana, config, clock(), confirmed_at=clock() - REAUTH_MAX_AGE + timedelta(seconds=1)
+    )
 
 
 @pytest.mark.parametrize("seen", ["", "0" * 64, "x"])
 def test_another_digest_releases_nothing(
     proposed: Change, ana: Actor, config: Config, clock: Clock, seen: str
 ) -> None:
-    with pytest.raises(ChangeWentStale):
+    with pytest.raises(StaleChange):
         release(proposed, ana, config, clock(), seen=seen)
     assert Change.get_by_id(proposed.id).state == PROPOSED
 
@@ -351,7 +353,7 @@ def test_another_digest_releases_nothing(
 def test_before_the_dry_run_there_is_nothing_to_approve(
     ready: Site, ben: Actor, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    with pytest.raises(ChangeWentStale):
+    with pytest.raises(StaleChange):
         release(propose(ready, ben, clock()), ana, config, clock())
 
 
@@ -364,7 +366,7 @@ def test_an_approval_is_void_when_the_site_is_not_as_it_was(
     if "not_after" in column:
         column = {"not_after": clock() - timedelta(seconds=1)}
     Change.update(**column).execute()
-    with pytest.raises(ChangeWentStale):
+    with pytest.raises(StaleChange):
         release(proposed, ana, config, clock())
 
 
@@ -373,7 +375,7 @@ def test_a_second_click_changes_nothing(
 ) -> None:
     approve(proposed, ana, config, clock())
     plan = proposed.plan
-    with pytest.raises(ChangeWentStale):
+    with pytest.raises(StaleChange):
         release(proposed, ben, config, clock())
     proposed.refresh()
     assert (proposed.plan, proposed.decided_by) == (plan, "Ana")
@@ -387,8 +389,11 @@ def test_together_means_all_or_none(
     there = FakeSite(other.url, clock, report())
     pair(other, there, by=ana, config=config)
     read_report(other, there, config=config)
-    both = proposals.propose(
-        [Wanted(ready, "plugin", AKISMET, "5.3.1"), Wanted(other, "plugin", AKISMET, "5.3.1")],
+    both = proposals.propose_changes(
+        [
+            UpdateRequest(ready, "plugin", AKISMET, "5.3.1"),
+            UpdateRequest(other, "plugin", AKISMET, "5.3.1"),
+        ],
         by=ben,
         reason="",
         window=Window.usual(clock()),
@@ -398,10 +403,10 @@ def test_together_means_all_or_none(
     check(both[1], there, config)
     seen = {one.id: one.digest for one in both}
     told: dict[str, Any] = {"by": ana, "confirmed_at": clock(), "config": config}
-    with pytest.raises(ChangeWentStale):
-        approvals.approve_together(both, seen={**seen, both[1].id: "0" * 64}, now=clock(), **told)
+    with pytest.raises(StaleChange):
+        approvals.approve_changes(both, seen={**seen, both[1].id: "0" * 64}, now=clock(), **told)
     assert {one.state for one in Change.select()} == {PROPOSED}
-    assert approvals.approve_together(both, seen=seen, now=clock(), **told) == 2
+    assert approvals.approve_changes(both, seen=seen, now=clock(), **told) == 2
     assert {one.state for one in Change.select()} == {APPROVED}
 
 
@@ -410,11 +415,11 @@ def test_together_means_all_or_none(
 
 def test_a_rejection_says_why(proposed: Change, ana: Actor, clock: Clock, ready: Site) -> None:
     with pytest.raises(Invalid):
-        approvals.reject(proposed, by=ana, reason="  ", now=clock())
-    approvals.reject(proposed, by=ana, reason="not before Friday", now=clock())
+        approvals.reject_change(proposed, by=ana, reason="  ", now=clock())
+    approvals.reject_change(proposed, by=ana, reason="not before Friday", now=clock())
     assert (proposed.state, proposed.decision) == ("rejected", "not before Friday")
-    with pytest.raises(ChangeWentStale):
-        approvals.reject(proposed, by=ana, reason="again", now=clock())
+    with pytest.raises(StaleChange):
+        approvals.reject_change(proposed, by=ana, reason="again", now=clock())
     assert events(ready)[-1] == "change_rejected"
 
 
@@ -422,22 +427,22 @@ def test_what_is_approved_can_be_cancelled_until_it_begins(
     proposed: Change, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     approve(proposed, ana, config, clock())
-    proposals.cancel(proposed, by=ben, now=clock())
+    proposals.cancel_change(proposed, by=ben, now=clock())
     assert run_change(proposed, fake, config) == "cancelled"
     assert not fake.changes.installs
     with pytest.raises(StaleState):
-        proposals.cancel(proposed, by=ben, now=clock())
+        proposals.cancel_change(proposed, by=ben, now=clock())
 
 
 def test_what_nobody_decides_expires(
     proposed: Change, clock: Clock, ready: Site, jobs: RecordingQueue
 ) -> None:
     clock.advance(days=4)
-    assert execution.recover(clock()) == 1
+    assert execution.recover_changes(clock()) == 1
     proposed.refresh()
     assert proposed.state == "expired"
     assert events(ready)[-1] == "change_expired"
-    assert execution.recover(clock()) == 0
+    assert execution.recover_changes(clock()) == 0
 
 
 # ---- the frozen document ----
@@ -485,9 +490,11 @@ def test_asking_twice_for_the_dry_run_changes_nothing(
     proposed: Change, fake: FakeSite, config: Config, ready: Site
 ) -> None:
     digest = proposed.digest
-    assert dry_run.run(proposed.id, config=config, call=fake.call, now=fake.clock) == PROPOSED
+    assert (
+        dry_run.run_dry_run(proposed.id, config=config, call=fake.call, now=fake.clock) == PROPOSED
+    )
     assert Change.get_by_id(proposed.id).digest == digest
-    assert dry_run.run(4711, config=config, call=fake.call, now=fake.clock) == "gone"
+    assert dry_run.run_dry_run(4711, config=config, call=fake.call, now=fake.clock) == "gone"
 
 
 def test_ana_and_olga_are_two(

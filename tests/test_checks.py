@@ -7,19 +7,19 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.domain.reporting.php_eol import ends_on
-from app.domain.reporting.sync_stats import NOT_ASKED, NOT_CONNECTED, Line, count
+from app.domain.reporting.sync_stats import NOT_ASKED, NOT_CONNECTED, ReportEntry, count_syncs
 from tests.support.fakes import at
 
 BEGIN = at("2026-11-01 00:00")
 HOUR = timedelta(hours=1)
 
 
-def line(hours: float, event: str, **facts: object) -> Line:
+def line(hours: float, event: str, **facts: object) -> ReportEntry:
     moment: datetime = BEGIN + timedelta(hours=hours)
-    return Line(round(hours * 100), moment, event, 1, "Aura", facts)
+    return ReportEntry(round(hours * 100), moment, event, 1, "Aura", facts)
 
 
-def look(hours: float, outcome: str = "ok") -> list[Line]:
+def look(hours: float, outcome: str = "ok") -> list[ReportEntry]:
     asked = line(hours, "sync_asked")
     called = line(hours + 0.01, "site_called", op="report", outcome=outcome)
     failed = [line(hours + 0.02, "sync_failed", fault=outcome)] if outcome != "ok" else []
@@ -29,8 +29,8 @@ def look(hours: float, outcome: str = "ok") -> list[Line]:
 PAIRED = [line(0, "pairing_completed")]
 
 
-def counted(*lines: Line, until: float = 6):
-    return count([*PAIRED, *lines], BEGIN, BEGIN + until * HOUR, every=HOUR)
+def counted(*lines: ReportEntry, until: float = 6):
+    return count_syncs([*PAIRED, *lines], BEGIN, BEGIN + until * HOUR, every=HOUR)
 
 
 def test_each_round_is_one_check_and_only_a_signed_answer_is_one() -> None:
@@ -59,7 +59,7 @@ def test_hours_in_which_nobody_looked_are_a_gap_and_no_uptime() -> None:
 
 def test_before_the_pairing_and_after_the_end_there_was_no_connection() -> None:
     lines = [line(2, "pairing_completed"), *look(3), line(4, "revocation_started")]
-    seen = count(lines, BEGIN, BEGIN + 6 * HOUR, every=HOUR)
+    seen = count_syncs(lines, BEGIN, BEGIN + 6 * HOUR, every=HOUR)
     assert [one.why for one in seen.gaps] == [NOT_CONNECTED, NOT_CONNECTED]
 
 
@@ -69,7 +69,7 @@ def test_a_round_that_never_got_to_ask_is_told_apart() -> None:
 
 
 def test_without_a_look_nothing_is_claimed() -> None:
-    seen = count([], BEGIN, BEGIN + HOUR, every=HOUR)
+    seen = count_syncs([], BEGIN, BEGIN + HOUR, every=HOUR)
     assert (seen.made, seen.permille, [one.why for one in seen.gaps]) == (0, 0, [NOT_CONNECTED])
 
 

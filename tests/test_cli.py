@@ -118,9 +118,9 @@ def test_the_trail_is_made_findable_anew(run) -> None:
     with transaction():
         audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=1), SYSTEM)
     db.execute_sql("DELETE FROM audit_words")
-    assert not audit.find(audit.Filter(words="ping"))
+    assert not audit.find_entries(audit.EntryFilter(words="ping"))
     assert run(args=["audit", "reindex"]).output == "1 entries can be found again.\n"
-    assert [one.seq for one in audit.find(audit.Filter(words="ping"))] == [1]
+    assert [one.seq for one in audit.find_entries(audit.EntryFilter(words="ping"))] == [1]
 
 
 def test_the_plugin_is_written_where_it_was_asked_for(run, tmp_path: Path) -> None:

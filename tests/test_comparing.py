@@ -11,7 +11,7 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.domain.connection import calls
 from app.domain.crosscheck import alerts, reconcile, site_log
-from app.domain.crosscheck.reconcile import BothSides, Said
+from app.domain.crosscheck.reconcile import LogPair, LogRecord
 from app.models.alerts import Alarm
 from app.models.audit import Entry
 from app.models.checkpoints import SentCall
@@ -23,13 +23,13 @@ NOW = at("2026-11-24 12:00")
 THEN = NOW - timedelta(hours=1)
 
 
-def site(*events: tuple[str, dict[str, Any]], first: int = 1, when: Any = THEN) -> list[Said]:
+def site(*events: tuple[str, dict[str, Any]], first: int = 1, when: Any = THEN) -> list[LogRecord]:
     """Entries of a site, one after the other."""
-    return [Said(first + n, when, event, facts) for n, (event, facts) in enumerate(events)]
+    return [LogRecord(first + n, when, event, facts) for n, (event, facts) in enumerate(events)]
 
 
-def aura(*events: tuple[str, dict[str, Any]], when: Any = THEN) -> list[Said]:
-    return [Said(100 + n, when, event, facts) for n, (event, facts) in enumerate(events)]
+def aura(*events: tuple[str, dict[str, Any]], when: Any = THEN) -> list[LogRecord]:
+    return [LogRecord(100 + n, when, event, facts) for n, (event, facts) in enumerate(events)]
 
 
 def answered(nonce: str, op: str = "report") -> tuple[str, dict[str, Any]]:
@@ -63,9 +63,9 @@ CONNECTED = ("connected", {"fingerprint": "AAAA-BBBB-CCCC"})
 PAIRED = ("pairing_completed", {"fingerprint": "AAAA-BBBB-CCCC"})
 
 
-def found(s: list[Said], a: list[Said], *made: str, now: Any = NOW) -> list[str]:
-    sides = BothSides(s, a, frozenset(made))
-    return [finding.kind for finding in reconcile.compare(sides, now=now)]
+def found(s: list[LogRecord], a: list[LogRecord], *made: str, now: Any = NOW) -> list[str]:
+    sides = LogPair(s, a, frozenset(made))
+    return [finding.kind for finding in reconcile.compare_logs(sides, now=now)]
 
 
 # ---- calls ----
@@ -78,8 +78,8 @@ def test_the_same_calls_on_both_sides_are_no_finding() -> None:
 
 def test_a_call_with_valid_keys_that_aura_never_made_is_found_at_once() -> None:
     s = site(CONNECTED, answered("n1"), answered("theirs"), when=NOW)
-    sides = BothSides(s, aura(PAIRED, called("n1", 2)))
-    (finding,) = reconcile.compare(sides, now=NOW)
+    sides = LogPair(s, aura(PAIRED, called("n1", 2)))
+    (finding,) = reconcile.compare_logs(sides, now=NOW)
     assert (finding.kind, finding.key) == (alerts.CALL_UNKNOWN, "theirs")
     assert finding.evidence["site"]["entry"] == 3
     assert finding.evidence["site"]["nonce"] == "theirs"
@@ -215,7 +215,7 @@ def test_a_pairing_aura_never_saw_is_found() -> None:
 
 
 def read_log(paired: Site, fake: FakeSite, config: Config) -> None:
-    site_log.run(paired.id, config=config, call=fake.call, now=fake.clock)
+    site_log.read_site_log(paired.id, config=config, call=fake.call, now=fake.clock)
     paired.refresh()
 
 
@@ -265,7 +265,7 @@ def test_a_worker_that_dies_after_the_site_answered_raises_no_alarm(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        calls.ask(channel, "ping", {}, by="Ana", config=config, call=dies)
+        calls.call_site(channel, "ping", {}, by="Ana", config=config, call=dies)
     read_log(paired, fake, config)
     assert nonces
     assert kinds() == []
@@ -275,10 +275,10 @@ def test_who_calls_all_day_does_not_fill_the_list(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     channel = calls.channel_to(paired, config)
-    for _ in range(alerts.MOST_OPEN + 10):
+    for _ in range(alerts.MAX_OPEN + 10):
         fake.call(channel, "ping", {}, by="Mallory")
     read_log(paired, fake, config)
-    assert len(kinds()) == alerts.MOST_OPEN
+    assert len(kinds()) == alerts.MAX_OPEN
 
 
 def test_entries_of_a_hostile_site_break_nothing(

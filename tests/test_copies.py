@@ -11,7 +11,7 @@ from app.config import Config
 from app.domain.actor import SYSTEM
 from app.domain.connection import notices
 from app.domain.inventory import site_sync
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.audit import Entry
 from app.models.reports import Report, Sync
 from app.models.sites import ACTIVE, FORKED, MOVED, Site
@@ -25,8 +25,8 @@ def events(site: Site) -> list[str]:
     return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
 
 
-def receive(sent: Any, config: Config, clock: Clock) -> notices.Answer:
-    return notices.receive(
+def receive(sent: Any, config: Config, clock: Clock) -> notices.NoticeResponse:
+    return notices.receive_notice(
         method="POST",
         headers=sent.headers,
         body=sent.body,
@@ -160,7 +160,7 @@ def test_a_site_that_says_it_lives_elsewhere_is_put_in_quarantine(
     read_report(paired, fake, config=config)
     before = Report.of(paired).body
     fake.refusing["report"] = "identity_changed"
-    assert read_report(paired, fake, config=config).fault == Fault.identity_changed
+    assert read_report(paired, fake, config=config).fault == ErrorCode.identity_changed
     assert (paired.quarantine, paired.state) == (MOVED, ACTIVE)
     assert Report.of(paired).body == before
 
@@ -253,7 +253,7 @@ def test_another_address_of_the_site_is_tried_and_kept(
 
 
 def test_a_site_that_is_gone_is_called_once(paired: Site, fake: FakeSite, config: Config) -> None:
-    fake.failing, before = [Fault.connection_refused], paired.endpoint
+    fake.failing, before = [ErrorCode.connection_refused], paired.endpoint
     fake.calls.clear()
     assert read_report(paired, fake, config=config).state == "failed"
     assert len(fake.calls) == 1

@@ -25,7 +25,7 @@ from app.domain.diagnostics.results import (
 )
 from app.domain.errors import Conflict, Forbidden, Invalid
 from app.domain.sites import sites
-from app.http.errors import Fault, SiteError
+from app.http.errors import CallError, ErrorCode
 from app.models.audit import Entry
 from app.models.base import db, transaction
 from app.models.diagnostics import ABANDONED, DONE, EXAMINING, QUEUED, Examination
@@ -35,7 +35,7 @@ from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
 
 def run(examination: Examination, fake: FakeSite, config: Config, eyes: Eyes) -> Examination:
-    runs.run(examination.id, config=config, call=fake.call, look=eyes, now=fake.clock)
+    runs.run_examination(examination.id, config=config, call=fake.call, look=eyes, now=fake.clock)
     return Examination.get_by_id(examination.id)
 
 
@@ -49,7 +49,7 @@ def events(*names: str) -> list[str]:
 def test_what_was_found_is_kept_and_told(
     paired: Site, fake: FakeSite, ben: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
-    wish = scheduling.request(paired, by=ben, now=fake.clock())
+    wish = scheduling.request_examination(paired, by=ben, now=fake.clock())
     assert (wish.state, wish.asked_by) == (QUEUED, "Ben")
     assert jobs.jobs == [("examine_site", (wish.id,), 0)]
     fake.clock.advance(seconds=40)
@@ -80,10 +80,12 @@ def test_a_site_that_answers_and_cannot_be_read_is_not_called_free_of_obstacles(
 
     def fail(op: str) -> None:
         if op == "report":
-            raise SiteError(Fault.server_error, {"status": 500})
+            raise CallError(ErrorCode.server_error, {"status": 500})
 
     fake.during = fail
-    done = run(scheduling.request(paired, by=ben, now=fake.clock()), fake, config, Eyes())
+    done = run(
+        scheduling.request_examination(paired, by=ben, now=fake.clock()), fake, config, Eyes()
+    )
     assert (done.verdict, done.blocker) == (BLOCKED, "server_error")
     found = {one.name: one for one in runs.found_by(done).checks}
     assert (found["echo"].verdict, found["report"].verdict) == (OK, BLOCKED)
@@ -93,9 +95,9 @@ def test_a_site_that_answers_and_cannot_be_read_is_not_called_free_of_obstacles(
 def test_the_blocker_is_kept_by_its_name(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = scheduling.request(paired, by=ana, now=fake.clock())
+    wish = scheduling.request_examination(paired, by=ana, now=fake.clock())
     before = fake.calls.copy()
-    done = run(wish, fake, config, Eyes(SiteError(Fault.dns, {"host": "x", "detail": "no"})))
+    done = run(wish, fake, config, Eyes(CallError(ErrorCode.dns, {"host": "x", "detail": "no"})))
     assert (done.verdict, done.blocker, done.requests) == (BLOCKED, "dns", 1)
     assert fake.calls == before
     assert "site_called" not in events("site_called", "connection_examined")[-1:]
@@ -104,10 +106,10 @@ def test_the_blocker_is_kept_by_its_name(
 def test_nothing_known_of_the_site_changes(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = scheduling.request(paired, by=ana, now=fake.clock())
+    wish = scheduling.request_examination(paired, by=ana, now=fake.clock())
     paired.refresh()
     before = dict(paired.__data__)
-    fake.failing = [Fault.unauthorized]
+    fake.failing = [ErrorCode.unauthorized]
     run(wish, fake, config, Eyes())
     paired.refresh()
     assert paired.__data__ == before
@@ -115,30 +117,30 @@ def test_nothing_known_of_the_site_changes(
 
 def test_one_who_may_only_look_cannot_ask(paired: Site, cleo: Actor, clock: Clock) -> None:
     with pytest.raises(Forbidden):
-        scheduling.request(paired, by=cleo, now=clock())
+        scheduling.request_examination(paired, by=cleo, now=clock())
     assert Examination.select().count() == 0
 
 
 def test_a_second_wish_finds_the_first(paired: Site, ana: Actor, ben: Actor, clock: Clock) -> None:
-    first = scheduling.request(paired, by=ana, now=clock())
-    assert scheduling.request(paired, by=ben, now=clock()) == first
+    first = scheduling.request_examination(paired, by=ana, now=clock())
+    assert scheduling.request_examination(paired, by=ben, now=clock()) == first
 
 
 def test_a_job_delivered_twice_examines_once(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish, eyes = scheduling.request(paired, by=ana, now=fake.clock()), Eyes()
+    wish, eyes = scheduling.request_examination(paired, by=ana, now=fake.clock()), Eyes()
     run(wish, fake, config, eyes)
     seen = len(eyes.urls)
-    assert runs.run(wish.id, config=config, look=eyes, now=fake.clock) == DONE
+    assert runs.run_examination(wish.id, config=config, look=eyes, now=fake.clock) == DONE
     assert len(eyes.urls) == seen
-    assert runs.run(4711, config=config, look=eyes) == "gone"
+    assert runs.run_examination(4711, config=config, look=eyes) == "gone"
 
 
 def test_a_site_that_is_not_paired_is_looked_at_without_keys(
     site: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    done = run(scheduling.request(site, by=ana, now=fake.clock()), fake, config, Eyes())
+    done = run(scheduling.request_examination(site, by=ana, now=fake.clock()), fake, config, Eyes())
     assert (done.verdict, done.is_paired) == ("answers", False)
     assert fake.calls == []
 
@@ -149,10 +151,10 @@ def test_a_site_that_is_not_paired_is_looked_at_without_keys(
 def test_a_revoked_site_is_not_examined(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = scheduling.request(paired, by=ana, now=fake.clock())
-    revocation.revoke(paired, by=ana, now=fake.clock())
+    wish = scheduling.request_examination(paired, by=ana, now=fake.clock())
+    revocation.revoke_access(paired, by=ana, now=fake.clock())
     with pytest.raises(Conflict):
-        scheduling.request(paired, by=ana, now=fake.clock())
+        scheduling.request_examination(paired, by=ana, now=fake.clock())
     eyes = Eyes()
     assert run(wish, fake, config, eyes).state == ABANDONED
     assert eyes.urls == []
@@ -161,12 +163,12 @@ def test_a_revoked_site_is_not_examined(
 def test_a_revocation_in_the_middle_stops_the_next_request(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = scheduling.request(paired, by=ana, now=fake.clock())
+    wish = scheduling.request_examination(paired, by=ana, now=fake.clock())
     eyes = Eyes()
 
     def revoke_at_the_second() -> None:
         if len(eyes.urls) == 2:
-            revocation.revoke(Site.get_by_id(paired.id), by=ana, now=fake.clock())
+            revocation.revoke_access(Site.get_by_id(paired.id), by=ana, now=fake.clock())
 
     eyes.then = revoke_at_the_second
     done = run(wish, fake, config, eyes)
@@ -177,7 +179,7 @@ def test_a_revocation_in_the_middle_stops_the_next_request(
 def test_keys_that_do_not_open_are_the_blocker(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = scheduling.request(paired, by=ana, now=fake.clock())
+    wish = scheduling.request_examination(paired, by=ana, now=fake.clock())
     Site.update(keys_sealed={"d2s": "t1.AAAA", "s2d": "t1.AAAA"}).execute()
     done = run(wish, fake, config, Eyes())
     assert (done.verdict, done.blocker) == (BLOCKED, "keys_unreadable")
@@ -190,7 +192,7 @@ def test_keys_that_do_not_open_are_the_blocker(
 
 def fail(site: Site, now: Any, fault: str = "blocked") -> None:
     with transaction():
-        calls.failed(site, fault, {}, SYSTEM, now)
+        calls.record_failure(site, fault, {}, SYSTEM, now)
 
 
 def test_the_first_failure_has_the_connection_examined(
@@ -229,7 +231,7 @@ def test_a_site_that_fails_now_and_then_is_examined_each_time_it_begins_to(
     for minutes in (5, 60, 60):
         fail(paired, clock())
         with transaction():
-            calls.succeeded(paired, SYSTEM, clock())
+            calls.record_success(paired, SYSTEM, clock())
         Examination.update(state=DONE, ended_at=clock()).execute()
         clock.advance(minutes=minutes)
     assert len(jobs.jobs) == 2
@@ -249,7 +251,7 @@ def test_a_site_that_said_goodbye_is_left_alone(
     fake.disconnect()
     goodbye = fake._gone[paired.key_id]
     with transaction():
-        calls.failed(paired, "disconnected", {"g": goodbye}, SYSTEM, fake.clock())
+        calls.record_failure(paired, "disconnected", {"g": goodbye}, SYSTEM, fake.clock())
     assert paired.state == "disconnected"
     assert jobs.jobs == []
 
@@ -261,7 +263,7 @@ def test_a_site_that_seems_to_have_left_may_still_be_examined(
         fail(paired, clock(), "unauthorized")
     assert paired.state == DISCONNECTED_UNCONFIRMED
     Examination.update(state=DONE).execute()
-    assert scheduling.request(paired, by=ana, now=clock()).state == QUEUED
+    assert scheduling.request_examination(paired, by=ana, now=clock()).state == QUEUED
 
 
 # ---- what was lost on the way
@@ -270,15 +272,15 @@ def test_a_site_that_seems_to_have_left_may_still_be_examined(
 def test_lost_jobs_are_queued_again_and_dead_workers_given_up(
     paired: Site, ana: Actor, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    wish = scheduling.request(paired, by=ana, now=clock())
-    assert scheduling.recover(clock.advance(minutes=1)) == 0
-    assert scheduling.recover(clock.advance(minutes=5)) == 1
+    wish = scheduling.request_examination(paired, by=ana, now=clock())
+    assert scheduling.recover_examinations(clock.advance(minutes=1)) == 0
+    assert scheduling.recover_examinations(clock.advance(minutes=5)) == 1
     assert jobs.names() == ["examine_site", "examine_site"]
     wish.move(to=EXAMINING, when=(QUEUED,), started_at=clock())
-    assert scheduling.recover(clock.advance(minutes=6)) == 1
+    assert scheduling.recover_examinations(clock.advance(minutes=6)) == 1
     wish.refresh()
     assert wish.state == ABANDONED
-    scheduling.recover(clock.advance(days=31))
+    scheduling.recover_examinations(clock.advance(days=31))
     assert Examination.select().count() == 0
 
 
@@ -306,7 +308,7 @@ def test_a_site_in_care_is_examined_with_its_keys(
 def test_a_revoked_site_is_a_strangers_to_the_terminal(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    revocation.revoke(paired, by=ana, now=fake.clock())
+    revocation.revoke_access(paired, by=ana, now=fake.clock())
     before = fake.calls.copy()
     found = runs.examine_address(
         paired.url, config=config, call=fake.call, look=Eyes(), now=fake.clock
@@ -321,9 +323,9 @@ def test_what_is_no_address_is_refused(database: Config) -> None:
 
 
 def test_forgetting_a_site_leaves_nothing_to_examine(site: Site, ana: Actor, clock: Clock) -> None:
-    sites.forget(site, by=ana, now=clock())
+    sites.remove_site(site, by=ana, now=clock())
     with pytest.raises(Conflict):
-        scheduling.request(site, by=ana, now=clock())
+        scheduling.request_examination(site, by=ana, now=clock())
 
 
 # ---- never a false "healthy"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.domain.changes import eligibility
-from app.domain.changes.eligibility import CODES, SCOPES, Hold, Surroundings, Target, judge
+from app.domain.changes.eligibility import CODES, SCOPES, ActiveHold, SiteFacts, Target, evaluate
 from app.domain.changes.versions import is_above, step_between
 from tests.support.fakes import at
 
@@ -32,7 +32,7 @@ PLUGIN = Target(
 CORE = Target(
     kind="core", ident="core", name="WordPress", version="6.8.1", offered="6.8.2", package=True
 )
-AROUND = Surroundings(
+AROUND = SiteFacts(
     is_connected=True,
     is_quarantined=False,
     has_incident=False,
@@ -87,8 +87,8 @@ TABLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 ]
 
 
-def codes(target: Target, around: Surroundings, hold: Hold | None = None) -> list[str]:
-    return [reason.code for reason in judge(target, around, hold, NOW).reasons]
+def codes(target: Target, around: SiteFacts, hold: ActiveHold | None = None) -> list[str]:
+    return [reason.code for reason in evaluate(target, around, hold, NOW).reasons]
 
 
 SITEAGENT = replace(PLUGIN, kind="siteagent", ident="siteagent/siteagent.php", name="SiteAgent")
@@ -98,7 +98,7 @@ SITEAGENT = replace(PLUGIN, kind="siteagent", ident="siteagent/siteagent.php", n
     "target", [PLUGIN, replace(PLUGIN, kind="theme", ident="coast"), CORE, SITEAGENT]
 )
 def test_nothing_stands_against_it(target: Target) -> None:
-    assert judge(target, AROUND, None, NOW).may
+    assert evaluate(target, AROUND, None, NOW).may
 
 
 @pytest.mark.parametrize(("target", "around", "code"), TABLE)
@@ -119,7 +119,7 @@ def test_every_reason_is_told_at_once() -> None:
 
 
 def test_a_site_that_tells_nothing_allows_nothing() -> None:
-    silent = Surroundings(True, False, False, None)
+    silent = SiteFacts(True, False, False, None)
     found = codes(PLUGIN, silent)
     assert {"scope_untold", "file_mods_untold", "filesystem_untold", "rollback_untold"} <= set(
         found
@@ -131,11 +131,13 @@ def test_a_site_that_tells_nothing_allows_nothing() -> None:
     [(None, True), (NOW + timedelta(seconds=1), True), (NOW, False), (NOW - timedelta(1), False)],
 )
 def test_a_hold_counts_until_its_date(until: Any, stands: bool) -> None:
-    assert codes(PLUGIN, AROUND, Hold("breaks the shop", until)) == (["held"] if stands else [])
+    assert codes(PLUGIN, AROUND, ActiveHold("breaks the shop", until)) == (
+        ["held"] if stands else []
+    )
 
 
 def test_a_reason_carries_what_its_sentence_needs() -> None:
-    (reason,) = judge(replace(PLUGIN, requires_php="8.4"), AROUND, None, NOW).reasons
+    (reason,) = evaluate(replace(PLUGIN, requires_php="8.4"), AROUND, None, NOW).reasons
     assert reason.facts == {"needed": "8.4", "present": "8.2.36"}
 
 

@@ -19,8 +19,8 @@ from app.domain.actor import Actor
 from app.domain.audit import export as exporting
 from app.domain.audit import redaction
 from app.domain.audit.events import SiteAdded
-from app.domain.audit.export_formats import Covered, harmless
-from app.domain.errors import Forbidden, Invalid, NotConfirmed, NotFound
+from app.domain.audit.export_formats import ExportScope, escape_csv_formula
+from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired
 from app.models.accounts import Member
 from app.models.audit import Entry
 from app.models.base import transaction
@@ -66,9 +66,9 @@ def watched(
     return ready
 
 
-def export(config: Config, clock: Clock, covered: Covered, form: str = "zip") -> Path:
+def export(config: Config, clock: Clock, covered: ExportScope, form: str = "zip") -> Path:
     path = config.var_dir / f"export.{form}"
-    exporting.write(path, form, covered, config, clock(), lambda count: None)
+    exporting.write_export(path, form, covered, config, clock(), lambda count: None)
     return path
 
 
@@ -82,7 +82,7 @@ def judged(path: Path) -> Verdict:
 def test_a_whole_export_fits_and_holds_what_the_site_saw(
     watched: Site, config: Config, clock: Clock
 ) -> None:
-    path = export(config, clock, exporting.covers())
+    path = export(config, clock, exporting.make_scope())
     verdict = judged(path)
     assert verdict.status == 0, verdict.said
     with ZipFile(path) as archive:
@@ -101,9 +101,9 @@ def test_an_excerpt_fits_and_shows_nobody_else(
     of: str, watched: Site, config: Config, clock: Clock
 ) -> None:
     covered = {
-        "client": lambda: exporting.covers(client=watched.client),
-        "site": lambda: exporting.covers(site=watched),
-        "period": lambda: exporting.covers(since=clock() - timedelta(minutes=4)),
+        "client": lambda: exporting.make_scope(client=watched.client),
+        "site": lambda: exporting.make_scope(site=watched),
+        "period": lambda: exporting.make_scope(since=clock() - timedelta(minutes=4)),
     }[of]()
     path = export(config, clock, covered)
     verdict = judged(path)
@@ -118,7 +118,7 @@ def test_an_excerpt_fits_and_shows_nobody_else(
 def test_without_what_is_private_nobody_is_named(
     watched: Site, config: Config, clock: Clock
 ) -> None:
-    path = export(config, clock, exporting.covers(private=False))
+    path = export(config, clock, exporting.make_scope(private=False))
     verdict = judged(path)
     assert (verdict.status, "are left out in" in verdict.said) == (0, True), verdict.said
     with ZipFile(path) as archive:
@@ -132,8 +132,8 @@ def test_what_was_erased_is_told(
 ) -> None:
     member = Member.get_by_id(ben.id)
     member.disable(clock())
-    redaction.erase(member, reason="asked", by=ana, confirmed_at=clock(), now=clock())
-    verdict = judged(export(config, clock, exporting.covers()))
+    redaction.erase_user(member, reason="asked", by=ana, confirmed_at=clock(), now=clock())
+    verdict = judged(export(config, clock, exporting.make_scope()))
     assert (verdict.status, "were erased in" in verdict.said) == (0, True), verdict.said
 
 
@@ -145,7 +145,7 @@ def test_an_export_of_a_trail_that_was_changed_says_where(
 ) -> None:
     without_guards()
     Entry.update(body=Entry.get_by_id(3).body.replace(":", ": ", 1)).where(Entry.seq == 3).execute()
-    verdict = judged(export(config, clock, exporting.covers()))
+    verdict = judged(export(config, clock, exporting.make_scope()))
     assert (verdict.status, "entry 3" in verdict.said) == (1, True), verdict.said
 
 
@@ -157,7 +157,7 @@ def test_an_export_of_a_trail_that_was_cut_and_grew_again_does_not_fit_what_the_
     cut_off_after(seen - 3)
     fill(12)
     assert audit.verify_chain().is_whole
-    verdict = judged(export(config, clock, exporting.covers()))
+    verdict = judged(export(config, clock, exporting.make_scope()))
     assert (verdict.status, f"names another entry {seen}" in verdict.said) == (1, True)
 
 
@@ -172,7 +172,7 @@ def test_no_byte_of_it_can_be_another(
     """Whatever is changed, dropped, doubled or put in anywhere is found."""
     path = config.var_dir / "export.zip"
     if not path.exists():
-        export(config, clock, exporting.covers())
+        export(config, clock, exporting.make_scope())
     with ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     name = data.draw(st.sampled_from(sorted(files)))
@@ -201,7 +201,7 @@ def test_a_table_holds_no_formula(ana: Actor, config: Config, clock: Clock) -> N
     with transaction():
         event = SiteAdded(site_id=1, name=hostile, url="https://x.example", client="@SUM(1)")
         audit.record(event, Actor("member", 9, "=1+1", "owner", "-2"), now=clock())
-    path = export(config, clock, exporting.covers(), "csv")
+    path = export(config, clock, exporting.make_scope(), "csv")
     rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"))))
     (row,) = rows
     assert (row["who"], row["from_address"]) == ("'=1+1", "'-2")
@@ -211,13 +211,13 @@ def test_a_table_holds_no_formula(ana: Actor, config: Config, clock: Clock) -> N
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx"])
 def test_what_a_spreadsheet_would_run_stays_text(text: str) -> None:
-    assert harmless(text) == f"'{text}"
-    assert harmless(None) == ""
-    assert harmless(7) == "7"
+    assert escape_csv_formula(text) == f"'{text}"
+    assert escape_csv_formula(None) == ""
+    assert escape_csv_formula(7) == "7"
 
 
 def test_lines_say_what_pages_say(watched: Site, config: Config, clock: Clock) -> None:
-    path = export(config, clock, exporting.covers(site=watched), "jsonl")
+    path = export(config, clock, exporting.make_scope(site=watched), "jsonl")
     told = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     approved = next(one for one in told if one["event"] == "change_approved")
     assert (approved["actor"]["name"], approved["site"]) == ("Ana", watched.id)
@@ -227,36 +227,38 @@ def test_lines_say_what_pages_say(watched: Site, config: Config, clock: Clock) -
 # ---- asked for, written, handed out, deleted ----
 
 
-def ask(by: Actor, clock: Clock, covered: Covered | None = None, form: str = "zip") -> TrailExport:
+def ask(
+    by: Actor, clock: Clock, covered: ExportScope | None = None, form: str = "zip"
+) -> TrailExport:
     now = clock()
-    wanted = covered or exporting.covers()
-    return exporting.request(form, wanted, by=by, confirmed_at=now, now=now)
+    wanted = covered or exporting.make_scope()
+    return exporting.request_export(form, wanted, by=by, confirmed_at=now, now=now)
 
 
 def test_it_is_written_told_handed_out_and_gone_after_a_day(
     watched: Site, ben: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    asked = ask(ben, clock, exporting.covers(client=watched.client))
+    asked = ask(ben, clock, exporting.make_scope(client=watched.client))
     assert jobs.jobs[-1][:2] == ("export_trail", (asked.id,))
-    assert exporting.run(asked.id, config=config, now=clock) == DONE
+    assert exporting.run_export(asked.id, config=config, now=clock) == DONE
     facts = Entry.head().document()["facts"]
     assert (Entry.head().event, facts["scope"]) == (
         "trail_exported",
         f"Client {watched.client.name}",
     )
-    told, path = exporting.hand_out(asked.id, by=ben, config=config, now=clock())
+    told, path = exporting.get_download(asked.id, by=ben, config=config, now=clock())
     assert path.stat().st_mode & 0o077 == 0
     assert facts["digest"] == told.digest
     handed = Entry.head()
     assert (handed.event, handed.client_id) == ("export_downloaded", watched.client_id)
     assert handed.document()["facts"]["digest"] == told.digest
-    assert exporting.run(asked.id, config=config, now=clock) == DONE, "done once"
-    assert exporting.due(config, clock.advance(hours=23)) == 0
-    assert exporting.due(config, clock.advance(hours=2)) == 1
+    assert exporting.run_export(asked.id, config=config, now=clock) == DONE, "done once"
+    assert exporting.queue_due_exports(config, clock.advance(hours=23)) == 0
+    assert exporting.queue_due_exports(config, clock.advance(hours=2)) == 1
     assert not path.exists()
     assert TrailExport.get_by_id(asked.id).state == GONE
     with pytest.raises(NotFound):
-        exporting.hand_out(asked.id, by=ben, config=config, now=clock())
+        exporting.get_download(asked.id, by=ben, config=config, now=clock())
 
 
 def test_whoever_only_looks_or_was_away_exports_nothing(
@@ -266,14 +268,16 @@ def test_whoever_only_looks_or_was_away_exports_nothing(
         with pytest.raises(Forbidden):
             ask(by, clock)
         with pytest.raises(Forbidden):
-            exporting.hand_out(1, by=by, config=config, now=clock())
+            exporting.get_download(1, by=by, config=config, now=clock())
     long_ago = clock() - timedelta(minutes=16)
-    with pytest.raises(NotConfirmed):
-        exporting.request("zip", Covered("x"), by=ana, confirmed_at=long_ago, now=clock())
+    with pytest.raises(ReauthenticationRequired):
+        exporting.request_export(
+            "zip", ExportScope("x"), by=ana, confirmed_at=long_ago, now=clock()
+        )
     with pytest.raises(Invalid):
         ask(ana, clock, form="exe")
     with pytest.raises(Invalid):
-        exporting.covers(since=clock(), until=clock())
+        exporting.make_scope(since=clock(), until=clock())
     assert TrailExport.select().count() == 0
 
 
@@ -282,10 +286,10 @@ def test_what_was_lost_is_ended_or_begun_again(
 ) -> None:
     asked = ask(ana, clock)
     jobs.jobs.clear()
-    assert exporting.due(config, clock() + timedelta(minutes=6)) == 1
+    assert exporting.queue_due_exports(config, clock() + timedelta(minutes=6)) == 1
     assert jobs.jobs[-1][:2] == ("export_trail", (asked.id,))
     asked.move(to=RUNNING, when=(QUEUED,), seen_working_at=clock())
-    assert exporting.due(config, clock() + timedelta(minutes=6)) == 1
+    assert exporting.queue_due_exports(config, clock() + timedelta(minutes=6)) == 1
     assert TrailExport.get_by_id(asked.id).state == FAILED
 
 
@@ -294,7 +298,7 @@ def test_a_disk_that_cannot_be_written_is_told_and_leaves_nothing(
 ) -> None:
     asked = ask(ana, clock)
     (config.var_dir / "exports").mkdir()
-    exporting.path_of(asked, config).mkdir()
+    exporting.export_path(asked, config).mkdir()
     with pytest.raises(OSError, match="directory"):
-        exporting.run(asked.id, config=config, now=clock)
+        exporting.run_export(asked.id, config=config, now=clock)
     assert TrailExport.get_by_id(asked.id).state == FAILED

@@ -9,7 +9,7 @@ import pytest
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import approvals, auto_update_rules
-from app.domain.errors import ChangeWentStale
+from app.domain.errors import StaleChange
 from app.domain.sites import holds
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
 from app.models.sites import Site
@@ -25,18 +25,20 @@ def proposed(ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clo
 
 def ignore(site: Site, by: Actor, clock: Clock, days: int | None = None) -> None:
     until = clock() + timedelta(days=days) if days else None
-    holds.hold(site, "plugin", AKISMET, until=until, reason="breaks the shop", by=by, now=clock())
+    holds.hold_updates(
+        site, "plugin", AKISMET, until=until, reason="breaks the shop", by=by, now=clock()
+    )
 
 
 def test_what_was_proposed_before_is_not_approved(
     proposed: Change, ready: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
     ignore(ready, ben, clock)
-    with pytest.raises(ChangeWentStale) as refused:
+    with pytest.raises(StaleChange) as refused:
         approve(proposed, ana, config, clock())
     assert "breaks the shop" in refused.value.message
     assert Change.get().state == PROPOSED
-    holds.release(ready, "plugin", AKISMET, by=ben, now=clock())
+    holds.release_hold(ready, "plugin", AKISMET, by=ben, now=clock())
     assert approve(proposed, ana, config, clock()).state == APPROVED
 
 
@@ -44,8 +46,8 @@ def test_of_several_none_is_approved(
     proposed: Change, ready: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
     ignore(ready, ben, clock)
-    with pytest.raises(ChangeWentStale):
-        approvals.approve_together(
+    with pytest.raises(StaleChange):
+        approvals.approve_changes(
             [proposed],
             by=ana,
             seen={proposed.id: proposed.digest},
@@ -74,13 +76,13 @@ def test_what_was_approved_before_does_not_run(
 def test_a_rule_does_not_release_it(
     ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    auto_update_rules.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
-    auto_update_rules.apply(clock())
+    auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.propose_due(clock())
     check(the_change(), fake, config)
     ignore(ready, ben, clock)
-    assert auto_update_rules.release_due(config, clock()) == 0
-    holds.release(ready, "plugin", AKISMET, by=ben, now=clock())
-    assert auto_update_rules.release_due(config, clock()) == 1
+    assert auto_update_rules.approve_due(config, clock()) == 0
+    holds.release_hold(ready, "plugin", AKISMET, by=ben, now=clock())
+    assert auto_update_rules.approve_due(config, clock()) == 1
 
 
 def test_until_its_end_and_no_longer(

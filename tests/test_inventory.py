@@ -12,7 +12,7 @@ from app.config import Config
 from app.domain.actor import SCHEDULE, Actor
 from app.domain.errors import Forbidden, NotPaired
 from app.domain.inventory import site_sync
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.audit import Entry
 from app.models.base import db
 from app.models.reports import Component, Report, Sync
@@ -149,16 +149,16 @@ def test_the_schedule_asks_sites_whose_report_is_old(
 @pytest.mark.parametrize(
     ("fault", "connection"),
     [
-        (Fault.dns, "degraded"),
-        (Fault.too_slow, "degraded"),
-        (Fault.web_page, "blocked"),
-        (Fault.blocked, "blocked"),
-        (Fault.identity_changed, "quarantined"),
-        (Fault.reply_too_large, "degraded"),
+        (ErrorCode.dns, "degraded"),
+        (ErrorCode.too_slow, "degraded"),
+        (ErrorCode.web_page, "blocked"),
+        (ErrorCode.blocked, "blocked"),
+        (ErrorCode.identity_changed, "quarantined"),
+        (ErrorCode.reply_too_large, "degraded"),
     ],
 )
 def test_a_failed_call_is_shown_and_changes_nothing_that_is_known(
-    paired: Site, fake: FakeSite, config: Config, clock: Clock, fault: Fault, connection: str
+    paired: Site, fake: FakeSite, config: Config, clock: Clock, fault: ErrorCode, connection: str
 ) -> None:
     read_report(paired, fake, config=config)
     before, good = snapshot(paired), paired.last_good_at
@@ -176,7 +176,7 @@ def test_three_failures_in_a_row_are_unreachable_and_one_success_clears_them(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     for expected in ("degraded", "degraded", "unreachable"):
-        fake.failing = [Fault.connect_timeout]
+        fake.failing = [ErrorCode.connect_timeout]
         read_report(paired, fake, config=config)
         assert paired.connection == expected
     read_report(paired, fake, config=config)
@@ -207,10 +207,10 @@ def test_a_report_that_contradicts_the_manifest_is_refused_whole(
     before = snapshot(paired)
     fake.report = report(**change)
     sync = read_report(paired, fake, config=config)
-    assert (sync.state, sync.fault) == ("failed", Fault.report_invalid)
+    assert (sync.state, sync.fault) == ("failed", ErrorCode.report_invalid)
     assert sync.evidence["field"] == field
     assert snapshot(paired) == before
-    assert paired.fault == Fault.report_invalid
+    assert paired.fault == ErrorCode.report_invalid
     assert "report_refused" in events(paired)
 
 
@@ -220,7 +220,7 @@ def test_a_report_whose_digest_lies_is_refused(
     honest = fake._report
     fake._report = lambda d, b: {**honest(d, b), "digest": "0" * 64}
     sync = read_report(paired, fake, config=config)
-    assert (sync.fault, sync.evidence["field"]) == (Fault.report_invalid, "digest")
+    assert (sync.fault, sync.evidence["field"]) == (ErrorCode.report_invalid, "digest")
     assert Report.of(paired) is None
 
 
@@ -231,14 +231,14 @@ def test_a_report_from_no_possible_moment_is_refused(
     honest = fake._report
     fake._report = lambda d, b: {**honest(d, b), "report": {**fake.report, "taken_at": taken_at}}
     sync = read_report(paired, fake, config=config)
-    assert (sync.fault, sync.evidence["field"]) == (Fault.report_invalid, "taken_at")
+    assert (sync.fault, sync.evidence["field"]) == (ErrorCode.report_invalid, "taken_at")
 
 
 def test_unchanged_without_a_report_to_compare_with_is_refused(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     fake._report = lambda d, b: {"digest": "0" * 64, "unchanged": True}
-    assert read_report(paired, fake, config=config).fault == Fault.report_invalid
+    assert read_report(paired, fake, config=config).fault == ErrorCode.report_invalid
 
 
 def test_fields_the_manifest_does_not_name_are_dropped_and_counted(
@@ -339,7 +339,7 @@ def test_sync_whose_worker_died_fails_after_five_minutes(
     assert Sync.get_by_id(sync.id).state == "asking"
     site_sync.recover(clock.advance(minutes=2))
     ended = Sync.get_by_id(sync.id)
-    assert (ended.state, ended.fault) == ("failed", Fault.too_slow)
+    assert (ended.state, ended.fault) == ("failed", ErrorCode.too_slow)
     fake.during = None
     assert read_report(paired, fake, config=config).state == "done"
 

@@ -7,7 +7,7 @@ import pytest
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import late_failures, proposals
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.audit import Entry
 from app.models.changes import Change
 from app.models.sites import Site
@@ -42,7 +42,7 @@ def events(site: Site) -> list[str]:
     return [e.event for e in Entry.newest(site_id=site.id, limit=50)]
 
 
-@pytest.mark.parametrize("fault", ["", Fault.server_error, Fault.web_page])
+@pytest.mark.parametrize("fault", ["", ErrorCode.server_error, ErrorCode.web_page])
 def test_a_front_page_that_fails_after_a_sync_opens_an_incident_on_the_update(
     updated: Change, fake: FakeSite, look_after, ready: Site, fault: str
 ) -> None:
@@ -97,8 +97,8 @@ def test_a_site_that_cannot_be_reached_blames_nothing(
     updated: Change, fake: FakeSite, look_after
 ) -> None:
     fake.front_page = BROKEN
-    assert look_after(Fault.dns) is None
-    assert look_after(Fault.tls_expired) is None
+    assert look_after(ErrorCode.dns) is None
+    assert look_after(ErrorCode.tls_expired) is None
 
 
 def test_a_page_that_was_broken_before_the_update_blames_nothing(

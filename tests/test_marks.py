@@ -15,7 +15,7 @@ from app.domain.audit.chain import LOG_UUID
 from app.domain.audit.events import SyncAsked
 from app.domain.connection import dashboard_identity
 from app.domain.crosscheck import alerts, checkpoints
-from app.keys import new_signing_key, sign_mark, signing_public
+from app.keys import new_signing_key, sign_checkpoint, signing_public
 from app.models.alerts import Alarm
 from app.models.audit import Entry
 from app.models.base import transaction
@@ -55,11 +55,11 @@ def cut_trail(last: int) -> None:
 
 def test_the_mark_names_the_newest_entry_and_the_root_over_all(ana: Actor, config: Config) -> None:
     grow(5)
-    mark, head = checkpoints.own(config), Entry.head()
+    mark, head = checkpoints.current_checkpoint(config), Entry.head()
     assert (mark.n, mark.hash) == (head.seq, head.hash)
     assert (mark.root, mark.at) == (root_of_all(), int(head.at.timestamp()))
-    public = b64u(dashboard_identity.of_dashboard(config).sign_public)
-    assert checkpoints.read(mark.as_sent(), public) == mark
+    public = b64u(dashboard_identity.load_dashboard(config).sign_public)
+    assert checkpoints.parse_checkpoint(mark.as_sent(), public) == mark
     assert parse_json(mark.body) == {
         **{"v": 1, "log": Setting.read(LOG_UUID), "n": mark.n, "hash": mark.hash},
         **{"root": mark.root, "at": mark.at},
@@ -67,9 +67,9 @@ def test_the_mark_names_the_newest_entry_and_the_root_over_all(ana: Actor, confi
 
 
 def test_before_the_first_entry_the_mark_names_the_log_itself(database: Config) -> None:
-    mark = checkpoints.own(database)
+    mark = checkpoints.current_checkpoint(database)
     assert (mark.n, mark.at, mark.root) == (0, 0, merkle.EMPTY.hex())
-    assert mark.hash == audit.genesis(mark.log)
+    assert mark.hash == audit.genesis_hash(mark.log)
 
 
 @pytest.mark.parametrize("counts", [(1, 1, 1), (63, 1, 2), (64, 70, 1), (200, 3)])
@@ -78,7 +78,7 @@ def test_the_root_stays_right_while_the_tree_grows_from_what_was_kept(
 ) -> None:
     for count in counts:
         grow(count)
-        assert checkpoints.own(database).root == root_of_all()
+        assert checkpoints.current_checkpoint(database).root == root_of_all()
     kept = TrailFrontier.known()
     assert (kept is None) == (sum(counts) < 64)
 
@@ -87,11 +87,17 @@ def test_a_trail_that_is_not_the_one_the_tree_was_kept_of_is_signed_as_it_is(
     database: Config,
 ) -> None:
     grow(100)
-    checkpoints.own(database)
+    checkpoints.current_checkpoint(database)
     cut_trail(90)
-    assert (checkpoints.own(database).n, checkpoints.own(database).root) == (90, root_of_all())
+    assert (
+        checkpoints.current_checkpoint(database).n,
+        checkpoints.current_checkpoint(database).root,
+    ) == (90, root_of_all())
     grow(20)
-    assert (checkpoints.own(database).n, checkpoints.own(database).root) == (110, root_of_all())
+    assert (
+        checkpoints.current_checkpoint(database).n,
+        checkpoints.current_checkpoint(database).root,
+    ) == (110, root_of_all())
 
 
 # ---- reading one ----
@@ -103,19 +109,19 @@ def signed(**changed: Any) -> dict[str, str]:
         **{"hash": "a" * 64, "at": 7, **changed},
     }
     body = canonical({name: value for name, value in document.items() if value is not None})
-    return {"body": b64u(body), "sig": b64u(sign_mark(SEED, body))}
+    return {"body": b64u(body), "sig": b64u(sign_checkpoint(SEED, body))}
 
 
 def signed_by_aura(config: Config, **changed: Any) -> dict[str, str]:
     """A mark of the trail that a site could really hold."""
-    document = {**parse_json(checkpoints.own(config).body), **changed}
+    document = {**parse_json(checkpoints.current_checkpoint(config).body), **changed}
     body = canonical(document)
-    seed = dashboard_identity.of_dashboard(config).signing_key
-    return {"body": b64u(body), "sig": b64u(sign_mark(seed, body))}
+    seed = dashboard_identity.load_dashboard(config).signing_key
+    return {"body": b64u(body), "sig": b64u(sign_checkpoint(seed, body))}
 
 
 def test_a_signed_mark_is_read() -> None:
-    mark = checkpoints.read(signed(), PUBLIC)
+    mark = checkpoints.parse_checkpoint(signed(), PUBLIC)
     assert (mark.n, mark.hash, mark.at, mark.root) == (3, "a" * 64, 7, "")
 
 
@@ -128,24 +134,24 @@ def test_a_signed_mark_is_read() -> None:
     ],
 )
 def test_what_is_no_mark_is_refused_though_it_is_signed(changed: dict[str, Any]) -> None:
-    with pytest.raises(checkpoints.MarkInvalid):
-        checkpoints.read(signed(**changed), PUBLIC)
+    with pytest.raises(checkpoints.CheckpointInvalid):
+        checkpoints.parse_checkpoint(signed(**changed), PUBLIC)
 
 
 @pytest.mark.parametrize("said", [None, [], "x", {}, {"body": "e30"}, {"body": 1, "sig": 2}])
 def test_what_has_not_the_shape_of_a_mark_is_refused(said: object) -> None:
-    with pytest.raises(checkpoints.MarkInvalid):
-        checkpoints.read(said, PUBLIC)
+    with pytest.raises(checkpoints.CheckpointInvalid):
+        checkpoints.parse_checkpoint(said, PUBLIC)
 
 
 def test_a_mark_of_another_key_or_with_one_byte_changed_is_refused() -> None:
     said = signed()
-    with pytest.raises(checkpoints.MarkInvalid, match="not signed"):
-        checkpoints.read(said, b64u(signing_public(new_signing_key())))
+    with pytest.raises(checkpoints.CheckpointInvalid, match="not signed"):
+        checkpoints.parse_checkpoint(said, b64u(signing_public(new_signing_key())))
     body = bytearray(from_b64u(said["body"]))
     body[5] ^= 1
-    with pytest.raises(checkpoints.MarkInvalid):
-        checkpoints.read({**said, "body": b64u(bytes(body))}, PUBLIC)
+    with pytest.raises(checkpoints.CheckpointInvalid):
+        checkpoints.parse_checkpoint({**said, "body": b64u(bytes(body))}, PUBLIC)
 
 
 # ---- in calls ----
@@ -172,7 +178,7 @@ def test_the_sites_marks_are_kept_one_for_each_day_and_the_newest(
     kept = list(SiteMark.select().order_by(SiteMark.day))
     assert [one.day for one in kept] == ["2026-11-24", "2026-11-25"]
     assert (kept[1].n, kept[1].hash) == tuple(fake.head.values())
-    mark = checkpoints.read(
+    mark = checkpoints.parse_checkpoint(
         {"body": b64u(kept[0].body.encode()), "sig": kept[0].signature}, paired.sign_s
     )
     assert (mark.n, mark.hash) == (kept[0].n, kept[0].hash)
@@ -256,7 +262,7 @@ def test_an_alarm_that_was_closed_accounts_for_its_anchor(
     now = fake.clock()
     told = {"note": "A backup of Monday.", "with_others": True, "confirmed_at": now, "now": now}
     alarm = next(one for one in Alarm.open_ones() if one.kind == alerts.TRAIL_LOST)
-    alerts.close(alarm, by=ana, **told)
+    alerts.close_alert(alarm, by=ana, **told)
     assert audit.verify_chain(checkpoints.anchors()).is_whole
 
 
@@ -277,7 +283,7 @@ def test_what_a_site_cannot_prove_is_an_alarm_about_that_site_alone(
         fake.shown = said
         assert read_report(paired, fake, config=config).state == "done"
     (alarm,) = Alarm.open_ones()
-    assert (alarm.kind, alarm.kind in alerts.ABOUT_THE_TRAIL) == (alerts.CLAIM_UNPROVEN, False)
+    assert (alarm.kind, alarm.kind in alerts.ABOUT_AUDIT_LOG) == (alerts.CLAIM_UNPROVEN, False)
     assert "mark" in alarm.evidence["site"]["why"]
     assert [(one.n, one.hash) for one in checkpoints.anchors()] == stands
     assert audit.verify_chain(checkpoints.anchors()).is_whole
@@ -329,13 +335,13 @@ def test_before_the_first_entry_nothing_has_been_seen(
     claim = checkpoints.claim_in({"seen": signed_by_aura(config, n=0)}, config)
     assert claim is not None
     with transaction():
-        checkpoints.hear(paired, claim, SYSTEM, clock())
+        checkpoints.record_peer_view(paired, claim, SYSTEM, clock())
     assert Alarm.select().count() == AuditAnchor.select().count() == 0
 
 
 def test_the_frontier_is_kept_beside_the_trail_and_never_ahead_of_it(database: Config) -> None:
     grow(130)
-    checkpoints.own(database)
+    checkpoints.current_checkpoint(database)
     kept = TrailFrontier.known()
     assert kept is not None
     assert Entry.get_by_id(kept.size).hash == kept.hash

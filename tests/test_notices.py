@@ -9,9 +9,9 @@ import pytest
 from app import protocol
 from app.config import Config
 from app.domain.actor import Actor
-from app.domain.changes.candidates import on_site
+from app.domain.changes.candidates import candidates_on_site
 from app.domain.connection import notices, pairing
-from app.domain.connection.notices import Answer
+from app.domain.connection.notices import NoticeResponse
 from app.keys import Token, pairing_keys
 from app.models.audit import Entry
 from app.models.reports import Sync
@@ -31,12 +31,12 @@ def token(site: Site, ana: Actor, config: Config, clock: Clock, jobs: RecordingQ
     return text
 
 
-def deliver(sent: SentRequest, config: Config, clock: Clock, **changes: object) -> Answer:
+def deliver(sent: SentRequest, config: Config, clock: Clock, **changes: object) -> NoticeResponse:
     parts = {"method": "POST", "headers": sent.headers, "body": sent.body, **changes}
-    return notices.receive(config=config, ip="192.0.2.9", now=clock(), **parts)
+    return notices.receive_notice(config=config, ip="192.0.2.9", now=clock(), **parts)
 
 
-def read(answer: Answer, sent: SentRequest, text: str) -> dict[str, object]:
+def read(answer: NoticeResponse, sent: SentRequest, text: str) -> dict[str, object]:
     """The answer as the plugin reads it: only if it is signed."""
     token = Token.read(text)
     key = pairing_keys(token.secret, token.pid).note
@@ -166,7 +166,7 @@ def test_changed_permissions_are_known_only_from_the_report_that_follows(
 
 
 def _against_akismet(site: Site, clock: Clock) -> list[str]:
-    found = next(one for one in on_site(site, clock()) if one.target.ident == AKISMET)
+    found = next(one for one in candidates_on_site(site, clock()) if one.target.ident == AKISMET)
     return [one.code for one in found.verdict.reasons]
 
 

@@ -10,7 +10,7 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.domain.connection import pairing
 from app.domain.errors import AlreadyPaired, Conflict, Forbidden, StaleState
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.keys import KeyRing, SealBroken, Token
 from app.models.audit import Entry
 from app.models.reports import Sync
@@ -39,7 +39,7 @@ def attempt(token: Pairing, fake: FakeSite, config: Config) -> str:
     fresh = Pairing.get_by_id(token.id)
     if fresh.state == "waiting" and fresh.next_try_at > fake.clock():
         fake.clock.now = fresh.next_try_at
-    outcome = pairing.attempt(token.id, config=config, call=fake.call, now=fake.clock)
+    outcome = pairing.attempt_pairing(token.id, config=config, call=fake.call, now=fake.clock)
     token.refresh()
     token.site.refresh()
     return outcome
@@ -139,9 +139,9 @@ def test_viewer_may_not_issue_nor_cancel_nor_hurry_a_token(
         issue(site, cleo, config, clock)
     token, _ = issue(site, ana, config, clock)
     with pytest.raises(Forbidden):
-        pairing.cancel(token, by=cleo)
+        pairing.cancel_pairing(token, by=cleo)
     with pytest.raises(Forbidden):
-        pairing.try_now(token, by=cleo)
+        pairing.retry_pairing_now(token, by=cleo)
     assert Pairing.get_by_id(token.id).state == "waiting"
 
 
@@ -172,7 +172,7 @@ def test_a_token_that_ends_unused_leaves_the_site_where_it_was(
     assert site.move(to=state, when=(NEW,))
     token, _ = issue(site, ana, config, clock)
     assert site.state == PAIRING
-    pairing.cancel(token, by=ana, now=clock())
+    pairing.cancel_pairing(token, by=ana, now=clock())
     site.refresh()
     assert site.state == state
 
@@ -192,10 +192,11 @@ def test_while_nobody_pasted_the_token_it_waits_without_a_fault(
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault.dns, Fault.tls_expired, Fault.connect_timeout, Fault.address_refused]
+    "fault",
+    [ErrorCode.dns, ErrorCode.tls_expired, ErrorCode.connect_timeout, ErrorCode.address_refused],
 )
 def test_a_fault_is_shown_and_asking_goes_on(
-    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, fault: Fault
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, fault: ErrorCode
 ) -> None:
     token, text = issue(site, ana, config, clock)
     fake.failing = [fault]
@@ -211,7 +212,7 @@ def test_the_same_fault_again_is_told_once(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, _ = issue(site, ana, config, clock)
-    fake.failing = [Fault.dns, Fault.dns]
+    fake.failing = [ErrorCode.dns, ErrorCode.dns]
     attempt(token, fake, config)
     attempt(token, fake, config)
     assert events(site).count("pairing_attempt_failed") == 1
@@ -234,10 +235,10 @@ def test_pressing_i_pasted_it_asks_at_once(
     token, text = issue(site, ana, config, clock)
     attempt(token, fake, config)
     fake.paste(text)
-    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == "busy"
-    pairing.try_now(token, by=ana, now=clock())
+    assert pairing.attempt_pairing(token.id, config=config, call=fake.call, now=clock) == "busy"
+    pairing.retry_pairing_now(token, by=ana, now=clock())
     assert jobs.jobs[-1] == ("pair_site", (token.id,), 0)
-    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == "used"
+    assert pairing.attempt_pairing(token.id, config=config, call=fake.call, now=clock) == "used"
 
 
 # ---- tokens that are over ----
@@ -270,7 +271,7 @@ def test_cancelled_token_pairs_nothing(
     site: Site, fake: FakeSite, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
     token, text = issue(site, ana, config, clock)
-    pairing.cancel(token, by=ben, now=clock())
+    pairing.cancel_pairing(token, by=ben, now=clock())
     fake.paste(text)
     assert attempt(token, fake, config) == "cancelled"
     assert fake.calls == []
@@ -285,7 +286,7 @@ def test_a_new_token_cancels_the_one_that_is_out(
     second, _ = issue(site, ana, config, clock)
     assert Pairing.get_by_id(first.id).state == "cancelled"
     assert site.waiting_token() == second
-    pairing.cancel(second, by=ana)
+    pairing.cancel_pairing(second, by=ana)
     assert site.refresh() is None
     assert site.state == NEW
 
@@ -297,10 +298,10 @@ def test_a_closed_token_can_be_neither_cancelled_nor_tried(
     token, _ = issue(site, ana, config, clock)
     assert token.close(state, clock())
     with pytest.raises(StaleState):
-        pairing.cancel(token, by=ana)
+        pairing.cancel_pairing(token, by=ana)
     with pytest.raises(StaleState):
-        pairing.try_now(token, by=ana)
-    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == state
+        pairing.retry_pairing_now(token, by=ana)
+    assert pairing.attempt_pairing(token.id, config=config, call=fake.call, now=clock) == state
     assert not token.close("cancelled", clock())
     assert fake.calls == []
 
@@ -311,7 +312,7 @@ def test_second_use_of_a_token_is_refused(
     token = paired.latest_token()
     before = len(fake.calls)
     clock.advance(seconds=60)
-    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == "used"
+    assert pairing.attempt_pairing(token.id, config=config, call=fake.call, now=clock) == "used"
     assert len(fake.calls) == before
 
 
@@ -325,7 +326,7 @@ def test_another_address_than_the_called_one_stops_the_pairing_and_shows_both(
     token, text = issue(site, ana, config, clock)
     fake.paste(text)
     assert attempt(token, fake, config) == "failed"
-    assert token.fault == Fault.wrong_site
+    assert token.fault == ErrorCode.wrong_site
     assert token.fault_evidence == {"site_says": fake.says_home, "called": site.url}
     assert site.refresh() is None
     assert (site.state, site.keys_sealed, site.kid) == (NEW, {}, None)
@@ -347,7 +348,7 @@ def test_a_site_that_has_seen_too_many_hellos_closes_the_token(
     fake.paste(text)
     fake.hellos = 10
     assert attempt(token, fake, config) == "failed"
-    assert token.fault == Fault.pairing_closed
+    assert token.fault == ErrorCode.pairing_closed
 
 
 def test_a_malformed_hello_is_a_fault_and_not_a_pairing(
@@ -357,7 +358,7 @@ def test_a_malformed_hello_is_a_fault_and_not_a_pairing(
     token, text = issue(site, ana, config, clock)
     fake.paste(text)
     assert attempt(token, fake, config) == "waiting"
-    assert token.fault == Fault.malformed_reply
+    assert token.fault == ErrorCode.malformed_reply
     assert token.exchange_sealed is None
 
 
@@ -412,12 +413,12 @@ def test_worker_killed_between_hello_and_confirmation_recovers(
 
     fake.during = die
     with pytest.raises(KeyboardInterrupt):
-        pairing.attempt(token.id, config=config, call=fake.call, now=clock)
+        pairing.attempt_pairing(token.id, config=config, call=fake.call, now=clock)
     fake.during = None
-    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == "busy"
+    assert pairing.attempt_pairing(token.id, config=config, call=fake.call, now=clock) == "busy"
     clock.advance(minutes=3)
     jobs.jobs.clear()
-    assert pairing.recover(clock()) == 1
+    assert pairing.recover_pairings(clock()) == 1
     assert jobs.names() == ["pair_site"]
     assert attempt(token, fake, config) == "used"
     assert fake.hellos == 1
@@ -429,7 +430,9 @@ def test_a_site_that_lost_its_half_of_the_exchange_is_greeted_anew(
     token, text = issue(site, ana, config, clock)
     fake.paste(text)
     fake.failing = []
-    fake.during = lambda op: fake.failing.append(Fault.too_slow) if op == "pair.confirm" else None
+    fake.during = lambda op: (
+        fake.failing.append(ErrorCode.too_slow) if op == "pair.confirm" else None
+    )
     assert attempt(token, fake, config) == "waiting"
     fake.during = None
     fake._pending = None
@@ -470,7 +473,7 @@ def test_cancelling_is_refused_once_the_site_has_accepted(
     fake.losing = {"pair.confirm"}
     attempt(token, fake, config)
     with pytest.raises(Conflict):
-        pairing.cancel(token, by=ana)
+        pairing.cancel_pairing(token, by=ana)
     assert attempt(token, fake, config) == "used"
 
 
@@ -479,8 +482,10 @@ def test_cancelling_during_the_hello_leaves_the_site_unpaired(
 ) -> None:
     token, text = issue(site, ana, config, clock)
     fake.paste(text)
-    fake.during = lambda op: pairing.cancel(token, by=ana, now=clock())
-    assert pairing.attempt(token.id, config=config, call=fake.call, now=clock) == "cancelled"
+    fake.during = lambda op: pairing.cancel_pairing(token, by=ana, now=clock())
+    assert (
+        pairing.attempt_pairing(token.id, config=config, call=fake.call, now=clock) == "cancelled"
+    )
     assert [op for op, _, _ in fake.calls] == ["pair.hello"]
     assert fake.paired is None
     assert site.refresh() is None
@@ -496,7 +501,7 @@ def test_two_attempts_at_once_greet_the_site_once(
 
     def meanwhile(op: str) -> None:
         fake.during = None
-        inner.append(pairing.attempt(token.id, config=config, call=fake.call, now=clock))
+        inner.append(pairing.attempt_pairing(token.id, config=config, call=fake.call, now=clock))
 
     fake.during = meanwhile
     assert attempt(token, fake, config) == "used"
@@ -510,7 +515,7 @@ def test_a_missing_sealing_key_is_said_and_not_hidden(
     token, text = issue(site, ana, config, clock)
     fake.paste(text)
     other = Config.for_tests(config.var_dir, sealing_keys=(("t2", bytes(32)),))
-    assert pairing.attempt(token.id, config=other, call=fake.call, now=clock) == "waiting"
+    assert pairing.attempt_pairing(token.id, config=other, call=fake.call, now=clock) == "waiting"
     assert Pairing.get_by_id(token.id).fault == "keys_unreadable"
     assert fake.calls == []
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from pypdf import PdfReader
 
-from app.pdf import blocks_of, print_html
+from app.pdf import blocks_of, render_pdf
 from tests.support.fakes import at
 from tests.support.hypothesis_profiles import examples
 
@@ -22,7 +22,7 @@ PAGE = """
 
 
 def paper(html: str) -> bytes:
-    return print_html(
+    return render_pdf(
         html, title="Report", subtitle="November", base="https://aura.example", at=NOW
     )
 

@@ -10,8 +10,8 @@ import pytest
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import auto_update_rules, candidates, execution
-from app.domain.errors import Conflict, Forbidden, Invalid, NotConfirmed, StaleState
-from app.domain.permissions import FRESH_FOR
+from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired, StaleState
+from app.domain.permissions import REAUTH_MAX_AGE
 from app.domain.sites import holds
 from app.models.audit import Entry
 from app.models.auto_update_rules import Held, Policy
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.both_databases
 
 @pytest.fixture
 def policy(ready: Site, ana: Actor, clock: Clock) -> Policy:
-    return auto_update_rules.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
+    return auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
 
 
 def events() -> list[str]:
@@ -71,7 +71,7 @@ def test_what_it_covers_is_proposed_released_and_run_in_its_name(
 def test_the_same_update_is_proposed_once(policy: Policy, fake: FakeSite, config: Config) -> None:
     fake.changes.plays[AKISMET] = ("rolled_back", "fatal_after")
     assert run_change(carried_out(fake, config), fake, config) == "rolled_back"
-    assert auto_update_rules.apply(fake.clock()) == 0
+    assert auto_update_rules.propose_due(fake.clock()) == 0
 
 
 def test_a_version_that_expired_is_tried_again_a_day_later_and_not_for_ever(
@@ -80,9 +80,9 @@ def test_a_version_that_expired_is_tried_again_a_day_later_and_not_for_ever(
     tried = []
     for _ in range(10):
         read_report(ready, fake, config=config)
-        tried.append(auto_update_rules.apply(clock()))
+        tried.append(auto_update_rules.propose_due(clock()))
         clock.advance(hours=13)
-        execution.recover(clock())
+        execution.recover_changes(clock())
     assert tried == [1, 0, 0, 1, 0, 0, 1, 0, 0, 0]
     assert sum(tried) == auto_update_rules.MOST_TRIES
     assert set(Change.select(Change.state).tuples()) == {(EXPIRED,)}
@@ -91,38 +91,38 @@ def test_a_version_that_expired_is_tried_again_a_day_later_and_not_for_ever(
 def test_a_version_that_the_site_refused_is_tried_again(
     policy: Policy, ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    auto_update_rules.apply(clock())
+    auto_update_rules.propose_due(clock())
     fake.report["health"]["file_mods"] = False
     assert check(the_change(), fake, config).state == REFUSED
     fake.report["health"]["file_mods"] = True
     clock.advance(hours=20)
     read_report(ready, fake, config=config)
-    assert auto_update_rules.apply(clock()) == 1
+    assert auto_update_rules.propose_due(clock()) == 1
 
 
 @pytest.mark.parametrize("state", [REJECTED, CANCELLED, FAILED, ROLLED_BACK, SUCCEEDED])
 def test_what_a_person_refused_or_the_site_did_is_not_tried_again(
     policy: Policy, ready: Site, fake: FakeSite, config: Config, clock: Clock, state: str
 ) -> None:
-    auto_update_rules.apply(clock())
+    auto_update_rules.propose_due(clock())
     Change.update(state=state, ended_at=clock()).execute()
     clock.advance(days=2)
     read_report(ready, fake, config=config)
-    assert auto_update_rules.apply(clock()) == 0
+    assert auto_update_rules.propose_due(clock()) == 0
 
 
 def test_a_rule_that_ended_while_the_schedule_read_proposes_nothing(
     policy: Policy, ready: Site, ben: Actor, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really = candidates.on_site
+    really = candidates.candidates_on_site
 
     def ended_meanwhile(*args: Any) -> Any:
         if Policy.get_by_id(policy.id).ended_at is None:
-            auto_update_rules.end(Policy.get_by_id(policy.id), by=ben, now=clock())
+            auto_update_rules.end_rule(Policy.get_by_id(policy.id), by=ben, now=clock())
         return really(*args)
 
     monkeypatch.setattr(candidates, "on_site", ended_meanwhile)
-    assert auto_update_rules.apply(clock()) == 0
+    assert auto_update_rules.propose_due(clock()) == 0
     assert Change.select().count() == 0
 
 
@@ -141,28 +141,32 @@ def test_a_rule_that_ended_while_the_schedule_read_proposes_nothing(
 def test_what_it_does_not_cover_it_does_not_touch(
     ready: Site, ana: Actor, fake: FakeSite, clock: Clock, instead: dict[str, Any]
 ) -> None:
-    auto_update_rules.make(terms(clock, **instead), by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.create_rule(
+        terms(clock, **instead), by=ana, confirmed_at=clock(), now=clock()
+    )
     clock.advance(minutes=2)  # a Tuesday, 10:02
-    assert auto_update_rules.apply(clock()) == 0
+    assert auto_update_rules.propose_due(clock()) == 0
 
 
 def test_a_client_is_covered_and_no_other(
     ready: Site, ana: Actor, fake: FakeSite, clock: Clock
 ) -> None:
     hers, other = Client.named("Bakery Ltd"), Client.named("Florist Ltd")
-    auto_update_rules.make(terms(clock, client=other), by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.create_rule(
+        terms(clock, client=other), by=ana, confirmed_at=clock(), now=clock()
+    )
     Site.update(client=hers).execute()
-    assert auto_update_rules.apply(clock()) == 0
+    assert auto_update_rules.propose_due(clock()) == 0
     Site.update(client=other).execute()
-    assert auto_update_rules.apply(clock()) == 1
+    assert auto_update_rules.propose_due(clock()) == 1
 
 
 def test_what_somebody_proposed_by_hand_is_for_somebody_to_approve(
     policy: Policy, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = check(propose(ready, ben, clock()), fake, config)
-    assert auto_update_rules.apply(clock()) == 0
-    assert auto_update_rules.release_due(config, clock()) == 0
+    assert auto_update_rules.propose_due(clock()) == 0
+    assert auto_update_rules.approve_due(config, clock()) == 0
     change.refresh()
     assert change.state == PROPOSED
 
@@ -173,34 +177,34 @@ def test_where_two_are_asked_for_a_policy_needs_two(
     client = Client.named("Bakery Ltd")
     client.ask_for(SECOND)
     Site.update(client=client).execute()
-    assert auto_update_rules.apply(clock()) == 0
+    assert auto_update_rules.propose_due(clock()) == 0
     with pytest.raises(Forbidden):
-        auto_update_rules.confirm(policy, by=ana, confirmed_at=clock(), now=clock())
-    auto_update_rules.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
-    assert auto_update_rules.apply(clock()) == 1
+        auto_update_rules.confirm_rule(policy, by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.confirm_rule(policy, by=ben, confirmed_at=clock(), now=clock())
+    assert auto_update_rules.propose_due(clock()) == 1
     assert auto_update_rules.approver_name(policy).endswith("of Ana and Ben")
     with pytest.raises(StaleState):
-        auto_update_rules.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
+        auto_update_rules.confirm_rule(policy, by=ben, confirmed_at=clock(), now=clock())
 
 
 def test_one_that_ended_releases_nothing_and_calls_off_what_has_not_begun(
     policy: Policy, fake: FakeSite, config: Config, ben: Actor, clock: Clock
 ) -> None:
     change = carried_out(fake, config)
-    auto_update_rules.end(policy, by=ben, now=clock())
+    auto_update_rules.end_rule(policy, by=ben, now=clock())
     change.refresh()
     assert (change.state, change.outcome_reason) == (CANCELLED, "policy_ended")
     assert run_change(change, fake, config) == CANCELLED
-    assert auto_update_rules.apply(clock()) == 0
+    assert auto_update_rules.propose_due(clock()) == 0
     with pytest.raises(StaleState):
-        auto_update_rules.end(policy, by=ben, now=clock())
+        auto_update_rules.end_rule(policy, by=ben, now=clock())
 
 
 @pytest.mark.parametrize("what", ["ended", "expired", "hours", "quarantine", "second"])
 def test_between_proposal_and_release_it_is_judged_again(
     policy: Policy, fake: FakeSite, config: Config, ready: Site, clock: Clock, what: str
 ) -> None:
-    auto_update_rules.apply(clock())
+    auto_update_rules.propose_due(clock())
     change = check(the_change(), fake, config)
     if what == "ended":
         Policy.update(ended_at=clock()).execute()
@@ -214,7 +218,7 @@ def test_between_proposal_and_release_it_is_judged_again(
         client = Client.named("Bakery Ltd")
         client.ask_for(SECOND)
         Site.update(client=client).execute()
-    assert auto_update_rules.release_due(config, clock()) == 0
+    assert auto_update_rules.approve_due(config, clock()) == 0
     assert Change.get_by_id(change.id).state == PROPOSED
 
 
@@ -236,7 +240,7 @@ def test_its_hours_may_cross_midnight(
     policy: Policy, when: str, start: int, stop: int, days: set[int], is_open: bool
 ) -> None:
     policy.from_hour, policy.to_hour, policy.weekdays = start, stop, list(days)
-    assert auto_update_rules.is_open(policy, at(when)) is is_open
+    assert auto_update_rules.is_window_open(policy, at(when)) is is_open
 
 
 @pytest.mark.parametrize(
@@ -260,7 +264,9 @@ def test_what_cannot_be_overseen_is_not_made(
     ana: Actor, clock: Clock, instead: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(Invalid) as refused:
-        auto_update_rules.make(terms(clock, **instead), by=ana, confirmed_at=clock(), now=clock())
+        auto_update_rules.create_rule(
+            terms(clock, **instead), by=ana, confirmed_at=clock(), now=clock()
+        )
     assert field in refused.value.messages
     assert Policy.select().count() == 0
 
@@ -270,9 +276,13 @@ def test_an_owner_with_a_fresh_password_makes_one(
 ) -> None:
     for somebody in (ben, cleo):
         with pytest.raises(Forbidden):
-            auto_update_rules.make(terms(clock), by=somebody, confirmed_at=clock(), now=clock())
-    with pytest.raises(NotConfirmed):
-        auto_update_rules.make(terms(clock), by=ana, confirmed_at=clock() - FRESH_FOR, now=clock())
+            auto_update_rules.create_rule(
+                terms(clock), by=somebody, confirmed_at=clock(), now=clock()
+            )
+    with pytest.raises(ReauthenticationRequired):
+        auto_update_rules.create_rule(
+            terms(clock), by=ana, confirmed_at=clock() - REAUTH_MAX_AGE, now=clock()
+        )
 
 
 def test_how_a_client_approves_is_for_an_owner_and_is_written_down(
@@ -280,13 +290,19 @@ def test_how_a_client_approves_is_for_an_owner_and_is_written_down(
 ) -> None:
     client = Client.named("Bakery Ltd")
     with pytest.raises(Forbidden):
-        auto_update_rules.ask_for(client, SECOND, by=ben, confirmed_at=clock(), now=clock())
-    auto_update_rules.ask_for(client, SECOND, by=ana, confirmed_at=clock(), now=clock())
+        auto_update_rules.set_approval_mode(
+            client, SECOND, by=ben, confirmed_at=clock(), now=clock()
+        )
+    auto_update_rules.set_approval_mode(client, SECOND, by=ana, confirmed_at=clock(), now=clock())
     with pytest.raises(StaleState):
-        auto_update_rules.ask_for(client, SECOND, by=ana, confirmed_at=clock(), now=clock())
+        auto_update_rules.set_approval_mode(
+            client, SECOND, by=ana, confirmed_at=clock(), now=clock()
+        )
     with pytest.raises(Invalid):
-        auto_update_rules.ask_for(client, "nobody", by=ana, confirmed_at=clock(), now=clock())
-    auto_update_rules.ask_for(client, SELF, by=ana, confirmed_at=clock(), now=clock())
+        auto_update_rules.set_approval_mode(
+            client, "nobody", by=ana, confirmed_at=clock(), now=clock()
+        )
+    auto_update_rules.set_approval_mode(client, SELF, by=ana, confirmed_at=clock(), now=clock())
     assert events().count("approvals_changed") == 2
 
 
@@ -298,23 +314,23 @@ def test_what_is_held_is_neither_proposed_by_hand_nor_by_a_policy(
 ) -> None:
     until = clock() + timedelta(days=2)
     told: dict[str, Any] = {"until": until, "reason": "breaks the shop", "by": ben}
-    holds.hold(ready, "plugin", AKISMET, now=clock(), **told)
-    assert auto_update_rules.apply(clock()) == 0
+    holds.hold_updates(ready, "plugin", AKISMET, now=clock(), **told)
+    assert auto_update_rules.propose_due(clock()) == 0
     with pytest.raises(Conflict):
         propose(ready, ben, clock())
     clock.advance(days=2)
     read_report(ready, fake, config=config)
-    assert auto_update_rules.apply(clock()) == 1
+    assert auto_update_rules.propose_due(clock()) == 1
 
 
 def test_a_hold_is_let_go_and_both_are_written_down(ready: Site, ben: Actor, clock: Clock) -> None:
-    holds.hold(ready, "plugin", AKISMET, until=None, reason="a", by=ben, now=clock())
-    holds.hold(ready, "plugin", AKISMET, until=None, reason="b", by=ben, now=clock())
+    holds.hold_updates(ready, "plugin", AKISMET, until=None, reason="a", by=ben, now=clock())
+    holds.hold_updates(ready, "plugin", AKISMET, until=None, reason="b", by=ben, now=clock())
     assert Held.get().reason == "b"
-    holds.release(ready, "plugin", AKISMET, by=ben, now=clock())
+    holds.release_hold(ready, "plugin", AKISMET, by=ben, now=clock())
     assert propose(ready, ben, clock()).state == CHECKING
     with pytest.raises(StaleState):
-        holds.release(ready, "plugin", AKISMET, by=ben, now=clock())
+        holds.release_hold(ready, "plugin", AKISMET, by=ben, now=clock())
     assert events()[-4:] == [
         "component_held",
         "component_held",
@@ -330,9 +346,11 @@ def test_a_hold_says_why_and_until_when(
     ready: Site, ben: Actor, cleo: Actor, clock: Clock, reason: str, until: Any
 ) -> None:
     with pytest.raises(Invalid):
-        holds.hold(ready, "plugin", AKISMET, until=until, reason=reason, by=ben, now=clock())
+        holds.hold_updates(
+            ready, "plugin", AKISMET, until=until, reason=reason, by=ben, now=clock()
+        )
     with pytest.raises(Forbidden):
-        holds.hold(ready, "plugin", AKISMET, until=None, reason="a", by=cleo, now=clock())
+        holds.hold_updates(ready, "plugin", AKISMET, until=None, reason="a", by=cleo, now=clock())
 
 
 def test_a_site_without_a_report_has_nothing_to_release(
@@ -340,5 +358,5 @@ def test_a_site_without_a_report_has_nothing_to_release(
 ) -> None:
     site = make_site(ana, now=clock(), url="https://florist.example")
     Site.update(state="active").where(Site.id == site.id).execute()
-    assert auto_update_rules.apply(clock()) == 1
+    assert auto_update_rules.propose_due(clock()) == 1
     assert the_change().site_id != site.id

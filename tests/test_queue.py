@@ -84,7 +84,7 @@ def test_a_queue_that_is_down_does_not_undo_what_was_decided(
     token, _ = pairing.issue_token(site, by=ana, config=config, now=clock())
     assert site.waiting_token() == token
     jobs.down = None
-    assert pairing.recover(clock.advance(minutes=2)) == 1
+    assert pairing.recover_pairings(clock.advance(minutes=2)) == 1
     assert jobs.jobs == [("pair_site", (token.id,), 0)]
 
 

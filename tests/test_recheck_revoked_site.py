@@ -11,7 +11,7 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.domain.connection import revocation, revocation_checks
 from app.domain.crosscheck import alerts
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.alerts import Alarm
 from app.models.audit import Entry
 from app.models.sites import DISCONNECTED, NEW, REVOKED, Site
@@ -28,9 +28,9 @@ def backup(paired: Site, fake: FakeSite) -> FakeSite:
 @pytest.fixture
 def ended(backup: FakeSite, paired: Site, fake: FakeSite, ana: Actor, config: Config) -> Site:
     """Revoked, and confirmed by the site."""
-    revocation.revoke(paired, by=ana, now=fake.clock())
+    revocation.revoke_access(paired, by=ana, now=fake.clock())
     told = {"config": config, "call": fake.call, "call_bearer": fake.call_bearer}
-    assert revocation.say_goodbye(paired.id, **told, now=fake.clock) == REVOKED
+    assert revocation.deliver_revocation(paired.id, **told, now=fake.clock) == REVOKED
     paired.refresh()
     return paired
 
@@ -63,9 +63,9 @@ def test_while_the_site_repeats_its_acknowledgement_all_is_well(
     assert (Alarm.select().count(), ended.state) == (0, REVOKED)
 
 
-@pytest.mark.parametrize("fault", [Fault.dns, Fault.not_found, Fault.unauthorized])
+@pytest.mark.parametrize("fault", [ErrorCode.dns, ErrorCode.not_found, ErrorCode.unauthorized])
 def test_a_site_that_says_anything_else_is_no_alert(
-    ended: Site, fake: FakeSite, config: Config, clock: Clock, fault: Fault
+    ended: Site, fake: FakeSite, config: Config, clock: Clock, fault: ErrorCode
 ) -> None:
     fake.failing.append(fault)
     assert check(ended, fake, config, clock) == "still ended"
@@ -106,7 +106,7 @@ def test_a_site_that_disconnected_and_is_restored_is_found_too(
     fake.disconnect()
     read_report(paired, fake, config=config)
     told = {"config": config, "call": fake.call, "call_bearer": fake.call_bearer}
-    revocation.say_goodbye(paired.id, **told, now=clock)
+    revocation.deliver_revocation(paired.id, **told, now=clock)
     paired.refresh()
     assert (paired.state, paired.revoke_next_at) == (DISCONNECTED, None)
     assert check(paired, fake, config, clock) == "still ended"

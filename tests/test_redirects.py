@@ -8,8 +8,8 @@ import pytest
 
 from app.config import Config
 from app.domain.inventory import site_sync
-from app.http.errors import Fault
-from app.http.site_client import SiteError
+from app.http.errors import ErrorCode
+from app.http.site_client import CallError
 from app.models.audit import Entry
 from app.models.reports import Sync
 from app.models.sites import Site
@@ -22,7 +22,7 @@ def read(site: Site, fake: FakeSite, config: Config, location: str) -> Sync:
     def call(channel: Any, op: str, arguments: dict[str, Any], **more: Any) -> Any:
         if channel.endpoint == before:
             fake.calls.append((op, channel.keyid, channel.endpoint))
-            raise SiteError(Fault.redirected, {"status": 301, "location": location})
+            raise CallError(ErrorCode.redirected, {"status": 301, "location": location})
         return fake.call(channel, op, arguments, **more)
 
     before = site.endpoint
@@ -81,7 +81,7 @@ def test_nobody_is_followed_to_another_address(
     alone: Site, fake: FakeSite, config: Config, location: str
 ) -> None:
     sync = read(alone, fake, config, location)
-    assert (sync.state, sync.fault) == ("failed", Fault.redirected)
+    assert (sync.state, sync.fault) == ("failed", ErrorCode.redirected)
     assert called(fake) == [alone.endpoint]
 
 
@@ -90,5 +90,5 @@ def test_nobody_is_followed_back_to_http(alone: Site, fake: FakeSite, config: Co
     Site.update(endpoint=secure, endpoints=[secure]).where(Site.id == alone.id).execute()
     alone.refresh()
     sync = read(alone, fake, config, secure.replace("https:", "http:"))
-    assert (sync.state, sync.fault) == ("failed", Fault.redirected)
+    assert (sync.state, sync.fault) == ("failed", ErrorCode.redirected)
     assert called(fake) == [secure]

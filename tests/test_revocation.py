@@ -11,7 +11,7 @@ from app.domain.actor import Actor
 from app.domain.connection import revocation
 from app.domain.errors import Forbidden, NotPaired
 from app.domain.inventory import site_sync
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.audit import Entry
 from app.models.reports import Report, Sync
 from app.models.sites import (
@@ -32,7 +32,7 @@ from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 
 def goodbye(site: Site, fake: FakeSite, config: Config) -> str:
-    outcome = revocation.say_goodbye(
+    outcome = revocation.deliver_revocation(
         site.id, config=config, call=fake.call, call_bearer=fake.call_bearer, now=fake.clock
     )
     site.refresh()
@@ -51,7 +51,7 @@ def events(site: Site) -> list[str]:
 def revoked(paired: Site, fake: FakeSite, ana: Actor, clock: Clock) -> Site:
     """Ana has pressed Revoke; the site has not been told yet."""
     fake.calls.clear()
-    revocation.revoke(paired, by=ana, reason="contract ended", now=clock())
+    revocation.revoke_access(paired, by=ana, reason="contract ended", now=clock())
     return paired
 
 
@@ -82,7 +82,7 @@ def test_revoking_stops_everything_before_the_site_is_told(
     paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     sync = Sync.open_for(paired)
-    revocation.revoke(paired, by=ana, now=clock())
+    revocation.revoke_access(paired, by=ana, now=clock())
     assert paired.state == REVOKING
     assert Sync.get_by_id(sync.id).state == "failed"
     fake.calls.clear()
@@ -96,7 +96,7 @@ def test_a_report_that_arrives_after_revoking_is_not_believed(
     paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     fake.during = lambda op: (
-        revocation.revoke(paired, by=ana, now=clock()) if op == "report" else None
+        revocation.revoke_access(paired, by=ana, now=clock()) if op == "report" else None
     )
     sync = read_report(paired, fake, config=config)
     assert sync.state == "failed"
@@ -109,7 +109,7 @@ def test_a_report_that_arrives_after_revoking_is_not_believed(
 
 def test_viewer_may_not_revoke(paired: Site, cleo: Actor) -> None:
     with pytest.raises(Forbidden):
-        revocation.revoke(paired, by=cleo)
+        revocation.revoke_access(paired, by=cleo)
     assert paired.state == ACTIVE
 
 
@@ -120,7 +120,7 @@ def test_viewer_may_not_revoke(paired: Site, cleo: Actor) -> None:
 def test_only_a_connection_can_be_revoked(site: Site, ana: Actor, state: str) -> None:
     site.move(to=state, when=(NEW,))
     with pytest.raises(NotPaired):
-        revocation.revoke(site, by=ana)
+        revocation.revoke_access(site, by=ana)
     site.refresh()
     assert site.state == state
 
@@ -137,7 +137,7 @@ def test_no_goodbye_is_said_in_other_states(
 def test_second_press_of_revoke_changes_nothing(revoked: Site, ana: Actor, clock: Clock) -> None:
     clock.advance(minutes=1)
     with pytest.raises(NotPaired):
-        revocation.revoke(revoked, by=ana, reason="again", now=clock())
+        revocation.revoke_access(revoked, by=ana, reason="again", now=clock())
     assert revoked.revoke_reason == "contract ended"
     assert events(revoked).count("revocation_started") == 1
 
@@ -156,9 +156,9 @@ def test_a_site_whose_old_key_still_works_is_not_proven(
     assert events(revoked)[-1] == "revocation_unproven"
 
 
-@pytest.mark.parametrize("fault", [Fault.blocked, Fault.web_page, Fault.not_found])
+@pytest.mark.parametrize("fault", [ErrorCode.blocked, ErrorCode.web_page, ErrorCode.not_found])
 def test_a_probe_answered_by_something_else_proves_nothing(
-    revoked: Site, fake: FakeSite, config: Config, fault: Fault
+    revoked: Site, fake: FakeSite, config: Config, fault: ErrorCode
 ) -> None:
     fake.during = lambda op: fake.failing.append(fault) if op == "ping" else None
     assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
@@ -168,7 +168,7 @@ def test_a_probe_answered_by_something_else_proves_nothing(
 def test_a_probe_that_does_not_come_through_is_tried_again(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    fake.during = lambda op: fake.failing.append(Fault.too_slow) if op == "ping" else None
+    fake.during = lambda op: fake.failing.append(ErrorCode.too_slow) if op == "ping" else None
     assert goodbye(revoked, fake, config) == REVOKING
     assert jobs.jobs[-1] == ("say_goodbye", (revoked.id,), 15)
     fake.during = None
@@ -180,7 +180,7 @@ def test_a_probe_that_does_not_come_through_is_tried_again(
 def test_a_probe_that_never_comes_through_ends_unproven(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    fake.during = lambda op: fake.failing.append(Fault.too_slow) if op == "ping" else None
+    fake.during = lambda op: fake.failing.append(ErrorCode.too_slow) if op == "ping" else None
     while goodbye(revoked, fake, config) == REVOKING:
         clock.advance(seconds=15)
     assert revoked.state == REVOKED_UNPROVEN
@@ -201,7 +201,7 @@ def test_lost_acknowledgement_is_asked_for_again_without_a_signature(
 def test_a_signature_stripped_on_the_way_is_worked_around_and_still_proven(
     revoked: Site, fake: FakeSite, config: Config
 ) -> None:
-    fake.during = lambda op: fake.failing.append(Fault.blocked) if not fake.calls[1:] else None
+    fake.during = lambda op: fake.failing.append(ErrorCode.blocked) if not fake.calls[1:] else None
     assert goodbye(revoked, fake, config) == REVOKED
     assert [keyid == "" for _, keyid, _ in fake.calls] == [False, True, False]
 
@@ -236,11 +236,11 @@ def test_a_forged_acknowledgement_is_not_believed(
 def test_unreached_site_leaves_no_key_that_could_command_it(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    fake.failing = [Fault.connection_refused]
+    fake.failing = [ErrorCode.connection_refused]
     assert goodbye(revoked, fake, config) == REVOKED_UNREACHED
     assert set(revoked.keys_sealed) == {"revoke"}
     assert revoked.revoke_next_at == clock() + timedelta(minutes=5)
-    assert revoked.revoke_evidence["last_fault"] == Fault.connection_refused
+    assert revoked.revoke_evidence["last_fault"] == ErrorCode.connection_refused
     assert events(revoked)[-1] == "revocation_unreached"
 
 
@@ -249,7 +249,7 @@ def test_retries_grow_from_five_minutes_to_a_day(
 ) -> None:
     waits = []
     for _ in range(12):
-        fake.failing = [Fault.dns]
+        fake.failing = [ErrorCode.dns]
         goodbye(revoked, fake, config)
         waits.append(revoked.revoke_next_at - clock())
         clock.now = revoked.revoke_next_at
@@ -261,7 +261,7 @@ def test_retries_grow_from_five_minutes_to_a_day(
 def test_trying_ends_after_ninety_days_and_is_never_called_done(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    fake.failing = [Fault.dns]
+    fake.failing = [ErrorCode.dns]
     goodbye(revoked, fake, config)
     calls = len(fake.calls)
     clock.advance(days=90)
@@ -274,11 +274,11 @@ def test_trying_ends_after_ninety_days_and_is_never_called_done(
 def test_the_schedule_queues_goodbyes_when_their_time_has_come(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    fake.failing = [Fault.dns]
+    fake.failing = [ErrorCode.dns]
     goodbye(revoked, fake, config)
-    assert revocation.retry_due(clock.advance(minutes=4)) == []
+    assert revocation.retry_due_revocations(clock.advance(minutes=4)) == []
     jobs.jobs.clear()
-    assert revocation.retry_due(clock.advance(minutes=1)) == [revoked.id]
+    assert revocation.retry_due_revocations(clock.advance(minutes=1)) == [revoked.id]
     assert jobs.jobs == [("say_goodbye", (revoked.id,), 0)]
 
 
@@ -321,7 +321,7 @@ def test_worker_killed_after_the_acknowledgement_goes_on_with_the_probe(
         goodbye(revoked, fake, config)
     fake.during = None
     clock.advance(minutes=2)
-    assert revocation.retry_due(clock()) == [revoked.id]
+    assert revocation.retry_due_revocations(clock()) == [revoked.id]
     assert goodbye(revoked, fake, config) == REVOKED
     assert ops(fake) == ["revoke", "ping", "ping"]
 
@@ -352,7 +352,7 @@ def test_sync_finds_out_that_the_site_has_left(
 ) -> None:
     fake.disconnect()
     sync = read_report(paired, fake, config=config)
-    assert (sync.state, sync.fault) == ("failed", Fault.disconnected)
+    assert (sync.state, sync.fault) == ("failed", ErrorCode.disconnected)
     assert paired.state == DISCONNECTED
     assert set(paired.keys_sealed) == {"revoke"}
     assert goodbye(paired, fake, config) == DISCONNECTED
@@ -365,8 +365,8 @@ def test_a_goodbye_the_site_never_said_is_found_out_and_ends_it_for_real(
 ) -> None:
     """A thief with a full copy knows the secret that proves a goodbye."""
     assert fake.paired is not None
-    assert revocation.receive_goodbye(paired.key_id, b64u(fake.paired.keys.goodbye), now=clock())
-    assert revocation.retry_due(clock()) == [paired.id]
+    assert revocation.receive_disconnect(paired.key_id, b64u(fake.paired.keys.goodbye), now=clock())
+    assert revocation.retry_due_revocations(clock()) == [paired.id]
     assert goodbye(paired, fake, config) == REVOKED_UNPROVEN
     assert fake.paired is None
     assert set(paired.keys_sealed) == {"revoke"}
@@ -377,8 +377,8 @@ def test_a_site_that_left_and_is_away_is_told_later(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     assert fake.paired is not None
-    revocation.receive_goodbye(paired.key_id, b64u(fake.paired.keys.goodbye), now=clock())
-    fake.failing = [Fault.dns]
+    revocation.receive_disconnect(paired.key_id, b64u(fake.paired.keys.goodbye), now=clock())
+    fake.failing = [ErrorCode.dns]
     assert goodbye(paired, fake, config) == DISCONNECTED
     assert set(paired.keys_sealed) == {"revoke"}
     fake.disconnect()
@@ -417,19 +417,19 @@ def test_an_unconfirmed_disconnection_can_be_revoked(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     paired.move(to=DISCONNECTED_UNCONFIRMED, when=(ACTIVE,))
-    revocation.revoke(paired, by=ana, now=fake.clock())
+    revocation.revoke_access(paired, by=ana, now=fake.clock())
     assert goodbye(paired, fake, config) == REVOKED
 
 
 def test_a_site_can_be_paired_while_an_old_goodbye_is_owed(
     revoked: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    fake.failing = [Fault.dns]
+    fake.failing = [ErrorCode.dns]
     goodbye(revoked, fake, config)
     pair(revoked, fake, by=ana, config=config)
     assert revoked.state == ACTIVE
     clock.advance(days=1)
-    assert revocation.retry_due(clock()) == []
+    assert revocation.retry_due_revocations(clock()) == []
 
 
 # ---- a backup of Aura from before ----
@@ -440,10 +440,10 @@ def test_a_backup_of_aura_restored_after_revoking_commands_nothing_and_is_notice
 ) -> None:
     """Of what was revoked the backup knows nothing, and holds every key."""
     backup = dict(paired.__data__)
-    revocation.revoke(paired, by=ana, now=clock())
+    revocation.revoke_access(paired, by=ana, now=clock())
     assert goodbye(paired, fake, config) == REVOKED
     Site.update(**backup).where(Site.id == paired.id).execute()
     for expected in (ACTIVE, ACTIVE, DISCONNECTED_UNCONFIRMED):
-        assert read_report(paired, fake, config=config).fault == Fault.unauthorized
+        assert read_report(paired, fake, config=config).fault == ErrorCode.unauthorized
         assert paired.state == expected
     assert events(paired).count("site_disconnected") == 1

@@ -12,7 +12,7 @@ from app.domain.actor import Actor
 from app.domain.connection import dashboard_identity, revocation, rotation
 from app.domain.errors import Conflict, Forbidden, NotPaired
 from app.domain.inventory import site_sync
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.keys import SealBroken, signing_public
 from app.models.audit import Entry
 from app.models.rotations import AGREED, ASKING, DONE, FAILED, Rotation
@@ -27,7 +27,7 @@ Run = Callable[[Rotation], str]
 @pytest.fixture
 def run(fake: FakeSite, config: Config) -> Run:
     def once(asked: Rotation) -> str:
-        state = rotation.run(asked.id, config=config, call=fake.call, now=fake.clock)
+        state = rotation.run_rotation(asked.id, config=config, call=fake.call, now=fake.clock)
         asked.refresh()
         return state
 
@@ -36,7 +36,7 @@ def run(fake: FakeSite, config: Config) -> Run:
 
 @pytest.fixture
 def asked(paired: Site, ana: Actor, config: Config, clock: Clock) -> Rotation:
-    return rotation.request(paired, by=ana, config=config, now=clock())
+    return rotation.request_rotation(paired, by=ana, config=config, now=clock())
 
 
 def events(site: Site) -> list[str]:
@@ -74,7 +74,7 @@ def test_it_can_be_done_again_and_again(
 ) -> None:
     for generation in (2, 3, 4):
         paired.refresh()
-        made = rotation.request(paired, by=ana, config=config, now=clock())
+        made = rotation.request_rotation(paired, by=ana, config=config, now=clock())
         assert run(made) == DONE
         paired.refresh()
         assert paired.key_id.endswith(f".{generation}")
@@ -85,8 +85,8 @@ def test_revoking_with_the_new_keys_is_proven(
 ) -> None:
     run(asked)
     paired.refresh()
-    revocation.revoke(paired, by=ana, now=fake.clock())
-    state = revocation.say_goodbye(
+    revocation.revoke_access(paired, by=ana, now=fake.clock())
+    state = revocation.deliver_revocation(
         paired.id, config=config, call=fake.call, call_bearer=fake.call_bearer, now=fake.clock
     )
     assert state == REVOKED
@@ -98,7 +98,7 @@ def test_all_sites_are_asked_and_none_twice(
     second = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
     pair(second, FakeSite(second.url, clock, {}), by=ana, config=config)
     make_site(ana, now=clock(), url="https://unpaired.example")
-    made = rotation.request_all(config=config, now=clock())
+    made = rotation.rotate_all_keys(config=config, now=clock())
     assert [one.site_id for one in made] == [second.id]
     assert made[0].asked_by == "Aura"
 
@@ -115,10 +115,10 @@ def accepts_plans_of(fake: FakeSite, seed: bytes) -> bool:
 def test_a_leaked_signing_key_is_worth_nothing_after_all_keys_were_renewed(
     paired: Site, fake: FakeSite, run: Run, config: Config, clock: Clock
 ) -> None:
-    leaked = dashboard_identity.of_dashboard(config).signing_key
+    leaked = dashboard_identity.load_dashboard(config).signing_key
     assert accepts_plans_of(fake, leaked)
-    (asked,) = rotation.request_all(config=config, now=clock())
-    renewed = dashboard_identity.of_dashboard(config).signing_key
+    (asked,) = rotation.rotate_all_keys(config=config, now=clock())
+    renewed = dashboard_identity.load_dashboard(config).signing_key
     assert renewed != leaked
     # Until a site has answered, it knows the former key, and is called with that one.
     assert read_report(paired, fake, config=config).state == "done"
@@ -132,29 +132,29 @@ def test_a_leaked_signing_key_is_worth_nothing_after_all_keys_were_renewed(
 def test_a_site_that_is_renewing_keys_meanwhile_learns_the_new_signing_key_next(
     paired: Site, asked: Rotation, fake: FakeSite, run: Run, config: Config, clock: Clock
 ) -> None:
-    assert rotation.request_all(config=config, now=clock()) == []
+    assert rotation.rotate_all_keys(config=config, now=clock()) == []
     assert run(asked) == DONE
     following = Rotation.get(Rotation.state == ASKING)
     assert run(following) == DONE
-    assert accepts_plans_of(fake, dashboard_identity.of_dashboard(config).signing_key)
+    assert accepts_plans_of(fake, dashboard_identity.load_dashboard(config).signing_key)
 
 
 def test_each_rotation_brings_the_newest_signing_key(
     paired: Site, fake: FakeSite, run: Run, config: Config, clock: Clock, ana: Actor
 ) -> None:
     dashboard_identity.renew_signing_key(config)
-    asked = rotation.request(paired, by=ana, config=config, now=clock())
+    asked = rotation.request_rotation(paired, by=ana, config=config, now=clock())
     assert run(asked) == DONE
-    assert accepts_plans_of(fake, dashboard_identity.of_dashboard(config).signing_key)
+    assert accepts_plans_of(fake, dashboard_identity.load_dashboard(config).signing_key)
     assert Rotation.select().where(Rotation.state == ASKING).count() == 0
 
 
 def test_an_approval_is_signed_with_the_key_that_the_site_knows(
     paired: Site, config: Config
 ) -> None:
-    known = dashboard_identity.of_dashboard(config).signing_key
+    known = dashboard_identity.load_dashboard(config).signing_key
     dashboard_identity.renew_signing_key(config)
-    dashboard = dashboard_identity.of_dashboard(config)
+    dashboard = dashboard_identity.load_dashboard(config)
     assert dashboard.key_for(paired.sign_d) == known
     assert dashboard.public_keys == [dashboard.sign_public, signing_public(known)]
     with pytest.raises(SealBroken):
@@ -168,23 +168,23 @@ def test_one_who_may_only_look_cannot_ask(
     paired: Site, cleo: Actor, config: Config, clock: Clock
 ) -> None:
     with pytest.raises(Forbidden):
-        rotation.request(paired, by=cleo, config=config, now=clock())
+        rotation.request_rotation(paired, by=cleo, config=config, now=clock())
     with pytest.raises(Forbidden):
-        rotation.follow(paired, by=cleo, config=config, now=clock())
+        rotation.follow_move(paired, by=cleo, config=config, now=clock())
 
 
 def test_a_site_without_a_connection_has_nothing_to_renew(
     site: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
     with pytest.raises(NotPaired):
-        rotation.request(site, by=ana, config=config, now=clock())
+        rotation.request_rotation(site, by=ana, config=config, now=clock())
 
 
 def test_one_at_a_time(
     paired: Site, asked: Rotation, ana: Actor, config: Config, clock: Clock
 ) -> None:
     with pytest.raises(Conflict):
-        rotation.request(paired, by=ana, config=config, now=clock())
+        rotation.request_rotation(paired, by=ana, config=config, now=clock())
 
 
 # ---- a crash at every step ----
@@ -195,7 +195,7 @@ def lost_reply(op: str) -> Callable[[FakeSite], None]:
 
 
 def refused_connection(fake: FakeSite) -> None:
-    fake.failing = [Fault.connection_refused]
+    fake.failing = [ErrorCode.connection_refused]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_worker_that_dies_leaves_keys_that_work(
         assert read_report(paired, fake, config=config).state == "done"
     assert run(asked) == "busy"
     fake.clock.advance(minutes=5)
-    assert rotation.recover(fake.clock()) == 1
+    assert rotation.recover_rotations(fake.clock()) == 1
     assert run(asked) == DONE
     paired.refresh()
     assert read_report(paired, fake, config=config).state == "done"
@@ -249,7 +249,7 @@ def test_a_worker_that_dies_leaves_keys_that_work(
 def test_both_generations_answer_until_it_is_confirmed(
     paired: Site, asked: Rotation, fake: FakeSite, run: Run, config: Config
 ) -> None:
-    fake.during = lambda op: setattr(fake, "failing", [Fault.too_slow] if op == "ping" else [])
+    fake.during = lambda op: setattr(fake, "failing", [ErrorCode.too_slow] if op == "ping" else [])
     assert run(asked) == AGREED
     fake.during = None
     assert read_report(paired, fake, config=config).state == "done"
@@ -294,7 +294,7 @@ def test_a_refusal_ends_it_at_once_and_the_present_keys_stay(
 ) -> None:
     fake.refusing["keys.rotate"] = "invalid_arguments"
     assert run(asked) == FAILED
-    assert asked.fault == Fault.refused_by_site
+    assert asked.fault == ErrorCode.refused_by_site
     assert "rotation_failed" in events(paired)
     assert read_report(paired, fake, config=config).state == "done"
 
@@ -310,17 +310,17 @@ def test_an_unreachable_site_is_tried_five_times(
     paired: Site, asked: Rotation, fake: FakeSite, run: Run
 ) -> None:
     for _ in range(rotation.MOST_ATTEMPTS - 1):
-        fake.failing = [Fault.dns]
+        fake.failing = [ErrorCode.dns]
         assert run(asked) == ASKING
         fake.clock.advance(hours=2)
-    fake.failing = [Fault.dns]
+    fake.failing = [ErrorCode.dns]
     assert run(asked) == FAILED
 
 
 def test_revoking_meanwhile_ends_it(
     paired: Site, asked: Rotation, fake: FakeSite, run: Run, ana: Actor, clock: Clock
 ) -> None:
-    revocation.revoke(paired, by=ana, now=clock())
+    revocation.revoke_access(paired, by=ana, now=clock())
     asked.refresh()
     fresh = Rotation.get_by_id(asked.id)
     assert run(fresh) == FAILED
@@ -353,7 +353,7 @@ def moved(paired: Site, fake: FakeSite, config: Config) -> Site:
 def test_a_move_is_followed_with_new_keys_at_the_new_address(
     moved: Site, fake: FakeSite, run: Run, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    asked = rotation.follow(moved, by=ana, config=config, now=clock())
+    asked = rotation.follow_move(moved, by=ana, config=config, now=clock())
     assert run(asked) == DONE
     moved.refresh()
     assert (moved.url, moved.home) == ("https://new.example", "https://new.example")
@@ -370,14 +370,14 @@ def test_an_address_of_another_site_is_not_taken(
 ) -> None:
     make_site(ana, now=clock(), url="https://new.example")
     with pytest.raises(Conflict):
-        rotation.follow(moved, by=ana, config=config, now=clock())
+        rotation.follow_move(moved, by=ana, config=config, now=clock())
 
 
 def test_without_a_move_there_is_nothing_to_follow(
     paired: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
     with pytest.raises(Conflict):
-        rotation.follow(paired, by=ana, config=config, now=clock())
+        rotation.follow_move(paired, by=ana, config=config, now=clock())
 
 
 def test_keeping_the_original_makes_the_copys_keys_worthless(
@@ -385,7 +385,7 @@ def test_keeping_the_original_makes_the_copys_keys_worthless(
 ) -> None:
     fake.says_home = ""
     stolen = fake.paired
-    assert run(rotation.request(moved, by=ana, config=config, now=clock())) == DONE
+    assert run(rotation.request_rotation(moved, by=ana, config=config, now=clock())) == DONE
     moved.refresh()
     assert moved.url == "https://bakery.example"
     assert moved.quarantine == ""
@@ -397,8 +397,8 @@ def test_a_late_attempt_is_queued_again(
     asked: Rotation, clock: Clock, jobs: RecordingQueue
 ) -> None:
     jobs.jobs.clear()
-    assert rotation.recover(clock()) == 0
-    assert rotation.recover(clock() + timedelta(minutes=2)) == 1
+    assert rotation.recover_rotations(clock()) == 0
+    assert rotation.recover_rotations(clock() + timedelta(minutes=2)) == 1
     assert jobs.names() == ["rotate_keys"]
 
 

@@ -13,7 +13,7 @@ from app.domain import audit
 from app.domain.actor import Actor
 from app.domain.changes import approvals, execution, proposals, settlement
 from app.domain.connection import revocation
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.audit import Entry
 from app.models.base import transaction
 from app.models.changes import (
@@ -74,7 +74,7 @@ def run(fake: FakeSite, config: Config) -> Callable[[Change], str]:
 @pytest.fixture
 def settle(fake: FakeSite, config: Config) -> Callable[[Change], str]:
     def once(change: Change) -> str:
-        state = settlement.settle(
+        state = settlement.settle_change(
             change.id, config=config, call=fake.call, look=fake.look, now=fake.clock
         )
         change.refresh()
@@ -178,8 +178,8 @@ def test_an_approved_row_that_was_changed_is_not_sent(
 
 
 def test_a_job_for_something_that_is_gone_ends_quietly(config: Config, database: Config) -> None:
-    assert execution.run(4711, config=config) == "gone"
-    assert settlement.settle(4711, config=config) == "gone"
+    assert execution.run_change(4711, config=config) == "gone"
+    assert settlement.settle_change(4711, config=config) == "gone"
 
 
 # ---- truthful outcomes ----
@@ -350,18 +350,22 @@ def test_a_lost_reply_is_unknown_and_settles_itself(
     ]
 
 
-@pytest.mark.parametrize("fault", [Fault.too_slow, Fault.web_page, Fault.bad_reply_signature])
+@pytest.mark.parametrize(
+    "fault", [ErrorCode.too_slow, ErrorCode.web_page, ErrorCode.bad_reply_signature]
+)
 def test_whatever_is_no_signed_answer_is_unknown(
-    approved: Change, fake: FakeSite, run: Do, fault: Fault
+    approved: Change, fake: FakeSite, run: Do, fault: ErrorCode
 ) -> None:
     fake.failing = [fault]
     assert run(approved) == UNKNOWN
     assert approved.fault == fault
 
 
-@pytest.mark.parametrize("fault", [Fault.dns, Fault.connection_refused, Fault.tls_expired])
+@pytest.mark.parametrize(
+    "fault", [ErrorCode.dns, ErrorCode.connection_refused, ErrorCode.tls_expired]
+)
 def test_without_a_connection_nothing_was_done_and_that_is_said(
-    approved: Change, fake: FakeSite, run: Do, fault: Fault
+    approved: Change, fake: FakeSite, run: Do, fault: ErrorCode
 ) -> None:
     fake.failing = [fault]
     assert run(approved) == "failed"
@@ -372,7 +376,7 @@ def test_without_a_connection_nothing_was_done_and_that_is_said(
 def test_a_site_that_never_heard_of_it_is_believed_once_the_order_is_dead(
     approved: Change, fake: FakeSite, run: Do, settle: Do
 ) -> None:
-    fake.failing = [Fault.too_slow]
+    fake.failing = [ErrorCode.too_slow]
     run(approved)
     fake.clock.advance(seconds=60)
     assert settle(approved) == UNKNOWN
@@ -407,10 +411,10 @@ def test_a_success_that_is_still_watched_is_not_final(
 def test_a_site_that_tells_nothing_for_an_hour_is_something_to_look_at(
     approved: Change, fake: FakeSite, run: Do, settle: Do, ready: Site, ana: Actor
 ) -> None:
-    fake.failing = [Fault.too_slow]
+    fake.failing = [ErrorCode.too_slow]
     run(approved)
     fake.clock.advance(minutes=61)
-    fake.failing = [Fault.too_slow]
+    fake.failing = [ErrorCode.too_slow]
     assert settle(approved) == UNKNOWN
     assert approved.is_incident
     proposals.close_incident(approved, by=ana, note="the new version is there", now=fake.clock())
@@ -423,14 +427,14 @@ def test_a_site_that_tells_nothing_for_an_hour_is_something_to_look_at(
 def test_somebody_who_looked_while_the_site_was_asked_is_not_overruled(
     approved: Change, fake: FakeSite, run: Do, settle: Do, ana: Actor
 ) -> None:
-    fake.failing = [Fault.too_slow]
+    fake.failing = [ErrorCode.too_slow]
     run(approved)
     fake.clock.advance(minutes=61)
-    fake.failing = [Fault.too_slow]
+    fake.failing = [ErrorCode.too_slow]
     settle(approved)
 
     def look_after(op: str) -> None:
-        fake.failing = [Fault.too_slow]
+        fake.failing = [ErrorCode.too_slow]
         proposals.close_incident(approved, by=ana, note="looked", now=fake.clock())
 
     fake.during = look_after
@@ -440,10 +444,10 @@ def test_somebody_who_looked_while_the_site_was_asked_is_not_overruled(
 
 
 def test_asking_ends_after_a_week(approved: Change, fake: FakeSite, run: Do, settle: Do) -> None:
-    fake.failing = [Fault.too_slow]
+    fake.failing = [ErrorCode.too_slow]
     run(approved)
     fake.clock.advance(days=7)
-    fake.failing = [Fault.too_slow]
+    fake.failing = [ErrorCode.too_slow]
     assert settle(approved) == UNKNOWN
     assert (approved.next_try_at, approved.is_incident) == (None, True)
 
@@ -459,7 +463,7 @@ def test_a_site_that_waits_for_its_administrator_is_sent_the_same_again(
     assert run(approved) == WAITING
     assert [op for op, _, _ in fake.calls] == ["change.run"]
     fake.clock.advance(minutes=3)
-    assert execution.recover(fake.clock()) == 1
+    assert execution.recover_changes(fake.clock()) == 1
     assert jobs.jobs == [("run_change", (approved.id,), 0)]
     fake.changes.approved_here.add(approved.op_id)
     assert run(approved) == "succeeded"
@@ -470,7 +474,7 @@ def test_a_wait_without_an_answer_expires(approved: Change, fake: FakeSite, run:
     fake.report["agent"]["approval_here"] = True
     run(approved)
     fake.clock.advance(days=4)
-    execution.recover(fake.clock())
+    execution.recover_changes(fake.clock())
     assert Change.get_by_id(approved.id).state == "expired"
     assert run(approved) == "expired"
 
@@ -497,7 +501,7 @@ def test_what_changed_since_the_approval_calls_it_off(
     elif what == "version":
         Component.update(version="5.2").execute()
     else:
-        revocation.revoke(ready, by=ana, now=fake.clock())
+        revocation.revoke_access(ready, by=ana, now=fake.clock())
     assert run(approved) == "cancelled"
     assert approved.outcome_reason == "went_stale"
     assert installs(fake, approved) == 0
@@ -508,10 +512,12 @@ def test_a_connection_that_ends_after_the_claim_stops_it_as_well(
 ) -> None:
     def look(url: str, **more: object) -> Any:
         if Site.get_by_id(ready.id).is_paired:
-            revocation.revoke(ready, by=ana, now=fake.clock())
+            revocation.revoke_access(ready, by=ana, now=fake.clock())
         return FakeSite.look(fake, url, **more)
 
-    state = execution.run(approved.id, config=config, call=fake.call, look=look, now=fake.clock)
+    state = execution.run_change(
+        approved.id, config=config, call=fake.call, look=look, now=fake.clock
+    )
     assert (state, fake.calls) == ("refused", [])
 
 
@@ -525,11 +531,11 @@ def test_it_waits_for_its_time(
     jobs.jobs.clear()
     assert run(change) == APPROVED
     clock.advance(hours=7)
-    assert execution.recover(clock()) == 0
+    assert execution.recover_changes(clock()) == 0
     read_report(ready, fake, config=config)
     jobs.jobs.clear()
     clock.advance(hours=1, minutes=2)
-    assert execution.recover(clock()) == 1
+    assert execution.recover_changes(clock()) == 1
     assert run(change) == "succeeded"
 
 
@@ -582,7 +588,7 @@ def test_after_trouble_nothing_else_is_done_until_somebody_looked(
     two: list[Change], fake: FakeSite, run: Do, ana: Actor, trouble: str
 ) -> None:
     if trouble == "unknown":
-        fake.failing = [Fault.too_slow]
+        fake.failing = [ErrorCode.too_slow]
     else:
         fake.changes.plays[AKISMET] = ("failed", "version_wrong_after")
     assert run(two[0]) == trouble
@@ -630,12 +636,12 @@ def test_a_worker_killed_at_any_line_leaves_a_true_end(
     elif not isinstance(place, str):
         monkeypatch.setattr(place, which, die)
     with pytest.raises(Killed):
-        execution.run(approved.id, config=config, call=fake.call, look=look, now=fake.clock)
+        execution.run_change(approved.id, config=config, call=fake.call, look=look, now=fake.clock)
     monkeypatch.undo()
     fake.during = None
     for _ in range(12):
         fake.clock.advance(minutes=5)
-        execution.recover(fake.clock())
+        execution.recover_changes(fake.clock())
         approved.refresh()
         state = run(approved) if approved.state == APPROVED else settle(approved)
         if state in ENDED:
@@ -653,10 +659,10 @@ def test_a_worker_that_comes_back_late_does_not_send(
 ) -> None:
     def slow_look(url: str, **more: object) -> Any:
         fake.clock.advance(minutes=5)
-        execution.recover(fake.clock())
+        execution.recover_changes(fake.clock())
         return fake.look(url, **more)
 
-    state = execution.run(
+    state = execution.run_change(
         approved.id, config=config, call=fake.call, look=slow_look, now=fake.clock
     )
     assert (state, fake.calls) == (UNKNOWN, [])
@@ -672,7 +678,7 @@ def test_a_worker_that_stands_still_before_its_socket_sends_nothing_that_still_c
     def stand_still(op: str) -> None:
         fake.during = None
         fake.clock.advance(minutes=5)
-        execution.recover(fake.clock())
+        execution.recover_changes(fake.clock())
         fake.clock.advance(minutes=3)
         said.append(settle(Change.get_by_id(approved.id)))
 
@@ -689,7 +695,7 @@ def test_a_worker_that_stands_still_before_its_socket_sends_nothing_that_still_c
 def test_a_call_that_was_held_up_here_never_arrived(
     approved: Change, fake: FakeSite, run: Do
 ) -> None:
-    fake.failing = [Fault.held_up]
+    fake.failing = [ErrorCode.held_up]
     assert run(approved) == "failed"
     assert (approved.outcome_reason, approved.is_incident) == ("never_arrived", False)
 
@@ -698,7 +704,7 @@ def test_a_site_whose_clock_is_slow_may_hear_of_it_for_longer(
     approved: Change, fake: FakeSite, run: Do, settle: Do
 ) -> None:
     fake.clock_ahead_s = -400
-    fake.failing = [Fault.too_slow]
+    fake.failing = [ErrorCode.too_slow]
     run(approved)
     fake.clock.advance(seconds=480)
     assert settle(approved) == UNKNOWN
@@ -712,15 +718,15 @@ def test_the_sweep_queues_what_the_queue_lost(
 ) -> None:  # fmt: skip
     change = propose(ready, ben, clock())
     jobs.jobs.clear()
-    assert execution.recover(clock()) == 0
+    assert execution.recover_changes(clock()) == 0
     clock.advance(minutes=2)
-    assert execution.recover(clock()) == 1
+    assert execution.recover_changes(clock()) == 1
     assert jobs.names() == ["check_change"]
     check(change, fake, config)
-    assert execution.recover(clock.advance(minutes=2)) == 0
+    assert execution.recover_changes(clock.advance(minutes=2)) == 0
     approve(change, ana, config, clock())
     jobs.jobs.clear()
-    assert execution.recover(clock.advance(minutes=2)) == 1
+    assert execution.recover_changes(clock.advance(minutes=2)) == 1
     assert jobs.names() == ["run_change"]
 
 
@@ -732,7 +738,7 @@ def test_nothing_is_signed_before_it_is_released(
     check(change, fake, config)
     assert (change.state, change.signature, change.plan) == (PROPOSED, "", "")
     with transaction():
-        assert not approvals.sign_and_release(
+        assert not approvals.sign_and_queue(
             Change(document=""), None, by=ben, how="", approver="", seen="",  # type: ignore[arg-type]
             may_be_proposer=True, now=clock(),
         )  # fmt: skip

@@ -9,10 +9,10 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.domain.connection import rotation
 from app.domain.crosscheck import alerts, site_log
-from app.domain.crosscheck.checkpoints import Mark
-from app.domain.crosscheck.site_log import Batch, Link, LogBroken, Start
+from app.domain.crosscheck.checkpoints import Checkpoint
+from app.domain.crosscheck.site_log import Batch, Cursor, LogBroken, LogEntry
 from app.domain.errors import Forbidden, NotPaired
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.alerts import Alarm
 from app.models.base import db
 from app.models.checkpoints import SentCall, SiteEntry, SiteLog
@@ -68,7 +68,7 @@ def test_a_long_log_comes_in_batches_and_the_rest_is_left_to_the_next_job(
     fake.batch = 4
     jobs.jobs.clear()
     assert read_log(paired, fake, config) == "more"
-    assert len(kept(paired)) == 4 * site_log.MOST_BATCHES
+    assert len(kept(paired)) == 4 * site_log.MAX_BATCHES
     assert jobs.names() == ["read_log"]
     while read_log(paired, fake, config) == "more":
         pass
@@ -90,8 +90,8 @@ def test_what_a_site_had_with_another_dashboard_stays_there(
 def test_a_call_that_fails_keeps_nothing_and_says_so(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    fake.failing = [Fault.dns]
-    assert read_log(paired, fake, config) == Fault.dns
+    fake.failing = [ErrorCode.dns]
+    assert read_log(paired, fake, config) == ErrorCode.dns
     assert kept(paired) == []
     assert open_kinds() == []
 
@@ -100,10 +100,10 @@ def test_only_who_may_sync_asks_for_it_and_only_of_a_paired_site(
     site: Site, ana: Actor, cleo: Actor, jobs: RecordingQueue
 ) -> None:
     with pytest.raises(Forbidden):
-        site_log.request(site, by=cleo)
+        site_log.request_site_log(site, by=cleo)
     with pytest.raises(NotPaired):
-        site_log.request(site, by=ana)
-    assert site_log.run(site.id, config=None) == "not paired"  # type: ignore[arg-type]
+        site_log.request_site_log(site, by=ana)
+    assert site_log.read_site_log(site.id, config=None) == "not paired"  # type: ignore[arg-type]
 
 
 def test_two_that_read_at_once_keep_each_entry_once(
@@ -257,7 +257,7 @@ def test_closing_the_alarm_reads_on_from_where_the_site_signed_last(
     fake._entries = honest  # type: ignore[method-assign]
     signed_up_to, now = fake.head["n"], fake.clock()
     told = {"note": "A plugin edited it.", "with_others": False, "confirmed_at": now, "now": now}
-    alerts.close(Alarm.open_ones()[0], by=ana, **told)
+    alerts.close_alert(Alarm.open_ones()[0], by=ana, **told)
     read_report(paired, fake, config=config)
     assert read_log(paired, fake, config) == "read"
     assert open_kinds() == []
@@ -281,23 +281,25 @@ def test_a_log_of_another_name_begins_a_branch_of_its_own(
 # ---- the rules, without a site ----
 
 
-def chain(first: int, count: int, prev: str = GENESIS, event: str = "answered") -> list[Link]:
+def chain(first: int, count: int, prev: str = GENESIS, event: str = "answered") -> list[LogEntry]:
     links = []
     for seq in range(first, first + count):
         body = f'{{"event":"{event}","facts":{{}}}}'
         digest = chain_hash(seq, bytes.fromhex(prev), body.encode()).hex()
-        links.append(Link(seq, prev, body, digest))
+        links.append(LogEntry(seq, prev, body, digest))
         prev = digest
     return links
 
 
-def mark_at(n: int, digest: str) -> Mark:
-    return Mark(LOG, n, digest, 0)
+def mark_at(n: int, digest: str) -> Checkpoint:
+    return Checkpoint(LOG, n, digest, 0)
 
 
-def follow(links: list[Link], first: int, mark: Mark, start: Start | None = None) -> object:
-    whole, broken = site_log.follow(
-        Batch(links, first, False), start or Start(0, GENESIS), mark, {}
+def follow(
+    links: list[LogEntry], first: int, mark: Checkpoint, start: Cursor | None = None
+) -> object:
+    whole, broken = site_log.verify_batch(
+        Batch(links, first, False), start or Cursor(0, GENESIS), mark, {}
     )
     return broken.why if isinstance(broken, LogBroken) else [link.seq for link in whole]
 
@@ -315,8 +317,8 @@ def test_the_last_entry_has_to_be_the_one_the_site_signed() -> None:
 
 def test_an_entry_another_mark_named_has_to_be_that_one() -> None:
     links = chain(1, 5)
-    mark, start = mark_at(5, links[-1].hash), Start(0, GENESIS)
-    _, broken = site_log.follow(Batch(links, 1, False), start, mark, {3: "0" * 64})
+    mark, start = mark_at(5, links[-1].hash), Cursor(0, GENESIS)
+    _, broken = site_log.verify_batch(Batch(links, 1, False), start, mark, {3: "0" * 64})
     assert broken is not None
     assert "signed" in broken.why
 
@@ -334,8 +336,8 @@ def test_a_new_connection_may_begin_anywhere() -> None:
 
 
 def test_nothing_new_is_whole_too() -> None:
-    assert follow([], 1, mark_at(3, "a" * 64), Start(3, "a" * 64)) == []
-    assert "log ends" in str(follow([], 1, mark_at(2, "a" * 64), Start(3, "a" * 64)))
+    assert follow([], 1, mark_at(3, "a" * 64), Cursor(3, "a" * 64)) == []
+    assert "log ends" in str(follow([], 1, mark_at(2, "a" * 64), Cursor(3, "a" * 64)))
 
 
 # ---- a site that would fill the disk ----
@@ -406,8 +408,8 @@ def test_with_new_keys_it_is_read_on(
     monkeypatch.setattr(site_log, "DAY_BYTES", 30_000)
     flood(fake, 25)
     assert read_log(paired, fake, config) == "too much"
-    asked = rotation.request(paired, by=ana, config=config, now=fake.clock())
-    assert rotation.run(asked.id, config=config, call=fake.call, now=fake.clock) == "done"
+    asked = rotation.request_rotation(paired, by=ana, config=config, now=fake.clock())
+    assert rotation.run_rotation(asked.id, config=config, call=fake.call, now=fake.clock) == "done"
     paired.refresh()
     assert paired.quarantine == ""
     monkeypatch.setattr(site_log, "DAY_BYTES", 60_000)

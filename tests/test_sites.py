@@ -11,7 +11,7 @@ from app.domain.actor import Actor
 from app.domain.connection import revocation
 from app.domain.errors import Conflict, Forbidden, Invalid
 from app.domain.sites import sites
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.audit import Entry
 from app.models.reports import Component, Report
 from app.models.sites import (
@@ -37,7 +37,7 @@ NOW = at("2026-11-24 10:00")
 
 def add(by: Actor, url: str = "https://bakery.example", **changes: str) -> Site:
     texts = {"name": "Bakery", "client_name": "", **changes}
-    return sites.add(url=url, by=by, now=NOW, **texts)
+    return sites.add_site(url=url, by=by, now=NOW, **texts)
 
 
 # ---- adding ----
@@ -85,8 +85,8 @@ def test_viewer_may_not_add(cleo: Actor) -> None:
     ],
 )
 def test_an_address_has_one_spelling(typed: str, url: str) -> None:
-    assert sites.normalise_url(typed) == url
-    assert sites.normalise_url(url) == url
+    assert sites.normalize_url(typed) == url
+    assert sites.normalize_url(url) == url
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_forgotten_site_leaves_the_list_and_its_entries_stay(
     site: Site, ana: Actor, state: str
 ) -> None:
     site.move(to=state, when=(NEW,))
-    sites.forget(site, by=ana, now=NOW)
+    sites.remove_site(site, by=ana, now=NOW)
     assert Site.listing() == []
     assert Site.known(site.id) is None
     assert [e.event for e in Entry.newest(site_id=site.id)] == ["site_forgotten", "site_added"]
@@ -248,20 +248,20 @@ def test_a_site_with_a_connection_or_a_token_out_is_not_forgotten(
 ) -> None:
     site.move(to=state, when=(NEW,))
     with pytest.raises(Conflict):
-        sites.forget(site, by=ana)
+        sites.remove_site(site, by=ana)
     assert Site.known(site.id) is not None
     assert {ACTIVE, PAIRING, REVOKING, DISCONNECTED_UNCONFIRMED} >= {state}
 
 
 def test_viewer_may_not_forget(site: Site, cleo: Actor) -> None:
     with pytest.raises(Forbidden):
-        sites.forget(site, by=cleo)
+        sites.remove_site(site, by=cleo)
 
 
 def test_a_site_is_forgotten_once(site: Site, ana: Actor) -> None:
-    sites.forget(site, by=ana)
+    sites.remove_site(site, by=ana)
     with pytest.raises(Conflict):
-        sites.forget(site, by=ana)
+        sites.remove_site(site, by=ana)
 
 
 def test_what_a_forgotten_site_said_is_deleted(
@@ -269,7 +269,7 @@ def test_what_a_forgotten_site_said_is_deleted(
 ) -> None:
     read_report(paired, fake, config=config)
     paired.move(to=REVOKED, when=(ACTIVE,))
-    sites.forget(paired, by=ana)
+    sites.remove_site(paired, by=ana)
     assert Report.of(paired) is None
     assert Component.for_site(paired) == []
     assert paired.keys_sealed == {}
@@ -278,16 +278,16 @@ def test_what_a_forgotten_site_said_is_deleted(
 def test_a_forgotten_site_that_was_never_reached_is_still_told(
     paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    revocation.revoke(paired, by=ana, now=clock())
-    fake.failing = [Fault.dns]
+    revocation.revoke_access(paired, by=ana, now=clock())
+    fake.failing = [ErrorCode.dns]
 
     def goodbye() -> str:
-        return revocation.say_goodbye(
+        return revocation.deliver_revocation(
             paired.id, config=config, call=fake.call, call_bearer=fake.call_bearer, now=clock
         )
 
     assert goodbye() == REVOKED_UNREACHED
-    sites.forget(paired, by=ana, now=clock())
-    assert revocation.retry_due(clock.advance(minutes=5)) == [paired.id]
+    sites.remove_site(paired, by=ana, now=clock())
+    assert revocation.retry_due_revocations(clock.advance(minutes=5)) == [paired.id]
     assert goodbye() == "revoked_unproven"
     assert fake.paired is None

@@ -8,7 +8,7 @@ import pytest
 
 from app.config import Config
 from app.domain.actor import Actor
-from app.domain.audit import Filter, find
+from app.domain.audit import EntryFilter, find_entries
 from app.domain.changes import approvals, proposals
 from app.domain.changes.outcomes import digest_of
 from app.models.base import db
@@ -33,7 +33,7 @@ def told(evidence_digest: str, ready: Site) -> list[dict[str, Any]]:
     """Everything the trail says of that change, oldest first, when only the trail is left."""
     for table in ("change", "component", "report"):
         db.execute_sql(f"DELETE FROM {table}")
-    entries = find(Filter(site=ready.id, component=AKISMET), 100)
+    entries = find_entries(EntryFilter(site=ready.id, component=AKISMET), 100)
     return [one.document() for one in reversed(entries)]
 
 
@@ -87,9 +87,9 @@ def test_one_that_nobody_wanted_is_told_as_well(
     ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     rejected = check(propose(ready, ben, clock()), fake, config)
-    approvals.reject(rejected, by=ana, reason="not before the sale", now=clock())
+    approvals.reject_change(rejected, by=ana, reason="not before the sale", now=clock())
     cancelled = propose(ready, ben, clock())
-    proposals.cancel(cancelled, by=ben, now=clock())
-    ended = [one.document() for one in find(Filter(site=ready.id, outcome="rejected"))]
+    proposals.cancel_change(cancelled, by=ben, now=clock())
+    ended = [one.document() for one in find_entries(EntryFilter(site=ready.id, outcome="rejected"))]
     assert [one["facts"]["reason"] for one in ended] == ["not before the sale"]
-    assert len(find(Filter(site=ready.id, outcome="cancelled"))) == 1
+    assert len(find_entries(EntryFilter(site=ready.id, outcome="cancelled"))) == 1

@@ -10,8 +10,8 @@ import pytest
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import auto_update_rules
-from app.domain.errors import BringsUnderPolicies, Conflict, Forbidden, Invalid, NotConfirmed
-from app.domain.permissions import FRESH_FOR
+from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired, TagsJoinRules
+from app.domain.permissions import REAUTH_MAX_AGE
 from app.domain.sites import sites, tag_names
 from app.domain.sites import tags as tagging
 from app.models.accounts import Member
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.both_databases
 
 def put(site: Site, text: str, by: Actor, clock: Clock, *agreed: int, **instead: Any) -> None:
     told = {"confirmed_at": clock(), "now": clock(), **instead}
-    tagging.put(site, text, by=by, agreed=agreed, **told)
+    tagging.set_tags(site, text, by=by, agreed=agreed, **told)
 
 
 def texts(site: Site) -> list[str]:
@@ -44,7 +44,7 @@ def entries(event: str) -> list[dict[str, Any]]:
 
 def by_tag(ana: Actor, clock: Clock, *names: str, **instead: Any) -> Policy:
     """A standing approval for patches of plugins on the sites tagged so."""
-    return auto_update_rules.make(
+    return auto_update_rules.create_rule(
         terms(clock, tags=names, **instead), by=ana, confirmed_at=clock(), now=clock()
     )
 
@@ -135,7 +135,7 @@ def test_whoever_may_not_edit_a_site_does_not_tag_it(
     for somebody in (cleo, dora):
         with pytest.raises(Forbidden):
             put(site, "shop", somebody, clock)
-    sites.forget(site, by=ben, now=clock())
+    sites.remove_site(site, by=ben, now=clock())
     with pytest.raises(Conflict):
         put(site, "shop", ben, clock)
     assert texts(site) == []
@@ -143,7 +143,7 @@ def test_whoever_may_not_edit_a_site_does_not_tag_it(
 
 def test_a_forgotten_site_keeps_no_tag(site: Site, ben: Actor, clock: Clock) -> None:
     put(site, "shop", ben, clock)
-    sites.forget(site, by=ben, now=clock())
+    sites.remove_site(site, by=ben, now=clock())
     assert (texts(site), SiteTag.in_use()) == ([], {})
 
 
@@ -153,9 +153,9 @@ def test_a_forgotten_site_keeps_no_tag(site: Site, ben: Actor, clock: Clock) -> 
 def test_a_tag_that_brings_a_site_under_a_standing_approval_is_an_approval(
     policy: Policy, ready: Site, ben: Actor, clock: Clock
 ) -> None:
-    with pytest.raises(NotConfirmed):
-        put(ready, "shop", ben, clock, policy.id, confirmed_at=clock() - FRESH_FOR)
-    with pytest.raises(BringsUnderPolicies) as asked:
+    with pytest.raises(ReauthenticationRequired):
+        put(ready, "shop", ben, clock, policy.id, confirmed_at=clock() - REAUTH_MAX_AGE)
+    with pytest.raises(TagsJoinRules) as asked:
         put(ready, "shop", ben, clock)
     assert asked.value.policy_ids == (policy.id,)
     assert texts(ready) == []
@@ -178,7 +178,7 @@ def test_each_standing_approval_has_to_be_seen(
     policy: Policy, ready: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     other = by_tag(ana, clock, "night", name="Also")
-    with pytest.raises(BringsUnderPolicies) as asked:
+    with pytest.raises(TagsJoinRules) as asked:
         put(ready, "night", ben, clock, policy.id)
     assert asked.value.policy_ids == (policy.id, other.id)
 
@@ -190,7 +190,7 @@ def test_what_widens_nothing_asks_for_nothing(
     put(tagged, "shop, blue", ben, clock, confirmed_at=long_ago)
     put(tagged, "shop, night", ben, clock, confirmed_at=long_ago)  # it was covered before
     put(tagged, "", ben, clock, confirmed_at=long_ago)
-    auto_update_rules.end(policy, by=ana, now=clock())
+    auto_update_rules.end_rule(policy, by=ana, now=clock())
     put(tagged, "shop", ben, clock, confirmed_at=long_ago)
     assert texts(tagged) == ["shop"]
 
@@ -202,7 +202,7 @@ def test_a_site_with_any_of_the_tags_is_covered_and_no_other(
     policy: Policy, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     put(ready, "shopping, sho", ben, clock)
-    assert auto_update_rules.apply(clock()) == 0
+    assert auto_update_rules.propose_due(clock()) == 0
     put(ready, "NIGHT", ben, clock, policy.id)
     change = carried_out(fake, config)
     assert (change.state, change.how) == (APPROVED, "policy")
@@ -238,7 +238,7 @@ def test_each_further_condition_narrows(
     ids = () if among is None else (ready.id,) if among else (4711,)
     wanted = Client.named(client) if client else None
     by_tag(ana, clock, "shop", client=wanted, site_ids=ids)
-    assert auto_update_rules.apply(clock()) == int(is_covered)
+    assert auto_update_rules.propose_due(clock()) == int(is_covered)
 
 
 def test_the_words_say_every_condition_and_the_trail_keeps_them(
@@ -282,10 +282,10 @@ def test_what_is_no_tag_makes_no_standing_approval(
 def test_what_was_proposed_is_called_off_with_the_tag(
     policy: Policy, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    auto_update_rules.apply(clock())
+    auto_update_rules.propose_due(clock())
     change = check(the_change(), fake, config)
     put(tagged, "", ben, clock)
-    assert auto_update_rules.release_due(config, clock()) == 0
+    assert auto_update_rules.approve_due(config, clock()) == 0
     change.refresh()
     assert (change.state, change.outcome_reason) == (CANCELLED, "not_covered")
 
@@ -311,23 +311,23 @@ def test_what_another_tag_still_covers_goes_on(
 def test_the_release_looks_at_the_tags_itself(
     policy: Policy, tagged: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    auto_update_rules.apply(clock())
+    auto_update_rules.propose_due(clock())
     change = check(the_change(), fake, config)
     with transaction():
         SiteTag.give(tagged, {"other": "other"})
-    assert auto_update_rules.release_due(config, clock()) == 0
+    assert auto_update_rules.approve_due(config, clock()) == 0
     assert Change.get_by_id(change.id).state == PROPOSED
 
 
 def test_a_tag_that_no_site_has_covers_nothing_and_comes_back_by_approval_only(
     policy: Policy, tagged: Site, ben: Actor, clock: Clock
 ) -> None:
-    assert auto_update_rules.reached_now(policy) == 1
+    assert auto_update_rules.count_sites(policy) == 1
     put(tagged, "", ben, clock)
     assert SiteTag.in_use() == {}
-    assert auto_update_rules.reached_now(policy) == 0
-    assert auto_update_rules.apply(clock()) == 0
-    with pytest.raises(BringsUnderPolicies):
+    assert auto_update_rules.count_sites(policy) == 0
+    assert auto_update_rules.propose_due(clock()) == 0
+    with pytest.raises(TagsJoinRules):
         put(tagged, "shop", ben, clock)
 
 
@@ -338,9 +338,9 @@ def test_a_client_who_decides_or_asks_for_two_is_heard_all_the_same(
     Site.update(client=client).execute()
     for how in (THEMSELVES, SECOND):
         client.ask_for(how)
-        assert auto_update_rules.apply(clock()) == 0
-    auto_update_rules.confirm(policy, by=ben, confirmed_at=clock(), now=clock())
-    assert auto_update_rules.apply(clock()) == 1
+        assert auto_update_rules.propose_due(clock()) == 0
+    auto_update_rules.confirm_rule(policy, by=ben, confirmed_at=clock(), now=clock())
+    assert auto_update_rules.propose_due(clock()) == 1
 
 
 def test_tags_of_one_site_say_nothing_of_another(
@@ -349,4 +349,4 @@ def test_tags_of_one_site_say_nothing_of_another(
     other = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
     put(other, "blue", ben, clock)
     assert SiteTag.by_site() == {tagged.id: ["shop"], other.id: ["blue"]}
-    assert auto_update_rules.reached_now(policy) == 1
+    assert auto_update_rules.count_sites(policy) == 1

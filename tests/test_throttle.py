@@ -9,16 +9,16 @@ import pytest
 
 from app.config import Config
 from app.domain.accounts import login_throttle
-from app.domain.accounts.login_throttle import Browser
+from app.domain.accounts.login_throttle import ClientInfo
 from app.models.accounts import LoginFailure, Member
 from tests.support.factories import make_member
 from tests.support.fakes import Clock
 
-HERE = Browser("192.0.2.1")
+HERE = ClientInfo("192.0.2.1")
 
 
-def tries(account: str, browser: Browser, config: Config, clock: Clock) -> bool:
-    return login_throttle.begin(account, browser, config=config, now=clock()) is not None
+def tries(account: str, browser: ClientInfo, config: Config, clock: Clock) -> bool:
+    return login_throttle.register_attempt(account, browser, config=config, now=clock()) is not None
 
 
 def test_a_few_tries_are_free_then_the_wait_doubles(database: Config, clock: Clock) -> None:
@@ -49,8 +49,8 @@ def test_an_hour_without_a_failure_starts_anew(database: Config, clock: Clock) -
 def test_success_forgets_what_was_before(database: Config, clock: Clock) -> None:
     for _ in range(4):
         tries("ana", HERE, database, clock)
-    subject = login_throttle.begin("ana", HERE, config=database, now=clock())
-    login_throttle.forgive(subject)
+    subject = login_throttle.register_attempt("ana", HERE, config=database, now=clock())
+    login_throttle.reset_attempts(subject)
     assert [tries("ana", HERE, database, clock) for _ in range(5)] == [True] * 5
 
 
@@ -63,12 +63,12 @@ def test_one_account_does_not_slow_another(database: Config, clock: Clock) -> No
 def test_many_accounts_from_one_network_are_slowed_together(database: Config, clock: Clock) -> None:
     assert all(tries(f"a{n}", HERE, database, clock) for n in range(20))
     assert not tries("another", HERE, database, clock)
-    assert tries("another", Browser("192.0.2.2"), database, clock)
+    assert tries("another", ClientInfo("192.0.2.2"), database, clock)
 
 
 def test_many_networks_at_one_account_are_slowed_together(database: Config, clock: Clock) -> None:
-    assert all(tries("ana", Browser(f"192.0.2.{n}"), database, clock) for n in range(5))
-    assert not tries("ana", Browser("192.0.2.99"), database, clock)
+    assert all(tries("ana", ClientInfo(f"192.0.2.{n}"), database, clock) for n in range(5))
+    assert not tries("ana", ClientInfo("192.0.2.99"), database, clock)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_known_browser_is_not_slowed_by_anybody_else(
     for n in range(30):
         tries(email, HERE, database, clock)
         tries(f"other{n}", HERE, database, clock)
-    known = Browser(HERE.ip, device=login_throttle.device_for(ana_member, "", database))
+    known = ClientInfo(HERE.ip, device=login_throttle.device_token(ana_member, "", database))
     assert not tries(email, HERE, database, clock)
     assert [tries(email, known, database, clock) for _ in range(6)] == [True] * 5 + [False]
 
@@ -96,20 +96,20 @@ def test_only_a_browser_of_this_person_is_known(
     other = Config.for_tests(database.var_dir, secret_key="another-" + "0" * 32)
     device = {
         "forged": "nonsense",
-        "of another person": login_throttle.device_for(ben, "", database),
-        "of another installation": login_throttle.device_for(ana_member, "", other),
-        "old": login_throttle.device_for(ana_member, "", database),
+        "of another person": login_throttle.device_token(ben, "", database),
+        "of another installation": login_throttle.device_token(ana_member, "", other),
+        "old": login_throttle.device_token(ana_member, "", database),
     }[kind]
     if kind == "old":
         monkeypatch.setattr(login_throttle, "DEVICE_FOR", timedelta(seconds=-1))
     for _ in range(5):
         tries(ana_member.email, HERE, database, clock)
-    assert not tries(ana_member.email, Browser(HERE.ip, device=device), database, clock)
+    assert not tries(ana_member.email, ClientInfo(HERE.ip, device=device), database, clock)
 
 
 def test_a_browser_keeps_its_mark_through_sign_ins(ana_member: Member, database: Config) -> None:
-    first = login_throttle.device_for(ana_member, "", database)
-    again = login_throttle.device_for(ana_member, first, database)
+    first = login_throttle.device_token(ana_member, "", database)
+    again = login_throttle.device_token(ana_member, first, database)
     ids = [login_throttle._device_id(text, ana_member.email, database) for text in (first, again)]
     assert ids[0] == ids[1] != ""
 
@@ -132,7 +132,7 @@ def test_one_household_is_one_network(ip: str, network: str) -> None:
 def test_what_is_left_in_a_browser_does_not_name_the_account(
     ana_member: Member, database: Config
 ) -> None:
-    left = login_throttle.device_for(ana_member, "", database)
+    left = login_throttle.device_token(ana_member, "", database)
     padded = [part + "=" * (-len(part) % 4) for part in left.split(".")]
     readable = left.encode() + b"".join(urlsafe_b64decode(part) for part in padded)
     for word in (ana_member.email, ana_member.email.split("@")[0], ana_member.email.split("@")[1]):

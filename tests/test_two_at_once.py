@@ -16,12 +16,12 @@ from app import queue
 from app.config import Config
 from app.domain import audit
 from app.domain.accounts import login_throttle, one_time_links, users
-from app.domain.accounts.login_throttle import Browser
+from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
 from app.domain.audit.events import SiteCalled
 from app.domain.changes import approvals, proposals
 from app.domain.connection import pairing
-from app.domain.errors import OpsError
+from app.domain.errors import AuraError
 from app.domain.inventory import site_sync
 from app.models.accounts import Member
 from app.models.base import db, transaction, use_database
@@ -100,7 +100,7 @@ def ask(config: Config, site_id: int) -> int:
 def issue(config: Config, site_id: int, by: Actor) -> str:
     try:
         return pairing.issue_token(Site.get_by_id(site_id), by=by, config=config, now=NOW)[1]
-    except OpsError as refusal:
+    except AuraError as refusal:
         return type(refusal).__name__
 
 
@@ -113,11 +113,11 @@ def set_up(config: Config, token: str) -> str:
             email=f"owner{number}@agency.example",
             password=PASSWORD,
             again=PASSWORD,
-            browser=Browser("192.0.2.1"),
+            browser=ClientInfo("192.0.2.1"),
             config=config,
             now=NOW,
         )
-    except OpsError as refusal:
+    except AuraError as refusal:
         return type(refusal).__name__
     return "owner"
 
@@ -128,11 +128,11 @@ def accept(config: Config, token: str) -> str:
             token=token,
             password=PASSWORD,
             again=PASSWORD,
-            browser=Browser("192.0.2.1"),
+            browser=ClientInfo("192.0.2.1"),
             config=config,
             now=NOW,
         )
-    except OpsError as refusal:
+    except AuraError as refusal:
         return type(refusal).__name__
     return "in"
 
@@ -142,9 +142,9 @@ def disable_all_owners(config: Config) -> int:
     done = 0
     for member in list(Member.select().where(Member.role == "owner")):
         try:
-            users.disable(member, by=Actor.of(member), now=NOW)
+            users.disable_user(member, by=Actor.of(member), now=NOW)
             done += 1
-        except OpsError:
+        except AuraError:
             continue
     return done
 
@@ -152,7 +152,9 @@ def disable_all_owners(config: Config) -> int:
 def guess(config: Config) -> int:
     """Ten tries at each of many accounts, each from a network of its own."""
     tries = [
-        login_throttle.begin(f"account {n}", Browser(f"192.0.2.{n}"), config=config, now=NOW)
+        login_throttle.register_attempt(
+            f"account {n}", ClientInfo(f"192.0.2.{n}"), config=config, now=NOW
+        )
         for n in range(GUESSED)
         for _ in range(10)
     ]
@@ -169,10 +171,10 @@ def release(config: Config, change_id: int, people: dict[int, Actor]) -> str:
     by = people[number % len(people)]
     change = Change.get_by_id(change_id)
     try:
-        approvals.approve(
+        approvals.approve_change(
             change, by=by, seen=change.digest, confirmed_at=NOW, config=config, now=NOW
         )
-    except OpsError as refusal:
+    except AuraError as refusal:
         return type(refusal).__name__
     return by.name
 
@@ -181,12 +183,12 @@ def release_or_cancel(config: Config, change_id: int, by: Actor) -> str:
     change = Change.get_by_id(change_id)
     try:
         if multiprocessing.current_process()._identity[0] % 2:
-            proposals.cancel(change, by=by, now=NOW)
+            proposals.cancel_change(change, by=by, now=NOW)
             return "cancelled"
-        approvals.approve(
+        approvals.approve_change(
             change, by=by, seen=change.digest, confirmed_at=NOW, config=config, now=NOW
         )
-    except OpsError as refusal:
+    except AuraError as refusal:
         return type(refusal).__name__
     return "approved"
 

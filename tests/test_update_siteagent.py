@@ -10,9 +10,9 @@ import pytest
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import auto_update_rules, candidates, proposals, settlement
-from app.domain.changes.proposals import Wanted, Window
-from app.domain.errors import ChangeWentStale, Invalid
-from app.http.errors import Fault
+from app.domain.changes.proposals import UpdateRequest, Window
+from app.domain.errors import Invalid, StaleChange
+from app.http.errors import ErrorCode
 from app.models.changes import UNKNOWN, Change
 from app.models.reports import Component
 from app.models.sites import Site
@@ -55,7 +55,7 @@ def approved(proposed: Change, ana: Actor, fake: FakeSite, config: Config, clock
 
 
 def found(site: Site, clock: Clock) -> candidates.Candidate:
-    listed = candidates.on_site(site, clock())
+    listed = candidates.candidates_on_site(site, clock())
     return next(one for one in listed if one.target.ident == SITEAGENT)
 
 
@@ -83,7 +83,7 @@ def test_it_runs_by_its_own_operation_and_the_list_follows(
 
 
 def test_as_a_plugin_it_cannot_be_proposed(offered: Site, ben: Actor, clock: Clock) -> None:
-    with pytest.raises(ChangeWentStale):
+    with pytest.raises(StaleChange):
         propose(offered, ben, clock(), ident=SITEAGENT, to="0.2.0")
 
 
@@ -100,11 +100,13 @@ def test_nobody_proposes_it_where_the_owner_has_not_allowed_it(
 
 def test_it_is_proposed_apart(offered: Site, ben: Actor, clock: Clock) -> None:
     wanted = [
-        Wanted(offered, "siteagent", SITEAGENT, "0.2.0"),
-        Wanted(offered, "plugin", AKISMET, "5.3.1"),
+        UpdateRequest(offered, "siteagent", SITEAGENT, "0.2.0"),
+        UpdateRequest(offered, "plugin", AKISMET, "5.3.1"),
     ]
     with pytest.raises(Invalid, match="apart"):
-        proposals.propose(wanted, by=ben, reason="", window=Window.usual(clock()), now=clock())
+        proposals.propose_changes(
+            wanted, by=ben, reason="", window=Window.usual(clock()), now=clock()
+        )
     assert Change.select().count() == 0
 
 
@@ -126,11 +128,11 @@ def test_a_connection_that_died_with_the_new_version_tells_the_truth_when_it_is_
 
     def settle() -> str:
         fake.clock.advance(minutes=5)
-        return settlement.settle(
+        return settlement.settle_change(
             approved.id, config=config, call=fake.call, look=fake.look, now=fake.clock
         )
 
-    fake.failing = [Fault.not_found] * 4
+    fake.failing = [ErrorCode.not_found] * 4
     assert settle() == UNKNOWN
     fake.failing = []
     fake.changes.reconcile(approved.op_id)
@@ -142,6 +144,6 @@ def test_a_standing_approval_covers_it_only_by_its_own_name(
     offered: Site, ana: Actor, clock: Clock, scope: str, kind: str
 ) -> None:
     wanted = terms(clock, scopes=(scope,), steps=("patch", "minor"))
-    auto_update_rules.make(wanted, by=ana, confirmed_at=clock(), now=clock())
-    auto_update_rules.apply(clock())
+    auto_update_rules.create_rule(wanted, by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.propose_due(clock())
     assert [change.kind for change in Change.select()] == [kind]

@@ -50,19 +50,19 @@ def add_sites(
 def one_round(config: Config, clock: Clock) -> None:
     """Everything the schedule asks for in a minute, and new keys for every site."""
     now = clock()
-    auto_update_rules.apply(now)
-    auto_update_rules.release_due(config, now)
-    rotation.request_all(config=config, now=now)
-    rotation.recover(now)
+    auto_update_rules.propose_due(now)
+    auto_update_rules.approve_due(config, now)
+    rotation.rotate_all_keys(config=config, now=now)
+    rotation.recover_rotations(now)
     site_sync.request_due(now, every_minutes=60)
     site_sync.recover(now)
-    revocation.retry_due(now)
-    pairing.recover(now)
-    scheduling.recover(now)
-    execution.recover(now)
-    export.due(config, now)
-    verification.due(now)
-    checkpoints.own(config)
+    revocation.retry_due_revocations(now)
+    pairing.recover_pairings(now)
+    scheduling.recover_examinations(now)
+    execution.recover_changes(now)
+    export.queue_due_exports(config, now)
+    verification.queue_due_verification(now)
+    checkpoints.current_checkpoint(config)
 
 
 def undo_round() -> None:
@@ -76,7 +76,7 @@ def test_no_round_of_the_schedule_fails_while_others_write(
     rounds: int, ana: Actor, clock: Clock, config: Config, jobs: RecordingQueue
 ) -> None:
     add_sites(3, ana, clock, config)
-    auto_update_rules.make(terms(clock), by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
     failed = []
     with busy_writers(config):
         for number in range(rounds):
@@ -94,13 +94,13 @@ def test_a_rule_for_13_of_60_sites_releases_all_of_them_in_the_next_round(
     ana: Actor, clock: Clock, config: Config, jobs: RecordingQueue
 ) -> None:
     fakes = add_sites(SITES, ana, clock, config, tagged=COVERED)
-    auto_update_rules.make(
+    auto_update_rules.create_rule(
         terms(clock, tags=("care plan",)), by=ana, confirmed_at=clock(), now=clock()
     )
     with busy_writers(config):
-        assert auto_update_rules.apply(clock()) == COVERED
+        assert auto_update_rules.propose_due(clock()) == COVERED
         for change in list(Change.select()):
             check(change, fakes[change.site_id], config)
         clock.advance(minutes=1)
-        assert auto_update_rules.release_due(config, clock()) == COVERED
+        assert auto_update_rules.approve_due(config, clock()) == COVERED
     assert Change.select().where(Change.state == APPROVED).count() == COVERED

@@ -49,9 +49,9 @@ def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
 
     Holds only what this actor may see: a client's people their own sites, and no alarms.
     """
-    only = permissions.only_client(actor)
+    only = permissions.restricted_client_id(actor)
     found: dict[int, list[Item]] = {}
-    for alarm in Alarm.open_ones(site) if permissions.may(actor.role, "audit") else []:
+    for alarm in Alarm.open_ones(site) if permissions.is_allowed(actor.role, "audit") else []:
         item = Item("alarm", alarm.kind, alerts.severity(alarm.kind), alarm.id, "", alarm.raised_at)
         found.setdefault(alarm.site_id, []).append(item)
     for change in Change.to_check(client_id=only, site=site):
@@ -69,13 +69,15 @@ def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
 
 def waiting_for(actor: Actor) -> int:
     """How many changes wait for this very person to approve or reject them."""
-    if not permissions.may(actor.role, "decide"):
+    if not permissions.is_allowed(actor.role, "decide"):
         return 0
-    waiting = Change.listing(PROPOSED, client_id=permissions.only_client(actor), limit=None)
+    waiting = Change.listing(
+        PROPOSED, client_id=permissions.restricted_client_id(actor), limit=None
+    )
     return sum(_is_theirs(change, actor) for change in waiting)
 
 
 def _is_theirs(change: Change, actor: Actor) -> bool:
     if change.site.approvals == SECOND and change.proposed_by_id == actor.id:
         return False
-    return approvals.may_decide(actor, change.site)
+    return approvals.can_decide(actor, change.site)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class OpsError(Exception):
+class AuraError(Exception):
     """A rule was not met. `message` is written for the person who asked."""
 
     def __init__(self, message: str) -> None:
@@ -11,7 +11,7 @@ class OpsError(Exception):
         self.message = message
 
 
-class Forbidden(OpsError):
+class Forbidden(AuraError):
     """This person may not do that."""
 
     def __init__(self, verb: str, message: str = "Your role does not allow this.") -> None:
@@ -19,19 +19,19 @@ class Forbidden(OpsError):
         self.verb = verb
 
 
-class NotConfirmed(OpsError):
+class ReauthenticationRequired(AuraError):
     """This person has to show that it is them before they may do that."""
 
 
-class NotFound(OpsError):
+class NotFound(AuraError):
     """There is no such thing, or it is not theirs to know of."""
 
 
-class LinkNoLongerValid(OpsError):
+class LinkNoLongerValid(AuraError):
     """A one-time link was used, is too old, or was replaced."""
 
 
-class Invalid(OpsError):
+class Invalid(AuraError):
     """Something typed cannot be used; `messages` says for each field what and why."""
 
     def __init__(self, field: str, message: str, **others: str) -> None:
@@ -39,7 +39,7 @@ class Invalid(OpsError):
         self.messages: dict[str, str] = {field: message, **others}
 
 
-class Conflict(OpsError):
+class Conflict(AuraError):
     """Right in itself, but not now."""
 
 
@@ -55,7 +55,7 @@ class AlreadyPaired(Conflict):
     """The site has a connection already; revoke it first."""
 
 
-class BringsUnderPolicies(Conflict):
+class TagsJoinRules(Conflict):
     """The site would come under standing approvals that this person has not agreed to."""
 
     def __init__(self, policy_ids: tuple[int, ...]) -> None:
@@ -63,9 +63,9 @@ class BringsUnderPolicies(Conflict):
         self.policy_ids = policy_ids
 
 
-class TrailUnreadable(OpsError):
+class AuditLogUnreadable(AuraError):
     """The database did not hand out the trail: nothing is known of it."""
 
 
-class ChangeWentStale(StaleState):
+class StaleChange(StaleState):
     """The change is not, or not any more, what this person was shown."""

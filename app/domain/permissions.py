@@ -7,36 +7,36 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from app.domain.actor import Actor
-from app.domain.errors import Forbidden, NotConfirmed
+from app.domain.errors import Forbidden, ReauthenticationRequired
 from app.models.accounts import CLIENT, OPERATOR, OWNER, VIEWER, Member
 from app.models.audit import Entry
 from app.models.base import Transaction, transaction
 from app.models.sites import Site
 
 _AGENCY = frozenset({OWNER, OPERATOR, VIEWER})
-_EVERYBODY = _AGENCY | {CLIENT}
-_WHO_WORKS = frozenset({OWNER, OPERATOR})
+_ALL_ROLES = _AGENCY | {CLIENT}
+_STAFF = frozenset({OWNER, OPERATOR})
 
 # The number of no client: whoever has none, and is not of the agency, sees nothing.
 _NO_CLIENT = 0
 
 # How long a typed password counts: whoever finds an open browser releases nothing.
-FRESH_FOR = timedelta(minutes=15)
+REAUTH_MAX_AGE = timedelta(minutes=15)
 
-TABLE: dict[str, frozenset[str]] = {
-    "account": _EVERYBODY,  # one's own password and sessions
-    "see": _EVERYBODY,
+ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
+    "account": _ALL_ROLES,  # one's own password and sessions
+    "see": _ALL_ROLES,
     "audit": _AGENCY,
     "overview": _AGENCY,  # what concerns all clients at once
-    "pair": _WHO_WORKS,
-    "keys": _WHO_WORKS,  # new keys, a new address, the web server's password
-    "sync": _WHO_WORKS,
-    "revoke": _WHO_WORKS,
-    "propose": _WHO_WORKS,
-    "decide": _WHO_WORKS | {CLIENT},
-    "approve": _WHO_WORKS,
+    "pair": _STAFF,
+    "keys": _STAFF,  # new keys, a new address, the web server's password
+    "sync": _STAFF,
+    "revoke": _STAFF,
+    "propose": _STAFF,
+    "decide": _STAFF | {CLIENT},
+    "approve": _STAFF,
     "policies": frozenset({OWNER}),
-    "export": _WHO_WORKS,
+    "export": _STAFF,
     "people": frozenset({OWNER}),
 }
 # What decides who may act, what runs, what leaves and with which keys: a session that was
@@ -44,14 +44,14 @@ TABLE: dict[str, frozenset[str]] = {
 NEEDS_RECENT_PASSWORD = frozenset({"keys", "decide", "approve", "policies", "export", "people"})
 
 
-def may(role: str, verb: str) -> bool:
+def is_allowed(role: str, verb: str) -> bool:
     """Whether `role` may; an unknown role may nothing, an unknown verb is a KeyError."""
-    return role in TABLE[verb]
+    return role in ROLES_BY_PERMISSION[verb]
 
 
 def require(actor: Actor, verb: str) -> None:
     """Raise Forbidden unless this actor may. Only members have a role, so nobody else passes."""
-    if not may(actor.role, verb):
+    if not is_allowed(actor.role, verb):
         raise Forbidden(verb)
 
 
@@ -80,27 +80,27 @@ def member_transaction(by: Actor, verb: str) -> Iterator[tuple[Transaction, Acto
         yield tx, recheck(by, verb)
 
 
-def require_fresh(confirmed_at: datetime, now: datetime) -> None:
+def require_recent_authentication(confirmed_at: datetime, now: datetime) -> None:
     """Raise NotConfirmed unless this person has shown lately that it is them."""
-    if now - confirmed_at >= FRESH_FOR:
-        raise NotConfirmed("Re-enter your password to continue.")
+    if now - confirmed_at >= REAUTH_MAX_AGE:
+        raise ReauthenticationRequired("Re-enter your password to continue.")
 
 
-def sees(actor: Actor, site: Site) -> bool:
+def can_see_site(actor: Actor, site: Site) -> bool:
     """Whether this actor may know that there is such a site."""
-    only = only_client(actor)
+    only = restricted_client_id(actor)
     return only is None or site.client_id == only
 
 
-def sees_client(actor: Actor, client_id: int) -> bool:
+def can_see_client(actor: Actor, client_id: int) -> bool:
     """Whether this actor may know of such a client."""
-    return only_client(actor) in (None, client_id)
+    return restricted_client_id(actor) in (None, client_id)
 
 
-def sees_entry(actor: Actor, entry: Entry) -> bool:
+def can_see_entry(actor: Actor, entry: Entry) -> bool:
     """Whether this actor may read such an entry: of the trail, the agency all, and somebody at
     a client what concerns that client."""
-    only = only_client(actor)
+    only = restricted_client_id(actor)
     if only is None:
         return True
     if entry.client_id is not None:
@@ -108,6 +108,6 @@ def sees_entry(actor: Actor, entry: Entry) -> bool:
     return entry.site_id is not None and Site.client_of(entry.site_id) == only
 
 
-def only_client(actor: Actor) -> int | None:
+def restricted_client_id(actor: Actor) -> int | None:
     """Of which client alone this actor sees anything; None: of every one."""
     return None if actor.role in _AGENCY else actor.client_id or _NO_CLIENT

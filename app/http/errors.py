@@ -11,7 +11,7 @@ _MAX_EVIDENCE_FACTS = 12
 _MIN_SECRET_CHARS = 8
 
 
-class Fault(StrEnum):
+class ErrorCode(StrEnum):
     """What went wrong, from the name lookup to the last byte; the UI has a next step for each."""
 
     held_up = auto()
@@ -53,28 +53,28 @@ class Fault(StrEnum):
 # These may pass by themselves; every other fault waits for a person.
 _PASSING = frozenset(
     {
-        Fault.held_up,
-        Fault.dns,
-        Fault.connection_refused,
-        Fault.connect_timeout,
-        Fault.server_error,
-        Fault.too_slow,
-        Fault.broken_off,
-        Fault.replayed,
-        Fault.nonce_store_unavailable,
+        ErrorCode.held_up,
+        ErrorCode.dns,
+        ErrorCode.connection_refused,
+        ErrorCode.connect_timeout,
+        ErrorCode.server_error,
+        ErrorCode.too_slow,
+        ErrorCode.broken_off,
+        ErrorCode.replayed,
+        ErrorCode.nonce_store_unavailable,
     }
 )
 _PASSING_REFUSALS = frozenset({"internal_error"})
 
 
-class SiteError(Exception):
+class CallError(Exception):
     """A call did not succeed. `evidence` is short, printable and free of our own secrets.
 
     Nothing about the site may be believed but `fault` and `evidence` themselves; only
     a fault that comes from a signed refusal says something the site itself vouches for.
     """
 
-    def __init__(self, fault: Fault, evidence: dict[str, str | int] | None = None) -> None:
+    def __init__(self, fault: ErrorCode, evidence: dict[str, str | int] | None = None) -> None:
         super().__init__(fault.value)
         self.fault = fault
         self.evidence = evidence or {}
@@ -82,7 +82,7 @@ class SiteError(Exception):
     @property
     def permanent(self) -> bool:
         """Whether trying again without anybody changing anything is pointless."""
-        if self.fault is Fault.refused_by_site:
+        if self.fault is ErrorCode.refused_by_site:
             return self.evidence.get("code") not in _PASSING_REFUSALS
         return self.fault not in _PASSING
 

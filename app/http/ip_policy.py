@@ -9,7 +9,7 @@ Network = IPv4Network | IPv6Network
 # What `ipaddress` calls global although it leads inwards or nowhere: addresses
 # that carry another address inside (NAT64, 6to4, Teredo, v4-compatible), the old
 # site-local range, protocol assignments and benchmark networks.
-_INWARD = tuple(
+_NON_PUBLIC = tuple(
     map(
         ip_network,
         (
@@ -52,7 +52,7 @@ def is_reachable(address: str, allow_nets: tuple[Network, ...] = ()) -> bool:
         return False
     if listed:
         return True
-    return ip.is_global and not ip.is_reserved and not any(ip in net for net in _INWARD)
+    return ip.is_global and not ip.is_reserved and not any(ip in net for net in _NON_PUBLIC)
 
 
 def _carried(ip: IPv6Address) -> list[IPv4Address]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app import protocol
-from app.http.errors import Fault, SiteError, evidence
+from app.http.errors import CallError, ErrorCode, evidence
 from app.protocol import ProtocolError
 
 PEEK_BYTES = 16 * 1024
@@ -14,7 +14,7 @@ _SHOWN_CHARS = 200
 
 
 @dataclass(frozen=True)
-class Received:
+class RawResponse:
     """What came back, unjudged: at most `limit` bytes of it.
 
     `headers` find their names in any case; `hidden` are our own texts, which evidence
@@ -42,7 +42,7 @@ class Received:
     def is_encoded(self) -> bool:
         return self.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
 
-    def error(self, fault: Fault, **more: object) -> SiteError:
+    def error(self, fault: ErrorCode, **more: object) -> CallError:
         """`fault` with what was seen of this reply."""
         # Hidden before it is cut: half a secret at the cut would no longer be recognised.
         text = "" if self.is_encoded else self.body[:PEEK_BYTES].decode("utf-8", "replace")
@@ -57,45 +57,45 @@ class Received:
         kept = evidence(seen, self.hidden)
         if isinstance(kept.get("text"), str):
             kept["text"] = str(kept["text"])[:_SHOWN_CHARS]
-        return SiteError(fault, kept)
+        return CallError(fault, kept)
 
 
-def refuse_redirect(received: Received) -> None:
+def refuse_redirect(received: RawResponse) -> None:
     """Raise SiteError for any redirect: a signed call goes where it was addressed or nowhere."""
     if 300 <= received.status < 400:
-        raise received.error(Fault.redirected, location=received.headers.get("Location", ""))
+        raise received.error(ErrorCode.redirected, location=received.headers.get("Location", ""))
 
 
-def unsigned(received: Received) -> SiteError:
+def classify_unsigned(received: RawResponse) -> CallError:
     """Name an answer nobody signed. It changes no fact about the site; it only explains."""
     status = received.status
     own = _own_refusal(received)
     if own is not None:
         return own
     if "cf-mitigated" in received.headers:
-        return received.error(Fault.blocked, detail="a challenge meant for browsers")
+        return received.error(ErrorCode.blocked, detail="a challenge meant for browsers")
     if status in (404, 410):
-        return received.error(Fault.not_found)
+        return received.error(ErrorCode.not_found)
     if status in (405, 501):
-        return received.error(Fault.post_refused)
+        return received.error(ErrorCode.post_refused)
     if status >= 500:
-        return received.error(Fault.server_error)
+        return received.error(ErrorCode.server_error)
     if status == 401 and "WWW-Authenticate" in received.headers:
-        return received.error(Fault.blocked, detail="the server asks for a password of its own")
+        return received.error(ErrorCode.blocked, detail="the server asks for a password of its own")
     if status != 200:
-        return received.error(Fault.blocked)
+        return received.error(ErrorCode.blocked)
     if received.is_html:
-        return received.error(Fault.web_page)
+        return received.error(ErrorCode.web_page)
     if received.is_encoded:
         return received.error(
-            Fault.encoded_reply, encoding=received.headers.get("Content-Encoding", "")
+            ErrorCode.encoded_reply, encoding=received.headers.get("Content-Encoding", "")
         )
     if received.is_cut:
-        return received.error(Fault.reply_too_large, limit=received.limit)
-    return received.error(Fault.unsigned_reply)
+        return received.error(ErrorCode.reply_too_large, limit=received.limit)
+    return received.error(ErrorCode.unsigned_reply)
 
 
-def _own_refusal(received: Received) -> SiteError | None:
+def _own_refusal(received: RawResponse) -> CallError | None:
     """The plugin's own unsigned refusal, recognised by its shape."""
     if received.status not in (401, 413) or received.is_cut or received.is_encoded:
         return None
@@ -107,11 +107,11 @@ def _own_refusal(received: Received) -> SiteError | None:
         return None
     code, proof = document.get("code"), document.get("g")
     if received.status == 413:
-        return received.error(Fault.refused_by_site, code="too_large")
+        return received.error(ErrorCode.refused_by_site, code="too_large")
     if code == "disconnected" and isinstance(proof, str):
-        return received.error(Fault.disconnected, g=proof, text="")
+        return received.error(ErrorCode.disconnected, g=proof, text="")
     if code == "keys_unreadable":
-        return received.error(Fault.site_keys_unreadable)
+        return received.error(ErrorCode.site_keys_unreadable)
     if code == "unauthorized":
-        return received.error(Fault.unauthorized)
+        return received.error(ErrorCode.unauthorized)
     return None

@@ -22,18 +22,27 @@ import urllib3
 from app import protocol
 from app.http import egress
 from app.http.connection_trace import Trace
-from app.http.errors import Fault, SiteError, evidence, printable
+from app.http.errors import CallError, ErrorCode, evidence, printable
 from app.http.ip_policy import Network
-from app.http.response import PEEK_BYTES, Received, refuse_redirect, unsigned
+from app.http.response import PEEK_BYTES, RawResponse, classify_unsigned, refuse_redirect
 from app.protocol import ProtocolError
 
-__all__ = ["Channel", "Fault", "Look", "Reply", "SiteError", "call", "call_bearer", "look"]
+__all__ = [
+    "CallError",
+    "Channel",
+    "ErrorCode",
+    "ProbeResponse",
+    "Reply",
+    "call",
+    "call_bearer",
+    "probe",
+]
 
 DEADLINE_S = 20.0
 # Longer after the caller wrote it down, a call is not begun: what it would send is nearly dead.
-LATEST_S = float(protocol.LIFETIME_S)
-LOOK_S = 8.0
-_SILENCE_S = 10.0
+MAX_START_DELAY_S = float(protocol.LIFETIME_S)
+PROBE_TIMEOUT_S = 8.0
+_READ_TIMEOUT_S = 10.0
 MAX_REPORT_BYTES = 2 * 1024 * 1024
 MAX_REPLY_BYTES = 64 * 1024
 MAX_BY_CHARS = 120
@@ -42,18 +51,18 @@ _CHUNK_BYTES = 64 * 1024
 _MAX_CLOCK_OFFSET_S = 24 * 3600
 _SIGNED_FAULTS = frozenset(
     {
-        Fault.clock_skew,
-        Fault.replayed,
-        Fault.digest_mismatch,
-        Fault.identity_changed,
-        Fault.wrong_site,
-        Fault.pairing_closed,
-        Fault.nonce_store_unavailable,
+        ErrorCode.clock_skew,
+        ErrorCode.replayed,
+        ErrorCode.digest_mismatch,
+        ErrorCode.identity_changed,
+        ErrorCode.wrong_site,
+        ErrorCode.pairing_closed,
+        ErrorCode.nonce_store_unavailable,
     }
 )
 # What OpenSSL calls an answer that is no TLS at all.
 _PLAIN_HTTP = frozenset({"wrong_version_number", "http_request", "record_layer_failure"})
-_TLS_FAULTS = {"expired": Fault.tls_expired, "wrong_name": Fault.tls_wrong_name}
+_TLS_FAULTS = {"expired": ErrorCode.tls_expired, "wrong_name": ErrorCode.tls_wrong_name}
 
 
 def _utcnow() -> datetime:
@@ -97,17 +106,17 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Look:
+class ProbeResponse:
     """What one unsigned request met: an answer nobody vouches for, or the error instead of one."""
 
     url: str
     trace: Trace
-    received: Received | None = None
-    error: SiteError | None = None
+    received: RawResponse | None = None
+    error: CallError | None = None
 
 
 @dataclass(frozen=True)
-class _Way:
+class _Route:
     """How to get there: which networks are open, how much time, whose certificates."""
 
     allow_nets: tuple[Network, ...]
@@ -143,7 +152,7 @@ def call(
     `noted_at` is the moment that the caller has written down for this call. It is signed
     as of then: whatever freezes in between, no request leaves that is younger than the note.
     """
-    way = _Way(allow_nets, deadline_s, ca_file, resolve, channel.server_login)
+    way = _Route(allow_nets, deadline_s, ca_file, resolve, channel.server_login)
     limit = max_bytes or (MAX_REPORT_BYTES if op in _LONG_ANSWERS else MAX_REPLY_BYTES)
     body = protocol.canonical(
         {**arguments, "v": protocol.VERSION, "op": op, "by": printable(by)[:MAX_BY_CHARS]}
@@ -151,7 +160,7 @@ def call(
     started = time.monotonic()
     try:
         return _attempt(channel, op, body, limit, way, now, noted_at, nonce(), offset_s=0)
-    except SiteError as why:
+    except CallError as why:
         offset_s = _clock_offset(why, now)
         left = deadline_s - (time.monotonic() - started)
         if offset_s is None or left <= 0:
@@ -176,7 +185,7 @@ def call_bearer(
     proves nothing unless it holds a proof itself. Raises SiteError when no answer came
     or the site redirects.
     """
-    way = _Way(allow_nets, deadline_s, ca_file, resolve, server_login)
+    way = _Route(allow_nets, deadline_s, ca_file, resolve, server_login)
     headers = {"Content-Type": protocol.CONTENT_TYPE, "Accept-Encoding": "identity"}
     body = protocol.canonical({"v": protocol.VERSION, **document})
     received = _exchange(endpoint, headers, body, MAX_REPLY_BYTES, way)
@@ -189,7 +198,7 @@ def call_bearer(
         return received.status, None
 
 
-def look(
+def probe(
     url: str,
     *,
     headers: Mapping[str, str] | None = None,
@@ -197,22 +206,22 @@ def look(
     allow_nets: tuple[Network, ...],
     server_login: str = "",
     max_bytes: int = PEEK_BYTES,
-    deadline_s: float = LOOK_S,
+    deadline_s: float = PROBE_TIMEOUT_S,
     ca_file: str | None = None,
     resolve: egress.Resolver = socket.getaddrinfo,
-) -> Look:
+) -> ProbeResponse:
     """What a stranger meets at `url`: GET, or POST when there is a body. Raises nothing.
 
     Nothing of ours but the web server's password may be in what is sent, and nothing of
     the answer may be believed: this is for explaining why a call fails.
     """
     trace = Trace()
-    way = _Way(allow_nets, deadline_s, ca_file, resolve, server_login, trace)
+    way = _Route(allow_nets, deadline_s, ca_file, resolve, server_login, trace)
     try:
         received = _exchange(url, dict(headers or {}), body, max_bytes, way)
-    except SiteError as why:
-        return Look(url, trace, error=why)
-    return Look(url, trace, received=received)
+    except CallError as why:
+        return ProbeResponse(url, trace, error=why)
+    return ProbeResponse(url, trace, received=received)
 
 
 def _attempt(
@@ -220,7 +229,7 @@ def _attempt(
     op: str,
     body: bytes,
     limit: int,
-    way: _Way,
+    way: _Route,
     now: Callable[[], datetime],
     noted_at: datetime | None,
     nonce: str,
@@ -230,8 +239,8 @@ def _attempt(
     sent_at, started = now(), time.monotonic()
     noted_at = noted_at or sent_at
     # Either way: a clock that was turned back meanwhile proves nothing.
-    if abs((sent_at - noted_at).total_seconds()) > LATEST_S:
-        raise SiteError(Fault.held_up, {"seconds": int((sent_at - noted_at).total_seconds())})
+    if abs((sent_at - noted_at).total_seconds()) > MAX_START_DELAY_S:
+        raise CallError(ErrorCode.held_up, {"seconds": int((sent_at - noted_at).total_seconds())})
     try:
         request = protocol.sign_request(
             channel.endpoint,
@@ -242,7 +251,7 @@ def _attempt(
             nonce=nonce,
         )
     except ProtocolError as why:
-        raise SiteError(Fault.address_refused, {"detail": f"not sent: {why}"}) from why
+        raise CallError(ErrorCode.address_refused, {"detail": f"not sent: {why}"}) from why
     received = _exchange(channel.endpoint, request.headers, body, limit, way)
     document, site_time = _verified_document(request, received, channel.receive_key, op)
     received_at = now()
@@ -259,20 +268,22 @@ def _attempt(
     )
 
 
-def _clock_offset(why: SiteError, now: Callable[[], datetime]) -> int | None:
+def _clock_offset(why: CallError, now: Callable[[], datetime]) -> int | None:
     """How far the site's clock is ahead, by its own signed word; None when that is no use."""
     site_time = why.evidence.get("site_time")
-    if why.fault is not Fault.clock_skew or not isinstance(site_time, int):
+    if why.fault is not ErrorCode.clock_skew or not isinstance(site_time, int):
         return None
     offset = site_time - int(now().timestamp())
     return offset if abs(offset) <= _MAX_CLOCK_OFFSET_S else None
 
 
-def _exchange(url: str, headers: dict[str, str], body: bytes, limit: int, way: _Way) -> Received:
+def _exchange(
+    url: str, headers: dict[str, str], body: bytes, limit: int, way: _Route
+) -> RawResponse:
     """Send and read, raising SiteError for whatever happens below the level of a reply."""
     # A site at work says nothing until it is done: whoever waits longer bears longer silence.
     limits = egress.Limits(
-        total_s=way.deadline_s, between_bytes_s=max(_SILENCE_S, way.deadline_s - DEADLINE_S)
+        total_s=way.deadline_s, between_bytes_s=max(_READ_TIMEOUT_S, way.deadline_s - DEADLINE_S)
     )
     if way.server_login:
         headers = {**headers, "Authorization": _basic(way.server_login)}
@@ -289,10 +300,10 @@ def _exchange(url: str, headers: dict[str, str], body: bytes, limit: int, way: _
         except egress.EgressError as why:
             raise _not_connected(why) from why
         except requests.exceptions.InvalidURL as why:
-            raise SiteError(Fault.address_refused, evidence({"host": url[:100]})) from why
+            raise CallError(ErrorCode.address_refused, evidence({"host": url[:100]})) from why
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as why:
             raise _broken(why, session.guard.address) from why
-        return Received(
+        return RawResponse(
             status=response.status_code,
             headers=response.headers,
             body=content[:limit],
@@ -339,38 +350,38 @@ def _own_texts(headers: dict[str, str], body: bytes) -> tuple[str, ...]:
     )
 
 
-def _not_connected(why: egress.EgressError) -> SiteError:
+def _not_connected(why: egress.EgressError) -> CallError:
     if isinstance(why, egress.AddressRefused):
-        return SiteError(
-            Fault.address_refused, evidence({"host": why.host, "address": why.address})
+        return CallError(
+            ErrorCode.address_refused, evidence({"host": why.host, "address": why.address})
         )
     if isinstance(why, egress.NameUnknown):
-        return SiteError(Fault.dns, evidence({"host": why.host, "detail": why.reason}))
+        return CallError(ErrorCode.dns, evidence({"host": why.host, "detail": why.reason}))
     if isinstance(why, egress.CertificateRefused):
         facts = vars(why.facts) if why.facts else {}
-        fault = _TLS_FAULTS.get(why.kind, Fault.tls_invalid)
-        return SiteError(fault, evidence({"detail": why.reason, **facts}))
-    fault = Fault.connection_refused
+        fault = _TLS_FAULTS.get(why.kind, ErrorCode.tls_invalid)
+        return CallError(fault, evidence({"detail": why.reason, **facts}))
+    fault = ErrorCode.connection_refused
     if isinstance(why, egress.ConnectTimedOut):
-        fault = Fault.connect_timeout
+        fault = ErrorCode.connect_timeout
     elif isinstance(why, egress.TlsFailed):
         is_plain = why.reason in _PLAIN_HTTP
-        fault = Fault.tls_not_spoken if is_plain else Fault.tls_invalid
+        fault = ErrorCode.tls_not_spoken if is_plain else ErrorCode.tls_invalid
     if isinstance(why, egress.NoConnection):
-        return SiteError(fault, evidence({"address": why.address, "detail": why.reason}))
-    return SiteError(fault)
+        return CallError(fault, evidence({"address": why.address, "detail": why.reason}))
+    return CallError(fault)
 
 
-def _broken(why: Exception, address: str) -> SiteError:
+def _broken(why: Exception, address: str) -> CallError:
     """A connection that was made and then failed before the reply was whole."""
     causes = _causes(why)
     detail = str(causes[-1]) or type(causes[-1]).__name__
     facts = evidence({"address": address, "detail": detail[:200]})
     if any(isinstance(cause, TimeoutError) for cause in causes):
-        return SiteError(Fault.too_slow, facts)
+        return CallError(ErrorCode.too_slow, facts)
     if any(isinstance(cause, ConnectionError | ssl.SSLError | IncompleteRead) for cause in causes):
-        return SiteError(Fault.broken_off, facts)
-    return SiteError(Fault.malformed_reply, facts)
+        return CallError(ErrorCode.broken_off, facts)
+    return CallError(ErrorCode.malformed_reply, facts)
 
 
 def _causes(why: BaseException) -> list[BaseException]:
@@ -386,7 +397,7 @@ def _causes(why: BaseException) -> list[BaseException]:
 
 
 def _verified_document(
-    request: protocol.SentRequest, received: Received, key: bytes, op: str
+    request: protocol.SentRequest, received: RawResponse, key: bytes, op: str
 ) -> tuple[dict[str, Any], int]:
     """The answer to `request`, and the site's time.
 
@@ -394,13 +405,13 @@ def _verified_document(
     """
     refuse_redirect(received)
     if not protocol.is_signed(received.headers):
-        raise unsigned(received)
+        raise classify_unsigned(received)
     if received.is_encoded:
         raise received.error(
-            Fault.encoded_reply, encoding=received.headers.get("Content-Encoding", "")
+            ErrorCode.encoded_reply, encoding=received.headers.get("Content-Encoding", "")
         )
     if received.is_cut:
-        raise received.error(Fault.reply_too_large, limit=received.limit)
+        raise received.error(ErrorCode.reply_too_large, limit=received.limit)
     try:
         site_time = protocol.verify_response(
             request,
@@ -411,27 +422,27 @@ def _verified_document(
         )
     except ProtocolError as why:
         mismatch = why.code == "digest_mismatch"
-        fault = Fault.digest_mismatch if mismatch else Fault.bad_reply_signature
+        fault = ErrorCode.digest_mismatch if mismatch else ErrorCode.bad_reply_signature
         raise received.error(fault, detail=str(why)) from why
     try:
         document = protocol.parse_json(received.body)
     except ProtocolError as why:
-        raise received.error(Fault.malformed_reply, detail=why.detail) from why
+        raise received.error(ErrorCode.malformed_reply, detail=why.detail) from why
     # A site that could not read the body does not know what it refuses.
     names = (op, "") if document.get("ok") is False else (op,)
     if document.get("v") != protocol.VERSION or document.get("op") not in names:
-        raise received.error(Fault.malformed_reply, detail="the answer is to another operation")
+        raise received.error(ErrorCode.malformed_reply, detail="the answer is to another operation")
     if document.get("ok") is True and received.status == 200:
         return document, site_time
     raise _refusal(document, received)
 
 
-def _refusal(document: dict[str, Any], received: Received) -> SiteError:
+def _refusal(document: dict[str, Any], received: RawResponse) -> CallError:
     error = document.get("error")
     if document.get("ok") is not False or not isinstance(error, dict):
-        return received.error(Fault.malformed_reply, detail="neither an answer nor a refusal")
+        return received.error(ErrorCode.malformed_reply, detail="neither an answer nor a refusal")
     code = error.get("code")
-    fault = Fault.refused_by_site
+    fault = ErrorCode.refused_by_site
     if isinstance(code, str) and code in _SIGNED_FAULTS:
-        fault = Fault(code)
-    return SiteError(fault, evidence({"status": received.status, **error}, received.hidden))
+        fault = ErrorCode(code)
+    return CallError(fault, evidence({"status": received.status, **error}, received.hidden))

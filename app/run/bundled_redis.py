@@ -29,11 +29,11 @@ _MOST_UNANSWERED = 3
 _PR_SET_PDEATHSIG = 1
 
 
-class RedisTrouble(Exception):
+class RedisUnavailable(Exception):
     """The bundled Redis cannot be had; the text says why and what to do."""
 
 
-class OwnRedis:
+class RedisServer:
     """One Redis on the unix socket `path`, with its files beside it.
 
     What it prints goes to `output`; without one, where this process prints.
@@ -49,7 +49,7 @@ class OwnRedis:
     def start(self) -> None:
         """Start it and wait until it answers; raises RedisTrouble if it does not."""
         if len(str(self._path)) > _UNIX_SOCKET_PATH_MAX:
-            raise RedisTrouble(
+            raise RedisUnavailable(
                 f"The path of the queue's socket is too long for a unix socket: {self._path}. "
                 "Set AURA_VAR to a shorter folder, or REDIS_URL to a Redis of yours."
             )
@@ -72,7 +72,7 @@ class OwnRedis:
                 time.sleep(0.05)
         self._server.kill()
         self._server.wait()
-        raise RedisTrouble("The bundled Redis did not start; its message stands above.")
+        raise RedisUnavailable("The bundled Redis did not start; its message stands above.")
 
     def watch(self, gave_up: Callable[[str], None]) -> None:
         """From now on start it again when it dies, a few times. Then `gave_up` is called, from
@@ -100,7 +100,7 @@ class OwnRedis:
             self._say(f"The bundled Redis {how}; starting it again. Work waits meanwhile.")
             try:
                 self.start()
-            except RedisTrouble:
+            except RedisUnavailable:
                 # It has died again meanwhile, which counts as another time.
                 continue
 

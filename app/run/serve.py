@@ -25,7 +25,7 @@ from app import create_app
 from app.config import Config, ConfigError
 from app.models import migrate
 from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of
-from app.run.bundled_redis import OwnRedis, RedisTrouble, ended
+from app.run.bundled_redis import RedisServer, RedisUnavailable, ended
 
 _INTERRUPTED = (130, 143)
 # How long the parts of an Aura that was killed may take to notice and end, in seconds.
@@ -43,7 +43,7 @@ class CannotStart(Exception):
     """Something outside Aura stands in the way; the text says what and what to do."""
 
 
-class Parts(Manager):
+class Supervisor(Manager):
     """Honcho's manager, which also says why everything ended and can be told to end it.
 
     `why` stays empty when somebody asked for the end.
@@ -93,7 +93,7 @@ def main() -> int:
             parts = _parts()
             with _own_redis(config, parts):
                 parts.loop()
-    except (ConfigError, CannotStart, RedisTrouble, migrate.DatabaseRefused) as why:
+    except (ConfigError, CannotStart, RedisUnavailable, migrate.DatabaseRefused) as why:
         print(why, file=sys.stderr)
         return 1
     if parts.why:
@@ -141,9 +141,9 @@ def _end_with_parent(parent: int, lock: TextIO) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _parts() -> Parts:
+def _parts() -> Supervisor:
     python = f"env AURA_SUPERVISOR_PID={os.getpid()} {shlex.quote(sys.executable)}"
-    parts = Parts(Printer(sys.stdout, time_format="%H:%M:%S"))
+    parts = Supervisor(Printer(sys.stdout, time_format="%H:%M:%S"))
     parts.add_process("web", f"exec {python} -m gunicorn -c python:app.run.gunicorn_conf wsgi:app")
     parts.add_process("worker", f"exec {python} -m jobs.worker")
     parts.add_process("schedule", f"exec {python} -m jobs.schedule")
@@ -173,13 +173,13 @@ def _migrate(config: Config) -> None:
 
 
 @contextmanager
-def _own_redis(config: Config, parts: Parts) -> Iterator[None]:
+def _own_redis(config: Config, parts: Supervisor) -> Iterator[None]:
     """A Redis of our own while the block runs, when the queue's address is our socket."""
     path = config.var_dir / "redis.sock"
     if config.redis_url != f"unix://{path}":
         yield
         return
-    redis = OwnRedis(path, say=lambda text: print(f"\n  {text}\n", flush=True))
+    redis = RedisServer(path, say=lambda text: print(f"\n  {text}\n", flush=True))
     redis.start()
     try:
         redis.watch(gave_up=parts.end)

@@ -8,60 +8,60 @@ from flask.typing import ResponseReturnValue
 from app.domain.accounts import sessions, users
 from app.domain.errors import Invalid
 from app.models.base import utcnow
-from app.views.auth import let_in
-from app.views.authorization import browser, may, me, presence
+from app.views.auth import _start_session
+from app.views.authorization import client_info, current_actor, current_session, require_permission
 
 bp = Blueprint("account", __name__)
 
 
 @bp.get("/account")
-@may("account")
+@require_permission("account")
 def show() -> ResponseReturnValue:
     return _page({})
 
 
 @bp.post("/account/password")
-@may("account")
+@require_permission("account")
 def change_password() -> ResponseReturnValue:
     try:
         opened = users.change_password(
-            presence(),
+            current_session(),
             present=request.form.get("present", ""),
             new=request.form.get("new", ""),
             again=request.form.get("again", ""),
-            browser=browser(),
+            browser=client_info(),
             config=current_app.config["AURA"],
             now=utcnow(),
         )
     except Invalid as refusal:
         return _page(refusal.messages), 422
-    answer = let_in(opened, url_for("account.show"))
+    answer = _start_session(opened, url_for("account.show"))
     flash("Password changed. Every other session has ended.")
     return answer
 
 
 @bp.post("/account/sessions/<int:session_id>/end")
-@may("account")
+@require_permission("account")
 def end_session(session_id: int) -> ResponseReturnValue:
-    sessions.end(session_id, by=me())
+    sessions.end_session(session_id, by=current_actor())
     flash("Session ended.")
     return redirect(url_for("account.show"), 303)
 
 
 @bp.post("/account/sessions/end-others")
-@may("account")
+@require_permission("account")
 def end_other_sessions() -> ResponseReturnValue:
-    sessions.end_others(presence(), by=me())
+    sessions.end_other_sessions(current_session(), by=current_actor())
     flash("Every other session has ended.")
     return redirect(url_for("account.show"), 303)
 
 
 def _page(errors: dict[str, str]) -> str:
-    here = presence()
+    here = current_session()
     return render_template(
         "account/show.html",
         member=here.member,
         here=here.session,
-        sessions=sessions.open_sessions(here.member.id, now=utcnow()),
+        sessions=sessions.active_sessions(here.member.id, now=utcnow()),
         errors=errors,
     )

@@ -21,7 +21,7 @@ def notice() -> Response:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
         body = bytes(MAX_REQUEST_BYTES + 1)
-    answer = notices.receive(
+    answer = notices.receive_notice(
         method=request.method,
         headers=dict(request.headers),
         body=body,

@@ -16,7 +16,7 @@ from app.models.alerts import Alarm
 from app.models.base import utcnow
 from app.models.checkpoints import SiteEntry, SiteLog
 from app.models.sites import Site
-from app.views.authorization import load_site, may, me, presence
+from app.views.authorization import current_actor, current_session, load_site, require_permission
 
 bp = Blueprint("alarms", __name__)
 
@@ -24,7 +24,7 @@ _CLOSED_SHOWN = 30
 
 
 @dataclass(frozen=True)
-class BothLogs:
+class LogComparison:
     """What the card about one site shows."""
 
     alarms: list[Alarm]
@@ -34,7 +34,7 @@ class BothLogs:
 
 
 @bp.get("/alarms")
-@may("audit")
+@require_permission("audit")
 def index() -> ResponseReturnValue:
     return render_template(
         "alarms/index.html", open=Alarm.open_ones(), closed=Alarm.closed_ones(_CLOSED_SHOWN)
@@ -42,22 +42,22 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/alarms/<int:alarm_id>")
-@may("audit")
+@require_permission("audit")
 def show(alarm_id: int) -> ResponseReturnValue:
-    return _page(alerts.known(alarm_id), {})
+    return _page(alerts.get_alert(alarm_id), {})
 
 
 @bp.post("/alarms/<int:alarm_id>/close")
-@may("approve")
+@require_permission("approve")
 def close(alarm_id: int) -> ResponseReturnValue:
-    alarm = alerts.known(alarm_id)
+    alarm = alerts.get_alert(alarm_id)
     try:
-        count = alerts.close(
+        count = alerts.close_alert(
             alarm,
-            by=me(),
+            by=current_actor(),
             note=request.form.get("note", ""),
             with_others=request.form.get("with_others") == "1",
-            confirmed_at=presence().session.confirmed_at,
+            confirmed_at=current_session().session.confirmed_at,
             now=utcnow(),
         )
     except Invalid as refusal:
@@ -67,22 +67,22 @@ def close(alarm_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/sites/<int:site_id>/log/read")
-@may("sync")
+@require_permission("sync")
 def read_log(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
-    site_log.request(site, by=me())
+    site_log.request_site_log(site, by=current_actor())
     flash("The site's log is read now. Load this page again in a moment.", "info")
     return redirect(url_for("sites.show", site_id=site.id, _anchor="both-logs"), 303)
 
 
 def _page(alarm: Alarm, errors: dict[str, str]) -> str:
-    session = presence().session
+    session = current_session().session
     return render_template(
         "alarms/show.html",
         alarm=alarm,
-        others=alerts.others_like(alarm),
-        is_about_trail=alarm.kind in alerts.ABOUT_THE_TRAIL,
-        is_fresh=utcnow() - session.confirmed_at < permissions.FRESH_FOR,
+        others=alerts.similar_alerts(alarm),
+        is_about_trail=alarm.kind in alerts.ABOUT_AUDIT_LOG,
+        is_fresh=utcnow() - session.confirmed_at < permissions.REAUTH_MAX_AGE,
         errors=errors,
         typed=request.form,
     )
@@ -94,10 +94,10 @@ def severity_of(kind: str) -> str:
 
 
 @bp.app_template_global("both_logs")
-def both_logs(site: Site) -> BothLogs:
+def both_logs(site: Site) -> LogComparison:
     """What the card about one site needs; the page it stands on knows nothing of logs."""
     read = SiteLog.get_or_none(SiteLog.site == site)
-    return BothLogs(
+    return LogComparison(
         alarms=Alarm.open_ones(site),
         entries=SiteEntry.count_of(site),
         n=read.n if read else 0,

@@ -11,14 +11,14 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 
 from app.domain import audit as trail
-from app.domain.audit import Filter, verification
+from app.domain.audit import EntryFilter, verification
 from app.domain.audit.events import REGISTRY
 from app.domain.audit.index_columns import KINDS, OUTCOMES
 from app.models.accounts import Member
 from app.models.audit import Entry, Verification
 from app.models.base import utcnow
 from app.models.sites import Client, Site
-from app.views.authorization import load_entry, load_site, may, me
+from app.views.authorization import current_actor, load_entry, load_site, require_permission
 from app.views.request_validation import row_number
 
 bp = Blueprint("audit", __name__)
@@ -29,11 +29,11 @@ _MOST_CHARS = 300
 
 
 @dataclass(frozen=True)
-class Asked:
+class SearchForm:
     """What somebody looks for, as typed and as it is looked for; `wrong` names what is neither."""
 
     typed: dict[str, str]
-    which: Filter
+    which: EntryFilter
     wrong: dict[str, str]
 
     @property
@@ -42,19 +42,19 @@ class Asked:
 
 
 @bp.get("/audit")
-@may("audit")
+@require_permission("audit")
 def index() -> ResponseReturnValue:
     return _page(None)
 
 
 @bp.get("/sites/<int:site_id>/audit")
-@may("audit")
+@require_permission("audit")
 def site(site_id: int) -> ResponseReturnValue:
     return _page(load_site(site_id))
 
 
 @bp.get("/audit/<int:seq>")
-@may("see")
+@require_permission("see")
 def entry(seq: int) -> ResponseReturnValue:
     """One entry, for as long as there is a trail."""
     found = load_entry(seq)
@@ -73,14 +73,14 @@ def entry(seq: int) -> ResponseReturnValue:
 
 
 @bp.post("/audit/verify")
-@may("audit")
+@require_permission("audit")
 def verify() -> ResponseReturnValue:
-    verification.request(by=me(), now=utcnow())
+    verification.request_verification(by=current_actor(), now=utcnow())
     return redirect(url_for("audit.index", _anchor="reading"), 303)
 
 
 @bp.get("/audit/progress")
-@may("audit")
+@require_permission("audit")
 def progress() -> ResponseReturnValue:
     """The part that polls; at its end htmx is sent to the whole page, which has a new entry."""
     reading = Verification.latest()
@@ -92,9 +92,9 @@ def progress() -> ResponseReturnValue:
 
 
 @bp.post("/audit/verifications/<int:verification_id>/seen")
-@may("people")
+@require_permission("people")
 def seen(verification_id: int) -> ResponseReturnValue:
-    verification.acknowledge(verification_id, by=me(), now=utcnow())
+    verification.acknowledge_failure(verification_id, by=current_actor(), now=utcnow())
     flash("Noted. What was found stays in the trail.")
     return redirect(url_for("audit.index"), 303)
 
@@ -103,7 +103,7 @@ def _page(site: Site | None) -> ResponseReturnValue:
     asked = _asked(site)
     before = request.args.get("before", type=row_number)
     # One more than is shown tells whether there is an older page.
-    found = [] if asked.wrong else trail.find(asked.which, _PAGE + 1, before=before)
+    found = [] if asked.wrong else trail.find_entries(asked.which, _PAGE + 1, before=before)
     page = render_template(
         "audit/index.html",
         entries=found[:_PAGE],
@@ -129,12 +129,12 @@ _NAMES = (
 )
 
 
-def _asked(site: Site | None) -> Asked:
+def _asked(site: Site | None) -> SearchForm:
     typed = {name: request.args.get(name, "").strip()[:_MOST_CHARS] for name in _NAMES}
     if site is not None:
         typed["site"] = ""
     wrong: dict[str, str] = {}
-    which = Filter(
+    which = EntryFilter(
         client=_number("client"),
         site=site.id if site is not None else _number("site"),
         person=_number("person"),
@@ -146,7 +146,7 @@ def _asked(site: Site | None) -> Asked:
         until=_day(typed, "until", wrong, days=1),
         words=typed["words"],
     )
-    return Asked(typed, which, wrong)
+    return SearchForm(typed, which, wrong)
 
 
 def _number(name: str) -> int | None:
@@ -165,7 +165,7 @@ def _day(typed: dict[str, str], name: str, wrong: dict[str, str], days: int = 0)
         return None
 
 
-def _url(site: Site | None, asked: Asked, before: int | None = None) -> str:
+def _url(site: Site | None, asked: SearchForm, before: int | None = None) -> str:
     typed: dict[str, Any] = {name: value for name, value in asked.typed.items() if value}
     if site is not None:
         return url_for("audit.site", site_id=site.id, before=before, **typed)

@@ -18,12 +18,19 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user
 
 from app.domain.accounts import login_throttle, one_time_links, sessions, users
-from app.domain.accounts.sessions import Presence
+from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.errors import Invalid
 from app.models.accounts import Member
 from app.models.base import utcnow
 from app.views import pending_form
-from app.views.authorization import DEVICE_COOKIE, Visitor, browser, may, me, presence
+from app.views.authorization import (
+    DEVICE_COOKIE,
+    CurrentUser,
+    client_info,
+    current_actor,
+    current_session,
+    require_permission,
+)
 from app.views.pending_form import safe_next
 
 bp = Blueprint("entrance", __name__)
@@ -31,7 +38,7 @@ bp = Blueprint("entrance", __name__)
 
 @bp.get("/setup/<token>")
 def set_up(token: str) -> ResponseReturnValue:
-    one_time_links.check_setup(token, current_app.config["AURA"])
+    one_time_links.verify_setup_link(token, current_app.config["AURA"])
     return _set_up_page({}, {})
 
 
@@ -44,13 +51,13 @@ def set_up_owner(token: str) -> ResponseReturnValue:
             **typed,
             password=request.form.get("password", ""),
             again=request.form.get("again", ""),
-            browser=browser(),
+            browser=client_info(),
             config=current_app.config["AURA"],
             now=utcnow(),
         )
     except Invalid as refusal:
         return _set_up_page(typed, refusal.messages), 422
-    return let_in(opened, url_for("sites.index"))
+    return _start_session(opened, url_for("sites.index"))
 
 
 @bp.get("/sign-in")
@@ -61,13 +68,13 @@ def sign_in() -> ResponseReturnValue:
 
 
 @bp.post("/sign-in")
-def enter() -> ResponseReturnValue:
+def sign_in_submit() -> ResponseReturnValue:
     email = request.form.get("email", "").strip()
     try:
         opened = sessions.sign_in(
             email=email,
             password=request.form.get("password", ""),
-            browser=browser(),
+            browser=client_info(),
             config=current_app.config["AURA"],
             now=utcnow(),
         )
@@ -75,16 +82,16 @@ def enter() -> ResponseReturnValue:
         return _sign_in_page(email, refusal.messages), 422
     kept, back = pending_form.carried(), safe_next(request.form.get("next"))
     if kept is None:
-        return let_in(opened, back)
+        return _start_session(opened, back)
     _open_session(opened)
     page = render_template("entrance/resume.html", kept=kept, back=back)
     return _remember_browser(opened, make_response(page))
 
 
 @bp.post("/sign-out")
-@may("account")
+@require_permission("account")
 def sign_out() -> ResponseReturnValue:
-    sessions.sign_out(presence(), by=me())
+    sessions.sign_out(current_session(), by=current_actor())
     session.clear()
     flash("You are signed out.")
     return redirect(url_for("entrance.sign_in"), 303)
@@ -92,7 +99,7 @@ def sign_out() -> ResponseReturnValue:
 
 @bp.get("/invitation/<token>")
 def invitation(token: str) -> ResponseReturnValue:
-    return _invitation_page(one_time_links.invited(token, current_app.config["AURA"]), {})
+    return _invitation_page(one_time_links.invited_user(token, current_app.config["AURA"]), {})
 
 
 @bp.post("/invitation/<token>")
@@ -103,34 +110,34 @@ def accept(token: str) -> ResponseReturnValue:
             token=token,
             password=request.form.get("password", ""),
             again=request.form.get("again", ""),
-            browser=browser(),
+            browser=client_info(),
             config=config,
             now=utcnow(),
         )
     except Invalid as refusal:
-        return _invitation_page(one_time_links.invited(token, config), refusal.messages), 422
-    return let_in(opened, url_for("sites.index"))
+        return _invitation_page(one_time_links.invited_user(token, config), refusal.messages), 422
+    return _start_session(opened, url_for("sites.index"))
 
 
-def let_in(opened: Presence, path: str) -> ResponseReturnValue:
+def _start_session(opened: AuthenticatedSession, path: str) -> ResponseReturnValue:
     """Begin the session and go to a page."""
     _open_session(opened)
     return _remember_browser(opened, make_response(redirect(path, 303)))
 
 
-def _open_session(opened: Presence) -> None:
+def _open_session(opened: AuthenticatedSession) -> None:
     """Put the new session's ticket into a fresh cookie; nothing of the old one survives."""
     session.clear()
-    login_user(Visitor(opened))
+    login_user(CurrentUser(opened))
 
 
-def _remember_browser(opened: Presence, answer: Response) -> Response:
+def _remember_browser(opened: AuthenticatedSession, answer: Response) -> Response:
     """Set the cookie by which a later sign-in from this browser is known."""
     config = current_app.config["AURA"]
     answer.set_cookie(
         DEVICE_COOKIE,
-        login_throttle.device_for(opened.member, request.cookies.get(DEVICE_COOKIE, ""), config),
-        max_age=login_throttle.DEVICE_FOR,
+        login_throttle.device_token(opened.member, request.cookies.get(DEVICE_COOKIE, ""), config),
+        max_age=login_throttle.DEVICE_TOKEN_MAX_AGE,
         secure=config.is_https,
         httponly=True,
         samesite="Lax",

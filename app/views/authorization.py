@@ -25,11 +25,11 @@ from werkzeug.exceptions import HTTPException
 
 from app.domain import permissions
 from app.domain.accounts import sessions, users
-from app.domain.accounts.login_throttle import Browser
-from app.domain.accounts.sessions import Presence
+from app.domain.accounts.login_throttle import ClientInfo
+from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
 from app.domain.changes import proposals
-from app.domain.errors import Forbidden, Invalid, NotConfirmed, NotFound
+from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired
 from app.models.audit import Entry, Verification
 from app.models.base import utcnow
 from app.models.changes import Change
@@ -61,10 +61,10 @@ DEVICE_COOKIE = "aura-browser"
 _STOP_POLLING = 286
 
 
-class Visitor(UserMixin):
+class CurrentUser(UserMixin):
     """Somebody signed in, as flask-login and the templates know them."""
 
-    def __init__(self, presence: Presence) -> None:
+    def __init__(self, presence: AuthenticatedSession) -> None:
         self.presence = presence
         self.name = presence.member.name
         self.role = presence.member.role
@@ -84,9 +84,9 @@ def register(app: Flask) -> None:
     app.context_processor(_permissions)
 
 
-def _load(ticket: str) -> Visitor | None:
-    presence = sessions.resume(ticket, now=utcnow(), is_person=not _is_refresh())
-    return None if presence is None else Visitor(presence)
+def _load(ticket: str) -> CurrentUser | None:
+    presence = sessions.resume_session(ticket, now=utcnow(), is_person=not _is_refresh())
+    return None if presence is None else CurrentUser(presence)
 
 
 def _is_refresh() -> bool:
@@ -106,13 +106,14 @@ def _permissions() -> dict[str, Any]:
     """`may_pair` and so on, for every template: what this person is offered. And what nobody of
     the agency may overlook on any page."""
     role = current_user.role if current_user.is_authenticated else ""
-    broken = Verification.unseen() if permissions.may(role, "audit") else None
+    broken = Verification.unseen() if permissions.is_allowed(role, "audit") else None
     return {"broken_trail": broken} | {
-        f"may_{verb}": permissions.may(role, verb) for verb in permissions.TABLE
+        f"may_{verb}": permissions.is_allowed(role, verb)
+        for verb in permissions.ROLES_BY_PERMISSION
     }
 
 
-def may(verb: str) -> Callable[[View], View]:
+def require_permission(verb: str) -> Callable[[View], View]:
     """Only for those signed in whose role allows `verb`; strangers are sent to sign in."""
 
     def guard(view: View) -> View:
@@ -120,7 +121,7 @@ def may(verb: str) -> Callable[[View], View]:
         def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
             if not current_user.is_authenticated:
                 return ask_to_sign_in()
-            permissions.require(me(), verb)
+            permissions.require(current_actor(), verb)
             _confirm_if_typed()
             _require_recent_password(verb)
             return view(*args, **kwargs)
@@ -139,22 +140,22 @@ def _confirm_if_typed() -> None:
     if password is None:
         return
     try:
-        users.confirm(
-            presence(),
+        users.reauthenticate(
+            current_session(),
             password=password,
-            browser=browser(),
+            browser=client_info(),
             config=current_app.config["AURA"],
             now=utcnow(),
         )
     except Invalid as refusal:
-        raise NotConfirmed(refusal.message) from refusal
+        raise ReauthenticationRequired(refusal.message) from refusal
 
 
 def _require_recent_password(verb: str) -> None:
     """Raise NotConfirmed where something is about to change for which a session that was left
     open is not enough."""
     if request.method not in SAFE_METHODS and verb in permissions.NEEDS_RECENT_PASSWORD:
-        permissions.require_fresh(presence().session.confirmed_at, utcnow())
+        permissions.require_recent_authentication(current_session().session.confirmed_at, utcnow())
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
@@ -222,20 +223,20 @@ def _parts_of(url: str | None) -> SplitResult:
         return urlsplit("")
 
 
-def me() -> Actor:
+def current_actor() -> Actor:
     """Who acts in this request."""
-    return Actor.of(presence().member, request.remote_addr or "")
+    return Actor.of(current_session().member, request.remote_addr or "")
 
 
-def presence() -> Presence:
+def current_session() -> AuthenticatedSession:
     """The session this request belongs to; only in a view that `may` guards."""
-    found: Presence = current_user.presence
+    found: AuthenticatedSession = current_user.presence
     return found
 
 
-def browser() -> Browser:
+def client_info() -> ClientInfo:
     """Where this request comes from, as the throttle and the list of sessions name it."""
-    return Browser(
+    return ClientInfo(
         ip=request.remote_addr or "",
         agent=request.headers.get("User-Agent", ""),
         device=request.cookies.get(DEVICE_COOKIE, ""),
@@ -246,7 +247,7 @@ def load_site(site_id: int) -> Site:
     """The site of that id. Raises NotFound, also when it was removed from the list, and for
     whoever is not to know of it."""
     site = Site.known(site_id)
-    if site is None or not permissions.sees(me(), site):
+    if site is None or not permissions.can_see_site(current_actor(), site):
         raise NotFound("There is no such site. It may have been removed from the list.")
     return site
 
@@ -254,7 +255,7 @@ def load_site(site_id: int) -> Site:
 def load_client(client_id: int) -> Client:
     """The client of that id. Raises NotFound, also for whoever is not to know of it."""
     client = Client.get_or_none(Client.id == client_id)
-    if client is None or not permissions.sees_client(me(), client_id):
+    if client is None or not permissions.can_see_client(current_actor(), client_id):
         raise NotFound("There is no such client.")
     return client
 
@@ -262,13 +263,13 @@ def load_client(client_id: int) -> Client:
 def load_entry(seq: int) -> Entry:
     """The entry of that number. Raises NotFound, also for whoever it does not concern."""
     entry = Entry.get_or_none(Entry.seq == seq)
-    if entry is None or not permissions.sees_entry(me(), entry):
+    if entry is None or not permissions.can_see_entry(current_actor(), entry):
         raise NotFound("There is no such entry.")
     return entry
 
 
 def load_change(change_id: int) -> Change:
     """The change of that id. Raises NotFound as `load_site` does."""
-    change = proposals.known(change_id)
+    change = proposals.get_change(change_id)
     load_site(change.site_id)
     return change

@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.domain.changes import auto_update_rules
-from app.domain.changes.auto_update_rules import Terms
+from app.domain.changes.auto_update_rules import RuleTerms
 from app.domain.changes.eligibility import SCOPES
 from app.domain.changes.versions import STEPS
 from app.domain.errors import Invalid, NotFound
@@ -16,24 +16,27 @@ from app.models.base import utcnow
 from app.models.clients import THEMSELVES
 from app.models.sites import Client
 from app.views import change_view_models
-from app.views.authorization import may, me, presence
+from app.views.authorization import current_actor, current_session, require_permission
 from app.views.request_validation import row_number
 
 bp = Blueprint("policies", __name__)
 
 
 @bp.get("/policies")
-@may("overview")
+@require_permission("overview")
 def index() -> ResponseReturnValue:
     return _page({})
 
 
 @bp.post("/policies")
-@may("policies")
+@require_permission("policies")
 def make() -> ResponseReturnValue:
     try:
-        auto_update_rules.make(
-            _terms(), by=me(), confirmed_at=presence().session.confirmed_at, now=utcnow()
+        auto_update_rules.create_rule(
+            _terms(),
+            by=current_actor(),
+            confirmed_at=current_session().session.confirmed_at,
+            now=utcnow(),
         )
     except Invalid as refusal:
         return _page(refusal.messages), 422
@@ -42,31 +45,38 @@ def make() -> ResponseReturnValue:
 
 
 @bp.post("/policies/<int:policy_id>/confirm")
-@may("approve")
+@require_permission("approve")
 def confirm(policy_id: int) -> ResponseReturnValue:
-    policy = auto_update_rules.known(policy_id)
-    auto_update_rules.confirm(
-        policy, by=me(), confirmed_at=presence().session.confirmed_at, now=utcnow()
+    policy = auto_update_rules.get_rule(policy_id)
+    auto_update_rules.confirm_rule(
+        policy,
+        by=current_actor(),
+        confirmed_at=current_session().session.confirmed_at,
+        now=utcnow(),
     )
     flash(f"Confirmed: {policy.name}.")
     return _back()
 
 
 @bp.post("/policies/<int:policy_id>/end")
-@may("approve")
+@require_permission("approve")
 def end(policy_id: int) -> ResponseReturnValue:
-    auto_update_rules.end(auto_update_rules.known(policy_id), by=me(), now=utcnow())
+    auto_update_rules.end_rule(
+        auto_update_rules.get_rule(policy_id), by=current_actor(), now=utcnow()
+    )
     flash("Ended. What it had released and was not begun is cancelled.")
     return _back()
 
 
 @bp.post("/clients/<int:client_id>/approvals")
-@may("policies")
+@require_permission("policies")
 def ask_for(client_id: int) -> ResponseReturnValue:
-    how, confirmed_at = request.form.get("approvals", ""), presence().session.confirmed_at
+    how, confirmed_at = request.form.get("approvals", ""), current_session().session.confirmed_at
     client = _client(client_id)
     try:
-        auto_update_rules.ask_for(client, how, by=me(), confirmed_at=confirmed_at, now=utcnow())
+        auto_update_rules.set_approval_mode(
+            client, how, by=current_actor(), confirmed_at=confirmed_at, now=utcnow()
+        )
     except Invalid as refusal:
         if how != THEMSELVES:
             raise
@@ -76,10 +86,10 @@ def ask_for(client_id: int) -> ResponseReturnValue:
     return _back()
 
 
-def _terms() -> Terms:
+def _terms() -> RuleTerms:
     form = request.form
     client_id = form.get("client", type=row_number)
-    return Terms(
+    return RuleTerms(
         name=form.get("name", ""),
         scopes=tuple(one for one in SCOPES if one in form.getlist("scopes")),
         steps=tuple(one for one in STEPS if one in form.getlist("steps")),
@@ -116,7 +126,7 @@ def _page(errors: dict[str, str]) -> str:
         clients=list(Client.select().order_by(Client.name)),
         choices=change_view_models.policy_choices(),
         usual_end=(utcnow() + timedelta(days=90)).date().isoformat(),
-        my_id=me().id,
+        my_id=current_actor().id,
         typed=request.form,
         errors=errors,
     )

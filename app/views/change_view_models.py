@@ -15,7 +15,7 @@ from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.changes import approvals, auto_update_rules, candidates
 from app.domain.changes.candidates import Candidate
-from app.domain.changes.eligibility import listed_as
+from app.domain.changes.eligibility import report_list
 from app.domain.changes.versions import MAJOR, STEPS
 from app.domain.errors import NotFound
 from app.domain.reporting.client_report import STORY_EVENTS
@@ -259,14 +259,14 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         site=site,
         siblings=[
             one
-            for one in Change.in_batch(change.batch, permissions.only_client(me))
+            for one in Change.in_batch(change.batch, permissions.restricted_client_id(me))
             if one.id != change.id
         ],
         document=_pretty(change.document),
         approval=_approval(change),
         is_own=change.proposed_by_id is not None and change.proposed_by_id == me.id,
-        decides=approvals.may_decide(me, site),
-        may_confirm_now=now - confirmed_at < permissions.FRESH_FOR - timedelta(seconds=30),
+        decides=approvals.can_decide(me, site),
+        may_confirm_now=now - confirmed_at < permissions.REAUTH_MAX_AGE - timedelta(seconds=30),
         entries=_entries(change),
         now=now,
         hold=Held.in_force(site.id, change.kind, change.ident, now) if change.is_open else None,
@@ -311,7 +311,9 @@ def _entries(change: Change) -> list[Entry]:
 def offered(sites: Sequence[Site], apart: str) -> list[Offered]:
     """What these sites offer, of the usual kinds or of one that is reviewed apart."""
     now = utcnow()
-    return [Offered(site, _chosen(candidates.on_site(site, now), apart)) for site in sites]
+    return [
+        Offered(site, _chosen(candidates.candidates_on_site(site, now), apart)) for site in sites
+    ]
 
 
 def _chosen(found: list[Candidate], apart: str) -> list[Candidate]:
@@ -344,12 +346,12 @@ def from_choice(text: str) -> tuple[int, str, str, str]:
 def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
     found = [
         one
-        for one in candidates.on_site(site, utcnow())
+        for one in candidates.candidates_on_site(site, utcnow())
         if (one.target.kind, one.target.ident) == (kind, ident)
     ]
     listed = Change.history(site, kind, ident)
     known = Component.get_or_none(
-        Component.site == site, Component.kind == listed_as(kind), Component.ident == ident
+        Component.site == site, Component.kind == report_list(kind), Component.ident == ident
     )
     if not (found or listed or known):
         raise NotFound("This site has no such plugin, theme or translation.")
@@ -389,7 +391,7 @@ def policy_rows(only: Sequence[int] | None = None) -> list[PolicyRow]:
             policy=one,
             covers=auto_update_rules.covers_in_words(one),
             window=auto_update_rules.window_in_words(one),
-            reached=auto_update_rules.reached_now(one),
+            reached=auto_update_rules.count_sites(one),
             is_in_force=one.is_in_force(now),
             needs_second=asking and one.confirmed_by_id is None,
         )

@@ -20,13 +20,19 @@ from flask.typing import ResponseReturnValue
 
 from app.domain import permissions
 from app.domain.changes import approvals, proposals
-from app.domain.changes.proposals import Wanted, Window
+from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.errors import Invalid, NotFound
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.sites import Site
 from app.views import change_view_models
-from app.views.authorization import load_change, load_site, may, me, presence
+from app.views.authorization import (
+    current_actor,
+    current_session,
+    load_change,
+    load_site,
+    require_permission,
+)
 from app.views.pagination import page_of
 from app.views.request_validation import row_number
 
@@ -34,10 +40,10 @@ bp = Blueprint("changes", __name__)
 
 
 @bp.get("/changes")
-@may("see")
+@require_permission("see")
 def index() -> ResponseReturnValue:
     queue = change_view_models.queue(
-        permissions.only_client(me()),
+        permissions.restricted_client_id(current_actor()),
         outcome=request.args.get("outcome", ""),
         before=request.args.get("before", type=row_number),
     )
@@ -45,18 +51,22 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/changes/new")
-@may("propose")
+@require_permission("propose")
 def new() -> ResponseReturnValue:
     return _new_page({})
 
 
 @bp.post("/changes/new")
-@may("propose")
+@require_permission("propose")
 def propose() -> ResponseReturnValue:
     now = utcnow()
     try:
-        made = proposals.propose(
-            _wanted(), by=me(), reason=request.form.get("reason", ""), window=_window(), now=now
+        made = proposals.propose_changes(
+            _wanted(),
+            by=current_actor(),
+            reason=request.form.get("reason", ""),
+            window=_window(),
+            now=now,
         )
     except Invalid as refusal:
         return _new_page(refusal.messages), 422
@@ -67,13 +77,13 @@ def propose() -> ResponseReturnValue:
 
 
 @bp.get("/changes/<int:change_id>")
-@may("see")
+@require_permission("see")
 def show(change_id: int) -> ResponseReturnValue:
     return render_template("changes/show.html", page=_page(load_change(change_id)))
 
 
 @bp.get("/changes/<int:change_id>/progress")
-@may("see")
+@require_permission("see")
 def progress(change_id: int) -> ResponseReturnValue:
     """The part that polls. When its state has moved on, htmx loads the whole page."""
     page = _page(load_change(change_id))
@@ -85,14 +95,14 @@ def progress(change_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/changes/<int:change_id>/approve")
-@may("decide")
+@require_permission("decide")
 def approve(change_id: int) -> ResponseReturnValue:
     change = load_change(change_id)
-    approvals.approve(
+    approvals.approve_change(
         change,
-        by=me(),
+        by=current_actor(),
         seen=request.form.get("digest", ""),
-        confirmed_at=presence().session.confirmed_at,
+        confirmed_at=current_session().session.confirmed_at,
         config=current_app.config["AURA"],
         now=utcnow(),
     )
@@ -101,11 +111,13 @@ def approve(change_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/changes/<int:change_id>/reject")
-@may("decide")
+@require_permission("decide")
 def reject(change_id: int) -> ResponseReturnValue:
     change = load_change(change_id)
     try:
-        approvals.reject(change, by=me(), reason=request.form.get("reason", ""), now=utcnow())
+        approvals.reject_change(
+            change, by=current_actor(), reason=request.form.get("reason", ""), now=utcnow()
+        )
     except Invalid as refusal:
         return render_template(
             "changes/show.html", page=_page(change), errors=refusal.messages
@@ -115,24 +127,24 @@ def reject(change_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/changes/<int:change_id>/cancel")
-@may("propose")
+@require_permission("propose")
 def cancel(change_id: int) -> ResponseReturnValue:
     change = load_change(change_id)
-    proposals.cancel(change, by=me(), now=utcnow())
+    proposals.cancel_change(change, by=current_actor(), now=utcnow())
     flash("Cancelled. Nothing was sent to the site.")
     return _to_change(change)
 
 
 @bp.post("/changes/<int:change_id>/close")
-@may("approve")
+@require_permission("approve")
 def close(change_id: int) -> ResponseReturnValue:
     """A person looked at the site after a change that did not end well."""
     change, note = load_change(change_id), request.form.get("note", "")
     try:
         if change.is_incident:
-            proposals.close_incident(change, by=me(), note=note, now=utcnow())
+            proposals.close_incident(change, by=current_actor(), note=note, now=utcnow())
         else:
-            proposals.acknowledge(change, by=me(), note=note, now=utcnow())
+            proposals.acknowledge(change, by=current_actor(), note=note, now=utcnow())
     except Invalid as refusal:
         return render_template(
             "changes/show.html", page=_page(change), errors=refusal.messages
@@ -142,13 +154,13 @@ def close(change_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/changes/together/<uuid:batch>")
-@may("see")
+@require_permission("see")
 def together(batch: UUID) -> ResponseReturnValue:
     return _together("changes/together.html", batch, _batch(batch))
 
 
 @bp.get("/changes/together/<uuid:batch>/progress")
-@may("see")
+@require_permission("see")
 def together_progress(batch: UUID) -> ResponseReturnValue:
     """The part that polls: nothing while every state is as it was seen, so that a person who
     ticks and reads is not disturbed."""
@@ -161,14 +173,14 @@ def together_progress(batch: UUID) -> ResponseReturnValue:
 
 
 @bp.post("/changes/together/<uuid:batch>/approve")
-@may("decide")
+@require_permission("decide")
 def approve_together(batch: UUID) -> ResponseReturnValue:
     """Each box that was ticked carries the number of a change and the digest that was shown."""
-    count = approvals.approve_together(
+    count = approvals.approve_changes(
         _batch(batch),
-        by=me(),
+        by=current_actor(),
         seen=dict(request.form.getlist("seen", type=_seen)),
-        confirmed_at=presence().session.confirmed_at,
+        confirmed_at=current_session().session.confirmed_at,
         config=current_app.config["AURA"],
         now=utcnow(),
     )
@@ -196,14 +208,16 @@ def _seen(text: str) -> tuple[int, str]:
 
 
 def _batch(batch: UUID) -> list[Change]:
-    found = Change.in_batch(str(batch), permissions.only_client(me()))
+    found = Change.in_batch(str(batch), permissions.restricted_client_id(current_actor()))
     if not found:
         raise NotFound("Nothing was proposed under this address.")
     return found
 
 
 def _page(change: Change) -> change_view_models.ChangePage:
-    return change_view_models.change_page(change, me(), presence().session.confirmed_at)
+    return change_view_models.change_page(
+        change, current_actor(), current_session().session.confirmed_at
+    )
 
 
 def _new_page(errors: dict[str, str]) -> str:
@@ -233,14 +247,14 @@ def _apart() -> str:
     return apart if apart in change_view_models.APART else ""
 
 
-def _wanted() -> list[Wanted]:
+def _wanted() -> list[UpdateRequest]:
     found = []
     for text in request.form.getlist("want"):
         try:
             site_id, kind, to_version, ident = change_view_models.from_choice(text)
         except ValueError as why:
             raise Invalid("wanted", "Choose from the list below.") from why
-        found.append(Wanted(load_site(site_id), kind, ident, to_version))
+        found.append(UpdateRequest(load_site(site_id), kind, ident, to_version))
     return found
 
 

@@ -5,30 +5,30 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain.errors import BringsUnderPolicies, Invalid
+from app.domain.errors import Invalid, TagsJoinRules
 from app.domain.sites import clients
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
 from app.views import change_view_models
-from app.views.authorization import load_client, may, me, presence
+from app.views.authorization import current_actor, current_session, load_client, require_permission
 from app.views.request_validation import row_number
 
 bp = Blueprint("clients", __name__)
 
 
 @bp.get("/clients/<int:client_id>/edit")
-@may("pair")
+@require_permission("pair")
 def edit(client_id: int) -> ResponseReturnValue:
     return _page(load_client(client_id), {})
 
 
 @bp.post("/clients/<int:client_id>/rename")
-@may("pair")
+@require_permission("pair")
 def rename(client_id: int) -> ResponseReturnValue:
     client = load_client(client_id)
     try:
-        clients.rename(client, request.form.get("name", ""), by=me(), now=utcnow())
+        clients.rename(client, request.form.get("name", ""), by=current_actor(), now=utcnow())
     except Invalid as refusal:
         return _page(client, refusal.messages), 422
     flash(f"Client renamed to {client.name}.")
@@ -36,7 +36,7 @@ def rename(client_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/clients/<int:client_id>/merge")
-@may("policies")
+@require_permission("policies")
 def merge(client_id: int) -> ResponseReturnValue:
     client = load_client(client_id)
     try:
@@ -47,12 +47,12 @@ def merge(client_id: int) -> ResponseReturnValue:
         clients.merge(
             client,
             into,
-            by=me(),
-            confirmed_at=presence().session.confirmed_at,
+            by=current_actor(),
+            confirmed_at=current_session().session.confirmed_at,
             agreed=request.form.getlist("agreed", type=row_number),
             now=utcnow(),
         )
-    except BringsUnderPolicies as question:
+    except TagsJoinRules as question:
         return _agree(client, into, question), 409
     flash(f"{client.name} merged into {into.name}.")
     return redirect(url_for("reports.index"), 303)
@@ -70,7 +70,7 @@ def _page(client: Client, errors: dict[str, str]) -> str:
     )
 
 
-def _agree(client: Client, into: Client, question: BringsUnderPolicies) -> str:
+def _agree(client: Client, into: Client, question: TagsJoinRules) -> str:
     return render_template(
         "sites/agree.html",
         subject=f"the sites of {client.name}",

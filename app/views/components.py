@@ -13,29 +13,29 @@ from app.domain.sites import holds
 from app.models.base import utcnow
 from app.models.sites import Site
 from app.views import change_view_models
-from app.views.authorization import load_site, may, me
+from app.views.authorization import current_actor, load_site, require_permission
 
 bp = Blueprint("components", __name__)
 
 
 @bp.get("/sites/<int:site_id>/component")
-@may("see")
+@require_permission("see")
 def history(site_id: int) -> ResponseReturnValue:
     return _page(load_site(site_id), {})
 
 
 @bp.post("/sites/<int:site_id>/component/hold")
-@may("propose")
+@require_permission("propose")
 def hold(site_id: int) -> ResponseReturnValue:
     site, (kind, ident) = load_site(site_id), _named()
     try:
-        holds.hold(
+        holds.hold_updates(
             site,
             kind,
             ident,
             until=_day(),
             reason=request.form.get("hold_reason", ""),
-            by=me(),
+            by=current_actor(),
             now=utcnow(),
         )
     except Invalid as refusal:
@@ -45,10 +45,10 @@ def hold(site_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/sites/<int:site_id>/component/release")
-@may("propose")
+@require_permission("propose")
 def release(site_id: int) -> ResponseReturnValue:
     site, (kind, ident) = load_site(site_id), _named()
-    holds.release(site, kind, ident, by=me(), now=utcnow())
+    holds.release_hold(site, kind, ident, by=current_actor(), now=utcnow())
     flash("It may be updated again.")
     return _back(site)
 

@@ -10,44 +10,46 @@ from app.domain.errors import Invalid
 from app.domain.sites import sites
 from app.models.base import utcnow
 from app.models.sites import Site
-from app.views.authorization import load_site, may, me
+from app.views.authorization import current_actor, load_site, require_permission
 
 bp = Blueprint("connections", __name__)
 
 
 @bp.post("/sites/<int:site_id>/keys/rotate")
-@may("keys")
+@require_permission("keys")
 def rotate(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
-    rotation.request(site, by=me(), config=current_app.config["AURA"], now=utcnow())
+    rotation.request_rotation(
+        site, by=current_actor(), config=current_app.config["AURA"], now=utcnow()
+    )
     return _to_site(site)
 
 
 @bp.post("/sites/<int:site_id>/quarantine/follow")
-@may("keys")
+@require_permission("keys")
 def follow(site_id: int) -> ResponseReturnValue:
     """The site moved: new keys, at its new address."""
     site = load_site(site_id)
-    rotation.follow(site, by=me(), config=current_app.config["AURA"], now=utcnow())
+    rotation.follow_move(site, by=current_actor(), config=current_app.config["AURA"], now=utcnow())
     return _to_site(site)
 
 
 @bp.get("/sites/<int:site_id>/server-login")
-@may("keys")
+@require_permission("keys")
 def server_login(site_id: int) -> ResponseReturnValue:
     return _login_page(load_site(site_id), "", {})
 
 
 @bp.post("/sites/<int:site_id>/server-login")
-@may("keys")
+@require_permission("keys")
 def keep_server_login(site_id: int) -> ResponseReturnValue:
     site, name = load_site(site_id), request.form.get("login_name", "").strip()
     try:
-        sites.keep_server_login(
+        sites.set_server_login(
             site,
             name=name,
             password=request.form.get("login_password", ""),
-            by=me(),
+            by=current_actor(),
             config=current_app.config["AURA"],
             now=utcnow(),
         )

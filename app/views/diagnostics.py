@@ -12,7 +12,7 @@ from app.domain.diagnostics.results import Diagnosis
 from app.models.base import utcnow
 from app.models.diagnostics import ABANDONED, DONE, Examination
 from app.models.sites import Site
-from app.views.authorization import load_site, may, me
+from app.views.authorization import current_actor, load_site, require_permission
 
 bp = Blueprint("doctor", __name__)
 
@@ -33,15 +33,15 @@ class ConnectionCheck:
 
 
 @bp.post("/sites/<int:site_id>/examine")
-@may("sync")
+@require_permission("sync")
 def examine(site_id: int) -> ResponseReturnValue:
-    scheduling.request(load_site(site_id), by=me(), now=utcnow())
+    scheduling.request_examination(load_site(site_id), by=current_actor(), now=utcnow())
     address = url_for("sites.show", site_id=site_id, _anchor="connection-check")
     return redirect(address, 303)
 
 
 @bp.get("/sites/<int:site_id>/examination")
-@may("see")
+@require_permission("see")
 def progress(site_id: int) -> ResponseReturnValue:
     """The card alone, for the poll. When the examination has ended the page is loaded anew."""
     site = load_site(site_id)

@@ -15,17 +15,17 @@ from app.domain import audit
 from app.domain.actor import Actor
 from app.domain.audit.events import AccessRefused, FormRefused
 from app.domain.errors import (
+    AuditLogUnreadable,
+    AuraError,
     Conflict,
     Forbidden,
     Invalid,
     LinkNoLongerValid,
-    NotConfirmed,
     NotFound,
-    OpsError,
-    TrailUnreadable,
+    ReauthenticationRequired,
 )
 from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of, utcnow
-from app.views.authorization import me, page_they_came_from, presence
+from app.views.authorization import current_actor, current_session, page_they_came_from
 from app.views.pending_form import OWN_PASSWORD
 
 
@@ -47,7 +47,7 @@ _NOT_FOUND = Page(
     "There is no page under this address.",
 )
 # The most exact one that fits decides, so the order matters.
-_REFUSALS: tuple[tuple[type[OpsError], Page], ...] = (
+_REFUSALS: tuple[tuple[type[AuraError], Page], ...] = (
     (Forbidden, _FORBIDDEN),
     (NotFound, _NOT_FOUND),
     (
@@ -61,7 +61,7 @@ _REFUSALS: tuple[tuple[type[OpsError], Page], ...] = (
     ),
     (Invalid, Page(422, "This cannot be used", "Go back, correct it and send it again.")),
     (
-        TrailUnreadable,
+        AuditLogUnreadable,
         Page(503, "The trail cannot be read", "Look at the database, then try again."),
     ),
     (Conflict, Page(409, "Not now", "Go back and load the page again to see how things are.")),
@@ -121,7 +121,7 @@ _HTTP = {
 }
 
 
-class Reporting(Flask):
+class AuraFlask(Flask):
     """Flask, which gives each failure a reference that the log and the page share."""
 
     def log_exception(self, exc_info: object) -> None:
@@ -136,8 +136,8 @@ class Reporting(Flask):
 
 
 def register(app: Flask) -> None:
-    app.register_error_handler(OpsError, _refusal)
-    app.register_error_handler(NotConfirmed, _ask_who_it_is)
+    app.register_error_handler(AuraError, _refusal)
+    app.register_error_handler(ReauthenticationRequired, _ask_who_it_is)
     app.register_error_handler(CSRFError, _form_refused)
     app.register_error_handler(SecurityError, _wrong_host)
     app.register_error_handler(InternalServerError, _failure)
@@ -146,7 +146,7 @@ def register(app: Flask) -> None:
         app.register_error_handler(kind, _database_failed)
 
 
-def _refusal(error: OpsError) -> ResponseReturnValue:
+def _refusal(error: AuraError) -> ResponseReturnValue:
     page = next(page for kind, page in _REFUSALS if isinstance(error, kind))
     if isinstance(error, Forbidden):
         audit.record_refusal(AccessRefused(verb=error.verb), _somebody(), now=utcnow())
@@ -154,13 +154,13 @@ def _refusal(error: OpsError) -> ResponseReturnValue:
     return _render(page, error.message, back)
 
 
-def _ask_who_it_is(error: NotConfirmed) -> ResponseReturnValue:
+def _ask_who_it_is(error: ReauthenticationRequired) -> ResponseReturnValue:
     """Not a refusal: what was sent waits in this page, and is done once the password is typed."""
     is_typed = OWN_PASSWORD in request.form
     sent = request.form.items(multi=True)
     page = render_template(
         "account/confirm.html",
-        email=presence().member.email,
+        email=current_session().member.email,
         field_name=OWN_PASSWORD,
         held=[(name, value) for name, value in sent if name not in _NOT_HELD],
         back=page_they_came_from(),
@@ -178,7 +178,11 @@ def _form_refused(error: CSRFError) -> ResponseReturnValue:
 
 def _somebody() -> Actor:
     """Who was refused; not everybody who is has signed in."""
-    return me() if current_user.is_authenticated else Actor.anonymous(request.remote_addr or "")
+    return (
+        current_actor()
+        if current_user.is_authenticated
+        else Actor.anonymous(request.remote_addr or "")
+    )
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:

@@ -17,12 +17,18 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app.domain.audit import export
-from app.domain.audit.export_formats import Covered
+from app.domain.audit.export_formats import ExportScope
 from app.domain.errors import Invalid
 from app.models.base import utcnow
 from app.models.exports import TrailExport
 from app.models.sites import Client, Site
-from app.views.authorization import load_client, load_site, may, me, presence
+from app.views.authorization import (
+    current_actor,
+    current_session,
+    load_client,
+    load_site,
+    require_permission,
+)
 from app.views.request_validation import row_number
 
 bp = Blueprint("exports", __name__)
@@ -31,20 +37,20 @@ _SHOWN = 20
 
 
 @bp.get("/audit/exports")
-@may("export")
+@require_permission("export")
 def index() -> ResponseReturnValue:
     return _page(request.args.to_dict(), {})
 
 
 @bp.post("/audit/exports")
-@may("export")
+@require_permission("export")
 def make() -> ResponseReturnValue:
     try:
-        export.request(
+        export.request_export(
             request.form.get("form", ""),
             _covered(),
-            by=me(),
-            confirmed_at=presence().session.confirmed_at,
+            by=current_actor(),
+            confirmed_at=current_session().session.confirmed_at,
             now=utcnow(),
         )
     except Invalid as refusal:
@@ -53,7 +59,7 @@ def make() -> ResponseReturnValue:
 
 
 @bp.get("/audit/exports/progress")
-@may("export")
+@require_permission("export")
 def progress() -> ResponseReturnValue:
     """The part that polls, until nothing is being written any more."""
     answer = make_response(render_template("exports/_list.html", exports=_newest()))
@@ -62,22 +68,22 @@ def progress() -> ResponseReturnValue:
 
 
 @bp.post("/audit/exports/<int:export_id>")
-@may("export")
+@require_permission("export")
 def download(export_id: int) -> ResponseReturnValue:
     """Send the file; a form and no link, because it asks for the password and is recorded."""
-    asked, path = export.hand_out(
-        export_id, by=me(), config=current_app.config["AURA"], now=utcnow()
+    asked, path = export.get_download(
+        export_id, by=current_actor(), config=current_app.config["AURA"], now=utcnow()
     )
     return send_file(path, as_attachment=True, download_name=asked.file_name, max_age=0)
 
 
-def _covered() -> Covered:
+def _covered() -> ExportScope:
     """What the form asks for. Raises Invalid, or NotFound for an unknown site or client.
 
     Only an empty field means everything: what cannot be read must not widen the export.
     """
     site_id, client_id = request.form.get("site", ""), request.form.get("client", "")
-    return export.covers(
+    return export.make_scope(
         client=load_client(_number(client_id)) if client_id else None,
         site=load_site(_number(site_id)) if site_id else None,
         since=_midnight("since"),

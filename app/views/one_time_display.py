@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import current_app, session
 
 from app.keys import KeyRing, SealBroken
-from app.views.authorization import presence
+from app.views.authorization import current_session
 
 _NAME = "shown_once"
 
@@ -34,4 +34,4 @@ def take(what: str) -> str | None:
 
 def _context(what: str) -> str:
     """What the sealed text is bound to: nobody else's session opens it."""
-    return f"shown_once:{presence().session.id}:{what}"
+    return f"shown_once:{current_session().session.id}:{what}"

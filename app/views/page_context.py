@@ -8,9 +8,9 @@ from flask import Blueprint, request
 from flask_login import current_user
 
 from app.domain import attention, permissions
-from app.domain.crosscheck import alerts as alarms
+from app.domain.crosscheck import alerts as alert_actions
 from app.models.alerts import Alarm
-from app.views.authorization import me
+from app.views.authorization import current_actor
 
 bp = Blueprint("frame", __name__)
 
@@ -43,13 +43,15 @@ class Frame:
 @bp.app_template_global("page_frame")
 def page_frame() -> Frame:
     """For whoever is signed in, by their role."""
-    actor, role = me(), current_user.role
+    actor, role = current_actor(), current_user.role
     found = attention.by_site(actor)
     to_do = attention.waiting_for(actor) + (
-        _to_check(found) if permissions.may(role, "approve") else 0
+        _to_check(found) if permissions.is_allowed(role, "approve") else 0
     )
-    open_alarms = Alarm.open_ones() if permissions.may(role, "audit") else []
-    critical = [one for one in open_alarms if alarms.severity(one.kind) == attention.CRITICAL]
+    open_alarms = Alarm.open_ones() if permissions.is_allowed(role, "audit") else []
+    critical = [
+        one for one in open_alarms if alert_actions.severity(one.kind) == attention.CRITICAL
+    ]
     alerts = (len(open_alarms), "open", bool(critical))
     places = {
         "see": [
@@ -58,7 +60,9 @@ def page_frame() -> Frame:
                 "/changes", "Changes", "circle-arrow-up", to_do, "wait for you", also=("/policies",)
             ),
             Place(
-                "/clients", "Clients" if permissions.may(role, "overview") else "Report", "printer"
+                "/clients",
+                "Clients" if permissions.is_allowed(role, "overview") else "Report",
+                "printer",
             ),
         ],
         "audit": [
@@ -68,7 +72,8 @@ def page_frame() -> Frame:
         "people": [Place("/people", "People", "users")],
     }
     return Frame(
-        [one for verb in places if permissions.may(role, verb) for one in places[verb]], critical
+        [one for verb in places if permissions.is_allowed(role, verb) for one in places[verb]],
+        critical,
     )
 
 

@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import pdf as paper
 from app.domain import permissions
 from app.domain.errors import Invalid
 from app.domain.reporting import data
@@ -18,7 +17,8 @@ from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
-from app.views.authorization import load_client, may, me
+from app.pdf import render_pdf
+from app.views.authorization import current_actor, load_client, require_permission
 
 bp = Blueprint("reports", __name__)
 
@@ -36,9 +36,9 @@ class Preset:
 
 
 @bp.get("/clients")
-@may("see")
+@require_permission("see")
 def index() -> ResponseReturnValue:
-    only = permissions.only_client(me())
+    only = permissions.restricted_client_id(current_actor())
     if only:
         return redirect(url_for("reports.show", client_id=only), 303)
     clients = list(Client.select().order_by(Client.name)) if only is None else []
@@ -51,7 +51,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/clients/<int:client_id>/report")
-@may("see")
+@require_permission("see")
 def show(client_id: int) -> ResponseReturnValue:
     client, today = load_client(client_id), utcnow().date()
     typed = {"from": request.args.get("from", ""), "to": request.args.get("to", "")}
@@ -64,24 +64,26 @@ def show(client_id: int) -> ResponseReturnValue:
     except Invalid as refusal:
         return render_template("reports/show.html", **words, errors=refusal.messages), 422
     config = current_app.config["AURA"]
-    report = data.compute_for(client, period, by=me(), config=config, now=utcnow())
+    report = data.compute_for(client, period, by=current_actor(), config=config, now=utcnow())
     facts = _facts(report, Entry.head())
     return render_template("reports/show.html", **words, **facts, errors={})
 
 
 @bp.post("/clients/<int:client_id>/report.pdf")
-@may("see")
+@require_permission("see")
 def pdf(client_id: int) -> ResponseReturnValue:
     """The same words as on the page, on paper; what is handed out is an entry."""
     client = load_client(client_id)
     typed = {"from": request.form.get("from", ""), "to": request.form.get("to", "")}
     config, period = current_app.config["AURA"], _period(typed)
-    report, entry = data.take_along(client, period, form=PDF, by=me(), config=config, now=utcnow())
+    report, entry = data.issue_report(
+        client, period, form=PDF, by=current_actor(), config=config, now=utcnow()
+    )
     body = render_template("reports/_body.html", **_facts(report, entry))
     title = f"Report for {client.name}"
     days = f"{period.first_day} to {period.last_day}"
     by = f", by {config.agency}" if config.agency else ""
-    document = paper.print_html(
+    document = render_pdf(
         body,
         title=title,
         subtitle=f"{days}{by}",
@@ -100,7 +102,7 @@ def _facts(report: ClientReport, head: Entry | None) -> dict[str, object]:
     return {
         "report": report,
         "head": head,
-        "maker": me().name,
+        "maker": current_actor().name,
         "agency": current_app.config["AURA"].agency,
         "origin": current_app.config["AURA"].origin,
         "site_names": {one.site.id: one.site.name for one in report.sites},

@@ -12,7 +12,7 @@ from app.domain.actor import Actor
 from app.domain.attention import Item
 from app.domain.changes import auto_update_rules, candidates
 from app.domain.changes.candidates import Candidate
-from app.domain.changes.eligibility import listed_as
+from app.domain.changes.eligibility import report_list
 from app.domain.changes.versions import available_updates
 from app.domain.sites import tag_names
 from app.models.audit import Entry
@@ -112,7 +112,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Parting:
+class RevocationStatus:
     """What is proven of the end of a connection, read from the site's evidence."""
 
     by: str = ""
@@ -141,7 +141,7 @@ class SitePage:
     document: dict[str, Any]
     components: dict[str, list[Component]]
     entries: list[Entry]
-    parting: Parting
+    parting: RevocationStatus
     candidates: list[Candidate]
     tags: dict[str, str]
     by_tag: list[Policy]
@@ -196,7 +196,7 @@ class SitePage:
     def by_component(self) -> dict[tuple[str, str], Candidate]:
         """Whether each may be updated, by the list it stands in; WordPress, offered in several
         versions, is in `core`."""
-        return {(listed_as(one.target.kind), one.target.ident): one for one in self.candidates}
+        return {(report_list(one.target.kind), one.target.ident): one for one in self.candidates}
 
     @property
     def core(self) -> dict[str | None, Candidate]:
@@ -215,7 +215,7 @@ class SitePage:
 def list_sites(actor: Actor, *, q: str, state: str, sort: str, tag: str = "") -> Listing:
     """The list as filtered, with totals over everything that is not forgotten; of one client
     alone, and without the agency's tags, for whoever sees no other."""
-    client_id, needs = permissions.only_client(actor), attention.by_site(actor)
+    client_id, needs = permissions.restricted_client_id(actor), attention.by_site(actor)
     everything = Site.listing(client_id=client_id)
     sort = sort if sort.removeprefix("-") in SORTS else "name"
     tagged, known = ({}, {}) if client_id is not None else (SiteTag.by_site(), SiteTag.in_use())
@@ -279,14 +279,14 @@ def site_page(site: Site, actor: Actor) -> SitePage:
         document=whole_document(json.loads(report.body)) if report else {},
         components={kind: [one for one in listed if one.kind == kind] for kind in KINDS},
         entries=Entry.newest(site_id=site.id, limit=_RECENT_ENTRIES),
-        parting=_parting(site),
-        candidates=candidates.on_site(site, now) if report else [],
+        parting=_revocation_status(site),
+        candidates=candidates.candidates_on_site(site, now) if report else [],
         tags=tagged,
         attention=attention.by_site(actor, site).get(site.id, []),
         by_tag=[
             policy
             for policy in Policy.in_force(now)
-            if policy.tags and auto_update_rules.reaches(policy, site, tagged)
+            if policy.tags and auto_update_rules.matches_site(policy, site, tagged)
         ],
         now=now,
     )
@@ -312,11 +312,11 @@ def _client_name(site: Site) -> str:
     return site.client.name if site.client else "No client"
 
 
-def _parting(site: Site) -> Parting:
+def _revocation_status(site: Site) -> RevocationStatus:
     if site.state not in _ENDED:
-        return Parting()
+        return RevocationStatus()
     seen = site.revoke_evidence or {}
-    return Parting(
+    return RevocationStatus(
         by=seen.get("by", ""),
         left=seen.get("left", ""),
         left_at=_moment(seen.get("left_at")),

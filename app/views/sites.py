@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 
 from app.domain import plugin_package, plugin_release
 from app.domain.connection import pairing, revocation
-from app.domain.errors import BringsUnderPolicies, Invalid, NotFound, StaleState
+from app.domain.errors import Invalid, NotFound, StaleState, TagsJoinRules
 from app.domain.inventory import report_schema as report_manifest
 from app.domain.inventory import site_sync
 from app.domain.sites import clients, sites, tags
@@ -25,7 +25,7 @@ from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.sites import Client, Pairing, Site
 from app.views import change_view_models, one_time_display
-from app.views.authorization import load_site, may, me, presence
+from app.views.authorization import current_actor, current_session, load_site, require_permission
 from app.views.request_validation import row_number
 from app.views.site_view_models import list_sites, site_page
 
@@ -38,10 +38,10 @@ _NOT_ENCRYPTED = (
 
 
 @bp.get("/")
-@may("see")
+@require_permission("see")
 def index() -> ResponseReturnValue:
     listing = list_sites(
-        me(),
+        current_actor(),
         q=request.args.get("q", "").strip()[:200],
         state=request.args.get("state", ""),
         sort=request.args.get("sort", "name"),
@@ -51,21 +51,21 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/sites/new")
-@may("pair")
+@require_permission("pair")
 def new() -> ResponseReturnValue:
     return _new_page({}, {})
 
 
 @bp.post("/sites/new")
-@may("pair")
+@require_permission("pair")
 def add() -> ResponseReturnValue:
     typed = {name: request.form.get(name, "").strip() for name in ("name", "client", "url")}
     try:
-        site = sites.add(
+        site = sites.add_site(
             name=typed["name"],
             url=typed["url"],
             client_name=typed["client"],
-            by=me(),
+            by=current_actor(),
             now=utcnow(),
             allow_nets=current_app.config["AURA"].allow_nets,
         )
@@ -78,7 +78,7 @@ def add() -> ResponseReturnValue:
 
 
 @bp.get("/sites/<int:site_id>/edit")
-@may("pair")
+@require_permission("pair")
 def edit_page(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     typed = {"name": site.name, "client": site.client.name if site.client else ""}
@@ -86,7 +86,7 @@ def edit_page(site_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/sites/<int:site_id>/edit")
-@may("pair")
+@require_permission("pair")
 def edit(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     typed = {name: request.form.get(name, "").strip() for name in ("name", "client")}
@@ -95,30 +95,30 @@ def edit(site_id: int) -> ResponseReturnValue:
             site,
             name=typed["name"],
             client_name=typed["client"],
-            by=me(),
-            confirmed_at=presence().session.confirmed_at,
+            by=current_actor(),
+            confirmed_at=current_session().session.confirmed_at,
             agreed=request.form.getlist("agreed", type=row_number),
             now=utcnow(),
         )
     except Invalid as refusal:
         return _edit_page(load_site(site_id), typed, refusal.messages), 422
-    except BringsUnderPolicies as question:
+    except TagsJoinRules as question:
         return _agree(load_site(site_id), question, "edit", list(typed.items())), 409
     flash(f"Saved: {site.name}.")
     return _to_site(site)
 
 
 @bp.get("/sites/<int:site_id>")
-@may("see")
+@require_permission("see")
 def show(site_id: int) -> ResponseReturnValue:
-    return render_template("sites/show.html", page=site_page(load_site(site_id), me()))
+    return render_template("sites/show.html", page=site_page(load_site(site_id), current_actor()))
 
 
 @bp.get("/sites/<int:site_id>/progress")
-@may("see")
+@require_permission("see")
 def progress(site_id: int) -> ResponseReturnValue:
     """The part that polls. When what was running has ended, htmx is sent to the whole page."""
-    page = site_page(load_site(site_id), me())
+    page = site_page(load_site(site_id), current_actor())
     answer = make_response(render_template("sites/_progress.html", page=page))
     answer.cache_control.no_store = True
     if page.watched != request.args.get("seen"):
@@ -127,38 +127,40 @@ def progress(site_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/sites/<int:site_id>/tags")
-@may("pair")
+@require_permission("pair")
 def set_tags(site_id: int) -> ResponseReturnValue:
     site, typed = load_site(site_id), request.form.get("tags", "")
     try:
-        tags.put(
+        tags.set_tags(
             site,
             typed,
-            by=me(),
-            confirmed_at=presence().session.confirmed_at,
+            by=current_actor(),
+            confirmed_at=current_session().session.confirmed_at,
             agreed=request.form.getlist("agreed", type=row_number),
             now=utcnow(),
         )
     except Invalid as refusal:
-        page, errors = site_page(site, me()), refusal.messages
+        page, errors = site_page(site, current_actor()), refusal.messages
         return render_template("sites/show.html", page=page, tags_typed=typed, errors=errors), 422
-    except BringsUnderPolicies as question:
+    except TagsJoinRules as question:
         return _agree(site, question, "tags", [("tags", typed)]), 409
     flash("Tags saved.")
     return redirect(url_for("sites.show", site_id=site.id, _anchor="tags"), 303)
 
 
 @bp.post("/sites/<int:site_id>/token")
-@may("pair")
+@require_permission("pair")
 def token(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
-    _, text = pairing.issue_token(site, by=me(), config=current_app.config["AURA"], now=utcnow())
+    _, text = pairing.issue_token(
+        site, by=current_actor(), config=current_app.config["AURA"], now=utcnow()
+    )
     one_time_display.hold(f"token:{site.id}", text)
     return redirect(url_for("sites.show_token", site_id=site.id), 303)
 
 
 @bp.get("/sites/<int:site_id>/token")
-@may("pair")
+@require_permission("pair")
 def show_token(site_id: int) -> ResponseReturnValue:
     """The one page that holds the token; loaded again, it leads to the site's page."""
     site = load_site(site_id)
@@ -166,68 +168,70 @@ def show_token(site_id: int) -> ResponseReturnValue:
     if text is None:
         flash("A pairing token is shown only once. If you did not copy it, create a new one.")
         return _to_site(site)
-    return render_template("sites/token.html", page=site_page(site, me()), token_text=text)
+    return render_template(
+        "sites/token.html", page=site_page(site, current_actor()), token_text=text
+    )
 
 
 @bp.post("/sites/<int:site_id>/pairing/cancel")
-@may("pair")
+@require_permission("pair")
 def cancel(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
-    pairing.cancel(_token_out(site), by=me())
+    pairing.cancel_pairing(_token_out(site), by=current_actor())
     flash("Token cancelled.")
     return _to_site(site)
 
 
 @bp.post("/sites/<int:site_id>/pairing/try")
-@may("pair")
+@require_permission("pair")
 def try_now(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
-    pairing.try_now(_token_out(site), by=me())
+    pairing.retry_pairing_now(_token_out(site), by=current_actor())
     return _to_site(site)
 
 
 @bp.post("/sites/<int:site_id>/sync")
-@may("sync")
+@require_permission("sync")
 def sync(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
-    site_sync.request_sync(site, by=me(), now=utcnow())
+    site_sync.request_sync(site, by=current_actor(), now=utcnow())
     return _to_site(site)
 
 
 @bp.post("/sites/<int:site_id>/revoke")
-@may("revoke")
+@require_permission("revoke")
 def revoke(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
-    revocation.revoke(site, by=me())
+    revocation.revoke_access(site, by=current_actor())
     return _to_site(site)
 
 
 @bp.get("/sites/<int:site_id>/certificate")
-@may("see")
+@require_permission("see")
 def certificate(site_id: int) -> ResponseReturnValue:
-    page = site_page(load_site(site_id), me())
+    page = site_page(load_site(site_id), current_actor())
     if not page.has_ended or page.running:
         raise NotFound("There is a certificate once the connection has ended.")
     return render_template(
         "sites/certificate.html",
         page=page,
         head=Entry.head(),
-        issuer=me().name,
+        issuer=current_actor().name,
         origin=current_app.config["AURA"].origin,
     )
 
 
 @bp.post("/sites/<int:site_id>/forget")
-@may("revoke")
+@require_permission("revoke")
 def forget(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
-    sites.forget(site, by=me())
+    sites.remove_site(site, by=current_actor())
     flash("Site removed from the list. Its entries stay in the audit trail.")
     return redirect(url_for("sites.index"), 303)
 
 
 @bp.get("/plugin/siteagent.zip")
-@may("see")
+@require_permission("see")
 def plugin_zip() -> ResponseReturnValue:
     release = plugin_release.read_release(current_app.config["AURA"].plugin_release)
     return Response(
@@ -238,7 +242,7 @@ def plugin_zip() -> ResponseReturnValue:
 
 
 @bp.get("/what-leaves")
-@may("see")
+@require_permission("see")
 def what_leaves() -> ResponseReturnValue:
     return render_template(
         "what_leaves.html",
@@ -265,9 +269,7 @@ def _edit_page(site: Site, typed: dict[str, str], errors: dict[str, str]) -> str
     return render_template("sites/edit.html", site=site, typed=typed, errors=errors, clients=known)
 
 
-def _agree(
-    site: Site, question: BringsUnderPolicies, what: str, held: list[tuple[str, str]]
-) -> str:
+def _agree(site: Site, question: TagsJoinRules, what: str, held: list[tuple[str, str]]) -> str:
     """The page that shows which standing approvals would cover the site, to be agreed to."""
     action = {"tags": "sites.set_tags", "edit": "sites.edit"}[what]
     return render_template(

@@ -12,26 +12,30 @@ from app.models.accounts import Member, MemberSession
 from app.models.base import utcnow
 from app.models.sites import Client
 from app.views import one_time_display
-from app.views.authorization import may, me, presence
+from app.views.authorization import current_actor, current_session, require_permission
 from app.views.request_validation import row_number
 
 bp = Blueprint("people", __name__)
 
 
 @bp.get("/people")
-@may("people")
+@require_permission("people")
 def index() -> ResponseReturnValue:
     return _page({}, {})
 
 
 @bp.post("/people")
-@may("people")
+@require_permission("people")
 def invite() -> ResponseReturnValue:
     typed = {name: request.form.get(name, "").strip() for name in ("name", "email", "role")}
     client = Client.get_or_none(Client.id == request.form.get("client", type=row_number))
     try:
-        member, link = users.invite(
-            **typed, by=me(), config=current_app.config["AURA"], now=utcnow(), client=client
+        member, link = users.invite_user(
+            **typed,
+            by=current_actor(),
+            config=current_app.config["AURA"],
+            now=utcnow(),
+            client=client,
         )
     except Invalid as refusal:
         return _page(typed, refusal.messages), 422
@@ -39,10 +43,12 @@ def invite() -> ResponseReturnValue:
 
 
 @bp.post("/people/<int:member_id>/link")
-@may("people")
+@require_permission("people")
 def renew(member_id: int) -> ResponseReturnValue:
-    member = users.member_known(member_id)
-    link = users.renew_invitation(member, by=me(), config=current_app.config["AURA"], now=utcnow())
+    member = users.get_user(member_id)
+    link = users.renew_invitation(
+        member, by=current_actor(), config=current_app.config["AURA"], now=utcnow()
+    )
     return _to_link(member, link)
 
 
@@ -52,10 +58,10 @@ def _to_link(member: Member, link: str) -> ResponseReturnValue:
 
 
 @bp.get("/people/<int:member_id>/link")
-@may("people")
+@require_permission("people")
 def show_link(member_id: int) -> ResponseReturnValue:
     """The one page that holds the link; loaded again, it leads to the list of people."""
-    member = users.member_known(member_id)
+    member = users.get_user(member_id)
     link = one_time_display.take(f"link:{member.id}")
     if link is None:
         flash("A link is shown only once. If you did not copy it, create a new one.")
@@ -64,16 +70,16 @@ def show_link(member_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/people/<int:member_id>/role")
-@may("people")
+@require_permission("people")
 def role(member_id: int) -> ResponseReturnValue:
-    member = users.member_known(member_id)
+    member = users.get_user(member_id)
     return _role_page(member, {"role": member.role, "client": str(member.client_id or "")}, {})
 
 
 @bp.post("/people/<int:member_id>/role")
-@may("people")
+@require_permission("people")
 def change_role(member_id: int) -> ResponseReturnValue:
-    member = users.member_known(member_id)
+    member = users.get_user(member_id)
     typed = {name: request.form.get(name, "").strip() for name in ("role", "client")}
     client = Client.get_or_none(Client.id == request.form.get("client", type=row_number))
     try:
@@ -81,8 +87,8 @@ def change_role(member_id: int) -> ResponseReturnValue:
             member,
             typed["role"],
             client,
-            by=me(),
-            confirmed_at=presence().session.confirmed_at,
+            by=current_actor(),
+            confirmed_at=current_session().session.confirmed_at,
             now=utcnow(),
         )
     except Invalid as refusal:
@@ -92,39 +98,39 @@ def change_role(member_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/people/<int:member_id>/disable")
-@may("people")
+@require_permission("people")
 def disable(member_id: int) -> ResponseReturnValue:
-    member = users.member_known(member_id)
-    users.disable(member, by=me(), now=utcnow())
+    member = users.get_user(member_id)
+    users.disable_user(member, by=current_actor(), now=utcnow())
     flash(f"{member.name} can no longer sign in.")
     return redirect(url_for("people.index"), 303)
 
 
 @bp.post("/people/<int:member_id>/enable")
-@may("people")
+@require_permission("people")
 def enable(member_id: int) -> ResponseReturnValue:
-    member = users.member_known(member_id)
-    users.enable(member, by=me(), now=utcnow())
+    member = users.get_user(member_id)
+    users.enable_user(member, by=current_actor(), now=utcnow())
     flash(f"{member.name} can sign in again.")
     return redirect(url_for("people.index"), 303)
 
 
 @bp.get("/people/<int:member_id>/erase")
-@may("people")
+@require_permission("people")
 def erase_page(member_id: int) -> ResponseReturnValue:
-    return _erase_page(users.member_known(member_id), "", {})
+    return _erase_page(users.get_user(member_id), "", {})
 
 
 @bp.post("/people/<int:member_id>/erase")
-@may("people")
+@require_permission("people")
 def erase(member_id: int) -> ResponseReturnValue:
-    member, reason = users.member_known(member_id), request.form.get("reason", "")
+    member, reason = users.get_user(member_id), request.form.get("reason", "")
     try:
-        count = redaction.erase(
+        count = redaction.erase_user(
             member,
             reason=reason,
-            by=me(),
-            confirmed_at=presence().session.confirmed_at,
+            by=current_actor(),
+            confirmed_at=current_session().session.confirmed_at,
             now=utcnow(),
         )
     except Invalid as refusal:
@@ -145,7 +151,7 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
         clients=_clients(),
         typed=typed,
         errors=errors,
-        my_id=me().id,
+        my_id=current_actor().id,
     )
 
 

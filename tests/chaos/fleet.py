@@ -11,7 +11,7 @@ from typing import Any
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import approvals, proposals
-from app.domain.changes.proposals import Wanted, Window
+from app.domain.changes.proposals import UpdateRequest, Window
 from app.models.changes import ENDED, PROPOSED, Change
 from app.models.sites import Site
 from tests.support.factories import make_member, make_site, pair, plugin, read_report, report
@@ -58,14 +58,15 @@ class Fleet:
         for number, fake in self.sites.items():
             site = Site.get_by_id(number)
             wanted = [
-                Wanted(site, "plugin", one["id"], NEW) for one in fake.report["updates"]["plugins"]
+                UpdateRequest(site, "plugin", one["id"], NEW)
+                for one in fake.report["updates"]["plugins"]
             ]
-            proposals.propose(wanted, by=self.ben, reason="", window=window, now=now)
+            proposals.propose_changes(wanted, by=self.ben, reason="", window=window, now=now)
 
     def look_after(self) -> None:
         """Ana approves what waits, and looks after what went wrong."""
         for change in Change.select().where(Change.state == PROPOSED):
-            approvals.approve(
+            approvals.approve_change(
                 change,
                 by=self.ana,
                 seen=change.digest,

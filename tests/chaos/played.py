@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as RedisDown
 from app import queue
 from app.config import Config
 from app.domain.changes import dry_run, execution, settlement
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models import migrate
 from app.models.base import db, use_database
 from app.models.changes import Change
@@ -28,7 +28,12 @@ from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 SITES = 10
 ROUNDS = 2000
 # Faults of the way there: the first few never reach the site.
-LOST_ON_THE_WAY = (Fault.connection_refused, Fault.too_slow, Fault.broken_off, Fault.web_page)
+LOST_ON_THE_WAY = (
+    ErrorCode.connection_refused,
+    ErrorCode.too_slow,
+    ErrorCode.broken_off,
+    ErrorCode.web_page,
+)
 
 
 class Killed(BaseException):
@@ -101,13 +106,13 @@ class Chaos:
             for op_id in list(fake.changes.running):
                 fake.changes.reconcile(op_id)
         if self.chance(3):
-            execution.recover(self.clock())
+            execution.recover_changes(self.clock())
 
     def work(self, name: str, change_id: int) -> None:
         runs = {
-            "check_change": dry_run.run,
-            "run_change": execution.run,
-            "settle_change": settlement.settle,
+            "check_change": dry_run.run_dry_run,
+            "run_change": execution.run_change,
+            "settle_change": settlement.settle_change,
         }
         if name not in runs:
             return

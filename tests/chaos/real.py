@@ -28,7 +28,7 @@ from app.config import Config
 from app.models.base import db, use_database, utcnow
 from app.models.changes import Change
 from app.run import bundled_redis
-from app.run.bundled_redis import OwnRedis
+from app.run.bundled_redis import RedisServer
 from tests.chaos import impatience
 from tests.chaos.counting import Counts, count
 from tests.chaos.fleet import Fleet
@@ -224,7 +224,7 @@ def _running(folder: Path, dice: random.Random, broken: Counter[str]) -> Iterato
     socket = folder / "redis.sock"
     # Here it is meant to die more often than anybody would believe.
     with patch.object(bundled_redis, "WITHIN_S", 0), (folder / "redis.txt").open("ab") as output:
-        redis = OwnRedis(socket, say=lambda _: None, output=output)
+        redis = RedisServer(socket, say=lambda _: None, output=output)
         redis.start()
         redis.watch(gave_up=_fail)
         try:

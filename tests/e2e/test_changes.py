@@ -8,7 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
-from app.domain.changes.execution import PATIENCE_S
+from app.domain.changes.execution import REQUEST_TIMEOUT_S
 from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.album import Album
 from tests.e2e.changing import (
@@ -199,10 +199,10 @@ def test_an_update_that_outlives_the_wait_for_its_answer_is_done_once_and_told_t
     invite_ben(page, ben, agency)
     sync(page, agency)
     address = propose(ben, agency, "Tide Gallery", "A slow host")
-    with meddled(RealWordPress(shop), sleep={"download": int(PATIENCE_S) + 10}):
+    with meddled(RealWordPress(shop), sleep={"download": int(REQUEST_TIMEOUT_S) + 10}):
         approve(page, address)
         expect(page.locator("main .badges .badge").first).to_contain_text(
-            "Outcome not known yet", timeout=(PATIENCE_S + 60) * 1_000
+            "Outcome not known yet", timeout=(REQUEST_TIMEOUT_S + 60) * 1_000
         )
         album.show(page, "change-unknown")
         expect(page.locator("main .badges .badge").first).to_contain_text(

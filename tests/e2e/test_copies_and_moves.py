@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.e2e import wp_admin_pages
 from tests.e2e.album import Album
 from tests.e2e.pairing import open_healthy_site, open_site, sync
@@ -63,7 +63,7 @@ def test_new_keys_are_made_by_one_button(
     connected.get_by_role("button", name="Make new keys").click()
     new = wait_for_new_keys(connected, aura, old)
     assert shown_in_wp_admin(connected, wordpress) == new
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         aura.call(channel, "ping")
     assert refused.value.fault == "unauthorized"
     connected.get_by_role("link", name="Server password …").click()
@@ -104,7 +104,7 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         old = fingerprint(connected)
         connected.get_by_role("button", name="Keep the original, with new keys").click()
         wait_for_new_keys(connected, aura, old)
-        with pytest.raises(SiteError) as refused:
+        with pytest.raises(CallError) as refused:
             aura.call(copied, "ping")
         assert refused.value.fault == "unauthorized"
         choose(wp_admin, "This site has moved")
@@ -139,7 +139,7 @@ def test_a_site_that_moved_is_followed_with_new_keys(
         assert wp_admin.locator("code.siteagent-fingerprint").inner_text() == new
         expect(wp_admin.get_by_text("This site’s address has changed")).to_have_count(0)
         there = channel.endpoint.replace(wordpress.url, moved.url)
-        with pytest.raises(SiteError) as refused:
+        with pytest.raises(CallError) as refused:
             aura.call(replace(channel, endpoint=there), "ping")
         assert refused.value.fault == "unauthorized"
         assert aura.flask("audit", "verify").startswith("Whole")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.album import Album
 from tests.e2e.running_aura import RunningAura
@@ -96,7 +96,7 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     page.get_by_role("link", name="Certificate to print").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Certificate of revocation")
     album.show(page, "certificate")
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         aura.call(channel, "ping")
     assert refused.value.fault == "unauthorized"
     wp_admin_pages.open_settings(wp_admin, wordpress)
@@ -119,7 +119,7 @@ def test_the_same_site_is_disconnected_in_wp_admin(
     expect(wp_admin.get_by_text("and the dashboard has confirmed it")).to_be_visible()
     open_site(page, aura)
     expect(page.get_by_text("Disconnected by the site, confirmed").first).to_be_visible()
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         aura.call(channel, "ping")
     assert refused.value.fault == "disconnected"
 

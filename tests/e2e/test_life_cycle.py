@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.domain.connection import revocation
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from app.keys import SealBroken
 from app.models.base import db, use_database, utcnow
 from app.models.sites import Site
@@ -75,7 +75,7 @@ def test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early(
     open_site(connected, aura, NAME)
     # The old key is gone here, so that it is refused there can be seen by the thief alone.
     expect(connected.get_by_text("Revoked, not proven").first).to_be_visible()
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         aura.call(channel, "ping")
     assert refused.value.fault == "unauthorized"
 
@@ -86,4 +86,4 @@ def try_again_now(aura: RunningAura, wordpress: WordPress) -> None:
     with db.connection_context():
         site = Site.get(Site.url == wordpress.url)
         Site.update(revoke_next_at=utcnow()).where(Site.id == site.id).execute()
-        assert revocation.say_goodbye(site.id, config=aura.config) == "revoked_unproven"
+        assert revocation.deliver_revocation(site.id, config=aura.config) == "revoked_unproven"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.http.site_client import Fault, Reply, SiteError, call, call_bearer
+from app.http.site_client import CallError, ErrorCode, Reply, call, call_bearer
 from tests.support.hostile.calls import LOOPBACK
 from tests.support.hostile.certificates import DAY, Authority
 from tests.support.hostile.server import HostileServer
@@ -24,11 +24,11 @@ def test_an_unknown_name_is_named() -> None:
     def unknown(*_: object) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    with pytest.raises(SiteError) as caught:
+    with pytest.raises(CallError) as caught:
         call(
             channel("http://no.example.test"), "ping", {}, by="Ana", allow_nets=(), resolve=unknown
         )
-    assert caught.value.fault is Fault.dns
+    assert caught.value.fault is ErrorCode.dns
     assert caught.value.evidence == {
         "host": "no.example.test",
         "detail": "Name or service not known",
@@ -42,7 +42,7 @@ def test_a_name_server_that_keeps_silent_does_not_hold_the_call_up() -> None:
         never.wait(30)
         return []
 
-    with pytest.raises(SiteError) as caught:
+    with pytest.raises(CallError) as caught:
         call(
             channel("http://slow.example.test"),
             "ping",
@@ -53,15 +53,15 @@ def test_a_name_server_that_keeps_silent_does_not_hold_the_call_up() -> None:
             deadline_s=0.2,
         )
     never.set()
-    assert caught.value.fault is Fault.dns
+    assert caught.value.fault is ErrorCode.dns
 
 
 def test_a_closed_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(SiteError) as caught:
+    with pytest.raises(CallError) as caught:
         call(channel(f"http://127.0.0.1:{port}"), "ping", {}, by="Ana", allow_nets=LOOPBACK)
-    assert caught.value.fault is Fault.connection_refused
+    assert caught.value.fault is ErrorCode.connection_refused
     assert caught.value.evidence["address"] == f"127.0.0.1 port {port}"
 
 
@@ -76,7 +76,7 @@ def test_a_full_backlog_is_a_connect_timeout() -> None:
             sock.setblocking(False)
             sock.connect_ex(target)
             waiting.append(sock)
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             call(
                 channel(f"http://127.0.0.1:{target[1]}"),
                 "ping",
@@ -87,13 +87,13 @@ def test_a_full_backlog_is_a_connect_timeout() -> None:
             )
         for sock in waiting:
             sock.close()
-    assert caught.value.fault is Fault.connect_timeout
+    assert caught.value.fault is ErrorCode.connect_timeout
 
 
 def test_a_private_address_is_refused_and_not_called() -> None:
-    with HostileServer(answers(document())) as server, pytest.raises(SiteError) as caught:
+    with HostileServer(answers(document())) as server, pytest.raises(CallError) as caught:
         call(channel(server.url), "ping", {}, by="Ana", allow_nets=())
-    assert caught.value.fault is Fault.address_refused
+    assert caught.value.fault is ErrorCode.address_refused
     assert caught.value.evidence == {"host": "127.0.0.1", "address": "127.0.0.1"}
     assert server.connections == 0
 
@@ -113,12 +113,12 @@ def test_a_private_address_is_refused_and_not_called() -> None:
     ],
 )
 def test_an_address_that_is_not_plain_http_is_refused(endpoint: str) -> None:
-    with pytest.raises(SiteError) as caught:
+    with pytest.raises(CallError) as caught:
         call(channel(endpoint), "ping", {}, by="Ana", allow_nets=LOOPBACK)
-    assert caught.value.fault is Fault.address_refused
-    with pytest.raises(SiteError) as caught:
+    assert caught.value.fault is ErrorCode.address_refused
+    with pytest.raises(CallError) as caught:
         call_bearer(endpoint, {"op": "revoke"}, allow_nets=LOOPBACK)
-    assert caught.value.fault is Fault.address_refused
+    assert caught.value.fault is ErrorCode.address_refused
 
 
 def at_home(*_: object) -> list[Any]:
@@ -156,12 +156,12 @@ def test_a_good_certificate_is_accepted(tmp_path: Path) -> None:
 def test_an_expired_certificate_is_named_with_its_date(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with https_site(authority, "shop.example.test", starts=-9 * DAY, ends=-DAY) as server:
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             over_tls(server, authority)
         assert server.asked == []
     error = caught.value
     yesterday = datetime.now(UTC) - DAY
-    assert error.fault is Fault.tls_expired
+    assert error.fault is ErrorCode.tls_expired
     assert str(error.evidence["not_after"])[:4] == str(yesterday.year)
     assert error.evidence["subject"] == "shop.example.test"
     assert error.evidence["issuer"] == "Test Authority"
@@ -171,38 +171,38 @@ def test_an_expired_certificate_is_named_with_its_date(tmp_path: Path) -> None:
 def test_a_certificate_for_another_name_is_named_with_its_names(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with https_site(authority, "other.example.test") as server:
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             over_tls(server, authority)
         assert server.asked == []
-    assert caught.value.fault is Fault.tls_wrong_name
+    assert caught.value.fault is ErrorCode.tls_wrong_name
     assert caught.value.evidence["names"] == "other.example.test"
 
 
 def test_a_certificate_that_vouches_for_itself_is_invalid(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with https_site(authority, "shop.example.test", vouched=False) as server:
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             over_tls(server, authority)
         assert server.asked == []
-    assert caught.value.fault is Fault.tls_invalid
+    assert caught.value.fault is ErrorCode.tls_invalid
     assert caught.value.evidence["issuer"] == "shop.example.test"
 
 
 def test_an_unknown_authority_is_invalid(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with https_site(authority, "shop.example.test") as server:
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             over_tls(server, authority, ca_file=None)
         assert server.asked == []
-    assert caught.value.fault is Fault.tls_invalid
+    assert caught.value.fault is ErrorCode.tls_invalid
 
 
 def test_a_certificate_from_tomorrow_is_invalid(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     tomorrow = https_site(authority, "shop.example.test", starts=DAY, ends=2 * DAY)
-    with tomorrow as server, pytest.raises(SiteError) as caught:
+    with tomorrow as server, pytest.raises(CallError) as caught:
         over_tls(server, authority)
-    assert caught.value.fault is Fault.tls_invalid
+    assert caught.value.fault is ErrorCode.tls_invalid
 
 
 def test_a_server_without_tls_is_told_from_a_bad_certificate() -> None:
@@ -216,7 +216,7 @@ def test_a_server_without_tls_is_told_from_a_bad_certificate() -> None:
 
         answered = pool.submit(answer_in_the_clear)
         endpoint = f"https://shop.example.test:{listener.getsockname()[1]}"
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             call(
                 channel(endpoint),
                 "ping",
@@ -226,13 +226,13 @@ def test_a_server_without_tls_is_told_from_a_bad_certificate() -> None:
                 resolve=at_home,
             )
         answered.result(timeout=10)
-    assert caught.value.fault is Fault.tls_not_spoken
+    assert caught.value.fault is ErrorCode.tls_not_spoken
 
 
 def test_a_silent_tls_server_is_a_connect_timeout(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = f"https://shop.example.test:{listener.getsockname()[1]}"
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             call(
                 channel(endpoint),
                 "ping",
@@ -242,4 +242,4 @@ def test_a_silent_tls_server_is_a_connect_timeout(tmp_path: Path) -> None:
                 resolve=at_home,
                 deadline_s=0.3,
             )
-    assert caught.value.fault is Fault.connect_timeout
+    assert caught.value.fault is ErrorCode.connect_timeout

@@ -96,7 +96,7 @@ def examined_at(
         by="Ana",
         config=config,
         call=functools.partial(site_client.call, **way),
-        look=functools.partial(site_client.look, **way),
+        look=functools.partial(site_client.probe, **way),
     )
     return found
 

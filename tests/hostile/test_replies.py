@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app import protocol
-from app.http.site_client import Fault, SiteError, call
+from app.http.site_client import CallError, ErrorCode, call
 from tests.support.hostile.calls import CAPTCHA, HTML, JSON, LOOPBACK, SECRET, ask, refused
 from tests.support.hostile.server import Asked, HostileServer, Line, http, says
 from tests.support.hostile.site import (
@@ -90,77 +90,77 @@ def test_chunked_answers_are_read() -> None:
 
 # --- answers nobody signed
 
-UNSIGNED: dict[str, tuple[bytes, Fault, dict[str, str | int]]] = {
+UNSIGNED: dict[str, tuple[bytes, ErrorCode, dict[str, str | int]]] = {
     "a page with status 200": (
         http(200, HTML, b"<html><body>Welcome!</body></html>"),
-        Fault.web_page,
+        ErrorCode.web_page,
         {"status": 200, "server": "nginx", "text": "<html><body>Welcome!</body></html>"},
     ),
     "a page that calls itself plain text": (
         http(200, {"Content-Type": "text/plain"}, b"\n<!DOCTYPE html>"),
-        Fault.web_page,
+        ErrorCode.web_page,
         {"content_type": "text/plain"},
     ),
-    "a captcha with 403": (http(403, HTML, CAPTCHA), Fault.blocked, {"status": 403}),
-    "a captcha with 202": (http(202, HTML, CAPTCHA), Fault.blocked, {"status": 202}),
+    "a captcha with 403": (http(403, HTML, CAPTCHA), ErrorCode.blocked, {"status": 403}),
+    "a captcha with 202": (http(202, HTML, CAPTCHA), ErrorCode.blocked, {"status": 202}),
     "a captcha with 503": (
         http(503, HTML | {"cf-mitigated": "challenge"}, CAPTCHA),
-        Fault.blocked,
+        ErrorCode.blocked,
         {"detail": "a challenge meant for browsers"},
     ),
-    "too many requests": (http(429, HTML, b"slow down"), Fault.blocked, {"status": 429}),
-    "a teapot": (http(418, {}, b""), Fault.blocked, {"status": 418}),
+    "too many requests": (http(429, HTML, b"slow down"), ErrorCode.blocked, {"status": 429}),
+    "a teapot": (http(418, {}, b""), ErrorCode.blocked, {"status": 418}),
     "a password asked": (
         http(401, HTML | {"WWW-Authenticate": 'Basic realm="staging"'}, b"no"),
-        Fault.blocked,
+        ErrorCode.blocked,
         {"status": 401, "detail": "the server asks for a password of its own"},
     ),
     "another plugin's 401": (
         http(401, JSON, b'{"code":"rest_not_logged_in"}'),
-        Fault.blocked,
+        ErrorCode.blocked,
         {"text": '{"code":"rest_not_logged_in"}'},
     ),
-    "no such page": (http(404, HTML, b"<html>404</html>"), Fault.not_found, {"status": 404}),
-    "no such route": (http(404, JSON, b'{"code":"rest_no_route"}'), Fault.not_found, {}),
-    "gone": (http(410, HTML, b""), Fault.not_found, {"status": 410}),
-    "a server of files": (http(501, HTML, b"no"), Fault.post_refused, {"status": 501}),
-    "a server that only reads": (http(405, HTML, b"no"), Fault.post_refused, {"status": 405}),
-    "an error of the server": (http(500, HTML, b"Oops"), Fault.server_error, {"text": "Oops"}),
-    "maintenance": (http(503, HTML, b"Back soon"), Fault.server_error, {"status": 503}),
-    "an unsigned success": (http(200, JSON, document()), Fault.unsigned_reply, {"status": 200}),
+    "no such page": (http(404, HTML, b"<html>404</html>"), ErrorCode.not_found, {"status": 404}),
+    "no such route": (http(404, JSON, b'{"code":"rest_no_route"}'), ErrorCode.not_found, {}),
+    "gone": (http(410, HTML, b""), ErrorCode.not_found, {"status": 410}),
+    "a server of files": (http(501, HTML, b"no"), ErrorCode.post_refused, {"status": 501}),
+    "a server that only reads": (http(405, HTML, b"no"), ErrorCode.post_refused, {"status": 405}),
+    "an error of the server": (http(500, HTML, b"Oops"), ErrorCode.server_error, {"text": "Oops"}),
+    "maintenance": (http(503, HTML, b"Back soon"), ErrorCode.server_error, {"status": 503}),
+    "an unsigned success": (http(200, JSON, document()), ErrorCode.unsigned_reply, {"status": 200}),
     "our refusal": (
         http(401, JSON, b'{"siteagent":1,"code":"unauthorized"}'),
-        Fault.unauthorized,
+        ErrorCode.unauthorized,
         {"status": 401},
     ),
     "our keys do not open any more": (
         http(401, JSON, b'{"siteagent":1,"code":"keys_unreadable"}'),
-        Fault.site_keys_unreadable,
+        ErrorCode.site_keys_unreadable,
         {"status": 401},
     ),
     "our refusal as a success": (
         http(200, JSON, b'{"siteagent":1,"code":"unauthorized"}'),
-        Fault.unsigned_reply,
+        ErrorCode.unsigned_reply,
         {},
     ),
     "our refusal with another number": (
         http(401, JSON, b'{"siteagent":true,"code":"unauthorized"}'),
-        Fault.blocked,
+        ErrorCode.blocked,
         {},
     ),
     "our refusal of an oversized request": (
         http(413, JSON, b'{"siteagent":1,"code":"unauthorized"}'),
-        Fault.refused_by_site,
+        ErrorCode.refused_by_site,
         {"code": "too_large"},
     ),
     "a goodbye": (
         http(401, JSON, b'{"siteagent":1,"code":"disconnected","g":"abc"}'),
-        Fault.disconnected,
+        ErrorCode.disconnected,
         {"g": "abc"},
     ),
     "a goodbye without proof": (
         http(401, JSON, b'{"siteagent":1,"code":"disconnected","g":null}'),
-        Fault.blocked,
+        ErrorCode.blocked,
         {},
     ),
 }
@@ -179,30 +179,30 @@ def test_redirects_are_named_and_never_followed(status: int) -> None:
     with HostileServer(answers(document())) as elsewhere:
         target = elsewhere.url + PATH
         error = refused(says(http(status, {"Location": target})))
-    assert error.fault is Fault.redirected
+    assert error.fault is ErrorCode.redirected
     assert error.evidence["location"] == target
     assert elsewhere.connections == 0
 
 
 def test_a_redirect_inwards_is_not_followed_either() -> None:
     error = refused(says(http(307, {"Location": "http://169.254.169.254/latest/meta-data/"})))
-    assert error.fault is Fault.redirected
+    assert error.fault is ErrorCode.redirected
     assert error.evidence["location"] == "http://169.254.169.254/latest/meta-data/"
 
 
 @pytest.mark.parametrize("location", ["http://[", "//[::1", "http://\xff\xfe", "x" * 9000])
 def test_a_redirect_to_no_address_at_all_is_a_redirect_too(location: str) -> None:
-    assert refused(says(http(301, {"Location": location}))).fault is Fault.redirected
+    assert refused(says(http(301, {"Location": location}))).fault is ErrorCode.redirected
 
 
 def test_a_signed_redirect_is_still_a_redirect() -> None:
     error = refused(answers(document(), status=302))
-    assert error.fault is Fault.redirected
+    assert error.fault is ErrorCode.redirected
 
 
 def test_a_long_page_of_a_missing_plugin_is_named_by_its_status() -> None:
     error = refused(says(http(404, HTML, b"<html>" + b"x" * 500_000)))
-    assert error.fault is Fault.not_found
+    assert error.fault is ErrorCode.not_found
     assert len(str(error.evidence["text"])) <= 200
 
 
@@ -224,7 +224,7 @@ def test_a_site_that_echoes_the_request_does_not_put_secrets_into_evidence() -> 
 
     error = refused(echo, "revoke", arguments={"kid": KEYID, "r": SECRET})
     shown = repr(error.evidence)
-    assert error.fault is Fault.server_error
+    assert error.fault is ErrorCode.server_error
     assert "[hidden]" in shown
     assert SECRET not in shown
     assert SECRET[:20] not in shown
@@ -246,45 +246,45 @@ def test_keys_are_not_in_the_channels_or_errors_text() -> None:
 # --- signed, but wrong
 
 OTHER_NONCE = "A" * 22
-SPOILT: dict[str, tuple[Callable[[Answer], bytes], Fault]] = {
+SPOILT: dict[str, tuple[Callable[[Answer], bytes], ErrorCode]] = {
     "status changed": (
         lambda a: Answer(201, a.headers, a.body).raw(),
-        Fault.bad_reply_signature,
+        ErrorCode.bad_reply_signature,
     ),
     "success turned into our 401": (
         lambda a: Answer(401, a.headers, a.body).raw(),
-        Fault.bad_reply_signature,
+        ErrorCode.bad_reply_signature,
     ),
     "body altered": (
         lambda a: Answer(200, a.headers, a.body.replace(b":1,", b":2,")).raw(),
-        Fault.digest_mismatch,
+        ErrorCode.digest_mismatch,
     ),
     "warning printed before the body": (
         lambda a: Answer(200, a.headers, b"<b>Warning</b>: x\n" + a.body).raw(),
-        Fault.digest_mismatch,
+        ErrorCode.digest_mismatch,
     ),
     "body and digest altered": (
         lambda a: Answer(200, a.headers, b"{}").raw(Content_Digest=protocol.content_digest(b"{}")),
-        Fault.bad_reply_signature,
+        ErrorCode.bad_reply_signature,
     ),
     "signature taken away": (
         lambda a: Answer(
             200, {k: v for k, v in a.headers.items() if k != "Signature"}, a.body
         ).raw(),
-        Fault.unsigned_reply,
+        ErrorCode.unsigned_reply,
     ),
     "charset added": (
         lambda a: a.raw(Content_Type="application/json; charset=UTF-8"),
-        Fault.bad_reply_signature,
+        ErrorCode.bad_reply_signature,
     ),
     "gzip on the way": (
         lambda a: Answer(200, a.headers, gzip.compress(a.body)).raw(Content_Encoding="gzip"),
-        Fault.encoded_reply,
+        ErrorCode.encoded_reply,
     ),
-    "an encoding claimed only": (lambda a: a.raw(Content_Encoding="br"), Fault.encoded_reply),
+    "an encoding claimed only": (lambda a: a.raw(Content_Encoding="br"), ErrorCode.encoded_reply),
     "signature fields twice": (
         lambda a: a.raw().replace(b"\r\nSignature:", b"\r\nSignature: x\r\nSignature:"),
-        Fault.bad_reply_signature,
+        ErrorCode.bad_reply_signature,
     ),
 }
 
@@ -303,16 +303,16 @@ def test_an_identity_encoding_is_no_encoding() -> None:
 
 
 def test_an_answer_signed_with_another_key_is_refused() -> None:
-    assert refused(answers(document(), key=b"x" * 32)).fault is Fault.bad_reply_signature
+    assert refused(answers(document(), key=b"x" * 32)).fault is ErrorCode.bad_reply_signature
 
 
 def test_our_own_key_sent_back_is_refused() -> None:
-    assert refused(answers(document(), key=SEND_KEY)).fault is Fault.bad_reply_signature
+    assert refused(answers(document(), key=SEND_KEY)).fault is ErrorCode.bad_reply_signature
 
 
 def test_an_answer_to_another_question_is_refused() -> None:
     error = refused(answers(document(), nonce=OTHER_NONCE))
-    assert error.fault is Fault.bad_reply_signature
+    assert error.fault is ErrorCode.bad_reply_signature
     assert "another request" in str(error.evidence["detail"])
 
 
@@ -325,22 +325,22 @@ def test_a_recorded_answer_is_refused_the_second_time() -> None:
 
     with HostileServer(replay) as server:
         assert ask(server).document["time"] == 1
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             ask(server)
-    assert caught.value.fault is Fault.bad_reply_signature
+    assert caught.value.fault is ErrorCode.bad_reply_signature
 
 
 def test_an_encoded_page_is_named_a_page_without_showing_garbage() -> None:
     raw = http(200, HTML | {"Content-Encoding": "gzip"}, gzip.compress(b"<html>"))
     error = refused(says(raw))
-    assert error.fault is Fault.web_page
+    assert error.fault is ErrorCode.web_page
     assert "text" not in error.evidence
 
 
 def test_a_gzip_bomb_is_not_unpacked() -> None:
     bomb = gzip.compress(b"0" * 20_000_000)
     raw = http(200, JSON | {"Content-Encoding": "gzip"}, bomb)
-    assert refused(says(raw)).fault is Fault.encoded_reply
+    assert refused(says(raw)).fault is ErrorCode.encoded_reply
 
 
 DEEP = b'{"v":1,"ok":true,"op":"ping","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
@@ -367,27 +367,27 @@ UNREADABLE = {
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_a_signed_answer_that_makes_no_sense_is_malformed(case: str) -> None:
     error = refused(answers(UNREADABLE[case]), max_bytes=1_000_000)
-    assert error.fault is Fault.malformed_reply
+    assert error.fault is ErrorCode.malformed_reply
 
 
 def test_yes_with_an_error_status_is_malformed() -> None:
-    assert refused(answers(document(), status=403)).fault is Fault.malformed_reply
+    assert refused(answers(document(), status=403)).fault is ErrorCode.malformed_reply
 
 
 # --- signed refusals
 
 REFUSALS = {
-    "clock_skew": Fault.clock_skew,
-    "replayed": Fault.replayed,
-    "digest_mismatch": Fault.digest_mismatch,
-    "identity_changed": Fault.identity_changed,
-    "wrong_site": Fault.wrong_site,
-    "pairing_closed": Fault.pairing_closed,
-    "unknown_operation": Fault.refused_by_site,
-    "output_started": Fault.refused_by_site,
-    "nonce_store_unavailable": Fault.nonce_store_unavailable,
-    "web_page": Fault.refused_by_site,
-    "dns": Fault.refused_by_site,
+    "clock_skew": ErrorCode.clock_skew,
+    "replayed": ErrorCode.replayed,
+    "digest_mismatch": ErrorCode.digest_mismatch,
+    "identity_changed": ErrorCode.identity_changed,
+    "wrong_site": ErrorCode.wrong_site,
+    "pairing_closed": ErrorCode.pairing_closed,
+    "unknown_operation": ErrorCode.refused_by_site,
+    "output_started": ErrorCode.refused_by_site,
+    "nonce_store_unavailable": ErrorCode.nonce_store_unavailable,
+    "web_page": ErrorCode.refused_by_site,
+    "dns": ErrorCode.refused_by_site,
 }
 
 
@@ -478,10 +478,10 @@ def test_a_call_is_signed_as_of_the_moment_that_was_noted_for_it(
 def test_a_call_that_was_held_up_here_is_not_made(moved_s: int) -> None:
     noted = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
     with HostileServer(answers(document())) as server:
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             ask(server, now=lambda: noted + timedelta(seconds=moved_s), noted_at=noted)
         assert server.asked == []
-    assert (caught.value.fault, caught.value.permanent) == (Fault.held_up, False)
+    assert (caught.value.fault, caught.value.permanent) == (ErrorCode.held_up, False)
     assert caught.value.evidence == {"seconds": moved_s}
 
 
@@ -503,13 +503,13 @@ def test_a_site_that_always_complains_about_the_clock_is_asked_twice_at_most() -
         line.send(http(401, headers, body))
 
     with HostileServer(complains) as server:
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             ask(server, now=lambda: here)
         assert len(server.asked) == 2
-    assert caught.value.fault is Fault.clock_skew
+    assert caught.value.fault is ErrorCode.clock_skew
     assert caught.value.evidence["site_time"] == site_time
 
 
 def test_a_clock_more_than_a_day_off_is_not_followed() -> None:
     error = refused(answers(refusal("clock_skew", site_time=1), status=401))
-    assert error.fault is Fault.clock_skew
+    assert error.fault is ErrorCode.clock_skew

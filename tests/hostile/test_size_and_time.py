@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.http.site_client import MAX_REPLY_BYTES, Fault, SiteError
+from app.http.site_client import MAX_REPLY_BYTES, CallError, ErrorCode
 from tests.support.hostile.calls import JSON, ask, refused
 from tests.support.hostile.server import Asked, HostileServer, Line, http, says
 from tests.support.hostile.site import answers, answers_changed, document, signed
@@ -18,9 +18,9 @@ def test_of_fifty_megabytes_no_more_than_the_limit_is_read() -> None:
         for _ in range(500):
             line.send(b"x" * 100_000)
 
-    with HostileServer(flood) as server, pytest.raises(SiteError) as caught:
+    with HostileServer(flood) as server, pytest.raises(CallError) as caught:
         ask(server)
-    assert caught.value.fault is Fault.reply_too_large
+    assert caught.value.fault is ErrorCode.reply_too_large
     assert caught.value.evidence["limit"] == MAX_REPLY_BYTES
     # What left the server beyond the limit sat in the sockets' buffers.
     assert server.sent < 25_000_000
@@ -35,21 +35,21 @@ def test_an_endless_chunked_answer_is_cut_at_the_limit() -> None:
         while True:
             line.send(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
 
-    assert refused(endless).fault is Fault.reply_too_large
+    assert refused(endless).fault is ErrorCode.reply_too_large
 
 
 def test_an_unsigned_flood_is_too_large_as_well() -> None:
     raw = http(200, JSON, b"[" + b" " * 200_000)
-    assert refused(says(raw)).fault is Fault.reply_too_large
+    assert refused(says(raw)).fault is ErrorCode.reply_too_large
 
 
 def test_an_answer_of_exactly_the_limit_is_read() -> None:
     body = document(x="y" * 100)
     with HostileServer(answers(body)) as server:
         assert ask(server, max_bytes=len(body)).body == body
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             ask(server, max_bytes=len(body) - 1)
-    assert caught.value.fault is Fault.reply_too_large
+    assert caught.value.fault is ErrorCode.reply_too_large
 
 
 def test_an_answer_that_drips_is_cut_at_the_deadline() -> None:
@@ -60,7 +60,7 @@ def test_an_answer_that_drips_is_cut_at_the_deadline() -> None:
             line.send(bytes([byte]))
             line.wait(0.1)
 
-    assert refused(drip, deadline_s=0.5).fault is Fault.too_slow
+    assert refused(drip, deadline_s=0.5).fault is ErrorCode.too_slow
 
 
 def test_headers_that_drip_are_cut_at_the_deadline() -> None:
@@ -69,7 +69,7 @@ def test_headers_that_drip_are_cut_at_the_deadline() -> None:
             line.send(bytes([byte]))
             line.wait(0.05)
 
-    assert refused(drip, deadline_s=0.5).fault is Fault.too_slow
+    assert refused(drip, deadline_s=0.5).fault is ErrorCode.too_slow
 
 
 def test_endless_interim_answers_are_cut_at_the_deadline() -> None:
@@ -78,26 +78,26 @@ def test_endless_interim_answers_are_cut_at_the_deadline() -> None:
             line.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             line.wait(0.02)
 
-    assert refused(forever_continue, deadline_s=0.5).fault is Fault.too_slow
+    assert refused(forever_continue, deadline_s=0.5).fault is ErrorCode.too_slow
 
 
 def test_a_site_that_never_answers_is_too_slow() -> None:
-    assert refused(lambda _, line: line.wait(5), deadline_s=0.3).fault is Fault.too_slow
+    assert refused(lambda _, line: line.wait(5), deadline_s=0.3).fault is ErrorCode.too_slow
 
 
 def test_a_connection_closed_before_the_answer_is_broken_off() -> None:
-    assert refused(lambda _asked, _line: None).fault is Fault.broken_off
+    assert refused(lambda _asked, _line: None).fault is ErrorCode.broken_off
 
 
 def test_a_connection_closed_within_the_body_is_broken_off() -> None:
     error = refused(answers_changed(lambda a: a.raw()[:-3]))
-    assert error.fault is Fault.broken_off
+    assert error.fault is ErrorCode.broken_off
     assert not error.permanent
 
 
 def test_a_body_longer_than_announced_is_cut_there_and_refused() -> None:
     error = refused(answers_changed(lambda a: http(200, a.headers, a.body, length=len(a.body) - 2)))
-    assert error.fault is Fault.digest_mismatch
+    assert error.fault is ErrorCode.digest_mismatch
 
 
 def test_chunks_that_break_off_are_broken_off() -> None:
@@ -106,7 +106,7 @@ def test_chunks_that_break_off_are_broken_off() -> None:
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         line.send(f"HTTP/1.1 200 OK\r\n{fields}\r\n50\r\nabc".encode())
 
-    assert refused(broken).fault is Fault.broken_off
+    assert refused(broken).fault is ErrorCode.broken_off
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_chunks_that_break_off_are_broken_off() -> None:
     ids=["another protocol", "no status", "500 headers", "a long header", "two lengths"],
 )
 def test_what_is_not_http_is_malformed(raw: bytes) -> None:
-    assert refused(says(raw)).fault is Fault.malformed_reply
+    assert refused(says(raw)).fault is ErrorCode.malformed_reply

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from app import protocol
-from app.http.site_client import Fault, SiteError, call_bearer
+from app.http.site_client import CallError, ErrorCode, call_bearer
 from tests.support.hostile.calls import HTML, JSON, LOOPBACK, SECRET
 from tests.support.hostile.server import HostileServer, http, says
 from tests.support.hostile.site import KEYID, PATH, answers, document
@@ -47,7 +47,7 @@ def test_an_unsigned_revocation_takes_no_other_answer(raw: bytes) -> None:
 def test_an_unsigned_revocation_is_not_redirected() -> None:
     with HostileServer(answers(document())) as elsewhere:
         raw = http(307, {"Location": elsewhere.url})
-        with HostileServer(says(raw)) as server, pytest.raises(SiteError) as caught:
+        with HostileServer(says(raw)) as server, pytest.raises(CallError) as caught:
             call_bearer(server.url + PATH, {"op": "revoke", "r": SECRET}, allow_nets=LOOPBACK)
-    assert caught.value.fault is Fault.redirected
+    assert caught.value.fault is ErrorCode.redirected
     assert elsewhere.connections == 0

@@ -83,7 +83,7 @@ def test_sync_site_asks_and_says_what_came_of_it(open_door: Site, surroundings: 
 def test_say_goodbye_leaves_a_site_it_cannot_reach_without_keys(
     open_door: Site, ana: Actor, surroundings: None
 ) -> None:
-    revocation.revoke(open_door, by=ana)
+    revocation.revoke_access(open_door, by=ana)
     assert say_goodbye.run(open_door.id) == REVOKED_UNREACHED
     assert set(Site.get_by_id(open_door.id).keys_sealed) == {"revoke"}
     assert say_goodbye.run(open_door.id) == "busy"
@@ -106,7 +106,7 @@ def test_the_sweep_finds_what_is_due_and_what_was_lost(
     assert (periodic.due_syncs(), periodic.lost_syncs()) == (1, 1)
     assert (periodic.due_goodbyes(), periodic.lost_pairings()) == (0, 0)
     assert (periodic.lost_changes(), periodic.due_policies()) == (0, 0)
-    revocation.revoke(open_door, by=ana, now=long_ago)
+    revocation.revoke_access(open_door, by=ana, now=long_ago)
     assert periodic.due_goodbyes() == 1
     Pairing.update(state="waiting", next_try_at=long_ago, busy_until=None).execute()
     assert periodic.lost_pairings() == 1

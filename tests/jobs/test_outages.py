@@ -77,7 +77,7 @@ def test_one_that_dies_again_and_again_is_given_up_with_the_reason(
     monkeypatch.setattr(bundled_redis, "MOST_RESTARTS", 1)
     said: list[str] = []
     given_up: list[str] = []
-    redis = bundled_redis.OwnRedis(tmp_path / "redis.sock", say=said.append)
+    redis = bundled_redis.RedisServer(tmp_path / "redis.sock", say=said.append)
     redis.start()
     redis.watch(gave_up=given_up.append)
     client = Redis(unix_socket_path=str(tmp_path / "redis.sock"))
@@ -158,7 +158,7 @@ def pid_of(client: Redis) -> int:
 
 def read(by: Actor) -> str:
     """Have the real worker read the trail; the state in which that ends."""
-    asked = verification.request(by=by, now=utcnow())
+    asked = verification.request_verification(by=by, now=utcnow())
     until("the trail is read", lambda: not Verification.get_by_id(asked.id).is_open)
     return Verification.get_by_id(asked.id).state
 

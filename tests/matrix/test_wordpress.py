@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.http.site_client import Fault, SiteError
+from app.http.site_client import CallError, ErrorCode
 from app.protocol import b64u
 from tests.matrix.wordpresses import RELEASES, image_with
 from tests.plugin.support.dashboard import Paired, new_token, pair
@@ -82,9 +82,9 @@ def test_after_revoking_and_deleting_nothing_is_left(here: Connected) -> None:
     secret, proof = here.paired.session.revoke, here.paired.session.revoke_ack
     ended = here.paired.ask("revoke", kid=here.paired.channel.keyid, r=b64u(secret))
     assert ended.document["a"] == b64u(proof)
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         here.paired.ask("ping")
-    assert refused.value.fault is Fault.unauthorized
+    assert refused.value.fault is ErrorCode.unauthorized
     here.wp.evaluate(UNINSTALL)
     left = "global $wpdb; return $wpdb->get_col(\"SHOW TABLES LIKE '%siteagent%'\");"
     assert here.wp.evaluate(left) == []

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.plugin.support.changing import (
     Order,
     ask,
@@ -185,7 +185,7 @@ def test_a_silent_version_goes_back_by_itself_where_nobody_could_ask(wp, paired,
     with meddled(wp, loopback="blocked"):
         assert order.send()["evidence"]["watched_until"] > 0
         for ask_again in (order.status, lambda: answering(paired)):
-            with pytest.raises(SiteError):
+            with pytest.raises(CallError):
                 ask_again()
         docker(
             "exec",
@@ -208,7 +208,7 @@ def test_an_update_that_is_killed_is_taken_back(wp, paired, agent, when) -> None
     with meddled(wp, sleep={when: 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
-        assert isinstance(running.exception(30), SiteError)
+        assert isinstance(running.exception(30), CallError)
         assert requests.get(wp.url, timeout=60).status_code == 200
     status = order.status()
     assert (status["outcome"], status["reason"]) == ("rolled_back", "interrupted")
@@ -273,7 +273,7 @@ def test_the_general_operation_goes_on_refusing_it(wp, paired, agent) -> None:
 def test_nothing_else_is_updated_in_its_name(wp, paired, agent, step) -> None:
     grant(wp, "siteagent", "plugins")
     try:
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             Order.of(wp, paired, step, op="agent.update").send()
         assert caught.value.evidence["code"] == "invalid_arguments"
         assert caught.value.evidence["argument"] == "step"
@@ -284,7 +284,7 @@ def test_nothing_else_is_updated_in_its_name(wp, paired, agent, step) -> None:
 def test_an_order_of_one_operation_is_none_for_the_other(wp, paired, agent) -> None:
     offered(wp)
     order = update(wp, paired)
-    with pytest.raises(SiteError) as caught:
+    with pytest.raises(CallError) as caught:
         ask(paired, "change.run", **order.signed())
     assert caught.value.evidence["argument"] == "do"
     assert disk(wp, AGENT, kind="siteagent") == agent
@@ -303,7 +303,7 @@ def test_what_a_newer_version_stored_is_neither_used_nor_lost(wp, paired, agent)
     )
     wp.evaluate(change % 2)
     try:
-        with pytest.raises(SiteError):
+        with pytest.raises(CallError):
             answering(paired)
         state = (
             "return array(siteagent()->connection_store()->state(), "

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.plugin.support.changing import (
     DESK,
     GALLERY,
@@ -63,7 +63,7 @@ def kill_while(wp, ordered: Order, when: str) -> None:
         def send() -> None:
             try:
                 lost.append(ordered.send())
-            except SiteError as why:
+            except CallError as why:
                 lost.append(why.fault)
 
         sender = threading.Thread(target=send)
@@ -107,7 +107,7 @@ def test_a_run_in_which_another_plugin_throws_is_taken_back_and_not_forgotten(
 ) -> None:
     ordered = order(wp, paired)
     with meddled(wp, throws=True):
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             ordered.send()
         assert caught.value.evidence["code"] == "internal_error"
     status = ordered.status()
@@ -119,7 +119,7 @@ def test_a_run_in_which_another_plugin_throws_is_taken_back_and_not_forgotten(
 def test_a_run_goes_on_when_the_dashboard_hangs_up(wp, paired, desk) -> None:
     ordered = order(wp, paired)
     with meddled(wp, sleep={"download": 3}):
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             ordered.send(deadline_s=1.5)
         assert caught.value.fault == "too_slow"
         assert ordered.status()["state"] == "running"
@@ -179,7 +179,7 @@ def test_a_run_that_dies_before_its_lock_is_held_is_noticed_at_its_deadline(
         running = pool.submit(ordered.send)
         shell(wp, _HELD.format(ordered.op_id))
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
-        assert isinstance(running.exception(30), SiteError)
+        assert isinstance(running.exception(30), CallError)
     assert ordered.status()["state"] == "running"
     wp.evaluate(
         "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
@@ -220,7 +220,7 @@ def settled(ordered: Order) -> dict:
     while time.monotonic() < deadline:
         try:
             status = ordered.status()
-        except SiteError:
+        except CallError:
             status = {"state": "running"}  # in maintenance, for the moment of the exchange
         if status["state"] == "done":
             return status

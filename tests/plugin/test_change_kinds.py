@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.plugin.support.changing import (
     Order,
     ask,
@@ -246,7 +246,7 @@ def test_a_translation_whose_process_is_killed_is_taken_back(wp, paired, german)
     with meddled(wp, sleep={"done": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
-        assert isinstance(running.exception(30), SiteError)
+        assert isinstance(running.exception(30), CallError)
         assert files(wp) != before
     status = order.status()
     assert (status["outcome"], status["reason"]) == ("rolled_back", "interrupted")

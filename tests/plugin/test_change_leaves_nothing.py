@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.plugin.support.changing import (
     DESK,
     Order,
@@ -64,7 +64,7 @@ def kill_while(wp, order: Order, when: str) -> None:
     with meddled(wp, sleep={when: 60}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
-        assert isinstance(running.exception(60), SiteError)
+        assert isinstance(running.exception(60), CallError)
 
 
 # ---- V7: the maintenance page and the kept copy ----
@@ -241,7 +241,7 @@ def test_a_host_without_a_function_that_is_needed_is_refused_beforehand(
 def test_a_plan_for_months_is_refused(wp, paired, desk) -> None:
     order = Order.of(wp, paired, STEP)
     order.plan["not_after"] = order.plan["not_before"] + 32 * 86400
-    with pytest.raises(SiteError) as caught:
+    with pytest.raises(CallError) as caught:
         order.send()
     assert caught.value.evidence["argument"] == "not_after"
 

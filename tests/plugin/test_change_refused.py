@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app import keys
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from app.protocol import b64u
 from tests.plugin.support.changing import (
     DESK,
@@ -58,7 +58,7 @@ def refused(reason: str, order: Order) -> dict[str, Any]:
 
 def no_plan(argument: str, order: Order, **changed: Any) -> None:
     """It is no plan of this connection: a signed error, and nothing is remembered."""
-    with pytest.raises(SiteError) as caught:
+    with pytest.raises(CallError) as caught:
         order.send(**changed)
     assert caught.value.evidence["code"] == "invalid_arguments"
     assert caught.value.evidence.get("argument") == argument
@@ -109,7 +109,7 @@ def test_a_plan_that_leaves_out_what_decides_is_none(wp, paired, step, argument,
     ],
 )
 def test_no_name_of_a_component_leads_elsewhere(wp, paired, kind, ident) -> None:
-    with pytest.raises(SiteError) as caught:
+    with pytest.raises(CallError) as caught:
         ask(paired, "change.check", step={"kind": kind, "id": ident, "from": "1", "to": "2"})
     assert caught.value.evidence["argument"] == "step"
 
@@ -124,7 +124,7 @@ def test_an_op_id_stands_for_one_plan(wp, paired, step) -> None:
     order = Order.of(wp, paired, step, not_after=int(time.time()) - 1)
     refused("outside_window", order)
     other = Order.of(wp, paired, step, op_id=order.op_id)
-    with pytest.raises(SiteError) as caught:
+    with pytest.raises(CallError) as caught:
         other.send()
     assert caught.value.evidence["argument"] == "op_id"
     assert order.status()["reason"] == "outside_window"
@@ -180,7 +180,7 @@ def test_no_operation_raises_what_is_allowed(wp, paired) -> None:
             {"may": {"scopes": ["plugins"], "asks_here": False}},
             dict.fromkeys(operations[name]["schema"] or ["scopes"], "plugins"),
         ):
-            with pytest.raises(SiteError) as caught:
+            with pytest.raises(CallError) as caught:
                 ask(paired, name, **given)
             assert caught.value.evidence["code"] in ("invalid_arguments", "out_of_scope"), name
     ask(paired, "report", have=None)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.plugin.support.changing import (
     DESK,
     GALLERY,
@@ -227,7 +227,7 @@ def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
         gate.wait()
         try:
             told = order.send()
-        except SiteError as why:
+        except CallError as why:
             return str(why.evidence.get("state", why.fault))
         return f"{told['outcome']} {told['reason'] or ''}".rstrip()
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.plugin.support.changing import (
     DESK,
     Order,
@@ -208,7 +208,7 @@ def test_a_run_that_died_on_one_server_is_restored_by_the_other(servers, joined)
     with meddled(first, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         docker("exec", first.container, "kill", "-9", str(reached(first)))
-        assert isinstance(running.exception(60), SiteError)
+        assert isinstance(running.exception(60), CallError)
         # The other server cannot know yet; it waits for a sign of life that does not come.
         assert visit(first, second) == 503
         shell(first, f"touch -d '10 minutes ago' {PLACE}/*/beat")

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from app import protocol
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import (
     connect,
@@ -426,10 +426,10 @@ def test_nothing_of_the_plugin_answers_to_ajax_or_heartbeat(wp) -> None:
 def test_a_thief_with_the_old_keys_is_refused_after_disconnecting(wp) -> None:
     paired = connect(wp)
     wp.evaluate("siteagent()->pairing()->disconnect('user:1');")
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         paired.ask("ping")
     assert refused.value.fault == "disconnected"
     stranger = replace(paired.channel, keyid="nobody.1")
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         replace(paired, channel=stranger).ask("ping")
     assert refused.value.fault == "unauthorized"

@@ -13,7 +13,7 @@ import requests
 
 from app import keys
 from app.http import site_client
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from app.protocol import b64u, from_b64u
 from tests.plugin.support.dashboard import NETS, Paired
 from tests.plugin.support.rotation_plan import Plan
@@ -42,8 +42,8 @@ def paired(wp) -> Iterator[Paired]:
     forget(wp)
 
 
-def refused(call: Any, *arguments: Any, **more: Any) -> SiteError:
-    with pytest.raises(SiteError) as caught:
+def refused(call: Any, *arguments: Any, **more: Any) -> CallError:
+    with pytest.raises(CallError) as caught:
         call(*arguments, **more)
     return caught.value
 

@@ -11,7 +11,7 @@ import pytest
 
 from app import keys
 from app.http import site_client
-from app.http.site_client import Reply, SiteError
+from app.http.site_client import CallError, Reply
 from app.protocol import b64u, from_b64u
 from tests.plugin.support.dashboard import NETS, ORIGIN, Paired, new_token, pair
 from tests.plugin.support.signed_requests import connect, forget, is_turned_away, ping, send
@@ -72,8 +72,8 @@ class Dashboard:
         return site_client.call(channel, op, arguments, by="somebody", allow_nets=NETS)
 
 
-def refused(call: Any, *arguments: Any, **more: Any) -> SiteError:
-    with pytest.raises(SiteError) as caught:
+def refused(call: Any, *arguments: Any, **more: Any) -> CallError:
+    with pytest.raises(CallError) as caught:
         call(*arguments, **more)
     return caught.value
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import pytest
 import requests
 
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.plugin.support.dashboard import ORIGIN, Paired, head_of, new_token, pair
 from tests.plugin.support.forms import FORMS, agree, paste
 from tests.plugin.support.real_wordpress import RealWordPress
@@ -222,7 +222,7 @@ def test_a_network_that_moved_reminds_who_runs_it_and_nobody_else(shared: Networ
     paired, ana, admin = connect(shared.main), shared.ana, shared.baker
     shared.main.evaluate("update_option('home', 'http://elsewhere.example');")
     try:
-        with pytest.raises(SiteError) as refused:
+        with pytest.raises(CallError) as refused:
             paired.ask("ping")
         assert refused.value.evidence["code"] == "identity_changed"
         for page in ("network/", "network/plugins.php"):
@@ -266,7 +266,7 @@ def test_two_sites_of_a_network_pair_for_themselves(apart: Network) -> None:
         report = paired.ask("report", have=None).document["report"]
         assert report["wordpress"]["home"] == site.url
     apart.bakery.evaluate("siteagent()->pairing()->disconnect('user:1');")
-    with pytest.raises(SiteError):
+    with pytest.raises(CallError):
         bakery.ask("ping")
     assert butcher.ask("ping").document["ok"] is True
 

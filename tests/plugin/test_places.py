@@ -12,7 +12,7 @@ from app.domain.actor import Actor
 from app.domain.connection import pairing, revocation
 from app.domain.inventory import site_sync
 from app.domain.sites import sites
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.base import utcnow
 from app.models.reports import Report, Sync
 from app.models.sites import Site
@@ -40,7 +40,7 @@ def connect(site: Site, wordpress: WordPress, ana: Actor, config: Config) -> str
     """What became of a token that was pasted and agreed to."""
     token, text = pairing.issue_token(site, by=ana, config=config, now=utcnow())
     RealWordPress(wordpress, site.url).evaluate(_ACCEPT % text)
-    state = pairing.attempt(token.id, config=config)
+    state = pairing.attempt_pairing(token.id, config=config)
     site.refresh()
     return state
 
@@ -53,7 +53,7 @@ def test_a_site_is_paired_read_and_revoked_wherever_it_lies(
     with place.on(wordpress) as url:
         site = make_site(ana, now=utcnow(), url=url)
         if place.asks_for_password:
-            sites.keep_server_login(
+            sites.set_server_login(
                 site, name=NAME, password=PASSWORD, by=ana, config=config, now=utcnow()
             )
         assert connect(site, wordpress, ana, config) == "used"
@@ -63,8 +63,8 @@ def test_a_site_is_paired_read_and_revoked_wherever_it_lies(
         site.refresh()
         assert (Sync.get_by_id(sync.id).state, site.connection) == ("done", "healthy")
         assert json.loads(Report.of(site).body)["wordpress"]["home"] == url
-        revocation.revoke(site, by=ana)
-        assert revocation.say_goodbye(site.id, config=config) == "revoked"
+        revocation.revoke_access(site, by=ana)
+        assert revocation.deliver_revocation(site.id, config=config) == "revoked"
 
 
 def test_without_the_servers_password_the_pairing_says_what_is_in_the_way(
@@ -74,5 +74,5 @@ def test_without_the_servers_password_the_pairing_says_what_is_in_the_way(
         site = make_site(ana, now=utcnow(), url=url)
         assert connect(site, wordpress, ana, config) == "waiting"
         token = site.waiting_token()
-        assert token.fault == Fault.blocked
+        assert token.fault == ErrorCode.blocked
         assert token.fault_evidence["detail"] == "the server asks for a password of its own"

@@ -11,7 +11,7 @@ import pytest
 
 from app import keys
 from app.http import site_client
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from app.protocol import b64u
 from tests.plugin.support.dashboard import NETS, Paired, head_of
 from tests.plugin.support.rotation_plan import Plan
@@ -28,8 +28,8 @@ def paired(wp) -> Iterator[Paired]:
     forget(wp)
 
 
-def refused(call: Any, **facts: Any) -> SiteError:
-    with pytest.raises(SiteError) as caught:
+def refused(call: Any, **facts: Any) -> CallError:
+    with pytest.raises(CallError) as caught:
         call()
     for name, value in facts.items():
         assert caught.value.evidence.get(name) == value, caught.value.evidence

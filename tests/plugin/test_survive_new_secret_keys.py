@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
@@ -57,7 +57,7 @@ def site_health(wp: Any) -> dict[str, Any]:
 def test_changed_secret_keys_are_told_on_both_sides(wp, paired) -> None:
     assert site_health(wp)["status"] == "good"
     with wp_config(wp, changed_salts=True):
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             paired.ask("ping")
         assert caught.value.fault == "site_keys_unreadable"
         assert site_health(wp)["status"] == "critical"
@@ -74,7 +74,7 @@ def test_changed_secret_keys_are_told_on_both_sides(wp, paired) -> None:
 def test_a_stranger_does_not_learn_that_the_keys_are_unreadable(wp, paired) -> None:
     with wp_config(wp, changed_salts=True):
         stranger = paired.channel.__class__(0, paired.channel.endpoint, "nobody.1", b"x", b"y")
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             Paired(stranger, paired.session, "", b"").ask("ping")
     assert caught.value.fault == "unauthorized"
 
@@ -87,7 +87,7 @@ def test_with_a_key_of_its_own_the_connection_survives(wp, paired) -> None:
         assert paired.ask("ping").document["ok"] is True
         assert paired.ask("report", have=None).document["ok"] is True
         assert site_health(wp)["status"] == "good"
-    with wp_config(wp, changed_salts=True), pytest.raises(SiteError):
+    with wp_config(wp, changed_salts=True), pytest.raises(CallError):
         paired.ask("ping")
 
 

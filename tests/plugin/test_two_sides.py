@@ -51,7 +51,7 @@ def seen_in(answer: Any, paired: Paired) -> dict[str, Any]:
     said = answer.document["seen"]
     body = from_b64u(said["body"])
     public = keys.signing_public(paired.seed)
-    assert keys.verify_mark(public, body, from_b64u(said["sig"]))
+    assert keys.verify_checkpoint(public, body, from_b64u(said["sig"]))
     mark = parse_json(body)
     return {"n": mark["n"], "hash": mark["hash"]}
 
@@ -80,7 +80,7 @@ def test_the_sites_own_mark_is_signed_and_names_its_newest_entry(wp, paired):
     answer = paired.ask("ping")
     said = answer.document["mark"]
     public = from_b64u(wp.evaluate("return siteagent()->connection_store()->signing_public_key();"))
-    assert keys.verify_mark(public, from_b64u(said["body"]), from_b64u(said["sig"]))
+    assert keys.verify_checkpoint(public, from_b64u(said["body"]), from_b64u(said["sig"]))
     assert head_of(answer) == {
         key: value
         for key, value in wp.evaluate("return siteagent()->audit_log()->head();").items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.http.site_client import SiteError
+from app.http.site_client import CallError
 from tests.plugin.support.dashboard import new_token, pair
 from tests.plugin.support.forms import agree
 from tests.plugin.support.signed_requests import forget
@@ -83,7 +83,7 @@ def test_a_key_from_before_is_refused_after_reinstalling(wp, ana):
     paired = pair(token)
     wp.evaluate(UNINSTALL)
     assert wp.evaluate(ACTIVATE) == "ok"
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         paired.ask("ping")
     assert refused.value.fault == "unauthorized"
 

@@ -65,7 +65,7 @@ def paired_at(rig: Rig, ana: Actor, config: Config) -> Site:
     site = make_site(ana, now=utcnow(), url=rig.url)
     token, text = pairing.issue_token(site, by=ana, config=config, now=utcnow())
     rig.accept(text)
-    assert pairing.attempt(token.id, config=config) == "used"
+    assert pairing.attempt_pairing(token.id, config=config) == "used"
     site.refresh()
     return site
 

@@ -13,7 +13,7 @@ from app.domain.actor import Actor
 from app.domain.connection import calls, pairing
 from app.domain.inventory import site_sync
 from app.http import site_client
-from app.http.errors import Fault, SiteError
+from app.http.errors import CallError, ErrorCode
 from app.models.base import utcnow
 from app.models.reports import Component, Report, Sync
 from app.models.sites import Site
@@ -24,25 +24,25 @@ from tests.support.fakes import RecordingQueue
 pytestmark = pytest.mark.nightly
 
 # What each front's answer is called, and what of it a person gets to see.
-NAMED: dict[str, tuple[Fault, dict[str, str | int]]] = {
-    "always-online": (Fault.web_page, {"status": 200}),
-    "captcha": (Fault.blocked, {"status": 202}),
-    "challenge": (Fault.blocked, {"detail": "a challenge meant for browsers"}),
-    "charset": (Fault.bad_reply_signature, {"content_type": "application/json; charset=utf-8"}),
-    "compressor": (Fault.encoded_reply, {"encoding": "gzip"}),
-    "drops-reply-headers": (Fault.unsigned_reply, {"status": 200}),
-    "drops-request-headers": (Fault.unauthorized, {"status": 401}),
-    "firewall": (Fault.blocked, {"status": 403}),
-    "maintenance": (Fault.server_error, {"status": 503}),
-    "mod-security": (Fault.blocked, {"status": 406}),
-    "off": (Fault.connection_refused, {}),
-    "origin-down": (Fault.server_error, {"status": 502}),
-    "password": (Fault.blocked, {"detail": "the server asks for a password of its own"}),
-    "rate-limit": (Fault.blocked, {"status": 429}),
-    "redirect": (Fault.redirected, {"status": 301}),
-    "rewriter": (Fault.digest_mismatch, {"status": 200}),
+NAMED: dict[str, tuple[ErrorCode, dict[str, str | int]]] = {
+    "always-online": (ErrorCode.web_page, {"status": 200}),
+    "captcha": (ErrorCode.blocked, {"status": 202}),
+    "challenge": (ErrorCode.blocked, {"detail": "a challenge meant for browsers"}),
+    "charset": (ErrorCode.bad_reply_signature, {"content_type": "application/json; charset=utf-8"}),
+    "compressor": (ErrorCode.encoded_reply, {"encoding": "gzip"}),
+    "drops-reply-headers": (ErrorCode.unsigned_reply, {"status": 200}),
+    "drops-request-headers": (ErrorCode.unauthorized, {"status": 401}),
+    "firewall": (ErrorCode.blocked, {"status": 403}),
+    "maintenance": (ErrorCode.server_error, {"status": 503}),
+    "mod-security": (ErrorCode.blocked, {"status": 406}),
+    "off": (ErrorCode.connection_refused, {}),
+    "origin-down": (ErrorCode.server_error, {"status": 502}),
+    "password": (ErrorCode.blocked, {"detail": "the server asks for a password of its own"}),
+    "rate-limit": (ErrorCode.blocked, {"status": 429}),
+    "redirect": (ErrorCode.redirected, {"status": 301}),
+    "rewriter": (ErrorCode.digest_mismatch, {"status": 200}),
     "stale-reply": (
-        Fault.bad_reply_signature,
+        ErrorCode.bad_reply_signature,
         {"detail": "replayed: the reply answers another request"},
     ),
 }
@@ -63,7 +63,7 @@ def bakery(rig: Rig, ana: Actor, config: Config, jobs: RecordingQueue) -> Site:
     site = make_site(ana, now=utcnow(), url=rig.url)
     token, text = pairing.issue_token(site, by=ana, config=config, now=utcnow())
     rig.accept(text)
-    assert pairing.attempt(token.id, config=config) == "used"
+    assert pairing.attempt_pairing(token.id, config=config) == "used"
     site.refresh()
     assert read(site, config).state == "done"
     site.refresh()
@@ -113,7 +113,7 @@ def test_an_address_that_a_cache_took_over_is_left_for_one_that_answers(
     bakery.refresh()
     rig.turn("stale-page")
     assert "Harbour Bakery" in requests.get(rig.url, timeout=30).text
-    with pytest.raises(SiteError) as caught:
+    with pytest.raises(CallError) as caught:
         site_client.call(
             calls.channel_to(bakery, config),
             "ping",
@@ -121,7 +121,7 @@ def test_an_address_that_a_cache_took_over_is_left_for_one_that_answers(
             by="Ana",
             allow_nets=config.allow_nets,
         )
-    assert caught.value.fault is Fault.web_page
+    assert caught.value.fault is ErrorCode.web_page
     assert read(bakery, config).state == "done"
     assert bakery.endpoint == f"{rig.url}/wp-json/siteagent/v1/rpc"
 
@@ -130,7 +130,7 @@ def test_once_the_front_is_gone_the_site_is_healthy_again(
     rig: Rig, bakery: Site, config: Config
 ) -> None:
     rig.turn("firewall")
-    assert read(bakery, config).fault == Fault.blocked
+    assert read(bakery, config).fault == ErrorCode.blocked
     rig.turn("proxy")
     assert read(bakery, config).state == "done"
     assert (bakery.connection, bakery.fault) == ("healthy", "")
@@ -145,11 +145,11 @@ def test_behind_it_no_pairing_succeeds_and_the_token_says_why(
     token, text = pairing.issue_token(site, by=ana, config=config, now=utcnow())
     rig.accept(text)
     rig.turn(front)
-    assert pairing.attempt(token.id, config=config) == "waiting"
+    assert pairing.attempt_pairing(token.id, config=config) == "waiting"
     token.refresh()
     # A site that refuses a token it does not know says the same as one that cannot read it.
     fault = NAMED[front][0]
-    assert token.fault == ("" if fault is Fault.unauthorized else fault)
+    assert token.fault == ("" if fault is ErrorCode.unauthorized else fault)
     rig.turn("proxy")
     token.note(next_try_at=utcnow())
-    assert pairing.attempt(token.id, config=config) == "used"
+    assert pairing.attempt_pairing(token.id, config=config) == "used"

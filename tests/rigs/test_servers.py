@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from app import protocol
-from app.http.site_client import Fault, SiteError
+from app.http.site_client import CallError, ErrorCode
 from tests.plugin.support.dashboard import Paired
 from tests.rigs.rigs import HONEST, SERVERS, Rig, Rigs
 
@@ -61,20 +61,20 @@ def test_ping_and_report_are_answered_at_every_address(rig: Rig, paired: Paired,
 def test_a_precise_refusal_keeps_its_status_and_signature(
     rig: Rig, paired: Paired, path: str
 ) -> None:
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         at(paired, rig.url + path).ask("report", have="no digest")
-    assert refused.value.fault is Fault.refused_by_site
+    assert refused.value.fault is ErrorCode.refused_by_site
     assert refused.value.evidence["code"] == "invalid_arguments"
 
 
 def test_a_stranger_gets_the_plugins_own_refusal(rig: Rig, paired: Paired) -> None:
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         replace(paired, channel=replace(paired.channel, send_key=b"x" * 32)).ask("ping")
-    assert refused.value.fault is Fault.unauthorized
+    assert refused.value.fault is ErrorCode.unauthorized
 
 
 def test_a_big_request_arrives_whole(rig: Rig, paired: Paired) -> None:
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         paired.ask("ping", padding="x" * 60_000)
     assert refused.value.evidence["code"] == "invalid_arguments"
 

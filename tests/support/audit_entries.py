@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain import audit
 from app.domain.actor import SYSTEM
-from app.domain.audit.chain import link
+from app.domain.audit.chain import link_hash
 from app.domain.audit.events import SiteCalled
 from app.models.audit import Entry
 from app.models.base import transaction
@@ -48,7 +48,7 @@ def fill_with_syncs(site: Site, syncs: int, until: datetime, days: int = 365) ->
                     }
                 ).decode()
                 seq += 1
-                row = {"seq": seq, "prev": prev, "body": body, "hash": link(seq, prev, body)}
+                row = {"seq": seq, "prev": prev, "body": body, "hash": link_hash(seq, prev, body)}
                 prev = row["hash"]
                 searched = {"at": at, "event": event, "actor": "schedule", "site_id": site.id}
                 searched |= {"client_id": site.client_id, "kind": "", "component": ""}

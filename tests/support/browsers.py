@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.domain.accounts import sessions
-from app.domain.accounts.login_throttle import Browser
+from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.actor import Actor
 from app.models.accounts import Member
 from app.models.base import utcnow
@@ -50,7 +50,7 @@ class Person(FlaskClient):
 def signed_in(app: Flask, actor: Actor, agent: str = "Firefox/150 (Linux)") -> Person:
     """A browser that has a session, without the hashing that typing a password costs."""
     member = Member.get_by_id(actor.id)
-    opened = sessions.begin(member, Browser(actor.ip, agent), now=utcnow())
+    opened = sessions.start_session(member, ClientInfo(actor.ip, agent), now=utcnow())
     person: Any = app.test_client()
     with person.session_transaction() as cookie:
         cookie["_user_id"] = opened.ticket

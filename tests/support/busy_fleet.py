@@ -10,14 +10,14 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.domain.audit import export as exporting
 from app.domain.audit import verification
-from app.domain.audit.export_formats import Covered
+from app.domain.audit.export_formats import ExportScope
 from app.domain.changes import auto_update_rules, dry_run, execution, proposals, settlement
-from app.domain.changes.proposals import Wanted, Window
+from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs, scheduling
 from app.domain.inventory import site_sync
-from app.http.site_client import Fault
+from app.http.site_client import ErrorCode
 from app.models.audit import Verification
 from app.models.base import utcnow
 from app.models.changes import Change
@@ -59,8 +59,10 @@ class Fleet:
 
     def propose(self) -> list[Change]:
         window = Window.usual(self.clock())
-        wanted = [Wanted(site, "plugin", AKISMET, "5.3.1") for site in self.rows()]
-        return proposals.propose(wanted, by=self.ana, now=self.clock(), reason="", window=window)
+        wanted = [UpdateRequest(site, "plugin", AKISMET, "5.3.1") for site in self.rows()]
+        return proposals.propose_changes(
+            wanted, by=self.ana, now=self.clock(), reason="", window=window
+        )
 
     def approve(self) -> list[Change]:
         return [
@@ -86,21 +88,23 @@ class Fleet:
 
     def leave(self) -> None:
         for site in self.rows():
-            revocation.revoke(site, by=self.ana, now=self.clock())
+            revocation.revoke_access(site, by=self.ana, now=self.clock())
 
     def lose_pairings(self) -> None:
         Pairing.update(state="waiting", next_try_at=self.clock(), busy_until=None).execute()
 
     def lose_rotations(self) -> None:
-        rotation.request_all(config=self.config, now=self.clock())
+        rotation.rotate_all_keys(config=self.config, now=self.clock())
 
     def lose_examinations(self) -> None:
         for site in self.rows():
-            scheduling.request(site, by=self.ana, now=self.clock())
+            scheduling.request_examination(site, by=self.ana, now=self.clock())
 
     def let_rule_apply(self) -> None:
         rule = terms(self.clock)
-        auto_update_rules.make(rule, by=self.ana, confirmed_at=self.clock(), now=self.clock())
+        auto_update_rules.create_rule(
+            rule, by=self.ana, confirmed_at=self.clock(), now=self.clock()
+        )
 
     def forget_verifications(self) -> None:
         Verification.delete().execute()
@@ -110,8 +114,8 @@ class Fleet:
             self.export()
 
     def export(self) -> TrailExport:
-        covered = Covered("the whole trail")
-        return exporting.request(
+        covered = ExportScope("the whole trail")
+        return exporting.request_export(
             "jsonl", covered, by=self.ana, confirmed_at=self.clock(), now=self.clock()
         )
 
@@ -135,12 +139,12 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
 
 
 def check_changes(fleet: Fleet) -> list[str]:
-    return [dry_run.run(one.id, **fleet.answers_to(one.site_id)) for one in fleet.propose()]
+    return [dry_run.run_dry_run(one.id, **fleet.answers_to(one.site_id)) for one in fleet.propose()]
 
 
 def run_changes(fleet: Fleet) -> list[str]:
     return [
-        execution.run(
+        execution.run_change(
             one.id, look=fleet.sites[one.site_id].look, **fleet.answers_to(one.site_id)
         )
         for one in fleet.approve()
@@ -153,7 +157,7 @@ def settle_changes(fleet: Fleet) -> list[str]:
     run_changes(fleet)
     fleet.clock.advance(seconds=40)
     return [
-        settlement.settle(
+        settlement.settle_change(
             one.id, look=fleet.sites[one.site_id].look, **fleet.answers_to(one.site_id)
         )
         for one in Change.select()
@@ -162,12 +166,17 @@ def settle_changes(fleet: Fleet) -> list[str]:
 
 def examine_sites(fleet: Fleet) -> list[str]:
     fleet.lose_examinations()
-    asked = [scheduling.request(site, by=fleet.ana, now=fleet.clock()) for site in fleet.rows()]
-    return [runs.run(one.id, look=Eyes(), **fleet.answers_to(one.site_id)) for one in asked]
+    asked = [
+        scheduling.request_examination(site, by=fleet.ana, now=fleet.clock())
+        for site in fleet.rows()
+    ]
+    return [
+        runs.run_examination(one.id, look=Eyes(), **fleet.answers_to(one.site_id)) for one in asked
+    ]
 
 
 def export_trails(fleet: Fleet) -> list[str]:
-    return [exporting.run(fleet.export().id, config=fleet.config, now=fleet.clock)]
+    return [exporting.run_export(fleet.export().id, config=fleet.config, now=fleet.clock)]
 
 
 def pair_sites(fleet: Fleet) -> list[str]:
@@ -180,7 +189,7 @@ def pair_sites(fleet: Fleet) -> list[str]:
         )  # fmt: skip
         fake.paste(text)
         found.append(
-            pairing.attempt(token.id, config=fleet.config, call=fake.call, now=fake.clock)
+            pairing.attempt_pairing(token.id, config=fleet.config, call=fake.call, now=fake.clock)
         )  # fmt: skip
     return found
 
@@ -188,20 +197,20 @@ def pair_sites(fleet: Fleet) -> list[str]:
 def read_logs(fleet: Fleet) -> list[str]:
     for fake in fleet.sites.values():
         fake.write("scopes_changed", "user:1")
-    return [site_log.run(site_id, **fleet.answers_to(site_id)) for site_id in fleet.sites]
+    return [site_log.read_site_log(site_id, **fleet.answers_to(site_id)) for site_id in fleet.sites]
 
 
 def rotate_keys(fleet: Fleet) -> list[str]:
-    asked = rotation.request_all(config=fleet.config, now=fleet.clock())
-    return [rotation.run(one.id, **fleet.answers_to(one.site_id)) for one in asked]
+    asked = rotation.rotate_all_keys(config=fleet.config, now=fleet.clock())
+    return [rotation.run_rotation(one.id, **fleet.answers_to(one.site_id)) for one in asked]
 
 
 def say_goodbyes(fleet: Fleet) -> list[str]:
     fleet.leave()
     for fake in fleet.sites.values():
-        fake.failing = [Fault.too_slow] * 9
+        fake.failing = [ErrorCode.too_slow] * 9
     return [
-        revocation.say_goodbye(
+        revocation.deliver_revocation(
             site_id, call_bearer=fleet.sites[site_id].call_bearer, **fleet.answers_to(site_id)
         )
         for site_id in fleet.sites
@@ -213,7 +222,7 @@ def recheck_sites(fleet: Fleet) -> list[str]:
     found = []
     for site_id, fake in fleet.sites.items():
         told = {**fleet.answers_to(site_id), "call_bearer": fake.call_bearer}
-        revocation.say_goodbye(site_id, **told)
+        revocation.deliver_revocation(site_id, **told)
         fleet.clock.advance(days=2)
         del told["call"]
         found.append(revocation_checks.run(site_id, **told))
@@ -228,8 +237,8 @@ def sync_sites(fleet: Fleet) -> list[str]:
 
 
 def verify_trails(fleet: Fleet) -> list[str]:
-    asked = verification.request(by=fleet.ana, now=fleet.clock())
-    return [verification.run(asked.id, now=fleet.clock)]
+    asked = verification.request_verification(by=fleet.ana, now=fleet.clock())
+    return [verification.run_verification(asked.id, now=fleet.clock)]
 
 
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {

@@ -11,7 +11,7 @@ from app.domain.accounts import passwords
 from app.domain.actor import Actor
 from app.domain.changes import approvals, dry_run, execution, proposals
 from app.domain.changes.eligibility import SCOPES
-from app.domain.changes.proposals import Wanted, Window
+from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.connection import pairing
 from app.domain.crosscheck import site_log
 from app.domain.inventory import site_sync
@@ -31,7 +31,7 @@ PASSWORD = "correct horse battery staple"
 @cache
 def a_hash() -> str:
     """The hash of PASSWORD; made once, because making one is slow on purpose."""
-    return passwords.hash_of(PASSWORD)
+    return passwords.hash_password(PASSWORD)
 
 
 def make_member(name: str, role: str, **changes: Any) -> Member:
@@ -50,14 +50,16 @@ def make_member(name: str, role: str, **changes: Any) -> Member:
 def make_site(
     by: Actor, *, now: datetime, url: str = URL, name: str = "Bakery", **more: str
 ) -> Site:
-    return sites.add(name=name, url=url, client_name=more.get("client", ""), by=by, now=now)
+    return sites.add_site(name=name, url=url, client_name=more.get("client", ""), by=by, now=now)
 
 
 def pair(site: Site, fake: FakeSite, *, by: Actor, config: Config) -> Site:
     """The whole pairing, ended well; the first report is still to be asked for."""
     token, text = pairing.issue_token(site, by=by, config=config, now=fake.clock())
     fake.paste(text)
-    assert pairing.attempt(token.id, config=config, call=fake.call, now=fake.clock) == "used"
+    assert (
+        pairing.attempt_pairing(token.id, config=config, call=fake.call, now=fake.clock) == "used"
+    )
     site.refresh()
     return site
 
@@ -74,28 +76,32 @@ def propose(
     site: Site, by: Actor, now: datetime, ident: str = AKISMET, to: str = "5.3.1", **more: Any
 ) -> Change:
     """An update of one plugin, still to be checked by the site."""
-    wanted = [Wanted(site, more.pop("kind", "plugin"), ident, to)]
+    wanted = [UpdateRequest(site, more.pop("kind", "plugin"), ident, to)]
     told = {"reason": "", "window": Window.usual(now), **more}
-    return proposals.propose(wanted, by=by, now=now, **told)[0]
+    return proposals.propose_changes(wanted, by=by, now=now, **told)[0]
 
 
 def check(change: Change, fake: FakeSite, config: Config) -> Change:
     """The dry run, as the worker does it."""
-    dry_run.run(change.id, config=config, call=fake.call, now=fake.clock)
+    dry_run.run_dry_run(change.id, config=config, call=fake.call, now=fake.clock)
     change.refresh()
     return change
 
 
 def approve(change: Change, by: Actor, config: Config, now: datetime) -> Change:
     """By somebody who has just typed their password, of what is proposed right now."""
-    approvals.approve(change, by=by, seen=change.digest, confirmed_at=now, config=config, now=now)
+    approvals.approve_change(
+        change, by=by, seen=change.digest, confirmed_at=now, config=config, now=now
+    )
     change.refresh()
     return change
 
 
 def run_change(change: Change, fake: FakeSite, config: Config) -> str:
     """What the worker does with a change that is queued."""
-    state = execution.run(change.id, config=config, call=fake.call, look=fake.look, now=fake.clock)
+    state = execution.run_change(
+        change.id, config=config, call=fake.call, look=fake.look, now=fake.clock
+    )
     change.refresh()
     return state
 
@@ -192,6 +198,6 @@ def report(**changes: Any) -> dict[str, Any]:
 
 def read_log(site: Site, fake: FakeSite, config: Config) -> str:
     """What the worker does."""
-    state = site_log.run(site.id, config=config, call=fake.call, now=fake.clock)
+    state = site_log.read_site_log(site.id, config=config, call=fake.call, now=fake.clock)
     site.refresh()
     return state

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.http.connection_trace import Trace
-from app.http.errors import SiteError
-from app.http.response import Received
-from app.http.site_client import Look
+from app.http.errors import CallError
+from app.http.response import RawResponse
+from app.http.site_client import ProbeResponse
 
 REFUSAL = (401, b'{"code":"unauthorized","siteagent":1}')
 
@@ -23,20 +23,22 @@ LIMITS = {"arrives": (413, b'{"code":"too_large","siteagent":1}')}
 class Eyes:
     """What strangers see of a good site, or the `error` they all run into."""
 
-    error: SiteError | None = None
+    error: CallError | None = None
     urls: list[str] = field(default_factory=list)
     then: Any = None
 
-    def __call__(self, url: str, *, headers: dict[str, str], body: bytes, **_: object) -> Look:
+    def __call__(
+        self, url: str, *, headers: dict[str, str], body: bytes, **_: object
+    ) -> ProbeResponse:
         self.urls.append(url)
         if self.then is not None:
             self.then()
         if self.error is not None:
-            return Look(url, Trace(("192.0.2.9",), connect_ms=3), error=self.error)
+            return ProbeResponse(url, Trace(("192.0.2.9",), connect_ms=3), error=self.error)
         status, said = self._answer(url, headers, body)
         kind = {"Content-Type": "application/json"}
-        received = Received(status, kind, said, False, 1 << 20, "192.0.2.9", ())
-        return Look(url, Trace(("192.0.2.9",), connect_ms=3), received=received)
+        received = RawResponse(status, kind, said, False, 1 << 20, "192.0.2.9", ())
+        return ProbeResponse(url, Trace(("192.0.2.9",), connect_ms=3), received=received)
 
     def _answer(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         if not body:

@@ -16,9 +16,9 @@ from app import protocol
 from app.domain.inventory.site_sync import digest_of
 from app.http import site_client
 from app.http.connection_trace import Trace
-from app.http.errors import Fault, SiteError
-from app.http.response import Received
-from app.http.site_client import Channel, Look, Reply
+from app.http.errors import CallError, ErrorCode
+from app.http.response import RawResponse
+from app.http.site_client import Channel, ProbeResponse, Reply
 from app.keys import (
     Exchange,
     PairingKeys,
@@ -34,11 +34,11 @@ from app.keys import (
     proves,
     rotation_transcript,
     session_keys,
-    sign_mark,
+    sign_checkpoint,
     signing_public,
     transcript,
     verify,
-    verify_mark,
+    verify_checkpoint,
 )
 from app.protocol import (
     NOTE_TAG,
@@ -123,7 +123,7 @@ class FakeSite:
     report: dict[str, Any]
     pretty_permalinks: bool = True
     says_home: str = ""
-    failing: list[Fault] = field(default_factory=list)
+    failing: list[ErrorCode] = field(default_factory=list)
     losing: set[str] = field(default_factory=set)
     refusing: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, str, str]] = field(default_factory=list)
@@ -204,7 +204,7 @@ class FakeSite:
     def signed(self, mark: dict[str, Any]) -> dict[str, str]:
         """What its key makes of a mark."""
         body = canonical(mark)
-        return {"body": b64u(body), "sig": b64u(sign_mark(self._signing_key, body))}
+        return {"body": b64u(body), "sig": b64u(sign_checkpoint(self._signing_key, body))}
 
     def moved_notice(self, origin: str, home: str) -> protocol.SentRequest:
         """Press "Ask the dashboard to follow" in the wp-admin of `home`."""
@@ -271,7 +271,7 @@ class FakeSite:
         if self.during is not None:
             self.during(op)
         if self.failing:
-            raise SiteError(self.failing.pop(0), {"detail": "as the test wants it"})
+            raise CallError(self.failing.pop(0), {"detail": "as the test wants it"})
         body = canonical({**arguments, "v": 1, "op": op, "by": by})
         request = protocol.sign_request(
             channel.endpoint,
@@ -284,11 +284,11 @@ class FakeSite:
         try:
             status, headers, answer = self.receive(request)
         except ProcessKilled as why:
-            raise SiteError(Fault.broken_off, {"detail": "the process was killed"}) from why
+            raise CallError(ErrorCode.broken_off, {"detail": "the process was killed"}) from why
         if op in self.losing:
             self.losing.discard(op)
-            raise SiteError(Fault.broken_off, {"detail": "the reply was lost"})
-        received = Received(status, headers, answer, False, 2**21, "127.0.0.1", ())
+            raise CallError(ErrorCode.broken_off, {"detail": "the reply was lost"})
+        received = RawResponse(status, headers, answer, False, 2**21, "127.0.0.1", ())
         document, site_time = site_client._verified_document(
             request, received, channel.receive_key, op
         )
@@ -296,12 +296,12 @@ class FakeSite:
         offset_s = site_time - int(now.timestamp())
         return Reply(status, document, answer, now, now, 7, request.body, offset_s)
 
-    def look(self, url: str, **_: object) -> Look:
+    def look(self, url: str, **_: object) -> ProbeResponse:
         """What siteclient.look does: a visitor asks for the front page."""
         status, body = self.front_page
         headers = {"Content-Type": "text/html; charset=UTF-8"}
-        received = Received(status, headers, body, False, 2**18, "127.0.0.1", ())
-        return Look(url, Trace(), received=received)
+        received = RawResponse(status, headers, body, False, 2**18, "127.0.0.1", ())
+        return ProbeResponse(url, Trace(), received=received)
 
     def call_bearer(
         self, endpoint: str, document: dict[str, Any], **_: object
@@ -309,7 +309,7 @@ class FakeSite:
         """What siteclient.call_bearer does, with this site at the other end."""
         self.calls.append((document["op"], "", endpoint))
         if self.failing:
-            raise SiteError(self.failing.pop(0), {})
+            raise CallError(self.failing.pop(0), {})
         answer = self._revoke(document) if document["op"] == "revoke" else None
         if answer is None and document["kid"] in self._gone:
             gone = {"siteagent": 1, "code": "disconnected", "g": self._gone[document["kid"]]}
@@ -466,7 +466,7 @@ class FakeSite:
             return {"mark_refused": True} if self.refused else {}
         assert self.paired is not None
         body = from_b64u(document["mark"]["body"])
-        assert verify_mark(self.paired.sign_d, body, from_b64u(document["mark"]["sig"]))
+        assert verify_checkpoint(self.paired.sign_d, body, from_b64u(document["mark"]["sig"]))
         mark, held = protocol.parse_json(body), self.held
         if held is not None:
             goes_back = mark["n"] < held["n"] and mark["at"] > self.held_at

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.config import Config
 from app.domain.changes import auto_update_rules
-from app.domain.changes.auto_update_rules import Terms
+from app.domain.changes.auto_update_rules import RuleTerms
 from app.models.changes import Change
 from tests.support.factories import check
 from tests.support.fakes import Clock, FakeSite
@@ -19,14 +19,14 @@ def the_change() -> Change:
 
 def carried_out(fake: FakeSite, config: Config) -> Change:
     """Proposed, checked and released, as the sweep and the worker do it."""
-    auto_update_rules.apply(fake.clock())
+    auto_update_rules.propose_due(fake.clock())
     change = check(the_change(), fake, config)
-    auto_update_rules.release_due(config, fake.clock())
+    auto_update_rules.approve_due(config, fake.clock())
     change.refresh()
     return change
 
 
-def terms(clock: Clock, **changes: Any) -> Terms:
+def terms(clock: Clock, **changes: Any) -> RuleTerms:
     """Patches of plugins, everywhere, all day."""
     usual: dict[str, Any] = {
         "name": "Patches",
@@ -41,4 +41,4 @@ def terms(clock: Clock, **changes: Any) -> Terms:
         "expires_at": clock() + timedelta(days=30),
         "reason": "agreed with every client",
     }
-    return Terms(**{**usual, **changes})
+    return RuleTerms(**{**usual, **changes})

@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from app.domain.accounts import passwords
 
 _QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-_REAL = {"_hasher": passwords._hasher, "STAND_IN": passwords.STAND_IN}
+_REAL = {"_hasher": passwords._hasher, "STAND_IN": passwords.DUMMY_HASH}
 
 
 def quick() -> AbstractContextManager:

@@ -76,7 +76,7 @@ def read(anchors: list[Anchor], worth_sharing: int) -> dict[str, Any]:
     with (
         patch.object(chain, "_WORTH_SHARING", worth_sharing),
         patch.object(parallel, "processors", lambda: 3),
-        patch.object(parallel, "each", Mock(wraps=parallel.each)) as shared,
+        patch.object(parallel, "each", Mock(wraps=parallel.run_parts)) as shared,
     ):
         report = audit.verify_chain(anchors)
         return {**asdict(report), "shared": shared.called}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,8 +22,8 @@ QUIET = {
 }
 
 
-class Writes:
-    """The tables in which rows were changed for good since `forget`."""
+class Writes(threading.local):
+    """The tables in which this thread has changed rows since `forget`; each thread has its own."""
 
     def __init__(self) -> None:
         self._kept: set[str] = set()

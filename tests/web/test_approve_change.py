@@ -323,7 +323,7 @@ def test_the_queue_shows_each_change_where_it_belongs(as_cleo, as_ana, proposed,
     assert "Waits for approval" in as_cleo.get("/changes").text
     approve_as(as_ana, proposed)
     assert "Approved, queued" in as_cleo.get("/changes").text
-    proposals.cancel(Change.get_by_id(proposed.id), by=ana, now=utcnow())
+    proposals.cancel_change(Change.get_by_id(proposed.id), by=ana, now=utcnow())
     assert "Cancelled" in as_cleo.get("/changes").text
 
 

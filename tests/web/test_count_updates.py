@@ -60,7 +60,7 @@ def test_list_site_page_report_and_entry_name_the_same_number(as_ana, mixed):
 
 
 def test_a_wordpress_with_two_versions_is_one_update(mixed):
-    found = candidates.on_site(mixed, utcnow())
+    found = candidates.candidates_on_site(mixed, utcnow())
     assert available_updates(one.target for one in found) == {
         "plugin": 2,
         "core": 1,

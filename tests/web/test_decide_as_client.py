@@ -43,7 +43,7 @@ def others(ana, ben, fake, config, dora):
 def asked(hers, ana, ben, fake, config, dora):
     """Her agency asks her, and has proposed something."""
     client = Client.get_by_id(dora.client_id)
-    auto_update_rules.ask_for(
+    auto_update_rules.set_approval_mode(
         client, THEMSELVES, by=ana, confirmed_at=fake.clock(), now=fake.clock()
     )
     return check(propose(hers, ben, fake.clock()), fake, config)
@@ -158,11 +158,11 @@ def test_where_she_is_asked_nobody_else_rejects(as_ana, as_ben, asked):
 def test_another_clients_change_is_not_hers_in_the_domain_either(dora, others, config):
     now = others.proposed_at
     with pytest.raises(Forbidden):
-        approvals.approve(
+        approvals.approve_change(
             others, by=dora, seen=others.digest, confirmed_at=now, config=config, now=now
         )
     with pytest.raises(Forbidden):
-        approvals.reject(others, by=dora, reason="no", now=now)
+        approvals.reject_change(others, by=dora, reason="no", now=now)
 
 
 def test_a_client_who_was_moved_meanwhile_decides_no_more(as_dora, asked, dora):
@@ -173,9 +173,9 @@ def test_a_client_who_was_moved_meanwhile_decides_no_more(as_dora, asked, dora):
 
 def test_a_standing_approval_releases_nothing_of_hers(as_dora, asked, hers):
     policy = Policy(scopes=["plugins"], steps=["patch"], confirmed_by=1)
-    assert not auto_update_rules.covers(policy, hers, "plugins", "patch")
+    assert not auto_update_rules.applies_to(policy, hers, "plugins", "patch")
     Client.update(approvals="self").execute()
-    assert auto_update_rules.covers(policy, Site.get_by_id(hers.id), "plugins", "patch")
+    assert auto_update_rules.applies_to(policy, Site.get_by_id(hers.id), "plugins", "patch")
 
 
 # ---- how she comes in ----
@@ -202,7 +202,7 @@ def test_a_colleague_belongs_to_no_client(as_ana, database):
 def test_nobody_is_asked_who_cannot_sign_in(ana, database):
     client, now = Client.named("Bakery Ltd"), utcnow()
     with pytest.raises(Invalid, match="has no client user yet"):
-        auto_update_rules.ask_for(client, THEMSELVES, by=ana, confirmed_at=now, now=now)
+        auto_update_rules.set_approval_mode(client, THEMSELVES, by=ana, confirmed_at=now, now=now)
 
 
 def test_the_history_of_her_component_is_hers(as_dora, asked, hers):

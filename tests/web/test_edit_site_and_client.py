@@ -38,7 +38,7 @@ def approve_by_rule(ana, client: Client | None) -> Policy:
     """A standing approval for one client's sites."""
     now = utcnow()
     made = terms(Clock(now), client=client, name="Patches")
-    return auto_update_rules.make(made, by=ana, confirmed_at=now, now=now)
+    return auto_update_rules.create_rule(made, by=ana, confirmed_at=now, now=now)
 
 
 # ---- a site ----
@@ -179,5 +179,5 @@ def test_standing_approvals_are_ended_or_agreed_to_first(as_ana, ana, two):
     assert "Patches" in question.text
     own = approve_by_rule(ana, wrong)
     assert "End the standing approvals" in as_ana.post(path, data=data).text
-    auto_update_rules.end(own, by=ana, now=utcnow())
+    auto_update_rules.end_rule(own, by=ana, now=utcnow())
     assert as_ana.post(path, data=data | {"agreed": str(policy.id)}).status_code == 303

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain import permissions
 from app.models.accounts import ROLES
-from app.views.authorization import OPEN, may
+from app.views.authorization import OPEN, require_permission
 
 # endpoint: the verb it needs.
 NEEDS = {
@@ -121,9 +121,13 @@ def ask(person, app, endpoint):
 def test_the_table_of_roles_is_this_one():
     assert set(MAY) == set(ROLES)
     for role in ROLES:
-        assert {verb for verb in permissions.TABLE if permissions.may(role, verb)} == MAY[role]
+        assert {
+            verb for verb in permissions.ROLES_BY_PERMISSION if permissions.is_allowed(role, verb)
+        } == MAY[role]
     assert not any(
-        permissions.may(role, verb) for role in ("", "site") for verb in permissions.TABLE
+        permissions.is_allowed(role, verb)
+        for role in ("", "site")
+        for verb in permissions.ROLES_BY_PERMISSION
     )
 
 
@@ -150,7 +154,7 @@ def test_a_stranger_is_sent_to_sign_in(app, as_nobody):
 def test_a_route_without_a_guard_is_refused_to_everybody(app, as_ana, as_nobody):
     app._got_first_request = False
     app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
-    app.add_url_rule("/guarded", "guarded", may("see")(lambda: "shown"))
+    app.add_url_rule("/guarded", "guarded", require_permission("see")(lambda: "shown"))
     for person in (as_ana, as_nobody):
         answer = person.get("/forgotten")
         assert answer.status_code == 403

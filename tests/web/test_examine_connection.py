@@ -9,7 +9,7 @@ import pytest
 
 from app.domain.connection import revocation
 from app.domain.diagnostics import runs, scheduling
-from app.http.errors import Fault, SiteError
+from app.http.errors import CallError, ErrorCode
 from app.models.base import db
 from app.models.diagnostics import ABANDONED, EXAMINING, QUEUED, Examination
 from app.views.diagnostics import as_text
@@ -22,8 +22,8 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def examined(site, fake: FakeSite, config, by, eyes: Eyes) -> Examination:
-    wish = scheduling.request(site, by=by, now=fake.clock())
-    runs.run(wish.id, config=config, call=fake.call, look=eyes, now=fake.clock)
+    wish = scheduling.request_examination(site, by=by, now=fake.clock())
+    runs.run_examination(wish.id, config=config, call=fake.call, look=eyes, now=fake.clock)
     return Examination.get_by_id(wish.id)
 
 
@@ -53,7 +53,7 @@ def test_asking_queues_one_examination_and_shows_its_progress(as_ben, paired, jo
 
 
 def test_each_step_is_shown_as_it_happens_and_the_poll_ends_by_itself(as_ben, paired, ana, clock):
-    wish = scheduling.request(paired, by=ana, now=clock())
+    wish = scheduling.request_examination(paired, by=ana, now=clock())
     path = f"/sites/{paired.id}/examination"
     waiting = as_ben.get(f"{path}?seen=queued")
     assert "HX-Refresh" not in waiting.headers
@@ -84,7 +84,9 @@ def test_a_site_with_nothing_in_the_way(as_ben, paired, fake, config, ana):
 
 
 def test_a_blocker_is_named_with_evidence_and_remedy(as_ben, paired, fake, config, ana):
-    error = SiteError(Fault.tls_expired, {"not_after": "2026-11-01T00:00:00Z", "issuer": HOSTILE})
+    error = CallError(
+        ErrorCode.tls_expired, {"not_after": "2026-11-01T00:00:00Z", "issuer": HOSTILE}
+    )
     examined(paired, fake, config, ana, Eyes(error))
     text = as_ben.get(f"/sites/{paired.id}").text
     shown = card(text)
@@ -122,7 +124,7 @@ def test_a_site_that_is_not_paired_can_be_examined(as_ben, site, fake, config, a
 
 def test_a_revoked_site_offers_no_examination(as_ben, paired, fake, config, ana):
     examined(paired, fake, config, ana, Eyes())
-    revocation.revoke(paired, by=ana, now=fake.clock())
+    revocation.revoke_access(paired, by=ana, now=fake.clock())
     assert 'id="connection-check"' not in as_ben.get(f"/sites/{paired.id}").text
     assert as_ben.post(f"/sites/{paired.id}/examine").status_code == 409
 

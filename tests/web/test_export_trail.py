@@ -19,7 +19,7 @@ WHOLE = {"form": "zip", "private": "1"}
 
 
 def written(config):
-    export.run(TrailExport.newest(1)[0].id, config=config)
+    export.run_export(TrailExport.newest(1)[0].id, config=config)
 
 
 def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):

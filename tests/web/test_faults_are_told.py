@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from flask import Flask
 
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.views import filters
 
 AT = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
@@ -27,10 +27,10 @@ def faults(tmp_path):
 
 
 def test_every_fault_has_its_words(faults):
-    assert faults.FAULTS.keys() == {fault.value for fault in Fault} | OWN
+    assert faults.FAULTS.keys() == {fault.value for fault in ErrorCode} | OWN
 
 
-@pytest.mark.parametrize("fault", [fault.value for fault in Fault] + sorted(OWN))
+@pytest.mark.parametrize("fault", [fault.value for fault in ErrorCode] + sorted(OWN))
 def test_each_fault_says_what_happened_and_the_next_step(faults, fault):
     shown = str(faults.fault_notice(fault, {"status": 403, "text": HOSTILE}, AT, SITE))
     words = faults.FAULTS[fault]

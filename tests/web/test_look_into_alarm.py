@@ -23,7 +23,7 @@ EVIDENCE = {
 
 def raise_one(site: Site, kind: str = alerts.CALL_UNKNOWN, key: str = "n1") -> Alarm:
     with transaction():
-        alerts.raise_alarm(site, kind, key, EVIDENCE, SYSTEM, utcnow())
+        alerts.raise_alert(site, kind, key, EVIDENCE, SYSTEM, utcnow())
     return Alarm.get(Alarm.key == key, Alarm.kind == kind)
 
 
@@ -76,7 +76,7 @@ def test_a_critical_alert_is_on_every_page_until_it_is_resolved(
     for path in paths:
         assert 'class="alert-bar"' in as_ben.get(path).text
     assert 'class="alert-bar"' not in as_dora.get("/").text
-    alerts.close(
+    alerts.close_alert(
         alarm, by=ana, note="restored", with_others=False, confirmed_at=utcnow(), now=utcnow()
     )
     assert 'class="alert-bar"' not in as_ben.get("/").text

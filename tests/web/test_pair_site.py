@@ -8,7 +8,7 @@ import re
 import pytest
 
 from app.domain.connection import pairing
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.base import utcnow
 from app.models.sites import Pairing, Site
 from tests.support.factories import make_site
@@ -32,7 +32,7 @@ def attempt(site, fake, config):
     def run() -> str:
         token = site.latest_token()
         token.note(next_try_at=fake.clock(), busy_until=None)
-        return pairing.attempt(token.id, config=config, call=fake.call, now=fake.clock)
+        return pairing.attempt_pairing(token.id, config=config, call=fake.call, now=fake.clock)
 
     return run
 
@@ -83,14 +83,14 @@ def test_an_unpasted_token_is_told_apart_from_a_missing_plugin(as_ben, site, fak
     as_ben.post(f"/sites/{site.id}/token")
     attempt()
     assert "It does not know the token yet" in as_ben.get(f"/sites/{site.id}").text
-    fake.failing[:] = [Fault.not_found, Fault.not_found]
+    fake.failing[:] = [ErrorCode.not_found, ErrorCode.not_found]
     attempt()
     assert "Install and activate the plugin" in as_ben.get(f"/sites/{site.id}").text
 
 
 def test_an_unreachable_site_is_named_while_waiting(as_ben, site, fake, attempt):
     as_ben.post(f"/sites/{site.id}/token")
-    fake.failing[:] = [Fault.tls_expired, Fault.tls_expired]
+    fake.failing[:] = [ErrorCode.tls_expired, ErrorCode.tls_expired]
     attempt()
     assert "certificate has expired" in as_ben.get(f"/sites/{site.id}").text
 

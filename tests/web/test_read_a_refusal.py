@@ -7,7 +7,7 @@ import re
 import pytest
 
 from app.domain.accounts import sessions
-from app.domain.errors import NotConfirmed, OpsError
+from app.domain.errors import AuraError, ReauthenticationRequired
 from app.views import errors
 
 
@@ -82,7 +82,7 @@ def test_every_refusal_of_the_domain_has_a_page():
 
     known = tuple(kind for kind, _ in errors._REFUSALS)
     # That one is a question, and has a form.
-    refusals = below(OpsError) - {OpsError, NotConfirmed}
+    refusals = below(AuraError) - {AuraError, ReauthenticationRequired}
     assert all(issubclass(kind, known) for kind in refusals)
 
 

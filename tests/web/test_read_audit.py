@@ -18,7 +18,7 @@ pytestmark = pytest.mark.both_databases
 def test_entries_are_sentences_with_number_and_hash(as_ana, site):
     text = as_ana.get("/audit").text
     assert "Ana added the site <strong>Bakery</strong>" in text
-    head = audit.find(audit.Filter(event="site_added"), 1)[0]
+    head = audit.find_entries(audit.EntryFilter(event="site_added"), 1)[0]
     assert f'href="/audit/{head.seq}"' in text
     assert head.hash[:12] in text
     assert f'href="/sites/{site.id}"' in text
@@ -46,7 +46,7 @@ def test_older_entries_are_a_link_away(as_ana, ana, site):
             audit.record(SyncAsked(site_id=site.id, sync_id=number), ana)
     first = as_ana.get(f"/sites/{site.id}/audit")
     assert first.text.count('class="entry-text"') == 50
-    older = f"/sites/{site.id}/audit?before={audit.find(limit=50)[-1].seq}"
+    older = f"/sites/{site.id}/audit?before={audit.find_entries(limit=50)[-1].seq}"
     assert f'href="{older}"' in first.text
     second = as_ana.get(older).text
     assert "added the site" in second
@@ -55,9 +55,9 @@ def test_older_entries_are_a_link_away(as_ana, ana, site):
 
 
 def test_reading_changes_nothing(as_ana, site):
-    before = audit.find(limit=1)[0].seq
+    before = audit.find_entries(limit=1)[0].seq
     as_ana.get("/audit")
-    assert audit.find(limit=1)[0].seq == before
+    assert audit.find_entries(limit=1)[0].seq == before
 
 
 def test_a_stranger_reads_nothing(as_nobody, site):
@@ -123,13 +123,13 @@ def test_an_entry_has_an_address_of_its_own_with_its_facts_and_its_place(
     change = check(propose(ready, ben, clock()), fake, config)
     approve(change, ana, config, clock())
     run_change(change, fake, config)
-    ended = audit.find(audit.Filter(event="change_ended"))[0]
+    ended = audit.find_entries(audit.EntryFilter(event="change_ended"))[0]
     text = as_ana.get(f"/audit/{ended.seq}").text
     for words in (ended.hash, ended.prev, "Succeeded", AKISMET, 'href="/changes/1"'):
         assert words in text
     assert f'href="/audit?site={ready.id}&amp;component={AKISMET}"' in text
     assert f'href="/audit/{ended.seq - 1}"' in text
-    approved = audit.find(audit.Filter(event="change_approved"))[0]
+    approved = audit.find_entries(audit.EntryFilter(event="change_approved"))[0]
     assert "from 192.0.2.1" in as_ana.get(f"/audit/{approved.seq}").text
 
 
@@ -139,9 +139,9 @@ def test_an_entry_nobody_wrote_is_not_found(as_ana, site):
 
 def test_somebody_at_a_client_reads_what_concerns_them_and_no_address(as_dora, as_ana, ana, clock):
     hers = make_site(ana, now=clock(), client="Bakery Ltd")
-    mine = audit.find(audit.Filter(site=hers.id))[0].seq
+    mine = audit.find_entries(audit.EntryFilter(site=hers.id))[0].seq
     others = make_site(ana, now=clock(), url="https://rival.example", client="Rival Ltd")
-    theirs = audit.find(audit.Filter(site=others.id))[0].seq
+    theirs = audit.find_entries(audit.EntryFilter(site=others.id))[0].seq
     text = as_dora.get(f"/audit/{mine}").text
     assert "added the site" in text
     assert "192.0.2.1" not in text
@@ -151,7 +151,7 @@ def test_somebody_at_a_client_reads_what_concerns_them_and_no_address(as_dora, a
 
 def test_what_was_erased_is_named_as_such(as_ana, ben, clock):
     make_site(ben, now=clock(), url="https://florist.example", name="Florist")
-    seq = audit.find(audit.Filter(person=ben.id))[0].seq
+    seq = audit.find_entries(audit.EntryFilter(person=ben.id))[0].seq
     as_ana.post(f"/people/{ben.id}/disable")
     as_ana.post(f"/people/{ben.id}/erase", data={"reason": "asked"})
     text = as_ana.get(f"/audit/{seq}").text

@@ -23,8 +23,8 @@ from tests.support.policies import terms
 def by_rule(today: Site, ana: Actor, fake: FakeSite, config: Config) -> Change:
     """A change that a rule proposed."""
     now = fake.clock()
-    auto_update_rules.make(terms(fake.clock), by=ana, confirmed_at=now, now=now)
-    auto_update_rules.apply(now)
+    auto_update_rules.create_rule(terms(fake.clock), by=ana, confirmed_at=now, now=now)
+    auto_update_rules.propose_due(now)
     return check(Change.get(), fake, config)
 
 
@@ -32,7 +32,9 @@ def test_updates_that_are_ignored_are_named_and_cannot_be_approved(
     as_ana: Any, proposed: Change, ana: Actor
 ) -> None:
     site = proposed.site
-    holds.hold(site, "plugin", AKISMET, until=None, reason="breaks the shop", by=ana, now=utcnow())
+    holds.hold_updates(
+        site, "plugin", AKISMET, until=None, reason="breaks the shop", by=ana, now=utcnow()
+    )
     page = as_ana.get(f"/changes/{proposed.id}").text
     assert "Updates for Akismet are ignored on this site" in page
     assert "breaks the shop" in page
@@ -51,7 +53,7 @@ def test_the_rule_that_proposed_it_is_named(as_ana: Any, by_rule: Change) -> Non
 def test_what_a_person_proposed_is_not_left_to_the_rule(
     as_ana: Any, proposed: Change, ana: Actor, fake: FakeSite
 ) -> None:
-    auto_update_rules.make(terms(fake.clock), by=ana, confirmed_at=utcnow(), now=utcnow())
+    auto_update_rules.create_rule(terms(fake.clock), by=ana, confirmed_at=utcnow(), now=utcnow())
     page = as_ana.get(f"/changes/{proposed.id}").text
     assert "approves only what it proposed itself" in page
     assert "This change was proposed by Ben, so it needs approval." in page

@@ -11,7 +11,7 @@ import pytest
 
 from app.domain.actor import Actor
 from app.domain.connection import revocation
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.base import utcnow
 from app.models.sites import Site
 from app.protocol import b64u
@@ -28,10 +28,12 @@ class Parting:
         self.site, self.fake, self.config, self.ana = site, fake, config, ana
 
     def revoke(self) -> None:
-        revocation.revoke(self.site, by=self.ana, reason="contract ended", now=self.fake.clock())
+        revocation.revoke_access(
+            self.site, by=self.ana, reason="contract ended", now=self.fake.clock()
+        )
 
     def tell(self) -> None:
-        revocation.say_goodbye(
+        revocation.deliver_revocation(
             self.site.id,
             config=self.config,
             call=self.fake.call,
@@ -41,7 +43,7 @@ class Parting:
 
     def notice(self) -> None:
         secret = b64u(self.fake.paired.keys.goodbye)
-        revocation.receive_goodbye(self.site.key_id, secret, now=self.fake.clock())
+        revocation.receive_disconnect(self.site.key_id, secret, now=self.fake.clock())
 
     def sync(self) -> None:
         read_report(self.site, self.fake, config=self.config)
@@ -54,7 +56,7 @@ def revoked(it: Parting) -> None:
 
 def acknowledged_late(it: Parting) -> None:
     it.revoke()
-    it.fake.failing = [Fault.connect_timeout] * 4
+    it.fake.failing = [ErrorCode.connect_timeout] * 4
     it.tell()
     it.fake.failing = []
     it.fake.clock.advance(hours=1)
@@ -63,7 +65,7 @@ def acknowledged_late(it: Parting) -> None:
 
 def unreached(it: Parting) -> None:
     it.revoke()
-    it.fake.failing = [Fault.connect_timeout] * 4
+    it.fake.failing = [ErrorCode.connect_timeout] * 4
     it.tell()
 
 

@@ -33,7 +33,7 @@ def forked(paired, fake, config):
 def carry_out(asked, fake, config):
     """What the worker does, at the time at which the page was used."""
     fake.clock.now = utcnow()
-    rotation.run(asked.id, config=config, call=fake.call, now=fake.clock)
+    rotation.run_rotation(asked.id, config=config, call=fake.call, now=fake.clock)
 
 
 def test_new_keys_are_asked_for_shown_and_made(as_ben, paired, fake, config, jobs):

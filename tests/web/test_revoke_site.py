@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.actor import SYSTEM
 from app.domain.connection import calls, revocation
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.base import transaction
 from app.models.sites import Site
 from tests.support.factories import read_report
@@ -19,7 +19,7 @@ def goodbye(paired, fake, config):
     def run() -> str:
         paired.refresh()
         paired.note(when=(paired.state,), revoke_next_at=fake.clock())
-        revocation.say_goodbye(
+        revocation.deliver_revocation(
             paired.id, config=config, call=fake.call, call_bearer=fake.call_bearer, now=fake.clock
         )
         paired.refresh()
@@ -60,7 +60,7 @@ def test_acknowledged_and_refused_is_shown_as_confirmed(as_ana, paired, fake, co
 
 def test_an_unreached_site_is_not_called_revoked_there(as_ana, paired, fake, goodbye):
     as_ana.post(f"/sites/{paired.id}/revoke")
-    fake.failing = [Fault.connect_timeout] * 4
+    fake.failing = [ErrorCode.connect_timeout] * 4
     assert goodbye() == "revoked_unreached"
     text = as_ana.get(f"/sites/{paired.id}").text
     assert "Revoked here, site not reached yet" in text
@@ -71,7 +71,7 @@ def test_an_unreached_site_is_not_called_revoked_there(as_ana, paired, fake, goo
 
 def test_a_late_acknowledgement_is_not_rounded_up_to_proof(as_ana, paired, fake, goodbye):
     as_ana.post(f"/sites/{paired.id}/revoke")
-    fake.failing = [Fault.connect_timeout] * 4
+    fake.failing = [ErrorCode.connect_timeout] * 4
     goodbye()
     fake.failing = []
     assert goodbye() == "revoked_unproven"
@@ -90,7 +90,7 @@ def test_a_late_acknowledgement_is_not_rounded_up_to_proof(as_ana, paired, fake,
 )
 def test_a_site_that_left_is_shown_as_far_as_it_is_proven(as_ana, paired, clock, confirmed, words):
     with transaction():
-        calls.end_by_site(paired, confirmed=confirmed, how="notice", by=SYSTEM, now=clock())
+        calls.mark_disconnected(paired, confirmed=confirmed, how="notice", by=SYSTEM, now=clock())
     text = as_ana.get(f"/sites/{paired.id}").text
     assert words in text
     # Without proof the keys are still here, and so is the button that ends them.
@@ -141,7 +141,7 @@ def test_the_certificate_names_the_evidence_and_the_trail(as_ana, paired, goodby
 
 def test_an_incomplete_proof_is_no_certificate_of_revocation(as_ana, paired, fake, goodbye):
     as_ana.post(f"/sites/{paired.id}/revoke")
-    fake.failing = [Fault.dns] * 4
+    fake.failing = [ErrorCode.dns] * 4
     goodbye()
     text = as_ana.get(f"/sites/{paired.id}/certificate").text
     assert "Certificate of revocation" not in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from tests.support.factories import plugin, read_report, report, theme
 
 LONG = "Donaudampfschifffahrtsgesellschaft" * 8
@@ -146,7 +146,7 @@ def test_words_of_a_site_never_become_markup(see):
 
 def test_a_failed_call_is_told_and_the_last_good_report_stays(see, as_cleo, paired, fake, config):
     see()
-    fake.failing = [Fault.blocked] * 4  # at every address
+    fake.failing = [ErrorCode.blocked] * 4  # at every address
     read_report(paired, fake, config=config)
     text = as_cleo.get(f"/sites/{paired.id}").text
     assert "Something in front of WordPress blocked the call" in text
@@ -156,12 +156,12 @@ def test_a_failed_call_is_told_and_the_last_good_report_stays(see, as_cleo, pair
     assert "as the test wants it" in text
 
 
-@pytest.mark.parametrize("fault", list(Fault))
+@pytest.mark.parametrize("fault", list(ErrorCode))
 def test_every_fault_has_its_panel_on_the_page(as_ben, paired, fake, config, fault):
     fake.failing = [fault] * 4  # at every address
     read_report(paired, fake, config=config)
     text = as_ben.get(f"/sites/{paired.id}").text
-    if fault == Fault.identity_changed:
+    if fault == ErrorCode.identity_changed:
         # Not a fault to mend but a question to answer.
         assert "What is this site?" in text
         return

@@ -59,7 +59,7 @@ def test_an_open_alert_is_counted_for_the_agency_and_hidden_from_the_client(
 ):
     Site.update(client=Client.get_by_id(dora.client_id)).where(Site.id == today.id).execute()
     with transaction():
-        alerts.raise_alarm(today, alerts.CALL_UNKNOWN, "n", {}, SYSTEM, utcnow())
+        alerts.raise_alert(today, alerts.CALL_UNKNOWN, "n", {}, SYSTEM, utcnow())
     assert needing(as_ana.get("/").text) == 1
     assert "Someone else called" in as_ana.get(f"/sites/{today.id}").text
     assert needing(as_dora.get("/").text) == 0

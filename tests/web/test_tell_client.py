@@ -10,7 +10,7 @@ import pytest
 from pypdf import PdfReader
 
 from app.domain import audit
-from app.domain.audit import Filter
+from app.domain.audit import EntryFilter
 from app.models.audit import Entry
 from app.models.sites import Client, Site
 from tests.support.factories import (
@@ -77,7 +77,7 @@ def test_the_paper_says_the_same_and_is_an_entry_whose_hash_it_bears(as_ana, tol
     said = text_of(answer)
     for words in ("Ana approved exactly this", "version 5.3.1 is in use", "Report for Bakery Ltd"):
         assert words in said, words
-    entry = audit.find(Filter(event="client_report_made"))[0]
+    entry = audit.find_entries(EntryFilter(event="client_report_made"))[0]
     assert entry == Entry.head()
     assert entry.hash in said.replace(" ", "")
     assert entry.document()["facts"]["digest"] in said.replace(" ", "")

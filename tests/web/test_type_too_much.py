@@ -82,7 +82,7 @@ def pages(proposed: Change, today: Site, ana: Actor, cleo: Actor) -> list[str]:
     client = Client.named("Florist Ltd")
     gone = make_member("Gerd", "viewer", disabled_at=utcnow())
     with transaction():
-        alerts.raise_alarm(today, alerts.LOG_BROKEN, "1:x", {}, SYSTEM, utcnow())
+        alerts.raise_alert(today, alerts.LOG_BROKEN, "1:x", {}, SYSTEM, utcnow())
     return [
         "/",
         "/account",
@@ -169,9 +169,9 @@ def test_a_form_with_hundreds_of_boxes_is_taken(as_ana: Any, today: Site) -> Non
 @pytest.mark.parametrize(
     ("judge", "refused"),
     [
-        (lambda text: passwords.problem_with(text, name="Ana", email="a@b.c") != "", True),
-        (lambda text: passwords.matches(passwords.hash_of(PASSWORD), text), False),
-        (lambda text: is_refused(sites.normalise_url, f"https://{text}.example"), True),
+        (lambda text: passwords.password_problem(text, name="Ana", email="a@b.c") != "", True),
+        (lambda text: passwords.verify_password(passwords.hash_password(PASSWORD), text), False),
+        (lambda text: is_refused(sites.normalize_url, f"https://{text}.example"), True),
         (lambda text: is_refused(tag_names.read, text), True),
         (lambda text: sites.same_home("https://a.example", f"https://{text}"), False),
     ],
@@ -180,7 +180,7 @@ def test_a_form_with_hundreds_of_boxes_is_taken(as_ana: Any, today: Site) -> Non
 def test_what_is_too_long_is_refused_before_it_is_normalized(
     judge: Any, refused: bool, normalized: list[int]
 ) -> None:
-    passwords.hash_of(PASSWORD)
+    passwords.hash_password(PASSWORD)
     normalized.clear()
     assert judge(hostile(2000)) is refused
     assert max(normalized, default=0) < 2000

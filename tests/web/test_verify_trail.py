@@ -13,7 +13,9 @@ pytestmark = pytest.mark.both_databases
 
 
 def carried_out():
-    return verification.run(Verification.latest().id, now=lambda: at("2026-11-24 10:00"))
+    return verification.run_verification(
+        Verification.latest().id, now=lambda: at("2026-11-24 10:00")
+    )
 
 
 @pytest.fixture

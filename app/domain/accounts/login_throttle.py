@@ -25,13 +25,13 @@ from app.models.base import transaction
 
 FREE_PER_ACCOUNT = 5
 FREE_PER_NETWORK = 20
-LONGEST_WAIT = timedelta(minutes=5)
-FORGOTTEN_AFTER = timedelta(hours=1)
-DEVICE_FOR = timedelta(days=90)
+MAX_WAIT = timedelta(minutes=5)
+FAILURE_RETENTION = timedelta(hours=1)
+DEVICE_TOKEN_MAX_AGE = timedelta(days=90)
 
 
 @dataclass(frozen=True)
-class Browser:
+class ClientInfo:
     """Where a request came from. `device` is what an earlier sign-in left there, if any."""
 
     ip: str
@@ -39,7 +39,9 @@ class Browser:
     device: str = ""
 
 
-def begin(account: str, browser: Browser, *, config: Config, now: datetime) -> str | None:
+def register_attempt(
+    account: str, browser: ClientInfo, *, config: Config, now: datetime
+) -> str | None:
     """Count one more attempt at `account`; its subject, or None if it comes too early.
 
     What comes too early is not counted: otherwise waiting would never end.
@@ -47,29 +49,29 @@ def begin(account: str, browser: Browser, *, config: Config, now: datetime) -> s
     device = _device_id(browser.device, account, config)
     subject = _hash(f"{account} {device}" if device else account, config)
     network = network_of(browser.ip)
-    since = now - FORGOTTEN_AFTER
+    since = now - FAILURE_RETENTION
     with transaction():
         LoginFailure.forget_older(since)
-        waits = [_free_at(*LoginFailure.of_subject(subject, since), FREE_PER_ACCOUNT)]
+        waits = [_next_attempt_at(*LoginFailure.of_subject(subject, since), FREE_PER_ACCOUNT)]
         if not device:
-            waits.append(_free_at(*LoginFailure.of_ip(network, since), FREE_PER_NETWORK))
+            waits.append(_next_attempt_at(*LoginFailure.of_ip(network, since), FREE_PER_NETWORK))
         if any(wait is not None and now < wait for wait in waits):
             return None
         LoginFailure.create(subject_hash=subject, ip=network, at=now)
     return subject
 
 
-def subject_of(account: str, config: Config) -> str:
+def subject_hash(account: str, config: Config) -> str:
     """How the trail names an account that may not exist."""
     return _hash(account, config)
 
 
-def forgive(subject: str) -> None:
+def reset_attempts(subject: str) -> None:
     """The attempt succeeded: forget it and those before it."""
     LoginFailure.forgive(subject)
 
 
-def device_for(member: Member, known: str, config: Config) -> str:
+def device_token(member: Member, known: str, config: Config) -> str:
     """What to leave in a browser in which `member` has just proven who they are.
 
     It stays there for months, also after signing out, so it names nobody: the account is hashed.
@@ -92,12 +94,12 @@ def network_of(ip: str) -> str:
     return str(address)
 
 
-def _free_at(count: int, last_at: datetime | None, free: int) -> datetime | None:
+def _next_attempt_at(count: int, last_at: datetime | None, free: int) -> datetime | None:
     """When the next attempt may be made; None for at once."""
     if last_at is None or count < free:
         return None
     # The exponent is bounded, or a long attack would count up to huge numbers.
-    return last_at + min(timedelta(seconds=2 ** min(count - free + 1, 20)), LONGEST_WAIT)
+    return last_at + min(timedelta(seconds=2 ** min(count - free + 1, 20)), MAX_WAIT)
 
 
 def _hash(text: str, config: Config) -> str:
@@ -112,7 +114,9 @@ def _devices(config: Config) -> URLSafeTimedSerializer:
 def _device_id(text: str, account: str, config: Config) -> str:
     """The id of a browser that this account was used in, or empty."""
     try:
-        account_hash, device = _devices(config).loads(text, max_age=int(DEVICE_FOR.total_seconds()))
+        account_hash, device = _devices(config).loads(
+            text, max_age=int(DEVICE_TOKEN_MAX_AGE.total_seconds())
+        )
     except (BadData, ValueError, TypeError):
         return ""
     is_theirs = hmac.compare_digest(str(account_hash), _account_hash(account, config))

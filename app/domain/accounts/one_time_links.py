@@ -18,8 +18,8 @@ from app.domain.errors import LinkNoLongerValid
 from app.models.accounts import Member
 from app.models.installation import Setting
 
-SETUP_FOR = timedelta(hours=1)
-INVITATION_FOR = timedelta(days=3)
+SETUP_MAX_AGE = timedelta(hours=1)
+INVITATION_MAX_AGE = timedelta(days=3)
 
 _SETUP_NONCE = "setup_nonce"
 
@@ -47,9 +47,9 @@ def setup_command(config: Config) -> str:
     return f"{folder}.venv/bin/flask --app wsgi setup-link"
 
 
-def check_setup(token: str, config: Config) -> None:
+def verify_setup_link(token: str, config: Config) -> None:
     """Raise LinkNoLongerValid unless `token` may make the first owner now."""
-    nonce = _payload(token, "set-up", SETUP_FOR, config)
+    nonce = _payload(token, "set-up", SETUP_MAX_AGE, config)
     if Member.anybody() or nonce is None or nonce != Setting.read(_SETUP_NONCE):
         raise LinkNoLongerValid("This set-up link has expired or was used.")
 
@@ -60,10 +60,10 @@ def invitation_link(member: Member, config: Config) -> str:
     return f"{config.origin}/invitation/{token}"
 
 
-def invited(token: str, config: Config) -> Member:
+def invited_user(token: str, config: Config) -> Member:
     """Whose invitation this is. Raises LinkNoLongerValid, also for one who was disabled:
     that began a new epoch."""
-    payload = _payload(token, "invitation", INVITATION_FOR, config)
+    payload = _payload(token, "invitation", INVITATION_MAX_AGE, config)
     member_id, epoch = payload if isinstance(payload, list) else (None, None)
     member = Member.get_or_none(Member.id == member_id)
     if member is None or member.session_epoch != epoch:

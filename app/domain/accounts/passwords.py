@@ -19,28 +19,28 @@ _hasher = PasswordHasher()
 # Checked when there is nothing to check against, so that an address nobody has takes
 # as long as one somebody has. Its password was random and was never kept; a test
 # fails when the parameters above are no longer those of a new hash.
-STAND_IN = (
+DUMMY_HASH = (
     "$argon2id$v=19$m=65536,t=3,p=4"
     "$rgWH4AmHvqhYuqkWMDlGaw$E17ISRsh8yPEgAD/yw1Pe3OyZiPHdYdvgHLsQ942sxs"
 )
 
 
-def hash_of(password: str) -> str:
+def hash_password(password: str) -> str:
     """Hash a password that `problem_with` found nothing wrong with."""
     if len(password) > MAX_CHARS:
         raise ValueError("A password is checked with problem_with before it is hashed.")
-    return _hasher.hash(_one_spelling(password))
+    return _hasher.hash(_normalize(password))
 
 
-def matches(stored: str | None, password: str) -> bool:
+def verify_password(stored: str | None, password: str) -> bool:
     """Whether `password` made the hash; takes the same time when there is no hash."""
     is_real = stored is not None and stored != NO_PASSWORD
     # Never normalized when too long: with many combining marks that takes seconds and holds
     # up every other request of the process.
     is_possible = len(password) <= MAX_CHARS
     try:
-        typed = _one_spelling(password) if is_possible else ""
-        _hasher.verify(stored if stored and is_real else STAND_IN, typed)
+        typed = _normalize(password) if is_possible else ""
+        _hasher.verify(stored if stored and is_real else DUMMY_HASH, typed)
     except (VerifyMismatchError, InvalidHashError):
         return False
     return is_real and is_possible
@@ -51,7 +51,7 @@ def is_outdated(stored: str) -> bool:
     return _hasher.check_needs_rehash(stored)
 
 
-def problem_with(password: str, *, name: str, email: str) -> str:
+def password_problem(password: str, *, name: str, email: str) -> str:
     """Why nobody should use this password, in words; empty if somebody may.
 
     Length is what counts, so there are no rules about kinds of characters.
@@ -60,7 +60,7 @@ def problem_with(password: str, *, name: str, email: str) -> str:
     too_long = f"At most {MAX_CHARS} characters."
     if len(password) > MAX_CHARS:
         return too_long
-    text = _one_spelling(password)
+    text = _normalize(password)
     if len(text) < MIN_CHARS:
         return f"At least {MIN_CHARS} characters. Four or five unrelated words are easy to keep."
     if len(text) > MAX_CHARS:
@@ -76,6 +76,6 @@ def problem_with(password: str, *, name: str, email: str) -> str:
     return ""
 
 
-def _one_spelling(password: str) -> str:
+def _normalize(password: str) -> str:
     """The same keys on another keyboard may send other bytes for one character."""
     return unicodedata.normalize("NFKC", password)

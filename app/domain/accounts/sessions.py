@@ -17,23 +17,23 @@ from typing import NoReturn
 from app.config import Config
 from app.domain import audit, permissions
 from app.domain.accounts import login_throttle, passwords
-from app.domain.accounts.login_throttle import Browser
+from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.actor import Actor
 from app.domain.audit.events import SessionEnded, SignedIn, SignedOut, SignInFailed
 from app.domain.errors import Invalid, NotFound
 from app.models.accounts import Member, MemberSession
 from app.models.base import transaction, utcnow
 
-IDLE = timedelta(minutes=30)
-LONGEST = timedelta(hours=12)
+IDLE_TIMEOUT = timedelta(minutes=30)
+MAX_LIFETIME = timedelta(hours=12)
 # Being there is noted this often, not at every click.
-_NOTED_EVERY = timedelta(minutes=1)
-_KEPT_FOR = timedelta(days=30)
+_TOUCH_INTERVAL = timedelta(minutes=1)
+_RETENTION = timedelta(days=30)
 # More than of other refusals: an attack on the door should show its size.
 REFUSALS_PER_HOUR = 60
 
 # One for all: which part was wrong is nobody's business but the owner's.
-REFUSAL = "The e-mail or the password is wrong."
+SIGN_IN_REFUSED = "The e-mail or the password is wrong."
 # Attempts are counted for every address that is typed, so this says nothing about accounts.
 PAUSED = (
     "Sign-in is paused after several failed attempts, and the password was not checked. "
@@ -42,7 +42,7 @@ PAUSED = (
 
 
 @dataclass(frozen=True)
-class Presence:
+class AuthenticatedSession:
     """Somebody who is signed in. `ticket` is for the cookie and is never stored."""
 
     member: Member
@@ -51,50 +51,50 @@ class Presence:
 
 
 def sign_in(
-    *, email: str, password: str, browser: Browser, config: Config, now: datetime
-) -> Presence:
+    *, email: str, password: str, browser: ClientInfo, config: Config, now: datetime
+) -> AuthenticatedSession:
     """Open a session for whoever knows the password.
 
     Raises Invalid with one and the same message whatever was wrong.
     """
-    account = one_spelling(email)
-    subject = login_throttle.begin(account, browser, config=config, now=now)
+    account = normalize_email(email)
+    subject = login_throttle.register_attempt(account, browser, config=config, now=now)
     if subject is None:
         _refuse("too many attempts", account, browser, config, now, PAUSED)
     member = Member.known_as(account)
-    if not passwords.matches(member.password_hash if member else None, password):
+    if not passwords.verify_password(member.password_hash if member else None, password):
         why = "wrong password" if member else "no such account"
         _refuse(why, account, browser, config, now)
     if member is None or member.is_disabled:
         _refuse("account disabled", account, browser, config, now)
     known = member.password_hash
-    stronger = passwords.hash_of(password) if passwords.is_outdated(known) else ""
+    stronger = passwords.hash_password(password) if passwords.is_outdated(known) else ""
     with transaction():
-        login_throttle.forgive(subject)
+        login_throttle.reset_attempts(subject)
         if stronger:
             member.rehash(stronger, instead_of=known)
-        return begin(member, browser, now=now)
+        return start_session(member, browser, now=now)
 
 
 def _refuse(
     why: str,
     account: str,
-    browser: Browser,
+    browser: ClientInfo,
     config: Config,
     now: datetime,
-    words: str = REFUSAL,
+    words: str = SIGN_IN_REFUSED,
 ) -> NoReturn:
-    event = SignInFailed(subject_hash=login_throttle.subject_of(account, config), reason=why)
+    event = SignInFailed(subject_hash=login_throttle.subject_hash(account, config), reason=why)
     by = Actor.anonymous(browser.ip)
     audit.record_refusal(event, by, now=now, per_hour=REFUSALS_PER_HOUR)
     raise Invalid("", words)
 
 
-def begin(member: Member, browser: Browser, *, now: datetime) -> Presence:
+def start_session(member: Member, browser: ClientInfo, *, now: datetime) -> AuthenticatedSession:
     """A session of its own for this browser; the caller has made sure who is there."""
     secret = secrets.token_urlsafe(32)
     with transaction():
-        MemberSession.forget_older(now - _KEPT_FOR)
+        MemberSession.forget_older(now - _RETENTION)
         session = MemberSession.create(
             token_hash=_hash(secret),
             member=member,
@@ -106,32 +106,36 @@ def begin(member: Member, browser: Browser, *, now: datetime) -> Presence:
         )
         event = SignedIn(member_id=member.id, session_id=session.id)
         audit.record(event, Actor.of(member, browser.ip), now=now)
-    return Presence(member, session, f"{member.session_epoch}.{secret}")
+    return AuthenticatedSession(member, session, f"{member.session_epoch}.{secret}")
 
 
-def resume(ticket: str, *, now: datetime, is_person: bool = True) -> Presence | None:
+def resume_session(
+    ticket: str, *, now: datetime, is_person: bool = True
+) -> AuthenticatedSession | None:
     """Who holds this ticket, if it still counts. A page that refreshes by itself
     (`is_person` false) does not keep a session alive that nobody sits at."""
     epoch, _, secret = ticket.partition(".")
     session = MemberSession.with_hash(_hash(secret))
     if session is None or session.ended_at is not None:
         return None
-    if now - session.created_at >= LONGEST or now - session.last_seen_at >= IDLE:
+    if now - session.created_at >= MAX_LIFETIME or now - session.last_seen_at >= IDLE_TIMEOUT:
         return None
     member = session.member
     if member.is_disabled or epoch != str(member.session_epoch):
         return None
-    if is_person and now - session.last_seen_at >= _NOTED_EVERY:
+    if is_person and now - session.last_seen_at >= _TOUCH_INTERVAL:
         session.saw(now)
-    return Presence(member, session, ticket)
+    return AuthenticatedSession(member, session, ticket)
 
 
-def open_sessions(member_id: int, *, now: datetime) -> list[MemberSession]:
+def active_sessions(member_id: int, *, now: datetime) -> list[MemberSession]:
     """Where this person is signed in, the place seen last first."""
-    return MemberSession.open_of(member_id, created_after=now - LONGEST, seen_after=now - IDLE)
+    return MemberSession.open_of(
+        member_id, created_after=now - MAX_LIFETIME, seen_after=now - IDLE_TIMEOUT
+    )
 
 
-def sign_out(presence: Presence, *, by: Actor, now: datetime | None = None) -> None:
+def sign_out(presence: AuthenticatedSession, *, by: Actor, now: datetime | None = None) -> None:
     """End the session one is in. Doing so twice is no mistake."""
     now = now or utcnow()
     with transaction():
@@ -140,7 +144,7 @@ def sign_out(presence: Presence, *, by: Actor, now: datetime | None = None) -> N
             audit.record(event, by, now=now)
 
 
-def end(session_id: int, *, by: Actor, now: datetime | None = None) -> None:
+def end_session(session_id: int, *, by: Actor, now: datetime | None = None) -> None:
     """End one of one's own sessions. Raises Forbidden, or NotFound for anybody else's."""
     permissions.require(by, "account")
     now = now or utcnow()
@@ -153,18 +157,20 @@ def end(session_id: int, *, by: Actor, now: datetime | None = None) -> None:
         _end(session, by, now)
 
 
-def end_others(presence: Presence, *, by: Actor, now: datetime | None = None) -> None:
+def end_other_sessions(
+    presence: AuthenticatedSession, *, by: Actor, now: datetime | None = None
+) -> None:
     """End every session of one's own but the one one is in. Raises Forbidden."""
     now = now or utcnow()
     with permissions.member_transaction(by, "account") as (_, by):
-        end_all(presence.member, by=by, now=now, but=presence.session.id)
+        end_all_sessions(presence.member, by=by, now=now, but=presence.session.id)
 
 
-def end_all(member: Member, *, by: Actor, now: datetime, but: int | None = None) -> None:
+def end_all_sessions(member: Member, *, by: Actor, now: datetime, but: int | None = None) -> None:
     """End what is open of `member`; part of a larger change, so the caller's right to it
     is already settled."""
     with transaction():
-        for session in open_sessions(member.id, now=now):
+        for session in active_sessions(member.id, now=now):
             if session.id != but:
                 _end(session, by, now)
 
@@ -177,7 +183,7 @@ def _end(session: MemberSession, by: Actor, now: datetime) -> None:
         audit.record(event, by, now=now)
 
 
-def one_spelling(email: str) -> str:
+def normalize_email(email: str) -> str:
     """Two people never differ in the case of their address."""
     return email.strip().lower()
 

@@ -12,8 +12,8 @@ from peewee import IntegrityError
 from app.config import Config
 from app.domain import audit, permissions
 from app.domain.accounts import login_throttle, one_time_links, passwords, sessions
-from app.domain.accounts.login_throttle import Browser
-from app.domain.accounts.sessions import Presence
+from app.domain.accounts.login_throttle import ClientInfo
+from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import (
     IdentityConfirmed,
@@ -53,20 +53,20 @@ def set_up_owner(
     email: str,
     password: str,
     again: str,
-    browser: Browser,
+    browser: ClientInfo,
     config: Config,
     now: datetime,
-) -> Presence:
+) -> AuthenticatedSession:
     """Make the one account that exists without an invitation, and open its first session.
 
     Raises LinkNoLongerValid, or Invalid with a message for each field.
     """
-    one_time_links.check_setup(token, config)
-    name, email = _clean_name(name), sessions.one_spelling(email)
+    one_time_links.verify_setup_link(token, config)
+    name, email = _clean_name(name), sessions.normalize_email(email)
     _require_none(
         _identity_problems(name, email) | _password_problems(password, again, name, email)
     )
-    password_hash = passwords.hash_of(password)
+    password_hash = passwords.hash_password(password)
     claim = secrets.token_hex(16)
     with transaction():
         # Of two that used the link at once, the primary key lets one claim it.
@@ -75,13 +75,13 @@ def set_up_owner(
         owner = _create(name, email, OWNER, password_hash, now)
         event = OwnerCreated(member_id=owner.id, name=name)
         audit.record(event, Actor.of(owner, browser.ip), now=now)
-        return sessions.begin(owner, browser, now=now)
+        return sessions.start_session(owner, browser, now=now)
 
 
 # ---- members ----
 
 
-def invite(
+def invite_user(
     *,
     name: str,
     email: str,
@@ -97,7 +97,7 @@ def invite(
     Raises Forbidden, or Invalid with a message for each field.
     """
     permissions.require(by, "people")
-    name, email = _clean_name(name), sessions.one_spelling(email)
+    name, email = _clean_name(name), sessions.normalize_email(email)
     problems = _identity_problems(name, email)
     problems |= _role_problems(role, client)
     _require_none(problems)
@@ -122,15 +122,15 @@ def renew_invitation(member: Member, *, by: Actor, config: Config, now: datetime
     return _renew(member, by, config, now)
 
 
-def recover(email: str, *, config: Config, now: datetime) -> str:
+def recovery_link(email: str, *, config: Config, now: datetime) -> str:
     """The same for whoever runs this machine: the way back in when no owner is left
     who knows a password. Raises NotFound, or Conflict for one who is disabled."""
-    return _renew(known_as(email), SYSTEM, config, now)
+    return _renew(find_by_email(email), SYSTEM, config, now)
 
 
-def known_as(email: str) -> Member:
+def find_by_email(email: str) -> Member:
     """Who signs in by this address. Raises NotFound."""
-    member = Member.known_as(sessions.one_spelling(email))
+    member = Member.known_as(sessions.normalize_email(email))
     if member is None:
         raise NotFound("Nobody here has this address.")
     return member
@@ -142,7 +142,7 @@ def _renew(member: Member, by: Actor, config: Config, now: datetime) -> str:
         member.refresh()
         if member.is_disabled:
             raise Conflict("This account is disabled. Enable it first.")
-        sessions.end_all(member, by=by, now=now)
+        sessions.end_all_sessions(member, by=by, now=now)
         member.outdate()
         event = InvitationIssued(member_id=member.id, name=member.name)
         audit.record(event, by, now=now)
@@ -150,22 +150,22 @@ def _renew(member: Member, by: Actor, config: Config, now: datetime) -> str:
 
 
 def accept_invitation(
-    *, token: str, password: str, again: str, browser: Browser, config: Config, now: datetime
-) -> Presence:
+    *, token: str, password: str, again: str, browser: ClientInfo, config: Config, now: datetime
+) -> AuthenticatedSession:
     """Let the invited person choose their password, and open a session.
 
     Raises LinkNoLongerValid, or Invalid.
     """
-    member = one_time_links.invited(token, config)
+    member = one_time_links.invited_user(token, config)
     _require_none(_password_problems(password, again, member.name, member.email))
-    password_hash = passwords.hash_of(password)
+    password_hash = passwords.hash_password(password)
     with transaction():
         if not member.set_password(password_hash, epoch=member.session_epoch):
             raise LinkNoLongerValid("This link has just been used.")
         event = PasswordChosen(member_id=member.id)
         audit.record(event, Actor.of(member, browser.ip), now=now)
-        sessions.end_all(member, by=Actor.of(member, browser.ip), now=now)
-        return sessions.begin(member, browser, now=now)
+        sessions.end_all_sessions(member, by=Actor.of(member, browser.ip), now=now)
+        return sessions.start_session(member, browser, now=now)
 
 
 def change_role(
@@ -184,12 +184,12 @@ def change_role(
     out, and where it is so already.
     """
     permissions.require(by, "people")
-    permissions.require_fresh(confirmed_at, now)
+    permissions.require_recent_authentication(confirmed_at, now)
     _require_none(_role_problems(role, client))
     with permissions.member_transaction(by, "people") as (_, by):
         member.refresh()
         was = member.role
-        sessions.end_all(member, by=by, now=now)
+        sessions.end_all_sessions(member, by=by, now=now)
         if not member.take_role(role, _client_of(role, client)):
             raise Conflict(_why_no_role(member, role))
         event = RoleChanged(
@@ -210,13 +210,13 @@ def _why_no_role(member: Member, role: str) -> str:
     return "That is their role already."
 
 
-def disable(member: Member, *, by: Actor, now: datetime) -> None:
+def disable_user(member: Member, *, by: Actor, now: datetime) -> None:
     """Shut somebody out at once, wherever they are signed in; what they did stays.
 
     Raises Forbidden, or Conflict for the last owner and for one who is shut out already.
     """
     with permissions.member_transaction(by, "people") as (_, by):
-        sessions.end_all(member, by=by, now=now)
+        sessions.end_all_sessions(member, by=by, now=now)
         if not member.disable(now):
             raise Conflict(
                 "This account is disabled already."
@@ -227,7 +227,7 @@ def disable(member: Member, *, by: Actor, now: datetime) -> None:
         audit.record(event, by, now=now)
 
 
-def enable(member: Member, *, by: Actor, now: datetime) -> None:
+def enable_user(member: Member, *, by: Actor, now: datetime) -> None:
     """Let somebody in again, with the password they had. Raises Forbidden or StaleState."""
     with permissions.member_transaction(by, "people") as (_, by):
         if not member.enable():
@@ -236,7 +236,7 @@ def enable(member: Member, *, by: Actor, now: datetime) -> None:
         audit.record(event, by, now=now)
 
 
-def member_known(member_id: int) -> Member:
+def get_user(member_id: int) -> Member:
     """Raises NotFound."""
     member = Member.get_or_none(Member.id == member_id)
     if member is None:
@@ -248,15 +248,15 @@ def member_known(member_id: int) -> Member:
 
 
 def change_password(
-    presence: Presence,
+    presence: AuthenticatedSession,
     *,
     present: str,
     new: str,
     again: str,
-    browser: Browser,
+    browser: ClientInfo,
     config: Config,
     now: datetime,
-) -> Presence:
+) -> AuthenticatedSession:
     """Take a new password, end every session of this person and open one for this browser.
 
     Guessing the present one is as slow here as at the door. Raises Invalid, or
@@ -268,25 +268,30 @@ def change_password(
     # A bucket of its own: whoever holds a stolen session must not be able to use up
     # the attempts of the person at the door.
     account = f"change of {member.email}"
-    subject = login_throttle.begin(account, browser, config=config, now=now)
-    if subject is None or not passwords.matches(member.password_hash, present):
+    subject = login_throttle.register_attempt(account, browser, config=config, now=now)
+    if subject is None or not passwords.verify_password(member.password_hash, present):
         _refuse(presence, "present", by, now, is_early=subject is None)
     problems = _password_problems(new, again, member.name, member.email, field="new")
     if present == new:
         problems["new"] = "This is the password you have."
     _require_none(problems)
-    password_hash = passwords.hash_of(new)
+    password_hash = passwords.hash_password(new)
     with permissions.member_transaction(by, "account") as (_, by):
-        login_throttle.forgive(subject)
+        login_throttle.reset_attempts(subject)
         if not member.set_password(password_hash, epoch=member.session_epoch):
             raise StaleState("Your account was changed meanwhile. Sign in again.")
-        sessions.end_all(member, by=by, now=now)
+        sessions.end_all_sessions(member, by=by, now=now)
         audit.record(PasswordChanged(member_id=member.id), by, now=now)
-        return sessions.begin(member, browser, now=now)
+        return sessions.start_session(member, browser, now=now)
 
 
-def confirm(
-    presence: Presence, *, password: str, browser: Browser, config: Config, now: datetime
+def reauthenticate(
+    presence: AuthenticatedSession,
+    *,
+    password: str,
+    browser: ClientInfo,
+    config: Config,
+    now: datetime,
 ) -> None:
     """Show that it is still this person: what needs that may be done for a quarter of an hour.
 
@@ -296,18 +301,18 @@ def confirm(
     by = Actor.of(member, browser.ip)
     permissions.require(by, "account")
     account = f"confirmation of {member.email}"
-    subject = login_throttle.begin(account, browser, config=config, now=now)
-    if subject is None or not passwords.matches(member.password_hash, password):
+    subject = login_throttle.register_attempt(account, browser, config=config, now=now)
+    if subject is None or not passwords.verify_password(member.password_hash, password):
         _refuse(presence, "password", by, now, is_early=subject is None)
     with permissions.member_transaction(by, "account") as (_, by):
-        login_throttle.forgive(subject)
+        login_throttle.reset_attempts(subject)
         if not presence.session.confirm(now):
             raise StaleState("Your session has ended. Sign in again.")
         audit.record(IdentityConfirmed(session_id=presence.session.id), by, now=now)
 
 
 def _refuse(
-    presence: Presence, field: str, by: Actor, now: datetime, *, is_early: bool
+    presence: AuthenticatedSession, field: str, by: Actor, now: datetime, *, is_early: bool
 ) -> NoReturn:
     why = "too many attempts" if is_early else "wrong password"
     event = PasswordRefused(session_id=presence.session.id, reason=why)
@@ -366,7 +371,7 @@ def _client_of(role: str, client: Client | None) -> int | None:
 def _password_problems(
     password: str, again: str, name: str, email: str, *, field: str = "password"
 ) -> dict[str, str]:
-    problem = passwords.problem_with(password, name=name, email=email)
+    problem = passwords.password_problem(password, name=name, email=email)
     if problem:
         return {field: problem}
     return {} if password == again else {"again": "The two are not the same."}

@@ -6,19 +6,19 @@ holds a salted hash of it, so that a person can be erased and the chain stays wh
 """
 
 from app.domain.audit.append import record
-from app.domain.audit.chain import Anchor, ChainReport, genesis, link, verify_chain
-from app.domain.audit.integrity import private_hash
+from app.domain.audit.chain import Anchor, ChainReport, genesis_hash, link_hash, verify_chain
+from app.domain.audit.integrity import private_details_hash
 from app.domain.audit.refusals import record_refusal
-from app.domain.audit.search import Filter, find
+from app.domain.audit.search import EntryFilter, find_entries
 
 __all__ = [
     "Anchor",
     "ChainReport",
-    "Filter",
-    "find",
-    "genesis",
-    "link",
-    "private_hash",
+    "EntryFilter",
+    "find_entries",
+    "genesis_hash",
+    "link_hash",
+    "private_details_hash",
     "record",
     "record_refusal",
     "verify_chain",

@@ -8,9 +8,9 @@ from typing import Any
 
 from app.domain.actor import Actor
 from app.domain.audit import index_columns, search_index
-from app.domain.audit.chain import genesis, link, log_uuid
+from app.domain.audit.chain import genesis_hash, link_hash, log_uuid
 from app.domain.audit.events import Event
-from app.domain.audit.integrity import private_hash
+from app.domain.audit.integrity import private_details_hash
 from app.models.audit import NAMES, Detail, Entry
 from app.models.base import in_transaction, utcnow
 from app.models.sites import Site
@@ -39,12 +39,12 @@ def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:
         "site": event.site_id,
         "client": _client_of(event),
         "facts": facts,
-        "private": private_hash(salt, text) if text else None,
+        "private": private_details_hash(salt, text) if text else None,
     }
     entry = _append(document, at)
     if text:
         Detail.keep(entry.seq, salt.hex(), text)
-    search_index.add(entry, document, detail)
+    search_index.index_entry(entry, document, detail)
     return entry
 
 
@@ -63,14 +63,14 @@ def _client_of(event: Event) -> int | None:
 
 def _append(document: dict[str, Any], at: datetime) -> Entry:
     end = Entry.end()
-    seq, prev = (end[0] + 1, end[1]) if end else (1, genesis(log_uuid()))
+    seq, prev = (end[0] + 1, end[1]) if end else (1, genesis_hash(log_uuid()))
     body = canonical(document).decode("utf-8")
     kind, component, outcome = index_columns.of_facts(document["facts"])
     return Entry.append(
         seq=seq,
         prev=prev,
         body=body,
-        hash=link(seq, prev, body),
+        hash=link_hash(seq, prev, body),
         at=at,
         event=document["event"],
         actor=index_columns.of_actor(document["actor"]),

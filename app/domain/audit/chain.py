@@ -26,7 +26,7 @@ _WORTH_SHARING = 50_000
 _PARTS_EACH = 8
 _EIGHT_BYTES = Struct(">Q").pack
 _HASH = re.compile("[0-9a-f]{64}")
-_FOLLOWS_NOT = "does not follow the entry before it"
+_BROKEN_LINK = "does not follow the entry before it"
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class ChainReport:
         return self.broken_at is None
 
 
-def genesis(log_uuid: str) -> str:
+def genesis_hash(log_uuid: str) -> str:
     """The hash before the first entry; ties a chain to one log."""
     return chain_genesis(log_uuid).hex()
 
 
-def link(seq: int, prev: str, body: str) -> str:
+def link_hash(seq: int, prev: str, body: str) -> str:
     """The hash of one entry over its number, its predecessor and its exact body."""
     return chain_hash(seq, bytes.fromhex(prev), body.encode("utf-8")).hex()
 
@@ -79,7 +79,7 @@ def verify_chain(
     """
     end = Entry.end()
     last = end[0] if end else 0
-    whole = _Stretch(0, last, genesis(log_uuid()))
+    whole = _Segment(0, last, genesis_hash(log_uuid()))
     if last >= _WORTH_SHARING and parallel.is_possible():
         _read_together(whole, seen)
     else:
@@ -87,9 +87,9 @@ def verify_chain(
     return _report(whole, sorted(anchors, key=lambda one: one.n))
 
 
-def _read_together(whole: _Stretch, seen: Callable[[int], object]) -> None:
+def _read_together(whole: _Segment, seen: Callable[[int], object]) -> None:
     try:
-        for part in parallel.each(_read_apart, _parts(whole.upto)):
+        for part in parallel.run_parts(_read_apart, _parts(whole.upto)):
             if not whole.join(part):
                 return
             seen(whole.count)
@@ -99,21 +99,21 @@ def _read_together(whole: _Stretch, seen: Callable[[int], object]) -> None:
 
 
 def _parts(last: int) -> list[tuple[int, int]]:
-    each = -(-last // (parallel.processors() * _PARTS_EACH))
+    each = -(-last // (parallel.processor_count() * _PARTS_EACH))
     return [(after, min(after + each, last)) for after in range(0, last, each)]
 
 
-def _read_apart(execute: parallel.Execute, span: tuple[int, int]) -> _Stretch:
+def _read_apart(execute: parallel.Execute, span: tuple[int, int]) -> _Segment:
     """A part of the chain by itself; what its first entry follows is for `join` to hold it to."""
     first = execute("SELECT prev FROM audit WHERE seq = ?", (span[0] + 1,)).fetchone()
-    stretch = _Stretch(*span, first[0] if first else "")
+    stretch = _Segment(*span, first[0] if first else "")
     if _HASH.fullmatch(stretch.follows):
         stretch.read(execute)
     return stretch
 
 
 @dataclass
-class _Stretch:
+class _Segment:
     """The entries after `after` up to `upto`, of which the first `follows` a hash; empty where
     it is missing.
 
@@ -152,12 +152,12 @@ class _Stretch:
             self._follow(rows)
             seen(self.count)
 
-    def join(self, other: _Stretch) -> bool:
+    def join(self, other: _Segment) -> bool:
         """Take over what was read behind this one; False once the chain does not go on."""
         if not other.follows:
             return False
         if other.follows != self.head:
-            self.misfit = (self.count + 1, _FOLLOWS_NOT)
+            self.misfit = (self.count + 1, _BROKEN_LINK)
             return False
         self.count, self.head, self.misfit = other.count, other.head, other.misfit
         self.private += other.private
@@ -169,7 +169,7 @@ class _Stretch:
         prefix, sha, eight, private = CHAIN_ENTRY, sha256, _EIGHT_BYTES, integrity.NAMES_PRIVATE
         for prev, named, body in rows:
             if prev != was:
-                self.misfit = (seq + 1, _FOLLOWS_NOT)
+                self.misfit = (seq + 1, _BROKEN_LINK)
                 break
             digest = sha(prefix + eight(seq + 1) + head + body).digest()
             if named != (after := digest.hex()):
@@ -181,27 +181,27 @@ class _Stretch:
         self.count, self.head = seq, was
 
 
-def _report(whole: _Stretch, anchors: list[Anchor]) -> ChainReport:
+def _report(whole: _Segment, anchors: list[Anchor]) -> ChainReport:
     """What all of it shows together: the first entry that does not fit, whichever way."""
-    found = integrity.Beside()
+    found = integrity.SideTableCheck()
     if whole.misfit is not None:
         found.note(*whole.misfit)
     elif whole.count < whole.upto:
         after = Entry.select(fn.MIN(Entry.seq)).where(Entry.seq > whole.count).scalar()
         found.note(after, f"entry {whole.count + 1} is missing")
-    integrity.compare(whole.upto, whole.private, found)
+    integrity.check_side_tables(whole.upto, whole.private, found)
     untold = [seq for seq in found.absent if seq > found.erased_at]
     if untold:
         why = "its private part is gone, and no entry tells that anybody was erased"
         found.note(min(untold), why)
-    met = _meet(whole, anchors, found)
+    met = _check_anchors(whole, anchors, found)
     broken_at, reason = found.misfit or (None, "")
     count = whole.count if broken_at is None else min(whole.count, broken_at - 1)
     absent = tuple(sorted(found.absent))
     return ChainReport(count, whole.head, broken_at, reason, met, absent)
 
 
-def _meet(whole: _Stretch, anchors: list[Anchor], found: integrity.Beside) -> int:
+def _check_anchors(whole: _Segment, anchors: list[Anchor], found: integrity.SideTableCheck) -> int:
     """Hold the chain to what others were shown of it; how many of them it fits."""
     met = 0
     for anchor in anchors:
@@ -212,7 +212,7 @@ def _meet(whole: _Stretch, anchors: list[Anchor], found: integrity.Beside) -> in
             break
         # As stored: up to here it was found to be what follows from the text.
         stands = Entry.select(Entry.hash).where(Entry.seq == anchor.n).scalar()
-        if anchor.hash != (stands or genesis(log_uuid())):
+        if anchor.hash != (stands or genesis_hash(log_uuid())):
             fits = anchors[met - 1].n if met else 0
             found.note(anchor.n, f"it, or one after {fits}, is not what {anchor.holder} was shown")
             break

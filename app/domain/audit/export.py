@@ -14,7 +14,7 @@ from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit import export_formats
 from app.domain.audit.events import ExportDownloaded, TrailExported
-from app.domain.audit.export_formats import Covered
+from app.domain.audit.export_formats import ExportScope
 from app.domain.errors import Invalid, NotFound
 from app.keys import SealBroken
 from app.models.accounts import Member
@@ -32,12 +32,12 @@ _FOLDER = "exports"
 _PIECE = 1 << 20
 
 
-def request(
-    form: str, covered: Covered, *, by: Actor, confirmed_at: datetime, now: datetime
+def request_export(
+    form: str, covered: ExportScope, *, by: Actor, confirmed_at: datetime, now: datetime
 ) -> TrailExport:
     """Have the worker write it. Raises Forbidden, NotConfirmed, or Invalid."""
     permissions.require(by, "export")
-    permissions.require_fresh(confirmed_at, now)
+    permissions.require_recent_authentication(confirmed_at, now)
     if form not in FORMS:
         raise Invalid("form", "Choose one of the forms.")
     with permissions.member_transaction(by, "export") as (tx, by):
@@ -57,14 +57,14 @@ def request(
     return asked
 
 
-def covers(
+def make_scope(
     *,
     client: Client | None = None,
     site: Site | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     private: bool = True,
-) -> Covered:
+) -> ExportScope:
     """What is to be exported, with its words. Raises Invalid where it ends before it begins."""
     if since is not None and until is not None and until <= since:
         raise Invalid("until", "This is not after the beginning.")
@@ -78,10 +78,10 @@ def covers(
     if until is not None:
         of.append(f"before {until:%Y-%m-%d}")
     whose = {"client": client.id if client else None, "site": site.id if site else None}
-    return Covered(", ".join(of), since=since, until=until, private=private, **whose)
+    return ExportScope(", ".join(of), since=since, until=until, private=private, **whose)
 
 
-def run(export_id: int, *, config: Config, now: Callable[[], datetime] = utcnow) -> str:
+def run_export(export_id: int, *, config: Config, now: Callable[[], datetime] = utcnow) -> str:
     """Write the file; the state it ends in. Safe to be delivered twice."""
     asked = TrailExport.get_or_none(TrailExport.id == export_id)
     if asked is None:
@@ -94,10 +94,10 @@ def run(export_id: int, *, config: Config, now: Callable[[], datetime] = utcnow)
     def note(count: int) -> None:
         asked.move(to=RUNNING, when=(RUNNING,), entries=count, seen_working_at=now())
 
-    path = path_of(asked, config)
+    path = export_path(asked, config)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     try:
-        count = write(path, asked.form, _covered(asked), config, now(), note)
+        count = write_export(path, asked.form, _covered(asked), config, now(), note)
     except (OSError, SealBroken):
         asked.move(to=FAILED, when=(RUNNING,), ended_at=now())
         path.unlink(missing_ok=True)
@@ -112,20 +112,20 @@ def run(export_id: int, *, config: Config, now: Callable[[], datetime] = utcnow)
     return asked.state
 
 
-def export_here(
-    path: Path, form: str, covered: Covered, *, by: Actor, config: Config, now: datetime
+def export_to_path(
+    path: Path, form: str, covered: ExportScope, *, by: Actor, config: Config, now: datetime
 ) -> int:
     """The same at once, for whoever sits at the terminal; returns how many entries."""
-    count = write(path, form, covered, config, now, lambda count: None)
+    count = write_export(path, form, covered, config, now, lambda count: None)
     with transaction():
         audit.record(_exported(covered, form, count, _digest(path)), by, now=now)
     return count
 
 
-def write(
+def write_export(
     path: Path,
     form: str,
-    covered: Covered,
+    covered: ExportScope,
     config: Config,
     now: datetime,
     seen: Callable[[int], object],
@@ -140,7 +140,7 @@ def write(
         return export_formats.write_jsonl(file, covered, seen)
 
 
-def hand_out(
+def get_download(
     export_id: int, *, by: Actor, config: Config, now: datetime
 ) -> tuple[TrailExport, Path]:
     """Return a finished export and its file, and record that it left Aura.
@@ -149,7 +149,7 @@ def hand_out(
     """
     with permissions.member_transaction(by, "export") as (_, by):
         asked = TrailExport.get_or_none(TrailExport.id == export_id)
-        if asked is None or asked.state != DONE or not path_of(asked, config).is_file():
+        if asked is None or asked.state != DONE or not export_path(asked, config).is_file():
             raise NotFound("This export is not here, or not here any more. Make it again.")
         event = ExportDownloaded(
             site_id=asked.about_site_id,
@@ -160,14 +160,14 @@ def hand_out(
             digest=asked.digest,
         )
         audit.record(event, by, now=now)
-    return asked, path_of(asked, config)
+    return asked, export_path(asked, config)
 
 
-def path_of(asked: TrailExport, config: Config) -> Path:
+def export_path(asked: TrailExport, config: Config) -> Path:
     return config.var_dir / _FOLDER / f"{asked.id}.{asked.form}"
 
 
-def due(config: Config, now: datetime) -> int:
+def queue_due_exports(config: Config, now: datetime) -> int:
     """Delete what is a day old, end what was lost, queue what was never begun; how many."""
     lost = TrailExport.in_state(RUNNING, before=now - LOST_AFTER)
     for one in lost:
@@ -177,13 +177,13 @@ def due(config: Config, now: datetime) -> int:
         queue.enqueue("export_trail", one.id)
     old = TrailExport.in_state(DONE, before=now - KEPT_FOR)
     for one in [*old, *lost]:
-        path_of(one, config).unlink(missing_ok=True)
+        export_path(one, config).unlink(missing_ok=True)
         one.move(to=GONE, when=(DONE,))
     return len(lost) + len(waiting) + len(old)
 
 
-def _covered(asked: TrailExport) -> Covered:
-    return Covered(
+def _covered(asked: TrailExport) -> ExportScope:
+    return ExportScope(
         asked.scope,
         client=asked.client_id,
         site=asked.about_site_id,
@@ -193,7 +193,7 @@ def _covered(asked: TrailExport) -> Covered:
     )
 
 
-def _exported(covered: Covered, form: str, entries: int, digest: str) -> TrailExported:
+def _exported(covered: ExportScope, form: str, entries: int, digest: str) -> TrailExported:
     return TrailExported(
         site_id=covered.site,
         client_id=covered.client,

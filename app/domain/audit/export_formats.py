@@ -19,8 +19,8 @@ from app.domain.audit.chain import log_uuid
 from app.domain.audit.merkle import Tree
 from app.domain.connection import dashboard_identity
 from app.domain.crosscheck import checkpoints
-from app.domain.crosscheck.checkpoints import Mark
-from app.keys import sign, verify_mark
+from app.domain.crosscheck.checkpoints import Checkpoint
+from app.keys import sign, verify_checkpoint
 from app.models.audit import Entry
 from app.models.checkpoints import SiteEntry, SiteLog, SiteMark
 from app.models.sites import Site
@@ -43,7 +43,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Covered:
+class ExportScope:
     """What an export is of; whatever is None is not limited. `of` says it in words."""
 
     of: str
@@ -69,10 +69,14 @@ class Covered:
 
 
 def write_zip(
-    file: IO[bytes], covered: Covered, config: Config, now: datetime, seen: Callable[[int], object]
+    file: IO[bytes],
+    covered: ExportScope,
+    config: Config,
+    now: datetime,
+    seen: Callable[[int], object],
 ) -> int:
     """Everything a stranger needs to check it; returns how many entries it shows."""
-    end = checkpoints.own(config)
+    end = checkpoints.current_checkpoint(config)
     digests: dict[str, str] = {}
     leaves = [bytes.fromhex(one) for one in _hashes(end.n)] if not covered.is_whole else []
     paths = Tree(leaves) if leaves else None
@@ -104,13 +108,13 @@ def write_zip(
             "files": digests,
         }
         manifest = canonical(document)
-        seed = dashboard_identity.of_dashboard(config).signing_key
+        seed = dashboard_identity.load_dashboard(config).signing_key
         archive.writestr("manifest.json", manifest)
         archive.writestr("manifest.sig", b64u(sign(seed, _MANIFEST_SIGNATURE + manifest)))
     return rows.count
 
 
-def write_jsonl(file: IO[bytes], covered: Covered, seen: Callable[[int], object]) -> int:
+def write_jsonl(file: IO[bytes], covered: ExportScope, seen: Callable[[int], object]) -> int:
     """One entry a line, as pages show it; proves nothing. Returns how many."""
     rows = _Counted(_entries(covered, _newest()), seen)
     for entry in rows:
@@ -118,7 +122,7 @@ def write_jsonl(file: IO[bytes], covered: Covered, seen: Callable[[int], object]
     return rows.count
 
 
-def write_csv(file: IO[bytes], covered: Covered, seen: Callable[[int], object]) -> int:
+def write_csv(file: IO[bytes], covered: ExportScope, seen: Callable[[int], object]) -> int:
     """The same as a table that no spreadsheet takes for formulas. Returns how many."""
     text = io.TextIOWrapper(file, "utf-8-sig", newline="", write_through=True)
     table = csv.writer(text)
@@ -128,7 +132,7 @@ def write_csv(file: IO[bytes], covered: Covered, seen: Callable[[int], object]) 
         told = _shown(entry, covered)
         facts = json.dumps(told["facts"], ensure_ascii=False, sort_keys=True)
         table.writerow(
-            harmless(value)
+            escape_csv_formula(value)
             for value in (
                 *(entry.seq, told["at"], told["event"], told["client"], told["site"]),
                 *(entry.kind, entry.component, entry.outcome),
@@ -139,7 +143,7 @@ def write_csv(file: IO[bytes], covered: Covered, seen: Callable[[int], object]) 
     return rows.count
 
 
-def harmless(value: object) -> str:
+def escape_csv_formula(value: object) -> str:
     """A cell that stays text in every spreadsheet."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
@@ -171,7 +175,7 @@ def _newest() -> int:
     return head.seq if head else 0
 
 
-def _entries(covered: Covered, last: int) -> Iterator[Entry]:
+def _entries(covered: ExportScope, last: int) -> Iterator[Entry]:
     """Those that are covered up to number `last`, oldest first, with their details."""
     conditions = [Entry.seq <= last]
     if covered.client is not None:
@@ -195,7 +199,7 @@ def _entries(covered: Covered, last: int) -> Iterator[Entry]:
         after = entries[-1].seq
 
 
-def _shown(entry: Entry, covered: Covered) -> dict[str, Any]:
+def _shown(entry: Entry, covered: ExportScope) -> dict[str, Any]:
     told = entry.document()
     if not covered.private:
         told["actor"] |= {"name": "", "ip": ""}
@@ -203,7 +207,7 @@ def _shown(entry: Entry, covered: Covered) -> dict[str, Any]:
     return {"number": entry.seq, "hash": entry.hash, **told}
 
 
-def _rows(covered: Covered, last: int, paths: Tree | None) -> Iterator[dict[str, Any]]:
+def _rows(covered: ExportScope, last: int, paths: Tree | None) -> Iterator[dict[str, Any]]:
     for entry in _entries(covered, last):
         detail = entry.detail if covered.private else None
         row = {
@@ -227,7 +231,7 @@ def _hashes(last: int) -> list[str]:
 # ---- the sites ----
 
 
-def _sites(covered: Covered) -> list[Site]:
+def _sites(covered: ExportScope) -> list[Site]:
     query = Site.select().where(Site.uuid != "", Site.sign_s != "")
     if covered.site is not None:
         query = query.where(Site.id == covered.site)
@@ -254,7 +258,7 @@ def _site_log(site: Site, now: datetime) -> Iterator[bytes]:
         yield _line(row)
 
 
-def _marks(end: Mark, sites: list[Site], paths: Tree | None) -> bytes:
+def _marks(end: Checkpoint, sites: list[Site], paths: Tree | None) -> bytes:
     by_sites, of_sites = [], []
     for site in sites:
         for n, mark in _held_by(site):
@@ -299,13 +303,13 @@ def _made_by(site: Site) -> list[dict[str, str]]:
     found = []
     for one in SiteMark.select().where(SiteMark.site == site, SiteMark.log == log):
         body = one.body.encode("ascii")
-        if verify_mark(key, body, from_b64u(one.signature, 64)):
+        if verify_checkpoint(key, body, from_b64u(one.signature, 64)):
             found.append({"body": b64u(body), "sig": one.signature})
     return found[-_MARKS_OF_A_SITE:]
 
 
 def _keys(config: Config, sites: list[Site]) -> bytes:
-    dashboard = dashboard_identity.of_dashboard(config).sign_public
+    dashboard = dashboard_identity.load_dashboard(config).sign_public
     return canonical(
         {
             "v": 1,
@@ -319,7 +323,7 @@ def _key(public: bytes) -> dict[str, str]:
     return {"key": b64u(public), "fingerprint": sha256(public).hexdigest()}
 
 
-def _readme(covered: Covered, count: int, end: Mark, now: datetime) -> str:
+def _readme(covered: ExportScope, count: int, end: Checkpoint, now: datetime) -> str:
     return f"""An export of Aura's audit trail
 ===============================
 

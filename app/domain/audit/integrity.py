@@ -28,7 +28,7 @@ _JUDGED = "seq, body, at, event, actor, site_id, client_id, kind, component, out
 
 
 @dataclass
-class Beside:
+class SideTableCheck:
     """What was found: the first entry that does not fit, and those without their private part.
     `erased_at` is the entry that last told of somebody being erased."""
 
@@ -41,12 +41,12 @@ class Beside:
             self.misfit = (seq, reason)
 
 
-def private_hash(salt: bytes, detail: str) -> str:
+def private_details_hash(salt: bytes, detail: str) -> str:
     """What the chain holds of private details: nothing that could be guessed from it."""
     return sha256(PRIVATE + salt + detail.encode("utf-8")).hexdigest()
 
 
-def compare(last: int, private: list[int], found: Beside) -> None:
+def check_side_tables(last: int, private: list[int], found: SideTableCheck) -> None:
     """Everything beside the entries up to `last`; `private` are those whose text names details."""
     if not _are_columns_computed():
         for row in _rows(_JUDGED, "audit", last):
@@ -76,7 +76,7 @@ def _rows(what: str, source: str, last: int) -> Iterator[tuple[Any, ...]]:
         after = rows[-1][0]
 
 
-def _judge(row: tuple[Any, ...], found: Beside) -> None:
+def _judge(row: tuple[Any, ...], found: SideTableCheck) -> None:
     seq, body, at, event, actor, site, client, kind, component, outcome = row
     try:
         said = json.loads(body)
@@ -94,14 +94,14 @@ def _judge(row: tuple[Any, ...], found: Beside) -> None:
         found.note(seq, CONTRADICTS)
 
 
-def _judge_details(last: int, private: list[int], found: Beside) -> None:
+def _judge_details(last: int, private: list[int], found: SideTableCheck) -> None:
     """Each detail is what its entry holds the hash of, and each such entry has its detail."""
     present = set()
     bodies = "(SELECT d.seq, d.salt, d.body, a.body AS said FROM audit_detail d"
     bodies += " LEFT JOIN audit a ON a.seq = d.seq) AS kept"
     for seq, salt, detail, said in _rows("seq, salt, body, said", bodies, last):
         present.add(seq)
-        if f'"private":"{private_hash(bytes.fromhex(salt), detail)}"' not in (said or ""):
+        if f'"private":"{private_details_hash(bytes.fromhex(salt), detail)}"' not in (said or ""):
             found.note(seq, CHANGED)
     found.absent = [seq for seq in private if seq not in present]
 

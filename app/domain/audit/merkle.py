@@ -13,7 +13,7 @@ from hashlib import sha256
 EMPTY = sha256(b"").digest()
 
 
-def node(left: bytes, right: bytes) -> bytes:
+def node_hash(left: bytes, right: bytes) -> bytes:
     """The hash above two others."""
     return sha256(b"\x01" + left + right).digest()
 
@@ -35,7 +35,7 @@ class Frontier:
             full, carried = leaf, size
             # Two subtrees of one size become one, as the bits of a number that is counted up.
             while carried & 1:
-                full, carried = node(roots.pop(), full), carried >> 1
+                full, carried = node_hash(roots.pop(), full), carried >> 1
             roots.append(full)
             size += 1
         return Frontier(size, tuple(roots))
@@ -46,7 +46,7 @@ class Frontier:
             return EMPTY
         *left, above = self.roots
         for full in reversed(left):
-            above = node(full, above)
+            above = node_hash(full, above)
         return above
 
 
@@ -57,7 +57,7 @@ class Tree:
         self._levels = [list(leaves)]
         while len(self._levels[-1]) > 1:
             below = self._levels[-1]
-            level = [node(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
+            level = [node_hash(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
             # A node without a brother stands one level higher, as it is.
             self._levels.append(level + below[len(level) * 2 :])
 
@@ -90,10 +90,10 @@ def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) ->
         if last == 0:
             return None
         if here & 1 or here == last:
-            above = node(brother, above)
+            above = node_hash(brother, above)
             while not here & 1 and here:
                 here, last = here >> 1, last >> 1
         else:
-            above = node(above, brother)
+            above = node_hash(above, brother)
         here, last = here >> 1, last >> 1
     return above if last == 0 else None

@@ -23,7 +23,7 @@ Found = TypeVar("Found")
 _execute: Execute
 
 
-def processors() -> int:
+def processor_count() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -35,14 +35,14 @@ def is_possible() -> bool:
         not is_postgres()
         and not in_transaction()
         and os.path.isfile(db.obj.database)
-        and processors() > 1
+        and processor_count() > 1
         and "fork" in multiprocessing.get_all_start_methods()
         and threading.active_count() == 1
         and not multiprocessing.current_process().daemon
     )
 
 
-def each(read: Callable[[Execute, Part], Found], parts: Iterable[Part]) -> Iterator[Found]:
+def run_parts(read: Callable[[Execute, Part], Found], parts: Iterable[Part]) -> Iterator[Found]:
     """What `read` finds in each of the parts, in their order; it is given what executes a query.
 
     `read` and all that it is given and finds have to be picklable. Raises what `read` raises, or
@@ -50,7 +50,7 @@ def each(read: Callable[[Execute, Part], Found], parts: Iterable[Part]) -> Itera
     """
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(
-        processors(), context, initializer=_begin, initargs=(db.obj.database,)
+        processor_count(), context, initializer=_start_reader, initargs=(db.obj.database,)
     ) as pool:
         yield from pool.map(_Reader(read), parts)
 
@@ -63,6 +63,6 @@ class _Reader:
         return self._read(_execute, part)
 
 
-def _begin(path: str) -> None:
+def _start_reader(path: str) -> None:
     global _execute
     _execute = sqlite3.connect(path, timeout=60, isolation_level=None).execute

@@ -21,7 +21,9 @@ MAX_REASON_CHARS = 300
 _BATCH = 500
 
 
-def erase(member: Member, *, reason: str, by: Actor, confirmed_at: datetime, now: datetime) -> int:
+def erase_user(
+    member: Member, *, reason: str, by: Actor, confirmed_at: datetime, now: datetime
+) -> int:
     """Delete what is private in the entries about a person who is shut out, and the name and
     address of their account; returns of how many entries.
 
@@ -30,11 +32,11 @@ def erase(member: Member, *, reason: str, by: Actor, confirmed_at: datetime, now
     Raises Forbidden, NotConfirmed, Invalid, or Conflict for one who may still sign in.
     """
     permissions.require(by, "people")
-    permissions.require_fresh(confirmed_at, now)
+    permissions.require_recent_authentication(confirmed_at, now)
     return _erase(member, reason, by, now)
 
 
-def erase_from_here(member: Member, *, reason: str, by: Actor, now: datetime) -> int:
+def erase_user_from_cli(member: Member, *, reason: str, by: Actor, now: datetime) -> int:
     """The same for whoever runs this machine, who could delete everything anyhow."""
     return _erase(member, reason, by, now)
 

@@ -14,7 +14,7 @@ from app.models.search_terms import asked_for
 
 
 @dataclass(frozen=True)
-class Filter:
+class EntryFilter:
     """What an entry has to be; whatever is left out may be anything.
 
     `person` is a member's id: what they did. From `since` on and before `until`. Of `words`
@@ -33,7 +33,7 @@ class Filter:
     words: str = ""
 
 
-ANYTHING = Filter()
+ANYTHING = EntryFilter()
 
 _NOTHING = SQL("1 = 0")
 _FOUND_BY_SQLITE = "(SELECT rowid FROM audit_words WHERE audit_words MATCH ?)"
@@ -43,7 +43,9 @@ _FOUND_BY_POSTGRES = (
 )
 
 
-def find(which: Filter = ANYTHING, limit: int = 50, *, before: int | None = None) -> list[Entry]:
+def find_entries(
+    which: EntryFilter = ANYTHING, limit: int = 50, *, before: int | None = None
+) -> list[Entry]:
     """The newest entries that are so, newest first; continue with `before`, the last seq shown."""
     query = Entry.select().order_by(Entry.seq.desc()).limit(limit)
     for condition in [*_columns(which), *_in_time(which), *_with_words(which)]:
@@ -53,7 +55,7 @@ def find(which: Filter = ANYTHING, limit: int = 50, *, before: int | None = None
     return Entry.with_details(list(query))
 
 
-def _columns(which: Filter) -> list[Any]:
+def _columns(which: EntryFilter) -> list[Any]:
     asked: list[tuple[Any, Any]] = [
         (Entry.client_id, which.client),
         (Entry.site_id, which.site),
@@ -66,7 +68,7 @@ def _columns(which: Filter) -> list[Any]:
     return [column == value for column, value in asked if value is not None]
 
 
-def _in_time(which: Filter) -> list[Any]:
+def _in_time(which: EntryFilter) -> list[Any]:
     """The days tell between which entries to look, so that the order stays that of the chain:
     a clock that was set back makes a day wide, and hides nothing."""
     if which.since is None and which.until is None:
@@ -87,7 +89,7 @@ def _day(at: datetime) -> str:
     return at.astimezone(UTC).date().isoformat()
 
 
-def _with_words(which: Filter) -> list[Any]:
+def _with_words(which: EntryFilter) -> list[Any]:
     if not which.words:
         return []
     words = asked_for(which.words)

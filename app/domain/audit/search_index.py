@@ -13,7 +13,7 @@ from app.models.search_terms import words_of
 _BATCH = 5000
 
 
-def add(entry: Entry, body: dict[str, Any], detail: dict[str, Any] | None) -> None:
+def index_entry(entry: Entry, body: dict[str, Any], detail: dict[str, Any] | None) -> None:
     """Make a new entry findable, inside its transaction."""
     add_words(entry.seq, words_of(body, detail))
     add_day(body["at"][:10], entry.seq, entry.seq)
@@ -37,7 +37,7 @@ def add_day(day: str, first: int, last: int) -> None:
     db.execute_sql(insert, (day, first, last))
 
 
-def rebuild() -> int:
+def rebuild_index() -> int:
     """Make full text and days anew from the chain and what is private beside it; how many
     entries there are. One transaction: nobody searches half of it."""
     count = 0

@@ -14,7 +14,7 @@ from app.domain.audit.append import record
 from app.domain.audit.chain import Anchor, ChainReport, verify_chain
 from app.domain.audit.events import TrailBreakSeen, TrailBroken, TrailVerified, VerificationAsked
 from app.domain.crosscheck import checkpoints
-from app.domain.errors import NotFound, StaleState, TrailUnreadable
+from app.domain.errors import AuditLogUnreadable, NotFound, StaleState
 from app.models.audit import (
     ABANDONED,
     BROKEN,
@@ -33,7 +33,7 @@ KEPT_FOR = timedelta(days=90)
 _MAX_REASON_CHARS = 300
 
 
-def request(*, by: Actor, now: datetime) -> Verification:
+def request_verification(*, by: Actor, now: datetime) -> Verification:
     """Have the trail read; a reading that is queued already serves as well. Raises Forbidden."""
     permissions.require(by, "audit")
     return _request(by, now)
@@ -57,7 +57,7 @@ def _request(by: Actor, now: datetime) -> Verification:
         return waiting
 
 
-def run(
+def run_verification(
     verification_id: int,
     *,
     anchors: Callable[[], Iterable[Anchor]] = checkpoints.anchors,
@@ -84,7 +84,7 @@ def run(
     return asked.state
 
 
-def read_now(*, by: Actor, now: datetime) -> ChainReport:
+def verify_now(*, by: Actor, now: datetime) -> ChainReport:
     """Read the trail for whoever sits at the terminal, and write down what was found.
 
     Raises TrailUnreadable.
@@ -92,7 +92,7 @@ def read_now(*, by: Actor, now: datetime) -> ChainReport:
     try:
         found = verify_chain(checkpoints.anchors())
     except DatabaseError as why:
-        raise TrailUnreadable(f"The trail could not be read: {why}") from why
+        raise AuditLogUnreadable(f"The trail could not be read: {why}") from why
     with transaction():
         _record_found(found, by, now)
     return found
@@ -108,7 +108,7 @@ def _record_found(found: ChainReport, by: Actor, now: datetime) -> None:
     record(broken, by, now=now)
 
 
-def acknowledge(verification_id: int, *, by: Actor, now: datetime) -> None:
+def acknowledge_failure(verification_id: int, *, by: Actor, now: datetime) -> None:
     """Take what was found off everybody's pages; it stays in the trail.
 
     Raises Forbidden, NotFound, or StaleState if somebody did so already.
@@ -124,7 +124,7 @@ def acknowledge(verification_id: int, *, by: Actor, now: datetime) -> None:
         record(event, by, now=now)
 
 
-def due(now: datetime) -> int:
+def queue_due_verification(now: datetime) -> int:
     """Ask for tonight's reading unless it was asked for; find lost ones. How many of both."""
     count = 0
     for one in Verification.select().where(Verification.state == RUNNING):

@@ -15,11 +15,11 @@ from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import ChangeApproved, ChangeRejected
 from app.domain.changes import change_plan
-from app.domain.changes.eligibility import listed_as
+from app.domain.changes.eligibility import report_list
 from app.domain.changes.proposals import check_reason
 from app.domain.connection import dashboard_identity
-from app.domain.connection.dashboard_identity import Dashboard
-from app.domain.errors import ChangeWentStale, Forbidden, Invalid, OpsError
+from app.domain.connection.dashboard_identity import DashboardIdentity
+from app.domain.errors import AuraError, Forbidden, Invalid, StaleChange
 from app.keys import sign_plan
 from app.models.accounts import CLIENT
 from app.models.auto_update_rules import Held
@@ -31,19 +31,19 @@ from app.models.sites import Site
 from app.protocol import b64u
 
 
-def approve(
+def approve_change(
     change: Change, *, by: Actor, seen: str, confirmed_at: datetime, config: Config, now: datetime
 ) -> None:
     """Let an approved person release exactly the change they were shown.
 
     Raises Forbidden, NotConfirmed, or ChangeWentStale if it moved on since the page was drawn.
     """
-    approve_together(
+    approve_changes(
         [change], by=by, seen={change.id: seen}, confirmed_at=confirmed_at, config=config, now=now
     )
 
 
-def approve_together(
+def approve_changes(
     batch: Sequence[Change],
     *,
     by: Actor,
@@ -57,60 +57,62 @@ def approve_together(
     `seen` holds the digest of each change that was on the page. Raises as `approve` does.
     """
     permissions.require(by, "decide")
-    permissions.require_fresh(confirmed_at, now)
+    permissions.require_recent_authentication(confirmed_at, now)
     chosen = [change for change in batch if change.id in seen]
     if not chosen:
-        raise ChangeWentStale("Nothing of this is waiting for an approval any more.")
-    dashboard = dashboard_identity.of_dashboard(config)
+        raise StaleChange("Nothing of this is waiting for an approval any more.")
+    dashboard = dashboard_identity.load_dashboard(config)
     with permissions.member_transaction(by, "decide") as (_, present):
         for change in chosen:
             _release(change, present, seen[change.id], dashboard, now)
     return len(chosen)
 
 
-def may_decide(by: Actor, site: Site) -> bool:
+def can_decide(by: Actor, site: Site) -> bool:
     """Whether it is this person's to say: where a client decides, somebody there and nobody
     else; everywhere else somebody of the agency."""
     if site.approvals == THEMSELVES:
-        return by.role == CLIENT and permissions.sees(by, site)
+        return by.role == CLIENT and permissions.can_see_site(by, site)
     return by.role != CLIENT
 
 
-def _release(change: Change, by: Actor, seen: str, dashboard: Dashboard, now: datetime) -> None:
+def _release(
+    change: Change, by: Actor, seen: str, dashboard: DashboardIdentity, now: datetime
+) -> None:
     change.refresh()
     site = Site.get_by_id(change.site_id)
-    problem = went_stale(change, site, now)
+    problem = stale_reason(change, site, now)
     if problem and change.state == PROPOSED:
-        raise ChangeWentStale(f"{problem} Cancel this change and propose it again.")
+        raise StaleChange(f"{problem} Cancel this change and propose it again.")
     held = Held.in_force(change.site_id, change.kind, change.ident, now)
     if held and change.state == PROPOSED:
-        raise ChangeWentStale(
+        raise StaleChange(
             f"Updates for {change.name} on this site are ignored: “{held.reason}” "
             f"({held.made_by}). Stop ignoring them first, or cancel this change."
         )
     _require_decider(by, site)
-    won = sign_and_release(
+    won = sign_and_queue(
         change,
         dashboard,
         by=by,
-        how=_how(change, by),
+        how=_approval_kind(change, by),
         approver=by.name,
         seen=seen,
         may_be_proposer=site.approvals == SELF,
         now=now,
     )
     if not won:
-        raise _why_not(change, seen)
+        raise _refusal(change, seen)
 
 
 def _require_decider(by: Actor, site: Site) -> None:
     """Raise Forbidden where somebody else decides about changes to this site."""
-    if not may_decide(by, site):
+    if not can_decide(by, site):
         decider = "client" if site.approvals == THEMSELVES else "agency"
         raise Forbidden("decide", f"The {decider} decides about changes to this site.")
 
 
-def _how(change: Change, by: Actor) -> str:
+def _approval_kind(change: Change, by: Actor) -> str:
     if by.role == CLIENT:
         return change_plan.BY_CLIENT
     return (
@@ -118,9 +120,9 @@ def _how(change: Change, by: Actor) -> str:
     )
 
 
-def sign_and_release(
+def sign_and_queue(
     change: Change,
-    dashboard: Dashboard,
+    dashboard: DashboardIdentity,
     *,
     by: Actor,
     how: str,
@@ -169,7 +171,7 @@ def _approved(change: Change, how: str, approver: str) -> ChangeApproved:
     )
 
 
-def went_stale(change: Change, site: Site, now: datetime) -> str:
+def stale_reason(change: Change, site: Site, now: datetime) -> str:
     """Why this change would not be what was approved; empty while it still is."""
     if not site.is_paired or site.forgotten_at:
         return "The connection to the site has ended."
@@ -179,7 +181,7 @@ def went_stale(change: Change, site: Site, now: datetime) -> str:
         return "The site has new keys since this was proposed."
     if now > change.not_after:
         return "Its time is over."
-    listed = listed_as(change.kind)
+    listed = report_list(change.kind)
     known = Component.get_or_none(
         Component.site == site, Component.kind == listed, Component.ident == change.ident
     )
@@ -188,15 +190,15 @@ def went_stale(change: Change, site: Site, now: datetime) -> str:
     return ""
 
 
-def _why_not(change: Change, seen: str) -> OpsError:
+def _refusal(change: Change, seen: str) -> AuraError:
     if change.state != PROPOSED:
-        return ChangeWentStale("This change was decided already, or its time is over.")
+        return StaleChange("This change was decided already, or its time is over.")
     if change.digest != seen:
-        return ChangeWentStale("What you were shown is not what is proposed now. Look again.")
+        return StaleChange("What you were shown is not what is proposed now. Look again.")
     return Forbidden("approve", "You proposed this. This client asks for a second person.")
 
 
-def reject(change: Change, *, by: Actor, reason: str, now: datetime) -> None:
+def reject_change(change: Change, *, by: Actor, reason: str, now: datetime) -> None:
     """Say no, and why. Raises Forbidden, Invalid, or ChangeWentStale."""
     permissions.require(by, "decide")
     check_reason(reason)
@@ -204,10 +206,10 @@ def reject(change: Change, *, by: Actor, reason: str, now: datetime) -> None:
         raise Invalid("reason", "Say why, for whoever proposed it.")
     with permissions.member_transaction(by, "decide") as (_, by):
         site = Site.get_by_id(change.site_id)
-        if not permissions.sees(by, site):
+        if not permissions.can_see_site(by, site):
             raise Forbidden("decide")
         _require_decider(by, site)
         decided = {"decided_by": by.name, "decided_at": now, "decision": reason.strip()}
         if not change.move(REJECTED, ended_at=now, next_try_at=None, **decided):
-            raise ChangeWentStale("This change was decided already, or its time is over.")
+            raise StaleChange("This change was decided already, or its time is over.")
         audit.record(ChangeRejected.of(change, reason=reason.strip()), by, now=now)

@@ -17,7 +17,7 @@ from app.domain.audit.events import ApprovalsChanged, PolicyConfirmed, PolicyEnd
 from app.domain.changes import approvals, candidates, change_plan, proposals
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.eligibility import SCOPES
-from app.domain.changes.proposals import MAX_REASON_CHARS, Wanted, Window
+from app.domain.changes.proposals import MAX_REASON_CHARS, UpdateRequest, Window
 from app.domain.changes.versions import STEPS, step_between
 from app.domain.connection import dashboard_identity
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
@@ -32,7 +32,7 @@ from app.models.tags import SiteTag
 
 MAX_NAME_CHARS = 120
 # Longer than anybody remembers what they agreed to.
-LONGEST = timedelta(days=366)
+MAX_LIFETIME = timedelta(days=366)
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # What a policy released has this long to begin.
 BEGINS_WITHIN = timedelta(hours=12)
@@ -44,7 +44,7 @@ TRIES_AGAIN_AFTER = timedelta(hours=20)
 
 
 @dataclass(frozen=True)
-class Terms:
+class RuleTerms:
     """What a standing approval covers. `client`, `site_ids` and `tags` (any of them) each narrow
     it to fewer sites; what is empty narrows nothing."""
 
@@ -61,13 +61,13 @@ class Terms:
     reason: str
 
 
-def make(terms: Terms, *, by: Actor, confirmed_at: datetime, now: datetime) -> Policy:
+def create_rule(terms: RuleTerms, *, by: Actor, confirmed_at: datetime, now: datetime) -> Policy:
     """Approve in advance what `terms` cover.
 
     Raises Forbidden, NotConfirmed, or Invalid with a message for each field.
     """
     permissions.require(by, "policies")
-    permissions.require_fresh(confirmed_at, now)
+    permissions.require_recent_authentication(confirmed_at, now)
     _require_usable(terms, now)
     with permissions.member_transaction(by, "policies") as (_, present):
         policy = Policy.create(
@@ -104,10 +104,10 @@ def _made(policy: Policy) -> PolicyMade:
     )
 
 
-def confirm(policy: Policy, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:
+def confirm_rule(policy: Policy, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:
     """Be the second person who agrees. Raises Forbidden for the first, NotConfirmed, StaleState."""
     permissions.require(by, "approve")
-    permissions.require_fresh(confirmed_at, now)
+    permissions.require_recent_authentication(confirmed_at, now)
     with permissions.member_transaction(by, "approve") as (_, present):
         if policy.made_by_id == present.id:
             raise Forbidden("approve", "You made this standing approval. It needs a second person.")
@@ -117,7 +117,7 @@ def confirm(policy: Policy, *, by: Actor, confirmed_at: datetime, now: datetime)
         audit.record(event, present, now=now)
 
 
-def end(policy: Policy, *, by: Actor, now: datetime) -> None:
+def end_rule(policy: Policy, *, by: Actor, now: datetime) -> None:
     """Release nothing more, and call off what was released and has not begun.
 
     Raises Forbidden, or StaleState if it had ended already.
@@ -128,16 +128,18 @@ def end(policy: Policy, *, by: Actor, now: datetime) -> None:
         audit.record(PolicyEnded(policy_id=policy.id, name=policy.name), by, now=now)
         waiting = Change.select().where(Change.policy == policy, Change.state.in_(MAY_CANCEL))
         for change in list(waiting):
-            proposals.call_off(change, "policy_ended", by, now)
+            proposals.cancel_in_transaction(change, "policy_ended", by, now)
 
 
-def ask_for(client: Client, how: str, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:
+def set_approval_mode(
+    client: Client, how: str, *, by: Actor, confirmed_at: datetime, now: datetime
+) -> None:
     """Decide how changes to a client's sites are approved.
 
     Raises Forbidden, NotConfirmed, Invalid, or StaleState if that is so already.
     """
     permissions.require(by, "policies")
-    permissions.require_fresh(confirmed_at, now)
+    permissions.require_recent_authentication(confirmed_at, now)
     if how not in APPROVALS:
         raise Invalid("approvals", "Choose one of the ways.")
     if how == THEMSELVES and not Member.speaks_for(client.id):
@@ -155,15 +157,15 @@ def ask_for(client: Client, how: str, *, by: Actor, confirmed_at: datetime, now:
 # ---- what they release ----
 
 
-def apply(now: datetime) -> int:
+def propose_due(now: datetime) -> int:
     """Propose what the policies in force cover, unless it was decided or tried often enough
     before; how many."""
-    policies = [one for one in Policy.in_force(now) if is_open(one, now)]
+    policies = [one for one in Policy.in_force(now) if is_window_open(one, now)]
     if not policies:
         return 0
     made = 0
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
-        for candidate in candidates.on_site(site, now):
+        for candidate in candidates.candidates_on_site(site, now):
             if made >= _MOST_AT_ONCE:
                 return made
             made += _put_forward(policies, site, candidate, now)
@@ -177,15 +179,15 @@ def _put_forward(
     if not candidate.may_be_proposed or target.offered is None:
         return 0
     step = step_between(target.version, target.offered)
-    policy = next((one for one in policies if covers(one, site, target.scope, step)), None)
+    policy = next((one for one in policies if applies_to(one, site, target.scope, step)), None)
     if policy is None or not _may_try(
         Change.attempts_at(site.id, target.kind, target.ident, target.offered), now
     ):
         return 0
-    wanted = [Wanted(site, target.kind, target.ident, target.offered)]
+    wanted = [UpdateRequest(site, target.kind, target.ident, target.offered)]
     window = Window(now, now + BEGINS_WITHIN)
     try:
-        proposals.put_forward(
+        proposals.create_proposals(
             wanted, by=SCHEDULE, reason=policy.reason, window=window, now=now, policy=policy
         )
     except Conflict:
@@ -212,11 +214,11 @@ def would_release(change: Change, site: Site, now: datetime) -> Policy | None:
     """The rule in force that covers what this change does, whoever proposed it."""
     in_force = Policy.in_force(now)
     return next(
-        (one for one in in_force if covers(one, site, change.scope, change.step_size)), None
+        (one for one in in_force if applies_to(one, site, change.scope, change.step_size)), None
     )
 
 
-def release_due(config: Config, now: datetime) -> int:
+def approve_due(config: Config, now: datetime) -> int:
     """Approve what policies proposed and the sites could do, in their hours; how many."""
     waiting = Change.select().where(Change.state == PROPOSED, Change.policy.is_null(False))
     return sum(release(change, config=config, now=now) for change in list(waiting))
@@ -224,7 +226,7 @@ def release_due(config: Config, now: datetime) -> int:
 
 def release(change: Change, *, config: Config, now: datetime) -> bool:
     """Approve one of them; False where the policy does not cover it, or not now."""
-    dashboard = dashboard_identity.of_dashboard(config)
+    dashboard = dashboard_identity.load_dashboard(config)
     with transaction():
         change.refresh()
         policy = change.policy
@@ -233,13 +235,13 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             change.state != PROPOSED
             or policy is None
             or not policy.is_in_force(now)
-            or not is_open(policy, now)
-            or not covers(policy, site, change.scope, change.step_size)
+            or not is_window_open(policy, now)
+            or not applies_to(policy, site, change.scope, change.step_size)
             or Held.in_force(change.site_id, change.kind, change.ident, now)
-            or approvals.went_stale(change, site, now)
+            or approvals.stale_reason(change, site, now)
         ):
             return False
-        return approvals.sign_and_release(
+        return approvals.sign_and_queue(
             change,
             dashboard,
             by=SCHEDULE,
@@ -251,7 +253,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
         )
 
 
-def covers(policy: Policy, site: Site, scope: str, step: str) -> bool:
+def applies_to(policy: Policy, site: Site, scope: str, step: str) -> bool:
     """Whether this is what the policy was made for; a client who asks for a second person gets
     one here as well."""
     if scope not in policy.scopes:
@@ -259,14 +261,14 @@ def covers(policy: Policy, site: Site, scope: str, step: str) -> bool:
     # A translation has no number that could grow; its scope alone decides.
     if scope != "translations" and step not in policy.steps:
         return False
-    if not reaches(policy, site, SiteTag.of_site(site) if policy.tags else ()):
+    if not matches_site(policy, site, SiteTag.of_site(site) if policy.tags else ()):
         return False
     if site.approvals == THEMSELVES:
         return False  # whoever decides themselves has agreed to nothing in advance
     return site.approvals != SECOND or policy.confirmed_by_id is not None
 
 
-def reaches(policy: Policy, site: Site, tagged: Collection[str]) -> bool:
+def matches_site(policy: Policy, site: Site, tagged: Collection[str]) -> bool:
     """Whether it is one of the policy's sites, with these tags (as they are compared)."""
     if policy.client_id is not None and site.client_id != policy.client_id:
         return False
@@ -275,7 +277,7 @@ def reaches(policy: Policy, site: Site, tagged: Collection[str]) -> bool:
     return not policy.tags or any(tag_names.fold(tag) in tagged for tag in policy.tags)
 
 
-def is_open(policy: Policy, now: datetime) -> bool:
+def is_window_open(policy: Policy, now: datetime) -> bool:
     """Whether it is one of the policy's hours. `to_hour` before `from_hour` crosses midnight,
     and belongs to the day on which it began."""
     at = now.astimezone(UTC)
@@ -315,16 +317,16 @@ def covers_in_words(policy: Policy) -> str:
     )
 
 
-def reached_now(policy: Policy) -> int:
+def count_sites(policy: Policy) -> int:
     """How many sites it covers as they are tagged now, whatever else stands against an update."""
     having = {
         site_id: set(map(tag_names.fold, texts)) for site_id, texts in SiteTag.by_site().items()
     }
     listed = Site.select().where(Site.forgotten_at.is_null())
-    return sum(reaches(policy, site, having.get(site.id, ())) for site in listed)
+    return sum(matches_site(policy, site, having.get(site.id, ())) for site in listed)
 
 
-def known(policy_id: int) -> Policy:
+def get_rule(policy_id: int) -> Policy:
     """Raises NotFound."""
     policy = Policy.get_or_none(Policy.id == policy_id)
     if policy is None:
@@ -332,7 +334,7 @@ def known(policy_id: int) -> Policy:
     return policy
 
 
-def _require_usable(terms: Terms, now: datetime) -> None:
+def _require_usable(terms: RuleTerms, now: datetime) -> None:
     problems = _problems(terms, now)
     if problems:
         first = next(iter(problems))
@@ -346,7 +348,7 @@ def _is_tag(text: str) -> bool:
         return False
 
 
-def _problems(terms: Terms, now: datetime) -> dict[str, str]:
+def _problems(terms: RuleTerms, now: datetime) -> dict[str, str]:
     problems: dict[str, str] = {}
     if not 0 < len(terms.name.strip()) <= MAX_NAME_CHARS:
         problems["name"] = f"Give it a name of at most {MAX_NAME_CHARS} characters."
@@ -362,7 +364,7 @@ def _problems(terms: Terms, now: datetime) -> dict[str, str]:
     hours = (terms.from_hour, terms.to_hour)
     if not (0 <= terms.from_hour <= 23 and 1 <= terms.to_hour <= 24) or hours[0] == hours[1]:
         problems["from_hour"] = "Choose two different hours."
-    if not now < terms.expires_at <= now + LONGEST:
+    if not now < terms.expires_at <= now + MAX_LIFETIME:
         problems["expires_at"] = "It has to end within a year."
     if not 0 < len(terms.reason.strip()) <= MAX_REASON_CHARS:
         problems["reason"] = "Say why, for whoever reads it in a year."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain.changes.eligibility import Hold, Surroundings, Target, Verdict, judge, kind_of
+from app.domain.changes.eligibility import ActiveHold, SiteFacts, Target, Verdict, evaluate, kind_of
 from app.domain.changes.versions import available_updates
 from app.models.auto_update_rules import Held
 from app.models.changes import Change
@@ -36,18 +36,18 @@ class Candidate:
         return self.verdict.may and self.open_change is None
 
 
-def on_site(site: Site, now: datetime) -> list[Candidate]:
+def candidates_on_site(site: Site, now: datetime) -> list[Candidate]:
     """Everything the site reports, in the report's order."""
     report = Report.of(site)
     document = json.loads(report.body) if report else {}
-    around = _surroundings(site, report, document)
+    around = _site_facts(site, report, document)
     holds, under_way = Held.of_site(site), Change.open_of(site)
     found = []
     for target in _targets(site, document):
         key = (target.kind, target.ident)
         held = holds.get(key)
-        hold = Hold(held.reason, held.until) if held else None
-        verdict = judge(target, around, hold, now)
+        hold = ActiveHold(held.reason, held.until) if held else None
+        verdict = evaluate(target, around, hold, now)
         found.append(Candidate(target, verdict, under_way.get(key), held))
     return found
 
@@ -59,9 +59,11 @@ def count_available_updates(site: Site) -> int:
     return sum(available_updates(_targets(site, document)).values())
 
 
-def named(site: Site, kind: str, ident: str, to: str, now: datetime) -> Candidate | None:
+def find_candidates(site: Site, kind: str, ident: str, to: str, now: datetime) -> Candidate | None:
     """The candidate of that name, on its way to that version; None if it is not offered."""
-    return next((one for one in on_site(site, now) if one.is_named(kind, ident, to)), None)
+    return next(
+        (one for one in candidates_on_site(site, now) if one.is_named(kind, ident, to)), None
+    )
 
 
 def asks_there(site: Site) -> bool | None:
@@ -75,9 +77,9 @@ def _agent(document: dict[str, Any]) -> dict[str, Any]:
     return document.get("agent") or {}
 
 
-def _surroundings(site: Site, report: Report | None, document: dict[str, Any]) -> Surroundings:
+def _site_facts(site: Site, report: Report | None, document: dict[str, Any]) -> SiteFacts:
     health, agent = document.get("health") or {}, _agent(document)
-    return Surroundings(
+    return SiteFacts(
         is_connected=site.state == ACTIVE,
         is_quarantined=bool(site.quarantine),
         has_incident=Change.has_incident(site),

@@ -27,7 +27,7 @@ BY_POLICY = "policy"
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedUpdate:
     """Which component goes from which version to which, and where its package comes from."""
 
     kind: str
@@ -45,7 +45,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Frame:
+class PlanContext:
     """The connection and the time a document is bound to."""
 
     op_id: str
@@ -71,7 +71,7 @@ def operation_for(kind: str) -> str:
     return UPDATE_AGENT if kind == "siteagent" else RUN
 
 
-def document_of(frame: Frame, step: Step, package: Package) -> bytes:
+def document_of(frame: PlanContext, step: PlannedUpdate, package: Package) -> bytes:
     """The bytes a person approves."""
     return canonical(
         {

@@ -16,11 +16,11 @@ from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeChecked, ChangeEnded
 from app.domain.changes import change_plan, changelog, outcomes, proposals
-from app.domain.changes.change_plan import Frame, Package, Step
+from app.domain.changes.change_plan import Package, PlanContext, PlannedUpdate
 from app.domain.connection import calls, quarantine
-from app.domain.connection.calls import KEYS_UNREADABLE, Call, Outcome
+from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.http import site_client
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
 from app.models.changes import CHECKING, PROPOSED, REFUSED, Change
@@ -50,11 +50,11 @@ class _Said:
     facts: dict[str, Any]
 
 
-def step_of(change: Change) -> Step:
-    return Step(change.kind, change.ident, change.from_version, change.to_version)
+def planned_update(change: Change) -> PlannedUpdate:
+    return PlannedUpdate(change.kind, change.ident, change.from_version, change.to_version)
 
 
-def run(
+def run_dry_run(
     change_id: int,
     *,
     config: Config,
@@ -74,39 +74,39 @@ def run(
     site = change.site
     if not site.is_paired or site.quarantine or site.key_id != change.kid:
         with transaction():
-            proposals.call_off(change, "connection_changed", SYSTEM, now())
+            proposals.cancel_in_transaction(change, "connection_changed", SYSTEM, now())
         return change.state
     try:
         outcomes_, channel = _ask(change, site, config, call)
     except SealBroken as broken:
         return _again(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, now())
-    outcome = calls.settled(outcomes_)
+    outcome = calls.effective_result(outcomes_)
     with transaction():
         for one in outcomes_:
             audit.record(one.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return _no_answer(change, outcome, now())
-        calls.succeeded(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
+        calls.record_success(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
         skew = timedelta(seconds=outcome.reply.clock_offset_s)
         return _believe(change, site, outcome.reply.document, skew, now())
 
 
 def _ask(
     change: Change, site: Site, config: Config, call: Call
-) -> tuple[list[Outcome], site_client.Channel]:
-    question = {"step": step_of(change).as_asked(), **quarantine.head_of(site)}
+) -> tuple[list[CallResult], site_client.Channel]:
+    question = {"step": planned_update(change).as_asked(), **quarantine.known_head(site)}
     channel = calls.channel_to(site, config)
-    return calls.ask_anywhere(
+    return calls.call_with_fallback(
         site, channel, _NAME, question, by=change.proposer, config=config, call=call
     )
 
 
-def _no_answer(change: Change, outcome: Outcome, now: datetime) -> str:
+def _no_answer(change: Change, outcome: CallResult, now: datetime) -> str:
     """A site that says, signed, that it does not do this is told as that; the rest may pass."""
-    if outcome.fault == Fault.identity_changed:
-        calls.failed(change.site, outcome.fault, outcome.evidence, SYSTEM, now)
-    if outcome.fault == Fault.refused_by_site:
-        code = outcomes.word(outcome.evidence.get("code")) or "refused"
+    if outcome.fault == ErrorCode.identity_changed:
+        calls.record_failure(change.site, outcome.fault, outcome.evidence, SYSTEM, now)
+    if outcome.fault == ErrorCode.refused_by_site:
+        code = outcomes.code_or_empty(outcome.evidence.get("code")) or "refused"
         return _refuse(change, (code,), {}, now)
     return _again(change, outcome.fault, outcome.evidence, now)
 
@@ -119,10 +119,10 @@ def _believe(
     if said.reasons:
         return _refuse(change, said.reasons, said.facts, now)
     if said.package is None:
-        return _again(change, Fault.malformed_reply.value, {"why": "names no package"}, now)
+        return _again(change, ErrorCode.malformed_reply.value, {"why": "names no package"}, now)
     begins, ends = _window_there(change, skew)
-    frame = Frame(change.op_id, site.uuid, change.kid, site.home, begins, ends)
-    frozen = change_plan.document_of(frame, step_of(change), said.package)
+    frame = PlanContext(change.op_id, site.uuid, change.kid, site.home, begins, ends)
+    frozen = change_plan.document_of(frame, planned_update(change), said.package)
     digest = change_plan.digest_of(frozen)
     shown = {"checked_at": now, "facts": said.facts, "document": frozen.decode("utf-8")}
     done = {"next_try_at": None, "busy_until": None, "fault": "", "attempts": 0}
@@ -164,7 +164,7 @@ def _checked(change: Change, site: Site, said: _Said) -> ChangeChecked:
 def _read(document: dict[str, Any]) -> _Said:
     """A yes counts only as a plain `true` without a single reason against it."""
     listed = document.get("reasons")
-    texts = [outcomes.word(one) for one in listed] if isinstance(listed, list) else []
+    texts = [outcomes.code_or_empty(one) for one in listed] if isinstance(listed, list) else []
     reasons = tuple(one or "unnamed" for one in texts[:_MAX_REASONS])
     if document.get("may") is not True and not reasons:
         reasons = ("unnamed",)
@@ -206,7 +206,7 @@ def _again(change: Change, fault: str, evidence: dict[str, Any], now: datetime) 
     """Say what was seen and ask later; a site that keeps silent lets the proposal end."""
     if now - change.proposed_at >= ASKED_FOR:
         change.note(CHECKING, fault=fault, evidence=evidence)
-        proposals.expire(change, now)
+        proposals.expire_change(change, now)
         return change.state
     delay = min(FIRST_RETRY * 2 ** min(change.attempts, 10), LONGEST_RETRY)
     with transaction() as tx:

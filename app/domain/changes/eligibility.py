@@ -16,7 +16,7 @@ from app.domain.changes.versions import branch, is_above, is_not_newer
 KINDS = ("plugin", "theme", "translation", "core", "siteagent")
 SCOPES = ("translations", "plugins", "themes", "core_minor", "core_major", "siteagent")
 # What nobody proposes beside something else: each has risks of its own.
-APART = ("core", "siteagent")
+SEPARATE_KINDS = ("core", "siteagent")
 
 STALE_AFTER = timedelta(hours=24)
 # Room for a package, what it unpacks to, and the kept copy of what it replaces.
@@ -32,7 +32,7 @@ def kind_of(listed: str, ident: str) -> str:
     return "siteagent" if (listed, ident) == ("plugin", SITEAGENT) else listed
 
 
-def listed_as(kind: str) -> str:
+def report_list(kind: str) -> str:
     """The list of the report in which components of this kind stand."""
     return "plugin" if kind == "siteagent" else kind
 
@@ -67,7 +67,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Hold:
+class ActiveHold:
     """Somebody wants this component left alone; without `until`, for as long as it stands."""
 
     reason: str
@@ -75,7 +75,7 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class SiteFacts:
     """The site around the component. `None` and an empty text mean that it did not tell."""
 
     is_connected: bool
@@ -114,12 +114,12 @@ class Verdict:
 @dataclass(frozen=True)
 class _Case:
     target: Target
-    around: Surroundings
-    hold: Hold | None
+    around: SiteFacts
+    hold: ActiveHold | None
     now: datetime
 
 
-def judge(target: Target, around: Surroundings, hold: Hold | None, now: datetime) -> Verdict:
+def evaluate(target: Target, around: SiteFacts, hold: ActiveHold | None, now: datetime) -> Verdict:
     """Whether `target` may be updated to what is offered, with every reason against it."""
     case = _Case(target, around, hold, now)
     found = (rule(case) for rule in _RULES)
@@ -244,7 +244,7 @@ def _rollback(case: _Case) -> Reason | None:
     return None if possible else Reason("no_rollback")
 
 
-def _by_itself(case: _Case) -> Reason | None:
+def _auto_updates(case: _Case) -> Reason | None:
     """Two that update the same thing make neither's record true."""
     if case.around.auto_updater is False:
         return None
@@ -279,7 +279,7 @@ _RULES: tuple[Callable[[_Case], Reason | None], ...] = (
     _filesystem,
     _disk,
     _rollback,
-    _by_itself,
+    _auto_updates,
     _held,
 )
 

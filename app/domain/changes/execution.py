@@ -17,14 +17,14 @@ from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeStarted
 from app.domain.changes import change_plan, outcomes, proposals, site_probe
-from app.domain.changes.approvals import went_stale
-from app.domain.changes.dry_run import step_of
-from app.domain.changes.outcomes import Told
-from app.domain.changes.settlement import World, conclude, end, unsettled
+from app.domain.changes.approvals import stale_reason
+from app.domain.changes.dry_run import planned_update
+from app.domain.changes.outcomes import Outcome
+from app.domain.changes.settlement import RunContext, end_change, finish_change, mark_unknown
 from app.domain.changes.site_probe import LookCall
 from app.domain.connection import calls, dashboard_identity, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call
-from app.domain.connection.dashboard_identity import Dashboard
+from app.domain.connection.dashboard_identity import DashboardIdentity
 from app.http import site_client
 from app.keys import SealBroken, signing_public, verify_plan
 from app.models.auto_update_rules import Held
@@ -43,7 +43,7 @@ from app.models.sites import Site
 from app.protocol import ProtocolError, from_b64u
 
 # How long a site may work on it before the call is given up; it goes on all the same.
-PATIENCE_S = 110.0
+REQUEST_TIMEOUT_S = 110.0
 # Longer than a job may take (queue.JOB_TIMEOUT_S): who holds this lease and is over it is dead.
 LEASE = timedelta(seconds=240)
 STUCK_GRACE = timedelta(seconds=10)
@@ -53,12 +53,12 @@ MOST_TIME_REFUSALS = 10
 LOST_AFTER = timedelta(seconds=60)
 
 
-def run(
+def run_change(
     change_id: int,
     *,
     config: Config,
     call: Call = site_client.call,
-    look: LookCall = site_client.look,
+    look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
     """Send an approved change to its site and write down what came of it; returns its state.
@@ -68,11 +68,11 @@ def run(
     change = Change.get_or_none(Change.id == change_id)
     if change is None:
         return "gone"
-    world = World(config, call, look, now)
+    world = RunContext(config, call, look, now)
     if change.state not in MAY_RUN or not _begin(change, world):
         return change.state
     change.note(
-        RUNNING, probe_before=site_probe.probe(change.site, config=config, look=look, now=now)
+        RUNNING, probe_before=site_probe.probe_site(change.site, config=config, look=look, now=now)
     )
     return _send(change, change.site, world)
 
@@ -80,16 +80,16 @@ def run(
 # ---- beginning ----
 
 
-def _begin(change: Change, world: World) -> bool:
+def _begin(change: Change, world: RunContext) -> bool:
     """Claim it, if it still is what was approved; a change that is not is called off."""
-    now, dashboard = world.now(), dashboard_identity.of_dashboard(world.config)
+    now, dashboard = world.now(), dashboard_identity.load_dashboard(world.config)
     try:
         with transaction():
             change.refresh()
             was_waiting = change.state == WAITING
             problem = _problem(change, dashboard, now)
             if problem:
-                proposals.call_off(change, problem, SYSTEM, now)
+                proposals.cancel_in_transaction(change, problem, SYSTEM, now)
                 return False
             if not change.claim(now, now + LEASE):
                 return False
@@ -101,7 +101,7 @@ def _begin(change: Change, world: World) -> bool:
     return True
 
 
-def _problem(change: Change, dashboard: Dashboard, now: datetime) -> str:
+def _problem(change: Change, dashboard: DashboardIdentity, now: datetime) -> str:
     """Why this must not be sent; empty if it is, byte for byte, what was released."""
     try:
         plan, signature = from_b64u(change.plan), from_b64u(change.signature)
@@ -115,52 +115,54 @@ def _problem(change: Change, dashboard: Dashboard, now: datetime) -> str:
         return ""  # the claim refuses it, and the sweep lets it expire
     if Held.in_force(change.site_id, change.kind, change.ident, now):
         return "held"
-    return "went_stale" if went_stale(change, change.site, now) else ""
+    return "went_stale" if stale_reason(change, change.site, now) else ""
 
 
 # ---- sending ----
 
 
-def _send(change: Change, site: Site, world: World) -> str:
+def _send(change: Change, site: Site, world: RunContext) -> str:
     site.refresh()
     if not site.is_paired:
         with transaction():
-            end(change, Told(REFUSED, outcomes.CONNECTION_ENDED), {}, "here", world.now())
+            end_change(change, Outcome(REFUSED, outcomes.CONNECTION_ENDED), {}, "here", world.now())
         return change.state
     try:
         channel = calls.channel_to(site, world.config)
     except SealBroken as broken:
-        return unsettled(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, world.now())
+        return mark_unknown(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, world.now())
     question = {
         "op_id": change.op_id,
         "plan": change.plan,
         "sig": change.signature,
-        **quarantine.head_of(site),
+        **quarantine.known_head(site),
     }
     noted_at = world.now()
     if not change.note(RUNNING, sent_at=noted_at):
         return change.state
     # To one address only: at another one the first call might still be at work.
-    outcome = calls.ask(
+    outcome = calls.call_site(
         channel,
         change_plan.operation_for(change.kind),
         question,
         by=change.decided_by,
         config=world.config,
         call=world.call,
-        patience_s=PATIENCE_S,
+        patience_s=REQUEST_TIMEOUT_S,
         # However long this worker stands still now, the order dies when it is believed to be dead.
         noted_at=noted_at,
     )
     if outcome.reply is not None:
-        told: Told | None = outcomes.of_answer(outcome.reply.document, step_of(change), world.now())
+        told: Outcome | None = outcomes.from_answer(
+            outcome.reply.document, planned_update(change), world.now()
+        )
     else:
-        told = outcomes.of_error(outcome.error) if outcome.error else None
+        told = outcomes.from_error(outcome.error) if outcome.error else None
     if told is None:
-        return unsettled(change, outcome.fault, outcome.evidence, world.now(), outcome)
+        return mark_unknown(change, outcome.fault, outcome.evidence, world.now(), outcome)
     if outcomes.is_about_time(told) and _may_be_sent_again(change, world.now()):
-        told = Told(WAITING, told.reason, told.evidence)
-    return conclude(change, site, told, outcome, "answer", world)
+        told = Outcome(WAITING, told.reason, told.evidence)
+    return finish_change(change, site, told, outcome, "answer", world)
 
 
 def _may_be_sent_again(change: Change, now: datetime) -> bool:
@@ -171,13 +173,13 @@ def _may_be_sent_again(change: Change, now: datetime) -> bool:
 # ---- what time alone makes due ----
 
 
-def recover(now: datetime) -> int:
+def recover_changes(now: datetime) -> int:
     """Queue what was lost, end what outlived its time, and call *unknown* what a dead worker
     left running; returns how many."""
-    ended = [change for change in Change.outlived(now) if proposals.expire(change, now)]
+    ended = [change for change in Change.outlived(now) if proposals.expire_change(change, now)]
     stuck = Change.stuck(now, STUCK_GRACE)
     for change in stuck:
-        unsettled(change, "", {"why": "the worker ended midway"}, now)
+        mark_unknown(change, "", {"why": "the worker ended midway"}, now)
     lost = now - LOST_AFTER
     due = {
         "check_change": Change.due(lost, CHECKING),

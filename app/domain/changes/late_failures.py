@@ -13,7 +13,7 @@ from app.domain.audit.events import ChangeBrokeLater
 from app.domain.changes import outcomes, site_probe
 from app.domain.changes.site_probe import LookCall
 from app.http import site_client
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.base import transaction, utcnow
 from app.models.changes import SUCCEEDED, Change
 from app.models.sites import Site
@@ -28,7 +28,7 @@ def check_site(
     site: Site,
     *,
     config: Config,
-    look: LookCall = site_client.look,
+    look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> Change | None:
     """Look at the front page of a site that was updated lately; return the update it broke after.
@@ -43,7 +43,7 @@ def check_site(
         return None
     seen: dict[str, Any] = {}
     for _ in range(LOOKS):
-        seen = site_probe.probe(site, config=config, look=look, now=now)
+        seen = site_probe.probe_site(site, config=config, look=look, now=now)
         if seen.get("answer") != outcomes.FATAL:
             return None
     return change if _record(change, seen, now()) else None
@@ -54,11 +54,11 @@ def check_synced_site(
     fault: str,
     *,
     config: Config,
-    look: LookCall = site_client.look,
+    look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> Change | None:
     """Do the same after a sync, unless its fault shows that the site cannot be reached at all."""
-    if fault not in ("", Fault.server_error, Fault.web_page, Fault.unsigned_reply):
+    if fault not in ("", ErrorCode.server_error, ErrorCode.web_page, ErrorCode.unsigned_reply):
         return None
     return check_site(site, config=config, look=look, now=now)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from app.domain.changes.change_plan import Step
-from app.http.errors import Fault, SiteError
+from app.domain.changes.change_plan import PlannedUpdate
+from app.http.errors import CallError, ErrorCode
 from app.models.changes import FAILED, OUTCOMES, REFUSED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING
 from app.protocol import canonical
 
@@ -54,15 +54,15 @@ _NOTHING_DONE = frozenset(
 _ABOUT_TIME = frozenset({"outside_window", "clock_skew", "expired"})
 _NOTHING_SENT = frozenset(
     {
-        Fault.held_up,
-        Fault.dns,
-        Fault.address_refused,
-        Fault.connection_refused,
-        Fault.connect_timeout,
-        Fault.tls_invalid,
-        Fault.tls_expired,
-        Fault.tls_wrong_name,
-        Fault.tls_not_spoken,
+        ErrorCode.held_up,
+        ErrorCode.dns,
+        ErrorCode.address_refused,
+        ErrorCode.connection_refused,
+        ErrorCode.connect_timeout,
+        ErrorCode.tls_invalid,
+        ErrorCode.tls_expired,
+        ErrorCode.tls_wrong_name,
+        ErrorCode.tls_not_spoken,
     }
 )
 _SAYS_WAITING = "waiting"
@@ -71,7 +71,7 @@ BUSY = "busy"
 
 
 @dataclass(frozen=True)
-class Told:
+class Outcome:
     """The state a change goes to, why, and what bears it out."""
 
     state: str
@@ -95,65 +95,65 @@ def main_facts(evidence: dict[str, Any]) -> dict[str, str | int | bool]:
     return told | {name: evidence[name] for name in kept if name in evidence}
 
 
-def of_answer(document: dict[str, Any], step: Step, now: datetime) -> Told:
+def from_answer(document: dict[str, Any], step: PlannedUpdate, now: datetime) -> Outcome:
     """What `change.run` answered, or what `change.status` says that it did."""
-    outcome, reason = document.get("outcome"), word(document.get("reason"))
+    outcome, reason = document.get("outcome"), code_or_empty(document.get("reason"))
     evidence = _evidence(document.get("evidence"))
     if outcome == _SAYS_WAITING or (outcome, reason) == (REFUSED, BUSY):
-        return Told(WAITING, reason, evidence)
+        return Outcome(WAITING, reason, evidence)
     if outcome == SUCCEEDED and evidence.get("watched_until", 0) > now.timestamp():
         # The site could not look at itself, and may yet take it back.
-        return Told(UNKNOWN, STILL_WATCHED, evidence)
+        return Outcome(UNKNOWN, STILL_WATCHED, evidence)
     if outcome not in OUTCOMES:
-        return Told(UNKNOWN, NO_EVIDENCE, evidence)
-    told = Told(str(outcome), reason, evidence)
-    if not _is_borne_out(told, step):
-        return Told(UNKNOWN, NO_EVIDENCE, evidence)
-    return Told(SUCCEEDED, UNPROVEN, evidence) if _is_unproven(told) else told
+        return Outcome(UNKNOWN, NO_EVIDENCE, evidence)
+    told = Outcome(str(outcome), reason, evidence)
+    if not _is_supported(told, step):
+        return Outcome(UNKNOWN, NO_EVIDENCE, evidence)
+    return Outcome(SUCCEEDED, UNPROVEN, evidence) if _is_unproven(told) else told
 
 
-def of_error(error: SiteError) -> Told | None:
+def from_error(error: CallError) -> Outcome | None:
     """What proves that nothing was done: no connection came about, or a signed refusal of
     what was asked. None for everything less."""
     if error.fault in _NOTHING_SENT:
-        return Told(FAILED, NEVER_ARRIVED)
+        return Outcome(FAILED, NEVER_ARRIVED)
     code = str(error.evidence.get("code", "")) or str(error.fault)
     is_signed = error.fault in (
-        Fault.refused_by_site,
-        Fault.wrong_site,
-        Fault.identity_changed,
-        Fault.clock_skew,
-        Fault.nonce_store_unavailable,
+        ErrorCode.refused_by_site,
+        ErrorCode.wrong_site,
+        ErrorCode.identity_changed,
+        ErrorCode.clock_skew,
+        ErrorCode.nonce_store_unavailable,
     )
     # About the op_id, a site complains also while it is doing the very same plan.
     if not is_signed or code not in _NOTHING_DONE or error.evidence.get("argument") == "op_id":
         return None
-    return Told(REFUSED, code)
+    return Outcome(REFUSED, code)
 
 
-def is_about_time(told: Told) -> bool:
+def is_about_time(told: Outcome) -> bool:
     """Whether the site refused because of its clock alone; it touched nothing."""
     return told.state == REFUSED and told.reason in _ABOUT_TIME
 
 
-def seen_from_outside(told: Told, before: dict[str, Any], after: dict[str, Any]) -> Told:
+def seen_from_outside(told: Outcome, before: dict[str, Any], after: dict[str, Any]) -> Outcome:
     """A success that broke the website for everybody outside is none."""
     broke = after.get("answer") == FATAL and before.get("answer") != FATAL
     if told.state == SUCCEEDED and broke:
-        return Told(FAILED, BROKE_OUTSIDE, told.evidence)
+        return Outcome(FAILED, BROKE_OUTSIDE, told.evidence)
     # Where old code may still answer, a page that Aura got shows nothing either.
     shows = after.get("answer") == OK and not told.evidence.get("stale_code")
     if told.reason == UNPROVEN and shows:
-        return Told(told.state, "", told.evidence)
+        return Outcome(told.state, "", told.evidence)
     return told
 
 
-def word(value: object) -> str:
+def code_or_empty(value: object) -> str:
     """A code as the protocol writes them; anything else is none."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
 
 
-def _is_borne_out(told: Told, step: Step) -> bool:
+def _is_supported(told: Outcome, step: PlannedUpdate) -> bool:
     before, after = told.evidence.get("before", {}), told.evidence.get("after", {})
     if told.state == SUCCEEDED:
         stayed = after.get("active") == before.get("active")
@@ -164,7 +164,7 @@ def _is_borne_out(told: Told, step: Step) -> bool:
     return bool(told.reason)
 
 
-def _is_unproven(told: Told) -> bool:
+def _is_unproven(told: Outcome) -> bool:
     """Whether nobody saw the new version at work: the site installed it and could not tell."""
     after = told.evidence.get("after", {})
     return (

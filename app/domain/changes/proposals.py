@@ -23,9 +23,9 @@ from app.domain.audit.events import (
     IncidentClosed,
 )
 from app.domain.changes import candidates
-from app.domain.changes.eligibility import APART
+from app.domain.changes.eligibility import SEPARATE_KINDS
 from app.domain.changes.versions import step_between
-from app.domain.errors import ChangeWentStale, Conflict, Invalid, NotFound, StaleState
+from app.domain.errors import Conflict, Invalid, NotFound, StaleChange, StaleState
 from app.models.auto_update_rules import Policy
 from app.models.base import transaction
 from app.models.changes import CANCELLED, EXPIRED, Change
@@ -34,12 +34,12 @@ from app.models.sites import Site
 MAX_TOGETHER = 200
 MAX_REASON_CHARS = 500
 MAX_VERSION_CHARS = 64
-LONGEST = timedelta(days=14)
-USUAL = timedelta(days=3)
+MAX_WINDOW = timedelta(days=14)
+DEFAULT_WINDOW = timedelta(days=3)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class UpdateRequest:
     """One component of one site, on its way to the version that was shown."""
 
     site: Site
@@ -57,11 +57,11 @@ class Window:
 
     @classmethod
     def usual(cls, now: datetime) -> Window:
-        return cls(now, now + USUAL)
+        return cls(now, now + DEFAULT_WINDOW)
 
 
-def propose(
-    wanted: Sequence[Wanted], *, by: Actor, reason: str, window: Window, now: datetime
+def propose_changes(
+    wanted: Sequence[UpdateRequest], *, by: Actor, reason: str, window: Window, now: datetime
 ) -> list[Change]:
     """Propose them together, and have each site say in a dry run whether it could.
 
@@ -73,16 +73,16 @@ def propose(
         raise Invalid("wanted", "Choose at least one update.")
     if len(wanted) > MAX_TOGETHER:
         raise Invalid("wanted", f"At most {MAX_TOGETHER} updates at once.")
-    if len({one.kind if one.kind in APART else "" for one in wanted}) > 1:
+    if len({one.kind if one.kind in SEPARATE_KINDS else "" for one in wanted}) > 1:
         raise Invalid("wanted", "WordPress itself and SiteAgent are each proposed apart.")
     check_reason(reason)
-    if not now < window.not_after <= window.not_before + LONGEST:
+    if not now < window.not_after <= window.not_before + MAX_WINDOW:
         raise Invalid("days", "Choose a time within the next two weeks.")
-    return put_forward(wanted, by=by, reason=reason.strip(), window=window, now=now)
+    return create_proposals(wanted, by=by, reason=reason.strip(), window=window, now=now)
 
 
-def put_forward(
-    wanted: Sequence[Wanted],
+def create_proposals(
+    wanted: Sequence[UpdateRequest],
     *,
     by: Actor,
     reason: str,
@@ -109,7 +109,7 @@ def _still_in_force(policy: Policy, now: datetime) -> bool:
 
 
 def _create(
-    one: Wanted,
+    one: UpdateRequest,
     batch: str,
     by: Actor,
     reason: str,
@@ -117,9 +117,9 @@ def _create(
     now: datetime,
     policy: Policy | None,
 ) -> Change:
-    found = candidates.named(one.site, one.kind, one.ident, one.to_version, now)
+    found = candidates.find_candidates(one.site, one.kind, one.ident, one.to_version, now)
     if found is None:
-        raise ChangeWentStale("The site does not offer this update any more.")
+        raise StaleChange("The site does not offer this update any more.")
     target = found.target
     if not found.verdict.may or len(one.to_version) > MAX_VERSION_CHARS:
         raise Conflict(
@@ -159,14 +159,14 @@ def _proposer_name(by: Actor, policy: Policy | None) -> str:
     return by.name if policy is None else f"auto-update rule “{policy.name}”"
 
 
-def cancel(change: Change, *, by: Actor, now: datetime) -> None:
+def cancel_change(change: Change, *, by: Actor, now: datetime) -> None:
     """Take it back, as long as nothing was sent. Raises Forbidden, or StaleState afterwards."""
     with permissions.member_transaction(by, "propose") as (_, by):
-        if not call_off(change, "", by, now):
+        if not cancel_in_transaction(change, "", by, now):
             raise StaleState("This change has begun or ended already, so it cannot be cancelled.")
 
 
-def call_off(change: Change, why: str, by: Actor, now: datetime) -> bool:
+def cancel_in_transaction(change: Change, why: str, by: Actor, now: datetime) -> bool:
     """Cancel inside the caller's transaction; False if it has begun or ended already."""
     if not change.move(CANCELLED, ended_at=now, next_try_at=None, outcome_reason=why[:40]):
         return False
@@ -174,7 +174,7 @@ def call_off(change: Change, why: str, by: Actor, now: datetime) -> bool:
     return True
 
 
-def expire(change: Change, now: datetime) -> bool:
+def expire_change(change: Change, now: datetime) -> bool:
     """End what nobody decided, or what could not begin, in its time."""
     with transaction():
         if not change.move(EXPIRED, ended_at=now, next_try_at=None):
@@ -212,7 +212,7 @@ def _mark_checked(change: Change, by: Actor, note: str, event: ChangeEvent, now:
         audit.record(event, by, now=now)
 
 
-def known(change_id: int) -> Change:
+def get_change(change_id: int) -> Change:
     """Raises NotFound, also when its site was removed from the list."""
     change = Change.known(change_id)
     if change is None:

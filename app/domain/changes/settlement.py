@@ -19,14 +19,14 @@ from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeEnded, ChangeUnsettled, ChangeWaiting
 from app.domain.changes import candidates, outcomes, site_probe
-from app.domain.changes.dry_run import step_of
-from app.domain.changes.eligibility import listed_as
-from app.domain.changes.outcomes import Told
+from app.domain.changes.dry_run import planned_update
+from app.domain.changes.eligibility import report_list
+from app.domain.changes.outcomes import Outcome
 from app.domain.changes.site_probe import LookCall
 from app.domain.connection import calls, quarantine
-from app.domain.connection.calls import KEYS_UNREADABLE, Call, Outcome
+from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.http import site_client
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.http.site_client import Reply
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
@@ -41,7 +41,7 @@ LONGEST_RETRY = timedelta(minutes=15)
 # has not heard of it by then never will (300 s of difference, and 60 s to begin).
 NEVER_AFTER = timedelta(seconds=420)
 # A site that has not told for this long is something to look at; later Aura stops asking.
-WORRYING_AFTER = timedelta(hours=1)
+INCIDENT_AFTER = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(days=7)
 # How soon a site that waits for its own administrator is asked again, at first and at last.
 WAITING_RETRY = timedelta(minutes=2)
@@ -52,7 +52,7 @@ _TOUCHED = (SUCCEEDED, FAILED, ROLLED_BACK)
 
 
 @dataclass(frozen=True)
-class World:
+class RunContext:
     """Everything outside of the database that an attempt touches."""
 
     config: Config
@@ -61,34 +61,34 @@ class World:
     now: Callable[[], datetime]
 
 
-def settle(
+def settle_change(
     change_id: int,
     *,
     config: Config,
     call: Call = site_client.call,
-    look: LookCall = site_client.look,
+    look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
     """Ask the site what became of a change whose answer was lost; returns its state."""
     change = Change.get_or_none(Change.id == change_id)
     if change is None:
         return "gone"
-    world = World(config, call, look, now)
+    world = RunContext(config, call, look, now)
     began = now()
     if not change.lease(UNKNOWN, began, began + LEASE):
         return change.state
     return _ask(change, change.site, world)
 
 
-def _ask(change: Change, site: Site, world: World) -> str:
+def _ask(change: Change, site: Site, world: RunContext) -> str:
     if not site.is_paired:
-        return unsettled(change, "", {"why": "the connection has ended"}, world.now())
+        return mark_unknown(change, "", {"why": "the connection has ended"}, world.now())
     try:
         channel = calls.channel_to(site, world.config)
     except SealBroken as broken:
-        return unsettled(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, world.now())
-    question = {"op_id": change.op_id, **quarantine.head_of(site)}
-    found, _ = calls.ask_anywhere(
+        return mark_unknown(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, world.now())
+    question = {"op_id": change.op_id, **quarantine.known_head(site)}
+    found, _ = calls.call_with_fallback(
         site,
         channel,
         "change.status",
@@ -97,32 +97,32 @@ def _ask(change: Change, site: Site, world: World) -> str:
         config=world.config,
         call=world.call,
     )
-    outcome = calls.settled(found)
+    outcome = calls.effective_result(found)
     if outcome.reply is None:
-        return unsettled(change, outcome.fault, outcome.evidence, world.now(), outcome)
+        return mark_unknown(change, outcome.fault, outcome.evidence, world.now(), outcome)
     told = _told_by_status(change, outcome.reply, world.now())
     if told is None:
-        return unsettled(change, "", change.evidence, world.now(), outcome)
-    return conclude(change, site, told, outcome, "status", world)
+        return mark_unknown(change, "", change.evidence, world.now(), outcome)
+    return finish_change(change, site, told, outcome, "status", world)
 
 
-def _told_by_status(change: Change, reply: Reply, now: datetime) -> Told | None:
+def _told_by_status(change: Change, reply: Reply, now: datetime) -> Outcome | None:
     """What the site's record makes of the change; None while it is no more than under way."""
     document, state = reply.document, reply.document.get("state")
     if state == "done":
-        return outcomes.of_answer(document, step_of(change), now)
+        return outcomes.from_answer(document, planned_update(change), now)
     if state == "waiting":
-        return Told(WAITING, "approval_here")
+        return Outcome(WAITING, "approval_here")
     last = change.sent_at or change.started_at or change.proposed_at
     # Where the site's clock is slow, the order lives longer.
     slow = timedelta(seconds=max(0, -reply.clock_offset_s))
     if state == "never" and now - last - slow >= NEVER_AFTER:
-        return Told(FAILED, outcomes.NEVER_ARRIVED)
+        return Outcome(FAILED, outcomes.NEVER_ARRIVED)
     return None
 
 
-def conclude(
-    change: Change, site: Site, told: Told, outcome: Outcome, how: str, world: World
+def finish_change(
+    change: Change, site: Site, told: Outcome, outcome: CallResult, how: str, world: RunContext
 ) -> str:
     """Write down what the site told; returns the change's state.
 
@@ -131,27 +131,29 @@ def conclude(
     was_touched = told.state in _TOUCHED and told.reason != outcomes.NEVER_ARRIVED
     after: dict[str, Any] = {}
     if was_touched:
-        after = site_probe.probe(site, config=world.config, look=world.look, now=world.now)
+        after = site_probe.probe_site(site, config=world.config, look=world.look, now=world.now)
         told = outcomes.seen_from_outside(told, change.probe_before, after)
     now = world.now()
     if told.state == UNKNOWN:
-        return unsettled(change, "", told.evidence, now, outcome, told.reason)
+        return mark_unknown(change, "", told.evidence, now, outcome, told.reason)
     with transaction() as tx:
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if outcome.reply is not None:
-            calls.succeeded(site, SYSTEM, now, outcome=outcome)
-        elif outcome.fault == Fault.identity_changed:
-            calls.failed(site, outcome.fault, outcome.evidence, SYSTEM, now)
+            calls.record_success(site, SYSTEM, now, outcome=outcome)
+        elif outcome.fault == ErrorCode.identity_changed:
+            calls.record_failure(site, outcome.fault, outcome.evidence, SYSTEM, now)
         if told.state == WAITING:
             return _wait(change, told, now)
-        if end(change, told, after, how, now):
+        if end_change(change, told, after, how, now):
             if was_touched and site.is_paired:
                 tx.after_commit(_report_anew, site, now)
             tx.after_commit(_start_next, site, now)
     return change.state
 
 
-def end(change: Change, told: Told, after: dict[str, Any], how: str, now: datetime) -> bool:
+def end_change(
+    change: Change, told: Outcome, after: dict[str, Any], how: str, now: datetime
+) -> bool:
     """Go to an end, inside the caller's transaction; False if it was there already."""
     won = change.move(
         told.state,
@@ -180,13 +182,13 @@ def end(change: Change, told: Told, after: dict[str, Any], how: str, now: dateti
     return True
 
 
-def _is_incident(told: Told) -> bool:
+def _is_incident(told: Outcome) -> bool:
     """Whether somebody has to look before anything else is done there: what was taken back or
     never begun leaves the site as it was."""
     return told.state == FAILED and told.reason != outcomes.NEVER_ARRIVED
 
 
-def _wait(change: Change, told: Told, now: datetime) -> str:
+def _wait(change: Change, told: Outcome, now: datetime) -> str:
     """The site asks its own administrator, or is at work on something else."""
     is_same = change.outcome_reason == told.reason
     delay = min(WAITING_RETRY * 2 ** min(change.attempts - 1, 5), LONGEST_WAITING_RETRY)
@@ -207,7 +209,7 @@ def _note_version(change: Change) -> None:
     """What the list shows until the next report arrives, by the site's signed evidence."""
     Component.update(version=change.to_version, offered_version=None, offered_package=None).where(
         Component.site == change.site_id,
-        Component.kind == listed_as(change.kind),
+        Component.kind == report_list(change.kind),
         Component.ident == change.ident,
     ).execute()
     site = Site.get_by_id(change.site_id)
@@ -231,12 +233,12 @@ def _report_anew(site: Site, now: datetime) -> None:
         queue.enqueue("sync_site", sync.id)
 
 
-def unsettled(
+def mark_unknown(
     change: Change,
     fault: str,
     evidence: dict[str, Any],
     now: datetime,
-    outcome: Outcome | None = None,
+    outcome: CallResult | None = None,
     reason: str = "",
 ) -> str:
     """Not known what came of it. The site is asked until it tells, at growing intervals; one
@@ -250,7 +252,7 @@ def unsettled(
         "outcome_reason": reason[:40],
         "busy_until": None,
         "next_try_at": None if is_over else now + delay,
-        "is_incident": silent_for >= WORRYING_AFTER,
+        "is_incident": silent_for >= INCIDENT_AFTER,
     }
     with transaction() as tx:
         if outcome is not None:

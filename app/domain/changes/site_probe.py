@@ -12,14 +12,14 @@ from app.domain.changes.outcomes import COULD_NOT_TELL, FATAL, OK
 from app.domain.connection import calls
 from app.domain.diagnostics import responses
 from app.http import site_client
-from app.http.site_client import Look
+from app.http.site_client import ProbeResponse
 from app.keys import SealBroken
 from app.models.sites import Site
 
-LookCall = Callable[..., Look]
+LookCall = Callable[..., ProbeResponse]
 
 MAX_BYTES = 256 * 1024
-PATIENCE_S = 12.0
+PROBE_TIMEOUT_S = 12.0
 # What WordPress and PHP themselves write where a page should be.
 _BROKEN = re.compile(
     rb"there has been a critical error on (this|your) website"
@@ -29,8 +29,8 @@ _BROKEN = re.compile(
 _HEADERS = {"Accept": "text/html", "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
 
 
-def probe(
-    site: Site, *, config: Config, look: LookCall = site_client.look, now: Callable[[], datetime]
+def probe_site(
+    site: Site, *, config: Config, look: LookCall = site_client.probe, now: Callable[[], datetime]
 ) -> dict[str, Any]:
     """Look at the front page as a stranger would; raises nothing a site can cause."""
     try:
@@ -43,12 +43,12 @@ def probe(
         allow_nets=config.allow_nets,
         server_login=login,
         max_bytes=MAX_BYTES,
-        deadline_s=PATIENCE_S,
+        deadline_s=PROBE_TIMEOUT_S,
     )
-    return {"at": now().isoformat(), **judge(seen)}
+    return {"at": now().isoformat(), **classify_response(seen)}
 
 
-def judge(seen: Look) -> dict[str, Any]:
+def classify_response(seen: ProbeResponse) -> dict[str, Any]:
     """Three answers, because two would have to lie: a cache, a captcha or a redirect is neither
     a page that works nor one that broke."""
     received = seen.received
@@ -61,7 +61,7 @@ def judge(seen: Look) -> dict[str, Any]:
         return {"answer": COULD_NOT_TELL, "why": "cached", **told}
     if received.status == 500 or _BROKEN.search(received.body):
         return {"answer": FATAL, "why": "broken", **told}
-    in_front = responses.in_front(received)
+    in_front = responses.classify_intermediary(received)
     if in_front is not None:
         return {"answer": COULD_NOT_TELL, "why": str(in_front.finding), **told}
     if received.status == 200 and received.is_html:

@@ -20,7 +20,7 @@ from app.domain.audit.events import EndpointChanged, SiteCalled, SiteDisconnecte
 from app.domain.connection import quarantine
 from app.domain.crosscheck import checkpoints
 from app.domain.diagnostics import scheduling
-from app.http.site_client import DEADLINE_S, Channel, Fault, Reply, SiteError
+from app.http.site_client import DEADLINE_S, CallError, Channel, ErrorCode, Reply
 from app.keys import KeyRing, proves
 from app.models.base import utcnow
 from app.models.checkpoints import SentCall
@@ -43,38 +43,38 @@ UNCONFIRMED_AFTER = 3
 KEYS_UNREADABLE = "keys_unreadable"
 
 # The address exists but something else than the plugin answered there.
-TRY_ELSEWHERE = frozenset(
+FALLBACK_ERRORS = frozenset(
     {
-        Fault.redirected,
-        Fault.not_found,
-        Fault.blocked,
-        Fault.post_refused,
-        Fault.web_page,
-        Fault.server_error,
-        Fault.encoded_reply,
-        Fault.unsigned_reply,
-        Fault.malformed_reply,
-        Fault.reply_too_large,
+        ErrorCode.redirected,
+        ErrorCode.not_found,
+        ErrorCode.blocked,
+        ErrorCode.post_refused,
+        ErrorCode.web_page,
+        ErrorCode.server_error,
+        ErrorCode.encoded_reply,
+        ErrorCode.unsigned_reply,
+        ErrorCode.malformed_reply,
+        ErrorCode.reply_too_large,
     }
 )
 # Beside the one in use; more would keep a worker busy for minutes.
-MOST_OTHERS = 3
+MAX_FALLBACKS = 3
 
 _SIGNED = frozenset(
     {
-        Fault.clock_skew,
-        Fault.replayed,
-        Fault.identity_changed,
-        Fault.wrong_site,
-        Fault.pairing_closed,
-        Fault.nonce_store_unavailable,
-        Fault.refused_by_site,
+        ErrorCode.clock_skew,
+        ErrorCode.replayed,
+        ErrorCode.identity_changed,
+        ErrorCode.wrong_site,
+        ErrorCode.pairing_closed,
+        ErrorCode.nonce_store_unavailable,
+        ErrorCode.refused_by_site,
     }
 )
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CallResult:
     """What came of one call: a verified reply, or the fault and its evidence.
 
     `document` is the answer's content. Without a `reply` nobody signed it, and it
@@ -85,7 +85,7 @@ class Outcome:
     elapsed_ms: int
     document: dict[str, Any] | None = None
     reply: Reply | None = None
-    error: SiteError | None = None
+    error: CallError | None = None
     nonces: list[str] = field(default_factory=list)
     claim: checkpoints.Claim | None = None
 
@@ -110,7 +110,7 @@ class Outcome:
         )
 
 
-def ask(
+def call_site(
     channel: Channel,
     op: str,
     arguments: dict[str, Any],
@@ -120,7 +120,7 @@ def ask(
     call: Call,
     patience_s: float = DEADLINE_S,
     noted_at: datetime | None = None,
-) -> Outcome:
+) -> CallResult:
     """Call the site once and return what came of it; raises nothing a site can cause.
 
     Tells a paired site how far the trail reaches, and keeps under which nonces it was called
@@ -135,7 +135,7 @@ def ask(
         SentCall.note(nonces[-1], channel.site_id, op, utcnow())
         return nonces[-1]
 
-    told = {} if op.startswith("pair.") else checkpoints.to_say(config, channel.sign_d)
+    told = {} if op.startswith("pair.") else checkpoints.outgoing_checkpoint(config, channel.sign_d)
     try:
         reply = call(
             channel,
@@ -147,10 +147,10 @@ def ask(
             noted_at=noted_at,
             nonce=nonce,
         )
-    except SiteError as error:
+    except CallError as error:
         elapsed_ms = round((time.monotonic() - began) * 1000)
-        return Outcome(op, elapsed_ms, error=error, nonces=nonces)
-    return Outcome(
+        return CallResult(op, elapsed_ms, error=error, nonces=nonces)
+    return CallResult(
         op,
         reply.elapsed_ms,
         document=reply.document,
@@ -160,7 +160,7 @@ def ask(
     )
 
 
-def ask_anywhere(
+def call_with_fallback(
     site: Site,
     channel: Channel,
     op: str,
@@ -169,24 +169,24 @@ def ask_anywhere(
     by: str,
     config: Config,
     call: Call,
-) -> tuple[list[Outcome], Channel]:
+) -> tuple[list[CallResult], Channel]:
     """Call the site where it is known to answer and, if something else answers there, where
     else it said that it listens. Returns what came of each call, and the last one's channel."""
-    outcomes = [ask(channel, op, arguments, by=by, config=config, call=call)]
+    outcomes = [call_site(channel, op, arguments, by=by, config=config, call=call)]
     named = [one for one in site.endpoints if is_same_server(channel.endpoint, one)]
-    others = [*_respelled(channel.endpoint, outcomes[0]), *named]
-    for endpoint in [one for one in others if one != channel.endpoint][:MOST_OTHERS]:
-        if outcomes[-1].reply is not None or outcomes[0].fault not in TRY_ELSEWHERE:
+    others = [*_https_or_www_variant(channel.endpoint, outcomes[0]), *named]
+    for endpoint in [one for one in others if one != channel.endpoint][:MAX_FALLBACKS]:
+        if outcomes[-1].reply is not None or outcomes[0].fault not in FALLBACK_ERRORS:
             break
         elsewhere = replace(channel, endpoint=endpoint)
-        outcome = ask(elsewhere, op, arguments, by=by, config=config, call=call)
+        outcome = call_site(elsewhere, op, arguments, by=by, config=config, call=call)
         outcomes.append(outcome)
         if outcome.reply is not None:
             return outcomes, elsewhere
     return outcomes, channel
 
 
-def _respelled(endpoint: str, outcome: Outcome) -> list[str]:
+def _https_or_www_variant(endpoint: str, outcome: CallResult) -> list[str]:
     """Where a redirect leads, if that is the same address with https or with another `www.`.
 
     A site that goes to https stays the site it was. Nothing else is followed, and never back
@@ -220,22 +220,22 @@ def _host(parts: SplitResult) -> tuple[str, int | None]:
     return (parts.hostname or "").removeprefix("www."), port
 
 
-def settled(outcomes: list[Outcome]) -> Outcome:
+def effective_result(outcomes: list[CallResult]) -> CallResult:
     """The one that counts: the good answer, or what the known address ran into."""
     return outcomes[-1] if outcomes[-1].reply is not None else outcomes[0]
 
 
-def ask_unsigned(
+def call_unsigned(
     endpoint: str,
     document: dict[str, Any],
     *,
     server_login: str = "",
     config: Config,
     call_bearer: BearerCall,
-) -> Outcome:
+) -> CallResult:
     """Post a document that is its own proof; raises nothing a site can cause."""
     began = time.monotonic()
-    error: SiteError | None = None
+    error: CallError | None = None
     answer: dict[str, Any] | None = None
     try:
         status, answer = call_bearer(
@@ -243,21 +243,25 @@ def ask_unsigned(
         )
         if answer is None or answer.get("ok") is not True:
             error = _refusal(status, answer or {})
-    except SiteError as why:
+    except CallError as why:
         error = why
     elapsed_ms = round((time.monotonic() - began) * 1000)
-    return Outcome(document["op"], elapsed_ms, document=answer, error=error)
+    return CallResult(document["op"], elapsed_ms, document=answer, error=error)
 
 
-def _refusal(status: int, answer: dict[str, Any]) -> SiteError:
+def _refusal(status: int, answer: dict[str, Any]) -> CallError:
     """The name of an unsigned answer that is no success."""
     if status == 401 and answer.get("siteagent") == 1:
         if answer.get("code") == "disconnected":
-            return SiteError(Fault.disconnected, {"status": status, "g": str(answer.get("g"))[:64]})
-        return SiteError(Fault.unauthorized, {"status": status})
+            return CallError(
+                ErrorCode.disconnected, {"status": status, "g": str(answer.get("g"))[:64]}
+            )
+        return CallError(ErrorCode.unauthorized, {"status": status})
     if status in (404, 410):
-        return SiteError(Fault.not_found, {"status": status})
-    return SiteError(Fault.server_error if status >= 500 else Fault.blocked, {"status": status})
+        return CallError(ErrorCode.not_found, {"status": status})
+    return CallError(
+        ErrorCode.server_error if status >= 500 else ErrorCode.blocked, {"status": status}
+    )
 
 
 def channel_to(site: Site, config: Config) -> Channel:
@@ -303,12 +307,12 @@ def key_context(site_id: int, name: str, generation: int) -> str:
     return f"site:{site_id}:{name}:{generation}"
 
 
-def succeeded(
+def record_success(
     site: Site,
     by: Actor,
     now: datetime,
     *,
-    outcome: Outcome | None = None,
+    outcome: CallResult | None = None,
     endpoint: str = "",
     **changes: Any,
 ) -> bool:
@@ -321,7 +325,7 @@ def succeeded(
     site.refresh()
     reply = outcome.reply if outcome else None
     was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
-    judgement = quarantine.judge(site, reply) if reply else quarantine.Judgement()
+    judgement = quarantine.judge_answer(site, reply) if reply else quarantine.Judgement()
     forked = judgement.forked
     if reply is not None:
         changes |= {"clock_offset_s": reply.clock_offset_s, **judgement.changes}
@@ -344,17 +348,17 @@ def succeeded(
     if won and is_elsewhere:
         audit.record(EndpointChanged(site_id=site.id, endpoint=endpoint), by, now=now)
     if won and forked is not None:
-        quarantine.note_fork(site, forked, by, now)
+        quarantine.flag_fork(site, forked, by, now)
     elif won:
-        quarantine.back_home(site, by, now)
+        quarantine.clear_if_home(site, by, now)
     if won and judgement.mark is not None:
-        checkpoints.keep(site, judgement.mark, now)
+        checkpoints.store_checkpoint(site, judgement.mark, now)
     if won and outcome is not None and outcome.claim is not None:
-        checkpoints.hear(site, outcome.claim, by, now)
+        checkpoints.record_peer_view(site, outcome.claim, by, now)
     return won
 
 
-def failed(
+def record_failure(
     site: Site, fault: str, evidence: dict[str, str | int], by: Actor, now: datetime
 ) -> bool:
     """Write down a bad answer or none, inside the caller's transaction; reports stay as they are.
@@ -370,8 +374,8 @@ def failed(
         failures_in_row=Site.failures_in_row + 1,
         **contact,
     )
-    if won and fault == Fault.identity_changed:
-        quarantine.note_move(
+    if won and fault == ErrorCode.identity_changed:
+        quarantine.flag_move(
             site,
             paired=str(evidence.get("paired", "")),
             present=str(evidence.get("now", "")),
@@ -380,17 +384,17 @@ def failed(
             by=by,
             now=now,
         )
-    if won and fault == Fault.disconnected:
-        proven = shows_goodbye(site, evidence.get("g"))
-        end_by_site(site, confirmed=proven, how="answer", by=by, now=now)
-    elif won and fault == Fault.unauthorized and site.failures_in_row >= UNCONFIRMED_AFTER:
-        end_by_site(site, confirmed=False, how="refusals", by=by, now=now)
+    if won and fault == ErrorCode.disconnected:
+        proven = proves_disconnect(site, evidence.get("g"))
+        mark_disconnected(site, confirmed=proven, how="answer", by=by, now=now)
+    elif won and fault == ErrorCode.unauthorized and site.failures_in_row >= UNCONFIRMED_AFTER:
+        mark_disconnected(site, confirmed=False, how="refusals", by=by, now=now)
     if won:
-        scheduling.after_failure(site, fault, now)
+        scheduling.examine_after_failure(site, fault, now)
     return won
 
 
-def shows_goodbye(site: Site, g: object) -> bool:
+def proves_disconnect(site: Site, g: object) -> bool:
     """Whether `g` is the secret only this site's former connection could show."""
     try:
         return bool(site.goodbye_hash) and proves(from_b64u(g), site.goodbye_hash)
@@ -398,7 +402,7 @@ def shows_goodbye(site: Site, g: object) -> bool:
         return False
 
 
-def end_by_site(site: Site, *, confirmed: bool, how: str, by: Actor, now: datetime) -> bool:
+def mark_disconnected(site: Site, *, confirmed: bool, how: str, by: Actor, now: datetime) -> bool:
     """The site has left, inside the caller's transaction. Keys are destroyed only with proof.
 
     Whoever stole a full copy of a site can prove a goodbye the site never said. So the one

@@ -20,7 +20,7 @@ _SIGNING_KEY = "dashboard_signing_key"
 
 
 @dataclass(frozen=True)
-class Dashboard:
+class DashboardIdentity:
     """`seeds` are the private signing keys, the newest first; the last is the first ever made."""
 
     id: str
@@ -54,7 +54,7 @@ class Dashboard:
         raise SealBroken("the signing key that the site knows is not one of this dashboard's")
 
 
-def of_dashboard(config: Config) -> Dashboard:
+def load_dashboard(config: Config) -> DashboardIdentity:
     """Return this installation's identity, made at first use; the same for every process.
 
     Raises SealBroken when the sealing key of that day is no longer configured.
@@ -65,15 +65,15 @@ def of_dashboard(config: Config) -> Dashboard:
     while (sealed := Setting.read(_name(number))) is not None:
         seeds.insert(0, ring.open(sealed, _name(number)))
         number += 1
-    return Dashboard(dashboard_id, config.origin, tuple(seeds))
+    return DashboardIdentity(dashboard_id, config.origin, tuple(seeds))
 
 
 def renew_signing_key(config: Config) -> bytes:
     """Make another signing key, the newest from now on; returns its public half."""
-    name = _name(len(of_dashboard(config).seeds) + 1)
+    name = _name(len(load_dashboard(config).seeds) + 1)
     # Of two processes at once one writes; both then use that key.
     Setting.write_once(name, KeyRing(config.sealing_keys).seal(new_signing_key(), name))
-    return of_dashboard(config).sign_public
+    return load_dashboard(config).sign_public
 
 
 def _first_seed(config: Config) -> bytes:

@@ -13,17 +13,17 @@ from typing import Any
 
 from app.config import Config
 from app.domain.connection.calls import (
-    TRY_ELSEWHERE,
+    FALLBACK_ERRORS,
     Call,
-    Outcome,
-    ask,
+    CallResult,
+    call_site,
     is_same_server,
     key_context,
     server_login,
 )
-from app.domain.connection.dashboard_identity import Dashboard
+from app.domain.connection.dashboard_identity import DashboardIdentity
 from app.domain.sites.sites import same_home
-from app.http.site_client import Channel, Fault, Reply
+from app.http.site_client import Channel, ErrorCode, Reply
 from app.keys import (
     Exchange,
     KeyRefused,
@@ -43,7 +43,7 @@ _MAX_TEXT_CHARS = 2100
 
 
 @dataclass(frozen=True, repr=False)
-class Opened:
+class HandshakeResult:
     """What hello agreed on: everything the dashboard will keep, once the site confirmed it."""
 
     th: str
@@ -66,7 +66,7 @@ class Opened:
         return canonical(asdict(self))
 
     @classmethod
-    def from_bytes(cls, raw: bytes) -> Opened:
+    def from_bytes(cls, raw: bytes) -> HandshakeResult:
         return cls(**json.loads(raw))
 
     def key(self, name: str) -> bytes:
@@ -74,11 +74,11 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Step:
+class HandshakeStep:
     """Calls made, and where they led: to an `opened` exchange, or to a fault."""
 
-    outcomes: tuple[Outcome, ...]
-    opened: Opened | None = None
+    outcomes: tuple[CallResult, ...]
+    opened: HandshakeResult | None = None
     fault: str = ""
     evidence: dict[str, str | int] | None = None
 
@@ -92,18 +92,18 @@ def candidates(url: str) -> tuple[str, ...]:
     )
 
 
-def hello(
+def send_hello(
     site: Site,
     pid: bytes,
     keys: PairingKeys,
-    dashboard: Dashboard,
+    dashboard: DashboardIdentity,
     *,
     by: str,
     config: Config,
     call: Call,
-) -> Step:
+) -> HandshakeStep:
     """M1 and M2, at the first address where the plugin answers."""
-    outcomes: list[Outcome] = []
+    outcomes: list[CallResult] = []
     for endpoint in candidates(site.url):
         exchange = Exchange.new()
         login = server_login(site, config)
@@ -115,17 +115,19 @@ def hello(
             "dash": {"id": dashboard.id, "origin": dashboard.origin},
             "url": endpoint,
         }
-        outcome = ask(channel, "pair.hello", question, by=by, config=config, call=call)
+        outcome = call_site(channel, "pair.hello", question, by=by, config=config, call=call)
         outcomes.append(outcome)
         if outcome.reply is not None:
             known = b64u(dashboard.sign_public)
             return _open(site, endpoint, exchange, keys, outcome.reply, known, tuple(outcomes))
-        if outcome.fault not in TRY_ELSEWHERE:
+        if outcome.fault not in FALLBACK_ERRORS:
             break
-    return Step(tuple(outcomes), fault=outcomes[-1].fault, evidence=outcomes[-1].evidence)
+    return HandshakeStep(tuple(outcomes), fault=outcomes[-1].fault, evidence=outcomes[-1].evidence)
 
 
-def confirm(site: Site, opened: Opened, *, by: str, config: Config, call: Call) -> Step:
+def send_confirm(
+    site: Site, opened: HandshakeResult, *, by: str, config: Config, call: Call
+) -> HandshakeStep:
     """M3 and M4; may be repeated until the site answered."""
     channel = Channel(
         site.id,
@@ -135,18 +137,18 @@ def confirm(site: Site, opened: Opened, *, by: str, config: Config, call: Call) 
         opened.key("s2d"),
         server_login(site, config),
     )
-    outcome = ask(channel, "pair.confirm", {"th": opened.th}, by=by, config=config, call=call)
+    outcome = call_site(channel, "pair.confirm", {"th": opened.th}, by=by, config=config, call=call)
     if outcome.reply is None:
-        return Step((outcome,), fault=outcome.fault, evidence=outcome.evidence)
+        return HandshakeStep((outcome,), fault=outcome.fault, evidence=outcome.evidence)
     if outcome.reply.document.get("fingerprint") != opened.fingerprint:
-        return Step(
-            (outcome,), fault=Fault.malformed_reply.value, evidence={"field": "fingerprint"}
+        return HandshakeStep(
+            (outcome,), fault=ErrorCode.malformed_reply.value, evidence={"field": "fingerprint"}
         )
-    return Step((outcome,), opened=opened)
+    return HandshakeStep((outcome,), opened=opened)
 
 
-def columns(
-    site: Site, opened: Opened, generation: int, config: Config, now: datetime
+def connection_columns(
+    site: Site, opened: HandshakeResult, generation: int, config: Config, now: datetime
 ) -> dict[str, object]:
     """The columns of a new connection; whatever was known of an older one is cleared."""
     ring = KeyRing(config.sealing_keys)
@@ -195,8 +197,8 @@ def _open(
     keys: PairingKeys,
     reply: Reply,
     sign_d: str,
-    outcomes: tuple[Outcome, ...],
-) -> Step:
+    outcomes: tuple[CallResult, ...],
+) -> HandshakeStep:
     """The keys that follow from a verified answer, or what is wrong with it."""
     try:
         about = _about(reply.document, endpoint)
@@ -205,11 +207,13 @@ def _open(
         th = transcript(reply.request_body, reply.body)
         session = session_keys(exchange, e_s, keys.auth, th)
     except (ProtocolError, KeyRefused) as why:
-        return Step(outcomes, fault=Fault.malformed_reply.value, evidence={"why": str(why)[:500]})
+        return HandshakeStep(
+            outcomes, fault=ErrorCode.malformed_reply.value, evidence={"why": str(why)[:500]}
+        )
     if not same_home(about["home"], site.url):
         shown = {"site_says": about["home"][:500], "called": site.url[:500]}
-        return Step(outcomes, fault=Fault.wrong_site.value, evidence=shown)
-    opened = Opened(
+        return HandshakeStep(outcomes, fault=ErrorCode.wrong_site.value, evidence=shown)
+    opened = HandshakeResult(
         th=th.hex(),
         kid=key_id(th),
         fingerprint=fingerprint(th),
@@ -223,7 +227,7 @@ def _open(
         sign_d=sign_d,
         **about,
     )
-    return Step(outcomes, opened=opened)
+    return HandshakeStep(outcomes, opened=opened)
 
 
 def _about(document: dict[str, Any], endpoint: str) -> dict[str, Any]:

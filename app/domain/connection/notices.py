@@ -41,7 +41,7 @@ _MOST = 8
 
 
 @dataclass(frozen=True)
-class Answer:
+class NoticeResponse:
     """What goes back to the site, to the byte."""
 
     status: int
@@ -49,11 +49,11 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-UNAUTHORIZED = Answer(401, canonical({"aura": 1, "code": "unauthorized"}))
-_TOO_LARGE = Answer(413, UNAUTHORIZED.body)
+UNAUTHORIZED = NoticeResponse(401, canonical({"aura": 1, "code": "unauthorized"}))
+_TOO_LARGE = NoticeResponse(413, UNAUTHORIZED.body)
 
 
-def receive(
+def receive_notice(
     *,
     method: str,
     headers: Mapping[str, str],
@@ -61,7 +61,7 @@ def receive(
     config: Config,
     ip: str,
     now: datetime,
-) -> Answer:
+) -> NoticeResponse:
     """Verify a notice, do what it asks for, and answer it. Raises nothing a caller can cause."""
     try:
         request = verify_request(
@@ -107,7 +107,7 @@ def _refuse_replay(request: VerifiedRequest, now: datetime) -> None:
 
 def _ready(
     request: VerifiedRequest, document: dict[str, Any], config: Config, ip: str, now: datetime
-) -> Answer:
+) -> NoticeResponse:
     """pair.ready: the administrator agreed. The answer says what became of the token."""
     token = Pairing.get_or_none(Pairing.pid == request.keyid.removeprefix("p_"))
     if token is None:
@@ -126,12 +126,12 @@ def _ready(
     body = canonical(reply)
     key = pairing.note_key(token, config)
     signed = sign_response(request, status, body, key=key, now=int(now.timestamp()))
-    return Answer(status, body, signed)
+    return NoticeResponse(status, body, signed)
 
 
 def _moved(
     request: VerifiedRequest, document: dict[str, Any], config: Config, ip: str, now: datetime
-) -> Answer:
+) -> NoticeResponse:
     """moved: an administrator asks to be followed. Nothing follows before a person agrees here."""
     site = Site.get_or_none(Site.kid == request.keyid)
     if site is None:
@@ -143,7 +143,7 @@ def _moved(
         return UNAUTHORIZED
     if not sites.same_home(home, site.url):
         with transaction():
-            quarantine.note_move(
+            quarantine.flag_move(
                 site,
                 paired=site.url,
                 present=home,
@@ -157,7 +157,7 @@ def _moved(
 
 def _permissions_changed(
     request: VerifiedRequest, config: Config, ip: str, now: datetime
-) -> Answer:
+) -> NoticeResponse:
     """permissions_changed: the owner allowed or withdrew something. The notice itself carries no
     permission: the site is asked for a report, and only that is believed."""
     site = Site.get_or_none(Site.kid == request.keyid)
@@ -172,13 +172,15 @@ def _permissions_changed(
 
 def _signed_ok(
     request: VerifiedRequest, op: str, site: Site, config: Config, now: datetime
-) -> Answer:
+) -> NoticeResponse:
     body = canonical({"v": 1, "ok": True, "op": op})
     site.refresh()
     if site.kid != request.keyid or "s2d" not in site.keys_sealed:
         return UNAUTHORIZED  # it has other keys by now, or none
     key = calls.open_key(site, "s2d", config)
-    return Answer(200, body, sign_response(request, 200, body, key=key, now=int(now.timestamp())))
+    return NoticeResponse(
+        200, body, sign_response(request, 200, body, key=key, now=int(now.timestamp()))
+    )
 
 
 def _move_in(document: dict[str, Any]) -> tuple[str, list[str]]:
@@ -188,19 +190,21 @@ def _move_in(document: dict[str, Any]) -> tuple[str, list[str]]:
         raise ProtocolError("malformed", "moved")
     if not all(isinstance(one, str) and 0 < len(one) <= MAX_URL_CHARS for one in endpoints):
         raise ProtocolError("malformed", "endpoints")
-    return sites.normalise_url(home), endpoints
+    return sites.normalize_url(home), endpoints
 
 
-def _goodbye(request: VerifiedRequest, document: dict[str, Any], ip: str, now: datetime) -> Answer:
+def _goodbye(
+    request: VerifiedRequest, document: dict[str, Any], ip: str, now: datetime
+) -> NoticeResponse:
     """goodbye: the site has deleted its keys; its secret is the proof."""
-    counted = document.get("op") == "goodbye" and revocation.receive_goodbye(
+    counted = document.get("op") == "goodbye" and revocation.receive_disconnect(
         request.keyid, document.get("g"), ip=ip, now=now
     )
     if not counted:
         _write_down("invalid_arguments", str(document.get("op")), ip, now)
         return UNAUTHORIZED
     # Nobody is left over there who could check a signature.
-    return Answer(200, canonical({"v": 1, "ok": True, "op": "goodbye"}))
+    return NoticeResponse(200, canonical({"v": 1, "ok": True, "op": "goodbye"}))
 
 
 def _write_down(reason: str, op: str, ip: str, now: datetime) -> None:

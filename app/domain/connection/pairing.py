@@ -24,10 +24,10 @@ from app.domain.audit.events import (
 )
 from app.domain.connection import dashboard_identity, handshake
 from app.domain.connection.calls import KEYS_UNREADABLE, Call
-from app.domain.connection.handshake import Opened, Step
+from app.domain.connection.handshake import HandshakeResult, HandshakeStep
 from app.domain.errors import AlreadyPaired, Conflict, StaleState
 from app.http import site_client
-from app.http.site_client import Fault
+from app.http.site_client import ErrorCode
 from app.keys import KeyRing, SealBroken, Token, new_token, pairing_keys, pairing_keys_of
 from app.models.base import transaction, utcnow
 from app.models.reports import Sync
@@ -53,7 +53,7 @@ GRACE = timedelta(minutes=10)
 OVERDUE = timedelta(seconds=60)
 
 # What asking again cannot put right.
-_FINAL = frozenset({Fault.wrong_site, Fault.pairing_closed})
+_FINAL = frozenset({ErrorCode.wrong_site, ErrorCode.pairing_closed})
 
 
 def issue_token(site: Site, *, by: Actor, config: Config, now: datetime) -> tuple[Pairing, str]:
@@ -104,7 +104,7 @@ def _create(site: Site, token: Token, by: Actor, config: Config, now: datetime) 
     )
 
 
-def cancel(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
+def cancel_pairing(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
     """Make a token worthless that nobody used yet.
 
     Raises Forbidden, StaleState when it is closed already, or Conflict when the
@@ -132,10 +132,10 @@ def _release_site(pairing: Pairing) -> None:
     pairing.site.move(to=pairing.site.state_before_pairing, when=(PAIRING,))
 
 
-def try_now(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
+def retry_pairing_now(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
     """Ask the site at once: somebody says the token is pasted. Raises Forbidden or StaleState."""
     with permissions.member_transaction(by, "pair"):
-        if not _nudge(pairing, now or utcnow()):
+        if not _schedule_now(pairing, now or utcnow()):
             raise StaleState("This token is closed already.")
 
 
@@ -144,11 +144,11 @@ def receive_ready(pairing: Pairing, *, now: datetime) -> str:
     'waiting' (the site is asked at once), 'used', 'expired', 'cancelled' or 'failed'."""
     if pairing.state == WAITING and _is_over(pairing, now):
         _expire(pairing, now)
-    _nudge(pairing, now)
+    _schedule_now(pairing, now)
     return pairing.state
 
 
-def _nudge(pairing: Pairing, now: datetime) -> bool:
+def _schedule_now(pairing: Pairing, now: datetime) -> bool:
     with transaction() as tx:
         if not pairing.note(next_try_at=now):
             return False
@@ -156,7 +156,7 @@ def _nudge(pairing: Pairing, now: datetime) -> bool:
     return True
 
 
-def recover(now: datetime) -> int:
+def recover_pairings(now: datetime) -> int:
     """Queue again every attempt the queue or a worker lost; returns how many."""
     lost = Pairing.overdue(now - OVERDUE)
     for pairing in lost:
@@ -164,7 +164,7 @@ def recover(now: datetime) -> int:
     return len(lost)
 
 
-def attempt(
+def attempt_pairing(
     pairing_id: int,
     *,
     config: Config,
@@ -191,7 +191,9 @@ def attempt(
     try:
         return trial.run()
     except SealBroken as broken:
-        return trial.settle(Step((), fault=KEYS_UNREADABLE, evidence={"why": str(broken)[:300]}))
+        return trial.settle(
+            HandshakeStep((), fault=KEYS_UNREADABLE, evidence={"why": str(broken)[:300]})
+        )
 
 
 @dataclass(frozen=True)
@@ -210,9 +212,9 @@ class _Attempt:
 
     def run(self) -> str:
         if self.pairing.exchange_sealed:
-            known = Opened.from_bytes(_open(self.pairing, "exchange", self.config))
+            known = HandshakeResult.from_bytes(_open(self.pairing, "exchange", self.config))
             step = self._confirm(known)
-            if step.fault != Fault.unauthorized:
+            if step.fault != ErrorCode.unauthorized:
                 return self.settle(step)
             # The site knows nothing of that exchange: begin again, and keep it until
             # a new one replaces it. A stranger may have answered in the site's place.
@@ -224,23 +226,23 @@ class _Attempt:
             return self.pairing.state
         return self.settle(self._confirm(step.opened))
 
-    def _hello(self) -> Step:
-        return handshake.hello(
+    def _hello(self) -> HandshakeStep:
+        return handshake.send_hello(
             self.site,
             from_b64u(self.pairing.pid),
             pairing_keys_of(_open(self.pairing, "auth", self.config)),
-            dashboard_identity.of_dashboard(self.config),
+            dashboard_identity.load_dashboard(self.config),
             by=self.actor.name[:120],
             config=self.config,
             call=self.call,
         )
 
-    def _confirm(self, opened: Opened) -> Step:
-        return handshake.confirm(
+    def _confirm(self, opened: HandshakeResult) -> HandshakeStep:
+        return handshake.send_confirm(
             self.site, opened, by=self.actor.name[:120], config=self.config, call=self.call
         )
 
-    def _keep(self, step: Step, opened: Opened) -> bool:
+    def _keep(self, step: HandshakeStep, opened: HandshakeResult) -> bool:
         """Store the exchange before it is confirmed; False if the token was closed meanwhile."""
         ring = KeyRing(self.config.sealing_keys)
         sealed = ring.seal(opened.to_bytes(), _context(self.pairing.pid, "exchange"))
@@ -248,12 +250,12 @@ class _Attempt:
             self._record(step)
             return self.pairing.note(exchange_sealed=sealed)
 
-    def _record(self, step: Step) -> None:
+    def _record(self, step: HandshakeStep) -> None:
         with transaction():
             for outcome in step.outcomes:
                 audit.record(outcome.as_event(self.site.id), self.actor, now=self.now())
 
-    def settle(self, step: Step) -> str:
+    def settle(self, step: HandshakeStep) -> str:
         """Write down where a run ended; returns the token's state."""
         with transaction() as tx:
             self._record(step)
@@ -268,7 +270,7 @@ class _Attempt:
                 tx.after_commit(_again, self.pairing.id, delay_s)
         return self.pairing.state
 
-    def _complete(self, opened: Opened) -> Sync | None:
+    def _complete(self, opened: HandshakeResult) -> Sync | None:
         """The keys become the site's; its first report is asked for."""
         now = self.now()
         if not self.pairing.close(USED, now):
@@ -277,7 +279,7 @@ class _Attempt:
         won = self.site.move(
             to=ACTIVE,
             when=(PAIRING,),
-            **handshake.columns(self.site, opened, generation, self.config, now),
+            **handshake.connection_columns(self.site, opened, generation, self.config, now),
         )
         if not won:
             raise StaleState("A site left *pairing* while its token was waiting.")
@@ -292,7 +294,7 @@ class _Attempt:
         # One may be left over from a connection that ended.
         return Sync.open_for(self.site) or Sync.ask(self.site, asked_by=self.actor.name, now=now)
 
-    def _give_up(self, step: Step) -> None:
+    def _give_up(self, step: HandshakeStep) -> None:
         now, evidence = self.now(), step.evidence or {}
         if self.pairing.close(FAILED, now, fault=step.fault, fault_evidence=evidence):
             _release_site(self.pairing)
@@ -304,11 +306,11 @@ class _Attempt:
             )
             audit.record(event, self.actor, now=now)
 
-    def _wait(self, step: Step) -> int:
+    def _wait(self, step: HandshakeStep) -> int:
         """Say what was seen and when the next try is; returns the seconds until then."""
         now, evidence = self.now(), step.evidence or {}
         # "Unauthorized" is what a site without the token says: nothing is wrong yet.
-        fault = "" if step.fault == Fault.unauthorized else step.fault
+        fault = "" if step.fault == ErrorCode.unauthorized else step.fault
         is_news = fault != "" and fault != self.pairing.fault
         delay_s = _delay_s(self.pairing.attempts)
         self.pairing.note(

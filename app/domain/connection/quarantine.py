@@ -14,7 +14,7 @@ from app.domain import audit
 from app.domain.actor import Actor
 from app.domain.audit.events import QuarantineEnded, SiteQuarantined
 from app.domain.crosscheck import checkpoints
-from app.domain.crosscheck.checkpoints import Mark, MarkInvalid
+from app.domain.crosscheck.checkpoints import Checkpoint, CheckpointInvalid
 from app.http.site_client import Reply
 from app.models.checkpoints import SiteLog, SiteMark
 from app.models.sites import EXCESSIVE, FORKED, MAY_CALL, MOVED, Site
@@ -29,7 +29,7 @@ class Judgement:
     """What an answer says of the site's log: its newest mark, if it goes on from the one seen
     before, or why it is another log. Neither for an answer that was overtaken by a later one."""
 
-    mark: Mark | None = None
+    mark: Checkpoint | None = None
     forked: dict[str, str | int] | None = None
 
     @property
@@ -37,20 +37,20 @@ class Judgement:
         return {"log_n": self.mark.n, "log_hash": self.mark.hash} if self.mark else {}
 
 
-def head_of(site: Site) -> dict[str, Any]:
+def known_head(site: Site) -> dict[str, Any]:
     """What a request says of the newest head that was seen."""
     return {"log": {"n": site.log_n, "hash": site.log_hash}} if site.log_hash else {}
 
 
-def judge(site: Site, reply: Reply) -> Judgement:
+def judge_answer(site: Site, reply: Reply) -> Judgement:
     """Compare the mark in an answer with the one seen before.
 
     An answer without one, or with one that the site did not sign, counts as a fork: no honest
     plugin sends it.
     """
     try:
-        mark = checkpoints.read(reply.document.get("mark"), site.sign_s)
-    except MarkInvalid as why:
+        mark = checkpoints.parse_checkpoint(reply.document.get("mark"), site.sign_s)
+    except CheckpointInvalid as why:
         return Judgement(forked={"why": str(why)})
     if not site.log_hash:
         return Judgement(mark)
@@ -65,7 +65,7 @@ def judge(site: Site, reply: Reply) -> Judgement:
     return Judgement(None if goes_back else mark)
 
 
-def _contradicts(site: Site, mark: Mark) -> bool:
+def _contradicts(site: Site, mark: Checkpoint) -> bool:
     """Whether another hash was seen under the same number."""
     if mark.n == site.log_n:
         return mark.hash != site.log_hash
@@ -73,12 +73,12 @@ def _contradicts(site: Site, mark: Mark) -> bool:
     return any(one.hash != mark.hash for one in known)
 
 
-def note_fork(site: Site, evidence: dict[str, str | int], by: Actor, now: datetime) -> bool:
+def flag_fork(site: Site, evidence: dict[str, str | int], by: Actor, now: datetime) -> bool:
     """Put the connection in quarantine, inside the caller's transaction; False if it was."""
     return _quarantine(site, FORKED, evidence, by, now)
 
 
-def note_move(
+def flag_move(
     site: Site,
     *,
     paired: str,
@@ -111,17 +111,17 @@ def _quarantine(site: Site, kind: str, evidence: dict[str, Any], by: Actor, now:
     return won
 
 
-def back_home(site: Site, by: Actor, now: datetime) -> None:
+def clear_if_home(site: Site, by: Actor, now: datetime) -> None:
     """The site answered under its known address, inside the caller's transaction.
 
     That ends a quarantine which began with the site's own refusal to do so, and no other:
     where an administrator asked to be followed, the original and a copy may both be alive.
     """
     if site.quarantine == MOVED and site.quarantine_evidence.get("how") == BY_ANSWER:
-        release(site, "address", by, now)
+        end_quarantine(site, "address", by, now)
 
 
-def release(site: Site, how: str, by: Actor, now: datetime) -> None:
+def end_quarantine(site: Site, how: str, by: Actor, now: datetime) -> None:
     """End the quarantine, inside the caller's transaction."""
     kind = site.quarantine
     if kind and site.note(when=MAY_CALL, quarantine="", quarantine_at=None, quarantine_evidence={}):

@@ -27,10 +27,10 @@ from app.domain.audit.events import (
     SiteDisconnected,
 )
 from app.domain.connection import calls, revocation_checks
-from app.domain.connection.calls import KEYS_UNREADABLE, BearerCall, Call, Outcome
+from app.domain.connection.calls import KEYS_UNREADABLE, BearerCall, Call, CallResult
 from app.domain.errors import NotPaired
 from app.http import site_client
-from app.http.site_client import Fault
+from app.http.site_client import ErrorCode
 from app.keys import SealBroken, proves
 from app.models.base import transaction, utcnow
 from app.models.reports import FAILED as SYNC_FAILED
@@ -57,22 +57,22 @@ PROBE_RETRY = timedelta(seconds=15)
 _ENDING = (REVOKING, REVOKED_UNREACHED, REVOKED_UNPROVEN, DISCONNECTED)
 _NOBODY_ANSWERED = frozenset(
     {
-        Fault.dns,
-        Fault.address_refused,
-        Fault.connection_refused,
-        Fault.connect_timeout,
-        Fault.tls_invalid,
-        Fault.tls_expired,
-        Fault.tls_wrong_name,
-        Fault.tls_not_spoken,
-        Fault.too_slow,
-        Fault.broken_off,
-        Fault.server_error,
+        ErrorCode.dns,
+        ErrorCode.address_refused,
+        ErrorCode.connection_refused,
+        ErrorCode.connect_timeout,
+        ErrorCode.tls_invalid,
+        ErrorCode.tls_expired,
+        ErrorCode.tls_wrong_name,
+        ErrorCode.tls_not_spoken,
+        ErrorCode.too_slow,
+        ErrorCode.broken_off,
+        ErrorCode.server_error,
     }
 )
 
 
-def revoke(site: Site, *, by: Actor, reason: str = "", now: datetime | None = None) -> None:
+def revoke_access(site: Site, *, by: Actor, reason: str = "", now: datetime | None = None) -> None:
     """End the connection: from here on nothing inbound is believed, and one goodbye is sent.
 
     Raises Forbidden, or NotPaired when there is no connection to end.
@@ -98,7 +98,7 @@ def revoke(site: Site, *, by: Actor, reason: str = "", now: datetime | None = No
         tx.after_commit(queue.enqueue, "say_goodbye", site.id)
 
 
-def retry_due(now: datetime) -> list[int]:
+def retry_due_revocations(now: datetime) -> list[int]:
     """Queue the goodbyes whose time has come; for the schedule. Returns the site ids."""
     due = Site.select(Site.id).where(Site.state.in_(_ENDING), Site.revoke_next_at <= now)
     ids = [site.id for site in due]
@@ -107,17 +107,17 @@ def retry_due(now: datetime) -> list[int]:
     return ids
 
 
-def receive_goodbye(kid: str, g: object, *, ip: str = "", now: datetime) -> bool:
+def receive_disconnect(kid: str, g: object, *, ip: str = "", now: datetime) -> bool:
     """A signed notice says the site has left; believed with the proof only. True if it counted."""
     site = Site.get_or_none(Site.kid == kid)
-    if site is None or not calls.shows_goodbye(site, g):
+    if site is None or not calls.proves_disconnect(site, g):
         return False
     by = Actor.site(site, ip)
     with transaction():
-        return calls.end_by_site(site, confirmed=True, how="notice", by=by, now=now)
+        return calls.mark_disconnected(site, confirmed=True, how="notice", by=by, now=now)
 
 
-def say_goodbye(
+def deliver_revocation(
     site_id: int,
     *,
     config: Config,
@@ -135,7 +135,7 @@ def say_goodbye(
     began = now()
     if not site.claim_goodbye(_ENDING, began, began + LEASE):
         return "busy" if site.revoke_next_at else site.state
-    goodbye = _Goodbye(site, config, call, call_bearer, now)
+    goodbye = _RevocationAttempt(site, config, call, call_bearer, now)
     try:
         if site.state == REVOKING:
             goodbye.signed()
@@ -147,7 +147,7 @@ def say_goodbye(
 
 
 @dataclass(frozen=True)
-class _Goodbye:
+class _RevocationAttempt:
     """One try under the lease of its site."""
 
     site: Site
@@ -207,7 +207,7 @@ class _Goodbye:
             return
         if self._has_left(signed) or self._has_left(last):
             self._settle(DISCONNECTED)
-        elif signed.fault == Fault.unauthorized:
+        elif signed.fault == ErrorCode.unauthorized:
             # The old key is dead there, but nobody proved to be the site. The secret
             # stays, for a site that comes back from a backup.
             self._note(probe="refused", probe_at=self.now().isoformat())
@@ -222,7 +222,7 @@ class _Goodbye:
         if outcome.fault in _NOBODY_ANSWERED and tries < PROBE_TRIES:
             self._probe_again()
             return
-        proven = outcome.fault == Fault.unauthorized
+        proven = outcome.fault == ErrorCode.unauthorized
         seen = "refused" if proven else outcome.fault or "answered"
         self._note(probe=seen, probe_at=self.now().isoformat())
         self._settle(REVOKED if proven else REVOKED_UNPROVEN)
@@ -234,13 +234,15 @@ class _Goodbye:
 
     # ---- calls ----
 
-    def _ask(self, op: str, arguments: dict[str, Any]) -> Outcome:
+    def _ask(self, op: str, arguments: dict[str, Any]) -> CallResult:
         channel = calls.channel_to(self.site, self.config)
-        return calls.ask(channel, op, arguments, by=self.asker, config=self.config, call=self.call)
+        return calls.call_site(
+            channel, op, arguments, by=self.asker, config=self.config, call=self.call
+        )
 
-    def _show_secret(self) -> Outcome:
+    def _show_secret(self) -> CallResult:
         document = {"op": "revoke", "by": self.asker, **self._secret()}
-        outcome = calls.ask_unsigned(
+        outcome = calls.call_unsigned(
             self.site.endpoint,
             document,
             server_login=calls.server_login(self.site, self.config),
@@ -255,7 +257,7 @@ class _Goodbye:
 
     # ---- what is written down ----
 
-    def _write_down(self, outcome: Outcome) -> Outcome:
+    def _write_down(self, outcome: CallResult) -> CallResult:
         """The call's entry, and the acknowledgement if it held one."""
         now = self.now()
         with transaction():
@@ -275,16 +277,16 @@ class _Goodbye:
     def _note(self, **facts: Any) -> None:
         self.site.note(when=_ENDING, revoke_evidence={**self.site.revoke_evidence, **facts})
 
-    def _is_ack(self, outcome: Outcome) -> bool:
+    def _is_ack(self, outcome: CallResult) -> bool:
         """Whether the answer holds what only the site could know."""
         try:
             return proves(from_b64u((outcome.document or {}).get("a")), self.site.ack_hash)
         except ProtocolError:
             return False
 
-    def _has_left(self, outcome: Outcome) -> bool:
+    def _has_left(self, outcome: CallResult) -> bool:
         """Whether the answer proves that the site itself had ended the connection before."""
-        return outcome.fault == Fault.disconnected and calls.shows_goodbye(
+        return outcome.fault == ErrorCode.disconnected and calls.proves_disconnect(
             self.site, outcome.evidence.get("g")
         )
 

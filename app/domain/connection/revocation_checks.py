@@ -17,7 +17,7 @@ from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import RecheckEnded
 from app.domain.connection import calls
-from app.domain.connection.calls import BearerCall, Outcome
+from app.domain.connection.calls import BearerCall, CallResult
 from app.domain.crosscheck import alerts
 from app.http import site_client
 from app.keys import SealBroken, proves
@@ -68,9 +68,9 @@ def run(
     return _write_down(site, outcome, now())
 
 
-def _show_secret(site: Site, config: Config, call_bearer: BearerCall) -> Outcome:
+def _show_secret(site: Site, config: Config, call_bearer: BearerCall) -> CallResult:
     secret = calls.open_key(site, "revoke", config)
-    return calls.ask_unsigned(
+    return calls.call_unsigned(
         site.endpoint,
         {"op": "revoke", "by": SYSTEM.name, "kid": site.key_id, "r": b64u(secret)},
         server_login=calls.server_login(site, config),
@@ -79,7 +79,7 @@ def _show_secret(site: Site, config: Config, call_bearer: BearerCall) -> Outcome
     )
 
 
-def _write_down(site: Site, outcome: Outcome, now: datetime) -> str:
+def _write_down(site: Site, outcome: CallResult, now: datetime) -> str:
     count = site.revoke_evidence.get("rechecks", 0) + 1
     had_come_back = _ended_only_now(site, outcome)
     told = {**site.revoke_evidence, "rechecks": count, "rechecked_at": now.isoformat()}
@@ -96,11 +96,11 @@ def _write_down(site: Site, outcome: Outcome, now: datetime) -> str:
             ended = site.revoked_at.isoformat() if site.revoked_at else ""
             evidence = {"site": {"accepted": "the old keys"}, "aura": {"ended_at": ended}}
             key = now.isoformat()
-            alerts.raise_alarm(site, alerts.REVOKED_ANSWERED, key, evidence, SYSTEM, now)
+            alerts.raise_alert(site, alerts.REVOKED_ANSWERED, key, evidence, SYSTEM, now)
     return "had come back" if had_come_back else "still ended"
 
 
-def _ended_only_now(site: Site, outcome: Outcome) -> bool:
+def _ended_only_now(site: Site, outcome: CallResult) -> bool:
     """Whether the site proves that there was a connection, which this very call ended.
 
     For 90 days a site repeats its acknowledgement; then `ended` is false.

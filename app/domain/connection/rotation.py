@@ -27,12 +27,12 @@ from app.domain.audit.events import (
     SiteMoved,
 )
 from app.domain.connection import calls, dashboard_identity, quarantine
-from app.domain.connection.calls import KEYS_UNREADABLE, Call, Outcome
+from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.domain.connection.handshake import candidates
 from app.domain.errors import Conflict, NotPaired
 from app.domain.sites import sites
 from app.http import site_client
-from app.http.site_client import Channel, Fault, Reply
+from app.http.site_client import Channel, ErrorCode, Reply
 from app.keys import (
     Exchange,
     KeyRefused,
@@ -64,7 +64,9 @@ KEPT_FOR = timedelta(days=7)
 _NAME = "keys.rotate"
 
 
-def request(site: Site, *, by: Actor, config: Config, now: datetime, home: str = "") -> Rotation:
+def request_rotation(
+    site: Site, *, by: Actor, config: Config, now: datetime, home: str = ""
+) -> Rotation:
     """Have new keys agreed on; with `home`, at that address from then on.
 
     Raises Forbidden, NotPaired, or Conflict while another rotation is open.
@@ -73,7 +75,7 @@ def request(site: Site, *, by: Actor, config: Config, now: datetime, home: str =
     return _request(site, by, config, now, home, _endpoints_at(site, home))
 
 
-def follow(site: Site, *, by: Actor, config: Config, now: datetime) -> Rotation:
+def follow_move(site: Site, *, by: Actor, config: Config, now: datetime) -> Rotation:
     """Agree that the site moved to the address it gave: new keys, there.
 
     Raises Forbidden, NotPaired, or Conflict when there is no move to agree to, when that
@@ -83,13 +85,13 @@ def follow(site: Site, *, by: Actor, config: Config, now: datetime) -> Rotation:
     present = str(site.quarantine_evidence.get("now", ""))
     if site.quarantine != MOVED or not present:
         raise Conflict("No move is waiting for a decision any more. Look at the page again.")
-    home = sites.normalise_url(present)
+    home = sites.normalize_url(present)
     if Site.select().where(Site.url == home, Site.forgotten_at.is_null(), Site.id != site.id):
         raise Conflict("That address is another one of your sites. Remove that one first.")
     return _request(site, by, config, now, home, _endpoints_at(site, home))
 
 
-def request_all(*, config: Config, now: datetime) -> list[Rotation]:
+def rotate_all_keys(*, config: Config, now: datetime) -> list[Rotation]:
     """Renew the dashboard's signing key and every paired site's keys; for who runs this machine.
 
     Each site learns the new signing key with its rotation and refuses the former one then.
@@ -104,7 +106,7 @@ def request_all(*, config: Config, now: datetime) -> list[Rotation]:
     return asked
 
 
-def recover(now: datetime) -> int:
+def recover_rotations(now: datetime) -> int:
     """Queue again every attempt the queue or a worker lost; returns how many."""
     lost = Rotation.overdue(now - OVERDUE)
     for rotation in lost:
@@ -124,7 +126,7 @@ def _endpoints_at(site: Site, home: str) -> list[str]:
 def _request(
     site: Site, by: Actor, config: Config, now: datetime, home: str, endpoints: list[str]
 ) -> Rotation:
-    dashboard = dashboard_identity.of_dashboard(config)
+    dashboard = dashboard_identity.load_dashboard(config)
     exchange = Exchange.new()
     op_id = str(uuid4())
     try:
@@ -170,7 +172,7 @@ def _plan(site: Site, op_id: str, exchange: Exchange, home: str, newest: str) ->
     )
 
 
-def run(
+def run_rotation(
     rotation_id: int,
     *,
     config: Config,
@@ -188,7 +190,7 @@ def run(
     began = now()
     if not rotation.claim(began, began + LEASE):
         return "busy" if rotation.is_open else rotation.state
-    attempt = _Attempt(rotation, rotation.site, config, call, now)
+    attempt = _RotationAttempt(rotation, rotation.site, config, call, now)
     try:
         state = attempt.run()
         if state == DONE:
@@ -201,13 +203,13 @@ def run(
 def _catch_up(site_id: int, config: Config, now: datetime) -> None:
     """Ask again where the signing key was renewed after this rotation's plan had been signed."""
     site = Site.get_by_id(site_id)
-    newest = b64u(dashboard_identity.of_dashboard(config).sign_public)
+    newest = b64u(dashboard_identity.load_dashboard(config).sign_public)
     if site.is_paired and site.sign_d not in ("", newest):
         _request(site, SYSTEM, config, now, "", [])
 
 
 @dataclass(frozen=True, repr=False)
-class _Next:
+class _NextKeys:
     """The next generation, agreed on and not confirmed."""
 
     kid: str
@@ -220,7 +222,7 @@ class _Next:
     goodbye_hash: str
 
     @classmethod
-    def of(cls, kid: str, th: bytes, endpoint: str, session: SessionKeys) -> _Next:
+    def of(cls, kid: str, th: bytes, endpoint: str, session: SessionKeys) -> _NextKeys:
         return cls(
             kid=kid,
             th=th.hex(),
@@ -234,7 +236,7 @@ class _Next:
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class _RotationAttempt:
     """One run under the lease of its rotation."""
 
     rotation: Rotation
@@ -255,7 +257,7 @@ class _Attempt:
     def _agree(self) -> bool:
         """Exchange, and keep what follows; False when that ended this attempt."""
         outcomes, channel = self._exchange()
-        outcome = calls.settled(outcomes)
+        outcome = calls.effective_result(outcomes)
         self._write_down(outcomes)
         if outcome.reply is None:
             self._no_answer(outcome)
@@ -263,12 +265,12 @@ class _Attempt:
         try:
             agreed = self._derive(outcome.reply, channel)
         except (ProtocolError, KeyRefused) as why:
-            self.fail(Fault.malformed_reply.value, {"why": str(why)[:300]})
+            self.fail(ErrorCode.malformed_reply.value, {"why": str(why)[:300]})
             return False
         sealed = _seal(self.config, canonical(asdict(agreed)), self.rotation.op_id, "next")
         return self.rotation.move(to=AGREED, when=(ASKING,), next_sealed=sealed)
 
-    def _exchange(self) -> tuple[list[Outcome], Channel]:
+    def _exchange(self) -> tuple[list[CallResult], Channel]:
         channel = calls.channel_to(self.site, self.config)
         question = {
             "op_id": self.rotation.op_id,
@@ -277,7 +279,7 @@ class _Attempt:
             "sig_next": self._next_signature(),
         }
         if not self.rotation.endpoints:
-            return calls.ask_anywhere(
+            return calls.call_with_fallback(
                 self.site,
                 channel,
                 _NAME,
@@ -286,11 +288,11 @@ class _Attempt:
                 config=self.config,
                 call=self.call,
             )
-        outcomes: list[Outcome] = []
+        outcomes: list[CallResult] = []
         for endpoint in self.rotation.endpoints:
             there = _at(channel, endpoint)
             outcomes.append(self._ask(there, _NAME, question))
-            if outcomes[-1].reply or outcomes[-1].fault not in calls.TRY_ELSEWHERE:
+            if outcomes[-1].reply or outcomes[-1].fault not in calls.FALLBACK_ERRORS:
                 return outcomes, there
         return outcomes, channel
 
@@ -299,13 +301,13 @@ class _Attempt:
         plan, sign_d = from_b64u(self.rotation.plan), self._planned_key()
         if sign_d is None:
             return None
-        return b64u(sign_plan(dashboard_identity.of_dashboard(self.config).key_for(sign_d), plan))
+        return b64u(sign_plan(dashboard_identity.load_dashboard(self.config).key_for(sign_d), plan))
 
     def _planned_key(self) -> str | None:
         sign_d = json.loads(from_b64u(self.rotation.plan)).get("sign_d")
         return None if sign_d is None else str(sign_d)
 
-    def _derive(self, reply: Reply, channel: Channel) -> _Next:
+    def _derive(self, reply: Reply, channel: Channel) -> _NextKeys:
         e_s = from_b64u(reply.document.get("e_s"), 32)
         plan = from_b64u(self.rotation.plan)
         th = rotation_transcript(plan, e_s)
@@ -313,9 +315,9 @@ class _Attempt:
         old = channel.send_key + channel.receive_key
         session = session_keys(Exchange(private), e_s, old, th)
         kid = next_key_id(channel.keyid, _generation(channel.keyid) + 1)
-        return _Next.of(kid, th, channel.endpoint, session)
+        return _NextKeys.of(kid, th, channel.endpoint, session)
 
-    def _no_answer(self, outcome: Outcome) -> None:
+    def _no_answer(self, outcome: CallResult) -> None:
         error = outcome.error
         gives_up = self.rotation.attempts >= MOST_ATTEMPTS or (error and error.permanent)
         if gives_up:
@@ -328,7 +330,7 @@ class _Attempt:
     def _confirm(self) -> str:
         """A message under the new keys; its answer makes them the connection's."""
         raw = _open(self.config, self.rotation.next_sealed, self.rotation.op_id, "next")
-        agreed = _Next(**json.loads(raw))
+        agreed = _NextKeys(**json.loads(raw))
         channel = Channel(
             self.site.id,
             agreed.endpoint,
@@ -342,7 +344,7 @@ class _Attempt:
         self._write_down([outcome])
         if outcome.reply is not None:
             return self._commit(agreed, outcome)
-        if outcome.fault == Fault.unauthorized and self._old_keys_work():
+        if outcome.fault == ErrorCode.unauthorized and self._old_keys_work():
             return self.fail(outcome.fault, outcome.evidence)
         if self.now() - self.rotation.asked_at >= KEPT_FOR:
             return self.fail(outcome.fault, outcome.evidence)
@@ -354,7 +356,7 @@ class _Attempt:
         self._write_down([outcome])
         return outcome.reply is not None
 
-    def _commit(self, agreed: _Next, outcome: Outcome) -> str:
+    def _commit(self, agreed: _NextKeys, outcome: CallResult) -> str:
         now, site = self.now(), self.site
         generation = site.generation + 1
         ring = KeyRing(self.config.sealing_keys)
@@ -383,7 +385,7 @@ class _Attempt:
                 log_hash="",
                 **self._move(agreed),
             )
-            calls.succeeded(site, SYSTEM, now, outcome=outcome, endpoint=agreed.endpoint)
+            calls.record_success(site, SYSTEM, now, outcome=outcome, endpoint=agreed.endpoint)
             event = KeysRotated(
                 site_id=site.id,
                 rotation_id=self.rotation.id,
@@ -391,10 +393,12 @@ class _Attempt:
                 generation=_generation(agreed.kid),
             )
             audit.record(event, SYSTEM, now=now)
-            quarantine.release(site, "followed" if self.rotation.home else "rotated", SYSTEM, now)
+            quarantine.end_quarantine(
+                site, "followed" if self.rotation.home else "rotated", SYSTEM, now
+            )
         return self.rotation.state
 
-    def _move(self, agreed: _Next) -> dict[str, object]:
+    def _move(self, agreed: _NextKeys) -> dict[str, object]:
         """The columns of a new address, with its entry; nothing when the site stays."""
         home = self.rotation.home
         if not home:
@@ -409,7 +413,7 @@ class _Attempt:
             **self._forget_server_login(agreed),
         }
 
-    def _forget_server_login(self, agreed: _Next) -> dict[str, object]:
+    def _forget_server_login(self, agreed: _NextKeys) -> dict[str, object]:
         """The password was given for the server that the site left."""
         stays = calls.is_same_server(self.site.endpoint, agreed.endpoint)
         if stays or not self.site.server_login_sealed:
@@ -420,8 +424,8 @@ class _Attempt:
 
     # ---- what is written down ----
 
-    def _ask(self, channel: Channel, op: str, arguments: dict[str, Any]) -> Outcome:
-        return calls.ask(
+    def _ask(self, channel: Channel, op: str, arguments: dict[str, Any]) -> CallResult:
+        return calls.call_site(
             channel,
             op,
             arguments,
@@ -430,7 +434,7 @@ class _Attempt:
             call=self.call,
         )
 
-    def _write_down(self, outcomes: list[Outcome]) -> None:
+    def _write_down(self, outcomes: list[CallResult]) -> None:
         with transaction():
             for outcome in outcomes:
                 audit.record(outcome.as_event(self.site.id), SYSTEM, now=self.now())

@@ -54,19 +54,19 @@ KINDS = (
     PAIRING_UNKNOWN,
 )
 # About Aura itself, whichever site said so.
-ABOUT_THE_TRAIL = (TRAIL_LOST, TRAIL_REFUSED)
+ABOUT_AUDIT_LOG = (TRAIL_LOST, TRAIL_REFUSED)
 # Somebody may hold keys, or rewrote a log: to be looked into at once. The rest is a warning.
 _WARNINGS = (CALL_MISSING, CHANGE_MISSING, CHANGE_DIFFERS)
 # Somebody who calls all day with stolen keys must not fill the list.
-MOST_OPEN = 25
+MAX_OPEN = 25
 
 
-def raise_alarm(
+def raise_alert(
     site: Site, kind: str, key: str, evidence: dict[str, Any], by: Actor, now: datetime
 ) -> bool:
     """Raise it once for good, inside the caller's transaction; False if it was raised before,
     or if so many of its kind are open that one more would tell nothing."""
-    if Alarm.stands(site, kind, key) or Alarm.open_of(site, kind) >= MOST_OPEN:
+    if Alarm.stands(site, kind, key) or Alarm.open_of(site, kind) >= MAX_OPEN:
         return False
     alarm = Alarm.create(site=site, kind=kind, key=key[:100], evidence=evidence, raised_at=now)
     event = AlarmRaised(site_id=site.id, alarm_id=alarm.id, about=kind, evidence=evidence)
@@ -79,7 +79,7 @@ def severity(kind: str) -> str:
     return "warning" if kind in _WARNINGS else "critical"
 
 
-def known(alarm_id: int) -> Alarm:
+def get_alert(alarm_id: int) -> Alarm:
     """Raises NotFound."""
     alarm = Alarm.known(alarm_id)
     if alarm is None:
@@ -87,26 +87,26 @@ def known(alarm_id: int) -> Alarm:
     return alarm
 
 
-def others_like(alarm: Alarm) -> list[Alarm]:
+def similar_alerts(alarm: Alarm) -> list[Alarm]:
     """Open ones that likely have the same cause: of this kind, at this site or, about the trail,
     at any."""
-    return Alarm.like(alarm, everywhere=alarm.kind in ABOUT_THE_TRAIL)
+    return Alarm.like(alarm, everywhere=alarm.kind in ABOUT_AUDIT_LOG)
 
 
-def close(
+def close_alert(
     alarm: Alarm, *, by: Actor, note: str, with_others: bool, confirmed_at: datetime, now: datetime
 ) -> int:
     """Say what it was; returns how many were closed. Raises Forbidden, NotConfirmed, Invalid, or
     StaleState if it was closed before."""
     permissions.require(by, "approve")
-    permissions.require_fresh(confirmed_at, now)
+    permissions.require_recent_authentication(confirmed_at, now)
     check_reason(note)
     if not note.strip():
         raise Invalid("note", "Say what you found, for whoever reads the trail.")
     with permissions.member_transaction(by, "approve") as (_, by):
         closed = [
             one
-            for one in [alarm, *(others_like(alarm) if with_others else [])]
+            for one in [alarm, *(similar_alerts(alarm) if with_others else [])]
             if one.close(by=by.name[:120], note=note.strip(), now=now)
         ]
         if alarm not in closed:
@@ -117,11 +117,11 @@ def close(
             )
             audit.record(event, by, now=now)
         for site in {one.site for one in closed if one.kind == LOG_BROKEN}:
-            _take_up_log(site)
+            _restart_log_reading(site)
     return len(closed)
 
 
-def _take_up_log(site: Site) -> None:
+def _restart_log_reading(site: Site) -> None:
     """What was broken stays as it was found; the log is read on from the head that the site
     signed last, as another branch."""
     read, mark = SiteLog.of(site), SiteMark.newest(site)

@@ -19,7 +19,7 @@ from app.domain.audit.chain import LOG_UUID
 from app.domain.audit.merkle import Frontier
 from app.domain.connection import dashboard_identity
 from app.domain.crosscheck import alerts
-from app.keys import SealBroken, sign_mark, verify_mark
+from app.keys import SealBroken, sign_checkpoint, verify_checkpoint
 from app.models.alerts import Alarm
 from app.models.audit import Entry
 from app.models.checkpoints import AuditAnchor, SiteMark, TrailFrontier
@@ -35,12 +35,12 @@ _LOG = re.compile(r"[0-9a-f-]{36}")
 _KEPT_EVERY = 64
 
 
-class MarkInvalid(Exception):
+class CheckpointInvalid(Exception):
     """What was sent is no mark of that log; the text says why in a few words."""
 
 
 @dataclass(frozen=True)
-class Mark:
+class Checkpoint:
     """Entry `n` of the log called `log` has `hash` and was written at `at`; `root` is the Merkle
     root over all entries up to it, empty in a site's. `body` holds the bytes that were signed."""
 
@@ -59,12 +59,12 @@ class Mark:
 # ---- Aura's own ----
 
 
-def own(config: Config, sign_d: str | None = None) -> Mark:
+def current_checkpoint(config: Config, sign_d: str | None = None) -> Checkpoint:
     """How far the trail reaches now, signed; raises SealBroken without the signing key.
 
     `sign_d` is the public key that the reader knows (`Site.sign_d`); the newest when None.
     """
-    dashboard = dashboard_identity.of_dashboard(config)
+    dashboard = dashboard_identity.load_dashboard(config)
     seed = dashboard.signing_key if sign_d is None else dashboard.key_for(sign_d)
     log = Setting.get_by_id(LOG_UUID).value
     n, digest, at, root = _newest(log)
@@ -77,15 +77,15 @@ def own(config: Config, sign_d: str | None = None) -> Mark:
         "at": at,
     }
     body = canonical(about)
-    signature = sign_mark(seed, body)
-    return Mark(log, n, digest, at, root.hex(), body, signature)
+    signature = sign_checkpoint(seed, body)
+    return Checkpoint(log, n, digest, at, root.hex(), body, signature)
 
 
-def to_say(config: Config, sign_d: str) -> dict[str, dict[str, str]]:
+def outgoing_checkpoint(config: Config, sign_d: str) -> dict[str, dict[str, str]]:
     """What a request says of the trail. Nothing where the signing key does not open: such a
     call can still read and revoke, and the site writes down that it came without a mark."""
     try:
-        return {"mark": own(config, sign_d).as_sent()}
+        return {"mark": current_checkpoint(config, sign_d).as_sent()}
     except SealBroken:
         return {}
 
@@ -101,7 +101,7 @@ def _newest(log: str) -> tuple[int, str, int, bytes]:
         # The trail is not the one the tree was kept of: what it is now is what is signed.
         frontier, rows = Frontier(), _entries_from(0)
     if not rows:
-        return 0, audit.genesis(log), 0, frontier.root()
+        return 0, audit.genesis_hash(log), 0, frontier.root()
     grown = frontier.grown(bytes.fromhex(digest) for seq, digest, _ in rows if seq > frontier.size)
     n, digest, at = rows[-1]
     if grown.size - frontier.size >= _KEPT_EVERY:
@@ -122,26 +122,26 @@ def _split(roots: str) -> tuple[bytes, ...]:
 # ---- a site's ----
 
 
-def read(said: object, public: str, whose: str = "the site's") -> Mark:
+def parse_checkpoint(said: object, public: str, whose: str = "the site's") -> Checkpoint:
     """The mark in a message; `public` is the key (b64u) of whoever keeps that log, which `whose`
     names in words.
 
     Raises MarkInvalid for anything else than what that key signed.
     """
     if not isinstance(said, dict):
-        raise MarkInvalid("the answer carries no mark")
+        raise CheckpointInvalid("the answer carries no mark")
     try:
         body, signature = from_b64u(said.get("body")), from_b64u(said.get("sig"), 64)
         key = from_b64u(public, 32)
-        is_signed = len(body) <= _MAX_BYTES and verify_mark(key, body, signature)
+        is_signed = len(body) <= _MAX_BYTES and verify_checkpoint(key, body, signature)
         document = parse_json(body) if is_signed else {}
     except ProtocolError as why:
-        raise MarkInvalid("the mark in the answer cannot be read") from why
+        raise CheckpointInvalid("the mark in the answer cannot be read") from why
     if not is_signed:
-        raise MarkInvalid(f"the mark in the answer is not signed with {whose} key")
+        raise CheckpointInvalid(f"the mark in the answer is not signed with {whose} key")
     if not _is_mark(document):
-        raise MarkInvalid("the mark in the answer names no possible head")
-    return Mark(
+        raise CheckpointInvalid("the mark in the answer names no possible head")
+    return Checkpoint(
         document["log"],
         document["n"],
         document["hash"],
@@ -176,7 +176,7 @@ def _is_mark(document: dict[str, Any]) -> bool:
     )
 
 
-def keep(site: Site, mark: Mark, now: datetime) -> None:
+def store_checkpoint(site: Site, mark: Checkpoint, now: datetime) -> None:
     """Keep a site's mark that was read and does not contradict, inside the caller's transaction."""
     SiteMark.keep(
         site=site,
@@ -199,7 +199,7 @@ class Claim:
     """What a site says it has seen of this trail. `mark` is what Aura itself signed, None where
     the site shows no such thing; `why` then says what is missing."""
 
-    mark: Mark | None
+    mark: Checkpoint | None
     is_refusing: bool
     why: str = ""
 
@@ -211,19 +211,19 @@ def claim_in(document: dict[str, Any], config: Config) -> Claim | None:
     if said is None and not is_refusing:
         return None
     try:
-        keys = dashboard_identity.of_dashboard(config).public_keys
+        keys = dashboard_identity.load_dashboard(config).public_keys
     except SealBroken:
         return None
     why = ""
     for public in keys:
         try:
-            return Claim(read(said, b64u(public), "Aura's"), is_refusing)
-        except MarkInvalid as invalid:
+            return Claim(parse_checkpoint(said, b64u(public), "Aura's"), is_refusing)
+        except CheckpointInvalid as invalid:
             why = str(invalid)
     return Claim(None, is_refusing, why)
 
 
-def hear(site: Site, claim: Claim, by: Actor, now: datetime) -> None:
+def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None:
     """Judge what a site says of this trail, inside the caller's transaction.
 
     A mark that Aura signed and that does not fit proves that the trail was cut, rewritten or
@@ -244,9 +244,9 @@ def hear(site: Site, claim: Claim, by: Actor, now: datetime) -> None:
         "aura": {"newest_entry": head.seq if head else 0, "hash_there": here},
     }
     if here != mark.hash:
-        alerts.raise_alarm(site, alerts.TRAIL_LOST, key, told, by, now)
+        alerts.raise_alert(site, alerts.TRAIL_LOST, key, told, by, now)
         if claim.is_refusing:
-            alerts.raise_alarm(site, alerts.TRAIL_REFUSED, key, told, by, now)
+            alerts.raise_alert(site, alerts.TRAIL_REFUSED, key, told, by, now)
     elif claim.is_refusing:
         why = "what it has seen is in the audit log, and it refuses that log all the same"
         _raise_unproven(site, {**seen, "why": why, "refuses": True}, by, now)
@@ -255,7 +255,7 @@ def hear(site: Site, claim: Claim, by: Actor, now: datetime) -> None:
 def _raise_unproven(site: Site, said: dict[str, Any], by: Actor, now: datetime) -> None:
     """Once a day: a site that lies in each of its answers must not fill the list."""
     key = f"{now:%Y-%m-%d}"
-    alerts.raise_alarm(site, alerts.CLAIM_UNPROVEN, key, {"site": said}, by, now)
+    alerts.raise_alert(site, alerts.CLAIM_UNPROVEN, key, {"site": said}, by, now)
 
 
 def _hash_at(seq: int) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from app.domain.actor import SYSTEM
 from app.domain.crosscheck import alerts, reconcile
-from app.domain.crosscheck.reconcile import BothSides, Said
+from app.domain.crosscheck.reconcile import LogPair, LogRecord
 from app.models.audit import Entry
 from app.models.base import transaction
 from app.models.checkpoints import SentCall, SiteEntry, SiteLog
@@ -23,7 +23,7 @@ _RARE = ("pairing_completed", "rotation_asked", "keys_rotated")
 _OFTEN = ("site_called", "change_started", "change_ended")
 
 
-def compare(site: Site, now: datetime) -> int:
+def compare_site_log(site: Site, now: datetime) -> int:
     """Raise an alarm for each contradiction that is not known; returns how many are new."""
     read = SiteLog.of(site)
     offset = timedelta(seconds=site.clock_offset_s or 0)
@@ -33,13 +33,13 @@ def compare(site: Site, now: datetime) -> int:
         return 0
     # Calls are kept before they are sent, so what is read of them here is never behind the site.
     ours = _of_aura(site, min(one.at for one in said) - _MARGIN)
-    sides = BothSides(said, ours, frozenset(SentCall.nonces_of(site.id)))
-    findings = reconcile.compare(sides, now=now)
-    settled = [one.seq for one in said if now - one.at >= reconcile.KEYS_YOUNG]
+    sides = LogPair(said, ours, frozenset(SentCall.nonces_of(site.id)))
+    findings = reconcile.compare_logs(sides, now=now)
+    settled = [one.seq for one in said if now - one.at >= reconcile.ROTATION_GRACE_PERIOD]
     raised = 0
     with transaction():
         for finding in findings:
-            raised += alerts.raise_alarm(
+            raised += alerts.raise_alert(
                 site, finding.kind, finding.key, finding.evidence, SYSTEM, now
             )
         through = max(read.compared_n, *settled, 0)
@@ -48,7 +48,7 @@ def compare(site: Site, now: datetime) -> int:
     return raised
 
 
-def _of_site(entry: SiteEntry, offset: timedelta) -> Said:
+def _of_site(entry: SiteEntry, offset: timedelta) -> LogRecord:
     """Whatever a site wrote: what is of another type than it should be is nothing."""
     body = json.loads(entry.body)
     try:
@@ -58,12 +58,14 @@ def _of_site(entry: SiteEntry, offset: timedelta) -> Said:
     if at.tzinfo is None:
         at = entry.received_at
     facts = body.get("facts")
-    return Said(entry.seq, at, str(body.get("event", "")), facts if isinstance(facts, dict) else {})
+    return LogRecord(
+        entry.seq, at, str(body.get("event", "")), facts if isinstance(facts, dict) else {}
+    )
 
 
-def _of_aura(site: Site, since: datetime) -> list[Said]:
+def _of_aura(site: Site, since: datetime) -> list[LogRecord]:
     about = Entry.site_id == site.id
     often = about & Entry.event.in_(_OFTEN) & (Entry.at >= since)
     rare = about & Entry.event.in_(_RARE)
     rows = Entry.select().where(often | rare).order_by(Entry.seq)
-    return [Said(row.seq, row.at, row.event, json.loads(row.body)["facts"]) for row in rows]
+    return [LogRecord(row.seq, row.at, row.event, json.loads(row.body)["facts"]) for row in rows]

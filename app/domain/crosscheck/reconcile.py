@@ -15,12 +15,12 @@ from app.domain.changes import outcomes
 from app.domain.crosscheck import alerts
 
 # The other side's entry of the same event may still be on its way.
-YOUNG = timedelta(minutes=10)
+GRACE_PERIOD = timedelta(minutes=10)
 # So long the confirmation of new keys is tried again (rotation.py), and a pairing half an hour.
-KEYS_YOUNG = timedelta(days=7)
-PAIRING_YOUNG = timedelta(hours=1)
+ROTATION_GRACE_PERIOD = timedelta(days=7)
+PAIRING_GRACE_PERIOD = timedelta(hours=1)
 # An answer names the newest entry there was when it was written; its own is not far before.
-NEAR = 50
+HEAD_TOLERANCE = 50
 CLOCKS_DIFFER = timedelta(minutes=10)
 
 _FINAL = frozenset({"succeeded", "failed", "rolled_back", "refused"})
@@ -28,7 +28,7 @@ _TOUCHED = frozenset({"succeeded", "failed", "rolled_back"})
 
 
 @dataclass(frozen=True)
-class Said:
+class LogRecord:
     """One entry of either side; of the site's, `at` is by Aura's clock."""
 
     seq: int
@@ -52,15 +52,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class BothSides:
+class LogPair:
     """What there is to compare. `made` are nonces of calls of which perhaps no entry tells."""
 
-    site: Sequence[Said]
-    aura: Sequence[Said]
+    site: Sequence[LogRecord]
+    aura: Sequence[LogRecord]
     made: frozenset[str] = frozenset()
 
 
-def compare(sides: BothSides, *, now: datetime) -> list[Finding]:
+def compare_logs(sides: LogPair, *, now: datetime) -> list[Finding]:
     """Every contradiction between the two, in the order of the site's log."""
     return [
         *_calls_unknown(sides),
@@ -72,14 +72,14 @@ def compare(sides: BothSides, *, now: datetime) -> list[Finding]:
     ]
 
 
-def of(entries: Iterable[Said], *events: str) -> list[Said]:
+def of(entries: Iterable[LogRecord], *events: str) -> list[LogRecord]:
     return [entry for entry in entries if entry.event in events]
 
 
 # ---- calls ----
 
 
-def _calls_unknown(sides: BothSides) -> Iterable[Finding]:
+def _calls_unknown(sides: LogPair) -> Iterable[Finding]:
     """Signed with the keys of the connection, and Aura never made it: somebody else holds them."""
     ours = sides.made | {
         nonce for call in of(sides.aura, "site_called") for nonce in call.facts.get("nonces", ())
@@ -90,7 +90,7 @@ def _calls_unknown(sides: BothSides) -> Iterable[Finding]:
             yield Finding(alerts.CALL_UNKNOWN, nonce, _told(entry, None))
 
 
-def _calls_missing(sides: BothSides) -> Iterable[Finding]:
+def _calls_missing(sides: LogPair) -> Iterable[Finding]:
     """Aura holds a signed answer, and the site's log does not know of the request."""
     there = {entry.text("nonce") for entry in of(sides.site, "answered")}
     reach = _reach(sides.site)
@@ -101,7 +101,7 @@ def _calls_missing(sides: BothSides) -> Iterable[Finding]:
             yield Finding(alerts.CALL_MISSING, nonces[-1], _told(None, call))
 
 
-def _reach(entries: Sequence[Said]) -> list[tuple[int, int, bool]]:
+def _reach(entries: Sequence[LogRecord]) -> list[tuple[int, int, bool]]:
     """The stretches of the site's log without a gap: first, last, and whether the first one is
     where the connection begins."""
     stretches: list[tuple[int, int, bool]] = []
@@ -117,7 +117,7 @@ def _reach(entries: Sequence[Said]) -> list[tuple[int, int, bool]]:
 def _is_covered(head: int, reach: list[tuple[int, int, bool]]) -> bool:
     """Whether everything shortly before entry `head` is known."""
     return any(
-        first <= head <= last and (begins or first <= max(1, head - NEAR))
+        first <= head <= last and (begins or first <= max(1, head - HEAD_TOLERANCE))
         for first, last, begins in reach
     )
 
@@ -125,18 +125,22 @@ def _is_covered(head: int, reach: list[tuple[int, int, bool]]) -> bool:
 # ---- changes ----
 
 
-def _changes(sides: BothSides, now: datetime) -> Iterable[Finding]:
+def _changes(sides: LogPair, now: datetime) -> Iterable[Finding]:
     """A change the site was ordered and Aura never sent, or one that ended otherwise."""
     sent = {one.text("op_id") for one in of(sides.aura, "change_started", "change_ended")}
     ended = {one.text("op_id"): one for one in of(sides.aura, "change_ended")}
     for op_id, entry in _last_words(sides.site).items():
-        if now - entry.at < YOUNG:
+        if now - entry.at < GRACE_PERIOD:
             continue
         if op_id not in sent:
             yield Finding(alerts.CHANGE_UNKNOWN, op_id, _told(entry, None))
             continue
         end = ended.get(op_id)
-        if end is None or now - end.at < YOUNG or end.facts["how"] not in ("answer", "status"):
+        if (
+            end is None
+            or now - end.at < GRACE_PERIOD
+            or end.facts["how"] not in ("answer", "status")
+        ):
             continue
         # A success that broke the website for everybody outside: Aura saw that, not the site.
         is_ours = end.facts["reason"] == outcomes.BROKE_OUTSIDE
@@ -145,9 +149,9 @@ def _changes(sides: BothSides, now: datetime) -> Iterable[Finding]:
             yield Finding(alerts.CHANGE_DIFFERS, key, _told(entry, end))
 
 
-def _last_words(entries: Sequence[Said]) -> dict[str, Said]:
+def _last_words(entries: Sequence[LogRecord]) -> dict[str, LogRecord]:
     """By op_id, the last final outcome the site wrote down."""
-    words: dict[str, Said] = {}
+    words: dict[str, LogRecord] = {}
     for entry in of(entries, "change_answered", "change_settled"):
         is_final = entry.text("outcome") in _FINAL and entry.text("reason") != outcomes.BUSY
         if entry.text("op_id") and is_final:
@@ -155,14 +159,14 @@ def _last_words(entries: Sequence[Said]) -> dict[str, Said]:
     return words
 
 
-def _changes_missing(sides: BothSides, now: datetime) -> Iterable[Finding]:
+def _changes_missing(sides: LogPair, now: datetime) -> Iterable[Finding]:
     """Aura was told how a change ended, and the site's log never heard of it."""
     there = {one.text("op_id") for one in of(sides.site, "change_answered", "change_settled")}
     for end in of(sides.aura, "change_ended"):
         op_id, outcome = end.text("op_id"), end.text("outcome")
         was_told = op_id and end.facts["how"] in ("answer", "status") and outcome in _TOUCHED
         never = end.facts.get("reason") == outcomes.NEVER_ARRIVED
-        if not was_told or never or op_id in there or now - end.at < YOUNG:
+        if not was_told or never or op_id in there or now - end.at < GRACE_PERIOD:
             continue
         began = [
             one.at for one in of(sides.aura, "change_started") if one.facts.get("op_id") == op_id
@@ -171,7 +175,7 @@ def _changes_missing(sides: BothSides, now: datetime) -> Iterable[Finding]:
             yield Finding(alerts.CHANGE_MISSING, op_id, _told(None, end))
 
 
-def _spans(entries: Sequence[Said], since: datetime, until: datetime) -> bool:
+def _spans(entries: Sequence[LogRecord], since: datetime, until: datetime) -> bool:
     """Whether one stretch without a gap begins before and ends after."""
     at = {entry.seq: entry.at for entry in entries}
     return any(at[first] <= since and at[last] >= until for first, last, _ in _reach(entries))
@@ -180,26 +184,26 @@ def _spans(entries: Sequence[Said], since: datetime, until: datetime) -> bool:
 # ---- keys and pairings ----
 
 
-def _keys(sides: BothSides, now: datetime) -> Iterable[Finding]:
+def _keys(sides: LogPair, now: datetime) -> Iterable[Finding]:
     """New keys came into use that Aura never agreed on."""
     ours = {str(one.facts["generation"]) for one in of(sides.aura, "keys_rotated")}
     for entry in of(sides.site, "keys_rotated"):
         generation = str(entry.facts.get("generation", ""))
         under_way = any(
-            timedelta(0) <= entry.at + CLOCKS_DIFFER - one.at < KEYS_YOUNG
+            timedelta(0) <= entry.at + CLOCKS_DIFFER - one.at < ROTATION_GRACE_PERIOD
             for one in of(sides.aura, "rotation_asked")
         )
-        if generation not in ours and not under_way and now - entry.at >= YOUNG:
+        if generation not in ours and not under_way and now - entry.at >= GRACE_PERIOD:
             key = f"{generation}:{entry.seq}"
             yield Finding(alerts.KEYS_UNKNOWN, key, _told(entry, None))
 
 
-def _pairings(sides: BothSides, now: datetime) -> Iterable[Finding]:
+def _pairings(sides: LogPair, now: datetime) -> Iterable[Finding]:
     """The site was connected under a fingerprint that Aura never saw."""
     ours = {one.facts.get("fingerprint") for one in of(sides.aura, "pairing_completed")}
     for entry in of(sides.site, "connected"):
         fingerprint = entry.text("fingerprint")
-        if fingerprint not in ours and now - entry.at >= PAIRING_YOUNG:
+        if fingerprint not in ours and now - entry.at >= PAIRING_GRACE_PERIOD:
             yield Finding(alerts.PAIRING_UNKNOWN, f"{fingerprint}:{entry.seq}", _told(entry, None))
 
 
@@ -211,12 +215,12 @@ _SHOWN = (
 )
 
 
-def _told(site: Said | None, aura: Said | None) -> dict[str, Any]:
+def _told(site: LogRecord | None, aura: LogRecord | None) -> dict[str, Any]:
     """What each side says, in short plain values; nothing for a side that is silent."""
     return {"site": _facts(site), "aura": _facts(aura)}
 
 
-def _facts(said: Said | None) -> dict[str, Any]:
+def _facts(said: LogRecord | None) -> dict[str, Any]:
     if said is None:
         return {}
     facts = {name: said.facts[name] for name in _SHOWN if name in said.facts}

@@ -18,9 +18,9 @@ from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.connection import calls, quarantine
-from app.domain.connection.calls import Call, Outcome
+from app.domain.connection.calls import Call, CallResult
 from app.domain.crosscheck import alerts, checkpoints, log_records
-from app.domain.crosscheck.checkpoints import Mark, MarkInvalid
+from app.domain.crosscheck.checkpoints import Checkpoint, CheckpointInvalid
 from app.domain.errors import NotPaired
 from app.http import site_client
 from app.keys import SealBroken
@@ -30,11 +30,11 @@ from app.models.sites import EXCESSIVE, Site
 from app.protocol import ProtocolError, chain_genesis, chain_hash, from_b64u, parse_json
 
 _NAME = "log"
-MOST_ENTRIES = 500
+MAX_ENTRIES = 500
 # Older ones than so many a site may have trimmed.
-LEAST_KEPT = 10_000
+MIN_RETAINED = 10_000
 # More are left to the next job, so that one long log does not hold up the other sites.
-MOST_BATCHES = 5
+MAX_BATCHES = 5
 # Between two such jobs, so that one site never keeps a worker busy.
 PAUSE_S = 60
 # What is kept of one site on one day (UTC) and in all. Entries are never deleted, so a site
@@ -55,7 +55,7 @@ class LogBroken(Exception):
 
 
 @dataclass(frozen=True)
-class Link:
+class LogEntry:
     """One entry as it arrived."""
 
     seq: int
@@ -78,12 +78,12 @@ class Link:
 class Batch:
     """What an answer gave, in order. `first` is the oldest entry there was to be had."""
 
-    links: list[Link]
+    links: list[LogEntry]
     first: int
     has_more: bool
 
 
-def request(site: Site, *, by: Actor) -> None:
+def request_site_log(site: Site, *, by: Actor) -> None:
     """Have the log read. Raises Forbidden, or NotPaired."""
     with permissions.member_transaction(by, "sync") as (tx, _):
         site.refresh()
@@ -92,7 +92,7 @@ def request(site: Site, *, by: Actor) -> None:
         tx.after_commit(queue.enqueue, "read_log", site.id)
 
 
-def run(
+def read_site_log(
     site_id: int,
     *,
     config: Config,
@@ -108,13 +108,13 @@ def run(
         return "not paired"
     if site.quarantine == EXCESSIVE:
         return "too much"  # until a person has decided
-    for _ in range(MOST_BATCHES):
+    for _ in range(MAX_BATCHES):
         state = _read_on(site, config, call, now)
         if state != "more":
             break
     else:
         queue.enqueue("read_log", site.id, delay_s=PAUSE_S)
-    log_records.compare(site, now())
+    log_records.compare_site_log(site, now())
     return state
 
 
@@ -124,28 +124,28 @@ def _read_on(site: Site, config: Config, call: Call, now: Callable[[], datetime]
         channel = calls.channel_to(site, config)
     except SealBroken:
         return "keys unreadable"  # the sync before has said so where it is seen
-    question = {"after": read.n, **quarantine.head_of(site)}
-    outcomes, channel = calls.ask_anywhere(
+    question = {"after": read.n, **quarantine.known_head(site)}
+    outcomes, channel = calls.call_with_fallback(
         site, channel, _NAME, question, by=SYSTEM.name, config=config, call=call
     )
-    outcome = calls.settled(outcomes)
+    outcome = calls.effective_result(outcomes)
     with transaction():
         for one in outcomes:
             audit.record(one.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return outcome.fault
-        calls.succeeded(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
+        calls.record_success(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
         return _keep(site, read, outcome, now())
 
 
-def _keep(site: Site, read: SiteLog, outcome: Outcome, now: datetime) -> str:
+def _keep(site: Site, read: SiteLog, outcome: CallResult, now: datetime) -> str:
     """Keep what fits of a batch, and raise an alarm about what does not; inside the caller's
     transaction."""
     document = outcome.document or {}
     try:
-        mark = checkpoints.read(document.get("mark"), site.sign_s)
-        batch = batch_in(document)
-    except (MarkInvalid, LogBroken) as why:
+        mark = checkpoints.parse_checkpoint(document.get("mark"), site.sign_s)
+        batch = parse_batch(document)
+    except (CheckpointInvalid, LogBroken) as why:
         return _broken(site, read, LogBroken(read.n + 1, str(why)), now)
     if read.log and read.log != mark.log:
         # SiteAgent was installed anew: another log, from its own beginning.
@@ -154,9 +154,9 @@ def _keep(site: Site, read: SiteLog, outcome: Outcome, now: datetime) -> str:
     kept = _with(read, batch, now)
     if kept["day_bytes"] > DAY_BYTES or kept["total_bytes"] > TOTAL_BYTES:
         return _excessive(site, kept, now)
-    start = Start(read.n, read.hash or chain_genesis(mark.log).hex())
+    start = Cursor(read.n, read.hash or chain_genesis(mark.log).hex())
     anchors = {one.n: one.hash for one in SiteMark.between(site, mark.log, 1, mark.n)}
-    whole, broken = follow(batch, start, mark, anchors)
+    whole, broken = verify_batch(batch, start, mark, anchors)
     # A site writes down a request for its log before it answers it.
     if not broken and not batch.has_more and not any(one.nonce in outcome.nonces for one in whole):
         broken = LogBroken(mark.n, "and the entry of this very request are missing")
@@ -181,22 +181,22 @@ def _keep(site: Site, read: SiteLog, outcome: Outcome, now: datetime) -> str:
 
 
 @dataclass(frozen=True)
-class Start:
+class Cursor:
     """Where a batch has to go on: behind entry `n`, which has `hash`."""
 
     n: int
     hash: str
 
 
-def batch_in(document: dict[str, Any]) -> Batch:
+def parse_batch(document: dict[str, Any]) -> Batch:
     """The entries in an answer; raises LogBroken for what no honest plugin sends."""
     entries, first = document.get("entries"), document.get("from")
-    if not isinstance(entries, list) or len(entries) > MOST_ENTRIES or type(first) is not int:
+    if not isinstance(entries, list) or len(entries) > MAX_ENTRIES or type(first) is not int:
         raise LogBroken(0, "stands in an answer that is no part of a log")
     return Batch([_link(one) for one in entries], first, document.get("more") is True)
 
 
-def _link(said: object) -> Link:
+def _link(said: object) -> LogEntry:
     said = said if isinstance(said, dict) else {}
     seq, prev, digest = said.get("seq"), said.get("prev"), said.get("hash")
     if type(seq) is not int or not isinstance(prev, str) or not isinstance(digest, str):
@@ -206,19 +206,19 @@ def _link(said: object) -> Link:
         parse_json(body.encode())
     except (ProtocolError, UnicodeDecodeError) as why:
         raise LogBroken(seq, "cannot be read") from why
-    return Link(seq, prev, body, digest)
+    return LogEntry(seq, prev, body, digest)
 
 
-def follow(
-    batch: Batch, start: Start, mark: Mark, anchors: dict[int, str]
-) -> tuple[list[Link], LogBroken | None]:
+def verify_batch(
+    batch: Batch, start: Cursor, mark: Checkpoint, anchors: dict[int, str]
+) -> tuple[list[LogEntry], LogBroken | None]:
     """Those links that continue from `start`, and what is wrong with the next one, if anything.
 
     Older entries may have been trimmed, or be of another connection: then the batch begins where
     the site says that its log does. Every hash the site signed at some time (`anchors`, `mark`)
     has to stand at its number.
     """
-    whole: list[Link] = []
+    whole: list[LogEntry] = []
     seq, digest = start.n, start.hash
     for link in batch.links:
         begins = not whole and batch.first > start.n + 1 and _may_begin(link, batch, mark)
@@ -241,10 +241,10 @@ def follow(
     return whole, None
 
 
-def _may_begin(link: Link, batch: Batch, mark: Mark) -> bool:
+def _may_begin(link: LogEntry, batch: Batch, mark: Checkpoint) -> bool:
     """Whether nothing older need be there: a connection begins with it, or it is the oldest one
     that a log of that length keeps."""
-    was_trimmed = mark.n - link.seq >= LEAST_KEPT - 1
+    was_trimmed = mark.n - link.seq >= MIN_RETAINED - 1
     return link.seq == batch.first and (link.event == "connected" or was_trimmed)
 
 
@@ -262,7 +262,7 @@ def _excessive(site: Site, kept: dict[str, Any], now: datetime) -> str:
     quarantine.note_excess(site, told, SYSTEM, now)
     limits = {"sent_today": DAY_BYTES, "sent_in_all": TOTAL_BYTES}
     evidence = {"site": told, "aura": limits}
-    alerts.raise_alarm(site, alerts.LOG_EXCESSIVE, kept["day"], evidence, SYSTEM, now)
+    alerts.raise_alert(site, alerts.LOG_EXCESSIVE, kept["day"], evidence, SYSTEM, now)
     return "too much"
 
 
@@ -276,5 +276,5 @@ def _broken(site: Site, read: SiteLog, broken: LogBroken, now: datetime) -> str:
     if mark is not None:
         told["site"]["signed_up_to"] = mark.n
     key = hashlib.sha256(text.encode()).hexdigest()
-    alerts.raise_alarm(site, alerts.LOG_BROKEN, key, told, SYSTEM, now)
+    alerts.raise_alert(site, alerts.LOG_BROKEN, key, told, SYSTEM, now)
     return "broken"

@@ -16,17 +16,17 @@ from datetime import datetime
 from app import protocol
 from app.domain.diagnostics import responses
 from app.http.connection_trace import Trace
-from app.http.errors import Fault, SiteError
+from app.http.errors import CallError, ErrorCode
 from app.http.ip_policy import Network
 from app.http.response import PEEK_BYTES
-from app.http.site_client import Look
+from app.http.site_client import ProbeResponse
 from app.keys import KEY_BYTES
 
-LookCall = Callable[..., Look]
+LookCall = Callable[..., ProbeResponse]
 
 # Together with the signed call well within a job's time.
-PATIENCE_S = 75.0
-ONE_LOOK_S = 8.0
+TOTAL_TIMEOUT_S = 75.0
+PROBE_TIMEOUT_S = 8.0
 # More than SiteAgent reads of a header, less than any web server refuses.
 _LONG_HEADER = "x" * (protocol.MAX_FIELD_BYTES + 100)
 OUR_HEADERS = ("Signature-Input", "Signature", "Content-Digest")
@@ -39,7 +39,7 @@ UNTOLD = "untold"
 
 
 @dataclass
-class Stranger:
+class AnonymousClient:
     """Looks at addresses of one site, within one time for all of them; counts the requests."""
 
     look: LookCall
@@ -47,14 +47,14 @@ class Stranger:
     server_login: str
     now: Callable[[], datetime]
     requests: int = 0
-    _ends_at: float = field(default_factory=lambda: time.monotonic() + PATIENCE_S)
+    _ends_at: float = field(default_factory=lambda: time.monotonic() + TOTAL_TIMEOUT_S)
 
-    def get(self, url: str, max_bytes: int = PEEK_BYTES) -> Look:
+    def get(self, url: str, max_bytes: int = PEEK_BYTES) -> ProbeResponse:
         return self._look(url, {"Accept": "*/*", "Accept-Encoding": "identity"}, b"", max_bytes)
 
     def knock(
         self, url: str, *, padded_to: int = 0, instead: Mapping[str, str] | None = None
-    ) -> Look:
+    ) -> ProbeResponse:
         """Post what looks in every respect like Aura's call, under a key nobody knows, with
         some headers `instead` of the right ones."""
         request = protocol.sign_request(
@@ -70,10 +70,14 @@ class Stranger:
         body = request.body + b" " * max(0, padded_to - len(request.body))
         return self._look(url, headers, body, PEEK_BYTES)
 
-    def _look(self, url: str, headers: dict[str, str], body: bytes, max_bytes: int) -> Look:
+    def _look(
+        self, url: str, headers: dict[str, str], body: bytes, max_bytes: int
+    ) -> ProbeResponse:
         left = self._ends_at - time.monotonic()
         if left <= 0:
-            return Look(url, Trace(), error=SiteError(Fault.too_slow, {"detail": "time was up"}))
+            return ProbeResponse(
+                url, Trace(), error=CallError(ErrorCode.too_slow, {"detail": "time was up"})
+            )
         self.requests += 1
         return self.look(
             url,
@@ -82,11 +86,11 @@ class Stranger:
             allow_nets=self.allow_nets,
             server_login=self.server_login,
             max_bytes=max_bytes,
-            deadline_s=min(ONE_LOOK_S, left),
+            deadline_s=min(PROBE_TIMEOUT_S, left),
         )
 
 
-def fate_of_headers(stranger: Stranger, url: str) -> dict[str, str]:
+def check_headers_arrive(stranger: AnonymousClient, url: str) -> dict[str, str]:
     """For each header of a signed call, whether it reaches SiteAgent at `url`."""
     fates = {}
     for name in OUR_HEADERS:
@@ -95,7 +99,7 @@ def fate_of_headers(stranger: Stranger, url: str) -> dict[str, str]:
     return fates
 
 
-def fate_of_body(stranger: Stranger, url: str) -> str:
+def check_body_arrives(stranger: AnonymousClient, url: str) -> str:
     """Whether a body reaches SiteAgent at `url` at the length it was sent with."""
     most = protocol.MAX_REQUEST_BYTES
     full = stranger.knock(url, padded_to=most)
@@ -106,7 +110,7 @@ def fate_of_body(stranger: Stranger, url: str) -> str:
     return _fate(over, arrived="too_large", lost="unauthorized", if_lost=LOST)
 
 
-def _fate(look: Look, *, arrived: str, lost: str, if_lost: str) -> str:
+def _fate(look: ProbeResponse, *, arrived: str, lost: str, if_lost: str) -> str:
     code = responses.siteagent_code(look.received) if look.received else ""
     return {arrived: ARRIVES, lost: if_lost}.get(code, UNTOLD)
 

@@ -10,17 +10,17 @@ from urllib.parse import urljoin, urlsplit
 from app.domain.diagnostics import anonymous_probe, responses, signed_call
 from app.domain.diagnostics.observations import (
     BODY_FATES,
-    Case,
-    Sight,
-    case_of,
+    Findings,
+    Observations,
     earliest,
     fault_of_website,
+    findings_of,
     index_says,
 )
-from app.domain.diagnostics.responses import Obstacle
+from app.domain.diagnostics.responses import Blocker
 from app.domain.diagnostics.results import ADDRESSES, BLOCKED, OK, SKIPPED, UNKNOWN, WARN, Check
-from app.http.errors import Fault
-from app.http.site_client import Look
+from app.http.errors import ErrorCode
+from app.http.site_client import ProbeResponse
 from app.protocol import MAX_SKEW_S
 
 _IN_FRONT = ("redirect", "password", "challenge", "cache")
@@ -28,9 +28,9 @@ _IN_FRONT = ("redirect", "password", "challenge", "cache")
 _CLOCK_OFF_S = 60
 
 
-def judge(sight: Sight) -> list[Check]:
+def diagnose(sight: Observations) -> list[Check]:
     """Every check from the website to the clock."""
-    case = case_of(sight)
+    case = findings_of(sight)
     checks = [
         _website(case),
         *(_in_front(case, name) for name in _IN_FRONT),
@@ -44,13 +44,13 @@ def judge(sight: Sight) -> list[Check]:
         _clock(case),
     ]
     flagged = {one.name for one in checks if one.verdict in (BLOCKED, WARN)}
-    return [_without_dangling(case, one, flagged) for one in checks]
+    return [_drop_unsupported_skips(case, one, flagged) for one in checks]
 
 
 # ---- the checks ----
 
 
-def _website(case: Case) -> Check:
+def _website(case: Findings) -> Check:
     home = case.sight.home
     fault = fault_of_website(home)
     if case.cause is not None and case.cause.check == "website":
@@ -65,7 +65,7 @@ def _website(case: Case) -> Check:
     return Check("website", OK, "website_answers", _short(home))
 
 
-def _in_front(case: Case, name: str) -> Check:
+def _in_front(case: Findings, name: str) -> Check:
     if case.cause is not None and case.cause.check == name:
         return Check(name, BLOCKED, case.cause.finding, _evidence_of(case, case.cause))
     found = earliest(
@@ -85,7 +85,7 @@ def _in_front(case: Case, name: str) -> Check:
     return Check(name, OK, f"no_{name}")
 
 
-def _only_at_home(case: Case, name: str, found: Obstacle) -> Check:
+def _only_at_home(case: Findings, name: str, found: Blocker) -> Check:
     location = _joined(case.sight.url, str(found.evidence.get("location", "")))
     if name == "redirect" and location and urlsplit(location)[:2] == urlsplit(case.sight.url)[:2]:
         return Check(name, OK, "redirects_inside", {"location": location[:500]})
@@ -93,7 +93,7 @@ def _only_at_home(case: Case, name: str, found: Obstacle) -> Check:
     return Check(name, WARN, found.finding, evidence)
 
 
-def _rest_index(case: Case) -> Check:
+def _rest_index(case: Findings) -> Check:
     says = index_says(case.sight.index)
     evidence = _seen(case.sight.index[-1]) if case.sight.index else {}
     if case.cause is not None and case.cause.check == "rest_index":
@@ -105,13 +105,13 @@ def _rest_index(case: Case) -> Check:
     return Check("rest_index", WARN, says, evidence)
 
 
-def _address(case: Case, name: str) -> Check:
+def _address(case: Findings, name: str) -> Check:
     caused, found = _caused(case, name), case.met[name]
     if caused is not None:
         return caused
     if found is None:
         return Check(name, OK, "answers", {"address": case.sight.knocks[name].url[:500]})
-    if found.check == name and found.finding == Fault.not_found and None in case.met.values():
+    if found.check == name and found.finding == ErrorCode.not_found and None in case.met.values():
         return Check(name, WARN, "not_here", found.evidence)
     if found.check == name:
         return Check(name, WARN, found.finding, found.evidence)
@@ -119,7 +119,7 @@ def _address(case: Case, name: str) -> Check:
     return Check(name, SKIPPED, found.finding, found.evidence, because=found.check)
 
 
-def _headers(case: Case) -> Check:
+def _headers(case: Findings) -> Check:
     found = _caused(case, "headers") or _warned(case, "headers")
     if found is not None:
         return found
@@ -134,7 +134,7 @@ def _headers(case: Case) -> Check:
     return Check("headers", UNKNOWN, "headers_untold", {"untold": untold})
 
 
-def _body(case: Case) -> Check:
+def _body(case: Findings) -> Check:
     found = _caused(case, "body") or _warned(case, "body")
     if found is not None:
         return found
@@ -142,7 +142,7 @@ def _body(case: Case) -> Check:
         return Check("body", OK, "body_proven")
     compressed = _compressed_index(case.sight)
     if compressed is not None:
-        return Check("body", WARN, str(Fault.encoded_reply), compressed)
+        return Check("body", WARN, str(ErrorCode.encoded_reply), compressed)
     if not case.sight.body_fate:
         return _unseen(case, "body")
     if case.sight.body_fate == anonymous_probe.ARRIVES:
@@ -150,7 +150,7 @@ def _body(case: Case) -> Check:
     return Check("body", UNKNOWN, BODY_FATES.get(case.sight.body_fate, "body_untold"))
 
 
-def _output(case: Case) -> Check:
+def _output(case: Findings) -> Check:
     found = _caused(case, "output") or _warned(case, "output")
     if found is not None:
         return found
@@ -162,7 +162,7 @@ def _output(case: Case) -> Check:
     return _unseen(case, "output")
 
 
-def _echo(case: Case) -> Check:
+def _echo(case: Findings) -> Check:
     outcome = case.sight.outcome
     if outcome is None:
         return Check("echo", SKIPPED, "not_paired")
@@ -171,7 +171,7 @@ def _echo(case: Case) -> Check:
     return _caused(case, "echo") or _unseen(case, "echo")
 
 
-def _report(case: Case) -> Check:
+def _report(case: Findings) -> Check:
     """Whether a site report arrives, for which all of WordPress has to load."""
     outcome = case.sight.report
     if outcome is None:
@@ -182,7 +182,7 @@ def _report(case: Case) -> Check:
     return Check("report", BLOCKED, outcome.error.fault, outcome.error.evidence)
 
 
-def _clock(case: Case) -> Check:
+def _clock(case: Findings) -> Check:
     found = _caused(case, "clock")
     if found is not None:
         return found
@@ -195,7 +195,7 @@ def _clock(case: Case) -> Check:
     return _clock_of_server(case.sight)
 
 
-def _clock_of_server(sight: Sight) -> Check:
+def _clock_of_server(sight: Observations) -> Check:
     """By the Date header, which may be a proxy's."""
     dates = [look.received.headers.get("Date", "") for look in _received(sight) if look.received]
     try:
@@ -213,24 +213,24 @@ def _clock_of_server(sight: Sight) -> Check:
 # ---- pieces ----
 
 
-def _caused(case: Case, name: str) -> Check | None:
+def _caused(case: Findings, name: str) -> Check | None:
     if case.cause is None or case.cause.check != name:
         return None
     return Check(name, BLOCKED, case.cause.finding, case.cause.evidence)
 
 
-def _warned(case: Case, name: str) -> Check | None:
+def _warned(case: Findings, name: str) -> Check | None:
     found = earliest(one for one in case.met.values() if one is not None and one.check == name)
     return Check(name, WARN, found.finding, found.evidence) if found is not None else None
 
 
-def _unseen(case: Case, name: str) -> Check:
+def _unseen(case: Findings, name: str) -> Check:
     if case.cause is None:
         return Check(name, UNKNOWN, f"{name}_untold")
     return Check(name, SKIPPED, "", because=case.cause.check)
 
 
-def _without_dangling(case: Case, check: Check, flagged: set[str]) -> Check:
+def _drop_unsupported_skips(case: Findings, check: Check, flagged: set[str]) -> Check:
     """An address may be skipped only because of a check that says what is wrong."""
     if check.name not in ADDRESSES or check.verdict != SKIPPED:
         return check
@@ -239,12 +239,12 @@ def _without_dangling(case: Case, check: Check, flagged: set[str]) -> Check:
     return replace(check, verdict=WARN, because="")
 
 
-def _evidence_of(case: Case, found: Obstacle) -> dict[str, str | int]:
+def _evidence_of(case: Findings, found: Blocker) -> dict[str, str | int]:
     use = _address_behind(case.sight, str(found.evidence.get("location", "")))
     return {**found.evidence, "use": use} if use else found.evidence
 
 
-def _address_behind(sight: Sight, location: str) -> str:
+def _address_behind(sight: Observations, location: str) -> str:
     """The site's address by where its redirects lead; empty when that is no other site address."""
     for look in _received(sight):
         met = look.received.headers.get("Location", "") if look.received else ""
@@ -270,7 +270,7 @@ def _joined(address: str, location: str) -> str:
     return target if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
-def _compressed_index(sight: Sight) -> dict[str, str | int] | None:
+def _compressed_index(sight: Observations) -> dict[str, str | int] | None:
     """Refusals are often too short to be compressed; the index shows what else happens."""
     for look in sight.index:
         if look.received is not None and look.received.is_encoded:
@@ -278,14 +278,14 @@ def _compressed_index(sight: Sight) -> dict[str, str | int] | None:
     return None
 
 
-def _received(sight: Sight) -> list[Look]:
+def _received(sight: Observations) -> list[ProbeResponse]:
     return [*sight.knocks.values(), sight.home]
 
 
-def _seen(look: Look) -> dict[str, str | int]:
+def _seen(look: ProbeResponse) -> dict[str, str | int]:
     return responses.seen(look.received) if look.received is not None else {}
 
 
-def _short(look: Look) -> dict[str, str | int]:
+def _short(look: ProbeResponse) -> dict[str, str | int]:
     """An ordinary page needs no quotation."""
     return {key: value for key, value in _seen(look).items() if key in ("status", "server")}

@@ -8,19 +8,19 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.config import Config
-from app.domain.connection.calls import TRY_ELSEWHERE, Call, Outcome, ask
+from app.domain.connection.calls import FALLBACK_ERRORS, Call, CallResult, call_site
 from app.domain.connection.handshake import candidates
 from app.domain.diagnostics import anonymous_probe, diagnosis, network_checks
-from app.domain.diagnostics.anonymous_probe import LookCall, Stranger
+from app.domain.diagnostics.anonymous_probe import AnonymousClient, LookCall
 from app.domain.diagnostics.observations import (
     MAX_INDEX_BYTES,
-    Sight,
+    Observations,
     answering_at,
     lists_siteagent,
 )
 from app.domain.diagnostics.results import BLOCKED, NAMES, Diagnosis, skipped
 from app.http import site_client
-from app.http.site_client import Channel, Fault, Look
+from app.http.site_client import Channel, ErrorCode, ProbeResponse
 from app.models.base import utcnow
 
 _INDEX_PATHS = ("/wp-json/?_fields=namespaces", "/?rest_route=/&_fields=namespaces")
@@ -34,9 +34,9 @@ def examine(
     by: str,
     config: Config,
     call: Call = site_client.call,
-    look: LookCall = site_client.look,
+    look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
-) -> tuple[Diagnosis, list[Outcome]]:
+) -> tuple[Diagnosis, list[CallResult]]:
     """What is in the way to the site at `url` (as `normalise_url` spells it).
 
     With the `channel` of a paired site the signed call is made as well and, once that is
@@ -44,7 +44,7 @@ def examine(
     a web server that asks for a password of its own. Raises nothing a site can cause, and
     ends within the time of a job.
     """
-    stranger = Stranger(look, config.allow_nets, server_login, now)
+    stranger = AnonymousClient(look, config.allow_nets, server_login, now)
     home = stranger.get(f"{url}/")
     checks = network_checks.checks(home, now())
     ended = next((one for one in checks if one.verdict == BLOCKED), None)
@@ -59,9 +59,9 @@ def examine(
         others = [addresses[name] for name in answering_at(knocks)]
         outcome, answering = _echo(channel, others, by=by, config=config, call=call)
         if outcome.reply is not None:
-            report = ask(answering, "report", {"have": None}, by=by, config=config, call=call)
+            report = call_site(answering, "report", {"have": None}, by=by, config=config, call=call)
     fates = _fates(stranger, addresses, knocks, outcome)
-    sight = Sight(
+    sight = Observations(
         url=url,
         now=now(),
         home=home,
@@ -73,7 +73,7 @@ def examine(
         header_fates=fates[0],
         body_fate=fates[1],
     )
-    checks += diagnosis.judge(sight)
+    checks += diagnosis.diagnose(sight)
     signed_calls = [one for one in (outcome, report) if one is not None]
     calls = stranger.requests + len(signed_calls)
     return Diagnosis(url, sight.now, channel is not None, tuple(checks), calls), signed_calls
@@ -81,17 +81,17 @@ def examine(
 
 def _echo(
     channel: Channel, others: list[str], *, by: str, config: Config, call: Call
-) -> tuple[Outcome, Channel]:
+) -> tuple[CallResult, Channel]:
     """The signed call where the site is known to answer and, if something else does there,
     where strangers were answered; what came of the first unless another one succeeded, and the
     channel it came by."""
-    first = ask(channel, "ping", {}, by=by, config=config, call=call)
+    first = call_site(channel, "ping", {}, by=by, config=config, call=call)
     for endpoint in others:
-        if first.fault not in TRY_ELSEWHERE:
+        if first.fault not in FALLBACK_ERRORS:
             break
         if endpoint != channel.endpoint:
             elsewhere = replace(channel, endpoint=endpoint)
-            outcome = ask(elsewhere, "ping", {}, by=by, config=config, call=call)
+            outcome = call_site(elsewhere, "ping", {}, by=by, config=config, call=call)
             if outcome.reply is not None:
                 return outcome, elsewhere
     return first, channel
@@ -109,9 +109,9 @@ def _name_of(endpoint: str) -> str:
     return "plain" if re.search(r"[?&]rest_route=", endpoint) else "pretty"
 
 
-def _index(stranger: Stranger, url: str) -> tuple[Look, ...]:
+def _index(stranger: AnonymousClient, url: str) -> tuple[ProbeResponse, ...]:
     """The REST index by its pretty address and, unless SiteAgent is listed there, the plain one."""
-    looks: list[Look] = []
+    looks: list[ProbeResponse] = []
     for path in _INDEX_PATHS:
         looks.append(stranger.get(f"{url}{path}", MAX_INDEX_BYTES))
         if lists_siteagent(looks[-1]):
@@ -120,13 +120,16 @@ def _index(stranger: Stranger, url: str) -> tuple[Look, ...]:
 
 
 def _fates(
-    stranger: Stranger, addresses: dict[str, str], knocks: dict[str, Look], outcome: Outcome | None
+    stranger: AnonymousClient,
+    addresses: dict[str, str],
+    knocks: dict[str, ProbeResponse],
+    outcome: CallResult | None,
 ) -> tuple[dict[str, str] | None, str]:
     """What happens to headers and body on the way, where the signed call does not tell."""
     answering = answering_at(knocks)
-    is_told = outcome is not None and outcome.fault != Fault.unauthorized
+    is_told = outcome is not None and outcome.fault != ErrorCode.unauthorized
     if not answering or is_told:
         return None, ""
     address = addresses[answering[0]]
-    headers = anonymous_probe.fate_of_headers(stranger, address)
-    return headers, anonymous_probe.fate_of_body(stranger, address)
+    headers = anonymous_probe.check_headers_arrive(stranger, address)
+    return headers, anonymous_probe.check_body_arrives(stranger, address)

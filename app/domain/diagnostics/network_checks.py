@@ -6,19 +6,24 @@ from datetime import datetime
 
 from app.domain.diagnostics.results import BLOCKED, OK, WARN, Check, skipped
 from app.http.certificates import CertificateFacts
-from app.http.errors import Fault
-from app.http.site_client import Look
+from app.http.errors import ErrorCode
+from app.http.site_client import ProbeResponse
 
 ENDS_SOON_DAYS = 14
 
-_AT_NAME = frozenset({Fault.dns, Fault.address_refused})
+_AT_NAME = frozenset({ErrorCode.dns, ErrorCode.address_refused})
 _AT_TLS = frozenset(
-    {Fault.tls_invalid, Fault.tls_expired, Fault.tls_wrong_name, Fault.tls_not_spoken}
+    {
+        ErrorCode.tls_invalid,
+        ErrorCode.tls_expired,
+        ErrorCode.tls_wrong_name,
+        ErrorCode.tls_not_spoken,
+    }
 )
-_AT_PORT = frozenset({Fault.connection_refused, Fault.connect_timeout})
+_AT_PORT = frozenset({ErrorCode.connection_refused, ErrorCode.connect_timeout})
 
 
-def checks(look: Look, now: datetime) -> list[Check]:
+def checks(look: ProbeResponse, now: datetime) -> list[Check]:
     """dns, tcp and tls, as one request found them; what it did not reach is skipped."""
     failed = _failed(look)
     if failed is None:
@@ -30,7 +35,7 @@ def checks(look: Look, now: datetime) -> list[Check]:
     return [_name(look), _port(look), failed]
 
 
-def _failed(look: Look) -> Check | None:
+def _failed(look: ProbeResponse) -> Check | None:
     """The check at which the connection ended; None when one came about."""
     if look.error is None:
         return None
@@ -47,11 +52,11 @@ def _failed(look: Look) -> Check | None:
     return Check(name, BLOCKED, str(fault), {**found, **look.error.evidence})
 
 
-def _name(look: Look) -> Check:
+def _name(look: ProbeResponse) -> Check:
     return Check("dns", OK, "name_found", {"addresses": ", ".join(look.trace.addresses)[:500]})
 
 
-def _port(look: Look) -> Check:
+def _port(look: ProbeResponse) -> Check:
     trace = look.trace
     evidence: dict[str, str | int] = {"connect_ms": trace.connect_ms or 0}
     if trace.silent:
@@ -60,7 +65,7 @@ def _port(look: Look) -> Check:
     return Check("tcp", OK, "connected", evidence)
 
 
-def _encryption(look: Look, now: datetime) -> Check:
+def _encryption(look: ProbeResponse, now: datetime) -> Check:
     if not look.url.startswith("https:"):
         return Check("tls", WARN, "no_tls")
     evidence: dict[str, str | int] = {"tls": look.trace.tls_version}

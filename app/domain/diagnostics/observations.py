@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.domain.connection.calls import Outcome
+from app.domain.connection.calls import CallResult
 from app.domain.diagnostics import anonymous_probe, responses, signed_call
-from app.domain.diagnostics.responses import Obstacle
+from app.domain.diagnostics.responses import Blocker
 from app.domain.diagnostics.results import ADDRESSES, NAMES
-from app.http.errors import Fault
-from app.http.site_client import Look
+from app.http.errors import ErrorCode
+from app.http.site_client import ProbeResponse
 
 # What became of a body on the way, as a finding.
 BODY_FATES = {anonymous_probe.GROWS: "body_grows", anonymous_probe.LOST: "body_shrinks"}
@@ -22,52 +22,52 @@ _NAMESPACE = "siteagent/v1"
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observations:
     """Everything an examination saw. `in_use` is the address of the connection, by its name;
     without a connection there is neither that nor an `outcome`. `report` is what came of asking
     for a site report, which needs all of WordPress to load where the signed call does not."""
 
     url: str
     now: datetime
-    home: Look
-    index: tuple[Look, ...]
-    knocks: dict[str, Look]
+    home: ProbeResponse
+    index: tuple[ProbeResponse, ...]
+    knocks: dict[str, ProbeResponse]
     in_use: str = ""
-    outcome: Outcome | None = None
-    report: Outcome | None = None
+    outcome: CallResult | None = None
+    report: CallResult | None = None
     header_fates: dict[str, str] | None = None
     body_fate: str = ""
 
 
 @dataclass(frozen=True)
-class Case:
+class Findings:
     """What was seen, sorted: what is met at each address, and what keeps Aura away, if anything."""
 
-    sight: Sight
-    met: dict[str, Obstacle | None]
-    at_home: Obstacle | None
-    cause: Obstacle | None
+    sight: Observations
+    met: dict[str, Blocker | None]
+    at_home: Blocker | None
+    cause: Blocker | None
 
     def is_behind_cause(self, name: str) -> bool:
         """Whether a check lies beyond what keeps Aura away, so that nothing is known of it."""
         return self.cause is not None and NAMES.index(self.cause.check) < NAMES.index(name)
 
 
-def answering_at(knocks: dict[str, Look]) -> list[str]:
+def answering_at(knocks: dict[str, ProbeResponse]) -> list[str]:
     """The addresses at which SiteAgent itself refused a stranger."""
     return [name for name, look in knocks.items() if _met(look, name) is None]
 
 
-def lists_siteagent(index: Look) -> bool:
+def lists_siteagent(index: ProbeResponse) -> bool:
     """Whether this REST index names SiteAgent."""
     return _one_index_says(index) == "index_lists"
 
 
-def case_of(sight: Sight) -> Case:
+def findings_of(sight: Observations) -> Findings:
     """Sort what was seen, and choose the cause: by the signed call where there is one, else by
     what strangers met at the addresses that pairing would use."""
-    at_home = responses.in_front(sight.home.received) if sight.home.received else None
-    met = {name: _deeper(sight, _met(look, name)) for name, look in sight.knocks.items()}
+    at_home = responses.classify_intermediary(sight.home.received) if sight.home.received else None
+    met = {name: _escalate(sight, _met(look, name)) for name, look in sight.knocks.items()}
     if sight.outcome is not None:
         changed = _changed_on_the_way(sight)
         cause = signed_call.cause(sight.outcome, met.get(sight.in_use), changed, sight.in_use)
@@ -76,62 +76,66 @@ def case_of(sight: Sight) -> Case:
     else:
         # wp-admin often stands behind a lock of its own, which says nothing of the site's.
         cause = earliest(one for name, one in met.items() if name != "ajax")
-    return Case(sight, met, at_home, cause)
+    return Findings(sight, met, at_home, cause)
 
 
-def earliest(obstacles: Iterable[Obstacle | None]) -> Obstacle | None:
+def earliest(obstacles: Iterable[Blocker | None]) -> Blocker | None:
     """The one a call meets earliest."""
     found = [one for one in obstacles if one is not None]
     return min(found, key=lambda one: NAMES.index(one.check), default=None)
 
 
-def _met(look: Look, name: str) -> Obstacle | None:
+def _met(look: ProbeResponse, name: str) -> Blocker | None:
     found = None
     if look.received is not None:
-        found = responses.to_knock(look.received, name)
+        found = responses.classify_probe(look.received, name)
     elif look.error is not None:
-        found = Obstacle(name, str(look.error.fault), look.error.evidence)
+        found = Blocker(name, str(look.error.fault), look.error.evidence)
     # Which address was called is what a host has to be told; its number stands with the name.
     return found and replace(found, evidence={**found.evidence, "address": look.url[:500]})
 
 
-def _deeper(sight: Sight, found: Obstacle | None) -> Obstacle | None:
+def _escalate(sight: Observations, found: Blocker | None) -> Blocker | None:
     """An address that fails as the whole website does, or because SiteAgent is not there."""
     if found is None or found.check not in ADDRESSES:
         return found
     if found.finding == fault_of_website(sight.home):
         return replace(found, check="website")
     index = index_says(sight.index)
-    if found.finding == Fault.not_found and index in ("index_without", "no_index"):
+    if found.finding == ErrorCode.not_found and index in ("index_without", "no_index"):
         return replace(found, check="rest_index", finding=index)
     return found
 
 
-def _changed_on_the_way(sight: Sight) -> Obstacle | None:
+def _changed_on_the_way(sight: Observations) -> Blocker | None:
     """What strangers can tell of a way on which something is lost or changed."""
     fates = sight.header_fates or {}
     lost = [name for name, fate in fates.items() if fate == anonymous_probe.LOST]
     if lost and len(lost) == len(fates) and sight.body_fate == anonymous_probe.LOST:
         # Whatever is sent, the answer is the same: nobody there looks at it.
-        return Obstacle("cache", "cached_answer")
+        return Blocker("cache", "cached_answer")
     if lost:
-        return Obstacle("headers", "headers_stripped", {"lost": ", ".join(lost)})
+        return Blocker("headers", "headers_stripped", {"lost": ", ".join(lost)})
     if sight.body_fate in BODY_FATES:
-        return Obstacle("body", BODY_FATES[sight.body_fate])
+        return Blocker("body", BODY_FATES[sight.body_fate])
     return None
 
 
-def fault_of_website(home: Look) -> str:
+def fault_of_website(home: ProbeResponse) -> str:
     """How the front page fails, if it fails of itself; a page in front is no failure."""
     if home.error is not None:
         return str(home.error.fault)
     is_down = home.received is not None and home.received.status >= 500
-    if is_down and home.received is not None and responses.in_front(home.received) is None:
-        return str(Fault.server_error)
+    if (
+        is_down
+        and home.received is not None
+        and responses.classify_intermediary(home.received) is None
+    ):
+        return str(ErrorCode.server_error)
     return ""
 
 
-def index_says(looks: tuple[Look, ...]) -> str:
+def index_says(looks: tuple[ProbeResponse, ...]) -> str:
     """What the REST index shows; the best of the two ways to ask for it."""
     says = [_one_index_says(look) for look in looks]
     for finding in ("index_lists", "index_without", "rest_closed"):
@@ -140,7 +144,7 @@ def index_says(looks: tuple[Look, ...]) -> str:
     return "no_index"
 
 
-def _one_index_says(look: Look) -> str:
+def _one_index_says(look: ProbeResponse) -> str:
     if look.received is None:
         return ""
     try:

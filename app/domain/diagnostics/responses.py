@@ -7,8 +7,8 @@ import zlib
 from dataclasses import dataclass, field
 
 from app import protocol
-from app.http.errors import Fault
-from app.http.response import PEEK_BYTES, Received
+from app.http.errors import ErrorCode
+from app.http.response import PEEK_BYTES, RawResponse
 from app.protocol import ProtocolError
 
 # Products that stand before sites: a header of theirs, or words of their pages.
@@ -53,7 +53,7 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
-class Obstacle:
+class Blocker:
     """What is in the way: the check it belongs to, its name, and what was seen of it."""
 
     check: str
@@ -61,7 +61,7 @@ class Obstacle:
     evidence: dict[str, str | int] = field(default_factory=dict)
 
 
-def to_knock(received: Received, check: str) -> Obstacle | None:
+def classify_probe(received: RawResponse, check: str) -> Blocker | None:
     """What kept a stranger's call from SiteAgent at the address `check`; None: it answered.
 
     SiteAgent answers strangers with one known refusal, so that anything beside it came
@@ -71,38 +71,38 @@ def to_knock(received: Received, check: str) -> Obstacle | None:
         return _changed_refusal(received)
     said = plain(received)
     if _REFUSAL.search(said):
-        return _spoilt(received)
+        return _is_altered(received)
     if check == "ajax" and received.status == 400 and said.strip() == b"0":
-        return _obstacle("ajax", "ajax_unknown", received)
-    found = in_front(received)
+        return _blocker("ajax", "ajax_unknown", received)
+    found = classify_intermediary(received)
     if found is not None:
         return found
     # A signed answer to a call without a key can only be a recording of another one.
     if is_from_cache(received) or protocol.is_signed(received.headers):
-        return _obstacle("cache", "cached_answer", received)
-    return _obstacle(check, _other_name(received), received)
+        return _blocker("cache", "cached_answer", received)
+    return _blocker(check, _other_name(received), received)
 
 
-def in_front(received: Received) -> Obstacle | None:
+def classify_intermediary(received: RawResponse) -> Blocker | None:
     """What answers in WordPress's place, if this answer shows such a thing."""
     status = received.status
     if 300 <= status < 400:
         location = received.headers.get("Location", "")
-        return _obstacle("redirect", Fault.redirected, received, location=location)
+        return _blocker("redirect", ErrorCode.redirected, received, location=location)
     if status == 401 and "WWW-Authenticate" in received.headers:
         realm = received.headers["WWW-Authenticate"]
-        return _obstacle("password", "password_asked", received, asks_for=realm)
+        return _blocker("password", "password_asked", received, asks_for=realm)
     if _is_challenge(received):
-        return _obstacle("challenge", "challenged", received)
+        return _blocker("challenge", "challenged", received)
     if status == 429:
         wait = received.headers.get("Retry-After", "")
-        return _obstacle("challenge", "too_many", received, retry_after=wait)
+        return _blocker("challenge", "too_many", received, retry_after=wait)
     if status in (200, 404, 410) or status >= 500:
         return None
-    return _obstacle("challenge", Fault.blocked, received)
+    return _blocker("challenge", ErrorCode.blocked, received)
 
 
-def siteagent_code(received: Received) -> str:
+def siteagent_code(received: RawResponse) -> str:
     """Which of its two refusals of strangers SiteAgent gave; empty for everything else."""
     if received.is_cut or received.is_encoded:
         return ""
@@ -116,20 +116,20 @@ def siteagent_code(received: Received) -> str:
     return code if is_ours and isinstance(code, str) and code == expected else ""
 
 
-def is_from_cache(received: Received) -> bool:
+def is_from_cache(received: RawResponse) -> bool:
     """Whether a cache says that it had this answer already."""
     age = received.headers.get("Age", "0").strip()
     said = [received.headers.get(name, "").lower() for name in _CACHE_HEADERS]
     return (age.isdecimal() and int(age[:9]) > 0) or any("hit" in text for text in said)
 
 
-def cache_words(received: Received) -> str:
+def cache_words(received: RawResponse) -> str:
     """What caches on the way say of this answer, in their own words."""
     said = {name: received.headers.get(name, "") for name in ("Age", *_CACHE_HEADERS)}
     return ", ".join(f"{name}: {text}" for name, text in said.items() if text)
 
 
-def plain(received: Received, most: int = PEEK_BYTES) -> bytes:
+def plain(received: RawResponse, most: int = PEEK_BYTES) -> bytes:
     """The first bytes, unpacked within the same limit where that can be done."""
     if not received.is_encoded:
         return received.body[:most]
@@ -139,7 +139,7 @@ def plain(received: Received, most: int = PEEK_BYTES) -> bytes:
         return received.body[:most]
 
 
-def seen(received: Received, **more: object) -> dict[str, str | int]:
+def seen(received: RawResponse, **more: object) -> dict[str, str | int]:
     """What is worth showing of an answer, whatever it means."""
     facts = {
         "recognised_as": _product(received),
@@ -147,43 +147,43 @@ def seen(received: Received, **more: object) -> dict[str, str | int]:
         "cache": cache_words(received),
         **more,
     }
-    return received.error(Fault.blocked, **facts).evidence
+    return received.error(ErrorCode.blocked, **facts).evidence
 
 
-def _obstacle(check: str, finding: str, received: Received, **more: object) -> Obstacle:
-    return Obstacle(check, str(finding), seen(received, **more))
+def _blocker(check: str, finding: str, received: RawResponse, **more: object) -> Blocker:
+    return Blocker(check, str(finding), seen(received, **more))
 
 
-def _changed_refusal(received: Received) -> Obstacle | None:
+def _changed_refusal(received: RawResponse) -> Blocker | None:
     if is_from_cache(received):
-        return _obstacle("cache", "cached_answer", received)
+        return _blocker("cache", "cached_answer", received)
     if received.headers.get("Content-Type") != protocol.CONTENT_TYPE:
-        return _obstacle("headers", "content_type_changed", received)
+        return _blocker("headers", "content_type_changed", received)
     return None
 
 
-def _spoilt(received: Received) -> Obstacle:
+def _is_altered(received: RawResponse) -> Blocker:
     """SiteAgent's words are in there, and not they alone."""
     if received.is_encoded:
         encoding = received.headers["Content-Encoding"]
-        return _obstacle("body", Fault.encoded_reply, received, encoding=encoding)
+        return _blocker("body", ErrorCode.encoded_reply, received, encoding=encoding)
     # SiteAgent sends its headers before its words; who prints earlier makes PHP send others.
     if received.status == 200 and received.media_type != protocol.CONTENT_TYPE:
-        return _obstacle("output", "output_before", received)
-    return _obstacle("body", "reply_changed", received)
+        return _blocker("output", "output_before", received)
+    return _blocker("body", "reply_changed", received)
 
 
-def _other_name(received: Received) -> Fault | str:
+def _other_name(received: RawResponse) -> ErrorCode | str:
     if received.status in (404, 410):
-        return Fault.not_found
+        return ErrorCode.not_found
     if received.status >= 500:
-        return Fault.server_error
+        return ErrorCode.server_error
     if received.is_html:
-        return Fault.web_page
-    return Fault.encoded_reply if received.is_encoded else Fault.unsigned_reply
+        return ErrorCode.web_page
+    return ErrorCode.encoded_reply if received.is_encoded else ErrorCode.unsigned_reply
 
 
-def _is_challenge(received: Received) -> bool:
+def _is_challenge(received: RawResponse) -> bool:
     if any(name in received.headers for name in _CHALLENGE_HEADERS):
         return True
     text = plain(received).decode("utf-8", "replace")
@@ -192,7 +192,7 @@ def _is_challenge(received: Received) -> bool:
     return received.status in _REFUSING and bool(_CHALLENGE_WORDS.search(text))
 
 
-def _product(received: Received) -> str:
+def _product(received: RawResponse) -> str:
     """Whose page this seems to be; asked only of answers that are not WordPress's."""
     if received.status == 200:
         return ""
@@ -203,7 +203,7 @@ def _product(received: Received) -> str:
     return ""
 
 
-def _php_message(received: Received) -> str:
+def _php_message(received: RawResponse) -> str:
     """File and line of a PHP message in the answer, as `plugins/shop/shop.php:12`."""
     found = _PHP_MESSAGE.search(plain(received)[:_LOOKED_AT_BYTES].decode("utf-8", "replace"))
     if found is None:

@@ -12,13 +12,13 @@ from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ConnectionExamined
 from app.domain.connection import calls
-from app.domain.connection.calls import KEYS_UNREADABLE, Call, Outcome
+from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.domain.diagnostics import results
 from app.domain.diagnostics.anonymous_probe import LookCall
 from app.domain.diagnostics.examine import examine
 from app.domain.diagnostics.results import BLOCKED, Check, Diagnosis
 from app.domain.diagnostics.scheduling import MAY_EXAMINE
-from app.domain.sites.sites import normalise_url
+from app.domain.sites.sites import normalize_url
 from app.http import site_client
 from app.http.site_client import Channel
 from app.keys import SealBroken
@@ -31,12 +31,12 @@ class _Ended(Exception):
     """The connection was ended while it was being examined."""
 
 
-def run(
+def run_examination(
     examination_id: int,
     *,
     config: Config,
     call: Call = site_client.call,
-    look: LookCall = site_client.look,
+    look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
     """Examine and store what was found; returns the examination's state.
@@ -66,7 +66,7 @@ def examine_address(
     *,
     config: Config,
     call: Call = site_client.call,
-    look: LookCall = site_client.look,
+    look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> Diagnosis:
     """Examine what is at this address at once, for whoever sits at the terminal.
@@ -74,7 +74,7 @@ def examine_address(
     A site in care is examined with its keys, and the trail tells of it; any other is
     looked at as a stranger would. Raises Invalid for what is no address.
     """
-    url = normalise_url(text)
+    url = normalize_url(text)
     site = Site.get_or_none(Site.url == url, Site.forgotten_at.is_null())
     if site is None or site.state not in MAY_EXAMINE:
         return examine(url, by=SYSTEM.name, config=config, look=look, now=now)[0]
@@ -97,7 +97,7 @@ def found_by(examination: Examination) -> Diagnosis:
 
 def _examine(
     site: Site, by: str, config: Config, call: Call, look: LookCall, now: Callable[[], datetime]
-) -> tuple[Diagnosis, list[Outcome]]:
+) -> tuple[Diagnosis, list[CallResult]]:
     login, channel, unreadable = _keys(site, config)
     diagnosis, outcomes = examine(
         site.url,
@@ -153,7 +153,7 @@ def _columns(diagnosis: Diagnosis) -> dict[str, object]:
     }
 
 
-def _record(site: Site, diagnosis: Diagnosis, outcomes: list[Outcome], now: datetime) -> None:
+def _record(site: Site, diagnosis: Diagnosis, outcomes: list[CallResult], now: datetime) -> None:
     """The signed calls, if any were made, and what the whole showed; inside the transaction."""
     for outcome in outcomes:
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)

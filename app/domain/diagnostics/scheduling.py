@@ -11,7 +11,7 @@ from app.domain import audit, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import ExaminationAsked
 from app.domain.errors import Conflict
-from app.http.errors import Fault
+from app.http.errors import ErrorCode
 from app.models.base import transaction
 from app.models.diagnostics import ABANDONED, EXAMINING, Examination
 from app.models.sites import MAY_CALL, NEW, PAIRING, Site
@@ -29,10 +29,10 @@ LOST_AFTER = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=30)
 
 # The call went through, or never left: there is nothing on the way to be found.
-_NOT_ON_THE_WAY = frozenset({Fault.report_invalid, Fault.disconnected, "keys_unreadable"})
+_NOT_ON_THE_WAY = frozenset({ErrorCode.report_invalid, ErrorCode.disconnected, "keys_unreadable"})
 
 
-def request(site: Site, *, by: Actor, now: datetime) -> Examination:
+def request_examination(site: Site, *, by: Actor, now: datetime) -> Examination:
     """Have the connection examined. One that is queued or running serves as well.
 
     Raises Forbidden, or Conflict when the connection has ended.
@@ -48,7 +48,7 @@ def request(site: Site, *, by: Actor, now: datetime) -> Examination:
         return waiting
 
 
-def after_failure(site: Site, fault: str, now: datetime) -> None:
+def examine_after_failure(site: Site, fault: str, now: datetime) -> None:
     """Have it examined when a site begins to fail, and now and then while it goes on.
 
     Inside the transaction that wrote the failure down.
@@ -61,7 +61,7 @@ def after_failure(site: Site, fault: str, now: datetime) -> None:
         _request(site, SYSTEM, now)
 
 
-def recover(now: datetime) -> int:
+def recover_examinations(now: datetime) -> int:
     """End examinations whose worker died, queue those whose job was lost; returns how many.
 
     What ended long ago is deleted: the trail tells of it.

@@ -18,12 +18,12 @@ from app.domain.actor import SCHEDULE, SYSTEM, Actor
 from app.domain.audit.events import ReportReceived, ReportRefused, SyncAsked, SyncFailed
 from app.domain.changes import candidates
 from app.domain.connection import calls, quarantine
-from app.domain.connection.calls import Call, Outcome
+from app.domain.connection.calls import Call, CallResult
 from app.domain.errors import NotPaired
 from app.domain.inventory import report_schema
 from app.domain.inventory.report_schema import Checked, ReportInvalid
 from app.http import site_client
-from app.http.site_client import Fault
+from app.http.site_client import ErrorCode
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
 from app.models.reports import ASKING, DONE, FAILED, OPEN, QUEUED, READING, Component, Report, Sync
@@ -137,11 +137,11 @@ def run_sync(
         channel = calls.channel_to(site, config)
     except SealBroken as broken:
         return _fail(sync, site, calls.KEYS_UNREADABLE, {"why": str(broken)}, None, now())
-    question = {"have": known.digest if known else None, **quarantine.head_of(site)}
-    outcomes, channel = calls.ask_anywhere(
+    question = {"have": known.digest if known else None, **quarantine.known_head(site)}
+    outcomes, channel = calls.call_with_fallback(
         site, channel, "report", question, by=sync.asked_by, config=config, call=call
     )
-    outcome = calls.settled(outcomes)
+    outcome = calls.effective_result(outcomes)
     _write_down(site, [one for one in outcomes if one is not outcome], now())
     if outcome.reply is None:
         return _fail(sync, site, outcome.fault, outcome.evidence, outcome, now())
@@ -153,7 +153,7 @@ def run_sync(
     return _store(sync, site, accepted, outcome, channel.endpoint, now())
 
 
-def _write_down(site: Site, outcomes: list[Outcome], now: datetime) -> None:
+def _write_down(site: Site, outcomes: list[CallResult], now: datetime) -> None:
     """The entries of calls that led nowhere."""
     if outcomes:
         with transaction():
@@ -168,7 +168,9 @@ def recover(now: datetime) -> int:
     """
     stuck = Sync.stuck(now - STUCK_AFTER)
     for sync in stuck:
-        _fail(sync, sync.site, Fault.too_slow.value, {"why": "the worker ended midway"}, None, now)
+        _fail(
+            sync, sync.site, ErrorCode.too_slow.value, {"why": "the worker ended midway"}, None, now
+        )
     lost = Sync.waiting_since(now - LOST_AFTER)
     for sync in lost:
         queue.enqueue("sync_site", sync.id)
@@ -252,7 +254,7 @@ def _store(
     sync: Sync,
     site: Site,
     accepted: _Accepted | None,
-    outcome: Outcome,
+    outcome: CallResult,
     endpoint: str,
     now: datetime,
 ) -> str:
@@ -261,7 +263,7 @@ def _store(
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if not sync.move(to=READING, when=(READING,)):
             return sync.state  # swept away meanwhile; the next sync will ask again
-        if not calls.succeeded(site, SYSTEM, now, outcome=outcome, endpoint=endpoint):
+        if not calls.record_success(site, SYSTEM, now, outcome=outcome, endpoint=endpoint):
             return _end(sync, now, evidence={"why": "the connection has ended"})
         if accepted is None:
             Report.update(received_at=now).where(Report.site == site).execute()
@@ -302,12 +304,14 @@ def _received(site: Site, accepted: _Accepted) -> ReportReceived:
     )
 
 
-def _refuse(sync: Sync, site: Site, refused: ReportInvalid, outcome: Outcome, now: datetime) -> str:
+def _refuse(
+    sync: Sync, site: Site, refused: ReportInvalid, outcome: CallResult, now: datetime
+) -> str:
     evidence: dict[str, str | int] = {"field": refused.path[:200], "why": refused.why[:300]}
     with transaction():
         event = ReportRefused(site_id=site.id, field=refused.path[:200], why=refused.why[:300])
         audit.record(event, SYSTEM, now=now)
-        return _fail(sync, site, Fault.report_invalid.value, evidence, outcome, now)
+        return _fail(sync, site, ErrorCode.report_invalid.value, evidence, outcome, now)
 
 
 def _fail(
@@ -315,14 +319,14 @@ def _fail(
     site: Site,
     fault: str,
     evidence: dict[str, str | int],
-    outcome: Outcome | None,
+    outcome: CallResult | None,
     now: datetime,
 ) -> str:
     with transaction():
         if outcome is not None:
             audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if sync.move(to=FAILED, when=OPEN, ended_at=now, fault=fault, evidence=evidence):
-            calls.failed(site, fault, evidence, SYSTEM, now)
+            calls.record_failure(site, fault, evidence, SYSTEM, now)
             event = SyncFailed(site_id=site.id, sync_id=sync.id, fault=fault)
             audit.record(event, SYSTEM, now=now)
     return sync.state

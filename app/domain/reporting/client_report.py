@@ -16,7 +16,7 @@ from typing import Any
 from app.domain.changes.eligibility import Reason
 from app.domain.changes.versions import available_updates
 from app.domain.reporting import php_eol
-from app.domain.reporting.sync_stats import Checks, Line, SiteWatch
+from app.domain.reporting.sync_stats import Checks, ReportEntry, SiteWatch
 from app.protocol import canonical
 
 # So long before its end PHP is something to plan for.
@@ -70,7 +70,7 @@ def _midnight(day: date) -> datetime:
 
 
 @dataclass(frozen=True)
-class Offer:
+class AvailableUpdate:
     """A newer version that waits, and everything that stands against it."""
 
     kind: str
@@ -83,7 +83,7 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Hold:
+class HoldSummary:
     """What somebody wants left alone."""
 
     kind: str
@@ -95,7 +95,7 @@ class Hold:
 
 
 @dataclass(frozen=True)
-class SiteNow:
+class SiteSnapshot:
     """A site as it is known when the report is made. `connection` is the word of the list."""
 
     id: int
@@ -107,8 +107,8 @@ class SiteNow:
     wordpress: str = ""
     php: str = ""
     components: int = 0
-    offers: tuple[Offer, ...] = ()
-    holds: tuple[Hold, ...] = ()
+    offers: tuple[AvailableUpdate, ...] = ()
+    holds: tuple[HoldSummary, ...] = ()
     scopes: tuple[str, ...] = ()
     alarms: int = 0
 
@@ -119,7 +119,7 @@ class SiteNow:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RuleSummary:
     """A standing approval that may release changes of this client's sites."""
 
     name: str
@@ -135,11 +135,11 @@ class Rights:
     approvals: str
     deciders: tuple[str, ...] = ()
     client_people: tuple[str, ...] = ()
-    standing: tuple[Standing, ...] = ()
+    standing: tuple[RuleSummary, ...] = ()
 
 
 @dataclass(frozen=True)
-class Story:
+class ChangeHistory:
     """One change from its proposal on, as far as it had come when the span ended."""
 
     change_id: int
@@ -149,12 +149,12 @@ class Story:
     to_version: str
     state: str
     reason: str
-    steps: tuple[Line, ...]
-    ended: Line | None
-    looked_after: Line | None
+    steps: tuple[ReportEntry, ...]
+    ended: ReportEntry | None
+    looked_after: ReportEntry | None
     is_open_incident: bool
 
-    def step(self, event: str) -> Line | None:
+    def step(self, event: str) -> ReportEntry | None:
         """The last entry of that kind."""
         return next((one for one in reversed(self.steps) if one.event == event), None)
 
@@ -169,15 +169,15 @@ class Risk:
 
 
 @dataclass(frozen=True)
-class SiteStory:
+class SiteSection:
     """What one site went through in the span, and how it is now."""
 
-    site: SiteNow
+    site: SiteSnapshot
     checks: Checks
     reports: int
-    first_report: Line | None
-    last_report: Line | None
-    notable: tuple[Line, ...]
+    first_report: ReportEntry | None
+    last_report: ReportEntry | None
+    notable: tuple[ReportEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -187,9 +187,9 @@ class ClientReport:
     client: str
     period: Period
     made_at: datetime
-    sites: tuple[SiteStory, ...]
-    changes: tuple[Story, ...]
-    agreements: tuple[Line, ...]
+    sites: tuple[SiteSection, ...]
+    changes: tuple[ChangeHistory, ...]
+    agreements: tuple[ReportEntry, ...]
     risks: tuple[Risk, ...]
     rights: Rights
 
@@ -215,7 +215,7 @@ class ClientReport:
         return sum(count for state, count in self.outcomes.items() if state not in told)
 
     @property
-    def incidents(self) -> list[Story]:
+    def incidents(self) -> list[ChangeHistory]:
         """Changes after which somebody had to look, or still has to."""
         return [one for one in self.changes if one.is_open_incident or one.looked_after]
 
@@ -267,15 +267,15 @@ STORY_EVENTS = frozenset(_STATES) | {
     "change_acknowledged",
 }
 CHECK_EVENTS = frozenset({"sync_asked", "site_called", "sync_failed", "report_received"})
-TOLD = STORY_EVENTS | _NOTABLE | AGREEMENTS
+REPORTED_EVENTS = STORY_EVENTS | _NOTABLE | AGREEMENTS
 
 
-def compute(
+def compute_report(
     client: str,
     period: Period,
-    sites: Sequence[SiteNow],
-    lines: Sequence[Line],
-    check_lines: Iterable[Line],
+    sites: Sequence[SiteSnapshot],
+    lines: Sequence[ReportEntry],
+    check_lines: Iterable[ReportEntry],
     rights: Rights,
     *,
     every: timedelta,
@@ -286,10 +286,10 @@ def compute(
     released. `check_lines` are those of the checks in the span; they are read once, one by one,
     and not kept: there may be hundreds of thousands."""
     known = [one for one in lines if one.at < min(period.ends, now)]
-    by_site: dict[int | None, list[Line]] = {}
+    by_site: dict[int | None, list[ReportEntry]] = {}
     for line in known:
         by_site.setdefault(line.site_id, []).append(line)
-    stories = _stories(known, period)
+    stories = _change_histories(known, period)
     ends = min(period.ends, now)
     seen = {
         site.id: SiteWatch(by_site.get(site.id, []), period.begins, ends, every=every)
@@ -298,7 +298,7 @@ def compute(
     for line in check_lines:
         if line.site_id in seen:
             seen[line.site_id].add(line)
-    told = [_site_story(one, by_site.get(one.id, []), period, seen[one.id]) for one in sites]
+    told = [_site_section(one, by_site.get(one.id, []), period, seen[one.id]) for one in sites]
     return ClientReport(
         client=client,
         period=period,
@@ -311,8 +311,10 @@ def compute(
     )
 
 
-def _site_story(site: SiteNow, lines: Sequence[Line], period: Period, seen: SiteWatch) -> SiteStory:
-    return SiteStory(
+def _site_section(
+    site: SiteSnapshot, lines: Sequence[ReportEntry], period: Period, seen: SiteWatch
+) -> SiteSection:
+    return SiteSection(
         site=site,
         checks=seen.checks.result(),
         reports=seen.reports,
@@ -322,9 +324,9 @@ def _site_story(site: SiteNow, lines: Sequence[Line], period: Period, seen: Site
     )
 
 
-def _stories(lines: Sequence[Line], period: Period) -> list[Story]:
+def _change_histories(lines: Sequence[ReportEntry], period: Period) -> list[ChangeHistory]:
     """Every change of which something happened in the span, the newest proposal first."""
-    steps: dict[int, list[Line]] = {}
+    steps: dict[int, list[ReportEntry]] = {}
     for line in lines:
         number = line.facts.get("change_id")
         if isinstance(number, int):
@@ -332,10 +334,10 @@ def _stories(lines: Sequence[Line], period: Period) -> list[Story]:
     touched = [
         number for number, told in steps.items() if any(period.holds(one.at) for one in told)
     ]
-    return [_story(number, steps[number]) for number in sorted(touched, reverse=True)]
+    return [_change_history(number, steps[number]) for number in sorted(touched, reverse=True)]
 
 
-def _story(number: int, steps: list[Line]) -> Story:
+def _change_history(number: int, steps: list[ReportEntry]) -> ChangeHistory:
     first, state, reason, ended, looked = steps[0], "checking", "", None, None
     broke = False
     for line in steps:
@@ -350,7 +352,7 @@ def _story(number: int, steps: list[Line]) -> Story:
             broke = True
         elif line.event == "incident_closed":
             looked = line
-    return Story(
+    return ChangeHistory(
         change_id=number,
         site_id=first.site_id,
         name=str(first.facts.get("name", "")),
@@ -366,7 +368,9 @@ def _story(number: int, steps: list[Line]) -> Story:
     )
 
 
-def _risks(told: Sequence[SiteStory], stories: Sequence[Story], now: datetime) -> list[Risk]:
+def _risks(
+    told: Sequence[SiteSection], stories: Sequence[ChangeHistory], now: datetime
+) -> list[Risk]:
     """What stands open now, the worst first: what a person has to look at before what waits."""
     found = []
     for story in stories:
@@ -385,7 +389,7 @@ _ORDER = (
 )  # fmt: skip
 
 
-def _risks_of(site: SiteNow, now: datetime) -> list[Risk]:
+def _risks_of(site: SiteSnapshot, now: datetime) -> list[Risk]:
     found: list[Risk] = []
     if site.connection == FORGOTTEN:
         return found

@@ -21,17 +21,17 @@ from app.domain.reporting.client_report import (
     AGREEMENTS,
     CHECK_EVENTS,
     FORGOTTEN,
-    TOLD,
+    REPORTED_EVENTS,
+    AvailableUpdate,
     ClientReport,
-    Hold,
-    Offer,
+    HoldSummary,
     Period,
     Rights,
-    SiteNow,
-    Standing,
-    compute,
+    RuleSummary,
+    SiteSnapshot,
+    compute_report,
 )
-from app.domain.reporting.sync_stats import Line
+from app.domain.reporting.sync_stats import ReportEntry
 from app.models.accounts import CLIENT, Member
 from app.models.alerts import Alarm
 from app.models.audit import NAMES, Entry
@@ -49,23 +49,23 @@ def compute_for(
     """The report as of now, for reading. Raises NotFound for whoever is not to know of this
     client."""
     permissions.require(by, "see")
-    if not permissions.sees_client(by, client.id):
+    if not permissions.can_see_client(by, client.id):
         raise NotFound("There is no such client.")
     every = timedelta(minutes=config.sync_every_minutes)
-    report = compute(
+    report = compute_report(
         client.name,
         period,
-        sites_now(client, period, now),
+        site_snapshots(client, period, now),
         lines_about(client, period),
         check_lines(client, period),
-        rights_over(client, now),
+        approval_rights(client, now),
         every=every,
         now=now,
     )
     return report
 
 
-def take_along(
+def issue_report(
     client: Client, period: Period, *, form: str, by: Actor, config: Config, now: datetime
 ) -> tuple[ClientReport, Entry]:
     """The same for paper, `form` naming which; with the entry that tells of it, which is then
@@ -83,10 +83,10 @@ def take_along(
         return report, audit.record(event, by, now=now)
 
 
-def lines_about(client: Client, period: Period) -> list[Line]:
+def lines_about(client: Client, period: Period) -> list[ReportEntry]:
     """What the trail says about the client's sites up to the end of the span, oldest first;
     without the checks."""
-    about = Entry.site_id.in_(_site_ids(client)) & Entry.event.in_(TOLD)
+    about = Entry.site_id.in_(_site_ids(client)) & Entry.event.in_(REPORTED_EVENTS)
     agreed = Entry.event.in_(AGREEMENTS) & (Entry.client_id == client.id)
     return [
         _line(one)
@@ -95,7 +95,7 @@ def lines_about(client: Client, period: Period) -> list[Line]:
     ]
 
 
-def check_lines(client: Client, period: Period) -> Iterator[Line]:
+def check_lines(client: Client, period: Period) -> Iterator[ReportEntry]:
     """The checks of the client's sites within the span, oldest first, one by one. Nothing in
     them is about a person, so that the entries alone say it."""
     for entry in Entry.stream(
@@ -106,35 +106,35 @@ def check_lines(client: Client, period: Period) -> Iterator[Line]:
     ):
         body = json.loads(entry.body)
         who = NAMES.get(body["actor"]["kind"], "")
-        yield Line(entry.seq, entry.at, entry.event, entry.site_id, who, body["facts"])
+        yield ReportEntry(entry.seq, entry.at, entry.event, entry.site_id, who, body["facts"])
 
 
 def _site_ids(client: Client) -> ModelSelect[Site]:
     return Site.select(Site.id).where(Site.client == client)
 
 
-def _line(entry: Entry) -> Line:
+def _line(entry: Entry) -> ReportEntry:
     told = entry.document()
-    return Line(
+    return ReportEntry(
         entry.seq, entry.at, entry.event, entry.site_id, told["actor"]["name"], told["facts"]
     )
 
 
-def sites_now(client: Client, period: Period, now: datetime) -> list[SiteNow]:
+def site_snapshots(client: Client, period: Period, now: datetime) -> list[SiteSnapshot]:
     """The client's sites by name; also those removed from the list since the span began."""
     is_told = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
     found = Site.select().where(Site.client == client, is_told)
     ordered = sorted(found, key=lambda site: (site.name.casefold(), site.id))
-    return [_site_now(site, now) for site in ordered]
+    return [_site_snapshot(site, now) for site in ordered]
 
 
-def _site_now(site: Site, now: datetime) -> SiteNow:
+def _site_snapshot(site: Site, now: datetime) -> SiteSnapshot:
     if site.forgotten_at is not None:
-        return SiteNow(site.id, site.name, site.url, FORGOTTEN)
+        return SiteSnapshot(site.id, site.name, site.url, FORGOTTEN)
     report = Report.of(site)
-    found = candidates.on_site(site, now) if report else []
+    found = candidates.candidates_on_site(site, now) if report else []
     names = {(one.target.kind, one.target.ident): one.target.name for one in found}
-    return SiteNow(
+    return SiteSnapshot(
         id=site.id,
         name=site.name,
         url=site.url,
@@ -151,11 +151,11 @@ def _site_now(site: Site, now: datetime) -> SiteNow:
     )
 
 
-def _offers(found: Iterable[Candidate]) -> Iterable[Offer]:
+def _offers(found: Iterable[Candidate]) -> Iterable[AvailableUpdate]:
     for one in found:
         target = one.target
         if target.offered:
-            yield Offer(
+            yield AvailableUpdate(
                 kind=target.kind,
                 ident=target.ident,
                 name=target.name,
@@ -166,11 +166,11 @@ def _offers(found: Iterable[Candidate]) -> Iterable[Offer]:
             )
 
 
-def _holds(site: Site, names: dict[tuple[str, str], str], now: datetime) -> Iterable[Hold]:
+def _holds(site: Site, names: dict[tuple[str, str], str], now: datetime) -> Iterable[HoldSummary]:
     for (kind, ident), held in sorted(Held.of_site(site).items()):
         if held.until is None or held.until > now:
             name = names.get((kind, ident), ident)
-            yield Hold(kind, ident, name, held.reason, held.made_by, held.until)
+            yield HoldSummary(kind, ident, name, held.reason, held.made_by, held.until)
 
 
 def _scopes(report: Report | None) -> tuple[str, ...]:
@@ -179,7 +179,7 @@ def _scopes(report: Report | None) -> tuple[str, ...]:
     return tuple(scope for scope in SCOPES if said.get(scope) is True)
 
 
-def rights_over(client: Client, now: datetime) -> Rights:
+def approval_rights(client: Client, now: datetime) -> Rights:
     """Who may have something changed on this client's sites, and in advance by what."""
     members = [one for one in Member.listing() if not (one.is_disabled or one.is_invited)]
     sites = list(Site.select().where(Site.client == client, Site.forgotten_at.is_null()))
@@ -188,13 +188,13 @@ def rights_over(client: Client, now: datetime) -> Rights:
         deciders=tuple(
             one.name
             for one in members
-            if permissions.may(one.role, "approve") and client.approvals != THEMSELVES
+            if permissions.is_allowed(one.role, "approve") and client.approvals != THEMSELVES
         ),
         client_people=tuple(
             one.name for one in members if one.role == CLIENT and one.client_id == client.id
         ),
         standing=tuple(
-            Standing(
+            RuleSummary(
                 one.name,
                 auto_update_rules.covers_in_words(one),
                 auto_update_rules.window_in_words(one),
@@ -208,7 +208,7 @@ def rights_over(client: Client, now: datetime) -> Rights:
 
 def _touches(policy: Policy, sites: list[Site]) -> bool:
     return any(
-        auto_update_rules.covers(policy, site, scope, step)
+        auto_update_rules.applies_to(policy, site, scope, step)
         for site in sites
         for scope in SCOPES
         for step in STEPS

@@ -24,7 +24,7 @@ _ENDS = ("revocation_started", "site_disconnected")
 
 
 @dataclass(frozen=True)
-class Line:
+class ReportEntry:
     """One entry of the trail as a report reads it: who is a name, facts are plain values."""
 
     seq: int
@@ -45,13 +45,13 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Fault:
+class ErrorSpan:
     """What stood in the way, how often, and the entries of the first and the last time."""
 
     name: str
     count: int
-    first: Line
-    last: Line
+    first: ReportEntry
+    last: ReportEntry
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Checks:
     answered: int = 0
     not_made: int = 0
     gaps: tuple[Gap, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[ErrorSpan, ...] = ()
 
     @property
     def unanswered(self) -> int:
@@ -102,11 +102,11 @@ class CheckCounter:
         self._begins, self._ends = begins, ends
         self._gaps = _GapFinder(spans, begins, ends, every * _ROUNDS_MISSED)
         self._made = self._answered = self._not_made = 0
-        self._faults: dict[str, Fault] = {}
+        self._faults: dict[str, ErrorSpan] = {}
         self._last: _Open | None = None
         self._is_open = False
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ReportEntry) -> None:
         """Take in the next entry; one outside of the two moments, or of another kind, is not
         counted."""
         if not self._begins <= line.at < self._ends:
@@ -153,11 +153,11 @@ class CheckCounter:
         self._answered += done.was_answered
         self._gaps.look(done.at)
 
-    def _note_fault(self, line: Line) -> None:
+    def _note_fault(self, line: ReportEntry) -> None:
         name = str(line.facts.get("fault", ""))
         known = self._faults.get(name)
         first, so_far = (known.first, known.count) if known else (line, 0)
-        self._faults[name] = Fault(name, so_far + 1, first, line)
+        self._faults[name] = ErrorSpan(name, so_far + 1, first, line)
 
 
 class SiteWatch:
@@ -167,15 +167,15 @@ class SiteWatch:
     """
 
     def __init__(
-        self, lines: Iterable[Line], begins: datetime, ends: datetime, *, every: timedelta
+        self, lines: Iterable[ReportEntry], begins: datetime, ends: datetime, *, every: timedelta
     ) -> None:
         self._begins, self._ends = begins, ends
         self.checks = CheckCounter(connected(lines, ends), begins, ends, every=every)
         self.reports = 0
-        self.first_report: Line | None = None
-        self.last_report: Line | None = None
+        self.first_report: ReportEntry | None = None
+        self.last_report: ReportEntry | None = None
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ReportEntry) -> None:
         self.checks.add(line)
         if line.event == "report_received" and self._begins <= line.at < self._ends:
             self.reports += 1
@@ -234,7 +234,9 @@ class _GapFinder:
         self._at = max(self._at, at)
 
 
-def count(lines: Sequence[Line], begins: datetime, ends: datetime, *, every: timedelta) -> Checks:
+def count_syncs(
+    lines: Sequence[ReportEntry], begins: datetime, ends: datetime, *, every: timedelta
+) -> Checks:
     """What the entries about one site, oldest first and from its beginning on, say about the
     checks between two moments."""
     counter = CheckCounter(connected(lines, ends), begins, ends, every=every)
@@ -243,7 +245,7 @@ def count(lines: Sequence[Line], begins: datetime, ends: datetime, *, every: tim
     return counter.result()
 
 
-def connected(lines: Iterable[Line], until: datetime) -> list[tuple[datetime, datetime]]:
+def connected(lines: Iterable[ReportEntry], until: datetime) -> list[tuple[datetime, datetime]]:
     """From when to when there was a connection to the site."""
     spans, opened = [], None
     for line in lines:

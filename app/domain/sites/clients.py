@@ -72,7 +72,7 @@ def _move(
     now: datetime,
 ) -> tuple[Actor, list[Policy]]:
     """Who may give the site to this client, and what then covers it."""
-    permissions.require_fresh(confirmed_at, now)
+    permissions.require_recent_authentication(confirmed_at, now)
     approvals, before = site.approvals, _reaching(site, now)
     site.client = client
     if site.approvals != approvals:
@@ -85,7 +85,9 @@ def _move(
 
 def _reaching(site: Site, now: datetime) -> list[Policy]:
     tagged = SiteTag.of_site(site)
-    return [one for one in Policy.in_force(now) if auto_update_rules.reaches(one, site, tagged)]
+    return [
+        one for one in Policy.in_force(now) if auto_update_rules.matches_site(one, site, tagged)
+    ]
 
 
 def rename(client: Client, name: str, *, by: Actor, now: datetime) -> None:
@@ -122,7 +124,7 @@ def merge(
     Raises Forbidden, NotConfirmed, Conflict while standing approvals for it are in force, or
     BringsUnderPolicies naming those that would cover its sites from then on.
     """
-    permissions.require_fresh(confirmed_at, now)
+    permissions.require_recent_authentication(confirmed_at, now)
     with permissions.member_transaction(by, "policies") as (_, present):
         if client == into:
             raise Conflict("Choose another client to merge this one into.")

@@ -15,7 +15,7 @@ from app.models.sites import Site
 LONGEST = timedelta(days=366)
 
 
-def hold(
+def hold_updates(
     site: Site,
     kind: str,
     ident: str,
@@ -47,7 +47,7 @@ def hold(
         audit.record(event, by, now=now)
 
 
-def release(site: Site, kind: str, ident: str, *, by: Actor, now: datetime) -> None:
+def release_hold(site: Site, kind: str, ident: str, *, by: Actor, now: datetime) -> None:
     """Let it be updated again. Raises Forbidden, or StaleState if nothing held it."""
     with permissions.member_transaction(by, "propose") as (_, by):
         if not Held.release(site, kind, ident):

@@ -33,7 +33,7 @@ _ADMIN_PAGE = re.compile(r"/(wp-admin(/.*)?|wp-login\.php)$")
 _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
 
 
-def add(
+def add_site(
     *,
     name: str,
     url: str,
@@ -51,7 +51,7 @@ def add(
     permissions.require(by, "pair")
     problems = _too_long(name=name, client=client_name)
     try:
-        address = normalise_url(url)
+        address = normalize_url(url)
         if allow_nets is not None:
             _require_reachable(address, allow_nets)
     except Invalid as refusal:
@@ -95,7 +95,7 @@ def _create(name: str, url: str, client_name: str, by: Actor, now: datetime) -> 
     return site
 
 
-def forget(site: Site, *, by: Actor, now: datetime | None = None) -> None:
+def remove_site(site: Site, *, by: Actor, now: datetime | None = None) -> None:
     """Take a site out of the list and delete what it reported and its tags; its entries stay.
 
     A revocation that has not reached the site yet goes on without being shown, and so do the
@@ -116,7 +116,7 @@ def forget(site: Site, *, by: Actor, now: datetime | None = None) -> None:
         audit.record(SiteForgotten(site_id=site.id, name=site.name, url=site.url), by, now=now)
 
 
-def keep_server_login(
+def set_server_login(
     site: Site, *, name: str, password: str, by: Actor, config: Config, now: datetime
 ) -> None:
     """Keep what the web server in front of this site asks for, sealed; both empty removes it.
@@ -149,15 +149,15 @@ def client_named(name: str) -> Client:
     return client
 
 
-def at_address(text: str) -> Site:
+def find_by_address(text: str) -> Site:
     """The site in the list at this address. Raises Invalid, or NotFound."""
-    site = Site.get_or_none(Site.url == normalise_url(text), Site.forgotten_at.is_null())
+    site = Site.get_or_none(Site.url == normalize_url(text), Site.forgotten_at.is_null())
     if site is None:
         raise NotFound("No site in the list has this address.")
     return site
 
 
-def normalise_url(text: str) -> str:
+def normalize_url(text: str) -> str:
     """The one spelling of a site's address: no trailing slash, host in ASCII.
 
     https is assumed where no scheme is typed, and an address of a wp-admin page
@@ -240,7 +240,7 @@ def same_home(one: str, other: str) -> bool:
 
 
 def _home_key(url: str) -> tuple[str, str]:
-    parts = urlsplit(normalise_url(url))
+    parts = urlsplit(normalize_url(url))
     return parts.netloc.removeprefix("www."), parts.path
 
 

@@ -10,7 +10,7 @@ from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import TagsChanged
 from app.domain.changes import auto_update_rules, proposals
-from app.domain.errors import BringsUnderPolicies, Conflict
+from app.domain.errors import Conflict, TagsJoinRules
 from app.domain.sites import tag_names
 from app.models.auto_update_rules import Policy
 from app.models.changes import MAY_CANCEL, Change
@@ -20,7 +20,7 @@ from app.models.tags import SiteTag
 NOT_COVERED = "not_covered"
 
 
-def put(
+def set_tags(
     site: Site,
     text: str,
     *,
@@ -58,8 +58,8 @@ def _brought(
     return [
         policy
         for policy in Policy.in_force(now)
-        if auto_update_rules.reaches(policy, site, wanted)
-        and not auto_update_rules.reaches(policy, site, had)
+        if auto_update_rules.matches_site(policy, site, wanted)
+        and not auto_update_rules.matches_site(policy, site, had)
     ]
 
 
@@ -73,10 +73,10 @@ def require_agreement(
     """Who agrees to what would cover a site from now on. Raises Forbidden, NotConfirmed, or
     BringsUnderPolicies unless each is among those that were shown (`agreed`)."""
     present = permissions.recheck(by, "approve")
-    permissions.require_fresh(confirmed_at, now)
+    permissions.require_recent_authentication(confirmed_at, now)
     unseen = [policy for policy in brings if policy.id not in agreed]
     if unseen:
-        raise BringsUnderPolicies(tuple(policy.id for policy in brings))
+        raise TagsJoinRules(tuple(policy.id for policy in brings))
     return present
 
 
@@ -102,5 +102,5 @@ def call_off_uncovered(site: Site, tagged: Collection[str], by: Actor, now: date
         Change.site == site, Change.state.in_(MAY_CANCEL), Change.policy.is_null(False)
     )
     for change in list(waiting):
-        if change.policy and not auto_update_rules.reaches(change.policy, site, tagged):
-            proposals.call_off(change, NOT_COVERED, by, now)
+        if change.policy and not auto_update_rules.matches_site(change.policy, site, tagged):
+            proposals.cancel_in_transaction(change, NOT_COVERED, by, now)

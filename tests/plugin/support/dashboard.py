@@ -73,4 +73,4 @@ def mark_of(paired: Paired, n: int, at: int, digest: str = "") -> dict[str, str]
             "at": at,
         }
     )
-    return {"body": b64u(body), "sig": b64u(keys.sign_mark(paired.seed, body))}
+    return {"body": b64u(body), "sig": b64u(keys.sign_checkpoint(paired.seed, body))}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.http.site_client import Reply, SiteError, call
+from app.http.site_client import CallError, Reply, call
 from app.protocol import b64u
 from tests.support.hostile.server import Behaviour, HostileServer
 from tests.support.hostile.site import channel
@@ -25,9 +25,9 @@ def ask(server: HostileServer, op: str = "ping", **options: Any) -> Reply:
     return call(channel(server.url), op, arguments, by="Ana", allow_nets=LOOPBACK, **options)
 
 
-def refused(behaviour: Behaviour, op: str = "ping", **options: Any) -> SiteError:
+def refused(behaviour: Behaviour, op: str = "ping", **options: Any) -> CallError:
     with HostileServer(behaviour) as server:
-        with pytest.raises(SiteError) as caught:
+        with pytest.raises(CallError) as caught:
             ask(server, op, **options)
         assert len(server.asked) == 1
     return caught.value
