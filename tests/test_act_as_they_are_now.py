@@ -195,7 +195,7 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "sites.keep_server_login": lambda w: partial(
         sites.set_server_login, w.site, name="web", password="x", config=w.config, now=w.now
     ),
-    "alarms.close": lambda w: partial(
+    "alerts.close": lambda w: partial(
         alerts.close_alert, w.alarm(), note="looked", with_others=False, **w.fresh
     ),
     "revocation.revoke": lambda w: partial(revocation.revoke_access, w.site, now=w.now),
@@ -203,10 +203,14 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "audit.erasing.erase": lambda w: partial(
         redaction.erase_user, w.disabled(), reason="asked for", **w.fresh
     ),
-    "policies.make": lambda w: partial(auto_update_rules.create_rule, w.terms(), **w.fresh),
-    "policies.confirm": lambda w: partial(auto_update_rules.confirm_rule, w.policy(), **w.fresh),
-    "policies.end": lambda w: partial(auto_update_rules.end_rule, w.policy(), now=w.now),
-    "policies.ask_for": lambda w: partial(
+    "auto_update_rules.make": lambda w: partial(
+        auto_update_rules.create_rule, w.terms(), **w.fresh
+    ),
+    "auto_update_rules.confirm": lambda w: partial(
+        auto_update_rules.confirm_rule, w.policy(), **w.fresh
+    ),
+    "auto_update_rules.end": lambda w: partial(auto_update_rules.end_rule, w.policy(), now=w.now),
+    "auto_update_rules.ask_for": lambda w: partial(
         auto_update_rules.set_approval_mode, w.client(), "second", **w.fresh
     ),
     "report_rows.take_along": lambda w: partial(

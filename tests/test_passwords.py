@@ -41,7 +41,7 @@ def test_where_there_is_no_hash_nothing_matches(stored: str | None) -> None:
 def test_even_who_knew_the_password_of_the_stand_in_would_not_get_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(passwords, "STAND_IN", a_hash())
+    monkeypatch.setattr(passwords, "DUMMY_HASH", a_hash())
     assert not passwords.verify_password(None, PASSWORD)
     assert not passwords.verify_password("!", PASSWORD)
 

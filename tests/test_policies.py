@@ -121,7 +121,7 @@ def test_a_rule_that_ended_while_the_schedule_read_proposes_nothing(
             auto_update_rules.end_rule(Policy.get_by_id(policy.id), by=ben, now=clock())
         return really(*args)
 
-    monkeypatch.setattr(candidates, "on_site", ended_meanwhile)
+    monkeypatch.setattr(candidates, "candidates_on_site", ended_meanwhile)
     assert auto_update_rules.propose_due(clock()) == 0
     assert Change.select().count() == 0
 

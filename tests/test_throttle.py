@@ -101,7 +101,7 @@ def test_only_a_browser_of_this_person_is_known(
         "old": login_throttle.device_token(ana_member, "", database),
     }[kind]
     if kind == "old":
-        monkeypatch.setattr(login_throttle, "DEVICE_FOR", timedelta(seconds=-1))
+        monkeypatch.setattr(login_throttle, "DEVICE_TOKEN_MAX_AGE", timedelta(seconds=-1))
     for _ in range(5):
         tries(ana_member.email, HERE, database, clock)
     assert not tries(ana_member.email, ClientInfo(HERE.ip, device=device), database, clock)

@@ -9,7 +9,7 @@ from app.domain.connection import notices
 from app.models.base import utcnow
 from app.protocol import CONTENT_TYPE, MAX_REQUEST_BYTES
 
-bp = Blueprint("agent", __name__)
+bp = Blueprint("agent_api", __name__)
 
 
 @bp.post(notices.PATH)

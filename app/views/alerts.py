@@ -18,7 +18,7 @@ from app.models.checkpoints import SiteEntry, SiteLog
 from app.models.sites import Site
 from app.views.authorization import current_actor, current_session, load_site, require_permission
 
-bp = Blueprint("alarms", __name__)
+bp = Blueprint("alerts", __name__)
 
 _CLOSED_SHOWN = 30
 
@@ -33,21 +33,21 @@ class LogComparison:
     read_at: datetime | None
 
 
-@bp.get("/alarms")
+@bp.get("/alerts")
 @require_permission("audit")
 def index() -> ResponseReturnValue:
     return render_template(
-        "alarms/index.html", open=Alarm.open_ones(), closed=Alarm.closed_ones(_CLOSED_SHOWN)
+        "alerts/index.html", open=Alarm.open_ones(), closed=Alarm.closed_ones(_CLOSED_SHOWN)
     )
 
 
-@bp.get("/alarms/<int:alarm_id>")
+@bp.get("/alerts/<int:alarm_id>")
 @require_permission("audit")
 def show(alarm_id: int) -> ResponseReturnValue:
     return _page(alerts.get_alert(alarm_id), {})
 
 
-@bp.post("/alarms/<int:alarm_id>/close")
+@bp.post("/alerts/<int:alarm_id>/close")
 @require_permission("approve")
 def close(alarm_id: int) -> ResponseReturnValue:
     alarm = alerts.get_alert(alarm_id)
@@ -63,7 +63,7 @@ def close(alarm_id: int) -> ResponseReturnValue:
     except Invalid as refusal:
         return _page(alarm, refusal.messages), 422
     flash("Alert resolved." if count == 1 else f"{count} alerts resolved.")
-    return redirect(url_for("alarms.index"), 303)
+    return redirect(url_for("alerts.index"), 303)
 
 
 @bp.post("/sites/<int:site_id>/log/read")
@@ -78,7 +78,7 @@ def read_log(site_id: int) -> ResponseReturnValue:
 def _page(alarm: Alarm, errors: dict[str, str]) -> str:
     session = current_session().session
     return render_template(
-        "alarms/show.html",
+        "alerts/show.html",
         alarm=alarm,
         others=alerts.similar_alerts(alarm),
         is_about_trail=alarm.kind in alerts.ABOUT_AUDIT_LOG,

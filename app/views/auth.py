@@ -33,7 +33,7 @@ from app.views.authorization import (
 )
 from app.views.pending_form import safe_next
 
-bp = Blueprint("entrance", __name__)
+bp = Blueprint("auth", __name__)
 
 
 @bp.get("/setup/<token>")
@@ -84,7 +84,7 @@ def sign_in_submit() -> ResponseReturnValue:
     if kept is None:
         return _start_session(opened, back)
     _open_session(opened)
-    page = render_template("entrance/resume.html", kept=kept, back=back)
+    page = render_template("auth/resume.html", kept=kept, back=back)
     return _remember_browser(opened, make_response(page))
 
 
@@ -94,7 +94,7 @@ def sign_out() -> ResponseReturnValue:
     sessions.sign_out(current_session(), by=current_actor())
     session.clear()
     flash("You are signed out.")
-    return redirect(url_for("entrance.sign_in"), 303)
+    return redirect(url_for("auth.sign_in"), 303)
 
 
 @bp.get("/invitation/<token>")
@@ -147,12 +147,12 @@ def _remember_browser(opened: AuthenticatedSession, answer: Response) -> Respons
 
 
 def _set_up_page(typed: dict[str, str], errors: dict[str, str]) -> str:
-    return render_template("entrance/set_up.html", typed=typed, errors=errors)
+    return render_template("auth/set_up.html", typed=typed, errors=errors)
 
 
 def _sign_in_page(email: str, errors: dict[str, str]) -> str:
     return render_template(
-        "entrance/sign_in.html",
+        "auth/sign_in.html",
         email=email,
         errors=errors,
         next=safe_next(request.values.get("next")),
@@ -163,4 +163,4 @@ def _sign_in_page(email: str, errors: dict[str, str]) -> str:
 
 
 def _invitation_page(member: Member, errors: dict[str, str]) -> str:
-    return render_template("entrance/invitation.html", member=member, errors=errors)
+    return render_template("auth/invitation.html", member=member, errors=errors)

@@ -44,15 +44,15 @@ View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 OPEN = frozenset(
     {
         "static",
-        "agent.notice",
+        "agent_api.notice",
         "plugin_updates.metadata",
         "plugin_updates.package",
-        "entrance.set_up",
-        "entrance.set_up_owner",
-        "entrance.sign_in",
-        "entrance.enter",
-        "entrance.invitation",
-        "entrance.accept",
+        "auth.set_up",
+        "auth.set_up_owner",
+        "auth.sign_in",
+        "auth.sign_in_submit",
+        "auth.invitation",
+        "auth.accept",
     }
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -178,7 +178,7 @@ def ask_to_sign_in() -> ResponseReturnValue:
 def _keep_form_over_sign_in() -> ResponseReturnValue:
     kept = pending_form.of_this_request()
     page = render_template(
-        "entrance/sign_in.html",
+        "auth/sign_in.html",
         email="",
         errors={},
         next=page_of_this_request(),
@@ -191,7 +191,7 @@ def _keep_form_over_sign_in() -> ResponseReturnValue:
 
 def _sign_in_url(wanted: str) -> str:
     wanted = safe_next(wanted)
-    return url_for("entrance.sign_in", next=None if wanted == "/" else wanted)
+    return url_for("auth.sign_in", next=None if wanted == "/" else wanted)
 
 
 def page_of_this_request() -> str:

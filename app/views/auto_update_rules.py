@@ -19,16 +19,16 @@ from app.views import change_view_models
 from app.views.authorization import current_actor, current_session, require_permission
 from app.views.request_validation import row_number
 
-bp = Blueprint("policies", __name__)
+bp = Blueprint("auto_update_rules", __name__)
 
 
-@bp.get("/policies")
+@bp.get("/auto-update-rules")
 @require_permission("overview")
 def index() -> ResponseReturnValue:
     return _page({})
 
 
-@bp.post("/policies")
+@bp.post("/auto-update-rules")
 @require_permission("policies")
 def make() -> ResponseReturnValue:
     try:
@@ -44,7 +44,7 @@ def make() -> ResponseReturnValue:
     return _back()
 
 
-@bp.post("/policies/<int:policy_id>/confirm")
+@bp.post("/auto-update-rules/<int:policy_id>/confirm")
 @require_permission("approve")
 def confirm(policy_id: int) -> ResponseReturnValue:
     policy = auto_update_rules.get_rule(policy_id)
@@ -58,7 +58,7 @@ def confirm(policy_id: int) -> ResponseReturnValue:
     return _back()
 
 
-@bp.post("/policies/<int:policy_id>/end")
+@bp.post("/auto-update-rules/<int:policy_id>/end")
 @require_permission("approve")
 def end(policy_id: int) -> ResponseReturnValue:
     auto_update_rules.end_rule(
@@ -81,7 +81,7 @@ def ask_for(client_id: int) -> ResponseReturnValue:
         if how != THEMSELVES:
             raise
         flash(refusal.message, "error")
-        return redirect(url_for("people.index", _anchor="invite"), 303)
+        return redirect(url_for("team.index", _anchor="invite"), 303)
     flash(f"Approval changed for {client.name}.")
     return _back()
 
@@ -121,7 +121,7 @@ def _client(client_id: int) -> Client:
 
 def _page(errors: dict[str, str]) -> str:
     return render_template(
-        "policies/index.html",
+        "auto_update_rules/index.html",
         rows=change_view_models.policy_rows(),
         clients=list(Client.select().order_by(Client.name)),
         choices=change_view_models.policy_choices(),
@@ -133,4 +133,4 @@ def _page(errors: dict[str, str]) -> str:
 
 
 def _back() -> ResponseReturnValue:
-    return redirect(url_for("policies.index"), 303)
+    return redirect(url_for("auto_update_rules.index"), 303)

@@ -14,7 +14,7 @@ from app.models.diagnostics import ABANDONED, DONE, Examination
 from app.models.sites import Site
 from app.views.authorization import current_actor, load_site, require_permission
 
-bp = Blueprint("doctor", __name__)
+bp = Blueprint("diagnostics", __name__)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def examine(site_id: int) -> ResponseReturnValue:
 def progress(site_id: int) -> ResponseReturnValue:
     """The card alone, for the poll. When the examination has ended the page is loaded anew."""
     site = load_site(site_id)
-    answer = make_response(render_template("doctor/_card.html", site=site))
+    answer = make_response(render_template("diagnostics/_card.html", site=site))
     answer.cache_control.no_store = True
     running = Examination.open_for(site)
     if running is None or running.state != request.args.get("seen"):

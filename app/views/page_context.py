@@ -12,7 +12,7 @@ from app.domain.crosscheck import alerts as alert_actions
 from app.models.alerts import Alarm
 from app.views.authorization import current_actor
 
-bp = Blueprint("frame", __name__)
+bp = Blueprint("page_context", __name__)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,12 @@ def page_frame() -> Frame:
         "see": [
             Place("/", "Sites", "layout-grid", len(found), "need attention", also=("/sites/",)),
             Place(
-                "/changes", "Changes", "circle-arrow-up", to_do, "wait for you", also=("/policies",)
+                "/changes",
+                "Changes",
+                "circle-arrow-up",
+                to_do,
+                "wait for you",
+                also=("/auto-update-rules",),
             ),
             Place(
                 "/clients",
@@ -67,9 +72,9 @@ def page_frame() -> Frame:
         ],
         "audit": [
             Place("/audit", "Audit", "scroll-text"),
-            Place("/alarms", "Alerts", "circle-alert", *alerts),
+            Place("/alerts", "Alerts", "circle-alert", *alerts),
         ],
-        "people": [Place("/people", "People", "users")],
+        "people": [Place("/team", "People", "users")],
     }
     return Frame(
         [one for verb in places if permissions.is_allowed(role, verb) for one in places[verb]],

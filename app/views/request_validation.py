@@ -10,7 +10,7 @@ from app.views import agent_api
 
 _MOST_DIGITS = 18
 # Forms in which hundreds of boxes can be checked. Every other one has MAX_CONTENT_LENGTH.
-_LARGE_FORMS = frozenset({"changes.propose", "changes.approve_together", "policies.make"})
+_LARGE_FORMS = frozenset({"changes.propose", "changes.approve_together", "auto_update_rules.make"})
 _LARGE_FORM_BYTES = 256 * 1024
 
 

@@ -15,16 +15,16 @@ from app.views import one_time_display
 from app.views.authorization import current_actor, current_session, require_permission
 from app.views.request_validation import row_number
 
-bp = Blueprint("people", __name__)
+bp = Blueprint("team", __name__)
 
 
-@bp.get("/people")
+@bp.get("/team")
 @require_permission("people")
 def index() -> ResponseReturnValue:
     return _page({}, {})
 
 
-@bp.post("/people")
+@bp.post("/team")
 @require_permission("people")
 def invite() -> ResponseReturnValue:
     typed = {name: request.form.get(name, "").strip() for name in ("name", "email", "role")}
@@ -42,7 +42,7 @@ def invite() -> ResponseReturnValue:
     return _to_link(member, link)
 
 
-@bp.post("/people/<int:member_id>/link")
+@bp.post("/team/<int:member_id>/link")
 @require_permission("people")
 def renew(member_id: int) -> ResponseReturnValue:
     member = users.get_user(member_id)
@@ -54,10 +54,10 @@ def renew(member_id: int) -> ResponseReturnValue:
 
 def _to_link(member: Member, link: str) -> ResponseReturnValue:
     one_time_display.hold(f"link:{member.id}", link)
-    return redirect(url_for("people.show_link", member_id=member.id), 303)
+    return redirect(url_for("team.show_link", member_id=member.id), 303)
 
 
-@bp.get("/people/<int:member_id>/link")
+@bp.get("/team/<int:member_id>/link")
 @require_permission("people")
 def show_link(member_id: int) -> ResponseReturnValue:
     """The one page that holds the link; loaded again, it leads to the list of people."""
@@ -65,18 +65,18 @@ def show_link(member_id: int) -> ResponseReturnValue:
     link = one_time_display.take(f"link:{member.id}")
     if link is None:
         flash("A link is shown only once. If you did not copy it, create a new one.")
-        return redirect(url_for("people.index"), 303)
-    return render_template("people/link.html", member=member, link=link)
+        return redirect(url_for("team.index"), 303)
+    return render_template("team/link.html", member=member, link=link)
 
 
-@bp.get("/people/<int:member_id>/role")
+@bp.get("/team/<int:member_id>/role")
 @require_permission("people")
 def role(member_id: int) -> ResponseReturnValue:
     member = users.get_user(member_id)
     return _role_page(member, {"role": member.role, "client": str(member.client_id or "")}, {})
 
 
-@bp.post("/people/<int:member_id>/role")
+@bp.post("/team/<int:member_id>/role")
 @require_permission("people")
 def change_role(member_id: int) -> ResponseReturnValue:
     member = users.get_user(member_id)
@@ -94,34 +94,34 @@ def change_role(member_id: int) -> ResponseReturnValue:
     except Invalid as refusal:
         return _role_page(member, typed, refusal.messages), 422
     flash(f"{member.name} has a new role, and signs in again to use it.")
-    return redirect(url_for("people.index"), 303)
+    return redirect(url_for("team.index"), 303)
 
 
-@bp.post("/people/<int:member_id>/disable")
+@bp.post("/team/<int:member_id>/disable")
 @require_permission("people")
 def disable(member_id: int) -> ResponseReturnValue:
     member = users.get_user(member_id)
     users.disable_user(member, by=current_actor(), now=utcnow())
     flash(f"{member.name} can no longer sign in.")
-    return redirect(url_for("people.index"), 303)
+    return redirect(url_for("team.index"), 303)
 
 
-@bp.post("/people/<int:member_id>/enable")
+@bp.post("/team/<int:member_id>/enable")
 @require_permission("people")
 def enable(member_id: int) -> ResponseReturnValue:
     member = users.get_user(member_id)
     users.enable_user(member, by=current_actor(), now=utcnow())
     flash(f"{member.name} can sign in again.")
-    return redirect(url_for("people.index"), 303)
+    return redirect(url_for("team.index"), 303)
 
 
-@bp.get("/people/<int:member_id>/erase")
+@bp.get("/team/<int:member_id>/erase")
 @require_permission("people")
 def erase_page(member_id: int) -> ResponseReturnValue:
     return _erase_page(users.get_user(member_id), "", {})
 
 
-@bp.post("/people/<int:member_id>/erase")
+@bp.post("/team/<int:member_id>/erase")
 @require_permission("people")
 def erase(member_id: int) -> ResponseReturnValue:
     member, reason = users.get_user(member_id), request.form.get("reason", "")
@@ -136,16 +136,16 @@ def erase(member_id: int) -> ResponseReturnValue:
     except Invalid as refusal:
         return _erase_page(member, reason, refusal.messages), 422
     flash(f"Erased from {count} {'entry' if count == 1 else 'entries'}. The erasure is recorded.")
-    return redirect(url_for("people.index"), 303)
+    return redirect(url_for("team.index"), 303)
 
 
 def _erase_page(member: Member, reason: str, errors: dict[str, str]) -> str:
-    return render_template("people/erase.html", member=member, reason=reason, errors=errors)
+    return render_template("team/erase.html", member=member, reason=reason, errors=errors)
 
 
 def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
     return render_template(
-        "people/index.html",
+        "team/index.html",
         members=Member.listing(),
         last_seen=MemberSession.last_seen(),
         clients=_clients(),
@@ -157,7 +157,7 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
 
 def _role_page(member: Member, typed: dict[str, str], errors: dict[str, str]) -> str:
     return render_template(
-        "people/role.html", member=member, clients=_clients(), typed=typed, errors=errors
+        "team/role.html", member=member, clients=_clients(), typed=typed, errors=errors
     )
 
 

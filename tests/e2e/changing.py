@@ -67,7 +67,7 @@ def allow(wp_admin: Page, shop: WordPress, *scopes: str) -> None:
 
 
 def invite_ben(page: Page, ben: Page, agency: RunningAura) -> None:
-    page.goto(f"{agency.url}/people")
+    page.goto(f"{agency.url}/team")
     if page.get_by_text(BENS_EMAIL).count() == 0:
         page.get_by_label("Name", exact=True).fill(BEN)
         page.get_by_label("E-mail").fill(BENS_EMAIL)

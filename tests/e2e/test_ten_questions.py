@@ -217,7 +217,7 @@ def test_a_call_with_stolen_keys_is_an_alarm_and_stands_in_the_sites_own_log(
     expect(page.locator("main")).to_contain_text("a test")
     album.show(page, "alarm")
     page.get_by_role("link", name="Alerts 1 open").click()
-    page.wait_for_url("**/alarms")
+    page.wait_for_url("**/alerts")
     expect(page.locator("main")).to_contain_text("Harbour Bakery")
     album.show(page, "alarms")
     wp_admin = page.context.new_page()

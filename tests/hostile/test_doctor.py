@@ -67,7 +67,7 @@ def config(tmp_path: Path) -> Config:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A doctor who does not wait eight seconds for each answer."""
-    monkeypatch.setattr(anonymous_probe, "ONE_LOOK_S", 0.3)
+    monkeypatch.setattr(anonymous_probe, "PROBE_TIMEOUT_S", 0.3)
 
 
 @pytest.fixture(autouse=True)
@@ -797,7 +797,7 @@ def test_a_site_that_makes_searching_slow_does_not(config: Config) -> None:
 def test_when_time_is_up_the_rest_is_not_asked(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(anonymous_probe, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(anonymous_probe, "TOTAL_TIMEOUT_S", 0.0)
     with HostileServer(WordPress()) as server:
         found = examined_at(server.url, config, paired=False)
         assert (server.connections, found.requests) == (0, 0)
@@ -837,7 +837,7 @@ def test_every_finding_of_the_doctor_has_its_words(config: Config) -> None:
     app = Flask("app", template_folder="templates")
     filters.register(app)
     with app.app_context():
-        words = app.jinja_env.get_template("doctor/_words.html").module
+        words = app.jinja_env.get_template("diagnostics/_words.html").module
         faults = app.jinja_env.get_template("components/faults.html").module
     assert set(words.CHECKS) == set(NAMES)
     sources = "".join(path.read_text("utf-8") for path in SOURCES)

@@ -75,8 +75,8 @@ def read(anchors: list[Anchor], worth_sharing: int) -> dict[str, Any]:
     """With several processes where there are more entries than that; the processes are real."""
     with (
         patch.object(chain, "_WORTH_SHARING", worth_sharing),
-        patch.object(parallel, "processors", lambda: 3),
-        patch.object(parallel, "each", Mock(wraps=parallel.run_parts)) as shared,
+        patch.object(parallel, "processor_count", lambda: 3),
+        patch.object(parallel, "run_parts", Mock(wraps=parallel.run_parts)) as shared,
     ):
         report = audit.verify_chain(anchors)
         return {**asdict(report), "shared": shared.called}

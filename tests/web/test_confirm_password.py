@@ -17,7 +17,7 @@ from tests.support.factories import PASSWORD, make_member
 
 # Each route that changes something under such a permission. A new one has to be added here.
 ROUTES = {
-    "alarms.close": "/alarms/4711/close",
+    "alerts.close": "/alerts/4711/close",
     "audit.seen": "/audit/verifications/4711/seen",
     "changes.approve": "/changes/4711/approve",
     "changes.approve_together": f"/changes/together/{UUID(int=4711)}/approve",
@@ -29,16 +29,16 @@ ROUTES = {
     "connections.rotate": "/sites/4711/keys/rotate",
     "exports.download": "/audit/exports/4711",
     "exports.make": "/audit/exports",
-    "people.change_role": "/people/4711/role",
-    "people.disable": "/people/4711/disable",
-    "people.enable": "/people/4711/enable",
-    "people.erase": "/people/4711/erase",
-    "people.invite": "/people",
-    "people.renew": "/people/4711/link",
-    "policies.ask_for": "/clients/4711/approvals",
-    "policies.confirm": "/policies/4711/confirm",
-    "policies.end": "/policies/4711/end",
-    "policies.make": "/policies",
+    "team.change_role": "/team/4711/role",
+    "team.disable": "/team/4711/disable",
+    "team.enable": "/team/4711/enable",
+    "team.erase": "/team/4711/erase",
+    "team.invite": "/team",
+    "team.renew": "/team/4711/link",
+    "auto_update_rules.ask_for": "/clients/4711/approvals",
+    "auto_update_rules.confirm": "/auto-update-rules/4711/confirm",
+    "auto_update_rules.end": "/auto-update-rules/4711/end",
+    "auto_update_rules.make": "/auto-update-rules",
 }
 HELD = re.compile(r'<input [^>]*name="([^"]+)"[^>]* value="([^"]*)"')
 INVITED = {"name": "Eve", "email": "eve@agency.example", "role": "owner"}
@@ -81,17 +81,17 @@ def test_the_wrong_password_is_no_confirmation(as_ana, endpoint):
 
 def test_after_a_quarter_of_an_hour_it_is_asked_again(as_ana):
     leave_open(minutes=14)
-    assert as_ana.post("/people", data=INVITED).status_code == 303
+    assert as_ana.post("/team", data=INVITED).status_code == 303
     leave_open(minutes=15)
-    assert as_ana.post("/people", data={**INVITED, "email": "f@a.example"}).status_code == 403
+    assert as_ana.post("/team", data={**INVITED, "email": "f@a.example"}).status_code == 403
 
 
 def test_with_the_password_what_was_sent_is_done_at_once(as_ana):
     leave_open()
-    asked = as_ana.post("/people", data=INVITED)
+    asked = as_ana.post("/team", data=INVITED)
     held = dict(HELD.findall(asked.text))
     assert {name: held[name] for name in INVITED} == INVITED
-    answer = as_ana.post("/people", data={**held, "own_password": PASSWORD})
+    answer = as_ana.post("/team", data={**held, "own_password": PASSWORD})
     assert answer.status_code == 303
     assert Member.get(Member.name == "Eve").email == "eve@agency.example"
 
@@ -99,7 +99,7 @@ def test_with_the_password_what_was_sent_is_done_at_once(as_ana):
 def test_a_browser_that_was_left_open_hands_no_account_over(as_ana, ana):
     colleague = make_member("Carl", "owner")
     leave_open()
-    answer = as_ana.post(f"/people/{colleague.id}/link")
+    answer = as_ana.post(f"/team/{colleague.id}/link")
     assert answer.status_code == 403
     assert "/invitation/" not in answer.text
     assert Member.get_by_id(colleague.id).session_epoch == colleague.session_epoch
@@ -107,5 +107,5 @@ def test_a_browser_that_was_left_open_hands_no_account_over(as_ana, ana):
 
 def test_pages_are_still_shown(as_ana):
     leave_open()
-    for page in ("/people", "/audit/exports", "/policies"):
+    for page in ("/team", "/audit/exports", "/auto-update-rules"):
         assert as_ana.get(page).status_code == 200

@@ -11,7 +11,7 @@ from app.views.authorization import OPEN
 from tests.support.browsers import Person
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
-SIGNED = "agent.notice"
+SIGNED = "agent_api.notice"
 
 
 def raw_post(person, path, **more):

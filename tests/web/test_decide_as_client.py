@@ -93,7 +93,13 @@ def test_what_was_proposed_together_shows_her_part_alone(as_dora, hers, others, 
 
 
 def test_what_concerns_the_agency_is_not_hers(as_dora, hers):
-    for path in ("/audit", f"/sites/{hers.id}/audit", "/policies", "/people", "/changes/new"):
+    for path in (
+        "/audit",
+        f"/sites/{hers.id}/audit",
+        "/auto-update-rules",
+        "/team",
+        "/changes/new",
+    ):
         assert as_dora.get(path).status_code == 403
     text = as_dora.get(f"/sites/{hers.id}").text
     for words in ("Recent entries", "Keys and address", "Revoke access", "Sync now"):
@@ -184,18 +190,18 @@ def test_a_standing_approval_releases_nothing_of_hers(as_dora, asked, hers):
 def test_an_owner_invites_her_for_one_client(as_ana, database):
     client = Client.named("Bakery Ltd")
     form = {"name": "Dora", "email": "dora@bakery.example", "role": "client"}
-    assert as_ana.post("/people", data=form).status_code == 422
-    answer = as_ana.post("/people", data={**form, "client": client.id})
+    assert as_ana.post("/team", data=form).status_code == 422
+    answer = as_ana.post("/team", data={**form, "client": client.id})
     assert "One-time link for Dora" in as_ana.get(answer.location).text
     member = Member.get(Member.name == "Dora")
     assert (member.role, member.client_id) == ("client", client.id)
-    assert "Bakery Ltd" in as_ana.get("/people").text
+    assert "Bakery Ltd" in as_ana.get("/team").text
 
 
 def test_a_colleague_belongs_to_no_client(as_ana, database):
     client = Client.named("Bakery Ltd")
     form = {"name": "Olga", "email": "olga@agency.example", "role": "viewer", "client": client.id}
-    as_ana.post("/people", data=form)
+    as_ana.post("/team", data=form)
     assert Member.get(Member.name == "Olga").client_id is None
 
 
@@ -214,5 +220,5 @@ def test_the_history_of_her_component_is_hers(as_dora, asked, hers):
 def test_who_has_nobody_to_ask_is_led_to_people(as_ana, today, database):
     client = Client.named("Rosa")
     answer = as_ana.post(f"/clients/{client.id}/approvals", data={"approvals": "client"})
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/people#invite")
-    assert "Rosa has no client user yet who could approve" in as_ana.get("/people").text
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/team#invite")
+    assert "Rosa has no client user yet who could approve" in as_ana.get("/team").text

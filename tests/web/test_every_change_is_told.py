@@ -25,7 +25,7 @@ from tests.support.unrecorded_writes import QUIET, watched
 ROOT = Path(__file__).parents[2]
 # What may be sent and changes nothing that somebody would ask about, and why.
 CHANGES_NOTHING = {
-    "alarms.read_log": "the site is asked once more, and each call is an entry",
+    "alerts.read_log": "the site is asked once more, and each call is an entry",
     "exports.make": "what was written and handed out is an entry, with who asked for it",
 }
 COMMANDS_CHANGE_NOTHING = {
@@ -128,9 +128,9 @@ def _names(module: str) -> dict[str, tuple[str, str]]:
 
 
 def test_following_the_code_finds_an_entry_and_its_absence():
-    assert tells("app.domain.sites.sites", "add")
+    assert tells("app.domain.sites.sites", "add_site")
     assert tells("app.views.team", "change_role")
-    assert not tells("app.domain.sites.sites", "normalise_url")
+    assert not tells("app.domain.sites.sites", "normalize_url")
     assert not tells("app.views.team", "index")
 
 

@@ -27,33 +27,33 @@ def link_in(answer, config) -> str:
 
 
 def test_a_colleague_chooses_a_password_by_the_link_and_is_in(app, as_ana, config):
-    answer = as_ana.post("/people", data=BEN, follow_redirects=True)
+    answer = as_ana.post("/team", data=BEN, follow_redirects=True)
     assert answer.status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]
     link = link_in(answer, config)
-    assert "Invited" in as_ana.get("/people").text
+    assert "Invited" in as_ana.get("/team").text
     ben = app.test_client()
     page = ben.get(link).text
     assert "ben@agency.example" in page
     assert "operator" in page
     assert ben.post(link, data=CHOSEN).headers["Location"] == "/"
     assert "Ben" in ben.get("/").text
-    assert ben.get("/people").status_code == 403
+    assert ben.get("/team").status_code == 403
     events = [entry.event for entry in Entry.newest()]
     assert {"member_created", "password_chosen", "signed_in"} <= set(events)
 
 
 def test_the_link_is_shown_once_and_works_once(app, as_ana, config):
-    link = link_in(as_ana.post("/people", data=BEN, follow_redirects=True), config)
-    assert link not in as_ana.get("/people").text
+    link = link_in(as_ana.post("/team", data=BEN, follow_redirects=True), config)
+    assert link not in as_ana.get("/team").text
     app.test_client().post(link, data=CHOSEN)
     assert app.test_client().get(link).status_code == 410
     assert app.test_client().post(link, data=CHOSEN).status_code == 410
 
 
 def test_the_link_dies_after_three_days(as_ana, as_nobody, config, monkeypatch):
-    link = link_in(as_ana.post("/people", data=BEN, follow_redirects=True), config)
-    monkeypatch.setattr(one_time_links, "INVITATION_FOR", timedelta(seconds=-1))
+    link = link_in(as_ana.post("/team", data=BEN, follow_redirects=True), config)
+    monkeypatch.setattr(one_time_links, "INVITATION_MAX_AGE", timedelta(seconds=-1))
     assert as_nobody.post(link, data=CHOSEN).status_code == 410
 
 
@@ -64,14 +64,14 @@ def test_a_set_up_link_is_no_invitation(app, as_nobody, config):
 
 
 def test_a_weak_password_is_refused_and_the_link_goes_on_working(app, as_ana, config):
-    link = link_in(as_ana.post("/people", data=BEN, follow_redirects=True), config)
+    link = link_in(as_ana.post("/team", data=BEN, follow_redirects=True), config)
     ben = app.test_client()
     assert ben.post(link, data={"password": "short", "again": "short"}).status_code == 422
     assert ben.post(link, data=CHOSEN).status_code == 303
 
 
 def test_one_who_is_invited_cannot_sign_in_yet(app, as_ana):
-    as_ana.post("/people", data=BEN, follow_redirects=True)
+    as_ana.post("/team", data=BEN, follow_redirects=True)
     for password in ("", "!", PASSWORD):
         assert app.test_client().signs_in("ben@agency.example", password).status_code == 422
 
@@ -86,7 +86,7 @@ def test_one_who_is_invited_cannot_sign_in_yet(app, as_ana):
     ],
 )
 def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_ana, changes, field):
-    answer = as_ana.post("/people", data={**BEN, **changes})
+    answer = as_ana.post("/team", data={**BEN, **changes})
     assert answer.status_code == 422
     assert f'id="f-{field}-error"' in answer.text
     assert ('value="Ben"' in answer.text) is (field != "name")
@@ -94,18 +94,18 @@ def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_ana, changes
 
 
 def test_names_stay_text(as_ana):
-    as_ana.post("/people", data={**BEN, "name": "<script>alert(1)</script>{{7*7}}"})
-    text = as_ana.get("/people").text
+    as_ana.post("/team", data={**BEN, "name": "<script>alert(1)</script>{{7*7}}"})
+    text = as_ana.get("/team").text
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{{7*7}}" in text
 
 
 def test_only_an_owner_manages_people(as_ben, as_cleo):
     for person in (as_ben, as_cleo):
-        assert 'href="/people"' not in person.get("/").text
-        assert person.get("/people").status_code == 403
+        assert 'href="/team"' not in person.get("/").text
+        assert person.get("/team").status_code == 403
         verbs = ("link", "role", "disable", "enable")
-        for path in ("/people", *(f"/people/1/{verb}" for verb in verbs)):
+        for path in ("/team", *(f"/team/1/{verb}" for verb in verbs)):
             assert person.post(path, data=BEN).status_code == 403
         assert Entry.newest(limit=1)[0].event == "access_refused"
 
@@ -114,35 +114,35 @@ def test_only_an_owner_manages_people(as_ben, as_cleo):
 
 
 def test_a_new_link_replaces_the_old_one_and_ends_sessions(app, as_ana, as_ben, ben, config):
-    first = link_in(as_ana.post(f"/people/{ben.id}/link", follow_redirects=True), config)
+    first = link_in(as_ana.post(f"/team/{ben.id}/link", follow_redirects=True), config)
     assert as_ben.get("/").status_code == 303
-    second = link_in(as_ana.post(f"/people/{ben.id}/link", follow_redirects=True), config)
+    second = link_in(as_ana.post(f"/team/{ben.id}/link", follow_redirects=True), config)
     assert app.test_client().get(first).status_code == 410
     assert app.test_client().post(second, data=CHOSEN).status_code == 303
 
 
 def test_one_who_is_disabled_is_out_at_once_and_stays_out(app, as_ana, as_ben, ben, config):
-    link = link_in(as_ana.post(f"/people/{ben.id}/link", follow_redirects=True), config)
-    assert as_ana.post(f"/people/{ben.id}/disable").status_code == 303
-    assert "Ben can no longer sign in" in as_ana.get("/people").text
+    link = link_in(as_ana.post(f"/team/{ben.id}/link", follow_redirects=True), config)
+    assert as_ana.post(f"/team/{ben.id}/disable").status_code == 303
+    assert "Ben can no longer sign in" in as_ana.get("/team").text
     assert as_ben.get("/").status_code == 303
     assert app.test_client().get(link).status_code == 410
     assert app.test_client().signs_in("ben@agency.example", PASSWORD).status_code == 422
-    assert as_ana.post(f"/people/{ben.id}/disable").status_code == 409
-    assert as_ana.post(f"/people/{ben.id}/link", follow_redirects=True).status_code == 409
+    assert as_ana.post(f"/team/{ben.id}/disable").status_code == 409
+    assert as_ana.post(f"/team/{ben.id}/link", follow_redirects=True).status_code == 409
 
 
 def test_one_who_is_enabled_again_signs_in_but_old_sessions_stay_dead(app, as_ana, as_ben, ben):
-    as_ana.post(f"/people/{ben.id}/disable")
-    as_ana.post(f"/people/{ben.id}/enable")
+    as_ana.post(f"/team/{ben.id}/disable")
+    as_ana.post(f"/team/{ben.id}/enable")
     assert as_ben.get("/").status_code == 303
     assert app.test_client().signs_in("ben@agency.example", PASSWORD).status_code == 303
-    assert as_ana.post(f"/people/{ben.id}/enable").status_code == 409
+    assert as_ana.post(f"/team/{ben.id}/enable").status_code == 409
 
 
 def test_the_last_owner_cannot_be_disabled(as_ana, ana):
     make_member("Ivo", "owner", password_hash="!")
-    answer = as_ana.post(f"/people/{ana.id}/disable")
+    answer = as_ana.post(f"/team/{ana.id}/disable")
     assert answer.status_code == 409
     assert "Somebody has to own Aura" in answer.text
     assert as_ana.get("/").status_code == 200
@@ -150,7 +150,7 @@ def test_the_last_owner_cannot_be_disabled(as_ana, ana):
 
 def test_one_of_two_owners_can_be_disabled(as_ana):
     other = make_member("Olga", "owner")
-    assert as_ana.post(f"/people/{other.id}/disable").status_code == 303
+    assert as_ana.post(f"/team/{other.id}/disable").status_code == 303
     assert Member.get_by_id(other.id).is_disabled
 
 
@@ -158,9 +158,9 @@ def test_one_of_two_owners_can_be_disabled(as_ana):
 
 
 def test_another_role_ends_what_was_open_under_the_old_one(app, as_ana, as_cleo, cleo):
-    page = as_ana.get(f"/people/{cleo.id}/role").text
+    page = as_ana.get(f"/team/{cleo.id}/role").text
     assert 'value="viewer" selected' in page
-    assert as_ana.post(f"/people/{cleo.id}/role", data={"role": "operator"}).status_code == 303
+    assert as_ana.post(f"/team/{cleo.id}/role", data={"role": "operator"}).status_code == 303
     assert as_cleo.get("/").status_code == 303
     again = app.test_client()
     again.signs_in("cleo@agency.example", PASSWORD)
@@ -173,10 +173,10 @@ def test_somebody_moves_to_a_client_and_sees_its_sites_alone(app, as_ana, ana, b
     hers = make_site(ana, now=clock(), client="Hers")
     others = make_site(ana, now=clock(), url="https://other.example", client="Another")
     form = {"role": "client"}
-    answer = as_ana.post(f"/people/{ben.id}/role", data=form)
+    answer = as_ana.post(f"/team/{ben.id}/role", data=form)
     assert (answer.status_code, 'id="f-client-error"' in answer.text) == (422, True)
     form["client"] = str(hers.client_id)
-    assert as_ana.post(f"/people/{ben.id}/role", data=form).status_code == 303
+    assert as_ana.post(f"/team/{ben.id}/role", data=form).status_code == 303
     there = app.test_client()
     there.signs_in("ben@agency.example", PASSWORD)
     assert there.get(f"/sites/{hers.id}").status_code == 200
@@ -185,14 +185,14 @@ def test_somebody_moves_to_a_client_and_sees_its_sites_alone(app, as_ana, ana, b
 
 @pytest.mark.parametrize("role", ["", "god", "Owner"])
 def test_a_role_there_is_none_of_is_told_beside_its_field(as_ana, ben, role):
-    answer = as_ana.post(f"/people/{ben.id}/role", data={"role": role})
+    answer = as_ana.post(f"/team/{ben.id}/role", data={"role": role})
     assert (answer.status_code, 'id="f-role-error"' in answer.text) == (422, True)
     assert Member.get_by_id(ben.id).role == "operator"
 
 
 def test_the_password_is_asked_for_before_a_role_is_given(as_ana, ben):
     MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
-    answer = as_ana.post(f"/people/{ben.id}/role", data={"role": "owner"})
+    answer = as_ana.post(f"/team/{ben.id}/role", data={"role": "owner"})
     assert 'type="password"' in answer.text
     assert 'name="role" value="owner"' in answer.text
     assert Member.get_by_id(ben.id).role == "operator"
@@ -200,11 +200,11 @@ def test_the_password_is_asked_for_before_a_role_is_given(as_ana, ben):
 
 def test_people_nobody_knows_are_not_found(as_ana):
     for verb in ("link", "role", "disable", "enable"):
-        assert as_ana.post(f"/people/999/{verb}").status_code == 404
+        assert as_ana.post(f"/team/999/{verb}").status_code == 404
 
 
 def test_loading_the_page_again_makes_no_other_link(as_ana, as_nobody, config):
-    answer = as_ana.post("/people", data=BEN)
+    answer = as_ana.post("/team", data=BEN)
     assert answer.status_code == 303
     page = answer.headers["Location"]
     link = link_in(as_ana.get(page), config)
@@ -215,17 +215,17 @@ def test_loading_the_page_again_makes_no_other_link(as_ana, as_nobody, config):
 
 
 def test_a_link_is_shown_to_whoever_made_it_alone(app, as_ana, config):
-    page = as_ana.post("/people", data=BEN).headers["Location"]
+    page = as_ana.post("/team", data=BEN).headers["Location"]
     olga = signed_in(app, Actor.of(make_member("Olga", "owner"), "192.0.2.9"))
     with as_ana.session_transaction() as mine:
         kept = mine["shown_once"]
     with olga.session_transaction() as hers:
         hers["shown_once"] = kept
-    assert olga.get(page).headers["Location"] == "/people"
+    assert olga.get(page).headers["Location"] == "/team"
 
 
 def test_the_cookie_does_not_hold_the_link_in_readable_form(as_ana, config):
-    page = as_ana.post("/people", data=BEN).headers["Location"]
+    page = as_ana.post("/team", data=BEN).headers["Location"]
     with as_ana.session_transaction() as cookie:
         kept = str(dict(cookie))
     token = link_in(as_ana.get(page), config).rsplit("/", 1)[1]

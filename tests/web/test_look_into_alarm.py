@@ -28,7 +28,7 @@ def raise_one(site: Site, kind: str = alerts.CALL_UNKNOWN, key: str = "n1") -> A
 
 
 def test_without_alarms_the_page_says_that_both_agree(as_cleo) -> None:
-    text = as_cleo.get("/alarms").text
+    text = as_cleo.get("/alerts").text
     assert "agree, as far as they were read" in text
     assert 'class="count' not in text
 
@@ -36,7 +36,7 @@ def test_without_alarms_the_page_says_that_both_agree(as_cleo) -> None:
 @pytest.mark.parametrize("kind", alerts.KINDS)
 def test_each_kind_has_words_of_its_own(as_ana, paired: Site, kind: str) -> None:
     alarm = raise_one(paired, kind)
-    text = as_ana.get(f"/alarms/{alarm.id}").text
+    text = as_ana.get(f"/alerts/{alarm.id}").text
     headline = text.split("<h1>")[1].split("</h1>")[0]
     assert kind not in headline
     assert kind.replace("_", " ").capitalize() != headline
@@ -45,7 +45,7 @@ def test_each_kind_has_words_of_its_own(as_ana, paired: Site, kind: str) -> None
     filled = re.findall(r'class="button button-primary"[^>]*>.*?<span>([^<]+)</span>', text)
     assert "Mark as resolved" not in filled
     assert ("Critical" if alerts.severity(kind) == "critical" else "Warning") in text
-    assert headline in as_ana.get("/alarms").text
+    assert headline in as_ana.get("/alerts").text
 
 
 def test_the_number_stands_in_the_navigation_the_list_and_on_the_sites_page(
@@ -62,7 +62,7 @@ def test_the_number_stands_in_the_navigation_the_list_and_on_the_sites_page(
 
 
 def test_evidence_of_both_sides_is_shown_and_never_as_markup(as_cleo, paired: Site) -> None:
-    text = as_cleo.get(f"/alarms/{raise_one(paired).id}").text
+    text = as_cleo.get(f"/alerts/{raise_one(paired).id}").text
     assert "&lt;n&gt;" in text
     assert "<n>" not in text
     assert "Nothing: the trail has no such entry." in text
@@ -91,10 +91,10 @@ def test_a_warning_is_counted_and_fills_no_page(as_ben, paired: Site) -> None:
 
 def test_it_is_closed_with_words_and_by_whom_it_was(as_ana, paired: Site) -> None:
     alarm = raise_one(paired)
-    assert as_ana.post(f"/alarms/{alarm.id}/close", data={"note": ""}).status_code == 422
-    answer = as_ana.post(f"/alarms/{alarm.id}/close", data={"note": "Our <own> test"})
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/alarms")
-    text = as_ana.get("/alarms").text
+    assert as_ana.post(f"/alerts/{alarm.id}/close", data={"note": ""}).status_code == 422
+    answer = as_ana.post(f"/alerts/{alarm.id}/close", data={"note": "Our <own> test"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/alerts")
+    text = as_ana.get("/alerts").text
     assert "Our &lt;own&gt; test" in text
     assert "resolved alert" in as_ana.get("/audit").text
 
@@ -103,8 +103,8 @@ def test_somebody_who_was_away_shows_first_who_they_are(as_ana, paired: Site, da
     alarm = raise_one(paired)
     as_ana.get("/")
     MemberSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
-    assert "You will be asked for your password first." in as_ana.get(f"/alarms/{alarm.id}").text
-    answer = as_ana.post(f"/alarms/{alarm.id}/close", data={"note": "a test of ours"})
+    assert "You will be asked for your password first." in as_ana.get(f"/alerts/{alarm.id}").text
+    answer = as_ana.post(f"/alerts/{alarm.id}/close", data={"note": "a test of ours"})
     assert "Confirm that it is you" in answer.text
     assert 'value="a test of ours"' in answer.text
     alarm.refresh()
@@ -115,15 +115,15 @@ def test_who_only_looks_is_offered_no_button_and_a_client_sees_no_alarm(
     as_cleo, as_dora, paired: Site
 ) -> None:
     alarm = raise_one(paired)
-    assert "Mark as resolved</span>" not in as_cleo.get(f"/alarms/{alarm.id}").text
-    assert as_cleo.post(f"/alarms/{alarm.id}/close", data={"note": "x"}).status_code == 403
-    assert as_dora.get("/alarms").status_code == 403
-    assert as_dora.get(f"/alarms/{alarm.id}").status_code == 403
+    assert "Mark as resolved</span>" not in as_cleo.get(f"/alerts/{alarm.id}").text
+    assert as_cleo.post(f"/alerts/{alarm.id}/close", data={"note": "x"}).status_code == 403
+    assert as_dora.get("/alerts").status_code == 403
+    assert as_dora.get(f"/alerts/{alarm.id}").status_code == 403
     assert "Alerts" not in as_dora.get("/").text
 
 
 def test_an_unknown_alarm_is_not_found(as_ana) -> None:
-    assert as_ana.get("/alarms/99").status_code == 404
+    assert as_ana.get("/alerts/99").status_code == 404
 
 
 def test_the_button_has_the_log_read(

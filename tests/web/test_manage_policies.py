@@ -18,18 +18,18 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def policy(as_ana, today):
-    as_ana.post("/policies", data=policy_form())
+    as_ana.post("/auto-update-rules", data=policy_form())
     return Policy.get()
 
 
 def test_one_is_made_and_shown_with_what_it_covers(as_ana, as_cleo, policy):
     assert (policy.scopes, policy.steps, policy.maker) == (["plugins", "themes"], ["patch"], "Ana")
-    text = as_cleo.get("/policies").text
+    text = as_cleo.get("/auto-update-rules").text
     for words in ("Patches at night", "In force", "Mon, Tue, Wed, Thu from 02:00 to 05:00 UTC"):
         assert words in text
     assert "Make a standing approval" not in text
     assert "End it" not in text
-    assert "Make a standing approval" in as_ana.get("/policies").text
+    assert "Make a standing approval" in as_ana.get("/auto-update-rules").text
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_one_is_made_and_shown_with_what_it_covers(as_ana, as_cleo, policy):
     ],
 )
 def test_what_is_missing_is_told_beside_its_field(as_ana, today, instead):
-    answer = as_ana.post("/policies", data=policy_form(**instead))
+    answer = as_ana.post("/auto-update-rules", data=policy_form(**instead))
     assert answer.status_code == 422
     assert "field-error" in answer.text
     assert Policy.select().count() == 0
@@ -56,15 +56,15 @@ def test_what_is_missing_is_told_beside_its_field(as_ana, today, instead):
 
 def test_it_needs_an_owner_and_a_fresh_password(as_ben, as_cleo, as_ana, today):
     for person in (as_ben, as_cleo):
-        assert person.post("/policies", data=policy_form()).status_code == 403
+        assert person.post("/auto-update-rules", data=policy_form()).status_code == 403
     MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
-    answer = as_ana.post("/policies", data=policy_form())
+    answer = as_ana.post("/auto-update-rules", data=policy_form())
     assert "Confirm that it is you" in answer.text
     assert Policy.select().count() == 0
 
 
 def test_a_client_nobody_knows_is_not_found(as_ana, today):
-    assert as_ana.post("/policies", data=policy_form(client="4711")).status_code == 404
+    assert as_ana.post("/auto-update-rules", data=policy_form(client="4711")).status_code == 404
     answer = as_ana.post("/clients/4711/approvals", data={"approvals": SECOND})
     assert answer.status_code == 404
 
@@ -72,13 +72,13 @@ def test_a_client_nobody_knows_is_not_found(as_ana, today):
 def test_a_colleague_confirms_and_ends_it(as_ana, as_ben, policy):
     client = Client.named("Bakery Ltd")
     as_ana.post(f"/clients/{client.id}/approvals", data={"approvals": SECOND})
-    assert "once somebody else confirms it" in as_ben.get("/policies").text
-    assert as_ana.post(f"/policies/{policy.id}/confirm").status_code == 403
-    assert as_ben.post(f"/policies/{policy.id}/confirm").status_code == 303
-    assert "By Ana and Ben" in as_ben.get("/policies").text
-    assert as_ben.post(f"/policies/{policy.id}/end").status_code == 303
-    assert as_ben.post(f"/policies/{policy.id}/end").status_code == 409
-    assert "Ended" in as_ben.get("/policies").text
+    assert "once somebody else confirms it" in as_ben.get("/auto-update-rules").text
+    assert as_ana.post(f"/auto-update-rules/{policy.id}/confirm").status_code == 403
+    assert as_ben.post(f"/auto-update-rules/{policy.id}/confirm").status_code == 303
+    assert "By Ana and Ben" in as_ben.get("/auto-update-rules").text
+    assert as_ben.post(f"/auto-update-rules/{policy.id}/end").status_code == 303
+    assert as_ben.post(f"/auto-update-rules/{policy.id}/end").status_code == 409
+    assert "Ended" in as_ben.get("/auto-update-rules").text
 
 
 def test_how_a_client_approves_is_an_owners_to_say(as_ana, as_ben, today):
@@ -88,6 +88,6 @@ def test_how_a_client_approves_is_an_owners_to_say(as_ana, as_ben, today):
     assert as_ana.post(path, data={"approvals": "nobody"}).status_code == 422
     assert as_ana.post(path, data={"approvals": SECOND}).status_code == 303
     assert as_ana.post(path, data={"approvals": SECOND}).status_code == 409
-    text = as_ana.get("/policies").text
+    text = as_ana.get("/auto-update-rules").text
     assert "A second person" in text
     assert "<img src=x" not in text

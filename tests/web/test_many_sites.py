@@ -68,7 +68,7 @@ def test_updates_of_every_site_can_be_proposed(as_ana: Any, many: None) -> None:
 
 
 def test_a_rule_can_name_every_site(as_ana: Any, many: None) -> None:
-    assert len(names(as_ana.get("/policies").text)) == MANY
+    assert len(names(as_ana.get("/auto-update-rules").text)) == MANY
 
 
 def test_the_history_of_a_component_is_whole(as_ana: Any, proposed: Change) -> None:

@@ -101,7 +101,7 @@ def test_a_failure_of_the_database_itself_is_still_a_page(app, as_ana, monkeypat
     def fail(*_args, **_kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(sessions, "resume", fail)
+    monkeypatch.setattr(sessions, "resume_session", fail)
     answer = as_ana.get("/")
     assert answer.status_code == 500
     assert "Something broke" in answer.text

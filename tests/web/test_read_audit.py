@@ -152,8 +152,8 @@ def test_somebody_at_a_client_reads_what_concerns_them_and_no_address(as_dora, a
 def test_what_was_erased_is_named_as_such(as_ana, ben, clock):
     make_site(ben, now=clock(), url="https://florist.example", name="Florist")
     seq = audit.find_entries(audit.EntryFilter(person=ben.id))[0].seq
-    as_ana.post(f"/people/{ben.id}/disable")
-    as_ana.post(f"/people/{ben.id}/erase", data={"reason": "asked"})
+    as_ana.post(f"/team/{ben.id}/disable")
+    as_ana.post(f"/team/{ben.id}/erase", data={"reason": "asked"})
     text = as_ana.get(f"/audit/{seq}").text
     assert "What was private in it was erased" in text
     assert "[erased]" in text

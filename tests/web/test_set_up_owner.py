@@ -53,7 +53,7 @@ def test_the_link_of_an_earlier_start_works_beside_the_newer_one(as_nobody, link
 
 def test_the_link_dies_after_an_hour(as_nobody, link, config, monkeypatch):
     token = link.rsplit("/", 1)[1]
-    monkeypatch.setattr(one_time_links, "SETUP_FOR", timedelta(seconds=-1))
+    monkeypatch.setattr(one_time_links, "SETUP_MAX_AGE", timedelta(seconds=-1))
     assert as_nobody.get(f"/setup/{token}").status_code == 410
     assert as_nobody.post(f"/setup/{token}", data=TYPED).status_code == 410
     assert not Member.anybody()

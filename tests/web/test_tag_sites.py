@@ -30,7 +30,7 @@ def shop(site, as_ben):
 @pytest.fixture
 def policy(as_ana, shop):
     """Ana approves in advance what the tagged sites are offered."""
-    as_ana.post("/policies", data=policy_form(tags=["care plan"]))
+    as_ana.post("/auto-update-rules", data=policy_form(tags=["care plan"]))
     return Policy.get()
 
 
@@ -82,8 +82,8 @@ def test_what_cannot_be_a_tag_is_told_beside_the_field_and_stays_typed(as_ben, s
 
 def test_hostile_text_stays_text_wherever_a_tag_is_shown(as_ana, as_ben, shop):
     assert save(as_ben, shop, HOSTILE).status_code == 303
-    as_ana.post("/policies", data=policy_form(tags=[HOSTILE], name="Hostile"))
-    for page in ("/", f"/sites/{shop.id}", "/policies", "/audit", f"/?tag={HOSTILE}"):
+    as_ana.post("/auto-update-rules", data=policy_form(tags=[HOSTILE], name="Hostile"))
+    for page in ("/", f"/sites/{shop.id}", "/auto-update-rules", "/audit", f"/?tag={HOSTILE}"):
         text = as_ana.get(page).text
         assert "&lt;img src=x" in text
         assert "<img" not in text
@@ -100,7 +100,7 @@ def test_a_client_does_not_see_how_the_agency_sorts_them(as_dora, as_ben, shop):
 
 
 def test_a_standing_approval_covers_the_tagged_sites_in_words(as_ana, policy, shop):
-    text = re.sub(r"<[^>]+>", " ", as_ana.get("/policies").text)
+    text = re.sub(r"<[^>]+>", " ", as_ana.get("/auto-update-rules").text)
     assert "Every site tagged “care plan”" in text
     assert "1 site at present" in text
     page = as_ana.get(f"/sites/{shop.id}").text
@@ -134,7 +134,7 @@ def test_before_a_tag_approves_anything_the_password_is_asked_for(
 
 
 def test_a_standing_approval_is_not_made_of_anything_but_tags(as_ana, shop):
-    answer = as_ana.post("/policies", data=policy_form(tags=["a,b"]))
+    answer = as_ana.post("/auto-update-rules", data=policy_form(tags=["a,b"]))
     assert answer.status_code == 422
     assert "Choose from the tags that sites have." in answer.text
 

@@ -88,13 +88,13 @@ def pages(proposed: Change, today: Site, ana: Actor, cleo: Actor) -> list[str]:
         "/account",
         "/audit",
         "/audit/exports",
-        f"/alarms/{Alarm.get().id}",
+        f"/alerts/{Alarm.get().id}",
         f"/changes/{proposed.id}",
         "/changes/new",
         f"/clients/{client.id}/report",
-        "/people",
-        f"/people/{gone.id}/erase",
-        "/policies",
+        "/team",
+        f"/team/{gone.id}/erase",
+        "/auto-update-rules",
         "/sites/new",
         f"/sites/{today.id}",
         f"/sites/{today.id}/server-login",
@@ -156,7 +156,7 @@ def test_four_hostile_sign_ins_at_once_hold_up_no_other_visitor(
     assert max(normalized, default=0) <= passwords.MAX_CHARS
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/account/password", "/sites/new", "/people"])
+@pytest.mark.parametrize("path", ["/sign-in", "/account/password", "/sites/new", "/team"])
 def test_a_body_larger_than_any_form_of_its_route_is_not_read(as_ana: Any, path: str) -> None:
     assert as_ana.post(path, data={"password": "x" * 40_000}).status_code == 413
 

@@ -74,15 +74,15 @@ def test_somebody_at_a_client_is_told_nothing_of_it(as_dora, found):
 
 def test_nobody_reads_who_was_erased(as_ana, as_ben, ben, site):
     as_ben.post("/sites/new", data={"url": "florist.example"})
-    assert "Erase" not in as_ana.get("/people").text
-    as_ana.post(f"/people/{ben.id}/disable")
-    assert f'href="/people/{ben.id}/erase"' in as_ana.get("/people").text
-    asked = as_ana.get(f"/people/{ben.id}/erase").text
+    assert "Erase" not in as_ana.get("/team").text
+    as_ana.post(f"/team/{ben.id}/disable")
+    assert f'href="/team/{ben.id}/erase"' in as_ana.get("/team").text
+    asked = as_ana.get(f"/team/{ben.id}/erase").text
     assert "What stays" in asked
-    assert as_ana.post(f"/people/{ben.id}/erase", data={"reason": ""}).status_code == 422
-    done = as_ana.post(f"/people/{ben.id}/erase", data={"reason": "asked for it"})
+    assert as_ana.post(f"/team/{ben.id}/erase", data={"reason": ""}).status_code == 422
+    done = as_ana.post(f"/team/{ben.id}/erase", data={"reason": "asked for it"})
     assert done.status_code == 303
-    for path in ("/people", "/audit"):
+    for path in ("/team", "/audit"):
         assert "[erased]" in as_ana.get(path).text
         assert "Ben" not in as_ana.get(path).text
-    assert as_ana.post(f"/people/{ben.id}/erase", data={"reason": "again"}).status_code == 303
+    assert as_ana.post(f"/team/{ben.id}/erase", data={"reason": "again"}).status_code == 303
