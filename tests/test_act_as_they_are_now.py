@@ -162,7 +162,7 @@ class World:
 
 # By function: what prepares it; the result is called with `by`.
 CASES: dict[str, Callable[[World], Callable[..., object]]] = {
-    "accounts.invite": lambda w: partial(
+    "accounts.users.invite_user": lambda w: partial(
         users.invite_user,
         name="Dan",
         email="d@a.example",
@@ -170,99 +170,126 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         config=w.config,
         now=w.now,
     ),
-    "accounts.renew_invitation": lambda w: partial(
+    "accounts.users.renew_invitation": lambda w: partial(
         users.renew_invitation, w.colleague, config=w.config, now=w.now
     ),
-    "accounts.change_role": lambda w: partial(
+    "accounts.users.change_role": lambda w: partial(
         users.change_role, w.colleague, "viewer", None, **w.fresh
     ),
-    "accounts.disable": lambda w: partial(users.disable_user, w.colleague, now=w.now),
-    "accounts.enable": lambda w: partial(users.enable_user, w.disabled(), now=w.now),
-    "accounts.change_password": lambda w: w.change_password,
-    "accounts.confirm": lambda w: w.confirm,
-    "sessions.end": lambda w: partial(sessions.end_session, w.presence.session.id, now=w.now),
-    "sessions.end_others": lambda w: partial(sessions.end_other_sessions, w.presence, now=w.now),
-    "doctor.asking.request": lambda w: partial(scheduling.request_examination, w.site, now=w.now),
-    "pairing.issue_token": lambda w: partial(
+    "accounts.users.disable_user": lambda w: partial(users.disable_user, w.colleague, now=w.now),
+    "accounts.users.enable_user": lambda w: partial(users.enable_user, w.disabled(), now=w.now),
+    "accounts.users.change_password": lambda w: w.change_password,
+    "accounts.users.reauthenticate": lambda w: w.confirm,
+    "accounts.sessions.end_session": lambda w: partial(
+        sessions.end_session, w.presence.session.id, now=w.now
+    ),
+    "accounts.sessions.end_other_sessions": lambda w: partial(
+        sessions.end_other_sessions, w.presence, now=w.now
+    ),
+    "diagnostics.scheduling.request_examination": lambda w: partial(
+        scheduling.request_examination, w.site, now=w.now
+    ),
+    "connection.pairing.issue_token": lambda w: partial(
         pairing.issue_token, w.other(), config=w.config, now=w.now
     ),
-    "pairing.cancel": lambda w: partial(pairing.cancel_pairing, w.token(), now=w.now),
-    "pairing.try_now": lambda w: partial(pairing.retry_pairing_now, w.token(), now=w.now),
-    "sites.add": lambda w: partial(
+    "connection.pairing.cancel_pairing": lambda w: partial(
+        pairing.cancel_pairing, w.token(), now=w.now
+    ),
+    "connection.pairing.retry_pairing_now": lambda w: partial(
+        pairing.retry_pairing_now, w.token(), now=w.now
+    ),
+    "sites.sites.add_site": lambda w: partial(
         sites.add_site, name="", url="https://other.example", client_name="", now=w.now
     ),
-    "sites.forget": lambda w: partial(sites.remove_site, w.other(), now=w.now),
-    "sites.keep_server_login": lambda w: partial(
+    "sites.sites.remove_site": lambda w: partial(sites.remove_site, w.other(), now=w.now),
+    "sites.sites.set_server_login": lambda w: partial(
         sites.set_server_login, w.site, name="web", password="x", config=w.config, now=w.now
     ),
-    "alerts.close": lambda w: partial(
+    "crosscheck.alerts.close_alert": lambda w: partial(
         alerts.close_alert, w.alarm(), note="looked", with_others=False, **w.fresh
     ),
-    "revocation.revoke": lambda w: partial(revocation.revoke_access, w.site, now=w.now),
-    "site_log.request": lambda w: partial(site_log.request_site_log, w.site),
-    "audit.erasing.erase": lambda w: partial(
+    "connection.revocation.revoke_access": lambda w: partial(
+        revocation.revoke_access, w.site, now=w.now
+    ),
+    "crosscheck.site_log.request_site_log": lambda w: partial(site_log.request_site_log, w.site),
+    "audit.redaction.erase_user": lambda w: partial(
         redaction.erase_user, w.disabled(), reason="asked for", **w.fresh
     ),
-    "auto_update_rules.make": lambda w: partial(
+    "changes.auto_update_rules.create_rule": lambda w: partial(
         auto_update_rules.create_rule, w.terms(), **w.fresh
     ),
-    "auto_update_rules.confirm": lambda w: partial(
+    "changes.auto_update_rules.confirm_rule": lambda w: partial(
         auto_update_rules.confirm_rule, w.policy(), **w.fresh
     ),
-    "auto_update_rules.end": lambda w: partial(auto_update_rules.end_rule, w.policy(), now=w.now),
-    "auto_update_rules.ask_for": lambda w: partial(
+    "changes.auto_update_rules.end_rule": lambda w: partial(
+        auto_update_rules.end_rule, w.policy(), now=w.now
+    ),
+    "changes.auto_update_rules.set_approval_mode": lambda w: partial(
         auto_update_rules.set_approval_mode, w.client(), "second", **w.fresh
     ),
-    "report_rows.take_along": lambda w: partial(
+    "reporting.data.issue_report": lambda w: partial(
         data.issue_report, w.client(), w.period(), form="pdf", config=w.config, now=w.now
     ),
-    "holds.hold": lambda w: w.hold,
-    "holds.release": lambda w: partial(holds.release_hold, w.site, *w.held(), now=w.now),
-    "rotation.request": lambda w: partial(
+    "sites.holds.hold_updates": lambda w: w.hold,
+    "sites.holds.release_hold": lambda w: partial(holds.release_hold, w.site, *w.held(), now=w.now),
+    "connection.rotation.request_rotation": lambda w: partial(
         rotation.request_rotation, w.site, config=w.config, now=w.now
     ),
-    "rotation.follow": lambda w: partial(
+    "connection.rotation.follow_move": lambda w: partial(
         rotation.follow_move, w.moved(), config=w.config, now=w.now
     ),
-    "inventory.request_sync": lambda w: partial(site_sync.request_sync, w.site, now=w.now),
-    "verifying.request": lambda w: partial(verification.request_verification, now=w.now),
-    "verifying.acknowledge": lambda w: partial(
+    "inventory.site_sync.request_sync": lambda w: partial(
+        site_sync.request_sync, w.site, now=w.now
+    ),
+    "audit.verification.request_verification": lambda w: partial(
+        verification.request_verification, now=w.now
+    ),
+    "audit.verification.acknowledge_failure": lambda w: partial(
         verification.acknowledge_failure, w.broken().id, now=w.now
     ),
-    "changes.propose": lambda w: partial(proposals.propose_changes, **w.wanted()),
-    "changes.cancel": lambda w: partial(proposals.cancel_change, w.change(), now=w.now),
-    "changes.close_incident": lambda w: partial(
+    "changes.proposals.propose_changes": lambda w: partial(proposals.propose_changes, **w.wanted()),
+    "changes.proposals.cancel_change": lambda w: partial(
+        proposals.cancel_change, w.change(), now=w.now
+    ),
+    "changes.proposals.close_incident": lambda w: partial(
         proposals.close_incident, w.incident(), note="fine", now=w.now
     ),
-    "changes.acknowledge": lambda w: partial(
+    "changes.proposals.acknowledge": lambda w: partial(
         proposals.acknowledge, w.failed(), note="seen", now=w.now
     ),
-    "clients.edit_site": lambda w: partial(
+    "sites.clients.edit_site": lambda w: partial(
         clients.edit_site, w.site, name="Another name", client_name="", **w.fresh
     ),
-    "clients.rename": lambda w: partial(clients.rename, w.client(), "Bakery & Sons", now=w.now),
-    "clients.merge": lambda w: partial(
+    "sites.clients.rename": lambda w: partial(
+        clients.rename, w.client(), "Bakery & Sons", now=w.now
+    ),
+    "sites.clients.merge": lambda w: partial(
         clients.merge, Client.named("Bakery Limited"), w.client(), **w.fresh
     ),
-    "approvals.approve": lambda w: w.approving(approvals.approve_change),
-    "approvals.approve_together": lambda w: w.approving_together(approvals.approve_changes),
-    "approvals.reject": lambda w: partial(
+    "changes.approvals.approve_change": lambda w: w.approving(approvals.approve_change),
+    "changes.approvals.approve_changes": lambda w: w.approving_together(approvals.approve_changes),
+    "changes.approvals.reject_change": lambda w: partial(
         approvals.reject_change, w.change(), reason="no", now=w.now
     ),
-    "tagging.put": lambda w: partial(tags.set_tags, w.site, "shop", **w.fresh),
-    "exporting.request": lambda w: partial(
+    "sites.tags.set_tags": lambda w: partial(tags.set_tags, w.site, "shop", **w.fresh),
+    "audit.export.request_export": lambda w: partial(
         export.request_export, "csv", export.make_scope(), **w.fresh
     ),
-    "exporting.hand_out": lambda w: partial(
+    "audit.export.get_download": lambda w: partial(
         export.get_download, w.exported(), config=w.config, now=w.now
     ),
 }
 # What only reads, and asks who is reading.
-READS = {"report_rows.compute_for"}
+READS = {"reporting.data.compute_for"}
 # What every role may, so that losing one takes nothing away.
 FOR_EVERY_ROLE = {
-    *("accounts.change_password", "accounts.confirm", "sessions.end", "sessions.end_others"),
-    *("report_rows.take_along", "verifying.request"),
+    *(
+        "accounts.users.change_password",
+        "accounts.users.reauthenticate",
+        "accounts.sessions.end_session",
+        "accounts.sessions.end_other_sessions",
+    ),
+    *("reporting.data.issue_report", "audit.verification.request_verification"),
 }
 
 
@@ -310,7 +337,7 @@ def judged(path: Path) -> set[str]:
         for one in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(one, ast.FunctionDef)
     }
-    asks = {"access.require", "access.member_transaction"}
+    asks = {"permissions.require", "permissions.member_transaction"}
     asks |= {name for name, calls in functions.items() if name.startswith("_") and calls & asks}
     return {
         f"{module}.{name}"
@@ -322,4 +349,4 @@ def judged(path: Path) -> set[str]:
 def test_every_state_change_by_a_member_is_among_the_cases() -> None:
     found = set().union(*(judged(path) for path in DOMAIN.rglob("*.py")))
     # It hands on to the function for several.
-    assert found | {"approvals.approve"} == CASES.keys() | READS
+    assert found | {"changes.approvals.approve_change"} == CASES.keys() | READS

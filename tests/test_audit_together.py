@@ -40,10 +40,10 @@ def test_a_process_with_threads_or_an_open_transaction_reads_alone(tmp_path: Pat
 
 _ASKED = """
 import sys, threading
-from app.domain.audit import together
+from app.domain.audit import parallel as together
 from app.models.base import db, transaction, use_database
 
-together.processors = lambda: 2
+together.processor_count = lambda: 2
 use_database("sqlite:///:memory:")
 assert not together.is_possible()
 use_database(f"sqlite:///{sys.argv[1]}")

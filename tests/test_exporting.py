@@ -152,7 +152,7 @@ def test_an_export_of_a_trail_that_was_changed_says_where(
 def test_an_export_of_a_trail_that_was_cut_and_grew_again_does_not_fit_what_the_site_saw(
     watched: Site, config: Config, clock: Clock
 ) -> None:
-    seen = exporting.trail_files._held_by(watched)[-1][0]
+    seen = exporting.export_formats._held_by(watched)[-1][0]
     without_guards()
     cut_off_after(seen - 3)
     fill(12)

@@ -235,18 +235,15 @@ def model_writers() -> set[str]:
     """The methods of our models that write, by what they call; also those that call such a one."""
     trees = [ast.parse(path.read_text("utf-8")) for path in ROOT.glob("app/models/*.py")]
     classes = {node.name for tree in trees for node in ast.walk(tree) if type(node) is ast.ClassDef}
-    functions = {
-        node.name: node
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
-    }
+    functions = [
+        node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+    ]
     writers: set[str] = set()
     while True:
         verbs = PEEWEE_WRITES | writers
         found = {
-            name
-            for name, function in functions.items()
+            function.name
+            for function in functions
             if writing_calls(function, verbs, classes | {"cls", "self"})
         }
         if found == writers:

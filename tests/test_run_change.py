@@ -609,7 +609,7 @@ MOMENTS = {
     "while looking": ("look", 0),
     "before sending": ("call", 0),
     "before looking again": ("look", 1),
-    "before writing down": (settlement, "end"),
+    "before writing down": (settlement, "end_change"),
 }
 
 

@@ -55,7 +55,7 @@ def test_what_is_new_is_kept_to_the_byte(paired: Site, fake: FakeSite, config: C
     read_report(paired, fake, config=config)
     assert read_log(paired, fake, config) == "read"
     assert kept(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
-    read = SiteLog.of(paired)
+    read = SiteLog.get_or_create_for(paired)
     assert (read.n, read.hash, read.read_at) == (*fake.head.values(), fake.clock())
     assert open_kinds() == []
 

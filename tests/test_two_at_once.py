@@ -285,7 +285,7 @@ def test_a_change_is_released_by_one_person(
     change: Change, ana: Actor, ben: Actor, config: Config
 ) -> None:
     results = race(release, config, change.id, {0: ana, 1: ben, 2: ana})
-    assert results.count("ChangeWentStale") == RACERS - 1
+    assert results.count("StaleChange") == RACERS - 1
     found = Change.get_by_id(change.id)
     assert found.state == APPROVED
     assert found.decided_by in results

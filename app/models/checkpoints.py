@@ -124,7 +124,7 @@ class SiteLog(BaseModel):
     day_bytes = BigIntegerField(default=0)
 
     @classmethod
-    def of(cls, site: Site) -> SiteLog:
+    def get_or_create_for(cls, site: Site) -> SiteLog:
         """The row, made at first use."""
         cls.insert(site=site).on_conflict_ignore().execute()
         return cls.get_by_id(site.id)

@@ -71,5 +71,5 @@ def connection_check(site: Site) -> ConnectionCheck:
 
 def as_text(found: Diagnosis) -> str:
     """The whole examination as one plain text; the same on the page and at the terminal."""
-    template = current_app.jinja_env.get_template("doctor/report.txt")
+    template = current_app.jinja_env.get_template("diagnostics/report.txt")
     return template.render(found=found)

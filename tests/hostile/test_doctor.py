@@ -50,7 +50,7 @@ from tests.support.hostile.wordpress import (
     everything,
 )
 
-SOURCES = sorted((Path(__file__).parents[2] / "app/domain/doctor").glob("*.py"))
+SOURCES = sorted((Path(__file__).parents[2] / "app/domain/diagnostics").glob("*.py"))
 # Findings whose names are put together.
 DERIVED = {
     *(f"no_{name}" for name in ("redirect", "password", "challenge", "cache")),

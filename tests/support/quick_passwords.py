@@ -14,12 +14,12 @@ from argon2 import PasswordHasher
 from app.domain.accounts import passwords
 
 _QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-_REAL = {"_hasher": passwords._hasher, "STAND_IN": passwords.DUMMY_HASH}
+_REAL = {"_hasher": passwords._hasher, "DUMMY_HASH": passwords.DUMMY_HASH}
 
 
 def quick() -> AbstractContextManager:
     stand_in = _QUICK.hash("of an account that does not exist")
-    return patch.dict(vars(passwords), {"_hasher": _QUICK, "STAND_IN": stand_in})
+    return patch.dict(vars(passwords), {"_hasher": _QUICK, "DUMMY_HASH": stand_in})
 
 
 def real() -> AbstractContextManager:

@@ -113,7 +113,7 @@ def test_the_log_never_holds_a_one_time_link(app, as_nobody, monkeypatch, caplog
     def fail(*_args, **_kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("app.views.auth.links.check_setup", fail)
+    monkeypatch.setattr("app.views.auth.one_time_links.verify_setup_link", fail)
     assert as_nobody.get("/setup/a-one-time-secret").status_code == 500
     assert "a-one-time-secret" not in caplog.text
 

@@ -242,7 +242,7 @@ def _sites(covered: ExportScope) -> list[Site]:
 
 def _site_log(site: Site, now: datetime) -> Iterator[bytes]:
     """As it was received, and as that site exports it itself."""
-    read = SiteLog.of(site)
+    read = SiteLog.get_or_create_for(site)
     yield _line(
         {
             "v": 1,
@@ -274,7 +274,7 @@ def _held_by(site: Site) -> list[tuple[int, dict[str, str]]]:
     """The dashboard's marks that stand in the site's own log, the last of each day. The site may
     have written anything there: what the dashboard did not sign is none."""
     days: dict[str, tuple[int, dict[str, str]]] = {}
-    read = SiteLog.of(site)
+    read = SiteLog.get_or_create_for(site)
     for entry in SiteEntry.behind(site.id, read.branch, -1):
         said = json.loads(entry.body)
         facts = said.get("facts")
@@ -299,7 +299,7 @@ def _as_sent(told: object) -> tuple[int, dict[str, str]] | None:
 
 def _made_by(site: Site) -> list[dict[str, str]]:
     """The site's own marks under its present key, of the log that is exported."""
-    key, log = from_b64u(site.sign_s, 32), SiteLog.of(site).log
+    key, log = from_b64u(site.sign_s, 32), SiteLog.get_or_create_for(site).log
     found = []
     for one in SiteMark.select().where(SiteMark.site == site, SiteMark.log == log):
         body = one.body.encode("ascii")

@@ -124,7 +124,7 @@ def close_alert(
 def _restart_log_reading(site: Site) -> None:
     """What was broken stays as it was found; the log is read on from the head that the site
     signed last, as another branch."""
-    read, mark = SiteLog.of(site), SiteMark.newest(site)
+    read, mark = SiteLog.get_or_create_for(site), SiteMark.newest(site)
     n, digest = (mark.n, mark.hash) if mark else (0, "")
     log = mark.log if mark else ""
     fresh = {"branch": read.branch + 1, "log": log, "n": n, "hash": digest, "compared_n": n}

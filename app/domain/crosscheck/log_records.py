@@ -25,7 +25,7 @@ _OFTEN = ("site_called", "change_started", "change_ended")
 
 def compare_site_log(site: Site, now: datetime) -> int:
     """Raise an alarm for each contradiction that is not known; returns how many are new."""
-    read = SiteLog.of(site)
+    read = SiteLog.get_or_create_for(site)
     offset = timedelta(seconds=site.clock_offset_s or 0)
     entries = SiteEntry.behind(site.id, read.branch, read.compared_n - _OVERLAP)
     said = [_of_site(entry, offset) for entry in entries]

@@ -119,7 +119,7 @@ def read_site_log(
 
 
 def _read_on(site: Site, config: Config, call: Call, now: Callable[[], datetime]) -> str:
-    read = SiteLog.of(site)
+    read = SiteLog.get_or_create_for(site)
     try:
         channel = calls.channel_to(site, config)
     except SealBroken:
