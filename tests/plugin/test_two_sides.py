@@ -113,7 +113,7 @@ def test_a_mark_of_another_log_is_refused(wp, paired):
     from app.protocol import canonical
 
     body = canonical({**other, "log": str(uuid.uuid4())})
-    said = {"body": b64u(body), "sig": b64u(keys.sign_mark(paired.seed, body))}
+    said = {"body": b64u(body), "sig": b64u(keys.sign_checkpoint(paired.seed, body))}
     assert paired.ask("ping", mark=said).document["mark_refused"] is True
 
 
