@@ -73,10 +73,10 @@ def test_it_runs_by_its_own_operation_and_the_list_follows(
     approved: Change, fake: FakeSite, config: Config, offered: Site
 ) -> None:
     document = parse_json(approved.document.encode())
-    assert document["do"] == "agent_api.update"
+    assert document["do"] == "agent.update"
     assert (document["step"]["kind"], document["step"]["id"]) == ("siteagent", SITEAGENT)
     assert run_change(approved, fake, config) == "succeeded"
-    assert [op for op, _, _ in fake.calls] == ["agent_api.update"]
+    assert [op for op, _, _ in fake.calls] == ["agent.update"]
     component = Component.get(Component.site == offered, Component.ident == SITEAGENT)
     assert (component.kind, component.version) == ("plugin", "0.2.0")
     assert component.offered_version is None

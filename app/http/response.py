@@ -61,7 +61,7 @@ class RawResponse:
 
 
 def refuse_redirect(received: RawResponse) -> None:
-    """Raise SiteError for any redirect: a signed call goes where it was addressed or nowhere."""
+    """Raise CallError for any redirect: a signed call goes where it was addressed or nowhere."""
     if 300 <= received.status < 400:
         raise received.error(ErrorCode.redirected, location=received.headers.get("Location", ""))
 

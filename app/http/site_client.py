@@ -1,4 +1,4 @@
-"""One signed call to one site: a typed reply, or a SiteError that names what happened.
+"""One signed call to one site: a typed reply, or a CallError that names what happened.
 
 Nothing a site sends is parsed before its signature was verified, no redirect is
 followed, and no reply is read beyond its byte limit or the call's total time.
@@ -144,7 +144,7 @@ def call(
 ) -> Reply:
     """Ask the site for one operation and return its verified answer.
 
-    Raises SiteError for everything else, signed refusals included (then `evidence`
+    Raises CallError for everything else, signed refusals included (then `evidence`
     holds the site's code and facts). When the site says that its clock differs, asks
     once more by the site's clock. The time limit covers both attempts together; each
     is sent under a `nonce` of its own.
@@ -182,7 +182,7 @@ def call_bearer(
     """Post an unsigned document, for the one operation whose argument is its own proof: `revoke`.
 
     Returns the status and, when it was a short plain JSON object, the answer, which
-    proves nothing unless it holds a proof itself. Raises SiteError when no answer came
+    proves nothing unless it holds a proof itself. Raises CallError when no answer came
     or the site redirects.
     """
     way = _Route(allow_nets, deadline_s, ca_file, resolve, server_login)
@@ -280,7 +280,7 @@ def _clock_offset(why: CallError, now: Callable[[], datetime]) -> int | None:
 def _exchange(
     url: str, headers: dict[str, str], body: bytes, limit: int, way: _Route
 ) -> RawResponse:
-    """Send and read, raising SiteError for whatever happens below the level of a reply."""
+    """Send and read, raising CallError for whatever happens below the level of a reply."""
     # A site at work says nothing until it is done: whoever waits longer bears longer silence.
     limits = egress.Limits(
         total_s=way.deadline_s, between_bytes_s=max(_READ_TIMEOUT_S, way.deadline_s - DEADLINE_S)
@@ -401,7 +401,7 @@ def _verified_document(
 ) -> tuple[dict[str, Any], int]:
     """The answer to `request`, and the site's time.
 
-    Raises SiteError unless it is signed, whole, ours and positive.
+    Raises CallError unless it is signed, whole, ours and positive.
     """
     refuse_redirect(received)
     if not protocol.is_signed(received.headers):

@@ -80,7 +80,7 @@ def agent(wp, paired) -> Iterator[dict[str, Any]]:
 
 def update(wp, paired: Paired, **changed: Any) -> Order:
     step = {**STEP, "package_host": "aura.example"}
-    return Order.of(wp, paired, step, op="agent_api.update", **changed)
+    return Order.of(wp, paired, step, op="agent.update", **changed)
 
 
 def answering(paired: Paired) -> str:
@@ -274,7 +274,7 @@ def test_nothing_else_is_updated_in_its_name(wp, paired, agent, step) -> None:
     grant(wp, "siteagent", "plugins")
     try:
         with pytest.raises(CallError) as caught:
-            Order.of(wp, paired, step, op="agent_api.update").send()
+            Order.of(wp, paired, step, op="agent.update").send()
         assert caught.value.evidence["code"] == "invalid_arguments"
         assert caught.value.evidence["argument"] == "step"
     finally:

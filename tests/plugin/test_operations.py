@@ -69,7 +69,7 @@ def test_nothing_but_pairing_keys_changes_and_parting_changes_anything(operation
         "pair.confirm",
         "keys.rotate",
         "change.run",
-        "agent_api.update",
+        "agent.update",
         "revoke",
     }
 

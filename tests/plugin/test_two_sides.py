@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app import keys
-from app.http.site_client import SiteError
+from app.http.errors import CallError
 from app.protocol import b64u, chain_hash, from_b64u, parse_json
 from tests.plugin.support.dashboard import Paired, head_of, mark_of
 from tests.plugin.support.signed_requests import connect, forget
@@ -36,7 +36,7 @@ def now() -> int:
     return int(time.time())
 
 
-def code(error: pytest.ExceptionInfo[SiteError]) -> str:
+def code(error: pytest.ExceptionInfo[CallError]) -> str:
     return str(error.value.evidence.get("code", error.value.fault))
 
 
@@ -127,7 +127,7 @@ def test_two_calls_at_once_that_arrive_in_the_other_order_are_no_contradiction(w
 
 def test_a_mark_the_dashboard_did_not_sign_is_refused(wp, paired):
     stranger = replace(paired, seed=keys.new_signing_key())
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         paired.ask("ping", mark=mark_of(stranger, 7, now()))
     assert code(refused) == "invalid_arguments"
     assert refused.value.evidence["argument"] == "mark"
@@ -137,7 +137,7 @@ def test_a_mark_the_dashboard_did_not_sign_is_refused(wp, paired):
 def test_while_it_is_refused_nothing_is_changed_and_revoking_works(wp, paired, op):
     go_back(paired)
     more = {"sig_next": None} if op == "keys.rotate" else {}
-    with pytest.raises(SiteError) as refused:
+    with pytest.raises(CallError) as refused:
         paired.ask(op, op_id=str(uuid.uuid4()), plan="e30", sig="x", **more)
     assert code(refused) == "trail_forked"
     assert refused.value.evidence["seen_n"] == 812

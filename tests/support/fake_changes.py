@@ -53,7 +53,7 @@ class Changing:
         handlers = {
             "change.check": self._check,
             "change.run": self._run,
-            "agent_api.update": self._run,
+            "agent.update": self._run,
             "change.status": self._status,
         }
         return handlers[document["op"]](site, document)
@@ -88,7 +88,7 @@ class Changing:
         plan = protocol.parse_json(raw)
         if (plan["do"], plan["op_id"]) != (document["op"], document["op_id"]):
             raise Refusal("invalid_arguments", argument="plan")
-        if (plan["do"] == "agent_api.update") != (plan["step"]["kind"] == "siteagent"):
+        if (plan["do"] == "agent.update") != (plan["step"]["kind"] == "siteagent"):
             raise Refusal("invalid_arguments", argument="step")
         if plan["kid"] != site.paired.kid or plan["site"] != site.uuid:
             raise Refusal("invalid_arguments", argument="plan")

@@ -388,7 +388,7 @@ class FakeSite:
             "keys.rotate": self._rotate,
             "change.check": lambda document, _body: self.changes.answer(self, document),
             "change.run": lambda document, _body: self.changes.answer(self, document),
-            "agent_api.update": lambda document, _body: self.changes.answer(self, document),
+            "agent.update": lambda document, _body: self.changes.answer(self, document),
             "change.status": lambda document, _body: self.changes.answer(self, document),
             "revoke": lambda document, _body: self._revoke(document),
         }

@@ -125,7 +125,7 @@ def test_siteagent_itself_is_reviewed_apart_with_its_own_risks(as_ben, today, fa
     shown = as_ben.get(made.location).text
     assert "SiteAgent itself" in shown
     assert "puts the old one back by itself" in shown
-    assert "agent_api.update" in shown
+    assert "agent.update" in shown
     # Its history is one, whichever list somebody comes from.
     for kind in ("plugin", "siteagent"):
         history = as_ben.get(

@@ -17,7 +17,7 @@ from app.protocol import ProtocolError, canonical, parse_json
 
 # What a plan may say to do; SiteAgent itself has an operation of its own.
 RUN = "change.run"
-UPDATE_AGENT = "agent_api.update"
+UPDATE_AGENT = "agent.update"
 
 # Plan.approval.how
 SECOND_PERSON = "second_person"
