@@ -1,7 +1,7 @@
 """The way into the queue, and the only importer of rq and redis beside jobs/.
 
-A job is the name of a module in jobs/ and the ids it gets, as JSON. Losing one
-costs time only: the sweep finds what the database still waits for. So a queue
+A job is the name of a function in jobs/tasks.py and the ids it gets, as JSON. Losing
+one costs time only: the periodic job finds what the database still waits for. So a queue
 that is down is logged, and what was decided stays decided.
 
 Whoever can write to Redis must not be able to run code here: rq imports any name it
@@ -30,45 +30,30 @@ OPTIONS: dict[str, Any] = {
     "failure_ttl": 7 * 24 * 3600,
 }
 # What reads the whole trail takes as long as the trail is; it says all the while how far it is.
-_LONG_JOBS_S = {"export_trail": 6 * 3600, "verify_trail": 6 * 3600}
+_LONG_JOBS_S = {"export_audit_log": 6 * 3600, "verify_audit_log": 6 * 3600}
 _REDIS_ANSWERS_S = 5
-# A job that waits this long is enqueued again by the sweep, in case it was lost.
+# A job that waits this long is enqueued again by the periodic job, in case it was lost.
 _WAITS_FOR_S = 300
 
-# What may be asked of a worker, and nothing else.
+# The functions of jobs/tasks.py, which are all that a worker runs beside the periodic job.
 JOBS = frozenset(
     {
         "check_change",
+        "deliver_revocation",
         "examine_site",
-        "export_trail",
+        "export_audit_log",
         "pair_site",
         "read_log",
         "recheck_site",
         "rotate_keys",
         "run_change",
-        "say_goodbye",
         "settle_change",
         "sync_site",
-        "verify_trail",
+        "verify_audit_log",
     }
 )
-SWEEPS = frozenset(
-    {
-        "due_exports",
-        "due_goodbyes",
-        "due_policies",
-        "due_syncs",
-        "due_verification",
-        "lost_changes",
-        "lost_examinations",
-        "lost_pairings",
-        "lost_rotations",
-        "lost_syncs",
-    }
-)
-FUNCTIONS = frozenset(f"jobs.{name}.run" for name in JOBS) | frozenset(
-    f"jobs.periodic.{name}" for name in SWEEPS
-)
+PERIODIC = "jobs.periodic.run"
+FUNCTIONS = frozenset(f"jobs.tasks.{name}" for name in JOBS) | {PERIODIC}
 # Each of these has rq import another name, or send a request to any address.
 _FOLLOW_UPS = (
     "success_callback_name",
@@ -141,7 +126,7 @@ class RedisBackend:
         self._queue = open_queue(self._redis)
 
     def put(self, name: str, ids: tuple[int, ...], delay_s: int) -> None:
-        path = f"jobs.{name}.run"
+        path = f"jobs.tasks.{name}"
         options = {**OPTIONS, "job_timeout": _LONG_JOBS_S.get(name, JOB_TIMEOUT_S)}
         if delay_s:
             self._queue.enqueue_in(timedelta(seconds=delay_s), path, *ids, **options)
@@ -163,7 +148,7 @@ def use(backend: Backend) -> None:
 
 
 def enqueue(name: str, *ids: int, delay_s: int = 0) -> None:
-    """Have `jobs.<name>.run(*ids)` called, not before `delay_s` seconds have passed.
+    """Have `jobs.tasks.<name>(*ids)` called, not before `delay_s` seconds have passed.
 
     Call it after commit only. Never raises because Redis is down; raises ValueError for a
     job that is not listed, because no worker would run it.
@@ -175,7 +160,7 @@ def enqueue(name: str, *ids: int, delay_s: int = 0) -> None:
     try:
         _backend.put(name, ids, delay_s)
     except RedisError as why:
-        _log.warning("Queue unreachable, %s%s is left to the sweep: %s", name, ids, why)
+        _log.warning("Queue unreachable, %s%s is left to the periodic job: %s", name, ids, why)
 
 
 def connect(redis_url: str) -> Redis:

@@ -1,7 +1,12 @@
-"""What time alone makes due: reports, goodbyes, and work that was lost on the way."""
+"""The periodic job: work that is due by the clock, and work whose job was lost."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
+
+from app.config import Config
 from app.domain.audit import export, refusals, verification
 from app.domain.changes import auto_update_rules, execution
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
@@ -10,57 +15,42 @@ from app.domain.inventory import site_sync
 from app.models.base import utcnow
 from jobs import job_context
 
-
-def due_syncs() -> int:
-    with job_context() as config:
-        return len(site_sync.request_due(utcnow(), every_minutes=config.sync_every_minutes))
-
-
-def due_goodbyes() -> int:
-    with job_context():
-        return len(revocation.retry_due_revocations(utcnow())) + len(
-            revocation_checks.request_due(utcnow())
-        )
-
-
-def lost_pairings() -> int:
-    with job_context():
-        return pairing.recover_pairings(utcnow())
-
-
-def lost_syncs() -> int:
-    with job_context():
-        return site_sync.recover(utcnow())
-
-
-def lost_rotations() -> int:
-    with job_context():
-        return rotation.recover_rotations(utcnow())
+# Each task returns how much it found to do.
+TASKS: dict[str, Callable[[Config, datetime], int]] = {
+    "request_due_syncs": lambda config, now: len(
+        site_sync.request_due(now, every_minutes=config.sync_every_minutes)
+    ),
+    "retry_revocations": lambda _, now: (
+        len(revocation.retry_due_revocations(now)) + len(revocation_checks.request_due(now))
+    ),
+    "recover_pairings": lambda _, now: pairing.recover_pairings(now),
+    "recover_syncs": lambda _, now: site_sync.recover(now),
+    "recover_rotations": lambda _, now: rotation.recover_rotations(now),
+    "recover_examinations": lambda _, now: scheduling.recover_examinations(now),
+    "recover_changes": lambda _, now: execution.recover_changes(now),
+    # What waits for approval does not depend on what is proposed next, so it comes first.
+    "apply_auto_update_rules": lambda config, now: (
+        auto_update_rules.approve_due(config, now) + auto_update_rules.propose_due(now)
+    ),
+    "verify_audit_log": lambda _, now: (
+        verification.queue_due_verification(now) + refusals.close_hours(now)
+    ),
+    "recover_exports": lambda config, now: export.queue_due_exports(config, now),
+}
 
 
-def lost_examinations() -> int:
-    with job_context():
-        return scheduling.recover_examinations(utcnow())
+def run() -> dict[str, int]:
+    """Run every task in order, and return how much each of them found to do.
+
+    A task that raises does not keep the others from running; its error then ends the job.
+    """
+    done: dict[str, int] = {}
+    with job_context() as config, ExitStack() as stack:
+        # An ExitStack calls all its callbacks, last first, even after one of them has raised.
+        for name in reversed(TASKS):
+            stack.callback(_run_task, name, config, done)
+    return done
 
 
-def lost_changes() -> int:
-    with job_context():
-        return execution.recover_changes(utcnow())
-
-
-def due_policies() -> int:
-    with job_context() as config:
-        # What waits for its release does not depend on what is proposed next.
-        return auto_update_rules.approve_due(config, utcnow()) + auto_update_rules.propose_due(
-            utcnow()
-        )
-
-
-def due_verification() -> int:
-    with job_context():
-        return verification.queue_due_verification(utcnow()) + refusals.close_hours(utcnow())
-
-
-def due_exports() -> int:
-    with job_context() as config:
-        return export.queue_due_exports(config, utcnow())
+def _run_task(name: str, config: Config, done: dict[str, int]) -> None:
+    done[name] = TASKS[name](config, utcnow())

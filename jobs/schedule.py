@@ -1,92 +1,53 @@
-"""The scheduler process: `python -m jobs.schedule`. rq's own cron, speaking JSON.
-
-rq 3.0 puts cron jobs into the queue with pickle, whatever the workers read, and ends
-when the queue is away; the two classes here change that and nothing else.
-"""
+"""The scheduler process: `python -m jobs.schedule` enqueues the periodic job every minute."""
 
 from __future__ import annotations
 
 import logging
+import signal
 import time
-from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq.cron import CronJob, CronScheduler
-from rq.exceptions import StopRequested
-from rq.job import Job
 
 from app import queue
 from app.config import Config
 from app.run import supervised
-from jobs import periodic
 
 EVERY_S = 60
-_TRIES_AGAIN_S = 2.0
+_RETRY_S = 2.0
+
+_log = logging.getLogger(__name__)
 
 
-class JsonCronJob(CronJob):
-    def enqueue(self, connection: Redis) -> Job:
-        return queue.open_queue(connection).enqueue(self.func_name, **self.job_options)
+def enqueue_periodic(connection: Redis) -> None:
+    """Enqueue the periodic job. If no worker starts it within its minute, the next replaces it."""
+    queue.open_queue(connection).enqueue(queue.PERIODIC, **queue.OPTIONS, ttl=EVERY_S)
 
 
-class JsonCronScheduler(CronScheduler):
-    def register(self, func: Callable, queue_name: str, **options: Any) -> CronJob:  # type: ignore[override]
-        job = JsonCronJob(queue_name=queue_name, func=func, **options)
-        self.get_jobs().append(job)
-        return job
-
-    def start(self) -> None:
-        """Go round until told to stop; while the queue is away, wait for it."""
-        self._is_over = is_away = False
-        while not self._is_over:
-            try:
-                super().start()
-            except RedisError as why:
-                if not is_away and not self._is_over:
-                    self.log.warning("The queue does not answer, the schedule waits: %s", why)
-                is_away = True
-                self._wait()
-
-    def _wait(self) -> None:
+def run_schedule(connection: Redis) -> None:
+    """Enqueue the periodic job every minute, without end; wait while Redis is unreachable."""
+    is_away = False
+    while True:
         try:
-            if not self._is_over:
-                time.sleep(_TRIES_AGAIN_S)
-        except StopRequested:
-            self.log.info("Stopped while the queue was away.")
-
-    def _request_stop(self, signum: int, frame: Any) -> None:
-        self._is_over = True
-        super()._request_stop(signum, frame)
-
-
-def scheduler(connection: Redis) -> CronScheduler:
-    """Everything that comes round every minute."""
-    made = JsonCronScheduler(connection=connection, logging_level=logging.WARNING)
-    for func in (
-        periodic.due_syncs,
-        periodic.due_goodbyes,
-        periodic.lost_pairings,
-        periodic.lost_syncs,
-        periodic.lost_rotations,
-        periodic.lost_examinations,
-        periodic.lost_changes,
-        periodic.due_policies,
-        periodic.due_verification,
-        periodic.due_exports,
-    ):
-        # A round nobody began within its minute is replaced by the next one.
-        options = {**queue.OPTIONS, "ttl": EVERY_S}
-        made.register(func, queue.NAME, interval=EVERY_S, **options)
-    return made
+            enqueue_periodic(connection)
+        except RedisError as why:
+            if not is_away:
+                _log.warning("Redis is unreachable, the schedule waits for it: %s", why)
+            is_away = True
+            time.sleep(_RETRY_S)
+        else:
+            is_away = False
+            time.sleep(EVERY_S)
 
 
 def main() -> None:
-    """Put due work into the queue until told to stop."""
+    """Enqueue the periodic job until SIGTERM or Ctrl-C."""
     config = Config.from_env()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     supervised.end_with(config.supervisor_pid)
-    scheduler(queue.connect(config.redis_url)).start()
+    with suppress(KeyboardInterrupt):
+        run_schedule(queue.connect(config.redis_url))
 
 
 if __name__ == "__main__":

@@ -18,23 +18,12 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 from rq.worker_pool import WorkerPool
 
-# Imported before the first fork, so that no job has to.
-import jobs.check_change
-import jobs.examine_site
-import jobs.export_trail
-import jobs.pair_site
-import jobs.periodic
-import jobs.read_log
-import jobs.recheck_site
-import jobs.rotate_keys
-import jobs.run_change
-import jobs.say_goodbye
-import jobs.settle_change
-import jobs.sync_site
-import jobs.verify_trail  # noqa: F401
 from app import queue
 from app.config import Config
 from app.run import supervised
+
+# Imported before the first fork, so that no job has to.
+from jobs import periodic, tasks  # noqa: F401
 
 WORKERS = 3
 _LOOKS_EVERY_S = 1.0

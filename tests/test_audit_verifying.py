@@ -33,7 +33,7 @@ def test_a_wish_is_queued_carried_out_and_told(
     cleo: Actor, site: Site, clock: Clock, jobs: RecordingQueue
 ) -> None:
     asked = ask(cleo, clock)
-    assert jobs.jobs[-1][:2] == ("verify_trail", (asked.id,))
+    assert jobs.jobs[-1][:2] == ("verify_audit_log", (asked.id,))
     entries = Entry.head().seq
     assert verification.run_verification(asked.id, now=clock) == WHOLE
     asked.refresh()
@@ -107,7 +107,7 @@ def test_a_reading_whose_job_or_worker_was_lost_is_found(
     asked = ask(ana, clock)
     jobs.jobs.clear()
     assert verification.queue_due_verification(clock() + timedelta(minutes=6)) == 1
-    assert jobs.jobs[-1][:2] == ("verify_trail", (asked.id,))
+    assert jobs.jobs[-1][:2] == ("verify_audit_log", (asked.id,))
     asked.move(to=RUNNING, when=(QUEUED,), seen_working_at=clock())
     assert verification.queue_due_verification(clock() + timedelta(minutes=4)) == 0
     assert verification.queue_due_verification(clock() + timedelta(minutes=6)) == 1

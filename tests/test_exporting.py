@@ -239,7 +239,7 @@ def test_it_is_written_told_handed_out_and_gone_after_a_day(
     watched: Site, ben: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     asked = ask(ben, clock, exporting.make_scope(client=watched.client))
-    assert jobs.jobs[-1][:2] == ("export_trail", (asked.id,))
+    assert jobs.jobs[-1][:2] == ("export_audit_log", (asked.id,))
     assert exporting.run_export(asked.id, config=config, now=clock) == DONE
     facts = Entry.head().document()["facts"]
     assert (Entry.head().event, facts["scope"]) == (
@@ -287,7 +287,7 @@ def test_what_was_lost_is_ended_or_begun_again(
     asked = ask(ana, clock)
     jobs.jobs.clear()
     assert exporting.queue_due_exports(config, clock() + timedelta(minutes=6)) == 1
-    assert jobs.jobs[-1][:2] == ("export_trail", (asked.id,))
+    assert jobs.jobs[-1][:2] == ("export_audit_log", (asked.id,))
     asked.move(to=RUNNING, when=(QUEUED,), seen_working_at=clock())
     assert exporting.queue_due_exports(config, clock() + timedelta(minutes=6)) == 1
     assert TrailExport.get_by_id(asked.id).state == FAILED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from app.domain.connection import pairing
 from app.domain.inventory import site_sync
 from app.models.reports import Sync
 from app.models.sites import Site
-from jobs import schedule, sync_site
+from jobs import periodic, schedule, tasks
 from tests.support.fakes import Clock, RecordingQueue
 from tests.support.running_redis import running_redis
 
@@ -42,15 +43,15 @@ def backend(redis: Redis) -> queue.RedisBackend:
 def test_a_job_is_a_name_and_ids_as_json(redis: Redis, backend: queue.RedisBackend) -> None:
     backend.put("sync_site", (7,), 0)
     (job,) = queue.open_queue(redis).jobs
-    assert (job.func_name, job.args, job.kwargs) == ("jobs.sync_site.run", [7], {})
+    assert (job.func_name, job.args, job.kwargs) == ("jobs.tasks.sync_site", [7], {})
     (raw,) = [redis.hget(key, "data") for key in redis.scan_iter("rq:job:*")]
-    assert zlib.decompress(raw) == b'["jobs.sync_site.run", null, [7], {}]'
+    assert zlib.decompress(raw) == b'["jobs.tasks.sync_site", null, [7], {}]'
 
 
 def test_what_waits_is_not_enqueued_twice_and_what_runs_may_be(
     redis: Redis, backend: queue.RedisBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync_site, "run", lambda sync_id: "gone")
+    monkeypatch.setattr(tasks, "sync_site", lambda sync_id: "gone")
     for _ in range(3):
         backend.put("sync_site", (7,), 0)
         backend.put("sync_site", (8,), 0)
@@ -64,10 +65,10 @@ def test_what_waits_is_not_enqueued_twice_and_what_runs_may_be(
 
 
 def test_what_reads_the_whole_trail_has_hours(redis: Redis, backend: queue.RedisBackend) -> None:
-    backend.put("export_trail", (1,), 0)
+    backend.put("export_audit_log", (1,), 0)
     backend.put("run_change", (1,), 0)
     limits = {job.func_name: job.timeout for job in queue.open_queue(redis).jobs}
-    assert limits["jobs.export_trail.run"] > 3600 > limits["jobs.run_change.run"]
+    assert limits["jobs.tasks.export_audit_log"] > 3600 > limits["jobs.tasks.run_change"]
 
 
 def test_a_delayed_job_waits_for_its_time(redis: Redis, backend: queue.RedisBackend) -> None:
@@ -99,25 +100,13 @@ def test_an_unreachable_redis_is_survived(
 # ---- the schedule ----
 
 
-def test_the_schedule_speaks_json_and_names_existing_functions(redis: Redis) -> None:
+def test_the_schedule_enqueues_the_periodic_job_as_json(redis: Redis) -> None:
     redis.flushall()
-    scheduler = schedule.scheduler(redis)
-    assert len(scheduler.enqueue_jobs()) == 10
-    assert scheduler.enqueue_jobs() == []
-    names = [job.func_name for job in queue.open_queue(redis).jobs]
-    assert sorted(names) == [
-        "jobs.periodic.due_exports",
-        "jobs.periodic.due_goodbyes",
-        "jobs.periodic.due_policies",
-        "jobs.periodic.due_syncs",
-        "jobs.periodic.due_verification",
-        "jobs.periodic.lost_changes",
-        "jobs.periodic.lost_examinations",
-        "jobs.periodic.lost_pairings",
-        "jobs.periodic.lost_rotations",
-        "jobs.periodic.lost_syncs",
-    ]
-    assert all(callable(job.func) for job in queue.open_queue(redis).jobs)
+    schedule.enqueue_periodic(redis)
+    (job,) = queue.open_queue(redis).jobs
+    assert (job.func_name, job.args, job.kwargs) == ("jobs.periodic.run", [], {})
+    assert job.func is periodic.run
+    assert job.ttl == schedule.EVERY_S
 
 
 def test_a_worker_carries_out_what_the_schedule_asked_for(
@@ -127,9 +116,43 @@ def test_a_worker_carries_out_what_the_schedule_asked_for(
     monkeypatch.setenv("AURA_VAR", str(database.var_dir))
     monkeypatch.setenv("DATABASE_URL", database.database_url)
     monkeypatch.setenv("REDIS_URL", f"unix://{redis.connection_pool.connection_kwargs['path']}")
-    schedule.scheduler(redis).enqueue_jobs()
+    schedule.enqueue_periodic(redis)
     worker = SimpleWorker([queue.open_queue(redis)], connection=redis, serializer=JSONSerializer)
     worker.work(burst=True, logging_level="WARNING")
     waiting = queue.open_queue(redis)
     assert waiting.failed_job_registry.count == 0
-    assert waiting.finished_job_registry.count == 10
+    (ident,) = waiting.finished_job_registry.get_job_ids()
+    result = waiting.fetch_job(ident).return_value()
+    assert result == dict.fromkeys(periodic.TASKS, 0)
+
+
+def test_a_periodic_task_that_fails_does_not_keep_the_others_from_running(
+    database: Config, job_environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def break_down(config: Config, now: datetime) -> int:
+        raise RuntimeError("out of order")
+
+    tasks = {"first": lambda *_: ran.append("first"), "broken": break_down}
+    monkeypatch.setattr(periodic, "TASKS", tasks | {"last": lambda *_: ran.append("last")})
+    with pytest.raises(RuntimeError, match="out of order"):
+        periodic.run()
+    assert ran == ["first", "last"]
+
+
+def test_the_schedule_waits_for_a_redis_that_is_away_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(schedule.time, "sleep", wait)
+    with pytest.raises(KeyboardInterrupt):
+        schedule.run_schedule(queue.connect(f"unix://{tmp_path}/absent"))
+    assert waits == [2.0, 2.0, 2.0]
+    assert caplog.text.count("Redis is unreachable") == 1

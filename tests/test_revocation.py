@@ -61,7 +61,7 @@ def revoked(paired: Site, fake: FakeSite, ana: Actor, clock: Clock) -> Site:
 def test_acknowledged_and_then_refused_is_confirmed_by_the_site(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    assert jobs.jobs == [("say_goodbye", (revoked.id,), 0)]
+    assert jobs.jobs == [("deliver_revocation", (revoked.id,), 0)]
     assert goodbye(revoked, fake, config) == REVOKED
     assert ops(fake) == ["revoke", "ping"]
     assert fake.paired is None
@@ -170,7 +170,7 @@ def test_a_probe_that_does_not_come_through_is_tried_again(
 ) -> None:
     fake.during = lambda op: fake.failing.append(ErrorCode.too_slow) if op == "ping" else None
     assert goodbye(revoked, fake, config) == REVOKING
-    assert jobs.jobs[-1] == ("say_goodbye", (revoked.id,), 15)
+    assert jobs.jobs[-1] == ("deliver_revocation", (revoked.id,), 15)
     fake.during = None
     clock.advance(seconds=15)
     assert goodbye(revoked, fake, config) == REVOKED
@@ -279,7 +279,7 @@ def test_the_schedule_queues_goodbyes_when_their_time_has_come(
     assert revocation.retry_due_revocations(clock.advance(minutes=4)) == []
     jobs.jobs.clear()
     assert revocation.retry_due_revocations(clock.advance(minutes=1)) == [revoked.id]
-    assert jobs.jobs == [("say_goodbye", (revoked.id,), 0)]
+    assert jobs.jobs == [("deliver_revocation", (revoked.id,), 0)]
 
 
 def test_a_missing_sealing_key_delays_the_goodbye_and_destroys_nothing_that_disconnects(

@@ -712,7 +712,7 @@ def test_a_site_whose_clock_is_slow_may_hear_of_it_for_longer(
     assert settle(approved) == "failed"
 
 
-def test_the_sweep_queues_what_the_queue_lost(
+def test_the_periodic_job_queues_what_the_queue_lost(
     ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock,
     jobs: RecordingQueue,
 ) -> None:  # fmt: skip

@@ -5,28 +5,25 @@ from __future__ import annotations
 import inspect
 import json
 import multiprocessing
-import pkgutil
 import threading
 import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 
-import jobs
 from app import queue
 from app.config import Config
-from jobs import periodic, schedule, worker
+from jobs import schedule, tasks, worker
 from tests.support.hostile_callback import TRACE
 from tests.support.running_redis import running_redis
 
 CALLBACK = "tests.support.hostile_callback.leave_trace"
 # A job that is Aura's own: it finds nothing to do.
-OWN = ["jobs.verify_trail.run", None, [4711], {}]
+OWN = ["jobs.tasks.verify_audit_log", None, [4711], {}]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +66,7 @@ def hostile_jobs(trace: Path, listener: str) -> dict[str, tuple[list[Any], dict[
         "any function": (["os.mkdir", None, [next(dirs)], {}], {}),
         "a program": (["subprocess.check_output", None, [["touch", next(dirs)]], {}], {}),
         "through a module of ours": (["jobs.worker.os.mkdir", None, [next(dirs)], {}], {}),
-        "our own function, not listed": (["jobs.periodic.recovering", None, [], {}], {}),
+        "our own function, not listed": (["jobs.periodic._run_task", None, [], {}], {}),
         "a method of an instance": (["format", "{0.__class__}", [next(dirs)], {}], {}),
         "a name that is a list": ([[OWN[0]], None, [1], {}], {}),
         "no name": ([None, None, [1], {}], {}),
@@ -171,21 +168,17 @@ def test_a_callback_is_not_even_imported(redis: Redis) -> None:
 
 
 def test_the_list_holds_every_job_there_is() -> None:
-    modules = {
-        one.name: import_module(f"jobs.{one.name}") for one in pkgutil.iter_modules(jobs.__path__)
-    }
-    assert {name for name, module in modules.items() if hasattr(module, "run")} == queue.JOBS
-    sweeps = {
+    functions = {
         name
-        for name, function in inspect.getmembers(periodic, inspect.isfunction)
-        if function.__module__ == periodic.__name__
+        for name, function in inspect.getmembers(tasks, inspect.isfunction)
+        if function.__module__ == tasks.__name__
     }
-    assert sweeps == queue.SWEEPS
+    assert functions == queue.JOBS
 
 
-def test_everything_the_schedule_asks_for_is_listed(redis: Redis) -> None:
-    asked = {job.func_name for job in schedule.scheduler(redis).get_jobs()}
-    assert asked <= queue.FUNCTIONS
+def test_what_the_schedule_enqueues_is_listed(redis: Redis) -> None:
+    schedule.enqueue_periodic(redis)
+    assert {job.func_name for job in queue.open_queue(redis).jobs} <= queue.FUNCTIONS
 
 
 def test_a_job_that_no_worker_would_run_cannot_be_enqueued() -> None:

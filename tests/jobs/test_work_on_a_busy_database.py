@@ -7,6 +7,7 @@ import pytest
 from app import queue
 from app.config import Config
 from app.domain.actor import Actor
+from app.models.base import utcnow
 from jobs import periodic
 from tests.support.busy_fleet import JOBS, PERIODIC, Fleet
 from tests.support.fakes import RecordingQueue
@@ -20,17 +21,17 @@ def fleet(ana: Actor, config: Config, jobs: RecordingQueue) -> Fleet:
 
 
 def test_the_tables_name_everything_that_a_worker_does() -> None:
-    assert PERIODIC.keys() == queue.SWEEPS
+    assert PERIODIC.keys() == periodic.TASKS.keys()
     assert JOBS.keys() == queue.JOBS
 
 
 @pytest.mark.parametrize("name", sorted(PERIODIC))
 def test_a_periodic_task_is_done(
-    name: str, fleet: Fleet, busy_database: None, job_environment: None
+    name: str, fleet: Fleet, config: Config, busy_database: None
 ) -> None:
     prepare, count = PERIODIC[name]
     prepare(fleet)
-    assert getattr(periodic, name)() == count
+    assert periodic.TASKS[name](config, utcnow()) == count
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))

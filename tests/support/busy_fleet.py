@@ -122,16 +122,16 @@ class Fleet:
 
 # A periodic task: how its work comes about, and how much of it there is then.
 PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
-    "due_exports": (Fleet.lose_exports, COUNT),
-    "due_goodbyes": (Fleet.leave, COUNT),
-    "due_policies": (Fleet.let_rule_apply, COUNT),
-    "due_syncs": (Fleet.let_syncs_be_due, COUNT),
-    "due_verification": (Fleet.forget_verifications, 1),
-    "lost_changes": (Fleet.propose, COUNT),
-    "lost_examinations": (Fleet.lose_examinations, COUNT),
-    "lost_pairings": (Fleet.lose_pairings, COUNT),
-    "lost_rotations": (Fleet.lose_rotations, COUNT),
-    "lost_syncs": (Fleet.lose_syncs, COUNT),
+    "recover_exports": (Fleet.lose_exports, COUNT),
+    "retry_revocations": (Fleet.leave, COUNT),
+    "apply_auto_update_rules": (Fleet.let_rule_apply, COUNT),
+    "request_due_syncs": (Fleet.let_syncs_be_due, COUNT),
+    "verify_audit_log": (Fleet.forget_verifications, 1),
+    "recover_changes": (Fleet.propose, COUNT),
+    "recover_examinations": (Fleet.lose_examinations, COUNT),
+    "recover_pairings": (Fleet.lose_pairings, COUNT),
+    "recover_rotations": (Fleet.lose_rotations, COUNT),
+    "recover_syncs": (Fleet.lose_syncs, COUNT),
 }
 
 
@@ -244,14 +244,14 @@ def verify_trails(fleet: Fleet) -> list[str]:
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_change": (check_changes, ["proposed"] * COUNT),
     "examine_site": (examine_sites, ["done"] * COUNT),
-    "export_trail": (export_trails, ["done"]),
+    "export_audit_log": (export_trails, ["done"]),
     "pair_site": (pair_sites, ["used"] * COUNT),
     "read_log": (read_logs, ["read"] * COUNT),
     "recheck_site": (recheck_sites, ["still ended"] * COUNT),
     "rotate_keys": (rotate_keys, ["done"] * COUNT),
     "run_change": (run_changes, ["succeeded"] * COUNT),
-    "say_goodbye": (say_goodbyes, ["revoked_unreached"] * COUNT),
+    "deliver_revocation": (say_goodbyes, ["revoked_unreached"] * COUNT),
     "settle_change": (settle_changes, ["succeeded"] * COUNT),
     "sync_site": (sync_sites, ["done"] * COUNT),
-    "verify_trail": (verify_trails, ["whole"]),
+    "verify_audit_log": (verify_trails, ["whole"]),
 }

@@ -39,7 +39,7 @@ def test_the_page_says_what_stops_and_what_stays_beside_the_one_button(as_ana, p
 def test_one_click_starts_it(as_ana, paired, jobs):
     answer = as_ana.post(f"/sites/{paired.id}/revoke")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/sites/{paired.id}")
-    assert jobs.names() == ["say_goodbye"]
+    assert jobs.names() == ["deliver_revocation"]
     text = as_ana.get(f"/sites/{paired.id}").text
     assert "Telling the site to forget its keys" in text
     assert f'hx-get="/sites/{paired.id}/progress?seen=revoking"' in text

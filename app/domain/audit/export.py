@@ -53,7 +53,7 @@ def request_export(
             until=covered.until,
             has_private=covered.private,
         )
-        tx.after_commit(queue.enqueue, "export_trail", asked.id)
+        tx.after_commit(queue.enqueue, "export_audit_log", asked.id)
     return asked
 
 
@@ -174,7 +174,7 @@ def queue_due_exports(config: Config, now: datetime) -> int:
         one.move(to=FAILED, when=(RUNNING,), ended_at=now)
     waiting = TrailExport.in_state(QUEUED, before=now - LOST_AFTER)
     for one in waiting:
-        queue.enqueue("export_trail", one.id)
+        queue.enqueue("export_audit_log", one.id)
     old = TrailExport.in_state(DONE, before=now - KEPT_FOR)
     for one in [*old, *lost]:
         export_path(one, config).unlink(missing_ok=True)

@@ -48,7 +48,7 @@ def _request(by: Actor, now: datetime) -> Verification:
                 return waiting
             asked = Verification.create(asked_by=by.name[:120], asked_at=now)
             record(VerificationAsked(verification_id=asked.id), by, now=now)
-            tx.after_commit(queue.enqueue, "verify_trail", asked.id)
+            tx.after_commit(queue.enqueue, "verify_audit_log", asked.id)
             return asked
     except IntegrityError:
         waiting = Verification.open()
@@ -132,7 +132,7 @@ def queue_due_verification(now: datetime) -> int:
             count += one.move(to=ABANDONED, when=(RUNNING,), ended_at=now)
     for one in Verification.select().where(Verification.state == QUEUED):
         if one.asked_at < now - LOST_AFTER:
-            queue.enqueue("verify_trail", one.id)
+            queue.enqueue("verify_audit_log", one.id)
             count += 1
     Verification.delete().where(
         Verification.state.in_((WHOLE, ABANDONED)), Verification.ended_at < now - KEPT_FOR

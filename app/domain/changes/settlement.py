@@ -217,7 +217,7 @@ def _note_version(change: Change) -> None:
 
 
 def _start_next(site: Site, now: datetime) -> None:
-    """What stood in line behind this one; the sweep would find it a minute later."""
+    """Start the next change of this site at once; the periodic job would do so a minute later."""
     waiting = Change.next_for(site, now)
     if waiting is not None:
         queue.enqueue("run_change", waiting.id)

@@ -95,7 +95,7 @@ def revoke_access(site: Site, *, by: Actor, reason: str = "", now: datetime | No
             waiting.move(to=SYNC_FAILED, when=OPEN, ended_at=now, evidence=why)
         started = RevocationStarted(site_id=site.id, kid=site.key_id, reason=site.revoke_reason)
         audit.record(started, by, now=now)
-        tx.after_commit(queue.enqueue, "say_goodbye", site.id)
+        tx.after_commit(queue.enqueue, "deliver_revocation", site.id)
 
 
 def retry_due_revocations(now: datetime) -> list[int]:
@@ -103,7 +103,7 @@ def retry_due_revocations(now: datetime) -> list[int]:
     due = Site.select(Site.id).where(Site.state.in_(_ENDING), Site.revoke_next_at <= now)
     ids = [site.id for site in due]
     for site_id in ids:
-        queue.enqueue("say_goodbye", site_id)
+        queue.enqueue("deliver_revocation", site_id)
     return ids
 
 
@@ -354,4 +354,4 @@ def _wait_after(attempts: int) -> timedelta:
 
 
 def _later(site_id: int, delay_s: int) -> None:
-    queue.enqueue("say_goodbye", site_id, delay_s=delay_s)
+    queue.enqueue("deliver_revocation", site_id, delay_s=delay_s)

@@ -1,0 +1,92 @@
+"""The jobs a worker runs, one function for each kind; app/queue.py lists their names.
+
+Each takes the id of the row it works on, opens the database and makes one domain call. It
+returns the state in which that ended.
+"""
+
+from __future__ import annotations
+
+from app.domain.audit import export, verification
+from app.domain.changes import dry_run, execution, late_failures, settlement
+from app.domain.connection import pairing, revocation, revocation_checks, rotation
+from app.domain.crosscheck import site_log
+from app.domain.diagnostics import runs
+from app.domain.inventory import site_sync
+from app.models.reports import Sync
+from jobs import job_context
+
+
+def pair_site(pairing_id: int) -> str:
+    """Ask a site whether its pairing token has arrived."""
+    with job_context() as config:
+        return pairing.attempt_pairing(pairing_id, config=config)
+
+
+def rotate_keys(rotation_id: int) -> str:
+    """Agree on new keys with a site."""
+    with job_context() as config:
+        return rotation.run_rotation(rotation_id, config=config)
+
+
+def deliver_revocation(site_id: int) -> str:
+    """Notify a site that its connection is revoked, and ask for proof that it disconnected."""
+    with job_context() as config:
+        return revocation.deliver_revocation(site_id, config=config)
+
+
+def recheck_site(site_id: int) -> str:
+    """Check that a connection which ended has not come back."""
+    with job_context() as config:
+        return revocation_checks.run(site_id, config=config)
+
+
+def sync_site(sync_id: int) -> str:
+    """Ask a site for its report."""
+    with job_context() as config:
+        state = site_sync.run_sync(sync_id, config=config)
+        sync = Sync.get_or_none(Sync.id == sync_id)
+        if sync is not None and sync.site.is_paired:
+            late_failures.check_synced_site(sync.site, sync.fault, config=config)
+        return state
+
+
+def read_log(site_id: int) -> str:
+    """Read the new entries of a site's own log, and compare them with the audit log."""
+    with job_context() as config:
+        return site_log.read_site_log(site_id, config=config)
+
+
+def examine_site(examination_id: int) -> str:
+    """Test the connection to a site."""
+    with job_context() as config:
+        return runs.run_examination(examination_id, config=config)
+
+
+def check_change(change_id: int) -> str:
+    """Have a site check in a dry run whether it could apply a proposed change."""
+    with job_context() as config:
+        return dry_run.run_dry_run(change_id, config=config)
+
+
+def run_change(change_id: int) -> str:
+    """Send an approved change to its site."""
+    with job_context() as config:
+        return execution.run_change(change_id, config=config)
+
+
+def settle_change(change_id: int) -> str:
+    """Ask a site for the result of a change whose response was lost."""
+    with job_context() as config:
+        return settlement.settle_change(change_id, config=config)
+
+
+def verify_audit_log(verification_id: int) -> str:
+    """Verify the whole audit log."""
+    with job_context():
+        return verification.run_verification(verification_id)
+
+
+def export_audit_log(export_id: int) -> str:
+    """Write an export of the audit log."""
+    with job_context() as config:
+        return export.run_export(export_id, config=config)
