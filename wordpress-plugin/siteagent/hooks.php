@@ -34,6 +34,17 @@ if ( is_admin() && ! wp_doing_ajax() ) {
 	);
 }
 
+// Load translations from languages/. WordPress before 6.8 does not find them by the plugin's headers. SiteAgent prints
+// nothing on the pages of the site, so it loads none there.
+if ( is_admin() || wp_doing_cron() || ( defined( 'WP_CLI' ) && WP_CLI ) ) {
+	add_action(
+		'init',
+		static function (): void {
+			load_plugin_textdomain( 'siteagent', false, dirname( plugin_basename( SITEAGENT_FILE ) ) . '/languages' );
+		}
+	);
+}
+
 // A site that is deleted from a network takes its tables along.
 add_filter(
 	'wpmu_drop_tables',

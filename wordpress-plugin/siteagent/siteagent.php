@@ -10,6 +10,7 @@
  * License URI:       https://www.gnu.org/licenses/gpl-2.0.html
  * Update URI:        https://siteagent.invalid/
  * Text Domain:       siteagent
+ * Domain Path:       /languages
  * Data format:       1
  *
  * On ordinary pages of the site only this file and hooks.php are loaded. They run no query and print nothing.

@@ -37,7 +37,7 @@ defined( 'ABSPATH' ) || exit;
 				<tr>
 					<td class="siteagent-field"><code><?php echo esc_html( $siteagent_field['path'] ); ?></code></td>
 					<td class="siteagent-kind"><?php echo esc_html( Siteagent_Messages::field_type( $siteagent_field ) ); ?></td>
-					<td><?php echo esc_html( $siteagent_field['why'] ); ?></td>
+					<td><?php echo esc_html( translate( $siteagent_field['why'], 'siteagent' ) ); ?></td>
 				</tr>
 			<?php endforeach; ?>
 		</tbody>

@@ -20,10 +20,12 @@ $siteagent_refused = $data['dispute']['refused'];
 <div class="card">
 	<h2><?php esc_html_e( 'Conflicting histories', 'siteagent' ); ?></h2>
 	<dl class="siteagent-facts">
+		<div><dt><?php esc_html_e( 'Recorded before', 'siteagent' ); ?></dt>
 		<?php /* translators: 1: number of an entry, 2: a date */ ?>
-		<div><dt><?php esc_html_e( 'Recorded before', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( 'Entry %1$s, %2$s', 'siteagent' ), number_format_i18n( $siteagent_seen['n'] ), Siteagent_Messages::format_time( $siteagent_seen['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_seen['hash'], 0, 16 ) ); ?></code></dd></div>
+		<dd><?php echo esc_html( sprintf( __( 'Entry %1$s, %2$s', 'siteagent' ), number_format_i18n( $siteagent_seen['n'] ), Siteagent_Messages::format_time( $siteagent_seen['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_seen['hash'], 0, 16 ) ); ?></code></dd></div>
+		<div><dt><?php esc_html_e( 'Rejected', 'siteagent' ); ?></dt>
 		<?php /* translators: 1: number of an entry, 2: a date */ ?>
-		<div><dt><?php esc_html_e( 'Rejected', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( 'Entry %1$s, %2$s', 'siteagent' ), number_format_i18n( $siteagent_refused['n'] ), Siteagent_Messages::format_time( $siteagent_refused['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_refused['hash'], 0, 16 ) ); ?></code></dd></div>
+		<dd><?php echo esc_html( sprintf( __( 'Entry %1$s, %2$s', 'siteagent' ), number_format_i18n( $siteagent_refused['n'] ), Siteagent_Messages::format_time( $siteagent_refused['at'], $data['now'] ) ) ); ?> <code><?php echo esc_html( substr( $siteagent_refused['hash'], 0, 16 ) ); ?></code></dd></div>
 	</dl>
 	<p><?php esc_html_e( 'Ask your agency what happened. If it restored a backup, it can tell you when. This site’s records are kept in the activity log.', 'siteagent' ); ?></p>
 	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
