@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from app.config import Config
+from app.domain import alerts
 from app.domain.accounts import sessions, users
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
@@ -25,7 +26,7 @@ from app.domain.changes import approvals, auto_update_rules, proposals
 from app.domain.changes.auto_update_rules import RuleTerms
 from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.connection import pairing, revocation, rotation
-from app.domain.crosscheck import alerts, site_log
+from app.domain.crosscheck import site_log
 from app.domain.diagnostics import scheduling
 from app.domain.errors import Forbidden
 from app.domain.inventory import site_sync
@@ -205,7 +206,7 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "sites.sites.set_server_login": lambda w: partial(
         sites.set_server_login, w.site, name="web", password="x", config=w.config, now=w.now
     ),
-    "crosscheck.alerts.close_alert": lambda w: partial(
+    "alerts.close_alert": lambda w: partial(
         alerts.close_alert, w.alarm(), note="looked", with_others=False, **w.fresh
     ),
     "connection.revocation.revoke_access": lambda w: partial(

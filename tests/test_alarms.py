@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.domain import permissions
+from app.domain import alerts, permissions
 from app.domain.actor import SYSTEM, Actor
-from app.domain.crosscheck import alerts
 from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired, StaleState
 from app.models.alerts import Alarm
 from app.models.audit import Entry

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from app.config import Config
+from app.domain import alerts
 from app.domain.actor import Actor
 from app.domain.connection import calls
-from app.domain.crosscheck import alerts, reconcile, site_log
+from app.domain.crosscheck import reconcile, site_log
 from app.domain.crosscheck.reconcile import LogPair, LogRecord
 from app.models.alerts import Alarm
 from app.models.audit import Entry

@@ -9,8 +9,7 @@ import pytest
 from app import protocol
 from app.config import Config
 from app.domain.actor import SYSTEM
-from app.domain.connection import notices
-from app.domain.inventory import site_sync
+from app.domain.inventory import notices, site_sync
 from app.http.errors import ErrorCode
 from app.models.audit import Entry
 from app.models.reports import Report, Sync

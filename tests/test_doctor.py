@@ -192,7 +192,7 @@ def test_keys_that_do_not_open_are_the_blocker(
 
 def fail(site: Site, now: Any, fault: str = "blocked") -> None:
     with transaction():
-        calls.record_failure(site, fault, {}, SYSTEM, now)
+        scheduling.record_failed_call(site, fault, {}, SYSTEM, now)
 
 
 def test_the_first_failure_has_the_connection_examined(
@@ -251,7 +251,7 @@ def test_a_site_that_said_goodbye_is_left_alone(
     fake.disconnect()
     goodbye = fake._gone[paired.key_id]
     with transaction():
-        calls.record_failure(paired, "disconnected", {"g": goodbye}, SYSTEM, fake.clock())
+        scheduling.record_failed_call(paired, "disconnected", {"g": goodbye}, SYSTEM, fake.clock())
     assert paired.state == "disconnected"
     assert jobs.jobs == []
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from app.domain.changes import eligibility
-from app.domain.changes.eligibility import CODES, SCOPES, ActiveHold, SiteFacts, Target, evaluate
-from app.domain.changes.versions import is_above, step_between
+from app.domain.changes.eligibility import CODES, SCOPES, ActiveHold, SiteFacts, evaluate
+from app.domain.inventory.targets import Target
+from app.domain.inventory.versions import is_above, step_between
 from tests.support.fakes import at
 
 NOW = at("2026-11-24 10:00")

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from app.config import Config
-from app.domain import audit
+from app.domain import alerts, audit, dashboard_identity
 from app.domain.actor import SYSTEM, Actor
-from app.domain.audit import merkle
+from app.domain.audit import checkpoints, merkle
 from app.domain.audit.chain import LOG_UUID
 from app.domain.audit.events import SyncAsked
-from app.domain.connection import dashboard_identity
-from app.domain.crosscheck import alerts, checkpoints
+from app.domain.connection import peer_view
 from app.keys import new_signing_key, sign_checkpoint, signing_public
 from app.models.alerts import Alarm
 from app.models.audit import Entry
@@ -326,16 +325,16 @@ def test_without_auras_own_key_a_claim_is_not_judged(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     elsewhere = replace(config, sealing_keys=(("other", bytes(32)),))
-    assert checkpoints.claim_in({"seen": {"n": 4000, "hash": "f" * 64}}, elsewhere) is None
+    assert peer_view.claim_in({"seen": {"n": 4000, "hash": "f" * 64}}, elsewhere) is None
 
 
 def test_before_the_first_entry_nothing_has_been_seen(
     paired: Site, clock: Clock, config: Config
 ) -> None:
-    claim = checkpoints.claim_in({"seen": signed_by_aura(config, n=0)}, config)
+    claim = peer_view.claim_in({"seen": signed_by_aura(config, n=0)}, config)
     assert claim is not None
     with transaction():
-        checkpoints.record_peer_view(paired, claim, SYSTEM, clock())
+        peer_view.record_peer_view(paired, claim, SYSTEM, clock())
     assert Alarm.select().count() == AuditAnchor.select().count() == 0
 
 

@@ -10,8 +10,9 @@ from app import protocol
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes.candidates import candidates_on_site
-from app.domain.connection import notices, pairing
-from app.domain.connection.notices import NoticeResponse
+from app.domain.connection import pairing
+from app.domain.inventory import notices
+from app.domain.inventory.notices import NoticeResponse
 from app.keys import Token, pairing_keys
 from app.models.audit import Entry
 from app.models.reports import Sync

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
+from app.domain import alerts
 from app.domain.actor import Actor
 from app.domain.connection import revocation, revocation_checks
-from app.domain.crosscheck import alerts
 from app.http.errors import ErrorCode
 from app.models.alerts import Alarm
 from app.models.audit import Entry

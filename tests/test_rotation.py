@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from app.config import Config
+from app.domain import dashboard_identity
 from app.domain.actor import Actor
-from app.domain.connection import dashboard_identity, revocation, rotation
+from app.domain.connection import revocation, rotation
 from app.domain.errors import Conflict, Forbidden, NotPaired
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode

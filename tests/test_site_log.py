@@ -6,10 +6,11 @@ import pytest
 from peewee import DatabaseError
 
 from app.config import Config
+from app.domain import alerts
 from app.domain.actor import Actor
+from app.domain.audit.checkpoints import Checkpoint
 from app.domain.connection import rotation
-from app.domain.crosscheck import alerts, site_log
-from app.domain.crosscheck.checkpoints import Checkpoint
+from app.domain.crosscheck import site_log
 from app.domain.crosscheck.site_log import Batch, Cursor, LogBroken, LogEntry
 from app.domain.errors import Forbidden, NotPaired
 from app.http.errors import ErrorCode

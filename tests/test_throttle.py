@@ -10,6 +10,7 @@ import pytest
 from app.config import Config
 from app.domain.accounts import login_throttle
 from app.domain.accounts.login_throttle import ClientInfo
+from app.http.ip_policy import network_of
 from app.models.accounts import LoginFailure, Member
 from tests.support.factories import make_member
 from tests.support.fakes import Clock
@@ -126,7 +127,7 @@ def test_a_browser_keeps_its_mark_through_sign_ins(ana_member: Member, database:
     ],
 )
 def test_one_household_is_one_network(ip: str, network: str) -> None:
-    assert login_throttle.network_of(ip) == network
+    assert network_of(ip) == network
 
 
 def test_what_is_left_in_a_browser_does_not_name_the_account(

@@ -7,10 +7,9 @@ from peewee import OperationalError
 
 from app.config import Config
 from app.domain.actor import Actor
-from app.domain.audit import export, verification
+from app.domain.audit import checkpoints, export, verification
 from app.domain.changes import auto_update_rules, execution
 from app.domain.connection import pairing, revocation, rotation
-from app.domain.crosscheck import checkpoints
 from app.domain.diagnostics import scheduling
 from app.domain.inventory import site_sync
 from app.models.audit import Verification

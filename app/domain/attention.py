@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.domain import permissions
+from app.domain import alerts, permissions
 from app.domain.actor import Actor
 from app.domain.changes import approvals
-from app.domain.crosscheck import alerts
 from app.models.alerts import Alarm
 from app.models.changes import PROPOSED, Change
 from app.models.clients import SECOND

@@ -1,4 +1,4 @@
-"""Which IP addresses Aura may connect to at all."""
+"""Decide which IP addresses Aura may connect to, and which of them are one network."""
 
 from __future__ import annotations
 
@@ -53,6 +53,24 @@ def is_reachable(address: str, allow_nets: tuple[Network, ...] = ()) -> bool:
     if listed:
         return True
     return ip.is_global and not ip.is_reserved and not any(ip in net for net in _NON_PUBLIC)
+
+
+def network_of(ip: str) -> str:
+    """Return the network that one household or server usually has.
+
+    That is an IPv4 address itself, or the /64 network of an IPv6 address. Text that is no
+    address is returned as it is, cut to 45 characters.
+    """
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return ip[:45]
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    if isinstance(address, IPv6Address):
+        address = IPv6Address(int(address))  # without a zone, which is no part of the network
+        return str(ip_network((address, 64), strict=False))
+    return str(address)
 
 
 def _carried(ip: IPv6Address) -> list[IPv4Address]:

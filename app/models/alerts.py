@@ -10,6 +10,9 @@ from peewee import AutoField, CharField, ForeignKeyField, fn
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.sites import Site
 
+# A site has seen an entry of Aura's audit log that is not in it.
+TRAIL_LOST = "trail_lost"
+
 
 class Alarm(BaseModel):
     """One contradiction between what Aura knows and what a site knows.

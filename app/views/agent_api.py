@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.domain.connection import notices
+from app.domain.inventory import notices
 from app.models.base import utcnow
 from app.protocol import CONTENT_TYPE, MAX_REQUEST_BYTES
 

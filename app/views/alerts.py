@@ -9,8 +9,8 @@ from datetime import datetime
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain import permissions
-from app.domain.crosscheck import alerts, site_log
+from app.domain import alerts, permissions
+from app.domain.crosscheck import site_log
 from app.domain.errors import Invalid
 from app.models.alerts import Alarm
 from app.models.base import utcnow

@@ -10,8 +10,8 @@ from flask.typing import ResponseReturnValue
 from app.domain.changes import auto_update_rules
 from app.domain.changes.auto_update_rules import RuleTerms
 from app.domain.changes.eligibility import SCOPES
-from app.domain.changes.versions import STEPS
 from app.domain.errors import Invalid, NotFound
+from app.domain.inventory.versions import STEPS
 from app.models.base import utcnow
 from app.models.clients import THEMSELVES
 from app.models.sites import Client

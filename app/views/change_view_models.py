@@ -15,9 +15,9 @@ from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.changes import approvals, auto_update_rules, candidates
 from app.domain.changes.candidates import Candidate
-from app.domain.changes.eligibility import report_list
-from app.domain.changes.versions import MAJOR, STEPS
 from app.domain.errors import NotFound
+from app.domain.inventory.targets import report_list
+from app.domain.inventory.versions import MAJOR, STEPS
 from app.domain.reporting.client_report import STORY_EVENTS
 from app.models.audit import Entry
 from app.models.auto_update_rules import Held, Policy

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain.changes.eligibility import kind_of
 from app.domain.errors import Invalid
+from app.domain.inventory.targets import kind_of
 from app.domain.sites import holds
 from app.models.base import utcnow
 from app.models.sites import Site

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from app.domain.changes.candidates import translation_ident
+from app.domain.inventory.targets import translation_ident
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
 # Every browser claims to be the older ones too, so the youngest mark goes first.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from flask import Blueprint, request
 from flask_login import current_user
 
+from app.domain import alerts as alert_actions
 from app.domain import attention, permissions
-from app.domain.crosscheck import alerts as alert_actions
 from app.models.alerts import Alarm
 from app.views.authorization import current_actor
 

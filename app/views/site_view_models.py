@@ -12,8 +12,8 @@ from app.domain.actor import Actor
 from app.domain.attention import Item
 from app.domain.changes import auto_update_rules, candidates
 from app.domain.changes.candidates import Candidate
-from app.domain.changes.eligibility import report_list
-from app.domain.changes.versions import available_updates
+from app.domain.inventory.targets import report_list
+from app.domain.inventory.versions import available_updates
 from app.domain.sites import tag_names
 from app.models.audit import Entry
 from app.models.auto_update_rules import Policy

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from app.domain.changes import candidates
-from app.domain.changes.versions import available_updates
+from app.domain.inventory.versions import available_updates
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.clients import Client

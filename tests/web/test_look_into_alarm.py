@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain import alerts
 from app.domain.actor import SYSTEM, Actor
-from app.domain.crosscheck import alerts
 from app.models.accounts import MemberSession
 from app.models.alerts import Alarm
 from app.models.base import transaction, utcnow

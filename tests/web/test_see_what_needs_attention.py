@@ -6,9 +6,8 @@ import re
 
 import pytest
 
-from app.domain import attention
+from app.domain import alerts, attention
 from app.domain.actor import SYSTEM
-from app.domain.crosscheck import alerts
 from app.models.base import transaction, utcnow
 from app.models.changes import Change
 from app.models.clients import Client

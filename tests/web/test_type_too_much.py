@@ -10,9 +10,9 @@ import pytest
 from flask import Flask
 
 from app.config import Config
+from app.domain import alerts
 from app.domain.accounts import one_time_links, passwords
 from app.domain.actor import SYSTEM, Actor
-from app.domain.crosscheck import alerts
 from app.domain.errors import Invalid
 from app.domain.sites import sites, tag_names
 from app.models.alerts import Alarm

@@ -15,11 +15,11 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from app.config import Config
+from app.http.ip_policy import network_of
 from app.models.accounts import LoginFailure, Member
 from app.models.base import transaction
 
@@ -78,20 +78,6 @@ def device_token(member: Member, known: str, config: Config) -> str:
     """
     device = _device_id(known, member.email, config) or secrets.token_urlsafe(16)
     return _devices(config).dumps([_account_hash(member.email, config), device])
-
-
-def network_of(ip: str) -> str:
-    """One household or server: an IPv4 address, or the /64 that an IPv6 address is in."""
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return ip[:45]
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    if isinstance(address, IPv6Address):
-        address = IPv6Address(int(address))  # without a zone, which is no part of the network
-        return str(ip_network((address, 64), strict=False))
-    return str(address)
 
 
 def _next_attempt_at(count: int, last_at: datetime | None, free: int) -> datetime | None:

@@ -15,11 +15,11 @@ from typing import IO, Any, Generic, TypeVar
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from app.config import Config
+from app.domain import dashboard_identity
+from app.domain.audit import checkpoints
 from app.domain.audit.chain import log_uuid
+from app.domain.audit.checkpoints import Checkpoint
 from app.domain.audit.merkle import Tree
-from app.domain.connection import dashboard_identity
-from app.domain.crosscheck import checkpoints
-from app.domain.crosscheck.checkpoints import Checkpoint
 from app.keys import sign, verify_checkpoint
 from app.models.audit import Entry
 from app.models.checkpoints import SiteEntry, SiteLog, SiteMark

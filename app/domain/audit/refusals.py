@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from app.domain.accounts.login_throttle import network_of
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.append import record
 from app.domain.audit.events import Event, RefusalsCounted
+from app.http.ip_policy import network_of
 from app.models.accounts import Member
 from app.models.base import transaction
 from app.models.refusals import RefusalCount

@@ -10,10 +10,10 @@ from peewee import DatabaseError, IntegrityError
 from app import queue
 from app.domain import permissions
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
+from app.domain.audit import checkpoints
 from app.domain.audit.append import record
 from app.domain.audit.chain import Anchor, ChainReport, verify_chain
 from app.domain.audit.events import TrailBreakSeen, TrailBroken, TrailVerified, VerificationAsked
-from app.domain.crosscheck import checkpoints
 from app.domain.errors import AuditLogUnreadable, NotFound, StaleState
 from app.models.audit import (
     ABANDONED,

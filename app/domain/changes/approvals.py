@@ -11,15 +11,14 @@ from datetime import datetime
 
 from app import queue
 from app.config import Config
-from app.domain import audit, permissions
+from app.domain import audit, dashboard_identity, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import ChangeApproved, ChangeRejected
 from app.domain.changes import change_plan
-from app.domain.changes.eligibility import report_list
-from app.domain.changes.proposals import check_reason
-from app.domain.connection import dashboard_identity
-from app.domain.connection.dashboard_identity import DashboardIdentity
+from app.domain.dashboard_identity import DashboardIdentity
 from app.domain.errors import AuraError, Forbidden, Invalid, StaleChange
+from app.domain.inventory.targets import report_list
+from app.domain.text import check_reason
 from app.keys import sign_plan
 from app.models.accounts import CLIENT
 from app.models.auto_update_rules import Held

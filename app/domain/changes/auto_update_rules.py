@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from app.config import Config
-from app.domain import audit, permissions
+from app.domain import audit, dashboard_identity, permissions
 from app.domain.actor import SCHEDULE, Actor
 from app.domain.audit.events import ApprovalsChanged, PolicyConfirmed, PolicyEnded, PolicyMade
 from app.domain.changes import approvals, candidates, change_plan, proposals
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.eligibility import SCOPES
-from app.domain.changes.proposals import MAX_REASON_CHARS, UpdateRequest, Window
-from app.domain.changes.versions import STEPS, step_between
-from app.domain.connection import dashboard_identity
+from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
+from app.domain.inventory.versions import STEPS, step_between
 from app.domain.sites import tag_names
+from app.domain.text import MAX_REASON_CHARS
 from app.models.accounts import Member
 from app.models.auto_update_rules import Held, Policy
 from app.models.base import transaction

@@ -19,6 +19,7 @@ from app.domain.changes import change_plan, changelog, outcomes, proposals
 from app.domain.changes.change_plan import Package, PlanContext, PlannedUpdate
 from app.domain.connection import calls, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
+from app.domain.diagnostics import scheduling
 from app.http import site_client
 from app.http.errors import ErrorCode
 from app.keys import SealBroken
@@ -104,7 +105,7 @@ def _ask(
 def _no_answer(change: Change, outcome: CallResult, now: datetime) -> str:
     """A site that says, signed, that it does not do this is told as that; the rest may pass."""
     if outcome.fault == ErrorCode.identity_changed:
-        calls.record_failure(change.site, outcome.fault, outcome.evidence, SYSTEM, now)
+        scheduling.record_failed_call(change.site, outcome.fault, outcome.evidence, SYSTEM, now)
     if outcome.fault == ErrorCode.refused_by_site:
         code = outcomes.code_or_empty(outcome.evidence.get("code")) or "refused"
         return _refuse(change, (code,), {}, now)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from app.domain.changes.versions import branch, is_above, is_not_newer
+from app.domain.inventory.targets import SITEAGENT, Target
+from app.domain.inventory.versions import is_above, is_not_newer
 
 # What a change may be of, and what SiteAgent's owner allows, in the order of what can go wrong.
 KINDS = ("plugin", "theme", "translation", "core", "siteagent")
@@ -22,48 +23,8 @@ STALE_AFTER = timedelta(hours=24)
 # Room for a package, what it unpacks to, and the kept copy of what it replaces.
 LEAST_FREE_BYTES = 200_000_000
 LEAST_FREE_BYTES_CORE = 500_000_000
-SITEAGENT = "siteagent/siteagent.php"
 # Kinds that lie in a folder of their own, of which the site tells how it is.
 _WITH_FOLDER = ("plugin", "theme", "siteagent")
-
-
-def kind_of(listed: str, ident: str) -> str:
-    """SiteAgent stands among a site's plugins, and is a kind of its own."""
-    return "siteagent" if (listed, ident) == ("plugin", SITEAGENT) else listed
-
-
-def report_list(kind: str) -> str:
-    """The list of the report in which components of this kind stand."""
-    return "plugin" if kind == "siteagent" else kind
-
-
-@dataclass(frozen=True)
-class Target:
-    """A component as the last report names it. `package`: whether one can be fetched at all.
-    `version_controlled`, `writable` and `auto_update` are None where the site does not tell."""
-
-    kind: str
-    ident: str
-    name: str
-    version: str
-    offered: str | None
-    active: bool = False
-    package: bool | None = None
-    requires_wp: str = ""
-    requires_php: str = ""
-    auto_update: bool | None = False
-    version_controlled: bool | None = None
-    writable: bool | None = None
-
-    @property
-    def scope(self) -> str:
-        """Which of the owner's scopes this falls under."""
-        if self.kind == "siteagent":
-            return self.kind
-        if self.kind != "core":
-            return f"{self.kind}s"
-        is_minor = branch(self.version) == branch(self.offered or "")
-        return "core_minor" if is_minor else "core_major"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from peewee import IntegrityError
 
 from app import queue
 from app.config import Config
-from app.domain import audit
+from app.domain import audit, dashboard_identity
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeStarted
 from app.domain.changes import change_plan, outcomes, proposals, site_probe
@@ -22,9 +22,9 @@ from app.domain.changes.dry_run import planned_update
 from app.domain.changes.outcomes import Outcome
 from app.domain.changes.settlement import RunContext, end_change, finish_change, mark_unknown
 from app.domain.changes.site_probe import LookCall
-from app.domain.connection import calls, dashboard_identity, quarantine
+from app.domain.connection import calls, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call
-from app.domain.connection.dashboard_identity import DashboardIdentity
+from app.domain.dashboard_identity import DashboardIdentity
 from app.http import site_client
 from app.keys import SealBroken, signing_public, verify_plan
 from app.models.auto_update_rules import Held

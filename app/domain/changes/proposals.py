@@ -24,15 +24,15 @@ from app.domain.audit.events import (
 )
 from app.domain.changes import candidates
 from app.domain.changes.eligibility import SEPARATE_KINDS
-from app.domain.changes.versions import step_between
 from app.domain.errors import Conflict, Invalid, NotFound, StaleChange, StaleState
+from app.domain.inventory.versions import step_between
+from app.domain.text import check_reason
 from app.models.auto_update_rules import Policy
 from app.models.base import transaction
 from app.models.changes import CANCELLED, EXPIRED, Change
 from app.models.sites import Site
 
 MAX_TOGETHER = 200
-MAX_REASON_CHARS = 500
 MAX_VERSION_CHARS = 64
 MAX_WINDOW = timedelta(days=14)
 DEFAULT_WINDOW = timedelta(days=3)
@@ -218,9 +218,3 @@ def get_change(change_id: int) -> Change:
     if change is None:
         raise NotFound("There is no such change. Its site may have been removed from the list.")
     return change
-
-
-def check_reason(text: str) -> None:
-    """Raise Invalid for a text that is longer than anybody reads."""
-    if len(text) > MAX_REASON_CHARS:
-        raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")

@@ -18,13 +18,15 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeEnded, ChangeUnsettled, ChangeWaiting
-from app.domain.changes import candidates, outcomes, site_probe
+from app.domain.changes import outcomes, site_probe
 from app.domain.changes.dry_run import planned_update
-from app.domain.changes.eligibility import report_list
 from app.domain.changes.outcomes import Outcome
 from app.domain.changes.site_probe import LookCall
 from app.domain.connection import calls, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
+from app.domain.diagnostics import scheduling
+from app.domain.inventory import targets
+from app.domain.inventory.targets import report_list
 from app.http import site_client
 from app.http.errors import ErrorCode
 from app.http.site_client import Reply
@@ -141,7 +143,7 @@ def finish_change(
         if outcome.reply is not None:
             calls.record_success(site, SYSTEM, now, outcome=outcome)
         elif outcome.fault == ErrorCode.identity_changed:
-            calls.record_failure(site, outcome.fault, outcome.evidence, SYSTEM, now)
+            scheduling.record_failed_call(site, outcome.fault, outcome.evidence, SYSTEM, now)
         if told.state == WAITING:
             return _wait(change, told, now)
         if end_change(change, told, after, how, now):
@@ -213,7 +215,7 @@ def _note_version(change: Change) -> None:
         Component.ident == change.ident,
     ).execute()
     site = Site.get_by_id(change.site_id)
-    site.note(when=STATES, offers=candidates.count_available_updates(site))
+    site.note(when=STATES, offers=targets.count_available_updates(site))
 
 
 def _start_next(site: Site, now: datetime) -> None:

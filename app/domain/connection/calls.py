@@ -16,10 +16,10 @@ from urllib.parse import SplitResult, urlsplit
 from app.config import Config
 from app.domain import audit
 from app.domain.actor import Actor
+from app.domain.audit import checkpoints
 from app.domain.audit.events import EndpointChanged, SiteCalled, SiteDisconnected, SiteReconnected
-from app.domain.connection import quarantine
-from app.domain.crosscheck import checkpoints
-from app.domain.diagnostics import scheduling
+from app.domain.connection import peer_view, quarantine
+from app.domain.sites.sites import server_login_context
 from app.http.site_client import DEADLINE_S, CallError, Channel, ErrorCode, Reply
 from app.keys import KeyRing, proves
 from app.models.base import utcnow
@@ -87,7 +87,7 @@ class CallResult:
     reply: Reply | None = None
     error: CallError | None = None
     nonces: list[str] = field(default_factory=list)
-    claim: checkpoints.Claim | None = None
+    claim: peer_view.Claim | None = None
 
     @property
     def fault(self) -> str:
@@ -156,7 +156,7 @@ def call_site(
         document=reply.document,
         reply=reply,
         nonces=nonces,
-        claim=checkpoints.claim_in(reply.document, config),
+        claim=peer_view.claim_in(reply.document, config),
     )
 
 
@@ -282,18 +282,13 @@ def server_login(site: Site, config: Config) -> str:
     if not site.server_login_sealed:
         return ""
     ring = KeyRing(config.sealing_keys)
-    return ring.open(site.server_login_sealed, login_context(site.id)).decode("utf-8")
+    return ring.open(site.server_login_sealed, server_login_context(site.id)).decode("utf-8")
 
 
 def server_login_at(site: Site, endpoint: str, config: Config) -> str:
     """The same where `endpoint` is at the site's known address; '' anywhere else, because the
     password was given for that server alone."""
     return server_login(site, config) if is_same_server(site.endpoint, endpoint) else ""
-
-
-def login_context(site_id: int) -> str:
-    """What a sealed server login is bound to."""
-    return f"site:{site_id}:server_login"
 
 
 def open_key(site: Site, name: str, config: Config) -> bytes:
@@ -354,7 +349,7 @@ def record_success(
     if won and judgement.mark is not None:
         checkpoints.store_checkpoint(site, judgement.mark, now)
     if won and outcome is not None and outcome.claim is not None:
-        checkpoints.record_peer_view(site, outcome.claim, by, now)
+        peer_view.record_peer_view(site, outcome.claim, by, now)
     return won
 
 
@@ -363,7 +358,8 @@ def record_failure(
 ) -> bool:
     """Write down a bad answer or none, inside the caller's transaction; reports stay as they are.
 
-    False if the connection was ended meanwhile; then nothing is written.
+    False if the connection was ended meanwhile; then nothing is written. Whether the failure
+    is examined is for the caller, see `diagnostics.scheduling.record_failed_call`.
     """
     contact = {"last_contact_at": now} if fault in _SIGNED else {}
     won = site.note(
@@ -389,8 +385,6 @@ def record_failure(
         mark_disconnected(site, confirmed=proven, how="answer", by=by, now=now)
     elif won and fault == ErrorCode.unauthorized and site.failures_in_row >= UNCONFIRMED_AFTER:
         mark_disconnected(site, confirmed=False, how="refusals", by=by, now=now)
-    if won:
-        scheduling.examine_after_failure(site, fault, now)
     return won
 
 

@@ -21,7 +21,7 @@ from app.domain.connection.calls import (
     key_context,
     server_login,
 )
-from app.domain.connection.dashboard_identity import DashboardIdentity
+from app.domain.dashboard_identity import DashboardIdentity
 from app.domain.sites.sites import same_home
 from app.http.site_client import Channel, ErrorCode, Reply
 from app.keys import (

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from app import queue
 from app.config import Config
-from app.domain import audit, permissions
+from app.domain import audit, dashboard_identity, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import (
     PairingAttemptFailed,
@@ -22,7 +22,7 @@ from app.domain.audit.events import (
     PairingFailed,
     PairingTokenIssued,
 )
-from app.domain.connection import dashboard_identity, handshake
+from app.domain.connection import handshake
 from app.domain.connection.calls import KEYS_UNREADABLE, Call
 from app.domain.connection.handshake import HandshakeResult, HandshakeStep
 from app.domain.errors import AlreadyPaired, Conflict, StaleState

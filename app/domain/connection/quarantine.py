@@ -12,9 +12,9 @@ from typing import Any
 
 from app.domain import audit
 from app.domain.actor import Actor
+from app.domain.audit import checkpoints
+from app.domain.audit.checkpoints import Checkpoint, CheckpointInvalid
 from app.domain.audit.events import QuarantineEnded, SiteQuarantined
-from app.domain.crosscheck import checkpoints
-from app.domain.crosscheck.checkpoints import Checkpoint, CheckpointInvalid
 from app.http.site_client import Reply
 from app.models.checkpoints import SiteLog, SiteMark
 from app.models.sites import EXCESSIVE, FORKED, MAY_CALL, MOVED, Site

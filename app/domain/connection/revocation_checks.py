@@ -13,12 +13,11 @@ from typing import Any
 
 from app import queue
 from app.config import Config
-from app.domain import audit
+from app.domain import alerts, audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import RecheckEnded
 from app.domain.connection import calls
 from app.domain.connection.calls import BearerCall, CallResult
-from app.domain.crosscheck import alerts
 from app.http import site_client
 from app.keys import SealBroken, proves
 from app.models.base import transaction, utcnow

@@ -17,7 +17,7 @@ from peewee import IntegrityError
 
 from app import queue
 from app.config import Config
-from app.domain import audit, permissions
+from app.domain import audit, dashboard_identity, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import (
     KeysRotated,
@@ -26,7 +26,7 @@ from app.domain.audit.events import (
     ServerLoginChanged,
     SiteMoved,
 )
-from app.domain.connection import calls, dashboard_identity, quarantine
+from app.domain.connection import calls, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.domain.connection.handshake import candidates
 from app.domain.errors import Conflict, NotPaired

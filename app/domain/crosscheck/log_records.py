@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 
+from app.domain import alerts
 from app.domain.actor import SYSTEM
-from app.domain.crosscheck import alerts, reconcile
+from app.domain.crosscheck import reconcile
 from app.domain.crosscheck.reconcile import LogPair, LogRecord
 from app.models.audit import Entry
 from app.models.base import transaction

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.domain import alerts
 from app.domain.changes import outcomes
-from app.domain.crosscheck import alerts
 
 # The other side's entry of the same event may still be on its way.
 GRACE_PERIOD = timedelta(minutes=10)

@@ -15,12 +15,13 @@ from typing import Any
 
 from app import queue
 from app.config import Config
-from app.domain import audit, permissions
+from app.domain import alerts, audit, permissions
 from app.domain.actor import SYSTEM, Actor
+from app.domain.audit import checkpoints
+from app.domain.audit.checkpoints import Checkpoint, CheckpointInvalid
 from app.domain.connection import calls, quarantine
 from app.domain.connection.calls import Call, CallResult
-from app.domain.crosscheck import alerts, checkpoints, log_records
-from app.domain.crosscheck.checkpoints import Checkpoint, CheckpointInvalid
+from app.domain.crosscheck import log_records
 from app.domain.errors import NotPaired
 from app.http import site_client
 from app.keys import SealBroken

@@ -10,6 +10,7 @@ from app import queue
 from app.domain import audit, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import ExaminationAsked
+from app.domain.connection import calls
 from app.domain.errors import Conflict
 from app.http.errors import ErrorCode
 from app.models.base import transaction
@@ -48,11 +49,21 @@ def request_examination(site: Site, *, by: Actor, now: datetime) -> Examination:
         return waiting
 
 
-def examine_after_failure(site: Site, fault: str, now: datetime) -> None:
-    """Have it examined when a site begins to fail, and now and then while it goes on.
+def record_failed_call(
+    site: Site, fault: str, evidence: dict[str, str | int], by: Actor, now: datetime
+) -> bool:
+    """Record a failed call to a site, inside the caller's transaction, and request an examination
+    when the site begins to fail, and now and then while it goes on.
 
-    Inside the transaction that wrote the failure down.
+    False if the connection was ended meanwhile; then nothing is written.
     """
+    won = calls.record_failure(site, fault, evidence, by, now)
+    if won:
+        _examine_failure(site, fault, now)
+    return won
+
+
+def _examine_failure(site: Site, fault: str, now: datetime) -> None:
     if fault in _NOT_ON_THE_WAY or site.state not in MAY_EXAMINE:
         return
     quiet = NOT_TWICE_WITHIN if site.failures_in_row == 1 else AGAIN_AFTER

@@ -16,11 +16,11 @@ from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
 from app.domain.audit.events import ReportReceived, ReportRefused, SyncAsked, SyncFailed
-from app.domain.changes import candidates
 from app.domain.connection import calls, quarantine
 from app.domain.connection.calls import Call, CallResult
+from app.domain.diagnostics import scheduling
 from app.domain.errors import NotPaired
-from app.domain.inventory import report_schema
+from app.domain.inventory import report_schema, targets
 from app.domain.inventory.report_schema import Checked, ReportInvalid
 from app.http import site_client
 from app.http.site_client import ErrorCode
@@ -269,7 +269,7 @@ def _store(
             Report.update(received_at=now).where(Report.site == site).execute()
         else:
             _replace(site, accepted, now)
-            site.note(when=MAY_CALL, offers=candidates.count_available_updates(site))
+            site.note(when=MAY_CALL, offers=targets.count_available_updates(site))
             audit.record(_received(site, accepted), SYSTEM, now=now)
         sync.move(to=DONE, when=OPEN, ended_at=now, unchanged=accepted is None)
         tx.after_commit(queue.enqueue, "read_log", site.id)
@@ -326,7 +326,7 @@ def _fail(
         if outcome is not None:
             audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if sync.move(to=FAILED, when=OPEN, ended_at=now, fault=fault, evidence=evidence):
-            calls.record_failure(site, fault, evidence, SYSTEM, now)
+            scheduling.record_failed_call(site, fault, evidence, SYSTEM, now)
             event = SyncFailed(site_id=site.id, sync_id=sync.id, fault=fault)
             audit.record(event, SYSTEM, now=now)
     return sync.state

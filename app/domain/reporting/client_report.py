@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from app.domain.changes.eligibility import Reason
-from app.domain.changes.versions import available_updates
+from app.domain.inventory.versions import available_updates
 from app.domain.reporting import php_eol
 from app.domain.reporting.sync_stats import Checks, ReportEntry, SiteWatch
 from app.protocol import canonical

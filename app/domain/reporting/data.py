@@ -15,8 +15,8 @@ from app.domain.audit.events import ClientReportMade
 from app.domain.changes import auto_update_rules, candidates
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.eligibility import SCOPES
-from app.domain.changes.versions import STEPS
 from app.domain.errors import NotFound
+from app.domain.inventory.versions import STEPS
 from app.domain.reporting.client_report import (
     AGREEMENTS,
     CHECK_EVENTS,

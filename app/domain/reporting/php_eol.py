@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from app.domain.changes.versions import branch
+from app.domain.inventory.versions import branch
 
 _ENDS: dict[tuple[int, ...], date] = {
     (7, 0): date(2019, 1, 10),

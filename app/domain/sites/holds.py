@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import ComponentHeld, ComponentReleased
-from app.domain.changes.proposals import MAX_REASON_CHARS
 from app.domain.errors import Invalid, StaleState
+from app.domain.text import MAX_REASON_CHARS
 from app.models.auto_update_rules import Held
 from app.models.sites import Site
 

@@ -14,7 +14,6 @@ from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import ServerLoginChanged, SiteAdded, SiteForgotten
-from app.domain.connection.calls import login_context
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.http.ip_policy import Network, is_reachable
 from app.keys import KeyRing
@@ -132,13 +131,18 @@ def set_server_login(
         raise Invalid("login_password", "Type the password, at most 200 characters.")
     else:
         ring = KeyRing(config.sealing_keys)
-        sealed = ring.seal(f"{name}:{password}".encode(), login_context(site.id))
+        sealed = ring.seal(f"{name}:{password}".encode(), server_login_context(site.id))
     with permissions.member_transaction(by, "keys") as (_, by):
         site.refresh()
         if site.forgotten_at or not site.note(when=STATES, server_login_sealed=sealed):
             raise Conflict("This site is not in the list any more.")
         event = ServerLoginChanged(site_id=site.id, is_kept=sealed is not None)
         audit.record(event, by, now=now)
+
+
+def server_login_context(site_id: int) -> str:
+    """Return what a web server's sealed login is bound to, so that it opens in no other row."""
+    return f"site:{site_id}:server_login"
 
 
 def client_named(name: str) -> Client:

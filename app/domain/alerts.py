@@ -12,14 +12,14 @@ from typing import Any
 from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import AlarmClosed, AlarmRaised
-from app.domain.changes.proposals import check_reason
 from app.domain.errors import Invalid, NotFound, StaleState
+from app.domain.text import check_reason
+from app.models.alerts import TRAIL_LOST as TRAIL_LOST
 from app.models.alerts import Alarm
 from app.models.checkpoints import SiteLog, SiteMark
 from app.models.sites import Site
 
-# A site saw an entry of this trail that does not stand here; a site refuses this trail.
-TRAIL_LOST = "trail_lost"
+# A site refuses this trail.
 TRAIL_REFUSED = "trail_refused"
 # A site says something of this trail without showing what Aura signed: about the site alone.
 CLAIM_UNPROVEN = "claim_unproven"

@@ -12,15 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from app.config import Config
-from app.domain import audit
-from app.domain.actor import Actor
-from app.domain.audit import Anchor
-from app.domain.audit.chain import LOG_UUID
+from app.domain import dashboard_identity
+from app.domain.audit.chain import LOG_UUID, Anchor, genesis_hash
 from app.domain.audit.merkle import Frontier
-from app.domain.connection import dashboard_identity
-from app.domain.crosscheck import alerts
 from app.keys import SealBroken, sign_checkpoint, verify_checkpoint
-from app.models.alerts import Alarm
+from app.models.alerts import TRAIL_LOST, Alarm
 from app.models.audit import Entry
 from app.models.checkpoints import AuditAnchor, SiteMark, TrailFrontier
 from app.models.installation import Setting
@@ -101,7 +97,7 @@ def _newest(log: str) -> tuple[int, str, int, bytes]:
         # The trail is not the one the tree was kept of: what it is now is what is signed.
         frontier, rows = Frontier(), _entries_from(0)
     if not rows:
-        return 0, audit.genesis_hash(log), 0, frontier.root()
+        return 0, genesis_hash(log), 0, frontier.root()
     grown = frontier.grown(bytes.fromhex(digest) for seq, digest, _ in rows if seq > frontier.size)
     n, digest, at = rows[-1]
     if grown.size - frontier.size >= _KEPT_EVERY:
@@ -194,83 +190,12 @@ def store_checkpoint(site: Site, mark: Checkpoint, now: datetime) -> None:
 # ---- what the sites have seen of the trail ----
 
 
-@dataclass(frozen=True)
-class Claim:
-    """What a site says it has seen of this trail. `mark` is what Aura itself signed, None where
-    the site shows no such thing; `why` then says what is missing."""
-
-    mark: Checkpoint | None
-    is_refusing: bool
-    why: str = ""
-
-
-def claim_in(document: dict[str, Any], config: Config) -> Claim | None:
-    """Read what an answer says of this trail; None where it says nothing, or where Aura's own
-    key does not open, so that nothing can be judged."""
-    said, is_refusing = document.get("seen"), document.get("mark_refused") is True
-    if said is None and not is_refusing:
-        return None
-    try:
-        keys = dashboard_identity.load_dashboard(config).public_keys
-    except SealBroken:
-        return None
-    why = ""
-    for public in keys:
-        try:
-            return Claim(parse_checkpoint(said, b64u(public), "Aura's"), is_refusing)
-        except CheckpointInvalid as invalid:
-            why = str(invalid)
-    return Claim(None, is_refusing, why)
-
-
-def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None:
-    """Judge what a site says of this trail, inside the caller's transaction.
-
-    A mark that Aura signed and that does not fit proves that the trail was cut, rewritten or
-    set back. Without Aura's signature it is the site's word alone: an alarm about that site,
-    and nothing that the trail is judged by.
-    """
-    mark = claim.mark
-    if mark is None:
-        _raise_unproven(site, {"why": claim.why, "refuses": claim.is_refusing}, by, now)
-        return
-    if mark.n < 1:
-        return
-    AuditAnchor.keep(site, mark.n, mark.hash, now)
-    head, key, here = Entry.head(), f"{mark.n}:{mark.hash}", _hash_at(mark.n)
-    seen = {"entry": mark.n, "hash": mark.hash}
-    told = {
-        "site": seen,
-        "aura": {"newest_entry": head.seq if head else 0, "hash_there": here},
-    }
-    if here != mark.hash:
-        alerts.raise_alert(site, alerts.TRAIL_LOST, key, told, by, now)
-        if claim.is_refusing:
-            alerts.raise_alert(site, alerts.TRAIL_REFUSED, key, told, by, now)
-    elif claim.is_refusing:
-        why = "what it has seen is in the audit log, and it refuses that log all the same"
-        _raise_unproven(site, {**seen, "why": why, "refuses": True}, by, now)
-
-
-def _raise_unproven(site: Site, said: dict[str, Any], by: Actor, now: datetime) -> None:
-    """Once a day: a site that lies in each of its answers must not fill the list."""
-    key = f"{now:%Y-%m-%d}"
-    alerts.raise_alert(site, alerts.CLAIM_UNPROVEN, key, {"site": said}, by, now)
-
-
-def _hash_at(seq: int) -> str:
-    entry = Entry.get_or_none(Entry.seq == seq)
-    return entry.hash if entry else ""
-
-
 def anchors() -> list[Anchor]:
     """What the sites say that they have seen of this trail, without what somebody has accounted
     for by closing the alarm about it."""
     accounted = {
         (alarm.site_id, alarm.key)
-        for alarm in Alarm.select().where(
-            Alarm.kind == alerts.TRAIL_LOST, Alarm.closed_at.is_null(False)
-        )
+        for alarm in Alarm.select().where(Alarm.kind == TRAIL_LOST, Alarm.closed_at.is_null(False))
     }
     rows = AuditAnchor.select(AuditAnchor, Site).join(Site).order_by(AuditAnchor.n)
     return [

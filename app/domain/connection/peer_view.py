@@ -1,0 +1,86 @@
+"""Judge what a site says it has seen of Aura's audit log (docs/PROTOCOL.md 5.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.config import Config
+from app.domain import alerts, dashboard_identity
+from app.domain.actor import Actor
+from app.domain.audit.checkpoints import Checkpoint, CheckpointInvalid, parse_checkpoint
+from app.keys import SealBroken
+from app.models.audit import Entry
+from app.models.checkpoints import AuditAnchor
+from app.models.sites import Site
+from app.protocol import b64u
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a site says it has seen of this trail. `mark` is what Aura itself signed, None where
+    the site shows no such thing; `why` then says what is missing."""
+
+    mark: Checkpoint | None
+    is_refusing: bool
+    why: str = ""
+
+
+def claim_in(document: dict[str, Any], config: Config) -> Claim | None:
+    """Read what an answer says of this trail; None where it says nothing, or where Aura's own
+    key does not open, so that nothing can be judged."""
+    said, is_refusing = document.get("seen"), document.get("mark_refused") is True
+    if said is None and not is_refusing:
+        return None
+    try:
+        keys = dashboard_identity.load_dashboard(config).public_keys
+    except SealBroken:
+        return None
+    why = ""
+    for public in keys:
+        try:
+            return Claim(parse_checkpoint(said, b64u(public), "Aura's"), is_refusing)
+        except CheckpointInvalid as invalid:
+            why = str(invalid)
+    return Claim(None, is_refusing, why)
+
+
+def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None:
+    """Judge what a site says of this trail, inside the caller's transaction.
+
+    A mark that Aura signed and that does not fit proves that the trail was cut, rewritten or
+    set back. Without Aura's signature it is the site's word alone: an alarm about that site,
+    and nothing that the trail is judged by.
+    """
+    mark = claim.mark
+    if mark is None:
+        _raise_unproven(site, {"why": claim.why, "refuses": claim.is_refusing}, by, now)
+        return
+    if mark.n < 1:
+        return
+    AuditAnchor.keep(site, mark.n, mark.hash, now)
+    head, key, here = Entry.head(), f"{mark.n}:{mark.hash}", _hash_at(mark.n)
+    seen = {"entry": mark.n, "hash": mark.hash}
+    told = {
+        "site": seen,
+        "aura": {"newest_entry": head.seq if head else 0, "hash_there": here},
+    }
+    if here != mark.hash:
+        alerts.raise_alert(site, alerts.TRAIL_LOST, key, told, by, now)
+        if claim.is_refusing:
+            alerts.raise_alert(site, alerts.TRAIL_REFUSED, key, told, by, now)
+    elif claim.is_refusing:
+        why = "what it has seen is in the audit log, and it refuses that log all the same"
+        _raise_unproven(site, {**seen, "why": why, "refuses": True}, by, now)
+
+
+def _raise_unproven(site: Site, said: dict[str, Any], by: Actor, now: datetime) -> None:
+    """Once a day: a site that lies in each of its answers must not fill the list."""
+    key = f"{now:%Y-%m-%d}"
+    alerts.raise_alert(site, alerts.CLAIM_UNPROVEN, key, {"site": said}, by, now)
+
+
+def _hash_at(seq: int) -> str:
+    entry = Entry.get_or_none(Entry.seq == seq)
+    return entry.hash if entry else ""

@@ -1,0 +1,141 @@
+"""List what could be updated on a site, from its stored report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.inventory.versions import available_updates, branch
+from app.models.reports import Component, Report
+from app.models.sites import Site
+
+SITEAGENT = "siteagent/siteagent.php"
+# A translation's place in the report, as a step names it: WordPress's own is "default".
+_CORE_SLUG = "default"
+_PLACES = {"plugin": "plugins", "theme": "themes"}
+
+
+def kind_of(listed: str, ident: str) -> str:
+    """SiteAgent stands among a site's plugins, and is a kind of its own."""
+    return "siteagent" if (listed, ident) == ("plugin", SITEAGENT) else listed
+
+
+def report_list(kind: str) -> str:
+    """The list of the report in which components of this kind stand."""
+    return "plugin" if kind == "siteagent" else kind
+
+
+@dataclass(frozen=True)
+class Target:
+    """A component as the last report names it. `package`: whether one can be fetched at all.
+    `version_controlled`, `writable` and `auto_update` are None where the site does not tell."""
+
+    kind: str
+    ident: str
+    name: str
+    version: str
+    offered: str | None
+    active: bool = False
+    package: bool | None = None
+    requires_wp: str = ""
+    requires_php: str = ""
+    auto_update: bool | None = False
+    version_controlled: bool | None = None
+    writable: bool | None = None
+
+    @property
+    def scope(self) -> str:
+        """Which of the owner's scopes this falls under."""
+        if self.kind == "siteagent":
+            return self.kind
+        if self.kind != "core":
+            return f"{self.kind}s"
+        is_minor = branch(self.version) == branch(self.offered or "")
+        return "core_minor" if is_minor else "core_major"
+
+
+def count_available_updates(site: Site) -> int:
+    """How many updates are available on a site, by what it reported last."""
+    report = Report.of(site)
+    document = json.loads(report.body) if report else {}
+    return sum(available_updates(targets_on_site(site, document)).values())
+
+
+def targets_on_site(site: Site, document: dict[str, Any]) -> list[Target]:
+    """List everything that a stored report names, in the order of the report."""
+    folders = {
+        (kind, one["id"]): one for kind, place in _PLACES.items() for one in document.get(place, [])
+    }
+    listed = [
+        _component(one, folders.get((one.kind, one.ident), {})) for one in Component.for_site(site)
+    ]
+    updates = document.get("updates") or {}
+    translations = [_translation(one) for one in updates.get("translations", [])]
+    return [*listed, *translations, *_core(document)]
+
+
+def _component(one: Component, folder: dict[str, Any]) -> Target:
+    return Target(
+        kind=kind_of(one.kind, one.ident),
+        ident=one.ident,
+        name=one.name or one.ident,
+        version=one.version,
+        offered=one.offered_version,
+        active=one.active,
+        package=one.offered_package,
+        requires_wp=one.offered_requires_wp,
+        requires_php=one.offered_requires_php,
+        auto_update=one.auto_update,
+        version_controlled=folder.get("vcs"),
+        writable=folder.get("writable"),
+    )
+
+
+def translation_ident(one: dict[str, Any]) -> str:
+    """How a step names a translation of the report: `plugin:akismet:de_DE`."""
+    slug = _CORE_SLUG if one.get("type") == "core" else one.get("slug", "")
+    return f"{one.get('type', '')}:{slug}:{one.get('language', '')}"
+
+
+def _translation(one: dict[str, Any]) -> Target:
+    """Translations carry no version of their own; their stamps say which is newer."""
+    name = "WordPress" if one.get("type") == "core" else one.get("slug", "")
+    return Target(
+        kind="translation",
+        ident=translation_ident(one),
+        name=f"{name} ({one.get('language', '')})",
+        version=one.get("installed", ""),
+        offered=one.get("updated"),
+        active=True,
+        package=True,
+        auto_update=one.get("auto_update"),
+    )
+
+
+def _core(document: dict[str, Any]) -> list[Target]:
+    """Each WordPress on offer as a target of its own; the nearest first, as the site lists them."""
+    offers = (document.get("updates") or {}).get("core", [])
+    version = (document.get("wordpress") or {}).get("version", "")
+    by_itself = (document.get("health") or {}).get("auto_updates") or {}
+    return [
+        Target(
+            kind="core",
+            ident="core",
+            name="WordPress",
+            version=version,
+            offered=one.get("version"),
+            active=True,
+            package=one.get("package"),
+            requires_php=one.get("requires_php", ""),
+            auto_update=by_itself.get(_release(version, one)),
+        )
+        for one in offers
+    ]
+
+
+def _release(version: str, offer: dict[str, Any]) -> str:
+    """What WordPress calls this step when it decides whether to take it by itself."""
+    if "-" in version and offer.get("kind") == "minor":
+        return "core_dev"
+    return f"core_{offer.get('kind', '')}"
