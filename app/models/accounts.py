@@ -61,7 +61,7 @@ class Member(BaseModel):
 
     def set_password(self, password_hash: str, *, epoch: int) -> bool:
         """Take a new password and begin a new epoch; False if `epoch` is over already."""
-        return self._change(
+        return self.update_if(
             Member.session_epoch == epoch,
             Member.disabled_at.is_null(),
             password_hash=password_hash,
@@ -70,11 +70,11 @@ class Member(BaseModel):
 
     def rehash(self, password_hash: str, *, instead_of: str) -> bool:
         """Keep the same password under a stronger hash, unless it was changed meanwhile."""
-        return self._change(Member.password_hash == instead_of, password_hash=password_hash)
+        return self.update_if(Member.password_hash == instead_of, password_hash=password_hash)
 
     def disable(self, now: datetime) -> bool:
         """Shut this person out; False if they are already, or nobody would be left to own Aura."""
-        return self._change(
+        return self.update_if(
             Member.disabled_at.is_null(),
             (Member.role != OWNER) | fn.EXISTS(self._other_owner()),
             disabled_at=now,
@@ -84,7 +84,7 @@ class Member(BaseModel):
     def take_role(self, role: str, client_id: int | None) -> bool:
         """Be something else from now on; False if they are that already, are shut out, or nobody
         would be left to own Aura."""
-        return self._change(
+        return self.update_if(
             Member.disabled_at.is_null(),
             (Member.role != role) | (fn.COALESCE(Member.client_id, 0) != (client_id or 0)),
             (Member.role != OWNER) | (role == OWNER) | fn.EXISTS(self._other_owner()),
@@ -96,11 +96,11 @@ class Member(BaseModel):
     def enable(self) -> bool:
         """Let this person in again; False if they never were shut out, or were erased."""
         is_known = Member.email != f"erased-{self.id}"
-        return self._change(Member.disabled_at.is_null(False), is_known, disabled_at=None)
+        return self.update_if(Member.disabled_at.is_null(False), is_known, disabled_at=None)
 
     def erase(self) -> bool:
         """Forget who this was, for good; False while they may sign in."""
-        return self._change(
+        return self.update_if(
             Member.disabled_at.is_null(False),
             name=ERASED,
             email=f"erased-{self.id}",
@@ -121,11 +121,6 @@ class Member(BaseModel):
             other.disabled_at.is_null(),
             other.password_hash != NO_PASSWORD,
         )
-
-    def _change(self, *when: Any, **changes: Any) -> bool:
-        won = Member.update(**changes).where(Member.id == self.id, *when).execute() == 1
-        self.refresh()
-        return won
 
     @classmethod
     def anybody(cls) -> bool:
@@ -169,21 +164,11 @@ class MemberSession(BaseModel):
 
     def end(self, now: datetime) -> bool:
         """Stop counting; False if it had stopped already."""
-        query = MemberSession.update(ended_at=now).where(
-            MemberSession.id == self.id, MemberSession.ended_at.is_null()
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(MemberSession.ended_at.is_null(), ended_at=now)
 
     def confirm(self, now: datetime) -> bool:
         """Note that the person showed who they are; False if the session has ended."""
-        query = MemberSession.update(confirmed_at=now).where(
-            MemberSession.id == self.id, MemberSession.ended_at.is_null()
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(MemberSession.ended_at.is_null(), confirmed_at=now)
 
     def saw(self, now: datetime) -> None:
         """Note that somebody is there, unless the session ended meanwhile."""

@@ -90,7 +90,4 @@ class Alarm(BaseModel):
     def close(self, *, by: str, note: str, now: datetime) -> bool:
         """False if somebody did before."""
         said: dict[str, Any] = {"closed_at": now, "closed_by": by, "closing_note": note}
-        query = Alarm.update(**said).where(Alarm.id == self.id, Alarm.closed_at.is_null())
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Alarm.closed_at.is_null(), **said)

@@ -243,23 +243,16 @@ class Verification(BaseModel):
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: object) -> bool:
         """Go to state `to` if the row still is in one of `when`; False if it is not."""
-        query = Verification.update(state=to, **changes).where(
-            Verification.id == self.id, Verification.state.in_(when)
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Verification.state.in_(when), state=to, **changes)
 
     def see(self, *, by: str, now: datetime) -> bool:
         """Note that somebody looked; False if somebody had, or nothing was found."""
-        query = Verification.update(seen_by=by[:120], seen_at=now).where(
-            Verification.id == self.id,
+        return self.update_if(
             Verification.state == BROKEN,
             Verification.seen_at.is_null(),
+            seen_by=by[:120],
+            seen_at=now,
         )
-        won = query.execute() == 1
-        self.refresh()
-        return won
 
     @classmethod
     def open(cls) -> Verification | None:

@@ -50,23 +50,19 @@ class Policy(BaseModel):
 
     def confirm(self, by: int, now: datetime, **changes: Any) -> bool:
         """Take a second person's word for it; False if it is over, or theirs already."""
-        query = Policy.update(confirmed_by=by, confirmed_at=now, **changes).where(
-            Policy.id == self.id,
+        return self.update_if(
             Policy.made_by != by,
             Policy.confirmed_by.is_null(),
             Policy.ended_at.is_null(),
             Policy.expires_at > now,
+            confirmed_by=by,
+            confirmed_at=now,
+            **changes,
         )
-        won = query.execute() == 1
-        self.refresh()
-        return won
 
     def end(self, **changes: Any) -> bool:
         """Stop releasing anything; False if it had stopped already."""
-        query = Policy.update(**changes).where(Policy.id == self.id, Policy.ended_at.is_null())
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Policy.ended_at.is_null(), **changes)
 
     @classmethod
     def in_force(cls, now: datetime) -> list[Policy]:

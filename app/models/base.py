@@ -164,9 +164,9 @@ def utcnow() -> datetime:
 class Transaction:
     """What may be asked of a transaction while it is open."""
 
-    def after_commit(self, fn: Callable[..., object], *args: Any) -> None:
-        """Run `fn(*args)` once the outermost transaction is committed, never if it is not."""
-        db.after_commit(lambda: fn(*args))
+    def after_commit(self, fn: Callable[..., object], *args: Any, **options: Any) -> None:
+        """Call `fn` once the outermost transaction is committed, never if it is not."""
+        db.after_commit(lambda: fn(*args, **options))
 
 
 @contextmanager
@@ -221,6 +221,7 @@ class JsonField(TextField):
 
 class BaseModel(Model):
     _dirty: set[str]
+    _meta: Any
 
     class Meta:
         database = db
@@ -230,3 +231,15 @@ class BaseModel(Model):
         """Read the row again: another process may have written it."""
         self.__data__.update(type(self).get_by_id(self.get_id()).__data__)
         self._dirty.clear()
+
+    def update_if(self, *conditions: Any, **changes: Any) -> bool:
+        """Set columns of this row in one UPDATE if all `conditions` hold, and read it again.
+
+        Return False if they do not hold: another process was faster.
+        """
+        query = (
+            type(self).update(**changes).where(self._meta.primary_key == self.get_id(), *conditions)
+        )
+        won = query.execute() == 1
+        self.refresh()
+        return won

@@ -160,12 +160,7 @@ class Change(BaseModel):
 
         False if the row is in another state by now.
         """
-        query = Change.update(state=to, **changes).where(
-            Change.id == self.id, Change.state.in_(sources(to)), *when
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Change.state.in_(sources(to)), *when, state=to, **changes)
 
     def approve(self, *, seen: str, may_be_proposer: bool, by: int | None, **changes: Any) -> bool:
         """Release exactly what was seen. False if it moved on, or if this person proposed it
@@ -201,22 +196,17 @@ class Change(BaseModel):
     def lease(self, state: str, now: datetime, until: datetime) -> bool:
         """Take the right to work on it without changing its state; False if it is not due,
         or somebody else does."""
-        query = Change.update(busy_until=until, attempts=Change.attempts + 1).where(
-            Change.id == self.id,
+        return self.update_if(
             Change.state == state,
             Change.next_try_at <= now,
             Change.busy_until.is_null() | (Change.busy_until < now),
+            busy_until=until,
+            attempts=Change.attempts + 1,
         )
-        won = query.execute() == 1
-        self.refresh()
-        return won
 
     def note(self, state: str, *when: Any, **changes: Any) -> bool:
         """Set columns without changing state, if the row still is in `state` and `when` holds."""
-        query = Change.update(**changes).where(Change.id == self.id, Change.state == state, *when)
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Change.state == state, *when, **changes)
 
     @property
     def needs_checking(self) -> bool:
@@ -230,12 +220,7 @@ class Change(BaseModel):
 
     def mark_checked(self, **changes: Any) -> bool:
         """Record that somebody looked; False if it did not need it or somebody did before."""
-        query = Change.update(is_incident=False, **changes).where(
-            Change.id == self.id, Change._needs_checking()
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Change._needs_checking(), is_incident=False, **changes)
 
     # ---- lists ----
 

@@ -131,12 +131,7 @@ class SiteLog(BaseModel):
 
     def advance(self, **changes: Any) -> bool:
         """Set columns if nobody has read further since this row was; False if somebody has."""
-        query = SiteLog.update(**changes).where(
-            SiteLog.site == self.site_id, SiteLog.n == self.n, SiteLog.branch == self.branch
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(SiteLog.n == self.n, SiteLog.branch == self.branch, **changes)
 
 
 class SiteEntry(BaseModel):

@@ -23,12 +23,7 @@ class Client(BaseModel):
 
     def ask_for(self, approvals: str) -> bool:
         """Have changes approved that way from now on; False if they are already."""
-        query = Client.update(approvals=approvals).where(
-            Client.id == self.id, Client.approvals != approvals
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Client.approvals != approvals, approvals=approvals)
 
     def rename(self, name: str) -> None:
         Client.update(name=name).where(Client.id == self.id).execute()

@@ -44,12 +44,7 @@ class Examination(BaseModel):
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: object) -> bool:
         """Go to state `to` if the row still is in one of `when`; False if it is not."""
-        query = Examination.update(state=to, **changes).where(
-            Examination.id == self.id, Examination.state.in_(when)
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Examination.state.in_(when), state=to, **changes)
 
     @classmethod
     def ask(cls, site: Site, *, asked_by: str, now: datetime) -> Examination:

@@ -51,12 +51,7 @@ class TrailExport(BaseModel):
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: object) -> bool:
         """Go to state `to` if the row still is in one of `when`; False if it is not."""
-        query = TrailExport.update(state=to, **changes).where(
-            TrailExport.id == self.id, TrailExport.state.in_(when)
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(TrailExport.state.in_(when), state=to, **changes)
 
     @classmethod
     def newest(cls, limit: int) -> list[TrailExport]:

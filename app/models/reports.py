@@ -43,10 +43,7 @@ class Sync(BaseModel):
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
         """Go to state `to` if the row still is in one of `when`; False if it is not."""
-        query = Sync.update(state=to, **changes).where(Sync.id == self.id, Sync.state.in_(when))
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Sync.state.in_(when), state=to, **changes)
 
     @classmethod
     def ask(cls, site: Site, *, asked_by: str, now: datetime) -> Sync:

@@ -52,24 +52,17 @@ class Rotation(BaseModel):
 
     def claim(self, now: datetime, until: datetime) -> bool:
         """Take the right to try now; False if ended, not due, or being tried elsewhere."""
-        query = Rotation.update(busy_until=until, attempts=Rotation.attempts + 1).where(
-            Rotation.id == self.id,
+        return self.update_if(
             Rotation.state.in_(OPEN),
             Rotation.next_try_at <= now,
             Rotation.busy_until.is_null() | (Rotation.busy_until < now),
+            busy_until=until,
+            attempts=Rotation.attempts + 1,
         )
-        won = query.execute() == 1
-        self.refresh()
-        return won
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
         """Go to state `to` if the row still is in one of `when`; False if it is not."""
-        query = Rotation.update(state=to, **changes).where(
-            Rotation.id == self.id, Rotation.state.in_(when)
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Rotation.state.in_(when), state=to, **changes)
 
     @classmethod
     def open_for(cls, site: Site) -> Rotation | None:

@@ -176,36 +176,24 @@ class Site(BaseModel):
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
         """Go to state `to` if the row still is in one of `when`; False if it is not."""
-        query = Site.update(state=to, **changes).where(Site.id == self.id, Site.state.in_(when))
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Site.state.in_(when), state=to, **changes)
 
     def note(self, *, when: tuple[str, ...], **changes: Any) -> bool:
         """Set columns without changing state, if the row still is in one of `when`."""
-        query = Site.update(**changes).where(Site.id == self.id, Site.state.in_(when))
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Site.state.in_(when), **changes)
 
     def claim_goodbye(self, when: tuple[str, ...], now: datetime, until: datetime) -> bool:
         """Take the right to tell the site now; False if not due or being told elsewhere.
 
         The lease is `revoke_next_at` itself: a worker that dies loses it by time.
         """
-        query = Site.update(revoke_next_at=until).where(
-            Site.id == self.id, Site.state.in_(when), Site.revoke_next_at <= now
+        return self.update_if(
+            Site.state.in_(when), Site.revoke_next_at <= now, revoke_next_at=until
         )
-        won = query.execute() == 1
-        self.refresh()
-        return won
 
     def claim_recheck(self, now: datetime, until: datetime) -> bool:
         """Take the right to check again now; the lease is `recheck_at` itself, as above."""
-        query = Site.update(recheck_at=until).where(Site.id == self.id, Site.recheck_at <= now)
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Site.recheck_at <= now, recheck_at=until)
 
     def plan_recheck(
         self, at: datetime | None, evidence: dict[str, Any] | None = None, **changes: Any
@@ -213,12 +201,9 @@ class Site(BaseModel):
         """Set when to check again; False if the site has been paired meanwhile."""
         if evidence is not None:
             changes["revoke_evidence"] = evidence
-        query = Site.update(recheck_at=at, **changes).where(
-            Site.id == self.id, Site.state.in_(ENDED), Site.recheck_at.is_null(False)
+        return self.update_if(
+            Site.state.in_(ENDED), Site.recheck_at.is_null(False), recheck_at=at, **changes
         )
-        won = query.execute() == 1
-        self.refresh()
-        return won
 
     def waiting_token(self) -> Pairing | None:
         return Pairing.get_or_none(Pairing.site == self, Pairing.state == WAITING)
@@ -348,24 +333,18 @@ class Pairing(BaseModel):
 
     def claim(self, now: datetime, until: datetime) -> bool:
         """Take the right to try now; False if closed, not due, or being tried elsewhere."""
-        query = Pairing.update(
-            busy_until=until, last_tried_at=now, attempts=Pairing.attempts + 1
-        ).where(
-            Pairing.id == self.id,
+        return self.update_if(
             Pairing.state == WAITING,
             Pairing.next_try_at <= now,
             Pairing.busy_until.is_null() | (Pairing.busy_until < now),
+            busy_until=until,
+            last_tried_at=now,
+            attempts=Pairing.attempts + 1,
         )
-        won = query.execute() == 1
-        self.refresh()
-        return won
 
     def note(self, **changes: Any) -> bool:
         """Set columns while the token is still waiting; False if it no longer is."""
-        query = Pairing.update(**changes).where(Pairing.id == self.id, Pairing.state == WAITING)
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        return self.update_if(Pairing.state == WAITING, **changes)
 
     def close(
         self, to: str, now: datetime, *, unless_exchanged: bool = False, **changes: Any
@@ -375,19 +354,17 @@ class Pairing(BaseModel):
         False if it had left already or, with `unless_exchanged`, if the site has
         the keys and only its confirmation is missing.
         """
-        query = Pairing.update(
+        may_close = [Pairing.exchange_sealed.is_null()] if unless_exchanged else []
+        return self.update_if(
+            Pairing.state == WAITING,
+            *may_close,
             state=to,
             closed_at=now,
             auth_sealed=None,
             exchange_sealed=None,
             busy_until=None,
             **changes,
-        ).where(Pairing.id == self.id, Pairing.state == WAITING)
-        if unless_exchanged:
-            query = query.where(Pairing.exchange_sealed.is_null())
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        )
 
     @classmethod
     def overdue(cls, before: datetime) -> list[Pairing]:

@@ -22,6 +22,7 @@ from app.config import Config
 from app.http.ip_policy import network_of
 from app.models.accounts import LoginFailure, Member
 from app.models.base import transaction
+from app.retry import backoff
 
 FREE_PER_ACCOUNT = 5
 FREE_PER_NETWORK = 20
@@ -84,8 +85,7 @@ def _next_attempt_at(count: int, last_at: datetime | None, free: int) -> datetim
     """When the next attempt may be made; None for at once."""
     if last_at is None or count < free:
         return None
-    # The exponent is bounded, or a long attack would count up to huge numbers.
-    return last_at + min(timedelta(seconds=2 ** min(count - free + 1, 20)), MAX_WAIT)
+    return last_at + backoff(count - free + 1, timedelta(seconds=1), MAX_WAIT)
 
 
 def _hash(text: str, config: Config) -> str:

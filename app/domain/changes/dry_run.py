@@ -27,6 +27,7 @@ from app.models.base import transaction, utcnow
 from app.models.changes import CHECKING, PROPOSED, REFUSED, Change
 from app.models.reports import Report
 from app.models.sites import Site
+from app.retry import backoff
 
 _NAME = "change.check"
 # Longer than the slowest asking: one call at four addresses.
@@ -209,13 +210,11 @@ def _again(change: Change, fault: str, evidence: dict[str, Any], now: datetime) 
         change.note(CHECKING, fault=fault, evidence=evidence)
         proposals.expire_change(change, now)
         return change.state
-    delay = min(FIRST_RETRY * 2 ** min(change.attempts, 10), LONGEST_RETRY)
+    delay = backoff(change.attempts, FIRST_RETRY, LONGEST_RETRY)
     with transaction() as tx:
         seen = {"fault": fault, "evidence": evidence}
         if change.note(CHECKING, next_try_at=now + delay, busy_until=None, **seen):
-            tx.after_commit(_later, change.id, int(delay.total_seconds()))
+            tx.after_commit(
+                queue.enqueue, "check_change", change.id, delay_s=int(delay.total_seconds())
+            )
     return change.state
-
-
-def _later(change_id: int, delay_s: int) -> None:
-    queue.enqueue("check_change", change_id, delay_s=delay_s)

@@ -35,6 +35,7 @@ from app.models.base import transaction, utcnow
 from app.models.changes import FAILED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING, Change
 from app.models.reports import Component, Sync
 from app.models.sites import STATES, Site
+from app.retry import backoff
 
 LEASE = timedelta(seconds=100)
 FIRST_RETRY = timedelta(seconds=15)
@@ -193,7 +194,7 @@ def _is_incident(told: Outcome) -> bool:
 def _wait(change: Change, told: Outcome, now: datetime) -> str:
     """The site asks its own administrator, or is at work on something else."""
     is_same = change.outcome_reason == told.reason
-    delay = min(WAITING_RETRY * 2 ** min(change.attempts - 1, 5), LONGEST_WAITING_RETRY)
+    delay = backoff(change.attempts - 1, WAITING_RETRY, LONGEST_WAITING_RETRY)
     has_moved = change.move(
         WAITING,
         outcome_reason=told.reason,
@@ -247,7 +248,7 @@ def mark_unknown(
     that does not leaves an incident, and the state stays what it is: unknown."""
     silent_for = now - (change.sent_at or change.started_at or now)
     is_over = silent_for >= GIVEN_UP_AFTER
-    delay = min(FIRST_RETRY * 2 ** min(change.attempts, 10), LONGEST_RETRY)
+    delay = backoff(change.attempts, FIRST_RETRY, LONGEST_RETRY)
     columns = {
         "fault": fault,
         "evidence": evidence,
@@ -264,9 +265,7 @@ def mark_unknown(
         else:
             change.note(UNKNOWN, Change.next_try_at.is_null(False), **columns)
         if not is_over and change.state == UNKNOWN:
-            tx.after_commit(_later, change.id, int(delay.total_seconds()))
+            tx.after_commit(
+                queue.enqueue, "settle_change", change.id, delay_s=int(delay.total_seconds())
+            )
     return change.state
-
-
-def _later(change_id: int, delay_s: int) -> None:
-    queue.enqueue("settle_change", change_id, delay_s=delay_s)

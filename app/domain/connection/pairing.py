@@ -267,7 +267,7 @@ class _Attempt:
                 self._give_up(step)
             else:
                 delay_s = self._wait(step)
-                tx.after_commit(_again, self.pairing.id, delay_s)
+                tx.after_commit(queue.enqueue, "pair_site", self.pairing.id, delay_s=delay_s)
         return self.pairing.state
 
     def _complete(self, opened: HandshakeResult) -> Sync | None:
@@ -325,10 +325,6 @@ class _Attempt:
             )
             audit.record(event, self.actor, now=now)
         return delay_s
-
-
-def _again(pairing_id: int, delay_s: int) -> None:
-    queue.enqueue("pair_site", pairing_id, delay_s=delay_s)
 
 
 def note_key(pairing: Pairing, config: Config) -> bytes:

@@ -45,6 +45,7 @@ from app.models.sites import (
     Site,
 )
 from app.protocol import ProtocolError, b64u, from_b64u
+from app.retry import backoff
 
 LEASE = timedelta(seconds=100)
 FIRST_RETRY = timedelta(minutes=5)
@@ -230,7 +231,8 @@ class _RevocationAttempt:
     def _probe_again(self) -> None:
         with transaction() as tx:
             if self.site.note(when=(REVOKING,), revoke_next_at=self.now() + PROBE_RETRY):
-                tx.after_commit(_later, self.site.id, int(PROBE_RETRY.total_seconds()))
+                delay_s = int(PROBE_RETRY.total_seconds())
+                tx.after_commit(queue.enqueue, "deliver_revocation", self.site.id, delay_s=delay_s)
 
     # ---- calls ----
 
@@ -323,7 +325,8 @@ class _RevocationAttempt:
     def _try_later(self, state: str, fault: str) -> None:
         """Destroy what could command the site at once; keep what can only disconnect it."""
         now, was = self.now(), self.site.state
-        next_at = now + _wait_after(self.site.revoke_evidence.get("attempts", 1))
+        attempts = self.site.revoke_evidence.get("attempts", 1)
+        next_at = now + backoff(attempts - 1, FIRST_RETRY, LONGEST_RETRY)
         kept = {"revoke": self.site.keys_sealed["revoke"]}
         with transaction():
             won = self.site.move(to=state, when=(was,), keys_sealed=kept, revoke_next_at=next_at)
@@ -346,12 +349,3 @@ class _RevocationAttempt:
             if self.site.note(when=_ENDING, keys_sealed={}, revoke_next_at=None):
                 event = RevocationAbandoned(site_id=self.site.id, kid=self.site.key_id)
                 audit.record(event, SYSTEM, now=now)
-
-
-def _wait_after(attempts: int) -> timedelta:
-    """Five minutes, doubling up to a day."""
-    return min(FIRST_RETRY * 2 ** min(max(attempts - 1, 0), 16), LONGEST_RETRY)
-
-
-def _later(site_id: int, delay_s: int) -> None:
-    queue.enqueue("deliver_revocation", site_id, delay_s=delay_s)

@@ -23,6 +23,7 @@ from app.keys import SealBroken, proves
 from app.models.base import transaction, utcnow
 from app.models.sites import Site
 from app.protocol import ProtocolError, b64u, from_b64u
+from app.retry import backoff
 
 FIRST = timedelta(days=1)
 LONGEST = timedelta(days=30)
@@ -88,7 +89,7 @@ def _write_down(site: Site, outcome: CallResult, now: datetime) -> str:
         told["rechecks"] = count = 0
     with transaction():
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
-        next_at = now + min(FIRST * 2 ** min(count, 10), LONGEST)
+        next_at = now + backoff(count, FIRST, LONGEST)
         if not site.plan_recheck(next_at, told):
             return "paired again"
         if had_come_back:

@@ -50,6 +50,7 @@ from app.models.base import transaction, utcnow
 from app.models.rotations import AGREED, ASKING, DONE, FAILED, OPEN, Rotation
 from app.models.sites import ACTIVE, MAY_CALL, MOVED, Site
 from app.protocol import ProtocolError, b64u, canonical, from_b64u
+from app.retry import backoff
 
 # Longer than the slowest attempt: one exchange at four addresses, and two pings.
 LEASE = timedelta(seconds=150)
@@ -442,7 +443,7 @@ class _RotationAttempt:
     def wait(self, fault: str, evidence: dict[str, str | int]) -> str:
         """Say what was seen and try again later."""
         now = self.now()
-        delay = min(FIRST_RETRY * 2 ** min(self.rotation.attempts, 10), LONGEST_RETRY)
+        delay = backoff(self.rotation.attempts, FIRST_RETRY, LONGEST_RETRY)
         with transaction() as tx:
             self.rotation.move(
                 to=self.rotation.state,
@@ -452,7 +453,8 @@ class _RotationAttempt:
                 next_try_at=now + delay,
                 busy_until=None,
             )
-            tx.after_commit(_later, self.rotation.id, int(delay.total_seconds()))
+            delay_s = int(delay.total_seconds())
+            tx.after_commit(queue.enqueue, "rotate_keys", self.rotation.id, delay_s=delay_s)
         return self.rotation.state
 
     def fail(self, fault: str, evidence: dict[str, str | int]) -> str:
@@ -499,7 +501,3 @@ def _open(config: Config, sealed: str | None, op_id: str, name: str) -> bytes:
     if sealed is None:
         raise SealBroken(f"the rotation's {name} is destroyed")
     return KeyRing(config.sealing_keys).open(sealed, f"rotation:{op_id}:{name}")
-
-
-def _later(rotation_id: int, delay_s: int) -> None:
-    queue.enqueue("rotate_keys", rotation_id, delay_s=delay_s)

@@ -1,0 +1,14 @@
+"""How long to wait between attempts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+# Doubling more often than this exceeds every limit that is used, and overflows a timedelta.
+_MAX_DOUBLINGS = 16
+
+
+def backoff(attempts: int, first: timedelta, most: timedelta) -> timedelta:
+    """Return how long to wait after `attempts` earlier waits: `first`, doubled each time, but
+    at most `most`."""
+    return min(first * 2 ** min(max(attempts, 0), _MAX_DOUBLINGS), most)
