@@ -45,11 +45,13 @@ chaos: $(VENV)/.dev ## Hundreds of changes while workers, sites and replies brea
 planted-faults: images ## Plant thirty faults one at a time and see that the tests find them
 	@$(BIN)/python -m tests.planted
 
-lint: $(VENV)/.dev ## Style, types and PHP syntax
+lint: $(VENV)/.dev ## Style and types of Python; syntax and style of PHP
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@find wordpress-plugin tests/php-fixtures tests/rigs tests/wordpress bench -name '*.php' -print0 | xargs -0 -n 1 -P 2 php -l > /dev/null
+	@command -v phpcs > /dev/null || { echo "PHP_CodeSniffer (phpcs) is missing. Install it with: make prepare" >&2; exit 1; }
+	phpcs
 
 format: $(VENV)/.dev ## Put Python files into the house format
 	$(BIN)/ruff format .

@@ -164,7 +164,7 @@ if ( isset( $_GET['wp_scrape_key'] ) && is_string( $_GET['wp_scrape_key'] ) ) { 
 	add_action(
 		'wp_footer',
 		static function (): void {
-			echo '<!-- siteagent-rendered:' . sanitize_key( $_GET['wp_scrape_key'] ) . " -->\n"; // phpcs:ignore WordPress.Security
+			echo '<!-- siteagent-rendered:' . sanitize_key( $_GET['wp_scrape_key'] ) . " -->\n"; // phpcs:ignore WordPress.Security -- sanitize_key() leaves letters, digits, dashes and underscores.
 		},
 		PHP_INT_MAX
 	);

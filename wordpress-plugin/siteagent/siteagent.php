@@ -68,7 +68,7 @@ function siteagent_tidy_up(): void {
 		Siteagent_Report::load_admin_includes();
 		siteagent()->update_controller()->reconcile( time() );
 	} catch ( Throwable $broken ) {
-		error_log( 'SiteAgent: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+		error_log( 'SiteAgent: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
 	}
 }
 

@@ -59,7 +59,14 @@ final class Siteagent_Container {
 		return $this->shared(
 			'update_controller',
 			function (): Siteagent_Update_Controller {
-				return new Siteagent_Update_Controller( $this->connection_store(), $this->operation_store(), $this->permissions(), $this->pending_approvals(), new Siteagent_Rollback( $this->option_store() ), $this->audit_log() );
+				return new Siteagent_Update_Controller(
+					$this->connection_store(),
+					$this->operation_store(),
+					$this->permissions(),
+					$this->pending_approvals(),
+					new Siteagent_Rollback( $this->option_store() ),
+					$this->audit_log()
+				);
 			}
 		);
 	}
@@ -154,8 +161,16 @@ final class Siteagent_Container {
 		return $this->shared(
 			'rest_controller',
 			function (): Siteagent_REST_Controller {
-				$operations = new Siteagent_Operation_Registry( $this->pairing(), $this->key_rotation(), $this->audit_log(), array( $this, 'report' ), array( $this, 'update_controller' ) );
-				return new Siteagent_REST_Controller( new Siteagent_Request_Handler( $this->connection_store(), $this->nonce_store(), $operations, $this->audit_log(), $this->checkpoint_store(), $this->rejected_requests() ), $this->audit_log() );
+				$operations      = new Siteagent_Operation_Registry( $this->pairing(), $this->key_rotation(), $this->audit_log(), array( $this, 'report' ), array( $this, 'update_controller' ) );
+				$request_handler = new Siteagent_Request_Handler(
+					$this->connection_store(),
+					$this->nonce_store(),
+					$operations,
+					$this->audit_log(),
+					$this->checkpoint_store(),
+					$this->rejected_requests()
+				);
+				return new Siteagent_REST_Controller( $request_handler, $this->audit_log() );
 			}
 		);
 	}
@@ -178,7 +193,15 @@ final class Siteagent_Container {
 		return $this->shared(
 			'settings_page',
 			function (): Siteagent_Settings_Page {
-				return new Siteagent_Settings_Page( $this->connection_store(), $this->pairing(), $this->report(), $this->audit_log(), $this->permissions(), $this->pending_approvals(), $this->checkpoint_store() );
+				return new Siteagent_Settings_Page(
+					$this->connection_store(),
+					$this->pairing(),
+					$this->report(),
+					$this->audit_log(),
+					$this->permissions(),
+					$this->pending_approvals(),
+					$this->checkpoint_store()
+				);
 			}
 		);
 	}
@@ -187,8 +210,21 @@ final class Siteagent_Container {
 		return $this->shared(
 			'settings_actions',
 			function (): Siteagent_Settings_Actions {
-				$permission_decisions = new Siteagent_Permission_Decisions( $this->connection_store(), $this->permissions(), $this->pending_approvals(), new Siteagent_Dashboard_Client(), $this->audit_log() );
-				return new Siteagent_Settings_Actions( $this->connection_store(), $this->pairing(), $this->address_change(), $permission_decisions, $this->checkpoint_store(), $this->audit_log_export() );
+				$permission_decisions = new Siteagent_Permission_Decisions(
+					$this->connection_store(),
+					$this->permissions(),
+					$this->pending_approvals(),
+					new Siteagent_Dashboard_Client(),
+					$this->audit_log()
+				);
+				return new Siteagent_Settings_Actions(
+					$this->connection_store(),
+					$this->pairing(),
+					$this->address_change(),
+					$permission_decisions,
+					$this->checkpoint_store(),
+					$this->audit_log_export()
+				);
 			}
 		);
 	}

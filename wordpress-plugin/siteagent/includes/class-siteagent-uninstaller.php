@@ -76,7 +76,7 @@ final class Siteagent_Uninstaller {
 				$siteagent->pairing()->disconnect( 'site' );
 			}
 		} catch ( Throwable $error ) {
-			error_log( 'SiteAgent: no goodbye was said: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+			error_log( 'SiteAgent: no goodbye was said: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
 		}
 	}
 

@@ -39,7 +39,7 @@ final class Siteagent_Flash_Store {
 		);
 		$nonce     = random_bytes( SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
 		$encrypted = sodium_crypto_secretbox( (string) $draft, $nonce, $this->encryption_key() );
-		set_site_transient( self::transient_name( self::DRAFT ), base64_encode( $nonce . $encrypted ), self::LIFETIME_S ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
+		set_site_transient( self::transient_name( self::DRAFT ), base64_encode( $nonce . $encrypted ), self::LIFETIME_S ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- a transient must be text.
 	}
 
 	/**
@@ -49,7 +49,7 @@ final class Siteagent_Flash_Store {
 	 */
 	public function draft(): ?array {
 		$stored = get_site_transient( self::transient_name( self::DRAFT ) );
-		$raw    = is_string( $stored ) ? base64_decode( $stored, true ) : false; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions
+		$raw    = is_string( $stored ) ? base64_decode( $stored, true ) : false; // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- a transient must be text.
 		if ( false === $raw || strlen( $raw ) <= SODIUM_CRYPTO_SECRETBOX_NONCEBYTES ) {
 			return null;
 		}

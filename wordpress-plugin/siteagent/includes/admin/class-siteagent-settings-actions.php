@@ -333,7 +333,7 @@ final class Siteagent_Settings_Actions {
 	}
 
 	private function log_error( Throwable $error ): void {
-		error_log( 'SiteAgent: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+		error_log( 'SiteAgent: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
 	}
 
 	/**

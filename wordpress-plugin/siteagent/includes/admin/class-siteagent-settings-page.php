@@ -265,7 +265,7 @@ final class Siteagent_Settings_Page {
 				__( 'Result of an update', 'siteagent' ) => $this->report->evidence_fields(),
 			);
 		} catch ( Throwable $error ) {
-			error_log( 'SiteAgent: the report could not be taken: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+			error_log( 'SiteAgent: the report could not be taken: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
 			$json   = null;
 			$fields = array();
 			$more   = array();
@@ -311,7 +311,7 @@ final class Siteagent_Settings_Page {
 	 * @param string $name Name of a file in views/, always a literal in this class.
 	 * @param array  $data The data that its header lists.
 	 */
-	private function render_view( string $name, array $data ): void {
+	private function render_view( string $name, array $data ): void { // phpcs:ignore Generic.CodeAnalysis.UnusedFunctionParameter -- the view reads it.
 		require __DIR__ . '/views/' . $name . '.php';
 	}
 }

@@ -61,7 +61,7 @@ final class Siteagent_Audit_Log_Export {
 		fwrite( $stream, $this->json_line( $this->header( $head ) ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a stream, not a file.
 		$count = 0;
 		foreach ( $this->log->chain( $head['n'] ) as $row ) {
-			fwrite( $stream, $this->json_line( $row ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+			fwrite( $stream, $this->json_line( $row ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a stream, not a file.
 			++$count;
 		}
 		return $count;
@@ -101,7 +101,8 @@ final class Siteagent_Audit_Log_Export {
 		foreach ( $this->log->chain( $last ) as $row ) {
 			$entry = json_decode( $row['body'], true );
 			$entry = ( is_array( $entry ) ? $entry : array() ) + array_fill_keys( array( 'at', 'event', 'actor', 'facts' ), '' );
-			$this->write_csv_row( $stream, array( $row['seq'], $entry['at'], $entry['event'], $entry['actor'], wp_json_encode( $entry['facts'], JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE ), $row['hash'] ) );
+			$facts = wp_json_encode( $entry['facts'], JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE );
+			$this->write_csv_row( $stream, array( $row['seq'], $entry['at'], $entry['event'], $entry['actor'], $facts, $row['hash'] ) );
 			++$count;
 		}
 		return $count;
@@ -116,6 +117,6 @@ final class Siteagent_Audit_Log_Export {
 			$text = is_scalar( $cell ) ? (string) $cell : '';
 			return ( 1 === preg_match( self::FORMULA, $text ) ? "'" : '' ) . $text;
 		};
-		fputcsv( $stream, array_map( $escape, $cells ), ',', '"', '' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		fputcsv( $stream, array_map( $escape, $cells ), ',', '"', '' ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a stream, not a file.
 	}
 }

@@ -226,7 +226,12 @@ final class Siteagent_Audit_Log {
 	 * @return array[] Each with seq, at (Unix time), event, actor, facts, hash.
 	 */
 	public function recent( int $limit, int $offset, string $search = '' ): array {
-		$query = $this->db->prepare( "SELECT seq, at, body, hash FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d", $this->like_pattern( $search ), $limit, $offset );
+		$query = $this->db->prepare(
+			"SELECT seq, at, body, hash FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d",
+			$this->like_pattern( $search ),
+			$limit,
+			$offset
+		);
 		// Before the first entry there is no table.
 		$shows_errors = $this->db->suppress_errors( true );
 		$rows         = (array) $this->db->get_results( $query, ARRAY_A );
@@ -360,7 +365,8 @@ final class Siteagent_Audit_Log {
 		if ( $this->is_network ) {
 			$id    = get_current_network_id();
 			$query = $this->db->prepare(
-				"INSERT INTO {$this->db->sitemeta} (site_id, meta_key, meta_value) SELECT %d, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d)",
+				"INSERT INTO {$this->db->sitemeta} (site_id, meta_key, meta_value) SELECT %d, %s, %s FROM DUAL"
+					. " WHERE NOT EXISTS (SELECT 1 FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d)",
 				$id,
 				self::OPTION,
 				$made,

@@ -208,7 +208,16 @@ final class Siteagent_Checkpoint_Store {
 	private function write_slots( array $checkpoints ): void {
 		$rows = array();
 		foreach ( $checkpoints as $slot => $checkpoint ) {
-			$rows[] = $this->db->prepare( '(%s, %d, %s, %d, %s, UNHEX(%s), %s)', $slot, $checkpoint['n'], $checkpoint['hash'], $checkpoint['at'], $checkpoint['log'], bin2hex( $checkpoint['body'] ), $checkpoint['sig'] );
+			$rows[] = $this->db->prepare(
+				'(%s, %d, %s, %d, %s, UNHEX(%s), %s)',
+				$slot,
+				$checkpoint['n'],
+				$checkpoint['hash'],
+				$checkpoint['at'],
+				$checkpoint['log'],
+				bin2hex( $checkpoint['body'] ),
+				$checkpoint['sig']
+			);
 		}
 		$values = implode( ', ', $rows );
 		$later  = 'VALUES(n) > n';
@@ -234,7 +243,8 @@ final class Siteagent_Checkpoint_Store {
 	private function stored(): array {
 		// Before the first checkpoint there is no table.
 		$shows_errors = $this->db->suppress_errors( true );
-		$rows         = (array) $this->db->get_results( $this->db->prepare( "SELECT slot, n, hash, at, log, body, sig FROM {$this->table} WHERE slot IN (%s, %s)", self::NEWEST, self::REFUSED ), ARRAY_A );
+		$query        = $this->db->prepare( "SELECT slot, n, hash, at, log, body, sig FROM {$this->table} WHERE slot IN (%s, %s)", self::NEWEST, self::REFUSED );
+		$rows         = (array) $this->db->get_results( $query, ARRAY_A );
 		$this->db->suppress_errors( $shows_errors );
 		$stored = array();
 		foreach ( $rows as $row ) {

@@ -107,7 +107,7 @@ final class Siteagent_CLI_Command {
 			WP_CLI::error( __( 'The form must be jsonl or csv.', 'siteagent' ) );
 		}
 		// phpcs:disable WordPress.WP.AlternativeFunctions -- at the terminal, with the permissions of the user.
-		$stream = @fopen( $arguments[0], 'xb' ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- reported below.
+		$stream = @fopen( $arguments[0], 'xb' ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, Generic.PHP.NoSilencedErrors -- reported below.
 		if ( false === $stream ) {
 			/* translators: %s: a file */
 			WP_CLI::error( sprintf( __( '%s already exists or cannot be written.', 'siteagent' ), $arguments[0] ) );

@@ -90,7 +90,7 @@ final class Siteagent_Option_Store {
 				return false;
 			}
 			$data[ self::FORMAT_KEY ] = self::FORMAT_WRITTEN;
-			$serialized               = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- what get_option() reads.
+			$serialized               = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions, Generic.PHP.ForbiddenFunctions -- what get_option() reads.
 			if ( $serialized === $stored || $this->compare_and_swap( $stored, $serialized ) ) {
 				return $serialized !== $stored;
 			}
@@ -104,7 +104,7 @@ final class Siteagent_Option_Store {
 
 	private function decode( ?string $stored ): array {
 		// Only arrays and scalars: a manipulated row must not create objects.
-		$data = null !== $stored && is_serialized( $stored ) ? @unserialize( $stored, array( 'allowed_classes' => false ) ) : array(); // phpcs:ignore WordPress.PHP
+		$data = null !== $stored && is_serialized( $stored ) ? @unserialize( $stored, array( 'allowed_classes' => false ) ) : array(); // phpcs:ignore WordPress.PHP, Generic.PHP.NoSilencedErrors, Generic.PHP.ForbiddenFunctions -- see above; a damaged row counts as empty.
 		return is_array( $data ) ? $data : array();
 	}
 
@@ -137,7 +137,8 @@ final class Siteagent_Option_Store {
 			// The table of network options has no unique key on the name. WordPress uses the first row.
 			return $this->db->query(
 				$this->db->prepare(
-					"INSERT INTO {$this->db->sitemeta} (site_id, meta_key, meta_value) SELECT %d, %s, %s FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d)",
+					"INSERT INTO {$this->db->sitemeta} (site_id, meta_key, meta_value) SELECT %d, %s, %s FROM DUAL"
+						. " WHERE NOT EXISTS (SELECT 1 FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d)",
 					get_current_network_id(),
 					self::OPTION,
 					$serialized,
@@ -159,7 +160,13 @@ final class Siteagent_Option_Store {
 		$hash = hash( 'sha256', $stored );
 		if ( $this->is_network ) {
 			return $this->db->query(
-				$this->db->prepare( "UPDATE {$this->db->sitemeta} SET meta_value = %s WHERE meta_key = %s AND site_id = %d AND SHA2(meta_value, 256) = %s", $serialized, self::OPTION, get_current_network_id(), $hash )
+				$this->db->prepare(
+					"UPDATE {$this->db->sitemeta} SET meta_value = %s WHERE meta_key = %s AND site_id = %d AND SHA2(meta_value, 256) = %s",
+					$serialized,
+					self::OPTION,
+					get_current_network_id(),
+					$hash
+				)
 			);
 		}
 		return $this->db->query(

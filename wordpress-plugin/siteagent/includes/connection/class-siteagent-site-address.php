@@ -37,7 +37,7 @@ final class Siteagent_Site_Address {
 	 */
 	public static function comparison_key( string $url ): string {
 		// parse_url() and not wp_parse_url(): this class is also tested without WordPress.
-		$parts = parse_url( trim( $url ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		$parts = parse_url( trim( $url ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions, Generic.PHP.ForbiddenFunctions -- see above.
 		if ( ! is_array( $parts ) || empty( $parts['host'] ) || empty( $parts['scheme'] ) ) {
 			return '';
 		}

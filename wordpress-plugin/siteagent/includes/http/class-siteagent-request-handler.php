@@ -114,7 +114,7 @@ final class Siteagent_Request_Handler {
 		} catch ( Siteagent_Exception $exception ) {
 			return $this->signed_refusal( $exception, $request, $operation['name'], $now, $authenticated['s2d'] );
 		} catch ( Throwable $error ) {
-			error_log( 'SiteAgent: ' . $error->getMessage() . ' in ' . $error->getFile() . ':' . $error->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+			error_log( 'SiteAgent: ' . $error->getMessage() . ' in ' . $error->getFile() . ':' . $error->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
 			$exception = new Siteagent_Exception( 'internal_error', get_class( $error ) );
 			return $this->signed_refusal( $exception, $request, $operation['name'], $now, $authenticated['s2d'] );
 		}
@@ -295,7 +295,7 @@ final class Siteagent_Request_Handler {
 		try {
 			$this->log->append( 'refused', $facts, 'dashboard' );
 		} catch ( RuntimeException $error ) {
-			error_log( 'SiteAgent: ' . $error->getMessage() . '; refused ' . $name ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+			error_log( 'SiteAgent: ' . $error->getMessage() . '; refused ' . $name ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
 		}
 	}
 

@@ -99,7 +99,7 @@ final class Siteagent_Request {
 			return '';
 		}
 		$body = stream_get_contents( $input, Siteagent_HTTP_Signature::MAX_REQUEST_BYTES + 1 );
-		fclose( $input ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		fclose( $input ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a stream, not a file.
 		return (string) $body;
 	}
 }

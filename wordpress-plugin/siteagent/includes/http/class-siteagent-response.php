@@ -111,7 +111,7 @@ final class Siteagent_Response {
 			define( 'DONOTCACHEPAGE', true );
 		}
 		// Compression would change the bytes that the digest covers.
-		ini_set( 'zlib.output_compression', '0' ); // phpcs:ignore WordPress.PHP.IniSet
+		ini_set( 'zlib.output_compression', '0' ); // phpcs:ignore WordPress.PHP.IniSet -- see above.
 		while ( ob_get_level() > 0 && ob_end_clean() ) {
 			continue;
 		}

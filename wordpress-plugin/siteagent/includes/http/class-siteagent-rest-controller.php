@@ -158,7 +158,7 @@ final class Siteagent_REST_Controller {
 	 * Logs an unexpected error and rejects the request.
 	 */
 	private function fail_closed( Throwable $error ): Siteagent_Response {
-		error_log( 'SiteAgent: ' . $error->getMessage() . ' in ' . $error->getFile() . ':' . $error->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions
+		error_log( 'SiteAgent: ' . $error->getMessage() . ' in ' . $error->getFile() . ':' . $error->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
 		return Siteagent_Response::unauthorized();
 	}
 

@@ -188,7 +188,8 @@ final class Siteagent_Operation_Registry {
 		sort( $given );
 		sort( $known );
 		if ( $given !== $known || ! isset( $document->v, $document->by ) || Siteagent_HTTP_Signature::VERSION !== $document->v || ! self::matches_type( $document->by, 'text' )
-			|| ! self::matches_type( isset( $document->log ) ? $document->log : null, 'head_or_null' ) || ! self::matches_type( isset( $document->mark ) ? $document->mark : null, 'object_or_null' ) ) {
+			|| ! self::matches_type( isset( $document->log ) ? $document->log : null, 'head_or_null' )
+			|| ! self::matches_type( isset( $document->mark ) ? $document->mark : null, 'object_or_null' ) ) {
 			throw new Siteagent_Exception( 'invalid_arguments', $name );
 		}
 		foreach ( $operation['schema'] as $argument => $kind ) {

@@ -92,7 +92,11 @@ final class Siteagent_Signed_Plan {
 		}
 		try {
 			$is_signed = is_string( $key ) && null !== $signature
-				&& self::is_valid_signature( Siteagent_HTTP_Signature::base64url_decode( $key, Siteagent_Key_Derivation::BYTES ), $this->bytes, Siteagent_HTTP_Signature::base64url_decode( $signature, 64 ) );
+				&& self::is_valid_signature(
+					Siteagent_HTTP_Signature::base64url_decode( $key, Siteagent_Key_Derivation::BYTES ),
+					$this->bytes,
+					Siteagent_HTTP_Signature::base64url_decode( $signature, 64 )
+				);
 		} catch ( Siteagent_Exception $exception ) {
 			$is_signed = false;
 		}

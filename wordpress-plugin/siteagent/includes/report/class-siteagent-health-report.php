@@ -160,7 +160,7 @@ final class Siteagent_Health_Report {
 		}
 		// Hosts forbid it with a warning (open_basedir) or an exception, depending on the PHP version.
 		try {
-			$free = @disk_free_space( WP_CONTENT_DIR ); // phpcs:ignore WordPress.PHP.NoSilencedErrors.Discouraged
+			$free = @disk_free_space( WP_CONTENT_DIR ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, Generic.PHP.NoSilencedErrors -- see above.
 		} catch ( Throwable $error ) {
 			return null;
 		}

@@ -19,7 +19,13 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Error_Summary {
 
 	/** PHP's own messages that only hold names from the code (Zend/zend_execute.c, zend_alloc.c, zend_compile.c). */
-	const SAFE_MESSAGE = '/^(?:(?:Uncaught \S+: )?(?:Call to undefined (?:function|method) [\w\\\\:]+\(\)|(?:Class|Interface|Trait) "[\w\\\\]+" not found)|Cannot redeclare (?:function |class )?[\w\\\\:]+(?:\(\))?|Cannot declare class [\w\\\\]+|Allowed memory size of \d+ bytes exhausted|Maximum execution time of \d+ seconds? exceeded)/';
+	const SAFE_MESSAGE = '/^(?:'
+		. '(?:Uncaught \S+: )?(?:Call to undefined (?:function|method) [\w\\\\:]+\(\)|(?:Class|Interface|Trait) "[\w\\\\]+" not found)'
+		. '|Cannot redeclare (?:function |class )?[\w\\\\:]+(?:\(\))?'
+		. '|Cannot declare class [\w\\\\]+'
+		. '|Allowed memory size of \d+ bytes exhausted'
+		. '|Maximum execution time of \d+ seconds? exceeded'
+		. ')/';
 
 	const UNCAUGHT = '/^Uncaught ([\w\\\\]+)/';
 

@@ -9,6 +9,9 @@ declare( strict_types=1 );
 
 defined( 'ABSPATH' ) || exit;
 
+// phpcs:disable WordPress.WP.AlternativeFunctions -- WP_Filesystem needs credentials on some hosts and is missing after a fatal error.
+// phpcs:disable WordPress.PHP.NoSilencedErrors, Generic.PHP.NoSilencedErrors -- a call that fails returns false; a warning could end up in a page.
+
 /**
  * Decides whether an error proves that the new version is broken.
  *
@@ -66,7 +69,7 @@ final class Siteagent_Fatal_Error {
 		}
 		$secret = get_transient( 'scrape_key_' . substr( sanitize_key( $_GET['wp_scrape_key'] ), 0, 32 ) );
 		return is_string( $secret ) && hash_equals( $secret, $_GET['wp_scrape_nonce'] );
-		// phpcs:enable
+		// phpcs:enable WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput
 	}
 
 	/**
@@ -74,7 +77,7 @@ final class Siteagent_Fatal_Error {
 	 */
 	public function record_known_error(): void {
 		if ( $this->is_caused_by_component() ) {
-			@file_put_contents( $this->path( self::KNOWN_ERRORS_FILE ), $this->fingerprint() . "\n", FILE_APPEND ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+			@file_put_contents( $this->path( self::KNOWN_ERRORS_FILE ), $this->fingerprint() . "\n", FILE_APPEND );
 		}
 	}
 
@@ -127,7 +130,7 @@ final class Siteagent_Fatal_Error {
 	}
 
 	private function is_known(): bool {
-		$known = @file( $this->path( self::KNOWN_ERRORS_FILE ), FILE_IGNORE_NEW_LINES ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		$known = @file( $this->path( self::KNOWN_ERRORS_FILE ), FILE_IGNORE_NEW_LINES );
 		return is_array( $known ) && in_array( $this->fingerprint(), $known, true );
 	}
 
@@ -152,7 +155,7 @@ final class Siteagent_Fatal_Error {
 		}
 		$this->write_file( self::LAST_RESULT_FILE, 'could_not_tell' );
 		$result = $this->request_front_page();
-		if ( 'fatal' === $result && 'fatal' === @file_get_contents( $this->path( Siteagent_Rollback_Watchdog::STATE_BEFORE ) ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		if ( 'fatal' === $result && 'fatal' === @file_get_contents( $this->path( Siteagent_Rollback_Watchdog::STATE_BEFORE ) ) ) {
 			// The front page was already broken before the update.
 			$result = 'could_not_tell';
 		}
@@ -184,7 +187,7 @@ final class Siteagent_Fatal_Error {
 		$request_uri = isset( $_SERVER['REQUEST_URI'] ) ? (string) $_SERVER['REQUEST_URI'] : '';
 		$home        = rtrim( (string) wp_parse_url( home_url( '/' ), PHP_URL_PATH ), '/' ) . '/';
 		return 'GET' === $method && $home === $request_uri && array() === $_GET && array() === $_POST && array() === $_COOKIE && empty( $_SERVER['CONTENT_LENGTH'] );
-		// phpcs:enable
+		// phpcs:enable WordPress.Security
 	}
 
 	/**
@@ -192,14 +195,14 @@ final class Siteagent_Fatal_Error {
 	 */
 	private function increment_count(): int {
 		$file = $this->path( self::COUNT_PREFIX . substr( $this->fingerprint(), 0, 16 ) );
-		@file_put_contents( $file, '.', FILE_APPEND ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		@file_put_contents( $file, '.', FILE_APPEND );
 		clearstatcache( true, $file );
-		return (int) @filesize( $file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		return (int) @filesize( $file );
 	}
 
 	private function write_file( string $name, string $text ): void {
 		if ( is_dir( $this->folder ) ) {
-			@file_put_contents( $this->path( $name ), $text ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+			@file_put_contents( $this->path( $name ), $text );
 		}
 	}
 

@@ -9,6 +9,9 @@ declare( strict_types=1 );
 
 defined( 'ABSPATH' ) || exit;
 
+// phpcs:disable WordPress.WP.AlternativeFunctions -- WP_Filesystem needs credentials on some hosts and is missing after a fatal error.
+// phpcs:disable WordPress.PHP.NoSilencedErrors, Generic.PHP.NoSilencedErrors -- a call that fails returns false; a warning could end up in a page.
+
 /**
  * Copies, removes and writes files with PHP alone, because the watchdog also runs after a fatal error.
  */
@@ -24,7 +27,7 @@ final class Siteagent_Filesystem {
 	 * copied.
 	 */
 	public static function copy( string $from, string $to, string $naming = self::SAME ): bool {
-		if ( ! is_dir( $to ) && ! @mkdir( $to, 0755, true ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		if ( ! is_dir( $to ) && ! @mkdir( $to, 0755, true ) ) {
 			return false;
 		}
 		foreach ( self::list_entries( $from ) as $name ) {
@@ -43,12 +46,12 @@ final class Siteagent_Filesystem {
 	 */
 	public static function copy_file( string $from, string $to ): bool {
 		if ( is_link( $from ) ) {
-			return function_exists( 'symlink' ) && @symlink( (string) readlink( $from ), $to ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
+			return function_exists( 'symlink' ) && @symlink( (string) readlink( $from ), $to );
 		}
-		if ( ! @copy( $from, $to ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		if ( ! @copy( $from, $to ) ) {
 			return false;
 		}
-		@touch( $to, (int) filemtime( $from ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		@touch( $to, (int) filemtime( $from ) );
 		self::set_mode( $to, fileperms( $from ) & 0777 );
 		return true;
 	}
@@ -58,7 +61,7 @@ final class Siteagent_Filesystem {
 	 */
 	public static function set_mode( string $file, int $mode ): void {
 		if ( function_exists( 'chmod' ) ) {
-			@chmod( $file, $mode ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+			@chmod( $file, $mode );
 		}
 	}
 
@@ -99,15 +102,15 @@ final class Siteagent_Filesystem {
 	 */
 	public static function remove( string $folder ): bool {
 		if ( ! is_dir( $folder ) || is_link( $folder ) ) {
-			return ! ( file_exists( $folder ) || is_link( $folder ) ) || @unlink( $folder ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+			return ! ( file_exists( $folder ) || is_link( $folder ) ) || @unlink( $folder );
 		}
-		if ( ! is_writable( $folder ) ) { // phpcs:ignore WordPress.WP.AlternativeFunctions
+		if ( ! is_writable( $folder ) ) {
 			self::set_mode( $folder, 0755 );
 		}
 		foreach ( self::list_entries( $folder ) as $name ) {
 			self::remove( "$folder/$name" );
 		}
-		return @rmdir( $folder ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		return @rmdir( $folder );
 	}
 
 	/**
@@ -115,7 +118,7 @@ final class Siteagent_Filesystem {
 	 */
 	public static function write_atomically( string $file, string $text ): bool {
 		$temporary_file = $file . '.part';
-		return strlen( $text ) === @file_put_contents( $temporary_file, $text ) && @rename( $temporary_file, $file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		return strlen( $text ) === @file_put_contents( $temporary_file, $text ) && @rename( $temporary_file, $file );
 	}
 
 	/**
@@ -140,7 +143,8 @@ final class Siteagent_Filesystem {
 	 * Invalidates the compiled code of one file.
 	 */
 	public static function invalidate_opcache_file( string $file ): bool {
-		return function_exists( 'opcache_invalidate' ) && @opcache_invalidate( $file, true ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- hosts forbid it with a warning.
+		// Hosts forbid it with a warning.
+		return function_exists( 'opcache_invalidate' ) && @opcache_invalidate( $file, true );
 	}
 
 	/**

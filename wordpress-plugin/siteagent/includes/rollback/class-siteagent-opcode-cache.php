@@ -29,7 +29,7 @@ final class Siteagent_Opcode_Cache {
 		if ( Siteagent_Filesystem::invalidate_opcache( $folder ) || ! self::is_on() ) {
 			return 0;
 		}
-		if ( function_exists( 'opcache_reset' ) && @opcache_reset() ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors -- hosts forbid it with a warning.
+		if ( function_exists( 'opcache_reset' ) && @opcache_reset() ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors, Generic.PHP.NoSilencedErrors -- hosts forbid it with a warning.
 			return 0;
 		}
 		$frequency = self::setting( 'opcache.revalidate_freq' );

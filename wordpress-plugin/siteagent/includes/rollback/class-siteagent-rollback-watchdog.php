@@ -1,7 +1,7 @@
 <?php
 /**
- * Plugin Name: SiteAgent watchdog Description: Watches one update: puts the previous version back if the new one
- * breaks this site, and removes itself afterwards.
+ * Plugin Name: SiteAgent watchdog
+ * Description: Watches one update: puts the previous version back if the new one breaks this site, and removes itself afterwards.
  *
  * While an update runs, this file is a must-use plugin, together with class-siteagent-filesystem.php,
  * class-siteagent-fatal-error.php and one line that names the update. It needs no other file of SiteAgent, so it
@@ -13,6 +13,9 @@
 declare( strict_types=1 );
 
 defined( 'ABSPATH' ) || exit;
+
+// phpcs:disable WordPress.WP.AlternativeFunctions -- WP_Filesystem needs credentials on some hosts and is missing after a fatal error.
+// phpcs:disable WordPress.PHP.NoSilencedErrors, Generic.PHP.NoSilencedErrors -- a call that fails returns false; a warning could end up in a page.
 
 /**
  * Watches one component. The state of the run is kept in files only, because they survive every process. A lock on
@@ -124,7 +127,7 @@ final class Siteagent_Rollback_Watchdog {
 		if ( ! $is_probe && ! is_file( $this->path( self::STALE ) ) ) {
 			return false;
 		}
-		$is_skipped = ! extension_loaded( 'Zend OPcache' ) || false !== ini_set( 'opcache.enable', '0' ); // phpcs:ignore WordPress.PHP.IniSet
+		$is_skipped = ! extension_loaded( 'Zend OPcache' ) || false !== ini_set( 'opcache.enable', '0' ); // phpcs:ignore WordPress.PHP.IniSet -- the new version must not run from stale opcodes.
 		if ( $is_skipped && $is_probe && ! headers_sent() ) {
 			header( 'X-SiteAgent-Code: disk' );
 		}
@@ -171,7 +174,7 @@ final class Siteagent_Rollback_Watchdog {
 			// An earlier request left a record.
 			return is_file( $this->path( self::RESTORED ) ) || ( is_dir( $this->path( self::BACKUP ) ) && $this->swap_folders( $reason, $error ) );
 		} finally {
-			@rmdir( $this->path( self::RESTORING ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+			@rmdir( $this->path( self::RESTORING ) );
 		}
 	}
 
@@ -187,14 +190,14 @@ final class Siteagent_Rollback_Watchdog {
 		if ( ! is_dir( $folder ) ) {
 			return self::FREE;
 		}
-		$handle = function_exists( 'flock' ) ? @fopen( $folder . '/' . self::LOCK, 'rb' ) : false; // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		$handle = function_exists( 'flock' ) ? @fopen( $folder . '/' . self::LOCK, 'rb' ) : false;
 		if ( false === $handle ) {
 			return self::UNKNOWN;
 		}
 		if ( ! flock( $handle, LOCK_SH | LOCK_NB, $would_block ) ) {
 			return 1 === $would_block ? self::HELD : self::UNKNOWN;
 		}
-		$host = @file_get_contents( $folder . '/' . self::HEARTBEAT ); // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		$host = @file_get_contents( $folder . '/' . self::HEARTBEAT );
 		return self::host_name() === $host && is_file( self::local_marker( $folder ) ) ? self::FREE : self::UNKNOWN;
 	}
 
@@ -207,7 +210,7 @@ final class Siteagent_Rollback_Watchdog {
 			return self::HELD === $state;
 		}
 		$heartbeat = is_file( $folder . '/' . self::HEARTBEAT ) ? $folder . '/' . self::HEARTBEAT : $folder;
-		return time() - (int) @filemtime( $heartbeat ) <= self::HEARTBEAT_TIMEOUT_S; // phpcs:ignore WordPress.PHP.NoSilencedErrors
+		return time() - (int) @filemtime( $heartbeat ) <= self::HEARTBEAT_TIMEOUT_S;
 	}
 
 	/**
@@ -233,8 +236,8 @@ final class Siteagent_Rollback_Watchdog {
 		if ( '' === $op_id || false === strpos( $text, $op_id ) ) {
 			return;
 		}
-		if ( ! is_file( $file . '.siteagent' ) || ! @rename( $file . '.siteagent', $file ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
-			@unlink( $file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		if ( ! is_file( $file . '.siteagent' ) || ! @rename( $file . '.siteagent', $file ) ) {
+			@unlink( $file );
 		}
 	}
 
@@ -247,9 +250,9 @@ final class Siteagent_Rollback_Watchdog {
 		Siteagent_Filesystem::remove( $next );
 		Siteagent_Filesystem::remove( $this->path( self::REPLACED ) );
 		$is_ready = Siteagent_Filesystem::copy( $this->path( self::BACKUP ), $next, Siteagent_Filesystem::SHOW );
-		$is_free  = ! file_exists( $target ) || @rename( $target, $this->path( self::REPLACED ) ) || Siteagent_Filesystem::remove( $target ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- must work without WordPress's filesystem classes.
+		$is_free  = ! file_exists( $target ) || @rename( $target, $this->path( self::REPLACED ) ) || Siteagent_Filesystem::remove( $target );
 		Siteagent_Filesystem::remove( $this->path( self::REPLACED ) );
-		$is_back = $is_free && ( ( $is_ready && @rename( $next, $target ) ) || Siteagent_Filesystem::copy( $this->path( self::BACKUP ), $target, Siteagent_Filesystem::SHOW ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		$is_back = $is_free && ( ( $is_ready && @rename( $next, $target ) ) || Siteagent_Filesystem::copy( $this->path( self::BACKUP ), $target, Siteagent_Filesystem::SHOW ) );
 		Siteagent_Filesystem::remove( $next );
 		if ( $is_back ) {
 			$record = array(
@@ -282,7 +285,7 @@ final class Siteagent_Rollback_Watchdog {
 		}
 		$this->remove_self();
 		Siteagent_Filesystem::remove( $this->run['folder'] );
-		@unlink( self::local_marker( $this->run['folder'] ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		@unlink( self::local_marker( $this->run['folder'] ) );
 	}
 
 	/**
@@ -291,13 +294,13 @@ final class Siteagent_Rollback_Watchdog {
 	private function lock_restore(): bool {
 		$lock_folder = $this->path( self::RESTORING );
 		if ( is_dir( $lock_folder ) && filemtime( $lock_folder ) < time() - self::RESTORING_TIMEOUT_S ) {
-			@rmdir( $lock_folder ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+			@rmdir( $lock_folder );
 		}
-		return @mkdir( $lock_folder ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		return @mkdir( $lock_folder );
 	}
 
 	private function remove_self(): void {
-		@unlink( $this->file ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions
+		@unlink( $this->file );
 	}
 
 	private function path( string $name ): string {

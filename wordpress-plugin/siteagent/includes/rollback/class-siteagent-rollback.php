@@ -9,6 +9,8 @@ declare( strict_types=1 );
 
 defined( 'ABSPATH' ) || exit;
 
+// phpcs:disable WordPress.WP.AlternativeFunctions -- WP_Filesystem needs credentials on some hosts and is missing after a fatal error.
+
 /**
  * Allows one run at a time. A marker in the database names it. A lock on a file shows whether its process is
  * alive, because the system releases it however the process ends.
@@ -83,7 +85,10 @@ final class Siteagent_Rollback {
 	 * @return string[]
 	 */
 	public static function missing_functions(): array {
-		return array_values( array_filter( self::REQUIRED_FUNCTIONS, static function ( string $name ): bool { return ! function_exists( $name ); } ) );
+		$is_missing = static function ( string $name ): bool {
+			return ! function_exists( $name );
+		};
+		return array_values( array_filter( self::REQUIRED_FUNCTIONS, $is_missing ) );
 	}
 
 	/**
@@ -148,7 +153,7 @@ final class Siteagent_Rollback {
 			Siteagent_Filesystem::write_atomically( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::STATE_BEFORE, $facts['before']['probe'] );
 		}
 		if ( 'installed' === $stage ) {
-			touch( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::INSTALLED ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- read without WordPress.
+			touch( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::INSTALLED );
 		}
 	}
 
@@ -157,7 +162,7 @@ final class Siteagent_Rollback {
 	 */
 	public function heartbeat( array $run ): void {
 		if ( is_file( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::HEARTBEAT ) ) {
-			touch( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::HEARTBEAT ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+			touch( $run['folder'] . '/' . Siteagent_Rollback_Watchdog::HEARTBEAT );
 		}
 	}
 
@@ -201,7 +206,7 @@ final class Siteagent_Rollback {
 			$is_whole = 'translation' === $component->kind() && $this->back_up_files( ( new Siteagent_Translation( $component->id() ) )->files(), $kept . '.part' );
 		}
 		// Rename only a complete backup, so that a partial one is never restored.
-		return $is_whole && rename( $kept . '.part', $kept ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		return $is_whole && rename( $kept . '.part', $kept );
 	}
 
 	/**
@@ -235,7 +240,7 @@ final class Siteagent_Rollback {
 		foreach ( self::WATCHDOG_PARTS as $part ) {
 			$own[ $part ] = $part . $suffix;
 		}
-		$facts = var_export( $this->watchdog_config( $run, $component ), true ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- writes PHP.
+		$facts = var_export( $this->watchdog_config( $run, $component ), true ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions, Generic.PHP.ForbiddenFunctions -- writes PHP.
 		$line  = sprintf( "\n( new Siteagent_Rollback_Watchdog( __FILE__, %s ) )->watch();\n", $facts );
 		// Written atomically, because other requests load this file.
 		return Siteagent_Filesystem::write_atomically( self::watchdog_file( $run['op_id'] ), strtr( $source . $line, $own ) );
@@ -260,7 +265,14 @@ final class Siteagent_Rollback {
 	public function restore_record( array $run ): ?array {
 		$record_file = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::RESTORED;
 		$record      = is_readable( $record_file ) ? json_decode( (string) file_get_contents( $record_file ), true ) : null;
-		return is_array( $record ) && isset( $record['op_id'], $record['reason'] ) && $run['op_id'] === $record['op_id'] ? $record + array( 'installed' => false, 'message' => '', 'file' => '', 'line' => 0 ) : null;
+		$is_of_run   = is_array( $record ) && isset( $record['op_id'], $record['reason'] ) && $run['op_id'] === $record['op_id'];
+		$defaults    = array(
+			'installed' => false,
+			'message'   => '',
+			'file'      => '',
+			'line'      => 0,
+		);
+		return $is_of_run ? $record + $defaults : null;
 	}
 
 	/**
@@ -313,7 +325,7 @@ final class Siteagent_Rollback {
 		}
 		Siteagent_Upgrader::remove_leftovers( $run['op_id'] );
 		if ( 'failed' === $answer['outcome'] && ! $this->matches_backup( $run, $component ) ) {
-			touch( $run['folder'] . '/' . self::KEEP_BACKUP ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+			touch( $run['folder'] . '/' . self::KEEP_BACKUP );
 		} else {
 			self::remove_run_folder( $run['folder'] );
 		}
@@ -330,7 +342,9 @@ final class Siteagent_Rollback {
 		foreach ( Siteagent_Filesystem::list_entries( self::base_folder() ) as $name ) {
 			$folder = self::base_folder() . '/' . $name;
 			$is_run = 1 === preg_match( self::FOLDER_PATTERN, basename( $name, self::PARTIAL_SUFFIX ) );
-			if ( ! $is_run || ( null !== $run && 0 === strpos( $folder, $run['folder'] ) ) || Siteagent_Rollback_Watchdog::HELD === Siteagent_Rollback_Watchdog::lock_state( $folder ) || self::is_watched( $folder ) ) {
+			if ( ! $is_run || ( null !== $run && 0 === strpos( $folder, $run['folder'] ) )
+				|| Siteagent_Rollback_Watchdog::HELD === Siteagent_Rollback_Watchdog::lock_state( $folder )
+				|| self::is_watched( $folder ) ) {
 				continue;
 			}
 			$needed = $folder . '/' . self::KEEP_BACKUP;
@@ -406,20 +420,21 @@ final class Siteagent_Rollback {
 		}
 		// Deny access by URL.
 		foreach ( array( 'index.php' => "<?php\n// Silence is golden.\n", '.htaccess' => "Require all denied\n" ) as $name => $text ) {
-			file_put_contents( self::base_folder() . '/' . $name, $text ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+			file_put_contents( self::base_folder() . '/' . $name, $text );
 		}
-		$lock = fopen( $partial . '/' . Siteagent_Rollback_Watchdog::LOCK, 'cb' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+		$lock = fopen( $partial . '/' . Siteagent_Rollback_Watchdog::LOCK, 'cb' );
 		if ( false !== $lock && flock( $lock, LOCK_EX | LOCK_NB ) ) {
 			$this->lock = $lock;
 		}
-		file_put_contents( $partial . '/' . Siteagent_Rollback_Watchdog::HEARTBEAT, Siteagent_Rollback_Watchdog::host_name() ); // phpcs:ignore WordPress.WP.AlternativeFunctions
-		@touch( Siteagent_Rollback_Watchdog::local_marker( $folder ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, WordPress.WP.AlternativeFunctions -- without it the lock alone says less.
-		rename( $partial, $folder ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- at once, or not at all.
+		file_put_contents( $partial . '/' . Siteagent_Rollback_Watchdog::HEARTBEAT, Siteagent_Rollback_Watchdog::host_name() );
+		@touch( Siteagent_Rollback_Watchdog::local_marker( $folder ) ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, Generic.PHP.NoSilencedErrors -- without it the lock alone says less.
+		// At once, or not at all.
+		rename( $partial, $folder );
 	}
 
 	private function release_lock( array $run ): void {
 		if ( null !== $this->lock ) {
-			fclose( $this->lock ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+			fclose( $this->lock );
 			$this->lock = null;
 		}
 		Siteagent_Update_Lock::release( isset( $run['core_lock'] ) ? $run['core_lock'] : '' );

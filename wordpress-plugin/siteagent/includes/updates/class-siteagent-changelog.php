@@ -28,6 +28,21 @@ final class Siteagent_Changelog {
 	const FAILURE_CACHE_S = 5 * MINUTE_IN_SECONDS;
 	const RETRYABLE       = array( 'unreachable', 'unreadable' );
 
+	/** What WordPress.org leaves out of its answer. */
+	const UNUSED_FIELDS = array(
+		'description',
+		'short_description',
+		'reviews',
+		'screenshots',
+		'screenshot_url',
+		'banners',
+		'icons',
+		'versions',
+		'contributors',
+		'ratings',
+		'tags',
+	);
+
 	/** A line that opens the section of one version, as readme files write them. */
 	const VERSION_HEADING = '~^(?<heading>=\s+)?(?:\d{4}-\d\d-\d\d\s*[-:]+\s*)?[\[(]?(?:(?:version|release|ver\.?|v\.?)\s*:?\s*)?(?<version>\d+(?:\.\d+)*(?:-?(?:alpha|beta|rc)[-.]?\d*)?)(?![\w.])~i';
 
@@ -135,7 +150,7 @@ final class Siteagent_Changelog {
 		$request  = array(
 			'slug'   => $slug,
 			'locale' => 'en_US',
-			'fields' => array_fill_keys( array( 'description', 'short_description', 'reviews', 'screenshots', 'screenshot_url', 'banners', 'icons', 'versions', 'contributors', 'ratings', 'tags' ), 0 ) + array( 'sections' => 1 ),
+			'fields' => array_fill_keys( self::UNUSED_FIELDS, 0 ) + array( 'sections' => 1 ),
 		);
 		$address  = 'https://' . self::HOST . "/{$kind}s/info/1.2/?" . http_build_query(
 			array(

@@ -138,7 +138,7 @@ final class Siteagent_Component {
 			$rows  = $wpdb->get_results( "SELECT option_name, option_value FROM {$table} WHERE option_name IN ('active_plugins','stylesheet','template')" ); // phpcs:ignore WordPress.DB -- see above; the table's name is WordPress's own.
 			foreach ( (array) $rows as $row ) {
 				$list          = 'active_plugins' === $row->option_name ? Siteagent_Update_Transient::PLUGINS : Siteagent_Update_Transient::THEMES;
-				$used[ $list ] = array_merge( $used[ $list ], array_values( (array) maybe_unserialize( $row->option_value ) ) );
+				$used[ $list ] = array_merge( $used[ $list ], array_values( (array) maybe_unserialize( $row->option_value ) ) ); // phpcs:ignore Generic.PHP.ForbiddenFunctions -- as get_option() reads it.
 			}
 			$found[ $site ] = $used;
 		}

@@ -36,7 +36,7 @@ trait Siteagent_Maintenance_Mode {
 				return;
 			}
 			// An expired one. It is put back afterwards, however this run ends.
-			rename( $file, $file . '.siteagent' ); // phpcs:ignore WordPress.WP.AlternativeFunctions
+			rename( $file, $file . '.siteagent' ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- in one step, as WP_Filesystem cannot.
 		}
 		Siteagent_Filesystem::write_atomically( $file, $this->siteagent_maintenance_file() );
 		// PHP includes this file and may have compiled the previous one.

@@ -40,7 +40,13 @@ final class Siteagent_Update_Plan {
 		$item        = $plan->get( 'step' );
 		$environment = $plan->get( 'pre' );
 		$approval    = $plan->get( 'approval' );
-		$this->require_field( 'step', $item instanceof stdClass && $this->is_text( $item, 'package_host' ) && property_exists( $item, 'package_sha256' ) && $this->is_hash_or_null( $item->package_sha256 ) );
+		$this->require_field(
+			'step',
+			$item instanceof stdClass
+				&& $this->is_text( $item, 'package_host' )
+				&& property_exists( $item, 'package_sha256' )
+				&& $this->is_hash_or_null( $item->package_sha256 )
+		);
 		$this->require_field( 'pre', $environment instanceof stdClass && $this->is_text( $environment, 'wp' ) && $this->is_text( $environment, 'php' ) );
 		$this->require_field( 'approval', $approval instanceof stdClass && $this->is_text( $approval, 'by' ) && isset( $approval->how ) && in_array( $approval->how, self::APPROVAL_KINDS, true ) );
 		$this->require_field( 'not_before', is_int( $plan->get( 'not_before' ) ) );
