@@ -64,7 +64,7 @@ def create_app(config: Config) -> Flask:
     app.config.update(_settings(config))
     if config.proxy_hops:
         hops = config.proxy_hops
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask documents
     use_database(config.database_url)
     queue.use(queue.RedisBackend(config.redis_url))
     app.before_request(request_validation.prepare)

@@ -158,7 +158,7 @@ class _PdfDocument(FPDF):
         self._marks: Counter[int] = Counter()
         self._widths: dict[tuple[str, float], float] = {}
         self.add_font("aura", fname=_FONT)
-        self._known = frozenset(self.fonts["aura"].cmap)  # type: ignore[union-attr]
+        self._known = frozenset(self.fonts["aura"].cmap)  # type: ignore[union-attr]  # a file gives a TTFFont
         self._foot = self._drawable(f"{title}, {subtitle}")[:120]
         self.set_title(self._drawable(title))
         self.set_lang("en")

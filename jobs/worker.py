@@ -23,7 +23,7 @@ from app.config import Config
 from app.run import supervised
 
 # Imported before the first fork, so that no job has to.
-from jobs import periodic, tasks  # noqa: F401
+from jobs import periodic, tasks  # noqa: F401 -- see above
 
 WORKERS = 3
 _LOOKS_EVERY_S = 1.0

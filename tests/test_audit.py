@@ -119,7 +119,7 @@ def test_an_undone_change_leaves_no_entry_and_runs_nothing_after(database: Confi
 
 def test_facts_that_are_not_plain_json_are_refused_with_the_change(database: Config) -> None:
     with pytest.raises(ProtocolError), transaction():
-        audit.record(SiteCalled(site_id=1, op="ping", outcome="ok", elapsed_ms=1.5), SYSTEM)  # type: ignore[arg-type]
+        audit.record(SiteCalled(site_id=1, op="ping", outcome="ok", elapsed_ms=1.5), SYSTEM)
     assert Entry.select().count() == 0
 
 

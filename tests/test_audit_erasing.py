@@ -41,7 +41,7 @@ def gone(ana: Actor, ben: Actor, config: Config, clock: Clock) -> Member:
 
 def erase(member: Member, by: Actor, clock: Clock, **more: object) -> int:
     told = {"reason": "asked for it", "confirmed_at": clock(), **more}
-    return redaction.erase_user(member, by=by, now=clock(), **told)  # type: ignore[arg-type]
+    return redaction.erase_user(member, by=by, now=clock(), **told)
 
 
 def everything_kept() -> str:

@@ -48,8 +48,8 @@ def test_a_report_with_any_one_value_changed_is_stored_clean_or_refused(
     document = report()
     inner: object = document
     for step in place[:-1]:
-        inner = inner[step]  # type: ignore[index]
-    inner[place[-1]] = value  # type: ignore[index]
+        inner = inner[step]
+    inner[place[-1]] = value
     try:
         digest_of(document)
         checked = report_schema.check(document)

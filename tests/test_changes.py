@@ -255,7 +255,7 @@ def test_a_site_that_lives_elsewhere_by_now_ends_the_proposal(
 def test_only_a_plain_yes_is_a_yes(
     ready: Site, ben: Actor, config: Config, fake: FakeSite, clock: Clock, answer: Any, state: str
 ) -> None:
-    fake.changes.answer = lambda _site, _document: dict(answer)  # type: ignore[method-assign]
+    fake.changes.answer = lambda _site, _document: dict(answer)
     assert check(propose(ready, ben, clock()), fake, config).state == state
 
 

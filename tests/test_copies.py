@@ -101,7 +101,7 @@ def test_a_quarantine_is_written_down_once_and_waits_for_a_person(
 def test_an_answer_without_the_sites_own_mark_counts_as_a_fork(
     paired: Site, fake: FakeSite, config: Config, said: object
 ) -> None:
-    fake.mark = lambda: said  # type: ignore[method-assign, assignment, return-value]
+    fake.mark = lambda: said
     read_report(paired, fake, config=config)
     assert paired.quarantine == FORKED
 
@@ -113,7 +113,7 @@ def test_a_signed_mark_that_names_no_possible_head_counts_as_a_fork(
     paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
 ) -> None:
     real = protocol.parse_json(protocol.from_b64u(fake.mark()["body"]))
-    fake.mark = lambda: fake.signed({**real, **changed})  # type: ignore[method-assign]
+    fake.mark = lambda: fake.signed({**real, **changed})
     read_report(paired, fake, config=config)
     assert paired.quarantine == FORKED
     assert "no possible head" in paired.quarantine_evidence["why"]
@@ -135,10 +135,10 @@ def test_two_calls_at_once_that_are_answered_in_the_other_order_are_no_fork(
     fake.clock.advance(seconds=3)
     read_report(paired, fake, config=config)
     seen, make = paired.log_n, fake.mark
-    fake.mark = lambda: overtaken  # type: ignore[method-assign]
+    fake.mark = lambda: overtaken
     read_report(paired, fake, config=config)
     assert (paired.quarantine, paired.log_n) == ("", seen)
-    fake.mark = make  # type: ignore[method-assign]
+    fake.mark = make
     read_report(paired, fake, config=config)
     assert (paired.quarantine, paired.log_n) == ("", seen + 2)
 

@@ -114,9 +114,7 @@ def test_a_change_succeeds_with_evidence_and_the_list_follows(
 def test_what_is_sent_is_what_was_stored(approved: Change, fake: FakeSite, run: Do) -> None:
     sent: list[Any] = []
     answer = fake.changes.answer
-    fake.changes.answer = lambda site, document: (  # type: ignore[method-assign]
-        sent.append(document) or answer(site, document)
-    )
+    fake.changes.answer = lambda site, document: sent.append(document) or answer(site, document)
     plan = approved.plan
     run(approved)
     assert [one["plan"] for one in sent] == [plan]
@@ -223,7 +221,7 @@ def test_a_success_without_its_evidence_is_unknown(
         spoil(told["evidence"])
         return told
 
-    fake.changes._install = lying  # type: ignore[method-assign]
+    fake.changes._install = lying
     assert run(approved) == UNKNOWN
     assert approved.outcome_reason == "no_evidence"
 
@@ -237,7 +235,7 @@ def telling(fake: FakeSite, change: Callable[[dict[str, Any]], object]) -> None:
         change(told["evidence"])
         return told
 
-    fake.changes._install = changed  # type: ignore[method-assign]
+    fake.changes._install = changed
 
 
 @pytest.mark.parametrize("before", ["ok", "fatal", "could_not_tell"])
@@ -480,7 +478,7 @@ def test_a_wait_without_an_answer_expires(approved: Change, fake: FakeSite, run:
 
 
 def test_a_busy_site_is_not_a_refusal(approved: Change, fake: FakeSite, run: Do) -> None:
-    fake.changes._unmet = lambda *_: ["busy"]  # type: ignore[method-assign]
+    fake.changes._unmet = lambda *_: ["busy"]
     assert run(approved) == WAITING
     del fake.changes._unmet
     fake.clock.advance(minutes=3)
@@ -739,6 +737,6 @@ def test_nothing_is_signed_before_it_is_released(
     assert (change.state, change.signature, change.plan) == (PROPOSED, "", "")
     with transaction():
         assert not approvals.sign_and_queue(
-            Change(document=""), None, by=ben, how="", approver="", seen="",  # type: ignore[arg-type]
+            Change(document=""), None, by=ben, how="", approver="", seen="",
             may_be_proposer=True, now=clock(),
         )  # fmt: skip

@@ -73,7 +73,7 @@ def test_tests_on_the_same_wordpress_share_a_worker_and_so_do_those_of_a_file() 
         Item("tests/plugin/test_words.py"),
         Item("tests/test_tags.py"),
     ]
-    selection.group_by_worker(items)  # type: ignore[arg-type]
+    selection.group_by_worker(items)
     assert [one.group for one in items] == [
         "wp-newest",
         "wp-newest",
@@ -86,14 +86,14 @@ def test_tests_on_the_same_wordpress_share_a_worker_and_so_do_those_of_a_file() 
 def test_tests_on_another_php_may_run_on_another_worker() -> None:
     contract = "tests/plugin/test_contract.py"
     items = [Item(contract, php="7.4"), Item(contract, php="8.5"), Item(contract)]
-    selection.group_by_worker(items)  # type: ignore[arg-type]
+    selection.group_by_worker(items)
     assert [one.group for one in items] == [f"{contract}-7.4", f"{contract}-8.5", contract]
 
 
 def test_a_group_that_a_test_names_itself_is_kept() -> None:
     item = Item("tests/test_tags.py")
     item.add_marker(pytest.mark.xdist_group("of its own"))
-    selection.group_by_worker([item])  # type: ignore[list-item]
+    selection.group_by_worker([item])
     assert item.group == "of its own"
 
 
@@ -107,5 +107,5 @@ def test_what_needs_no_image_comes_first_and_the_slowest_group_before_the_quick_
         Item("tests/matrix/test_syntax.py"),
     ]
     given = list(items)
-    selection.order(items)  # type: ignore[arg-type]
+    selection.order(items)
     assert [given.index(one) for one in items] == [4, 5, 3, 1, 2, 0]

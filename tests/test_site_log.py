@@ -104,7 +104,7 @@ def test_only_who_may_sync_asks_for_it_and_only_of_a_paired_site(
         site_log.request_site_log(site, by=cleo)
     with pytest.raises(NotPaired):
         site_log.request_site_log(site, by=ana)
-    assert site_log.read_site_log(site.id, config=None) == "not paired"  # type: ignore[arg-type]
+    assert site_log.read_site_log(site.id, config=None) == "not paired"
 
 
 def test_two_that_read_at_once_keep_each_entry_once(
@@ -164,7 +164,7 @@ def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
     for name in ("scopes_changed", "change_allowed", "stays_silent"):
         fake.write(name, "user:1")
     real = fake.log[2]
-    fake._entries = tampering(fake, real.seq, body="eyJ2IjoxfQ")  # type: ignore[method-assign]
+    fake._entries = tampering(fake, real.seq, body="eyJ2IjoxfQ")
     assert read_log(paired, fake, config) == "broken"
     (alarm,) = Alarm.open_ones()
     assert alarm.kind == alerts.LOG_BROKEN
@@ -201,7 +201,7 @@ def test_an_entry_that_does_not_fit_is_an_alarm_once(
 ) -> None:
     fake.write("scopes_changed", "user:1")
     fake.write("scopes_changed", "user:1")
-    fake._entries = tampering(fake, 3, **changed)  # type: ignore[method-assign, assignment]
+    fake._entries = tampering(fake, 3, **changed)
     assert read_log(paired, fake, config) == "broken"
     assert read_log(paired, fake, config) == "broken"
     assert open_kinds() == [alerts.LOG_BROKEN]
@@ -217,7 +217,7 @@ def test_a_missing_entry_is_found(paired: Site, fake: FakeSite, config: Config) 
         told["entries"] = [one for one in told["entries"] if one["seq"] != 2]
         return told
 
-    fake._entries = without  # type: ignore[method-assign, assignment]
+    fake._entries = without
     assert read_log(paired, fake, config) == "broken"
     assert Alarm.open_ones()[0].evidence["site"]["why"] == "is missing"
 
@@ -231,7 +231,7 @@ def test_a_log_that_keeps_back_its_newest_entries_is_found(
         told = honest(document, body)
         return {**told, "entries": told["entries"][:-1]}
 
-    fake._entries = shorter  # type: ignore[method-assign, assignment]
+    fake._entries = shorter
     assert read_log(paired, fake, config) == "broken"
     assert "this very request" in Alarm.open_ones()[0].evidence["site"]["why"]
 
@@ -243,7 +243,7 @@ def test_an_answer_that_is_no_part_of_a_log_is_an_alarm(
     paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
 ) -> None:
     honest = fake._entries
-    fake._entries = lambda document, body: {**honest(document, body), **changed}  # type: ignore[method-assign]
+    fake._entries = lambda document, body: {**honest(document, body), **changed}
     assert read_log(paired, fake, config) == "broken"
     assert open_kinds() == [alerts.LOG_BROKEN]
 
@@ -253,9 +253,9 @@ def test_closing_the_alarm_reads_on_from_where_the_site_signed_last(
 ) -> None:
     fake.write("scopes_changed", "user:1")
     honest = fake._entries
-    fake._entries = tampering(fake, 2, hash="0" * 64)  # type: ignore[method-assign, assignment]
+    fake._entries = tampering(fake, 2, hash="0" * 64)
     read_log(paired, fake, config)
-    fake._entries = honest  # type: ignore[method-assign]
+    fake._entries = honest
     signed_up_to, now = fake.head["n"], fake.clock()
     told = {"note": "A plugin edited it.", "with_others": False, "confirmed_at": now, "now": now}
     alerts.close_alert(Alarm.open_ones()[0], by=ana, **told)

@@ -37,7 +37,7 @@ class Detail(BaseModel):
     @classmethod
     def keep(cls, seq: int, salt: str, body: str) -> None:
         p = db.param
-        insert = f"INSERT INTO audit_detail (seq, salt, body) VALUES ({p}, {p}, {p})"  # noqa: S608
+        insert = f"INSERT INTO audit_detail (seq, salt, body) VALUES ({p}, {p}, {p})"  # noqa: S608 -- {p} is a placeholder
         db.execute_sql(insert, (seq, salt, body))
 
     @classmethod
@@ -138,7 +138,7 @@ class Entry(BaseModel):
         """Add one; the guards refuse any but the next link."""
         kept = cls.kept_of(row)
         names, marks = ", ".join(kept), ", ".join([db.param] * len(kept))
-        db.execute_sql(f"INSERT INTO audit ({names}) VALUES ({marks})", tuple(kept.values()))  # noqa: S608
+        db.execute_sql(f"INSERT INTO audit ({names}) VALUES ({marks})", tuple(kept.values()))  # noqa: S608 -- our names of columns
         return cls(**row)
 
     @classmethod

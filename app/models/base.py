@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from peewee import (
     DatabaseError,
@@ -78,8 +78,8 @@ class _WholeResultCursor(sqlite3.Cursor):
     def fetchall(self) -> list[Any]:
         return list(self._rows)
 
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        return self._rows
+    def __iter__(self) -> Self:
+        return self
 
     def __next__(self) -> Any:
         return next(self._rows)

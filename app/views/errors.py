@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask, Response, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
@@ -124,14 +125,14 @@ _HTTP = {
 class AuraFlask(Flask):
     """Flask, which gives each failure a reference that the log and the page share."""
 
-    def log_exception(self, exc_info: object) -> None:
+    def log_exception(self, exc_info: Any) -> None:
         g.reference = secrets.token_hex(4)
         self.logger.error(
             "Reference %s: %s %s failed",
             g.reference,
             request.method,
             request.url_rule,  # not the path: it may hold a one-time link
-            exc_info=exc_info,  # type: ignore[arg-type]
+            exc_info=exc_info,
         )
 
 

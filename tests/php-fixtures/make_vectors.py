@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from app import keys, protocol  # noqa: E402
+from app import keys, protocol  # noqa: E402 -- needs the path above
 
 TARGET = Path(__file__).with_name("vectors.json")
 NOW = 1795463815

@@ -17,4 +17,4 @@ def load(*, thorough: bool) -> None:
 def examples(*, quick: int, thorough: int, **more: object) -> settings:
     """Return settings for a test whose examples are slow, with a number for each profile."""
     count = thorough if settings.get_current_profile_name() == THOROUGH else quick
-    return settings(max_examples=count, deadline=None, **more)  # type: ignore[arg-type]
+    return settings(max_examples=count, deadline=None, **more)

@@ -69,7 +69,7 @@ def _rows(what: str, source: str, last: int) -> Iterator[tuple[Any, ...]]:
     """Of each entry up to `last`, in order; the number comes first."""
     after, p = 0, db.param
     while rows := db.execute_sql(
-        f"SELECT {what} FROM {source} WHERE seq > {p} AND seq <= {p} ORDER BY seq LIMIT {_BATCH}",  # noqa: S608
+        f"SELECT {what} FROM {source} WHERE seq > {p} AND seq <= {p} ORDER BY seq LIMIT {_BATCH}",  # noqa: S608 -- our names of columns
         (after, last),
     ).fetchall():
         yield from rows

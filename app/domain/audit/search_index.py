@@ -23,16 +23,16 @@ def add_words(seq: int, words: str) -> None:
     """In place of those there are: where somebody cut the trail off, it goes on all the same."""
     p = db.param
     if is_postgres():
-        insert = f"INSERT INTO audit_words (seq, words) VALUES ({p}, {p})"  # noqa: S608
+        insert = f"INSERT INTO audit_words (seq, words) VALUES ({p}, {p})"  # noqa: S608 -- {p} is a placeholder
         insert += " ON CONFLICT (seq) DO UPDATE SET words = EXCLUDED.words"
     else:
-        insert = f"INSERT OR REPLACE INTO audit_words (rowid, words) VALUES ({p}, {p})"  # noqa: S608
+        insert = f"INSERT OR REPLACE INTO audit_words (rowid, words) VALUES ({p}, {p})"  # noqa: S608 -- {p} is a placeholder
     db.execute_sql(insert, (seq, words))
 
 
 def add_day(day: str, first: int, last: int) -> None:
     p = db.param
-    insert = f"INSERT INTO audit_day (day, first_seq, last_seq) VALUES ({p}, {p}, {p})"  # noqa: S608
+    insert = f"INSERT INTO audit_day (day, first_seq, last_seq) VALUES ({p}, {p}, {p})"  # noqa: S608 -- {p} is a placeholder
     insert += " ON CONFLICT (day) DO UPDATE SET last_seq = EXCLUDED.last_seq"
     db.execute_sql(insert, (day, first, last))
 

@@ -165,11 +165,11 @@ def _fill(db: Database) -> None:
         columns = _columns(said["facts"])
         if any(columns):
             settings = f"kind = {p}, component = {p}, outcome = {p}"
-            db.execute_sql(f"UPDATE audit SET {settings} WHERE seq = {p}", (*columns, seq))  # noqa: S608
-        statement = f"INSERT INTO audit_words ({key}, words) VALUES ({p}, {p})"  # noqa: S608
+            db.execute_sql(f"UPDATE audit SET {settings} WHERE seq = {p}", (*columns, seq))
+        statement = f"INSERT INTO audit_words ({key}, words) VALUES ({p}, {p})"
         db.execute_sql(statement, (seq, words_of(said, None)))
     for day, (first, last) in days.items():
-        statement = f"INSERT INTO audit_day (day, first_seq, last_seq) VALUES ({p}, {p}, {p})"  # noqa: S608
+        statement = f"INSERT INTO audit_day (day, first_seq, last_seq) VALUES ({p}, {p}, {p})"
         db.execute_sql(statement, (day, first, last))
 
 

@@ -42,7 +42,7 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
     for kind, name, _ in beside:
         db.execute_sql(f"DROP {kind} {name}")
     db.execute_sql(f"CREATE TABLE audit_computed ({', '.join(COLUMNS)})")
-    db.execute_sql(f"INSERT INTO audit_computed ({KEPT}) SELECT {KEPT} FROM audit ORDER BY seq")  # noqa: S608
+    db.execute_sql(f"INSERT INTO audit_computed ({KEPT}) SELECT {KEPT} FROM audit ORDER BY seq")
     db.execute_sql("DROP TABLE audit")
     db.execute_sql("ALTER TABLE audit_computed RENAME TO audit")
     for _, _, sql in beside:

@@ -58,8 +58,8 @@ class Php:
         if not self._process.stdin.closed:
             self._process.stdin.close()
         self._process.wait(30)
-        with self._process.stdout, self._process.stderr:  # type: ignore[union-attr]
-            return self._process.stderr.read()  # type: ignore[union-attr]
+        with self._process.stdout, self._process.stderr:
+            return self._process.stderr.read()
 
 
 def system_php() -> str:

@@ -5,17 +5,17 @@ class name in snake_case. Facts never hold a secret, nor a stranger's address. W
 personal in them is declared as such and kept beside the chain.
 """
 
-from app.domain.audit.events.accounts import *  # noqa: F403
-from app.domain.audit.events.alerts import *  # noqa: F403
-from app.domain.audit.events.audit import *  # noqa: F403
-from app.domain.audit.events.auto_update_rules import *  # noqa: F403
+from app.domain.audit.events.accounts import *
+from app.domain.audit.events.alerts import *
+from app.domain.audit.events.audit import *
+from app.domain.audit.events.auto_update_rules import *
 from app.domain.audit.events.base import REGISTRY, Event
-from app.domain.audit.events.changes import *  # noqa: F403
-from app.domain.audit.events.clients import *  # noqa: F403
-from app.domain.audit.events.connections import *  # noqa: F403
-from app.domain.audit.events.pairing import *  # noqa: F403
-from app.domain.audit.events.reports import *  # noqa: F403
-from app.domain.audit.events.revocation import *  # noqa: F403
-from app.domain.audit.events.sites import *  # noqa: F403
+from app.domain.audit.events.changes import *
+from app.domain.audit.events.clients import *
+from app.domain.audit.events.connections import *
+from app.domain.audit.events.pairing import *
+from app.domain.audit.events.reports import *
+from app.domain.audit.events.revocation import *
+from app.domain.audit.events.sites import *
 
 __all__ = ["REGISTRY", "Event", *(one.__name__ for one in REGISTRY.values())]
