@@ -19,7 +19,7 @@ from app.domain.audit import export, redaction, search_index, verification
 from app.domain.connection import rotation
 from app.domain.diagnostics import runs
 from app.domain.errors import AuditLogUnreadable, AuraError, Invalid
-from app.domain.sites import sites
+from app.domain.sites import clients, sites
 from app.models import migrate
 from app.models.base import db, utcnow
 from app.protocol import b64u
@@ -142,7 +142,7 @@ def export_trail(
     with _database() as config:
         try:
             covered = export.make_scope(
-                client=sites.client_named(client) if client else None,
+                client=clients.client_named(client) if client else None,
                 site=sites.find_by_address(site) if site else None,
                 since=since.replace(tzinfo=UTC) if since else None,
                 until=until.replace(tzinfo=UTC) if until else None,

@@ -22,7 +22,7 @@ from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
 from app.domain.audit import export, redaction, verification
-from app.domain.changes import approvals, auto_update_rules, proposals
+from app.domain.changes import approvals, auto_update_rules, proposals, site_assignment
 from app.domain.changes.auto_update_rules import RuleTerms
 from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.connection import pairing, revocation, rotation
@@ -32,7 +32,7 @@ from app.domain.errors import Forbidden
 from app.domain.inventory import site_sync
 from app.domain.reporting import data
 from app.domain.reporting.client_report import Period
-from app.domain.sites import clients, holds, sites, tags
+from app.domain.sites import clients, holds, sites
 from app.models.accounts import Member
 from app.models.alerts import Alarm
 from app.models.audit import BROKEN, Entry, Verification
@@ -258,21 +258,23 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "changes.proposals.acknowledge": lambda w: partial(
         proposals.acknowledge, w.failed(), note="seen", now=w.now
     ),
-    "sites.clients.edit_site": lambda w: partial(
-        clients.edit_site, w.site, name="Another name", client_name="", **w.fresh
+    "changes.site_assignment.edit_site": lambda w: partial(
+        site_assignment.edit_site, w.site, name="Another name", client_name="", **w.fresh
     ),
-    "sites.clients.rename": lambda w: partial(
-        clients.rename, w.client(), "Bakery & Sons", now=w.now
+    "sites.clients.rename_client": lambda w: partial(
+        clients.rename_client, w.client(), "Bakery & Sons", now=w.now
     ),
-    "sites.clients.merge": lambda w: partial(
-        clients.merge, Client.named("Bakery Limited"), w.client(), **w.fresh
+    "changes.site_assignment.merge_clients": lambda w: partial(
+        site_assignment.merge_clients, Client.named("Bakery Limited"), w.client(), **w.fresh
     ),
     "changes.approvals.approve_change": lambda w: w.approving(approvals.approve_change),
     "changes.approvals.approve_changes": lambda w: w.approving_together(approvals.approve_changes),
     "changes.approvals.reject_change": lambda w: partial(
         approvals.reject_change, w.change(), reason="no", now=w.now
     ),
-    "sites.tags.set_tags": lambda w: partial(tags.set_tags, w.site, "shop", **w.fresh),
+    "changes.site_assignment.set_tags": lambda w: partial(
+        site_assignment.set_tags, w.site, "shop", **w.fresh
+    ),
     "audit.export.request_export": lambda w: partial(
         export.request_export, "csv", export.make_scope(), **w.fresh
     ),

@@ -9,11 +9,10 @@ import pytest
 
 from app.config import Config
 from app.domain.actor import Actor
-from app.domain.changes import auto_update_rules
+from app.domain.changes import auto_update_rules, site_assignment
 from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired, TagsJoinRules
 from app.domain.permissions import REAUTH_MAX_AGE
 from app.domain.sites import sites, tag_names
-from app.domain.sites import tags as tagging
 from app.models.accounts import Member
 from app.models.audit import Entry
 from app.models.auto_update_rules import Policy
@@ -31,7 +30,7 @@ pytestmark = pytest.mark.both_databases
 
 def put(site: Site, text: str, by: Actor, clock: Clock, *agreed: int, **instead: Any) -> None:
     told = {"confirmed_at": clock(), "now": clock(), **instead}
-    tagging.set_tags(site, text, by=by, agreed=agreed, **told)
+    site_assignment.set_tags(site, text, by=by, agreed=agreed, **told)
 
 
 def texts(site: Site) -> list[str]:

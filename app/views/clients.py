@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.domain.changes import site_assignment
 from app.domain.errors import Invalid, TagsJoinRules
 from app.domain.sites import clients
 from app.models.base import utcnow
@@ -28,7 +29,9 @@ def edit(client_id: int) -> ResponseReturnValue:
 def rename(client_id: int) -> ResponseReturnValue:
     client = load_client(client_id)
     try:
-        clients.rename(client, request.form.get("name", ""), by=current_actor(), now=utcnow())
+        clients.rename_client(
+            client, request.form.get("name", ""), by=current_actor(), now=utcnow()
+        )
     except Invalid as refusal:
         return _page(client, refusal.messages), 422
     flash(f"Client renamed to {client.name}.")
@@ -44,7 +47,7 @@ def merge(client_id: int) -> ResponseReturnValue:
     except ValueError:
         return _page(client, {"into": "Choose the client to merge this one into."}), 422
     try:
-        clients.merge(
+        site_assignment.merge_clients(
             client,
             into,
             by=current_actor(),

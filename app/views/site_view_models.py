@@ -10,7 +10,7 @@ from typing import Any
 from app.domain import attention, permissions
 from app.domain.actor import Actor
 from app.domain.attention import Item
-from app.domain.changes import auto_update_rules, candidates
+from app.domain.changes import candidates, rule_coverage
 from app.domain.changes.candidates import Candidate
 from app.domain.inventory.targets import report_list
 from app.domain.inventory.versions import available_updates
@@ -286,7 +286,7 @@ def site_page(site: Site, actor: Actor) -> SitePage:
         by_tag=[
             policy
             for policy in Policy.in_force(now)
-            if policy.tags and auto_update_rules.matches_site(policy, site, tagged)
+            if policy.tags and rule_coverage.matches_site(policy, site, tagged)
         ],
         now=now,
     )

@@ -16,11 +16,12 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app.domain import plugin_package, plugin_release
+from app.domain.changes import site_assignment
 from app.domain.connection import pairing, revocation
 from app.domain.errors import Invalid, NotFound, StaleState, TagsJoinRules
 from app.domain.inventory import report_schema as report_manifest
 from app.domain.inventory import site_sync
-from app.domain.sites import clients, sites, tags
+from app.domain.sites import sites
 from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.sites import Client, Pairing, Site
@@ -91,7 +92,7 @@ def edit(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     typed = {name: request.form.get(name, "").strip() for name in ("name", "client")}
     try:
-        clients.edit_site(
+        site_assignment.edit_site(
             site,
             name=typed["name"],
             client_name=typed["client"],
@@ -131,7 +132,7 @@ def progress(site_id: int) -> ResponseReturnValue:
 def set_tags(site_id: int) -> ResponseReturnValue:
     site, typed = load_site(site_id), request.form.get("tags", "")
     try:
-        tags.set_tags(
+        site_assignment.set_tags(
             site,
             typed,
             by=current_actor(),

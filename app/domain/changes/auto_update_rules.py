@@ -6,7 +6,7 @@ shown as the approver. What somebody proposed by hand is for somebody to approve
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +18,7 @@ from app.domain.changes import approvals, candidates, change_plan, proposals
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.eligibility import SCOPES
 from app.domain.changes.proposals import UpdateRequest, Window
+from app.domain.changes.rule_coverage import matches_site
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
 from app.domain.inventory.versions import STEPS, step_between
 from app.domain.sites import tag_names
@@ -266,15 +267,6 @@ def applies_to(policy: Policy, site: Site, scope: str, step: str) -> bool:
     if site.approvals == THEMSELVES:
         return False  # whoever decides themselves has agreed to nothing in advance
     return site.approvals != SECOND or policy.confirmed_by_id is not None
-
-
-def matches_site(policy: Policy, site: Site, tagged: Collection[str]) -> bool:
-    """Whether it is one of the policy's sites, with these tags (as they are compared)."""
-    if policy.client_id is not None and site.client_id != policy.client_id:
-        return False
-    if policy.site_ids and site.id not in policy.site_ids:
-        return False
-    return not policy.tags or any(tag_names.fold(tag) in tagged for tag in policy.tags)
 
 
 def is_window_open(policy: Policy, now: datetime) -> bool:

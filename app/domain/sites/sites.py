@@ -145,14 +145,6 @@ def server_login_context(site_id: int) -> str:
     return f"site:{site_id}:server_login"
 
 
-def client_named(name: str) -> Client:
-    """The client of exactly that name. Raises NotFound."""
-    client = Client.get_or_none(Client.name == name)
-    if client is None:
-        raise NotFound(f"There is no client called {name}.")
-    return client
-
-
 def find_by_address(text: str) -> Site:
     """The site in the list at this address. Raises Invalid, or NotFound."""
     site = Site.get_or_none(Site.url == normalize_url(text), Site.forgotten_at.is_null())

@@ -1,0 +1,65 @@
+"""Decide which auto-update rules cover a site, and act when that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from app.domain import permissions
+from app.domain.actor import Actor
+from app.domain.changes import proposals
+from app.domain.errors import TagsJoinRules
+from app.domain.sites import tag_names
+from app.models.auto_update_rules import Policy
+from app.models.changes import MAY_CANCEL, Change
+from app.models.sites import Site
+
+NOT_COVERED = "not_covered"
+
+
+def matches_site(policy: Policy, site: Site, tagged: Collection[str]) -> bool:
+    """Whether a rule covers a site that has these tags (folded, as `tag_names.fold` returns)."""
+    if policy.client_id is not None and site.client_id != policy.client_id:
+        return False
+    if policy.site_ids and site.id not in policy.site_ids:
+        return False
+    return not policy.tags or any(tag_names.fold(tag) in tagged for tag in policy.tags)
+
+
+def rules_for(site: Site, tagged: Collection[str], now: datetime) -> list[Policy]:
+    """Return the rules in force that cover a site with these tags."""
+    return [rule for rule in Policy.in_force(now) if matches_site(rule, site, tagged)]
+
+
+def require_agreement(
+    by: Actor,
+    rules: list[Policy],
+    confirmed_at: datetime,
+    agreed: Collection[int],
+    now: datetime,
+) -> Actor:
+    """Return `by` as they are now, if they may agree to these rules and have seen each of them.
+
+    `agreed` are the ids of the rules that were shown. Raises Forbidden, ReauthenticationRequired,
+    or TagsJoinRules naming all rules when one was not shown.
+    """
+    present = permissions.recheck(by, "approve")
+    permissions.require_recent_authentication(confirmed_at, now)
+    if any(rule.id not in agreed for rule in rules):
+        raise TagsJoinRules(tuple(rule.id for rule in rules))
+    return present
+
+
+def names_of(rules: Iterable[Policy]) -> str:
+    """Return the rules as an audit entry names them."""
+    return ", ".join(f"{rule.id} “{rule.name}”" for rule in rules)
+
+
+def cancel_uncovered(site: Site, tagged: Collection[str], by: Actor, now: datetime) -> None:
+    """Cancel waiting changes whose rule no longer covers the site, in the caller's transaction."""
+    waiting = Change.select().where(
+        Change.site == site, Change.state.in_(MAY_CANCEL), Change.policy.is_null(False)
+    )
+    for change in list(waiting):
+        if change.policy and not matches_site(change.policy, site, tagged):
+            proposals.cancel_in_transaction(change, NOT_COVERED, by, now)
