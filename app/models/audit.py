@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from peewee import AutoField, BigIntegerField, CharField, IntegerField, TextField, chunked
+from peewee import AutoField, BigIntegerField, CharField, IntegerField, TextField, chunked, fn
 
 from app.models.accounts import ERASED
 from app.models.base import BaseModel, UtcField, db, is_postgres
@@ -145,6 +145,11 @@ class Entry(BaseModel):
     def kept_of(cls, row: dict[str, Any]) -> dict[str, Any]:
         """What of a row this database keeps, rather than computes."""
         return row if is_postgres() else {name: row[name] for name in _CHAIN if name in row}
+
+    @classmethod
+    def first_after(cls, seq: int) -> int:
+        """Return the lowest number above `seq`; the caller knows that there is one."""
+        return cls.select(fn.MIN(cls.seq)).where(cls.seq > seq).scalar()  # type: ignore[no-any-return]
 
     @classmethod
     def head(cls) -> Entry | None:

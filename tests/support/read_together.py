@@ -21,6 +21,7 @@ from app.domain import audit
 from app.domain.audit import Anchor, chain, parallel
 from app.models import migrate
 from app.models.audit import Entry
+from app.models.audit_chain import Execute
 from app.models.base import db, use_database
 from tests.support.audit_entries import fill
 from tests.support.tampering import without_guards
@@ -64,7 +65,7 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def dies(execute: parallel.Execute, span: tuple[int, int]) -> Any:
+def dies(execute: Execute, span: tuple[int, int]) -> Any:
     """A child that is killed when half of the chain has been read."""
     if span[0] >= ENTRIES // 2:
         os.kill(os.getpid(), signal.SIGKILL)

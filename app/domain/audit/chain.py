@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from struct import Struct
 
-from peewee import fn
-
 from app.domain.audit import integrity, parallel
+from app.models import audit_chain
 from app.models.audit import Entry
-from app.models.base import db, is_postgres
+from app.models.audit_chain import Execute
 from app.models.installation import Setting
 from app.protocol import CHAIN_ENTRY, chain_genesis, chain_hash
 
@@ -83,7 +82,7 @@ def verify_chain(
     if last >= _WORTH_SHARING and parallel.is_possible():
         _read_together(whole, seen)
     else:
-        whole.read(db.execute_sql, seen)
+        whole.read(audit_chain.execute_here, seen)
     return _report(whole, sorted(anchors, key=lambda one: one.n))
 
 
@@ -95,7 +94,7 @@ def _read_together(whole: _Segment, seen: Callable[[int], object]) -> None:
             seen(whole.count)
     except (BrokenExecutor, sqlite3.Error):
         # Whatever befell the others: what they have not told is read here, or fails here.
-        whole.read(db.execute_sql, seen)
+        whole.read(audit_chain.execute_here, seen)
 
 
 def _parts(last: int) -> list[tuple[int, int]]:
@@ -103,10 +102,9 @@ def _parts(last: int) -> list[tuple[int, int]]:
     return [(after, min(after + each, last)) for after in range(0, last, each)]
 
 
-def _read_apart(execute: parallel.Execute, span: tuple[int, int]) -> _Segment:
+def _read_apart(execute: Execute, span: tuple[int, int]) -> _Segment:
     """A part of the chain by itself; what its first entry follows is for `join` to hold it to."""
-    first = execute("SELECT prev FROM audit WHERE seq = ?", (span[0] + 1,)).fetchone()
-    stretch = _Segment(*span, first[0] if first else "")
+    stretch = _Segment(*span, audit_chain.previous_hash(execute, span[0] + 1))
     if _HASH.fullmatch(stretch.follows):
         stretch.read(execute)
     return stretch
@@ -132,20 +130,15 @@ class _Segment:
     def __post_init__(self) -> None:
         self.count, self.head = self.after, self.follows
 
-    def read(
-        self, execute: parallel.Execute, seen: Callable[[int], object] = lambda count: None
-    ) -> None:
+    def read(self, execute: Execute, seen: Callable[[int], object] = lambda count: None) -> None:
         """Follow it to its end, or to the first entry that is missing or does not fit."""
-        body = "convert_to(body, 'UTF8')" if is_postgres() else "CAST(body AS BLOB)"
-        span = f"FROM audit WHERE seq > {db.param} AND seq <= {db.param} ORDER BY seq"
         # In portions: no transaction stays open over the whole.
         while self.count < self.upto and self.misfit is None:
             until = min(self.count + _BATCH, self.upto)
-            known = (self.count, until)
-            rows = execute(f"SELECT prev, hash, {body} {span}", known).fetchall()
+            rows = audit_chain.links(execute, self.count, until)
             # Numbers are unique: as many rows as numbers are all of them.
             if len(rows) < until - self.count:
-                seqs = [seq for (seq,) in execute(f"SELECT seq {span}", known).fetchall()]
+                seqs = audit_chain.numbers(execute, self.count, until)
                 there = sum(seq == self.count + place for place, seq in enumerate(seqs, 1))
                 self._follow(rows[:there])
                 return
@@ -187,7 +180,7 @@ def _report(whole: _Segment, anchors: list[Anchor]) -> ChainReport:
     if whole.misfit is not None:
         found.note(*whole.misfit)
     elif whole.count < whole.upto:
-        after = Entry.select(fn.MIN(Entry.seq)).where(Entry.seq > whole.count).scalar()
+        after = Entry.first_after(whole.count)
         found.note(after, f"entry {whole.count + 1} is missing")
     integrity.check_side_tables(whole.upto, whole.private, found)
     untold = [seq for seq in found.absent if seq > found.erased_at]

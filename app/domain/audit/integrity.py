@@ -7,14 +7,14 @@ is the one that computes them. Anywhere else each entry is judged by the rule in
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 from app.domain.audit import index_columns
-from app.models.base import db, is_postgres
+from app.models import audit_chain
+from app.models.base import is_postgres
 
 PRIVATE = b"siteagent/audit-private/1\n"
 # How the text of an entry with private details tells that it has some. Exact: within a JSON text
@@ -22,9 +22,6 @@ PRIVATE = b"siteagent/audit-private/1\n"
 NAMES_PRIVATE = b'"private":"'
 CONTRADICTS = "its index columns contradict its text"
 CHANGED = "its private part was changed"
-_BATCH = 5000
-
-_JUDGED = "seq, body, at, event, actor, site_id, client_id, kind, component, outcome"
 
 
 @dataclass
@@ -49,31 +46,15 @@ def private_details_hash(salt: bytes, detail: str) -> str:
 def check_side_tables(last: int, private: list[int], found: SideTableCheck) -> None:
     """Everything beside the entries up to `last`; `private` are those whose text names details."""
     if not _are_columns_computed():
-        for row in _rows(_JUDGED, "audit", last):
+        for row in audit_chain.indexed_rows(last):
             _judge(row, found)
     _judge_details(last, private, found)
-    told = db.execute_sql("SELECT MAX(seq) FROM audit WHERE event = 'person_erased'")
-    found.erased_at = told.fetchone()[0] or 0
+    found.erased_at = audit_chain.last_erasure()
 
 
 def _are_columns_computed() -> bool:
     """Whether this table is, to the letter, the one whose columns follow from the text."""
-    if is_postgres():
-        return False
-    made = db.execute_sql("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'audit'")
-    row = made.fetchone()  # None where a view has taken its name
-    return row is not None and str(row[0]).partition("(")[2] == f"{index_columns.COMPUTED})"
-
-
-def _rows(what: str, source: str, last: int) -> Iterator[tuple[Any, ...]]:
-    """Of each entry up to `last`, in order; the number comes first."""
-    after, p = 0, db.param
-    while rows := db.execute_sql(
-        f"SELECT {what} FROM {source} WHERE seq > {p} AND seq <= {p} ORDER BY seq LIMIT {_BATCH}",  # noqa: S608 -- our names of columns
-        (after, last),
-    ).fetchall():
-        yield from rows
-        after = rows[-1][0]
+    return not is_postgres() and audit_chain.table_definition() == f"{index_columns.COMPUTED})"
 
 
 def _judge(row: tuple[Any, ...], found: SideTableCheck) -> None:
@@ -97,9 +78,7 @@ def _judge(row: tuple[Any, ...], found: SideTableCheck) -> None:
 def _judge_details(last: int, private: list[int], found: SideTableCheck) -> None:
     """Each detail is what its entry holds the hash of, and each such entry has its detail."""
     present = set()
-    bodies = "(SELECT d.seq, d.salt, d.body, a.body AS said FROM audit_detail d"
-    bodies += " LEFT JOIN audit a ON a.seq = d.seq) AS kept"
-    for seq, salt, detail, said in _rows("seq, salt, body, said", bodies, last):
+    for seq, salt, detail, said in audit_chain.detail_rows(last):
         present.add(seq)
         if f'"private":"{private_details_hash(bytes.fromhex(salt), detail)}"' not in (said or ""):
             found.note(seq, CHANGED)

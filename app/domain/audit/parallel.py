@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
+from app.models import audit_chain
+from app.models.audit_chain import Execute
 from app.models.base import db, in_transaction, is_postgres
 
-Execute = Callable[..., Any]
 Part = TypeVar("Part")
 Found = TypeVar("Found")
 
@@ -65,4 +65,4 @@ class _Reader:
 
 def _start_reader(path: str) -> None:
     global _execute
-    _execute = sqlite3.connect(path, timeout=60, isolation_level=None).execute
+    _execute = audit_chain.open_reader(path)

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from app.domain import permissions
 from app.domain.actor import Actor
-from app.domain.audit import search_index
 from app.domain.audit.append import record
 from app.domain.audit.events import PersonErased
 from app.domain.errors import Conflict, Invalid
+from app.models import audit_search
 from app.models.accounts import Member
 from app.models.audit import Detail, Entry
 from app.models.base import transaction
@@ -58,7 +58,7 @@ def _erase(member: Member, reason: str, by: Actor, now: datetime) -> int:
             kept = Detail.of(seqs)
             Detail.delete().where(Detail.seq.in_(list(kept))).execute()
             for entry in Entry.select().where(Entry.seq.in_(list(kept))):
-                search_index.add_words(entry.seq, words_of(json.loads(entry.body), None))
+                audit_search.add_words(entry.seq, words_of(json.loads(entry.body), None))
             erased += len(kept)
         event = PersonErased(member_id=member.id, entries=erased, older=older, reason=reason)
         record(event, by, now=now)

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from peewee import SQL, fn
-
-from app.models.audit import Day, Entry
-from app.models.base import is_postgres
+from app.models import audit_search
+from app.models.audit import Entry
 from app.models.search_terms import asked_for
 
 
@@ -34,13 +32,6 @@ class EntryFilter:
 
 
 ANYTHING = EntryFilter()
-
-_NOTHING = SQL("1 = 0")
-_FOUND_BY_SQLITE = "(SELECT rowid FROM audit_words WHERE audit_words MATCH ?)"
-_FOUND_BY_POSTGRES = (
-    "(SELECT seq FROM audit_words"
-    " WHERE array_to_tsvector(string_to_array(words, ' ')) @@ %s::tsquery)"
-)
 
 
 def find_entries(
@@ -74,15 +65,15 @@ def _in_time(which: EntryFilter) -> list[Any]:
     if which.since is None and which.until is None:
         return []
     conditions: list[Any] = []
-    days = Day.select(fn.MIN(Day.first_seq), fn.MAX(Day.last_seq))
+    first_day = last_day = None
     if which.since is not None:
         conditions.append(Entry.at >= which.since)
-        days = days.where(Day.day >= _day(which.since))
+        first_day = _day(which.since)
     if which.until is not None:
         conditions.append(Entry.at < which.until)
-        days = days.where(Day.day <= _day(which.until))
-    first, last = days.scalar(as_tuple=True)
-    return [_NOTHING] if first is None else [*conditions, Entry.seq.between(first, last)]
+        last_day = _day(which.until)
+    span = audit_search.span_of_days(first_day, last_day)
+    return [audit_search.never()] if span is None else [*conditions, Entry.seq.between(*span)]
 
 
 def _day(at: datetime) -> str:
@@ -93,10 +84,4 @@ def _with_words(which: EntryFilter) -> list[Any]:
     if not which.words:
         return []
     words = asked_for(which.words)
-    if not words:
-        return [_NOTHING]
-    if is_postgres():
-        asked = " & ".join(f"'{word}':*" for word in words)
-        return [Entry.seq.in_(SQL(_FOUND_BY_POSTGRES, (asked,)))]
-    asked = " ".join(f'"{word}"*' for word in words)
-    return [Entry.seq.in_(SQL(_FOUND_BY_SQLITE, (asked,)))]
+    return [audit_search.has_words(words) if words else audit_search.never()]

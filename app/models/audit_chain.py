@@ -1,0 +1,87 @@
+"""Read the audit log row by row, as verification needs it: fast, and without building models."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from app.models.base import db, is_postgres
+
+# What executes a statement: `execute_here`, or the connection of a forked reader.
+Execute = Callable[..., Any]
+
+_BATCH = 5000
+_INDEXED = "seq, body, at, event, actor, site_id, client_id, kind, component, outcome"
+_DETAILS = (
+    "(SELECT d.seq, d.salt, d.body, a.body AS said FROM audit_detail d"
+    " LEFT JOIN audit a ON a.seq = d.seq) AS kept"
+)
+
+
+def execute_here(statement: str, values: tuple[Any, ...]) -> Any:
+    """Execute a statement on this process's own connection."""
+    return db.execute_sql(statement, values)
+
+
+def open_reader(path: str) -> Execute:
+    """Open another connection to a SQLite file; returns what executes a statement on it."""
+    return sqlite3.connect(path, timeout=60, isolation_level=None).execute
+
+
+def links(execute: Execute, after: int, until: int) -> list[tuple[str, str, bytes]]:
+    """Return `prev`, `hash` and body of the entries after one number and up to another."""
+    body = "convert_to(body, 'UTF8')" if is_postgres() else "CAST(body AS BLOB)"
+    statement = f"SELECT prev, hash, {body} {_span()}"
+    return execute(statement, (after, until)).fetchall()  # type: ignore[no-any-return]
+
+
+def numbers(execute: Execute, after: int, until: int) -> list[int]:
+    """Return the numbers of the entries after one number and up to another."""
+    return [seq for (seq,) in execute(f"SELECT seq {_span()}", (after, until)).fetchall()]
+
+
+def previous_hash(execute: Execute, seq: int) -> str:
+    """Return the hash that an entry names as its predecessor's; empty where there is no entry."""
+    row = execute(f"SELECT prev FROM audit WHERE seq = {db.param}", (seq,)).fetchone()  # noqa: S608
+    return row[0] if row else ""
+
+
+def indexed_rows(last: int) -> Iterator[tuple[Any, ...]]:
+    """Return number, body and index columns of each entry up to `last`, in order."""
+    return _rows(_INDEXED, "audit", last)
+
+
+def detail_rows(last: int) -> Iterator[tuple[Any, ...]]:
+    """Return number, salt and text of the private details of each entry up to `last`, and the
+    entry's own body (None where the entry is missing)."""
+    return _rows("seq, salt, body, said", _DETAILS, last)
+
+
+def last_erasure() -> int:
+    """Return the number of the newest entry that records an erasure; 0 where there is none."""
+    found = db.execute_sql("SELECT MAX(seq) FROM audit WHERE event = 'person_erased'")
+    return found.fetchone()[0] or 0
+
+
+def table_definition() -> str:
+    """Return what SQLite was told when the table was made, from its first parenthesis on; empty
+    where a view has taken the table's name."""
+    made = db.execute_sql("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'audit'")
+    row = made.fetchone()
+    return "" if row is None else str(row[0]).partition("(")[2]
+
+
+def _span() -> str:
+    return f"FROM audit WHERE seq > {db.param} AND seq <= {db.param} ORDER BY seq"
+
+
+def _rows(what: str, source: str, last: int) -> Iterator[tuple[Any, ...]]:
+    """Read in batches; the number comes first in each row."""
+    after, p = 0, db.param
+    while rows := db.execute_sql(
+        f"SELECT {what} FROM {source} WHERE seq > {p} AND seq <= {p} ORDER BY seq LIMIT {_BATCH}",  # noqa: S608
+        (after, last),
+    ).fetchall():
+        yield from rows
+        after = rows[-1][0]
