@@ -51,7 +51,7 @@ def _database() -> Iterator[Config]:
 
 def _migrate(config: Config) -> list[str]:
     try:
-        return migrate.to_newest(config)
+        return migrate.to_newest(config.database_url, config.var_dir)
     except migrate.DatabaseRefused as why:
         raise click.ClickException(str(why)) from why
 

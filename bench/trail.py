@@ -164,7 +164,7 @@ def _at(number: int) -> datetime:
 
 def _made(folder: Path, count: int) -> Config:
     config = Config.for_tests(folder)
-    migrate.to_newest(config)
+    migrate.to_newest(config.database_url, config.var_dir)
     use_database(config.database_url)
     db.connect()
     if count:

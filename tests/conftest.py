@@ -80,7 +80,7 @@ def postgres() -> Iterator[Cluster | Given]:
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A migrated SQLite database."""
     config = Config.for_tests(tmp_path_factory.mktemp("migrated"))
-    migrate.to_newest(config)
+    migrate.to_newest(config.database_url, config.var_dir)
     return (config.var_dir / "aura.db").read_bytes()
 
 

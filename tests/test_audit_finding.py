@@ -10,6 +10,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import EntryFilter, find_entries
+from app.domain.audit.documents import entry_document
 from app.domain.audit.events import ChangeEnded, Event, MemberDisabled, SiteAdded, SiteCalled
 from app.models.audit import Entry
 from app.models.base import transaction
@@ -116,7 +117,7 @@ def test_an_entry_of_the_first_version_reads_as_the_others(database: Config) -> 
         '"facts":{"member_id":3,"session_id":4},"site":null,"v":1}'
     )
     old = Entry(seq=99, body=body, event="signed_out", site_id=None, client_id=None)
-    assert old.document() == {
+    assert entry_document(old) == {
         "event": "signed_out",
         "at": "2026-11-24T10:00:00+00:00",
         "actor": {"kind": "member", "id": 3, "name": "Cleo", "ip": "192.0.2.9"},

@@ -10,6 +10,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import Actor
 from app.domain.audit import Anchor, EntryFilter, verification
+from app.domain.audit.documents import entry_document
 from app.domain.errors import Forbidden, NotFound, StaleState
 from app.models.audit import ABANDONED, BROKEN, QUEUED, RUNNING, WHOLE, Entry, Verification
 from app.models.sites import Site
@@ -38,7 +39,7 @@ def test_a_wish_is_queued_carried_out_and_told(
     assert verification.run_verification(asked.id, now=clock) == WHOLE
     asked.refresh()
     assert (asked.entries, asked.total, asked.asked_by) == (entries, entries, "Cleo")
-    told = Entry.head().document()
+    told = entry_document(Entry.head())
     assert (told["event"], told["facts"]["entries"]) == ("trail_verified", entries)
     assert verification.run_verification(asked.id, now=clock) == WHOLE, (
         "delivered twice it is done once"
@@ -60,7 +61,9 @@ def test_what_is_found_stands_on_pages_until_an_owner_looked(
     assert verification.run_verification(asked.id, now=clock) == BROKEN
     assert (Verification.unseen().id, Verification.unseen().broken_at) == (asked.id, 2)
     assert (
-        audit.find_entries(EntryFilter(event="trail_broken"))[0].document()["facts"]["broken_at"]
+        entry_document(audit.find_entries(EntryFilter(event="trail_broken"))[0])["facts"][
+            "broken_at"
+        ]
         == 2
     )
     with pytest.raises(Forbidden):

@@ -19,7 +19,7 @@ from app.run import serve
 def started(tmp_path: Path) -> Config:
     """An Aura that has been started before, on SQLite."""
     config = Config.for_tests(tmp_path)
-    migrate.to_newest(config)
+    migrate.to_newest(config.database_url, config.var_dir)
     return config
 
 

@@ -9,6 +9,7 @@ import pytest
 from app import protocol
 from app.config import Config
 from app.domain.actor import Actor
+from app.domain.audit.documents import entry_document
 from app.domain.changes.candidates import candidates_on_site
 from app.domain.connection import pairing
 from app.domain.inventory import notices
@@ -109,7 +110,7 @@ def test_goodbye_with_its_proof_disconnects_the_site(
     paired.refresh()
     # What can only disconnect is kept, for the case that the site never said this.
     assert (paired.state, set(paired.keys_sealed)) == (DISCONNECTED, {"revoke"})
-    last = Entry.head().document()
+    last = entry_document(Entry.head())
     assert last["event"] == "site_disconnected"
     assert last["actor"] == {"kind": "site", "id": paired.id, "name": "Bakery", "ip": "192.0.2.9"}
 
@@ -152,7 +153,7 @@ def test_changed_permissions_bring_the_next_sync_forward(
     assert json.loads(answer.body) == {"v": 1, "ok": True, "op": "permissions_changed"}
     sync = Sync.open_for(ready)
     assert jobs.jobs == [("sync_site", (sync.id,), 0)]
-    last = Entry.head().document()
+    last = entry_document(Entry.head())
     assert (last["event"], last["actor"]["kind"]) == ("sync_asked", "site")
 
 

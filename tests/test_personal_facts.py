@@ -8,8 +8,7 @@ import pytest
 
 from app.domain.audit.events import REGISTRY
 from app.domain.audit.events import base as events
-from app.domain.audit.events.base import Event, Personal, is_personal
-from app.models.audit import PERSONAL_FACTS
+from app.domain.audit.events.base import PERSONAL_FACTS, Event, Personal, is_personal
 
 Alias = Personal
 # What is kept beside the chain. Whoever adds an event with words of a person sees here whether

@@ -7,6 +7,7 @@ import pytest
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.audit import record_refusal, refusals
+from app.domain.audit.documents import entry_document
 from app.domain.audit.events import AccessRefused, FormRefused
 from app.models.audit import Entry
 from app.models.base import db
@@ -63,7 +64,7 @@ def test_after_the_hour_one_entry_says_how_many_more_there_were(
     assert refusals.close_hours(clock.advance(minutes=1)) == 1
     head = Entry.head()
     assert (head.event, head.actor) == ("refusals_counted", cleo.label)
-    assert head.document()["facts"] == {
+    assert entry_document(head)["facts"] == {
         "about": "access_refused",
         "count": 45,
         "since": began.isoformat(),
@@ -84,7 +85,7 @@ def test_what_went_beyond_the_share_of_all_is_told_by_aura(database: Config, clo
         refuse(Actor.anonymous(f"198.51.100.{number}"), clock)
     refusals.close_hours(clock.advance(hours=1))
     head = Entry.head()
-    assert (head.event, head.actor, head.document()["facts"]["count"]) == (
+    assert (head.event, head.actor, entry_document(head)["facts"]["count"]) == (
         "refusals_counted",
         "system",
         10,

@@ -11,6 +11,7 @@ import pytest
 from app.config import Config
 from app.domain import audit
 from app.domain.actor import Actor
+from app.domain.audit.documents import entry_document
 from app.domain.changes import approvals, execution, proposals, settlement
 from app.domain.connection import revocation
 from app.http.errors import ErrorCode
@@ -274,7 +275,7 @@ def test_what_was_seen_with_the_new_version_is_kept_beside_a_rollback(
     assert run(approved) == "rolled_back"
     assert approved.evidence["during"] == {**during, "error": error}
     entry = next(e for e in Entry.newest(site_id=ready.id, limit=9) if e.event == "change_ended")
-    told = entry.document()["facts"]["evidence"]
+    told = entry_document(entry)["facts"]["evidence"]
     assert told["during_probe"] == "fatal"
     assert "during_error" not in told
 

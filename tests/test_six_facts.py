@@ -9,6 +9,7 @@ import pytest
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.audit import EntryFilter, find_entries
+from app.domain.audit.documents import entry_document
 from app.domain.changes import approvals, proposals
 from app.domain.changes.outcomes import digest_of
 from app.models.base import db
@@ -34,7 +35,7 @@ def told(evidence_digest: str, ready: Site) -> list[dict[str, Any]]:
     for table in ("change", "component", "report"):
         db.execute_sql(f"DELETE FROM {table}")
     entries = find_entries(EntryFilter(site=ready.id, component=AKISMET), 100)
-    return [one.document() for one in reversed(entries)]
+    return [entry_document(one) for one in reversed(entries)]
 
 
 def of(told: list[dict[str, Any]], event: str) -> dict[str, Any]:
@@ -90,6 +91,8 @@ def test_one_that_nobody_wanted_is_told_as_well(
     approvals.reject_change(rejected, by=ana, reason="not before the sale", now=clock())
     cancelled = propose(ready, ben, clock())
     proposals.cancel_change(cancelled, by=ben, now=clock())
-    ended = [one.document() for one in find_entries(EntryFilter(site=ready.id, outcome="rejected"))]
+    ended = [
+        entry_document(one) for one in find_entries(EntryFilter(site=ready.id, outcome="rejected"))
+    ]
     assert [one["facts"]["reason"] for one in ended] == ["not before the sale"]
     assert len(find_entries(EntryFilter(site=ready.id, outcome="cancelled"))) == 1

@@ -9,6 +9,7 @@ import pytest
 
 from app.config import Config
 from app.domain.actor import Actor
+from app.domain.audit.documents import entry_document
 from app.domain.changes import auto_update_rules, site_assignment
 from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired, TagsJoinRules
 from app.domain.permissions import REAUTH_MAX_AGE
@@ -38,7 +39,7 @@ def texts(site: Site) -> list[str]:
 
 
 def entries(event: str) -> list[dict[str, Any]]:
-    return [one.document()["facts"] for one in reversed(Entry.newest(event=event))]
+    return [entry_document(one)["facts"] for one in reversed(Entry.newest(event=event))]
 
 
 def by_tag(ana: Actor, clock: Clock, *names: str, **instead: Any) -> Policy:

@@ -5,20 +5,16 @@ Only private details leave again, when somebody is erased.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from peewee import AutoField, BigIntegerField, CharField, IntegerField, TextField, chunked, fn
 
-from app.models.accounts import ERASED
 from app.models.base import BaseModel, UtcField, db, is_postgres
 
 # Those who need no detail to be named.
 NAMES = {"system": "Aura", "schedule": "the schedule", "anonymous": "somebody not signed in"}
-# By event, the facts that are kept beside the chain; filled where events are declared.
-PERSONAL_FACTS: dict[str, frozenset[str]] = {}
 _CHAIN = ("seq", "prev", "body", "hash")
 _DETAILS_AT_ONCE = 500
 _STREAMED_AT_ONCE = 1000
@@ -79,35 +75,6 @@ class Entry(BaseModel):
             for column in ("event", "actor", "site_id", "client_id", "kind", "component", "outcome")
         )
 
-    def document(self) -> dict[str, Any]:
-        """What the entry says, as one document whatever the version of its body.
-
-        `event`, `at`, `actor` (kind, id, name, ip), `site`, `client` and `facts`. Where
-        private details were erased, `is_erased` is true and each of them reads ERASED.
-        """
-        body = json.loads(self.body)
-        detail = self._private(body)
-        actor = body["actor"]
-        name = NAMES.get(actor["kind"], ERASED)
-        said = {} if detail is None else detail["facts"]
-        if detail is None:
-            said = dict.fromkeys(PERSONAL_FACTS.get(body["event"], ()), ERASED)
-        return {
-            "event": body["event"],
-            "at": body["at"],
-            "actor": {"name": name, "ip": "", **actor, **(detail or {}).get("actor", {})},
-            "site": body["site"],
-            "client": body.get("client", self.client_id),
-            "facts": {**said, **body["facts"]},
-            "is_erased": detail is None,
-        }
-
-    def _private(self, body: dict[str, Any]) -> dict[str, Any] | None:
-        """The details; None if they were erased."""
-        if body.get("private") is None:
-            return {"actor": {}, "facts": {}}
-        return None if self.detail is None else json.loads(self.detail.body)
-
     @property
     def detail(self) -> Detail | None:
         """What lies beside the chain for this entry; None if nothing does any more."""
@@ -149,7 +116,8 @@ class Entry(BaseModel):
     @classmethod
     def first_after(cls, seq: int) -> int:
         """Return the lowest number above `seq`; the caller knows that there is one."""
-        return cls.select(fn.MIN(cls.seq)).where(cls.seq > seq).scalar()  # type: ignore[no-any-return]
+        found: int = cls.select(fn.MIN(cls.seq)).where(cls.seq > seq).scalar()
+        return found
 
     @classmethod
     def head(cls) -> Entry | None:

@@ -21,17 +21,17 @@ def add_words(seq: int, words: str) -> None:
     """Index the words of an entry; replaces words that a removed entry of this number left."""
     p = db.param
     if is_postgres():
-        insert = f"INSERT INTO audit_words (seq, words) VALUES ({p}, {p})"  # noqa: S608
+        insert = f"INSERT INTO audit_words (seq, words) VALUES ({p}, {p})"  # noqa: S608 -- {p} is a placeholder
         insert += " ON CONFLICT (seq) DO UPDATE SET words = EXCLUDED.words"
     else:
-        insert = f"INSERT OR REPLACE INTO audit_words (rowid, words) VALUES ({p}, {p})"  # noqa: S608
+        insert = f"INSERT OR REPLACE INTO audit_words (rowid, words) VALUES ({p}, {p})"  # noqa: S608 -- {p} is a placeholder
     db.execute_sql(insert, (seq, words))
 
 
 def add_day(day: str, first: int, last: int) -> None:
     """Record that the entries of a day (UTC) reach from `first` to `last`."""
     p = db.param
-    insert = f"INSERT INTO audit_day (day, first_seq, last_seq) VALUES ({p}, {p}, {p})"  # noqa: S608
+    insert = f"INSERT INTO audit_day (day, first_seq, last_seq) VALUES ({p}, {p}, {p})"  # noqa: S608 -- {p} is a placeholder
     insert += " ON CONFLICT (day) DO UPDATE SET last_seq = EXCLUDED.last_seq"
     db.execute_sql(insert, (day, first, last))
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from playhouse.migrations import Runner
 
 from app.models.base import db, use_database
-
-if TYPE_CHECKING:
-    from app.config import Config
 
 DIRECTORY = Path(__file__).parent / "migrations"
 
@@ -20,16 +16,16 @@ class DatabaseRefused(Exception):
     """This is not the database that Aura expects; the text says why and what to do."""
 
 
-def to_newest(config: Config) -> list[str]:
-    """Bind the configured database and apply what is missing; returns the names.
+def to_newest(database_url: str, var_dir: Path) -> list[str]:
+    """Bind the database and apply the migrations that are missing; returns their names.
 
     Raises DatabaseRefused for a database of a newer Aura, and for an empty one where there was
     a full one before.
     """
-    use_database(config.database_url)
+    use_database(database_url)
     # Beside the data, as the keys are: an emptied database must not look like a new Aura.
-    known = config.var_dir / "database"
-    this_one = hashlib.sha256(config.database_url.encode()).hexdigest()
+    known = var_dir / "database"
+    this_one = hashlib.sha256(database_url.encode()).hexdigest()
     with db.connection_context():
         if not db.get_tables() and known.is_file() and known.read_text().strip() == this_one:
             raise DatabaseRefused(
@@ -55,8 +51,3 @@ def apply_missing() -> list[str]:
             "version again, or restore a backup that was made before the update."
         )
     return runner.up()
-
-
-def is_newest() -> bool:
-    """Whether every migration has been applied; needs an open connection."""
-    return all(m.applied for m in Runner(db.obj, str(DIRECTORY)).status())

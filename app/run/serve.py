@@ -164,7 +164,7 @@ def _require_free_port(config: Config) -> None:
 
 def _migrate(config: Config) -> None:
     try:
-        migrate.to_newest(config)
+        migrate.to_newest(config.database_url, config.var_dir)
     except OUTAGES as why:
         trouble = trouble_of(why)
         if not trouble:

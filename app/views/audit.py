@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from app.domain import audit as trail
 from app.domain.audit import EntryFilter, verification
+from app.domain.audit.documents import entry_document
 from app.domain.audit.events import REGISTRY
 from app.domain.audit.index_columns import KINDS, OUTCOMES
 from app.models.accounts import Member
@@ -58,7 +59,7 @@ def site(site_id: int) -> ResponseReturnValue:
 def entry(seq: int) -> ResponseReturnValue:
     """One entry, for as long as there is a trail."""
     found = load_entry(seq)
-    document = found.document()
+    document = entry_document(found)
     known = Site.get_or_none(Site.id == found.site_id) if found.site_id else None
     client = Client.get_or_none(Client.id == document["client"]) if document["client"] else None
     return render_template(

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.domain import permissions
 from app.domain.actor import Actor
+from app.domain.audit.documents import entry_document
 from app.domain.changes import approvals, auto_update_rules, candidates
 from app.domain.changes.candidates import Candidate
 from app.domain.errors import NotFound
@@ -305,7 +306,7 @@ def _entries(change: Change) -> list[Entry]:
     found = Entry.about_component(
         change.site_id, change.ident, events=STORY_EVENTS, since=change.proposed_at
     )
-    return [one for one in found if one.document()["facts"].get("change_id") == change.id]
+    return [one for one in found if entry_document(one)["facts"].get("change_id") == change.id]
 
 
 def offered(sites: Sequence[Site], apart: str) -> list[Offered]:

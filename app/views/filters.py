@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
+from app.domain.audit import entry_document
 from app.domain.inventory.targets import translation_ident
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
@@ -176,6 +177,7 @@ _FILTERS = (
     stamp,
     siteagent_settings,
     without_scheme,
+    entry_document,
     translation_ident,
     browser_name,
     from_json,

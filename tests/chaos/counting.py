@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.domain import audit
+from app.domain.audit.documents import entry_document
 from app.models.audit import Entry
 from app.models.changes import ENDED, Change
 from tests.chaos.fleet import NEW
@@ -70,7 +71,7 @@ def _trail() -> dict[int, Counter[str]]:
     """How often each event was written down, by the number of the change."""
     found: dict[int, Counter[str]] = {}
     for entry in Entry.select():
-        facts: dict[str, Any] = entry.document()["facts"]
+        facts: dict[str, Any] = entry_document(entry)["facts"]
         if "change_id" in facts:
             found.setdefault(facts["change_id"], Counter())[entry.event] += 1
     return found

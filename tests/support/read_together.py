@@ -45,7 +45,7 @@ CHANGES = (
 def main() -> None:
     folder = Path(sys.argv[1])
     config = Config.for_tests(folder)
-    migrate.to_newest(config)
+    migrate.to_newest(config.database_url, config.var_dir)
     with db.connection_context():
         fill(ENTRIES)
         anchors = [Anchor(n, Entry.get_by_id(n).hash, "a site") for n in (50, 150)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.domain.audit.documents import entry_document
 from app.models.accounts import Member
 from app.models.audit import Entry
 from tests.support.browsers import signed_in
@@ -68,7 +69,7 @@ def test_each_guess_is_in_the_trail_with_its_reason(as_ana):
     wrong = {**TYPED, "present": "not the password at all"}
     for _ in range(6):
         as_ana.post("/account/password", data=wrong)
-    told = [one.document() for one in Entry.newest(event="password_refused")]
+    told = [entry_document(one) for one in Entry.newest(event="password_refused")]
     reasons = [one["facts"]["reason"] for one in told]
     assert reasons == ["too many attempts", *["wrong password"] * 5]
     assert {one["actor"]["kind"] for one in told} == {"member"}

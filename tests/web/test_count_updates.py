@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from app.domain.audit.documents import entry_document
 from app.domain.changes import candidates
 from app.domain.inventory.versions import available_updates
 from app.models.audit import Entry
@@ -55,7 +56,7 @@ def test_list_site_page_report_and_entry_name_the_same_number(as_ana, mixed):
     # And what stands under "open now" adds up to it.
     counts = re.findall(r"(\d+) updates? (?:is|are) waiting", report)
     assert sum(map(int, counts)) == 4
-    arrived = Entry.newest(event="report_received", limit=1)[0].document()
+    arrived = entry_document(Entry.newest(event="report_received", limit=1)[0])
     assert arrived["facts"]["offers"] == 4
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain.audit.documents import entry_document
 from app.domain.changes import auto_update_rules
 from app.models.accounts import Member, MemberSession
 from app.models.audit import Entry
@@ -31,7 +32,7 @@ def save(person, site: Site, **typed: str):
 
 
 def last(event: str) -> dict:
-    return Entry.newest(event=event, limit=1)[0].document()
+    return entry_document(Entry.newest(event=event, limit=1)[0])
 
 
 def approve_by_rule(ana, client: Client | None) -> Policy:

@@ -19,6 +19,7 @@ from app.domain import dashboard_identity
 from app.domain.audit import checkpoints
 from app.domain.audit.chain import log_uuid
 from app.domain.audit.checkpoints import Checkpoint
+from app.domain.audit.documents import entry_document
 from app.domain.audit.merkle import Tree
 from app.keys import sign, verify_checkpoint
 from app.models.audit import Entry
@@ -200,7 +201,7 @@ def _entries(covered: ExportScope, last: int) -> Iterator[Entry]:
 
 
 def _shown(entry: Entry, covered: ExportScope) -> dict[str, Any]:
-    told = entry.document()
+    told = entry_document(entry)
     if not covered.private:
         told["actor"] |= {"name": "", "ip": ""}
         told["facts"] = json.loads(entry.body)["facts"]

@@ -11,6 +11,7 @@ from peewee import ModelSelect, chunked
 from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import Actor
+from app.domain.audit.documents import entry_document
 from app.domain.audit.events import ClientReportMade
 from app.domain.changes import auto_update_rules, candidates
 from app.domain.changes.candidates import Candidate
@@ -114,7 +115,7 @@ def _site_ids(client: Client) -> ModelSelect[Site]:
 
 
 def _line(entry: Entry) -> ReportEntry:
-    told = entry.document()
+    told = entry_document(entry)
     return ReportEntry(
         entry.seq, entry.at, entry.event, entry.site_id, told["actor"]["name"], told["facts"]
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from inspect import get_annotations
 from typing import Annotated, get_args
 
-from app.models.audit import PERSONAL_FACTS
-
 REGISTRY: dict[str, type[Event]] = {}
+# By event, the facts that are kept beside the chain.
+PERSONAL_FACTS: dict[str, frozenset[str]] = {}
 
 # A fact that names a person, or that a person typed: kept beside the chain, where it can be
 # erased. Whom it is about stands in `member_id`, unless it is the actor.
