@@ -44,7 +44,7 @@ def numbers(execute: Execute, after: int, until: int) -> list[int]:
 
 def previous_hash(execute: Execute, seq: int) -> str:
     """Return the hash that an entry names as its predecessor's; empty where there is no entry."""
-    row = execute(f"SELECT prev FROM audit WHERE seq = {db.param}", (seq,)).fetchone()  # noqa: S608 -- a placeholder
+    row = execute(f"SELECT prev {_span()}", (seq - 1, seq)).fetchone()
     return row[0] if row else ""
 
 
