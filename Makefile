@@ -10,7 +10,7 @@ PYTEST_AND_IMAGES := $(BIN)/python -m tests.support.run_beside_images $(WORKERS)
 # More arguments for pytest, as in `make test ARGS=--durations=40`.
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-more test-all e2e unit chaos planted-faults lint format bench pot plugin-release screenshots prepare images images-all clean
+.PHONY: help run demo test test-more test-all e2e unit chaos planted-faults lint format bench pot hashes plugin-release screenshots prepare images images-all clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ format: $(VENV)/.dev ## Put Python files into the house format
 
 pot: ## Update the translation template of SiteAgent
 	@template=$$(wordpress-plugin/make-pot) && printf '%s\n' "$$template" > wordpress-plugin/siteagent/languages/siteagent.pot
+
+hashes: ## Update the hashes in requirements*.txt after changing a version
+	@.ci/hashes
 
 plugin-release: $(VENV)/.run ## Pack and sign SiteAgent for the dashboard to offer (KEY=path; made by: flask --app wsgi plugin new-key)
 	@test -n "$(KEY)" || { echo "Name the private key: make plugin-release KEY=path/to/release.key" >&2; exit 1; }
