@@ -29,7 +29,7 @@ from app.models.changes import APPROVED, CANCELLED, PROPOSED, RUNNING, Change
 from app.models.clients import SECOND, Client
 from app.models.installation import Setting
 from app.models.reports import ASKING, QUEUED, Sync
-from app.models.sites import Pairing, Site
+from app.models.sites import WAITING, Pairing, Site
 from tests.support.factories import (
     PASSWORD,
     approve,
@@ -90,7 +90,8 @@ def claim_sync(config: Config, sync_id: int) -> bool:
 
 
 def claim_token(config: Config, token_id: int) -> bool:
-    return Pairing.get_by_id(token_id).claim(NOW, NOW + timedelta(seconds=90))
+    token = Pairing.get_by_id(token_id)
+    return token.lease((WAITING,), NOW, NOW + timedelta(seconds=90))
 
 
 def ask(config: Config, site_id: int) -> int:

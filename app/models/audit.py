@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from peewee import AutoField, BigIntegerField, CharField, IntegerField, TextField, chunked, fn
+from peewee import BigIntegerField, CharField, IntegerField, TextField, chunked, fn
 
 from app.models.base import BaseModel, UtcField, db, is_postgres
+from app.models.queued_row import QUEUED, QueuedRow
 
 # Those who need no detail to be named.
 NAMES = {"system": "Aura", "schedule": "the schedule", "anonymous": "somebody not signed in"}
@@ -182,7 +183,6 @@ class Day(BaseModel):
 
 
 # Verification.state
-QUEUED = "queued"
 RUNNING = "running"
 WHOLE = "whole"
 BROKEN = "broken"
@@ -190,17 +190,15 @@ ABANDONED = "abandoned"
 OPEN = (QUEUED, RUNNING)
 
 
-class Verification(BaseModel):
+class Verification(QueuedRow):
     """One reading of the whole trail, from the wish to what it found. `entries` of `total` have
     been read; one that found something wrong stands on every owner's page until it was seen."""
 
-    id = AutoField()
-    asked_by = CharField(max_length=120)
-    asked_at = UtcField()
-    state = CharField(max_length=16, default=QUEUED, index=True)
+    open_states = OPEN
+    working_since = "seen_working_at"
+
     started_at = UtcField(null=True)
     seen_working_at = UtcField(null=True)
-    ended_at = UtcField(null=True)
     entries = BigIntegerField(default=0)
     total = BigIntegerField(default=0)
     marks = IntegerField(default=0)
@@ -209,14 +207,6 @@ class Verification(BaseModel):
     reason = CharField(max_length=300, default="")
     seen_by = CharField(max_length=120, default="")
     seen_at = UtcField(null=True)
-
-    @property
-    def is_open(self) -> bool:
-        return self.state in OPEN
-
-    def move(self, *, to: str, when: tuple[str, ...], **changes: object) -> bool:
-        """Go to state `to` if the row still is in one of `when`; False if it is not."""
-        return self.update_if(Verification.state.in_(when), state=to, **changes)
 
     def see(self, *, by: str, now: datetime) -> bool:
         """Note that somebody looked; False if somebody had, or nothing was found."""

@@ -15,14 +15,14 @@ from peewee import (
     BooleanField,
     CharField,
     ForeignKeyField,
-    IntegerField,
     TextField,
     fn,
 )
 
 from app.models.accounts import Member
 from app.models.auto_update_rules import Policy
-from app.models.base import BaseModel, JsonField, UtcField
+from app.models.base import JsonField, UtcField
+from app.models.queued_row import LeasedRow
 from app.models.sites import Client, Site
 
 # Change.state
@@ -75,11 +75,11 @@ def sources(to: str) -> tuple[str, ...]:
     return tuple(state for state, onwards in ALLOWED.items() if to in onwards)
 
 
-class Change(BaseModel):
+class Change(LeasedRow):
     """`document` is what a person approves, to the byte; `digest` is what they see of it. It
     is empty until the site answered the dry run. `plan` is the document with the approval
     in it, as b64u, exactly as it was signed and is sent. `batch` ties together what was
-    proposed at once. `busy_until` is the lease of the attempt that is running.
+    proposed at once.
     """
 
     id = AutoField()
@@ -121,9 +121,7 @@ class Change(BaseModel):
     plan = TextField(default="")
     signature = CharField(max_length=100, default="")
 
-    attempts = IntegerField(default=0)
     next_try_at = UtcField(null=True, index=True)
-    busy_until = UtcField(null=True)
     started_at = UtcField(null=True)
     sent_at = UtcField(null=True)
     ended_at = UtcField(null=True)
@@ -189,17 +187,6 @@ class Change(BaseModel):
             Change.next_try_at <= now,
             ~fn.EXISTS(elsewhere),
             started_at=now,
-            busy_until=until,
-            attempts=Change.attempts + 1,
-        )
-
-    def lease(self, state: str, now: datetime, until: datetime) -> bool:
-        """Take the right to work on it without changing its state; False if it is not due,
-        or somebody else does."""
-        return self.update_if(
-            Change.state == state,
-            Change.next_try_at <= now,
-            Change.busy_until.is_null() | (Change.busy_until < now),
             busy_until=until,
             attempts=Change.attempts + 1,
         )
@@ -314,13 +301,7 @@ class Change(BaseModel):
     @classmethod
     def due(cls, now: datetime, *states: str) -> list[Change]:
         """Those whose next attempt should have begun; a lease that is over counts for nothing."""
-        query = cls.select().where(
-            cls.state.in_(states),
-            cls.next_try_at <= now,
-            cls.not_before <= now,
-            cls.busy_until.is_null() | (cls.busy_until < now),
-        )
-        return list(query.order_by(cls.id))
+        return cls.overdue(states, now, cls.not_before <= now)
 
     @classmethod
     def next_for(cls, site: Site, now: datetime) -> Change | None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from peewee import AutoField, BooleanField, CharField, ForeignKeyField, TextField, fn
 
 from app.models.base import BaseModel, JsonField, UtcField
+from app.models.queued_row import QUEUED, QueuedRow
 from app.models.sites import Site
 
 # Sync.state
-QUEUED = "queued"
 ASKING = "asking"
 READING = "reading"
 DONE = "done"
@@ -22,56 +21,17 @@ OPEN = (QUEUED, *RUNNING)
 KINDS = ("plugin", "theme", "mu_plugin", "dropin")
 
 
-class Sync(BaseModel):
-    """One asking of a site for its report, from the wish to the outcome."""
+class Sync(QueuedRow):
+    """One request to a site for its report, and its result."""
 
-    id = AutoField()
+    open_states = OPEN
+
     site = ForeignKeyField(Site, backref="syncs", on_delete="CASCADE")
     site_id: int
-    asked_by = CharField(max_length=120)
-    asked_at = UtcField()
     started_at = UtcField(null=True)
-    ended_at = UtcField(null=True)
-    state = CharField(max_length=16, default=QUEUED, index=True)
     fault = CharField(max_length=32, default="")
     evidence = JsonField(default=dict)
     unchanged = BooleanField(default=False)
-
-    @property
-    def is_open(self) -> bool:
-        return self.state in OPEN
-
-    def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
-        """Go to state `to` if the row still is in one of `when`; False if it is not."""
-        return self.update_if(Sync.state.in_(when), state=to, **changes)
-
-    @classmethod
-    def ask(cls, site: Site, *, asked_by: str, now: datetime) -> Sync:
-        """Queue one for `site`; raises IntegrityError while another is open."""
-        return cls.create(site=site, asked_by=asked_by[:120], asked_at=now)
-
-    @classmethod
-    def open_for(cls, site: Site) -> Sync | None:
-        return cls.get_or_none(cls.site == site, cls.state.in_(OPEN))
-
-    @classmethod
-    def latest_for(cls, site: Site) -> Sync | None:
-        return cls.select().where(cls.site == site).order_by(cls.id.desc()).first()
-
-    @classmethod
-    def stuck(cls, before: datetime) -> list[Sync]:
-        """Running since before that time: their worker is gone."""
-        return list(cls.select().where(cls.state.in_(RUNNING), cls.started_at < before))
-
-    @classmethod
-    def waiting_since(cls, before: datetime) -> list[Sync]:
-        """Queued before that time and never begun: the queue may have lost them."""
-        return list(cls.select().where(cls.state == QUEUED, cls.asked_at < before))
-
-    @classmethod
-    def forget_ended(cls, before: datetime) -> int:
-        """Delete what ended before that time; returns how many."""
-        return cls.delete().where(cls.state.not_in(OPEN), cls.ended_at < before).execute()
 
 
 # The database keeps syncs serial per site.

@@ -21,6 +21,7 @@ from peewee import (
 from app.models.accounts import Member
 from app.models.base import BaseModel, JsonField, UtcField, db
 from app.models.clients import SELF, Client
+from app.models.queued_row import LeasedRow
 
 # Site.state
 NEW = "new"
@@ -303,13 +304,11 @@ CANCELLED = "cancelled"
 FAILED = "failed"
 
 
-class Pairing(BaseModel):
+class Pairing(LeasedRow):
     """One pairing token and what became of it.
 
     `auth_sealed` and `exchange_sealed` are destroyed when the token closes;
     `note_sealed` stays, so that a late paste gets a precise, signed answer.
-    `next_try_at` is when the next attempt is due, `busy_until` the lease of the
-    attempt that is running: a worker that dies loses it by time alone.
     """
 
     id = AutoField()
@@ -324,23 +323,10 @@ class Pairing(BaseModel):
     issued_at = UtcField()
     expires_at = UtcField()
     closed_at = UtcField(null=True)
-    attempts = IntegerField(default=0)
     last_tried_at = UtcField(null=True)
     next_try_at = UtcField()
-    busy_until = UtcField(null=True)
     fault = CharField(max_length=32, default="")
     fault_evidence = JsonField(default=dict)
-
-    def claim(self, now: datetime, until: datetime) -> bool:
-        """Take the right to try now; False if closed, not due, or being tried elsewhere."""
-        return self.update_if(
-            Pairing.state == WAITING,
-            Pairing.next_try_at <= now,
-            Pairing.busy_until.is_null() | (Pairing.busy_until < now),
-            busy_until=until,
-            last_tried_at=now,
-            attempts=Pairing.attempts + 1,
-        )
 
     def note(self, **changes: Any) -> bool:
         """Set columns while the token is still waiting; False if it no longer is."""
@@ -364,17 +350,6 @@ class Pairing(BaseModel):
             exchange_sealed=None,
             busy_until=None,
             **changes,
-        )
-
-    @classmethod
-    def overdue(cls, before: datetime) -> list[Pairing]:
-        """Waiting tokens whose next attempt should have begun before that time."""
-        return list(
-            cls.select().where(
-                cls.state == WAITING,
-                cls.next_try_at < before,
-                cls.busy_until.is_null() | (cls.busy_until < before),
-            )
         )
 
 

@@ -169,13 +169,13 @@ def export_path(asked: TrailExport, config: Config) -> Path:
 
 def queue_due_exports(config: Config, now: datetime) -> int:
     """Delete what is a day old, end what was lost, queue what was never begun; how many."""
-    lost = TrailExport.in_state(RUNNING, before=now - LOST_AFTER)
+    lost = TrailExport.stuck(now - LOST_AFTER)
     for one in lost:
         one.move(to=FAILED, when=(RUNNING,), ended_at=now)
-    waiting = TrailExport.in_state(QUEUED, before=now - LOST_AFTER)
+    waiting = TrailExport.waiting_since(now - LOST_AFTER)
     for one in waiting:
         queue.enqueue("export_audit_log", one.id)
-    old = TrailExport.in_state(DONE, before=now - KEPT_FOR)
+    old = TrailExport.done_before(now - KEPT_FOR)
     for one in [*old, *lost]:
         export_path(one, config).unlink(missing_ok=True)
         one.move(to=GONE, when=(DONE,))

@@ -127,13 +127,11 @@ def acknowledge_failure(verification_id: int, *, by: Actor, now: datetime) -> No
 def queue_due_verification(now: datetime) -> int:
     """Ask for tonight's reading unless it was asked for; find lost ones. How many of both."""
     count = 0
-    for one in Verification.select().where(Verification.state == RUNNING):
-        if one.seen_working_at < now - LOST_AFTER:
-            count += one.move(to=ABANDONED, when=(RUNNING,), ended_at=now)
-    for one in Verification.select().where(Verification.state == QUEUED):
-        if one.asked_at < now - LOST_AFTER:
-            queue.enqueue("verify_audit_log", one.id)
-            count += 1
+    for one in Verification.stuck(now - LOST_AFTER):
+        count += one.move(to=ABANDONED, when=(RUNNING,), ended_at=now)
+    for one in Verification.waiting_since(now - LOST_AFTER):
+        queue.enqueue("verify_audit_log", one.id)
+        count += 1
     Verification.delete().where(
         Verification.state.in_((WHOLE, ABANDONED)), Verification.ended_at < now - KEPT_FOR
     ).execute()

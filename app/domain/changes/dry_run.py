@@ -71,7 +71,7 @@ def run_dry_run(
     if change is None:
         return "gone"
     began = now()
-    if not change.lease(CHECKING, began, began + LEASE):
+    if not change.lease((CHECKING,), began, began + LEASE):
         return "busy" if change.state == CHECKING else change.state
     site = change.site
     if not site.is_paired or site.quarantine or site.key_id != change.kid:

@@ -78,7 +78,7 @@ def settle_change(
         return "gone"
     world = RunContext(config, call, look, now)
     began = now()
-    if not change.lease(UNKNOWN, began, began + LEASE):
+    if not change.lease((UNKNOWN,), began, began + LEASE):
         return change.state
     return _ask(change, change.site, world)
 

@@ -158,7 +158,7 @@ def _schedule_now(pairing: Pairing, now: datetime) -> bool:
 
 def recover_pairings(now: datetime) -> int:
     """Queue again every attempt the queue or a worker lost; returns how many."""
-    lost = Pairing.overdue(now - OVERDUE)
+    lost = Pairing.overdue((WAITING,), now - OVERDUE)
     for pairing in lost:
         queue.enqueue("pair_site", pairing.id)
     return len(lost)
@@ -185,7 +185,7 @@ def attempt_pairing(
         _expire(pairing, began)
     if pairing.state != WAITING:
         return pairing.state
-    if not pairing.claim(began, began + LEASE):
+    if not pairing.lease((WAITING,), began, began + LEASE, last_tried_at=began):
         return "busy"
     trial = _Attempt(pairing, pairing.site, config, call, now)
     try:

@@ -109,7 +109,7 @@ def rotate_all_keys(*, config: Config, now: datetime) -> list[Rotation]:
 
 def recover_rotations(now: datetime) -> int:
     """Queue again every attempt the queue or a worker lost; returns how many."""
-    lost = Rotation.overdue(now - OVERDUE)
+    lost = Rotation.overdue(OPEN, now - OVERDUE)
     for rotation in lost:
         queue.enqueue("rotate_keys", rotation.id)
     return len(lost)
@@ -189,7 +189,7 @@ def run_rotation(
     if rotation is None:
         return "gone"
     began = now()
-    if not rotation.claim(began, began + LEASE):
+    if not rotation.lease(OPEN, began, began + LEASE):
         return "busy" if rotation.is_open else rotation.state
     attempt = _RotationAttempt(rotation, rotation.site, config, call, now)
     try:

@@ -1,0 +1,112 @@
+"""The life of a row that a job works on: it is queued, a worker takes it, and it ends.
+
+A queue may lose a job and a worker may die, so what is due is read from these rows.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from peewee import AutoField, CharField, IntegerField
+
+from app.models.base import BaseModel, UtcField
+
+QUEUED = "queued"
+
+
+class QueuedRow(BaseModel):
+    """Work for one job, from the request to its result.
+
+    A subclass names its open states in `open_states`, the first of which is the one it
+    begins in, and in `working_since` the column that shows when a worker was last at work.
+    """
+
+    open_states: ClassVar[tuple[str, ...]]
+    working_since: ClassVar[str] = "started_at"
+    # Those that belong to a site have this column.
+    site: Any
+
+    id = AutoField()
+    asked_by = CharField(max_length=120)
+    asked_at = UtcField()
+    ended_at = UtcField(null=True)
+    state = CharField(max_length=16, default=QUEUED, index=True)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in self.open_states
+
+    def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
+        """Go to state `to` if the row still is in one of `when`; False if it is not."""
+        return self.update_if(type(self).state.in_(when), state=to, **changes)
+
+    @classmethod
+    def ask(cls, site: BaseModel, *, asked_by: str, now: datetime) -> Self:
+        """Queue one for `site`; raises IntegrityError while another is open."""
+        return cls.create(site=site, asked_by=asked_by[:120], asked_at=now)
+
+    @classmethod
+    def open_for(cls, site: BaseModel) -> Self | None:
+        return cls.get_or_none(cls.site == site, cls.state.in_(cls.open_states))
+
+    @classmethod
+    def latest_for(cls, site: BaseModel, *states: str) -> Self | None:
+        """The newest of the site's rows, in one of `states` if any are named."""
+        query = cls.select().where(cls.site == site)
+        if states:
+            query = query.where(cls.state.in_(states))
+        return query.order_by(cls.id.desc()).first()
+
+    @classmethod
+    def stuck(cls, before: datetime) -> list[Self]:
+        """Being worked on, but not since that time: their worker is gone."""
+        since = getattr(cls, cls.working_since)
+        return list(cls.select().where(cls.state.in_(cls.open_states[1:]), since < before))
+
+    @classmethod
+    def waiting_since(cls, before: datetime) -> list[Self]:
+        """Queued before that time and never begun: the queue may have lost them."""
+        return list(cls.select().where(cls.state == cls.open_states[0], cls.asked_at < before))
+
+    @classmethod
+    def forget_ended(cls, before: datetime) -> int:
+        """Delete what ended before that time; returns how many."""
+        ended = cls.state.not_in(cls.open_states), cls.ended_at < before
+        return cls.delete().where(*ended).execute()
+
+
+class LeasedRow(BaseModel):
+    """Work that is attempted again and again. `next_try_at` is when the next attempt is due;
+    `busy_until` is the lease of the one that is running, which a dead worker loses by time."""
+
+    state: Any
+    next_try_at: Any
+
+    attempts = IntegerField(default=0)
+    busy_until = UtcField(null=True)
+
+    def lease(
+        self, states: tuple[str, ...], now: datetime, until: datetime, **changes: Any
+    ) -> bool:
+        """Take the right to make an attempt; False if the row is in none of `states`, is not
+        due, or another worker holds the lease."""
+        cls = type(self)
+        return self.update_if(
+            cls.state.in_(states),
+            cls.next_try_at <= now,
+            cls._is_free(now),
+            busy_until=until,
+            attempts=cls.attempts + 1,
+            **changes,
+        )
+
+    @classmethod
+    def overdue(cls, states: tuple[str, ...], before: datetime, *when: Any) -> list[Self]:
+        """Those whose next attempt should have begun by that time, oldest first."""
+        is_due = cls.state.in_(states), cls.next_try_at <= before, cls._is_free(before)
+        return list(cls.select().where(*is_due, *when).order_by(cls._meta.primary_key))
+
+    @classmethod
+    def _is_free(cls, now: datetime) -> Any:
+        return cls.busy_until.is_null() | (cls.busy_until < now)
