@@ -8,7 +8,8 @@ import pytest
 from peewee import IntegrityError, OperationalError
 
 from app.config import Config
-from app.models.base import OUTAGES, db, is_outage, is_postgres, use_database
+from app.models.base import OUTAGES, DuplicateRow, db, is_outage, is_postgres, use_database
+from app.models.clients import Client
 
 pytestmark = pytest.mark.both_databases
 
@@ -23,7 +24,19 @@ def test_a_mistake_of_ours_is_no_outage(database: Config) -> None:
     assert not is_outage(failing("SELECT * FROM nothing_of_this"))
     wrong = failing("INSERT INTO client (name) VALUES (NULL)")
     assert isinstance(wrong, IntegrityError)
+    assert not isinstance(wrong, DuplicateRow)
     assert not is_outage(wrong)
+
+
+def test_a_second_row_under_one_key_is_a_duplicate(database: Config) -> None:
+    """A primary key and a unique index alike, by statement and through a model."""
+    Client.named("Bakery Ltd")
+    taken = Client.get()
+    with pytest.raises(DuplicateRow) as caught:
+        Client.create(name=taken.name)
+    assert not is_outage(caught.value)
+    with pytest.raises(DuplicateRow):
+        Client.insert(id=taken.id, name="Another").execute()
 
 
 def test_a_database_that_is_not_there_is_one(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import pytest
-from peewee import IntegrityError
 
 from app import queue
 from app.config import Config
@@ -24,7 +23,7 @@ from app.domain.connection import pairing
 from app.domain.errors import AuraError
 from app.domain.inventory import site_sync
 from app.models.accounts import Member
-from app.models.base import db, transaction, use_database
+from app.models.base import DuplicateRow, db, transaction, use_database
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, RUNNING, Change
 from app.models.clients import SECOND, Client
 from app.models.installation import Setting
@@ -201,7 +200,7 @@ def claim_change(config: Config, change_ids: list[int]) -> bool:
     try:
         with transaction():
             return change.claim(NOW, NOW + timedelta(minutes=4))
-    except IntegrityError:
+    except DuplicateRow:
         return False
 
 

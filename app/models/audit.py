@@ -169,6 +169,12 @@ class Entry(BaseModel):
                 return
             after = entries[-1].seq
 
+    @classmethod
+    def stream_with_details(cls, *conditions: Any) -> Iterator[Entry]:
+        """Like `stream`, each entry with its details."""
+        for some in chunked(cls.stream(*conditions), _DETAILS_AT_ONCE):
+            yield from cls.with_details(list(some))
+
 
 class Day(BaseModel):
     """Between which entries those of one day (UTC) lie; tells a search by time where to look.

@@ -15,9 +15,11 @@ from itertools import islice
 from typing import Any, Self
 
 from peewee import (
+    Database,
     DatabaseError,
     DatabaseProxy,
     Field,
+    IntegrityError,
     InterfaceError,
     Model,
     PostgresqlDatabase,
@@ -52,6 +54,13 @@ _SQLITE_TROUBLES = {
 _POSTGRES_AWAY = ("08", "53", "57")
 _POSTGRES_READ_ONLY = "25006"
 _POSTGRES_DAMAGED = "XX001"
+# A unique index or a primary key was violated, and nothing else.
+_SQLITE_DUPLICATES = (
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    sqlite3.SQLITE_CONSTRAINT_ROWID,
+)
+_POSTGRES_DUPLICATE = "23505"
 
 
 class _WholeResultCursor(sqlite3.Cursor):
@@ -92,6 +101,37 @@ class _Connection(sqlite3.Connection):
         return super().cursor(factory)
 
 
+class DuplicateRow(IntegrityError):
+    """A unique index or a primary key has such a row already."""
+
+
+class _NamesDuplicates(Database):
+    """A database that raises DuplicateRow where peewee raises IntegrityError for any constraint."""
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        try:
+            return super().execute_sql(sql, params)
+        except IntegrityError as error:
+            if _is_duplicate(error):
+                raise DuplicateRow(*error.args) from error
+            raise
+
+
+class _Sqlite(_NamesDuplicates, SqliteDatabase):
+    """A SQLite file."""
+
+
+class _Postgresql(_NamesDuplicates, PostgresqlDatabase):
+    """A PostgreSQL database."""
+
+
+def _is_duplicate(error: IntegrityError) -> bool:
+    cause = _driver_error(error)
+    if isinstance(cause, sqlite3.Error):
+        return cause.sqlite_errorcode in _SQLITE_DUPLICATES
+    return getattr(cause, "sqlstate", None) == _POSTGRES_DUPLICATE
+
+
 def use_database(url: str) -> None:
     """Bind `db` to the database at `url` (sqlite:///… or postgresql://…); opens nothing yet.
 
@@ -106,22 +146,27 @@ def use_database(url: str) -> None:
 def _database(url: str) -> SqliteDatabase | PostgresqlDatabase:
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
-        return db_url.connect(
-            url,
+        return _Sqlite(
+            **_connection_parameters(url),
             pragmas=_SQLITE_PRAGMAS,
             timeout=_BUSY_SECONDS,
             factory=_Connection,
             field_types={"UTC": "DATETIME"},
         )
     if scheme in ("postgres", "postgresql"):
-        return db_url.connect(
-            url,
-            unquote_user=True,
-            unquote_password=True,
+        return _Postgresql(
+            **_connection_parameters(url),
             prefer_psycopg3=True,
             field_types={"UTC": "TIMESTAMPTZ"},
         )
     raise ValueError(f"DATABASE_URL must begin with sqlite: or postgresql:, not {scheme}:")
+
+
+def _connection_parameters(url: str) -> dict[str, Any]:
+    parameters: dict[str, Any] = db_url.parse(url, unquote_user=True, unquote_password=True)
+    if not parameters.get("database"):
+        raise ValueError("DATABASE_URL names no database. A local path has three slashes.")
+    return parameters
 
 
 def is_postgres() -> bool:
@@ -136,15 +181,20 @@ def is_outage(error: Exception) -> bool:
 def trouble_of(error: Exception) -> str:
     """What is wrong with the database: AWAY (also locked or full), READ_ONLY or DAMAGED. Empty
     where what was asked is what was wrong."""
+    cause = _driver_error(error)
+    if isinstance(cause, sqlite3.Error):
+        return _SQLITE_TROUBLES.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, "")
+    return "" if cause is None else _postgres_trouble(cause.sqlstate)
+
+
+def _driver_error(error: Exception) -> Any:
+    """Return what the driver raised, which may be wrapped more than once; None for other errors."""
     cause: BaseException | None = error
-    # What the driver raised may be wrapped more than once.
     while cause is not None:
-        if isinstance(cause, sqlite3.Error):
-            return _SQLITE_TROUBLES.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, "")
-        if hasattr(cause, "sqlstate"):
-            return _postgres_trouble(cause.sqlstate)
+        if isinstance(cause, sqlite3.Error) or hasattr(cause, "sqlstate"):
+            return cause
         cause = cause.__context__
-    return ""
+    return None
 
 
 def _postgres_trouble(sqlstate: str | None) -> str:

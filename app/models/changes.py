@@ -171,7 +171,7 @@ class Change(LeasedRow):
     def claim(self, now: datetime, until: datetime) -> bool:
         """Begin to run; False if it is not due, not released, or another change of this site
         runs, may still be running, or left something to look at. Of two at once, the index
-        below lets one: the other gets an IntegrityError."""
+        below lets one: the other raises DuplicateRow."""
         other = Change.alias()
         elsewhere = other.select().where(
             other.site == self.site_id,

@@ -43,7 +43,7 @@ class QueuedRow(BaseModel):
 
     @classmethod
     def ask(cls, site: BaseModel, *, asked_by: str, now: datetime) -> Self:
-        """Queue one for `site`; raises IntegrityError while another is open."""
+        """Queue one for `site`; raises DuplicateRow while another is open."""
         return cls.create(site=site, asked_by=asked_by[:120], asked_at=now)
 
     @classmethod

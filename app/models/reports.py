@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import AutoField, BooleanField, CharField, ForeignKeyField, TextField, fn
+from peewee import AutoField, BooleanField, CharField, ForeignKeyField, TextField, chunked, fn
 
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.queued_row import QUEUED, QueuedRow
@@ -19,6 +19,7 @@ RUNNING = (ASKING, READING)
 OPEN = (QUEUED, *RUNNING)
 
 KINDS = ("plugin", "theme", "mu_plugin", "dropin")
+_ROWS_PER_INSERT = 50
 
 
 class Sync(QueuedRow):
@@ -101,6 +102,12 @@ class Component(BaseModel):
         return list(
             query.order_by(cls.kind, cls.offered_version.is_null(), fn.LOWER(cls.name), cls.ident)
         )
+
+    @classmethod
+    def add_all(cls, site: Site, rows: list[dict[str, Any]]) -> None:
+        """Add the components of a report; databases limit how many fit into one statement."""
+        for some in chunked([{**row, "site": site} for row in rows], _ROWS_PER_INSERT):
+            cls.insert_many(some).execute()
 
     @classmethod
     def offers_by_kind(cls, site: Site) -> dict[str, int]:

@@ -7,8 +7,6 @@ import secrets
 from datetime import datetime
 from typing import NoReturn
 
-from peewee import IntegrityError
-
 from app.config import Config
 from app.domain import audit, permissions
 from app.domain.accounts import login_throttle, one_time_links, passwords, sessions
@@ -29,7 +27,7 @@ from app.domain.audit.events import (
 )
 from app.domain.errors import Conflict, Invalid, LinkNoLongerValid, NotFound, StaleState
 from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, ROLES, Member
-from app.models.base import transaction
+from app.models.base import DuplicateRow, transaction
 from app.models.installation import Setting
 from app.models.sites import Client
 
@@ -107,7 +105,7 @@ def invite_user(
             member = _create(name, email, role, NO_PASSWORD, now, client_id)
             event = MemberCreated(member_id=member.id, name=name, role=role)
             audit.record(event, by, now=now)
-    except IntegrityError as why:
+    except DuplicateRow as why:
         raise Invalid("email", "Somebody already has an account under this address.") from why
     return member, one_time_links.invitation_link(member, config)
 

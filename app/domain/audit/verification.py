@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from peewee import DatabaseError, IntegrityError
-
 from app import queue
 from app.domain import permissions
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
@@ -24,7 +22,7 @@ from app.models.audit import (
     Entry,
     Verification,
 )
-from app.models.base import transaction, utcnow
+from app.models.base import OUTAGES, DuplicateRow, transaction, utcnow
 
 # At night, when nobody works: the hour (UTC) from which the day's reading is due.
 NIGHT_HOUR = 3
@@ -50,7 +48,7 @@ def _request(by: Actor, now: datetime) -> Verification:
             record(VerificationAsked(verification_id=asked.id), by, now=now)
             tx.after_commit(queue.enqueue, "verify_audit_log", asked.id)
             return asked
-    except IntegrityError:
+    except DuplicateRow:
         waiting = Verification.open()
         if waiting is None:
             raise
@@ -91,7 +89,7 @@ def verify_now(*, by: Actor, now: datetime) -> ChainReport:
     """
     try:
         found = verify_chain(checkpoints.anchors())
-    except DatabaseError as why:
+    except OUTAGES as why:
         raise AuditLogUnreadable(f"The trail could not be read: {why}") from why
     with transaction():
         _record_found(found, by, now)

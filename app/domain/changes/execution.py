@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from peewee import IntegrityError
-
 from app import queue
 from app.config import Config
 from app.domain import audit, dashboard_identity
@@ -28,7 +26,7 @@ from app.domain.dashboard_identity import DashboardIdentity
 from app.http import site_client
 from app.keys import SealBroken, signing_public, verify_plan
 from app.models.auto_update_rules import Held
-from app.models.base import transaction, utcnow
+from app.models.base import DuplicateRow, transaction, utcnow
 from app.models.changes import (
     APPROVED,
     CHECKING,
@@ -96,7 +94,7 @@ def _begin(change: Change, world: RunContext) -> bool:
             # Asking again whether the site still waits is no news, and may go on for days.
             if not was_waiting:
                 audit.record(ChangeStarted.of(change, attempt=change.attempts), SYSTEM, now=now)
-    except IntegrityError:
+    except DuplicateRow:
         return False  # another one of this site was claimed in the same moment
     return True
 

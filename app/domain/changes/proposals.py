@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from peewee import IntegrityError
-
 from app import queue
 from app.domain import audit, permissions
 from app.domain.actor import SYSTEM, Actor
@@ -28,7 +26,7 @@ from app.domain.errors import Conflict, Invalid, NotFound, StaleChange, StaleSta
 from app.domain.inventory.versions import step_between
 from app.domain.text import check_reason
 from app.models.auto_update_rules import Policy
-from app.models.base import transaction
+from app.models.base import DuplicateRow, transaction
 from app.models.changes import CANCELLED, EXPIRED, Change
 from app.models.sites import Site
 
@@ -99,7 +97,7 @@ def create_proposals(
             if policy is not None and not _still_in_force(policy, now):
                 raise StaleState("This auto-update rule has ended.")
             return [_create(one, batch, by, reason, window, now, policy) for one in wanted]
-    except IntegrityError as why:
+    except DuplicateRow as why:
         raise Conflict("One of these is part of another change already. Look at it first.") from why
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from peewee import IntegrityError
-
 from app import queue
 from app.config import Config
 from app.domain import audit
@@ -31,7 +29,7 @@ from app.http import site_client
 from app.http.errors import ErrorCode
 from app.http.site_client import Reply
 from app.keys import SealBroken
-from app.models.base import transaction, utcnow
+from app.models.base import DuplicateRow, transaction, utcnow
 from app.models.changes import FAILED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING, Change
 from app.models.reports import Component, Sync
 from app.models.sites import STATES, Site
@@ -231,7 +229,7 @@ def _report_anew(site: Site, now: datetime) -> None:
     if Sync.open_for(site) is None:
         try:
             sync = Sync.ask(site, asked_by=SYSTEM.name, now=now)
-        except IntegrityError:
+        except DuplicateRow:
             return
         queue.enqueue("sync_site", sync.id)
 

@@ -1,8 +1,8 @@
 """Change the client and the tags of a site, and with them which auto-update rules cover it.
 
-A site that comes under a rule is approved in advance, so whoever assigns it has to be allowed to
-approve, has to confirm their password, and has to have seen each such rule. A site that leaves a
-rule loses the changes that the rule approved and that have not begun.
+A site that comes under a rule is approved in advance. So the user who assigns it needs the
+permission to approve and a recent password, and has to have seen each such rule. A site that
+leaves a rule loses the changes that the rule approved and that have not begun.
 """
 
 from __future__ import annotations

@@ -13,8 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from peewee import IntegrityError
-
 from app import queue
 from app.config import Config
 from app.domain import audit, dashboard_identity, permissions
@@ -46,7 +44,7 @@ from app.keys import (
     session_keys,
     sign_plan,
 )
-from app.models.base import transaction, utcnow
+from app.models.base import DuplicateRow, transaction, utcnow
 from app.models.rotations import AGREED, ASKING, DONE, FAILED, OPEN, Rotation
 from app.models.sites import ACTIVE, MAY_CALL, MOVED, Site
 from app.protocol import ProtocolError, b64u, canonical, from_b64u
@@ -152,7 +150,7 @@ def _request(
             event = RotationAsked(site_id=site.id, rotation_id=rotation.id, home=home)
             audit.record(event, by, now=now)
             tx.after_commit(queue.enqueue, "rotate_keys", rotation.id)
-    except IntegrityError as why:
+    except DuplicateRow as why:
         raise Conflict("New keys are being agreed on already. Wait until that has ended.") from why
     return rotation
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from peewee import IntegrityError
-
 from app import queue
 from app.domain import audit, permissions
 from app.domain.actor import SYSTEM, Actor
@@ -13,7 +11,7 @@ from app.domain.audit.events import ExaminationAsked
 from app.domain.connection import calls
 from app.domain.errors import Conflict
 from app.http.errors import ErrorCode
-from app.models.base import transaction
+from app.models.base import DuplicateRow, transaction
 from app.models.diagnostics import ABANDONED, EXAMINING, Examination
 from app.models.sites import MAY_CALL, NEW, PAIRING, Site
 
@@ -41,7 +39,7 @@ def request_examination(site: Site, *, by: Actor, now: datetime) -> Examination:
     permissions.require(by, "sync")
     try:
         return _request(site, by, now)
-    except IntegrityError:
+    except DuplicateRow:
         # Somebody else's wish came between; theirs serves as well.
         waiting = Examination.open_for(site)
         if waiting is None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from peewee import IntegrityError, chunked
-
 from app import queue
 from app.config import Config
 from app.domain import audit, permissions
@@ -25,7 +23,7 @@ from app.domain.inventory.report_schema import Checked, ReportInvalid
 from app.http import site_client
 from app.http.site_client import ErrorCode
 from app.keys import SealBroken
-from app.models.base import transaction, utcnow
+from app.models.base import DuplicateRow, transaction, utcnow
 from app.models.reports import ASKING, DONE, FAILED, OPEN, QUEUED, READING, Component, Report, Sync
 from app.models.sites import MAY_CALL, Site
 from app.protocol import ProtocolError, canonical
@@ -40,7 +38,6 @@ MOST_NOTICES_AN_HOUR = 12
 _LISTS = {"plugin": "plugins", "theme": "themes", "mu_plugin": "mu_plugins", "dropin": "dropins"}
 # Offers come apart from the components they are for.
 _OFFERS = {"plugin": "plugins", "theme": "themes"}
-_ROWS_PER_INSERT = 50
 _LATEST_MOMENT = 253402300799  # the last second of the year 9999
 
 
@@ -76,7 +73,7 @@ def _request(site: Site, by: Actor, now: datetime) -> Sync:
             audit.record(SyncAsked(site_id=site.id, sync_id=sync.id), by, now=now)
             tx.after_commit(queue.enqueue, "sync_site", sync.id)
             return sync
-    except IntegrityError:
+    except DuplicateRow:
         # Somebody else's request came between; theirs serves as well.
         waiting = Sync.open_for(site)
         if waiting is None:
@@ -289,9 +286,7 @@ def _replace(site: Site, accepted: _Accepted, now: datetime) -> None:
         php=document.get("php", {}).get("version", "")[:64],
         body=json.dumps(document, ensure_ascii=False, sort_keys=True),
     )
-    rows = [{**row, "site": site} for row in accepted.components]
-    for some in chunked(rows, _ROWS_PER_INSERT):
-        Component.insert_many(some).execute()
+    Component.add_all(site, accepted.components)
 
 
 def _received(site: Site, accepted: _Accepted) -> ReportReceived:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-
-from peewee import ModelSelect, chunked
+from typing import Any
 
 from app.config import Config
 from app.domain import audit, permissions
@@ -40,8 +39,6 @@ from app.models.auto_update_rules import Held, Policy
 from app.models.clients import THEMSELVES, Client
 from app.models.reports import Component, Report
 from app.models.sites import Site
-
-_LINES_AT_ONCE = 500
 
 
 def compute_for(
@@ -89,11 +86,7 @@ def lines_about(client: Client, period: Period) -> list[ReportEntry]:
     without the checks."""
     about = Entry.site_id.in_(_site_ids(client)) & Entry.event.in_(REPORTED_EVENTS)
     agreed = Entry.event.in_(AGREEMENTS) & (Entry.client_id == client.id)
-    return [
-        _line(one)
-        for some in chunked(Entry.stream(about | agreed, Entry.at < period.ends), _LINES_AT_ONCE)
-        for one in Entry.with_details(list(some))
-    ]
+    return [_line(one) for one in Entry.stream_with_details(about | agreed, Entry.at < period.ends)]
 
 
 def check_lines(client: Client, period: Period) -> Iterator[ReportEntry]:
@@ -110,7 +103,8 @@ def check_lines(client: Client, period: Period) -> Iterator[ReportEntry]:
         yield ReportEntry(entry.seq, entry.at, entry.event, entry.site_id, who, body["facts"])
 
 
-def _site_ids(client: Client) -> ModelSelect[Site]:
+def _site_ids(client: Client) -> Any:
+    """Return the query for the ids of a client's sites."""
     return Site.select(Site.id).where(Site.client == client)
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 import idna
-from peewee import IntegrityError
 
 from app.config import Config
 from app.domain import audit, permissions
@@ -17,7 +16,7 @@ from app.domain.audit.events import ServerLoginChanged, SiteAdded, SiteForgotten
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.http.ip_policy import Network, is_reachable
 from app.keys import KeyRing
-from app.models.base import utcnow
+from app.models.base import DuplicateRow, utcnow
 from app.models.reports import Component, Report
 from app.models.sites import MAY_FORGET, STATES, Client, Site
 from app.models.tags import SiteTag
@@ -61,7 +60,7 @@ def add_site(
     shown = name.strip() or (urlsplit(address).hostname or address)[:MAX_NAME_CHARS]
     try:
         return _create(shown, address, client_name.strip(), by, now)
-    except IntegrityError as why:
+    except DuplicateRow as why:
         raise Invalid("url", "This address is already one of your sites.") from why
 
 
