@@ -4,67 +4,81 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from enum import StrEnum, auto
+from enum import Enum, StrEnum, auto
+from typing import Self
 
 MAX_EVIDENCE_CHARS = 500
 _MAX_EVIDENCE_FACTS = 12
 _MIN_SECRET_CHARS = 8
 
 
+class Trait(Enum):
+    """What a code says about the call."""
+
+    TRANSIENT = auto()  # the next attempt may succeed although nobody changed anything
+    SIGNED = auto()  # the site itself signed the refusal
+    NOTHING_SENT = auto()  # no byte of the request left
+    UNANSWERED = auto()  # no web server that serves the site answered
+    ELSEWHERE = auto()  # something else than the plugin answered at this address
+
+
+_TRANSIENT, _SIGNED, _NOTHING_SENT, _UNANSWERED, _ELSEWHERE = Trait
+
+
 class ErrorCode(StrEnum):
     """What went wrong, from the name lookup to the last byte; the UI has a next step for each."""
 
-    held_up = auto()
-    dns = auto()
-    address_refused = auto()
-    connection_refused = auto()
-    connect_timeout = auto()
-    tls_invalid = auto()
-    tls_expired = auto()
-    tls_wrong_name = auto()
-    tls_not_spoken = auto()
-    redirected = auto()
-    unauthorized = auto()
-    disconnected = auto()
-    site_keys_unreadable = auto()
-    not_found = auto()
-    blocked = auto()
-    post_refused = auto()
-    web_page = auto()
-    server_error = auto()
-    reply_too_large = auto()
-    too_slow = auto()
-    broken_off = auto()
-    encoded_reply = auto()
-    unsigned_reply = auto()
-    bad_reply_signature = auto()
-    malformed_reply = auto()
-    report_invalid = auto()
-    clock_skew = auto()
-    replayed = auto()
-    digest_mismatch = auto()
-    identity_changed = auto()
-    wrong_site = auto()
-    pairing_closed = auto()
-    nonce_store_unavailable = auto()
-    refused_by_site = auto()
+    traits: frozenset[Trait]
+
+    def __new__(cls, code: str, *traits: Trait) -> Self:
+        """Make the member `code`, which is its own text and has these traits."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.traits = frozenset(traits)
+        return member
+
+    held_up = "held_up", _TRANSIENT, _NOTHING_SENT
+    dns = "dns", _TRANSIENT, _NOTHING_SENT, _UNANSWERED
+    address_refused = "address_refused", _NOTHING_SENT, _UNANSWERED
+    connection_refused = "connection_refused", _TRANSIENT, _NOTHING_SENT, _UNANSWERED
+    connect_timeout = "connect_timeout", _TRANSIENT, _NOTHING_SENT, _UNANSWERED
+    tls_invalid = "tls_invalid", _NOTHING_SENT, _UNANSWERED
+    tls_expired = "tls_expired", _NOTHING_SENT, _UNANSWERED
+    tls_wrong_name = "tls_wrong_name", _NOTHING_SENT, _UNANSWERED
+    tls_not_spoken = "tls_not_spoken", _NOTHING_SENT, _UNANSWERED
+    redirected = "redirected", _ELSEWHERE
+    unauthorized = "unauthorized"
+    disconnected = "disconnected"
+    site_keys_unreadable = "site_keys_unreadable"
+    not_found = "not_found", _ELSEWHERE
+    blocked = "blocked", _ELSEWHERE
+    post_refused = "post_refused", _ELSEWHERE
+    web_page = "web_page", _ELSEWHERE
+    server_error = "server_error", _TRANSIENT, _UNANSWERED, _ELSEWHERE
+    reply_too_large = "reply_too_large", _ELSEWHERE
+    too_slow = "too_slow", _TRANSIENT, _UNANSWERED
+    broken_off = "broken_off", _TRANSIENT, _UNANSWERED
+    encoded_reply = "encoded_reply", _ELSEWHERE
+    unsigned_reply = "unsigned_reply", _ELSEWHERE
+    bad_reply_signature = "bad_reply_signature"
+    malformed_reply = "malformed_reply", _ELSEWHERE
+    report_invalid = "report_invalid"
+    clock_skew = "clock_skew", _SIGNED
+    replayed = "replayed", _TRANSIENT, _SIGNED
+    digest_mismatch = "digest_mismatch"
+    identity_changed = "identity_changed", _SIGNED
+    wrong_site = "wrong_site", _SIGNED
+    pairing_closed = "pairing_closed", _SIGNED
+    nonce_store_unavailable = "nonce_store_unavailable", _TRANSIENT, _SIGNED
+    refused_by_site = "refused_by_site", _SIGNED
+
+    @classmethod
+    def having(cls, trait: Trait) -> frozenset[ErrorCode]:
+        """Return every code with that trait."""
+        return frozenset(code for code in cls if trait in code.traits)
 
 
-# These may pass by themselves; every other fault waits for a person.
-_PASSING = frozenset(
-    {
-        ErrorCode.held_up,
-        ErrorCode.dns,
-        ErrorCode.connection_refused,
-        ErrorCode.connect_timeout,
-        ErrorCode.server_error,
-        ErrorCode.too_slow,
-        ErrorCode.broken_off,
-        ErrorCode.replayed,
-        ErrorCode.nonce_store_unavailable,
-    }
-)
-_PASSING_REFUSALS = frozenset({"internal_error"})
+_TRANSIENT_REFUSALS = frozenset({"internal_error"})
 
 
 class CallError(Exception):
@@ -83,8 +97,8 @@ class CallError(Exception):
     def permanent(self) -> bool:
         """Whether trying again without anybody changing anything is pointless."""
         if self.fault is ErrorCode.refused_by_site:
-            return self.evidence.get("code") not in _PASSING_REFUSALS
-        return self.fault not in _PASSING
+            return self.evidence.get("code") not in _TRANSIENT_REFUSALS
+        return Trait.TRANSIENT not in self.fault.traits
 
 
 def evidence(facts: dict[str, object], hidden: Iterable[str] = ()) -> dict[str, str | int]:

@@ -22,7 +22,7 @@ import urllib3
 from app import protocol
 from app.http import egress
 from app.http.connection_trace import Trace
-from app.http.errors import CallError, ErrorCode, evidence, printable
+from app.http.errors import CallError, ErrorCode, Trait, evidence, printable
 from app.http.ip_policy import Network
 from app.http.response import PEEK_BYTES, RawResponse, classify_unsigned, refuse_redirect
 from app.protocol import ProtocolError
@@ -49,17 +49,8 @@ MAX_BY_CHARS = 120
 _LONG_ANSWERS = ("report", "log")
 _CHUNK_BYTES = 64 * 1024
 _MAX_CLOCK_OFFSET_S = 24 * 3600
-_SIGNED_FAULTS = frozenset(
-    {
-        ErrorCode.clock_skew,
-        ErrorCode.replayed,
-        ErrorCode.digest_mismatch,
-        ErrorCode.identity_changed,
-        ErrorCode.wrong_site,
-        ErrorCode.pairing_closed,
-        ErrorCode.nonce_store_unavailable,
-    }
-)
+# What a site may call its refusal; it also finds that the digest of a request does not match.
+_SIGNED_FAULTS = ErrorCode.having(Trait.SIGNED) | {ErrorCode.digest_mismatch}
 # What OpenSSL calls an answer that is no TLS at all.
 _PLAIN_HTTP = frozenset({"wrong_version_number", "http_request", "record_layer_failure"})
 _TLS_FAULTS = {"expired": ErrorCode.tls_expired, "wrong_name": ErrorCode.tls_wrong_name}

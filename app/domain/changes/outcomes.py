@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.changes.change_plan import PlannedUpdate
-from app.http.errors import CallError, ErrorCode
+from app.http.errors import CallError, Trait
 from app.models.changes import FAILED, OUTCOMES, REFUSED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING
 from app.protocol import canonical
 
@@ -52,19 +52,6 @@ _NOTHING_DONE = frozenset(
     }
 )
 _ABOUT_TIME = frozenset({"outside_window", "clock_skew", "expired"})
-_NOTHING_SENT = frozenset(
-    {
-        ErrorCode.held_up,
-        ErrorCode.dns,
-        ErrorCode.address_refused,
-        ErrorCode.connection_refused,
-        ErrorCode.connect_timeout,
-        ErrorCode.tls_invalid,
-        ErrorCode.tls_expired,
-        ErrorCode.tls_wrong_name,
-        ErrorCode.tls_not_spoken,
-    }
-)
 _SAYS_WAITING = "waiting"
 # A refusal that says nothing about the plan: the same one may be sent again.
 BUSY = "busy"
@@ -115,16 +102,10 @@ def from_answer(document: dict[str, Any], step: PlannedUpdate, now: datetime) ->
 def from_error(error: CallError) -> Outcome | None:
     """What proves that nothing was done: no connection came about, or a signed refusal of
     what was asked. None for everything less."""
-    if error.fault in _NOTHING_SENT:
+    if Trait.NOTHING_SENT in error.fault.traits:
         return Outcome(FAILED, NEVER_ARRIVED)
     code = str(error.evidence.get("code", "")) or str(error.fault)
-    is_signed = error.fault in (
-        ErrorCode.refused_by_site,
-        ErrorCode.wrong_site,
-        ErrorCode.identity_changed,
-        ErrorCode.clock_skew,
-        ErrorCode.nonce_store_unavailable,
-    )
+    is_signed = Trait.SIGNED in error.fault.traits
     # About the op_id, a site complains also while it is doing the very same plan.
     if not is_signed or code not in _NOTHING_DONE or error.evidence.get("argument") == "op_id":
         return None

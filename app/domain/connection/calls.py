@@ -20,7 +20,8 @@ from app.domain.audit import checkpoints
 from app.domain.audit.events import EndpointChanged, SiteCalled, SiteDisconnected, SiteReconnected
 from app.domain.connection import peer_view, quarantine
 from app.domain.sites.sites import server_login_context
-from app.http.site_client import DEADLINE_S, CallError, Channel, ErrorCode, Reply
+from app.http.errors import CallError, ErrorCode, Trait
+from app.http.site_client import DEADLINE_S, Channel, Reply
 from app.keys import KeyRing, proves
 from app.models.base import utcnow
 from app.models.checkpoints import SentCall
@@ -43,34 +44,11 @@ UNCONFIRMED_AFTER = 3
 KEYS_UNREADABLE = "keys_unreadable"
 
 # The address exists but something else than the plugin answered there.
-FALLBACK_ERRORS = frozenset(
-    {
-        ErrorCode.redirected,
-        ErrorCode.not_found,
-        ErrorCode.blocked,
-        ErrorCode.post_refused,
-        ErrorCode.web_page,
-        ErrorCode.server_error,
-        ErrorCode.encoded_reply,
-        ErrorCode.unsigned_reply,
-        ErrorCode.malformed_reply,
-        ErrorCode.reply_too_large,
-    }
-)
+FALLBACK_ERRORS = ErrorCode.having(Trait.ELSEWHERE)
 # Beside the one in use; more would keep a worker busy for minutes.
 MAX_FALLBACKS = 3
 
-_SIGNED = frozenset(
-    {
-        ErrorCode.clock_skew,
-        ErrorCode.replayed,
-        ErrorCode.identity_changed,
-        ErrorCode.wrong_site,
-        ErrorCode.pairing_closed,
-        ErrorCode.nonce_store_unavailable,
-        ErrorCode.refused_by_site,
-    }
-)
+_SIGNED = ErrorCode.having(Trait.SIGNED)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from app.domain.connection import calls, revocation_checks
 from app.domain.connection.calls import KEYS_UNREADABLE, BearerCall, Call, CallResult
 from app.domain.errors import NotPaired
 from app.http import site_client
-from app.http.site_client import ErrorCode
+from app.http.errors import ErrorCode, Trait
 from app.keys import SealBroken, proves
 from app.models.base import transaction, utcnow
 from app.models.reports import FAILED as SYNC_FAILED
@@ -56,21 +56,7 @@ PROBE_TRIES = 4
 PROBE_RETRY = timedelta(seconds=15)
 
 _ENDING = (REVOKING, REVOKED_UNREACHED, REVOKED_UNPROVEN, DISCONNECTED)
-_NOBODY_ANSWERED = frozenset(
-    {
-        ErrorCode.dns,
-        ErrorCode.address_refused,
-        ErrorCode.connection_refused,
-        ErrorCode.connect_timeout,
-        ErrorCode.tls_invalid,
-        ErrorCode.tls_expired,
-        ErrorCode.tls_wrong_name,
-        ErrorCode.tls_not_spoken,
-        ErrorCode.too_slow,
-        ErrorCode.broken_off,
-        ErrorCode.server_error,
-    }
-)
+_NOBODY_ANSWERED = ErrorCode.having(Trait.UNANSWERED)
 
 
 def revoke_access(site: Site, *, by: Actor, reason: str = "", now: datetime | None = None) -> None:

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from app.domain.connection.calls import CallResult
 from app.domain.diagnostics.responses import Blocker
-from app.http.errors import ErrorCode, printable
+from app.http.errors import ErrorCode, Trait, printable
 
-# Refusals the site signed: the way there and back is whole.
-_SIGNED = frozenset(
-    {
-        ErrorCode.clock_skew,
-        ErrorCode.replayed,
-        ErrorCode.identity_changed,
-        ErrorCode.wrong_site,
-        ErrorCode.pairing_closed,
-        ErrorCode.nonce_store_unavailable,
-    }
-)
 # What comes back in SiteAgent's place, comes back to strangers too, and is named better there.
 _NOT_SITEAGENT = frozenset(
     {
@@ -82,10 +71,9 @@ def is_proven(outcome: CallResult | None) -> bool:
     if outcome.error is None:
         return True
     fault = outcome.error.fault
-    is_signed_no = (
-        fault is ErrorCode.refused_by_site and outcome.error.evidence.get("status") != 413
-    )
-    return fault in _SIGNED or is_signed_no
+    # The site refuses a message that grew on its way; then the way is not whole.
+    has_grown = fault is ErrorCode.refused_by_site and outcome.error.evidence.get("status") == 413
+    return Trait.SIGNED in fault.traits and not has_grown
 
 
 def output_started(outcome: CallResult | None) -> str:
