@@ -15,7 +15,7 @@ from app.domain.crosscheck import reconcile, site_log
 from app.domain.crosscheck.reconcile import LogPair, LogRecord
 from app.models.alerts import Alarm
 from app.models.audit import Entry
-from app.models.checkpoints import SentCall
+from app.models.sent_calls import SentCall
 from app.models.sites import Site
 from tests.support.factories import approve, check, propose, read_report, run_change
 from tests.support.fakes import Clock, FakeSite, at

@@ -17,8 +17,9 @@ from app.domain.connection import peer_view
 from app.keys import new_signing_key, sign_checkpoint, signing_public
 from app.models.alerts import Alarm
 from app.models.audit import Entry
+from app.models.audit_frontier import TrailFrontier
 from app.models.base import transaction
-from app.models.checkpoints import AuditAnchor, SiteMark, TrailFrontier
+from app.models.checkpoints import AuditAnchor, SiteMark
 from app.models.installation import Setting
 from app.models.sites import Site
 from app.protocol import b64u, canonical, from_b64u, parse_json

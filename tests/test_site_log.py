@@ -16,7 +16,8 @@ from app.domain.errors import Forbidden, NotPaired
 from app.http.errors import ErrorCode
 from app.models.alerts import Alarm
 from app.models.base import db
-from app.models.checkpoints import SentCall, SiteEntry, SiteLog
+from app.models.sent_calls import SentCall
+from app.models.site_log import SiteEntry, SiteLog
 from app.models.sites import EXCESSIVE, Site
 from app.protocol import chain_genesis, chain_hash
 from tests.support.factories import pair, read_log, read_report

@@ -16,7 +16,8 @@ from app.domain.errors import Invalid, NotFound, StaleState
 from app.domain.text import check_reason
 from app.models.alerts import TRAIL_LOST as TRAIL_LOST
 from app.models.alerts import Alarm
-from app.models.checkpoints import SiteLog, SiteMark
+from app.models.checkpoints import SiteMark
+from app.models.site_log import SiteLog
 from app.models.sites import Site
 
 # A site refuses this trail.

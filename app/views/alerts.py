@@ -14,7 +14,7 @@ from app.domain.crosscheck import site_log
 from app.domain.errors import Invalid
 from app.models.alerts import Alarm
 from app.models.base import utcnow
-from app.models.checkpoints import SiteEntry, SiteLog
+from app.models.site_log import SiteEntry, SiteLog
 from app.models.sites import Site
 from app.views.authorization import current_actor, current_session, load_site, require_permission
 

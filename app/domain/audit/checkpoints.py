@@ -18,7 +18,8 @@ from app.domain.audit.merkle import Frontier
 from app.keys import SealBroken, sign_checkpoint, verify_checkpoint
 from app.models.alerts import TRAIL_LOST, Alarm
 from app.models.audit import Entry
-from app.models.checkpoints import AuditAnchor, SiteMark, TrailFrontier
+from app.models.audit_frontier import TrailFrontier
+from app.models.checkpoints import AuditAnchor, SiteMark
 from app.models.installation import Setting
 from app.models.sites import Site
 from app.protocol import ProtocolError, b64u, canonical, from_b64u, parse_json

@@ -23,7 +23,8 @@ from app.domain.audit.documents import entry_document
 from app.domain.audit.merkle import Tree
 from app.keys import sign, verify_checkpoint
 from app.models.audit import Entry
-from app.models.checkpoints import SiteEntry, SiteLog, SiteMark
+from app.models.checkpoints import SiteMark
+from app.models.site_log import SiteEntry, SiteLog
 from app.models.sites import Site
 from app.protocol import ProtocolError, b64u, canonical, from_b64u
 

@@ -24,7 +24,7 @@ from app.http.errors import CallError, ErrorCode, Trait
 from app.http.site_client import DEADLINE_S, Channel, Reply
 from app.keys import KeyRing, proves
 from app.models.base import utcnow
-from app.models.checkpoints import SentCall
+from app.models.sent_calls import SentCall
 from app.models.sites import (
     ACTIVE,
     DISCONNECTED,

@@ -16,7 +16,8 @@ from app.domain.audit import checkpoints
 from app.domain.audit.checkpoints import Checkpoint, CheckpointInvalid
 from app.domain.audit.events import QuarantineEnded, SiteQuarantined
 from app.http.site_client import Reply
-from app.models.checkpoints import SiteLog, SiteMark
+from app.models.checkpoints import SiteMark
+from app.models.site_log import SiteLog
 from app.models.sites import EXCESSIVE, FORKED, MAY_CALL, MOVED, Site
 
 # How the present address became known: the site refused a call, or its administrator asked.

@@ -11,7 +11,8 @@ from app.domain.crosscheck import reconcile
 from app.domain.crosscheck.reconcile import LogPair, LogRecord
 from app.models.audit import Entry
 from app.models.base import transaction
-from app.models.checkpoints import SentCall, SiteEntry, SiteLog
+from app.models.sent_calls import SentCall
+from app.models.site_log import SiteEntry, SiteLog
 from app.models.sites import Site
 
 # How far back before the entries that are new: an answer's own entry stands before its head.

@@ -26,7 +26,8 @@ from app.domain.errors import NotPaired
 from app.http import site_client
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
-from app.models.checkpoints import SiteEntry, SiteLog, SiteMark
+from app.models.checkpoints import SiteMark
+from app.models.site_log import SiteEntry, SiteLog
 from app.models.sites import EXCESSIVE, Site
 from app.protocol import ProtocolError, chain_genesis, chain_hash, from_b64u, parse_json
 

@@ -1,0 +1,30 @@
+"""The Merkle tree over the audit log, kept so that its root is quick to compute."""
+
+from __future__ import annotations
+
+from peewee import BigIntegerField, CharField, IntegerField, TextField
+
+from app.models.base import BaseModel
+
+_THE_ONLY_ROW = 1
+
+
+class TrailFrontier(BaseModel):
+    """The Merkle tree over the trail's first `size` entries, the last of which has `hash`; only
+    so that the root need not be computed from the beginning each time."""
+
+    id = IntegerField(primary_key=True)
+    size = BigIntegerField()
+    hash = CharField(max_length=64)
+    roots = TextField()
+
+    @classmethod
+    def known(cls) -> TrailFrontier | None:
+        return cls.get_or_none(cls.id == _THE_ONLY_ROW)
+
+    @classmethod
+    def keep(cls, size: int, digest: str, roots: str) -> None:
+        row = {"size": size, "hash": digest, "roots": roots}
+        cls.insert(id=_THE_ONLY_ROW, **row).on_conflict(
+            conflict_target=[cls.id], update=row
+        ).execute()
