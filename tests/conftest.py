@@ -13,7 +13,8 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.models import migrate
 from app.models.base import db, use_database
-from app.models.sites import Client, Site
+from app.models.clients import Client
+from app.models.sites import Site
 from tests.support import hypothesis_profiles, part_times, selection
 from tests.support import quick_passwords as passwords
 from tests.support.busy_writers import BusyWriter

@@ -23,6 +23,7 @@ from app.models.auto_update_rules import Held, Policy
 from app.models.base import db, is_postgres, use_database
 from app.models.changes import Change
 from app.models.checkpoints import AuditAnchor, SiteMark
+from app.models.clients import Client
 from app.models.diagnostics import Examination
 from app.models.exports import TrailExport
 from app.models.installation import Setting
@@ -31,7 +32,7 @@ from app.models.reports import Component, Report, Sync
 from app.models.rotations import Rotation
 from app.models.sent_calls import SentCall
 from app.models.site_log import SiteEntry, SiteLog
-from app.models.sites import ACTIVE, NEW, STATES, Client, NoticeNonce, Pairing, Site
+from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Pairing, Site
 from app.models.tags import SiteTag
 from app.protocol import canonical, chain_genesis, chain_hash
 from tests.support.factories import make_site

@@ -226,7 +226,7 @@ class _TimedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(self._guard.seconds_left(self._guard.limits.between_bytes_s))
-        return self._raw.readinto(buffer)  # type: ignore[attr-defined]  # typeshed lacks it
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()

@@ -9,7 +9,8 @@ from peewee import AutoField, CharField, ForeignKeyField, IntegerField
 
 from app.models.accounts import Member
 from app.models.base import BaseModel, JsonField, UtcField
-from app.models.sites import Client, Site
+from app.models.clients import Client
+from app.models.sites import Site
 
 
 class Policy(BaseModel):

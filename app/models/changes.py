@@ -22,8 +22,9 @@ from peewee import (
 from app.models.accounts import Member
 from app.models.auto_update_rules import Policy
 from app.models.base import JsonField, UtcField
+from app.models.clients import Client
 from app.models.queued_row import LeasedRow
-from app.models.sites import Client, Site
+from app.models.sites import Site
 
 # Change.state
 CHECKING = "checking"

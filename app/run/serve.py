@@ -43,7 +43,7 @@ class CannotStart(Exception):
     """Something outside Aura stands in the way; the text says what and what to do."""
 
 
-class Supervisor(Manager):
+class Supervisor(Manager):  # type: ignore[misc]  # honcho has no types
     """Honcho's manager, which also says why everything ended and can be told to end it.
 
     `why` stays empty when somebody asked for the end.

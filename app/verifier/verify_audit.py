@@ -171,7 +171,7 @@ def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
     h = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little")
     x, y, z, _ = _sum_of_multiples(s, BASE, h % ORDER, (P - a[0], a[1], 1, P - a[3]))
     x, y = x * pow(z, P - 2, P) % P, y * pow(z, P - 2, P) % P
-    return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
+    return bool((y | (x & 1) << 255).to_bytes(32, "little") == signature[:32])
 
 
 # ---- the chain, and the tree over its hashes (RFC 9162, section 2.1) ----

@@ -18,7 +18,8 @@ from app.domain.audit.index_columns import KINDS, OUTCOMES
 from app.models.accounts import Member
 from app.models.audit import Entry, Verification
 from app.models.base import utcnow
-from app.models.sites import Client, Site
+from app.models.clients import Client
+from app.models.sites import Site
 from app.views.authorization import current_actor, load_entry, load_site, require_permission
 from app.views.request_validation import row_number
 

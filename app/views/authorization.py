@@ -61,7 +61,7 @@ DEVICE_COOKIE = "aura-browser"
 _STOP_POLLING = 286
 
 
-class CurrentUser(UserMixin):
+class CurrentUser(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
     """Somebody signed in, as flask-login and the templates know them."""
 
     def __init__(self, presence: AuthenticatedSession) -> None:

@@ -13,8 +13,7 @@ from app.domain.changes.eligibility import SCOPES
 from app.domain.errors import Invalid, NotFound
 from app.domain.inventory.versions import STEPS
 from app.models.base import utcnow
-from app.models.clients import THEMSELVES
-from app.models.sites import Client
+from app.models.clients import THEMSELVES, Client
 from app.views import change_view_models
 from app.views.authorization import current_actor, current_session, require_permission
 from app.views.request_validation import row_number

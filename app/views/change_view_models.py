@@ -136,7 +136,8 @@ class ChangePage:
             return None
         if self.attempt >= auto_update_rules.MOST_TRIES or self.rule is None:
             return None
-        return change.ended_at + auto_update_rules.TRIES_AGAIN_AFTER
+        again_at: datetime = change.ended_at + auto_update_rules.TRIES_AGAIN_AFTER
+        return again_at
 
     @property
     def may_be_cancelled(self) -> bool:

@@ -20,8 +20,9 @@ from app.domain.audit import export
 from app.domain.audit.export_formats import ExportScope
 from app.domain.errors import Invalid
 from app.models.base import utcnow
+from app.models.clients import Client
 from app.models.exports import TrailExport
-from app.models.sites import Client, Site
+from app.models.sites import Site
 from app.views.authorization import (
     current_actor,
     current_session,

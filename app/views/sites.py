@@ -24,7 +24,8 @@ from app.domain.inventory import site_sync
 from app.domain.sites import sites
 from app.models.audit import Entry
 from app.models.base import utcnow
-from app.models.sites import Client, Pairing, Site
+from app.models.clients import Client
+from app.models.sites import Pairing, Site
 from app.views import change_view_models, one_time_display
 from app.views.authorization import current_actor, current_session, load_site, require_permission
 from app.views.request_validation import row_number

@@ -10,7 +10,7 @@ from app.domain.audit import redaction
 from app.domain.errors import Invalid
 from app.models.accounts import Member, MemberSession
 from app.models.base import utcnow
-from app.models.sites import Client
+from app.models.clients import Client
 from app.views import one_time_display
 from app.views.authorization import current_actor, current_session, require_permission
 from app.views.request_validation import row_number

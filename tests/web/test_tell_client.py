@@ -13,7 +13,8 @@ from app.domain import audit
 from app.domain.audit import EntryFilter
 from app.domain.audit.documents import entry_document
 from app.models.audit import Entry
-from app.models.sites import Client, Site
+from app.models.clients import Client
+from app.models.sites import Site
 from tests.support.factories import (
     AKISMET,
     approve,

@@ -28,8 +28,8 @@ from app.domain.audit.events import (
 from app.domain.errors import Conflict, Invalid, LinkNoLongerValid, NotFound, StaleState
 from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, ROLES, Member
 from app.models.base import DuplicateRow, transaction
+from app.models.clients import Client
 from app.models.installation import Setting
-from app.models.sites import Client
 
 MAX_NAME_CHARS = 120
 MAX_EMAIL_CHARS = 254

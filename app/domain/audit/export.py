@@ -20,8 +20,10 @@ from app.keys import SealBroken
 from app.models.accounts import Member
 from app.models.audit import Entry
 from app.models.base import transaction, utcnow
-from app.models.exports import DONE, FAILED, GONE, QUEUED, RUNNING, TrailExport
-from app.models.sites import Client, Site
+from app.models.clients import Client
+from app.models.exports import DONE, FAILED, GONE, RUNNING, TrailExport
+from app.models.queued_row import QUEUED
+from app.models.sites import Site
 
 # What a stranger can check; what people read in other programs.
 ZIP, CSV, JSONL = "zip", "csv", "jsonl"

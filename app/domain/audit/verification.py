@@ -16,13 +16,13 @@ from app.domain.errors import AuditLogUnreadable, NotFound, StaleState
 from app.models.audit import (
     ABANDONED,
     BROKEN,
-    QUEUED,
     RUNNING,
     WHOLE,
     Entry,
     Verification,
 )
 from app.models.base import OUTAGES, DuplicateRow, transaction, utcnow
+from app.models.queued_row import QUEUED
 
 # At night, when nobody works: the hour (UTC) from which the day's reading is due.
 NIGHT_HOUR = 3

@@ -139,9 +139,10 @@ def _is_supported(told: Outcome, step: PlannedUpdate) -> bool:
     if told.state == SUCCEEDED:
         stayed = after.get("active") == before.get("active")
         # A page that was broken before proves nothing; the site then says that it could not tell.
-        return after.get("version") == step.to_version and stayed and after.get("probe") != FATAL
+        is_new = after.get("version") == step.to_version
+        return bool(is_new and stayed and after.get("probe") != FATAL)
     if told.state == ROLLED_BACK:
-        return after.get("version") == step.from_version and bool(told.reason)
+        return bool(after.get("version") == step.from_version and told.reason)
     return bool(told.reason)
 
 

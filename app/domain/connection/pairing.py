@@ -341,7 +341,7 @@ def _open(pairing: Pairing, name: str, config: Config) -> bytes:
 
 def _is_over(pairing: Pairing, now: datetime) -> bool:
     grace = GRACE if pairing.exchange_sealed else timedelta()
-    return now >= pairing.expires_at + grace
+    return bool(now >= pairing.expires_at + grace)
 
 
 def _expire(pairing: Pairing, now: datetime) -> None:

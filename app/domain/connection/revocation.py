@@ -145,12 +145,12 @@ class _RevocationAttempt:
 
     @property
     def has_ack(self) -> bool:
-        return self.site.revoke_evidence.get("ack") == "yes"
+        return bool(self.site.revoke_evidence.get("ack") == "yes")
 
     @property
     def asker(self) -> str:
         """Who revoked, for the site's own log."""
-        return self.site.revoke_evidence["by"]
+        return str(self.site.revoke_evidence["by"])
 
     def signed(self) -> None:
         """While the old keys exist: revoke, then the probe that must be refused."""

@@ -23,7 +23,8 @@ from app.http import site_client
 from app.http.site_client import Channel
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
-from app.models.diagnostics import ABANDONED, DONE, EXAMINING, OPEN, QUEUED, Examination
+from app.models.diagnostics import ABANDONED, DONE, EXAMINING, OPEN, Examination
+from app.models.queued_row import QUEUED
 from app.models.sites import Site
 
 

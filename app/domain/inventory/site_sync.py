@@ -24,7 +24,8 @@ from app.http import site_client
 from app.http.site_client import ErrorCode
 from app.keys import SealBroken
 from app.models.base import DuplicateRow, transaction, utcnow
-from app.models.reports import ASKING, DONE, FAILED, OPEN, QUEUED, READING, Component, Report, Sync
+from app.models.queued_row import QUEUED
+from app.models.reports import ASKING, DONE, FAILED, OPEN, READING, Component, Report, Sync
 from app.models.sites import MAY_CALL, Site
 from app.protocol import ProtocolError, canonical
 

@@ -17,8 +17,9 @@ from app.domain.errors import Conflict, Invalid, NotFound
 from app.http.ip_policy import Network, is_reachable
 from app.keys import KeyRing
 from app.models.base import DuplicateRow, utcnow
+from app.models.clients import Client
 from app.models.reports import Component, Report
-from app.models.sites import MAY_FORGET, STATES, Client, Site
+from app.models.sites import MAY_FORGET, STATES, Site
 from app.models.tags import SiteTag
 
 MAX_NAME_CHARS = 120
