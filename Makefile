@@ -58,7 +58,7 @@ format: $(VENV)/.dev ## Put Python files into the house format
 	$(BIN)/ruff check --fix .
 
 pot: ## Update the translation template of SiteAgent
-	@template=$$(wordpress-plugin/make-pot) && printf '%s\n' "$$template" > wordpress-plugin/siteagent/languages/siteagent.pot
+	@wordpress-plugin/make-pot
 
 hashes: ## Update the hashes in requirements*.txt after changing a version
 	@.ci/hashes
