@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 Network = IPv4Network | IPv6Network
@@ -113,23 +112,6 @@ class Config:
         if problems:
             raise ConfigError(problems)
         return found
-
-    @classmethod
-    def for_tests(cls, var_dir: Path, **overrides: Any) -> Config:
-        """A complete configuration that touches nothing outside `var_dir`."""
-        base = cls(
-            origin="http://aura.test",
-            var_dir=var_dir,
-            database_url=f"sqlite:///{var_dir / 'aura.db'}",
-            redis_url=f"unix://{var_dir / 'redis.sock'}",
-            secret_key="only-for-tests-" + "0" * 32,
-            sealing_keys=(("t1", bytes(range(32))),),
-            allow_nets=(ip_network("127.0.0.0/8"),),
-            trusted_hosts=("aura.test", "localhost", "127.0.0.1"),
-            plugin_release=var_dir / "plugin-release",
-            testing=True,
-        )
-        return replace(base, **overrides)
 
 
 def _kept_secret(path: Path) -> str:

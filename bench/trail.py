@@ -26,6 +26,7 @@ from app.models.base import db, transaction, use_database
 from app.models.search_terms import words_of
 from app.protocol import canonical, chain_genesis, chain_hash
 from bench.measure import Figure, interleaved
+from tests.support.config import make_config
 
 VERIFIED, FOUND_IN, WRITERS, EACH = 300_000, 1_000_000, 4, 500
 _LEAST_A_SECOND, _APPEND_MS, _PAGE_MS = 300_000, 5, 60
@@ -163,7 +164,7 @@ def _at(number: int) -> datetime:
 
 
 def _made(folder: Path, count: int) -> Config:
-    config = Config.for_tests(folder)
+    config = make_config(folder)
     migrate.to_newest(config.database_url, config.var_dir)
     use_database(config.database_url)
     db.connect()

@@ -18,6 +18,7 @@ from app.models.sites import Site
 from tests.support import hypothesis_profiles, part_times, selection
 from tests.support import quick_passwords as passwords
 from tests.support.busy_writers import BusyWriter
+from tests.support.config import make_config
 from tests.support.factories import make_member, make_site, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 from tests.support.postgres import Cluster, Given
@@ -80,7 +81,7 @@ def postgres() -> Iterator[Cluster | Given]:
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A migrated SQLite database."""
-    config = Config.for_tests(tmp_path_factory.mktemp("migrated"))
+    config = make_config(tmp_path_factory.mktemp("migrated"))
     migrate.to_newest(config.database_url, config.var_dir)
     return (config.var_dir / "aura.db").read_bytes()
 
@@ -88,8 +89,8 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 def config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
     if request.param == "sqlite":
-        return Config.for_tests(tmp_path)
-    return Config.for_tests(tmp_path, database_url=request.getfixturevalue("postgres").url())
+        return make_config(tmp_path)
+    return make_config(tmp_path, database_url=request.getfixturevalue("postgres").url())
 
 
 @pytest.fixture

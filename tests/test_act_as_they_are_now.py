@@ -24,7 +24,7 @@ from app.domain.actor import Actor
 from app.domain.audit import export, redaction, verification
 from app.domain.changes import approvals, auto_update_rules, proposals, site_assignment
 from app.domain.changes.auto_update_rules import RuleTerms
-from app.domain.changes.proposals import UpdateRequest, Window
+from app.domain.changes.proposals import UpdateRequest
 from app.domain.connection import pairing, revocation, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import scheduling
@@ -41,7 +41,15 @@ from app.models.base import transaction
 from app.models.changes import Change
 from app.models.clients import Client
 from app.models.sites import MOVED, Pairing, Site
-from tests.support.factories import AKISMET, PASSWORD, check, make_member, make_site, propose
+from tests.support.factories import (
+    AKISMET,
+    PASSWORD,
+    check,
+    make_member,
+    make_site,
+    propose,
+    usual_window,
+)
 from tests.support.fakes import Clock, FakeSite
 
 DOMAIN = Path(__file__).parents[1] / "app/domain"
@@ -136,7 +144,7 @@ class World:
 
     def wanted(self) -> dict[str, Any]:
         wanted = [UpdateRequest(self.site, "plugin", AKISMET, "5.3.1")]
-        return {"wanted": wanted, "reason": "", "window": Window.usual(self.now), "now": self.now}
+        return {"wanted": wanted, "reason": "", "window": usual_window(self.now), "now": self.now}
 
     def approving(self, approve: Callable[..., object]) -> Callable[..., object]:
         change = self.change()

@@ -41,6 +41,7 @@ from tests.support.factories import (
     read_report,
     report,
     run_change,
+    usual_window,
 )
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
@@ -144,7 +145,7 @@ def test_several_are_proposed_together_or_none(
         UpdateRequest(ready, "plugin", AKISMET, "5.3.1"),
         UpdateRequest(ready, "plugin", "shop/shop.php", "2.0"),
     ]
-    told: dict[str, Any] = {"by": ben, "reason": "", "window": Window.usual(clock())}
+    told: dict[str, Any] = {"by": ben, "reason": "", "window": usual_window(clock())}
     with pytest.raises(StaleChange):
         proposals.propose_changes(
             [both[0], UpdateRequest(ready, "plugin", "shop/shop.php", "2.1")], now=clock(), **told
@@ -396,7 +397,7 @@ def test_together_means_all_or_none(
         ],
         by=ben,
         reason="",
-        window=Window.usual(clock()),
+        window=usual_window(clock()),
         now=clock(),
     )
     check(both[0], fake, config)

@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.domain.reporting.php_eol import ends_on
-from app.domain.reporting.sync_stats import NOT_ASKED, NOT_CONNECTED, ReportEntry, count_syncs
+from app.domain.reporting.sync_stats import (
+    NOT_ASKED,
+    NOT_CONNECTED,
+    CheckCounter,
+    ReportEntry,
+    connected,
+)
 from tests.support.fakes import at
 
 BEGIN = at("2026-11-01 00:00")
@@ -30,12 +36,21 @@ PAIRED = [line(0, "pairing_completed")]
 
 
 def counted(*lines: ReportEntry, until: float = 6):
-    return count_syncs([*PAIRED, *lines], BEGIN, BEGIN + until * HOUR, every=HOUR)
+    return count([*PAIRED, *lines], until)
+
+
+def count(lines: list[ReportEntry], until: float):
+    """What the entries about one site, oldest first, say about the hours up to `until`."""
+    ends = BEGIN + until * HOUR
+    counter = CheckCounter(connected(lines, ends), BEGIN, ends, every=HOUR)
+    for one in lines:
+        counter.add(one)
+    return counter.result()
 
 
 def test_each_round_is_one_check_and_only_a_signed_answer_is_one() -> None:
     seen = counted(*look(1), *look(2, "timeout"), *look(3), *look(4), *look(5))
-    assert (seen.made, seen.answered, seen.unanswered, seen.permille) == (5, 4, 1, 800)
+    assert (seen.made, seen.answered, seen.permille) == (5, 4, 800)
     assert [(one.name, one.count) for one in seen.faults] == [("timeout", 1)]
     assert seen.gaps == ()
 
@@ -59,7 +74,7 @@ def test_hours_in_which_nobody_looked_are_a_gap_and_no_uptime() -> None:
 
 def test_before_the_pairing_and_after_the_end_there_was_no_connection() -> None:
     lines = [line(2, "pairing_completed"), *look(3), line(4, "revocation_started")]
-    seen = count_syncs(lines, BEGIN, BEGIN + 6 * HOUR, every=HOUR)
+    seen = count(lines, 6)
     assert [one.why for one in seen.gaps] == [NOT_CONNECTED, NOT_CONNECTED]
 
 
@@ -69,7 +84,7 @@ def test_a_round_that_never_got_to_ask_is_told_apart() -> None:
 
 
 def test_without_a_look_nothing_is_claimed() -> None:
-    seen = count_syncs([], BEGIN, BEGIN + HOUR, every=HOUR)
+    seen = count([], 1)
     assert (seen.made, seen.permille, [one.why for one in seen.gaps]) == (0, 0, [NOT_CONNECTED])
 
 

@@ -13,12 +13,13 @@ from app.models import migrate
 from app.models.base import DAMAGED, OUTAGES, READ_ONLY, db, is_postgres, trouble_of
 from app.models.installation import Setting
 from app.run import serve
+from tests.support.config import make_config
 
 
 @pytest.fixture
 def started(tmp_path: Path) -> Config:
     """An Aura that has been started before, on SQLite."""
-    config = Config.for_tests(tmp_path)
+    config = make_config(tmp_path)
     migrate.to_newest(config.database_url, config.var_dir)
     return config
 
@@ -39,9 +40,7 @@ def test_an_emptied_database_is_no_new_installation(started: Config) -> None:
 
 
 def test_another_database_may_be_empty(started: Config) -> None:
-    other = Config.for_tests(
-        started.var_dir, database_url=f"sqlite:///{started.var_dir / 'other.db'}"
-    )
+    other = make_config(started.var_dir, database_url=f"sqlite:///{started.var_dir / 'other.db'}")
     serve._migrate(other)
 
 

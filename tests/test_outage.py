@@ -8,7 +8,7 @@ import pytest
 from peewee import IntegrityError, OperationalError
 
 from app.config import Config
-from app.models.base import OUTAGES, DuplicateRow, db, is_outage, is_postgres, use_database
+from app.models.base import OUTAGES, DuplicateRow, db, is_postgres, trouble_of, use_database
 from app.models.clients import Client
 
 pytestmark = pytest.mark.both_databases
@@ -21,11 +21,11 @@ def failing(statement: str) -> Exception:
 
 
 def test_a_mistake_of_ours_is_no_outage(database: Config) -> None:
-    assert not is_outage(failing("SELECT * FROM nothing_of_this"))
+    assert not trouble_of(failing("SELECT * FROM nothing_of_this"))
     wrong = failing("INSERT INTO client (name) VALUES (NULL)")
     assert isinstance(wrong, IntegrityError)
     assert not isinstance(wrong, DuplicateRow)
-    assert not is_outage(wrong)
+    assert not trouble_of(wrong)
 
 
 def test_a_second_row_under_one_key_is_a_duplicate(database: Config) -> None:
@@ -34,7 +34,7 @@ def test_a_second_row_under_one_key_is_a_duplicate(database: Config) -> None:
     taken = Client.get()
     with pytest.raises(DuplicateRow) as caught:
         Client.create(name=taken.name)
-    assert not is_outage(caught.value)
+    assert not trouble_of(caught.value)
     with pytest.raises(DuplicateRow):
         Client.insert(id=taken.id, name="Another").execute()
 
@@ -44,7 +44,7 @@ def test_a_database_that_is_not_there_is_one(tmp_path: Path) -> None:
         use_database(url)
         with pytest.raises(OUTAGES) as caught:
             db.connect()
-        assert is_outage(caught.value), url
+        assert trouble_of(caught.value), url
 
 
 def test_a_session_that_was_ended_is_one(database: Config) -> None:
@@ -52,8 +52,8 @@ def test_a_session_that_was_ended_is_one(database: Config) -> None:
         # SQLite has no sessions.
         return
     ended = failing("SELECT pg_terminate_backend(pg_backend_pid())")
-    assert is_outage(ended)
+    assert trouble_of(ended)
 
 
 def test_what_nobody_raised_in_sql_is_none() -> None:
-    assert not is_outage(OperationalError("of ours"))
+    assert not trouble_of(OperationalError("of ours"))

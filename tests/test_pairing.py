@@ -27,6 +27,7 @@ from app.models.sites import (
     Pairing,
     Site,
 )
+from tests.support.config import make_config
 from tests.support.factories import make_site, pair
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
@@ -514,7 +515,7 @@ def test_a_missing_sealing_key_is_said_and_not_hidden(
 ) -> None:
     token, text = issue(site, ana, config, clock)
     fake.paste(text)
-    other = Config.for_tests(config.var_dir, sealing_keys=(("t2", bytes(32)),))
+    other = make_config(config.var_dir, sealing_keys=(("t2", bytes(32)),))
     assert pairing.attempt_pairing(token.id, config=other, call=fake.call, now=clock) == "waiting"
     assert Pairing.get_by_id(token.id).fault == "keys_unreadable"
     assert fake.calls == []

@@ -27,6 +27,7 @@ from app.models.sites import (
     Site,
 )
 from app.protocol import b64u
+from tests.support.config import make_config
 from tests.support.factories import pair, read_report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
@@ -285,7 +286,7 @@ def test_the_schedule_queues_goodbyes_when_their_time_has_come(
 def test_a_missing_sealing_key_delays_the_goodbye_and_destroys_nothing_that_disconnects(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    other = Config.for_tests(config.var_dir, sealing_keys=(("t2", bytes(32)),))
+    other = make_config(config.var_dir, sealing_keys=(("t2", bytes(32)),))
     assert goodbye(revoked, fake, other) == REVOKED_UNREACHED
     assert fake.calls == []
     clock.advance(minutes=10)

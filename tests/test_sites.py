@@ -221,10 +221,10 @@ def test_the_list_can_be_searched(three: dict[str, Site], q: str, names: list[st
     ("state", "names"),
     [("new", ["butcher"]), ("healthy", ["Zoo"]), ("unreachable", ["Bakery"]), ("revoked", [])],
 )
-def test_the_list_can_be_narrowed_to_a_state(
+def test_sites_are_found_by_their_state(
     three: dict[str, Site], state: str, names: list[str]
 ) -> None:
-    assert [site.name for site in Site.listing(state=state)] == names
+    assert [site.name for site in Site.in_connection((state,))] == names
 
 
 # ---- forgetting ----

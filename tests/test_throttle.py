@@ -12,6 +12,7 @@ from app.domain.accounts import login_throttle
 from app.domain.accounts.login_throttle import ClientInfo
 from app.http.ip_policy import network_of
 from app.models.accounts import LoginFailure, Member
+from tests.support.config import make_config
 from tests.support.factories import make_member
 from tests.support.fakes import Clock
 
@@ -94,7 +95,7 @@ def test_only_a_browser_of_this_person_is_known(
     ana_member: Member, database: Config, clock: Clock, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ben = make_member("Ben", "operator")
-    other = Config.for_tests(database.var_dir, secret_key="another-" + "0" * 32)
+    other = make_config(database.var_dir, secret_key="another-" + "0" * 32)
     device = {
         "forged": "nonsense",
         "of another person": login_throttle.device_token(ben, "", database),

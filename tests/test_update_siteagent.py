@@ -10,7 +10,7 @@ import pytest
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import auto_update_rules, candidates, proposals, settlement
-from app.domain.changes.proposals import UpdateRequest, Window
+from app.domain.changes.proposals import UpdateRequest
 from app.domain.errors import Invalid, StaleChange
 from app.http.errors import ErrorCode
 from app.models.changes import UNKNOWN, Change
@@ -25,6 +25,7 @@ from tests.support.factories import (
     propose,
     read_report,
     run_change,
+    usual_window,
 )
 from tests.support.fake_changes import SITEAGENT
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
@@ -105,7 +106,7 @@ def test_it_is_proposed_apart(offered: Site, ben: Actor, clock: Clock) -> None:
     ]
     with pytest.raises(Invalid, match="apart"):
         proposals.propose_changes(
-            wanted, by=ben, reason="", window=Window.usual(clock()), now=clock()
+            wanted, by=ben, reason="", window=usual_window(clock()), now=clock()
         )
     assert Change.select().count() == 0
 

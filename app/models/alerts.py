@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from peewee import AutoField, CharField, ForeignKeyField, fn
+from peewee import AutoField, CharField, ForeignKeyField
 
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.sites import Site
@@ -55,17 +55,6 @@ class Alarm(BaseModel):
     def closed_ones(cls, limit: int) -> list[Alarm]:
         query = cls.select(cls, Site).join(Site).where(cls.closed_at.is_null(False))
         return list(query.order_by(cls.closed_at.desc(), cls.id.desc()).limit(limit))
-
-    @classmethod
-    def open_by_site(cls) -> dict[int, int]:
-        """How many are open, by the id of their site."""
-        query = cls.select(cls.site, fn.COUNT(cls.id)).where(cls.closed_at.is_null())
-        rows = query.group_by(cls.site).tuples().iterator()
-        return {site_id: count for site_id, count in rows}
-
-    @classmethod
-    def open_of_kinds(cls, kinds: tuple[str, ...]) -> int:
-        return cls.select().where(cls.closed_at.is_null(), cls.kind.in_(kinds)).count()
 
     @classmethod
     def open_of(cls, site: Site, kind: str) -> int:

@@ -35,7 +35,7 @@ _BUSY_SECONDS = 10
 _WRITER_LOCK = 0x5A17E46E
 _SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1}
 
-# What peewee raises when the database is away; `is_outage` tells that from other things.
+# What peewee raises when the database is away; `trouble_of` tells that from other things.
 OUTAGES = (DatabaseError, InterfaceError)
 # What is wrong with a database that cannot be used.
 AWAY = "away"
@@ -171,11 +171,6 @@ def _connection_parameters(url: str) -> dict[str, Any]:
 
 def is_postgres() -> bool:
     return isinstance(db.obj, PostgresqlDatabase)
-
-
-def is_outage(error: Exception) -> bool:
-    """Whether the database itself is why this failed, not what was asked."""
-    return bool(trouble_of(error))
 
 
 def trouble_of(error: Exception) -> str:

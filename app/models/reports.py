@@ -94,11 +94,9 @@ class Component(BaseModel):
         return self.offered_version is not None
 
     @classmethod
-    def for_site(cls, site: Site, kind: str = "") -> list[Component]:
+    def for_site(cls, site: Site) -> list[Component]:
         """By kind, those with an offer first, then by name."""
         query = cls.select().where(cls.site == site)
-        if kind:
-            query = query.where(cls.kind == kind)
         return list(
             query.order_by(cls.kind, cls.offered_version.is_null(), fn.LOWER(cls.name), cls.ident)
         )
@@ -108,14 +106,3 @@ class Component(BaseModel):
         """Add the components of a report; databases limit how many fit into one statement."""
         for some in chunked([{**row, "site": site} for row in rows], _ROWS_PER_INSERT):
             cls.insert_many(some).execute()
-
-    @classmethod
-    def offers_by_kind(cls, site: Site) -> dict[str, int]:
-        """How many components of each kind have a newer version waiting."""
-        rows: Any = (
-            cls.select(cls.kind, fn.COUNT(cls.id))
-            .where(cls.site == site, cls.offered_version.is_null(False))
-            .group_by(cls.kind)
-            .tuples()
-        )
-        return {**dict.fromkeys(KINDS, 0), **dict(rows)}

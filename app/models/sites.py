@@ -226,13 +226,10 @@ class Site(BaseModel):
         return cls.get_or_none(cls.id == site_id, cls.forgotten_at.is_null())
 
     @classmethod
-    def listing(
-        cls, q: str = "", state: str = "", sort: str = "name", client_id: int | None = None
-    ) -> list[Site]:
+    def listing(cls, q: str = "", sort: str = "name", client_id: int | None = None) -> list[Site]:
         """Sites that are not forgotten, each with its client; those of one client alone if asked.
 
-        `q` looks in name, address and client; `state` is a state or, for active
-        sites, a word of `connection`; a leading `-` turns `sort` round. An unknown
+        `q` looks in name, address and client; a leading `-` turns `sort` round. An unknown
         sort is by name.
         """
         query = (
@@ -243,8 +240,6 @@ class Site(BaseModel):
             query = query.where(
                 cls.name.contains(sought) | cls.url.contains(sought) | Client.name.contains(sought)
             )
-        if state:
-            query = query.where(cls.connection_in_sql() == state)
         if client_id is not None:
             query = query.where(cls.client == client_id)
         return list(query.order_by(*cls._order(sort)))

@@ -15,7 +15,6 @@ from typing import Any
 from redis.exceptions import ConnectionError as RedisDown
 
 from app import queue
-from app.config import Config
 from app.domain.changes import dry_run, execution, settlement
 from app.http.errors import ErrorCode
 from app.models import migrate
@@ -23,6 +22,7 @@ from app.models.base import db, use_database
 from app.models.changes import Change
 from tests.chaos.counting import Counts, count
 from tests.chaos.fleet import Fleet
+from tests.support.config import make_config
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
 SITES = 10
@@ -134,7 +134,7 @@ def run(seed: int, changes: int, folder: Path) -> Counts:
 
 def made(seed: int, changes: int, folder: Path) -> Chaos:
     """A world in which every change has ended, or all rounds are over."""
-    config = Config.for_tests(folder)
+    config = make_config(folder)
     use_database(config.database_url)
     db.connect(reuse_if_open=True)
     migrate.apply_missing()

@@ -33,6 +33,7 @@ from tests.chaos import impatience
 from tests.chaos.counting import Counts, count
 from tests.chaos.fleet import Fleet
 from tests.chaos.wire import Wire, served
+from tests.support.config import make_config
 from tests.support.postgres import Cluster
 
 ROOT = Path(__file__).parents[2]
@@ -229,7 +230,7 @@ def _running(folder: Path, dice: random.Random, broken: Counter[str]) -> Iterato
         redis.watch(gave_up=_fail)
         try:
             cluster.migrated()
-            config = Config.for_tests(folder, database_url=cluster.url())
+            config = make_config(folder, database_url=cluster.url())
             use_database(config.database_url)
             db.connect()
             queue.use(queue.RedisBackend(config.redis_url))

@@ -35,6 +35,7 @@ from app.http import site_client
 from app.models.base import db, use_database
 from app.views import filters
 from app.views.diagnostics import as_text
+from tests.support.config import make_config
 from tests.support.hostile.calls import CAPTCHA, JSON
 from tests.support.hostile.certificates import DAY, Authority
 from tests.support.hostile.server import Asked, Behaviour, HostileServer, Line, http
@@ -61,7 +62,7 @@ DERIVED = {
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     """These tests need no database."""
-    return Config.for_tests(tmp_path)
+    return make_config(tmp_path)
 
 
 @pytest.fixture

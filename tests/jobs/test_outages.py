@@ -16,7 +16,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app import create_app, queue
-from app.config import Config
 from app.domain.actor import Actor
 from app.domain.audit import record, verification
 from app.domain.audit.events import SyncAsked
@@ -25,6 +24,7 @@ from app.models.base import db, transaction, use_database, utcnow
 from app.run import bundled_redis
 from app.run.supervised import is_running
 from tests.e2e.running_aura import RunningAura
+from tests.support.config import make_config
 from tests.support.factories import make_member
 from tests.support.postgres import Cluster, Given
 
@@ -171,7 +171,7 @@ def app(postgres: Cluster | Given, tmp_path) -> Iterator[Flask]:
     """Aura on a PostgreSQL that can be stopped."""
     cluster = postgres if isinstance(postgres, Cluster) else Cluster.made()
     cluster.migrated()
-    made = create_app(Config.for_tests(tmp_path, database_url=cluster.url()))
+    made = create_app(make_config(tmp_path, database_url=cluster.url()))
     made.config["cluster"] = cluster
     yield made
     db.close()

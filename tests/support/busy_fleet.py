@@ -12,7 +12,7 @@ from app.domain.audit import export as exporting
 from app.domain.audit import verification
 from app.domain.audit.export_formats import ExportScope
 from app.domain.changes import auto_update_rules, dry_run, execution, proposals, settlement
-from app.domain.changes.proposals import UpdateRequest, Window
+from app.domain.changes.proposals import UpdateRequest
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs, scheduling
@@ -24,7 +24,16 @@ from app.models.changes import Change
 from app.models.exports import TrailExport
 from app.models.reports import Sync
 from app.models.sites import Pairing, Site
-from tests.support.factories import AKISMET, approve, check, make_site, pair, read_report, report
+from tests.support.factories import (
+    AKISMET,
+    approve,
+    check,
+    make_site,
+    pair,
+    read_report,
+    report,
+    usual_window,
+)
 from tests.support.fake_looks import Eyes
 from tests.support.fakes import Clock, FakeSite
 from tests.support.policies import terms
@@ -58,7 +67,7 @@ class Fleet:
         return list(Site.select().where(Site.id.in_(list(self.sites))))
 
     def propose(self) -> list[Change]:
-        window = Window.usual(self.clock())
+        window = usual_window(self.clock())
         wanted = [UpdateRequest(site, "plugin", AKISMET, "5.3.1") for site in self.rows()]
         return proposals.propose_changes(
             wanted, by=self.ana, now=self.clock(), reason="", window=window

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock, patch
 
-from app.config import Config
 from app.domain import audit
 from app.domain.audit import Anchor, chain, parallel
 from app.models import migrate
@@ -24,6 +23,7 @@ from app.models.audit import Entry
 from app.models.audit_chain import Execute
 from app.models.base import db, use_database
 from tests.support.audit_entries import fill
+from tests.support.config import make_config
 from tests.support.tampering import without_guards
 
 ENTRIES = 200
@@ -44,7 +44,7 @@ CHANGES = (
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    config = Config.for_tests(folder)
+    config = make_config(folder)
     migrate.to_newest(config.database_url, config.var_dir)
     with db.connection_context():
         fill(ENTRIES)

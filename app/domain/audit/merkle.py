@@ -78,22 +78,3 @@ class Tree:
                 path.append(level[brother])
             index >>= 1
         return path
-
-
-def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
-    """The root that `path` leads to (RFC 9162, section 2.1.3.2); None if it cannot be a path of
-    that leaf in a tree of `size` leaves."""
-    if not 0 <= index < size:
-        return None
-    here, last, above = index, size - 1, leaf
-    for brother in path:
-        if last == 0:
-            return None
-        if here & 1 or here == last:
-            above = node_hash(brother, above)
-            while not here & 1 and here:
-                here, last = here >> 1, last >> 1
-        else:
-            above = node_hash(above, brother)
-        here, last = here >> 1, last >> 1
-    return above if last == 0 else None

@@ -55,13 +55,6 @@ def find_candidates(site: Site, kind: str, ident: str, to: str, now: datetime) -
     )
 
 
-def asks_there(site: Site) -> bool | None:
-    """Whether the site's owner approves every change in wp-admin as well; None: not told."""
-    report = Report.of(site)
-    said = _agent(json.loads(report.body)).get("approval_here") if report else None
-    return said if isinstance(said, bool) else None
-
-
 def _agent(document: dict[str, Any]) -> dict[str, Any]:
     return document.get("agent") or {}
 

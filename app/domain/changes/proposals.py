@@ -33,7 +33,6 @@ from app.models.sites import Site
 MAX_TOGETHER = 200
 MAX_VERSION_CHARS = 64
 MAX_WINDOW = timedelta(days=14)
-DEFAULT_WINDOW = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,6 @@ class Window:
 
     not_before: datetime
     not_after: datetime
-
-    @classmethod
-    def usual(cls, now: datetime) -> Window:
-        return cls(now, now + DEFAULT_WINDOW)
 
 
 def propose_changes(

@@ -63,15 +63,13 @@ KEPT_FOR = timedelta(days=7)
 _NAME = "keys.rotate"
 
 
-def request_rotation(
-    site: Site, *, by: Actor, config: Config, now: datetime, home: str = ""
-) -> Rotation:
-    """Have new keys agreed on; with `home`, at that address from then on.
+def request_rotation(site: Site, *, by: Actor, config: Config, now: datetime) -> Rotation:
+    """Request new keys for a site.
 
     Raises Forbidden, NotPaired, or Conflict while another rotation is open.
     """
     permissions.require(by, "keys")
-    return _request(site, by, config, now, home, _endpoints_at(site, home))
+    return _request(site, by, config, now, "", [])
 
 
 def follow_move(site: Site, *, by: Actor, config: Config, now: datetime) -> Rotation:
@@ -115,8 +113,6 @@ def recover_rotations(now: datetime) -> int:
 
 def _endpoints_at(site: Site, home: str) -> list[str]:
     """Where to ask for a move: what the site named itself, if it lies at that address."""
-    if not home:
-        return []
     named = site.quarantine_evidence.get("endpoints", [])
     fitting = [one for one in named if one.startswith((f"{home}/", home + "?"))]
     return [*fitting, *(one for one in candidates(home) if one not in fitting)][:4]

@@ -154,10 +154,6 @@ class ChangeHistory:
     looked_after: ReportEntry | None
     is_open_incident: bool
 
-    def step(self, event: str) -> ReportEntry | None:
-        """The last entry of that kind."""
-        return next((one for one in reversed(self.steps) if one.event == event), None)
-
 
 @dataclass(frozen=True)
 class Risk:

@@ -66,10 +66,6 @@ class Checks:
     faults: tuple[ErrorSpan, ...] = ()
 
     @property
-    def unanswered(self) -> int:
-        return self.made - self.answered
-
-    @property
     def permille(self) -> int:
         """Answered of a thousand, rounded down: nothing but all of them is 1000."""
         return self.answered * 1000 // self.made if self.made else 0
@@ -232,17 +228,6 @@ class _GapFinder:
         if at - self._at > self._longest:
             self._found.append(Gap(self._at, at, NOT_ASKED))
         self._at = max(self._at, at)
-
-
-def count_syncs(
-    lines: Sequence[ReportEntry], begins: datetime, ends: datetime, *, every: timedelta
-) -> Checks:
-    """What the entries about one site, oldest first and from its beginning on, say about the
-    checks between two moments."""
-    counter = CheckCounter(connected(lines, ends), begins, ends, every=every)
-    for line in lines:
-        counter.add(line)
-    return counter.result()
 
 
 def connected(lines: Iterable[ReportEntry], until: datetime) -> list[tuple[datetime, datetime]]:
