@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -26,11 +27,11 @@ def trail():
 
 
 def entry_of(name: str, facts: dict[str, object], who: str = "Ana") -> SimpleNamespace:
-    told = {"actor": {"kind": "member", "name": who}, "facts": facts}
     at = datetime(2026, 11, 24, tzinfo=UTC)
-    return SimpleNamespace(
-        seq=7, event=name, at=at, site_id=None, hash="ab" * 32, document=lambda: told
-    )
+    said = {"event": name, "at": at.isoformat(), "site": None, "client": None, "facts": facts}
+    body = json.dumps({**said, "actor": {"kind": "member", "name": who}})
+    of = {"seq": 7, "event": name, "at": at, "site_id": None, "client_id": None, "detail": None}
+    return SimpleNamespace(**of, hash="ab" * 32, body=body)
 
 
 def facts_of(name: str, text: str) -> dict[str, object]:
