@@ -10,7 +10,7 @@ from app.domain.errors import Invalid
 from app.domain.inventory import report_schema
 from app.domain.inventory.report_schema import ReportInvalid
 from app.domain.inventory.site_sync import digest_of
-from app.domain.sites import sites
+from app.domain.sites import urls
 from app.protocol import canonical
 from tests.support.factories import report
 from tests.support.hypothesis_profiles import examples
@@ -66,18 +66,18 @@ def test_a_report_with_any_one_value_changed_is_stored_clean_or_refused(
 )
 def test_any_typed_address_has_one_spelling_or_is_refused(text: str) -> None:
     try:
-        url = sites.normalize_url(text)
+        url = urls.normalize_url(text)
     except Invalid:
         return
-    assert sites.normalize_url(url) == url
+    assert urls.normalize_url(url) == url
     assert url.isascii()
     assert url.isprintable()
-    assert len(url) <= sites.MAX_URL_CHARS
+    assert len(url) <= urls.MAX_URL_CHARS
 
 
 @given(one=TEXT, other=TEXT)
 def test_comparing_homes_never_fails(one: str, other: str) -> None:
-    assert sites.same_home(f"https://{one}", f"https://{other}") in (True, False)
+    assert urls.same_home(f"https://{one}", f"https://{other}") in (True, False)
 
 
 @pytest.mark.parametrize("depth", [40, 100_000])

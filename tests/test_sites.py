@@ -10,7 +10,7 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.domain.connection import revocation
 from app.domain.errors import Conflict, Forbidden, Invalid
-from app.domain.sites import sites
+from app.domain.sites import sites, urls
 from app.http.errors import ErrorCode
 from app.models.audit import Entry
 from app.models.reports import Component, Report
@@ -85,8 +85,8 @@ def test_viewer_may_not_add(cleo: Actor) -> None:
     ],
 )
 def test_an_address_has_one_spelling(typed: str, url: str) -> None:
-    assert sites.normalize_url(typed) == url
-    assert sites.normalize_url(url) == url
+    assert urls.normalize_url(typed) == url
+    assert urls.normalize_url(url) == url
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_one_address_is_one_site(ana: Actor, again: str) -> None:
     ],
 )
 def test_a_home_is_host_port_and_path(one: str, other: str, same: bool) -> None:
-    assert sites.same_home(one, other) is same
+    assert urls.same_home(one, other) is same
 
 
 # ---- finding ----

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import keys, protocol
-from app.domain.sites.sites import same_home
+from app.domain.sites.urls import same_home
 from tests.matrix import phps
 from tests.plugin.support.php import DRIVE, Php, Refused, b64
 from tests.support import rfc9421_peer as peer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.domain.actor import SYSTEM
-from app.domain.connection import calls, revocation
+from app.domain.connection import health, revocation
 from app.http.errors import ErrorCode
 from app.models.base import transaction
 from app.models.sites import Site
@@ -90,7 +90,7 @@ def test_a_late_acknowledgement_is_not_rounded_up_to_proof(as_ana, paired, fake,
 )
 def test_a_site_that_left_is_shown_as_far_as_it_is_proven(as_ana, paired, clock, confirmed, words):
     with transaction():
-        calls.mark_disconnected(paired, confirmed=confirmed, how="notice", by=SYSTEM, now=clock())
+        health.mark_disconnected(paired, confirmed=confirmed, how="notice", by=SYSTEM, now=clock())
     text = as_ana.get(f"/sites/{paired.id}").text
     assert words in text
     # Without proof the keys are still here, and so is the button that ends them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.domain.connection.calls import UNCONFIRMED_AFTER
+from app.domain.connection.health import UNCONFIRMED_AFTER
 from app.models.reports import ASKING, QUEUED, READING, Sync
 from tests.support.factories import read_report
 

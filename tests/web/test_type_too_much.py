@@ -14,7 +14,7 @@ from app.domain import alerts
 from app.domain.accounts import one_time_links, passwords
 from app.domain.actor import SYSTEM, Actor
 from app.domain.errors import Invalid
-from app.domain.sites import sites, tag_names
+from app.domain.sites import tag_names, urls
 from app.models.alerts import Alarm
 from app.models.base import transaction, utcnow
 from app.models.changes import Change
@@ -24,7 +24,7 @@ from tests.support.factories import PASSWORD, make_member
 from tests.support.page_forms import Form, forms_of
 
 # The longest text that may ever be normalized: a site's address.
-MOST_NORMALIZED = sites.MAX_URL_CHARS
+MOST_NORMALIZED = urls.MAX_URL_CHARS
 FAR_TOO_MUCH = 3000
 
 
@@ -171,9 +171,9 @@ def test_a_form_with_hundreds_of_boxes_is_taken(as_ana: Any, today: Site) -> Non
     [
         (lambda text: passwords.password_problem(text, name="Ana", email="a@b.c") != "", True),
         (lambda text: passwords.verify_password(passwords.hash_password(PASSWORD), text), False),
-        (lambda text: is_refused(sites.normalize_url, f"https://{text}.example"), True),
+        (lambda text: is_refused(urls.normalize_url, f"https://{text}.example"), True),
         (lambda text: is_refused(tag_names.read, text), True),
-        (lambda text: sites.same_home("https://a.example", f"https://{text}"), False),
+        (lambda text: urls.same_home("https://a.example", f"https://{text}"), False),
     ],
     ids=["new password", "password", "address", "tags", "address of a site"],
 )

@@ -17,7 +17,7 @@ from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeChecked, ChangeEnded
 from app.domain.changes import change_plan, changelog, outcomes, proposals
 from app.domain.changes.change_plan import Package, PlanContext, PlannedUpdate
-from app.domain.connection import calls, quarantine
+from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.domain.diagnostics import scheduling
 from app.http import site_client
@@ -88,7 +88,7 @@ def run_dry_run(
             audit.record(one.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return _no_answer(change, outcome, now())
-        calls.record_success(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
+        health.record_success(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
         skew = timedelta(seconds=outcome.reply.clock_offset_s)
         return _believe(change, site, outcome.reply.document, skew, now())
 

@@ -20,7 +20,7 @@ from app.domain.changes import outcomes, site_probe
 from app.domain.changes.dry_run import planned_update
 from app.domain.changes.outcomes import Outcome
 from app.domain.changes.site_probe import LookCall
-from app.domain.connection import calls, quarantine
+from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.domain.diagnostics import scheduling
 from app.domain.inventory import targets
@@ -140,7 +140,7 @@ def finish_change(
     with transaction() as tx:
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if outcome.reply is not None:
-            calls.record_success(site, SYSTEM, now, outcome=outcome)
+            health.record_success(site, SYSTEM, now, outcome=outcome)
         elif outcome.fault == ErrorCode.identity_changed:
             scheduling.record_failed_call(site, outcome.fault, outcome.evidence, SYSTEM, now)
         if told.state == WAITING:

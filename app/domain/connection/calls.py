@@ -1,7 +1,7 @@
-"""Asking a site, and what its answer or silence says about the connection.
+"""Call a site, and return what came of it.
 
-Every call goes through `ask`, which never raises for what a site did, so that the
-caller can write the outcome and the entry of the call in one transaction.
+`call_site` never raises for what a site did, so that the caller can write the outcome and the
+entry of the call in one transaction.
 """
 
 from __future__ import annotations
@@ -14,31 +14,22 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from app.config import Config
-from app.domain import audit
-from app.domain.actor import Actor
 from app.domain.audit import checkpoints
-from app.domain.audit.events import EndpointChanged, SiteCalled, SiteDisconnected, SiteReconnected
-from app.domain.connection import peer_view, quarantine
+from app.domain.audit.events import SiteCalled
+from app.domain.connection import peer_view
 from app.domain.sites.sites import server_login_context
 from app.http.errors import CallError, ErrorCode, Trait
 from app.http.site_client import DEADLINE_S, Channel, Reply
-from app.keys import KeyRing, proves
+from app.keys import KeyRing
 from app.models.base import utcnow
 from app.models.sent_calls import SentCall
 from app.models.sites import (
-    ACTIVE,
-    DISCONNECTED,
-    DISCONNECTED_UNCONFIRMED,
-    MAY_CALL,
     Site,
 )
-from app.protocol import ProtocolError, from_b64u, new_nonce
+from app.protocol import new_nonce
 
 Call = Callable[..., Reply]
 BearerCall = Callable[..., tuple[int, dict[str, Any] | None]]
-
-# One stranger's 401 proves nothing; this many of the plugin's own in a row are worth a question.
-UNCONFIRMED_AFTER = 3
 
 # A fault of ours, beside those of the sites: a sealed key does not open.
 KEYS_UNREADABLE = "keys_unreadable"
@@ -47,8 +38,6 @@ KEYS_UNREADABLE = "keys_unreadable"
 FALLBACK_ERRORS = ErrorCode.having(Trait.ELSEWHERE)
 # Beside the one in use; more would keep a worker busy for minutes.
 MAX_FALLBACKS = 3
-
-_SIGNED = ErrorCode.having(Trait.SIGNED)
 
 
 @dataclass(frozen=True)
@@ -278,128 +267,3 @@ def open_key(site: Site, name: str, config: Config) -> bytes:
 def key_context(site_id: int, name: str, generation: int) -> str:
     """What a sealed key is bound to, so that it opens in no other row."""
     return f"site:{site_id}:{name}:{generation}"
-
-
-def record_success(
-    site: Site,
-    by: Actor,
-    now: datetime,
-    *,
-    outcome: CallResult | None = None,
-    endpoint: str = "",
-    **changes: Any,
-) -> bool:
-    """Write down a good answer, inside the caller's transaction; it clears every fault.
-
-    `endpoint` is where it came from. False if the connection was ended meanwhile; then
-    nothing is written.
-    """
-    # As it was before the call, a later answer may have come in between.
-    site.refresh()
-    reply = outcome.reply if outcome else None
-    was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
-    judgement = quarantine.judge_answer(site, reply) if reply else quarantine.Judgement()
-    forked = judgement.forked
-    if reply is not None:
-        changes |= {"clock_offset_s": reply.clock_offset_s, **judgement.changes}
-    is_elsewhere = endpoint not in ("", site.endpoint)
-    if is_elsewhere:
-        changes["endpoint"] = endpoint
-    won = site.move(
-        to=ACTIVE,
-        when=MAY_CALL,
-        last_contact_at=now,
-        last_good_at=now,
-        fault="",
-        fault_evidence={},
-        fault_at=None,
-        failures_in_row=0,
-        **changes,
-    )
-    if won and was_unconfirmed:
-        audit.record(SiteReconnected(site_id=site.id, kid=site.key_id), by, now=now)
-    if won and is_elsewhere:
-        audit.record(EndpointChanged(site_id=site.id, endpoint=endpoint), by, now=now)
-    if won and forked is not None:
-        quarantine.flag_fork(site, forked, by, now)
-    elif won:
-        quarantine.clear_if_home(site, by, now)
-    if won and judgement.mark is not None:
-        checkpoints.store_checkpoint(site, judgement.mark, now)
-    if won and outcome is not None and outcome.claim is not None:
-        peer_view.record_peer_view(site, outcome.claim, by, now)
-    return won
-
-
-def record_failure(
-    site: Site, fault: str, evidence: dict[str, str | int], by: Actor, now: datetime
-) -> bool:
-    """Write down a bad answer or none, inside the caller's transaction; reports stay as they are.
-
-    False if the connection was ended meanwhile; then nothing is written. Whether the failure
-    is examined is for the caller, see `diagnostics.scheduling.record_failed_call`.
-    """
-    contact = {"last_contact_at": now} if fault in _SIGNED else {}
-    won = site.note(
-        when=MAY_CALL,
-        fault=fault,
-        fault_evidence=evidence,
-        fault_at=now,
-        failures_in_row=Site.failures_in_row + 1,
-        **contact,
-    )
-    if won and fault == ErrorCode.identity_changed:
-        quarantine.flag_move(
-            site,
-            paired=str(evidence.get("paired", "")),
-            present=str(evidence.get("now", "")),
-            how=quarantine.BY_ANSWER,
-            endpoints=[],
-            by=by,
-            now=now,
-        )
-    if won and fault == ErrorCode.disconnected:
-        proven = proves_disconnect(site, evidence.get("g"))
-        mark_disconnected(site, confirmed=proven, how="answer", by=by, now=now)
-    elif won and fault == ErrorCode.unauthorized and site.failures_in_row >= UNCONFIRMED_AFTER:
-        mark_disconnected(site, confirmed=False, how="refusals", by=by, now=now)
-    return won
-
-
-def proves_disconnect(site: Site, g: object) -> bool:
-    """Whether `g` is the secret only this site's former connection could show."""
-    try:
-        return bool(site.goodbye_hash) and proves(from_b64u(g), site.goodbye_hash)
-    except ProtocolError:
-        return False
-
-
-def mark_disconnected(site: Site, *, confirmed: bool, how: str, by: Actor, now: datetime) -> bool:
-    """The site has left, inside the caller's transaction. Keys are destroyed only with proof.
-
-    Whoever stole a full copy of a site can prove a goodbye the site never said. So the one
-    secret that can only disconnect is kept, and shown to the site itself (revocation.py).
-    """
-    if confirmed:
-        kept = {name: key for name, key in site.keys_sealed.items() if name == "revoke"}
-        won = site.move(
-            to=DISCONNECTED,
-            when=MAY_CALL,
-            keys_sealed=kept,
-            revoked_at=now,
-            revoke_next_at=now,
-            revoke_evidence={
-                "by": "Aura",
-                "ack": "no",
-                "probe": "",
-                "attempts": 0,
-                "left": how,
-                "left_at": now.isoformat(),
-            },
-        )
-    else:
-        won = site.move(to=DISCONNECTED_UNCONFIRMED, when=(ACTIVE,))
-    if won:
-        event = SiteDisconnected(site_id=site.id, kid=site.key_id, confirmed=confirmed, how=how)
-        audit.record(event, by, now=now)
-    return won

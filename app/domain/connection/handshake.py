@@ -22,7 +22,7 @@ from app.domain.connection.calls import (
     server_login,
 )
 from app.domain.dashboard_identity import DashboardIdentity
-from app.domain.sites.sites import same_home
+from app.domain.sites.urls import same_home
 from app.http.site_client import Channel, ErrorCode, Reply
 from app.keys import (
     Exchange,

@@ -26,7 +26,7 @@ from app.domain.audit.events import (
     RevocationUnreached,
     SiteDisconnected,
 )
-from app.domain.connection import calls, revocation_checks
+from app.domain.connection import calls, health, revocation_checks
 from app.domain.connection.calls import KEYS_UNREADABLE, BearerCall, Call, CallResult
 from app.domain.errors import NotPaired
 from app.http import site_client
@@ -97,11 +97,11 @@ def retry_due_revocations(now: datetime) -> list[int]:
 def receive_disconnect(kid: str, g: object, *, ip: str = "", now: datetime) -> bool:
     """A signed notice says the site has left; believed with the proof only. True if it counted."""
     site = Site.get_or_none(Site.kid == kid)
-    if site is None or not calls.proves_disconnect(site, g):
+    if site is None or not health.proves_disconnect(site, g):
         return False
     by = Actor.site(site, ip)
     with transaction():
-        return calls.mark_disconnected(site, confirmed=True, how="notice", by=by, now=now)
+        return health.mark_disconnected(site, confirmed=True, how="notice", by=by, now=now)
 
 
 def deliver_revocation(
@@ -274,7 +274,7 @@ class _RevocationAttempt:
 
     def _has_left(self, outcome: CallResult) -> bool:
         """Whether the answer proves that the site itself had ended the connection before."""
-        return outcome.fault == ErrorCode.disconnected and calls.proves_disconnect(
+        return outcome.fault == ErrorCode.disconnected and health.proves_disconnect(
             self.site, outcome.evidence.get("g")
         )
 

@@ -24,11 +24,11 @@ from app.domain.audit.events import (
     ServerLoginChanged,
     SiteMoved,
 )
-from app.domain.connection import calls, quarantine
+from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.domain.connection.handshake import candidates
 from app.domain.errors import Conflict, NotPaired
-from app.domain.sites import sites
+from app.domain.sites import urls
 from app.http import site_client
 from app.http.site_client import Channel, ErrorCode, Reply
 from app.keys import (
@@ -82,7 +82,7 @@ def follow_move(site: Site, *, by: Actor, config: Config, now: datetime) -> Rota
     present = str(site.quarantine_evidence.get("now", ""))
     if site.quarantine != MOVED or not present:
         raise Conflict("No move is waiting for a decision any more. Look at the page again.")
-    home = sites.normalize_url(present)
+    home = urls.normalize_url(present)
     if Site.select().where(Site.url == home, Site.forgotten_at.is_null(), Site.id != site.id):
         raise Conflict("That address is another one of your sites. Remove that one first.")
     return _request(site, by, config, now, home, _endpoints_at(site, home))
@@ -380,7 +380,7 @@ class _RotationAttempt:
                 log_hash="",
                 **self._move(agreed),
             )
-            calls.record_success(site, SYSTEM, now, outcome=outcome, endpoint=agreed.endpoint)
+            health.record_success(site, SYSTEM, now, outcome=outcome, endpoint=agreed.endpoint)
             event = KeysRotated(
                 site_id=site.id,
                 rotation_id=self.rotation.id,

@@ -19,7 +19,7 @@ from app.domain import alerts, audit, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import checkpoints
 from app.domain.audit.checkpoints import Checkpoint, CheckpointInvalid
-from app.domain.connection import calls, quarantine
+from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import Call, CallResult
 from app.domain.crosscheck import log_records
 from app.domain.errors import NotPaired
@@ -136,7 +136,7 @@ def _read_on(site: Site, config: Config, call: Call, now: Callable[[], datetime]
             audit.record(one.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return outcome.fault
-        calls.record_success(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
+        health.record_success(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
         return _keep(site, read, outcome, now())
 
 

@@ -18,7 +18,7 @@ from app.domain.diagnostics.anonymous_probe import LookCall
 from app.domain.diagnostics.examine import examine
 from app.domain.diagnostics.results import BLOCKED, Check, Diagnosis
 from app.domain.diagnostics.scheduling import MAY_EXAMINE
-from app.domain.sites.sites import normalize_url
+from app.domain.sites.urls import normalize_url
 from app.http import site_client
 from app.http.site_client import Channel
 from app.keys import SealBroken

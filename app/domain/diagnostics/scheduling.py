@@ -8,7 +8,7 @@ from app import queue
 from app.domain import audit, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import ExaminationAsked
-from app.domain.connection import calls
+from app.domain.connection import health
 from app.domain.errors import Conflict
 from app.http.errors import ErrorCode
 from app.models.base import DuplicateRow, transaction
@@ -55,7 +55,7 @@ def record_failed_call(
 
     False if the connection was ended meanwhile; then nothing is written.
     """
-    won = calls.record_failure(site, fault, evidence, by, now)
+    won = health.record_failure(site, fault, evidence, by, now)
     if won:
         _examine_failure(site, fault, now)
     return won

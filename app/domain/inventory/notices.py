@@ -18,7 +18,7 @@ from app.domain.audit.events import NoticeRefused
 from app.domain.connection import calls, pairing, quarantine, revocation
 from app.domain.errors import Invalid, NotPaired
 from app.domain.inventory import site_sync
-from app.domain.sites import sites
+from app.domain.sites import urls
 from app.keys import SealBroken
 from app.models.base import transaction
 from app.models.sites import MAY_CALL, WAITING, NoticeNonce, Pairing, Site
@@ -141,7 +141,7 @@ def _moved(
     except (Invalid, ProtocolError):
         _write_down("invalid_arguments", "moved", ip, now)
         return UNAUTHORIZED
-    if not sites.same_home(home, site.url):
+    if not urls.same_home(home, site.url):
         with transaction():
             quarantine.flag_move(
                 site,
@@ -190,7 +190,7 @@ def _move_in(document: dict[str, Any]) -> tuple[str, list[str]]:
         raise ProtocolError("malformed", "moved")
     if not all(isinstance(one, str) and 0 < len(one) <= MAX_URL_CHARS for one in endpoints):
         raise ProtocolError("malformed", "endpoints")
-    return sites.normalize_url(home), endpoints
+    return urls.normalize_url(home), endpoints
 
 
 def _goodbye(

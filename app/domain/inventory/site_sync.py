@@ -14,7 +14,7 @@ from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
 from app.domain.audit.events import ReportReceived, ReportRefused, SyncAsked, SyncFailed
-from app.domain.connection import calls, quarantine
+from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import Call, CallResult
 from app.domain.diagnostics import scheduling
 from app.domain.errors import NotPaired
@@ -261,7 +261,7 @@ def _store(
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if not sync.move(to=READING, when=(READING,)):
             return sync.state  # swept away meanwhile; the next sync will ask again
-        if not calls.record_success(site, SYSTEM, now, outcome=outcome, endpoint=endpoint):
+        if not health.record_success(site, SYSTEM, now, outcome=outcome, endpoint=endpoint):
             return _end(sync, now, evidence={"why": "the connection has ended"})
         if accepted is None:
             Report.update(received_at=now).where(Report.site == site).execute()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from datetime import datetime
-from urllib.parse import quote, urlsplit
-
-import idna
+from urllib.parse import urlsplit
 
 from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import ServerLoginChanged, SiteAdded, SiteForgotten
 from app.domain.errors import Conflict, Invalid, NotFound
+from app.domain.sites import urls
 from app.http.ip_policy import Network, is_reachable
 from app.keys import KeyRing
 from app.models.base import DuplicateRow, utcnow
@@ -24,12 +22,6 @@ from app.models.tags import SiteTag
 
 MAX_NAME_CHARS = 120
 MAX_PASSWORD_CHARS = 200
-# The longest endpoint path still has to fit into an address the protocol accepts.
-MAX_URL_CHARS = 1900
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_ADMIN_PAGE = re.compile(r"/(wp-admin(/.*)?|wp-login\.php)$")
-_NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
 
 
 def add_site(
@@ -50,7 +42,7 @@ def add_site(
     permissions.require(by, "pair")
     problems = _too_long(name=name, client=client_name)
     try:
-        address = normalize_url(url)
+        address = urls.normalize_url(url)
         if allow_nets is not None:
             _require_reachable(address, allow_nets)
     except Invalid as refusal:
@@ -147,97 +139,10 @@ def server_login_context(site_id: int) -> str:
 
 def find_by_address(text: str) -> Site:
     """The site in the list at this address. Raises Invalid, or NotFound."""
-    site = Site.get_or_none(Site.url == normalize_url(text), Site.forgotten_at.is_null())
+    site = Site.get_or_none(Site.url == urls.normalize_url(text), Site.forgotten_at.is_null())
     if site is None:
         raise NotFound("No site in the list has this address.")
     return site
-
-
-def normalize_url(text: str) -> str:
-    """The one spelling of a site's address: no trailing slash, host in ASCII.
-
-    https is assumed where no scheme is typed, and an address of a wp-admin page
-    stands for its site. Raises Invalid('url', …) saying what is wrong.
-    """
-    text = text.strip()
-    if not text:
-        raise Invalid("url", "Type the site's address, for example https://example.com.")
-    # Before it is split: urlsplit normalizes host names, which is slow for long ones.
-    if len(text) > MAX_URL_CHARS:
-        raise _url_too_long()
-    if re.search(r"[\x00-\x20\x7f\\]", text):
-        raise Invalid("url", "An address has no spaces, backslashes or control characters.")
-    if "://" not in text:
-        text = f"https://{text}"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as why:
-        raise Invalid("url", "This is not an address; look at host and port.") from why
-    scheme = parts.scheme.lower()
-    if scheme not in _DEFAULT_PORTS:
-        raise Invalid("url", "The address must begin with https:// or http://.")
-    if "@" in parts.netloc:
-        raise Invalid("url", "Leave name and password out of the address.")
-    if parts.query or parts.fragment or "?" in text or "#" in text:
-        raise Invalid("url", "Leave out everything from ? or # on.")
-    if port == 0:
-        raise Invalid("url", "Port 0 cannot be called.")
-    suffix = "" if port in (None, _DEFAULT_PORTS[scheme]) else f":{port}"
-    url = f"{scheme}://{_host(parts.hostname or '')}{suffix}{_path(parts.path)}"
-    if len(url) > MAX_URL_CHARS:
-        raise _url_too_long()
-    return url
-
-
-def _url_too_long() -> Invalid:
-    return Invalid("url", f"The address is longer than {MAX_URL_CHARS} characters.")
-
-
-def _host(host: str) -> str:
-    """ASCII host name or address literal, lower case."""
-    if ":" in host:
-        if "%" in host:
-            raise Invalid("url", "An address with a network zone works on one machine only.")
-        try:
-            return f"[{ipaddress.IPv6Address(host)}]"
-        except ValueError as why:
-            raise Invalid("url", "The address in brackets is not an IPv6 address.") from why
-    try:
-        name = idna.encode(host.rstrip("."), uts46=True).decode("ascii").lower()
-    except idna.IDNAError as why:
-        raise Invalid("url", "The host in this address is not a possible name.") from why
-    # Judged after IDNA, which turns ① and the like into digits. 2130706433, 0x7f.1
-    # and 127.1 are old spellings of 127.0.0.1.
-    if not _NUMERIC_LABEL.fullmatch(name.rpartition(".")[2]):
-        return name
-    try:
-        return str(ipaddress.IPv4Address(name))
-    except ValueError as why:
-        raise Invalid("url", "The host is not a name and not an IPv4 address.") from why
-
-
-def _path(path: str) -> str:
-    if any(part in (".", "..") for part in path.split("/")):
-        raise Invalid("url", "Leave . and .. out of the path.")
-    path = _ADMIN_PAGE.sub("", path.rstrip("/"))
-    return quote(path.rstrip("/"), safe="/%:@!$&'()*+,;=~-._")
-
-
-def same_home(one: str, other: str) -> bool:
-    """Whether two addresses name one site: host, port and path, whatever scheme and `www.`.
-
-    False for what is no address at all: `other` may be a stranger's word.
-    """
-    try:
-        return _home_key(one) == _home_key(other)
-    except Invalid:
-        return False
-
-
-def _home_key(url: str) -> tuple[str, str]:
-    parts = urlsplit(normalize_url(url))
-    return parts.netloc.removeprefix("www."), parts.path
 
 
 def require_short(**texts: str) -> None:

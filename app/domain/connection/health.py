@@ -1,0 +1,153 @@
+"""Record what a call says about the connection to a site, in the caller's transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from app.domain import audit
+from app.domain.actor import Actor
+from app.domain.audit import checkpoints
+from app.domain.audit.events import EndpointChanged, SiteDisconnected, SiteReconnected
+from app.domain.connection import peer_view, quarantine
+from app.domain.connection.calls import CallResult
+from app.http.errors import ErrorCode, Trait
+from app.keys import proves
+from app.models.sites import (
+    ACTIVE,
+    DISCONNECTED,
+    DISCONNECTED_UNCONFIRMED,
+    MAY_CALL,
+    Site,
+)
+from app.protocol import ProtocolError, from_b64u
+
+# One stranger's 401 proves nothing; this many of the plugin's own in a row are worth a question.
+UNCONFIRMED_AFTER = 3
+
+_SIGNED = ErrorCode.having(Trait.SIGNED)
+
+
+def record_success(
+    site: Site,
+    by: Actor,
+    now: datetime,
+    *,
+    outcome: CallResult | None = None,
+    endpoint: str = "",
+    **changes: Any,
+) -> bool:
+    """Write down a good answer, inside the caller's transaction; it clears every fault.
+
+    `endpoint` is where it came from. False if the connection was ended meanwhile; then
+    nothing is written.
+    """
+    # As it was before the call, a later answer may have come in between.
+    site.refresh()
+    reply = outcome.reply if outcome else None
+    was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
+    judgement = quarantine.judge_answer(site, reply) if reply else quarantine.Judgement()
+    forked = judgement.forked
+    if reply is not None:
+        changes |= {"clock_offset_s": reply.clock_offset_s, **judgement.changes}
+    is_elsewhere = endpoint not in ("", site.endpoint)
+    if is_elsewhere:
+        changes["endpoint"] = endpoint
+    won = site.move(
+        to=ACTIVE,
+        when=MAY_CALL,
+        last_contact_at=now,
+        last_good_at=now,
+        fault="",
+        fault_evidence={},
+        fault_at=None,
+        failures_in_row=0,
+        **changes,
+    )
+    if won and was_unconfirmed:
+        audit.record(SiteReconnected(site_id=site.id, kid=site.key_id), by, now=now)
+    if won and is_elsewhere:
+        audit.record(EndpointChanged(site_id=site.id, endpoint=endpoint), by, now=now)
+    if won and forked is not None:
+        quarantine.flag_fork(site, forked, by, now)
+    elif won:
+        quarantine.clear_if_home(site, by, now)
+    if won and judgement.mark is not None:
+        checkpoints.store_checkpoint(site, judgement.mark, now)
+    if won and outcome is not None and outcome.claim is not None:
+        peer_view.record_peer_view(site, outcome.claim, by, now)
+    return won
+
+
+def record_failure(
+    site: Site, fault: str, evidence: dict[str, str | int], by: Actor, now: datetime
+) -> bool:
+    """Write down a bad answer or none, inside the caller's transaction; reports stay as they are.
+
+    False if the connection was ended meanwhile; then nothing is written. Whether the failure
+    is examined is for the caller, see `diagnostics.scheduling.record_failed_call`.
+    """
+    contact = {"last_contact_at": now} if fault in _SIGNED else {}
+    won = site.note(
+        when=MAY_CALL,
+        fault=fault,
+        fault_evidence=evidence,
+        fault_at=now,
+        failures_in_row=Site.failures_in_row + 1,
+        **contact,
+    )
+    if won and fault == ErrorCode.identity_changed:
+        quarantine.flag_move(
+            site,
+            paired=str(evidence.get("paired", "")),
+            present=str(evidence.get("now", "")),
+            how=quarantine.BY_ANSWER,
+            endpoints=[],
+            by=by,
+            now=now,
+        )
+    if won and fault == ErrorCode.disconnected:
+        proven = proves_disconnect(site, evidence.get("g"))
+        mark_disconnected(site, confirmed=proven, how="answer", by=by, now=now)
+    elif won and fault == ErrorCode.unauthorized and site.failures_in_row >= UNCONFIRMED_AFTER:
+        mark_disconnected(site, confirmed=False, how="refusals", by=by, now=now)
+    return won
+
+
+def proves_disconnect(site: Site, g: object) -> bool:
+    """Whether `g` is the secret only this site's former connection could show."""
+    try:
+        return bool(site.goodbye_hash) and proves(from_b64u(g), site.goodbye_hash)
+    except ProtocolError:
+        return False
+
+
+def mark_disconnected(site: Site, *, confirmed: bool, how: str, by: Actor, now: datetime) -> bool:
+    """The site has left, inside the caller's transaction. Keys are destroyed only with proof.
+
+    Whoever stole a full copy of a site can prove a goodbye the site never said. So the one
+    secret that can only disconnect is kept, and shown to the site itself (revocation.py).
+    """
+    if confirmed:
+        kept = {name: key for name, key in site.keys_sealed.items() if name == "revoke"}
+        won = site.move(
+            to=DISCONNECTED,
+            when=MAY_CALL,
+            keys_sealed=kept,
+            revoked_at=now,
+            revoke_next_at=now,
+            revoke_evidence={
+                "by": "Aura",
+                "ack": "no",
+                "probe": "",
+                "attempts": 0,
+                "left": how,
+                "left_at": now.isoformat(),
+            },
+        )
+    else:
+        won = site.move(to=DISCONNECTED_UNCONFIRMED, when=(ACTIVE,))
+    if won:
+        event = SiteDisconnected(site_id=site.id, kid=site.key_id, confirmed=confirmed, how=how)
+        audit.record(event, by, now=now)
+    return won
