@@ -68,8 +68,9 @@ def events(site: Site) -> list[str]:
 
 
 def release(change: Change, by: Actor, config: Config, now: Any, **instead: Any) -> None:
-    told = {"seen": change.digest, "confirmed_at": now, **instead}
-    approvals.approve_change(change, by=by, config=config, now=now, **told)
+    told = {"confirmed_at": now, **instead}
+    seen = {change.id: told.pop("seen", change.digest)}
+    approvals.approve_changes([change], by=by, seen=seen, config=config, now=now, **told)
 
 
 # ---- the life of a change ----

@@ -12,7 +12,7 @@ from playhouse.schema_diff import diff_models
 
 from app.config import Config
 from app.domain.actor import Actor
-from app.domain.audit import index_columns as columns_of_audit
+from app.domain.audit import entry_format as columns_of_audit
 from app.domain.audit import verify_chain
 from app.models import migrate
 from app.models.accounts import LoginFailure, Member, MemberSession

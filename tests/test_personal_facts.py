@@ -65,8 +65,9 @@ def test_every_spelling_of_the_mark_is_kept_out_of_the_chain():
     names = {"plain", "optional", "qualified", "renamed", "several"}
     event = MarkedNow(**dict.fromkeys(names, "Ana Example"), text="plugin", number=3)
     assert PERSONAL_FACTS["marked_now"] == names
-    assert event.facts() == {"number": 3, "text": "plugin"}
-    assert event.personal_facts() == dict.fromkeys(names, "Ana Example")
+    chained, private = event.split_facts()
+    assert chained == {"number": 3, "text": "plugin"}
+    assert private == dict.fromkeys(names, "Ana Example")
 
 
 def test_a_mark_that_is_no_text_counts_as_well():

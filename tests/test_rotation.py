@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,8 +15,9 @@ from app.domain.connection import revocation, rotation
 from app.domain.errors import Conflict, Forbidden, NotPaired
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode
-from app.keys import SealBroken, signing_public
+from app.keys import KeyRing, SealBroken, signing_public
 from app.models.audit import Entry
+from app.models.installation import Setting
 from app.models.rotations import AGREED, ASKING, DONE, FAILED, Rotation
 from app.models.sites import MOVED, REVOKED, Site
 from app.protocol import b64u
@@ -160,6 +162,34 @@ def test_an_approval_is_signed_with_the_key_that_the_site_knows(
     assert dashboard.public_keys == [dashboard.sign_public, signing_public(known)]
     with pytest.raises(SealBroken):
         dashboard.key_for("A" * 43)
+
+
+def test_signing_keys_are_opened_once_as_long_as_nothing_changes(
+    paired: Site, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dashboard_identity.load_dashboard(config)
+    opened: list[str] = []
+    really_open = KeyRing.open
+
+    def counting(self: KeyRing, sealed: str, context: str) -> bytes:
+        opened.append(context)
+        return really_open(self, sealed, context)
+
+    monkeypatch.setattr(KeyRing, "open", counting)
+    first = dashboard_identity.load_dashboard(config)
+    assert dashboard_identity.load_dashboard(config) == first
+    assert opened == []
+    dashboard_identity.renew_signing_key(config)
+    assert opened == ["dashboard_signing_key.2", "dashboard_signing_key"]
+    # With another sealing key they do not open, and that is not remembered either.
+    elsewhere = replace(config, sealing_keys=(("other", bytes(32)),))
+    for _ in range(2):
+        with pytest.raises(SealBroken):
+            dashboard_identity.load_dashboard(elsewhere)
+    # A row that was altered does not open, whatever was read before.
+    Setting.update(value="t1.AAAA").where(Setting.key == "dashboard_signing_key.2").execute()
+    with pytest.raises(SealBroken):
+        dashboard_identity.load_dashboard(config)
 
 
 # ---- who may not ----

@@ -171,8 +171,13 @@ def release(config: Config, change_id: int, people: dict[int, Actor]) -> str:
     by = people[number % len(people)]
     change = Change.get_by_id(change_id)
     try:
-        approvals.approve_change(
-            change, by=by, seen=change.digest, confirmed_at=NOW, config=config, now=NOW
+        approvals.approve_changes(
+            [change],
+            by=by,
+            seen={change.id: change.digest},
+            confirmed_at=NOW,
+            config=config,
+            now=NOW,
         )
     except AuraError as refusal:
         return type(refusal).__name__
@@ -185,8 +190,13 @@ def release_or_cancel(config: Config, change_id: int, by: Actor) -> str:
         if multiprocessing.current_process()._identity[0] % 2:
             proposals.cancel_change(change, by=by, now=NOW)
             return "cancelled"
-        approvals.approve_change(
-            change, by=by, seen=change.digest, confirmed_at=NOW, config=config, now=NOW
+        approvals.approve_changes(
+            [change],
+            by=by,
+            seen={change.id: change.digest},
+            confirmed_at=NOW,
+            config=config,
+            now=NOW,
         )
     except AuraError as refusal:
         return type(refusal).__name__

@@ -8,6 +8,7 @@ that still know only them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import uuid4
 
 from app.config import Config
@@ -20,26 +21,34 @@ _SIGNING_KEY = "dashboard_signing_key"
 
 
 @dataclass(frozen=True)
+class SigningKey:
+    """An Ed25519 key: the private seed and the public half."""
+
+    seed: bytes = field(repr=False)
+    public: bytes
+
+
+@dataclass(frozen=True)
 class DashboardIdentity:
-    """`seeds` are the private signing keys, the newest first; the last is the first ever made."""
+    """`keys` are all signing keys, the newest first; the last is the first ever made."""
 
     id: str
     origin: str
-    seeds: tuple[bytes, ...] = field(repr=False)
+    keys: tuple[SigningKey, ...]
 
     @property
     def signing_key(self) -> bytes:
         """The newest private key."""
-        return self.seeds[0]
+        return self.keys[0].seed
 
     @property
     def sign_public(self) -> bytes:
-        return signing_public(self.signing_key)
+        return self.keys[0].public
 
     @property
     def public_keys(self) -> list[bytes]:
         """The public half of every signing key this dashboard ever used, newest first."""
-        return [signing_public(seed) for seed in self.seeds]
+        return [key.public for key in self.keys]
 
     def key_for(self, sign_d: str) -> bytes:
         """Return the private key whose public half (b64u) a site knows as `Site.sign_d`.
@@ -47,10 +56,10 @@ class DashboardIdentity:
         Raises SealBroken when it is none of this dashboard's.
         """
         if not sign_d:
-            return self.seeds[-1]
-        for seed in self.seeds:
-            if b64u(signing_public(seed)) == sign_d:
-                return seed
+            return self.keys[-1].seed
+        for key in self.keys:
+            if b64u(key.public) == sign_d:
+                return key.seed
         raise SealBroken("the signing key that the site knows is not one of this dashboard's")
 
 
@@ -59,30 +68,37 @@ def load_dashboard(config: Config) -> DashboardIdentity:
 
     Raises SealBroken when the sealing key of that day is no longer configured.
     """
-    dashboard_id = Setting.read(_ID) or Setting.write_once(_ID, str(uuid4()))
-    seeds = [_first_seed(config)]
-    ring, number = KeyRing(config.sealing_keys), 2
-    while (sealed := Setting.read(_name(number))) is not None:
-        seeds.insert(0, ring.open(sealed, _name(number)))
-        number += 1
-    return DashboardIdentity(dashboard_id, config.origin, tuple(seeds))
+    stored = Setting.all_values()
+    if _ID not in stored or _SIGNING_KEY not in stored:
+        Setting.write_once(_ID, str(uuid4()))
+        _write_key(config, _SIGNING_KEY)
+        stored = Setting.all_values()
+    names = [_SIGNING_KEY]
+    while (name := f"{_SIGNING_KEY}.{len(names) + 1}") in stored:
+        names.append(name)
+    sealed = tuple((name, stored[name]) for name in reversed(names))
+    return DashboardIdentity(stored[_ID], config.origin, _unseal(sealed, config.sealing_keys))
 
 
 def renew_signing_key(config: Config) -> bytes:
     """Make another signing key, the newest from now on; returns its public half."""
-    name = _name(len(load_dashboard(config).seeds) + 1)
     # Of two processes at once one writes; both then use that key.
-    Setting.write_once(name, KeyRing(config.sealing_keys).seal(new_signing_key(), name))
+    _write_key(config, f"{_SIGNING_KEY}.{len(load_dashboard(config).keys) + 1}")
     return load_dashboard(config).sign_public
 
 
-def _first_seed(config: Config) -> bytes:
-    ring = KeyRing(config.sealing_keys)
-    sealed = Setting.read(_SIGNING_KEY) or Setting.write_once(
-        _SIGNING_KEY, ring.seal(new_signing_key(), _SIGNING_KEY)
-    )
-    return ring.open(sealed, _SIGNING_KEY)
+@lru_cache(maxsize=4)
+def _unseal(
+    sealed: tuple[tuple[str, str], ...], sealing_keys: tuple[tuple[str, bytes], ...]
+) -> tuple[SigningKey, ...]:
+    """Open the keys, once per process as long as neither they nor the sealing keys change.
+
+    Raises SealBroken, which is not remembered.
+    """
+    ring = KeyRing(sealing_keys)
+    seeds = [ring.open(text, name) for name, text in sealed]
+    return tuple(SigningKey(seed, signing_public(seed)) for seed in seeds)
 
 
-def _name(number: int) -> str:
-    return f"{_SIGNING_KEY}.{number}"
+def _write_key(config: Config, name: str) -> None:
+    Setting.write_once(name, KeyRing(config.sealing_keys).seal(new_signing_key(), name))

@@ -19,6 +19,11 @@ class Setting(BaseModel):
         return None if row is None else row.value
 
     @classmethod
+    def all_values(cls) -> dict[str, str]:
+        """Every fact by its key."""
+        return {row.key: row.value for row in cls.select()}
+
+    @classmethod
     def write_once(cls, key: str, value: str) -> str:
         """Keep `value` unless there is one already; returns the one that stands."""
         cls.insert(key=key, value=value).on_conflict_ignore().execute()

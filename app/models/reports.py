@@ -63,6 +63,12 @@ class Report(BaseModel):
         return cls.get_or_none(cls.site == site)
 
 
+def report_list(kind: str) -> str:
+    """Return the list of the report in which components of this kind are: SiteAgent is a kind of
+    its own, and a plugin in the report."""
+    return "plugin" if kind == "siteagent" else kind
+
+
 class Component(BaseModel):
     """A plugin, theme, must-use plugin or drop-in as the last report named it."""
 

@@ -13,8 +13,8 @@ from flask.typing import ResponseReturnValue
 from app.domain import audit as trail
 from app.domain.audit import EntryFilter, verification
 from app.domain.audit.documents import entry_document
+from app.domain.audit.entry_format import KINDS, OUTCOMES
 from app.domain.audit.events import REGISTRY
-from app.domain.audit.index_columns import KINDS, OUTCOMES
 from app.models.accounts import Member
 from app.models.audit import Entry, Verification
 from app.models.base import utcnow

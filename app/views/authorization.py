@@ -28,7 +28,6 @@ from app.domain.accounts import sessions, users
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
-from app.domain.changes import proposals
 from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired
 from app.models.audit import Entry, Verification
 from app.models.base import utcnow
@@ -270,6 +269,8 @@ def load_entry(seq: int) -> Entry:
 
 def load_change(change_id: int) -> Change:
     """The change of that id. Raises NotFound as `load_site` does."""
-    change = proposals.get_change(change_id)
+    change = Change.known(change_id)
+    if change is None:
+        raise NotFound("There is no such change. Its site may have been removed from the list.")
     load_site(change.site_id)
     return change

@@ -17,7 +17,6 @@ from app.domain.audit.documents import entry_document
 from app.domain.changes import approvals, auto_update_rules, candidates
 from app.domain.changes.candidates import Candidate
 from app.domain.errors import NotFound
-from app.domain.inventory.targets import report_list
 from app.domain.inventory.versions import MAJOR, STEPS
 from app.domain.reporting.client_report import STORY_EVENTS
 from app.models.audit import Entry
@@ -42,7 +41,7 @@ from app.models.changes import (
     Change,
 )
 from app.models.clients import SECOND, Client
-from app.models.reports import Component
+from app.models.reports import Component, report_list
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
 from app.protocol import from_b64u

@@ -98,10 +98,10 @@ def progress(change_id: int) -> ResponseReturnValue:
 @require_permission("decide")
 def approve(change_id: int) -> ResponseReturnValue:
     change = load_change(change_id)
-    approvals.approve_change(
-        change,
+    approvals.approve_changes(
+        [change],
         by=current_actor(),
-        seen=request.form.get("digest", ""),
+        seen={change.id: request.form.get("digest", "")},
         confirmed_at=current_session().session.confirmed_at,
         config=current_app.config["AURA"],
         now=utcnow(),

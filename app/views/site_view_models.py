@@ -12,13 +12,12 @@ from app.domain.actor import Actor
 from app.domain.attention import Item
 from app.domain.changes import candidates, rule_coverage
 from app.domain.changes.candidates import Candidate
-from app.domain.inventory.targets import report_list
 from app.domain.inventory.versions import available_updates
 from app.domain.sites import tag_names
 from app.models.audit import Entry
 from app.models.auto_update_rules import Policy
 from app.models.base import utcnow
-from app.models.reports import KINDS, Component, Report, Sync
+from app.models.reports import KINDS, Component, Report, Sync, report_list
 from app.models.rotations import Rotation
 from app.models.sites import (
     CANCELLED,

@@ -66,10 +66,10 @@ class Fleet:
     def look_after(self) -> None:
         """Ana approves what waits, and looks after what went wrong."""
         for change in Change.select().where(Change.state == PROPOSED):
-            approvals.approve_change(
-                change,
+            approvals.approve_changes(
+                [change],
                 by=self.ana,
-                seen=change.digest,
+                seen={change.id: change.digest},
                 confirmed_at=self.now(),
                 config=self.config,
                 now=self.now(),

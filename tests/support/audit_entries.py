@@ -7,7 +7,7 @@ from typing import Any
 
 from app.domain import audit
 from app.domain.actor import SYSTEM
-from app.domain.audit.chain import link_hash
+from app.domain.audit.entry_format import link_hash
 from app.domain.audit.events import SiteCalled
 from app.models.audit import Entry
 from app.models.base import transaction

@@ -95,8 +95,8 @@ def check(change: Change, fake: FakeSite, config: Config) -> Change:
 
 def approve(change: Change, by: Actor, config: Config, now: datetime) -> Change:
     """By somebody who has just typed their password, of what is proposed right now."""
-    approvals.approve_change(
-        change, by=by, seen=change.digest, confirmed_at=now, config=config, now=now
+    approvals.approve_changes(
+        [change], by=by, seen={change.id: change.digest}, confirmed_at=now, config=config, now=now
     )
     change.refresh()
     return change

@@ -164,8 +164,13 @@ def test_where_she_is_asked_nobody_else_rejects(as_ana, as_ben, asked):
 def test_another_clients_change_is_not_hers_in_the_domain_either(dora, others, config):
     now = others.proposed_at
     with pytest.raises(Forbidden):
-        approvals.approve_change(
-            others, by=dora, seen=others.digest, confirmed_at=now, config=config, now=now
+        approvals.approve_changes(
+            [others],
+            by=dora,
+            seen={others.id: others.digest},
+            confirmed_at=now,
+            config=config,
+            now=now,
         )
     with pytest.raises(Forbidden):
         approvals.reject_change(others, by=dora, reason="no", now=now)

@@ -6,9 +6,9 @@ holds a salted hash of it, so that a person can be erased and the chain stays wh
 """
 
 from app.domain.audit.append import record
-from app.domain.audit.chain import Anchor, ChainReport, genesis_hash, link_hash, verify_chain
+from app.domain.audit.chain import Anchor, ChainReport, verify_chain
 from app.domain.audit.documents import entry_document
-from app.domain.audit.integrity import private_details_hash
+from app.domain.audit.entry_format import genesis_hash, link_hash, private_details_hash
 from app.domain.audit.refusals import record_refusal
 from app.domain.audit.search import EntryFilter, find_entries
 

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.actor import Actor
-from app.domain.audit import index_columns, search_index
-from app.domain.audit.chain import genesis_hash, link_hash, log_uuid
+from app.domain.audit import entry_format
+from app.domain.audit.chain import log_uuid
 from app.domain.audit.events import Event
-from app.domain.audit.integrity import private_details_hash
+from app.models import audit_search
 from app.models.audit import NAMES, Detail, Entry
 from app.models.base import in_transaction, utcnow
+from app.models.search_terms import words_of
 from app.models.sites import Site
 from app.protocol import canonical
 
@@ -28,52 +29,46 @@ def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:
     if not in_transaction():
         raise RuntimeError("An audit entry needs the transaction of its change.")
     at = (now or utcnow()).astimezone(UTC)
-    facts, detail = event.facts(), _detail(event, by)
+    facts, private = event.split_facts()
+    actor = {} if by.kind in NAMES and not by.ip else {"name": by.name, "ip": by.ip}
+    # Nothing is kept beside the chain for an entry that is about no person.
+    detail = {"actor": actor, "facts": private} if actor or private else None
     salt = secrets.token_bytes(_SALT_BYTES)
-    text = "" if detail is None else canonical(detail).decode("utf-8")
+    text = canonical(detail).decode("utf-8") if detail else ""
+    client_id = event.client_id
+    if client_id is None and event.site_id is not None:
+        client_id = Site.client_of(event.site_id)
     document = {
         "v": 2,
         "at": at.isoformat(),
         "event": event.event_name(),
         "actor": {"kind": by.kind, "id": by.id},
         "site": event.site_id,
-        "client": _client_of(event),
+        "client": client_id,
         "facts": facts,
-        "private": private_details_hash(salt, text) if text else None,
+        "private": entry_format.private_details_hash(salt, text) if text else None,
     }
     entry = _append(document, at)
     if text:
         Detail.keep(entry.seq, salt.hex(), text)
-    search_index.index_entry(entry, document, detail)
+    audit_search.add_words(entry.seq, words_of(document, detail))
+    audit_search.add_day(at.isoformat()[:10], entry.seq, entry.seq)
     return entry
-
-
-def _detail(event: Event, by: Actor) -> dict[str, Any] | None:
-    """What is kept beside the chain; None where nothing is about a person."""
-    facts = event.personal_facts()
-    actor = {} if by.kind in NAMES and not by.ip else {"name": by.name, "ip": by.ip}
-    return {"actor": actor, "facts": facts} if actor or facts else None
-
-
-def _client_of(event: Event) -> int | None:
-    if event.client_id is not None or event.site_id is None:
-        return event.client_id
-    return Site.client_of(event.site_id)
 
 
 def _append(document: dict[str, Any], at: datetime) -> Entry:
     end = Entry.end()
-    seq, prev = (end[0] + 1, end[1]) if end else (1, genesis_hash(log_uuid()))
+    seq, prev = (end[0] + 1, end[1]) if end else (1, entry_format.genesis_hash(log_uuid()))
     body = canonical(document).decode("utf-8")
-    kind, component, outcome = index_columns.of_facts(document["facts"])
+    kind, component, outcome = entry_format.of_facts(document["facts"])
     return Entry.append(
         seq=seq,
         prev=prev,
         body=body,
-        hash=link_hash(seq, prev, body),
+        hash=entry_format.link_hash(seq, prev, body),
         at=at,
         event=document["event"],
-        actor=index_columns.of_actor(document["actor"]),
+        actor=entry_format.of_actor(document["actor"]),
         site_id=document["site"],
         client_id=document["client"],
         kind=kind,

@@ -11,11 +11,12 @@ from hashlib import sha256
 from struct import Struct
 
 from app.domain.audit import integrity, parallel
+from app.domain.audit.entry_format import genesis_hash
 from app.models import audit_chain
 from app.models.audit import Entry
 from app.models.audit_chain import Execute
 from app.models.installation import Setting
-from app.protocol import CHAIN_ENTRY, chain_genesis, chain_hash
+from app.protocol import CHAIN_ENTRY
 
 LOG_UUID = "log_uuid"
 _BATCH = 5000
@@ -55,16 +56,6 @@ class ChainReport:
     @property
     def is_whole(self) -> bool:
         return self.broken_at is None
-
-
-def genesis_hash(log_uuid: str) -> str:
-    """The hash before the first entry; ties a chain to one log."""
-    return chain_genesis(log_uuid).hex()
-
-
-def link_hash(seq: int, prev: str, body: str) -> str:
-    """The hash of one entry over its number, its predecessor and its exact body."""
-    return chain_hash(seq, bytes.fromhex(prev), body.encode("utf-8")).hex()
 
 
 def verify_chain(

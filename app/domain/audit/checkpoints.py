@@ -13,7 +13,8 @@ from typing import Any
 
 from app.config import Config
 from app.domain import dashboard_identity
-from app.domain.audit.chain import LOG_UUID, Anchor, genesis_hash
+from app.domain.audit.chain import LOG_UUID, Anchor
+from app.domain.audit.entry_format import genesis_hash
 from app.domain.audit.merkle import Frontier
 from app.keys import SealBroken, sign_checkpoint, verify_checkpoint
 from app.models.alerts import TRAIL_LOST, Alarm

@@ -1,7 +1,7 @@
 """Whether what lies beside the chain says what the chain says: index columns and private details.
 
 SQLite computes the columns from the text, so there they cannot contradict it as long as the table
-is the one that computes them. Anywhere else each entry is judged by the rule in columns.py.
+is the one that computes them. Anywhere else each entry is judged by the rule in entry_format.py.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
-from app.domain.audit import index_columns
+from app.domain.audit import entry_format
 from app.models import audit_chain
 from app.models.base import is_postgres
 
-PRIVATE = b"siteagent/audit-private/1\n"
 # How the text of an entry with private details tells that it has some. Exact: within a JSON text
 # no quotation mark stands without a backslash before it.
 NAMES_PRIVATE = b'"private":"'
@@ -38,11 +36,6 @@ class SideTableCheck:
             self.misfit = (seq, reason)
 
 
-def private_details_hash(salt: bytes, detail: str) -> str:
-    """What the chain holds of private details: nothing that could be guessed from it."""
-    return sha256(PRIVATE + salt + detail.encode("utf-8")).hexdigest()
-
-
 def check_side_tables(last: int, private: list[int], found: SideTableCheck) -> None:
     """Everything beside the entries up to `last`; `private` are those whose text names details."""
     if not _are_columns_computed():
@@ -54,7 +47,7 @@ def check_side_tables(last: int, private: list[int], found: SideTableCheck) -> N
 
 def _are_columns_computed() -> bool:
     """Whether this table is, to the letter, the one whose columns follow from the text."""
-    return not is_postgres() and audit_chain.table_definition() == f"{index_columns.COMPUTED})"
+    return not is_postgres() and audit_chain.table_definition() == f"{entry_format.COMPUTED})"
 
 
 def _judge(row: tuple[Any, ...], found: SideTableCheck) -> None:
@@ -66,8 +59,8 @@ def _judge(row: tuple[Any, ...], found: SideTableCheck) -> None:
             and said["site"] == site
             and said.get("client") == client
             and _moment(said["at"]) == at
-            and index_columns.of_actor(said["actor"]) == actor
-            and index_columns.of_facts(said["facts"]) == (kind, component, outcome)
+            and entry_format.of_actor(said["actor"]) == actor
+            and entry_format.of_facts(said["facts"]) == (kind, component, outcome)
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         fits = False
@@ -80,7 +73,8 @@ def _judge_details(last: int, private: list[int], found: SideTableCheck) -> None
     present = set()
     for seq, salt, detail, said in audit_chain.detail_rows(last):
         present.add(seq)
-        if f'"private":"{private_details_hash(bytes.fromhex(salt), detail)}"' not in (said or ""):
+        digest = entry_format.private_details_hash(bytes.fromhex(salt), detail)
+        if f'"private":"{digest}"' not in (said or ""):
             found.note(seq, CHANGED)
     found.absent = [seq for seq in private if seq not in present]
 

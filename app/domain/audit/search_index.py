@@ -4,7 +4,6 @@ which entries a day lies. Kept as entries are written; can be made anew at any t
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from app.models import audit_search
 from app.models.audit import Detail, Entry
@@ -12,12 +11,6 @@ from app.models.base import transaction
 from app.models.search_terms import words_of
 
 _BATCH = 5000
-
-
-def index_entry(entry: Entry, body: dict[str, Any], detail: dict[str, Any] | None) -> None:
-    """Make a new entry findable, inside its transaction."""
-    audit_search.add_words(entry.seq, words_of(body, detail))
-    audit_search.add_day(body["at"][:10], entry.seq, entry.seq)
 
 
 def rebuild_index() -> int:

@@ -17,7 +17,6 @@ from app.domain.audit.events import ChangeApproved, ChangeRejected
 from app.domain.changes import change_plan
 from app.domain.dashboard_identity import DashboardIdentity
 from app.domain.errors import AuraError, Forbidden, Invalid, StaleChange
-from app.domain.inventory.targets import report_list
 from app.domain.text import check_reason
 from app.keys import sign_plan
 from app.models.accounts import CLIENT
@@ -25,21 +24,9 @@ from app.models.auto_update_rules import Held
 from app.models.base import transaction
 from app.models.changes import PROPOSED, REJECTED, Change
 from app.models.clients import SELF, THEMSELVES
-from app.models.reports import Component
+from app.models.reports import Component, report_list
 from app.models.sites import Site
 from app.protocol import b64u
-
-
-def approve_change(
-    change: Change, *, by: Actor, seen: str, confirmed_at: datetime, config: Config, now: datetime
-) -> None:
-    """Let an approved person release exactly the change they were shown.
-
-    Raises Forbidden, NotConfirmed, or ChangeWentStale if it moved on since the page was drawn.
-    """
-    approve_changes(
-        [change], by=by, seen={change.id: seen}, confirmed_at=confirmed_at, config=config, now=now
-    )
 
 
 def approve_changes(
@@ -51,9 +38,10 @@ def approve_changes(
     config: Config,
     now: datetime,
 ) -> int:
-    """Release what was proposed at once, exactly as it was shown, all or none; how many.
+    """Approve the changes of `batch` that are in `seen`, all or none; returns how many.
 
-    `seen` holds the digest of each change that was on the page. Raises as `approve` does.
+    `seen` holds the digest of each change that the page showed. Raises Forbidden,
+    ReauthenticationRequired, or StaleChange if a change is no longer what was shown.
     """
     permissions.require(by, "decide")
     permissions.require_recent_authentication(confirmed_at, now)

@@ -22,7 +22,7 @@ from app.domain.audit.events import (
 )
 from app.domain.changes import candidates
 from app.domain.changes.eligibility import SEPARATE_KINDS
-from app.domain.errors import Conflict, Invalid, NotFound, StaleChange, StaleState
+from app.domain.errors import Conflict, Invalid, StaleChange, StaleState
 from app.domain.inventory.versions import step_between
 from app.domain.text import check_reason
 from app.models.auto_update_rules import Policy
@@ -203,11 +203,3 @@ def _mark_checked(change: Change, by: Actor, note: str, event: ChangeEvent, now:
         if not change.mark_checked(**said):
             raise StaleState("A colleague has marked this update as checked already.")
         audit.record(event, by, now=now)
-
-
-def get_change(change_id: int) -> Change:
-    """Raises NotFound, also when its site was removed from the list."""
-    change = Change.known(change_id)
-    if change is None:
-        raise NotFound("There is no such change. Its site may have been removed from the list.")
-    return change

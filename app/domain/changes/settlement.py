@@ -24,14 +24,13 @@ from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.domain.diagnostics import scheduling
 from app.domain.inventory import targets
-from app.domain.inventory.targets import report_list
 from app.http import site_client
 from app.http.errors import ErrorCode
 from app.http.site_client import Reply
 from app.keys import SealBroken
 from app.models.base import DuplicateRow, transaction, utcnow
 from app.models.changes import FAILED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING, Change
-from app.models.reports import Component, Sync
+from app.models.reports import Component, Sync, report_list
 from app.models.sites import STATES, Site
 from app.retry import backoff
 

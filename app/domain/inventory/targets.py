@@ -21,11 +21,6 @@ def kind_of(listed: str, ident: str) -> str:
     return "siteagent" if (listed, ident) == ("plugin", SITEAGENT) else listed
 
 
-def report_list(kind: str) -> str:
-    """The list of the report in which components of this kind stand."""
-    return "plugin" if kind == "siteagent" else kind
-
-
 @dataclass(frozen=True)
 class Target:
     """A component as the last report names it. `package`: whether one can be fetched at all.

@@ -53,15 +53,15 @@ class Event:
     def event_name(cls) -> str:
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
-    def facts(self) -> dict[str, object]:
-        """For the chain. A personal fact that says nothing stays here: nothing needs erasing."""
-        personal = self.personal_facts()
-        return {name: value for name, value in self._all() if name not in personal}
+    def split_facts(self) -> tuple[dict[str, object], dict[str, object]]:
+        """Return the facts for the chain, and the personal facts, which are kept beside it.
 
-    def personal_facts(self) -> dict[str, object]:
-        """For beside the chain."""
-        names = PERSONAL_FACTS[self.event_name()]
-        return {name: value for name, value in self._all() if name in names and value}
-
-    def _all(self) -> list[tuple[str, object]]:
-        return [(f.name, getattr(self, f.name)) for f in fields(self) if f.name not in _ABOUT]
+        An empty personal fact is in the chain, because nothing of it needs erasing.
+        """
+        personal = PERSONAL_FACTS[self.event_name()]
+        chained: dict[str, object] = {}
+        private: dict[str, object] = {}
+        for name in (one.name for one in fields(self) if one.name not in _ABOUT):
+            value = getattr(self, name)
+            (private if name in personal and value else chained)[name] = value
+        return chained, private

@@ -1,9 +1,16 @@
-"""What the index columns repeat of a body. A rule for all time: entries once written are held
-to it whenever the trail is verified, so it reads the body and nothing else."""
+"""What an entry consists of: its hashes, and the index columns that repeat parts of its body.
+
+Rules for all time: entries once written are held to them whenever the audit log is verified.
+"""
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
+
+from app.protocol import chain_genesis, chain_hash
+
+_PRIVATE = b"siteagent/audit-private/1\n"
 
 KINDS = frozenset({"plugin", "theme", "translation", "core", "siteagent"})
 OUTCOMES = frozenset(
@@ -57,3 +64,18 @@ def of_facts(facts: dict[str, Any]) -> tuple[str, str, str]:
 def of_actor(actor: dict[str, Any]) -> str:
     """For instance `member:3`, or `system`."""
     return actor["kind"] if actor["id"] is None else f"{actor['kind']}:{actor['id']}"
+
+
+def genesis_hash(log_uuid: str) -> str:
+    """Return the hash before the first entry, which ties a chain to one log."""
+    return chain_genesis(log_uuid).hex()
+
+
+def link_hash(seq: int, prev: str, body: str) -> str:
+    """Return the hash of an entry over its number, its predecessor and its exact body."""
+    return chain_hash(seq, bytes.fromhex(prev), body.encode("utf-8")).hex()
+
+
+def private_details_hash(salt: bytes, detail: str) -> str:
+    """Return what the chain holds of private details: nothing that could be guessed from it."""
+    return sha256(_PRIVATE + salt + detail.encode("utf-8")).hexdigest()
