@@ -59,7 +59,7 @@ MAX_FORM_BYTES = 32 * 1024
 
 
 def create_app(config: Config) -> Flask:
-    """The application, bound to its database and its queue; opens neither."""
+    """Create the application with its database and queue; neither is opened yet."""
     app = errors.AuraFlask(__name__)
     app.config.update(_settings(config))
     if config.proxy_hops:
@@ -106,6 +106,6 @@ def _remember_connection() -> None:
 
 
 def _close_connection(_error: BaseException | None) -> None:
-    """A connection opens at the first query and belongs to one request."""
+    """Close the database connection that the request's first query opened."""
     if not db.is_closed() and not g.get("found_open"):
         db.close()

@@ -42,7 +42,7 @@ def register(app: Flask) -> None:
 
 @contextmanager
 def _database() -> Iterator[Config]:
-    """A connection to a database of the newest schema: a command may be the first to run here."""
+    """Open a connection to a database of the newest schema, since no other command may have run."""
     config: Config = current_app.config["AURA"]
     _migrate(config)
     with db.connection_context():

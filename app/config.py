@@ -68,7 +68,7 @@ class Config:
         return self.var_dir / "origin"
 
     def as_served(self) -> Config:
-        """The same with the origin of the Aura that runs or ran last on this data."""
+        """Return this configuration with the origin of the Aura that serves this data."""
         if not self.origin_file.is_file():
             return self
         return replace(self, origin=self.origin_file.read_text("utf-8").strip())
@@ -115,7 +115,7 @@ class Config:
 
 
 def _kept_secret(path: Path) -> str:
-    """The secret in `path`, made on first use; the file is readable by its owner only."""
+    """Return the secret in `path`; create it, readable by its owner only, on first use."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

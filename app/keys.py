@@ -58,7 +58,7 @@ class Token:
     site_url: str
 
     def text(self) -> str:
-        """The one line a person copies; its last part only finds copying mistakes."""
+        """Return the line that a person copies; its last part detects copying mistakes."""
         head = ".".join(
             (
                 "SA1",
@@ -78,7 +78,7 @@ class Token:
 
     @classmethod
     def read(cls, text: str) -> Token:
-        """The token behind `text`; raises NotAToken. Judges neither time nor place."""
+        """Parse a token; raise NotAToken. Neither the time nor the site is checked."""
         head, _, check = text.strip().rpartition(".")
         parts = head.split(".")
         if parts[0] != "SA1":
@@ -129,7 +129,7 @@ class Exchange:
 
     @classmethod
     def new(cls) -> Exchange:
-        """A fresh pair from the system's randomness."""
+        """Return a new key pair from the system's random source."""
         return cls(secrets.token_bytes(KEY_BYTES))
 
     @property
@@ -140,7 +140,7 @@ class Exchange:
         )
 
     def shared(self, peer_public: bytes) -> bytes:
-        """The X25519 secret; raises KeyRefused for a peer key of the wrong size or small order."""
+        """Return the X25519 secret; raise KeyRefused for a key of wrong size or small order."""
         try:
             peer = X25519PublicKey.from_public_bytes(peer_public)
             return X25519PrivateKey.from_private_bytes(self.private_bytes).exchange(peer)
@@ -149,7 +149,7 @@ class Exchange:
 
 
 def new_token(origin: str, site_url: str, now: int) -> Token:
-    """An invitation for `site_url` from the dashboard at `origin`, good for 30 minutes."""
+    """Return a pairing token for `site_url` from the dashboard at `origin`, valid 30 minutes."""
     return Token(
         pid=secrets.token_bytes(_PID_BYTES),
         secret=secrets.token_bytes(KEY_BYTES),
@@ -160,12 +160,12 @@ def new_token(origin: str, site_url: str, now: int) -> Token:
 
 
 def pairing_keys(secret: bytes, pid: bytes) -> PairingKeys:
-    """The keys a token stands for."""
+    """Derive the keys of a pairing token."""
     return pairing_keys_of(_hkdf(secret, pid, "siteagent/1 pair-auth"))
 
 
 def pairing_keys_of(auth: bytes) -> PairingKeys:
-    """The same keys from the stored `auth`, when the token itself is long gone."""
+    """Derive the same keys from the stored `auth`, without the token itself."""
     return PairingKeys(
         auth=auth,
         d2s=_hkdf(auth, b"", "siteagent/1 pair d2s"),
@@ -186,7 +186,7 @@ def transcript(hello: bytes, answer: bytes) -> bytes:
 
 
 def session_keys(exchange: Exchange, peer_public: bytes, auth: bytes, th: bytes) -> SessionKeys:
-    """The keys of the connection; raises KeyRefused when the peer's public key is unusable.
+    """Derive the keys of the connection; raise KeyRefused for an unusable public key of the peer.
 
     `auth` is what both sides share already: the token's key, or d2s and s2d of the old generation.
     """
@@ -205,23 +205,23 @@ def session_keys(exchange: Exchange, peer_public: bytes, auth: bytes, th: bytes)
 
 
 def rotation_transcript(plan: bytes, site_public: bytes) -> bytes:
-    """th of a rotation: the hash of the plan's exact bytes and the site's fresh public key."""
+    """Return th of a rotation: the hash of the plan's exact bytes and the site's new public key."""
     size = len(plan).to_bytes(4, "big")
     return hashlib.sha256(b"siteagent/1 rotate" + size + plan + site_public).digest()
 
 
 def next_key_id(keyid: str, generation: int) -> str:
-    """The key id of a later generation of the same connection."""
+    """Return the key id of a later generation of the same connection."""
     return f"{keyid.partition('.')[0]}.{generation}"
 
 
 def plan_digest(plan: bytes) -> bytes:
-    """What is signed of a plan, and what an operation is remembered by (PROTOCOL.md 3.1)."""
+    """Return the digest of a plan, which is signed and names its operation (PROTOCOL.md 3.1)."""
     return hashlib.sha256(b"siteagent/plan/1\n" + plan).digest()
 
 
 def sign_plan(seed: bytes, plan: bytes) -> bytes:
-    """The dashboard's Ed25519 signature over the exact bytes of a plan."""
+    """Return the dashboard's Ed25519 signature over the exact bytes of a plan."""
     return sign(seed, _PLAN_SIGNATURE + plan_digest(plan))
 
 
@@ -231,7 +231,7 @@ def verify_plan(public: bytes, plan: bytes, signature: bytes) -> bool:
 
 
 def sign_checkpoint(seed: bytes, mark: bytes) -> bytes:
-    """The Ed25519 signature over the exact bytes of a mark (PROTOCOL.md 5.3)."""
+    """Return the Ed25519 signature over the exact bytes of a checkpoint (PROTOCOL.md 5.3)."""
     return sign(seed, _CHECKPOINT_SIGNATURE + mark)
 
 
@@ -256,18 +256,18 @@ def _release_statement(version: str, sha256: str) -> bytes:
 
 
 def key_id(th: bytes, generation: int = 1) -> str:
-    """The key id both sides use from then on."""
+    """Return the key id that both sides use from then on."""
     return f"{b64u(th[:16])}.{generation}"
 
 
 def fingerprint(th: bytes) -> str:
-    """What both screens show: twelve hex digits in three groups."""
+    """Return the fingerprint that both screens show: twelve hex digits in three groups."""
     digits = th.hex()[:12].upper()
     return "-".join((digits[:4], digits[4:8], digits[8:]))
 
 
 def hash_of(secret: bytes) -> str:
-    """The image (hex) to keep of a secret that will be shown once as proof."""
+    """Return the hash (hex) to store of a secret that is later shown once as proof."""
     return hashlib.sha256(secret).hexdigest()
 
 
@@ -277,17 +277,17 @@ def proves(shown: bytes, kept_hash: str) -> bool:
 
 
 def new_signing_key() -> bytes:
-    """A fresh Ed25519 seed (32 bytes); keep it sealed."""
+    """Return a new Ed25519 seed (32 bytes), which has to be stored sealed."""
     return secrets.token_bytes(KEY_BYTES)
 
 
 def signing_public(seed: bytes) -> bytes:
-    """The public half of an Ed25519 seed."""
+    """Return the public half of an Ed25519 seed."""
     return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
 def sign(seed: bytes, message: bytes) -> bytes:
-    """The Ed25519 signature (64 bytes) of `message`."""
+    """Return the Ed25519 signature (64 bytes) of `message`."""
     return Ed25519PrivateKey.from_private_bytes(seed).sign(message)
 
 
@@ -320,7 +320,7 @@ class KeyRing:
         return f"{self._first}.{b64u(nonce + sealed)}"
 
     def open(self, sealed: str, context: str) -> bytes:
-        """What was sealed; raises SealBroken, never a wrong value."""
+        """Return the sealed bytes; raise SealBroken, never return a wrong value."""
         name, _, text = sealed.partition(".")
         cipher = self._ciphers.get(name)
         if cipher is None:

@@ -76,7 +76,10 @@ class Block:
 
 
 def render_pdf(html: str, *, title: str, subtitle: str, base: str, at: datetime) -> bytes:
-    """The blocks of `html` under `title`, in English. Links begin at `base`; `at` is its date."""
+    """Render the blocks of `html` under `title`, in English.
+
+    Links begin at `base`. `at` is the date of the document.
+    """
     paper = _PdfDocument(title, subtitle, base, at)
     paper.put(Block("h1", runs=[Run(title)]))
     paper.put(Block("p", runs=[Run(subtitle)]))
@@ -88,7 +91,7 @@ def render_pdf(html: str, *, title: str, subtitle: str, base: str, at: datetime)
 
 
 def blocks_of(html: str) -> list[Block]:
-    """The blocks in their order; tags that are none of ours leave their words behind."""
+    """Return the blocks in order; unknown tags leave their words behind."""
     reader = _Reader()
     reader.feed(html)
     reader.close()
@@ -205,7 +208,7 @@ class _PdfDocument(FPDF):
             self.add_page()
 
     def _wrapped(self, runs: Sequence[Run], width: float) -> list[list[Run]]:
-        """The runs as lines of at most that width; what has no space in it breaks anywhere."""
+        """Return the runs as lines of at most that width; a word without spaces breaks anywhere."""
         lines: list[list[Run]] = [[]]
         used = 0.0
         for run in runs:
@@ -268,7 +271,7 @@ class _PdfDocument(FPDF):
         return address if urlsplit(address).scheme in ("http", "https") else ""
 
     def _drawable(self, text: str) -> str:
-        """What the font can draw, and a mark for each letter that it cannot."""
+        """Replace each letter that the font cannot draw with a mark."""
         found = []
         for letter in _UNREADABLE.sub("", text):
             if ord(letter) in self._known:
@@ -295,7 +298,7 @@ class _PdfDocument(FPDF):
         self._out(f"{self._tag} <</MCID {number}>> BDC")
 
     def header(self) -> None:
-        """A block that goes on after the end of a page is marked anew there."""
+        """Repeat the mark of a block that continues on a new page."""
         if self._tag:
             self._open_mark()
 

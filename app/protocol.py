@@ -135,7 +135,7 @@ def new_nonce() -> str:
 
 
 def content_digest(body: bytes) -> str:
-    """The Content-Digest field value (RFC 9530), sha-256 only."""
+    """Return the Content-Digest field value (RFC 9530), sha-256 only."""
     return f"sha-256=:{b64encode(hashlib.sha256(body).digest()).decode('ascii')}:"
 
 
@@ -215,7 +215,7 @@ def verify_request(
 def sign_response(
     request: VerifiedRequest, status: int, body: bytes, *, key: bytes, now: int
 ) -> dict[str, str]:
-    """The headers of a reply that answers `request`, and no other, with `status` and `body`."""
+    """Return the headers of the reply with `status` and `body` to this `request` only."""
     digest = content_digest(body)
     parameters = _parameters(_RESPONSE_COMPONENTS, now, request.keyid, request.nonce, RESPONSE_TAG)
     base = response_base(status, digest, request.url, request.digest, parameters)
@@ -259,7 +259,7 @@ def is_signed(headers: Mapping[str, str]) -> bool:
 
 
 def request_base(url: str, digest: str, parameters: str) -> str:
-    """The signature base of a request (RFC 9421 section 2.5); no newline at its end."""
+    """Return the signature base of a request (RFC 9421 section 2.5), without a final newline."""
     return (
         f'"@method": POST\n"@target-uri": {url}\n"content-type": {CONTENT_TYPE}\n'
         f'"content-digest": {digest}\n"@signature-params": {parameters}'
@@ -267,7 +267,7 @@ def request_base(url: str, digest: str, parameters: str) -> str:
 
 
 def response_base(status: int, digest: str, url: str, asked: str, parameters: str) -> str:
-    """The signature base of a reply; `asked` is the request's Content-Digest."""
+    """Return the signature base of a reply; `asked` is the request's Content-Digest."""
     return (
         f'"@status": {status:03d}\n"content-type": {CONTENT_TYPE}\n"content-digest": {digest}\n'
         f'"@method";req: POST\n"@target-uri";req: {url}\n"content-type";req: {CONTENT_TYPE}\n'
@@ -276,10 +276,10 @@ def response_base(status: int, digest: str, url: str, asked: str, parameters: st
 
 
 def canonical(document: object) -> bytes:
-    """The one spelling of a document: RFC 8785 without floats (docs/PROTOCOL.md section 5).
+    """Return the canonical form of a document: RFC 8785 without floats (PROTOCOL.md section 5).
 
-    Raises ProtocolError("malformed") for floats, integers of 2^53 and beyond, keys
-    that are not ASCII text, lone surrogates, other types, or nesting deeper than 32.
+    Raises ProtocolError("malformed") for floats, integers of 2^53 and beyond, keys that are not
+    ASCII text, lone surrogates, other types, or nesting deeper than 32.
     """
     _check_value(document, MAX_DEPTH)
     return json.dumps(

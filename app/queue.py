@@ -164,7 +164,7 @@ def enqueue(name: str, *ids: int, delay_s: int = 0) -> None:
 
 
 def connect(redis_url: str) -> Redis:
-    """A client for the queue's Redis; opens a connection at first use."""
+    """Return a client for the queue's Redis, which connects on first use."""
     return Redis.from_url(
         redis_url, socket_connect_timeout=_REDIS_ANSWERS_S, socket_timeout=_REDIS_ANSWERS_S
     )

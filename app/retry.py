@@ -9,7 +9,6 @@ _MAX_DOUBLINGS = 16
 
 
 def backoff(attempts: int, first: timedelta, most: timedelta) -> timedelta:
-    """Return how long to wait after `attempts` earlier waits: `first`, doubled each time, but
-    at most `most`."""
+    """Return the wait after `attempts` waits: `first`, doubled each time, at most `most`."""
     factor: int = 2 ** min(max(attempts, 0), _MAX_DOUBLINGS)
     return min(first * factor, most)

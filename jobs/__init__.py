@@ -12,9 +12,9 @@ from app.models.base import db, use_database
 
 @contextmanager
 def job_context() -> Iterator[Config]:
-    """The configuration, with a database connection that belongs to this job alone.
+    """Yield the configuration, with a database connection of this job alone.
 
-    rq forks for every job; a connection opened before that would be shared.
+    rq forks for every job, and a connection opened before that would be shared.
     """
     config = Config.from_env()
     use_database(config.database_url)

@@ -79,7 +79,7 @@ class ReconnectingPool(WorkerPool):
 
 
 def make_pool(connection: Redis, workers: int = WORKERS) -> ReconnectingPool:
-    """The workers, which run the jobs listed in app/queue.py and nothing else."""
+    """Return the workers, which run only the jobs listed in app/queue.py."""
     return ReconnectingPool(
         [queue.NAME],
         connection=connection,

@@ -14,8 +14,10 @@ Kind = Literal["member", "schedule", "site", "system", "anonymous"]
 
 @dataclass(frozen=True)
 class Actor:
-    """A member, a paired site, or Aura itself. Only members have a role; `client_id` says of
-    which client somebody is who is not of the agency."""
+    """A member, a paired site, or Aura itself.
+
+    Only members have a role. `client_id` is set for users of a client.
+    """
 
     kind: Kind
     id: int | None

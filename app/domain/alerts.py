@@ -65,8 +65,10 @@ MAX_OPEN = 25
 def raise_alert(
     site: Site, kind: str, key: str, evidence: dict[str, Any], by: Actor, now: datetime
 ) -> bool:
-    """Raise it once for good, inside the caller's transaction; False if it was raised before,
-    or if so many of its kind are open that one more would tell nothing."""
+    """Raise an alert once, inside the caller's transaction.
+
+    Return False if it was raised before, or if too many alerts of its kind are open.
+    """
     if Alarm.stands(site, kind, key) or Alarm.open_of(site, kind) >= MAX_OPEN:
         return False
     alarm = Alarm.create(site=site, kind=kind, key=key[:100], evidence=evidence, raised_at=now)
@@ -81,7 +83,7 @@ def severity(kind: str) -> str:
 
 
 def get_alert(alarm_id: int) -> Alarm:
-    """Raises NotFound."""
+    """Return the alert with this id, or raise NotFound."""
     alarm = Alarm.known(alarm_id)
     if alarm is None:
         raise NotFound("There is no such alarm.")
@@ -89,16 +91,20 @@ def get_alert(alarm_id: int) -> Alarm:
 
 
 def similar_alerts(alarm: Alarm) -> list[Alarm]:
-    """Open ones that likely have the same cause: of this kind, at this site or, about the trail,
-    at any."""
+    """Return the open alerts that likely have the same cause.
+
+    They are of the same kind, and about the same site or, for the audit log, about any site.
+    """
     return Alarm.like(alarm, everywhere=alarm.kind in ABOUT_AUDIT_LOG)
 
 
 def close_alert(
     alarm: Alarm, *, by: Actor, note: str, with_others: bool, confirmed_at: datetime, now: datetime
 ) -> int:
-    """Say what it was; returns how many were closed. Raises Forbidden, NotConfirmed, Invalid, or
-    StaleState if it was closed before."""
+    """Close the alert with an explanation, and return how many were closed.
+
+    Raises Forbidden, NotConfirmed, Invalid, or StaleState if it was closed before.
+    """
     permissions.require(by, "approve")
     permissions.require_recent_authentication(confirmed_at, now)
     check_reason(note)
@@ -123,8 +129,10 @@ def close_alert(
 
 
 def _restart_log_reading(site: Site) -> None:
-    """What was broken stays as it was found; the log is read on from the head that the site
-    signed last, as another branch."""
+    """Continue reading the log, as a new branch, from the head that the site signed last.
+
+    The broken entries stay as they were found.
+    """
     read, mark = SiteLog.get_or_create_for(site), SiteMark.newest(site)
     n, digest = (mark.n, mark.hash) if mark else (0, "")
     log = mark.log if mark else ""

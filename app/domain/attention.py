@@ -31,9 +31,11 @@ CONNECTIONS = {
 
 @dataclass(frozen=True)
 class Item:
-    """One reason to look at a site. `about` is 'connection', 'change' or 'alarm'; `word` the
-    connection, the state of the change, or the kind of the alarm; `id` that of the change or the
-    alarm."""
+    """One reason to look at a site.
+
+    `about` is 'connection', 'change' or 'alarm'. `word` is the connection, the state of the change
+    or the kind of the alarm. `id` is that of the change or the alarm.
+    """
 
     about: str
     word: str
@@ -44,9 +46,10 @@ class Item:
 
 
 def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
-    """What needs attention, critical first, by the id of the site; of one site alone if asked.
+    """Return what needs attention by site id, critical items first; for one site if given.
 
-    Holds only what this actor may see: a client's people their own sites, and no alarms.
+    The result contains only what this actor may see: client users see their own sites and no
+    alerts.
     """
     only = permissions.restricted_client_id(actor)
     found: dict[int, list[Item]] = {}

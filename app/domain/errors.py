@@ -12,7 +12,7 @@ class AuraError(Exception):
 
 
 class Forbidden(AuraError):
-    """This person may not do that."""
+    """The person may not do that."""
 
     def __init__(self, verb: str, message: str = "Your role does not allow this.") -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class Forbidden(AuraError):
 
 
 class ReauthenticationRequired(AuraError):
-    """This person has to show that it is them before they may do that."""
+    """The person has to re-enter their password first."""
 
 
 class NotFound(AuraError):

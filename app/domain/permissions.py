@@ -73,8 +73,10 @@ def recheck(by: Actor, verb: str) -> Actor:
 
 @contextmanager
 def member_transaction(by: Actor, verb: str) -> Iterator[tuple[Transaction, Actor]]:
-    """Open the transaction of a state change by a member; yields it and the member as they
-    are now. Raises Forbidden unless they may `verb`, before and under the lock."""
+    """Open the transaction of a state change by a member; yield it and the current member.
+
+    Raises Forbidden unless they may `verb`, before and under the lock.
+    """
     require(by, verb)
     with transaction() as tx:
         yield tx, recheck(by, verb)
@@ -98,8 +100,10 @@ def can_see_client(actor: Actor, client_id: int) -> bool:
 
 
 def can_see_entry(actor: Actor, entry: Entry) -> bool:
-    """Whether this actor may read such an entry: of the trail, the agency all, and somebody at
-    a client what concerns that client."""
+    """Whether this actor may read the entry.
+
+    The agency reads all entries, a client user those about that client.
+    """
     only = restricted_client_id(actor)
     if only is None:
         return True

@@ -46,7 +46,7 @@ class EgressError(Exception):
 
 
 class AddressRefused(EgressError):
-    """This address is not one Aura may talk to; `address` is what the name led to."""
+    """Aura may not connect to this address; `address` is what the name resolved to."""
 
     def __init__(self, host: str, address: str) -> None:
         super().__init__(f"{host} leads to {address}, where Aura does not go")
@@ -114,14 +114,14 @@ class Guard:
         self.ends_at = time.monotonic() + self.limits.total_s
 
     def seconds_left(self, at_most: float) -> float:
-        """What remains for one step; raises TimeoutError when the whole time is used up."""
+        """Return the seconds that remain for one step; raise TimeoutError if there are none."""
         left = self.ends_at - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time for the whole call is used up")
         return min(left, at_most)
 
     def connect(self, host: str, port: int) -> socket.socket:
-        """A socket to `host`, or an EgressError. One bad address among several refuses them all."""
+        """Return a socket to `host`, or raise EgressError; one bad address refuses them all."""
         found = self._addresses(host, port)
         self.trace.addresses = tuple(dict.fromkeys(target[0] for _, _, _, _, target in found))
         for _, _, _, _, target in found:
@@ -277,10 +277,10 @@ class _HttpsConnection(HTTPSConnection):
             self.guard.trace.certificate = certificate_facts(tls.getpeercert(True) or b"")
 
     def _look_at_certificate(self) -> CertificateFacts | None:
-        """What the refused certificate says about itself, for the person who must renew it.
+        """Return the facts of the refused certificate, for the person who must renew it.
 
-        Python's ssl does not hand out a certificate it refused, so it is asked for
-        again, on a connection over which nothing is ever sent.
+        Python's ssl does not return a certificate that it refused. So Aura requests it again, on a
+        connection over which nothing is ever sent.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
@@ -372,11 +372,11 @@ def session(
     resolve: Resolver = socket.getaddrinfo,
     trace: Trace | None = None,
 ) -> GuardedSession:
-    """A session for one call; its total time starts now.
+    """Return a session for one call; its total time starts now.
 
-    Public addresses and those in `allow_nets` only (see `is_reachable`); `ca_file`
-    replaces the usual certificate authorities; `trace` is filled on the way. Sending
-    raises EgressError when no connection came about, otherwise what requests raises.
+    It connects to public addresses and those in `allow_nets` only (see `is_reachable`). `ca_file`
+    replaces the usual certificate authorities. `trace` is filled on the way. Sending raises
+    EgressError if no connection was made, otherwise what requests raises.
     """
     guard = Guard(allow_nets, limits or Limits(), resolve, trace or Trace())
     return GuardedSession(guard, ca_file)

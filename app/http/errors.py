@@ -102,10 +102,10 @@ class CallError(Exception):
 
 
 def evidence(facts: dict[str, object], hidden: Iterable[str] = ()) -> dict[str, str | int]:
-    """The facts worth keeping: texts and whole numbers, cleaned, cut, without the `hidden` texts.
+    """Return the facts worth keeping, cleaned and truncated, without the `hidden` texts.
 
-    Empty ones are left out. A site may well send our own request back at us, so what
-    we sent is hidden before anything is stored.
+    Empty ones are left out. A site may send our own request back, so what we sent is hidden before
+    anything is stored.
     """
     secrets = [text for text in hidden if len(text) >= _MIN_SECRET_CHARS]
     kept: dict[str, str | int] = {}

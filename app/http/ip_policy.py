@@ -74,7 +74,7 @@ def network_of(ip: str) -> str:
 
 
 def _carried(ip: IPv6Address) -> list[IPv4Address]:
-    """The IPv4 addresses that a gateway would turn this one into (RFC 6052, 3056, 4380, 7915)."""
+    """Return the IPv4 addresses a gateway would map this one to (RFC 6052, 3056, 4380, 7915)."""
     if ip.sixtofour is not None:
         return [ip.sixtofour]
     if ip.teredo is not None:

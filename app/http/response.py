@@ -96,7 +96,7 @@ def classify_unsigned(received: RawResponse) -> CallError:
 
 
 def _own_refusal(received: RawResponse) -> CallError | None:
-    """The plugin's own unsigned refusal, recognised by its shape."""
+    """Return the plugin's own unsigned refusal, recognized by its shape."""
     if received.status not in (401, 413) or received.is_cut or received.is_encoded:
         return None
     try:

@@ -201,10 +201,10 @@ def probe(
     ca_file: str | None = None,
     resolve: egress.Resolver = socket.getaddrinfo,
 ) -> ProbeResponse:
-    """What a stranger meets at `url`: GET, or POST when there is a body. Raises nothing.
+    """Return what an anonymous visitor meets at `url`, by GET, or POST with a body; raise nothing.
 
-    Nothing of ours but the web server's password may be in what is sent, and nothing of
-    the answer may be believed: this is for explaining why a call fails.
+    The request contains nothing of ours except the web server's password, and nothing in the answer
+    can be trusted: it only explains why a call fails.
     """
     trace = Trace()
     way = _Route(allow_nets, deadline_s, ca_file, resolve, server_login, trace)
@@ -364,7 +364,7 @@ def _not_connected(why: egress.EgressError) -> CallError:
 
 
 def _broken(why: Exception, address: str) -> CallError:
-    """A connection that was made and then failed before the reply was whole."""
+    """Return the error of a connection that failed before the reply was complete."""
     causes = _causes(why)
     detail = str(causes[-1]) or type(causes[-1]).__name__
     facts = evidence({"address": address, "detail": detail[:200]})
@@ -376,7 +376,7 @@ def _broken(why: Exception, address: str) -> CallError:
 
 
 def _causes(why: BaseException) -> list[BaseException]:
-    """The exception and everything it wraps, however the libraries wrapped it."""
+    """Return the exception and everything it wraps, however the libraries wrapped it."""
     found: list[BaseException] = []
     waiting: list[object] = [why]
     while waiting:
@@ -390,9 +390,9 @@ def _causes(why: BaseException) -> list[BaseException]:
 def _verified_document(
     request: protocol.SentRequest, received: RawResponse, key: bytes, op: str
 ) -> tuple[dict[str, Any], int]:
-    """The answer to `request`, and the site's time.
+    """Return the answer to `request`, and the site's time.
 
-    Raises CallError unless it is signed, whole, ours and positive.
+    Raises CallError unless it is signed, complete, ours and successful.
     """
     refuse_redirect(received)
     if not protocol.is_signed(received.headers):

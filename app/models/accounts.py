@@ -31,8 +31,10 @@ ERASED = "[erased]"
 
 
 class Member(BaseModel):
-    """A person who may sign in. `session_epoch` grows whenever everything that was
-    handed out to this person before, sessions and links, has to stop working."""
+    """A person who may sign in.
+
+    `session_epoch` grows whenever all sessions and links of this person have to stop working.
+    """
 
     id = AutoField()
     name = CharField(max_length=120)
@@ -82,8 +84,7 @@ class Member(BaseModel):
         )
 
     def take_role(self, role: str, client_id: int | None) -> bool:
-        """Be something else from now on; False if they are that already, are shut out, or nobody
-        would be left to own Aura."""
+        """Take another role; return False if it is the same, if disabled, or for the last owner."""
         return self.update_if(
             Member.disabled_at.is_null(),
             (Member.role != role) | (fn.COALESCE(Member.client_id, 0) != (client_id or 0)),
@@ -148,8 +149,11 @@ class Member(BaseModel):
 
 
 class MemberSession(BaseModel):
-    """One browser in which somebody signed in. Only the hash of its secret is here:
-    who reads the database cannot take over a session."""
+    """One browser in which a person signed in.
+
+    Only the hash of its secret is stored: read access to the database is not enough to take over a
+    session.
+    """
 
     id = AutoField()
     token_hash = CharField(max_length=64, unique=True)
@@ -179,7 +183,7 @@ class MemberSession(BaseModel):
 
     @classmethod
     def with_hash(cls, token_hash: str) -> MemberSession | None:
-        """The session of that secret, ended or not, with its member."""
+        """Return the session with this secret, ended or not, with its member."""
         query = cls.select(cls, Member).join(Member).where(cls.token_hash == token_hash)
         return query.first()
 
@@ -187,7 +191,7 @@ class MemberSession(BaseModel):
     def open_of(
         cls, member_id: int, *, created_after: datetime, seen_after: datetime
     ) -> list[MemberSession]:
-        """What still counts of one person's sessions, the one seen last first."""
+        """Return one person's open sessions, the one seen last first."""
         query = cls.select().where(
             cls.member == member_id,
             cls.ended_at.is_null(),
@@ -209,8 +213,10 @@ class MemberSession(BaseModel):
 
 
 class LoginFailure(BaseModel):
-    """A sign-in that was tried and has not succeeded. The subject is a keyed hash:
-    this table must not become a list of the addresses people typed."""
+    """A sign-in attempt that has not succeeded.
+
+    The subject is a keyed hash, so this table is no list of the addresses that people typed.
+    """
 
     id = AutoField()
     subject_hash = CharField(max_length=64, index=True)

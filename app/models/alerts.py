@@ -63,7 +63,7 @@ class Alarm(BaseModel):
 
     @classmethod
     def like(cls, alarm: Alarm, *, everywhere: bool) -> list[Alarm]:
-        """The other open ones of the same kind, at the same site or at any."""
+        """Return the other open alerts of the same kind, at the same site or at any."""
         query = cls.select().where(
             cls.kind == alarm.kind, cls.id != alarm.id, cls.closed_at.is_null()
         )
@@ -77,6 +77,6 @@ class Alarm(BaseModel):
         return cls.select().where(cls.site == site, cls.kind == kind, cls.key == key[:100]).exists()
 
     def close(self, *, by: str, note: str, now: datetime) -> bool:
-        """False if somebody did before."""
+        """Close the alert; return False if it was closed before."""
         said: dict[str, Any] = {"closed_at": now, "closed_by": by, "closing_note": note}
         return self.update_if(Alarm.closed_at.is_null(), **said)

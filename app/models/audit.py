@@ -47,9 +47,12 @@ class Detail(BaseModel):
 
 
 class Entry(BaseModel):
-    """One link of the chain. `body` holds the very bytes that were hashed; the columns from
-    `at` on repeat parts of it so that they can be searched. SQLite computes them from it;
-    PostgreSQL keeps them, and they are held to it when the trail is verified."""
+    """One link of the chain.
+
+    `body` holds the exact bytes that were hashed. The columns from `at` on repeat parts of it so
+    that they can be searched. SQLite computes them. PostgreSQL stores them, and each verification
+    compares them with the body.
+    """
 
     seq = BigIntegerField(primary_key=True)
     prev = CharField(max_length=64)
@@ -86,7 +89,7 @@ class Entry(BaseModel):
 
     @classmethod
     def with_details(cls, entries: list[Entry]) -> list[Entry]:
-        """The same, their details read at once rather than one by one."""
+        """Return the same entries with their details, read in one query."""
         details = Detail.of(one.seq for one in entries)
         for one in entries:
             one._detail, one._is_detail_known = details.get(one.seq), True
@@ -97,7 +100,7 @@ class Entry(BaseModel):
 
     @classmethod
     def end(cls) -> tuple[int, str] | None:
-        """Number and hash of the newest entry."""
+        """Return the number and hash of the newest entry."""
         row = db.execute_sql("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
         return None if row is None else (row[0], row[1])
 
@@ -111,7 +114,7 @@ class Entry(BaseModel):
 
     @classmethod
     def kept_of(cls, row: dict[str, Any]) -> dict[str, Any]:
-        """What of a row this database keeps, rather than computes."""
+        """Return the columns of a row that this database stores rather than computes."""
         return row if is_postgres() else {name: row[name] for name in _CHAIN if name in row}
 
     @classmethod
@@ -147,7 +150,7 @@ class Entry(BaseModel):
     def about_component(
         cls, site_id: int, ident: str, *, events: Collection[str], since: datetime
     ) -> list[Entry]:
-        """What happened to one component of a site, oldest first."""
+        """Return what happened to one component of a site, oldest first."""
         query = cls.select().where(
             cls.site_id == site_id,
             cls.component == ident[:300],
@@ -158,8 +161,10 @@ class Entry(BaseModel):
 
     @classmethod
     def stream(cls, *conditions: Any) -> Iterator[Entry]:
-        """Entries that meet all conditions, oldest first, without their details and without
-        holding more than a portion of them."""
+        """Yield the entries that meet all conditions, oldest first and without their details.
+
+        Only one batch of them is in memory at a time.
+        """
         after = 0
         while True:
             query = cls.select().where(cls.seq > after, *conditions).order_by(cls.seq)
@@ -177,8 +182,10 @@ class Entry(BaseModel):
 
 
 class Day(BaseModel):
-    """Between which entries those of one day (UTC) lie; tells a search by time where to look.
-    Follows from the chain and can be made anew."""
+    """The range of entries of one day (UTC), for searching by time.
+
+    It follows from the chain and can be rebuilt.
+    """
 
     day = CharField(max_length=10, primary_key=True)
     first_seq = BigIntegerField()
@@ -197,8 +204,11 @@ OPEN = (QUEUED, RUNNING)
 
 
 class Verification(QueuedRow):
-    """One reading of the whole trail, from the wish to what it found. `entries` of `total` have
-    been read; one that found something wrong stands on every owner's page until it was seen."""
+    """One verification of the whole audit log, from the request to the result.
+
+    `entries` of `total` have been read. A failed one is shown on every owner's page until it was
+    seen.
+    """
 
     open_states = OPEN
     working_since = "seen_working_at"
@@ -233,7 +243,7 @@ class Verification(QueuedRow):
 
     @classmethod
     def unseen(cls) -> Verification | None:
-        """The newest that found something wrong and that nobody has looked at."""
+        """Return the newest failed verification that nobody has looked at."""
         query = cls.select().where(cls.state == BROKEN, cls.seen_at.is_null())
         return query.order_by(cls.id.desc()).first()
 

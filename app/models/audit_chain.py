@@ -54,8 +54,10 @@ def indexed_rows(last: int) -> Iterator[tuple[Any, ...]]:
 
 
 def detail_rows(last: int) -> Iterator[tuple[Any, ...]]:
-    """Return number, salt and text of the private details of each entry up to `last`, and the
-    entry's own body (None where the entry is missing)."""
+    """Yield the private details up to `last`: number, salt, text and the entry's body.
+
+    The body is None if the entry is missing.
+    """
     return _rows("seq, salt, body, said", _DETAILS, last)
 
 
@@ -66,8 +68,10 @@ def last_erasure() -> int:
 
 
 def table_definition() -> str:
-    """Return what SQLite was told when the table was made, from its first parenthesis on; empty
-    where a view has taken the table's name."""
+    """Return the SQL of the table in SQLite, from its first parenthesis on.
+
+    Empty if a view has taken the table's name.
+    """
     made = db.execute_sql("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'audit'")
     row = made.fetchone()
     return "" if row is None else str(row[0]).partition("(")[2]

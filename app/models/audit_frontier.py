@@ -10,8 +10,10 @@ _THE_ONLY_ROW = 1
 
 
 class TrailFrontier(BaseModel):
-    """The Merkle tree over the trail's first `size` entries, the last of which has `hash`; only
-    so that the root need not be computed from the beginning each time."""
+    """The Merkle tree over the first `size` entries, the last of which has `hash`.
+
+    It only saves computing the root from the beginning each time.
+    """
 
     id = IntegerField(primary_key=True)
     size = BigIntegerField()

@@ -43,8 +43,10 @@ def clear_index() -> None:
 
 
 def span_of_days(first_day: str | None, last_day: str | None) -> tuple[int, int] | None:
-    """Return the first and last number of the entries from one day to another (both inclusive);
-    None where no day between has entries."""
+    """Return the first and last number of the entries between two days (both inclusive).
+
+    Return None if no day between them has entries.
+    """
     days = Day.select(fn.MIN(Day.first_seq), fn.MAX(Day.last_seq))
     if first_day is not None:
         days = days.where(Day.day >= first_day)

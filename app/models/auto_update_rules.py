@@ -14,12 +14,14 @@ from app.models.sites import Site
 
 
 class Policy(BaseModel):
-    """A standing approval: `scopes` and `steps` it covers, on sites of one `client`, with any of
-    the `tags`, and among `site_ids`, in the hours from `from_hour` to `to_hour` (UTC) of
-    `weekdays`. What is empty narrows nothing.
+    r"""An auto-update rule.
 
-    What is not covered is never released by it. It ends at `expires_at` at the latest. Where
-    a client asks for a second person it counts once somebody else has confirmed it.
+    It covers `scopes` and `steps` on sites of one `client`, with any of the `tags`, and among
+    `site_ids`, in the hours from `from_hour` to `to_hour` (UTC) of `weekdays`. What is empty
+    narrows nothing.
+
+    It never releases anything else. It ends at `expires_at` at the latest. If a client requires a
+    second person, it is active only after another person has confirmed it.
     """
 
     id = AutoField()
@@ -102,7 +104,7 @@ class Held(BaseModel):
 
     @classmethod
     def in_force(cls, site_id: int, kind: str, ident: str, now: datetime) -> Held | None:
-        """The hold on a component that counts at `now`."""
+        """Return the hold on a component that is active at `now`."""
         is_open = cls.until.is_null() | (cls.until > now)
         return cls.get_or_none(cls.site == site_id, cls.kind == kind, cls.ident == ident, is_open)
 

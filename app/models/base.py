@@ -174,8 +174,10 @@ def is_postgres() -> bool:
 
 
 def trouble_of(error: Exception) -> str:
-    """What is wrong with the database: AWAY (also locked or full), READ_ONLY or DAMAGED. Empty
-    where what was asked is what was wrong."""
+    """Return what is wrong with the database: AWAY (also locked or full), READ_ONLY or DAMAGED.
+
+    Empty if the query itself was wrong.
+    """
     cause = _driver_error(error)
     if isinstance(cause, sqlite3.Error):
         return _SQLITE_TROUBLES.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, "")
@@ -202,7 +204,7 @@ def _postgres_trouble(sqlstate: str | None) -> str:
 
 
 def utcnow() -> datetime:
-    """The one clock; passed as an argument wherever a rule depends on it."""
+    """Return the current time; passed as an argument wherever a rule depends on it."""
     return datetime.now(UTC)
 
 

@@ -72,15 +72,16 @@ OUTCOMES = (SUCCEEDED, FAILED, ROLLED_BACK, REFUSED)
 
 
 def sources(to: str) -> tuple[str, ...]:
-    """The states that may lead to `to`."""
+    """Return the states that may lead to `to`."""
     return tuple(state for state, onwards in ALLOWED.items() if to in onwards)
 
 
 class Change(LeasedRow):
-    """`document` is what a person approves, to the byte; `digest` is what they see of it. It
-    is empty until the site answered the dry run. `plan` is the document with the approval
-    in it, as b64u, exactly as it was signed and is sent. `batch` ties together what was
-    proposed at once.
+    """One update of one component on one site.
+
+    `document` is what a person approves, to the byte; `digest` is what they see of it. It is empty
+    until the site answered the dry run. `plan` is the document with the approval in it, as b64u,
+    exactly as it was signed and is sent. `batch` groups what was proposed together.
     """
 
     id = AutoField()
@@ -162,17 +163,21 @@ class Change(LeasedRow):
         return self.update_if(Change.state.in_(sources(to)), *when, state=to, **changes)
 
     def approve(self, *, seen: str, may_be_proposer: bool, by: int | None, **changes: Any) -> bool:
-        """Release exactly what was seen. False if it moved on, or if this person proposed it
-        and may not be the one who approves it."""
+        """Approve exactly what was seen.
+
+        Return False if it has changed, or if this person proposed it and may not approve it.
+        """
         when = [Change.digest == seen, Change.digest != ""]
         if not may_be_proposer:
             when.append(Change.proposed_by.is_null() | (Change.proposed_by != by))
         return self.move(APPROVED, *when, approved_by=by, **changes)
 
     def claim(self, now: datetime, until: datetime) -> bool:
-        """Begin to run; False if it is not due, not released, or another change of this site
-        runs, may still be running, or left something to look at. Of two at once, the index
-        below lets one: the other raises DuplicateRow."""
+        """Begin to run; return False if it is not due, not approved, or the site is not free.
+
+        The site is not free while another change runs, may still be running, or needs checking. Of
+        two at once, the index below allows one: the other raises DuplicateRow.
+        """
         other = Change.alias()
         elsewhere = other.select().where(
             other.site == self.site_id,
@@ -214,7 +219,7 @@ class Change(LeasedRow):
 
     @classmethod
     def known(cls, change_id: int) -> Change | None:
-        """The change of that id, unless its site was forgotten."""
+        """Return the change with this id, unless its site was removed."""
         query = cls.select(cls, Site).join(Site)
         return query.where(cls.id == change_id, Site.forgotten_at.is_null()).first()
 
@@ -239,8 +244,10 @@ class Change(LeasedRow):
         before: int | None = None,
         client_id: int | None = None,
     ) -> list[Change]:
-        """Changes in any of `states`, newest first; those older than number `before`, and to the
-        sites of one client alone, if asked."""
+        """Return changes in any of `states`, newest first.
+
+        `before` limits them to lower numbers and `client_id` to the sites of one client.
+        """
         query = cls._with_sites(client_id).where(cls.state.in_(states))
         if before is not None:
             query = query.where(cls.id < before)
@@ -254,7 +261,7 @@ class Change(LeasedRow):
 
     @classmethod
     def in_batch(cls, batch: str, client_id: int | None = None) -> list[Change]:
-        """What was proposed at once; of one client alone if asked."""
+        """Return what was proposed together, of one client if given."""
         query = cls.select(cls, Site).join(Site)
         query = query.where(cls.batch == batch, Site.forgotten_at.is_null())
         if client_id is not None:
@@ -263,19 +270,19 @@ class Change(LeasedRow):
 
     @classmethod
     def history(cls, site: Site, kind: str, ident: str) -> list[Change]:
-        """What was proposed for one component of a site, newest first."""
+        """Return the changes of one component of a site, newest first."""
         query = cls.select().where(cls.site == site, cls.kind == kind, cls.ident == ident)
         return list(query.order_by(cls.id.desc()))
 
     @classmethod
     def open_of(cls, site: Site) -> dict[tuple[str, str], Change]:
-        """The changes under way on a site, by kind and component."""
+        """Return the open changes of a site, by kind and component."""
         query = cls.select().where(cls.site == site, cls.state.in_(OPEN))
         return {(one.kind, one.ident): one for one in query}
 
     @classmethod
     def newest_success(cls, site: Site, since: datetime) -> Change | None:
-        """The last update of a site that succeeded after `since`, unless a person looked at it."""
+        """Return the last update that succeeded after `since`, unless a person checked it."""
         query = cls.select().where(
             cls.site == site,
             cls.state == SUCCEEDED,
@@ -306,7 +313,7 @@ class Change(LeasedRow):
 
     @classmethod
     def next_for(cls, site: Site, now: datetime) -> Change | None:
-        """The released change of a site that is due first."""
+        """Return the approved change of a site that is due first."""
         query = cls.select().where(
             cls.site == site, cls.state == APPROVED, cls.not_before <= now, cls.next_try_at <= now
         )
@@ -314,7 +321,7 @@ class Change(LeasedRow):
 
     @classmethod
     def stuck(cls, now: datetime, grace: timedelta) -> list[Change]:
-        """Running, and their worker's time is over: it died, or lost the database."""
+        """Return running changes whose lease has expired: the worker died or lost the database."""
         return list(cls.select().where(cls.state == RUNNING, cls.busy_until < now - grace))
 
     @classmethod

@@ -12,8 +12,10 @@ from app.models.sites import Site
 
 
 class SiteMark(BaseModel):
-    """How far a site's log reached, in its own signed words: the last one of each day, and so
-    also the newest. `body` holds the very bytes that were signed."""
+    """How far a site's log reached, in its own signed words: the last checkpoint of each day.
+
+    `body` holds the exact bytes that were signed.
+    """
 
     site = ForeignKeyField(Site, backref="+", on_delete="CASCADE")
     site_id: int
@@ -51,8 +53,10 @@ class SiteMark(BaseModel):
 
 
 class AuditAnchor(BaseModel):
-    """Up to which entry a site has seen this trail, as it said itself: the furthest of each day.
-    Entry `n` had `hash` when Aura called that site."""
+    """Up to which entry a site has seen the audit log: the furthest of each day.
+
+    Entry `n` had `hash` when Aura called that site.
+    """
 
     site = ForeignKeyField(Site, backref="+", on_delete="CASCADE")
     site_id: int

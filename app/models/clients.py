@@ -31,13 +31,13 @@ class Client(BaseModel):
 
     @classmethod
     def find(cls, name: str) -> Client | None:
-        """The client of that name, in whatever case it is typed."""
+        """Return the client with this name, ignoring case."""
         sought = name.casefold()
         return next((one for one in cls.select() if one.name.casefold() == sought), None)
 
     @classmethod
     def named(cls, name: str) -> Client:
-        """The client of that name, in whatever case it is typed; made if there is none yet."""
+        """Return the client with this name, ignoring case; create it if there is none yet."""
         found = cls.find(name)
         if found is not None:
             return found

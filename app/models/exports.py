@@ -18,8 +18,10 @@ OPEN = (QUEUED, RUNNING)
 
 
 class TrailExport(QueuedRow):
-    """One export, from the wish to the file, and on to its deletion. Without `client_id`,
-    `about_site_id`, `since` and `until` it is whole."""
+    """One export, from the request to the file, and on to its deletion.
+
+    Without `client_id`, `about_site_id`, `since` and `until` it is complete.
+    """
 
     open_states = OPEN
     working_since = "seen_working_at"

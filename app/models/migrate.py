@@ -13,7 +13,7 @@ DIRECTORY = Path(__file__).parent / "migrations"
 
 
 class DatabaseRefused(Exception):
-    """This is not the database that Aura expects; the text says why and what to do."""
+    """The database is not the one that Aura expects; the text says why and what to do."""
 
 
 def to_newest(database_url: str, var_dir: Path) -> list[str]:

@@ -52,7 +52,7 @@ class QueuedRow(BaseModel):
 
     @classmethod
     def latest_for(cls, site: BaseModel, *states: str) -> Self | None:
-        """The newest of the site's rows, in one of `states` if any are named."""
+        """Return the newest of the site's rows, in one of `states` if any are named."""
         query = cls.select().where(cls.site == site)
         if states:
             query = query.where(cls.state.in_(states))
@@ -77,8 +77,11 @@ class QueuedRow(BaseModel):
 
 
 class LeasedRow(BaseModel):
-    """Work that is attempted again and again. `next_try_at` is when the next attempt is due;
-    `busy_until` is the lease of the one that is running, which a dead worker loses by time."""
+    """Work that is attempted repeatedly.
+
+    `next_try_at` is when the next attempt is due. `busy_until` is the lease of the running attempt,
+    which expires if its worker dies.
+    """
 
     state: Any
     next_try_at: Any
@@ -89,8 +92,11 @@ class LeasedRow(BaseModel):
     def lease(
         self, states: tuple[str, ...], now: datetime, until: datetime, **changes: Any
     ) -> bool:
-        """Take the right to make an attempt; False if the row is in none of `states`, is not
-        due, or another worker holds the lease."""
+        """Take the right to make an attempt.
+
+        Return False if the row is in none of `states`, is not due, or another worker holds the
+        lease.
+        """
         cls = type(self)
         return self.update_if(
             cls.state.in_(states),

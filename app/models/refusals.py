@@ -10,8 +10,11 @@ from app.models.base import BaseModel, UtcField
 
 
 class RefusalCount(BaseModel):
-    """Refusals of one kind from one `source` within the hour from `began_at` on: how many became
-    entries, and how many were only counted. `actor` and `ip` are of the latest."""
+    """Refusals of one kind from one `source` within the hour from `began_at` on.
+
+    It counts how many became entries, and how many were only counted. `actor` and `ip` are of the
+    latest.
+    """
 
     event = CharField(max_length=40)
     source = CharField(max_length=120)

@@ -64,8 +64,10 @@ class Report(BaseModel):
 
 
 def report_list(kind: str) -> str:
-    """Return the list of the report in which components of this kind are: SiteAgent is a kind of
-    its own, and a plugin in the report."""
+    """Return the list of the report that contains components of this kind.
+
+    SiteAgent is a kind of its own, and a plugin in the report.
+    """
     return "plugin" if kind == "siteagent" else kind
 
 

@@ -1,5 +1,7 @@
-"""The words of an entry, as full text holds them on either database: cut and spelt here alone,
-so that both find the same."""
+"""The words of an entry, as full text stores them on either database.
+
+They are split and spelled only here, so both databases find the same.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ _MAX_CHARS = 64
 
 
 def words_of(body: dict[str, Any], detail: dict[str, Any] | None) -> str:
-    """Every word of an entry once, with spaces between: of its name, its facts, and of what is
-    private in it unless that was erased.
+    """Return each word of an entry once: of its name, its facts and its private details.
 
-    The names in bodies of version 1 are left out: they could not be taken out again.
+    Erased details and the names in bodies of version 1 are left out, because they could not be
+    removed later.
     """
     texts = [body["event"], *_texts(body["facts"])]
     if detail is not None:
@@ -27,7 +29,7 @@ def words_of(body: dict[str, Any], detail: dict[str, Any] | None) -> str:
 
 
 def asked_for(text: str) -> list[str]:
-    """What somebody typed, as words to look for; each may be the beginning of a longer one."""
+    """Return the words to search for in a typed text; each may be the beginning of a longer one."""
     return [one for one in (_clean(whole) for whole in _WHOLE.findall(_plain(text))) if one]
 
 
@@ -36,8 +38,10 @@ def _texts(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _words(texts: Iterable[str]) -> Iterator[str]:
-    """Each whole word, and what a dot, a dash or an underscore ties together; a version number
-    stays whole."""
+    """Yield each whole word, and what a dot, a dash or an underscore connects.
+
+    A version number stays whole.
+    """
     for text in texts:
         for whole in _WHOLE.findall(_plain(text)):
             if word := _clean(whole):

@@ -10,9 +10,11 @@ from app.models.base import BaseModel, UtcField
 
 
 class SentCall(BaseModel):
-    """A nonce under which a site was called, kept before it was sent: a worker that dies on the
-    way leaves no other trace of the call, and the site's entry of it must not look like a
-    stranger's."""
+    """A nonce of a call to a site, stored before it is sent.
+
+    A worker that dies on the way leaves no other trace of the call, and the site's entry about it
+    must not look like an unknown caller's.
+    """
 
     nonce = CharField(max_length=22, primary_key=True)
     site_id = IntegerField(index=True)

@@ -40,7 +40,7 @@ class SiteLog(BaseModel):
 
     @classmethod
     def get_or_create_for(cls, site: Site) -> SiteLog:
-        """The row, made at first use."""
+        """Return the row of the site; create it on first use."""
         cls.insert(site=site).on_conflict_ignore().execute()
         return cls.get_by_id(site.id)
 
@@ -50,8 +50,10 @@ class SiteLog(BaseModel):
 
 
 class SiteEntry(BaseModel):
-    """One entry of a site's log, exactly as it was received; only ever added, which triggers
-    guard as they do the trail."""
+    """One entry of a site's log, exactly as it was received.
+
+    Rows are only added, which triggers enforce as they do for the audit log.
+    """
 
     site = ForeignKeyField(Site, backref="+", on_delete="RESTRICT")
     site_id: int

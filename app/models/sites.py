@@ -1,5 +1,8 @@
-"""The clients' sites, and the tokens that pair them. Every change of state is a
-conditional UPDATE: it names the states it may start from, and reports whether it won."""
+"""The clients' sites, and the tokens that pair them.
+
+Every change of state is a conditional UPDATE: it names the states it may start from, and reports
+whether it succeeded.
+"""
 
 from __future__ import annotations
 
@@ -214,7 +217,7 @@ class Site(BaseModel):
 
     @classmethod
     def client_of(cls, site_id: int) -> int | None:
-        """The client a site belongs to, if it does; also of one that was forgotten."""
+        """Return the client a site belongs to, if any; also for a removed site."""
         # Asked for each entry of the trail: by hand, for it takes a tenth of the time.
         found = f"SELECT client_id FROM site WHERE id = {db.param}"  # noqa: S608 -- a placeholder
         row = db.execute_sql(found, (site_id,)).fetchone()
@@ -222,7 +225,7 @@ class Site(BaseModel):
 
     @classmethod
     def known(cls, site_id: int) -> Site | None:
-        """The site of that id, unless it was forgotten."""
+        """Return the site with this id, unless it was removed."""
         return cls.get_or_none(cls.id == site_id, cls.forgotten_at.is_null())
 
     @classmethod
@@ -255,7 +258,7 @@ class Site(BaseModel):
 
     @classmethod
     def connection_in_sql(cls) -> Any:
-        """`connection` as the database sees it; a test holds the two together."""
+        """Return `connection` as an SQL expression; a test compares the two."""
         return Case(
             None,
             (

@@ -23,13 +23,13 @@ class SiteTag(BaseModel):
 
     @classmethod
     def of_site(cls, site: Site) -> dict[str, str]:
-        """The texts of one site's tags, by how they are compared and in that order."""
+        """Return the texts of one site's tags, by their key for comparison and in that order."""
         query = cls.select().where(cls.site == site).order_by(cls.folded)
         return {one.folded: one.text for one in query}
 
     @classmethod
     def by_site(cls) -> dict[int, list[str]]:
-        """The texts of each site's tags, by the number of the site."""
+        """Return the texts of each site's tags, by the site's id."""
         found: dict[int, list[str]] = {}
         for one in cls.select().order_by(cls.folded):
             found.setdefault(one.site_id, []).append(one.text)

@@ -75,8 +75,10 @@ class RedisServer:
         raise RedisUnavailable("The bundled Redis did not start; its message stands above.")
 
     def watch(self, gave_up: Callable[[str], None]) -> None:
-        """From now on start it again when it dies, a few times. Then `gave_up` is called, from
-        another thread, with the reason."""
+        """From now on, restart it when it dies, a few times.
+
+        After that, `gave_up` is called with the reason, from another thread.
+        """
         threading.Thread(target=self._keep, args=(gave_up,), daemon=True).start()
 
     def stop(self) -> None:
@@ -127,8 +129,10 @@ class RedisServer:
 
 
 def _end_with_parent() -> None:
-    """Have the kernel end this child when what started it was killed (prctl(2)). Elsewhere than
-    on Linux the next start ends it."""
+    """Have the kernel end this child when its parent is killed (prctl(2)).
+
+    On other systems than Linux, the next start ends it.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -147,8 +151,10 @@ def _answers(path: Path) -> bool:
 
 
 def _end_orphan(path: Path) -> None:
-    """Have a Redis on our socket save and end: it was left by an Aura that was killed, for
-    whoever starts one holds the folder's lock."""
+    """Have a Redis on our socket save and end.
+
+    A killed Aura left it behind: the caller holds the folder's lock, so no other one runs.
+    """
     client = Redis(unix_socket_path=str(path), socket_timeout=_ANSWERS_WITHIN_S)
     try:
         client.shutdown()
@@ -166,7 +172,7 @@ def ended(status: int) -> str:
 
 
 def _command(path: Path) -> list[str]:
-    """A system Redis is kept up to date by its distribution, so it goes first."""
+    """Return the command of Redis; prefer the system's, because its distribution updates it."""
     executable = shutil.which("redis-server") or REDIS_SERVER_PATH
     settings = {
         "port": "0",

@@ -103,8 +103,10 @@ def main() -> int:
 
 @contextmanager
 def _only_one(config: Config) -> Iterator[None]:
-    """Hold the folder of this Aura: two on one folder would take each other's queue and run
-    every job twice."""
+    """Lock the folder of this Aura.
+
+    Two on one folder would share their queue and run every job twice.
+    """
     path = config.var_dir / "aura.lock"
     with path.open("a+", encoding="ascii") as file:
         try:
@@ -174,7 +176,7 @@ def _migrate(config: Config) -> None:
 
 @contextmanager
 def _own_redis(config: Config, parts: Supervisor) -> Iterator[None]:
-    """A Redis of our own while the block runs, when the queue's address is our socket."""
+    """Run the bundled Redis during the block, if the queue's address is our socket."""
     path = config.var_dir / "redis.sock"
     if config.redis_url != f"unix://{path}":
         yield

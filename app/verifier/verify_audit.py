@@ -46,7 +46,7 @@ class Misfit(Exception):
 
 
 class Unreadable(Exception):
-    """This is no export, or none that can be judged."""
+    """The file is no export, or none that can be verified."""
 
 
 def need(holds: Any, why: str) -> None:
@@ -86,7 +86,7 @@ def strict(raw: bytes) -> Any:
 
 
 def canonical(raw: bytes) -> Any:
-    """The same, spelled in the one way that is hashed: RFC 8785 without floats."""
+    """Return the canonical form that is hashed: RFC 8785 without floats."""
     read = strict(raw)
     spelled = json.dumps(read, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     need(spelled.encode("utf-8") == raw, "it is not spelled in the canonical way")
@@ -94,7 +94,7 @@ def canonical(raw: bytes) -> Any:
 
 
 def parts(record: Any, **kinds: Any) -> list[Any]:
-    """The values of `record`, which has exactly these fields; a kind in a list may also be null."""
+    """Return the values of `record`, which has exactly these fields; a listed kind may be null."""
     need(type(record) is dict and set(record) == set(kinds), "it has not the fields it should have")
     for name, kind in kinds.items():
         allowed = (kind[0], type(None)) if type(kind) is list else (kind,)
@@ -327,8 +327,10 @@ def number_of(row: Any, otherwise: int) -> int:
 
 
 def read_trail(rows: Iterator[Any], log: Log, covers: Any, end: Mark, whole: bool) -> list[int]:
-    """Take in the trail, whole or as an excerpt with paths to the root that was signed; returns
-    the numbers of the entries whose private part is not here."""
+    """Read the audit log, whole or as an excerpt with paths to the signed root.
+
+    Return the numbers of the entries whose private part is missing.
+    """
     erased_at = 0
     kinds = dict(seq=int, prev=str, hash=str, body=str, salt=[str], detail=[str])
     kinds.update({} if whole else {"path": list})
@@ -377,8 +379,11 @@ def check_covered(said: Any, covers: Any) -> None:
 
 
 def read_site_log(rows: Iterator[Any], log: Log, whose: str) -> bool:
-    """Take in the log of a site; returns whether it begins at its beginning, or where a later entry
-    says that what was before was trimmed."""
+    """Read the log of a site.
+
+    Return whether it starts at its beginning, or at a later entry which records that older ones
+    were trimmed.
+    """
     seq, trimmed = 1, set()
     try:
         for row in rows:
@@ -396,7 +401,7 @@ def read_site_log(rows: Iterator[Any], log: Log, whose: str) -> bool:
 
 
 def site_head(row: Any) -> list[Any]:
-    """The first line of a site's log: its name, whose it is, when this was made, key and mark."""
+    """Return the first line of a site's log: its name, owner, creation time, key and checkpoint."""
     return parts(row, v=int, log=str, site=str, made_at=str, key=[str], mark=[dict])[1:]
 
 
@@ -461,7 +466,7 @@ class Export:
             self.wrong.append(f"{KEPT}: it is of a log that is not in here")
 
     def kept_if_of(self, log: str, keys: list[bytes]) -> list[Mark]:
-        """The mark that was kept elsewhere, if it is of this log; afterwards it is dealt with."""
+        """Return the checkpoint that was kept elsewhere, once, if it belongs to this log."""
         said = canonical(unb64(self.kept["body"])) if self.kept else None
         if type(said) is not dict or said.get("log") != log:
             return []
@@ -521,7 +526,7 @@ class Export:
 
 
 def check(path: str, kept_path: str | None) -> tuple[list[str], list[str]]:
-    """What does not fit in what lies at `path`, and what else there is to say of it."""
+    """Verify the export at `path`; return what does not fit, and other remarks."""
     kept = None
     if kept_path:
         with open(kept_path, "rb") as file:

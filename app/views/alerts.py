@@ -1,5 +1,4 @@
-"""What does not agree between a site's log and the trail: the list, one of them, and closing it.
-Translates only."""
+"""Pages about contradictions between a site's log and the audit log. Translates only."""
 
 from __future__ import annotations
 
@@ -95,7 +94,7 @@ def severity_of(kind: str) -> str:
 
 @bp.app_template_global("both_logs")
 def both_logs(site: Site) -> LogComparison:
-    """What the card about one site needs; the page it stands on knows nothing of logs."""
+    """Return what the card about one site needs."""
     read = SiteLog.get_or_none(SiteLog.site == site)
     return LogComparison(
         alarms=Alarm.open_ones(site),

@@ -84,7 +84,7 @@ def verify() -> ResponseReturnValue:
 @bp.get("/audit/progress")
 @require_permission("audit")
 def progress() -> ResponseReturnValue:
-    """The part that polls; at its end htmx is sent to the whole page, which has a new entry."""
+    """Render the part that polls; at its end htmx loads the whole page with the new entry."""
     reading = Verification.latest()
     answer = make_response(render_template("audit/_reading.html", reading=reading))
     answer.cache_control.no_store = True

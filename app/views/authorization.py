@@ -1,5 +1,8 @@
-"""Who may see a view. Deny by default: a view that names no verb is refused unless it
-stands in OPEN. The domain decides again; what is decided here is what a page shows."""
+"""Decide who may see a view.
+
+Denied by default: a view that names no permission is refused unless it is in OPEN. The domain
+checks again. What is decided here is what a page shows.
+"""
 
 from __future__ import annotations
 
@@ -102,8 +105,7 @@ def _refuse_unguarded() -> None:
 
 
 def _permissions() -> dict[str, Any]:
-    """`may_pair` and so on, for every template: what this person is offered. And what nobody of
-    the agency may overlook on any page."""
+    """Return `may_pair` and so on for every template, and the warning for every page."""
     role = current_user.role if current_user.is_authenticated else ""
     broken = Verification.unseen() if permissions.is_allowed(role, "audit") else None
     return {"broken_trail": broken} | {
@@ -134,7 +136,8 @@ def require_permission(verb: str) -> Callable[[View], View]:
 def _confirm_if_typed() -> None:
     """Take the password that errors.py asked for with what was sent, before it is done.
 
-    Raises NotConfirmed."""
+    Raises NotConfirmed.
+    """
     password = request.form.get(OWN_PASSWORD)
     if password is None:
         return
@@ -151,8 +154,7 @@ def _confirm_if_typed() -> None:
 
 
 def _require_recent_password(verb: str) -> None:
-    """Raise NotConfirmed where something is about to change for which a session that was left
-    open is not enough."""
+    """Raise NotConfirmed for a change that an unattended session must not make."""
     if request.method not in SAFE_METHODS and verb in permissions.NEEDS_RECENT_PASSWORD:
         permissions.require_recent_authentication(current_session().session.confirmed_at, utcnow())
 
@@ -205,7 +207,7 @@ def page_of_this_request() -> str:
 
 
 def page_they_came_from() -> str:
-    """The page of Aura whose form was sent, or home; also after the password was asked for."""
+    """Return the page of Aura whose form was sent, also after a password prompt, or home."""
     if "back" in request.form:
         return safe_next(request.form["back"])
     parts = _parts_of(request.referrer)
@@ -215,7 +217,7 @@ def page_they_came_from() -> str:
 
 
 def _parts_of(url: str | None) -> SplitResult:
-    """The parts of an address that a browser sent; of nothing, where it is no address."""
+    """Return the parts of an address that a browser sent; empty ones if it is invalid."""
     try:
         return urlsplit(url or "")
     except ValueError:
@@ -228,7 +230,7 @@ def current_actor() -> Actor:
 
 
 def current_session() -> AuthenticatedSession:
-    """The session this request belongs to; only in a view that `may` guards."""
+    """Return the session of this request; only for guarded views."""
     found: AuthenticatedSession = current_user.presence
     return found
 
@@ -243,8 +245,10 @@ def client_info() -> ClientInfo:
 
 
 def load_site(site_id: int) -> Site:
-    """The site of that id. Raises NotFound, also when it was removed from the list, and for
-    whoever is not to know of it."""
+    """Return the site with this id.
+
+    Raises NotFound, also if it was removed from the list, and for those who may not see it.
+    """
     site = Site.known(site_id)
     if site is None or not permissions.can_see_site(current_actor(), site):
         raise NotFound("There is no such site. It may have been removed from the list.")
@@ -252,7 +256,7 @@ def load_site(site_id: int) -> Site:
 
 
 def load_client(client_id: int) -> Client:
-    """The client of that id. Raises NotFound, also for whoever is not to know of it."""
+    """Return the client with this id. Raises NotFound, also for those who may not see it."""
     client = Client.get_or_none(Client.id == client_id)
     if client is None or not permissions.can_see_client(current_actor(), client_id):
         raise NotFound("There is no such client.")
@@ -260,7 +264,7 @@ def load_client(client_id: int) -> Client:
 
 
 def load_entry(seq: int) -> Entry:
-    """The entry of that number. Raises NotFound, also for whoever it does not concern."""
+    """Return the entry with this number. Raises NotFound, also for those who may not see it."""
     entry = Entry.get_or_none(Entry.seq == seq)
     if entry is None or not permissions.can_see_entry(current_actor(), entry):
         raise NotFound("There is no such entry.")
@@ -268,7 +272,7 @@ def load_entry(seq: int) -> Entry:
 
 
 def load_change(change_id: int) -> Change:
-    """The change of that id. Raises NotFound as `load_site` does."""
+    """Return the change with this id. Raises NotFound as `load_site` does."""
     change = Change.known(change_id)
     if change is None:
         raise NotFound("There is no such change. Its site may have been removed from the list.")

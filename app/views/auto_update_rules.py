@@ -104,7 +104,7 @@ def _terms() -> RuleTerms:
 
 
 def _expiry(text: str) -> datetime:
-    """The end of that day; what is no day counts as long over, and is refused as that."""
+    """Return the end of that day; an invalid day counts as long past, which is refused."""
     try:
         return datetime.strptime(text.strip(), "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
     except (ValueError, OverflowError):

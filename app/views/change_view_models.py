@@ -78,8 +78,10 @@ _SEPARATOR = "|"
 
 @dataclass(frozen=True)
 class Queue:
-    """Every change that somebody may want to see, by what it needs; of those that ended one page,
-    and the number below which the next one begins."""
+    """Changes by what they need, and one page of those that have ended.
+
+    The number is that below which the next page begins.
+    """
 
     to_check: list[Change]
     to_approve: list[Change]
@@ -230,9 +232,10 @@ class PolicyRow:
 
 
 def queue(client_id: int | None, outcome: str = "", before: int | None = None) -> Queue:
-    """The lists of the page; of one client alone for whoever sees no other.
+    """Return the lists of the page; of one client alone for its users.
 
-    `outcome` narrows what has ended, `before` is the number of the last change of the page before.
+    `outcome` narrows what has ended. `before` is the number of the last change on the previous
+    page.
     """
     outcome = outcome if outcome in OUTCOMES else ""
     states = OUTCOMES.get(outcome, ENDED)
@@ -310,7 +313,7 @@ def _entries(change: Change) -> list[Entry]:
 
 
 def offered(sites: Sequence[Site], apart: str) -> list[Offered]:
-    """What these sites offer, of the usual kinds or of one that is reviewed apart."""
+    """Return the available updates of these sites, of the usual kinds or of one reviewed apart."""
     now = utcnow()
     return [
         Offered(site, _chosen(candidates.candidates_on_site(site, now), apart)) for site in sites
@@ -325,7 +328,7 @@ def _chosen(found: list[Candidate], apart: str) -> list[Candidate]:
 
 
 def paired_sites() -> list[Site]:
-    """The sites that something may be proposed for."""
+    """Return the sites for which changes can be proposed."""
     return [site for site in Site.listing() if site.state == ACTIVE]
 
 
@@ -370,7 +373,7 @@ def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
 
 
 def policy_choices() -> dict[str, list[tuple[str, str]]]:
-    """What the form for a standing approval offers, as value and text."""
+    """Return the choices of the form for an auto-update rule, as value and text."""
     clients = [(str(one.id), one.name) for one in Client.select().order_by(Client.name)]
     return {
         "clients": [("", "Every client"), *clients],

@@ -85,7 +85,7 @@ def show(change_id: int) -> ResponseReturnValue:
 @bp.get("/changes/<int:change_id>/progress")
 @require_permission("see")
 def progress(change_id: int) -> ResponseReturnValue:
-    """The part that polls. When its state has moved on, htmx loads the whole page."""
+    """Render the part that polls. When its state has changed, htmx loads the whole page."""
     page = _page(load_change(change_id))
     answer = make_response(render_template("changes/_progress.html", page=page))
     answer.cache_control.no_store = True
@@ -138,7 +138,7 @@ def cancel(change_id: int) -> ResponseReturnValue:
 @bp.post("/changes/<int:change_id>/close")
 @require_permission("approve")
 def close(change_id: int) -> ResponseReturnValue:
-    """A person looked at the site after a change that did not end well."""
+    """Record that a person checked the site after a change that did not end well."""
     change, note = load_change(change_id), request.form.get("note", "")
     try:
         if change.is_incident:
@@ -162,8 +162,10 @@ def together(batch: UUID) -> ResponseReturnValue:
 @bp.get("/changes/together/<uuid:batch>/progress")
 @require_permission("see")
 def together_progress(batch: UUID) -> ResponseReturnValue:
-    """The part that polls: nothing while every state is as it was seen, so that a person who
-    ticks and reads is not disturbed."""
+    """Render the part that polls; empty while no state has changed.
+
+    So a person who selects and reads is not disturbed.
+    """
     found = _batch(batch)
     if change_view_models.signature(found) == request.args.get("seen"):
         return Response(status=204)

@@ -59,7 +59,7 @@ def _named() -> tuple[str, str]:
 
 
 def _day() -> datetime | None:
-    """The end of the day that was typed; None for none. Raises Invalid for what is no day."""
+    """Return the end of the typed day; None if there is none. Raises Invalid for a wrong day."""
     text = request.form.get("until", "").strip()
     if not text:
         return None

@@ -28,7 +28,7 @@ def rotate(site_id: int) -> ResponseReturnValue:
 @bp.post("/sites/<int:site_id>/quarantine/follow")
 @require_permission("keys")
 def follow(site_id: int) -> ResponseReturnValue:
-    """The site moved: new keys, at its new address."""
+    """Follow the site's move: new keys, at its new address."""
     site = load_site(site_id)
     rotation.follow_move(site, by=current_actor(), config=current_app.config["AURA"], now=utcnow())
     return _to_site(site)

@@ -43,7 +43,7 @@ def examine(site_id: int) -> ResponseReturnValue:
 @bp.get("/sites/<int:site_id>/examination")
 @require_permission("see")
 def progress(site_id: int) -> ResponseReturnValue:
-    """The card alone, for the poll. When the examination has ended the page is loaded anew."""
+    """Render the card for the poll. When the examination has ended, the page is reloaded."""
     site = load_site(site_id)
     answer = make_response(render_template("diagnostics/_card.html", site=site))
     answer.cache_control.no_store = True
@@ -70,6 +70,6 @@ def connection_check(site: Site) -> ConnectionCheck:
 
 
 def as_text(found: Diagnosis) -> str:
-    """The whole examination as one plain text; the same on the page and at the terminal."""
+    """Return the whole examination as plain text, the same on the page and in the terminal."""
     template = current_app.jinja_env.get_template("diagnostics/report.txt")
     return template.render(found=found)

@@ -202,7 +202,7 @@ def _failure(error: InternalServerError) -> ResponseReturnValue:
 
 
 def _database_failed(error: Exception) -> ResponseReturnValue:
-    """An outage passes, and nothing is broken; whatever else failed in SQL is a failure of ours."""
+    """Render an outage as temporary, and any other SQL failure as an error of ours."""
     trouble = trouble_of(error)
     if not trouble:
         raise error

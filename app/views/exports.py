@@ -62,7 +62,7 @@ def make() -> ResponseReturnValue:
 @bp.get("/audit/exports/progress")
 @require_permission("export")
 def progress() -> ResponseReturnValue:
-    """The part that polls, until nothing is being written any more."""
+    """Render the part that polls, until no export is being written."""
     answer = make_response(render_template("exports/_list.html", exports=_newest()))
     answer.cache_control.no_store = True
     return answer
@@ -79,9 +79,9 @@ def download(export_id: int) -> ResponseReturnValue:
 
 
 def _covered() -> ExportScope:
-    """What the form asks for. Raises Invalid, or NotFound for an unknown site or client.
+    """Return what the form asks for. Raises Invalid, or NotFound for an unknown site or client.
 
-    Only an empty field means everything: what cannot be read must not widen the export.
+    Only an empty field means everything: an unreadable one must not widen the export.
     """
     site_id, client_id = request.form.get("site", ""), request.form.get("client", "")
     return export.make_scope(
@@ -94,7 +94,7 @@ def _covered() -> ExportScope:
 
 
 def _number(text: str) -> int:
-    """The number of a row; 0, which no row has, for anything else."""
+    """Return the number of a row; 0, which no row has, for anything else."""
     try:
         return row_number(text)
     except ValueError:

@@ -70,12 +70,12 @@ def initial(text: str) -> str:
 
 
 def words(name: str) -> str:
-    """A name of ours as people read it: `rolled_back` becomes `rolled back`."""
+    """Return one of our names as people read it: `rolled_back` becomes `rolled back`."""
     return name.replace("_", " ")
 
 
 def words_of(name: str) -> tuple[str, str]:
-    """The same with the name itself, as a choice offers it."""
+    """Return the name and its words, as a choice in a form."""
     return name, initial(words(name))
 
 
@@ -91,7 +91,7 @@ def ago(at: datetime, now: datetime | None = None) -> str:
 
 
 def span(seconds: int) -> str:
-    """A length of time in its largest whole unit: `3 hours`."""
+    """Return a length of time in its largest whole unit: `3 hours`."""
     for limit, size, unit in _STEPS:
         if seconds < limit:
             count = seconds // size
@@ -110,7 +110,7 @@ def file_size(count: int) -> str:
 
 
 def is_web_address(text: str) -> bool:
-    """True only for http and https with a host: what a page may link to."""
+    """Return True only for http and https with a host, which a page may link to."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -119,7 +119,7 @@ def is_web_address(text: str) -> bool:
 
 
 def from_unix(seconds: int) -> datetime:
-    """The aware time a site named in Unix seconds; nonsense far away becomes the nearest end."""
+    """Return the time of a site's Unix seconds; extreme values become the nearest limit."""
     return datetime.fromtimestamp(min(max(seconds, 0), 253402300799), UTC)
 
 
@@ -129,7 +129,7 @@ def short_hash(text: str) -> str:
 
 
 def stamp(text: str) -> str:
-    """A moment kept as ISO text, as `full_time` says it; text that is none stays as it is."""
+    """Return an ISO time as `full_time` shows it; any other text stays as it is."""
     try:
         return full_time(datetime.fromisoformat(text))
     except ValueError:

@@ -33,5 +33,5 @@ def take(what: str) -> str | None:
 
 
 def _context(what: str) -> str:
-    """What the sealed text is bound to: nobody else's session opens it."""
+    """Return the context of the sealed text, so that no other session opens it."""
     return f"shown_once:{current_session().session.id}:{what}"

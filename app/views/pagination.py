@@ -37,7 +37,7 @@ class Page(Generic[Item]):
 
 
 def page_of(items: Sequence[Item]) -> Page[Item]:
-    """The page that this request's `page` names; the nearest there is for any other number."""
+    """Return the page named by this request's `page`, or the nearest one."""
     asked = request.values.get("page", 1, type=row_number)
     last = max(1, -(-len(items) // PAGE_SIZE))
     number = min(max(asked, 1), last)

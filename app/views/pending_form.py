@@ -30,7 +30,7 @@ class KeptForm:
 
 
 def of_this_request() -> KeptForm | None:
-    """The form this request sent; None for one with a password in it, or too long to carry."""
+    """Return the form of this request; None if it has a password in it, or is too long."""
     if _PASSWORDS & request.form.keys():
         return None
     path = request.full_path if request.query_string else request.path
@@ -42,7 +42,7 @@ def of_this_request() -> KeptForm | None:
 
 
 def carried() -> KeptForm | None:
-    """The form that the sign-in form carries; None for none, or for what we never wrote."""
+    """Return the form that the sign-in form carries; None if there is none, or it is not ours."""
     try:
         path, fields = json.loads(request.form.get("kept", ""))
         return KeptForm(
@@ -53,10 +53,10 @@ def carried() -> KeptForm | None:
 
 
 def safe_next(path: str | None) -> str:
-    """`path` if it leads to a page of Aura, otherwise home.
+    """Return `path` if it leads to a page of Aura, otherwise home.
 
-    Browsers read `//host`, `/\\host` and addresses with control characters in them as
-    another site, and a sign-in that sends people there is a gift to whoever phishes.
+    Browsers treat `//host`, a slash with a backslash, and addresses with control characters as
+    another site. A sign-in that redirects there would help phishing.
     """
     if not path or path[0] != "/" or path[1:2] == "/" or "\\" in path:
         return "/"

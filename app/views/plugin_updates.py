@@ -1,5 +1,7 @@
-"""Offer SiteAgent's releases to sites. Public: the package is what anybody may install,
-and no site accepts it for what this says but for its signature."""
+"""Offer SiteAgent's releases to sites.
+
+Public: anyone may install the package. A site accepts it only for its signature.
+"""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def show(client_id: int) -> ResponseReturnValue:
 @bp.post("/clients/<int:client_id>/report.pdf")
 @require_permission("see")
 def pdf(client_id: int) -> ResponseReturnValue:
-    """The same words as on the page, on paper; what is handed out is an entry."""
+    """Return the report as a PDF, which is recorded in the audit log."""
     client = load_client(client_id)
     typed = {"from": request.form.get("from", ""), "to": request.form.get("to", "")}
     config, period = current_app.config["AURA"], _period(typed)
@@ -110,7 +110,7 @@ def _facts(report: ClientReport, head: Entry | None) -> dict[str, object]:
 
 
 def _period(typed: dict[str, str]) -> Period:
-    """Raises Invalid with a message for each day that cannot be used."""
+    """Return the period. Raises Invalid with a message for each invalid day."""
     days, wrong = {}, {}
     for name, text in typed.items():
         try:

@@ -53,7 +53,7 @@ def register(app: Flask, config: Config) -> None:
         return answer
 
     def name_version(endpoint: str, values: dict[str, Any]) -> None:
-        """A file's address changes with its bytes, so it may be kept for good."""
+        """Add the version to a file's address, so browsers may cache it forever."""
         if endpoint == "static" and "filename" in values:
             path = Path(app.static_folder or "") / values["filename"]
             values.setdefault("v", _version_of(path, path.stat().st_mtime_ns))

@@ -193,8 +193,10 @@ class SitePage:
 
     @property
     def by_component(self) -> dict[tuple[str, str], Candidate]:
-        """Whether each may be updated, by the list it stands in; WordPress, offered in several
-        versions, is in `core`."""
+        """Return the candidates by list and component.
+
+        WordPress, available in several versions, is in `core`.
+        """
         return {(report_list(one.target.kind), one.target.ident): one for one in self.candidates}
 
     @property
@@ -212,8 +214,10 @@ class SitePage:
 
 
 def list_sites(actor: Actor, *, q: str, state: str, sort: str, tag: str = "") -> Listing:
-    """The list as filtered, with totals over everything that is not forgotten; of one client
-    alone, and without the agency's tags, for whoever sees no other."""
+    """Return the filtered list, with totals over all sites that were not removed.
+
+    Client users see one client alone, and none of the agency's tags.
+    """
     client_id, needs = permissions.restricted_client_id(actor), attention.by_site(actor)
     everything = Site.listing(client_id=client_id)
     sort = sort if sort.removeprefix("-") in SORTS else "name"

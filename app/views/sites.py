@@ -119,7 +119,7 @@ def show(site_id: int) -> ResponseReturnValue:
 @bp.get("/sites/<int:site_id>/progress")
 @require_permission("see")
 def progress(site_id: int) -> ResponseReturnValue:
-    """The part that polls. When what was running has ended, htmx is sent to the whole page."""
+    """Render the part that polls. When the work has ended, htmx loads the whole page."""
     page = site_page(load_site(site_id), current_actor())
     answer = make_response(render_template("sites/_progress.html", page=page))
     answer.cache_control.no_store = True
@@ -164,7 +164,7 @@ def token(site_id: int) -> ResponseReturnValue:
 @bp.get("/sites/<int:site_id>/token")
 @require_permission("pair")
 def show_token(site_id: int) -> ResponseReturnValue:
-    """The one page that holds the token; loaded again, it leads to the site's page."""
+    """Show the token once; a reload leads to the site's page."""
     site = load_site(site_id)
     text = one_time_display.take(f"token:{site.id}")
     if text is None:
@@ -272,7 +272,7 @@ def _edit_page(site: Site, typed: dict[str, str], errors: dict[str, str]) -> str
 
 
 def _agree(site: Site, question: TagsJoinRules, what: str, held: list[tuple[str, str]]) -> str:
-    """The page that shows which standing approvals would cover the site, to be agreed to."""
+    """Render the page that asks to agree to the auto-update rules that would cover the site."""
     action = {"tags": "sites.set_tags", "edit": "sites.edit"}[what]
     return render_template(
         "sites/agree.html",

@@ -60,7 +60,7 @@ def _to_link(member: Member, link: str) -> ResponseReturnValue:
 @bp.get("/team/<int:member_id>/link")
 @require_permission("people")
 def show_link(member_id: int) -> ResponseReturnValue:
-    """The one page that holds the link; loaded again, it leads to the list of people."""
+    """Show the link once; a reload leads to the list of people."""
     member = users.get_user(member_id)
     link = one_time_display.take(f"link:{member.id}")
     if link is None:

@@ -68,14 +68,14 @@ def subject_hash(account: str, config: Config) -> str:
 
 
 def reset_attempts(subject: str) -> None:
-    """The attempt succeeded: forget it and those before it."""
+    """Forget the successful attempt and the failed ones before it."""
     LoginFailure.forgive(subject)
 
 
 def device_token(member: Member, known: str, config: Config) -> str:
-    """What to leave in a browser in which `member` has just proven who they are.
+    """Return the cookie value for a browser in which `member` has just signed in.
 
-    It stays there for months, also after signing out, so it names nobody: the account is hashed.
+    The browser keeps it for months, also after signing out, so the account in it is hashed.
     """
     device = _device_id(known, member.email, config) or secrets.token_urlsafe(16)
     return _devices(config).dumps([_account_hash(member.email, config), device])
@@ -98,7 +98,7 @@ def _devices(config: Config) -> URLSafeTimedSerializer:
 
 
 def _device_id(text: str, account: str, config: Config) -> str:
-    """The id of a browser that this account was used in, or empty."""
+    """Return the id of a browser that this account was used in, or an empty text."""
     try:
         account_hash, device = _devices(config).loads(
             text, max_age=int(DEVICE_TOKEN_MAX_AGE.total_seconds())

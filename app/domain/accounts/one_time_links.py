@@ -25,9 +25,9 @@ _SETUP_NONCE = "setup_nonce"
 
 
 def setup_link(config: Config) -> str | None:
-    """The link that makes the first owner, good for an hour; None once anybody has an account.
+    """Return the link that creates the first owner, valid for an hour; None if an account exists.
 
-    Every start prints a new one. Those of earlier starts go on working within their hour.
+    Each start prints a new link. Links of earlier starts keep working within their hour.
     """
     if Member.anybody():
         return None
@@ -36,7 +36,7 @@ def setup_link(config: Config) -> str | None:
 
 
 def setup_command(config: Config) -> str:
-    """The command that prints a new set-up link, as typed in Aura's folder."""
+    """Return the command that prints a new set-up link, as typed in Aura's folder."""
     here = Path.cwd()
     folder = ""
     if config.var_dir != here / "var":
@@ -55,14 +55,16 @@ def verify_setup_link(token: str, config: Config) -> None:
 
 
 def invitation_link(member: Member, config: Config) -> str:
-    """The link by which `member` chooses a password; dies with the member's epoch."""
+    """Return the link with which `member` chooses a password, valid for the member's epoch."""
     token = _signer(config, "invitation").dumps([member.id, member.session_epoch])
     return f"{config.origin}/invitation/{token}"
 
 
 def invited_user(token: str, config: Config) -> Member:
-    """Whose invitation this is. Raises LinkNoLongerValid, also for one who was disabled:
-    that began a new epoch."""
+    """Return the member whom this invitation is for.
+
+    Raises LinkNoLongerValid, also for a disabled member, because disabling begins a new epoch.
+    """
     payload = _payload(token, "invitation", INVITATION_MAX_AGE, config)
     member_id, epoch = payload if isinstance(payload, list) else (None, None)
     member = Member.get_or_none(Member.id == member_id)
@@ -76,7 +78,7 @@ def _signer(config: Config, purpose: str) -> URLSafeTimedSerializer:
 
 
 def _payload(token: str, purpose: str, good_for: timedelta, config: Config) -> object:
-    """What was signed for this purpose and is young enough, else None."""
+    """Return what was signed for this purpose, or None if it is too old or not ours."""
     try:
         return _signer(config, purpose).loads(token, max_age=int(good_for.total_seconds()))
     except BadData:

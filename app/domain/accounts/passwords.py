@@ -77,5 +77,5 @@ def password_problem(password: str, *, name: str, email: str) -> str:
 
 
 def _normalize(password: str) -> str:
-    """The same keys on another keyboard may send other bytes for one character."""
+    """Normalize characters, because another keyboard may send other bytes for the same one."""
     return unicodedata.normalize("NFKC", password)

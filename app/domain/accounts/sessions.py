@@ -91,7 +91,7 @@ def _refuse(
 
 
 def start_session(member: Member, browser: ClientInfo, *, now: datetime) -> AuthenticatedSession:
-    """A session of its own for this browser; the caller has made sure who is there."""
+    """Start a session for this browser; the caller has authenticated the member."""
     secret = secrets.token_urlsafe(32)
     with transaction():
         MemberSession.forget_older(now - _RETENTION)
@@ -112,8 +112,10 @@ def start_session(member: Member, browser: ClientInfo, *, now: datetime) -> Auth
 def resume_session(
     ticket: str, *, now: datetime, is_person: bool = True
 ) -> AuthenticatedSession | None:
-    """Who holds this ticket, if it still counts. A page that refreshes by itself
-    (`is_person` false) does not keep a session alive that nobody sits at."""
+    """Return the session of this ticket if it is still valid, else None.
+
+    A page that refreshes itself (`is_person` is False) does not keep a session alive.
+    """
     epoch, _, secret = ticket.partition(".")
     session = MemberSession.with_hash(_hash(secret))
     if session is None or session.ended_at is not None:
@@ -167,8 +169,10 @@ def end_other_sessions(
 
 
 def end_all_sessions(member: Member, *, by: Actor, now: datetime, but: int | None = None) -> None:
-    """End what is open of `member`; part of a larger change, so the caller's right to it
-    is already settled."""
+    """End the open sessions of `member`.
+
+    This is part of a larger change, so the caller has checked its own permission.
+    """
     with transaction():
         for session in active_sessions(member.id, now=now):
             if session.id != but:

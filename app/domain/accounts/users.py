@@ -89,8 +89,9 @@ def invite_user(
     now: datetime,
     client: Client | None = None,
 ) -> tuple[Member, str]:
-    """Add a colleague, or somebody at a client, and the link by which they choose a password;
-    shown this one time.
+    r"""Add a team member or client user, and return the link for choosing a password.
+
+    The link is shown only once.
 
     Raises Forbidden, or Invalid with a message for each field.
     """
@@ -111,18 +112,22 @@ def invite_user(
 
 
 def renew_invitation(member: Member, *, by: Actor, config: Config, now: datetime) -> str:
-    """A new link for somebody who lost theirs, or their password. Earlier links and
-    sessions of that person end; the password they have works until the link is used.
+    r"""Return a new link for a user who lost theirs, or forgot their password.
 
-    Raises Forbidden, or Conflict for one who is disabled.
+    Earlier links and the user's sessions end. The current password works until the link is used.
+
+    Raises Forbidden, or Conflict for a disabled user.
     """
     permissions.require(by, "people")
     return _renew(member, by, config, now)
 
 
 def recovery_link(email: str, *, config: Config, now: datetime) -> str:
-    """The same for whoever runs this machine: the way back in when no owner is left
-    who knows a password. Raises NotFound, or Conflict for one who is disabled."""
+    """Return a new link on behalf of the operator of this machine.
+
+    It is the way back in when no owner knows a password. Raises NotFound, or Conflict for a
+    disabled user.
+    """
     return _renew(find_by_email(email), SYSTEM, config, now)
 
 
@@ -175,11 +180,12 @@ def change_role(
     confirmed_at: datetime,
     now: datetime,
 ) -> None:
-    """Let somebody do more or less than before; everything handed out to them ends at once, so
-    that no open page of theirs goes on under the old role. What they approved stays approved.
+    r"""Change a user's role, and end everything that was handed out to them.
 
-    Raises Forbidden, NotConfirmed, Invalid, or Conflict for the last owner, for one who is shut
-    out, and where it is so already.
+    No open page of theirs continues under the old role. What they approved stays approved.
+
+    Raises Forbidden, NotConfirmed, Invalid, or Conflict: for the last owner, for a disabled user,
+    and if nothing would change.
     """
     permissions.require(by, "people")
     permissions.require_recent_authentication(confirmed_at, now)
@@ -235,7 +241,7 @@ def enable_user(member: Member, *, by: Actor, now: datetime) -> None:
 
 
 def get_user(member_id: int) -> Member:
-    """Raises NotFound."""
+    """Return the user with this id, or raise NotFound."""
     member = Member.get_or_none(Member.id == member_id)
     if member is None:
         raise NotFound("There is no such person here.")

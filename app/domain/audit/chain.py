@@ -94,7 +94,7 @@ def _parts(last: int) -> list[tuple[int, int]]:
 
 
 def _read_apart(execute: Execute, span: tuple[int, int]) -> _Segment:
-    """A part of the chain by itself; what its first entry follows is for `join` to hold it to."""
+    """Read a part of the chain independently; `join` checks what its first entry follows."""
     stretch = _Segment(*span, audit_chain.previous_hash(execute, span[0] + 1))
     if _HASH.fullmatch(stretch.follows):
         stretch.read(execute)
@@ -103,11 +103,11 @@ def _read_apart(execute: Execute, span: tuple[int, int]) -> _Segment:
 
 @dataclass
 class _Segment:
-    """The entries after `after` up to `upto`, of which the first `follows` a hash; empty where
-    it is missing.
+    """The entries after `after` up to `upto`.
 
-    `count` is the number of the last that fits, `head` its hash, `misfit` the first that does
-    not; `private` are those whose text names private details.
+    `follows` is the previous hash that the first entry names; empty if that entry is missing.
+    `count` is the number of the last entry that fits and `head` its hash. `misfit` is the first
+    that does not fit. `private` are the entries whose text names private details.
     """
 
     after: int
@@ -166,7 +166,7 @@ class _Segment:
 
 
 def _report(whole: _Segment, anchors: list[Anchor]) -> ChainReport:
-    """What all of it shows together: the first entry that does not fit, whichever way."""
+    """Combine the segments into one report, with the first entry that does not fit."""
     found = integrity.SideTableCheck()
     if whole.misfit is not None:
         found.note(*whole.misfit)

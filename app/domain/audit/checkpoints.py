@@ -39,8 +39,11 @@ class CheckpointInvalid(Exception):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Entry `n` of the log called `log` has `hash` and was written at `at`; `root` is the Merkle
-    root over all entries up to it, empty in a site's. `body` holds the bytes that were signed."""
+    """A statement that entry `n` of the log `log` has `hash` and was written at `at`.
+
+    `root` is the Merkle root over all entries up to it, empty for a site's log. `body` holds the
+    bytes that were signed.
+    """
 
     log: str
     n: int
@@ -80,8 +83,10 @@ def current_checkpoint(config: Config, sign_d: str | None = None) -> Checkpoint:
 
 
 def outgoing_checkpoint(config: Config, sign_d: str) -> dict[str, dict[str, str]]:
-    """What a request says of the trail. Nothing where the signing key does not open: such a
-    call can still read and revoke, and the site writes down that it came without a mark."""
+    """Return the checkpoint of the audit log for a request; empty if the signing key does not open.
+
+    Such a call can still read and revoke. The site records that it came without a checkpoint.
+    """
     try:
         return {"mark": current_checkpoint(config, sign_d).as_sent()}
     except SealBroken:
@@ -89,7 +94,7 @@ def outgoing_checkpoint(config: Config, sign_d: str) -> dict[str, dict[str, str]
 
 
 def _newest(log: str) -> tuple[int, str, int, bytes]:
-    """The newest entry's number, hash and time, and the root over all: one look at the trail."""
+    """Return the newest entry's number, hash and time, and the root over all, consistently."""
     kept = TrailFrontier.known()
     frontier, last = Frontier(), ""
     if kept is not None:
@@ -121,10 +126,11 @@ def _split(roots: str) -> tuple[bytes, ...]:
 
 
 def parse_checkpoint(said: object, public: str, whose: str = "the site's") -> Checkpoint:
-    """The mark in a message; `public` is the key (b64u) of whoever keeps that log, which `whose`
-    names in words.
+    r"""Verify and return the checkpoint in a message.
 
-    Raises MarkInvalid for anything else than what that key signed.
+    `public` is the key (b64u) of the side that keeps that log, which `whose` names in words.
+
+    Raises MarkInvalid for anything that this key did not sign.
     """
     if not isinstance(said, dict):
         raise CheckpointInvalid("the answer carries no mark")
@@ -151,9 +157,9 @@ def parse_checkpoint(said: object, public: str, whose: str = "the site's") -> Ch
 
 
 def head_in(document: dict[str, Any]) -> tuple[int, str]:
-    """The head an answer names, for the entry of the call; (0, '') when it names none.
+    """Return the head that an answer names, for the entry of the call; (0, '') if none.
 
-    Whether it is signed is `read`'s to say.
+    Whether it is signed is for `read` to decide.
     """
     try:
         said = parse_json(from_b64u(document["mark"]["body"]))
@@ -193,8 +199,10 @@ def store_checkpoint(site: Site, mark: Checkpoint, now: datetime) -> None:
 
 
 def anchors() -> list[Anchor]:
-    """What the sites say that they have seen of this trail, without what somebody has accounted
-    for by closing the alarm about it."""
+    """Return the heads of the audit log that sites have confirmed.
+
+    Those for which a person closed the alert are left out.
+    """
     accounted = {
         (alarm.site_id, alarm.key)
         for alarm in Alarm.select().where(Alarm.kind == TRAIL_LOST, Alarm.closed_at.is_null(False))

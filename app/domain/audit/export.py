@@ -67,7 +67,7 @@ def make_scope(
     until: datetime | None = None,
     private: bool = True,
 ) -> ExportScope:
-    """What is to be exported, with its words. Raises Invalid where it ends before it begins."""
+    """Return what an export covers, and its words; raise Invalid if it ends before it begins."""
     if since is not None and until is not None and until <= since:
         raise Invalid("until", "This is not after the beginning.")
     of = ["Everything"]
@@ -117,7 +117,7 @@ def run_export(export_id: int, *, config: Config, now: Callable[[], datetime] = 
 def export_to_path(
     path: Path, form: str, covered: ExportScope, *, by: Actor, config: Config, now: datetime
 ) -> int:
-    """The same at once, for whoever sits at the terminal; returns how many entries."""
+    """Export at once, for the operator at the terminal, and return the number of entries."""
     count = write_export(path, form, covered, config, now, lambda count: None)
     with transaction():
         audit.record(_exported(covered, form, count, _digest(path)), by, now=now)

@@ -1,5 +1,7 @@
-"""The files of an export (docs/AUDIT.md): what a stranger checks with verify_audit.py, and what
-people read in other programs."""
+"""The files of an export (docs/AUDIT.md).
+
+Anyone can verify them with verify_audit.py, or read them in other programs.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +127,7 @@ def write_jsonl(file: IO[bytes], covered: ExportScope, seen: Callable[[int], obj
 
 
 def write_csv(file: IO[bytes], covered: ExportScope, seen: Callable[[int], object]) -> int:
-    """The same as a table that no spreadsheet takes for formulas. Returns how many."""
+    """Write a table in which no spreadsheet finds a formula, and return the number of entries."""
     text = io.TextIOWrapper(file, "utf-8-sig", newline="", write_through=True)
     table = csv.writer(text)
     table.writerow(COLUMNS)
@@ -146,7 +148,7 @@ def write_csv(file: IO[bytes], covered: ExportScope, seen: Callable[[int], objec
 
 
 def escape_csv_formula(value: object) -> str:
-    """A cell that stays text in every spreadsheet."""
+    """Return a cell that stays text in every spreadsheet."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
@@ -273,8 +275,10 @@ def _marks(end: Checkpoint, sites: list[Site], paths: Tree | None) -> bytes:
 
 
 def _held_by(site: Site) -> list[tuple[int, dict[str, str]]]:
-    """The dashboard's marks that stand in the site's own log, the last of each day. The site may
-    have written anything there: what the dashboard did not sign is none."""
+    """Return the dashboard's checkpoints in the site's own log, the last of each day.
+
+    The site may have written anything there. What the dashboard did not sign is left out.
+    """
     days: dict[str, tuple[int, dict[str, str]]] = {}
     read = SiteLog.get_or_create_for(site)
     for entry in SiteEntry.behind(site.id, read.branch, -1):
@@ -287,7 +291,7 @@ def _held_by(site: Site) -> list[tuple[int, dict[str, str]]]:
 
 
 def _as_sent(told: object) -> tuple[int, dict[str, str]] | None:
-    """A mark as it travelled, from the parts of it that a log repeats; not yet verified."""
+    """Rebuild a checkpoint, not yet verified, from the parts of it that a log repeats."""
     if not isinstance(told, dict) or not isinstance(told.get("n"), int) or told["n"] < 1:
         return None
     names = ("n", "hash", "root", "at", "log")
@@ -300,7 +304,7 @@ def _as_sent(told: object) -> tuple[int, dict[str, str]] | None:
 
 
 def _made_by(site: Site) -> list[dict[str, str]]:
-    """The site's own marks under its present key, of the log that is exported."""
+    """Return the site's own checkpoints of the exported log under its current key."""
     key, log = from_b64u(site.sign_s, 32), SiteLog.get_or_create_for(site).log
     found = []
     for one in SiteMark.select().where(SiteMark.site == site, SiteMark.log == log):

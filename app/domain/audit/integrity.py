@@ -24,8 +24,10 @@ CHANGED = "its private part was changed"
 
 @dataclass
 class SideTableCheck:
-    """What was found: the first entry that does not fit, and those without their private part.
-    `erased_at` is the entry that last told of somebody being erased."""
+    """The first entry that does not fit, and the entries without their private part.
+
+    `erased_at` is the last entry that records an erasure.
+    """
 
     misfit: tuple[int, str] | None = None
     absent: list[int] = field(default_factory=list)
@@ -80,7 +82,7 @@ def _judge_details(last: int, private: list[int], found: SideTableCheck) -> None
 
 
 def _moment(said: str) -> str | datetime:
-    """A moment of a body as the database's driver hands out the column."""
+    """Return a time of a body in the form in which the database driver returns the column."""
     if is_postgres():
         return datetime.fromisoformat(said).astimezone(UTC)
     return said.replace("T", " ", 1)

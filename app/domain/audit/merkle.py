@@ -14,7 +14,7 @@ EMPTY = sha256(b"").digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """The hash above two others."""
+    """Return the hash of the node above two others."""
     return sha256(b"\x01" + left + right).digest()
 
 
@@ -29,7 +29,7 @@ class Frontier:
     roots: tuple[bytes, ...] = ()
 
     def grown(self, leaves: Iterable[bytes]) -> Frontier:
-        """The same tree with `leaves` behind the last one."""
+        """Return this tree with `leaves` appended."""
         size, roots = self.size, list(self.roots)
         for leaf in leaves:
             full, carried = leaf, size
@@ -65,9 +65,9 @@ class Tree:
         return self._levels[-1][0] if self._levels[0] else EMPTY
 
     def path(self, index: int) -> list[bytes]:
-        """The inclusion path of the leaf at `index`, from 0, the nearest brother first.
+        """Return the inclusion path of the leaf at `index`, from 0, the nearest sibling first.
 
-        Raises IndexError when there is no such leaf.
+        Raises IndexError if there is no such leaf.
         """
         if not 0 <= index < len(self._levels[0]):
             raise IndexError(index)

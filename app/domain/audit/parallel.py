@@ -29,8 +29,11 @@ def processor_count() -> int:
 
 
 def is_possible() -> bool:
-    """Whether several would help and are allowed: a child of a process with threads may be
-    born into a lock that nobody opens any more, and sees only what is in the file."""
+    """Whether several processes would help and are safe.
+
+    A child of a process with threads may inherit a lock that no thread releases, and sees only what
+    is in the file.
+    """
     return (
         not is_postgres()
         and not in_transaction()
@@ -43,10 +46,10 @@ def is_possible() -> bool:
 
 
 def run_parts(read: Callable[[Execute, Part], Found], parts: Iterable[Part]) -> Iterator[Found]:
-    """What `read` finds in each of the parts, in their order; it is given what executes a query.
+    """Yield the results of `read` for each part, in order; `read` receives a query executor.
 
-    `read` and all that it is given and finds have to be picklable. Raises what `read` raises, or
-    BrokenExecutor where a child was killed.
+    `read`, its arguments and its results have to be picklable. Raises what `read` raises, or
+    BrokenExecutor if a child was killed.
     """
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(

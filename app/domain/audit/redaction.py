@@ -24,12 +24,13 @@ _BATCH = 500
 def erase_user(
     member: Member, *, reason: str, by: Actor, confirmed_at: datetime, now: datetime
 ) -> int:
-    """Delete what is private in the entries about a person who is shut out, and the name and
-    address of their account; returns of how many entries.
+    r"""Erase the private details in the entries about a disabled user, and their account's details.
 
-    What of them stands in the chain itself (entries of before details were kept apart), in the
-    exact plans they proposed or approved, in exports and in backups, stays.
-    Raises Forbidden, NotConfirmed, Invalid, or Conflict for one who may still sign in.
+    Return the number of entries. What the chain itself contains about them (entries from before
+    details were stored separately), the exact plans they proposed or approved, exports and backups
+    stay.
+
+    Raises Forbidden, NotConfirmed, Invalid, or Conflict for a user who may still sign in.
     """
     permissions.require(by, "people")
     permissions.require_recent_authentication(confirmed_at, now)
@@ -37,7 +38,7 @@ def erase_user(
 
 
 def erase_user_from_cli(member: Member, *, reason: str, by: Actor, now: datetime) -> int:
-    """The same for whoever runs this machine, who could delete everything anyhow."""
+    """Erase a user on behalf of the operator of this machine, who has full access to its data."""
     return _erase(member, reason, by, now)
 
 
@@ -66,8 +67,10 @@ def _erase(member: Member, reason: str, by: Actor, now: datetime) -> int:
 
 
 def _entries_about(member_id: int) -> Iterator[dict[int, bool]]:
-    """By number, those in which this member acted or is spoken of; whether each is of version 1,
-    which names people in the chain itself. In portions."""
+    """Yield the numbers of the entries in which this member acts or is named, in batches.
+
+    The value is True for entries of version 1, which name people in the chain itself.
+    """
     # Canonical text: a number ends in a comma or with the object it stands in.
     spoken_of = Entry.body.contains(f'"member_id":{member_id},') | Entry.body.contains(
         f'"member_id":{member_id}}}'

@@ -25,8 +25,10 @@ _AT_ONCE = 500
 
 
 def record_refusal(event: Event, by: Actor, *, now: datetime, per_hour: int = 20) -> None:
-    """Record a refusal in a transaction of its own, or count it where this source had
-    `per_hour` of the kind already, or all sources together ten times that."""
+    """Record a refusal in its own transaction, or only count it above the hourly limit.
+
+    The limit is `per_hour` of a kind for one source, and ten times that for all sources together.
+    """
     name = event.event_name()
     with transaction():
         together = _row(name, _EVERYBODY, SYSTEM, now)
@@ -44,8 +46,7 @@ def record_refusal(event: Event, by: Actor, *, now: datetime, per_hour: int = 20
 
 
 def close_hours(now: datetime) -> int:
-    """Record what was only counted in hours that are over, and forget them; for the schedule.
-    Returns how many entries that made."""
+    """Record and delete the counts of past hours, and return the number of entries."""
     made = 0
     for row in RefusalCount.ended(now - HOUR, _AT_ONCE):
         with transaction():
@@ -54,7 +55,7 @@ def close_hours(now: datetime) -> int:
 
 
 def _row(event: str, source: str, by: Actor, now: datetime) -> RefusalCount:
-    """The row of the present hour; one of an hour that is over is closed first."""
+    """Return the row of the current hour, after closing one of a past hour."""
     row = RefusalCount.of(event, source)
     if row is not None and now - row.began_at >= HOUR:
         _close(row, now)

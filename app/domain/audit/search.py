@@ -37,7 +37,7 @@ ANYTHING = EntryFilter()
 def find_entries(
     which: EntryFilter = ANYTHING, limit: int = 50, *, before: int | None = None
 ) -> list[Entry]:
-    """The newest entries that are so, newest first; continue with `before`, the last seq shown."""
+    """Return the newest matching entries, newest first; `before` is the last number shown."""
     query = Entry.select().order_by(Entry.seq.desc()).limit(limit)
     for condition in [*_columns(which), *_in_time(which), *_with_words(which)]:
         query = query.where(condition)
@@ -60,8 +60,10 @@ def _columns(which: EntryFilter) -> list[Any]:
 
 
 def _in_time(which: EntryFilter) -> list[Any]:
-    """The days tell between which entries to look, so that the order stays that of the chain:
-    a clock that was set back makes a day wide, and hides nothing."""
+    """Return the range of entries in which the days lie, so that results keep the chain's order.
+
+    A clock that was set back makes the range of a day wider and hides nothing.
+    """
     if which.since is None and which.until is None:
         return []
     conditions: list[Any] = []

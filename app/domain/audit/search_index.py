@@ -1,5 +1,7 @@
-"""What follows from the chain and serves searching alone: the words of full text, and between
-which entries a day lies. Kept as entries are written; can be made anew at any time."""
+"""The data that only serves searching: the words of full text, and the entry range of each day.
+
+It is written together with each entry and can be rebuilt from the chain at any time.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,10 @@ _BATCH = 5000
 
 
 def rebuild_index() -> int:
-    """Make full text and days anew from the chain and what is private beside it; how many
-    entries there are. One transaction: nobody searches half of it."""
+    """Rebuild full text and days from the chain and its private details; return the entry count.
+
+    One transaction, so no search sees half of it.
+    """
     count = 0
     days: dict[str, tuple[int, int]] = {}
     with transaction():

@@ -61,8 +61,10 @@ def run_verification(
     anchors: Callable[[], Iterable[Anchor]] = checkpoints.anchors,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Read the trail and write down what was found; the state it ends in. Safe to be delivered
-    twice. `anchors` are asked for before reading begins: the chain has grown beyond them then."""
+    """Verify the audit log, store the result, and return the final state. Safe to run twice.
+
+    `anchors` are read before the verification begins, so the chain contains all of them.
+    """
     asked = Verification.get_or_none(Verification.id == verification_id)
     if asked is None:
         return "gone"
@@ -97,7 +99,7 @@ def verify_now(*, by: Actor, now: datetime) -> ChainReport:
 
 
 def _record_found(found: ChainReport, by: Actor, now: datetime) -> None:
-    """What a reading showed, inside the caller's transaction."""
+    """Store the result of a verification, inside the caller's transaction."""
     if found.broken_at is None:
         event = TrailVerified(entries=found.entries, head=found.head, marks=found.anchors)
         record(event, by, now=now)

@@ -56,8 +56,7 @@ def approve_changes(
 
 
 def can_decide(by: Actor, site: Site) -> bool:
-    """Whether it is this person's to say: where a client decides, somebody there and nobody
-    else; everywhere else somebody of the agency."""
+    """Whether this person may decide: a client user where the client decides, else the agency."""
     if site.approvals == THEMSELVES:
         return by.role == CLIENT and permissions.can_see_site(by, site)
     return by.role != CLIENT
@@ -118,8 +117,10 @@ def sign_and_queue(
     may_be_proposer: bool,
     now: datetime,
 ) -> bool:
-    """Put the approval into the plan, sign it and queue the change, inside the caller's
-    transaction. Only here a change is signed. False if it is not what was seen any more."""
+    """Add the approval to the plan, sign it and queue the change, in the caller's transaction.
+
+    Changes are signed only here. Return False if the change is no longer what was seen.
+    """
     if not change.document:
         return False
     document = change.document.encode("utf-8")
@@ -146,7 +147,7 @@ def sign_and_queue(
 
 
 def _approved(change: Change, how: str, approver: str) -> ChangeApproved:
-    """A standing approval is named without its people: they stand where it was made."""
+    """Return the event; a rule is named without its people, who are in its own entry."""
     policy = change.policy if how == change_plan.BY_POLICY else None
     named = f"standing approval {policy.id} “{policy.name}”" if policy else approver
     return ChangeApproved.of(

@@ -46,8 +46,11 @@ TRIES_AGAIN_AFTER = timedelta(hours=20)
 
 @dataclass(frozen=True)
 class RuleTerms:
-    """What a standing approval covers. `client`, `site_ids` and `tags` (any of them) each narrow
-    it to fewer sites; what is empty narrows nothing."""
+    """What an auto-update rule covers.
+
+    `client`, `site_ids` and `tags` (any of them) each narrow it to fewer sites. An empty one
+    narrows nothing.
+    """
 
     name: str
     scopes: tuple[str, ...]
@@ -159,8 +162,10 @@ def set_approval_mode(
 
 
 def propose_due(now: datetime) -> int:
-    """Propose what the policies in force cover, unless it was decided or tried often enough
-    before; how many."""
+    """Propose what active auto-update rules cover, and return the number of proposals.
+
+    Updates that were decided, or tried too often, are left out.
+    """
     policies = [one for one in Policy.in_force(now) if is_window_open(one, now)]
     if not policies:
         return 0
@@ -212,7 +217,7 @@ def tries_of_rules(found: list[Change]) -> int:
 
 
 def would_release(change: Change, site: Site, now: datetime) -> Policy | None:
-    """The rule in force that covers what this change does, whoever proposed it."""
+    """Return the active rule that covers this change, no matter who proposed it."""
     in_force = Policy.in_force(now)
     return next(
         (one for one in in_force if applies_to(one, site, change.scope, change.step_size)), None
@@ -255,8 +260,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
 
 
 def applies_to(policy: Policy, site: Site, scope: str, step: str) -> bool:
-    """Whether this is what the policy was made for; a client who asks for a second person gets
-    one here as well."""
+    """Whether the rule covers this update; it respects clients that require a second person."""
     if scope not in policy.scopes:
         return False
     # A translation has no number that could grow; its scope alone decides.
@@ -270,8 +274,11 @@ def applies_to(policy: Policy, site: Site, scope: str, step: str) -> bool:
 
 
 def is_window_open(policy: Policy, now: datetime) -> bool:
-    """Whether it is one of the policy's hours. `to_hour` before `from_hour` crosses midnight,
-    and belongs to the day on which it began."""
+    """Whether `now` is in the hours of the rule.
+
+    If `to_hour` is before `from_hour`, the window crosses midnight and belongs to the day on which
+    it began.
+    """
     at = now.astimezone(UTC)
     start, stop = policy.from_hour, policy.to_hour
     if start < stop:
@@ -319,7 +326,7 @@ def count_sites(policy: Policy) -> int:
 
 
 def get_rule(policy_id: int) -> Policy:
-    """Raises NotFound."""
+    """Return the rule with this id, or raise NotFound."""
     policy = Policy.get_or_none(Policy.id == policy_id)
     if policy is None:
         raise NotFound("There is no such standing approval.")

@@ -49,7 +49,7 @@ def candidates_on_site(site: Site, now: datetime) -> list[Candidate]:
 
 
 def find_candidates(site: Site, kind: str, ident: str, to: str, now: datetime) -> Candidate | None:
-    """The candidate of that name, on its way to that version; None if it is not offered."""
+    """Return the candidate with this name and target version; None if it is not available."""
     return next(
         (one for one in candidates_on_site(site, now) if one.is_named(kind, ident, to)), None
     )

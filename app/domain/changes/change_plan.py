@@ -67,12 +67,12 @@ class Package:
 
 
 def operation_for(kind: str) -> str:
-    """The operation that carries out a change of this kind."""
+    """Return the operation that carries out a change of this kind."""
     return UPDATE_AGENT if kind == "siteagent" else RUN
 
 
 def document_of(frame: PlanContext, step: PlannedUpdate, package: Package) -> bytes:
-    """The bytes a person approves."""
+    """Return the bytes that a person approves."""
     return canonical(
         {
             "v": 1,
@@ -94,12 +94,12 @@ def document_of(frame: PlanContext, step: PlannedUpdate, package: Package) -> by
 
 
 def digest_of(document: bytes) -> str:
-    """What a page shows of a document, and what an approval names."""
+    """Return the digest of a document, which pages show and approvals name."""
     return hashlib.sha256(b"siteagent/proposal/1\n" + document).hexdigest()
 
 
 def plan_of(document: bytes, *, by: str, how: str, at: datetime, reason: str) -> bytes:
-    """The document with its approval in it: the bytes that are signed and sent."""
+    """Return the document with its approval: the bytes that are signed and sent."""
     approval = {"by": by, "how": how, "at": int(at.timestamp()), "reason": reason}
     return canonical({**parse_json(document), "approval": approval})
 

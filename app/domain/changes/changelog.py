@@ -21,7 +21,7 @@ UNNAMED = "unnamed"
 
 
 def read(said: object) -> dict[str, Any] | None:
-    """What is kept of it, each part of its type; None where the site tells nothing."""
+    """Return the parts of a changelog with the right types; None if the site sends none."""
     if not isinstance(said, dict):
         return None
     text = said.get("text")

@@ -104,7 +104,7 @@ def _ask(
 
 
 def _no_answer(change: Change, outcome: CallResult, now: datetime) -> str:
-    """A site that says, signed, that it does not do this is told as that; the rest may pass."""
+    """Record a dry run without an answer; a signed refusal of the operation is recorded as such."""
     if outcome.fault == ErrorCode.identity_changed:
         scheduling.record_failed_call(change.site, outcome.fault, outcome.evidence, SYSTEM, now)
     if outcome.fault == ErrorCode.refused_by_site:
@@ -134,10 +134,10 @@ def _believe(
 
 
 def _window_there(change: Change, skew: timedelta) -> tuple[datetime, datetime]:
-    """The change's window by a clock that may differ as far as it does now, and a little more.
+    """Return the change's window by the site's clock, widened by a small tolerance.
 
-    The site compares a plan with its own clock (docs/PROTOCOL.md 3.3), and Aura sends nothing
-    outside of the window by its own.
+    The site compares a plan with its own clock (docs/PROTOCOL.md 3.3). Aura sends nothing outside
+    the window by its own clock.
     """
     begins = change.not_before + min(skew, timedelta()) - _CLOCK_MARGIN
     return begins, change.not_after + max(skew, timedelta()) + _CLOCK_MARGIN
@@ -164,7 +164,7 @@ def _checked(change: Change, site: Site, said: _Said) -> ChangeChecked:
 
 
 def _read(document: dict[str, Any]) -> _Said:
-    """A yes counts only as a plain `true` without a single reason against it."""
+    """Parse the answer; only a plain `true` without any reason against it counts as a yes."""
     listed = document.get("reasons")
     texts = [outcomes.code_or_empty(one) for one in listed] if isinstance(listed, list) else []
     reasons = tuple(one or "unnamed" for one in texts[:_MAX_REASONS])

@@ -92,7 +92,7 @@ def _no_offer(case: _Case) -> Reason | None:
 
 
 def _not_newer(case: _Case) -> Reason | None:
-    """An offer may come from a seller's server: nobody is to be set back to an older version."""
+    """Refuse older versions: an available update may come from a vendor's server."""
     offered, present = case.target.offered, case.target.version
     # The versions of translations are moments, which the site compares.
     if not offered or case.target.kind == "translation" or not is_not_newer(offered, present):

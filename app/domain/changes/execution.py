@@ -172,8 +172,10 @@ def _may_be_sent_again(change: Change, now: datetime) -> bool:
 
 
 def recover_changes(now: datetime) -> int:
-    """Queue what was lost, end what outlived its time, and call *unknown* what a dead worker
-    left running; returns how many."""
+    """Queue lost changes, end those whose window is over, and return how many were handled.
+
+    What a dead worker left running becomes *unknown*.
+    """
     ended = [change for change in Change.outlived(now) if proposals.expire_change(change, now)]
     stuck = Change.stuck(now, STUCK_GRACE)
     for change in stuck:

@@ -1,5 +1,7 @@
-"""What a site's signed word makes of a change. Pure, and never rounds: a claim whose evidence
-does not bear it out is not known to be true."""
+"""Translate a site's signed answer into the outcome of a change.
+
+Pure, and never rounds: a claim that its evidence does not support is unknown.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,7 @@ def digest_of(evidence: dict[str, Any]) -> str:
 
 
 def main_facts(evidence: dict[str, Any]) -> dict[str, str | int | bool]:
-    """What of the evidence stands in the trail in words: the states, and the package."""
+    """Return the parts of the evidence for the audit log: the states and the package."""
     told: dict[str, str | int | bool] = {}
     for place in PLACES:
         for name, value in evidence.get(place, {}).items():
@@ -83,7 +85,7 @@ def main_facts(evidence: dict[str, Any]) -> dict[str, str | int | bool]:
 
 
 def from_answer(document: dict[str, Any], step: PlannedUpdate, now: datetime) -> Outcome:
-    """What `change.run` answered, or what `change.status` says that it did."""
+    """Return the outcome in the answer to `change.run`, or in `change.status`."""
     outcome, reason = document.get("outcome"), code_or_empty(document.get("reason"))
     evidence = _evidence(document.get("evidence"))
     if outcome == _SAYS_WAITING or (outcome, reason) == (REFUSED, BUSY):
@@ -100,8 +102,10 @@ def from_answer(document: dict[str, Any], step: PlannedUpdate, now: datetime) ->
 
 
 def from_error(error: CallError) -> Outcome | None:
-    """What proves that nothing was done: no connection came about, or a signed refusal of
-    what was asked. None for everything less."""
+    """Return the outcome of an error which proves that nothing was done, else None.
+
+    Proofs are a connection that was never made, and a signed refusal of the request.
+    """
     if Trait.NOTHING_SENT in error.fault.traits:
         return Outcome(FAILED, NEVER_ARRIVED)
     code = str(error.evidence.get("code", "")) or str(error.fault)
@@ -118,7 +122,7 @@ def is_about_time(told: Outcome) -> bool:
 
 
 def seen_from_outside(told: Outcome, before: dict[str, Any], after: dict[str, Any]) -> Outcome:
-    """A success that broke the website for everybody outside is none."""
+    """Adjust the outcome to what visitors of the public website see."""
     broke = after.get("answer") == FATAL and before.get("answer") != FATAL
     if told.state == SUCCEEDED and broke:
         return Outcome(FAILED, BROKE_OUTSIDE, told.evidence)
@@ -130,7 +134,7 @@ def seen_from_outside(told: Outcome, before: dict[str, Any], after: dict[str, An
 
 
 def code_or_empty(value: object) -> str:
-    """A code as the protocol writes them; anything else is none."""
+    """Return a code in the protocol's spelling; an empty text for anything else."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
 
 
@@ -157,7 +161,7 @@ def _is_unproven(told: Outcome) -> bool:
 
 
 def _evidence(said: object) -> dict[str, Any]:
-    """The fields the protocol names, each of its type; the rest is left out."""
+    """Return the fields that the protocol names, each with its type, and drop the rest."""
     if not isinstance(said, dict):
         return {}
     kept: dict[str, Any] = {}

@@ -1,5 +1,6 @@
-"""Changes as people handle them: to propose one, to take it back, and to say that somebody
-looked when one did not end well. Approving is in approvals.py, running in execution.py.
+"""Propose changes, cancel proposals, and close changes that need checking.
+
+Approving is in approvals.py, running in execution.py.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def create_proposals(
     now: datetime,
     policy: Policy | None = None,
 ) -> list[Change]:
-    """The same for whoever needs no role: a policy proposes what it was approved for."""
+    """Propose changes without a role check: a rule proposes what it was approved for."""
     batch = str(uuid4())
     try:
         with transaction():

@@ -107,7 +107,7 @@ def _ask(change: Change, site: Site, world: RunContext) -> str:
 
 
 def _told_by_status(change: Change, reply: Reply, now: datetime) -> Outcome | None:
-    """What the site's record makes of the change; None while it is no more than under way."""
+    """Return the outcome in the site's record; None while the change is still running."""
     document, state = reply.document, reply.document.get("state")
     if state == "done":
         return outcomes.from_answer(document, planned_update(change), now)
@@ -183,13 +183,15 @@ def end_change(
 
 
 def _is_incident(told: Outcome) -> bool:
-    """Whether somebody has to look before anything else is done there: what was taken back or
-    never begun leaves the site as it was."""
+    """Whether a person has to check the site before its next change.
+
+    A change that was rolled back or never began leaves the site as it was.
+    """
     return told.state == FAILED and told.reason != outcomes.NEVER_ARRIVED
 
 
 def _wait(change: Change, told: Outcome, now: datetime) -> str:
-    """The site asks its own administrator, or is at work on something else."""
+    """Record that the site waits for its administrator or is busy, and plan the next try."""
     is_same = change.outcome_reason == told.reason
     delay = backoff(change.attempts - 1, WAITING_RETRY, LONGEST_WAITING_RETRY)
     has_moved = change.move(
@@ -206,7 +208,7 @@ def _wait(change: Change, told: Outcome, now: datetime) -> str:
 
 
 def _note_version(change: Change) -> None:
-    """What the list shows until the next report arrives, by the site's signed evidence."""
+    """Show the version of the site's signed evidence until the next site report arrives."""
     Component.update(version=change.to_version, offered_version=None, offered_package=None).where(
         Component.site == change.site_id,
         Component.kind == report_list(change.kind),
@@ -241,8 +243,10 @@ def mark_unknown(
     outcome: CallResult | None = None,
     reason: str = "",
 ) -> str:
-    """Not known what came of it. The site is asked until it tells, at growing intervals; one
-    that does not leaves an incident, and the state stays what it is: unknown."""
+    """Mark the result of a change as unknown, and ask the site for it at growing intervals.
+
+    If the site never answers, the change needs checking and its state remains unknown.
+    """
     silent_for = now - (change.sent_at or change.started_at or now)
     is_over = silent_for >= GIVEN_UP_AFTER
     delay = backoff(change.attempts, FIRST_RETRY, LONGEST_RETRY)

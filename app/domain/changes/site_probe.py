@@ -49,8 +49,10 @@ def probe_site(
 
 
 def classify_response(seen: ProbeResponse) -> dict[str, Any]:
-    """Three answers, because two would have to lie: a cache, a captcha or a redirect is neither
-    a page that works nor one that broke."""
+    """Classify a page as working, broken or inconclusive.
+
+    A cache, a captcha or a redirect proves neither that a page works nor that it broke.
+    """
     received = seen.received
     if received is None:
         return {"answer": COULD_NOT_TELL, "why": str(seen.error.fault) if seen.error else ""}

@@ -137,8 +137,10 @@ def call_with_fallback(
     config: Config,
     call: Call,
 ) -> tuple[list[CallResult], Channel]:
-    """Call the site where it is known to answer and, if something else answers there, where
-    else it said that it listens. Returns what came of each call, and the last one's channel."""
+    """Call the site at its known address and, if something else answers, at its other ones.
+
+    Return the result of each call, and the channel of the last one.
+    """
     outcomes = [call_site(channel, op, arguments, by=by, config=config, call=call)]
     named = [one for one in site.endpoints if is_same_server(channel.endpoint, one)]
     others = [*_https_or_www_variant(channel.endpoint, outcomes[0]), *named]
@@ -170,8 +172,10 @@ def _https_or_www_variant(endpoint: str, outcome: CallResult) -> list[str]:
 
 
 def is_same_server(known: str, named: str) -> bool:
-    """Whether what belongs to `known`, signed requests and the server's password, may go to the
-    address that a site named: the same host and port, and never http after https."""
+    """Whether signed requests and the server's password for `known` may go to `named`.
+
+    That takes the same host and port, and never http after https.
+    """
     try:
         old, new = urlsplit(known), urlsplit(named)
         is_same = _host(old) == _host(new)
@@ -188,7 +192,7 @@ def _host(parts: SplitResult) -> tuple[str, int | None]:
 
 
 def effective_result(outcomes: list[CallResult]) -> CallResult:
-    """The one that counts: the good answer, or what the known address ran into."""
+    """Return the result that counts: the successful one, or that of the known address."""
     return outcomes[-1] if outcomes[-1].reply is not None else outcomes[0]
 
 
@@ -217,7 +221,7 @@ def call_unsigned(
 
 
 def _refusal(status: int, answer: dict[str, Any]) -> CallError:
-    """The name of an unsigned answer that is no success."""
+    """Return the error for an unsigned answer that is no success."""
     if status == 401 and answer.get("siteagent") == 1:
         if answer.get("code") == "disconnected":
             return CallError(
@@ -232,7 +236,7 @@ def _refusal(status: int, answer: dict[str, Any]) -> CallError:
 
 
 def channel_to(site: Site, config: Config) -> Channel:
-    """The signed way to a paired site; raises SealBroken when its keys cannot be opened."""
+    """Return the signed channel to a paired site; raise SealBroken if its keys do not open."""
     return Channel(
         site_id=site.id,
         endpoint=site.endpoint,
@@ -253,8 +257,10 @@ def server_login(site: Site, config: Config) -> str:
 
 
 def server_login_at(site: Site, endpoint: str, config: Config) -> str:
-    """The same where `endpoint` is at the site's known address; '' anywhere else, because the
-    password was given for that server alone."""
+    """Return the server's password if `endpoint` is at the site's known address, else ''.
+
+    The password was entered for that server alone.
+    """
     return server_login(site, config) if is_same_server(site.endpoint, endpoint) else ""
 
 
@@ -265,5 +271,5 @@ def open_key(site: Site, name: str, config: Config) -> bytes:
 
 
 def key_context(site_id: int, name: str, generation: int) -> str:
-    """What a sealed key is bound to, so that it opens in no other row."""
+    """Return the context that binds a sealed key to its row."""
     return f"site:{site_id}:{name}:{generation}"

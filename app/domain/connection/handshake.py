@@ -150,7 +150,7 @@ def send_confirm(
 def connection_columns(
     site: Site, opened: HandshakeResult, generation: int, config: Config, now: datetime
 ) -> dict[str, object]:
-    """The columns of a new connection; whatever was known of an older one is cleared."""
+    """Return the columns of a new connection; those of an older one are cleared."""
     ring = KeyRing(config.sealing_keys)
     return {
         "generation": generation,
@@ -199,7 +199,7 @@ def _open(
     sign_d: str,
     outcomes: tuple[CallResult, ...],
 ) -> HandshakeStep:
-    """The keys that follow from a verified answer, or what is wrong with it."""
+    """Return the keys that follow from a verified answer, or what is wrong with it."""
     try:
         about = _about(reply.document, endpoint)
         e_s = from_b64u(reply.document.get("e_s"), 32)
@@ -231,10 +231,11 @@ def _open(
 
 
 def _about(document: dict[str, Any], endpoint: str) -> dict[str, Any]:
-    """What the site says of itself, checked; raises ProtocolError('malformed').
+    """Check and return what the site reports about itself; raise ProtocolError('malformed').
 
-    Of the endpoints it names only those at the server that answered at `endpoint` are kept:
-    signed requests and the server's password go to them."""
+    Of the endpoints it names, only those at the server that answered at `endpoint` are kept,
+    because signed requests and the server's password go to them.
+    """
     said = document.get("site")
     if not isinstance(said, dict):
         raise ProtocolError("malformed", "site")

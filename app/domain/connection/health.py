@@ -123,10 +123,11 @@ def proves_disconnect(site: Site, g: object) -> bool:
 
 
 def mark_disconnected(site: Site, *, confirmed: bool, how: str, by: Actor, now: datetime) -> bool:
-    """The site has left, inside the caller's transaction. Keys are destroyed only with proof.
+    """Record that the site disconnected, inside the caller's transaction.
 
-    Whoever stole a full copy of a site can prove a goodbye the site never said. So the one
-    secret that can only disconnect is kept, and shown to the site itself (revocation.py).
+    Keys are destroyed only with proof. A thief with a full copy of a site can prove a disconnection
+    that the site never sent. So the one secret that can only disconnect is kept and presented to
+    the site itself (revocation.py).
     """
     if confirmed:
         kept = {name: key for name, key in site.keys_sealed.items() if name == "revoke"}

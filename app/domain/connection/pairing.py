@@ -128,7 +128,7 @@ def _withdraw(pairing: Pairing, by: Actor, now: datetime) -> None:
 
 
 def _release_site(pairing: Pairing) -> None:
-    """The site goes back to where it was before the token."""
+    """Return the site to its state before the token."""
     pairing.site.move(to=pairing.site.state_before_pairing, when=(PAIRING,))
 
 
@@ -140,8 +140,10 @@ def retry_pairing_now(pairing: Pairing, *, by: Actor, now: datetime | None = Non
 
 
 def receive_ready(pairing: Pairing, *, now: datetime) -> str:
-    """The site says its administrator agreed. Returns what is true of the token now:
-    'waiting' (the site is asked at once), 'used', 'expired', 'cancelled' or 'failed'."""
+    """Handle the notice that the site's administrator agreed, and return the token's state.
+
+    'waiting' (the site is asked at once), 'used', 'expired', 'cancelled' or 'failed'.
+    """
     if pairing.state == WAITING and _is_over(pairing, now):
         _expire(pairing, now)
     _schedule_now(pairing, now)
@@ -271,7 +273,7 @@ class _Attempt:
         return self.pairing.state
 
     def _complete(self, opened: HandshakeResult) -> Sync | None:
-        """The keys become the site's; its first report is asked for."""
+        """Store the keys as the site's, and request its first report."""
         now = self.now()
         if not self.pairing.close(USED, now):
             return None
@@ -328,7 +330,7 @@ class _Attempt:
 
 
 def note_key(pairing: Pairing, config: Config) -> bytes:
-    """What signs notices about this token, open or closed; raises SealBroken."""
+    """Return the key that signs notices about this token; raise SealBroken."""
     return _open(pairing, "note", config)
 
 
@@ -345,8 +347,11 @@ def _is_over(pairing: Pairing, now: datetime) -> bool:
 
 
 def _expire(pairing: Pairing, now: datetime) -> None:
-    """Close a token whose time is over. One that the site accepted without ever
-    confirming it has *failed*: the site may believe itself paired."""
+    """Close an expired token.
+
+    A token that the site accepted without ever confirming it has *failed*: the site may believe
+    that it is paired.
+    """
     by = Actor.of(pairing.issued_by)
     failed = pairing.exchange_sealed is not None
     with transaction():

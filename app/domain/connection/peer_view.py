@@ -19,8 +19,11 @@ from app.protocol import b64u
 
 @dataclass(frozen=True)
 class Claim:
-    """What a site says it has seen of this trail. `mark` is what Aura itself signed, None where
-    the site shows no such thing; `why` then says what is missing."""
+    """What a site says it has seen of the audit log.
+
+    `mark` is what Aura itself signed; None if the site shows no such thing, and `why` then says
+    what is missing.
+    """
 
     mark: Checkpoint | None
     is_refusing: bool
@@ -28,8 +31,11 @@ class Claim:
 
 
 def claim_in(document: dict[str, Any], config: Config) -> Claim | None:
-    """Read what an answer says of this trail; None where it says nothing, or where Aura's own
-    key does not open, so that nothing can be judged."""
+    """Return what an answer says about the audit log.
+
+    Return None if it says nothing, or if Aura's own key does not open, so that nothing can be
+    judged.
+    """
     said, is_refusing = document.get("seen"), document.get("mark_refused") is True
     if said is None and not is_refusing:
         return None

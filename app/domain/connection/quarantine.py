@@ -27,8 +27,11 @@ BY_NOTICE = "notice"
 
 @dataclass(frozen=True)
 class Judgement:
-    """What an answer says of the site's log: its newest mark, if it goes on from the one seen
-    before, or why it is another log. Neither for an answer that was overtaken by a later one."""
+    """What an answer says about the site's log.
+
+    Either its newest checkpoint, if it continues the known one, or why it is another log. Neither
+    for an answer that a later one overtook.
+    """
 
     mark: Checkpoint | None = None
     forked: dict[str, str | int] | None = None
@@ -39,7 +42,7 @@ class Judgement:
 
 
 def known_head(site: Site) -> dict[str, Any]:
-    """What a request says of the newest head that was seen."""
+    """Return the newest head that was seen, for a request."""
     return {"log": {"n": site.log_n, "hash": site.log_hash}} if site.log_hash else {}
 
 
@@ -89,7 +92,7 @@ def flag_move(
     by: Actor,
     now: datetime,
 ) -> bool:
-    """The site lives elsewhere than where it was paired, inside the caller's transaction."""
+    """Record that the site moved from its paired address, in the caller's transaction."""
     evidence: dict[str, Any] = {"paired": paired, "now": present, "how": how}
     if endpoints:
         evidence["endpoints"] = endpoints
@@ -97,7 +100,7 @@ def flag_move(
 
 
 def note_excess(site: Site, evidence: dict[str, int], by: Actor, now: datetime) -> bool:
-    """The site sends more of its log than Aura keeps, inside the caller's transaction."""
+    """Record that the site sends more of its log than Aura keeps, in the caller's transaction."""
     return _quarantine(site, EXCESSIVE, evidence, by, now)
 
 
@@ -113,10 +116,10 @@ def _quarantine(site: Site, kind: str, evidence: dict[str, Any], by: Actor, now:
 
 
 def clear_if_home(site: Site, by: Actor, now: datetime) -> None:
-    """The site answered under its known address, inside the caller's transaction.
+    """Clear a quarantine after an answer from the known address, in the caller's transaction.
 
-    That ends a quarantine which began with the site's own refusal to do so, and no other:
-    where an administrator asked to be followed, the original and a copy may both be alive.
+    Only one that began with the site's own refusal ends. After an administrator asked to follow a
+    move, the original and a copy may both be alive.
     """
     if site.quarantine == MOVED and site.quarantine_evidence.get("how") == BY_ANSWER:
         end_quarantine(site, "address", by, now)

@@ -95,7 +95,10 @@ def retry_due_revocations(now: datetime) -> list[int]:
 
 
 def receive_disconnect(kid: str, g: object, *, ip: str = "", now: datetime) -> bool:
-    """A signed notice says the site has left; believed with the proof only. True if it counted."""
+    """Handle a signed notice of disconnection; believe it only with the proof.
+
+    Return True if it was accepted.
+    """
     site = Site.get_or_none(Site.kid == kid)
     if site is None or not health.proves_disconnect(site, g):
         return False
@@ -176,7 +179,7 @@ class _RevocationAttempt:
             self._try_later(self.site.state, outcome.fault)
 
     def cannot_speak(self) -> None:
-        """The sealing key is not here, so nothing can be sent; it may come back."""
+        """Record that the sealing key is missing, so nothing can be sent; it may come back."""
         tries = self.site.revoke_evidence.get("attempts", 0) + 1
         self._note(attempts=tries, last_fault=KEYS_UNREADABLE, last_tried_at=self.now().isoformat())
         state = REVOKED_UNREACHED if self.site.state == REVOKING else self.site.state
@@ -246,7 +249,7 @@ class _RevocationAttempt:
     # ---- what is written down ----
 
     def _write_down(self, outcome: CallResult) -> CallResult:
-        """The call's entry, and the acknowledgement if it held one."""
+        """Record the call, and the acknowledgement if the answer holds one."""
         now = self.now()
         with transaction():
             audit.record(outcome.as_event(self.site.id), SYSTEM, now=now)

@@ -32,8 +32,10 @@ LEASE = timedelta(seconds=100)
 
 
 def columns(site: Site, now: datetime) -> dict[str, Any]:
-    """The columns of a site whose connection has just ended for certain: every key but the one
-    that can only disconnect is destroyed, and the first check is planned."""
+    """Return the columns of a site whose connection has just ended for certain.
+
+    Every key but the one that can only disconnect is destroyed, and the first check is planned.
+    """
     kept = {name: key for name, key in site.keys_sealed.items() if name == "revoke"}
     return {"keys_sealed": kept, "recheck_at": now + FIRST if kept else None}
 

@@ -292,7 +292,7 @@ class _RotationAttempt:
         return outcomes, channel
 
     def _next_signature(self) -> str | None:
-        """The signature with the key that the plan names as the next one, if it names one."""
+        """Return the signature with the next key, if the plan names one."""
         plan, sign_d = from_b64u(self.rotation.plan), self._planned_key()
         if sign_d is None:
             return None
@@ -323,7 +323,7 @@ class _RotationAttempt:
     # ---- confirming ----
 
     def _confirm(self) -> str:
-        """A message under the new keys; its answer makes them the connection's."""
+        """Send a message under the new keys; its answer makes them the connection's keys."""
         raw = _open(self.config, self.rotation.next_sealed, self.rotation.op_id, "next")
         agreed = _NextKeys(**json.loads(raw))
         channel = Channel(
@@ -394,7 +394,7 @@ class _RotationAttempt:
         return self.rotation.state
 
     def _move(self, agreed: _NextKeys) -> dict[str, object]:
-        """The columns of a new address, with its entry; nothing when the site stays."""
+        """Record a new address, and return its columns; empty if the site stays."""
         home = self.rotation.home
         if not home:
             return {}
@@ -409,7 +409,7 @@ class _RotationAttempt:
         }
 
     def _forget_server_login(self, agreed: _NextKeys) -> dict[str, object]:
-        """The password was given for the server that the site left."""
+        """Return the columns that delete the password of the server that the site left."""
         stays = calls.is_same_server(self.site.endpoint, agreed.endpoint)
         if stays or not self.site.server_login_sealed:
             return {}
@@ -452,7 +452,7 @@ class _RotationAttempt:
         return self.rotation.state
 
     def fail(self, fault: str, evidence: dict[str, str | int]) -> str:
-        """The present keys stay; whatever was agreed on is forgotten."""
+        """Keep the current keys, and discard what was agreed on."""
         now = self.now()
         with transaction():
             ended = {"ended_at": now, "fault": fault, "evidence": evidence, **_FORGOTTEN}

@@ -37,7 +37,7 @@ class LogRecord:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        """A fact as text; '' for one that is absent or of another type, as a site may write it."""
+        """Return a fact as text; '' if it is missing or of another type, since a site wrote it."""
         value = self.facts.get(name)
         return value if isinstance(value, str) else ""
 
@@ -102,8 +102,10 @@ def _calls_missing(sides: LogPair) -> Iterable[Finding]:
 
 
 def _reach(entries: Sequence[LogRecord]) -> list[tuple[int, int, bool]]:
-    """The stretches of the site's log without a gap: first, last, and whether the first one is
-    where the connection begins."""
+    """Return the stretches of the site's log without a gap, as (first, last, is_start).
+
+    `is_start` is True if the connection begins with the first entry.
+    """
     stretches: list[tuple[int, int, bool]] = []
     for entry in entries:
         if stretches and stretches[-1][1] + 1 == entry.seq:
@@ -126,7 +128,7 @@ def _is_covered(head: int, reach: list[tuple[int, int, bool]]) -> bool:
 
 
 def _changes(sides: LogPair, now: datetime) -> Iterable[Finding]:
-    """A change the site was ordered and Aura never sent, or one that ended otherwise."""
+    """Find changes that the site executed and Aura never sent, or that ended differently."""
     sent = {one.text("op_id") for one in of(sides.aura, "change_started", "change_ended")}
     ended = {one.text("op_id"): one for one in of(sides.aura, "change_ended")}
     for op_id, entry in _last_words(sides.site).items():
@@ -185,7 +187,7 @@ def _spans(entries: Sequence[LogRecord], since: datetime, until: datetime) -> bo
 
 
 def _keys(sides: LogPair, now: datetime) -> Iterable[Finding]:
-    """New keys came into use that Aura never agreed on."""
+    """Find key rotations that Aura never agreed on."""
     ours = {str(one.facts["generation"]) for one in of(sides.aura, "keys_rotated")}
     for entry in of(sides.site, "keys_rotated"):
         generation = str(entry.facts.get("generation", ""))
@@ -199,7 +201,7 @@ def _keys(sides: LogPair, now: datetime) -> Iterable[Finding]:
 
 
 def _pairings(sides: LogPair, now: datetime) -> Iterable[Finding]:
-    """The site was connected under a fingerprint that Aura never saw."""
+    """Find connections under a fingerprint that Aura never saw."""
     ours = {one.facts.get("fingerprint") for one in of(sides.aura, "pairing_completed")}
     for entry in of(sides.site, "connected"):
         fingerprint = entry.text("fingerprint")
@@ -216,7 +218,7 @@ _SHOWN = (
 
 
 def _told(site: LogRecord | None, aura: LogRecord | None) -> dict[str, Any]:
-    """What each side says, in short plain values; nothing for a side that is silent."""
+    """Return what each side says, in short plain values; empty for a silent side."""
     return {"site": _facts(site), "aura": _facts(aura)}
 
 

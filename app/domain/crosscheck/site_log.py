@@ -141,8 +141,10 @@ def _read_on(site: Site, config: Config, call: Call, now: Callable[[], datetime]
 
 
 def _keep(site: Site, read: SiteLog, outcome: CallResult, now: datetime) -> str:
-    """Keep what fits of a batch, and raise an alarm about what does not; inside the caller's
-    transaction."""
+    """Store the valid entries of a batch, and raise an alert for an invalid one.
+
+    Runs inside the caller's transaction.
+    """
     document = outcome.document or {}
     try:
         mark = checkpoints.parse_checkpoint(document.get("mark"), site.sign_s)
@@ -191,7 +193,7 @@ class Cursor:
 
 
 def parse_batch(document: dict[str, Any]) -> Batch:
-    """The entries in an answer; raises LogBroken for what no honest plugin sends."""
+    """Return the entries in an answer; raise LogBroken for what no correct plugin sends."""
     entries, first = document.get("entries"), document.get("from")
     if not isinstance(entries, list) or len(entries) > MAX_ENTRIES or type(first) is not int:
         raise LogBroken(0, "stands in an answer that is no part of a log")
@@ -244,8 +246,10 @@ def verify_batch(
 
 
 def _may_begin(link: LogEntry, batch: Batch, mark: Checkpoint) -> bool:
-    """Whether nothing older need be there: a connection begins with it, or it is the oldest one
-    that a log of that length keeps."""
+    """Whether no older entry is required before this one.
+
+    A connection begins with it, or it is the oldest one that a log of that length keeps.
+    """
     was_trimmed = mark.n - link.seq >= MIN_RETAINED - 1
     return link.seq == batch.first and (link.event == "connected" or was_trimmed)
 

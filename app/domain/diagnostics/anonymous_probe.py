@@ -55,8 +55,10 @@ class AnonymousClient:
     def knock(
         self, url: str, *, padded_to: int = 0, instead: Mapping[str, str] | None = None
     ) -> ProbeResponse:
-        """Post what looks in every respect like Aura's call, under a key nobody knows, with
-        some headers `instead` of the right ones."""
+        """Post a request that looks like Aura's call, under an unknown key.
+
+        Some headers are replaced by those in `instead`.
+        """
         request = protocol.sign_request(
             url,
             _body(padded_to),
@@ -116,7 +118,7 @@ def _fate(look: ProbeResponse, *, arrived: str, lost: str, if_lost: str) -> str:
 
 
 def _body(size: int) -> bytes:
-    """A stranger's `ping`, as large as may be signed when `size` is at the limit or beyond."""
+    """Return an anonymous `ping`, as large as may be signed if `size` is at the limit or beyond."""
     document = {"v": protocol.VERSION, "op": "ping", "by": "Aura"}
     least = len(protocol.canonical({**document, "pad": ""}))
     wanted = min(size, protocol.MAX_REQUEST_BYTES)

@@ -231,7 +231,7 @@ def _unseen(case: Findings, name: str) -> Check:
 
 
 def _drop_unsupported_skips(case: Findings, check: Check, flagged: set[str]) -> Check:
-    """An address may be skipped only because of a check that says what is wrong."""
+    """Turn a skipped address check into a warning, unless a reported problem explains it."""
     if check.name not in ADDRESSES or check.verdict != SKIPPED:
         return check
     if check.because in flagged:
@@ -245,7 +245,7 @@ def _evidence_of(case: Findings, found: Blocker) -> dict[str, str | int]:
 
 
 def _address_behind(sight: Observations, location: str) -> str:
-    """The site's address by where its redirects lead; empty when that is no other site address."""
+    """Return the site's address at the end of its redirects; empty if that is no site address."""
     for look in _received(sight):
         met = look.received.headers.get("Location", "") if look.received else ""
         target = _joined(look.url, met) if met and met[:200] == location[:200] else ""
@@ -287,5 +287,5 @@ def _seen(look: ProbeResponse) -> dict[str, str | int]:
 
 
 def _short(look: ProbeResponse) -> dict[str, str | int]:
-    """An ordinary page needs no quotation."""
+    """Return status and server of a page; an ordinary page needs no quotation."""
     return {key: value for key, value in _seen(look).items() if key in ("status", "server")}

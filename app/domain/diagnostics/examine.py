@@ -37,12 +37,12 @@ def examine(
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> tuple[Diagnosis, list[CallResult]]:
-    """What is in the way to the site at `url` (as `normalise_url` spells it).
+    """Find out what blocks the connection to the site at `url` (spelled as by `normalise_url`).
 
-    With the `channel` of a paired site the signed call is made as well and, once that is
-    answered, a site report asked for; what came of either is returned. `server_login` is for
-    a web server that asks for a password of its own. Raises nothing a site can cause, and
-    ends within the time of a job.
+    With the `channel` of a paired site, the signed call is made as well and, once it is answered, a
+    site report is requested. The results of both are returned. `server_login` is for a web server
+    that asks for a password of its own. Raises nothing that a site can cause, and ends within the
+    time of a job.
     """
     stranger = AnonymousClient(look, config.allow_nets, server_login, now)
     home = stranger.get(f"{url}/")
@@ -82,9 +82,10 @@ def examine(
 def _echo(
     channel: Channel, others: list[str], *, by: str, config: Config, call: Call
 ) -> tuple[CallResult, Channel]:
-    """The signed call where the site is known to answer and, if something else does there,
-    where strangers were answered; what came of the first unless another one succeeded, and the
-    channel it came by."""
+    """Make the signed call at the known address and, if it fails there, where probes were answered.
+
+    Return the result of the first call unless another one succeeded, and its channel.
+    """
     first = call_site(channel, "ping", {}, by=by, config=config, call=call)
     for endpoint in others:
         if first.fault not in FALLBACK_ERRORS:
@@ -110,7 +111,7 @@ def _name_of(endpoint: str) -> str:
 
 
 def _index(stranger: AnonymousClient, url: str) -> tuple[ProbeResponse, ...]:
-    """The REST index by its pretty address and, unless SiteAgent is listed there, the plain one."""
+    """Request the REST index at its pretty address and, without SiteAgent there, the plain one."""
     looks: list[ProbeResponse] = []
     for path in _INDEX_PATHS:
         looks.append(stranger.get(f"{url}{path}", MAX_INDEX_BYTES))
@@ -125,7 +126,7 @@ def _fates(
     knocks: dict[str, ProbeResponse],
     outcome: CallResult | None,
 ) -> tuple[dict[str, str] | None, str]:
-    """What happens to headers and body on the way, where the signed call does not tell."""
+    """Return what happens to headers and body on the way, if the signed call does not show it."""
     answering = answering_at(knocks)
     is_told = outcome is not None and outcome.fault != ErrorCode.unauthorized
     if not answering or is_told:

@@ -36,7 +36,7 @@ def checks(look: ProbeResponse, now: datetime) -> list[Check]:
 
 
 def _failed(look: ProbeResponse) -> Check | None:
-    """The check at which the connection ended; None when one came about."""
+    """Return the check at which the connection failed; None if it was made."""
     if look.error is None:
         return None
     fault, addresses = look.error.fault, ", ".join(look.trace.addresses)[:500]

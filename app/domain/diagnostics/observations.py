@@ -23,9 +23,12 @@ _NAMESPACE = "siteagent/v1"
 
 @dataclass(frozen=True)
 class Observations:
-    """Everything an examination saw. `in_use` is the address of the connection, by its name;
-    without a connection there is neither that nor an `outcome`. `report` is what came of asking
-    for a site report, which needs all of WordPress to load where the signed call does not."""
+    """Everything that an examination saw.
+
+    `in_use` is the name of the connection's address. Without a connection there is neither that nor
+    an `outcome`. `report` is the result of requesting a site report, which loads all of WordPress
+    where the signed call does not.
+    """
 
     url: str
     now: datetime
@@ -54,7 +57,7 @@ class Findings:
 
 
 def answering_at(knocks: dict[str, ProbeResponse]) -> list[str]:
-    """The addresses at which SiteAgent itself refused a stranger."""
+    """Return the addresses at which SiteAgent itself refused an anonymous request."""
     return [name for name, look in knocks.items() if _met(look, name) is None]
 
 
@@ -64,8 +67,11 @@ def lists_siteagent(index: ProbeResponse) -> bool:
 
 
 def findings_of(sight: Observations) -> Findings:
-    """Sort what was seen, and choose the cause: by the signed call where there is one, else by
-    what strangers met at the addresses that pairing would use."""
+    """Sort the observations, and choose the cause.
+
+    The signed call decides if there is one, else the anonymous requests to the addresses that
+    pairing would use.
+    """
     at_home = responses.classify_intermediary(sight.home.received) if sight.home.received else None
     met = {name: _escalate(sight, _met(look, name)) for name, look in sight.knocks.items()}
     if sight.outcome is not None:
@@ -80,7 +86,7 @@ def findings_of(sight: Observations) -> Findings:
 
 
 def earliest(obstacles: Iterable[Blocker | None]) -> Blocker | None:
-    """The one a call meets earliest."""
+    """Return the obstacle that a call meets first."""
     found = [one for one in obstacles if one is not None]
     return min(found, key=lambda one: NAMES.index(one.check), default=None)
 
@@ -96,7 +102,7 @@ def _met(look: ProbeResponse, name: str) -> Blocker | None:
 
 
 def _escalate(sight: Observations, found: Blocker | None) -> Blocker | None:
-    """An address that fails as the whole website does, or because SiteAgent is not there."""
+    """Return a broader cause if the whole website fails or SiteAgent is missing."""
     if found is None or found.check not in ADDRESSES:
         return found
     if found.finding == fault_of_website(sight.home):
@@ -108,7 +114,7 @@ def _escalate(sight: Observations, found: Blocker | None) -> Blocker | None:
 
 
 def _changed_on_the_way(sight: Observations) -> Blocker | None:
-    """What strangers can tell of a way on which something is lost or changed."""
+    """Return the blocker that loses or changes requests, as anonymous requests show it."""
     fates = sight.header_fates or {}
     lost = [name for name, fate in fates.items() if fate == anonymous_probe.LOST]
     if lost and len(lost) == len(fates) and sight.body_fate == anonymous_probe.LOST:
@@ -136,7 +142,7 @@ def fault_of_website(home: ProbeResponse) -> str:
 
 
 def index_says(looks: tuple[ProbeResponse, ...]) -> str:
-    """What the REST index shows; the best of the two ways to ask for it."""
+    """Return what the REST index shows, by the better of the two ways to request it."""
     says = [_one_index_says(look) for look in looks]
     for finding in ("index_lists", "index_without", "rest_closed"):
         if finding in says:

@@ -62,10 +62,10 @@ class Blocker:
 
 
 def classify_probe(received: RawResponse, check: str) -> Blocker | None:
-    """What kept a stranger's call from SiteAgent at the address `check`; None: it answered.
+    """Return what kept an anonymous call from SiteAgent at `check`; None if it answered.
 
-    SiteAgent answers strangers with one known refusal, so that anything beside it came
-    from somebody else, or was changed on its way.
+    SiteAgent answers anonymous calls with one known refusal. Anything else came from another
+    program, or was changed on its way.
     """
     if siteagent_code(received) == "unauthorized":
         return _changed_refusal(received)
@@ -84,7 +84,7 @@ def classify_probe(received: RawResponse, check: str) -> Blocker | None:
 
 
 def classify_intermediary(received: RawResponse) -> Blocker | None:
-    """What answers in WordPress's place, if this answer shows such a thing."""
+    """Return what answers in place of WordPress, if this answer shows such a thing."""
     status = received.status
     if 300 <= status < 400:
         location = received.headers.get("Location", "")
@@ -124,13 +124,13 @@ def is_from_cache(received: RawResponse) -> bool:
 
 
 def cache_words(received: RawResponse) -> str:
-    """What caches on the way say of this answer, in their own words."""
+    """Return what caches on the way report about this answer, in their own words."""
     said = {name: received.headers.get(name, "") for name in ("Age", *_CACHE_HEADERS)}
     return ", ".join(f"{name}: {text}" for name, text in said.items() if text)
 
 
 def plain(received: RawResponse, most: int = PEEK_BYTES) -> bytes:
-    """The first bytes, unpacked within the same limit where that can be done."""
+    """Return the first bytes, decompressed within the same limit if possible."""
     if not received.is_encoded:
         return received.body[:most]
     try:
@@ -140,7 +140,7 @@ def plain(received: RawResponse, most: int = PEEK_BYTES) -> bytes:
 
 
 def seen(received: RawResponse, **more: object) -> dict[str, str | int]:
-    """What is worth showing of an answer, whatever it means."""
+    """Return the parts of an answer that are worth showing, whatever it means."""
     facts = {
         "recognised_as": _product(received),
         "printed_by": _php_message(received),

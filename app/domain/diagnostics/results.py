@@ -48,8 +48,11 @@ PROOF_UNPAIRED = "answers"
 
 @dataclass(frozen=True)
 class Check:
-    """One step of the way. `finding` is a Fault or a name of the doctor's own: the templates
-    have the words for it. A check that was not made names in `because` the one that kept it."""
+    """One step on the way to the site.
+
+    `finding` is a Fault or one of the names of the diagnostics; the templates have the words for
+    it. A skipped check names in `because` the check that prevented it.
+    """
 
     name: str
     verdict: str
@@ -79,8 +82,11 @@ class Diagnosis:
 
     @property
     def verdict(self) -> str:
-        """Healthy takes the signed echo; without a pairing, SiteAgent's own refusal is the most
-        there can be. Whatever is neither proven nor blocked is unknown."""
+        """Judge the connection: healthy, blocked or unknown.
+
+        Healthy takes the signed echo. Without a pairing, SiteAgent's own refusal is the most that
+        can be seen. What is neither proven nor blocked is unknown.
+        """
         if self.blocker is not None:
             return BLOCKED
         if self.is_paired:
@@ -105,15 +111,15 @@ class Diagnosis:
 
 
 def skipped(names: Iterable[str], because: str) -> list[Check]:
-    """Checks that could not be made, and the one that stood before them."""
+    """Return the checks that could not be made because of the one named."""
     return [Check(name, SKIPPED, "", because=because) for name in names]
 
 
 def as_rows(checks: Iterable[Check]) -> list[dict[str, Any]]:
-    """The checks as plain JSON values; evidence as pairs, which keep their order."""
+    """Return the checks as plain JSON values; evidence becomes pairs, which keep their order."""
     return [{**vars(one), "evidence": [*map(list, one.evidence.items())]} for one in checks]
 
 
 def from_rows(rows: Iterable[dict[str, Any]]) -> tuple[Check, ...]:
-    """The checks behind `as_rows`."""
+    """Return the checks that `as_rows` converted."""
     return tuple(Check(**{**row, "evidence": dict(row["evidence"])}) for row in rows)

@@ -86,7 +86,7 @@ def examine_address(
 
 
 def found_by(examination: Examination) -> Diagnosis:
-    """What a stored examination found."""
+    """Return the diagnosis of a stored examination."""
     return Diagnosis(
         url=examination.site.url,
         at=examination.ended_at or examination.asked_at,
@@ -114,8 +114,10 @@ def _examine(
 
 
 def _keys(site: Site, config: Config) -> tuple[str, Channel | None, str]:
-    """The web server's password and, if the site is paired, the signed way to it; or why what
-    is kept of them does not open."""
+    """Return the web server's password and, for a paired site, its signed channel.
+
+    Or return why the stored keys do not open.
+    """
     try:
         login = calls.server_login(site, config)
         return login, calls.channel_to(site, config) if site.is_paired else None, ""
@@ -136,7 +138,7 @@ def _while_connected(site: Site, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _without_keys(diagnosis: Diagnosis, why: str) -> Diagnosis:
-    """The same, of a site whose keys or whose server's password do not open here."""
+    """Return the diagnosis of a site whose keys or server password do not open here."""
     echo = Check("echo", BLOCKED, KEYS_UNREADABLE, {"why": why[:300]})
     (report,) = results.skipped(["report"], "echo")
     instead = {"echo": echo, "report": report}
@@ -155,7 +157,7 @@ def _columns(diagnosis: Diagnosis) -> dict[str, object]:
 
 
 def _record(site: Site, diagnosis: Diagnosis, outcomes: list[CallResult], now: datetime) -> None:
-    """The signed calls, if any were made, and what the whole showed; inside the transaction."""
+    """Store the signed calls, if any, and the diagnosis, inside the transaction."""
     for outcome in outcomes:
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
     event = ConnectionExamined(

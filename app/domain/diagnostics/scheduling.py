@@ -50,10 +50,10 @@ def request_examination(site: Site, *, by: Actor, now: datetime) -> Examination:
 def record_failed_call(
     site: Site, fault: str, evidence: dict[str, str | int], by: Actor, now: datetime
 ) -> bool:
-    """Record a failed call to a site, inside the caller's transaction, and request an examination
-    when the site begins to fail, and now and then while it goes on.
+    """Record a failed call, and request an examination when a site begins to fail.
 
-    False if the connection was ended meanwhile; then nothing is written.
+    Runs inside the caller's transaction. While the site keeps failing, examinations are repeated
+    now and then. Return False, and record nothing, if the connection has ended meanwhile.
     """
     won = health.record_failure(site, fault, evidence, by, now)
     if won:

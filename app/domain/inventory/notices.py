@@ -132,7 +132,7 @@ def _ready(
 def _moved(
     request: VerifiedRequest, document: dict[str, Any], config: Config, ip: str, now: datetime
 ) -> NoticeResponse:
-    """moved: an administrator asks to be followed. Nothing follows before a person agrees here."""
+    """Handle `moved`: an administrator asks to follow. Aura waits until a person agrees here."""
     site = Site.get_or_none(Site.kid == request.keyid)
     if site is None:
         return UNAUTHORIZED  # it has other keys since they were looked up
@@ -158,8 +158,10 @@ def _moved(
 def _permissions_changed(
     request: VerifiedRequest, config: Config, ip: str, now: datetime
 ) -> NoticeResponse:
-    """permissions_changed: the owner allowed or withdrew something. The notice itself carries no
-    permission: the site is asked for a report, and only that is believed."""
+    """Handle `permissions_changed`: the owner granted or withdrew a permission.
+
+    The notice itself carries no permission. Aura requests a report, and believes only that.
+    """
     site = Site.get_or_none(Site.kid == request.keyid)
     if site is None:
         return UNAUTHORIZED

@@ -72,13 +72,13 @@ def fields(path: Path = MANIFEST) -> tuple[Field, ...]:
 
 @cache
 def log_fields(path: Path = MANIFEST) -> tuple[Field, ...]:
-    """What an entry of the site's own log tells when it leaves."""
+    """Return the fields that an entry of the site's own log contains when it is sent."""
     return _listed(path, "log")
 
 
 @cache
 def evidence_fields(path: Path = MANIFEST) -> tuple[Field, ...]:
-    """What the result of an update tells when it leaves the site."""
+    """Return the fields that the result of an update contains when it is sent."""
     return _listed(path, "evidence")
 
 

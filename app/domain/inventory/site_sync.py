@@ -152,7 +152,7 @@ def run_sync(
 
 
 def _write_down(site: Site, outcomes: list[CallResult], now: datetime) -> None:
-    """The entries of calls that led nowhere."""
+    """Record the calls that failed."""
     if outcomes:
         with transaction():
             for outcome in outcomes:
@@ -177,7 +177,7 @@ def recover(now: datetime) -> int:
 
 
 def _read(document: dict[str, Any], known: Report | None) -> _Accepted | None:
-    """The report in a reply, checked; None when the site says that nothing changed."""
+    """Return the checked report in a reply; None if the site says that nothing changed."""
     digest = document.get("digest")
     if document.get("unchanged") is True:
         if known is None or digest != known.digest:
@@ -194,7 +194,7 @@ def _read(document: dict[str, Any], known: Report | None) -> _Accepted | None:
 
 
 def digest_of(report: dict[str, Any]) -> str:
-    """What both sides call a report by: everything in it but the moment it was taken."""
+    """Return the digest both sides use for a report: all of it except the time it was taken."""
     timeless = {key: value for key, value in report.items() if key != "taken_at"}
     try:
         return hashlib.sha256(canonical(timeless)).hexdigest()

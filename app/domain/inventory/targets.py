@@ -23,8 +23,11 @@ def kind_of(listed: str, ident: str) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """A component as the last report names it. `package`: whether one can be fetched at all.
-    `version_controlled`, `writable` and `auto_update` are None where the site does not tell."""
+    """A component as the last report names it.
+
+    `package`: whether one can be downloaded at all. `version_controlled`, `writable` and
+    `auto_update` are None if the site does not report them.
+    """
 
     kind: str
     ident: str
@@ -94,7 +97,7 @@ def translation_ident(one: dict[str, Any]) -> str:
 
 
 def _translation(one: dict[str, Any]) -> Target:
-    """Translations carry no version of their own; their stamps say which is newer."""
+    """Return a translation as a target; it has no version, so timestamps are compared."""
     name = "WordPress" if one.get("type") == "core" else one.get("slug", "")
     return Target(
         kind="translation",
@@ -130,7 +133,7 @@ def _core(document: dict[str, Any]) -> list[Target]:
 
 
 def _release(version: str, offer: dict[str, Any]) -> str:
-    """What WordPress calls this step when it decides whether to take it by itself."""
+    """Return what WordPress calls this update when it decides about an automatic update."""
     if "-" in version and offer.get("kind") == "minor":
         return "core_dev"
     return f"core_{offer.get('kind', '')}"

@@ -53,7 +53,7 @@ def branch(version: str) -> tuple[int, ...]:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """The numbers a version begins with."""
+    """Return the numbers with which a version begins."""
     found = re.match(r"\d+(\.\d+)*", version, re.ASCII)
     return tuple(int(part[:9]) for part in found.group().split(".")) if found else ()
 

@@ -1,7 +1,7 @@
-"""What a client is told about a span of time, computed from the trail and from what is known
-of their sites now. Pure: every fact is handed in, and equal facts give an equal report.
+"""Compute the client report of a period from the audit log and the current state of the sites.
 
-What happened is told as it stood when the span ended; what stands now is told as of now.
+Pure: every fact is an argument, and equal facts give an equal report. What happened is reported as
+of the end of the period, open risks as of now.
 """
 
 from __future__ import annotations
@@ -277,10 +277,13 @@ def compute_report(
     every: timedelta,
     now: datetime,
 ) -> ClientReport:
-    """The report over `lines`: every entry about these sites and this client but those of checks,
-    oldest first and from the first one on, because an approval may be older than what it
-    released. `check_lines` are those of the checks in the span; they are read once, one by one,
-    and not kept: there may be hundreds of thousands."""
+    """Compute the report over `lines`.
+
+    `lines` are all entries about these sites and this client except those of checks, oldest first
+    and from the first one on, because an approval may be older than what it released. `check_lines`
+    are the entries of the checks in the period. They are read once, one by one, because there may
+    be hundreds of thousands.
+    """
     known = [one for one in lines if one.at < min(period.ends, now)]
     by_site: dict[int | None, list[ReportEntry]] = {}
     for line in known:
@@ -367,7 +370,7 @@ def _change_history(number: int, steps: list[ReportEntry]) -> ChangeHistory:
 def _risks(
     told: Sequence[SiteSection], stories: Sequence[ChangeHistory], now: datetime
 ) -> list[Risk]:
-    """What stands open now, the worst first: what a person has to look at before what waits."""
+    """Return the open risks, worst first: what a person has to check before what waits."""
     found = []
     for story in stories:
         if story.is_open_incident or story.state == "unknown":

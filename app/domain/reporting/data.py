@@ -44,8 +44,10 @@ from app.models.sites import Site
 def compute_for(
     client: Client, period: Period, *, by: Actor, config: Config, now: datetime
 ) -> ClientReport:
-    """The report as of now, for reading. Raises NotFound for whoever is not to know of this
-    client."""
+    """Compute the report as of now, for reading.
+
+    Raises NotFound for those who may not see this client.
+    """
     permissions.require(by, "see")
     if not permissions.can_see_client(by, client.id):
         raise NotFound("There is no such client.")
@@ -66,8 +68,10 @@ def compute_for(
 def issue_report(
     client: Client, period: Period, *, form: str, by: Actor, config: Config, now: datetime
 ) -> tuple[ClientReport, Entry]:
-    """The same for paper, `form` naming which; with the entry that tells of it, which is then
-    the head of the trail. Raises NotFound."""
+    """Compute the report as a document, recorded in the audit log, and return it with its entry.
+
+    `form` names the kind of document. The entry becomes the head of the log. Raises NotFound.
+    """
     report = compute_for(client, period, by=by, config=config, now=now)
     event = ClientReportMade(
         client_id=client.id,
@@ -82,16 +86,20 @@ def issue_report(
 
 
 def lines_about(client: Client, period: Period) -> list[ReportEntry]:
-    """What the trail says about the client's sites up to the end of the span, oldest first;
-    without the checks."""
+    """Return the entries about the client's sites up to the end of the period, oldest first.
+
+    Those of checks are left out.
+    """
     about = Entry.site_id.in_(_site_ids(client)) & Entry.event.in_(REPORTED_EVENTS)
     agreed = Entry.event.in_(AGREEMENTS) & (Entry.client_id == client.id)
     return [_line(one) for one in Entry.stream_with_details(about | agreed, Entry.at < period.ends)]
 
 
 def check_lines(client: Client, period: Period) -> Iterator[ReportEntry]:
-    """The checks of the client's sites within the span, oldest first, one by one. Nothing in
-    them is about a person, so that the entries alone say it."""
+    """Yield the checks of the client's sites within the period, oldest first, one by one.
+
+    Nothing in them is about a person, so the entries alone are enough.
+    """
     for entry in Entry.stream(
         Entry.site_id.in_(_site_ids(client)),
         Entry.event.in_(CHECK_EVENTS),
@@ -116,7 +124,7 @@ def _line(entry: Entry) -> ReportEntry:
 
 
 def site_snapshots(client: Client, period: Period, now: datetime) -> list[SiteSnapshot]:
-    """The client's sites by name; also those removed from the list since the span began."""
+    """Return the client's sites by name, also those removed since the period began."""
     is_told = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
     found = Site.select().where(Site.client == client, is_told)
     ordered = sorted(found, key=lambda site: (site.name.casefold(), site.id))
@@ -169,7 +177,7 @@ def _holds(site: Site, names: dict[tuple[str, str], str], now: datetime) -> Iter
 
 
 def _scopes(report: Report | None) -> tuple[str, ...]:
-    """What the site's owner lets Aura change, by the site's own word."""
+    """Return what the site's owner lets Aura change, as the site reports it."""
     said = (json.loads(report.body).get("agent") or {}).get("scopes") or {} if report else {}
     return tuple(scope for scope in SCOPES if said.get(scope) is True)
 

@@ -26,7 +26,7 @@ _OLDER_ENDED = date(2018, 12, 31)  # 5.6, the last of its line
 
 
 def ends_on(version: str) -> date | None:
-    """The last day on which holes in this PHP are mended; None where that is not known here."""
+    """Return the last day of security fixes for this PHP version; None if it is unknown."""
     known = branch(version)
     if known == (0, 0):
         return None

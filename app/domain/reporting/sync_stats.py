@@ -56,8 +56,11 @@ class ErrorSpan:
 
 @dataclass(frozen=True)
 class Checks:
-    """`answered` of `made` got an answer the site signed; `not_made` were planned, and Aura
-    itself did not get as far as asking."""
+    """How many checks were made, answered and missed.
+
+    `answered` of `made` got an answer that the site signed. `not_made` were planned, but Aura
+    itself did not send them.
+    """
 
     made: int = 0
     answered: int = 0
@@ -103,8 +106,7 @@ class CheckCounter:
         self._is_open = False
 
     def add(self, line: ReportEntry) -> None:
-        """Take in the next entry; one outside of the two moments, or of another kind, is not
-        counted."""
+        """Count the next entry if it is a check between the two moments."""
         if not self._begins <= line.at < self._ends:
             return
         if line.event == "sync_asked":
@@ -121,7 +123,7 @@ class CheckCounter:
             self._is_open = False
 
     def result(self) -> Checks:
-        """What was counted; nothing can be added afterwards."""
+        """Return the counts; nothing can be added afterwards."""
         last = self._last
         if last is not None and not last.was_asked and self._ends - last.at < _UNDER_WAY:
             self._last = None

@@ -138,7 +138,7 @@ def server_login_context(site_id: int) -> str:
 
 
 def find_by_address(text: str) -> Site:
-    """The site in the list at this address. Raises Invalid, or NotFound."""
+    """Return the site in the list at this address. Raises Invalid or NotFound."""
     site = Site.get_or_none(Site.url == urls.normalize_url(text), Site.forgotten_at.is_null())
     if site is None:
         raise NotFound("No site in the list has this address.")

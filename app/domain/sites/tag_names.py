@@ -35,8 +35,11 @@ _UNSEEN = frozenset(
 
 
 def read(text: str) -> dict[str, str]:
-    """The tags of a comma-separated text by how they are compared, each once and as it was first
-    written. Raises Invalid('tags', …) saying which cannot be one."""
+    """Return the tags of a comma-separated text, by their key for comparison.
+
+    Each appears once and as it was first written. Raises Invalid('tags', …) with the one that is
+    invalid.
+    """
     if len(text) > _MAX_TEXT_CHARS:
         raise Invalid("tags", f"At most {MAX_TAGS} tags.")
     found: dict[str, str] = {}
@@ -58,7 +61,7 @@ def fold(tag: str) -> str:
 
 
 def written(tags: dict[str, str]) -> str:
-    """The text that `read` reads as these."""
+    """Return the text that `read` parses into these tags."""
     return f"{SEPARATOR} ".join(tags.values())
 
 

@@ -19,10 +19,10 @@ _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
 
 
 def normalize_url(text: str) -> str:
-    """The one spelling of a site's address: no trailing slash, host in ASCII.
+    """Return the one spelling of a site's address: no trailing slash, host in ASCII.
 
-    https is assumed where no scheme is typed, and an address of a wp-admin page
-    stands for its site. Raises Invalid('url', …) saying what is wrong.
+    https is assumed if no scheme is typed, and the address of a wp-admin page means its site.
+    Raises Invalid('url', …) with the reason.
     """
     text = text.strip()
     if not text:

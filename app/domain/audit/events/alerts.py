@@ -9,8 +9,10 @@ from app.domain.audit.events.base import Event, Personal
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmRaised(Event):
-    """What Aura knows and what a site knows cannot both be true, or both be all. `about` is the
-    kind of contradiction."""
+    """A site's log and the audit log contradict each other, or one is incomplete.
+
+    `about` is the kind of contradiction.
+    """
 
     alarm_id: int
     about: str

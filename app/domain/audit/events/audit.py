@@ -72,8 +72,11 @@ class TrailBreakSeen(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PersonErased(Event):
-    """The private details of `entries` entries are gone. `older` entries name this person in
-    the chain itself, as all did before details were kept beside it: those stay."""
+    """The private details of `entries` entries were erased.
+
+    `older` entries name this person in the chain itself, as all did before details were stored
+    separately. They stay.
+    """
 
     member_id: int
     entries: int

@@ -28,11 +28,13 @@ _ABOUT = ("site_id", "client_id")
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened. `site_id` is set when it concerns one site; `client_id` where it
-    concerns a client and no site, for the client of a site is looked up.
+    r"""Something that happened.
 
-    Its annotations say which facts are personal. One that cannot be read stops the program,
-    because what is personal must not get into the chain.
+    `site_id` is set if it concerns one site. `client_id` is set if it concerns a client and no
+    site, because the client of a site is looked up.
+
+    Its annotations declare which facts are personal. An annotation that cannot be read stops the
+    program, because personal data must not get into the chain.
     """
 
     site_id: int | None = None

@@ -1,5 +1,7 @@
-"""The life of a change, told so that the trail alone answers what was done, by whom and how
-it ended; and what is to be left alone."""
+"""The life of a change and of update holds.
+
+The audit log alone shows what was done, by whom, and how it ended.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ class ChangeEvent(Event, is_declared=False):
 
     @classmethod
     def of(cls, change: Change, **more: Any) -> Self:
-        """This event about `change`; `more` is what it says beyond that."""
+        """Return this event about `change` with the additional facts `more`."""
         return cls(
             site_id=change.site_id,
             change_id=change.id,
@@ -42,8 +44,10 @@ class ChangeEvent(Event, is_declared=False):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeProposed(ChangeEvent):
-    """A change is to be checked by the site and then approved. What a standing approval
-    proposes, it does for the reason it was made."""
+    """A change is checked by the site and then needs approval.
+
+    A change that an auto-update rule proposes has the reason of that rule.
+    """
 
     reason: Personal
     policy_id: int | None = None
@@ -110,10 +114,11 @@ class ChangeWaiting(ChangeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeEnded(ChangeEvent):
-    """What came of it, by the site's signed evidence. `how` is 'answer', 'status', 'dry_run', or
-    'here' where Aura itself refused before anything was sent.
+    """The result of a change, by the site's signed evidence.
 
-    `evidence` holds the main facts of it, `evidence_digest` is of the whole as it is stored.
+    `how` is 'answer', 'status', 'dry_run', or 'here' if Aura itself refused before it sent
+    anything. `evidence` holds the main facts, `evidence_digest` covers the whole evidence as it is
+    stored.
     """
 
     outcome: str

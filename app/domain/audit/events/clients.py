@@ -26,8 +26,10 @@ class ClientRenamed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ClientsMerged(Event):
-    """`merged` is no more; its sites and people are those of `client`. `brings` names the standing
-    approvals that cover these sites from now on."""
+    """The client `merged` was merged into `client`, with its sites and users.
+
+    `brings` names the auto-update rules that cover these sites from now on.
+    """
 
     merged: str
     client: str

@@ -16,8 +16,11 @@ class SiteAdded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SiteEdited(Event):
-    """Its name, or whose site it is. `brings` names the standing approvals that cover it from now
-    on: whoever gave it to that client approved that as well."""
+    """A site's name or client was changed.
+
+    `brings` names the auto-update rules that cover it from now on. The person who moved the site to
+    that client approved that as well.
+    """
 
     name_before: str
     name: str
@@ -50,8 +53,11 @@ class SiteCalled(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TagsChanged(Event):
-    """`brings` names the standing approvals that cover the site from now on, by number and name:
-    whoever set the tags approved that as well."""
+    """The tags of a site were changed.
+
+    `brings` names the auto-update rules that cover the site from now on, by number and name. The
+    person who set the tags approved that as well.
+    """
 
     added: str
     removed: str
