@@ -20,6 +20,7 @@ from app.models import migrate
 from app.models.base import db, utcnow
 from app.models.changes import APPROVED, Change
 from tests.support.browsers import Person, signed_in
+from tests.support.config import make_config
 from tests.support.factories import (
     check,
     make_member,
@@ -51,7 +52,7 @@ def main() -> int:
 def trace() -> list[tuple[str, str]]:
     """Approve one change in a database of its own; returns file and name of each function."""
     with tempfile.TemporaryDirectory(prefix="aura-bench-") as folder:
-        config = Config.for_tests(Path(folder))
+        config = make_config(Path(folder))
         browser, change = _proposed(config)
         path, form = f"/changes/{change.id}", {"digest": change.digest}
         browser.get(path)

@@ -9,6 +9,7 @@ import pytest
 from app.config import Config
 from app.domain.actor import SYSTEM, Actor
 from app.domain.connection import health, revocation
+from app.domain.connection.calls import CallResult
 from app.domain.diagnostics import runs, scheduling
 from app.domain.diagnostics.results import (
     BLOCKED,
@@ -231,7 +232,7 @@ def test_a_site_that_fails_now_and_then_is_examined_each_time_it_begins_to(
     for minutes in (5, 60, 60):
         fail(paired, clock())
         with transaction():
-            health.record_success(paired, SYSTEM, clock())
+            health.record_success(paired, CallResult("ping", 1), SYSTEM, clock())
         Examination.update(state=DONE, ended_at=clock()).execute()
         clock.advance(minutes=minutes)
     assert len(jobs.jobs) == 2

@@ -88,7 +88,7 @@ def run_dry_run(
             audit.record(one.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return _no_answer(change, outcome, now())
-        health.record_success(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
+        health.record_success(site, outcome, SYSTEM, now(), endpoint=channel.endpoint)
         skew = timedelta(seconds=outcome.reply.clock_offset_s)
         return _believe(change, site, outcome.reply.document, skew, now())
 

@@ -139,7 +139,7 @@ def finish_change(
     with transaction() as tx:
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if outcome.reply is not None:
-            health.record_success(site, SYSTEM, now, outcome=outcome)
+            health.record_success(site, outcome, SYSTEM, now)
         elif outcome.fault == ErrorCode.identity_changed:
             scheduling.record_failed_call(site, outcome.fault, outcome.evidence, SYSTEM, now)
         if told.state == WAITING:

@@ -7,7 +7,6 @@ from typing import Any
 
 from app.domain import audit
 from app.domain.actor import Actor
-from app.domain.audit import checkpoints
 from app.domain.audit.events import EndpointChanged, SiteDisconnected, SiteReconnected
 from app.domain.connection import peer_view, quarantine
 from app.domain.connection.calls import CallResult
@@ -29,53 +28,49 @@ _SIGNED = ErrorCode.having(Trait.SIGNED)
 
 
 def record_success(
-    site: Site,
-    by: Actor,
-    now: datetime,
-    *,
-    outcome: CallResult | None = None,
-    endpoint: str = "",
-    **changes: Any,
+    site: Site, outcome: CallResult, by: Actor, now: datetime, *, endpoint: str = ""
 ) -> bool:
-    """Write down a good answer, inside the caller's transaction; it clears every fault.
+    """Record a verified answer, which clears every fault; `endpoint` is where it came from.
 
-    `endpoint` is where it came from. False if the connection was ended meanwhile; then
-    nothing is written.
+    False if the connection was ended meanwhile; then nothing is recorded.
     """
     # As it was before the call, a later answer may have come in between.
     site.refresh()
-    reply = outcome.reply if outcome else None
+    columns: dict[str, Any] = {}
+    judgement = quarantine.Judgement()
+    if outcome.reply is not None:
+        judgement = quarantine.judge_answer(site, outcome.reply)
+        columns = {"clock_offset_s": outcome.reply.clock_offset_s, **judgement.changes}
+    if not _mark_active(site, endpoint or site.endpoint, columns, by, now):
+        return False
+    quarantine.apply_judgement(site, judgement, by, now)
+    if outcome.claim is not None:
+        peer_view.record_peer_view(site, outcome.claim, by, now)
+    return True
+
+
+def _mark_active(
+    site: Site, endpoint: str, columns: dict[str, Any], by: Actor, now: datetime
+) -> bool:
+    """Store that the site answered at `endpoint`; False if its connection was ended meanwhile."""
     was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
-    judgement = quarantine.judge_answer(site, reply) if reply else quarantine.Judgement()
-    forked = judgement.forked
-    if reply is not None:
-        changes |= {"clock_offset_s": reply.clock_offset_s, **judgement.changes}
-    is_elsewhere = endpoint not in ("", site.endpoint)
-    if is_elsewhere:
-        changes["endpoint"] = endpoint
+    is_elsewhere = endpoint != site.endpoint
     won = site.move(
         to=ACTIVE,
         when=MAY_CALL,
+        endpoint=endpoint,
         last_contact_at=now,
         last_good_at=now,
         fault="",
         fault_evidence={},
         fault_at=None,
         failures_in_row=0,
-        **changes,
+        **columns,
     )
     if won and was_unconfirmed:
         audit.record(SiteReconnected(site_id=site.id, kid=site.key_id), by, now=now)
     if won and is_elsewhere:
         audit.record(EndpointChanged(site_id=site.id, endpoint=endpoint), by, now=now)
-    if won and forked is not None:
-        quarantine.flag_fork(site, forked, by, now)
-    elif won:
-        quarantine.clear_if_home(site, by, now)
-    if won and judgement.mark is not None:
-        checkpoints.store_checkpoint(site, judgement.mark, now)
-    if won and outcome is not None and outcome.claim is not None:
-        peer_view.record_peer_view(site, outcome.claim, by, now)
     return won
 
 

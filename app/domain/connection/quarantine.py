@@ -77,9 +77,19 @@ def _contradicts(site: Site, mark: Checkpoint) -> bool:
     return any(one.hash != mark.hash for one in known)
 
 
-def flag_fork(site: Site, evidence: dict[str, str | int], by: Actor, now: datetime) -> bool:
-    """Put the connection in quarantine, inside the caller's transaction; False if it was."""
-    return _quarantine(site, FORKED, evidence, by, now)
+def apply_judgement(site: Site, judgement: Judgement, by: Actor, now: datetime) -> None:
+    """Put a site with another log in quarantine, in the caller's transaction.
+
+    An answer from the known address ends a quarantine that began with the site's own refusal
+    to answer there, and no other. After an administrator asked to follow a move, the original
+    and a copy may both be alive.
+    """
+    if judgement.forked is not None:
+        _quarantine(site, FORKED, judgement.forked, by, now)
+    elif site.quarantine == MOVED and site.quarantine_evidence.get("how") == BY_ANSWER:
+        end_quarantine(site, "address", by, now)
+    if judgement.mark is not None:
+        checkpoints.store_checkpoint(site, judgement.mark, now)
 
 
 def flag_move(
@@ -113,16 +123,6 @@ def _quarantine(site: Site, kind: str, evidence: dict[str, Any], by: Actor, now:
         shown = {name: value for name, value in evidence.items() if name != "endpoints"}
         audit.record(SiteQuarantined(site_id=site.id, kind=kind, evidence=shown), by, now=now)
     return won
-
-
-def clear_if_home(site: Site, by: Actor, now: datetime) -> None:
-    """Clear a quarantine after an answer from the known address, in the caller's transaction.
-
-    Only one that began with the site's own refusal ends. After an administrator asked to follow a
-    move, the original and a copy may both be alive.
-    """
-    if site.quarantine == MOVED and site.quarantine_evidence.get("how") == BY_ANSWER:
-        end_quarantine(site, "address", by, now)
 
 
 def end_quarantine(site: Site, how: str, by: Actor, now: datetime) -> None:

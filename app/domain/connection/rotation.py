@@ -380,7 +380,7 @@ class _RotationAttempt:
                 log_hash="",
                 **self._move(agreed),
             )
-            health.record_success(site, SYSTEM, now, outcome=outcome, endpoint=agreed.endpoint)
+            health.record_success(site, outcome, SYSTEM, now, endpoint=agreed.endpoint)
             event = KeysRotated(
                 site_id=site.id,
                 rotation_id=self.rotation.id,

@@ -136,7 +136,7 @@ def _read_on(site: Site, config: Config, call: Call, now: Callable[[], datetime]
             audit.record(one.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return outcome.fault
-        health.record_success(site, SYSTEM, now(), outcome=outcome, endpoint=channel.endpoint)
+        health.record_success(site, outcome, SYSTEM, now(), endpoint=channel.endpoint)
         return _keep(site, read, outcome, now())
 
 

@@ -261,7 +261,7 @@ def _store(
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if not sync.move(to=READING, when=(READING,)):
             return sync.state  # swept away meanwhile; the next sync will ask again
-        if not health.record_success(site, SYSTEM, now, outcome=outcome, endpoint=endpoint):
+        if not health.record_success(site, outcome, SYSTEM, now, endpoint=endpoint):
             return _end(sync, now, evidence={"why": "the connection has ended"})
         if accepted is None:
             Report.update(received_at=now).where(Report.site == site).execute()
