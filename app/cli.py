@@ -27,6 +27,7 @@ from app.views.diagnostics import as_text
 
 
 def register(app: Flask) -> None:
+    """Add the commands to the application."""
     for command in (
         migrate_,
         setup_link,

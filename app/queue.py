@@ -109,6 +109,8 @@ class KnownJob(Job):
 
 
 class KnownQueue(Queue):
+    """A queue of jobs from the closed list."""
+
     job_class = KnownJob
 
 
@@ -171,4 +173,5 @@ def connect(redis_url: str) -> Redis:
 
 
 def open_queue(connection: Redis) -> Queue:
+    """Return the queue, whose jobs are stored as JSON."""
     return KnownQueue(NAME, connection=connection, serializer=JSONSerializer)

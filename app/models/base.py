@@ -170,6 +170,7 @@ def _connection_parameters(url: str) -> dict[str, Any]:
 
 
 def is_postgres() -> bool:
+    """Whether the database in use is PostgreSQL; otherwise it is SQLite."""
     return isinstance(db.obj, PostgresqlDatabase)
 
 
@@ -267,6 +268,8 @@ class JsonField(TextField):
 
 
 class BaseModel(Model):
+    """A row of the database in use."""
+
     _dirty: set[str]
     _meta: Any
 

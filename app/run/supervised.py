@@ -27,6 +27,7 @@ def _watch(pid: int) -> None:
 
 
 def is_running(pid: int) -> bool:
+    """Whether a process with this id exists, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -50,6 +50,7 @@ class Unreadable(Exception):
 
 
 def need(holds: Any, why: str) -> None:
+    """Raise Misfit with the reason unless the condition holds."""
     if not holds:
         raise Misfit(why)
 
@@ -77,6 +78,7 @@ _STRICT: Any = {"object_pairs_hook": _object, "parse_int": _integer,
 
 
 def strict(raw: bytes) -> Any:
+    """Parse JSON that every program reads in the same way; raise Misfit for any other."""
     try:
         read = json.loads(raw.decode("utf-8"), **_STRICT)
         json.dumps(read, ensure_ascii=False).encode("utf-8")
@@ -103,12 +105,14 @@ def parts(record: Any, **kinds: Any) -> list[Any]:
 
 
 def unhex(text: Any, size: int = 32) -> bytes:
+    """Decode lowercase hex of exactly `size` bytes."""
     is_hex = type(text) is str and re.fullmatch("[0-9a-f]*", text) and len(text) == 2 * size
     need(is_hex, "a hash in it is none")
     return bytes.fromhex(text)
 
 
 def unb64(text: str) -> bytes:
+    """Decode base64url without padding; raise Misfit for any other spelling."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
     except ValueError:
@@ -118,6 +122,7 @@ def unb64(text: str) -> bytes:
 
 
 def moment(text: str) -> datetime:
+    """Parse an ISO time; raise Misfit if it is none."""
     try:
         at = datetime.fromisoformat(re.sub(r"Z\Z", "+00:00", text))
         return at.astimezone(timezone.utc if at.tzinfo else None)
@@ -178,6 +183,7 @@ def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def sha(*pieces: bytes) -> bytes:
+    """Return the SHA-256 of the joined pieces."""
     return hashlib.sha256(b"".join(pieces)).digest()
 
 
@@ -275,6 +281,8 @@ def compare(marks: list[Mark], log: Log, end: int, whose: str) -> list[str]:
 
 
 class Files:
+    """The files of an export, in a zip or in a folder."""
+
     def __init__(self, path: str) -> None:
         self.folder = path
         self.zip = None if os.path.isdir(path) else zipfile.ZipFile(path)
@@ -322,6 +330,7 @@ def records(file: Any) -> Iterator[Any]:
 
 
 def number_of(row: Any, otherwise: int) -> int:
+    """Return the number of an entry, or `otherwise` if it has none."""
     seq = row.get("seq") if type(row) is dict else None
     return seq if type(seq) is int else otherwise
 
@@ -371,6 +380,7 @@ def check_body(said: Any, salt: str | None, detail: str | None) -> None:
 
 
 def check_covered(said: Any, covers: Any) -> None:
+    """Raise Misfit if an entry lies outside of what the manifest covers."""
     since, until, at = covers["from"], covers["to"], moment(said["at"])
     need(covers["site"] in (None, said["site"]), "it is about another site than the manifest names")
     need(covers["client"] in (None, said.get("client", covers["client"])), "it is another client's")
@@ -409,6 +419,7 @@ def site_head(row: Any) -> list[Any]:
 
 
 def check_log(rows: Iterator[Any], kept: Any) -> tuple[list[str], list[str]]:
+    """Verify a site's log on its own; return what does not fit, and other remarks."""
     name, site, made_at, key, end = site_head(next(rows, None))
     keys, marks = [unb64(key)] if key else [], []
     for one, holder in ((end, "its end"), (kept, KEPT)):
@@ -425,6 +436,7 @@ def check_log(rows: Iterator[Any], kept: Any) -> tuple[list[str], list[str]]:
 
 
 def key_of(record: Any) -> tuple[str, bytes]:
+    """Return the site and public key of a line of keys.json."""
     site, key, fingerprint = parts(record, site=str, key=str, fingerprint=str)
     need(sha(unb64(key)).hex() == fingerprint, f"keys.json: {fingerprint} is not of its key")
     return site, unb64(key)
@@ -541,11 +553,13 @@ def check(path: str, kept_path: str | None) -> tuple[list[str], list[str]]:
 
 
 def say(text: str) -> None:
+    """Print a text with all control characters escaped."""
     # What a hostile file holds must not move the reader's cursor.
     print(re.sub(r"[^ -~\n]", lambda one: ascii(one.group())[1:-1], text))
 
 
 def main() -> int:
+    """Verify the export named on the command line; return the exit status."""
     parser = argparse.ArgumentParser(description="Checks an export of an audit trail.")
     parser.add_argument("export", help="the zip, the folder it was unpacked into, or a site's log")
     parser.add_argument("--mark", metavar="FILE", help="a mark that you kept elsewhere")

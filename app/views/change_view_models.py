@@ -223,6 +223,8 @@ class HistoryPage:
 
 @dataclass(frozen=True)
 class PolicyRow:
+    """An auto-update rule in the list."""
+
     policy: Policy
     covers: str
     window: str

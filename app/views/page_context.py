@@ -36,6 +36,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Frame:
+    """What surrounds every page: the navigation and critical alerts."""
+
     places: list[Place]
     critical: list[Alarm]
 

@@ -96,6 +96,8 @@ class Totals:
 
 @dataclass(frozen=True)
 class Listing:
+    """One page of the list of sites, with the filters that led to it."""
+
     rows: list[SiteRow]
     page: Page[Site]
     totals: Totals

@@ -205,6 +205,7 @@ def _check_anchors(whole: _Segment, anchors: list[Anchor], found: integrity.Side
 
 
 def log_uuid() -> str:
+    """Return the id of the audit log, which its first hash contains."""
     value = Setting.read(LOG_UUID)
     if value is None:
         raise RuntimeError("This database has no log; run the migrations.")

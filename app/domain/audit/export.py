@@ -166,6 +166,7 @@ def get_download(
 
 
 def export_path(asked: TrailExport, config: Config) -> Path:
+    """Return the path of the file of an export, whether it exists or not."""
     return config.var_dir / _FOLDER / f"{asked.id}.{asked.form}"
 
 

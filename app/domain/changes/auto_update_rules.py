@@ -295,6 +295,7 @@ def approver_name(policy: Policy) -> str:
 
 
 def window_in_words(policy: Policy) -> str:
+    """Return the hours of a rule, for example `every day from 02:00 to 05:00 UTC`."""
     if len(policy.weekdays) == 7:
         days = "every day"
     else:

@@ -53,6 +53,7 @@ class _Said:
 
 
 def planned_update(change: Change) -> PlannedUpdate:
+    """Return the update that a change carries out."""
     return PlannedUpdate(change.kind, change.ident, change.from_version, change.to_version)
 
 

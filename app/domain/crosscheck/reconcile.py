@@ -73,6 +73,7 @@ def compare_logs(sides: LogPair, *, now: datetime) -> list[Finding]:
 
 
 def of(entries: Iterable[LogRecord], *events: str) -> list[LogRecord]:
+    """Return the entries of these events."""
     return [entry for entry in entries if entry.event in events]
 
 
