@@ -1,4 +1,4 @@
-"""Aura's own commands: `flask --app wsgi <command>`."""
+"""Command line: `flask --app wsgi <command>`."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def register(app: Flask) -> None:
         migrate_,
         setup_link,
         password_link,
-        trail,
+        audit_log,
         build_plugin,
         plugin,
         keys,
-        doctor,
+        test_connection,
     ):
         app.cli.add_command(command)
 
@@ -60,21 +60,21 @@ def _migrate(config: Config) -> list[str]:
 @click.command("migrate")
 @with_appcontext
 def migrate_() -> None:
-    """Bring the database to the newest schema."""
+    """Update the database schema."""
     applied = _migrate(current_app.config["AURA"])
-    click.echo("\n".join(applied) if applied else "Nothing to do.")
+    click.echo("\n".join(applied) if applied else "The database schema is up to date.")
 
 
 @click.command()
 @with_appcontext
 def setup_link() -> None:
-    """Print a link that makes the first owner, good for an hour."""
+    """Print a link to create the first owner, valid for one hour."""
     with _database() as config:
         link = one_time_links.setup_link(config.as_served())
     if link is None:
         raise click.ClickException(
-            f"The Aura with its data in {config.var_dir} has an owner already. For a new password "
-            "use password-link; for another Aura set AURA_VAR to its folder."
+            f"The Aura with its data in {config.var_dir} already has an owner. Use password-link "
+            "for a new password, or set AURA_VAR to the folder of another Aura."
         )
     click.echo(link)
 
@@ -83,7 +83,7 @@ def setup_link() -> None:
 @click.argument("email")
 @with_appcontext
 def password_link(email: str) -> None:
-    """Print a link by which EMAIL chooses a new password; ends their sessions."""
+    """Print a link to choose a new password for EMAIL, and end their sessions."""
     with _database() as config:
         try:
             link = users.recovery_link(email, config=config.as_served(), now=utcnow())
@@ -92,16 +92,15 @@ def password_link(email: str) -> None:
     click.echo(link)
 
 
-trail = AppGroup("audit", help="The audit trail.")
+audit_log = AppGroup("audit", help="Verify, export and maintain the audit log.")
 
 
-@trail.command("verify")
+@audit_log.command("verify")
 @click.pass_context
 def verify_trail(context: click.Context) -> None:
-    """Read the whole trail again and recompute every link.
+    """Verify the whole audit log.
 
-    Status 0: it is as it was written. 1: it is not; the first entry that does not fit is named.
-    2: it could not be read.
+    Exit status 0: intact. 1: changed; the first affected entry is named. 2: unreadable.
     """
     with _database():
         try:
@@ -110,26 +109,26 @@ def verify_trail(context: click.Context) -> None:
             click.echo(why.message, err=True)
             context.exit(2)
     if found.broken_at is not None:
-        raise click.ClickException(f"Broken at entry {found.broken_at}: {found.reason}.")
-    click.echo(f"Whole: {found.entries} entries, head {found.head}")
+        raise click.ClickException(f"Audit log changed at entry {found.broken_at}: {found.reason}.")
+    click.echo(f"Audit log verified: {found.entries} entries, intact. Newest hash {found.head}")
 
 
-@trail.command("reindex")
+@audit_log.command("reindex")
 def reindex_trail() -> None:
-    """Make anew what searching the trail needs; the trail itself stays as it is."""
+    """Rebuild the search index of the audit log. The log itself does not change."""
     with _database():
         count = search_index.rebuild_index()
-    click.echo(f"{count} entries can be found again.")
+    click.echo(f"Search index rebuilt for {count} entries.")
 
 
-@trail.command("export")
+@audit_log.command("export")
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--form", type=click.Choice(export.FORMS), default=export.ZIP)
-@click.option("--client", help="Only of the client of this name.")
-@click.option("--site", help="Only of the site at this address.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="From this day on.")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Before this day.")
-@click.option("--without-private", is_flag=True, help="Without names and addresses.")
+@click.option("--form", type=click.Choice(export.FORMS), default=export.ZIP, help="Format.")
+@click.option("--client", help="Only entries of the client with this name.")
+@click.option("--site", help="Only entries of the site at this address.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="First day that is not included.")
+@click.option("--without-private", is_flag=True, help="Leave out names, IP addresses and comments.")
 def export_trail(
     path: Path,
     form: str,
@@ -139,7 +138,7 @@ def export_trail(
     until: datetime | None,
     without_private: bool,
 ) -> None:
-    """Write the trail to PATH, ready to be checked by a stranger."""
+    """Export the audit log to PATH. A zip can be verified without Aura."""
     with _database() as config:
         try:
             covered = export.make_scope(
@@ -157,25 +156,25 @@ def export_trail(
     click.echo(f"{path}: {count} {'entry' if count == 1 else 'entries'}")
 
 
-@trail.command("erase")
+@audit_log.command("erase")
 @click.argument("email")
-@click.option("--reason", required=True, help="Why; it stands in the trail.")
+@click.option("--reason", required=True, help="Reason, recorded in the audit log.")
 def erase_person(email: str, reason: str) -> None:
-    """Erase what is private about whoever signed in as EMAIL and is disabled."""
+    """Erase the personal data of the disabled account EMAIL from the audit log."""
     with _database():
         try:
             member = users.find_by_email(email)
             count = redaction.erase_user_from_cli(member, reason=reason, by=SYSTEM, now=utcnow())
         except AuraError as refusal:
             raise click.ClickException(refusal.message) from refusal
-    click.echo(f"Erased from {count} {'entry' if count == 1 else 'entries'}.")
+    click.echo(f"Personal data erased from {count} {'entry' if count == 1 else 'entries'}.")
 
 
 @click.command()
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 @with_appcontext
 def build_plugin(path: Path) -> None:
-    """Write the plugin to PATH, ready to upload in wp-admin."""
+    """Write the SiteAgent plugin to PATH as a zip to upload in wp-admin."""
     try:
         packed = plugin_package.build_plugin_zip()
     except FileNotFoundError as why:
@@ -184,25 +183,25 @@ def build_plugin(path: Path) -> None:
     click.echo(f"{path}: {len(packed)} bytes")
 
 
-plugin = AppGroup("plugin", help="Signed releases of SiteAgent.")
+plugin = AppGroup("plugin", help="Sign releases of SiteAgent.")
 
 
 @plugin.command("new-key")
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 def new_release_key(path: Path) -> None:
-    """Make the private key that releases are signed with, in a new file at PATH."""
+    """Create a private key to sign releases, in a new file at PATH."""
     try:
         public = plugin_release.make_key(path)
     except OSError as why:
         raise click.ClickException(f"{path} could not be written: {why.strerror}.") from why
-    click.echo(f"{path}: keep it secret and off this machine. Its public key is {b64u(public)}.")
+    click.echo(f"{path}: keep this key secret and not on this server. Public key: {b64u(public)}.")
 
 
 @plugin.command("release")
 @click.option("--key", required=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path))
 def release_plugin(key: Path, folder: Path | None) -> None:
-    """Pack and sign SiteAgent, for this dashboard to offer to its sites."""
+    """Build and sign a release of SiteAgent for the sites of this Aura."""
     folder = folder or current_app.config["AURA"].plugin_release
     try:
         made = plugin_release.make_release(plugin_release.read_key(key), folder)
@@ -211,26 +210,26 @@ def release_plugin(key: Path, folder: Path | None) -> None:
     click.echo(f"{folder}: SiteAgent {made.version}, {len(made.package)} bytes, {made.sha256}")
 
 
-keys = AppGroup("keys", help="The keys of the sites.")
+keys = AppGroup("keys", help="Renew the keys of sites.")
 
 
 @keys.command("rotate-all")
 def rotate_all() -> None:
-    """Have every paired site agree on new keys; the worker does it, one by one."""
+    """Renew the keys of every paired site. The worker does this one site at a time."""
     with _database() as config:
         asked = rotation.rotate_all_keys(config=config, now=utcnow())
-    click.echo(f"Asked {len(asked)} {'site' if len(asked) == 1 else 'sites'} for new keys.")
+    click.echo(f"Key renewal queued for {len(asked)} {'site' if len(asked) == 1 else 'sites'}.")
 
 
-@click.command()
+@click.command("test-connection")
 @click.argument("url")
 @click.pass_context
 @with_appcontext
-def doctor(context: click.Context, url: str) -> None:
-    """Look for what stands between Aura and the site at URL, paired or not.
+def test_connection(context: click.Context, url: str) -> None:
+    """Test the connection to the site at URL, paired or not.
 
-    Status 0: nothing is in the way. 1: something is, or that could not be proven. 2: URL is
-    no address.
+    Exit status 0: no problem found. 1: a problem was found, or the result is unknown. 2: URL is
+    not a valid address.
     """
     with _database() as config:
         try:

@@ -108,7 +108,7 @@ class Config:
             supervisor_pid=_integer(env, "AURA_SUPERVISOR_PID", 0, 0, 2**31 - 1, problems),
         )
         if len(found.secret_key) < _SECRET_BYTES:
-            problems.append("AURA_SECRET_KEY must be at least 32 characters of randomness.")
+            problems.append("AURA_SECRET_KEY must have at least 32 random characters.")
         if problems:
             raise ConfigError(problems)
         return found

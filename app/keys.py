@@ -324,14 +324,14 @@ class KeyRing:
         name, _, text = sealed.partition(".")
         cipher = self._ciphers.get(name)
         if cipher is None:
-            raise SealBroken(f"no sealing key is called {name[:20]!r}")
+            raise SealBroken(f"there is no sealing key named {name[:20]!r}")
         try:
             raw = from_b64u(text)
             return cipher.decrypt(
                 raw[:_SEAL_NONCE_BYTES], raw[_SEAL_NONCE_BYTES:], context.encode()
             )
         except (ProtocolError, InvalidTag, ValueError) as why:
-            raise SealBroken(f"the value sealed for {context} does not open") from why
+            raise SealBroken(f"the sealed value for {context} cannot be decrypted") from why
 
 
 def _hkdf(material: bytes, salt: bytes, info: str) -> bytes:

@@ -48,7 +48,7 @@ _STYLES = {
 # What stays on one page with a heading: the first lines under it.
 _WITH_HEADING = {"h2": 26.0, "h3": 14.0}
 _NOTE = (
-    f"Some letters are not in the font of this paper and stand here as {_REPLACEMENT}. The page in"
+    f"Some characters are missing in the font of this PDF and appear as {_REPLACEMENT}. The page in"
     " Aura shows them."
 )
 

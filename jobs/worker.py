@@ -71,10 +71,10 @@ class ReconnectingPool(WorkerPool):
         except RedisError as why:
             self._is_away = True
             if not was_away:
-                self.log.warning("The queue does not answer, work waits for it: %s", why)
+                self.log.warning("Redis does not answer, jobs wait: %s", why)
             return False
         if was_away:
-            self.log.warning("The queue answers again, work goes on.")
+            self.log.warning("Redis answers again, jobs continue.")
         return True
 
 

@@ -104,7 +104,7 @@ def test_whoever_owns_aura_alone_stays_its_owner(ana: Actor, clock: Clock) -> No
     make_member("Ivo", "owner", password_hash="!")
     opened = sessions.start_session(Member.get_by_id(ana.id), HERE, now=clock())
     before = Entry.head().seq
-    with pytest.raises(Conflict, match="Somebody has to own Aura"):
+    with pytest.raises(Conflict, match="Aura needs at least one owner"):
         give(Member.get_by_id(ana.id), "viewer", ana, clock)
     assert MemberSession.get_by_id(opened.session.id).ended_at is None
     assert Entry.head().seq == before

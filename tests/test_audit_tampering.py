@@ -19,7 +19,7 @@ from tests.support.tampering import cut_off_after, keep_columns, swap, without_g
 pytestmark = pytest.mark.both_databases
 
 HOLDER = "the site Bakery"
-GONE = "its private part is gone, and no entry tells that anybody was erased"
+GONE = "its personal data is missing, and no entry records an erasure"
 
 
 def anchor(seq: int) -> Anchor:
@@ -123,7 +123,7 @@ def test_an_entry_put_in_between_is_found(database: Config) -> None:
     forged["hash"] = audit.link_hash(3, forged["prev"], forged["body"])
     Entry.update(seq=4).where(Entry.seq == 3).execute()
     Entry.insert(**Entry.kept_of(forged)).execute()
-    assert found() == (4, "does not follow the entry before it")
+    assert found() == (4, "does not follow the previous entry")
 
 
 def test_whoever_links_everything_anew_after_a_change_is_given_away_by_a_mark(
@@ -134,7 +134,10 @@ def test_whoever_links_everything_anew_after_a_change_is_given_away_by_a_mark(
     without_guards()
     rewrite(4)
     assert audit.verify_chain().is_whole, "the chain alone cannot tell"
-    assert found(fits, held) == (5, f"it, or one after 2, is not what {HOLDER} was shown")
+    assert found(fits, held) == (
+        5,
+        f"it, or an entry after 2, differs from the checkpoint of {HOLDER}",
+    )
 
 
 def rewrite(changed: int) -> None:
@@ -155,7 +158,7 @@ def test_a_tail_that_was_cut_off_is_found_by_a_mark(database: Config) -> None:
     without_guards()
     cut_off_after(3)
     assert audit.verify_chain().is_whole, "the chain alone cannot tell"
-    assert found(held) == (4, f"entries up to 6 are missing, of which {HOLDER} holds proof")
+    assert found(held) == (4, f"entries up to 6 are missing, and {HOLDER} has proof of them")
 
 
 def test_a_tail_cut_off_and_grown_again_is_found_by_a_mark(database: Config) -> None:
@@ -165,7 +168,10 @@ def test_a_tail_cut_off_and_grown_again_is_found_by_a_mark(database: Config) -> 
     cut_off_after(3)
     fill(4)
     assert audit.verify_chain().is_whole, "the chain alone cannot tell"
-    assert found(fits, held) == (5, f"it, or one after 3, is not what {HOLDER} was shown")
+    assert found(fits, held) == (
+        5,
+        f"it, or an entry after 3, differs from the checkpoint of {HOLDER}",
+    )
 
 
 def test_a_chain_replaced_from_its_beginning_is_found_by_a_mark(database: Config) -> None:
@@ -174,7 +180,7 @@ def test_a_chain_replaced_from_its_beginning_is_found_by_a_mark(database: Config
     without_guards()
     cut_off_after(0)
     fill(5)
-    assert found(held) == (2, f"it, or one after 0, is not what {HOLDER} was shown")
+    assert found(held) == (2, f"it, or an entry after 0, differs from the checkpoint of {HOLDER}")
 
 
 def test_marks_that_fit_are_counted(database: Config) -> None:
@@ -196,7 +202,7 @@ def test_a_name_that_was_changed_beside_the_chain_is_found(database: Config) -> 
     seq = disabled().seq
     without_guards()
     Detail.update(body=Detail.get_by_id(seq).body.replace("Ben", "Eve")).execute()
-    assert found() == (seq, "its private part was changed")
+    assert found() == (seq, "its personal data was changed")
 
 
 def test_a_detail_that_was_moved_to_another_entry_is_found(database: Config) -> None:

@@ -39,7 +39,7 @@ def test_a_set_up_link_is_printed_until_somebody_has_an_account(run, database: C
     make_member("Ana", "owner")
     refused = run(args=["setup-link"])
     assert refused.exit_code == 1
-    assert "has an owner already" in refused.output
+    assert "already has an owner" in refused.output
 
 
 def test_a_link_leads_to_the_port_that_aura_was_started_with(run, database: Config) -> None:
@@ -68,7 +68,7 @@ def test_a_person_who_lost_the_password_gets_a_link(run) -> None:
     entry = Entry.newest(limit=1)[0]
     assert (entry.event, entry.actor) == ("invitation_issued", "system")
     unknown = run(args=["password-link", "nobody@agency.example"])
-    assert (unknown.exit_code, unknown.output) == (1, "Error: Nobody here has this address.\n")
+    assert (unknown.exit_code, unknown.output) == (1, "Error: No account has this address.\n")
 
 
 def test_a_whole_trail_is_confirmed(run) -> None:
@@ -77,7 +77,7 @@ def test_a_whole_trail_is_confirmed(run) -> None:
     head = Entry.head().hash
     answer = run(args=["audit", "verify"])
     assert answer.exit_code == 0
-    assert answer.output == f"Whole: 1 entries, head {head}\n"
+    assert answer.output == f"Audit log verified: 1 entries, intact. Newest hash {head}\n"
     assert Entry.head().event == "trail_verified"
 
 
@@ -94,7 +94,7 @@ def test_a_broken_trail_names_the_first_wrong_entry_and_fails(run) -> None:
     ).execute()
     answer = run(args=["audit", "verify"])
     assert answer.exit_code == 1
-    assert "Broken at entry 2: its text was changed" in answer.output
+    assert "Audit log changed at entry 2: its text was changed" in answer.output
     assert Entry.head().event == "trail_broken"
 
 
@@ -109,9 +109,9 @@ def test_somebody_is_erased_from_here(run) -> None:
     words = ["audit", "erase", "dora@agency.example", "--reason", "asked for it"]
     assert "Disable the account first" in run(args=words).output
     dora.disable(utcnow())
-    assert run(args=words).output == "Erased from 0 entries.\n"
+    assert run(args=words).output == "Personal data erased from 0 entries.\n"
     assert Entry.head().event == "person_erased"
-    assert "Nobody here has this address" in run(args=words).output
+    assert "No account has this address" in run(args=words).output
 
 
 def test_the_trail_is_made_findable_anew(run) -> None:
@@ -119,7 +119,7 @@ def test_the_trail_is_made_findable_anew(run) -> None:
         audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=1), SYSTEM)
     db.execute_sql("DELETE FROM audit_words")
     assert not audit.find_entries(audit.EntryFilter(words="ping"))
-    assert run(args=["audit", "reindex"]).output == "1 entries can be found again.\n"
+    assert run(args=["audit", "reindex"]).output == "Search index rebuilt for 1 entries.\n"
     assert [one.seq for one in audit.find_entries(audit.EntryFilter(words="ping"))] == [1]
 
 
@@ -130,12 +130,17 @@ def test_the_plugin_is_written_where_it_was_asked_for(run, tmp_path: Path) -> No
 
 
 def test_migrating_a_new_database_names_what_was_done(run) -> None:
-    assert run(args=["migrate"]).output == "Nothing to do.\n"
+    assert run(args=["migrate"]).output == "The database schema is up to date.\n"
 
 
 @pytest.mark.parametrize(
     "words",
-    [["setup-link"], ["audit", "verify"], ["keys", "rotate-all"], ["doctor", "http://127.0.0.1:9"]],
+    [
+        ["setup-link"],
+        ["audit", "verify"],
+        ["keys", "rotate-all"],
+        ["test-connection", "http://127.0.0.1:9"],
+    ],
     ids=" ".join,
 )
 def test_a_command_may_be_the_first_thing_that_runs_here(
@@ -158,7 +163,7 @@ def test_every_paired_site_is_asked_for_new_keys(
     queue.use(jobs)
     db.close()
     answer = app.test_cli_runner().invoke(args=["keys", "rotate-all"])
-    assert answer.output == "Asked 1 site for new keys.\n"
+    assert answer.output == "Key renewal queued for 1 site.\n"
     assert jobs.names() == ["rotate_keys"]
 
 
@@ -170,5 +175,5 @@ def test_the_trail_is_exported_and_told(run, ana: Actor, tmp_path: Path) -> None
     assert Entry.head().event == "trail_exported"
     assert verify(path).status == 0
     assert "no client called" in run(args=[*words, "--client", "Nobody"]).output
-    assert "No site in the list" in run(args=[*words, "--site", "https://x.example"]).output
+    assert "No site has this address" in run(args=[*words, "--site", "https://x.example"]).output
     assert run(args=[*words, "--site", "https://bakery.example", "--form", "csv"]).exit_code == 0

@@ -59,7 +59,7 @@ def test_a_damaged_file_is_named_as_that(started: Config, content: bytes) -> Non
     (started.var_dir / "aura.db").write_bytes(content)
     for name in ("aura.db-wal", "aura.db-shm"):
         (started.var_dir / name).unlink(missing_ok=True)
-    assert "The file is damaged or is no database" in refused(started)
+    assert "The file is damaged or not a database" in refused(started)
 
 
 def test_a_page_says_what_is_wrong_with_the_database(started: Config) -> None:

@@ -15,7 +15,7 @@ from tests.support.hypothesis_profiles import examples
 
 NOW = at("2026-11-26 10:00")
 PAGE = """
-<section><h2>In short</h2><p>One <strong>change</strong> worked, see
+<section><h2>Summary</h2><p>One <strong>change</strong> worked, see
 <a href="/audit/7">entry 7</a>.</p>
 <dl><div><dt>Sites</dt><dd>2</dd></div></dl><ul><li>First</li><li>Second</li></ul></section>
 """
@@ -34,7 +34,7 @@ def read(pdf: bytes) -> PdfReader:
 def test_blocks_are_those_of_the_page_in_their_order() -> None:
     found = [(block.kind, block.term, block.text) for block in blocks_of(PAGE)]
     assert found == [
-        ("h2", "", "In short"),
+        ("h2", "", "Summary"),
         ("p", "", "One change worked, see entry 7."),
         ("dd", "Sites", "2"),
         ("li", "", "First"),

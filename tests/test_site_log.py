@@ -234,7 +234,7 @@ def test_a_log_that_keeps_back_its_newest_entries_is_found(
 
     fake._entries = shorter
     assert read_log(paired, fake, config) == "broken"
-    assert "this very request" in Alarm.open_ones()[0].evidence["site"]["why"]
+    assert "this request" in Alarm.open_ones()[0].evidence["site"]["why"]
 
 
 @pytest.mark.parametrize(
@@ -313,8 +313,8 @@ def test_a_chain_from_the_beginning_to_the_mark_is_whole() -> None:
 
 def test_the_last_entry_has_to_be_the_one_the_site_signed() -> None:
     links = chain(1, 5)
-    assert "log ends" in str(follow(links, 1, mark_at(5, "0" * 64)))
-    assert "log ends" in str(follow(links, 1, mark_at(4, links[3].hash)))
+    assert "last entry that the site named" in str(follow(links, 1, mark_at(5, "0" * 64)))
+    assert "last entry that the site named" in str(follow(links, 1, mark_at(4, links[3].hash)))
 
 
 def test_an_entry_another_mark_named_has_to_be_that_one() -> None:
@@ -339,7 +339,9 @@ def test_a_new_connection_may_begin_anywhere() -> None:
 
 def test_nothing_new_is_whole_too() -> None:
     assert follow([], 1, mark_at(3, "a" * 64), Cursor(3, "a" * 64)) == []
-    assert "log ends" in str(follow([], 1, mark_at(2, "a" * 64), Cursor(3, "a" * 64)))
+    assert "last entry that the site named" in str(
+        follow([], 1, mark_at(2, "a" * 64), Cursor(3, "a" * 64))
+    )
 
 
 # ---- a site that would fill the disk ----

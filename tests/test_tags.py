@@ -260,7 +260,7 @@ def test_the_words_say_every_condition_and_the_trail_keeps_them(
         "every site tagged “shop” or “vip”",
         "every site of Bakery Ltd tagged “shop”",
         "Bakery",
-        "Bakery, each as long as it is one of Bakery Ltd tagged “shop”",
+        "Bakery, while each is a site of Bakery Ltd tagged “shop”",
     ]
     made = entries("policy_made")
     assert [one["covers"] for one in made] == said

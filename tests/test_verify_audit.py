@@ -36,8 +36,8 @@ SITE_FILE = f"sites/{SITE}.jsonl"
 def test_a_whole_export_fits(tmp_path: Path) -> None:
     verdict = verify(made.write_zip(small().files(), tmp_path / "a.zip"))
     assert verdict.status == 0, verdict.said
-    assert "EVERYTHING FITS" in verdict.said
-    assert "what was never written down" in verdict.said
+    assert "INTACT" in verdict.said
+    assert "that everything was recorded" in verdict.said
 
 
 def test_so_does_the_folder_it_was_unpacked_into(tmp_path: Path) -> None:
@@ -95,10 +95,10 @@ def test_a_trimmed_log_fits_if_it_says_what_went(tmp_path: Path) -> None:
     path.write_bytes(made.lines([made.site_head("x"), *trimmed(3)]))
     verdict = verify(path)
     assert (verdict.status, "entries 4 to 7" in verdict.said) == (0, True), verdict.said
-    assert "Nobody signed its end" in verdict.said
+    assert "Its end is not signed" in verdict.said
     path.write_bytes(made.lines([made.site_head("x"), *trimmed(3)[1:]]))
     verdict = verify(path)
-    assert (verdict.status, "before entry 5 is missing" in verdict.said) == (1, True)
+    assert (verdict.status, "the entries before 5 are missing" in verdict.said) == (1, True)
 
 
 def with_somebody_erased() -> Made:
@@ -116,16 +116,18 @@ def test_what_is_private_does_not_vanish_without_an_entry_of_it(tmp_path: Path) 
     export = with_somebody_erased()
     export.rows = export.rows[:8]
     verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"))
-    assert (verdict.status, "entry 5: no entry tells" in verdict.said) == (1, True), verdict.said
+    assert (verdict.status, "entry 5: no entry records the erasure" in verdict.said) == (1, True), (
+        verdict.said
+    )
 
 
 def test_what_was_erased_is_named_and_still_fits(tmp_path: Path) -> None:
     export = with_somebody_erased()
     verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"))
-    assert (verdict.status, "were erased in 2 of its entries: 5, 7" in verdict.said) == (0, True)
+    assert (verdict.status, "was erased in 2 of its entries: 5, 7" in verdict.said) == (0, True)
     export.covers = {"private": False}
     verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"))
-    assert "are left out in 2 of its entries: 5, 7" in verdict.said
+    assert "is left out in 2 of its entries: 5, 7" in verdict.said
 
 
 @pytest.mark.parametrize("covers", [{}, {"client": 1}])
@@ -145,7 +147,10 @@ def test_a_mark_that_an_excerpt_cannot_judge_is_not_said_to_fit(tmp_path: Path) 
     kept = tmp_path / "kept.json"
     kept.write_text(json.dumps(export.mark_of(7)))
     verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"), "--mark", str(kept))
-    assert (verdict.status, "nothing here tells" in verdict.said) == (1, True), verdict.said
+    assert (verdict.status, "is not in this export, so it cannot be compared" in verdict.said) == (
+        1,
+        True,
+    ), verdict.said
 
 
 def test_what_a_zip_says_beside_its_contents_is_harmless(tmp_path: Path) -> None:
@@ -378,7 +383,7 @@ def test_a_file_that_is_named_and_not_there_is_missed(tmp_path: Path) -> None:
     manifest = files["manifest.json"].replace(SITE_FILE.encode(), other.encode())
     assert manifest != files["manifest.json"]
     found = judge({**files, "manifest.json": manifest}, tmp_path)
-    assert found == [f"{other} is missing, or no part of an export"]
+    assert found == [f"{other} is missing or not part of an export"]
 
 
 # ---- what the keeper of the trail changed, who has the dashboard's key ----
@@ -420,7 +425,7 @@ def test_a_trail_written_anew_contradicts_the_marks_that_sites_hold(
         one["mark"] = mark
     files["marks.json"] = canonical(marks)
     wrong = judge(made.sealed(files, forged.seed, {}), tmp_path)
-    assert any("written anew somewhere after entry" in one or "cut off" in one for one in wrong)
+    assert any("was rewritten after entry" in one or "was removed" in one for one in wrong)
 
 
 @examples(quick=20, thorough=200, **SHARED)
@@ -451,8 +456,8 @@ def test_where_two_histories_part_is_said(tmp_path: Path) -> None:
     files["marks.json"] = canonical(marks)
     verdict = verify(made.write_zip(made.sealed(files, export.seed, {}), tmp_path / "a.zip"))
     assert verdict.status == 1
-    assert f"site {SITE}: it names another entry 11" in verdict.said
-    assert "written anew somewhere after entry 5" in verdict.said
+    assert f"site {SITE}: its entry 11 differs from the audit log" in verdict.said
+    assert "was rewritten after entry 5" in verdict.said
 
 
 def test_an_end_that_was_cut_off_is_said(tmp_path: Path) -> None:
@@ -503,7 +508,7 @@ def test_a_site_log_of_which_less_was_received_than_the_site_had_is_no_contradic
     files[SITE_FILE] = made.lines([made.site_head(SITE), *export.site_rows[:4]])
     files = made.sealed(files, export.seed, {})
     verdict = verify(made.write_zip(files, tmp_path / "a.zip"))
-    assert (verdict.status, "entries 5 to 6 had not been received" in verdict.said) == (0, True)
+    assert (verdict.status, "Aura had not received entries 5 to 6" in verdict.said) == (0, True)
 
 
 def resealed(export: Made, name: str, raw: bytes) -> Files:

@@ -43,7 +43,7 @@ class Actor:
 
     @classmethod
     def anonymous(cls, ip: str) -> Actor:
-        return cls(kind="anonymous", id=None, name="somebody not signed in", ip=ip)
+        return cls(kind="anonymous", id=None, name="signed-out visitor", ip=ip)
 
     @property
     def label(self) -> str:

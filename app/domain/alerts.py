@@ -86,7 +86,7 @@ def get_alert(alarm_id: int) -> Alarm:
     """Return the alert with this id, or raise NotFound."""
     alarm = Alarm.known(alarm_id)
     if alarm is None:
-        raise NotFound("There is no such alarm.")
+        raise NotFound("This alert does not exist.")
     return alarm
 
 
@@ -109,7 +109,7 @@ def close_alert(
     permissions.require_recent_authentication(confirmed_at, now)
     check_reason(note)
     if not note.strip():
-        raise Invalid("note", "Say what you found, for whoever reads the trail.")
+        raise Invalid("note", "Describe what you found. It is recorded in the audit log.")
     with permissions.member_transaction(by, "approve") as (_, by):
         closed = [
             one
@@ -117,7 +117,7 @@ def close_alert(
             if one.close(by=by.name[:120], note=note.strip(), now=now)
         ]
         if alarm not in closed:
-            raise StaleState("Somebody closed this already.")
+            raise StaleState("This alert is already resolved.")
         for one in closed:
             event = AlarmClosed(
                 site_id=one.site_id, alarm_id=one.id, about=one.kind, note=note.strip()

@@ -60,7 +60,7 @@ class DashboardIdentity:
         for key in self.keys:
             if b64u(key.public) == sign_d:
                 return key.seed
-        raise SealBroken("the signing key that the site knows is not one of this dashboard's")
+        raise SealBroken("this dashboard does not have the signing key that the site knows")
 
 
 def load_dashboard(config: Config) -> DashboardIdentity:

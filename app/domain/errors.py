@@ -59,7 +59,7 @@ class TagsJoinRules(Conflict):
     """The site would come under standing approvals that this person has not agreed to."""
 
     def __init__(self, policy_ids: tuple[int, ...]) -> None:
-        super().__init__("This would bring the site under a standing approval. Look at it first.")
+        super().__init__("An auto-update rule would apply to the site. Review it first.")
         self.policy_ids = policy_ids
 
 

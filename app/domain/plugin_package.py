@@ -27,7 +27,7 @@ def build_plugin_zip(source: Path = SOURCE, *, release_key: bytes | None = None)
     Raises FileNotFoundError when there is no plugin to pack.
     """
     if not (source / "siteagent.php").is_file():
-        raise FileNotFoundError(f"No plugin in {source}")
+        raise FileNotFoundError(f"The plugin was not found in {source}")
     contents = {
         path.relative_to(source).as_posix(): path.read_bytes()
         for path in source.rglob("*")

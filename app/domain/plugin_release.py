@@ -55,7 +55,7 @@ def read_key(path: Path) -> bytes:
     try:
         return from_b64u(path.read_text("ascii").strip(), 32)
     except (OSError, ValueError, ProtocolError) as why:
-        raise ReleaseError(f"{path} holds no release key.") from why
+        raise ReleaseError(f"{path} contains no release key.") from why
 
 
 def make_release(seed: bytes, folder: Path, *, source: Path = SOURCE) -> Release:

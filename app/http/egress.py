@@ -49,7 +49,7 @@ class AddressRefused(EgressError):
     """Aura may not connect to this address; `address` is what the name resolved to."""
 
     def __init__(self, host: str, address: str) -> None:
-        super().__init__(f"{host} leads to {address}, where Aura does not go")
+        super().__init__(f"{host} resolves to {address}, which Aura does not call")
         self.host = host
         self.address = address
 
@@ -117,7 +117,7 @@ class Guard:
         """Return the seconds that remain for one step; raise TimeoutError if there are none."""
         left = self.ends_at - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the time for the whole call is used up")
+            raise TimeoutError("the time limit of the call was reached")
         return min(left, at_most)
 
     def connect(self, host: str, port: int) -> socket.socket:
@@ -196,7 +196,7 @@ def check_url(url: str) -> None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as why:
-        raise AddressRefused(url[:100], "an address that cannot be read") from why
+        raise AddressRefused(url[:100], "the address cannot be parsed") from why
     host = parts.hostname or ""
     if (
         len(url) > MAX_URL_CHARS
@@ -210,7 +210,7 @@ def check_url(url: str) -> None:
         or " " in url
         or "\\" in url
     ):
-        raise AddressRefused(host or url[:100], "an address that is not plain http or https")
+        raise AddressRefused(host or url[:100], "the address is not plain http or https")
 
 
 class _TimedReader(io.RawIOBase):
@@ -331,7 +331,7 @@ class _GuardedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = pools
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        raise AddressRefused("proxy", "a proxy, which would do the connecting for us")
+        raise AddressRefused("proxy", "proxies are not supported")
 
 
 class GuardedSession(requests.Session):

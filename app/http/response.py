@@ -73,7 +73,7 @@ def classify_unsigned(received: RawResponse) -> CallError:
     if own is not None:
         return own
     if "cf-mitigated" in received.headers:
-        return received.error(ErrorCode.blocked, detail="a challenge meant for browsers")
+        return received.error(ErrorCode.blocked, detail="a browser challenge")
     if status in (404, 410):
         return received.error(ErrorCode.not_found)
     if status in (405, 501):
@@ -81,7 +81,7 @@ def classify_unsigned(received: RawResponse) -> CallError:
     if status >= 500:
         return received.error(ErrorCode.server_error)
     if status == 401 and "WWW-Authenticate" in received.headers:
-        return received.error(ErrorCode.blocked, detail="the server asks for a password of its own")
+        return received.error(ErrorCode.blocked, detail="the web server asks for a password")
     if status != 200:
         return received.error(ErrorCode.blocked)
     if received.is_html:

@@ -422,7 +422,9 @@ def _verified_document(
     # A site that could not read the body does not know what it refuses.
     names = (op, "") if document.get("ok") is False else (op,)
     if document.get("v") != protocol.VERSION or document.get("op") not in names:
-        raise received.error(ErrorCode.malformed_reply, detail="the answer is to another operation")
+        raise received.error(
+            ErrorCode.malformed_reply, detail="the answer belongs to another operation"
+        )
     if document.get("ok") is True and received.status == 200:
         return document, site_time
     raise _refusal(document, received)
@@ -431,7 +433,9 @@ def _verified_document(
 def _refusal(document: dict[str, Any], received: RawResponse) -> CallError:
     error = document.get("error")
     if document.get("ok") is not False or not isinstance(error, dict):
-        return received.error(ErrorCode.malformed_reply, detail="neither an answer nor a refusal")
+        return received.error(
+            ErrorCode.malformed_reply, detail="the answer is neither a reply nor a refusal"
+        )
     code = error.get("code")
     fault = ErrorCode.refused_by_site
     if isinstance(code, str) and code in _SIGNED_FAULTS:

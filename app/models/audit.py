@@ -15,7 +15,7 @@ from app.models.base import BaseModel, UtcField, db, is_postgres
 from app.models.queued_row import QUEUED, QueuedRow
 
 # Those who need no detail to be named.
-NAMES = {"system": "Aura", "schedule": "the schedule", "anonymous": "somebody not signed in"}
+NAMES = {"system": "Aura", "schedule": "the schedule", "anonymous": "signed-out visitor"}
 _CHAIN = ("seq", "prev", "body", "hash")
 _DETAILS_AT_ONCE = 500
 _STREAMED_AT_ONCE = 1000

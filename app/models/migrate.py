@@ -48,6 +48,6 @@ def apply_missing() -> list[str]:
     if unknown:
         raise DatabaseRefused(
             f"The database was changed by a newer Aura ({', '.join(unknown)}). Install that "
-            "version again, or restore a backup that was made before the update."
+            "version again, or restore a backup from before the update."
         )
     return runner.up()

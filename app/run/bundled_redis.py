@@ -51,7 +51,7 @@ class RedisServer:
         if len(str(self._path)) > _UNIX_SOCKET_PATH_MAX:
             raise RedisUnavailable(
                 f"The path of the queue's socket is too long for a unix socket: {self._path}. "
-                "Set AURA_VAR to a shorter folder, or REDIS_URL to a Redis of yours."
+                "Set AURA_VAR to a shorter folder, or REDIS_URL to your own Redis."
             )
         _end_orphan(self._path)
         # A session of its own: Ctrl-C at the terminal must not reach it before the others.
@@ -72,7 +72,7 @@ class RedisServer:
                 time.sleep(0.05)
         self._server.kill()
         self._server.wait()
-        raise RedisUnavailable("The bundled Redis did not start; its message stands above.")
+        raise RedisUnavailable("The bundled Redis did not start. See its message above.")
 
     def watch(self, gave_up: Callable[[str], None]) -> None:
         """From now on, restart it when it dies, a few times.
@@ -94,12 +94,12 @@ class RedisServer:
                 return
             if self._has_died_too_often():
                 gave_up(
-                    f"The bundled Redis {how}, once more after {MOST_RESTARTS} restarts within "
-                    f"{WITHIN_S // 60} minutes. Its messages stand above; a common cause is a "
+                    f"The bundled Redis {how} again after {MOST_RESTARTS} restarts within "
+                    f"{WITHIN_S // 60} minutes. See its messages above. Common causes are a "
                     f"full disk or too little memory. Its files are in {self._path.parent}."
                 )
                 return
-            self._say(f"The bundled Redis {how}; starting it again. Work waits meanwhile.")
+            self._say(f"The bundled Redis {how}. Restarting it; jobs wait meanwhile.")
             try:
                 self.start()
             except RedisUnavailable:
@@ -119,7 +119,7 @@ class RedisServer:
                 unanswered = 0 if _answers(self._path) else unanswered + 1
         self._server.kill()
         self._server.wait()
-        return "did not answer any more"
+        return "stopped answering"
 
     def _has_died_too_often(self) -> bool:
         now = time.monotonic()
@@ -168,7 +168,7 @@ def ended(status: int) -> str:
     """How a process ended, in words that follow its name."""
     if status < 0:
         return f"was killed by signal {-status}"
-    return f"ended by itself with status {status}"
+    return f"exited with status {status}"
 
 
 def _command(path: Path) -> list[str]:

@@ -31,5 +31,5 @@ def when_ready(server: Any) -> None:
     with db.connection_context():
         link = one_time_links.setup_link(_config)
     if link:
-        print(f"  Set up the owner's account (once, within the hour):\n  {link}", flush=True)
+        print(f"  Set up the owner's account (valid once, for one hour):\n  {link}", flush=True)
     print("  Ctrl-C stops everything.\n", flush=True)

@@ -31,10 +31,10 @@ _INTERRUPTED = (130, 143)
 # How long the parts of an Aura that was killed may take to notice and end, in seconds.
 _PARTS_END_S = 15.0
 _ADVICE = {
-    AWAY: "Start it, or correct DATABASE_URL, and try again.",
-    READ_ONLY: "Give the user Aura runs as the right to write to that file and its folder, or "
-    "remount the disk for writing, and try again.",
-    DAMAGED: "The file is damaged or is no database. Keep a copy of it, restore the newest backup "
+    AWAY: "Start the database or correct DATABASE_URL, then try again.",
+    READ_ONLY: "Give Aura's user write access to that file and its folder, or remount the disk "
+    "for writing. Then try again.",
+    DAMAGED: "The file is damaged or not a database. Keep a copy of it, restore the newest backup "
     "as docs/OPERATIONS.md describes, and start Aura again.",
 }
 
@@ -73,9 +73,9 @@ class Supervisor(Manager):  # type: ignore[misc]  # honcho has no types
             if part.get("returncode") is not None
         )
         return (
-            f"The {name} process {ended(status)}, and without it Aura is not whole: everything "
-            "ends. Its message stands above. What it was doing is taken up again at the next "
-            "start; docs/OPERATIONS.md shows how to have that happen by itself."
+            f"The {name} process {ended(status)}, so Aura stops. See its message above. Aura "
+            "continues its work at the next start. docs/OPERATIONS.md shows how to restart it "
+            "automatically."
         )
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Checks an export of Aura's audit trail, or a log exported by SiteAgent, without either of them.
+"""Verify an export of Aura's audit log or of SiteAgent's log, without Aura or SiteAgent.
 
     python3 verify_audit.py EXPORT.zip                     or the unpacked folder, or one log.jsonl
-    python3 verify_audit.py EXPORT.zip --mark KEPT.json    against a mark that you kept elsewhere
+    python3 verify_audit.py EXPORT.zip --mark KEPT.json    against a checkpoint you kept elsewhere
 
-Python 3.8 or newer and nothing else; opens no connection, runs nothing it reads, writes no file.
-Status 0: everything fits. 1: something does not; the first entry concerned is named. 2: it cannot
-be read. The files are described in docs/AUDIT.md, the hashes in docs/PROTOCOL.md, section 5.
+It needs only Python 3.8 or newer. It opens no connection, runs nothing it reads and writes no file.
+Exit status 0: intact. 1: something does not match; the first affected entry is named. 2: the export
+cannot be read. docs/AUDIT.md describes the files, docs/PROTOCOL.md, section 5, the hashes.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from datetime import datetime, timezone
 from typing import Any, Iterator
 
 PROVES = """
-This shows: every entry here is, byte for byte, the one its log was continued with and its keeper
-signed for. Up to the last mark nothing was changed, dropped, swapped or inserted afterwards.
-It does not show: what was never written down; what dashboard and site agreed on hiding; what came
-after the last mark; in an excerpt, that no entry was left out of it. And whoever holds the
-dashboard's key can make a whole other trail: compare the key and a mark with those in the site's
-own wp-admin, or on a report printed earlier (--mark).
+This proves: each entry is unchanged, byte for byte. Up to the last checkpoint, no entry was
+changed, removed, reordered or inserted.
+This does not prove: that everything was recorded; that the dashboard and a site did not hide
+something together; anything after the last checkpoint; that an excerpt is complete. With the
+dashboard's key, someone can create another log: compare the key and a checkpoint with those in the
+site's wp-admin or in an earlier report (--mark).
 """
 MARK, EXPORT, ENTRY = b"siteagent/mark/1\n", b"siteagent/export/1\n", b"\0siteagent/audit/1\n"
 GENESIS, PRIVATE = b"siteagent/audit-genesis/1\n", b"siteagent/audit-private/1\n"
-KEPT = "the mark you kept"
+KEPT = "the checkpoint you kept"
 NAMES = (
     r"(trail\.jsonl|marks\.json|keys\.json|manifest\.json|manifest\.sig|README\.txt"
     r"|verify_audit\.py|sites/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl)"
@@ -42,7 +42,7 @@ MAX_LINE, MAX_FILE, MAX_FILES, MAX_RATIO = 1 << 20, 1 << 25, 20_000, 200
 
 
 class Misfit(Exception):
-    """Something contradicts something else."""
+    """Something does not match."""
 
 
 class Unreadable(Exception):
@@ -55,22 +55,22 @@ def need(holds: Any, why: str) -> None:
         raise Misfit(why)
 
 
-# ---- values that no two programs could read differently ----
+# ---- strict parsing: values that every program reads in the same way ----
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    need(len(dict(pairs)) == len(pairs), "a name stands in it twice")
-    need(all(name.isascii() for name, _ in pairs), "a name in it is not plain ASCII")
+    need(len(dict(pairs)) == len(pairs), "it contains a name twice")
+    need(all(name.isascii() for name, _ in pairs), "it contains a name that is not plain ASCII")
     return dict(pairs)
 
 
 def _integer(digits: str) -> int:
-    need(len(digits) < 18 and abs(int(digits)) < 2**53, "a number in it is too large")
+    need(len(digits) < 18 and abs(int(digits)) < 2**53, "it contains a number that is too large")
     return int(digits)
 
 
 def _other_number(_text: str) -> None:
-    raise Misfit("a number in it is not whole")
+    raise Misfit("it contains a number that is not an integer")
 
 
 _STRICT: Any = {"object_pairs_hook": _object, "parse_int": _integer,
@@ -83,7 +83,7 @@ def strict(raw: bytes) -> Any:
         read = json.loads(raw.decode("utf-8"), **_STRICT)
         json.dumps(read, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
-        raise Misfit("it is not well-formed JSON") from None
+        raise Misfit("it is not valid JSON") from None
     return read
 
 
@@ -91,23 +91,23 @@ def canonical(raw: bytes) -> Any:
     """Return the canonical form that is hashed: RFC 8785 without floats."""
     read = strict(raw)
     spelled = json.dumps(read, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    need(spelled.encode("utf-8") == raw, "it is not spelled in the canonical way")
+    need(spelled.encode("utf-8") == raw, "it is not canonical JSON")
     return read
 
 
 def parts(record: Any, **kinds: Any) -> list[Any]:
     """Return the values of `record`, which has exactly these fields; a listed kind may be null."""
-    need(type(record) is dict and set(record) == set(kinds), "it has not the fields it should have")
+    need(type(record) is dict and set(record) == set(kinds), "it does not have the required fields")
     for name, kind in kinds.items():
         allowed = (kind[0], type(None)) if type(kind) is list else (kind,)
-        need(type(record[name]) in allowed, f"its {name} is of the wrong kind")
+        need(type(record[name]) in allowed, f"its {name} has the wrong type")
     return [record[name] for name in kinds]
 
 
 def unhex(text: Any, size: int = 32) -> bytes:
     """Decode lowercase hex of exactly `size` bytes."""
     is_hex = type(text) is str and re.fullmatch("[0-9a-f]*", text) and len(text) == 2 * size
-    need(is_hex, "a hash in it is none")
+    need(is_hex, "it contains an invalid hash")
     return bytes.fromhex(text)
 
 
@@ -127,7 +127,7 @@ def moment(text: str) -> datetime:
         at = datetime.fromisoformat(re.sub(r"Z\Z", "+00:00", text))
         return at.astimezone(timezone.utc if at.tzinfo else None)
     except (ValueError, OverflowError):
-        raise Misfit("its time is none") from None
+        raise Misfit("its time is invalid") from None
 
 
 # ---- Ed25519 (RFC 8032, section 5.1); a point is (X, Y, Z, T): x = X/Z, y = Y/Z, xy = T/Z ----
@@ -215,14 +215,14 @@ class Log:
 
     def take(self, seq: int, prev: str, named: str, body: str) -> Any:
         """Add an entry if it fits behind those before it; returns what it says."""
-        need(self.n < seq < 2**53, "its number is not above the one before")
-        need(seq != self.n + 1 or unhex(prev) == self.hash, "it does not follow the one before")
+        need(self.n < seq < 2**53, "its number is not higher than the previous one")
+        need(seq != self.n + 1 or unhex(prev) == self.hash, "it does not follow the previous entry")
         raw = body.encode("utf-8")
         self.hash = sha(ENTRY, seq.to_bytes(8, "big"), unhex(prev), raw)
         need(unhex(named) == self.hash, "its text, its number or its hash was changed")
         self.n, self.first, self.before = seq, self.first or seq, self.before or prev
         said = canonical(raw)
-        need(type(said) is dict and type(said.get("at")) is str, "it does not say when it was")
+        need(type(said) is dict and type(said.get("at")) is str, "it has no time")
         self.grow(self.hash, self.count)
         self.count += 1
         if seq in self.wanted:
@@ -243,13 +243,13 @@ class Log:
 
 
 class Mark:
-    """What one of `keys` signed about the end of a log at some time; `holder` shows it now."""
+    """A checkpoint of a log, signed with one of `keys` and held by `holder`."""
 
     def __init__(self, record: Any, keys: list[bytes], holder: str) -> None:
         raw, signature = map(unb64, parts(record, body=str, sig=str))
         self.holder = holder
         is_known = any(is_signed(key, MARK + raw, signature) for key in keys)
-        need(is_known, f"{holder}: it is not signed by a key that is named for it here")
+        need(is_known, f"{holder}: it is not signed with one of its keys in keys.json")
         said = canonical(raw)
         root = said.pop("root", None) if type(said) is dict else None
         _, self.log, self.n, named, self.at = parts(said, v=int, log=str, n=int, hash=str, at=int)
@@ -257,27 +257,29 @@ class Mark:
 
 
 def compare(marks: list[Mark], log: Log, end: int, whose: str) -> list[str]:
-    """Hold each mark against the log; returns what nothing here can tell."""
-    fitting, untold = 0, []
+    """Compare each checkpoint with the log. Return what cannot be checked with this export."""
+    fitting, unknown = 0, []
     for mark in sorted(marks, key=lambda one: one.n):
         holder, named = mark.holder, f"entry {mark.n}"
-        need(mark.log == log.name, f"{holder}: it is of another log than {whose}")
-        need(mark.n <= end, f"{holder}: it names {named}, but {whose} ends with entry {end}. Its "
-             "end was cut off, or the mark is newer than what you check")  # fmt: skip
+        need(mark.log == log.name, f"{holder}: it belongs to another log than {whose}")
+        need(mark.n <= end, f"{holder}: it names {named}, but {whose} ends with entry {end}. "
+             "Its end was removed, or the checkpoint is newer than this export")  # fmt: skip
         if mark.n not in log.at:
-            untold.append(f"{holder}: nothing here tells whether {whose} had its {named}")
-            need(holder != KEPT, untold[-1])
+            unknown.append(
+                f"{holder}: {named} of {whose} is not in this export, so it cannot be compared"
+            )
+            need(holder != KEPT, unknown[-1])
             continue
         stands, root, at = log.at[mark.n]
         fits = stands == mark.hash and (None in (root, mark.root) or root == mark.root)
-        need(fits, f"{holder}: it names another {named} than stands in {whose}, which was written "
-             f"anew somewhere after entry {fitting}")  # fmt: skip
-        need(at in (None, mark.at), f"{holder}: it names another time of {named}")
+        need(fits, f"{holder}: its {named} differs from {whose}, which was rewritten "
+             f"after entry {fitting}")  # fmt: skip
+        need(at in (None, mark.at), f"{holder}: it has another time for {named}")
         fitting = mark.n
-    return untold
+    return unknown
 
 
-# ---- the files: those of an export, in a zip or a folder. Nothing is unpacked ----
+# ---- the files of an export, in a zip or a folder. Nothing is unpacked ----
 
 
 class Files:
@@ -289,20 +291,22 @@ class Files:
         entries = self.zip.infolist() if self.zip else []
         self.names = {entry.filename for entry in entries}
         if len(entries) > MAX_FILES or len(self.names) < len(entries):
-            raise Unreadable("it holds too many files, or two of one name")
+            raise Unreadable("it contains too many files, or a name twice")
         for one in entries:
             if not re.fullmatch(NAMES, one.filename):
-                raise Unreadable(f"it holds a file that is no part of an export: {one.filename}")
+                raise Unreadable(
+                    f"it contains a file that is not part of an export: {one.filename}"
+                )
             if one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise Unreadable(f"{one.filename} is packed in an unusual way")
+                raise Unreadable(f"{one.filename} uses an unsupported compression")
             if one.file_size > MAX_FILE + MAX_RATIO * one.compress_size:
-                raise Unreadable(f"{one.filename} would become absurdly large")
+                raise Unreadable(f"{one.filename} would be too large when unpacked")
 
     def open(self, name: str) -> Any:
         path = os.path.join(self.folder, *name.split("/"))
         is_there = name in self.names if self.zip else os.path.isfile(path)
         if not re.fullmatch(NAMES, name) or not is_there:
-            raise Unreadable(f"{name} is missing, or no part of an export")
+            raise Unreadable(f"{name} is missing or not part of an export")
         return self.zip.open(name) if self.zip else open(path, "rb")
 
     def read(self, name: str) -> bytes:
@@ -322,7 +326,7 @@ class Files:
 def records(file: Any) -> Iterator[Any]:
     """One JSON object a line."""
     for raw in iter(lambda: file.readline(MAX_LINE), b""):
-        need(raw.endswith(b"\n"), "its line is too long, or has no end")
+        need(raw.endswith(b"\n"), "its line is too long or not terminated")
         yield strict(raw[:-1])
 
 
@@ -348,10 +352,10 @@ def read_trail(rows: Iterator[Any], log: Log, covers: Any, end: Mark, whole: boo
         for row in rows:
             seq = number_of(row, seq)
             _, prev, named, body, salt, detail, *path = parts(row, **kinds)
-            need(seq == log.n + 1 or not whole, f"entry {log.n + 1}, before it, is missing")
+            need(seq == log.n + 1 or not whole, f"the entry before it ({log.n + 1}) is missing")
             said = log.take(seq, prev, named, body)
             is_in = whole or root_by_path(log.hash, seq - 1, end.n, path[0]) == end.root
-            need(is_in, "its path does not lead to the root that was signed")
+            need(is_in, "its path does not lead to the signed root")
             check_body(said, salt, detail)
             check_covered(said, covers)
             if said.get("private") and detail is None:
@@ -359,31 +363,38 @@ def read_trail(rows: Iterator[Any], log: Log, covers: Any, end: Mark, whole: boo
             erased_at = seq if said["event"] == "person_erased" else erased_at
             seq += 1
     except Misfit as why:
-        raise Misfit(f"the trail: entry {seq}: {why}") from None
-    need(log.n >= end.n or not whole, f"the trail: entry {seq} is missing; there were {end.n}")
+        raise Misfit(f"the audit log: entry {seq}: {why}") from None
+    need(log.n >= end.n or not whole, f"the audit log: entry {seq} is missing of {end.n}")
     if whole and covers["private"]:
         for seq in (one for one in absent if one > erased_at):
-            raise Misfit(f"the trail: entry {seq}: no entry tells who was erased there")
+            raise Misfit(
+                f"the audit log: entry {seq}: no entry records the erasure of its personal data"
+            )
     return absent
 
 
 def check_body(said: Any, salt: str | None, detail: str | None) -> None:
     """Whether it says what an entry says, and its private part is the one it was written with."""
-    need(said.get("v") in (1, 2), "it is of a version that this program does not know")
+    need(said.get("v") in (1, 2), "this program does not support its version")
     more: Any = dict(client=[int], private=[str]) if said["v"] == 2 else {}
     parts(said, v=int, at=str, event=str, actor=dict, site=[int], facts=dict, **more)
-    need((salt is None) == (detail is None), "half of its private part is missing")
+    need((salt is None) == (detail is None), "a part of its personal data is missing")
     if salt is not None and detail is not None:
         found = sha(PRIVATE, unhex(salt, 16), detail.encode("utf-8"))
-        need(said.get("private") == found.hex(), "its private part is not the one it was made with")
+        need(said.get("private") == found.hex(), "its personal data was changed")
         canonical(detail.encode("utf-8"))
 
 
 def check_covered(said: Any, covers: Any) -> None:
     """Raise Misfit if an entry lies outside of what the manifest covers."""
     since, until, at = covers["from"], covers["to"], moment(said["at"])
-    need(covers["site"] in (None, said["site"]), "it is about another site than the manifest names")
-    need(covers["client"] in (None, said.get("client", covers["client"])), "it is another client's")
+    need(
+        covers["site"] in (None, said["site"]), "it belongs to another site than the manifest names"
+    )
+    need(
+        covers["client"] in (None, said.get("client", covers["client"])),
+        "it belongs to another client",
+    )
     need(since is None or moment(since) <= at, "it is older than the manifest says")
     need(until is None or at < moment(until), "it is newer than the manifest says")
 
@@ -399,7 +410,7 @@ def read_site_log(rows: Iterator[Any], log: Log, whose: str) -> bool:
         for row in rows:
             seq = number_of(row, seq)
             _, prev, named, body = parts(row, seq=int, prev=str, hash=str, body=str)
-            need(seq == log.n + 1 or not log.first, f"entry {log.n + 1}, before it, is missing")
+            need(seq == log.n + 1 or not log.first, f"the entry before it ({log.n + 1}) is missing")
             said = log.take(seq, prev, named, body)
             seq += 1
             if said.get("event") == "log_trimmed":
@@ -426,24 +437,24 @@ def check_log(rows: Iterator[Any], kept: Any) -> tuple[list[str], list[str]]:
         marks += [Mark(one, keys, holder)] if one else []
     log = Log(name, marks)
     is_whole = read_site_log(rows, log, "the log")
-    need(is_whole, f"the log: what came before entry {log.first} is missing")
+    need(is_whole, f"the log: the entries before {log.first} are missing")
     compare(marks, log, log.n, "the log")
     is_end = not end or marks[0].n == log.n
-    need(is_end, f"the log: entry {log.n} comes after the end that its own mark names")
-    told = [f"The log {name} of {site}, exported {made_at}: entries {log.first} to {log.n}."]
+    need(is_end, f"the log: entry {log.n} is after the end that the log's own checkpoint names")
+    notes = [f"The log {name} of {site}, exported {made_at}: entries {log.first} to {log.n}."]
     signed = [f"Its end is signed with the key {sha(one).hex()}." for one in keys if end]
-    return [], told + (signed or ["Nobody signed its end: a cut there would not show."])
+    return [], notes + (signed or ["Its end is not signed, so removed entries would not show."])
 
 
 def key_of(record: Any) -> tuple[str, bytes]:
     """Return the site and public key of a line of keys.json."""
     site, key, fingerprint = parts(record, site=str, key=str, fingerprint=str)
-    need(sha(unb64(key)).hex() == fingerprint, f"keys.json: {fingerprint} is not of its key")
+    need(sha(unb64(key)).hex() == fingerprint, f"keys.json: {fingerprint} does not match its key")
     return site, unb64(key)
 
 
 class Export:
-    """An export of the trail. `wrong` is what does not fit, `told` what else there is to say."""
+    """An export of the audit log. `wrong` lists the mismatches, `notes` other information."""
 
     def __init__(self, files: Files, kept: Any) -> None:
         self.files, self.kept, self.manifest = files, kept, files.read("manifest.json")
@@ -461,9 +472,9 @@ class Export:
             marks, v=int, export=dict, by_sites=list, of_sites=list
         )
         self.end = Mark(end, [self.key], "this export")
-        need(self.end.root, "this export: its mark names no root")
+        need(self.end.root, "this export: its checkpoint has no root")
         self.wrong: list[str] = []
-        self.told = [f"{of}, exported {made_at}; the trail {self.name} up to entry {self.end.n}.",
+        self.notes = [f"{of}, exported {made_at}: the log {self.name} up to entry {self.end.n}.",
                      f"The key of the dashboard is {sha(self.key).hex()}."]  # fmt: skip
 
     def check(self) -> None:
@@ -475,7 +486,7 @@ class Export:
             except Misfit as why:
                 self.wrong.append(str(why))
         if self.kept:
-            self.wrong.append(f"{KEPT}: it is of a log that is not in here")
+            self.wrong.append(f"{KEPT}: it belongs to a log that is not in this export")
 
     def kept_if_of(self, log: str, keys: list[bytes]) -> list[Mark]:
         """Return the checkpoint that was kept elsewhere, once, if it belongs to this log."""
@@ -492,7 +503,7 @@ class Export:
             mark = Mark(signed, [self.key], f"site {site}")
             marks.append(mark)
             if path is not None and 0 < mark.n <= self.end.n:
-                # An excerpt leaves most entries out; that this one's hash is in the trail is shown.
+                # An excerpt omits most entries. The path proves that the log contains this hash.
                 leads = root_by_path(mark.hash, mark.n - 1, self.end.n, path)
                 at[mark.n] = mark.hash if leads == self.end.root else b"", None, None
         marks += self.kept_if_of(self.name, [self.key])
@@ -500,11 +511,11 @@ class Export:
         with self.files.open("trail.jsonl") as file:
             absent = read_trail(records(file), log, self.covers, self.end, self.is_whole)
         log.at = {**at, **log.at}
-        self.told += compare(marks, log, self.end.n, "the trail")
+        self.notes += compare(marks, log, self.end.n, "the audit log")
         if absent:
-            how = "were erased" if self.covers["private"] else "are left out"
+            how = "was erased" if self.covers["private"] else "is left out"
             shown = ", ".join(map(str, absent[:20])) + (" …" if len(absent) > 20 else "")
-            self.told.append(f"Personal details {how} in {len(absent)} of its entries: {shown}")
+            self.notes.append(f"Personal data {how} in {len(absent)} of its entries: {shown}")
 
     def check_site(self, file_name: str) -> None:
         site = file_name[len("sites/") : -len(".jsonl")]
@@ -512,29 +523,29 @@ class Export:
         with self.files.open(file_name) as file:
             rows = records(file)
             name, claimed, *_ = site_head(next(rows, None))
-            need(claimed == site, f"{whose}: it says that it is of another one")
+            need(claimed == site, f"{whose}: it names another site")
             held = [parts(one, site=str, mark=dict) for one in self.of_sites]
             marks = [Mark(one, keys, "the dashboard") for owner, one in held if owner == site]
             kept = self.kept_if_of(name, keys)
             log = Log(name, marks + kept)
             if not read_site_log(rows, log, whose):
-                self.told.append(f"Of {whose} nothing before entry {log.first} had been received.")
+                self.notes.append(f"Aura had not received {whose} before entry {log.first}.")
         for mark in (one for one in marks if one.n > log.n):
-            self.told.append(f"Of {whose} entries {log.n + 1} to {mark.n} had not been received.")
-        self.told += compare([one for one in marks if one.n <= log.n] + kept, log, log.n, whose)
+            self.notes.append(f"Aura had not received entries {log.n + 1} to {mark.n} of {whose}.")
+        self.notes += compare([one for one in marks if one.n <= log.n] + kept, log, log.n, whose)
 
     def check_files(self) -> None:
         signature = unb64(self.files.read("manifest.sig").decode("ascii", "replace"))
         is_real = is_signed(self.key, EXPORT + self.manifest, signature)
         need(is_real, "manifest.json: it is not signed by the dashboard")
-        need(set(self.listed) >= NEEDED, "manifest.json: it does not name all there has to be")
+        need(set(self.listed) >= NEEDED, "manifest.json: it does not name all required files")
         unnamed = self.files.names - set(self.listed) - {"manifest.json", "manifest.sig"}
         need(not unnamed, f"manifest.json: it does not name {', '.join(sorted(unnamed))}")
         for name, digest in self.listed.items():
-            need(self.files.digest(name) == digest, f"{name}: it is not the file that was exported")
+            need(self.files.digest(name) == digest, f"{name}: it differs from the exported file")
 
 
-# ---- from the command line ----
+# ---- command line ----
 
 
 def check(path: str, kept_path: str | None) -> tuple[list[str], list[str]]:
@@ -549,34 +560,34 @@ def check(path: str, kept_path: str | None) -> tuple[list[str], list[str]]:
             return check_log(records(file), kept)
     export = Export(Files(path), kept)
     export.check()
-    return export.wrong, export.told
+    return export.wrong, export.notes
 
 
 def say(text: str) -> None:
     """Print a text with all control characters escaped."""
-    # What a hostile file holds must not move the reader's cursor.
+    # Control characters in a hostile file must not reach the terminal.
     print(re.sub(r"[^ -~\n]", lambda one: ascii(one.group())[1:-1], text))
 
 
 def main() -> int:
     """Verify the export named on the command line; return the exit status."""
-    parser = argparse.ArgumentParser(description="Checks an export of an audit trail.")
-    parser.add_argument("export", help="the zip, the folder it was unpacked into, or a site's log")
-    parser.add_argument("--mark", metavar="FILE", help="a mark that you kept elsewhere")
+    parser = argparse.ArgumentParser(description="Verify an export of an audit log.")
+    parser.add_argument("export", help="the zip, its unpacked folder, or the log of a site")
+    parser.add_argument("--mark", metavar="FILE", help="a checkpoint that you kept elsewhere")
     asked = parser.parse_args()
     try:
-        wrong, told = check(asked.export, asked.mark)
+        wrong, notes = check(asked.export, asked.mark)
     except Misfit as why:
-        wrong, told = [str(why)], []
-    except Exception as why:  # noqa: BLE001 -- a hostile file may cause anything: never "it fits"
+        wrong, notes = [str(why)], []
+    except Exception as why:  # noqa: BLE001 -- any error in a hostile file means unreadable
         say(f"CANNOT BE READ: {why or type(why).__name__}")
         return 2
-    for line in told:
+    for line in notes:
         say(line)
     for line in wrong:
-        say(f"DOES NOT FIT: {line}.")
+        say(f"MISMATCH: {line}.")
     if not wrong:
-        say("EVERYTHING FITS." + PROVES)
+        say("INTACT." + PROVES)
     return 1 if wrong else 0
 
 

@@ -36,7 +36,7 @@ def change_password() -> ResponseReturnValue:
     except Invalid as refusal:
         return _page(refusal.messages), 422
     answer = _start_session(opened, url_for("account.show"))
-    flash("Password changed. Every other session has ended.")
+    flash("Password changed. All other sessions ended.")
     return answer
 
 
@@ -52,7 +52,7 @@ def end_session(session_id: int) -> ResponseReturnValue:
 @require_permission("account")
 def end_other_sessions() -> ResponseReturnValue:
     sessions.end_other_sessions(current_session(), by=current_actor())
-    flash("Every other session has ended.")
+    flash("All other sessions ended.")
     return redirect(url_for("account.show"), 303)
 
 

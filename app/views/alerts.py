@@ -70,7 +70,7 @@ def close(alarm_id: int) -> ResponseReturnValue:
 def read_log(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     site_log.request_site_log(site, by=current_actor())
-    flash("The site's log is read now. Load this page again in a moment.", "info")
+    flash("Reading the site's log. Reload this page in a moment.", "info")
     return redirect(url_for("sites.show", site_id=site.id, _anchor="both-logs"), 303)
 
 

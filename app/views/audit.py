@@ -97,7 +97,7 @@ def progress() -> ResponseReturnValue:
 @require_permission("people")
 def seen(verification_id: int) -> ResponseReturnValue:
     verification.acknowledge_failure(verification_id, by=current_actor(), now=utcnow())
-    flash("Noted. What was found stays in the trail.")
+    flash("Message dismissed. The result stays in the activity log.")
     return redirect(url_for("audit.index"), 303)
 
 
@@ -163,7 +163,7 @@ def _day(typed: dict[str, str], name: str, wrong: dict[str, str], days: int = 0)
         midnight = datetime.combine(date.fromisoformat(typed[name]), time(), UTC)
         return midnight + timedelta(days=days)
     except (ValueError, OverflowError):
-        wrong[name] = "Type a day, for example 2026-11-26."
+        wrong[name] = "Enter a date, for example 2026-11-26."
         return None
 
 

@@ -93,7 +93,7 @@ def sign_in_submit() -> ResponseReturnValue:
 def sign_out() -> ResponseReturnValue:
     sessions.sign_out(current_session(), by=current_actor())
     session.clear()
-    flash("You are signed out.")
+    flash("You have signed out.")
     return redirect(url_for("auth.sign_in"), 303)
 
 

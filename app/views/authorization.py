@@ -101,7 +101,7 @@ def _refuse_unguarded() -> None:
     if endpoint is None or endpoint in OPEN:
         return
     if not hasattr(current_app.view_functions[endpoint], "verb"):
-        raise Forbidden("", f"Nothing says who may use {endpoint}.")
+        raise Forbidden("", f"No permission is declared for {endpoint}.")
 
 
 def _permissions() -> dict[str, Any]:
@@ -251,7 +251,7 @@ def load_site(site_id: int) -> Site:
     """
     site = Site.known(site_id)
     if site is None or not permissions.can_see_site(current_actor(), site):
-        raise NotFound("There is no such site. It may have been removed from the list.")
+        raise NotFound("This site does not exist. It may have been removed.")
     return site
 
 
@@ -259,7 +259,7 @@ def load_client(client_id: int) -> Client:
     """Return the client with this id. Raises NotFound, also for those who may not see it."""
     client = Client.get_or_none(Client.id == client_id)
     if client is None or not permissions.can_see_client(current_actor(), client_id):
-        raise NotFound("There is no such client.")
+        raise NotFound("This client does not exist.")
     return client
 
 
@@ -267,7 +267,7 @@ def load_entry(seq: int) -> Entry:
     """Return the entry with this number. Raises NotFound, also for those who may not see it."""
     entry = Entry.get_or_none(Entry.seq == seq)
     if entry is None or not permissions.can_see_entry(current_actor(), entry):
-        raise NotFound("There is no such entry.")
+        raise NotFound("This audit entry does not exist.")
     return entry
 
 
@@ -275,6 +275,6 @@ def load_change(change_id: int) -> Change:
     """Return the change with this id. Raises NotFound as `load_site` does."""
     change = Change.known(change_id)
     if change is None:
-        raise NotFound("There is no such change. Its site may have been removed from the list.")
+        raise NotFound("This update does not exist. Its site may have been removed.")
     load_site(change.site_id)
     return change

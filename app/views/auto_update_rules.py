@@ -39,7 +39,7 @@ def make() -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _page(refusal.messages), 422
-    flash("The standing approval is in force.")
+    flash("Auto-update rule created.")
     return _back()
 
 
@@ -53,7 +53,7 @@ def confirm(policy_id: int) -> ResponseReturnValue:
         confirmed_at=current_session().session.confirmed_at,
         now=utcnow(),
     )
-    flash(f"Confirmed: {policy.name}.")
+    flash(f"Auto-update rule “{policy.name}” confirmed.")
     return _back()
 
 
@@ -63,7 +63,7 @@ def end(policy_id: int) -> ResponseReturnValue:
     auto_update_rules.end_rule(
         auto_update_rules.get_rule(policy_id), by=current_actor(), now=utcnow()
     )
-    flash("Ended. What it had released and was not begun is cancelled.")
+    flash("Auto-update rule ended. Updates that had not started are cancelled.")
     return _back()
 
 
@@ -81,7 +81,7 @@ def ask_for(client_id: int) -> ResponseReturnValue:
             raise
         flash(refusal.message, "error")
         return redirect(url_for("team.index", _anchor="invite"), 303)
-    flash(f"Approval changed for {client.name}.")
+    flash(f"Approval setting changed for {client.name}.")
     return _back()
 
 
@@ -114,7 +114,7 @@ def _expiry(text: str) -> datetime:
 def _client(client_id: int) -> Client:
     client = Client.get_or_none(Client.id == client_id)
     if client is None:
-        raise NotFound("There is no such client.")
+        raise NotFound("This client does not exist.")
     return client
 
 

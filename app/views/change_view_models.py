@@ -58,7 +58,7 @@ IN_SUMMARY = {
     "approved": "queued",
     "running": "running",
     "waiting_for_site": "waiting for the site",
-    "unknown": "without a result yet",
+    "unknown": "with unknown result",
     "succeeded": "succeeded",
     "failed": "failed",
     "rolled_back": "rolled back",

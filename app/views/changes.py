@@ -70,7 +70,7 @@ def propose() -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _new_page(refusal.messages), 422
-    flash("Proposed. The sites are asked whether they could do it.")
+    flash("Updates proposed. Aura checks them with the sites.")
     if len(made) == 1:
         return _to_change(made[0])
     return redirect(url_for("changes.together", batch=made[0].batch), 303)
@@ -106,7 +106,7 @@ def approve(change_id: int) -> ResponseReturnValue:
         config=current_app.config["AURA"],
         now=utcnow(),
     )
-    flash("Approved. The update is queued.")
+    flash("Update approved and queued.")
     return _to_change(change)
 
 
@@ -122,7 +122,7 @@ def reject(change_id: int) -> ResponseReturnValue:
         return render_template(
             "changes/show.html", page=_page(change), errors=refusal.messages
         ), 422
-    flash("Rejected.")
+    flash("Update rejected.")
     return _to_change(change)
 
 
@@ -131,7 +131,7 @@ def reject(change_id: int) -> ResponseReturnValue:
 def cancel(change_id: int) -> ResponseReturnValue:
     change = load_change(change_id)
     proposals.cancel_change(change, by=current_actor(), now=utcnow())
-    flash("Cancelled. Nothing was sent to the site.")
+    flash("Update cancelled. Nothing was sent to the site.")
     return _to_change(change)
 
 
@@ -149,7 +149,7 @@ def close(change_id: int) -> ResponseReturnValue:
         return render_template(
             "changes/show.html", page=_page(change), errors=refusal.messages
         ), 422
-    flash(f"Marked as checked: {change.name} on {change.site.name}.")
+    flash(f"{change.name} on {change.site.name} marked as checked.")
     return _to_change(change)
 
 
@@ -212,7 +212,7 @@ def _seen(text: str) -> tuple[int, str]:
 def _batch(batch: UUID) -> list[Change]:
     found = Change.in_batch(str(batch), permissions.restricted_client_id(current_actor()))
     if not found:
-        raise NotFound("Nothing was proposed under this address.")
+        raise NotFound("No updates were proposed under this address.")
     return found
 
 
@@ -255,7 +255,7 @@ def _wanted() -> list[UpdateRequest]:
         try:
             site_id, kind, to_version, ident = change_view_models.from_choice(text)
         except ValueError as why:
-            raise Invalid("wanted", "Choose from the list below.") from why
+            raise Invalid("wanted", "Choose updates from the list below.") from why
         found.append(UpdateRequest(load_site(site_id), kind, ident, to_version))
     return found
 
@@ -267,7 +267,7 @@ def _window() -> Window:
         start = now + timedelta(hours=min(row_number(hours), 24 * 14))
         return Window(start, start + timedelta(days=min(row_number(days), 100)))
     except ValueError as why:
-        raise Invalid("days", "Choose a time from the list.") from why
+        raise Invalid("days", "Choose an expiry from the list.") from why
 
 
 def _to_change(change: Change) -> ResponseReturnValue:

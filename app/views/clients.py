@@ -81,6 +81,6 @@ def _agree(client: Client, into: Client, question: TagsJoinRules) -> str:
         rows=change_view_models.policy_rows(question.policy_ids),
         action=url_for("clients.merge", client_id=client.id),
         held=[("into", str(into.id))],
-        confirm="Merge clients and approve this",
+        confirm="Merge clients and apply rules",
         back=url_for("clients.edit", client_id=client.id),
     )

@@ -40,7 +40,7 @@ def hold(site_id: int) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _page(site, refusal.messages), 422
-    flash("Updates are ignored from now on.")
+    flash("Updates are ignored.")
     return _back(site)
 
 
@@ -49,7 +49,7 @@ def hold(site_id: int) -> ResponseReturnValue:
 def release(site_id: int) -> ResponseReturnValue:
     site, (kind, ident) = load_site(site_id), _named()
     holds.release_hold(site, kind, ident, by=current_actor(), now=utcnow())
-    flash("It may be updated again.")
+    flash("Updates are no longer ignored.")
     return _back(site)
 
 
@@ -66,7 +66,9 @@ def _day() -> datetime | None:
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
     except (ValueError, OverflowError) as why:
-        raise Invalid("until", "Type a day as 2026-12-31, or none.") from why
+        raise Invalid(
+            "until", "Enter a date, for example 2026-12-31, or leave the field empty."
+        ) from why
 
 
 def _page(site: Site, errors: dict[str, str]) -> str:

@@ -55,7 +55,7 @@ def keep_server_login(site_id: int) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _login_page(site, name, refusal.messages), 422
-    flash("Stored, sealed." if name else "Removed.")
+    flash("Server password saved (encrypted)." if name else "Server password deleted.")
     return _to_site(site)
 
 

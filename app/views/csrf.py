@@ -34,4 +34,4 @@ def _refuse_foreign() -> None:
     origin = request.headers.get("Origin")
     ours = (current_app.config["AURA"].origin, request.host_url.rstrip("/"))
     if site != "same-origin" or (origin is not None and origin not in ours):
-        raise CSRFError("This request did not begin on a page of Aura.")
+        raise CSRFError("This request does not come from a page of Aura.")

@@ -40,12 +40,12 @@ class Page:
     happened: str = ""
 
 
-_FORBIDDEN = Page(403, "Not allowed", "Ask an owner of this Aura, or go back to the sites.")
+_FORBIDDEN = Page(403, "Not allowed", "Ask an owner of this Aura for access.")
 _NOT_FOUND = Page(
     404,
-    "Nothing here",
-    "Check the address, or start again from the list of sites.",
-    "There is no page under this address.",
+    "Page not found",
+    "Check the address, or go to the list of sites.",
+    "There is no page at this address.",
 )
 # The most exact one that fits decides, so the order matters.
 _REFUSALS: tuple[tuple[type[AuraError], Page], ...] = (
@@ -56,69 +56,75 @@ _REFUSALS: tuple[tuple[type[AuraError], Page], ...] = (
         Page(
             410,
             "This link no longer works",
-            "Sign in if you have an account already. Otherwise ask an owner of this Aura, or the"
-            " agency that sent you the link, for a new one.",
+            "Sign in if you already have an account. Otherwise ask an owner of this Aura or your"
+            " agency for a new link.",
         ),
     ),
-    (Invalid, Page(422, "This cannot be used", "Go back, correct it and send it again.")),
+    (Invalid, Page(422, "Invalid input", "Go back, correct the input and send it again.")),
     (
         AuditLogUnreadable,
-        Page(503, "The trail cannot be read", "Look at the database, then try again."),
+        Page(503, "The audit log cannot be read", "Check the database, then try again."),
     ),
-    (Conflict, Page(409, "Not now", "Go back and load the page again to see how things are.")),
+    (
+        Conflict,
+        Page(409, "Not possible now", "Go back and reload the page to see the current state."),
+    ),
 )
 _FORM_REFUSED = Page(
     400,
-    "This form was not accepted",
-    "Go back, load the page again and send it once more. Nothing was changed.",
-    "The form carried no valid proof that it came from a page of Aura. It may have been open"
-    " since before you signed in, or cookies are switched off.",
+    "Form refused",
+    "Nothing was changed. Go back, reload the page and send the form again.",
+    "Aura could not verify that the form came from one of its pages. It may have been opened before"
+    " you signed in, or cookies are turned off.",
 )
 _FAILED = Page(
     500,
-    "Something broke",
-    "Try again in a moment. If it happens again, give the reference to whoever runs this Aura.",
-    "Aura failed to answer. What you sent may or may not have been done.",
+    "Something went wrong",
+    "Try again in a moment. If it happens again, send the reference to the operator of this Aura.",
+    "An error occurred in Aura. Your last action may or may not have been completed.",
 )
 _NO_DATABASE = Page(
     503,
     "The database does not answer",
-    "Load the page again in a moment. If you had sent something, look whether it was done before"
-    " you send it again. If this lasts, give the reference to whoever runs this Aura.",
-    "Everything Aura knows is in its database, and that cannot be used just now. What you sent was"
-    " done as a whole or not at all.",
+    "Reload the page in a moment. Before you repeat your last action, check whether it was done."
+    " If the problem stays, send the reference to the operator of this Aura.",
+    "Aura cannot reach its database. Your last action was either completed or not started.",
 )
 _READ_ONLY_DATABASE = Page(
     503,
-    "The database cannot be written",
-    "Whoever runs this Aura: let its user write to the database file and its folder, and look"
-    " whether the disk is mounted read-only. Then send it again.",
-    "Pages can be read, but nothing can be changed. What you sent was not done.",
+    "The database is read-only",
+    "The operator of this Aura has to give its user write access to the database file and folder,"
+    " and check whether the disk is mounted read-only. Then send the form again.",
+    "You can read pages, but Aura cannot save changes. Your last action was not completed.",
 )
 _DAMAGED_DATABASE = Page(
     503,
     "The database is damaged",
-    "Whoever runs this Aura: stop it, keep a copy of the file, and restore the newest backup as"
-    " docs/OPERATIONS.md describes.",
-    "The database file can no longer be read as one. Nothing more is written to it.",
+    "The operator of this Aura has to stop it, keep a copy of the database file, and restore the"
+    " newest backup. See docs/OPERATIONS.md.",
+    "Aura cannot read its database file and no longer writes to it.",
 )
 _DATABASE = {AWAY: _NO_DATABASE, READ_ONLY: _READ_ONLY_DATABASE, DAMAGED: _DAMAGED_DATABASE}
 _RETRY_AFTER_S = 10
 # What the page that asks for the password has of its own.
 _NOT_HELD = ("csrf_token", OWN_PASSWORD, "back")
 _HTTP = {
-    400: Page(400, "This request makes no sense", "Go back and try again.", "A part is missing."),
+    400: Page(
+        400, "Invalid request", "Go back and try again.", "A part of the request is missing."
+    ),
     404: _NOT_FOUND,
     405: Page(
         405,
-        "Not this way",
+        "Method not allowed",
         "Go back and use the button on the page.",
-        "This address answers to a form only, or to a link only.",
+        "This address does not support this kind of request.",
     ),
     411: Page(
-        411, "Length missing", "Send the form from a page of Aura.", "Its length is unknown."
+        411, "Length required", "Send the form from a page of Aura.", "The request has no length."
     ),
-    413: Page(413, "Too much", "Send less.", "More was sent than any form here needs."),
+    413: Page(
+        413, "Request too large", "Send less data.", "The request is larger than any form allows."
+    ),
 }
 
 
@@ -194,7 +200,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 def _wrong_host(error: SecurityError) -> ResponseReturnValue:
     """No page: its links would lead to the host that is refused."""
-    return Response("Aura does not answer under this name.\n", 400, mimetype="text/plain")
+    return Response("Aura does not answer at this host name.\n", 400, mimetype="text/plain")
 
 
 def _failure(error: InternalServerError) -> ResponseReturnValue:
@@ -208,7 +214,7 @@ def _database_failed(error: Exception) -> ResponseReturnValue:
         raise error
     g.reference = secrets.token_hex(4)
     current_app.logger.error(
-        "Reference %s: %s %s met no database: %s",
+        "Reference %s: %s %s failed on the database: %s",
         g.reference,
         request.method,
         request.url_rule,

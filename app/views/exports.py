@@ -109,7 +109,7 @@ def _midnight(name: str, days: int = 0) -> datetime | None:
     try:
         return datetime.combine(date.fromisoformat(text), time(), UTC) + timedelta(days=days)
     except (ValueError, OverflowError) as why:
-        raise Invalid(name, "Type a day, for example 2026-11-26.") from why
+        raise Invalid(name, "Enter a date, for example 2026-11-26.") from why
 
 
 def _newest() -> list[TrailExport]:

@@ -60,10 +60,10 @@ def page_frame() -> Frame:
             Place("/", "Sites", "layout-grid", len(found), "need attention", also=("/sites/",)),
             Place(
                 "/changes",
-                "Changes",
+                "Updates",
                 "circle-arrow-up",
                 to_do,
-                "wait for you",
+                "waiting for you",
                 also=("/auto-update-rules",),
             ),
             Place(
@@ -73,10 +73,10 @@ def page_frame() -> Frame:
             ),
         ],
         "audit": [
-            Place("/audit", "Audit", "scroll-text"),
+            Place("/audit", "Activity", "scroll-text"),
             Place("/alerts", "Alerts", "circle-alert", *alerts),
         ],
-        "people": [Place("/team", "People", "users")],
+        "people": [Place("/team", "Team", "users")],
     }
     return Frame(
         [one for verb in places if permissions.is_allowed(role, verb) for one in places[verb]],

@@ -35,7 +35,7 @@ def _release() -> Release:
     try:
         release = read_release(current_app.config["AURA"].plugin_release)
     except ReleaseError as damaged:
-        current_app.logger.error("%s Make it again with: make plugin-release", damaged)
+        current_app.logger.error("%s Create it again with: make plugin-release", damaged)
         abort(404)
     if release is None:
         abort(404)

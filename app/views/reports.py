@@ -116,14 +116,14 @@ def _period(typed: dict[str, str]) -> Period:
         try:
             days[name] = _day(text)
         except ValueError:
-            wrong[name] = "Type a day as 2026-11-30."
+            wrong[name] = "Enter a date, for example 2026-11-30."
     if wrong:
         field, message = wrong.popitem()
         raise Invalid(field, message, **wrong)
     if days["from"] > days["to"]:
-        raise Invalid("to", "The last day comes before the first.")
+        raise Invalid("to", "The last day is before the first day.")
     if days["from"] > utcnow().date():
-        raise Invalid("from", "This day is still to come.")
+        raise Invalid("from", "This day is in the future.")
     return Period.of_days(days["from"], days["to"])
 
 

@@ -34,8 +34,8 @@ from app.views.site_view_models import list_sites, site_page
 bp = Blueprint("sites", __name__)
 
 _NOT_ENCRYPTED = (
-    "This address uses http, so reports travel unencrypted. Signatures still protect every call. "
-    "Use https as soon as the site has it."
+    "This address uses http, so site data is sent unencrypted. Signatures still protect each call. "
+    "Use https as soon as the site supports it."
 )
 
 
@@ -73,7 +73,7 @@ def add() -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _new_page(typed, refusal.messages), 422
-    flash("Site added. Connect it next.")
+    flash("Site added. Connect it now.")
     if site.url.startswith("http://"):
         flash(_NOT_ENCRYPTED, "info")
     return _to_site(site)
@@ -106,7 +106,7 @@ def edit(site_id: int) -> ResponseReturnValue:
         return _edit_page(load_site(site_id), typed, refusal.messages), 422
     except TagsJoinRules as question:
         return _agree(load_site(site_id), question, "edit", list(typed.items())), 409
-    flash(f"Saved: {site.name}.")
+    flash(f"{site.name} saved.")
     return _to_site(site)
 
 
@@ -180,7 +180,7 @@ def show_token(site_id: int) -> ResponseReturnValue:
 def cancel(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     pairing.cancel_pairing(_token_out(site), by=current_actor())
-    flash("Token cancelled.")
+    flash("Pairing token cancelled.")
     return _to_site(site)
 
 
@@ -213,7 +213,7 @@ def revoke(site_id: int) -> ResponseReturnValue:
 def certificate(site_id: int) -> ResponseReturnValue:
     page = site_page(load_site(site_id), current_actor())
     if not page.has_ended or page.running:
-        raise NotFound("There is a certificate once the connection has ended.")
+        raise NotFound("The certificate is available after the connection has ended.")
     return render_template(
         "sites/certificate.html",
         page=page,
@@ -228,7 +228,7 @@ def certificate(site_id: int) -> ResponseReturnValue:
 def forget(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     sites.remove_site(site, by=current_actor())
-    flash("Site removed from the list. Its entries stay in the audit trail.")
+    flash("Site removed. Its activity stays in the audit log.")
     return redirect(url_for("sites.index"), 303)
 
 
@@ -257,7 +257,7 @@ def what_leaves() -> ResponseReturnValue:
 def _token_out(site: Site) -> Pairing:
     token = site.waiting_token()
     if token is None:
-        raise StaleState("No token is waiting for this site any more.")
+        raise StaleState("This site has no open pairing token. Create a new one.")
     return token
 
 
@@ -277,11 +277,11 @@ def _agree(site: Site, question: TagsJoinRules, what: str, held: list[tuple[str,
     return render_template(
         "sites/agree.html",
         subject=site.name,
-        change={"tags": "Saving these tags", "edit": "Giving it to this client"}[what],
+        change={"tags": "Saving these tags", "edit": "Changing the client"}[what],
         rows=change_view_models.policy_rows(question.policy_ids),
         action=url_for(action, site_id=site.id),
         held=held,
-        confirm="Save and approve this",
+        confirm="Save and apply rules",
         back=url_for("sites.show", site_id=site.id),
     )
 

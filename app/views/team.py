@@ -93,7 +93,7 @@ def change_role(member_id: int) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _role_page(member, typed, refusal.messages), 422
-    flash(f"{member.name} has a new role, and signs in again to use it.")
+    flash(f"Role of {member.name} changed. They have to sign in again.")
     return redirect(url_for("team.index"), 303)
 
 
@@ -102,7 +102,7 @@ def change_role(member_id: int) -> ResponseReturnValue:
 def disable(member_id: int) -> ResponseReturnValue:
     member = users.get_user(member_id)
     users.disable_user(member, by=current_actor(), now=utcnow())
-    flash(f"{member.name} can no longer sign in.")
+    flash(f"Account of {member.name} disabled.")
     return redirect(url_for("team.index"), 303)
 
 
@@ -111,7 +111,7 @@ def disable(member_id: int) -> ResponseReturnValue:
 def enable(member_id: int) -> ResponseReturnValue:
     member = users.get_user(member_id)
     users.enable_user(member, by=current_actor(), now=utcnow())
-    flash(f"{member.name} can sign in again.")
+    flash(f"Account of {member.name} enabled.")
     return redirect(url_for("team.index"), 303)
 
 
@@ -135,7 +135,7 @@ def erase(member_id: int) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _erase_page(member, reason, refusal.messages), 422
-    flash(f"Erased from {count} {'entry' if count == 1 else 'entries'}. The erasure is recorded.")
+    flash(f"Personal data erased from {count} {'entry' if count == 1 else 'entries'}.")
     return redirect(url_for("team.index"), 303)
 
 

@@ -17,13 +17,13 @@ _REPORT_WAIT_MS = 60_000
 def set_up_or_sign_in(page: Page, aura: RunningAura) -> None:
     """Become the owner by the printed link, or sign in as the owner one is already."""
     page.goto(f"{aura.url}/sign-in")
-    if page.get_by_text("Nobody has an account here yet").is_visible():
+    if page.get_by_text("No account exists yet").is_visible():
         page.goto(aura.setup_link)
         page.get_by_label("Your name").fill(OWNER)
         page.get_by_label("E-mail").fill(EMAIL)
         page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_label("Password again").fill(PASSWORD)
-        page.get_by_role("button", name="Create the owner's account").click()
+        page.get_by_label("Repeat password").fill(PASSWORD)
+        page.get_by_role("button", name="Create owner account").click()
     else:
         page.get_by_label("E-mail").fill(EMAIL)
         page.get_by_label("Password").fill(PASSWORD)
@@ -33,7 +33,7 @@ def set_up_or_sign_in(page: Page, aura: RunningAura) -> None:
 
 def add_site(page: Page, aura: RunningAura, url: str, name: str, client: str = "") -> None:
     page.goto(aura.url)
-    page.get_by_role("link", name="Add a site").click()
+    page.get_by_role("link", name="Add site").click()
     page.get_by_label("Address").fill(url)
     page.get_by_label("Name", exact=False).first.fill(name)
     page.get_by_label("Client").fill(client)
@@ -43,7 +43,7 @@ def add_site(page: Page, aura: RunningAura, url: str, name: str, client: str = "
 
 def create_token(page: Page) -> str:
     """The token as it is shown, this one time."""
-    page.get_by_role("button", name="Create a pairing token").click()
+    page.get_by_role("button", name="Create pairing token").click()
     return page.get_by_label("Pairing token for").input_value()
 
 

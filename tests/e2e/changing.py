@@ -44,8 +44,8 @@ def open_site(page: Page, agency: RunningAura) -> None:
 
 def sync(page: Page, agency: RunningAura) -> None:
     open_site(page, agency)
-    page.get_by_role("button", name="Sync now").first.click()
-    page.get_by_role("button", name="Sync now").wait_for(timeout=_OUTCOME_WAIT_MS)
+    page.get_by_role("button", name="Sync site").first.click()
+    page.get_by_role("button", name="Sync site").wait_for(timeout=_OUTCOME_WAIT_MS)
 
 
 def pair(page: Page, wp_admin: Page, agency: RunningAura, shop: WordPress) -> None:
@@ -75,7 +75,7 @@ def invite_ben(page: Page, ben: Page, agency: RunningAura) -> None:
         page.get_by_role("button", name="Create invitation").click()
         ben.goto(page.get_by_label("One-time link for").input_value())
         ben.get_by_label("Password", exact=True).fill(BENS_PASSWORD)
-        ben.get_by_label("Password again").fill(BENS_PASSWORD)
+        ben.get_by_label("Repeat password").fill(BENS_PASSWORD)
         ben.get_by_role("button", name="Set password and sign in").click()
     else:
         ben.goto(f"{agency.url}/sign-in")
@@ -95,8 +95,8 @@ def propose(ben: Page, agency: RunningAura, name: str, reason: str, *, apart: st
     assert choice.count() == 1, ben.locator("main").inner_text()
     choice.check()
     ben.get_by_label("Reason").fill(reason)
-    ben.get_by_role("button", name="Propose", exact=True).click()
-    expect(ben.get_by_text("Waits for approval").first).to_be_visible(timeout=_OUTCOME_WAIT_MS)
+    ben.get_by_role("button", name="Propose selected updates").click()
+    expect(ben.get_by_text("Waiting for approval").first).to_be_visible(timeout=_OUTCOME_WAIT_MS)
     return ben.url
 
 

@@ -76,8 +76,8 @@ def propose_together(ben: Page, agency: RunningAura, names: list[str], reason: s
     for name in names:
         ben.locator("label.tick").filter(has_text=name).locator("input").check()
     ben.get_by_label("Reason").fill(reason)
-    ben.get_by_role("button", name="Propose", exact=True).click()
-    every_state(ben, ["Waits for approval"] * len(names))
+    ben.get_by_role("button", name="Propose selected updates").click()
+    every_state(ben, ["Waiting for approval"] * len(names))
     return ben.url
 
 
@@ -188,7 +188,7 @@ def test_what_moved_on_after_the_approval_is_refused_with_nothing_touched(
     look(shop, "delete_site_transient('update_plugins'); return 1;")
     approve(page, address)
     outcome(page, "Refused")
-    expect(page.locator("main")).to_contain_text("WordPress offers another version by now")
+    expect(page.locator("main")).to_contain_text("WordPress now lists another version")
     assert installed(shop) == "2.4.0"
 
 
@@ -202,13 +202,13 @@ def test_an_update_that_outlives_the_wait_for_its_answer_is_done_once_and_told_t
     with meddled(RealWordPress(shop), sleep={"download": int(REQUEST_TIMEOUT_S) + 10}):
         approve(page, address)
         expect(page.locator("main .badges .badge").first).to_contain_text(
-            "Outcome not known yet", timeout=(REQUEST_TIMEOUT_S + 60) * 1_000
+            "Result unknown", timeout=(REQUEST_TIMEOUT_S + 60) * 1_000
         )
         album.show(page, "change-unknown")
         expect(page.locator("main .badges .badge").first).to_contain_text(
             "Succeeded", timeout=400_000
         )
-    begun = page.locator("#trail").get_by_text("started")
+    begun = page.locator("#activity").get_by_text("started")
     assert begun.count() == 1
     gallery = "WP_PLUGIN_DIR . '/tide-gallery/tide-gallery.php'"
     version = look(shop, f"return get_file_data({gallery}, array('v' => 'Version'))['v'];")
@@ -226,7 +226,7 @@ def test_a_package_that_lies_is_refused_with_nothing_touched(
     address = propose(ben, agency, DESK, "It says that it is 2.5.3")
     approve(page, address)
     outcome(page, "Refused")
-    expect(page.locator("main")).to_contain_text("the package holds something else than it says")
+    expect(page.locator("main")).to_contain_text("the package does not contain what it claims")
     assert installed(shop) == "2.4.0"
 
 

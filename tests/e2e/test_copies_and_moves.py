@@ -42,7 +42,7 @@ def fingerprint(page: Page) -> str:
 def wait_for_new_keys(page: Page, aura: RunningAura, old: str) -> str:
     """Look on until the page shows new keys, is healthy and asks nothing any more."""
     expect(page.locator("#keys")).not_to_contain_text(old, timeout=60_000)
-    expect(page.locator("#keys")).to_contain_text("The present keys were agreed on")
+    expect(page.locator("#keys")).to_contain_text("The keys were last renewed")
     expect(page.locator("#quarantine")).to_have_count(0)
     sync(page)
     expect(page.locator(".badges")).to_contain_text("Connected")
@@ -60,13 +60,13 @@ def test_new_keys_are_made_by_one_button(
     connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
 ) -> None:
     old, channel = fingerprint(connected), aura.channel(wordpress.url)
-    connected.get_by_role("button", name="Make new keys").click()
+    connected.get_by_role("button", name="Renew keys").click()
     new = wait_for_new_keys(connected, aura, old)
     assert shown_in_wp_admin(connected, wordpress) == new
     with pytest.raises(CallError) as refused:
         aura.call(channel, "ping")
     assert refused.value.fault == "unauthorized"
-    connected.get_by_role("link", name="Server password …").click()
+    connected.get_by_role("link", name="Edit server password…").click()
     album.show(connected, "server-password")
 
 
@@ -78,11 +78,11 @@ def test_a_restored_backup_is_noticed_and_gone_on_with(
     expect(connected.locator(".badges")).to_contain_text("Connected")
     wordpress.restore()
     sync(connected)
-    expect(connected.locator(".badges")).to_contain_text("In quarantine")
-    expect(connected.get_by_text("The site's log does not continue").first).to_be_visible()
+    expect(connected.locator(".badges")).to_contain_text("Paused: possible copy")
+    expect(connected.get_by_text("this site may be a copy").first).to_be_visible()
     album.show(connected, "quarantine-restored")
     old = fingerprint(connected)
-    connected.get_by_role("button", name="Go on with it, with new keys").click()
+    connected.get_by_role("button", name="Accept site and renew keys").click()
     assert wait_for_new_keys(connected, aura, old) == shown_in_wp_admin(connected, wordpress)
 
 
@@ -102,7 +102,7 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         sync(connected)
         expect(connected.locator("#quarantine")).to_contain_text(copy.url)
         old = fingerprint(connected)
-        connected.get_by_role("button", name="Keep the original, with new keys").click()
+        connected.get_by_role("button", name="Keep original and renew keys").click()
         wait_for_new_keys(connected, aura, old)
         with pytest.raises(CallError) as refused:
             aura.call(copied, "ping")
@@ -132,7 +132,7 @@ def test_a_site_that_moved_is_followed_with_new_keys(
         open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_contain_text(moved.url)
         album.show(connected, "quarantine-moved")
-        connected.get_by_role("button", name="Follow it to the new address").click()
+        connected.get_by_role("button", name="Use new address").click()
         new = wait_for_new_keys(connected, aura, old)
         expect(connected.locator(".badges")).to_contain_text(moved.url.removeprefix("http://"))
         wp_admin_pages.open_settings(wp_admin, moved)

@@ -91,9 +91,9 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     assert aura.call(channel, "ping").document["ok"] is True
     aura_pages.revoke(page, NAME)
     expect(page.get_by_text("Revoked, confirmed by the site").first).to_be_visible()
-    expect(page.locator("#evidence")).to_contain_text("A correctly signed call got")
+    expect(page.locator("#evidence")).to_contain_text("SiteAgent refused a correctly signed call")
     album.show(page, "revoked")
-    page.get_by_role("link", name="Certificate to print").click()
+    page.get_by_role("link", name="Open certificate").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Certificate of revocation")
     album.show(page, "certificate")
     with pytest.raises(CallError) as refused:

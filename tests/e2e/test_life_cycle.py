@@ -61,8 +61,8 @@ def test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early(
     channel = aura.channel(wordpress.url)
     wordpress.go_down()
     aura_pages.revoke(connected, NAME)
-    expect(connected.get_by_text("Revoked here, site not reached yet").first).to_be_visible()
-    expect(connected.get_by_text("Next try").first).to_be_visible()
+    expect(connected.get_by_text("Revoked in Aura, site not reached yet").first).to_be_visible()
+    expect(connected.get_by_text("Next attempt").first).to_be_visible()
     expect(connected.get_by_text("confirmed by the site")).to_have_count(0)
     album.show(connected, "revoked-unreached")
     # Nothing is left here that could command the site, which still holds its half.

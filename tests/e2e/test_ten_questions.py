@@ -108,40 +108,40 @@ def mouse(page: Page, agency: RunningAura) -> Clicks:
 
 
 def test_1_what_was_changed_on_my_website(mouse: Clicks, album: Album) -> None:
-    mouse.link("Reports")
+    mouse.link("Clients")
     mouse.link("Last 30 days of Harbour Bakery Ltd")
-    mouse.reads(f"{DESK}", "2.3.1 → 2.4.0", "the site confirmed that version 2.4.0 is in use")
+    mouse.reads(f"{DESK}", "2.3.1 → 2.4.0", "The site confirmed version 2.4.0")
     album.show(mouse.page, "client-report")
 
 
 def test_2_who_approved_that(mouse: Clicks, album: Album) -> None:
-    mouse.link("Audit")
-    mouse.reads("Ana Moreau approved change 1")
-    mouse.on(mouse.page.locator("li", has_text="Ana Moreau approved change 1").locator("a").last)
-    mouse.reads("Ana Moreau", "127.0.0.1", "Digest", "Where it stands in the chain")
+    mouse.link("Activity")
+    mouse.reads("Ana Moreau approved update 1")
+    mouse.on(mouse.page.locator("li", has_text="Ana Moreau approved update 1").locator("a").last)
+    mouse.reads("Ana Moreau", "127.0.0.1", "Digest", "Verification")
     album.show(mouse.page, "entry")
 
 
 def test_3_why_was_something_taken_back(mouse: Clicks, album: Album) -> None:
-    mouse.link("Audit")
+    mouse.link("Activity")
     mouse.page.get_by_label("Outcome").select_option("rolled_back")
-    mouse.button("Find")
-    mouse.reads("Change 2", DESK, "the website broke with it")
+    mouse.button("Search activity")
+    mouse.reads("Update 2", DESK, "the new version crashed the site")
     album.show(mouse.page, "audit-found")
     mouse.on(mouse.page.locator("#entries li").first.locator("a").last)
-    mouse.reads("Rolled back", "the website broke with it")
+    mouse.reads("Rolled back", "the new version crashed the site")
 
 
 def test_4_is_anything_open(mouse: Clicks) -> None:
-    mouse.link("Reports")
+    mouse.link("Clients")
     mouse.link("Last 30 days of Harbour Bakery Ltd")
-    mouse.reads("What is open now", "As of")
+    mouse.reads("Open items", "As of")
 
 
 def test_5_was_my_website_reachable(mouse: Clicks) -> None:
-    mouse.link("Reports")
+    mouse.link("Clients")
     mouse.link("This year of Harbour Bakery Ltd")
-    mouse.reads("Was it reachable?", "Between two checks nobody looked")
+    mouse.reads("Connection checks", "These are regular connection checks, not uptime monitoring")
 
 
 def test_6_what_happened_to_this_one_plugin(mouse: Clicks, album: Album) -> None:
@@ -152,31 +152,31 @@ def test_6_what_happened_to_this_one_plugin(mouse: Clicks, album: Album) -> None
 
 
 def test_7_what_leaves_my_website(mouse: Clicks) -> None:
-    mouse.link("What leaves a site")
+    mouse.link("What data leaves a site")
     mouse.reads("What data leaves the site?", "No user names, e-mail addresses")
 
 
 def test_8_who_can_change_my_website_and_how_do_i_end_that(mouse: Clicks) -> None:
-    mouse.link("Reports")
+    mouse.link("Clients")
     mouse.link("Last 30 days of Harbour Bakery Ltd")
-    mouse.reads("Who can change your sites, and how that ends", "choose Disconnect")
+    mouse.reads("Who can update your sites", "choose Disconnect")
 
 
 def test_9_is_the_record_as_it_was_written(mouse: Clicks, album: Album) -> None:
-    mouse.link("Audit")
-    mouse.button("Verify now")
-    expect(mouse.page.locator("#reading")).to_contain_text("As it was written", timeout=60_000)
-    mouse.reads("held by sites fit")
+    mouse.link("Activity")
+    mouse.button("Verify log now")
+    expect(mouse.page.locator("#reading")).to_contain_text("Intact", timeout=60_000)
+    mouse.reads("stored by sites match")
     album.show(mouse.page, "audit")
 
 
 def test_10_may_i_have_that_and_check_it_myself(
     mouse: Clicks, album: Album, tmp_path: Path
 ) -> None:
-    mouse.link("Audit")
-    mouse.link("Export")
-    mouse.page.get_by_label("Of which client").select_option(label="Harbour Bakery Ltd")
-    mouse.button("Export")
+    mouse.link("Activity")
+    mouse.link("Export audit log")
+    mouse.page.get_by_label("Client").select_option(label="Harbour Bakery Ltd")
+    mouse.button("Create export")
     ready = mouse.page.get_by_role("button", name="Download zip")
     ready.wait_for(timeout=60_000)
     album.show(mouse.page, "exports")
@@ -191,7 +191,7 @@ def test_10_may_i_have_that_and_check_it_myself(
 
 
 def test_and_the_report_can_be_kept_as_a_paper(mouse: Clicks, tmp_path: Path) -> None:
-    mouse.link("Reports")
+    mouse.link("Clients")
     mouse.link("Last 30 days of Harbour Bakery Ltd")
     with mouse.page.expect_download() as download:
         mouse.button("Save as PDF")
@@ -206,7 +206,7 @@ def test_a_call_with_stolen_keys_is_an_alarm_and_stands_in_the_sites_own_log(
     agency.call(agency.channel(shop.url), "ping")
     aura_pages.set_up_or_sign_in(page, agency)
     sync(page, agency)
-    page.get_by_role("button", name="Read its log and compare").click()
+    page.get_by_role("button", name="Compare logs now").click()
     alarm = page.get_by_role("link", name="Someone else called the site")
     for _ in range(60):
         if alarm.count():

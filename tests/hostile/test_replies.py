@@ -106,14 +106,14 @@ UNSIGNED: dict[str, tuple[bytes, ErrorCode, dict[str, str | int]]] = {
     "a captcha with 503": (
         http(503, HTML | {"cf-mitigated": "challenge"}, CAPTCHA),
         ErrorCode.blocked,
-        {"detail": "a challenge meant for browsers"},
+        {"detail": "a browser challenge"},
     ),
     "too many requests": (http(429, HTML, b"slow down"), ErrorCode.blocked, {"status": 429}),
     "a teapot": (http(418, {}, b""), ErrorCode.blocked, {"status": 418}),
     "a password asked": (
         http(401, HTML | {"WWW-Authenticate": 'Basic realm="staging"'}, b"no"),
         ErrorCode.blocked,
-        {"status": 401, "detail": "the server asks for a password of its own"},
+        {"status": 401, "detail": "the web server asks for a password"},
     ),
     "another plugin's 401": (
         http(401, JSON, b'{"code":"rest_not_logged_in"}'),

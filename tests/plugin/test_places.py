@@ -75,4 +75,4 @@ def test_without_the_servers_password_the_pairing_says_what_is_in_the_way(
         assert connect(site, wordpress, ana, config) == "waiting"
         token = site.waiting_token()
         assert token.fault == ErrorCode.blocked
-        assert token.fault_evidence["detail"] == "the server asks for a password of its own"
+        assert token.fault_evidence["detail"] == "the web server asks for a password"

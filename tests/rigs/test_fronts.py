@@ -27,7 +27,7 @@ pytestmark = pytest.mark.nightly
 NAMED: dict[str, tuple[ErrorCode, dict[str, str | int]]] = {
     "always-online": (ErrorCode.web_page, {"status": 200}),
     "captcha": (ErrorCode.blocked, {"status": 202}),
-    "challenge": (ErrorCode.blocked, {"detail": "a challenge meant for browsers"}),
+    "challenge": (ErrorCode.blocked, {"detail": "a browser challenge"}),
     "charset": (ErrorCode.bad_reply_signature, {"content_type": "application/json; charset=utf-8"}),
     "compressor": (ErrorCode.encoded_reply, {"encoding": "gzip"}),
     "drops-reply-headers": (ErrorCode.unsigned_reply, {"status": 200}),
@@ -37,7 +37,7 @@ NAMED: dict[str, tuple[ErrorCode, dict[str, str | int]]] = {
     "mod-security": (ErrorCode.blocked, {"status": 406}),
     "off": (ErrorCode.connection_refused, {}),
     "origin-down": (ErrorCode.server_error, {"status": 502}),
-    "password": (ErrorCode.blocked, {"detail": "the server asks for a password of its own"}),
+    "password": (ErrorCode.blocked, {"detail": "the web server asks for a password"}),
     "rate-limit": (ErrorCode.blocked, {"status": 429}),
     "redirect": (ErrorCode.redirected, {"status": 301}),
     "rewriter": (ErrorCode.digest_mismatch, {"status": 200}),

@@ -61,7 +61,7 @@ def test_an_approval_queues_the_change_and_the_page_says_who(as_ana, proposed, f
     text = as_ana.get(f"/changes/{proposed.id}").text
     assert "Succeeded" in text
     assert "ab" * 32 in text
-    assert "The site checked itself" in text
+    assert "Checked by the site" in text
     assert "data-poll" not in text
 
 
@@ -94,9 +94,7 @@ def test_a_stranger_is_sent_to_sign_in(as_nobody, proposed):
 
 def test_an_old_session_types_its_password_first(as_ana, proposed):
     long_ago()
-    assert (
-        "You will be asked for your password first." in as_ana.get(f"/changes/{proposed.id}").text
-    )
+    assert "Aura asks for your password first." in as_ana.get(f"/changes/{proposed.id}").text
     asked = approve_as(as_ana, proposed)
     assert (asked.status_code, state(proposed)) == (403, PROPOSED)
     held = held_in(asked)
@@ -176,7 +174,7 @@ def test_a_second_click_is_harmless(as_ana, proposed, jobs):
 
 
 def test_ones_own_proposal_is_shown_as_confirmed_by_oneself(as_ben, proposed):
-    assert "Confirm my own proposal: update to 5.3.1" in as_ben.get(f"/changes/{proposed.id}").text
+    assert "Approve and update to 5.3.1" in as_ben.get(f"/changes/{proposed.id}").text
     approve_as(as_ben, proposed)
     assert "the person who proposed it approved it" in as_ben.get(f"/changes/{proposed.id}").text
 
@@ -186,7 +184,7 @@ def test_where_two_are_asked_for_the_proposer_is_offered_no_button(as_ben, as_an
     client.ask_for(SECOND)
     Site.update(client=client).execute()
     page = as_ben.get(f"/changes/{proposed.id}").text
-    assert "This client asks for a second person." in page
+    assert "This client requires a second person." in page
     assert "/approve" not in page
     assert approve_as(as_ben, proposed).status_code == 403
     assert state(proposed) == PROPOSED
@@ -205,10 +203,10 @@ def test_a_rejection_needs_a_reason_and_shows_it(as_ana, proposed):
 
 def test_what_is_approved_is_cancelled_until_it_begins(as_ben, as_ana, proposed):
     approve_as(as_ana, proposed)
-    assert "Cancel this change" in as_ben.get(f"/changes/{proposed.id}").text
+    assert "Cancel update" in as_ben.get(f"/changes/{proposed.id}").text
     assert as_ben.post(f"/changes/{proposed.id}/cancel").status_code == 303
     assert as_ben.post(f"/changes/{proposed.id}/cancel").status_code == 409
-    assert "Nothing was done on the site." in as_ben.get(f"/changes/{proposed.id}").text
+    assert "Nothing was changed on the site." in as_ben.get(f"/changes/{proposed.id}").text
 
 
 def test_an_open_page_learns_that_a_colleague_decided(as_ana, proposed):
@@ -275,9 +273,9 @@ def ended(proposed, ana, fake: FakeSite, config):
 def test_a_failure_asks_somebody_to_look_and_lets_others_go_on_then(as_ana, ended, today):
     change = ended(("failed", "version_wrong_after"))
     text = as_ana.get(f"/changes/{change.id}").text
-    assert "Failed: another version than approved was on disk afterwards" in text
+    assert "Failed: another version than approved was installed afterwards" in text
     assert "Needs checking" in as_ana.get("/changes").text
-    assert "Nothing can be proposed now" in as_ana.get(f"/changes/new?site={today.id}").text
+    assert "No updates to propose" in as_ana.get(f"/changes/new?site={today.id}").text
     path = f"/changes/{change.id}/close"
     assert as_ana.post(path, data={"note": ""}).status_code == 422
     assert as_ana.post(path, data={"note": "put 5.3 back by hand"}).status_code == 303
@@ -288,9 +286,9 @@ def test_a_failure_asks_somebody_to_look_and_lets_others_go_on_then(as_ana, ende
 def test_a_rollback_says_what_stays(as_ana, ended):
     change = ended(("rolled_back", "fatal_after"))
     text = as_ana.get(f"/changes/{change.id}").text
-    assert "Rolled back: the website broke with it" in text
+    assert "Rolled back: the new version crashed the site" in text
     assert "Database changes made by 5.3.1 were not undone." in text
-    assert "Propose it again" in text
+    assert "Propose update again" in text
 
 
 def test_an_unknown_outcome_polls_until_it_is_settled(as_ana, proposed, ana, fake, config):
@@ -299,8 +297,8 @@ def test_an_unknown_outcome_polls_until_it_is_settled(as_ana, proposed, ana, fak
     fake.losing.add("change.run")
     run_change(proposed, fake, config)
     text = as_ana.get(f"/changes/{proposed.id}").text
-    assert "Outcome not known yet" in text
-    assert "nothing is sent twice" in text
+    assert "Result unknown" in text
+    assert "The update does not run twice" in text
     assert "data-poll" in text
     path = f"/changes/{proposed.id}/progress?seen="
     same = as_ana.get(path + "unknown", headers={"HX-Request": "true"})
@@ -316,11 +314,11 @@ def test_a_refused_dry_run_says_everything_that_did_not_hold(as_ana, today, ben,
     check(change, fake, config)
     text = as_ana.get(f"/changes/{change.id}").text
     assert "Refused: the site&#39;s configuration forbids changing files" in text
-    assert "Also: WordPress offers another version by now" in text
+    assert "Also: WordPress now lists another version" in text
 
 
 def test_the_queue_shows_each_change_where_it_belongs(as_cleo, as_ana, proposed, ana):
-    assert "Waits for approval" in as_cleo.get("/changes").text
+    assert "Waiting for approval" in as_cleo.get("/changes").text
     approve_as(as_ana, proposed)
     assert "Approved, queued" in as_cleo.get("/changes").text
     proposals.cancel_change(Change.get_by_id(proposed.id), by=ana, now=utcnow())

@@ -50,7 +50,7 @@ def test_it_stays_listed_however_much_ends_after_it(as_ana, ended, plays):
     change = ended(plays)
     later_successes(change, 40)
     assert listed(as_ana.get("/changes").text, "to-check") == ["Akismet"]
-    assert "wait for you" in as_ana.get("/account").text
+    assert "waiting for you" in as_ana.get("/account").text
     path = f"/changes/{change.id}/close"
     assert as_ana.post(path, data={"note": "shop works"}).status_code == 303
     text = as_ana.get("/changes").text
@@ -100,7 +100,7 @@ def test_everything_that_ended_is_found_page_by_page_and_by_its_result(as_ana, e
     assert pages == 3
     assert sorted(found) == sorted(["Akismet", *(f"Later {number}" for number in range(65))])
     assert listed(as_ana.get("/changes?outcome=bad").text, "ended") == ["Akismet"]
-    assert "No update with this result." in as_ana.get("/changes?outcome=not_done").text
+    assert "No updates with this result." in as_ana.get("/changes?outcome=not_done").text
 
 
 @pytest.mark.parametrize("query", ["?outcome=nonsense", "?before=x", "?before=" + "9" * 30])
@@ -121,7 +121,7 @@ def test_a_rollback_shows_the_new_version_and_its_error(as_ana, ended):
     text = as_ana.get(f"/changes/{ended(('rolled_back', 'fatal_after')).id}").text
     assert states(text) == ["Before", "With 5.3.1", "After rollback"]
     assert text.count(ERROR) == 2  # in the headline's box and in its row
-    assert "The page was broken" in text
+    assert "Page is broken" in text
 
 
 def test_an_older_siteagent_does_not_send_that_state(as_ana, ended, fake, monkeypatch):

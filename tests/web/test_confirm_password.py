@@ -66,7 +66,7 @@ def test_a_browser_that_was_left_open_is_asked_first(as_ana, endpoint):
     before = Entry.head()
     answer = as_ana.post(ROUTES[endpoint], data=INVITED)
     assert answer.status_code == 403
-    assert "Confirm that it is you" in answer.text
+    assert "Confirm your identity" in answer.text
     assert Entry.head() == before
 
 

@@ -76,7 +76,7 @@ def test_only_the_notice_is_exempt(app):
 def test_a_request_that_began_elsewhere_is_refused(as_ana, headers):
     answer = as_ana.post("/account/sessions/end-others", headers=headers)
     assert answer.status_code == 400
-    assert "This form was not accepted" in answer.text
+    assert "Form refused" in answer.text
     assert Entry.newest(limit=1)[0].event == "form_refused"
 
 

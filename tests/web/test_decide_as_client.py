@@ -102,7 +102,7 @@ def test_what_concerns_the_agency_is_not_hers(as_dora, hers):
     ):
         assert as_dora.get(path).status_code == 403
     text = as_dora.get(f"/sites/{hers.id}").text
-    for words in ("Recent entries", "Keys and address", "Revoke access", "Sync now"):
+    for words in ("Recent activity", "Keys and address", "Revoke access", "Sync site"):
         assert words not in text
 
 
@@ -125,7 +125,7 @@ def test_where_she_is_asked_she_approves_and_is_shown_as_the_client(as_dora, as_
 
 
 def test_where_she_is_asked_nobody_else_approves(as_ana, as_ben, asked):
-    assert "The client decides" in as_ana.get(f"/changes/{asked.id}").text
+    assert "The client approves updates" in as_ana.get(f"/changes/{asked.id}").text
     for person in (as_ana, as_ben):
         assert approve_as(person, asked).status_code == 403
     assert Change.get_by_id(asked.id).state == PROPOSED
@@ -133,7 +133,7 @@ def test_where_she_is_asked_nobody_else_approves(as_ana, as_ben, asked):
 
 def test_where_she_is_not_asked_she_approves_nothing(as_dora, hers, ben, fake, config):
     change = check(propose(hers, ben, fake.clock()), fake, config)
-    assert "The agency decides" in as_dora.get(f"/changes/{change.id}").text
+    assert "The agency approves updates" in as_dora.get(f"/changes/{change.id}").text
     assert approve_as(as_dora, change).status_code == 403
 
 
@@ -149,7 +149,7 @@ def test_where_she_is_not_asked_she_rejects_nothing(as_dora, hers, ben, fake, co
     change = check(propose(hers, ben, fake.clock()), fake, config)
     answer = as_dora.post(f"/changes/{change.id}/reject", data={"reason": "we open on Friday"})
     assert answer.status_code == 403
-    assert "The agency decides" in answer.text
+    assert "The agency approves updates" in answer.text
     assert Change.get_by_id(change.id).state == PROPOSED
 
 
@@ -157,7 +157,7 @@ def test_where_she_is_asked_nobody_else_rejects(as_ana, as_ben, asked):
     for person in (as_ana, as_ben):
         answer = person.post(f"/changes/{asked.id}/reject", data={"reason": "not now"})
         assert answer.status_code == 403
-        assert "The client decides" in answer.text
+        assert "The client approves updates" in answer.text
     assert Change.get_by_id(asked.id).state == PROPOSED
 
 

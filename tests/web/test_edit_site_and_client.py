@@ -85,7 +85,7 @@ def test_another_client_needs_a_recent_password_and_another_name_does_not(as_ben
     assert save(as_ben, bakery, name="Sunrise").status_code == 303
     answer = save(as_ben, Site.get_by_id(bakery.id), client="Rosa")
     assert answer.status_code == 403
-    assert "Confirm that it is you" in answer.text
+    assert "Confirm your identity" in answer.text
     assert Site.get_by_id(bakery.id).client.name == "bakery sunrise"
 
 
@@ -132,7 +132,7 @@ def test_a_client_is_renamed(as_ben, two):
     assert last("client_renamed")["facts"] == {"name_before": "bakery sunrise", "name": "Bakery"}
     taken = as_ben.post(f"/clients/{wrong.id}/rename", data={"name": "sunrise ltd"})
     assert taken.status_code == 422
-    assert "Sunrise Ltd is a client already" in taken.text
+    assert "A client called Sunrise Ltd already exists" in taken.text
 
 
 def test_two_clients_become_one_with_all_that_was_theirs(as_ana, two):
@@ -158,7 +158,7 @@ def test_only_an_owner_merges_and_only_with_a_recent_password(as_ben, as_ana, tw
     assert as_ben.post(path, data=data).status_code == 403
     as_ana.get("/")
     MemberSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
-    assert "Confirm that it is you" in as_ana.post(path, data=data).text
+    assert "Confirm your identity" in as_ana.post(path, data=data).text
     assert Client.select().count() == 2
 
 
@@ -179,6 +179,6 @@ def test_standing_approvals_are_ended_or_agreed_to_first(as_ana, ana, two):
     assert question.status_code == 409
     assert "Patches" in question.text
     own = approve_by_rule(ana, wrong)
-    assert "End the standing approvals" in as_ana.post(path, data=data).text
+    assert "End the auto-update rules" in as_ana.post(path, data=data).text
     auto_update_rules.end_rule(own, by=ana, now=utcnow())
     assert as_ana.post(path, data=data | {"agreed": str(policy.id)}).status_code == 303

@@ -45,9 +45,9 @@ def test_asking_queues_one_examination_and_shows_its_progress(as_ben, paired, jo
     assert answer.headers["Location"] == f"/sites/{paired.id}#connection-check"
     assert jobs.names() == ["examine_site"]
     text = as_ben.get(f"/sites/{paired.id}").text
-    assert "Asked for by Ben" in text
+    assert "Requested by Ben" in text
     assert f'hx-get="/sites/{paired.id}/examination?seen=queued"' in text
-    assert "Examine the connection" not in text
+    assert "Test connection" not in text
     as_ben.post(f"/sites/{paired.id}/examine")
     assert Examination.select().count() == 1
 
@@ -63,24 +63,24 @@ def test_each_step_is_shown_as_it_happens_and_the_poll_ends_by_itself(as_ben, pa
     now = as_ben.get(f"{path}?seen=examining")
     assert "HX-Refresh" not in now.headers
     step = now.text.split('aria-current="step"', 1)[1]
-    assert "Looking along the way" in step.split("</li>", 1)[0]
+    assert "Testing DNS, HTTPS" in step.split("</li>", 1)[0]
     wish.move(to=ABANDONED, when=(EXAMINING,), ended_at=clock())
     ended = as_ben.get(f"{path}?seen=examining")
     assert ended.headers["HX-Refresh"] == "true"
     assert "hx-get" not in ended.text
-    assert "broken off before it had a result" in ended.text
+    assert "interrupted before it had a result" in ended.text
 
 
 def test_a_site_with_nothing_in_the_way(as_ben, paired, fake, config, ana):
     examined(paired, fake, config, ana, Eyes())
     text = as_ben.get(f"/sites/{paired.id}").text
-    assert "Nothing is in the way: the site gave a signed answer" in card(text)
+    assert "No problem found: the site answered a signed call" in card(text)
     assert "All 18 checks" in text
-    assert "A signed call got its signed answer" in text
-    assert "Examine the connection" in text
+    assert "The site answered a signed call" in text
+    assert "Test connection" in text
     whole = copyable(text)
-    assert whole.startswith("Aura: connection check\nSite: https://bakery.example\n")
-    assert "[ok] Signed echo: A signed call got its signed answer" in whole
+    assert whole.startswith("Aura: connection test\nSite: https://bakery.example\n")
+    assert "[ok] Signed call: The site answered a signed call" in whole
 
 
 def test_a_blocker_is_named_with_evidence_and_remedy(as_ben, paired, fake, config, ana):
@@ -93,7 +93,7 @@ def test_a_blocker_is_named_with_evidence_and_remedy(as_ben, paired, fake, confi
     assert "Encryption: The site&#39;s certificate has expired" in shown
     assert "Renew the certificate at the host" in shown
     assert "2026-11-01T00:00:00Z" in shown
-    assert "Not examined because of: Encryption" in shown
+    assert "Not tested because of: Encryption" in shown
     assert HOSTILE not in text
     assert "(tls, tls_expired)" in copyable(text)
     assert HOSTILE in copyable(text)
@@ -108,18 +108,18 @@ def test_page_and_terminal_show_the_same_text(app, as_ben, paired, fake, config,
 def test_one_who_may_only_look_reads_and_cannot_ask(as_cleo, paired, fake, config, ana):
     examined(paired, fake, config, ana, Eyes())
     text = as_cleo.get(f"/sites/{paired.id}").text
-    assert "Nothing is in the way" in text
-    assert "Examine the connection" not in text
+    assert "No problem found" in text
+    assert "Test connection" not in text
     assert as_cleo.post(f"/sites/{paired.id}/examine").status_code == 403
 
 
 def test_a_site_that_is_not_paired_can_be_examined(as_ben, site, fake, config, ana):
     text = as_ben.get(f"/sites/{site.id}").text
-    assert "Not examined yet" in card(text)
+    assert "Not tested yet" in card(text)
     examined(site, fake, config, ana, Eyes())
     text = as_ben.get(f"/sites/{site.id}").text
     assert "Reachable, and SiteAgent answers" in card(text)
-    assert "told after pairing" in card(text)
+    assert "Test again after pairing" in card(text)
 
 
 def test_a_revoked_site_offers_no_examination(as_ben, paired, fake, config, ana):
@@ -147,16 +147,16 @@ def run(app):
 
 
 def test_the_terminal_says_what_is_in_the_way_and_ends_with_one(run):
-    told = run(args=["doctor", "http://127.0.0.1:9"])
+    told = run(args=["test-connection", "http://127.0.0.1:9"])
     assert told.exit_code == 1
     assert "Result: Blocked: " in told.output
-    assert told.output.startswith("Aura: connection check\nSite: http://127.0.0.1:9\n")
+    assert told.output.startswith("Aura: connection test\nSite: http://127.0.0.1:9\n")
     assert "&" not in told.output
 
 
 @pytest.mark.parametrize("address", ["ftp://x.example", "", "https://", "https://a b"])
 def test_the_terminal_refuses_what_is_no_address_with_two(run, address):
-    refused = run(args=["doctor", address])
+    refused = run(args=["test-connection", address])
     assert refused.exit_code == 2
     assert "Invalid value for URL" in refused.output
 
@@ -164,9 +164,7 @@ def test_the_terminal_refuses_what_is_no_address_with_two(run, address):
 def test_the_terminal_ends_with_zero_when_nothing_is_in_the_way(run, app):
     db.close()
     with HostileServer(WordPress()) as server:
-        told = run(args=["doctor", f"{server.url}/wp-admin/"])
+        told = run(args=["test-connection", f"{server.url}/wp-admin/"])
     assert told.exit_code == 0
     assert "Result: Reachable, and SiteAgent answers" in told.output
-    assert (
-        "Not paired: whether signed calls come through whole is told after pairing." in told.output
-    )
+    assert "Not paired: signed calls were not tested. Test again after pairing." in told.output

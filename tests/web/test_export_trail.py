@@ -42,8 +42,8 @@ def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):
     file.close()
     assert file.headers["Cache-Control"] == "no-store"
     told = as_ben.get("/audit").text
-    assert "Ben exported the trail (Everything)" in told
-    assert f"Ben downloaded export {asked.id} as zip, with names and addresses" in told
+    assert "Ben exported the audit log (Everything)" in told
+    assert f"Ben downloaded export {asked.id} as zip, with personal data" in told
 
 
 def test_a_link_alone_downloads_nothing(as_ben, site, config):
@@ -91,7 +91,7 @@ def test_what_is_not_known_does_not_widen_the_export(as_ben, field, text):
 
 def test_the_password_is_asked_for_first(as_ben):
     MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
-    assert "Confirm that it is you" in as_ben.post("/audit/exports", data=WHOLE).text
+    assert "Confirm your identity" in as_ben.post("/audit/exports", data=WHOLE).text
     assert TrailExport.select().count() == 0
 
 

@@ -26,7 +26,7 @@ def test_it_is_never_shown_again_and_not_in_the_trail(as_ben, paired):
     as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
     pages = [f"/sites/{paired.id}", f"/sites/{paired.id}/server-login", "/audit"]
     assert not any("let me in" in as_ben.get(page).text for page in pages)
-    assert "stored, sealed" in as_ben.get(f"/sites/{paired.id}").text
+    assert "saved (encrypted)" in as_ben.get(f"/sites/{paired.id}").text
     entry = Entry.newest(limit=1)[0]
     assert entry.event == "server_login_changed"
     assert "staging" not in entry.body

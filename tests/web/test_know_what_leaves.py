@@ -21,9 +21,9 @@ def test_the_six_questions_are_answered(as_cleo):
     for question in (
         "What data leaves the site?",
         "Are secrets or private content needed?",
-        "What only reads and what changes?",
+        "What can Aura change?",
         "Can actions be approved first?",
-        "Is there an audit trail?",
+        "Is there an audit log?",
         "Can access be revoked cleanly?",
     ):
         assert question in text

@@ -62,7 +62,7 @@ def test_the_list_is_searched_filtered_and_sorted(as_ana, three, query, found):
 
 def test_a_search_without_result_says_what_to_do(as_ana, three):
     answer = as_ana.get("/?q=nobody")
-    assert "No site matches" in answer.text
+    assert "No sites found" in answer.text
     assert "Show all sites" in answer.text
     assert 'value="nobody"' in answer.text
 

@@ -29,7 +29,7 @@ def raise_one(site: Site, kind: str = alerts.CALL_UNKNOWN, key: str = "n1") -> A
 
 def test_without_alarms_the_page_says_that_both_agree(as_cleo) -> None:
     text = as_cleo.get("/alerts").text
-    assert "agree, as far as they were read" in text
+    assert "read so far agree" in text
     assert 'class="count' not in text
 
 
@@ -65,7 +65,7 @@ def test_evidence_of_both_sides_is_shown_and_never_as_markup(as_cleo, paired: Si
     text = as_cleo.get(f"/alerts/{raise_one(paired).id}").text
     assert "&lt;n&gt;" in text
     assert "<n>" not in text
-    assert "Nothing: the trail has no such entry." in text
+    assert "The audit log has no such entry." in text
 
 
 def test_a_critical_alert_is_on_every_page_until_it_is_resolved(
@@ -103,9 +103,9 @@ def test_somebody_who_was_away_shows_first_who_they_are(as_ana, paired: Site, da
     alarm = raise_one(paired)
     as_ana.get("/")
     MemberSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
-    assert "You will be asked for your password first." in as_ana.get(f"/alerts/{alarm.id}").text
+    assert "Aura asks for your password first." in as_ana.get(f"/alerts/{alarm.id}").text
     answer = as_ana.post(f"/alerts/{alarm.id}/close", data={"note": "a test of ours"})
-    assert "Confirm that it is you" in answer.text
+    assert "Confirm your identity" in answer.text
     assert 'value="a test of ours"' in answer.text
     alarm.refresh()
     assert alarm.is_open

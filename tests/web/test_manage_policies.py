@@ -25,11 +25,11 @@ def policy(as_ana, today):
 def test_one_is_made_and_shown_with_what_it_covers(as_ana, as_cleo, policy):
     assert (policy.scopes, policy.steps, policy.maker) == (["plugins", "themes"], ["patch"], "Ana")
     text = as_cleo.get("/auto-update-rules").text
-    for words in ("Patches at night", "In force", "Mon, Tue, Wed, Thu from 02:00 to 05:00 UTC"):
+    for words in ("Patches at night", "Active", "Mon, Tue, Wed, Thu from 02:00 to 05:00 UTC"):
         assert words in text
-    assert "Make a standing approval" not in text
-    assert "End it" not in text
-    assert "Make a standing approval" in as_ana.get("/auto-update-rules").text
+    assert "New auto-update rule" not in text
+    assert "End rule" not in text
+    assert "New auto-update rule" in as_ana.get("/auto-update-rules").text
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_it_needs_an_owner_and_a_fresh_password(as_ben, as_cleo, as_ana, today):
         assert person.post("/auto-update-rules", data=policy_form()).status_code == 403
     MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
     answer = as_ana.post("/auto-update-rules", data=policy_form())
-    assert "Confirm that it is you" in answer.text
+    assert "Confirm your identity" in answer.text
     assert Policy.select().count() == 0
 
 
@@ -72,7 +72,7 @@ def test_a_client_nobody_knows_is_not_found(as_ana, today):
 def test_a_colleague_confirms_and_ends_it(as_ana, as_ben, policy):
     client = Client.named("Bakery Ltd")
     as_ana.post(f"/clients/{client.id}/approvals", data={"approvals": SECOND})
-    assert "once somebody else confirms it" in as_ben.get("/auto-update-rules").text
+    assert "after a second person confirms it" in as_ben.get("/auto-update-rules").text
     assert as_ana.post(f"/auto-update-rules/{policy.id}/confirm").status_code == 403
     assert as_ben.post(f"/auto-update-rules/{policy.id}/confirm").status_code == 303
     assert "By Ana and Ben" in as_ben.get("/auto-update-rules").text

@@ -42,7 +42,7 @@ def test_the_sites_page_says_what_may_be_updated_and_why_not(as_ben, today, fake
     fake.report["updates"]["plugins"].append(offer)
     read_report(today, fake, config=config)
     text = as_ben.get(f"/sites/{today.id}").text
-    assert "Needs PHP 8.4, the site has 8.2.36." in text
+    assert "Requires PHP 8.4. The site has 8.2.36." in text
     assert "WordPress updates this automatically." in text
     assert "Propose updates" in text
 
@@ -53,7 +53,7 @@ def test_a_site_that_tells_nothing_of_its_owners_wishes_allows_nothing(
     fake.report.pop("agent")
     read_report(paired, fake, config=config)
     text = as_ben.get(f"/sites/{paired.id}").text
-    assert "does not tell whether its owner allows updates of plugins" in text
+    assert "owner allows plugin updates. Update SiteAgent." in text
     assert "Propose updates" not in text
 
 
@@ -61,8 +61,8 @@ def test_what_cannot_be_proposed_is_listed_with_its_reasons(as_ben, today, fake,
     fake.report["agent"]["scopes"]["plugins"] = False
     read_report(today, fake, config=config)
     text = as_ben.get(f"/changes/new?site={today.id}").text
-    assert "Nothing can be proposed now" in text
-    assert "has not allowed updates of plugins, under Settings" in text
+    assert "No updates to propose" in text
+    assert "Not allowed on this site: plugin updates. Turn this on" in text
 
 
 # ---- it works ----
@@ -80,7 +80,7 @@ def test_an_update_is_proposed_and_its_page_follows_it(as_ben, today, fake, conf
     assert jobs.names() == ["check_change"]
     assert (change.proposer, change.reason) == ("Ben", "closes a hole")
     shown = as_ben.get(f"/changes/{change.id}").text
-    assert "The site says in a dry run whether it could" in shown
+    assert "Pre-check on the site" in shown
     assert "data-poll" in shown
     assert "Approve update" not in shown
     fake.clock.now = utcnow()
@@ -103,7 +103,7 @@ def test_several_sites_at_once_share_a_page(as_ben, today, ana, fake, config):
     answer = as_ben.post("/changes/new", data={"want": [want(today), want(other)]})
     assert re.search(r"/changes/together/[0-9a-f-]{36}$", answer.location)
     both = as_ben.get(answer.location).text
-    assert "2 changes proposed together" in both
+    assert "2 updates proposed together" in both
     assert Change.select().count() == 2
 
 
@@ -116,7 +116,7 @@ def test_siteagent_itself_is_reviewed_apart_with_its_own_risks(as_ben, today, fa
     assert SITEAGENT not in as_ben.get(f"/changes/new?site={today.id}").text
     page = as_ben.get(f"/changes/new?site={today.id}&apart=siteagent").text
     assert f'value="{choice}"' in page
-    assert "SiteAgent is what answers Aura on this site." in page
+    assert "If the new SiteAgent does not respond" in page
     assert "Aura sends no code" in page
     made = as_ben.post("/changes/new", data={"want": choice, "reason": ""})
     change = Change.get()
@@ -124,7 +124,7 @@ def test_siteagent_itself_is_reviewed_apart_with_its_own_risks(as_ben, today, fa
     check(change, fake, config)
     shown = as_ben.get(made.location).text
     assert "SiteAgent itself" in shown
-    assert "puts the old one back by itself" in shown
+    assert "the site restores the old one" in shown
     assert "agent.update" in shown
     # Its history is one, whichever list somebody comes from.
     for kind in ("plugin", "siteagent"):
@@ -146,9 +146,9 @@ def test_wordpress_itself_is_reviewed_apart(as_ben, today, fake, config):
     minor = as_ben.get(f"/changes/new?site={today.id}&apart=core_minor").text
     assert "|core|6.8.2|core" in minor
     assert "|core|6.9|core" not in minor
-    assert "no copy is kept" in minor
+    assert "without keeping a copy" in minor
     major = as_ben.get(f"/changes/new?site={today.id}&apart=core_major").text
-    assert "Try it on a copy of the site first" in major
+    assert "Test it on a staging copy" in major
     mixed = [want(today), f"{today.id}|core|6.8.2|core"]
     assert as_ben.post("/changes/new", data={"want": mixed}).status_code == 422
     as_ben.post(
@@ -204,7 +204,7 @@ def test_one_who_may_only_look_sees_and_proposes_nothing(as_cleo, today, propose
     assert as_cleo.post("/changes/new", data={"want": want(today)}).status_code == 403
     assert "Propose updates" not in as_cleo.get(f"/sites/{today.id}").text
     shown = as_cleo.get(f"/changes/{proposed.id}").text
-    assert "A colleague with the owner or operator role decides." in shown
+    assert "A team member with the owner or operator role decides." in shown
     assert "/approve" not in shown
 
 
@@ -220,7 +220,7 @@ def test_a_change_of_a_removed_site_is_gone(as_ben, proposed, today):
 def test_the_history_of_a_component_is_whole(as_ben, proposed, today):
     text = as_ben.get(f"/sites/{today.id}/component?kind=plugin&ident={AKISMET}").text
     assert f"Change {proposed.id}" in text
-    assert "Waits for approval" in text
+    assert "Waiting for approval" in text
     nothing = as_ben.get(f"/sites/{today.id}/component?kind=theme&ident=twentytwentyfour").text
     assert "No change was proposed for it yet." in nothing
 

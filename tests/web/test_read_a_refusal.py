@@ -25,11 +25,11 @@ def broken(app, monkeypatch):
 @pytest.mark.parametrize(
     ("method", "path", "status", "words"),
     [
-        ("get", "/nothing", 404, "There is no page under this address"),
-        ("get", "/sites/4711", 404, "There is no such site"),
-        ("get", "/sign-out", 405, "This address answers to a form only"),
-        ("get", "/setup/x", 410, "This set-up link has expired or was used"),
-        ("post", "/sites/4711/sync", 404, "There is no such site"),
+        ("get", "/nothing", 404, "There is no page at this address"),
+        ("get", "/sites/4711", 404, "This site does not exist"),
+        ("get", "/sign-out", 405, "This address does not support this kind of request"),
+        ("get", "/setup/x", 410, "This setup link has expired or was used"),
+        ("post", "/sites/4711/sync", 404, "This site does not exist"),
     ],
 )
 def test_each_refusal_is_a_page_with_a_next_step(as_ana, method, path, status, words):
@@ -104,7 +104,7 @@ def test_a_failure_of_the_database_itself_is_still_a_page(app, as_ana, monkeypat
     monkeypatch.setattr(sessions, "resume_session", fail)
     answer = as_ana.get("/")
     assert answer.status_code == 500
-    assert "Something broke" in answer.text
+    assert "Something went wrong" in answer.text
 
 
 def test_the_log_never_holds_a_one_time_link(app, as_nobody, monkeypatch, caplog):

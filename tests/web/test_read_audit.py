@@ -36,7 +36,7 @@ def test_the_trail_is_narrowed_to_an_event(as_ana, site, paired):
     listed = as_ana.get("/audit?event=pairing_completed").text.split('id="entries"')[1]
     assert "The site was paired" in listed
     assert "added the site" not in listed
-    assert "No entry matches" in as_ana.get("/audit?event=revocation_confirmed").text
+    assert "No entries found" in as_ana.get("/audit?event=revocation_confirmed").text
     assert as_ana.get("/audit?event=nonsense&site=x&before=y").status_code == 200
 
 
@@ -84,16 +84,16 @@ def test_it_is_narrowed_by_client_person_outcome_component_words_and_days(
     assert "Rival" in listed(as_ana, f"client={other.client_id}")
     assert "Bakery" not in listed(as_ana, f"client={other.client_id}")
     theirs = listed(as_ana, f"person={ben.id}")
-    assert "Ben proposed change 1" in theirs
+    assert "Ben proposed update 1" in theirs
     assert "Ana approved" not in theirs
     ended = listed(as_ana, "outcome=succeeded&kind=plugin")
     assert ended.count('class="entry-text"') == 1
     about = listed(as_ana, f"site={ready.id}&component={AKISMET}")
     assert about.count('class="entry-text"') == 5
-    assert "Ben proposed change 1" in listed(as_ana, "words=proposed+akis")
-    assert "No entry matches" in listed(as_ana, "words=nothing+of+this")
+    assert "Ben proposed update 1" in listed(as_ana, "words=proposed+akis")
+    assert "No entries found" in listed(as_ana, "words=nothing+of+this")
     assert "Rival" in listed(as_ana, "since=2026-11-24&until=2026-11-24")
-    assert "No entry matches" in listed(as_ana, "until=2026-11-23")
+    assert "No entries found" in listed(as_ana, "until=2026-11-23")
 
 
 def test_filters_are_kept_on_the_next_page_and_shown_as_typed(as_ana, ana, site):
@@ -155,5 +155,5 @@ def test_what_was_erased_is_named_as_such(as_ana, ben, clock):
     as_ana.post(f"/team/{ben.id}/disable")
     as_ana.post(f"/team/{ben.id}/erase", data={"reason": "asked"})
     text = as_ana.get(f"/audit/{seq}").text
-    assert "What was private in it was erased" in text
+    assert "Personal data in this entry was erased" in text
     assert "[erased]" in text

@@ -38,17 +38,17 @@ def block(text: str) -> str:
 def test_it_is_shown_as_text_with_its_source(read):
     text = read(told())
     assert block(text) == "= 5.3.1 =\n* Closes a hole"
-    assert "as the site fetched them from api.wordpress.org" in text
-    assert "Aura has not checked what they say." in text
-    assert "It goes on" not in text
+    assert "The site fetched it from api.wordpress.org" in text
+    assert "Aura has not checked it." in text
+    assert "is longer than shown" not in text
 
 
 @pytest.mark.parametrize(
     ("part", "words"),
     [
-        ("versions", "about the versions above 5.3 and up to 5.3.1"),
-        ("beginning", "in which no versions can be told apart"),
-        ("notice", "notice about upgrading"),
+        ("versions", "Changelog for the versions after 5.3 up to 5.3.1"),
+        ("beginning", "which does not separate versions"),
+        ("notice", "Upgrade notice; the changelog was not available"),
     ],
 )
 def test_which_part_it_is_is_said(read, part, words):
@@ -72,7 +72,7 @@ def test_it_is_bounded_whatever_the_site_sends(read):
     text = read(told("x" * 5000 + "the end"))
     assert len(block(text)) == changelog.MAX_CHARS
     assert "the end" not in text
-    assert "It goes on; the rest is left out here." in text
+    assert "The changelog is longer than shown here." in text
 
 
 def test_many_lines_are_cut_as_well(read):
@@ -83,11 +83,11 @@ def test_many_lines_are_cut_as_well(read):
     ("why", "words"),
     [
         ("elsewhere", "does not come from WordPress.org"),
-        ("unreachable", "the site did not reach WordPress.org"),
+        ("unreachable", "the site could not reach WordPress.org"),
         ("none", "published no changelog"),
-        ("<b>later</b>", "for a reason this version does not know"),
-        (None, "for a reason this version does not know"),
-        (["unreachable"], "for a reason this version does not know"),
+        ("<b>later</b>", "for an unknown reason"),
+        (None, "for an unknown reason"),
+        (["unreachable"], "for an unknown reason"),
     ],
 )
 def test_what_could_not_be_had_is_said_with_the_reason(read, why, words):
@@ -99,7 +99,7 @@ def test_what_could_not_be_had_is_said_with_the_reason(read, why, words):
 
 @pytest.mark.parametrize("said", [None, "text", 3, [], ["x"]])
 def test_a_site_that_tells_nothing_of_the_kind_is_told_as_that(read, said):
-    assert "SiteAgent does not tell." in read(said)
+    assert "This version of SiteAgent does not send changelogs." in read(said)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_site_that_tells_nothing_of_the_kind_is_told_as_that(read, said):
 def test_words_of_unknown_origin_are_not_shown(read, changes):
     text = read(told("Install my plugin", **changes))
     assert "Install my plugin" not in text
-    assert "for a reason this version does not know" in text
+    assert "for an unknown reason" in text
 
 
 def test_it_is_no_part_of_what_is_approved(read):

@@ -56,7 +56,7 @@ def test_what_a_person_proposed_is_not_left_to_the_rule(
     auto_update_rules.create_rule(terms(fake.clock), by=ana, confirmed_at=utcnow(), now=utcnow())
     page = as_ana.get(f"/changes/{proposed.id}").text
     assert "approves only what it proposed itself" in page
-    assert "This change was proposed by Ben, so it needs approval." in page
+    assert "Ben proposed this update, so a person has to approve it." in page
 
 
 def test_a_rule_says_that_it_tries_again_and_when_it_does_not(as_ana: Any, by_rule: Change) -> None:

@@ -43,13 +43,13 @@ def test_new_keys_are_asked_for_shown_and_made(as_ben, paired, fake, config, job
     assert asked.asked_by == "Ben"
     assert jobs.jobs == [("rotate_keys", (asked.id,), 0)]
     shown = as_ben.get(f"/sites/{paired.id}").text
-    assert "The present keys work until the new ones are confirmed" in shown
+    assert "The current keys work until the new ones are confirmed" in shown
     assert "data-poll" in shown
-    assert "Make new keys" not in shown
+    assert "Renew keys" not in shown
     carry_out(asked, fake, config)
     after = as_ben.get(f"/sites/{paired.id}").text
-    assert "The present keys were agreed on" in after
-    assert "Make new keys" in after
+    assert "The keys were last renewed" in after
+    assert "Renew keys" in after
     assert Site.get_by_id(paired.id).key_id in after
 
 
@@ -64,14 +64,14 @@ def test_a_failed_attempt_says_why_and_what_works(as_ben, paired, fake, config):
     fake.refusing["keys.rotate"] = "invalid_arguments"
     carry_out(Rotation.get(), fake, config)
     shown = as_ben.get(f"/sites/{paired.id}").text
-    assert "the ones before go on working" in shown
+    assert "The current keys still work" in shown
     assert "SiteAgent refused the call" in shown
 
 
 def test_a_moved_site_offers_three_choices(as_ben, moved):
     shown = as_ben.get(f"/sites/{moved.id}").text
-    assert "In quarantine" in shown
-    for choice in ("Follow it to the new address", "Keep the original", "Refuse it: revoke access"):
+    assert "Paused: possible copy" in shown
+    for choice in ("Use new address", "Keep original", "Revoke access"):
         assert choice in shown
     assert NEW in shown
 
@@ -91,9 +91,9 @@ def test_keeping_the_original_asks_for_keys_where_it_is(as_ben, moved):
 
 def test_a_forked_site_explains_itself(as_ben, forked):
     shown = as_ben.get(f"/sites/{forked.id}").text
-    assert "restored from a backup, or another copy of it answers" in shown
-    assert "Go on with it, with new keys" in shown
-    assert "Follow it" not in shown
+    assert "restored from a backup, or a copy answers" in shown
+    assert "Accept site and renew keys" in shown
+    assert "Use new address" not in shown
 
 
 def test_a_move_that_is_over_cannot_be_followed(as_ben, paired):
@@ -105,15 +105,15 @@ def test_an_address_that_is_another_site_is_not_followed(as_ben, moved, ana, clo
     make_site(ana, now=clock(), url=NEW)
     answer = as_ben.post(f"/sites/{moved.id}/quarantine/follow")
     assert answer.status_code == 409
-    assert "another one of your sites" in answer.text
+    assert "Another site already has this address" in answer.text
 
 
 @pytest.mark.parametrize("path", ["keys/rotate", "quarantine/follow", "server-login"])
 def test_one_who_may_only_look_decides_nothing(as_cleo, moved, path):
     assert as_cleo.post(f"/sites/{moved.id}/{path}").status_code == 403
     shown = as_cleo.get(f"/sites/{moved.id}").text
-    assert "Make new keys" not in shown
-    assert "Follow it" not in shown
+    assert "Renew keys" not in shown
+    assert "Use new address" not in shown
     assert Rotation.select().count() == 0
 
 

@@ -41,7 +41,7 @@ def test_one_click_starts_it(as_ana, paired, jobs):
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/sites/{paired.id}")
     assert jobs.names() == ["deliver_revocation"]
     text = as_ana.get(f"/sites/{paired.id}").text
-    assert "Telling the site to forget its keys" in text
+    assert "Asking the site to delete its keys" in text
     assert f'hx-get="/sites/{paired.id}/progress?seen=revoking"' in text
 
 
@@ -52,8 +52,8 @@ def test_acknowledged_and_refused_is_shown_as_confirmed(as_ana, paired, fake, co
     text = as_ana.get(f"/sites/{paired.id}").text
     assert "Revoked, confirmed by the site" in text
     assert "The answer matched the hash stored at pairing" in text
-    assert "A correctly signed call got SiteAgent" in text
-    assert "It is no longer refreshed" in text
+    assert "SiteAgent refused a correctly signed call" in text
+    assert "It is no longer updated" in text
     assert "Akismet" in text
     assert "hx-get" not in text
 
@@ -63,9 +63,9 @@ def test_an_unreached_site_is_not_called_revoked_there(as_ana, paired, fake, goo
     fake.failing = [ErrorCode.connect_timeout] * 4
     assert goodbye() == "revoked_unreached"
     text = as_ana.get(f"/sites/{paired.id}").text
-    assert "Revoked here, site not reached yet" in text
-    assert "Next try" in text
-    assert "The server did not pick up" in text
+    assert "Revoked in Aura, site not reached yet" in text
+    assert "Next attempt" in text
+    assert "The server did not respond" in text
     assert "Not seen." in text
 
 
@@ -78,7 +78,7 @@ def test_a_late_acknowledgement_is_not_rounded_up_to_proof(as_ana, paired, fake,
     text = as_ana.get(f"/sites/{paired.id}").text
     assert "Revoked, not proven" in text
     assert "The answer matched the hash" in text
-    assert "The keys such a call needs are destroyed here" in text
+    assert "Aura has already destroyed the keys for such a call" in text
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_an_incomplete_proof_is_no_certificate_of_revocation(as_ana, paired, fak
     text = as_ana.get(f"/sites/{paired.id}/certificate").text
     assert "Certificate of revocation" not in text
     assert "Record of the end of a connection" in text
-    assert "It does not prove that the site has deleted its half" in text
+    assert "It is not proven that the site has deleted its half" in text
 
 
 def test_a_connection_that_stands_has_no_certificate(as_ana, paired):

@@ -66,20 +66,20 @@ def test_both_wordpress_releases_are_shown_with_their_kind(see):
 
 def test_an_offer_without_a_package_names_the_licence_once(see):
     text = see(updates=updates(plugins=[offer(package=False)]))
-    assert text.count("The package cannot be fetched, often because of a licence.") == 1
-    assert text.count("licence") == 1
+    assert text.count("The package cannot be downloaded, often because of a license.") == 1
+    assert text.count("license") == 1
 
 
 def test_an_offer_that_needs_a_newer_php_says_so_once(see):
     text = see(updates=updates(plugins=[offer(requires_php="8.3")]))
-    assert text.count("Needs PHP 8.3, the site has 8.2.36.") == 1
-    assert text.count("Needs PHP") == 1
+    assert text.count("Requires PHP 8.3. The site has 8.2.36.") == 1
+    assert text.count("Requires PHP") == 1
 
 
 def test_an_offer_that_fits_carries_no_warning(see):
     text = see(updates=updates(plugins=[offer(requires_php="8.2")]))
-    assert "Needs PHP" not in text
-    assert "licence" not in text
+    assert "Requires PHP" not in text
+    assert "license" not in text
 
 
 def test_a_newer_wordpress_and_translations_are_shown(see):
@@ -118,8 +118,8 @@ def test_critical_health_comes_before_good_health(see):
         "2 hours late",
         "50.0 MB free",
         "ftpext",
-        "File changes are switched off",
-        "automatic updates are switched off",
+        "File changes are turned off",
+        "automatic updates are turned off",
     ):
         assert words in text
     assert text.index("PHP is outdated") < text.index("Use an object cache")
@@ -130,7 +130,7 @@ def test_an_older_plugin_that_tells_less_still_has_a_page(see, fake):
     fake.report = report()
     text = see(health={}, updates={}, database={}, server={}, php={})
     assert "Free space unknown" in text
-    assert "No newer WordPress is offered" in text
+    assert "No WordPress update is available" in text
     assert "not served over HTTPS" not in text
 
 
@@ -150,7 +150,7 @@ def test_a_failed_call_is_told_and_the_last_good_report_stays(see, as_cleo, pair
     read_report(paired, fake, config=config)
     text = as_cleo.get(f"/sites/{paired.id}").text
     assert "Something in front of WordPress blocked the call" in text
-    assert "Everything below is the last good report" in text
+    assert "The data below is from the last sync" in text
     assert "Blocked" in text
     assert "Akismet" in text
     assert "as the test wants it" in text
@@ -170,7 +170,7 @@ def test_every_fault_has_its_panel_on_the_page(as_ben, paired, fake, config, fau
 
 
 def test_what_was_not_read_yet_is_said_so(as_cleo, paired):
-    assert "no report yet" in as_cleo.get(f"/sites/{paired.id}").text
+    assert "not synced yet" in as_cleo.get(f"/sites/{paired.id}").text
 
 
 def test_a_site_nobody_has_is_not_found(as_cleo):

@@ -45,7 +45,7 @@ def test_a_failed_update_is_counted_and_named_though_the_site_is_connected(as_an
     assert failed.site.connection == "healthy"
     text = as_ana.get("/").text
     assert needing(text) == 1
-    assert count_of(text, "Sites") == count_of(text, "Changes") == 1
+    assert count_of(text, "Sites") == count_of(text, "Updates") == 1
     assert "The update of Akismet failed" in text
     assert "Bakery" in as_ana.get("/?state=attention").text
     page = as_ana.get(f"/sites/{failed.site_id}").text
@@ -89,6 +89,6 @@ def test_what_waits_for_this_person_is_counted_in_the_navigation(as_ana, as_ben,
     proposed.site.save()
     Client.update(approvals="second").execute()
     # Ben proposed it and may not approve it himself.
-    assert count_of(as_ana.get("/").text, "Changes") == 1
-    assert count_of(as_ben.get("/").text, "Changes") == 0
-    assert re.search(r"<strong>1</strong>update waits for your approval", as_ana.get("/").text)
+    assert count_of(as_ana.get("/").text, "Updates") == 1
+    assert count_of(as_ben.get("/").text, "Updates") == 0
+    assert re.search(r"<strong>1</strong>update is waiting for your approval", as_ana.get("/").text)

@@ -41,7 +41,7 @@ def test_what_was_typed_is_sent_after_signing_in_and_by_hand(as_ana, jobs):
     ended = as_ana.post("/sites/new", data=TYPED)
     assert ended.status_code == 403
     assert "Your session has ended" in ended.text
-    assert "What you typed has not been saved" in ended.text
+    assert "Your changes are not saved yet" in ended.text
     assert token not in dict(hidden(ended.text))["kept"]
     back = sign_in(as_ana, ended.text)
     assert back.status_code == 200

@@ -33,7 +33,7 @@ def test_the_page_one_came_from_may_be_no_address(as_ana: Any, ana: Any) -> None
 def test_another_host_is_refused_whatever_else_is_wrong(as_nobody: Any, query: str) -> None:
     answer = as_nobody.get(f"/sign-in?{query}", headers={"Host": "evil.example"})
     assert answer.status_code == 400
-    assert answer.text == "Aura does not answer under this name.\n"
+    assert answer.text == "Aura does not answer at this host name.\n"
 
 
 def test_a_body_without_its_length_is_refused_unread(as_nobody: Any) -> None:

@@ -94,10 +94,10 @@ def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_nobody, link
 
 def test_several_mistakes_are_told_at_once(as_nobody, link):
     answer = as_nobody.post(link, data={"name": "", "email": "", "password": "", "again": ""})
-    assert "3 things need another look" in answer.text
+    assert "Fix these 3 fields and send the form again" in answer.text
 
 
 def test_whoever_comes_without_the_link_is_told_where_it_is(as_nobody):
     text = as_nobody.get("/sign-in").text
-    assert "Nobody has an account here yet" in text
+    assert "No account exists yet" in text
     assert "flask --app wsgi setup-link" in text

@@ -19,7 +19,7 @@ def copy_of(person, app):
 def test_signing_out_ends_the_session_and_says_so(as_ana):
     answer = as_ana.post("/sign-out")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
-    assert "You are signed out" in as_ana.get("/sign-in").text
+    assert "You have signed out" in as_ana.get("/sign-in").text
     assert as_ana.get("/").headers["Location"] == "/sign-in"
     assert MemberSession.get().ended_at is not None
     assert Entry.newest(limit=1)[0].event == "signed_out"

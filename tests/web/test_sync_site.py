@@ -14,9 +14,9 @@ def test_asking_queues_one_sync_and_shows_its_progress(as_ben, paired, fake, con
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/sites/{paired.id}")
     assert jobs.names() == ["sync_site"]
     text = as_ben.get(f"/sites/{paired.id}").text
-    assert "Asked for by Ben" in text
+    assert "Requested by Ben" in text
     assert f'hx-get="/sites/{paired.id}/progress?seen=sync"' in text
-    assert "Sync now" not in text
+    assert "Sync site" not in text
     assert "Akismet" in text
 
 
@@ -34,7 +34,7 @@ def test_each_step_is_shown_as_it_happens(as_ben, paired):
     shown.append(_step_now(as_ben.get(path).text))
     sync.move(to=READING, when=(ASKING,))
     shown.append(_step_now(as_ben.get(path).text))
-    assert shown == ["Waiting for its turn", "Asking the site", "Reading the report"]
+    assert shown == ["Queued", "Requesting data from the site", "Checking and saving the data"]
 
 
 def _step_now(text: str) -> str:
@@ -62,7 +62,7 @@ def test_an_open_page_follows_its_connection(as_ben, today):
 
 def test_one_who_may_only_look_cannot_ask(as_cleo, paired, fake, config):
     read_report(paired, fake, config=config)
-    assert "Sync now" not in as_cleo.get(f"/sites/{paired.id}").text
+    assert "Sync site" not in as_cleo.get(f"/sites/{paired.id}").text
     assert as_cleo.post(f"/sites/{paired.id}/sync").status_code == 403
 
 
@@ -77,8 +77,8 @@ def test_a_site_that_cannot_write_is_not_told_as_one_that_left(as_ben, paired, f
         assert (sync.state, sync.fault) == ("failed", "nonce_store_unavailable")
     assert (paired.state, paired.connection) == ("active", "degraded")
     text = as_ben.get(f"/sites/{paired.id}").text
-    assert "The site&#39;s database cannot be written" in text
-    assert "The connection is in order and nothing was done." in text
+    assert "The site cannot write to its database" in text
+    assert "The connection works and nothing was changed." in text
     assert "pair again" not in text
     assert "does not know this key" not in text
     fake.refusing.clear()

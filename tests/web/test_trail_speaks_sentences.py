@@ -68,7 +68,7 @@ def test_an_event_of_a_later_version_is_named_not_hidden(trail):
 
 def test_the_one_who_acted_is_named(trail):
     said = str(trail.sentence(entry_of("sync_asked", {"sync_id": 1}, who="Ben & Co")))
-    assert said.strip() == f"{escape('Ben & Co')} asked for a new report."
+    assert said.strip() == f"{escape('Ben & Co')} requested a sync."
 
 
 def test_an_empty_trail_says_so(trail):

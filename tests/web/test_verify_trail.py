@@ -28,43 +28,43 @@ def found(as_ana, site):
 
 
 def test_the_button_shows_progress_and_then_what_was_found(as_cleo, site):
-    assert "Not read again yet" in as_cleo.get("/audit").text
+    assert "Not verified yet" in as_cleo.get("/audit").text
     assert as_cleo.post("/audit/verify").headers["Location"] == "/audit#reading"
     waiting = as_cleo.get("/audit").text
-    assert "about to be read, asked for by Cleo" in waiting
+    assert "Verification requested by Cleo" in waiting
     assert 'hx-get="/audit/progress"' in waiting
-    assert "Verify now" not in waiting
+    assert "Verify log now" not in waiting
     Verification.latest().move(to=RUNNING, when=(QUEUED,), entries=2, total=5)
     part = as_cleo.get("/audit/progress")
-    assert "2 of 5 entries fit so far" in part.text
+    assert "2 of 5 entries verified" in part.text
     assert 'value="2"' in part.text
     assert "HX-Redirect" not in part.headers
     Verification.latest().move(to=QUEUED, when=(RUNNING,))
     assert carried_out() == "whole"
     assert as_cleo.get("/audit/progress").headers["HX-Redirect"] == "/audit"
     done = as_cleo.get("/audit").text
-    assert "As it was written" in done
+    assert "Intact" in done
     assert "hx-get" not in done
-    assert "read the whole trail again" in done
+    assert "Audit log verified" in done
 
 
 def test_a_reading_that_was_lost_claims_nothing(as_ana, site):
     as_ana.post("/audit/verify")
     Verification.latest().move(to="abandoned", when=(QUEUED,))
-    assert "nothing is known from it" in as_ana.get("/audit").text
+    assert "did not finish" in as_ana.get("/audit").text
 
 
 def test_what_is_wrong_stands_on_every_page_until_an_owner_looked(as_ana, as_cleo, found):
     for path in ("/", "/changes", "/audit", "/account"):
         for person in (as_ana, as_cleo):
-            assert "The audit trail is not as it was written" in person.get(path).text
+            assert "The audit log has been changed" in person.get(path).text
     assert "Entry 1: its text was changed" in as_ana.get("/").text
-    assert "I have looked at it" not in as_cleo.get("/").text
+    assert "Dismiss this message" not in as_cleo.get("/").text
     seen = f"/audit/verifications/{Verification.latest().id}/seen"
     assert as_cleo.post(seen).status_code == 403
     assert as_ana.post(seen).status_code == 303
-    assert "The audit trail is not as it was written" not in as_ana.get("/").text
-    assert "Not as it was written" in as_ana.get("/audit").text
+    assert "The audit log has been changed" not in as_ana.get("/").text
+    assert "Changed" in as_ana.get("/audit").text
 
 
 def test_somebody_at_a_client_is_told_nothing_of_it(as_dora, found):

@@ -51,7 +51,7 @@ def verify_setup_link(token: str, config: Config) -> None:
     """Raise LinkNoLongerValid unless `token` may make the first owner now."""
     nonce = _payload(token, "set-up", SETUP_MAX_AGE, config)
     if Member.anybody() or nonce is None or nonce != Setting.read(_SETUP_NONCE):
-        raise LinkNoLongerValid("This set-up link has expired or was used.")
+        raise LinkNoLongerValid("This setup link has expired or was used.")
 
 
 def invitation_link(member: Member, config: Config) -> str:
@@ -69,7 +69,7 @@ def invited_user(token: str, config: Config) -> Member:
     member_id, epoch = payload if isinstance(payload, list) else (None, None)
     member = Member.get_or_none(Member.id == member_id)
     if member is None or member.session_epoch != epoch:
-        raise LinkNoLongerValid("This link has expired, was used, or was replaced by a newer one.")
+        raise LinkNoLongerValid("This link has expired, was used or was replaced by a newer one.")
     return member
 
 

@@ -62,17 +62,19 @@ def password_problem(password: str, *, name: str, email: str) -> str:
         return too_long
     text = _normalize(password)
     if len(text) < MIN_CHARS:
-        return f"At least {MIN_CHARS} characters. Four or five unrelated words are easy to keep."
+        return (
+            f"At least {MIN_CHARS} characters. Four or five unrelated words are easy to remember."
+        )
     if len(text) > MAX_CHARS:
         return too_long
     if len(set(text)) < _MIN_DIFFERENT_CHARS:
-        return "The same few characters over and over are guessed first. Choose something else."
+        return "Repeated characters are easy to guess. Choose another password."
     rest = text.casefold()
     for word in {"aura", "password", *name.casefold().split(), *email.casefold().split("@")}:
         if len(word) >= _MIN_WORD_CHARS:
             rest = rest.replace(word, "")
     if len(rest) < MIN_CHARS // 2:
-        return "This is little more than a name or address, which is guessed first."
+        return "Names and addresses are easy to guess. Choose another password."
     return ""
 
 

@@ -33,7 +33,7 @@ _RETENTION = timedelta(days=30)
 REFUSALS_PER_HOUR = 60
 
 # One for all: which part was wrong is nobody's business but the owner's.
-SIGN_IN_REFUSED = "The e-mail or the password is wrong."
+SIGN_IN_REFUSED = "The e-mail or password is wrong."
 # Attempts are counted for every address that is typed, so this says nothing about accounts.
 PAUSED = (
     "Sign-in is paused after several failed attempts, and the password was not checked. "
@@ -154,7 +154,7 @@ def end_session(session_id: int, *, by: Actor, now: datetime | None = None) -> N
         MemberSession.id == session_id, MemberSession.member == by.id
     )
     if session is None:
-        raise NotFound("You have no session of that number.")
+        raise NotFound("This session does not exist or has ended.")
     with permissions.member_transaction(by, "account") as (_, by):
         _end(session, by, now)
 

@@ -37,7 +37,7 @@ MAX_EMAIL_CHARS = 254
 _OWNER_CLAIM = "owner_claim"
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 _NOT_THE_PRESENT_ONE = (
-    "This is not your present password. After several failed attempts, wait five minutes."
+    "This is not your current password. After several failed attempts, wait five minutes."
 )
 
 
@@ -69,7 +69,7 @@ def set_up_owner(
     with transaction():
         # Of two that used the link at once, the primary key lets one claim it.
         if Member.anybody() or Setting.write_once(_OWNER_CLAIM, claim) != claim:
-            raise LinkNoLongerValid("This set-up link has expired or was used.")
+            raise LinkNoLongerValid("This setup link has expired or was used.")
         owner = _create(name, email, OWNER, password_hash, now)
         event = OwnerCreated(member_id=owner.id, name=name)
         audit.record(event, Actor.of(owner, browser.ip), now=now)
@@ -107,7 +107,7 @@ def invite_user(
             event = MemberCreated(member_id=member.id, name=name, role=role)
             audit.record(event, by, now=now)
     except DuplicateRow as why:
-        raise Invalid("email", "Somebody already has an account under this address.") from why
+        raise Invalid("email", "An account with this address already exists.") from why
     return member, one_time_links.invitation_link(member, config)
 
 
@@ -135,7 +135,7 @@ def find_by_email(email: str) -> Member:
     """Who signs in by this address. Raises NotFound."""
     member = Member.known_as(sessions.normalize_email(email))
     if member is None:
-        raise NotFound("Nobody here has this address.")
+        raise NotFound("No account has this address.")
     return member
 
 
@@ -164,7 +164,7 @@ def accept_invitation(
     password_hash = passwords.hash_password(password)
     with transaction():
         if not member.set_password(password_hash, epoch=member.session_epoch):
-            raise LinkNoLongerValid("This link has just been used.")
+            raise LinkNoLongerValid("This link was already used.")
         event = PasswordChosen(member_id=member.id)
         audit.record(event, Actor.of(member, browser.ip), now=now)
         sessions.end_all_sessions(member, by=Actor.of(member, browser.ip), now=now)
@@ -210,8 +210,8 @@ def _why_no_role(member: Member, role: str) -> str:
     if member.is_disabled:
         return "This account is disabled. Enable it first."
     if member.role == OWNER and role != OWNER:
-        return "Somebody has to own Aura: invite another owner first."
-    return "That is their role already."
+        return "Aura needs at least one owner. Invite another owner first."
+    return "This is already their role."
 
 
 def disable_user(member: Member, *, by: Actor, now: datetime) -> None:
@@ -223,9 +223,9 @@ def disable_user(member: Member, *, by: Actor, now: datetime) -> None:
         sessions.end_all_sessions(member, by=by, now=now)
         if not member.disable(now):
             raise Conflict(
-                "This account is disabled already."
+                "This account is already disabled."
                 if member.is_disabled
-                else "Somebody has to own Aura: invite another owner first."
+                else "Aura needs at least one owner. Invite another owner first."
             )
         event = MemberDisabled(member_id=member.id, name=member.name)
         audit.record(event, by, now=now)
@@ -235,7 +235,7 @@ def enable_user(member: Member, *, by: Actor, now: datetime) -> None:
     """Let somebody in again, with the password they had. Raises Forbidden or StaleState."""
     with permissions.member_transaction(by, "people") as (_, by):
         if not member.enable():
-            raise StaleState("This account is enabled already.")
+            raise StaleState("This account is already enabled.")
         event = MemberEnabled(member_id=member.id, name=member.name)
         audit.record(event, by, now=now)
 
@@ -244,7 +244,7 @@ def get_user(member_id: int) -> Member:
     """Return the user with this id, or raise NotFound."""
     member = Member.get_or_none(Member.id == member_id)
     if member is None:
-        raise NotFound("There is no such person here.")
+        raise NotFound("This account does not exist.")
     return member
 
 
@@ -277,13 +277,13 @@ def change_password(
         _refuse(presence, "present", by, now, is_early=subject is None)
     problems = _password_problems(new, again, member.name, member.email, field="new")
     if present == new:
-        problems["new"] = "This is the password you have."
+        problems["new"] = "This is your current password. Choose a new one."
     _require_none(problems)
     password_hash = passwords.hash_password(new)
     with permissions.member_transaction(by, "account") as (_, by):
         login_throttle.reset_attempts(subject)
         if not member.set_password(password_hash, epoch=member.session_epoch):
-            raise StaleState("Your account was changed meanwhile. Sign in again.")
+            raise StaleState("Your account has changed. Sign in again.")
         sessions.end_all_sessions(member, by=by, now=now)
         audit.record(PasswordChanged(member_id=member.id), by, now=now)
         return sessions.start_session(member, browser, now=now)
@@ -352,19 +352,19 @@ def _clean_name(name: str) -> str:
 def _identity_problems(name: str, email: str) -> dict[str, str]:
     problems: dict[str, str] = {}
     if not name or not name.isprintable():
-        problems["name"] = "Type a name, as colleagues will read it in the trail."
+        problems["name"] = "Enter a name. It appears in the activity log."
     elif len(name) > MAX_NAME_CHARS:
         problems["name"] = f"At most {MAX_NAME_CHARS} characters."
     if len(email) > MAX_EMAIL_CHARS or not _EMAIL.fullmatch(email):
-        problems["email"] = "Type an e-mail address, for example ana@agency.example."
+        problems["email"] = "Enter an e-mail address, for example ana@agency.example."
     return problems
 
 
 def _role_problems(role: str, client: Client | None) -> dict[str, str]:
     if role not in ROLES:
-        return {"role": "Choose one of the roles."}
+        return {"role": "Choose a role."}
     if role == CLIENT and client is None:
-        return {"client": "Choose whose sites they see."}
+        return {"client": "Choose the client whose sites they see."}
     return {}
 
 
@@ -378,7 +378,7 @@ def _password_problems(
     problem = passwords.password_problem(password, name=name, email=email)
     if problem:
         return {field: problem}
-    return {} if password == again else {"again": "The two are not the same."}
+    return {} if password == again else {"again": "The two passwords do not match."}
 
 
 def _require_none(problems: dict[str, str]) -> None:

@@ -26,7 +26,7 @@ _WORTH_SHARING = 50_000
 _PARTS_EACH = 8
 _EIGHT_BYTES = Struct(">Q").pack
 _HASH = re.compile("[0-9a-f]{64}")
-_BROKEN_LINK = "does not follow the entry before it"
+_BROKEN_LINK = "does not follow the previous entry"
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def _report(whole: _Segment, anchors: list[Anchor]) -> ChainReport:
     integrity.check_side_tables(whole.upto, whole.private, found)
     untold = [seq for seq in found.absent if seq > found.erased_at]
     if untold:
-        why = "its private part is gone, and no entry tells that anybody was erased"
+        why = "its personal data is missing, and no entry records an erasure"
         found.note(min(untold), why)
     met = _check_anchors(whole, anchors, found)
     broken_at, reason = found.misfit or (None, "")
@@ -191,14 +191,17 @@ def _check_anchors(whole: _Segment, anchors: list[Anchor], found: integrity.Side
     for anchor in anchors:
         if anchor.n > whole.count:
             if whole.misfit is None and whole.count == whole.upto:
-                why = f"entries up to {anchors[-1].n} are missing, of which {anchors[-1].holder}"
-                found.note(whole.count + 1, f"{why} holds proof")
+                why = f"entries up to {anchors[-1].n} are missing, and {anchors[-1].holder}"
+                found.note(whole.count + 1, f"{why} has proof of them")
             break
         # As stored: up to here it was found to be what follows from the text.
         stands = Entry.select(Entry.hash).where(Entry.seq == anchor.n).scalar()
         if anchor.hash != (stands or genesis_hash(log_uuid())):
             fits = anchors[met - 1].n if met else 0
-            found.note(anchor.n, f"it, or one after {fits}, is not what {anchor.holder} was shown")
+            found.note(
+                anchor.n,
+                f"it, or an entry after {fits}, differs from the checkpoint of {anchor.holder}",
+            )
             break
         met += 1
     return met
@@ -208,5 +211,5 @@ def log_uuid() -> str:
     """Return the id of the audit log, which its first hash contains."""
     value = Setting.read(LOG_UUID)
     if value is None:
-        raise RuntimeError("This database has no log; run the migrations.")
+        raise RuntimeError("This database has no audit log. Run the migrations.")
     return value

@@ -133,18 +133,18 @@ def parse_checkpoint(said: object, public: str, whose: str = "the site's") -> Ch
     Raises MarkInvalid for anything that this key did not sign.
     """
     if not isinstance(said, dict):
-        raise CheckpointInvalid("the answer carries no mark")
+        raise CheckpointInvalid("the answer contains no checkpoint")
     try:
         body, signature = from_b64u(said.get("body")), from_b64u(said.get("sig"), 64)
         key = from_b64u(public, 32)
         is_signed = len(body) <= _MAX_BYTES and verify_checkpoint(key, body, signature)
         document = parse_json(body) if is_signed else {}
     except ProtocolError as why:
-        raise CheckpointInvalid("the mark in the answer cannot be read") from why
+        raise CheckpointInvalid("the checkpoint in the answer cannot be read") from why
     if not is_signed:
-        raise CheckpointInvalid(f"the mark in the answer is not signed with {whose} key")
+        raise CheckpointInvalid(f"the checkpoint in the answer is not signed with {whose} key")
     if not _is_mark(document):
-        raise CheckpointInvalid("the mark in the answer names no possible head")
+        raise CheckpointInvalid("the checkpoint in the answer names no valid entry")
     return Checkpoint(
         document["log"],
         document["n"],

@@ -41,7 +41,7 @@ def request_export(
     permissions.require(by, "export")
     permissions.require_recent_authentication(confirmed_at, now)
     if form not in FORMS:
-        raise Invalid("form", "Choose one of the forms.")
+        raise Invalid("form", "Choose a format.")
     with permissions.member_transaction(by, "export") as (tx, by):
         asked = TrailExport.create(
             asked_by=by.name[:120],
@@ -69,7 +69,7 @@ def make_scope(
 ) -> ExportScope:
     """Return what an export covers, and its words; raise Invalid if it ends before it begins."""
     if since is not None and until is not None and until <= since:
-        raise Invalid("until", "This is not after the beginning.")
+        raise Invalid("until", "The end is not after the start.")
     of = ["Everything"]
     if client is not None:
         of = [f"Client {client.name}"]
@@ -152,7 +152,7 @@ def get_download(
     with permissions.member_transaction(by, "export") as (_, by):
         asked = TrailExport.get_or_none(TrailExport.id == export_id)
         if asked is None or asked.state != DONE or not export_path(asked, config).is_file():
-            raise NotFound("This export is not here, or not here any more. Make it again.")
+            raise NotFound("This export does not exist or was deleted. Create it again.")
         event = ExportDownloaded(
             site_id=asked.about_site_id,
             client_id=asked.client_id,

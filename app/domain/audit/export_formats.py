@@ -330,35 +330,34 @@ def _key(public: bytes) -> dict[str, str]:
 
 
 def _readme(covered: ExportScope, count: int, end: Checkpoint, now: datetime) -> str:
-    return f"""An export of Aura's audit trail
-===============================
+    return f"""An export of Aura's audit log
+=============================
 
-Of:        {covered.of}
-Made:      {now:%Y-%m-%d %H:%M:%S} UTC
-Entries:   {count} of the {end.n} there were
-The newest then had the hash
+Contents:  {covered.of}
+Created:   {now:%Y-%m-%d %H:%M:%S} UTC
+Entries:   {count} of {end.n}
+Hash of the newest entry
            {end.hash}
 
-To check it you need Python 3.8 or newer and nothing else, no connection either:
+To verify it you need only Python 3.8 or newer, without a network connection:
 
     python3 verify_audit.py THIS.zip
 
-It recomputes every hash and every signature, says what fits and what does not, and where. Do not
-take this copy of the program on trust: it is one file, short enough to be read, and it can be had
-from the makers of Aura as well.
+The program recomputes each hash and each signature and lists what does not match. You do not have
+to trust this copy of it: it is one short file that you can read, and it is also part of Aura's
+source code.
 
-What it shows: each entry is, byte for byte, the one that was written; up to the marks that the
-sites hold, nothing was changed, dropped, swapped or inserted afterwards.
-What it cannot show: what was never written down, and what came after the last mark that somebody
-else holds. Whoever has the dashboard's signing key could make another trail. So compare the
-fingerprint in keys.json and a mark with what the site itself shows in wp-admin, or with a report
-that was printed earlier:
+What it proves: each entry is unchanged, byte for byte. Up to the checkpoints that the sites hold,
+no entry was changed, removed, reordered or inserted.
+What it cannot prove: that everything was recorded, and anything after the last checkpoint that a
+site holds. With the dashboard's signing key, someone could create another log. So compare the
+fingerprint in keys.json and a checkpoint with those in the site's wp-admin or in an earlier report:
 
     python3 verify_audit.py THIS.zip --mark KEPT.json
 
 trail.jsonl     the entries, each with the exact text that was hashed
-marks.json      how far the logs reached, signed: by the dashboard, and by each site
+marks.json      the signed checkpoints of the dashboard and of each site
 keys.json       the public keys
-sites/          what the sites' own logs say, as they were received
+sites/          the sites' own logs, as Aura received them
 manifest.json   the digest of every file, signed in manifest.sig
 """

@@ -19,7 +19,7 @@ from app.models.base import is_postgres
 # no quotation mark stands without a backslash before it.
 NAMES_PRIVATE = b'"private":"'
 CONTRADICTS = "its index columns contradict its text"
-CHANGED = "its private part was changed"
+CHANGED = "its personal data was changed"
 
 
 @dataclass

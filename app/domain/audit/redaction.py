@@ -45,14 +45,16 @@ def erase_user_from_cli(member: Member, *, reason: str, by: Actor, now: datetime
 def _erase(member: Member, reason: str, by: Actor, now: datetime) -> int:
     reason = " ".join(reason.split())
     if not reason or not reason.isprintable():
-        raise Invalid("reason", "Say why, for instance that they asked for it.")
+        raise Invalid("reason", "Enter a reason, for example that the person requested it.")
     if len(reason) > MAX_REASON_CHARS:
         raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")
     with transaction():
         by = permissions.recheck(by, "people")
         member.refresh()
         if not member.erase():
-            raise Conflict("Disable the account first: whoever may sign in leaves new traces.")
+            raise Conflict(
+                "Disable the account first, because new sign-ins would add personal data."
+            )
         erased = older = 0
         for seqs in _entries_about(member.id):
             older += sum(1 for is_older in seqs.values() if is_older)

@@ -92,7 +92,7 @@ def verify_now(*, by: Actor, now: datetime) -> ChainReport:
     try:
         found = verify_chain(checkpoints.anchors())
     except OUTAGES as why:
-        raise AuditLogUnreadable(f"The trail could not be read: {why}") from why
+        raise AuditLogUnreadable(f"The audit log could not be read: {why}") from why
     with transaction():
         _record_found(found, by, now)
     return found
@@ -116,10 +116,10 @@ def acknowledge_failure(verification_id: int, *, by: Actor, now: datetime) -> No
     permissions.require(by, "people")
     found = Verification.get_or_none(Verification.id == verification_id)
     if found is None or found.broken_at is None:
-        raise NotFound("Nothing of that number was found.")
+        raise NotFound("This verification does not exist.")
     with permissions.member_transaction(by, "people") as (_, by):
         if not found.see(by=by.name, now=now):
-            raise StaleState("Somebody looked at it already.")
+            raise StaleState("This message was already dismissed.")
         event = TrailBreakSeen(verification_id=found.id, broken_at=found.broken_at)
         record(event, by, now=now)
 

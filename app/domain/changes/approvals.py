@@ -47,7 +47,7 @@ def approve_changes(
     permissions.require_recent_authentication(confirmed_at, now)
     chosen = [change for change in batch if change.id in seen]
     if not chosen:
-        raise StaleChange("Nothing of this is waiting for an approval any more.")
+        raise StaleChange("None of these updates is waiting for approval.")
     dashboard = dashboard_identity.load_dashboard(config)
     with permissions.member_transaction(by, "decide") as (_, present):
         for change in chosen:
@@ -69,12 +69,12 @@ def _release(
     site = Site.get_by_id(change.site_id)
     problem = stale_reason(change, site, now)
     if problem and change.state == PROPOSED:
-        raise StaleChange(f"{problem} Cancel this change and propose it again.")
+        raise StaleChange(f"{problem} Cancel this update and propose it again.")
     held = Held.in_force(change.site_id, change.kind, change.ident, now)
     if held and change.state == PROPOSED:
         raise StaleChange(
             f"Updates for {change.name} on this site are ignored: “{held.reason}” "
-            f"({held.made_by}). Stop ignoring them first, or cancel this change."
+            f"({held.made_by}). Stop ignoring them first, or cancel this update."
         )
     _require_decider(by, site)
     won = sign_and_queue(
@@ -95,7 +95,7 @@ def _require_decider(by: Actor, site: Site) -> None:
     """Raise Forbidden where somebody else decides about changes to this site."""
     if not can_decide(by, site):
         decider = "client" if site.approvals == THEMSELVES else "agency"
-        raise Forbidden("decide", f"The {decider} decides about changes to this site.")
+        raise Forbidden("decide", f"The {decider} approves updates of this site.")
 
 
 def _approval_kind(change: Change, by: Actor) -> str:
@@ -149,7 +149,7 @@ def sign_and_queue(
 def _approved(change: Change, how: str, approver: str) -> ChangeApproved:
     """Return the event; a rule is named without its people, who are in its own entry."""
     policy = change.policy if how == change_plan.BY_POLICY else None
-    named = f"standing approval {policy.id} “{policy.name}”" if policy else approver
+    named = f"auto-update rule {policy.id} “{policy.name}”" if policy else approver
     return ChangeApproved.of(
         change,
         digest=change.digest,
@@ -164,26 +164,26 @@ def stale_reason(change: Change, site: Site, now: datetime) -> str:
     if not site.is_paired or site.forgotten_at:
         return "The connection to the site has ended."
     if site.quarantine:
-        return "The connection to the site is in quarantine."
+        return "The connection to the site is paused."
     if site.key_id != change.kid:
-        return "The site has new keys since this was proposed."
+        return "The site's keys changed after the proposal."
     if now > change.not_after:
-        return "Its time is over."
+        return "The time to start this update has passed."
     listed = report_list(change.kind)
     known = Component.get_or_none(
         Component.site == site, Component.kind == listed, Component.ident == change.ident
     )
     if listed in ("plugin", "theme") and (known is None or known.version != change.from_version):
-        return "The site has another version of it by now."
+        return "The installed version changed after the proposal."
     return ""
 
 
 def _refusal(change: Change, seen: str) -> AuraError:
     if change.state != PROPOSED:
-        return StaleChange("This change was decided already, or its time is over.")
+        return StaleChange("This update was already decided or has expired.")
     if change.digest != seen:
-        return StaleChange("What you were shown is not what is proposed now. Look again.")
-    return Forbidden("approve", "You proposed this. This client asks for a second person.")
+        return StaleChange("The plan changed after you opened the page. Reload the page.")
+    return Forbidden("approve", "You proposed this update. This client requires a second person.")
 
 
 def reject_change(change: Change, *, by: Actor, reason: str, now: datetime) -> None:
@@ -191,7 +191,7 @@ def reject_change(change: Change, *, by: Actor, reason: str, now: datetime) -> N
     permissions.require(by, "decide")
     check_reason(reason)
     if not reason.strip():
-        raise Invalid("reason", "Say why, for whoever proposed it.")
+        raise Invalid("reason", "Enter a reason. The person who proposed the update sees it.")
     with permissions.member_transaction(by, "decide") as (_, by):
         site = Site.get_by_id(change.site_id)
         if not permissions.can_see_site(by, site):
@@ -199,5 +199,5 @@ def reject_change(change: Change, *, by: Actor, reason: str, now: datetime) -> N
         _require_decider(by, site)
         decided = {"decided_by": by.name, "decided_at": now, "decision": reason.strip()}
         if not change.move(REJECTED, ended_at=now, next_try_at=None, **decided):
-            raise StaleChange("This change was decided already, or its time is over.")
+            raise StaleChange("This update was already decided or has expired.")
         audit.record(ChangeRejected.of(change, reason=reason.strip()), by, now=now)

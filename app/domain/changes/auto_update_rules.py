@@ -114,9 +114,11 @@ def confirm_rule(policy: Policy, *, by: Actor, confirmed_at: datetime, now: date
     permissions.require_recent_authentication(confirmed_at, now)
     with permissions.member_transaction(by, "approve") as (_, present):
         if policy.made_by_id == present.id:
-            raise Forbidden("approve", "You made this standing approval. It needs a second person.")
+            raise Forbidden(
+                "approve", "You created this auto-update rule. A second person has to confirm it."
+            )
         if present.id is None or not policy.confirm(present.id, now, confirmer=present.name):
-            raise StaleState("This standing approval has ended, or somebody confirmed it already.")
+            raise StaleState("This auto-update rule has ended or is already confirmed.")
         event = PolicyConfirmed(policy_id=policy.id, name=policy.name)
         audit.record(event, present, now=now)
 
@@ -128,7 +130,7 @@ def end_rule(policy: Policy, *, by: Actor, now: datetime) -> None:
     """
     with permissions.member_transaction(by, "approve") as (_, by):
         if not policy.end(ended_at=now, ended_by=by.name):
-            raise StaleState("This standing approval has ended already.")
+            raise StaleState("This auto-update rule has already ended.")
         audit.record(PolicyEnded(policy_id=policy.id, name=policy.name), by, now=now)
         waiting = Change.select().where(Change.policy == policy, Change.state.in_(MAY_CANCEL))
         for change in list(waiting):
@@ -145,7 +147,7 @@ def set_approval_mode(
     permissions.require(by, "policies")
     permissions.require_recent_authentication(confirmed_at, now)
     if how not in APPROVALS:
-        raise Invalid("approvals", "Choose one of the ways.")
+        raise Invalid("approvals", "Choose who approves updates.")
     if how == THEMSELVES and not Member.speaks_for(client.id):
         raise Invalid(
             "approvals",
@@ -153,7 +155,7 @@ def set_approval_mode(
         )
     with permissions.member_transaction(by, "policies") as (_, present):
         if not client.ask_for(how):
-            raise StaleState("Changes are approved that way already.")
+            raise StaleState("This is already the approval setting.")
         event = ApprovalsChanged(client_id=client.id, client=client.name, approvals=how)
         audit.record(event, present, now=now)
 
@@ -291,7 +293,7 @@ def is_window_open(policy: Policy, now: datetime) -> bool:
 def approver_name(policy: Policy) -> str:
     """How a page and the plan name it: with the people who stand for it."""
     people = f"{policy.maker} and {policy.confirmer}" if policy.confirmer else policy.maker
-    return f"standing approval {policy.id} “{policy.name}” of {people}"
+    return f"auto-update rule {policy.id} “{policy.name}” of {people}"
 
 
 def window_in_words(policy: Policy) -> str:
@@ -312,9 +314,7 @@ def covers_in_words(policy: Policy) -> str:
         return f"every site{of_client}{tagged}"
     names = [site.name for site in Site.select().where(Site.id.in_(policy.site_ids))]
     listed = ", ".join(sorted(names)) or "no site"
-    return (
-        f"{listed}, each as long as it is one{of_client}{tagged}" if of_client or tagged else listed
-    )
+    return f"{listed}, while each is a site{of_client}{tagged}" if of_client or tagged else listed
 
 
 def count_sites(policy: Policy) -> int:
@@ -330,7 +330,7 @@ def get_rule(policy_id: int) -> Policy:
     """Return the rule with this id, or raise NotFound."""
     policy = Policy.get_or_none(Policy.id == policy_id)
     if policy is None:
-        raise NotFound("There is no such standing approval.")
+        raise NotFound("This auto-update rule does not exist.")
     return policy
 
 
@@ -351,21 +351,21 @@ def _is_tag(text: str) -> bool:
 def _problems(terms: RuleTerms, now: datetime) -> dict[str, str]:
     problems: dict[str, str] = {}
     if not 0 < len(terms.name.strip()) <= MAX_NAME_CHARS:
-        problems["name"] = f"Give it a name of at most {MAX_NAME_CHARS} characters."
+        problems["name"] = f"Enter a name of at most {MAX_NAME_CHARS} characters."
     if not terms.scopes or not set(terms.scopes) <= set(SCOPES):
-        problems["scopes"] = "Choose what it is for."
+        problems["scopes"] = "Choose at least one kind of update."
     needs_steps = set(terms.scopes) != {"translations"}
     if (needs_steps and not terms.steps) or not set(terms.steps) <= set(STEPS):
-        problems["steps"] = "Choose how large a step it may release."
+        problems["steps"] = "Choose at least one size of update."
     if len(terms.tags) > tag_names.MAX_TAGS or not all(_is_tag(tag) for tag in terms.tags):
-        problems["tags"] = "Choose from the tags that sites have."
+        problems["tags"] = "Choose tags that sites have."
     if not terms.weekdays or not set(terms.weekdays) <= set(range(7)):
         problems["weekdays"] = "Choose at least one day."
     hours = (terms.from_hour, terms.to_hour)
     if not (0 <= terms.from_hour <= 23 and 1 <= terms.to_hour <= 24) or hours[0] == hours[1]:
         problems["from_hour"] = "Choose two different hours."
     if not now < terms.expires_at <= now + MAX_LIFETIME:
-        problems["expires_at"] = "It has to end within a year."
+        problems["expires_at"] = "Choose a date within one year."
     if not 0 < len(terms.reason.strip()) <= MAX_REASON_CHARS:
-        problems["reason"] = "Say why, for whoever reads it in a year."
+        problems["reason"] = "Enter a reason. It is recorded in the audit log."
     return problems

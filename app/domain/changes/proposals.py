@@ -66,9 +66,9 @@ def propose_changes(
     if not wanted:
         raise Invalid("wanted", "Choose at least one update.")
     if len(wanted) > MAX_TOGETHER:
-        raise Invalid("wanted", f"At most {MAX_TOGETHER} updates at once.")
+        raise Invalid("wanted", f"Choose at most {MAX_TOGETHER} updates.")
     if len({one.kind if one.kind in SEPARATE_KINDS else "" for one in wanted}) > 1:
-        raise Invalid("wanted", "WordPress itself and SiteAgent are each proposed apart.")
+        raise Invalid("wanted", "Propose updates of WordPress and of SiteAgent separately.")
     check_reason(reason)
     if not now < window.not_after <= window.not_before + MAX_WINDOW:
         raise Invalid("days", "Choose a time within the next two weeks.")
@@ -94,7 +94,7 @@ def create_proposals(
                 raise StaleState("This auto-update rule has ended.")
             return [_create(one, batch, by, reason, window, now, policy) for one in wanted]
     except DuplicateRow as why:
-        raise Conflict("One of these is part of another change already. Look at it first.") from why
+        raise Conflict("One of these updates is already open. Check the list of updates.") from why
 
 
 def _still_in_force(policy: Policy, now: datetime) -> bool:
@@ -113,7 +113,7 @@ def _create(
 ) -> Change:
     found = candidates.find_candidates(one.site, one.kind, one.ident, one.to_version, now)
     if found is None:
-        raise StaleChange("The site does not offer this update any more.")
+        raise StaleChange("The site no longer lists this update. Sync the site.")
     target = found.target
     if not found.verdict.may or len(one.to_version) > MAX_VERSION_CHARS:
         raise Conflict(
@@ -157,7 +157,7 @@ def cancel_change(change: Change, *, by: Actor, now: datetime) -> None:
     """Take it back, as long as nothing was sent. Raises Forbidden, or StaleState afterwards."""
     with permissions.member_transaction(by, "propose") as (_, by):
         if not cancel_in_transaction(change, "", by, now):
-            raise StaleState("This change has begun or ended already, so it cannot be cancelled.")
+            raise StaleState("This update has already started or ended, so it cannot be cancelled.")
 
 
 def cancel_in_transaction(change: Change, why: str, by: Actor, now: datetime) -> bool:
@@ -183,7 +183,7 @@ def close_incident(change: Change, *, by: Actor, note: str, now: datetime) -> No
     Raises Forbidden, Invalid, or StaleState if nothing is open.
     """
     if not note.strip():
-        raise Invalid("note", "Describe what you found. It becomes part of the audit log.")
+        raise Invalid("note", "Describe what you found. It is recorded in the audit log.")
     _mark_checked(change, by, note, IncidentClosed.of(change, note=note.strip()), now)
 
 
@@ -202,5 +202,5 @@ def _mark_checked(change: Change, by: Actor, note: str, event: ChangeEvent, now:
         # Whoever looked knows more than a site that does not answer: it is not asked any more.
         said = {"closed_by": by.name[:120], "closing_note": note.strip(), "next_try_at": None}
         if not change.mark_checked(**said):
-            raise StaleState("A colleague has marked this update as checked already.")
+            raise StaleState("This update is already marked as checked.")
         audit.record(event, by, now=now)

@@ -42,7 +42,7 @@ def set_tags(
     with permissions.member_transaction(by, "pair") as (_, by):
         site.refresh()
         if site.forgotten_at:
-            raise Conflict("This site is not in the list any more.")
+            raise Conflict("This site was removed from Aura.")
         had = SiteTag.of_site(site)
         if had == wanted:
             return
@@ -90,7 +90,7 @@ def edit_site(
     with permissions.member_transaction(by, "pair") as (_, present):
         site.refresh()
         if site.forgotten_at:
-            raise Conflict("This site is not in the list any more.")
+            raise Conflict("This site was removed from Aura.")
         had_name, had = site.name, site.client
         client = Client.named(client_name) if client_name else None
         if (had_name, had) == (name, client):
@@ -149,7 +149,7 @@ def merge_clients(
         if client == into:
             raise Conflict("Choose another client to merge this one into.")
         if any(one.client_id == client.id for one in Policy.in_force(now)):
-            raise Conflict(f"End the standing approvals made for {client.name} first.")
+            raise Conflict(f"End the auto-update rules of {client.name} first.")
         moved = list(Site.select().where(Site.client == client, Site.forgotten_at.is_null()))
         brings = {one for site in moved for one in _rules_joined(site, into, now)}
         ordered = sorted(brings, key=lambda one: int(one.id))

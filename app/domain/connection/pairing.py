@@ -83,9 +83,9 @@ def _take_site(site: Site, by: Actor, now: datetime) -> None:
         _withdraw(waiting, by, now)
         site.refresh()
     if site.state not in MAY_PAIR:
-        raise AlreadyPaired("This site is paired. Revoke the connection first.")
+        raise AlreadyPaired("This site is paired. Revoke access first.")
     if not site.move(to=PAIRING, when=(site.state,), state_before_pairing=site.state):
-        raise StaleState("Somebody else changed this site just now. Look again.")
+        raise StaleState("Another user has just changed this site. Reload the page.")
 
 
 def _create(site: Site, token: Token, by: Actor, config: Config, now: datetime) -> Pairing:
@@ -121,7 +121,7 @@ def _withdraw(pairing: Pairing, by: Actor, now: datetime) -> None:
                 "The site has accepted the token and is being asked to confirm. "
                 "Wait a moment, then revoke the connection."
             )
-        raise StaleState("This token is closed already.")
+        raise StaleState("This token is no longer valid.")
     _release_site(pairing)
     event = PairingCancelled(site_id=pairing.site_id, pairing_id=pairing.id)
     audit.record(event, by, now=now)
@@ -136,7 +136,7 @@ def retry_pairing_now(pairing: Pairing, *, by: Actor, now: datetime | None = Non
     """Ask the site at once: somebody says the token is pasted. Raises Forbidden or StaleState."""
     with permissions.member_transaction(by, "pair"):
         if not _schedule_now(pairing, now or utcnow()):
-            raise StaleState("This token is closed already.")
+            raise StaleState("This token is no longer valid.")
 
 
 def receive_ready(pairing: Pairing, *, now: datetime) -> str:

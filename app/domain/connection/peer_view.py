@@ -77,7 +77,7 @@ def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None
         if claim.is_refusing:
             alerts.raise_alert(site, alerts.TRAIL_REFUSED, key, told, by, now)
     elif claim.is_refusing:
-        why = "what it has seen is in the audit log, and it refuses that log all the same"
+        why = "the site rejects the audit log although it contains all that the site has seen"
         _raise_unproven(site, {**seen, "why": why, "refuses": True}, by, now)
 
 

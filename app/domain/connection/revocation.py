@@ -75,7 +75,7 @@ def revoke_access(site: Site, *, by: Actor, reason: str = "", now: datetime | No
             revoke_next_at=now,
         )
         if not won:
-            raise NotPaired("This site has no connection that could be revoked.")
+            raise NotPaired("This site is not connected, so there is no access to revoke.")
         waiting = Sync.open_for(site)
         if waiting is not None:
             why = {"why": "the connection was revoked"}

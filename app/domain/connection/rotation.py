@@ -81,10 +81,10 @@ def follow_move(site: Site, *, by: Actor, config: Config, now: datetime) -> Rota
     permissions.require(by, "keys")
     present = str(site.quarantine_evidence.get("now", ""))
     if site.quarantine != MOVED or not present:
-        raise Conflict("No move is waiting for a decision any more. Look at the page again.")
+        raise Conflict("This move was already decided. Reload the page.")
     home = urls.normalize_url(present)
     if Site.select().where(Site.url == home, Site.forgotten_at.is_null(), Site.id != site.id):
-        raise Conflict("That address is another one of your sites. Remove that one first.")
+        raise Conflict("Another site already has this address. Remove that site first.")
     return _request(site, by, config, now, home, _endpoints_at(site, home))
 
 
@@ -147,7 +147,7 @@ def _request(
             audit.record(event, by, now=now)
             tx.after_commit(queue.enqueue, "rotate_keys", rotation.id)
     except DuplicateRow as why:
-        raise Conflict("New keys are being agreed on already. Wait until that has ended.") from why
+        raise Conflict("The keys are already being renewed. Wait until this is finished.") from why
     return rotation
 
 

@@ -163,7 +163,7 @@ def _keep(site: Site, read: SiteLog, outcome: CallResult, now: datetime) -> str:
     whole, broken = verify_batch(batch, start, mark, anchors)
     # A site writes down a request for its log before it answers it.
     if not broken and not batch.has_more and not any(one.nonce in outcome.nonces for one in whole):
-        broken = LogBroken(mark.n, "and the entry of this very request are missing")
+        broken = LogBroken(mark.n, "and the entry of this request are missing")
     last = whole[-1] if whole else None
     reached = {"n": last.seq, "hash": last.hash} if last else {"n": start.n, "hash": start.hash}
     if not read.advance(log=mark.log, read_at=now, **reached, **kept):
@@ -196,7 +196,7 @@ def parse_batch(document: dict[str, Any]) -> Batch:
     """Return the entries in an answer; raise LogBroken for what no correct plugin sends."""
     entries, first = document.get("entries"), document.get("from")
     if not isinstance(entries, list) or len(entries) > MAX_ENTRIES or type(first) is not int:
-        raise LogBroken(0, "stands in an answer that is no part of a log")
+        raise LogBroken(0, "is in an answer that is not part of a log")
     return Batch([_link(one) for one in entries], first, document.get("more") is True)
 
 
@@ -229,7 +229,7 @@ def verify_batch(
         if link.seq != seq + 1 and not begins:
             return whole, LogBroken(seq + 1, "is missing")
         if not begins and link.prev != digest:
-            return whole, LogBroken(link.seq, "does not follow the one before it")
+            return whole, LogBroken(link.seq, "does not follow the previous entry")
         try:
             computed = chain_hash(link.seq, bytes.fromhex(link.prev), link.body.encode()).hex()
         except ValueError:
@@ -237,11 +237,11 @@ def verify_batch(
         if computed != link.hash:
             return whole, LogBroken(link.seq, "was altered")
         if anchors.get(link.seq, link.hash) != link.hash:
-            return whole, LogBroken(link.seq, "is not the one the site signed")
+            return whole, LogBroken(link.seq, "is not the entry that the site signed")
         whole.append(link)
         seq, digest = link.seq, link.hash
     if mark.n < seq or (mark.n == seq and mark.hash != digest):
-        return whole, LogBroken(seq, "is not where the site says that its log ends")
+        return whole, LogBroken(seq, "is not the last entry that the site named")
     return whole, None
 
 

@@ -78,7 +78,7 @@ class AnonymousClient:
         left = self._ends_at - time.monotonic()
         if left <= 0:
             return ProbeResponse(
-                url, Trace(), error=CallError(ErrorCode.too_slow, {"detail": "time was up"})
+                url, Trace(), error=CallError(ErrorCode.too_slow, {"detail": "out of time"})
             )
         self.requests += 1
         return self.look(

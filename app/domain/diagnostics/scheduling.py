@@ -90,7 +90,7 @@ def _request(site: Site, by: Actor, now: datetime) -> Examination:
         by = permissions.recheck(by, "sync")
         site.refresh()
         if site.state not in MAY_EXAMINE or site.forgotten_at:
-            raise Conflict("The connection has ended, so nothing is sent to the site any more.")
+            raise Conflict("The connection has ended, so the site can no longer be tested.")
         waiting = Examination.open_for(site)
         if waiting is not None:
             return waiting

@@ -179,5 +179,5 @@ def _text(field_: Field, value: str, path: str) -> str:
     if len(value) > field_.max:
         raise ReportInvalid(path, f"is longer than {field_.max} characters")
     if field_.enum and value not in field_.enum:
-        raise ReportInvalid(path, f"is none of {', '.join(field_.enum)}")
+        raise ReportInvalid(path, f"is not one of {', '.join(field_.enum)}")
     return _UNREADABLE.sub("", value)

@@ -66,7 +66,7 @@ def _request(site: Site, by: Actor, now: datetime) -> Sync:
             by = permissions.recheck(by, "sync")
             site.refresh()
             if not site.is_paired:
-                raise NotPaired("This site is not paired, so it cannot be asked.")
+                raise NotPaired("This site is not paired, so it cannot be synced.")
             waiting = Sync.open_for(site)
             if waiting is not None:
                 return waiting
@@ -181,13 +181,13 @@ def _read(document: dict[str, Any], known: Report | None) -> _Accepted | None:
     digest = document.get("digest")
     if document.get("unchanged") is True:
         if known is None or digest != known.digest:
-            raise ReportInvalid("digest", "says unchanged, but of another report")
+            raise ReportInvalid("digest", "says unchanged, but of other site data")
         return None
     report = document.get("report")
     if not isinstance(report, dict):
         raise ReportInvalid("report", "is not an object")
     if digest != digest_of(report):
-        raise ReportInvalid("digest", "is not the digest of this report")
+        raise ReportInvalid("digest", "is not the digest of this site data")
     checked = report_schema.check(report)
     _moment(checked.document["taken_at"])
     return _Accepted(digest, checked, _components(checked.document))
@@ -244,7 +244,7 @@ def _component(kind: str, one: dict[str, Any], offer: dict[str, Any] | None) -> 
 
 def _moment(seconds: int) -> datetime:
     if not 0 <= seconds <= _LATEST_MOMENT:
-        raise ReportInvalid("taken_at", "is not a moment")
+        raise ReportInvalid("taken_at", "is not a valid time")
     return datetime.fromtimestamp(seconds, UTC)
 
 

@@ -50,7 +50,7 @@ def compute_for(
     """
     permissions.require(by, "see")
     if not permissions.can_see_client(by, client.id):
-        raise NotFound("There is no such client.")
+        raise NotFound("This client does not exist.")
     every = timedelta(minutes=config.sync_every_minutes)
     report = compute_report(
         client.name,

@@ -30,7 +30,9 @@ def rename_client(client: Client, name: str, *, by: Actor, now: datetime) -> Non
         client.refresh()
         other = Client.find(name)
         if other is not None and other != client:
-            raise Invalid("name", f"{other.name} is a client already. Merge the two below.")
+            raise Invalid(
+                "name", f"A client called {other.name} already exists. You can merge both below."
+            )
         if client.name == name:
             return
         before = client.name

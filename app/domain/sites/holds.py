@@ -32,9 +32,9 @@ def hold_updates(
     permissions.require(by, "propose")
     reason = reason.strip()
     if not 0 < len(reason) <= MAX_REASON_CHARS:
-        raise Invalid("hold_reason", "Say why, for whoever wants to update it.")
+        raise Invalid("hold_reason", "Enter a reason. Your team sees it.")
     if until is not None and not now < until <= now + LONGEST:
-        raise Invalid("until", "Choose a day within the next year, or none.")
+        raise Invalid("until", "Choose a date within the next year, or leave the field empty.")
     with permissions.member_transaction(by, "propose") as (_, by):
         Held.put(site, kind, ident, reason=reason, until=until, made_by=by.name, made_at=now)
         event = ComponentHeld(
@@ -51,5 +51,5 @@ def release_hold(site: Site, kind: str, ident: str, *, by: Actor, now: datetime)
     """Let it be updated again. Raises Forbidden, or StaleState if nothing held it."""
     with permissions.member_transaction(by, "propose") as (_, by):
         if not Held.release(site, kind, ident):
-            raise StaleState("Nothing holds this back any more.")
+            raise StaleState("These updates are no longer ignored.")
         audit.record(ComponentReleased(site_id=site.id, kind=kind, ident=ident), by, now=now)

@@ -54,7 +54,7 @@ def add_site(
     try:
         return _create(shown, address, client_name.strip(), by, now)
     except DuplicateRow as why:
-        raise Invalid("url", "This address is already one of your sites.") from why
+        raise Invalid("url", "A site with this address already exists.") from why
 
 
 def _require_reachable(address: str, allow_nets: tuple[Network, ...]) -> None:
@@ -66,8 +66,8 @@ def _require_reachable(address: str, allow_nets: tuple[Network, ...]) -> None:
     if not is_reachable(ip_address, allow_nets):
         raise Invalid(
             "url",
-            "This is an address in a private network, which Aura does not call. If the site "
-            "is really there, whoever runs Aura can allow that network with AURA_ALLOW_NETS.",
+            "This address is in a private network, which Aura does not call. The operator of Aura "
+            "can allow that network with AURA_ALLOW_NETS.",
         )
 
 
@@ -100,7 +100,7 @@ def remove_site(site: Site, *, by: Actor, now: datetime | None = None) -> None:
         is_needed = site.revoke_next_at or site.recheck_at
         keys = site.keys_sealed if is_needed else {}
         if site.forgotten_at or not site.note(when=MAY_FORGET, forgotten_at=now, keys_sealed=keys):
-            raise Conflict("Revoke the connection first; then the site can be forgotten.")
+            raise Conflict("This site is still connected. Revoke access before you remove it.")
         Component.delete().where(Component.site == site).execute()
         Report.delete().where(Report.site == site).execute()
         SiteTag.give(site, {})
@@ -118,16 +118,16 @@ def set_server_login(
     if not name and not password:
         sealed = None
     elif not name or ":" in name or len(name) > MAX_NAME_CHARS:
-        raise Invalid("login_name", "Type a name without a colon, at most 120 characters.")
+        raise Invalid("login_name", "Enter a user name without a colon, at most 120 characters.")
     elif not password or len(password) > MAX_PASSWORD_CHARS:
-        raise Invalid("login_password", "Type the password, at most 200 characters.")
+        raise Invalid("login_password", "Enter a password of at most 200 characters.")
     else:
         ring = KeyRing(config.sealing_keys)
         sealed = ring.seal(f"{name}:{password}".encode(), server_login_context(site.id))
     with permissions.member_transaction(by, "keys") as (_, by):
         site.refresh()
         if site.forgotten_at or not site.note(when=STATES, server_login_sealed=sealed):
-            raise Conflict("This site is not in the list any more.")
+            raise Conflict("This site was removed from Aura.")
         event = ServerLoginChanged(site_id=site.id, is_kept=sealed is not None)
         audit.record(event, by, now=now)
 
@@ -141,7 +141,7 @@ def find_by_address(text: str) -> Site:
     """Return the site in the list at this address. Raises Invalid or NotFound."""
     site = Site.get_or_none(Site.url == urls.normalize_url(text), Site.forgotten_at.is_null())
     if site is None:
-        raise NotFound("No site in the list has this address.")
+        raise NotFound("No site has this address.")
     return site
 
 

@@ -75,7 +75,7 @@ def _require_usable(tag: str) -> None:
     if not all(_is_usable(char) for char in tag):
         raise Invalid(
             "tags",
-            f"“{tag}” cannot be a tag: use letters, digits, spaces and plain punctuation.",
+            f"“{tag}” is not a valid tag. Use letters, digits, spaces and simple punctuation.",
         )
 
 

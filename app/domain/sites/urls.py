@@ -26,28 +26,28 @@ def normalize_url(text: str) -> str:
     """
     text = text.strip()
     if not text:
-        raise Invalid("url", "Type the site's address, for example https://example.com.")
+        raise Invalid("url", "Enter the site's address, for example https://example.com.")
     # Before it is split: urlsplit normalizes host names, which is slow for long ones.
     if len(text) > MAX_URL_CHARS:
         raise _url_too_long()
     if re.search(r"[\x00-\x20\x7f\\]", text):
-        raise Invalid("url", "An address has no spaces, backslashes or control characters.")
+        raise Invalid("url", "Remove spaces, backslashes and control characters from the address.")
     if "://" not in text:
         text = f"https://{text}"
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as why:
-        raise Invalid("url", "This is not an address; look at host and port.") from why
+        raise Invalid("url", "This is not a valid address. Check the host and the port.") from why
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS:
-        raise Invalid("url", "The address must begin with https:// or http://.")
+        raise Invalid("url", "The address must start with https:// or http://.")
     if "@" in parts.netloc:
-        raise Invalid("url", "Leave name and password out of the address.")
+        raise Invalid("url", "Remove the user name and password from the address.")
     if parts.query or parts.fragment or "?" in text or "#" in text:
-        raise Invalid("url", "Leave out everything from ? or # on.")
+        raise Invalid("url", "Remove everything from ? or # on.")
     if port == 0:
-        raise Invalid("url", "Port 0 cannot be called.")
+        raise Invalid("url", "Port 0 is not valid.")
     suffix = "" if port in (None, _DEFAULT_PORTS[scheme]) else f":{port}"
     url = f"{scheme}://{_host(parts.hostname or '')}{suffix}{_path(parts.path)}"
     if len(url) > MAX_URL_CHARS:
@@ -63,15 +63,15 @@ def _host(host: str) -> str:
     """ASCII host name or address literal, lower case."""
     if ":" in host:
         if "%" in host:
-            raise Invalid("url", "An address with a network zone works on one machine only.")
+            raise Invalid("url", "Remove the network zone from the address.")
         try:
             return f"[{ipaddress.IPv6Address(host)}]"
         except ValueError as why:
-            raise Invalid("url", "The address in brackets is not an IPv6 address.") from why
+            raise Invalid("url", "The address in brackets is not a valid IPv6 address.") from why
     try:
         name = idna.encode(host.rstrip("."), uts46=True).decode("ascii").lower()
     except idna.IDNAError as why:
-        raise Invalid("url", "The host in this address is not a possible name.") from why
+        raise Invalid("url", "The host in this address is not a valid name.") from why
     # Judged after IDNA, which turns ① and the like into digits. 2130706433, 0x7f.1
     # and 127.1 are old spellings of 127.0.0.1.
     if not _NUMERIC_LABEL.fullmatch(name.rpartition(".")[2]):
@@ -79,12 +79,12 @@ def _host(host: str) -> str:
     try:
         return str(ipaddress.IPv4Address(name))
     except ValueError as why:
-        raise Invalid("url", "The host is not a name and not an IPv4 address.") from why
+        raise Invalid("url", "The host is neither a valid name nor an IPv4 address.") from why
 
 
 def _path(path: str) -> str:
     if any(part in (".", "..") for part in path.split("/")):
-        raise Invalid("url", "Leave . and .. out of the path.")
+        raise Invalid("url", "Remove . and .. from the path.")
     path = _ADMIN_PAGE.sub("", path.rstrip("/"))
     return quote(path.rstrip("/"), safe="/%:@!$&'()*+,;=~-._")
 
