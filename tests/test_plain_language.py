@@ -56,9 +56,26 @@ def python_text(source: str) -> str:
     return "\n".join(text for text in strings if isinstance(text, str) and " " in text)
 
 
+def python_messages(source: str) -> str:
+    """Return the sentences of a Python file that are no docstrings: strings that hold a space."""
+    tree = ast.parse(source)
+    blocks = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    first = (node.body[0] for node in ast.walk(tree) if isinstance(node, blocks) and node.body)
+    docstrings = {id(one.value) for one in first if isinstance(one, ast.Expr)}
+    strings = (
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and id(node) not in docstrings
+    )
+    return "\n".join(text for text in strings if isinstance(text, str) and " " in text)
+
+
 # Sets of files that are held to plain language, and how their text is read.
 FILE_SETS: dict[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
     "documentation": (("docs/*.md", "*.md"), markdown_text),
+    "pages": (("app/templates/**/*.html", "app/templates/**/*.txt"), template_text),
+    "messages": (("app/**/*.py", "jobs/*.py"), python_messages),
+    "command line": (("app/cli.py", "app/verifier/*.py"), python_text),
     "wp-admin": (("wordpress-plugin/siteagent/**/*.php",), php_text),
     "readme.txt": (("wordpress-plugin/siteagent/readme.txt",), markdown_text),
     "manifest.json": (("wordpress-plugin/siteagent/manifest.json",), json_text),
@@ -137,6 +154,11 @@ def test_parts_of_words_are_not_found() -> None:
         (json_text, '{"path": "x", "why": "Nobody knows."}', ["nobody"]),
         (php_text, "_n( 'It stands.', 'They are told.', $wish, 'siteagent' )", ["stands", "told"]),
         (python_text, 'def told():\n    """Say it anew."""\n    wish("stands")', ["anew"]),
+        (
+            python_messages,
+            '"""Stands."""\ndef told():\n    """Say it anew."""\n    wish("It lies")',
+            ["lies"],
+        ),
     ],
 )
 def test_only_what_people_read_counts(

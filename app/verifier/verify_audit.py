@@ -204,7 +204,7 @@ def root_by_path(leaf: bytes, index: int, size: int, path: list[Any]) -> bytes |
 
 
 class Log:
-    """A log as it is read, entry by entry. `at` tells what stands where `marks` speak of."""
+    """A log while it is read. `at` holds hash, root and time of the entries that `marks` name."""
 
     def __init__(self, name: str, marks: list[Mark]) -> None:
         self.name, self.wanted = name, {mark.n for mark in marks}
@@ -270,8 +270,8 @@ def compare(marks: list[Mark], log: Log, end: int, whose: str) -> list[str]:
             )
             need(holder != KEPT, unknown[-1])
             continue
-        stands, root, at = log.at[mark.n]
-        fits = stands == mark.hash and (None in (root, mark.root) or root == mark.root)
+        found, root, at = log.at[mark.n]
+        fits = found == mark.hash and (None in (root, mark.root) or root == mark.root)
         need(fits, f"{holder}: its {named} differs from {whose}, which was rewritten "
              f"after entry {fitting}")  # fmt: skip
         need(at in (None, mark.at), f"{holder}: it has another time for {named}")
@@ -386,7 +386,7 @@ def check_body(said: Any, salt: str | None, detail: str | None) -> None:
 
 
 def check_covered(said: Any, covers: Any) -> None:
-    """Raise Misfit if an entry lies outside of what the manifest covers."""
+    """Raise Misfit if an entry is outside the scope in the manifest."""
     since, until, at = covers["from"], covers["to"], moment(said["at"])
     need(
         covers["site"] in (None, said["site"]), "it belongs to another site than the manifest names"
