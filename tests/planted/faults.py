@@ -53,10 +53,10 @@ FAULTS = (
     Fault(
         "an approval needs no recent password",
         "app/domain/changes/approvals.py",
-        """    access.require(by, "decide")
-    access.require_fresh(confirmed_at, now)
+        """    permissions.require(by, "decide")
+    permissions.require_recent_authentication(confirmed_at, now)
     chosen""",
-        """    access.require(by, "decide")
+        """    permissions.require(by, "decide")
     chosen""",
         "tests/test_changes.py tests/web/test_approve_change.py",
     ),
@@ -84,16 +84,16 @@ FAULTS = (
     Fault(
         "the dashboard does not check its own signature before it sends",
         "app/domain/changes/execution.py",
-        "if not is_ours or not plans.is_plan_of(plan, change.digest):",
-        "if not plans.is_plan_of(plan, change.digest):",
+        "if not is_ours or not change_plan.is_plan_of(plan, change.digest):",
+        "if not change_plan.is_plan_of(plan, change.digest):",
         "tests/test_run_change.py",
     ),
     # ---- what came of it ----
     Fault(
         "a lost answer counts as a failure",
-        "app/domain/changes/outcomes.py",
-        "        Fault.connect_timeout,\n",
-        "        Fault.connect_timeout,\n        Fault.too_slow,\n",
+        "app/http/errors.py",
+        'too_slow = "too_slow", _TRANSIENT, _UNANSWERED',
+        'too_slow = "too_slow", _TRANSIENT, _NOTHING_SENT, _UNANSWERED',
         "tests/test_run_change.py",
     ),
     Fault(
@@ -107,8 +107,8 @@ FAULTS = (
     Fault(
         "an idle session never ends",
         "app/domain/accounts/sessions.py",
-        "now - session.created_at >= LONGEST or now - session.last_seen_at >= IDLE",
-        "now - session.created_at >= LONGEST",
+        "now - session.created_at >= MAX_LIFETIME or now - session.last_seen_at >= IDLE_TIMEOUT",
+        "now - session.created_at >= MAX_LIFETIME",
         "tests/test_accounts.py tests/web/test_end_session.py tests/web/test_sign_in.py",
     ),
     Fault(
@@ -142,7 +142,7 @@ FAULTS = (
     ),
     Fault(
         "an unsigned checkpoint is believed",
-        "app/domain/crosscheck/checkpoints.py",
+        "app/domain/audit/checkpoints.py",
         "    if not is_signed:\n",
         "    if False:\n",
         "tests/test_marks.py tests/test_copies.py",
