@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from app import queue
 from app.config import Config
-from app.run import supervised
+from app.run import supervisor
 
 EVERY_S = 60
 _RETRY_S = 2.0
@@ -45,7 +45,7 @@ def main() -> None:
     """Enqueue the periodic job until SIGTERM or Ctrl-C."""
     config = Config.from_env()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    supervised.end_with(config.supervisor_pid)
+    supervisor.end_with(config.supervisor_pid)
     with suppress(KeyboardInterrupt):
         run_schedule(queue.connect(config.redis_url))
 

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
-import time
 from typing import Any
 
 from redis import Redis
@@ -20,35 +17,27 @@ from rq.worker_pool import WorkerPool
 
 from app import queue
 from app.config import Config
-from app.run import supervised
+from app.run import supervisor
 
 # Imported before the first fork, so that no job has to.
 from jobs import periodic, tasks  # noqa: F401 -- see above
 
 WORKERS = 3
-_LOOKS_EVERY_S = 1.0
+_MAINTENANCE_EVERY_S = 60
 
 
 class ReconnectingWorker(Worker):
-    """One worker: back within seconds when the queue is, and never there without its pool."""
+    """Reconnects to Redis within seconds, and exits when its pool exits."""
 
     max_connection_wait_time = 4.0
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # Maintenance also replaces the process that enqueues delayed jobs if Redis took it along.
+        super().__init__(*args, **{**options, "maintenance_interval": _MAINTENANCE_EVERY_S})
+
     def bootstrap(self, *args: Any, **more: Any) -> None:
-        threading.Thread(target=self._end_with_the_pool, args=(os.getppid(),), daemon=True).start()
+        supervisor.end_with(os.getppid())
         super().bootstrap(*args, **more)
-
-    @property
-    def should_run_maintenance_tasks(self) -> bool:
-        """Also when the process that keeps delayed jobs died of the queue's absence."""
-        keeper = self.scheduler and self.scheduler._process
-        return bool(keeper and not keeper.is_alive()) or super().should_run_maintenance_tasks
-
-    def _end_with_the_pool(self, pool: int) -> None:
-        """Nobody would ever stop a worker whose pool was killed: it finishes its job and ends."""
-        while os.getppid() == pool:
-            time.sleep(_LOOKS_EVERY_S)
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 class ReconnectingPool(WorkerPool):
@@ -94,7 +83,7 @@ def make_pool(connection: Redis, workers: int = WORKERS) -> ReconnectingPool:
 def main() -> None:
     """Work until told to stop; jobs under way are finished first."""
     config = Config.from_env()
-    supervised.end_with(config.supervisor_pid)
+    supervisor.end_with(config.supervisor_pid)
     logging.getLogger("rq").setLevel(logging.WARNING)
     make_pool(queue.connect(config.redis_url)).start(logging_level="WARNING")
 

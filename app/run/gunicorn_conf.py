@@ -7,7 +7,7 @@ from typing import Any
 from app.config import Config
 from app.domain.accounts import one_time_links
 from app.models.base import db, use_database
-from app.run import supervised
+from app.run import supervisor
 
 _config = Config.from_env()
 
@@ -24,7 +24,7 @@ forwarded_allow_ips = "" if _config.proxy_hops == 0 else "*"
 
 def when_ready(server: Any) -> None:
     """Tell the person at the terminal where to go next; called once by gunicorn's arbiter."""
-    supervised.end_with(_config.supervisor_pid)
+    supervisor.end_with(_config.supervisor_pid)
     print(f"\n  Aura is ready at {_config.origin}", flush=True)
     use_database(_config.database_url)
     # Closed again before gunicorn forks: a connection belongs to one process.

@@ -1,35 +1,31 @@
 """Start web, worker and scheduler under one process: what `make run` runs.
 
-Honcho supervises: when one part ends, or Ctrl-C arrives, all end. The queue's
-Redis is a bundled one on a unix socket unless REDIS_URL names another.
+When one process ends, or on Ctrl-C, all end. Redis is a bundled one on a unix socket unless
+REDIS_URL names another.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import shlex
 import socket
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import TextIO
-
-from honcho.manager import Manager
-from honcho.printer import Printer
 
 from app import create_app
 from app.config import Config, ConfigError
 from app.models import migrate
 from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of
-from app.run.bundled_redis import RedisServer, RedisUnavailable, ended
+from app.run.bundled_redis import RedisServer, RedisUnavailable
+from app.run.supervisor import Supervisor
 
-_INTERRUPTED = (130, 143)
-# How long the parts of an Aura that was killed may take to notice and end, in seconds.
-_PARTS_END_S = 15.0
+# The three processes of Aura, by name.
+_COMMANDS = {
+    "web": (sys.executable, "-m", "gunicorn", "-c", "python:app.run.gunicorn_conf", "wsgi:app"),
+    "worker": (sys.executable, "-m", "jobs.worker"),
+    "schedule": (sys.executable, "-m", "jobs.schedule"),
+}
 _ADVICE = {
     AWAY: "Start the database or correct DATABASE_URL, then try again.",
     READ_ONLY: "Give Aura's user write access to that file and its folder, or remount the disk "
@@ -43,44 +39,8 @@ class CannotStart(Exception):
     """Something outside Aura stands in the way; the text says what and what to do."""
 
 
-class Supervisor(Manager):  # type: ignore[misc]  # honcho has no types
-    """Honcho's manager, which also says why everything ended and can be told to end it.
-
-    `why` stays empty when somebody asked for the end.
-    """
-
-    why = ""
-
-    def end(self, why: str) -> None:
-        """End every part because of something else; may be called from another thread."""
-        self.why = self.why or why
-
-    def terminate(self) -> None:
-        if not self._terminating and self.returncode not in _INTERRUPTED:
-            self.why = self.why or self._first_to_end()
-            for part in self._processes.values():
-                # One that was killed outright may leave children in its group.
-                self._procmgr.terminate(part["pid"])
-        super().terminate()
-
-    def _any_stopped(self) -> bool:
-        return bool(self.why) or bool(super()._any_stopped())
-
-    def _first_to_end(self) -> str:
-        name, status = next(
-            (name, part["returncode"])
-            for name, part in self._processes.items()
-            if part.get("returncode") is not None
-        )
-        return (
-            f"The {name} process {ended(status)}, so Aura stops. See its message above. Aura "
-            "continues its work at the next start. docs/OPERATIONS.md shows how to restart it "
-            "automatically."
-        )
-
-
 def main() -> int:
-    """Run until Ctrl-C or until one part ends; the exit status is 0 after Ctrl-C."""
+    """Run until Ctrl-C or until one process ends; the exit status is 0 after Ctrl-C."""
     # Database, queue and secrets are nobody else's to read, whatever the folder allows.
     os.umask(0o077)
     try:
@@ -90,15 +50,15 @@ def main() -> int:
             _require_free_port(config)
             create_app(config)
             _migrate(config)
-            parts = _parts()
-            with _own_redis(config, parts):
-                parts.loop()
+            supervisor = Supervisor()
+            with _own_redis(config, supervisor):
+                supervisor.run(_COMMANDS)
     except (ConfigError, CannotStart, RedisUnavailable, migrate.DatabaseRefused) as why:
         print(why, file=sys.stderr)
         return 1
-    if parts.why:
-        print(parts.why, file=sys.stderr)
-    return 1 if parts.why else 0
+    if supervisor.why:
+        print(supervisor.why, file=sys.stderr)
+    return 1 if supervisor.why else 0
 
 
 @contextmanager
@@ -122,34 +82,7 @@ def _only_one(config: Config) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        os.register_at_fork(after_in_child=partial(_end_with_parent, os.getpid(), file))
         yield
-
-
-def _end_with_parent(parent: int, lock: TextIO) -> None:
-    """Let go of the lock in a process of honcho's, and end it once Aura was killed.
-
-    Honcho's process for each part hands on what the part prints, and waits for ever once nobody
-    reads that any more. The parts themselves notice and end (AURA_SUPERVISOR_PID).
-    """
-    lock.close()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        time.sleep(_PARTS_END_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _parts() -> Supervisor:
-    python = f"env AURA_SUPERVISOR_PID={os.getpid()} {shlex.quote(sys.executable)}"
-    parts = Supervisor(Printer(sys.stdout, time_format="%H:%M:%S"))
-    parts.add_process("web", f"exec {python} -m gunicorn -c python:app.run.gunicorn_conf wsgi:app")
-    parts.add_process("worker", f"exec {python} -m jobs.worker")
-    parts.add_process("schedule", f"exec {python} -m jobs.schedule")
-    return parts
 
 
 def _require_free_port(config: Config) -> None:
@@ -175,7 +108,7 @@ def _migrate(config: Config) -> None:
 
 
 @contextmanager
-def _own_redis(config: Config, parts: Supervisor) -> Iterator[None]:
+def _own_redis(config: Config, supervisor: Supervisor) -> Iterator[None]:
     """Run the bundled Redis during the block, if the queue's address is our socket."""
     path = config.var_dir / "redis.sock"
     if config.redis_url != f"unix://{path}":
@@ -184,7 +117,7 @@ def _own_redis(config: Config, parts: Supervisor) -> Iterator[None]:
     redis = RedisServer(path, say=lambda text: print(f"\n  {text}\n", flush=True))
     redis.start()
     try:
-        redis.watch(gave_up=parts.end)
+        redis.watch(gave_up=supervisor.end)
         yield
     finally:
         redis.stop()

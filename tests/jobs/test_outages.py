@@ -22,7 +22,7 @@ from app.domain.audit.events import SyncAsked
 from app.models.audit import WHOLE, Verification
 from app.models.base import db, transaction, use_database, utcnow
 from app.run import bundled_redis
-from app.run.supervised import is_running
+from app.run.supervisor import is_running
 from tests.e2e.running_aura import RunningAura
 from tests.support.config import make_config
 from tests.support.factories import make_member
