@@ -204,7 +204,10 @@ def root_by_path(leaf: bytes, index: int, size: int, path: list[Any]) -> bytes |
 
 
 class Log:
-    """A log while it is read. `at` holds hash, root and time of the entries that `marks` name."""
+    """A log while it is read.
+
+    `at` holds hash, root and time of the entries that `marks` name.
+    """
 
     def __init__(self, name: str, marks: list[Mark]) -> None:
         self.name, self.wanted = name, {mark.n for mark in marks}

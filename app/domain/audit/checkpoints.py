@@ -181,7 +181,7 @@ def _is_mark(document: dict[str, Any]) -> bool:
 
 
 def store_checkpoint(site: Site, mark: Checkpoint, now: datetime) -> None:
-    """Keep a site's mark that was read and does not contradict, inside the caller's transaction."""
+    """Store a site's verified mark that continues its log, in the caller's transaction."""
     SiteMark.keep(
         site=site,
         log=mark.log,

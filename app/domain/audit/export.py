@@ -1,4 +1,4 @@
-"""Exports of the trail: asked for, written by the worker, handed out, and deleted after a day."""
+"""Exports of the audit log: requested, written by the worker, downloaded, deleted after a day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Having the whole trail read again: on somebody's wish, or once a night; and what was found."""
+"""Verify the whole audit log, on request or every night, and record the result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MAX_REASON_CHARS = 300
 
 
 def request_verification(*, by: Actor, now: datetime) -> Verification:
-    """Have the trail read; a reading that is queued already serves as well. Raises Forbidden."""
+    """Request a verification; one that is queued already serves as well. Raises Forbidden."""
     permissions.require(by, "audit")
     return _request(by, now)
 

@@ -60,9 +60,9 @@ _NOBODY_ANSWERED = ErrorCode.having(Trait.UNANSWERED)
 
 
 def revoke_access(site: Site, *, by: Actor, reason: str = "", now: datetime | None = None) -> None:
-    """End the connection: from here on nothing inbound is believed, and one goodbye is sent.
+    """End the connection: believe nothing from the site any more, and send it one notice.
 
-    Raises Forbidden, or NotPaired when there is no connection to end.
+    Raises Forbidden, or NotPaired if there is no connection to end.
     """
     now = now or utcnow()
     with permissions.member_transaction(by, "revoke") as (tx, by):

@@ -9,7 +9,7 @@ from app.domain.audit.events.base import Event, Personal
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyMade(Event):
-    """A standing approval: what it covers stands here whole, so that the trail needs no table."""
+    """An auto-update rule was created; the event contains all that it covers."""
 
     policy_id: int
     name: str

@@ -57,7 +57,7 @@ class SiteDisconnected(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GoodbyeForged(Event):
-    """A goodbye was proven, and the site had never said it: somebody holds a copy of it."""
+    """A disconnect notice had a valid proof, but the site never sent it: a copy of it exists."""
 
     kid: str
 
