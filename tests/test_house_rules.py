@@ -27,6 +27,50 @@ SENTENCES = ROOT / "app/templates/audit/_sentences.html"
 PHP_PROTOCOL = ROOT / "wordpress-plugin/siteagent/includes/http/class-siteagent-http-signature.php"
 
 
+# ---- a module, a function and a view fit on few screens ----
+
+MAX_LINES = {"module": 400, "function": 50, "view": 25}
+VIEW_DECORATORS = ("bp.get(", "bp.post(", "bp.route(")
+TOO_LONG = {
+    "app/protocol.py": "one wire format, in one file like its PHP twin",
+    "app/verifier/verify_audit.py": "one script that goes out with exports and needs nothing else",
+}
+
+
+def too_long(path: str, source: str) -> list[str]:
+    """Return what is longer than its kind may be."""
+    found = [path] if len(source.splitlines()) > MAX_LINES["module"] else []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            decorators = [ast.unparse(one) for one in node.decorator_list]
+            is_view = any(
+                one.startswith(("bp.get(", "bp.post(", "bp.route(")) for one in decorators
+            )
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > MAX_LINES["view" if is_view else "function"]:
+                found.append(f"{path}:{node.name}")
+    return found
+
+
+def test_nothing_is_longer_than_its_kind_may_be() -> None:
+    sources = [path for path in SOURCES if "/migrations/" not in path]
+    found = {one for path in sources for one in too_long(path, (ROOT / path).read_text("utf-8"))}
+    assert found == TOO_LONG.keys()
+
+
+@pytest.mark.parametrize(
+    ("head", "line", "most"),
+    [
+        ("", "\n", 400),
+        ("def f():\n", "    x = 1\n", 49),
+        ("@bp.get('/')\ndef f():\n", "    x = 1\n", 24),
+    ],
+)
+def test_what_is_too_long_is_seen(head: str, line: str, most: int) -> None:
+    assert not too_long("app/x.py", head + line * most)
+    assert too_long("app/x.py", head + line * (most + 1))
+
+
 # ---- test modules share code through modules that hold no tests ----
 
 

@@ -12,6 +12,7 @@ from app.config import Config
 from app.domain import dashboard_identity
 from app.domain.actor import Actor
 from app.domain.connection import revocation, rotation
+from app.domain.connection.rotation_attempt import MOST_ATTEMPTS
 from app.domain.errors import Conflict, Forbidden, NotPaired
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode
@@ -340,7 +341,7 @@ def test_a_plan_of_another_dashboard_is_not_signed_by_ours(
 def test_an_unreachable_site_is_tried_five_times(
     paired: Site, asked: Rotation, fake: FakeSite, run: Run
 ) -> None:
-    for _ in range(rotation.MOST_ATTEMPTS - 1):
+    for _ in range(MOST_ATTEMPTS - 1):
         fake.failing = [ErrorCode.dns]
         assert run(asked) == ASKING
         fake.clock.advance(hours=2)

@@ -7,20 +7,18 @@ followed, and no reply is read beyond its byte limit or the call's total time.
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from http.client import IncompleteRead
 from typing import Any
 
 import requests
 import urllib3
 
 from app import protocol
-from app.http import egress
+from app.http import connection_errors, egress
 from app.http.connection_trace import Trace
 from app.http.errors import CallError, ErrorCode, Trait, evidence, printable
 from app.http.ip_policy import Network
@@ -51,9 +49,6 @@ _CHUNK_BYTES = 64 * 1024
 _MAX_CLOCK_OFFSET_S = 24 * 3600
 # What a site may call its refusal; it also finds that the digest of a request does not match.
 _SIGNED_FAULTS = ErrorCode.having(Trait.SIGNED) | {ErrorCode.digest_mismatch}
-# What OpenSSL calls an answer that is no TLS at all.
-_PLAIN_HTTP = frozenset({"wrong_version_number", "http_request", "record_layer_failure"})
-_TLS_FAULTS = {"expired": ErrorCode.tls_expired, "wrong_name": ErrorCode.tls_wrong_name}
 
 
 def _utcnow() -> datetime:
@@ -289,11 +284,11 @@ def _exchange(
                     limit = min(limit, PEEK_BYTES)
                 content = _read(response, limit)
         except egress.EgressError as why:
-            raise _not_connected(why) from why
+            raise connection_errors.not_connected(why) from why
         except requests.exceptions.InvalidURL as why:
             raise CallError(ErrorCode.address_refused, evidence({"host": url[:100]})) from why
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as why:
-            raise _broken(why, session.guard.address) from why
+            raise connection_errors.broken_off(why, session.guard.address) from why
         return RawResponse(
             status=response.status_code,
             headers=response.headers,
@@ -339,52 +334,6 @@ def _own_texts(headers: dict[str, str], body: bytes) -> tuple[str, ...]:
         headers.get("Signature-Input", ""),
         *(value for value in said.values() if isinstance(value, str)),
     )
-
-
-def _not_connected(why: egress.EgressError) -> CallError:
-    if isinstance(why, egress.AddressRefused):
-        return CallError(
-            ErrorCode.address_refused, evidence({"host": why.host, "address": why.address})
-        )
-    if isinstance(why, egress.NameUnknown):
-        return CallError(ErrorCode.dns, evidence({"host": why.host, "detail": why.reason}))
-    if isinstance(why, egress.CertificateRefused):
-        facts = vars(why.facts) if why.facts else {}
-        fault = _TLS_FAULTS.get(why.kind, ErrorCode.tls_invalid)
-        return CallError(fault, evidence({"detail": why.reason, **facts}))
-    fault = ErrorCode.connection_refused
-    if isinstance(why, egress.ConnectTimedOut):
-        fault = ErrorCode.connect_timeout
-    elif isinstance(why, egress.TlsFailed):
-        is_plain = why.reason in _PLAIN_HTTP
-        fault = ErrorCode.tls_not_spoken if is_plain else ErrorCode.tls_invalid
-    if isinstance(why, egress.NoConnection):
-        return CallError(fault, evidence({"address": why.address, "detail": why.reason}))
-    return CallError(fault)
-
-
-def _broken(why: Exception, address: str) -> CallError:
-    """Return the error of a connection that failed before the reply was complete."""
-    causes = _causes(why)
-    detail = str(causes[-1]) or type(causes[-1]).__name__
-    facts = evidence({"address": address, "detail": detail[:200]})
-    if any(isinstance(cause, TimeoutError) for cause in causes):
-        return CallError(ErrorCode.too_slow, facts)
-    if any(isinstance(cause, ConnectionError | ssl.SSLError | IncompleteRead) for cause in causes):
-        return CallError(ErrorCode.broken_off, facts)
-    return CallError(ErrorCode.malformed_reply, facts)
-
-
-def _causes(why: BaseException) -> list[BaseException]:
-    """Return the exception and everything it wraps, however the libraries wrapped it."""
-    found: list[BaseException] = []
-    waiting: list[object] = [why]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, BaseException) and item not in found:
-            found.append(item)
-            waiting += [item.__context__, item.__cause__, *item.args]
-    return found
 
 
 def _verified_document(

@@ -14,7 +14,7 @@ from app.domain.errors import Invalid, NotFound
 from app.domain.inventory.versions import STEPS
 from app.models.base import utcnow
 from app.models.clients import THEMSELVES, Client
-from app.views import change_view_models
+from app.views import auto_update_rule_view_models
 from app.views.authorization import current_actor, current_session, require_permission
 from app.views.request_validation import row_number
 
@@ -121,9 +121,9 @@ def _client(client_id: int) -> Client:
 def _page(errors: dict[str, str]) -> str:
     return render_template(
         "auto_update_rules/index.html",
-        rows=change_view_models.policy_rows(),
+        rows=auto_update_rule_view_models.rule_rows(),
         clients=list(Client.select().order_by(Client.name)),
-        choices=change_view_models.policy_choices(),
+        choices=auto_update_rule_view_models.rule_choices(),
         usual_end=(utcnow() + timedelta(days=90)).date().isoformat(),
         my_id=current_actor().id,
         typed=request.form,

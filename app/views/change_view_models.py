@@ -17,8 +17,8 @@ from app.domain.audit.documents import entry_document
 from app.domain.changes import approvals, auto_update_rules, candidates
 from app.domain.changes.candidates import Candidate
 from app.domain.errors import NotFound
-from app.domain.inventory.versions import MAJOR, STEPS
-from app.domain.reporting.client_report import STORY_EVENTS
+from app.domain.inventory.versions import MAJOR
+from app.domain.reporting.computation import STORY_EVENTS
 from app.models.audit import Entry
 from app.models.auto_update_rules import Held, Policy
 from app.models.base import utcnow
@@ -40,10 +40,9 @@ from app.models.changes import (
     WAITING,
     Change,
 )
-from app.models.clients import SECOND, Client
+from app.models.clients import SECOND
 from app.models.reports import Component, report_list
 from app.models.sites import ACTIVE, Site
-from app.models.tags import SiteTag
 from app.protocol import from_b64u
 
 WORDPRESS_ORG = "downloads.wordpress.org"
@@ -221,18 +220,6 @@ class HistoryPage:
     held: Held | None
 
 
-@dataclass(frozen=True)
-class PolicyRow:
-    """An auto-update rule in the list."""
-
-    policy: Policy
-    covers: str
-    window: str
-    reached: int
-    is_in_force: bool
-    needs_second: bool
-
-
 def queue(client_id: int | None, outcome: str = "", before: int | None = None) -> Queue:
     """Return the lists of the page; of one client alone for its users.
 
@@ -372,35 +359,3 @@ def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
         changes=listed,
         held=Held.of(site, kind, ident),
     )
-
-
-def policy_choices() -> dict[str, list[tuple[str, str]]]:
-    """Return the choices of the form for an auto-update rule, as value and text."""
-    clients = [(str(one.id), one.name) for one in Client.select().order_by(Client.name)]
-    return {
-        "clients": [("", "Every client"), *clients],
-        "sites": [(str(site.id), site.name) for site in paired_sites()],
-        "tags": [(text, text) for text in SiteTag.in_use().values()],
-        "steps": [(step, step.capitalize()) for step in STEPS],
-        "weekdays": [(str(day), name) for day, name in enumerate(auto_update_rules.WEEKDAYS)],
-        "from_hours": [(str(hour), f"{hour:02}:00") for hour in range(24)],
-        "to_hours": [(str(hour), f"{hour:02}:00") for hour in range(1, 25)],
-    }
-
-
-def policy_rows(only: Sequence[int] | None = None) -> list[PolicyRow]:
-    """Each standing approval as its table shows it; those of these numbers alone if asked."""
-    now = utcnow()
-    asking = Client.select().where(Client.approvals == SECOND).exists()
-    return [
-        PolicyRow(
-            policy=one,
-            covers=auto_update_rules.covers_in_words(one),
-            window=auto_update_rules.window_in_words(one),
-            reached=auto_update_rules.count_sites(one),
-            is_in_force=one.is_in_force(now),
-            needs_second=asking and one.confirmed_by_id is None,
-        )
-        for one in Policy.listing()
-        if only is None or one.id in only
-    ]

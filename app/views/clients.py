@@ -11,7 +11,7 @@ from app.domain.sites import clients
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
-from app.views import change_view_models
+from app.views import auto_update_rule_view_models
 from app.views.authorization import current_actor, current_session, load_client, require_permission
 from app.views.request_validation import row_number
 
@@ -78,7 +78,7 @@ def _agree(client: Client, into: Client, question: TagsJoinRules) -> str:
         "sites/agree.html",
         subject=f"the sites of {client.name}",
         change=f"Merging {client.name} into {into.name}",
-        rows=change_view_models.policy_rows(question.policy_ids),
+        rows=auto_update_rule_view_models.rule_rows(question.policy_ids),
         action=url_for("clients.merge", client_id=client.id),
         held=[("into", str(into.id))],
         confirm="Merge clients and apply rules",

@@ -33,6 +33,7 @@ from app.models.sites import (
 )
 from app.models.tags import SiteTag
 from app.views.pagination import Page, page_of
+from app.views.report_document import whole_document
 
 # How long after pairing the fingerprint is shown large, to be compared.
 _FRESH = timedelta(minutes=30)
@@ -343,61 +344,3 @@ def _moment(text: str | None) -> datetime | None:
 def _newest_entry(site: Site, events: tuple[str, ...]) -> Entry | None:
     found = [one for name in events for one in Entry.newest(site_id=site.id, event=name, limit=1)]
     return max(found, key=lambda entry: entry.seq, default=None)
-
-
-# A report of an older plugin may lack fields that were declared later. Pages
-# read a whole document, in which what nobody told is None or empty.
-_WHOLE: dict[str, Any] = {
-    "wordpress": {
-        "version": "",
-        "locale": "",
-        "multisite": None,
-        "environment": "",
-        "debug": None,
-    },
-    "php": {
-        "version": "",
-        "memory_limit": "",
-        "max_execution_time": None,
-        "extensions_missing": [],
-    },
-    "database": {"server": "", "version": ""},
-    "server": {"software": ""},
-    "updates": {
-        "plugins": [],
-        "themes": [],
-        "translations": [],
-        "core": [],
-        "as_in_admin": None,
-        "checked_at": {"plugins": None, "themes": None, "core": None},
-    },
-    "health": {
-        "tests": [],
-        "https": None,
-        "cron_overdue": None,
-        "disk_free": None,
-        "filesystem": "",
-        "file_mods": None,
-        "auto_updater": None,
-        "auto_updates": {
-            "core_minor": None,
-            "core_major": None,
-            "core_dev": None,
-            "translations": None,
-        },
-    },
-}
-
-
-def whole_document(
-    document: dict[str, Any], pattern: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """`document` with every place a page reads filled in."""
-    pattern = _WHOLE if pattern is None else pattern
-    filled = dict(document)
-    for key, usual in pattern.items():
-        if isinstance(usual, dict):
-            filled[key] = whole_document(document.get(key) or {}, usual)
-        else:
-            filled.setdefault(key, usual)
-    return filled

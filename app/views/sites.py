@@ -26,7 +26,7 @@ from app.models.audit import Entry
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Pairing, Site
-from app.views import change_view_models, one_time_display
+from app.views import auto_update_rule_view_models, one_time_display
 from app.views.authorization import current_actor, current_session, load_site, require_permission
 from app.views.request_validation import row_number
 from app.views.site_view_models import list_sites, site_page
@@ -278,7 +278,7 @@ def _agree(site: Site, question: TagsJoinRules, what: str, held: list[tuple[str,
         "sites/agree.html",
         subject=site.name,
         change={"tags": "Saving these tags", "edit": "Changing the client"}[what],
-        rows=change_view_models.policy_rows(question.policy_ids),
+        rows=auto_update_rule_view_models.rule_rows(question.policy_ids),
         action=url_for(action, site_id=site.id),
         held=held,
         confirm="Save and apply rules",

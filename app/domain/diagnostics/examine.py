@@ -37,12 +37,11 @@ def examine(
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> tuple[Diagnosis, list[CallResult]]:
-    """Find out what blocks the connection to the site at `url` (spelled as by `normalise_url`).
+    """Find out what blocks the connection to the site at `url` (spelled as by `normalize_url`).
 
-    With the `channel` of a paired site, the signed call is made as well and, once it is answered, a
-    site report is requested. The results of both are returned. `server_login` is for a web server
-    that asks for a password of its own. Raises nothing that a site can cause, and ends within the
-    time of a job.
+    With the `channel` of a paired site, make the signed call as well and, once it is answered,
+    request a site report; return the results of both. `server_login` is for a web server with a
+    password of its own. Raise nothing that a site can cause, and end within the time of a job.
     """
     stranger = AnonymousClient(look, config.allow_nets, server_login, now)
     home = stranger.get(f"{url}/")

@@ -1,42 +1,18 @@
-"""Compute the client report of a period from the audit log and the current state of the sites.
-
-Pure: every fact is an argument, and equal facts give an equal report. What happened is reported as
-of the end of the period, open risks as of now.
-"""
+"""What a client report says, as plain data. `computation.py` computes it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from app.domain.changes.eligibility import Reason
 from app.domain.inventory.versions import available_updates
-from app.domain.reporting import php_eol
-from app.domain.reporting.sync_stats import Checks, ReportEntry, SiteWatch
+from app.domain.reporting.sync_stats import Checks, ReportEntry
 from app.protocol import canonical
 
-# So long before its end PHP is something to plan for.
-PLAN_AHEAD = timedelta(days=180)
-# A report older than this says little about how a site is.
-STALE_AFTER = timedelta(days=2)
-
-# Where a change was, by the last entry that moved it.
-_STATES = {
-    "change_proposed": "checking",
-    "change_checked": "proposed",
-    "change_approved": "approved",
-    "change_rejected": "rejected",
-    "change_cancelled": "cancelled",
-    "change_expired": "expired",
-    "change_started": "running",
-    "change_waiting": "waiting_for_site",
-    "change_unsettled": "unknown",
-}
-ENDED = "change_ended"
 # What a site is called that was removed from the list.
 FORGOTTEN = "forgotten"
 
@@ -240,180 +216,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     return value
-
-
-# What a client may want to know of one by one, beside changes and checks.
-_NOTABLE = frozenset(
-    {
-        "site_added", "site_forgotten", "pairing_completed", "keys_rotated", "site_moved",
-        "site_quarantined", "quarantine_ended", "server_login_changed", "component_held",
-        "component_released", "revocation_started", "revocation_confirmed",
-        "revocation_unproven", "revocation_unreached", "revocation_abandoned",
-        "site_disconnected", "site_reconnected", "goodbye_forged", "report_refused",
-        "alarm_raised", "alarm_closed",
-    }
-)  # fmt: skip
-# What was agreed with the client rather than done to a site.
-AGREEMENTS = frozenset({"approvals_changed"})
-BROKE_LATER = "change_broke_later"
-STORY_EVENTS = frozenset(_STATES) | {
-    ENDED,
-    BROKE_LATER,
-    "incident_closed",
-    "change_acknowledged",
-}
-CHECK_EVENTS = frozenset({"sync_asked", "site_called", "sync_failed", "report_received"})
-REPORTED_EVENTS = STORY_EVENTS | _NOTABLE | AGREEMENTS
-
-
-def compute_report(
-    client: str,
-    period: Period,
-    sites: Sequence[SiteSnapshot],
-    lines: Sequence[ReportEntry],
-    check_lines: Iterable[ReportEntry],
-    rights: Rights,
-    *,
-    every: timedelta,
-    now: datetime,
-) -> ClientReport:
-    """Compute the report over `lines`.
-
-    `lines` are all entries about these sites and this client except those of checks, oldest first
-    and from the first one on, because an approval may be older than what it released. `check_lines`
-    are the entries of the checks in the period. They are read once, one by one, because there may
-    be hundreds of thousands.
-    """
-    known = [one for one in lines if one.at < min(period.ends, now)]
-    by_site: dict[int | None, list[ReportEntry]] = {}
-    for line in known:
-        by_site.setdefault(line.site_id, []).append(line)
-    stories = _change_histories(known, period)
-    ends = min(period.ends, now)
-    seen = {
-        site.id: SiteWatch(by_site.get(site.id, []), period.begins, ends, every=every)
-        for site in sites
-    }
-    for line in check_lines:
-        if line.site_id in seen:
-            seen[line.site_id].add(line)
-    told = [_site_section(one, by_site.get(one.id, []), period, seen[one.id]) for one in sites]
-    return ClientReport(
-        client=client,
-        period=period,
-        made_at=now,
-        sites=tuple(told),
-        changes=tuple(stories),
-        agreements=tuple(one for one in known if one.event in AGREEMENTS and period.holds(one.at)),
-        risks=tuple(_risks(told, stories, now)),
-        rights=rights,
-    )
-
-
-def _site_section(
-    site: SiteSnapshot, lines: Sequence[ReportEntry], period: Period, seen: SiteWatch
-) -> SiteSection:
-    return SiteSection(
-        site=site,
-        checks=seen.checks.result(),
-        reports=seen.reports,
-        first_report=seen.first_report,
-        last_report=seen.last_report,
-        notable=tuple(one for one in lines if one.event in _NOTABLE and period.holds(one.at)),
-    )
-
-
-def _change_histories(lines: Sequence[ReportEntry], period: Period) -> list[ChangeHistory]:
-    """Every change of which something happened in the span, the newest proposal first."""
-    steps: dict[int, list[ReportEntry]] = {}
-    for line in lines:
-        number = line.facts.get("change_id")
-        if isinstance(number, int):
-            steps.setdefault(number, []).append(line)
-    touched = [
-        number for number, told in steps.items() if any(period.holds(one.at) for one in told)
-    ]
-    return [_change_history(number, steps[number]) for number in sorted(touched, reverse=True)]
-
-
-def _change_history(number: int, steps: list[ReportEntry]) -> ChangeHistory:
-    first, state, reason, ended, looked = steps[0], "checking", "", None, None
-    broke = False
-    for line in steps:
-        if line.event == ENDED:
-            state, reason, ended = str(line.facts["outcome"]), str(line.facts["reason"]), line
-        elif line.event in _STATES:
-            state = _STATES[line.event]
-            is_end = state in ("rejected", "cancelled", "expired")
-            reason = str(line.facts.get("reason", "")) if is_end else ""
-            ended = line if is_end else None
-        elif line.event == BROKE_LATER:
-            broke = True
-        elif line.event == "incident_closed":
-            looked = line
-    return ChangeHistory(
-        change_id=number,
-        site_id=first.site_id,
-        name=str(first.facts.get("name", "")),
-        from_version=str(first.facts.get("from_version", "")),
-        to_version=str(first.facts.get("to_version", "")),
-        state=state,
-        reason=reason,
-        steps=tuple(steps),
-        ended=ended,
-        looked_after=looked,
-        is_open_incident=looked is None
-        and (broke or (state == "failed" and reason != "never_arrived")),
-    )
-
-
-def _risks(
-    told: Sequence[SiteSection], stories: Sequence[ChangeHistory], now: datetime
-) -> list[Risk]:
-    """Return the open risks, worst first: what a person has to check before what waits."""
-    found = []
-    for story in stories:
-        if story.is_open_incident or story.state == "unknown":
-            code = "incident" if story.is_open_incident else "not_known"
-            facts = {"change": str(story.change_id), "name": story.name, "to": story.to_version}
-            found.append(Risk(code, story.site_id, facts))
-    for one in told:
-        found += _risks_of(one.site, now)
-    return sorted(found, key=lambda risk: _ORDER.index(risk.code))
-
-
-_ORDER = (
-    "alarm", "incident", "not_known", "connection", "no_report", "stale", "php_ended", "waiting",
-    "barred", "php_ends", "held",
-)  # fmt: skip
-
-
-def _risks_of(site: SiteSnapshot, now: datetime) -> list[Risk]:
-    found: list[Risk] = []
-    if site.connection == FORGOTTEN:
-        return found
-    if site.connection != "healthy":
-        facts = {"connection": site.connection, "fault": site.fault}
-        found.append(Risk("connection", site.id, facts))
-    if site.alarms:
-        found.append(Risk("alarm", site.id, {"count": str(site.alarms)}))
-    if site.report_at is None:
-        return [*found, Risk("no_report", site.id, {})]
-    if now - site.report_at > STALE_AFTER:
-        found.append(Risk("stale", site.id, {"at": site.report_at.isoformat()}))
-    ends = php_eol.ends_on(site.php)
-    if ends is not None and ends - now.date() < PLAN_AHEAD:
-        code = "php_ended" if ends < now.date() else "php_ends"
-        found.append(Risk(code, site.id, {"php": site.php, "ends": ends.isoformat()}))
-    ready = {(one.kind, one.ident) for one in site.offers if not one.against}
-    if ready:
-        found.append(Risk("waiting", site.id, {"count": str(len(ready))}))
-    held = {(one.kind, one.ident) for one in site.holds}
-    barred = {(one.kind, one.ident) for one in site.offers} - ready - held
-    if barred:
-        found.append(Risk("barred", site.id, {"count": str(len(barred))}))
-    for hold in site.holds:
-        until = hold.until.isoformat() if hold.until else ""
-        facts = {"name": hold.name, "reason": hold.reason, "until": until, "by": hold.by}
-        found.append(Risk("held", site.id, facts))
-    return found

@@ -18,10 +18,7 @@ from app.domain.changes.eligibility import SCOPES
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import STEPS
 from app.domain.reporting.client_report import (
-    AGREEMENTS,
-    CHECK_EVENTS,
     FORGOTTEN,
-    REPORTED_EVENTS,
     AvailableUpdate,
     ClientReport,
     HoldSummary,
@@ -29,6 +26,11 @@ from app.domain.reporting.client_report import (
     Rights,
     RuleSummary,
     SiteSnapshot,
+)
+from app.domain.reporting.computation import (
+    AGREEMENTS,
+    CHECK_EVENTS,
+    REPORTED_EVENTS,
     compute_report,
 )
 from app.domain.reporting.sync_stats import ReportEntry
