@@ -37,7 +37,7 @@ ONLY_IN = {
     "urllib3": {"app/http/site_client.py", "app/http/egress.py"},
     "rq": {"app/queue.py", "jobs/worker.py", "jobs/schedule.py"},
     "redis": {"app/queue.py", "jobs/worker.py", "jobs/schedule.py", "app/run/bundled_redis.py"},
-    "subprocess": {"app/run/bundled_redis.py"},
+    "subprocess": {"app/run/bundled_redis.py", "app/run/supervisor.py"},
     "fpdf": {"app/pdf.py"},
 }
 
