@@ -1,4 +1,4 @@
-"""Aura, the dashboard: one application out of its parts."""
+"""Create the Flask application of Aura."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _BLUEPRINTS = (
     plugin_updates,
 )
 
-# Larger than a form with text fields alone; arrivals knows the larger ones.
+# Enough for a form with text fields; request_validation has the larger limits.
 MAX_FORM_BYTES = 32 * 1024
 
 
@@ -89,14 +89,14 @@ def _settings(config: Config) -> dict[str, object]:
         "SECRET_KEY": config.secret_key,
         "TRUSTED_HOSTS": list(config.trusted_hosts),
         "MAX_CONTENT_LENGTH": MAX_FORM_BYTES,
-        # The prefix makes browsers refuse the cookie from anywhere but this very host.
+        # With this prefix browsers accept the cookie only from this host.
         "SESSION_COOKIE_NAME": "__Host-aura" if config.is_https else "aura",
         "SESSION_COOKIE_SECURE": config.is_https,
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
-        # A form is good as long as the session it was made in.
+        # A form is valid as long as its session.
         "WTF_CSRF_TIME_LIMIT": None,
-        # Asks for a Referer under https; unsafe_requests looks at Origin everywhere.
+        # Flask-WTF would require a Referer under https; app/views/csrf.py checks Origin instead.
         "WTF_CSRF_SSL_STRICT": False,
     }
 

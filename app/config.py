@@ -1,7 +1,7 @@
-"""Everything the surroundings decide, read once into one frozen object.
+"""Settings from environment variables, as one frozen object.
 
-The only reader of `os.environ` in the product. Values that nobody set are
-generated once into the var directory, so that a first start needs no questions.
+Only this module reads `os.environ`. Secrets that are not set are generated once in the var
+directory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PLUGIN_RELEASE = Path(__file__).resolve().parents[1] / "wordpress-plugin" / "re
 
 
 class ConfigError(Exception):
-    """The surroundings are incomplete or contradictory; lists every problem at once."""
+    """Invalid configuration; the text lists every problem."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("Aura cannot start:\n" + "\n".join(f"  * {p}" for p in problems))
@@ -34,19 +34,17 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Config:
-    """One installation's settings.
+    """The settings of one installation.
 
-    `sealing_keys` holds (name, 32 bytes) pairs; the first seals, all open, so a
-    key is replaced by putting a new one in front. `allow_nets` lists the private
-    networks that sites may live in; it comes from the surroundings only, never
-    from a page (protocol: SSRF guard). `proxy_hops` is how many trusted reverse
-    proxies stand in front of Aura. `plugin_release` is the folder of the signed release
-    of SiteAgent that is offered to sites.
+    `sealing_keys` are (name, 32 bytes) pairs: the first one seals, all of them open, so a new key
+    is put in front. `allow_nets` are the private networks that sites may be in; they come only from
+    the environment (SSRF guard). `proxy_hops` is the number of trusted reverse proxies in front of
+    Aura. `plugin_release` is the folder of the signed SiteAgent release for the sites.
     """
 
     origin: str
     var_dir: Path
-    database_url: str = field(repr=False)  # both may hold a password
+    database_url: str = field(repr=False)  # both may contain a password
     redis_url: str = field(repr=False)
     secret_key: str = field(repr=False)
     sealing_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
@@ -58,13 +56,13 @@ class Config:
     bind: str = "127.0.0.1"
     agency: str = ""
     plugin_release: Path = _PLUGIN_RELEASE
-    # Whose end ends this process as well; 0 where nobody supervises it. Set by app.run.serve.
+    # Process id of the supervisor, 0 without one. Set by app.run.serve.
     supervisor_pid: int = 0
     testing: bool = False
 
     @property
     def origin_file(self) -> Path:
-        """Where the Aura that runs writes its origin, for commands that print links."""
+        """Return the file with the origin of the running Aura, for commands that print links."""
         return self.var_dir / "origin"
 
     def as_served(self) -> Config:
@@ -79,7 +77,10 @@ class Config:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
-        """Read the surroundings; raises ConfigError naming every problem at once."""
+        """Read the environment variables.
+
+        Raises: ConfigError with every problem.
+        """
         env = os.environ if env is None else env
         problems: list[str] = []
         var_dir = Path(env.get("AURA_VAR") or "var").resolve()
@@ -129,7 +130,7 @@ def _kept_secret(path: Path) -> str:
 def _sealing_keys(
     text: str | None, var_dir: Path, problems: list[str]
 ) -> tuple[tuple[str, bytes], ...]:
-    """Parse `name:base64url[,name:base64url...]`; without a text, this installation's kept key."""
+    """Parse `name:base64url[,name:base64url...]`; without a text, use the generated key."""
     if not text:
         text = "k1:" + _kept_secret(var_dir / "sealing.key")
     keys: list[tuple[str, bytes]] = []
@@ -150,7 +151,7 @@ def _sealing_keys(
 
 
 def _origin(text: str, problems: list[str]) -> str:
-    """`text` without a trailing slash; empty, and a problem more, if it is no origin."""
+    """Return `text` without a trailing slash; empty, with a problem, if it is not an origin."""
     try:
         parts = urlsplit(text)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Every key Aura makes, derives or seals; nothing here touches a socket or a table.
+"""Create, derive and seal keys; without network and database access.
 
-The pairing schedule is docs/PROTOCOL.md section 2, twin of the plugin's keyring,
-held to tests/php-fixtures/vectors.json. Objects that hold secrets never show them.
+The pairing schedule is docs/PROTOCOL.md section 2. The plugin has the same functions;
+tests/php-fixtures/vectors.json checks both. Objects with secrets never print them.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _CHECKPOINT_SIGNATURE = b"siteagent/mark/1\n"
 
 
 class SealBroken(Exception):
-    """A sealed value cannot be opened: altered, moved elsewhere, or its sealing key is gone."""
+    """A sealed value cannot be opened: it was changed or moved, or its sealing key is missing."""
 
 
 class KeyRefused(Exception):
-    """The peer's public key is not one an honest peer would send."""
+    """The peer's public key is not valid."""
 
 
 class NotAToken(Exception):
-    """A text is not a pairing token; `damaged` when it was one before it was copied badly."""
+    """The text is not a pairing token; `damaged` if it is one with copying errors."""
 
     def __init__(self, *, damaged: bool) -> None:
         super().__init__("damaged pairing token" if damaged else "not a pairing token")
@@ -73,12 +73,15 @@ class Token:
 
     @property
     def keyid(self) -> str:
-        """The key id of messages signed under this token."""
+        """Return the key id of messages that are signed with this token."""
         return f"p_{b64u(self.pid)}"
 
     @classmethod
     def read(cls, text: str) -> Token:
-        """Parse a token; raise NotAToken. Neither the time nor the site is checked."""
+        """Parse a token; neither its expiry nor its site is checked.
+
+        Raises: NotAToken.
+        """
         head, _, check = text.strip().rpartition(".")
         parts = head.split(".")
         if parts[0] != "SA1":
@@ -102,7 +105,7 @@ class Token:
 
 @dataclass(frozen=True, repr=False)
 class PairingKeys:
-    """What both sides derive from a token; `note` outlives the token, the others do not."""
+    """The keys that both sides derive from a token; only `note` is used after the token."""
 
     auth: bytes
     d2s: bytes
@@ -112,7 +115,7 @@ class PairingKeys:
 
 @dataclass(frozen=True, repr=False)
 class SessionKeys:
-    """What both sides hold, whole or hashed, once they are paired."""
+    """The keys of a connection, which both sides hold as keys or as hashes."""
 
     d2s: bytes
     s2d: bytes
@@ -134,7 +137,7 @@ class Exchange:
 
     @property
     def public(self) -> bytes:
-        """The 32 bytes the peer may see."""
+        """Return the public key (32 bytes) for the peer."""
         return (
             X25519PrivateKey.from_private_bytes(self.private_bytes).public_key().public_bytes_raw()
         )
@@ -175,7 +178,7 @@ def pairing_keys_of(auth: bytes) -> PairingKeys:
 
 
 def transcript(hello: bytes, answer: bytes) -> bytes:
-    """th: the hash of both hello bodies, exactly as they travelled."""
+    """Return th: the hash of both hello bodies, exactly as sent."""
     return hashlib.sha256(
         b"siteagent/1 pair"
         + len(hello).to_bytes(4, "big")
@@ -236,7 +239,7 @@ def sign_checkpoint(seed: bytes, mark: bytes) -> bytes:
 
 
 def verify_checkpoint(public: bytes, mark: bytes, signature: bytes) -> bool:
-    """Whether whoever keeps that log signed the exact bytes of this mark."""
+    """Whether the keeper of a log signed the exact bytes of this checkpoint."""
     return verify(public, _CHECKPOINT_SIGNATURE + mark, signature)
 
 
@@ -272,7 +275,7 @@ def hash_of(secret: bytes) -> str:
 
 
 def proves(shown: bytes, kept_hash: str) -> bool:
-    """Whether `shown` is the secret whose image was kept."""
+    """Whether `shown` is the secret with the stored hash."""
     return hmac.compare_digest(hash_of(shown), kept_hash)
 
 
@@ -301,10 +304,10 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
 
 
 class KeyRing:
-    """Seals secrets for storage. The first key seals, every key opens.
+    """Seal secrets for storage. The first key seals, every key opens.
 
-    A value opens only under the context it was sealed for ("site:7:k_d2s:1"), so
-    whoever can write the database cannot move one site's keys into another's row.
+    A value can be opened only with the context it was sealed for ("site:7:k_d2s:1"), so that keys
+    of one site cannot be moved to another row of the database.
     """
 
     def __init__(self, sealing_keys: tuple[tuple[str, bytes], ...]) -> None:
@@ -314,13 +317,16 @@ class KeyRing:
         self._ciphers = {name: AESGCM(key) for name, key in sealing_keys}
 
     def seal(self, plaintext: bytes, context: str) -> str:
-        """`plaintext` as text that opens only here and only under `context`."""
+        """Return `plaintext` encrypted as text, which opens only under `context`."""
         nonce = secrets.token_bytes(_SEAL_NONCE_BYTES)
         sealed = self._ciphers[self._first].encrypt(nonce, plaintext, context.encode())
         return f"{self._first}.{b64u(nonce + sealed)}"
 
     def open(self, sealed: str, context: str) -> bytes:
-        """Return the sealed bytes; raise SealBroken, never return a wrong value."""
+        """Return the decrypted bytes.
+
+        Raises: SealBroken, and never returns a wrong value.
+        """
         name, _, text = sealed.partition(".")
         cipher = self._ciphers.get(name)
         if cipher is None:

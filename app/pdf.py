@@ -1,7 +1,7 @@
-"""A page's own words on A4: headings, paragraphs, lists and facts become a tagged PDF.
+"""Render the HTML of a report as a tagged PDF on A4.
 
-Equal words give equal bytes. Whatever the one font that comes with Aura cannot draw shows as a
-replacement mark, and a note says so; nothing that somebody typed makes this fail.
+Equal HTML gives equal bytes. Characters that the bundled font does not have appear as a replacement
+character, with a note. No input makes this fail.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from fpdf.prefs import ViewerPreferences
 
 _FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-# Controls, and marks that turn the direction of whatever follows them.
+# Control characters and characters that change the text direction.
 _UNREADABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
-# Scripts whose letters change with their neighbours, and marks that sit on others.
+# Scripts with contextual letter forms, and combining characters.
 _SHAPED = re.compile("[\u0300-\u036f\u0590-\u1aff\ufb1d-\ufdff\ufe70-\ufefe]")
 _WORDS = re.compile(r"[^ ]* ?")
 _SPACES = re.compile(r"\s+")
@@ -36,7 +36,7 @@ _MARGIN = 20
 _TERM_WIDTH = 58
 _INDENT = 5
 _INK, _SOFT, _ACCENT = (20, 23, 27), (85, 91, 100), (31, 78, 121)
-# Of each kind of block: size in points, height of a line and space above in mm, and its tag.
+# For each kind of block: font size in points, line height and space above in mm, and its tag.
 _STYLES = {
     "h1": (20.0, 9.0, 0.0, "/H1"),
     "h2": (13.5, 6.5, 7.0, "/H2"),
@@ -45,7 +45,7 @@ _STYLES = {
     "li": (9.0, 4.6, 1.0, "/P"),
     "dd": (9.0, 4.6, 1.0, "/P"),
 }
-# What stays on one page with a heading: the first lines under it.
+# Height in mm that is kept on one page with a heading.
 _WITH_HEADING = {"h2": 26.0, "h3": 14.0}
 _NOTE = (
     f"Some characters are missing in the font of this PDF and appear as {_REPLACEMENT}. The page in"
@@ -55,7 +55,7 @@ _NOTE = (
 
 @dataclass(frozen=True)
 class Run:
-    """Words in one style; `href` is where they lead."""
+    """Text in one style; `href` is its link."""
 
     text: str
     href: str = ""
@@ -64,7 +64,7 @@ class Run:
 
 @dataclass
 class Block:
-    """One paragraph, heading, line of a list, or fact with its term."""
+    """A paragraph, heading, list item, or fact with its term."""
 
     kind: str
     term: str = ""
@@ -91,7 +91,7 @@ def render_pdf(html: str, *, title: str, subtitle: str, base: str, at: datetime)
 
 
 def blocks_of(html: str) -> list[Block]:
-    """Return the blocks in order; unknown tags leave their words behind."""
+    """Return the blocks in order. The text of unknown tags is kept."""
     reader = _Reader()
     reader.feed(html)
     reader.close()
@@ -99,7 +99,7 @@ def blocks_of(html: str) -> list[Block]:
 
 
 class _Reader(HTMLParser):
-    """Reads what our own templates write; a hostile name in it is text, as they escaped it."""
+    """Parse the HTML of Aura's own templates, which escape all input."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -147,10 +147,10 @@ def _told(block: Block) -> list[Run]:
 
 
 class _PdfDocument(FPDF):
-    """A4 pages on which every word stands in a tagged block, also across the end of a page.
+    """A4 pages on which all text is in tagged blocks, also across page breaks.
 
-    fpdf2 tags pictures only, so the marks around a block are written here, with its own parts;
-    a test reads them back, because those parts are not promised to stay.
+    fpdf2 tags only images, so this class writes the tags with fpdf2's internals. A test reads them
+    back, because those may change.
     """
 
     def __init__(self, title: str, subtitle: str, base: str, at: datetime) -> None:
@@ -176,7 +176,7 @@ class _PdfDocument(FPDF):
         self.add_page()
 
     def put(self, block: Block) -> None:
-        """Lay one block out, on the next page if it would be torn apart here."""
+        """Add one block, on the next page if it would be split."""
         size, line, above, tag = _STYLES[block.kind]
         self.set_font("aura", size=size)
         left = _MARGIN + (_TERM_WIDTH if block.term else _INDENT if block.kind == "li" else 0)
@@ -202,7 +202,7 @@ class _PdfDocument(FPDF):
             self.set_y(max(self.get_y(), bottom))
 
     def _keep_together(self, height: float, following: float) -> None:
-        """Begin a page where a block, or a heading and what follows it, does not fit here."""
+        """Start a new page if a block, or a heading and its first lines, does not fit."""
         room = self.page_break_trigger - self.get_y()
         if height + following > room and self.get_y() > 2 * _MARGIN:
             self.add_page()
@@ -252,13 +252,13 @@ class _PdfDocument(FPDF):
             self.ln(height)
 
     def _write(self, run: Run, height: float, ink: tuple[int, int, int]) -> None:
-        """Strong is drawn with an edge: one font serves for both."""
+        """Write text; bold text is drawn with an outline because there is only one font."""
         colour = _ACCENT if run.href else ink
         self.set_text_color(*colour)
         self.set_draw_color(*colour)
         self.set_line_width(0.12)
         self.text_mode = TextMode.FILL_STROKE if run.is_strong else TextMode.FILL
-        # Arabic letters join and marks find their place; Latin needs none of that work.
+        # Shape Arabic letters and combining characters; Latin text does not need it.
         self.set_text_shaping(bool(_SHAPED.search(run.text)))
         width, address = self._width(run.text), self._address(run.href)
         self.cell(width, height, run.text, link=address, new_x=XPos.RIGHT, new_y=YPos.TOP)
@@ -266,7 +266,7 @@ class _PdfDocument(FPDF):
         self.text_mode = TextMode.FILL
 
     def _address(self, href: str) -> str:
-        """Where a link of the page leads from paper; nowhere for what is no web address."""
+        """Return the absolute web address of a link, or nothing for other links."""
         address = self._base + href if href.startswith("/") else href
         return address if urlsplit(address).scheme in ("http", "https") else ""
 

@@ -1,9 +1,8 @@
-"""The siteagent/1 wire profile: one narrow corner of RFC 9421, and nothing beside it.
+"""The siteagent/1 wire profile: a strict subset of RFC 9421 (HTTP message signatures).
 
-Pure: key, clock and nonce come in as arguments. The twin of
-class-siteagent-http-signature.php; both are held to tests/php-fixtures/vectors.json.
-The verifier matches the received text character for character and computes over
-that text, so no second spelling of a message exists that it would accept.
+Pure functions: key, clock and nonce are arguments. class-siteagent-http-signature.php is the same
+in PHP; tests/php-fixtures/vectors.json checks both. The verifier compares the received text
+character by character and computes the MAC over that text, so each message has one accepted form.
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ _RESPONSE_COMPONENTS = (
 )
 _DIGEST = re.compile(r"sha-256=:[A-Za-z0-9+/]{43}=:")
 _SIGNATURE = re.compile(r"sa=(:[A-Za-z0-9+/]{43}=:)")
-# 16 bytes leave two bits for the last character; any other character there
-# would be a second spelling of the same nonce.
+# 16 bytes use two bits of the last character; other characters there would
+# be a second form of the same nonce.
 _NONCE = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]")
 _KEYID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _TARGET = re.compile(r"https?://[!\"$-~]+")  # printable ASCII without space and fragment
@@ -65,10 +64,10 @@ _PARAMETERS = (
 
 
 class ProtocolError(Exception):
-    """A message was refused; `code` is one of CODES, `detail` says why in a few words.
+    """A message was refused: `code` is one of CODES, `detail` a short reason.
 
-    `request` is set once the MAC was right: from then on the caller holds the key
-    and may be answered with a signed error bound to that request.
+    `request` is set if the MAC is valid. Then the sender holds the key and may get a signed error
+    for that request.
     """
 
     def __init__(self, code: str, detail: str = "", request: VerifiedRequest | None = None) -> None:
@@ -91,7 +90,7 @@ class SentRequest:
 
 @dataclass(frozen=True)
 class VerifiedRequest:
-    """A request whose sender holds the key `keyid`; `url` is the address that was signed."""
+    """A request whose sender holds the key `keyid`; `url` is the signed address."""
 
     keyid: str
     nonce: str
@@ -117,7 +116,10 @@ def b64u(raw: bytes) -> str:
 
 
 def from_b64u(text: object, size: int | None = None) -> bytes:
-    """Decode the one canonical spelling; ProtocolError("malformed") for others or a wrong size."""
+    """Decode canonical base64url.
+
+    Raises: ProtocolError("malformed") for any other form or a wrong size.
+    """
     if not isinstance(text, str) or not re.fullmatch(r"[A-Za-z0-9_-]*", text):
         raise ProtocolError("malformed", "not base64url")
     try:
@@ -130,7 +132,7 @@ def from_b64u(text: object, size: int | None = None) -> bytes:
 
 
 def new_nonce() -> str:
-    """16 random bytes as 22 base64url characters; never the same twice."""
+    """Return 16 random bytes as 22 base64url characters."""
     return b64u(secrets.token_bytes(16))
 
 
@@ -151,8 +153,8 @@ def sign_request(
 ) -> SentRequest:
     """Sign a POST of `body` to exactly `url`.
 
-    Raises ProtocolError: too_large, or malformed when an argument could not be
-    spelled in the profile (a programming error, or an address that is not plain ASCII).
+    Raises: ProtocolError: too_large, or malformed if an argument is not allowed in the profile (a
+    programming error, or an address that is not plain ASCII).
     """
     if len(body) > MAX_REQUEST_BYTES:
         raise ProtocolError("too_large", f"{len(body)} bytes")
@@ -180,10 +182,11 @@ def verify_request(
     now: int,
     tag: str = REQUEST_TAG,
 ) -> VerifiedRequest:
-    """Return who sent this request or raise ProtocolError (docs/PROTOCOL.md 1.1, steps 1 to 7).
+    """Return the verified request (docs/PROTOCOL.md 1.1, steps 1 to 7).
 
-    `urls` are the receiver's own addresses from its own records. Refusing a nonce
-    that was seen before is the caller's part, after this returned.
+    `urls` are the receiver's own addresses. The caller checks afterwards that the nonce is new.
+
+    Raises: ProtocolError.
     """
     if len(body) > MAX_REQUEST_BYTES:
         raise ProtocolError("too_large", f"{len(body)} bytes")
@@ -215,7 +218,7 @@ def verify_request(
 def sign_response(
     request: VerifiedRequest, status: int, body: bytes, *, key: bytes, now: int
 ) -> dict[str, str]:
-    """Return the headers of the reply with `status` and `body` to this `request` only."""
+    """Return the headers of a reply with `status` and `body`, valid only for this `request`."""
     digest = content_digest(body)
     parameters = _parameters(_RESPONSE_COMPONENTS, now, request.keyid, request.nonce, RESPONSE_TAG)
     base = response_base(status, digest, request.url, request.digest, parameters)
@@ -231,11 +234,13 @@ def sign_response(
 def verify_response(
     request: SentRequest, *, status: int, headers: Mapping[str, str], body: bytes, key: bytes
 ) -> int:
-    """When this is the key holder's reply to `request`, the holder's own time; else ProtocolError.
+    """Verify a reply to `request` and return the time of its signer.
 
-    Raises malformed, unknown_key (another key id), replayed (another request's nonce),
-    bad_signature, digest_mismatch. The reply's own times are not judged: the echoed
-    nonce proves freshness, and a site whose clock is wrong must be able to say so.
+    The times of the reply are not checked: the nonce proves freshness, and a site with a wrong
+    clock must be able to answer.
+
+    Raises: ProtocolError: malformed, unknown_key (another key id), replayed (another request's
+    nonce), bad_signature, digest_mismatch.
     """
     fields = _fields(headers)
     signed = _signed_parameters(fields, _RESPONSE_COMPONENTS, RESPONSE_TAG)
@@ -253,7 +258,7 @@ def verify_response(
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:
-    """Whether both signature fields are there at all; says nothing about their truth."""
+    """Whether both signature fields are present; they are not verified."""
     names = {name.lower() for name in headers}
     return "signature" in names and "signature-input" in names
 
@@ -288,11 +293,11 @@ def canonical(document: object) -> bytes:
 
 
 def parse_json(raw: bytes, *, depth: int = MAX_DEPTH) -> dict[str, Any]:
-    """Read one JSON object strictly.
+    """Parse one JSON object strictly.
 
-    Raises ProtocolError("malformed") for anything two parsers might read differently:
-    duplicate or non-ASCII keys, floats, NaN, integers of 2^53 and beyond, lone
-    surrogates, a byte order mark, more than `depth` levels, or no object at the top.
+    Raises: ProtocolError("malformed") for anything that two parsers might read differently:
+    duplicate or non-ASCII keys, floats, NaN, integers of 2^53 and above, lone surrogates, a byte
+    order mark, more than `depth` levels, or another value than an object.
     """
     try:
         document = json.loads(
@@ -311,17 +316,17 @@ def parse_json(raw: bytes, *, depth: int = MAX_DEPTH) -> dict[str, Any]:
 
 
 def chain_genesis(log_uuid: str) -> bytes:
-    """hash_0 of the log named `log_uuid` (docs/PROTOCOL.md section 5)."""
+    """Return hash_0 of the log `log_uuid` (docs/PROTOCOL.md section 5)."""
     return hashlib.sha256(b"siteagent/audit-genesis/1\n" + log_uuid.encode("ascii")).digest()
 
 
-# What every entry's hash begins with. The leading zero byte is RFC 9162's leaf prefix: entries
-# are the leaves of a Merkle tree as they are.
+# Prefix of every entry's hash. The leading zero byte is RFC 9162's leaf prefix, so that entry
+# hashes are the leaves of a Merkle tree.
 CHAIN_ENTRY = b"\x00siteagent/audit/1\n"
 
 
 def chain_hash(position: int, previous: bytes, body: bytes) -> bytes:
-    """hash_n of the entry `body` at `position` (from 1) after the entry hashed `previous`."""
+    """Return hash_n of the entry `body` at `position` (from 1); `previous` is hash_n-1."""
     prefix = CHAIN_ENTRY + position.to_bytes(8, "big")
     return hashlib.sha256(prefix + previous + body).digest()
 
@@ -344,7 +349,7 @@ def _mac(key: bytes, base: str) -> str:
 
 
 def _is_mac(claimed: str, key: bytes, base: str) -> bool:
-    # The encoded texts are compared: a lenient base64 decoder would accept several.
+    # Compare the encoded texts: a lenient base64 decoder would accept several forms.
     return hmac.compare_digest(claimed, _mac(key, base))
 
 
@@ -389,7 +394,7 @@ def _check_body(digest: str, body: bytes, request: VerifiedRequest | None) -> No
 
 
 def _check_value(value: object, levels: int) -> None:
-    """Walk without recursion: the depth of a stranger's document is the stranger's choice."""
+    """Check a value without recursion, because its sender chooses the depth."""
     waiting: list[tuple[object, int]] = [(value, levels)]
     while waiting:
         item, left = waiting.pop()

@@ -1,4 +1,4 @@
-"""Who does something: the name and origin every entry of the trail carries."""
+"""The actor of an audit entry: name and origin."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Kind = Literal["member", "schedule", "site", "system", "anonymous"]
 
 @dataclass(frozen=True)
 class Actor:
-    """A member, a paired site, or Aura itself.
+    """A user, a paired site, or Aura itself.
 
-    Only members have a role. `client_id` is set for users of a client.
+    Only users have a role. `client_id` is set for client users.
     """
 
     kind: Kind
@@ -47,7 +47,7 @@ class Actor:
 
     @property
     def label(self) -> str:
-        """How the trail's index names this actor, for instance `member:3`."""
+        """Return the actor's key in the index of the audit log, for example `member:3`."""
         return self.kind if self.id is None else f"{self.kind}:{self.id}"
 
 

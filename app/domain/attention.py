@@ -1,4 +1,4 @@
-"""What needs a person's attention: the one definition behind every list, counter and page."""
+"""What needs attention: the one definition for all lists, counters and pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.models.sites import Site
 CRITICAL = "critical"
 WARNING = "warning"
 
-# How serious each word of Site.connection is that asks for somebody.
+# Severity of each value of Site.connection that needs attention.
 CONNECTIONS = {
     "unreachable": CRITICAL,
     "blocked": CRITICAL,
@@ -31,10 +31,10 @@ CONNECTIONS = {
 
 @dataclass(frozen=True)
 class Item:
-    """One reason to look at a site.
+    """One reason why a site needs attention.
 
     `about` is 'connection', 'change' or 'alarm'. `word` is the connection, the state of the change
-    or the kind of the alarm. `id` is that of the change or the alarm.
+    or the kind of the alert. `id` is that of the change or the alert.
     """
 
     about: str
@@ -70,7 +70,7 @@ def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
 
 
 def waiting_for(actor: Actor) -> int:
-    """How many changes wait for this very person to approve or reject them."""
+    """Return the number of updates that wait for this user's approval."""
     if not permissions.is_allowed(actor.role, "decide"):
         return 0
     waiting = Change.listing(

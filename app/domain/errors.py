@@ -1,10 +1,10 @@
-"""Why the domain says no. Turned into pages in one place, never caught on the way there."""
+"""Errors of the domain. app/views/errors.py turns them into pages."""
 
 from __future__ import annotations
 
 
 class AuraError(Exception):
-    """A rule was not met. `message` is written for the person who asked."""
+    """A rule was violated. `message` is the text for the user."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -12,7 +12,7 @@ class AuraError(Exception):
 
 
 class Forbidden(AuraError):
-    """The person may not do that."""
+    """The user has no permission for this."""
 
     def __init__(self, verb: str, message: str = "Your role does not allow this.") -> None:
         super().__init__(message)
@@ -24,15 +24,15 @@ class ReauthenticationRequired(AuraError):
 
 
 class NotFound(AuraError):
-    """There is no such thing, or it is not theirs to know of."""
+    """The object does not exist, or the user may not see it."""
 
 
 class LinkNoLongerValid(AuraError):
-    """A one-time link was used, is too old, or was replaced."""
+    """A one-time link was used, has expired or was replaced."""
 
 
 class Invalid(AuraError):
-    """Something typed cannot be used; `messages` says for each field what and why."""
+    """The input is invalid; `messages` maps each field to its problem."""
 
     def __init__(self, field: str, message: str, **others: str) -> None:
         super().__init__(message)
@@ -40,23 +40,23 @@ class Invalid(AuraError):
 
 
 class Conflict(AuraError):
-    """Right in itself, but not now."""
+    """The request is valid but not possible in the current state."""
 
 
 class StaleState(Conflict):
-    """Somebody else was faster, or the thing moved on since the page was drawn."""
+    """Another request was faster, or the state changed after the page was loaded."""
 
 
 class NotPaired(Conflict):
-    """The site has no connection that this could use."""
+    """The site is not connected."""
 
 
 class AlreadyPaired(Conflict):
-    """The site has a connection already; revoke it first."""
+    """The site is already connected; revoke access first."""
 
 
 class TagsJoinRules(Conflict):
-    """The site would come under standing approvals that this person has not agreed to."""
+    """Auto-update rules would apply to the site that this user has not agreed to."""
 
     def __init__(self, policy_ids: tuple[int, ...]) -> None:
         super().__init__("An auto-update rule would apply to the site. Review it first.")
@@ -64,8 +64,8 @@ class TagsJoinRules(Conflict):
 
 
 class AuditLogUnreadable(AuraError):
-    """The database did not hand out the trail: nothing is known of it."""
+    """The database could not return the audit log, so its state is unknown."""
 
 
 class StaleChange(StaleState):
-    """The change is not, or not any more, what this person was shown."""
+    """The change is no longer what this user was shown."""

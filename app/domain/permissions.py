@@ -1,4 +1,4 @@
-"""Who may do what: one table of verbs and the roles that may use them."""
+"""Permissions: a table of verbs and the roles that have them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _AGENCY = frozenset({OWNER, OPERATOR, VIEWER})
 _ALL_ROLES = _AGENCY | {CLIENT}
 _STAFF = frozenset({OWNER, OPERATOR})
 
-# The number of no client: whoever has none, and is not of the agency, sees nothing.
+# An id that no client has: users without a client who are not agency staff see nothing.
 _NO_CLIENT = 0
 
-# How long a typed password counts: whoever finds an open browser releases nothing.
+# How long a password confirmation is valid, so that an open browser cannot approve anything.
 REAUTH_MAX_AGE = timedelta(minutes=15)
 
 ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
-    "account": _ALL_ROLES,  # one's own password and sessions
+    "account": _ALL_ROLES,  # own password and sessions
     "see": _ALL_ROLES,
     "audit": _AGENCY,
-    "overview": _AGENCY,  # what concerns all clients at once
+    "overview": _AGENCY,  # data of all clients
     "pair": _STAFF,
     "keys": _STAFF,  # new keys, a new address, the web server's password
     "sync": _STAFF,
@@ -39,27 +39,34 @@ ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
     "export": _STAFF,
     "people": frozenset({OWNER}),
 }
-# What decides who may act, what runs, what leaves and with which keys: a session that was
-# left open is not enough for it.
+# Permissions for users, approvals, exports and keys also need a recent password.
 NEEDS_RECENT_PASSWORD = frozenset({"keys", "decide", "approve", "policies", "export", "people"})
 
 
 def is_allowed(role: str, verb: str) -> bool:
-    """Whether `role` may; an unknown role may nothing, an unknown verb is a KeyError."""
+    """Whether `role` has the permission `verb`; False for an unknown role.
+
+    Raises: KeyError for an unknown verb.
+    """
     return role in ROLES_BY_PERMISSION[verb]
 
 
 def require(actor: Actor, verb: str) -> None:
-    """Raise Forbidden unless this actor may. Only members have a role, so nobody else passes."""
+    """Check that the actor has the permission `verb`. Only users have a role.
+
+    Raises: Forbidden.
+    """
     if actor.role not in ROLES_BY_PERMISSION[verb]:
         raise Forbidden(verb)
 
 
 def recheck(by: Actor, verb: str) -> Actor:
-    """Return `by` as they are now; call it inside the transaction of what they change.
+    """Return `by` as they are now; call it inside the transaction of the change.
 
-    A request may have waited for the lock while its member was disabled or lost the role.
-    Aura itself, which has no role to lose, is returned as it is. Raises Forbidden.
+    The user may have been disabled or lost the role while the request waited for the lock. Aura
+    itself has no role and is returned unchanged.
+
+    Raises: Forbidden.
     """
     if by.kind != "member":
         return by
@@ -83,19 +90,22 @@ def member_transaction(by: Actor, verb: str) -> Iterator[tuple[Transaction, Acto
 
 
 def require_recent_authentication(confirmed_at: datetime, now: datetime) -> None:
-    """Raise NotConfirmed unless this person has shown lately that it is them."""
+    """Check that the user confirmed the password recently.
+
+    Raises: ReauthenticationRequired.
+    """
     if now - confirmed_at >= REAUTH_MAX_AGE:
         raise ReauthenticationRequired("Re-enter your password to continue.")
 
 
 def can_see_site(actor: Actor, site: Site) -> bool:
-    """Whether this actor may know that there is such a site."""
+    """Whether this actor may see the site."""
     only = restricted_client_id(actor)
     return only is None or site.client_id == only
 
 
 def can_see_client(actor: Actor, client_id: int) -> bool:
-    """Whether this actor may know of such a client."""
+    """Whether this actor may see the client."""
     return restricted_client_id(actor) in (None, client_id)
 
 
@@ -113,5 +123,5 @@ def can_see_entry(actor: Actor, entry: Entry) -> bool:
 
 
 def restricted_client_id(actor: Actor) -> int | None:
-    """Of which client alone this actor sees anything; None: of every one."""
+    """Return the only client that this actor may see, or None for all clients."""
     return None if actor.role in _AGENCY else actor.client_id or _NO_CLIENT

@@ -1,4 +1,4 @@
-"""Pack SiteAgent as a zip to upload in wp-admin: the same bytes for the same sources."""
+"""Build the SiteAgent zip for upload in wp-admin, reproducibly."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from app.protocol import b64u
 SOURCE = Path(__file__).resolve().parents[2] / "wordpress-plugin" / "siteagent"
 RELEASE_KEY_FILE = "release-key.pub"
 
-# ZIP knows no time before 1980; one fixed time keeps the bytes equal everywhere.
+# ZIP has no time before 1980; a fixed time makes the zip reproducible.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE = 0o100644 << 16
 _HEADER = r"^ \* {}:[ \t]*(?P<value>\S+)"
 
 
 def build_plugin_zip(source: Path = SOURCE, *, release_key: bytes | None = None) -> bytes:
-    """Pack `source` under the directory name WordPress expects; hidden files stay out.
+    """Zip `source` under the folder name that WordPress expects, without hidden files.
 
-    `release_key` is the Ed25519 public key that updates of this copy have to be signed with.
-    Without one the copy accepts no update but an upload by hand.
+    `release_key` is the Ed25519 public key with which updates of this copy have to be signed.
+    Without one, it can only be updated by upload.
 
-    Raises FileNotFoundError when there is no plugin to pack.
+    Raises: FileNotFoundError if there is no plugin in `source`.
     """
     if not (source / "siteagent.php").is_file():
         raise FileNotFoundError(f"The plugin was not found in {source}")
@@ -46,7 +46,10 @@ def build_plugin_zip(source: Path = SOURCE, *, release_key: bytes | None = None)
 
 
 def read_header(source: Path, name: str) -> str:
-    """Return a header of siteagent.php, such as "Version"; raises ValueError without it."""
+    """Return a header of siteagent.php, such as "Version".
+
+    Raises: ValueError if it is missing.
+    """
     text = (source / "siteagent.php").read_text("utf-8")
     found = re.search(_HEADER.format(re.escape(name)), text, re.MULTILINE)
     if found is None:

@@ -1,8 +1,8 @@
-"""Signed releases of SiteAgent: make one, and read the one this dashboard offers.
+"""Sign and read releases of SiteAgent (docs/PROTOCOL.md section 3.5).
 
-docs/PROTOCOL.md section 3.5. A release is a folder of two files, release.json and the zip it
-names by its SHA-256. The private key is needed to make one and never to offer one, so it does
-not belong on the machine that runs the dashboard: whoever takes that over can sign nothing.
+A release is a folder with release.json and the zip that it names by SHA-256. The private key is
+needed only to sign a release, so it does not belong on the Aura server: an attacker there cannot
+sign anything.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _README_TESTED = re.compile(r"^Tested up to:[ \t]*(\S+)", re.MULTILINE)
 
 
 class ReleaseError(Exception):
-    """A release cannot be made, or the one in the folder is incomplete or wrongly signed."""
+    """A release cannot be built, or is incomplete or not signed correctly."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """One release as it is offered: `metadata` is release.json, to the byte."""
+    """A release for the sites; `metadata` is the exact content of release.json."""
 
     version: str
     sha256: str
@@ -39,9 +39,9 @@ class Release:
 
 
 def make_key(path: Path) -> bytes:
-    """Write a new private key to `path`, readable by its owner only; returns the public key.
+    """Write a new private key to `path`, readable only by its owner; return the public key.
 
-    Raises FileExistsError rather than replace a key that installed copies may trust.
+    Raises: FileExistsError instead of replacing a key that installed copies may trust.
     """
     seed = new_signing_key()
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -51,7 +51,10 @@ def make_key(path: Path) -> bytes:
 
 
 def read_key(path: Path) -> bytes:
-    """Return the private key in `path`; raises ReleaseError when it holds none."""
+    """Return the private key in `path`.
+
+    Raises: ReleaseError if the file has none.
+    """
     try:
         return from_b64u(path.read_text("ascii").strip(), 32)
     except (OSError, ValueError, ProtocolError) as why:
@@ -59,9 +62,9 @@ def read_key(path: Path) -> bytes:
 
 
 def make_release(seed: bytes, folder: Path, *, source: Path = SOURCE) -> Release:
-    """Pack and sign `source` into `folder`, in place of the release that is there.
+    """Build and sign `source` into `folder`, replacing the release in it.
 
-    Raises FileNotFoundError when there is no plugin, ValueError when its header is incomplete.
+    Raises: FileNotFoundError if there is no plugin, ValueError if its header is incomplete.
     """
     package = build_plugin_zip(source, release_key=signing_public(seed))
     version, sha256 = read_header(source, "Version"), hashlib.sha256(package).hexdigest()
@@ -86,10 +89,10 @@ def make_release(seed: bytes, folder: Path, *, source: Path = SOURCE) -> Release
 
 
 def read_release(folder: Path) -> Release | None:
-    """Return the release in `folder`; None when there is none.
+    """Return the release in `folder`, or None.
 
-    Raises ReleaseError when it is damaged, or not signed with the key in its own package:
-    no site would accept it.
+    Raises: ReleaseError if it is damaged or not signed with the key in its package, because no site
+    would accept it.
     """
     try:
         metadata = (folder / METADATA).read_bytes()
@@ -118,7 +121,7 @@ def _tested_up_to(source: Path) -> str:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all: somebody may be reading it."""
+    """Write the file atomically, because another process may be reading it."""
     half = path.with_name(f".{path.name}.new")
     half.write_bytes(content)
     half.replace(path)

@@ -1,1 +1,1 @@
-"""The only way out to sites: guarded connections, signed calls, and what went wrong with them."""
+"""HTTP calls to sites: guarded connections, signed calls and their errors."""

@@ -1,4 +1,4 @@
-"""What a TLS certificate says about itself, in words for the person who must renew it."""
+"""Describe a TLS certificate for the person who has to renew it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN_NAMES = 5
 
 @dataclass(frozen=True)
 class CertificateFacts:
-    """Claims of a certificate nobody vouched for: good for showing, not for deciding."""
+    """The claims of a certificate that was not verified: for display only, never for decisions."""
 
     subject: str
     issuer: str
@@ -22,7 +22,10 @@ class CertificateFacts:
 
 
 def certificate_facts(der: bytes) -> CertificateFacts:
-    """Read a DER certificate; raises ValueError when it is none."""
+    """Parse a DER certificate.
+
+    Raises: ValueError if it is not one.
+    """
     certificate = x509.load_der_x509_certificate(der)
     return CertificateFacts(
         subject=_common_name(certificate.subject),

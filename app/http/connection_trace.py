@@ -1,4 +1,4 @@
-"""How far a connection came, step by step, for whoever has to explain where it ended."""
+"""Record how far a connection to a site got, for diagnostics."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from app.http.certificates import CertificateFacts
 
 @dataclass
 class Trace:
-    """Filled while a connection is made; what is still empty was not reached.
+    """The steps of a connection, filled while it is made; empty fields were not reached.
 
-    `silent` are the addresses of the name that did not answer before one did, or none.
+    `silent` lists the addresses of the host that did not answer.
     """
 
     addresses: tuple[str, ...] = ()

@@ -1,9 +1,9 @@
-"""The one door out: every socket to a host somebody named is opened here.
+"""Open every outgoing connection to a host that a person or a site named (SSRF guard).
 
-Names come from people and are resolved by strangers' name servers. So the
-connection itself resolves once, judges every address it got, connects to a judged
-one and looks at its peer again; TLS goes on checking the name. Nothing before or
-beside the connection decides, therefore nothing can change between check and use.
+Host names are resolved by name servers that Aura does not control. So the connection itself
+resolves the name once, checks every address, connects to a checked one and compares the address of
+its peer. TLS still verifies the name. No check happens earlier, so nothing can change between the
+check and its use.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _WRONG_NAME = (62, 64)
 
 
 class EgressError(Exception):
-    """No connection came about, so nothing was sent."""
+    """No connection was made, so nothing was sent."""
 
 
 class AddressRefused(EgressError):
-    """Aura may not connect to this address; `address` is what the name resolved to."""
+    """Aura may not connect to `address`, which the host name resolved to."""
 
     def __init__(self, host: str, address: str) -> None:
         super().__init__(f"{host} resolves to {address}, which Aura does not call")
@@ -55,7 +55,7 @@ class AddressRefused(EgressError):
 
 
 class NameUnknown(EgressError):
-    """The name has no address, or no name server said so in time."""
+    """The host name has no address, or DNS did not answer in time."""
 
     def __init__(self, host: str, reason: str) -> None:
         super().__init__(f"{host}: {reason}")
@@ -64,7 +64,7 @@ class NameUnknown(EgressError):
 
 
 class NoConnection(EgressError):
-    """Nobody listens there, or the connection broke before anything was sent."""
+    """Nothing listens on that port, or the connection broke before anything was sent."""
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(f"{address}: {reason}")
@@ -73,11 +73,11 @@ class NoConnection(EgressError):
 
 
 class ConnectTimedOut(NoConnection):
-    """Nobody answered in time."""
+    """The server did not answer in time."""
 
 
 class TlsFailed(NoConnection):
-    """Somebody answered, but not in TLS we can speak."""
+    """The server answered without TLS, or with TLS that Aura does not support."""
 
 
 class CertificateRefused(EgressError):
@@ -92,7 +92,7 @@ class CertificateRefused(EgressError):
 
 @dataclass(frozen=True)
 class Limits:
-    """How long one call may take in all, and in its parts (seconds)."""
+    """Time limits of a call, in seconds: the total and its parts."""
 
     total_s: float = 20.0
     connect_s: float = 5.0
@@ -101,7 +101,7 @@ class Limits:
 
 @dataclass
 class Guard:
-    """Judges and times the connections of one session; remembers the last address it used."""
+    """Check and time the connections of one session; remember the last address that was used."""
 
     allow_nets: tuple[Network, ...]
     limits: Limits
@@ -121,7 +121,10 @@ class Guard:
         return min(left, at_most)
 
     def connect(self, host: str, port: int) -> socket.socket:
-        """Return a socket to `host`, or raise EgressError; one bad address refuses them all."""
+        """Return a socket to `host`. One refused address refuses the host.
+
+        Raises: EgressError.
+        """
         found = self._addresses(host, port)
         self.trace.addresses = tuple(dict.fromkeys(target[0] for _, _, _, _, target in found))
         for _, _, _, _, target in found:
@@ -141,7 +144,10 @@ class Guard:
         raise failure
 
     def _addresses(self, host: str, port: int) -> list[Any]:
-        """Resolve once, in time: the system's resolver knows no deadline, so it runs beside us."""
+        """Resolve the host name once within the time limit.
+
+        The system's resolver has no timeout, so it runs in a thread.
+        """
         answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
 
         def ask() -> None:
@@ -191,7 +197,10 @@ class Guard:
 
 
 def check_url(url: str) -> None:
-    """Raise AddressRefused unless this is a plain http(s) address: no user, no fragment."""
+    """Check that `url` is a plain http(s) address without user and fragment.
+
+    Raises: AddressRefused.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -214,7 +223,7 @@ def check_url(url: str) -> None:
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads under the total deadline: a byte every now and then does not prolong a call."""
+    """Read under the total time limit, so that slow single bytes do not prolong a call."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, guard: Guard) -> None:
         self._raw = raw
@@ -254,7 +263,7 @@ class _HttpsConnection(HTTPSConnection):
         return self.guard.connect(self._dns_host.strip("[]"), self.port)
 
     def connect(self) -> None:
-        """As urllib3 does it, but what fails in TLS becomes an EgressError."""
+        """Connect as urllib3 does, but raise an EgressError if TLS fails."""
         try:
             super().connect()
         except ssl.SSLCertVerificationError as why:
@@ -272,7 +281,7 @@ class _HttpsConnection(HTTPSConnection):
     def _note_certificate(self) -> None:
         tls: Any = self.sock
         self.guard.trace.tls_version = tls.version() or ""
-        # A certificate that was accepted may still be one that cannot be described.
+        # An accepted certificate may still have fields that cannot be parsed.
         with contextlib.suppress(ValueError):
             self.guard.trace.certificate = certificate_facts(tls.getpeercert(True) or b"")
 
@@ -335,12 +344,12 @@ class _GuardedAdapter(HTTPAdapter):
 
 
 class GuardedSession(requests.Session):
-    """A requests.Session that follows nothing, trusts no surroundings and always verifies TLS."""
+    """A requests.Session without redirects and environment settings that always verifies TLS."""
 
     def __init__(self, guard: Guard, ca_file: str | None) -> None:
         super().__init__()
         self.guard = guard
-        self.trust_env = False  # else HTTP_PROXY, .netrc and CA variables would have a say
+        self.trust_env = False  # otherwise requests would use HTTP_PROXY, .netrc and CA variables
         self._authorities = ca_file or True
         self.headers.clear()
         self.headers.update({"User-Agent": _USER_AGENT, "Connection": "close"})
@@ -349,10 +358,10 @@ class GuardedSession(requests.Session):
             self.mount(scheme, _GuardedAdapter(guard))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere: else requests would work out, and trip over, an address the site made up."""
+        """Return None: otherwise requests would parse an address that the site chose."""
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send once; wishes about redirects, proxies, TLS and time are overruled."""
+        """Send once. Options for redirects, proxies, TLS and timeouts are ignored."""
         check_url(request.url or "")
         limits = self.guard.limits
         kwargs |= {

@@ -1,4 +1,4 @@
-"""Every way a call to a site can fail, each under one name, with evidence a person may see."""
+"""Error codes of calls to sites, and the evidence that people may see."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _MIN_SECRET_CHARS = 8
 
 
 class Trait(Enum):
-    """What a code says about the call."""
+    """A property of an error code."""
 
-    TRANSIENT = auto()  # the next attempt may succeed although nobody changed anything
+    TRANSIENT = auto()  # a retry may succeed without any change
     SIGNED = auto()  # the site itself signed the refusal
     NOTHING_SENT = auto()  # no byte of the request left
     UNANSWERED = auto()  # no web server that serves the site answered
-    ELSEWHERE = auto()  # something else than the plugin answered at this address
+    ELSEWHERE = auto()  # something other than the plugin answered at this address
 
 
 _TRANSIENT, _SIGNED, _NOTHING_SENT, _UNANSWERED, _ELSEWHERE = Trait
 
 
 class ErrorCode(StrEnum):
-    """What went wrong, from the name lookup to the last byte; the UI has a next step for each."""
+    """What went wrong, from DNS to the last byte. Templates have the next steps for each."""
 
     traits: frozenset[Trait]
 
@@ -82,10 +82,10 @@ _TRANSIENT_REFUSALS = frozenset({"internal_error"})
 
 
 class CallError(Exception):
-    """A call did not succeed. `evidence` is short, printable and free of our own secrets.
+    """A call to a site failed.
 
-    Nothing about the site may be believed but `fault` and `evidence` themselves; only
-    a fault that comes from a signed refusal says something the site itself vouches for.
+    `evidence` is short, printable and without Aura's secrets. Only an error code that comes from a
+    signed refusal is a statement of the site itself.
     """
 
     def __init__(self, fault: ErrorCode, evidence: dict[str, str | int] | None = None) -> None:
@@ -95,7 +95,7 @@ class CallError(Exception):
 
     @property
     def permanent(self) -> bool:
-        """Whether trying again without anybody changing anything is pointless."""
+        """Whether a retry is pointless without any change."""
         if self.fault is ErrorCode.refused_by_site:
             return self.evidence.get("code") not in _TRANSIENT_REFUSALS
         return Trait.TRANSIENT not in self.fault.traits
@@ -122,7 +122,7 @@ def evidence(facts: dict[str, object], hidden: Iterable[str] = ()) -> dict[str, 
 
 
 def printable(text: str) -> str:
-    """One line without control, direction-changing or invisible characters."""
+    """Return the text as one line without control, bidirectional or invisible characters."""
     return " ".join("".join(" " if _is_control(char) else char for char in text).split())
 
 

@@ -6,9 +6,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 Network = IPv4Network | IPv6Network
 
-# What `ipaddress` calls global although it leads inwards or nowhere: addresses
-# that carry another address inside (NAT64, 6to4, Teredo, v4-compatible), the old
-# site-local range, protocol assignments and benchmark networks.
+# `ipaddress` treats these as global although they are not public: addresses that
+# embed another address (NAT64, 6to4, Teredo, v4-compatible), the old site-local
+# range, protocol assignments and benchmark networks.
 _NON_PUBLIC = tuple(
     map(
         ip_network,
@@ -26,7 +26,7 @@ _NON_PUBLIC = tuple(
         ),
     )
 )
-# IPv6 networks whose addresses lead to the IPv4 address in their last 32 bits.
+# IPv6 networks whose addresses embed an IPv4 address in their last 32 bits.
 _TRANSLATED = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
 _BROADCAST = IPv4Address("255.255.255.255")
 
@@ -34,9 +34,9 @@ _BROADCAST = IPv4Address("255.255.255.255")
 def is_reachable(address: str, allow_nets: tuple[Network, ...] = ()) -> bool:
     """Whether Aura may connect to this IP address: a public one, or one in a listed network.
 
-    Loopback and link-local addresses need a listed network that is itself loopback or
-    link-local: "everything" does not include the machine Aura runs on. An address that carries
-    another one inside is judged by both.
+    Loopback and link-local addresses need a listed network that is itself loopback or link-local,
+    so that a wide network does not include the Aura server. If an address embeds another address,
+    both are checked.
     """
     ip = ip_address(address)
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
@@ -68,13 +68,13 @@ def network_of(ip: str) -> str:
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         return str(address.ipv4_mapped)
     if isinstance(address, IPv6Address):
-        address = IPv6Address(int(address))  # without a zone, which is no part of the network
+        address = IPv6Address(int(address))  # without the zone, which is not part of the network
         return str(ip_network((address, 64), strict=False))
     return str(address)
 
 
 def _carried(ip: IPv6Address) -> list[IPv4Address]:
-    """Return the IPv4 addresses a gateway would map this one to (RFC 6052, 3056, 4380, 7915)."""
+    """Return the IPv4 addresses that a gateway maps this one to (RFC 6052, 3056, 4380, 7915)."""
     if ip.sixtofour is not None:
         return [ip.sixtofour]
     if ip.teredo is not None:

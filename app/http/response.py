@@ -1,4 +1,4 @@
-"""What a site sent back, before anybody believes it, and the name of every answer nobody signed."""
+"""The raw response of a site, and the classification of unsigned responses."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ _SHOWN_CHARS = 200
 
 @dataclass(frozen=True)
 class RawResponse:
-    """What came back, unjudged: at most `limit` bytes of it.
+    """An unverified response, cut to `limit` bytes.
 
-    `headers` find their names in any case; `hidden` are our own texts, which evidence
-    must not show.
+    `headers` are case-insensitive. `hidden` are Aura's own texts, which evidence must not contain.
     """
 
     status: int
@@ -43,8 +42,8 @@ class RawResponse:
         return self.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
 
     def error(self, fault: ErrorCode, **more: object) -> CallError:
-        """`fault` with what was seen of this reply."""
-        # Hidden before it is cut: half a secret at the cut would no longer be recognised.
+        """Return a CallError with code `fault` and the evidence of this response."""
+        # Hide before cutting: half a secret at the cut would not be recognized.
         text = "" if self.is_encoded else self.body[:PEEK_BYTES].decode("utf-8", "replace")
         seen: dict[str, object] = {
             "status": self.status,
@@ -61,13 +60,16 @@ class RawResponse:
 
 
 def refuse_redirect(received: RawResponse) -> None:
-    """Raise CallError for any redirect: a signed call goes where it was addressed or nowhere."""
+    """Raise CallError for every redirect: the signature of a call includes its address."""
     if 300 <= received.status < 400:
         raise received.error(ErrorCode.redirected, location=received.headers.get("Location", ""))
 
 
 def classify_unsigned(received: RawResponse) -> CallError:
-    """Name an answer nobody signed. It changes no fact about the site; it only explains."""
+    """Return the CallError for an unsigned response.
+
+    The code only explains the failure. It is no statement of the site.
+    """
     status = received.status
     own = _own_refusal(received)
     if own is not None:
