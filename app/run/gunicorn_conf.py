@@ -1,4 +1,4 @@
-"""Gunicorn's settings file: how the web process listens and what it says when ready."""
+"""Gunicorn's settings file: how the web process listens and what it prints when ready."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ forwarded_allow_ips = "" if _config.proxy_hops == 0 else "*"
 
 
 def when_ready(server: Any) -> None:
-    """Tell the person at the terminal where to go next; called once by gunicorn's arbiter."""
+    """Print the address and the setup link; gunicorn's arbiter calls this once."""
     supervisor.end_with(_config.supervisor_pid)
     print(f"\n  Aura is ready at {_config.origin}", flush=True)
     use_database(_config.database_url)
-    # Closed again before gunicorn forks: a connection belongs to one process.
+    # Close it before gunicorn forks: a connection belongs to one process.
     with db.connection_context():
         link = one_time_links.setup_link(_config)
     if link:

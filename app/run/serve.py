@@ -36,12 +36,12 @@ _ADVICE = {
 
 
 class CannotStart(Exception):
-    """Something outside Aura stands in the way; the text says what and what to do."""
+    """Aura cannot start for an external reason; the text says why and what to do."""
 
 
 def main() -> int:
     """Run until Ctrl-C or until one process ends; the exit status is 0 after Ctrl-C."""
-    # Database, queue and secrets are nobody else's to read, whatever the folder allows.
+    # No other user may read the database, queue and secrets.
     os.umask(0o077)
     try:
         config = Config.from_env()
@@ -63,9 +63,9 @@ def main() -> int:
 
 @contextmanager
 def _only_one(config: Config) -> Iterator[None]:
-    """Lock the folder of this Aura.
+    """Lock the data folder of this Aura.
 
-    Two on one folder would share their queue and run every job twice.
+    Two instances in one folder would share their queue and run every job twice.
     """
     path = config.var_dir / "aura.lock"
     with path.open("a+", encoding="ascii") as file:
@@ -109,7 +109,7 @@ def _migrate(config: Config) -> None:
 
 @contextmanager
 def _own_redis(config: Config, supervisor: Supervisor) -> Iterator[None]:
-    """Run the bundled Redis during the block, if the queue's address is our socket."""
+    """Run the bundled Redis during the block if the queue uses Aura's socket."""
     path = config.var_dir / "redis.sock"
     if config.redis_url != f"unix://{path}":
         yield
