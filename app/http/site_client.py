@@ -1,7 +1,7 @@
-"""One signed call to one site: a typed reply, or a CallError that names what happened.
+"""Make signed calls to sites: return a verified reply or raise CallError.
 
-Nothing a site sends is parsed before its signature was verified, no redirect is
-followed, and no reply is read beyond its byte limit or the call's total time.
+Nothing from a site is parsed before its signature is verified. Redirects are not followed, and no
+reply is read beyond its size limit or the time limit of the call.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 DEADLINE_S = 20.0
-# Longer after the caller wrote it down, a call is not begun: what it would send is nearly dead.
+# A call is not started later than this after its audit entry, because its signature would expire.
 MAX_START_DELAY_S = float(protocol.LIFETIME_S)
 PROBE_TIMEOUT_S = 8.0
 _READ_TIMEOUT_S = 10.0
@@ -47,7 +47,7 @@ MAX_BY_CHARS = 120
 _LONG_ANSWERS = ("report", "log")
 _CHUNK_BYTES = 64 * 1024
 _MAX_CLOCK_OFFSET_S = 24 * 3600
-# What a site may call its refusal; it also finds that the digest of a request does not match.
+# The error codes that a site may send; a digest mismatch is one that it finds itself.
 _SIGNED_FAULTS = ErrorCode.having(Trait.SIGNED) | {ErrorCode.digest_mismatch}
 
 
@@ -57,10 +57,10 @@ def _utcnow() -> datetime:
 
 @dataclass(frozen=True)
 class Channel:
-    """Where and with which keys to call a site; during pairing `site_id` has no connection yet.
+    """The address and the keys for calls to a site; during pairing `site_id` is not connected yet.
 
-    `server_login` is `name:password` for a web server that asks for one before WordPress.
-    `sign_d` is the dashboard's public key (b64u) that the site checks marks with.
+    `server_login` is `name:password` for a web server with basic authentication. `sign_d` is the
+    dashboard's public key (b64u), with which the site checks checkpoints.
     """
 
     site_id: int
@@ -76,9 +76,8 @@ class Channel:
 class Reply:
     """A verified answer with `"ok": true`.
 
-    `body` and `request_body` are the exact bytes that travelled (pairing hashes them).
-    `clock_offset_s` is how far the site's clock is ahead, by the time in its signature and
-    the middle of the call.
+    `body` and `request_body` are the exact bytes sent; pairing hashes them. `clock_offset_s` is how
+    far the site's clock is ahead, from the time in its signature and the middle of the call.
     """
 
     status: int
@@ -93,7 +92,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class ProbeResponse:
-    """What one unsigned request met: an answer nobody vouches for, or the error instead of one."""
+    """The unsigned answer to one unsigned request, or its error."""
 
     url: str
     trace: Trace
@@ -103,7 +102,7 @@ class ProbeResponse:
 
 @dataclass(frozen=True)
 class _Route:
-    """How to get there: which networks are open, how much time, whose certificates."""
+    """Network options of a call: allowed networks, time limits and certificate authorities."""
 
     allow_nets: tuple[Network, ...]
     deadline_s: float
@@ -128,15 +127,15 @@ def call(
     ca_file: str | None = None,
     resolve: egress.Resolver = socket.getaddrinfo,
 ) -> Reply:
-    """Ask the site for one operation and return its verified answer.
+    """Call one operation of a site and return its verified answer.
 
-    Raises CallError for everything else, signed refusals included (then `evidence`
-    holds the site's code and facts). When the site says that its clock differs, asks
-    once more by the site's clock. The time limit covers both attempts together; each
-    is sent under a `nonce` of its own.
+    If the site reports a clock difference, the call is repeated once with the site's time. The time
+    limit covers both attempts, and each has its own nonce. `noted_at` is the time of the caller's
+    audit entry; the request is signed as of then, so a delayed request is never newer than its
+    entry.
 
-    `noted_at` is the moment that the caller has written down for this call. It is signed
-    as of then: whatever freezes in between, no request leaves that is younger than the note.
+    Raises: CallError for everything else, also for signed refusals; its `evidence` then holds the
+    site's code and facts.
     """
     way = _Route(allow_nets, deadline_s, ca_file, resolve, channel.server_login)
     limit = max_bytes or (MAX_REPORT_BYTES if op in _LONG_ANSWERS else MAX_REPLY_BYTES)
@@ -165,11 +164,12 @@ def call_bearer(
     ca_file: str | None = None,
     resolve: egress.Resolver = socket.getaddrinfo,
 ) -> tuple[int, dict[str, Any] | None]:
-    """Post an unsigned document, for the one operation whose argument is its own proof: `revoke`.
+    """Send an unsigned document whose argument is its own proof: `revoke`.
 
-    Returns the status and, when it was a short plain JSON object, the answer, which
-    proves nothing unless it holds a proof itself. Raises CallError when no answer came
-    or the site redirects.
+    Returns the status and, if it was a short plain JSON object, the answer. The answer proves
+    nothing unless it contains a proof itself.
+
+    Raises: CallError if no answer came or the site redirects.
     """
     way = _Route(allow_nets, deadline_s, ca_file, resolve, server_login)
     headers = {"Content-Type": protocol.CONTENT_TYPE, "Accept-Encoding": "identity"}
@@ -224,7 +224,7 @@ def _attempt(
 ) -> Reply:
     sent_at, started = now(), time.monotonic()
     noted_at = noted_at or sent_at
-    # Either way: a clock that was turned back meanwhile proves nothing.
+    # Both directions: the clock may have been set back meanwhile.
     if abs((sent_at - noted_at).total_seconds()) > MAX_START_DELAY_S:
         raise CallError(ErrorCode.held_up, {"seconds": int((sent_at - noted_at).total_seconds())})
     try:
@@ -250,12 +250,12 @@ def _attempt(
         received_at=received_at,
         elapsed_ms=round((time.monotonic() - started) * 1000),
         request_body=body,
-        clock_offset_s=int(site_time - middle),  # signatures tell whole seconds
+        clock_offset_s=int(site_time - middle),  # signatures have whole seconds
     )
 
 
 def _clock_offset(why: CallError, now: Callable[[], datetime]) -> int | None:
-    """How far the site's clock is ahead, by its own signed word; None when that is no use."""
+    """Return how many seconds the site's clock is ahead, from its signed time; None if unusable."""
     site_time = why.evidence.get("site_time")
     if why.fault is not ErrorCode.clock_skew or not isinstance(site_time, int):
         return None
@@ -266,8 +266,11 @@ def _clock_offset(why: CallError, now: Callable[[], datetime]) -> int | None:
 def _exchange(
     url: str, headers: dict[str, str], body: bytes, limit: int, way: _Route
 ) -> RawResponse:
-    """Send and read, raising CallError for whatever happens below the level of a reply."""
-    # A site at work says nothing until it is done: whoever waits longer bears longer silence.
+    """Send a request and read the response.
+
+    Raises: CallError for every failure below the level of a reply.
+    """
+    # A site sends nothing until an operation is done, so the read timeout is the whole wait.
     limits = egress.Limits(
         total_s=way.deadline_s, between_bytes_s=max(_READ_TIMEOUT_S, way.deadline_s - DEADLINE_S)
     )
@@ -301,7 +304,7 @@ def _exchange(
 
 
 def _basic(login: str) -> str:
-    """RFC 7617; servers of this century read it as UTF-8."""
+    """Return the Authorization header value of basic authentication (RFC 7617), in UTF-8."""
     return "Basic " + b64encode(login.encode("utf-8")).decode("ascii")
 
 
@@ -316,7 +319,7 @@ def _may_be_ours(response: requests.Response) -> bool:
 
 
 def _read(response: requests.Response, limit: int) -> bytes:
-    """At most one byte more than `limit`, exactly as sent."""
+    """Read at most one byte more than `limit`, without decoding."""
     content = bytearray()
     while len(content) <= limit:
         wanted = min(_CHUNK_BYTES, limit + 1 - len(content))
@@ -339,9 +342,9 @@ def _own_texts(headers: dict[str, str], body: bytes) -> tuple[str, ...]:
 def _verified_document(
     request: protocol.SentRequest, received: RawResponse, key: bytes, op: str
 ) -> tuple[dict[str, Any], int]:
-    """Return the answer to `request`, and the site's time.
+    """Return the verified answer to `request`, and the site's time.
 
-    Raises CallError unless it is signed, complete, ours and successful.
+    Raises: CallError unless it is signed, complete, for this request and successful.
     """
     refuse_redirect(received)
     if not protocol.is_signed(received.headers):
@@ -368,7 +371,7 @@ def _verified_document(
         document = protocol.parse_json(received.body)
     except ProtocolError as why:
         raise received.error(ErrorCode.malformed_reply, detail=why.detail) from why
-    # A site that could not read the body does not know what it refuses.
+    # A site that could not read the body does not name the operation it refuses.
     names = (op, "") if document.get("ok") is False else (op,)
     if document.get("v") != protocol.VERSION or document.get("op") not in names:
         raise received.error(
