@@ -67,7 +67,7 @@ def test_a_bundled_redis_that_was_killed_is_started_again_and_work_goes_on(
             os.kill(first, signal.SIGKILL)
             until("another Redis answers", lambda pid=first: pid_of(client) not in (0, pid))
             assert read(by) == WHOLE
-    assert aura.output.count("starting it again") == 2
+    assert aura.output.count("Restarting it") == 2
     assert aura.stop() == 0, aura.output
 
 
@@ -104,7 +104,7 @@ def test_a_bundled_redis_without_its_socket_is_replaced(aura: RunningAura) -> No
     first = pid_of(client)
     (aura.var / "redis.sock").unlink()
     until("another Redis answers", lambda: pid_of(client) not in (0, first))
-    assert "did not answer any more; starting it again" in aura.output
+    assert "stopped answering. Restarting it" in aura.output
     assert aura.stop() == 0, aura.output
 
 
