@@ -130,7 +130,7 @@ def _names(module: str) -> dict[str, tuple[str, str]]:
 def test_following_the_code_finds_an_entry_and_its_absence():
     assert tells("app.domain.sites.sites", "add_site")
     assert tells("app.views.team", "change_role")
-    assert not tells("app.domain.sites.sites", "normalize_url")
+    assert not tells("app.domain.sites.sites", "find_by_address")
     assert not tells("app.views.team", "index")
 
 
