@@ -1,4 +1,4 @@
-"""One's own account: where one is signed in, and one's password."""
+"""Pages about the user's own account: sessions and password."""
 
 from __future__ import annotations
 

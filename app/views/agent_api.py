@@ -1,4 +1,4 @@
-"""The door the sites knock on. Not for people: no session, no form, signed bodies only."""
+"""The endpoint that sites call with signed messages. It has no session and no form."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ bp = Blueprint("agent_api", __name__)
 
 @bp.post(notices.PATH)
 def notice() -> Response:
-    """Hand the bytes to the domain as they came, and its answer back as it is."""
-    # One byte more than is allowed lets the domain give its own answer to too much.
+    """Pass the raw body to the domain and return its answer unchanged."""
+    # Read one byte more than allowed, so that the domain can refuse a body that is too large.
     request.max_content_length = MAX_REQUEST_BYTES + 1
     try:
         body = request.get_data(cache=False)

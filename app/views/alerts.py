@@ -1,4 +1,4 @@
-"""Pages about contradictions between a site's log and the audit log. Translates only."""
+"""Pages about contradictions between a site's log and the audit log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CLOSED_SHOWN = 30
 
 @dataclass(frozen=True)
 class LogComparison:
-    """What the card about one site shows."""
+    """The data of the log comparison card of a site."""
 
     alarms: list[Alarm]
     entries: int
@@ -94,7 +94,7 @@ def severity_of(kind: str) -> str:
 
 @bp.app_template_global("both_logs")
 def both_logs(site: Site) -> LogComparison:
-    """Return what the card about one site needs."""
+    """Return the data of the log comparison card of a site."""
     read = SiteLog.get_or_none(SiteLog.site == site)
     return LogComparison(
         alarms=Alarm.open_ones(site),

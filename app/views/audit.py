@@ -1,4 +1,4 @@
-"""The audit trail as sentences: found by what it concerns, one entry whole, and read again."""
+"""Activity pages: search the audit log, show one entry, and verify the log."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from app.views.request_validation import row_number
 bp = Blueprint("audit", __name__)
 
 _PAGE = 50
-# Longer words than these stand in no entry.
+# No entry contains longer words.
 _MOST_CHARS = 300
 
 
 @dataclass(frozen=True)
 class SearchForm:
-    """What somebody looks for, as typed and as it is looked for; `wrong` names what is neither."""
+    """A search as typed and as parsed; `wrong` maps fields to their problems."""
 
     typed: dict[str, str]
     which: EntryFilter
@@ -58,7 +58,7 @@ def site(site_id: int) -> ResponseReturnValue:
 @bp.get("/audit/<int:seq>")
 @require_permission("see")
 def entry(seq: int) -> ResponseReturnValue:
-    """One entry, for as long as there is a trail."""
+    """Show one audit entry."""
     found = load_entry(seq)
     document = entry_document(found)
     known = Site.get_or_none(Site.id == found.site_id) if found.site_id else None
@@ -84,7 +84,7 @@ def verify() -> ResponseReturnValue:
 @bp.get("/audit/progress")
 @require_permission("audit")
 def progress() -> ResponseReturnValue:
-    """Render the part that polls; at its end htmx loads the whole page with the new entry."""
+    """Render the part that polls. At its end htmx loads the whole page with the new entry."""
     reading = Verification.latest()
     answer = make_response(render_template("audit/_reading.html", reading=reading))
     answer.cache_control.no_store = True
@@ -104,7 +104,7 @@ def seen(verification_id: int) -> ResponseReturnValue:
 def _page(site: Site | None) -> ResponseReturnValue:
     asked = _asked(site)
     before = request.args.get("before", type=row_number)
-    # One more than is shown tells whether there is an older page.
+    # Fetch one more than is shown, to know whether there is an older page.
     found = [] if asked.wrong else trail.find_entries(asked.which, _PAGE + 1, before=before)
     page = render_template(
         "audit/index.html",
@@ -156,7 +156,7 @@ def _number(name: str) -> int | None:
 
 
 def _day(typed: dict[str, str], name: str, wrong: dict[str, str], days: int = 0) -> datetime | None:
-    """Where a day that was typed begins, or ends."""
+    """Return the start or the end of the typed day."""
     if not typed[name]:
         return None
     try:

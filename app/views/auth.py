@@ -1,4 +1,4 @@
-"""The ways in: the first owner's link, signing in and out, and invitations."""
+"""Sign in, sign out, set up the first owner, and accept invitations."""
 
 from __future__ import annotations
 
@@ -120,19 +120,19 @@ def accept(token: str) -> ResponseReturnValue:
 
 
 def _start_session(opened: AuthenticatedSession, path: str) -> ResponseReturnValue:
-    """Begin the session and go to a page."""
+    """Start the session and redirect to a page."""
     _open_session(opened)
     return _remember_browser(opened, make_response(redirect(path, 303)))
 
 
 def _open_session(opened: AuthenticatedSession) -> None:
-    """Put the new session's ticket into a fresh cookie; nothing of the old one survives."""
+    """Put the ticket of the new session into a fresh cookie, and drop the old cookie's content."""
     session.clear()
     login_user(CurrentUser(opened))
 
 
 def _remember_browser(opened: AuthenticatedSession, answer: Response) -> Response:
-    """Set the cookie by which a later sign-in from this browser is known."""
+    """Set the cookie that identifies this browser at a later sign-in."""
     config = current_app.config["AURA"]
     answer.set_cookie(
         DEVICE_COOKIE,

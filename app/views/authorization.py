@@ -1,7 +1,7 @@
-"""Decide who may see a view.
+"""Decide who may use a view.
 
-Denied by default: a view that names no permission is refused unless it is in OPEN. The domain
-checks again. What is decided here is what a page shows.
+A view that declares no permission is refused unless it is in OPEN. The domain checks permissions
+again; here they decide what a page shows.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from app.views.pending_form import OWN_PASSWORD, safe_next
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
-# What somebody who is not signed in may reach, by endpoint. Nothing else.
+# The endpoints that need no sign-in.
 OPEN = frozenset(
     {
         "static",
@@ -59,12 +59,12 @@ OPEN = frozenset(
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 DEVICE_COOKIE = "aura-browser"
-# What htmx takes for the last answer to a poll.
+# The status with which htmx stops polling.
 _STOP_POLLING = 286
 
 
 class CurrentUser(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
-    """Somebody signed in, as flask-login and the templates know them."""
+    """The signed-in user, for flask-login and the templates."""
 
     def __init__(self, presence: AuthenticatedSession) -> None:
         self.presence = presence
@@ -76,10 +76,10 @@ class CurrentUser(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
 
 
 def register(app: Flask) -> None:
-    """Know who is signed in, and stop everybody else before any view."""
+    """Load the signed-in user, and check permissions before each view."""
     manager = LoginManager(app)
-    # flask-login would tie the cookie to address and browser, which loses people on
-    # trains and stops no thief on the same network. Our table ends sessions instead.
+    # flask-login would bind the cookie to address and browser. That signs out mobile users and
+    # does not stop a thief on the same network. Aura's session table ends sessions instead.
     manager.session_protection = None
     manager.user_loader(_load)
     app.before_request(_refuse_unguarded)
@@ -92,7 +92,7 @@ def _load(ticket: str) -> CurrentUser | None:
 
 
 def _is_refresh() -> bool:
-    """Whether htmx asks by itself: a page left open is not a person sitting there."""
+    """Whether htmx sent this request as a poll, which does not count as activity."""
     return request.headers.get("HX-Request") == "true"
 
 
@@ -105,7 +105,7 @@ def _refuse_unguarded() -> None:
 
 
 def _permissions() -> dict[str, Any]:
-    """Return `may_pair` and so on for every template, and the warning for every page."""
+    """Return `may_pair` and so on for every template, and the audit log warning."""
     role = current_user.role if current_user.is_authenticated else ""
     broken = Verification.unseen() if permissions.is_allowed(role, "audit") else None
     return {"broken_trail": broken} | {
@@ -115,7 +115,7 @@ def _permissions() -> dict[str, Any]:
 
 
 def require_permission(verb: str) -> Callable[[View], View]:
-    """Only for those signed in whose role allows `verb`; strangers are sent to sign in."""
+    """Allow only signed-in users whose role has `verb`; others are redirected to sign in."""
 
     def guard(view: View) -> View:
         @wraps(view)
@@ -134,9 +134,9 @@ def require_permission(verb: str) -> Callable[[View], View]:
 
 
 def _confirm_if_typed() -> None:
-    """Take the password that errors.py asked for with what was sent, before it is done.
+    """Check the password that errors.py asked for, if the request contains it.
 
-    Raises NotConfirmed.
+    Raises: ReauthenticationRequired.
     """
     password = request.form.get(OWN_PASSWORD)
     if password is None:
@@ -154,16 +154,19 @@ def _confirm_if_typed() -> None:
 
 
 def _require_recent_password(verb: str) -> None:
-    """Raise NotConfirmed for a change that an unattended session must not make."""
+    """Require a recent password for state changes with sensitive permissions.
+
+    Raises: ReauthenticationRequired.
+    """
     if request.method not in SAFE_METHODS and verb in permissions.NEEDS_RECENT_PASSWORD:
         permissions.require_recent_authentication(current_session().session.confirmed_at, utcnow())
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
-    """Ask who it is, and come back to where they wanted to go."""
+    """Redirect to the sign-in page, which returns to this page."""
     has_ended = "_user_id" in session
     if _is_refresh():
-        # The page stays as it is, with whatever is typed into its forms: it only says so.
+        # Keep the page and the input in its forms, and only show a notice.
         wanted = _sign_in_url(_parts_of(request.headers.get("HX-Current-URL")).path)
         headers = {"HX-Retarget": "#session-note", "HX-Reswap": "innerHTML"}
         note = render_template("components/_session_ended.html", sign_in=wanted)
@@ -196,7 +199,7 @@ def _sign_in_url(wanted: str) -> str:
 
 
 def page_of_this_request() -> str:
-    """Where to come back to: this page, or home when it can only be posted to."""
+    """Return the address of this page, or the start page for POST-only addresses."""
     if request.method in ("GET", "HEAD"):
         return request.full_path.rstrip("?")
     try:
@@ -207,7 +210,10 @@ def page_of_this_request() -> str:
 
 
 def page_they_came_from() -> str:
-    """Return the page of Aura whose form was sent, also after a password prompt, or home."""
+    """Return the page of Aura whose form was sent, or the start page.
+
+    This also works for a form that was sent after a password prompt.
+    """
     if "back" in request.form:
         return safe_next(request.form["back"])
     parts = _parts_of(request.referrer)
@@ -225,7 +231,7 @@ def _parts_of(url: str | None) -> SplitResult:
 
 
 def current_actor() -> Actor:
-    """Who acts in this request."""
+    """Return the actor of this request."""
     return Actor.of(current_session().member, request.remote_addr or "")
 
 
@@ -236,7 +242,7 @@ def current_session() -> AuthenticatedSession:
 
 
 def client_info() -> ClientInfo:
-    """Where this request comes from, as the throttle and the list of sessions name it."""
+    """Return where this request comes from, for the login throttle and the list of sessions."""
     return ClientInfo(
         ip=request.remote_addr or "",
         agent=request.headers.get("User-Agent", ""),

@@ -1,4 +1,4 @@
-"""Standing approvals, and how each client's changes are approved. Translates only."""
+"""Pages of auto-update rules and of each client's approval setting."""
 
 from __future__ import annotations
 

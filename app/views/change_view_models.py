@@ -1,4 +1,4 @@
-"""What the pages about changes show, read from the models and handed to the templates whole."""
+"""Data of the pages about changes, read from the models for the templates."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ from app.protocol import from_b64u
 
 WORDPRESS_ORG = "downloads.wordpress.org"
 RELEASE_NOTES = "https://wordpress.org/documentation/wordpress-version/version-{}/"
-# What is reviewed and proposed apart from the rest.
+# Updates that are reviewed and proposed separately.
 APART = ("core_minor", "core_major", "siteagent")
 _PAGE = 30
-# How a summary of several changes names each state.
+# The words for each state in a summary of several changes.
 IN_SUMMARY = {
     "checking": "in pre-check",
     "proposed": "waiting for approval",
@@ -66,7 +66,7 @@ IN_SUMMARY = {
     "expired": "expired",
     "cancelled": "cancelled",
 }
-# What the list of ended changes can be narrowed to.
+# The result filter of the list of ended changes.
 OUTCOMES = {
     "succeeded": (SUCCEEDED,),
     "bad": BAD_ENDS,
@@ -77,9 +77,9 @@ _SEPARATOR = "|"
 
 @dataclass(frozen=True)
 class Queue:
-    """Changes by what they need, and one page of those that have ended.
+    """Changes by what they need, and one page of ended ones.
 
-    The number is that below which the next page begins.
+    `older` is the id below which the next page starts.
     """
 
     to_check: list[Change]
@@ -93,7 +93,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class ChangePage:
-    """One change with everything its page and its fragment need."""
+    """The data of a change's page and of its fragment."""
 
     change: Change
     site: Site
@@ -117,19 +117,19 @@ class ChangePage:
 
     @property
     def attempt(self) -> int:
-        """Which attempt of a rule at this version it is."""
+        """Return the number of this attempt of a rule at this version."""
         upto = [one for one in self.attempts if one.id <= self.change.id]
         return auto_update_rules.tries_of_rules(upto)
 
     @property
     def was_last_attempt(self) -> bool:
-        """Whether a rule has tried this version as often as it does, without touching the site."""
+        """Whether a rule has used up its attempts at this version without touching the site."""
         is_over = self.has_ended and self.change.left_site_untouched
         return is_over and self.attempt >= auto_update_rules.MOST_TRIES
 
     @property
     def tries_again_at(self) -> datetime | None:
-        """From when on the rule that proposed this proposes it again; None if it does not."""
+        """Return the time when the rule proposes this again, or None if it does not."""
         change = self.change
         is_last = bool(self.attempts) and self.attempts[-1].id == change.id
         if not (change.policy_id and change.ended_at and is_last and change.left_site_untouched):
@@ -149,12 +149,12 @@ class ChangePage:
 
     @property
     def running(self) -> str:
-        """The state worth a poll, or nothing."""
+        """Return the state that is worth polling, or an empty text."""
         return self.change.state if self.change.is_live else ""
 
     @property
     def risks(self) -> list[str]:
-        """What whoever approves should weigh, by the name of its sentence."""
+        """Return the names of the risks that an approver should consider."""
         change, facts = self.change, self.change.facts
         found = {
             "core_major": change.scope == "core_major",
@@ -176,7 +176,7 @@ class ChangePage:
 
     @property
     def changelog(self) -> str:
-        """Where the makers say what is new, for what comes from WordPress.org."""
+        """Return the address of the changelog, for updates from WordPress.org."""
         change, slug = self.change, self.change.ident.partition("/")[0]
         if change.kind == "core":
             return RELEASE_NOTES.format(re.sub(r"[^0-9a-z]+", "-", change.to_version.lower()))
@@ -192,7 +192,7 @@ class ChangePage:
 
 @dataclass(frozen=True)
 class Offered:
-    """One site with what could be proposed there, and what could not."""
+    """A site with the updates that can be proposed, and those that cannot."""
 
     site: Site
     candidates: list[Candidate]
@@ -208,7 +208,7 @@ class Offered:
 
 @dataclass(frozen=True)
 class HistoryPage:
-    """What became of one component of a site over time."""
+    """The history of one component of a site."""
 
     site: Site
     kind: str
@@ -221,10 +221,9 @@ class HistoryPage:
 
 
 def queue(client_id: int | None, outcome: str = "", before: int | None = None) -> Queue:
-    """Return the lists of the page; of one client alone for its users.
+    """Return the lists of the page; for client users only those of their client.
 
-    `outcome` narrows what has ended. `before` is the number of the last change on the previous
-    page.
+    `outcome` filters the ended changes. `before` is the id of the last change on the previous page.
     """
     outcome = outcome if outcome in OUTCOMES else ""
     states = OUTCOMES.get(outcome, ENDED)
@@ -244,7 +243,7 @@ def queue(client_id: int | None, outcome: str = "", before: int | None = None) -
 
 
 def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage:
-    """Everything about one change."""
+    """Return the data of a change's page."""
     now = utcnow()
     site = change.site
     return ChangePage(
@@ -269,13 +268,13 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
 
 
 def signature(batch: Sequence[Change]) -> str:
-    """Names the states that a page shows, so that it is drawn again only when one has changed."""
+    """Return a text of the states that a page shows, so that it is rendered only after a change."""
     shown = "|".join(f"{one.id}:{one.state}:{one.digest}:{one.is_live}" for one in batch)
     return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
 
 def summary(batch: Sequence[Change]) -> str:
-    """How many are in each state: `3 succeeded, 2 waiting for approval`."""
+    """Return the number of changes in each state: `3 succeeded, 2 waiting for approval`."""
     counts = Counter(one.state for one in batch)
     return ", ".join(f"{counts[state]} {IN_SUMMARY[state]}" for state in STATES if counts[state])
 
@@ -294,7 +293,7 @@ def _approval(change: Change) -> dict[str, Any]:
 
 
 def _entries(change: Change) -> list[Entry]:
-    """Every entry about this change, oldest first."""
+    """Return the audit entries of this change, oldest first."""
     found = Entry.about_component(
         change.site_id, change.ident, events=STORY_EVENTS, since=change.proposed_at
     )
@@ -302,7 +301,7 @@ def _entries(change: Change) -> list[Entry]:
 
 
 def offered(sites: Sequence[Site], apart: str) -> list[Offered]:
-    """Return the available updates of these sites, of the usual kinds or of one reviewed apart."""
+    """Return the available updates of these sites, of the usual kinds or of one separate kind."""
     now = utcnow()
     return [
         Offered(site, _chosen(candidates.candidates_on_site(site, now), apart)) for site in sites
@@ -322,14 +321,17 @@ def paired_sites() -> list[Site]:
 
 
 def as_choice(site: Site, candidate: Candidate) -> str:
-    """How a form names an update: what was shown, so that nothing else is proposed."""
+    """Return the form value of an update, which includes the version that was shown."""
     target = candidate.target
     parts = (str(site.id), target.kind, target.offered or "", target.ident)
     return _SEPARATOR.join(parts)
 
 
 def from_choice(text: str) -> tuple[int, str, str, str]:
-    """Site id, kind, version and ident; ValueError for what no form of ours sent."""
+    """Return site id, kind, version and ident of a form value.
+
+    Raises: ValueError for other values.
+    """
     site_id, kind, to_version, ident = text.split(_SEPARATOR, 3)
     if not (site_id.isascii() and site_id.isdigit() and len(site_id) <= 9):
         raise ValueError(text)

@@ -1,4 +1,4 @@
-"""Proposing, approving and following changes. Translates only."""
+"""Pages to propose, approve and follow changes."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def cancel(change_id: int) -> ResponseReturnValue:
 @bp.post("/changes/<int:change_id>/close")
 @require_permission("approve")
 def close(change_id: int) -> ResponseReturnValue:
-    """Record that a person checked the site after a change that did not end well."""
+    """Record that a person checked the site after a failed change."""
     change, note = load_change(change_id), request.form.get("note", "")
     try:
         if change.is_incident:
@@ -162,9 +162,9 @@ def together(batch: UUID) -> ResponseReturnValue:
 @bp.get("/changes/together/<uuid:batch>/progress")
 @require_permission("see")
 def together_progress(batch: UUID) -> ResponseReturnValue:
-    """Render the part that polls; empty while no state has changed.
+    """Render the part that polls; empty if no state has changed.
 
-    So a person who selects and reads is not disturbed.
+    So a person who selects updates is not interrupted.
     """
     found = _batch(batch)
     if change_view_models.signature(found) == request.args.get("seen"):
@@ -177,7 +177,10 @@ def together_progress(batch: UUID) -> ResponseReturnValue:
 @bp.post("/changes/together/<uuid:batch>/approve")
 @require_permission("decide")
 def approve_together(batch: UUID) -> ResponseReturnValue:
-    """Each box that was ticked carries the number of a change and the digest that was shown."""
+    """Approve the selected changes.
+
+    Each checkbox has the id of a change and the digest that was shown.
+    """
     count = approvals.approve_changes(
         _batch(batch),
         by=current_actor(),
@@ -204,7 +207,7 @@ def _together(template: str, batch: UUID, found: list[Change], *, is_refresh: bo
 
 
 def _seen(text: str) -> tuple[int, str]:
-    """`17:<digest>`: the number of a change and what was shown of it."""
+    """Parse `17:<digest>`: the id of a change and the digest that was shown."""
     number, _, digest = text.partition(":")
     return row_number(number), digest
 
@@ -261,7 +264,7 @@ def _wanted() -> list[UpdateRequest]:
 
 
 def _window() -> Window:
-    """When it may run: from now, or from a number of hours on, for so many days."""
+    """Return the time window from the form: start in hours from now, and length in days."""
     now, hours, days = utcnow(), request.form.get("hours", "0"), request.form.get("days", "3")
     try:
         start = now + timedelta(hours=min(row_number(hours), 24 * 14))

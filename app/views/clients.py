@@ -1,4 +1,4 @@
-"""A client's name, and making one of two. Translates only."""
+"""Pages to rename and merge clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One component of a site over time, and what is to be left alone. Translates only."""
+"""Pages of one component of a site: its history, and ignored updates."""
 
 from __future__ import annotations
 

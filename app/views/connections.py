@@ -1,4 +1,4 @@
-"""Renewing a connection, and what a person decides about one in quarantine. Translates only."""
+"""Renew the keys of a site, resolve a paused connection, and save its server password."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rotate(site_id: int) -> ResponseReturnValue:
 @bp.post("/sites/<int:site_id>/quarantine/follow")
 @require_permission("keys")
 def follow(site_id: int) -> ResponseReturnValue:
-    """Follow the site's move: new keys, at its new address."""
+    """Accept the site's new address and renew the keys there."""
     site = load_site(site_id)
     rotation.follow_move(site, by=current_actor(), config=current_app.config["AURA"], now=utcnow())
     return _to_site(site)

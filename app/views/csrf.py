@@ -1,7 +1,6 @@
-"""What a request must show before it may change anything: that it comes from our own page.
+"""Check that a state-changing request comes from a page of Aura.
 
-Two independent proofs: the token every form carries, and what the browser itself says
-about where the request began.
+Two independent checks: the token in each form, and the browser's own headers about the origin.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from app.views import agent_api
 from app.views.authorization import SAFE_METHODS
 
-# A site signs its notice and has no session here that could be abused.
+# Sites sign their messages and have no session that could be abused.
 _SIGNED = agent_api.notice
 
 
@@ -24,7 +23,7 @@ def register(app: Flask) -> None:
 
 
 def _refuse_foreign() -> None:
-    """Raise CSRFError for a request that a page of somebody else began."""
+    """Raise CSRFError for a request from another website."""
     if (
         request.method in SAFE_METHODS
         or request.endpoint == f"{agent_api.bp.name}.{_SIGNED.__name__}"

@@ -1,4 +1,4 @@
-"""Examining the connection to a site: the wish, the card that shows it, and the whole as text."""
+"""Start a connection test, show its result, and format it as text."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ bp = Blueprint("diagnostics", __name__)
 
 @dataclass(frozen=True)
 class ConnectionCheck:
-    """What the card about one site shows: an examination under way, and the last one's result.
+    """The data of the connection test card: a running test, and the last result.
 
-    `was_abandoned` when something newer than that result was begun and never ended.
+    `was_abandoned` if a newer test started and never ended.
     """
 
     running: Examination | None
@@ -43,7 +43,7 @@ def examine(site_id: int) -> ResponseReturnValue:
 @bp.get("/sites/<int:site_id>/examination")
 @require_permission("see")
 def progress(site_id: int) -> ResponseReturnValue:
-    """Render the card for the poll. When the examination has ended, the page is reloaded."""
+    """Render the card for the poll. When the test has ended, the page is reloaded."""
     site = load_site(site_id)
     answer = make_response(render_template("diagnostics/_card.html", site=site))
     answer.cache_control.no_store = True
@@ -55,7 +55,7 @@ def progress(site_id: int) -> ResponseReturnValue:
 
 @bp.app_template_global("connection_check")
 def connection_check(site: Site) -> ConnectionCheck:
-    """Everything the card needs; the page it stands on knows nothing of examinations."""
+    """Return the data of the connection test card of a site."""
     last = Examination.latest_for(site, DONE)
     newest = Examination.latest_for(site, DONE, ABANDONED)
     found = runs.found_by(last) if last is not None else None
@@ -70,6 +70,6 @@ def connection_check(site: Site) -> ConnectionCheck:
 
 
 def as_text(found: Diagnosis) -> str:
-    """Return the whole examination as plain text, the same on the page and in the terminal."""
+    """Return the result of a test as plain text, for the page and the command line."""
     template = current_app.jinja_env.get_template("diagnostics/report.txt")
     return template.render(found=found)

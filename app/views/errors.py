@@ -1,4 +1,4 @@
-"""Every refusal and every failure as a page: what happened, and the next step. Only here."""
+"""Turn each error into a page with what happened and the next step."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from app.views.pending_form import OWN_PASSWORD
 
 @dataclass(frozen=True)
 class Page:
-    """One kind of refusal. `happened` stands where the error itself has no words for people."""
+    """A kind of error page. `happened` is used if the error has no text for people."""
 
     status: int
     title: str
@@ -47,7 +47,7 @@ _NOT_FOUND = Page(
     "Check the address, or go to the list of sites.",
     "There is no page at this address.",
 )
-# The most exact one that fits decides, so the order matters.
+# The first match decides, so subclasses come first.
 _REFUSALS: tuple[tuple[type[AuraError], Page], ...] = (
     (Forbidden, _FORBIDDEN),
     (NotFound, _NOT_FOUND),
@@ -106,7 +106,7 @@ _DAMAGED_DATABASE = Page(
 )
 _DATABASE = {AWAY: _NO_DATABASE, READ_ONLY: _READ_ONLY_DATABASE, DAMAGED: _DAMAGED_DATABASE}
 _RETRY_AFTER_S = 10
-# What the page that asks for the password has of its own.
+# The fields of the password page itself.
 _NOT_HELD = ("csrf_token", OWN_PASSWORD, "back")
 _HTTP = {
     400: Page(
@@ -129,7 +129,7 @@ _HTTP = {
 
 
 class AuraFlask(Flask):
-    """Flask, which gives each failure a reference that the log and the page share."""
+    """Flask that gives each failure a reference for the log and the page."""
 
     def log_exception(self, exc_info: Any) -> None:
         g.reference = secrets.token_hex(4)
@@ -137,7 +137,7 @@ class AuraFlask(Flask):
             "Reference %s: %s %s failed",
             g.reference,
             request.method,
-            request.url_rule,  # not the path: it may hold a one-time link
+            request.url_rule,  # not the path: it may contain a one-time link
             exc_info=exc_info,
         )
 
@@ -162,7 +162,7 @@ def _refusal(error: AuraError) -> ResponseReturnValue:
 
 
 def _ask_who_it_is(error: ReauthenticationRequired) -> ResponseReturnValue:
-    """Not a refusal: what was sent waits in this page, and is done once the password is typed."""
+    """Ask for the password. The page keeps the form, which is sent again with the password."""
     is_typed = OWN_PASSWORD in request.form
     sent = request.form.items(multi=True)
     page = render_template(
@@ -184,7 +184,7 @@ def _form_refused(error: CSRFError) -> ResponseReturnValue:
 
 
 def _somebody() -> Actor:
-    """Who was refused; not everybody who is has signed in."""
+    """Return the actor of a refused request, who may not be signed in."""
     return (
         current_actor()
         if current_user.is_authenticated
@@ -199,7 +199,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _wrong_host(error: SecurityError) -> ResponseReturnValue:
-    """No page: its links would lead to the host that is refused."""
+    """Return plain text, because the links of a page would lead to the refused host."""
     return Response("Aura does not answer at this host name.\n", 400, mimetype="text/plain")
 
 
@@ -224,7 +224,7 @@ def _database_failed(error: Exception) -> ResponseReturnValue:
 
 
 def _render_for_anybody(page: Page) -> str:
-    """Without asking who is signed in: the database may be what is broken."""
+    """Render a page without loading the user, because the database may be down."""
     template = current_app.jinja_env.get_template("refused.html")
     return template.render(
         layout="plain.html", page=page, happened=page.happened, reference=g.get("reference")

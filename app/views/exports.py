@@ -1,4 +1,4 @@
-"""Taking the trail along: what of it, how far it is, and the file. Translates only."""
+"""Pages to export the audit log: create, follow and download."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def make() -> ResponseReturnValue:
 @bp.get("/audit/exports/progress")
 @require_permission("export")
 def progress() -> ResponseReturnValue:
-    """Render the part that polls, until no export is being written."""
+    """Render the part that polls, until no export is running."""
     answer = make_response(render_template("exports/_list.html", exports=_newest()))
     answer.cache_control.no_store = True
     return answer
@@ -71,7 +71,7 @@ def progress() -> ResponseReturnValue:
 @bp.post("/audit/exports/<int:export_id>")
 @require_permission("export")
 def download(export_id: int) -> ResponseReturnValue:
-    """Send the file; a form and no link, because it asks for the password and is recorded."""
+    """Send the file. It is a form because it asks for the password and is recorded."""
     asked, path = export.get_download(
         export_id, by=current_actor(), config=current_app.config["AURA"], now=utcnow()
     )
@@ -79,9 +79,11 @@ def download(export_id: int) -> ResponseReturnValue:
 
 
 def _covered() -> ExportScope:
-    """Return what the form asks for. Raises Invalid, or NotFound for an unknown site or client.
+    """Return the scope from the form.
 
-    Only an empty field means everything: an unreadable one must not widen the export.
+    Only an empty field means everything: an invalid one must not widen the export.
+
+    Raises: Invalid, or NotFound for an unknown site or client.
     """
     site_id, client_id = request.form.get("site", ""), request.form.get("client", "")
     return export.make_scope(
@@ -94,7 +96,7 @@ def _covered() -> ExportScope:
 
 
 def _number(text: str) -> int:
-    """Return the number of a row; 0, which no row has, for anything else."""
+    """Return the id of a row; 0, which no row has, for anything else."""
     try:
         return row_number(text)
     except ValueError:
@@ -102,7 +104,7 @@ def _number(text: str) -> int:
 
 
 def _midnight(name: str, days: int = 0) -> datetime | None:
-    """Where the day that was typed begins, or ends."""
+    """Return the start or the end of the typed day."""
     text = request.form.get(name, "").strip()
     if not text:
         return None

@@ -1,4 +1,4 @@
-"""How plain values read on a page: times, sizes, addresses, hashes."""
+"""Template filters that format times, sizes, addresses and hashes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.domain.audit import entry_document
 from app.domain.inventory.targets import translation_ident
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
-# Every browser claims to be the older ones too, so the youngest mark goes first.
+# Browsers also claim to be older ones, so the newest name is checked first.
 _BROWSERS = (
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
@@ -34,30 +34,30 @@ _BYTES = ("B", "KB", "MB", "GB", "TB")
 
 
 def register(app: Flask) -> None:
-    """Make the filters below known to every template of `app`."""
+    """Add the filters to the templates of `app`."""
     for function in _FILTERS:
         app.add_template_filter(function)
 
 
 def iso_time(at: datetime) -> str:
-    """For the machine: `2026-11-24T10:37:05Z`."""
+    """Return `2026-11-24T10:37:05Z`, for machines."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def full_time(at: datetime) -> str:
-    """For people who compare: `24 Nov 2026, 10:37:05 UTC`."""
+    """Return `24 Nov 2026, 10:37:05 UTC`, for exact times."""
     at = at.astimezone(UTC)
     return f"{at.day} {at:%b %Y, %H:%M:%S} UTC"
 
 
 def day(value: date | str) -> str:
-    """`24 Nov 2026`; also of a day kept as ISO text."""
+    """Return `24 Nov 2026`, also from ISO text."""
     at = date.fromisoformat(value[:10]) if isinstance(value, str) else value
     return f"{at.day} {at:%b %Y}"
 
 
 def day_if_one(text: str) -> str:
-    """`14 Sep 2026` of the moment at which WordPress says a translation was made."""
+    """Return `14 Sep 2026` for the release time of a translation; other texts unchanged."""
     try:
         return day(text)
     except ValueError:
@@ -65,22 +65,22 @@ def day_if_one(text: str) -> str:
 
 
 def initial(text: str) -> str:
-    """As the first word of a sentence: `the schedule` becomes `The schedule`."""
+    """Return the text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
 def words(name: str) -> str:
-    """Return one of our names as people read it: `rolled_back` becomes `rolled back`."""
+    """Return an identifier as words: `rolled_back` becomes `rolled back`."""
     return name.replace("_", " ")
 
 
 def words_of(name: str) -> tuple[str, str]:
-    """Return the name and its words, as a choice in a form."""
+    """Return the identifier and its words, for an option of a form."""
     return name, initial(words(name))
 
 
 def ago(at: datetime, now: datetime | None = None) -> str:
-    """For people who glance: `4 minutes ago`, `in 29 minutes`, a date when it is far away."""
+    """Return `4 minutes ago` or `in 29 minutes`; a date if it is far away."""
     seconds = round(((now or datetime.now(UTC)) - at).total_seconds())
     if abs(seconds) < 5:
         return "just now"
@@ -91,7 +91,7 @@ def ago(at: datetime, now: datetime | None = None) -> str:
 
 
 def span(seconds: int) -> str:
-    """Return a length of time in its largest whole unit: `3 hours`."""
+    """Return a duration in its largest whole unit: `3 hours`."""
     for limit, size, unit in _STEPS:
         if seconds < limit:
             count = seconds // size
@@ -100,7 +100,7 @@ def span(seconds: int) -> str:
 
 
 def file_size(count: int) -> str:
-    """Bytes as `1.4 GB`, decimal as hosts count them."""
+    """Return a size as `1.4 GB`, in decimal units."""
     size = float(count)
     for unit in _BYTES:
         if size < 1000 or unit == _BYTES[-1]:
@@ -110,7 +110,7 @@ def file_size(count: int) -> str:
 
 
 def is_web_address(text: str) -> bool:
-    """Return True only for http and https with a host, which a page may link to."""
+    """Whether the text is an http or https address with a host, so a page may link to it."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -124,7 +124,7 @@ def from_unix(seconds: int) -> datetime:
 
 
 def short_hash(text: str) -> str:
-    """Enough of a hash to recognise it: the first twelve characters."""
+    """Return the first twelve characters of a hash."""
     return text[:12]
 
 
@@ -137,18 +137,18 @@ def stamp(text: str) -> str:
 
 
 def siteagent_settings(home: str, is_multisite: bool = False) -> str:
-    """Where an administrator of the site finds what SiteAgent may do."""
+    """Return the address of SiteAgent's settings in the site's wp-admin."""
     page = "network/settings.php" if is_multisite else "options-general.php"
     return f"{home}/wp-admin/{page}?page=siteagent"
 
 
 def without_scheme(url: str) -> str:
-    """`example.com/blog`: what tells two sites apart in a narrow column."""
+    """Return `example.com/blog`, the address for narrow columns."""
     return url.removeprefix("https://").removeprefix("http://")
 
 
 def browser_name(agent: str) -> str:
-    """`Firefox on Linux`: enough of a browser's long name to recognise one's own."""
+    """Return `Firefox on Linux` for a browser's user agent."""
     browser = next((name for mark, name in _BROWSERS if mark in agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     if browser and system:

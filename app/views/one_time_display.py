@@ -1,7 +1,7 @@
-"""A secret on its way to the one page that shows it.
+"""Carry a secret to the one page that shows it.
 
-The answer to a form that makes a secret is a redirect, so that loading the page again does not
-make another one. Until then the secret is sealed in the session cookie of whoever made it.
+A form that creates a secret redirects, so that a reload does not create another one. Until then the
+secret is sealed in the session cookie of its creator.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _NAME = "shown_once"
 
 
 def hold(what: str, text: str) -> None:
-    """Keep `text` for the next page that takes `what`; it replaces anything kept before."""
+    """Keep `text` for the next page that takes `what`; it replaces an earlier text."""
     ring = KeyRing(current_app.config["AURA"].sealing_keys)
     session[_NAME] = [what, ring.seal(text.encode(), _context(what))]
 
 
 def take(what: str) -> str | None:
-    """Return what was kept under `what` and forget it; None the second time."""
+    """Return the text for `what` and delete it; None the second time."""
     kept, sealed = session.pop(_NAME, None) or ("", "")
     if kept != what:
         return None
@@ -33,5 +33,5 @@ def take(what: str) -> str | None:
 
 
 def _context(what: str) -> str:
-    """Return the context of the sealed text, so that no other session opens it."""
+    """Return the sealing context, so that no other session can open the text."""
     return f"shown_once:{current_session().session.id}:{what}"

@@ -1,4 +1,4 @@
-"""What the frame around every page shows: where one can go, and what waits there."""
+"""The data of the frame around every page: navigation and counters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ bp = Blueprint("page_context", __name__)
 
 @dataclass(frozen=True)
 class Place:
-    """One item of the navigation. `count` of what waits there, and what that is called."""
+    """An item of the navigation.
+
+    `count` is the number of open items, and `waits` says what they are.
+    """
 
     path: str
     label: str
@@ -29,14 +32,14 @@ class Place:
 
     @property
     def is_here(self) -> bool:
-        """Whether the page that is shown belongs to this item."""
+        """Whether the current page belongs to this item."""
         under = (*self.also, *(() if self.path == "/" else (f"{self.path}/",)))
         return request.path == self.path or request.path.startswith(under or ("\n",))
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What surrounds every page: the navigation and critical alerts."""
+    """The frame of a page: the navigation and the critical alerts."""
 
     places: list[Place]
     critical: list[Alarm]
@@ -44,7 +47,7 @@ class Frame:
 
 @bp.app_template_global("page_frame")
 def page_frame() -> Frame:
-    """For whoever is signed in, by their role."""
+    """Return the frame for the signed-in user."""
     actor, role = current_actor(), current_user.role
     found = attention.by_site(actor)
     to_do = attention.waiting_for(actor) + (

@@ -1,4 +1,4 @@
-"""Cut a long list into pages that say how long it is."""
+"""Split a long list into pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Page(Generic[Item]):
-    """The items of one page; `number` counts from 1, `total` is over all pages."""
+    """The items of one page; `number` starts at 1, `total` counts all pages' items."""
 
     items: Sequence[Item]
     number: int

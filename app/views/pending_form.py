@@ -1,4 +1,4 @@
-"""A form that was sent after its session had ended: kept over sign-in, then sent by hand."""
+"""A form that was sent after its session ended: kept during sign-in, then sent again."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from urllib.parse import quote_plus
 
 from flask import request
 
-# The field of any form in which somebody shows once more that it is them.
+# The field with the password that confirms a sensitive action.
 OWN_PASSWORD = "own_password"  # noqa: S105 - the name of a field
-# Carried in the sign-in form, whose body may not be larger than MAX_CONTENT_LENGTH.
+# The sign-in form carries it, and its body is limited to MAX_CONTENT_LENGTH.
 _MOST_BYTES = 24 * 1024
 _PASSWORDS = frozenset({"password", "present", "new", "again", "login_password"})
 _DROPPED = frozenset({"csrf_token", OWN_PASSWORD})
@@ -18,14 +18,14 @@ _DROPPED = frozenset({"csrf_token", OWN_PASSWORD})
 
 @dataclass(frozen=True)
 class KeptForm:
-    """Where the form goes and what was typed into it, in its order."""
+    """The address and the fields of the form, in order."""
 
     path: str
     fields: tuple[tuple[str, str], ...]
 
     @property
     def text(self) -> str:
-        """As the hidden field of the sign-in form carries it."""
+        """Return the form as the hidden field of the sign-in form."""
         return json.dumps([self.path, self.fields])
 
 

@@ -1,6 +1,6 @@
 """Offer SiteAgent's releases to sites.
 
-Public: anyone may install the package. A site accepts it only for its signature.
+This is public: a site accepts a package only because of its signature.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _YEAR = "public, max-age=31536000, immutable"
 
 @bp.get(f"/siteagent/{METADATA}")
 def metadata() -> Response:
-    """Describe the newest release."""
+    """Return the metadata of the newest release."""
     release = _release()
     return Response(release.metadata, mimetype="application/json", headers={"Cache-Control": _HOUR})
 
 
 @bp.get("/siteagent/<sha256>.zip")
 def package(sha256: str) -> Response:
-    """Send the package of that release; its address changes with its bytes."""
+    """Return the package of that release; its address contains its hash."""
     release = _release()
     if sha256 != release.sha256:
         abort(404)

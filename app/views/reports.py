@@ -1,4 +1,4 @@
-"""What a client is told: one report for any span of days, as a page and as a PDF."""
+"""The client report for a period, as a page and as a PDF."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _USUAL_DAYS = 30
 
 @dataclass(frozen=True)
 class Preset:
-    """A span of days that people ask for by a name."""
+    """A period with a name."""
 
     name: str
     first: date
@@ -128,7 +128,10 @@ def _period(typed: dict[str, str]) -> Period:
 
 
 def _day(text: str) -> date:
-    """ValueError for what is no day of this calendar, and for its last ones."""
+    """Parse a day.
+
+    Raises: ValueError if it is not a day, or is one of the last days of the calendar.
+    """
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip(), re.ASCII):
         raise ValueError(text)
     found = date.fromisoformat(text.strip())
@@ -147,5 +150,5 @@ def _presets(today: date) -> list[Preset]:
 
 
 def _slug(name: str) -> str:
-    """Of any name, something that every file system takes."""
+    """Return a file name for any text."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower(), flags=re.ASCII).strip("-")[:40] or "client"

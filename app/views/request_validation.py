@@ -1,4 +1,4 @@
-"""What may arrive in an address or a form: texts and numbers that a database can hold."""
+"""Check the texts and numbers of addresses and forms before a view uses them."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from werkzeug.routing import IntegerConverter
 from app.views import agent_api
 
 _MOST_DIGITS = 18
-# Forms in which hundreds of boxes can be checked. Every other one has MAX_CONTENT_LENGTH.
+# Forms with hundreds of checkboxes. All others are limited to MAX_CONTENT_LENGTH.
 _LARGE_FORMS = frozenset({"changes.propose", "changes.approve_together", "auto_update_rules.make"})
 _LARGE_FORM_BYTES = 256 * 1024
 
 
 class RowId(IntegerConverter):
-    """The `int` of our routes: no more digits than a row's number can have, else 404."""
+    """The `int` converter of routes: at most as many digits as a row id can have, else 404."""
 
     regex = r"\d{1,9}"
 
 
 def register(app: Flask) -> None:
-    """Before the blueprints, whose routes are made with the converter."""
+    """Add the converter; call it before the blueprints are registered."""
     app.url_map.converters["int"] = RowId
     app.before_request(_refuse_nul)
 
 
 def prepare() -> None:
-    """Refuse what cannot be read before anything reads it, and limit the body by its route.
+    """Refuse unreadable requests, and set the body limit of the route.
 
-    Runs before everything else: whatever a later step reads of the request can be read.
+    It runs first, so later steps can read every part of the request.
     """
     if isinstance(request.routing_exception, SecurityError):
         raise request.routing_exception
-    # No browser and no SiteAgent sends a body without its length, and the server in front of
-    # us fails halfway through a malformed one.
+    # Browsers and SiteAgent always send the length, and gunicorn fails halfway through a
+    # malformed body.
     if "Transfer-Encoding" in request.headers:
         abort(411)
     try:
@@ -46,16 +46,19 @@ def prepare() -> None:
 
 
 def row_number(text: str) -> int:
-    """For `request.args.get(…, type=row_number)`: ValueError for what no row can have."""
+    """Parse a row id, for `request.args.get(…, type=row_number)`.
+
+    Raises: ValueError if no row can have it.
+    """
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise ValueError(text)
     return int(text)
 
 
 def _refuse_nul() -> None:
-    """No person types a NUL, and PostgreSQL keeps none: it would fail halfway through a view.
+    """Refuse NUL characters, which PostgreSQL cannot store.
 
-    A site's notice is left alone; its signature is over bytes that nobody read before.
+    A site's message is not changed, because its signature covers the bytes.
     """
     if request.endpoint == f"{agent_api.bp.name}.{agent_api.notice.__name__}":
         return

@@ -1,4 +1,4 @@
-"""What every answer carries, so that a browser does less with it than it could."""
+"""Security headers and caching headers of every response."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ POLICY = "; ".join(
 ALWAYS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    # Not no-referrer: with it browsers hide the origin of our own forms from us.
+    # Not no-referrer: with it, browsers send no origin for Aura's own forms.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 HSTS = "max-age=31536000"
-# What is the same for everybody and says itself how long it may be kept.
+# Public responses that set their own caching headers.
 CACHEABLE = frozenset({"plugin_updates.metadata", "plugin_updates.package"})
 _YEAR = "public, max-age=31536000, immutable"
 
@@ -45,8 +45,8 @@ def register(app: Flask, config: Config) -> None:
         if request.endpoint in CACHEABLE and answer.status_code < 400:
             return answer
         if request.endpoint != "static" or answer.status_code >= 400:
-            # Also for pages that hold no secret: Back after signing out shows nothing.
-            # Over what a view set: send_file would let a browser keep an export on its disk.
+            # All pages: after signing out, the Back button shows nothing.
+            # Replace what a view set: send_file would let browsers cache an export.
             answer.headers["Cache-Control"] = "no-store"
         elif "v" in request.args:
             answer.headers["Cache-Control"] = _YEAR

@@ -1,4 +1,4 @@
-"""What the pages about sites show, read from the models and handed to the templates whole."""
+"""Data of the pages about sites, read from the models for the templates."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from app.models.tags import SiteTag
 from app.views.pagination import Page, page_of
 from app.views.report_document import whole_document
 
-# How long after pairing the fingerprint is shown large, to be compared.
+# How long after pairing the fingerprint is shown large.
 _FRESH = timedelta(minutes=30)
-# How long a token that closed unused is spoken of.
+# How long the page mentions a token that closed unused.
 _NEWS = timedelta(days=1)
 _RECENT_ENTRIES = 8
 
@@ -58,7 +58,7 @@ _ENDS = (
     "revocation_abandoned",
     "site_disconnected",
 )
-# What the state filter offers; each stands for some words of Site.connection.
+# The options of the state filter, each with its values of Site.connection.
 _GROUPS = {
     "healthy": frozenset({"healthy"}),
     "unpaired": frozenset({"new", "pairing"}),
@@ -68,7 +68,7 @@ _GROUPS = {
 
 @dataclass(frozen=True)
 class SiteRow:
-    """One line of the list. `offers` is None while there is no report to count in."""
+    """A row of the list. `offers` is None before the first sync."""
 
     site: Site
     client: str
@@ -80,14 +80,14 @@ class SiteRow:
 
     @property
     def problems(self) -> list[Item]:
-        """What the row names beside the connection's badge; the same problem once."""
+        """Return the problems for the row, without duplicates and without the connection."""
         found = {(one.about, one.word, one.name): one for one in reversed(self.attention)}
         return [one for one in reversed(found.values()) if one.about != "connection"]
 
 
 @dataclass(frozen=True)
 class Totals:
-    """The line above the list; counts every site, whatever the filter."""
+    """The totals above the list. They count all sites, without the filter."""
 
     sites: int
     with_updates: int
@@ -97,7 +97,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of the list of sites, with the filters that led to it."""
+    """One page of the list of sites, with its filters."""
 
     rows: list[SiteRow]
     page: Page[Site]
@@ -115,7 +115,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class RevocationStatus:
-    """What is proven of the end of a connection, read from the site's evidence."""
+    """What is proven about the end of a connection."""
 
     by: str = ""
     left: str = ""
@@ -132,7 +132,7 @@ class RevocationStatus:
 
 @dataclass(frozen=True)
 class SitePage:
-    """One site with everything its page and its fragment need."""
+    """The data of a site's page and of its fragment."""
 
     site: Site
     client: str
@@ -152,7 +152,7 @@ class SitePage:
 
     @property
     def running(self) -> str:
-        """What is under way and worth a poll: 'pairing', 'rotation', 'sync', 'revoking' or ''."""
+        """Return the running operation: 'pairing', 'rotation', 'sync', 'revoking' or ''."""
         if self.site.state in (PAIRING, REVOKING):
             return self.site.state
         if self.site.is_paired and self.rotation and self.rotation.is_open:
@@ -161,7 +161,7 @@ class SitePage:
 
     @property
     def watched(self) -> str:
-        """What an open page follows: what is under way, otherwise how the connection is."""
+        """Return what an open page follows: the running operation, or the connection state."""
         return self.running or self.site.connection
 
     @property
@@ -187,7 +187,7 @@ class SitePage:
 
     @property
     def closed_token(self) -> Pairing | None:
-        """The last token, if it closed unused lately and nothing else has happened since."""
+        """Return the last token if it closed unused recently and nothing happened since."""
         token, ended_at = self.pairing, self.site.revoked_at
         if token is None or token.state not in (EXPIRED, CANCELLED, FAILED) or not token.closed_at:
             return None
@@ -212,20 +212,20 @@ class SitePage:
 
     @property
     def available(self) -> dict[str, int]:
-        """How many updates are available, by kind."""
+        """Return the number of available updates by kind."""
         return available_updates(one.target for one in self.candidates)
 
 
 def list_sites(actor: Actor, *, q: str, state: str, sort: str, tag: str = "") -> Listing:
     """Return the filtered list, with totals over all sites that were not removed.
 
-    Client users see one client alone, and none of the agency's tags.
+    Client users see only their client's sites, and no tags.
     """
     client_id, needs = permissions.restricted_client_id(actor), attention.by_site(actor)
     everything = Site.listing(client_id=client_id)
     sort = sort if sort.removeprefix("-") in SORTS else "name"
     tagged, known = ({}, {}) if client_id is not None else (SiteTag.by_site(), SiteTag.in_use())
-    # Whoever is not shown tags must not find sites by them either.
+    # Users who do not see tags must not find sites by them either.
     wanted = tag_names.fold(tag[: tag_names.MAX_CHARS + 1]) if client_id is None else ""
     chosen = [
         site
@@ -255,7 +255,7 @@ def list_sites(actor: Actor, *, q: str, state: str, sort: str, tag: str = "") ->
 
 
 def _is_in(site: Site, group: str, needs: dict[int, list[Item]]) -> bool:
-    """Whether the site belongs to a choice of the state filter; an unknown choice holds all."""
+    """Whether the site matches the state filter; an unknown filter matches all."""
     if group == "attention":
         return site.id in needs
     if group == "updates":
@@ -265,12 +265,12 @@ def _is_in(site: Site, group: str, needs: dict[int, list[Item]]) -> bool:
 
 
 def _has_updates(site: Site) -> bool:
-    """Whether updates are available; what was known of a site that left counts no more."""
+    """Whether updates are available. Sites that are no longer connected do not count."""
     return site.is_paired and site.offers > 0
 
 
 def site_page(site: Site, actor: Actor) -> SitePage:
-    """Everything about one site that this actor may see, in a dozen small queries."""
+    """Return the data of a site that this actor may see, with about a dozen queries."""
     now = utcnow()
     report = Report.of(site)
     listed = Component.for_site(site)

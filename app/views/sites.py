@@ -1,4 +1,4 @@
-"""The list of sites, one site, and what can be asked of it. Translates only."""
+"""Pages about sites: the list, one site and its actions."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def _edit_page(site: Site, typed: dict[str, str], errors: dict[str, str]) -> str
 
 
 def _agree(site: Site, question: TagsJoinRules, what: str, held: list[tuple[str, str]]) -> str:
-    """Render the page that asks to agree to the auto-update rules that would cover the site."""
+    """Render the page that asks to confirm the auto-update rules that would apply to the site."""
     action = {"tags": "sites.set_tags", "edit": "sites.edit"}[what]
     return render_template(
         "sites/agree.html",

@@ -1,4 +1,4 @@
-"""The agency's people, for its owners: who may sign in, with which role."""
+"""Team pages for owners: accounts and their roles."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _to_link(member: Member, link: str) -> ResponseReturnValue:
 @bp.get("/team/<int:member_id>/link")
 @require_permission("people")
 def show_link(member_id: int) -> ResponseReturnValue:
-    """Show the link once; a reload leads to the list of people."""
+    """Show the link once; a reload leads to the team page."""
     member = users.get_user(member_id)
     link = one_time_display.take(f"link:{member.id}")
     if link is None:

@@ -1,11 +1,9 @@
-"""How often a password may be guessed.
+"""Limit how often a password can be guessed.
 
-Each attempt counts as failed from before it is judged until it has succeeded, so
-that many at once do not slip past the count. Three buckets: an account seen from
-strange browsers, an account seen from one known browser, and a network. After a few
-free tries the wait doubles; it never grows beyond minutes, and failures of strangers
-never slow a browser in which this person has signed in before: nobody can be locked
-out of an account by someone else.
+Each attempt counts as failed before it is checked, until it succeeds, so that parallel attempts are
+counted too. There are three buckets: an account from unknown browsers, an account from one known
+browser, and a network. After a few free attempts the wait doubles, up to a few minutes. Failures
+from unknown browsers never slow down a known browser, so nobody can lock a user out.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ DEVICE_TOKEN_MAX_AGE = timedelta(days=90)
 
 @dataclass(frozen=True)
 class ClientInfo:
-    """Where a request came from. `device` is what an earlier sign-in left there, if any."""
+    """Where a request came from. `device` is the cookie of an earlier sign-in, if any."""
 
     ip: str
     agent: str = ""
@@ -43,9 +41,9 @@ class ClientInfo:
 def register_attempt(
     account: str, browser: ClientInfo, *, config: Config, now: datetime
 ) -> str | None:
-    """Count one more attempt at `account`; its subject, or None if it comes too early.
+    """Count an attempt at `account`; return its subject, or None if it comes too early.
 
-    What comes too early is not counted: otherwise waiting would never end.
+    Attempts that come too early are not counted, otherwise waiting would never end.
     """
     device = _device_id(browser.device, account, config)
     subject = _hash(f"{account} {device}" if device else account, config)
@@ -63,12 +61,12 @@ def register_attempt(
 
 
 def subject_hash(account: str, config: Config) -> str:
-    """How the trail names an account that may not exist."""
+    """Return the name of an account in the audit log, which may not exist."""
     return _hash(account, config)
 
 
 def reset_attempts(subject: str) -> None:
-    """Forget the successful attempt and the failed ones before it."""
+    """Delete the successful attempt and the failed ones before it."""
     LoginFailure.forgive(subject)
 
 
@@ -82,7 +80,7 @@ def device_token(member: Member, known: str, config: Config) -> str:
 
 
 def _next_attempt_at(count: int, last_at: datetime | None, free: int) -> datetime | None:
-    """When the next attempt may be made; None for at once."""
+    """Return the time of the next allowed attempt, or None for now."""
     if last_at is None or count < free:
         return None
     return last_at + backoff(count - free + 1, timedelta(seconds=1), MAX_WAIT)

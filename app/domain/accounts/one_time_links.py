@@ -1,8 +1,7 @@
-"""Links that work once: the first owner's, and the one by which a member chooses a password.
+"""Links that work once: the first owner's, and those to choose a password.
 
-Signed by itsdangerous, each purpose under its own salt, and each bound to something
-in the database that changes when the link is used: a link that was used, outdated or
-made for another installation opens nothing.
+itsdangerous signs them with a salt for each purpose. Each is bound to a database value that changes
+when the link is used, so used, outdated and foreign links are invalid.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ _SETUP_NONCE = "setup_nonce"
 
 
 def setup_link(config: Config) -> str | None:
-    """Return the link that creates the first owner, valid for an hour; None if an account exists.
+    """Return the link that creates the first owner, valid for one hour; None if an account exists.
 
-    Each start prints a new link. Links of earlier starts keep working within their hour.
+    Each start prints a new link. Earlier links keep working within their hour.
     """
     if Member.anybody():
         return None
@@ -36,19 +35,22 @@ def setup_link(config: Config) -> str | None:
 
 
 def setup_command(config: Config) -> str:
-    """Return the command that prints a new set-up link, as typed in Aura's folder."""
+    """Return the command that prints a new setup link, for Aura's folder."""
     here = Path.cwd()
     folder = ""
     if config.var_dir != here / "var":
         inside = config.var_dir.is_relative_to(here)
-        # A page must not show strangers where on the machine the data is.
+        # The sign-in page must not reveal the path of the data to visitors.
         named = config.var_dir.relative_to(here) if inside else "YOUR_AURA_VAR"
         folder = f"AURA_VAR={named} "
     return f"{folder}.venv/bin/flask --app wsgi setup-link"
 
 
 def verify_setup_link(token: str, config: Config) -> None:
-    """Raise LinkNoLongerValid unless `token` may make the first owner now."""
+    """Check that `token` may create the first owner now.
+
+    Raises: LinkNoLongerValid.
+    """
     nonce = _payload(token, "set-up", SETUP_MAX_AGE, config)
     if Member.anybody() or nonce is None or nonce != Setting.read(_SETUP_NONCE):
         raise LinkNoLongerValid("This setup link has expired or was used.")

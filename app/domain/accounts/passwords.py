@@ -1,4 +1,4 @@
-"""What a password must be, and how it is kept: argon2id, with the parameters of RFC 9106."""
+"""Password rules and hashing: argon2id with the parameters of RFC 9106."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from app.models.accounts import NO_PASSWORD
 
 MIN_CHARS = 12
-# Longer than any passphrase, short enough that hashing it costs nothing extra.
+# Longer than any passphrase, and short enough to hash quickly.
 MAX_CHARS = 200
 _MIN_DIFFERENT_CHARS = 5
 _MIN_WORD_CHARS = 3
 
 _hasher = PasswordHasher()
-# Checked when there is nothing to check against, so that an address nobody has takes
-# as long as one somebody has. Its password was random and was never kept; a test
-# fails when the parameters above are no longer those of a new hash.
+# Checked for unknown addresses, so that they take as long as known ones. Its password was
+# random and was not kept. A test compares its parameters with those of a new hash.
 DUMMY_HASH = (
     "$argon2id$v=19$m=65536,t=3,p=4"
     "$rgWH4AmHvqhYuqkWMDlGaw$E17ISRsh8yPEgAD/yw1Pe3OyZiPHdYdvgHLsQ942sxs"
@@ -26,17 +25,17 @@ DUMMY_HASH = (
 
 
 def hash_password(password: str) -> str:
-    """Hash a password that `problem_with` found nothing wrong with."""
+    """Hash a password that `password_problem` accepts."""
     if len(password) > MAX_CHARS:
         raise ValueError("A password is checked with problem_with before it is hashed.")
     return _hasher.hash(_normalize(password))
 
 
 def verify_password(stored: str | None, password: str) -> bool:
-    """Whether `password` made the hash; takes the same time when there is no hash."""
+    """Whether `password` matches the hash; takes the same time without a hash."""
     is_real = stored is not None and stored != NO_PASSWORD
-    # Never normalized when too long: with many combining marks that takes seconds and holds
-    # up every other request of the process.
+    # Do not normalize long texts: with many combining characters that takes seconds and blocks
+    # the process.
     is_possible = len(password) <= MAX_CHARS
     try:
         typed = _normalize(password) if is_possible else ""
@@ -47,16 +46,16 @@ def verify_password(stored: str | None, password: str) -> bool:
 
 
 def is_outdated(stored: str) -> bool:
-    """Whether a hash made today would be stronger."""
+    """Whether a new hash would use stronger parameters."""
     return _hasher.check_needs_rehash(stored)
 
 
 def password_problem(password: str, *, name: str, email: str) -> str:
-    """Why nobody should use this password, in words; empty if somebody may.
+    """Return why the password is not accepted, or an empty text.
 
-    Length is what counts, so there are no rules about kinds of characters.
+    Only length and guessability count, not kinds of characters.
     """
-    # Before and after normalization, which is slow for long texts and can lengthen short ones.
+    # Check before and after normalization, which is slow for long texts and can lengthen others.
     too_long = f"At most {MAX_CHARS} characters."
     if len(password) > MAX_CHARS:
         return too_long
@@ -79,5 +78,5 @@ def password_problem(password: str, *, name: str, email: str) -> str:
 
 
 def _normalize(password: str) -> str:
-    """Normalize characters, because another keyboard may send other bytes for the same one."""
+    """Normalize Unicode, because keyboards send different bytes for the same character."""
     return unicodedata.normalize("NFKC", password)

@@ -1,9 +1,8 @@
-"""Signing in, signing out, and the sessions between.
+"""Sign in, sign out, and sessions.
 
-The cookie carries a ticket: the member's epoch and a random secret of which only the
-hash is stored. A session counts while it is in the table, was used lately, is not
-too old, and its member is neither disabled nor in a newer epoch. So a copied cookie
-dies with its session.
+The cookie has a ticket: the user's epoch and a random secret, stored only as a hash. A session is
+valid if it is in the table, was used recently, is not too old, and the user is neither disabled nor
+in a newer epoch. So a copied cookie ends with its session.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from app.models.base import transaction, utcnow
 
 IDLE_TIMEOUT = timedelta(minutes=30)
 MAX_LIFETIME = timedelta(hours=12)
-# Being there is noted this often, not at every click.
+# Interval for saving the time of the last activity.
 _TOUCH_INTERVAL = timedelta(minutes=1)
 _RETENTION = timedelta(days=30)
-# More than of other refusals: an attack on the door should show its size.
+# More than for other refusals, so that the size of an attack is visible.
 REFUSALS_PER_HOUR = 60
 
-# One for all: which part was wrong is nobody's business but the owner's.
+# One message for all causes, so that it does not reveal which addresses have accounts.
 SIGN_IN_REFUSED = "The e-mail or password is wrong."
-# Attempts are counted for every address that is typed, so this says nothing about accounts.
+# Every typed address is counted, so this reveals nothing about accounts.
 PAUSED = (
     "Sign-in is paused after several failed attempts, and the password was not checked. "
     "Wait up to five minutes, then try again."
@@ -43,7 +42,7 @@ PAUSED = (
 
 @dataclass(frozen=True)
 class AuthenticatedSession:
-    """Somebody who is signed in. `ticket` is for the cookie and is never stored."""
+    """A signed-in user. `ticket` is for the cookie and is never stored."""
 
     member: Member
     session: MemberSession
@@ -53,9 +52,9 @@ class AuthenticatedSession:
 def sign_in(
     *, email: str, password: str, browser: ClientInfo, config: Config, now: datetime
 ) -> AuthenticatedSession:
-    """Open a session for whoever knows the password.
+    """Check the password and start a session.
 
-    Raises Invalid with one and the same message whatever was wrong.
+    Raises: Invalid, with the same message for every cause.
     """
     account = normalize_email(email)
     subject = login_throttle.register_attempt(account, browser, config=config, now=now)
@@ -131,14 +130,14 @@ def resume_session(
 
 
 def active_sessions(member_id: int, *, now: datetime) -> list[MemberSession]:
-    """Where this person is signed in, the place seen last first."""
+    """Return the sessions of this user, the last used one first."""
     return MemberSession.open_of(
         member_id, created_after=now - MAX_LIFETIME, seen_after=now - IDLE_TIMEOUT
     )
 
 
 def sign_out(presence: AuthenticatedSession, *, by: Actor, now: datetime | None = None) -> None:
-    """End the session one is in. Doing so twice is no mistake."""
+    """End this session; repeating it does nothing."""
     now = now or utcnow()
     with transaction():
         if presence.session.end(now):
@@ -147,7 +146,10 @@ def sign_out(presence: AuthenticatedSession, *, by: Actor, now: datetime | None 
 
 
 def end_session(session_id: int, *, by: Actor, now: datetime | None = None) -> None:
-    """End one of one's own sessions. Raises Forbidden, or NotFound for anybody else's."""
+    """End one of the user's own sessions.
+
+    Raises: Forbidden, or NotFound for another user's session.
+    """
     permissions.require(by, "account")
     now = now or utcnow()
     session = MemberSession.get_or_none(
@@ -162,7 +164,10 @@ def end_session(session_id: int, *, by: Actor, now: datetime | None = None) -> N
 def end_other_sessions(
     presence: AuthenticatedSession, *, by: Actor, now: datetime | None = None
 ) -> None:
-    """End every session of one's own but the one one is in. Raises Forbidden."""
+    """End all of the user's other sessions.
+
+    Raises: Forbidden.
+    """
     now = now or utcnow()
     with permissions.member_transaction(by, "account") as (_, by):
         end_all_sessions(presence.member, by=by, now=now, but=presence.session.id)
@@ -188,10 +193,10 @@ def _end(session: MemberSession, by: Actor, now: datetime) -> None:
 
 
 def normalize_email(email: str) -> str:
-    """Two people never differ in the case of their address."""
+    """Return the address in lower case: two users never differ only in case."""
     return email.strip().lower()
 
 
 def _hash(secret: str) -> str:
-    # Random and long: nothing to guess, so a fast hash is enough.
+    # The secret is long and random, so a fast hash is enough.
     return hashlib.sha256(secret.encode("utf-8")).hexdigest()

@@ -1,4 +1,4 @@
-"""The people of the agency: the first owner, invitations, passwords, and who is shut out."""
+"""User accounts: the first owner, invitations, roles, passwords and disabling."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def set_up_owner(
     config: Config,
     now: datetime,
 ) -> AuthenticatedSession:
-    """Make the one account that exists without an invitation, and open its first session.
+    """Create the first owner, the only account without an invitation, and start a session.
 
-    Raises LinkNoLongerValid, or Invalid with a message for each field.
+    Raises: LinkNoLongerValid, or Invalid with a message for each field.
     """
     one_time_links.verify_setup_link(token, config)
     name, email = _clean_name(name), sessions.normalize_email(email)
@@ -67,7 +67,7 @@ def set_up_owner(
     password_hash = passwords.hash_password(password)
     claim = secrets.token_hex(16)
     with transaction():
-        # Of two that used the link at once, the primary key lets one claim it.
+        # If two use the link at once, the primary key lets only one succeed.
         if Member.anybody() or Setting.write_once(_OWNER_CLAIM, claim) != claim:
             raise LinkNoLongerValid("This setup link has expired or was used.")
         owner = _create(name, email, OWNER, password_hash, now)
@@ -123,16 +123,20 @@ def renew_invitation(member: Member, *, by: Actor, config: Config, now: datetime
 
 
 def recovery_link(email: str, *, config: Config, now: datetime) -> str:
-    """Return a new link on behalf of the operator of this machine.
+    """Return a new link on behalf of the operator of this server.
 
-    It is the way back in when no owner knows a password. Raises NotFound, or Conflict for a
-    disabled user.
+    It is for the case that no owner knows a password.
+
+    Raises: NotFound, or Conflict for a disabled user.
     """
     return _renew(find_by_email(email), SYSTEM, config, now)
 
 
 def find_by_email(email: str) -> Member:
-    """Who signs in by this address. Raises NotFound."""
+    """Return the user with this e-mail address.
+
+    Raises: NotFound.
+    """
     member = Member.known_as(sessions.normalize_email(email))
     if member is None:
         raise NotFound("No account has this address.")
@@ -180,12 +184,12 @@ def change_role(
     confirmed_at: datetime,
     now: datetime,
 ) -> None:
-    r"""Change a user's role, and end everything that was handed out to them.
+    """Change a user's role, and end their sessions and links.
 
-    No open page of theirs continues under the old role. What they approved stays approved.
+    What they approved stays approved.
 
-    Raises Forbidden, NotConfirmed, Invalid, or Conflict: for the last owner, for a disabled user,
-    and if nothing would change.
+    Raises: Forbidden, ReauthenticationRequired, Invalid, or Conflict: for the last owner, for a
+    disabled user, and if nothing would change.
     """
     permissions.require(by, "people")
     permissions.require_recent_authentication(confirmed_at, now)
@@ -215,9 +219,9 @@ def _why_no_role(member: Member, role: str) -> str:
 
 
 def disable_user(member: Member, *, by: Actor, now: datetime) -> None:
-    """Shut somebody out at once, wherever they are signed in; what they did stays.
+    """Disable the account and end its sessions at once.
 
-    Raises Forbidden, or Conflict for the last owner and for one who is shut out already.
+    Raises: Forbidden, or Conflict for the last owner and for a disabled account.
     """
     with permissions.member_transaction(by, "people") as (_, by):
         sessions.end_all_sessions(member, by=by, now=now)
@@ -232,7 +236,10 @@ def disable_user(member: Member, *, by: Actor, now: datetime) -> None:
 
 
 def enable_user(member: Member, *, by: Actor, now: datetime) -> None:
-    """Let somebody in again, with the password they had. Raises Forbidden or StaleState."""
+    """Enable the account with its old password.
+
+    Raises: Forbidden or StaleState.
+    """
     with permissions.member_transaction(by, "people") as (_, by):
         if not member.enable():
             raise StaleState("This account is already enabled.")
@@ -248,7 +255,7 @@ def get_user(member_id: int) -> Member:
     return member
 
 
-# ---- one's own password ----
+# ---- the user's own password ----
 
 
 def change_password(
@@ -261,16 +268,17 @@ def change_password(
     config: Config,
     now: datetime,
 ) -> AuthenticatedSession:
-    """Take a new password, end every session of this person and open one for this browser.
+    """Change the password, end all sessions of this user and start one for this browser.
 
-    Guessing the present one is as slow here as at the door. Raises Invalid, or
-    StaleState when the account was changed meanwhile.
+    Guessing the current password is limited as at sign-in.
+
+    Raises: Invalid, or StaleState if the account changed meanwhile.
     """
     member = presence.member
     by = Actor.of(member, browser.ip)
     permissions.require(by, "account")
-    # A bucket of its own: whoever holds a stolen session must not be able to use up
-    # the attempts of the person at the door.
+    # A separate bucket: a thief with a stolen session must not use up the attempts at
+    # sign-in.
     account = f"change of {member.email}"
     subject = login_throttle.register_attempt(account, browser, config=config, now=now)
     if subject is None or not passwords.verify_password(member.password_hash, present):
@@ -297,9 +305,11 @@ def reauthenticate(
     config: Config,
     now: datetime,
 ) -> None:
-    """Show that it is still this person: what needs that may be done for a quarter of an hour.
+    """Confirm the user's password, which allows sensitive actions for 15 minutes.
 
-    Guessing is as slow here as at the door. Raises Invalid.
+    Guessing is limited as at sign-in.
+
+    Raises: Invalid.
     """
     member = presence.member
     by = Actor.of(member, browser.ip)
@@ -324,7 +334,7 @@ def _refuse(
     raise Invalid(field, _NOT_THE_PRESENT_ONE)
 
 
-# ---- what is typed ----
+# ---- input ----
 
 
 def _create(

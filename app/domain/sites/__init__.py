@@ -1,1 +1,1 @@
-"""Sites, their clients and tags, and what is not to be updated."""
+"""Sites, their clients, tags and ignored updates."""

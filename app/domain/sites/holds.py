@@ -1,4 +1,4 @@
-"""What somebody wants left alone, until when, and why."""
+"""Ignore updates of a component, with a reason and an optional end."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def hold_updates(
     by: Actor,
     now: datetime,
 ) -> None:
-    """Let nobody update it until then; without a date, until somebody lets it go.
+    """Ignore updates of a component until a date, or until they are turned on again.
 
-    Raises Forbidden or Invalid.
+    Raises: Forbidden or Invalid.
     """
     permissions.require(by, "propose")
     reason = reason.strip()
@@ -48,7 +48,10 @@ def hold_updates(
 
 
 def release_hold(site: Site, kind: str, ident: str, *, by: Actor, now: datetime) -> None:
-    """Let it be updated again. Raises Forbidden, or StaleState if nothing held it."""
+    """Stop ignoring updates.
+
+    Raises: Forbidden, or StaleState if they are not ignored.
+    """
     with permissions.member_transaction(by, "propose") as (_, by):
         if not Held.release(site, kind, ident):
             raise StaleState("These updates are no longer ignored.")

@@ -1,4 +1,4 @@
-"""Which sites the agency looks after: adding one, forgetting one."""
+"""Add and remove sites."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def add_site(
     now: datetime,
     allow_nets: tuple[Network, ...] | None = None,
 ) -> Site:
-    """Take a site into care; nothing is sent to it yet.
+    """Add a site; nothing is sent to it yet.
 
-    An empty name becomes the site's host; an empty client name means none yet. With
-    `allow_nets`, an IP address that Aura would never call is refused at once.
-    Raises Forbidden, or Invalid with a message for each field that cannot be used.
+    An empty name becomes the site's host; an empty client name means no client. With `allow_nets`,
+    an IP address that Aura would never call is refused at once.
+
+    Raises: Forbidden, or Invalid with a message for each invalid field.
     """
     permissions.require(by, "pair")
     problems = _too_long(name=name, client=client_name)
@@ -62,7 +63,7 @@ def _require_reachable(address: str, allow_nets: tuple[Network, ...]) -> None:
     try:
         ip_address = str(ipaddress.ip_address(host))
     except ValueError:
-        return  # a name, which may lead elsewhere tomorrow
+        return  # a host name, whose address may change
     if not is_reachable(ip_address, allow_nets):
         raise Invalid(
             "url",
@@ -87,15 +88,16 @@ def _create(name: str, url: str, client_name: str, by: Actor, now: datetime) -> 
 
 
 def remove_site(site: Site, *, by: Actor, now: datetime | None = None) -> None:
-    """Take a site out of the list and delete what it reported and its tags; its entries stay.
+    """Remove a site, its data and its tags; its audit entries stay.
 
-    A revocation that has not reached the site yet goes on without being shown, and so do the
-    checks that it has not come back.
-    Raises Forbidden, or Conflict while there is a connection or a token out.
+    A revocation that has not reached the site continues in the background, and so do the checks of
+    a revoked site.
+
+    Raises: Forbidden, or Conflict while the site is connected or has an open token.
     """
     now = now or utcnow()
     with permissions.member_transaction(by, "revoke") as (_, by):
-        # Read under the lock: what is kept depends on the state the row has now.
+        # Read under the lock, because the current state decides what is kept.
         site.refresh()
         is_needed = site.revoke_next_at or site.recheck_at
         keys = site.keys_sealed if is_needed else {}
@@ -110,9 +112,9 @@ def remove_site(site: Site, *, by: Actor, now: datetime | None = None) -> None:
 def set_server_login(
     site: Site, *, name: str, password: str, by: Actor, config: Config, now: datetime
 ) -> None:
-    """Keep what the web server in front of this site asks for, sealed; both empty removes it.
+    """Save the sealed login for the web server in front of this site; both empty deletes it.
 
-    Raises Forbidden, or Invalid('login_name' | 'login_password', …).
+    Raises: Forbidden, or Invalid('login_name' | 'login_password', …).
     """
     permissions.require(by, "keys")
     if not name and not password:
@@ -133,12 +135,15 @@ def set_server_login(
 
 
 def server_login_context(site_id: int) -> str:
-    """Return what a web server's sealed login is bound to, so that it opens in no other row."""
+    """Return the sealing context of the server login, so that it opens in no other row."""
     return f"site:{site_id}:server_login"
 
 
 def find_by_address(text: str) -> Site:
-    """Return the site in the list at this address. Raises Invalid or NotFound."""
+    """Return the site at this address.
+
+    Raises: Invalid or NotFound.
+    """
     site = Site.get_or_none(Site.url == urls.normalize_url(text), Site.forgotten_at.is_null())
     if site is None:
         raise NotFound("No site has this address.")
@@ -146,7 +151,10 @@ def find_by_address(text: str) -> Site:
 
 
 def require_short(**texts: str) -> None:
-    """Raise Invalid for the texts that are longer than their columns."""
+    """Check that the texts fit into their columns.
+
+    Raises: Invalid.
+    """
     problems = _too_long(**texts)
     if problems:
         first = next(iter(problems))

@@ -1,7 +1,7 @@
-"""What a tag is: a short word by which the agency sorts its sites. Pure.
+"""Parse and compare tags, short labels for sites. Pure functions.
 
-Tags decide what standing approvals cover, so two that look alike must be one: what cannot be
-seen is refused, and width and case are folded away before anything is compared.
+Tags decide which auto-update rules apply, so tags that look alike must be equal: invisible
+characters are refused, and width and case are folded.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ MAX_CHARS = 30
 MAX_TAGS = 20
 SEPARATOR = ","
 
-# Far more than twenty tags, and far more than one tag in any spelling: nothing that long is
-# normalized, which takes quadratic time where many combining marks stand in a row.
+# Enough for twenty tags in any spelling. Longer texts are not normalized, because that takes
+# quadratic time for many combining characters.
 _MAX_TEXT_CHARS = 4000
 _MAX_SPELLED_CHARS = 4 * MAX_CHARS
 _PUNCTUATION = frozenset(string.punctuation) - {SEPARATOR, '"'}
-# Letters, marks and digits of any script. Not emoji and typographic quotes, by which a tag could
-# look like a sentence of ours.
+# Letters, combining characters and digits of any script. No emoji and typographic quotes,
+# with which a tag could imitate Aura's own texts.
 _KINDS = ("L", "M", "N")
-# Letters and marks by their kind, and nothing at all on the screen.
+# Letters and combining characters by category, but invisible on the screen.
 _UNSEEN = frozenset(
     (
         *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0),
@@ -35,10 +35,11 @@ _UNSEEN = frozenset(
 
 
 def read(text: str) -> dict[str, str]:
-    """Return the tags of a comma-separated text, by their key for comparison.
+    """Parse a comma-separated text; return the tags by their comparison key.
 
-    Each appears once and as it was first written. Raises Invalid('tags', …) with the one that is
-    invalid.
+    Each tag appears once, as first written.
+
+    Raises: Invalid('tags', …) naming the invalid one.
     """
     if len(text) > _MAX_TEXT_CHARS:
         raise Invalid("tags", f"At most {MAX_TAGS} tags.")
@@ -56,7 +57,7 @@ def read(text: str) -> dict[str, str]:
 
 
 def fold(tag: str) -> str:
-    """How tags are compared: `VIP`, `vip` and `ｖｉｐ` are one."""
+    """Return the comparison key of a tag: `VIP`, `vip` and `ｖｉｐ` are equal."""
     return unicodedata.normalize("NFKC", _one_spelling(tag).casefold())
 
 

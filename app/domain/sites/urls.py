@@ -10,7 +10,7 @@ import idna
 
 from app.domain.errors import Invalid
 
-# The longest endpoint path still has to fit into an address the protocol accepts.
+# The address with the longest endpoint path must fit into the protocol's limit.
 MAX_URL_CHARS = 1900
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -19,15 +19,16 @@ _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
 
 
 def normalize_url(text: str) -> str:
-    """Return the one spelling of a site's address: no trailing slash, host in ASCII.
+    """Return the canonical address of a site: no trailing slash, host in ASCII.
 
-    https is assumed if no scheme is typed, and the address of a wp-admin page means its site.
-    Raises Invalid('url', …) with the reason.
+    https is assumed without a scheme, and the address of a wp-admin page means its site.
+
+    Raises: Invalid('url', …) with the reason.
     """
     text = text.strip()
     if not text:
         raise Invalid("url", "Enter the site's address, for example https://example.com.")
-    # Before it is split: urlsplit normalizes host names, which is slow for long ones.
+    # Check before urlsplit, which normalizes host names and is slow for long ones.
     if len(text) > MAX_URL_CHARS:
         raise _url_too_long()
     if re.search(r"[\x00-\x20\x7f\\]", text):
@@ -60,7 +61,7 @@ def _url_too_long() -> Invalid:
 
 
 def _host(host: str) -> str:
-    """ASCII host name or address literal, lower case."""
+    """Return the ASCII host name or IP address in lower case."""
     if ":" in host:
         if "%" in host:
             raise Invalid("url", "Remove the network zone from the address.")
@@ -72,8 +73,8 @@ def _host(host: str) -> str:
         name = idna.encode(host.rstrip("."), uts46=True).decode("ascii").lower()
     except idna.IDNAError as why:
         raise Invalid("url", "The host in this address is not a valid name.") from why
-    # Judged after IDNA, which turns ① and the like into digits. 2130706433, 0x7f.1
-    # and 127.1 are old spellings of 127.0.0.1.
+    # Check after IDNA, which turns ① and similar characters into digits. 2130706433, 0x7f.1
+    # and 127.1 are old forms of 127.0.0.1.
     if not _NUMERIC_LABEL.fullmatch(name.rpartition(".")[2]):
         return name
     try:
@@ -90,9 +91,11 @@ def _path(path: str) -> str:
 
 
 def same_home(one: str, other: str) -> bool:
-    """Whether two addresses name one site: host, port and path, whatever scheme and `www.`.
+    """Whether two addresses are the same site.
 
-    False for what is no address at all: `other` may be a stranger's word.
+    Same host, port and path, ignoring scheme and `www.`.
+
+    False for an invalid address: `other` may come from a site.
     """
     try:
         return _home_key(one) == _home_key(other)
