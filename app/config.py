@@ -151,7 +151,7 @@ def _sealing_keys(
 
 
 def _origin(text: str, problems: list[str]) -> str:
-    """Return `text` without a trailing slash; empty, with a problem, if it is not an origin."""
+    """Return `text` without a trailing slash; if it is no origin, return '' and add a problem."""
     try:
         parts = urlsplit(text)
     except ValueError:

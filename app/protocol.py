@@ -295,9 +295,9 @@ def canonical(document: object) -> bytes:
 def parse_json(raw: bytes, *, depth: int = MAX_DEPTH) -> dict[str, Any]:
     """Parse one JSON object strictly.
 
-    Raises: ProtocolError("malformed") for anything that two parsers might read differently:
-    duplicate or non-ASCII keys, floats, NaN, integers of 2^53 and above, lone surrogates, a byte
-    order mark, more than `depth` levels, or another value than an object.
+    Raises ProtocolError("malformed") for anything that two parsers might read differently:
+    duplicate or non-ASCII keys, floats, NaN, integers of 2^53 and beyond, lone surrogates, a byte
+    order mark, more than `depth` levels, or no object at the top.
     """
     try:
         document = json.loads(

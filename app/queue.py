@@ -1,11 +1,11 @@
-"""The way into the queue, and the only importer of rq and redis beside jobs/.
+"""The queue, and the only importer of rq and redis besides jobs/.
 
-A job is the name of a function in jobs/tasks.py and the ids it gets, as JSON. Losing
-one costs time only: the periodic job finds what the database still waits for. So a queue
-that is down is logged, and what was decided stays decided.
+A job is the name of a function in jobs/tasks.py with ids as arguments, as JSON. A lost job costs
+time only: the periodic job finds what the database still waits for. So if the queue is down, this
+is logged, and decisions stay in the database.
 
-Whoever can write to Redis must not be able to run code here: rq imports any name it
-finds in a job, so the jobs that exist are listed here and anything else is refused.
+Write access to Redis must not be enough to run code here. rq imports any name it finds in a job, so
+the existing jobs are listed here and any other is refused.
 """
 
 from __future__ import annotations

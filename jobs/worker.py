@@ -81,7 +81,7 @@ def make_pool(connection: Redis, workers: int = WORKERS) -> ReconnectingPool:
 
 
 def main() -> None:
-    """Work until told to stop; jobs under way are finished first."""
+    """Work until asked to stop; running jobs are finished first."""
     config = Config.from_env()
     supervisor.end_with(config.supervisor_pid)
     logging.getLogger("rq").setLevel(logging.WARNING)

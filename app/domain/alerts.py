@@ -1,7 +1,7 @@
-"""What Aura knows and what a site knows cannot both be true: told once, until a person says why.
+"""Alerts about contradictions between Aura and a site, open until a person explains them.
 
-Raising one stops nothing by itself. What stops changes is the site, which refuses a trail that
-contradicts, and the quarantine, for a site whose log does (copies.py).
+An alert stops nothing. Changes are stopped by the site, which refuses an audit log that contradicts
+its records, and by the quarantine of a site whose log does.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def raise_alert(
 
 
 def severity(kind: str) -> str:
-    """'critical' or 'warning'; a kind that nobody has judged is critical."""
+    """Return 'critical' or 'warning'; an unclassified kind is critical."""
     return "warning" if kind in _WARNINGS else "critical"
 
 

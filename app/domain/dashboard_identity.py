@@ -1,8 +1,8 @@
-"""Which dashboard this is: its id, and the Ed25519 keys that sites check its plans with.
+"""The identity of this dashboard: its id, and the Ed25519 keys that verify its plans.
 
-The newest key is told to each site at pairing. `renew_signing_key` makes another one; a site
-learns it with its next rotation (docs/PROTOCOL.md 3.2), so former keys are kept for the sites
-that still know only them.
+Each site receives the newest key at pairing. `renew_signing_key` creates another one, which a site
+receives with its next rotation (docs/PROTOCOL.md 3.2). Former keys are kept for the sites that
+still have only them.
 """
 
 from __future__ import annotations

@@ -197,10 +197,7 @@ class Guard:
 
 
 def check_url(url: str) -> None:
-    """Check that `url` is a plain http(s) address without user and fragment.
-
-    Raises: AddressRefused.
-    """
+    """Raise AddressRefused unless `url` is a plain http(s) address without user and fragment."""
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -75,7 +75,7 @@ class Member(BaseModel):
         return self.update_if(Member.password_hash == instead_of, password_hash=password_hash)
 
     def disable(self, now: datetime) -> bool:
-        """Shut this person out; False if they are already, or nobody would be left to own Aura."""
+        """Disable this user; return False if they are disabled, or are the last owner."""
         return self.update_if(
             Member.disabled_at.is_null(),
             (Member.role != OWNER) | fn.EXISTS(self._other_owner()),
@@ -100,7 +100,7 @@ class Member(BaseModel):
         return self.update_if(Member.disabled_at.is_null(False), is_known, disabled_at=None)
 
     def erase(self) -> bool:
-        """Forget who this was, for good; False while they may sign in."""
+        """Erase the name and address of this user; return False while they may sign in."""
         return self.update_if(
             Member.disabled_at.is_null(False),
             name=ERASED,
@@ -114,7 +114,7 @@ class Member(BaseModel):
         return self.email == f"erased-{self.id}"
 
     def _other_owner(self) -> Any:
-        """Whoever else could own Aura: one who may sign in and has a password."""
+        """Return another owner who may sign in and has a password."""
         other = Member.alias()
         return other.select().where(
             other.role == OWNER,
@@ -129,7 +129,7 @@ class Member(BaseModel):
 
     @classmethod
     def speaks_for(cls, client_id: int) -> bool:
-        """Whether somebody at this client could decide anything."""
+        """Whether a user of this client could decide anything."""
         query = cls.select().where(
             cls.role == CLIENT,
             cls.client_id == client_id,
@@ -175,7 +175,7 @@ class MemberSession(BaseModel):
         return self.update_if(MemberSession.ended_at.is_null(), confirmed_at=now)
 
     def saw(self, now: datetime) -> None:
-        """Note that somebody is there, unless the session ended meanwhile."""
+        """Record activity in the session, unless it has ended meanwhile."""
         MemberSession.update(last_seen_at=now).where(
             MemberSession.id == self.id, MemberSession.ended_at.is_null()
         ).execute()
@@ -202,13 +202,13 @@ class MemberSession(BaseModel):
 
     @classmethod
     def last_seen(cls) -> dict[int, datetime]:
-        """By member id, when anybody was last there under that name."""
+        """Return the last activity by member id."""
         rows: Any = cls.select(cls.member, fn.MAX(cls.last_seen_at)).group_by(cls.member).tuples()
         return dict(rows)
 
     @classmethod
     def forget_older(cls, before: datetime) -> int:
-        """Delete what nobody can have used since that time; returns how many."""
+        """Delete sessions that cannot have been used since that time; return how many."""
         return cls.delete().where(cls.last_seen_at < before).execute()
 
 

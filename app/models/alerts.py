@@ -1,4 +1,4 @@
-"""Findings that somebody has to look at: each stands once, until a person closes it."""
+"""Findings that a person has to look at, open until a person closes them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ TRAIL_LOST = "trail_lost"
 
 
 class Alarm(BaseModel):
-    """One contradiction between what Aura knows and what a site knows.
+    """One contradiction between Aura and a site.
 
-    `key` tells one finding of a kind from the next, so that it is raised once and never again
-    after somebody closed it. `evidence` is what each side says, as shown on its page.
+    `key` distinguishes findings of one kind, so that each is raised only once, even after it was
+    closed. `evidence` is what each side recorded, as shown on its page.
     """
 
     id = AutoField()
@@ -45,7 +45,7 @@ class Alarm(BaseModel):
 
     @classmethod
     def open_ones(cls, site: Site | None = None) -> list[Alarm]:
-        """Those nobody has closed, newest first, each with its site."""
+        """Return the open alerts, newest first, each with its site."""
         query = cls.select(cls, Site).join(Site).where(cls.closed_at.is_null())
         if site is not None:
             query = query.where(cls.site == site)

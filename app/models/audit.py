@@ -1,6 +1,6 @@
-"""The audit trail's rows. They are only ever added; triggers and the chain guard the rest.
+"""The rows of the audit log. They are only added; triggers and the chain protect them.
 
-Only private details leave again, when somebody is erased.
+Only private details are deleted, when a person is erased.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Detail(BaseModel):
 
     @classmethod
     def of(cls, seqs: Iterable[int]) -> dict[int, Detail]:
-        """By number of their entry; asked for in portions, as databases limit parameters."""
+        """Return the rows by number of their entry, in batches: databases limit parameters."""
         found: dict[int, Detail] = {}
         for some in chunked(seqs, _DETAILS_AT_ONCE):
             found |= {one.seq: one for one in cls.select().where(cls.seq.in_(list(some)))}
@@ -81,7 +81,7 @@ class Entry(BaseModel):
 
     @property
     def detail(self) -> Detail | None:
-        """What lies beside the chain for this entry; None if nothing does any more."""
+        """Return the private details of this entry; None if there are none any more."""
         if not self._is_detail_known:
             self._detail = Detail.get_or_none(Detail.seq == self.seq)
             self._is_detail_known = True
@@ -225,7 +225,7 @@ class Verification(QueuedRow):
     seen_at = UtcField(null=True)
 
     def see(self, *, by: str, now: datetime) -> bool:
-        """Note that somebody looked; False if somebody had, or nothing was found."""
+        """Acknowledge the result; return False if it was acknowledged, or nothing was found."""
         return self.update_if(
             Verification.state == BROKEN,
             Verification.seen_at.is_null(),

@@ -1,4 +1,4 @@
-"""Standing approvals, and what somebody wants left alone."""
+"""Auto-update rules, and holds on updates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.models.sites import Site
 
 
 class Policy(BaseModel):
-    r"""An auto-update rule.
+    """An auto-update rule.
 
     It covers `scopes` and `steps` on sites of one `client`, with any of the `tags`, and among
     `site_ids`, in the hours from `from_hour` to `to_hour` (UTC) of `weekdays`. What is empty
@@ -79,7 +79,7 @@ class Policy(BaseModel):
 
 
 class Held(BaseModel):
-    """A component of a site that nobody shall update until a date, or until it is let go."""
+    """A component of a site whose updates are ignored until a date, or until it is released."""
 
     id = AutoField()
     site = ForeignKeyField(Site, backref="holds", on_delete="CASCADE")

@@ -1,7 +1,7 @@
-"""The database, the fields every model shares, and the one way to change rows.
+"""The database, the fields that all models share, and the one way to change rows.
 
-`db` is bound once per process by `use_database`; a connection belongs to one
-request or one job and is opened and closed by whoever starts it.
+`db` is bound once per process by `use_database`. A connection belongs to one request or one job,
+which opens and closes it.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def utcnow() -> datetime:
 
 
 class Transaction:
-    """What may be asked of a transaction while it is open."""
+    """The operations of an open transaction."""
 
     def after_commit(self, fn: Callable[..., object], *args: Any, **options: Any) -> None:
         """Call `fn` once the outermost transaction is committed, never if it is not."""

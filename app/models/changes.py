@@ -150,7 +150,7 @@ class Change(LeasedRow):
 
     @property
     def left_site_untouched(self) -> bool:
-        """Whether it ended for a reason that passes: no person said no, and nothing was done."""
+        """Whether it ended for a temporary reason: nobody rejected it, and nothing was done."""
         if self.state == CANCELLED:
             return bool(self.outcome_reason)  # empty where a person cancelled it
         return self.state in (EXPIRED, REFUSED)
@@ -203,7 +203,7 @@ class Change(LeasedRow):
 
     @property
     def needs_checking(self) -> bool:
-        """Whether it ended badly, or nobody knows how, and nobody has looked at the site since."""
+        """Whether it ended badly or with an unknown result, and no person has checked the site."""
         return (self.is_incident or self.state in BAD_ENDS) and not self.closed_by
 
     @classmethod
@@ -212,7 +212,7 @@ class Change(LeasedRow):
         return (cls.is_incident | cls.state.in_(BAD_ENDS)) & (cls.closed_by == "")
 
     def mark_checked(self, **changes: Any) -> bool:
-        """Record that somebody looked; False if it did not need it or somebody did before."""
+        """Record that a person checked the site; return False if that was not needed any more."""
         return self.update_if(Change._needs_checking(), is_incident=False, **changes)
 
     # ---- lists ----
@@ -255,7 +255,7 @@ class Change(LeasedRow):
 
     @classmethod
     def to_check(cls, client_id: int | None = None, site: Site | None = None) -> list[Change]:
-        """Those that somebody has to look at, newest first; of one client or site if asked."""
+        """Return the changes that need checking, newest first; of one client or site if given."""
         query = cls._with_sites(client_id).where(cls._needs_checking())
         return list(query if site is None else query.where(cls.site == site))
 

@@ -1,4 +1,4 @@
-"""What the doctor found at the sites, and the asking for it."""
+"""Requests for connection diagnostics, and their results."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ OPEN = (QUEUED, EXAMINING)
 
 
 class Examination(QueuedRow):
-    """One examination of the connection to a site, from the wish to what was found.
+    """One examination of the connection to a site, from the request to the result.
 
-    `is_paired`, `verdict`, `blocker` and `checks` are what it found, `requests` how often
-    the site was called for that; they mean nothing unless the state is *done*.
+    `is_paired`, `verdict`, `blocker` and `checks` are the result, `requests` is how often the site
+    was called for it. They are meaningful only in the state *done*.
     """
 
     open_states = OPEN

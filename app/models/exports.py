@@ -1,4 +1,4 @@
-"""Exports of the trail that somebody asked for, and where each stands."""
+"""Requested exports of the audit log, and their states."""
 
 from __future__ import annotations
 

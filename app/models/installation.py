@@ -25,6 +25,6 @@ class Setting(BaseModel):
 
     @classmethod
     def write_once(cls, key: str, value: str) -> str:
-        """Keep `value` unless there is one already; returns the one that stands."""
+        """Store `value` unless there is one already; return the stored one."""
         cls.insert(key=key, value=value).on_conflict_ignore().execute()
         return cls.get_by_id(key).value

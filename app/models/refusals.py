@@ -1,4 +1,4 @@
-"""How often somebody was refused within an hour, so that the audit log is not filled by it."""
+"""Counts of refusals within an hour, so that they do not fill the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sites said about themselves, and the asking for it."""
+"""Site reports, and requests for them."""
 
 from __future__ import annotations
 

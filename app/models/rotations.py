@@ -1,4 +1,4 @@
-"""New keys for a connection that stands, from the wish to the outcome."""
+"""Key rotations of a connection, from the request to the result."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ OPEN = (ASKING, AGREED)
 
 
 class Rotation(QueuedRow, LeasedRow):
-    """One exchange of a site's keys; while it is *agreed* both generations may work.
+    """One exchange of a site's keys; while it is *agreed*, both generations may work.
 
-    `plan` is what was signed, to the byte, as b64u; `home` and `endpoints` say where the
-    site is from then on, when it moves. `next_sealed` holds the new keys until a message
-    under them was answered.
+    `plan` is what was signed, to the byte, as b64u. `home` and `endpoints` are the new address of a
+    site that moves. `next_sealed` holds the new keys until a message under them was answered.
     """
 
     open_states = OPEN

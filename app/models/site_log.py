@@ -19,11 +19,11 @@ from app.models.sites import Site
 
 
 class SiteLog(BaseModel):
-    """How far a site's log was read and found whole: `n` and `hash`, in a log called `log`.
+    """How far a site's log was read and verified: `n` and `hash`, in a log called `log`.
 
-    Where a log had to be taken up anew, `branch` counts up. `compared_n` is the entry up to
-    which both sides were compared; `read_at` is when the site last gave entries. `total_bytes` is
-    how much of it was kept in all, `day_bytes` how much of that on `day` (UTC).
+    `branch` counts how often reading had to restart. `compared_n` is the entry up to which both
+    sides were compared. `read_at` is when the site last sent entries. `total_bytes` is the stored
+    size in all, `day_bytes` that of `day` (UTC).
     """
 
     site = ForeignKeyField(Site, primary_key=True, backref="+", on_delete="CASCADE")
@@ -45,7 +45,7 @@ class SiteLog(BaseModel):
         return cls.get_by_id(site.id)
 
     def advance(self, **changes: Any) -> bool:
-        """Set columns if nobody has read further since this row was; False if somebody has."""
+        """Set columns unless another process has read further; return False if one has."""
         return self.update_if(SiteLog.n == self.n, SiteLog.branch == self.branch, **changes)
 
 

@@ -86,14 +86,13 @@ SORTS = ("name", "client", "state", "offers", "last_good", "added")
 
 
 class Site(BaseModel):
-    """One WordPress, and what is known of the connection to it.
+    """One WordPress site, and the state of its connection.
 
-    `keys_sealed` holds d2s, s2d and revoke under the sealing key, each bound to
-    this row and generation. `state_before_pairing` is where the site returns to
-    when a token closes unused. `log_n` and `log_hash` are the newest head of the
-    site's own log that was seen; `quarantine` is why a person has to decide whether
-    this still is the same site. `server_login_sealed` is a name and a password that
-    the web server in front of WordPress asks for.
+    `keys_sealed` holds d2s, s2d and revoke under the sealing key, each bound to this row and
+    generation. `state_before_pairing` is the state after a token closes unused. `log_n` and
+    `log_hash` are the newest known head of the site's own log. `quarantine` is why a person has to
+    decide whether this is still the same site. `server_login_sealed` is a name and a password for
+    the web server in front of WordPress.
     """
 
     id = AutoField()
@@ -175,7 +174,7 @@ class Site(BaseModel):
 
     @property
     def approvals(self) -> str:
-        """How changes to this site are approved; a site without a client asks for nobody else."""
+        """Return how changes to this site are approved; the agency decides without a client."""
         return self.client.approvals if self.client else SELF
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
@@ -187,9 +186,9 @@ class Site(BaseModel):
         return self.update_if(Site.state.in_(when), **changes)
 
     def claim_goodbye(self, when: tuple[str, ...], now: datetime, until: datetime) -> bool:
-        """Take the right to tell the site now; False if not due or being told elsewhere.
+        """Take the right to send the notice now; return False if it is not due or taken.
 
-        The lease is `revoke_next_at` itself: a worker that dies loses it by time.
+        The lease is `revoke_next_at` itself, so it expires if a worker dies.
         """
         return self.update_if(
             Site.state.in_(when), Site.revoke_next_at <= now, revoke_next_at=until
@@ -230,10 +229,10 @@ class Site(BaseModel):
 
     @classmethod
     def listing(cls, q: str = "", sort: str = "name", client_id: int | None = None) -> list[Site]:
-        """Sites that are not forgotten, each with its client; those of one client alone if asked.
+        """Return the sites that were not removed, each with its client; of one client if given.
 
-        `q` looks in name, address and client; a leading `-` turns `sort` round. An unknown
-        sort is by name.
+        `q` searches name, address and client. A leading `-` reverses `sort`. An unknown sort is by
+        name.
         """
         query = (
             cls.select(cls, Client).join(Client, JOIN.LEFT_OUTER).where(cls.forgotten_at.is_null())
@@ -333,10 +332,10 @@ class Pairing(LeasedRow):
     def close(
         self, to: str, now: datetime, *, unless_exchanged: bool = False, **changes: Any
     ) -> bool:
-        """Leave *waiting* for good and destroy what could still pair.
+        """Leave *waiting* and destroy what could still pair.
 
-        False if it had left already or, with `unless_exchanged`, if the site has
-        the keys and only its confirmation is missing.
+        Return False if it had left already or, with `unless_exchanged`, if the site has the keys
+        and only its confirmation is missing.
         """
         may_close = [Pairing.exchange_sealed.is_null()] if unless_exchanged else []
         return self.update_if(

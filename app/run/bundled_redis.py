@@ -32,7 +32,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class RedisUnavailable(Exception):
-    """The bundled Redis cannot run; the text says why and what to do."""
+    """The bundled Redis is unavailable; the text says why and what to do."""
 
 
 class RedisServer:

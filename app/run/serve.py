@@ -36,7 +36,7 @@ _ADVICE = {
 
 
 class CannotStart(Exception):
-    """Aura cannot start for an external reason; the text says why and what to do."""
+    """Something outside of Aura prevents the start; the text says what and what to do."""
 
 
 def main() -> int:

@@ -217,7 +217,7 @@ class Log:
         self.subtrees: list[bytes] = []  # the full ones, the largest first
 
     def take(self, seq: int, prev: str, named: str, body: str) -> Any:
-        """Add an entry if it fits behind those before it; returns what it says."""
+        """Add an entry if it fits the previous ones; return its content."""
         need(self.n < seq < 2**53, "its number is not higher than the previous one")
         need(seq != self.n + 1 or unhex(prev) == self.hash, "it does not follow the previous entry")
         raw = body.encode("utf-8")
@@ -377,7 +377,7 @@ def read_trail(rows: Iterator[Any], log: Log, covers: Any, end: Mark, whole: boo
 
 
 def check_body(said: Any, salt: str | None, detail: str | None) -> None:
-    """Whether it says what an entry says, and its private part is the one it was written with."""
+    """Whether the body is that of an entry, and its private part is the original one."""
     need(said.get("v") in (1, 2), "this program does not support its version")
     more: Any = dict(client=[int], private=[str]) if said["v"] == 2 else {}
     parts(said, v=int, at=str, event=str, actor=dict, site=[int], facts=dict, **more)

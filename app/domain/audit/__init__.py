@@ -1,8 +1,8 @@
-"""The trail: one hash chain of everything that happened, extended only together with it.
+"""The audit log: a hash chain of all events, extended in the transaction of each.
 
-docs/PROTOCOL.md section 5 is the norm. Bodies are stored as they were hashed and never
-serialised again in order to verify; what is private in an entry lies beside the chain, which
-holds a salted hash of it, so that a person can be erased and the chain stays whole.
+docs/PROTOCOL.md section 5 is the norm. Bodies are stored as they were hashed, and verified without
+serializing them again. The private details of an entry are stored outside of the chain, which holds
+a salted hash of them. So a person can be erased and the chain stays intact.
 """
 
 from app.domain.audit.append import record

@@ -1,4 +1,4 @@
-"""Adding entries: each with the change it tells of, or not at all."""
+"""Append entries to the audit log, in the transaction of the change they record."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SALT_BYTES = 16
 
 
 def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:
-    """Append `event` to the chain, inside the transaction of the change it tells of.
+    """Append `event` to the chain, inside the transaction of the change that it records.
 
-    Raises RuntimeError outside a transaction: an entry that could survive a
-    rolled-back change, or be lost beside a committed one, would be worthless.
+    Raises RuntimeError outside of a transaction: an entry must neither survive a rolled-back change
+    nor be lost for a committed one.
     """
     if not in_transaction():
         raise RuntimeError("An audit entry needs the transaction of its change.")

@@ -31,7 +31,7 @@ _BROKEN_LINK = "does not follow the previous entry"
 
 @dataclass(frozen=True)
 class Anchor:
-    """What somebody beside this database holds of the chain: the hash of entry `n`."""
+    """What a party outside of this database knows about the chain: the hash of entry `n`."""
 
     n: int
     hash: str
@@ -40,10 +40,10 @@ class Anchor:
 
 @dataclass(frozen=True)
 class ChainReport:
-    """What reading the whole chain found; `broken_at` is the first entry that does not fit.
+    """The result of verifying the whole chain; `broken_at` is the first entry that does not fit.
 
-    `anchors` is how many fit. `erased` are the entries whose private part is gone, all of them
-    followed by an entry that tells of it.
+    `anchors` is how many fit. `erased` are the entries whose private part is gone, each of them
+    followed by an entry that records the erasure.
     """
 
     entries: int
@@ -61,11 +61,11 @@ class ChainReport:
 def verify_chain(
     anchors: Iterable[Anchor] = (), *, seen: Callable[[int], object] = lambda count: None
 ) -> ChainReport:
-    """Read every entry and recompute every link; stops at the first that does not fit.
+    """Verify every link of the chain; stop at the first entry that does not fit.
 
-    Each of `anchors` has to stand where its holder saw it: that, and only that, shows a tail
-    that was cut off, or a whole chain that was written anew. `seen` is told now and then how
-    many entries fit so far.
+    Each of `anchors` has to be where its holder saw it. Nothing else shows that the end of the
+    chain was cut off or the whole chain rewritten. `seen` is called now and then with the number of
+    entries that fit so far.
     """
     end = Entry.end()
     last = end[0] if end else 0

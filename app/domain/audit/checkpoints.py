@@ -1,7 +1,7 @@
-"""How far a log reaches, signed by whoever keeps it (docs/PROTOCOL.md 5.3).
+"""Signed statements of how far a log reaches (docs/PROTOCOL.md 5.3).
 
-Aura names its own in every request and keeps each site's; so neither side can cut or rewrite
-its log without the other one holding a signature that contradicts it.
+Aura sends its own in every request and keeps each site's. So neither side can cut or rewrite its
+log without contradicting a signature that the other side holds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _KEPT_EVERY = 64
 
 
 class CheckpointInvalid(Exception):
-    """What was sent is no mark of that log; the text says why in a few words."""
+    """The checkpoint is not valid for that log; the text says why in a few words."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Checkpoint:
 
 
 def current_checkpoint(config: Config, sign_d: str | None = None) -> Checkpoint:
-    """How far the trail reaches now, signed; raises SealBroken without the signing key.
+    """Sign how far the audit log reaches now; raise SealBroken without the signing key.
 
-    `sign_d` is the public key that the reader knows (`Site.sign_d`); the newest when None.
+    `sign_d` is the public key that the reader knows (`Site.sign_d`); the newest if None.
     """
     dashboard = dashboard_identity.load_dashboard(config)
     seed = dashboard.signing_key if sign_d is None else dashboard.key_for(sign_d)
@@ -126,7 +126,7 @@ def _split(roots: str) -> tuple[bytes, ...]:
 
 
 def parse_checkpoint(said: object, public: str, whose: str = "the site's") -> Checkpoint:
-    r"""Verify and return the checkpoint in a message.
+    """Verify and return the checkpoint in a message.
 
     `public` is the key (b64u) of the side that keeps that log, which `whose` names in words.
 

@@ -11,9 +11,9 @@ from app.models.audit import NAMES, Entry
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:
-    """Return what an entry says, as one document whatever the version of its body.
+    """Return the content of an entry as one document, whatever the version of its body.
 
-    `event`, `at`, `actor` (kind, id, name, ip), `site`, `client` and `facts`. Where private
+    It has `event`, `at`, `actor` (kind, id, name, ip), `site`, `client` and `facts`. If private
     details were erased, `is_erased` is true and each of them reads ERASED.
     """
     body = json.loads(entry.body)

@@ -132,7 +132,7 @@ def write_export(
     now: datetime,
     seen: Callable[[int], object],
 ) -> int:
-    """Write the file, which nobody but this user can read; returns how many entries it shows."""
+    """Write the file, readable by this user only, and return the number of its entries."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as file:
         if form == ZIP:

@@ -48,7 +48,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class ExportScope:
-    """What an export is of; whatever is None is not limited. `of` says it in words."""
+    """What an export covers; None means no limit. `of` describes it in words."""
 
     of: str
     client: int | None = None
@@ -79,7 +79,7 @@ def write_zip(
     now: datetime,
     seen: Callable[[int], object],
 ) -> int:
-    """Everything a stranger needs to check it; returns how many entries it shows."""
+    """Write everything that a third party needs for verification; return the number of entries."""
     end = checkpoints.current_checkpoint(config)
     digests: dict[str, str] = {}
     leaves = [bytes.fromhex(one) for one in _hashes(end.n)] if not covered.is_whole else []
@@ -154,7 +154,7 @@ def escape_csv_formula(value: object) -> str:
 
 
 class _Counted(Generic[T]):
-    """Hands things on, counts them, and tells of each portion."""
+    """An iterator that counts its items and reports each batch."""
 
     def __init__(self, things: Iterable[T], seen: Callable[[int], object]) -> None:
         self._things, self._seen, self.count = things, seen, 0

@@ -1,7 +1,7 @@
-"""Whether what lies beside the chain says what the chain says: index columns and private details.
+"""Compare the index columns and private details with the chain.
 
-SQLite computes the columns from the text, so there they cannot contradict it as long as the table
-is the one that computes them. Anywhere else each entry is judged by the rule in entry_format.py.
+SQLite computes the columns from the text, so they cannot contradict it as long as the table is the
+one that computes them. On PostgreSQL each entry is compared by the rule in entry_format.py.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class SideTableCheck:
 
 
 def check_side_tables(last: int, private: list[int], found: SideTableCheck) -> None:
-    """Everything beside the entries up to `last`; `private` are those whose text names details."""
+    """Check index columns and private details of the entries up to `last`.
+
+    `private` are the entries whose text names details.
+    """
     if not _are_columns_computed():
         for row in audit_chain.indexed_rows(last):
             _judge(row, found)

@@ -1,7 +1,7 @@
-"""The Merkle tree over the trail (RFC 9162, section 2.1): one entry proved without the others.
+"""The Merkle tree over the audit log (RFC 9162, section 2.1), for proofs of single entries.
 
-Leaves are the hashes of the chain, which begin with the 0x00 the RFC asks of a leaf
-(docs/PROTOCOL.md section 5). Every hash here is 32 bytes.
+Leaves are the hashes of the chain, which begin with the 0x00 that the RFC requires of a leaf
+(docs/PROTOCOL.md section 5). Every hash here has 32 bytes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Erasing a person from what is kept beside the chain. The chain stays whole, and tells of it."""
+"""Erase a person from the private details; the chain stays intact and records the erasure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BATCH = 500
 def erase_user(
     member: Member, *, reason: str, by: Actor, confirmed_at: datetime, now: datetime
 ) -> int:
-    r"""Erase the private details in the entries about a disabled user, and their account's details.
+    """Erase the private details in the entries about a disabled user, and their account's details.
 
     Return the number of entries. What the chain itself contains about them (entries from before
     details were stored separately), the exact plans they proposed or approved, exports and backups

@@ -1,8 +1,8 @@
-"""Entries that strangers can cause at will: a share for each of them, and the rest counted.
+"""Limit the entries that unauthenticated callers can cause, and count the rest.
 
-One who is refused all day, on purpose, must neither fill the audit log nor hide what others
-were refused. So each member and each network has a share of its own within an hour, all
-together have a larger one, and what goes beyond becomes one entry with the number.
+A caller who is refused all day, on purpose, must neither fill the audit log nor hide the refusals
+of others. So each member and each network has an hourly limit, and all together have a larger one.
+What exceeds it becomes one entry with the number.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _source(by: Actor) -> str:
 
 
 def _actor(row: RefusalCount) -> Actor:
-    """Who it was, as far as a label says."""
+    """Return the actor as far as the label identifies it."""
     kind, _, number = row.actor.partition(":")
     if kind == "member":
         member = Member.get_or_none(Member.id == int(number))

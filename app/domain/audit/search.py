@@ -13,10 +13,10 @@ from app.models.search_terms import asked_for
 
 @dataclass(frozen=True)
 class EntryFilter:
-    """What an entry has to be; whatever is left out may be anything.
+    """The conditions of a search; those left out match any entry.
 
-    `person` is a member's id: what they did. From `since` on and before `until`. Of `words`
-    each has to stand in the entry, or begin a word of it.
+    `person` is the id of the member who acted. `since` is inclusive, `until` is not. Each of
+    `words` has to be in the entry, or begin one of its words.
     """
 
     client: int | None = None

@@ -85,7 +85,7 @@ def run_verification(
 
 
 def verify_now(*, by: Actor, now: datetime) -> ChainReport:
-    """Read the trail for whoever sits at the terminal, and write down what was found.
+    """Verify the audit log for the operator at the terminal, and store the result.
 
     Raises TrailUnreadable.
     """
@@ -109,9 +109,9 @@ def _record_found(found: ChainReport, by: Actor, now: datetime) -> None:
 
 
 def acknowledge_failure(verification_id: int, *, by: Actor, now: datetime) -> None:
-    """Take what was found off everybody's pages; it stays in the trail.
+    """Acknowledge a failed verification, so that pages stop showing it; the entry stays.
 
-    Raises Forbidden, NotFound, or StaleState if somebody did so already.
+    Raises Forbidden, NotFound, or StaleState if it was acknowledged before.
     """
     permissions.require(by, "people")
     found = Verification.get_or_none(Verification.id == verification_id)
@@ -125,7 +125,7 @@ def acknowledge_failure(verification_id: int, *, by: Actor, now: datetime) -> No
 
 
 def queue_due_verification(now: datetime) -> int:
-    """Ask for tonight's reading unless it was asked for; find lost ones. How many of both."""
+    """Queue tonight's verification once, recover lost ones, and return the number of both."""
     count = 0
     for one in Verification.stuck(now - LOST_AFTER):
         count += one.move(to=ABANDONED, when=(RUNNING,), ended_at=now)

@@ -1,7 +1,7 @@
-"""Releasing a change: exactly what a person was shown, signed once they said yes.
+"""Approve exactly the change that a person was shown, and sign it.
 
-What they approve is frozen (plans.py); whatever differs afterwards is another change, to
-be approved anew. Nothing else in Aura signs a change.
+What they approve is frozen (change_plan.py). Anything that differs afterwards is another change,
+which needs its own approval. Nothing else in Aura signs a change.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _release(
 
 
 def _require_decider(by: Actor, site: Site) -> None:
-    """Raise Forbidden where somebody else decides about changes to this site."""
+    """Raise Forbidden if another party decides about changes to this site."""
     if not can_decide(by, site):
         decider = "client" if site.approvals == THEMSELVES else "agency"
         raise Forbidden("decide", f"The {decider} approves updates of this site.")
@@ -187,7 +187,7 @@ def _refusal(change: Change, seen: str) -> AuraError:
 
 
 def reject_change(change: Change, *, by: Actor, reason: str, now: datetime) -> None:
-    """Say no, and why. Raises Forbidden, Invalid, or ChangeWentStale."""
+    """Reject a change with a reason. Raises Forbidden, Invalid, or StaleChange."""
     permissions.require(by, "decide")
     check_reason(reason)
     if not reason.strip():

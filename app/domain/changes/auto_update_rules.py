@@ -1,7 +1,7 @@
-"""Standing approvals: made, confirmed and ended by people, and what they then release.
+"""Auto-update rules: created, confirmed and ended by people, and what they approve.
 
-A policy proposes what it covers and approves it, in its hours and until it expires, and is
-shown as the approver. What somebody proposed by hand is for somebody to approve.
+A rule proposes what it covers and approves it, in its hours and until it expires, and is shown as
+the approver. What a person proposed by hand needs the approval of a person.
 """
 
 from __future__ import annotations
@@ -227,13 +227,13 @@ def would_release(change: Change, site: Site, now: datetime) -> Policy | None:
 
 
 def approve_due(config: Config, now: datetime) -> int:
-    """Approve what policies proposed and the sites could do, in their hours; how many."""
+    """Approve what rules proposed and the sites can do, in their hours; return how many."""
     waiting = Change.select().where(Change.state == PROPOSED, Change.policy.is_null(False))
     return sum(release(change, config=config, now=now) for change in list(waiting))
 
 
 def release(change: Change, *, config: Config, now: datetime) -> bool:
-    """Approve one of them; False where the policy does not cover it, or not now."""
+    """Approve one change; return False if the rule does not cover it, or not now."""
     dashboard = dashboard_identity.load_dashboard(config)
     with transaction():
         change.refresh()
@@ -291,7 +291,7 @@ def is_window_open(policy: Policy, now: datetime) -> bool:
 
 
 def approver_name(policy: Policy) -> str:
-    """How a page and the plan name it: with the people who stand for it."""
+    """Return the name of a rule for pages and plans, with the people responsible for it."""
     people = f"{policy.maker} and {policy.confirmer}" if policy.confirmer else policy.maker
     return f"auto-update rule {policy.id} “{policy.name}” of {people}"
 
@@ -318,7 +318,7 @@ def covers_in_words(policy: Policy) -> str:
 
 
 def count_sites(policy: Policy) -> int:
-    """How many sites it covers as they are tagged now, whatever else stands against an update."""
+    """Return how many sites the rule covers with their current tags, ignoring other conditions."""
     having = {
         site_id: set(map(tag_names.fold, texts)) for site_id, texts in SiteTag.by_site().items()
     }

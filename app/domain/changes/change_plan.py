@@ -105,7 +105,7 @@ def plan_of(document: bytes, *, by: str, how: str, at: datetime, reason: str) ->
 
 
 def is_plan_of(plan: bytes, digest: str) -> bool:
-    """Whether `plan` says exactly what was approved under `digest`, and nothing more."""
+    """Whether `plan` contains exactly what was approved under `digest`."""
     try:
         said: dict[str, Any] = parse_json(plan)
     except ProtocolError:

@@ -1,6 +1,6 @@
-"""What a site says the makers of a new version say: a stranger's words, handed on by another. Pure.
+"""The changelog of a new version, as a site passes it on: untrusted text. Pure.
 
-It arrives as text and is kept as text; what could not be had is kept with the reason.
+It arrives as text and is stored as text. If it is missing, the reason is stored.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ def read(said: object) -> dict[str, Any] | None:
 
 
 def plain(text: str) -> tuple[str, bool]:
-    """Lines of characters that can be seen, and whether something had to be left out at the end.
+    """Return lines of visible characters, and whether the end had to be cut.
 
-    Nothing that moves or turns what stands around it: no control and no formatting characters.
+    Control and formatting characters, which could move or reverse the text around them, are
+    removed.
     """
     kept = text[:MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
     seen = "".join(char for char in kept if char == "\n" or _is_seen(char))

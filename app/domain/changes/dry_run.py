@@ -1,6 +1,6 @@
-"""Before anybody approves: the site itself says whether it could, and with what.
+"""The pre-check: the site itself answers whether it could make the change, and with what.
 
-Its answer is frozen into the document that a person approves (plans.py).
+Its answer is frozen into the document that a person approves (change_plan.py).
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _window_there(change: Change, skew: timedelta) -> tuple[datetime, datetime]:
 
 
 def _checked(change: Change, site: Site, said: _Said) -> ChangeChecked:
-    """With what the site said of its state, for whoever has nothing but the trail."""
+    """Return the event with the state that the site reported, so the log is self-contained."""
     reported: dict[str, str | bool] = {"version": change.from_version, **said.facts}
     if said.package is not None:
         reported |= {
@@ -206,7 +206,7 @@ def _refuse(change: Change, reasons: tuple[str, ...], facts: dict[str, Any], now
 
 
 def _again(change: Change, fault: str, evidence: dict[str, Any], now: datetime) -> str:
-    """Say what was seen and ask later; a site that keeps silent lets the proposal end."""
+    """Record the attempt and try again later; a silent site lets the proposal expire."""
     if now - change.proposed_at >= ASKED_FOR:
         change.note(CHECKING, fault=fault, evidence=evidence)
         proposals.expire_change(change, now)

@@ -1,7 +1,7 @@
-"""May this component be updated now, and if not, why. Pure: everything it knows is handed in.
+"""Decide whether a component may be updated now, and if not, why. Pure.
 
-Nothing is assumed: what a site does not tell counts against the update. The site decides
-again, with fresh facts, before it touches a file.
+Nothing is assumed: what a site does not report counts against the update. The site decides again,
+with fresh facts, before it changes a file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WITH_FOLDER = ("plugin", "theme", "siteagent")
 
 @dataclass(frozen=True)
 class ActiveHold:
-    """Somebody wants this component left alone; without `until`, for as long as it stands."""
+    """Updates of the component are ignored, until `until` or indefinitely."""
 
     reason: str
     until: datetime | None = None
@@ -37,7 +37,7 @@ class ActiveHold:
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """The site around the component. `None` and an empty text mean that it did not tell."""
+    """The state of the site; `None` or an empty text if it did not report it."""
 
     is_connected: bool
     is_quarantined: bool
@@ -55,7 +55,7 @@ class SiteFacts:
 
 @dataclass(frozen=True)
 class Reason:
-    """One thing that stands against an update; `facts` are what its sentence needs."""
+    """One reason against an update; `facts` are what its sentence needs."""
 
     code: str
     facts: dict[str, str] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Everything that stands against an update, told at once rather than one after the other."""
+    """All reasons against an update, shown together."""
 
     reasons: tuple[Reason, ...]
 
@@ -196,7 +196,7 @@ def _disk(case: _Case) -> Reason | None:
 
 
 def _rollback(case: _Case) -> Reason | None:
-    """WordPress itself is never kept whole; whoever approves that one is told so instead."""
+    """Require a rollback, except for WordPress itself, for which the approver sees a warning."""
     if case.target.kind == "core":
         return None
     possible = case.around.rollback

@@ -1,7 +1,7 @@
-"""Running an approved change at its site, at most once.
+"""Run an approved change on its site, at most once.
 
-Whatever happens on the way, nothing leads back to *approved*: a change is sent again only
-where the site itself said that it waits. What came of it is settling.py's to find out.
+Nothing leads back to *approved*: a change is sent again only if the site itself reported that it
+waits. settlement.py finds out the result.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Notice that a site is broken after an update that had succeeded, and say so on that update."""
+"""Notice that a site broke after an update that had succeeded, and mark that update."""
 
 from __future__ import annotations
 

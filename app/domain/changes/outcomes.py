@@ -69,7 +69,7 @@ class Outcome:
 
 
 def digest_of(evidence: dict[str, Any]) -> str:
-    """Of the whole evidence, so that what is stored can be held to what the trail says."""
+    """Return the digest of all evidence, to compare the stored evidence with the audit log."""
     return hashlib.sha256(canonical(evidence)).hexdigest()
 
 
@@ -151,7 +151,7 @@ def _is_supported(told: Outcome, step: PlannedUpdate) -> bool:
 
 
 def _is_unproven(told: Outcome) -> bool:
-    """Whether nobody saw the new version at work: the site installed it and could not tell."""
+    """Whether the new version was installed but never seen working."""
     after = told.evidence.get("after", {})
     return (
         told.state == SUCCEEDED

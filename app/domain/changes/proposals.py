@@ -57,10 +57,10 @@ class Window:
 def propose_changes(
     wanted: Sequence[UpdateRequest], *, by: Actor, reason: str, window: Window, now: datetime
 ) -> list[Change]:
-    """Propose them together, and have each site say in a dry run whether it could.
+    """Propose changes together, and start a pre-check on each site.
 
-    All or none. Raises Forbidden, Invalid, or Conflict for a component that may not be
-    updated now or that is part of another change.
+    All or none. Raises Forbidden, Invalid, or Conflict for a component that may not be updated now
+    or that is part of another change.
     """
     permissions.require(by, "propose")
     if not wanted:
@@ -169,7 +169,7 @@ def cancel_in_transaction(change: Change, why: str, by: Actor, now: datetime) ->
 
 
 def expire_change(change: Change, now: datetime) -> bool:
-    """End what nobody decided, or what could not begin, in its time."""
+    """End a change that was not decided, or could not begin, in time."""
     with transaction():
         if not change.move(EXPIRED, ended_at=now, next_try_at=None):
             return False

@@ -124,9 +124,9 @@ def _told_by_status(change: Change, reply: Reply, now: datetime) -> Outcome | No
 def finish_change(
     change: Change, site: Site, told: Outcome, outcome: CallResult, how: str, world: RunContext
 ) -> str:
-    """Write down what the site told; returns the change's state.
+    """Store the result that the site reported, and return the change's state.
 
-    State, evidence, component, connection and entries together, or nothing of them.
+    State, evidence, component, connection and entries are written together.
     """
     was_touched = told.state in _TOUCHED and told.reason != outcomes.NEVER_ARRIVED
     after: dict[str, Any] = {}
@@ -226,7 +226,7 @@ def _start_next(site: Site, now: datetime) -> None:
 
 
 def _report_anew(site: Site, now: datetime) -> None:
-    """Have the site read again; one that is asked for already serves as well."""
+    """Request a new site report; one that is queued already serves as well."""
     if Sync.open_for(site) is None:
         try:
             sync = Sync.ask(site, asked_by=SYSTEM.name, now=now)

@@ -1,4 +1,4 @@
-"""What a visitor meets at a site: a page, a page that broke, or something nobody can judge by."""
+"""Request a site's front page as a visitor, and classify the answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _HEADERS = {"Accept": "text/html", "Accept-Encoding": "identity", "Cache-Control
 def probe_site(
     site: Site, *, config: Config, look: LookCall = site_client.probe, now: Callable[[], datetime]
 ) -> dict[str, Any]:
-    """Look at the front page as a stranger would; raises nothing a site can cause."""
+    """Request the front page as an anonymous visitor; raise nothing that a site can cause."""
     try:
         login = calls.server_login(site, config)
     except SealBroken:

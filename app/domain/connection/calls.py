@@ -42,10 +42,10 @@ MAX_FALLBACKS = 3
 
 @dataclass(frozen=True)
 class CallResult:
-    """What came of one call: a verified reply, or the fault and its evidence.
+    """The result of a call: a verified reply, or the error code and its evidence.
 
-    `document` is the answer's content. Without a `reply` nobody signed it, and it
-    is worth what the proofs inside it are worth.
+    `document` is the content of the answer. Without a `reply` it is unsigned, and only the proofs
+    inside it count.
     """
 
     op: str
@@ -88,11 +88,10 @@ def call_site(
     patience_s: float = DEADLINE_S,
     noted_at: datetime | None = None,
 ) -> CallResult:
-    """Call the site once and return what came of it; raises nothing a site can cause.
+    """Call the site once and return the result; raise nothing that a site can cause.
 
-    Tells a paired site how far the trail reaches, and keeps under which nonces it was called
-    before anything is sent. `noted_at`: when the caller wrote down that it would
-    (siteclient.call).
+    The request contains a checkpoint for a paired site, and its nonces are stored before it is
+    sent. `noted_at` is when the caller recorded the planned call (http/site_client.call).
     """
     began = time.monotonic()
     nonces: list[str] = []
@@ -156,10 +155,10 @@ def call_with_fallback(
 
 
 def _https_or_www_variant(endpoint: str, outcome: CallResult) -> list[str]:
-    """Where a redirect leads, if that is the same address with https or with another `www.`.
+    """Return the target of a redirect that only switches to https or to another `www.`.
 
-    A site that goes to https stays the site it was. Nothing else is followed, and never back
-    to http: whoever redirects has proven nothing.
+    A site that switches to https is the same site. No other redirect is followed, and never one to
+    http, because a redirect proves nothing.
     """
     location = str(outcome.evidence.get("location", ""))
     try:

@@ -1,4 +1,4 @@
-"""Record what a call says about the connection to a site, in the caller's transaction."""
+"""Record what a call shows about the connection to a site, in the caller's transaction."""
 
 from __future__ import annotations
 

@@ -57,10 +57,10 @@ _FINAL = frozenset({ErrorCode.wrong_site, ErrorCode.pairing_closed})
 
 
 def issue_token(site: Site, *, by: Actor, config: Config, now: datetime) -> tuple[Pairing, str]:
-    """Make the one token that can pair this site, and begin to ask the site for it.
+    """Create the one token that can pair this site, and begin to call the site with it.
 
-    Returns its text, which nobody can read again. A token that was out is cancelled.
-    Raises Forbidden, AlreadyPaired, or StaleState.
+    Return its text, which cannot be read again. An open token is cancelled. Raises Forbidden,
+    AlreadyPaired, or StaleState.
     """
     permissions.require(by, "pair")
     token = new_token(config.origin, site.url, int(now.timestamp()))
@@ -76,7 +76,7 @@ def issue_token(site: Site, *, by: Actor, config: Config, now: datetime) -> tupl
 
 
 def _take_site(site: Site, by: Actor, now: datetime) -> None:
-    """Bring the site into *pairing*, whatever stood in the way of it."""
+    """Move the site to *pairing* from any state that allows it."""
     site.refresh()
     waiting = site.waiting_token()
     if waiting is not None:
@@ -105,10 +105,10 @@ def _create(site: Site, token: Token, by: Actor, config: Config, now: datetime) 
 
 
 def cancel_pairing(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
-    """Make a token worthless that nobody used yet.
+    """Cancel an unused token.
 
-    Raises Forbidden, StaleState when it is closed already, or Conflict when the
-    site has accepted it and only its last answer is missing.
+    Raises Forbidden, StaleState if it is closed already, or Conflict if the site has accepted it
+    and only its last answer is missing.
     """
     with permissions.member_transaction(by, "pair") as (_, by):
         _withdraw(pairing, by, now or utcnow())
@@ -133,7 +133,7 @@ def _release_site(pairing: Pairing) -> None:
 
 
 def retry_pairing_now(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
-    """Ask the site at once: somebody says the token is pasted. Raises Forbidden or StaleState."""
+    """Call the site at once, because the token has been pasted. Raises Forbidden or StaleState."""
     with permissions.member_transaction(by, "pair"):
         if not _schedule_now(pairing, now or utcnow()):
             raise StaleState("This token is no longer valid.")
@@ -373,7 +373,7 @@ def _expire(pairing: Pairing, now: datetime) -> None:
 
 
 def _delay_s(attempts: int) -> int:
-    """Often at first, while somebody is looking; rarely once they went away."""
+    """Return the delay until the next attempt: short at first, longer with time."""
     if attempts < 24:
         return 5
     return 10 if attempts < 60 else 30

@@ -53,11 +53,11 @@ def claim_in(document: dict[str, Any], config: Config) -> Claim | None:
 
 
 def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None:
-    """Judge what a site says of this trail, inside the caller's transaction.
+    """Judge what a site reports about the audit log, inside the caller's transaction.
 
-    A mark that Aura signed and that does not fit proves that the trail was cut, rewritten or
-    set back. Without Aura's signature it is the site's word alone: an alarm about that site,
-    and nothing that the trail is judged by.
+    A checkpoint that Aura signed and that does not fit proves that the log was cut, rewritten or
+    restored. Without Aura's signature it is only the site's claim, which raises an alert about that
+    site and says nothing about the log.
     """
     mark = claim.mark
     if mark is None:
@@ -82,7 +82,7 @@ def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None
 
 
 def _raise_unproven(site: Site, said: dict[str, Any], by: Actor, now: datetime) -> None:
-    """Once a day: a site that lies in each of its answers must not fill the list."""
+    """Raise an alert at most once a day, so that a site cannot fill the list."""
     key = f"{now:%Y-%m-%d}"
     alerts.raise_alert(site, alerts.CLAIM_UNPROVEN, key, {"site": said}, by, now)
 

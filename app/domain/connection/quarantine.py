@@ -47,10 +47,10 @@ def known_head(site: Site) -> dict[str, Any]:
 
 
 def judge_answer(site: Site, reply: Reply) -> Judgement:
-    """Compare the mark in an answer with the one seen before.
+    """Compare the checkpoint in an answer with the known one.
 
-    An answer without one, or with one that the site did not sign, counts as a fork: no honest
-    plugin sends it.
+    An answer without one, or with one that the site did not sign, counts as a fork, because no
+    correct plugin sends it.
     """
     try:
         mark = checkpoints.parse_checkpoint(reply.document.get("mark"), site.sign_s)

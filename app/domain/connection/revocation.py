@@ -86,7 +86,7 @@ def revoke_access(site: Site, *, by: Actor, reason: str = "", now: datetime | No
 
 
 def retry_due_revocations(now: datetime) -> list[int]:
-    """Queue the goodbyes whose time has come; for the schedule. Returns the site ids."""
+    """Queue the disconnect notices that are due, and return the site ids; for the schedule."""
     due = Site.select(Site.id).where(Site.state.in_(_ENDING), Site.revoke_next_at <= now)
     ids = [site.id for site in due]
     for site_id in ids:
@@ -115,9 +115,9 @@ def deliver_revocation(
     call_bearer: BearerCall = site_client.call_bearer,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Tell the site once more, and write down exactly what is proven; returns the state.
+    """Send the site another disconnect notice, record what is proven, and return the state.
 
-    Safe to be called twice at once and again after a crash at any point.
+    Safe to call twice at once and again after a crash at any point.
     """
     site = Site.get_or_none(Site.id == site_id)
     if site is None or site.state not in _ENDING:
@@ -282,7 +282,7 @@ class _RevocationAttempt:
         )
 
     def _settle(self, state: str) -> None:
-        """Say what is proven; from here on it is only checked that this stays so."""
+        """Record the proven state; from now on Aura only checks that it stays so."""
         if state == DISCONNECTED and self.site.state != DISCONNECTED:
             self._note(left="answer to revocation", left_at=self.now().isoformat())
         evidence, kid, site_id = self.site.revoke_evidence, self.site.key_id, self.site.id

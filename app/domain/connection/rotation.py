@@ -86,7 +86,7 @@ def recover_rotations(now: datetime) -> int:
 
 
 def _endpoints_at(site: Site, home: str) -> list[str]:
-    """Where to ask for a move: what the site named itself, if it lies at that address."""
+    """Return the endpoints for a move: those that the site named, if they are at that address."""
     named = site.quarantine_evidence.get("endpoints", [])
     fitting = [one for one in named if one.startswith((f"{home}/", home + "?"))]
     return [*fitting, *(one for one in candidates(home) if one not in fitting)][:4]

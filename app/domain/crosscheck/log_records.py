@@ -1,4 +1,4 @@
-"""Comparing what a site's log and the trail tell of it, each time the log was read."""
+"""Compare a site's log with the audit log each time the site's log was read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OFTEN = ("site_called", "change_started", "change_ended")
 
 
 def compare_site_log(site: Site, now: datetime) -> int:
-    """Raise an alarm for each contradiction that is not known; returns how many are new."""
+    """Raise an alert for each new contradiction, and return how many are new."""
     read = SiteLog.get_or_create_for(site)
     offset = timedelta(seconds=site.clock_offset_s or 0)
     entries = SiteEntry.behind(site.id, read.branch, read.compared_n - _OVERLAP)

@@ -1,7 +1,7 @@
-"""Two records of the same events, held against each other: the site's log and Aura's trail.
+"""Compare two records of the same events: the site's log and Aura's audit log.
 
-Pure. A finding is only what cannot be explained otherwise: an entry that is too young, a call
-that got no answer and an entry that was trimmed are none.
+Pure. A finding is only what has no other explanation. Very recent entries, calls without an answer
+and trimmed entries are no findings.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class LogRecord:
 
 @dataclass(frozen=True)
 class Finding:
-    """A contradiction: its kind, what tells it from others, and what each side says."""
+    """A contradiction: its kind, its key among others of the kind, and what each side recorded."""
 
     kind: str
     key: str
@@ -53,7 +53,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class LogPair:
-    """What there is to compare. `made` are nonces of calls of which perhaps no entry tells."""
+    """The two sides to compare. `made` are nonces of calls that may have no entry."""
 
     site: Sequence[LogRecord]
     aura: Sequence[LogRecord]
@@ -81,7 +81,7 @@ def of(entries: Iterable[LogRecord], *events: str) -> list[LogRecord]:
 
 
 def _calls_unknown(sides: LogPair) -> Iterable[Finding]:
-    """Signed with the keys of the connection, and Aura never made it: somebody else holds them."""
+    """Find calls with the keys of the connection that Aura never made: the keys have leaked."""
     ours = sides.made | {
         nonce for call in of(sides.aura, "site_called") for nonce in call.facts.get("nonces", ())
     }
@@ -163,7 +163,7 @@ def _last_words(entries: Sequence[LogRecord]) -> dict[str, LogRecord]:
 
 
 def _changes_missing(sides: LogPair, now: datetime) -> Iterable[Finding]:
-    """Aura was told how a change ended, and the site's log never heard of it."""
+    """Find changes whose end the site reported and that are missing in its log."""
     there = {one.text("op_id") for one in of(sides.site, "change_answered", "change_settled")}
     for end in of(sides.aura, "change_ended"):
         op_id, outcome = end.text("op_id"), end.text("outcome")

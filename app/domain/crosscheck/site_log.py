@@ -1,7 +1,7 @@
-"""Reading a site's own log: what is new is fetched, checked link by link, and kept to the byte.
+"""Read a site's own log: fetch new entries, verify each link, and store the exact bytes.
 
-docs/PROTOCOL.md 5.4. An entry that was kept is never changed; where a log had to be taken up
-anew after something was broken, the rest is kept as another branch of it.
+docs/PROTOCOL.md 5.4. Stored entries never change. If reading has to restart after a broken entry,
+the rest is stored as another branch.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class LogEntry:
 
     @property
     def nonce(self) -> object:
-        """Of the request it tells of, if it tells of one."""
+        """Return the nonce of the request that the entry records, if any."""
         facts = json.loads(self.body).get("facts")
         return facts.get("nonce") if isinstance(facts, dict) else None
 
@@ -216,11 +216,11 @@ def _link(said: object) -> LogEntry:
 def verify_batch(
     batch: Batch, start: Cursor, mark: Checkpoint, anchors: dict[int, str]
 ) -> tuple[list[LogEntry], LogBroken | None]:
-    """Those links that continue from `start`, and what is wrong with the next one, if anything.
+    """Return the entries that continue from `start`, and what is wrong with the next one.
 
-    Older entries may have been trimmed, or be of another connection: then the batch begins where
-    the site says that its log does. Every hash the site signed at some time (`anchors`, `mark`)
-    has to stand at its number.
+    Older entries may have been trimmed, or belong to another connection; then the batch begins
+    where the site reports that its log does. Every hash that the site has signed (`anchors`,
+    `mark`) has to match.
     """
     whole: list[LogEntry] = []
     seq, digest = start.n, start.hash

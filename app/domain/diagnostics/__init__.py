@@ -1,4 +1,4 @@
-"""The connection doctor: what stands between Aura and a site, step by step, with evidence.
+"""Connection diagnostics: find out, step by step and with evidence, what blocks a site.
 
-`examine` looks and judges, `asking` queues examinations, `rounds` carries them out.
+`examine` looks and judges, `scheduling` queues examinations, `runs` carries them out.
 """

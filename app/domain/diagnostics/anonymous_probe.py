@@ -1,8 +1,8 @@
-"""Calls as a stranger: what can be learned of the way to SiteAgent without a key.
+"""Probe the way to SiteAgent with anonymous requests, without a key.
 
-SiteAgent tells strangers two things apart, before it looks at any key: a message
-within its limits (401) and one beyond them (413), docs/PROTOCOL.md 1.1 step 1. That
-is enough to see whether a header arrives at all, and whether a body keeps its length.
+SiteAgent distinguishes two kinds of anonymous requests before it looks at any key: a message within
+its limits (401) and one beyond them (413), docs/PROTOCOL.md 1.1 step 1. That shows whether a header
+arrives at all, and whether a body keeps its length.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From what was seen to checks. One cause is chosen; what lies behind it is not claimed."""
+"""Turn observations into checks, and choose one cause; nothing is claimed beyond it."""
 
 from __future__ import annotations
 

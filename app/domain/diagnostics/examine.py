@@ -1,4 +1,4 @@
-"""One examination: look along the whole way to a site, then say what stands in it."""
+"""One examination: check each step on the way to a site, then name what blocks it."""
 
 from __future__ import annotations
 

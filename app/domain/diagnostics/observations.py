@@ -52,7 +52,7 @@ class Findings:
     cause: Blocker | None
 
     def is_behind_cause(self, name: str) -> bool:
-        """Whether a check lies beyond what keeps Aura away, so that nothing is known of it."""
+        """Whether a check is beyond the cause, so that nothing is known about it."""
         return self.cause is not None and NAMES.index(self.cause.check) < NAMES.index(name)
 
 

@@ -1,4 +1,4 @@
-"""What an answer nobody signed shows of whatever gave it. A guess to explain by, never a fact."""
+"""Guess from an unsigned answer which program gave it. For explanations only."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def classify_intermediary(received: RawResponse) -> Blocker | None:
 
 
 def siteagent_code(received: RawResponse) -> str:
-    """Which of its two refusals of strangers SiteAgent gave; empty for everything else."""
+    """Return the code of SiteAgent's refusal of anonymous requests; empty for anything else."""
     if received.is_cut or received.is_encoded:
         return ""
     try:
@@ -117,7 +117,7 @@ def siteagent_code(received: RawResponse) -> str:
 
 
 def is_from_cache(received: RawResponse) -> bool:
-    """Whether a cache says that it had this answer already."""
+    """Whether the answer came from a cache, according to the cache itself."""
     age = received.headers.get("Age", "0").strip()
     said = [received.headers.get(name, "").lower() for name in _CACHE_HEADERS]
     return (age.isdecimal() and int(age[:9]) > 0) or any("hit" in text for text in said)
@@ -193,7 +193,7 @@ def _is_challenge(received: RawResponse) -> bool:
 
 
 def _product(received: RawResponse) -> str:
-    """Whose page this seems to be; asked only of answers that are not WordPress's."""
+    """Guess which product made this page; only for answers that are not WordPress's."""
     if received.status == 200:
         return ""
     text = plain(received).decode("utf-8", "replace") + received.headers.get("Server", "")

@@ -1,4 +1,4 @@
-"""What an examination found: one check after the other, and what they say together."""
+"""The result of an examination: its checks, and the verdict over all of them."""
 
 from __future__ import annotations
 

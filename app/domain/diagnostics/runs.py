@@ -70,10 +70,10 @@ def examine_address(
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> Diagnosis:
-    """Examine what is at this address at once, for whoever sits at the terminal.
+    """Examine an address at once, for the operator at the terminal.
 
-    A site in care is examined with its keys, and the trail tells of it; any other is
-    looked at as a stranger would. Raises Invalid for what is no address.
+    A listed site is examined with its keys, which the audit log records. Any other address is
+    examined with anonymous requests. Raises Invalid for an invalid address.
     """
     url = normalize_url(text)
     site = Site.get_or_none(Site.url == url, Site.forgotten_at.is_null())

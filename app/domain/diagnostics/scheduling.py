@@ -1,4 +1,4 @@
-"""The wish to have a connection examined: by a person, or by Aura itself after a failure."""
+"""Request examinations: by a person, or by Aura itself after a failure."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def _examine_failure(site: Site, fault: str, now: datetime) -> None:
 
 
 def recover_examinations(now: datetime) -> int:
-    """End examinations whose worker died, queue those whose job was lost; returns how many.
+    """End examinations whose worker died, queue those whose job was lost; return how many.
 
-    What ended long ago is deleted: the trail tells of it.
+    Old ones are deleted, because the audit log records them.
     """
     stuck = Examination.stuck(now - STUCK_AFTER)
     for examination in stuck:

@@ -45,10 +45,10 @@ _AT_ADDRESS = frozenset(
 def cause(
     outcome: CallResult, met: Blocker | None, changed: Blocker | None, in_use: str
 ) -> Blocker | None:
-    """Why the signed call failed; None if it did not.
+    """Return why the signed call failed; None if it did not.
 
-    `met` is what a stranger met at the same address, `changed` what is known to be lost or
-    changed on the way there.
+    `met` is what an anonymous request met at the same address, `changed` what is known to be lost
+    or changed on the way.
     """
     if outcome.error is None:
         return None

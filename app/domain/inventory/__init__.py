@@ -1,1 +1,1 @@
-"""What sites report, and when they are asked."""
+"""Site reports, and when they are requested."""

@@ -1,7 +1,7 @@
-"""What the sites tell of their own accord: four hints, each proven by its signature.
+"""Notices that sites send: four hints, each proven by its signature.
 
-Losing every notice costs seconds, never correctness. Whoever cannot sign gets one
-and the same answer, whatever the reason.
+A lost notice costs seconds, never correctness. A caller who cannot sign gets the same answer,
+whatever the reason.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def receive_notice(
     ip: str,
     now: datetime,
 ) -> NoticeResponse:
-    """Verify a notice, do what it asks for, and answer it. Raises nothing a caller can cause."""
+    """Verify a notice, act on it, and answer it. Raises nothing that a caller can cause."""
     try:
         request = verify_request(
             method=method,
@@ -108,7 +108,7 @@ def _refuse_replay(request: VerifiedRequest, now: datetime) -> None:
 def _ready(
     request: VerifiedRequest, document: dict[str, Any], config: Config, ip: str, now: datetime
 ) -> NoticeResponse:
-    """pair.ready: the administrator agreed. The answer says what became of the token."""
+    """Handle `pair.ready`: the administrator agreed. The answer contains the token's state."""
     token = Pairing.get_or_none(Pairing.pid == request.keyid.removeprefix("p_"))
     if token is None:
         return UNAUTHORIZED  # deleted since its key was looked up
@@ -186,7 +186,7 @@ def _signed_ok(
 
 
 def _move_in(document: dict[str, Any]) -> tuple[str, list[str]]:
-    """Where the site says it is; raises Invalid or ProtocolError."""
+    """Return the address that the site reports; raise Invalid or ProtocolError."""
     home, endpoints = document.get("home"), document.get("endpoints")
     if not isinstance(home, str) or not isinstance(endpoints, list) or len(endpoints) > _MOST:
         raise ProtocolError("malformed", "moved")

@@ -98,10 +98,10 @@ def _listed(path: Path, name: str) -> tuple[Field, ...]:
 
 
 def check(report: object, known: tuple[Field, ...] | None = None) -> Checked:
-    """Judge a report that arrived; raises ReportInvalid at the first value of a wrong type.
+    """Validate a received report; raise ReportInvalid at the first value of a wrong type.
 
-    Fields nobody declared are left out and counted; controls are taken out of texts.
-    A declared field may be missing (an older plugin), but for the few all else hangs on.
+    Undeclared fields are left out and counted, and control characters are removed from texts. A
+    declared field may be missing (an older plugin), except for the few essential ones.
     """
     tree = _tree(known or fields())
     dropped: list[str] = []

@@ -1,4 +1,4 @@
-"""What the sites run: asking for reports, and storing the ones that hold what they may."""
+"""Request site reports, and store the valid ones."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ def _request(site: Site, by: Actor, now: datetime) -> Sync:
 
 
 def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:
-    """Ask for a report because the site itself, as `by`, says that its permissions changed.
+    """Request a report because the site `by` notified Aura of new permissions.
 
-    None where the site has used up its share for this hour: the schedule asks anyway.
+    Return None if the site has exceeded its hourly limit; the schedule requests one anyway.
     """
     lately = Sync.select().where(
         Sync.site == site, Sync.asked_by == by.name[:120], Sync.asked_at > now - timedelta(hours=1)
@@ -94,7 +94,7 @@ def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:
 
 
 def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
-    """Ask every paired site whose last asking is older than that; for the schedule."""
+    """Request a report from each paired site whose last request is older; for the schedule."""
     recent = Sync.select(Sync.site).where(Sync.asked_at > now - timedelta(minutes=every_minutes))
     due = Site.select().where(
         Site.state.in_(MAY_CALL), Site.forgotten_at.is_null(), Site.id.not_in(recent)
@@ -117,10 +117,10 @@ def run_sync(
     call: Call = site_client.call,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Ask the site and store what it said; returns the sync's state.
+    """Request the site's report, store it, and return the sync's state.
 
-    Safe to be delivered twice. A call that fails changes nothing that is known of
-    the site but that it failed; a site whose connection ended meanwhile is not called.
+    Safe to run twice. A failed call changes only the connection's state. A site whose connection
+    has ended meanwhile is not called.
     """
     sync = Sync.get_or_none(Sync.id == sync_id)
     if sync is None:
@@ -160,9 +160,9 @@ def _write_down(site: Site, outcomes: list[CallResult], now: datetime) -> None:
 
 
 def recover(now: datetime) -> int:
-    """End syncs whose worker died, queue those whose job was lost; returns how many.
+    """End syncs whose worker died, queue those whose job was lost; return how many.
 
-    Syncs that ended long ago are deleted: the trail tells of them.
+    Old ones are deleted, because the audit log records them.
     """
     stuck = Sync.stuck(now - STUCK_AFTER)
     for sync in stuck:

@@ -17,7 +17,7 @@ _PLACES = {"plugin": "plugins", "theme": "themes"}
 
 
 def kind_of(listed: str, ident: str) -> str:
-    """SiteAgent stands among a site's plugins, and is a kind of its own."""
+    """Return the kind of a component; SiteAgent, listed as a plugin, is a kind of its own."""
     return "siteagent" if (listed, ident) == ("plugin", SITEAGENT) else listed
 
 
@@ -44,7 +44,7 @@ class Target:
 
     @property
     def scope(self) -> str:
-        """Which of the owner's scopes this falls under."""
+        """Return the permission that an update of this component needs."""
         if self.kind == "siteagent":
             return self.kind
         if self.kind != "core":

@@ -47,7 +47,7 @@ def _midnight(day: date) -> datetime:
 
 @dataclass(frozen=True)
 class AvailableUpdate:
-    """A newer version that waits, and everything that stands against it."""
+    """An available update, and everything that blocks it."""
 
     kind: str
     ident: str
@@ -60,7 +60,7 @@ class AvailableUpdate:
 
 @dataclass(frozen=True)
 class HoldSummary:
-    """What somebody wants left alone."""
+    """A component whose updates are ignored."""
 
     kind: str
     ident: str
@@ -96,7 +96,7 @@ class SiteSnapshot:
 
 @dataclass(frozen=True)
 class RuleSummary:
-    """A standing approval that may release changes of this client's sites."""
+    """An auto-update rule that may approve changes to this client's sites."""
 
     name: str
     covers: str
@@ -154,7 +154,7 @@ class SiteSection:
 
 @dataclass(frozen=True)
 class ClientReport:
-    """Everything the page and the paper say. `made_at` is when; it is not part of the digest."""
+    """The content of the page and the PDF. `made_at` is not part of the digest."""
 
     client: str
     period: Period
@@ -188,7 +188,7 @@ class ClientReport:
 
     @property
     def incidents(self) -> list[ChangeHistory]:
-        """Changes after which somebody had to look, or still has to."""
+        """Return the changes after which a person had to check the site, or still has to."""
         return [one for one in self.changes if one.is_open_incident or one.looked_after]
 
     @property
@@ -201,7 +201,7 @@ class ClientReport:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything the report says but the moment it was made."""
+        """Return the SHA-256 of the whole report except the time it was computed."""
         said = {name: value for name, value in _plain(self).items() if name != "made_at"}
         return hashlib.sha256(canonical(said)).hexdigest()
 

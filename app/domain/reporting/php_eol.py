@@ -1,6 +1,6 @@
-"""Until when the makers of PHP mend security holes in each of its branches (php.net/eol). Pure.
+"""The end of security support for each branch of PHP (php.net/eol). Pure.
 
-A host may keep mending a branch by itself for longer; this says what its makers do.
+A host may patch a branch for longer; this is the date of the PHP project.
 """
 
 from __future__ import annotations

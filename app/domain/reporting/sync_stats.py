@@ -1,7 +1,7 @@
-"""How often Aura asked a site for its report, and how often the site answered. Pure.
+"""How often Aura requested a site's report, and how often the site answered. Pure.
 
-This is what was looked at and nothing more: between two checks nobody knows how a site was,
-and hours in which Aura did not look are named rather than counted as good or bad.
+Nothing is known about a site between two checks. Hours without checks are listed as such, and count
+as neither good nor bad.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ENDS = ("revocation_started", "site_disconnected")
 
 @dataclass(frozen=True)
 class ReportEntry:
-    """One entry of the trail as a report reads it: who is a name, facts are plain values."""
+    """An audit entry as a report reads it: the actor is a name, facts are plain values."""
 
     seq: int
     at: datetime
@@ -37,7 +37,7 @@ class ReportEntry:
 
 @dataclass(frozen=True)
 class Gap:
-    """A time in which nobody looked, and why."""
+    """A time without checks, and the reason."""
 
     begins: datetime
     ends: datetime
@@ -46,7 +46,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class ErrorSpan:
-    """What stood in the way, how often, and the entries of the first and the last time."""
+    """A problem, how often it occurred, and the entries of the first and the last time."""
 
     name: str
     count: int
@@ -159,9 +159,9 @@ class CheckCounter:
 
 
 class SiteWatch:
-    """The checks and the reports of one site between two moments, taken in entry by entry.
+    """The checks and reports of one site between two moments, read entry by entry.
 
-    `lines` are the site's other entries, which say when there was a connection.
+    `lines` are the site's other entries, which show when there was a connection.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Everything the audit trail can say, declared one by one, by noun.
+"""All events of the audit log, one module for each noun.
 
-An event is a frozen dataclass of plain JSON values; its name in the trail is its
-class name in snake_case. Facts never hold a secret, nor a stranger's address. What is
-personal in them is declared as such and kept beside the chain.
+An event is a frozen dataclass of plain JSON values. Its name in the log is its class name in snake
+case. Facts never hold a secret or the address of an unauthenticated caller. Personal facts are
+declared as such and stored outside of the chain.
 """
 
 from app.domain.audit.events.accounts import *

@@ -28,7 +28,10 @@ class SignedIn(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SignInFailed(Event):
-    """`subject_hash` is salted: the trail must not become a list of addresses people typed."""
+    """A sign-in failed.
+
+    `subject_hash` is salted, so the log is no list of the addresses that people typed.
+    """
 
     subject_hash: str
     reason: str
@@ -70,14 +73,14 @@ class PasswordChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityConfirmed(Event):
-    """Somebody signed in typed their password again."""
+    """A signed-in user re-entered their password."""
 
     session_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordRefused(Event):
-    """Somebody at an open session did not know its password: perhaps not who it belongs to."""
+    """A wrong password was entered in an open session, perhaps by another person."""
 
     session_id: int
     reason: str
@@ -109,7 +112,7 @@ class RoleChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRefused(Event):
-    """Somebody signed in asked for what their role does not allow."""
+    """A signed-in user requested what their role does not allow."""
 
     verb: str
     outcome: str = "refused"

@@ -1,4 +1,4 @@
-"""What the two logs say of each other."""
+"""Contradictions between the audit log and the log of a site."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AlarmRaised(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmClosed(Event):
-    """Somebody looked into it and says what it was."""
+    """A person investigated the alert and explained it."""
 
     alarm_id: int
     about: str

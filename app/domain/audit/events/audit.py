@@ -1,4 +1,4 @@
-"""The trail's own life: exported, verified, found broken, and emptied of a person."""
+"""Events about the audit log itself: exports, verifications and erasures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from app.domain.audit.events.base import Event, Personal
 
 @dataclass(frozen=True, kw_only=True)
 class TrailExported(Event):
-    """`scope` says in words what it was of, `digest` is of the file that was handed out."""
+    """The audit log was exported.
+
+    `scope` describes in words what it covered, `digest` is that of the file.
+    """
 
     scope: str
     form: str
@@ -44,7 +47,7 @@ class VerificationAsked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrailVerified(Event):
-    """Every entry fits, and so does every mark that a site holds."""
+    """Every entry and every checkpoint that a site holds was verified."""
 
     entries: int
     head: str
@@ -54,7 +57,10 @@ class TrailVerified(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrailBroken(Event):
-    """`broken_at` is the first entry that does not fit what stands before it, or beside it."""
+    """A verification failed.
+
+    `broken_at` is the first entry that fits neither the previous one nor its own details.
+    """
 
     broken_at: int
     reason: str
@@ -64,7 +70,7 @@ class TrailBroken(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrailBreakSeen(Event):
-    """Somebody looked at what a verification had found."""
+    """A person acknowledged the result of a failed verification."""
 
     verification_id: int
     broken_at: int

@@ -1,4 +1,4 @@
-"""Standing approvals, and how changes to a client's sites are approved."""
+"""Auto-update rules, and how changes to a client's sites are approved."""
 
 from __future__ import annotations
 

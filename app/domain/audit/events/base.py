@@ -18,7 +18,7 @@ Personal = Annotated[str, _PERSONAL]
 
 
 def is_personal(kind: object) -> bool:
-    """Whether a type is marked as personal, by itself or in a part of it (`Personal | None`)."""
+    """Whether a type is declared personal, as a whole or in a part (`Personal | None`)."""
     marks = getattr(kind, "__metadata__", ())
     return _PERSONAL in marks or any(is_personal(part) for part in get_args(kind))
 
@@ -28,7 +28,7 @@ _ABOUT = ("site_id", "client_id")
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    r"""Something that happened.
+    """Something that happened.
 
     `site_id` is set if it concerns one site. `client_id` is set if it concerns a client and no
     site, because the client of a site is looked up.
@@ -56,7 +56,7 @@ class Event:
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def split_facts(self) -> tuple[dict[str, object], dict[str, object]]:
-        """Return the facts for the chain, and the personal facts, which are kept beside it.
+        """Return the facts for the chain, and the personal facts, which are stored separately.
 
         An empty personal fact is in the chain, because nothing of it needs erasing.
         """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeEvent(Event, is_declared=False):
-    """What every entry about a change says of it: what it is of never changes."""
+    """The facts in every entry about a change; the subject of a change never changes."""
 
     change_id: int
     op_id: str
@@ -55,10 +55,10 @@ class ChangeProposed(ChangeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeChecked(ChangeEvent):
-    """The site said in a dry run that it could do this; `digest` is of the exact document.
+    """The pre-check passed; `digest` is that of the exact document.
 
-    `home` is the site's address, `reported` what it said of its state, `report` the digest of
-    the last whole report before that.
+    `home` is the site's address, `reported` the state in its answer, `report` the digest of the
+    last complete report before that.
     """
 
     digest: str
@@ -69,7 +69,7 @@ class ChangeChecked(ChangeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeApproved(ChangeEvent):
-    """Released by the actor, or by the standing approval `policy_id`, named in `approver`."""
+    """The change was approved by the actor, or by the rule `policy_id`, named in `approver`."""
 
     digest: str
     how: str
@@ -109,7 +109,7 @@ class ChangeUnsettled(ChangeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeWaiting(ChangeEvent):
-    """The site asks its own administrator first."""
+    """The site waits for its own administrator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ class ChangeBrokeLater(ChangeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentClosed(ChangeEvent):
-    """Somebody looked after a change that did not end well, and lets others go on."""
+    """A person checked the site after a change that did not end well, so others may continue."""
 
     note: Personal
 

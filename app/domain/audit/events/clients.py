@@ -1,4 +1,4 @@
-"""What clients are told, and which clients there are."""
+"""Clients and their reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.domain.audit.events.base import Event
 
 @dataclass(frozen=True, kw_only=True)
 class ClientReportMade(Event):
-    """A client's report was taken along; `digest` is of everything that it said."""
+    """A client report was issued; `digest` covers all of its content."""
 
     client: str
     first_day: str

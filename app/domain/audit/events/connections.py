@@ -1,4 +1,4 @@
-"""Keys, addresses, copies, and what stands in a connection's way."""
+"""Keys, addresses, possible copies and connection problems."""
 
 from __future__ import annotations
 

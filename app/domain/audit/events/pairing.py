@@ -33,7 +33,7 @@ class PairingAttemptFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PairingFailed(Event):
-    """The token is closed for good: what was seen cannot become right by waiting."""
+    """The token is closed permanently, because waiting cannot resolve what was seen."""
 
     pairing_id: int
     fault: str

@@ -1,4 +1,4 @@
-"""What sites were asked for and what they said."""
+"""Requests for site reports, and their results."""
 
 from __future__ import annotations
 

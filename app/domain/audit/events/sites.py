@@ -37,10 +37,10 @@ class SiteForgotten(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SiteCalled(Event):
-    """One call left for a site. `outcome` is 'ok' or the name of the fault.
+    """A site was called. `outcome` is 'ok' or an error code.
 
-    `nonces` are those it was sent under, as the site's own entries name them; `head_n` and
-    `head_hash` are the newest entry of the site's log, as its answer said.
+    `nonces` are those of the requests, as the site's own entries name them. `head_n` and
+    `head_hash` are the newest entry of the site's log according to its answer.
     """
 
     op: str
