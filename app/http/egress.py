@@ -1,9 +1,8 @@
 """Open every outgoing connection to a host that a person or a site named (SSRF guard).
 
-Host names are resolved by name servers that Aura does not control. So the connection itself
-resolves the name once, checks every address, connects to a checked one and compares the address of
-its peer. TLS still verifies the name. No check happens earlier, so nothing can change between the
-check and its use.
+Aura does not control the name servers. So the connection itself resolves the name once, checks
+every address, connects to a checked one and compares its peer. TLS still verifies the name. No
+check happens earlier, so nothing can change between check and use.
 """
 
 from __future__ import annotations
@@ -144,10 +143,7 @@ class Guard:
         raise failure
 
     def _addresses(self, host: str, port: int) -> list[Any]:
-        """Resolve the host name once within the time limit.
-
-        The system's resolver has no timeout, so it runs in a thread.
-        """
+        """Resolve the host name once, in a thread: the system's resolver has no timeout."""
         answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
 
         def ask() -> None:
