@@ -10,7 +10,7 @@ from app.config import Config
 from app.domain.audit import export, refusals, verification
 from app.domain.changes import auto_update_rules, execution
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
-from app.domain.diagnostics import scheduling
+from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
 from app.models.base import utcnow
 from jobs import job_context
@@ -26,7 +26,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "recover_pairings": lambda _, now: pairing.recover_pairings(now),
     "recover_syncs": lambda _, now: site_sync.recover(now),
     "recover_rotations": lambda _, now: rotation.recover_rotations(now),
-    "recover_examinations": lambda _, now: scheduling.recover_examinations(now),
+    "recover_examinations": lambda _, now: runs.recover_examinations(now),
     "recover_changes": lambda _, now: execution.recover_changes(now),
     # What waits for approval does not depend on what is proposed next, so it comes first.
     "apply_auto_update_rules": lambda config, now: (

@@ -27,7 +27,7 @@ from app.domain.changes.auto_update_rules import RuleTerms
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.connection import pairing, revocation, rotation
 from app.domain.crosscheck import site_log
-from app.domain.diagnostics import scheduling
+from app.domain.diagnostics import runs
 from app.domain.errors import Forbidden
 from app.domain.inventory import site_sync
 from app.domain.reporting import data
@@ -191,8 +191,8 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "accounts.sessions.end_other_sessions": lambda w: partial(
         sessions.end_other_sessions, w.presence, now=w.now
     ),
-    "diagnostics.scheduling.request_examination": lambda w: partial(
-        scheduling.request_examination, w.site, now=w.now
+    "diagnostics.runs.request_examination": lambda w: partial(
+        runs.request_examination, w.site, now=w.now
     ),
     "connection.pairing.issue_token": lambda w: partial(
         pairing.issue_token, w.other(), config=w.config, now=w.now

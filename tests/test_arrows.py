@@ -152,7 +152,7 @@ def test_every_package_of_the_domain_has_its_level() -> None:
         ("app/domain/accounts/x.py", "from app.domain.sites import sites"),
         ("app/domain/sites/x.py", "from app.domain.accounts import users"),
         ("app/domain/sites/x.py", "from app.domain.connection.calls import channel_to"),
-        ("app/domain/connection/x.py", "from app.domain.diagnostics import scheduling"),
+        ("app/domain/connection/x.py", "from app.domain.diagnostics import runs"),
         ("app/domain/connection/x.py", "def f():\n    from app.domain.crosscheck import site_log"),
         ("app/domain/connection/x.py", "from app.domain.inventory import site_sync"),
         ("app/domain/connection/x.py", "from ..changes import proposals"),

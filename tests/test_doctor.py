@@ -10,7 +10,7 @@ from app.config import Config
 from app.domain.actor import SYSTEM, Actor
 from app.domain.connection import health, revocation
 from app.domain.connection.calls import CallResult
-from app.domain.diagnostics import runs, scheduling
+from app.domain.diagnostics import runs
 from app.domain.diagnostics.results import (
     BLOCKED,
     HEALTHY,
@@ -50,7 +50,7 @@ def events(*names: str) -> list[str]:
 def test_what_was_found_is_kept_and_told(
     paired: Site, fake: FakeSite, ben: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
-    wish = scheduling.request_examination(paired, by=ben, now=fake.clock())
+    wish = runs.request_examination(paired, by=ben, now=fake.clock())
     assert (wish.state, wish.asked_by) == (QUEUED, "Ben")
     assert jobs.jobs == [("examine_site", (wish.id,), 0)]
     fake.clock.advance(seconds=40)
@@ -84,9 +84,7 @@ def test_a_site_that_answers_and_cannot_be_read_is_not_called_free_of_obstacles(
             raise CallError(ErrorCode.server_error, {"status": 500})
 
     fake.during = fail
-    done = run(
-        scheduling.request_examination(paired, by=ben, now=fake.clock()), fake, config, Eyes()
-    )
+    done = run(runs.request_examination(paired, by=ben, now=fake.clock()), fake, config, Eyes())
     assert (done.verdict, done.blocker) == (BLOCKED, "server_error")
     found = {one.name: one for one in runs.found_by(done).checks}
     assert (found["echo"].verdict, found["report"].verdict) == (OK, BLOCKED)
@@ -96,7 +94,7 @@ def test_a_site_that_answers_and_cannot_be_read_is_not_called_free_of_obstacles(
 def test_the_blocker_is_kept_by_its_name(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = scheduling.request_examination(paired, by=ana, now=fake.clock())
+    wish = runs.request_examination(paired, by=ana, now=fake.clock())
     before = fake.calls.copy()
     done = run(wish, fake, config, Eyes(CallError(ErrorCode.dns, {"host": "x", "detail": "no"})))
     assert (done.verdict, done.blocker, done.requests) == (BLOCKED, "dns", 1)
@@ -107,7 +105,7 @@ def test_the_blocker_is_kept_by_its_name(
 def test_nothing_known_of_the_site_changes(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = scheduling.request_examination(paired, by=ana, now=fake.clock())
+    wish = runs.request_examination(paired, by=ana, now=fake.clock())
     paired.refresh()
     before = dict(paired.__data__)
     fake.failing = [ErrorCode.unauthorized]
@@ -118,19 +116,19 @@ def test_nothing_known_of_the_site_changes(
 
 def test_one_who_may_only_look_cannot_ask(paired: Site, cleo: Actor, clock: Clock) -> None:
     with pytest.raises(Forbidden):
-        scheduling.request_examination(paired, by=cleo, now=clock())
+        runs.request_examination(paired, by=cleo, now=clock())
     assert Examination.select().count() == 0
 
 
 def test_a_second_wish_finds_the_first(paired: Site, ana: Actor, ben: Actor, clock: Clock) -> None:
-    first = scheduling.request_examination(paired, by=ana, now=clock())
-    assert scheduling.request_examination(paired, by=ben, now=clock()) == first
+    first = runs.request_examination(paired, by=ana, now=clock())
+    assert runs.request_examination(paired, by=ben, now=clock()) == first
 
 
 def test_a_job_delivered_twice_examines_once(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish, eyes = scheduling.request_examination(paired, by=ana, now=fake.clock()), Eyes()
+    wish, eyes = runs.request_examination(paired, by=ana, now=fake.clock()), Eyes()
     run(wish, fake, config, eyes)
     seen = len(eyes.urls)
     assert runs.run_examination(wish.id, config=config, look=eyes, now=fake.clock) == DONE
@@ -141,7 +139,7 @@ def test_a_job_delivered_twice_examines_once(
 def test_a_site_that_is_not_paired_is_looked_at_without_keys(
     site: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    done = run(scheduling.request_examination(site, by=ana, now=fake.clock()), fake, config, Eyes())
+    done = run(runs.request_examination(site, by=ana, now=fake.clock()), fake, config, Eyes())
     assert (done.verdict, done.is_paired) == ("answers", False)
     assert fake.calls == []
 
@@ -152,10 +150,10 @@ def test_a_site_that_is_not_paired_is_looked_at_without_keys(
 def test_a_revoked_site_is_not_examined(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = scheduling.request_examination(paired, by=ana, now=fake.clock())
+    wish = runs.request_examination(paired, by=ana, now=fake.clock())
     revocation.revoke_access(paired, by=ana, now=fake.clock())
     with pytest.raises(Conflict):
-        scheduling.request_examination(paired, by=ana, now=fake.clock())
+        runs.request_examination(paired, by=ana, now=fake.clock())
     eyes = Eyes()
     assert run(wish, fake, config, eyes).state == ABANDONED
     assert eyes.urls == []
@@ -164,7 +162,7 @@ def test_a_revoked_site_is_not_examined(
 def test_a_revocation_in_the_middle_stops_the_next_request(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = scheduling.request_examination(paired, by=ana, now=fake.clock())
+    wish = runs.request_examination(paired, by=ana, now=fake.clock())
     eyes = Eyes()
 
     def revoke_at_the_second() -> None:
@@ -180,7 +178,7 @@ def test_a_revocation_in_the_middle_stops_the_next_request(
 def test_keys_that_do_not_open_are_the_blocker(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = scheduling.request_examination(paired, by=ana, now=fake.clock())
+    wish = runs.request_examination(paired, by=ana, now=fake.clock())
     Site.update(keys_sealed={"d2s": "t1.AAAA", "s2d": "t1.AAAA"}).execute()
     done = run(wish, fake, config, Eyes())
     assert (done.verdict, done.blocker) == (BLOCKED, "keys_unreadable")
@@ -193,7 +191,7 @@ def test_keys_that_do_not_open_are_the_blocker(
 
 def fail(site: Site, now: Any, fault: str = "blocked") -> None:
     with transaction():
-        scheduling.record_failed_call(site, fault, {}, SYSTEM, now)
+        runs.record_failed_call(site, fault, {}, SYSTEM, now)
 
 
 def test_the_first_failure_has_the_connection_examined(
@@ -252,7 +250,7 @@ def test_a_site_that_said_goodbye_is_left_alone(
     fake.disconnect()
     goodbye = fake._gone[paired.key_id]
     with transaction():
-        scheduling.record_failed_call(paired, "disconnected", {"g": goodbye}, SYSTEM, fake.clock())
+        runs.record_failed_call(paired, "disconnected", {"g": goodbye}, SYSTEM, fake.clock())
     assert paired.state == "disconnected"
     assert jobs.jobs == []
 
@@ -264,7 +262,7 @@ def test_a_site_that_seems_to_have_left_may_still_be_examined(
         fail(paired, clock(), "unauthorized")
     assert paired.state == DISCONNECTED_UNCONFIRMED
     Examination.update(state=DONE).execute()
-    assert scheduling.request_examination(paired, by=ana, now=clock()).state == QUEUED
+    assert runs.request_examination(paired, by=ana, now=clock()).state == QUEUED
 
 
 # ---- what was lost on the way
@@ -273,15 +271,15 @@ def test_a_site_that_seems_to_have_left_may_still_be_examined(
 def test_lost_jobs_are_queued_again_and_dead_workers_given_up(
     paired: Site, ana: Actor, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    wish = scheduling.request_examination(paired, by=ana, now=clock())
-    assert scheduling.recover_examinations(clock.advance(minutes=1)) == 0
-    assert scheduling.recover_examinations(clock.advance(minutes=5)) == 1
+    wish = runs.request_examination(paired, by=ana, now=clock())
+    assert runs.recover_examinations(clock.advance(minutes=1)) == 0
+    assert runs.recover_examinations(clock.advance(minutes=5)) == 1
     assert jobs.names() == ["examine_site", "examine_site"]
     wish.move(to=EXAMINING, when=(QUEUED,), started_at=clock())
-    assert scheduling.recover_examinations(clock.advance(minutes=6)) == 1
+    assert runs.recover_examinations(clock.advance(minutes=6)) == 1
     wish.refresh()
     assert wish.state == ABANDONED
-    scheduling.recover_examinations(clock.advance(days=31))
+    runs.recover_examinations(clock.advance(days=31))
     assert Examination.select().count() == 0
 
 
@@ -326,7 +324,7 @@ def test_what_is_no_address_is_refused(database: Config) -> None:
 def test_forgetting_a_site_leaves_nothing_to_examine(site: Site, ana: Actor, clock: Clock) -> None:
     sites.remove_site(site, by=ana, now=clock())
     with pytest.raises(Conflict):
-        scheduling.request_examination(site, by=ana, now=clock())
+        runs.request_examination(site, by=ana, now=clock())
 
 
 # ---- never a false "healthy"

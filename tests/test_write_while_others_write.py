@@ -10,7 +10,7 @@ from app.domain.actor import Actor
 from app.domain.audit import checkpoints, export, verification
 from app.domain.changes import auto_update_rules, execution
 from app.domain.connection import pairing, revocation, rotation
-from app.domain.diagnostics import scheduling
+from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
 from app.models.audit import Verification
 from app.models.base import transaction
@@ -57,7 +57,7 @@ def one_round(config: Config, clock: Clock) -> None:
     site_sync.recover(now)
     revocation.retry_due_revocations(now)
     pairing.recover_pairings(now)
-    scheduling.recover_examinations(now)
+    runs.recover_examinations(now)
     execution.recover_changes(now)
     export.queue_due_exports(config, now)
     verification.queue_due_verification(now)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain.diagnostics import runs, scheduling
+from app.domain.diagnostics import runs
 from app.domain.diagnostics.results import Diagnosis
 from app.models.base import utcnow
 from app.models.diagnostics import ABANDONED, DONE, Examination
@@ -35,7 +35,7 @@ class ConnectionCheck:
 @bp.post("/sites/<int:site_id>/examine")
 @require_permission("sync")
 def examine(site_id: int) -> ResponseReturnValue:
-    scheduling.request_examination(load_site(site_id), by=current_actor(), now=utcnow())
+    runs.request_examination(load_site(site_id), by=current_actor(), now=utcnow())
     address = url_for("sites.show", site_id=site_id, _anchor="connection-check")
     return redirect(address, 303)
 
@@ -64,7 +64,7 @@ def connection_check(site: Site) -> ConnectionCheck:
         last=last,
         found=found,
         text=as_text(found) if found is not None else "",
-        may_be_examined=site.state in scheduling.MAY_EXAMINE,
+        may_be_examined=site.state in runs.MAY_EXAMINE,
         was_abandoned=newest is not None and newest.state == ABANDONED,
     )
 

@@ -15,7 +15,7 @@ from app.domain.changes import auto_update_rules, dry_run, execution, proposals,
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.crosscheck import site_log
-from app.domain.diagnostics import runs, scheduling
+from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
 from app.http.site_client import ErrorCode
 from app.models.audit import Verification
@@ -107,7 +107,7 @@ class Fleet:
 
     def lose_examinations(self) -> None:
         for site in self.rows():
-            scheduling.request_examination(site, by=self.ana, now=self.clock())
+            runs.request_examination(site, by=self.ana, now=self.clock())
 
     def let_rule_apply(self) -> None:
         rule = terms(self.clock)
@@ -176,8 +176,7 @@ def settle_changes(fleet: Fleet) -> list[str]:
 def examine_sites(fleet: Fleet) -> list[str]:
     fleet.lose_examinations()
     asked = [
-        scheduling.request_examination(site, by=fleet.ana, now=fleet.clock())
-        for site in fleet.rows()
+        runs.request_examination(site, by=fleet.ana, now=fleet.clock()) for site in fleet.rows()
     ]
     return [
         runs.run_examination(one.id, look=Eyes(), **fleet.answers_to(one.site_id)) for one in asked

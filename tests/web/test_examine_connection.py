@@ -8,7 +8,7 @@ import re
 import pytest
 
 from app.domain.connection import revocation
-from app.domain.diagnostics import runs, scheduling
+from app.domain.diagnostics import runs
 from app.http.errors import CallError, ErrorCode
 from app.models.base import db
 from app.models.diagnostics import ABANDONED, EXAMINING, QUEUED, Examination
@@ -22,7 +22,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def examined(site, fake: FakeSite, config, by, eyes: Eyes) -> Examination:
-    wish = scheduling.request_examination(site, by=by, now=fake.clock())
+    wish = runs.request_examination(site, by=by, now=fake.clock())
     runs.run_examination(wish.id, config=config, call=fake.call, look=eyes, now=fake.clock)
     return Examination.get_by_id(wish.id)
 
@@ -53,7 +53,7 @@ def test_asking_queues_one_examination_and_shows_its_progress(as_ben, paired, jo
 
 
 def test_each_step_is_shown_as_it_happens_and_the_poll_ends_by_itself(as_ben, paired, ana, clock):
-    wish = scheduling.request_examination(paired, by=ana, now=clock())
+    wish = runs.request_examination(paired, by=ana, now=clock())
     path = f"/sites/{paired.id}/examination"
     waiting = as_ben.get(f"{path}?seen=queued")
     assert "HX-Refresh" not in waiting.headers

@@ -19,7 +19,7 @@ from app.domain.changes import change_plan, changelog, outcomes, proposals
 from app.domain.changes.change_plan import Package, PlanContext, PlannedUpdate
 from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
-from app.domain.diagnostics import scheduling
+from app.domain.diagnostics import runs
 from app.http import site_client
 from app.http.errors import ErrorCode
 from app.keys import SealBroken
@@ -107,7 +107,7 @@ def _ask(
 def _no_answer(change: Change, outcome: CallResult, now: datetime) -> str:
     """Record a dry run without an answer; a signed refusal of the operation is recorded as such."""
     if outcome.fault == ErrorCode.identity_changed:
-        scheduling.record_failed_call(change.site, outcome.fault, outcome.evidence, SYSTEM, now)
+        runs.record_failed_call(change.site, outcome.fault, outcome.evidence, SYSTEM, now)
     if outcome.fault == ErrorCode.refused_by_site:
         code = outcomes.code_or_empty(outcome.evidence.get("code")) or "refused"
         return _refuse(change, (code,), {}, now)

@@ -22,7 +22,7 @@ from app.domain.changes.outcomes import Outcome
 from app.domain.changes.site_probe import LookCall
 from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
-from app.domain.diagnostics import scheduling
+from app.domain.diagnostics import runs
 from app.domain.inventory import targets
 from app.http import site_client
 from app.http.errors import ErrorCode
@@ -141,7 +141,7 @@ def finish_change(
         if outcome.reply is not None:
             health.record_success(site, outcome, SYSTEM, now)
         elif outcome.fault == ErrorCode.identity_changed:
-            scheduling.record_failed_call(site, outcome.fault, outcome.evidence, SYSTEM, now)
+            runs.record_failed_call(site, outcome.fault, outcome.evidence, SYSTEM, now)
         if told.state == WAITING:
             return _wait(change, told, now)
         if end_change(change, told, after, how, now):

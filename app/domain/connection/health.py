@@ -80,7 +80,7 @@ def record_failure(
     """Write down a bad answer or none, inside the caller's transaction; reports stay as they are.
 
     False if the connection was ended meanwhile; then nothing is written. Whether the failure
-    is examined is for the caller, see `diagnostics.scheduling.record_failed_call`.
+    is examined is for the caller, see `diagnostics.runs.record_failed_call`.
     """
     contact = {"last_contact_at": now} if fault in _SIGNED else {}
     won = site.note(

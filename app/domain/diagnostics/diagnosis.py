@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
-from app.domain.diagnostics import anonymous_probe, responses, signed_call
+from app.domain.diagnostics import anonymous_probe, responses
 from app.domain.diagnostics.observations import (
     BODY_FATES,
     Findings,
     Observations,
+    clock_offset_s,
     earliest,
     fault_of_website,
     findings_of,
     index_says,
+    is_proven,
+    output_started,
 )
 from app.domain.diagnostics.responses import Blocker
-from app.domain.diagnostics.results import ADDRESSES, BLOCKED, OK, SKIPPED, UNKNOWN, WARN, Check
+from app.domain.diagnostics.results import (
+    ADDRESSES,
+    BLOCKED,
+    OK,
+    SKIPPED,
+    UNKNOWN,
+    WARN,
+    Check,
+    skipped,
+)
+from app.http.certificates import CertificateFacts
 from app.http.errors import ErrorCode
 from app.http.site_client import ProbeResponse
 from app.protocol import MAX_SKEW_S
@@ -26,6 +39,18 @@ from app.protocol import MAX_SKEW_S
 _IN_FRONT = ("redirect", "password", "challenge", "cache")
 # A clock this far off is worth a word, though calls still go through.
 _CLOCK_OFF_S = 60
+ENDS_SOON_DAYS = 14
+
+_AT_NAME = frozenset({ErrorCode.dns, ErrorCode.address_refused})
+_AT_TLS = frozenset(
+    {
+        ErrorCode.tls_invalid,
+        ErrorCode.tls_expired,
+        ErrorCode.tls_wrong_name,
+        ErrorCode.tls_not_spoken,
+    }
+)
+_AT_PORT = frozenset({ErrorCode.connection_refused, ErrorCode.connect_timeout})
 
 
 def diagnose(sight: Observations) -> list[Check]:
@@ -47,7 +72,75 @@ def diagnose(sight: Observations) -> list[Check]:
     return [_drop_unsupported_skips(case, one, flagged) for one in checks]
 
 
-# ---- the checks ----
+# ---- from the name to an encrypted connection ----
+
+
+def network_checks(look: ProbeResponse, now: datetime) -> list[Check]:
+    """dns, tcp and tls, as one request found them; what it did not reach is skipped."""
+    failed = _failed(look)
+    if failed is None:
+        return [_name(look), _port(look), _encryption(look, now)]
+    if failed.name == "dns":
+        return [failed, *skipped(("tcp", "tls"), "dns")]
+    if failed.name == "tcp":
+        return [_name(look), failed, *skipped(("tls",), "tcp")]
+    return [_name(look), _port(look), failed]
+
+
+def _failed(look: ProbeResponse) -> Check | None:
+    """Return the check at which the connection failed; None if it was made."""
+    if look.error is None:
+        return None
+    fault, addresses = look.error.fault, ", ".join(look.trace.addresses)[:500]
+    found: dict[str, str | int] = {"addresses": addresses} if addresses else {}
+    if fault in _AT_NAME:
+        name = "dns"
+    elif fault in _AT_TLS or (fault in _AT_PORT and look.trace.connect_ms is not None):
+        name = "tls"
+    elif fault in _AT_PORT:
+        name = "tcp"
+    else:
+        return None
+    return Check(name, BLOCKED, str(fault), {**found, **look.error.evidence})
+
+
+def _name(look: ProbeResponse) -> Check:
+    return Check("dns", OK, "name_found", {"addresses": ", ".join(look.trace.addresses)[:500]})
+
+
+def _port(look: ProbeResponse) -> Check:
+    trace = look.trace
+    evidence: dict[str, str | int] = {"connect_ms": trace.connect_ms or 0}
+    if trace.silent:
+        evidence["silent"] = ", ".join(trace.silent)[:500]
+        return Check("tcp", WARN, "some_addresses_silent", evidence)
+    return Check("tcp", OK, "connected", evidence)
+
+
+def _encryption(look: ProbeResponse, now: datetime) -> Check:
+    if not look.url.startswith("https:"):
+        return Check("tls", WARN, "no_tls")
+    evidence: dict[str, str | int] = {"tls": look.trace.tls_version}
+    certificate = look.trace.certificate
+    if certificate is None:
+        return Check("tls", OK, "certificate_good", evidence)
+    days = _days_left(certificate, now)
+    evidence |= {
+        "names": certificate.names[:500],
+        "issuer": certificate.issuer[:200],
+        "not_after": certificate.not_after,
+        "days_left": days,
+    }
+    if days < ENDS_SOON_DAYS:
+        return Check("tls", WARN, "certificate_ends_soon", evidence)
+    return Check("tls", OK, "certificate_good", evidence)
+
+
+def _days_left(certificate: CertificateFacts, now: datetime) -> int:
+    return (datetime.fromisoformat(certificate.not_after) - now).days
+
+
+# ---- from the website to the clock ----
 
 
 def _website(case: Findings) -> Check:
@@ -123,7 +216,7 @@ def _headers(case: Findings) -> Check:
     found = _caused(case, "headers") or _warned(case, "headers")
     if found is not None:
         return found
-    if signed_call.is_proven(case.sight.outcome):
+    if is_proven(case.sight.outcome):
         return Check("headers", OK, "headers_proven")
     fates = case.sight.header_fates
     if fates is None:
@@ -138,7 +231,7 @@ def _body(case: Findings) -> Check:
     found = _caused(case, "body") or _warned(case, "body")
     if found is not None:
         return found
-    if signed_call.is_proven(case.sight.outcome):
+    if is_proven(case.sight.outcome):
         return Check("body", OK, "body_proven")
     compressed = _compressed_index(case.sight)
     if compressed is not None:
@@ -154,10 +247,10 @@ def _output(case: Findings) -> Check:
     found = _caused(case, "output") or _warned(case, "output")
     if found is not None:
         return found
-    printed_by = signed_call.output_started(case.sight.outcome)
+    printed_by = output_started(case.sight.outcome)
     if printed_by:
         return Check("output", WARN, "output_seen", {"printed_by": printed_by})
-    if signed_call.is_proven(case.sight.outcome) or None in case.met.values():
+    if is_proven(case.sight.outcome) or None in case.met.values():
         return Check("output", OK, "output_clean")
     return _unseen(case, "output")
 
@@ -186,7 +279,7 @@ def _clock(case: Findings) -> Check:
     found = _caused(case, "clock")
     if found is not None:
         return found
-    offset = signed_call.clock_offset_s(case.sight.outcome)
+    offset = clock_offset_s(case.sight.outcome)
     if offset is not None:
         name = "clock_off" if abs(offset) >= _CLOCK_OFF_S else "clock_right"
         return Check("clock", WARN if name == "clock_off" else OK, name, {"offset_s": offset})

@@ -10,7 +10,7 @@ from datetime import datetime
 from app.config import Config
 from app.domain.connection.calls import FALLBACK_ERRORS, Call, CallResult, call_site
 from app.domain.connection.handshake import candidates
-from app.domain.diagnostics import anonymous_probe, diagnosis, network_checks
+from app.domain.diagnostics import anonymous_probe, diagnosis
 from app.domain.diagnostics.anonymous_probe import AnonymousClient, LookCall
 from app.domain.diagnostics.observations import (
     MAX_INDEX_BYTES,
@@ -45,7 +45,7 @@ def examine(
     """
     stranger = AnonymousClient(look, config.allow_nets, server_login, now)
     home = stranger.get(f"{url}/")
-    checks = network_checks.checks(home, now())
+    checks = diagnosis.network_checks(home, now())
     ended = next((one for one in checks if one.verdict == BLOCKED), None)
     if ended is not None:
         checks += skipped(NAMES[len(checks) :], ended.name)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.connection.calls import CallResult
-from app.domain.diagnostics import anonymous_probe, responses, signed_call
+from app.domain.diagnostics import anonymous_probe, responses
 from app.domain.diagnostics.responses import Blocker
 from app.domain.diagnostics.results import ADDRESSES, NAMES
-from app.http.errors import ErrorCode
+from app.http.errors import ErrorCode, Trait, printable
 from app.http.site_client import ProbeResponse
 
 # What became of a body on the way, as a finding.
@@ -19,6 +19,40 @@ BODY_FATES = {anonymous_probe.GROWS: "body_grows", anonymous_probe.LOST: "body_s
 # Asked for one field; a site that ignores the wish may answer with all its routes.
 MAX_INDEX_BYTES = 256 * 1024
 _NAMESPACE = "siteagent/v1"
+# What comes back in SiteAgent's place, comes back to strangers too, and is named better there.
+_NOT_SITEAGENT = frozenset(
+    {
+        ErrorCode.redirected,
+        ErrorCode.not_found,
+        ErrorCode.blocked,
+        ErrorCode.web_page,
+        ErrorCode.server_error,
+        ErrorCode.encoded_reply,
+        ErrorCode.unsigned_reply,
+        ErrorCode.bad_reply_signature,
+        ErrorCode.digest_mismatch,
+        ErrorCode.reply_too_large,
+        ErrorCode.too_slow,
+        ErrorCode.broken_off,
+    }
+)
+_CHECKS = {
+    ErrorCode.redirected: "redirect",
+    ErrorCode.blocked: "challenge",
+    ErrorCode.unsigned_reply: "headers",
+    ErrorCode.encoded_reply: "body",
+    ErrorCode.digest_mismatch: "body",
+    ErrorCode.clock_skew: "clock",
+}
+_AT_ADDRESS = frozenset(
+    {
+        ErrorCode.not_found,
+        ErrorCode.web_page,
+        ErrorCode.server_error,
+        ErrorCode.too_slow,
+        ErrorCode.broken_off,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +110,7 @@ def findings_of(sight: Observations) -> Findings:
     met = {name: _escalate(sight, _met(look, name)) for name, look in sight.knocks.items()}
     if sight.outcome is not None:
         changed = _changed_on_the_way(sight)
-        cause = signed_call.cause(sight.outcome, met.get(sight.in_use), changed, sight.in_use)
+        cause = _cause_of_failure(sight.outcome, met.get(sight.in_use), changed, sight.in_use)
     elif None in met.values():
         cause = _changed_on_the_way(sight)
     else:
@@ -163,3 +197,60 @@ def _one_index_says(look: ProbeResponse) -> str:
         return "index_lists" if _NAMESPACE in document["namespaces"] else "index_without"
     is_refusal = look.received.status in (401, 403) and isinstance(document.get("code"), str)
     return "rest_closed" if is_refusal else ""
+
+
+# ---- the signed call: the only answer of a site that proves anything ----
+
+
+def _cause_of_failure(
+    outcome: CallResult, met: Blocker | None, changed: Blocker | None, in_use: str
+) -> Blocker | None:
+    """Return why the signed call failed; None if it did not.
+
+    `met` is what an anonymous request met at the same address, `changed` what is known to be lost
+    or changed on the way.
+    """
+    if outcome.error is None:
+        return None
+    fault, evidence = outcome.error.fault, outcome.error.evidence
+    if fault is ErrorCode.unauthorized:
+        return changed or met or Blocker("echo", fault, evidence)
+    if fault in _NOT_SITEAGENT and not is_proven(outcome) and met is not None:
+        return met
+    if fault is ErrorCode.bad_reply_signature:
+        return _broken_signature(evidence)
+    if fault in _AT_ADDRESS:
+        return Blocker(in_use, fault, evidence)
+    return Blocker(_CHECKS.get(fault, "echo"), fault, evidence)
+
+
+def is_proven(outcome: CallResult | None) -> bool:
+    """Whether the site's own signature came back whole, with a yes or with a no."""
+    if outcome is None:
+        return False
+    if outcome.error is None:
+        return True
+    fault = outcome.error.fault
+    # The site refuses a message that grew on its way; then the way is not whole.
+    has_grown = fault is ErrorCode.refused_by_site and outcome.error.evidence.get("status") == 413
+    return Trait.SIGNED in fault.traits and not has_grown
+
+
+def output_started(outcome: CallResult | None) -> str:
+    """Where, by the site's signed word, something printed before an earlier answer."""
+    said = outcome.document.get("output_started") if outcome and outcome.document else None
+    return printable(said)[:200] if isinstance(said, str) else ""
+
+
+def clock_offset_s(outcome: CallResult | None) -> int | None:
+    """How far the site's clock is ahead, by its signed word; None when it gave none."""
+    return None if outcome is None or outcome.reply is None else outcome.reply.clock_offset_s
+
+
+def _broken_signature(evidence: dict[str, str | int]) -> Blocker:
+    detail = str(evidence.get("detail", ""))
+    if "content type" in detail:
+        return Blocker("headers", "content_type_changed", evidence)
+    if "another request" in detail:
+        return Blocker("cache", "cached_answer", evidence)
+    return Blocker("body", ErrorCode.bad_reply_signature, evidence)

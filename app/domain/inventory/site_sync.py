@@ -16,7 +16,7 @@ from app.domain.actor import SCHEDULE, SYSTEM, Actor
 from app.domain.audit.events import ReportReceived, ReportRefused, SyncAsked, SyncFailed
 from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import Call, CallResult
-from app.domain.diagnostics import scheduling
+from app.domain.diagnostics import runs
 from app.domain.errors import NotPaired
 from app.domain.inventory import report_schema, targets
 from app.domain.inventory.report_schema import Checked, ReportInvalid
@@ -322,7 +322,7 @@ def _fail(
         if outcome is not None:
             audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if sync.move(to=FAILED, when=OPEN, ended_at=now, fault=fault, evidence=evidence):
-            scheduling.record_failed_call(site, fault, evidence, SYSTEM, now)
+            runs.record_failed_call(site, fault, evidence, SYSTEM, now)
             event = SyncFailed(site_id=site.id, sync_id=sync.id, fault=fault)
             audit.record(event, SYSTEM, now=now)
     return sync.state
