@@ -33,13 +33,14 @@ class Supervisor:
     def run(self, commands: Mapping[str, Sequence[str]]) -> None:
         """Run `commands`, by name, until Ctrl-C, SIGTERM or `end`, or until one of them ends."""
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        environment = {**os.environ, "AURA_SUPERVISOR_PID": str(os.getpid())}
+        # env(1) replaces itself with the command, so the process id is the command's.
+        prefix = ("env", f"AURA_SUPERVISOR_PID={os.getpid()}")
         try:
             with suppress(KeyboardInterrupt):
                 for name, command in commands.items():
                     # In a session of its own, so that Ctrl-C reaches the supervisor alone.
                     self._processes[name] = subprocess.Popen(
-                        command, env=environment, start_new_session=True
+                        [*prefix, *command], start_new_session=True
                     )
                 while not self.why:
                     time.sleep(_CHECK_EVERY_S)
