@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -156,10 +154,6 @@ def browser_name(agent: str) -> str:
     return browser or system or "Unknown browser"
 
 
-def from_json(text: str) -> Any:
-    return json.loads(text)
-
-
 _FILTERS = (
     iso_time,
     full_time,
@@ -180,5 +174,4 @@ _FILTERS = (
     entry_document,
     translation_ident,
     browser_name,
-    from_json,
 )
