@@ -1,8 +1,8 @@
-"""The audit log: a hash chain of all events, extended in the transaction of each.
+"""The audit log: a hash chain of everything that happened (docs/PROTOCOL.md section 5).
 
-docs/PROTOCOL.md section 5 is the norm. Bodies are stored as they were hashed, and verified without
-serializing them again. The private details of an entry are stored outside of the chain, which holds
-a salted hash of them. So a person can be erased and the chain stays intact.
+An entry is written in the transaction of its change. Bodies are stored as they were hashed and
+never serialized again for verification. Personal data is stored next to the chain, which contains
+its salted hash, so that it can be erased and the chain stays intact.
 """
 
 from app.domain.audit.append import record

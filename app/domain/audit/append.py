@@ -1,4 +1,4 @@
-"""Append entries to the audit log, in the transaction of the change they record."""
+"""Append entries to the audit log, each in the transaction of its change."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _SALT_BYTES = 16
 
 
 def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:
-    """Append `event` to the chain, inside the transaction of the change that it records.
+    """Append `event` to the chain in the transaction of its change.
 
-    Raises RuntimeError outside of a transaction: an entry must neither survive a rolled-back change
-    nor be lost for a committed one.
+    Raises: RuntimeError outside a transaction, because an entry must be committed or rolled back
+    with its change.
     """
     if not in_transaction():
         raise RuntimeError("An audit entry needs the transaction of its change.")
     at = (now or utcnow()).astimezone(UTC)
     facts, private = event.split_facts()
     actor = {} if by.kind in NAMES and not by.ip else {"name": by.name, "ip": by.ip}
-    # Nothing is kept beside the chain for an entry that is about no person.
+    # An entry without personal data has no row of details.
     detail = {"actor": actor, "facts": private} if actor or private else None
     salt = secrets.token_bytes(_SALT_BYTES)
     text = canonical(detail).decode("utf-8") if detail else ""

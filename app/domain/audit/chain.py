@@ -1,4 +1,4 @@
-"""The chain itself: how entries are linked, and whether all of them still are."""
+"""Verify the hash chain of the audit log."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from app.protocol import CHAIN_ENTRY
 
 LOG_UUID = "log_uuid"
 _BATCH = 5000
-# Below this many entries, beginning other processes takes longer than they save.
+# Below this many entries, starting processes takes longer than it saves.
 _WORTH_SHARING = 50_000
-# Small parts end at about the same time, however fast each processor is.
+# Small parts keep all processors busy until the end.
 _PARTS_EACH = 8
 _EIGHT_BYTES = Struct(">Q").pack
 _HASH = re.compile("[0-9a-f]{64}")
@@ -31,7 +31,7 @@ _BROKEN_LINK = "does not follow the previous entry"
 
 @dataclass(frozen=True)
 class Anchor:
-    """What a party outside of this database knows about the chain: the hash of entry `n`."""
+    """What a holder outside this database knows of the chain: the hash of entry `n`."""
 
     n: int
     hash: str
@@ -40,10 +40,10 @@ class Anchor:
 
 @dataclass(frozen=True)
 class ChainReport:
-    """The result of verifying the whole chain; `broken_at` is the first entry that does not fit.
+    """The result of verifying the chain; `broken_at` is the first entry that does not match.
 
-    `anchors` is how many fit. `erased` are the entries whose private part is gone, each of them
-    followed by an entry that records the erasure.
+    `anchors` is the number of matching ones. `erased` are the entries without their personal data,
+    each followed by an entry about the erasure.
     """
 
     entries: int
@@ -61,11 +61,10 @@ class ChainReport:
 def verify_chain(
     anchors: Iterable[Anchor] = (), *, seen: Callable[[int], object] = lambda count: None
 ) -> ChainReport:
-    """Verify every link of the chain; stop at the first entry that does not fit.
+    """Read every entry and recompute every hash, up to the first mismatch.
 
-    Each of `anchors` has to be where its holder saw it. Nothing else shows that the end of the
-    chain was cut off or the whole chain rewritten. `seen` is called now and then with the number of
-    entries that fit so far.
+    Each of `anchors` must match its entry. Only that detects a removed end or a rewritten chain.
+    `seen` is called now and then with the number of verified entries.
     """
     end = Entry.end()
     last = end[0] if end else 0
@@ -84,7 +83,7 @@ def _read_together(whole: _Segment, seen: Callable[[int], object]) -> None:
                 return
             seen(whole.count)
     except (BrokenExecutor, sqlite3.Error):
-        # Whatever befell the others: what they have not told is read here, or fails here.
+        # If other processes failed, the missing parts are read here.
         whole.read(audit_chain.execute_here, seen)
 
 
@@ -106,8 +105,8 @@ class _Segment:
     """The entries after `after` up to `upto`.
 
     `follows` is the previous hash that the first entry names; empty if that entry is missing.
-    `count` is the number of the last entry that fits and `head` its hash. `misfit` is the first
-    that does not fit. `private` are the entries whose text names private details.
+    `count` is the number of the last matching entry and `head` its hash. `misfit` is the first
+    mismatch. `private` are the entries with personal data.
     """
 
     after: int
@@ -122,12 +121,12 @@ class _Segment:
         self.count, self.head = self.after, self.follows
 
     def read(self, execute: Execute, seen: Callable[[int], object] = lambda count: None) -> None:
-        """Follow it to its end, or to the first entry that is missing or does not fit."""
-        # In portions: no transaction stays open over the whole.
+        """Verify the segment up to its end, or to the first missing or wrong entry."""
+        # Read in batches, so that no transaction stays open for long.
         while self.count < self.upto and self.misfit is None:
             until = min(self.count + _BATCH, self.upto)
             rows = audit_chain.links(execute, self.count, until)
-            # Numbers are unique: as many rows as numbers are all of them.
+            # Numbers are unique, so the number of rows shows whether all are present.
             if len(rows) < until - self.count:
                 seqs = audit_chain.numbers(execute, self.count, until)
                 there = sum(seq == self.count + place for place, seq in enumerate(seqs, 1))
@@ -137,7 +136,7 @@ class _Segment:
             seen(self.count)
 
     def join(self, other: _Segment) -> bool:
-        """Take over what was read behind this one; False once the chain does not go on."""
+        """Append the segment that follows; return False if the chain does not continue."""
         if not other.follows:
             return False
         if other.follows != self.head:
@@ -149,7 +148,7 @@ class _Segment:
 
     def _follow(self, rows: list[tuple[str, str, bytes]]) -> None:
         seq, was, head = self.count, self.head, bytes.fromhex(self.head)
-        # As chain_hash has it; a call for each of millions would double what this takes.
+        # The same as chain_hash, inlined: a call for each of millions of entries doubles the time.
         prefix, sha, eight, private = CHAIN_ENTRY, sha256, _EIGHT_BYTES, integrity.NAMES_PRIVATE
         for prev, named, body in rows:
             if prev != was:
@@ -186,7 +185,7 @@ def _report(whole: _Segment, anchors: list[Anchor]) -> ChainReport:
 
 
 def _check_anchors(whole: _Segment, anchors: list[Anchor], found: integrity.SideTableCheck) -> int:
-    """Hold the chain to what others were shown of it; how many of them it fits."""
+    """Compare the chain with the anchors; return the number of matching ones."""
     met = 0
     for anchor in anchors:
         if anchor.n > whole.count:
@@ -194,7 +193,7 @@ def _check_anchors(whole: _Segment, anchors: list[Anchor], found: integrity.Side
                 why = f"entries up to {anchors[-1].n} are missing, and {anchors[-1].holder}"
                 found.note(whole.count + 1, f"{why} has proof of them")
             break
-        # As stored: up to here it was found to be what follows from the text.
+        # The stored hash is used: up to here it was verified against the text.
         stands = Entry.select(Entry.hash).where(Entry.seq == anchor.n).scalar()
         if anchor.hash != (stands or genesis_hash(log_uuid())):
             fits = anchors[met - 1].n if met else 0

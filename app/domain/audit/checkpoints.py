@@ -1,7 +1,7 @@
-"""Signed statements of how far a log reaches (docs/PROTOCOL.md 5.3).
+"""Checkpoints: signed statements of how far a log reaches (docs/PROTOCOL.md 5.3).
 
-Aura sends its own in every request and keeps each site's. So neither side can cut or rewrite its
-log without contradicting a signature that the other side holds.
+Aura sends its own in every request and stores those of each site. So neither side can remove or
+rewrite entries without the other side having a signature that contradicts it.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ VERSION = 1
 _MAX_BYTES = 1000
 _HASH = re.compile(r"[0-9a-f]{64}")
 _LOG = re.compile(r"[0-9a-f-]{36}")
-# The tree is kept again when it has grown by this much: below that, computing costs less.
+# The tree is saved again after it has grown by this much.
 _KEPT_EVERY = 64
 
 
 class CheckpointInvalid(Exception):
-    """The checkpoint is not valid for that log; the text says why in a few words."""
+    """The message has no valid checkpoint of that log; the text is a short reason."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """A statement that entry `n` of the log `log` has `hash` and was written at `at`.
 
-    `root` is the Merkle root over all entries up to it, empty for a site's log. `body` holds the
-    bytes that were signed.
+    `root` is the Merkle root over all entries up to it, empty for a site's log. `body` has the
+    signed bytes.
     """
 
     log: str
@@ -61,9 +61,11 @@ class Checkpoint:
 
 
 def current_checkpoint(config: Config, sign_d: str | None = None) -> Checkpoint:
-    """Sign how far the audit log reaches now; raise SealBroken without the signing key.
+    """Return a signed checkpoint of the audit log as it is now.
 
     `sign_d` is the public key that the reader knows (`Site.sign_d`); the newest if None.
+
+    Raises: SealBroken without the signing key.
     """
     dashboard = dashboard_identity.load_dashboard(config)
     seed = dashboard.signing_key if sign_d is None else dashboard.key_for(sign_d)
@@ -101,7 +103,7 @@ def _newest(log: str) -> tuple[int, str, int, bytes]:
         frontier, last = Frontier(kept.size, _split(kept.roots)), kept.hash
     rows = _entries_from(frontier.size)
     if frontier.size and (not rows or rows[0][:2] != (frontier.size, last)):
-        # The trail is not the one the tree was kept of: what it is now is what is signed.
+        # The log is not the one of the saved tree: sign what it is now.
         frontier, rows = Frontier(), _entries_from(0)
     if not rows:
         return 0, genesis_hash(log), 0, frontier.root()
@@ -128,9 +130,9 @@ def _split(roots: str) -> tuple[bytes, ...]:
 def parse_checkpoint(said: object, public: str, whose: str = "the site's") -> Checkpoint:
     """Verify and return the checkpoint in a message.
 
-    `public` is the key (b64u) of the side that keeps that log, which `whose` names in words.
+    `public` is the key (b64u) of the side that keeps that log, and `whose` its name for messages.
 
-    Raises MarkInvalid for anything that this key did not sign.
+    Raises: CheckpointInvalid if this key did not sign it.
     """
     if not isinstance(said, dict):
         raise CheckpointInvalid("the answer contains no checkpoint")
@@ -157,9 +159,9 @@ def parse_checkpoint(said: object, public: str, whose: str = "the site's") -> Ch
 
 
 def head_in(document: dict[str, Any]) -> tuple[int, str]:
-    """Return the head that an answer names, for the entry of the call; (0, '') if none.
+    """Return the newest entry that an answer names, for the entry of the call; (0, '') if none.
 
-    Whether it is signed is for `read` to decide.
+    `parse_checkpoint` verifies the signature.
     """
     try:
         said = parse_json(from_b64u(document["mark"]["body"]))
@@ -181,7 +183,7 @@ def _is_mark(document: dict[str, Any]) -> bool:
 
 
 def store_checkpoint(site: Site, mark: Checkpoint, now: datetime) -> None:
-    """Store a site's verified mark that continues its log, in the caller's transaction."""
+    """Store a site's verified checkpoint that continues its log, in the caller's transaction."""
     SiteMark.keep(
         site=site,
         log=mark.log,

@@ -25,7 +25,7 @@ from app.models.exports import DONE, FAILED, GONE, RUNNING, TrailExport
 from app.models.queued_row import QUEUED
 from app.models.sites import Site
 
-# What a stranger can check; what people read in other programs.
+# ZIP can be verified; the other formats are for other programs.
 ZIP, CSV, JSONL = "zip", "csv", "jsonl"
 FORMS = (ZIP, CSV, JSONL)
 KEPT_FOR = timedelta(days=1)
@@ -37,7 +37,10 @@ _PIECE = 1 << 20
 def request_export(
     form: str, covered: ExportScope, *, by: Actor, confirmed_at: datetime, now: datetime
 ) -> TrailExport:
-    """Have the worker write it. Raises Forbidden, NotConfirmed, or Invalid."""
+    """Queue an export for the worker.
+
+    Raises: Forbidden, ReauthenticationRequired, or Invalid.
+    """
     permissions.require(by, "export")
     permissions.require_recent_authentication(confirmed_at, now)
     if form not in FORMS:
@@ -67,7 +70,10 @@ def make_scope(
     until: datetime | None = None,
     private: bool = True,
 ) -> ExportScope:
-    """Return what an export covers, and its words; raise Invalid if it ends before it begins."""
+    """Return the scope of an export with its description.
+
+    Raises: Invalid if it ends before it starts.
+    """
     if since is not None and until is not None and until <= since:
         raise Invalid("until", "The end is not after the start.")
     of = ["Everything"]
@@ -84,7 +90,7 @@ def make_scope(
 
 
 def run_export(export_id: int, *, config: Config, now: Callable[[], datetime] = utcnow) -> str:
-    """Write the file; the state it ends in. Safe to be delivered twice."""
+    """Write the file and return the final state. Safe to run twice."""
     asked = TrailExport.get_or_none(TrailExport.id == export_id)
     if asked is None:
         return "gone"
@@ -117,7 +123,7 @@ def run_export(export_id: int, *, config: Config, now: Callable[[], datetime] = 
 def export_to_path(
     path: Path, form: str, covered: ExportScope, *, by: Actor, config: Config, now: datetime
 ) -> int:
-    """Export at once, for the operator at the terminal, and return the number of entries."""
+    """Export at once for the command line; return the number of entries."""
     count = write_export(path, form, covered, config, now, lambda count: None)
     with transaction():
         audit.record(_exported(covered, form, count, _digest(path)), by, now=now)
@@ -132,7 +138,7 @@ def write_export(
     now: datetime,
     seen: Callable[[int], object],
 ) -> int:
-    """Write the file, readable by this user only, and return the number of its entries."""
+    """Write the file, readable only by Aura's user; return the number of entries."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as file:
         if form == ZIP:
@@ -145,9 +151,9 @@ def write_export(
 def get_download(
     export_id: int, *, by: Actor, config: Config, now: datetime
 ) -> tuple[TrailExport, Path]:
-    """Return a finished export and its file, and record that it left Aura.
+    """Return a finished export and its file, and record the download.
 
-    Raises Forbidden, or NotFound.
+    Raises: Forbidden, or NotFound.
     """
     with permissions.member_transaction(by, "export") as (_, by):
         asked = TrailExport.get_or_none(TrailExport.id == export_id)
@@ -171,7 +177,7 @@ def export_path(asked: TrailExport, config: Config) -> Path:
 
 
 def queue_due_exports(config: Config, now: datetime) -> int:
-    """Delete what is a day old, end what was lost, queue what was never begun; how many."""
+    """Delete exports after a day, fail lost ones and queue waiting ones; return the number."""
     lost = TrailExport.stuck(now - LOST_AFTER)
     for one in lost:
         one.move(to=FAILED, when=(RUNNING,), ended_at=now)

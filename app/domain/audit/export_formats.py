@@ -35,9 +35,9 @@ T = TypeVar("T")
 _VERIFIER = Path(__file__).parents[2] / "verifier" / "verify_audit.py"
 _MANIFEST_SIGNATURE = b"siteagent/export/1\n"
 _BATCH = 1000
-# Marks a site holds: enough to hold a trail to, few enough to be checked by slow means.
+# Maximum of checkpoints per site: enough to verify a log, and quick to check without libraries.
 _MARKS_OF_A_SITE = 60
-# What a spreadsheet would take for a formula (OWASP, CSV injection).
+# First characters that a spreadsheet treats as a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 COLUMNS = (
@@ -48,7 +48,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class ExportScope:
-    """What an export covers; None means no limit. `of` describes it in words."""
+    """The filters of an export; None means no limit. `of` describes it in words."""
 
     of: str
     client: int | None = None
@@ -79,7 +79,7 @@ def write_zip(
     now: datetime,
     seen: Callable[[int], object],
 ) -> int:
-    """Write everything that a third party needs for verification; return the number of entries."""
+    """Write all files that a verification needs; return the number of entries."""
     end = checkpoints.current_checkpoint(config)
     digests: dict[str, str] = {}
     leaves = [bytes.fromhex(one) for one in _hashes(end.n)] if not covered.is_whole else []
@@ -119,7 +119,7 @@ def write_zip(
 
 
 def write_jsonl(file: IO[bytes], covered: ExportScope, seen: Callable[[int], object]) -> int:
-    """One entry a line, as pages show it; proves nothing. Returns how many."""
+    """Write one entry per line, without proofs; return the number of entries."""
     rows = _Counted(_entries(covered, _newest()), seen)
     for entry in rows:
         file.write(_line(_shown(entry, covered)))
@@ -154,7 +154,7 @@ def escape_csv_formula(value: object) -> str:
 
 
 class _Counted(Generic[T]):
-    """An iterator that counts its items and reports each batch."""
+    """Iterate and count the items, and report the count for each batch."""
 
     def __init__(self, things: Iterable[T], seen: Callable[[int], object]) -> None:
         self._things, self._seen, self.count = things, seen, 0
@@ -180,10 +180,10 @@ def _newest() -> int:
 
 
 def _entries(covered: ExportScope, last: int) -> Iterator[Entry]:
-    """Those that are covered up to number `last`, oldest first, with their details."""
+    """Yield the entries in scope up to number `last` with their details, oldest first."""
     conditions = [Entry.seq <= last]
     if covered.client is not None:
-        # Bodies of version 1 name no client: their site tells.
+        # Bodies of version 1 name no client, so the client of the site is used.
         theirs = Site.select(Site.id).where(Site.client == covered.client)
         unnamed = Entry.body.endswith('"v":1}') & Entry.site_id.in_(theirs)
         conditions.append((Entry.client_id == covered.client) | unnamed)
@@ -245,7 +245,7 @@ def _sites(covered: ExportScope) -> list[Site]:
 
 
 def _site_log(site: Site, now: datetime) -> Iterator[bytes]:
-    """As it was received, and as that site exports it itself."""
+    """Yield a site's log as Aura received it, in the format of the site's own export."""
     read = SiteLog.get_or_create_for(site)
     yield _line(
         {

@@ -1,7 +1,7 @@
-"""Compare the index columns and private details with the chain.
+"""Check index columns and personal data against the hashed entries.
 
-SQLite computes the columns from the text, so they cannot contradict it as long as the table is the
-one that computes them. On PostgreSQL each entry is compared by the rule in entry_format.py.
+SQLite computes the columns from the text, so they cannot differ if the table definition is
+unchanged. Elsewhere each entry is checked with the rules in entry_format.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHANGED = "its personal data was changed"
 
 @dataclass
 class SideTableCheck:
-    """The first entry that does not fit, and the entries without their private part.
+    """The first mismatch, and the entries without their personal data.
 
     `erased_at` is the last entry that records an erasure.
     """
@@ -39,10 +39,7 @@ class SideTableCheck:
 
 
 def check_side_tables(last: int, private: list[int], found: SideTableCheck) -> None:
-    """Check index columns and private details of the entries up to `last`.
-
-    `private` are the entries whose text names details.
-    """
+    """Check columns and details of the entries up to `last`; `private` are those with details."""
     if not _are_columns_computed():
         for row in audit_chain.indexed_rows(last):
             _judge(row, found)
@@ -51,7 +48,7 @@ def check_side_tables(last: int, private: list[int], found: SideTableCheck) -> N
 
 
 def _are_columns_computed() -> bool:
-    """Whether this table is, to the letter, the one whose columns follow from the text."""
+    """Whether SQLite computes the columns of this table, by its exact definition."""
     return not is_postgres() and audit_chain.table_definition() == f"{entry_format.COMPUTED})"
 
 
@@ -74,7 +71,7 @@ def _judge(row: tuple[Any, ...], found: SideTableCheck) -> None:
 
 
 def _judge_details(last: int, private: list[int], found: SideTableCheck) -> None:
-    """Each detail is what its entry holds the hash of, and each such entry has its detail."""
+    """Check that details match the hash in their entry, and that no details are missing."""
     present = set()
     for seq, salt, detail, said in audit_chain.detail_rows(last):
         present.add(seq)

@@ -1,7 +1,7 @@
-"""The Merkle tree over the audit log (RFC 9162, section 2.1), for proofs of single entries.
+"""The Merkle tree over the audit log (RFC 9162, section 2.1), for inclusion proofs.
 
-Leaves are the hashes of the chain, which begin with the 0x00 that the RFC requires of a leaf
-(docs/PROTOCOL.md section 5). Every hash here has 32 bytes.
+Leaves are the hashes of the chain, which start with the 0x00 of an RFC 9162 leaf (docs/PROTOCOL.md
+section 5). Hashes have 32 bytes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Frontier:
-    """A tree of `size` leaves, kept as the roots of its full subtrees, the largest first.
+    """A tree of `size` leaves, stored as the roots of its full subtrees, largest first.
 
-    Enough to add leaves and to name the root, at one hash for each on average.
+    This is enough to add leaves and compute the root, with one hash per leaf on average.
     """
 
     size: int = 0
@@ -33,7 +33,7 @@ class Frontier:
         size, roots = self.size, list(self.roots)
         for leaf in leaves:
             full, carried = leaf, size
-            # Two subtrees of one size become one, as the bits of a number that is counted up.
+            # Merge two subtrees of the same size, like the carry of a binary counter.
             while carried & 1:
                 full, carried = node_hash(roots.pop(), full), carried >> 1
             roots.append(full)
@@ -41,7 +41,7 @@ class Frontier:
         return Frontier(size, tuple(roots))
 
     def root(self) -> bytes:
-        """MTH of RFC 9162 over all leaves."""
+        """Return the root over all leaves (MTH of RFC 9162)."""
         if not self.roots:
             return EMPTY
         *left, above = self.roots
@@ -51,14 +51,14 @@ class Frontier:
 
 
 class Tree:
-    """All levels of a tree that does not grow, for the paths of many of its leaves."""
+    """All levels of a fixed tree, for the paths of many leaves."""
 
     def __init__(self, leaves: Sequence[bytes]) -> None:
         self._levels = [list(leaves)]
         while len(self._levels[-1]) > 1:
             below = self._levels[-1]
             level = [node_hash(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
-            # A node without a brother stands one level higher, as it is.
+            # A node without a sibling moves up one level unchanged.
             self._levels.append(level + below[len(level) * 2 :])
 
     def root(self) -> bytes:

@@ -1,7 +1,7 @@
-"""Reading one long SQLite file with every processor there is.
+"""Read a large SQLite file with several processes.
 
-Forked, for that takes milliseconds and importing Aura again takes seconds; each child reads over
-a connection of its own and never touches the one it was born with.
+They are forked, which takes milliseconds instead of seconds for imports. Each child opens its own
+connection and never uses the inherited one.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _execute: Execute
 
 
 def processor_count() -> int:
-    """How many this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_possible() -> bool:
     """Whether several processes would help and are safe.
 
-    A child of a process with threads may inherit a lock that no thread releases, and sees only what
-    is in the file.
+    A child of a process with threads may inherit a lock that no thread releases. A child also sees
+    only what is in the file.
     """
     return (
         not is_postgres()

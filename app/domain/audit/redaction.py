@@ -1,4 +1,4 @@
-"""Erase a person from the private details; the chain stays intact and records the erasure."""
+"""Erase personal data from the audit log. The hash chain stays intact and records it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _entries_about(member_id: int) -> Iterator[dict[int, bool]]:
 
     The value is True for entries of version 1, which name people in the chain itself.
     """
-    # Canonical text: a number ends in a comma or with the object it stands in.
+    # In canonical JSON a number is followed by a comma or by the end of its object.
     spoken_of = Entry.body.contains(f'"member_id":{member_id},') | Entry.body.contains(
         f'"member_id":{member_id}}}'
     )

@@ -1,8 +1,8 @@
-"""Limit the entries that unauthenticated callers can cause, and count the rest.
+"""Limit the audit entries for refused requests: an hourly share for each source.
 
-A caller who is refused all day, on purpose, must neither fill the audit log nor hide the refusals
-of others. So each member and each network has an hourly limit, and all together have a larger one.
-What exceeds it becomes one entry with the number.
+Repeated refusals must neither fill the audit log nor hide other refusals. Each user and each
+network has a share per hour, and all together have a larger one. Further refusals become one entry
+with their number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.models.base import transaction
 from app.models.refusals import RefusalCount
 
 HOUR = timedelta(hours=1)
-# All sources together, as a multiple of the share that one has.
+# Limit for all sources together, as a multiple of the share of one source.
 _TOGETHER = 10
 _EVERYBODY = "everybody"
 _AT_ONCE = 500
@@ -33,7 +33,7 @@ def record_refusal(event: Event, by: Actor, *, now: datetime, per_hour: int = 20
     with transaction():
         together = _row(name, _EVERYBODY, SYSTEM, now)
         if together.written >= per_hour * _TOGETHER:
-            # No row for one source more: whoever has many addresses must not fill this table.
+            # Add no more sources, so that many addresses cannot fill this table.
             together.count("suppressed")
             return
         own = _row(name, _source(by), by, now)
@@ -67,10 +67,10 @@ def _row(event: str, source: str, by: Actor, now: datetime) -> RefusalCount:
 
 
 def _close(row: RefusalCount, now: datetime) -> bool:
-    """Inside the caller's transaction; True where something had only been counted."""
+    """Record and delete a count, in the caller's transaction; True if it was only counted."""
     found = RefusalCount.of(row.event, row.source)
     if found is None or found.began_at != row.began_at:
-        return False  # another process was first
+        return False  # another process was faster
     found.forget()
     if not found.suppressed:
         return False
@@ -86,7 +86,7 @@ def _source(by: Actor) -> str:
 
 
 def _actor(row: RefusalCount) -> Actor:
-    """Return the actor as far as the label identifies it."""
+    """Return the actor that a label names."""
     kind, _, number = row.actor.partition(":")
     if kind == "member":
         member = Member.get_or_none(Member.id == int(number))

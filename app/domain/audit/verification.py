@@ -24,7 +24,7 @@ from app.models.audit import (
 from app.models.base import OUTAGES, DuplicateRow, transaction, utcnow
 from app.models.queued_row import QUEUED
 
-# At night, when nobody works: the hour (UTC) from which the day's reading is due.
+# The hour (UTC) from which the nightly verification is due.
 NIGHT_HOUR = 3
 LOST_AFTER = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=90)
@@ -85,9 +85,9 @@ def run_verification(
 
 
 def verify_now(*, by: Actor, now: datetime) -> ChainReport:
-    """Verify the audit log for the operator at the terminal, and store the result.
+    """Verify the audit log for the command line, and record the result.
 
-    Raises TrailUnreadable.
+    Raises: AuditLogUnreadable.
     """
     try:
         found = verify_chain(checkpoints.anchors())
@@ -109,9 +109,9 @@ def _record_found(found: ChainReport, by: Actor, now: datetime) -> None:
 
 
 def acknowledge_failure(verification_id: int, *, by: Actor, now: datetime) -> None:
-    """Acknowledge a failed verification, so that pages stop showing it; the entry stays.
+    """Dismiss the message about a changed log on all pages; the result stays in the log.
 
-    Raises Forbidden, NotFound, or StaleState if it was acknowledged before.
+    Raises: Forbidden, NotFound, or StaleState if it is already dismissed.
     """
     permissions.require(by, "people")
     found = Verification.get_or_none(Verification.id == verification_id)
@@ -125,7 +125,7 @@ def acknowledge_failure(verification_id: int, *, by: Actor, now: datetime) -> No
 
 
 def queue_due_verification(now: datetime) -> int:
-    """Queue tonight's verification once, recover lost ones, and return the number of both."""
+    """Queue tonight's verification once, and recover lost ones; return the number of both."""
     count = 0
     for one in Verification.stuck(now - LOST_AFTER):
         count += one.move(to=ABANDONED, when=(RUNNING,), ended_at=now)

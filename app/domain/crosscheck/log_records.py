@@ -1,4 +1,4 @@
-"""Compare a site's log with the audit log each time the site's log was read."""
+"""Compare a site's log with the audit log, each time the site's log was read."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from app.models.sent_calls import SentCall
 from app.models.site_log import SiteEntry, SiteLog
 from app.models.sites import Site
 
-# How far back before the entries that are new: an answer's own entry stands before its head.
+# How far to go back before the new entries, because an answer's entry is before its head.
 _OVERLAP = 500
 _MARGIN = timedelta(days=1)
-# A site's entries are read within the hour; a site that was not read as long has no new ones.
+# Site logs are read within the hour.
 _CALLS_KEPT = timedelta(days=90)
-# Of these there are few, and what they are compared with may have happened long before.
+# These events are rare, and their counterparts may be much older.
 _RARE = ("pairing_completed", "rotation_asked", "keys_rotated")
 _OFTEN = ("site_called", "change_started", "change_ended")
 
 
 def compare_site_log(site: Site, now: datetime) -> int:
-    """Raise an alert for each new contradiction, and return how many are new."""
+    """Raise an alert for each new contradiction; return the number of new alerts."""
     read = SiteLog.get_or_create_for(site)
     offset = timedelta(seconds=site.clock_offset_s or 0)
     entries = SiteEntry.behind(site.id, read.branch, read.compared_n - _OVERLAP)
     said = [_of_site(entry, offset) for entry in entries]
     if not said:
         return 0
-    # Calls are kept before they are sent, so what is read of them here is never behind the site.
+    # Calls are recorded before they are sent, so Aura's records are never behind the site.
     ours = _of_aura(site, min(one.at for one in said) - _MARGIN)
     sides = LogPair(said, ours, frozenset(SentCall.nonces_of(site.id)))
     findings = reconcile.compare_logs(sides, now=now)
@@ -51,7 +51,7 @@ def compare_site_log(site: Site, now: datetime) -> int:
 
 
 def _of_site(entry: SiteEntry, offset: timedelta) -> LogRecord:
-    """Whatever a site wrote: what is of another type than it should be is nothing."""
+    """Return the facts of a site's entry; values of a wrong type are dropped."""
     body = json.loads(entry.body)
     try:
         at = datetime.fromisoformat(str(body.get("at"))) - offset

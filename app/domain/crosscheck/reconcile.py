@@ -1,7 +1,7 @@
-"""Compare two records of the same events: the site's log and Aura's audit log.
+"""Find contradictions between a site's log and Aura's audit log. Pure functions.
 
-Pure. A finding is only what has no other explanation. Very recent entries, calls without an answer
-and trimmed entries are no findings.
+Only what has no innocent explanation is a finding: entries that are too new, calls without an
+answer and trimmed entries are not.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 from app.domain import alerts
 from app.domain.changes import outcomes
 
-# The other side's entry of the same event may still be on its way.
+# The other side's entry of the same event may not have arrived yet.
 GRACE_PERIOD = timedelta(minutes=10)
-# So long the confirmation of new keys is tried again (rotation.py), and a pairing half an hour.
+# Rotation confirmation is retried for 7 days (rotation.py); pairing for 30 minutes.
 ROTATION_GRACE_PERIOD = timedelta(days=7)
 PAIRING_GRACE_PERIOD = timedelta(hours=1)
-# An answer names the newest entry there was when it was written; its own is not far before.
+# An answer names the newest entry of its time; its own entry is shortly before that.
 HEAD_TOLERANCE = 50
 CLOCKS_DIFFER = timedelta(minutes=10)
 
@@ -29,7 +29,7 @@ _TOUCHED = frozenset({"succeeded", "failed", "rolled_back"})
 
 @dataclass(frozen=True)
 class LogRecord:
-    """One entry of either side; of the site's, `at` is by Aura's clock."""
+    """An entry of either log; `at` of the site's entries is converted to Aura's clock."""
 
     seq: int
     at: datetime
@@ -44,7 +44,7 @@ class LogRecord:
 
 @dataclass(frozen=True)
 class Finding:
-    """A contradiction: its kind, its key among others of the kind, and what each side recorded."""
+    """A contradiction: its kind, a key to recognize it, and the evidence of each side."""
 
     kind: str
     key: str
@@ -53,7 +53,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class LogPair:
-    """The two sides to compare. `made` are nonces of calls that may have no entry."""
+    """The entries to compare. `made` are nonces of calls that may have no entry."""
 
     site: Sequence[LogRecord]
     aura: Sequence[LogRecord]
@@ -61,7 +61,7 @@ class LogPair:
 
 
 def compare_logs(sides: LogPair, *, now: datetime) -> list[Finding]:
-    """Every contradiction between the two, in the order of the site's log."""
+    """Return all contradictions between the two logs, in the order of the site's log."""
     return [
         *_calls_unknown(sides),
         *_calls_missing(sides),
@@ -81,7 +81,7 @@ def of(entries: Iterable[LogRecord], *events: str) -> list[LogRecord]:
 
 
 def _calls_unknown(sides: LogPair) -> Iterable[Finding]:
-    """Find calls with the keys of the connection that Aura never made: the keys have leaked."""
+    """Find calls with the keys of the connection that Aura did not make."""
     ours = sides.made | {
         nonce for call in of(sides.aura, "site_called") for nonce in call.facts.get("nonces", ())
     }
@@ -92,7 +92,7 @@ def _calls_unknown(sides: LogPair) -> Iterable[Finding]:
 
 
 def _calls_missing(sides: LogPair) -> Iterable[Finding]:
-    """Aura holds a signed answer, and the site's log does not know of the request."""
+    """Find calls with a signed answer that are missing in the site's log."""
     there = {entry.text("nonce") for entry in of(sides.site, "answered")}
     reach = _reach(sides.site)
     for call in of(sides.aura, "site_called"):
@@ -145,7 +145,7 @@ def _changes(sides: LogPair, now: datetime) -> Iterable[Finding]:
             or end.facts["how"] not in ("answer", "status")
         ):
             continue
-        # A success that broke the website for everybody outside: Aura saw that, not the site.
+        # A success after which Aura, but not the site, found the website broken.
         is_ours = end.facts["reason"] == outcomes.BROKE_OUTSIDE
         if end.facts["outcome"] != entry.facts["outcome"] and not is_ours:
             key = f"{op_id}:{entry.facts['outcome']}"
@@ -153,7 +153,7 @@ def _changes(sides: LogPair, now: datetime) -> Iterable[Finding]:
 
 
 def _last_words(entries: Sequence[LogRecord]) -> dict[str, LogRecord]:
-    """By op_id, the last final outcome the site wrote down."""
+    """Return the last final outcome in the site's log, by op_id."""
     words: dict[str, LogRecord] = {}
     for entry in of(entries, "change_answered", "change_settled"):
         is_final = entry.text("outcome") in _FINAL and entry.text("reason") != outcomes.BUSY
@@ -163,7 +163,7 @@ def _last_words(entries: Sequence[LogRecord]) -> dict[str, LogRecord]:
 
 
 def _changes_missing(sides: LogPair, now: datetime) -> Iterable[Finding]:
-    """Find changes whose end the site reported and that are missing in its log."""
+    """Find changes with a known result that are missing in the site's log."""
     there = {one.text("op_id") for one in of(sides.site, "change_answered", "change_settled")}
     for end in of(sides.aura, "change_ended"):
         op_id, outcome = end.text("op_id"), end.text("outcome")
@@ -179,7 +179,7 @@ def _changes_missing(sides: LogPair, now: datetime) -> Iterable[Finding]:
 
 
 def _spans(entries: Sequence[LogRecord], since: datetime, until: datetime) -> bool:
-    """Whether one stretch without a gap begins before and ends after."""
+    """Whether one gapless stretch covers the whole time."""
     at = {entry.seq: entry.at for entry in entries}
     return any(at[first] <= since and at[last] >= until for first, last, _ in _reach(entries))
 
@@ -219,7 +219,7 @@ _SHOWN = (
 
 
 def _told(site: LogRecord | None, aura: LogRecord | None) -> dict[str, Any]:
-    """Return what each side says, in short plain values; empty for a silent side."""
+    """Return the evidence of each side in short plain values; empty if there is none."""
     return {"site": _facts(site), "aura": _facts(aura)}
 
 

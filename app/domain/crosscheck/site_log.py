@@ -1,7 +1,7 @@
-"""Read a site's own log: fetch new entries, verify each link, and store the exact bytes.
+"""Read a site's log: fetch new entries, verify each hash, and store the exact bytes.
 
-docs/PROTOCOL.md 5.4. Stored entries never change. If reading has to restart after a broken entry,
-the rest is stored as another branch.
+See docs/PROTOCOL.md 5.4. Stored entries never change. If reading starts again after a mismatch, the
+new entries are stored as another branch of the log.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from app.protocol import ProtocolError, chain_genesis, chain_hash, from_b64u, pa
 
 _NAME = "log"
 MAX_ENTRIES = 500
-# Older ones than so many a site may have trimmed.
+# A site may have trimmed entries that are older than this many.
 MIN_RETAINED = 10_000
-# More are left to the next job, so that one long log does not hold up the other sites.
+# The next job reads further, so that one long log does not delay other sites.
 MAX_BATCHES = 5
-# Between two such jobs, so that one site never keeps a worker busy.
+# Wait between two such jobs, so that one site never keeps a worker busy.
 PAUSE_S = 60
-# What is kept of one site on one day (UTC) and in all. Entries are never deleted, so a site
-# that lies could fill the disk; an honest one sends about 20 MB a year.
+# Limits per site, for a day (UTC) and in total. Entries are never deleted, so a dishonest
+# site could fill the disk. An honest site sends about 20 MB a year.
 DAY_BYTES = 20 * 1024 * 1024
 TOTAL_BYTES = 500 * 1024 * 1024
-# What a row and its index take beside the text.
+# The size of a row and its index without the text.
 _ROW_BYTES = 300
 
 
 class LogBroken(Exception):
-    """The entry `seq` does not fit, so neither does anything behind it."""
+    """Entry `seq` is invalid, and so are all later ones."""
 
     def __init__(self, seq: int, why: str) -> None:
         super().__init__(f"entry {seq} {why}")
@@ -58,7 +58,7 @@ class LogBroken(Exception):
 
 @dataclass(frozen=True)
 class LogEntry:
-    """One entry as it arrived."""
+    """An entry as received."""
 
     seq: int
     prev: str
@@ -71,14 +71,14 @@ class LogEntry:
 
     @property
     def nonce(self) -> object:
-        """Return the nonce of the request that the entry records, if any."""
+        """Return the nonce of the request that the entry is about, if any."""
         facts = json.loads(self.body).get("facts")
         return facts.get("nonce") if isinstance(facts, dict) else None
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What an answer gave, in order. `first` is the oldest entry there was to be had."""
+    """The entries of an answer in order. `first` is the oldest entry that the site has."""
 
     links: list[LogEntry]
     first: int
@@ -86,7 +86,10 @@ class Batch:
 
 
 def request_site_log(site: Site, *, by: Actor) -> None:
-    """Have the log read. Raises Forbidden, or NotPaired."""
+    """Queue reading the log.
+
+    Raises: Forbidden, or NotPaired.
+    """
     with permissions.member_transaction(by, "sync") as (tx, _):
         site.refresh()
         if not site.is_paired:
@@ -101,9 +104,9 @@ def read_site_log(
     call: Call = site_client.call,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Fetch what is new, keep it, and compare both sides; returns what came of it.
+    """Fetch and store new entries, and compare both logs; return the result.
 
-    Safe to be called twice at once: of two that read the same batch one keeps it.
+    Safe to run twice at once: only one of two runs stores a batch.
     """
     site = Site.get_or_none(Site.id == site_id)
     if site is None or not site.is_paired:
@@ -125,7 +128,7 @@ def _read_on(site: Site, config: Config, call: Call, now: Callable[[], datetime]
     try:
         channel = calls.channel_to(site, config)
     except SealBroken:
-        return "keys unreadable"  # the sync before has said so where it is seen
+        return "keys unreadable"  # the sync before it already recorded the failure
     question = {"after": read.n, **quarantine.known_head(site)}
     outcomes, channel = calls.call_with_fallback(
         site, channel, _NAME, question, by=SYSTEM.name, config=config, call=call
@@ -152,7 +155,7 @@ def _keep(site: Site, read: SiteLog, outcome: CallResult, now: datetime) -> str:
     except (CheckpointInvalid, LogBroken) as why:
         return _broken(site, read, LogBroken(read.n + 1, str(why)), now)
     if read.log and read.log != mark.log:
-        # SiteAgent was installed anew: another log, from its own beginning.
+        # SiteAgent was reinstalled and has a new log.
         another = {"branch": read.branch + 1, "log": mark.log, "n": 0, "hash": "", "compared_n": 0}
         return "more" if read.advance(**another) else "read elsewhere"
     kept = _with(read, batch, now)
@@ -161,7 +164,7 @@ def _keep(site: Site, read: SiteLog, outcome: CallResult, now: datetime) -> str:
     start = Cursor(read.n, read.hash or chain_genesis(mark.log).hex())
     anchors = {one.n: one.hash for one in SiteMark.between(site, mark.log, 1, mark.n)}
     whole, broken = verify_batch(batch, start, mark, anchors)
-    # A site writes down a request for its log before it answers it.
+    # A site logs a request for its log before it answers.
     if not broken and not batch.has_more and not any(one.nonce in outcome.nonces for one in whole):
         broken = LogBroken(mark.n, "and the entry of this request are missing")
     last = whole[-1] if whole else None
@@ -186,14 +189,17 @@ def _keep(site: Site, read: SiteLog, outcome: CallResult, now: datetime) -> str:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a batch has to go on: behind entry `n`, which has `hash`."""
+    """Where a batch must continue: after entry `n` with `hash`."""
 
     n: int
     hash: str
 
 
 def parse_batch(document: dict[str, Any]) -> Batch:
-    """Return the entries in an answer; raise LogBroken for what no correct plugin sends."""
+    """Parse the entries in an answer.
+
+    Raises: LogBroken for what no correct plugin sends.
+    """
     entries, first = document.get("entries"), document.get("from")
     if not isinstance(entries, list) or len(entries) > MAX_ENTRIES or type(first) is not int:
         raise LogBroken(0, "is in an answer that is not part of a log")
@@ -216,11 +222,11 @@ def _link(said: object) -> LogEntry:
 def verify_batch(
     batch: Batch, start: Cursor, mark: Checkpoint, anchors: dict[int, str]
 ) -> tuple[list[LogEntry], LogBroken | None]:
-    """Return the entries that continue from `start`, and what is wrong with the next one.
+    """Return the valid entries after `start`, and the problem of the next one, if any.
 
-    Older entries may have been trimmed, or belong to another connection; then the batch begins
-    where the site reports that its log does. Every hash that the site has signed (`anchors`,
-    `mark`) has to match.
+    Older entries may have been trimmed or belong to another connection. Then the batch starts where
+    the site says its log starts. Each hash that the site signed (`anchors`, `mark`) must match its
+    entry.
     """
     whole: list[LogEntry] = []
     seq, digest = start.n, start.hash
@@ -255,7 +261,7 @@ def _may_begin(link: LogEntry, batch: Batch, mark: Checkpoint) -> bool:
 
 
 def _with(read: SiteLog, batch: Batch, now: datetime) -> dict[str, Any]:
-    """How much would be kept of the log together with this batch, as columns."""
+    """Return the stored size of the log with this batch, as columns."""
     size = sum(len(link.body.encode()) + _ROW_BYTES for link in batch.links)
     day = f"{now:%Y-%m-%d}"
     today = read.day_bytes if read.day == day else 0
@@ -263,7 +269,7 @@ def _with(read: SiteLog, batch: Batch, now: datetime) -> dict[str, Any]:
 
 
 def _excessive(site: Site, kept: dict[str, Any], now: datetime) -> str:
-    """Keep nothing of the batch, and nothing more until a person has decided."""
+    """Store nothing of the batch, and pause until a person decides."""
     told = {"sent_today": kept["day_bytes"], "sent_in_all": kept["total_bytes"]}
     quarantine.note_excess(site, told, SYSTEM, now)
     limits = {"sent_today": DAY_BYTES, "sent_in_all": TOTAL_BYTES}

@@ -1,4 +1,4 @@
-"""Connection diagnostics: find out, step by step and with evidence, what blocks a site.
+"""Connection tests: find what blocks the connection to a site, with evidence.
 
-`examine` looks and judges, `scheduling` queues examinations, `runs` carries them out.
+`scheduling` queues tests, `runs` executes them, and `examine` makes the checks.
 """

@@ -1,8 +1,8 @@
-"""Probe the way to SiteAgent with anonymous requests, without a key.
+"""Anonymous requests to SiteAgent, to test the connection without keys.
 
-SiteAgent distinguishes two kinds of anonymous requests before it looks at any key: a message within
-its limits (401) and one beyond them (413), docs/PROTOCOL.md 1.1 step 1. That shows whether a header
-arrives at all, and whether a body keeps its length.
+Before it looks at a key, SiteAgent answers 401 to a message within its limits and 413 to a larger
+one (docs/PROTOCOL.md 1.1 step 1). That shows whether a header arrives, and whether a body keeps its
+length.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from app.keys import KEY_BYTES
 
 LookCall = Callable[..., ProbeResponse]
 
-# Together with the signed call well within a job's time.
+# With the signed call this stays within the time limit of a job.
 TOTAL_TIMEOUT_S = 75.0
 PROBE_TIMEOUT_S = 8.0
-# More than SiteAgent reads of a header, less than any web server refuses.
+# More than SiteAgent accepts in a header, and less than any web server refuses.
 _LONG_HEADER = "x" * (protocol.MAX_FIELD_BYTES + 100)
 OUR_HEADERS = ("Signature-Input", "Signature", "Content-Digest")
 
@@ -40,7 +40,7 @@ UNTOLD = "untold"
 
 @dataclass
 class AnonymousClient:
-    """Looks at addresses of one site, within one time for all of them; counts the requests."""
+    """Send requests to a site's addresses within a total time limit, and count them."""
 
     look: LookCall
     allow_nets: tuple[Network, ...]
@@ -55,9 +55,9 @@ class AnonymousClient:
     def knock(
         self, url: str, *, padded_to: int = 0, instead: Mapping[str, str] | None = None
     ) -> ProbeResponse:
-        """Post a request that looks like Aura's call, under an unknown key.
+        """Send a request in the form of Aura's calls, with an unknown key.
 
-        Some headers are replaced by those in `instead`.
+        `instead` replaces some headers.
         """
         request = protocol.sign_request(
             url,
@@ -68,7 +68,7 @@ class AnonymousClient:
             nonce=protocol.new_nonce(),
         )
         headers = {**request.headers, **(instead or {})}
-        # One byte beyond the limit cannot be signed; a stranger's signature says nothing anyway.
+        # A body above the limit cannot be signed, and this signature is not verified anyway.
         body = request.body + b" " * max(0, padded_to - len(request.body))
         return self._look(url, headers, body, PEEK_BYTES)
 
@@ -93,7 +93,7 @@ class AnonymousClient:
 
 
 def check_headers_arrive(stranger: AnonymousClient, url: str) -> dict[str, str]:
-    """For each header of a signed call, whether it reaches SiteAgent at `url`."""
+    """Return for each signature header whether it reaches SiteAgent at `url`."""
     fates = {}
     for name in OUR_HEADERS:
         look = stranger.knock(url, instead={name: _LONG_HEADER})
@@ -102,7 +102,7 @@ def check_headers_arrive(stranger: AnonymousClient, url: str) -> dict[str, str]:
 
 
 def check_body_arrives(stranger: AnonymousClient, url: str) -> str:
-    """Whether a body reaches SiteAgent at `url` at the length it was sent with."""
+    """Return whether a body reaches SiteAgent at `url` with its full length."""
     most = protocol.MAX_REQUEST_BYTES
     full = stranger.knock(url, padded_to=most)
     fate = _fate(full, arrived="unauthorized", lost="too_large", if_lost=GROWS)

@@ -1,4 +1,4 @@
-"""Turn observations into checks, and choose one cause; nothing is claimed beyond it."""
+"""Turn observations into check results; only the first blocker is reported."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from app.http.site_client import ProbeResponse
 from app.protocol import MAX_SKEW_S
 
 _IN_FRONT = ("redirect", "password", "challenge", "cache")
-# A clock this far off is worth a word, though calls still go through.
+# Clock difference that gives a warning although calls still work.
 _CLOCK_OFF_S = 60
 ENDS_SOON_DAYS = 14
 
@@ -54,7 +54,7 @@ _AT_PORT = frozenset({ErrorCode.connection_refused, ErrorCode.connect_timeout})
 
 
 def diagnose(sight: Observations) -> list[Check]:
-    """Every check from the website to the clock."""
+    """Return all checks from the website to the clock."""
     case = findings_of(sight)
     checks = [
         _website(case),
@@ -208,7 +208,7 @@ def _address(case: Findings, name: str) -> Check:
         return Check(name, WARN, "not_here", found.evidence)
     if found.check == name:
         return Check(name, WARN, found.finding, found.evidence)
-    # Whether the check it belongs to says so too is seen when all are there.
+    # Other checks may contradict it, which is decided after all checks.
     return Check(name, SKIPPED, found.finding, found.evidence, because=found.check)
 
 
@@ -289,13 +289,13 @@ def _clock(case: Findings) -> Check:
 
 
 def _clock_of_server(sight: Observations) -> Check:
-    """By the Date header, which may be a proxy's."""
+    """Check the clock by the Date header, which may come from a proxy."""
     dates = [look.received.headers.get("Date", "") for look in _received(sight) if look.received]
     try:
         shown = parsedate_to_datetime(next(filter(None, dates), ""))
     except ValueError:
         return Check("clock", UNKNOWN, "clock_untold")
-    # "-0000" says that the zone is unknown, and is UTC all the same.
+    # "-0000" means an unknown zone, with the time in UTC.
     shown = shown.replace(tzinfo=UTC) if shown.tzinfo is None else shown
     offset = round((shown - sight.now).total_seconds())
     if abs(offset) >= MAX_SKEW_S:
@@ -338,7 +338,7 @@ def _evidence_of(case: Findings, found: Blocker) -> dict[str, str | int]:
 
 
 def _address_behind(sight: Observations, location: str) -> str:
-    """Return the site's address at the end of its redirects; empty if that is no site address."""
+    """Return the site's address after its redirects; empty if that is not a site address."""
     for look in _received(sight):
         met = look.received.headers.get("Location", "") if look.received else ""
         target = _joined(look.url, met) if met and met[:200] == location[:200] else ""
@@ -354,7 +354,7 @@ def _address_behind(sight: Observations, location: str) -> str:
 
 
 def _joined(address: str, location: str) -> str:
-    """Where a Location header leads; empty for what no browser could follow either."""
+    """Return the target of a Location header; empty if it is invalid."""
     try:
         target = urljoin(address, location)
         parts = urlsplit(target)
@@ -364,7 +364,7 @@ def _joined(address: str, location: str) -> str:
 
 
 def _compressed_index(sight: Observations) -> dict[str, str | int] | None:
-    """Refusals are often too short to be compressed; the index shows what else happens."""
+    """Check compression with the REST index, because refusals are often too short to compress."""
     for look in sight.index:
         if look.received is not None and look.received.is_encoded:
             return _seen(look) | {"met_at": "REST index"}
@@ -380,5 +380,5 @@ def _seen(look: ProbeResponse) -> dict[str, str | int]:
 
 
 def _short(look: ProbeResponse) -> dict[str, str | int]:
-    """Return status and server of a page; an ordinary page needs no quotation."""
+    """Return status and server of a page; normal pages are not quoted."""
     return {key: value for key, value in _seen(look).items() if key in ("status", "server")}

@@ -1,4 +1,4 @@
-"""One examination: check each step on the way to a site, then name what blocks it."""
+"""Run one connection test: request the site in several ways, then diagnose."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def examine(
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> tuple[Diagnosis, list[CallResult]]:
-    """Find out what blocks the connection to the site at `url` (spelled as by `normalize_url`).
+    """Find what blocks the connection to the site at `url` (as returned by `normalize_url`).
 
-    With the `channel` of a paired site, make the signed call as well and, once it is answered,
-    request a site report; return the results of both. `server_login` is for a web server with a
-    password of its own. Raise nothing that a site can cause, and end within the time of a job.
+    With the `channel` of a paired site, also make the signed call and, if it is answered, request
+    the site data; return the results of both. `server_login` is for a web server with a password.
+    Nothing that a site does raises, and the time of a job is enough.
     """
     stranger = AnonymousClient(look, config.allow_nets, server_login, now)
     home = stranger.get(f"{url}/")
@@ -98,7 +98,7 @@ def _echo(
 
 
 def _addresses(url: str, channel: Channel | None) -> dict[str, str]:
-    """Where SiteAgent may listen, by the name of the check; a connection's own address counts."""
+    """Return SiteAgent's possible addresses by check name, with the connection's own address."""
     listed = (*candidates(url), *((channel.endpoint,) if channel else ()))
     return {_name_of(address): address for address in listed}
 

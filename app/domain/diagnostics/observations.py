@@ -1,4 +1,4 @@
-"""What an examination saw, and the one thing in it that keeps Aura away."""
+"""The observations of a connection test, and the cause of the problem in them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.domain.diagnostics.results import ADDRESSES, NAMES
 from app.http.errors import ErrorCode, Trait, printable
 from app.http.site_client import ProbeResponse
 
-# What became of a body on the way, as a finding.
+# The finding for each result of the body test.
 BODY_FATES = {anonymous_probe.GROWS: "body_grows", anonymous_probe.LOST: "body_shrinks"}
-# Asked for one field; a site that ignores the wish may answer with all its routes.
+# Only one field is requested, but a site may answer with all its routes.
 MAX_INDEX_BYTES = 256 * 1024
 _NAMESPACE = "siteagent/v1"
 # What comes back in SiteAgent's place, comes back to strangers too, and is named better there.
@@ -57,11 +57,11 @@ _AT_ADDRESS = frozenset(
 
 @dataclass(frozen=True)
 class Observations:
-    """Everything that an examination saw.
+    """Everything that a test observed.
 
-    `in_use` is the name of the connection's address. Without a connection there is neither that nor
-    an `outcome`. `report` is the result of requesting a site report, which loads all of WordPress
-    where the signed call does not.
+    `in_use` is the check name of the connection's address. Without a connection it is empty and
+    there is no `outcome`. `report` is the result of requesting the site data, which loads all of
+    WordPress.
     """
 
     url: str
@@ -78,7 +78,7 @@ class Observations:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was seen, sorted: what is met at each address, and what keeps Aura away, if anything."""
+    """Sorted observations: the finding for each address, and the cause of the problem, if any."""
 
     sight: Observations
     met: dict[str, Blocker | None]
@@ -86,7 +86,7 @@ class Findings:
     cause: Blocker | None
 
     def is_behind_cause(self, name: str) -> bool:
-        """Whether a check is beyond the cause, so that nothing is known about it."""
+        """Whether the cause hides this check, so that its result is unknown."""
         return self.cause is not None and NAMES.index(self.cause.check) < NAMES.index(name)
 
 
@@ -96,14 +96,14 @@ def answering_at(knocks: dict[str, ProbeResponse]) -> list[str]:
 
 
 def lists_siteagent(index: ProbeResponse) -> bool:
-    """Whether this REST index names SiteAgent."""
+    """Whether this REST index lists SiteAgent."""
     return _one_index_says(index) == "index_lists"
 
 
 def findings_of(sight: Observations) -> Findings:
-    """Sort the observations, and choose the cause.
+    """Sort the observations and choose the cause.
 
-    The signed call decides if there is one, else the anonymous requests to the addresses that
+    The signed call decides if there is one, otherwise the anonymous requests to the addresses that
     pairing would use.
     """
     at_home = responses.classify_intermediary(sight.home.received) if sight.home.received else None
@@ -114,7 +114,7 @@ def findings_of(sight: Observations) -> Findings:
     elif None in met.values():
         cause = _changed_on_the_way(sight)
     else:
-        # wp-admin often stands behind a lock of its own, which says nothing of the site's.
+        # wp-admin often has its own password, which says nothing about the site.
         cause = earliest(one for name, one in met.items() if name != "ajax")
     return Findings(sight, met, at_home, cause)
 
@@ -131,7 +131,7 @@ def _met(look: ProbeResponse, name: str) -> Blocker | None:
         found = responses.classify_probe(look.received, name)
     elif look.error is not None:
         found = Blocker(name, str(look.error.fault), look.error.evidence)
-    # Which address was called is what a host has to be told; its number stands with the name.
+    # The host needs the called address for its firewall.
     return found and replace(found, evidence={**found.evidence, "address": look.url[:500]})
 
 
@@ -152,7 +152,7 @@ def _changed_on_the_way(sight: Observations) -> Blocker | None:
     fates = sight.header_fates or {}
     lost = [name for name, fate in fates.items() if fate == anonymous_probe.LOST]
     if lost and len(lost) == len(fates) and sight.body_fate == anonymous_probe.LOST:
-        # Whatever is sent, the answer is the same: nobody there looks at it.
+        # The answer is always the same, so the content was not checked.
         return Blocker("cache", "cached_answer")
     if lost:
         return Blocker("headers", "headers_stripped", {"lost": ", ".join(lost)})
@@ -162,7 +162,7 @@ def _changed_on_the_way(sight: Observations) -> Blocker | None:
 
 
 def fault_of_website(home: ProbeResponse) -> str:
-    """How the front page fails, if it fails of itself; a page in front is no failure."""
+    """Return the error of the home page itself; pages in front of it do not count."""
     if home.error is not None:
         return str(home.error.fault)
     is_down = home.received is not None and home.received.status >= 500
@@ -176,7 +176,7 @@ def fault_of_website(home: ProbeResponse) -> str:
 
 
 def index_says(looks: tuple[ProbeResponse, ...]) -> str:
-    """Return what the REST index shows, by the better of the two ways to request it."""
+    """Return what the REST index shows, by the better of its two addresses."""
     says = [_one_index_says(look) for look in looks]
     for finding in ("index_lists", "index_without", "rest_closed"):
         if finding in says:

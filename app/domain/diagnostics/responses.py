@@ -1,4 +1,4 @@
-"""Guess from an unsigned answer which program gave it. For explanations only."""
+"""Heuristics that guess which product produced an unsigned response."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.http.errors import ErrorCode
 from app.http.response import PEEK_BYTES, RawResponse
 from app.protocol import ProtocolError
 
-# Products that stand before sites: a header of theirs, or words of their pages.
+# Products in front of sites, by a header or by words on their pages.
 _PRODUCTS = (
     ("Cloudflare", "cf-ray", r"cloudflare|cf-chl|challenge-platform"),
     ("SiteGround", "sg-captcha", r"sgcaptcha"),
@@ -25,7 +25,7 @@ _PRODUCTS = (
 )
 _CHALLENGE_HEADERS = ("cf-mitigated", "sg-captcha", "x-amzn-waf-action")
 _CHALLENGE_PRODUCTS = re.compile(r"cf-chl|challenge-platform|sgcaptcha|aws-waf-token", re.I)
-# Ordinary pages hold such words too, so they count on a refusal only.
+# Normal pages may contain such words too, so they count only in error responses.
 _REFUSING = frozenset({202, 401, 403, 405, 406, 418, 429, 503})
 _CHALLENGE_WORDS = re.compile(
     r"captcha|are you human|not a robot|checking your browser|just a moment"
@@ -47,14 +47,14 @@ _PHP_MESSAGE = re.compile(
     re.I | re.S,
 )
 _REFUSAL = re.compile(rb'\{[^{}]{0,200}"siteagent":1\b[^{}]{0,200}\}')
-# A message stands at the beginning; a stranger's long page must not keep the search busy.
+# PHP messages are at the start, and searching a long page would take time.
 _LOOKED_AT_BYTES = 4096
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 @dataclass(frozen=True)
 class Blocker:
-    """What is in the way: the check it belongs to, its name, and what was seen of it."""
+    """What blocks the connection: its check, its finding and its evidence."""
 
     check: str
     finding: str
@@ -62,10 +62,10 @@ class Blocker:
 
 
 def classify_probe(received: RawResponse, check: str) -> Blocker | None:
-    """Return what kept an anonymous call from SiteAgent at `check`; None if it answered.
+    """Return what kept an anonymous call from SiteAgent at `check`, or None if it answered.
 
-    SiteAgent answers anonymous calls with one known refusal. Anything else came from another
-    program, or was changed on its way.
+    SiteAgent answers anonymous calls with one known refusal. Any other answer came from another
+    program or was changed in transit.
     """
     if siteagent_code(received) == "unauthorized":
         return _changed_refusal(received)
@@ -77,14 +77,14 @@ def classify_probe(received: RawResponse, check: str) -> Blocker | None:
     found = classify_intermediary(received)
     if found is not None:
         return found
-    # A signed answer to a call without a key can only be a recording of another one.
+    # A signed answer to an anonymous call can only come from a cache.
     if is_from_cache(received) or protocol.is_signed(received.headers):
         return _blocker("cache", "cached_answer", received)
     return _blocker(check, _other_name(received), received)
 
 
 def classify_intermediary(received: RawResponse) -> Blocker | None:
-    """Return what answers in place of WordPress, if this answer shows such a thing."""
+    """Return what answers instead of WordPress, if the response shows it."""
     status = received.status
     if 300 <= status < 400:
         location = received.headers.get("Location", "")
@@ -103,7 +103,7 @@ def classify_intermediary(received: RawResponse) -> Blocker | None:
 
 
 def siteagent_code(received: RawResponse) -> str:
-    """Return the code of SiteAgent's refusal of anonymous requests; empty for anything else."""
+    """Return SiteAgent's refusal code for anonymous calls; empty for other answers."""
     if received.is_cut or received.is_encoded:
         return ""
     try:
@@ -117,7 +117,7 @@ def siteagent_code(received: RawResponse) -> str:
 
 
 def is_from_cache(received: RawResponse) -> bool:
-    """Whether the answer came from a cache, according to the cache itself."""
+    """Whether the response says that it comes from a cache."""
     age = received.headers.get("Age", "0").strip()
     said = [received.headers.get(name, "").lower() for name in _CACHE_HEADERS]
     return (age.isdecimal() and int(age[:9]) > 0) or any("hit" in text for text in said)
@@ -163,11 +163,11 @@ def _changed_refusal(received: RawResponse) -> Blocker | None:
 
 
 def _is_altered(received: RawResponse) -> Blocker:
-    """SiteAgent's words are in there, and not they alone."""
+    """Whether the response contains SiteAgent's answer and other text."""
     if received.is_encoded:
         encoding = received.headers["Content-Encoding"]
         return _blocker("body", ErrorCode.encoded_reply, received, encoding=encoding)
-    # SiteAgent sends its headers before its words; who prints earlier makes PHP send others.
+    # SiteAgent sends headers before its body; earlier output makes PHP send other headers.
     if received.status == 200 and received.media_type != protocol.CONTENT_TYPE:
         return _blocker("output", "output_before", received)
     return _blocker("body", "reply_changed", received)
@@ -193,7 +193,7 @@ def _is_challenge(received: RawResponse) -> bool:
 
 
 def _product(received: RawResponse) -> str:
-    """Guess which product made this page; only for answers that are not WordPress's."""
+    """Return the product that a page seems to come from; only for pages not from WordPress."""
     if received.status == 200:
         return ""
     text = plain(received).decode("utf-8", "replace") + received.headers.get("Server", "")
@@ -204,11 +204,11 @@ def _product(received: RawResponse) -> str:
 
 
 def _php_message(received: RawResponse) -> str:
-    """File and line of a PHP message in the answer, as `plugins/shop/shop.php:12`."""
+    """Return file and line of a PHP message in the response, as `plugins/shop/shop.php:12`."""
     found = _PHP_MESSAGE.search(plain(received)[:_LOOKED_AT_BYTES].decode("utf-8", "replace"))
     if found is None:
         return ""
     file = found["file"].replace("\\", "/")
-    # The folders above wp-content are the host's business.
+    # The folders above wp-content are not shown.
     _, inside, rest = file.rpartition("wp-content/")
     return f"{rest if inside else file.rpartition('/')[2]}:{found['line']}"

@@ -1,4 +1,4 @@
-"""The result of an examination: its checks, and the verdict over all of them."""
+"""Results of a connection test: its checks and their overall verdict."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SKIPPED = "skipped"
 HEALTHY = "healthy"
 ANSWERS = "answers"
 
-# In the order in which a call meets them; the first that is blocked is the blocker.
+# In the order of a call; the first blocked check is the blocker.
 NAMES = (
     "dns",
     "tcp",
@@ -41,17 +41,17 @@ NAMES = (
 )
 ADDRESSES = ("pretty", "plain", "ajax")
 
-# The only two findings that prove anything; docs/DECISIONS.md.
+# The only two findings that are proof; see docs/DECISIONS.md.
 PROOF_PAIRED = ("echo", "echoed")
 PROOF_UNPAIRED = "answers"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One step on the way to the site.
+    """One check.
 
-    `finding` is a Fault or one of the names of the diagnostics; the templates have the words for
-    it. A skipped check names in `because` the check that prevented it.
+    `finding` is an ErrorCode or a finding of the diagnostics; the templates have its text. A
+    skipped check names in `because` the check that prevented it.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Every check in its order. `requests` is how often the site was called for it."""
+    """All checks in order. `requests` is the number of requests to the site."""
 
     url: str
     at: datetime
@@ -73,7 +73,7 @@ class Diagnosis:
 
     @property
     def blocker(self) -> Check | None:
-        """The first thing in the way."""
+        """Return the first blocked check."""
         return next((one for one in self.checks if one.verdict == BLOCKED), None)
 
     @property
@@ -82,10 +82,10 @@ class Diagnosis:
 
     @property
     def verdict(self) -> str:
-        """Judge the connection: healthy, blocked or unknown.
+        """Return healthy, answers, blocked or unknown.
 
-        Healthy takes the signed echo. Without a pairing, SiteAgent's own refusal is the most that
-        can be seen. What is neither proven nor blocked is unknown.
+        Healthy requires the signed call. Without pairing, SiteAgent's own refusal is the best
+        possible result. What is neither proven nor blocked is unknown.
         """
         if self.blocker is not None:
             return BLOCKED
@@ -95,7 +95,7 @@ class Diagnosis:
 
     @property
     def is_clear(self) -> bool:
-        """Whether it is proven that nothing is in the way."""
+        """Whether it is proven that nothing blocks the connection."""
         return self.verdict in (HEALTHY, ANSWERS)
 
     @property

@@ -1,4 +1,4 @@
-"""What a client report says, as plain data. `computation.py` computes it."""
+"""The data of a client report. `computation.py` computes it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from app.domain.inventory.versions import available_updates
 from app.domain.reporting.sync_stats import Checks, ReportEntry
 from app.protocol import canonical
 
-# What a site is called that was removed from the list.
+# The connection state of a removed site.
 FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True)
 class Period:
-    """From the first moment of one day up to, and without, the first of another. UTC."""
+    """A period in UTC, from the start of the first day to the end of the last day."""
 
     begins: datetime
     ends: datetime
 
     @classmethod
     def of_days(cls, first: date, last: date) -> Period:
-        """Both days included."""
+        """Return the period of these days, both included."""
         return cls(_midnight(first), _midnight(last + timedelta(days=1)))
 
     @property
@@ -47,7 +47,7 @@ def _midnight(day: date) -> datetime:
 
 @dataclass(frozen=True)
 class AvailableUpdate:
-    """An available update, and everything that blocks it."""
+    """An available update, with the reasons that block it."""
 
     kind: str
     ident: str
@@ -60,7 +60,7 @@ class AvailableUpdate:
 
 @dataclass(frozen=True)
 class HoldSummary:
-    """A component whose updates are ignored."""
+    """Ignored updates of a component."""
 
     kind: str
     ident: str
@@ -72,7 +72,7 @@ class HoldSummary:
 
 @dataclass(frozen=True)
 class SiteSnapshot:
-    """A site as it is known when the report is made. `connection` is the word of the list."""
+    """A site when the report is created. `connection` is the state in the list."""
 
     id: int
     name: str
@@ -90,13 +90,13 @@ class SiteSnapshot:
 
     @property
     def available(self) -> int:
-        """How many updates are available, as the list of sites counts them."""
+        """Return the number of available updates, as in the list of sites."""
         return sum(available_updates(self.offers).values())
 
 
 @dataclass(frozen=True)
 class RuleSummary:
-    """An auto-update rule that may approve changes to this client's sites."""
+    """An auto-update rule that applies to this client's sites."""
 
     name: str
     covers: str
@@ -106,7 +106,7 @@ class RuleSummary:
 
 @dataclass(frozen=True)
 class Rights:
-    """Who may have something changed on these sites. `approvals` is the client's mode."""
+    """Who may approve updates of these sites. `approvals` is the client's setting."""
 
     approvals: str
     deciders: tuple[str, ...] = ()
@@ -116,7 +116,7 @@ class Rights:
 
 @dataclass(frozen=True)
 class ChangeHistory:
-    """One change from its proposal on, as far as it had come when the span ended."""
+    """A change from its proposal to its state at the end of the period."""
 
     change_id: int
     site_id: int | None
@@ -133,7 +133,7 @@ class ChangeHistory:
 
 @dataclass(frozen=True)
 class Risk:
-    """Something open, by the name of its sentence; `facts` are what that sentence needs."""
+    """An open item with the name of its sentence and the facts for it."""
 
     code: str
     site_id: int | None
@@ -142,7 +142,7 @@ class Risk:
 
 @dataclass(frozen=True)
 class SiteSection:
-    """What one site went through in the span, and how it is now."""
+    """What happened on one site in the period, and its current state."""
 
     site: SiteSnapshot
     checks: Checks
@@ -154,7 +154,7 @@ class SiteSection:
 
 @dataclass(frozen=True)
 class ClientReport:
-    """The content of the page and the PDF. `made_at` is not part of the digest."""
+    """Everything in the report. `made_at` is not part of the digest."""
 
     client: str
     period: Period
@@ -167,12 +167,12 @@ class ClientReport:
 
     @property
     def ends_at(self) -> datetime:
-        """Up to when anything can have happened."""
+        """Return the end of the period, or the time of creation if it is earlier."""
         return min(self.period.ends, self.made_at)
 
     @property
     def outcomes(self) -> dict[str, int]:
-        """How many changes came to which end within the span, or were on their way at its end."""
+        """Return the number of changes by state at the end of the period."""
         counted = Counter(
             one.state
             for one in self.changes
@@ -182,13 +182,13 @@ class ClientReport:
 
     @property
     def not_done(self) -> int:
-        """Those that touched nothing: still on their way, or not wanted any more."""
+        """Return the number of changes that changed nothing: not started, or not wanted."""
         told = ("succeeded", "rolled_back", "refused", "failed", "unknown", "running")
         return sum(count for state, count in self.outcomes.items() if state not in told)
 
     @property
     def incidents(self) -> list[ChangeHistory]:
-        """Return the changes after which a person had to check the site, or still has to."""
+        """Return the changes that needed checking."""
         return [one for one in self.changes if one.is_open_incident or one.looked_after]
 
     @property
@@ -201,7 +201,7 @@ class ClientReport:
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256 of the whole report except the time it was computed."""
+        """Return the SHA-256 of the report without the time of its creation."""
         said = {name: value for name, value in _plain(self).items() if name != "made_at"}
         return hashlib.sha256(canonical(said)).hexdigest()
 

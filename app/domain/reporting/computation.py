@@ -22,12 +22,12 @@ from app.domain.reporting.client_report import (
 )
 from app.domain.reporting.sync_stats import ReportEntry, SiteWatch
 
-# So long before its end PHP is something to plan for.
+# How long before the end of PHP support the report mentions it.
 PLAN_AHEAD = timedelta(days=180)
-# A report older than this says little about how a site is.
+# Site data older than this is outdated.
 STALE_AFTER = timedelta(days=2)
 
-# Where a change was, by the last entry that moved it.
+# The state of a change after each event.
 _STATES = {
     "change_proposed": "checking",
     "change_checked": "proposed",
@@ -40,7 +40,7 @@ _STATES = {
     "change_unsettled": "unknown",
 }
 ENDED = "change_ended"
-# What a client may want to know of one by one, beside changes and checks.
+# Other events that the report lists.
 _NOTABLE = frozenset(
     {
         "site_added", "site_forgotten", "pairing_completed", "keys_rotated", "site_moved",
@@ -51,7 +51,7 @@ _NOTABLE = frozenset(
         "alarm_raised", "alarm_closed",
     }
 )  # fmt: skip
-# What was agreed with the client rather than done to a site.
+# Events about the agreement with the client.
 AGREEMENTS = frozenset({"approvals_changed"})
 BROKE_LATER = "change_broke_later"
 STORY_EVENTS = frozenset(_STATES) | {
@@ -122,7 +122,7 @@ def _site_section(
 
 
 def _change_histories(lines: Sequence[ReportEntry], period: Period) -> list[ChangeHistory]:
-    """Every change of which something happened in the span, the newest proposal first."""
+    """Return the changes with events in the period, the newest proposal first."""
     steps: dict[int, list[ReportEntry]] = {}
     for line in lines:
         number = line.facts.get("change_id")

@@ -1,4 +1,4 @@
-"""Making a client's report: the rows it is computed from, and the entry that it was made."""
+"""Load the data of a client report, and record its creation."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def _scopes(report: Report | None) -> tuple[str, ...]:
 
 
 def approval_rights(client: Client, now: datetime) -> Rights:
-    """Who may have something changed on this client's sites, and in advance by what."""
+    """Return who may approve updates of this client's sites, with the auto-update rules."""
     members = [one for one in Member.listing() if not (one.is_disabled or one.is_invited)]
     sites = list(Site.select().where(Site.client == client, Site.forgotten_at.is_null()))
     return Rights(

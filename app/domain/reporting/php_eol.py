@@ -1,6 +1,6 @@
-"""The end of security support for each branch of PHP (php.net/eol). Pure.
+"""The end of security support of each PHP branch (php.net/eol).
 
-A host may patch a branch for longer; this is the date of the PHP project.
+A host may support a branch longer; these are the dates of the PHP project.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How often Aura requested a site's report, and how often the site answered. Pure.
+"""Count how often Aura checked a site and how often the site answered. Pure functions.
 
-Nothing is known about a site between two checks. Hours without checks are listed as such, and count
-as neither good nor bad.
+These are checks, not uptime monitoring: hours without checks are listed as gaps, not counted as
+good or bad.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# Why nobody looked.
+# The reasons for a gap.
 NOT_CONNECTED = "not_connected"
 NOT_ASKED = "not_asked"
 
-# Aura asks once in an interval; a round that comes late is no gap, three that never came are.
+# Aura checks once per interval. A late check is not a gap, three missing ones are.
 _ROUNDS_MISSED = 3
-# A check that was asked for this shortly before the end may still be under way.
+# A check requested this shortly before the end may still be running.
 _UNDER_WAY = timedelta(minutes=10)
 
 _BEGINS = ("pairing_completed", "site_reconnected")
@@ -25,7 +25,7 @@ _ENDS = ("revocation_started", "site_disconnected")
 
 @dataclass(frozen=True)
 class ReportEntry:
-    """An audit entry as a report reads it: the actor is a name, facts are plain values."""
+    """An audit entry for the report: `who` is a name, facts are plain values."""
 
     seq: int
     at: datetime
@@ -37,7 +37,7 @@ class ReportEntry:
 
 @dataclass(frozen=True)
 class Gap:
-    """A time without checks, and the reason."""
+    """A time without checks, and its reason."""
 
     begins: datetime
     ends: datetime
@@ -46,7 +46,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class ErrorSpan:
-    """A problem, how often it occurred, and the entries of the first and the last time."""
+    """An error with its number and its first and last entries."""
 
     name: str
     count: int
@@ -70,13 +70,13 @@ class Checks:
 
     @property
     def permille(self) -> int:
-        """Answered of a thousand, rounded down: nothing but all of them is 1000."""
+        """Return the answered checks per thousand, rounded down, so 1000 means all."""
         return self.answered * 1000 // self.made if self.made else 0
 
 
 @dataclass
 class _Open:
-    """A check that began and has not been counted."""
+    """A check that started and is not counted yet."""
 
     at: datetime
     was_asked: bool = False
@@ -84,10 +84,10 @@ class _Open:
 
 
 class CheckCounter:
-    """Count the checks of one site between two moments, entry by entry and oldest first.
+    """Count the checks of one site in a period, entry by entry, oldest first.
 
-    `spans` is from when to when there was a connection (`connected`), `every` how often Aura
-    means to look. Holds no entry but the first and last of each fault.
+    `spans` are the times with a connection (`connected`), `every` is the check interval. Only the
+    first and last entry of each error is kept.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class CheckCounter:
             self._begin(line.at)
         elif line.event == "site_called" and line.facts.get("op") == "report":
             if not self._is_open:
-                # It was asked for before the first of these entries.
+                # It was requested before the first of these entries.
                 self._begin(line.at)
             if self._last is not None:
                 self._last.was_asked = True
@@ -159,9 +159,9 @@ class CheckCounter:
 
 
 class SiteWatch:
-    """The checks and reports of one site between two moments, read entry by entry.
+    """The checks and syncs of one site in a period, entry by entry.
 
-    `lines` are the site's other entries, which show when there was a connection.
+    `lines` are the site's other entries, which show when it was connected.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class SiteWatch:
 
 
 class _GapFinder:
-    """Every stretch without a look, in order: without a connection, or longer than `longest`."""
+    """Return the gaps in order: without a connection, or longer than `longest`."""
 
     def __init__(
         self,
@@ -233,7 +233,7 @@ class _GapFinder:
 
 
 def connected(lines: Iterable[ReportEntry], until: datetime) -> list[tuple[datetime, datetime]]:
-    """From when to when there was a connection to the site."""
+    """Return the times when the site was connected."""
     spans, opened = [], None
     for line in lines:
         if line.event in _BEGINS and opened is None:

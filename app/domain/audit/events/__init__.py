@@ -1,8 +1,8 @@
-"""All events of the audit log, one module for each noun.
+"""The events of the audit log, one module per subject.
 
-An event is a frozen dataclass of plain JSON values. Its name in the log is its class name in snake
-case. Facts never hold a secret or the address of an unauthenticated caller. Personal facts are
-declared as such and stored outside of the chain.
+An event is a frozen dataclass of plain JSON values. Its name in the log is its class name in
+snake_case. Facts never contain secrets. Personal facts are declared as such and stored next to the
+chain.
 """
 
 from app.domain.audit.events.accounts import *

@@ -1,4 +1,4 @@
-"""Accounts, sessions and what people were refused."""
+"""Accounts, sessions and refused requests."""
 
 from __future__ import annotations
 
@@ -28,10 +28,7 @@ class SignedIn(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SignInFailed(Event):
-    """A sign-in failed.
-
-    `subject_hash` is salted, so the log is no list of the addresses that people typed.
-    """
+    """A sign-in failed. `subject_hash` is salted, so that the log is no list of typed addresses."""
 
     subject_hash: str
     reason: str
@@ -46,7 +43,7 @@ class SignedOut(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionEnded(Event):
-    """`name` is whose session it was; the actor may be an owner who shut them out."""
+    """A session of `name` ended; the actor may be an owner who disabled the account."""
 
     member_id: int
     session_id: int
@@ -55,7 +52,7 @@ class SessionEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class InvitationIssued(Event):
-    """A member got a new link to choose a password by; what they held before ended."""
+    """A user got a new link to choose a password; earlier links and sessions ended."""
 
     member_id: int
     name: Personal
@@ -73,14 +70,14 @@ class PasswordChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityConfirmed(Event):
-    """A signed-in user re-entered their password."""
+    """A signed-in user confirmed the password."""
 
     session_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordRefused(Event):
-    """A wrong password was entered in an open session, perhaps by another person."""
+    """A wrong password in an open session, which may be stolen."""
 
     session_id: int
     reason: str
@@ -101,7 +98,7 @@ class MemberEnabled(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RoleChanged(Event):
-    """`client` names whose sites alone they see from now on, if so."""
+    """The role of a user changed; `client` is the client whose sites they see, if any."""
 
     member_id: int
     name: Personal
@@ -112,7 +109,7 @@ class RoleChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRefused(Event):
-    """A signed-in user requested what their role does not allow."""
+    """A signed-in user has no permission for a request."""
 
     verb: str
     outcome: str = "refused"
@@ -120,7 +117,7 @@ class AccessRefused(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FormRefused(Event):
-    """A form came without proof that a page of Aura had served it."""
+    """A form did not come from a page of Aura."""
 
     endpoint: str
     outcome: str = "refused"

@@ -1,4 +1,4 @@
-"""Contradictions between the audit log and the log of a site."""
+"""Contradictions between a site's log and the audit log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AlarmRaised(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmClosed(Event):
-    """A person investigated the alert and explained it."""
+    """A person resolved an alert with a note."""
 
     alarm_id: int
     about: str

@@ -1,4 +1,4 @@
-"""Events about the audit log itself: exports, verifications and erasures."""
+"""The audit log itself: exports, verifications and erasures."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from app.domain.audit.events.base import Event, Personal
 
 @dataclass(frozen=True, kw_only=True)
 class TrailExported(Event):
-    """The audit log was exported.
-
-    `scope` describes in words what it covered, `digest` is that of the file.
-    """
+    """An export was written; `scope` describes it, `digest` is the hash of its file."""
 
     scope: str
     form: str
@@ -23,7 +20,7 @@ class TrailExported(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RefusalsCounted(Event):
-    """More refusals of one kind from one source, beyond those that are entries of their own."""
+    """More refusals of one kind from one source than the log has entries for."""
 
     about: str
     count: int
@@ -32,7 +29,7 @@ class RefusalsCounted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportDownloaded(Event):
-    """An export left Aura; `digest` is of the file."""
+    """An export was downloaded; `digest` is the hash of the file."""
 
     export_id: int
     form: str
@@ -47,7 +44,7 @@ class VerificationAsked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrailVerified(Event):
-    """Every entry and every checkpoint that a site holds was verified."""
+    """The audit log is intact and matches the checkpoints that sites hold."""
 
     entries: int
     head: str
@@ -57,10 +54,7 @@ class TrailVerified(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrailBroken(Event):
-    """A verification failed.
-
-    `broken_at` is the first entry that fits neither the previous one nor its own details.
-    """
+    """The audit log was changed; `broken_at` is the first entry that does not match."""
 
     broken_at: int
     reason: str
@@ -70,7 +64,7 @@ class TrailBroken(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrailBreakSeen(Event):
-    """A person acknowledged the result of a failed verification."""
+    """A user dismissed the message about a changed log."""
 
     verification_id: int
     broken_at: int

@@ -1,4 +1,4 @@
-"""Auto-update rules, and how changes to a client's sites are approved."""
+"""Auto-update rules, and each client's approval setting."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PolicyEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalsChanged(Event):
-    """How changes to a client's sites are approved from now on."""
+    """The approval setting of a client changed."""
 
     client: str
     approvals: str

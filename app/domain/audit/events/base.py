@@ -1,4 +1,4 @@
-"""What an event is, and which of its facts are personal."""
+"""The base class of events, and the declaration of personal facts."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from inspect import get_annotations
 from typing import Annotated, get_args
 
 REGISTRY: dict[str, type[Event]] = {}
-# By event, the facts that are kept beside the chain.
+# The personal facts of each event, which are stored next to the chain.
 PERSONAL_FACTS: dict[str, frozenset[str]] = {}
 
-# A fact that names a person, or that a person typed: kept beside the chain, where it can be
-# erased. Whom it is about stands in `member_id`, unless it is the actor.
+# A fact that names a person, or that a person typed. It is stored next to the chain, where it
+# can be erased. `member_id` is the person it is about, unless that is the actor.
 _PERSONAL = "personal"
 Personal = Annotated[str, _PERSONAL]
 
 
 def is_personal(kind: object) -> bool:
-    """Whether a type is declared personal, as a whole or in a part (`Personal | None`)."""
+    """Whether a type is marked as personal, directly or in a part of it (`Personal | None`)."""
     marks = getattr(kind, "__metadata__", ())
     return _PERSONAL in marks or any(is_personal(part) for part in get_args(kind))
 

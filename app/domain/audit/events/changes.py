@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeEvent(Event, is_declared=False):
-    """The facts in every entry about a change; the subject of a change never changes."""
+    """The facts that all entries about a change have; they never change."""
 
     change_id: int
     op_id: str
@@ -55,10 +55,10 @@ class ChangeProposed(ChangeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeChecked(ChangeEvent):
-    """The pre-check passed; `digest` is that of the exact document.
+    """The pre-check passed; `digest` is the hash of the exact plan.
 
-    `home` is the site's address, `reported` the state in its answer, `report` the digest of the
-    last complete report before that.
+    `home` is the site's address, `reported` its state, `report` the digest of the last site data
+    before it.
     """
 
     digest: str
@@ -69,7 +69,7 @@ class ChangeChecked(ChangeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeApproved(ChangeEvent):
-    """The change was approved by the actor, or by the rule `policy_id`, named in `approver`."""
+    """Approved by the actor, or by the auto-update rule `policy_id`, named in `approver`."""
 
     digest: str
     how: str
@@ -101,7 +101,7 @@ class ChangeStarted(ChangeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeUnsettled(ChangeEvent):
-    """What came of it is not known: the answer was lost, or is not one that could be believed."""
+    """The result is unknown: the answer was lost or is not valid."""
 
     fault: str
     outcome: str = "unknown"
@@ -130,9 +130,9 @@ class ChangeEnded(ChangeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeBrokeLater(ChangeEvent):
-    """The update had succeeded, and the site was found broken within a day of it.
+    """The update succeeded, and the site was found broken within a day.
 
-    `why` is what was seen at its front page, `status` the HTTP status, 0 where there was none.
+    `why` is what was seen at its home page, `status` the HTTP status or 0.
     """
 
     why: str
@@ -141,14 +141,14 @@ class ChangeBrokeLater(ChangeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentClosed(ChangeEvent):
-    """A person checked the site after a change that did not end well, so others may continue."""
+    """A person checked a failed change, so other updates continue."""
 
     note: Personal
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeAcknowledged(ChangeEvent):
-    """A person has seen a failure or a rollback that pauses nothing."""
+    """A person checked a failure or rollback that pauses nothing."""
 
     note: Personal
 

@@ -9,7 +9,7 @@ from app.domain.audit.events.base import Event
 
 @dataclass(frozen=True, kw_only=True)
 class ClientReportMade(Event):
-    """A client report was issued; `digest` covers all of its content."""
+    """A client report was created; `digest` covers everything in it."""
 
     client: str
     first_day: str

@@ -1,4 +1,4 @@
-"""Keys, addresses, possible copies and connection problems."""
+"""Keys, addresses, paused connections and connection tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.domain.audit.events.base import Event
 
 @dataclass(frozen=True, kw_only=True)
 class RotationAsked(Event):
-    """New keys are to be agreed on; with `home`, at the site's new address."""
+    """Key renewal was requested; with `home`, at the site's new address."""
 
     rotation_id: int
     home: str
@@ -54,7 +54,7 @@ class EndpointChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerLoginChanged(Event):
-    """The name and password for the server in front of a site were kept or removed."""
+    """The login for the web server in front of a site was saved or deleted."""
 
     is_kept: bool
 
@@ -66,7 +66,7 @@ class ExaminationAsked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionExamined(Event):
-    """`blocker` names what is in the way, if anything is; `requests` is how many were sent."""
+    """A connection test ended; `blocker` is the problem, `requests` the number of requests."""
 
     verdict: str
     blocker: str

@@ -1,4 +1,4 @@
-"""From the token to the connection, or to its end."""
+"""Pairing: tokens, attempts and results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PairingAttemptFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PairingFailed(Event):
-    """The token is closed permanently, because waiting cannot resolve what was seen."""
+    """The token was closed because of an error that waiting cannot fix."""
 
     pairing_id: int
     fault: str

@@ -1,4 +1,4 @@
-"""Requests for site reports, and their results."""
+"""Syncs: requests and results."""
 
 from __future__ import annotations
 

@@ -36,14 +36,14 @@ class RevocationUnreached(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RecheckEnded(Event):
-    """A year without the connection coming back: the last secret of it is destroyed."""
+    """The connection was not restored for a year, so its last secret was destroyed."""
 
     kid: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RevocationAbandoned(Event):
-    """Ninety days of trying are over; the site was never reached."""
+    """Aura stopped after ninety days without reaching the site."""
 
     kid: str
 

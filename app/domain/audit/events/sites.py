@@ -1,4 +1,4 @@
-"""Sites that come and go, and every call to one."""
+"""Sites, their tags, and calls to them."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class SiteForgotten(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SiteCalled(Event):
-    """A site was called. `outcome` is 'ok' or an error code.
+    """A call to a site.
 
-    `nonces` are those of the requests, as the site's own entries name them. `head_n` and
-    `head_hash` are the newest entry of the site's log according to its answer.
+    `outcome` is 'ok' or an error code. `nonces` are the nonces of its requests, as in the site's
+    own entries. `head_n` and `head_hash` are the newest entry of the site's log, from its answer.
     """
 
     op: str
