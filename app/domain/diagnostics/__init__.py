@@ -1,4 +1,4 @@
 """Connection tests: find what blocks the connection to a site, with evidence.
 
-`scheduling` queues tests, `runs` executes them, and `examine` makes the checks.
+`runs` queues and executes tests, and `examine` makes the checks.
 """

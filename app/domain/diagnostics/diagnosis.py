@@ -88,7 +88,7 @@ def network_checks(look: ProbeResponse, now: datetime) -> list[Check]:
 
 
 def _failed(look: ProbeResponse) -> Check | None:
-    """Return the check at which the connection failed; None if it was made."""
+    """Return the check at which the connection failed, or None."""
     if look.error is None:
         return None
     fault, addresses = look.error.fault, ", ".join(look.trace.addresses)[:500]

@@ -19,7 +19,7 @@ BODY_FATES = {anonymous_probe.GROWS: "body_grows", anonymous_probe.LOST: "body_s
 # Only one field is requested, but a site may answer with all its routes.
 MAX_INDEX_BYTES = 256 * 1024
 _NAMESPACE = "siteagent/v1"
-# What comes back in SiteAgent's place, comes back to strangers too, and is named better there.
+# These answers also come to anonymous requests, which name the cause better.
 _NOT_SITEAGENT = frozenset(
     {
         ErrorCode.redirected,
@@ -225,25 +225,25 @@ def _cause_of_failure(
 
 
 def is_proven(outcome: CallResult | None) -> bool:
-    """Whether the site's own signature came back whole, with a yes or with a no."""
+    """Whether the site's signature arrived intact, with success or refusal."""
     if outcome is None:
         return False
     if outcome.error is None:
         return True
     fault = outcome.error.fault
-    # The site refuses a message that grew on its way; then the way is not whole.
+    # The site refuses a message that became longer in transit, so the connection is not intact.
     has_grown = fault is ErrorCode.refused_by_site and outcome.error.evidence.get("status") == 413
     return Trait.SIGNED in fault.traits and not has_grown
 
 
 def output_started(outcome: CallResult | None) -> str:
-    """Where, by the site's signed word, something printed before an earlier answer."""
+    """Return where PHP printed before an earlier answer, from the site's signed data."""
     said = outcome.document.get("output_started") if outcome and outcome.document else None
     return printable(said)[:200] if isinstance(said, str) else ""
 
 
 def clock_offset_s(outcome: CallResult | None) -> int | None:
-    """How far the site's clock is ahead, by its signed word; None when it gave none."""
+    """Return how many seconds the site's clock is ahead, from its signed answer, or None."""
     return None if outcome is None or outcome.reply is None else outcome.reply.clock_offset_s
 
 

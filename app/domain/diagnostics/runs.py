@@ -1,4 +1,4 @@
-"""Request examinations of a connection, carry them out and record what they found."""
+"""Execute a connection test and store its result."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ from app.models.diagnostics import ABANDONED, DONE, EXAMINING, OPEN, Examination
 from app.models.queued_row import QUEUED
 from app.models.sites import MAY_CALL, NEW, PAIRING, Site
 
-# Where a connection has ended, nothing is sent any more, not even to look.
+# Nothing is sent after a connection has ended, not even a test.
 MAY_EXAMINE = (NEW, PAIRING, *MAY_CALL)
 
-# A site that keeps failing is examined again after that; one that fails now and then,
-# each time it begins to.
+# How often a failing site is tested again. A site that fails now and then is tested each
+# time that it starts to fail.
 AGAIN_AFTER = timedelta(hours=6)
 NOT_TWICE_WITHIN = timedelta(minutes=15)
-# An examination takes a minute and a half at most.
+# A test takes at most 90 seconds.
 STUCK_AFTER = timedelta(minutes=5)
 LOST_AFTER = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=30)
 
-# The call went through, or never left: there is nothing on the way to be found.
+# The call arrived or was not sent, so there is nothing to find on the way.
 _NOT_ON_THE_WAY = frozenset({ErrorCode.report_invalid, ErrorCode.disconnected, "keys_unreadable"})
 
 
 class _Ended(Exception):
-    """The connection was ended while it was being examined."""
+    """The connection ended during the test."""
 
 
 def request_examination(site: Site, *, by: Actor, now: datetime) -> Examination:
-    """Have the connection examined. One that is queued or running serves as well.
+    """Queue a connection test, or return the queued or running one.
 
-    Raises Forbidden, or Conflict when the connection has ended.
+    Raises: Forbidden, or Conflict if the connection has ended.
     """
     permissions.require(by, "sync")
     try:
         return _request(site, by, now)
     except DuplicateRow:
-        # Somebody else's wish came between; theirs serves as well.
+        # Another request was faster; its test is used.
         waiting = Examination.open_for(site)
         if waiting is None:
             raise
@@ -89,9 +89,9 @@ def _examine_failure(site: Site, fault: str, now: datetime) -> None:
 
 
 def recover_examinations(now: datetime) -> int:
-    """End examinations whose worker died, queue those whose job was lost; return how many.
+    """Fail tests whose worker died and queue lost ones; return the number.
 
-    Old ones are deleted, because the audit log records them.
+    Old results are deleted, because the audit log records them.
     """
     stuck = Examination.stuck(now - STUCK_AFTER)
     for examination in stuck:
@@ -127,10 +127,10 @@ def run_examination(
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Examine and store what was found; returns the examination's state.
+    """Run and store a test; return its state. Safe to run twice.
 
-    Safe to be delivered twice. Nothing known of the site changes: only its reports do
-    that. Once the connection has ended, no further request leaves.
+    It does not change the data of the site: only a sync does. After the connection has ended, no
+    further request is sent.
     """
     examination = Examination.get_or_none(Examination.id == examination_id)
     if examination is None:
@@ -157,10 +157,12 @@ def examine_address(
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> Diagnosis:
-    """Examine an address at once, for the operator at the terminal.
+    """Test the connection to an address at once, for the command line.
 
-    A listed site is examined with its keys, which the audit log records. Any other address is
-    examined with anonymous requests. Raises Invalid for an invalid address.
+    A site in Aura is tested with its keys, and the audit log records it; other addresses are tested
+    anonymously.
+
+    Raises: Invalid for an invalid address.
     """
     url = normalize_url(text)
     site = Site.get_or_none(Site.url == url, Site.forgotten_at.is_null())
@@ -213,7 +215,7 @@ def _keys(site: Site, config: Config) -> tuple[str, Channel | None, str]:
 
 
 def _while_connected(site: Site, fn: Callable[..., Any]) -> Callable[..., Any]:
-    """`fn`, but not for a site whose connection has ended meanwhile."""
+    """Wrap `fn` so that it stops when the connection has ended."""
 
     def only_while_connected(*args: Any, **kwargs: Any) -> Any:
         site.refresh()
