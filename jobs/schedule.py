@@ -44,7 +44,8 @@ def run_schedule(connection: Redis) -> None:
 def main() -> None:
     """Enqueue the periodic job until SIGTERM or Ctrl-C."""
     config = Config.from_env()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     supervisor.end_with(config.supervisor_pid)
     with suppress(KeyboardInterrupt):
         run_schedule(queue.connect(config.redis_url))

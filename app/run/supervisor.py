@@ -32,7 +32,9 @@ class Supervisor:
 
     def run(self, commands: Mapping[str, Sequence[str]]) -> None:
         """Run `commands`, by name, until Ctrl-C, SIGTERM or `end`, or until one of them ends."""
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # A process that a shell starts in the background ignores SIGINT.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         # env(1) replaces itself with the command, so the process id is the command's.
         prefix = ("env", f"AURA_SUPERVISOR_PID={os.getpid()}")
         try:

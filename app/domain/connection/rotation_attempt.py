@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -328,15 +328,9 @@ def generation_of(keyid: str) -> int:
 
 
 def _at(channel: Channel, endpoint: str) -> Channel:
-    return Channel(
-        channel.site_id,
-        endpoint,
-        channel.keyid,
-        channel.send_key,
-        channel.receive_key,
-        channel.server_login if calls.is_same_server(channel.endpoint, endpoint) else "",
-        channel.sign_d,
-    )
+    """Return the channel at another address; the web server's password stays with its server."""
+    login = channel.server_login if calls.is_same_server(channel.endpoint, endpoint) else ""
+    return replace(channel, endpoint=endpoint, server_login=login)
 
 
 def seal(config: Config, raw: bytes, op_id: str, name: str) -> str:
