@@ -222,7 +222,7 @@ def test_the_history_of_a_component_is_whole(as_ben, proposed, today):
     assert f"Change {proposed.id}" in text
     assert "Waiting for approval" in text
     nothing = as_ben.get(f"/sites/{today.id}/component?kind=theme&ident=twentytwentyfour").text
-    assert "No change was proposed for it yet." in nothing
+    assert "No updates have been proposed yet." in nothing
 
 
 def test_a_component_is_left_alone_and_let_go(as_ben, as_cleo, today):

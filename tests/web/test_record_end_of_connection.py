@@ -128,7 +128,7 @@ WAYS: list[tuple[Callable[[Parting], None], str, str, dict[str, str]]] = [
         BY_SITE,
         {"Proved": "in its answer to the revocation", "Revocation requested by": "Ana"},
     ),
-    (said_in_its_name, "revoked_unproven", "Aura, after someone", {"Acknowledged": "Yes"}),
+    (said_in_its_name, "revoked_unproven", "Aura. Before that, someone", {"Acknowledged": "Yes"}),
     (refused_three_times, "disconnected_unconfirmed", "Not known", {"Proved": "No."}),
 ]
 
