@@ -131,7 +131,7 @@ def test_siteagent_itself_is_reviewed_apart_with_its_own_risks(as_ben, today, fa
         history = as_ben.get(
             f"/sites/{today.id}/component", query_string={"kind": kind, "ident": SITEAGENT}
         ).text
-        assert f"Change {change.id}" in history
+        assert f"Update {change.id}" in history
     held = {"kind": "plugin", "ident": SITEAGENT, "hold_reason": "not yet", "until": ""}
     as_ben.post(f"/sites/{today.id}/component/hold", data=held)
     assert Held.get().kind == "siteagent"
@@ -219,7 +219,7 @@ def test_a_change_of_a_removed_site_is_gone(as_ben, proposed, today):
 
 def test_the_history_of_a_component_is_whole(as_ben, proposed, today):
     text = as_ben.get(f"/sites/{today.id}/component?kind=plugin&ident={AKISMET}").text
-    assert f"Change {proposed.id}" in text
+    assert f"Update {proposed.id}" in text
     assert "Waiting for approval" in text
     nothing = as_ben.get(f"/sites/{today.id}/component?kind=theme&ident=twentytwentyfour").text
     assert "No updates have been proposed yet." in nothing
