@@ -218,7 +218,7 @@ def test_nobody_is_asked_who_cannot_sign_in(ana, database):
 
 def test_the_history_of_her_component_is_hers(as_dora, asked, hers):
     text = as_dora.get(f"/sites/{hers.id}/component?kind=plugin&ident={AKISMET}").text
-    assert f"Change {asked.id}" in text
+    assert f"Update {asked.id}" in text
     assert "Ignore updates" not in text
 
 
