@@ -1,8 +1,8 @@
-"""The identity of this dashboard: its id, and the Ed25519 keys that verify its plans.
+"""The identity of this dashboard: its id and its Ed25519 signing keys.
 
-Each site receives the newest key at pairing. `renew_signing_key` creates another one, which a site
-receives with its next rotation (docs/PROTOCOL.md 3.2). Former keys are kept for the sites that
-still have only them.
+Each site gets the newest key at pairing. `renew_signing_key` creates another one, which a site gets
+with its next rotation (docs/PROTOCOL.md 3.2). Old keys are kept for sites that do not have the new
+one yet.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SigningKey:
 
 @dataclass(frozen=True)
 class DashboardIdentity:
-    """`keys` are all signing keys, the newest first; the last is the first ever made."""
+    """The identity; `keys` are all signing keys, newest first."""
 
     id: str
     origin: str
@@ -64,9 +64,9 @@ class DashboardIdentity:
 
 
 def load_dashboard(config: Config) -> DashboardIdentity:
-    """Return this installation's identity, made at first use; the same for every process.
+    """Return this installation's identity; create it on first use.
 
-    Raises SealBroken when the sealing key of that day is no longer configured.
+    Raises: SealBroken if its sealing key is no longer configured.
     """
     stored = Setting.all_values()
     if _ID not in stored or _SIGNING_KEY not in stored:

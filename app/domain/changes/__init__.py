@@ -1,1 +1,1 @@
-"""Updates: which are possible, how they are approved and run, and what came of them."""
+"""Updates: eligibility, approval, execution and results."""

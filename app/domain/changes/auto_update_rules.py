@@ -32,10 +32,10 @@ from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
 
 MAX_NAME_CHARS = 120
-# Longer than anybody remembers what they agreed to.
+# The longest lifetime of a rule, because people forget what they agreed to.
 MAX_LIFETIME = timedelta(days=366)
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-# What a policy released has this long to begin.
+# How long an update that a rule approved may wait for its start.
 BEGINS_WITHIN = timedelta(hours=12)
 _MOST_AT_ONCE = 200
 # How often a rule proposes the same version of a component, and how long after an attempt that
@@ -109,7 +109,10 @@ def _made(policy: Policy) -> PolicyMade:
 
 
 def confirm_rule(policy: Policy, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:
-    """Be the second person who agrees. Raises Forbidden for the first, NotConfirmed, StaleState."""
+    """Confirm a rule as the second person.
+
+    Raises: Forbidden for its creator, ReauthenticationRequired, or StaleState.
+    """
     permissions.require(by, "approve")
     permissions.require_recent_authentication(confirmed_at, now)
     with permissions.member_transaction(by, "approve") as (_, present):
@@ -124,9 +127,9 @@ def confirm_rule(policy: Policy, *, by: Actor, confirmed_at: datetime, now: date
 
 
 def end_rule(policy: Policy, *, by: Actor, now: datetime) -> None:
-    """Release nothing more, and call off what was released and has not begun.
+    """End a rule and cancel its updates that have not started.
 
-    Raises Forbidden, or StaleState if it had ended already.
+    Raises: Forbidden, or StaleState if it has already ended.
     """
     with permissions.member_transaction(by, "approve") as (_, by):
         if not policy.end(ended_at=now, ended_by=by.name):
@@ -140,9 +143,9 @@ def end_rule(policy: Policy, *, by: Actor, now: datetime) -> None:
 def set_approval_mode(
     client: Client, how: str, *, by: Actor, confirmed_at: datetime, now: datetime
 ) -> None:
-    """Decide how changes to a client's sites are approved.
+    """Set who approves updates of a client's sites.
 
-    Raises Forbidden, NotConfirmed, Invalid, or StaleState if that is so already.
+    Raises: Forbidden, ReauthenticationRequired, Invalid, or StaleState if it is already set.
     """
     permissions.require(by, "policies")
     permissions.require_recent_authentication(confirmed_at, now)
@@ -160,7 +163,7 @@ def set_approval_mode(
         audit.record(event, present, now=now)
 
 
-# ---- what they release ----
+# ---- proposals and approvals of rules ----
 
 
 def propose_due(now: datetime) -> int:
@@ -199,12 +202,12 @@ def _put_forward(
             wanted, by=SCHEDULE, reason=policy.reason, window=window, now=now, policy=policy
         )
     except Conflict:
-        return 0  # proposed by a person, or the rule ended, in the same moment
+        return 0  # a person proposed it, or the rule ended, at the same time
     return 1
 
 
 def _may_try(earlier: list[Change], now: datetime) -> bool:
-    """Whether a rule may propose a version of which these are the changes so far."""
+    """Whether a rule may propose a version again after these changes."""
     if not all(change.left_site_untouched for change in earlier):
         return False
     ends = [change.ended_at for change in earlier if change.ended_at]
@@ -214,7 +217,7 @@ def _may_try(earlier: list[Change], now: datetime) -> bool:
 
 
 def tries_of_rules(found: list[Change]) -> int:
-    """How many of these changes were proposed by a rule."""
+    """Return how many of these changes a rule proposed."""
     return sum(change.policy_id is not None for change in found)
 
 
@@ -227,7 +230,7 @@ def would_release(change: Change, site: Site, now: datetime) -> Policy | None:
 
 
 def approve_due(config: Config, now: datetime) -> int:
-    """Approve what rules proposed and the sites can do, in their hours; return how many."""
+    """Approve what rules proposed and sites can do, within their hours; return the number."""
     waiting = Change.select().where(Change.state == PROPOSED, Change.policy.is_null(False))
     return sum(release(change, config=config, now=now) for change in list(waiting))
 
@@ -265,13 +268,13 @@ def applies_to(policy: Policy, site: Site, scope: str, step: str) -> bool:
     """Whether the rule covers this update; it respects clients that require a second person."""
     if scope not in policy.scopes:
         return False
-    # A translation has no number that could grow; its scope alone decides.
+    # A translation has no version, so only its scope counts.
     if scope != "translations" and step not in policy.steps:
         return False
     if not matches_site(policy, site, SiteTag.of_site(site) if policy.tags else ()):
         return False
     if site.approvals == THEMSELVES:
-        return False  # whoever decides themselves has agreed to nothing in advance
+        return False  # a client that approves updates itself has not agreed to rules
     return site.approvals != SECOND or policy.confirmed_by_id is not None
 
 
@@ -306,7 +309,7 @@ def window_in_words(policy: Policy) -> str:
 
 
 def covers_in_words(policy: Policy) -> str:
-    """All conditions at once, for example `every site of Bakery Ltd tagged “shop” or “vip”`."""
+    """Return the scope of a rule, as `every site of Bakery Ltd tagged “shop” or “vip”`."""
     of_client = f" of {policy.client.name}" if policy.client else ""
     quoted = " or ".join(f"“{tag}”" for tag in policy.tags)
     tagged = f" tagged {quoted}" if quoted else ""

@@ -1,4 +1,4 @@
-"""What could be updated on a site, and whether it may: the report as it is stored, judged."""
+"""The possible updates of a site, from its stored data, with their eligibility."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.models.sites import ACTIVE, Site
 
 @dataclass(frozen=True)
 class Candidate:
-    """A component, whether it may be updated, and the change of it that is under way."""
+    """A component, its eligibility, and its open change."""
 
     target: Target
     verdict: Verdict
@@ -33,7 +33,7 @@ class Candidate:
 
 
 def candidates_on_site(site: Site, now: datetime) -> list[Candidate]:
-    """Everything the site reports, in the report's order."""
+    """Return all components of the site data, in its order."""
     report = Report.of(site)
     document = json.loads(report.body) if report else {}
     around = _site_facts(site, report, document)
@@ -65,7 +65,7 @@ def _site_facts(site: Site, report: Report | None, document: dict[str, Any]) -> 
         is_connected=site.state == ACTIVE,
         is_quarantined=bool(site.quarantine),
         has_incident=Change.has_incident(site),
-        # Unchanged counts: the site said so, signed, when it was asked last.
+        # Also unchanged data is fresh: the site signed that at the last sync.
         report_at=report.received_at if report else None,
         wordpress=(document.get("wordpress") or {}).get("version", ""),
         php=(document.get("php") or {}).get("version", ""),

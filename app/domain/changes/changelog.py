@@ -1,6 +1,6 @@
-"""The changelog of a new version, as a site passes it on: untrusted text. Pure.
+"""Read the changelog of a new version from a site: untrusted text. Pure functions.
 
-It arrives as text and is stored as text. If it is missing, the reason is stored.
+It is stored as plain text. If it is missing, the reason is stored.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from typing import Any
 
 MAX_CHARS = 4096
 MAX_LINES = 200
-# Where it may come from. Anything else is not called by a name of its own.
+# Known sources. Others are not named.
 SOURCES = ("api.wordpress.org",)
-# The versions in between; the whole from its beginning, where no versions could be told apart;
-# or the makers' one notice about upgrading.
+# The versions in between; the beginning, if versions are not separated; or the upgrade notice.
 PARTS = ("versions", "beginning", "notice")
-# Why there is none.
+# Reasons for a missing changelog.
 WHYS = ("elsewhere", "unreachable", "too_large", "unreadable", "none", "not_named")
 UNNAMED = "unnamed"
 

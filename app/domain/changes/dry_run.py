@@ -30,22 +30,22 @@ from app.models.sites import Site
 from app.retry import backoff
 
 _NAME = "change.check"
-# Longer than the slowest asking: one call at four addresses.
+# Longer than the slowest attempt: one call at four addresses.
 LEASE = timedelta(seconds=100)
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(minutes=10)
-# A site that cannot be asked for this long has to be proposed to again.
+# After this time without an answer, the proposal expires.
 ASKED_FOR = timedelta(hours=2)
 
 _MAX_HOST_CHARS = 253 + 6
 _MAX_REASONS = 20
-# Clocks drift between the dry run and the change.
+# Clocks drift between pre-check and update.
 _CLOCK_MARGIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class _Said:
-    """A dry run's answer, each part of its type."""
+    """The parsed answer of a pre-check."""
 
     reasons: tuple[str, ...]
     package: Package | None
@@ -64,9 +64,9 @@ def run_dry_run(
     call: Call = site_client.call,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Ask the site, and put the change up for approval; returns its state, or 'busy'.
+    """Ask the site, and put the change up for approval; return its state, or 'busy'.
 
-    Only reads. Safe to be called twice at once and again after a crash at any point.
+    It only reads. Safe to run twice at once and again after a crash.
     """
     change = Change.get_or_none(Change.id == change_id)
     if change is None:
@@ -117,7 +117,7 @@ def _no_answer(change: Change, outcome: CallResult, now: datetime) -> str:
 def _believe(
     change: Change, site: Site, document: dict[str, Any], skew: timedelta, now: datetime
 ) -> str:
-    """Freeze what the site answered; `skew` is how far its clock is ahead."""
+    """Freeze the site's answer; `skew` is how far its clock is ahead."""
     said = _read(document)
     if said.reasons:
         return _refuse(change, said.reasons, said.facts, now)

@@ -1,7 +1,7 @@
-"""Decide whether a component may be updated now, and if not, why. Pure.
+"""Decide whether a component may be updated now, with all reasons against it. Pure functions.
 
-Nothing is assumed: what a site does not report counts against the update. The site decides again,
-with fresh facts, before it changes a file.
+What a site does not report counts against the update. The site decides again before it changes a
+file.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from datetime import datetime, timedelta
 from app.domain.inventory.targets import SITEAGENT, Target
 from app.domain.inventory.versions import is_above, is_not_newer
 
-# What a change may be of, and what SiteAgent's owner allows, in the order of what can go wrong.
+# The permissions of a site's owner, by increasing risk.
 KINDS = ("plugin", "theme", "translation", "core", "siteagent")
 SCOPES = ("translations", "plugins", "themes", "core_minor", "core_major", "siteagent")
-# What nobody proposes beside something else: each has risks of its own.
+# Updates that are proposed separately because of their risks.
 SEPARATE_KINDS = ("core", "siteagent")
 
 STALE_AFTER = timedelta(hours=24)
-# Room for a package, what it unpacks to, and the kept copy of what it replaces.
+# Disk space for a package, its unpacked files and the copy of the old version.
 LEAST_FREE_BYTES = 200_000_000
 LEAST_FREE_BYTES_CORE = 500_000_000
-# Kinds that lie in a folder of their own, of which the site tells how it is.
+# Kinds with their own folder, whose state the site reports.
 _WITH_FOLDER = ("plugin", "theme", "siteagent")
 
 
@@ -81,7 +81,7 @@ class _Case:
 
 
 def evaluate(target: Target, around: SiteFacts, hold: ActiveHold | None, now: datetime) -> Verdict:
-    """Whether `target` may be updated to what is offered, with every reason against it."""
+    """Return the reasons against updating `target` to its available version."""
     case = _Case(target, around, hold, now)
     found = (rule(case) for rule in _RULES)
     return Verdict(tuple(reason for reason in found if reason is not None))
@@ -94,7 +94,7 @@ def _no_offer(case: _Case) -> Reason | None:
 def _not_newer(case: _Case) -> Reason | None:
     """Refuse older versions: an available update may come from a vendor's server."""
     offered, present = case.target.offered, case.target.version
-    # The versions of translations are moments, which the site compares.
+    # The versions of translations are times, which the site compares.
     if not offered or case.target.kind == "translation" or not is_not_newer(offered, present):
         return None
     return Reason("not_newer", {"offered": offered, "present": present})
@@ -187,7 +187,7 @@ def _filesystem(case: _Case) -> Reason | None:
 
 
 def _disk(case: _Case) -> Reason | None:
-    """Many hosts hide it from PHP; there the site finds out before it touches anything."""
+    """Check the disk space. Many hosts hide it from PHP; then the site checks before it starts."""
     free = case.around.disk_free
     least = LEAST_FREE_BYTES_CORE if case.target.kind == "core" else LEAST_FREE_BYTES
     if free is None or free >= least:
@@ -206,7 +206,7 @@ def _rollback(case: _Case) -> Reason | None:
 
 
 def _auto_updates(case: _Case) -> Reason | None:
-    """Two that update the same thing make neither's record true."""
+    """Refuse components that WordPress updates itself, because both records would be wrong."""
     if case.around.auto_updater is False:
         return None
     known = case.target.auto_update
@@ -244,7 +244,7 @@ _RULES: tuple[Callable[[_Case], Reason | None], ...] = (
     _held,
 )
 
-# Every code a verdict may hold; a page has words for each of them, and a test holds the two.
+# All codes of a verdict. A test checks that pages have a text for each.
 CODES = (
     "no_offer", "not_newer", "not_updatable", "is_siteagent", "not_connected", "quarantined",
     "open_incident", "no_report", "stale_report", "scope_untold", "scope_off", "no_package",

@@ -1,7 +1,7 @@
 """Run an approved change on its site, at most once.
 
-Nothing leads back to *approved*: a change is sent again only if the site itself reported that it
-waits. settlement.py finds out the result.
+A change is sent again only if the site itself reports that it waits. settlement.py finds out the
+result.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from app.models.changes import (
 from app.models.sites import Site
 from app.protocol import ProtocolError, from_b64u
 
-# How long a site may work on it before the call is given up; it goes on all the same.
+# Timeout of the call. The site continues after it.
 REQUEST_TIMEOUT_S = 110.0
-# Longer than a job may take (queue.JOB_TIMEOUT_S): who holds this lease and is over it is dead.
+# Longer than a job may take (queue.JOB_TIMEOUT_S), so an expired lease means a dead worker.
 LEASE = timedelta(seconds=240)
 STUCK_GRACE = timedelta(seconds=10)
-# A site whose clock is set right within these attempts still gets its change.
+# Attempts for a site with a wrong clock, which may be corrected meanwhile.
 MOST_TIME_REFUSALS = 10
-# A job that was queued and not begun after this long is queued again.
+# A job that has not started after this time is queued again.
 LOST_AFTER = timedelta(seconds=60)
 
 
@@ -59,9 +59,9 @@ def run_change(
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Send an approved change to its site and write down what came of it; returns its state.
+    """Send an approved change to its site, record the result and return its state.
 
-    Does nothing for any other change. Safe to be called twice at once and to die anywhere.
+    Does nothing for a change in another state. Safe to run twice at once and to be killed.
     """
     change = Change.get_or_none(Change.id == change_id)
     if change is None:
@@ -75,11 +75,11 @@ def run_change(
     return _send(change, change.site, world)
 
 
-# ---- beginning ----
+# ---- start ----
 
 
 def _begin(change: Change, world: RunContext) -> bool:
-    """Claim it, if it still is what was approved; a change that is not is called off."""
+    """Claim the change if it still is what was approved; cancel it otherwise."""
     now, dashboard = world.now(), dashboard_identity.load_dashboard(world.config)
     try:
         with transaction():
@@ -91,16 +91,16 @@ def _begin(change: Change, world: RunContext) -> bool:
                 return False
             if not change.claim(now, now + LEASE):
                 return False
-            # Asking again whether the site still waits is no news, and may go on for days.
+            # Repeated attempts for a waiting site are not recorded; they may continue for days.
             if not was_waiting:
                 audit.record(ChangeStarted.of(change, attempt=change.attempts), SYSTEM, now=now)
     except DuplicateRow:
-        return False  # another one of this site was claimed in the same moment
+        return False  # another change of this site was claimed at the same time
     return True
 
 
 def _problem(change: Change, dashboard: DashboardIdentity, now: datetime) -> str:
-    """Why this must not be sent; empty if it is, byte for byte, what was released."""
+    """Return why this must not be sent; empty if it is exactly what was approved."""
     try:
         plan, signature = from_b64u(change.plan), from_b64u(change.signature)
     except ProtocolError:
@@ -116,7 +116,7 @@ def _problem(change: Change, dashboard: DashboardIdentity, now: datetime) -> str
     return "went_stale" if stale_reason(change, change.site, now) else ""
 
 
-# ---- sending ----
+# ---- send ----
 
 
 def _send(change: Change, site: Site, world: RunContext) -> str:
@@ -138,7 +138,7 @@ def _send(change: Change, site: Site, world: RunContext) -> str:
     noted_at = world.now()
     if not change.note(RUNNING, sent_at=noted_at):
         return change.state
-    # To one address only: at another one the first call might still be at work.
+    # Use one address only: the first call might still be running at another one.
     outcome = calls.call_site(
         channel,
         change_plan.operation_for(change.kind),
@@ -147,7 +147,7 @@ def _send(change: Change, site: Site, world: RunContext) -> str:
         config=world.config,
         call=world.call,
         patience_s=REQUEST_TIMEOUT_S,
-        # However long this worker stands still now, the order dies when it is believed to be dead.
+        # If this worker freezes now, the plan expires before its lease does.
         noted_at=noted_at,
     )
     if outcome.reply is not None:
@@ -164,11 +164,11 @@ def _send(change: Change, site: Site, world: RunContext) -> str:
 
 
 def _may_be_sent_again(change: Change, now: datetime) -> bool:
-    """Whether the refusal of a site whose clock differs is worth another attempt."""
+    """Whether to retry after the refusal of a site with another clock."""
     return change.not_before <= now < change.not_after and change.attempts < MOST_TIME_REFUSALS
 
 
-# ---- what time alone makes due ----
+# ---- recovery ----
 
 
 def recover_changes(now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Notice that a site broke after an update that had succeeded, and mark that update."""
+"""Detect a site that breaks after a successful update, and mark that update."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from app.models.base import transaction, utcnow
 from app.models.changes import SUCCEEDED, Change
 from app.models.sites import Site
 
-# For how long after an update a broken site counts as broken by it.
+# How long after an update a broken site counts as broken by it.
 RECENT = timedelta(hours=24)
-# One page may fail for a moment: a person is called only for one that fails twice.
+# A page may fail for a moment, so it has to fail twice.
 LOOKS = 2
 
 
@@ -31,9 +31,9 @@ def check_site(
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> Change | None:
-    """Look at the front page of a site that was updated lately; return the update it broke after.
+    """Check the home page of a recently updated site; return the update that broke it, if any.
 
-    Does nothing for a site without a recent update, and where the page was broken before it.
+    Does nothing without a recent update, or if the page was broken before it.
     """
     change = Change.newest_success(site, now() - RECENT)
     if change is None or outcomes.FATAL in (

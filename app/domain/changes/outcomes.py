@@ -1,6 +1,6 @@
-"""Translate a site's signed answer into the outcome of a change.
+"""Translate a site's signed answer into the outcome of a change. Pure functions.
 
-Pure, and never rounds: a claim that its evidence does not support is unknown.
+Nothing is rounded: a claim without supporting evidence is unknown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.http.errors import CallError, Trait
 from app.models.changes import FAILED, OUTCOMES, REFUSED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING
 from app.protocol import canonical
 
-# What a probe may have seen, from best to worst.
+# Results of a probe, from best to worst.
 OK = "ok"
 COULD_NOT_TELL = "could_not_tell"
 FATAL = "fatal"
@@ -26,7 +26,7 @@ PROBES = (OK, COULD_NOT_TELL, FATAL)
 # that was rolled back, and older SiteAgents do not send it.
 PLACES = ("before", "during", "after")
 
-# Ours, beside the reasons of the protocol.
+# Aura's own reasons, in addition to those of the protocol.
 NO_EVIDENCE = "no_evidence"
 NEVER_ARRIVED = "never_arrived"
 STILL_WATCHED = "still_watched"
@@ -61,7 +61,7 @@ BUSY = "busy"
 
 @dataclass(frozen=True)
 class Outcome:
-    """The state a change goes to, why, and what bears it out."""
+    """The state a change goes to, the reason, and the evidence."""
 
     state: str
     reason: str = ""
@@ -91,7 +91,7 @@ def from_answer(document: dict[str, Any], step: PlannedUpdate, now: datetime) ->
     if outcome == _SAYS_WAITING or (outcome, reason) == (REFUSED, BUSY):
         return Outcome(WAITING, reason, evidence)
     if outcome == SUCCEEDED and evidence.get("watched_until", 0) > now.timestamp():
-        # The site could not look at itself, and may yet take it back.
+        # The site could not check itself, and may still roll back.
         return Outcome(UNKNOWN, STILL_WATCHED, evidence)
     if outcome not in OUTCOMES:
         return Outcome(UNKNOWN, NO_EVIDENCE, evidence)
@@ -142,7 +142,7 @@ def _is_supported(told: Outcome, step: PlannedUpdate) -> bool:
     before, after = told.evidence.get("before", {}), told.evidence.get("after", {})
     if told.state == SUCCEEDED:
         stayed = after.get("active") == before.get("active")
-        # A page that was broken before proves nothing; the site then says that it could not tell.
+        # A page that was broken before proves nothing; the site then reports no result.
         is_new = after.get("version") == step.to_version
         return bool(is_new and stayed and after.get("probe") != FATAL)
     if told.state == ROLLED_BACK:

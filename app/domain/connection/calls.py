@@ -1,7 +1,7 @@
-"""Call a site, and return what came of it.
+"""Call a site and return the result.
 
-`call_site` never raises for what a site did, so that the caller can write the outcome and the
-entry of the call in one transaction.
+`call_site` raises nothing that a site can cause, so that the caller can store the result and the
+audit entry of the call in one transaction.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from app.protocol import new_nonce
 Call = Callable[..., Reply]
 BearerCall = Callable[..., tuple[int, dict[str, Any] | None]]
 
-# A fault of ours, beside those of the sites: a sealed key does not open.
+# An error of Aura itself: a sealed key does not open.
 KEYS_UNREADABLE = "keys_unreadable"
 
-# The address exists but something else than the plugin answered there.
+# The address exists, but something other than the plugin answered.
 FALLBACK_ERRORS = ErrorCode.having(Trait.ELSEWHERE)
-# Beside the one in use; more would keep a worker busy for minutes.
+# In addition to the current address. More would keep a worker busy for minutes.
 MAX_FALLBACKS = 3
 
 
@@ -203,7 +203,7 @@ def call_unsigned(
     config: Config,
     call_bearer: BearerCall,
 ) -> CallResult:
-    """Post a document that is its own proof; raises nothing a site can cause."""
+    """Send a document that is its own proof; raise nothing that a site can cause."""
     began = time.monotonic()
     error: CallError | None = None
     answer: dict[str, Any] | None = None
@@ -248,7 +248,10 @@ def channel_to(site: Site, config: Config) -> Channel:
 
 
 def server_login(site: Site, config: Config) -> str:
-    """`name:password` for the web server in front of this site, or ''; raises SealBroken."""
+    """Return `name:password` for the web server in front of the site, or ''.
+
+    Raises: SealBroken.
+    """
     if not site.server_login_sealed:
         return ""
     ring = KeyRing(config.sealing_keys)
@@ -264,7 +267,10 @@ def server_login_at(site: Site, endpoint: str, config: Config) -> str:
 
 
 def open_key(site: Site, name: str, config: Config) -> bytes:
-    """One of the site's keys; raises SealBroken."""
+    """Return one of the site's keys.
+
+    Raises: SealBroken.
+    """
     ring = KeyRing(config.sealing_keys)
     return ring.open(site.keys_sealed[name], key_context(site.id, name, site.generation))
 

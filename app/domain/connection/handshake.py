@@ -1,7 +1,7 @@
-"""The four messages of pairing: two questions to the site, and the keys that follow.
+"""The four messages of pairing and the keys that result from them.
 
-Nothing is stored here. What a hello agreed on must be stored before it is
-confirmed, because the site may be active before its last answer arrives.
+Nothing is stored here. The result of hello must be stored before it is confirmed, because the site
+may be active before its last answer arrives.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MAX_TEXT_CHARS = 2100
 
 @dataclass(frozen=True, repr=False)
 class HandshakeResult:
-    """What hello agreed on: everything the dashboard will keep, once the site confirmed it."""
+    """The result of hello: everything that Aura stores after the site's confirmation."""
 
     th: str
     kid: str
@@ -75,7 +75,7 @@ class HandshakeResult:
 
 @dataclass(frozen=True)
 class HandshakeStep:
-    """Calls made, and where they led: to an `opened` exchange, or to a fault."""
+    """The calls of a step and its result: an `opened` exchange or an error code."""
 
     outcomes: tuple[CallResult, ...]
     opened: HandshakeResult | None = None
@@ -84,7 +84,7 @@ class HandshakeStep:
 
 
 def candidates(url: str) -> tuple[str, ...]:
-    """Where a WordPress at `url` may listen: with pretty permalinks, without, and without REST."""
+    """Return SiteAgent's possible addresses at `url`: pretty permalinks, plain, without REST."""
     return (
         f"{url}/wp-json/siteagent/v1/rpc",
         f"{url}/?rest_route=/siteagent/v1/rpc",
@@ -102,7 +102,7 @@ def send_hello(
     config: Config,
     call: Call,
 ) -> HandshakeStep:
-    """M1 and M2, at the first address where the plugin answers."""
+    """Send M1 and receive M2, at the first address where the plugin answers."""
     outcomes: list[CallResult] = []
     for endpoint in candidates(site.url):
         exchange = Exchange.new()
@@ -128,7 +128,7 @@ def send_hello(
 def send_confirm(
     site: Site, opened: HandshakeResult, *, by: str, config: Config, call: Call
 ) -> HandshakeStep:
-    """M3 and M4; may be repeated until the site answered."""
+    """Send M3 and receive M4; may be repeated until the site has answered."""
     channel = Channel(
         site.id,
         opened.endpoint,
@@ -199,7 +199,7 @@ def _open(
     sign_d: str,
     outcomes: tuple[CallResult, ...],
 ) -> HandshakeStep:
-    """Return the keys that follow from a verified answer, or what is wrong with it."""
+    """Return the keys from a verified answer, or the problem with it."""
     try:
         about = _about(reply.document, endpoint)
         e_s = from_b64u(reply.document.get("e_s"), 32)

@@ -1,4 +1,4 @@
-"""Record what a call shows about the connection to a site, in the caller's transaction."""
+"""Record the result of a call as the health of the connection, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.models.sites import (
 )
 from app.protocol import ProtocolError, from_b64u
 
-# One stranger's 401 proves nothing; this many of the plugin's own in a row are worth a question.
+# A single 401 proves nothing. After this many of the plugin's own in a row, Aura checks.
 UNCONFIRMED_AFTER = 3
 
 _SIGNED = ErrorCode.having(Trait.SIGNED)
@@ -30,9 +30,9 @@ _SIGNED = ErrorCode.having(Trait.SIGNED)
 def record_success(
     site: Site, outcome: CallResult, by: Actor, now: datetime, *, endpoint: str = ""
 ) -> bool:
-    """Record a verified answer, which clears every fault; `endpoint` is where it came from.
+    """Record a verified answer from `endpoint`, which clears the error.
 
-    False if the connection was ended meanwhile; then nothing is recorded.
+    Return False, and record nothing, if the connection has ended meanwhile.
     """
     # As it was before the call, a later answer may have come in between.
     site.refresh()
@@ -52,7 +52,7 @@ def record_success(
 def _mark_active(
     site: Site, endpoint: str, columns: dict[str, Any], by: Actor, now: datetime
 ) -> bool:
-    """Store that the site answered at `endpoint`; False if its connection was ended meanwhile."""
+    """Store that the site answered at `endpoint`; return False if the connection has ended."""
     was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
     is_elsewhere = endpoint != site.endpoint
     won = site.move(
@@ -77,10 +77,10 @@ def _mark_active(
 def record_failure(
     site: Site, fault: str, evidence: dict[str, str | int], by: Actor, now: datetime
 ) -> bool:
-    """Write down a bad answer or none, inside the caller's transaction; reports stay as they are.
+    """Record a failed call, in the caller's transaction; the site data stays.
 
-    False if the connection was ended meanwhile; then nothing is written. Whether the failure
-    is examined is for the caller, see `diagnostics.runs.record_failed_call`.
+    Return False, and record nothing, if the connection has ended meanwhile. The caller decides
+    about a connection test, see `diagnostics.runs.record_failed_call`.
     """
     contact = {"last_contact_at": now} if fault in _SIGNED else {}
     won = site.note(
@@ -110,7 +110,7 @@ def record_failure(
 
 
 def proves_disconnect(site: Site, g: object) -> bool:
-    """Whether `g` is the secret only this site's former connection could show."""
+    """Whether `g` is the secret that only this site's former connection has."""
     try:
         return bool(site.goodbye_hash) and proves(from_b64u(g), site.goodbye_hash)
     except ProtocolError:

@@ -1,7 +1,6 @@
-"""Pairing: a one-time token, and what becomes of it.
+"""Pair a site with a one-time token (docs/PROTOCOL.md section 2).
 
-docs/PROTOCOL.md section 2. The dashboard calls the site until the token is pasted
-there or its time is over; the messages themselves are in handshake.py.
+Aura calls the site until the token is pasted there or expires. The messages are in handshake.py.
 """
 
 from __future__ import annotations
@@ -45,22 +44,23 @@ from app.models.sites import (
 )
 from app.protocol import b64u, from_b64u
 
-# Longer than the slowest attempt: two confirmations and two hellos, 20 s each.
+# Longer than the slowest attempt: two confirmations and two hellos of 20 s each.
 LEASE = timedelta(seconds=100)
-# How much longer than the token a confirmation is sought once the site agreed.
+# How long after the expiry Aura asks for the confirmation of a site that agreed.
 GRACE = timedelta(minutes=10)
-# A queue that is this much late has lost the job.
+# After this delay a job counts as lost.
 OVERDUE = timedelta(seconds=60)
 
-# What asking again cannot put right.
+# Errors that a retry cannot fix.
 _FINAL = frozenset({ErrorCode.wrong_site, ErrorCode.pairing_closed})
 
 
 def issue_token(site: Site, *, by: Actor, config: Config, now: datetime) -> tuple[Pairing, str]:
-    """Create the one token that can pair this site, and begin to call the site with it.
+    """Create the only token that can pair this site, and start calling the site.
 
-    Return its text, which cannot be read again. An open token is cancelled. Raises Forbidden,
-    AlreadyPaired, or StaleState.
+    Return its text, which cannot be read again. An open token is cancelled.
+
+    Raises: Forbidden, AlreadyPaired, or StaleState.
     """
     permissions.require(by, "pair")
     token = new_token(config.origin, site.url, int(now.timestamp()))
@@ -76,7 +76,7 @@ def issue_token(site: Site, *, by: Actor, config: Config, now: datetime) -> tupl
 
 
 def _take_site(site: Site, by: Actor, now: datetime) -> None:
-    """Move the site to *pairing* from any state that allows it."""
+    """Set the site to *pairing* from any state that allows it."""
     site.refresh()
     waiting = site.waiting_token()
     if waiting is not None:
@@ -159,7 +159,7 @@ def _schedule_now(pairing: Pairing, now: datetime) -> bool:
 
 
 def recover_pairings(now: datetime) -> int:
-    """Queue again every attempt the queue or a worker lost; returns how many."""
+    """Queue lost attempts again; return their number."""
     lost = Pairing.overdue((WAITING,), now - OVERDUE)
     for pairing in lost:
         queue.enqueue("pair_site", pairing.id)
@@ -173,11 +173,11 @@ def attempt_pairing(
     call: Call = site_client.call,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Ask the site once whether it has the token, and go as far as it lets us.
+    """Ask the site whether it has the token, and continue as far as possible.
 
-    Queues itself again while the token waits. Safe to be called twice at once and
-    again after a crash at any point. Returns the token's state, or 'busy' when
-    another attempt is running or this one came too early.
+    It queues itself again while the token is open. Safe to run twice at once and again after a
+    crash. Returns the token's state, or 'busy' if another attempt is running or this one is too
+    early.
     """
     pairing = Pairing.get_or_none(Pairing.id == pairing_id)
     if pairing is None:
@@ -200,7 +200,7 @@ def attempt_pairing(
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One run of the handshake under the lease of its pairing."""
+    """One run of the handshake, with the lease of its pairing."""
 
     pairing: Pairing
     site: Site
@@ -245,7 +245,10 @@ class _Attempt:
         )
 
     def _keep(self, step: HandshakeStep, opened: HandshakeResult) -> bool:
-        """Store the exchange before it is confirmed; False if the token was closed meanwhile."""
+        """Store the exchange before it is confirmed.
+
+        Return False if the token was closed meanwhile.
+        """
         ring = KeyRing(self.config.sealing_keys)
         sealed = ring.seal(opened.to_bytes(), _context(self.pairing.pid, "exchange"))
         with transaction():
@@ -258,7 +261,7 @@ class _Attempt:
                 audit.record(outcome.as_event(self.site.id), self.actor, now=self.now())
 
     def settle(self, step: HandshakeStep) -> str:
-        """Write down where a run ended; returns the token's state."""
+        """Record the result of a run; return the token's state."""
         with transaction() as tx:
             self._record(step)
             if step.opened is not None:
@@ -273,7 +276,7 @@ class _Attempt:
         return self.pairing.state
 
     def _complete(self, opened: HandshakeResult) -> Sync | None:
-        """Store the keys as the site's, and request its first report."""
+        """Store the keys of the connection, and request the first sync."""
         now = self.now()
         if not self.pairing.close(USED, now):
             return None
@@ -309,7 +312,7 @@ class _Attempt:
             audit.record(event, self.actor, now=now)
 
     def _wait(self, step: HandshakeStep) -> int:
-        """Say what was seen and when the next try is; returns the seconds until then."""
+        """Record the error and the next attempt; return the seconds until then."""
         now, evidence = self.now(), step.evidence or {}
         # "Unauthorized" is what a site without the token says: nothing is wrong yet.
         fault = "" if step.fault == ErrorCode.unauthorized else step.fault

@@ -1,4 +1,4 @@
-"""Judge what a site says it has seen of Aura's audit log (docs/PROTOCOL.md 5.3)."""
+"""Evaluate what a site has seen of Aura's audit log (docs/PROTOCOL.md 5.3)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from app.protocol import b64u
 class Claim:
     """What a site says it has seen of the audit log.
 
-    `mark` is what Aura itself signed; None if the site shows no such thing, and `why` then says
-    what is missing.
+    `mark` is the checkpoint that Aura signed; None without one, and `why` says what is missing.
     """
 
     mark: Checkpoint | None

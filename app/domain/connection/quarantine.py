@@ -1,7 +1,7 @@
-"""Whether it still is the same site: how far its log reaches, and its address.
+"""Detect copies, restored backups and moves by the site's log and address.
 
-docs/PROTOCOL.md 5.1 to 5.3. A quarantined site is still read. What a person decides is
-carried out by rotation.py (new keys, at the known or the new address) or by revoking.
+See docs/PROTOCOL.md 5.1 to 5.3. A paused site is still synced. rotation.py (new keys, at the known
+or the new address) or a revocation executes a person's decision.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ BY_NOTICE = "notice"
 
 @dataclass(frozen=True)
 class Judgement:
-    """What an answer says about the site's log.
+    """The result of comparing the checkpoint in an answer with the known one.
 
-    Either its newest checkpoint, if it continues the known one, or why it is another log. Neither
+    Either the newest checkpoint, if it continues the known one, or why it is another log. Neither
     for an answer that a later one overtook.
     """
 

@@ -1,8 +1,7 @@
-"""Ending a connection, and proving that it ended. docs/PROTOCOL.md section 4.
+"""End a connection and prove it (docs/PROTOCOL.md section 4).
 
-"Confirmed by the site" needs both: the acknowledgement only the site could give,
-and a correctly signed call under the old key that the site refused. Anything less
-is shown as what it is.
+"Confirmed by the site" needs two proofs: the acknowledgement that only the site can give, and its
+refusal of a correctly signed call with the old key.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ LEASE = timedelta(seconds=100)
 FIRST_RETRY = timedelta(minutes=5)
 LONGEST_RETRY = timedelta(hours=24)
 GIVE_UP_AFTER = timedelta(days=90)
-# A probe that does not come through is tried again while the old key still exists here.
+# A failed check of the old key is repeated while Aura still has the key.
 PROBE_TRIES = 4
 PROBE_RETRY = timedelta(seconds=15)
 
@@ -60,9 +59,9 @@ _NOBODY_ANSWERED = ErrorCode.having(Trait.UNANSWERED)
 
 
 def revoke_access(site: Site, *, by: Actor, reason: str = "", now: datetime | None = None) -> None:
-    """End the connection: believe nothing from the site any more, and send it one notice.
+    """End the connection: accept nothing from the site, and send it a revocation.
 
-    Raises Forbidden, or NotPaired if there is no connection to end.
+    Raises: Forbidden, or NotPaired if there is no connection.
     """
     now = now or utcnow()
     with permissions.member_transaction(by, "revoke") as (tx, by):
@@ -115,9 +114,9 @@ def deliver_revocation(
     call_bearer: BearerCall = site_client.call_bearer,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Send the site another disconnect notice, record what is proven, and return the state.
+    """Send the revocation again, record what is proven, and return the state.
 
-    Safe to call twice at once and again after a crash at any point.
+    Safe to run twice at once and again after a crash.
     """
     site = Site.get_or_none(Site.id == site_id)
     if site is None or site.state not in _ENDING:
@@ -138,7 +137,7 @@ def deliver_revocation(
 
 @dataclass(frozen=True)
 class _RevocationAttempt:
-    """One try under the lease of its site."""
+    """One attempt, with the lease of its site."""
 
     site: Site
     config: Config
@@ -152,18 +151,18 @@ class _RevocationAttempt:
 
     @property
     def asker(self) -> str:
-        """Who revoked, for the site's own log."""
+        """Return who revoked, for the site's own log."""
         return str(self.site.revoke_evidence["by"])
 
     def signed(self) -> None:
-        """While the old keys exist: revoke, then the probe that must be refused."""
+        """Revoke with the old keys, then check that the site refuses them."""
         if not self.has_ack:
             self._seek_ack()
         if self.site.state == REVOKING and self.has_ack:
             self._probe()
 
     def unsigned(self) -> None:
-        """After the old keys are gone: show the secret, which needs no signature."""
+        """Send the secret without a signature, after the old keys are destroyed."""
         if self.now() - self.site.revoked_at >= GIVE_UP_AFTER:
             self._give_up()
             return
@@ -191,15 +190,15 @@ class _RevocationAttempt:
             return
         last = signed
         if signed.fault not in _NOBODY_ANSWERED and not self._has_left(signed):
-            # Somebody answered: perhaps only the signature was in the way.
+            # Something answered: perhaps only the signature was the problem.
             last = self._show_secret()
         if self.has_ack:
             return
         if self._has_left(signed) or self._has_left(last):
             self._settle(DISCONNECTED)
         elif signed.fault == ErrorCode.unauthorized:
-            # The old key is dead there, but nobody proved to be the site. The secret
-            # stays, for a site that comes back from a backup.
+            # The old key is refused, but without the site's proof. The secret stays, for a site
+            # that is restored from a backup.
             self._note(probe="refused", probe_at=self.now().isoformat())
             self._try_later(REVOKED_UNPROVEN, signed.fault)
         else:
@@ -249,7 +248,7 @@ class _RevocationAttempt:
     # ---- what is written down ----
 
     def _write_down(self, outcome: CallResult) -> CallResult:
-        """Record the call, and the acknowledgement if the answer holds one."""
+        """Record the call, and the acknowledgement if the answer contains one."""
         now = self.now()
         with transaction():
             audit.record(outcome.as_event(self.site.id), SYSTEM, now=now)
@@ -269,14 +268,14 @@ class _RevocationAttempt:
         self.site.note(when=_ENDING, revoke_evidence={**self.site.revoke_evidence, **facts})
 
     def _is_ack(self, outcome: CallResult) -> bool:
-        """Whether the answer holds what only the site could know."""
+        """Whether the answer contains the secret that only the site knows."""
         try:
             return proves(from_b64u((outcome.document or {}).get("a")), self.site.ack_hash)
         except ProtocolError:
             return False
 
     def _has_left(self, outcome: CallResult) -> bool:
-        """Whether the answer proves that the site itself had ended the connection before."""
+        """Whether the answer proves that the site disconnected before."""
         return outcome.fault == ErrorCode.disconnected and health.proves_disconnect(
             self.site, outcome.evidence.get("g")
         )
@@ -312,7 +311,7 @@ class _RevocationAttempt:
                 audit.record(event, SYSTEM, now=now)
 
     def _try_later(self, state: str, fault: str) -> None:
-        """Destroy what could command the site at once; keep what can only disconnect it."""
+        """Destroy the keys that can command the site; keep the secret that can only disconnect."""
         now, was = self.now(), self.site.state
         attempts = self.site.revoke_evidence.get("attempts", 1)
         next_at = now + backoff(attempts - 1, FIRST_RETRY, LONGEST_RETRY)
@@ -331,7 +330,7 @@ class _RevocationAttempt:
         )
 
     def _give_up(self) -> None:
-        """Ninety days without an acknowledgement: the state stays what it was."""
+        """Stop after ninety days without an acknowledgement; the state stays."""
         now = self.now()
         with transaction():
             self._note(gave_up_at=now.isoformat())

@@ -1,8 +1,8 @@
-"""Checking again, for a year, that a connection which ended has not come back.
+"""Check for one year that an ended connection is not restored from a backup.
 
-A site whose database is restored from before its revocation accepts the former keys again. So
-Aura keeps the one secret that can only disconnect, shows it at growing intervals, and raises an
-alert when that ended a connection which should not have existed (docs/PROTOCOL.md 4).
+A site whose database is restored from before its revocation accepts the old keys again. So Aura
+keeps the one secret that can only disconnect, and sends it at growing intervals. It raises an alert
+if that ended a connection (docs/PROTOCOL.md 4).
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ LEASE = timedelta(seconds=100)
 
 
 def columns(site: Site, now: datetime) -> dict[str, Any]:
-    """Return the columns of a site whose connection has just ended for certain.
+    """Return the columns of a site whose connection has ended for certain.
 
-    Every key but the one that can only disconnect is destroyed, and the first check is planned.
+    All keys except the one that can only disconnect are destroyed, and the first check is planned.
     """
     kept = {name: key for name, key in site.keys_sealed.items() if name == "revoke"}
     return {"keys_sealed": kept, "recheck_at": now + FIRST if kept else None}
 
 
 def request_due(now: datetime) -> list[int]:
-    """Queue the checks whose time has come; for the schedule. Returns the site ids."""
+    """Queue the checks that are due; return the site ids."""
     ids = [site.id for site in Site.select(Site.id).where(Site.recheck_at <= now)]
     for site_id in ids:
         queue.enqueue("recheck_site", site_id)
@@ -55,7 +55,7 @@ def run(
     call_bearer: BearerCall = site_client.call_bearer,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Show the secret once more; returns what came of it. Safe to be called twice at once."""
+    """Send the secret once more; return the result. Safe to run twice at once."""
     site = Site.get_or_none(Site.id == site_id)
     if site is None or not site.claim_recheck(now(), now() + LEASE):
         return "not due"
@@ -64,7 +64,7 @@ def run(
     try:
         outcome = _show_secret(site, config, call_bearer)
     except SealBroken:
-        # The sealing key may come back; until then nothing can be shown.
+        # Without the sealing key the secret cannot be sent; the key may come back.
         site.plan_recheck(now() + LONGEST)
         return "keys unreadable"
     return _write_down(site, outcome, now())
@@ -87,7 +87,7 @@ def _write_down(site: Site, outcome: CallResult, now: datetime) -> str:
     told = {**site.revoke_evidence, "rechecks": count, "rechecked_at": now.isoformat()}
     if had_come_back:
         told["came_back_at"] = now.isoformat()
-        # It may be restored from the same backup once more.
+        # The site may be restored from the same backup again.
         told["rechecks"] = count = 0
     with transaction():
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
@@ -103,7 +103,7 @@ def _write_down(site: Site, outcome: CallResult, now: datetime) -> str:
 
 
 def _ended_only_now(site: Site, outcome: CallResult) -> bool:
-    """Whether the site proves that there was a connection, which this very call ended.
+    """Whether the site proves that this call ended a connection.
 
     For 90 days a site repeats its acknowledgement; then `ended` is false.
     """

@@ -47,10 +47,10 @@ def request_rotation(site: Site, *, by: Actor, config: Config, now: datetime) ->
 
 
 def follow_move(site: Site, *, by: Actor, config: Config, now: datetime) -> Rotation:
-    """Agree that the site moved to the address it gave: new keys, there.
+    """Accept the site's new address and request new keys there.
 
-    Raises Forbidden, NotPaired, or Conflict when there is no move to agree to, when that
-    address is another site's, or while another rotation is open.
+    Raises: Forbidden, NotPaired, or Conflict if there is no move, if another site has that address,
+    or while another rotation is open.
     """
     permissions.require(by, "keys")
     present = str(site.quarantine_evidence.get("now", ""))
@@ -63,9 +63,9 @@ def follow_move(site: Site, *, by: Actor, config: Config, now: datetime) -> Rota
 
 
 def rotate_all_keys(*, config: Config, now: datetime) -> list[Rotation]:
-    """Renew the dashboard's signing key and every paired site's keys; for who runs this machine.
+    """Renew the dashboard's signing key and the keys of every paired site.
 
-    Each site learns the new signing key with its rotation and refuses the former one then.
+    Each site gets the new signing key with its rotation and then refuses the old one.
     """
     dashboard_identity.renew_signing_key(config)
     asked = []
@@ -73,12 +73,12 @@ def rotate_all_keys(*, config: Config, now: datetime) -> list[Rotation]:
         try:
             asked.append(_request(site, SYSTEM, config, now, "", []))
         except Conflict:
-            continue  # one is under way already
+            continue  # a rotation is already open
     return asked
 
 
 def recover_rotations(now: datetime) -> int:
-    """Queue again every attempt the queue or a worker lost; returns how many."""
+    """Queue lost attempts again; return their number."""
     lost = Rotation.overdue(OPEN, now - OVERDUE)
     for rotation in lost:
         queue.enqueue("rotate_keys", rotation.id)
@@ -148,10 +148,9 @@ def run_rotation(
     call: Call = site_client.call,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Go as far as the site lets us; returns the rotation's state, or 'busy'.
+    """Renew the keys as far as possible; return the rotation's state, or 'busy'.
 
-    Queues itself again while it is open. Safe to be called twice at once and again
-    after a crash at any point.
+    It queues itself again while it is open. Safe to run twice at once and again after a crash.
     """
     rotation = Rotation.get_or_none(Rotation.id == rotation_id)
     if rotation is None:
@@ -170,7 +169,7 @@ def run_rotation(
 
 
 def _catch_up(site_id: int, config: Config, now: datetime) -> None:
-    """Ask again where the signing key was renewed after this rotation's plan had been signed."""
+    """Request another rotation if the signing key was renewed after this plan was signed."""
     site = Site.get_by_id(site_id)
     newest = b64u(dashboard_identity.load_dashboard(config).sign_public)
     if site.is_paired and site.sign_d not in ("", newest):

@@ -1,7 +1,7 @@
-"""Agree with a site on new keys and confirm them (docs/PROTOCOL.md 3.2).
+"""Agree on new keys with a site and confirm them (docs/PROTOCOL.md 3.2).
 
-What was agreed on is stored before it is used, so a crash at any point leaves a generation that
-works: the old one until the new one was answered.
+The new keys are stored before they are used, so after a crash one generation works: the old one
+until the new one is confirmed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from app.retry import backoff
 
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(hours=1)
-# Before anything was agreed on, giving up costs nothing: the old keys work.
+# Before new keys are agreed on, giving up is safe: the old keys work.
 MOST_ATTEMPTS = 5
 # Afterwards the site may hold either generation, and both are kept this long.
 KEPT_FOR = timedelta(days=7)
@@ -56,7 +56,7 @@ OPERATION = "keys.rotate"
 
 @dataclass(frozen=True, repr=False)
 class _NextKeys:
-    """The next generation, agreed on and not confirmed."""
+    """The next generation of keys, agreed on but not confirmed."""
 
     kid: str
     th: str
@@ -83,7 +83,7 @@ class _NextKeys:
 
 @dataclass(frozen=True)
 class RotationAttempt:
-    """One run under the lease of its rotation."""
+    """One run, with the lease of its rotation."""
 
     rotation: Rotation
     site: Site
@@ -101,7 +101,7 @@ class RotationAttempt:
     # ---- agreeing ----
 
     def _agree(self) -> bool:
-        """Exchange, and keep what follows; False when that ended this attempt."""
+        """Exchange keys and store the result; return False if that ended this attempt."""
         outcomes, channel = self._exchange()
         outcome = calls.effective_result(outcomes)
         self._write_down(outcomes)
@@ -174,7 +174,7 @@ class RotationAttempt:
     # ---- confirming ----
 
     def _confirm(self) -> str:
-        """Send a message under the new keys; its answer makes them the connection's keys."""
+        """Send a message with the new keys; an answer makes them the connection's keys."""
         raw = _open(self.config, self.rotation.next_sealed, self.rotation.op_id, "next")
         agreed = _NextKeys(**json.loads(raw))
         channel = Channel(
@@ -197,7 +197,7 @@ class RotationAttempt:
         return self.wait(outcome.fault, outcome.evidence)
 
     def _old_keys_work(self) -> bool:
-        """Whether the site proves that it never took the new generation."""
+        """Whether the site proves that it does not have the new keys."""
         outcome = self._ask(calls.channel_to(self.site, self.config), "ping", {})
         self._write_down([outcome])
         return outcome.reply is not None
@@ -217,7 +217,7 @@ class RotationAttempt:
             if not self.rotation.move(to=DONE, when=(AGREED,), ended_at=now, **_FORGOTTEN):
                 return self.rotation.state
             site.refresh()
-            # Whatever head was seen before belongs to the keys that are gone.
+            # The known head of the log belongs to the old keys.
             site.note(
                 when=MAY_CALL,
                 generation=generation,
@@ -286,7 +286,7 @@ class RotationAttempt:
                 audit.record(outcome.as_event(self.site.id), SYSTEM, now=self.now())
 
     def wait(self, fault: str, evidence: dict[str, str | int]) -> str:
-        """Say what was seen and try again later."""
+        """Record the error and plan the next attempt."""
         now = self.now()
         delay = backoff(self.rotation.attempts, FIRST_RETRY, LONGEST_RETRY)
         with transaction() as tx:

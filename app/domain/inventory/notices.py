@@ -36,13 +36,13 @@ from app.protocol import (
 
 PATH = "/agent/notice"
 
-# As many endpoints as a site may name.
+# Maximum number of endpoints that a site may name.
 _MOST = 8
 
 
 @dataclass(frozen=True)
 class NoticeResponse:
-    """What goes back to the site, to the byte."""
+    """The exact response to the site."""
 
     status: int
     body: bytes
@@ -119,7 +119,7 @@ def _ready(
     if state == WAITING:
         status, reply = 200, {"v": 1, "ok": True, "op": "pair.ready"}
     else:
-        # "failed" is a token the dashboard withdrew; the site knows no finer word for it.
+        # "failed" is a token that the dashboard withdrew; the protocol has no other word for it.
         reason = state if state in ("used", "expired", "cancelled") else "cancelled"
         error = {"code": "pairing_closed", "reason": reason}
         status, reply = 409, {"v": 1, "ok": False, "op": "pair.ready", "error": error}
@@ -135,7 +135,7 @@ def _moved(
     """Handle `moved`: an administrator asks to follow. Aura waits until a person agrees here."""
     site = Site.get_or_none(Site.kid == request.keyid)
     if site is None:
-        return UNAUTHORIZED  # it has other keys since they were looked up
+        return UNAUTHORIZED  # its keys changed meanwhile
     try:
         home, endpoints = _move_in(document)
     except (Invalid, ProtocolError):
@@ -178,7 +178,7 @@ def _signed_ok(
     body = canonical({"v": 1, "ok": True, "op": op})
     site.refresh()
     if site.kid != request.keyid or "s2d" not in site.keys_sealed:
-        return UNAUTHORIZED  # it has other keys by now, or none
+        return UNAUTHORIZED  # its keys changed or were deleted meanwhile
     key = calls.open_key(site, "s2d", config)
     return NoticeResponse(
         200, body, sign_response(request, 200, body, key=key, now=int(now.timestamp()))
@@ -205,7 +205,7 @@ def _goodbye(
     if not counted:
         _write_down("invalid_arguments", str(document.get("op")), ip, now)
         return UNAUTHORIZED
-    # Nobody is left over there who could check a signature.
+    # The site has deleted its keys and cannot check a signature.
     return NoticeResponse(200, canonical({"v": 1, "ok": True, "op": "goodbye"}))
 
 

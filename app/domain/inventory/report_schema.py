@@ -1,7 +1,7 @@
-"""What may leave a site, read from the plugin's own manifest.json, and the check of what came.
+"""The schema of the site data, from the plugin's manifest.json, and its validation.
 
-The plugin builds its report from that file; here the same file judges it, so
-that a site that was taken over cannot store anything the file does not name.
+The plugin builds its data from that file and Aura validates with the same file, so a hacked site
+cannot store anything that the file does not declare.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _REQUIRED = frozenset(
     {"v", "taken_at", "wordpress.version", "plugins[].id", "themes[].id"}
     | {"mu_plugins[].id", "dropins[].id"}
 )
-# C0 and C1 controls, and the marks that turn the reading direction round: in a
-# plugin's name they can only mislead the reader.
+# C0 and C1 control characters and characters that change the text direction. In a
+# plugin's name they can only mislead.
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class ReportInvalid(Exception):
-    """A report contradicts the manifest at `path`."""
+    """The site data violates the manifest at `path`."""
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"{path}: {why}")
@@ -37,7 +37,7 @@ class ReportInvalid(Exception):
 
 @dataclass(frozen=True)
 class Field:
-    """One value that may leave a site, and why it does."""
+    """A value that a site sends, and the reason."""
 
     path: str
     type: str
@@ -49,7 +49,7 @@ class Field:
 
 @dataclass
 class _Node:
-    """A place in the report: a value, an object, or a list of one of these."""
+    """A node of the schema: a value, an object, or a list of one of these."""
 
     leaf: Field | None = None
     children: dict[str, _Node] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class _Node:
 
 @dataclass(frozen=True)
 class Checked:
-    """A report without the fields the manifest does not name, and how many those were."""
+    """Valid site data, and the number of undeclared fields that were left out."""
 
     document: dict[str, Any]
     dropped: int
@@ -66,7 +66,7 @@ class Checked:
 
 @cache
 def fields(path: Path = MANIFEST) -> tuple[Field, ...]:
-    """Every field of the report, in the manifest's order."""
+    """Return the fields of the site data in the manifest's order."""
     return _listed(path, "fields")
 
 
@@ -166,7 +166,7 @@ def _leaf(field_: Field, value: object, path: str) -> object:
         if field_.null:
             return None
         raise ReportInvalid(path, "is null")
-    # bool is a subclass of int in Python and must not pass for one.
+    # bool is a subclass of int in Python and must not count as one.
     kinds = {"string": str, "integer": int, "boolean": bool}
     if type(value) is not kinds[field_.type]:
         raise ReportInvalid(path, f"is not of type {field_.type}")

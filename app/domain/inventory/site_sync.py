@@ -29,7 +29,7 @@ from app.models.reports import ASKING, DONE, FAILED, OPEN, READING, Component, R
 from app.models.sites import MAY_CALL, Site
 from app.protocol import ProtocolError, canonical
 
-# A running sync older than this has lost its worker; a queued one its job.
+# After this time the worker of a running sync is dead, and the job of a queued one is lost.
 STUCK_AFTER = timedelta(minutes=5)
 LOST_AFTER = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=30)
@@ -37,14 +37,14 @@ KEPT_FOR = timedelta(days=30)
 MOST_NOTICES_AN_HOUR = 12
 
 _LISTS = {"plugin": "plugins", "theme": "themes", "mu_plugin": "mu_plugins", "dropin": "dropins"}
-# Offers come apart from the components they are for.
+# Available updates are listed separately from the components.
 _OFFERS = {"plugin": "plugins", "theme": "themes"}
 _LATEST_MOMENT = 253402300799  # the last second of the year 9999
 
 
 @dataclass(frozen=True)
 class _Accepted:
-    """A report that was checked, ready to be stored."""
+    """Valid site data, ready to be stored."""
 
     digest: str
     checked: Checked
@@ -52,9 +52,9 @@ class _Accepted:
 
 
 def request_sync(site: Site, *, by: Actor, now: datetime) -> Sync:
-    """Ask for a fresh report. One that is queued or running is returned rather than doubled.
+    """Queue a sync, or return the queued or running one.
 
-    Raises Forbidden, or NotPaired when the site has no connection.
+    Raises: Forbidden, or NotPaired if the site is not connected.
     """
     permissions.require(by, "sync")
     return _request(site, by, now)
@@ -75,7 +75,7 @@ def _request(site: Site, by: Actor, now: datetime) -> Sync:
             tx.after_commit(queue.enqueue, "sync_site", sync.id)
             return sync
     except DuplicateRow:
-        # Somebody else's request came between; theirs serves as well.
+        # Another request was faster; its sync is used.
         waiting = Sync.open_for(site)
         if waiting is None:
             raise
@@ -100,8 +100,8 @@ def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
         Site.state.in_(MAY_CALL), Site.forgotten_at.is_null(), Site.id.not_in(recent)
     )
     asked = []
-    # All of it before the first write: SQLite refuses to write on top of a read that
-    # somebody else's write has meanwhile made old.
+    # Read everything before the first write: SQLite refuses to write after a read that another
+    # write has made stale.
     for site in list(due):
         try:
             asked.append(_request(site, SCHEDULE, now))
@@ -152,7 +152,7 @@ def run_sync(
 
 
 def _write_down(site: Site, outcomes: list[CallResult], now: datetime) -> None:
-    """Record the calls that failed."""
+    """Record the failed calls."""
     if outcomes:
         with transaction():
             for outcome in outcomes:
@@ -256,11 +256,11 @@ def _store(
     endpoint: str,
     now: datetime,
 ) -> str:
-    """Report, components, connection and entries together, or nothing of them."""
+    """Store the site data, components, connection and entries in one transaction."""
     with transaction() as tx:
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if not sync.move(to=READING, when=(READING,)):
-            return sync.state  # swept away meanwhile; the next sync will ask again
+            return sync.state  # deleted meanwhile; the next sync repeats it
         if not health.record_success(site, outcome, SYSTEM, now, endpoint=endpoint):
             return _end(sync, now, evidence={"why": "the connection has ended"})
         if accepted is None:
@@ -329,6 +329,6 @@ def _fail(
 
 
 def _end(sync: Sync, now: datetime, *, evidence: dict[str, str | int]) -> str:
-    """Nothing was wrong with the site: there is just nothing more to ask."""
+    """End a sync that needs no result, without an error of the site."""
     sync.move(to=FAILED, when=OPEN, ended_at=now, evidence=evidence)
     return sync.state

@@ -11,7 +11,7 @@ from app.models.reports import Component, Report
 from app.models.sites import Site
 
 SITEAGENT = "siteagent/siteagent.php"
-# A translation's place in the report, as a step names it: WordPress's own is "default".
+# The slug of WordPress's own translation is "default".
 _CORE_SLUG = "default"
 _PLACES = {"plugin": "plugins", "theme": "themes"}
 
@@ -23,9 +23,9 @@ def kind_of(listed: str, ident: str) -> str:
 
 @dataclass(frozen=True)
 class Target:
-    """A component as the last report names it.
+    """A component in the last site data.
 
-    `package`: whether one can be downloaded at all. `version_controlled`, `writable` and
+    `package`: whether a package can be downloaded. `version_controlled`, `writable` and
     `auto_update` are None if the site does not report them.
     """
 
@@ -54,14 +54,14 @@ class Target:
 
 
 def count_available_updates(site: Site) -> int:
-    """How many updates are available on a site, by what it reported last."""
+    """Return the number of available updates of a site by kind, from its last sync."""
     report = Report.of(site)
     document = json.loads(report.body) if report else {}
     return sum(available_updates(targets_on_site(site, document)).values())
 
 
 def targets_on_site(site: Site, document: dict[str, Any]) -> list[Target]:
-    """List everything that a stored report names, in the order of the report."""
+    """Return all components of stored site data, in its order."""
     folders = {
         (kind, one["id"]): one for kind, place in _PLACES.items() for one in document.get(place, [])
     }
@@ -91,7 +91,7 @@ def _component(one: Component, folder: dict[str, Any]) -> Target:
 
 
 def translation_ident(one: dict[str, Any]) -> str:
-    """How a step names a translation of the report: `plugin:akismet:de_DE`."""
+    """Return the ident of a translation: `plugin:akismet:de_DE`."""
     slug = _CORE_SLUG if one.get("type") == "core" else one.get("slug", "")
     return f"{one.get('type', '')}:{slug}:{one.get('language', '')}"
 
@@ -112,7 +112,7 @@ def _translation(one: dict[str, Any]) -> Target:
 
 
 def _core(document: dict[str, Any]) -> list[Target]:
-    """Each WordPress on offer as a target of its own; the nearest first, as the site lists them."""
+    """Return each available WordPress version as a target, the nearest first."""
     offers = (document.get("updates") or {}).get("core", [])
     version = (document.get("wordpress") or {}).get("version", "")
     by_itself = (document.get("health") or {}).get("auto_updates") or {}

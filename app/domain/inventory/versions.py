@@ -1,4 +1,4 @@
-"""Which of two version numbers is newer, and how large the step between them is. Pure."""
+"""Compare version numbers, and classify the size of an update. Pure functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Protocol
 
-# How large a step is, by the first number that grows. A policy names these.
+# The size of an update, by the first number that changes. Auto-update rules use these.
 PATCH = "patch"
 MINOR = "minor"
 MAJOR = "major"
@@ -22,9 +22,9 @@ def is_above(required: str, present: str) -> bool:
 
 
 def is_not_newer(offered: str, present: str) -> bool:
-    """Whether `offered` is `present` itself or certainly older; False where that is unclear.
+    """Whether `offered` equals `present` or is certainly older; False if unclear.
 
-    Only the leading numbers are compared: 1.0 may well follow 1.0-beta.
+    Only the leading numbers are compared: 1.0 may follow 1.0-beta.
     """
     wanted, had = numbers(offered), numbers(present)
     if not wanted or not had:
@@ -36,7 +36,7 @@ def is_not_newer(offered: str, present: str) -> bool:
 
 
 def step_between(present: str, offered: str) -> str:
-    """PATCH, MINOR or MAJOR; UNCLEAR for what cannot be read or does not lead upwards."""
+    """Return PATCH, MINOR or MAJOR; UNCLEAR if it cannot be parsed or does not go up."""
     had, gets = numbers(present), numbers(offered)
     size = max(len(had), len(gets), 3)
     had, gets = had + (0,) * (size - len(had)), gets + (0,) * (size - len(gets))
@@ -48,7 +48,7 @@ def step_between(present: str, offered: str) -> str:
 
 
 def branch(version: str) -> tuple[int, ...]:
-    """WordPress's own idea of a release: 6.8.1 and 6.8 are of the branch 6.8."""
+    """Return the WordPress branch of a version: 6.8 for 6.8.1."""
     return (*numbers(version), 0, 0)[:2]
 
 
@@ -59,7 +59,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 class AvailableUpdate(Protocol):
-    """A component, with the newer version WordPress knows of, if there is one."""
+    """A component, with its available version if there is one."""
 
     @property
     def kind(self) -> str: ...
@@ -70,9 +70,9 @@ class AvailableUpdate(Protocol):
 
 
 def available_updates(components: Iterable[AvailableUpdate]) -> dict[str, int]:
-    """How many updates are available, by kind: the one count for every page, list and entry.
+    """Return the number of available updates by kind, the same for all pages and entries.
 
-    A component counts once: a WordPress that may go to two versions is one available update.
+    A component counts once, also a WordPress with two available versions.
     """
     found = {(one.kind, one.ident) for one in components if one.offered}
     return dict(Counter(kind for kind, _ in found))
