@@ -61,8 +61,12 @@ def test_the_mark_names_the_newest_entry_and_the_root_over_all(ana: Actor, confi
     public = b64u(dashboard_identity.load_dashboard(config).sign_public)
     assert checkpoints.parse_checkpoint(mark.as_sent(), public) == mark
     assert parse_json(mark.body) == {
-        **{"v": 1, "log": Setting.read(LOG_UUID), "n": mark.n, "hash": mark.hash},
-        **{"root": mark.root, "at": mark.at},
+        "v": 1,
+        "log": Setting.read(LOG_UUID),
+        "n": mark.n,
+        "hash": mark.hash,
+        "root": mark.root,
+        "at": mark.at,
     }
 
 
@@ -105,8 +109,12 @@ def test_a_trail_that_is_not_the_one_the_tree_was_kept_of_is_signed_as_it_is(
 
 def signed(**changed: Any) -> dict[str, str]:
     document = {
-        **{"v": 1, "log": "5d2f9f5e-0000-4000-8000-00000000000a", "n": 3},
-        **{"hash": "a" * 64, "at": 7, **changed},
+        "v": 1,
+        "log": "5d2f9f5e-0000-4000-8000-00000000000a",
+        "n": 3,
+        "hash": "a" * 64,
+        "at": 7,
+        **changed,
     }
     body = canonical({name: value for name, value in document.items() if value is not None})
     return {"body": b64u(body), "sig": b64u(sign_checkpoint(SEED, body))}

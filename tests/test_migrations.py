@@ -135,11 +135,18 @@ def test_an_older_trail_keeps_what_its_entries_are_found_by(empty_database: Conf
             after = chain_hash(count, prev, text.encode())
             kind, component, outcome = columns_of_audit.of_facts(facts)
             row = {
-                **{"seq": count, "prev": prev.hex(), "body": text, "hash": after.hex()},
-                **{"at": moment, "event": "site_called"},
+                "seq": count,
+                "prev": prev.hex(),
+                "body": text,
+                "hash": after.hex(),
+                "at": moment,
+                "event": "site_called",
                 "actor": columns_of_audit.of_actor(said["actor"]),
-                **{"site_id": said["site"], "client_id": said.get("client")},
-                **{"kind": kind, "component": component, "outcome": outcome},
+                "site_id": said["site"],
+                "client_id": said.get("client"),
+                "kind": kind,
+                "component": component,
+                "outcome": outcome,
             }
             Entry.insert(**row).execute()
             prev = after

@@ -170,8 +170,9 @@ def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
     (alarm,) = Alarm.open_ones()
     assert alarm.kind == alerts.LOG_BROKEN
     assert alarm.evidence["site"] == {
-        **{"entry": 3, "why": "was altered"},
-        **{"signed_up_to": fake.head["n"]},
+        "entry": 3,
+        "why": "was altered",
+        "signed_up_to": fake.head["n"],
     }
     assert [seq for seq, _, _ in kept(paired)] == [1, 2]
 

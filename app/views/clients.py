@@ -67,7 +67,7 @@ def _page(client: Client, errors: dict[str, str]) -> str:
         "clients/edit.html",
         client=client,
         others=[(str(one.id), one.name) for one in others],
-        sites=[one for one in Site.listing(client_id=client.id)],
+        sites=Site.listing(client_id=client.id),
         typed=request.form,
         errors=errors,
     )

@@ -125,6 +125,6 @@ def _unpack(tag: str, target: Path) -> None:
 def alone(name: str) -> Iterator[None]:
     """Two test runs on one machine fetch things once; the second waits."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / f"{name}.lock", "w") as lock:
+    with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

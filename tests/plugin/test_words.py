@@ -77,11 +77,14 @@ def test_everything_the_log_records_can_be_told_in_a_sentence():
 def test_the_class_map_names_every_class_and_its_file():
     includes = PLUGIN / "includes"
     listed = dict(
-        re.findall(r"^\t'(\w+)' +=> '([^']+)',$", (includes / "class-map.php").read_text(), re.M)
+        re.findall(
+            r"^\t'(\w+)' +=> '([^']+)',$", (includes / "class-map.php").read_text(), re.MULTILINE
+        )
     )
     found = {}
     for source in includes.rglob("class-siteagent-*.php"):
-        [name] = re.findall(r"^(?:final )?(?:class|trait) (\w+)", source.read_text("utf-8"), re.M)
+        text = source.read_text("utf-8")
+        [name] = re.findall(r"^(?:final )?(?:class|trait) (\w+)", text, re.MULTILINE)
         assert source.name == f"class-{name.lower().replace('_', '-')}.php"
         found[name] = source.relative_to(includes).as_posix()
     assert listed == found

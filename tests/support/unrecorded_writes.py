@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from app.models.base import db
 
-_WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?', re.I)
+_WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?', re.IGNORECASE)
 # Where a row changes without anybody having done anything that somebody would ask about.
 QUIET = {
     "member_session": "when a browser was last seen; its begin and end are entries",

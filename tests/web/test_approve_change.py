@@ -68,7 +68,8 @@ def test_an_approval_queues_the_change_and_the_page_says_who(as_ana, proposed, f
 def test_the_same_path_works_without_scripts(as_ana, proposed):
     """Everything the form of the page holds is sent as a browser would, and nothing else."""
     page = as_ana.get(f"/changes/{proposed.id}").text
-    form = re.search(rf'<form[^>]*action="/changes/{proposed.id}/approve".*?</form>', page, re.S)
+    action = f"/changes/{proposed.id}/approve"
+    form = re.search(rf'<form[^>]*action="{action}".*?</form>', page, re.DOTALL)
     fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form.group()))
     answer = as_ana.post(f"/changes/{proposed.id}/approve", data=fields)
     assert answer.status_code == 303

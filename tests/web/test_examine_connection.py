@@ -34,7 +34,7 @@ def card(text: str) -> str:
 
 
 def copyable(text: str) -> str:
-    found = re.search(r'<textarea id="c-examination"[^>]*>\n(.*?)</textarea>', text, re.S)
+    found = re.search(r'<textarea id="c-examination"[^>]*>\n(.*?)</textarea>', text, re.DOTALL)
     assert found, text
     return html.unescape(found.group(1))
 

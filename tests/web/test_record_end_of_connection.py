@@ -135,7 +135,7 @@ WAYS: list[tuple[Callable[[Parting], None], str, str, dict[str, str]]] = [
 
 def lines(page: str) -> dict[str, str]:
     """The terms and values of the evidence on a page."""
-    found = re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)</dd></div>", page, re.S)
+    found = re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)</dd></div>", page, re.DOTALL)
     return {
         term: " ".join(html.unescape(re.sub(r"<[^>]+>", " ", value)).split())
         for term, value in found

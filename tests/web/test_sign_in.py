@@ -19,7 +19,7 @@ ANA = "ana@agency.example"
 
 
 def notice_in(answer) -> str:
-    return re.search(r'role="alert".*?<p>(.*?)</p>', answer.text, re.S).group(1)
+    return re.search(r'role="alert".*?<p>(.*?)</p>', answer.text, re.DOTALL).group(1)
 
 
 def test_the_right_password_opens_the_list_of_sites(as_nobody, ana):

@@ -83,7 +83,7 @@ def test_vendored_scripts_are_the_pinned_bytes():
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: str(p.relative_to(APP / "templates")))
 def test_templates_hold_no_inline_code_or_style(path):
-    text = re.sub(r"\{#.*?#\}", "", path.read_text("utf-8"), flags=re.S)
+    text = re.sub(r"\{#.*?#\}", "", path.read_text("utf-8"), flags=re.DOTALL)
     assert not re.search(r"\sstyle\s*=", text)
     assert not re.search(r"<style\b", text)
     assert not re.search(r"\son[a-z]+\s*=", text)
@@ -95,7 +95,7 @@ def test_templates_hold_no_inline_code_or_style(path):
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: str(p.relative_to(APP / "templates")))
 def test_templates_use_every_macro_they_import(path):
     text = path.read_text("utf-8")
-    body = re.sub(r"\{% (?:from|import) .*?%\}|\{#.*?#\}", "", text, flags=re.S)
+    body = re.sub(r"\{% (?:from|import) .*?%\}|\{#.*?#\}", "", text, flags=re.DOTALL)
     for names in re.findall(r"\{% from \"[^\"]+\" import ([^%]+)%\}", text):
         for name in names.replace("with context", "").split(","):
             assert re.search(rf"\b{name.strip()}\b", body), (
@@ -129,7 +129,7 @@ def test_every_icon_a_page_names_is_in_the_sprite():
 
 def classes_in(template: str) -> tuple[set[str], set[str]]:
     """The classes a template names, and the beginnings of those it puts together."""
-    text = re.sub(r"\{#.*?#\}", "", template, flags=re.S)
+    text = re.sub(r"\{#.*?#\}", "", template, flags=re.DOTALL)
     named, begun = set(), set()
     for value in re.findall(r'\sclass="((?:\{\{.*?\}\}|\{%.*?%\}|[^"])*)"', text):
         literal = re.sub(r"\{\{.*?\}\}", "$", re.sub(r"\{%.*?%\}", " ", value))
@@ -142,7 +142,7 @@ def classes_in(template: str) -> tuple[set[str], set[str]]:
 
 def classes_ruled(css: str) -> set[str]:
     """The classes that a rule of the stylesheet selects."""
-    return set(re.findall(r"\.([a-z][a-z0-9-]*)", re.sub(r"/\*.*?\*/", "", css, flags=re.S)))
+    return set(re.findall(r"\.([a-z][a-z0-9-]*)", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)))
 
 
 def orphans(templates: list[str], css: str) -> set[str]:

@@ -201,7 +201,7 @@ def _output(*command: str) -> str:
 def one_builder(label: str) -> Iterator[None]:
     """Two test runs on one machine build an image once; the second waits."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / f"{label.replace('/', '-')}.lock", "w") as lock:
+    with (CACHE / f"{label.replace('/', '-')}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

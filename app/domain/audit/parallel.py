@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from app.models import audit_chain
@@ -37,7 +38,7 @@ def is_possible() -> bool:
     return (
         not is_postgres()
         and not in_transaction()
-        and os.path.isfile(db.obj.database)
+        and Path(db.obj.database).is_file()
         and processor_count() > 1
         and "fork" in multiprocessing.get_all_start_methods()
         and threading.active_count() == 1

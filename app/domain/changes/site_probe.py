@@ -24,7 +24,7 @@ PROBE_TIMEOUT_S = 12.0
 _BROKEN = re.compile(
     rb"there has been a critical error on (this|your) website"
     rb"|(fatal|parse) error(</b>)?:.{0,300}? on line",
-    re.I | re.S,
+    re.IGNORECASE | re.DOTALL,
 )
 _HEADERS = {"Accept": "text/html", "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
 

@@ -24,13 +24,15 @@ _PRODUCTS = (
     ("ModSecurity", "", r"mod_?security|not acceptable!"),
 )
 _CHALLENGE_HEADERS = ("cf-mitigated", "sg-captcha", "x-amzn-waf-action")
-_CHALLENGE_PRODUCTS = re.compile(r"cf-chl|challenge-platform|sgcaptcha|aws-waf-token", re.I)
+_CHALLENGE_PRODUCTS = re.compile(
+    r"cf-chl|challenge-platform|sgcaptcha|aws-waf-token", re.IGNORECASE
+)
 # Normal pages may contain such words too, so they count only in error responses.
 _REFUSING = frozenset({202, 401, 403, 405, 406, 418, 429, 503})
 _CHALLENGE_WORDS = re.compile(
     r"captcha|are you human|not a robot|checking your browser|just a moment"
     r"|enable javascript and cookies|verify(ing)? (that )?you are",
-    re.I,
+    re.IGNORECASE,
 )
 _CACHE_HEADERS = (
     "X-Cache",
@@ -44,7 +46,7 @@ _PHP_MESSAGE = re.compile(
     r"(?:warning|notice|deprecated|(?:fatal|parse) error)(?:</b>)?:.{0,300}? in (?:<b>)?"
     r"(?P<file>[^<>\"\n]{1,200}?\.(?:php|inc)\b)[^<>\n]{0,40}?"
     r"(?:</b>)? on line (?:<b>)?(?P<line>\d{1,7})",
-    re.I | re.S,
+    re.IGNORECASE | re.DOTALL,
 )
 _REFUSAL = re.compile(rb'\{[^{}]{0,200}"siteagent":1\b[^{}]{0,200}\}')
 # PHP messages are at the start, and searching a long page would take time.
@@ -198,7 +200,7 @@ def _product(received: RawResponse) -> str:
         return ""
     text = plain(received).decode("utf-8", "replace") + received.headers.get("Server", "")
     for name, header, words in _PRODUCTS:
-        if (header and header in received.headers) or re.search(words, text, re.I):
+        if (header and header in received.headers) or re.search(words, text, re.IGNORECASE):
             return name
     return ""
 

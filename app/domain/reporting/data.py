@@ -54,7 +54,7 @@ def compute_for(
     if not permissions.can_see_client(by, client.id):
         raise NotFound("This client does not exist.")
     every = timedelta(minutes=config.sync_every_minutes)
-    report = compute_report(
+    return compute_report(
         client.name,
         period,
         site_snapshots(client, period, now),
@@ -64,7 +64,6 @@ def compute_for(
         every=every,
         now=now,
     )
-    return report
 
 
 def issue_report(
