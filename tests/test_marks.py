@@ -292,7 +292,7 @@ def test_what_a_site_cannot_prove_is_an_alarm_about_that_site_alone(
         assert read_report(paired, fake, config=config).state == "done"
     (alarm,) = Alarm.open_ones()
     assert (alarm.kind, alarm.kind in alerts.ABOUT_AUDIT_LOG) == (alerts.CLAIM_UNPROVEN, False)
-    assert "mark" in alarm.evidence["site"]["why"]
+    assert "checkpoint" in alarm.evidence["site"]["why"]
     assert [(one.n, one.hash) for one in checkpoints.anchors()] == stands
     assert audit.verify_chain(checkpoints.anchors()).is_whole
 
