@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.changes import execution
 from app.models.base import db
 from app.models.changes import FAILED, SUCCEEDED, Change
-from tests.chaos import played
+from tests.chaos import impatience, played
 from tests.chaos.counting import count
 
 BREAKAGES = {
@@ -55,3 +56,10 @@ def test_a_lie_and_a_gap_would_be_seen(tmp_path: Path) -> None:
     assert counts.double_executions == 1
     assert counts.missing_entries == 1
     assert not counts.is_clean
+
+
+def test_every_time_that_real_chaos_shortens_is_one_of_auras() -> None:
+    usual = execution.REQUEST_TIMEOUT_S
+    with impatience.shortened():
+        assert execution.REQUEST_TIMEOUT_S == impatience.ORDER_S
+    assert usual == execution.REQUEST_TIMEOUT_S

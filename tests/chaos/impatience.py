@@ -24,10 +24,10 @@ ORDER_S = 4.0
 
 SHORTENED = {
     protocol: {"MAX_SKEW_S": 14},
-    site_client: {"LATEST_S": 4.0},
-    site_probe: {"PATIENCE_S": 2.0},
+    site_client: {"MAX_START_DELAY_S": 4.0},
+    site_probe: {"PROBE_TIMEOUT_S": 2.0},
     execution: {
-        "PATIENCE_S": ORDER_S,
+        "REQUEST_TIMEOUT_S": ORDER_S,
         "LEASE": timedelta(seconds=14),
         "STUCK_GRACE": timedelta(seconds=1),
         "LOST_AFTER": timedelta(seconds=3),
