@@ -81,7 +81,7 @@ def test_marks_held_elsewhere_are_asked_for(ana: Actor, site: Site, clock: Clock
     asked = ask(ana, clock)
     held = Anchor(99, "0" * 64, "the site Bakery")
     assert verification.run_verification(asked.id, anchors=lambda: [held], now=clock) == BROKEN
-    assert "of which the site Bakery holds proof" in Verification.get_by_id(asked.id).reason
+    assert "and the site Bakery has proof of them" in Verification.get_by_id(asked.id).reason
 
 
 def test_a_stranger_to_the_agency_asks_for_nothing(dora: Actor, clock: Clock) -> None:

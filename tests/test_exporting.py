@@ -121,7 +121,7 @@ def test_without_what_is_private_nobody_is_named(
 ) -> None:
     path = export(config, clock, exporting.make_scope(private=False))
     verdict = judged(path)
-    assert (verdict.status, "are left out in" in verdict.said) == (0, True), verdict.said
+    assert (verdict.status, "is left out in" in verdict.said) == (0, True), verdict.said
     with ZipFile(path) as archive:
         trail = archive.read("trail.jsonl")
     for private in (b"Ana", b"Ben", b"192.0.2.1"):
@@ -135,7 +135,7 @@ def test_what_was_erased_is_told(
     member.disable(clock())
     redaction.erase_user(member, reason="asked", by=ana, confirmed_at=clock(), now=clock())
     verdict = judged(export(config, clock, exporting.make_scope()))
-    assert (verdict.status, "were erased in" in verdict.said) == (0, True), verdict.said
+    assert (verdict.status, "was erased in" in verdict.said) == (0, True), verdict.said
 
 
 # ---- the database's owner ----
@@ -159,7 +159,7 @@ def test_an_export_of_a_trail_that_was_cut_and_grew_again_does_not_fit_what_the_
     fill(12)
     assert audit.verify_chain().is_whole
     verdict = judged(export(config, clock, exporting.make_scope()))
-    assert (verdict.status, f"names another entry {seen}" in verdict.said) == (1, True)
+    assert (verdict.status, f"its entry {seen} differs from" in verdict.said) == (1, True)
 
 
 # ---- a stranger on the way ----

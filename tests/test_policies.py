@@ -53,7 +53,7 @@ def test_what_it_covers_is_proposed_released_and_run_in_its_name(
     change = carried_out(fake, config)
     assert change.state == APPROVED
     assert (change.how, change.proposer) == ("policy", "auto-update rule “Patches”")
-    assert change.decided_by == f"standing approval {policy.id} “Patches” of Ana"
+    assert change.decided_by == f"auto-update rule {policy.id} “Patches” of Ana"
     plan = parse_json(from_b64u(change.plan))
     assert plan["approval"]["how"] == "policy"
     assert plan["approval"]["by"] == change.decided_by

@@ -104,7 +104,7 @@ def test_it_is_proposed_apart(offered: Site, ben: Actor, clock: Clock) -> None:
         UpdateRequest(offered, "siteagent", SITEAGENT, "0.2.0"),
         UpdateRequest(offered, "plugin", AKISMET, "5.3.1"),
     ]
-    with pytest.raises(Invalid, match="apart"):
+    with pytest.raises(Invalid, match="separately"):
         proposals.propose_changes(
             wanted, by=ben, reason="", window=usual_window(clock()), now=clock()
         )
