@@ -25,11 +25,11 @@ NAME = "aura"
 JOB_TIMEOUT_S = 180
 OPTIONS: dict[str, Any] = {
     "job_timeout": JOB_TIMEOUT_S,
-    # Results say nothing that the database does not say better.
+    # Results are not needed, because the database has them.
     "result_ttl": 60,
     "failure_ttl": 7 * 24 * 3600,
 }
-# What reads the whole trail takes as long as the trail is; it says all the while how far it is.
+# Longer limits for jobs that read the whole audit log, which report their progress.
 _LONG_JOBS_S = {"export_audit_log": 6 * 3600, "verify_audit_log": 6 * 3600}
 _REDIS_ANSWERS_S = 5
 # A job that waits this long is enqueued again by the periodic job, in case it was lost.
@@ -54,7 +54,7 @@ JOBS = frozenset(
 )
 PERIODIC = "jobs.periodic.run"
 FUNCTIONS = frozenset(f"jobs.tasks.{name}" for name in JOBS) | {PERIODIC}
-# Each of these has rq import another name, or send a request to any address.
+# Each of these makes rq import another name, or send a request to any address.
 _FOLLOW_UPS = (
     "success_callback_name",
     "failure_callback_name",
@@ -66,11 +66,11 @@ _log = logging.getLogger(__name__)
 
 
 class JobRefused(Exception):
-    """A job in the queue that Aura never puts there."""
+    """The queue contains a job that Aura never enqueues."""
 
 
 class KnownJob(Job):
-    """Run functions of a closed list, with ids as arguments and nothing that follows."""
+    """A job of a closed list of functions, with ids as arguments and without callbacks."""
 
     @property
     def func(self) -> Callable[..., object]:
@@ -86,11 +86,11 @@ class KnownJob(Job):
         return found
 
     def perform(self) -> Any:
-        """Run it. From now on the same work may be enqueued again: there may be more of it."""
+        """Run the job. The same job may be enqueued again from now on."""
         self.connection.delete(_waiting_key(self.func_name or "", self.args))
         return super().perform()
 
-    # A job that is refused has failed, and rq would then import what its payload names.
+    # A refused job fails, and rq would then import the callback that its payload names.
 
     @property
     def success_callback(self) -> None:

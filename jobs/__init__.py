@@ -1,4 +1,4 @@
-"""What runs outside a request. Each job gets ids, opens the database, makes one domain call."""
+"""Background jobs. Each gets ids, opens the database and calls the domain once."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`python -m jobs.worker`: several workers at once, so that a slow site holds up only one.
+"""`python -m jobs.worker`: several workers, so that a slow site delays only one.
 
-They outlive a queue that is away: rq's would give up, or come back within a minute.
+They survive an outage of Redis, where rq's own workers would exit or return after a minute.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ReconnectingWorker(Worker):
     max_connection_wait_time = 4.0
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        # Maintenance also replaces the process that enqueues delayed jobs if Redis took it along.
+        # Maintenance also restarts the process for delayed jobs if it died with Redis.
         super().__init__(*args, **{**options, "maintenance_interval": _MAINTENANCE_EVERY_S})
 
     def bootstrap(self, *args: Any, **more: Any) -> None:
@@ -49,7 +49,7 @@ class ReconnectingPool(WorkerPool):
         super().check_workers(respawn=respawn and self._queue_answers())
 
     def start_worker(self, *args: Any, **more: Any) -> None:
-        # rq starts the later ones talkative.
+        # RQ starts replacement workers with verbose logging.
         super().start_worker(*args, **{**more, "logging_level": "WARNING"})
 
     def _queue_answers(self) -> bool:

@@ -103,7 +103,7 @@ def close_alert(
 ) -> int:
     """Close the alert with an explanation, and return how many were closed.
 
-    Raises Forbidden, NotConfirmed, Invalid, or StaleState if it was closed before.
+    Raises Forbidden, ReauthenticationRequired, Invalid, or StaleState if it was closed before.
     """
     permissions.require(by, "approve")
     permissions.require_recent_authentication(confirmed_at, now)

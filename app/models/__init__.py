@@ -1,1 +1,1 @@
-"""What Aura remembers. Each model guards its own row; nothing here knows Flask, queues or HTTP."""
+"""Database models. Each protects its own rows and knows neither Flask nor queues nor HTTP."""

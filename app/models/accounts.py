@@ -1,7 +1,6 @@
-"""The people of the agency, their sessions, and the sign-ins that failed.
+"""Users, their sessions, and failed sign-ins.
 
-A member is changed by conditional UPDATEs only: each names what must still be
-true, and reports whether it was.
+Users change only by conditional UPDATEs, which name their conditions and report success.
 """
 
 from __future__ import annotations
@@ -17,23 +16,22 @@ from app.models.base import BaseModel, UtcField
 OWNER = "owner"
 OPERATOR = "operator"
 VIEWER = "viewer"
-# Not of the agency: somebody at a client, who sees that client's sites and nothing else.
+# A client user, who sees only that client's sites.
 CLIENT = "client"
 ROLES = (OWNER, OPERATOR, VIEWER, CLIENT)
 
-# Member.password_hash of somebody who has not chosen one. No hash looks like this,
-# so no password can match it.
+# Member.password_hash of an invited user. No hash looks like this, so no password matches.
 NO_PASSWORD = "!"  # noqa: S105 - the absence of one
 
 
-# Member.name of somebody who was erased. The address then holds no @, so nobody signs in by it.
+# Member.name of an erased user. The address then has no @, so it cannot sign in.
 ERASED = "[erased]"
 
 
 class Member(BaseModel):
-    """A person who may sign in.
+    """A user account.
 
-    `session_epoch` grows whenever all sessions and links of this person have to stop working.
+    `session_epoch` grows when all sessions and links of this user have to end.
     """
 
     id = AutoField()
@@ -41,7 +39,7 @@ class Member(BaseModel):
     email = CharField(max_length=254, unique=True)
     password_hash = CharField(max_length=255)
     role = CharField(max_length=16)
-    # Of whom, for the role CLIENT. Not a foreign key: sites know members, not the reverse.
+    # The client of a client user. No foreign key, because sites import this module.
     client_id = IntegerField(null=True)
     session_epoch = IntegerField(default=1)
     created_at = UtcField()
@@ -57,12 +55,12 @@ class Member(BaseModel):
         return self.disabled_at is not None
 
     def outdate(self) -> None:
-        """Let every session and every link of this person end here."""
+        """End all sessions and links of this user."""
         Member.update(session_epoch=Member.session_epoch + 1).where(Member.id == self.id).execute()
         self.refresh()
 
     def set_password(self, password_hash: str, *, epoch: int) -> bool:
-        """Take a new password and begin a new epoch; False if `epoch` is over already."""
+        """Set a new password and start a new epoch; return False if `epoch` is outdated."""
         return self.update_if(
             Member.session_epoch == epoch,
             Member.disabled_at.is_null(),
@@ -71,7 +69,7 @@ class Member(BaseModel):
         )
 
     def rehash(self, password_hash: str, *, instead_of: str) -> bool:
-        """Keep the same password under a stronger hash, unless it was changed meanwhile."""
+        """Store the same password with a stronger hash, unless it changed meanwhile."""
         return self.update_if(Member.password_hash == instead_of, password_hash=password_hash)
 
     def disable(self, now: datetime) -> bool:
@@ -84,7 +82,7 @@ class Member(BaseModel):
         )
 
     def take_role(self, role: str, client_id: int | None) -> bool:
-        """Take another role; return False if it is the same, if disabled, or for the last owner."""
+        """Change the role; return False if it is the same, if disabled, or for the last owner."""
         return self.update_if(
             Member.disabled_at.is_null(),
             (Member.role != role) | (fn.COALESCE(Member.client_id, 0) != (client_id or 0)),
@@ -95,7 +93,7 @@ class Member(BaseModel):
         )
 
     def enable(self) -> bool:
-        """Let this person in again; False if they never were shut out, or were erased."""
+        """Enable the account; return False if it is not disabled, or was erased."""
         is_known = Member.email != f"erased-{self.id}"
         return self.update_if(Member.disabled_at.is_null(False), is_known, disabled_at=None)
 
@@ -144,15 +142,14 @@ class Member(BaseModel):
 
     @classmethod
     def listing(cls) -> list[Member]:
-        """Those who may sign in first, then by name."""
+        """Return active users first, then by name."""
         return list(cls.select().order_by(cls.disabled_at.is_null(False), fn.LOWER(cls.name)))
 
 
 class MemberSession(BaseModel):
-    """One browser in which a person signed in.
+    """A session of a user in one browser.
 
-    Only the hash of its secret is stored: read access to the database is not enough to take over a
-    session.
+    Only the hash of its secret is stored, so a reader of the database cannot use it.
     """
 
     id = AutoField()
@@ -167,11 +164,11 @@ class MemberSession(BaseModel):
     agent = CharField(max_length=200)
 
     def end(self, now: datetime) -> bool:
-        """Stop counting; False if it had stopped already."""
+        """End the session; return False if it has already ended."""
         return self.update_if(MemberSession.ended_at.is_null(), ended_at=now)
 
     def confirm(self, now: datetime) -> bool:
-        """Note that the person showed who they are; False if the session has ended."""
+        """Record that the user confirmed the password; return False if the session has ended."""
         return self.update_if(MemberSession.ended_at.is_null(), confirmed_at=now)
 
     def saw(self, now: datetime) -> None:
@@ -215,7 +212,7 @@ class MemberSession(BaseModel):
 class LoginFailure(BaseModel):
     """A sign-in attempt that has not succeeded.
 
-    The subject is a keyed hash, so this table is no list of the addresses that people typed.
+    The subject is a keyed hash, so this table is no list of typed addresses.
     """
 
     id = AutoField()
@@ -225,7 +222,7 @@ class LoginFailure(BaseModel):
 
     @classmethod
     def of_subject(cls, subject_hash: str, since: datetime) -> tuple[int, datetime | None]:
-        """How many there were since then, and when the last was."""
+        """Return the number of failures since then, and the time of the last one."""
         return cls._count(cls.subject_hash == subject_hash, since)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Findings that a person has to look at, open until a person closes them."""
+"""Alerts that a person has to resolve."""
 
 from __future__ import annotations
 

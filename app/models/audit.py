@@ -14,7 +14,7 @@ from peewee import BigIntegerField, CharField, IntegerField, TextField, chunked,
 from app.models.base import BaseModel, UtcField, db, is_postgres
 from app.models.queued_row import QUEUED, QueuedRow
 
-# Those who need no detail to be named.
+# Actors without personal data.
 NAMES = {"system": "Aura", "schedule": "the schedule", "anonymous": "signed-out visitor"}
 _CHAIN = ("seq", "prev", "body", "hash")
 _DETAILS_AT_ONCE = 500
@@ -22,7 +22,7 @@ _STREAMED_AT_ONCE = 1000
 
 
 class Detail(BaseModel):
-    """What is private in an entry, whose body holds only its salted hash. May be erased."""
+    """The personal data of an entry, whose body has only its salted hash. It can be erased."""
 
     seq = BigIntegerField(primary_key=True)
     salt = CharField(max_length=32)
@@ -61,7 +61,7 @@ class Entry(BaseModel):
     at = UtcField()
     event = CharField(max_length=64)
     actor = CharField(max_length=80)
-    # No foreign keys: the trail outlives whatever it speaks of.
+    # No foreign keys, because entries outlive the rows they refer to.
     site_id = IntegerField(null=True)
     client_id = IntegerField(null=True)
     kind = CharField(max_length=16)
@@ -73,7 +73,7 @@ class Entry(BaseModel):
 
     class Meta:
         table_name = "audit"
-        # Each ends in the order in which pages show entries.
+        # Each index ends with the order in which pages show entries.
         indexes = tuple(
             ((column, "seq"), False)
             for column in ("event", "actor", "site_id", "client_id", "kind", "component", "outcome")
@@ -95,8 +95,8 @@ class Entry(BaseModel):
             one._detail, one._is_detail_known = details.get(one.seq), True
         return entries
 
-    # The two that follow stand in the way of everything else that is written: put together once
-    # and by hand, they take a third of the time.
+    # These two statements run with every write. Built once by hand, they take a third of the
+    # time.
 
     @classmethod
     def end(cls) -> tuple[int, str] | None:
@@ -136,7 +136,7 @@ class Entry(BaseModel):
         since: datetime | None = None,
         limit: int = 50,
     ) -> list[Entry]:
-        """Newest first."""
+        """Return the newest entries first."""
         query = cls.select().order_by(cls.seq.desc()).limit(limit)
         if site_id is not None:
             query = query.where(cls.site_id == site_id)
@@ -204,10 +204,10 @@ OPEN = (QUEUED, RUNNING)
 
 
 class Verification(QueuedRow):
-    """One verification of the whole audit log, from the request to the result.
+    """A verification of the whole audit log, from the request to the result.
 
-    `entries` of `total` have been read. A failed one is shown on every owner's page until it was
-    seen.
+    `entries` of `total` were read. A failed one is shown to owners on every page until it is
+    dismissed.
     """
 
     open_states = OPEN
@@ -248,7 +248,7 @@ class Verification(QueuedRow):
         return query.order_by(cls.id.desc()).first()
 
 
-# Of two that are asked for at once, the database keeps one.
+# If two are requested at once, the database keeps one.
 Verification.add_index(
     Verification.index(
         Verification.state,

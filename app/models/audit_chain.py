@@ -8,7 +8,7 @@ from typing import Any
 
 from app.models.base import db, is_postgres
 
-# What executes a statement: `execute_here`, or the connection of a forked reader.
+# A function that executes a statement: `execute_here`, or one of a forked reader.
 Execute = Callable[..., Any]
 
 _BATCH = 5000
@@ -25,7 +25,7 @@ def execute_here(statement: str, values: tuple[Any, ...]) -> Any:
 
 
 def open_reader(path: str) -> Execute:
-    """Open another connection to a SQLite file; returns what executes a statement on it."""
+    """Open another connection to a SQLite file; return a function that executes statements."""
     return sqlite3.connect(path, timeout=60, isolation_level=None).execute
 
 
@@ -82,7 +82,7 @@ def _span() -> str:
 
 
 def _rows(what: str, source: str, last: int) -> Iterator[tuple[Any, ...]]:
-    """Read in batches; the number comes first in each row."""
+    """Read in batches; the first column is the number of the row."""
     after, p = 0, db.param
     while rows := db.execute_sql(
         f"SELECT {what} FROM {source} WHERE seq > {p} AND seq <= {p} ORDER BY seq LIMIT {_BATCH}",  # noqa: S608 -- our names of columns

@@ -18,7 +18,7 @@ _FOUND_BY_POSTGRES = (
 
 
 def add_words(seq: int, words: str) -> None:
-    """Index the words of an entry; replaces words that a removed entry of this number left."""
+    """Index the words of an entry, and replace words of a removed entry with this number."""
     p = db.param
     if is_postgres():
         insert = f"INSERT INTO audit_words (seq, words) VALUES ({p}, {p})"  # noqa: S608 -- {p} is a placeholder

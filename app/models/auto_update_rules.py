@@ -1,4 +1,4 @@
-"""Auto-update rules, and holds on updates."""
+"""Auto-update rules and ignored updates."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Policy(BaseModel):
         return self.ended_at is None and now < self.expires_at
 
     def confirm(self, by: int, now: datetime, **changes: Any) -> bool:
-        """Take a second person's word for it; False if it is over, or theirs already."""
+        """Record a second person's confirmation; return False if it has ended or is confirmed."""
         return self.update_if(
             Policy.made_by != by,
             Policy.confirmed_by.is_null(),
@@ -64,7 +64,7 @@ class Policy(BaseModel):
         )
 
     def end(self, **changes: Any) -> bool:
-        """Stop releasing anything; False if it had stopped already."""
+        """End the rule; return False if it has already ended."""
         return self.update_if(Policy.ended_at.is_null(), **changes)
 
     @classmethod
@@ -74,7 +74,7 @@ class Policy(BaseModel):
 
     @classmethod
     def listing(cls) -> list[Policy]:
-        """Those that have not been ended first, the newest of each first."""
+        """Return active rules first, the newest of each first."""
         return list(cls.select().order_by(cls.ended_at.is_null(False), cls.id.desc()))
 
 
@@ -110,7 +110,7 @@ class Held(BaseModel):
 
     @classmethod
     def put(cls, site: Site, kind: str, ident: str, **columns: Any) -> None:
-        """Hold it, in place of an earlier hold on the same component."""
+        """Ignore updates, and replace an earlier hold of the same component."""
         cls.release(site, kind, ident)
         cls.create(site=site, kind=kind, ident=ident, **columns)
 

@@ -31,13 +31,13 @@ from playhouse import db_url
 db = DatabaseProxy()
 
 _BUSY_SECONDS = 10
-# Any constant will do, as long as nothing else in this database takes the same lock.
+# Any constant that no other lock of this database uses.
 _WRITER_LOCK = 0x5A17E46E
 _SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1}
 
-# What peewee raises when the database is away; `trouble_of` tells that from other things.
+# Exceptions of an unavailable database; `trouble_of` distinguishes them from other errors.
 OUTAGES = (DatabaseError, InterfaceError)
-# What is wrong with a database that cannot be used.
+# The kinds of database trouble.
 AWAY = "away"
 READ_ONLY = "read_only"
 DAMAGED = "damaged"
@@ -50,11 +50,11 @@ _SQLITE_TROUBLES = {
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
 }
-# Classes of SQLSTATE: connection, resources, an administrator's intervention.
+# Classes of SQLSTATE: connection, resources, operator intervention.
 _POSTGRES_AWAY = ("08", "53", "57")
 _POSTGRES_READ_ONLY = "25006"
 _POSTGRES_DAMAGED = "XX001"
-# A unique index or a primary key was violated, and nothing else.
+# Only violations of a unique index or a primary key.
 _SQLITE_DUPLICATES = (
     sqlite3.SQLITE_CONSTRAINT_UNIQUE,
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
@@ -102,7 +102,7 @@ class _Connection(sqlite3.Connection):
 
 
 class DuplicateRow(IntegrityError):
-    """A unique index or a primary key has such a row already."""
+    """A unique index or a primary key already has such a row."""
 
 
 class _NamesDuplicates(Database):
@@ -196,7 +196,7 @@ def _driver_error(error: Exception) -> Any:
 
 
 def _postgres_trouble(sqlstate: str | None) -> str:
-    # The driver has no code for a connection that broke or never came about.
+    # The driver has no code for a connection that broke or could not be opened.
     if sqlstate is None or sqlstate[:2] in _POSTGRES_AWAY:
         return AWAY
     if sqlstate == _POSTGRES_READ_ONLY:
@@ -213,7 +213,7 @@ class Transaction:
     """The operations of an open transaction."""
 
     def after_commit(self, fn: Callable[..., object], *args: Any, **options: Any) -> None:
-        """Call `fn` once the outermost transaction is committed, never if it is not."""
+        """Call `fn` after the outermost transaction is committed, and never otherwise."""
         db.after_commit(lambda: fn(*args, **options))
 
 
@@ -240,7 +240,7 @@ def in_transaction() -> bool:
 
 
 class UtcField(Field):
-    """An aware moment in UTC. Refuses naive datetimes; sorts in time order on every database."""
+    """An aware datetime in UTC. Refuses naive ones, and sorts by time on every database."""
 
     field_type = "UTC"
 
@@ -268,7 +268,7 @@ class JsonField(TextField):
 
 
 class BaseModel(Model):
-    """A row of the database in use."""
+    """Base class of all models."""
 
     _dirty: set[str]
     _meta: Any

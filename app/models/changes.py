@@ -1,7 +1,6 @@
-"""Changes to the sites: one component on one site, from the proposal to what came of it.
+"""Changes: one component on one site, from the proposal to the result.
 
-Every move is a conditional UPDATE from the states that may lead to the next; ALLOWED is
-the whole life of a change.
+Each transition is a conditional UPDATE; ALLOWED lists all transitions.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ REJECTED = "rejected"
 EXPIRED = "expired"
 CANCELLED = "cancelled"
 
-# From each state, where it may lead. Nothing leads back to *approved*, and nothing leads
-# out of an end.
+# The transitions of each state. None leads back to *approved*, and final states have none.
 ALLOWED: dict[str, tuple[str, ...]] = {
     CHECKING: (PROPOSED, REFUSED, CANCELLED, EXPIRED),
     PROPOSED: (APPROVED, REJECTED, CANCELLED, EXPIRED),
@@ -61,13 +59,13 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 STATES = tuple(ALLOWED)
 ENDED = tuple(state for state, onwards in ALLOWED.items() if not onwards)
 OPEN = tuple(state for state, onwards in ALLOWED.items() if onwards)
-# Before anything was sent that could change the site.
+# States before anything was sent that could change the site.
 MAY_CANCEL = tuple(state for state, onwards in ALLOWED.items() if CANCELLED in onwards)
 MAY_EXPIRE = tuple(state for state, onwards in ALLOWED.items() if EXPIRED in onwards)
 MAY_RUN = (APPROVED, WAITING)
-# The site may be broken, or is not as somebody wanted it: stays listed until a person looked.
+# The site may be broken: the change stays listed until a person marks it as checked.
 BAD_ENDS = (FAILED, ROLLED_BACK)
-# What a site answers that changes nothing more; `waiting` is no end.
+# Final answers of a site; `waiting` is not one.
 OUTCOMES = (SUCCEEDED, FAILED, ROLLED_BACK, REFUSED)
 
 
@@ -152,7 +150,7 @@ class Change(LeasedRow):
     def left_site_untouched(self) -> bool:
         """Whether it ended for a temporary reason: nobody rejected it, and nothing was done."""
         if self.state == CANCELLED:
-            return bool(self.outcome_reason)  # empty where a person cancelled it
+            return bool(self.outcome_reason)  # empty if a person cancelled it
         return self.state in (EXPIRED, REFUSED)
 
     def move(self, to: str, *when: Any, **changes: Any) -> bool:
@@ -208,7 +206,7 @@ class Change(LeasedRow):
 
     @classmethod
     def _needs_checking(cls) -> Any:
-        """`needs_checking` as the database sees it."""
+        """Return `needs_checking` as an SQL expression."""
         return (cls.is_incident | cls.state.in_(BAD_ENDS)) & (cls.closed_by == "")
 
     def mark_checked(self, **changes: Any) -> bool:
@@ -298,17 +296,17 @@ class Change(LeasedRow):
 
     @classmethod
     def attempts_at(cls, site_id: int, kind: str, ident: str, to_version: str) -> list[Change]:
-        """Every change so far that was to bring this version of a component, oldest first."""
+        """Return all changes to this version of a component, oldest first."""
         query = cls.select().where(
             cls.site == site_id, cls.kind == kind, cls.ident == ident, cls.to_version == to_version
         )
         return list(query.order_by(cls.id))
 
-    # ---- what time makes due ----
+    # ---- due work ----
 
     @classmethod
     def due(cls, now: datetime, *states: str) -> list[Change]:
-        """Those whose next attempt should have begun; a lease that is over counts for nothing."""
+        """Return changes whose next attempt is due; an expired lease does not count."""
         return cls.overdue(states, now, cls.not_before <= now)
 
     @classmethod

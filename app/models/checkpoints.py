@@ -1,4 +1,4 @@
-"""What each side has seen of the other's log: signed heads of site logs, and anchors of Aura's."""
+"""Checkpoints: signed heads of site logs, and what sites have seen of Aura's log."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from app.models.sites import Site
 
 
 class SiteMark(BaseModel):
-    """How far a site's log reached, in its own signed words: the last checkpoint of each day.
+    """A signed checkpoint of a site's log, the last one of each day.
 
-    `body` holds the exact bytes that were signed.
+    `body` has the exact signed bytes.
     """
 
     site = ForeignKeyField(Site, backref="+", on_delete="CASCADE")
@@ -53,7 +53,7 @@ class SiteMark(BaseModel):
 
 
 class AuditAnchor(BaseModel):
-    """Up to which entry a site has seen the audit log: the furthest of each day.
+    """The newest audit entry that a site has seen, one per day.
 
     Entry `n` had `hash` when Aura called that site.
     """

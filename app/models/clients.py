@@ -1,4 +1,4 @@
-"""Whose sites these are."""
+"""Clients of the agency."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from peewee import AutoField, CharField
 
 from app.models.base import BaseModel
 
-# Client.approvals: who releases a change to this client's sites. Whoever proposed it may, a
-# second person has to, or somebody at the client.
+# Client.approvals: who approves updates of this client's sites. Anyone at the agency, a
+# second person, or the client.
 SELF = "self"
 SECOND = "second"
 THEMSELVES = "client"
@@ -15,14 +15,14 @@ APPROVALS = (SELF, SECOND, THEMSELVES)
 
 
 class Client(BaseModel):
-    """Whose sites these are, and how changes to them are approved."""
+    """A client, and who approves updates of its sites."""
 
     id = AutoField()
     name = CharField(max_length=120, unique=True)
     approvals = CharField(max_length=16, default=SELF)
 
     def ask_for(self, approvals: str) -> bool:
-        """Have changes approved that way from now on; False if they are already."""
+        """Set who approves updates; return False if it is already set."""
         return self.update_if(Client.approvals != approvals, approvals=approvals)
 
     def rename(self, name: str) -> None:

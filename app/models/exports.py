@@ -42,7 +42,7 @@ class TrailExport(QueuedRow):
 
     @property
     def file_name(self) -> str:
-        """What the file is called where it is downloaded."""
+        """Return the name of the downloaded file."""
         return f"aura-trail-{self.asked_at:%Y-%m-%d}-{self.id}.{self.form}"
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What this installation knows about itself: its log, its id, its signing key."""
+"""Settings of this installation: the id of its log, its own id, and its signing key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.models.base import BaseModel
 
 
 class Setting(BaseModel):
-    """One fact, written once. The first writer wins, so two processes agree on it."""
+    """A value that is written once. The first writer wins, so all processes use the same."""
 
     key = TextField(primary_key=True)
     value = TextField()
@@ -20,7 +20,7 @@ class Setting(BaseModel):
 
     @classmethod
     def all_values(cls) -> dict[str, str]:
-        """Every fact by its key."""
+        """Return all values by key."""
         return {row.key: row.value for row in cls.select()}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Bring a database to the newest schema; safe to run at every start."""
+"""Update the database schema; safe to run at every start."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class DatabaseRefused(Exception):
 
 
 def to_newest(database_url: str, var_dir: Path) -> list[str]:
-    """Bind the database and apply the migrations that are missing; returns their names.
+    """Bind the database and apply missing migrations; return their names.
 
-    Raises DatabaseRefused for a database of a newer Aura, and for an empty one where there was
-    a full one before.
+    Raises: DatabaseRefused for a database of a newer Aura, and for an empty database that had data
+    before.
     """
     use_database(database_url)
-    # Beside the data, as the keys are: an emptied database must not look like a new Aura.
+    # Stored next to the keys, so that an emptied database does not look like a new Aura.
     known = var_dir / "database"
     this_one = hashlib.sha256(database_url.encode()).hexdigest()
     with db.connection_context():
@@ -39,9 +39,9 @@ def to_newest(database_url: str, var_dir: Path) -> list[str]:
 
 
 def apply_missing() -> list[str]:
-    """Apply what is missing, each migration in a transaction of its own; needs a connection.
+    """Apply missing migrations, each in its own transaction; needs a connection.
 
-    Raises DatabaseRefused where one was applied that this Aura does not know.
+    Raises: DatabaseRefused if this Aura does not know an applied migration.
     """
     runner = Runner(db.obj, str(DIRECTORY))
     unknown = [one.name for one in runner.status() if one.path is None]

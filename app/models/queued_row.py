@@ -1,6 +1,6 @@
-"""The life of a row that a job works on: it is queued, a worker takes it, and it ends.
+"""Rows that a job works on: queued, in progress, ended.
 
-A queue may lose a job and a worker may die, so what is due is read from these rows.
+The queue may lose jobs and workers may die, so these rows decide what is due.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ QUEUED = "queued"
 
 
 class QueuedRow(BaseModel):
-    """Work for one job, from the request to its result.
+    """Work for one job, from the request to the result.
 
-    A subclass names its open states in `open_states`, the first of which is the one it
-    begins in, and in `working_since` the column that shows when a worker was last at work.
+    A subclass lists its open states in `open_states`, starting with the first one, and names in
+    `working_since` the column with the last sign of work.
     """
 
     open_states: ClassVar[tuple[str, ...]]
     working_since: ClassVar[str] = "started_at"
-    # Those that belong to a site have this column.
+    # Only in tables of site work.
     site: Any
 
     id = AutoField()
@@ -38,7 +38,7 @@ class QueuedRow(BaseModel):
         return self.state in self.open_states
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
-        """Go to state `to` if the row still is in one of `when`; False if it is not."""
+        """Set state `to` if the row is in one of `when`; return False otherwise."""
         return self.update_if(type(self).state.in_(when), state=to, **changes)
 
     @classmethod
@@ -60,7 +60,7 @@ class QueuedRow(BaseModel):
 
     @classmethod
     def stuck(cls, before: datetime) -> list[Self]:
-        """Being worked on, but not since that time: their worker is gone."""
+        """Return rows without a sign of work since that time: their worker is gone."""
         since = getattr(cls, cls.working_since)
         return list(cls.select().where(cls.state.in_(cls.open_states[1:]), since < before))
 
@@ -92,10 +92,9 @@ class LeasedRow(BaseModel):
     def lease(
         self, states: tuple[str, ...], now: datetime, until: datetime, **changes: Any
     ) -> bool:
-        """Take the right to make an attempt.
+        """Take the lease for an attempt.
 
-        Return False if the row is in none of `states`, is not due, or another worker holds the
-        lease.
+        Return False if the row is in none of `states`, is not due, or another worker has the lease.
         """
         cls = type(self)
         return self.update_if(
@@ -109,7 +108,7 @@ class LeasedRow(BaseModel):
 
     @classmethod
     def overdue(cls, states: tuple[str, ...], before: datetime, *when: Any) -> list[Self]:
-        """Those whose next attempt should have begun by that time, oldest first."""
+        """Return rows whose next attempt was due before that time, oldest first."""
         is_due = cls.state.in_(states), cls.next_try_at <= before, cls._is_free(before)
         return list(cls.select().where(*is_due, *when).order_by(cls._meta.primary_key))
 

@@ -48,7 +48,7 @@ STATES = (
     DISCONNECTED,
     DISCONNECTED_UNCONFIRMED,
 )
-# Without a connection that anybody could use: a token may be made.
+# States without a usable connection: a token may be created.
 MAY_PAIR = (
     NEW,
     REVOKED,
@@ -57,13 +57,13 @@ MAY_PAIR = (
     DISCONNECTED,
     DISCONNECTED_UNCONFIRMED,
 )
-# Ended for certain, or a token for another connection is out.
+# The connection has certainly ended, or a token for another one is open.
 ENDED = (REVOKED, REVOKED_UNPROVEN, DISCONNECTED, PAIRING)
-# The keys are here and a call may succeed.
+# Aura has the keys, and a call may succeed.
 MAY_CALL = (ACTIVE, DISCONNECTED_UNCONFIRMED)
 MAY_FORGET = (NEW, REVOKED, REVOKED_UNPROVEN, REVOKED_UNREACHED, DISCONNECTED)
 
-# Somebody answered, and it was not the plugin: a firewall, a cache, a login page.
+# Something other than the plugin answered: a firewall, a cache or a login page.
 FAULTS_OF_BLOCKING = (
     "blocked",
     "web_page",
@@ -74,7 +74,7 @@ FAULTS_OF_BLOCKING = (
     "malformed_reply",
 )
 UNREACHABLE_AFTER = 3
-# The site itself answered, signed: however often, it can be reached.
+# Signed answers of the site, which show that it can be reached.
 FAULTS_OF_A_SITE_THAT_ANSWERS = ("nonce_store_unavailable",)
 
 # Site.quarantine
@@ -143,12 +143,12 @@ class Site(BaseModel):
     revoke_reason = CharField(max_length=300, default="")
     revoke_evidence = JsonField(default=dict)
     revoke_next_at = UtcField(null=True, index=True)
-    # After it has ended for certain: when to check again that it has not come back.
+    # After a certain end: when to check that the connection was not restored.
     recheck_at = UtcField(null=True, index=True)
 
     @property
     def connection(self) -> str:
-        """In one word, how the connection of an active site is; otherwise its state."""
+        """Return the state of the connection of an active site; otherwise the site's state."""
         if self.state != ACTIVE:
             return self.state
         if self.quarantine:
@@ -163,7 +163,10 @@ class Site(BaseModel):
 
     @property
     def key_id(self) -> str:
-        """Under which name both sides know the connection; ValueError if there never was one."""
+        """Return the key id of the connection.
+
+        Raises: ValueError if there never was one.
+        """
         if self.kid is None:
             raise ValueError(f"site {self.id} was never paired")
         return self.kid
@@ -178,11 +181,11 @@ class Site(BaseModel):
         return self.client.approvals if self.client else SELF
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
-        """Go to state `to` if the row still is in one of `when`; False if it is not."""
+        """Set state `to` if the row is in one of `when`; return False otherwise."""
         return self.update_if(Site.state.in_(when), state=to, **changes)
 
     def note(self, *, when: tuple[str, ...], **changes: Any) -> bool:
-        """Set columns without changing state, if the row still is in one of `when`."""
+        """Set columns without changing the state, if the row is in one of `when`."""
         return self.update_if(Site.state.in_(when), **changes)
 
     def claim_goodbye(self, when: tuple[str, ...], now: datetime, until: datetime) -> bool:
@@ -217,7 +220,7 @@ class Site(BaseModel):
     @classmethod
     def client_of(cls, site_id: int) -> int | None:
         """Return the client a site belongs to, if any; also for a removed site."""
-        # Asked for each entry of the trail: by hand, for it takes a tenth of the time.
+        # Called for each audit entry: raw SQL takes a tenth of the time.
         found = f"SELECT client_id FROM site WHERE id = {db.param}"  # noqa: S608 -- a placeholder
         row = db.execute_sql(found, (site_id,)).fetchone()
         return None if row is None else row[0]
@@ -250,7 +253,7 @@ class Site(BaseModel):
     def in_connection(
         cls, words: tuple[str, ...], client_id: int | None = None, site: Site | None = None
     ) -> list[Site]:
-        """Those in the list whose `connection` is one of `words`; of one client or site alone."""
+        """Return sites whose `connection` is one of `words`; of one client or site if given."""
         found = cls.select().where(cls.forgotten_at.is_null(), cls.connection_in_sql().in_(words))
         found = found if client_id is None else found.where(cls.client == client_id)
         return list(found if site is None else found.where(cls.id == site.id))
@@ -287,7 +290,7 @@ class Site(BaseModel):
         return [first, fn.LOWER(cls.name), cls.id]
 
 
-# At most one live site per address; a forgotten one does not stand in the way.
+# At most one site per address, not counting removed ones.
 Site.add_index(
     Site.index(Site.url, unique=True, where=Site.forgotten_at.is_null(), name="site_live_url")
 )
@@ -302,10 +305,10 @@ FAILED = "failed"
 
 
 class Pairing(LeasedRow):
-    """One pairing token and what became of it.
+    """A pairing token and its state.
 
-    `auth_sealed` and `exchange_sealed` are destroyed when the token closes;
-    `note_sealed` stays, so that a late paste gets a precise, signed answer.
+    `auth_sealed` and `exchange_sealed` are destroyed when the token closes. `note_sealed` stays, so
+    that a late paste gets a precise, signed answer.
     """
 
     id = AutoField()
@@ -326,15 +329,15 @@ class Pairing(LeasedRow):
     fault_evidence = JsonField(default=dict)
 
     def note(self, **changes: Any) -> bool:
-        """Set columns while the token is still waiting; False if it no longer is."""
+        """Set columns while the token is waiting; return False if it is not."""
         return self.update_if(Pairing.state == WAITING, **changes)
 
     def close(
         self, to: str, now: datetime, *, unless_exchanged: bool = False, **changes: Any
     ) -> bool:
-        """Leave *waiting* and destroy what could still pair.
+        """Leave *waiting* and destroy the keys of the token.
 
-        Return False if it had left already or, with `unless_exchanged`, if the site has the keys
+        Return False if it has left already or, with `unless_exchanged`, if the site has the keys
         and only its confirmation is missing.
         """
         may_close = [Pairing.exchange_sealed.is_null()] if unless_exchanged else []
@@ -358,14 +361,14 @@ Pairing.add_index(
 
 
 class NoticeNonce(BaseModel):
-    """A notice seen; the primary key is what refuses it the second time."""
+    """The nonce of a received message; the primary key refuses it the second time."""
 
     nonce = CharField(max_length=22, primary_key=True)
     expires_at = UtcField(index=True)
 
     @classmethod
     def first_use(cls, nonce: str, expires_at: datetime, now: datetime) -> bool:
-        """Remember `nonce`; False if it was here before."""
+        """Store `nonce`; return False if it is already stored."""
         cls.delete().where(cls.expires_at < now).execute()
         query = cls.insert(nonce=nonce, expires_at=expires_at).on_conflict_ignore()
         return query.as_rowcount().execute() == 1

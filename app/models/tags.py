@@ -1,4 +1,4 @@
-"""The short words by which the agency sorts its sites."""
+"""The tags of sites."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from app.models.sites import Site
 
 
 class SiteTag(BaseModel):
-    """One tag of one site: `text` as it is shown, `folded` as it is compared."""
+    """A tag of a site: `text` as shown, `folded` for comparison."""
 
     id = AutoField()
     site = ForeignKeyField(Site, backref="+", on_delete="CASCADE")
     site_id: int
     text = CharField(max_length=30)
-    # Folding makes up to three characters of one.
+    # Folding can turn one character into three.
     folded = CharField(max_length=90, index=True)
 
     class Meta:
@@ -37,13 +37,13 @@ class SiteTag(BaseModel):
 
     @classmethod
     def in_use(cls) -> dict[str, str]:
-        """One text for each tag that a site in the list has, by how it is compared."""
+        """Return one text for each tag in use, by its comparison key."""
         query = cls.select(cls.folded, cls.text).join(Site).where(Site.forgotten_at.is_null())
         return {one.folded: one.text for one in query.order_by(cls.folded, cls.id.desc())}
 
     @classmethod
     def give(cls, site: Site, tags: dict[str, str]) -> None:
-        """Let the site have exactly these."""
+        """Set exactly these tags."""
         cls.delete().where(cls.site == site).execute()
         for folded, text in tags.items():
             cls.create(site=site, folded=folded, text=text)

@@ -30,7 +30,7 @@ def erase_user(
     details were stored separately), the exact plans they proposed or approved, exports and backups
     stay.
 
-    Raises Forbidden, NotConfirmed, Invalid, or Conflict for a user who may still sign in.
+    Raises: Forbidden, ReauthenticationRequired, Invalid, or Conflict for an active user.
     """
     permissions.require(by, "people")
     permissions.require_recent_authentication(confirmed_at, now)

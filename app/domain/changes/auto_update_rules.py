@@ -68,7 +68,7 @@ class RuleTerms:
 def create_rule(terms: RuleTerms, *, by: Actor, confirmed_at: datetime, now: datetime) -> Policy:
     """Approve in advance what `terms` cover.
 
-    Raises Forbidden, NotConfirmed, or Invalid with a message for each field.
+    Raises Forbidden, ReauthenticationRequired, or Invalid with a message for each field.
     """
     permissions.require(by, "policies")
     permissions.require_recent_authentication(confirmed_at, now)
