@@ -93,14 +93,14 @@ _NO_DATABASE = Page(
 _READ_ONLY_DATABASE = Page(
     503,
     "The database is read-only",
-    "The operator of this Aura has to give its user write access to the database file and folder,"
-    " and check whether the disk is mounted read-only. Then send the form again.",
+    "The operator of this Aura has to give its user write access to the database file and folder."
+    " The disk may also be mounted read-only. Then send the form again.",
     "You can read pages, but Aura cannot save changes. Your last action was not completed.",
 )
 _DAMAGED_DATABASE = Page(
     503,
     "The database is damaged",
-    "The operator of this Aura has to stop it, keep a copy of the database file, and restore the"
+    "The operator of this Aura has to stop it and keep a copy of the database file. Then restore the"
     " newest backup. See docs/OPERATIONS.md.",
     "Aura cannot read its database file and no longer writes to it.",
 )
