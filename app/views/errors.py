@@ -100,8 +100,8 @@ _READ_ONLY_DATABASE = Page(
 _DAMAGED_DATABASE = Page(
     503,
     "The database is damaged",
-    "The operator of this Aura has to stop it and keep a copy of the database file. Then restore the"
-    " newest backup. See docs/OPERATIONS.md.",
+    "The operator of this Aura has to stop it and keep a copy of the database file. Then restore"
+    " the newest backup. See docs/OPERATIONS.md.",
     "Aura cannot read its database file and no longer writes to it.",
 )
 _DATABASE = {AWAY: _NO_DATABASE, READ_ONLY: _READ_ONLY_DATABASE, DAMAGED: _DAMAGED_DATABASE}
