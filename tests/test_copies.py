@@ -116,7 +116,7 @@ def test_a_signed_mark_that_names_no_possible_head_counts_as_a_fork(
     fake.mark = lambda: fake.signed({**real, **changed})
     read_report(paired, fake, config=config)
     assert paired.quarantine == FORKED
-    assert "no possible head" in paired.quarantine_evidence["why"]
+    assert "names no valid entry" in paired.quarantine_evidence["why"]
 
 
 def test_a_mark_signed_with_another_key_counts_as_a_fork(

@@ -147,7 +147,7 @@ def test_a_forgotten_site_keeps_no_tag(site: Site, ben: Actor, clock: Clock) -> 
     assert (texts(site), SiteTag.in_use()) == ([], {})
 
 
-# ---- who widens a standing approval ----
+# ---- who widens an auto-update rule ----
 
 
 def test_a_tag_that_brings_a_site_under_a_standing_approval_is_an_approval(
