@@ -1,4 +1,4 @@
-// What htmx does not reach. Nothing here is needed: every page works without it.
+// Small enhancements. Every page works without this script.
 "use strict";
 
 (() => {
@@ -18,7 +18,7 @@
       await navigator.clipboard.writeText(field.value);
       say(button, "Copied");
     } catch {
-      // Plain http or a refused permission: the old way, then the reader's own keys.
+      // Without https or permission: use execCommand, or let the reader copy by hand.
       say(button, document.execCommand("copy") ? "Copied" : "Selected: press Ctrl-C");
     }
   };
@@ -40,7 +40,7 @@
     if (event.target.matches("[data-select]")) event.target.select();
   });
 
-  // A poll that fails must not look like "still working".
+  // Show a notice when a poll fails, so that the page does not look up to date.
   const lost = () => {
     document.querySelectorAll("[data-poll-lost]").forEach((note) => { note.hidden = false; });
   };
@@ -48,7 +48,7 @@
   document.addEventListener("htmx:sendError", lost);
   document.addEventListener("htmx:afterSwap", () => wake(document));
 
-  // Times stay true on a page that is left open; as app/views/filters.py says them.
+  // Keep relative times up to date on an open page, as app/views/filters.py formats them.
   const UNITS = [[60, 1, "second"], [3600, 60, "minute"], [86400, 3600, "hour"], [2592000, 86400, "day"]];
   const ago = (seconds) => {
     const length = Math.abs(seconds);
