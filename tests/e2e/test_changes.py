@@ -272,4 +272,4 @@ def test_a_minor_release_of_wordpress_is_reviewed_apart(
 
 
 def test_the_trail_of_all_this_verifies(agency: RunningAura) -> None:
-    assert agency.flask("audit", "verify").startswith("Whole")
+    assert agency.flask("audit", "verify").startswith("Audit log verified")
