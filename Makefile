@@ -10,7 +10,7 @@ PYTEST_AND_IMAGES := $(BIN)/python -m tests.support.run_beside_images $(WORKERS)
 # More arguments for pytest, as in `make test ARGS=--durations=40`.
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-more test-all e2e unit chaos planted-faults lint format bench pot hashes plugin-release screenshots prepare images images-all clean
+.PHONY: help run demo test test-more test-all e2e unit chaos planted-errors lint format bench pot hashes plugin-release screenshots prepare images images-all clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ unit: $(VENV)/.dev ## Only the tests that need neither Docker nor a browser
 chaos: $(VENV)/.dev ## Hundreds of changes while workers, sites and replies break, with counts
 	@$(BIN)/python -m tests.chaos
 
-planted-faults: images ## Plant thirty faults one at a time and see that the tests find them
+planted-errors: images ## Plant thirty errors one at a time and see that the tests find them
 	@$(BIN)/python -m tests.planted
 
 lint: $(VENV)/.dev ## Style and types of Python; syntax and style of PHP

@@ -97,7 +97,7 @@ audit_log = AppGroup("audit", help="Verify, export and maintain the audit log.")
 
 @audit_log.command("verify")
 @click.pass_context
-def verify_trail(context: click.Context) -> None:
+def verify_audit_log(context: click.Context) -> None:
     """Verify the whole audit log.
 
     Exit status 0: intact. 1: changed; the first affected entry is named. 2: unreadable.
@@ -114,7 +114,7 @@ def verify_trail(context: click.Context) -> None:
 
 
 @audit_log.command("reindex")
-def reindex_trail() -> None:
+def reindex_audit_log() -> None:
     """Rebuild the search index of the audit log. The log itself does not change."""
     with _database():
         count = search_index.rebuild_index()
@@ -129,7 +129,7 @@ def reindex_trail() -> None:
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="First day that is not included.")
 @click.option("--without-private", is_flag=True, help="Leave out names, IP addresses and comments.")
-def export_trail(
+def export_audit_log(
     path: Path,
     form: str,
     client: str | None,
@@ -163,8 +163,8 @@ def erase_person(email: str, reason: str) -> None:
     """Erase the personal data of the disabled account EMAIL from the audit log."""
     with _database():
         try:
-            member = users.find_by_email(email)
-            count = redaction.erase_user_from_cli(member, reason=reason, by=SYSTEM, now=utcnow())
+            user = users.find_by_email(email)
+            count = redaction.erase_user_from_cli(user, reason=reason, by=SYSTEM, now=utcnow())
         except AuraError as refusal:
             raise click.ClickException(refusal.message) from refusal
     click.echo(f"Personal data erased from {count} {'entry' if count == 1 else 'entries'}.")
@@ -233,7 +233,7 @@ def test_connection(context: click.Context, url: str) -> None:
     """
     with _database() as config:
         try:
-            found = runs.examine_address(url, config=config)
+            found = runs.diagnose_address(url, config=config)
         except Invalid as refusal:
             raise click.BadParameter(refusal.message, param_hint="URL") from refusal
     click.echo(as_text(found).rstrip())

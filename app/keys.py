@@ -25,7 +25,7 @@ KEY_BYTES = 32
 _PID_BYTES = 16
 _SEAL_NONCE_BYTES = 12
 _PLAN_SIGNATURE = b"siteagent/plan-sig/1\n"
-_CHECKPOINT_SIGNATURE = b"siteagent/mark/1\n"
+_CHECKPOINT_SIGNATURE = b"siteagent/checkpoint/1\n"
 
 
 class SealBroken(Exception):
@@ -121,7 +121,7 @@ class SessionKeys:
     s2d: bytes
     revoke: bytes
     revoke_ack: bytes
-    goodbye: bytes
+    disconnect: bytes
 
 
 @dataclass(frozen=True, repr=False)
@@ -203,7 +203,7 @@ def session_keys(exchange: Exchange, peer_public: bytes, auth: bytes, th: bytes)
         s2d=derive("s2d"),
         revoke=derive("revoke"),
         revoke_ack=derive("revoke-ack"),
-        goodbye=derive("goodbye"),
+        disconnect=derive("disconnect"),
     )
 
 
@@ -233,14 +233,14 @@ def verify_plan(public: bytes, plan: bytes, signature: bytes) -> bool:
     return verify(public, _PLAN_SIGNATURE + plan_digest(plan), signature)
 
 
-def sign_checkpoint(seed: bytes, mark: bytes) -> bytes:
+def sign_checkpoint(seed: bytes, checkpoint: bytes) -> bytes:
     """Return the Ed25519 signature over the exact bytes of a checkpoint (PROTOCOL.md 5.3)."""
-    return sign(seed, _CHECKPOINT_SIGNATURE + mark)
+    return sign(seed, _CHECKPOINT_SIGNATURE + checkpoint)
 
 
-def verify_checkpoint(public: bytes, mark: bytes, signature: bytes) -> bool:
+def verify_checkpoint(public: bytes, checkpoint: bytes, signature: bytes) -> bool:
     """Whether the keeper of a log signed the exact bytes of this checkpoint."""
-    return verify(public, _CHECKPOINT_SIGNATURE + mark, signature)
+    return verify(public, _CHECKPOINT_SIGNATURE + checkpoint, signature)
 
 
 def sign_release(seed: bytes, version: str, sha256: str) -> bytes:

@@ -37,8 +37,8 @@ MAX_INTEGER = 2**53 - 1
 CODES = (
     "malformed", "unknown_key", "bad_signature", "unauthorized", "too_large", "digest_mismatch",
     "expired", "clock_skew", "replayed", "nonce_store_unavailable", "unknown_operation",
-    "invalid_arguments", "out_of_scope", "pairing_closed", "wrong_site", "identity_changed",
-    "trail_forked", "disconnected", "output_started", "internal_error",
+    "invalid_arguments", "not_permitted", "pairing_closed", "wrong_site", "identity_changed",
+    "audit_log_forked", "disconnected", "output_started", "internal_error",
 )
 # fmt: on
 
@@ -297,7 +297,7 @@ def parse_json(raw: bytes, *, depth: int = MAX_DEPTH) -> dict[str, Any]:
 
     Raises ProtocolError("malformed") for anything that two parsers might read differently:
     duplicate or non-ASCII keys, floats, NaN, integers of 2^53 and beyond, lone surrogates, a byte
-    order mark, more than `depth` levels, or no object at the top.
+    order checkpoint, more than `depth` levels, or no object at the top.
     """
     try:
         document = json.loads(

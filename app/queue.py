@@ -40,7 +40,7 @@ JOBS = frozenset(
     {
         "check_change",
         "deliver_revocation",
-        "examine_site",
+        "run_diagnostics_on_site",
         "export_audit_log",
         "pair_site",
         "read_log",

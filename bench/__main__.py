@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import site, trail, wire
+from bench import audit_log, site, wire
 from tests.wordpress.engine import EngineFailed
 from tests.wordpress.images import TESTED
 
@@ -21,8 +21,8 @@ def main() -> int:
         except EngineFailed as why:
             print(why, file=sys.stderr)
             return 1
-    print("The trail", flush=True)
-    for figure in trail.figures():
+    print("The audit log", flush=True)
+    for figure in audit_log.figures():
         print(figure.line(), flush=True)
     print("The protocol in Python")
     for figure in wire.figures():

@@ -23,8 +23,8 @@ from tests.support.browsers import Person, signed_in
 from tests.support.config import make_config
 from tests.support.factories import (
     check,
-    make_member,
     make_site,
+    make_user,
     pair,
     propose,
     read_report,
@@ -75,8 +75,8 @@ def _proposed(config: Config) -> tuple[Person, Change]:
     app.test_client_class = Person
     queue.use(RecordingQueue())
     db.connect()
-    ana = Actor.of(make_member("Ana", "owner"), "192.0.2.1")
-    ben = Actor.of(make_member("Ben", "operator"), "192.0.2.2")
+    ana = Actor.of(make_user("Ana", "owner"), "192.0.2.1")
+    ben = Actor.of(make_user("Ben", "operator"), "192.0.2.2")
     clock = Clock(utcnow())
     site = make_site(ana, now=clock())
     fake = FakeSite(site.url, clock, report())

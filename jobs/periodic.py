@@ -26,7 +26,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "recover_pairings": lambda _, now: pairing.recover_pairings(now),
     "recover_syncs": lambda _, now: site_sync.recover(now),
     "recover_rotations": lambda _, now: rotation.recover_rotations(now),
-    "recover_examinations": lambda _, now: runs.recover_examinations(now),
+    "recover_diagnostics": lambda _, now: runs.recover_diagnostics(now),
     "recover_changes": lambda _, now: execution.recover_changes(now),
     # What waits for approval does not depend on what is proposed next, so it comes first.
     "apply_auto_update_rules": lambda config, now: (

@@ -46,7 +46,7 @@ def sync_site(sync_id: int) -> str:
         state = site_sync.run_sync(sync_id, config=config)
         sync = Sync.get_or_none(Sync.id == sync_id)
         if sync is not None and sync.site.is_paired:
-            late_failures.check_synced_site(sync.site, sync.fault, config=config)
+            late_failures.check_synced_site(sync.site, sync.error_code, config=config)
         return state
 
 
@@ -56,10 +56,10 @@ def read_log(site_id: int) -> str:
         return site_log.read_site_log(site_id, config=config)
 
 
-def examine_site(examination_id: int) -> str:
+def run_diagnostics_on_site(diagnostic_run_id: int) -> str:
     """Test the connection to a site."""
     with job_context() as config:
-        return runs.run_examination(examination_id, config=config)
+        return runs.run_diagnostics(diagnostic_run_id, config=config)
 
 
 def check_change(change_id: int) -> str:

@@ -19,7 +19,7 @@ from tests.support import hypothesis_profiles, part_times, selection
 from tests.support import quick_passwords as passwords
 from tests.support.busy_writers import BusyWriter
 from tests.support.config import make_config
-from tests.support.factories import make_member, make_site, pair, read_report, report
+from tests.support.factories import make_site, make_user, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 from tests.support.postgres import Cluster, Given
 
@@ -159,26 +159,26 @@ def clock() -> Clock:
 @pytest.fixture
 def ana(database: Config) -> Actor:
     """Owns the agency."""
-    return Actor.of(make_member("Ana", "owner"), "192.0.2.1")
+    return Actor.of(make_user("Ana", "owner"), "192.0.2.1")
 
 
 @pytest.fixture
 def ben(database: Config) -> Actor:
     """Works there."""
-    return Actor.of(make_member("Ben", "operator"), "192.0.2.2")
+    return Actor.of(make_user("Ben", "operator"), "192.0.2.2")
 
 
 @pytest.fixture
 def cleo(database: Config) -> Actor:
     """May look, and nothing else."""
-    return Actor.of(make_member("Cleo", "viewer"), "192.0.2.3")
+    return Actor.of(make_user("Cleo", "viewer"), "192.0.2.3")
 
 
 @pytest.fixture
 def dora(database: Config) -> Actor:
     """Is the client of some sites, and not of the agency."""
     client = Client.named("Bakery Ltd")
-    return Actor.of(make_member("Dora", "client", client_id=client.id), "192.0.2.4")
+    return Actor.of(make_user("Dora", "client", client_id=client.id), "192.0.2.4")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Whoever was disabled, or lost their role, while their request waited changes nothing any more.
 
-Each state change reads the member again under the lock of its transaction. The cases below are
+Each state change reads the user again under the lock of its transaction. The cases below are
 all there are: a new one has to be added here.
 """
 
@@ -33,10 +33,10 @@ from app.domain.inventory import site_sync
 from app.domain.reporting import data
 from app.domain.reporting.client_report import Period
 from app.domain.sites import clients, holds, sites
-from app.models.accounts import Member
-from app.models.alerts import Alarm
-from app.models.audit import BROKEN, Entry, Verification
-from app.models.auto_update_rules import Policy
+from app.models.accounts import User
+from app.models.alerts import Alert
+from app.models.audit import BROKEN, AuditEntry, Verification
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction
 from app.models.changes import Change
 from app.models.clients import Client
@@ -45,8 +45,8 @@ from tests.support.factories import (
     AKISMET,
     PASSWORD,
     check,
-    make_member,
     make_site,
+    make_user,
     propose,
     usual_window,
 )
@@ -63,12 +63,12 @@ class World:
         self.site, self.fake, self.config = site, fake, config
         self.ana, self.ben = ana, ben
         self.now = fake.clock()
-        self.member = make_member("Olga", "owner")
-        self.by = Actor.of(self.member, "192.0.2.9")
+        self.user = make_user("Olga", "owner")
+        self.by = Actor.of(self.user, "192.0.2.9")
         self.presence: AuthenticatedSession = sessions.start_session(
-            self.member, BROWSER, now=self.now
+            self.user, BROWSER, now=self.now
         )
-        self.colleague = make_member("Carl", "operator")
+        self.colleague = make_user("Carl", "operator")
         self.fresh = {"confirmed_at": self.now, "now": self.now}
 
     # ---- what there is to decide about ----
@@ -94,12 +94,12 @@ class World:
         change.refresh()
         return change
 
-    def alarm(self) -> Alarm:
+    def alert(self) -> Alert:
         with transaction():
             alerts.raise_alert(self.site, alerts.LOG_BROKEN, "1", {}, self.ana, self.now)
-        return Alarm.get()
+        return Alert.get()
 
-    def policy(self) -> Policy:
+    def rule(self) -> AutoUpdateRule:
         return auto_update_rules.create_rule(self.terms(), by=self.ana, **self.fresh)
 
     def terms(self) -> RuleTerms:
@@ -110,12 +110,17 @@ class World:
     def client(self) -> Client:
         return Client.named("Bakery Ltd")
 
-    def disabled(self) -> Member:
+    def disabled(self) -> User:
         users.disable_user(self.colleague, by=self.ana, now=self.now)
         return self.colleague
 
     def broken(self) -> Verification:
-        told = {"asked_by": "Ana", "asked_at": self.now, "broken_at": 3, "reason": "altered"}
+        told = {
+            "requested_by": "Ana",
+            "requested_at": self.now,
+            "broken_at": 3,
+            "reason": "altered",
+        }
         return Verification.create(state=BROKEN, **told)
 
     def moved(self) -> Site:
@@ -191,8 +196,8 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "accounts.sessions.end_other_sessions": lambda w: partial(
         sessions.end_other_sessions, w.presence, now=w.now
     ),
-    "diagnostics.runs.request_examination": lambda w: partial(
-        runs.request_examination, w.site, now=w.now
+    "diagnostics.runs.request_diagnostics": lambda w: partial(
+        runs.request_diagnostics, w.site, now=w.now
     ),
     "connection.pairing.issue_token": lambda w: partial(
         pairing.issue_token, w.other(), config=w.config, now=w.now
@@ -211,7 +216,7 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         sites.set_server_login, w.site, name="web", password="x", config=w.config, now=w.now
     ),
     "alerts.close_alert": lambda w: partial(
-        alerts.close_alert, w.alarm(), note="looked", with_others=False, **w.fresh
+        alerts.close_alert, w.alert(), note="looked", with_others=False, **w.fresh
     ),
     "connection.revocation.revoke_access": lambda w: partial(
         revocation.revoke_access, w.site, now=w.now
@@ -224,10 +229,10 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         auto_update_rules.create_rule, w.terms(), **w.fresh
     ),
     "changes.auto_update_rules.confirm_rule": lambda w: partial(
-        auto_update_rules.confirm_rule, w.policy(), **w.fresh
+        auto_update_rules.confirm_rule, w.rule(), **w.fresh
     ),
     "changes.auto_update_rules.end_rule": lambda w: partial(
-        auto_update_rules.end_rule, w.policy(), now=w.now
+        auto_update_rules.end_rule, w.rule(), now=w.now
     ),
     "changes.auto_update_rules.set_approval_mode": lambda w: partial(
         auto_update_rules.set_approval_mode, w.client(), "second", **w.fresh
@@ -314,21 +319,21 @@ def test_it_is_done_for_one_who_still_may(world: World, name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_is_done_for_one_who_was_disabled_meanwhile(world: World, name: str) -> None:
     act = CASES[name](world)
-    users.disable_user(world.member, by=world.ana, now=world.now)
-    before = Entry.head()
+    users.disable_user(world.user, by=world.ana, now=world.now)
+    before = AuditEntry.head()
     with pytest.raises(Forbidden):
         act(by=world.by)
-    assert Entry.head() == before
+    assert AuditEntry.head() == before
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in FOR_EVERY_ROLE])
 def test_nothing_is_done_for_one_who_lost_the_role_meanwhile(world: World, name: str) -> None:
     act = CASES[name](world)
-    users.change_role(world.member, "viewer", None, by=world.ana, **world.fresh)
-    before = Entry.head()
+    users.change_role(world.user, "viewer", None, by=world.ana, **world.fresh)
+    before = AuditEntry.head()
     with pytest.raises(Forbidden):
         act(by=world.by)
-    assert Entry.head() == before
+    assert AuditEntry.head() == before
 
 
 # ---- none is left out ----
@@ -343,7 +348,7 @@ def judged(path: Path) -> set[str]:
         for one in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(one, ast.FunctionDef)
     }
-    asks = {"permissions.require", "permissions.member_transaction"}
+    asks = {"permissions.require", "permissions.user_transaction"}
     asks |= {name for name, calls in functions.items() if name.startswith("_") and calls & asks}
     return {
         f"{module}.{name}"
@@ -352,6 +357,6 @@ def judged(path: Path) -> set[str]:
     }
 
 
-def test_every_state_change_by_a_member_is_among_the_cases() -> None:
+def test_every_state_change_by_a_user_is_among_the_cases() -> None:
     found = set().union(*(judged(path) for path in DOMAIN.rglob("*.py")))
     assert found == CASES.keys() | READS

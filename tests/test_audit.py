@@ -1,4 +1,4 @@
-"""The trail holds what happened, in one chain that shows every change made to it."""
+"""The audit log holds what happened, in one chain that shows every change made to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import EntryFilter
 from app.domain.audit.events import REGISTRY, Event, OwnerCreated, SiteAdded, SiteCalled
-from app.models.audit import Detail, Entry
+from app.models.audit import AuditEntry, PrivateDetail
 from app.models.base import db, in_transaction, is_postgres, transaction
 from app.models.installation import Setting
 from app.models.sites import Site
@@ -31,7 +31,7 @@ NOW = at("2026-11-24 10:00")
 
 
 def test_an_entry_says_who_did_what_and_where(database: Config) -> None:
-    ana = Actor("member", 3, "Ana", "owner", "192.0.2.1")
+    ana = Actor("user", 3, "Ana", "owner", "192.0.2.1")
     with transaction():
         event = SiteAdded(site_id=7, name="Bakery", url="https://bakery.example", client="")
         entry = audit.record(event, ana, now=NOW)
@@ -41,17 +41,17 @@ def test_an_entry_says_who_did_what_and_where(database: Config) -> None:
         "v": 2,
         "at": "2026-11-24T10:00:00+00:00",
         "event": "site_added",
-        "actor": {"kind": "member", "id": 3},
+        "actor": {"kind": "user", "id": 3},
         "site": 7,
         "client": None,
         "facts": {"name": "Bakery", "url": "https://bakery.example", "client": ""},
     }
-    detail = Detail.get_by_id(entry.seq)
+    detail = PrivateDetail.get_by_id(entry.seq)
     assert detail.body == '{"actor":{"ip":"192.0.2.1","name":"Ana"},"facts":{}}'
     salted = b"siteagent/audit-private/1\n" + bytes.fromhex(detail.salt) + detail.body.encode()
     assert (len(detail.salt), hashlib.sha256(salted).hexdigest()) == (32, private)
-    stored = Entry.get_by_id(entry.seq)
-    assert (stored.event, stored.actor, stored.site_id) == ("site_added", "member:3", 7)
+    stored = AuditEntry.get_by_id(entry.seq)
+    assert (stored.event, stored.actor, stored.site_id) == ("site_added", "user:3", 7)
     assert stored.at == NOW
 
 
@@ -59,7 +59,7 @@ def test_the_chain_is_the_one_the_protocol_describes(database: Config) -> None:
     fill(3)
     log = Setting.read("log_uuid")
     head = hashlib.sha256(b"siteagent/audit-genesis/1\n" + log.encode()).digest()
-    for entry in Entry.select().order_by(Entry.seq):
+    for entry in AuditEntry.select().order_by(AuditEntry.seq):
         assert entry.prev == head.hex()
         message = b"\x00siteagent/audit/1\n" + entry.seq.to_bytes(8, "big") + head
         head = hashlib.sha256(message + entry.body.encode()).digest()
@@ -93,8 +93,8 @@ def test_every_event_has_its_own_name_and_plain_facts() -> None:
 
 def test_no_entry_outside_a_transaction(database: Config) -> None:
     with pytest.raises(RuntimeError):
-        audit.record(OwnerCreated(member_id=1, name="Ana"), SYSTEM)
-    assert Entry.select().count() == 0
+        audit.record(OwnerCreated(user_id=1, name="Ana"), SYSTEM)
+    assert AuditEntry.select().count() == 0
 
 
 def test_an_undone_change_leaves_no_entry_and_runs_nothing_after(database: Config) -> None:
@@ -102,13 +102,13 @@ def test_an_undone_change_leaves_no_entry_and_runs_nothing_after(database: Confi
 
     def change_and_fail() -> None:
         with transaction() as tx:
-            audit.record(OwnerCreated(member_id=1, name="Ana"), SYSTEM)
+            audit.record(OwnerCreated(user_id=1, name="Ana"), SYSTEM)
             tx.after_commit(ran.append, 1)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         change_and_fail()
-    assert Entry.select().count() == 0
+    assert AuditEntry.select().count() == 0
     with transaction() as tx:
         with transaction() as inner:
             inner.after_commit(ran.append, 2)
@@ -120,16 +120,16 @@ def test_an_undone_change_leaves_no_entry_and_runs_nothing_after(database: Confi
 def test_facts_that_are_not_plain_json_are_refused_with_the_change(database: Config) -> None:
     with pytest.raises(ProtocolError), transaction():
         audit.record(SiteCalled(site_id=1, op="ping", outcome="ok", elapsed_ms=1.5), SYSTEM)
-    assert Entry.select().count() == 0
+    assert AuditEntry.select().count() == 0
 
 
-def test_no_secret_of_a_connection_stands_in_the_trail(
+def test_no_secret_of_a_connection_stands_in_the_audit_log(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
-    told = "\n".join(entry.body for entry in Entry.select())
+    told = "\n".join(entry.body for entry in AuditEntry.select())
     keys = fake.paired.keys
-    for secret in (keys.d2s, keys.s2d, keys.revoke, keys.goodbye, fake.token.secret):
+    for secret in (keys.d2s, keys.s2d, keys.revoke, keys.disconnect, fake.token.secret):
         assert secret.hex() not in told
         assert canonical(secret.hex()).decode() not in told
     assert fake.token.text() not in told
@@ -156,13 +156,13 @@ def test_entries_are_neither_changed_nor_deleted(database: Config, statement: st
 
 def replacement(**changes: object) -> dict[str, object]:
     """Entry 3 again, altered."""
-    return Entry.kept_of({**Entry.get_by_id(3).__data__, **changes})
+    return AuditEntry.kept_of({**AuditEntry.get_by_id(3).__data__, **changes})
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"actor": "member:9"},
+        {"actor": "user:9"},
         {"seq": 5},
         {"seq": 4, "hash": "f" * 64},
         {"seq": 4, "hash": "f" * 64, "prev": "0" * 64},
@@ -173,19 +173,19 @@ def test_only_the_next_link_can_be_inserted(database: Config, changes: dict) -> 
     fill(3)
     row = replacement(**changes)
     with pytest.raises(DatabaseError):
-        Entry.insert(**row).execute()
+        AuditEntry.insert(**row).execute()
     if not is_postgres():
         with pytest.raises(DatabaseError):
-            Entry.insert(**row).on_conflict_replace().execute()
+            AuditEntry.insert(**row).on_conflict_replace().execute()
         with pytest.raises(DatabaseError):
-            Entry.replace(**row).execute()
+            AuditEntry.replace(**row).execute()
     assert audit.verify_chain().entries == 3
 
 
 def test_saving_an_entry_again_is_refused(database: Config) -> None:
     fill(3)
-    entry = Entry.get_by_id(2)
-    entry.actor = "member:9"
+    entry = AuditEntry.get_by_id(2)
+    entry.actor = "user:9"
     with pytest.raises(DatabaseError):
         entry.save()
     assert audit.verify_chain().is_whole
@@ -196,8 +196,10 @@ def test_postgresql_refuses_its_own_ways_round_the_guards(database: Config) -> N
     if not is_postgres():
         # SQLite has neither; REPLACE, its own way round, is tried above.
         return
-    row = replacement(actor="member:9")
-    target = Entry.insert(**row).on_conflict(conflict_target=[Entry.seq], update={Entry.actor: "x"})
+    row = replacement(actor="user:9")
+    target = AuditEntry.insert(**row).on_conflict(
+        conflict_target=[AuditEntry.seq], update={AuditEntry.actor: "x"}
+    )
     with pytest.raises(DatabaseError):
         target.execute()
     with pytest.raises(DatabaseError):

@@ -14,8 +14,8 @@ from app.domain.actor import Actor
 from app.domain.audit import EntryFilter, redaction
 from app.domain.audit.documents import entry_document
 from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired
-from app.models.accounts import Member
-from app.models.audit import Detail, Entry
+from app.models.accounts import User
+from app.models.audit import AuditEntry, PrivateDetail
 from app.models.base import db
 from app.models.sites import Site
 from tests.support.factories import PASSWORD, make_site
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
-def gone(ana: Actor, ben: Actor, config: Config, clock: Clock) -> Member:
+def gone(ana: Actor, ben: Actor, config: Config, clock: Clock) -> User:
     """Ben, who did something, was spoken of, and is shut out now."""
     make_site(ben, now=clock(), url="https://florist.example")
     sessions.sign_in(
@@ -35,18 +35,18 @@ def gone(ana: Actor, ben: Actor, config: Config, clock: Clock) -> Member:
         config=config,
         now=clock(),
     )
-    member = Member.get_by_id(ben.id)
-    users.disable_user(member, by=ana, now=clock())
-    return member
+    user = User.get_by_id(ben.id)
+    users.disable_user(user, by=ana, now=clock())
+    return user
 
 
-def erase(member: Member, by: Actor, clock: Clock, **more: object) -> int:
+def erase(user: User, by: Actor, clock: Clock, **more: object) -> int:
     told = {"reason": "asked for it", "confirmed_at": clock(), **more}
-    return redaction.erase_user(member, by=by, now=clock(), **told)
+    return redaction.erase_user(user, by=by, now=clock(), **told)
 
 
 def everything_kept() -> str:
-    """All text in the trail's tables."""
+    """All text in the audit log's tables."""
     tables = ("audit", "audit_detail", "audit_words")
     return "\n".join(
         str(row) for table in tables for row in db.execute_sql(f"SELECT * FROM {table}").fetchall()
@@ -54,7 +54,7 @@ def everything_kept() -> str:
 
 
 def test_nothing_private_of_them_is_left_and_the_chain_is_whole(
-    gone: Member, ana: Actor, clock: Clock
+    gone: User, ana: Actor, clock: Clock
 ) -> None:
     assert "Ben" in everything_kept()
     assert "198.51.100.7" in everything_kept()
@@ -64,36 +64,36 @@ def test_nothing_private_of_them_is_left_and_the_chain_is_whole(
         assert private not in everything_kept().replace(ana.name, ""), private
     report = audit.verify_chain()
     assert (report.is_whole, len(report.erased)) == (True, count)
-    told = entry_document(Entry.head())
-    assert (told["event"], told["facts"]["entries"]) == ("person_erased", count)
+    told = entry_document(AuditEntry.head())
+    assert (told["event"], told["facts"]["entries"]) == ("personal_data_erased", count)
     assert told["actor"]["name"] == "Ana"
 
 
 def test_entries_still_say_what_was_done_and_that_a_name_is_missing(
-    gone: Member, ana: Actor, clock: Clock
+    gone: User, ana: Actor, clock: Clock
 ) -> None:
     erase(gone, ana, clock)
     added = entry_document(audit.find_entries(EntryFilter(event="site_added"))[0])
     assert (added["actor"]["name"], added["actor"]["id"]) == ("[erased]", gone.id)
     assert (added["facts"]["name"], added["is_erased"]) == ("Bakery", True)
-    disabled = entry_document(audit.find_entries(EntryFilter(event="member_disabled"))[0])
+    disabled = entry_document(audit.find_entries(EntryFilter(event="user_disabled"))[0])
     assert disabled["facts"]["name"] == "[erased]"
 
 
-def test_others_keep_their_names(gone: Member, ana: Actor, clock: Clock, site: Site) -> None:
+def test_others_keep_their_names(gone: User, ana: Actor, clock: Clock, site: Site) -> None:
     erase(gone, ana, clock)
     newest = entry_document(audit.find_entries(EntryFilter(event="site_added", person=ana.id))[0])
     assert (newest["actor"]["name"], newest["actor"]["ip"]) == ("Ana", "192.0.2.1")
 
 
-def test_they_are_found_by_no_word_any_more(gone: Member, ana: Actor, clock: Clock) -> None:
+def test_they_are_found_by_no_word_any_more(gone: User, ana: Actor, clock: Clock) -> None:
     assert audit.find_entries(EntryFilter(words="ben"))
     erase(gone, ana, clock)
     assert audit.find_entries(EntryFilter(words="ben")) == []
     assert audit.find_entries(EntryFilter(words="bakery")), "what is not private is found as before"
 
 
-def test_the_account_is_nobodys_and_stays_shut(gone: Member, ana: Actor, clock: Clock) -> None:
+def test_the_account_is_nobodys_and_stays_shut(gone: User, ana: Actor, clock: Clock) -> None:
     erase(gone, ana, clock)
     gone.refresh()
     assert (gone.name, gone.is_erased, gone.password_hash) == ("[erased]", True, "!")
@@ -102,7 +102,7 @@ def test_the_account_is_nobodys_and_stays_shut(gone: Member, ana: Actor, clock: 
 
 
 def test_an_owner_who_typed_the_password_lately_says_why(
-    gone: Member, ana: Actor, cleo: Actor, clock: Clock
+    gone: User, ana: Actor, cleo: Actor, clock: Clock
 ) -> None:
     with pytest.raises(Forbidden):
         erase(gone, cleo, clock)
@@ -111,9 +111,9 @@ def test_an_owner_who_typed_the_password_lately_says_why(
     for reason in ("", "  ", "x" * 301, "a\x00b"):
         with pytest.raises(Invalid):
             erase(gone, ana, clock, reason=reason)
-    assert Detail.select().where(Detail.body.contains("Ben")).exists()
+    assert PrivateDetail.select().where(PrivateDetail.body.contains("Ben")).exists()
 
 
 def test_whoever_may_sign_in_is_not_erased(ana: Actor, ben: Actor, clock: Clock) -> None:
     with pytest.raises(Conflict, match="Disable the account first"):
-        erase(Member.get_by_id(ben.id), ana, clock)
+        erase(User.get_by_id(ben.id), ana, clock)

@@ -11,16 +11,16 @@ from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import EntryFilter, find_entries
 from app.domain.audit.documents import entry_document
-from app.domain.audit.events import ChangeEnded, Event, MemberDisabled, SiteAdded, SiteCalled
-from app.models.audit import Entry
+from app.domain.audit.events import ChangeEnded, Event, SiteAdded, SiteCalled, UserDisabled
+from app.models.audit import AuditEntry
 from app.models.base import transaction
 from tests.support.fakes import at
 
 pytestmark = pytest.mark.both_databases
 
 NOON = at("2026-11-24 12:00")
-ANA = Actor("member", 1, "Ana Müller", "owner", "192.0.2.1")
-BEN = Actor("member", 2, "Ben", "operator", "192.0.2.2")
+ANA = Actor("user", 1, "Ana Müller", "owner", "192.0.2.1")
+BEN = Actor("user", 2, "Ben", "operator", "192.0.2.2")
 
 
 def ended(site: int, ident: str, outcome: str, **more: str) -> ChangeEnded:
@@ -41,7 +41,7 @@ def ended(site: int, ident: str, outcome: str, **more: str) -> ChangeEnded:
 
 
 @pytest.fixture(autouse=True)
-def trail(database: Config) -> None:
+def audit_log(database: Config) -> None:
     """Seven entries, one a day, the last on the 24th."""
     events: list[tuple[Event, Actor]] = [
         (
@@ -53,7 +53,7 @@ def trail(database: Config) -> None:
         (ended(1, "desk/desk.php", "rolled_back"), SYSTEM),
         (ended(2, "shop/shop.php", "failed"), SYSTEM),
         (ended(2, "shop", "succeeded", kind="theme"), SYSTEM),
-        (MemberDisabled(member_id=2, name="Ben"), BEN),
+        (UserDisabled(user_id=2, name="Ben"), BEN),
     ]
     for number, (event, by) in enumerate(events):
         with transaction():
@@ -112,17 +112,17 @@ def test_a_clock_that_was_set_back_hides_nothing() -> None:
 
 def test_an_entry_of_the_first_version_reads_as_the_others(database: Config) -> None:
     body = (
-        '{"actor":{"id":3,"ip":"192.0.2.9","kind":"member","name":"Cleo"},'
+        '{"actor":{"id":3,"ip":"192.0.2.9","kind":"user","name":"Cleo"},'
         '"at":"2026-11-24T10:00:00+00:00","event":"signed_out",'
-        '"facts":{"member_id":3,"session_id":4},"site":null,"v":1}'
+        '"facts":{"user_id":3,"session_id":4},"site":null,"v":1}'
     )
-    old = Entry(seq=99, body=body, event="signed_out", site_id=None, client_id=None)
+    old = AuditEntry(seq=99, body=body, event="signed_out", site_id=None, client_id=None)
     assert entry_document(old) == {
         "event": "signed_out",
         "at": "2026-11-24T10:00:00+00:00",
-        "actor": {"kind": "member", "id": 3, "name": "Cleo", "ip": "192.0.2.9"},
+        "actor": {"kind": "user", "id": 3, "name": "Cleo", "ip": "192.0.2.9"},
         "site": None,
         "client": None,
-        "facts": {"member_id": 3, "session_id": 4},
+        "facts": {"user_id": 3, "session_id": 4},
         "is_erased": False,
     }

@@ -1,4 +1,4 @@
-"""Whoever owns the database can do anything to the trail in it, but not unnoticed."""
+"""Whoever owns the database can do anything to the audit log in it, but not unnoticed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import Anchor
-from app.domain.audit.events import MemberDisabled, PersonErased
-from app.models.audit import Detail, Entry
+from app.domain.audit.events import PersonalDataErased, UserDisabled
+from app.models.audit import AuditEntry, PrivateDetail
 from app.models.base import db, is_postgres, transaction
 from app.models.installation import Setting
 from tests.support.audit_entries import fill
@@ -24,7 +24,7 @@ GONE = "its personal data is missing, and no entry records an erasure"
 
 def anchor(seq: int) -> Anchor:
     """What a site holds that was shown entry `seq`."""
-    return Anchor(seq, Entry.get_by_id(seq).hash, HOLDER)
+    return Anchor(seq, AuditEntry.get_by_id(seq).hash, HOLDER)
 
 
 def found(*anchors: Anchor) -> tuple[int | None, str]:
@@ -60,7 +60,7 @@ def test_a_change_made_behind_our_back_is_found(
 @pytest.mark.parametrize(
     "change",
     [
-        "actor = 'member:9'",
+        "actor = 'user:9'",
         "event = 'signed_in'",
         "site_id = 8",
         "site_id = NULL",
@@ -118,15 +118,15 @@ def test_two_entries_that_changed_places_are_found(database: Config) -> None:
 def test_an_entry_put_in_between_is_found(database: Config) -> None:
     fill(3)
     without_guards()
-    genuine = Entry.get_by_id(3)
+    genuine = AuditEntry.get_by_id(3)
     forged = {**genuine.__data__, "body": genuine.body.replace("ping", "report")}
     forged["hash"] = audit.link_hash(3, forged["prev"], forged["body"])
-    Entry.update(seq=4).where(Entry.seq == 3).execute()
-    Entry.insert(**Entry.kept_of(forged)).execute()
+    AuditEntry.update(seq=4).where(AuditEntry.seq == 3).execute()
+    AuditEntry.insert(**AuditEntry.kept_of(forged)).execute()
     assert found() == (4, "does not follow the previous entry")
 
 
-def test_whoever_links_everything_anew_after_a_change_is_given_away_by_a_mark(
+def test_whoever_links_everything_anew_after_a_change_is_given_away_by_a_checkpoint(
     database: Config,
 ) -> None:
     fill(6)
@@ -142,17 +142,17 @@ def test_whoever_links_everything_anew_after_a_change_is_given_away_by_a_mark(
 
 def rewrite(changed: int) -> None:
     """Change one entry and make every link from there on anew, as a forger would."""
-    rows = list(Entry.select().where(Entry.seq >= changed).order_by(Entry.seq))
+    rows = list(AuditEntry.select().where(AuditEntry.seq >= changed).order_by(AuditEntry.seq))
     prev = rows[0].prev
-    Entry.delete().where(Entry.seq >= changed).execute()
+    AuditEntry.delete().where(AuditEntry.seq >= changed).execute()
     for row in rows:
         body = row.body.replace("ping", "report") if row.seq == changed else row.body
         linked = {"prev": prev, "body": body, "hash": audit.link_hash(row.seq, prev, body)}
-        Entry.insert(**Entry.kept_of({**row.__data__, **linked})).execute()
+        AuditEntry.insert(**AuditEntry.kept_of({**row.__data__, **linked})).execute()
         prev = linked["hash"]
 
 
-def test_a_tail_that_was_cut_off_is_found_by_a_mark(database: Config) -> None:
+def test_a_tail_that_was_cut_off_is_found_by_a_checkpoint(database: Config) -> None:
     fill(6)
     held = anchor(6)
     without_guards()
@@ -161,7 +161,7 @@ def test_a_tail_that_was_cut_off_is_found_by_a_mark(database: Config) -> None:
     assert found(held) == (4, f"entries up to 6 are missing, and {HOLDER} has proof of them")
 
 
-def test_a_tail_cut_off_and_grown_again_is_found_by_a_mark(database: Config) -> None:
+def test_a_tail_cut_off_and_grown_again_is_found_by_a_checkpoint(database: Config) -> None:
     fill(6)
     fits, held = anchor(3), anchor(5)
     without_guards()
@@ -174,7 +174,7 @@ def test_a_tail_cut_off_and_grown_again_is_found_by_a_mark(database: Config) -> 
     )
 
 
-def test_a_chain_replaced_from_its_beginning_is_found_by_a_mark(database: Config) -> None:
+def test_a_chain_replaced_from_its_beginning_is_found_by_a_checkpoint(database: Config) -> None:
     fill(3)
     held = anchor(2)
     without_guards()
@@ -183,7 +183,7 @@ def test_a_chain_replaced_from_its_beginning_is_found_by_a_mark(database: Config
     assert found(held) == (2, f"it, or an entry after 0, differs from the checkpoint of {HOLDER}")
 
 
-def test_marks_that_fit_are_counted(database: Config) -> None:
+def test_checkpoints_that_fit_are_counted(database: Config) -> None:
     fill(4)
     report = audit.verify_chain([anchor(4), anchor(2), anchor(2)])
     assert (report.is_whole, report.anchors) == (True, 3)
@@ -192,16 +192,16 @@ def test_marks_that_fit_are_counted(database: Config) -> None:
 # ---- what is private beside the chain ----
 
 
-def disabled(member_id: int = 3) -> Entry:
-    by = Actor("member", 1, "Ana", "owner", "192.0.2.1")
+def disabled(user_id: int = 3) -> AuditEntry:
+    by = Actor("user", 1, "Ana", "owner", "192.0.2.1")
     with transaction():
-        return audit.record(MemberDisabled(member_id=member_id, name="Ben"), by)
+        return audit.record(UserDisabled(user_id=user_id, name="Ben"), by)
 
 
 def test_a_name_that_was_changed_beside_the_chain_is_found(database: Config) -> None:
     seq = disabled().seq
     without_guards()
-    Detail.update(body=Detail.get_by_id(seq).body.replace("Ben", "Eve")).execute()
+    PrivateDetail.update(body=PrivateDetail.get_by_id(seq).body.replace("Ben", "Eve")).execute()
     assert found() == (seq, "its personal data was changed")
 
 
@@ -209,16 +209,16 @@ def test_a_detail_that_was_moved_to_another_entry_is_found(database: Config) -> 
     disabled()
     fill(1)
     without_guards()
-    Detail.update(seq=2).execute()
+    PrivateDetail.update(seq=2).execute()
     assert found() == (1, GONE)
 
 
 def test_what_is_private_does_not_vanish_unless_an_entry_tells_of_it(database: Config) -> None:
     seq = disabled().seq
-    Detail.delete().execute()
+    PrivateDetail.delete().execute()
     assert found() == (seq, GONE)
     with transaction():
-        event = PersonErased(member_id=3, entries=1, older=0, reason="asked")
+        event = PersonalDataErased(user_id=3, entries=1, older=0, reason="asked")
         audit.record(event, SYSTEM)
     report = audit.verify_chain()
     assert (report.is_whole, report.erased) == (True, (seq,))

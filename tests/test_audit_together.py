@@ -1,4 +1,4 @@
-"""A long trail is read by several processes, which find what one would."""
+"""A long audit log is read by several processes, which find what one would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trail is read again on a wish and every night, and what is found is told."""
+"""The audit log is read again on a wish and every night, and what is found is told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.domain.actor import Actor
 from app.domain.audit import Anchor, EntryFilter, verification
 from app.domain.audit.documents import entry_document
 from app.domain.errors import Forbidden, NotFound, StaleState
-from app.models.audit import ABANDONED, BROKEN, QUEUED, RUNNING, WHOLE, Entry, Verification
+from app.models.audit import ABANDONED, BROKEN, QUEUED, RUNNING, WHOLE, AuditEntry, Verification
 from app.models.sites import Site
 from tests.support.audit_entries import fill
 from tests.support.fakes import Clock, RecordingQueue, at
@@ -27,7 +27,7 @@ def ask(by: Actor, clock: Clock) -> Verification:
 
 def broken(seq: int) -> None:
     without_guards()
-    Entry.update(body="{}").where(Entry.seq == seq).execute()
+    AuditEntry.update(body="{}").where(AuditEntry.seq == seq).execute()
 
 
 def test_a_wish_is_queued_carried_out_and_told(
@@ -35,16 +35,16 @@ def test_a_wish_is_queued_carried_out_and_told(
 ) -> None:
     asked = ask(cleo, clock)
     assert jobs.jobs[-1][:2] == ("verify_audit_log", (asked.id,))
-    entries = Entry.head().seq
+    entries = AuditEntry.head().seq
     assert verification.run_verification(asked.id, now=clock) == WHOLE
     asked.refresh()
-    assert (asked.entries, asked.total, asked.asked_by) == (entries, entries, "Cleo")
-    told = entry_document(Entry.head())
-    assert (told["event"], told["facts"]["entries"]) == ("trail_verified", entries)
+    assert (asked.entries, asked.total, asked.requested_by) == (entries, entries, "Cleo")
+    told = entry_document(AuditEntry.head())
+    assert (told["event"], told["facts"]["entries"]) == ("audit_log_verified", entries)
     assert verification.run_verification(asked.id, now=clock) == WHOLE, (
         "delivered twice it is done once"
     )
-    assert Entry.head().seq == entries + 1
+    assert AuditEntry.head().seq == entries + 1
 
 
 def test_two_wishes_at_once_are_one(ana: Actor, ben: Actor, site: Site, clock: Clock) -> None:
@@ -61,7 +61,7 @@ def test_what_is_found_stands_on_pages_until_an_owner_looked(
     assert verification.run_verification(asked.id, now=clock) == BROKEN
     assert (Verification.unseen().id, Verification.unseen().broken_at) == (asked.id, 2)
     assert (
-        entry_document(audit.find_entries(EntryFilter(event="trail_broken"))[0])["facts"][
+        entry_document(audit.find_entries(EntryFilter(event="verification_failed"))[0])["facts"][
             "broken_at"
         ]
         == 2
@@ -76,7 +76,7 @@ def test_what_is_found_stands_on_pages_until_an_owner_looked(
         verification.acknowledge_failure(4711, by=ana, now=clock())
 
 
-def test_marks_held_elsewhere_are_asked_for(ana: Actor, site: Site, clock: Clock) -> None:
+def test_checkpoints_held_elsewhere_are_asked_for(ana: Actor, site: Site, clock: Clock) -> None:
     fill(2)
     asked = ask(ana, clock)
     held = Anchor(99, "0" * 64, "the site Bakery")
@@ -97,10 +97,10 @@ def test_every_night_it_is_read_once(site: Site, jobs: RecordingQueue) -> None:
     verification.run_verification(Verification.latest().id, now=lambda: at("2026-11-25 03:00"))
     assert verification.queue_due_verification(at("2026-11-25 23:00")) == 0
     assert verification.queue_due_verification(at("2026-11-26 03:01")) == 1
-    assert Verification.latest().asked_by == "the schedule"
+    assert Verification.latest().requested_by == "the schedule"
 
 
-def test_an_aura_without_a_trail_reads_none(database: Config, jobs: RecordingQueue) -> None:
+def test_an_aura_without_a_audit_log_reads_none(database: Config, jobs: RecordingQueue) -> None:
     assert verification.queue_due_verification(at("2026-11-25 03:00")) == 0
 
 
@@ -111,9 +111,11 @@ def test_a_reading_whose_job_or_worker_was_lost_is_found(
     jobs.jobs.clear()
     assert verification.queue_due_verification(clock() + timedelta(minutes=6)) == 1
     assert jobs.jobs[-1][:2] == ("verify_audit_log", (asked.id,))
-    asked.move(to=RUNNING, when=(QUEUED,), seen_working_at=clock())
+    asked.move(to=RUNNING, when=(QUEUED,), heartbeat_at=clock())
     assert verification.queue_due_verification(clock() + timedelta(minutes=4)) == 0
     assert verification.queue_due_verification(clock() + timedelta(minutes=6)) == 1
     asked.refresh()
     assert asked.state == ABANDONED
-    assert not audit.find_entries(EntryFilter(event="trail_verified")), "nothing is claimed of it"
+    assert not audit.find_entries(EntryFilter(event="audit_log_verified")), (
+        "nothing is claimed of it"
+    )

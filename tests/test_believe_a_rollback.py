@@ -9,7 +9,7 @@ from app.domain.changes.change_plan import PlannedUpdate
 from app.models.changes import ROLLED_BACK, UNKNOWN
 from tests.support.fakes import at
 
-STEP = PlannedUpdate("plugin", "contact-desk/contact-desk.php", "2.3.1", "2.4.0")
+ITEM = PlannedUpdate("plugin", "contact-desk/contact-desk.php", "2.3.1", "2.4.0")
 NOW = at("2026-11-28 10:00")
 
 
@@ -17,7 +17,7 @@ def told(version: str) -> outcomes.Outcome:
     state = {"version": version, "active": True, "probe": "ok"}
     evidence = {"before": {**state, "version": "2.3.1"}, "after": state}
     answer = {"outcome": ROLLED_BACK, "reason": "fatal_after", "evidence": evidence}
-    return outcomes.from_answer(answer, STEP, NOW)
+    return outcomes.from_answer(answer, ITEM, NOW)
 
 
 def test_with_the_version_of_before_it_is_believed() -> None:

@@ -8,14 +8,14 @@ from contextlib import closing
 import pytest
 
 from app.config import Config
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from tests.support.busy_writers import BusyWriter
 
 pytestmark = pytest.mark.both_databases
 
 
 def entries() -> int:
-    return Entry.select().count()
+    return AuditEntry.select().count()
 
 
 def test_another_process_goes_on_writing(database: Config, busy_database: None) -> None:
@@ -45,7 +45,7 @@ def test_a_write_that_fails_there_fails_the_test_here(
 def test_a_write_on_top_of_a_read_left_open_is_refused_on_a_plain_connection(
     config: Config, migrated_file: bytes, busy_writer: BusyWriter
 ) -> None:
-    """This is the fault that the fixture finds: SQLite reports a locked database at once."""
+    """This is the error that the fixture finds: SQLite reports a locked database at once."""
     path = config.var_dir / "aura.db"
     path.write_bytes(migrated_file)
     with busy_writer.writing_to(config), closing(sqlite3.connect(path, isolation_level=None)) as db:

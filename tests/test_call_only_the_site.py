@@ -11,7 +11,7 @@ from app.domain.actor import Actor
 from app.domain.connection import calls, rotation
 from app.domain.sites import sites
 from app.http.errors import ErrorCode
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.sites import MOVED, Site
 from tests.support.factories import make_site, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite
@@ -71,7 +71,7 @@ def test_it_is_not_called_where_another_server_was_named(
     paired.refresh()
     fake.calls.clear()
     fake.closed_endpoints.add(paired.endpoint)
-    assert read_report(paired, fake, config=config).fault == ErrorCode.not_found
+    assert read_report(paired, fake, config=config).error_code == ErrorCode.not_found
     assert {endpoint for _, _, endpoint in fake.calls} <= {paired.endpoint}
 
 
@@ -97,7 +97,7 @@ def test_a_move_to_another_server_takes_no_password_along(
     assert set(sent.values()) == {""}
     found = Site.get_by_id(paired.id)
     assert (found.url, found.server_login_sealed) == (there, None)
-    events = [one.event for one in Entry.newest(site_id=paired.id, limit=6)]
+    events = [one.event for one in AuditEntry.newest(site_id=paired.id, limit=6)]
     assert "server_login_changed" in events
 
 

@@ -23,8 +23,8 @@ from app.domain.errors import (
 )
 from app.domain.permissions import REAUTH_MAX_AGE
 from app.http.errors import ErrorCode
-from app.models.accounts import Member
-from app.models.audit import Entry
+from app.models.accounts import User
+from app.models.audit import AuditEntry
 from app.models.changes import ALLOWED, APPROVED, CHECKING, ENDED, PROPOSED, STATES, Change
 from app.models.clients import SECOND, Client
 from app.models.sites import Site
@@ -33,8 +33,8 @@ from tests.support.factories import (
     AKISMET,
     approve,
     check,
-    make_member,
     make_site,
+    make_user,
     pair,
     plugin,
     propose,
@@ -64,7 +64,7 @@ def four_eyes(ready: Site) -> Site:
 
 
 def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
 
 
 def release(change: Change, by: Actor, config: Config, now: Any, **instead: Any) -> None:
@@ -104,7 +104,7 @@ def test_a_proposal_is_checked_by_the_site_and_then_waits_for_approval(
     assert jobs.jobs == [("check_change", (change.id,), 0)]
     check(change, fake, config)
     assert change.state == PROPOSED
-    assert change.facts == {"active": True, "approval_here": False, "rollback": True}
+    assert change.facts == {"active": True, "approval_on_site": False, "rollback": True}
     assert [e for e in events(ready) if e.startswith("change")] == [
         "change_proposed",
         "change_checked",
@@ -121,7 +121,7 @@ def test_what_is_approved_names_everything_that_decides(proposed: Change, ready:
         "site": ready.uuid,
         "kid": ready.key_id,
         "home": ready.home,
-        "step": {
+        "item": {
             "kind": "plugin",
             "id": AKISMET,
             "from": "5.3",
@@ -139,8 +139,8 @@ def test_several_are_proposed_together_or_none(
     ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock
 ) -> None:
     fake.report["plugins"].append(plugin("shop/shop.php", name="Shop", version="1.0"))
-    offer = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "version": "2.0"}
-    fake.report["updates"]["plugins"].append(offer)
+    update = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "version": "2.0"}
+    fake.report["updates"]["plugins"].append(update)
     read_report(ready, fake, config=config)
     both = [
         UpdateRequest(ready, "plugin", AKISMET, "5.3.1"),
@@ -154,13 +154,13 @@ def test_several_are_proposed_together_or_none(
     assert Change.select().count() == 0
     made = proposals.propose_changes(both, now=clock(), **told)
     assert len({one.batch for one in made}) == 1
-    assert [one.step_size for one in made] == ["patch", "major"]
+    assert [one.release_type for one in made] == ["patch", "major"]
 
 
 def test_what_may_not_be_updated_cannot_be_proposed(
     ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock
 ) -> None:
-    fake.report["agent"]["scopes"]["plugins"] = False
+    fake.report["agent"]["permissions"]["plugins"] = False
     read_report(ready, fake, config=config)
     with pytest.raises(Conflict):
         propose(ready, ben, clock())
@@ -208,7 +208,7 @@ def test_a_site_that_says_no_ends_the_proposal_with_its_reasons(
     fake.report["updates"]["plugins"][0]["version"] = "5.4"
     check(change, fake, config)
     assert (change.state, change.outcome_reason) == ("refused", "file_mods_off")
-    assert change.evidence == {"reasons": ["file_mods_off", "version_moved"]}
+    assert change.evidence == {"reasons": ["file_mods_off", "other_version_available"]}
 
 
 def test_an_older_siteagent_is_told_as_that(
@@ -225,7 +225,7 @@ def test_a_site_that_does_not_answer_is_asked_again_and_then_given_up(
     change = propose(ready, ben, clock())
     fake.failing = [ErrorCode.too_slow]
     check(change, fake, config)
-    assert (change.state, change.fault) == (CHECKING, "too_slow")
+    assert (change.state, change.error_code) == (CHECKING, "too_slow")
     assert jobs.jobs[-1][:2] == ("check_change", (change.id,))
     clock.advance(hours=3)
     fake.failing = [ErrorCode.too_slow]
@@ -246,12 +246,12 @@ def test_a_site_that_lives_elsewhere_by_now_ends_the_proposal(
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        ({"may": 1}, "refused"),
-        ({"may": "yes"}, "refused"),
-        ({"may": True, "reasons": ["disk_full"]}, "refused"),
-        ({"may": True, "reasons": [7]}, "refused"),
-        ({"may": True, "reasons": [], "facts": {}}, CHECKING),
-        ({"may": True, "facts": {"package_host": "", "wp": "6", "php": "8"}}, CHECKING),
+        ({"eligible": 1}, "refused"),
+        ({"eligible": "yes"}, "refused"),
+        ({"eligible": True, "reasons": ["disk_full"]}, "refused"),
+        ({"eligible": True, "reasons": [7]}, "refused"),
+        ({"eligible": True, "reasons": [], "facts": {}}, CHECKING),
+        ({"eligible": True, "facts": {"package_host": "", "wp": "6", "php": "8"}}, CHECKING),
     ],
 )
 def test_only_a_plain_yes_is_a_yes(
@@ -328,7 +328,7 @@ def test_a_role_that_was_taken_meanwhile_releases_nothing(
 ) -> None:
     if "disabled_at" in change_of_heart:
         change_of_heart = {"disabled_at": clock()}
-    Member.update(**change_of_heart).where(Member.id == ana.id).execute()
+    User.update(**change_of_heart).where(User.id == ana.id).execute()
     with pytest.raises(Forbidden):
         release(proposed, ana, config, clock())
 
@@ -453,8 +453,8 @@ def test_what_nobody_decides_expires(
 @pytest.mark.parametrize(
     "alter",
     [
-        lambda plan: plan["step"].update(to="6.0"),
-        lambda plan: plan["step"].update(package_host="evil.example"),
+        lambda plan: plan["item"].update(to="6.0"),
+        lambda plan: plan["item"].update(package_host="evil.example"),
         lambda plan: plan.update(not_after=plan["not_after"] + 1),
         lambda plan: plan.update(more=1),
         lambda plan: plan.pop("pre"),
@@ -473,7 +473,7 @@ def test_a_plan_that_says_anything_else_is_not_the_approved_one(
     assert not change_plan.is_plan_of(b"no plan", proposed.digest)
 
 
-def test_the_trail_of_a_change_is_whole(
+def test_the_audit_log_of_a_change_is_whole(
     proposed: Change, ana: Actor, config: Config, fake: FakeSite, ready: Site, clock: Clock
 ) -> None:
     approve(proposed, ana, config, clock())
@@ -502,7 +502,7 @@ def test_asking_twice_for_the_dry_run_changes_nothing(
 def test_ana_and_olga_are_two(
     four_eyes: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    olga = Actor.of(make_member("Olga", "owner"), "192.0.2.9")
+    olga = Actor.of(make_user("Olga", "owner"), "192.0.2.9")
     change = check(propose(four_eyes, ana, clock()), fake, config)
     approve(change, olga, config, clock())
     assert change.decided_by == "Olga"
@@ -513,7 +513,7 @@ def test_a_site_that_cannot_write_just_now_is_asked_again(
 ) -> None:
     fake.refusing["change.check"] = "nonce_store_unavailable"
     change = check(propose(ready, ana, clock()), fake, config)
-    assert (change.state, change.fault) == ("checking", "nonce_store_unavailable")
+    assert (change.state, change.error_code) == ("checking", "nonce_store_unavailable")
     fake.refusing.clear()
-    clock.now = change.next_try_at
+    clock.now = change.next_attempt_at
     assert check(change, fake, config).state == "proposed"

@@ -26,9 +26,9 @@ def line(hours: float, event: str, **facts: object) -> ReportEntry:
 
 
 def look(hours: float, outcome: str = "ok") -> list[ReportEntry]:
-    asked = line(hours, "sync_asked")
+    asked = line(hours, "sync_requested")
     called = line(hours + 0.01, "site_called", op="report", outcome=outcome)
-    failed = [line(hours + 0.02, "sync_failed", fault=outcome)] if outcome != "ok" else []
+    failed = [line(hours + 0.02, "sync_failed", error_code=outcome)] if outcome != "ok" else []
     return [asked, called, *failed]
 
 
@@ -51,7 +51,7 @@ def count(lines: list[ReportEntry], until: float):
 def test_each_round_is_one_check_and_only_a_signed_answer_is_one() -> None:
     seen = counted(*look(1), *look(2, "timeout"), *look(3), *look(4), *look(5))
     assert (seen.made, seen.answered, seen.permille) == (5, 4, 800)
-    assert [(one.name, one.count) for one in seen.faults] == [("timeout", 1)]
+    assert [(one.name, one.count) for one in seen.errors] == [("timeout", 1)]
     assert seen.gaps == ()
 
 
@@ -79,7 +79,7 @@ def test_before_the_pairing_and_after_the_end_there_was_no_connection() -> None:
 
 
 def test_a_round_that_never_got_to_ask_is_told_apart() -> None:
-    seen = counted(line(1, "sync_asked"), *look(2), *look(3), *look(4), *look(5))
+    seen = counted(line(1, "sync_requested"), *look(2), *look(3), *look(4), *look(5))
     assert (seen.made, seen.not_made) == (4, 1)
 
 

@@ -16,10 +16,10 @@ from app.domain import audit
 from app.domain.accounts import one_time_links
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import SiteCalled
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import db, is_postgres, transaction, utcnow
 from app.models.sites import Site
-from tests.support.factories import make_member, make_site
+from tests.support.factories import make_site, make_user
 from tests.support.fakes import RecordingQueue
 from tests.support.running_verifier import verify
 
@@ -36,7 +36,7 @@ def test_a_set_up_link_is_printed_until_somebody_has_an_account(run, database: C
     printed = run(args=["setup-link"])
     assert printed.exit_code == 0
     assert re.fullmatch(r"http://aura\.test/setup/[\w.-]+\n", printed.output)
-    make_member("Ana", "owner")
+    make_user("Ana", "owner")
     refused = run(args=["setup-link"])
     assert refused.exit_code == 1
     assert "already has an owner" in refused.output
@@ -60,28 +60,28 @@ def test_the_command_that_pages_show_works_in_aura_s_folder(
 
 
 def test_a_person_who_lost_the_password_gets_a_link(run) -> None:
-    ana = make_member("Ana", "owner")
+    ana = make_user("Ana", "owner")
     printed = run(args=["password-link", "ANA@agency.example"])
     assert re.fullmatch(r"http://aura\.test/invitation/[\w.-]+\n", printed.output)
     ana.refresh()
     assert ana.session_epoch == 2
-    entry = Entry.newest(limit=1)[0]
+    entry = AuditEntry.newest(limit=1)[0]
     assert (entry.event, entry.actor) == ("invitation_issued", "system")
     unknown = run(args=["password-link", "nobody@agency.example"])
     assert (unknown.exit_code, unknown.output) == (1, "Error: No account has this address.\n")
 
 
-def test_a_whole_trail_is_confirmed(run) -> None:
+def test_a_whole_audit_log_is_confirmed(run) -> None:
     with transaction():
         audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=1), SYSTEM)
-    head = Entry.head().hash
+    head = AuditEntry.head().hash
     answer = run(args=["audit", "verify"])
     assert answer.exit_code == 0
     assert answer.output == f"Audit log verified: 1 entries, intact. Newest hash {head}\n"
-    assert Entry.head().event == "trail_verified"
+    assert AuditEntry.head().event == "audit_log_verified"
 
 
-def test_a_broken_trail_names_the_first_wrong_entry_and_fails(run) -> None:
+def test_a_broken_audit_log_names_the_first_wrong_entry_and_fails(run) -> None:
     for number in range(3):
         with transaction():
             audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=number), SYSTEM)
@@ -89,32 +89,32 @@ def test_a_broken_trail_names_the_first_wrong_entry_and_fails(run) -> None:
         db.execute_sql("ALTER TABLE audit DISABLE TRIGGER ALL")
     else:
         db.execute_sql("DROP TRIGGER audit_no_update")
-    Entry.update(body=Entry.get_by_id(2).body.replace("ping", "pong")).where(
-        Entry.seq == 2
+    AuditEntry.update(body=AuditEntry.get_by_id(2).body.replace("ping", "pong")).where(
+        AuditEntry.seq == 2
     ).execute()
     answer = run(args=["audit", "verify"])
     assert answer.exit_code == 1
     assert "Audit log changed at entry 2: its text was changed" in answer.output
-    assert Entry.head().event == "trail_broken"
+    assert AuditEntry.head().event == "verification_failed"
 
 
-def test_a_trail_that_cannot_be_read_is_neither_whole_nor_broken(run) -> None:
+def test_a_audit_log_that_cannot_be_read_is_neither_whole_nor_broken(run) -> None:
     db.execute_sql("ALTER TABLE audit_detail RENAME TO elsewhere")
     answer = run(args=["audit", "verify"])
     assert (answer.exit_code, "could not be read" in answer.output) == (2, True)
 
 
 def test_somebody_is_erased_from_here(run) -> None:
-    dora = make_member("Dora", "viewer")
+    dora = make_user("Dora", "viewer")
     words = ["audit", "erase", "dora@agency.example", "--reason", "asked for it"]
     assert "Disable the account first" in run(args=words).output
     dora.disable(utcnow())
     assert run(args=words).output == "Personal data erased from 0 entries.\n"
-    assert Entry.head().event == "person_erased"
+    assert AuditEntry.head().event == "personal_data_erased"
     assert "No account has this address" in run(args=words).output
 
 
-def test_the_trail_is_made_findable_anew(run) -> None:
+def test_the_audit_log_is_made_findable_anew(run) -> None:
     with transaction():
         audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=1), SYSTEM)
     db.execute_sql("DELETE FROM audit_words")
@@ -167,12 +167,12 @@ def test_every_paired_site_is_asked_for_new_keys(
     assert jobs.names() == ["rotate_keys"]
 
 
-def test_the_trail_is_exported_and_told(run, ana: Actor, tmp_path: Path) -> None:
+def test_the_audit_log_is_exported_and_told(run, ana: Actor, tmp_path: Path) -> None:
     make_site(ana, now=utcnow(), client="Bakery Ltd")
-    path = tmp_path / "trail.zip"
+    path = tmp_path / "audit_log.zip"
     words = ["audit", "export", str(path)]
     assert run(args=[*words, "--client", "Bakery Ltd"]).output == f"{path}: 1 entry\n"
-    assert Entry.head().event == "trail_exported"
+    assert AuditEntry.head().event == "audit_log_exported"
     assert verify(path).status == 0
     assert "no client called" in run(args=[*words, "--client", "Nobody"]).output
     assert "No site has this address" in run(args=[*words, "--site", "https://x.example"]).output

@@ -13,8 +13,8 @@ from app.domain.actor import Actor
 from app.domain.connection import calls
 from app.domain.crosscheck import reconcile, site_log
 from app.domain.crosscheck.reconcile import LogPair, LogRecord
-from app.models.alerts import Alarm
-from app.models.audit import Entry
+from app.models.alerts import Alert
+from app.models.audit import AuditEntry
 from app.models.sent_calls import SentCall
 from app.models.sites import Site
 from tests.support.factories import approve, check, propose, read_report, run_change
@@ -49,7 +49,7 @@ def changed(op_id: str, outcome: str, reason: str = "") -> tuple[str, dict[str, 
         "kind": "plugin",
         "id": "a/a.php",
     }
-    return "change_answered", facts
+    return "update_answered", facts
 
 
 def started(op_id: str) -> tuple[str, dict[str, Any]]:
@@ -88,7 +88,7 @@ def test_a_call_with_valid_keys_that_aura_never_made_is_found_at_once() -> None:
 
 
 def test_a_refused_call_that_aura_never_made_is_found_too() -> None:
-    theirs = ("refused", {"operation": "change.run", "reason": "scope_off", "nonce": "theirs"})
+    theirs = ("refused", {"operation": "change.run", "reason": "permission_off", "nonce": "theirs"})
     assert found(site(CONNECTED, theirs), aura(PAIRED)) == [alerts.CALL_UNKNOWN]
 
 
@@ -104,7 +104,7 @@ def test_a_second_attempt_by_the_sites_clock_is_auras_own() -> None:
 
 
 def test_strangers_and_older_entries_without_a_nonce_are_no_finding() -> None:
-    s = site(CONNECTED, ("stranger_refused", {"reason": "bad"}), ("answered", {"by": "Ana"}))
+    s = site(CONNECTED, ("unauthenticated_refused", {"reason": "bad"}), ("answered", {"by": "Ana"}))
     assert found(s, aura(PAIRED)) == []
 
 
@@ -153,7 +153,7 @@ def test_an_order_aura_never_gave_is_found() -> None:
 
 
 def test_another_end_than_aura_knows_is_found() -> None:
-    settled = ("change_settled", {**changed("o1", "rolled_back", "fatal_after")[1]})
+    settled = ("update_settled", {**changed("o1", "rolled_back", "fatal_after")[1]})
     s = site(CONNECTED, changed("o1", "succeeded"), settled)
     a = aura(PAIRED, started("o1"), ended("o1", "succeeded"))
     assert found(s, a) == [alerts.CHANGE_DIFFERS]
@@ -162,7 +162,7 @@ def test_another_end_than_aura_knows_is_found() -> None:
 @pytest.mark.parametrize(
     ("there", "here"),
     [
-        (changed("o1", "waiting", "approval_here"), started("o1")),
+        (changed("o1", "waiting", "approval_on_site"), started("o1")),
         (changed("o1", "refused", "busy"), started("o1")),
         (changed("o1", "succeeded"), ended("o1", "failed", reason="broke_outside")),
         (changed("o1", "succeeded"), ended("o1", "refused", how="here")),
@@ -203,7 +203,7 @@ def test_keys_aura_did_not_agree_on_are_found() -> None:
 
 def test_keys_aura_is_still_confirming_are_no_finding() -> None:
     s = site(CONNECTED, ("keys_rotated", {"generation": 2}))
-    assert found(s, aura(PAIRED, ("rotation_asked", {"rotation_id": 1}))) == []
+    assert found(s, aura(PAIRED, ("key_rotation_requested", {"rotation_id": 1}))) == []
 
 
 def test_a_pairing_aura_never_saw_is_found() -> None:
@@ -221,10 +221,10 @@ def read_log(paired: Site, fake: FakeSite, config: Config) -> None:
 
 
 def kinds() -> list[str]:
-    return [alarm.kind for alarm in Alarm.open_ones()]
+    return [alert.kind for alert in Alert.open_ones()]
 
 
-def test_a_month_of_honest_work_raises_no_alarm(
+def test_a_month_of_honest_work_raises_no_alert(
     ready: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     change = approve(check(propose(ready, ana, clock()), fake, config), ana, config, clock())
@@ -238,7 +238,7 @@ def test_a_month_of_honest_work_raises_no_alarm(
     assert kinds() == []
 
 
-def test_a_call_made_with_stolen_keys_is_an_alarm_with_its_entry_in_the_trail(
+def test_a_call_made_with_stolen_keys_is_an_alert_with_its_entry_in_the_audit_log(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
@@ -247,14 +247,14 @@ def test_a_call_made_with_stolen_keys_is_an_alarm_with_its_entry_in_the_trail(
     read_report(paired, fake, config=config)
     read_log(paired, fake, config)
     read_log(paired, fake, config)
-    (alarm,) = Alarm.open_ones()
-    assert alarm.kind == alerts.CALL_UNKNOWN
-    assert alarm.evidence["site"]["by"] == "Mallory"
-    raised = Entry.newest(site_id=paired.id, event="alarm_raised", limit=5)
+    (alert,) = Alert.open_ones()
+    assert alert.kind == alerts.CALL_UNKNOWN
+    assert alert.evidence["site"]["by"] == "Mallory"
+    raised = AuditEntry.newest(site_id=paired.id, event="alert_raised", limit=5)
     assert len(raised) == 1
 
 
-def test_a_worker_that_dies_after_the_site_answered_raises_no_alarm(
+def test_a_worker_that_dies_after_the_site_answered_raises_no_alert(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     nonces: list[str] = []
@@ -287,7 +287,7 @@ def test_entries_of_a_hostile_site_break_nothing(
 ) -> None:
     fake.write("connected", fingerprint=[])
     for facts in ({"nonce": []}, {"op_id": 7, "outcome": {}}, {"generation": []}):
-        for event in ("answered", "refused", "change_answered", "keys_rotated", "x"):
+        for event in ("answered", "refused", "update_answered", "keys_rotated", "x"):
             fake.write(event, **facts)
     fake.clock.advance(days=1)
     read_log(paired, fake, config)

@@ -11,7 +11,7 @@ from app.config import Config
 from app.domain.actor import SYSTEM
 from app.domain.inventory import notices, site_sync
 from app.http.errors import ErrorCode
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.reports import Report, Sync
 from app.models.sites import ACTIVE, FORKED, MOVED, Site
 from tests.support.factories import read_log, read_report, report
@@ -21,7 +21,7 @@ NEW = "https://new.example"
 
 
 def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
 
 
 def receive(sent: Any, config: Config, clock: Clock) -> notices.NoticeResponse:
@@ -98,10 +98,10 @@ def test_a_quarantine_is_written_down_once_and_waits_for_a_person(
         {"body": "!", "sig": "A" * 86},
     ],
 )
-def test_an_answer_without_the_sites_own_mark_counts_as_a_fork(
+def test_an_answer_without_the_sites_own_checkpoint_counts_as_a_fork(
     paired: Site, fake: FakeSite, config: Config, said: object
 ) -> None:
-    fake.mark = lambda: said
+    fake.checkpoint = lambda: said
     read_report(paired, fake, config=config)
     assert paired.quarantine == FORKED
 
@@ -109,17 +109,17 @@ def test_an_answer_without_the_sites_own_mark_counts_as_a_fork(
 @pytest.mark.parametrize(
     "changed", [{"n": "1"}, {"n": -1}, {"hash": "0"}, {"log": 7}, {"at": None}, {"v": 2}]
 )
-def test_a_signed_mark_that_names_no_possible_head_counts_as_a_fork(
+def test_a_signed_checkpoint_that_names_no_possible_head_counts_as_a_fork(
     paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
 ) -> None:
-    real = protocol.parse_json(protocol.from_b64u(fake.mark()["body"]))
-    fake.mark = lambda: fake.signed({**real, **changed})
+    real = protocol.parse_json(protocol.from_b64u(fake.checkpoint()["body"]))
+    fake.checkpoint = lambda: fake.signed({**real, **changed})
     read_report(paired, fake, config=config)
     assert paired.quarantine == FORKED
     assert "names no valid entry" in paired.quarantine_evidence["why"]
 
 
-def test_a_mark_signed_with_another_key_counts_as_a_fork(
+def test_a_checkpoint_signed_with_another_key_counts_as_a_fork(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     fake._signing_key = b"7" * 32
@@ -131,14 +131,14 @@ def test_two_calls_at_once_that_are_answered_in_the_other_order_are_no_fork(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
-    overtaken = fake.mark()
+    overtaken = fake.checkpoint()
     fake.clock.advance(seconds=3)
     read_report(paired, fake, config=config)
-    seen, make = paired.log_n, fake.mark
-    fake.mark = lambda: overtaken
+    seen, make = paired.log_n, fake.checkpoint
+    fake.checkpoint = lambda: overtaken
     read_report(paired, fake, config=config)
     assert (paired.quarantine, paired.log_n) == ("", seen)
-    fake.mark = make
+    fake.checkpoint = make
     read_report(paired, fake, config=config)
     assert (paired.quarantine, paired.log_n) == ("", seen + 2)
 
@@ -159,7 +159,7 @@ def test_a_site_that_says_it_lives_elsewhere_is_put_in_quarantine(
     read_report(paired, fake, config=config)
     before = Report.of(paired).body
     fake.refusing["report"] = "identity_changed"
-    assert read_report(paired, fake, config=config).fault == ErrorCode.identity_changed
+    assert read_report(paired, fake, config=config).error_code == ErrorCode.identity_changed
     assert (paired.quarantine, paired.state) == (MOVED, ACTIVE)
     assert Report.of(paired).body == before
 
@@ -264,14 +264,14 @@ def test_the_system_is_who_puts_in_quarantine(paired: Site, fake: FakeSite, conf
     read_report(paired, fake, config=config)
     fake.log = []
     read_report(paired, fake, config=config)
-    entry = next(e for e in Entry.newest(site_id=paired.id) if e.event == "site_quarantined")
+    entry = next(e for e in AuditEntry.newest(site_id=paired.id) if e.event == "site_quarantined")
     assert entry.actor == SYSTEM.label
 
 
 def test_an_answer_that_was_overtaken_does_not_set_back_what_was_seen(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    sync = Sync.open_for(paired) or Sync.ask(paired, asked_by="Ana", now=fake.clock())
+    sync = Sync.open_for(paired) or Sync.ask(paired, requested_by="Ana", now=fake.clock())
 
     def overtaken(*args: Any, **more: Any) -> Any:
         early = fake.call(*args, **more)

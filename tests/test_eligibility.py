@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from app.domain.changes import eligibility
-from app.domain.changes.eligibility import CODES, SCOPES, ActiveHold, SiteFacts, evaluate
+from app.domain.changes.eligibility import CODES, PERMISSIONS, ActiveHold, SiteFacts, evaluate
 from app.domain.inventory.targets import Target
-from app.domain.inventory.versions import is_above, step_between
+from app.domain.inventory.versions import is_above, release_type_between
 from tests.support.fakes import at
 
 NOW = at("2026-11-24 10:00")
@@ -22,7 +22,7 @@ PLUGIN = Target(
     ident="akismet/akismet.php",
     name="Akismet",
     version="5.3",
-    offered="5.3.1",
+    available="5.3.1",
     active=True,
     package=True,
     requires_wp="5.8",
@@ -31,7 +31,7 @@ PLUGIN = Target(
     writable=True,
 )
 CORE = Target(
-    kind="core", ident="core", name="WordPress", version="6.8.1", offered="6.8.2", package=True
+    kind="core", ident="core", name="WordPress", version="6.8.1", available="6.8.2", package=True
 )
 AROUND = SiteFacts(
     is_connected=True,
@@ -40,7 +40,7 @@ AROUND = SiteFacts(
     report_at=NOW - timedelta(hours=1),
     wordpress="6.8.1",
     php="8.2.36",
-    scopes=dict.fromkeys(SCOPES, True),
+    permissions=dict.fromkeys(PERMISSIONS, True),
     rollback=True,
     file_mods=True,
     filesystem="direct",
@@ -50,9 +50,9 @@ AROUND = SiteFacts(
 
 # What is different from a plugin that may be updated, and the one reason that follows.
 TABLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-    ({"offered": None}, {}, "no_offer"),
-    ({"version": "2.0", "offered": "1.9.9"}, {}, "not_newer"),
-    ({"version": "2.0", "offered": "2.0"}, {}, "not_newer"),
+    ({"available": None}, {}, "no_update_available"),
+    ({"version": "2.0", "available": "1.9.9"}, {}, "not_newer"),
+    ({"version": "2.0", "available": "2.0"}, {}, "not_newer"),
     ({"kind": "dropin"}, {}, "not_updatable"),
     ({"kind": "mu_plugin"}, {}, "not_updatable"),
     ({"ident": "siteagent/siteagent.php"}, {}, "is_siteagent"),
@@ -61,9 +61,9 @@ TABLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"has_incident": True}, "open_incident"),
     ({}, {"report_at": None}, "no_report"),
     ({}, {"report_at": NOW - timedelta(hours=25)}, "stale_report"),
-    ({}, {"scopes": {}}, "scope_untold"),
-    ({}, {"scopes": {"themes": True}}, "scope_untold"),
-    ({}, {"scopes": {"plugins": False}}, "scope_off"),
+    ({}, {"permissions": {}}, "permission_unknown"),
+    ({}, {"permissions": {"themes": True}}, "permission_unknown"),
+    ({}, {"permissions": {"plugins": False}}, "permission_off"),
     ({"package": False}, {}, "no_package"),
     ({"package": None}, {}, "no_package"),
     ({"requires_php": "8.3"}, {}, "requires_php"),
@@ -122,9 +122,12 @@ def test_every_reason_is_told_at_once() -> None:
 def test_a_site_that_tells_nothing_allows_nothing() -> None:
     silent = SiteFacts(True, False, False, None)
     found = codes(PLUGIN, silent)
-    assert {"scope_untold", "file_mods_untold", "filesystem_untold", "rollback_untold"} <= set(
-        found
-    )
+    assert {
+        "permission_unknown",
+        "file_mods_untold",
+        "filesystem_untold",
+        "rollback_untold",
+    } <= set(found)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,7 @@ def test_a_reason_carries_what_its_sentence_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "offered", "scope"),
+    ("version", "available", "permission"),
     [
         ("6.8.1", "6.8.2", "core_minor"),
         ("6.8", "6.8.1", "core_minor"),
@@ -152,11 +155,13 @@ def test_a_reason_carries_what_its_sentence_needs() -> None:
         ("", "6.8", "core_major"),
     ],
 )
-def test_a_new_wordpress_falls_under_its_own_scope(version: str, offered: str, scope: str) -> None:
-    assert replace(CORE, version=version, offered=offered).scope == scope
-    only = dict.fromkeys(SCOPES, True) | {scope: False}
-    target = replace(CORE, version=version, offered=offered)
-    assert codes(target, replace(AROUND, scopes=only)) == ["scope_off"]
+def test_a_new_wordpress_falls_under_its_own_permission(
+    version: str, available: str, permission: str
+) -> None:
+    assert replace(CORE, version=version, available=available).permission == permission
+    only = dict.fromkeys(PERMISSIONS, True) | {permission: False}
+    target = replace(CORE, version=version, available=available)
+    assert codes(target, replace(AROUND, permissions=only)) == ["permission_off"]
 
 
 def test_wordpress_itself_needs_more_room() -> None:
@@ -190,7 +195,7 @@ def test_the_list_of_codes_is_what_the_rules_can_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("present", "offered", "step"),
+    ("present", "available", "item"),
     [
         ("1.2.3", "1.2.4", "patch"),
         ("1.2", "1.2.1", "patch"),
@@ -204,8 +209,8 @@ def test_the_list_of_codes_is_what_the_rules_can_say() -> None:
         ("1.0", "next", "unclear"),
     ],
 )
-def test_the_size_of_a_step(present: str, offered: str, step: str) -> None:
-    assert step_between(present, offered) == step
+def test_the_size_of_a_step(present: str, available: str, item: str) -> None:
+    assert release_type_between(present, available) == item
 
 
 def test_a_requirement_that_cannot_be_read_is_no_reason() -> None:

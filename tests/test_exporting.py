@@ -22,12 +22,12 @@ from app.domain.audit.documents import entry_document
 from app.domain.audit.events import SiteAdded
 from app.domain.audit.export_formats import ExportScope, escape_csv_formula
 from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired
-from app.models.accounts import Member
-from app.models.audit import Entry
+from app.models.accounts import User
+from app.models.audit import AuditEntry
 from app.models.base import transaction
-from app.models.exports import DONE, FAILED, GONE, QUEUED, RUNNING, TrailExport
+from app.models.exports import DONE, FAILED, GONE, QUEUED, RUNNING, AuditLogExport
 from app.models.sites import Site
-from tests.support import trail_exports as made
+from tests.support import audit_log_exports as made
 from tests.support.audit_entries import fill
 from tests.support.factories import (
     approve,
@@ -55,7 +55,7 @@ def site(ana: Actor, clock: Clock, jobs: RecordingQueue) -> Site:
 def watched(
     ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> Site:
-    """A site on which something was changed, that saw the trail and whose log was read; and
+    """A site on which something was changed, that saw the audit log and whose log was read; and
     another client's, of which nobody else is to learn anything."""
     make_site(ben, now=clock(), url="https://rival.example", name="Rival", client="Rival Ltd")
     change = check(propose(ready, ben, clock()), fake, config)
@@ -87,12 +87,12 @@ def test_a_whole_export_fits_and_holds_what_the_site_saw(
     verdict = judged(path)
     assert verdict.status == 0, verdict.said
     with ZipFile(path) as archive:
-        lines = archive.read("trail.jsonl").splitlines()
-        marks = json.loads(archive.read("marks.json"))
+        lines = archive.read("audit_log.jsonl").splitlines()
+        checkpoints = json.loads(archive.read("checkpoints.json"))
         site_log = archive.read(f"sites/{watched.uuid}.jsonl").splitlines()
         keys = json.loads(archive.read("keys.json"))
-    assert len(lines) == Entry.head().seq
-    assert (len(marks["by_sites"]), len(marks["of_sites"])) == (1, 1)
+    assert len(lines) == AuditEntry.head().seq
+    assert (len(checkpoints["by_sites"]), len(checkpoints["of_sites"])) == (1, 1)
     assert len(site_log) > 5
     assert [one["site"] for one in keys["sites"]] == [watched.uuid]
 
@@ -111,9 +111,9 @@ def test_an_excerpt_fits_and_shows_nobody_else(
     assert verdict.status == 0, verdict.said
     with ZipFile(path) as archive:
         raw = b"".join(archive.read(name) for name in archive.namelist())
-        lines = archive.read("trail.jsonl").splitlines()
+        lines = archive.read("audit_log.jsonl").splitlines()
     assert b"Rival" not in raw
-    assert 0 < len(lines) < Entry.head().seq
+    assert 0 < len(lines) < AuditEntry.head().seq
 
 
 def test_without_what_is_private_nobody_is_named(
@@ -123,17 +123,17 @@ def test_without_what_is_private_nobody_is_named(
     verdict = judged(path)
     assert (verdict.status, "is left out in" in verdict.said) == (0, True), verdict.said
     with ZipFile(path) as archive:
-        trail = archive.read("trail.jsonl")
+        audit_log = archive.read("audit_log.jsonl")
     for private in (b"Ana", b"Ben", b"192.0.2.1"):
-        assert private not in trail
+        assert private not in audit_log
 
 
 def test_what_was_erased_is_told(
     watched: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
-    member = Member.get_by_id(ben.id)
-    member.disable(clock())
-    redaction.erase_user(member, reason="asked", by=ana, confirmed_at=clock(), now=clock())
+    user = User.get_by_id(ben.id)
+    user.disable(clock())
+    redaction.erase_user(user, reason="asked", by=ana, confirmed_at=clock(), now=clock())
     verdict = judged(export(config, clock, exporting.make_scope()))
     assert (verdict.status, "was erased in" in verdict.said) == (0, True), verdict.said
 
@@ -141,16 +141,18 @@ def test_what_was_erased_is_told(
 # ---- the database's owner ----
 
 
-def test_an_export_of_a_trail_that_was_changed_says_where(
+def test_an_export_of_a_audit_log_that_was_changed_says_where(
     watched: Site, config: Config, clock: Clock
 ) -> None:
     without_guards()
-    Entry.update(body=Entry.get_by_id(3).body.replace(":", ": ", 1)).where(Entry.seq == 3).execute()
+    AuditEntry.update(body=AuditEntry.get_by_id(3).body.replace(":", ": ", 1)).where(
+        AuditEntry.seq == 3
+    ).execute()
     verdict = judged(export(config, clock, exporting.make_scope()))
     assert (verdict.status, "entry 3" in verdict.said) == (1, True), verdict.said
 
 
-def test_an_export_of_a_trail_that_was_cut_and_grew_again_does_not_fit_what_the_site_saw(
+def test_an_export_of_a_audit_log_that_was_cut_and_grew_again_does_not_fit_what_the_site_saw(
     watched: Site, config: Config, clock: Clock
 ) -> None:
     seen = exporting.export_formats._held_by(watched)[-1][0]
@@ -201,7 +203,7 @@ def test_a_table_holds_no_formula(ana: Actor, config: Config, clock: Clock) -> N
     hostile = '=HYPERLINK("https://evil.example","x")'
     with transaction():
         event = SiteAdded(site_id=1, name=hostile, url="https://x.example", client="@SUM(1)")
-        audit.record(event, Actor("member", 9, "=1+1", "owner", "-2"), now=clock())
+        audit.record(event, Actor("user", 9, "=1+1", "owner", "-2"), now=clock())
     path = export(config, clock, exporting.make_scope(), "csv")
     rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"))))
     (row,) = rows
@@ -222,7 +224,7 @@ def test_lines_say_what_pages_say(watched: Site, config: Config, clock: Clock) -
     told = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     approved = next(one for one in told if one["event"] == "change_approved")
     assert (approved["actor"]["name"], approved["site"]) == ("Ana", watched.id)
-    assert approved["hash"] == Entry.get_by_id(approved["number"]).hash
+    assert approved["hash"] == AuditEntry.get_by_id(approved["number"]).hash
 
 
 # ---- asked for, written, handed out, deleted ----
@@ -230,7 +232,7 @@ def test_lines_say_what_pages_say(watched: Site, config: Config, clock: Clock) -
 
 def ask(
     by: Actor, clock: Clock, covered: ExportScope | None = None, form: str = "zip"
-) -> TrailExport:
+) -> AuditLogExport:
     now = clock()
     wanted = covered or exporting.make_scope()
     return exporting.request_export(form, wanted, by=by, confirmed_at=now, now=now)
@@ -242,22 +244,22 @@ def test_it_is_written_told_handed_out_and_gone_after_a_day(
     asked = ask(ben, clock, exporting.make_scope(client=watched.client))
     assert jobs.jobs[-1][:2] == ("export_audit_log", (asked.id,))
     assert exporting.run_export(asked.id, config=config, now=clock) == DONE
-    facts = entry_document(Entry.head())["facts"]
-    assert (Entry.head().event, facts["scope"]) == (
-        "trail_exported",
+    facts = entry_document(AuditEntry.head())["facts"]
+    assert (AuditEntry.head().event, facts["scope"]) == (
+        "audit_log_exported",
         f"Client {watched.client.name}",
     )
     told, path = exporting.get_download(asked.id, by=ben, config=config, now=clock())
     assert path.stat().st_mode & 0o077 == 0
     assert facts["digest"] == told.digest
-    handed = Entry.head()
+    handed = AuditEntry.head()
     assert (handed.event, handed.client_id) == ("export_downloaded", watched.client_id)
     assert entry_document(handed)["facts"]["digest"] == told.digest
     assert exporting.run_export(asked.id, config=config, now=clock) == DONE, "done once"
     assert exporting.queue_due_exports(config, clock.advance(hours=23)) == 0
     assert exporting.queue_due_exports(config, clock.advance(hours=2)) == 1
     assert not path.exists()
-    assert TrailExport.get_by_id(asked.id).state == GONE
+    assert AuditLogExport.get_by_id(asked.id).state == GONE
     with pytest.raises(NotFound):
         exporting.get_download(asked.id, by=ben, config=config, now=clock())
 
@@ -279,7 +281,7 @@ def test_whoever_only_looks_or_was_away_exports_nothing(
         ask(ana, clock, form="exe")
     with pytest.raises(Invalid):
         exporting.make_scope(since=clock(), until=clock())
-    assert TrailExport.select().count() == 0
+    assert AuditLogExport.select().count() == 0
 
 
 def test_what_was_lost_is_ended_or_begun_again(
@@ -289,9 +291,9 @@ def test_what_was_lost_is_ended_or_begun_again(
     jobs.jobs.clear()
     assert exporting.queue_due_exports(config, clock() + timedelta(minutes=6)) == 1
     assert jobs.jobs[-1][:2] == ("export_audit_log", (asked.id,))
-    asked.move(to=RUNNING, when=(QUEUED,), seen_working_at=clock())
+    asked.move(to=RUNNING, when=(QUEUED,), heartbeat_at=clock())
     assert exporting.queue_due_exports(config, clock() + timedelta(minutes=6)) == 1
-    assert TrailExport.get_by_id(asked.id).state == FAILED
+    assert AuditLogExport.get_by_id(asked.id).state == FAILED
 
 
 def test_a_disk_that_cannot_be_written_is_told_and_leaves_nothing(
@@ -302,4 +304,4 @@ def test_a_disk_that_cannot_be_written_is_told_and_leaves_nothing(
     exporting.export_path(asked, config).mkdir()
     with pytest.raises(OSError, match="directory"):
         exporting.run_export(asked.id, config=config, now=clock)
-    assert TrailExport.get_by_id(asked.id).state == FAILED
+    assert AuditLogExport.get_by_id(asked.id).state == FAILED

@@ -232,7 +232,7 @@ def test_views_never_write_a_model(path: str) -> None:
         "load_site(1).move(to='new', when=('pairing',))",
         "Client.named('x')",
         "site.save()",
-        "member.disable(now)",
+        "user.disable(now)",
         "db.execute_sql('DELETE FROM site')",
     ],
 )

@@ -15,7 +15,7 @@ from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
 from app.models.sites import Site
 from tests.support.factories import AKISMET, approve, check, propose, run_change
 from tests.support.fakes import Clock, FakeSite
-from tests.support.policies import terms, the_change
+from tests.support.rules import terms, the_change
 
 
 @pytest.fixture

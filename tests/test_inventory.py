@@ -13,7 +13,7 @@ from app.domain.actor import SCHEDULE, Actor
 from app.domain.errors import Forbidden, NotPaired
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import db
 from app.models.reports import Component, Report, Sync
 from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Site
@@ -35,7 +35,7 @@ def of_kind(site: Site, kind: str) -> list[Component]:
 
 
 def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
 
 
 # ---- it works ----
@@ -45,7 +45,7 @@ def test_first_report_is_stored_whole_with_its_components_and_offers(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     sync = read_report(paired, fake, config=config)
-    assert (sync.state, sync.unchanged, sync.fault) == ("done", False, "")
+    assert (sync.state, sync.unchanged, sync.error_code) == ("done", False, "")
     stored = Report.of(paired)
     assert stored.digest == site_sync.digest_of(fake.report)
     assert (stored.wordpress, stored.php) == ("6.8.1", "8.2.36")
@@ -57,11 +57,11 @@ def test_first_report_is_stored_whole_with_its_components_and_offers(
         "object-cache.php",
     }
     akismet = found["akismet/akismet.php"]
-    assert (akismet.version, akismet.offered_version) == ("5.3", "5.3.1")
-    assert (akismet.offered_package, akismet.offered_requires_php) == (True, "7.2")
+    assert (akismet.version, akismet.update_version) == ("5.3", "5.3.1")
+    assert (akismet.update_has_package, akismet.update_requires_php) == (True, "7.2")
     assert not found["twentytwentyfour"].is_outdated
-    assert paired.offers == 1
-    assert (paired.connection, paired.last_good_at) == ("healthy", clock())
+    assert paired.update_count == 1
+    assert (paired.connection, paired.last_success_at) == ("healthy", clock())
     assert events(paired)[-2:] == ["site_called", "report_received"]
 
 
@@ -85,7 +85,7 @@ def test_a_changed_report_replaces_the_former_one(
     read_report(paired, fake, config=config)
     assert [c.ident for c in of_kind(paired, "plugin")] == ["hello.php"]
     assert of_kind(paired, "theme") == []
-    assert paired.offers == 0
+    assert paired.update_count == 0
 
 
 def test_components_with_an_offer_come_first(paired: Site, fake: FakeSite, config: Config) -> None:
@@ -134,7 +134,7 @@ def test_asking_twice_is_one_sync(
     second = site_sync.request_sync(paired, by=ben, now=clock())
     assert first == second
     assert jobs.jobs == [("sync_site", (first.id,), 0)]
-    assert Sync.get_by_id(first.id).asked_by == "Ben"
+    assert Sync.get_by_id(first.id).requested_by == "Ben"
 
 
 def test_the_schedule_asks_sites_whose_report_is_old(
@@ -144,14 +144,14 @@ def test_the_schedule_asks_sites_whose_report_is_old(
     assert site_sync.request_due(clock.advance(minutes=59), every_minutes=60) == []
     asked = site_sync.request_due(clock.advance(minutes=1), every_minutes=60)
     assert [s.site_id for s in asked] == [paired.id]
-    assert asked[0].asked_by == SCHEDULE.name
+    assert asked[0].requested_by == SCHEDULE.name
 
 
 # ---- what goes wrong ----
 
 
 @pytest.mark.parametrize(
-    ("fault", "connection"),
+    ("error_code", "connection"),
     [
         (ErrorCode.dns, "degraded"),
         (ErrorCode.too_slow, "degraded"),
@@ -162,18 +162,27 @@ def test_the_schedule_asks_sites_whose_report_is_old(
     ],
 )
 def test_a_failed_call_is_shown_and_changes_nothing_that_is_known(
-    paired: Site, fake: FakeSite, config: Config, clock: Clock, fault: ErrorCode, connection: str
+    paired: Site,
+    fake: FakeSite,
+    config: Config,
+    clock: Clock,
+    error_code: ErrorCode,
+    connection: str,
 ) -> None:
     read_report(paired, fake, config=config)
-    before, good = snapshot(paired), paired.last_good_at
+    before, good = snapshot(paired), paired.last_success_at
     clock.advance(hours=1)
-    fake.failing = [fault] * 4  # at every address the site has
+    fake.failing = [error_code] * 4  # at every address the site has
     sync = read_report(paired, fake, config=config)
-    assert (sync.state, sync.fault) == ("failed", fault)
-    assert (paired.fault, paired.fault_at, paired.failures_in_row) == (fault, clock(), 1)
-    assert paired.fault_evidence == {"detail": "as the test wants it"}
+    assert (sync.state, sync.error_code) == ("failed", error_code)
+    assert (paired.error_code, paired.error_at, paired.consecutive_failures) == (
+        error_code,
+        clock(),
+        1,
+    )
+    assert paired.error_evidence == {"detail": "as the test wants it"}
     assert paired.connection == connection
-    assert (snapshot(paired), paired.last_good_at, paired.offers) == (before, good, 1)
+    assert (snapshot(paired), paired.last_success_at, paired.update_count) == (before, good, 1)
 
 
 def test_three_failures_in_a_row_are_unreachable_and_one_success_clears_them(
@@ -184,7 +193,7 @@ def test_three_failures_in_a_row_are_unreachable_and_one_success_clears_them(
         read_report(paired, fake, config=config)
         assert paired.connection == expected
     read_report(paired, fake, config=config)
-    assert (paired.connection, paired.fault, paired.fault_evidence) == ("healthy", "", {})
+    assert (paired.connection, paired.error_code, paired.error_evidence) == ("healthy", "", {})
 
 
 @pytest.mark.parametrize(
@@ -211,10 +220,10 @@ def test_a_report_that_contradicts_the_manifest_is_refused_whole(
     before = snapshot(paired)
     fake.report = report(**change)
     sync = read_report(paired, fake, config=config)
-    assert (sync.state, sync.fault) == ("failed", ErrorCode.report_invalid)
+    assert (sync.state, sync.error_code) == ("failed", ErrorCode.report_invalid)
     assert sync.evidence["field"] == field
     assert snapshot(paired) == before
-    assert paired.fault == ErrorCode.report_invalid
+    assert paired.error_code == ErrorCode.report_invalid
     assert "report_refused" in events(paired)
 
 
@@ -224,7 +233,7 @@ def test_a_report_whose_digest_lies_is_refused(
     honest = fake._report
     fake._report = lambda d, b: {**honest(d, b), "digest": "0" * 64}
     sync = read_report(paired, fake, config=config)
-    assert (sync.fault, sync.evidence["field"]) == (ErrorCode.report_invalid, "digest")
+    assert (sync.error_code, sync.evidence["field"]) == (ErrorCode.report_invalid, "digest")
     assert Report.of(paired) is None
 
 
@@ -235,14 +244,14 @@ def test_a_report_from_no_possible_moment_is_refused(
     honest = fake._report
     fake._report = lambda d, b: {**honest(d, b), "report": {**fake.report, "taken_at": taken_at}}
     sync = read_report(paired, fake, config=config)
-    assert (sync.fault, sync.evidence["field"]) == (ErrorCode.report_invalid, "taken_at")
+    assert (sync.error_code, sync.evidence["field"]) == (ErrorCode.report_invalid, "taken_at")
 
 
 def test_unchanged_without_a_report_to_compare_with_is_refused(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     fake._report = lambda d, b: {"digest": "0" * 64, "unchanged": True}
-    assert read_report(paired, fake, config=config).fault == ErrorCode.report_invalid
+    assert read_report(paired, fake, config=config).error_code == ErrorCode.report_invalid
 
 
 def test_fields_the_manifest_does_not_name_are_dropped_and_counted(
@@ -253,7 +262,7 @@ def test_fields_the_manifest_does_not_name_are_dropped_and_counted(
     stored = Report.of(paired)
     assert "s3cret" not in stored.body
     assert "admin" not in stored.body
-    received = Entry.newest(site_id=paired.id, event="report_received")[0]
+    received = AuditEntry.newest(site_id=paired.id, event="report_received")[0]
     assert '"dropped_fields":2' in received.body
 
 
@@ -277,15 +286,15 @@ def test_an_older_plugin_may_leave_out_fields(paired: Site, fake: FakeSite, conf
         whole.pop(name)
     fake.report = whole
     assert read_report(paired, fake, config=config).state == "done"
-    assert paired.offers == 0
+    assert paired.update_count == 0
 
 
-def test_keys_that_cannot_be_opened_are_our_fault_and_called_so(
+def test_keys_that_cannot_be_opened_are_our_error_and_called_so(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     other = make_config(config.var_dir, sealing_keys=(("t2", bytes(32)),))
     fake.calls.clear()
-    assert read_report(paired, fake, config=other).fault == "keys_unreadable"
+    assert read_report(paired, fake, config=other).error_code == "keys_unreadable"
     assert fake.calls == []
 
 
@@ -343,7 +352,7 @@ def test_sync_whose_worker_died_fails_after_five_minutes(
     assert Sync.get_by_id(sync.id).state == "asking"
     site_sync.recover(clock.advance(minutes=2))
     ended = Sync.get_by_id(sync.id)
-    assert (ended.state, ended.fault) == ("failed", ErrorCode.too_slow)
+    assert (ended.state, ended.error_code) == ("failed", ErrorCode.too_slow)
     fake.during = None
     assert read_report(paired, fake, config=config).state == "done"
 

@@ -8,7 +8,7 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import late_failures, proposals
 from app.http.errors import ErrorCode
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.changes import Change
 from app.models.sites import Site
 from tests.support.factories import approve, check, propose, run_change
@@ -30,25 +30,25 @@ def updated(
 
 @pytest.fixture
 def look_after(fake: FakeSite, config: Config, ready: Site):
-    def once(fault: str = "") -> Change | None:
+    def once(error_code: str = "") -> Change | None:
         return late_failures.check_synced_site(
-            ready, fault, config=config, look=fake.look, now=fake.clock
+            ready, error_code, config=config, look=fake.look, now=fake.clock
         )
 
     return once
 
 
 def events(site: Site) -> list[str]:
-    return [e.event for e in Entry.newest(site_id=site.id, limit=50)]
+    return [e.event for e in AuditEntry.newest(site_id=site.id, limit=50)]
 
 
-@pytest.mark.parametrize("fault", ["", ErrorCode.server_error, ErrorCode.web_page])
+@pytest.mark.parametrize("error_code", ["", ErrorCode.server_error, ErrorCode.web_page])
 def test_a_front_page_that_fails_after_a_sync_opens_an_incident_on_the_update(
-    updated: Change, fake: FakeSite, look_after, ready: Site, fault: str
+    updated: Change, fake: FakeSite, look_after, ready: Site, error_code: str
 ) -> None:
     fake.clock.advance(hours=1)
     fake.front_page = BROKEN
-    assert look_after(fault) == updated
+    assert look_after(error_code) == updated
     updated.refresh()
     assert (updated.state, updated.is_incident) == ("succeeded", True)
     assert updated.outcome_reason == "broke_later"

@@ -15,7 +15,7 @@ from app.domain.connection import pairing
 from app.domain.inventory import notices
 from app.domain.inventory.notices import NoticeResponse
 from app.keys import Token, pairing_keys
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.reports import Sync
 from app.models.sites import ACTIVE, DISCONNECTED, NEW, REVOKING, Pairing, Site
 from app.protocol import SentRequest
@@ -102,23 +102,23 @@ def test_a_token_that_expired_unnoticed_is_closed_by_the_notice(
 # ---- the site left ----
 
 
-def test_goodbye_with_its_proof_disconnects_the_site(
+def test_disconnect_with_its_proof_disconnects_the_site(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    answer = deliver(fake.goodbye_notice(config.origin), config, clock)
+    answer = deliver(fake.disconnect_notice(config.origin), config, clock)
     assert answer.status == 200
     paired.refresh()
     # What can only disconnect is kept, for the case that the site never said this.
     assert (paired.state, set(paired.keys_sealed)) == (DISCONNECTED, {"revoke"})
-    last = entry_document(Entry.head())
+    last = entry_document(AuditEntry.head())
     assert last["event"] == "site_disconnected"
     assert last["actor"] == {"kind": "site", "id": paired.id, "name": "Bakery", "ip": "192.0.2.9"}
 
 
-def test_signed_goodbye_with_a_wrong_proof_counts_for_nothing(
+def test_signed_disconnect_with_a_wrong_proof_counts_for_nothing(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    answer = deliver(fake.goodbye_notice(config.origin, g=bytes(32)), config, clock)
+    answer = deliver(fake.disconnect_notice(config.origin, g=bytes(32)), config, clock)
     assert (answer.status, answer.body) == UNAUTHORIZED
     paired.refresh()
     assert paired.state == ACTIVE
@@ -128,7 +128,7 @@ def test_nothing_inbound_is_believed_while_revoking(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     paired.move(to=REVOKING, when=(ACTIVE,))
-    answer = deliver(fake.goodbye_notice(config.origin), config, clock)
+    answer = deliver(fake.disconnect_notice(config.origin), config, clock)
     assert (answer.status, answer.body) == UNAUTHORIZED
     paired.refresh()
     assert paired.state == REVOKING
@@ -153,18 +153,18 @@ def test_changed_permissions_bring_the_next_sync_forward(
     assert json.loads(answer.body) == {"v": 1, "ok": True, "op": "permissions_changed"}
     sync = Sync.open_for(ready)
     assert jobs.jobs == [("sync_site", (sync.id,), 0)]
-    last = entry_document(Entry.head())
-    assert (last["event"], last["actor"]["kind"]) == ("sync_asked", "site")
+    last = entry_document(AuditEntry.head())
+    assert (last["event"], last["actor"]["kind"]) == ("sync_requested", "site")
 
 
 def test_changed_permissions_are_known_only_from_the_report_that_follows(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    fake.report["agent"]["scopes"]["plugins"] = False
+    fake.report["agent"]["permissions"]["plugins"] = False
     deliver(fake.permissions_notice(config.origin), config, clock)
     assert _against_akismet(ready, clock) == []
     read_report(ready, fake, config=config)
-    assert _against_akismet(ready, clock) == ["scope_off"]
+    assert _against_akismet(ready, clock) == ["permission_off"]
 
 
 def _against_akismet(site: Site, clock: Clock) -> list[str]:
@@ -180,7 +180,7 @@ def test_notices_all_day_do_not_keep_the_workers_busy(
         if Sync.open_for(ready):
             read_report(ready, fake, config=config)
         clock.advance(seconds=60)
-    by_notice = Sync.select().where(Sync.asked_by == ready.name)
+    by_notice = Sync.select().where(Sync.requested_by == ready.name)
     assert by_notice.count() == 12
     clock.advance(hours=1)
     deliver(fake.permissions_notice(config.origin), config, clock)
@@ -264,7 +264,7 @@ def test_a_notice_for_another_dashboard_is_refused(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"op": "goodbye"}, {"pid": "A" * 22}, {"pid": None}, {"op": ["pair.ready"]}]
+    "changes", [{"op": "disconnect"}, {"pid": "A" * 22}, {"pid": None}, {"op": ["pair.ready"]}]
 )
 def test_a_notice_about_one_token_can_say_nothing_else(
     token: str, config: Config, clock: Clock, jobs: RecordingQueue, changes: dict
@@ -286,16 +286,16 @@ def test_a_notice_about_one_token_can_say_nothing_else(
     assert jobs.jobs == []
 
 
-def test_knocking_all_day_does_not_fill_the_trail(
+def test_knocking_all_day_does_not_fill_the_audit_log(
     token: str, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     sent = fake.ready_notice(config.origin, token)
     for _ in range(40):
         deliver(sent, config, clock, body=b"{}")
-    assert len(Entry.newest(event="notice_refused", limit=100)) == 20
+    assert len(AuditEntry.newest(event="notice_refused", limit=100)) == 20
     clock.advance(hours=2)
     deliver(sent, config, clock, body=b"{}")
-    assert len(Entry.newest(event="notice_refused", limit=100)) == 21
+    assert len(AuditEntry.newest(event="notice_refused", limit=100)) == 21
 
 
 # ---- what changes between looking up a key and acting on it ----

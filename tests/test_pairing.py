@@ -12,7 +12,7 @@ from app.domain.connection import pairing
 from app.domain.errors import AlreadyPaired, Conflict, Forbidden, StaleState
 from app.http.errors import ErrorCode
 from app.keys import KeyRing, SealBroken, Token
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.reports import Sync
 from app.models.sites import (
     ACTIVE,
@@ -38,8 +38,8 @@ def issue(site: Site, by: Actor, config: Config, clock: Clock) -> tuple[Pairing,
 
 def attempt(token: Pairing, fake: FakeSite, config: Config) -> str:
     fresh = Pairing.get_by_id(token.id)
-    if fresh.state == "waiting" and fresh.next_try_at > fake.clock():
-        fake.clock.now = fresh.next_try_at
+    if fresh.state == "waiting" and fresh.next_attempt_at > fake.clock():
+        fake.clock.now = fresh.next_attempt_at
     outcome = pairing.attempt_pairing(token.id, config=config, call=fake.call, now=fake.clock)
     token.refresh()
     token.site.refresh()
@@ -47,7 +47,7 @@ def attempt(token: Pairing, fake: FakeSite, config: Config) -> str:
 
 
 def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
 
 
 # ---- it works ----
@@ -106,7 +106,7 @@ def test_the_secret_of_a_token_is_stored_nowhere(
 ) -> None:
     _, text = issue(site, ana, config, clock)
     secret = text.split(".")[2]
-    stored = list(Pairing.select().dicts()) + list(Entry.select().dicts())
+    stored = list(Pairing.select().dicts()) + list(AuditEntry.select().dicts())
     assert secret not in str(stored)
 
 
@@ -181,35 +181,35 @@ def test_a_token_that_ends_unused_leaves_the_site_where_it_was(
 # ---- waiting ----
 
 
-def test_while_nobody_pasted_the_token_it_waits_without_a_fault(
+def test_while_nobody_pasted_the_token_it_waits_without_a_error(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     token, _ = issue(site, ana, config, clock)
     assert attempt(token, fake, config) == "waiting"
-    assert token.fault == ""
+    assert token.error_code == ""
     assert token.attempts == 1
     assert jobs.jobs[-1] == ("pair_site", (token.id,), 5)
     assert site.state == PAIRING
 
 
 @pytest.mark.parametrize(
-    "fault",
+    "error_code",
     [ErrorCode.dns, ErrorCode.tls_expired, ErrorCode.connect_timeout, ErrorCode.address_refused],
 )
-def test_a_fault_is_shown_and_asking_goes_on(
-    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, fault: ErrorCode
+def test_a_error_is_shown_and_asking_goes_on(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, error_code: ErrorCode
 ) -> None:
     token, text = issue(site, ana, config, clock)
-    fake.failing = [fault]
+    fake.failing = [error_code]
     assert attempt(token, fake, config) == "waiting"
-    assert token.fault == fault
-    assert token.fault_evidence == {"detail": "as the test wants it"}
+    assert token.error_code == error_code
+    assert token.error_evidence == {"detail": "as the test wants it"}
     assert len(fake.calls) == 1
     fake.paste(text)
     assert attempt(token, fake, config) == "used"
 
 
-def test_the_same_fault_again_is_told_once(
+def test_the_same_error_again_is_told_once(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, _ = issue(site, ana, config, clock)
@@ -327,8 +327,8 @@ def test_another_address_than_the_called_one_stops_the_pairing_and_shows_both(
     token, text = issue(site, ana, config, clock)
     fake.paste(text)
     assert attempt(token, fake, config) == "failed"
-    assert token.fault == ErrorCode.wrong_site
-    assert token.fault_evidence == {"site_says": fake.says_home, "called": site.url}
+    assert token.error_code == ErrorCode.wrong_site
+    assert token.error_evidence == {"site_says": fake.says_home, "called": site.url}
     assert site.refresh() is None
     assert (site.state, site.keys_sealed, site.kid) == (NEW, {}, None)
     assert fake.paired is None
@@ -349,17 +349,17 @@ def test_a_site_that_has_seen_too_many_hellos_closes_the_token(
     fake.paste(text)
     fake.hellos = 10
     assert attempt(token, fake, config) == "failed"
-    assert token.fault == ErrorCode.pairing_closed
+    assert token.error_code == ErrorCode.pairing_closed
 
 
-def test_a_malformed_hello_is_a_fault_and_not_a_pairing(
+def test_a_malformed_hello_is_a_error_and_not_a_pairing(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     fake.says_home = "https://bakery.example\u202e"
     token, text = issue(site, ana, config, clock)
     fake.paste(text)
     assert attempt(token, fake, config) == "waiting"
-    assert token.fault == ErrorCode.malformed_reply
+    assert token.error_code == ErrorCode.malformed_reply
     assert token.exchange_sealed is None
 
 
@@ -517,7 +517,7 @@ def test_a_missing_sealing_key_is_said_and_not_hidden(
     fake.paste(text)
     other = make_config(config.var_dir, sealing_keys=(("t2", bytes(32)),))
     assert pairing.attempt_pairing(token.id, config=other, call=fake.call, now=clock) == "waiting"
-    assert Pairing.get_by_id(token.id).fault == "keys_unreadable"
+    assert Pairing.get_by_id(token.id).error_code == "keys_unreadable"
     assert fake.calls == []
 
 

@@ -14,20 +14,20 @@ Alias = Personal
 # What is kept beside the chain. Whoever adds an event with words of a person sees here whether
 # they will be erasable.
 TODAY = {
-    "alarm_closed": ["note"],
+    "alert_closed": ["note"],
     "change_acknowledged": ["note"],
     "change_approved": ["approver"],
     "change_proposed": ["reason"],
     "change_rejected": ["reason"],
-    "component_held": ["reason"],
+    "update_hold_created": ["reason"],
     "incident_closed": ["note"],
     "invitation_issued": ["name"],
-    "member_created": ["name"],
-    "member_disabled": ["name"],
-    "member_enabled": ["name"],
+    "user_created": ["name"],
+    "user_disabled": ["name"],
+    "user_enabled": ["name"],
     "owner_created": ["name"],
-    "person_erased": ["reason"],
-    "policy_made": ["reason"],
+    "personal_data_erased": ["reason"],
+    "auto_update_rule_created": ["reason"],
     "revocation_started": ["reason"],
     "role_changed": ["name"],
     "session_ended": ["name"],
@@ -46,7 +46,7 @@ def _registry_as_before():
 
 @dataclass(frozen=True, kw_only=True)
 class Marked(Event, is_declared=False):
-    """Each spelling of the mark, as somebody may write it."""
+    """Each spelling of the checkpoint, as somebody may write it."""
 
     plain: Personal
     optional: Personal | None = None
@@ -57,7 +57,7 @@ class Marked(Event, is_declared=False):
     text: str = ""
 
 
-def test_every_spelling_of_the_mark_is_kept_out_of_the_chain():
+def test_every_spelling_of_the_checkpoint_is_kept_out_of_the_chain():
     @dataclass(frozen=True, kw_only=True)
     class MarkedNow(Marked):
         """Declared, with the facts of the class above."""
@@ -70,7 +70,7 @@ def test_every_spelling_of_the_mark_is_kept_out_of_the_chain():
     assert private == dict.fromkeys(names, "Ana Example")
 
 
-def test_a_mark_that_is_no_text_counts_as_well():
+def test_a_checkpoint_that_is_no_text_counts_as_well():
     """As in a module without `from __future__ import annotations`."""
     namespace = {"__annotations__": {"reason": Personal | None}, "reason": None}
     made = type("Typed", (Event,), namespace)

@@ -64,7 +64,9 @@ def test_what_waits_is_not_enqueued_twice_and_what_runs_may_be(
     assert sorted(job.args[0] for job in waiting.jobs) == [7, 7, 8]
 
 
-def test_what_reads_the_whole_trail_has_hours(redis: Redis, backend: queue.RedisBackend) -> None:
+def test_what_reads_the_whole_audit_log_has_hours(
+    redis: Redis, backend: queue.RedisBackend
+) -> None:
     backend.put("export_audit_log", (1,), 0)
     backend.put("run_change", (1,), 0)
     limits = {job.func_name: job.timeout for job in queue.open_queue(redis).jobs}

@@ -12,8 +12,8 @@ from app.domain import alerts
 from app.domain.actor import Actor
 from app.domain.connection import revocation, revocation_checks
 from app.http.errors import ErrorCode
-from app.models.alerts import Alarm
-from app.models.audit import Entry
+from app.models.alerts import Alert
+from app.models.audit import AuditEntry
 from app.models.sites import DISCONNECTED, NEW, REVOKED, Site
 from tests.support.factories import pair, read_report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
@@ -60,16 +60,16 @@ def test_while_the_site_repeats_its_acknowledgement_all_is_well(
     ended: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     assert check(ended, fake, config, clock) == "still ended"
-    assert (Alarm.select().count(), ended.state) == (0, REVOKED)
+    assert (Alert.select().count(), ended.state) == (0, REVOKED)
 
 
-@pytest.mark.parametrize("fault", [ErrorCode.dns, ErrorCode.not_found, ErrorCode.unauthorized])
+@pytest.mark.parametrize("error_code", [ErrorCode.dns, ErrorCode.not_found, ErrorCode.unauthorized])
 def test_a_site_that_says_anything_else_is_no_alert(
-    ended: Site, fake: FakeSite, config: Config, clock: Clock, fault: ErrorCode
+    ended: Site, fake: FakeSite, config: Config, clock: Clock, error_code: ErrorCode
 ) -> None:
-    fake.failing.append(fault)
+    fake.failing.append(error_code)
     assert check(ended, fake, config, clock) == "still ended"
-    assert Alarm.select().count() == 0
+    assert Alert.select().count() == 0
 
 
 def test_it_is_checked_at_growing_intervals_for_a_year(
@@ -82,7 +82,7 @@ def test_it_is_checked_at_growing_intervals_for_a_year(
     assert days[:7] == [1, 2, 4, 8, 16, 30, 30]
     assert clock() - began <= revocation_checks.FOR + revocation_checks.LONGEST
     assert ended.keys_sealed == {}
-    assert Entry.head().event == "recheck_ended"
+    assert AuditEntry.head().event == "revocation_checks_ended"
     assert check(ended, fake, config, clock) == "not due"
 
 
@@ -92,12 +92,12 @@ def test_a_restored_site_is_ended_again_and_an_alert_says_so(
     restore(backup, fake)
     assert check(ended, fake, config, clock) == "had come back"
     assert fake.paired is None
-    (alarm,) = Alarm.open_ones()
-    assert (alarm.kind, alarm.site_id) == (alerts.REVOKED_ANSWERED, ended.id)
+    (alert,) = Alert.open_ones()
+    assert (alert.kind, alert.site_id) == (alerts.REVOKED_ANSWERED, ended.id)
     assert (ended.state, ended.recheck_at) == (REVOKED, clock() + timedelta(days=1))
     restore(backup, fake)
     assert check(ended, fake, config, clock) == "had come back"
-    assert Alarm.select().count() == 2
+    assert Alert.select().count() == 2
 
 
 def test_a_site_that_disconnected_and_is_restored_is_found_too(
@@ -126,7 +126,7 @@ def test_an_answer_without_the_proof_is_believed_nothing(
         revocation_checks.run(ended.id, config=config, call_bearer=lying, now=clock)
         == "still ended"
     )
-    assert Alarm.select().count() == 0
+    assert Alert.select().count() == 0
 
 
 def test_the_schedule_asks_for_what_is_due_and_one_worker_does_it(

@@ -9,7 +9,7 @@ from app.domain.actor import Actor
 from app.domain.audit import record_refusal, refusals
 from app.domain.audit.documents import entry_document
 from app.domain.audit.events import AccessRefused, FormRefused
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import db
 from app.models.refusals import RefusalCount
 from tests.support.fakes import Clock
@@ -22,7 +22,7 @@ def refuse(by: Actor, clock: Clock, times: int = 1, per_hour: int = 5) -> None:
 
 def told() -> list[tuple[str, str]]:
     """Of each entry, what it is and whose."""
-    return [(one.event, one.actor) for one in Entry.select().order_by(Entry.seq)]
+    return [(one.event, one.actor) for one in AuditEntry.select().order_by(AuditEntry.seq)]
 
 
 def test_a_viewer_who_is_refused_all_day_hides_nobody_else(
@@ -36,7 +36,7 @@ def test_a_viewer_who_is_refused_all_day_hides_nobody_else(
 def test_two_networks_of_strangers_have_a_share_each(database: Config, clock: Clock) -> None:
     for ip in ("198.51.100.1", "198.51.100.2", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"):
         refuse(Actor.anonymous(ip), clock, times=9)
-    assert Entry.select().count() == 4 * 5
+    assert AuditEntry.select().count() == 4 * 5
 
 
 def test_another_kind_has_a_share_of_its_own(cleo: Actor, clock: Clock) -> None:
@@ -50,7 +50,7 @@ def test_many_addresses_fill_neither_the_log_nor_the_counters(
 ) -> None:
     for number in range(200):
         refuse(Actor.anonymous(f"198.51.100.{number}"), clock)
-    assert Entry.select().count() == 50
+    assert AuditEntry.select().count() == 50
     assert RefusalCount.select().count() == 50 + 1
 
 
@@ -62,7 +62,7 @@ def test_after_the_hour_one_entry_says_how_many_more_there_were(
     refuse(ben, clock, times=2)
     assert refusals.close_hours(clock.advance(minutes=59)) == 0
     assert refusals.close_hours(clock.advance(minutes=1)) == 1
-    head = Entry.head()
+    head = AuditEntry.head()
     assert (head.event, head.actor) == ("refusals_counted", cleo.label)
     assert entry_document(head)["facts"] == {
         "about": "access_refused",
@@ -84,7 +84,7 @@ def test_what_went_beyond_the_share_of_all_is_told_by_aura(database: Config, clo
     for number in range(60):
         refuse(Actor.anonymous(f"198.51.100.{number}"), clock)
     refusals.close_hours(clock.advance(hours=1))
-    head = Entry.head()
+    head = AuditEntry.head()
     assert (head.event, head.actor, entry_document(head)["facts"]["count"]) == (
         "refusals_counted",
         "system",

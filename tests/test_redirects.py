@@ -10,7 +10,7 @@ from app.config import Config
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode
 from app.http.site_client import CallError
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.reports import Sync
 from app.models.sites import Site
 from tests.support.fakes import FakeSite
@@ -27,7 +27,7 @@ def read(site: Site, fake: FakeSite, config: Config, location: str) -> Sync:
 
     before = site.endpoint
     fake.calls.clear()
-    sync = Sync.open_for(site) or Sync.ask(site, asked_by="Ana", now=fake.clock())
+    sync = Sync.open_for(site) or Sync.ask(site, requested_by="Ana", now=fake.clock())
     site_sync.run_sync(sync.id, config=config, call=call, now=fake.clock)
     site.refresh()
     return Sync.get_by_id(sync.id)
@@ -55,7 +55,7 @@ def test_a_site_that_went_to_https_is_called_there_from_now_on(
     assert read(alone, fake, config, there).state == "done"
     assert alone.endpoint == there
     assert alone.connection == "healthy"
-    events = [entry.event for entry in Entry.newest(site_id=alone.id, limit=5)]
+    events = [entry.event for entry in AuditEntry.newest(site_id=alone.id, limit=5)]
     assert "endpoint_changed" in events
 
 
@@ -81,7 +81,7 @@ def test_nobody_is_followed_to_another_address(
     alone: Site, fake: FakeSite, config: Config, location: str
 ) -> None:
     sync = read(alone, fake, config, location)
-    assert (sync.state, sync.fault) == ("failed", ErrorCode.redirected)
+    assert (sync.state, sync.error_code) == ("failed", ErrorCode.redirected)
     assert called(fake) == [alone.endpoint]
 
 
@@ -90,5 +90,5 @@ def test_nobody_is_followed_back_to_http(alone: Site, fake: FakeSite, config: Co
     Site.update(endpoint=secure, endpoints=[secure]).where(Site.id == alone.id).execute()
     alone.refresh()
     sync = read(alone, fake, config, secure.replace("https:", "http:"))
-    assert (sync.state, sync.fault) == ("failed", ErrorCode.redirected)
+    assert (sync.state, sync.error_code) == ("failed", ErrorCode.redirected)
     assert called(fake) == [secure]

@@ -1,4 +1,4 @@
-"""A client's report over a long trail: the same words, and no more memory."""
+"""A client's report over a long audit log: the same words, and no more memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.domain.reporting import data
 from app.domain.reporting.client_report import ClientReport, Period
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import db
 from app.models.clients import Client
 from app.models.sites import Site
@@ -35,7 +35,7 @@ def report_for(client: Client, ana: Actor, config: Config, now: datetime) -> Cli
     return data.compute_for(client, period, by=ana, config=config, now=now)
 
 
-def test_no_query_grows_with_the_trail(
+def test_no_query_grows_with_the_audit_log(
     client: Client, ready: Site, ana: Actor, config: Config, clock: Clock, monkeypatch: Any
 ) -> None:
     fill_with_syncs(ready, 1500, clock())
@@ -77,5 +77,5 @@ def test_200_000_entries_take_no_more_memory_than_20_000(
     fill_with_syncs(ready, 7_000, clock())
     few = peak()
     fill_with_syncs(ready, 60_000, clock())
-    assert Entry.select().count() > 200_000
+    assert AuditEntry.select().count() > 200_000
     assert peak() < 1.5 * few

@@ -12,7 +12,7 @@ from app.domain.connection import revocation
 from app.domain.errors import Forbidden, NotPaired
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.reports import Report, Sync
 from app.models.sites import (
     ACTIVE,
@@ -32,7 +32,7 @@ from tests.support.factories import pair, read_report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 
-def goodbye(site: Site, fake: FakeSite, config: Config) -> str:
+def disconnect(site: Site, fake: FakeSite, config: Config) -> str:
     outcome = revocation.deliver_revocation(
         site.id, config=config, call=fake.call, call_bearer=fake.call_bearer, now=fake.clock
     )
@@ -45,7 +45,7 @@ def ops(fake: FakeSite) -> list[str]:
 
 
 def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_acknowledged_and_then_refused_is_confirmed_by_the_site(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     assert jobs.jobs == [("deliver_revocation", (revoked.id,), 0)]
-    assert goodbye(revoked, fake, config) == REVOKED
+    assert disconnect(revoked, fake, config) == REVOKED
     assert ops(fake) == ["revoke", "ping"]
     assert fake.paired is None
     assert set(revoked.keys_sealed) == {"revoke"}
@@ -127,11 +127,11 @@ def test_only_a_connection_can_be_revoked(site: Site, ana: Actor, state: str) ->
 
 
 @pytest.mark.parametrize("state", [NEW, PAIRING, ACTIVE, REVOKED, DISCONNECTED])
-def test_no_goodbye_is_said_in_other_states(
+def test_no_disconnect_is_said_in_other_states(
     site: Site, fake: FakeSite, config: Config, state: str
 ) -> None:
     site.move(to=state, when=(NEW,))
-    assert goodbye(site, fake, config) == state
+    assert disconnect(site, fake, config) == state
     assert fake.calls == []
 
 
@@ -151,30 +151,30 @@ def test_a_site_whose_old_key_still_works_is_not_proven(
 ) -> None:
     keys = fake.paired
     fake.during = lambda op: setattr(fake, "paired", keys) if op == "ping" else None
-    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
+    assert disconnect(revoked, fake, config) == REVOKED_UNPROVEN
     assert revoked.revoke_evidence["probe"] == "answered"
     assert set(revoked.keys_sealed) == {"revoke"}
     assert events(revoked)[-1] == "revocation_unproven"
 
 
-@pytest.mark.parametrize("fault", [ErrorCode.blocked, ErrorCode.web_page, ErrorCode.not_found])
+@pytest.mark.parametrize("error_code", [ErrorCode.blocked, ErrorCode.web_page, ErrorCode.not_found])
 def test_a_probe_answered_by_something_else_proves_nothing(
-    revoked: Site, fake: FakeSite, config: Config, fault: ErrorCode
+    revoked: Site, fake: FakeSite, config: Config, error_code: ErrorCode
 ) -> None:
-    fake.during = lambda op: fake.failing.append(fault) if op == "ping" else None
-    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
-    assert revoked.revoke_evidence["probe"] == fault
+    fake.during = lambda op: fake.failing.append(error_code) if op == "ping" else None
+    assert disconnect(revoked, fake, config) == REVOKED_UNPROVEN
+    assert revoked.revoke_evidence["probe"] == error_code
 
 
 def test_a_probe_that_does_not_come_through_is_tried_again(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     fake.during = lambda op: fake.failing.append(ErrorCode.too_slow) if op == "ping" else None
-    assert goodbye(revoked, fake, config) == REVOKING
+    assert disconnect(revoked, fake, config) == REVOKING
     assert jobs.jobs[-1] == ("deliver_revocation", (revoked.id,), 15)
     fake.during = None
     clock.advance(seconds=15)
-    assert goodbye(revoked, fake, config) == REVOKED
+    assert disconnect(revoked, fake, config) == REVOKED
     assert ops(fake) == ["revoke", "ping", "ping"]
 
 
@@ -182,7 +182,7 @@ def test_a_probe_that_never_comes_through_ends_unproven(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.during = lambda op: fake.failing.append(ErrorCode.too_slow) if op == "ping" else None
-    while goodbye(revoked, fake, config) == REVOKING:
+    while disconnect(revoked, fake, config) == REVOKING:
         clock.advance(seconds=15)
     assert revoked.state == REVOKED_UNPROVEN
     assert ops(fake) == ["revoke", *["ping"] * revocation.PROBE_TRIES]
@@ -192,9 +192,9 @@ def test_lost_acknowledgement_is_asked_for_again_without_a_signature(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.losing = {"revoke"}
-    assert goodbye(revoked, fake, config) == REVOKED_UNREACHED
+    assert disconnect(revoked, fake, config) == REVOKED_UNREACHED
     clock.advance(minutes=5)
-    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
+    assert disconnect(revoked, fake, config) == REVOKED_UNPROVEN
     assert revoked.revoke_evidence["ack"] == "yes"
     assert revoked.revoke_evidence["probe"] == ""
 
@@ -203,7 +203,7 @@ def test_a_signature_stripped_on_the_way_is_worked_around_and_still_proven(
     revoked: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.during = lambda op: fake.failing.append(ErrorCode.blocked) if not fake.calls[1:] else None
-    assert goodbye(revoked, fake, config) == REVOKED
+    assert disconnect(revoked, fake, config) == REVOKED
     assert [keyid == "" for _, keyid, _ in fake.calls] == [False, True, False]
 
 
@@ -211,13 +211,13 @@ def test_a_plain_refusal_is_no_acknowledgement_and_the_secret_is_kept(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     keys, fake.paired = fake.paired, None
-    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
+    assert disconnect(revoked, fake, config) == REVOKED_UNPROVEN
     assert set(revoked.keys_sealed) == {"revoke"}
     assert revoked.revoke_evidence["ack"] == "no"
     assert revoked.revoke_evidence["probe"] == "refused"
     fake.restore_backup(keys)
     clock.advance(minutes=10)
-    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
+    assert disconnect(revoked, fake, config) == REVOKED_UNPROVEN
     assert revoked.revoke_evidence["ack"] == "yes"
     assert set(revoked.keys_sealed) == {"revoke"}
     assert fake.paired is None
@@ -227,7 +227,7 @@ def test_a_forged_acknowledgement_is_not_believed(
     revoked: Site, fake: FakeSite, config: Config
 ) -> None:
     revoked.note(when=(REVOKING,), ack_hash="0" * 64)
-    assert goodbye(revoked, fake, config) == REVOKED_UNREACHED
+    assert disconnect(revoked, fake, config) == REVOKED_UNREACHED
     assert revoked.revoke_evidence["ack"] == "no"
 
 
@@ -238,11 +238,11 @@ def test_unreached_site_leaves_no_key_that_could_command_it(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.failing = [ErrorCode.connection_refused]
-    assert goodbye(revoked, fake, config) == REVOKED_UNREACHED
+    assert disconnect(revoked, fake, config) == REVOKED_UNREACHED
     assert set(revoked.keys_sealed) == {"revoke"}
     assert revoked.revoke_next_at == clock() + timedelta(minutes=5)
-    assert revoked.revoke_evidence["last_fault"] == ErrorCode.connection_refused
-    assert events(revoked)[-1] == "revocation_unreached"
+    assert revoked.revoke_evidence["last_error"] == ErrorCode.connection_refused
+    assert events(revoked)[-1] == "revocation_undelivered"
 
 
 def test_retries_grow_from_five_minutes_to_a_day(
@@ -251,7 +251,7 @@ def test_retries_grow_from_five_minutes_to_a_day(
     waits = []
     for _ in range(12):
         fake.failing = [ErrorCode.dns]
-        goodbye(revoked, fake, config)
+        disconnect(revoked, fake, config)
         waits.append(revoked.revoke_next_at - clock())
         clock.now = revoked.revoke_next_at
     assert waits[:4] == [timedelta(minutes=m) for m in (5, 10, 20, 40)]
@@ -263,34 +263,34 @@ def test_trying_ends_after_ninety_days_and_is_never_called_done(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.failing = [ErrorCode.dns]
-    goodbye(revoked, fake, config)
+    disconnect(revoked, fake, config)
     calls = len(fake.calls)
     clock.advance(days=90)
-    assert goodbye(revoked, fake, config) == REVOKED_UNREACHED
+    assert disconnect(revoked, fake, config) == REVOKED_UNREACHED
     assert len(fake.calls) == calls
     assert (revoked.keys_sealed, revoked.revoke_next_at) == ({}, None)
     assert events(revoked)[-1] == "revocation_abandoned"
 
 
-def test_the_schedule_queues_goodbyes_when_their_time_has_come(
+def test_the_schedule_queues_disconnects_when_their_time_has_come(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     fake.failing = [ErrorCode.dns]
-    goodbye(revoked, fake, config)
+    disconnect(revoked, fake, config)
     assert revocation.retry_due_revocations(clock.advance(minutes=4)) == []
     jobs.jobs.clear()
     assert revocation.retry_due_revocations(clock.advance(minutes=1)) == [revoked.id]
     assert jobs.jobs == [("deliver_revocation", (revoked.id,), 0)]
 
 
-def test_a_missing_sealing_key_delays_the_goodbye_and_destroys_nothing_that_disconnects(
+def test_a_missing_sealing_key_delays_the_disconnect_and_destroys_nothing_that_disconnects(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     other = make_config(config.var_dir, sealing_keys=(("t2", bytes(32)),))
-    assert goodbye(revoked, fake, other) == REVOKED_UNREACHED
+    assert disconnect(revoked, fake, other) == REVOKED_UNREACHED
     assert fake.calls == []
     clock.advance(minutes=10)
-    assert goodbye(revoked, fake, config) == REVOKED_UNPROVEN
+    assert disconnect(revoked, fake, config) == REVOKED_UNPROVEN
     assert revoked.revoke_evidence["ack"] == "yes"
 
 
@@ -302,10 +302,10 @@ def test_two_workers_tell_the_site_once(revoked: Site, fake: FakeSite, config: C
 
     def meanwhile(op: str) -> None:
         if op == "revoke":
-            inner.append(goodbye(Site.get_by_id(revoked.id), fake, config))
+            inner.append(disconnect(Site.get_by_id(revoked.id), fake, config))
 
     fake.during = meanwhile
-    assert goodbye(revoked, fake, config) == REVOKED
+    assert disconnect(revoked, fake, config) == REVOKED
     assert inner == ["busy"]
     assert ops(fake) == ["revoke", "ping"]
 
@@ -319,20 +319,20 @@ def test_worker_killed_after_the_acknowledgement_goes_on_with_the_probe(
 
     fake.during = die
     with pytest.raises(KeyboardInterrupt):
-        goodbye(revoked, fake, config)
+        disconnect(revoked, fake, config)
     fake.during = None
     clock.advance(minutes=2)
     assert revocation.retry_due_revocations(clock()) == [revoked.id]
-    assert goodbye(revoked, fake, config) == REVOKED
+    assert disconnect(revoked, fake, config) == REVOKED
     assert ops(fake) == ["revoke", "ping", "ping"]
 
 
-def test_goodbye_delivered_again_after_the_end_is_silent(
+def test_disconnect_delivered_again_after_the_end_is_silent(
     revoked: Site, fake: FakeSite, config: Config
 ) -> None:
-    goodbye(revoked, fake, config)
+    disconnect(revoked, fake, config)
     fake.calls.clear()
-    assert goodbye(revoked, fake, config) == REVOKED
+    assert disconnect(revoked, fake, config) == REVOKED
     assert fake.calls == []
 
 
@@ -343,7 +343,7 @@ def test_a_site_that_had_left_before_is_disconnected_by_its_own_proof(
     revoked: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.disconnect()
-    assert goodbye(revoked, fake, config) == DISCONNECTED
+    assert disconnect(revoked, fake, config) == DISCONNECTED
     assert set(revoked.keys_sealed) == {"revoke"}
     assert events(revoked)[-1] == "site_disconnected"
 
@@ -353,38 +353,40 @@ def test_sync_finds_out_that_the_site_has_left(
 ) -> None:
     fake.disconnect()
     sync = read_report(paired, fake, config=config)
-    assert (sync.state, sync.fault) == ("failed", ErrorCode.disconnected)
+    assert (sync.state, sync.error_code) == ("failed", ErrorCode.disconnected)
     assert paired.state == DISCONNECTED
     assert set(paired.keys_sealed) == {"revoke"}
-    assert goodbye(paired, fake, config) == DISCONNECTED
+    assert disconnect(paired, fake, config) == DISCONNECTED
     assert (set(paired.keys_sealed), paired.revoke_next_at) == ({"revoke"}, None)
-    assert "goodbye_forged" not in events(paired)
+    assert "disconnect_proof_forged" not in events(paired)
 
 
-def test_a_goodbye_the_site_never_said_is_found_out_and_ends_it_for_real(
+def test_a_disconnect_the_site_never_said_is_found_out_and_ends_it_for_real(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    """A thief with a full copy knows the secret that proves a goodbye."""
+    """A thief with a full copy knows the secret that proves a disconnect notice."""
     assert fake.paired is not None
-    assert revocation.receive_disconnect(paired.key_id, b64u(fake.paired.keys.goodbye), now=clock())
+    assert revocation.receive_disconnect(
+        paired.key_id, b64u(fake.paired.keys.disconnect), now=clock()
+    )
     assert revocation.retry_due_revocations(clock()) == [paired.id]
-    assert goodbye(paired, fake, config) == REVOKED_UNPROVEN
+    assert disconnect(paired, fake, config) == REVOKED_UNPROVEN
     assert fake.paired is None
     assert set(paired.keys_sealed) == {"revoke"}
-    assert events(paired)[-2:] == ["goodbye_forged", "revocation_unproven"]
+    assert events(paired)[-2:] == ["disconnect_proof_forged", "revocation_unproven"]
 
 
 def test_a_site_that_left_and_is_away_is_told_later(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     assert fake.paired is not None
-    revocation.receive_disconnect(paired.key_id, b64u(fake.paired.keys.goodbye), now=clock())
+    revocation.receive_disconnect(paired.key_id, b64u(fake.paired.keys.disconnect), now=clock())
     fake.failing = [ErrorCode.dns]
-    assert goodbye(paired, fake, config) == DISCONNECTED
+    assert disconnect(paired, fake, config) == DISCONNECTED
     assert set(paired.keys_sealed) == {"revoke"}
     fake.disconnect()
     clock.advance(minutes=6)
-    assert goodbye(paired, fake, config) == DISCONNECTED
+    assert disconnect(paired, fake, config) == DISCONNECTED
     assert set(paired.keys_sealed) == {"revoke"}
 
 
@@ -410,7 +412,7 @@ def test_three_plain_refusals_raise_a_question_and_delete_no_key(
     fake.paired = keys
     read_report(paired, fake, config=config)
     assert paired.state == ACTIVE
-    assert paired.failures_in_row == 0
+    assert paired.consecutive_failures == 0
     assert "site_reconnected" in events(paired)
 
 
@@ -419,14 +421,14 @@ def test_an_unconfirmed_disconnection_can_be_revoked(
 ) -> None:
     paired.move(to=DISCONNECTED_UNCONFIRMED, when=(ACTIVE,))
     revocation.revoke_access(paired, by=ana, now=fake.clock())
-    assert goodbye(paired, fake, config) == REVOKED
+    assert disconnect(paired, fake, config) == REVOKED
 
 
-def test_a_site_can_be_paired_while_an_old_goodbye_is_owed(
+def test_a_site_can_be_paired_while_an_old_disconnect_is_owed(
     revoked: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     fake.failing = [ErrorCode.dns]
-    goodbye(revoked, fake, config)
+    disconnect(revoked, fake, config)
     pair(revoked, fake, by=ana, config=config)
     assert revoked.state == ACTIVE
     clock.advance(days=1)
@@ -442,9 +444,9 @@ def test_a_backup_of_aura_restored_after_revoking_commands_nothing_and_is_notice
     """Of what was revoked the backup knows nothing, and holds every key."""
     backup = dict(paired.__data__)
     revocation.revoke_access(paired, by=ana, now=clock())
-    assert goodbye(paired, fake, config) == REVOKED
+    assert disconnect(paired, fake, config) == REVOKED
     Site.update(**backup).where(Site.id == paired.id).execute()
     for expected in (ACTIVE, ACTIVE, DISCONNECTED_UNCONFIRMED):
-        assert read_report(paired, fake, config=config).fault == ErrorCode.unauthorized
+        assert read_report(paired, fake, config=config).error_code == ErrorCode.unauthorized
         assert paired.state == expected
     assert events(paired).count("site_disconnected") == 1

@@ -17,7 +17,7 @@ from app.domain.errors import Conflict, Forbidden, NotPaired
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode
 from app.keys import KeyRing, SealBroken, signing_public
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.installation import Setting
 from app.models.rotations import AGREED, ASKING, DONE, FAILED, Rotation
 from app.models.sites import MOVED, REVOKED, Site
@@ -44,7 +44,7 @@ def asked(paired: Site, ana: Actor, config: Config, clock: Clock) -> Rotation:
 
 
 def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
 
 
 def ops(fake: FakeSite) -> list[str]:
@@ -70,7 +70,7 @@ def test_both_sides_use_the_new_keys_and_the_old_ones_are_gone(
     assert not set(paired.keys_sealed.values()) & set(sealed.values())
     assert read_report(paired, fake, config=config).state == "done"
     assert (asked.exchange_sealed, asked.next_sealed) == (None, None)
-    assert [e for e in events(paired) if "rotat" in e] == ["rotation_asked", "keys_rotated"]
+    assert [e for e in events(paired) if "rotat" in e] == ["key_rotation_requested", "keys_rotated"]
 
 
 def test_it_can_be_done_again_and_again(
@@ -104,7 +104,7 @@ def test_all_sites_are_asked_and_none_twice(
     make_site(ana, now=clock(), url="https://unpaired.example")
     made = rotation.rotate_all_keys(config=config, now=clock())
     assert [one.site_id for one in made] == [second.id]
-    assert made[0].asked_by == "Aura"
+    assert made[0].requested_by == "Aura"
 
 
 # ---- the dashboard's signing key ----
@@ -326,8 +326,8 @@ def test_a_refusal_ends_it_at_once_and_the_present_keys_stay(
 ) -> None:
     fake.refusing["keys.rotate"] = "invalid_arguments"
     assert run(asked) == FAILED
-    assert asked.fault == ErrorCode.refused_by_site
-    assert "rotation_failed" in events(paired)
+    assert asked.error_code == ErrorCode.refused_by_site
+    assert "key_rotation_failed" in events(paired)
     assert read_report(paired, fake, config=config).state == "done"
 
 

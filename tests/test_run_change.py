@@ -15,7 +15,7 @@ from app.domain.audit.documents import entry_document
 from app.domain.changes import approvals, execution, proposals, settlement
 from app.domain.connection import revocation
 from app.http.errors import ErrorCode
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import transaction
 from app.models.changes import (
     APPROVED,
@@ -88,7 +88,7 @@ Do = Callable[[Change], str]
 
 
 def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(Entry.newest(site_id=site.id, limit=100))]
+    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
 
 
 def installs(fake: FakeSite, change: Change) -> int:
@@ -107,7 +107,7 @@ def test_a_change_succeeds_with_evidence_and_the_list_follows(
     assert approved.evidence["package_sha256"] == "ab" * 32
     assert approved.probe_before["answer"] == approved.probe_after["answer"] == "ok"
     component = Component.get(Component.site == ready, Component.ident == AKISMET)
-    assert (component.version, component.offered_version) == ("5.3.1", None)
+    assert (component.version, component.update_version) == ("5.3.1", None)
     assert events(ready)[-3:] == ["change_started", "site_called", "change_ended"]
     assert jobs.jobs == [("sync_site", (Sync.open_for(ready).id,), 0)]
 
@@ -152,7 +152,7 @@ def test_a_row_that_was_made_to_look_approved_is_not_sent(
 ) -> None:
     change = check(propose(ready, ben, clock()), fake, config)
     plan = canonical({**parse_json(change.document.encode()), "approval": {"by": "Mallory"}})
-    forged = {"plan": b64u(plan), "signature": b64u(bytes(64)), "next_try_at": clock()}
+    forged = {"plan": b64u(plan), "signature": b64u(bytes(64)), "next_attempt_at": clock()}
     Change.update(state=APPROVED, **forged).execute()
     fake.calls.clear()
     assert run(change) == "cancelled"
@@ -167,7 +167,7 @@ def test_an_approved_row_that_was_changed_is_not_sent(
     raw = getattr(approved, column)
     if column == "plan":
         altered = parse_json(from_b64u(raw))
-        altered["step"]["to"] = "6.6.6"
+        altered["item"]["to"] = "6.6.6"
         raw = b64u(canonical(altered))
     else:
         raw = raw[:-2] + ("AA" if raw[-2:] != "AA" else "BB")
@@ -274,7 +274,9 @@ def test_what_was_seen_with_the_new_version_is_kept_beside_a_rollback(
     telling(fake, lambda e: e.update(during={**during, "more": 1}))
     assert run(approved) == "rolled_back"
     assert approved.evidence["during"] == {**during, "error": error}
-    entry = next(e for e in Entry.newest(site_id=ready.id, limit=9) if e.event == "change_ended")
+    entry = next(
+        e for e in AuditEntry.newest(site_id=ready.id, limit=9) if e.event == "change_ended"
+    )
     told = entry_document(entry)["facts"]["evidence"]
     assert told["during_probe"] == "fatal"
     assert "during_error" not in told
@@ -287,18 +289,18 @@ def test_a_refusal_says_what_did_not_hold(approved: Change, fake: FakeSite, run:
     assert installs(fake, approved) == 0
 
 
-def test_an_owner_who_took_the_scope_back_is_obeyed(
+def test_an_owner_who_took_the_permission_back_is_obeyed(
     approved: Change, fake: FakeSite, run: Do
 ) -> None:
-    fake.report["agent"]["scopes"]["plugins"] = False
+    fake.report["agent"]["permissions"]["plugins"] = False
     assert run(approved) == "refused"
-    assert approved.outcome_reason == "scope_off"
+    assert approved.outcome_reason == "permission_off"
 
 
 @pytest.mark.parametrize(
     ("code", "state"),
     [
-        ("out_of_scope", "refused"),
+        ("not_permitted", "refused"),
         ("unknown_operation", "refused"),
         ("nonce_store_unavailable", "refused"),
         ("internal_error", UNKNOWN),
@@ -323,7 +325,7 @@ def test_a_success_that_broke_the_website_outside_is_a_failure(
     assert approved.probe_after["answer"] == "fatal"
 
 
-def test_a_website_that_was_broken_before_is_not_the_changes_fault(
+def test_a_website_that_was_broken_before_is_not_the_changes_error(
     approved: Change, fake: FakeSite, run: Do
 ) -> None:
     fake.front_page = BROKEN
@@ -344,29 +346,29 @@ def test_a_lost_reply_is_unknown_and_settles_itself(
     assert installs(fake, approved) == 1
     assert approved.evidence["after"]["version"] == "5.3.1"
     assert [e for e in events(ready) if e.startswith("change_")][-2:] == [
-        "change_unsettled",
+        "change_outcome_unknown",
         "change_ended",
     ]
 
 
 @pytest.mark.parametrize(
-    "fault", [ErrorCode.too_slow, ErrorCode.web_page, ErrorCode.bad_reply_signature]
+    "error_code", [ErrorCode.too_slow, ErrorCode.web_page, ErrorCode.bad_reply_signature]
 )
 def test_whatever_is_no_signed_answer_is_unknown(
-    approved: Change, fake: FakeSite, run: Do, fault: ErrorCode
+    approved: Change, fake: FakeSite, run: Do, error_code: ErrorCode
 ) -> None:
-    fake.failing = [fault]
+    fake.failing = [error_code]
     assert run(approved) == UNKNOWN
-    assert approved.fault == fault
+    assert approved.error_code == error_code
 
 
 @pytest.mark.parametrize(
-    "fault", [ErrorCode.dns, ErrorCode.connection_refused, ErrorCode.tls_expired]
+    "error_code", [ErrorCode.dns, ErrorCode.connection_refused, ErrorCode.tls_expired]
 )
 def test_without_a_connection_nothing_was_done_and_that_is_said(
-    approved: Change, fake: FakeSite, run: Do, fault: ErrorCode
+    approved: Change, fake: FakeSite, run: Do, error_code: ErrorCode
 ) -> None:
-    fake.failing = [fault]
+    fake.failing = [error_code]
     assert run(approved) == "failed"
     assert (approved.outcome_reason, approved.is_incident) == ("never_arrived", False)
     assert approved.probe_after == {}
@@ -417,7 +419,7 @@ def test_a_site_that_tells_nothing_for_an_hour_is_something_to_look_at(
     assert settle(approved) == UNKNOWN
     assert approved.is_incident
     proposals.close_incident(approved, by=ana, note="the new version is there", now=fake.clock())
-    assert (approved.state, approved.next_try_at) == (UNKNOWN, None)
+    assert (approved.state, approved.next_attempt_at) == (UNKNOWN, None)
     fake.clock.advance(days=1)
     assert settle(approved) == UNKNOWN
     assert not Change.has_incident(ready)
@@ -439,7 +441,7 @@ def test_somebody_who_looked_while_the_site_was_asked_is_not_overruled(
     fake.during = look_after
     fake.clock.advance(minutes=20)
     assert settle(approved) == UNKNOWN
-    assert (approved.next_try_at, approved.is_incident) == (None, False)
+    assert (approved.next_attempt_at, approved.is_incident) == (None, False)
 
 
 def test_asking_ends_after_a_week(approved: Change, fake: FakeSite, run: Do, settle: Do) -> None:
@@ -448,7 +450,7 @@ def test_asking_ends_after_a_week(approved: Change, fake: FakeSite, run: Do, set
     fake.clock.advance(days=7)
     fake.failing = [ErrorCode.too_slow]
     assert settle(approved) == UNKNOWN
-    assert (approved.next_try_at, approved.is_incident) == (None, True)
+    assert (approved.next_attempt_at, approved.is_incident) == (None, True)
 
 
 # ---- the site asks its own administrator ----
@@ -457,7 +459,7 @@ def test_asking_ends_after_a_week(approved: Change, fake: FakeSite, run: Do, set
 def test_a_site_that_waits_for_its_administrator_is_sent_the_same_again(
     approved: Change, fake: FakeSite, run: Do, jobs: RecordingQueue
 ) -> None:
-    fake.report["agent"]["approval_here"] = True
+    fake.report["agent"]["approval_on_site"] = True
     assert run(approved) == WAITING
     assert run(approved) == WAITING
     assert [op for op, _, _ in fake.calls] == ["change.run"]
@@ -470,7 +472,7 @@ def test_a_site_that_waits_for_its_administrator_is_sent_the_same_again(
 
 
 def test_a_wait_without_an_answer_expires(approved: Change, fake: FakeSite, run: Do) -> None:
-    fake.report["agent"]["approval_here"] = True
+    fake.report["agent"]["approval_on_site"] = True
     run(approved)
     fake.clock.advance(days=4)
     execution.recover_changes(fake.clock())
@@ -556,8 +558,8 @@ def two(
 ) -> list[Change]:  # fmt: skip
     """Two approved changes of one site."""
     fake.report["plugins"].append(plugin("shop/shop.php", name="Shop", version="1.0"))
-    offer = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "version": "2.0"}
-    fake.report["updates"]["plugins"].append(offer)
+    update = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "version": "2.0"}
+    fake.report["updates"]["plugins"].append(update)
     read_report(ready, fake, config=config)
     made = [
         check(propose(ready, ben, clock()), fake, config),

@@ -1,4 +1,4 @@
-"""A site's own log reaches Aura, whole and to the byte, or an alarm says what is wrong with it."""
+"""A site's own log reaches Aura, whole and to the byte, or an alert says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.domain.crosscheck import site_log
 from app.domain.crosscheck.site_log import Batch, Cursor, LogBroken, LogEntry
 from app.domain.errors import Forbidden, NotPaired
 from app.http.errors import ErrorCode
-from app.models.alerts import Alarm
+from app.models.alerts import Alert
 from app.models.base import db
 from app.models.sent_calls import SentCall
-from app.models.site_log import SiteEntry, SiteLog
+from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import EXCESSIVE, Site
 from app.protocol import chain_genesis, chain_hash
 from tests.support.factories import pair, read_log, read_report
@@ -31,13 +31,15 @@ GENESIS = chain_genesis(LOG).hex()
 
 def kept(site: Site) -> list[tuple[int, str, str]]:
     rows = (
-        SiteEntry.select().where(SiteEntry.site == site).order_by(SiteEntry.branch, SiteEntry.seq)
+        SiteLogEntry.select()
+        .where(SiteLogEntry.site == site)
+        .order_by(SiteLogEntry.branch, SiteLogEntry.seq)
     )
     return [(row.seq, row.body, row.hash) for row in rows]
 
 
 def open_kinds() -> list[str]:
-    return [alarm.kind for alarm in Alarm.open_ones()]
+    return [alert.kind for alert in Alert.open_ones()]
 
 
 # ---- reading ----
@@ -66,7 +68,7 @@ def test_a_long_log_comes_in_batches_and_the_rest_is_left_to_the_next_job(
     paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue
 ) -> None:
     for number in range(40):
-        fake.write("scopes_changed", "user:1", number=number)
+        fake.write("permissions_changed", "user:1", number=number)
     fake.batch = 4
     jobs.jobs.clear()
     assert read_log(paired, fake, config) == "more"
@@ -138,12 +140,12 @@ def test_the_nonce_is_kept_before_the_call_is_sent(
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE site_entry SET body = 'x'",
-        "DELETE FROM site_entry",
-        "INSERT INTO site_entry SELECT site_id, branch, 1, log, prev, body, hash, received_at"
-        " FROM site_entry WHERE seq = 2",
-        "REPLACE INTO site_entry SELECT site_id, branch, seq, log, prev, 'x', hash, received_at"
-        " FROM site_entry",
+        "UPDATE site_log_entry SET body = 'x'",
+        "DELETE FROM site_log_entry",
+        "INSERT INTO site_log_entry SELECT site_id, branch, 1, log, prev, body, hash, received_at"
+        " FROM site_log_entry WHERE seq = 2",
+        "REPLACE INTO site_log_entry SELECT site_id, branch, seq, log, prev, 'x', hash, received_at"
+        " FROM site_log_entry",
     ],
 )
 def test_the_database_refuses_to_change_an_entry_of_a_site(
@@ -162,14 +164,14 @@ def test_the_database_refuses_to_change_an_entry_of_a_site(
 def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    for name in ("scopes_changed", "change_allowed", "stays_silent"):
+    for name in ("permissions_changed", "update_approved", "kept_paused"):
         fake.write(name, "user:1")
     real = fake.log[2]
     fake._entries = tampering(fake, real.seq, body="eyJ2IjoxfQ")
     assert read_log(paired, fake, config) == "broken"
-    (alarm,) = Alarm.open_ones()
-    assert alarm.kind == alerts.LOG_BROKEN
-    assert alarm.evidence["site"] == {
+    (alert,) = Alert.open_ones()
+    assert alert.kind == alerts.LOG_BROKEN
+    assert alert.evidence["site"] == {
         "entry": 3,
         "why": "was altered",
         "signed_up_to": fake.head["n"],
@@ -198,11 +200,11 @@ def tampering(fake: FakeSite, number: int, **changed: object) -> object:
         *({"body": "_w"}, {"body": "bm8"}, {"body": None}, {"hash": 5}),
     ],
 )
-def test_an_entry_that_does_not_fit_is_an_alarm_once(
+def test_an_entry_that_does_not_fit_is_an_alert_once(
     paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
 ) -> None:
-    fake.write("scopes_changed", "user:1")
-    fake.write("scopes_changed", "user:1")
+    fake.write("permissions_changed", "user:1")
+    fake.write("permissions_changed", "user:1")
     fake._entries = tampering(fake, 3, **changed)
     assert read_log(paired, fake, config) == "broken"
     assert read_log(paired, fake, config) == "broken"
@@ -210,8 +212,8 @@ def test_an_entry_that_does_not_fit_is_an_alarm_once(
 
 
 def test_a_missing_entry_is_found(paired: Site, fake: FakeSite, config: Config) -> None:
-    fake.write("scopes_changed", "user:1")
-    fake.write("change_allowed", "user:1")
+    fake.write("permissions_changed", "user:1")
+    fake.write("update_approved", "user:1")
     honest = fake._entries
 
     def without(document: dict[str, object], body: bytes) -> dict[str, object]:
@@ -221,7 +223,7 @@ def test_a_missing_entry_is_found(paired: Site, fake: FakeSite, config: Config) 
 
     fake._entries = without
     assert read_log(paired, fake, config) == "broken"
-    assert Alarm.open_ones()[0].evidence["site"]["why"] == "is missing"
+    assert Alert.open_ones()[0].evidence["site"]["why"] == "is missing"
 
 
 def test_a_log_that_keeps_back_its_newest_entries_is_found(
@@ -235,13 +237,13 @@ def test_a_log_that_keeps_back_its_newest_entries_is_found(
 
     fake._entries = shorter
     assert read_log(paired, fake, config) == "broken"
-    assert "this request" in Alarm.open_ones()[0].evidence["site"]["why"]
+    assert "this request" in Alert.open_ones()[0].evidence["site"]["why"]
 
 
 @pytest.mark.parametrize(
     "changed", [{"entries": None}, {"entries": [1] * 501}, {"from": "1"}, {"entries": [7]}]
 )
-def test_an_answer_that_is_no_part_of_a_log_is_an_alarm(
+def test_an_answer_that_is_no_part_of_a_log_is_an_alert(
     paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
 ) -> None:
     honest = fake._entries
@@ -250,21 +252,21 @@ def test_an_answer_that_is_no_part_of_a_log_is_an_alarm(
     assert open_kinds() == [alerts.LOG_BROKEN]
 
 
-def test_closing_the_alarm_reads_on_from_where_the_site_signed_last(
+def test_closing_the_alert_reads_on_from_where_the_site_signed_last(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    fake.write("scopes_changed", "user:1")
+    fake.write("permissions_changed", "user:1")
     honest = fake._entries
     fake._entries = tampering(fake, 2, hash="0" * 64)
     read_log(paired, fake, config)
     fake._entries = honest
     signed_up_to, now = fake.head["n"], fake.clock()
     told = {"note": "A plugin edited it.", "with_others": False, "confirmed_at": now, "now": now}
-    alerts.close_alert(Alarm.open_ones()[0], by=ana, **told)
+    alerts.close_alert(Alert.open_ones()[0], by=ana, **told)
     read_report(paired, fake, config=config)
     assert read_log(paired, fake, config) == "read"
     assert open_kinds() == []
-    rows = SiteEntry.select().order_by(SiteEntry.branch, SiteEntry.seq)
+    rows = SiteLogEntry.select().order_by(SiteLogEntry.branch, SiteLogEntry.seq)
     assert [(row.branch, row.seq) for row in rows] == [
         (0, 1),
         *((1, seq) for seq in range(signed_up_to + 1, fake.head["n"] + 1)),
@@ -278,7 +280,13 @@ def test_a_log_of_another_name_begins_a_branch_of_its_own(
     fake.log_uuid, fake.log = "5d2f9f5e-0000-4000-8000-00000000000b", []
     fake.write("connected", fingerprint=paired.fingerprint)
     assert read_log(paired, fake, config) == "read"
-    assert [row.branch for row in SiteEntry.select().order_by(SiteEntry.branch)] == [0, 0, 1, 1, 1]
+    assert [row.branch for row in SiteLogEntry.select().order_by(SiteLogEntry.branch)] == [
+        0,
+        0,
+        1,
+        1,
+        1,
+    ]
 
 
 # ---- the rules, without a site ----
@@ -294,54 +302,56 @@ def chain(first: int, count: int, prev: str = GENESIS, event: str = "answered") 
     return links
 
 
-def mark_at(n: int, digest: str) -> Checkpoint:
+def checkpoint_at(n: int, digest: str) -> Checkpoint:
     return Checkpoint(LOG, n, digest, 0)
 
 
 def follow(
-    links: list[LogEntry], first: int, mark: Checkpoint, start: Cursor | None = None
+    links: list[LogEntry], first: int, checkpoint: Checkpoint, start: Cursor | None = None
 ) -> object:
     whole, broken = site_log.verify_batch(
-        Batch(links, first, False), start or Cursor(0, GENESIS), mark, {}
+        Batch(links, first, False), start or Cursor(0, GENESIS), checkpoint, {}
     )
     return broken.why if isinstance(broken, LogBroken) else [link.seq for link in whole]
 
 
-def test_a_chain_from_the_beginning_to_the_mark_is_whole() -> None:
+def test_a_chain_from_the_beginning_to_the_checkpoint_is_whole() -> None:
     links = chain(1, 5)
-    assert follow(links, 1, mark_at(5, links[-1].hash)) == [1, 2, 3, 4, 5]
+    assert follow(links, 1, checkpoint_at(5, links[-1].hash)) == [1, 2, 3, 4, 5]
 
 
 def test_the_last_entry_has_to_be_the_one_the_site_signed() -> None:
     links = chain(1, 5)
-    assert "last entry that the site named" in str(follow(links, 1, mark_at(5, "0" * 64)))
-    assert "last entry that the site named" in str(follow(links, 1, mark_at(4, links[3].hash)))
+    assert "last entry that the site named" in str(follow(links, 1, checkpoint_at(5, "0" * 64)))
+    assert "last entry that the site named" in str(
+        follow(links, 1, checkpoint_at(4, links[3].hash))
+    )
 
 
-def test_an_entry_another_mark_named_has_to_be_that_one() -> None:
+def test_an_entry_another_checkpoint_named_has_to_be_that_one() -> None:
     links = chain(1, 5)
-    mark, start = mark_at(5, links[-1].hash), Cursor(0, GENESIS)
-    _, broken = site_log.verify_batch(Batch(links, 1, False), start, mark, {3: "0" * 64})
+    checkpoint, start = checkpoint_at(5, links[-1].hash), Cursor(0, GENESIS)
+    _, broken = site_log.verify_batch(Batch(links, 1, False), start, checkpoint, {3: "0" * 64})
     assert broken is not None
     assert "signed" in broken.why
 
 
 def test_older_ones_may_be_trimmed_only_where_a_log_that_long_trims() -> None:
     links = chain(501, 3, prev="1" * 64)
-    assert follow(links, 501, mark_at(10_500, "2" * 64)) == [501, 502, 503]
-    assert follow(links, 501, mark_at(9_000, "2" * 64)) == "is missing"
-    assert follow(links, 500, mark_at(10_500, "2" * 64)) == "is missing"
+    assert follow(links, 501, checkpoint_at(10_500, "2" * 64)) == [501, 502, 503]
+    assert follow(links, 501, checkpoint_at(9_000, "2" * 64)) == "is missing"
+    assert follow(links, 500, checkpoint_at(10_500, "2" * 64)) == "is missing"
 
 
 def test_a_new_connection_may_begin_anywhere() -> None:
     links = chain(40, 1, prev="1" * 64, event="connected")
-    assert follow(links, 40, mark_at(40, links[0].hash)) == [40]
+    assert follow(links, 40, checkpoint_at(40, links[0].hash)) == [40]
 
 
 def test_nothing_new_is_whole_too() -> None:
-    assert follow([], 1, mark_at(3, "a" * 64), Cursor(3, "a" * 64)) == []
+    assert follow([], 1, checkpoint_at(3, "a" * 64), Cursor(3, "a" * 64)) == []
     assert "last entry that the site named" in str(
-        follow([], 1, mark_at(2, "a" * 64), Cursor(3, "a" * 64))
+        follow([], 1, checkpoint_at(2, "a" * 64), Cursor(3, "a" * 64))
     )
 
 
@@ -350,7 +360,7 @@ def test_nothing_new_is_whole_too() -> None:
 
 def flood(fake: FakeSite, count: int, size: int = 1000) -> None:
     for number in range(count):
-        fake.write("scopes_changed", "user:1", number=number, more="x" * size)
+        fake.write("permissions_changed", "user:1", number=number, more="x" * size)
 
 
 def test_more_than_a_days_share_is_not_kept_and_the_site_waits_for_a_person(

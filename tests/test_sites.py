@@ -12,7 +12,7 @@ from app.domain.connection import revocation
 from app.domain.errors import Conflict, Forbidden, Invalid
 from app.domain.sites import sites, urls
 from app.http.errors import ErrorCode
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.reports import Component, Report
 from app.models.sites import (
     ACTIVE,
@@ -43,11 +43,11 @@ def add(by: Actor, url: str = "https://bakery.example", **changes: str) -> Site:
 # ---- adding ----
 
 
-def test_added_site_waits_for_its_token_and_is_in_the_trail(ben: Actor) -> None:
+def test_added_site_waits_for_its_token_and_is_in_the_audit_log(ben: Actor) -> None:
     site = add(ben, client_name=" Miller & Sons ")
     assert (site.state, site.name, site.client.name) == (NEW, "Bakery", "Miller & Sons")
     assert (site.added_at, site.added_by_id) == (NOW, ben.id)
-    assert Entry.head().event == "site_added"
+    assert AuditEntry.head().event == "site_added"
 
 
 def test_sites_of_one_client_share_it(ana: Actor) -> None:
@@ -179,8 +179,10 @@ def three(ana: Actor, jobs: RecordingQueue) -> dict[str, Site]:
     zoo = make_site(
         ana, now=NOW - timedelta(days=1), url="https://zoo.example", name="Zoo", client="Adams"
     )
-    bakery.move(to=ACTIVE, when=(NEW,), failures_in_row=3, fault="dns", last_good_at=NOW)
-    zoo.move(to=ACTIVE, when=(NEW,), offers=2, last_good_at=NOW + timedelta(hours=1))
+    bakery.move(
+        to=ACTIVE, when=(NEW,), consecutive_failures=3, error_code="dns", last_success_at=NOW
+    )
+    zoo.move(to=ACTIVE, when=(NEW,), update_count=2, last_success_at=NOW + timedelta(hours=1))
     return {"bakery": bakery, "butcher": butcher, "zoo": zoo}
 
 
@@ -190,9 +192,9 @@ def three(ana: Actor, jobs: RecordingQueue) -> dict[str, Site]:
         ("name", ["Bakery", "butcher", "Zoo"]),
         ("-name", ["Zoo", "butcher", "Bakery"]),
         ("client", ["Zoo", "Bakery", "butcher"]),
-        ("-offers", ["Zoo", "Bakery", "butcher"]),
-        ("last_good", ["Bakery", "Zoo", "butcher"]),
-        ("-last_good", ["Zoo", "Bakery", "butcher"]),
+        ("-update_count", ["Zoo", "Bakery", "butcher"]),
+        ("last_success", ["Bakery", "Zoo", "butcher"]),
+        ("-last_success", ["Zoo", "Bakery", "butcher"]),
         ("added", ["Zoo", "Bakery", "butcher"]),
         ("password_hash", ["Bakery", "butcher", "Zoo"]),
     ],
@@ -238,7 +240,7 @@ def test_forgotten_site_leaves_the_list_and_its_entries_stay(
     sites.remove_site(site, by=ana, now=NOW)
     assert Site.listing() == []
     assert Site.known(site.id) is None
-    assert [e.event for e in Entry.newest(site_id=site.id)] == ["site_forgotten", "site_added"]
+    assert [e.event for e in AuditEntry.newest(site_id=site.id)] == ["site_removed", "site_added"]
     assert add(ana, site.url).id != site.id
 
 
@@ -281,13 +283,13 @@ def test_a_forgotten_site_that_was_never_reached_is_still_told(
     revocation.revoke_access(paired, by=ana, now=clock())
     fake.failing = [ErrorCode.dns]
 
-    def goodbye() -> str:
+    def disconnect() -> str:
         return revocation.deliver_revocation(
             paired.id, config=config, call=fake.call, call_bearer=fake.call_bearer, now=clock
         )
 
-    assert goodbye() == REVOKED_UNREACHED
+    assert disconnect() == REVOKED_UNREACHED
     sites.remove_site(paired, by=ana, now=clock())
     assert revocation.retry_due_revocations(clock.advance(minutes=5)) == [paired.id]
-    assert goodbye() == "revoked_unproven"
+    assert disconnect() == "revoked_unproven"
     assert fake.paired is None

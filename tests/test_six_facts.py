@@ -1,4 +1,5 @@
-"""What happened to a site is answered from the trail, with nothing of the rest of the database."""
+"""What happened to a site is answered from the audit log, with nothing of the rest of the
+database."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ def evidence_digest(
 
 @pytest.fixture
 def told(evidence_digest: str, ready: Site) -> list[dict[str, Any]]:
-    """Everything the trail says of that change, oldest first, when only the trail is left."""
+    """Everything the audit log says of that change, oldest first, when only the audit log is
+    left."""
     for table in ("change", "component", "report"):
         db.execute_sql(f"DELETE FROM {table}")
     entries = find_entries(EntryFilter(site=ready.id, component=AKISMET), 100)

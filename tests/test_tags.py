@@ -1,4 +1,4 @@
-"""Tags on sites, and standing approvals that cover sites by them."""
+"""Tags on sites, and auto-update rules that cover sites by them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.domain.changes import auto_update_rules, site_assignment
 from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired, TagsJoinRules
 from app.domain.permissions import REAUTH_MAX_AGE
 from app.domain.sites import sites, tag_names
-from app.models.accounts import Member
-from app.models.audit import Entry
-from app.models.auto_update_rules import Policy
+from app.models.accounts import User
+from app.models.audit import AuditEntry
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
 from app.models.clients import SECOND, THEMSELVES, Client
@@ -24,7 +24,7 @@ from app.models.sites import Site
 from app.models.tags import SiteTag
 from tests.support.factories import check, make_site, run_change
 from tests.support.fakes import Clock, FakeSite
-from tests.support.policies import carried_out, terms, the_change
+from tests.support.rules import carried_out, terms, the_change
 
 pytestmark = pytest.mark.both_databases
 
@@ -39,25 +39,25 @@ def texts(site: Site) -> list[str]:
 
 
 def entries(event: str) -> list[dict[str, Any]]:
-    return [entry_document(one)["facts"] for one in reversed(Entry.newest(event=event))]
+    return [entry_document(one)["facts"] for one in reversed(AuditEntry.newest(event=event))]
 
 
-def by_tag(ana: Actor, clock: Clock, *names: str, **instead: Any) -> Policy:
-    """A standing approval for patches of plugins on the sites tagged so."""
+def by_tag(ana: Actor, clock: Clock, *names: str, **instead: Any) -> AutoUpdateRule:
+    """An auto-update rule for patches of plugins on the sites tagged so."""
     return auto_update_rules.create_rule(
         terms(clock, tags=names, **instead), by=ana, confirmed_at=clock(), now=clock()
     )
 
 
 @pytest.fixture
-def policy(ready: Site, ana: Actor, clock: Clock) -> Policy:
+def rule(ready: Site, ana: Actor, clock: Clock) -> AutoUpdateRule:
     return by_tag(ana, clock, "Shop", "night")
 
 
 @pytest.fixture
-def tagged(policy: Policy, ready: Site, ben: Actor, clock: Clock) -> Site:
-    """Ben saw the standing approval and tagged the site with one of its tags."""
-    put(ready, "shop", ben, clock, policy.id)
+def tagged(rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock) -> Site:
+    """Ben saw the auto-update rule and tagged the site with one of its tags."""
+    put(ready, "shop", ben, clock, rule.id)
     return ready
 
 
@@ -151,46 +151,46 @@ def test_a_forgotten_site_keeps_no_tag(site: Site, ben: Actor, clock: Clock) -> 
 
 
 def test_a_tag_that_brings_a_site_under_a_standing_approval_is_an_approval(
-    policy: Policy, ready: Site, ben: Actor, clock: Clock
+    rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock
 ) -> None:
     with pytest.raises(ReauthenticationRequired):
-        put(ready, "shop", ben, clock, policy.id, confirmed_at=clock() - REAUTH_MAX_AGE)
+        put(ready, "shop", ben, clock, rule.id, confirmed_at=clock() - REAUTH_MAX_AGE)
     with pytest.raises(TagsJoinRules) as asked:
         put(ready, "shop", ben, clock)
-    assert asked.value.policy_ids == (policy.id,)
+    assert asked.value.rule_ids == (rule.id,)
     assert texts(ready) == []
-    put(ready, "shop", ben, clock, policy.id)
+    put(ready, "shop", ben, clock, rule.id)
     assert entries("tags_changed") == [
-        {"added": "shop", "removed": "", "brings": f"{policy.id} “Patches”"}
+        {"added": "shop", "removed": "", "brings": f"{rule.id} “Patches”"}
     ]
 
 
 def test_a_role_that_was_taken_meanwhile_widens_nothing(
-    policy: Policy, ready: Site, ben: Actor, clock: Clock
+    rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock
 ) -> None:
-    Member.update(role="viewer").where(Member.id == ben.id).execute()
+    User.update(role="viewer").where(User.id == ben.id).execute()
     with pytest.raises(Forbidden):
-        put(ready, "shop", ben, clock, policy.id)
+        put(ready, "shop", ben, clock, rule.id)
     assert texts(ready) == []
 
 
 def test_each_standing_approval_has_to_be_seen(
-    policy: Policy, ready: Site, ana: Actor, ben: Actor, clock: Clock
+    rule: AutoUpdateRule, ready: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     other = by_tag(ana, clock, "night", name="Also")
     with pytest.raises(TagsJoinRules) as asked:
-        put(ready, "night", ben, clock, policy.id)
-    assert asked.value.policy_ids == (policy.id, other.id)
+        put(ready, "night", ben, clock, rule.id)
+    assert asked.value.rule_ids == (rule.id, other.id)
 
 
 def test_what_widens_nothing_asks_for_nothing(
-    policy: Policy, tagged: Site, ana: Actor, ben: Actor, clock: Clock
+    rule: AutoUpdateRule, tagged: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     long_ago = clock() - timedelta(hours=3)
     put(tagged, "shop, blue", ben, clock, confirmed_at=long_ago)
     put(tagged, "shop, night", ben, clock, confirmed_at=long_ago)  # it was covered before
     put(tagged, "", ben, clock, confirmed_at=long_ago)
-    auto_update_rules.end_rule(policy, by=ana, now=clock())
+    auto_update_rules.end_rule(rule, by=ana, now=clock())
     put(tagged, "shop", ben, clock, confirmed_at=long_ago)
     assert texts(tagged) == ["shop"]
 
@@ -199,13 +199,13 @@ def test_what_widens_nothing_asks_for_nothing(
 
 
 def test_a_site_with_any_of_the_tags_is_covered_and_no_other(
-    policy: Policy, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+    rule: AutoUpdateRule, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     put(ready, "shopping, sho", ben, clock)
     assert auto_update_rules.propose_due(clock()) == 0
-    put(ready, "NIGHT", ben, clock, policy.id)
+    put(ready, "NIGHT", ben, clock, rule.id)
     change = carried_out(fake, config)
-    assert (change.state, change.how) == (APPROVED, "policy")
+    assert (change.state, change.how) == (APPROVED, "auto_update_rule")
     assert run_change(change, fake, config) == "succeeded"
 
 
@@ -241,7 +241,7 @@ def test_each_further_condition_narrows(
     assert auto_update_rules.propose_due(clock()) == int(is_covered)
 
 
-def test_the_words_say_every_condition_and_the_trail_keeps_them(
+def test_the_words_say_every_condition_and_the_audit_log_keeps_them(
     ready: Site, ana: Actor, clock: Clock
 ) -> None:
     bakery = Client.named("Bakery Ltd")
@@ -262,7 +262,7 @@ def test_the_words_say_every_condition_and_the_trail_keeps_them(
         "Bakery",
         "Bakery, while each is a site of Bakery Ltd tagged “shop”",
     ]
-    made = entries("policy_made")
+    made = entries("auto_update_rule_created")
     assert [one["covers"] for one in made] == said
     assert [one["tags"] for one in made] == ["", "shop, vip", "shop", "", "shop"]
 
@@ -280,7 +280,7 @@ def test_what_is_no_tag_makes_no_standing_approval(
 
 
 def test_what_was_proposed_is_called_off_with_the_tag(
-    policy: Policy, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+    rule: AutoUpdateRule, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     auto_update_rules.propose_due(clock())
     change = check(the_change(), fake, config)
@@ -291,7 +291,7 @@ def test_what_was_proposed_is_called_off_with_the_tag(
 
 
 def test_what_was_released_and_has_not_begun_is_called_off_with_the_tag(
-    policy: Policy, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+    rule: AutoUpdateRule, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = carried_out(fake, config)
     assert change.state == APPROVED
@@ -301,7 +301,7 @@ def test_what_was_released_and_has_not_begun_is_called_off_with_the_tag(
 
 
 def test_what_another_tag_still_covers_goes_on(
-    policy: Policy, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+    rule: AutoUpdateRule, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = carried_out(fake, config)
     put(tagged, "night", ben, clock)
@@ -309,7 +309,7 @@ def test_what_another_tag_still_covers_goes_on(
 
 
 def test_the_release_looks_at_the_tags_itself(
-    policy: Policy, tagged: Site, fake: FakeSite, config: Config, clock: Clock
+    rule: AutoUpdateRule, tagged: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     auto_update_rules.propose_due(clock())
     change = check(the_change(), fake, config)
@@ -320,33 +320,33 @@ def test_the_release_looks_at_the_tags_itself(
 
 
 def test_a_tag_that_no_site_has_covers_nothing_and_comes_back_by_approval_only(
-    policy: Policy, tagged: Site, ben: Actor, clock: Clock
+    rule: AutoUpdateRule, tagged: Site, ben: Actor, clock: Clock
 ) -> None:
-    assert auto_update_rules.count_sites(policy) == 1
+    assert auto_update_rules.count_sites(rule) == 1
     put(tagged, "", ben, clock)
     assert SiteTag.in_use() == {}
-    assert auto_update_rules.count_sites(policy) == 0
+    assert auto_update_rules.count_sites(rule) == 0
     assert auto_update_rules.propose_due(clock()) == 0
     with pytest.raises(TagsJoinRules):
         put(tagged, "shop", ben, clock)
 
 
 def test_a_client_who_decides_or_asks_for_two_is_heard_all_the_same(
-    policy: Policy, tagged: Site, ben: Actor, clock: Clock
+    rule: AutoUpdateRule, tagged: Site, ben: Actor, clock: Clock
 ) -> None:
     client = Client.named("Bakery Ltd")
     Site.update(client=client).execute()
     for how in (THEMSELVES, SECOND):
         client.ask_for(how)
         assert auto_update_rules.propose_due(clock()) == 0
-    auto_update_rules.confirm_rule(policy, by=ben, confirmed_at=clock(), now=clock())
+    auto_update_rules.confirm_rule(rule, by=ben, confirmed_at=clock(), now=clock())
     assert auto_update_rules.propose_due(clock()) == 1
 
 
 def test_tags_of_one_site_say_nothing_of_another(
-    policy: Policy, tagged: Site, ana: Actor, ben: Actor, clock: Clock
+    rule: AutoUpdateRule, tagged: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     other = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
     put(other, "blue", ben, clock)
     assert SiteTag.by_site() == {tagged.id: ["shop"], other.id: ["blue"]}
-    assert auto_update_rules.count_sites(policy) == 1
+    assert auto_update_rules.count_sites(rule) == 1

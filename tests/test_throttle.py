@@ -11,9 +11,9 @@ from app.config import Config
 from app.domain.accounts import login_throttle
 from app.domain.accounts.login_throttle import ClientInfo
 from app.http.ip_policy import network_of
-from app.models.accounts import LoginFailure, Member
+from app.models.accounts import LoginFailure, User
 from tests.support.config import make_config
-from tests.support.factories import make_member
+from tests.support.factories import make_user
 from tests.support.fakes import Clock
 
 HERE = ClientInfo("192.0.2.1")
@@ -74,45 +74,45 @@ def test_many_networks_at_one_account_are_slowed_together(database: Config, cloc
 
 
 @pytest.fixture
-def ana_member(database: Config) -> Member:
-    return make_member("Ana", "owner")
+def ana_user(database: Config) -> User:
+    return make_user("Ana", "owner")
 
 
 def test_a_known_browser_is_not_slowed_by_anybody_else(
-    ana_member: Member, database: Config, clock: Clock
+    ana_user: User, database: Config, clock: Clock
 ) -> None:
-    email = ana_member.email
+    email = ana_user.email
     for n in range(30):
         tries(email, HERE, database, clock)
         tries(f"other{n}", HERE, database, clock)
-    known = ClientInfo(HERE.ip, device=login_throttle.device_token(ana_member, "", database))
+    known = ClientInfo(HERE.ip, device=login_throttle.device_token(ana_user, "", database))
     assert not tries(email, HERE, database, clock)
     assert [tries(email, known, database, clock) for _ in range(6)] == [True] * 5 + [False]
 
 
 @pytest.mark.parametrize("kind", ["forged", "of another person", "of another installation", "old"])
 def test_only_a_browser_of_this_person_is_known(
-    ana_member: Member, database: Config, clock: Clock, kind: str, monkeypatch: pytest.MonkeyPatch
+    ana_user: User, database: Config, clock: Clock, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ben = make_member("Ben", "operator")
+    ben = make_user("Ben", "operator")
     other = make_config(database.var_dir, secret_key="another-" + "0" * 32)
     device = {
         "forged": "nonsense",
         "of another person": login_throttle.device_token(ben, "", database),
-        "of another installation": login_throttle.device_token(ana_member, "", other),
-        "old": login_throttle.device_token(ana_member, "", database),
+        "of another installation": login_throttle.device_token(ana_user, "", other),
+        "old": login_throttle.device_token(ana_user, "", database),
     }[kind]
     if kind == "old":
         monkeypatch.setattr(login_throttle, "DEVICE_TOKEN_MAX_AGE", timedelta(seconds=-1))
     for _ in range(5):
-        tries(ana_member.email, HERE, database, clock)
-    assert not tries(ana_member.email, ClientInfo(HERE.ip, device=device), database, clock)
+        tries(ana_user.email, HERE, database, clock)
+    assert not tries(ana_user.email, ClientInfo(HERE.ip, device=device), database, clock)
 
 
-def test_a_browser_keeps_its_mark_through_sign_ins(ana_member: Member, database: Config) -> None:
-    first = login_throttle.device_token(ana_member, "", database)
-    again = login_throttle.device_token(ana_member, first, database)
-    ids = [login_throttle._device_id(text, ana_member.email, database) for text in (first, again)]
+def test_a_browser_keeps_its_mark_through_sign_ins(ana_user: User, database: Config) -> None:
+    first = login_throttle.device_token(ana_user, "", database)
+    again = login_throttle.device_token(ana_user, first, database)
+    ids = [login_throttle._device_id(text, ana_user.email, database) for text in (first, again)]
     assert ids[0] == ids[1] != ""
 
 
@@ -132,10 +132,10 @@ def test_one_household_is_one_network(ip: str, network: str) -> None:
 
 
 def test_what_is_left_in_a_browser_does_not_name_the_account(
-    ana_member: Member, database: Config
+    ana_user: User, database: Config
 ) -> None:
-    left = login_throttle.device_token(ana_member, "", database)
+    left = login_throttle.device_token(ana_user, "", database)
     padded = [part + "=" * (-len(part) % 4) for part in left.split(".")]
     readable = left.encode() + b"".join(urlsafe_b64decode(part) for part in padded)
-    for word in (ana_member.email, ana_member.email.split("@")[0], ana_member.email.split("@")[1]):
+    for word in (ana_user.email, ana_user.email.split("@")[0], ana_user.email.split("@")[1]):
         assert word.encode() not in readable.lower()

@@ -22,7 +22,7 @@ from app.domain.changes import approvals, proposals
 from app.domain.connection import pairing
 from app.domain.errors import AuraError
 from app.domain.inventory import site_sync
-from app.models.accounts import Member
+from app.models.accounts import User
 from app.models.base import DuplicateRow, db, transaction, use_database
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, RUNNING, Change
 from app.models.clients import SECOND, Client
@@ -33,8 +33,8 @@ from tests.support.factories import (
     PASSWORD,
     approve,
     check,
-    make_member,
     make_site,
+    make_user,
     plugin,
     propose,
     read_report,
@@ -140,9 +140,9 @@ def accept(config: Config, token: str) -> str:
 def disable_all_owners(config: Config) -> int:
     """Have every owner shut out themselves, as far as that goes; how many it were."""
     done = 0
-    for member in list(Member.select().where(Member.role == "owner")):
+    for user in list(User.select().where(User.role == "owner")):
         try:
-            users.disable_user(member, by=Actor.of(member), now=NOW)
+            users.disable_user(user, by=Actor.of(user), now=NOW)
             done += 1
         except AuraError:
             continue
@@ -255,22 +255,20 @@ def test_a_set_up_link_makes_one_owner(database: Config) -> None:
     assert link is not None
     results = race(set_up, database, link.rsplit("/", 1)[1])
     assert sorted(results) == ["LinkNoLongerValid", "LinkNoLongerValid", "owner"]
-    assert Member.select().count() == 1
+    assert User.select().count() == 1
 
 
 def test_an_invitation_lets_one_in(database: Config) -> None:
-    link = one_time_links.invitation_link(
-        make_member("Ben", "operator", password_hash="!"), database
-    )
+    link = one_time_links.invitation_link(make_user("Ben", "operator", password_hash="!"), database)
     results = race(accept, database, link.rsplit("/", 1)[1])
     assert sorted(results) == ["LinkNoLongerValid", "LinkNoLongerValid", "in"]
 
 
 def test_an_owner_is_always_left(ana: Actor, database: Config) -> None:
     for name in ("Olga", "Omar"):
-        make_member(name, "owner")
+        make_user(name, "owner")
     assert sum(int(str(done)) for done in race(disable_all_owners, database)) == 2
-    assert Member.select().where(Member.disabled_at.is_null()).count() == 1
+    assert User.select().where(User.disabled_at.is_null()).count() == 1
 
 
 def test_guessing_at_once_gets_no_more_tries(database: Config) -> None:
@@ -334,8 +332,8 @@ def test_of_two_changes_of_a_site_one_is_begun(
     ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config
 ) -> None:
     fake.report["plugins"].append(plugin("shop/shop.php", version="1.0"))
-    offer = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "version": "2.0"}
-    fake.report["updates"]["plugins"].append(offer)
+    update = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "version": "2.0"}
+    fake.report["updates"]["plugins"].append(update)
     read_report(ready, fake, config=config)
     both = [propose(ready, ben, NOW), propose(ready, ben, NOW, "shop/shop.php", "2.0")]
     for one in both:

@@ -29,24 +29,24 @@ from tests.support.factories import (
 )
 from tests.support.fake_changes import SITEAGENT
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
-from tests.support.policies import terms
+from tests.support.rules import terms
 
 
 @pytest.fixture
-def offered(ready: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> Site:
+def available(ready: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> Site:
     """The same site; WordPress offers a new SiteAgent there."""
     fake.report["plugins"].append(plugin(SITEAGENT, name="SiteAgent", version="0.1.0"))
-    offer = {**fake.report["updates"]["plugins"][0], "id": SITEAGENT, "version": "0.2.0"}
-    fake.report["updates"]["plugins"].append(offer)
+    update = {**fake.report["updates"]["plugins"][0], "id": SITEAGENT, "version": "0.2.0"}
+    fake.report["updates"]["plugins"].append(update)
     read_report(ready, fake, config=config)
     jobs.jobs.clear()
     return ready
 
 
 @pytest.fixture
-def proposed(offered: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
+def proposed(available: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
     told: dict[str, Any] = {"kind": "siteagent", "ident": SITEAGENT, "to": "0.2.0"}
-    return check(propose(offered, ben, clock(), **told), fake, config)
+    return check(propose(available, ben, clock(), **told), fake, config)
 
 
 @pytest.fixture
@@ -64,45 +64,45 @@ def reasons(site: Site, clock: Clock) -> list[str]:
     return [one.code for one in found(site, clock).verdict.reasons]
 
 
-def test_it_is_a_kind_and_a_scope_of_its_own(offered: Site, clock: Clock) -> None:
-    candidate = found(offered, clock)
-    assert (candidate.target.kind, candidate.target.scope) == ("siteagent", "siteagent")
+def test_it_is_a_kind_and_a_permission_of_its_own(available: Site, clock: Clock) -> None:
+    candidate = found(available, clock)
+    assert (candidate.target.kind, candidate.target.permission) == ("siteagent", "siteagent")
     assert candidate.may_be_proposed
 
 
 def test_it_runs_by_its_own_operation_and_the_list_follows(
-    approved: Change, fake: FakeSite, config: Config, offered: Site
+    approved: Change, fake: FakeSite, config: Config, available: Site
 ) -> None:
     document = parse_json(approved.document.encode())
     assert document["do"] == "agent.update"
-    assert (document["step"]["kind"], document["step"]["id"]) == ("siteagent", SITEAGENT)
+    assert (document["item"]["kind"], document["item"]["id"]) == ("siteagent", SITEAGENT)
     assert run_change(approved, fake, config) == "succeeded"
     assert [op for op, _, _ in fake.calls] == ["agent.update"]
-    component = Component.get(Component.site == offered, Component.ident == SITEAGENT)
+    component = Component.get(Component.site == available, Component.ident == SITEAGENT)
     assert (component.kind, component.version) == ("plugin", "0.2.0")
-    assert component.offered_version is None
+    assert component.update_version is None
 
 
-def test_as_a_plugin_it_cannot_be_proposed(offered: Site, ben: Actor, clock: Clock) -> None:
+def test_as_a_plugin_it_cannot_be_proposed(available: Site, ben: Actor, clock: Clock) -> None:
     with pytest.raises(StaleChange):
-        propose(offered, ben, clock(), ident=SITEAGENT, to="0.2.0")
+        propose(available, ben, clock(), ident=SITEAGENT, to="0.2.0")
 
 
 @pytest.mark.parametrize("told", [{"siteagent": False}, {}])
 def test_nobody_proposes_it_where_the_owner_has_not_allowed_it(
-    offered: Site, fake: FakeSite, config: Config, clock: Clock, told: dict[str, bool]
+    available: Site, fake: FakeSite, config: Config, clock: Clock, told: dict[str, bool]
 ) -> None:
-    """An older SiteAgent does not tell this scope at all."""
-    fake.report["agent"]["scopes"].pop("siteagent")
-    fake.report["agent"]["scopes"] |= told
-    read_report(offered, fake, config=config)
-    assert reasons(offered, clock) == ["scope_off" if told else "scope_untold"]
+    """An older SiteAgent does not tell this permission at all."""
+    fake.report["agent"]["permissions"].pop("siteagent")
+    fake.report["agent"]["permissions"] |= told
+    read_report(available, fake, config=config)
+    assert reasons(available, clock) == ["permission_off" if told else "permission_unknown"]
 
 
-def test_it_is_proposed_apart(offered: Site, ben: Actor, clock: Clock) -> None:
+def test_it_is_proposed_apart(available: Site, ben: Actor, clock: Clock) -> None:
     wanted = [
-        UpdateRequest(offered, "siteagent", SITEAGENT, "0.2.0"),
-        UpdateRequest(offered, "plugin", AKISMET, "5.3.1"),
+        UpdateRequest(available, "siteagent", SITEAGENT, "0.2.0"),
+        UpdateRequest(available, "plugin", AKISMET, "5.3.1"),
     ]
     with pytest.raises(Invalid, match="separately"):
         proposals.propose_changes(
@@ -112,10 +112,10 @@ def test_it_is_proposed_apart(offered: Site, ben: Actor, clock: Clock) -> None:
 
 
 def test_an_update_that_was_made_by_hand_meanwhile_makes_the_approval_void(
-    approved: Change, fake: FakeSite, config: Config, offered: Site
+    approved: Change, fake: FakeSite, config: Config, available: Site
 ) -> None:
     fake.report["plugins"][-1]["version"] = "0.1.9"
-    read_report(offered, fake, config=config)
+    read_report(available, fake, config=config)
     fake.calls.clear()
     assert run_change(approved, fake, config) == "cancelled"
     assert fake.calls == []
@@ -140,11 +140,13 @@ def test_a_connection_that_died_with_the_new_version_tells_the_truth_when_it_is_
     assert settle() == "rolled_back"
 
 
-@pytest.mark.parametrize(("scope", "kind"), [("plugins", "plugin"), ("siteagent", "siteagent")])
+@pytest.mark.parametrize(
+    ("permission", "kind"), [("plugins", "plugin"), ("siteagent", "siteagent")]
+)
 def test_a_standing_approval_covers_it_only_by_its_own_name(
-    offered: Site, ana: Actor, clock: Clock, scope: str, kind: str
+    available: Site, ana: Actor, clock: Clock, permission: str, kind: str
 ) -> None:
-    wanted = terms(clock, scopes=(scope,), steps=("patch", "minor"))
+    wanted = terms(clock, permissions=(permission,), steps=("patch", "minor"))
     auto_update_rules.create_rule(wanted, by=ana, confirmed_at=clock(), now=clock())
     auto_update_rules.propose_due(clock())
     assert [change.kind for change in Change.select()] == [kind]

@@ -154,10 +154,10 @@ def test_the_key_schedule_holds_by_hand() -> None:
     th = sha256(b"siteagent/1 pair" + framed)
     assert th.hex() == row["th_hex"]
     material = b64(row["shared_z_b64"]) + auth
-    for name in ("d2s", "s2d", "revoke", "revoke-ack", "goodbye"):
+    for name in ("d2s", "s2d", "revoke", "revoke-ack", "disconnect"):
         field = name.replace("-", "_")
         assert hkdf(material, th, f"siteagent/1 {name}") == b64(row[f"{field}_b64"])
-    for name in ("revoke", "revoke_ack", "goodbye"):
+    for name in ("revoke", "revoke_ack", "disconnect"):
         assert sha256(b64(row[f"{name}_b64"])).hex() == row[f"{name}_sha256_hex"]
     digits = th.hex()[:12].upper()
     assert row["fingerprint"] == f"{digits[:4]}-{digits[4:8]}-{digits[8:]}"
@@ -198,7 +198,7 @@ def test_the_rotation_holds_by_hand() -> None:
     material = shared + b64(row["old_d2s_b64"]) + b64(row["old_s2d_b64"])
     for name in ("d2s", "s2d"):
         assert hkdf(material, th, f"siteagent/1 {name}") == b64(row[f"{name}_b64"])
-    for name in ("revoke", "revoke-ack", "goodbye"):
+    for name in ("revoke", "revoke-ack", "disconnect"):
         image = sha256(hkdf(material, th, f"siteagent/1 {name}")).hex()
         assert image == row[f"{name.replace('-', '_')}_sha256_hex"]
     base, _, generation = row["kid"].partition(".")

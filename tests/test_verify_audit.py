@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from app.domain.audit import merkle
 from app.keys import new_signing_key
 from app.protocol import canonical
-from tests.support import trail_exports as made
+from tests.support import audit_log_exports as made
+from tests.support.audit_log_exports import SITE, VERIFIER, Files, Made, small
 from tests.support.hypothesis_profiles import examples
 from tests.support.running_verifier import judge, program, verify, without_network
-from tests.support.trail_exports import SITE, VERIFIER, Files, Made, small
 
-TRAIL = "trail.jsonl"
+AUDIT_LOG = "audit_log.jsonl"
 SITE_FILE = f"sites/{SITE}.jsonl"
 
 
@@ -63,7 +63,7 @@ def test_an_excerpt_fits_and_shows_nobody_else(covers: dict[str, Any], tmp_path:
     files = small(covers=covers).files()
     verdict = verify(made.write_zip(files, tmp_path / "a.zip"))
     assert verdict.status == 0, verdict.said
-    assert files[TRAIL].count(b"\n") < 12
+    assert files[AUDIT_LOG].count(b"\n") < 12
 
 
 def test_a_sites_own_log_fits(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_sites_own_log_fits(tmp_path: Path) -> None:
     head = made.site_head(
         "https://bakery.example",
         key=made.public(seed)["key"],
-        mark=made.mark(seed, rows[-1], made.SITE_LOG),
+        checkpoint=made.checkpoint(seed, rows[-1], made.SITE_LOG),
     )
     path = tmp_path / "log.jsonl"
     path.write_bytes(made.lines([head, *rows]))
@@ -104,7 +104,9 @@ def test_a_trimmed_log_fits_if_it_says_what_went(tmp_path: Path) -> None:
 def with_somebody_erased() -> Made:
     """Somebody's details are gone from two entries, and the last one tells of it."""
     rows = [
-        made.entry(seq, client=1, site=7, event="person_erased" if seq == 9 else "site_called")
+        made.entry(
+            seq, client=1, site=7, event="personal_data_erased" if seq == 9 else "site_called"
+        )
         for seq in range(1, 10)
     ]
     for seq in (5, 7):
@@ -131,22 +133,22 @@ def test_what_was_erased_is_named_and_still_fits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("covers", [{}, {"client": 1}])
-def test_a_mark_kept_elsewhere_fits(covers: dict[str, Any], tmp_path: Path) -> None:
+def test_a_checkpoint_kept_elsewhere_fits(covers: dict[str, Any], tmp_path: Path) -> None:
     export = small(covers=covers)
     path = made.write_zip(export.files(), tmp_path / "a.zip")
     # In an excerpt: one that a site held too, or one of an entry that is shown.
     for n in (3, 6, 12):
         kept = tmp_path / "kept.json"
-        kept.write_text(json.dumps(export.mark_of(n)))
-        verdict = verify(path, "--mark", str(kept))
+        kept.write_text(json.dumps(export.checkpoint_of(n)))
+        verdict = verify(path, "--checkpoint", str(kept))
         assert verdict.status == 0, verdict.said
 
 
-def test_a_mark_that_an_excerpt_cannot_judge_is_not_said_to_fit(tmp_path: Path) -> None:
+def test_a_checkpoint_that_an_excerpt_cannot_judge_is_not_said_to_fit(tmp_path: Path) -> None:
     export = small(covers={"client": 1})
     kept = tmp_path / "kept.json"
-    kept.write_text(json.dumps(export.mark_of(7)))
-    verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"), "--mark", str(kept))
+    kept.write_text(json.dumps(export.checkpoint_of(7)))
+    verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"), "--checkpoint", str(kept))
     assert (verdict.status, "is not in this export, so it cannot be compared" in verdict.said) == (
         1,
         True,
@@ -341,7 +343,7 @@ def test_no_line_of_any_log_can_be_moved_and_the_list_of_files_be_made_to_fit(
 ) -> None:
     """As above, and the manifest names the new files, signed with a key of the forger's own."""
     files = dict(data.draw(st.sampled_from(exports)))
-    name = data.draw(st.sampled_from([TRAIL, SITE_FILE]))
+    name = data.draw(st.sampled_from([AUDIT_LOG, SITE_FILE]))
     files[name] = move_lines(files[name], data)
     forged = made.sealed(files, new_signing_key(), json.loads(files["manifest.json"])["covers"])
     assert judge(forged, tmp_path)
@@ -386,11 +388,12 @@ def test_a_file_that_is_named_and_not_there_is_missed(tmp_path: Path) -> None:
     assert found == [f"{other} is missing or not part of an export"]
 
 
-# ---- what the keeper of the trail changed, who has the dashboard's key ----
+# ---- what the keeper of the audit log changed, who has the dashboard's key ----
 
 
 def rewritten(export: Made, data: Any, last: int) -> list[made.Row]:
-    """The trail with one of its entries up to `last` made otherwise, and hashed anew to its end."""
+    """The audit log with one of its entries up to `last` made otherwise, and hashed anew to its
+    end."""
     rows = [{**row, "body": json.loads(row["body"])} for row in export.rows]
     at = data.draw(st.integers(0, last - 1))
     how = data.draw(st.sampled_from(["say", "drop", "swap", "insert", "time", "about", "erase"]))
@@ -407,41 +410,41 @@ def rewritten(export: Made, data: Any, last: int) -> list[made.Row]:
     elif how == "about":
         rows[at]["body"]["site"] = 9
     else:
-        rows[at]["body"]["actor"] = {"id": 2, "kind": "member"}
+        rows[at]["body"]["actor"] = {"id": 2, "kind": "user"}
     return made.chained([{**row, "seq": n} for n, row in enumerate(rows, 1)])
 
 
 @examples(quick=30, thorough=300, **SHARED)
 @given(data=st.data())
-def test_a_trail_written_anew_contradicts_the_marks_that_sites_hold(
+def test_a_audit_log_written_anew_contradicts_the_checkpoints_that_sites_hold(
     data: Any, tmp_path: Path
 ) -> None:
     export = small()
-    held = [export.mark_of(n) for n in export.watched_at]
+    held = [export.checkpoint_of(n) for n in export.watched_at]
     forged = small(seed=export.seed, rows=rewritten(export, data, export.watched_at[-1]))
     files = forged.files()
-    marks = json.loads(files["marks.json"])
-    for one, mark in zip(marks["by_sites"], held, strict=True):
-        one["mark"] = mark
-    files["marks.json"] = canonical(marks)
+    checkpoints = json.loads(files["checkpoints.json"])
+    for one, checkpoint in zip(checkpoints["by_sites"], held, strict=True):
+        one["checkpoint"] = checkpoint
+    files["checkpoints.json"] = canonical(checkpoints)
     wrong = judge(made.sealed(files, forged.seed, {}), tmp_path)
     assert any("was rewritten after entry" in one or "was removed" in one for one in wrong)
 
 
 @examples(quick=20, thorough=200, **SHARED)
 @given(covers=st.sampled_from(SHAPES), data=st.data())
-def test_a_trail_written_anew_with_its_old_mark_is_no_longer_that_trail(
+def test_a_audit_log_written_anew_with_its_old_checkpoint_is_no_longer_that_audit_log(
     covers: dict[str, Any], data: Any, tmp_path: Path
 ) -> None:
     export = small(covers=covers)
-    old = export.mark_of(12)
+    old = export.checkpoint_of(12)
     forged = small(seed=export.seed, covers=covers, rows=rewritten(export, data, 12), watched_at=())
     files = forged.files()
-    files["marks.json"] = canonical({**json.loads(files["marks.json"]), "export": old})
+    files["checkpoints.json"] = canonical({**json.loads(files["checkpoints.json"]), "export": old})
     wrong = judge(made.sealed(files, forged.seed, covers), tmp_path)
-    # An excerpt none of whose entries changed, and which nothing holds against the new trail,
+    # An excerpt none of whose entries changed, and which nothing holds against the new audit log,
     # still leads to the old root only if nothing was rewritten at all.
-    assert wrong or files[TRAIL] == b""
+    assert wrong or files[AUDIT_LOG] == b""
 
 
 def test_where_two_histories_part_is_said(tmp_path: Path) -> None:
@@ -450,10 +453,10 @@ def test_where_two_histories_part_is_said(tmp_path: Path) -> None:
     rows[7]["body"]["facts"]["op"] = "pong"
     forged = small(seed=export.seed, rows=made.chained(rows))
     files = forged.files()
-    marks = json.loads(files["marks.json"])
-    for one, n in zip(marks["by_sites"], export.watched_at, strict=True):
-        one["mark"] = export.mark_of(n)
-    files["marks.json"] = canonical(marks)
+    checkpoints = json.loads(files["checkpoints.json"])
+    for one, n in zip(checkpoints["by_sites"], export.watched_at, strict=True):
+        one["checkpoint"] = export.checkpoint_of(n)
+    files["checkpoints.json"] = canonical(checkpoints)
     verdict = verify(made.write_zip(made.sealed(files, export.seed, {}), tmp_path / "a.zip"))
     assert verdict.status == 1
     assert f"site {SITE}: its entry 11 differs from the audit log" in verdict.said
@@ -462,33 +465,33 @@ def test_where_two_histories_part_is_said(tmp_path: Path) -> None:
 
 def test_an_end_that_was_cut_off_is_said(tmp_path: Path) -> None:
     export = small()
-    held = export.mark_of(11)
+    held = export.checkpoint_of(11)
     cut = small(seed=export.seed, rows=export.rows[:9], watched_at=(3, 5))
     files = cut.files()
-    marks = json.loads(files["marks.json"])
-    marks["by_sites"].append({"site": SITE, "path": None, "mark": held})
-    files["marks.json"] = canonical(marks)
+    checkpoints = json.loads(files["checkpoints.json"])
+    checkpoints["by_sites"].append({"site": SITE, "path": None, "checkpoint": held})
+    files["checkpoints.json"] = canonical(checkpoints)
     verdict = verify(made.write_zip(made.sealed(files, export.seed, {}), tmp_path / "a.zip"))
     assert (verdict.status, "ends with entry 9" in verdict.said) == (1, True), verdict.said
     kept = tmp_path / "kept.json"
     kept.write_text(json.dumps(held))
-    verdict = verify(made.write_zip(cut.files(), tmp_path / "b.zip"), "--mark", str(kept))
+    verdict = verify(made.write_zip(cut.files(), tmp_path / "b.zip"), "--checkpoint", str(kept))
     assert (verdict.status, "ends with entry 9" in verdict.said) == (1, True), verdict.said
 
 
 @pytest.mark.parametrize("covers", SHAPES)
-def test_a_whole_other_trail_under_another_key_contradicts_a_mark_kept_elsewhere(
+def test_a_whole_other_audit_log_under_another_key_contradicts_a_checkpoint_kept_elsewhere(
     covers: dict[str, Any], tmp_path: Path
 ) -> None:
     """Without that mark it cannot be told: everything in it fits, as it does in the real one."""
     real, forged = small(), small(covers=covers)
     assert judge(forged.files(), tmp_path) == []
-    assert judge(forged.files(), tmp_path, real.mark_of(12))
+    assert judge(forged.files(), tmp_path, real.checkpoint_of(12))
 
 
 @examples(quick=20, thorough=200, **SHARED)
 @given(data=st.data())
-def test_a_sites_log_changed_by_the_dashboard_contradicts_the_sites_marks(
+def test_a_sites_log_changed_by_the_dashboard_contradicts_the_sites_checkpoints(
     data: Any, tmp_path: Path
 ) -> None:
     export = small()
@@ -538,9 +541,9 @@ def test_the_parts_of_an_entry_beside_its_text(
     covers: dict[str, Any], change: dict[str, Any], tmp_path: Path
 ) -> None:
     export = small(covers=covers)
-    rows = [json.loads(line) for line in export.files()[TRAIL].splitlines()]
+    rows = [json.loads(line) for line in export.files()[AUDIT_LOG].splitlines()]
     rows = [{**row, **change} if row["seq"] == 6 else row for row in rows]
-    wrong = judge(resealed(export, TRAIL, made.lines(rows)), tmp_path)
+    wrong = judge(resealed(export, AUDIT_LOG, made.lines(rows)), tmp_path)
     assert wrong
     assert "entry 6:" in wrong[0] or "seq" in change, wrong
 
@@ -567,7 +570,7 @@ def test_the_parts_of_an_entry_beside_its_text(
 def test_a_text_that_two_programs_could_read_differently_is_no_entry(
     body: str, tmp_path: Path
 ) -> None:
-    """Hashed, marked and signed as it is: the keeper of the trail wrote it so."""
+    """Hashed, marked and signed as it is: the keeper of the audit log wrote it so."""
     export = small(watched_at=())
     rows = [{**row, "body": body} if row["seq"] == 6 else row for row in export.rows]
     export.rows = made.chained(rows)
@@ -643,7 +646,7 @@ def test_any_value_anywhere_is_refused_without_an_accident(
     export = small(covers=SHAPES[number])
     files = export.files()
     name = data.draw(
-        st.sampled_from([TRAIL, SITE_FILE, "marks.json", "keys.json", "manifest.json"])
+        st.sampled_from([AUDIT_LOG, SITE_FILE, "checkpoints.json", "keys.json", "manifest.json"])
     )
     lines = files[name].splitlines() if name.endswith("l") else [files[name]]
     at = data.draw(st.integers(0, len(lines) - 1))
@@ -673,12 +676,12 @@ def zip_of(path: Path, entries: list[tuple[str, bytes]], how: int = zipfile.ZIP_
 @pytest.mark.parametrize(
     "name",
     [
-        "../trail.jsonl",
+        "../audit_log.jsonl",
         "/etc/passwd",
-        "sites/../trail.jsonl",
+        "sites/../audit_log.jsonl",
         "C:\\x",
         "sites/",
-        "trail.jsonl\n",
+        "audit_log.jsonl\n",
         "a",
         "\x1b[2J",
     ],
@@ -706,7 +709,7 @@ def test_a_manifest_that_names_a_file_outside_is_refused(tmp_path: Path) -> None
 
 def test_a_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> None:
     zeros = bytes(200 * 1024 * 1024)
-    for name in (TRAIL, "README.txt", "keys.json"):
+    for name in (AUDIT_LOG, "README.txt", "keys.json"):
         entries = {**small().files(), name: zeros}
         verdict = verify(zip_of(tmp_path / "a.zip", list(entries.items())))
         assert verdict.status in (1, 2), verdict.said
@@ -755,9 +758,9 @@ def test_an_encrypted_or_damaged_zip_is_refused(tmp_path: Path) -> None:
         b"[" * 200_000 + b"]" * 200_000 + b"\n",
         b'{"v":1' + b" " * (2 << 20) + b"}\n",
         b'{"v":' + b"9" * 900_000 + b"}\n",
-        b'{"v":1,"log":"\\ud800","site":"","made_at":"","key":null,"mark":null}\n',
-        b'{"v":1,"log":"\xc3\xa9","site":"\\u001b[2J","made_at":"","key":null,"mark":null}\n',
-        b'{"v":1,"log":"x","site":"","made_at":"","key":"AA","mark":{"body":"AA","sig":"AA"}}\n',
+        b'{"v":1,"log":"\\ud800","site":"","created_at":"","key":null,"checkpoint":null}\n',
+        b'{"v":1,"log":"\xc3\xa9","site":"\\u001b[2J","created_at":"","key":null,"checkpoint":null}\n',
+        b'{"v":1,"log":"x","site":"","created_at":"","key":"AA","checkpoint":{"body":"AA","sig":"AA"}}\n',
     ],
 )
 def test_what_is_no_log_is_refused_in_words(raw: bytes, tmp_path: Path) -> None:
@@ -773,7 +776,7 @@ def test_what_is_not_there_is_said_to_be_unreadable(tmp_path: Path) -> None:
     assert verify(tmp_path / "nothing.zip").status == 2
     assert verify(tmp_path).status == 2
     path = made.write_zip(small().files(), tmp_path / "a.zip")
-    assert verify(path, "--mark", str(tmp_path / "nothing.json")).status == 2
+    assert verify(path, "--checkpoint", str(tmp_path / "nothing.json")).status == 2
     os.mkfifo(tmp_path / "keys.json")
     assert verify(tmp_path).status == 2
 
@@ -781,7 +784,7 @@ def test_what_is_not_there_is_said_to_be_unreadable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "kept", ["{}", "[]", '{"body":1,"sig":2}', '{"body":"AA","sig":"AA"}', "x"]
 )
-def test_a_kept_mark_that_is_none_fits_nothing(kept: str, tmp_path: Path) -> None:
+def test_a_kept_checkpoint_that_is_none_fits_nothing(kept: str, tmp_path: Path) -> None:
     path = made.write_zip(small().files(), tmp_path / "a.zip")
     (tmp_path / "kept.json").write_text(kept)
-    assert verify(path, "--mark", str(tmp_path / "kept.json")).status == 1
+    assert verify(path, "--checkpoint", str(tmp_path / "kept.json")).status == 1

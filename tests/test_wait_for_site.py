@@ -1,4 +1,5 @@
-"""A change whose site waits, or whose clock differs, is sent again and does not fill the trail."""
+"""A change whose site waits, or whose clock differs, is sent again and does not fill the audit
+log."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import execution
 from app.domain.changes.settlement import LONGEST_WAITING_RETRY
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.changes import REFUSED, SUCCEEDED, WAITING, Change
 from app.models.sites import Site
 from app.protocol import parse_json
@@ -23,7 +24,7 @@ def approved(site: Site, by: Actor, fake: FakeSite, config: Config, now: datetim
 
 
 def number_of_entries() -> int:
-    return Entry.select().count()
+    return AuditEntry.select().count()
 
 
 @pytest.mark.parametrize("ahead_s", [-200, -120, 0, 120, 200])
@@ -80,17 +81,17 @@ def test_a_request_refused_for_its_time_too_often_ends(
 def test_waiting_for_the_owner_is_written_down_once(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    fake.report["agent"]["approval_here"] = True
+    fake.report["agent"]["approval_on_site"] = True
     change = approved(ready, ana, fake, config, clock())
     assert run_change(change, fake, config) == WAITING
     before, calls = number_of_entries(), 0
-    first = change.next_try_at - clock()
+    first = change.next_attempt_at - clock()
     for _ in range(12 * 6):  # a day at the longest interval is 144 of these
         clock.advance(minutes=10)
         assert run_change(change, fake, config) == WAITING
         calls += 1
     assert number_of_entries() - before == calls, "one entry for each call and no other"
-    assert first < change.next_try_at - clock() == LONGEST_WAITING_RETRY
+    assert first < change.next_attempt_at - clock() == LONGEST_WAITING_RETRY
     fake.changes.approved_here.add(change.op_id)
     clock.advance(minutes=10)
     assert run_change(change, fake, config) == SUCCEEDED

@@ -21,7 +21,7 @@ from app.models.tags import SiteTag
 from tests.support.busy_writers import busy_writers
 from tests.support.factories import check, make_site, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
-from tests.support.policies import terms
+from tests.support.rules import terms
 
 pytestmark = pytest.mark.both_databases
 
@@ -57,7 +57,7 @@ def one_round(config: Config, clock: Clock) -> None:
     site_sync.recover(now)
     revocation.retry_due_revocations(now)
     pairing.recover_pairings(now)
-    runs.recover_examinations(now)
+    runs.recover_diagnostics(now)
     execution.recover_changes(now)
     export.queue_due_exports(config, now)
     verification.queue_due_verification(now)

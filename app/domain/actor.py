@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from app.models.accounts import Member
+    from app.models.accounts import User
     from app.models.sites import Site
 
-Kind = Literal["member", "schedule", "site", "system", "anonymous"]
+Kind = Literal["user", "schedule", "site", "system", "anonymous"]
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Actor:
     client_id: int | None = None
 
     @classmethod
-    def of(cls, member: Member, ip: str = "") -> Actor:
+    def of(cls, user: User, ip: str = "") -> Actor:
         return cls(
-            kind="member",
-            id=member.id,
-            name=member.name,
-            role=member.role,
+            kind="user",
+            id=user.id,
+            name=user.name,
+            role=user.role,
             ip=ip,
-            client_id=member.client_id,
+            client_id=user.client_id,
         )
 
     @classmethod
@@ -47,7 +47,7 @@ class Actor:
 
     @property
     def label(self) -> str:
-        """Return the actor's key in the index of the audit log, for example `member:3`."""
+        """Return the actor's key in the index of the audit log, for example `user:3`."""
         return self.kind if self.id is None else f"{self.kind}:{self.id}"
 
 

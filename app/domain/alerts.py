@@ -11,18 +11,18 @@ from typing import Any
 
 from app.domain import audit, permissions
 from app.domain.actor import Actor
-from app.domain.audit.events import AlarmClosed, AlarmRaised
+from app.domain.audit.events import AlertClosed, AlertRaised
 from app.domain.errors import Invalid, NotFound, StaleState
 from app.domain.text import check_reason
-from app.models.alerts import TRAIL_LOST as TRAIL_LOST
-from app.models.alerts import Alarm
-from app.models.checkpoints import SiteMark
+from app.models.alerts import AUDIT_LOG_LOST as AUDIT_LOG_LOST
+from app.models.alerts import Alert
+from app.models.checkpoints import SiteCheckpoint
 from app.models.site_log import SiteLog
 from app.models.sites import Site
 
-# A site refuses this trail.
-TRAIL_REFUSED = "trail_refused"
-# A site says something of this trail without showing what Aura signed: about the site alone.
+# A site refuses this audit log.
+AUDIT_LOG_REFUSED = "audit_log_refused"
+# A site says something of this audit log without showing what Aura signed: about the site alone.
 CLAIM_UNPROVEN = "claim_unproven"
 # The site's own log, as it was read: altered, or cut.
 LOG_BROKEN = "log_broken"
@@ -40,8 +40,8 @@ KEYS_UNKNOWN = "keys_unknown"
 PAIRING_UNKNOWN = "pairing_unknown"
 
 KINDS = (
-    TRAIL_LOST,
-    TRAIL_REFUSED,
+    AUDIT_LOG_LOST,
+    AUDIT_LOG_REFUSED,
     CLAIM_UNPROVEN,
     LOG_BROKEN,
     LOG_EXCESSIVE,
@@ -55,7 +55,7 @@ KINDS = (
     PAIRING_UNKNOWN,
 )
 # About Aura itself, whichever site said so.
-ABOUT_AUDIT_LOG = (TRAIL_LOST, TRAIL_REFUSED)
+ABOUT_AUDIT_LOG = (AUDIT_LOG_LOST, AUDIT_LOG_REFUSED)
 # Somebody may hold keys, or rewrote a log: to be looked into at once. The rest is a warning.
 _WARNINGS = (CALL_MISSING, CHANGE_MISSING, CHANGE_DIFFERS)
 # Somebody who calls all day with stolen keys must not fill the list.
@@ -69,10 +69,10 @@ def raise_alert(
 
     Return False if it was raised before, or if too many alerts of its kind are open.
     """
-    if Alarm.stands(site, kind, key) or Alarm.open_of(site, kind) >= MAX_OPEN:
+    if Alert.stands(site, kind, key) or Alert.open_of(site, kind) >= MAX_OPEN:
         return False
-    alarm = Alarm.create(site=site, kind=kind, key=key[:100], evidence=evidence, raised_at=now)
-    event = AlarmRaised(site_id=site.id, alarm_id=alarm.id, about=kind, evidence=evidence)
+    alert = Alert.create(site=site, kind=kind, key=key[:100], evidence=evidence, raised_at=now)
+    event = AlertRaised(site_id=site.id, alert_id=alert.id, about=kind, evidence=evidence)
     audit.record(event, by, now=now)
     return True
 
@@ -82,24 +82,24 @@ def severity(kind: str) -> str:
     return "warning" if kind in _WARNINGS else "critical"
 
 
-def get_alert(alarm_id: int) -> Alarm:
+def get_alert(alert_id: int) -> Alert:
     """Return the alert with this id, or raise NotFound."""
-    alarm = Alarm.known(alarm_id)
-    if alarm is None:
+    alert = Alert.known(alert_id)
+    if alert is None:
         raise NotFound("This alert does not exist.")
-    return alarm
+    return alert
 
 
-def similar_alerts(alarm: Alarm) -> list[Alarm]:
+def similar_alerts(alert: Alert) -> list[Alert]:
     """Return the open alerts that likely have the same cause.
 
     They are of the same kind, and about the same site or, for the audit log, about any site.
     """
-    return Alarm.like(alarm, everywhere=alarm.kind in ABOUT_AUDIT_LOG)
+    return Alert.like(alert, everywhere=alert.kind in ABOUT_AUDIT_LOG)
 
 
 def close_alert(
-    alarm: Alarm, *, by: Actor, note: str, with_others: bool, confirmed_at: datetime, now: datetime
+    alert: Alert, *, by: Actor, note: str, with_others: bool, confirmed_at: datetime, now: datetime
 ) -> int:
     """Close the alert with an explanation, and return how many were closed.
 
@@ -110,17 +110,17 @@ def close_alert(
     check_reason(note)
     if not note.strip():
         raise Invalid("note", "Describe what you found. It is recorded in the audit log.")
-    with permissions.member_transaction(by, "approve") as (_, by):
+    with permissions.user_transaction(by, "approve") as (_, by):
         closed = [
             one
-            for one in [alarm, *(similar_alerts(alarm) if with_others else [])]
+            for one in [alert, *(similar_alerts(alert) if with_others else [])]
             if one.close(by=by.name[:120], note=note.strip(), now=now)
         ]
-        if alarm not in closed:
+        if alert not in closed:
             raise StaleState("This alert is already resolved.")
         for one in closed:
-            event = AlarmClosed(
-                site_id=one.site_id, alarm_id=one.id, about=one.kind, note=note.strip()
+            event = AlertClosed(
+                site_id=one.site_id, alert_id=one.id, about=one.kind, note=note.strip()
             )
             audit.record(event, by, now=now)
         for site in {one.site for one in closed if one.kind == LOG_BROKEN}:
@@ -133,8 +133,8 @@ def _restart_log_reading(site: Site) -> None:
 
     The broken entries stay as they were found.
     """
-    read, mark = SiteLog.get_or_create_for(site), SiteMark.newest(site)
-    n, digest = (mark.n, mark.hash) if mark else (0, "")
-    log = mark.log if mark else ""
-    fresh = {"branch": read.branch + 1, "log": log, "n": n, "hash": digest, "compared_n": n}
+    read, checkpoint = SiteLog.get_or_create_for(site), SiteCheckpoint.newest(site)
+    n, digest = (checkpoint.n, checkpoint.hash) if checkpoint else (0, "")
+    log = checkpoint.log if checkpoint else ""
+    fresh = {"branch": read.branch + 1, "log": log, "n": n, "hash": digest, "reconciled_n": n}
     read.advance(**fresh)

@@ -8,7 +8,7 @@ from datetime import datetime
 from app.domain import alerts, permissions
 from app.domain.actor import Actor
 from app.domain.changes import approvals
-from app.models.alerts import Alarm
+from app.models.alerts import Alert
 from app.models.changes import PROPOSED, Change
 from app.models.clients import SECOND
 from app.models.sites import Site
@@ -33,7 +33,7 @@ CONNECTIONS = {
 class Item:
     """One reason why a site needs attention.
 
-    `about` is 'connection', 'change' or 'alarm'. `word` is the connection, the state of the change
+    `about` is 'connection', 'change' or 'alert'. `word` is the connection, the state of the change
     or the kind of the alert. `id` is that of the change or the alert.
     """
 
@@ -53,15 +53,15 @@ def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
     """
     only = permissions.restricted_client_id(actor)
     found: dict[int, list[Item]] = {}
-    for alarm in Alarm.open_ones(site) if permissions.is_allowed(actor.role, "audit") else []:
-        item = Item("alarm", alarm.kind, alerts.severity(alarm.kind), alarm.id, "", alarm.raised_at)
-        found.setdefault(alarm.site_id, []).append(item)
+    for alert in Alert.open_ones(site) if permissions.is_allowed(actor.role, "audit") else []:
+        item = Item("alert", alert.kind, alerts.severity(alert.kind), alert.id, "", alert.raised_at)
+        found.setdefault(alert.site_id, []).append(item)
     for change in Change.to_check(client_id=only, site=site):
         severity = CRITICAL if change.is_incident else WARNING
         item = Item("change", change.state, severity, change.id, change.name, change.ended_at)
         found.setdefault(change.site_id, []).append(item)
     for one in Site.in_connection(tuple(CONNECTIONS), client_id=only, site=site):
-        since = one.fault_at or one.revoked_at or one.quarantine_at
+        since = one.error_at or one.revoked_at or one.quarantine_at
         item = Item("connection", one.connection, CONNECTIONS[one.connection], since=since)
         found.setdefault(one.id, []).append(item)
     for items in found.values():

@@ -58,9 +58,9 @@ class AlreadyPaired(Conflict):
 class TagsJoinRules(Conflict):
     """Auto-update rules would apply to the site that this user has not agreed to."""
 
-    def __init__(self, policy_ids: tuple[int, ...]) -> None:
+    def __init__(self, rule_ids: tuple[int, ...]) -> None:
         super().__init__("An auto-update rule would apply to the site. Review it first.")
-        self.policy_ids = policy_ids
+        self.rule_ids = rule_ids
 
 
 class AuditLogUnreadable(AuraError):

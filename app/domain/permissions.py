@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from app.domain.actor import Actor
 from app.domain.errors import Forbidden, ReauthenticationRequired
-from app.models.accounts import CLIENT, OPERATOR, OWNER, VIEWER, Member
-from app.models.audit import Entry
+from app.models.accounts import CLIENT, OPERATOR, OWNER, VIEWER, User
+from app.models.audit import AuditEntry
 from app.models.base import Transaction, transaction
 from app.models.sites import Site
 
@@ -35,12 +35,14 @@ ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
     "propose": _STAFF,
     "decide": _STAFF | {CLIENT},
     "approve": _STAFF,
-    "policies": frozenset({OWNER}),
+    "auto_update_rules": frozenset({OWNER}),
     "export": _STAFF,
     "people": frozenset({OWNER}),
 }
 # Permissions for users, approvals, exports and keys also need a recent password.
-NEEDS_RECENT_PASSWORD = frozenset({"keys", "decide", "approve", "policies", "export", "people"})
+NEEDS_RECENT_PASSWORD = frozenset(
+    {"keys", "decide", "approve", "auto_update_rules", "export", "people"}
+)
 
 
 def is_allowed(role: str, verb: str) -> bool:
@@ -68,19 +70,19 @@ def recheck(by: Actor, verb: str) -> Actor:
 
     Raises: Forbidden.
     """
-    if by.kind != "member":
+    if by.kind != "user":
         return by
-    member = Member.get_or_none(Member.id == by.id)
-    if member is None or member.is_disabled:
+    user = User.get_or_none(User.id == by.id)
+    if user is None or user.is_disabled:
         raise Forbidden(verb)
-    present = Actor.of(member, by.ip)
+    present = Actor.of(user, by.ip)
     require(present, verb)
     return present
 
 
 @contextmanager
-def member_transaction(by: Actor, verb: str) -> Iterator[tuple[Transaction, Actor]]:
-    """Open the transaction of a state change by a member; yield it and the current member.
+def user_transaction(by: Actor, verb: str) -> Iterator[tuple[Transaction, Actor]]:
+    """Open the transaction of a state change by a user; yield it and the current user.
 
     Raises Forbidden unless they may `verb`, before and under the lock.
     """
@@ -109,7 +111,7 @@ def can_see_client(actor: Actor, client_id: int) -> bool:
     return restricted_client_id(actor) in (None, client_id)
 
 
-def can_see_entry(actor: Actor, entry: Entry) -> bool:
+def can_see_entry(actor: Actor, entry: AuditEntry) -> bool:
     """Whether this actor may read the entry.
 
     The agency reads all entries, a client user those about that client.

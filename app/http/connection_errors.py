@@ -10,7 +10,7 @@ from app.http.errors import CallError, ErrorCode, evidence
 
 # What OpenSSL calls an answer that is no TLS at all.
 _PLAIN_HTTP = frozenset({"wrong_version_number", "http_request", "record_layer_failure"})
-_TLS_FAULTS = {"expired": ErrorCode.tls_expired, "wrong_name": ErrorCode.tls_wrong_name}
+_TLS_ERRORS = {"expired": ErrorCode.tls_expired, "wrong_name": ErrorCode.tls_wrong_name}
 
 
 def not_connected(why: egress.EgressError) -> CallError:
@@ -23,17 +23,17 @@ def not_connected(why: egress.EgressError) -> CallError:
         return CallError(ErrorCode.dns, evidence({"host": why.host, "detail": why.reason}))
     if isinstance(why, egress.CertificateRefused):
         facts = vars(why.facts) if why.facts else {}
-        fault = _TLS_FAULTS.get(why.kind, ErrorCode.tls_invalid)
-        return CallError(fault, evidence({"detail": why.reason, **facts}))
-    fault = ErrorCode.connection_refused
+        error_code = _TLS_ERRORS.get(why.kind, ErrorCode.tls_invalid)
+        return CallError(error_code, evidence({"detail": why.reason, **facts}))
+    error_code = ErrorCode.connection_refused
     if isinstance(why, egress.ConnectTimedOut):
-        fault = ErrorCode.connect_timeout
+        error_code = ErrorCode.connect_timeout
     elif isinstance(why, egress.TlsFailed):
         is_plain = why.reason in _PLAIN_HTTP
-        fault = ErrorCode.tls_not_spoken if is_plain else ErrorCode.tls_invalid
+        error_code = ErrorCode.tls_not_spoken if is_plain else ErrorCode.tls_invalid
     if isinstance(why, egress.NoConnection):
-        return CallError(fault, evidence({"address": why.address, "detail": why.reason}))
-    return CallError(fault)
+        return CallError(error_code, evidence({"address": why.address, "detail": why.reason}))
+    return CallError(error_code)
 
 
 def broken_off(why: Exception, address: str) -> CallError:

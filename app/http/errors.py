@@ -31,11 +31,11 @@ class ErrorCode(StrEnum):
     traits: frozenset[Trait]
 
     def __new__(cls, code: str, *traits: Trait) -> Self:
-        """Make the member `code`, which is its own text and has these traits."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.traits = frozenset(traits)
-        return member
+        """Make the user `code`, which is its own text and has these traits."""
+        user = str.__new__(cls, code)
+        user._value_ = code
+        user.traits = frozenset(traits)
+        return user
 
     held_up = "held_up", _TRANSIENT, _NOTHING_SENT
     dns = "dns", _TRANSIENT, _NOTHING_SENT, _UNANSWERED
@@ -88,17 +88,17 @@ class CallError(Exception):
     signed refusal is a statement of the site itself.
     """
 
-    def __init__(self, fault: ErrorCode, evidence: dict[str, str | int] | None = None) -> None:
-        super().__init__(fault.value)
-        self.fault = fault
+    def __init__(self, error_code: ErrorCode, evidence: dict[str, str | int] | None = None) -> None:
+        super().__init__(error_code.value)
+        self.error_code = error_code
         self.evidence = evidence or {}
 
     @property
     def permanent(self) -> bool:
         """Whether a retry is pointless without any change."""
-        if self.fault is ErrorCode.refused_by_site:
+        if self.error_code is ErrorCode.refused_by_site:
             return self.evidence.get("code") not in _TRANSIENT_REFUSALS
-        return Trait.TRANSIENT not in self.fault.traits
+        return Trait.TRANSIENT not in self.error_code.traits
 
 
 def evidence(facts: dict[str, object], hidden: Iterable[str] = ()) -> dict[str, str | int]:

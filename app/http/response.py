@@ -41,8 +41,8 @@ class RawResponse:
     def is_encoded(self) -> bool:
         return self.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
 
-    def error(self, fault: ErrorCode, **more: object) -> CallError:
-        """Return a CallError with code `fault` and the evidence of this response."""
+    def error(self, error_code: ErrorCode, **more: object) -> CallError:
+        """Return a CallError with code `error_code` and the evidence of this response."""
         # Hide before cutting: half a secret at the cut would not be recognized.
         text = "" if self.is_encoded else self.body[:PEEK_BYTES].decode("utf-8", "replace")
         seen: dict[str, object] = {
@@ -56,7 +56,7 @@ class RawResponse:
         kept = evidence(seen, self.hidden)
         if isinstance(kept.get("text"), str):
             kept["text"] = str(kept["text"])[:_SHOWN_CHARS]
-        return CallError(fault, kept)
+        return CallError(error_code, kept)
 
 
 def refuse_redirect(received: RawResponse) -> None:

@@ -48,7 +48,7 @@ _LONG_ANSWERS = ("report", "log")
 _CHUNK_BYTES = 64 * 1024
 _MAX_CLOCK_OFFSET_S = 24 * 3600
 # The error codes that a site may send; a digest mismatch is one that it finds itself.
-_SIGNED_FAULTS = ErrorCode.having(Trait.SIGNED) | {ErrorCode.digest_mismatch}
+_SIGNED_ERRORS = ErrorCode.having(Trait.SIGNED) | {ErrorCode.digest_mismatch}
 
 
 def _utcnow() -> datetime:
@@ -257,7 +257,7 @@ def _attempt(
 def _clock_offset(why: CallError, now: Callable[[], datetime]) -> int | None:
     """Return how many seconds the site's clock is ahead, from its signed time; None if unusable."""
     site_time = why.evidence.get("site_time")
-    if why.fault is not ErrorCode.clock_skew or not isinstance(site_time, int):
+    if why.error_code is not ErrorCode.clock_skew or not isinstance(site_time, int):
         return None
     offset = site_time - int(now().timestamp())
     return offset if abs(offset) <= _MAX_CLOCK_OFFSET_S else None
@@ -365,8 +365,8 @@ def _verified_document(
         )
     except ProtocolError as why:
         mismatch = why.code == "digest_mismatch"
-        fault = ErrorCode.digest_mismatch if mismatch else ErrorCode.bad_reply_signature
-        raise received.error(fault, detail=str(why)) from why
+        error_code = ErrorCode.digest_mismatch if mismatch else ErrorCode.bad_reply_signature
+        raise received.error(error_code, detail=str(why)) from why
     try:
         document = protocol.parse_json(received.body)
     except ProtocolError as why:
@@ -389,7 +389,7 @@ def _refusal(document: dict[str, Any], received: RawResponse) -> CallError:
             ErrorCode.malformed_reply, detail="the answer is neither a reply nor a refusal"
         )
     code = error.get("code")
-    fault = ErrorCode.refused_by_site
-    if isinstance(code, str) and code in _SIGNED_FAULTS:
-        fault = ErrorCode(code)
-    return CallError(fault, evidence({"status": received.status, **error}, received.hidden))
+    error_code = ErrorCode.refused_by_site
+    if isinstance(code, str) and code in _SIGNED_ERRORS:
+        error_code = ErrorCode(code)
+    return CallError(error_code, evidence({"status": received.status, **error}, received.hidden))

@@ -12,7 +12,7 @@ from peewee import AutoField, CharField, ForeignKeyField, IntegerField, fn
 
 from app.models.base import BaseModel, UtcField
 
-# Member.role
+# User.role
 OWNER = "owner"
 OPERATOR = "operator"
 VIEWER = "viewer"
@@ -20,15 +20,15 @@ VIEWER = "viewer"
 CLIENT = "client"
 ROLES = (OWNER, OPERATOR, VIEWER, CLIENT)
 
-# Member.password_hash of an invited user. No hash looks like this, so no password matches.
+# User.password_hash of an invited user. No hash looks like this, so no password matches.
 NO_PASSWORD = "!"  # noqa: S105 - the absence of one
 
 
-# Member.name of an erased user. The address then has no @, so it cannot sign in.
+# User.name of an erased user. The address then has no @, so it cannot sign in.
 ERASED = "[erased]"
 
 
-class Member(BaseModel):
+class User(BaseModel):
     """A user account.
 
     `session_epoch` grows when all sessions and links of this user have to end.
@@ -45,6 +45,10 @@ class Member(BaseModel):
     created_at = UtcField()
     disabled_at = UtcField(null=True)
 
+    class Meta:
+        # `user` is a reserved word in PostgreSQL.
+        table_name = "users"
+
     @property
     def is_invited(self) -> bool:
         """Whether this person has still to choose a password."""
@@ -56,55 +60,55 @@ class Member(BaseModel):
 
     def outdate(self) -> None:
         """End all sessions and links of this user."""
-        Member.update(session_epoch=Member.session_epoch + 1).where(Member.id == self.id).execute()
+        User.update(session_epoch=User.session_epoch + 1).where(User.id == self.id).execute()
         self.refresh()
 
     def set_password(self, password_hash: str, *, epoch: int) -> bool:
         """Set a new password and start a new epoch; return False if `epoch` is outdated."""
         return self.update_if(
-            Member.session_epoch == epoch,
-            Member.disabled_at.is_null(),
+            User.session_epoch == epoch,
+            User.disabled_at.is_null(),
             password_hash=password_hash,
             session_epoch=epoch + 1,
         )
 
     def rehash(self, password_hash: str, *, instead_of: str) -> bool:
         """Store the same password with a stronger hash, unless it changed meanwhile."""
-        return self.update_if(Member.password_hash == instead_of, password_hash=password_hash)
+        return self.update_if(User.password_hash == instead_of, password_hash=password_hash)
 
     def disable(self, now: datetime) -> bool:
         """Disable this user; return False if they are disabled, or are the last owner."""
         return self.update_if(
-            Member.disabled_at.is_null(),
-            (Member.role != OWNER) | fn.EXISTS(self._other_owner()),
+            User.disabled_at.is_null(),
+            (User.role != OWNER) | fn.EXISTS(self._other_owner()),
             disabled_at=now,
-            session_epoch=Member.session_epoch + 1,
+            session_epoch=User.session_epoch + 1,
         )
 
     def take_role(self, role: str, client_id: int | None) -> bool:
         """Change the role; return False if it is the same, if disabled, or for the last owner."""
         return self.update_if(
-            Member.disabled_at.is_null(),
-            (Member.role != role) | (fn.COALESCE(Member.client_id, 0) != (client_id or 0)),
-            (Member.role != OWNER) | (role == OWNER) | fn.EXISTS(self._other_owner()),
+            User.disabled_at.is_null(),
+            (User.role != role) | (fn.COALESCE(User.client_id, 0) != (client_id or 0)),
+            (User.role != OWNER) | (role == OWNER) | fn.EXISTS(self._other_owner()),
             role=role,
             client_id=client_id,
-            session_epoch=Member.session_epoch + 1,
+            session_epoch=User.session_epoch + 1,
         )
 
     def enable(self) -> bool:
         """Enable the account; return False if it is not disabled, or was erased."""
-        is_known = Member.email != f"erased-{self.id}"
-        return self.update_if(Member.disabled_at.is_null(False), is_known, disabled_at=None)
+        is_known = User.email != f"erased-{self.id}"
+        return self.update_if(User.disabled_at.is_null(False), is_known, disabled_at=None)
 
     def erase(self) -> bool:
         """Erase the name and address of this user; return False while they may sign in."""
         return self.update_if(
-            Member.disabled_at.is_null(False),
+            User.disabled_at.is_null(False),
             name=ERASED,
             email=f"erased-{self.id}",
             password_hash=NO_PASSWORD,
-            session_epoch=Member.session_epoch + 1,
+            session_epoch=User.session_epoch + 1,
         )
 
     @property
@@ -113,7 +117,7 @@ class Member(BaseModel):
 
     def _other_owner(self) -> Any:
         """Return another owner who may sign in and has a password."""
-        other = Member.alias()
+        other = User.alias()
         return other.select().where(
             other.role == OWNER,
             other.id != self.id,
@@ -137,16 +141,16 @@ class Member(BaseModel):
         return query.exists()
 
     @classmethod
-    def known_as(cls, email: str) -> Member | None:
+    def known_as(cls, email: str) -> User | None:
         return cls.get_or_none(cls.email == email)
 
     @classmethod
-    def listing(cls) -> list[Member]:
+    def listing(cls) -> list[User]:
         """Return active users first, then by name."""
         return list(cls.select().order_by(cls.disabled_at.is_null(False), fn.LOWER(cls.name)))
 
 
-class MemberSession(BaseModel):
+class UserSession(BaseModel):
     """A session of a user in one browser.
 
     Only the hash of its secret is stored, so a reader of the database cannot use it.
@@ -154,8 +158,8 @@ class MemberSession(BaseModel):
 
     id = AutoField()
     token_hash = CharField(max_length=64, unique=True)
-    member = ForeignKeyField(Member, backref="sessions", on_delete="CASCADE")
-    member_id: int
+    user = ForeignKeyField(User, backref="sessions", on_delete="CASCADE")
+    user_id: int
     created_at = UtcField()
     last_seen_at = UtcField()
     confirmed_at = UtcField()
@@ -165,32 +169,32 @@ class MemberSession(BaseModel):
 
     def end(self, now: datetime) -> bool:
         """End the session; return False if it has already ended."""
-        return self.update_if(MemberSession.ended_at.is_null(), ended_at=now)
+        return self.update_if(UserSession.ended_at.is_null(), ended_at=now)
 
     def confirm(self, now: datetime) -> bool:
         """Record that the user confirmed the password; return False if the session has ended."""
-        return self.update_if(MemberSession.ended_at.is_null(), confirmed_at=now)
+        return self.update_if(UserSession.ended_at.is_null(), confirmed_at=now)
 
     def saw(self, now: datetime) -> None:
         """Record activity in the session, unless it has ended meanwhile."""
-        MemberSession.update(last_seen_at=now).where(
-            MemberSession.id == self.id, MemberSession.ended_at.is_null()
+        UserSession.update(last_seen_at=now).where(
+            UserSession.id == self.id, UserSession.ended_at.is_null()
         ).execute()
         self.last_seen_at = now
 
     @classmethod
-    def with_hash(cls, token_hash: str) -> MemberSession | None:
-        """Return the session with this secret, ended or not, with its member."""
-        query = cls.select(cls, Member).join(Member).where(cls.token_hash == token_hash)
+    def with_hash(cls, token_hash: str) -> UserSession | None:
+        """Return the session with this secret, ended or not, with its user."""
+        query = cls.select(cls, User).join(User).where(cls.token_hash == token_hash)
         return query.first()
 
     @classmethod
     def open_of(
-        cls, member_id: int, *, created_after: datetime, seen_after: datetime
-    ) -> list[MemberSession]:
+        cls, user_id: int, *, created_after: datetime, seen_after: datetime
+    ) -> list[UserSession]:
         """Return one person's open sessions, the one seen last first."""
         query = cls.select().where(
-            cls.member == member_id,
+            cls.user == user_id,
             cls.ended_at.is_null(),
             cls.created_at > created_after,
             cls.last_seen_at > seen_after,
@@ -199,8 +203,8 @@ class MemberSession(BaseModel):
 
     @classmethod
     def last_seen(cls) -> dict[int, datetime]:
-        """Return the last activity by member id."""
-        rows: Any = cls.select(cls.member, fn.MAX(cls.last_seen_at)).group_by(cls.member).tuples()
+        """Return the last activity by user id."""
+        rows: Any = cls.select(cls.user, fn.MAX(cls.last_seen_at)).group_by(cls.user).tuples()
         return dict(rows)
 
     @classmethod

@@ -11,10 +11,10 @@ from app.models.base import BaseModel, JsonField, UtcField
 from app.models.sites import Site
 
 # A site has seen an entry of Aura's audit log that is not in it.
-TRAIL_LOST = "trail_lost"
+AUDIT_LOG_LOST = "audit_log_lost"
 
 
-class Alarm(BaseModel):
+class Alert(BaseModel):
     """One contradiction between Aura and a site.
 
     `key` distinguishes findings of one kind, so that each is raised only once, even after it was
@@ -40,11 +40,11 @@ class Alarm(BaseModel):
         return self.closed_at is None
 
     @classmethod
-    def known(cls, alarm_id: int) -> Alarm | None:
-        return cls.get_or_none(cls.id == alarm_id)
+    def known(cls, alert_id: int) -> Alert | None:
+        return cls.get_or_none(cls.id == alert_id)
 
     @classmethod
-    def open_ones(cls, site: Site | None = None) -> list[Alarm]:
+    def open_ones(cls, site: Site | None = None) -> list[Alert]:
         """Return the open alerts, newest first, each with its site."""
         query = cls.select(cls, Site).join(Site).where(cls.closed_at.is_null())
         if site is not None:
@@ -52,7 +52,7 @@ class Alarm(BaseModel):
         return list(query.order_by(cls.id.desc()))
 
     @classmethod
-    def closed_ones(cls, limit: int) -> list[Alarm]:
+    def closed_ones(cls, limit: int) -> list[Alert]:
         query = cls.select(cls, Site).join(Site).where(cls.closed_at.is_null(False))
         return list(query.order_by(cls.closed_at.desc(), cls.id.desc()).limit(limit))
 
@@ -62,13 +62,13 @@ class Alarm(BaseModel):
         return query.count()
 
     @classmethod
-    def like(cls, alarm: Alarm, *, everywhere: bool) -> list[Alarm]:
+    def like(cls, alert: Alert, *, everywhere: bool) -> list[Alert]:
         """Return the other open alerts of the same kind, at the same site or at any."""
         query = cls.select().where(
-            cls.kind == alarm.kind, cls.id != alarm.id, cls.closed_at.is_null()
+            cls.kind == alert.kind, cls.id != alert.id, cls.closed_at.is_null()
         )
         if not everywhere:
-            query = query.where(cls.site == alarm.site_id)
+            query = query.where(cls.site == alert.site_id)
         return list(query.order_by(cls.id.desc()))
 
     @classmethod
@@ -79,4 +79,4 @@ class Alarm(BaseModel):
     def close(self, *, by: str, note: str, now: datetime) -> bool:
         """Close the alert; return False if it was closed before."""
         said: dict[str, Any] = {"closed_at": now, "closed_by": by, "closing_note": note}
-        return self.update_if(Alarm.closed_at.is_null(), **said)
+        return self.update_if(Alert.closed_at.is_null(), **said)

@@ -21,7 +21,7 @@ _DETAILS_AT_ONCE = 500
 _STREAMED_AT_ONCE = 1000
 
 
-class Detail(BaseModel):
+class PrivateDetail(BaseModel):
     """The personal data of an entry, whose body has only its salted hash. It can be erased."""
 
     seq = BigIntegerField(primary_key=True)
@@ -38,15 +38,15 @@ class Detail(BaseModel):
         db.execute_sql(insert, (seq, salt, body))
 
     @classmethod
-    def of(cls, seqs: Iterable[int]) -> dict[int, Detail]:
+    def of(cls, seqs: Iterable[int]) -> dict[int, PrivateDetail]:
         """Return the rows by number of their entry, in batches: databases limit parameters."""
-        found: dict[int, Detail] = {}
+        found: dict[int, PrivateDetail] = {}
         for some in chunked(seqs, _DETAILS_AT_ONCE):
             found |= {one.seq: one for one in cls.select().where(cls.seq.in_(list(some)))}
         return found
 
 
-class Entry(BaseModel):
+class AuditEntry(BaseModel):
     """One link of the chain.
 
     `body` holds the exact bytes that were hashed. The columns from `at` on repeat parts of it so
@@ -68,7 +68,7 @@ class Entry(BaseModel):
     component = CharField(max_length=300)
     outcome = CharField(max_length=16)
 
-    _detail: Detail | None = None
+    _detail: PrivateDetail | None = None
     _is_detail_known = False
 
     class Meta:
@@ -80,17 +80,17 @@ class Entry(BaseModel):
         )
 
     @property
-    def detail(self) -> Detail | None:
+    def detail(self) -> PrivateDetail | None:
         """Return the private details of this entry; None if there are none any more."""
         if not self._is_detail_known:
-            self._detail = Detail.get_or_none(Detail.seq == self.seq)
+            self._detail = PrivateDetail.get_or_none(PrivateDetail.seq == self.seq)
             self._is_detail_known = True
         return self._detail
 
     @classmethod
-    def with_details(cls, entries: list[Entry]) -> list[Entry]:
+    def with_details(cls, entries: list[AuditEntry]) -> list[AuditEntry]:
         """Return the same entries with their details, read in one query."""
-        details = Detail.of(one.seq for one in entries)
+        details = PrivateDetail.of(one.seq for one in entries)
         for one in entries:
             one._detail, one._is_detail_known = details.get(one.seq), True
         return entries
@@ -105,11 +105,11 @@ class Entry(BaseModel):
         return None if row is None else (row[0], row[1])
 
     @classmethod
-    def append(cls, **row: Any) -> Entry:
+    def append(cls, **row: Any) -> AuditEntry:
         """Add one; the guards refuse any but the next link."""
         kept = cls.kept_of(row)
-        names, marks = ", ".join(kept), ", ".join([db.param] * len(kept))
-        db.execute_sql(f"INSERT INTO audit ({names}) VALUES ({marks})", tuple(kept.values()))  # noqa: S608 -- our names of columns
+        names, checkpoints = ", ".join(kept), ", ".join([db.param] * len(kept))
+        db.execute_sql(f"INSERT INTO audit ({names}) VALUES ({checkpoints})", tuple(kept.values()))  # noqa: S608 -- our names of columns
         return cls(**row)
 
     @classmethod
@@ -124,7 +124,7 @@ class Entry(BaseModel):
         return found
 
     @classmethod
-    def head(cls) -> Entry | None:
+    def head(cls) -> AuditEntry | None:
         return cls.select().order_by(cls.seq.desc()).first()
 
     @classmethod
@@ -135,7 +135,7 @@ class Entry(BaseModel):
         event: str | None = None,
         since: datetime | None = None,
         limit: int = 50,
-    ) -> list[Entry]:
+    ) -> list[AuditEntry]:
         """Return the newest entries first."""
         query = cls.select().order_by(cls.seq.desc()).limit(limit)
         if site_id is not None:
@@ -149,7 +149,7 @@ class Entry(BaseModel):
     @classmethod
     def about_component(
         cls, site_id: int, ident: str, *, events: Collection[str], since: datetime
-    ) -> list[Entry]:
+    ) -> list[AuditEntry]:
         """Return what happened to one component of a site, oldest first."""
         query = cls.select().where(
             cls.site_id == site_id,
@@ -160,7 +160,7 @@ class Entry(BaseModel):
         return cls.with_details(list(query.order_by(cls.seq)))
 
     @classmethod
-    def stream(cls, *conditions: Any) -> Iterator[Entry]:
+    def stream(cls, *conditions: Any) -> Iterator[AuditEntry]:
         """Yield the entries that meet all conditions, oldest first and without their details.
 
         Only one batch of them is in memory at a time.
@@ -175,7 +175,7 @@ class Entry(BaseModel):
             after = entries[-1].seq
 
     @classmethod
-    def stream_with_details(cls, *conditions: Any) -> Iterator[Entry]:
+    def stream_with_details(cls, *conditions: Any) -> Iterator[AuditEntry]:
         """Like `stream`, each entry with its details."""
         for some in chunked(cls.stream(*conditions), _DETAILS_AT_ONCE):
             yield from cls.with_details(list(some))
@@ -211,13 +211,13 @@ class Verification(QueuedRow):
     """
 
     open_states = OPEN
-    working_since = "seen_working_at"
+    working_since = "heartbeat_at"
 
     started_at = UtcField(null=True)
-    seen_working_at = UtcField(null=True)
+    heartbeat_at = UtcField(null=True)
     entries = BigIntegerField(default=0)
     total = BigIntegerField(default=0)
-    marks = IntegerField(default=0)
+    checkpoints = IntegerField(default=0)
     head = CharField(max_length=64, default="")
     broken_at = BigIntegerField(null=True)
     reason = CharField(max_length=300, default="")

@@ -63,7 +63,7 @@ def detail_rows(last: int) -> Iterator[tuple[Any, ...]]:
 
 def last_erasure() -> int:
     """Return the number of the newest entry that records an erasure; 0 where there is none."""
-    found = db.execute_sql("SELECT MAX(seq) FROM audit WHERE event = 'person_erased'")
+    found = db.execute_sql("SELECT MAX(seq) FROM audit WHERE event = 'personal_data_erased'")
     return found.fetchone()[0] or 0
 
 

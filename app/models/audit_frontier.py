@@ -9,7 +9,7 @@ from app.models.base import BaseModel
 _THE_ONLY_ROW = 1
 
 
-class TrailFrontier(BaseModel):
+class MerkleFrontier(BaseModel):
     """The Merkle tree over the first `size` entries, the last of which has `hash`.
 
     It only saves computing the root from the beginning each time.
@@ -21,7 +21,7 @@ class TrailFrontier(BaseModel):
     roots = TextField()
 
     @classmethod
-    def known(cls) -> TrailFrontier | None:
+    def known(cls) -> MerkleFrontier | None:
         return cls.get_or_none(cls.id == _THE_ONLY_ROW)
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import SQL, fn
 
-from app.models.audit import Day, Entry
+from app.models.audit import AuditEntry, Day
 from app.models.base import db, is_postgres
 
 _FOUND_BY_SQLITE = "(SELECT rowid FROM audit_words WHERE audit_words MATCH ?)"
@@ -60,9 +60,9 @@ def has_words(words: Sequence[str]) -> Any:
     """Return the condition that an entry contains a word beginning with each of these."""
     if is_postgres():
         asked = " & ".join(f"'{word}':*" for word in words)
-        return Entry.seq.in_(SQL(_FOUND_BY_POSTGRES, (asked,)))
+        return AuditEntry.seq.in_(SQL(_FOUND_BY_POSTGRES, (asked,)))
     asked = " ".join(f'"{word}"*' for word in words)
-    return Entry.seq.in_(SQL(_FOUND_BY_SQLITE, (asked,)))
+    return AuditEntry.seq.in_(SQL(_FOUND_BY_SQLITE, (asked,)))
 
 
 def never() -> Any:

@@ -7,16 +7,17 @@ from typing import Any
 
 from peewee import AutoField, CharField, ForeignKeyField, IntegerField
 
-from app.models.accounts import Member
+from app.models.accounts import User
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.clients import Client
 from app.models.sites import Site
 
 
-class Policy(BaseModel):
+class AutoUpdateRule(BaseModel):
     """An auto-update rule.
 
-    It covers `scopes` and `steps` on sites of one `client`, with any of the `tags`, and among
+    It covers `permissions` and `release_types` on sites of one `client`, with any of the `tags`,
+    and among
     `site_ids`, in the hours from `from_hour` to `to_hour` (UTC) of `weekdays`. What is empty
     narrows nothing.
 
@@ -26,8 +27,8 @@ class Policy(BaseModel):
 
     id = AutoField()
     name = CharField(max_length=120)
-    scopes = JsonField()
-    steps = JsonField()
+    permissions = JsonField()
+    release_types = JsonField()
     client = ForeignKeyField(Client, null=True, backref="+", on_delete="RESTRICT")
     client_id: int | None
     site_ids = JsonField(default=list)
@@ -35,13 +36,13 @@ class Policy(BaseModel):
     weekdays = JsonField()
     from_hour = IntegerField()
     to_hour = IntegerField()
-    made_by = ForeignKeyField(Member, backref="+", on_delete="RESTRICT")
-    made_by_id: int
+    created_by = ForeignKeyField(User, backref="+", on_delete="RESTRICT")
+    created_by_id: int
     maker = CharField(max_length=120)
-    made_at = UtcField()
+    created_at = UtcField()
     reason = CharField(max_length=500)
     expires_at = UtcField()
-    confirmed_by = ForeignKeyField(Member, null=True, backref="+", on_delete="RESTRICT")
+    confirmed_by = ForeignKeyField(User, null=True, backref="+", on_delete="RESTRICT")
     confirmed_by_id: int | None
     confirmer = CharField(max_length=120, default="")
     confirmed_at = UtcField(null=True)
@@ -54,10 +55,10 @@ class Policy(BaseModel):
     def confirm(self, by: int, now: datetime, **changes: Any) -> bool:
         """Record a second person's confirmation; return False if it has ended or is confirmed."""
         return self.update_if(
-            Policy.made_by != by,
-            Policy.confirmed_by.is_null(),
-            Policy.ended_at.is_null(),
-            Policy.expires_at > now,
+            AutoUpdateRule.created_by != by,
+            AutoUpdateRule.confirmed_by.is_null(),
+            AutoUpdateRule.ended_at.is_null(),
+            AutoUpdateRule.expires_at > now,
             confirmed_by=by,
             confirmed_at=now,
             **changes,
@@ -65,20 +66,20 @@ class Policy(BaseModel):
 
     def end(self, **changes: Any) -> bool:
         """End the rule; return False if it has already ended."""
-        return self.update_if(Policy.ended_at.is_null(), **changes)
+        return self.update_if(AutoUpdateRule.ended_at.is_null(), **changes)
 
     @classmethod
-    def in_force(cls, now: datetime) -> list[Policy]:
+    def in_force(cls, now: datetime) -> list[AutoUpdateRule]:
         query = cls.select().where(cls.ended_at.is_null(), cls.expires_at > now)
         return list(query.order_by(cls.id))
 
     @classmethod
-    def listing(cls) -> list[Policy]:
+    def listing(cls) -> list[AutoUpdateRule]:
         """Return active rules first, the newest of each first."""
         return list(cls.select().order_by(cls.ended_at.is_null(False), cls.id.desc()))
 
 
-class Held(BaseModel):
+class UpdateHold(BaseModel):
     """A component of a site whose updates are ignored until a date, or until it is released."""
 
     id = AutoField()
@@ -88,22 +89,22 @@ class Held(BaseModel):
     ident = CharField(max_length=300)
     reason = CharField(max_length=500)
     until = UtcField(null=True)
-    made_by = CharField(max_length=120)
-    made_at = UtcField()
+    created_by = CharField(max_length=120)
+    created_at = UtcField()
 
     class Meta:
         indexes = ((("site", "kind", "ident"), True),)
 
     @classmethod
-    def of_site(cls, site: Site) -> dict[tuple[str, str], Held]:
+    def of_site(cls, site: Site) -> dict[tuple[str, str], UpdateHold]:
         return {(one.kind, one.ident): one for one in cls.select().where(cls.site == site)}
 
     @classmethod
-    def of(cls, site: Site, kind: str, ident: str) -> Held | None:
+    def of(cls, site: Site, kind: str, ident: str) -> UpdateHold | None:
         return cls.get_or_none(cls.site == site, cls.kind == kind, cls.ident == ident)
 
     @classmethod
-    def in_force(cls, site_id: int, kind: str, ident: str, now: datetime) -> Held | None:
+    def in_force(cls, site_id: int, kind: str, ident: str, now: datetime) -> UpdateHold | None:
         """Return the hold on a component that is active at `now`."""
         is_open = cls.until.is_null() | (cls.until > now)
         return cls.get_or_none(cls.site == site_id, cls.kind == kind, cls.ident == ident, is_open)

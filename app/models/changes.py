@@ -18,8 +18,8 @@ from peewee import (
     fn,
 )
 
-from app.models.accounts import Member
-from app.models.auto_update_rules import Policy
+from app.models.accounts import User
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import JsonField, UtcField
 from app.models.clients import Client
 from app.models.queued_row import LeasedRow
@@ -89,15 +89,15 @@ class Change(LeasedRow):
     op_id = CharField(max_length=36, unique=True)
     kid = CharField(max_length=64)
     kind = CharField(max_length=16)
-    scope = CharField(max_length=16)
+    permission = CharField(max_length=16)
     ident = CharField(max_length=300)
     name = CharField(max_length=300)
     from_version = CharField(max_length=64)
     to_version = CharField(max_length=64)
-    step_size = CharField(max_length=16)
+    release_type = CharField(max_length=16)
     state = CharField(max_length=24, default=CHECKING, index=True)
 
-    proposed_by = ForeignKeyField(Member, null=True, backref="+", on_delete="RESTRICT")
+    proposed_by = ForeignKeyField(User, null=True, backref="+", on_delete="RESTRICT")
     proposed_by_id: int | None
     proposer = CharField(max_length=120)
     proposed_at = UtcField()
@@ -110,10 +110,10 @@ class Change(LeasedRow):
     document = TextField(default="")
     digest = CharField(max_length=64, default="")
 
-    approved_by = ForeignKeyField(Member, null=True, backref="+", on_delete="RESTRICT")
+    approved_by = ForeignKeyField(User, null=True, backref="+", on_delete="RESTRICT")
     approved_by_id: int | None
-    policy = ForeignKeyField(Policy, null=True, backref="changes", on_delete="RESTRICT")
-    policy_id: int | None
+    rule = ForeignKeyField(AutoUpdateRule, null=True, backref="changes", on_delete="RESTRICT")
+    rule_id: int | None
     decided_by = CharField(max_length=160, default="")
     decided_at = UtcField(null=True)
     decision = CharField(max_length=500, default="")
@@ -121,12 +121,12 @@ class Change(LeasedRow):
     plan = TextField(default="")
     signature = CharField(max_length=100, default="")
 
-    next_try_at = UtcField(null=True, index=True)
+    next_attempt_at = UtcField(null=True, index=True)
     started_at = UtcField(null=True)
     sent_at = UtcField(null=True)
     ended_at = UtcField(null=True)
     outcome_reason = CharField(max_length=40, default="")
-    fault = CharField(max_length=32, default="")
+    error_code = CharField(max_length=32, default="")
     evidence = JsonField(default=dict)
     probe_before = JsonField(default=dict)
     probe_after = JsonField(default=dict)
@@ -143,7 +143,7 @@ class Change(LeasedRow):
     def is_live(self) -> bool:
         """Whether something is under way that a page should follow."""
         return self.state in (CHECKING, RUNNING) or (
-            self.state in (APPROVED, UNKNOWN) and self.next_try_at is not None
+            self.state in (APPROVED, UNKNOWN) and self.next_attempt_at is not None
         )
 
     @property
@@ -181,17 +181,17 @@ class Change(LeasedRow):
             other.site == self.site_id,
             other.id != self.id,
             (other.state == RUNNING)
-            | ((other.state == UNKNOWN) & other.next_try_at.is_null(False))
+            | ((other.state == UNKNOWN) & other.next_attempt_at.is_null(False))
             | other.is_incident,
         )
         return self.move(
             RUNNING,
             Change.not_before <= now,
             Change.not_after >= now,
-            Change.next_try_at <= now,
+            Change.next_attempt_at <= now,
             ~fn.EXISTS(elsewhere),
             started_at=now,
-            busy_until=until,
+            leased_until=until,
             attempts=Change.attempts + 1,
         )
 
@@ -224,11 +224,11 @@ class Change(LeasedRow):
     @classmethod
     def _with_sites(cls, client_id: int | None) -> Any:
         query = (
-            cls.select(cls, Site, Client, Policy)
+            cls.select(cls, Site, Client, AutoUpdateRule)
             .join(Site)
             .join(Client, JOIN.LEFT_OUTER)
             .switch(cls)
-            .join(Policy, JOIN.LEFT_OUTER)
+            .join(AutoUpdateRule, JOIN.LEFT_OUTER)
             .where(Site.forgotten_at.is_null())
             .order_by(cls.id.desc())
         )
@@ -313,14 +313,17 @@ class Change(LeasedRow):
     def next_for(cls, site: Site, now: datetime) -> Change | None:
         """Return the approved change of a site that is due first."""
         query = cls.select().where(
-            cls.site == site, cls.state == APPROVED, cls.not_before <= now, cls.next_try_at <= now
+            cls.site == site,
+            cls.state == APPROVED,
+            cls.not_before <= now,
+            cls.next_attempt_at <= now,
         )
         return query.order_by(cls.id).first()
 
     @classmethod
     def stuck(cls, now: datetime, grace: timedelta) -> list[Change]:
         """Return running changes whose lease has expired: the worker died or lost the database."""
-        return list(cls.select().where(cls.state == RUNNING, cls.busy_until < now - grace))
+        return list(cls.select().where(cls.state == RUNNING, cls.leased_until < now - grace))
 
     @classmethod
     def outlived(cls, now: datetime) -> list[Change]:

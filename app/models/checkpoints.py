@@ -11,7 +11,7 @@ from app.models.base import BaseModel, UtcField
 from app.models.sites import Site
 
 
-class SiteMark(BaseModel):
+class SiteCheckpoint(BaseModel):
     """A signed checkpoint of a site's log, the last one of each day.
 
     `body` has the exact signed bytes.
@@ -32,7 +32,7 @@ class SiteMark(BaseModel):
         primary_key = CompositeKey("site", "log", "day")
 
     @classmethod
-    def newest(cls, site: Site) -> SiteMark | None:
+    def newest(cls, site: Site) -> SiteCheckpoint | None:
         return cls.select().where(cls.site == site).order_by(cls.received_at.desc()).first()
 
     @classmethod
@@ -46,7 +46,7 @@ class SiteMark(BaseModel):
         ).execute()
 
     @classmethod
-    def between(cls, site: Site, log: str, first: int, last: int) -> list[SiteMark]:
+    def between(cls, site: Site, log: str, first: int, last: int) -> list[SiteCheckpoint]:
         return list(
             cls.select().where(cls.site == site, cls.log == log, cls.n.between(first, last))
         )
@@ -63,14 +63,14 @@ class AuditAnchor(BaseModel):
     day = CharField(max_length=10)
     n = BigIntegerField()
     hash = CharField(max_length=64)
-    said_at = UtcField()
+    reported_at = UtcField()
 
     class Meta:
         primary_key = CompositeKey("site", "day")
 
     @classmethod
     def keep(cls, site: Site, n: int, digest: str, now: datetime) -> None:
-        row = {"n": n, "hash": digest, "said_at": now}
+        row = {"n": n, "hash": digest, "reported_at": now}
         cls.insert(site=site, day=f"{now:%Y-%m-%d}", **row).on_conflict(
             conflict_target=[cls.site, cls.day], update=row, where=cls.n <= n
         ).execute()

@@ -8,15 +8,15 @@ from app.models.base import JsonField, UtcField
 from app.models.queued_row import QUEUED, QueuedRow
 from app.models.sites import Site
 
-# Examination.state
-EXAMINING = "examining"
+# DiagnosticRun.state
+DIAGNOSING = "diagnosing"
 DONE = "done"
 ABANDONED = "abandoned"
-OPEN = (QUEUED, EXAMINING)
+OPEN = (QUEUED, DIAGNOSING)
 
 
-class Examination(QueuedRow):
-    """One examination of the connection to a site, from the request to the result.
+class DiagnosticRun(QueuedRow):
+    """One connection test of the connection to a site, from the request to the result.
 
     `is_paired`, `verdict`, `blocker` and `checks` are the result, `requests` is how often the site
     was called for it. They are meaningful only in the state *done*.
@@ -24,7 +24,7 @@ class Examination(QueuedRow):
 
     open_states = OPEN
 
-    site = ForeignKeyField(Site, backref="examinations", on_delete="CASCADE")
+    site = ForeignKeyField(Site, backref="diagnostic_runs", on_delete="CASCADE")
     site_id: int
     started_at = UtcField(null=True)
     is_paired = BooleanField(default=False)
@@ -34,12 +34,12 @@ class Examination(QueuedRow):
     checks = JsonField(default=list)
 
 
-# The database keeps examinations serial per site.
-Examination.add_index(
-    Examination.index(
-        Examination.site,
+# The database keeps connection tests serial per site.
+DiagnosticRun.add_index(
+    DiagnosticRun.index(
+        DiagnosticRun.site,
         unique=True,
-        where=Examination.state.in_(OPEN),
-        name="examination_one_open",
+        where=DiagnosticRun.state.in_(OPEN),
+        name="diagnostic_run_one_open",
     )
 )

@@ -9,7 +9,7 @@ from peewee import BigIntegerField, BooleanField, CharField, IntegerField
 from app.models.base import UtcField
 from app.models.queued_row import QUEUED, QueuedRow
 
-# TrailExport.state
+# AuditLogExport.state
 RUNNING = "running"
 DONE = "done"
 FAILED = "failed"
@@ -17,24 +17,24 @@ GONE = "gone"
 OPEN = (QUEUED, RUNNING)
 
 
-class TrailExport(QueuedRow):
+class AuditLogExport(QueuedRow):
     """One export, from the request to the file, and on to its deletion.
 
-    Without `client_id`, `about_site_id`, `since` and `until` it is complete.
+    Without `client_id`, `scope_site_id`, `since` and `until` it is complete.
     """
 
     open_states = OPEN
-    working_since = "seen_working_at"
+    working_since = "heartbeat_at"
 
-    asked_by_id = IntegerField()
+    requested_by_id = IntegerField()
     form = CharField(max_length=8)
     scope = CharField(max_length=300)
     client_id = IntegerField(null=True)
-    about_site_id = IntegerField(null=True)
+    scope_site_id = IntegerField(null=True)
     since = UtcField(null=True)
     until = UtcField(null=True)
-    has_private = BooleanField()
-    seen_working_at = UtcField(null=True)
+    includes_private = BooleanField()
+    heartbeat_at = UtcField(null=True)
     entries = BigIntegerField(default=0)
     total = BigIntegerField(default=0)
     size = BigIntegerField(default=0)
@@ -43,12 +43,12 @@ class TrailExport(QueuedRow):
     @property
     def file_name(self) -> str:
         """Return the name of the downloaded file."""
-        return f"aura-trail-{self.asked_at:%Y-%m-%d}-{self.id}.{self.form}"
+        return f"aura-audit_log-{self.requested_at:%Y-%m-%d}-{self.id}.{self.form}"
 
     @classmethod
-    def newest(cls, limit: int) -> list[TrailExport]:
+    def newest(cls, limit: int) -> list[AuditLogExport]:
         return list(cls.select().order_by(cls.id.desc()).limit(limit))
 
     @classmethod
-    def done_before(cls, before: datetime) -> list[TrailExport]:
+    def done_before(cls, before: datetime) -> list[AuditLogExport]:
         return list(cls.select().where(cls.state == DONE, cls.ended_at < before))

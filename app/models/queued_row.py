@@ -28,8 +28,8 @@ class QueuedRow(BaseModel):
     site: Any
 
     id = AutoField()
-    asked_by = CharField(max_length=120)
-    asked_at = UtcField()
+    requested_by = CharField(max_length=120)
+    requested_at = UtcField()
     ended_at = UtcField(null=True)
     state = CharField(max_length=16, default=QUEUED, index=True)
 
@@ -42,9 +42,9 @@ class QueuedRow(BaseModel):
         return self.update_if(type(self).state.in_(when), state=to, **changes)
 
     @classmethod
-    def ask(cls, site: BaseModel, *, asked_by: str, now: datetime) -> Self:
+    def ask(cls, site: BaseModel, *, requested_by: str, now: datetime) -> Self:
         """Queue one for `site`; raises DuplicateRow while another is open."""
-        return cls.create(site=site, asked_by=asked_by[:120], asked_at=now)
+        return cls.create(site=site, requested_by=requested_by[:120], requested_at=now)
 
     @classmethod
     def open_for(cls, site: BaseModel) -> Self | None:
@@ -67,7 +67,7 @@ class QueuedRow(BaseModel):
     @classmethod
     def waiting_since(cls, before: datetime) -> list[Self]:
         """Queued before that time and never begun: the queue may have lost them."""
-        return list(cls.select().where(cls.state == cls.open_states[0], cls.asked_at < before))
+        return list(cls.select().where(cls.state == cls.open_states[0], cls.requested_at < before))
 
     @classmethod
     def forget_ended(cls, before: datetime) -> int:
@@ -79,15 +79,15 @@ class QueuedRow(BaseModel):
 class LeasedRow(BaseModel):
     """Work that is attempted repeatedly.
 
-    `next_try_at` is when the next attempt is due. `busy_until` is the lease of the running attempt,
-    which expires if its worker dies.
+    `next_attempt_at` is when the next attempt is due. `leased_until` is the lease of the running
+    attempt, which expires if its worker dies.
     """
 
     state: Any
-    next_try_at: Any
+    next_attempt_at: Any
 
     attempts = IntegerField(default=0)
-    busy_until = UtcField(null=True)
+    leased_until = UtcField(null=True)
 
     def lease(
         self, states: tuple[str, ...], now: datetime, until: datetime, **changes: Any
@@ -99,9 +99,9 @@ class LeasedRow(BaseModel):
         cls = type(self)
         return self.update_if(
             cls.state.in_(states),
-            cls.next_try_at <= now,
+            cls.next_attempt_at <= now,
             cls._is_free(now),
-            busy_until=until,
+            leased_until=until,
             attempts=cls.attempts + 1,
             **changes,
         )
@@ -109,9 +109,9 @@ class LeasedRow(BaseModel):
     @classmethod
     def overdue(cls, states: tuple[str, ...], before: datetime, *when: Any) -> list[Self]:
         """Return rows whose next attempt was due before that time, oldest first."""
-        is_due = cls.state.in_(states), cls.next_try_at <= before, cls._is_free(before)
+        is_due = cls.state.in_(states), cls.next_attempt_at <= before, cls._is_free(before)
         return list(cls.select().where(*is_due, *when).order_by(cls._meta.primary_key))
 
     @classmethod
     def _is_free(cls, now: datetime) -> Any:
-        return cls.busy_until.is_null() | (cls.busy_until < now)
+        return cls.leased_until.is_null() | (cls.leased_until < now)

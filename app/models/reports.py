@@ -30,7 +30,7 @@ class Sync(QueuedRow):
     site = ForeignKeyField(Site, backref="syncs", on_delete="CASCADE")
     site_id: int
     started_at = UtcField(null=True)
-    fault = CharField(max_length=32, default="")
+    error_code = CharField(max_length=32, default="")
     evidence = JsonField(default=dict)
     unchanged = BooleanField(default=False)
 
@@ -89,24 +89,24 @@ class Component(BaseModel):
     requires_wp = CharField(max_length=300, default="")
     requires_php = CharField(max_length=300, default="")
     update_uri = CharField(max_length=300, default="")
-    offered_version = CharField(max_length=300, null=True)
-    offered_package = BooleanField(null=True)
-    offered_requires_wp = CharField(max_length=300, default="")
-    offered_requires_php = CharField(max_length=300, default="")
+    update_version = CharField(max_length=300, null=True)
+    update_has_package = BooleanField(null=True)
+    update_requires_wp = CharField(max_length=300, default="")
+    update_requires_php = CharField(max_length=300, default="")
 
     class Meta:
         indexes = ((("site", "kind", "ident"), True),)
 
     @property
     def is_outdated(self) -> bool:
-        return self.offered_version is not None
+        return self.update_version is not None
 
     @classmethod
     def for_site(cls, site: Site) -> list[Component]:
-        """By kind, those with an offer first, then by name."""
+        """By kind, those with an available update first, then by name."""
         query = cls.select().where(cls.site == site)
         return list(
-            query.order_by(cls.kind, cls.offered_version.is_null(), fn.LOWER(cls.name), cls.ident)
+            query.order_by(cls.kind, cls.update_version.is_null(), fn.LOWER(cls.name), cls.ident)
         )
 
     @classmethod

@@ -35,8 +35,8 @@ class Rotation(QueuedRow, LeasedRow):
     next_sealed = TextField(null=True)
     home = CharField(max_length=2000, default="")
     endpoints = JsonField(default=list)
-    next_try_at = UtcField()
-    fault = CharField(max_length=32, default="")
+    next_attempt_at = UtcField()
+    error_code = CharField(max_length=32, default="")
     evidence = JsonField(default=dict)
 
 

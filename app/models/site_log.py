@@ -21,7 +21,7 @@ from app.models.sites import Site
 class SiteLog(BaseModel):
     """How far a site's log was read and verified: `n` and `hash`, in a log called `log`.
 
-    `branch` counts how often reading had to restart. `compared_n` is the entry up to which both
+    `branch` counts how often reading had to restart. `reconciled_n` is the entry up to which both
     sides were compared. `read_at` is when the site last sent entries. `total_bytes` is the stored
     size in all, `day_bytes` that of `day` (UTC).
     """
@@ -32,7 +32,7 @@ class SiteLog(BaseModel):
     branch = IntegerField(default=0)
     n = BigIntegerField(default=0)
     hash = CharField(max_length=64, default="")
-    compared_n = BigIntegerField(default=0)
+    reconciled_n = BigIntegerField(default=0)
     read_at = UtcField(null=True)
     total_bytes = BigIntegerField(default=0)
     day = CharField(max_length=10, default="")
@@ -49,7 +49,7 @@ class SiteLog(BaseModel):
         return self.update_if(SiteLog.n == self.n, SiteLog.branch == self.branch, **changes)
 
 
-class SiteEntry(BaseModel):
+class SiteLogEntry(BaseModel):
     """One entry of a site's log, exactly as it was received.
 
     Rows are only added, which triggers enforce as they do for the audit log.
@@ -69,7 +69,7 @@ class SiteEntry(BaseModel):
         primary_key = CompositeKey("site", "branch", "seq")
 
     @classmethod
-    def behind(cls, site_id: int, branch: int, seq: int) -> list[SiteEntry]:
+    def behind(cls, site_id: int, branch: int, seq: int) -> list[SiteLogEntry]:
         """Of one branch, those after `seq`, oldest first."""
         query = cls.select().where(cls.site == site_id, cls.branch == branch, cls.seq > seq)
         return list(query.order_by(cls.seq))

@@ -21,7 +21,7 @@ from peewee import (
     fn,
 )
 
-from app.models.accounts import Member
+from app.models.accounts import User
 from app.models.base import BaseModel, JsonField, UtcField, db
 from app.models.clients import SELF, Client
 from app.models.queued_row import LeasedRow
@@ -64,7 +64,7 @@ MAY_CALL = (ACTIVE, DISCONNECTED_UNCONFIRMED)
 MAY_FORGET = (NEW, REVOKED, REVOKED_UNPROVEN, REVOKED_UNREACHED, DISCONNECTED)
 
 # Something other than the plugin answered: a firewall, a cache or a login page.
-FAULTS_OF_BLOCKING = (
+ERRORS_OF_BLOCKING = (
     "blocked",
     "web_page",
     "redirected",
@@ -75,14 +75,14 @@ FAULTS_OF_BLOCKING = (
 )
 UNREACHABLE_AFTER = 3
 # Signed answers of the site, which show that it can be reached.
-FAULTS_OF_A_SITE_THAT_ANSWERS = ("nonce_store_unavailable",)
+ERRORS_OF_A_SITE_THAT_ANSWERS = ("nonce_store_unavailable",)
 
 # Site.quarantine
 MOVED = "moved"
 FORKED = "forked"
 EXCESSIVE = "excessive"
 
-SORTS = ("name", "client", "state", "offers", "last_good", "added")
+SORTS = ("name", "client", "state", "update_count", "last_success", "added")
 
 
 class Site(BaseModel):
@@ -103,7 +103,7 @@ class Site(BaseModel):
     state = CharField(max_length=32, default=NEW, index=True)
     state_before_pairing = CharField(max_length=32, default=NEW)
     added_at = UtcField()
-    added_by = ForeignKeyField(Member, backref="+", on_delete="RESTRICT")
+    added_by = ForeignKeyField(User, backref="+", on_delete="RESTRICT")
     added_by_id: int
     forgotten_at = UtcField(null=True)
 
@@ -118,18 +118,18 @@ class Site(BaseModel):
     paired_at = UtcField(null=True)
     keys_sealed = JsonField(default=dict)
     ack_hash = CharField(max_length=64, default="")
-    goodbye_hash = CharField(max_length=64, default="")
+    disconnect_hash = CharField(max_length=64, default="")
     sign_s = CharField(max_length=64, default="")
     # The dashboard's public key that the site checks plans with; empty means its first one.
     sign_d = CharField(max_length=64, default="")
 
     last_contact_at = UtcField(null=True)
-    last_good_at = UtcField(null=True)
-    fault = CharField(max_length=32, default="")
-    fault_evidence = JsonField(default=dict)
-    fault_at = UtcField(null=True)
-    failures_in_row = IntegerField(default=0)
-    offers = IntegerField(default=0)
+    last_success_at = UtcField(null=True)
+    error_code = CharField(max_length=32, default="")
+    error_evidence = JsonField(default=dict)
+    error_at = UtcField(null=True)
+    consecutive_failures = IntegerField(default=0)
+    update_count = IntegerField(default=0)
 
     clock_offset_s = IntegerField(null=True)
     log_n = BigIntegerField(default=0)
@@ -153,12 +153,12 @@ class Site(BaseModel):
             return self.state
         if self.quarantine:
             return "quarantined"
-        if self.failures_in_row == 0:
-            return "healthy" if self.last_good_at else "unknown"
-        if self.fault in FAULTS_OF_BLOCKING:
+        if self.consecutive_failures == 0:
+            return "healthy" if self.last_success_at else "unknown"
+        if self.error_code in ERRORS_OF_BLOCKING:
             return "blocked"
-        answers = self.fault in FAULTS_OF_A_SITE_THAT_ANSWERS
-        few = self.failures_in_row < UNREACHABLE_AFTER
+        answers = self.error_code in ERRORS_OF_A_SITE_THAT_ANSWERS
+        few = self.consecutive_failures < UNREACHABLE_AFTER
         return "degraded" if few or answers else "unreachable"
 
     @property
@@ -188,7 +188,7 @@ class Site(BaseModel):
         """Set columns without changing the state, if the row is in one of `when`."""
         return self.update_if(Site.state.in_(when), **changes)
 
-    def claim_goodbye(self, when: tuple[str, ...], now: datetime, until: datetime) -> bool:
+    def claim_revocation(self, when: tuple[str, ...], now: datetime, until: datetime) -> bool:
         """Take the right to send the notice now; return False if it is not due or taken.
 
         The lease is `revoke_next_at` itself, so it expires if a worker dies.
@@ -266,11 +266,11 @@ class Site(BaseModel):
             (
                 (cls.state != ACTIVE, cls.state),
                 (cls.quarantine != "", "quarantined"),
-                ((cls.failures_in_row == 0) & cls.last_good_at.is_null(False), "healthy"),
-                (cls.failures_in_row == 0, "unknown"),
-                (cls.fault.in_(FAULTS_OF_BLOCKING), "blocked"),
-                (cls.failures_in_row < UNREACHABLE_AFTER, "degraded"),
-                (cls.fault.in_(FAULTS_OF_A_SITE_THAT_ANSWERS), "degraded"),
+                ((cls.consecutive_failures == 0) & cls.last_success_at.is_null(False), "healthy"),
+                (cls.consecutive_failures == 0, "unknown"),
+                (cls.error_code.in_(ERRORS_OF_BLOCKING), "blocked"),
+                (cls.consecutive_failures < UNREACHABLE_AFTER, "degraded"),
+                (cls.error_code.in_(ERRORS_OF_A_SITE_THAT_ANSWERS), "degraded"),
             ),
             "unreachable",
         )
@@ -281,8 +281,8 @@ class Site(BaseModel):
             "name": fn.LOWER(cls.name),
             "client": fn.LOWER(Client.name),
             "state": cls.connection_in_sql(),
-            "offers": cls.offers,
-            "last_good": cls.last_good_at,
+            "update_count": cls.update_count,
+            "last_success": cls.last_success_at,
             "added": cls.added_at,
         }
         key = keys.get(sort.removeprefix("-"), keys["name"])
@@ -319,14 +319,14 @@ class Pairing(LeasedRow):
     note_sealed = TextField()
     exchange_sealed = TextField(null=True)
     state = CharField(max_length=16, default=WAITING, index=True)
-    issued_by = ForeignKeyField(Member, backref="+", on_delete="RESTRICT")
+    issued_by = ForeignKeyField(User, backref="+", on_delete="RESTRICT")
     issued_at = UtcField()
     expires_at = UtcField()
     closed_at = UtcField(null=True)
-    last_tried_at = UtcField(null=True)
-    next_try_at = UtcField()
-    fault = CharField(max_length=32, default="")
-    fault_evidence = JsonField(default=dict)
+    last_attempt_at = UtcField(null=True)
+    next_attempt_at = UtcField()
+    error_code = CharField(max_length=32, default="")
+    error_evidence = JsonField(default=dict)
 
     def note(self, **changes: Any) -> bool:
         """Set columns while the token is waiting; return False if it is not."""
@@ -348,7 +348,7 @@ class Pairing(LeasedRow):
             closed_at=now,
             auth_sealed=None,
             exchange_sealed=None,
-            busy_until=None,
+            leased_until=None,
             **changes,
         )
 

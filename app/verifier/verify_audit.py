@@ -2,7 +2,8 @@
 """Verify an export of Aura's audit log or of SiteAgent's log, without Aura or SiteAgent.
 
     python3 verify_audit.py EXPORT.zip                     or the unpacked folder, or one log.jsonl
-    python3 verify_audit.py EXPORT.zip --mark KEPT.json    against a checkpoint you kept elsewhere
+    python3 verify_audit.py EXPORT.zip --checkpoint KEPT.json    against a checkpoint you kept
+    elsewhere
 
 It needs only Python 3.8 or newer. It opens no connection, runs nothing it reads and writes no file.
 Exit status 0: intact. 1: something does not match; the first affected entry is named. 2: the export
@@ -28,16 +29,20 @@ changed, removed, reordered or inserted.
 This does not prove: that everything was recorded; that the dashboard and a site did not hide
 something together; anything after the last checkpoint; that an excerpt is complete. With the
 dashboard's key, someone can create another log: compare the key and a checkpoint with those in the
-site's wp-admin or in an earlier report (--mark).
+site's wp-admin or in an earlier report (--checkpoint).
 """
-MARK, EXPORT, ENTRY = b"siteagent/mark/1\n", b"siteagent/export/1\n", b"\0siteagent/audit/1\n"
+CHECKPOINT, EXPORT, ENTRY = (
+    b"siteagent/checkpoint/1\n",
+    b"siteagent/export/1\n",
+    b"\0siteagent/audit/1\n",
+)
 GENESIS, PRIVATE = b"siteagent/audit-genesis/1\n", b"siteagent/audit-private/1\n"
 KEPT = "the checkpoint you kept"
 NAMES = (
-    r"(trail\.jsonl|marks\.json|keys\.json|manifest\.json|manifest\.sig|README\.txt"
+    r"(audit_log\.jsonl|checkpoints\.json|keys\.json|manifest\.json|manifest\.sig|README\.txt"
     r"|verify_audit\.py|sites/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl)"
 )
-NEEDED = {"trail.jsonl", "marks.json", "keys.json", "README.txt", "verify_audit.py"}
+NEEDED = {"audit_log.jsonl", "checkpoints.json", "keys.json", "README.txt", "verify_audit.py"}
 MAX_LINE, MAX_FILE, MAX_FILES, MAX_RATIO = 1 << 20, 1 << 25, 20_000, 200
 
 
@@ -206,11 +211,11 @@ def root_by_path(leaf: bytes, index: int, size: int, path: list[Any]) -> bytes |
 class Log:
     """A log while it is read.
 
-    `at` holds hash, root and time of the entries that `marks` name.
+    `at` holds hash, root and time of the entries that `checkpoints` name.
     """
 
-    def __init__(self, name: str, marks: list[Mark]) -> None:
-        self.name, self.wanted = name, {mark.n for mark in marks}
+    def __init__(self, name: str, checkpoints: list[Checkpoint]) -> None:
+        self.name, self.wanted = name, {checkpoint.n for checkpoint in checkpoints}
         self.n, self.count, self.first, self.before = 0, 0, 0, ""
         self.hash = sha(GENESIS, name.encode("utf-8"))
         self.at: dict[int, tuple[bytes, bytes | None, int | None]] = {0: (self.hash, None, None)}
@@ -245,13 +250,13 @@ class Log:
         return root
 
 
-class Mark:
+class Checkpoint:
     """A checkpoint of a log, signed with one of `keys` and held by `holder`."""
 
     def __init__(self, record: Any, keys: list[bytes], holder: str) -> None:
         raw, signature = map(unb64, parts(record, body=str, sig=str))
         self.holder = holder
-        is_known = any(is_signed(key, MARK + raw, signature) for key in keys)
+        is_known = any(is_signed(key, CHECKPOINT + raw, signature) for key in keys)
         need(is_known, f"{holder}: it is not signed with one of its keys in keys.json")
         said = canonical(raw)
         root = said.pop("root", None) if type(said) is dict else None
@@ -259,26 +264,28 @@ class Mark:
         self.hash, self.root = unhex(named), None if root is None else unhex(root)
 
 
-def compare(marks: list[Mark], log: Log, end: int, whose: str) -> list[str]:
+def compare(checkpoints: list[Checkpoint], log: Log, end: int, whose: str) -> list[str]:
     """Compare each checkpoint with the log. Return what cannot be checked with this export."""
     fitting, unknown = 0, []
-    for mark in sorted(marks, key=lambda one: one.n):
-        holder, named = mark.holder, f"entry {mark.n}"
-        need(mark.log == log.name, f"{holder}: it belongs to another log than {whose}")
-        need(mark.n <= end, f"{holder}: it names {named}, but {whose} ends with entry {end}. "
+    for checkpoint in sorted(checkpoints, key=lambda one: one.n):
+        holder, named = checkpoint.holder, f"entry {checkpoint.n}"
+        need(checkpoint.log == log.name, f"{holder}: it belongs to another log than {whose}")
+        need(checkpoint.n <= end, f"{holder}: it names {named}, but {whose} ends with entry {end}. "
              "Its end was removed, or the checkpoint is newer than this export")  # fmt: skip
-        if mark.n not in log.at:
+        if checkpoint.n not in log.at:
             unknown.append(
                 f"{holder}: {named} of {whose} is not in this export, so it cannot be compared"
             )
             need(holder != KEPT, unknown[-1])
             continue
-        found, root, at = log.at[mark.n]
-        fits = found == mark.hash and (None in (root, mark.root) or root == mark.root)
+        found, root, at = log.at[checkpoint.n]
+        fits = found == checkpoint.hash and (
+            None in (root, checkpoint.root) or root == checkpoint.root
+        )
         need(fits, f"{holder}: its {named} differs from {whose}, which was rewritten "
              f"after entry {fitting}")  # fmt: skip
-        need(at in (None, mark.at), f"{holder}: it has another time for {named}")
-        fitting = mark.n
+        need(at in (None, checkpoint.at), f"{holder}: it has another time for {named}")
+        fitting = checkpoint.n
     return unknown
 
 
@@ -333,7 +340,7 @@ def records(file: Any) -> Iterator[Any]:
         yield strict(raw[:-1])
 
 
-# ---- entries: of the trail, and of the log of a site ----
+# ---- entries: of the audit log, and of the log of a site ----
 
 
 def number_of(row: Any, otherwise: int) -> int:
@@ -342,7 +349,9 @@ def number_of(row: Any, otherwise: int) -> int:
     return seq if type(seq) is int else otherwise
 
 
-def read_trail(rows: Iterator[Any], log: Log, covers: Any, end: Mark, whole: bool) -> list[int]:
+def read_audit_log(
+    rows: Iterator[Any], log: Log, covers: Any, end: Checkpoint, whole: bool
+) -> list[int]:
     """Read the audit log, whole or as an excerpt with paths to the signed root.
 
     Return the numbers of the entries whose private part is missing.
@@ -363,7 +372,7 @@ def read_trail(rows: Iterator[Any], log: Log, covers: Any, end: Mark, whole: boo
             check_covered(said, covers)
             if said.get("private") and detail is None:
                 absent.append(seq)
-            erased_at = seq if said["event"] == "person_erased" else erased_at
+            erased_at = seq if said["event"] == "personal_data_erased" else erased_at
             seq += 1
     except Misfit as why:
         raise Misfit(f"the audit log: entry {seq}: {why}") from None
@@ -389,7 +398,7 @@ def check_body(said: Any, salt: str | None, detail: str | None) -> None:
 
 
 def check_covered(said: Any, covers: Any) -> None:
-    """Raise Misfit if an entry is outside the scope in the manifest."""
+    """Raise Misfit if an entry is outside the permission in the manifest."""
     since, until, at = covers["from"], covers["to"], moment(said["at"])
     need(
         covers["site"] in (None, said["site"]), "it belongs to another site than the manifest names"
@@ -426,25 +435,25 @@ def read_site_log(rows: Iterator[Any], log: Log, whose: str) -> bool:
 
 def site_head(row: Any) -> list[Any]:
     """Return the first line of a site's log: its name, owner, creation time, key and checkpoint."""
-    return parts(row, v=int, log=str, site=str, made_at=str, key=[str], mark=[dict])[1:]
+    return parts(row, v=int, log=str, site=str, created_at=str, key=[str], checkpoint=[dict])[1:]
 
 
-# ---- what can be checked: one log of a site, or an export of the trail ----
+# ---- what can be checked: one log of a site, or an export of the audit log ----
 
 
 def check_log(rows: Iterator[Any], kept: Any) -> tuple[list[str], list[str]]:
     """Verify a site's log on its own; return what does not fit, and other remarks."""
-    name, site, made_at, key, end = site_head(next(rows, None))
-    keys, marks = [unb64(key)] if key else [], []
+    name, site, created_at, key, end = site_head(next(rows, None))
+    keys, checkpoints = [unb64(key)] if key else [], []
     for one, holder in ((end, "its end"), (kept, KEPT)):
-        marks += [Mark(one, keys, holder)] if one else []
-    log = Log(name, marks)
+        checkpoints += [Checkpoint(one, keys, holder)] if one else []
+    log = Log(name, checkpoints)
     is_whole = read_site_log(rows, log, "the log")
     need(is_whole, f"the log: the entries before {log.first} are missing")
-    compare(marks, log, log.n, "the log")
-    is_end = not end or marks[0].n == log.n
+    compare(checkpoints, log, log.n, "the log")
+    is_end = not end or checkpoints[0].n == log.n
     need(is_end, f"the log: entry {log.n} is after the end that the log's own checkpoint names")
-    notes = [f"The log {name} of {site}, exported {made_at}: entries {log.first} to {log.n}."]
+    notes = [f"The log {name} of {site}, exported {created_at}: entries {log.first} to {log.n}."]
     signed = [f"Its end is signed with the key {sha(one).hex()}." for one in keys if end]
     return [], notes + (signed or ["Its end is not signed, so removed entries would not show."])
 
@@ -461,8 +470,8 @@ class Export:
 
     def __init__(self, files: Files, kept: Any) -> None:
         self.files, self.kept, self.manifest = files, kept, files.read("manifest.json")
-        _, self.name, made_at, self.covers, self.listed = parts(
-            canonical(self.manifest), v=int, log=str, made_at=str, covers=dict, files=dict
+        _, self.name, created_at, self.covers, self.listed = parts(
+            canonical(self.manifest), v=int, log=str, created_at=str, covers=dict, files=dict
         )
         limits: Any = {"client": [int], "site": [int], "from": [str], "to": [str]}
         of, _, *limited = parts(self.covers, of=str, private=bool, **limits)
@@ -470,19 +479,19 @@ class Export:
         keys = strict(files.read("keys.json"))
         _, dashboard, sites = parts(keys, v=int, dashboard=dict, sites=list)
         self.key, self.keys = key_of({"site": "", **dashboard})[1], [key_of(one) for one in sites]
-        marks = strict(files.read("marks.json"))
+        checkpoints = strict(files.read("checkpoints.json"))
         _, end, self.by_sites, self.of_sites = parts(
-            marks, v=int, export=dict, by_sites=list, of_sites=list
+            checkpoints, v=int, export=dict, by_sites=list, of_sites=list
         )
-        self.end = Mark(end, [self.key], "this export")
+        self.end = Checkpoint(end, [self.key], "this export")
         need(self.end.root, "this export: its checkpoint has no root")
         self.wrong: list[str] = []
-        self.notes = [f"{of}, exported {made_at}: the log {self.name} up to entry {self.end.n}.",
+        self.notes = [f"{of}, exported {created_at}: the log {self.name} up to entry {self.end.n}.",
                      f"The key of the dashboard is {sha(self.key).hex()}."]  # fmt: skip
 
     def check(self) -> None:
         logs = sorted(name for name in self.listed if name.startswith("sites/"))
-        steps: list[Any] = [[self.check_trail], *([self.check_site, name] for name in logs)]
+        steps: list[Any] = [[self.check_audit_log], *([self.check_site, name] for name in logs)]
         for step, *names in [*steps, [self.check_files]]:
             try:
                 step(*names)
@@ -491,30 +500,30 @@ class Export:
         if self.kept:
             self.wrong.append(f"{KEPT}: it belongs to a log that is not in this export")
 
-    def kept_if_of(self, log: str, keys: list[bytes]) -> list[Mark]:
+    def kept_if_of(self, log: str, keys: list[bytes]) -> list[Checkpoint]:
         """Return the checkpoint that was kept elsewhere, once, if it belongs to this log."""
         said = canonical(unb64(self.kept["body"])) if self.kept else None
         if type(said) is not dict or said.get("log") != log:
             return []
         kept, self.kept = self.kept, None
-        return [Mark(kept, keys, KEPT)]
+        return [Checkpoint(kept, keys, KEPT)]
 
-    def check_trail(self) -> None:
-        marks, at = [self.end], {self.end.n: (self.end.hash, self.end.root, None)}
+    def check_audit_log(self) -> None:
+        checkpoints, at = [self.end], {self.end.n: (self.end.hash, self.end.root, None)}
         for one in self.by_sites:
-            site, path, signed = parts(one, site=str, path=[list], mark=dict)
-            mark = Mark(signed, [self.key], f"site {site}")
-            marks.append(mark)
-            if path is not None and 0 < mark.n <= self.end.n:
+            site, path, signed = parts(one, site=str, path=[list], checkpoint=dict)
+            checkpoint = Checkpoint(signed, [self.key], f"site {site}")
+            checkpoints.append(checkpoint)
+            if path is not None and 0 < checkpoint.n <= self.end.n:
                 # An excerpt omits most entries. The path proves that the log contains this hash.
-                leads = root_by_path(mark.hash, mark.n - 1, self.end.n, path)
-                at[mark.n] = mark.hash if leads == self.end.root else b"", None, None
-        marks += self.kept_if_of(self.name, [self.key])
-        log = Log(self.name, marks)
-        with self.files.open("trail.jsonl") as file:
-            absent = read_trail(records(file), log, self.covers, self.end, self.is_whole)
+                leads = root_by_path(checkpoint.hash, checkpoint.n - 1, self.end.n, path)
+                at[checkpoint.n] = checkpoint.hash if leads == self.end.root else b"", None, None
+        checkpoints += self.kept_if_of(self.name, [self.key])
+        log = Log(self.name, checkpoints)
+        with self.files.open("audit_log.jsonl") as file:
+            absent = read_audit_log(records(file), log, self.covers, self.end, self.is_whole)
         log.at = {**at, **log.at}
-        self.notes += compare(marks, log, self.end.n, "the audit log")
+        self.notes += compare(checkpoints, log, self.end.n, "the audit log")
         if absent:
             how = "was erased" if self.covers["private"] else "is left out"
             shown = ", ".join(map(str, absent[:20])) + (" …" if len(absent) > 20 else "")
@@ -527,15 +536,21 @@ class Export:
             rows = records(file)
             name, claimed, *_ = site_head(next(rows, None))
             need(claimed == site, f"{whose}: it names another site")
-            held = [parts(one, site=str, mark=dict) for one in self.of_sites]
-            marks = [Mark(one, keys, "the dashboard") for owner, one in held if owner == site]
+            held = [parts(one, site=str, checkpoint=dict) for one in self.of_sites]
+            checkpoints = [
+                Checkpoint(one, keys, "the dashboard") for owner, one in held if owner == site
+            ]
             kept = self.kept_if_of(name, keys)
-            log = Log(name, marks + kept)
+            log = Log(name, checkpoints + kept)
             if not read_site_log(rows, log, whose):
                 self.notes.append(f"Aura had not received {whose} before entry {log.first}.")
-        for mark in (one for one in marks if one.n > log.n):
-            self.notes.append(f"Aura had not received entries {log.n + 1} to {mark.n} of {whose}.")
-        self.notes += compare([one for one in marks if one.n <= log.n] + kept, log, log.n, whose)
+        for checkpoint in (one for one in checkpoints if one.n > log.n):
+            self.notes.append(
+                f"Aura had not received entries {log.n + 1} to {checkpoint.n} of {whose}."
+            )
+        self.notes += compare(
+            [one for one in checkpoints if one.n <= log.n] + kept, log, log.n, whose
+        )
 
     def check_files(self) -> None:
         signature = unb64(self.files.read("manifest.sig").decode("ascii", "replace"))
@@ -576,10 +591,10 @@ def main() -> int:
     """Verify the export named on the command line; return the exit status."""
     parser = argparse.ArgumentParser(description="Verify an export of an audit log.")
     parser.add_argument("export", help="the zip, its unpacked folder, or the log of a site")
-    parser.add_argument("--mark", metavar="FILE", help="a checkpoint that you kept elsewhere")
+    parser.add_argument("--checkpoint", metavar="FILE", help="a checkpoint that you kept elsewhere")
     asked = parser.parse_args()
     try:
-        wrong, notes = check(asked.export, asked.mark)
+        wrong, notes = check(asked.export, asked.checkpoint)
     except Misfit as why:
         wrong, notes = [str(why)], []
     except Exception as why:  # noqa: BLE001 -- any error in a hostile file means unreadable

@@ -60,8 +60,8 @@ def _page(errors: dict[str, str]) -> str:
     here = current_session()
     return render_template(
         "account/show.html",
-        member=here.member,
+        user=here.user,
         here=here.session,
-        sessions=sessions.active_sessions(here.member.id, now=utcnow()),
+        sessions=sessions.active_sessions(here.user.id, now=utcnow()),
         errors=errors,
     )

@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from app.domain import alerts, permissions
 from app.domain.crosscheck import site_log
 from app.domain.errors import Invalid
-from app.models.alerts import Alarm
+from app.models.alerts import Alert
 from app.models.base import utcnow
-from app.models.site_log import SiteEntry, SiteLog
+from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import Site
 from app.views.authorization import current_actor, current_session, load_site, require_permission
 
@@ -26,7 +26,7 @@ _CLOSED_SHOWN = 30
 class LogComparison:
     """The data of the log comparison card of a site."""
 
-    alarms: list[Alarm]
+    alerts: list[Alert]
     entries: int
     n: int
     read_at: datetime | None
@@ -36,23 +36,23 @@ class LogComparison:
 @require_permission("audit")
 def index() -> ResponseReturnValue:
     return render_template(
-        "alerts/index.html", open=Alarm.open_ones(), closed=Alarm.closed_ones(_CLOSED_SHOWN)
+        "alerts/index.html", open=Alert.open_ones(), closed=Alert.closed_ones(_CLOSED_SHOWN)
     )
 
 
-@bp.get("/alerts/<int:alarm_id>")
+@bp.get("/alerts/<int:alert_id>")
 @require_permission("audit")
-def show(alarm_id: int) -> ResponseReturnValue:
-    return _page(alerts.get_alert(alarm_id), {})
+def show(alert_id: int) -> ResponseReturnValue:
+    return _page(alerts.get_alert(alert_id), {})
 
 
-@bp.post("/alerts/<int:alarm_id>/close")
+@bp.post("/alerts/<int:alert_id>/close")
 @require_permission("approve")
-def close(alarm_id: int) -> ResponseReturnValue:
-    alarm = alerts.get_alert(alarm_id)
+def close(alert_id: int) -> ResponseReturnValue:
+    alert = alerts.get_alert(alert_id)
     try:
         count = alerts.close_alert(
-            alarm,
+            alert,
             by=current_actor(),
             note=request.form.get("note", ""),
             with_others=request.form.get("with_others") == "1",
@@ -60,7 +60,7 @@ def close(alarm_id: int) -> ResponseReturnValue:
             now=utcnow(),
         )
     except Invalid as refusal:
-        return _page(alarm, refusal.messages), 422
+        return _page(alert, refusal.messages), 422
     flash("Alert resolved." if count == 1 else f"{count} alerts resolved.")
     return redirect(url_for("alerts.index"), 303)
 
@@ -74,13 +74,13 @@ def read_log(site_id: int) -> ResponseReturnValue:
     return redirect(url_for("sites.show", site_id=site.id, _anchor="both-logs"), 303)
 
 
-def _page(alarm: Alarm, errors: dict[str, str]) -> str:
+def _page(alert: Alert, errors: dict[str, str]) -> str:
     session = current_session().session
     return render_template(
         "alerts/show.html",
-        alarm=alarm,
-        others=alerts.similar_alerts(alarm),
-        is_about_trail=alarm.kind in alerts.ABOUT_AUDIT_LOG,
+        alert=alert,
+        others=alerts.similar_alerts(alert),
+        is_about_audit_log=alert.kind in alerts.ABOUT_AUDIT_LOG,
         is_fresh=utcnow() - session.confirmed_at < permissions.REAUTH_MAX_AGE,
         errors=errors,
         typed=request.form,
@@ -97,8 +97,8 @@ def both_logs(site: Site) -> LogComparison:
     """Return the data of the log comparison card of a site."""
     read = SiteLog.get_or_none(SiteLog.site == site)
     return LogComparison(
-        alarms=Alarm.open_ones(site),
-        entries=SiteEntry.count_of(site),
+        alerts=Alert.open_ones(site),
+        entries=SiteLogEntry.count_of(site),
         n=read.n if read else 0,
         read_at=read.read_at if read else None,
     )

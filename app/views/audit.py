@@ -10,13 +10,13 @@ from typing import Any
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain import audit as trail
+from app.domain import audit as audit_log
 from app.domain.audit import EntryFilter, verification
 from app.domain.audit.documents import entry_document
 from app.domain.audit.entry_format import KINDS, OUTCOMES
 from app.domain.audit.events import REGISTRY
-from app.models.accounts import Member
-from app.models.audit import Entry, Verification
+from app.models.accounts import User
+from app.models.audit import AuditEntry, Verification
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
@@ -69,7 +69,7 @@ def entry(seq: int) -> ResponseReturnValue:
         document=document,
         site=known,
         client=client,
-        is_followed=Entry.select().where(Entry.seq == seq + 1).exists(),
+        is_followed=AuditEntry.select().where(AuditEntry.seq == seq + 1).exists(),
         spelt=json.dumps(json.loads(found.body), ensure_ascii=False, indent=2),
     )
 
@@ -105,7 +105,7 @@ def _page(site: Site | None) -> ResponseReturnValue:
     asked = _asked(site)
     before = request.args.get("before", type=row_number)
     # Fetch one more than is shown, to know whether there is an older page.
-    found = [] if asked.wrong else trail.find_entries(asked.which, _PAGE + 1, before=before)
+    found = [] if asked.wrong else audit_log.find_entries(asked.which, _PAGE + 1, before=before)
     page = render_template(
         "audit/index.html",
         entries=found[:_PAGE],
@@ -114,7 +114,7 @@ def _page(site: Site | None) -> ResponseReturnValue:
         asked=asked,
         site_names={one.id: one.name for one in Site.listing()},
         clients={one.id: one.name for one in Client.select().order_by(Client.name)},
-        people={one.id: one.name for one in Member.listing()},
+        people={one.id: one.name for one in User.listing()},
         events=sorted(REGISTRY),
         kinds=sorted(KINDS),
         outcomes=sorted(OUTCOMES),

@@ -20,7 +20,7 @@ from flask_login import current_user, login_user
 from app.domain.accounts import login_throttle, one_time_links, sessions, users
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.errors import Invalid
-from app.models.accounts import Member
+from app.models.accounts import User
 from app.models.base import utcnow
 from app.views import pending_form
 from app.views.authorization import (
@@ -136,7 +136,7 @@ def _remember_browser(opened: AuthenticatedSession, answer: Response) -> Respons
     config = current_app.config["AURA"]
     answer.set_cookie(
         DEVICE_COOKIE,
-        login_throttle.device_token(opened.member, request.cookies.get(DEVICE_COOKIE, ""), config),
+        login_throttle.device_token(opened.user, request.cookies.get(DEVICE_COOKIE, ""), config),
         max_age=login_throttle.DEVICE_TOKEN_MAX_AGE,
         secure=config.is_https,
         httponly=True,
@@ -156,11 +156,11 @@ def _sign_in_page(email: str, errors: dict[str, str]) -> str:
         email=email,
         errors=errors,
         next=safe_next(request.values.get("next")),
-        is_set_up=Member.anybody(),
+        is_set_up=User.anybody(),
         kept=pending_form.carried(),
         setup_command=one_time_links.setup_command(current_app.config["AURA"]),
     )
 
 
-def _invitation_page(member: Member, errors: dict[str, str]) -> str:
-    return render_template("auth/invitation.html", member=member, errors=errors)
+def _invitation_page(user: User, errors: dict[str, str]) -> str:
+    return render_template("auth/invitation.html", user=user, errors=errors)

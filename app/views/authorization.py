@@ -32,7 +32,7 @@ from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
 from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired
-from app.models.audit import Entry, Verification
+from app.models.audit import AuditEntry, Verification
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.clients import Client
@@ -68,8 +68,8 @@ class CurrentUser(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
 
     def __init__(self, presence: AuthenticatedSession) -> None:
         self.presence = presence
-        self.name = presence.member.name
-        self.role = presence.member.role
+        self.name = presence.user.name
+        self.role = presence.user.role
 
     def get_id(self) -> str:
         return self.presence.ticket
@@ -108,7 +108,7 @@ def _permissions() -> dict[str, Any]:
     """Return `may_pair` and so on for every template, and the audit log warning."""
     role = current_user.role if current_user.is_authenticated else ""
     broken = Verification.unseen() if permissions.is_allowed(role, "audit") else None
-    return {"broken_trail": broken} | {
+    return {"failed_verification": broken} | {
         f"may_{verb}": permissions.is_allowed(role, verb)
         for verb in permissions.ROLES_BY_PERMISSION
     }
@@ -232,7 +232,7 @@ def _parts_of(url: str | None) -> SplitResult:
 
 def current_actor() -> Actor:
     """Return the actor of this request."""
-    return Actor.of(current_session().member, request.remote_addr or "")
+    return Actor.of(current_session().user, request.remote_addr or "")
 
 
 def current_session() -> AuthenticatedSession:
@@ -269,9 +269,9 @@ def load_client(client_id: int) -> Client:
     return client
 
 
-def load_entry(seq: int) -> Entry:
+def load_entry(seq: int) -> AuditEntry:
     """Return the entry with this number. Raises NotFound, also for those who may not see it."""
-    entry = Entry.get_or_none(Entry.seq == seq)
+    entry = AuditEntry.get_or_none(AuditEntry.seq == seq)
     if entry is None or not permissions.can_see_entry(current_actor(), entry):
         raise NotFound("This audit entry does not exist.")
     return entry

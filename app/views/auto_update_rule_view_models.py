@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.domain.changes import auto_update_rules
-from app.domain.inventory.versions import STEPS
-from app.models.auto_update_rules import Policy
+from app.domain.inventory.versions import RELEASE_TYPES
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.clients import SECOND, Client
 from app.models.tags import SiteTag
@@ -15,10 +15,10 @@ from app.views.change_view_models import paired_sites
 
 
 @dataclass(frozen=True)
-class PolicyRow:
+class RuleRow:
     """An auto-update rule in the list."""
 
-    policy: Policy
+    rule: AutoUpdateRule
     covers: str
     window: str
     reached: int
@@ -33,26 +33,26 @@ def rule_choices() -> dict[str, list[tuple[str, str]]]:
         "clients": [("", "Every client"), *clients],
         "sites": [(str(site.id), site.name) for site in paired_sites()],
         "tags": [(text, text) for text in SiteTag.in_use().values()],
-        "steps": [(step, step.capitalize()) for step in STEPS],
+        "steps": [(step, step.capitalize()) for step in RELEASE_TYPES],
         "weekdays": [(str(day), name) for day, name in enumerate(auto_update_rules.WEEKDAYS)],
         "from_hours": [(str(hour), f"{hour:02}:00") for hour in range(24)],
         "to_hours": [(str(hour), f"{hour:02}:00") for hour in range(1, 25)],
     }
 
 
-def rule_rows(only: Sequence[int] | None = None) -> list[PolicyRow]:
-    """Each standing approval as its table shows it; those of these numbers alone if asked."""
+def rule_rows(only: Sequence[int] | None = None) -> list[RuleRow]:
+    """Each auto-update rule as its table shows it; those of these numbers alone if asked."""
     now = utcnow()
     asking = Client.select().where(Client.approvals == SECOND).exists()
     return [
-        PolicyRow(
-            policy=one,
+        RuleRow(
+            rule=one,
             covers=auto_update_rules.covers_in_words(one),
             window=auto_update_rules.window_in_words(one),
             reached=auto_update_rules.count_sites(one),
             is_in_force=one.is_in_force(now),
             needs_second=asking and one.confirmed_by_id is None,
         )
-        for one in Policy.listing()
+        for one in AutoUpdateRule.listing()
         if only is None or one.id in only
     ]

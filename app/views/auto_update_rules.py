@@ -9,9 +9,9 @@ from flask.typing import ResponseReturnValue
 
 from app.domain.changes import auto_update_rules
 from app.domain.changes.auto_update_rules import RuleTerms
-from app.domain.changes.eligibility import SCOPES
+from app.domain.changes.eligibility import PERMISSIONS
 from app.domain.errors import Invalid, NotFound
-from app.domain.inventory.versions import STEPS
+from app.domain.inventory.versions import RELEASE_TYPES
 from app.models.base import utcnow
 from app.models.clients import THEMSELVES, Client
 from app.views import auto_update_rule_view_models
@@ -28,7 +28,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.post("/auto-update-rules")
-@require_permission("policies")
+@require_permission("auto_update_rules")
 def make() -> ResponseReturnValue:
     try:
         auto_update_rules.create_rule(
@@ -43,32 +43,32 @@ def make() -> ResponseReturnValue:
     return _back()
 
 
-@bp.post("/auto-update-rules/<int:policy_id>/confirm")
+@bp.post("/auto-update-rules/<int:rule_id>/confirm")
 @require_permission("approve")
-def confirm(policy_id: int) -> ResponseReturnValue:
-    policy = auto_update_rules.get_rule(policy_id)
+def confirm(rule_id: int) -> ResponseReturnValue:
+    rule = auto_update_rules.get_rule(rule_id)
     auto_update_rules.confirm_rule(
-        policy,
+        rule,
         by=current_actor(),
         confirmed_at=current_session().session.confirmed_at,
         now=utcnow(),
     )
-    flash(f"Auto-update rule “{policy.name}” confirmed.")
+    flash(f"Auto-update rule “{rule.name}” confirmed.")
     return _back()
 
 
-@bp.post("/auto-update-rules/<int:policy_id>/end")
+@bp.post("/auto-update-rules/<int:rule_id>/end")
 @require_permission("approve")
-def end(policy_id: int) -> ResponseReturnValue:
+def end(rule_id: int) -> ResponseReturnValue:
     auto_update_rules.end_rule(
-        auto_update_rules.get_rule(policy_id), by=current_actor(), now=utcnow()
+        auto_update_rules.get_rule(rule_id), by=current_actor(), now=utcnow()
     )
     flash("Auto-update rule ended. Updates that had not started are cancelled.")
     return _back()
 
 
 @bp.post("/clients/<int:client_id>/approvals")
-@require_permission("policies")
+@require_permission("auto_update_rules")
 def ask_for(client_id: int) -> ResponseReturnValue:
     how, confirmed_at = request.form.get("approvals", ""), current_session().session.confirmed_at
     client = _client(client_id)
@@ -90,8 +90,8 @@ def _terms() -> RuleTerms:
     client_id = form.get("client", type=row_number)
     return RuleTerms(
         name=form.get("name", ""),
-        scopes=tuple(one for one in SCOPES if one in form.getlist("scopes")),
-        steps=tuple(one for one in STEPS if one in form.getlist("steps")),
+        permissions=tuple(one for one in PERMISSIONS if one in form.getlist("permissions")),
+        release_types=tuple(one for one in RELEASE_TYPES if one in form.getlist("release_types")),
         client=_client(client_id) if client_id else None,
         site_ids=tuple(form.getlist("sites", type=row_number)),
         tags=tuple(form.getlist("tags")),

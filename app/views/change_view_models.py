@@ -19,8 +19,8 @@ from app.domain.changes.candidates import Candidate
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
 from app.domain.reporting.computation import STORY_EVENTS
-from app.models.audit import Entry
-from app.models.auto_update_rules import Held, Policy
+from app.models.audit import AuditEntry
+from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import utcnow
 from app.models.changes import (
     APPROVED,
@@ -103,10 +103,10 @@ class ChangePage:
     is_own: bool
     decides: bool
     may_confirm_now: bool
-    entries: list[Entry]
+    entries: list[AuditEntry]
     now: datetime
-    hold: Held | None
-    rule: Policy | None
+    hold: UpdateHold | None
+    rule: AutoUpdateRule | None
     attempts: list[Change]
 
     @property
@@ -132,7 +132,7 @@ class ChangePage:
         """Return the time when the rule proposes this again, or None if it does not."""
         change = self.change
         is_last = bool(self.attempts) and self.attempts[-1].id == change.id
-        if not (change.policy_id and change.ended_at and is_last and change.left_site_untouched):
+        if not (change.rule_id and change.ended_at and is_last and change.left_site_untouched):
             return None
         if self.attempt >= auto_update_rules.MOST_TRIES or self.rule is None:
             return None
@@ -157,13 +157,13 @@ class ChangePage:
         """Return the names of the risks that an approver should consider."""
         change, facts = self.change, self.change.facts
         found = {
-            "core_major": change.scope == "core_major",
+            "core_major": change.permission == "core_major",
             "core": change.kind == "core",
             "siteagent": change.kind == "siteagent",
-            "major": change.kind != "core" and change.step_size == MAJOR,
+            "major": change.kind != "core" and change.release_type == MAJOR,
             "no_rollback": change.kind != "core" and facts.get("rollback") is False,
             "active": facts.get("active") is True and change.kind in ("plugin", "theme"),
-            "approval_here": facts.get("approval_here") is True,
+            "approval_on_site": facts.get("approval_on_site") is True,
             "elsewhere": bool(self.package_host) and self.package_host != WORDPRESS_ORG,
         }
         return [name for name, is_so in found.items() if is_so]
@@ -172,7 +172,7 @@ class ChangePage:
     def package_host(self) -> str:
         if not self.change.document:
             return ""
-        return str(json.loads(self.change.document)["step"]["package_host"])
+        return str(json.loads(self.change.document)["item"]["package_host"])
 
     @property
     def changelog(self) -> str:
@@ -191,7 +191,7 @@ class ChangePage:
 
 
 @dataclass(frozen=True)
-class Offered:
+class AvailableOnSite:
     """A site with the updates that can be proposed, and those that cannot."""
 
     site: Site
@@ -217,7 +217,7 @@ class HistoryPage:
     version: str
     candidates: list[Candidate]
     changes: list[Change]
-    held: Held | None
+    held: UpdateHold | None
 
 
 def queue(client_id: int | None, outcome: str = "", before: int | None = None) -> Queue:
@@ -261,7 +261,9 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         may_confirm_now=now - confirmed_at < permissions.REAUTH_MAX_AGE - timedelta(seconds=30),
         entries=_entries(change),
         now=now,
-        hold=Held.in_force(site.id, change.kind, change.ident, now) if change.is_open else None,
+        hold=UpdateHold.in_force(site.id, change.kind, change.ident, now)
+        if change.is_open
+        else None,
         rule=auto_update_rules.would_release(change, site, now),
         attempts=Change.attempts_at(site.id, change.kind, change.ident, change.to_version),
     )
@@ -292,27 +294,28 @@ def _approval(change: Change) -> dict[str, Any]:
     return approval
 
 
-def _entries(change: Change) -> list[Entry]:
+def _entries(change: Change) -> list[AuditEntry]:
     """Return the audit entries of this change, oldest first."""
-    found = Entry.about_component(
+    found = AuditEntry.about_component(
         change.site_id, change.ident, events=STORY_EVENTS, since=change.proposed_at
     )
     return [one for one in found if entry_document(one)["facts"].get("change_id") == change.id]
 
 
-def offered(sites: Sequence[Site], apart: str) -> list[Offered]:
+def available(sites: Sequence[Site], apart: str) -> list[AvailableOnSite]:
     """Return the available updates of these sites, of the usual kinds or of one separate kind."""
     now = utcnow()
     return [
-        Offered(site, _chosen(candidates.candidates_on_site(site, now), apart)) for site in sites
+        AvailableOnSite(site, _chosen(candidates.candidates_on_site(site, now), apart))
+        for site in sites
     ]
 
 
 def _chosen(found: list[Candidate], apart: str) -> list[Candidate]:
-    offering = [one for one in found if one.target.offered]
+    offering = [one for one in found if one.target.available]
     if apart:
-        return [one for one in offering if one.target.scope == apart]
-    return [one for one in offering if one.target.scope not in APART]
+        return [one for one in offering if one.target.permission == apart]
+    return [one for one in offering if one.target.permission not in APART]
 
 
 def paired_sites() -> list[Site]:
@@ -323,7 +326,7 @@ def paired_sites() -> list[Site]:
 def as_choice(site: Site, candidate: Candidate) -> str:
     """Return the form value of an update, which includes the version that was shown."""
     target = candidate.target
-    parts = (str(site.id), target.kind, target.offered or "", target.ident)
+    parts = (str(site.id), target.kind, target.available or "", target.ident)
     return _SEPARATOR.join(parts)
 
 
@@ -359,5 +362,5 @@ def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
         version=known.version if known else (found[0].target.version if found else ""),
         candidates=found,
         changes=listed,
-        held=Held.of(site, kind, ident),
+        held=UpdateHold.of(site, kind, ident),
     )

@@ -230,7 +230,7 @@ def _new_page(errors: dict[str, str]) -> str:
     chosen = page.items
     return render_template(
         "changes/new.html",
-        offered=change_view_models.offered(chosen, apart),
+        available=change_view_models.available(chosen, apart),
         page=page,
         apart=apart,
         one=chosen[0] if request.values.get("site") and chosen else None,

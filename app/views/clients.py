@@ -39,7 +39,7 @@ def rename(client_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/clients/<int:client_id>/merge")
-@require_permission("policies")
+@require_permission("auto_update_rules")
 def merge(client_id: int) -> ResponseReturnValue:
     client = load_client(client_id)
     try:
@@ -78,7 +78,7 @@ def _agree(client: Client, into: Client, question: TagsJoinRules) -> str:
         "sites/agree.html",
         subject=f"the sites of {client.name}",
         change=f"Merging {client.name} into {into.name}",
-        rows=auto_update_rule_view_models.rule_rows(question.policy_ids),
+        rows=auto_update_rule_view_models.rule_rows(question.rule_ids),
         action=url_for("clients.merge", client_id=client.id),
         held=[("into", str(into.id))],
         confirm="Merge clients and apply rules",

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.domain.diagnostics import runs
 from app.domain.diagnostics.results import Diagnosis
 from app.models.base import utcnow
-from app.models.diagnostics import ABANDONED, DONE, Examination
+from app.models.diagnostics import ABANDONED, DONE, DiagnosticRun
 from app.models.sites import Site
 from app.views.authorization import current_actor, load_site, require_permission
 
@@ -24,30 +24,30 @@ class ConnectionCheck:
     `was_abandoned` if a newer test started and never ended.
     """
 
-    running: Examination | None
-    last: Examination | None
+    running: DiagnosticRun | None
+    last: DiagnosticRun | None
     found: Diagnosis | None
     text: str
-    may_be_examined: bool
+    may_be_diagnosed: bool
     was_abandoned: bool
 
 
 @bp.post("/sites/<int:site_id>/examine")
 @require_permission("sync")
 def examine(site_id: int) -> ResponseReturnValue:
-    runs.request_examination(load_site(site_id), by=current_actor(), now=utcnow())
+    runs.request_diagnostics(load_site(site_id), by=current_actor(), now=utcnow())
     address = url_for("sites.show", site_id=site_id, _anchor="connection-check")
     return redirect(address, 303)
 
 
-@bp.get("/sites/<int:site_id>/examination")
+@bp.get("/sites/<int:site_id>/diagnostic_run")
 @require_permission("see")
 def progress(site_id: int) -> ResponseReturnValue:
     """Render the card for the poll. When the test has ended, the page is reloaded."""
     site = load_site(site_id)
     answer = make_response(render_template("diagnostics/_card.html", site=site))
     answer.cache_control.no_store = True
-    running = Examination.open_for(site)
+    running = DiagnosticRun.open_for(site)
     if running is None or running.state != request.args.get("seen"):
         answer.headers["HX-Refresh"] = "true"
     return answer
@@ -56,15 +56,15 @@ def progress(site_id: int) -> ResponseReturnValue:
 @bp.app_template_global("connection_check")
 def connection_check(site: Site) -> ConnectionCheck:
     """Return the data of the connection test card of a site."""
-    last = Examination.latest_for(site, DONE)
-    newest = Examination.latest_for(site, DONE, ABANDONED)
+    last = DiagnosticRun.latest_for(site, DONE)
+    newest = DiagnosticRun.latest_for(site, DONE, ABANDONED)
     found = runs.found_by(last) if last is not None else None
     return ConnectionCheck(
-        running=Examination.open_for(site),
+        running=DiagnosticRun.open_for(site),
         last=last,
         found=found,
         text=as_text(found) if found is not None else "",
-        may_be_examined=site.state in runs.MAY_EXAMINE,
+        may_be_diagnosed=site.state in runs.MAY_DIAGNOSE,
         was_abandoned=newest is not None and newest.state == ABANDONED,
     )
 

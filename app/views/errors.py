@@ -167,7 +167,7 @@ def _ask_who_it_is(error: ReauthenticationRequired) -> ResponseReturnValue:
     sent = request.form.items(multi=True)
     page = render_template(
         "account/confirm.html",
-        email=current_session().member.email,
+        email=current_session().user.email,
         field_name=OWN_PASSWORD,
         held=[(name, value) for name, value in sent if name not in _NOT_HELD],
         back=page_they_came_from(),

@@ -21,7 +21,7 @@ from app.domain.audit.export_formats import ExportScope
 from app.domain.errors import Invalid
 from app.models.base import utcnow
 from app.models.clients import Client
-from app.models.exports import TrailExport
+from app.models.exports import AuditLogExport
 from app.models.sites import Site
 from app.views.authorization import (
     current_actor,
@@ -79,7 +79,7 @@ def download(export_id: int) -> ResponseReturnValue:
 
 
 def _covered() -> ExportScope:
-    """Return the scope from the form.
+    """Return the permission from the form.
 
     Only an empty field means everything: an invalid one must not widen the export.
 
@@ -114,8 +114,8 @@ def _midnight(name: str, days: int = 0) -> datetime | None:
         raise Invalid(name, "Enter a date, for example 2026-11-26.") from why
 
 
-def _newest() -> list[TrailExport]:
-    return TrailExport.newest(_SHOWN)
+def _newest() -> list[AuditLogExport]:
+    return AuditLogExport.newest(_SHOWN)
 
 
 def _page(typed: dict[str, str], errors: dict[str, str]) -> str:

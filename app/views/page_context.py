@@ -9,7 +9,7 @@ from flask_login import current_user
 
 from app.domain import alerts as alert_actions
 from app.domain import attention, permissions
-from app.models.alerts import Alarm
+from app.models.alerts import Alert
 from app.views.authorization import current_actor
 
 bp = Blueprint("page_context", __name__)
@@ -42,7 +42,7 @@ class Frame:
     """The frame of a page: the navigation and the critical alerts."""
 
     places: list[Place]
-    critical: list[Alarm]
+    critical: list[Alert]
 
 
 @bp.app_template_global("page_frame")
@@ -53,11 +53,11 @@ def page_frame() -> Frame:
     to_do = attention.waiting_for(actor) + (
         _to_check(found) if permissions.is_allowed(role, "approve") else 0
     )
-    open_alarms = Alarm.open_ones() if permissions.is_allowed(role, "audit") else []
+    open_alerts = Alert.open_ones() if permissions.is_allowed(role, "audit") else []
     critical = [
-        one for one in open_alarms if alert_actions.severity(one.kind) == attention.CRITICAL
+        one for one in open_alerts if alert_actions.severity(one.kind) == attention.CRITICAL
     ]
-    alerts = (len(open_alarms), "open", bool(critical))
+    alerts = (len(open_alerts), "open", bool(critical))
     places = {
         "see": [
             Place("/", "Sites", "layout-grid", len(found), "need attention", also=("/sites/",)),

@@ -13,7 +13,7 @@ from app.domain import permissions
 from app.domain.errors import Invalid
 from app.domain.reporting import data
 from app.domain.reporting.client_report import ClientReport, Period
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
@@ -65,7 +65,7 @@ def show(client_id: int) -> ResponseReturnValue:
         return render_template("reports/show.html", **words, errors=refusal.messages), 422
     config = current_app.config["AURA"]
     report = data.compute_for(client, period, by=current_actor(), config=config, now=utcnow())
-    facts = _facts(report, Entry.head())
+    facts = _facts(report, AuditEntry.head())
     return render_template("reports/show.html", **words, **facts, errors={})
 
 
@@ -98,7 +98,7 @@ def pdf(client_id: int) -> ResponseReturnValue:
     )
 
 
-def _facts(report: ClientReport, head: Entry | None) -> dict[str, object]:
+def _facts(report: ClientReport, head: AuditEntry | None) -> dict[str, object]:
     return {
         "report": report,
         "head": head,

@@ -14,8 +14,8 @@ from app.domain.changes import candidates, rule_coverage
 from app.domain.changes.candidates import Candidate
 from app.domain.inventory.versions import available_updates
 from app.domain.sites import tag_names
-from app.models.audit import Entry
-from app.models.auto_update_rules import Policy
+from app.models.audit import AuditEntry
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.reports import KINDS, Component, Report, Sync, report_list
 from app.models.rotations import Rotation
@@ -54,7 +54,7 @@ _ENDED = frozenset(
 _ENDS = (
     "revocation_confirmed",
     "revocation_unproven",
-    "revocation_unreached",
+    "revocation_undelivered",
     "revocation_abandoned",
     "site_disconnected",
 )
@@ -68,13 +68,13 @@ _GROUPS = {
 
 @dataclass(frozen=True)
 class SiteRow:
-    """A row of the list. `offers` is None before the first sync."""
+    """A row of the list. `available_updates` is None before the first sync."""
 
     site: Site
     client: str
     wordpress: str
     php: str
-    offers: int | None
+    available_updates: int | None
     tags: list[str]
     attention: list[Item]
 
@@ -124,10 +124,10 @@ class RevocationStatus:
     refused_at: datetime | None = None
     probe: str = ""
     attempts: int = 0
-    last_tried_at: datetime | None = None
-    last_fault: str = ""
+    last_attempt_at: datetime | None = None
+    last_error: str = ""
     gave_up_at: datetime | None = None
-    entry: Entry | None = None
+    entry: AuditEntry | None = None
 
 
 @dataclass(frozen=True)
@@ -142,11 +142,11 @@ class SitePage:
     report: Report | None
     document: dict[str, Any]
     components: dict[str, list[Component]]
-    entries: list[Entry]
+    entries: list[AuditEntry]
     parting: RevocationStatus
     candidates: list[Candidate]
     tags: dict[str, str]
-    by_tag: list[Policy]
+    by_tag: list[AutoUpdateRule]
     attention: list[Item]
     now: datetime
 
@@ -204,7 +204,7 @@ class SitePage:
 
     @property
     def core(self) -> dict[str | None, Candidate]:
-        return {one.target.offered: one for one in self.candidates if one.target.kind == "core"}
+        return {one.target.available: one for one in self.candidates if one.target.kind == "core"}
 
     @property
     def may_propose_anything(self) -> bool:
@@ -266,7 +266,7 @@ def _is_in(site: Site, group: str, needs: dict[int, list[Item]]) -> bool:
 
 def _has_updates(site: Site) -> bool:
     """Whether updates are available. Sites that are no longer connected do not count."""
-    return site.is_paired and site.offers > 0
+    return site.is_paired and site.update_count > 0
 
 
 def site_page(site: Site, actor: Actor) -> SitePage:
@@ -284,15 +284,15 @@ def site_page(site: Site, actor: Actor) -> SitePage:
         report=report,
         document=whole_document(json.loads(report.body)) if report else {},
         components={kind: [one for one in listed if one.kind == kind] for kind in KINDS},
-        entries=Entry.newest(site_id=site.id, limit=_RECENT_ENTRIES),
+        entries=AuditEntry.newest(site_id=site.id, limit=_RECENT_ENTRIES),
         parting=_revocation_status(site),
         candidates=candidates.candidates_on_site(site, now) if report else [],
         tags=tagged,
         attention=attention.by_site(actor, site).get(site.id, []),
         by_tag=[
-            policy
-            for policy in Policy.in_force(now)
-            if policy.tags and rule_coverage.matches_site(policy, site, tagged)
+            rule
+            for rule in AutoUpdateRule.in_force(now)
+            if rule.tags and rule_coverage.matches_site(rule, site, tagged)
         ],
         now=now,
     )
@@ -308,7 +308,7 @@ def _row(
         client=_client_name(site),
         wordpress=wordpress,
         php=php,
-        offers=site.offers if known else None,
+        available_updates=site.update_count if known else None,
         tags=tagged,
         attention=needs,
     )
@@ -330,8 +330,8 @@ def _revocation_status(site: Site) -> RevocationStatus:
         refused_at=_moment(seen.get("probe_at")) if seen.get("probe") == "refused" else None,
         probe=seen.get("probe", ""),
         attempts=seen.get("attempts", 0),
-        last_tried_at=_moment(seen.get("last_tried_at")),
-        last_fault=seen.get("last_fault", ""),
+        last_attempt_at=_moment(seen.get("last_attempt_at")),
+        last_error=seen.get("last_error", ""),
         gave_up_at=_moment(seen.get("gave_up_at")),
         entry=_newest_entry(site, _ENDS),
     )
@@ -341,6 +341,8 @@ def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _newest_entry(site: Site, events: tuple[str, ...]) -> Entry | None:
-    found = [one for name in events for one in Entry.newest(site_id=site.id, event=name, limit=1)]
+def _newest_entry(site: Site, events: tuple[str, ...]) -> AuditEntry | None:
+    found = [
+        one for name in events for one in AuditEntry.newest(site_id=site.id, event=name, limit=1)
+    ]
     return max(found, key=lambda entry: entry.seq, default=None)

@@ -22,7 +22,7 @@ from app.domain.errors import Invalid, NotFound, StaleState, TagsJoinRules
 from app.domain.inventory import report_schema as report_manifest
 from app.domain.inventory import site_sync
 from app.domain.sites import sites
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Pairing, Site
@@ -217,7 +217,7 @@ def certificate(site_id: int) -> ResponseReturnValue:
     return render_template(
         "sites/certificate.html",
         page=page,
-        head=Entry.head(),
+        head=AuditEntry.head(),
         issuer=current_actor().name,
         origin=current_app.config["AURA"].origin,
     )
@@ -278,7 +278,7 @@ def _agree(site: Site, question: TagsJoinRules, what: str, held: list[tuple[str,
         "sites/agree.html",
         subject=site.name,
         change={"tags": "Saving these tags", "edit": "Changing the client"}[what],
-        rows=auto_update_rule_view_models.rule_rows(question.policy_ids),
+        rows=auto_update_rule_view_models.rule_rows(question.rule_ids),
         action=url_for(action, site_id=site.id),
         held=held,
         confirm="Save and apply rules",

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.domain.accounts import users
 from app.domain.audit import redaction
 from app.domain.errors import Invalid
-from app.models.accounts import Member, MemberSession
+from app.models.accounts import User, UserSession
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.views import one_time_display
@@ -30,7 +30,7 @@ def invite() -> ResponseReturnValue:
     typed = {name: request.form.get(name, "").strip() for name in ("name", "email", "role")}
     client = Client.get_or_none(Client.id == request.form.get("client", type=row_number))
     try:
-        member, link = users.invite_user(
+        user, link = users.invite_user(
             **typed,
             by=current_actor(),
             config=current_app.config["AURA"],
@@ -39,52 +39,52 @@ def invite() -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _page(typed, refusal.messages), 422
-    return _to_link(member, link)
+    return _to_link(user, link)
 
 
-@bp.post("/team/<int:member_id>/link")
+@bp.post("/team/<int:user_id>/link")
 @require_permission("people")
-def renew(member_id: int) -> ResponseReturnValue:
-    member = users.get_user(member_id)
+def renew(user_id: int) -> ResponseReturnValue:
+    user = users.get_user(user_id)
     link = users.renew_invitation(
-        member, by=current_actor(), config=current_app.config["AURA"], now=utcnow()
+        user, by=current_actor(), config=current_app.config["AURA"], now=utcnow()
     )
-    return _to_link(member, link)
+    return _to_link(user, link)
 
 
-def _to_link(member: Member, link: str) -> ResponseReturnValue:
-    one_time_display.hold(f"link:{member.id}", link)
-    return redirect(url_for("team.show_link", member_id=member.id), 303)
+def _to_link(user: User, link: str) -> ResponseReturnValue:
+    one_time_display.hold(f"link:{user.id}", link)
+    return redirect(url_for("team.show_link", user_id=user.id), 303)
 
 
-@bp.get("/team/<int:member_id>/link")
+@bp.get("/team/<int:user_id>/link")
 @require_permission("people")
-def show_link(member_id: int) -> ResponseReturnValue:
+def show_link(user_id: int) -> ResponseReturnValue:
     """Show the link once; a reload leads to the team page."""
-    member = users.get_user(member_id)
-    link = one_time_display.take(f"link:{member.id}")
+    user = users.get_user(user_id)
+    link = one_time_display.take(f"link:{user.id}")
     if link is None:
         flash("A link is shown only once. If you did not copy it, create a new one.")
         return redirect(url_for("team.index"), 303)
-    return render_template("team/link.html", member=member, link=link)
+    return render_template("team/link.html", user=user, link=link)
 
 
-@bp.get("/team/<int:member_id>/role")
+@bp.get("/team/<int:user_id>/role")
 @require_permission("people")
-def role(member_id: int) -> ResponseReturnValue:
-    member = users.get_user(member_id)
-    return _role_page(member, {"role": member.role, "client": str(member.client_id or "")}, {})
+def role(user_id: int) -> ResponseReturnValue:
+    user = users.get_user(user_id)
+    return _role_page(user, {"role": user.role, "client": str(user.client_id or "")}, {})
 
 
-@bp.post("/team/<int:member_id>/role")
+@bp.post("/team/<int:user_id>/role")
 @require_permission("people")
-def change_role(member_id: int) -> ResponseReturnValue:
-    member = users.get_user(member_id)
+def change_role(user_id: int) -> ResponseReturnValue:
+    user = users.get_user(user_id)
     typed = {name: request.form.get(name, "").strip() for name in ("role", "client")}
     client = Client.get_or_none(Client.id == request.form.get("client", type=row_number))
     try:
         users.change_role(
-            member,
+            user,
             typed["role"],
             client,
             by=current_actor(),
@@ -92,62 +92,62 @@ def change_role(member_id: int) -> ResponseReturnValue:
             now=utcnow(),
         )
     except Invalid as refusal:
-        return _role_page(member, typed, refusal.messages), 422
-    flash(f"Role of {member.name} changed. They have to sign in again.")
+        return _role_page(user, typed, refusal.messages), 422
+    flash(f"Role of {user.name} changed. They have to sign in again.")
     return redirect(url_for("team.index"), 303)
 
 
-@bp.post("/team/<int:member_id>/disable")
+@bp.post("/team/<int:user_id>/disable")
 @require_permission("people")
-def disable(member_id: int) -> ResponseReturnValue:
-    member = users.get_user(member_id)
-    users.disable_user(member, by=current_actor(), now=utcnow())
-    flash(f"Account of {member.name} disabled.")
+def disable(user_id: int) -> ResponseReturnValue:
+    user = users.get_user(user_id)
+    users.disable_user(user, by=current_actor(), now=utcnow())
+    flash(f"Account of {user.name} disabled.")
     return redirect(url_for("team.index"), 303)
 
 
-@bp.post("/team/<int:member_id>/enable")
+@bp.post("/team/<int:user_id>/enable")
 @require_permission("people")
-def enable(member_id: int) -> ResponseReturnValue:
-    member = users.get_user(member_id)
-    users.enable_user(member, by=current_actor(), now=utcnow())
-    flash(f"Account of {member.name} enabled.")
+def enable(user_id: int) -> ResponseReturnValue:
+    user = users.get_user(user_id)
+    users.enable_user(user, by=current_actor(), now=utcnow())
+    flash(f"Account of {user.name} enabled.")
     return redirect(url_for("team.index"), 303)
 
 
-@bp.get("/team/<int:member_id>/erase")
+@bp.get("/team/<int:user_id>/erase")
 @require_permission("people")
-def erase_page(member_id: int) -> ResponseReturnValue:
-    return _erase_page(users.get_user(member_id), "", {})
+def erase_page(user_id: int) -> ResponseReturnValue:
+    return _erase_page(users.get_user(user_id), "", {})
 
 
-@bp.post("/team/<int:member_id>/erase")
+@bp.post("/team/<int:user_id>/erase")
 @require_permission("people")
-def erase(member_id: int) -> ResponseReturnValue:
-    member, reason = users.get_user(member_id), request.form.get("reason", "")
+def erase(user_id: int) -> ResponseReturnValue:
+    user, reason = users.get_user(user_id), request.form.get("reason", "")
     try:
         count = redaction.erase_user(
-            member,
+            user,
             reason=reason,
             by=current_actor(),
             confirmed_at=current_session().session.confirmed_at,
             now=utcnow(),
         )
     except Invalid as refusal:
-        return _erase_page(member, reason, refusal.messages), 422
+        return _erase_page(user, reason, refusal.messages), 422
     flash(f"Personal data erased from {count} {'entry' if count == 1 else 'entries'}.")
     return redirect(url_for("team.index"), 303)
 
 
-def _erase_page(member: Member, reason: str, errors: dict[str, str]) -> str:
-    return render_template("team/erase.html", member=member, reason=reason, errors=errors)
+def _erase_page(user: User, reason: str, errors: dict[str, str]) -> str:
+    return render_template("team/erase.html", user=user, reason=reason, errors=errors)
 
 
 def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
     return render_template(
         "team/index.html",
-        members=Member.listing(),
-        last_seen=MemberSession.last_seen(),
+        users=User.listing(),
+        last_seen=UserSession.last_seen(),
         clients=_clients(),
         typed=typed,
         errors=errors,
@@ -155,9 +155,9 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
     )
 
 
-def _role_page(member: Member, typed: dict[str, str], errors: dict[str, str]) -> str:
+def _role_page(user: User, typed: dict[str, str], errors: dict[str, str]) -> str:
     return render_template(
-        "team/role.html", member=member, clients=_clients(), typed=typed, errors=errors
+        "team/role.html", user=user, clients=_clients(), typed=typed, errors=errors
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.domain import audit
 from app.domain.audit.documents import entry_document
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.changes import ENDED, Change
 from tests.chaos.fleet import NEW
 from tests.support.fakes import FakeSite
@@ -54,7 +54,7 @@ def _listed(counter: Counter[str]) -> str:
 def count(sites: Mapping[int, FakeSite], broken: Counter[str]) -> Counts:
     """Of every change in the bound database; `sites` by their numbers in it."""
     counts = Counts(broken, audit.verify_chain().is_whole)
-    trail = _trail()
+    audit_log = _audit_log()
     for change in Change.select():
         fake = sites[change.site_id]
         counts.changes += 1
@@ -63,14 +63,14 @@ def count(sites: Mapping[int, FakeSite], broken: Counter[str]) -> Counts:
         counts.sent_twice += fake.changes.asked[change.op_id] > 1
         counts.double_executions += fake.changes.installs[change.op_id] > 1
         counts.wrong_outcomes += (change.state, change.outcome_reason) != _truth(change, fake)
-        counts.missing_entries += not _is_told(change, trail.get(change.id, Counter()))
+        counts.missing_entries += not _is_told(change, audit_log.get(change.id, Counter()))
     return counts
 
 
-def _trail() -> dict[int, Counter[str]]:
+def _audit_log() -> dict[int, Counter[str]]:
     """How often each event was written down, by the number of the change."""
     found: dict[int, Counter[str]] = {}
-    for entry in Entry.select():
+    for entry in AuditEntry.select():
         facts: dict[str, Any] = entry_document(entry)["facts"]
         if "change_id" in facts:
             found.setdefault(facts["change_id"], Counter())[entry.event] += 1

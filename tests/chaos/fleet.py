@@ -14,7 +14,7 @@ from app.domain.changes import approvals, proposals
 from app.domain.changes.proposals import UpdateRequest, Window
 from app.models.changes import ENDED, PROPOSED, Change
 from app.models.sites import Site
-from tests.support.factories import make_member, make_site, pair, plugin, read_report, report
+from tests.support.factories import make_site, make_user, pair, plugin, read_report, report
 from tests.support.fakes import FakeSite
 
 OLD, NEW = "1.0", "1.1"
@@ -37,8 +37,8 @@ class Fleet:
     sites: dict[int, FakeSite] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ana = Actor.of(make_member("Ana", "owner"), "192.0.2.1")
-        self.ben = Actor.of(make_member("Ben", "operator"), "192.0.2.2")
+        self.ana = Actor.of(make_user("Ana", "owner"), "192.0.2.1")
+        self.ben = Actor.of(make_user("Ben", "operator"), "192.0.2.2")
 
     def add(self, homes: list[str], plugins: int, dice: random.Random) -> None:
         """Pair sites with this many outdated plugins each; the dice say how each update ends."""

@@ -57,13 +57,13 @@ def pair(page: Page, wp_admin: Page, agency: RunningAura, shop: WordPress) -> No
     aura_pages.wait_for_report(page)
 
 
-def allow(wp_admin: Page, shop: WordPress, *scopes: str) -> None:
+def allow(wp_admin: Page, shop: WordPress, *permissions: str) -> None:
     """The site's owner ticks what the dashboard may update."""
-    wp_admin_pages.open_settings(wp_admin, shop, "&tab=may")
-    for scope in scopes:
-        wp_admin.locator(f"#siteagent-scope-{scope}").check()
+    wp_admin_pages.open_settings(wp_admin, shop, "&tab=permissions")
+    for permission in permissions:
+        wp_admin.locator(f"#siteagent-permission-{permission}").check()
     wp_admin.get_by_role("button", name="Save").click()
-    expect(wp_admin.locator(f"#siteagent-scope-{scopes[0]}")).to_be_checked()
+    expect(wp_admin.locator(f"#siteagent-permission-{permissions[0]}")).to_be_checked()
 
 
 def invite_ben(page: Page, ben: Page, agency: RunningAura) -> None:
@@ -88,7 +88,7 @@ def invite_ben(page: Page, ben: Page, agency: RunningAura) -> None:
 def propose(ben: Page, agency: RunningAura, name: str, reason: str, *, apart: str = "") -> str:
     """Ben chooses one update; the proposal's address, once the site has answered the dry run.
 
-    `apart` is the scope whose own review page offers it.
+    `apart` is the permission whose own review page offers it.
     """
     ben.goto(f"{agency.url}/changes/new?site=1" + (f"&apart={apart}" if apart else ""))
     choice = ben.locator("label.tick").filter(has_text=name).locator("input")

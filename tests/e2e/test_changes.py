@@ -26,7 +26,7 @@ from tests.e2e.changing import (
 )
 from tests.e2e.running_aura import RunningAura
 from tests.e2e.watcher import Watcher
-from tests.plugin.support.changing import meddled, offer
+from tests.plugin.support.changing import meddled, update
 from tests.plugin.support.core_release import core, release
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.releases import put_release, trust_test_key
@@ -110,7 +110,7 @@ def test_what_one_proposes_another_approves_and_the_site_does_just_that(
         "has not allowed"
     )
     allow(wp_admin, shop, "plugins", "themes", "translations")
-    album.wp_admin(wp_admin, "wp-admin-scopes")
+    album.wp_admin(wp_admin, "wp-admin-permissions")
     sync(page, agency)
 
     # Ben proposes, Ana approves exactly that.
@@ -149,7 +149,7 @@ def test_a_version_that_breaks_the_site_is_taken_back(
 ) -> None:
     aura_pages.set_up_or_sign_in(page, agency)
     invite_ben(page, ben, agency)
-    offer(RealWordPress(shop), "contact-desk", "2.5.0")
+    update(RealWordPress(shop), "contact-desk", "2.5.0")
     look(shop, "delete_site_transient('update_plugins'); return 1;")
     sync(page, agency)
     address = propose(ben, agency, DESK, "New month, new version")
@@ -167,7 +167,7 @@ def test_a_version_that_breaks_only_the_front_page_is_taken_back(
 ) -> None:
     aura_pages.set_up_or_sign_in(page, agency)
     invite_ben(page, ben, agency)
-    offer(RealWordPress(shop), "contact-desk", "2.5.1")
+    update(RealWordPress(shop), "contact-desk", "2.5.1")
     look(shop, "delete_site_transient('update_plugins'); return 1;")
     sync(page, agency)
     address = propose(ben, agency, DESK, "The one after that")
@@ -184,7 +184,7 @@ def test_what_moved_on_after_the_approval_is_refused_with_nothing_touched(
     invite_ben(page, ben, agency)
     sync(page, agency)
     address = propose(ben, agency, DESK, "Once more")
-    offer(RealWordPress(shop), "contact-desk", "2.5.4")
+    update(RealWordPress(shop), "contact-desk", "2.5.4")
     look(shop, "delete_site_transient('update_plugins'); return 1;")
     approve(page, address)
     outcome(page, "Refused")
@@ -220,7 +220,7 @@ def test_a_package_that_lies_is_refused_with_nothing_touched(
 ) -> None:
     aura_pages.set_up_or_sign_in(page, agency)
     invite_ben(page, ben, agency)
-    offer(RealWordPress(shop), "contact-desk", "2.5.3")
+    update(RealWordPress(shop), "contact-desk", "2.5.3")
     look(shop, "delete_site_transient('update_plugins'); return 1;")
     sync(page, agency)
     address = propose(ben, agency, DESK, "It says that it is 2.5.3")
@@ -271,5 +271,5 @@ def test_a_minor_release_of_wordpress_is_reviewed_apart(
     assert requests.get(shop.url, timeout=30).status_code == 200
 
 
-def test_the_trail_of_all_this_verifies(agency: RunningAura) -> None:
+def test_the_audit_log_of_all_this_verifies(agency: RunningAura) -> None:
     assert agency.flask("audit", "verify").startswith("Audit log verified")

@@ -65,7 +65,7 @@ def test_new_keys_are_made_by_one_button(
     assert shown_in_wp_admin(connected, wordpress) == new
     with pytest.raises(CallError) as refused:
         aura.call(channel, "ping")
-    assert refused.value.fault == "unauthorized"
+    assert refused.value.error_code == "unauthorized"
     connected.get_by_role("link", name="Edit server password…").click()
     album.show(connected, "server-password")
 
@@ -106,7 +106,7 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         wait_for_new_keys(connected, aura, old)
         with pytest.raises(CallError) as refused:
             aura.call(copied, "ping")
-        assert refused.value.fault == "unauthorized"
+        assert refused.value.error_code == "unauthorized"
         choose(wp_admin, "This site has moved")
         expect(wp_admin.get_by_text("The dashboard could not be reached.")).to_be_visible()
         open_site(connected, aura, NAME)
@@ -141,7 +141,7 @@ def test_a_site_that_moved_is_followed_with_new_keys(
         there = channel.endpoint.replace(wordpress.url, moved.url)
         with pytest.raises(CallError) as refused:
             aura.call(replace(channel, endpoint=there), "ping")
-        assert refused.value.fault == "unauthorized"
+        assert refused.value.error_code == "unauthorized"
         assert aura.flask("audit", "verify").startswith("Audit log verified")
     finally:
         moved.stop()

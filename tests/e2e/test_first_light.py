@@ -98,7 +98,7 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     album.show(page, "certificate")
     with pytest.raises(CallError) as refused:
         aura.call(channel, "ping")
-    assert refused.value.fault == "unauthorized"
+    assert refused.value.error_code == "unauthorized"
     wp_admin_pages.open_settings(wp_admin, wordpress)
     expect(wp_admin.get_by_text("No dashboard is connected. No data leaves")).to_be_visible()
     page.goto(f"{aura.url}/audit")
@@ -121,10 +121,10 @@ def test_the_same_site_is_disconnected_in_wp_admin(
     expect(page.get_by_text("Disconnected by the site, confirmed").first).to_be_visible()
     with pytest.raises(CallError) as refused:
         aura.call(channel, "ping")
-    assert refused.value.fault == "disconnected"
+    assert refused.value.error_code == "disconnected"
 
 
-def test_the_whole_trail_verifies_afterwards(aura: RunningAura) -> None:
+def test_the_whole_audit_log_verifies_afterwards(aura: RunningAura) -> None:
     assert aura.flask("audit", "verify").startswith("Audit log verified")
 
 

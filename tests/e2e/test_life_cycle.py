@@ -77,7 +77,7 @@ def test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early(
     expect(connected.get_by_text("Revoked, not proven").first).to_be_visible()
     with pytest.raises(CallError) as refused:
         aura.call(channel, "ping")
-    assert refused.value.fault == "unauthorized"
+    assert refused.value.error_code == "unauthorized"
 
 
 def try_again_now(aura: RunningAura, wordpress: WordPress) -> None:

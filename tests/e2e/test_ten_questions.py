@@ -24,7 +24,7 @@ from tests.e2e.changing import (
     sync,
 )
 from tests.e2e.running_aura import RunningAura
-from tests.plugin.support.changing import offer
+from tests.plugin.support.changing import update
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.support.running_verifier import verify
 from tests.wordpress.site import WordPress
@@ -67,7 +67,7 @@ def live_through(agency: RunningAura, shop: WordPress, browser: Browser) -> None
     sync(ana, agency)
     approve(ana, propose(ben, agency, DESK, "Mends the spam filter"))
     outcome(ana, "Succeeded")
-    offer(RealWordPress(shop), "contact-desk", "2.5.0")
+    update(RealWordPress(shop), "contact-desk", "2.5.0")
     look(shop, "delete_site_transient('update_plugins'); return 1;")
     sync(ana, agency)
     approve(ana, propose(ben, agency, DESK, "New month, new version"))
@@ -182,7 +182,7 @@ def test_10_may_i_have_that_and_check_it_myself(
     album.show(mouse.page, "exports")
     with mouse.page.expect_download() as download:
         ready.click()
-    path = tmp_path / "trail.zip"
+    path = tmp_path / "audit_log.zip"
     download.value.save_as(path)
     verdict = verify(path)
     assert verdict.status == 0, verdict.said
@@ -200,26 +200,26 @@ def test_and_the_report_can_be_kept_as_a_paper(mouse: Clicks, tmp_path: Path) ->
     assert path.read_bytes().startswith(b"%PDF-")
 
 
-def test_a_call_with_stolen_keys_is_an_alarm_and_stands_in_the_sites_own_log(
+def test_a_call_with_stolen_keys_is_an_alert_and_stands_in_the_sites_own_log(
     page: Page, agency: RunningAura, shop: WordPress, album: Album, tmp_path: Path
 ) -> None:
     agency.call(agency.channel(shop.url), "ping")
     aura_pages.set_up_or_sign_in(page, agency)
     sync(page, agency)
     page.get_by_role("button", name="Compare logs now").click()
-    alarm = page.get_by_role("link", name="Someone else called the site")
+    alert = page.get_by_role("link", name="Someone else called the site")
     for _ in range(60):
-        if alarm.count():
+        if alert.count():
             break
         page.wait_for_timeout(1000)
         page.reload()
-    alarm.first.click()
+    alert.first.click()
     expect(page.locator("main")).to_contain_text("a test")
-    album.show(page, "alarm")
+    album.show(page, "alert")
     page.get_by_role("link", name="Alerts 1 open").click()
     page.wait_for_url("**/alerts")
     expect(page.locator("main")).to_contain_text("Harbour Bakery")
-    album.show(page, "alarms")
+    album.show(page, "alerts")
     wp_admin = page.context.new_page()
     wp_admin_pages.sign_in(wp_admin, shop)
     wp_admin_pages.open_settings(wp_admin, shop, "&tab=log")

@@ -1,4 +1,4 @@
-"""Notices what a page must never do: run injected code, break its own policy, call elsewhere."""
+"""Notices what a page must never do: run injected code, break its own rule, call elsewhere."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ class Watcher:
             self.complaints.append(f"request: {request.url}")
 
     def _console(self, message: ConsoleMessage) -> None:
-        if "Content Security Policy" in message.text:
-            self.complaints.append(f"policy: {message.text}")
+        if "Content Security AutoUpdateRule" in message.text:
+            self.complaints.append(f"rule: {message.text}")

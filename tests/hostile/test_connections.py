@@ -28,7 +28,7 @@ def test_an_unknown_name_is_named() -> None:
         call(
             channel("http://no.example.test"), "ping", {}, by="Ana", allow_nets=(), resolve=unknown
         )
-    assert caught.value.fault is ErrorCode.dns
+    assert caught.value.error_code is ErrorCode.dns
     assert caught.value.evidence == {
         "host": "no.example.test",
         "detail": "Name or service not known",
@@ -53,7 +53,7 @@ def test_a_name_server_that_keeps_silent_does_not_hold_the_call_up() -> None:
             deadline_s=0.2,
         )
     never.set()
-    assert caught.value.fault is ErrorCode.dns
+    assert caught.value.error_code is ErrorCode.dns
 
 
 def test_a_closed_port_is_named() -> None:
@@ -61,7 +61,7 @@ def test_a_closed_port_is_named() -> None:
         port = listener.getsockname()[1]
     with pytest.raises(CallError) as caught:
         call(channel(f"http://127.0.0.1:{port}"), "ping", {}, by="Ana", allow_nets=LOOPBACK)
-    assert caught.value.fault is ErrorCode.connection_refused
+    assert caught.value.error_code is ErrorCode.connection_refused
     assert caught.value.evidence["address"] == f"127.0.0.1 port {port}"
 
 
@@ -87,13 +87,13 @@ def test_a_full_backlog_is_a_connect_timeout() -> None:
             )
         for sock in waiting:
             sock.close()
-    assert caught.value.fault is ErrorCode.connect_timeout
+    assert caught.value.error_code is ErrorCode.connect_timeout
 
 
 def test_a_private_address_is_refused_and_not_called() -> None:
     with HostileServer(answers(document())) as server, pytest.raises(CallError) as caught:
         call(channel(server.url), "ping", {}, by="Ana", allow_nets=())
-    assert caught.value.fault is ErrorCode.address_refused
+    assert caught.value.error_code is ErrorCode.address_refused
     assert caught.value.evidence == {"host": "127.0.0.1", "address": "127.0.0.1"}
     assert server.connections == 0
 
@@ -115,10 +115,10 @@ def test_a_private_address_is_refused_and_not_called() -> None:
 def test_an_address_that_is_not_plain_http_is_refused(endpoint: str) -> None:
     with pytest.raises(CallError) as caught:
         call(channel(endpoint), "ping", {}, by="Ana", allow_nets=LOOPBACK)
-    assert caught.value.fault is ErrorCode.address_refused
+    assert caught.value.error_code is ErrorCode.address_refused
     with pytest.raises(CallError) as caught:
         call_bearer(endpoint, {"op": "revoke"}, allow_nets=LOOPBACK)
-    assert caught.value.fault is ErrorCode.address_refused
+    assert caught.value.error_code is ErrorCode.address_refused
 
 
 def at_home(*_: object) -> list[Any]:
@@ -161,7 +161,7 @@ def test_an_expired_certificate_is_named_with_its_date(tmp_path: Path) -> None:
         assert server.asked == []
     error = caught.value
     yesterday = datetime.now(UTC) - DAY
-    assert error.fault is ErrorCode.tls_expired
+    assert error.error_code is ErrorCode.tls_expired
     assert str(error.evidence["not_after"])[:4] == str(yesterday.year)
     assert error.evidence["subject"] == "shop.example.test"
     assert error.evidence["issuer"] == "Test Authority"
@@ -174,7 +174,7 @@ def test_a_certificate_for_another_name_is_named_with_its_names(tmp_path: Path) 
         with pytest.raises(CallError) as caught:
             over_tls(server, authority)
         assert server.asked == []
-    assert caught.value.fault is ErrorCode.tls_wrong_name
+    assert caught.value.error_code is ErrorCode.tls_wrong_name
     assert caught.value.evidence["names"] == "other.example.test"
 
 
@@ -184,7 +184,7 @@ def test_a_certificate_that_vouches_for_itself_is_invalid(tmp_path: Path) -> Non
         with pytest.raises(CallError) as caught:
             over_tls(server, authority)
         assert server.asked == []
-    assert caught.value.fault is ErrorCode.tls_invalid
+    assert caught.value.error_code is ErrorCode.tls_invalid
     assert caught.value.evidence["issuer"] == "shop.example.test"
 
 
@@ -194,7 +194,7 @@ def test_an_unknown_authority_is_invalid(tmp_path: Path) -> None:
         with pytest.raises(CallError) as caught:
             over_tls(server, authority, ca_file=None)
         assert server.asked == []
-    assert caught.value.fault is ErrorCode.tls_invalid
+    assert caught.value.error_code is ErrorCode.tls_invalid
 
 
 def test_a_certificate_from_tomorrow_is_invalid(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_certificate_from_tomorrow_is_invalid(tmp_path: Path) -> None:
     tomorrow = https_site(authority, "shop.example.test", starts=DAY, ends=2 * DAY)
     with tomorrow as server, pytest.raises(CallError) as caught:
         over_tls(server, authority)
-    assert caught.value.fault is ErrorCode.tls_invalid
+    assert caught.value.error_code is ErrorCode.tls_invalid
 
 
 def test_a_server_without_tls_is_told_from_a_bad_certificate() -> None:
@@ -226,7 +226,7 @@ def test_a_server_without_tls_is_told_from_a_bad_certificate() -> None:
                 resolve=at_home,
             )
         answered.result(timeout=10)
-    assert caught.value.fault is ErrorCode.tls_not_spoken
+    assert caught.value.error_code is ErrorCode.tls_not_spoken
 
 
 def test_a_silent_tls_server_is_a_connect_timeout(tmp_path: Path) -> None:
@@ -242,4 +242,4 @@ def test_a_silent_tls_server_is_a_connect_timeout(tmp_path: Path) -> None:
                 resolve=at_home,
                 deadline_s=0.3,
             )
-    assert caught.value.fault is ErrorCode.connect_timeout
+    assert caught.value.error_code is ErrorCode.connect_timeout

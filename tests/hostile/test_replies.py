@@ -153,12 +153,12 @@ UNSIGNED: dict[str, tuple[bytes, ErrorCode, dict[str, str | int]]] = {
         ErrorCode.refused_by_site,
         {"code": "too_large"},
     ),
-    "a goodbye": (
+    "a disconnect notice": (
         http(401, JSON, b'{"siteagent":1,"code":"disconnected","g":"abc"}'),
         ErrorCode.disconnected,
         {"g": "abc"},
     ),
-    "a goodbye without proof": (
+    "a disconnect notice without proof": (
         http(401, JSON, b'{"siteagent":1,"code":"disconnected","g":null}'),
         ErrorCode.blocked,
         {},
@@ -168,9 +168,9 @@ UNSIGNED: dict[str, tuple[bytes, ErrorCode, dict[str, str | int]]] = {
 
 @pytest.mark.parametrize("case", UNSIGNED)
 def test_an_unsigned_answer_gets_its_name_and_evidence(case: str) -> None:
-    raw, fault, expected = UNSIGNED[case]
+    raw, error_code, expected = UNSIGNED[case]
     error = refused(says(raw))
-    assert error.fault is fault
+    assert error.error_code is error_code
     assert expected.items() <= error.evidence.items()
 
 
@@ -179,30 +179,30 @@ def test_redirects_are_named_and_never_followed(status: int) -> None:
     with HostileServer(answers(document())) as elsewhere:
         target = elsewhere.url + PATH
         error = refused(says(http(status, {"Location": target})))
-    assert error.fault is ErrorCode.redirected
+    assert error.error_code is ErrorCode.redirected
     assert error.evidence["location"] == target
     assert elsewhere.connections == 0
 
 
 def test_a_redirect_inwards_is_not_followed_either() -> None:
     error = refused(says(http(307, {"Location": "http://169.254.169.254/latest/meta-data/"})))
-    assert error.fault is ErrorCode.redirected
+    assert error.error_code is ErrorCode.redirected
     assert error.evidence["location"] == "http://169.254.169.254/latest/meta-data/"
 
 
 @pytest.mark.parametrize("location", ["http://[", "//[::1", "http://\xff\xfe", "x" * 9000])
 def test_a_redirect_to_no_address_at_all_is_a_redirect_too(location: str) -> None:
-    assert refused(says(http(301, {"Location": location}))).fault is ErrorCode.redirected
+    assert refused(says(http(301, {"Location": location}))).error_code is ErrorCode.redirected
 
 
 def test_a_signed_redirect_is_still_a_redirect() -> None:
     error = refused(answers(document(), status=302))
-    assert error.fault is ErrorCode.redirected
+    assert error.error_code is ErrorCode.redirected
 
 
 def test_a_long_page_of_a_missing_plugin_is_named_by_its_status() -> None:
     error = refused(says(http(404, HTML, b"<html>" + b"x" * 500_000)))
-    assert error.fault is ErrorCode.not_found
+    assert error.error_code is ErrorCode.not_found
     assert len(str(error.evidence["text"])) <= 200
 
 
@@ -224,7 +224,7 @@ def test_a_site_that_echoes_the_request_does_not_put_secrets_into_evidence() -> 
 
     error = refused(echo, "revoke", arguments={"kid": KEYID, "r": SECRET})
     shown = repr(error.evidence)
-    assert error.fault is ErrorCode.server_error
+    assert error.error_code is ErrorCode.server_error
     assert "[hidden]" in shown
     assert SECRET not in shown
     assert SECRET[:20] not in shown
@@ -291,9 +291,9 @@ SPOILT: dict[str, tuple[Callable[[Answer], bytes], ErrorCode]] = {
 
 @pytest.mark.parametrize("case", SPOILT)
 def test_a_spoilt_answer_is_refused(case: str) -> None:
-    change, fault = SPOILT[case]
+    change, error_code = SPOILT[case]
     error = refused(answers_changed(change))
-    assert error.fault is fault
+    assert error.error_code is error_code
     assert error.evidence["address"] == "127.0.0.1"
 
 
@@ -303,16 +303,16 @@ def test_an_identity_encoding_is_no_encoding() -> None:
 
 
 def test_an_answer_signed_with_another_key_is_refused() -> None:
-    assert refused(answers(document(), key=b"x" * 32)).fault is ErrorCode.bad_reply_signature
+    assert refused(answers(document(), key=b"x" * 32)).error_code is ErrorCode.bad_reply_signature
 
 
 def test_our_own_key_sent_back_is_refused() -> None:
-    assert refused(answers(document(), key=SEND_KEY)).fault is ErrorCode.bad_reply_signature
+    assert refused(answers(document(), key=SEND_KEY)).error_code is ErrorCode.bad_reply_signature
 
 
 def test_an_answer_to_another_question_is_refused() -> None:
     error = refused(answers(document(), nonce=OTHER_NONCE))
-    assert error.fault is ErrorCode.bad_reply_signature
+    assert error.error_code is ErrorCode.bad_reply_signature
     assert "another request" in str(error.evidence["detail"])
 
 
@@ -327,20 +327,20 @@ def test_a_recorded_answer_is_refused_the_second_time() -> None:
         assert ask(server).document["time"] == 1
         with pytest.raises(CallError) as caught:
             ask(server)
-    assert caught.value.fault is ErrorCode.bad_reply_signature
+    assert caught.value.error_code is ErrorCode.bad_reply_signature
 
 
 def test_an_encoded_page_is_named_a_page_without_showing_garbage() -> None:
     raw = http(200, HTML | {"Content-Encoding": "gzip"}, gzip.compress(b"<html>"))
     error = refused(says(raw))
-    assert error.fault is ErrorCode.web_page
+    assert error.error_code is ErrorCode.web_page
     assert "text" not in error.evidence
 
 
 def test_a_gzip_bomb_is_not_unpacked() -> None:
     bomb = gzip.compress(b"0" * 20_000_000)
     raw = http(200, JSON | {"Content-Encoding": "gzip"}, bomb)
-    assert refused(says(raw)).fault is ErrorCode.encoded_reply
+    assert refused(says(raw)).error_code is ErrorCode.encoded_reply
 
 
 DEEP = b'{"v":1,"ok":true,"op":"ping","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
@@ -367,11 +367,11 @@ UNREADABLE = {
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_a_signed_answer_that_makes_no_sense_is_malformed(case: str) -> None:
     error = refused(answers(UNREADABLE[case]), max_bytes=1_000_000)
-    assert error.fault is ErrorCode.malformed_reply
+    assert error.error_code is ErrorCode.malformed_reply
 
 
 def test_yes_with_an_error_status_is_malformed() -> None:
-    assert refused(answers(document(), status=403)).fault is ErrorCode.malformed_reply
+    assert refused(answers(document(), status=403)).error_code is ErrorCode.malformed_reply
 
 
 # --- signed refusals
@@ -394,7 +394,7 @@ REFUSALS = {
 @pytest.mark.parametrize("code", REFUSALS)
 def test_a_signed_refusal_keeps_its_code_and_facts(code: str) -> None:
     error = refused(answers(refusal(code, paired="a.example", number=5), status=409))
-    assert error.fault is REFUSALS[code]
+    assert error.error_code is REFUSALS[code]
     expected = {"status": 409, "code": code, "paired": "a.example", "number": 5}
     assert expected.items() <= error.evidence.items()
 
@@ -481,7 +481,7 @@ def test_a_call_that_was_held_up_here_is_not_made(moved_s: int) -> None:
         with pytest.raises(CallError) as caught:
             ask(server, now=lambda: noted + timedelta(seconds=moved_s), noted_at=noted)
         assert server.asked == []
-    assert (caught.value.fault, caught.value.permanent) == (ErrorCode.held_up, False)
+    assert (caught.value.error_code, caught.value.permanent) == (ErrorCode.held_up, False)
     assert caught.value.evidence == {"seconds": moved_s}
 
 
@@ -506,10 +506,10 @@ def test_a_site_that_always_complains_about_the_clock_is_asked_twice_at_most() -
         with pytest.raises(CallError) as caught:
             ask(server, now=lambda: here)
         assert len(server.asked) == 2
-    assert caught.value.fault is ErrorCode.clock_skew
+    assert caught.value.error_code is ErrorCode.clock_skew
     assert caught.value.evidence["site_time"] == site_time
 
 
 def test_a_clock_more_than_a_day_off_is_not_followed() -> None:
     error = refused(answers(refusal("clock_skew", site_time=1), status=401))
-    assert error.fault is ErrorCode.clock_skew
+    assert error.error_code is ErrorCode.clock_skew

@@ -20,7 +20,7 @@ def test_of_fifty_megabytes_no_more_than_the_limit_is_read() -> None:
 
     with HostileServer(flood) as server, pytest.raises(CallError) as caught:
         ask(server)
-    assert caught.value.fault is ErrorCode.reply_too_large
+    assert caught.value.error_code is ErrorCode.reply_too_large
     assert caught.value.evidence["limit"] == MAX_REPLY_BYTES
     # What left the server beyond the limit sat in the sockets' buffers.
     assert server.sent < 25_000_000
@@ -35,12 +35,12 @@ def test_an_endless_chunked_answer_is_cut_at_the_limit() -> None:
         while True:
             line.send(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
 
-    assert refused(endless).fault is ErrorCode.reply_too_large
+    assert refused(endless).error_code is ErrorCode.reply_too_large
 
 
 def test_an_unsigned_flood_is_too_large_as_well() -> None:
     raw = http(200, JSON, b"[" + b" " * 200_000)
-    assert refused(says(raw)).fault is ErrorCode.reply_too_large
+    assert refused(says(raw)).error_code is ErrorCode.reply_too_large
 
 
 def test_an_answer_of_exactly_the_limit_is_read() -> None:
@@ -49,7 +49,7 @@ def test_an_answer_of_exactly_the_limit_is_read() -> None:
         assert ask(server, max_bytes=len(body)).body == body
         with pytest.raises(CallError) as caught:
             ask(server, max_bytes=len(body) - 1)
-    assert caught.value.fault is ErrorCode.reply_too_large
+    assert caught.value.error_code is ErrorCode.reply_too_large
 
 
 def test_an_answer_that_drips_is_cut_at_the_deadline() -> None:
@@ -60,7 +60,7 @@ def test_an_answer_that_drips_is_cut_at_the_deadline() -> None:
             line.send(bytes([byte]))
             line.wait(0.1)
 
-    assert refused(drip, deadline_s=0.5).fault is ErrorCode.too_slow
+    assert refused(drip, deadline_s=0.5).error_code is ErrorCode.too_slow
 
 
 def test_headers_that_drip_are_cut_at_the_deadline() -> None:
@@ -69,7 +69,7 @@ def test_headers_that_drip_are_cut_at_the_deadline() -> None:
             line.send(bytes([byte]))
             line.wait(0.05)
 
-    assert refused(drip, deadline_s=0.5).fault is ErrorCode.too_slow
+    assert refused(drip, deadline_s=0.5).error_code is ErrorCode.too_slow
 
 
 def test_endless_interim_answers_are_cut_at_the_deadline() -> None:
@@ -78,26 +78,26 @@ def test_endless_interim_answers_are_cut_at_the_deadline() -> None:
             line.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             line.wait(0.02)
 
-    assert refused(forever_continue, deadline_s=0.5).fault is ErrorCode.too_slow
+    assert refused(forever_continue, deadline_s=0.5).error_code is ErrorCode.too_slow
 
 
 def test_a_site_that_never_answers_is_too_slow() -> None:
-    assert refused(lambda _, line: line.wait(5), deadline_s=0.3).fault is ErrorCode.too_slow
+    assert refused(lambda _, line: line.wait(5), deadline_s=0.3).error_code is ErrorCode.too_slow
 
 
 def test_a_connection_closed_before_the_answer_is_broken_off() -> None:
-    assert refused(lambda _asked, _line: None).fault is ErrorCode.broken_off
+    assert refused(lambda _asked, _line: None).error_code is ErrorCode.broken_off
 
 
 def test_a_connection_closed_within_the_body_is_broken_off() -> None:
     error = refused(answers_changed(lambda a: a.raw()[:-3]))
-    assert error.fault is ErrorCode.broken_off
+    assert error.error_code is ErrorCode.broken_off
     assert not error.permanent
 
 
 def test_a_body_longer_than_announced_is_cut_there_and_refused() -> None:
     error = refused(answers_changed(lambda a: http(200, a.headers, a.body, length=len(a.body) - 2)))
-    assert error.fault is ErrorCode.digest_mismatch
+    assert error.error_code is ErrorCode.digest_mismatch
 
 
 def test_chunks_that_break_off_are_broken_off() -> None:
@@ -106,7 +106,7 @@ def test_chunks_that_break_off_are_broken_off() -> None:
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         line.send(f"HTTP/1.1 200 OK\r\n{fields}\r\n50\r\nabc".encode())
 
-    assert refused(broken).fault is ErrorCode.broken_off
+    assert refused(broken).error_code is ErrorCode.broken_off
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_chunks_that_break_off_are_broken_off() -> None:
     ids=["another protocol", "no status", "500 headers", "a long header", "two lengths"],
 )
 def test_what_is_not_http_is_malformed(raw: bytes) -> None:
-    assert refused(says(raw)).fault is ErrorCode.malformed_reply
+    assert refused(says(raw)).error_code is ErrorCode.malformed_reply

@@ -49,5 +49,5 @@ def test_an_unsigned_revocation_is_not_redirected() -> None:
         raw = http(307, {"Location": elsewhere.url})
         with HostileServer(says(raw)) as server, pytest.raises(CallError) as caught:
             call_bearer(server.url + PATH, {"op": "revoke", "r": SECRET}, allow_nets=LOOPBACK)
-    assert caught.value.fault is ErrorCode.redirected
+    assert caught.value.error_code is ErrorCode.redirected
     assert elsewhere.connections == 0

@@ -60,16 +60,16 @@ def test_pair_site_asks_and_leaves_no_connection_open(
     assert tasks.pair_site(token.id) == "waiting"
     assert db.is_closed()
     token = Pairing.get_by_id(token.id)
-    assert (token.attempts, token.fault) == (1, "address_refused")
+    assert (token.attempts, token.error_code) == (1, "address_refused")
     assert Site.get_by_id(door.id).state == PAIRING
 
 
 def test_sync_site_asks_and_says_what_came_of_it(open_door: Site, surroundings: None) -> None:
     sync = Sync.open_for(open_door)
     assert tasks.sync_site(sync.id) == "failed"
-    assert Sync.get_by_id(sync.id).fault == "address_refused"
+    assert Sync.get_by_id(sync.id).error_code == "address_refused"
     assert tasks.sync_site(sync.id) == "failed"
-    assert Site.get_by_id(open_door.id).failures_in_row == 1
+    assert Site.get_by_id(open_door.id).consecutive_failures == 1
 
 
 def test_deliver_revocation_leaves_a_site_it_cannot_reach_without_keys(
@@ -103,13 +103,13 @@ def test_the_periodic_job_finds_what_is_due_and_what_was_lost(
 ) -> None:
     nothing = dict.fromkeys(periodic.TASKS, 0)
     long_ago = utcnow() - timedelta(hours=2)
-    Sync.update(asked_at=long_ago).execute()
+    Sync.update(requested_at=long_ago).execute()
     # The audit log was never verified, so that is due the first time.
     first = {"request_due_syncs": 1, "recover_syncs": 1, "verify_audit_log": 1}
     assert periodic.run() == nothing | first
     revocation.revoke_access(open_door, by=ana, now=long_ago)
     assert periodic.run()["retry_revocations"] == 1
-    Pairing.update(state="waiting", next_try_at=long_ago, busy_until=None).execute()
+    Pairing.update(state="waiting", next_attempt_at=long_ago, leased_until=None).execute()
     assert periodic.run()["recover_pairings"] == 1
 
 
@@ -128,7 +128,7 @@ def test_the_worker_process_works_and_stops_when_told(
             deadline = time.monotonic() + 30
             while Sync.get_by_id(sync.id).is_open and time.monotonic() < deadline:
                 time.sleep(0.1)
-            assert Sync.get_by_id(sync.id).fault == "address_refused"
+            assert Sync.get_by_id(sync.id).error_code == "address_refused"
         finally:
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(20) == 0

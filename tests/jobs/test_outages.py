@@ -18,14 +18,14 @@ from redis.exceptions import RedisError
 from app import create_app, queue
 from app.domain.actor import Actor
 from app.domain.audit import record, verification
-from app.domain.audit.events import SyncAsked
+from app.domain.audit.events import SyncRequested
 from app.models.audit import WHOLE, Verification
 from app.models.base import db, transaction, use_database, utcnow
 from app.run import bundled_redis
 from app.run.supervisor import is_running
 from tests.e2e.running_aura import RunningAura
 from tests.support.config import make_config
-from tests.support.factories import make_member
+from tests.support.factories import make_user
 from tests.support.postgres import Cluster, Given
 
 _PATIENCE_S = 60
@@ -58,9 +58,9 @@ def test_a_bundled_redis_that_was_killed_is_started_again_and_work_goes_on(
     use_database(aura.config.database_url)
     queue.use(queue.RedisBackend(aura.config.redis_url))
     with db.connection_context():
-        by = Actor.of(make_member("Olga", "owner"))
+        by = Actor.of(make_user("Olga", "owner"))
         with transaction():
-            record(SyncAsked(sync_id=1), by)
+            record(SyncRequested(sync_id=1), by)
         assert read(by) == WHOLE
         for _ in range(2):
             first = pid_of(client)
@@ -157,9 +157,9 @@ def pid_of(client: Redis) -> int:
 
 
 def read(by: Actor) -> str:
-    """Have the real worker read the trail; the state in which that ends."""
+    """Have the real worker read the audit log; the state in which that ends."""
     asked = verification.request_verification(by=by, now=utcnow())
-    until("the trail is read", lambda: not Verification.get_by_id(asked.id).is_open)
+    until("the audit log is read", lambda: not Verification.get_by_id(asked.id).is_open)
     return Verification.get_by_id(asked.id).state
 
 

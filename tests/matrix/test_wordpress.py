@@ -54,17 +54,17 @@ def test_a_ping_is_answered(here: Connected) -> None:
 
 def test_the_report_says_what_is_installed_and_what_is_offered(here: Connected) -> None:
     answer = here.paired.ask("report", have=None).document
-    report, offers = answer["report"], answer["report"]["updates"]
+    report, available_updates = answer["report"], answer["report"]["updates"]
     assert report["wordpress"]["version"] == here.site.version
-    assert {one["id"]: one["version"] for one in offers["plugins"]} == {
+    assert {one["id"]: one["version"] for one in available_updates["plugins"]} == {
         "contact-desk/contact-desk.php": "2.4.0",
         "parcel-labels/parcel-labels.php": "2.0.0",
         "table-booking-pro/table-booking-pro.php": "4.2.0",
         "tide-gallery/tide-gallery.php": "1.1.0",
     }
-    assert [one["id"] for one in offers["themes"]] == ["coastline"]
-    assert [one["slug"] for one in offers["translations"]] == ["contact-desk"]
-    assert [one["kind"] for one in offers["core"]] == ["minor"]
+    assert [one["id"] for one in available_updates["themes"]] == ["coastline"]
+    assert [one["slug"] for one in available_updates["translations"]] == ["contact-desk"]
+    assert [one["kind"] for one in available_updates["core"]] == ["minor"]
     assert report["database"]["server"] == "MariaDB"
     assert len(report["health"]["tests"]) > 10
     again = here.paired.ask("report", have=answer["digest"]).document
@@ -84,7 +84,7 @@ def test_after_revoking_and_deleting_nothing_is_left(here: Connected) -> None:
     assert ended.document["a"] == b64u(proof)
     with pytest.raises(CallError) as refused:
         here.paired.ask("ping")
-    assert refused.value.fault is ErrorCode.unauthorized
+    assert refused.value.error_code is ErrorCode.unauthorized
     here.wp.evaluate(UNINSTALL)
     left = "global $wpdb; return $wpdb->get_col(\"SHOW TABLES LIKE '%siteagent%'\");"
     assert here.wp.evaluate(left) == []

@@ -301,8 +301,8 @@ def pairing() -> tuple[dict[str, Any], keys.PairingKeys, keys.SessionKeys, bytes
         "revoke_sha256_hex": keys.hash_of(late.revoke),
         "revoke_ack_b64": b64(late.revoke_ack),
         "revoke_ack_sha256_hex": keys.hash_of(late.revoke_ack),
-        "goodbye_b64": b64(late.goodbye),
-        "goodbye_sha256_hex": keys.hash_of(late.goodbye),
+        "disconnect_b64": b64(late.disconnect),
+        "disconnect_sha256_hex": keys.hash_of(late.disconnect),
         "refused_peer_keys_hex": [
             "00" * 32,
             "01" + "00" * 31,
@@ -449,7 +449,7 @@ def rotation(
         "s2d_b64": b64(fresh.s2d),
         "revoke_sha256_hex": keys.hash_of(fresh.revoke),
         "revoke_ack_sha256_hex": keys.hash_of(fresh.revoke_ack),
-        "goodbye_sha256_hex": keys.hash_of(fresh.goodbye),
+        "disconnect_sha256_hex": keys.hash_of(fresh.disconnect),
     }
 
 
@@ -507,15 +507,19 @@ def notes(
     )
     made.response("moved notice answered", "moved notice", 200, body(ok=True, op="moved"), late.s2d)
     made.request(
-        "goodbye notice",
-        body(op="goodbye", g=protocol.b64u(late.goodbye)),
+        "disconnect notice notice",
+        body(op="disconnect", g=protocol.b64u(late.disconnect)),
         late.s2d,
         kid,
         url=NOTICE_URL,
         tag=protocol.NOTE_TAG,
     )
     made.response(
-        "goodbye notice answered", "goodbye notice", 200, body(ok=True, op="goodbye"), late.s2d
+        "disconnect notice notice answered",
+        "disconnect notice notice",
+        200,
+        body(ok=True, op="disconnect"),
+        late.s2d,
     )
 
 

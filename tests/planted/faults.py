@@ -45,7 +45,7 @@ FAULTS = (
     Fault(
         "a permission that the site does not name counts as granted",
         "app/domain/changes/eligibility.py",
-        'return Reason("scope_untold", {"scope": scope})',
+        'return Reason("permission_unknown", {"permission": permission})',
         "return None",
         "tests/test_eligibility.py",
     ),
@@ -114,8 +114,8 @@ FAULTS = (
     Fault(
         "a session outlives a new password",
         "app/domain/accounts/sessions.py",
-        "if member.is_disabled or epoch != str(member.session_epoch):",
-        "if member.is_disabled:",
+        "if user.is_disabled or epoch != str(user.session_epoch):",
+        "if user.is_disabled:",
         "tests/test_accounts.py tests/web/test_change_password.py tests/web/test_end_session.py",
     ),
     Fault(
@@ -128,9 +128,9 @@ FAULTS = (
     Fault(
         "a used invitation goes on working",
         "app/domain/accounts/one_time_links.py",
-        "if member is None or member.session_epoch != epoch:",
-        "if member is None:",
-        "tests/test_accounts.py tests/web/test_invite_member.py",
+        "if user is None or user.session_epoch != epoch:",
+        "if user is None:",
+        "tests/test_accounts.py tests/web/test_invite_user.py",
     ),
     # ---- the two logs ----
     Fault(
@@ -145,7 +145,7 @@ FAULTS = (
         "app/domain/audit/checkpoints.py",
         "    if not is_signed:\n",
         "    if False:\n",
-        "tests/test_marks.py tests/test_copies.py",
+        "tests/test_checkpoints.py tests/test_copies.py",
     ),
     Fault(
         "a call that Aura never made raises no alert",
@@ -194,14 +194,14 @@ FAULTS = (
     Fault(
         "a permission that was not granted is",
         "wordpress-plugin/siteagent/includes/permissions/class-siteagent-permissions.php",
-        "return in_array( $scope, self::ALL, true ) && in_array(",
-        "return in_array( $scope, self::ALL, true ) || in_array(",
+        "return in_array( $permission, self::ALL, true ) && in_array(",
+        "return in_array( $permission, self::ALL, true ) || in_array(",
         "tests/plugin/test_change_refused.py tests/plugin/test_change_allowed.py",
     ),
     Fault(
         "the owner's own approval is not asked for",
         "wordpress-plugin/siteagent/includes/permissions/class-siteagent-permissions.php",
-        "return ! empty( $data['connection']['may']['asks_here'] );",
+        "return ! empty( $data['connection']['permissions']['approval_on_site'] );",
         "return false;",
         "tests/plugin/test_change_allowed.py",
     ),

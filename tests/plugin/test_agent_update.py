@@ -27,12 +27,12 @@ from tests.plugin.support.dashboard import Paired, head_of
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.releases import DASHBOARD, trust_test_key
 from tests.plugin.support.signed_requests import connect, forget
-from tests.plugin.support.siteagent_release import AGENT, HERE, NEXT, Spoilt, offered, put_back
+from tests.plugin.support.siteagent_release import AGENT, HERE, NEXT, Spoilt, available, put_back
 from tests.support.selection import WORDPRESSES
 from tests.wordpress.engine import docker
 from tests.wordpress.site import WordPress
 
-STEP = {"kind": "siteagent", "id": AGENT, "from": HERE, "to": NEXT}
+ITEM = {"kind": "siteagent", "id": AGENT, "from": HERE, "to": NEXT}
 
 FATAL: Spoilt = {"hooks.php": ("register_activation_hook(", "nobody_wrote_this(")}
 DEAF: Spoilt = {
@@ -79,8 +79,8 @@ def agent(wp, paired) -> Iterator[dict[str, Any]]:
 
 
 def update(wp, paired: Paired, **changed: Any) -> Order:
-    step = {**STEP, "package_host": "aura.example"}
-    return Order.of(wp, paired, step, op="agent.update", **changed)
+    item = {**ITEM, "package_host": "aura.example"}
+    return Order.of(wp, paired, item, op="agent.update", **changed)
 
 
 def answering(paired: Paired) -> str:
@@ -104,9 +104,9 @@ def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
         "siteagent()->connection_store()->site_uuid(),"
         ' (int) $wpdb->get_var("SELECT COUNT(*) FROM {$wpdb->prefix}siteagent_operation"));'
     )
-    offered(wp)
-    checked = ask(paired, "change.check", step=STEP)
-    assert (checked["may"], checked["facts"]["scope"]) == (True, "siteagent")
+    available(wp)
+    checked = ask(paired, "change.check", item=ITEM)
+    assert (checked["eligible"], checked["facts"]["permission"]) == (True, "siteagent")
     order = update(wp, paired)
     assert order.status()["state"] == "never"
     told = order.send()
@@ -129,7 +129,7 @@ def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
 
 
 def test_what_the_site_logged_before_is_in_the_new_version_s_log(wp, paired, agent) -> None:
-    offered(wp)
+    available(wp)
     first = head_of(paired.ask("ping"))
     assert update(wp, paired).send()["outcome"] == "succeeded"
     there = paired.ask("ping", log=first)
@@ -152,7 +152,7 @@ def test_what_the_site_logged_before_is_in_the_new_version_s_log(wp, paired, age
     ids=["fatal", "deaf", "nameless", "keyless", "broken answer"],
 )
 def test_a_version_that_does_not_answer_is_taken_back(wp, paired, agent, spoilt, reason) -> None:
-    offered(wp, spoilt=spoilt)
+    available(wp, spoilt=spoilt)
     order = update(wp, paired)
     told = order.send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", reason), told
@@ -165,7 +165,7 @@ def test_a_version_that_does_not_answer_is_taken_back(wp, paired, agent, spoilt,
 def test_where_the_site_cannot_ask_itself_the_dashboard_s_question_is_the_word_of_it(
     wp, paired, agent
 ) -> None:
-    offered(wp)
+    available(wp)
     order = update(wp, paired)
     with meddled(wp, loopback="blocked"):
         told = order.send()
@@ -180,7 +180,7 @@ def test_where_the_site_cannot_ask_itself_the_dashboard_s_question_is_the_word_o
 
 def test_a_silent_version_goes_back_by_itself_where_nobody_could_ask(wp, paired, agent) -> None:
     """The connection dies with it; the truth is told by the version that comes back."""
-    offered(wp, spoilt=DEAF)
+    available(wp, spoilt=DEAF)
     order = update(wp, paired)
     with meddled(wp, loopback="blocked"):
         assert order.send()["evidence"]["watched_until"] > 0
@@ -203,7 +203,7 @@ def test_a_silent_version_goes_back_by_itself_where_nobody_could_ask(wp, paired,
 
 @pytest.mark.parametrize("when", ["before", "half_way", "behind"])
 def test_an_update_that_is_killed_is_taken_back(wp, paired, agent, when) -> None:
-    offered(wp)
+    available(wp)
     order = update(wp, paired)
     with meddled(wp, sleep={when: 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
@@ -219,9 +219,9 @@ def test_an_update_that_is_killed_is_taken_back(wp, paired, agent, when) -> None
 
 
 def test_a_package_that_lies_touches_nothing(wp, paired, agent) -> None:
-    offered(wp, header="0.1.9")
+    available(wp, header="0.1.9")
     told = update(wp, paired).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "package_lies")
+    assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
     assert disk(wp, AGENT, kind="siteagent") == agent
 
 
@@ -229,32 +229,32 @@ def test_a_package_that_lies_touches_nothing(wp, paired, agent) -> None:
 def test_a_version_whose_data_this_one_could_not_read_touches_nothing(
     wp, paired, agent, said
 ) -> None:
-    offered(wp, spoilt={"siteagent.php": ("Data format:       1", said)})
+    available(wp, spoilt={"siteagent.php": ("Data format:       1", said)})
     told = update(wp, paired).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "no_way_back")
+    assert (told["outcome"], told["reason"]) == ("refused", "rollback_impossible")
     assert disk(wp, AGENT, kind="siteagent") == agent
 
 
-def test_it_is_a_scope_of_its_own(wp, paired, agent) -> None:
-    offered(wp)
+def test_it_is_a_permission_of_its_own(wp, paired, agent) -> None:
+    available(wp)
     grant(wp, "plugins", "themes", "translations", "core_minor", "core_major")
     try:
-        assert ask(paired, "change.check", step=STEP)["reasons"] == ["scope_off"]
+        assert ask(paired, "change.check", item=ITEM)["reasons"] == ["permission_off"]
         told = update(wp, paired).send()
-        assert (told["outcome"], told["reason"]) == ("refused", "scope_off")
+        assert (told["outcome"], told["reason"]) == ("refused", "permission_off")
     finally:
         grant(wp, "siteagent")
     assert disk(wp, AGENT, kind="siteagent") == agent
 
 
 def test_the_general_operation_goes_on_refusing_it(wp, paired, agent) -> None:
-    offered(wp)
+    available(wp)
     grant(wp, "siteagent", "plugins")
     try:
         for kind in ("plugin", "siteagent"):
-            told = Order.of(wp, paired, {**STEP, "kind": kind}).send()
+            told = Order.of(wp, paired, {**ITEM, "kind": kind}).send()
             assert (told["outcome"], told["reason"]) == ("refused", "is_siteagent")
-        asked = ask(paired, "change.check", step={**STEP, "kind": "plugin"})
+        asked = ask(paired, "change.check", item={**ITEM, "kind": "plugin"})
         assert "is_siteagent" in asked["reasons"]
     finally:
         grant(wp, "siteagent")
@@ -262,27 +262,27 @@ def test_the_general_operation_goes_on_refusing_it(wp, paired, agent) -> None:
 
 
 @pytest.mark.parametrize(
-    "step",
+    "item",
     [
-        {**STEP, "kind": "plugin"},
+        {**ITEM, "kind": "plugin"},
         {"kind": "plugin", "id": "contact-desk/contact-desk.php", "from": "2.3.1", "to": "2.4.0"},
-        {**STEP, "id": "contact-desk/contact-desk.php", "from": "2.3.1", "to": "2.4.0"},
-        {**STEP, "id": "siteagent/hooks.php"},
+        {**ITEM, "id": "contact-desk/contact-desk.php", "from": "2.3.1", "to": "2.4.0"},
+        {**ITEM, "id": "siteagent/hooks.php"},
     ],
 )
-def test_nothing_else_is_updated_in_its_name(wp, paired, agent, step) -> None:
+def test_nothing_else_is_updated_in_its_name(wp, paired, agent, item) -> None:
     grant(wp, "siteagent", "plugins")
     try:
         with pytest.raises(CallError) as caught:
-            Order.of(wp, paired, step, op="agent.update").send()
+            Order.of(wp, paired, item, op="agent.update").send()
         assert caught.value.evidence["code"] == "invalid_arguments"
-        assert caught.value.evidence["argument"] == "step"
+        assert caught.value.evidence["argument"] == "item"
     finally:
         grant(wp, "siteagent")
 
 
 def test_an_order_of_one_operation_is_none_for_the_other(wp, paired, agent) -> None:
-    offered(wp)
+    available(wp)
     order = update(wp, paired)
     with pytest.raises(CallError) as caught:
         ask(paired, "change.run", **order.signed())
@@ -338,7 +338,7 @@ def test_active_on_a_whole_network_it_stays_so_whatever_comes_of_it(network) -> 
     trust_test_key(network)
     grant(network, "siteagent")
     for version, spoilt, outcome in ((NEXT, KEYLESS, "rolled_back"), (NEXT, None, "succeeded")):
-        offered(network, version, spoilt)
+        available(network, version, spoilt)
         told = update(network, paired).send()
         assert told["outcome"] == outcome, told
         expected = HERE if spoilt else NEXT

@@ -38,46 +38,46 @@ def manager(wp) -> Iterator[Person]:
     )
 
 
-def scopes(wp: Any) -> list[str]:
+def permissions(wp: Any) -> list[str]:
     return wp.evaluate("return array_keys(array_filter(siteagent()->permissions()->all()));")
 
 
 def submit(person: Person, *, here: str = "", **fields: Any) -> str:
-    page = person.page("&tab=may").text
-    return words(person.submit(page, "siteagent_scopes", approval_here=here, **fields))
+    page = person.page("&tab=permissions").text
+    return words(person.submit(page, "siteagent_permissions", approval_on_site=here, **fields))
 
 
 def test_who_may_not_install_updates_cannot_allow_them(wp, paired, manager) -> None:
-    assert "disabled" in manager.page("&tab=may").text
-    told = submit(manager, **{"scopes[]": "plugins"})
+    assert "disabled" in manager.page("&tab=permissions").text
+    told = submit(manager, **{"permissions[]": "plugins"})
     assert "you are not allowed to install such updates" in told
-    assert scopes(wp) == []
+    assert permissions(wp) == []
 
 
 def test_but_can_withdraw_them(wp, paired, manager) -> None:
     grant(wp, "plugins", "themes")
-    submit(manager, **{"scopes[]": "plugins"})
-    assert scopes(wp) == ["plugins"]
+    submit(manager, **{"permissions[]": "plugins"})
+    assert permissions(wp) == ["plugins"]
 
 
 def test_cannot_give_up_the_approval_here_of_what_they_may_not_install(wp, paired, manager) -> None:
     grant(wp, "plugins", here=True)
-    told = submit(manager, **{"scopes[]": "plugins"})
+    told = submit(manager, **{"permissions[]": "plugins"})
     assert "you are not allowed to install such updates" in told
     assert wp.evaluate("return siteagent()->permissions()->requires_approval();") is True
 
 
 def test_an_administrator_can(wp, paired) -> None:
-    told = submit(Person(wp.url, wp.admin, wp.password), **{"scopes[]": "core_major"})
+    told = submit(Person(wp.url, wp.admin, wp.password), **{"permissions[]": "core_major"})
     assert "Permissions saved" in told
-    assert scopes(wp) == ["core_major"]
+    assert permissions(wp) == ["core_major"]
 
 
 WAITING = """
 $store = new Siteagent_Option_Store($GLOBALS['wpdb'], false);
 $store->change(function (array $data) {
     $data['connection']['plans'] = array('%s' => array('kind' => 'plugin', 'id' => 'a/a.php',
-        'from' => '1', 'to' => '2', 'op_id' => 'x', 'by' => 'Ben', 'asked_at' => time(),
+        'from' => '1', 'to' => '2', 'op_id' => 'x', 'by' => 'Ben', 'requested_at' => time(),
         'not_after' => time() + 600, 'state' => 'waiting'));
     return $data;
 });
@@ -97,9 +97,11 @@ def test_what_waits_is_announced_where_an_administrator_looks(wp, paired) -> Non
 def test_who_may_not_install_it_cannot_approve_it_and_can_refuse_it(wp, paired, manager) -> None:
     wp.evaluate(WAITING % DIGEST)
     fields = {"plan": DIGEST, "verdict": "approved"}
-    told = words(manager.submit(manager.page("&tab=may").text, "siteagent_decide", **fields))
+    told = words(
+        manager.submit(manager.page("&tab=permissions").text, "siteagent_decide", **fields)
+    )
     assert "you are not allowed to install such updates" in told
     assert len(wp.evaluate("return siteagent()->pending_approvals()->waiting(time());")) == 1
     fields["verdict"] = "refused"
-    manager.submit(manager.page("&tab=may").text, "siteagent_decide", **fields)
+    manager.submit(manager.page("&tab=permissions").text, "siteagent_decide", **fields)
     assert wp.evaluate("return siteagent()->pending_approvals()->waiting(time());") == []

@@ -91,8 +91,8 @@ def test_each_translation_says_so_for_itself(wp, paired, autoupdate) -> None:
         "delete_site_transient('update_plugins'); wp_update_plugins();"
     )
     try:
-        offered = told(paired)["updates"]["translations"]
-        assert [one["auto_update"] for one in offered] == [autoupdate]
+        available = told(paired)["updates"]["translations"]
+        assert [one["auto_update"] for one in available] == [autoupdate]
         with meddled(wp, **OFF):
             assert told(paired)["updates"]["translations"][0]["auto_update"] is False
     finally:

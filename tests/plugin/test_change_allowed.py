@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.plugin.support.changing import DESK, GALLERY, Order, disk, grant, offer, reset, version
+from tests.plugin.support.changing import DESK, GALLERY, Order, disk, grant, reset, update, version
 from tests.plugin.support.dashboard import Paired, new_token, pair
 from tests.plugin.support.forms import agree, nonce_of, somebody
 from tests.plugin.support.rotation_plan import Plan
@@ -17,7 +17,7 @@ from tests.plugin.support.wp_admin import Person, words
 OFF = dict.fromkeys(
     ["translations", "plugins", "themes", "core_minor", "core_major", "siteagent"], False
 )
-STEP = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
+ITEM = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def ana(wp) -> Person:
     return Person(wp.url, wp.admin, wp.password)
 
 
-def save(ana: Person, *scopes: str, here: bool = False) -> str:
-    fields = {f"scopes[{at}]": scope for at, scope in enumerate(scopes)}
-    fields |= {"approval_here": "1"} if here else {}
-    return words(ana.submit(ana.page("&tab=may").text, "siteagent_scopes", **fields))
+def save(ana: Person, *permissions: str, here: bool = False) -> str:
+    fields = {f"permissions[{at}]": permission for at, permission in enumerate(permissions)}
+    fields |= {"approval_on_site": "1"} if here else {}
+    return words(ana.submit(ana.page("&tab=permissions").text, "siteagent_permissions", **fields))
 
 
-def scopes(wp) -> dict[str, bool]:
+def permissions(wp) -> dict[str, bool]:
     return wp.evaluate("return siteagent()->permissions()->all();")
 
 
@@ -58,58 +58,58 @@ def refused(order: Order) -> str:
 
 
 def test_at_first_nothing_is_allowed_and_the_screen_says_so(wp, ana, paired) -> None:
-    assert scopes(wp) == OFF
+    assert permissions(wp) == OFF
     assert "It can change nothing unless you allow it." in words(ana.page().text)
-    assert "checked" not in ana.page("&tab=may").text.split("siteagent-scopes")[1]
-    assert refused(Order.of(wp, paired, STEP)) == "scope_off"
+    assert "checked" not in ana.page("&tab=permissions").text.split("siteagent-permissions")[1]
+    assert refused(Order.of(wp, paired, ITEM)) == "permission_off"
 
 
 def test_the_owner_allows_plugins_and_it_is_told_and_written_down(wp, ana, paired) -> None:
     assert "Permissions saved" in save(ana, "plugins", "translations")
-    assert scopes(wp) == {**OFF, "plugins": True, "translations": True}
+    assert permissions(wp) == {**OFF, "plugins": True, "translations": True}
     assert "Can update: Translations. Plugins." in words(ana.page().text)
     report = paired.ask("report", have=None).document["report"]["agent"]
-    assert report["scopes"] == {**OFF, "plugins": True, "translations": True}
-    assert report["approval_here"] is False
+    assert report["permissions"] == {**OFF, "plugins": True, "translations": True}
+    assert report["approval_on_site"] is False
     assert report["rollback"] is True
-    entry = told(wp, "scopes_changed")[0]
+    entry = told(wp, "permissions_changed")[0]
     assert entry["actor"] == "user:1"
     assert entry["facts"] == {
-        "before": {"granted": "", "approval_here": False},
-        "after": {"granted": "translations, plugins", "approval_here": False},
+        "before": {"granted": "", "approval_on_site": False},
+        "after": {"granted": "translations, plugins", "approval_on_site": False},
     }
-    assert Order.of(wp, paired, STEP).send()["outcome"] == "succeeded"
+    assert Order.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
 
 
 def test_taking_it_back_holds_from_the_next_request_on(wp, ana, paired) -> None:
     save(ana, "plugins")
     save(ana)
-    assert scopes(wp) == OFF
-    assert refused(Order.of(wp, paired, STEP)) == "scope_off"
+    assert permissions(wp) == OFF
+    assert refused(Order.of(wp, paired, ITEM)) == "permission_off"
     assert "No changes to save" in save(ana)
 
 
-def test_what_is_no_scope_is_dropped(wp, ana, paired) -> None:
+def test_what_is_no_permission_is_dropped(wp, ana, paired) -> None:
     save(ana, "everything", "core")
-    assert scopes(wp) == OFF
+    assert permissions(wp) == OFF
 
 
 @pytest.mark.parametrize("role", ["subscriber", "author", "editor"])
 def test_nobody_but_an_administrator_allows_anything(wp, paired, role) -> None:
     person = somebody(wp, role)
-    for action in ("siteagent_scopes", "siteagent_decide"):
+    for action in ("siteagent_permissions", "siteagent_decide"):
         nonce = nonce_of(wp, person, action)
-        answer = person.send(action, _wpnonce=nonce, **{"scopes[0]": "plugins"})
+        answer = person.send(action, _wpnonce=nonce, **{"permissions[0]": "plugins"})
         assert answer.status_code == 403
-    assert scopes(wp) == OFF
+    assert permissions(wp) == OFF
 
 
 def test_a_form_from_elsewhere_allows_nothing(wp, ana, paired) -> None:
     for nonce in ("", "0123456789", nonce_of(wp, ana, "siteagent_decide")):
-        answer = ana.send("siteagent_scopes", _wpnonce=nonce, **{"scopes[0]": "plugins"})
+        answer = ana.send("siteagent_permissions", _wpnonce=nonce, **{"permissions[0]": "plugins"})
         assert answer.status_code == 403
-    assert Person(wp.url).send("siteagent_scopes").status_code in (302, 400)
-    assert scopes(wp) == OFF
+    assert Person(wp.url).send("siteagent_permissions").status_code in (302, 400)
+    assert permissions(wp) == OFF
 
 
 def test_new_keys_keep_what_the_owner_said_and_a_new_pairing_does_not(wp, ana, paired) -> None:
@@ -117,22 +117,22 @@ def test_new_keys_keep_what_the_owner_said_and_a_new_pairing_does_not(wp, ana, p
     plan = Plan.of(wp, paired)
     fresh = plan.next(plan.send())
     fresh.ask("ping")
-    assert scopes(wp)["plugins"] is True
+    assert permissions(wp)["plugins"] is True
     assert wp.evaluate("return siteagent()->permissions()->requires_approval();") is True
     token = new_token(wp.url)
     agree(ana, token.text(), replace="1")
-    assert scopes(wp) == OFF
+    assert permissions(wp) == OFF
     pair(token)
-    assert scopes(wp) == OFF
+    assert permissions(wp) == OFF
     assert wp.evaluate("return siteagent()->permissions()->requires_approval();") is False
 
 
 def test_without_a_dashboard_there_is_nobody_to_allow_anything(wp, ana) -> None:
     forget(wp)
-    assert "At first it can update nothing." in words(ana.page("&tab=may").text)
-    answer = ana.send("siteagent_scopes", _wpnonce=nonce_of(wp, ana, "siteagent_scopes"))
+    assert "At first it can update nothing." in words(ana.page("&tab=permissions").text)
+    answer = ana.send("siteagent_permissions", _wpnonce=nonce_of(wp, ana, "siteagent_permissions"))
     assert answer.status_code == 303
-    assert scopes(wp) == OFF
+    assert permissions(wp) == OFF
 
 
 # ---- every single change ----
@@ -140,15 +140,15 @@ def test_without_a_dashboard_there_is_nobody_to_allow_anything(wp, ana) -> None:
 
 def test_a_change_waits_until_it_is_approved_here(wp, ana, paired) -> None:
     save(ana, "plugins", here=True)
-    assert "No updates are waiting for your approval." in words(ana.page("&tab=may").text)
+    assert "No updates are waiting for your approval." in words(ana.page("&tab=permissions").text)
     before = disk(wp, GALLERY)
-    order = Order.of(wp, paired, STEP)
+    order = Order.of(wp, paired, ITEM)
     for _ in range(2):
         answer = order.send()
-        assert (answer["outcome"], answer["reason"]) == ("waiting", "approval_here")
+        assert (answer["outcome"], answer["reason"]) == ("waiting", "approval_on_site")
         assert order.status()["state"] == "waiting"
     assert disk(wp, GALLERY) == before
-    page = ana.page("&tab=may").text
+    page = ana.page("&tab=permissions").text
     assert "Plugin tide-gallery from 1.0.0 to 1.1.0" in words(page)
     assert "Approved in the dashboard by" in words(page)
     assert "Ben" in words(page)
@@ -156,50 +156,50 @@ def test_a_change_waits_until_it_is_approved_here(wp, ana, paired) -> None:
     assert "Update approved. It is installed within minutes" in after
     assert disk(wp, GALLERY) == before
     assert order.send()["outcome"] == "succeeded"
-    entry = told(wp, "change_allowed")[0]
+    entry = told(wp, "update_approved")[0]
     assert entry["actor"] == "user:1"
     assert (entry["facts"]["id"], entry["facts"]["to"]) == (GALLERY, "1.1.0")
 
 
 def test_a_change_that_is_refused_here_is_not_made(wp, ana, paired) -> None:
     save(ana, "plugins", here=True)
-    order = Order.of(wp, paired, STEP)
+    order = Order.of(wp, paired, ITEM)
     order.send()
-    page = ana.page("&tab=may").text
+    page = ana.page("&tab=permissions").text
     assert "Update refused." in words(ana.submit(page, "siteagent_decide", verdict="refused"))
-    assert refused(order) == "approval_here"
+    assert refused(order) == "approval_on_site"
     assert order.status()["state"] == "done"
     assert version(wp, GALLERY) == "1.0.0"
     # The same form once more: it was decided about.
     assert "This update is no longer pending." in words(
         ana.submit(page, "siteagent_decide", verdict="approved")
     )
-    assert refused(order) == "approval_here"
+    assert refused(order) == "approval_on_site"
 
 
 def test_an_approval_here_is_for_that_plan_alone(wp, ana, paired) -> None:
     save(ana, "plugins", here=True)
-    order = Order.of(wp, paired, STEP)
+    order = Order.of(wp, paired, ITEM)
     order.send()
-    ana.submit(ana.page("&tab=may").text, "siteagent_decide", verdict="approved")
+    ana.submit(ana.page("&tab=permissions").text, "siteagent_decide", verdict="approved")
     altered = Order(paired, {**order.plan, "not_after": order.plan["not_after"] + 1}, order.seed)
     assert altered.send()["outcome"] == "waiting"
-    assert Order.of(wp, paired, STEP).send()["outcome"] == "waiting"
+    assert Order.of(wp, paired, ITEM).send()["outcome"] == "waiting"
     assert version(wp, GALLERY) == "1.0.0"
 
 
-def test_an_approval_here_does_not_outlive_its_window_or_the_scope(wp, ana, paired) -> None:
+def test_an_approval_here_does_not_outlive_its_window_or_the_permission(wp, ana, paired) -> None:
     save(ana, "plugins", here=True)
-    order = Order.of(wp, paired, STEP, not_after=int(time.time()) + 4)
+    order = Order.of(wp, paired, ITEM, not_after=int(time.time()) + 4)
     order.send()
-    ana.submit(ana.page("&tab=may").text, "siteagent_decide", verdict="approved")
+    ana.submit(ana.page("&tab=permissions").text, "siteagent_decide", verdict="approved")
     time.sleep(max(0.0, order.plan["not_after"] + 1.2 - time.time()))
     assert refused(order) == "outside_window"
-    later = Order.of(wp, paired, STEP)
+    later = Order.of(wp, paired, ITEM)
     later.send()
-    ana.submit(ana.page("&tab=may").text, "siteagent_decide", verdict="approved")
+    ana.submit(ana.page("&tab=permissions").text, "siteagent_decide", verdict="approved")
     save(ana, here=True)
-    assert refused(later) == "scope_off"
+    assert refused(later) == "permission_off"
 
 
 def test_what_waits_is_forgotten_with_the_connection_and_never_fills_the_database(
@@ -212,14 +212,15 @@ def test_what_waits_is_forgotten_with_the_connection_and_never_fills_the_databas
         "$store->change(function ($data) { for ($n = 0; $n < 80; $n++) {"
         " $data['connection']['plans'][str_pad((string) $n, 64, 'a')] = array('kind' => 'plugin',"
         " 'id' => 'x/x.php', 'from' => '1', 'to' => '2', 'op_id' => 'x', 'by' => 'Ben',"
-        " 'asked_at' => 1, 'not_after' => time() + 900, 'state' => 'waiting'); } return $data; });"
+        " 'requested_at' => 1, 'not_after' => time() + 900, 'state' => 'waiting'); } return "
+        "$data; });"
     )
-    offer(wp, "contact-desk", "2.4.0")
+    update(wp, "contact-desk", "2.4.0")
     reset(wp, "contact-desk", "2.3.1")
     desk = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
     assert Order.of(wp, paired, desk).send()["outcome"] == "waiting"
     waiting = "return count(siteagent()->pending_approvals()->waiting(time()));"
     assert wp.evaluate(waiting) == 50
-    assert "Plugin contact-desk from 2.3.1 to 2.4.0" in words(ana.page("&tab=may").text)
+    assert "Plugin contact-desk from 2.3.1 to 2.4.0" in words(ana.page("&tab=permissions").text)
     forget(wp)
     assert wp.evaluate(waiting) == 0

@@ -15,11 +15,11 @@ from tests.plugin.support.changing import (
     Order,
     disk,
     grant,
-    offer,
+    item_of,
     php_text,
     publish,
     reset,
-    step_of,
+    update,
     version,
 )
 from tests.plugin.support.dashboard import Paired
@@ -43,7 +43,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def desk(wp, paired) -> Iterator[dict[str, Any]]:
-    yield reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
+    yield reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     assert disk(wp, DESK)["left"] == []
 
 
@@ -71,8 +71,8 @@ def look_again(wp, order: Order) -> dict[str, Any]:
 def test_a_broken_version_behind_a_closed_front_page_is_watched_and_undone(
     wp, paired, desk, code
 ) -> None:
-    offer(wp, "contact-desk", "2.5.1")
-    order = Order.of(wp, paired, step_of(wp, DESK, "2.5.1"))
+    update(wp, "contact-desk", "2.5.1")
+    order = Order.of(wp, paired, item_of(wp, DESK, "2.5.1"))
     with closed(wp, code):
         told = order.send()
         assert told["outcome"] == "succeeded", told
@@ -85,7 +85,7 @@ def test_a_broken_version_behind_a_closed_front_page_is_watched_and_undone(
 
 
 def test_a_good_version_is_proved_as_soon_as_the_site_is_open(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, step_of(wp, DESK, "2.4.0"))
+    order = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
     with closed(wp, CLOSED["coming soon, 503"]):
         assert order.send()["evidence"]["watched_until"] > time.time()
     told = look_again(wp, order)
@@ -106,8 +106,8 @@ def test_more_than_the_front_page_is_looked_at(wp, paired, desk, hook, code) -> 
     head = "<?php\n/**\n * Plugin Name: Contact Desk\n * Version: 2.9.2\n */\n"
     text = f"{head}add_action( '{hook}', function () {{ {code} }} );\n"
     publish(wp, "plugin/contact-desk.2.9.2.zip", {"contact-desk/contact-desk.php": text})
-    offer(wp, "contact-desk", "2.9.2")
-    told = Order.of(wp, paired, step_of(wp, DESK, "2.9.2")).send()
+    update(wp, "contact-desk", "2.9.2")
+    told = Order.of(wp, paired, item_of(wp, DESK, "2.9.2")).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
     during = told["evidence"]["during"]
     assert (during["version"], during["active"], during["probe"]) == ("2.9.2", True, "fatal")

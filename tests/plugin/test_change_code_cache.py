@@ -15,10 +15,10 @@ from tests.plugin.support.changing import (
     Order,
     disk,
     grant,
-    offer,
+    item_of,
     reset,
     same_files,
-    step_of,
+    update,
     version,
 )
 from tests.plugin.support.dashboard import Paired
@@ -47,7 +47,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def desk(wp, paired) -> Iterator[dict[str, Any]]:
-    yield reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
+    yield reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     assert disk(wp, DESK)["left"] == []
 
 
@@ -74,10 +74,10 @@ def no_watchdog(wp) -> Iterator[None]:
 def test_a_version_that_breaks_the_site_is_no_success_while_old_code_answers(
     wp, paired, desk, settings
 ) -> None:
-    offer(wp, "contact-desk", "2.5.1")
+    update(wp, "contact-desk", "2.5.1")
     with php_settings(wp, settings):
         compiled(wp)
-        told = Order.of(wp, paired, step_of(wp, DESK, "2.5.1")).send()
+        told = Order.of(wp, paired, item_of(wp, DESK, "2.5.1")).send()
         assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
         assert told["evidence"]["during"]["probe"] == "fatal"
         assert requests.get(wp.url, timeout=60).status_code == 200
@@ -87,16 +87,16 @@ def test_a_version_that_breaks_the_site_is_no_success_while_old_code_answers(
 def test_a_good_version_is_a_success_that_was_seen(wp, paired, desk) -> None:
     with php_settings(wp, CLOSED["rarely looked at"]):
         compiled(wp)
-        told = Order.of(wp, paired, step_of(wp, DESK, "2.4.0")).send()
+        told = Order.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()
     assert (told["outcome"], told["evidence"]["after"]["probe"]) == ("succeeded", "ok"), told
     assert told["evidence"]["watched_until"] is None
 
 
 def test_without_a_watchdog_the_time_is_waited_out_where_it_is_short(wp, paired, desk) -> None:
-    offer(wp, "contact-desk", "2.5.1")
+    update(wp, "contact-desk", "2.5.1")
     with php_settings(wp, CLOSED["rarely looked at"]), no_watchdog(wp):
         compiled(wp)
-        told = Order.of(wp, paired, step_of(wp, DESK, "2.5.1")).send()
+        told = Order.of(wp, paired, item_of(wp, DESK, "2.5.1")).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
     assert told["evidence"]["took_ms"] >= 10_000
     assert version(wp, DESK) == "2.3.1"
@@ -104,8 +104,8 @@ def test_without_a_watchdog_the_time_is_waited_out_where_it_is_short(wp, paired,
 
 def test_without_a_watchdog_and_without_an_end_nobody_can_tell(wp, paired, desk) -> None:
     """The copy is kept, and put back when PHP was restarted and the new code shows."""
-    offer(wp, "contact-desk", "2.5.1")
-    order = Order.of(wp, paired, step_of(wp, DESK, "2.5.1"))
+    update(wp, "contact-desk", "2.5.1")
+    order = Order.of(wp, paired, item_of(wp, DESK, "2.5.1"))
     with no_watchdog(wp):
         with php_settings(wp, CLOSED["never looked at"]):
             compiled(wp)

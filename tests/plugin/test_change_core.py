@@ -39,32 +39,32 @@ def left(site: RealWordPress) -> list[Any]:
 
 def test_a_minor_release_is_installed_as_approved_and_nothing_else(site) -> None:
     paired = connect(site)
-    step = core(site)
+    item = core(site)
     themes = site.evaluate("return array_keys(wp_get_themes());")
     grant(site, "core_major", "plugins")
-    assert Order.of(site, paired, step).send()["reason"] == "scope_off"
+    assert Order.of(site, paired, item).send()["reason"] == "permission_off"
     grant(site, "core_minor")
-    checked: dict[str, Any] = ask(paired, "change.check", step=step)
-    assert (checked["may"], checked["facts"]["rollback"]) == (True, False)
+    checked: dict[str, Any] = ask(paired, "change.check", item=item)
+    assert (checked["eligible"], checked["facts"]["rollback"]) == (True, False)
 
-    release(site, step["to"], "6.0.1")
-    told = Order.of(site, paired, step).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "package_lies")
-    assert core(site) == step
+    release(site, item["to"], "6.0.1")
+    told = Order.of(site, paired, item).send()
+    assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
+    assert core(site) == item
 
-    release(site, step["to"], step["to"])
-    told = Order.of(site, paired, step).send()
+    release(site, item["to"], item["to"])
+    told = Order.of(site, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     evidence = told["evidence"]
-    assert evidence["before"] == {"version": step["from"], "active": True, "probe": "ok"}
-    assert evidence["after"] == {"version": step["to"], "active": True, "probe": "ok"}
+    assert evidence["before"] == {"version": item["from"], "active": True, "probe": "ok"}
+    assert evidence["after"] == {"version": item["to"], "active": True, "probe": "ok"}
     assert evidence["kept_copy"] is False
     assert evidence["watched_until"] is None
-    assert site.evaluate("return get_bloginfo('version');") == step["to"]
+    assert site.evaluate("return get_bloginfo('version');") == item["to"]
     assert site.evaluate("return array_keys(wp_get_themes());") == themes
     assert requests.get(site.url, timeout=60).status_code == 200
     assert left(site) == [[], [], False, False, False]
-    assert paired.ask("report", have=None).document["report"]["wordpress"]["version"] == step["to"]
+    assert paired.ask("report", have=None).document["report"]["wordpress"]["version"] == item["to"]
 
 
 def offer_major(site: RealWordPress) -> str:
@@ -100,46 +100,49 @@ def test_a_security_release_of_an_older_branch_is_reported_and_installed(site) -
     forget(site)
     paired = connect(site)
     minor, major = offer_branches(site)
-    offered = paired.ask("report", have=None).document["report"]["updates"]["core"]
-    assert [(one["version"], one["kind"]) for one in offered] == [
+    available = paired.ask("report", have=None).document["report"]["updates"]["core"]
+    assert [(one["version"], one["kind"]) for one in available] == [
         (minor, "minor"),
         (major, "major"),
     ]
     grant(site, "core_minor")
-    step = {**core(site), "to": minor}
-    checked: dict[str, Any] = ask(paired, "change.check", step=step)
-    assert (checked["reasons"], checked["facts"]["offered"]) == ([], minor)
-    assert ask(paired, "change.check", step={**step, "to": major})["reasons"] == ["scope_off"]
-    assert Order.of(site, paired, {**step, "to": major}).send()["reason"] == "scope_off"
-    other = ask(paired, "change.check", step={**step, "to": f"{minor}9"})
-    assert other["reasons"] == ["version_moved"]
+    item = {**core(site), "to": minor}
+    checked: dict[str, Any] = ask(paired, "change.check", item=item)
+    assert (checked["reasons"], checked["facts"]["available"]) == ([], minor)
+    assert ask(paired, "change.check", item={**item, "to": major})["reasons"] == ["permission_off"]
+    assert Order.of(site, paired, {**item, "to": major}).send()["reason"] == "permission_off"
+    other = ask(paired, "change.check", item={**item, "to": f"{minor}9"})
+    assert other["reasons"] == ["other_version_available"]
 
     release(site, minor, minor)
-    told = Order.of(site, paired, step).send()
+    told = Order.of(site, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert site.evaluate("return get_bloginfo('version');") == minor
-    offered = paired.ask("report", have=None).document["report"]["updates"]["core"]
-    assert [one["version"] for one in offered] == [major]
+    available = paired.ask("report", have=None).document["report"]["updates"]["core"]
+    assert [one["version"] for one in available] == [major]
 
 
 def test_a_major_release_is_installed_under_a_permission_of_its_own(site) -> None:
     forget(site)
     paired = connect(site)
     to = offer_major(site)
-    step = core(site)
-    assert step["to"] == to
+    item = core(site)
+    assert item["to"] == to
     grant(site, "core_minor", "plugins", "themes")
-    checked: dict[str, Any] = ask(paired, "change.check", step=step)
-    assert (checked["reasons"], checked["facts"]["scope"]) == (["scope_off"], "core_major")
-    assert Order.of(site, paired, step).send()["reason"] == "scope_off"
+    checked: dict[str, Any] = ask(paired, "change.check", item=item)
+    assert (checked["reasons"], checked["facts"]["permission"]) == (
+        ["permission_off"],
+        "core_major",
+    )
+    assert Order.of(site, paired, item).send()["reason"] == "permission_off"
     grant(site, "core_major")
-    offered = paired.ask("report", have=None).document["report"]["updates"]["core"]
-    assert [(one["version"], one["kind"]) for one in offered] == [(to, "major")]
+    available = paired.ask("report", have=None).document["report"]["updates"]["core"]
+    assert [(one["version"], one["kind"]) for one in available] == [(to, "major")]
 
     release(site, to, to)
-    told = Order.of(site, paired, step).send()
+    told = Order.of(site, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
-    assert told["evidence"]["before"]["version"] == step["from"]
+    assert told["evidence"]["before"]["version"] == item["from"]
     assert told["evidence"]["after"] == {"version": to, "active": True, "probe": "ok"}
     assert told["evidence"]["kept_copy"] is False
     assert site.evaluate("return get_bloginfo('version');") == to

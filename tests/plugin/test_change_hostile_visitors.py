@@ -15,11 +15,11 @@ from tests.plugin.support.changing import (
     Order,
     disk,
     grant,
+    item_of,
     meddled,
-    offer,
     publish,
     reset,
-    step_of,
+    update,
     version,
 )
 from tests.plugin.support.dashboard import Paired
@@ -81,8 +81,8 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
 def install(wp, paired: Paired, number: str, code: str) -> Order:
     """An update to this version that is watched, as the site cannot ask itself just then."""
     publish(wp, f"plugin/contact-desk.{number}.zip", desk_files(number, code))
-    offer(wp, "contact-desk", number)
-    order = Order.of(wp, paired, step_of(wp, DESK, number))
+    update(wp, "contact-desk", number)
+    order = Order.of(wp, paired, item_of(wp, DESK, number))
     told = order.send()
     assert told["outcome"] == "succeeded", told
     assert told["evidence"]["watched_until"] > 0

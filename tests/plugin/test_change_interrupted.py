@@ -43,7 +43,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def desk(wp, paired) -> Iterator[dict]:
-    yield reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
+    yield reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     after = disk(wp, DESK)
     assert after["left"] == []
     assert after["active"] is True
@@ -51,8 +51,8 @@ def desk(wp, paired) -> Iterator[dict]:
 
 def order(wp, paired: Paired, component: str = DESK) -> Order:
     versions = {DESK: ("2.3.1", "2.4.0"), GALLERY: ("1.0.0", "1.1.0")}[component]
-    step = {"kind": "plugin", "id": component, "from": versions[0], "to": versions[1]}
-    return Order.of(wp, paired, step)
+    item = {"kind": "plugin", "id": component, "from": versions[0], "to": versions[1]}
+    return Order.of(wp, paired, item)
 
 
 def kill_while(wp, ordered: Order, when: str) -> None:
@@ -64,7 +64,7 @@ def kill_while(wp, ordered: Order, when: str) -> None:
             try:
                 lost.append(ordered.send())
             except CallError as why:
-                lost.append(why.fault)
+                lost.append(why.error_code)
 
         sender = threading.Thread(target=send)
         sender.start()
@@ -121,7 +121,7 @@ def test_a_run_goes_on_when_the_dashboard_hangs_up(wp, paired, desk) -> None:
     with meddled(wp, sleep={"download": 3}):
         with pytest.raises(CallError) as caught:
             ordered.send(deadline_s=1.5)
-        assert caught.value.fault == "too_slow"
+        assert caught.value.error_code == "too_slow"
         assert ordered.status()["state"] == "running"
         assert settled(ordered)["outcome"] == "succeeded"
     assert version(wp, DESK) == "2.4.0"

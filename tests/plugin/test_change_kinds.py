@@ -18,12 +18,12 @@ from tests.plugin.support.changing import (
     disk,
     grant,
     meddled,
-    offer,
     php_text,
     publish,
     reached,
     reset,
     same_files,
+    update,
 )
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
@@ -44,7 +44,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def coast(wp, paired) -> Iterator[dict[str, Any]]:
-    yield reset(wp, "coastline", "1.2.0", kind="theme", offered="1.3.0")
+    yield reset(wp, "coastline", "1.2.0", kind="theme", available="1.3.0")
     assert disk(wp, "coastline", kind="theme")["left"] == []
     assert requests.get(wp.url, timeout=60).status_code == 200
 
@@ -71,7 +71,7 @@ def test_the_theme_visitors_see_is_updated_and_still_worn(wp, paired, worn) -> N
 
 
 def test_a_theme_that_breaks_pages_is_taken_back(wp, paired, worn) -> None:
-    offer(wp, "coastline", "1.3.1", kind="theme")
+    update(wp, "coastline", "1.3.1", kind="theme")
     told = Order.of(wp, paired, {**COAST, "to": "1.3.1"}).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
     assert same_files(worn, disk(wp, "coastline", kind="theme"))
@@ -86,7 +86,7 @@ def test_the_parent_of_the_theme_visitors_see_counts_as_active(wp, paired, coast
         "wp_clean_themes_cache(); switch_theme('harbour'); return $was;"
     )
     try:
-        offer(wp, "coastline", "1.3.1", kind="theme")
+        update(wp, "coastline", "1.3.1", kind="theme")
         told = Order.of(wp, paired, {**COAST, "to": "1.3.1"}).send()
         assert told["evidence"]["before"]["active"] is True
         assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
@@ -98,19 +98,19 @@ def test_the_parent_of_the_theme_visitors_see_counts_as_active(wp, paired, coast
 
 
 def test_a_theme_package_that_lies_touches_nothing(wp, paired, coast) -> None:
-    offer(wp, "coastline", "1.4.0", kind="theme")
+    update(wp, "coastline", "1.4.0", kind="theme")
     style = "/*\nTheme Name: Coastline\nVersion: 1.4.0\n*/\n"
     for folder, version in (("coastline", "1.3.9"), ("twentytwentyfive", "1.4.0")):
         lie = {f"{folder}/style.css": style.replace("1.4.0", version), f"{folder}/index.php": ""}
         publish(wp, "theme/coastline.1.4.0.zip", lie)
         told = Order.of(wp, paired, {**COAST, "to": "1.4.0"}).send()
-        assert (told["outcome"], told["reason"]) == ("refused", "package_lies")
+        assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
     assert disk(wp, "coastline", kind="theme") == coast
 
 
-def test_a_plugin_is_another_scope(wp, paired) -> None:
-    step = {"kind": "plugin", "id": "tide-gallery/tide-gallery.php", "from": "1.0.0", "to": "1.1.0"}
-    assert Order.of(wp, paired, step).send()["reason"] == "scope_off"
+def test_a_plugin_is_another_permission(wp, paired) -> None:
+    item = {"kind": "plugin", "id": "tide-gallery/tide-gallery.php", "from": "1.0.0", "to": "1.1.0"}
+    assert Order.of(wp, paired, item).send()["reason"] == "permission_off"
 
 
 # ---- translations ----
@@ -126,7 +126,7 @@ def german(wp, paired) -> Iterator[None]:
     wp.evaluate(f"{clear} file_put_contents('{CATALOGUE}', {php_text(before)});")
 
 
-def step(before: str, after: str) -> dict[str, str]:
+def item(before: str, after: str) -> dict[str, str]:
     return {"kind": "translation", "id": GERMAN, "from": before, "to": after}
 
 
@@ -139,12 +139,12 @@ def stamp(wp) -> str:
 
 def test_a_translation_arrives_and_is_revised(wp, paired, german) -> None:
     translate(wp, FIRST)
-    assert ask(paired, "change.check", step=step("", FIRST))["may"] is True
-    assert Order.of(wp, paired, step("", FIRST)).send()["outcome"] == "succeeded"
+    assert ask(paired, "change.check", item=item("", FIRST))["eligible"] is True
+    assert Order.of(wp, paired, item("", FIRST)).send()["outcome"] == "succeeded"
     assert stamp(wp) == FIRST
     translate(wp, SECOND)
     report = paired.ask("report", have=None).document["report"]["updates"]["translations"]
-    told = Order.of(wp, paired, step(FIRST, SECOND)).send()
+    told = Order.of(wp, paired, item(FIRST, SECOND)).send()
     assert told["outcome"] == "succeeded"
     assert told["evidence"]["before"]["version"] == FIRST
     assert told["evidence"]["after"] == {"version": SECOND, "active": True, "probe": "ok"}
@@ -154,21 +154,21 @@ def test_a_translation_arrives_and_is_revised(wp, paired, german) -> None:
 
 def test_a_translation_whose_file_is_another_one_touches_nothing(wp, paired, german) -> None:
     translate(wp, FIRST)
-    Order.of(wp, paired, step("", FIRST)).send()
+    Order.of(wp, paired, item("", FIRST)).send()
     translate(wp, SECOND, inside="2020-01-01 00:00:00")
-    told = Order.of(wp, paired, step(FIRST, SECOND)).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "package_lies")
+    told = Order.of(wp, paired, item(FIRST, SECOND)).send()
+    assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
     assert stamp(wp) == FIRST
 
 
 def test_a_translation_that_was_not_installed_after_all(wp, paired, german) -> None:
     translate(wp, FIRST)
     with meddled(wp, filesystem="ftpext"):
-        told = Order.of(wp, paired, step("", FIRST)).send()
+        told = Order.of(wp, paired, item("", FIRST)).send()
         assert (told["outcome"], told["reason"]) == ("refused", "filesystem")
     assert stamp(wp) == ""
-    assert Order.of(wp, paired, step("", SECOND)).send()["reason"] == "version_moved"
-    assert Order.of(wp, paired, step(SECOND, FIRST)).send()["reason"] == "not_installed"
+    assert Order.of(wp, paired, item("", SECOND)).send()["reason"] == "other_version_available"
+    assert Order.of(wp, paired, item(SECOND, FIRST)).send()["reason"] == "not_installed"
 
 
 def compiled(original: str, text: str) -> bytes:
@@ -220,12 +220,12 @@ SPOILT = compiled("Hello %s", "Hallo %1$s und %2$s")
 def test_a_translation_that_breaks_pages_is_taken_back(wp, paired, german, was) -> None:
     if was:
         translate(wp, FIRST, mo=compiled("Hello %s", "Hallo %s"))
-        assert Order.of(wp, paired, step("", FIRST)).send()["outcome"] == "succeeded"
+        assert Order.of(wp, paired, item("", FIRST)).send()["outcome"] == "succeeded"
     before = files(wp)
     assert len(before) == (2 if was else 0)
     translate(wp, SECOND, mo=SPOILT)
     with german_page(wp):
-        told = Order.of(wp, paired, step(was, SECOND)).send()
+        told = Order.of(wp, paired, item(was, SECOND)).send()
         assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
         assert told["evidence"]["kept_copy"] is True
         assert told["evidence"]["before"] == {"version": was, "active": True, "probe": "ok"}
@@ -239,10 +239,10 @@ def test_a_translation_that_breaks_pages_is_taken_back(wp, paired, german, was) 
 
 def test_a_translation_whose_process_is_killed_is_taken_back(wp, paired, german) -> None:
     translate(wp, FIRST)
-    Order.of(wp, paired, step("", FIRST)).send()
+    Order.of(wp, paired, item("", FIRST)).send()
     before = files(wp)
     translate(wp, SECOND, mo=SPOILT)
-    order = Order.of(wp, paired, step(FIRST, SECOND))
+    order = Order.of(wp, paired, item(FIRST, SECOND))
     with meddled(wp, sleep={"done": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))

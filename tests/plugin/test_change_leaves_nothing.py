@@ -19,12 +19,12 @@ from tests.plugin.support.changing import (
     disk,
     grant,
     meddled,
-    offer,
     php_text,
     publish,
     reached,
     reset,
     same_files,
+    update,
     version,
 )
 from tests.plugin.support.dashboard import Paired
@@ -32,7 +32,7 @@ from tests.plugin.support.servers import php_settings, shell
 from tests.plugin.support.signed_requests import connect, forget
 from tests.wordpress.engine import docker
 
-STEP = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
+ITEM = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
 CONTENT = "/var/www/wordpress/wp-content"
 PLACE = f"{CONTENT}/siteagent-probation"
 FOLDER = f"{CONTENT}/plugins/contact-desk"
@@ -49,7 +49,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def desk(wp, paired) -> Iterator[dict[str, Any]]:
-    yield reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
+    yield reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     assert disk(wp, DESK)["left"] == []
     assert unpacked(wp) == []
 
@@ -73,7 +73,7 @@ def kill_while(wp, order: Order, when: str) -> None:
 def test_the_maintenance_page_names_no_path_and_the_copy_holds_nothing_to_execute(
     wp, paired, desk
 ) -> None:
-    order = Order.of(wp, paired, STEP)
+    order = Order.of(wp, paired, ITEM)
     with meddled(wp, sleep={"before": 8}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         reached(wp)
@@ -98,8 +98,8 @@ def test_names_modes_and_links_come_back_exactly(wp, paired, desk) -> None:
     )
     listed = f"cd {FOLDER} && find . -printf '%p %m %l\\n' | sort"
     before = shell(wp, listed)
-    offer(wp, "contact-desk", "2.5.1")
-    told = Order.of(wp, paired, {**STEP, "to": "2.5.1"}).send()
+    update(wp, "contact-desk", "2.5.1")
+    told = Order.of(wp, paired, {**ITEM, "to": "2.5.1"}).send()
     assert told["outcome"] == "rolled_back", told
     assert shell(wp, listed) == before
 
@@ -109,7 +109,7 @@ def test_a_stale_maintenance_page_of_another_stays_and_visitors_see_ours(wp, pai
     shell(wp, f"echo '<?php $upgrading = 1000000000;' > {page}; chown www-data {page}")
     try:
         with meddled(wp, sleep={"half_way": 8}), ThreadPoolExecutor(1) as pool:
-            running = pool.submit(Order.of(wp, paired, STEP).send)
+            running = pool.submit(Order.of(wp, paired, ITEM).send)
             reached(wp)
             assert requests.get(wp.url, timeout=60).status_code == 503
             assert running.result()["outcome"] == "succeeded"
@@ -122,17 +122,17 @@ def test_a_stale_maintenance_page_of_another_stays_and_visitors_see_ours(wp, pai
 
 
 def test_a_refused_package_is_removed_at_once(wp, paired, desk) -> None:
-    offer(wp, "contact-desk", "2.6.0")
+    update(wp, "contact-desk", "2.6.0")
     files = {"another/another.php": "<?php\n/* Plugin Name: Another */ echo 'EXECUTED';"}
     publish(wp, "plugin/contact-desk.2.6.0.zip", files)
-    told = Order.of(wp, paired, {**STEP, "to": "2.6.0"}).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "package_lies")
+    told = Order.of(wp, paired, {**ITEM, "to": "2.6.0"}).send()
+    assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
     assert unpacked(wp) == []
 
 
 @pytest.mark.parametrize("when", ["before", "download"])
 def test_a_package_of_a_killed_run_is_removed_when_it_is_settled(wp, paired, desk, when) -> None:
-    order = Order.of(wp, paired, STEP)
+    order = Order.of(wp, paired, ITEM)
     kill_while(wp, order, when)
     order.status()
     assert unpacked(wp) == []
@@ -174,7 +174,7 @@ def redirect(to: str) -> str:
 )
 def test_a_package_from_another_host_or_without_encryption_is_refused(wp, paired, desk, to) -> None:
     with host_answers(wp, redirect(to)):
-        told = Order.of(wp, paired, STEP).send()
+        told = Order.of(wp, paired, ITEM).send()
     assert (told["outcome"], told["reason"]) == ("refused", "package_host"), told
     assert {**disk(wp, DESK), "left": []} == desk
 
@@ -183,7 +183,7 @@ def test_a_redirect_within_the_host_is_followed_and_the_host_recorded(wp, paired
     there = "https://downloads.wordpress.org/plugin/contact-desk.2.4.0.zip?moved=1"
     code = f"if ( false === strpos( $url, 'moved' ) ) {{ {redirect(there)} }} return $a;"
     with host_answers(wp, code):
-        told = Order.of(wp, paired, STEP).send()
+        told = Order.of(wp, paired, ITEM).send()
     assert told["outcome"] == "succeeded", told
     assert told["evidence"]["package_host"] == "downloads.wordpress.org"
 
@@ -198,12 +198,12 @@ def test_folders_of_runs_that_nobody_remembers_are_removed(wp, paired, desk) -> 
         f"mkdir -p {lost}/kept; echo old > {lost}/kept/x%2Ephp; chown -R www-data {PLACE};"
         f" touch -d '2 hours ago' {lost}",
     )
-    assert Order.of(wp, paired, STEP).status()["state"] == "never"
+    assert Order.of(wp, paired, ITEM).status()["state"] == "never"
     assert shell(wp, f"ls -d {PLACE} 2>&- || :") == ""
 
 
 def test_deactivation_settles_a_run_that_died(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, STEP)
+    order = Order.of(wp, paired, ITEM)
     kill_while(wp, order, "before")
     wp.evaluate("deactivate_plugins('siteagent/siteagent.php');")
     try:
@@ -215,7 +215,7 @@ def test_deactivation_settles_a_run_that_died(wp, paired, desk) -> None:
 
 
 def test_a_lock_that_wordpress_has_taken_meanwhile_is_not_released(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, STEP)
+    order = Order.of(wp, paired, ITEM)
     kill_while(wp, order, "download")
     wp.evaluate("update_option('auto_updater.lock', time() + 5, false);")
     try:
@@ -230,16 +230,16 @@ def test_a_host_without_a_function_that_is_needed_is_refused_beforehand(
     wp, paired, desk, name
 ) -> None:
     with php_settings(wp, f"disable_functions={name}"):
-        checked = ask(paired, "change.check", step=STEP)
-        assert (checked["may"], checked["facts"]["rollback"]) == (False, False)
+        checked = ask(paired, "change.check", item=ITEM)
+        assert (checked["eligible"], checked["facts"]["rollback"]) == (False, False)
         assert "filesystem" in checked["reasons"]
-        told = Order.of(wp, paired, STEP).send()
+        told = Order.of(wp, paired, ITEM).send()
     assert (told["outcome"], told["reason"]) == ("refused", "filesystem")
-    assert ask(paired, "change.check", step=STEP)["facts"]["busy"] is False
+    assert ask(paired, "change.check", item=ITEM)["facts"]["busy"] is False
 
 
 def test_a_plan_for_months_is_refused(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, STEP)
+    order = Order.of(wp, paired, ITEM)
     order.plan["not_after"] = order.plan["not_before"] + 32 * 86400
     with pytest.raises(CallError) as caught:
         order.send()
@@ -248,7 +248,7 @@ def test_a_plan_for_months_is_refused(wp, paired, desk) -> None:
 
 def test_a_marker_that_names_another_folder_deletes_nothing(wp, paired, desk) -> None:
     """Whoever could write one option must not have SiteAgent delete a folder."""
-    order = Order.of(wp, paired, STEP)
+    order = Order.of(wp, paired, ITEM)
     with meddled(wp, loopback="blocked"):
         assert order.send()["outcome"] == "succeeded"
     run = shell(wp, f"basename {PLACE}/*/").strip()

@@ -16,8 +16,8 @@ from tests.plugin.support.changing import (
     disk,
     grant,
     meddled,
-    offer,
     reset,
+    update,
 )
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.forms import nonce_of, somebody
@@ -27,7 +27,7 @@ from tests.plugin.support.wp_admin import words
 from tests.wordpress.engine import docker
 from tests.wordpress.site import WordPress
 
-STEP = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
+ITEM = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
 PLACE = "siteagent-probation"
 
 
@@ -50,7 +50,7 @@ def paired(site) -> Paired:
 
 @pytest.fixture
 def desk(site, paired) -> dict[str, Any]:
-    return reset(site, "contact-desk", "2.3.1", offered="2.4.0")
+    return reset(site, "contact-desk", "2.3.1", available="2.4.0")
 
 
 def in_container(site: RealWordPress, command: str) -> None:
@@ -59,8 +59,8 @@ def in_container(site: RealWordPress, command: str) -> None:
 
 def test_another_disk_for_kept_copies_takes_back_as_well(site, paired, desk) -> None:
     """A folder cannot be renamed from one disk to another."""
-    offer(site, "contact-desk", "2.5.1")
-    told = Order.of(site, paired, {**STEP, "to": "2.5.1"}).send()
+    update(site, "contact-desk", "2.5.1")
+    told = Order.of(site, paired, {**ITEM, "to": "2.5.1"}).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
     assert disk(site, DESK)["version"] == "2.3.1"
 
@@ -68,27 +68,27 @@ def test_another_disk_for_kept_copies_takes_back_as_well(site, paired, desk) -> 
 def test_a_full_disk_is_seen_before_anything_is_touched(site, paired, desk) -> None:
     in_container(site, f"head -c 15m /dev/zero > {PLACE}/filler")
     try:
-        told = Order.of(site, paired, STEP).send()
+        told = Order.of(site, paired, ITEM).send()
         assert (told["outcome"], told["reason"]) == ("refused", "disk_full")
-        assert "disk_full" in ask(paired, "change.check", step=STEP)["reasons"]
+        assert "disk_full" in ask(paired, "change.check", item=ITEM)["reasons"]
     finally:
         in_container(site, f"rm {PLACE}/filler")
     assert disk(site, DESK)["files"] == desk["files"]
-    assert Order.of(site, paired, STEP).send()["outcome"] == "succeeded"
+    assert Order.of(site, paired, ITEM).send()["outcome"] == "succeeded"
 
 
 def test_without_room_for_a_watchdog_it_is_said_beforehand_and_the_site_mends_itself(
     site, paired, desk
 ) -> None:
-    offer(site, "contact-desk", "2.5.1")
+    update(site, "contact-desk", "2.5.1")
     in_container(site, "chown root mu-plugins && chmod 0755 mu-plugins")
     try:
-        step = {**STEP, "to": "2.5.1"}
-        checked = ask(paired, "change.check", step=step)
-        assert (checked["may"], checked["facts"]["rollback"]) == (True, False)
+        item = {**ITEM, "to": "2.5.1"}
+        checked = ask(paired, "change.check", item=item)
+        assert (checked["eligible"], checked["facts"]["rollback"]) == (True, False)
         report = paired.ask("report", have=None).document["report"]
         assert report["agent"]["rollback"] is False
-        told = Order.of(site, paired, step).send()
+        told = Order.of(site, paired, item).send()
     finally:
         in_container(site, "chown www-data mu-plugins")
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
@@ -98,7 +98,7 @@ def test_without_room_for_a_watchdog_it_is_said_beforehand_and_the_site_mends_it
 
 def test_deleting_siteagent_takes_the_watchdog_and_the_copy_along(site, paired, desk) -> None:
     with meddled(site, loopback="blocked"):
-        assert Order.of(site, paired, STEP).send()["evidence"]["watched_until"] > 0
+        assert Order.of(site, paired, ITEM).send()["evidence"]["watched_until"] > 0
     left = disk(site, DESK)["left"]
     assert {name[:18] for name in left} == {PLACE[:18], "siteagent-watchdog"}
     files = site.evaluate(
@@ -138,9 +138,9 @@ def test_a_plugin_active_on_a_whole_network_stays_so(site) -> None:
         ("tide-gallery", GALLERY, ("1.0.0", "1.1.0")),
         ("contact-desk", DESK, ("2.3.1", "2.4.0")),
     ):
-        reset(site, slug, versions[0], offered=versions[1])
-        step = {"kind": "plugin", "id": component, "from": versions[0], "to": versions[1]}
-        assert Order.of(site, paired, step).send()["outcome"] == "succeeded"
+        reset(site, slug, versions[0], available=versions[1])
+        item = {"kind": "plugin", "id": component, "from": versions[0], "to": versions[1]}
+        assert Order.of(site, paired, item).send()["outcome"] == "succeeded"
     on = "return array(is_plugin_active_for_network('%s'), is_plugin_active('%s'));"
     assert site.evaluate(on % (GALLERY, GALLERY)) == [True, True]
     assert site.evaluate(on % (DESK, DESK)) == [False, True]
@@ -148,8 +148,10 @@ def test_a_plugin_active_on_a_whole_network_stays_so(site) -> None:
     # Whoever administers one of its sites decides nothing about files that all of them share.
     admin = somebody(site, "administrator")
     assert admin.page().status_code == 200
-    assert "a network administrator sets the permissions" in words(admin.page("&tab=may").text)
-    for action in ("siteagent_scopes", "siteagent_decide"):
+    assert "a network administrator sets the permissions" in words(
+        admin.page("&tab=permissions").text
+    )
+    for action in ("siteagent_permissions", "siteagent_decide"):
         nonce = nonce_of(site, admin, action)
-        assert admin.send(action, _wpnonce=nonce, **{"scopes[0]": "themes"}).status_code == 403
+        assert admin.send(action, _wpnonce=nonce, **{"permissions[0]": "themes"}).status_code == 403
     assert site.evaluate("return siteagent()->permissions()->allows('themes');") is False

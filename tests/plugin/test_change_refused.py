@@ -20,11 +20,11 @@ from tests.plugin.support.changing import (
     ask,
     disk,
     grant,
+    item_of,
     meddled,
-    offer,
     publish,
     reset,
-    step_of,
+    update,
 )
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
@@ -43,9 +43,9 @@ def paired(wp) -> Iterator[Paired]:
 
 
 @pytest.fixture
-def step(wp, paired) -> Iterator[dict[str, str]]:
+def item(wp, paired) -> Iterator[dict[str, str]]:
     """A step that could be done; afterwards the component is as it was, to the byte and second."""
-    before = reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
+    before = reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     yield {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
     assert disk(wp, DESK) == before
 
@@ -68,29 +68,29 @@ def no_plan(argument: str, order: Order, **changed: Any) -> None:
 # ---- the plan ----
 
 
-def test_a_plan_of_anybody_else_is_none(wp, paired, step) -> None:
-    order = Order.of(wp, paired, step)
+def test_a_plan_of_anybody_else_is_none(wp, paired, item) -> None:
+    order = Order.of(wp, paired, item)
     forged = replace(order, seed=keys.new_signing_key())
     no_plan("sig", forged)
     no_plan("sig", order, sig=b64u(bytes(64)))
     other = "8a52c9b1-1d0e-4f0e-8a4e-3a1f5a0c9d22"
-    no_plan("site", Order.of(wp, paired, step, site=other))
-    no_plan("kid", Order.of(wp, paired, step, kid="other.1"))
-    no_plan("do", Order.of(wp, paired, step, do="keys.rotate"))
+    no_plan("site", Order.of(wp, paired, item, site=other))
+    no_plan("kid", Order.of(wp, paired, item, kid="other.1"))
+    no_plan("do", Order.of(wp, paired, item, do="keys.rotate"))
 
 
 @pytest.mark.parametrize(
     ("argument", "changed"),
     [
-        ("step", {"step": {"kind": "plugin", "id": DESK, "from": "1", "to": "2"}}),
+        ("item", {"item": {"kind": "plugin", "id": DESK, "from": "1", "to": "2"}}),
         ("pre", {"pre": {"wp": "6.1"}}),
         ("approval", {"approval": {"by": "Ben", "how": "nobody"}}),
         ("not_before", {"not_before": "now"}),
         ("home", {"home": None}),
     ],
 )
-def test_a_plan_that_leaves_out_what_decides_is_none(wp, paired, step, argument, changed) -> None:
-    order = Order.of(wp, paired, step)
+def test_a_plan_that_leaves_out_what_decides_is_none(wp, paired, item, argument, changed) -> None:
+    order = Order.of(wp, paired, item)
     no_plan(argument, replace(order, plan={**order.plan, **changed}))
 
 
@@ -110,79 +110,85 @@ def test_a_plan_that_leaves_out_what_decides_is_none(wp, paired, step, argument,
 )
 def test_no_name_of_a_component_leads_elsewhere(wp, paired, kind, ident) -> None:
     with pytest.raises(CallError) as caught:
-        ask(paired, "change.check", step={"kind": kind, "id": ident, "from": "1", "to": "2"})
-    assert caught.value.evidence["argument"] == "step"
+        ask(paired, "change.check", item={"kind": kind, "id": ident, "from": "1", "to": "2"})
+    assert caught.value.evidence["argument"] == "item"
 
 
-def test_the_keys_of_the_connection_alone_change_nothing(wp, paired, step) -> None:
+def test_the_keys_of_the_connection_alone_change_nothing(wp, paired, item) -> None:
     """Whoever has a full copy of the site can sign requests, and no plan."""
-    order = Order.of(wp, paired, step)
+    order = Order.of(wp, paired, item)
     no_plan("sig", replace(order, seed=bytes(32)))
 
 
-def test_an_op_id_stands_for_one_plan(wp, paired, step) -> None:
-    order = Order.of(wp, paired, step, not_after=int(time.time()) - 1)
+def test_an_op_id_stands_for_one_plan(wp, paired, item) -> None:
+    order = Order.of(wp, paired, item, not_after=int(time.time()) - 1)
     refused("outside_window", order)
-    other = Order.of(wp, paired, step, op_id=order.op_id)
+    other = Order.of(wp, paired, item, op_id=order.op_id)
     with pytest.raises(CallError) as caught:
         other.send()
     assert caught.value.evidence["argument"] == "op_id"
     assert order.status()["reason"] == "outside_window"
 
 
-def test_a_plan_for_another_address_is_refused(wp, paired, step) -> None:
-    refused("wrong_site", Order.of(wp, paired, step, home=ELSEWHERE))
+def test_a_plan_for_another_address_is_refused(wp, paired, item) -> None:
+    refused("wrong_site", Order.of(wp, paired, item, home=ELSEWHERE))
 
 
-def test_a_plan_that_has_expired_or_is_not_due_is_refused(wp, paired, step) -> None:
+def test_a_plan_that_has_expired_or_is_not_due_is_refused(wp, paired, item) -> None:
     now = int(time.time())
-    refused("outside_window", Order.of(wp, paired, step, not_before=now - 99, not_after=now - 1))
-    refused("outside_window", Order.of(wp, paired, step, not_before=now + 60, not_after=now + 99))
+    refused("outside_window", Order.of(wp, paired, item, not_before=now - 99, not_after=now - 1))
+    refused("outside_window", Order.of(wp, paired, item, not_before=now + 60, not_after=now + 99))
 
 
 # ---- the owner ----
 
 
 def test_what_the_owner_does_not_allow_is_refused_with_the_best_of_signatures(
-    wp, paired, step
+    wp, paired, item
 ) -> None:
     grant(wp, "translations", "themes", "core_minor", "core_major")
     try:
-        refused("scope_off", Order.of(wp, paired, step))
-        assert ask(paired, "change.check", step=step)["reasons"] == ["scope_off"]
+        refused("permission_off", Order.of(wp, paired, item))
+        assert ask(paired, "change.check", item=item)["reasons"] == ["permission_off"]
     finally:
         grant(wp, "plugins")
 
 
 @pytest.mark.parametrize(
-    ("step_of_core", "scope"), [(("6.8.1", "6.8.2"), "core_minor"), (("6.8", "6.9"), "core_major")]
+    ("release_type_of_core", "permission"),
+    [(("6.8.1", "6.8.2"), "core_minor"), (("6.8", "6.9"), "core_major")],
 )
 def test_minor_and_major_releases_of_wordpress_are_allowed_apart(
-    wp, paired, step_of_core, scope
+    wp, paired, release_type_of_core, permission
 ) -> None:
-    step = {"kind": "core", "id": "core", "from": step_of_core[0], "to": step_of_core[1]}
-    told = ask(paired, "change.check", step=step)
-    assert told["facts"]["scope"] == scope
-    assert "scope_off" in told["reasons"]
+    item = {
+        "kind": "core",
+        "id": "core",
+        "from": release_type_of_core[0],
+        "to": release_type_of_core[1],
+    }
+    told = ask(paired, "change.check", item=item)
+    assert told["facts"]["permission"] == permission
+    assert "permission_off" in told["reasons"]
     assert told["facts"]["rollback"] is False
-    refused("scope_off", Order.of(wp, paired, step))
+    refused("permission_off", Order.of(wp, paired, item))
 
 
 def test_no_operation_raises_what_is_allowed(wp, paired) -> None:
-    """Every operation, as the dashboard may call it, and with arguments that name scopes."""
+    """Every operation, as the dashboard may call it, and with arguments that name permissions."""
     grant(wp)
     before = wp.evaluate("return siteagent()->permissions()->all();")
     assert set(before.values()) == {False}
     operations = wp.evaluate("return Siteagent_Operation_Registry::ALL;")
     for name in sorted(set(operations) - {"revoke"}):
         for given in (
-            {"scopes": {"plugins": True}},
-            {"may": {"scopes": ["plugins"], "asks_here": False}},
-            dict.fromkeys(operations[name]["schema"] or ["scopes"], "plugins"),
+            {"permissions": {"plugins": True}},
+            {"permissions": {"granted": ["plugins"], "approval_on_site": False}},
+            dict.fromkeys(operations[name]["schema"] or ["permissions"], "plugins"),
         ):
             with pytest.raises(CallError) as caught:
                 ask(paired, name, **given)
-            assert caught.value.evidence["code"] in ("invalid_arguments", "out_of_scope"), name
+            assert caught.value.evidence["code"] in ("invalid_arguments", "not_permitted"), name
     ask(paired, "report", have=None)
     assert wp.evaluate("return siteagent()->permissions()->all();") == before
     grant(wp, "plugins")
@@ -190,7 +196,7 @@ def test_no_operation_raises_what_is_allowed(wp, paired) -> None:
 
 def test_siteagent_does_not_change_itself(wp, paired) -> None:
     refused("is_siteagent", Order.of(wp, paired, SITEAGENT))
-    assert "is_siteagent" in ask(paired, "change.check", step=SITEAGENT)["reasons"]
+    assert "is_siteagent" in ask(paired, "change.check", item=SITEAGENT)["reasons"]
     other_file = {**SITEAGENT, "id": "siteagent/uninstall.php"}
     refused("is_siteagent", Order.of(wp, paired, other_file))
 
@@ -198,19 +204,19 @@ def test_siteagent_does_not_change_itself(wp, paired) -> None:
 # ---- the place ----
 
 
-def test_file_modifications_switched_off_are_respected(wp, paired, step) -> None:
+def test_file_modifications_switched_off_are_respected(wp, paired, item) -> None:
     with meddled(wp, file_mods_off=True):
-        refused("file_mods_off", Order.of(wp, paired, step))
-        told = ask(paired, "change.check", step=step)
+        refused("file_mods_off", Order.of(wp, paired, item))
+        told = ask(paired, "change.check", item=item)
         assert "file_mods_off" in told["reasons"]
         assert told["facts"]["rollback"] is False
 
 
 @pytest.mark.parametrize("where", ["WP_PLUGIN_DIR . '/contact-desk/.git'", "ABSPATH . '.svn'"])
-def test_a_folder_under_version_control_is_changed_from_there(wp, paired, step, where) -> None:
+def test_a_folder_under_version_control_is_changed_from_there(wp, paired, item, where) -> None:
     wp.evaluate(f"mkdir({where});")
     try:
-        refused("version_controlled", Order.of(wp, paired, step))
+        refused("version_controlled", Order.of(wp, paired, item))
         assert told_of(paired, "contact-desk")["vcs"] is True
     finally:
         wp.evaluate(f"rmdir({where});")
@@ -223,27 +229,27 @@ def told_of(paired: Paired, slug: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("method", ["ftpext", "ssh2"])
 def test_a_site_that_asks_for_a_password_to_write_files_is_left_alone(
-    wp, paired, step, method
+    wp, paired, item, method
 ) -> None:
     with meddled(wp, filesystem=method):
-        refused("filesystem", Order.of(wp, paired, step))
+        refused("filesystem", Order.of(wp, paired, item))
 
 
-def test_a_folder_or_file_that_cannot_be_replaced_is_left_alone(wp, paired, step) -> None:
+def test_a_folder_or_file_that_cannot_be_replaced_is_left_alone(wp, paired, item) -> None:
     folder, file = "WP_PLUGIN_DIR . '/contact-desk'", "WP_PLUGIN_DIR . '/contact-desk/x.txt'"
     wp.evaluate(f"file_put_contents({file}, ''); chmod({file}, 0444);")
-    refused("filesystem", Order.of(wp, paired, step))
+    refused("filesystem", Order.of(wp, paired, item))
     wp.evaluate(f"chmod({file}, 0644); unlink({file}); chmod({folder}, 0555);")
-    refused("filesystem", Order.of(wp, paired, step))
+    refused("filesystem", Order.of(wp, paired, item))
     assert told_of(paired, "contact-desk")["writable"] is False
     wp.evaluate(f"chmod({folder}, 0755);")
 
 
-def test_a_link_is_not_replaced_by_a_folder(wp, paired, step) -> None:
+def test_a_link_is_not_replaced_by_a_folder(wp, paired, item) -> None:
     there, moved = "WP_PLUGIN_DIR . '/contact-desk'", "WP_CONTENT_DIR . '/elsewhere'"
     wp.evaluate(f"rename({there}, {moved}); symlink({moved}, {there});")
     try:
-        refused("filesystem", Order.of(wp, paired, step))
+        refused("filesystem", Order.of(wp, paired, item))
     finally:
         wp.evaluate(f"unlink({there}); rename({moved}, {there});")
 
@@ -251,30 +257,30 @@ def test_a_link_is_not_replaced_by_a_folder(wp, paired, step) -> None:
 # ---- the component and the offer ----
 
 
-def test_another_wordpress_or_php_than_when_it_was_approved(wp, paired, step) -> None:
-    pre = Order.of(wp, paired, step).plan["pre"]
-    refused("environment_changed", Order.of(wp, paired, step, pre={**pre, "wp": "6.0"}))
-    refused("environment_changed", Order.of(wp, paired, step, pre={**pre, "php": "7.0.0"}))
+def test_another_wordpress_or_php_than_when_it_was_approved(wp, paired, item) -> None:
+    pre = Order.of(wp, paired, item).plan["pre"]
+    refused("environment_changed", Order.of(wp, paired, item, pre={**pre, "wp": "6.0"}))
+    refused("environment_changed", Order.of(wp, paired, item, pre={**pre, "php": "7.0.0"}))
 
 
-def test_what_is_not_installed_or_in_another_version(wp, paired, step) -> None:
-    refused("not_installed", Order.of(wp, paired, {**step, "id": "nothing/nothing.php"}))
-    refused("version_changed", Order.of(wp, paired, {**step, "from": "2.3.0"}))
-    refused("version_changed", Order.of(wp, paired, {**step, "from": "2.3"}))
+def test_what_is_not_installed_or_in_another_version(wp, paired, item) -> None:
+    refused("not_installed", Order.of(wp, paired, {**item, "id": "nothing/nothing.php"}))
+    refused("version_changed", Order.of(wp, paired, {**item, "from": "2.3.0"}))
+    refused("version_changed", Order.of(wp, paired, {**item, "from": "2.3"}))
 
 
 @pytest.mark.parametrize("to", ["2.3.1", "2.3.0", "2.3.1-beta1"])
-def test_an_older_or_equal_version_is_no_update(wp, paired, step, to) -> None:
+def test_an_older_or_equal_version_is_no_update(wp, paired, item, to) -> None:
     """Whatever the list says: the site compares the two versions itself (W20)."""
-    offer(wp, "contact-desk", to)
+    update(wp, "contact-desk", to)
     wp.evaluate(
         "$list = (object) array('last_checked' => time(), 'response' => array("
         f"'{DESK}' => (object) array('slug' => 'contact-desk', 'plugin' => '{DESK}',"
         f" 'new_version' => '{to}', 'package' => 'https://downloads.wordpress.org/x.zip')));"
         "set_site_transient('update_plugins', $list);"
     )
-    assert ask(paired, "change.check", step={**step, "to": to})["reasons"] == ["not_newer"]
-    refused("not_newer", Order.of(wp, paired, {**step, "to": to}))
+    assert ask(paired, "change.check", item={**item, "to": to})["reasons"] == ["not_newer"]
+    refused("not_newer", Order.of(wp, paired, {**item, "to": to}))
 
 
 def test_a_plugin_that_is_a_single_file_has_no_folder_to_keep(wp, paired) -> None:
@@ -285,97 +291,97 @@ def test_a_plugin_that_is_a_single_file_has_no_folder_to_keep(wp, paired) -> Non
     try:
         lone = {"kind": "plugin", "id": "lone.php", "from": "1.0", "to": "1.1"}
         refused("single_file", Order.of(wp, paired, lone))
-        assert ask(paired, "change.check", step=lone)["facts"]["rollback"] is False
+        assert ask(paired, "change.check", item=lone)["facts"]["rollback"] is False
     finally:
         wp.evaluate("unlink(WP_PLUGIN_DIR . '/lone.php');")
 
 
 def test_nothing_is_offered(wp, paired) -> None:
-    hours = step_of(wp, "opening-hours/opening-hours.php", "3.3.0")
-    refused("no_offer", Order.of(wp, paired, hours))
+    hours = item_of(wp, "opening-hours/opening-hours.php", "3.3.0")
+    refused("no_update_available", Order.of(wp, paired, hours))
 
 
-def test_an_offer_that_moved_on_is_not_what_was_approved(wp, paired, step) -> None:
+def test_an_offer_that_moved_on_is_not_what_was_approved(wp, paired, item) -> None:
     """WordPress still has the old offer in its own list: it is asked for again."""
-    assert ask(paired, "change.check", step=step)["may"] is True
-    offer(wp, "contact-desk", "2.5.0")
-    refused("version_moved", Order.of(wp, paired, step))
-    assert ask(paired, "change.check", step=step)["facts"]["offered"] == "2.5.0"
+    assert ask(paired, "change.check", item=item)["eligible"] is True
+    update(wp, "contact-desk", "2.5.0")
+    refused("other_version_available", Order.of(wp, paired, item))
+    assert ask(paired, "change.check", item=item)["facts"]["available"] == "2.5.0"
 
 
 def test_a_premium_update_without_a_licence_has_no_package(wp, paired) -> None:
-    booking = step_of(wp, "table-booking-pro/table-booking-pro.php", "4.2.0")
-    assert ask(paired, "change.check", step=booking)["reasons"] == ["no_package"]
+    booking = item_of(wp, "table-booking-pro/table-booking-pro.php", "4.2.0")
+    assert ask(paired, "change.check", item=booking)["reasons"] == ["no_package"]
     refused("no_package", Order.of(wp, paired, booking))
 
 
-def test_a_package_from_another_host_than_approved(wp, paired, step) -> None:
-    refused("package_host", Order.of(wp, paired, {**step, "package_host": "cdn.example"}))
+def test_a_package_from_another_host_than_approved(wp, paired, item) -> None:
+    refused("package_host", Order.of(wp, paired, {**item, "package_host": "cdn.example"}))
 
 
-def test_an_update_for_another_php_or_wordpress(wp, paired, step) -> None:
-    offer(wp, "contact-desk", "2.4.0", requires_php="99.0")
-    refused("requires_php", Order.of(wp, paired, step))
-    offer(wp, "contact-desk", "2.4.0", requires="99.0")
-    refused("requires_wp", Order.of(wp, paired, step))
-    assert ask(paired, "change.check", step=step)["reasons"] == ["requires_wp"]
+def test_an_update_for_another_php_or_wordpress(wp, paired, item) -> None:
+    update(wp, "contact-desk", "2.4.0", requires_php="99.0")
+    refused("requires_php", Order.of(wp, paired, item))
+    update(wp, "contact-desk", "2.4.0", requires="99.0")
+    refused("requires_wp", Order.of(wp, paired, item))
+    assert ask(paired, "change.check", item=item)["reasons"] == ["requires_wp"]
 
 
 # ---- the package ----
 
 
-def test_a_package_of_other_bytes_than_approved(wp, paired, step) -> None:
-    order = Order.of(wp, paired, {**step, "package_sha256": "0" * 64})
+def test_a_package_of_other_bytes_than_approved(wp, paired, item) -> None:
+    order = Order.of(wp, paired, {**item, "package_sha256": "0" * 64})
     assert len(refused("package_changed", order)["evidence"]["package_sha256"]) == 64
 
 
-def test_a_package_whose_header_says_another_version(wp, paired, step) -> None:
-    offer(wp, "contact-desk", "2.5.3")
-    told = refused("package_lies", Order.of(wp, paired, {**step, "to": "2.5.3"}))
+def test_a_package_whose_header_says_another_version(wp, paired, item) -> None:
+    update(wp, "contact-desk", "2.5.3")
+    told = refused("package_mismatch", Order.of(wp, paired, {**item, "to": "2.5.3"}))
     assert any("9.9.9" in one for one in told["evidence"]["messages"])
 
 
-def test_a_package_that_would_replace_another_plugin(wp, paired, step) -> None:
+def test_a_package_that_would_replace_another_plugin(wp, paired, item) -> None:
     """WordPress installs into whichever folder a package names."""
     gallery = disk(wp, GALLERY)
-    offer(wp, "contact-desk", "2.6.1")
+    update(wp, "contact-desk", "2.6.1")
     header = "<?php\n/*\n * Plugin Name: Contact Desk\n * Version: 2.6.1\n */\n"
     publish(wp, "plugin/contact-desk.2.6.1.zip", {"tide-gallery/contact-desk.php": header})
-    refused("package_lies", Order.of(wp, paired, {**step, "to": "2.6.1"}))
+    refused("package_mismatch", Order.of(wp, paired, {**item, "to": "2.6.1"}))
     assert disk(wp, GALLERY) == gallery
 
 
-def test_a_package_whose_own_header_asks_for_another_php(wp, paired, step) -> None:
+def test_a_package_whose_own_header_asks_for_another_php(wp, paired, item) -> None:
     """The offer kept quiet about it."""
-    offer(wp, "contact-desk", "2.6.2")
+    update(wp, "contact-desk", "2.6.2")
     header = (
         "<?php\n/*\n * Plugin Name: Contact Desk\n * Version: 2.6.2\n * Requires PHP: 99\n */\n"
     )
     publish(wp, "plugin/contact-desk.2.6.2.zip", {"contact-desk/contact-desk.php": header})
-    refused("requires_php", Order.of(wp, paired, {**step, "to": "2.6.2"}))
+    refused("requires_php", Order.of(wp, paired, {**item, "to": "2.6.2"}))
 
 
-def test_a_package_that_is_not_there_cannot_be_fetched(wp, paired, step) -> None:
-    offer(wp, "contact-desk", "2.6.3")
-    told = Order.of(wp, paired, {**step, "to": "2.6.3"}).send()
+def test_a_package_that_is_not_there_cannot_be_fetched(wp, paired, item) -> None:
+    update(wp, "contact-desk", "2.6.3")
+    told = Order.of(wp, paired, {**item, "to": "2.6.3"}).send()
     assert (told["outcome"], told["reason"]) == ("failed", "download_failed")
 
 
-def test_a_package_that_holds_nothing(wp, paired, step) -> None:
-    offer(wp, "contact-desk", "2.6.4")
+def test_a_package_that_holds_nothing(wp, paired, item) -> None:
+    update(wp, "contact-desk", "2.6.4")
     publish(wp, "plugin/contact-desk.2.6.4.zip", {})
-    refused("package_lies", Order.of(wp, paired, {**step, "to": "2.6.4"}))
+    refused("package_mismatch", Order.of(wp, paired, {**item, "to": "2.6.4"}))
 
 
 # ---- what is remembered ----
 
 
-def test_a_refusal_is_the_answer_to_that_op_id_for_good(wp, paired, step) -> None:
-    order = Order.of(wp, paired, step, home=ELSEWHERE)
+def test_a_refusal_is_the_answer_to_that_op_id_for_good(wp, paired, item) -> None:
+    order = Order.of(wp, paired, item, home=ELSEWHERE)
     first = refused("wrong_site", order)
     assert refused("wrong_site", order)["evidence"] == first["evidence"]
     status = order.status()
     assert (status["state"], status["reason"]) == ("done", "wrong_site")
     told = wp.evaluate("return siteagent()->audit_log()->recent(12, 0);")
-    answered = [one for one in told if one["event"] == "change_answered"]
+    answered = [one for one in told if one["event"] == "update_answered"]
     assert json.dumps(answered).count("wrong_site") == 1

@@ -18,13 +18,13 @@ from tests.plugin.support.changing import (
     ask,
     disk,
     grant,
+    item_of,
     meddled,
-    offer,
     publish,
     reached,
     reset,
     same_files,
-    step_of,
+    update,
     version,
 )
 from tests.plugin.support.dashboard import Paired
@@ -51,7 +51,7 @@ def paired(wp) -> Iterator[Paired]:
 @pytest.fixture
 def desk(wp, paired) -> Iterator[dict[str, Any]]:
     """An active plugin with an update that works, as the disk holds it."""
-    before = reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
+    before = reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     assert (before["version"], before["active"], before["left"]) == ("2.3.1", True, [])
     yield before
     assert disk(wp, DESK)["left"] == []
@@ -59,12 +59,12 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
 
 
 def run(wp, paired: Paired, to: str, component: str = DESK, **changed: Any) -> dict[str, Any]:
-    return Order.of(wp, paired, step_of(wp, component, to), **changed).send()
+    return Order.of(wp, paired, item_of(wp, component, to), **changed).send()
 
 
 def broken(wp, paired: Paired, to: str) -> dict[str, Any]:
     """What came of a version that is no good."""
-    offer(wp, "contact-desk", to)
+    update(wp, "contact-desk", to)
     return run(wp, paired, to)
 
 
@@ -73,7 +73,7 @@ def broken(wp, paired: Paired, to: str) -> dict[str, Any]:
 
 def test_what_was_approved_is_on_disk_and_as_active_as_before(wp, paired, desk) -> None:
     accounts = wp.evaluate(SESSIONS)
-    order = Order.of(wp, paired, step_of(wp, DESK, "2.4.0"))
+    order = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
     assert order.status()["state"] == "never"
     told = order.send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None)
@@ -147,8 +147,8 @@ def test_a_version_that_breaks_the_site_is_taken_back(wp, paired, desk, to, reas
 
 def test_a_site_that_cannot_ask_itself_is_watched_until_somebody_looks(wp, paired, desk) -> None:
     """Fatal on load, but the loopback is blocked: the first visitor pays with one broken page."""
-    offer(wp, "contact-desk", "2.5.0")
-    order = Order.of(wp, paired, step_of(wp, DESK, "2.5.0"))
+    update(wp, "contact-desk", "2.5.0")
+    order = Order.of(wp, paired, item_of(wp, DESK, "2.5.0"))
     with meddled(wp, loopback="blocked"):
         told = order.send()
         assert requests.get(wp.url, timeout=60).status_code == 500
@@ -165,7 +165,7 @@ def test_a_site_that_cannot_ask_itself_is_watched_until_somebody_looks(wp, paire
 
 def test_watching_ends_by_itself_and_leaves_the_new_version(wp, paired, desk) -> None:
     with meddled(wp, loopback="cached"):
-        order = Order.of(wp, paired, step_of(wp, DESK, "2.4.0"))
+        order = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
         assert order.send()["evidence"]["after"]["probe"] == "could_not_tell"
     wp.evaluate(
         "$file = glob(WP_CONTENT_DIR . '/siteagent-probation/*/settled')[0];"
@@ -210,7 +210,7 @@ def test_a_new_version_that_works_is_a_success_whatever_the_upgrader_complains(
 
 
 def test_the_same_order_again_gets_the_same_answer_and_is_not_done_twice(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, step_of(wp, DESK, "2.4.0"))
+    order = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
     first = order.send()
     reset(wp, "contact-desk", "2.3.1")
     again = order.send()
@@ -220,7 +220,7 @@ def test_the_same_order_again_gets_the_same_answer_and_is_not_done_twice(wp, pai
 
 def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
     reset(wp, "tide-gallery", "1.0.0")
-    order = Order.of(wp, paired, step_of(wp, GALLERY, "1.1.0"))
+    order = Order.of(wp, paired, item_of(wp, GALLERY, "1.1.0"))
     gate = threading.Barrier(8)
 
     def send(_: int) -> str:
@@ -228,7 +228,7 @@ def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
         try:
             told = order.send()
         except CallError as why:
-            return str(why.evidence.get("state", why.fault))
+            return str(why.evidence.get("state", why.error_code))
         return f"{told['outcome']} {told['reason'] or ''}".rstrip()
 
     with ThreadPoolExecutor(8) as pool:
@@ -241,14 +241,14 @@ def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
 def installed(wp) -> int:
     """How often the log tells that this plugin was changed since it was put back last."""
     entries = wp.evaluate("return siteagent()->audit_log()->recent(40, 0);")
-    told = [one for one in entries if one["event"] == "change_answered"]
+    told = [one for one in entries if one["event"] == "update_answered"]
     return len({one["seq"] for one in told if one["facts"]["plan"] == told[0]["facts"]["plan"]})
 
 
 def test_two_changes_at_once_one_is_told_to_come_again(wp, paired, desk) -> None:
     reset(wp, "tide-gallery", "1.0.0")
-    first = Order.of(wp, paired, step_of(wp, DESK, "2.4.0"))
-    second = Order.of(wp, paired, step_of(wp, GALLERY, "1.1.0"))
+    first = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
+    second = Order.of(wp, paired, item_of(wp, GALLERY, "1.1.0"))
     with meddled(wp, sleep={"download": 4}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(first.send)
         reached(wp)
@@ -287,16 +287,16 @@ def test_a_maintenance_page_of_somebody_else_stays(wp, paired, desk) -> None:
 
 
 def test_a_package_without_its_main_file_touches_nothing(wp, paired, desk) -> None:
-    offer(wp, "contact-desk", "2.6.0")
+    update(wp, "contact-desk", "2.6.0")
     publish(wp, "plugin/contact-desk.2.6.0.zip", {"contact-desk/readme.txt": "Nothing here."})
     told = run(wp, paired, "2.6.0")
-    assert (told["outcome"], told["reason"]) == ("refused", "package_lies")
+    assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
     assert disk(wp, DESK) == desk
 
 
 def test_the_dry_run_tells_what_a_plan_has_to_name(wp, paired, desk) -> None:
-    told = ask(paired, "change.check", step=step_of(wp, DESK, "2.4.0"))
-    assert (told["may"], told["reasons"]) == (True, [])
+    told = ask(paired, "change.check", item=item_of(wp, DESK, "2.4.0"))
+    assert (told["eligible"], told["reasons"]) == (True, [])
     wordpress, php = wp.evaluate("return array(get_bloginfo('version'), PHP_VERSION);")
     assert told["facts"] == {
         "home": wp.url,
@@ -304,10 +304,10 @@ def test_the_dry_run_tells_what_a_plan_has_to_name(wp, paired, desk) -> None:
         "php": php,
         "version": "2.3.1",
         "active": True,
-        "offered": "2.4.0",
+        "available": "2.4.0",
         "package_host": "downloads.wordpress.org",
-        "scope": "plugins",
-        "approval_here": False,
+        "permission": "plugins",
+        "approval_on_site": False,
         "rollback": True,
         "busy": False,
         "changelog": {"text": None, "part": None, "source": None, "cut": False, "why": "none"},

@@ -20,10 +20,10 @@ from tests.plugin.support.changing import (
     disk,
     grant,
     meddled,
-    offer,
     reached,
     reset,
     same_files,
+    update,
     version,
 )
 from tests.plugin.support.dashboard import Paired
@@ -33,7 +33,7 @@ from tests.plugin.support.signed_requests import connect, forget
 from tests.wordpress.engine import docker
 from tests.wordpress.site import WordPress
 
-STEP = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
+ITEM = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
 CONTENT = "/var/www/wordpress/wp-content"
 PLACE = f"{CONTENT}/siteagent-probation"
 
@@ -73,7 +73,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def desk(wp, paired) -> Iterator[dict[str, Any]]:
-    yield reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
+    yield reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     assert disk(wp, DESK)["left"] == []
     assert requests.get(wp.url, timeout=60).status_code == 200
 
@@ -82,7 +82,7 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
 def test_a_run_that_was_restored_from_under_it_stops_and_leaves_the_old_version(
     wp, paired, desk, when
 ) -> None:
-    order = Order.of(wp, paired, STEP)
+    order = Order.of(wp, paired, ITEM)
     with meddled(wp, sleep={when: 8}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         reached(wp)
@@ -95,7 +95,7 @@ def test_a_run_that_was_restored_from_under_it_stops_and_leaves_the_old_version(
 
 
 def test_a_lock_that_cannot_be_opened_does_not_mean_that_nobody_holds_it(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, STEP)
+    order = Order.of(wp, paired, ITEM)
     with meddled(wp, sleep={"before": 8}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         reached(wp)
@@ -109,10 +109,10 @@ def test_a_lock_that_cannot_be_opened_does_not_mean_that_nobody_holds_it(wp, pai
 def test_a_link_to_a_larger_disk_stays_the_owner_s(wp, paired, desk) -> None:
     shell(wp, f"install -d -o www-data /tmp/larger; ln -s /tmp/larger {PLACE}")
     try:
-        assert Order.of(wp, paired, STEP).send()["outcome"] == "succeeded"
+        assert Order.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
         assert shell(wp, f"readlink {PLACE}").strip() == "/tmp/larger"
-        offer(wp, "contact-desk", "2.5.1")
-        again = {**STEP, "from": "2.4.0", "to": "2.5.1"}
+        update(wp, "contact-desk", "2.5.1")
+        again = {**ITEM, "from": "2.4.0", "to": "2.5.1"}
         told = Order.of(wp, paired, again).send()
         assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
         assert version(wp, DESK) == "2.4.0"
@@ -126,7 +126,7 @@ def test_a_link_to_shared_must_use_plugins_stays_the_owner_s(wp, paired, desk) -
     folder = f"{CONTENT}/mu-plugins"
     shell(wp, f"mv {folder} /tmp/shared-mu; ln -s /tmp/shared-mu {folder}")
     try:
-        assert Order.of(wp, paired, STEP).send()["outcome"] == "succeeded"
+        assert Order.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
         assert shell(wp, f"readlink {folder}").strip() == "/tmp/shared-mu"
     finally:
         shell(wp, f"rm {folder}; mv /tmp/shared-mu {folder}")
@@ -187,8 +187,8 @@ def state_at(server: RealWordPress) -> list[object]:
 
 def test_a_server_that_does_not_see_the_lock_leaves_a_living_run_alone(servers, joined) -> None:
     first, second = servers
-    reset(first, "contact-desk", "2.3.1", offered="2.4.0")
-    order = Order.of(first, joined, STEP)
+    reset(first, "contact-desk", "2.3.1", available="2.4.0")
+    order = Order.of(first, joined, ITEM)
     with meddled(first, sleep={"before": 12}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         reached(first)
@@ -203,8 +203,8 @@ def test_a_server_that_does_not_see_the_lock_leaves_a_living_run_alone(servers, 
 
 def test_a_run_that_died_on_one_server_is_restored_by_the_other(servers, joined) -> None:
     first, second = servers
-    reset(first, "contact-desk", "2.3.1", offered="2.4.0")
-    order = Order.of(first, joined, STEP)
+    reset(first, "contact-desk", "2.3.1", available="2.4.0")
+    order = Order.of(first, joined, ITEM)
     with meddled(first, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         docker("exec", first.container, "kill", "-9", str(reached(first)))

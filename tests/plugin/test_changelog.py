@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.support.changing import ask, grant, offer, php_text, reset
+from tests.plugin.support.changing import ask, grant, php_text, reset, update
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
 
 DESK = "contact-desk/contact-desk.php"
-STEP = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
+ITEM = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
 CHANGELOG = """<h4>2.5.0</h4><ul><li>Not yet</li></ul>
 <h4>2.4.0 &#8211; 2026-10-01</h4><p>Thanks &amp; more:</p>
 <ul><li>Closes a <strong>hole</strong></li>
@@ -44,9 +44,9 @@ def forget_kept(wp: Any) -> None:
     )
 
 
-def checked(paired: Paired, step: dict[str, str] = STEP) -> Any:
-    told = ask(paired, "change.check", step=step)
-    assert told["may"] is True, told
+def checked(paired: Paired, item: dict[str, str] = ITEM) -> Any:
+    told = ask(paired, "change.check", item=item)
+    assert told["eligible"] is True, told
     return told["facts"]["changelog"]
 
 
@@ -62,9 +62,9 @@ def answered(wp: Any, php: str) -> dict[str, Any]:
         "if (false === strpos($url, '/plugins/info/')) { return $answer; }"
         f"{php}"
         "}, 1, 3);"
-        f"$step = new Siteagent_Update_Item(json_decode({php_text(json.dumps(STEP))}));"
+        f"$item = new Siteagent_Update_Item(json_decode({php_text(json.dumps(ITEM))}));"
         "return (new Siteagent_Changelog())->for_update("
-        f"new Siteagent_Component('plugin', '{DESK}'), $step);"
+        f"new Siteagent_Component('plugin', '{DESK}'), $item);"
     )
 
 
@@ -81,7 +81,7 @@ def plain(wp: Any, html: str) -> str:
 
 
 def test_the_versions_in_between_are_told_as_plain_text(wp, paired) -> None:
-    offer(wp, "contact-desk", "2.4.0", changelog=CHANGELOG)
+    update(wp, "contact-desk", "2.4.0", changelog=CHANGELOG)
     assert checked(paired) == {
         "text": "= 2.4.0 – 2026-10-01\nThanks & more:\n* Closes a hole\n* Faster\n"
         "= 2.3.2\n* A patch",
@@ -93,9 +93,9 @@ def test_the_versions_in_between_are_told_as_plain_text(wp, paired) -> None:
 
 
 def test_it_is_asked_for_once_in_twelve_hours_and_leaves_with_the_plugin(wp, paired) -> None:
-    offer(wp, "contact-desk", "2.4.0", changelog=CHANGELOG)
+    update(wp, "contact-desk", "2.4.0", changelog=CHANGELOG)
     first = checked(paired)
-    offer(wp, "contact-desk", "2.4.0", changelog="<h4>2.4.0</h4><p>Other words</p>")
+    update(wp, "contact-desk", "2.4.0", changelog="<h4>2.4.0</h4><p>Other words</p>")
     assert checked(paired) == first
     kept = wp.evaluate(
         'global $wpdb; return $wpdb->get_col("SELECT option_name FROM $wpdb->options'
@@ -107,32 +107,32 @@ def test_it_is_asked_for_once_in_twelve_hours_and_leaves_with_the_plugin(wp, pai
 
 
 def test_where_versions_cannot_be_told_apart_the_beginning_is_told(wp, paired) -> None:
-    offer(wp, "contact-desk", "2.4.0", changelog="<p>We improve all the time.</p>")
+    update(wp, "contact-desk", "2.4.0", changelog="<p>We improve all the time.</p>")
     told = checked(paired)
     assert (told["part"], told["text"]) == ("beginning", "We improve all the time.")
 
 
 def test_a_changelog_that_does_not_name_the_version_is_not_guessed_from(wp, paired) -> None:
-    offer(wp, "contact-desk", "2.4.0", changelog="<h4>1.0</h4><p>First.</p>")
+    update(wp, "contact-desk", "2.4.0", changelog="<h4>1.0</h4><p>First.</p>")
     assert checked(paired) == absent("not_named")
 
 
 def test_without_a_changelog_that_is_told(wp, paired) -> None:
-    offer(wp, "contact-desk", "2.4.0")
+    update(wp, "contact-desk", "2.4.0")
     assert checked(paired) == absent("none")
 
 
 def test_a_theme_is_asked_for_as_a_theme(wp, paired) -> None:
     reset(wp, "coastline", "1.2.0", kind="theme")
-    offer(wp, "coastline", "1.3.0", kind="theme", changelog="<h4>1.3.0</h4><p>Wider.</p>")
-    step = {"kind": "theme", "id": "coastline", "from": "1.2.0", "to": "1.3.0"}
-    assert checked(paired, step)["text"] == "= 1.3.0\nWider."
+    update(wp, "coastline", "1.3.0", kind="theme", changelog="<h4>1.3.0</h4><p>Wider.</p>")
+    item = {"kind": "theme", "id": "coastline", "from": "1.2.0", "to": "1.3.0"}
+    assert checked(paired, item)["text"] == "= 1.3.0\nWider."
 
 
 def test_for_wordpress_itself_and_where_nothing_may_be_done_none_is_sought(wp, paired) -> None:
-    offer(wp, "contact-desk", "2.4.0", changelog=CHANGELOG)
-    told = ask(paired, "change.check", step={**STEP, "to": "2.4.1"})
-    assert (told["may"], told["facts"]["changelog"]) == (False, None)
+    update(wp, "contact-desk", "2.4.0", changelog=CHANGELOG)
+    told = ask(paired, "change.check", item={**ITEM, "to": "2.4.1"})
+    assert (told["eligible"], told["facts"]["changelog"]) == (False, None)
 
 
 def test_what_comes_from_elsewhere_has_none(wp, paired) -> None:
@@ -141,9 +141,9 @@ def test_what_comes_from_elsewhere_has_none(wp, paired) -> None:
         "set_site_transient('update_plugins', (object) array('last_checked' => time(),"
         f"'response' => array('{DESK}' => (object) array('slug' => 'contact-desk',"
         "'new_version' => '2.4.0', 'package' => 'https://shop.example/desk.zip'))));"
-        f"$step = new Siteagent_Update_Item(json_decode({php_text(json.dumps(STEP))}));"
+        f"$item = new Siteagent_Update_Item(json_decode({php_text(json.dumps(ITEM))}));"
         "return (new Siteagent_Changelog())->for_update("
-        f"new Siteagent_Component('plugin', '{DESK}'), $step);"
+        f"new Siteagent_Component('plugin', '{DESK}'), $item);"
     )
     assert told == absent("elsewhere")
 
@@ -163,14 +163,14 @@ def test_what_comes_from_elsewhere_has_none(wp, paired) -> None:
     ],
 )
 def test_what_cannot_be_had_is_told_with_the_reason(wp, paired, php, why) -> None:
-    offer(wp, "contact-desk", "2.4.0")
+    update(wp, "contact-desk", "2.4.0")
     checked(paired)
     forget_kept(wp)
     assert answered(wp, php) == absent(why)
 
 
 def test_only_https_is_asked_and_within_bounds(wp, paired) -> None:
-    offer(wp, "contact-desk", "2.4.0")
+    update(wp, "contact-desk", "2.4.0")
     checked(paired)
     forget_kept(wp)
     answered(
@@ -189,7 +189,7 @@ def test_only_https_is_asked_and_within_bounds(wp, paired) -> None:
 
 
 def test_a_long_one_is_cut_at_four_kilobytes_between_characters(wp, paired) -> None:
-    offer(wp, "contact-desk", "2.4.0", changelog=f"<h4>2.4.0</h4><p>{'é' * 5000}</p>")
+    update(wp, "contact-desk", "2.4.0", changelog=f"<h4>2.4.0</h4><p>{'é' * 5000}</p>")
     told = checked(paired)
     assert told["cut"] is True
     assert 4090 <= len(told["text"].encode()) <= 4096
@@ -205,9 +205,9 @@ def test_the_upgrade_notice_stands_in_where_the_changelog_cannot_be_had(wp, pair
         f"'response' => array('{DESK}' => (object) array('slug' => 'contact-desk',"
         "'new_version' => '2.4.0', 'upgrade_notice' => '<p>Back up <b>first</b>.</p>',"
         "'package' => 'https://downloads.wordpress.org/plugin/contact-desk.2.4.0.zip'))));"
-        f"$step = new Siteagent_Update_Item(json_decode({php_text(json.dumps(STEP))}));"
+        f"$item = new Siteagent_Update_Item(json_decode({php_text(json.dumps(ITEM))}));"
         "return (new Siteagent_Changelog())->for_update("
-        f"new Siteagent_Component('plugin', '{DESK}'), $step);"
+        f"new Siteagent_Component('plugin', '{DESK}'), $item);"
     )
     assert (told["part"], told["text"]) == ("notice", "Back up first.")
 

@@ -168,11 +168,11 @@ def test_the_key_schedule_is_the_one_of_the_vector(php: Php) -> None:
     assert (found["th_hex"], found["kid"]) == (row["th_hex"], row["kid"])
     assert found["fingerprint"] == row["fingerprint"]
     made = found["keys_b64"]
-    for name in ("d2s", "s2d", "revoke", "revoke-ack", "goodbye"):
+    for name in ("d2s", "s2d", "revoke", "revoke-ack", "disconnect"):
         assert made[name] == row[f"{name.replace('-', '_')}_b64"]
     for name in ("d2s", "s2d", "note"):
         assert made[f"pair {name}"] == row[f"pair_{name}_b64"]
-    assert found["hashes_hex"]["goodbye"] == row["goodbye_sha256_hex"]
+    assert found["hashes_hex"]["disconnect"] == row["disconnect_sha256_hex"]
     for side in ("dashboard", "site"):
         public = php.ask("signing_public", seed_b64=row[side]["ed25519_seed_b64"])
         assert public == row[side]["ed25519_public_b64"]
@@ -253,11 +253,11 @@ def test_a_release_is_accepted_only_newer_and_with_the_right_signature(php: Php)
     assert php.ask("release", **{**question, "fields": {}}) is False
 
 
-@pytest.mark.parametrize("step", [70, pytest.param(7, marks=pytest.mark.nightly)])
-def test_an_altered_plan_is_refused(each: list[Php], step: int) -> None:
+@pytest.mark.parametrize("item", [70, pytest.param(7, marks=pytest.mark.nightly)])
+def test_an_altered_plan_is_refused(each: list[Php], item: int) -> None:
     good = plan_of(VECTORS["rotation"])
     for name in ("plan", "sig"):
-        for at in range(0, len(good[name]), step):
+        for at in range(0, len(good[name]), item):
             other = "A" if good[name][at] != "A" else "B"
             altered = good[name][:at] + other + good[name][at + 1 :]
             for php in each:

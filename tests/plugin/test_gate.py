@@ -57,7 +57,7 @@ def test_every_address_of_the_site_answers(wp, paired, path) -> None:
 def test_the_report_is_sent_once_and_named_afterwards(wp, paired) -> None:
     first = paired.ask("report", have=None).document
     again = dict(paired.ask("report", have=first["digest"]).document)
-    assert (again.pop("knows"), again.pop("seen"), set(again.pop("mark"))) == (
+    assert (again.pop("knows"), again.pop("seen"), set(again.pop("checkpoint"))) == (
         None,
         None,
         {"body", "sig"},
@@ -207,7 +207,7 @@ def test_the_reason_stands_in_the_sites_own_log(wp, paired) -> None:
     wp.evaluate(forget_strangers)
     send(ping(paired, keyid="nobody.1"))
     (entry,) = wp.evaluate("return siteagent()->audit_log()->recent(1, 0);")
-    assert entry["event"] == "stranger_refused"
+    assert entry["event"] == "unauthenticated_refused"
     assert entry["facts"]["reason"] == "unknown_key: nobody.1"
 
 
@@ -316,7 +316,7 @@ def test_a_body_that_is_no_document_is_refused(wp, paired, body) -> None:
 def test_pairing_operations_are_closed_to_a_connection(wp, paired) -> None:
     hello = {"pid": "x", "e_d": "A" * 43, "sign_d": "A" * 43, "dash": {}, "url": "x"}
     document = {"v": 1, "op": "pair.hello", "by": "Ben", **hello}
-    refused_as("out_of_scope", paired, sign(paired, document))
+    refused_as("not_permitted", paired, sign(paired, document))
 
 
 def test_a_wrong_revocation_secret_ends_nothing(wp, paired) -> None:
@@ -347,7 +347,7 @@ def neighbour(wp) -> Iterator[Any]:
 def test_a_plugin_that_closes_the_rest_api_is_not_in_the_way(wp, paired, neighbour) -> None:
     neighbour(
         "add_filter('rest_authentication_errors', function () {"
-        "return new WP_Error('closed', 'Members only', array('status' => 401)); }, 99);"
+        "return new WP_Error('closed', 'Users only', array('status' => 401)); }, 99);"
         "add_filter('rest_enabled', '__return_false');"
         "remove_action('init', 'rest_api_init');"
     )
@@ -378,7 +378,7 @@ def test_the_registered_route_stands_in_where_the_early_look_fails(wp, paired, n
         "$_SERVER['REQUEST_URI'] = $GLOBALS['was'];"
         "$_GET['rest_route'] = '/siteagent/v1/rpc'; }, 5);"
         "add_filter('rest_authentication_errors', function () {"
-        "return new WP_Error('closed', 'Members only', array('status' => 401)); }, 99);"
+        "return new WP_Error('closed', 'Users only', array('status' => 401)); }, 99);"
     )
     sent = ping(paired)
     assert document_of(paired, sent, send(sent))["ok"] is True
@@ -428,8 +428,8 @@ def test_a_thief_with_the_old_keys_is_refused_after_disconnecting(wp) -> None:
     wp.evaluate("siteagent()->pairing()->disconnect('user:1');")
     with pytest.raises(CallError) as refused:
         paired.ask("ping")
-    assert refused.value.fault == "disconnected"
+    assert refused.value.error_code == "disconnected"
     stranger = replace(paired.channel, keyid="nobody.1")
     with pytest.raises(CallError) as refused:
         replace(paired, channel=stranger).ask("ping")
-    assert refused.value.fault == "unauthorized"
+    assert refused.value.error_code == "unauthorized"

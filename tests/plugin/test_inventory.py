@@ -34,7 +34,7 @@ file_put_contents(WPMU_PLUGIN_DIR . '/loader.php', sprintf($header, 'Loader'));
 file_put_contents(WP_CONTENT_DIR . '/maintenance.php', sprintf($header, 'Later'));
 """
 
-OFFERS = """
+AVAILABLE_UPDATES = """
 set_site_transient('update_plugins', (object) array(
     'last_checked' => time(),
     'response' => array(
@@ -54,22 +54,22 @@ set_site_transient('update_themes', (object) array(
         'new_version' => '9.9', 'package' => 'https://downloads.example/plain.zip')),
     'translations' => array(), 'no_update' => array(), 'checked' => array(),
 ));
-$offer = function (string $version, string $locale) {
+$update = function (string $version, string $locale) {
     return (object) array('response' => 'upgrade', 'version' => $version, 'current' => $version,
         'locale' => $locale, 'php_version' => '7.4.0', 'mysql_version' => '5.5.5',
         'packages' => (object) array('full' => 'https://downloads.example/wp.zip'));
 };
 $branch = implode('.', array_slice(explode('.', get_bloginfo('version')), 0, 2));
 set_site_transient('update_core', (object) array('last_checked' => time(),
-    'version_checked' => get_bloginfo('version'), 'updates' => array($offer('99.0', 'en_US'),
-        $offer('99.0', 'de_DE'), $offer($branch . '.99', 'en_US')), 'translations' => array()));
+    'version_checked' => get_bloginfo('version'), 'updates' => array($update('99.0', 'en_US'),
+        $update('99.0', 'de_DE'), $update($branch . '.99', 'en_US')), 'translations' => array()));
 """
 
 REPORT = "return siteagent()->report()->build();"
 
 
 def test_a_report_has_every_field_of_the_manifest_and_no_other(wp):
-    report = wp.evaluate(HOSTILE + FIXED + OFFERS + REPORT)
+    report = wp.evaluate(HOSTILE + FIXED + AVAILABLE_UPDATES + REPORT)
     listed = {field.path for field in report_schema.fields()}
     assert paths(report) <= listed, "a value left that manifest.json does not name"
     assert listed - paths(report) <= {"php.extensions_missing[]"}
@@ -83,7 +83,7 @@ def test_must_use_plugins_and_drop_ins_are_told(wp):
 
 
 def test_the_dashboard_accepts_it_whole(wp):
-    report = wp.evaluate(HOSTILE + OFFERS + REPORT)
+    report = wp.evaluate(HOSTILE + AVAILABLE_UPDATES + REPORT)
     checked = report_schema.check(report)
     assert checked.dropped == 0
     assert checked.document == report
@@ -91,7 +91,7 @@ def test_the_dashboard_accepts_it_whole(wp):
 
 def test_both_sides_call_it_by_the_same_digest(wp):
     report, digest = wp.evaluate(
-        HOSTILE + OFFERS + "$i = siteagent()->report(); $r = $i->build();"
+        HOSTILE + AVAILABLE_UPDATES + "$i = siteagent()->report(); $r = $i->build();"
         "return array($r, $i->digest($r));"
     )
     assert site_sync.digest_of(report) == digest
@@ -149,13 +149,13 @@ def test_a_hostile_name_stays_text(wp):
 
 
 def test_offers_appear_with_what_they_require(wp):
-    updates = wp.evaluate(OFFERS + REPORT)["updates"]
+    updates = wp.evaluate(AVAILABLE_UPDATES + REPORT)["updates"]
     assert updates["plugins"] == [
-        offer("free/free.php", "2.0", requires_wp="6.0", requires_php="7.4"),
-        offer("paid/paid.php", "3.1", package=False),
-        offer("odd/odd.php", "1.1", package=False),
+        update("free/free.php", "2.0", requires_wp="6.0", requires_php="7.4"),
+        update("paid/paid.php", "3.1", package=False),
+        update("odd/odd.php", "1.1", package=False),
     ]
-    assert updates["themes"] == [offer("plain", "9.9")]
+    assert updates["themes"] == [update("plain", "9.9")]
     german = {"type": "plugin", "slug": "free", "language": "de_DE", "version": "2.0"}
     told = {"updated": "2026-01-01", "installed": "", "auto_update": True}
     assert updates["translations"] == [{**german, **told}]
@@ -168,7 +168,7 @@ def test_offers_appear_with_what_they_require(wp):
 
 
 def test_download_addresses_stay_here(wp):
-    assert "downloads.example" not in json.dumps(wp.evaluate(OFFERS + REPORT))
+    assert "downloads.example" not in json.dumps(wp.evaluate(AVAILABLE_UPDATES + REPORT))
 
 
 def test_it_holds_nothing_of_people_or_secrets(wp):
@@ -345,6 +345,6 @@ def test_addresses_lose_what_may_be_secret(wp, address, bare):
     assert found == bare
 
 
-def offer(ident: str, version: str, **more: Any) -> dict[str, Any]:
+def update(ident: str, version: str, **more: Any) -> dict[str, Any]:
     empty = {"requires_wp": "", "requires_php": "", "package": True}
     return {"id": ident, "version": version, **empty, **more}

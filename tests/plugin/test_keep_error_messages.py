@@ -12,11 +12,11 @@ from tests.plugin.support.changing import (
     DESK,
     Order,
     grant,
-    offer,
+    item_of,
     php_text,
     publish,
     reset,
-    step_of,
+    update,
 )
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
@@ -44,10 +44,10 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def told(wp, paired) -> dict[str, Any]:
-    reset(wp, "contact-desk", "2.3.1", offered="2.4.0")
+    reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     publish(wp, "plugin/contact-desk.2.9.3.zip", {"contact-desk/contact-desk.php": BROKEN})
-    offer(wp, "contact-desk", "2.9.3")
-    return Order.of(wp, paired, step_of(wp, DESK, "2.9.3")).send()
+    update(wp, "contact-desk", "2.9.3")
+    return Order.of(wp, paired, item_of(wp, DESK, "2.9.3")).send()
 
 
 def test_kind_file_and_line_are_sent_and_the_message_is_not(told) -> None:

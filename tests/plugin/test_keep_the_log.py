@@ -10,7 +10,7 @@ import pytest
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget, is_turned_away, ping, send
 
-STRANGERS = "siteagent()->audit_log()->recent(100, 0, 'stranger_refused')"
+STRANGERS = "siteagent()->audit_log()->recent(100, 0, 'unauthenticated_refused')"
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_strangers_are_one_entry_an_hour_with_their_number(wp, paired, fresh_log
 def test_of_strangers_at_once_one_begins_the_hour(wp, fresh_log) -> None:
     wp.evaluate_at_once(["siteagent()->rejected_requests()->record('x', 7200);"] * 6)
     assert len(wp.evaluate(f"return {STRANGERS};")) == 1
-    counted = wp.evaluate("return get_option('siteagent_strangers');")
+    counted = wp.evaluate("return get_option('siteagent_unauthenticated');")
     assert counted == "2 6"
 
 
@@ -57,7 +57,7 @@ global $wpdb;
 $log = siteagent()->audit_log();
 $log->drop();
 $log->append('connected', array('dashboard' => 'https://aura.example'), 'dashboard');
-$log->append('scopes_changed', array('after' => 'plugins'), 'user:1');
+$log->append('permissions_changed', array('after' => 'plugins'), 'user:1');
 $hash = new ReflectionMethod($log, 'hash');
 $hash->setAccessible(true);
 $prev = $log->head()['hash'];
@@ -75,7 +75,7 @@ foreach (array_chunk($rows, 2000) as $some) {
     $wpdb->query("INSERT INTO {$wpdb->base_prefix}siteagent_log (seq, at, prev, body, hash) VALUES "
         . implode(',', $some));
 }
-$log->append('change_allowed', array('id' => 'x'), 'user:1');
+$log->append('update_approved', array('id' => 'x'), 'user:1');
 """
 
 
@@ -96,8 +96,8 @@ def test_requests_push_no_decision_out_of_the_log(wp, fresh_log) -> None:
     wp.evaluate(FULL % 10500)
     found = look(wp)
     assert found["names"]["connected"] == 1
-    assert found["names"]["scopes_changed"] == 1
-    assert found["names"]["change_allowed"] == 1
+    assert found["names"]["permissions_changed"] == 1
+    assert found["names"]["update_approved"] == 1
     assert found["names"]["log_trimmed"] == 1
     assert found["names"]["answered"] < 10000
     assert found["verified"]["ok"] is True

@@ -154,12 +154,12 @@ def test_an_exported_log_that_was_altered_does_not_fit(
     assert (verdict.status, "entry 2" in verdict.said) == (1, True), verdict.said
 
 
-def test_a_log_whose_end_was_cut_off_does_not_fit_a_mark_that_was_kept(
+def test_a_log_whose_end_was_cut_off_does_not_fit_a_checkpoint_that_was_kept(
     wp, lived, ana: Person, tmp_path: Path
 ) -> None:
-    kept = json.loads(exported(ana, "jsonl").content.splitlines()[0])["mark"]
-    mark = tmp_path / "kept.json"
-    mark.write_text(json.dumps(kept))
+    kept = json.loads(exported(ana, "jsonl").content.splitlines()[0])["checkpoint"]
+    checkpoint = tmp_path / "kept.json"
+    checkpoint.write_text(json.dumps(kept))
     wp.evaluate(
         "global $wpdb; $t = $wpdb->base_prefix . 'siteagent_log';"
         '$wpdb->query("DELETE FROM $t ORDER BY seq DESC LIMIT 1"); return 0;'
@@ -167,7 +167,7 @@ def test_a_log_whose_end_was_cut_off_does_not_fit_a_mark_that_was_kept(
     path = tmp_path / "log.jsonl"
     path.write_bytes(exported(ana, "jsonl").content)
     assert verify(path).status == 0, "the chain alone cannot tell"
-    assert verify(path, "--mark", str(mark)).status == 1
+    assert verify(path, "--checkpoint", str(checkpoint)).status == 1
 
 
 def test_the_table_holds_no_formula(wp, lived, ana: Person) -> None:

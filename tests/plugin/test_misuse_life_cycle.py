@@ -59,7 +59,7 @@ def test_a_deactivated_plugin_is_dormant_and_wakes_with_its_keys(wp, paired) -> 
             answer = send(ping(paired, url=wp.url + path))
             # WordPress's own words: whoever asks cannot tell that anything was ever here.
             assert (answer.status_code, answer.json()["code"]) == (404, "rest_no_route")
-        assert refused(paired.ask, "ping").fault == "not_found"
+        assert refused(paired.ask, "ping").error_code == "not_found"
         shown = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
         document = {"v": 1, "op": "revoke", "by": "Ana", **shown}
         status, _ = site_client.call_bearer(paired.channel.endpoint, document, allow_nets=NETS)
@@ -241,18 +241,18 @@ def test_a_thief_with_a_full_copy_and_every_message_changes_nothing(wp, robbed) 
         sig = b64u(keys.sign_plan(from_b64u(signing_key), forged.bytes))
         assert refused(replace(forged, paired=thief).send, sig=sig).evidence["argument"] == "sig"
     again = {**loot["order"], "op_id": str(uuid.uuid4())}
-    assert refused(thief.ask, "keys.rotate", **again).fault == "refused_by_site"
+    assert refused(thief.ask, "keys.rotate", **again).error_code == "refused_by_site"
 
     # Ending it takes what only the dashboard has: the copy holds its hash, and other secrets.
     for guess in (*loot["secrets"].values(), b64u(bytes.fromhex(loot["hash"])), loot["seed"]):
         shown = {"kid": live.channel.keyid, "r": guess}
-        assert refused(thief.ask, "revoke", **shown).fault == "unauthorized"
+        assert refused(thief.ask, "revoke", **shown).error_code == "unauthorized"
         unsigned = {"v": 1, "op": "revoke", "by": "thief", **shown}
         assert is_turned_away(requests.post(live.channel.endpoint, json=unsigned, timeout=30))
 
     # A new pairing takes a token that somebody agreed to here.
     hello = {"pid": "x", "e_d": "A" * 43, "sign_d": "A" * 43, "dash": {}, "url": "x"}
-    assert refused(thief.ask, "pair.hello", **hello).evidence["code"] == "out_of_scope"
+    assert refused(thief.ask, "pair.hello", **hello).evidence["code"] == "not_permitted"
 
     assert wp.evaluate(_STANDS) == before
     assert live.ask("ping").document["ok"] is True
@@ -268,4 +268,4 @@ def test_after_new_keys_the_thief_cannot_even_read(wp, robbed) -> None:
         send_key=from_b64u(loot["secrets"]["d2s"]),
         receive_key=from_b64u(loot["secrets"]["s2d"]),
     )
-    assert refused(replace(live, channel=stolen).ask, "ping").fault == "unauthorized"
+    assert refused(replace(live, channel=stolen).ask, "ping").error_code == "unauthorized"

@@ -88,7 +88,7 @@ def state(wp) -> str:
 def test_a_used_token_opens_nothing_for_whoever_finds_it_later(wp, token) -> None:
     paired = pair(token)
     thief = Dashboard(token)
-    assert refused(thief.hello).fault == "unauthorized"
+    assert refused(thief.hello).error_code == "unauthorized"
     assert paired.ask("ping").document["ok"] is True
     assert wp.evaluate("return siteagent()->connection_store()->pending_auth_key();") is None
 
@@ -108,8 +108,8 @@ def test_a_cancelled_token_opens_nothing(wp, token) -> None:
     dashboard = Dashboard(token)
     agreed = dashboard.hello()
     wp.evaluate("siteagent()->pairing()->cancel('user:1');")
-    assert refused(dashboard.confirm, agreed).fault == "unauthorized"
-    assert refused(dashboard.hello).fault == "unauthorized"
+    assert refused(dashboard.confirm, agreed).error_code == "unauthorized"
+    assert refused(dashboard.hello).error_code == "unauthorized"
     assert state(wp) == "unpaired"
 
 
@@ -119,7 +119,7 @@ def test_a_cancelled_token_opens_nothing(wp, token) -> None:
 def test_wrong_secrets_get_nowhere_and_use_nothing_up(wp, token) -> None:
     """The name of a token is no secret; a hundred guesses at the rest of it change nothing."""
     guesses = [Dashboard(token, secret=bytes([guess]) * 32) for guess in range(100)]
-    assert {refused(guess.hello).fault for guess in guesses} == {"unauthorized"}
+    assert {refused(guess.hello).error_code for guess in guesses} == {"unauthorized"}
     assert wp.evaluate("return siteagent()->connection_store()->pending()['hellos'];") == 0
     assert pair(token).ask("ping").document["ok"] is True
 
@@ -152,7 +152,7 @@ def test_a_token_for_one_site_is_not_taken_by_another(wp, token) -> None:
 
 def test_a_hello_for_another_address_is_refused(wp, token) -> None:
     elsewhere = "https://other.example/wp-json/siteagent/v1/rpc"
-    assert refused(Dashboard(token).hello, url=elsewhere).fault == "wrong_site"
+    assert refused(Dashboard(token).hello, url=elsewhere).error_code == "wrong_site"
 
 
 def test_a_connected_site_takes_no_token_without_its_administrator(wp) -> None:
@@ -160,7 +160,7 @@ def test_a_connected_site_takes_no_token_without_its_administrator(wp) -> None:
     paired = connect(wp)
     with pytest.raises(PhpFailed, match="must_replace"):
         accept(wp, new_token(wp.url, origin="http://127.0.0.1:10"))
-    assert refused(Dashboard(new_token(wp.url)).hello).fault == "unauthorized"
+    assert refused(Dashboard(new_token(wp.url)).hello).error_code == "unauthorized"
     assert paired.ask("ping").document["ok"] is True
     forget(wp)
 
@@ -170,9 +170,9 @@ def test_of_two_dashboards_with_one_token_one_is_connected_and_the_other_sees_it
     early = first.hello()
     late = second.hello()
     # The later hello took the place of the earlier one, and only it can be confirmed.
-    assert refused(first.confirm, early).fault == "unauthorized"
+    assert refused(first.confirm, early).error_code == "unauthorized"
     fingerprint = second.confirm(late)
-    assert refused(first.hello).fault == "unauthorized"
+    assert refused(first.hello).error_code == "unauthorized"
     ana = Person(wp.url, wp.admin, wp.password)
     assert fingerprint in words(ana.page().text)
     assert keys.fingerprint(first.th) != fingerprint
@@ -180,7 +180,7 @@ def test_of_two_dashboards_with_one_token_one_is_connected_and_the_other_sees_it
 
 def test_an_impostor_who_cannot_prove_the_token_is_a_stranger(wp, token) -> None:
     impostor = Dashboard(token, secret=b"x" * 32)
-    assert refused(impostor.hello).fault == "unauthorized"
+    assert refused(impostor.hello).error_code == "unauthorized"
     anonymous = Paired(
         site_client.Channel(0, impostor.endpoint, token.keyid, b"x" * 32, b"x" * 32),
         keys.session_keys(keys.Exchange.new(), keys.Exchange.new().public, b"x" * 32, b"x" * 32),
@@ -232,7 +232,7 @@ def test_a_token_alone_reads_nothing(wp, token, op) -> None:
     )
     for channel in (unconfirmed, with_token):
         error = refused(dashboard._call, channel, op, arguments)
-        assert error.evidence["code"] == "out_of_scope"
+        assert error.evidence["code"] == "not_permitted"
 
 
 def test_pairing_makes_no_user_and_no_session(wp) -> None:

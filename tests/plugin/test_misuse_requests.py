@@ -292,7 +292,7 @@ def spoken(wp) -> Iterator[tuple[Paired, dict[str, bytes]]]:
         session = paired.session
         secrets |= {
             f"{name} {kind}": getattr(session, kind)
-            for kind in ("d2s", "s2d", "revoke", "revoke_ack", "goodbye")
+            for kind in ("d2s", "s2d", "revoke", "revoke_ack", "disconnect")
         }
     yield fresh, secrets
     forget(wp)

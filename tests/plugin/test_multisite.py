@@ -155,12 +155,12 @@ def test_a_plugin_active_on_one_site_below_counts_as_active(shared: Network) -> 
     desk = "contact-desk/contact-desk.php"
     paired = connect(shared.main)
     shared.main.evaluate(f"deactivate_plugins('{desk}');")
-    step = {"kind": "plugin", "id": desk, "from": "2.3.1", "to": "2.4.0"}
+    item = {"kind": "plugin", "id": desk, "from": "2.3.1", "to": "2.4.0"}
 
     def active() -> tuple[bool, bool]:
         report = paired.ask("report", have=None).document["report"]
         (told,) = [one for one in report["plugins"] if one["id"] == desk]
-        checked = paired.ask("change.check", step=step).document["facts"]
+        checked = paired.ask("change.check", item=item).document["facts"]
         return told["active"], checked["active"]
 
     assert active() == (False, False)
@@ -200,10 +200,10 @@ def test_what_a_network_stores_lies_beside_its_main_site(shared: Network) -> Non
     paired = connect(shared.main)
     paired.ask("report", have=None)
     prefix = shared.main.evaluate("return $GLOBALS['wpdb']->base_prefix;")
-    tables = {f"{prefix}siteagent_{name}" for name in ("log", "mark", "nonce", "operation")}
+    tables = {f"{prefix}siteagent_{name}" for name in ("log", "checkpoint", "nonce", "operation")}
     lasting = {one for one in shared.traces() if "transient" not in one}
     # Once a stranger has called, the main site counts them.
-    lasting.discard(f"{prefix}options siteagent_strangers")
+    lasting.discard(f"{prefix}options siteagent_unauthenticated")
     assert lasting == {*tables, "sitemeta siteagent", "sitemeta siteagent_log"}
 
 
@@ -244,13 +244,13 @@ def test_a_network_that_is_deactivated_is_dormant(shared: Network) -> None:
     assert paired.ask("ping").document["ok"] is True
 
 
-def test_deleting_it_from_a_network_says_goodbye_and_leaves_nothing(shared: Network) -> None:
+def test_deleting_it_from_a_network_says_disconnect_and_leaves_nothing(shared: Network) -> None:
     connect(shared.main).ask("report", have=None)
     paste(shared.ana, "half a token")
     shared.main.evaluate(_DEACTIVATE % "true")
     told = shared.main.evaluate(_UNINSTALL)
     assert [url for url, _ in told] == [f"{ORIGIN}/agent/notice"]
-    assert '"op":"goodbye"' in told[0][1]
+    assert '"op":"disconnect"' in told[0][1]
     assert shared.traces() == []
 
 
@@ -307,7 +307,7 @@ def test_a_site_that_is_deleted_takes_its_tables_along(apart: Network) -> None:
     assert not [one for one in apart.traces() if one.startswith(prefix)]
 
 
-def test_deleting_it_says_goodbye_for_every_site_and_leaves_nothing(apart: Network) -> None:
+def test_deleting_it_says_disconnect_for_every_site_and_leaves_nothing(apart: Network) -> None:
     connect(apart.bakery)
     connect(apart.butcher, origin="http://127.0.0.1:10")
     paste(apart.baker, "half a token")

@@ -29,7 +29,9 @@ def operations() -> dict[str, dict[str, Any]]:
 def undeclared(operation: dict[str, Any]) -> list[str]:
     """What is missing in the declaration of one operation."""
     missing = [
-        name for name in ("schema", "role", "scope", "nature", "needs") if name not in operation
+        name
+        for name in ("schema", "role", "permission", "nature", "needs")
+        if name not in operation
     ]
     nature = operation.get("nature", {})
     return missing + [
@@ -46,7 +48,7 @@ def test_every_operation_declares_what_it_takes_and_does(operations) -> None:
 def test_a_declaration_with_a_gap_is_found() -> None:
     assert undeclared({"schema": {}, "nature": {"readonly": True}}) == [
         "role",
-        "scope",
+        "permission",
         "needs",
         "destructive",
         "idempotent",
@@ -78,5 +80,5 @@ def test_no_operation_takes_code_a_file_an_address_or_a_login(operations) -> Non
     taken = {argument for one in operations.values() for argument in one["schema"]}
     assert taken == {
         *("have", "pid", "e_d", "sign_d", "dash", "url", "th", "kid", "r"),
-        *("op_id", "plan", "sig", "sig_next", "step", "after"),
+        *("op_id", "plan", "sig", "sig_next", "item", "after"),
     }

@@ -74,5 +74,5 @@ def test_without_the_servers_password_the_pairing_says_what_is_in_the_way(
         site = make_site(ana, now=utcnow(), url=url)
         assert connect(site, wordpress, ana, config) == "waiting"
         token = site.waiting_token()
-        assert token.fault == ErrorCode.blocked
-        assert token.fault_evidence["detail"] == "the web server asks for a password"
+        assert token.error_code == ErrorCode.blocked
+        assert token.error_evidence["detail"] == "the web server asks for a password"

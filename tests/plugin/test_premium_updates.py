@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.plugin.support import sellers
-from tests.plugin.support.changing import Order, ask, grant, meddled, step_of
+from tests.plugin.support.changing import Order, ask, grant, item_of, meddled
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.probe import must_use
 from tests.plugin.support.real_wordpress import RealWordPress
@@ -99,8 +99,8 @@ def stored(site: RealWordPress) -> set[str]:
 
 
 def check(paired: Paired, slug: str) -> list[str]:
-    step = {"kind": "plugin", "id": sellers.file_of(slug), "from": "1.0", "to": "2.0"}
-    return ask(paired, "change.check", step=step)["reasons"]
+    item = {"kind": "plugin", "id": sellers.file_of(slug), "from": "1.0", "to": "2.0"}
+    return ask(paired, "change.check", item=item)["reasons"]
 
 
 def test_wp_admin_offers_all_twelve(site, ana, filled) -> None:
@@ -143,7 +143,7 @@ def test_a_pre_check_of_another_plugin_loses_nothing(site, paired, ana, filled) 
     before = stored(site)
     assert before >= set(sellers.STORED)
     age(site, HOUR_S)
-    assert ask(paired, "change.check", step=DESK)["may"] is True
+    assert ask(paired, "change.check", item=DESK)["eligible"] is True
     assert stored(site) == before
     assert on_plugins_page(site, ana) == ALL
 
@@ -165,12 +165,12 @@ def test_an_update_right_after_its_pre_check_asks_wordpress_org_once(
     counter = tmp_path / "count-checks.php"
     counter.write_text("<?php" + _COUNT, "utf-8")
     sellers.install(site, "counted", "WP Rocket", "when_stored();")
-    step = {"kind": "plugin", "id": sellers.file_of("counted"), "from": "1.0", "to": "2.0"}
+    item = {"kind": "plugin", "id": sellers.file_of("counted"), "from": "1.0", "to": "2.0"}
     with must_use(site, counter):
         age(site, HOUR_S)
         site.evaluate("update_option('checks', 0);")
-        assert ask(paired, "change.check", step=step)["reasons"] == []
-        told = Order.of(site, paired, {**step, "package_host": "shop.example"}).send()
+        assert ask(paired, "change.check", item=item)["reasons"] == []
+        told = Order.of(site, paired, {**item, "package_host": "shop.example"}).send()
         assert (told["outcome"], told["reason"]) == ("succeeded", None)
         assert site.evaluate("return (int) get_option('checks');") == 1
 
@@ -184,9 +184,9 @@ def test_a_site_that_cannot_call_itself_loses_nothing_and_says_so(site, paired, 
         assert updates["as_in_admin"] is False
         assert stored(site) == before
         age(site, HOUR_S)
-        assert ask(paired, "change.check", step=DESK)["may"] is True
+        assert ask(paired, "change.check", item=DESK)["eligible"] is True
         assert check(paired, "p12") == []
-        assert check(paired, "p08") == ["no_offer"]
+        assert check(paired, "p08") == ["no_update_available"]
         assert stored(site) == before
 
 
@@ -238,8 +238,8 @@ def test_updates_of_others_are_installed_and_nothing_else_is_lost(
     assert (reported(paired), on_plugins_page(site, ana)) == (ALL, ALL)
     outcomes, left = {}, set(ALL)
     for slug in sorted(ALL):
-        step = step_of(site, sellers.file_of(slug), sellers.OFFERED)
-        told = Order.of(site, paired, {**step, "package_host": "shop.example"}).send()
+        item = item_of(site, sellers.file_of(slug), sellers.AVAILABLE)
+        told = Order.of(site, paired, {**item, "package_host": "shop.example"}).send()
         outcomes[slug] = (told["outcome"], told["reason"])
         left.remove(slug)
         assert stored(site) & set(sellers.STORED) == left & set(sellers.STORED)
@@ -273,10 +273,10 @@ def test_a_seller_whose_updater_finds_or_fetches_the_package_is_honoured(
     register, package, host = DOWNLOADS[slug]
     sellers.install(site, slug, slug, register, package)
     site.evaluate("(new Siteagent_Update_Transient('plugins'))->mark_stale();")
-    step = {"kind": "plugin", "id": sellers.file_of(slug), "from": "1.0", "to": "2.0"}
-    checked = ask(paired, "change.check", step=step)
+    item = {"kind": "plugin", "id": sellers.file_of(slug), "from": "1.0", "to": "2.0"}
+    checked = ask(paired, "change.check", item=item)
     assert (checked["reasons"], checked["facts"]["package_host"]) == ([], host)
-    told = Order.of(site, paired, {**step, "package_host": host}).send()
+    told = Order.of(site, paired, {**item, "package_host": host}).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
 
 
@@ -287,6 +287,6 @@ def test_a_page_in_the_place_of_a_package_is_not_called_a_lie(site, paired) -> N
         "file_put_contents('/srv/wordpress.org/shop.example/no-license.html', '<html>Renew');"
         "(new Siteagent_Update_Transient('plugins'))->mark_stale();"
     )
-    step = {"kind": "plugin", "id": sellers.file_of("unpaid"), "from": "1.0", "to": "2.0"}
-    told = Order.of(site, paired, {**step, "package_host": "shop.example"}).send()
+    item = {"kind": "plugin", "id": sellers.file_of("unpaid"), "from": "1.0", "to": "2.0"}
+    told = Order.of(site, paired, {**item, "package_host": "shop.example"}).send()
     assert (told["outcome"], told["reason"]) == ("refused", "not_a_package")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.protocol import b64u
-from tests.plugin.support.dashboard import Paired, mark_of, new_token
+from tests.plugin.support.dashboard import Paired, checkpoint_of, new_token
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
 from tests.wordpress.engine import docker
@@ -91,12 +91,12 @@ def test_a_log_that_cannot_be_written_does_not_hide_that_the_keys_are_gone(wp, a
 
 
 def test_permissions_stay_saved_where_the_log_cannot_be_written(wp, ana, paired) -> None:
-    page = ana.page("&tab=may").text
+    page = ana.page("&tab=permissions").text
     table = "global $wpdb; $t = $wpdb->base_prefix . 'siteagent_log';"
     wp.evaluate(f'{table} $wpdb->query("RENAME TABLE $t TO {{$t}}_away");')
     wp.evaluate(f'{table} $wpdb->query("CREATE TABLE $t (x INT)");')
     try:
-        told = words(ana.submit(page, "siteagent_scopes", **{"scopes[]": "themes"}))
+        told = words(ana.submit(page, "siteagent_permissions", **{"permissions[]": "themes"}))
     finally:
         wp.evaluate(f'{table} $wpdb->query("DROP TABLE $t");')
         wp.evaluate(f'{table} $wpdb->query("RENAME TABLE {{$t}}_away TO $t");')
@@ -104,7 +104,7 @@ def test_permissions_stay_saved_where_the_log_cannot_be_written(wp, ana, paired)
 
 
 def test_the_log_says_how_far_the_dashboard_s_record_reaches_and_no_hashes(wp, ana, paired) -> None:
-    paired.ask("ping", mark=mark_of(paired, 812, int(time.time())))
+    paired.ask("ping", checkpoint=checkpoint_of(paired, 812, int(time.time())))
     shown = words(ana.page("&tab=log").text)
     assert "dashboard’s history up to entry 812" in shown
     assert f"{812:064x}" not in shown

@@ -41,7 +41,7 @@ def test_both_generations_work_until_the_next_is_used(wp, paired) -> None:
     fresh = plan.next(plan.send())
     assert paired.ask("ping").document["ok"] is True
     assert fresh.ask("ping").document["ok"] is True
-    assert refused(lambda: paired.ask("ping")).fault == "unauthorized"
+    assert refused(lambda: paired.ask("ping")).error_code == "unauthorized"
     assert fresh.ask("report", have=None).document["ok"] is True
     shown = wp.evaluate("return siteagent()->connection_store()->connection()['fingerprint'];")
     assert shown == fresh.fingerprint
@@ -63,7 +63,10 @@ def test_an_unconfirmed_generation_gives_way_to_a_later_one(wp, paired) -> None:
     never_used = lost.next(lost.send())
     plan = Plan.of(wp, paired)
     fresh = plan.next(plan.send())
-    assert refused(lambda: never_used.ask("ping")).fault in ("unauthorized", "bad_reply_signature")
+    assert refused(lambda: never_used.ask("ping")).error_code in (
+        "unauthorized",
+        "bad_reply_signature",
+    )
     assert fresh.ask("ping").document["ok"] is True
 
 
@@ -143,7 +146,7 @@ def test_the_new_revocation_secret_ends_it_and_the_old_one_does_not(wp, paired) 
     fresh = plan.next(plan.send())
     fresh.ask("ping")
     old = {"kid": fresh.channel.keyid, "r": b64u(paired.session.revoke)}
-    assert refused(lambda: fresh.ask("revoke", **old)).fault == "unauthorized"
+    assert refused(lambda: fresh.ask("revoke", **old)).error_code == "unauthorized"
     ended = fresh.ask("revoke", kid=fresh.channel.keyid, r=b64u(fresh.session.revoke))
     assert ended.document["a"] == b64u(fresh.session.revoke_ack)
 
@@ -164,7 +167,7 @@ def test_a_dashboard_that_did_not_hear_of_the_change_can_still_revoke(wp, paired
     assert answer["ended"] is True
     _, again = site_client.call_bearer(paired.channel.endpoint, shown, allow_nets=NETS)
     assert (again["a"], again["ended"]) == (answer["a"], False)
-    assert refused(lambda: fresh.ask("ping")).fault == "unauthorized"
+    assert refused(lambda: fresh.ask("ping")).error_code == "unauthorized"
 
 
 def test_the_log_head_is_told_and_recognised(wp, paired) -> None:
@@ -207,7 +210,7 @@ def test_the_fallback_address_answers(wp, paired) -> None:
     assert there.ask("ping").document["ok"] is True
     assert there.ask("report", have=None).document["ok"] is True
     stranger = replace(there, channel=replace(there.channel, send_key=b"x" * 32))
-    assert refused(lambda: stranger.ask("ping")).fault == "unauthorized"
+    assert refused(lambda: stranger.ask("ping")).error_code == "unauthorized"
 
 
 # ---- the dashboard's signing key ----

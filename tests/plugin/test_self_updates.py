@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from app.keys import new_signing_key
-from tests.plugin.support.changing import disk, meddled, offer, publish_package
+from tests.plugin.support.changing import disk, meddled, publish_package, update
 from tests.plugin.support.real_wordpress import RealWordPress
-from tests.plugin.support.releases import DASHBOARD, PUBLIC, offer_release, trust_test_key
+from tests.plugin.support.releases import DASHBOARD, PUBLIC, publish_release, trust_test_key
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.siteagent_release import AGENT, HERE, NEXT, package, put_back
 
@@ -39,7 +39,7 @@ def agent(wp, connected) -> Iterator[None]:
     )
 
 
-def offered(wp) -> dict[str, Any] | None:
+def available(wp) -> dict[str, Any] | None:
     """What WordPress keeps of it after it asked."""
     return wp.evaluate(
         "delete_site_transient('update_plugins'); wp_update_plugins();"
@@ -65,7 +65,7 @@ def installed(wp) -> str:
 
 
 def pretend(wp, fields: dict[str, Any]) -> None:
-    """Write an offer straight into WordPress's list, as a hostile plugin could."""
+    """Write an available update straight into WordPress's list, as a hostile plugin could."""
     wp.evaluate(
         "$all = get_site_transient('update_plugins') ?: new stdClass();"
         f"$all->response['{AGENT}'] = (object) array('plugin' => '{AGENT}', 'slug' => 'siteagent',"
@@ -78,8 +78,8 @@ def pretend(wp, fields: dict[str, Any]) -> None:
 
 
 def test_a_release_with_the_right_signature_is_offered_and_installed(wp, agent) -> None:
-    fields = offer_release(wp, NEXT, package())
-    found = offered(wp)
+    fields = publish_release(wp, NEXT, package())
+    found = available(wp)
     assert found is not None
     assert found["new_version"] == NEXT
     assert found["package"] == f"{DASHBOARD}/siteagent/{fields['sha256']}.zip"
@@ -93,8 +93,8 @@ def test_a_release_with_the_right_signature_is_offered_and_installed(wp, agent) 
 
 
 def test_a_release_signed_with_another_key_is_neither_offered_nor_installed(wp, agent) -> None:
-    fields = offer_release(wp, NEXT, package(), seed=new_signing_key())
-    assert offered(wp) is None
+    fields = publish_release(wp, NEXT, package(), seed=new_signing_key())
+    assert available(wp) is None
     pretend(wp, fields)
     assert click_update(wp) == "siteagent_not_signed"
     assert installed(wp) == HERE
@@ -102,8 +102,8 @@ def test_a_release_signed_with_another_key_is_neither_offered_nor_installed(wp, 
 
 @pytest.mark.parametrize("version", [HERE, "0.0.9"])
 def test_an_equal_or_older_release_is_neither_offered_nor_installed(wp, agent, version) -> None:
-    fields = offer_release(wp, version, package("0.0.9") if version != HERE else package(NEXT))
-    assert offered(wp) is None
+    fields = publish_release(wp, version, package("0.0.9") if version != HERE else package(NEXT))
+    assert available(wp) is None
     pretend(wp, fields)
     assert click_update(wp) == "siteagent_not_signed"
     assert installed(wp) == HERE
@@ -111,8 +111,8 @@ def test_an_equal_or_older_release_is_neither_offered_nor_installed(wp, agent, v
 
 def test_a_plugin_of_the_same_name_at_wordpress_org_does_not_take_its_place(wp, agent) -> None:
     publish_package(wp, f"plugin/siteagent.{NEXT}.zip", package())
-    offer(wp, "siteagent", NEXT)
-    assert offered(wp) is None
+    update(wp, "siteagent", NEXT)
+    assert available(wp) is None
     # WordPress's list may be filled in other ways; the upgrader judges for itself.
     wp.evaluate(
         "$all = get_site_transient('update_plugins');"
@@ -127,8 +127,8 @@ def test_a_plugin_of_the_same_name_at_wordpress_org_does_not_take_its_place(wp, 
 
 
 def test_another_package_than_the_signed_one_is_not_installed(wp, agent) -> None:
-    offer_release(wp, NEXT, package(), sent=package(spoilt=None, header=NEXT) + b"\0")
-    assert offered(wp) is not None
+    publish_release(wp, NEXT, package(), sent=package(spoilt=None, header=NEXT) + b"\0")
+    assert available(wp) is not None
     assert click_update(wp) == "siteagent_not_signed"
     assert installed(wp) == HERE
     assert wp.evaluate("return glob(get_temp_dir() . '*.tmp') ?: array();") == []
@@ -136,15 +136,15 @@ def test_another_package_than_the_signed_one_is_not_installed(wp, agent) -> None
 
 @pytest.mark.parametrize("slug", ["contact-desk", None])
 def test_a_release_of_another_plugin_is_not_offered(wp, agent, slug) -> None:
-    offer_release(wp, NEXT, package(), slug=slug)
-    assert offered(wp) is None
+    publish_release(wp, NEXT, package(), slug=slug)
+    assert available(wp) is None
 
 
 def test_a_copy_without_a_key_accepts_no_release(wp, agent) -> None:
     wp.evaluate("return unlink(dirname(SITEAGENT_FILE) . '/release-key.pub');")
     try:
-        fields = offer_release(wp, NEXT, package())
-        assert offered(wp) is None
+        fields = publish_release(wp, NEXT, package())
+        assert available(wp) is None
         pretend(wp, fields)
         assert click_update(wp) == "siteagent_not_signed"
     finally:
@@ -152,18 +152,18 @@ def test_a_copy_without_a_key_accepts_no_release(wp, agent) -> None:
 
 
 def test_another_host_can_be_named_in_wp_config(wp, agent) -> None:
-    offer_release(wp, NEXT, package())
+    publish_release(wp, NEXT, package())
     with meddled(wp, constants={"SITEAGENT_UPDATE_HOST": "nobody.wordpress.org"}):
-        assert offered(wp) is None
+        assert available(wp) is None
     with meddled(wp, constants={"SITEAGENT_UPDATE_HOST": "aura.example"}):
-        found = offered(wp)
+        found = available(wp)
         assert found is not None
         assert found["package"].startswith("https://aura.example/siteagent/")
 
 
 def test_the_details_window_says_nothing_of_a_stranger_s_plugin(wp, agent) -> None:
-    offer_release(wp, NEXT, package())
-    assert offered(wp) is not None
+    publish_release(wp, NEXT, package())
+    assert available(wp) is not None
     about = wp.evaluate(
         "require_once ABSPATH . 'wp-admin/includes/plugin-install.php';"
         "return (array) plugins_api('plugin_information', array('slug' => 'siteagent'));"

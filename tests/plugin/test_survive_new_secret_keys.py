@@ -59,7 +59,7 @@ def test_changed_secret_keys_are_told_on_both_sides(wp, paired) -> None:
     with wp_config(wp, changed_salts=True):
         with pytest.raises(CallError) as caught:
             paired.ask("ping")
-        assert caught.value.fault == "site_keys_unreadable"
+        assert caught.value.error_code == "site_keys_unreadable"
         assert site_health(wp)["status"] == "critical"
         ana = Person(wp.url, wp.admin, wp.password)
         dashboard = ana.session.get(f"{wp.url}/wp-admin/index.php", timeout=60).text
@@ -76,7 +76,7 @@ def test_a_stranger_does_not_learn_that_the_keys_are_unreadable(wp, paired) -> N
         stranger = paired.channel.__class__(0, paired.channel.endpoint, "nobody.1", b"x", b"y")
         with pytest.raises(CallError) as caught:
             Paired(stranger, paired.session, "", b"").ask("ping")
-    assert caught.value.fault == "unauthorized"
+    assert caught.value.error_code == "unauthorized"
 
 
 def test_with_a_key_of_its_own_the_connection_survives(wp, paired) -> None:

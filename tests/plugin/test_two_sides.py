@@ -1,4 +1,4 @@
-"""What the site keeps of the dashboard's trail, and what it gives of its own log."""
+"""What the site keeps of the dashboard's audit log, and what it gives of its own log."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 from app import keys
 from app.http.errors import CallError
 from app.protocol import b64u, chain_hash, from_b64u, parse_json
-from tests.plugin.support.dashboard import Paired, head_of, mark_of
+from tests.plugin.support.dashboard import Paired, checkpoint_of, head_of
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
 
 LAST = "return siteagent()->audit_log()->recent(%d, 0);"
-MARKS = """
+CHECKPOINTS = """
 global $wpdb;
-$table = $wpdb->prefix . 'siteagent_mark';
+$table = $wpdb->prefix . 'siteagent_checkpoint';
 return $wpdb->get_results("SELECT slot, n, hash FROM $table ORDER BY slot", ARRAY_A);
 """
 
@@ -37,13 +37,13 @@ def now() -> int:
 
 
 def code(error: pytest.ExceptionInfo[CallError]) -> str:
-    return str(error.value.evidence.get("code", error.value.fault))
+    return str(error.value.evidence.get("code", error.value.error_code))
 
 
 def go_back(paired: Paired) -> None:
-    """A trail that was set back: a later mark that reaches less far."""
-    paired.ask("ping", mark=mark_of(paired, 812, now() - 60))
-    paired.ask("ping", mark=mark_of(paired, 791, now()))
+    """An audit log that was set back: a later checkpoint that reaches less far."""
+    paired.ask("ping", checkpoint=checkpoint_of(paired, 812, now() - 60))
+    paired.ask("ping", checkpoint=checkpoint_of(paired, 791, now()))
 
 
 def seen_in(answer: Any, paired: Paired) -> dict[str, Any]:
@@ -52,33 +52,33 @@ def seen_in(answer: Any, paired: Paired) -> dict[str, Any]:
     body = from_b64u(said["body"])
     public = keys.signing_public(paired.seed)
     assert keys.verify_checkpoint(public, body, from_b64u(said["sig"]))
-    mark = parse_json(body)
-    return {"n": mark["n"], "hash": mark["hash"]}
+    checkpoint = parse_json(body)
+    return {"n": checkpoint["n"], "hash": checkpoint["hash"]}
 
 
-# ---- the dashboard's mark ----
+# ---- the dashboard's checkpoint ----
 
 
-def test_a_mark_is_kept_noted_and_told_with_the_next_answer(wp, paired):
+def test_a_checkpoint_is_kept_noted_and_told_with_the_next_answer(wp, paired):
     at = now()
-    assert paired.ask("ping", mark=mark_of(paired, 7, at)).document["seen"] is None
-    answer = paired.ask("ping", mark=mark_of(paired, 9, at))
+    assert paired.ask("ping", checkpoint=checkpoint_of(paired, 7, at)).document["seen"] is None
+    answer = paired.ask("ping", checkpoint=checkpoint_of(paired, 9, at))
     assert seen_in(answer, paired) == {"n": 7, "hash": f"{7:064x}"}
-    assert "mark_refused" not in answer.document
-    assert [(row["slot"], int(row["n"])) for row in wp.evaluate(MARKS)] == [
+    assert "checkpoint_refused" not in answer.document
+    assert [(row["slot"], int(row["n"])) for row in wp.evaluate(CHECKPOINTS)] == [
         (time.strftime("%Y-%m-%d", time.gmtime()), 9),
         ("newest", 9),
     ]
     entry = wp.evaluate(LAST % 1)[0]
     assert entry["event"] == "answered"
-    assert entry["facts"]["mark"]["n"] == 9
-    assert entry["facts"]["mark"]["sig"] == mark_of(paired, 9, at)["sig"]
+    assert entry["facts"]["checkpoint"]["n"] == 9
+    assert entry["facts"]["checkpoint"]["sig"] == checkpoint_of(paired, 9, at)["sig"]
     assert len(entry["facts"]["nonce"]) == 22
 
 
-def test_the_sites_own_mark_is_signed_and_names_its_newest_entry(wp, paired):
+def test_the_sites_own_checkpoint_is_signed_and_names_its_newest_entry(wp, paired):
     answer = paired.ask("ping")
-    said = answer.document["mark"]
+    said = answer.document["checkpoint"]
     public = from_b64u(wp.evaluate("return siteagent()->connection_store()->signing_public_key();"))
     assert keys.verify_checkpoint(public, from_b64u(said["body"]), from_b64u(said["sig"]))
     assert head_of(answer) == {
@@ -90,47 +90,50 @@ def test_the_sites_own_mark_is_signed_and_names_its_newest_entry(wp, paired):
 
 def test_going_back_is_refused_recorded_once_and_reading_goes_on(wp, paired):
     go_back(paired)
-    answer = paired.ask("report", have=None, mark=mark_of(paired, 792, now()))
-    assert answer.document["mark_refused"] is True
+    answer = paired.ask("report", have=None, checkpoint=checkpoint_of(paired, 792, now()))
+    assert answer.document["checkpoint_refused"] is True
     assert seen_in(answer, paired) == {"n": 812, "hash": f"{812:064x}"}
-    refused = [one for one in wp.evaluate(LAST % 10) if one["event"] == "mark_refused"]
+    refused = [one for one in wp.evaluate(LAST % 10) if one["event"] == "checkpoint_refused"]
     assert len(refused) == 1
     assert refused[0]["facts"]["why"] == "goes back"
-    assert refused[0]["facts"]["mark"]["n"] == 791
+    assert refused[0]["facts"]["checkpoint"]["n"] == 791
 
 
 def test_another_hash_under_a_known_number_is_refused(wp, paired):
     at = now()
-    paired.ask("ping", mark=mark_of(paired, 7, at))
-    answer = paired.ask("ping", mark=mark_of(paired, 7, at, "f" * 64))
-    assert answer.document["mark_refused"] is True
+    paired.ask("ping", checkpoint=checkpoint_of(paired, 7, at))
+    answer = paired.ask("ping", checkpoint=checkpoint_of(paired, 7, at, "f" * 64))
+    assert answer.document["checkpoint_refused"] is True
 
 
-def test_a_mark_of_another_log_is_refused(wp, paired):
+def test_a_checkpoint_of_another_log_is_refused(wp, paired):
     at = now()
-    paired.ask("ping", mark=mark_of(paired, 7, at))
-    other = parse_json(from_b64u(mark_of(paired, 9, at)["body"]))
+    paired.ask("ping", checkpoint=checkpoint_of(paired, 7, at))
+    other = parse_json(from_b64u(checkpoint_of(paired, 9, at)["body"]))
     from app.protocol import canonical
 
     body = canonical({**other, "log": str(uuid.uuid4())})
     said = {"body": b64u(body), "sig": b64u(keys.sign_checkpoint(paired.seed, body))}
-    assert paired.ask("ping", mark=said).document["mark_refused"] is True
+    assert paired.ask("ping", checkpoint=said).document["checkpoint_refused"] is True
 
 
 def test_two_calls_at_once_that_arrive_in_the_other_order_are_no_contradiction(wp, paired):
     at = now()
-    paired.ask("ping", mark=mark_of(paired, 9, at))
+    paired.ask("ping", checkpoint=checkpoint_of(paired, 9, at))
     for earlier in (at, at - 1):
-        assert "mark_refused" not in paired.ask("ping", mark=mark_of(paired, 8, earlier)).document
+        assert (
+            "checkpoint_refused"
+            not in paired.ask("ping", checkpoint=checkpoint_of(paired, 8, earlier)).document
+        )
     assert seen_in(paired.ask("ping"), paired)["n"] == 9
 
 
-def test_a_mark_the_dashboard_did_not_sign_is_refused(wp, paired):
+def test_a_checkpoint_the_dashboard_did_not_sign_is_refused(wp, paired):
     stranger = replace(paired, seed=keys.new_signing_key())
     with pytest.raises(CallError) as refused:
-        paired.ask("ping", mark=mark_of(stranger, 7, now()))
+        paired.ask("ping", checkpoint=checkpoint_of(stranger, 7, now()))
     assert code(refused) == "invalid_arguments"
-    assert refused.value.evidence["argument"] == "mark"
+    assert refused.value.evidence["argument"] == "checkpoint"
 
 
 @pytest.mark.parametrize("op", ["change.run", "keys.rotate"])
@@ -139,7 +142,7 @@ def test_while_it_is_refused_nothing_is_changed_and_revoking_works(wp, paired, o
     more = {"sig_next": None} if op == "keys.rotate" else {}
     with pytest.raises(CallError) as refused:
         paired.ask(op, op_id=str(uuid.uuid4()), plan="e30", sig="x", **more)
-    assert code(refused) == "trail_forked"
+    assert code(refused) == "audit_log_forked"
     assert refused.value.evidence["seen_n"] == 812
     secret = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
     assert paired.ask("revoke", **secret).document["a"] == b64u(paired.session.revoke_ack)
@@ -150,22 +153,22 @@ def test_an_administrator_goes_on_with_it_and_the_log_says_who(wp, paired):
     ana = Person(wp.url, wp.admin, wp.password)
     page = ana.page().text
     assert "The dashboard’s history does not match this site’s records." in words(page)
-    after = words(ana.submit(page, "siteagent_accept_trail"))
+    after = words(ana.submit(page, "siteagent_accept_audit_log"))
     assert "The dashboard’s current history was accepted." in after
     entry = wp.evaluate(LAST % 1)[0]
-    assert (entry["event"], entry["facts"]["n"]) == ("mark_accepted", 791)
+    assert (entry["event"], entry["facts"]["n"]) == ("checkpoint_accepted", 791)
     assert entry["actor"].startswith("user:")
-    answer = paired.ask("ping", mark=mark_of(paired, 793, now()))
-    assert "mark_refused" not in answer.document
+    answer = paired.ask("ping", checkpoint=checkpoint_of(paired, 793, now()))
+    assert "checkpoint_refused" not in answer.document
 
 
 def test_pairing_again_ends_it_too(wp, paired):
     go_back(paired)
     forget(wp)
     again = connect(wp)
-    answer = again.ask("ping", mark=mark_of(again, 3, now()))
+    answer = again.ask("ping", checkpoint=checkpoint_of(again, 3, now()))
     assert answer.document["seen"] is None
-    assert "mark_refused" not in answer.document
+    assert "checkpoint_refused" not in answer.document
 
 
 # ---- the site's log ----
@@ -176,7 +179,7 @@ def read(paired: Paired, after: int = 0) -> tuple[list[dict], dict]:
     return document["entries"], document
 
 
-def test_the_log_is_given_from_the_connections_beginning_and_ends_in_the_mark(wp, paired):
+def test_the_log_is_given_from_the_connections_beginning_and_ends_in_the_checkpoint(wp, paired):
     paired.ask("report", have=None)
     answer = paired.ask("log", after=0)
     entries = answer.document["entries"]
@@ -193,7 +196,7 @@ def test_the_log_is_given_from_the_connections_beginning_and_ends_in_the_mark(wp
 
 def test_a_long_log_comes_in_batches_of_bounded_size(wp, paired):
     wp.evaluate(
-        "for ($i = 0; $i < 700; $i++) { siteagent()->audit_log()->append('scopes_changed',"
+        "for ($i = 0; $i < 700; $i++) { siteagent()->audit_log()->append('permissions_changed',"
         " array('n' => $i, 'text' => str_repeat('x', 400)), 'site'); } return 0;"
     )
     first, document = read(paired)

@@ -30,7 +30,7 @@ require_once ABSPATH . 'wp-admin/includes/admin.php';
 $wrong = activate_plugin('siteagent/siteagent.php');
 return is_wp_error($wrong) ? $wrong->get_error_message() : 'ok';
 """
-# Moves by itself: WordPress counts, sessions come and go, sign-ins leave their mark.
+# Moves by itself: WordPress counts, sessions come and go, sign-ins leave their checkpoint.
 MOVES = ("_transient", "_site_transient", "cron", "rewrite_rules", "recently_activated")
 
 
@@ -73,7 +73,7 @@ def test_nothing_remains_and_nothing_of_others_is_touched(wp, ana):
     assert ours == set()
     assert len(told) == 1
     assert told[0][0] == f"{token.origin}/agent/notice"
-    assert '"op":"goodbye"' in told[0][1]
+    assert '"op":"disconnect"' in told[0][1]
 
 
 def test_a_key_from_before_is_refused_after_reinstalling(wp, ana):
@@ -85,7 +85,7 @@ def test_a_key_from_before_is_refused_after_reinstalling(wp, ana):
     assert wp.evaluate(ACTIVATE) == "ok"
     with pytest.raises(CallError) as refused:
         paired.ask("ping")
-    assert refused.value.fault == "unauthorized"
+    assert refused.value.error_code == "unauthorized"
 
 
 def test_deleting_an_unconnected_plugin_tells_nobody(wp, ana):

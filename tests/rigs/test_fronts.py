@@ -72,7 +72,7 @@ def bakery(rig: Rig, ana: Actor, config: Config, jobs: RecordingQueue) -> Site:
 
 def read(site: Site, config: Config) -> Sync:
     """Ask for the report once; whatever came of it is stored."""
-    sync = Sync.open_for(site) or Sync.ask(site, asked_by="Ana", now=utcnow())
+    sync = Sync.open_for(site) or Sync.ask(site, requested_by="Ana", now=utcnow())
     site_sync.run_sync(sync.id, config=config)
     site.refresh()
     return Sync.get_by_id(sync.id)
@@ -81,7 +81,14 @@ def read(site: Site, config: Config) -> Sync:
 def known(site: Site) -> list[Any]:
     """Everything stored of what the site said of itself."""
     kept = [Report.select().where(Report.site == site), Component.for_site(site)]
-    facts = [site.state, site.kid, site.endpoint, site.home, site.last_good_at, site.offers]
+    facts = [
+        site.state,
+        site.kid,
+        site.endpoint,
+        site.home,
+        site.last_success_at,
+        site.update_count,
+    ]
     return [facts, *([row.__data__ for row in rows] for rows in kept)]
 
 
@@ -98,8 +105,8 @@ def test_a_spoilt_answer_is_named_and_changes_nothing_that_is_known(
         assert read(bakery, config).state == "done"
     before = known(bakery)
     sync = read(bakery, config)
-    fault, evidence = NAMED[front]
-    assert (sync.state, sync.fault) == ("failed", fault)
+    error_code, evidence = NAMED[front]
+    assert (sync.state, sync.error_code) == ("failed", error_code)
     assert evidence.items() <= sync.evidence.items()
     assert known(bakery) == before
     assert bakery.connection != "healthy"
@@ -121,7 +128,7 @@ def test_an_address_that_a_cache_took_over_is_left_for_one_that_answers(
             by="Ana",
             allow_nets=config.allow_nets,
         )
-    assert caught.value.fault is ErrorCode.web_page
+    assert caught.value.error_code is ErrorCode.web_page
     assert read(bakery, config).state == "done"
     assert bakery.endpoint == f"{rig.url}/wp-json/siteagent/v1/rpc"
 
@@ -130,10 +137,10 @@ def test_once_the_front_is_gone_the_site_is_healthy_again(
     rig: Rig, bakery: Site, config: Config
 ) -> None:
     rig.turn("firewall")
-    assert read(bakery, config).fault == ErrorCode.blocked
+    assert read(bakery, config).error_code == ErrorCode.blocked
     rig.turn("proxy")
     assert read(bakery, config).state == "done"
-    assert (bakery.connection, bakery.fault) == ("healthy", "")
+    assert (bakery.connection, bakery.error_code) == ("healthy", "")
 
 
 @pytest.mark.parametrize("front", [one for one in SPOILT if one != "stale-reply"])
@@ -148,8 +155,8 @@ def test_behind_it_no_pairing_succeeds_and_the_token_says_why(
     assert pairing.attempt_pairing(token.id, config=config) == "waiting"
     token.refresh()
     # A site that refuses a token it does not know says the same as one that cannot read it.
-    fault = NAMED[front][0]
-    assert token.fault == ("" if fault is ErrorCode.unauthorized else fault)
+    error_code = NAMED[front][0]
+    assert token.error_code == ("" if error_code is ErrorCode.unauthorized else error_code)
     rig.turn("proxy")
-    token.note(next_try_at=utcnow())
+    token.note(next_attempt_at=utcnow())
     assert pairing.attempt_pairing(token.id, config=config) == "used"

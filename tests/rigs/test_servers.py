@@ -63,14 +63,14 @@ def test_a_precise_refusal_keeps_its_status_and_signature(
 ) -> None:
     with pytest.raises(CallError) as refused:
         at(paired, rig.url + path).ask("report", have="no digest")
-    assert refused.value.fault is ErrorCode.refused_by_site
+    assert refused.value.error_code is ErrorCode.refused_by_site
     assert refused.value.evidence["code"] == "invalid_arguments"
 
 
 def test_a_stranger_gets_the_plugins_own_refusal(rig: Rig, paired: Paired) -> None:
     with pytest.raises(CallError) as refused:
         replace(paired, channel=replace(paired.channel, send_key=b"x" * 32)).ask("ping")
-    assert refused.value.fault is ErrorCode.unauthorized
+    assert refused.value.error_code is ErrorCode.unauthorized
 
 
 def test_a_big_request_arrives_whole(rig: Rig, paired: Paired) -> None:

@@ -9,7 +9,7 @@ from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.entry_format import link_hash
 from app.domain.audit.events import SiteCalled
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import transaction
 from app.models.sites import Site
 from app.protocol import canonical
@@ -24,10 +24,10 @@ def fill(count: int) -> None:
 def fill_with_syncs(site: Site, syncs: int, until: datetime, days: int = 365) -> None:
     """Three entries for each of so many syncs, spread over `days`, as an unchanged site leaves
     them. Written past the domain, which would take minutes."""
-    seq, prev = Entry.end() or (0, "")
+    seq, prev = AuditEntry.end() or (0, "")
     every = timedelta(days=days) / syncs
     events: list[tuple[str, dict[str, Any]]] = [
-        ("sync_asked", {"sync_id": 1}),
+        ("sync_requested", {"sync_id": 1}),
         ("site_called", {"op": "report", "outcome": "ok", "elapsed_ms": 5}),
         ("site_called", {"op": "log.read", "outcome": "ok", "elapsed_ms": 5}),
     ]
@@ -52,4 +52,4 @@ def fill_with_syncs(site: Site, syncs: int, until: datetime, days: int = 365) ->
                 prev = row["hash"]
                 searched = {"at": at, "event": event, "actor": "schedule", "site_id": site.id}
                 searched |= {"client_id": site.client_id, "kind": "", "component": ""}
-                Entry.append(**row, **searched, outcome="")
+                AuditEntry.append(**row, **searched, outcome="")

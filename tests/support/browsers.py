@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from app.domain.accounts import sessions
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.actor import Actor
-from app.models.accounts import Member
+from app.models.accounts import User
 from app.models.base import utcnow
 
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -49,8 +49,8 @@ class Person(FlaskClient):
 
 def signed_in(app: Flask, actor: Actor, agent: str = "Firefox/150 (Linux)") -> Person:
     """A browser that has a session, without the hashing that typing a password costs."""
-    member = Member.get_by_id(actor.id)
-    opened = sessions.start_session(member, ClientInfo(actor.ip, agent), now=utcnow())
+    user = User.get_by_id(actor.id)
+    opened = sessions.start_session(user, ClientInfo(actor.ip, agent), now=utcnow())
     person: Any = app.test_client()
     with person.session_transaction() as cookie:
         cookie["_user_id"] = opened.ticket

@@ -21,7 +21,7 @@ from app.http.site_client import ErrorCode
 from app.models.audit import Verification
 from app.models.base import utcnow
 from app.models.changes import Change
-from app.models.exports import TrailExport
+from app.models.exports import AuditLogExport
 from app.models.reports import Sync
 from app.models.sites import Pairing, Site
 from tests.support.factories import (
@@ -36,7 +36,7 @@ from tests.support.factories import (
 )
 from tests.support.fake_looks import Eyes
 from tests.support.fakes import Clock, FakeSite
-from tests.support.policies import terms
+from tests.support.rules import terms
 
 COUNT = 3
 LONG_AGO = timedelta(hours=4)
@@ -93,21 +93,21 @@ class Fleet:
     def lose_syncs(self) -> None:
         Sync.delete().execute()
         for site in self.rows():
-            Sync.ask(site, asked_by="Ana", now=self.clock())
+            Sync.ask(site, requested_by="Ana", now=self.clock())
 
     def leave(self) -> None:
         for site in self.rows():
             revocation.revoke_access(site, by=self.ana, now=self.clock())
 
     def lose_pairings(self) -> None:
-        Pairing.update(state="waiting", next_try_at=self.clock(), busy_until=None).execute()
+        Pairing.update(state="waiting", next_attempt_at=self.clock(), leased_until=None).execute()
 
     def lose_rotations(self) -> None:
         rotation.rotate_all_keys(config=self.config, now=self.clock())
 
-    def lose_examinations(self) -> None:
+    def lose_diagnostics(self) -> None:
         for site in self.rows():
-            runs.request_examination(site, by=self.ana, now=self.clock())
+            runs.request_diagnostics(site, by=self.ana, now=self.clock())
 
     def let_rule_apply(self) -> None:
         rule = terms(self.clock)
@@ -122,8 +122,8 @@ class Fleet:
         for _ in range(COUNT):
             self.export()
 
-    def export(self) -> TrailExport:
-        covered = ExportScope("the whole trail")
+    def export(self) -> AuditLogExport:
+        covered = ExportScope("the whole audit log")
         return exporting.request_export(
             "jsonl", covered, by=self.ana, confirmed_at=self.clock(), now=self.clock()
         )
@@ -137,7 +137,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "request_due_syncs": (Fleet.let_syncs_be_due, COUNT),
     "verify_audit_log": (Fleet.forget_verifications, 1),
     "recover_changes": (Fleet.propose, COUNT),
-    "recover_examinations": (Fleet.lose_examinations, COUNT),
+    "recover_diagnostics": (Fleet.lose_diagnostics, COUNT),
     "recover_pairings": (Fleet.lose_pairings, COUNT),
     "recover_rotations": (Fleet.lose_rotations, COUNT),
     "recover_syncs": (Fleet.lose_syncs, COUNT),
@@ -173,17 +173,17 @@ def settle_changes(fleet: Fleet) -> list[str]:
     ]  # fmt: skip
 
 
-def examine_sites(fleet: Fleet) -> list[str]:
-    fleet.lose_examinations()
+def run_diagnostics_on_sites(fleet: Fleet) -> list[str]:
+    fleet.lose_diagnostics()
     asked = [
-        runs.request_examination(site, by=fleet.ana, now=fleet.clock()) for site in fleet.rows()
+        runs.request_diagnostics(site, by=fleet.ana, now=fleet.clock()) for site in fleet.rows()
     ]
     return [
-        runs.run_examination(one.id, look=Eyes(), **fleet.answers_to(one.site_id)) for one in asked
+        runs.run_diagnostics(one.id, look=Eyes(), **fleet.answers_to(one.site_id)) for one in asked
     ]
 
 
-def export_trails(fleet: Fleet) -> list[str]:
+def export_audit_logs(fleet: Fleet) -> list[str]:
     return [exporting.run_export(fleet.export().id, config=fleet.config, now=fleet.clock)]
 
 
@@ -204,7 +204,7 @@ def pair_sites(fleet: Fleet) -> list[str]:
 
 def read_logs(fleet: Fleet) -> list[str]:
     for fake in fleet.sites.values():
-        fake.write("scopes_changed", "user:1")
+        fake.write("permissions_changed", "user:1")
     return [site_log.read_site_log(site_id, **fleet.answers_to(site_id)) for site_id in fleet.sites]
 
 
@@ -213,7 +213,7 @@ def rotate_keys(fleet: Fleet) -> list[str]:
     return [rotation.run_rotation(one.id, **fleet.answers_to(one.site_id)) for one in asked]
 
 
-def say_goodbyes(fleet: Fleet) -> list[str]:
+def deliver_revocations(fleet: Fleet) -> list[str]:
     fleet.leave()
     for fake in fleet.sites.values():
         fake.failing = [ErrorCode.too_slow] * 9
@@ -244,22 +244,22 @@ def sync_sites(fleet: Fleet) -> list[str]:
     ]
 
 
-def verify_trails(fleet: Fleet) -> list[str]:
+def verify_audit_logs(fleet: Fleet) -> list[str]:
     asked = verification.request_verification(by=fleet.ana, now=fleet.clock())
     return [verification.run_verification(asked.id, now=fleet.clock)]
 
 
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_change": (check_changes, ["proposed"] * COUNT),
-    "examine_site": (examine_sites, ["done"] * COUNT),
-    "export_audit_log": (export_trails, ["done"]),
+    "run_diagnostics_on_site": (run_diagnostics_on_sites, ["done"] * COUNT),
+    "export_audit_log": (export_audit_logs, ["done"]),
     "pair_site": (pair_sites, ["used"] * COUNT),
     "read_log": (read_logs, ["read"] * COUNT),
     "recheck_site": (recheck_sites, ["still ended"] * COUNT),
     "rotate_keys": (rotate_keys, ["done"] * COUNT),
     "run_change": (run_changes, ["succeeded"] * COUNT),
-    "deliver_revocation": (say_goodbyes, ["revoked_unreached"] * COUNT),
+    "deliver_revocation": (deliver_revocations, ["revoked_unreached"] * COUNT),
     "settle_change": (settle_changes, ["succeeded"] * COUNT),
     "sync_site": (sync_sites, ["done"] * COUNT),
-    "verify_audit_log": (verify_trails, ["whole"]),
+    "verify_audit_log": (verify_audit_logs, ["whole"]),
 }

@@ -10,13 +10,13 @@ from app.config import Config
 from app.domain.accounts import passwords
 from app.domain.actor import Actor
 from app.domain.changes import approvals, dry_run, execution, proposals
-from app.domain.changes.eligibility import SCOPES
+from app.domain.changes.eligibility import PERMISSIONS
 from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.connection import pairing
 from app.domain.crosscheck import site_log
 from app.domain.inventory import site_sync
 from app.domain.sites import sites
-from app.models.accounts import Member
+from app.models.accounts import User
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.reports import Sync
@@ -39,8 +39,8 @@ def a_hash() -> str:
     return passwords.hash_password(PASSWORD)
 
 
-def make_member(name: str, role: str, **changes: Any) -> Member:
-    """A member who signs in with PASSWORD."""
+def make_user(name: str, role: str, **changes: Any) -> User:
+    """A user who signs in with PASSWORD."""
     columns = {
         "name": name,
         "email": f"{name.lower()}@agency.example",
@@ -49,7 +49,7 @@ def make_member(name: str, role: str, **changes: Any) -> Member:
         "session_epoch": 1,
         "created_at": utcnow(),
     }
-    return Member.create(**{**columns, **changes})
+    return User.create(**{**columns, **changes})
 
 
 def make_site(
@@ -71,7 +71,7 @@ def pair(site: Site, fake: FakeSite, *, by: Actor, config: Config) -> Site:
 
 def read_report(site: Site, fake: FakeSite, *, config: Config) -> Sync:
     """Run the sync that is open for this site, or a new one."""
-    sync = Sync.open_for(site) or Sync.ask(site, asked_by="Ana", now=fake.clock())
+    sync = Sync.open_for(site) or Sync.ask(site, requested_by="Ana", now=fake.clock())
     site_sync.run_sync(sync.id, config=config, call=fake.call, now=fake.clock)
     site.refresh()
     return Sync.get_by_id(sync.id)
@@ -193,8 +193,8 @@ def report(**changes: Any) -> dict[str, Any]:
             },
         },
         "agent": {
-            "scopes": dict.fromkeys(SCOPES, True),
-            "approval_here": False,
+            "permissions": dict.fromkeys(PERMISSIONS, True),
+            "approval_on_site": False,
             "rollback": True,
         },
         **changes,

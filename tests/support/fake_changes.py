@@ -62,19 +62,19 @@ class Changing:
         return str(_component(site, kind, ident).get("version", ""))
 
     def _check(self, site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
-        step = document["step"]
-        reasons = self._unmet(site, step)
-        return {"may": not reasons, "reasons": reasons, "facts": self._facts(site, step)}
+        item = document["item"]
+        reasons = self._unmet(site, item)
+        return {"eligible": not reasons, "reasons": reasons, "facts": self._facts(site, item)}
 
-    def _facts(self, site: FakeSite, step: dict[str, Any]) -> dict[str, Any]:
+    def _facts(self, site: FakeSite, item: dict[str, Any]) -> dict[str, Any]:
         return {
             "home": site.home,
             "wp": site.report["wordpress"]["version"],
             "php": site.report["php"]["version"],
-            "version": self.version_of(site, step["kind"], step["id"]),
+            "version": self.version_of(site, item["kind"], item["id"]),
             "active": True,
             "package_host": HOST,
-            "approval_here": site.report["agent"]["approval_here"],
+            "approval_on_site": site.report["agent"]["approval_on_site"],
             "rollback": site.report["agent"]["rollback"],
             "busy": False,
             "changelog": self.changelog,
@@ -88,8 +88,8 @@ class Changing:
         plan = protocol.parse_json(raw)
         if (plan["do"], plan["op_id"]) != (document["op"], document["op_id"]):
             raise Refusal("invalid_arguments", argument="plan")
-        if (plan["do"] == "agent.update") != (plan["step"]["kind"] == "siteagent"):
-            raise Refusal("invalid_arguments", argument="step")
+        if (plan["do"] == "agent.update") != (plan["item"]["kind"] == "siteagent"):
+            raise Refusal("invalid_arguments", argument="item")
         if plan["kid"] != site.paired.kid or plan["site"] != site.uuid:
             raise Refusal("invalid_arguments", argument="plan")
         op_id, known = plan["op_id"], self.ledger.get(plan["op_id"])
@@ -104,36 +104,36 @@ class Changing:
         if told["outcome"] != "waiting" and told["reason"] != "busy":
             self.ledger[op_id] = (plan_digest(raw), told)
         outcome = {"outcome": told["outcome"], "reason": told["reason"]}
-        site.write("change_answered", op_id=op_id, **plan["step"], **outcome)
+        site.write("update_answered", op_id=op_id, **plan["item"], **outcome)
         return told
 
     def _do(self, site: FakeSite, plan: dict[str, Any]) -> dict[str, Any]:
-        step, op_id = plan["step"], plan["op_id"]
+        item, op_id = plan["item"], plan["op_id"]
         reason = self._unmet_by_plan(site, plan)
         if reason:
             return _told("refused", reason)
-        if site.report["agent"]["approval_here"] and op_id not in self.approved_here:
+        if site.report["agent"]["approval_on_site"] and op_id not in self.approved_here:
             self.waiting.add(op_id)
-            return _told("waiting", "approval_here")
+            return _told("waiting", "approval_on_site")
         self.waiting.discard(op_id)
         if op_id in self.killed:
             self.running.add(op_id)
-            self.started_from[op_id] = step["from"]
+            self.started_from[op_id] = item["from"]
             raise ProcessKilled(op_id)
-        return self._install(site, step, op_id)
+        return self._install(site, item, op_id)
 
-    def _install(self, site: FakeSite, step: dict[str, Any], op_id: str) -> dict[str, Any]:
-        outcome, reason = self.plays.get(step["id"], ("succeeded", ""))
-        before = {"version": step["from"], "active": True, "probe": "ok"}
+    def _install(self, site: FakeSite, item: dict[str, Any], op_id: str) -> dict[str, Any]:
+        outcome, reason = self.plays.get(item["id"], ("succeeded", ""))
+        before = {"version": item["from"], "active": True, "probe": "ok"}
         self.installs[op_id] += 1
-        self.order.append(step["id"])
+        self.order.append(item["id"])
         after = {**before}
         if outcome == "succeeded":
-            self._put(site, step)
-            after["version"] = step["to"]
+            self._put(site, item)
+            after["version"] = item["to"]
         elif outcome == "failed":
             after = {"version": "0.0", "active": False, "probe": "fatal"}
-        during = {"version": step["to"], "active": True, "probe": "fatal", "error": ERROR}
+        during = {"version": item["to"], "active": True, "probe": "fatal", "error": ERROR}
         evidence = {
             "before": before,
             "during": during if outcome == "rolled_back" else None,
@@ -173,33 +173,35 @@ class Changing:
         present = (site.report["wordpress"]["version"], site.report["php"]["version"])
         if (pre["wp"], pre["php"]) != present:
             return "environment_changed"
-        if plan["step"]["package_host"] != HOST:
+        if plan["item"]["package_host"] != HOST:
             return "package_host"
-        return next(iter(self._unmet(site, plan["step"])), "")
+        return next(iter(self._unmet(site, plan["item"])), "")
 
-    def _unmet(self, site: FakeSite, step: dict[str, Any]) -> list[str]:
+    def _unmet(self, site: FakeSite, item: dict[str, Any]) -> list[str]:
         reasons = []
         own = {"core": "core_minor", "siteagent": "siteagent"}
-        scope = own.get(step["kind"], f"{step['kind']}s")
-        if step["kind"] == "plugin" and step["id"] == SITEAGENT:
+        permission = own.get(item["kind"], f"{item['kind']}s")
+        if item["kind"] == "plugin" and item["id"] == SITEAGENT:
             reasons.append("is_siteagent")
-        if not site.report["agent"]["scopes"][scope]:
-            reasons.append("scope_off")
+        if not site.report["agent"]["permissions"][permission]:
+            reasons.append("permission_off")
         if not site.report["health"]["file_mods"]:
             reasons.append("file_mods_off")
-        if self.version_of(site, step["kind"], step["id"]) != step["from"]:
+        if self.version_of(site, item["kind"], item["id"]) != item["from"]:
             reasons.append("version_changed")
-        offer = _offer(site, step["kind"], step["id"])
-        if offer is None:
-            reasons.append("no_offer")
-        elif offer["version"] != step["to"]:
-            reasons.append("version_moved")
+        update = _available_update(site, item["kind"], item["id"])
+        if update is None:
+            reasons.append("no_update_available")
+        elif update["version"] != item["to"]:
+            reasons.append("other_version_available")
         return reasons
 
-    def _put(self, site: FakeSite, step: dict[str, Any]) -> None:
-        _component(site, step["kind"], step["id"])["version"] = step["to"]
-        offers = _offers(site, step["kind"])
-        offers[:] = [one for one in offers if one.get("id", "core") != step["id"]]
+    def _put(self, site: FakeSite, item: dict[str, Any]) -> None:
+        _component(site, item["kind"], item["id"])["version"] = item["to"]
+        available_updates = _available_updates(site, item["kind"])
+        available_updates[:] = [
+            one for one in available_updates if one.get("id", "core") != item["id"]
+        ]
 
 
 class ProcessKilled(Exception):
@@ -223,10 +225,12 @@ def _component(site: FakeSite, kind: str, ident: str) -> dict[str, Any]:
     return next((one for one in listed if one["id"] == ident), {})
 
 
-def _offers(site: FakeSite, kind: str) -> list[dict[str, Any]]:
+def _available_updates(site: FakeSite, kind: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = site.report["updates"][PLACES.get(kind, kind)]
     return found
 
 
-def _offer(site: FakeSite, kind: str, ident: str) -> dict[str, Any] | None:
-    return next((one for one in _offers(site, kind) if one.get("id", "core") == ident), None)
+def _available_update(site: FakeSite, kind: str, ident: str) -> dict[str, Any] | None:
+    return next(
+        (one for one in _available_updates(site, kind) if one.get("id", "core") == ident), None
+    )

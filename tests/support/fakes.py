@@ -173,7 +173,7 @@ class FakeSite:
     def disconnect(self) -> None:
         """Press Disconnect in wp-admin."""
         assert self.paired is not None
-        self._gone[self.paired.kid] = b64u(self.paired.keys.goodbye)
+        self._gone[self.paired.kid] = b64u(self.paired.keys.disconnect)
         self.paired = None
 
     @property
@@ -196,14 +196,14 @@ class FakeSite:
         head = self.head
         self.log.append(Logged(head["n"] + 1, head["hash"], canonical(said).decode(), at))
 
-    def mark(self) -> dict[str, str]:
+    def checkpoint(self) -> dict[str, str]:
         """How far its log reaches, signed."""
         at = self.log[-1].at if self.log else 0
         return self.signed({"v": 1, "log": self.log_uuid, **self.head, "at": at})
 
-    def signed(self, mark: dict[str, Any]) -> dict[str, str]:
-        """What its key makes of a mark."""
-        body = canonical(mark)
+    def signed(self, checkpoint: dict[str, Any]) -> dict[str, str]:
+        """What its key makes of a checkpoint."""
+        body = canonical(checkpoint)
         return {"body": b64u(body), "sig": b64u(sign_checkpoint(self._signing_key, body))}
 
     def moved_notice(self, origin: str, home: str) -> protocol.SentRequest:
@@ -235,9 +235,9 @@ class FakeSite:
         document = {"v": 1, "op": "pair.ready", "pid": b64u(token.pid), "home": self.home}
         return self._notice(origin, document, keys.note, token.keyid)
 
-    def goodbye_notice(self, origin: str, g: bytes | None = None) -> protocol.SentRequest:
+    def disconnect_notice(self, origin: str, g: bytes | None = None) -> protocol.SentRequest:
         assert self.paired is not None
-        document = {"v": 1, "op": "goodbye", "g": b64u(g or self.paired.keys.goodbye)}
+        document = {"v": 1, "op": "disconnect", "g": b64u(g or self.paired.keys.disconnect)}
         return self._notice(origin, document, self.paired.keys.s2d, self.paired.kid)
 
     def _notice(
@@ -374,8 +374,8 @@ class FakeSite:
         if is_theirs and op not in ("revoke", "pair.confirm"):
             told = {"seen": self.shown, **self._look(document)}
             if self.refused and op in ("change.run", "keys.rotate"):
-                self.write("refused", operation=op, reason="trail_forked", nonce=request.nonce)
-                error = {"code": "trail_forked"}
+                self.write("refused", operation=op, reason="audit_log_forked", nonce=request.nonce)
+                error = {"code": "audit_log_forked"}
                 return 409, canonical({"v": 1, "ok": False, "op": op, "error": error})
             if op == "log":
                 self._answered(document, request.nonce)
@@ -404,7 +404,7 @@ class FakeSite:
         if told:
             if op != "log":
                 self._answered(document, request.nonce)
-            answer |= {"mark": self.mark(), "knows": self._knows(document), **told}
+            answer |= {"checkpoint": self.checkpoint(), "knows": self._knows(document), **told}
         reply = canonical({"v": 1, "ok": True, "op": op, **answer})
         if op == "pair.hello":
             self._derive(document, body, reply)
@@ -448,10 +448,10 @@ class FakeSite:
     def _answered(self, document: dict[str, Any], nonce: str) -> None:
         """The entry of a request; of a change, what came of it before that."""
         told = {"operation": document["op"], "by": document["by"], "nonce": nonce}
-        if "mark" in document and not self.refused:
-            mark = protocol.parse_json(from_b64u(document["mark"]["body"]))
-            kept = {name: value for name, value in mark.items() if name != "v"}
-            told["mark"] = {**kept, "sig": document["mark"]["sig"]}
+        if "checkpoint" in document and not self.refused:
+            checkpoint = protocol.parse_json(from_b64u(document["checkpoint"]["body"]))
+            kept = {name: value for name, value in checkpoint.items() if name != "v"}
+            told["checkpoint"] = {**kept, "sig": document["checkpoint"]["sig"]}
         self.write("answered", **told)
 
     def _knows(self, document: dict[str, Any]) -> bool | None:
@@ -461,22 +461,25 @@ class FakeSite:
         return any((one.seq, one.hash) == (seen["n"], seen["hash"]) for one in self.log)
 
     def _look(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Judge the dashboard's mark as the plugin's witness does."""
-        if "mark" not in document or self.refused:
-            return {"mark_refused": True} if self.refused else {}
+        """Judge the dashboard's checkpoint as the plugin's witness does."""
+        if "checkpoint" not in document or self.refused:
+            return {"checkpoint_refused": True} if self.refused else {}
         assert self.paired is not None
-        body = from_b64u(document["mark"]["body"])
-        assert verify_checkpoint(self.paired.sign_d, body, from_b64u(document["mark"]["sig"]))
-        mark, held = protocol.parse_json(body), self.held
+        body = from_b64u(document["checkpoint"]["body"])
+        assert verify_checkpoint(self.paired.sign_d, body, from_b64u(document["checkpoint"]["sig"]))
+        checkpoint, held = protocol.parse_json(body), self.held
         if held is not None:
-            goes_back = mark["n"] < held["n"] and mark["at"] > self.held_at
-            if goes_back or (mark["n"] == held["n"] and mark["hash"] != held["hash"]):
+            goes_back = checkpoint["n"] < held["n"] and checkpoint["at"] > self.held_at
+            if goes_back or (checkpoint["n"] == held["n"] and checkpoint["hash"] != held["hash"]):
                 self.refused = True
-                self.write("mark_refused", n=mark["n"], hash=mark["hash"])
-                return {"mark_refused": True}
-        if held is None or mark["n"] >= held["n"]:
-            self.held, self.held_at = {"n": mark["n"], "hash": mark["hash"]}, mark["at"]
-            self.shown = document["mark"]
+                self.write("checkpoint_refused", n=checkpoint["n"], hash=checkpoint["hash"])
+                return {"checkpoint_refused": True}
+        if held is None or checkpoint["n"] >= held["n"]:
+            self.held, self.held_at = (
+                {"n": checkpoint["n"], "hash": checkpoint["hash"]},
+                checkpoint["at"],
+            )
+            self.shown = document["checkpoint"]
         return {}
 
     def _entries(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:

@@ -294,8 +294,8 @@ LIFE_CYCLE = (
         _played(
             "tests/plugin/test_uninstall.py",
             "test_nothing_remains_and_nothing_of_others_is_touched",
-            _NETWORK, "test_deleting_it_from_a_network_says_goodbye_and_leaves_nothing",
-            _NETWORK, "test_deleting_it_says_goodbye_for_every_site_and_leaves_nothing",
+            _NETWORK, "test_deleting_it_from_a_network_says_disconnect_and_leaves_nothing",
+            _NETWORK, "test_deleting_it_says_disconnect_for_every_site_and_leaves_nothing",
             _NETWORK, "test_a_site_that_is_deleted_takes_its_tables_along",
         ),
         note="This includes the watchdog and the kept copy of a running update.",
@@ -323,7 +323,7 @@ LIFE_CYCLE = (
             _LIFE, "test_a_thief_with_a_full_copy_and_every_message_changes_nothing",
             _LIFE, "test_after_new_keys_the_thief_cannot_even_read",
             _ROTATION, "test_a_thief_with_a_recorded_exchange_and_the_database_changes_nothing",
-            _NOTICES, "test_goodbye_with_its_proof_disconnects_the_site",
+            _NOTICES, "test_disconnect_with_its_proof_disconnects_the_site",
         ),
         note="Until the keys are renewed, the thief can read the site report and can send the "
         "dashboard notices that the site disconnected or moved (docs/SECURITY.md). On the site, "

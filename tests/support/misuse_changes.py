@@ -17,7 +17,7 @@ _SIGNED = "tests/hostile/test_replies.py"
 _UPDATE = "tests/test_update_siteagent.py"
 _CHANGES = "tests/test_changes.py"
 _CARRIED = "tests/test_run_change.py"
-_POLICIES = "tests/test_policies.py"
+_RULES = "tests/test_auto_update_rules.py"
 _PAGES = "tests/web/test_approve_change.py"
 _RACES = "tests/test_two_at_once.py"
 _BROWSER = "tests/e2e/test_changes.py"
@@ -44,7 +44,7 @@ AUTHORITY = (
         "WordPress itself is updated with the permission for something else",
         played(
             _REFUSED, "test_minor_and_major_releases_of_wordpress_are_allowed_apart",
-            _KINDS, "test_a_plugin_is_another_scope",
+            _KINDS, "test_a_plugin_is_another_permission",
             _CORE, "test_a_major_release_is_installed_under_a_permission_of_its_own",
         ),
     ),
@@ -58,7 +58,7 @@ AUTHORITY = (
             _PAGES, "test_where_two_are_asked_for_the_proposer_is_offered_no_button",
             _RACES, "test_a_proposer_never_wins_where_two_are_asked_for",
             _RACES, "test_a_change_is_released_by_one_person",
-            _POLICIES, "test_where_two_are_asked_for_a_policy_needs_two",
+            _RULES, "test_where_two_are_asked_for_a_rule_needs_two",
         ),
     ),
     Attack(
@@ -112,7 +112,7 @@ AUTHORITY = (
         "SiteAgent is updated without permission, from another package, or where no rollback is "
         "possible",
         played(
-            _AGENT, "test_it_is_a_scope_of_its_own",
+            _AGENT, "test_it_is_a_permission_of_its_own",
             _AGENT, "test_a_package_that_lies_touches_nothing",
             _AGENT, "test_a_version_whose_data_this_one_could_not_read_touches_nothing",
             _AGENT, "test_what_a_newer_version_stored_is_neither_used_nor_lost",

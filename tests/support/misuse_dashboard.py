@@ -8,12 +8,12 @@ _EGRESS = "tests/test_egress.py"
 _CONNECTIONS = "tests/hostile/test_connections.py"
 _REPLIES = "tests/hostile/test_replies.py"
 _SIZE = "tests/hostile/test_size_and_time.py"
-_DOCTOR = "tests/hostile/test_doctor.py"
+_DIAGNOSTICS = "tests/hostile/test_diagnostics.py"
 _REDIRECTS = "tests/test_redirects.py"
 _HEADERS = "tests/web/test_security_headers.py"
 _CLIENT = "tests/web/test_decide_as_client.py"
 _TAMPERING = "tests/test_audit_tampering.py"
-_MARKS = "tests/test_marks.py"
+_CHECKPOINTS = "tests/test_checkpoints.py"
 _EXPORT = "tests/test_exporting.py"
 _VERIFIER = "tests/test_verify_audit.py"
 _REVOCATION = "tests/test_revocation.py"
@@ -80,9 +80,9 @@ DASHBOARD = (
             _REPLIES, "test_an_unsigned_answer_gets_its_name_and_evidence",
             _REPLIES, "test_a_recorded_answer_is_refused_the_second_time",
             _REPLIES, "test_an_answer_to_another_question_is_refused",
-            _DOCTOR, "test_what_stands_before_a_paired_site_is_named",
-            _DOCTOR, "test_what_only_looks_like_siteagent_proves_nothing",
-            _DOCTOR,
+            _DIAGNOSTICS, "test_what_stands_before_a_paired_site_is_named",
+            _DIAGNOSTICS, "test_what_only_looks_like_siteagent_proves_nothing",
+            _DIAGNOSTICS,
             "test_a_cache_that_says_nothing_is_told_by_the_answer_to_another_call",
         ),
     ),
@@ -104,7 +104,7 @@ DASHBOARD = (
         "characters",
         played(
             "tests/web/test_see_site.py", "test_words_of_a_site_never_become_markup",
-            "tests/web/test_trail_speaks_sentences.py",
+            "tests/web/test_activity_sentences.py",
             "test_no_fact_becomes_markup_or_template",
             "tests/web/test_read_changelog.py", "test_markup_in_it_is_no_markup",
             "tests/web/test_read_changelog.py", "test_what_turns_or_hides_text_is_dropped",
@@ -181,10 +181,10 @@ DASHBOARD = (
             _TAMPERING, "test_two_entries_that_changed_places_are_found",
             _TAMPERING, "test_an_entry_put_in_between_is_found",
             _TAMPERING,
-            "test_whoever_links_everything_anew_after_a_change_is_given_away_by_a_mark",
-            _TAMPERING, "test_a_tail_that_was_cut_off_is_found_by_a_mark",
-            _TAMPERING, "test_a_tail_cut_off_and_grown_again_is_found_by_a_mark",
-            _TAMPERING, "test_a_chain_replaced_from_its_beginning_is_found_by_a_mark",
+            "test_whoever_links_everything_anew_after_a_change_is_given_away_by_a_checkpoint",
+            _TAMPERING, "test_a_tail_that_was_cut_off_is_found_by_a_checkpoint",
+            _TAMPERING, "test_a_tail_cut_off_and_grown_again_is_found_by_a_checkpoint",
+            _TAMPERING, "test_a_chain_replaced_from_its_beginning_is_found_by_a_checkpoint",
             _TAMPERING, "test_a_name_that_was_changed_beside_the_chain_is_found",
         ),
     ),
@@ -192,11 +192,11 @@ DASHBOARD = (
         "An export is changed before it is verified, or an excerpt is presented as complete",
         played(
             _EXPORT, "test_no_byte_of_it_can_be_another",
-            _EXPORT, "test_an_export_of_a_trail_that_was_changed_says_where",
+            _EXPORT, "test_an_export_of_a_audit_log_that_was_changed_says_where",
             _VERIFIER, "test_no_byte_of_any_file_can_be_changed",
             _VERIFIER, "test_an_excerpt_is_not_taken_for_the_whole",
             _VERIFIER,
-            "test_a_trail_written_anew_contradicts_the_marks_that_sites_hold",
+            "test_a_audit_log_written_anew_contradicts_the_checkpoints_that_sites_hold",
             _VERIFIER, "test_a_bomb_is_refused_before_it_goes_off",
             _VERIFIER, "test_names_that_lead_elsewhere_are_refused",
         ),
@@ -206,8 +206,8 @@ DASHBOARD = (
         played(
             _REVOCATION,
             "test_a_backup_of_aura_restored_after_revoking_commands_nothing_and_is_noticed",
-            _MARKS, "test_a_trail_set_back_is_refused_by_the_site_which_is_still_read",
-            _MARKS,
+            _CHECKPOINTS, "test_a_audit_log_set_back_is_refused_by_the_site_which_is_still_read",
+            _CHECKPOINTS,
             "test_while_it_is_refused_an_update_is_refused_with_a_word_of_its_own",
         ),
         note=(
@@ -232,8 +232,8 @@ DASHBOARD = (
     Attack(
         "A site claims to have seen an audit log that Aura never had",
         played(
-            _MARKS, "test_what_a_site_cannot_prove_is_an_alarm_about_that_site_alone",
-            _MARKS, "test_a_refusal_without_a_proof_is_no_doubt_about_the_trail",
+            _CHECKPOINTS, "test_what_a_site_cannot_prove_is_an_alert_about_that_site_alone",
+            _CHECKPOINTS, "test_a_refusal_without_a_proof_is_no_doubt_about_the_audit_log",
         ),
     ),
     Attack(

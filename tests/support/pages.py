@@ -12,11 +12,11 @@ def site_names(answer) -> list[str]:
     return re.findall(r'class="cell-name" href="/sites/\d+">([^<]+)</a>', answer.text)
 
 
-def policy_form(**changes):
+def rule_form(**changes):
     usual = {
         "name": "Patches at night",
-        "scopes": ["plugins", "themes"],
-        "steps": ["patch"],
+        "permissions": ["plugins", "themes"],
+        "release_types": ["patch"],
         "client": "",
         "weekdays": ["0", "1", "2", "3"],
         "from_hour": "2",

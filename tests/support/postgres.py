@@ -1,7 +1,7 @@
 """A PostgreSQL of the tests' own: a cluster on a socket in a temporary folder, gone with them.
 
 Every test gets a database that nobody used before it, copied from one that was migrated once:
-the guards of the audit trail leave no way to empty it.
+the guards of the audit log leave no way to empty it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`python -m tests.support.read_together <folder>`: several processes and one read a long log.
 
-Prints as JSON what both found, for the whole trail and after each of some changes to it. In a
+Prints as JSON what both found, for the whole audit log and after each of some changes to it. In a
 process of its own: one that tests run in has threads, and is not forked.
 """
 
@@ -19,7 +19,7 @@ from unittest.mock import Mock, patch
 from app.domain import audit
 from app.domain.audit import Anchor, chain, parallel
 from app.models import migrate
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.audit_chain import Execute
 from app.models.base import db, use_database
 from tests.support.audit_entries import fill
@@ -48,7 +48,7 @@ def main() -> None:
     migrate.to_newest(config.database_url, config.var_dir)
     with db.connection_context():
         fill(ENTRIES)
-        anchors = [Anchor(n, Entry.get_by_id(n).hash, "a site") for n in (50, 150)]
+        anchors = [Anchor(n, AuditEntry.get_by_id(n).hash, "a site") for n in (50, 150)]
         without_guards()
     found = []
     for number, change in enumerate(CHANGES):

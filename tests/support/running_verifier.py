@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from tests.support import trail_exports as made
-from tests.support.trail_exports import VERIFIER, Files
+from tests.support import audit_log_exports as made
+from tests.support.audit_log_exports import VERIFIER, Files
 
 # Whatever the program does that its first lines say it does not do ends it. Needs no right of the
 # machine's, so it holds where the network cannot be taken away.
@@ -76,10 +76,10 @@ program = load()
 def judge(files: Files, folder: Path, kept: dict[str, str] | None = None) -> list[str]:
     """What the program finds wrong; quick, for hundreds of examples. Never an accident."""
     path = made.write_zip(files, folder / "export.zip")
-    mark = folder / "kept.json"
-    mark.write_text(json.dumps(kept))
+    checkpoint = folder / "kept.json"
+    checkpoint.write_text(json.dumps(kept))
     try:
-        wrong, _ = program.check(str(path), str(mark) if kept else None)
+        wrong, _ = program.check(str(path), str(checkpoint) if kept else None)
     except (program.Misfit, program.Unreadable) as why:
         return [str(why)]
     return wrong

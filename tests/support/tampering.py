@@ -1,8 +1,8 @@
-"""What the owner of a database can do to the trail in it, guards or no guards."""
+"""What the owner of a database can do to the audit log in it, guards or no guards."""
 
 from __future__ import annotations
 
-from app.models.audit import Detail, Entry
+from app.models.audit import AuditEntry, PrivateDetail
 from app.models.base import db, is_postgres
 
 
@@ -27,12 +27,12 @@ def keep_columns() -> None:
 
 def swap(one: int, other: int) -> None:
     """Exchange what two entries say; everything else of them stays."""
-    bodies = {seq: Entry.get_by_id(seq).body for seq in (one, other)}
-    Entry.update(body=bodies[other]).where(Entry.seq == one).execute()
-    Entry.update(body=bodies[one]).where(Entry.seq == other).execute()
+    bodies = {seq: AuditEntry.get_by_id(seq).body for seq in (one, other)}
+    AuditEntry.update(body=bodies[other]).where(AuditEntry.seq == one).execute()
+    AuditEntry.update(body=bodies[one]).where(AuditEntry.seq == other).execute()
 
 
 def cut_off_after(seq: int) -> None:
     """Without a trace beside the chain either."""
-    Detail.delete().where(Detail.seq > seq).execute()
-    Entry.delete().where(Entry.seq > seq).execute()
+    PrivateDetail.delete().where(PrivateDetail.seq > seq).execute()
+    AuditEntry.delete().where(AuditEntry.seq > seq).execute()

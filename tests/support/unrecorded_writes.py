@@ -1,4 +1,4 @@
-"""Watching whether whatever changes something also leaves an entry in the trail."""
+"""Watching whether whatever changes something also leaves an entry in the audit log."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from app.models.base import db
 _WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?', re.IGNORECASE)
 # Where a row changes without anybody having done anything that somebody would ask about.
 QUIET = {
-    "member_session": "when a browser was last seen; its begin and end are entries",
+    "user_session": "when a browser was last seen; its begin and end are entries",
     "refusal_count": "a counter; what was only counted becomes an entry",
     "login_failure": "a counter that slows guessing; a refusal is an entry",
     "pairing": "when a site is tried next; each call is an entry",
-    "trail_export": "what was asked for; written and handed out are entries",
+    "audit_log_export": "what was asked for; written and handed out are entries",
 }
 
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from app.domain.changes import proposals
-from app.models.accounts import MemberSession
-from app.models.audit import Entry
+from app.models.accounts import UserSession
+from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.changes import APPROVED, PROPOSED, Change
 from app.models.clients import SECOND, Client
@@ -42,7 +42,7 @@ def state(change):
 
 
 def long_ago():
-    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
+    UserSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
 
 
 def test_an_approval_queues_the_change_and_the_page_says_who(as_ana, proposed, fake, config, jobs):
@@ -106,7 +106,9 @@ def test_an_old_session_types_its_password_first(as_ana, proposed):
     done = approve_as(as_ana, proposed, **held, own_password=PASSWORD)
     assert done.location.endswith(f"/changes/{proposed.id}")
     assert state(proposed) == APPROVED
-    assert [e.event for e in Entry.newest(event="identity_confirmed")] == ["identity_confirmed"]
+    assert [e.event for e in AuditEntry.newest(event="identity_confirmed")] == [
+        "identity_confirmed"
+    ]
 
 
 def held_in(page) -> dict[str, str]:
@@ -139,12 +141,12 @@ def test_guessing_the_password_there_is_slow(as_ana, proposed):
         approve_as(as_ana, proposed, own_password="wrong")
     assert approve_as(as_ana, proposed, own_password=PASSWORD).status_code == 422
     assert state(proposed) == PROPOSED
-    assert len(Entry.newest(event="password_refused")) == 7
+    assert len(AuditEntry.newest(event="password_refused")) == 7
 
 
 def test_a_password_opens_nothing_that_the_role_does_not(as_cleo, proposed):
     assert approve_as(as_cleo, proposed, own_password=PASSWORD).status_code == 403
-    assert not Entry.newest(event="identity_confirmed")
+    assert not AuditEntry.newest(event="identity_confirmed")
 
 
 @pytest.mark.parametrize("digest", ["", "0" * 64])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.domain.audit.documents import entry_document
-from app.models.accounts import Member
-from app.models.audit import Entry
+from app.models.accounts import User
+from app.models.audit import AuditEntry
 from tests.support.browsers import signed_in
 from tests.support.factories import PASSWORD
 
@@ -33,10 +33,10 @@ def test_the_session_one_is_in_gets_a_new_ticket(as_ana):
         assert cookie["_user_id"] != before
 
 
-def test_the_change_is_in_the_trail(as_ana):
+def test_the_change_is_in_the_audit_log(as_ana):
     as_ana.post("/account/password", data=TYPED)
-    assert "password_changed" in [entry.event for entry in Entry.newest()]
-    assert NEW not in "".join(entry.body for entry in Entry.newest())
+    assert "password_changed" in [entry.event for entry in AuditEntry.newest()]
+    assert NEW not in "".join(entry.body for entry in AuditEntry.newest())
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_the_change_is_in_the_trail(as_ana):
     ],
 )
 def test_a_mistake_is_told_beside_its_field(as_ana, ana, changes, field):
-    before = Member.get_by_id(ana.id).password_hash
+    before = User.get_by_id(ana.id).password_hash
     answer = as_ana.post("/account/password", data={**TYPED, **changes})
     assert answer.status_code == 422
     assert f'id="f-{field}-error"' in answer.text
-    assert Member.get_by_id(ana.id).password_hash == before
+    assert User.get_by_id(ana.id).password_hash == before
 
 
 def test_a_stolen_session_cannot_guess_the_password(as_ana, ana):
@@ -65,14 +65,14 @@ def test_a_stolen_session_cannot_guess_the_password(as_ana, ana):
     assert as_ana.get("/").status_code == 200
 
 
-def test_each_guess_is_in_the_trail_with_its_reason(as_ana):
+def test_each_guess_is_in_the_audit_log_with_its_reason(as_ana):
     wrong = {**TYPED, "present": "not the password at all"}
     for _ in range(6):
         as_ana.post("/account/password", data=wrong)
-    told = [entry_document(one) for one in Entry.newest(event="password_refused")]
+    told = [entry_document(one) for one in AuditEntry.newest(event="password_refused")]
     reasons = [one["facts"]["reason"] for one in told]
     assert reasons == ["too many attempts", *["wrong password"] * 5]
-    assert {one["actor"]["kind"] for one in told} == {"member"}
+    assert {one["actor"]["kind"] for one in told} == {"user"}
     assert "The password was refused" in as_ana.get("/audit").text
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from app.domain.audit.documents import entry_document
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.changes import Change
 from tests.support.factories import AKISMET, approve, run_change
@@ -63,7 +63,7 @@ def test_it_stays_listed_however_much_ends_after_it(as_ana, ended, plays):
 def test_a_rollback_is_acknowledged_without_words_and_with_an_entry(as_ben, ended):
     change = ended(("rolled_back", "fatal_after"))
     assert as_ben.post(f"/changes/{change.id}/close", data={"note": ""}).status_code == 303
-    last = entry_document(Entry.newest(event="change_acknowledged", limit=1)[0])
+    last = entry_document(AuditEntry.newest(event="change_acknowledged", limit=1)[0])
     assert (last["actor"]["name"], last["facts"]["change_id"]) == ("Ben", change.id)
 
 

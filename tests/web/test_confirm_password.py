@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 
 from app.domain import permissions
-from app.models.accounts import Member, MemberSession
-from app.models.audit import Entry
+from app.models.accounts import User, UserSession
+from app.models.audit import AuditEntry
 from app.models.base import utcnow
-from tests.support.factories import PASSWORD, make_member
+from tests.support.factories import PASSWORD, make_user
 
 # Each route that changes something under such a permission. A new one has to be added here.
 ROUTES = {
@@ -46,7 +46,7 @@ INVITED = {"name": "Eve", "email": "eve@agency.example", "role": "owner"}
 
 def leave_open(minutes: int = 20) -> None:
     """The browser stays signed in, and nobody has typed a password for that long."""
-    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=minutes)).execute()
+    UserSession.update(confirmed_at=utcnow() - timedelta(minutes=minutes)).execute()
 
 
 def test_every_route_with_such_a_permission_is_among_these(app):
@@ -63,11 +63,11 @@ def test_every_route_with_such_a_permission_is_among_these(app):
 @pytest.mark.parametrize("endpoint", ROUTES)
 def test_a_browser_that_was_left_open_is_asked_first(as_ana, endpoint):
     leave_open()
-    before = Entry.head()
+    before = AuditEntry.head()
     answer = as_ana.post(ROUTES[endpoint], data=INVITED)
     assert answer.status_code == 403
     assert "Confirm your identity" in answer.text
-    assert Entry.head() == before
+    assert AuditEntry.head() == before
 
 
 @pytest.mark.parametrize("endpoint", ROUTES)
@@ -75,8 +75,8 @@ def test_the_wrong_password_is_no_confirmation(as_ana, endpoint):
     leave_open()
     answer = as_ana.post(ROUTES[endpoint], data={**INVITED, "own_password": "a guess"})
     assert answer.status_code == 422
-    assert Entry.head().event == "password_refused"
-    assert not Member.select().where(Member.name == "Eve").exists()
+    assert AuditEntry.head().event == "password_refused"
+    assert not User.select().where(User.name == "Eve").exists()
 
 
 def test_after_a_quarter_of_an_hour_it_is_asked_again(as_ana):
@@ -93,16 +93,16 @@ def test_with_the_password_what_was_sent_is_done_at_once(as_ana):
     assert {name: held[name] for name in INVITED} == INVITED
     answer = as_ana.post("/team", data={**held, "own_password": PASSWORD})
     assert answer.status_code == 303
-    assert Member.get(Member.name == "Eve").email == "eve@agency.example"
+    assert User.get(User.name == "Eve").email == "eve@agency.example"
 
 
 def test_a_browser_that_was_left_open_hands_no_account_over(as_ana, ana):
-    colleague = make_member("Carl", "owner")
+    colleague = make_user("Carl", "owner")
     leave_open()
     answer = as_ana.post(f"/team/{colleague.id}/link")
     assert answer.status_code == 403
     assert "/invitation/" not in answer.text
-    assert Member.get_by_id(colleague.id).session_epoch == colleague.session_epoch
+    assert User.get_by_id(colleague.id).session_epoch == colleague.session_epoch
 
 
 def test_pages_are_still_shown(as_ana):

@@ -9,7 +9,7 @@ import pytest
 from app.domain.audit.documents import entry_document
 from app.domain.changes import candidates
 from app.domain.inventory.versions import available_updates
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
@@ -56,8 +56,8 @@ def test_list_site_page_report_and_entry_name_the_same_number(as_ana, mixed):
     # And what stands under "open now" adds up to it.
     counts = re.findall(r"(\d+) updates? (?:is|are) waiting", report)
     assert sum(map(int, counts)) == 4
-    arrived = entry_document(Entry.newest(event="report_received", limit=1)[0])
-    assert arrived["facts"]["offers"] == 4
+    arrived = entry_document(AuditEntry.newest(event="report_received", limit=1)[0])
+    assert arrived["facts"]["available_updates"] == 4
 
 
 def test_a_wordpress_with_two_versions_is_one_update(mixed):

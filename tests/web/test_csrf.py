@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.views.authorization import OPEN
 from tests.support.browsers import Person
 
@@ -77,7 +77,7 @@ def test_a_request_that_began_elsewhere_is_refused(as_ana, headers):
     answer = as_ana.post("/account/sessions/end-others", headers=headers)
     assert answer.status_code == 400
     assert "Form refused" in answer.text
-    assert Entry.newest(limit=1)[0].event == "form_refused"
+    assert AuditEntry.newest(limit=1)[0].event == "form_refused"
 
 
 def test_a_browser_that_says_nothing_of_its_origin_needs_the_token_all_the_same(as_ana):
@@ -92,9 +92,9 @@ def test_a_token_of_somebody_else_does_not_count(as_ana, as_ben):
 
 
 def test_no_page_changes_anything_by_being_looked_at(app, as_ana, site):
-    before = Entry.head().seq
+    before = AuditEntry.head().seq
     for rule in app.url_map.iter_rules():
         if "GET" in rule.methods and rule.endpoint != "static":
             path = app.url_map.bind("localhost").build(rule.endpoint, _values(rule))
             as_ana.get(path)
-    assert Entry.head().seq == before
+    assert AuditEntry.head().seq == before

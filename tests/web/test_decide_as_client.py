@@ -6,8 +6,8 @@ import pytest
 
 from app.domain.changes import approvals, auto_update_rules
 from app.domain.errors import Forbidden, Invalid
-from app.models.accounts import Member
-from app.models.auto_update_rules import Policy
+from app.models.accounts import User
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.changes import APPROVED, PROPOSED, Change
 from app.models.clients import SECOND, SELF, THEMSELVES, Client
@@ -107,7 +107,7 @@ def test_what_concerns_the_agency_is_not_hers(as_dora, hers):
 
 
 def test_one_of_no_client_sees_nothing(as_dora, hers, others, dora):
-    Member.update(client_id=None).where(Member.id == dora.id).execute()
+    User.update(client_id=None).where(User.id == dora.id).execute()
     assert as_dora.get(f"/sites/{hers.id}").status_code == 404
     assert "Bakery" not in as_dora.get("/").text
 
@@ -178,15 +178,15 @@ def test_another_clients_change_is_not_hers_in_the_domain_either(dora, others, c
 
 def test_a_client_who_was_moved_meanwhile_decides_no_more(as_dora, asked, dora):
     other = Client.named("Florist Ltd")
-    Member.update(client_id=other.id).where(Member.id == dora.id).execute()
+    User.update(client_id=other.id).where(User.id == dora.id).execute()
     assert approve_as(as_dora, asked).status_code == 404
 
 
 def test_a_standing_approval_releases_nothing_of_hers(as_dora, asked, hers):
-    policy = Policy(scopes=["plugins"], steps=["patch"], confirmed_by=1)
-    assert not auto_update_rules.applies_to(policy, hers, "plugins", "patch")
+    rule = AutoUpdateRule(permissions=["plugins"], release_types=["patch"], confirmed_by=1)
+    assert not auto_update_rules.applies_to(rule, hers, "plugins", "patch")
     Client.update(approvals="self").execute()
-    assert auto_update_rules.applies_to(policy, Site.get_by_id(hers.id), "plugins", "patch")
+    assert auto_update_rules.applies_to(rule, Site.get_by_id(hers.id), "plugins", "patch")
 
 
 # ---- how she comes in ----
@@ -198,8 +198,8 @@ def test_an_owner_invites_her_for_one_client(as_ana, database):
     assert as_ana.post("/team", data=form).status_code == 422
     answer = as_ana.post("/team", data={**form, "client": client.id})
     assert "One-time link for Dora" in as_ana.get(answer.location).text
-    member = Member.get(Member.name == "Dora")
-    assert (member.role, member.client_id) == ("client", client.id)
+    user = User.get(User.name == "Dora")
+    assert (user.role, user.client_id) == ("client", client.id)
     assert "Bakery Ltd" in as_ana.get("/team").text
 
 
@@ -207,7 +207,7 @@ def test_a_colleague_belongs_to_no_client(as_ana, database):
     client = Client.named("Bakery Ltd")
     form = {"name": "Olga", "email": "olga@agency.example", "role": "viewer", "client": client.id}
     as_ana.post("/team", data=form)
-    assert Member.get(Member.name == "Olga").client_id is None
+    assert User.get(User.name == "Olga").client_id is None
 
 
 def test_nobody_is_asked_who_cannot_sign_in(ana, database):

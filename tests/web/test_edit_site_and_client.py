@@ -8,15 +8,15 @@ import pytest
 
 from app.domain.audit.documents import entry_document
 from app.domain.changes import auto_update_rules
-from app.models.accounts import Member, MemberSession
-from app.models.audit import Entry
-from app.models.auto_update_rules import Policy
+from app.models.accounts import User, UserSession
+from app.models.audit import AuditEntry
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
-from tests.support.factories import make_member, make_site
+from tests.support.factories import make_site, make_user
 from tests.support.fakes import Clock
-from tests.support.policies import terms
+from tests.support.rules import terms
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def save(person, site: Site, **typed: str):
 
 
 def last(event: str) -> dict:
-    return entry_document(Entry.newest(event=event, limit=1)[0])
+    return entry_document(AuditEntry.newest(event=event, limit=1)[0])
 
 
-def approve_by_rule(ana, client: Client | None) -> Policy:
-    """A standing approval for one client's sites."""
+def approve_by_rule(ana, client: Client | None) -> AutoUpdateRule:
+    """An auto-update rule for one client's sites."""
     now = utcnow()
     made = terms(Clock(now), client=client, name="Patches")
     return auto_update_rules.create_rule(made, by=ana, confirmed_at=now, now=now)
@@ -81,7 +81,7 @@ def test_another_spelling_is_the_same_client(as_ben, bakery):
 
 def test_another_client_needs_a_recent_password_and_another_name_does_not(as_ben, bakery):
     as_ben.get("/")
-    MemberSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
+    UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
     assert save(as_ben, bakery, name="Sunrise").status_code == 303
     answer = save(as_ben, Site.get_by_id(bakery.id), client="Rosa")
     assert answer.status_code == 403
@@ -99,14 +99,14 @@ def test_who_approves_changes_only_by_an_owner(as_ben, as_ana, bakery):
 
 def test_a_standing_approval_covers_it_only_after_agreeing(as_ana, ana, bakery):
     rosa = Client.named("Rosa")
-    policy = approve_by_rule(ana, rosa)
+    rule = approve_by_rule(ana, rosa)
     question = save(as_ana, bakery, client="Rosa")
     assert question.status_code == 409
     assert "Patches" in question.text
     assert Site.get_by_id(bakery.id).client_id != rosa.id
-    agreed = {"name": bakery.name, "client": "Rosa", "agreed": str(policy.id)}
+    agreed = {"name": bakery.name, "client": "Rosa", "agreed": str(rule.id)}
     assert as_ana.post(f"/sites/{bakery.id}/edit", data=agreed).status_code == 303
-    assert last("site_edited")["facts"]["brings"] == f"{policy.id} “Patches”"
+    assert last("site_edited")["facts"]["brings"] == f"{rule.id} “Patches”"
 
 
 def test_one_who_may_only_look_edits_nothing(as_cleo, bakery):
@@ -121,7 +121,7 @@ def test_one_who_may_only_look_edits_nothing(as_cleo, bakery):
 def two(bakery, ana, clock, jobs) -> tuple[Client, Client]:
     """ "bakery sunrise" with a site and a person, and "Sunrise Ltd" with a site."""
     other = make_site(ana, now=clock(), url="https://other.example", client="Sunrise Ltd")
-    make_member("Emil", "client", client_id=bakery.client_id)
+    make_user("Emil", "client", client_id=bakery.client_id)
     return bakery.client, other.client
 
 
@@ -143,7 +143,7 @@ def test_two_clients_become_one_with_all_that_was_theirs(as_ana, two):
     assert answer.status_code == 303
     assert [one.name for one in Client.select()] == ["Sunrise Ltd"]
     assert Site.select().where(Site.client == right).count() == 2
-    assert Member.get(Member.name == "Emil").client_id == right.id
+    assert User.get(User.name == "Emil").client_id == right.id
     facts = last("clients_merged")["facts"]
     assert (facts["merged"], facts["client"], facts["people"]) == (
         "bakery sunrise", "Sunrise Ltd", 1,
@@ -157,7 +157,7 @@ def test_only_an_owner_merges_and_only_with_a_recent_password(as_ben, as_ana, tw
     assert "Merge into" not in as_ben.get(f"/clients/{wrong.id}/edit").text
     assert as_ben.post(path, data=data).status_code == 403
     as_ana.get("/")
-    MemberSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
+    UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
     assert "Confirm your identity" in as_ana.post(path, data=data).text
     assert Client.select().count() == 2
 
@@ -173,7 +173,7 @@ def test_nothing_is_merged_into_no_other_client(as_ana, two, into):
 
 def test_standing_approvals_are_ended_or_agreed_to_first(as_ana, ana, two):
     wrong, right = two
-    policy = approve_by_rule(ana, right)
+    rule = approve_by_rule(ana, right)
     path, data = f"/clients/{wrong.id}/merge", {"into": str(right.id)}
     question = as_ana.post(path, data=data)
     assert question.status_code == 409
@@ -181,4 +181,4 @@ def test_standing_approvals_are_ended_or_agreed_to_first(as_ana, ana, two):
     own = approve_by_rule(ana, wrong)
     assert "End the auto-update rules" in as_ana.post(path, data=data).text
     auto_update_rules.end_rule(own, by=ana, now=utcnow())
-    assert as_ana.post(path, data=data | {"agreed": str(policy.id)}).status_code == 303
+    assert as_ana.post(path, data=data | {"agreed": str(rule.id)}).status_code == 303

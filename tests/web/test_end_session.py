@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.models.accounts import Member, MemberSession
+from app.models.accounts import User, UserSession
 from app.models.base import utcnow
 from tests.support.browsers import signed_in
 
@@ -20,12 +20,10 @@ def elsewhere(app, as_ana, ana):
     return signed_in(app, ana, PHONE)
 
 
-def session_of(person) -> MemberSession:
+def session_of(person) -> UserSession:
     with person.session_transaction() as cookie:
         secret = cookie["_user_id"].partition(".")[2]
-    return MemberSession.get(
-        MemberSession.token_hash == hashlib.sha256(secret.encode()).hexdigest()
-    )
+    return UserSession.get(UserSession.token_hash == hashlib.sha256(secret.encode()).hexdigest())
 
 
 def test_every_open_session_is_listed_and_one_is_ended(as_ana, elsewhere):
@@ -70,13 +68,13 @@ def test_a_session_that_ended_is_not_ended_again(as_ana, elsewhere):
     ],
 )
 def test_a_session_ends_by_itself(as_ana, column, age, counts):
-    MemberSession.update(**{column: utcnow() - age}).execute()
+    UserSession.update(**{column: utcnow() - age}).execute()
     assert (as_ana.get("/").status_code == 200) is counts
 
 
 def test_being_there_keeps_a_session_and_a_page_left_open_does_not(as_ana, paired):
     long_ago = utcnow() - timedelta(minutes=20)
-    MemberSession.update(last_seen_at=long_ago).execute()
+    UserSession.update(last_seen_at=long_ago).execute()
     path = f"/sites/{paired.id}/progress?seen=sync"
     assert as_ana.get(path, headers={"HX-Request": "true"}).status_code == 200
     assert session_of(as_ana).last_seen_at == long_ago
@@ -85,7 +83,7 @@ def test_being_there_keeps_a_session_and_a_page_left_open_does_not(as_ana, paire
 
 
 def test_a_newer_epoch_ends_sessions_even_if_the_table_forgot(as_ana, ana):
-    Member.get_by_id(ana.id).outdate()
+    User.get_by_id(ana.id).outdate()
     assert as_ana.get("/").status_code == 303
 
 

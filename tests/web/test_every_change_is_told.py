@@ -1,4 +1,4 @@
-"""No button, form or command changes anything without an entry in the trail.
+"""No button, form or command changes anything without an entry in the audit log.
 
 Two looks at it: every request of every test in this folder is watched (tests/telling.py), and
 here the code of each route and command is followed until it writes an entry.
@@ -17,7 +17,7 @@ from flask import Flask
 
 from app import cli
 from app.domain import audit
-from app.domain.audit.events import SyncAsked
+from app.domain.audit.events import SyncRequested
 from app.models.base import db, transaction
 from app.models.sites import Site
 from tests.support.unrecorded_writes import QUIET, watched
@@ -31,7 +31,7 @@ CHANGES_NOTHING = {
 COMMANDS_CHANGE_NOTHING = {
     "migrate": "the shape of the tables, and nothing in them",
     "setup-link": "who used it is an entry",
-    "audit reindex": "what is made anew from the trail",
+    "audit reindex": "what is made anew from the audit log",
     "build-plugin": "a file beside Aura",
     "plugin new-key": "a file beside Aura, made where no dashboard runs",
     "plugin release": "files beside Aura",
@@ -52,7 +52,7 @@ def test_a_change_without_an_entry_is_seen(site, ana):
 def test_a_change_with_its_entry_is_told(site, ana):
     with watched() as writes, transaction():
         Site.update(name="Other").where(Site.id == site.id).execute()
-        audit.record(SyncAsked(sync_id=1), ana)
+        audit.record(SyncRequested(sync_id=1), ana)
     assert writes.untold == set()
 
 

@@ -47,7 +47,7 @@ NEEDS = {
     "changes.cancel": "propose",
     "changes.close": "approve",
     "clients.edit": "pair",
-    "clients.merge": "policies",
+    "clients.merge": "auto_update_rules",
     "clients.rename": "pair",
     "changes.together": "see",
     "sites.edit": "pair",
@@ -71,10 +71,10 @@ NEEDS = {
     "team.disable": "people",
     "team.enable": "people",
     "auto_update_rules.index": "overview",
-    "auto_update_rules.make": "policies",
+    "auto_update_rules.make": "auto_update_rules",
     "auto_update_rules.confirm": "approve",
     "auto_update_rules.end": "approve",
-    "auto_update_rules.ask_for": "policies",
+    "auto_update_rules.ask_for": "auto_update_rules",
     "sites.index": "see",
     "sites.new": "pair",
     "sites.add": "pair",
@@ -98,7 +98,7 @@ IN_TURN = sorted(NEEDS, key=lambda endpoint: (endpoint == "auth.sign_out", endpo
 MAY = {
     "owner": {
         *("account", "see", "audit", "overview", "pair", "keys", "sync", "revoke"),
-        *("propose", "decide", "approve", "export", "people", "policies"),
+        *("propose", "decide", "approve", "export", "people", "auto_update_rules"),
     },
     "operator": {
         *("account", "see", "audit", "overview", "pair", "keys", "sync", "revoke"),

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.connection import calls
 from app.keys import SealBroken
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.sites import Site
 from tests.support.factories import make_site
 
@@ -22,12 +22,12 @@ def test_it_is_kept_sealed_and_used(as_ben, paired, config):
     assert calls.channel_to(site, config).server_login == "staging:let me in, please"
 
 
-def test_it_is_never_shown_again_and_not_in_the_trail(as_ben, paired):
+def test_it_is_never_shown_again_and_not_in_the_audit_log(as_ben, paired):
     as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
     pages = [f"/sites/{paired.id}", f"/sites/{paired.id}/server-login", "/audit"]
     assert not any("let me in" in as_ben.get(page).text for page in pages)
     assert "saved (encrypted)" in as_ben.get(f"/sites/{paired.id}").text
-    entry = Entry.newest(limit=1)[0]
+    entry = AuditEntry.newest(limit=1)[0]
     assert entry.event == "server_login_changed"
     assert "staging" not in entry.body
 

@@ -12,7 +12,7 @@ SETTINGS = 'href="https://bakery.example/wp-admin/options-general.php?page=sitea
 @pytest.fixture
 def forbidden(today, fake, config):
     """A site whose owner allows no updates of plugins."""
-    fake.report["agent"]["scopes"]["plugins"] = False
+    fake.report["agent"]["permissions"]["plugins"] = False
     read_report(today, fake, config=config)
     return today
 

@@ -71,7 +71,7 @@ def test_totals_count_sites_updates_and_those_that_need_attention(
     as_ana, three, paired, fake, config
 ):
     read_report(paired, fake, config=config)
-    three[1].move(to=ACTIVE, when=(NEW,), failures_in_row=3, fault="dns")
+    three[1].move(to=ACTIVE, when=(NEW,), consecutive_failures=3, error_code="dns")
     text = as_ana.get("/").text
     assert "<strong>4</strong>sites" in text
     assert "<strong>1</strong>has available updates" in text

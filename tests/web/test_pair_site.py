@@ -31,7 +31,7 @@ def attempt(site, fake, config):
 
     def run() -> str:
         token = site.latest_token()
-        token.note(next_try_at=fake.clock(), busy_until=None)
+        token.note(next_attempt_at=fake.clock(), leased_until=None)
         return pairing.attempt_pairing(token.id, config=config, call=fake.call, now=fake.clock)
 
     return run

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.changes import eligibility, outcomes
 from app.domain.changes.eligibility import Reason
-from app.models.auto_update_rules import Held
+from app.models.auto_update_rules import UpdateHold
 from app.models.base import utcnow
 from app.models.changes import STATES, Change
 from tests.support.factories import AKISMET, check, make_site, pair, plugin, read_report, report
@@ -23,7 +23,7 @@ def want(site, ident=AKISMET, to="5.3.1"):
     return f"{site.id}|plugin|{to}|{ident}"
 
 
-def core_offer(version, kind):
+def core_update(version, kind):
     return {
         "version": version,
         "kind": kind,
@@ -38,8 +38,8 @@ def core_offer(version, kind):
 
 def test_the_sites_page_says_what_may_be_updated_and_why_not(as_ben, today, fake, config):
     fake.report["plugins"].append(plugin("shop/shop.php", name="Shop", auto_update=True))
-    offer = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "requires_php": "8.4"}
-    fake.report["updates"]["plugins"].append(offer)
+    update = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "requires_php": "8.4"}
+    fake.report["updates"]["plugins"].append(update)
     read_report(today, fake, config=config)
     text = as_ben.get(f"/sites/{today.id}").text
     assert "Requires PHP 8.4. The site has 8.2.36." in text
@@ -58,7 +58,7 @@ def test_a_site_that_tells_nothing_of_its_owners_wishes_allows_nothing(
 
 
 def test_what_cannot_be_proposed_is_listed_with_its_reasons(as_ben, today, fake, config):
-    fake.report["agent"]["scopes"]["plugins"] = False
+    fake.report["agent"]["permissions"]["plugins"] = False
     read_report(today, fake, config=config)
     text = as_ben.get(f"/changes/new?site={today.id}").text
     assert "No updates to propose" in text
@@ -109,8 +109,8 @@ def test_several_sites_at_once_share_a_page(as_ben, today, ana, fake, config):
 
 def test_siteagent_itself_is_reviewed_apart_with_its_own_risks(as_ben, today, fake, config):
     fake.report["plugins"].append(plugin(SITEAGENT, name="SiteAgent", version="0.1.0"))
-    offer = {**fake.report["updates"]["plugins"][0], "id": SITEAGENT, "version": "0.2.0"}
-    fake.report["updates"]["plugins"].append(offer)
+    update = {**fake.report["updates"]["plugins"][0], "id": SITEAGENT, "version": "0.2.0"}
+    fake.report["updates"]["plugins"].append(update)
     read_report(today, fake, config=config)
     choice = f"{today.id}|siteagent|0.2.0|{SITEAGENT}"
     assert SITEAGENT not in as_ben.get(f"/changes/new?site={today.id}").text
@@ -134,12 +134,12 @@ def test_siteagent_itself_is_reviewed_apart_with_its_own_risks(as_ben, today, fa
         assert f"Update {change.id}" in history
     held = {"kind": "plugin", "ident": SITEAGENT, "hold_reason": "not yet", "until": ""}
     as_ben.post(f"/sites/{today.id}/component/hold", data=held)
-    assert Held.get().kind == "siteagent"
+    assert UpdateHold.get().kind == "siteagent"
 
 
 def test_wordpress_itself_is_reviewed_apart(as_ben, today, fake, config):
-    offers = [core_offer("6.8.2", "minor"), core_offer("6.9", "major")]
-    fake.report["updates"]["core"] = offers
+    available_updates = [core_update("6.8.2", "minor"), core_update("6.9", "major")]
+    fake.report["updates"]["core"] = available_updates
     read_report(today, fake, config=config)
     usual = as_ben.get(f"/changes/new?site={today.id}").text
     assert "core|6.8.2|core" not in usual
@@ -155,7 +155,7 @@ def test_wordpress_itself_is_reviewed_apart(as_ben, today, fake, config):
         f"/changes/new?site={today.id}&apart=core_minor",
         data={"want": f"{today.id}|core|6.8.2|core"},
     )
-    assert Change.get().scope == "core_minor"
+    assert Change.get().permission == "core_minor"
 
 
 def test_a_time_to_run_is_part_of_the_plan(as_ben, today):
@@ -237,7 +237,7 @@ def test_a_component_is_left_alone_and_let_go(as_ben, as_cleo, today):
     assert "Updates are ignored" in text
     assert "<img src=x" not in text
     assert as_ben.post(f"{place}/release", data=named).status_code == 303
-    assert Held.select().count() == 0
+    assert UpdateHold.select().count() == 0
     assert as_ben.post(f"{place}/release", data=named).status_code == 409
 
 
@@ -252,8 +252,8 @@ def words(app):
 
 def test_every_reason_against_an_update_has_its_sentence(words):
     assert set(words.AGAINST) == set(eligibility.CODES)
-    facts = {"needed": "8.4", "present": "8.2", "scope": "plugins", "method": "ftp"}
-    facts |= {"offered": "1.0", "free": "100", "least": "200", "reason": "it broke", "until": ""}
+    facts = {"needed": "8.4", "present": "8.2", "permission": "plugins", "method": "ftp"}
+    facts |= {"available": "1.0", "free": "100", "least": "200", "reason": "it broke", "until": ""}
     for code in eligibility.CODES:
         said = str(words.against(Reason(code, facts)))
         assert said.endswith((".", "”"))
@@ -265,7 +265,7 @@ def test_every_state_and_every_reason_of_ours_has_words(words):
     ours = {outcomes.NO_EVIDENCE, outcomes.NEVER_ARRIVED, outcomes.STILL_WATCHED}
     ours |= {outcomes.BROKE_OUTSIDE, outcomes.CONNECTION_ENDED, *outcomes._NOTHING_DONE}
     assert ours <= set(words.REASONS)
-    assert set(words.SCOPES) == set(eligibility.SCOPES)
+    assert set(words.PERMISSIONS) == set(eligibility.PERMISSIONS)
     assert set(words.PROBES) == set(outcomes.PROBES)
 
 

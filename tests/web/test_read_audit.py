@@ -1,4 +1,4 @@
-"""Somebody reads the trail: newest first, by event, by site, page by page."""
+"""Somebody reads the audit log: newest first, by event, by site, page by page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import pytest
 
 from app.domain import audit
-from app.domain.audit.events import SyncAsked
+from app.domain.audit.events import SyncRequested
 from app.models.base import transaction
 from tests.support.factories import AKISMET, approve, check, make_site, propose, run_change
 
@@ -24,7 +24,7 @@ def test_entries_are_sentences_with_number_and_hash(as_ana, site):
     assert f'href="/sites/{site.id}"' in text
 
 
-def test_the_trail_is_narrowed_to_a_site(as_ana, ana, site, clock):
+def test_the_audit_log_is_narrowed_to_a_site(as_ana, ana, site, clock):
     make_site(ana, now=clock(), url="https://other.example", name="Other")
     text = as_ana.get(f"/sites/{site.id}/audit").text
     assert "Bakery" in text
@@ -32,7 +32,7 @@ def test_the_trail_is_narrowed_to_a_site(as_ana, ana, site, clock):
     assert "Other" not in as_ana.get(f"/audit?site={site.id}").text.split('id="entries"')[1]
 
 
-def test_the_trail_is_narrowed_to_an_event(as_ana, site, paired):
+def test_the_audit_log_is_narrowed_to_an_event(as_ana, site, paired):
     listed = as_ana.get("/audit?event=pairing_completed").text.split('id="entries"')[1]
     assert "The site was paired" in listed
     assert "added the site" not in listed
@@ -43,7 +43,7 @@ def test_the_trail_is_narrowed_to_an_event(as_ana, site, paired):
 def test_older_entries_are_a_link_away(as_ana, ana, site):
     with transaction():
         for number in range(60):
-            audit.record(SyncAsked(site_id=site.id, sync_id=number), ana)
+            audit.record(SyncRequested(site_id=site.id, sync_id=number), ana)
     first = as_ana.get(f"/sites/{site.id}/audit")
     assert first.text.count('class="entry-text"') == 50
     older = f"/sites/{site.id}/audit?before={audit.find_entries(limit=50)[-1].seq}"
@@ -99,8 +99,8 @@ def test_it_is_narrowed_by_client_person_outcome_component_words_and_days(
 def test_filters_are_kept_on_the_next_page_and_shown_as_typed(as_ana, ana, site):
     with transaction():
         for number in range(60):
-            audit.record(SyncAsked(site_id=site.id, sync_id=number), ana)
-    text = as_ana.get(f"/audit?site={site.id}&words=%22sync%22+%3Cb%3E&event=sync_asked").text
+            audit.record(SyncRequested(site_id=site.id, sync_id=number), ana)
+    text = as_ana.get(f"/audit?site={site.id}&words=%22sync%22+%3Cb%3E&event=sync_requested").text
     assert 'value="&#34;sync&#34; &lt;b&gt;"' in text
     narrow = as_ana.get(f"/audit?site={site.id}&words=sync").text
     older = re.search(r'href="([^"]+)" rel="next"', narrow).group(1)

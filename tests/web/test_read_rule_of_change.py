@@ -16,7 +16,7 @@ from app.models.changes import EXPIRED, Change
 from app.models.sites import Site
 from tests.support.factories import AKISMET, check
 from tests.support.fakes import FakeSite
-from tests.support.policies import terms
+from tests.support.rules import terms
 
 
 @pytest.fixture

@@ -45,17 +45,17 @@ def test_ready_notice_gets_a_signed_answer(
     assert jobs.names() == ["pair_site", "pair_site"]
 
 
-def test_goodbye_ends_the_connection(
+def test_disconnect_ends_the_connection(
     knock: FlaskClient, paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    sent = fake.goodbye_notice(config.origin)
+    sent = fake.disconnect_notice(config.origin)
     answer = knock.post("/agent/notice", data=sent.body, headers=sent.headers)
     assert answer.status_code == 200
     paired.refresh()
     assert paired.state == DISCONNECTED
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b'{"v":1,"op":"goodbye"}'])
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b'{"v":1,"op":"disconnect"}'])
 def test_a_stranger_learns_nothing(knock: FlaskClient, site: Site, body: bytes) -> None:
     answer = knock.post("/agent/notice", data=body)
     assert (answer.status_code, answer.data) == (401, b'{"aura":1,"code":"unauthorized"}')

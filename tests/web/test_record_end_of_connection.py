@@ -42,7 +42,7 @@ class Parting:
         )
 
     def notice(self) -> None:
-        secret = b64u(self.fake.paired.keys.goodbye)
+        secret = b64u(self.fake.paired.keys.disconnect)
         revocation.receive_disconnect(self.site.key_id, secret, now=self.fake.clock())
 
     def sync(self) -> None:

@@ -40,7 +40,7 @@ def test_new_keys_are_asked_for_shown_and_made(as_ben, paired, fake, config, job
     answer = as_ben.post(f"/sites/{paired.id}/keys/rotate")
     assert answer.status_code == 303
     asked = Rotation.get()
-    assert asked.asked_by == "Ben"
+    assert asked.requested_by == "Ben"
     assert jobs.jobs == [("rotate_keys", (asked.id,), 0)]
     shown = as_ben.get(f"/sites/{paired.id}").text
     assert "The current keys work until the new ones are confirmed" in shown

@@ -13,8 +13,8 @@ from tests.support.factories import read_report
 
 
 @pytest.fixture
-def goodbye(paired, fake, config):
-    """Let the worker say goodbye once."""
+def disconnect(paired, fake, config):
+    """Let the worker say disconnect notice once."""
 
     def run() -> str:
         paired.refresh()
@@ -45,10 +45,10 @@ def test_one_click_starts_it(as_ana, paired, jobs):
     assert f'hx-get="/sites/{paired.id}/progress?seen=revoking"' in text
 
 
-def test_acknowledged_and_refused_is_shown_as_confirmed(as_ana, paired, fake, config, goodbye):
+def test_acknowledged_and_refused_is_shown_as_confirmed(as_ana, paired, fake, config, disconnect):
     read_report(paired, fake, config=config)
     as_ana.post(f"/sites/{paired.id}/revoke")
-    assert goodbye() == "revoked"
+    assert disconnect() == "revoked"
     text = as_ana.get(f"/sites/{paired.id}").text
     assert "Revoked, confirmed by the site" in text
     assert "The answer matched the hash stored at pairing" in text
@@ -58,10 +58,10 @@ def test_acknowledged_and_refused_is_shown_as_confirmed(as_ana, paired, fake, co
     assert "hx-get" not in text
 
 
-def test_an_unreached_site_is_not_called_revoked_there(as_ana, paired, fake, goodbye):
+def test_an_unreached_site_is_not_called_revoked_there(as_ana, paired, fake, disconnect):
     as_ana.post(f"/sites/{paired.id}/revoke")
     fake.failing = [ErrorCode.connect_timeout] * 4
-    assert goodbye() == "revoked_unreached"
+    assert disconnect() == "revoked_unreached"
     text = as_ana.get(f"/sites/{paired.id}").text
     assert "Revoked in Aura, site not reached yet" in text
     assert "Next attempt" in text
@@ -69,12 +69,12 @@ def test_an_unreached_site_is_not_called_revoked_there(as_ana, paired, fake, goo
     assert "Not seen." in text
 
 
-def test_a_late_acknowledgement_is_not_rounded_up_to_proof(as_ana, paired, fake, goodbye):
+def test_a_late_acknowledgement_is_not_rounded_up_to_proof(as_ana, paired, fake, disconnect):
     as_ana.post(f"/sites/{paired.id}/revoke")
     fake.failing = [ErrorCode.connect_timeout] * 4
-    goodbye()
+    disconnect()
     fake.failing = []
-    assert goodbye() == "revoked_unproven"
+    assert disconnect() == "revoked_unproven"
     text = as_ana.get(f"/sites/{paired.id}").text
     assert "Revoked, not proven" in text
     assert "The answer matched the hash" in text
@@ -109,9 +109,9 @@ def test_one_who_may_only_look_cannot_revoke(as_cleo, paired):
     assert paired.state == "active"
 
 
-def test_a_revoked_site_can_be_connected_again_or_removed(as_ana, paired, goodbye):
+def test_a_revoked_site_can_be_connected_again_or_removed(as_ana, paired, disconnect):
     as_ana.post(f"/sites/{paired.id}/revoke")
-    goodbye()
+    disconnect()
     text = as_ana.get(f"/sites/{paired.id}").text
     assert "Connect this site again" in text
     assert f'action="/sites/{paired.id}/forget"' in text
@@ -129,9 +129,9 @@ def test_a_paired_site_cannot_be_removed(as_ana, paired):
 # ---- the certificate ----
 
 
-def test_the_certificate_names_the_evidence_and_the_trail(as_ana, paired, goodbye):
+def test_the_certificate_names_the_evidence_and_the_audit_log(as_ana, paired, disconnect):
     as_ana.post(f"/sites/{paired.id}/revoke")
-    goodbye()
+    disconnect()
     text = as_ana.get(f"/sites/{paired.id}/certificate").text
     for words in ("Certificate of revocation", paired.fingerprint, paired.kid, "Ana", paired.url):
         assert words in text
@@ -139,10 +139,10 @@ def test_the_certificate_names_the_evidence_and_the_trail(as_ana, paired, goodby
     assert "Newest entry at issue" in text
 
 
-def test_an_incomplete_proof_is_no_certificate_of_revocation(as_ana, paired, fake, goodbye):
+def test_an_incomplete_proof_is_no_certificate_of_revocation(as_ana, paired, fake, disconnect):
     as_ana.post(f"/sites/{paired.id}/revoke")
     fake.failing = [ErrorCode.dns] * 4
-    goodbye()
+    disconnect()
     text = as_ana.get(f"/sites/{paired.id}/certificate").text
     assert "Certificate of revocation" not in text
     assert "Record of the end of a connection" in text

@@ -33,7 +33,7 @@ def test_versions_components_and_offers_are_shown(see):
     assert "Connected" in text
 
 
-def offer(**changes: object) -> dict[str, object]:
+def update(**changes: object) -> dict[str, object]:
     usual = {"id": "akismet/akismet.php", "version": "6.0", "requires_wp": "", "package": True}
     return {**usual, "requires_php": "", **changes}
 
@@ -65,19 +65,19 @@ def test_both_wordpress_releases_are_shown_with_their_kind(see):
 
 
 def test_an_offer_without_a_package_names_the_licence_once(see):
-    text = see(updates=updates(plugins=[offer(package=False)]))
+    text = see(updates=updates(plugins=[update(package=False)]))
     assert text.count("The package cannot be downloaded, often because of a license.") == 1
     assert text.count("license") == 1
 
 
 def test_an_offer_that_needs_a_newer_php_says_so_once(see):
-    text = see(updates=updates(plugins=[offer(requires_php="8.3")]))
+    text = see(updates=updates(plugins=[update(requires_php="8.3")]))
     assert text.count("Requires PHP 8.3. The site has 8.2.36.") == 1
     assert text.count("Requires PHP") == 1
 
 
 def test_an_offer_that_fits_carries_no_warning(see):
-    text = see(updates=updates(plugins=[offer(requires_php="8.2")]))
+    text = see(updates=updates(plugins=[update(requires_php="8.2")]))
     assert "Requires PHP" not in text
     assert "license" not in text
 
@@ -156,13 +156,13 @@ def test_a_failed_call_is_told_and_the_last_good_report_stays(see, as_cleo, pair
     assert "as the test wants it" in text
 
 
-@pytest.mark.parametrize("fault", list(ErrorCode))
-def test_every_fault_has_its_panel_on_the_page(as_ben, paired, fake, config, fault):
-    fake.failing = [fault] * 4  # at every address
+@pytest.mark.parametrize("error_code", list(ErrorCode))
+def test_every_error_has_its_panel_on_the_page(as_ben, paired, fake, config, error_code):
+    fake.failing = [error_code] * 4  # at every address
     read_report(paired, fake, config=config)
     text = as_ben.get(f"/sites/{paired.id}").text
-    if fault == ErrorCode.identity_changed:
-        # Not a fault to mend but a question to answer.
+    if error_code == ErrorCode.identity_changed:
+        # Not an error to mend but a question to answer.
         assert "What is this site?" in text
         return
     assert "Next step" in text

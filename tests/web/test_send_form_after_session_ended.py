@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from app.models.accounts import MemberSession
+from app.models.accounts import UserSession
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
@@ -17,7 +17,7 @@ TYPED = {"name": "Café <Rosa>", "client": "Rosa & Söhne", "url": "https://rosa
 
 
 def end_session() -> None:
-    MemberSession.update(ended_at=utcnow()).execute()
+    UserSession.update(ended_at=utcnow()).execute()
 
 
 def hidden(text: str) -> list[tuple[str, str]]:

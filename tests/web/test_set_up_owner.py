@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from app.domain.accounts import one_time_links
-from app.models.accounts import Member
-from app.models.audit import Entry
+from app.models.accounts import User
+from app.models.audit import AuditEntry
 from app.models.installation import Setting
 from tests.support.factories import PASSWORD
 
@@ -31,10 +31,10 @@ def test_the_link_makes_the_owner_and_signs_them_in(as_nobody, link):
     answer = as_nobody.post(link, data=TYPED)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     assert "Ana Jansen" in as_nobody.get("/").text
-    owner = Member.get()
+    owner = User.get()
     assert (owner.name, owner.email, owner.role) == ("Ana Jansen", "ana@agency.example", "owner")
     assert owner.password_hash.startswith("$argon2id$")
-    assert [entry.event for entry in Entry.newest()] == ["signed_in", "owner_created"]
+    assert [entry.event for entry in AuditEntry.newest()] == ["signed_in", "owner_created"]
 
 
 def test_the_link_works_once(app, as_nobody, link, config):
@@ -42,7 +42,7 @@ def test_the_link_works_once(app, as_nobody, link, config):
     other = app.test_client()
     assert other.get(link).status_code == 410
     assert other.post(link, data={**TYPED, "email": "eve@evil.example"}).status_code == 410
-    assert Member.select().count() == 1
+    assert User.select().count() == 1
     assert one_time_links.setup_link(config) is None
 
 
@@ -56,7 +56,7 @@ def test_the_link_dies_after_an_hour(as_nobody, link, config, monkeypatch):
     monkeypatch.setattr(one_time_links, "SETUP_MAX_AGE", timedelta(seconds=-1))
     assert as_nobody.get(f"/setup/{token}").status_code == 410
     assert as_nobody.post(f"/setup/{token}", data=TYPED).status_code == 410
-    assert not Member.anybody()
+    assert not User.anybody()
 
 
 def test_a_link_of_another_purpose_or_installation_opens_nothing(as_nobody, link, config):
@@ -89,7 +89,7 @@ def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_nobody, link
     if field != "name":
         assert 'value="Ana Jansen"' in answer.text
     assert PASSWORD not in answer.text
-    assert not Member.anybody()
+    assert not User.anybody()
 
 
 def test_several_mistakes_are_told_at_once(as_nobody, link):

@@ -9,8 +9,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from app.domain.accounts import passwords
-from app.models.accounts import LoginFailure, Member, MemberSession
-from app.models.audit import Entry
+from app.models.accounts import LoginFailure, User, UserSession
+from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.views.pending_form import safe_next
 from tests.support.factories import PASSWORD
@@ -26,9 +26,9 @@ def test_the_right_password_opens_the_list_of_sites(as_nobody, ana):
     answer = as_nobody.signs_in(ANA, PASSWORD)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     assert "No sites yet" in as_nobody.get("/").text
-    session = MemberSession.get()
-    assert (session.member_id, session.ended_at) == (ana.id, None)
-    assert [entry.event for entry in Entry.newest(limit=1)] == ["signed_in"]
+    session = UserSession.get()
+    assert (session.user_id, session.ended_at) == (ana.id, None)
+    assert [entry.event for entry in AuditEntry.newest(limit=1)] == ["signed_in"]
 
 
 def test_case_and_spaces_of_the_address_do_not_matter(as_nobody, ana):
@@ -48,8 +48,8 @@ def test_only_a_hash_of_the_session_is_stored(as_nobody, ana):
     with as_nobody.session_transaction() as cookie:
         secret = cookie["_user_id"].partition(".")[2]
     assert len(secret) >= 43
-    assert MemberSession.get().token_hash not in ("", secret)
-    assert secret not in str(list(MemberSession.select().dicts()))
+    assert UserSession.get().token_hash not in ("", secret)
+    assert secret not in str(list(UserSession.select().dicts()))
 
 
 def test_signing_in_leaves_nothing_of_the_cookie_before(as_nobody, ana):
@@ -70,8 +70,8 @@ def test_one_who_is_signed_in_is_not_asked_again(as_ana):
 
 
 def test_every_failure_gets_the_same_answer(as_nobody, ana, ben, cleo):
-    Member.update(disabled_at=utcnow()).where(Member.id == ben.id).execute()
-    Member.update(password_hash="!").where(Member.id == cleo.id).execute()
+    User.update(disabled_at=utcnow()).where(User.id == ben.id).execute()
+    User.update(password_hash="!").where(User.id == cleo.id).execute()
     tried = [
         (ANA, "not the password at all"),
         ("nobody@agency.example", PASSWORD),
@@ -99,9 +99,9 @@ def test_the_address_typed_is_kept_the_password_is_not(as_nobody, ana):
     assert "not the password" not in answer.text
 
 
-def test_a_failure_is_in_the_trail_without_the_address(as_nobody, ana):
+def test_a_failure_is_in_the_audit_log_without_the_address(as_nobody, ana):
     as_nobody.signs_in("secret-address@agency.example", "whatever it may be")
-    entry = Entry.newest(event="sign_in_failed", limit=1)[0]
+    entry = AuditEntry.newest(event="sign_in_failed", limit=1)[0]
     assert "no such account" in entry.body
     assert "secret-address" not in entry.body
     assert "secret-address" not in str(list(LoginFailure.select().dicts()))
@@ -151,9 +151,9 @@ def test_a_stranger_cannot_lock_out_a_browser_the_person_used_before(app, as_nob
 
 def test_an_outdated_hash_is_replaced_without_asking(as_nobody, ana):
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
-    Member.update(password_hash=weak).where(Member.id == ana.id).execute()
+    User.update(password_hash=weak).where(User.id == ana.id).execute()
     assert as_nobody.signs_in(ANA, PASSWORD).status_code == 303
-    assert not passwords.is_outdated(Member.get_by_id(ana.id).password_hash)
+    assert not passwords.is_outdated(User.get_by_id(ana.id).password_hash)
 
 
 # ---- where one is sent ----

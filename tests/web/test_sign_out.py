@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.models.accounts import MemberSession
-from app.models.audit import Entry
+from app.models.accounts import UserSession
+from app.models.audit import AuditEntry
 
 
 def copy_of(person, app):
@@ -21,8 +21,8 @@ def test_signing_out_ends_the_session_and_says_so(as_ana):
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
     assert "You have signed out" in as_ana.get("/sign-in").text
     assert as_ana.get("/").headers["Location"] == "/sign-in"
-    assert MemberSession.get().ended_at is not None
-    assert Entry.newest(limit=1)[0].event == "signed_out"
+    assert UserSession.get().ended_at is not None
+    assert AuditEntry.newest(limit=1)[0].event == "signed_out"
 
 
 def test_a_copied_cookie_dies_with_the_session(app, as_ana):

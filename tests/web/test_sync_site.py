@@ -74,7 +74,7 @@ def test_a_site_that_cannot_write_is_not_told_as_one_that_left(as_ben, paired, f
     fake.refusing["report"] = "nonce_store_unavailable"
     for _ in range(UNCONFIRMED_AFTER + 1):
         sync = read_report(paired, fake, config=config)
-        assert (sync.state, sync.fault) == ("failed", "nonce_store_unavailable")
+        assert (sync.state, sync.error_code) == ("failed", "nonce_store_unavailable")
     assert (paired.state, paired.connection) == ("active", "degraded")
     text = as_ben.get(f"/sites/{paired.id}").text
     assert "The site cannot write to its database" in text

@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from app.models.accounts import MemberSession
-from app.models.auto_update_rules import Policy
+from app.models.accounts import UserSession
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
 from app.models.tags import SiteTag
 from tests.support.factories import make_site
-from tests.support.pages import policy_form, site_names
+from tests.support.pages import rule_form, site_names
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -28,10 +28,10 @@ def shop(site, as_ben):
 
 
 @pytest.fixture
-def policy(as_ana, shop):
+def rule(as_ana, shop):
     """Ana approves in advance what the tagged sites are offered."""
-    as_ana.post("/auto-update-rules", data=policy_form(tags=["care plan"]))
-    return Policy.get()
+    as_ana.post("/auto-update-rules", data=rule_form(tags=["care plan"]))
+    return AutoUpdateRule.get()
 
 
 def texts(site) -> list[str]:
@@ -82,7 +82,7 @@ def test_what_cannot_be_a_tag_is_told_beside_the_field_and_stays_typed(as_ben, s
 
 def test_hostile_text_stays_text_wherever_a_tag_is_shown(as_ana, as_ben, shop):
     assert save(as_ben, shop, HOSTILE).status_code == 303
-    as_ana.post("/auto-update-rules", data=policy_form(tags=[HOSTILE], name="Hostile"))
+    as_ana.post("/auto-update-rules", data=rule_form(tags=[HOSTILE], name="Hostile"))
     for page in ("/", f"/sites/{shop.id}", "/auto-update-rules", "/audit", f"/?tag={HOSTILE}"):
         text = as_ana.get(page).text
         assert "&lt;img src=x" in text
@@ -99,7 +99,7 @@ def test_a_client_does_not_see_how_the_agency_sorts_them(as_dora, as_ben, shop):
     assert save(as_dora, shop, "mine").status_code == 403
 
 
-def test_a_standing_approval_covers_the_tagged_sites_in_words(as_ana, policy, shop):
+def test_a_standing_approval_covers_the_tagged_sites_in_words(as_ana, rule, shop):
     text = re.sub(r"<[^>]+>", " ", as_ana.get("/auto-update-rules").text)
     assert "Every site tagged “care plan”" in text
     assert "1 site now" in text
@@ -108,33 +108,31 @@ def test_a_standing_approval_covers_the_tagged_sites_in_words(as_ana, policy, sh
     assert "Patches at night" in page
 
 
-def test_before_a_tag_approves_anything_the_page_asks(as_ana, as_ben, ana, policy, clock):
+def test_before_a_tag_approves_anything_the_page_asks(as_ana, as_ben, ana, rule, clock):
     florist = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
     asked = save(as_ben, florist, "Care Plan, new")
     assert asked.status_code == 409
     for words in ("Patches at night", "agreed with every client", 'value="Care Plan, new"'):
         assert words in asked.text
     assert texts(florist) == []
-    assert save(as_ben, florist, "Care Plan, new", policy.id).status_code == 303
+    assert save(as_ben, florist, "Care Plan, new", rule.id).status_code == 303
     assert texts(florist) == ["Care Plan", "new"]
     said = as_ben.get("/audit").text
-    assert f"Auto-update rules that now apply: {policy.id} “Patches at night”" in said
+    assert f"Auto-update rules that now apply: {rule.id} “Patches at night”" in said
 
 
-def test_before_a_tag_approves_anything_the_password_is_asked_for(
-    as_ben, ana, policy, clock, as_ana
-):
+def test_before_a_tag_approves_anything_the_password_is_asked_for(as_ben, ana, rule, clock, as_ana):
     florist = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
-    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
+    UserSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
     assert save(as_ben, florist, "new").status_code == 303
-    answer = save(as_ben, florist, "care plan", policy.id)
+    answer = save(as_ben, florist, "care plan", rule.id)
     assert "Confirm your identity" in answer.text
-    assert f'name="agreed" value="{policy.id}"' in answer.text
+    assert f'name="agreed" value="{rule.id}"' in answer.text
     assert texts(florist) == ["new"]
 
 
 def test_a_standing_approval_is_not_made_of_anything_but_tags(as_ana, shop):
-    answer = as_ana.post("/auto-update-rules", data=policy_form(tags=["a,b"]))
+    answer = as_ana.post("/auto-update-rules", data=rule_form(tags=["a,b"]))
     assert answer.status_code == 422
     assert "Choose tags that sites have." in answer.text
 

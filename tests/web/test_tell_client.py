@@ -12,7 +12,7 @@ from pypdf import PdfReader
 from app.domain import audit
 from app.domain.audit import EntryFilter
 from app.domain.audit.documents import entry_document
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.clients import Client
 from app.models.sites import Site
 from tests.support.factories import (
@@ -67,7 +67,7 @@ def test_the_page_says_what_was_proposed_approved_and_done(as_ana, told):
     ):
         assert words in text, words
     assert "Rival" not in text
-    head = Entry.head()
+    head = AuditEntry.head()
     assert head.hash in text
     assert f'href="/audit/{head.seq}"' in text
 
@@ -83,8 +83,8 @@ def test_the_paper_says_the_same_and_is_an_entry_whose_hash_it_bears(as_ana, tol
         "Report for Bakery Ltd",
     ):
         assert words in said, words
-    entry = audit.find_entries(EntryFilter(event="client_report_made"))[0]
-    assert entry == Entry.head()
+    entry = audit.find_entries(EntryFilter(event="client_report_issued"))[0]
+    assert entry == AuditEntry.head()
     assert entry.hash in said.replace(" ", "")
     assert entry_document(entry)["facts"]["digest"] in said.replace(" ", "")
     assert entry.client_id == told.id
@@ -100,10 +100,10 @@ def test_page_and_paper_name_the_agency(app, as_ana, told, config):
 
 
 def test_reading_the_page_writes_nothing(as_ana, told):
-    before = Entry.head().seq
+    before = AuditEntry.head().seq
     as_ana.get(f"/clients/{told.id}/report?{QUERY}")
     as_ana.get("/clients")
-    assert Entry.head().seq == before
+    assert AuditEntry.head().seq == before
 
 
 def test_somebody_at_the_client_sees_their_own_and_no_other(as_dora, told):

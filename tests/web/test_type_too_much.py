@@ -15,12 +15,12 @@ from app.domain.accounts import one_time_links, passwords
 from app.domain.actor import SYSTEM, Actor
 from app.domain.errors import Invalid
 from app.domain.sites import tag_names, urls
-from app.models.alerts import Alarm
+from app.models.alerts import Alert
 from app.models.base import transaction, utcnow
 from app.models.changes import Change
 from app.models.clients import Client
 from app.models.sites import Site
-from tests.support.factories import PASSWORD, make_member
+from tests.support.factories import PASSWORD, make_user
 from tests.support.page_forms import Form, forms_of
 
 # The longest text that may ever be normalized: a site's address.
@@ -29,7 +29,7 @@ FAR_TOO_MUCH = 3000
 
 
 def hostile(chars: int) -> str:
-    """Marks out of order, which take quadratic time to normalize."""
+    """Checkpoints out of order, which take quadratic time to normalize."""
     half = (chars - 1) // 2
     return "a" + "\u0315" * half + "\u0300" * (chars - 1 - half)
 
@@ -80,7 +80,7 @@ def judge_forms(person: Any, path: str, normalized: list[int]) -> int:
 def pages(proposed: Change, today: Site, ana: Actor, cleo: Actor) -> list[str]:
     """Every page with something to type for somebody who owns the agency."""
     client = Client.named("Florist Ltd")
-    gone = make_member("Gerd", "viewer", disabled_at=utcnow())
+    gone = make_user("Gerd", "viewer", disabled_at=utcnow())
     with transaction():
         alerts.raise_alert(today, alerts.LOG_BROKEN, "1:x", {}, SYSTEM, utcnow())
     return [
@@ -88,7 +88,7 @@ def pages(proposed: Change, today: Site, ana: Actor, cleo: Actor) -> list[str]:
         "/account",
         "/audit",
         "/audit/exports",
-        f"/alerts/{Alarm.get().id}",
+        f"/alerts/{Alert.get().id}",
         f"/changes/{proposed.id}",
         "/changes/new",
         f"/clients/{client.id}/report",
@@ -113,7 +113,7 @@ def test_no_form_of_a_stranger_takes_more_than_its_field_holds(
 ) -> None:
     set_up = one_time_links.setup_link(database).removeprefix(database.origin)
     assert judge_forms(as_nobody, set_up, normalized) == 4
-    invited = make_member("Ben", "operator", password_hash="!")
+    invited = make_user("Ben", "operator", password_hash="!")
     invitation = one_time_links.invitation_link(invited, database).removeprefix(database.origin)
     assert judge_forms(as_nobody, invitation, normalized) == 2
     assert judge_forms(as_nobody, "/sign-in", normalized) == 2

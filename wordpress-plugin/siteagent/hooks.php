@@ -136,7 +136,7 @@ add_filter(
 add_action(
 	'load-options.php',
 	static function (): void {
-		foreach ( array( 'siteagent', 'siteagent_log', 'siteagent_strangers' ) as $name ) {
+		foreach ( array( 'siteagent', 'siteagent_log', 'siteagent_unauthenticated' ) as $name ) {
 			add_filter(
 				"pre_update_option_{$name}",
 				static function ( $value, $before ) {
@@ -190,9 +190,9 @@ if ( is_admin() ) {
 		array( 'admin_post_siteagent_cancel', 'settings_actions', 'cancel' ),
 		array( 'admin_post_siteagent_disconnect', 'settings_actions', 'disconnect' ),
 		array( 'admin_post_siteagent_moved', 'settings_actions', 'resolve_address_change' ),
-		array( 'admin_post_siteagent_accept_trail', 'settings_actions', 'accept_history' ),
+		array( 'admin_post_siteagent_accept_audit_log', 'settings_actions', 'accept_history' ),
 		array( 'admin_post_siteagent_export_log', 'settings_actions', 'export_log' ),
-		array( 'admin_post_siteagent_scopes', 'settings_actions', 'save_permissions' ),
+		array( 'admin_post_siteagent_permissions', 'settings_actions', 'save_permissions' ),
 		array( 'admin_post_siteagent_decide', 'settings_actions', 'decide_update' ),
 	);
 	if ( ! wp_doing_ajax() ) {

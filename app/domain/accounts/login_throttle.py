@@ -18,7 +18,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from app.config import Config
 from app.http.ip_policy import network_of
-from app.models.accounts import LoginFailure, Member
+from app.models.accounts import LoginFailure, User
 from app.models.base import transaction
 from app.retry import backoff
 
@@ -70,13 +70,13 @@ def reset_attempts(subject: str) -> None:
     LoginFailure.forgive(subject)
 
 
-def device_token(member: Member, known: str, config: Config) -> str:
-    """Return the cookie value for a browser in which `member` has just signed in.
+def device_token(user: User, known: str, config: Config) -> str:
+    """Return the cookie value for a browser in which `user` has just signed in.
 
     The browser keeps it for months, also after signing out, so the account in it is hashed.
     """
-    device = _device_id(known, member.email, config) or secrets.token_urlsafe(16)
-    return _devices(config).dumps([_account_hash(member.email, config), device])
+    device = _device_id(known, user.email, config) or secrets.token_urlsafe(16)
+    return _devices(config).dumps([_account_hash(user.email, config), device])
 
 
 def _next_attempt_at(count: int, last_at: datetime | None, free: int) -> datetime | None:

@@ -14,7 +14,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from app.config import Config
 from app.domain.errors import LinkNoLongerValid
-from app.models.accounts import Member
+from app.models.accounts import User
 from app.models.installation import Setting
 
 SETUP_MAX_AGE = timedelta(hours=1)
@@ -28,7 +28,7 @@ def setup_link(config: Config) -> str | None:
 
     Each start prints a new link. Earlier links keep working within their hour.
     """
-    if Member.anybody():
+    if User.anybody():
         return None
     nonce = Setting.write_once(_SETUP_NONCE, secrets.token_urlsafe(32))
     return f"{config.origin}/setup/{_signer(config, 'set-up').dumps(nonce)}"
@@ -52,27 +52,27 @@ def verify_setup_link(token: str, config: Config) -> None:
     Raises: LinkNoLongerValid.
     """
     nonce = _payload(token, "set-up", SETUP_MAX_AGE, config)
-    if Member.anybody() or nonce is None or nonce != Setting.read(_SETUP_NONCE):
+    if User.anybody() or nonce is None or nonce != Setting.read(_SETUP_NONCE):
         raise LinkNoLongerValid("This setup link has expired or was used.")
 
 
-def invitation_link(member: Member, config: Config) -> str:
-    """Return the link with which `member` chooses a password, valid for the member's epoch."""
-    token = _signer(config, "invitation").dumps([member.id, member.session_epoch])
+def invitation_link(user: User, config: Config) -> str:
+    """Return the link with which `user` chooses a password, valid for the user's epoch."""
+    token = _signer(config, "invitation").dumps([user.id, user.session_epoch])
     return f"{config.origin}/invitation/{token}"
 
 
-def invited_user(token: str, config: Config) -> Member:
-    """Return the member whom this invitation is for.
+def invited_user(token: str, config: Config) -> User:
+    """Return the user whom this invitation is for.
 
-    Raises LinkNoLongerValid, also for a disabled member, because disabling begins a new epoch.
+    Raises LinkNoLongerValid, also for a disabled user, because disabling begins a new epoch.
     """
     payload = _payload(token, "invitation", INVITATION_MAX_AGE, config)
-    member_id, epoch = payload if isinstance(payload, list) else (None, None)
-    member = Member.get_or_none(Member.id == member_id)
-    if member is None or member.session_epoch != epoch:
+    user_id, epoch = payload if isinstance(payload, list) else (None, None)
+    user = User.get_or_none(User.id == user_id)
+    if user is None or user.session_epoch != epoch:
         raise LinkNoLongerValid("This link has expired, was used or was replaced by a newer one.")
-    return member
+    return user
 
 
 def _signer(config: Config, purpose: str) -> URLSafeTimedSerializer:

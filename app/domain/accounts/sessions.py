@@ -20,7 +20,7 @@ from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.actor import Actor
 from app.domain.audit.events import SessionEnded, SignedIn, SignedOut, SignInFailed
 from app.domain.errors import Invalid, NotFound
-from app.models.accounts import Member, MemberSession
+from app.models.accounts import User, UserSession
 from app.models.base import transaction, utcnow
 
 IDLE_TIMEOUT = timedelta(minutes=30)
@@ -44,8 +44,8 @@ PAUSED = (
 class AuthenticatedSession:
     """A signed-in user. `ticket` is for the cookie and is never stored."""
 
-    member: Member
-    session: MemberSession
+    user: User
+    session: UserSession
     ticket: str = field(repr=False)
 
 
@@ -60,19 +60,19 @@ def sign_in(
     subject = login_throttle.register_attempt(account, browser, config=config, now=now)
     if subject is None:
         _refuse("too many attempts", account, browser, config, now, PAUSED)
-    member = Member.known_as(account)
-    if not passwords.verify_password(member.password_hash if member else None, password):
-        why = "wrong password" if member else "no such account"
+    user = User.known_as(account)
+    if not passwords.verify_password(user.password_hash if user else None, password):
+        why = "wrong password" if user else "no such account"
         _refuse(why, account, browser, config, now)
-    if member is None or member.is_disabled:
+    if user is None or user.is_disabled:
         _refuse("account disabled", account, browser, config, now)
-    known = member.password_hash
+    known = user.password_hash
     stronger = passwords.hash_password(password) if passwords.is_outdated(known) else ""
     with transaction():
         login_throttle.reset_attempts(subject)
         if stronger:
-            member.rehash(stronger, instead_of=known)
-        return start_session(member, browser, now=now)
+            user.rehash(stronger, instead_of=known)
+        return start_session(user, browser, now=now)
 
 
 def _refuse(
@@ -89,23 +89,23 @@ def _refuse(
     raise Invalid("", words)
 
 
-def start_session(member: Member, browser: ClientInfo, *, now: datetime) -> AuthenticatedSession:
-    """Start a session for this browser; the caller has authenticated the member."""
+def start_session(user: User, browser: ClientInfo, *, now: datetime) -> AuthenticatedSession:
+    """Start a session for this browser; the caller has authenticated the user."""
     secret = secrets.token_urlsafe(32)
     with transaction():
-        MemberSession.forget_older(now - _RETENTION)
-        session = MemberSession.create(
+        UserSession.forget_older(now - _RETENTION)
+        session = UserSession.create(
             token_hash=_hash(secret),
-            member=member,
+            user=user,
             created_at=now,
             last_seen_at=now,
             confirmed_at=now,
             ip=browser.ip[:45],
             agent=browser.agent[:200],
         )
-        event = SignedIn(member_id=member.id, session_id=session.id)
-        audit.record(event, Actor.of(member, browser.ip), now=now)
-    return AuthenticatedSession(member, session, f"{member.session_epoch}.{secret}")
+        event = SignedIn(user_id=user.id, session_id=session.id)
+        audit.record(event, Actor.of(user, browser.ip), now=now)
+    return AuthenticatedSession(user, session, f"{user.session_epoch}.{secret}")
 
 
 def resume_session(
@@ -116,23 +116,23 @@ def resume_session(
     A page that refreshes itself (`is_person` is False) does not keep a session alive.
     """
     epoch, _, secret = ticket.partition(".")
-    session = MemberSession.with_hash(_hash(secret))
+    session = UserSession.with_hash(_hash(secret))
     if session is None or session.ended_at is not None:
         return None
     if now - session.created_at >= MAX_LIFETIME or now - session.last_seen_at >= IDLE_TIMEOUT:
         return None
-    member = session.member
-    if member.is_disabled or epoch != str(member.session_epoch):
+    user = session.user
+    if user.is_disabled or epoch != str(user.session_epoch):
         return None
     if is_person and now - session.last_seen_at >= _TOUCH_INTERVAL:
         session.saw(now)
-    return AuthenticatedSession(member, session, ticket)
+    return AuthenticatedSession(user, session, ticket)
 
 
-def active_sessions(member_id: int, *, now: datetime) -> list[MemberSession]:
+def active_sessions(user_id: int, *, now: datetime) -> list[UserSession]:
     """Return the sessions of this user, the last used one first."""
-    return MemberSession.open_of(
-        member_id, created_after=now - MAX_LIFETIME, seen_after=now - IDLE_TIMEOUT
+    return UserSession.open_of(
+        user_id, created_after=now - MAX_LIFETIME, seen_after=now - IDLE_TIMEOUT
     )
 
 
@@ -141,7 +141,7 @@ def sign_out(presence: AuthenticatedSession, *, by: Actor, now: datetime | None 
     now = now or utcnow()
     with transaction():
         if presence.session.end(now):
-            event = SignedOut(member_id=presence.member.id, session_id=presence.session.id)
+            event = SignedOut(user_id=presence.user.id, session_id=presence.session.id)
             audit.record(event, by, now=now)
 
 
@@ -152,12 +152,10 @@ def end_session(session_id: int, *, by: Actor, now: datetime | None = None) -> N
     """
     permissions.require(by, "account")
     now = now or utcnow()
-    session = MemberSession.get_or_none(
-        MemberSession.id == session_id, MemberSession.member == by.id
-    )
+    session = UserSession.get_or_none(UserSession.id == session_id, UserSession.user == by.id)
     if session is None:
         raise NotFound("This session does not exist or has ended.")
-    with permissions.member_transaction(by, "account") as (_, by):
+    with permissions.user_transaction(by, "account") as (_, by):
         _end(session, by, now)
 
 
@@ -169,26 +167,24 @@ def end_other_sessions(
     Raises: Forbidden.
     """
     now = now or utcnow()
-    with permissions.member_transaction(by, "account") as (_, by):
-        end_all_sessions(presence.member, by=by, now=now, but=presence.session.id)
+    with permissions.user_transaction(by, "account") as (_, by):
+        end_all_sessions(presence.user, by=by, now=now, but=presence.session.id)
 
 
-def end_all_sessions(member: Member, *, by: Actor, now: datetime, but: int | None = None) -> None:
-    """End the open sessions of `member`.
+def end_all_sessions(user: User, *, by: Actor, now: datetime, but: int | None = None) -> None:
+    """End the open sessions of `user`.
 
     This is part of a larger change, so the caller has checked its own permission.
     """
     with transaction():
-        for session in active_sessions(member.id, now=now):
+        for session in active_sessions(user.id, now=now):
             if session.id != but:
                 _end(session, by, now)
 
 
-def _end(session: MemberSession, by: Actor, now: datetime) -> None:
+def _end(session: UserSession, by: Actor, now: datetime) -> None:
     if session.end(now):
-        event = SessionEnded(
-            member_id=session.member_id, session_id=session.id, name=session.member.name
-        )
+        event = SessionEnded(user_id=session.user_id, session_id=session.id, name=session.user.name)
         audit.record(event, by, now=now)
 
 

@@ -16,17 +16,17 @@ from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import (
     IdentityConfirmed,
     InvitationIssued,
-    MemberCreated,
-    MemberDisabled,
-    MemberEnabled,
     OwnerCreated,
     PasswordChanged,
-    PasswordChosen,
     PasswordRefused,
+    PasswordSet,
     RoleChanged,
+    UserCreated,
+    UserDisabled,
+    UserEnabled,
 )
 from app.domain.errors import Conflict, Invalid, LinkNoLongerValid, NotFound, StaleState
-from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, ROLES, Member
+from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, ROLES, User
 from app.models.base import DuplicateRow, transaction
 from app.models.clients import Client
 from app.models.installation import Setting
@@ -68,15 +68,15 @@ def set_up_owner(
     claim = secrets.token_hex(16)
     with transaction():
         # If two use the link at once, the primary key lets only one succeed.
-        if Member.anybody() or Setting.write_once(_OWNER_CLAIM, claim) != claim:
+        if User.anybody() or Setting.write_once(_OWNER_CLAIM, claim) != claim:
             raise LinkNoLongerValid("This setup link has expired or was used.")
         owner = _create(name, email, OWNER, password_hash, now)
-        event = OwnerCreated(member_id=owner.id, name=name)
+        event = OwnerCreated(user_id=owner.id, name=name)
         audit.record(event, Actor.of(owner, browser.ip), now=now)
         return sessions.start_session(owner, browser, now=now)
 
 
-# ---- members ----
+# ---- users ----
 
 
 def invite_user(
@@ -88,7 +88,7 @@ def invite_user(
     config: Config,
     now: datetime,
     client: Client | None = None,
-) -> tuple[Member, str]:
+) -> tuple[User, str]:
     r"""Add a team member or client user, and return the link for choosing a password.
 
     The link is shown only once.
@@ -102,16 +102,16 @@ def invite_user(
     _require_none(problems)
     client_id = _client_of(role, client)
     try:
-        with permissions.member_transaction(by, "people") as (_, by):
-            member = _create(name, email, role, NO_PASSWORD, now, client_id)
-            event = MemberCreated(member_id=member.id, name=name, role=role)
+        with permissions.user_transaction(by, "people") as (_, by):
+            user = _create(name, email, role, NO_PASSWORD, now, client_id)
+            event = UserCreated(user_id=user.id, name=name, role=role)
             audit.record(event, by, now=now)
     except DuplicateRow as why:
         raise Invalid("email", "An account with this address already exists.") from why
-    return member, one_time_links.invitation_link(member, config)
+    return user, one_time_links.invitation_link(user, config)
 
 
-def renew_invitation(member: Member, *, by: Actor, config: Config, now: datetime) -> str:
+def renew_invitation(user: User, *, by: Actor, config: Config, now: datetime) -> str:
     r"""Return a new link for a user who lost theirs, or forgot their password.
 
     Earlier links and the user's sessions end. The current password works until the link is used.
@@ -119,7 +119,7 @@ def renew_invitation(member: Member, *, by: Actor, config: Config, now: datetime
     Raises Forbidden, or Conflict for a disabled user.
     """
     permissions.require(by, "people")
-    return _renew(member, by, config, now)
+    return _renew(user, by, config, now)
 
 
 def recovery_link(email: str, *, config: Config, now: datetime) -> str:
@@ -132,28 +132,28 @@ def recovery_link(email: str, *, config: Config, now: datetime) -> str:
     return _renew(find_by_email(email), SYSTEM, config, now)
 
 
-def find_by_email(email: str) -> Member:
+def find_by_email(email: str) -> User:
     """Return the user with this e-mail address.
 
     Raises: NotFound.
     """
-    member = Member.known_as(sessions.normalize_email(email))
-    if member is None:
+    user = User.known_as(sessions.normalize_email(email))
+    if user is None:
         raise NotFound("No account has this address.")
-    return member
+    return user
 
 
-def _renew(member: Member, by: Actor, config: Config, now: datetime) -> str:
+def _renew(user: User, by: Actor, config: Config, now: datetime) -> str:
     with transaction():
         by = permissions.recheck(by, "people")
-        member.refresh()
-        if member.is_disabled:
+        user.refresh()
+        if user.is_disabled:
             raise Conflict("This account is disabled. Enable it first.")
-        sessions.end_all_sessions(member, by=by, now=now)
-        member.outdate()
-        event = InvitationIssued(member_id=member.id, name=member.name)
+        sessions.end_all_sessions(user, by=by, now=now)
+        user.outdate()
+        event = InvitationIssued(user_id=user.id, name=user.name)
         audit.record(event, by, now=now)
-    return one_time_links.invitation_link(member, config)
+    return one_time_links.invitation_link(user, config)
 
 
 def accept_invitation(
@@ -163,20 +163,20 @@ def accept_invitation(
 
     Raises LinkNoLongerValid, or Invalid.
     """
-    member = one_time_links.invited_user(token, config)
-    _require_none(_password_problems(password, again, member.name, member.email))
+    user = one_time_links.invited_user(token, config)
+    _require_none(_password_problems(password, again, user.name, user.email))
     password_hash = passwords.hash_password(password)
     with transaction():
-        if not member.set_password(password_hash, epoch=member.session_epoch):
+        if not user.set_password(password_hash, epoch=user.session_epoch):
             raise LinkNoLongerValid("This link was already used.")
-        event = PasswordChosen(member_id=member.id)
-        audit.record(event, Actor.of(member, browser.ip), now=now)
-        sessions.end_all_sessions(member, by=Actor.of(member, browser.ip), now=now)
-        return sessions.start_session(member, browser, now=now)
+        event = PasswordSet(user_id=user.id)
+        audit.record(event, Actor.of(user, browser.ip), now=now)
+        sessions.end_all_sessions(user, by=Actor.of(user, browser.ip), now=now)
+        return sessions.start_session(user, browser, now=now)
 
 
 def change_role(
-    member: Member,
+    user: User,
     role: str,
     client: Client | None,
     *,
@@ -194,15 +194,15 @@ def change_role(
     permissions.require(by, "people")
     permissions.require_recent_authentication(confirmed_at, now)
     _require_none(_role_problems(role, client))
-    with permissions.member_transaction(by, "people") as (_, by):
-        member.refresh()
-        was = member.role
-        sessions.end_all_sessions(member, by=by, now=now)
-        if not member.take_role(role, _client_of(role, client)):
-            raise Conflict(_why_no_role(member, role))
+    with permissions.user_transaction(by, "people") as (_, by):
+        user.refresh()
+        was = user.role
+        sessions.end_all_sessions(user, by=by, now=now)
+        if not user.take_role(role, _client_of(role, client)):
+            raise Conflict(_why_no_role(user, role))
         event = RoleChanged(
-            member_id=member.id,
-            name=member.name,
+            user_id=user.id,
+            name=user.name,
             role=role,
             was=was,
             client=client.name if client is not None and role == CLIENT else "",
@@ -210,49 +210,49 @@ def change_role(
         audit.record(event, by, now=now)
 
 
-def _why_no_role(member: Member, role: str) -> str:
-    if member.is_disabled:
+def _why_no_role(user: User, role: str) -> str:
+    if user.is_disabled:
         return "This account is disabled. Enable it first."
-    if member.role == OWNER and role != OWNER:
+    if user.role == OWNER and role != OWNER:
         return "Aura needs at least one owner. Invite another owner first."
     return "This is already their role."
 
 
-def disable_user(member: Member, *, by: Actor, now: datetime) -> None:
+def disable_user(user: User, *, by: Actor, now: datetime) -> None:
     """Disable the account and end its sessions at once.
 
     Raises: Forbidden, or Conflict for the last owner and for a disabled account.
     """
-    with permissions.member_transaction(by, "people") as (_, by):
-        sessions.end_all_sessions(member, by=by, now=now)
-        if not member.disable(now):
+    with permissions.user_transaction(by, "people") as (_, by):
+        sessions.end_all_sessions(user, by=by, now=now)
+        if not user.disable(now):
             raise Conflict(
                 "This account is already disabled."
-                if member.is_disabled
+                if user.is_disabled
                 else "Aura needs at least one owner. Invite another owner first."
             )
-        event = MemberDisabled(member_id=member.id, name=member.name)
+        event = UserDisabled(user_id=user.id, name=user.name)
         audit.record(event, by, now=now)
 
 
-def enable_user(member: Member, *, by: Actor, now: datetime) -> None:
+def enable_user(user: User, *, by: Actor, now: datetime) -> None:
     """Enable the account with its old password.
 
     Raises: Forbidden or StaleState.
     """
-    with permissions.member_transaction(by, "people") as (_, by):
-        if not member.enable():
+    with permissions.user_transaction(by, "people") as (_, by):
+        if not user.enable():
             raise StaleState("This account is already enabled.")
-        event = MemberEnabled(member_id=member.id, name=member.name)
+        event = UserEnabled(user_id=user.id, name=user.name)
         audit.record(event, by, now=now)
 
 
-def get_user(member_id: int) -> Member:
+def get_user(user_id: int) -> User:
     """Return the user with this id, or raise NotFound."""
-    member = Member.get_or_none(Member.id == member_id)
-    if member is None:
+    user = User.get_or_none(User.id == user_id)
+    if user is None:
         raise NotFound("This account does not exist.")
-    return member
+    return user
 
 
 # ---- the user's own password ----
@@ -274,27 +274,27 @@ def change_password(
 
     Raises: Invalid, or StaleState if the account changed meanwhile.
     """
-    member = presence.member
-    by = Actor.of(member, browser.ip)
+    user = presence.user
+    by = Actor.of(user, browser.ip)
     permissions.require(by, "account")
     # A separate bucket: a thief with a stolen session must not use up the attempts at
     # sign-in.
-    account = f"change of {member.email}"
+    account = f"change of {user.email}"
     subject = login_throttle.register_attempt(account, browser, config=config, now=now)
-    if subject is None or not passwords.verify_password(member.password_hash, present):
+    if subject is None or not passwords.verify_password(user.password_hash, present):
         _refuse(presence, "present", by, now, is_early=subject is None)
-    problems = _password_problems(new, again, member.name, member.email, field="new")
+    problems = _password_problems(new, again, user.name, user.email, field="new")
     if present == new:
         problems["new"] = "This is your current password. Choose a new one."
     _require_none(problems)
     password_hash = passwords.hash_password(new)
-    with permissions.member_transaction(by, "account") as (_, by):
+    with permissions.user_transaction(by, "account") as (_, by):
         login_throttle.reset_attempts(subject)
-        if not member.set_password(password_hash, epoch=member.session_epoch):
+        if not user.set_password(password_hash, epoch=user.session_epoch):
             raise StaleState("Your account has changed. Sign in again.")
-        sessions.end_all_sessions(member, by=by, now=now)
-        audit.record(PasswordChanged(member_id=member.id), by, now=now)
-        return sessions.start_session(member, browser, now=now)
+        sessions.end_all_sessions(user, by=by, now=now)
+        audit.record(PasswordChanged(user_id=user.id), by, now=now)
+        return sessions.start_session(user, browser, now=now)
 
 
 def reauthenticate(
@@ -311,14 +311,14 @@ def reauthenticate(
 
     Raises: Invalid.
     """
-    member = presence.member
-    by = Actor.of(member, browser.ip)
+    user = presence.user
+    by = Actor.of(user, browser.ip)
     permissions.require(by, "account")
-    account = f"confirmation of {member.email}"
+    account = f"confirmation of {user.email}"
     subject = login_throttle.register_attempt(account, browser, config=config, now=now)
-    if subject is None or not passwords.verify_password(member.password_hash, password):
+    if subject is None or not passwords.verify_password(user.password_hash, password):
         _refuse(presence, "password", by, now, is_early=subject is None)
-    with permissions.member_transaction(by, "account") as (_, by):
+    with permissions.user_transaction(by, "account") as (_, by):
         login_throttle.reset_attempts(subject)
         if not presence.session.confirm(now):
             raise StaleState("Your session has ended. Sign in again.")
@@ -344,8 +344,8 @@ def _create(
     password_hash: str,
     now: datetime,
     client_id: int | None = None,
-) -> Member:
-    return Member.create(
+) -> User:
+    return User.create(
         name=name,
         email=email,
         role=role,

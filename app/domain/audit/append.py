@@ -11,7 +11,7 @@ from app.domain.audit import entry_format
 from app.domain.audit.chain import log_uuid
 from app.domain.audit.events import Event
 from app.models import audit_search
-from app.models.audit import NAMES, Detail, Entry
+from app.models.audit import NAMES, AuditEntry, PrivateDetail
 from app.models.base import in_transaction, utcnow
 from app.models.search_terms import words_of
 from app.models.sites import Site
@@ -20,7 +20,7 @@ from app.protocol import canonical
 _SALT_BYTES = 16
 
 
-def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:
+def record(event: Event, by: Actor, *, now: datetime | None = None) -> AuditEntry:
     """Append `event` to the chain in the transaction of its change.
 
     Raises: RuntimeError outside a transaction, because an entry must be committed or rolled back
@@ -50,18 +50,18 @@ def record(event: Event, by: Actor, *, now: datetime | None = None) -> Entry:
     }
     entry = _append(document, at)
     if text:
-        Detail.keep(entry.seq, salt.hex(), text)
+        PrivateDetail.keep(entry.seq, salt.hex(), text)
     audit_search.add_words(entry.seq, words_of(document, detail))
     audit_search.add_day(at.isoformat()[:10], entry.seq, entry.seq)
     return entry
 
 
-def _append(document: dict[str, Any], at: datetime) -> Entry:
-    end = Entry.end()
+def _append(document: dict[str, Any], at: datetime) -> AuditEntry:
+    end = AuditEntry.end()
     seq, prev = (end[0] + 1, end[1]) if end else (1, entry_format.genesis_hash(log_uuid()))
     body = canonical(document).decode("utf-8")
     kind, component, outcome = entry_format.of_facts(document["facts"])
-    return Entry.append(
+    return AuditEntry.append(
         seq=seq,
         prev=prev,
         body=body,

@@ -13,7 +13,7 @@ from struct import Struct
 from app.domain.audit import integrity, parallel
 from app.domain.audit.entry_format import genesis_hash
 from app.models import audit_chain
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.audit_chain import Execute
 from app.models.installation import Setting
 from app.protocol import CHAIN_ENTRY
@@ -66,7 +66,7 @@ def verify_chain(
     Each of `anchors` must match its entry. Only that detects a removed end or a rewritten chain.
     `seen` is called now and then with the number of verified entries.
     """
-    end = Entry.end()
+    end = AuditEntry.end()
     last = end[0] if end else 0
     whole = _Segment(0, last, genesis_hash(log_uuid()))
     if last >= _WORTH_SHARING and parallel.is_possible():
@@ -170,7 +170,7 @@ def _report(whole: _Segment, anchors: list[Anchor]) -> ChainReport:
     if whole.misfit is not None:
         found.note(*whole.misfit)
     elif whole.count < whole.upto:
-        after = Entry.first_after(whole.count)
+        after = AuditEntry.first_after(whole.count)
         found.note(after, f"entry {whole.count + 1} is missing")
     integrity.check_side_tables(whole.upto, whole.private, found)
     untold = [seq for seq in found.absent if seq > found.erased_at]
@@ -194,7 +194,7 @@ def _check_anchors(whole: _Segment, anchors: list[Anchor], found: integrity.Side
                 found.note(whole.count + 1, f"{why} has proof of them")
             break
         # The stored hash is used: up to here it was verified against the text.
-        stands = Entry.select(Entry.hash).where(Entry.seq == anchor.n).scalar()
+        stands = AuditEntry.select(AuditEntry.hash).where(AuditEntry.seq == anchor.n).scalar()
         if anchor.hash != (stands or genesis_hash(log_uuid())):
             fits = anchors[met - 1].n if met else 0
             found.note(

@@ -17,10 +17,10 @@ from app.domain.audit.chain import LOG_UUID, Anchor
 from app.domain.audit.entry_format import genesis_hash
 from app.domain.audit.merkle import Frontier
 from app.keys import SealBroken, sign_checkpoint, verify_checkpoint
-from app.models.alerts import TRAIL_LOST, Alarm
-from app.models.audit import Entry
-from app.models.audit_frontier import TrailFrontier
-from app.models.checkpoints import AuditAnchor, SiteMark
+from app.models.alerts import AUDIT_LOG_LOST, Alert
+from app.models.audit import AuditEntry
+from app.models.audit_frontier import MerkleFrontier
+from app.models.checkpoints import AuditAnchor, SiteCheckpoint
 from app.models.installation import Setting
 from app.models.sites import Site
 from app.protocol import ProtocolError, b64u, canonical, from_b64u, parse_json
@@ -90,14 +90,14 @@ def outgoing_checkpoint(config: Config, sign_d: str) -> dict[str, dict[str, str]
     Such a call can still read and revoke. The site records that it came without a checkpoint.
     """
     try:
-        return {"mark": current_checkpoint(config, sign_d).as_sent()}
+        return {"checkpoint": current_checkpoint(config, sign_d).as_sent()}
     except SealBroken:
         return {}
 
 
 def _newest(log: str) -> tuple[int, str, int, bytes]:
     """Return the newest entry's number, hash and time, and the root over all, consistently."""
-    kept = TrailFrontier.known()
+    kept = MerkleFrontier.known()
     frontier, last = Frontier(), ""
     if kept is not None:
         frontier, last = Frontier(kept.size, _split(kept.roots)), kept.hash
@@ -110,13 +110,15 @@ def _newest(log: str) -> tuple[int, str, int, bytes]:
     grown = frontier.grown(bytes.fromhex(digest) for seq, digest, _ in rows if seq > frontier.size)
     n, digest, at = rows[-1]
     if grown.size - frontier.size >= _KEPT_EVERY:
-        TrailFrontier.keep(grown.size, digest, b"".join(grown.roots).hex())
+        MerkleFrontier.keep(grown.size, digest, b"".join(grown.roots).hex())
     return n, digest, int(at.timestamp()), grown.root()
 
 
 def _entries_from(seq: int) -> list[tuple[int, str, datetime]]:
-    query = Entry.select(Entry.seq, Entry.hash, Entry.at).where(Entry.seq >= seq)
-    rows = query.order_by(Entry.seq).tuples()
+    query = AuditEntry.select(AuditEntry.seq, AuditEntry.hash, AuditEntry.at).where(
+        AuditEntry.seq >= seq
+    )
+    rows = query.order_by(AuditEntry.seq).tuples()
     return [(n, digest, at) for n, digest, at in rows.iterator()]
 
 
@@ -164,7 +166,7 @@ def head_in(document: dict[str, Any]) -> tuple[int, str]:
     `parse_checkpoint` verifies the signature.
     """
     try:
-        said = parse_json(from_b64u(document["mark"]["body"]))
+        said = parse_json(from_b64u(document["checkpoint"]["body"]))
     except (ProtocolError, KeyError, TypeError):
         return 0, ""
     return (said["n"], said["hash"]) if _is_mark(said) else (0, "")
@@ -182,22 +184,22 @@ def _is_mark(document: dict[str, Any]) -> bool:
     )
 
 
-def store_checkpoint(site: Site, mark: Checkpoint, now: datetime) -> None:
+def store_checkpoint(site: Site, checkpoint: Checkpoint, now: datetime) -> None:
     """Store a site's verified checkpoint that continues its log, in the caller's transaction."""
-    SiteMark.keep(
+    SiteCheckpoint.keep(
         site=site,
-        log=mark.log,
+        log=checkpoint.log,
         day=f"{now:%Y-%m-%d}",
-        n=mark.n,
-        hash=mark.hash,
-        at=mark.at,
+        n=checkpoint.n,
+        hash=checkpoint.hash,
+        at=checkpoint.at,
         received_at=now,
-        body=mark.body.decode("ascii"),
-        signature=b64u(mark.signature),
+        body=checkpoint.body.decode("ascii"),
+        signature=b64u(checkpoint.signature),
     )
 
 
-# ---- what the sites have seen of the trail ----
+# ---- what the sites have seen of the audit log ----
 
 
 def anchors() -> list[Anchor]:
@@ -206,12 +208,14 @@ def anchors() -> list[Anchor]:
     Those for which a person closed the alert are left out.
     """
     accounted = {
-        (alarm.site_id, alarm.key)
-        for alarm in Alarm.select().where(Alarm.kind == TRAIL_LOST, Alarm.closed_at.is_null(False))
+        (alert.site_id, alert.key)
+        for alert in Alert.select().where(
+            Alert.kind == AUDIT_LOG_LOST, Alert.closed_at.is_null(False)
+        )
     }
     rows = AuditAnchor.select(AuditAnchor, Site).join(Site).order_by(AuditAnchor.n)
     return [
-        Anchor(row.n, row.hash, f"the site {row.site.name} ({row.said_at:%Y-%m-%d %H:%M} UTC)")
+        Anchor(row.n, row.hash, f"the site {row.site.name} ({row.reported_at:%Y-%m-%d %H:%M} UTC)")
         for row in rows
         if (row.site_id, f"{row.n}:{row.hash}") not in accounted
     ]

@@ -7,10 +7,10 @@ from typing import Any
 
 from app.domain.audit.events.base import PERSONAL_FACTS
 from app.models.accounts import ERASED
-from app.models.audit import NAMES, Entry
+from app.models.audit import NAMES, AuditEntry
 
 
-def entry_document(entry: Entry) -> dict[str, Any]:
+def entry_document(entry: AuditEntry) -> dict[str, Any]:
     """Return the content of an entry as one document, whatever the version of its body.
 
     It has `event`, `at`, `actor` (kind, id, name, ip), `site`, `client` and `facts`. If private
@@ -35,7 +35,7 @@ def entry_document(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _private_details(entry: Entry, body: dict[str, Any]) -> dict[str, Any] | None:
+def _private_details(entry: AuditEntry, body: dict[str, Any]) -> dict[str, Any] | None:
     """Return the private details, empty where the entry has none; None if they were erased."""
     if body.get("private") is None:
         return {"actor": {}, "facts": {}}

@@ -62,7 +62,7 @@ def of_facts(facts: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def of_actor(actor: dict[str, Any]) -> str:
-    """For instance `member:3`, or `system`."""
+    """For instance `user:3`, or `system`."""
     return actor["kind"] if actor["id"] is None else f"{actor['kind']}:{actor['id']}"
 
 

@@ -13,15 +13,15 @@ from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit import export_formats
-from app.domain.audit.events import ExportDownloaded, TrailExported
+from app.domain.audit.events import AuditLogExported, ExportDownloaded
 from app.domain.audit.export_formats import ExportScope
 from app.domain.errors import Invalid, NotFound
 from app.keys import SealBroken
-from app.models.accounts import Member
-from app.models.audit import Entry
+from app.models.accounts import User
+from app.models.audit import AuditEntry
 from app.models.base import transaction, utcnow
 from app.models.clients import Client
-from app.models.exports import DONE, FAILED, GONE, RUNNING, TrailExport
+from app.models.exports import DONE, FAILED, GONE, RUNNING, AuditLogExport
 from app.models.queued_row import QUEUED
 from app.models.sites import Site
 
@@ -36,7 +36,7 @@ _PIECE = 1 << 20
 
 def request_export(
     form: str, covered: ExportScope, *, by: Actor, confirmed_at: datetime, now: datetime
-) -> TrailExport:
+) -> AuditLogExport:
     """Queue an export for the worker.
 
     Raises: Forbidden, ReauthenticationRequired, or Invalid.
@@ -45,18 +45,18 @@ def request_export(
     permissions.require_recent_authentication(confirmed_at, now)
     if form not in FORMS:
         raise Invalid("form", "Choose a format.")
-    with permissions.member_transaction(by, "export") as (tx, by):
-        asked = TrailExport.create(
-            asked_by=by.name[:120],
-            asked_by_id=by.id,
-            asked_at=now,
+    with permissions.user_transaction(by, "export") as (tx, by):
+        asked = AuditLogExport.create(
+            requested_by=by.name[:120],
+            requested_by_id=by.id,
+            requested_at=now,
             form=form,
             scope=covered.of[:300],
             client_id=covered.client,
-            about_site_id=covered.site,
+            scope_site_id=covered.site,
             since=covered.since,
             until=covered.until,
-            has_private=covered.private,
+            includes_private=covered.private,
         )
         tx.after_commit(queue.enqueue, "export_audit_log", asked.id)
     return asked
@@ -91,16 +91,16 @@ def make_scope(
 
 def run_export(export_id: int, *, config: Config, now: Callable[[], datetime] = utcnow) -> str:
     """Write the file and return the final state. Safe to run twice."""
-    asked = TrailExport.get_or_none(TrailExport.id == export_id)
+    asked = AuditLogExport.get_or_none(AuditLogExport.id == export_id)
     if asked is None:
         return "gone"
-    head = Entry.head()
-    began = {"seen_working_at": now(), "total": head.seq if head else 0}
+    head = AuditEntry.head()
+    began = {"heartbeat_at": now(), "total": head.seq if head else 0}
     if not asked.move(to=RUNNING, when=(QUEUED,), **began):
         return asked.state
 
     def note(count: int) -> None:
-        asked.move(to=RUNNING, when=(RUNNING,), entries=count, seen_working_at=now())
+        asked.move(to=RUNNING, when=(RUNNING,), entries=count, heartbeat_at=now())
 
     path = export_path(asked, config)
     path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -115,7 +115,7 @@ def run_export(export_id: int, *, config: Config, now: Callable[[], datetime] = 
         ended = {"ended_at": now(), "entries": count, "digest": digest}
         size = path.stat().st_size
         if asked.move(to=DONE, when=(RUNNING,), size=size, **ended):
-            by = Actor.of(Member.get_by_id(asked.asked_by_id))
+            by = Actor.of(User.get_by_id(asked.requested_by_id))
             audit.record(_exported(_covered(asked), asked.form, count, digest), by, now=now())
     return asked.state
 
@@ -150,65 +150,65 @@ def write_export(
 
 def get_download(
     export_id: int, *, by: Actor, config: Config, now: datetime
-) -> tuple[TrailExport, Path]:
+) -> tuple[AuditLogExport, Path]:
     """Return a finished export and its file, and record the download.
 
     Raises: Forbidden, or NotFound.
     """
-    with permissions.member_transaction(by, "export") as (_, by):
-        asked = TrailExport.get_or_none(TrailExport.id == export_id)
+    with permissions.user_transaction(by, "export") as (_, by):
+        asked = AuditLogExport.get_or_none(AuditLogExport.id == export_id)
         if asked is None or asked.state != DONE or not export_path(asked, config).is_file():
             raise NotFound("This export does not exist or was deleted. Create it again.")
         event = ExportDownloaded(
-            site_id=asked.about_site_id,
+            site_id=asked.scope_site_id,
             client_id=asked.client_id,
             export_id=asked.id,
             form=asked.form,
-            has_private=asked.has_private,
+            includes_private=asked.includes_private,
             digest=asked.digest,
         )
         audit.record(event, by, now=now)
     return asked, export_path(asked, config)
 
 
-def export_path(asked: TrailExport, config: Config) -> Path:
+def export_path(asked: AuditLogExport, config: Config) -> Path:
     """Return the path of the file of an export, whether it exists or not."""
     return config.var_dir / _FOLDER / f"{asked.id}.{asked.form}"
 
 
 def queue_due_exports(config: Config, now: datetime) -> int:
     """Delete exports after a day, fail lost ones and queue waiting ones; return the number."""
-    lost = TrailExport.stuck(now - LOST_AFTER)
+    lost = AuditLogExport.stuck(now - LOST_AFTER)
     for one in lost:
         one.move(to=FAILED, when=(RUNNING,), ended_at=now)
-    waiting = TrailExport.waiting_since(now - LOST_AFTER)
+    waiting = AuditLogExport.waiting_since(now - LOST_AFTER)
     for one in waiting:
         queue.enqueue("export_audit_log", one.id)
-    old = TrailExport.done_before(now - KEPT_FOR)
+    old = AuditLogExport.done_before(now - KEPT_FOR)
     for one in [*old, *lost]:
         export_path(one, config).unlink(missing_ok=True)
         one.move(to=GONE, when=(DONE,))
     return len(lost) + len(waiting) + len(old)
 
 
-def _covered(asked: TrailExport) -> ExportScope:
+def _covered(asked: AuditLogExport) -> ExportScope:
     return ExportScope(
         asked.scope,
         client=asked.client_id,
-        site=asked.about_site_id,
+        site=asked.scope_site_id,
         since=asked.since,
         until=asked.until,
-        private=asked.has_private,
+        private=asked.includes_private,
     )
 
 
-def _exported(covered: ExportScope, form: str, entries: int, digest: str) -> TrailExported:
-    return TrailExported(
+def _exported(covered: ExportScope, form: str, entries: int, digest: str) -> AuditLogExported:
+    return AuditLogExported(
         site_id=covered.site,
         client_id=covered.client,
         scope=covered.of,
         form=form,
-        has_private=covered.private,
+        includes_private=covered.private,
         entries=entries,
         digest=digest,
     )

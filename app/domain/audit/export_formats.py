@@ -24,9 +24,9 @@ from app.domain.audit.checkpoints import Checkpoint
 from app.domain.audit.documents import entry_document
 from app.domain.audit.merkle import Tree
 from app.keys import sign, verify_checkpoint
-from app.models.audit import Entry
-from app.models.checkpoints import SiteMark
-from app.models.site_log import SiteEntry, SiteLog
+from app.models.audit import AuditEntry
+from app.models.checkpoints import SiteCheckpoint
+from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import Site
 from app.protocol import ProtocolError, b64u, canonical, from_b64u
 
@@ -36,7 +36,7 @@ _VERIFIER = Path(__file__).parents[2] / "verifier" / "verify_audit.py"
 _MANIFEST_SIGNATURE = b"siteagent/export/1\n"
 _BATCH = 1000
 # Maximum of checkpoints per site: enough to verify a log, and quick to check without libraries.
-_MARKS_OF_A_SITE = 60
+_CHECKPOINTS_OF_A_SITE = 60
 # First characters that a spreadsheet treats as a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -89,25 +89,25 @@ def write_zip(
 
         def put(name: str, pieces: Iterable[bytes]) -> None:
             digest = sha256()
-            with archive.open(name, "w", force_zip64=True) as member:
+            with archive.open(name, "w", force_zip64=True) as user:
                 for piece in pieces:
                     digest.update(piece)
-                    member.write(piece)
+                    user.write(piece)
             digests[name] = digest.hexdigest()
 
         rows = _Counted(_rows(covered, end.n, paths), seen)
-        put("trail.jsonl", (_line(row) for row in rows))
-        put("marks.json", [_marks(end, sites, paths)])
+        put("audit_log.jsonl", (_line(row) for row in rows))
+        put("checkpoints.json", [_checkpoints(end, sites, paths)])
         put("keys.json", [_keys(config, sites)])
         for site in sites:
-            if SiteEntry.count_of(site):
+            if SiteLogEntry.count_of(site):
                 put(f"sites/{site.uuid}.jsonl", _site_log(site, now))
         put("README.txt", [_readme(covered, rows.count, end, now).encode("utf-8")])
         put("verify_audit.py", [_VERIFIER.read_bytes()])
         document = {
             "v": 1,
             "log": log_uuid(),
-            "made_at": now.isoformat(),
+            "created_at": now.isoformat(),
             "covers": covered.as_manifest(),
             "files": digests,
         }
@@ -171,39 +171,39 @@ def _line(document: dict[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode("utf-8") + b"\n"
 
 
-# ---- the trail ----
+# ---- the audit log ----
 
 
 def _newest() -> int:
-    head = Entry.head()
+    head = AuditEntry.head()
     return head.seq if head else 0
 
 
-def _entries(covered: ExportScope, last: int) -> Iterator[Entry]:
+def _entries(covered: ExportScope, last: int) -> Iterator[AuditEntry]:
     """Yield the entries in scope up to number `last` with their details, oldest first."""
-    conditions = [Entry.seq <= last]
+    conditions = [AuditEntry.seq <= last]
     if covered.client is not None:
         # Bodies of version 1 name no client, so the client of the site is used.
         theirs = Site.select(Site.id).where(Site.client == covered.client)
-        unnamed = Entry.body.endswith('"v":1}') & Entry.site_id.in_(theirs)
-        conditions.append((Entry.client_id == covered.client) | unnamed)
+        unnamed = AuditEntry.body.endswith('"v":1}') & AuditEntry.site_id.in_(theirs)
+        conditions.append((AuditEntry.client_id == covered.client) | unnamed)
     if covered.site is not None:
-        conditions.append(Entry.site_id == covered.site)
+        conditions.append(AuditEntry.site_id == covered.site)
     if covered.since is not None:
-        conditions.append(Entry.at >= covered.since)
+        conditions.append(AuditEntry.at >= covered.since)
     if covered.until is not None:
-        conditions.append(Entry.at < covered.until)
+        conditions.append(AuditEntry.at < covered.until)
     after = 0
     while True:
-        query = Entry.select().where(Entry.seq > after, *conditions)
-        entries = list(query.order_by(Entry.seq).limit(_BATCH))
+        query = AuditEntry.select().where(AuditEntry.seq > after, *conditions)
+        entries = list(query.order_by(AuditEntry.seq).limit(_BATCH))
         if not entries:
             return
-        yield from Entry.with_details(entries)
+        yield from AuditEntry.with_details(entries)
         after = entries[-1].seq
 
 
-def _shown(entry: Entry, covered: ExportScope) -> dict[str, Any]:
+def _shown(entry: AuditEntry, covered: ExportScope) -> dict[str, Any]:
     told = entry_document(entry)
     if not covered.private:
         told["actor"] |= {"name": "", "ip": ""}
@@ -228,7 +228,9 @@ def _rows(covered: ExportScope, last: int, paths: Tree | None) -> Iterator[dict[
 
 
 def _hashes(last: int) -> list[str]:
-    query = Entry.select(Entry.hash).where(Entry.seq <= last).order_by(Entry.seq)
+    query = (
+        AuditEntry.select(AuditEntry.hash).where(AuditEntry.seq <= last).order_by(AuditEntry.seq)
+    )
     return [digest for (digest,) in query.tuples().iterator()]
 
 
@@ -252,24 +254,24 @@ def _site_log(site: Site, now: datetime) -> Iterator[bytes]:
             "v": 1,
             "log": read.log,
             "site": site.uuid,
-            "made_at": now.isoformat(),
+            "created_at": now.isoformat(),
             "key": None,
-            "mark": None,
+            "checkpoint": None,
         }
     )
-    for entry in SiteEntry.behind(site.id, read.branch, -1):
+    for entry in SiteLogEntry.behind(site.id, read.branch, -1):
         row = {"seq": entry.seq, "prev": entry.prev, "hash": entry.hash, "body": entry.body}
         yield _line(row)
 
 
-def _marks(end: Checkpoint, sites: list[Site], paths: Tree | None) -> bytes:
+def _checkpoints(end: Checkpoint, sites: list[Site], paths: Tree | None) -> bytes:
     by_sites, of_sites = [], []
     for site in sites:
-        for n, mark in _held_by(site):
+        for n, checkpoint in _held_by(site):
             is_there = paths is not None and n <= end.n
             path = [one.hex() for one in paths.path(n - 1)] if paths and is_there else None
-            by_sites.append({"site": site.uuid, "path": path, "mark": mark})
-        of_sites += [{"site": site.uuid, "mark": mark} for mark in _made_by(site)]
+            by_sites.append({"site": site.uuid, "path": path, "checkpoint": checkpoint})
+        of_sites += [{"site": site.uuid, "checkpoint": checkpoint} for checkpoint in _made_by(site)]
     document = {"v": 1, "export": end.as_sent(), "by_sites": by_sites, "of_sites": of_sites}
     return canonical(document)
 
@@ -281,13 +283,13 @@ def _held_by(site: Site) -> list[tuple[int, dict[str, str]]]:
     """
     days: dict[str, tuple[int, dict[str, str]]] = {}
     read = SiteLog.get_or_create_for(site)
-    for entry in SiteEntry.behind(site.id, read.branch, -1):
+    for entry in SiteLogEntry.behind(site.id, read.branch, -1):
         said = json.loads(entry.body)
         facts = said.get("facts")
-        mark = _as_sent(facts.get("mark")) if isinstance(facts, dict) else None
-        if mark is not None:
-            days[str(said.get("at"))[:10]] = mark
-    return list(days.values())[-_MARKS_OF_A_SITE:]
+        checkpoint = _as_sent(facts.get("checkpoint")) if isinstance(facts, dict) else None
+        if checkpoint is not None:
+            days[str(said.get("at"))[:10]] = checkpoint
+    return list(days.values())[-_CHECKPOINTS_OF_A_SITE:]
 
 
 def _as_sent(told: object) -> tuple[int, dict[str, str]] | None:
@@ -307,11 +309,13 @@ def _made_by(site: Site) -> list[dict[str, str]]:
     """Return the site's own checkpoints of the exported log under its current key."""
     key, log = from_b64u(site.sign_s, 32), SiteLog.get_or_create_for(site).log
     found = []
-    for one in SiteMark.select().where(SiteMark.site == site, SiteMark.log == log):
+    for one in SiteCheckpoint.select().where(
+        SiteCheckpoint.site == site, SiteCheckpoint.log == log
+    ):
         body = one.body.encode("ascii")
         if verify_checkpoint(key, body, from_b64u(one.signature, 64)):
             found.append({"body": b64u(body), "sig": one.signature})
-    return found[-_MARKS_OF_A_SITE:]
+    return found[-_CHECKPOINTS_OF_A_SITE:]
 
 
 def _keys(config: Config, sites: list[Site]) -> bytes:
@@ -353,10 +357,10 @@ What it cannot prove: that everything was recorded, and anything after the last 
 site holds. With the dashboard's signing key, someone could create another log. So compare the
 fingerprint in keys.json and a checkpoint with those in the site's wp-admin or in an earlier report:
 
-    python3 verify_audit.py THIS.zip --mark KEPT.json
+    python3 verify_audit.py THIS.zip --checkpoint KEPT.json
 
-trail.jsonl     the entries, each with the exact text that was hashed
-marks.json      the signed checkpoints of the dashboard and of each site
+audit log.jsonl     the entries, each with the exact text that was hashed
+checkpoints.json      the signed checkpoints of the dashboard and of each site
 keys.json       the public keys
 sites/          the sites' own logs, as Aura received them
 manifest.json   the digest of every file, signed in manifest.sig

@@ -9,11 +9,11 @@ from datetime import datetime
 from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.audit.append import record
-from app.domain.audit.events import PersonErased
+from app.domain.audit.events import PersonalDataErased
 from app.domain.errors import Conflict, Invalid
 from app.models import audit_search
-from app.models.accounts import Member
-from app.models.audit import Detail, Entry
+from app.models.accounts import User
+from app.models.audit import AuditEntry, PrivateDetail
 from app.models.base import transaction
 from app.models.search_terms import words_of
 
@@ -21,9 +21,7 @@ MAX_REASON_CHARS = 300
 _BATCH = 500
 
 
-def erase_user(
-    member: Member, *, reason: str, by: Actor, confirmed_at: datetime, now: datetime
-) -> int:
+def erase_user(user: User, *, reason: str, by: Actor, confirmed_at: datetime, now: datetime) -> int:
     """Erase the private details in the entries about a disabled user, and their account's details.
 
     Return the number of entries. What the chain itself contains about them (entries from before
@@ -34,15 +32,15 @@ def erase_user(
     """
     permissions.require(by, "people")
     permissions.require_recent_authentication(confirmed_at, now)
-    return _erase(member, reason, by, now)
+    return _erase(user, reason, by, now)
 
 
-def erase_user_from_cli(member: Member, *, reason: str, by: Actor, now: datetime) -> int:
+def erase_user_from_cli(user: User, *, reason: str, by: Actor, now: datetime) -> int:
     """Erase a user on behalf of the operator of this machine, who has full access to its data."""
-    return _erase(member, reason, by, now)
+    return _erase(user, reason, by, now)
 
 
-def _erase(member: Member, reason: str, by: Actor, now: datetime) -> int:
+def _erase(user: User, reason: str, by: Actor, now: datetime) -> int:
     reason = " ".join(reason.split())
     if not reason or not reason.isprintable():
         raise Invalid("reason", "Enter a reason, for example that the person requested it.")
@@ -50,38 +48,38 @@ def _erase(member: Member, reason: str, by: Actor, now: datetime) -> int:
         raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")
     with transaction():
         by = permissions.recheck(by, "people")
-        member.refresh()
-        if not member.erase():
+        user.refresh()
+        if not user.erase():
             raise Conflict(
                 "Disable the account first, because new sign-ins would add personal data."
             )
         erased = older = 0
-        for seqs in _entries_about(member.id):
+        for seqs in _entries_about(user.id):
             older += sum(1 for is_older in seqs.values() if is_older)
-            kept = Detail.of(seqs)
-            Detail.delete().where(Detail.seq.in_(list(kept))).execute()
-            for entry in Entry.select().where(Entry.seq.in_(list(kept))):
+            kept = PrivateDetail.of(seqs)
+            PrivateDetail.delete().where(PrivateDetail.seq.in_(list(kept))).execute()
+            for entry in AuditEntry.select().where(AuditEntry.seq.in_(list(kept))):
                 audit_search.add_words(entry.seq, words_of(json.loads(entry.body), None))
             erased += len(kept)
-        event = PersonErased(member_id=member.id, entries=erased, older=older, reason=reason)
+        event = PersonalDataErased(user_id=user.id, entries=erased, older=older, reason=reason)
         record(event, by, now=now)
     return erased
 
 
-def _entries_about(member_id: int) -> Iterator[dict[int, bool]]:
-    """Yield the numbers of the entries in which this member acts or is named, in batches.
+def _entries_about(user_id: int) -> Iterator[dict[int, bool]]:
+    """Yield the numbers of the entries in which this user acts or is named, in batches.
 
     The value is True for entries of version 1, which name people in the chain itself.
     """
     # In canonical JSON a number is followed by a comma or by the end of its object.
-    spoken_of = Entry.body.contains(f'"member_id":{member_id},') | Entry.body.contains(
-        f'"member_id":{member_id}}}'
+    spoken_of = AuditEntry.body.contains(f'"user_id":{user_id},') | AuditEntry.body.contains(
+        f'"user_id":{user_id}}}'
     )
-    about = (Entry.actor == f"member:{member_id}") | spoken_of
+    about = (AuditEntry.actor == f"user:{user_id}") | spoken_of
     after = 0
     while True:
-        query = Entry.select().where(Entry.seq > after, about)
-        entries = list(query.order_by(Entry.seq).limit(_BATCH))
+        query = AuditEntry.select().where(AuditEntry.seq > after, about)
+        entries = list(query.order_by(AuditEntry.seq).limit(_BATCH))
         if not entries:
             return
         yield {one.seq: json.loads(one.body)["v"] == 1 for one in entries}

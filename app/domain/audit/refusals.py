@@ -13,7 +13,7 @@ from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.append import record
 from app.domain.audit.events import Event, RefusalsCounted
 from app.http.ip_policy import network_of
-from app.models.accounts import Member
+from app.models.accounts import User
 from app.models.base import transaction
 from app.models.refusals import RefusalCount
 
@@ -88,7 +88,7 @@ def _source(by: Actor) -> str:
 def _actor(row: RefusalCount) -> Actor:
     """Return the actor that a label names."""
     kind, _, number = row.actor.partition(":")
-    if kind == "member":
-        member = Member.get_or_none(Member.id == int(number))
-        return SYSTEM if member is None else Actor.of(member, row.ip)
+    if kind == "user":
+        user = User.get_or_none(User.id == int(number))
+        return SYSTEM if user is None else Actor.of(user, row.ip)
     return Actor.anonymous(row.ip) if kind == "anonymous" else SYSTEM

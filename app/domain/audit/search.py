@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.models import audit_search
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.search_terms import asked_for
 
 
@@ -15,7 +15,7 @@ from app.models.search_terms import asked_for
 class EntryFilter:
     """The conditions of a search; those left out match any entry.
 
-    `person` is the id of the member who acted. `since` is inclusive, `until` is not. Each of
+    `person` is the id of the user who acted. `since` is inclusive, `until` is not. Each of
     `words` has to be in the entry, or begin one of its words.
     """
 
@@ -36,25 +36,25 @@ ANYTHING = EntryFilter()
 
 def find_entries(
     which: EntryFilter = ANYTHING, limit: int = 50, *, before: int | None = None
-) -> list[Entry]:
+) -> list[AuditEntry]:
     """Return the newest matching entries, newest first; `before` is the last number shown."""
-    query = Entry.select().order_by(Entry.seq.desc()).limit(limit)
+    query = AuditEntry.select().order_by(AuditEntry.seq.desc()).limit(limit)
     for condition in [*_columns(which), *_in_time(which), *_with_words(which)]:
         query = query.where(condition)
     if before is not None:
-        query = query.where(Entry.seq < before)
-    return Entry.with_details(list(query))
+        query = query.where(AuditEntry.seq < before)
+    return AuditEntry.with_details(list(query))
 
 
 def _columns(which: EntryFilter) -> list[Any]:
     asked: list[tuple[Any, Any]] = [
-        (Entry.client_id, which.client),
-        (Entry.site_id, which.site),
-        (Entry.kind, which.kind or None),
-        (Entry.component, which.component or None),
-        (Entry.actor, None if which.person is None else f"member:{which.person}"),
-        (Entry.event, which.event or None),
-        (Entry.outcome, which.outcome or None),
+        (AuditEntry.client_id, which.client),
+        (AuditEntry.site_id, which.site),
+        (AuditEntry.kind, which.kind or None),
+        (AuditEntry.component, which.component or None),
+        (AuditEntry.actor, None if which.person is None else f"user:{which.person}"),
+        (AuditEntry.event, which.event or None),
+        (AuditEntry.outcome, which.outcome or None),
     ]
     return [column == value for column, value in asked if value is not None]
 
@@ -69,13 +69,13 @@ def _in_time(which: EntryFilter) -> list[Any]:
     conditions: list[Any] = []
     first_day = last_day = None
     if which.since is not None:
-        conditions.append(Entry.at >= which.since)
+        conditions.append(AuditEntry.at >= which.since)
         first_day = _day(which.since)
     if which.until is not None:
-        conditions.append(Entry.at < which.until)
+        conditions.append(AuditEntry.at < which.until)
         last_day = _day(which.until)
     span = audit_search.span_of_days(first_day, last_day)
-    return [audit_search.never()] if span is None else [*conditions, Entry.seq.between(*span)]
+    return [audit_search.never()] if span is None else [*conditions, AuditEntry.seq.between(*span)]
 
 
 def _day(at: datetime) -> str:

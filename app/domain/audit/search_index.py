@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from app.models import audit_search
-from app.models.audit import Detail, Entry
+from app.models.audit import AuditEntry, PrivateDetail
 from app.models.base import transaction
 from app.models.search_terms import words_of
 
@@ -25,7 +25,7 @@ def rebuild_index() -> int:
     with transaction():
         audit_search.clear_index()
         while entries := _after(count):
-            details = Detail.of(one.seq for one in entries)
+            details = PrivateDetail.of(one.seq for one in entries)
             for one in entries:
                 body = json.loads(one.body)
                 kept = details.get(one.seq)
@@ -40,5 +40,7 @@ def rebuild_index() -> int:
     return count
 
 
-def _after(seq: int) -> list[Entry]:
-    return list(Entry.select().where(Entry.seq > seq).order_by(Entry.seq).limit(_BATCH))
+def _after(seq: int) -> list[AuditEntry]:
+    return list(
+        AuditEntry.select().where(AuditEntry.seq > seq).order_by(AuditEntry.seq).limit(_BATCH)
+    )

@@ -11,14 +11,19 @@ from app.domain.actor import SCHEDULE, SYSTEM, Actor
 from app.domain.audit import checkpoints
 from app.domain.audit.append import record
 from app.domain.audit.chain import Anchor, ChainReport, verify_chain
-from app.domain.audit.events import TrailBreakSeen, TrailBroken, TrailVerified, VerificationAsked
+from app.domain.audit.events import (
+    AuditLogVerified,
+    VerificationFailed,
+    VerificationFailureAcknowledged,
+    VerificationRequested,
+)
 from app.domain.errors import AuditLogUnreadable, NotFound, StaleState
 from app.models.audit import (
     ABANDONED,
     BROKEN,
     RUNNING,
     WHOLE,
-    Entry,
+    AuditEntry,
     Verification,
 )
 from app.models.base import OUTAGES, DuplicateRow, transaction, utcnow
@@ -44,8 +49,8 @@ def _request(by: Actor, now: datetime) -> Verification:
             waiting = Verification.open()
             if waiting is not None:
                 return waiting
-            asked = Verification.create(asked_by=by.name[:120], asked_at=now)
-            record(VerificationAsked(verification_id=asked.id), by, now=now)
+            asked = Verification.create(requested_by=by.name[:120], requested_at=now)
+            record(VerificationRequested(verification_id=asked.id), by, now=now)
             tx.after_commit(queue.enqueue, "verify_audit_log", asked.id)
             return asked
     except DuplicateRow:
@@ -68,13 +73,13 @@ def run_verification(
     asked = Verification.get_or_none(Verification.id == verification_id)
     if asked is None:
         return "gone"
-    began, head = now(), Entry.head()
-    started = {"started_at": began, "seen_working_at": began, "total": head.seq if head else 0}
+    began, head = now(), AuditEntry.head()
+    started = {"started_at": began, "heartbeat_at": began, "total": head.seq if head else 0}
     if not asked.move(to=RUNNING, when=(QUEUED,), **started):
         return asked.state
 
     def note(count: int) -> None:
-        asked.move(to=RUNNING, when=(RUNNING,), entries=count, seen_working_at=now())
+        asked.move(to=RUNNING, when=(RUNNING,), entries=count, heartbeat_at=now())
 
     found = verify_chain(anchors(), seen=note)
     with transaction():
@@ -101,10 +106,12 @@ def verify_now(*, by: Actor, now: datetime) -> ChainReport:
 def _record_found(found: ChainReport, by: Actor, now: datetime) -> None:
     """Store the result of a verification, inside the caller's transaction."""
     if found.broken_at is None:
-        event = TrailVerified(entries=found.entries, head=found.head, marks=found.anchors)
+        event = AuditLogVerified(entries=found.entries, head=found.head, checkpoints=found.anchors)
         record(event, by, now=now)
         return
-    broken = TrailBroken(broken_at=found.broken_at, reason=found.reason, entries=found.entries)
+    broken = VerificationFailed(
+        broken_at=found.broken_at, reason=found.reason, entries=found.entries
+    )
     record(broken, by, now=now)
 
 
@@ -117,10 +124,10 @@ def acknowledge_failure(verification_id: int, *, by: Actor, now: datetime) -> No
     found = Verification.get_or_none(Verification.id == verification_id)
     if found is None or found.broken_at is None:
         raise NotFound("This verification does not exist.")
-    with permissions.member_transaction(by, "people") as (_, by):
+    with permissions.user_transaction(by, "people") as (_, by):
         if not found.see(by=by.name, now=now):
             raise StaleState("This message was already dismissed.")
-        event = TrailBreakSeen(verification_id=found.id, broken_at=found.broken_at)
+        event = VerificationFailureAcknowledged(verification_id=found.id, broken_at=found.broken_at)
         record(event, by, now=now)
 
 
@@ -138,7 +145,7 @@ def queue_due_verification(now: datetime) -> int:
     night = now.replace(hour=NIGHT_HOUR, minute=0, second=0, microsecond=0)
     night -= timedelta(days=1) if night > now else timedelta()
     latest = Verification.latest()
-    if Entry.head() is not None and (latest is None or latest.asked_at < night):
+    if AuditEntry.head() is not None and (latest is None or latest.requested_at < night):
         _request(SCHEDULE, now)
         count += 1
     return count
@@ -147,7 +154,7 @@ def queue_due_verification(now: datetime) -> int:
 def _columns(found: ChainReport) -> dict[str, object]:
     return {
         "entries": found.entries,
-        "marks": found.anchors,
+        "checkpoints": found.anchors,
         "head": found.head,
         "broken_at": found.broken_at,
         "reason": found.reason[:_MAX_REASON_CHARS],

@@ -20,7 +20,7 @@ from app.domain.errors import AuraError, Forbidden, Invalid, StaleChange
 from app.domain.text import check_reason
 from app.keys import sign_plan
 from app.models.accounts import CLIENT
-from app.models.auto_update_rules import Held
+from app.models.auto_update_rules import UpdateHold
 from app.models.base import transaction
 from app.models.changes import PROPOSED, REJECTED, Change
 from app.models.clients import SELF, THEMSELVES
@@ -49,7 +49,7 @@ def approve_changes(
     if not chosen:
         raise StaleChange("None of these updates is waiting for approval.")
     dashboard = dashboard_identity.load_dashboard(config)
-    with permissions.member_transaction(by, "decide") as (_, present):
+    with permissions.user_transaction(by, "decide") as (_, present):
         for change in chosen:
             _release(change, present, seen[change.id], dashboard, now)
     return len(chosen)
@@ -70,11 +70,11 @@ def _release(
     problem = stale_reason(change, site, now)
     if problem and change.state == PROPOSED:
         raise StaleChange(f"{problem} Cancel this update and propose it again.")
-    held = Held.in_force(change.site_id, change.kind, change.ident, now)
+    held = UpdateHold.in_force(change.site_id, change.kind, change.ident, now)
     if held and change.state == PROPOSED:
         raise StaleChange(
             f"Updates for {change.name} on this site are ignored: “{held.reason}” "
-            f"({held.made_by}). Stop ignoring them first, or cancel this update."
+            f"({held.created_by}). Stop ignoring them first, or cancel this update."
         )
     _require_decider(by, site)
     won = sign_and_queue(
@@ -129,15 +129,15 @@ def sign_and_queue(
         won = change.approve(
             seen=seen,
             may_be_proposer=may_be_proposer,
-            by=by.id if by.kind == "member" else None,
+            by=by.id if by.kind == "user" else None,
             decided_by=approver[:160],
             decided_at=now,
             how=how,
             plan=b64u(plan),
             signature=b64u(sign_plan(dashboard.key_for(change.site.sign_d), plan)),
             attempts=0,
-            next_try_at=max(now, change.not_before),
-            busy_until=None,
+            next_attempt_at=max(now, change.not_before),
+            leased_until=None,
         )
         if won:
             audit.record(_approved(change, how, approver), by, now=now)
@@ -148,14 +148,14 @@ def sign_and_queue(
 
 def _approved(change: Change, how: str, approver: str) -> ChangeApproved:
     """Return the event; a rule is named without its people, who are in its own entry."""
-    policy = change.policy if how == change_plan.BY_POLICY else None
-    named = f"auto-update rule {policy.id} “{policy.name}”" if policy else approver
+    rule = change.rule if how == change_plan.BY_RULE else None
+    named = f"auto-update rule {rule.id} “{rule.name}”" if rule else approver
     return ChangeApproved.of(
         change,
         digest=change.digest,
         how=how,
         approver=named[:160],
-        policy_id=policy.id if policy else None,
+        rule_id=rule.id if rule else None,
     )
 
 
@@ -192,12 +192,12 @@ def reject_change(change: Change, *, by: Actor, reason: str, now: datetime) -> N
     check_reason(reason)
     if not reason.strip():
         raise Invalid("reason", "Enter a reason. The person who proposed the update sees it.")
-    with permissions.member_transaction(by, "decide") as (_, by):
+    with permissions.user_transaction(by, "decide") as (_, by):
         site = Site.get_by_id(change.site_id)
         if not permissions.can_see_site(by, site):
             raise Forbidden("decide")
         _require_decider(by, site)
         decided = {"decided_by": by.name, "decided_at": now, "decision": reason.strip()}
-        if not change.move(REJECTED, ended_at=now, next_try_at=None, **decided):
+        if not change.move(REJECTED, ended_at=now, next_attempt_at=None, **decided):
             raise StaleChange("This update was already decided or has expired.")
         audit.record(ChangeRejected.of(change, reason=reason.strip()), by, now=now)

@@ -13,18 +13,23 @@ from datetime import UTC, datetime, timedelta
 from app.config import Config
 from app.domain import audit, dashboard_identity, permissions
 from app.domain.actor import SCHEDULE, Actor
-from app.domain.audit.events import ApprovalsChanged, PolicyConfirmed, PolicyEnded, PolicyMade
+from app.domain.audit.events import (
+    ApprovalModeChanged,
+    AutoUpdateRuleConfirmed,
+    AutoUpdateRuleCreated,
+    AutoUpdateRuleEnded,
+)
 from app.domain.changes import approvals, candidates, change_plan, proposals
 from app.domain.changes.candidates import Candidate
-from app.domain.changes.eligibility import SCOPES
+from app.domain.changes.eligibility import PERMISSIONS
 from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.changes.rule_coverage import matches_site
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
-from app.domain.inventory.versions import STEPS, step_between
+from app.domain.inventory.versions import RELEASE_TYPES, release_type_between
 from app.domain.sites import tag_names
 from app.domain.text import MAX_REASON_CHARS
-from app.models.accounts import Member
-from app.models.auto_update_rules import Held, Policy
+from app.models.accounts import User
+from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import transaction
 from app.models.changes import MAY_CANCEL, PROPOSED, Change
 from app.models.clients import APPROVALS, SECOND, THEMSELVES, Client
@@ -53,8 +58,8 @@ class RuleTerms:
     """
 
     name: str
-    scopes: tuple[str, ...]
-    steps: tuple[str, ...]
+    permissions: tuple[str, ...]
+    release_types: tuple[str, ...]
     client: Client | None
     site_ids: tuple[int, ...]
     tags: tuple[str, ...]
@@ -65,79 +70,81 @@ class RuleTerms:
     reason: str
 
 
-def create_rule(terms: RuleTerms, *, by: Actor, confirmed_at: datetime, now: datetime) -> Policy:
+def create_rule(
+    terms: RuleTerms, *, by: Actor, confirmed_at: datetime, now: datetime
+) -> AutoUpdateRule:
     """Approve in advance what `terms` cover.
 
     Raises Forbidden, ReauthenticationRequired, or Invalid with a message for each field.
     """
-    permissions.require(by, "policies")
+    permissions.require(by, "auto_update_rules")
     permissions.require_recent_authentication(confirmed_at, now)
     _require_usable(terms, now)
-    with permissions.member_transaction(by, "policies") as (_, present):
-        policy = Policy.create(
+    with permissions.user_transaction(by, "auto_update_rules") as (_, present):
+        rule = AutoUpdateRule.create(
             name=terms.name.strip(),
-            scopes=list(terms.scopes),
-            steps=list(terms.steps),
+            permissions=list(terms.permissions),
+            release_types=list(terms.release_types),
             client=terms.client,
             site_ids=list(terms.site_ids),
             tags=list(terms.tags),
             weekdays=list(terms.weekdays),
             from_hour=terms.from_hour,
             to_hour=terms.to_hour,
-            made_by=present.id,
+            created_by=present.id,
             maker=present.name,
-            made_at=now,
+            created_at=now,
             reason=terms.reason.strip(),
             expires_at=terms.expires_at,
         )
-        audit.record(_made(policy), present, now=now)
-    return policy
+        audit.record(_made(rule), present, now=now)
+    return rule
 
 
-def _made(policy: Policy) -> PolicyMade:
-    return PolicyMade(
-        policy_id=policy.id,
-        name=policy.name,
-        scopes=", ".join(policy.scopes),
-        steps=", ".join(policy.steps),
-        covers=covers_in_words(policy),
-        tags=", ".join(policy.tags),
-        window=window_in_words(policy),
-        expires_at=policy.expires_at.isoformat(),
-        reason=policy.reason,
+def _made(rule: AutoUpdateRule) -> AutoUpdateRuleCreated:
+    return AutoUpdateRuleCreated(
+        rule_id=rule.id,
+        name=rule.name,
+        permissions=", ".join(rule.permissions),
+        release_types=", ".join(rule.release_types),
+        covers=covers_in_words(rule),
+        tags=", ".join(rule.tags),
+        window=window_in_words(rule),
+        expires_at=rule.expires_at.isoformat(),
+        reason=rule.reason,
     )
 
 
-def confirm_rule(policy: Policy, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:
+def confirm_rule(rule: AutoUpdateRule, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:
     """Confirm a rule as the second person.
 
     Raises: Forbidden for its creator, ReauthenticationRequired, or StaleState.
     """
     permissions.require(by, "approve")
     permissions.require_recent_authentication(confirmed_at, now)
-    with permissions.member_transaction(by, "approve") as (_, present):
-        if policy.made_by_id == present.id:
+    with permissions.user_transaction(by, "approve") as (_, present):
+        if rule.created_by_id == present.id:
             raise Forbidden(
                 "approve", "You created this auto-update rule. A second person has to confirm it."
             )
-        if present.id is None or not policy.confirm(present.id, now, confirmer=present.name):
+        if present.id is None or not rule.confirm(present.id, now, confirmer=present.name):
             raise StaleState("This auto-update rule has ended or is already confirmed.")
-        event = PolicyConfirmed(policy_id=policy.id, name=policy.name)
+        event = AutoUpdateRuleConfirmed(rule_id=rule.id, name=rule.name)
         audit.record(event, present, now=now)
 
 
-def end_rule(policy: Policy, *, by: Actor, now: datetime) -> None:
+def end_rule(rule: AutoUpdateRule, *, by: Actor, now: datetime) -> None:
     """End a rule and cancel its updates that have not started.
 
     Raises: Forbidden, or StaleState if it has already ended.
     """
-    with permissions.member_transaction(by, "approve") as (_, by):
-        if not policy.end(ended_at=now, ended_by=by.name):
+    with permissions.user_transaction(by, "approve") as (_, by):
+        if not rule.end(ended_at=now, ended_by=by.name):
             raise StaleState("This auto-update rule has already ended.")
-        audit.record(PolicyEnded(policy_id=policy.id, name=policy.name), by, now=now)
-        waiting = Change.select().where(Change.policy == policy, Change.state.in_(MAY_CANCEL))
+        audit.record(AutoUpdateRuleEnded(rule_id=rule.id, name=rule.name), by, now=now)
+        waiting = Change.select().where(Change.rule == rule, Change.state.in_(MAY_CANCEL))
         for change in list(waiting):
-            proposals.cancel_in_transaction(change, "policy_ended", by, now)
+            proposals.cancel_in_transaction(change, "auto_update_rule_ended", by, now)
 
 
 def set_approval_mode(
@@ -147,19 +154,19 @@ def set_approval_mode(
 
     Raises: Forbidden, ReauthenticationRequired, Invalid, or StaleState if it is already set.
     """
-    permissions.require(by, "policies")
+    permissions.require(by, "auto_update_rules")
     permissions.require_recent_authentication(confirmed_at, now)
     if how not in APPROVALS:
         raise Invalid("approvals", "Choose who approves updates.")
-    if how == THEMSELVES and not Member.speaks_for(client.id):
+    if how == THEMSELVES and not User.speaks_for(client.id):
         raise Invalid(
             "approvals",
             f"{client.name} has no client user yet who could approve. Invite one here first.",
         )
-    with permissions.member_transaction(by, "policies") as (_, present):
+    with permissions.user_transaction(by, "auto_update_rules") as (_, present):
         if not client.ask_for(how):
             raise StaleState("This is already the approval setting.")
-        event = ApprovalsChanged(client_id=client.id, client=client.name, approvals=how)
+        event = ApprovalModeChanged(client_id=client.id, client=client.name, approvals=how)
         audit.record(event, present, now=now)
 
 
@@ -171,35 +178,37 @@ def propose_due(now: datetime) -> int:
 
     Updates that were decided, or tried too often, are left out.
     """
-    policies = [one for one in Policy.in_force(now) if is_window_open(one, now)]
-    if not policies:
+    rules = [one for one in AutoUpdateRule.in_force(now) if is_window_open(one, now)]
+    if not rules:
         return 0
     made = 0
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
         for candidate in candidates.candidates_on_site(site, now):
             if made >= _MOST_AT_ONCE:
                 return made
-            made += _put_forward(policies, site, candidate, now)
+            made += _put_forward(rules, site, candidate, now)
     return made
 
 
 def _put_forward(
-    policies: Iterable[Policy], site: Site, candidate: Candidate, now: datetime
+    rules: Iterable[AutoUpdateRule], site: Site, candidate: Candidate, now: datetime
 ) -> int:
     target = candidate.target
-    if not candidate.may_be_proposed or target.offered is None:
+    if not candidate.may_be_proposed or target.available is None:
         return 0
-    step = step_between(target.version, target.offered)
-    policy = next((one for one in policies if applies_to(one, site, target.scope, step)), None)
-    if policy is None or not _may_try(
-        Change.attempts_at(site.id, target.kind, target.ident, target.offered), now
+    release_type = release_type_between(target.version, target.available)
+    rule = next(
+        (one for one in rules if applies_to(one, site, target.permission, release_type)), None
+    )
+    if rule is None or not _may_try(
+        Change.attempts_at(site.id, target.kind, target.ident, target.available), now
     ):
         return 0
-    wanted = [UpdateRequest(site, target.kind, target.ident, target.offered)]
+    wanted = [UpdateRequest(site, target.kind, target.ident, target.available)]
     window = Window(now, now + BEGINS_WITHIN)
     try:
         proposals.create_proposals(
-            wanted, by=SCHEDULE, reason=policy.reason, window=window, now=now, policy=policy
+            wanted, by=SCHEDULE, reason=rule.reason, window=window, now=now, rule=rule
         )
     except Conflict:
         return 0  # a person proposed it, or the rule ended, at the same time
@@ -218,20 +227,21 @@ def _may_try(earlier: list[Change], now: datetime) -> bool:
 
 def tries_of_rules(found: list[Change]) -> int:
     """Return how many of these changes a rule proposed."""
-    return sum(change.policy_id is not None for change in found)
+    return sum(change.rule_id is not None for change in found)
 
 
-def would_release(change: Change, site: Site, now: datetime) -> Policy | None:
+def would_release(change: Change, site: Site, now: datetime) -> AutoUpdateRule | None:
     """Return the active rule that covers this change, no matter who proposed it."""
-    in_force = Policy.in_force(now)
+    in_force = AutoUpdateRule.in_force(now)
     return next(
-        (one for one in in_force if applies_to(one, site, change.scope, change.step_size)), None
+        (one for one in in_force if applies_to(one, site, change.permission, change.release_type)),
+        None,
     )
 
 
 def approve_due(config: Config, now: datetime) -> int:
     """Approve what rules proposed and sites can do, within their hours; return the number."""
-    waiting = Change.select().where(Change.state == PROPOSED, Change.policy.is_null(False))
+    waiting = Change.select().where(Change.state == PROPOSED, Change.rule.is_null(False))
     return sum(release(change, config=config, now=now) for change in list(waiting))
 
 
@@ -240,15 +250,15 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
     dashboard = dashboard_identity.load_dashboard(config)
     with transaction():
         change.refresh()
-        policy = change.policy
+        rule = change.rule
         site = Site.get_by_id(change.site_id)
         if (
             change.state != PROPOSED
-            or policy is None
-            or not policy.is_in_force(now)
-            or not is_window_open(policy, now)
-            or not applies_to(policy, site, change.scope, change.step_size)
-            or Held.in_force(change.site_id, change.kind, change.ident, now)
+            or rule is None
+            or not rule.is_in_force(now)
+            or not is_window_open(rule, now)
+            or not applies_to(rule, site, change.permission, change.release_type)
+            or UpdateHold.in_force(change.site_id, change.kind, change.ident, now)
             or approvals.stale_reason(change, site, now)
         ):
             return False
@@ -256,85 +266,85 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             change,
             dashboard,
             by=SCHEDULE,
-            how=change_plan.BY_POLICY,
-            approver=approver_name(policy),
+            how=change_plan.BY_RULE,
+            approver=approver_name(rule),
             seen=change.digest,
             may_be_proposer=True,
             now=now,
         )
 
 
-def applies_to(policy: Policy, site: Site, scope: str, step: str) -> bool:
+def applies_to(rule: AutoUpdateRule, site: Site, permission: str, release_type: str) -> bool:
     """Whether the rule covers this update; it respects clients that require a second person."""
-    if scope not in policy.scopes:
+    if permission not in rule.permissions:
         return False
-    # A translation has no version, so only its scope counts.
-    if scope != "translations" and step not in policy.steps:
+    # A translation has no version, so only its permission counts.
+    if permission != "translations" and release_type not in rule.release_types:
         return False
-    if not matches_site(policy, site, SiteTag.of_site(site) if policy.tags else ()):
+    if not matches_site(rule, site, SiteTag.of_site(site) if rule.tags else ()):
         return False
     if site.approvals == THEMSELVES:
         return False  # a client that approves updates itself has not agreed to rules
-    return site.approvals != SECOND or policy.confirmed_by_id is not None
+    return site.approvals != SECOND or rule.confirmed_by_id is not None
 
 
-def is_window_open(policy: Policy, now: datetime) -> bool:
+def is_window_open(rule: AutoUpdateRule, now: datetime) -> bool:
     """Whether `now` is in the hours of the rule.
 
     If `to_hour` is before `from_hour`, the window crosses midnight and belongs to the day on which
     it began.
     """
     at = now.astimezone(UTC)
-    start, stop = policy.from_hour, policy.to_hour
+    start, stop = rule.from_hour, rule.to_hour
     if start < stop:
-        return start <= at.hour < stop and at.weekday() in policy.weekdays
+        return start <= at.hour < stop and at.weekday() in rule.weekdays
     if at.hour >= start:
-        return at.weekday() in policy.weekdays
-    return at.hour < stop and (at.weekday() - 1) % 7 in policy.weekdays
+        return at.weekday() in rule.weekdays
+    return at.hour < stop and (at.weekday() - 1) % 7 in rule.weekdays
 
 
-def approver_name(policy: Policy) -> str:
+def approver_name(rule: AutoUpdateRule) -> str:
     """Return the name of a rule for pages and plans, with the people responsible for it."""
-    people = f"{policy.maker} and {policy.confirmer}" if policy.confirmer else policy.maker
-    return f"auto-update rule {policy.id} “{policy.name}” of {people}"
+    people = f"{rule.maker} and {rule.confirmer}" if rule.confirmer else rule.maker
+    return f"auto-update rule {rule.id} “{rule.name}” of {people}"
 
 
-def window_in_words(policy: Policy) -> str:
+def window_in_words(rule: AutoUpdateRule) -> str:
     """Return the hours of a rule, for example `every day from 02:00 to 05:00 UTC`."""
-    if len(policy.weekdays) == 7:
+    if len(rule.weekdays) == 7:
         days = "every day"
     else:
-        days = ", ".join(WEEKDAYS[day] for day in sorted(policy.weekdays))
-    return f"{days} from {policy.from_hour:02}:00 to {policy.to_hour:02}:00 UTC"
+        days = ", ".join(WEEKDAYS[day] for day in sorted(rule.weekdays))
+    return f"{days} from {rule.from_hour:02}:00 to {rule.to_hour:02}:00 UTC"
 
 
-def covers_in_words(policy: Policy) -> str:
-    """Return the scope of a rule, as `every site of Bakery Ltd tagged “shop” or “vip”`."""
-    of_client = f" of {policy.client.name}" if policy.client else ""
-    quoted = " or ".join(f"“{tag}”" for tag in policy.tags)
+def covers_in_words(rule: AutoUpdateRule) -> str:
+    """Return the permission of a rule, as `every site of Bakery Ltd tagged “shop” or “vip”`."""
+    of_client = f" of {rule.client.name}" if rule.client else ""
+    quoted = " or ".join(f"“{tag}”" for tag in rule.tags)
     tagged = f" tagged {quoted}" if quoted else ""
-    if not policy.site_ids:
+    if not rule.site_ids:
         return f"every site{of_client}{tagged}"
-    names = [site.name for site in Site.select().where(Site.id.in_(policy.site_ids))]
+    names = [site.name for site in Site.select().where(Site.id.in_(rule.site_ids))]
     listed = ", ".join(sorted(names)) or "no site"
     return f"{listed}, while each is a site{of_client}{tagged}" if of_client or tagged else listed
 
 
-def count_sites(policy: Policy) -> int:
+def count_sites(rule: AutoUpdateRule) -> int:
     """Return how many sites the rule covers with their current tags, ignoring other conditions."""
     having = {
         site_id: set(map(tag_names.fold, texts)) for site_id, texts in SiteTag.by_site().items()
     }
     listed = Site.select().where(Site.forgotten_at.is_null())
-    return sum(matches_site(policy, site, having.get(site.id, ())) for site in listed)
+    return sum(matches_site(rule, site, having.get(site.id, ())) for site in listed)
 
 
-def get_rule(policy_id: int) -> Policy:
+def get_rule(rule_id: int) -> AutoUpdateRule:
     """Return the rule with this id, or raise NotFound."""
-    policy = Policy.get_or_none(Policy.id == policy_id)
-    if policy is None:
+    rule = AutoUpdateRule.get_or_none(AutoUpdateRule.id == rule_id)
+    if rule is None:
         raise NotFound("This auto-update rule does not exist.")
-    return policy
+    return rule
 
 
 def _require_usable(terms: RuleTerms, now: datetime) -> None:
@@ -355,11 +365,13 @@ def _problems(terms: RuleTerms, now: datetime) -> dict[str, str]:
     problems: dict[str, str] = {}
     if not 0 < len(terms.name.strip()) <= MAX_NAME_CHARS:
         problems["name"] = f"Enter a name of at most {MAX_NAME_CHARS} characters."
-    if not terms.scopes or not set(terms.scopes) <= set(SCOPES):
-        problems["scopes"] = "Choose at least one kind of update."
-    needs_steps = set(terms.scopes) != {"translations"}
-    if (needs_steps and not terms.steps) or not set(terms.steps) <= set(STEPS):
-        problems["steps"] = "Choose at least one size of update."
+    if not terms.permissions or not set(terms.permissions) <= set(PERMISSIONS):
+        problems["permissions"] = "Choose at least one kind of update."
+    needs_release_types = set(terms.permissions) != {"translations"}
+    if (needs_release_types and not terms.release_types) or not set(terms.release_types) <= set(
+        RELEASE_TYPES
+    ):
+        problems["release_types"] = "Choose at least one size of update."
     if len(terms.tags) > tag_names.MAX_TAGS or not all(_is_tag(tag) for tag in terms.tags):
         problems["tags"] = "Choose tags that sites have."
     if not terms.weekdays or not set(terms.weekdays) <= set(range(7)):

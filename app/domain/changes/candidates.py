@@ -9,7 +9,7 @@ from typing import Any
 
 from app.domain.changes.eligibility import ActiveHold, SiteFacts, Verdict, evaluate
 from app.domain.inventory.targets import Target, targets_on_site
-from app.models.auto_update_rules import Held
+from app.models.auto_update_rules import UpdateHold
 from app.models.changes import Change
 from app.models.reports import Report
 from app.models.sites import ACTIVE, Site
@@ -22,10 +22,10 @@ class Candidate:
     target: Target
     verdict: Verdict
     open_change: Change | None
-    held: Held | None
+    held: UpdateHold | None
 
     def is_named(self, kind: str, ident: str, to: str) -> bool:
-        return (self.target.kind, self.target.ident, self.target.offered) == (kind, ident, to)
+        return (self.target.kind, self.target.ident, self.target.available) == (kind, ident, to)
 
     @property
     def may_be_proposed(self) -> bool:
@@ -37,7 +37,7 @@ def candidates_on_site(site: Site, now: datetime) -> list[Candidate]:
     report = Report.of(site)
     document = json.loads(report.body) if report else {}
     around = _site_facts(site, report, document)
-    holds, under_way = Held.of_site(site), Change.open_of(site)
+    holds, under_way = UpdateHold.of_site(site), Change.open_of(site)
     found = []
     for target in targets_on_site(site, document):
         key = (target.kind, target.ident)
@@ -69,7 +69,7 @@ def _site_facts(site: Site, report: Report | None, document: dict[str, Any]) -> 
         report_at=report.received_at if report else None,
         wordpress=(document.get("wordpress") or {}).get("version", ""),
         php=(document.get("php") or {}).get("version", ""),
-        scopes=agent.get("scopes") or {},
+        permissions=agent.get("permissions") or {},
         rollback=agent.get("rollback"),
         file_mods=health.get("file_mods"),
         filesystem=health.get("filesystem", ""),

@@ -23,7 +23,7 @@ UPDATE_AGENT = "agent.update"
 SECOND_PERSON = "second_person"
 SELF_CONFIRMED = "self_confirmed"
 BY_CLIENT = "client"
-BY_POLICY = "policy"
+BY_RULE = "auto_update_rule"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PlannedUpdate:
     from_version: str
     to_version: str
 
-    def as_asked(self) -> dict[str, str]:
+    def as_item(self) -> dict[str, str]:
         return {
             "kind": self.kind,
             "id": self.ident,
@@ -71,18 +71,18 @@ def operation_for(kind: str) -> str:
     return UPDATE_AGENT if kind == "siteagent" else RUN
 
 
-def document_of(frame: PlanContext, step: PlannedUpdate, package: Package) -> bytes:
+def document_of(frame: PlanContext, item: PlannedUpdate, package: Package) -> bytes:
     """Return the bytes that a person approves."""
     return canonical(
         {
             "v": 1,
-            "do": operation_for(step.kind),
+            "do": operation_for(item.kind),
             "op_id": frame.op_id,
             "site": frame.site_uuid,
             "kid": frame.kid,
             "home": frame.home,
-            "step": {
-                **step.as_asked(),
+            "item": {
+                **item.as_item(),
                 "package_host": package.host,
                 "package_sha256": package.sha256,
             },

@@ -97,7 +97,7 @@ def run_dry_run(
 def _ask(
     change: Change, site: Site, config: Config, call: Call
 ) -> tuple[list[CallResult], site_client.Channel]:
-    question = {"step": planned_update(change).as_asked(), **quarantine.known_head(site)}
+    question = {"item": planned_update(change).as_item(), **quarantine.known_head(site)}
     channel = calls.channel_to(site, config)
     return calls.call_with_fallback(
         site, channel, _NAME, question, by=change.proposer, config=config, call=call
@@ -106,12 +106,12 @@ def _ask(
 
 def _no_answer(change: Change, outcome: CallResult, now: datetime) -> str:
     """Record a dry run without an answer; a signed refusal of the operation is recorded as such."""
-    if outcome.fault == ErrorCode.identity_changed:
-        runs.record_failed_call(change.site, outcome.fault, outcome.evidence, SYSTEM, now)
-    if outcome.fault == ErrorCode.refused_by_site:
+    if outcome.error_code == ErrorCode.identity_changed:
+        runs.record_failed_call(change.site, outcome.error_code, outcome.evidence, SYSTEM, now)
+    if outcome.error_code == ErrorCode.refused_by_site:
         code = outcomes.code_or_empty(outcome.evidence.get("code")) or "refused"
         return _refuse(change, (code,), {}, now)
-    return _again(change, outcome.fault, outcome.evidence, now)
+    return _again(change, outcome.error_code, outcome.evidence, now)
 
 
 def _believe(
@@ -128,7 +128,7 @@ def _believe(
     frozen = change_plan.document_of(frame, planned_update(change), said.package)
     digest = change_plan.digest_of(frozen)
     shown = {"checked_at": now, "facts": said.facts, "document": frozen.decode("utf-8")}
-    done = {"next_try_at": None, "busy_until": None, "fault": "", "attempts": 0}
+    done = {"next_attempt_at": None, "leased_until": None, "error_code": "", "attempts": 0}
     if change.move(PROPOSED, digest=digest, evidence={}, **shown, **done):
         audit.record(_checked(change, site, said), SYSTEM, now=now)
     return change.state
@@ -169,11 +169,11 @@ def _read(document: dict[str, Any]) -> _Said:
     listed = document.get("reasons")
     texts = [outcomes.code_or_empty(one) for one in listed] if isinstance(listed, list) else []
     reasons = tuple(one or "unnamed" for one in texts[:_MAX_REASONS])
-    if document.get("may") is not True and not reasons:
+    if document.get("eligible") is not True and not reasons:
         reasons = ("unnamed",)
     facts = document.get("facts")
     said = facts if isinstance(facts, dict) else {}
-    kept = {name: said[name] for name in ("active", "approval_here", "rollback") if name in said}
+    kept = {name: said[name] for name in ("active", "approval_on_site", "rollback") if name in said}
     kept = {name: value for name, value in kept.items() if type(value) is bool}
     told = changelog.read(said.get("changelog"))
     return _Said(reasons, _package(said), {**kept, "changelog": told} if told else kept)
@@ -191,7 +191,7 @@ def _package(said: dict[str, Any]) -> Package | None:
 def _refuse(change: Change, reasons: tuple[str, ...], facts: dict[str, Any], now: datetime) -> str:
     with transaction():
         evidence = {"reasons": list(reasons)}
-        ended = {"ended_at": now, "checked_at": now, "next_try_at": None, "facts": facts}
+        ended = {"ended_at": now, "checked_at": now, "next_attempt_at": None, "facts": facts}
         if change.move(REFUSED, outcome_reason=reasons[0], evidence=evidence, **ended):
             event = ChangeEnded.of(
                 change,
@@ -205,16 +205,16 @@ def _refuse(change: Change, reasons: tuple[str, ...], facts: dict[str, Any], now
     return change.state
 
 
-def _again(change: Change, fault: str, evidence: dict[str, Any], now: datetime) -> str:
+def _again(change: Change, error_code: str, evidence: dict[str, Any], now: datetime) -> str:
     """Record the attempt and try again later; a silent site lets the proposal expire."""
     if now - change.proposed_at >= ASKED_FOR:
-        change.note(CHECKING, fault=fault, evidence=evidence)
+        change.note(CHECKING, error_code=error_code, evidence=evidence)
         proposals.expire_change(change, now)
         return change.state
     delay = backoff(change.attempts, FIRST_RETRY, LONGEST_RETRY)
     with transaction() as tx:
-        seen = {"fault": fault, "evidence": evidence}
-        if change.note(CHECKING, next_try_at=now + delay, busy_until=None, **seen):
+        seen = {"error_code": error_code, "evidence": evidence}
+        if change.note(CHECKING, next_attempt_at=now + delay, leased_until=None, **seen):
             tx.after_commit(
                 queue.enqueue, "check_change", change.id, delay_s=int(delay.total_seconds())
             )

@@ -15,7 +15,7 @@ from app.domain.inventory.versions import is_above, is_not_newer
 
 # The permissions of a site's owner, by increasing risk.
 KINDS = ("plugin", "theme", "translation", "core", "siteagent")
-SCOPES = ("translations", "plugins", "themes", "core_minor", "core_major", "siteagent")
+PERMISSIONS = ("translations", "plugins", "themes", "core_minor", "core_major", "siteagent")
 # Updates that are proposed separately because of their risks.
 SEPARATE_KINDS = ("core", "siteagent")
 
@@ -45,7 +45,7 @@ class SiteFacts:
     report_at: datetime | None
     wordpress: str = ""
     php: str = ""
-    scopes: dict[str, bool] = field(default_factory=dict)
+    permissions: dict[str, bool] = field(default_factory=dict)
     rollback: bool | None = None
     file_mods: bool | None = None
     filesystem: str = ""
@@ -87,17 +87,17 @@ def evaluate(target: Target, around: SiteFacts, hold: ActiveHold | None, now: da
     return Verdict(tuple(reason for reason in found if reason is not None))
 
 
-def _no_offer(case: _Case) -> Reason | None:
-    return None if case.target.offered else Reason("no_offer")
+def _no_update_available(case: _Case) -> Reason | None:
+    return None if case.target.available else Reason("no_update_available")
 
 
 def _not_newer(case: _Case) -> Reason | None:
     """Refuse older versions: an available update may come from a vendor's server."""
-    offered, present = case.target.offered, case.target.version
+    available, present = case.target.available, case.target.version
     # The versions of translations are times, which the site compares.
-    if not offered or case.target.kind == "translation" or not is_not_newer(offered, present):
+    if not available or case.target.kind == "translation" or not is_not_newer(available, present):
         return None
-    return Reason("not_newer", {"offered": offered, "present": present})
+    return Reason("not_newer", {"available": available, "present": present})
 
 
 def _unfit_kind(case: _Case) -> Reason | None:
@@ -126,16 +126,20 @@ def _report_age(case: _Case) -> Reason | None:
 
 
 def _scope(case: _Case) -> Reason | None:
-    scope = case.target.scope
-    if scope not in SCOPES:
+    permission = case.target.permission
+    if permission not in PERMISSIONS:
         return None
-    if scope not in case.around.scopes:
-        return Reason("scope_untold", {"scope": scope})
-    return None if case.around.scopes[scope] else Reason("scope_off", {"scope": scope})
+    if permission not in case.around.permissions:
+        return Reason("permission_unknown", {"permission": permission})
+    return (
+        None
+        if case.around.permissions[permission]
+        else Reason("permission_off", {"permission": permission})
+    )
 
 
 def _package(case: _Case) -> Reason | None:
-    if case.target.offered and not case.target.package:
+    if case.target.available and not case.target.package:
         return Reason("no_package")
     return None
 
@@ -224,7 +228,7 @@ def _held(case: _Case) -> Reason | None:
 
 
 _RULES: tuple[Callable[[_Case], Reason | None], ...] = (
-    _no_offer,
+    _no_update_available,
     _not_newer,
     _unfit_kind,
     _connection,
@@ -246,8 +250,10 @@ _RULES: tuple[Callable[[_Case], Reason | None], ...] = (
 
 # All codes of a verdict. A test checks that pages have a text for each.
 CODES = (
-    "no_offer", "not_newer", "not_updatable", "is_siteagent", "not_connected", "quarantined",
-    "open_incident", "no_report", "stale_report", "scope_untold", "scope_off", "no_package",
+    "no_update_available", "not_newer", "not_updatable", "is_siteagent", "not_connected",
+    "quarantined",
+    "open_incident", "no_report", "stale_report", "permission_unknown", "permission_off",
+    "no_package",
     "requires_php", "requires_php_untold", "requires_wp", "requires_wp_untold",
     "file_mods_untold", "file_mods_off", "version_control_untold", "version_controlled",
     "writable_untold", "not_writable", "filesystem_untold", "filesystem", "disk_full",

@@ -25,7 +25,7 @@ from app.domain.connection.calls import KEYS_UNREADABLE, Call
 from app.domain.dashboard_identity import DashboardIdentity
 from app.http import site_client
 from app.keys import SealBroken, signing_public, verify_plan
-from app.models.auto_update_rules import Held
+from app.models.auto_update_rules import UpdateHold
 from app.models.base import DuplicateRow, transaction, utcnow
 from app.models.changes import (
     APPROVED,
@@ -111,7 +111,7 @@ def _problem(change: Change, dashboard: DashboardIdentity, now: datetime) -> str
         return "not_what_was_approved"
     if now > change.not_after:
         return ""  # the claim refuses it, and the periodic job lets it expire
-    if Held.in_force(change.site_id, change.kind, change.ident, now):
+    if UpdateHold.in_force(change.site_id, change.kind, change.ident, now):
         return "held"
     return "went_stale" if stale_reason(change, change.site, now) else ""
 
@@ -157,7 +157,7 @@ def _send(change: Change, site: Site, world: RunContext) -> str:
     else:
         told = outcomes.from_error(outcome.error) if outcome.error else None
     if told is None:
-        return mark_unknown(change, outcome.fault, outcome.evidence, world.now(), outcome)
+        return mark_unknown(change, outcome.error_code, outcome.evidence, world.now(), outcome)
     if outcomes.is_about_time(told) and _may_be_sent_again(change, world.now()):
         told = Outcome(WAITING, told.reason, told.evidence)
     return finish_change(change, site, told, outcome, "answer", world)

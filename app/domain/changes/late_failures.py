@@ -1,4 +1,4 @@
-"""Detect a site that breaks after a successful update, and mark that update."""
+"""Detect a site that breaks after a successful update, and checkpoint that update."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def check_site(
 
 def check_synced_site(
     site: Site,
-    fault: str,
+    error_code: str,
     *,
     config: Config,
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> Change | None:
-    """Do the same after a sync, unless its fault shows that the site cannot be reached at all."""
-    if fault not in ("", ErrorCode.server_error, ErrorCode.web_page, ErrorCode.unsigned_reply):
+    """Do the same after a sync, unless its error shows that the site cannot be reached at all."""
+    if error_code not in ("", ErrorCode.server_error, ErrorCode.web_page, ErrorCode.unsigned_reply):
         return None
     return check_site(site, config=config, look=look, now=now)
 

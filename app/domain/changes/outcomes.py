@@ -44,11 +44,11 @@ _NOTHING_DONE = frozenset(
     {
         "unknown_operation",
         "invalid_arguments",
-        "out_of_scope",
+        "not_permitted",
         "wrong_site",
         "identity_changed",
         "clock_skew",
-        "trail_forked",
+        "audit_log_forked",
         "expired",
         "nonce_store_unavailable",
     }
@@ -84,7 +84,7 @@ def main_facts(evidence: dict[str, Any]) -> dict[str, str | int | bool]:
     return told | {name: evidence[name] for name in kept if name in evidence}
 
 
-def from_answer(document: dict[str, Any], step: PlannedUpdate, now: datetime) -> Outcome:
+def from_answer(document: dict[str, Any], item: PlannedUpdate, now: datetime) -> Outcome:
     """Return the outcome in the answer to `change.run`, or in `change.status`."""
     outcome, reason = document.get("outcome"), code_or_empty(document.get("reason"))
     evidence = _evidence(document.get("evidence"))
@@ -96,7 +96,7 @@ def from_answer(document: dict[str, Any], step: PlannedUpdate, now: datetime) ->
     if outcome not in OUTCOMES:
         return Outcome(UNKNOWN, NO_EVIDENCE, evidence)
     told = Outcome(str(outcome), reason, evidence)
-    if not _is_supported(told, step):
+    if not _is_supported(told, item):
         return Outcome(UNKNOWN, NO_EVIDENCE, evidence)
     return Outcome(SUCCEEDED, UNPROVEN, evidence) if _is_unproven(told) else told
 
@@ -106,10 +106,10 @@ def from_error(error: CallError) -> Outcome | None:
 
     Proofs are a connection that was never made, and a signed refusal of the request.
     """
-    if Trait.NOTHING_SENT in error.fault.traits:
+    if Trait.NOTHING_SENT in error.error_code.traits:
         return Outcome(FAILED, NEVER_ARRIVED)
-    code = str(error.evidence.get("code", "")) or str(error.fault)
-    is_signed = Trait.SIGNED in error.fault.traits
+    code = str(error.evidence.get("code", "")) or str(error.error_code)
+    is_signed = Trait.SIGNED in error.error_code.traits
     # About the op_id, a site complains also while it is doing the very same plan.
     if not is_signed or code not in _NOTHING_DONE or error.evidence.get("argument") == "op_id":
         return None
@@ -138,15 +138,15 @@ def code_or_empty(value: object) -> str:
     return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
 
 
-def _is_supported(told: Outcome, step: PlannedUpdate) -> bool:
+def _is_supported(told: Outcome, item: PlannedUpdate) -> bool:
     before, after = told.evidence.get("before", {}), told.evidence.get("after", {})
     if told.state == SUCCEEDED:
         stayed = after.get("active") == before.get("active")
         # A page that was broken before proves nothing; the site then reports no result.
-        is_new = after.get("version") == step.to_version
+        is_new = after.get("version") == item.to_version
         return bool(is_new and stayed and after.get("probe") != FATAL)
     if told.state == ROLLED_BACK:
-        return bool(after.get("version") == step.from_version and told.reason)
+        return bool(after.get("version") == item.from_version and told.reason)
     return bool(told.reason)
 
 

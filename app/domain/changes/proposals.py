@@ -24,9 +24,9 @@ from app.domain.audit.events import (
 from app.domain.changes import candidates
 from app.domain.changes.eligibility import SEPARATE_KINDS
 from app.domain.errors import Conflict, Invalid, StaleChange, StaleState
-from app.domain.inventory.versions import step_between
+from app.domain.inventory.versions import release_type_between
 from app.domain.text import check_reason
-from app.models.auto_update_rules import Policy
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import DuplicateRow, transaction
 from app.models.changes import CANCELLED, EXPIRED, Change
 from app.models.sites import Site
@@ -82,7 +82,7 @@ def create_proposals(
     reason: str,
     window: Window,
     now: datetime,
-    policy: Policy | None = None,
+    rule: AutoUpdateRule | None = None,
 ) -> list[Change]:
     """Propose changes without a role check: a rule proposes what it was approved for."""
     batch = str(uuid4())
@@ -90,16 +90,16 @@ def create_proposals(
         with transaction():
             by = permissions.recheck(by, "propose")
             # Under the lock: the rule may have been ended since the schedule read it.
-            if policy is not None and not _still_in_force(policy, now):
+            if rule is not None and not _still_in_force(rule, now):
                 raise StaleState("This auto-update rule has ended.")
-            return [_create(one, batch, by, reason, window, now, policy) for one in wanted]
+            return [_create(one, batch, by, reason, window, now, rule) for one in wanted]
     except DuplicateRow as why:
         raise Conflict("One of these updates is already open. Check the list of updates.") from why
 
 
-def _still_in_force(policy: Policy, now: datetime) -> bool:
-    policy.refresh()
-    return policy.is_in_force(now)
+def _still_in_force(rule: AutoUpdateRule, now: datetime) -> bool:
+    rule.refresh()
+    return rule.is_in_force(now)
 
 
 def _create(
@@ -109,7 +109,7 @@ def _create(
     reason: str,
     window: Window,
     now: datetime,
-    policy: Policy | None,
+    rule: AutoUpdateRule | None,
 ) -> Change:
     found = candidates.find_candidates(one.site, one.kind, one.ident, one.to_version, now)
     if found is None:
@@ -126,43 +126,43 @@ def _create(
             op_id=str(uuid4()),
             kid=one.site.key_id,
             kind=target.kind,
-            scope=target.scope,
+            permission=target.permission,
             ident=target.ident,
             name=target.name,
             from_version=target.version[:MAX_VERSION_CHARS],
             to_version=one.to_version,
-            step_size=step_between(target.version, one.to_version),
-            proposed_by=by.id if by.kind == "member" else None,
-            proposer=_proposer_name(by, policy)[:120],
+            release_type=release_type_between(target.version, one.to_version),
+            proposed_by=by.id if by.kind == "user" else None,
+            proposer=_proposer_name(by, rule)[:120],
             proposed_at=now,
             reason=reason,
             not_before=window.not_before,
             not_after=window.not_after,
-            policy=policy,
-            next_try_at=now,
+            rule=rule,
+            next_attempt_at=now,
         )
-        why = "" if policy is not None else reason
-        event = ChangeProposed.of(change, reason=why, policy_id=change.policy_id)
+        why = "" if rule is not None else reason
+        event = ChangeProposed.of(change, reason=why, rule_id=change.rule_id)
         audit.record(event, by, now=now)
         tx.after_commit(queue.enqueue, "check_change", change.id)
     return change
 
 
-def _proposer_name(by: Actor, policy: Policy | None) -> str:
+def _proposer_name(by: Actor, rule: AutoUpdateRule | None) -> str:
     """How pages, and the site's own log, name who proposed it."""
-    return by.name if policy is None else f"auto-update rule “{policy.name}”"
+    return by.name if rule is None else f"auto-update rule “{rule.name}”"
 
 
 def cancel_change(change: Change, *, by: Actor, now: datetime) -> None:
     """Take it back, as long as nothing was sent. Raises Forbidden, or StaleState afterwards."""
-    with permissions.member_transaction(by, "propose") as (_, by):
+    with permissions.user_transaction(by, "propose") as (_, by):
         if not cancel_in_transaction(change, "", by, now):
             raise StaleState("This update has already started or ended, so it cannot be cancelled.")
 
 
 def cancel_in_transaction(change: Change, why: str, by: Actor, now: datetime) -> bool:
     """Cancel inside the caller's transaction; False if it has begun or ended already."""
-    if not change.move(CANCELLED, ended_at=now, next_try_at=None, outcome_reason=why[:40]):
+    if not change.move(CANCELLED, ended_at=now, next_attempt_at=None, outcome_reason=why[:40]):
         return False
     audit.record(ChangeCancelled.of(change, reason=why), by, now=now)
     return True
@@ -171,7 +171,7 @@ def cancel_in_transaction(change: Change, why: str, by: Actor, now: datetime) ->
 def expire_change(change: Change, now: datetime) -> bool:
     """End a change that was not decided, or could not begin, in time."""
     with transaction():
-        if not change.move(EXPIRED, ended_at=now, next_try_at=None):
+        if not change.move(EXPIRED, ended_at=now, next_attempt_at=None):
             return False
         audit.record(ChangeExpired.of(change), SYSTEM, now=now)
     return True
@@ -198,9 +198,9 @@ def acknowledge(change: Change, *, by: Actor, note: str, now: datetime) -> None:
 def _mark_checked(change: Change, by: Actor, note: str, event: ChangeEvent, now: datetime) -> None:
     permissions.require(by, "approve")
     check_reason(note)
-    with permissions.member_transaction(by, "approve") as (_, by):
+    with permissions.user_transaction(by, "approve") as (_, by):
         # Whoever looked knows more than a site that does not answer: it is not asked any more.
-        said = {"closed_by": by.name[:120], "closing_note": note.strip(), "next_try_at": None}
+        said = {"closed_by": by.name[:120], "closing_note": note.strip(), "next_attempt_at": None}
         if not change.mark_checked(**said):
             raise StaleState("This update is already marked as checked.")
         audit.record(event, by, now=now)

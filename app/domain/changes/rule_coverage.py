@@ -10,30 +10,30 @@ from app.domain.actor import Actor
 from app.domain.changes import proposals
 from app.domain.errors import TagsJoinRules
 from app.domain.sites import tag_names
-from app.models.auto_update_rules import Policy
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import MAY_CANCEL, Change
 from app.models.sites import Site
 
 NOT_COVERED = "not_covered"
 
 
-def matches_site(policy: Policy, site: Site, tagged: Collection[str]) -> bool:
+def matches_site(rule: AutoUpdateRule, site: Site, tagged: Collection[str]) -> bool:
     """Whether a rule covers a site that has these tags (folded, as `tag_names.fold` returns)."""
-    if policy.client_id is not None and site.client_id != policy.client_id:
+    if rule.client_id is not None and site.client_id != rule.client_id:
         return False
-    if policy.site_ids and site.id not in policy.site_ids:
+    if rule.site_ids and site.id not in rule.site_ids:
         return False
-    return not policy.tags or any(tag_names.fold(tag) in tagged for tag in policy.tags)
+    return not rule.tags or any(tag_names.fold(tag) in tagged for tag in rule.tags)
 
 
-def rules_for(site: Site, tagged: Collection[str], now: datetime) -> list[Policy]:
+def rules_for(site: Site, tagged: Collection[str], now: datetime) -> list[AutoUpdateRule]:
     """Return the rules in force that cover a site with these tags."""
-    return [rule for rule in Policy.in_force(now) if matches_site(rule, site, tagged)]
+    return [rule for rule in AutoUpdateRule.in_force(now) if matches_site(rule, site, tagged)]
 
 
 def require_agreement(
     by: Actor,
-    rules: list[Policy],
+    rules: list[AutoUpdateRule],
     confirmed_at: datetime,
     agreed: Collection[int],
     now: datetime,
@@ -50,7 +50,7 @@ def require_agreement(
     return present
 
 
-def names_of(rules: Iterable[Policy]) -> str:
+def names_of(rules: Iterable[AutoUpdateRule]) -> str:
     """Return the rules as an audit entry names them."""
     return ", ".join(f"{rule.id} “{rule.name}”" for rule in rules)
 
@@ -58,8 +58,8 @@ def names_of(rules: Iterable[Policy]) -> str:
 def cancel_uncovered(site: Site, tagged: Collection[str], by: Actor, now: datetime) -> None:
     """Cancel waiting changes whose rule no longer covers the site, in the caller's transaction."""
     waiting = Change.select().where(
-        Change.site == site, Change.state.in_(MAY_CANCEL), Change.policy.is_null(False)
+        Change.site == site, Change.state.in_(MAY_CANCEL), Change.rule.is_null(False)
     )
     for change in list(waiting):
-        if change.policy and not matches_site(change.policy, site, tagged):
+        if change.rule and not matches_site(change.rule, site, tagged):
             proposals.cancel_in_transaction(change, NOT_COVERED, by, now)

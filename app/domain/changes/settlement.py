@@ -15,7 +15,7 @@ from app import queue
 from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM
-from app.domain.audit.events import ChangeEnded, ChangeUnsettled, ChangeWaiting
+from app.domain.audit.events import ChangeEnded, ChangeOutcomeUnknown, ChangeWaiting
 from app.domain.changes import outcomes, site_probe
 from app.domain.changes.dry_run import planned_update
 from app.domain.changes.outcomes import Outcome
@@ -99,7 +99,7 @@ def _ask(change: Change, site: Site, world: RunContext) -> str:
     )
     outcome = calls.effective_result(found)
     if outcome.reply is None:
-        return mark_unknown(change, outcome.fault, outcome.evidence, world.now(), outcome)
+        return mark_unknown(change, outcome.error_code, outcome.evidence, world.now(), outcome)
     told = _told_by_status(change, outcome.reply, world.now())
     if told is None:
         return mark_unknown(change, "", change.evidence, world.now(), outcome)
@@ -112,7 +112,7 @@ def _told_by_status(change: Change, reply: Reply, now: datetime) -> Outcome | No
     if state == "done":
         return outcomes.from_answer(document, planned_update(change), now)
     if state == "waiting":
-        return Outcome(WAITING, "approval_here")
+        return Outcome(WAITING, "approval_on_site")
     last = change.sent_at or change.started_at or change.proposed_at
     # Where the site's clock is slow, the order lives longer.
     slow = timedelta(seconds=max(0, -reply.clock_offset_s))
@@ -140,8 +140,8 @@ def finish_change(
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         if outcome.reply is not None:
             health.record_success(site, outcome, SYSTEM, now)
-        elif outcome.fault == ErrorCode.identity_changed:
-            runs.record_failed_call(site, outcome.fault, outcome.evidence, SYSTEM, now)
+        elif outcome.error_code == ErrorCode.identity_changed:
+            runs.record_failed_call(site, outcome.error_code, outcome.evidence, SYSTEM, now)
         if told.state == WAITING:
             return _wait(change, told, now)
         if end_change(change, told, after, how, now):
@@ -158,9 +158,9 @@ def end_change(
     won = change.move(
         told.state,
         ended_at=now,
-        next_try_at=None,
-        busy_until=None,
-        fault="",
+        next_attempt_at=None,
+        leased_until=None,
+        error_code="",
         outcome_reason=told.reason,
         evidence=told.evidence,
         probe_after=after,
@@ -198,9 +198,9 @@ def _wait(change: Change, told: Outcome, now: datetime) -> str:
         WAITING,
         outcome_reason=told.reason,
         evidence=told.evidence,
-        next_try_at=now + delay,
-        busy_until=None,
-        fault="",
+        next_attempt_at=now + delay,
+        leased_until=None,
+        error_code="",
     )
     if has_moved and not is_same:
         audit.record(ChangeWaiting.of(change), SYSTEM, now=now)
@@ -209,13 +209,13 @@ def _wait(change: Change, told: Outcome, now: datetime) -> str:
 
 def _note_version(change: Change) -> None:
     """Show the version of the site's signed evidence until the next site report arrives."""
-    Component.update(version=change.to_version, offered_version=None, offered_package=None).where(
+    Component.update(version=change.to_version, update_version=None, update_has_package=None).where(
         Component.site == change.site_id,
         Component.kind == report_list(change.kind),
         Component.ident == change.ident,
     ).execute()
     site = Site.get_by_id(change.site_id)
-    site.note(when=STATES, offers=targets.count_available_updates(site))
+    site.note(when=STATES, update_count=targets.count_available_updates(site))
 
 
 def _start_next(site: Site, now: datetime) -> None:
@@ -229,7 +229,7 @@ def _report_anew(site: Site, now: datetime) -> None:
     """Request a new site report; one that is queued already serves as well."""
     if Sync.open_for(site) is None:
         try:
-            sync = Sync.ask(site, asked_by=SYSTEM.name, now=now)
+            sync = Sync.ask(site, requested_by=SYSTEM.name, now=now)
         except DuplicateRow:
             return
         queue.enqueue("sync_site", sync.id)
@@ -237,7 +237,7 @@ def _report_anew(site: Site, now: datetime) -> None:
 
 def mark_unknown(
     change: Change,
-    fault: str,
+    error_code: str,
     evidence: dict[str, Any],
     now: datetime,
     outcome: CallResult | None = None,
@@ -251,20 +251,20 @@ def mark_unknown(
     is_over = silent_for >= GIVEN_UP_AFTER
     delay = backoff(change.attempts, FIRST_RETRY, LONGEST_RETRY)
     columns = {
-        "fault": fault,
+        "error_code": error_code,
         "evidence": evidence,
         "outcome_reason": reason[:40],
-        "busy_until": None,
-        "next_try_at": None if is_over else now + delay,
+        "leased_until": None,
+        "next_attempt_at": None if is_over else now + delay,
         "is_incident": silent_for >= INCIDENT_AFTER,
     }
     with transaction() as tx:
         if outcome is not None:
             audit.record(outcome.as_event(change.site_id), SYSTEM, now=now)
         if change.move(UNKNOWN, **columns):
-            audit.record(ChangeUnsettled.of(change, fault=fault), SYSTEM, now=now)
+            audit.record(ChangeOutcomeUnknown.of(change, error_code=error_code), SYSTEM, now=now)
         else:
-            change.note(UNKNOWN, Change.next_try_at.is_null(False), **columns)
+            change.note(UNKNOWN, Change.next_attempt_at.is_null(False), **columns)
         if not is_over and change.state == UNKNOWN:
             tx.after_commit(
                 queue.enqueue, "settle_change", change.id, delay_s=int(delay.total_seconds())

@@ -16,8 +16,8 @@ from app.domain.audit.events import ClientsMerged, SiteEdited, TagsChanged
 from app.domain.changes import rule_coverage
 from app.domain.errors import Conflict, Invalid
 from app.domain.sites import sites, tag_names
-from app.models.accounts import Member
-from app.models.auto_update_rules import Policy
+from app.models.accounts import User
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.clients import Client
 from app.models.sites import STATES, Site
 from app.models.tags import SiteTag
@@ -39,7 +39,7 @@ def set_tags(
     """
     permissions.require(by, "pair")
     wanted = tag_names.read(text)
-    with permissions.member_transaction(by, "pair") as (_, by):
+    with permissions.user_transaction(by, "pair") as (_, by):
         site.refresh()
         if site.forgotten_at:
             raise Conflict("This site was removed from Aura.")
@@ -87,7 +87,7 @@ def edit_site(
     sites.require_short(name=name, client=client_name)
     if not name:
         raise Invalid("name", "Enter a name.")
-    with permissions.member_transaction(by, "pair") as (_, present):
+    with permissions.user_transaction(by, "pair") as (_, present):
         site.refresh()
         if site.forgotten_at:
             raise Conflict("This site was removed from Aura.")
@@ -95,7 +95,7 @@ def edit_site(
         client = Client.named(client_name) if client_name else None
         if (had_name, had) == (name, client):
             return
-        brings: list[Policy] = []
+        brings: list[AutoUpdateRule] = []
         if client != had:
             present, brings = _assign_client(site, client, present, confirmed_at, agreed, now)
         site.note(when=STATES, name=name, client=client)
@@ -118,13 +118,13 @@ def _assign_client(
     confirmed_at: datetime,
     agreed: Collection[int],
     now: datetime,
-) -> tuple[Actor, list[Policy]]:
+) -> tuple[Actor, list[AutoUpdateRule]]:
     """Check that `by` may give the site to this client; return them and the rules it joins."""
     permissions.require_recent_authentication(confirmed_at, now)
     approvals = site.approvals
     brings = _rules_joined(site, client, now)
     if site.approvals != approvals:
-        by = permissions.recheck(by, "policies")
+        by = permissions.recheck(by, "auto_update_rules")
     if brings:
         by = rule_coverage.require_agreement(by, brings, confirmed_at, agreed, now)
     return by, brings
@@ -145,10 +145,10 @@ def merge_clients(
     TagsJoinRules naming the rules that would cover its sites from then on.
     """
     permissions.require_recent_authentication(confirmed_at, now)
-    with permissions.member_transaction(by, "policies") as (_, present):
+    with permissions.user_transaction(by, "auto_update_rules") as (_, present):
         if client == into:
             raise Conflict("Choose another client to merge this one into.")
-        if any(one.client_id == client.id for one in Policy.in_force(now)):
+        if any(one.client_id == client.id for one in AutoUpdateRule.in_force(now)):
             raise Conflict(f"End the auto-update rules of {client.name} first.")
         moved = list(Site.select().where(Site.client == client, Site.forgotten_at.is_null()))
         brings = {one for site in moved for one in _rules_joined(site, into, now)}
@@ -167,7 +167,7 @@ def merge_clients(
         audit.record(event, present, now=now)
 
 
-def _rules_joined(site: Site, client: Client | None, now: datetime) -> list[Policy]:
+def _rules_joined(site: Site, client: Client | None, now: datetime) -> list[AutoUpdateRule]:
     """Set the client on the unsaved row; return the rules that cover the site only since then."""
     tagged = SiteTag.of_site(site)
     before = rule_coverage.rules_for(site, tagged, now)
@@ -178,8 +178,8 @@ def _rules_joined(site: Site, client: Client | None, now: datetime) -> list[Poli
 def _hand_over(client: Client, into: Client) -> int:
     """Move everything to `into` and delete `client`; return how many users were moved."""
     Site.update(client=into).where(Site.client == client).execute()
-    Policy.update(client=into).where(Policy.client == client).execute()
-    of_client = Member.client_id == client.id
-    people: int = Member.update(client_id=into.id).where(of_client).execute()
+    AutoUpdateRule.update(client=into).where(AutoUpdateRule.client == client).execute()
+    of_client = User.client_id == client.id
+    people: int = User.update(client_id=into.id).where(of_client).execute()
     Client.delete().where(Client.id == client.id).execute()
     return people

@@ -55,7 +55,7 @@ def classify_response(seen: ProbeResponse) -> dict[str, Any]:
     """
     received = seen.received
     if received is None:
-        return {"answer": COULD_NOT_TELL, "why": str(seen.error.fault) if seen.error else ""}
+        return {"answer": COULD_NOT_TELL, "why": str(seen.error.error_code) if seen.error else ""}
     told: dict[str, Any] = {"status": received.status}
     if received.is_encoded:
         return {"answer": COULD_NOT_TELL, "why": "encoded", **told}

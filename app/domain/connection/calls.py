@@ -57,8 +57,8 @@ class CallResult:
     claim: peer_view.Claim | None = None
 
     @property
-    def fault(self) -> str:
-        return "" if self.error is None else str(self.error.fault)
+    def error_code(self) -> str:
+        return "" if self.error is None else str(self.error.error_code)
 
     @property
     def evidence(self) -> dict[str, str | int]:
@@ -69,7 +69,7 @@ class CallResult:
         return SiteCalled(
             site_id=site_id,
             op=self.op,
-            outcome=self.fault or "ok",
+            outcome=self.error_code or "ok",
             elapsed_ms=self.elapsed_ms,
             nonces=self.nonces,
             head_n=head_n,
@@ -144,7 +144,7 @@ def call_with_fallback(
     named = [one for one in site.endpoints if is_same_server(channel.endpoint, one)]
     others = [*_https_or_www_variant(channel.endpoint, outcomes[0]), *named]
     for endpoint in [one for one in others if one != channel.endpoint][:MAX_FALLBACKS]:
-        if outcomes[-1].reply is not None or outcomes[0].fault not in FALLBACK_ERRORS:
+        if outcomes[-1].reply is not None or outcomes[0].error_code not in FALLBACK_ERRORS:
             break
         elsewhere = replace(channel, endpoint=endpoint)
         outcome = call_site(elsewhere, op, arguments, by=by, config=config, call=call)

@@ -54,7 +54,7 @@ class HandshakeResult:
     s2d: str
     revoke: str
     ack_hash: str
-    goodbye_hash: str
+    disconnect_hash: str
     sign_s: str
     sign_d: str
     uuid: str
@@ -79,7 +79,7 @@ class HandshakeStep:
 
     outcomes: tuple[CallResult, ...]
     opened: HandshakeResult | None = None
-    fault: str = ""
+    error_code: str = ""
     evidence: dict[str, str | int] | None = None
 
 
@@ -120,9 +120,11 @@ def send_hello(
         if outcome.reply is not None:
             known = b64u(dashboard.sign_public)
             return _open(site, endpoint, exchange, keys, outcome.reply, known, tuple(outcomes))
-        if outcome.fault not in FALLBACK_ERRORS:
+        if outcome.error_code not in FALLBACK_ERRORS:
             break
-    return HandshakeStep(tuple(outcomes), fault=outcomes[-1].fault, evidence=outcomes[-1].evidence)
+    return HandshakeStep(
+        tuple(outcomes), error_code=outcomes[-1].error_code, evidence=outcomes[-1].evidence
+    )
 
 
 def send_confirm(
@@ -139,10 +141,12 @@ def send_confirm(
     )
     outcome = call_site(channel, "pair.confirm", {"th": opened.th}, by=by, config=config, call=call)
     if outcome.reply is None:
-        return HandshakeStep((outcome,), fault=outcome.fault, evidence=outcome.evidence)
+        return HandshakeStep((outcome,), error_code=outcome.error_code, evidence=outcome.evidence)
     if outcome.reply.document.get("fingerprint") != opened.fingerprint:
         return HandshakeStep(
-            (outcome,), fault=ErrorCode.malformed_reply.value, evidence={"field": "fingerprint"}
+            (outcome,),
+            error_code=ErrorCode.malformed_reply.value,
+            evidence={"field": "fingerprint"},
         )
     return HandshakeStep((outcome,), opened=opened)
 
@@ -167,15 +171,15 @@ def connection_columns(
         "fingerprint": opened.fingerprint,
         "paired_at": now,
         "ack_hash": opened.ack_hash,
-        "goodbye_hash": opened.goodbye_hash,
+        "disconnect_hash": opened.disconnect_hash,
         "sign_s": opened.sign_s,
         "sign_d": opened.sign_d,
         "last_contact_at": now,
-        "last_good_at": None,
-        "fault": "",
-        "fault_evidence": {},
-        "fault_at": None,
-        "failures_in_row": 0,
+        "last_success_at": None,
+        "error_code": "",
+        "error_evidence": {},
+        "error_at": None,
+        "consecutive_failures": 0,
         "clock_offset_s": None,
         "log_n": 0,
         "log_hash": "",
@@ -208,11 +212,11 @@ def _open(
         session = session_keys(exchange, e_s, keys.auth, th)
     except (ProtocolError, KeyRefused) as why:
         return HandshakeStep(
-            outcomes, fault=ErrorCode.malformed_reply.value, evidence={"why": str(why)[:500]}
+            outcomes, error_code=ErrorCode.malformed_reply.value, evidence={"why": str(why)[:500]}
         )
     if not same_home(about["home"], site.url):
         shown = {"site_says": about["home"][:500], "called": site.url[:500]}
-        return HandshakeStep(outcomes, fault=ErrorCode.wrong_site.value, evidence=shown)
+        return HandshakeStep(outcomes, error_code=ErrorCode.wrong_site.value, evidence=shown)
     opened = HandshakeResult(
         th=th.hex(),
         kid=key_id(th),
@@ -222,7 +226,7 @@ def _open(
         s2d=b64u(session.s2d),
         revoke=b64u(session.revoke),
         ack_hash=hash_of(session.revoke_ack),
-        goodbye_hash=hash_of(session.goodbye),
+        disconnect_hash=hash_of(session.disconnect),
         sign_s=sign_s,
         sign_d=sign_d,
         **about,

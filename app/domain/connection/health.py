@@ -41,7 +41,7 @@ def record_success(
     if outcome.reply is not None:
         judgement = quarantine.judge_answer(site, outcome.reply)
         columns = {"clock_offset_s": outcome.reply.clock_offset_s, **judgement.changes}
-    if not _mark_active(site, endpoint or site.endpoint, columns, by, now):
+    if not _checkpoint_active(site, endpoint or site.endpoint, columns, by, now):
         return False
     quarantine.apply_judgement(site, judgement, by, now)
     if outcome.claim is not None:
@@ -49,7 +49,7 @@ def record_success(
     return True
 
 
-def _mark_active(
+def _checkpoint_active(
     site: Site, endpoint: str, columns: dict[str, Any], by: Actor, now: datetime
 ) -> bool:
     """Store that the site answered at `endpoint`; return False if the connection has ended."""
@@ -60,11 +60,11 @@ def _mark_active(
         when=MAY_CALL,
         endpoint=endpoint,
         last_contact_at=now,
-        last_good_at=now,
-        fault="",
-        fault_evidence={},
-        fault_at=None,
-        failures_in_row=0,
+        last_success_at=now,
+        error_code="",
+        error_evidence={},
+        error_at=None,
+        consecutive_failures=0,
         **columns,
     )
     if won and was_unconfirmed:
@@ -75,23 +75,23 @@ def _mark_active(
 
 
 def record_failure(
-    site: Site, fault: str, evidence: dict[str, str | int], by: Actor, now: datetime
+    site: Site, error_code: str, evidence: dict[str, str | int], by: Actor, now: datetime
 ) -> bool:
     """Record a failed call, in the caller's transaction; the site data stays.
 
     Return False, and record nothing, if the connection has ended meanwhile. The caller decides
     about a connection test, see `diagnostics.runs.record_failed_call`.
     """
-    contact = {"last_contact_at": now} if fault in _SIGNED else {}
+    contact = {"last_contact_at": now} if error_code in _SIGNED else {}
     won = site.note(
         when=MAY_CALL,
-        fault=fault,
-        fault_evidence=evidence,
-        fault_at=now,
-        failures_in_row=Site.failures_in_row + 1,
+        error_code=error_code,
+        error_evidence=evidence,
+        error_at=now,
+        consecutive_failures=Site.consecutive_failures + 1,
         **contact,
     )
-    if won and fault == ErrorCode.identity_changed:
+    if won and error_code == ErrorCode.identity_changed:
         quarantine.flag_move(
             site,
             paired=str(evidence.get("paired", "")),
@@ -101,10 +101,14 @@ def record_failure(
             by=by,
             now=now,
         )
-    if won and fault == ErrorCode.disconnected:
+    if won and error_code == ErrorCode.disconnected:
         proven = proves_disconnect(site, evidence.get("g"))
         mark_disconnected(site, confirmed=proven, how="answer", by=by, now=now)
-    elif won and fault == ErrorCode.unauthorized and site.failures_in_row >= UNCONFIRMED_AFTER:
+    elif (
+        won
+        and error_code == ErrorCode.unauthorized
+        and site.consecutive_failures >= UNCONFIRMED_AFTER
+    ):
         mark_disconnected(site, confirmed=False, how="refusals", by=by, now=now)
     return won
 
@@ -112,7 +116,7 @@ def record_failure(
 def proves_disconnect(site: Site, g: object) -> bool:
     """Whether `g` is the secret that only this site's former connection has."""
     try:
-        return bool(site.goodbye_hash) and proves(from_b64u(g), site.goodbye_hash)
+        return bool(site.disconnect_hash) and proves(from_b64u(g), site.disconnect_hash)
     except ProtocolError:
         return False
 

@@ -64,7 +64,7 @@ def issue_token(site: Site, *, by: Actor, config: Config, now: datetime) -> tupl
     """
     permissions.require(by, "pair")
     token = new_token(config.origin, site.url, int(now.timestamp()))
-    with permissions.member_transaction(by, "pair") as (tx, by):
+    with permissions.user_transaction(by, "pair") as (tx, by):
         _take_site(site, by, now)
         pairing = _create(site, token, by, config, now)
         event = PairingTokenIssued(
@@ -100,7 +100,7 @@ def _create(site: Site, token: Token, by: Actor, config: Config, now: datetime) 
         issued_by=by.id,
         issued_at=now,
         expires_at=datetime.fromtimestamp(token.expires_at, UTC),
-        next_try_at=now,
+        next_attempt_at=now,
     )
 
 
@@ -110,7 +110,7 @@ def cancel_pairing(pairing: Pairing, *, by: Actor, now: datetime | None = None) 
     Raises Forbidden, StaleState if it is closed already, or Conflict if the site has accepted it
     and only its last answer is missing.
     """
-    with permissions.member_transaction(by, "pair") as (_, by):
+    with permissions.user_transaction(by, "pair") as (_, by):
         _withdraw(pairing, by, now or utcnow())
 
 
@@ -134,7 +134,7 @@ def _release_site(pairing: Pairing) -> None:
 
 def retry_pairing_now(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
     """Call the site at once, because the token has been pasted. Raises Forbidden or StaleState."""
-    with permissions.member_transaction(by, "pair"):
+    with permissions.user_transaction(by, "pair"):
         if not _schedule_now(pairing, now or utcnow()):
             raise StaleState("This token is no longer valid.")
 
@@ -152,7 +152,7 @@ def receive_ready(pairing: Pairing, *, now: datetime) -> str:
 
 def _schedule_now(pairing: Pairing, now: datetime) -> bool:
     with transaction() as tx:
-        if not pairing.note(next_try_at=now):
+        if not pairing.note(next_attempt_at=now):
             return False
         tx.after_commit(queue.enqueue, "pair_site", pairing.id)
     return True
@@ -187,14 +187,14 @@ def attempt_pairing(
         _expire(pairing, began)
     if pairing.state != WAITING:
         return pairing.state
-    if not pairing.lease((WAITING,), began, began + LEASE, last_tried_at=began):
+    if not pairing.lease((WAITING,), began, began + LEASE, last_attempt_at=began):
         return "busy"
     trial = _Attempt(pairing, pairing.site, config, call, now)
     try:
         return trial.run()
     except SealBroken as broken:
         return trial.settle(
-            HandshakeStep((), fault=KEYS_UNREADABLE, evidence={"why": str(broken)[:300]})
+            HandshakeStep((), error_code=KEYS_UNREADABLE, evidence={"why": str(broken)[:300]})
         )
 
 
@@ -216,7 +216,7 @@ class _Attempt:
         if self.pairing.exchange_sealed:
             known = HandshakeResult.from_bytes(_open(self.pairing, "exchange", self.config))
             step = self._confirm(known)
-            if step.fault != ErrorCode.unauthorized:
+            if step.error_code != ErrorCode.unauthorized:
                 return self.settle(step)
             # The site knows nothing of that exchange: begin again, and keep it until
             # a new one replaces it. A stranger may have answered in the site's place.
@@ -268,7 +268,7 @@ class _Attempt:
                 sync = self._complete(step.opened)
                 if sync is not None:
                     tx.after_commit(queue.enqueue, "sync_site", sync.id)
-            elif step.fault in _FINAL:
+            elif step.error_code in _FINAL:
                 self._give_up(step)
             else:
                 delay_s = self._wait(step)
@@ -297,16 +297,18 @@ class _Attempt:
         )
         audit.record(event, self.actor, now=now)
         # One may be left over from a connection that ended.
-        return Sync.open_for(self.site) or Sync.ask(self.site, asked_by=self.actor.name, now=now)
+        return Sync.open_for(self.site) or Sync.ask(
+            self.site, requested_by=self.actor.name, now=now
+        )
 
     def _give_up(self, step: HandshakeStep) -> None:
         now, evidence = self.now(), step.evidence or {}
-        if self.pairing.close(FAILED, now, fault=step.fault, fault_evidence=evidence):
+        if self.pairing.close(FAILED, now, error_code=step.error_code, error_evidence=evidence):
             _release_site(self.pairing)
             event = PairingFailed(
                 site_id=self.site.id,
                 pairing_id=self.pairing.id,
-                fault=step.fault,
+                error_code=step.error_code,
                 evidence=evidence,
             )
             audit.record(event, self.actor, now=now)
@@ -315,18 +317,21 @@ class _Attempt:
         """Record the error and the next attempt; return the seconds until then."""
         now, evidence = self.now(), step.evidence or {}
         # "Unauthorized" is what a site without the token says: nothing is wrong yet.
-        fault = "" if step.fault == ErrorCode.unauthorized else step.fault
-        is_news = fault != "" and fault != self.pairing.fault
+        error_code = "" if step.error_code == ErrorCode.unauthorized else step.error_code
+        is_news = error_code != "" and error_code != self.pairing.error_code
         delay_s = _delay_s(self.pairing.attempts)
         self.pairing.note(
-            fault=fault,
-            fault_evidence=evidence if fault else {},
-            next_try_at=now + timedelta(seconds=delay_s),
-            busy_until=None,
+            error_code=error_code,
+            error_evidence=evidence if error_code else {},
+            next_attempt_at=now + timedelta(seconds=delay_s),
+            leased_until=None,
         )
         if is_news:
             event = PairingAttemptFailed(
-                site_id=self.site.id, pairing_id=self.pairing.id, fault=fault, evidence=evidence
+                site_id=self.site.id,
+                pairing_id=self.pairing.id,
+                error_code=error_code,
+                evidence=evidence,
             )
             audit.record(event, self.actor, now=now)
         return delay_s
@@ -362,11 +367,11 @@ def _expire(pairing: Pairing, now: datetime) -> None:
             return
         _release_site(pairing)
         if failed:
-            evidence = dict(pairing.fault_evidence)
+            evidence = dict(pairing.error_evidence)
             event = PairingFailed(
                 site_id=pairing.site_id,
                 pairing_id=pairing.id,
-                fault=pairing.fault,
+                error_code=pairing.error_code,
                 evidence=evidence,
             )
             audit.record(event, by, now=now)

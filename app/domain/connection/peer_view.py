@@ -11,7 +11,7 @@ from app.domain import alerts, dashboard_identity
 from app.domain.actor import Actor
 from app.domain.audit.checkpoints import Checkpoint, CheckpointInvalid, parse_checkpoint
 from app.keys import SealBroken
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.checkpoints import AuditAnchor
 from app.models.sites import Site
 from app.protocol import b64u
@@ -21,10 +21,11 @@ from app.protocol import b64u
 class Claim:
     """What a site says it has seen of the audit log.
 
-    `mark` is the checkpoint that Aura signed; None without one, and `why` says what is missing.
+    `checkpoint` is the checkpoint that Aura signed; None without one, and `why` says what is
+    missing.
     """
 
-    mark: Checkpoint | None
+    checkpoint: Checkpoint | None
     is_refusing: bool
     why: str = ""
 
@@ -35,7 +36,7 @@ def claim_in(document: dict[str, Any], config: Config) -> Claim | None:
     Return None if it says nothing, or if Aura's own key does not open, so that nothing can be
     judged.
     """
-    said, is_refusing = document.get("seen"), document.get("mark_refused") is True
+    said, is_refusing = document.get("seen"), document.get("checkpoint_refused") is True
     if said is None and not is_refusing:
         return None
     try:
@@ -58,23 +59,23 @@ def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None
     restored. Without Aura's signature it is only the site's claim, which raises an alert about that
     site and says nothing about the log.
     """
-    mark = claim.mark
-    if mark is None:
+    checkpoint = claim.checkpoint
+    if checkpoint is None:
         _raise_unproven(site, {"why": claim.why, "refuses": claim.is_refusing}, by, now)
         return
-    if mark.n < 1:
+    if checkpoint.n < 1:
         return
-    AuditAnchor.keep(site, mark.n, mark.hash, now)
-    head, key, here = Entry.head(), f"{mark.n}:{mark.hash}", _hash_at(mark.n)
-    seen = {"entry": mark.n, "hash": mark.hash}
+    AuditAnchor.keep(site, checkpoint.n, checkpoint.hash, now)
+    head, key, here = AuditEntry.head(), f"{checkpoint.n}:{checkpoint.hash}", _hash_at(checkpoint.n)
+    seen = {"entry": checkpoint.n, "hash": checkpoint.hash}
     told = {
         "site": seen,
         "aura": {"newest_entry": head.seq if head else 0, "hash_there": here},
     }
-    if here != mark.hash:
-        alerts.raise_alert(site, alerts.TRAIL_LOST, key, told, by, now)
+    if here != checkpoint.hash:
+        alerts.raise_alert(site, alerts.AUDIT_LOG_LOST, key, told, by, now)
         if claim.is_refusing:
-            alerts.raise_alert(site, alerts.TRAIL_REFUSED, key, told, by, now)
+            alerts.raise_alert(site, alerts.AUDIT_LOG_REFUSED, key, told, by, now)
     elif claim.is_refusing:
         why = "the site rejects the audit log although it contains all that the site has seen"
         _raise_unproven(site, {**seen, "why": why, "refuses": True}, by, now)
@@ -87,5 +88,5 @@ def _raise_unproven(site: Site, said: dict[str, Any], by: Actor, now: datetime) 
 
 
 def _hash_at(seq: int) -> str:
-    entry = Entry.get_or_none(Entry.seq == seq)
+    entry = AuditEntry.get_or_none(AuditEntry.seq == seq)
     return entry.hash if entry else ""

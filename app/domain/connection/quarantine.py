@@ -16,7 +16,7 @@ from app.domain.audit import checkpoints
 from app.domain.audit.checkpoints import Checkpoint, CheckpointInvalid
 from app.domain.audit.events import QuarantineEnded, SiteQuarantined
 from app.http.site_client import Reply
-from app.models.checkpoints import SiteMark
+from app.models.checkpoints import SiteCheckpoint
 from app.models.site_log import SiteLog
 from app.models.sites import EXCESSIVE, FORKED, MAY_CALL, MOVED, Site
 
@@ -33,12 +33,16 @@ class Judgement:
     for an answer that a later one overtook.
     """
 
-    mark: Checkpoint | None = None
+    checkpoint: Checkpoint | None = None
     forked: dict[str, str | int] | None = None
 
     @property
     def changes(self) -> dict[str, Any]:
-        return {"log_n": self.mark.n, "log_hash": self.mark.hash} if self.mark else {}
+        return (
+            {"log_n": self.checkpoint.n, "log_hash": self.checkpoint.hash}
+            if self.checkpoint
+            else {}
+        )
 
 
 def known_head(site: Site) -> dict[str, Any]:
@@ -53,28 +57,28 @@ def judge_answer(site: Site, reply: Reply) -> Judgement:
     correct plugin sends it.
     """
     try:
-        mark = checkpoints.parse_checkpoint(reply.document.get("mark"), site.sign_s)
+        checkpoint = checkpoints.parse_checkpoint(reply.document.get("checkpoint"), site.sign_s)
     except CheckpointInvalid as why:
         return Judgement(forked={"why": str(why)})
     if not site.log_hash:
-        return Judgement(mark)
-    seen, known = SiteMark.newest(site), reply.document.get("knows")
-    goes_back = mark.n < site.log_n
-    is_other = _contradicts(site, mark) or (seen is not None and seen.log != mark.log)
+        return Judgement(checkpoint)
+    seen, known = SiteCheckpoint.newest(site), reply.document.get("knows")
+    goes_back = checkpoint.n < site.log_n
+    is_other = _contradicts(site, checkpoint) or (seen is not None and seen.log != checkpoint.log)
     # Two calls at once may be answered in the other order; a log that was set back has a newer
     # entry under a smaller number.
-    is_overtaken = goes_back and seen is not None and mark.at <= seen.at
+    is_overtaken = goes_back and seen is not None and checkpoint.at <= seen.at
     if known is False or is_other or (goes_back and not is_overtaken):
-        return Judgement(forked={"seen": site.log_n, "answered": mark.n})
-    return Judgement(None if goes_back else mark)
+        return Judgement(forked={"seen": site.log_n, "answered": checkpoint.n})
+    return Judgement(None if goes_back else checkpoint)
 
 
-def _contradicts(site: Site, mark: Checkpoint) -> bool:
+def _contradicts(site: Site, checkpoint: Checkpoint) -> bool:
     """Whether another hash was seen under the same number."""
-    if mark.n == site.log_n:
-        return mark.hash != site.log_hash
-    known = SiteMark.between(site, mark.log, mark.n, mark.n)
-    return any(one.hash != mark.hash for one in known)
+    if checkpoint.n == site.log_n:
+        return checkpoint.hash != site.log_hash
+    known = SiteCheckpoint.between(site, checkpoint.log, checkpoint.n, checkpoint.n)
+    return any(one.hash != checkpoint.hash for one in known)
 
 
 def apply_judgement(site: Site, judgement: Judgement, by: Actor, now: datetime) -> None:
@@ -88,8 +92,8 @@ def apply_judgement(site: Site, judgement: Judgement, by: Actor, now: datetime) 
         _quarantine(site, FORKED, judgement.forked, by, now)
     elif site.quarantine == MOVED and site.quarantine_evidence.get("how") == BY_ANSWER:
         end_quarantine(site, "address", by, now)
-    if judgement.mark is not None:
-        checkpoints.store_checkpoint(site, judgement.mark, now)
+    if judgement.checkpoint is not None:
+        checkpoints.store_checkpoint(site, judgement.checkpoint, now)
 
 
 def flag_move(

@@ -16,13 +16,13 @@ from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import (
+    DisconnectProofForged,
     Event,
-    GoodbyeForged,
     RevocationAbandoned,
     RevocationConfirmed,
     RevocationStarted,
+    RevocationUndelivered,
     RevocationUnproven,
-    RevocationUnreached,
     SiteDisconnected,
 )
 from app.domain.connection import calls, health, revocation_checks
@@ -64,7 +64,7 @@ def revoke_access(site: Site, *, by: Actor, reason: str = "", now: datetime | No
     Raises: Forbidden, or NotPaired if there is no connection.
     """
     now = now or utcnow()
-    with permissions.member_transaction(by, "revoke") as (tx, by):
+    with permissions.user_transaction(by, "revoke") as (tx, by):
         won = site.move(
             to=REVOKING,
             when=MAY_CALL,
@@ -122,16 +122,16 @@ def deliver_revocation(
     if site is None or site.state not in _ENDING:
         return "gone" if site is None else site.state
     began = now()
-    if not site.claim_goodbye(_ENDING, began, began + LEASE):
+    if not site.claim_revocation(_ENDING, began, began + LEASE):
         return "busy" if site.revoke_next_at else site.state
-    goodbye = _RevocationAttempt(site, config, call, call_bearer, now)
+    disconnect = _RevocationAttempt(site, config, call, call_bearer, now)
     try:
         if site.state == REVOKING:
-            goodbye.signed()
+            disconnect.signed()
         else:
-            goodbye.unsigned()
+            disconnect.unsigned()
     except SealBroken:
-        goodbye.cannot_speak()
+        disconnect.cannot_speak()
     return site.state
 
 
@@ -170,17 +170,19 @@ class _RevocationAttempt:
         if self.has_ack:
             if self.site.state == DISCONNECTED:
                 self._note(left="forged")
-                self._record(GoodbyeForged(site_id=self.site.id, kid=self.site.key_id))
+                self._record(DisconnectProofForged(site_id=self.site.id, kid=self.site.key_id))
             self._settle(REVOKED_UNPROVEN)
         elif self._has_left(outcome):
             self._settle(DISCONNECTED)
         else:
-            self._try_later(self.site.state, outcome.fault)
+            self._try_later(self.site.state, outcome.error_code)
 
     def cannot_speak(self) -> None:
         """Record that the sealing key is missing, so nothing can be sent; it may come back."""
         tries = self.site.revoke_evidence.get("attempts", 0) + 1
-        self._note(attempts=tries, last_fault=KEYS_UNREADABLE, last_tried_at=self.now().isoformat())
+        self._note(
+            attempts=tries, last_error=KEYS_UNREADABLE, last_attempt_at=self.now().isoformat()
+        )
         state = REVOKED_UNREACHED if self.site.state == REVOKING else self.site.state
         self._try_later(state, KEYS_UNREADABLE)
 
@@ -189,30 +191,30 @@ class _RevocationAttempt:
         if self.has_ack:
             return
         last = signed
-        if signed.fault not in _NOBODY_ANSWERED and not self._has_left(signed):
+        if signed.error_code not in _NOBODY_ANSWERED and not self._has_left(signed):
             # Something answered: perhaps only the signature was the problem.
             last = self._show_secret()
         if self.has_ack:
             return
         if self._has_left(signed) or self._has_left(last):
             self._settle(DISCONNECTED)
-        elif signed.fault == ErrorCode.unauthorized:
+        elif signed.error_code == ErrorCode.unauthorized:
             # The old key is refused, but without the site's proof. The secret stays, for a site
             # that is restored from a backup.
             self._note(probe="refused", probe_at=self.now().isoformat())
-            self._try_later(REVOKED_UNPROVEN, signed.fault)
+            self._try_later(REVOKED_UNPROVEN, signed.error_code)
         else:
-            self._try_later(REVOKED_UNREACHED, last.fault)
+            self._try_later(REVOKED_UNREACHED, last.error_code)
 
     def _probe(self) -> None:
         outcome = self._write_down(self._ask("ping", {}))
         tries = self.site.revoke_evidence.get("probes", 0) + 1
         self._note(probes=tries)
-        if outcome.fault in _NOBODY_ANSWERED and tries < PROBE_TRIES:
+        if outcome.error_code in _NOBODY_ANSWERED and tries < PROBE_TRIES:
             self._probe_again()
             return
-        proven = outcome.fault == ErrorCode.unauthorized
-        seen = "refused" if proven else outcome.fault or "answered"
+        proven = outcome.error_code == ErrorCode.unauthorized
+        seen = "refused" if proven else outcome.error_code or "answered"
         self._note(probe=seen, probe_at=self.now().isoformat())
         self._settle(REVOKED if proven else REVOKED_UNPROVEN)
 
@@ -252,7 +254,10 @@ class _RevocationAttempt:
         now = self.now()
         with transaction():
             audit.record(outcome.as_event(self.site.id), SYSTEM, now=now)
-            facts: dict[str, Any] = {"last_tried_at": now.isoformat(), "last_fault": outcome.fault}
+            facts: dict[str, Any] = {
+                "last_attempt_at": now.isoformat(),
+                "last_error": outcome.error_code,
+            }
             if outcome.op == "revoke":
                 facts["attempts"] = self.site.revoke_evidence.get("attempts", 0) + 1
                 if self._is_ack(outcome):
@@ -276,7 +281,7 @@ class _RevocationAttempt:
 
     def _has_left(self, outcome: CallResult) -> bool:
         """Whether the answer proves that the site disconnected before."""
-        return outcome.fault == ErrorCode.disconnected and health.proves_disconnect(
+        return outcome.error_code == ErrorCode.disconnected and health.proves_disconnect(
             self.site, outcome.evidence.get("g")
         )
 
@@ -310,7 +315,7 @@ class _RevocationAttempt:
             if self.site.move(to=state, when=_ENDING, **left):
                 audit.record(event, SYSTEM, now=now)
 
-    def _try_later(self, state: str, fault: str) -> None:
+    def _try_later(self, state: str, error_code: str) -> None:
         """Destroy the keys that can command the site; keep the secret that can only disconnect."""
         now, was = self.now(), self.site.state
         attempts = self.site.revoke_evidence.get("attempts", 1)
@@ -319,14 +324,14 @@ class _RevocationAttempt:
         with transaction():
             won = self.site.move(to=state, when=(was,), keys_sealed=kept, revoke_next_at=next_at)
             if won and state != was:
-                audit.record(self._first_failure(state, fault, next_at), SYSTEM, now=now)
+                audit.record(self._first_failure(state, error_code, next_at), SYSTEM, now=now)
 
-    def _first_failure(self, state: str, fault: str, next_at: datetime) -> Event:
+    def _first_failure(self, state: str, error_code: str, next_at: datetime) -> Event:
         site_id, kid = self.site.id, self.site.key_id
         if state == REVOKED_UNPROVEN:
             return RevocationUnproven(site_id=site_id, kid=kid, acknowledged=False, probe="refused")
-        return RevocationUnreached(
-            site_id=site_id, kid=kid, fault=fault, next_try_at=next_at.isoformat()
+        return RevocationUndelivered(
+            site_id=site_id, kid=kid, error_code=error_code, next_attempt_at=next_at.isoformat()
         )
 
     def _give_up(self) -> None:

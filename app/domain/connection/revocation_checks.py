@@ -15,7 +15,7 @@ from app import queue
 from app.config import Config
 from app.domain import alerts, audit
 from app.domain.actor import SYSTEM
-from app.domain.audit.events import RecheckEnded
+from app.domain.audit.events import RevocationChecksEnded
 from app.domain.connection import calls
 from app.domain.connection.calls import BearerCall, CallResult
 from app.http import site_client
@@ -118,5 +118,5 @@ def _ended_only_now(site: Site, outcome: CallResult) -> bool:
 def _end(site: Site, now: datetime) -> str:
     with transaction():
         if site.plan_recheck(None, keys_sealed={}):
-            audit.record(RecheckEnded(site_id=site.id, kid=site.key_id), SYSTEM, now=now)
+            audit.record(RevocationChecksEnded(site_id=site.id, kid=site.key_id), SYSTEM, now=now)
     return "over"

@@ -14,7 +14,7 @@ from app.config import Config
 from app.domain import audit, dashboard_identity, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import (
-    RotationAsked,
+    KeyRotationRequested,
 )
 from app.domain.connection.calls import KEYS_UNREADABLE, Call
 from app.domain.connection.handshake import candidates
@@ -107,17 +107,17 @@ def _request(
             plan = _plan(site, op_id, exchange, home, b64u(dashboard.sign_public))
             rotation = Rotation.create(
                 site=site,
-                asked_by=by.name[:120],
-                asked_at=now,
+                requested_by=by.name[:120],
+                requested_at=now,
                 op_id=op_id,
                 plan=b64u(plan),
                 signature=b64u(sign_plan(dashboard.key_for(site.sign_d), plan)),
                 exchange_sealed=seal(config, exchange.private_bytes, op_id, "exchange"),
                 home=home,
                 endpoints=endpoints,
-                next_try_at=now,
+                next_attempt_at=now,
             )
-            event = RotationAsked(site_id=site.id, rotation_id=rotation.id, home=home)
+            event = KeyRotationRequested(site_id=site.id, rotation_id=rotation.id, home=home)
             audit.record(event, by, now=now)
             tx.after_commit(queue.enqueue, "rotate_keys", rotation.id)
     except DuplicateRow as why:

@@ -17,8 +17,8 @@ from app.config import Config
 from app.domain import audit, dashboard_identity
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import (
+    KeyRotationFailed,
     KeysRotated,
-    RotationFailed,
     ServerLoginChanged,
     SiteMoved,
 )
@@ -65,7 +65,7 @@ class _NextKeys:
     s2d: str
     revoke: str
     ack_hash: str
-    goodbye_hash: str
+    disconnect_hash: str
 
     @classmethod
     def of(cls, kid: str, th: bytes, endpoint: str, session: SessionKeys) -> _NextKeys:
@@ -77,7 +77,7 @@ class _NextKeys:
             s2d=b64u(session.s2d),
             revoke=b64u(session.revoke),
             ack_hash=hash_of(session.revoke_ack),
-            goodbye_hash=hash_of(session.goodbye),
+            disconnect_hash=hash_of(session.disconnect),
         )
 
 
@@ -130,7 +130,7 @@ class RotationAttempt:
                 channel,
                 OPERATION,
                 question,
-                by=self.rotation.asked_by,
+                by=self.rotation.requested_by,
                 config=self.config,
                 call=self.call,
             )
@@ -138,7 +138,7 @@ class RotationAttempt:
         for endpoint in self.rotation.endpoints:
             there = _at(channel, endpoint)
             outcomes.append(self._ask(there, OPERATION, question))
-            if outcomes[-1].reply or outcomes[-1].fault not in calls.FALLBACK_ERRORS:
+            if outcomes[-1].reply or outcomes[-1].error_code not in calls.FALLBACK_ERRORS:
                 return outcomes, there
         return outcomes, channel
 
@@ -167,9 +167,9 @@ class RotationAttempt:
         error = outcome.error
         gives_up = self.rotation.attempts >= MOST_ATTEMPTS or (error and error.permanent)
         if gives_up:
-            self.fail(outcome.fault, outcome.evidence)
+            self.fail(outcome.error_code, outcome.evidence)
         else:
-            self.wait(outcome.fault, outcome.evidence)
+            self.wait(outcome.error_code, outcome.evidence)
 
     # ---- confirming ----
 
@@ -190,11 +190,11 @@ class RotationAttempt:
         self._write_down([outcome])
         if outcome.reply is not None:
             return self._commit(agreed, outcome)
-        if outcome.fault == ErrorCode.unauthorized and self._old_keys_work():
-            return self.fail(outcome.fault, outcome.evidence)
-        if self.now() - self.rotation.asked_at >= KEPT_FOR:
-            return self.fail(outcome.fault, outcome.evidence)
-        return self.wait(outcome.fault, outcome.evidence)
+        if outcome.error_code == ErrorCode.unauthorized and self._old_keys_work():
+            return self.fail(outcome.error_code, outcome.evidence)
+        if self.now() - self.rotation.requested_at >= KEPT_FOR:
+            return self.fail(outcome.error_code, outcome.evidence)
+        return self.wait(outcome.error_code, outcome.evidence)
 
     def _old_keys_work(self) -> bool:
         """Whether the site proves that it does not have the new keys."""
@@ -225,7 +225,7 @@ class RotationAttempt:
                 kid=agreed.kid,
                 fingerprint=fingerprint(bytes.fromhex(agreed.th)),
                 ack_hash=agreed.ack_hash,
-                goodbye_hash=agreed.goodbye_hash,
+                disconnect_hash=agreed.disconnect_hash,
                 sign_d=self._planned_key() or site.sign_d,
                 log_n=0,
                 log_hash="",
@@ -275,7 +275,7 @@ class RotationAttempt:
             channel,
             op,
             arguments,
-            by=self.rotation.asked_by,
+            by=self.rotation.requested_by,
             config=self.config,
             call=self.call,
         )
@@ -285,7 +285,7 @@ class RotationAttempt:
             for outcome in outcomes:
                 audit.record(outcome.as_event(self.site.id), SYSTEM, now=self.now())
 
-    def wait(self, fault: str, evidence: dict[str, str | int]) -> str:
+    def wait(self, error_code: str, evidence: dict[str, str | int]) -> str:
         """Record the error and plan the next attempt."""
         now = self.now()
         delay = backoff(self.rotation.attempts, FIRST_RETRY, LONGEST_RETRY)
@@ -293,23 +293,23 @@ class RotationAttempt:
             self.rotation.move(
                 to=self.rotation.state,
                 when=OPEN,
-                fault=fault,
+                error_code=error_code,
                 evidence=evidence,
-                next_try_at=now + delay,
-                busy_until=None,
+                next_attempt_at=now + delay,
+                leased_until=None,
             )
             delay_s = int(delay.total_seconds())
             tx.after_commit(queue.enqueue, "rotate_keys", self.rotation.id, delay_s=delay_s)
         return self.rotation.state
 
-    def fail(self, fault: str, evidence: dict[str, str | int]) -> str:
+    def fail(self, error_code: str, evidence: dict[str, str | int]) -> str:
         """Keep the current keys, and discard what was agreed on."""
         now = self.now()
         with transaction():
-            ended = {"ended_at": now, "fault": fault, "evidence": evidence, **_FORGOTTEN}
+            ended = {"ended_at": now, "error_code": error_code, "evidence": evidence, **_FORGOTTEN}
             if self.rotation.move(to=FAILED, when=OPEN, **ended):
-                event = RotationFailed(
-                    site_id=self.site.id, rotation_id=self.rotation.id, fault=fault
+                event = KeyRotationFailed(
+                    site_id=self.site.id, rotation_id=self.rotation.id, error_code=error_code
                 )
                 audit.record(event, SYSTEM, now=now)
         return self.rotation.state
@@ -318,7 +318,7 @@ class RotationAttempt:
 _FORGOTTEN: dict[str, object] = {
     "exchange_sealed": None,
     "next_sealed": None,
-    "busy_until": None,
+    "leased_until": None,
 }
 
 

@@ -9,10 +9,10 @@ from app.domain import alerts
 from app.domain.actor import SYSTEM
 from app.domain.crosscheck import reconcile
 from app.domain.crosscheck.reconcile import LogPair, LogRecord
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import transaction
 from app.models.sent_calls import SentCall
-from app.models.site_log import SiteEntry, SiteLog
+from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import Site
 
 # How far to go back before the new entries, because an answer's entry is before its head.
@@ -21,7 +21,7 @@ _MARGIN = timedelta(days=1)
 # Site logs are read within the hour.
 _CALLS_KEPT = timedelta(days=90)
 # These events are rare, and their counterparts may be much older.
-_RARE = ("pairing_completed", "rotation_asked", "keys_rotated")
+_RARE = ("pairing_completed", "key_rotation_requested", "keys_rotated")
 _OFTEN = ("site_called", "change_started", "change_ended")
 
 
@@ -29,7 +29,7 @@ def compare_site_log(site: Site, now: datetime) -> int:
     """Raise an alert for each new contradiction; return the number of new alerts."""
     read = SiteLog.get_or_create_for(site)
     offset = timedelta(seconds=site.clock_offset_s or 0)
-    entries = SiteEntry.behind(site.id, read.branch, read.compared_n - _OVERLAP)
+    entries = SiteLogEntry.behind(site.id, read.branch, read.reconciled_n - _OVERLAP)
     said = [_of_site(entry, offset) for entry in entries]
     if not said:
         return 0
@@ -44,13 +44,13 @@ def compare_site_log(site: Site, now: datetime) -> int:
             raised += alerts.raise_alert(
                 site, finding.kind, finding.key, finding.evidence, SYSTEM, now
             )
-        through = max(read.compared_n, *settled, 0)
-        read.advance(compared_n=through)
+        through = max(read.reconciled_n, *settled, 0)
+        read.advance(reconciled_n=through)
         SentCall.forget(now - _CALLS_KEPT)
     return raised
 
 
-def _of_site(entry: SiteEntry, offset: timedelta) -> LogRecord:
+def _of_site(entry: SiteLogEntry, offset: timedelta) -> LogRecord:
     """Return the facts of a site's entry; values of a wrong type are dropped."""
     body = json.loads(entry.body)
     try:
@@ -66,8 +66,8 @@ def _of_site(entry: SiteEntry, offset: timedelta) -> LogRecord:
 
 
 def _of_aura(site: Site, since: datetime) -> list[LogRecord]:
-    about = Entry.site_id == site.id
-    often = about & Entry.event.in_(_OFTEN) & (Entry.at >= since)
-    rare = about & Entry.event.in_(_RARE)
-    rows = Entry.select().where(often | rare).order_by(Entry.seq)
+    about = AuditEntry.site_id == site.id
+    often = about & AuditEntry.event.in_(_OFTEN) & (AuditEntry.at >= since)
+    rare = about & AuditEntry.event.in_(_RARE)
+    rows = AuditEntry.select().where(often | rare).order_by(AuditEntry.seq)
     return [LogRecord(row.seq, row.at, row.event, json.loads(row.body)["facts"]) for row in rows]

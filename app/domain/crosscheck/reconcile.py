@@ -155,7 +155,7 @@ def _changes(sides: LogPair, now: datetime) -> Iterable[Finding]:
 def _last_words(entries: Sequence[LogRecord]) -> dict[str, LogRecord]:
     """Return the last final outcome in the site's log, by op_id."""
     words: dict[str, LogRecord] = {}
-    for entry in of(entries, "change_answered", "change_settled"):
+    for entry in of(entries, "update_answered", "update_settled"):
         is_final = entry.text("outcome") in _FINAL and entry.text("reason") != outcomes.BUSY
         if entry.text("op_id") and is_final:
             words[entry.text("op_id")] = entry
@@ -164,7 +164,7 @@ def _last_words(entries: Sequence[LogRecord]) -> dict[str, LogRecord]:
 
 def _changes_missing(sides: LogPair, now: datetime) -> Iterable[Finding]:
     """Find changes with a known result that are missing in the site's log."""
-    there = {one.text("op_id") for one in of(sides.site, "change_answered", "change_settled")}
+    there = {one.text("op_id") for one in of(sides.site, "update_answered", "update_settled")}
     for end in of(sides.aura, "change_ended"):
         op_id, outcome = end.text("op_id"), end.text("outcome")
         was_told = op_id and end.facts["how"] in ("answer", "status") and outcome in _TOUCHED
@@ -194,7 +194,7 @@ def _keys(sides: LogPair, now: datetime) -> Iterable[Finding]:
         generation = str(entry.facts.get("generation", ""))
         under_way = any(
             timedelta(0) <= entry.at + CLOCKS_DIFFER - one.at < ROTATION_GRACE_PERIOD
-            for one in of(sides.aura, "rotation_asked")
+            for one in of(sides.aura, "key_rotation_requested")
         )
         if generation not in ours and not under_way and now - entry.at >= GRACE_PERIOD:
             key = f"{generation}:{entry.seq}"

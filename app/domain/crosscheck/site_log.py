@@ -26,8 +26,8 @@ from app.domain.errors import NotPaired
 from app.http import site_client
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
-from app.models.checkpoints import SiteMark
-from app.models.site_log import SiteEntry, SiteLog
+from app.models.checkpoints import SiteCheckpoint
+from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import EXCESSIVE, Site
 from app.protocol import ProtocolError, chain_genesis, chain_hash, from_b64u, parse_json
 
@@ -90,7 +90,7 @@ def request_site_log(site: Site, *, by: Actor) -> None:
 
     Raises: Forbidden, or NotPaired.
     """
-    with permissions.member_transaction(by, "sync") as (tx, _):
+    with permissions.user_transaction(by, "sync") as (tx, _):
         site.refresh()
         if not site.is_paired:
             raise NotPaired("This site is not paired, so its log cannot be read.")
@@ -138,7 +138,7 @@ def _read_on(site: Site, config: Config, call: Call, now: Callable[[], datetime]
         for one in outcomes:
             audit.record(one.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
-            return outcome.fault
+            return outcome.error_code
         health.record_success(site, outcome, SYSTEM, now(), endpoint=channel.endpoint)
         return _keep(site, read, outcome, now())
 
@@ -150,33 +150,41 @@ def _keep(site: Site, read: SiteLog, outcome: CallResult, now: datetime) -> str:
     """
     document = outcome.document or {}
     try:
-        mark = checkpoints.parse_checkpoint(document.get("mark"), site.sign_s)
+        checkpoint = checkpoints.parse_checkpoint(document.get("checkpoint"), site.sign_s)
         batch = parse_batch(document)
     except (CheckpointInvalid, LogBroken) as why:
         return _broken(site, read, LogBroken(read.n + 1, str(why)), now)
-    if read.log and read.log != mark.log:
+    if read.log and read.log != checkpoint.log:
         # SiteAgent was reinstalled and has a new log.
-        another = {"branch": read.branch + 1, "log": mark.log, "n": 0, "hash": "", "compared_n": 0}
+        another = {
+            "branch": read.branch + 1,
+            "log": checkpoint.log,
+            "n": 0,
+            "hash": "",
+            "reconciled_n": 0,
+        }
         return "more" if read.advance(**another) else "read elsewhere"
     kept = _with(read, batch, now)
     if kept["day_bytes"] > DAY_BYTES or kept["total_bytes"] > TOTAL_BYTES:
         return _excessive(site, kept, now)
-    start = Cursor(read.n, read.hash or chain_genesis(mark.log).hex())
-    anchors = {one.n: one.hash for one in SiteMark.between(site, mark.log, 1, mark.n)}
-    whole, broken = verify_batch(batch, start, mark, anchors)
+    start = Cursor(read.n, read.hash or chain_genesis(checkpoint.log).hex())
+    anchors = {
+        one.n: one.hash for one in SiteCheckpoint.between(site, checkpoint.log, 1, checkpoint.n)
+    }
+    whole, broken = verify_batch(batch, start, checkpoint, anchors)
     # A site logs a request for its log before it answers.
     if not broken and not batch.has_more and not any(one.nonce in outcome.nonces for one in whole):
-        broken = LogBroken(mark.n, "and the entry of this request are missing")
+        broken = LogBroken(checkpoint.n, "and the entry of this request are missing")
     last = whole[-1] if whole else None
     reached = {"n": last.seq, "hash": last.hash} if last else {"n": start.n, "hash": start.hash}
-    if not read.advance(log=mark.log, read_at=now, **reached, **kept):
+    if not read.advance(log=checkpoint.log, read_at=now, **reached, **kept):
         return "read elsewhere"
     for link in whole:
-        SiteEntry.create(
+        SiteLogEntry.create(
             site=site,
             branch=read.branch,
             seq=link.seq,
-            log=mark.log,
+            log=checkpoint.log,
             prev=link.prev,
             body=link.body,
             hash=link.hash,
@@ -220,18 +228,18 @@ def _link(said: object) -> LogEntry:
 
 
 def verify_batch(
-    batch: Batch, start: Cursor, mark: Checkpoint, anchors: dict[int, str]
+    batch: Batch, start: Cursor, checkpoint: Checkpoint, anchors: dict[int, str]
 ) -> tuple[list[LogEntry], LogBroken | None]:
     """Return the valid entries after `start`, and the problem of the next one, if any.
 
     Older entries may have been trimmed or belong to another connection. Then the batch starts where
-    the site says its log starts. Each hash that the site signed (`anchors`, `mark`) must match its
-    entry.
+    the site says its log starts. Each hash that the site signed (`anchors`, `checkpoint`) must
+    match its entry.
     """
     whole: list[LogEntry] = []
     seq, digest = start.n, start.hash
     for link in batch.links:
-        begins = not whole and batch.first > start.n + 1 and _may_begin(link, batch, mark)
+        begins = not whole and batch.first > start.n + 1 and _may_begin(link, batch, checkpoint)
         if link.seq != seq + 1 and not begins:
             return whole, LogBroken(seq + 1, "is missing")
         if not begins and link.prev != digest:
@@ -246,17 +254,17 @@ def verify_batch(
             return whole, LogBroken(link.seq, "is not the entry that the site signed")
         whole.append(link)
         seq, digest = link.seq, link.hash
-    if mark.n < seq or (mark.n == seq and mark.hash != digest):
+    if checkpoint.n < seq or (checkpoint.n == seq and checkpoint.hash != digest):
         return whole, LogBroken(seq, "is not the last entry that the site named")
     return whole, None
 
 
-def _may_begin(link: LogEntry, batch: Batch, mark: Checkpoint) -> bool:
+def _may_begin(link: LogEntry, batch: Batch, checkpoint: Checkpoint) -> bool:
     """Whether no older entry is required before this one.
 
     A connection begins with it, or it is the oldest one that a log of that length keeps.
     """
-    was_trimmed = mark.n - link.seq >= MIN_RETAINED - 1
+    was_trimmed = checkpoint.n - link.seq >= MIN_RETAINED - 1
     return link.seq == batch.first and (link.event == "connected" or was_trimmed)
 
 
@@ -283,10 +291,10 @@ def _broken(site: Site, read: SiteLog, broken: LogBroken, now: datetime) -> str:
         "site": {"entry": broken.seq, "why": broken.why},
         "aura": {"read_up_to": read.n, "hash": read.hash},
     }
-    mark = SiteMark.newest(site)
+    checkpoint = SiteCheckpoint.newest(site)
     text = f"{read.branch}:{broken.seq}:{broken.why}:{read.hash}"
-    if mark is not None:
-        told["site"]["signed_up_to"] = mark.n
+    if checkpoint is not None:
+        told["site"]["signed_up_to"] = checkpoint.n
     key = hashlib.sha256(text.encode()).hexdigest()
     alerts.raise_alert(site, alerts.LOG_BROKEN, key, told, SYSTEM, now)
     return "broken"

@@ -14,11 +14,11 @@ from app.domain.diagnostics.observations import (
     Observations,
     clock_offset_s,
     earliest,
-    fault_of_website,
     findings_of,
     index_says,
     is_proven,
     output_started,
+    website_error,
 )
 from app.domain.diagnostics.responses import Blocker
 from app.domain.diagnostics.results import (
@@ -91,17 +91,17 @@ def _failed(look: ProbeResponse) -> Check | None:
     """Return the check at which the connection failed, or None."""
     if look.error is None:
         return None
-    fault, addresses = look.error.fault, ", ".join(look.trace.addresses)[:500]
+    error_code, addresses = look.error.error_code, ", ".join(look.trace.addresses)[:500]
     found: dict[str, str | int] = {"addresses": addresses} if addresses else {}
-    if fault in _AT_NAME:
+    if error_code in _AT_NAME:
         name = "dns"
-    elif fault in _AT_TLS or (fault in _AT_PORT and look.trace.connect_ms is not None):
+    elif error_code in _AT_TLS or (error_code in _AT_PORT and look.trace.connect_ms is not None):
         name = "tls"
-    elif fault in _AT_PORT:
+    elif error_code in _AT_PORT:
         name = "tcp"
     else:
         return None
-    return Check(name, BLOCKED, str(fault), {**found, **look.error.evidence})
+    return Check(name, BLOCKED, str(error_code), {**found, **look.error.evidence})
 
 
 def _name(look: ProbeResponse) -> Check:
@@ -145,12 +145,12 @@ def _days_left(certificate: CertificateFacts, now: datetime) -> int:
 
 def _website(case: Findings) -> Check:
     home = case.sight.home
-    fault = fault_of_website(home)
+    error_code = website_error(home)
     if case.cause is not None and case.cause.check == "website":
         return Check("website", BLOCKED, case.cause.finding, case.cause.evidence)
-    if fault:
+    if error_code:
         evidence = home.error.evidence if home.error else _seen(home)
-        return Check("website", WARN, fault, evidence)
+        return Check("website", WARN, error_code, evidence)
     if case.at_home is not None:
         return Check("website", SKIPPED, "", because=case.at_home.check)
     if home.received is not None and home.received.status in (404, 410):
@@ -272,7 +272,7 @@ def _report(case: Findings) -> Check:
         return _unseen(case, "report") if paired else Check("report", SKIPPED, "not_paired")
     if outcome.error is None:
         return Check("report", OK, "report_arrives", {"elapsed_ms": outcome.elapsed_ms})
-    return Check("report", BLOCKED, outcome.error.fault, outcome.error.evidence)
+    return Check("report", BLOCKED, outcome.error.error_code, outcome.error.evidence)
 
 
 def _clock(case: Findings) -> Check:

@@ -87,7 +87,7 @@ def _echo(
     """
     first = call_site(channel, "ping", {}, by=by, config=config, call=call)
     for endpoint in others:
-        if first.fault not in FALLBACK_ERRORS:
+        if first.error_code not in FALLBACK_ERRORS:
             break
         if endpoint != channel.endpoint:
             elsewhere = replace(channel, endpoint=endpoint)
@@ -127,7 +127,7 @@ def _fates(
 ) -> tuple[dict[str, str] | None, str]:
     """Return what happens to headers and body on the way, if the signed call does not show it."""
     answering = answering_at(knocks)
-    is_told = outcome is not None and outcome.fault != ErrorCode.unauthorized
+    is_told = outcome is not None and outcome.error_code != ErrorCode.unauthorized
     if not answering or is_told:
         return None, ""
     address = addresses[answering[0]]

@@ -130,7 +130,7 @@ def _met(look: ProbeResponse, name: str) -> Blocker | None:
     if look.received is not None:
         found = responses.classify_probe(look.received, name)
     elif look.error is not None:
-        found = Blocker(name, str(look.error.fault), look.error.evidence)
+        found = Blocker(name, str(look.error.error_code), look.error.evidence)
     # The host needs the called address for its firewall.
     return found and replace(found, evidence={**found.evidence, "address": look.url[:500]})
 
@@ -139,7 +139,7 @@ def _escalate(sight: Observations, found: Blocker | None) -> Blocker | None:
     """Return a broader cause if the whole website fails or SiteAgent is missing."""
     if found is None or found.check not in ADDRESSES:
         return found
-    if found.finding == fault_of_website(sight.home):
+    if found.finding == website_error(sight.home):
         return replace(found, check="website")
     index = index_says(sight.index)
     if found.finding == ErrorCode.not_found and index in ("index_without", "no_index"):
@@ -161,10 +161,10 @@ def _changed_on_the_way(sight: Observations) -> Blocker | None:
     return None
 
 
-def fault_of_website(home: ProbeResponse) -> str:
+def website_error(home: ProbeResponse) -> str:
     """Return the error of the home page itself; pages in front of it do not count."""
     if home.error is not None:
-        return str(home.error.fault)
+        return str(home.error.error_code)
     is_down = home.received is not None and home.received.status >= 500
     if (
         is_down
@@ -212,16 +212,16 @@ def _cause_of_failure(
     """
     if outcome.error is None:
         return None
-    fault, evidence = outcome.error.fault, outcome.error.evidence
-    if fault is ErrorCode.unauthorized:
-        return changed or met or Blocker("echo", fault, evidence)
-    if fault in _NOT_SITEAGENT and not is_proven(outcome) and met is not None:
+    error_code, evidence = outcome.error.error_code, outcome.error.evidence
+    if error_code is ErrorCode.unauthorized:
+        return changed or met or Blocker("echo", error_code, evidence)
+    if error_code in _NOT_SITEAGENT and not is_proven(outcome) and met is not None:
         return met
-    if fault is ErrorCode.bad_reply_signature:
+    if error_code is ErrorCode.bad_reply_signature:
         return _broken_signature(evidence)
-    if fault in _AT_ADDRESS:
-        return Blocker(in_use, fault, evidence)
-    return Blocker(_CHECKS.get(fault, "echo"), fault, evidence)
+    if error_code in _AT_ADDRESS:
+        return Blocker(in_use, error_code, evidence)
+    return Blocker(_CHECKS.get(error_code, "echo"), error_code, evidence)
 
 
 def is_proven(outcome: CallResult | None) -> bool:
@@ -230,10 +230,12 @@ def is_proven(outcome: CallResult | None) -> bool:
         return False
     if outcome.error is None:
         return True
-    fault = outcome.error.fault
+    error_code = outcome.error.error_code
     # The site refuses a message that became longer in transit, so the connection is not intact.
-    has_grown = fault is ErrorCode.refused_by_site and outcome.error.evidence.get("status") == 413
-    return Trait.SIGNED in fault.traits and not has_grown
+    has_grown = (
+        error_code is ErrorCode.refused_by_site and outcome.error.evidence.get("status") == 413
+    )
+    return Trait.SIGNED in error_code.traits and not has_grown
 
 
 def output_started(outcome: CallResult | None) -> str:

@@ -11,7 +11,7 @@ from app import queue
 from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import SYSTEM, Actor
-from app.domain.audit.events import ConnectionExamined, ExaminationAsked
+from app.domain.audit.events import DiagnosticsCompleted, DiagnosticsRequested
 from app.domain.connection import calls, health
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.domain.diagnostics import results
@@ -25,12 +25,12 @@ from app.http.errors import ErrorCode
 from app.http.site_client import Channel
 from app.keys import SealBroken
 from app.models.base import DuplicateRow, transaction, utcnow
-from app.models.diagnostics import ABANDONED, DONE, EXAMINING, OPEN, Examination
+from app.models.diagnostics import ABANDONED, DIAGNOSING, DONE, OPEN, DiagnosticRun
 from app.models.queued_row import QUEUED
 from app.models.sites import MAY_CALL, NEW, PAIRING, Site
 
 # Nothing is sent after a connection has ended, not even a test.
-MAY_EXAMINE = (NEW, PAIRING, *MAY_CALL)
+MAY_DIAGNOSE = (NEW, PAIRING, *MAY_CALL)
 
 # How often a failing site is tested again. A site that fails now and then is tested each
 # time that it starts to fail.
@@ -49,7 +49,7 @@ class _Ended(Exception):
     """The connection ended during the test."""
 
 
-def request_examination(site: Site, *, by: Actor, now: datetime) -> Examination:
+def request_diagnostics(site: Site, *, by: Actor, now: datetime) -> DiagnosticRun:
     """Queue a connection test, or return the queued or running one.
 
     Raises: Forbidden, or Conflict if the connection has ended.
@@ -59,68 +59,68 @@ def request_examination(site: Site, *, by: Actor, now: datetime) -> Examination:
         return _request(site, by, now)
     except DuplicateRow:
         # Another request was faster; its test is used.
-        waiting = Examination.open_for(site)
+        waiting = DiagnosticRun.open_for(site)
         if waiting is None:
             raise
         return waiting
 
 
 def record_failed_call(
-    site: Site, fault: str, evidence: dict[str, str | int], by: Actor, now: datetime
+    site: Site, error_code: str, evidence: dict[str, str | int], by: Actor, now: datetime
 ) -> bool:
-    """Record a failed call, and request an examination when a site begins to fail.
+    """Record a failed call, and request a connection test when a site begins to fail.
 
-    Runs inside the caller's transaction. While the site keeps failing, examinations are repeated
-    now and then. Return False, and record nothing, if the connection has ended meanwhile.
+    Runs inside the caller's transaction. While the site keeps failing, connection tests are
+    repeated now and then. Return False, and record nothing, if the connection has ended meanwhile.
     """
-    won = health.record_failure(site, fault, evidence, by, now)
+    won = health.record_failure(site, error_code, evidence, by, now)
     if won:
-        _examine_failure(site, fault, now)
+        _diagnose_failure(site, error_code, now)
     return won
 
 
-def _examine_failure(site: Site, fault: str, now: datetime) -> None:
-    if fault in _NOT_ON_THE_WAY or site.state not in MAY_EXAMINE:
+def _diagnose_failure(site: Site, error_code: str, now: datetime) -> None:
+    if error_code in _NOT_ON_THE_WAY or site.state not in MAY_DIAGNOSE:
         return
-    quiet = NOT_TWICE_WITHIN if site.failures_in_row == 1 else AGAIN_AFTER
-    latest = Examination.latest_for(site)
-    if latest is None or latest.asked_at <= now - quiet:
+    quiet = NOT_TWICE_WITHIN if site.consecutive_failures == 1 else AGAIN_AFTER
+    latest = DiagnosticRun.latest_for(site)
+    if latest is None or latest.requested_at <= now - quiet:
         _request(site, SYSTEM, now)
 
 
-def recover_examinations(now: datetime) -> int:
+def recover_diagnostics(now: datetime) -> int:
     """Fail tests whose worker died and queue lost ones; return the number.
 
     Old results are deleted, because the audit log records them.
     """
-    stuck = Examination.stuck(now - STUCK_AFTER)
-    for examination in stuck:
-        examination.move(to=ABANDONED, when=(EXAMINING,), ended_at=now)
-    lost = Examination.waiting_since(now - LOST_AFTER)
-    for examination in lost:
-        queue.enqueue("examine_site", examination.id)
-    Examination.forget_ended(now - KEPT_FOR)
+    stuck = DiagnosticRun.stuck(now - STUCK_AFTER)
+    for diagnostic_run in stuck:
+        diagnostic_run.move(to=ABANDONED, when=(DIAGNOSING,), ended_at=now)
+    lost = DiagnosticRun.waiting_since(now - LOST_AFTER)
+    for diagnostic_run in lost:
+        queue.enqueue("run_diagnostics_on_site", diagnostic_run.id)
+    DiagnosticRun.forget_ended(now - KEPT_FOR)
     return len(stuck) + len(lost)
 
 
-def _request(site: Site, by: Actor, now: datetime) -> Examination:
+def _request(site: Site, by: Actor, now: datetime) -> DiagnosticRun:
     with transaction() as tx:
         by = permissions.recheck(by, "sync")
         site.refresh()
-        if site.state not in MAY_EXAMINE or site.forgotten_at:
+        if site.state not in MAY_DIAGNOSE or site.forgotten_at:
             raise Conflict("The connection has ended, so the site can no longer be tested.")
-        waiting = Examination.open_for(site)
+        waiting = DiagnosticRun.open_for(site)
         if waiting is not None:
             return waiting
-        examination = Examination.ask(site, asked_by=by.name, now=now)
-        event = ExaminationAsked(site_id=site.id, examination_id=examination.id)
+        diagnostic_run = DiagnosticRun.ask(site, requested_by=by.name, now=now)
+        event = DiagnosticsRequested(site_id=site.id, diagnostic_run_id=diagnostic_run.id)
         audit.record(event, by, now=now)
-        tx.after_commit(queue.enqueue, "examine_site", examination.id)
-        return examination
+        tx.after_commit(queue.enqueue, "run_diagnostics_on_site", diagnostic_run.id)
+        return diagnostic_run
 
 
-def run_examination(
-    examination_id: int,
+def run_diagnostics(
+    diagnostic_run_id: int,
     *,
     config: Config,
     call: Call = site_client.call,
@@ -132,24 +132,24 @@ def run_examination(
     It does not change the data of the site: only a sync does. After the connection has ended, no
     further request is sent.
     """
-    examination = Examination.get_or_none(Examination.id == examination_id)
-    if examination is None:
+    diagnostic_run = DiagnosticRun.get_or_none(DiagnosticRun.id == diagnostic_run_id)
+    if diagnostic_run is None:
         return "gone"
-    if not examination.move(to=EXAMINING, when=(QUEUED,), started_at=now()):
-        return examination.state
-    site, by = examination.site, examination.asked_by
+    if not diagnostic_run.move(to=DIAGNOSING, when=(QUEUED,), started_at=now()):
+        return diagnostic_run.state
+    site, by = diagnostic_run.site, diagnostic_run.requested_by
     try:
-        diagnosis, outcomes = _examine(site, by, config, call, look, now)
+        diagnosis, outcomes = _diagnose(site, by, config, call, look, now)
     except _Ended:
-        examination.move(to=ABANDONED, when=OPEN, ended_at=now())
-        return examination.state
+        diagnostic_run.move(to=ABANDONED, when=OPEN, ended_at=now())
+        return diagnostic_run.state
     with transaction():
-        if examination.move(to=DONE, when=(EXAMINING,), ended_at=now(), **_columns(diagnosis)):
+        if diagnostic_run.move(to=DONE, when=(DIAGNOSING,), ended_at=now(), **_columns(diagnosis)):
             _record(site, diagnosis, outcomes, now())
-    return examination.state
+    return diagnostic_run.state
 
 
-def examine_address(
+def diagnose_address(
     text: str,
     *,
     config: Config,
@@ -166,26 +166,26 @@ def examine_address(
     """
     url = normalize_url(text)
     site = Site.get_or_none(Site.url == url, Site.forgotten_at.is_null())
-    if site is None or site.state not in MAY_EXAMINE:
+    if site is None or site.state not in MAY_DIAGNOSE:
         return examine(url, by=SYSTEM.name, config=config, look=look, now=now)[0]
-    diagnosis, outcomes = _examine(site, SYSTEM.name, config, call, look, now)
+    diagnosis, outcomes = _diagnose(site, SYSTEM.name, config, call, look, now)
     with transaction():
         _record(site, diagnosis, outcomes, now())
     return diagnosis
 
 
-def found_by(examination: Examination) -> Diagnosis:
-    """Return the diagnosis of a stored examination."""
+def found_by(diagnostic_run: DiagnosticRun) -> Diagnosis:
+    """Return the diagnosis of a stored connection test."""
     return Diagnosis(
-        url=examination.site.url,
-        at=examination.ended_at or examination.asked_at,
-        is_paired=examination.is_paired,
-        checks=results.from_rows(examination.checks),
-        requests=examination.requests,
+        url=diagnostic_run.site.url,
+        at=diagnostic_run.ended_at or diagnostic_run.requested_at,
+        is_paired=diagnostic_run.is_paired,
+        checks=results.from_rows(diagnostic_run.checks),
+        requests=diagnostic_run.requests,
     )
 
 
-def _examine(
+def _diagnose(
     site: Site, by: str, config: Config, call: Call, look: LookCall, now: Callable[[], datetime]
 ) -> tuple[Diagnosis, list[CallResult]]:
     login, channel, unreadable = _keys(site, config)
@@ -219,7 +219,7 @@ def _while_connected(site: Site, fn: Callable[..., Any]) -> Callable[..., Any]:
 
     def only_while_connected(*args: Any, **kwargs: Any) -> Any:
         site.refresh()
-        if site.state not in MAY_EXAMINE:
+        if site.state not in MAY_DIAGNOSE:
             raise _Ended
         return fn(*args, **kwargs)
 
@@ -249,7 +249,7 @@ def _record(site: Site, diagnosis: Diagnosis, outcomes: list[CallResult], now: d
     """Store the signed calls, if any, and the diagnosis, inside the transaction."""
     for outcome in outcomes:
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
-    event = ConnectionExamined(
+    event = DiagnosticsCompleted(
         site_id=site.id,
         verdict=diagnosis.verdict,
         blocker=_blocker(diagnosis),

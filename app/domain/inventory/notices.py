@@ -84,7 +84,7 @@ def receive_notice(
         return _moved(request, document, config, ip, now)
     if document.get("op") == "permissions_changed":
         return _permissions_changed(request, config, ip, now)
-    return _goodbye(request, document, ip, now)
+    return _disconnect(request, document, ip, now)
 
 
 def _key_for(keyid: str, config: Config) -> bytes | None:
@@ -195,18 +195,18 @@ def _move_in(document: dict[str, Any]) -> tuple[str, list[str]]:
     return urls.normalize_url(home), endpoints
 
 
-def _goodbye(
+def _disconnect(
     request: VerifiedRequest, document: dict[str, Any], ip: str, now: datetime
 ) -> NoticeResponse:
-    """goodbye: the site has deleted its keys; its secret is the proof."""
-    counted = document.get("op") == "goodbye" and revocation.receive_disconnect(
+    """Disconnect notice: the site has deleted its keys; its secret is the proof."""
+    counted = document.get("op") == "disconnect" and revocation.receive_disconnect(
         request.keyid, document.get("g"), ip=ip, now=now
     )
     if not counted:
         _write_down("invalid_arguments", str(document.get("op")), ip, now)
         return UNAUTHORIZED
     # The site has deleted its keys and cannot check a signature.
-    return NoticeResponse(200, canonical({"v": 1, "ok": True, "op": "goodbye"}))
+    return NoticeResponse(200, canonical({"v": 1, "ok": True, "op": "disconnect"}))
 
 
 def _write_down(reason: str, op: str, ip: str, now: datetime) -> None:

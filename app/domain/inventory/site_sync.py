@@ -13,7 +13,7 @@ from app import queue
 from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
-from app.domain.audit.events import ReportReceived, ReportRefused, SyncAsked, SyncFailed
+from app.domain.audit.events import ReportReceived, ReportRefused, SyncFailed, SyncRequested
 from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import Call, CallResult
 from app.domain.diagnostics import runs
@@ -33,12 +33,12 @@ from app.protocol import ProtocolError, canonical
 STUCK_AFTER = timedelta(minutes=5)
 LOST_AFTER = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=30)
-# A site that sends notices all day must not keep the workers busy or fill the trail.
+# A site that sends notices all day must not keep the workers busy or fill the audit log.
 MOST_NOTICES_AN_HOUR = 12
 
 _LISTS = {"plugin": "plugins", "theme": "themes", "mu_plugin": "mu_plugins", "dropin": "dropins"}
 # Available updates are listed separately from the components.
-_OFFERS = {"plugin": "plugins", "theme": "themes"}
+_UPDATE_LISTS = {"plugin": "plugins", "theme": "themes"}
 _LATEST_MOMENT = 253402300799  # the last second of the year 9999
 
 
@@ -70,8 +70,8 @@ def _request(site: Site, by: Actor, now: datetime) -> Sync:
             waiting = Sync.open_for(site)
             if waiting is not None:
                 return waiting
-            sync = Sync.ask(site, asked_by=by.name, now=now)
-            audit.record(SyncAsked(site_id=site.id, sync_id=sync.id), by, now=now)
+            sync = Sync.ask(site, requested_by=by.name, now=now)
+            audit.record(SyncRequested(site_id=site.id, sync_id=sync.id), by, now=now)
             tx.after_commit(queue.enqueue, "sync_site", sync.id)
             return sync
     except DuplicateRow:
@@ -88,14 +88,18 @@ def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:
     Return None if the site has exceeded its hourly limit; the schedule requests one anyway.
     """
     lately = Sync.select().where(
-        Sync.site == site, Sync.asked_by == by.name[:120], Sync.asked_at > now - timedelta(hours=1)
+        Sync.site == site,
+        Sync.requested_by == by.name[:120],
+        Sync.requested_at > now - timedelta(hours=1),
     )
     return None if lately.count() >= MOST_NOTICES_AN_HOUR else _request(site, by, now)
 
 
 def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
     """Request a report from each paired site whose last request is older; for the schedule."""
-    recent = Sync.select(Sync.site).where(Sync.asked_at > now - timedelta(minutes=every_minutes))
+    recent = Sync.select(Sync.site).where(
+        Sync.requested_at > now - timedelta(minutes=every_minutes)
+    )
     due = Site.select().where(
         Site.state.in_(MAY_CALL), Site.forgotten_at.is_null(), Site.id.not_in(recent)
     )
@@ -137,12 +141,12 @@ def run_sync(
         return _fail(sync, site, calls.KEYS_UNREADABLE, {"why": str(broken)}, None, now())
     question = {"have": known.digest if known else None, **quarantine.known_head(site)}
     outcomes, channel = calls.call_with_fallback(
-        site, channel, "report", question, by=sync.asked_by, config=config, call=call
+        site, channel, "report", question, by=sync.requested_by, config=config, call=call
     )
     outcome = calls.effective_result(outcomes)
     _write_down(site, [one for one in outcomes if one is not outcome], now())
     if outcome.reply is None:
-        return _fail(sync, site, outcome.fault, outcome.evidence, outcome, now())
+        return _fail(sync, site, outcome.error_code, outcome.evidence, outcome, now())
     sync.move(to=READING, when=(ASKING,))
     try:
         accepted = _read(outcome.reply.document, known)
@@ -205,23 +209,23 @@ def digest_of(report: dict[str, Any]) -> str:
 def _components(document: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for kind, place in _LISTS.items():
-        offers = {one["id"]: one for one in _offers(document, kind)}
+        available_updates = {one["id"]: one for one in _available_updates(document, kind)}
         listed = document.get(place, [])
         if len({one["id"] for one in listed}) != len(listed):
             raise ReportInvalid(place, "names one component twice")
-        rows += [_component(kind, one, offers.get(one["id"])) for one in listed]
+        rows += [_component(kind, one, available_updates.get(one["id"])) for one in listed]
     if len(rows) > report_schema.MAX_ITEMS:
         raise ReportInvalid("components", f"are {len(rows)}, more than {report_schema.MAX_ITEMS}")
     return rows
 
 
-def _offers(document: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    listed = document.get("updates", {}).get(_OFFERS.get(kind, ""), [])
+def _available_updates(document: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    listed = document.get("updates", {}).get(_UPDATE_LISTS.get(kind, ""), [])
     return [one for one in listed if one.get("id") and one.get("version")]
 
 
-def _component(kind: str, one: dict[str, Any], offer: dict[str, Any] | None) -> dict[str, Any]:
-    offer = offer or {}
+def _component(kind: str, one: dict[str, Any], update: dict[str, Any] | None) -> dict[str, Any]:
+    update = update or {}
     return {
         "kind": kind,
         "ident": one["id"],
@@ -235,10 +239,10 @@ def _component(kind: str, one: dict[str, Any], offer: dict[str, Any] | None) -> 
         "requires_wp": one.get("requires_wp", ""),
         "requires_php": one.get("requires_php", ""),
         "update_uri": one.get("update_uri", ""),
-        "offered_version": offer.get("version"),
-        "offered_package": offer.get("package"),
-        "offered_requires_wp": offer.get("requires_wp", ""),
-        "offered_requires_php": offer.get("requires_php", ""),
+        "update_version": update.get("version"),
+        "update_has_package": update.get("package"),
+        "update_requires_wp": update.get("requires_wp", ""),
+        "update_requires_php": update.get("requires_php", ""),
     }
 
 
@@ -267,7 +271,7 @@ def _store(
             Report.update(received_at=now).where(Report.site == site).execute()
         else:
             _replace(site, accepted, now)
-            site.note(when=MAY_CALL, offers=targets.count_available_updates(site))
+            site.note(when=MAY_CALL, update_count=targets.count_available_updates(site))
             audit.record(_received(site, accepted), SYSTEM, now=now)
         sync.move(to=DONE, when=OPEN, ended_at=now, unchanged=accepted is None)
         tx.after_commit(queue.enqueue, "read_log", site.id)
@@ -295,7 +299,7 @@ def _received(site: Site, accepted: _Accepted) -> ReportReceived:
         site_id=site.id,
         digest=accepted.digest,
         components=len(accepted.components),
-        offers=site.offers,
+        available_updates=site.update_count,
         dropped_fields=accepted.checked.dropped,
     )
 
@@ -313,7 +317,7 @@ def _refuse(
 def _fail(
     sync: Sync,
     site: Site,
-    fault: str,
+    error_code: str,
     evidence: dict[str, str | int],
     outcome: CallResult | None,
     now: datetime,
@@ -321,9 +325,9 @@ def _fail(
     with transaction():
         if outcome is not None:
             audit.record(outcome.as_event(site.id), SYSTEM, now=now)
-        if sync.move(to=FAILED, when=OPEN, ended_at=now, fault=fault, evidence=evidence):
-            runs.record_failed_call(site, fault, evidence, SYSTEM, now)
-            event = SyncFailed(site_id=site.id, sync_id=sync.id, fault=fault)
+        if sync.move(to=FAILED, when=OPEN, ended_at=now, error_code=error_code, evidence=evidence):
+            runs.record_failed_call(site, error_code, evidence, SYSTEM, now)
+            event = SyncFailed(site_id=site.id, sync_id=sync.id, error_code=error_code)
             audit.record(event, SYSTEM, now=now)
     return sync.state
 

@@ -33,7 +33,7 @@ class Target:
     ident: str
     name: str
     version: str
-    offered: str | None
+    available: str | None
     active: bool = False
     package: bool | None = None
     requires_wp: str = ""
@@ -43,13 +43,13 @@ class Target:
     writable: bool | None = None
 
     @property
-    def scope(self) -> str:
+    def permission(self) -> str:
         """Return the permission that an update of this component needs."""
         if self.kind == "siteagent":
             return self.kind
         if self.kind != "core":
             return f"{self.kind}s"
-        is_minor = branch(self.version) == branch(self.offered or "")
+        is_minor = branch(self.version) == branch(self.available or "")
         return "core_minor" if is_minor else "core_major"
 
 
@@ -79,11 +79,11 @@ def _component(one: Component, folder: dict[str, Any]) -> Target:
         ident=one.ident,
         name=one.name or one.ident,
         version=one.version,
-        offered=one.offered_version,
+        available=one.update_version,
         active=one.active,
-        package=one.offered_package,
-        requires_wp=one.offered_requires_wp,
-        requires_php=one.offered_requires_php,
+        package=one.update_has_package,
+        requires_wp=one.update_requires_wp,
+        requires_php=one.update_requires_php,
         auto_update=one.auto_update,
         version_controlled=folder.get("vcs"),
         writable=folder.get("writable"),
@@ -104,7 +104,7 @@ def _translation(one: dict[str, Any]) -> Target:
         ident=translation_ident(one),
         name=f"{name} ({one.get('language', '')})",
         version=one.get("installed", ""),
-        offered=one.get("updated"),
+        available=one.get("updated"),
         active=True,
         package=True,
         auto_update=one.get("auto_update"),
@@ -113,7 +113,7 @@ def _translation(one: dict[str, Any]) -> Target:
 
 def _core(document: dict[str, Any]) -> list[Target]:
     """Return each available WordPress version as a target, the nearest first."""
-    offers = (document.get("updates") or {}).get("core", [])
+    available_updates = (document.get("updates") or {}).get("core", [])
     version = (document.get("wordpress") or {}).get("version", "")
     by_itself = (document.get("health") or {}).get("auto_updates") or {}
     return [
@@ -122,18 +122,18 @@ def _core(document: dict[str, Any]) -> list[Target]:
             ident="core",
             name="WordPress",
             version=version,
-            offered=one.get("version"),
+            available=one.get("version"),
             active=True,
             package=one.get("package"),
             requires_php=one.get("requires_php", ""),
             auto_update=by_itself.get(_release(version, one)),
         )
-        for one in offers
+        for one in available_updates
     ]
 
 
-def _release(version: str, offer: dict[str, Any]) -> str:
+def _release(version: str, update: dict[str, Any]) -> str:
     """Return what WordPress calls this update when it decides about an automatic update."""
-    if "-" in version and offer.get("kind") == "minor":
+    if "-" in version and update.get("kind") == "minor":
         return "core_dev"
-    return f"core_{offer.get('kind', '')}"
+    return f"core_{update.get('kind', '')}"

@@ -12,7 +12,7 @@ PATCH = "patch"
 MINOR = "minor"
 MAJOR = "major"
 UNCLEAR = "unclear"
-STEPS = (PATCH, MINOR, MAJOR)
+RELEASE_TYPES = (PATCH, MINOR, MAJOR)
 
 
 def is_above(required: str, present: str) -> bool:
@@ -21,23 +21,23 @@ def is_above(required: str, present: str) -> bool:
     return bool(wanted and had) and wanted > had + (0,) * len(wanted)
 
 
-def is_not_newer(offered: str, present: str) -> bool:
-    """Whether `offered` equals `present` or is certainly older; False if unclear.
+def is_not_newer(available: str, present: str) -> bool:
+    """Whether `available` equals `present` or is certainly older; False if unclear.
 
     Only the leading numbers are compared: 1.0 may follow 1.0-beta.
     """
-    wanted, had = numbers(offered), numbers(present)
+    wanted, had = numbers(available), numbers(present)
     if not wanted or not had:
         return False
     size = max(len(wanted), len(had))
-    return offered == present or wanted + (0,) * (size - len(wanted)) < had + (0,) * (
+    return available == present or wanted + (0,) * (size - len(wanted)) < had + (0,) * (
         size - len(had)
     )
 
 
-def step_between(present: str, offered: str) -> str:
+def release_type_between(present: str, available: str) -> str:
     """Return PATCH, MINOR or MAJOR; UNCLEAR if it cannot be parsed or does not go up."""
-    had, gets = numbers(present), numbers(offered)
+    had, gets = numbers(present), numbers(available)
     size = max(len(had), len(gets), 3)
     had, gets = had + (0,) * (size - len(had)), gets + (0,) * (size - len(gets))
     if not numbers(present) or gets <= had:
@@ -66,7 +66,7 @@ class AvailableUpdate(Protocol):
     @property
     def ident(self) -> str: ...
     @property
-    def offered(self) -> str | None: ...
+    def available(self) -> str | None: ...
 
 
 def available_updates(components: Iterable[AvailableUpdate]) -> dict[str, int]:
@@ -74,5 +74,5 @@ def available_updates(components: Iterable[AvailableUpdate]) -> dict[str, int]:
 
     A component counts once, also a WordPress with two available versions.
     """
-    found = {(one.kind, one.ident) for one in components if one.offered}
+    found = {(one.kind, one.ident) for one in components if one.available}
     return dict(Counter(kind for kind, _ in found))

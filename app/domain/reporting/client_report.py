@@ -53,7 +53,7 @@ class AvailableUpdate:
     ident: str
     name: str
     version: str
-    offered: str
+    available: str
     against: tuple[Reason, ...] = ()
     change_id: int | None = None
 
@@ -78,20 +78,20 @@ class SiteSnapshot:
     name: str
     url: str
     connection: str
-    fault: str = ""
+    error_code: str = ""
     report_at: datetime | None = None
     wordpress: str = ""
     php: str = ""
     components: int = 0
-    offers: tuple[AvailableUpdate, ...] = ()
+    available_updates: tuple[AvailableUpdate, ...] = ()
     holds: tuple[HoldSummary, ...] = ()
-    scopes: tuple[str, ...] = ()
-    alarms: int = 0
+    permissions: tuple[str, ...] = ()
+    alerts: int = 0
 
     @property
     def available(self) -> int:
         """Return the number of available updates, as in the list of sites."""
-        return sum(available_updates(self.offers).values())
+        return sum(available_updates(self.available_updates).values())
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,11 @@ class SiteSection:
 
 @dataclass(frozen=True)
 class ClientReport:
-    """Everything in the report. `made_at` is not part of the digest."""
+    """Everything in the report. `created_at` is not part of the digest."""
 
     client: str
     period: Period
-    made_at: datetime
+    created_at: datetime
     sites: tuple[SiteSection, ...]
     changes: tuple[ChangeHistory, ...]
     agreements: tuple[ReportEntry, ...]
@@ -168,7 +168,7 @@ class ClientReport:
     @property
     def ends_at(self) -> datetime:
         """Return the end of the period, or the time of creation if it is earlier."""
-        return min(self.period.ends, self.made_at)
+        return min(self.period.ends, self.created_at)
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -202,7 +202,7 @@ class ClientReport:
     @property
     def digest(self) -> str:
         """Return the SHA-256 of the report without the time of its creation."""
-        said = {name: value for name, value in _plain(self).items() if name != "made_at"}
+        said = {name: value for name, value in _plain(self).items() if name != "created_at"}
         return hashlib.sha256(canonical(said)).hexdigest()
 
 

@@ -37,22 +37,22 @@ _STATES = {
     "change_expired": "expired",
     "change_started": "running",
     "change_waiting": "waiting_for_site",
-    "change_unsettled": "unknown",
+    "change_outcome_unknown": "unknown",
 }
 ENDED = "change_ended"
 # Other events that the report lists.
 _NOTABLE = frozenset(
     {
-        "site_added", "site_forgotten", "pairing_completed", "keys_rotated", "site_moved",
-        "site_quarantined", "quarantine_ended", "server_login_changed", "component_held",
-        "component_released", "revocation_started", "revocation_confirmed",
-        "revocation_unproven", "revocation_unreached", "revocation_abandoned",
-        "site_disconnected", "site_reconnected", "goodbye_forged", "report_refused",
-        "alarm_raised", "alarm_closed",
+        "site_added", "site_removed", "pairing_completed", "keys_rotated", "site_moved",
+        "site_quarantined", "quarantine_ended", "server_login_changed", "update_hold_created",
+        "update_hold_ended", "revocation_started", "revocation_confirmed",
+        "revocation_unproven", "revocation_undelivered", "revocation_abandoned",
+        "site_disconnected", "site_reconnected", "disconnect_proof_forged", "report_refused",
+        "alert_raised", "alert_closed",
     }
 )  # fmt: skip
 # Events about the agreement with the client.
-AGREEMENTS = frozenset({"approvals_changed"})
+AGREEMENTS = frozenset({"approval_mode_changed"})
 BROKE_LATER = "change_broke_later"
 STORY_EVENTS = frozenset(_STATES) | {
     ENDED,
@@ -60,7 +60,7 @@ STORY_EVENTS = frozenset(_STATES) | {
     "incident_closed",
     "change_acknowledged",
 }
-CHECK_EVENTS = frozenset({"sync_asked", "site_called", "sync_failed", "report_received"})
+CHECK_EVENTS = frozenset({"sync_requested", "site_called", "sync_failed", "report_received"})
 REPORTED_EVENTS = STORY_EVENTS | _NOTABLE | AGREEMENTS
 
 
@@ -99,7 +99,7 @@ def compute_report(
     return ClientReport(
         client=client,
         period=period,
-        made_at=now,
+        created_at=now,
         sites=tuple(told),
         changes=tuple(stories),
         agreements=tuple(one for one in known if one.event in AGREEMENTS and period.holds(one.at)),
@@ -181,7 +181,7 @@ def _risks(
 
 
 _ORDER = (
-    "alarm", "incident", "not_known", "connection", "no_report", "stale", "php_ended", "waiting",
+    "alert", "incident", "not_known", "connection", "no_report", "stale", "php_ended", "waiting",
     "barred", "php_ends", "held",
 )  # fmt: skip
 
@@ -191,10 +191,10 @@ def _risks_of(site: SiteSnapshot, now: datetime) -> list[Risk]:
     if site.connection == FORGOTTEN:
         return found
     if site.connection != "healthy":
-        facts = {"connection": site.connection, "fault": site.fault}
+        facts = {"connection": site.connection, "error_code": site.error_code}
         found.append(Risk("connection", site.id, facts))
-    if site.alarms:
-        found.append(Risk("alarm", site.id, {"count": str(site.alarms)}))
+    if site.alerts:
+        found.append(Risk("alert", site.id, {"count": str(site.alerts)}))
     if site.report_at is None:
         return [*found, Risk("no_report", site.id, {})]
     if now - site.report_at > STALE_AFTER:
@@ -203,11 +203,11 @@ def _risks_of(site: SiteSnapshot, now: datetime) -> list[Risk]:
     if ends is not None and ends - now.date() < PLAN_AHEAD:
         code = "php_ended" if ends < now.date() else "php_ends"
         found.append(Risk(code, site.id, {"php": site.php, "ends": ends.isoformat()}))
-    ready = {(one.kind, one.ident) for one in site.offers if not one.against}
+    ready = {(one.kind, one.ident) for one in site.available_updates if not one.against}
     if ready:
         found.append(Risk("waiting", site.id, {"count": str(len(ready))}))
     held = {(one.kind, one.ident) for one in site.holds}
-    barred = {(one.kind, one.ident) for one in site.offers} - ready - held
+    barred = {(one.kind, one.ident) for one in site.available_updates} - ready - held
     if barred:
         found.append(Risk("barred", site.id, {"count": str(len(barred))}))
     for hold in site.holds:

@@ -11,12 +11,12 @@ from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
-from app.domain.audit.events import ClientReportMade
+from app.domain.audit.events import ClientReportIssued
 from app.domain.changes import auto_update_rules, candidates
 from app.domain.changes.candidates import Candidate
-from app.domain.changes.eligibility import SCOPES
+from app.domain.changes.eligibility import PERMISSIONS
 from app.domain.errors import NotFound
-from app.domain.inventory.versions import STEPS
+from app.domain.inventory.versions import RELEASE_TYPES
 from app.domain.reporting.client_report import (
     FORGOTTEN,
     AvailableUpdate,
@@ -34,10 +34,10 @@ from app.domain.reporting.computation import (
     compute_report,
 )
 from app.domain.reporting.sync_stats import ReportEntry
-from app.models.accounts import CLIENT, Member
-from app.models.alerts import Alarm
-from app.models.audit import NAMES, Entry
-from app.models.auto_update_rules import Held, Policy
+from app.models.accounts import CLIENT, User
+from app.models.alerts import Alert
+from app.models.audit import NAMES, AuditEntry
+from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.clients import THEMSELVES, Client
 from app.models.reports import Component, Report
 from app.models.sites import Site
@@ -68,13 +68,13 @@ def compute_for(
 
 def issue_report(
     client: Client, period: Period, *, form: str, by: Actor, config: Config, now: datetime
-) -> tuple[ClientReport, Entry]:
+) -> tuple[ClientReport, AuditEntry]:
     """Compute the report as a document, recorded in the audit log, and return it with its entry.
 
     `form` names the kind of document. The entry becomes the head of the log. Raises NotFound.
     """
     report = compute_for(client, period, by=by, config=config, now=now)
-    event = ClientReportMade(
+    event = ClientReportIssued(
         client_id=client.id,
         client=client.name,
         first_day=period.first_day.isoformat(),
@@ -82,7 +82,7 @@ def issue_report(
         form=form,
         digest=report.digest,
     )
-    with permissions.member_transaction(by, "see") as (_, by):
+    with permissions.user_transaction(by, "see") as (_, by):
         return report, audit.record(event, by, now=now)
 
 
@@ -91,9 +91,12 @@ def lines_about(client: Client, period: Period) -> list[ReportEntry]:
 
     Those of checks are left out.
     """
-    about = Entry.site_id.in_(_site_ids(client)) & Entry.event.in_(REPORTED_EVENTS)
-    agreed = Entry.event.in_(AGREEMENTS) & (Entry.client_id == client.id)
-    return [_line(one) for one in Entry.stream_with_details(about | agreed, Entry.at < period.ends)]
+    about = AuditEntry.site_id.in_(_site_ids(client)) & AuditEntry.event.in_(REPORTED_EVENTS)
+    agreed = AuditEntry.event.in_(AGREEMENTS) & (AuditEntry.client_id == client.id)
+    return [
+        _line(one)
+        for one in AuditEntry.stream_with_details(about | agreed, AuditEntry.at < period.ends)
+    ]
 
 
 def check_lines(client: Client, period: Period) -> Iterator[ReportEntry]:
@@ -101,11 +104,11 @@ def check_lines(client: Client, period: Period) -> Iterator[ReportEntry]:
 
     Nothing in them is about a person, so the entries alone are enough.
     """
-    for entry in Entry.stream(
-        Entry.site_id.in_(_site_ids(client)),
-        Entry.event.in_(CHECK_EVENTS),
-        Entry.at >= period.begins,
-        Entry.at < period.ends,
+    for entry in AuditEntry.stream(
+        AuditEntry.site_id.in_(_site_ids(client)),
+        AuditEntry.event.in_(CHECK_EVENTS),
+        AuditEntry.at >= period.begins,
+        AuditEntry.at < period.ends,
     ):
         body = json.loads(entry.body)
         who = NAMES.get(body["actor"]["kind"], "")
@@ -117,7 +120,7 @@ def _site_ids(client: Client) -> Any:
     return Site.select(Site.id).where(Site.client == client)
 
 
-def _line(entry: Entry) -> ReportEntry:
+def _line(entry: AuditEntry) -> ReportEntry:
     told = entry_document(entry)
     return ReportEntry(
         entry.seq, entry.at, entry.event, entry.site_id, told["actor"]["name"], told["facts"]
@@ -143,59 +146,59 @@ def _site_snapshot(site: Site, now: datetime) -> SiteSnapshot:
         name=site.name,
         url=site.url,
         connection=site.connection,
-        fault=site.fault,
+        error_code=site.error_code,
         report_at=report.received_at if report else None,
         wordpress=report.wordpress if report else "",
         php=report.php if report else "",
         components=Component.select().where(Component.site == site).count(),
-        offers=tuple(_offers(found)),
+        available_updates=tuple(_available_updates(found)),
         holds=tuple(_holds(site, names, now)),
-        scopes=_scopes(report),
-        alarms=len(Alarm.open_ones(site)),
+        permissions=_permissions(report),
+        alerts=len(Alert.open_ones(site)),
     )
 
 
-def _offers(found: Iterable[Candidate]) -> Iterable[AvailableUpdate]:
+def _available_updates(found: Iterable[Candidate]) -> Iterable[AvailableUpdate]:
     for one in found:
         target = one.target
-        if target.offered:
+        if target.available:
             yield AvailableUpdate(
                 kind=target.kind,
                 ident=target.ident,
                 name=target.name,
                 version=target.version,
-                offered=target.offered,
+                available=target.available,
                 against=one.verdict.reasons,
                 change_id=one.open_change.id if one.open_change else None,
             )
 
 
 def _holds(site: Site, names: dict[tuple[str, str], str], now: datetime) -> Iterable[HoldSummary]:
-    for (kind, ident), held in sorted(Held.of_site(site).items()):
+    for (kind, ident), held in sorted(UpdateHold.of_site(site).items()):
         if held.until is None or held.until > now:
             name = names.get((kind, ident), ident)
-            yield HoldSummary(kind, ident, name, held.reason, held.made_by, held.until)
+            yield HoldSummary(kind, ident, name, held.reason, held.created_by, held.until)
 
 
-def _scopes(report: Report | None) -> tuple[str, ...]:
+def _permissions(report: Report | None) -> tuple[str, ...]:
     """Return what the site's owner lets Aura change, as the site reports it."""
-    said = (json.loads(report.body).get("agent") or {}).get("scopes") or {} if report else {}
-    return tuple(scope for scope in SCOPES if said.get(scope) is True)
+    said = (json.loads(report.body).get("agent") or {}).get("permissions") or {} if report else {}
+    return tuple(permission for permission in PERMISSIONS if said.get(permission) is True)
 
 
 def approval_rights(client: Client, now: datetime) -> Rights:
     """Return who may approve updates of this client's sites, with the auto-update rules."""
-    members = [one for one in Member.listing() if not (one.is_disabled or one.is_invited)]
+    users = [one for one in User.listing() if not (one.is_disabled or one.is_invited)]
     sites = list(Site.select().where(Site.client == client, Site.forgotten_at.is_null()))
     return Rights(
         approvals=client.approvals,
         deciders=tuple(
             one.name
-            for one in members
+            for one in users
             if permissions.is_allowed(one.role, "approve") and client.approvals != THEMSELVES
         ),
         client_people=tuple(
-            one.name for one in members if one.role == CLIENT and one.client_id == client.id
+            one.name for one in users if one.role == CLIENT and one.client_id == client.id
         ),
         standing=tuple(
             RuleSummary(
@@ -204,16 +207,16 @@ def approval_rights(client: Client, now: datetime) -> Rights:
                 auto_update_rules.window_in_words(one),
                 one.expires_at,
             )
-            for one in Policy.in_force(now)
+            for one in AutoUpdateRule.in_force(now)
             if _touches(one, sites)
         ),
     )
 
 
-def _touches(policy: Policy, sites: list[Site]) -> bool:
+def _touches(rule: AutoUpdateRule, sites: list[Site]) -> bool:
     return any(
-        auto_update_rules.applies_to(policy, site, scope, step)
+        auto_update_rules.applies_to(rule, site, permission, release_type)
         for site in sites
-        for scope in SCOPES
-        for step in STEPS
+        for permission in PERMISSIONS
+        for release_type in RELEASE_TYPES
     )

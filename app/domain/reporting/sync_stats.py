@@ -66,7 +66,7 @@ class Checks:
     answered: int = 0
     not_made: int = 0
     gaps: tuple[Gap, ...] = ()
-    faults: tuple[ErrorSpan, ...] = ()
+    errors: tuple[ErrorSpan, ...] = ()
 
     @property
     def permille(self) -> int:
@@ -101,7 +101,7 @@ class CheckCounter:
         self._begins, self._ends = begins, ends
         self._gaps = _GapFinder(spans, begins, ends, every * _ROUNDS_MISSED)
         self._made = self._answered = self._not_made = 0
-        self._faults: dict[str, ErrorSpan] = {}
+        self._errors: dict[str, ErrorSpan] = {}
         self._last: _Open | None = None
         self._is_open = False
 
@@ -109,7 +109,7 @@ class CheckCounter:
         """Count the next entry if it is a check between the two moments."""
         if not self._begins <= line.at < self._ends:
             return
-        if line.event == "sync_asked":
+        if line.event == "sync_requested":
             self._begin(line.at)
         elif line.event == "site_called" and line.facts.get("op") == "report":
             if not self._is_open:
@@ -119,7 +119,7 @@ class CheckCounter:
                 self._last.was_asked = True
                 self._last.was_answered |= line.facts.get("outcome") == "ok"
         elif line.event == "sync_failed":
-            self._note_fault(line)
+            self._record_error(line)
             self._is_open = False
 
     def result(self) -> Checks:
@@ -133,7 +133,7 @@ class CheckCounter:
             answered=self._answered,
             not_made=self._not_made,
             gaps=tuple(self._gaps.result()),
-            faults=tuple(sorted(self._faults.values(), key=lambda one: (-one.count, one.name))),
+            errors=tuple(sorted(self._errors.values(), key=lambda one: (-one.count, one.name))),
         )
 
     def _begin(self, at: datetime) -> None:
@@ -151,11 +151,11 @@ class CheckCounter:
         self._answered += done.was_answered
         self._gaps.look(done.at)
 
-    def _note_fault(self, line: ReportEntry) -> None:
-        name = str(line.facts.get("fault", ""))
-        known = self._faults.get(name)
+    def _record_error(self, line: ReportEntry) -> None:
+        name = str(line.facts.get("error_code", ""))
+        known = self._errors.get(name)
         first, so_far = (known.first, known.count) if known else (line, 0)
-        self._faults[name] = ErrorSpan(name, so_far + 1, first, line)
+        self._errors[name] = ErrorSpan(name, so_far + 1, first, line)
 
 
 class SiteWatch:

@@ -26,7 +26,7 @@ def rename_client(client: Client, name: str, *, by: Actor, now: datetime) -> Non
     sites.require_short(name=name)
     if not name:
         raise Invalid("name", "Enter a name.")
-    with permissions.member_transaction(by, "pair") as (_, present):
+    with permissions.user_transaction(by, "pair") as (_, present):
         client.refresh()
         other = Client.find(name)
         if other is not None and other != client:

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from app.domain import audit, permissions
 from app.domain.actor import Actor
-from app.domain.audit.events import ComponentHeld, ComponentReleased
+from app.domain.audit.events import UpdateHoldCreated, UpdateHoldEnded
 from app.domain.errors import Invalid, StaleState
 from app.domain.text import MAX_REASON_CHARS
-from app.models.auto_update_rules import Held
+from app.models.auto_update_rules import UpdateHold
 from app.models.sites import Site
 
 LONGEST = timedelta(days=366)
@@ -35,9 +35,11 @@ def hold_updates(
         raise Invalid("hold_reason", "Enter a reason. Your team sees it.")
     if until is not None and not now < until <= now + LONGEST:
         raise Invalid("until", "Choose a date within the next year, or leave the field empty.")
-    with permissions.member_transaction(by, "propose") as (_, by):
-        Held.put(site, kind, ident, reason=reason, until=until, made_by=by.name, made_at=now)
-        event = ComponentHeld(
+    with permissions.user_transaction(by, "propose") as (_, by):
+        UpdateHold.put(
+            site, kind, ident, reason=reason, until=until, created_by=by.name, created_at=now
+        )
+        event = UpdateHoldCreated(
             site_id=site.id,
             kind=kind,
             ident=ident,
@@ -52,7 +54,7 @@ def release_hold(site: Site, kind: str, ident: str, *, by: Actor, now: datetime)
 
     Raises: Forbidden, or StaleState if they are not ignored.
     """
-    with permissions.member_transaction(by, "propose") as (_, by):
-        if not Held.release(site, kind, ident):
+    with permissions.user_transaction(by, "propose") as (_, by):
+        if not UpdateHold.release(site, kind, ident):
             raise StaleState("These updates are no longer ignored.")
-        audit.record(ComponentReleased(site_id=site.id, kind=kind, ident=ident), by, now=now)
+        audit.record(UpdateHoldEnded(site_id=site.id, kind=kind, ident=ident), by, now=now)

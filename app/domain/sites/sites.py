@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from app.config import Config
 from app.domain import audit, permissions
 from app.domain.actor import Actor
-from app.domain.audit.events import ServerLoginChanged, SiteAdded, SiteForgotten
+from app.domain.audit.events import ServerLoginChanged, SiteAdded, SiteRemoved
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.sites import urls
 from app.http.ip_policy import Network, is_reachable
@@ -73,7 +73,7 @@ def _require_reachable(address: str, allow_nets: tuple[Network, ...]) -> None:
 
 
 def _create(name: str, url: str, client_name: str, by: Actor, now: datetime) -> Site:
-    with permissions.member_transaction(by, "pair") as (_, by):
+    with permissions.user_transaction(by, "pair") as (_, by):
         site = Site.create(
             name=name,
             url=url,
@@ -96,7 +96,7 @@ def remove_site(site: Site, *, by: Actor, now: datetime | None = None) -> None:
     Raises: Forbidden, or Conflict while the site is connected or has an open token.
     """
     now = now or utcnow()
-    with permissions.member_transaction(by, "revoke") as (_, by):
+    with permissions.user_transaction(by, "revoke") as (_, by):
         # Read under the lock, because the current state decides what is kept.
         site.refresh()
         is_needed = site.revoke_next_at or site.recheck_at
@@ -106,7 +106,7 @@ def remove_site(site: Site, *, by: Actor, now: datetime | None = None) -> None:
         Component.delete().where(Component.site == site).execute()
         Report.delete().where(Report.site == site).execute()
         SiteTag.give(site, {})
-        audit.record(SiteForgotten(site_id=site.id, name=site.name, url=site.url), by, now=now)
+        audit.record(SiteRemoved(site_id=site.id, name=site.name, url=site.url), by, now=now)
 
 
 def set_server_login(
@@ -126,7 +126,7 @@ def set_server_login(
     else:
         ring = KeyRing(config.sealing_keys)
         sealed = ring.seal(f"{name}:{password}".encode(), server_login_context(site.id))
-    with permissions.member_transaction(by, "keys") as (_, by):
+    with permissions.user_transaction(by, "keys") as (_, by):
         site.refresh()
         if site.forgotten_at or not site.note(when=STATES, server_login_sealed=sealed):
             raise Conflict("This site was removed from Aura.")

@@ -31,7 +31,7 @@ DOWNLOADS = "downloads.wordpress.org"
 PATIENCE_S = 120.0
 
 
-def step_of(wp: Any, component: str, to: str, *, kind: str = "plugin") -> dict[str, str]:
+def item_of(wp: Any, component: str, to: str, *, kind: str = "plugin") -> dict[str, str]:
     """One step from whatever is installed."""
     return {"kind": kind, "id": component, "from": version(wp, component, kind=kind), "to": to}
 
@@ -59,7 +59,7 @@ class Order:
         cls,
         wp: Any,
         paired: Paired,
-        step: dict[str, Any],
+        item: dict[str, Any],
         *,
         op: str = "change.run",
         **changed: Any,
@@ -74,7 +74,7 @@ class Order:
             "site": site,
             "kid": paired.channel.keyid,
             "home": wp.url,
-            "step": {**source, **step},
+            "item": {**source, **item},
             "pre": {"wp": wordpress, "php": php},
             "not_before": now - 5,
             "not_after": now + 600,
@@ -108,9 +108,9 @@ def ask(paired: Paired, op: str, *, deadline_s: float = PATIENCE_S, **given: Any
     return reply.document
 
 
-def grant(wp: Any, *scopes: str, here: bool = False) -> None:
+def grant(wp: Any, *permissions: str, here: bool = False) -> None:
     """What the owner's form in wp-admin does."""
-    names = ", ".join(f"'{scope}'" for scope in scopes)
+    names = ", ".join(f"'{permission}'" for permission in permissions)
     asked = "true" if here else "false"
     wp.evaluate(f"return siteagent()->permissions()->grant(array({names}), {asked});")
 
@@ -146,7 +146,7 @@ def disk(wp: Any, component: str, *, kind: str = "plugin") -> dict[str, Any]:
     return wp.evaluate(_PRINT % {"kind": kind, "id": component})
 
 
-def offer(wp: Any, slug: str, to: str, *, kind: str = "plugin", **about: Any) -> None:
+def update(wp: Any, slug: str, to: str, *, kind: str = "plugin", **about: Any) -> None:
     """From now on WordPress.org offers this version; the site has not heard of it yet."""
     wp.evaluate(_offering(slug, to, kind, about))
 
@@ -183,7 +183,7 @@ def publish_package(wp: Any, path: str, package: bytes) -> None:
 
 
 def reset(
-    wp: Any, slug: str, to: str, *, kind: str = "plugin", offered: str = ""
+    wp: Any, slug: str, to: str, *, kind: str = "plugin", available: str = ""
 ) -> dict[str, Any]:
     """The component as this fixture version has it, whatever a test made of it; and its disk."""
     files = {
@@ -196,7 +196,7 @@ def reset(
         f"foreach (json_decode({php_text(json.dumps(files))}) as $name => $text)"
         f'{{ file_put_contents("$root/{slug}/$name", $text); }}'
         "wp_clean_plugins_cache(); wp_clean_themes_cache();"
-        + (_offering(slug, offered, kind, {}) if offered else "")
+        + (_offering(slug, available, kind, {}) if available else "")
         + _PRINT % {"kind": kind, "id": component}
     )
 

@@ -56,13 +56,13 @@ def pair(token: keys.Token) -> Paired:
 
 
 def head_of(answer: site_client.Reply) -> dict[str, Any]:
-    """The newest entry of the site's log, by its mark."""
-    mark = parse_json(from_b64u(answer.document["mark"]["body"]))
-    return {"n": mark["n"], "hash": mark["hash"]}
+    """The newest entry of the site's log, by its checkpoint."""
+    checkpoint = parse_json(from_b64u(answer.document["checkpoint"]["body"]))
+    return {"n": checkpoint["n"], "hash": checkpoint["hash"]}
 
 
-def mark_of(paired: Paired, n: int, at: int, digest: str = "") -> dict[str, str]:
-    """How far the dashboard's trail reaches, as it would sign it."""
+def checkpoint_of(paired: Paired, n: int, at: int, digest: str = "") -> dict[str, str]:
+    """How far the dashboard's audit log reaches, as it would sign it."""
     body = canonical(
         {
             "v": 1,

@@ -11,14 +11,22 @@ FORMS = (
     "siteagent_cancel",
     "siteagent_disconnect",
     "siteagent_moved",
-    "siteagent_accept_trail",
+    "siteagent_accept_audit_log",
     "siteagent_export_log",
-    "siteagent_scopes",
+    "siteagent_permissions",
     "siteagent_decide",
 )
 
 
-TABS = ("", "&tab=may", "&tab=data", "&tab=log", "&step=token", "&step=consent", "&step=disconnect")
+TABS = (
+    "",
+    "&tab=permissions",
+    "&tab=data",
+    "&tab=log",
+    "&step=token",
+    "&step=consent",
+    "&step=disconnect",
+)
 
 
 def nonce_of(wp, person: Person, action: str) -> str:

@@ -30,7 +30,7 @@ def trust_test_key(wp: Any) -> None:
     )
 
 
-def offer_release(
+def publish_release(
     wp: Any, version: str, package: bytes, *, seed: bytes = KEY, sent: bytes = b"", **changed: Any
 ) -> dict[str, Any]:
     """Have the dashboard offer this package; `sent` is what it sends in its place."""

@@ -13,7 +13,7 @@ from tests.wordpress.repository import FIXTURES
 _FOLDER = FIXTURES / "sellers"
 _TEMPLATE = (_FOLDER / "seller.php.template").read_text("utf-8")
 SHOP = _FOLDER / "shop.php"
-INSTALLED, OFFERED = "1.0", "2.0"
+INSTALLED, AVAILABLE = "1.0", "2.0"
 
 # How sellers' updaters register, by the name they have in the reviews, and the PHP that does it.
 # `when_stored` filters the list as WordPress stores it, `when_read` as WordPress reads it.
@@ -24,8 +24,8 @@ _ON_INIT_FOR_MANAGERS = """add_action('init', function () {
 PATTERNS = {
     "p01": (
         "Update URI",
-        "add_filter('update_plugins_shop.example', function ($offer, $headers, $file) {"
-        " return '%slug%/%slug%.php' === $file ? (array) offer() : $offer; }, 10, 3);",
+        "add_filter('update_plugins_shop.example', function ($update, $headers, $file) {"
+        " return '%slug%/%slug%.php' === $file ? (array) update() : $update; }, 10, 3);",
     ),
     "p02": ("WP Rocket", "when_stored();"),
     "p03": ("ACF Pro", "add_action('init', __NAMESPACE__ . '\\when_stored');"),
@@ -75,7 +75,7 @@ def source(slug: str, version: str, pattern: str, register: str, package: str = 
 def install(wp: Any, slug: str, pattern: str, register: str, package: str = "") -> None:
     """Put version 1.0 on the site and 2.0 into its seller's shop; it is active."""
     old, new = (
-        source(slug, one, pattern, register, package).encode() for one in (INSTALLED, OFFERED)
+        source(slug, one, pattern, register, package).encode() for one in (INSTALLED, AVAILABLE)
     )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:

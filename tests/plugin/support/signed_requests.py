@@ -86,7 +86,7 @@ def forget(wp) -> None:
         }
         foreach (get_users(array('fields' => 'ids')) as $id) {
             delete_site_transient('siteagent_draft_' . $id);
-            delete_site_transient('siteagent_news_' . $id);
+            delete_site_transient('siteagent_flash_' . $id);
         }
         """
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.plugin_package import SOURCE, build_plugin_zip
-from tests.plugin.support.releases import PUBLIC, installed_package, offer_release
+from tests.plugin.support.releases import PUBLIC, installed_package, publish_release
 
 AGENT = "siteagent/siteagent.php"
 HERE, NEXT = "0.1.0", "0.2.0"
@@ -49,8 +49,8 @@ def replace(file: Path, text: str, instead: str) -> None:
     file.write_text(source.replace(text, instead, 1), "utf-8")
 
 
-def offered(wp, version: str = NEXT, spoilt: Spoilt | None = None, **changed: Any) -> None:
-    offer_release(wp, version, package(version, spoilt, **changed))
+def available(wp, version: str = NEXT, spoilt: Spoilt | None = None, **changed: Any) -> None:
+    publish_release(wp, version, package(version, spoilt, **changed))
 
 
 # Without WordPress, which may not load.

@@ -4,8 +4,8 @@ set -eu
 export DEBIAN_FRONTEND=noninteractive
 
 # Services are started by the entry point, never while packages are installed.
-printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
-chmod +x /usr/sbin/policy-rc.d
+printf '#!/bin/sh\nexit 101\n' > /usr/sbin/rule-rc.d
+chmod +x /usr/sbin/rule-rc.d
 
 install() {
 	apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \

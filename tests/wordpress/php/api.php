@@ -28,7 +28,7 @@ function translations( array $offered, array $slugs ): array {
 	};
 	$address   = static function ( array $one ): array {
 		$path = "/translation/{$one['type']}/{$one['slug']}/{$one['version']}/{$one['language']}.zip";
-		// Not by themselves: an offer must still stand when a test looks for it.
+		// Not by themselves: an available update must still stand when a test looks for it.
 		return $one + array(
 			'package'    => DOWNLOADS . $path,
 			'autoupdate' => false,

@@ -14,12 +14,12 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Uninstaller {
 
-	const TABLES = array( 'siteagent_nonce', 'siteagent_log', 'siteagent_operation', 'siteagent_mark' );
+	const TABLES = array( 'siteagent_nonce', 'siteagent_log', 'siteagent_operation', 'siteagent_checkpoint' );
 
-	const OPTIONS = array( 'siteagent', 'siteagent_log', 'siteagent_strangers' );
+	const OPTIONS = array( 'siteagent', 'siteagent_log', 'siteagent_unauthenticated' );
 
 	/** Prefixes of transients, followed by the id of an account or an update. */
-	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_news_', 'siteagent_changelog_', 'siteagent_admin_' );
+	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_flash_', 'siteagent_changelog_', 'siteagent_admin_' );
 
 	/** On a network with many sites, dashboards are only notified for this long. Others find out with their next request. */
 	const NOTIFY_TIME_S = 20;
@@ -76,7 +76,7 @@ final class Siteagent_Uninstaller {
 				$siteagent->pairing()->disconnect( 'site' );
 			}
 		} catch ( Throwable $error ) {
-			error_log( 'SiteAgent: no goodbye was said: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
+			error_log( 'SiteAgent: no disconnect notice was sent: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
 		}
 	}
 

@@ -9,20 +9,20 @@ from app.domain.audit.events.base import Event, Personal
 
 @dataclass(frozen=True, kw_only=True)
 class OwnerCreated(Event):
-    member_id: int
+    user_id: int
     name: Personal
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemberCreated(Event):
-    member_id: int
+class UserCreated(Event):
+    user_id: int
     name: Personal
     role: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignedIn(Event):
-    member_id: int
+    user_id: int
     session_id: int
 
 
@@ -37,7 +37,7 @@ class SignInFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SignedOut(Event):
-    member_id: int
+    user_id: int
     session_id: int
 
 
@@ -45,7 +45,7 @@ class SignedOut(Event):
 class SessionEnded(Event):
     """A session of `name` ended; the actor may be an owner who disabled the account."""
 
-    member_id: int
+    user_id: int
     session_id: int
     name: Personal
 
@@ -54,18 +54,18 @@ class SessionEnded(Event):
 class InvitationIssued(Event):
     """A user got a new link to choose a password; earlier links and sessions ended."""
 
-    member_id: int
+    user_id: int
     name: Personal
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasswordChosen(Event):
-    member_id: int
+class PasswordSet(Event):
+    user_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordChanged(Event):
-    member_id: int
+    user_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +85,14 @@ class PasswordRefused(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemberDisabled(Event):
-    member_id: int
+class UserDisabled(Event):
+    user_id: int
     name: Personal
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemberEnabled(Event):
-    member_id: int
+class UserEnabled(Event):
+    user_id: int
     name: Personal
 
 
@@ -100,7 +100,7 @@ class MemberEnabled(Event):
 class RoleChanged(Event):
     """The role of a user changed; `client` is the client whose sites they see, if any."""
 
-    member_id: int
+    user_id: int
     name: Personal
     role: str
     was: str

@@ -8,21 +8,21 @@ from app.domain.audit.events.base import Event, Personal
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlarmRaised(Event):
+class AlertRaised(Event):
     """A site's log and the audit log contradict each other, or one is incomplete.
 
     `about` is the kind of contradiction.
     """
 
-    alarm_id: int
+    alert_id: int
     about: str
     evidence: dict[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlarmClosed(Event):
+class AlertClosed(Event):
     """A person resolved an alert with a note."""
 
-    alarm_id: int
+    alert_id: int
     about: str
     note: Personal

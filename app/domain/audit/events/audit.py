@@ -8,12 +8,12 @@ from app.domain.audit.events.base import Event, Personal
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrailExported(Event):
+class AuditLogExported(Event):
     """An export was written; `scope` describes it, `digest` is the hash of its file."""
 
     scope: str
     form: str
-    has_private: bool
+    includes_private: bool
     entries: int
     digest: str
 
@@ -33,27 +33,27 @@ class ExportDownloaded(Event):
 
     export_id: int
     form: str
-    has_private: bool
+    includes_private: bool
     digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerificationAsked(Event):
+class VerificationRequested(Event):
     verification_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrailVerified(Event):
+class AuditLogVerified(Event):
     """The audit log is intact and matches the checkpoints that sites hold."""
 
     entries: int
     head: str
-    marks: int
+    checkpoints: int
     outcome: str = "succeeded"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrailBroken(Event):
+class VerificationFailed(Event):
     """The audit log was changed; `broken_at` is the first entry that does not match."""
 
     broken_at: int
@@ -63,7 +63,7 @@ class TrailBroken(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrailBreakSeen(Event):
+class VerificationFailureAcknowledged(Event):
     """A user dismissed the message about a changed log."""
 
     verification_id: int
@@ -71,14 +71,14 @@ class TrailBreakSeen(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PersonErased(Event):
+class PersonalDataErased(Event):
     """The private details of `entries` entries were erased.
 
     `older` entries name this person in the chain itself, as all did before details were stored
     separately. They stay.
     """
 
-    member_id: int
+    user_id: int
     entries: int
     older: int
     reason: Personal

@@ -8,13 +8,13 @@ from app.domain.audit.events.base import Event, Personal
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyMade(Event):
+class AutoUpdateRuleCreated(Event):
     """An auto-update rule was created; the event contains all that it covers."""
 
-    policy_id: int
+    rule_id: int
     name: str
-    scopes: str
-    steps: str
+    permissions: str
+    release_types: str
     covers: str
     tags: str
     window: str
@@ -23,19 +23,19 @@ class PolicyMade(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyConfirmed(Event):
-    policy_id: int
+class AutoUpdateRuleConfirmed(Event):
+    rule_id: int
     name: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyEnded(Event):
-    policy_id: int
+class AutoUpdateRuleEnded(Event):
+    rule_id: int
     name: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApprovalsChanged(Event):
+class ApprovalModeChanged(Event):
     """The approval setting of a client changed."""
 
     client: str

@@ -12,15 +12,15 @@ REGISTRY: dict[str, type[Event]] = {}
 PERSONAL_FACTS: dict[str, frozenset[str]] = {}
 
 # A fact that names a person, or that a person typed. It is stored next to the chain, where it
-# can be erased. `member_id` is the person it is about, unless that is the actor.
+# can be erased. `user_id` is the person it is about, unless that is the actor.
 _PERSONAL = "personal"
 Personal = Annotated[str, _PERSONAL]
 
 
 def is_personal(kind: object) -> bool:
     """Whether a type is marked as personal, directly or in a part of it (`Personal | None`)."""
-    marks = getattr(kind, "__metadata__", ())
-    return _PERSONAL in marks or any(is_personal(part) for part in get_args(kind))
+    checkpoints = getattr(kind, "__metadata__", ())
+    return _PERSONAL in checkpoints or any(is_personal(part) for part in get_args(kind))
 
 
 _ABOUT = ("site_id", "client_id")

@@ -50,7 +50,7 @@ class ChangeProposed(ChangeEvent):
     """
 
     reason: Personal
-    policy_id: int | None = None
+    rule_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +69,12 @@ class ChangeChecked(ChangeEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeApproved(ChangeEvent):
-    """Approved by the actor, or by the auto-update rule `policy_id`, named in `approver`."""
+    """Approved by the actor, or by the auto-update rule `rule_id`, named in `approver`."""
 
     digest: str
     how: str
     approver: Personal
-    policy_id: int | None = None
+    rule_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +100,10 @@ class ChangeStarted(ChangeEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangeUnsettled(ChangeEvent):
+class ChangeOutcomeUnknown(ChangeEvent):
     """The result is unknown: the answer was lost or is not valid."""
 
-    fault: str
+    error_code: str
     outcome: str = "unknown"
 
 
@@ -154,7 +154,7 @@ class ChangeAcknowledged(ChangeEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComponentHeld(Event):
+class UpdateHoldCreated(Event):
     kind: str
     ident: str
     reason: Personal
@@ -162,6 +162,6 @@ class ComponentHeld(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComponentReleased(Event):
+class UpdateHoldEnded(Event):
     kind: str
     ident: str

@@ -8,7 +8,7 @@ from app.domain.audit.events.base import Event
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClientReportMade(Event):
+class ClientReportIssued(Event):
     """A client report was created; `digest` covers everything in it."""
 
     client: str

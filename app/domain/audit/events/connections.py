@@ -8,7 +8,7 @@ from app.domain.audit.events.base import Event
 
 
 @dataclass(frozen=True, kw_only=True)
-class RotationAsked(Event):
+class KeyRotationRequested(Event):
     """Key renewal was requested; with `home`, at the site's new address."""
 
     rotation_id: int
@@ -23,9 +23,9 @@ class KeysRotated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RotationFailed(Event):
+class KeyRotationFailed(Event):
     rotation_id: int
-    fault: str
+    error_code: str
     outcome: str = "failed"
 
 
@@ -60,12 +60,12 @@ class ServerLoginChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExaminationAsked(Event):
-    examination_id: int
+class DiagnosticsRequested(Event):
+    diagnostic_run_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectionExamined(Event):
+class DiagnosticsCompleted(Event):
     """A connection test ended; `blocker` is the problem, `requests` the number of requests."""
 
     verdict: str

@@ -26,7 +26,7 @@ class PairingExpired(Event):
 @dataclass(frozen=True, kw_only=True)
 class PairingAttemptFailed(Event):
     pairing_id: int
-    fault: str
+    error_code: str
     evidence: dict[str, str | int]
     outcome: str = "failed"
 
@@ -36,7 +36,7 @@ class PairingFailed(Event):
     """The token was closed because of an error that waiting cannot fix."""
 
     pairing_id: int
-    fault: str
+    error_code: str
     evidence: dict[str, str | int]
     outcome: str = "failed"
 

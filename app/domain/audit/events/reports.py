@@ -8,14 +8,14 @@ from app.domain.audit.events.base import Event
 
 
 @dataclass(frozen=True, kw_only=True)
-class SyncAsked(Event):
+class SyncRequested(Event):
     sync_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyncFailed(Event):
     sync_id: int
-    fault: str
+    error_code: str
     outcome: str = "failed"
 
 
@@ -23,7 +23,7 @@ class SyncFailed(Event):
 class ReportReceived(Event):
     digest: str
     components: int
-    offers: int
+    available_updates: int
     dropped_fields: int
 
 

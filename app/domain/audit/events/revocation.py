@@ -28,14 +28,14 @@ class RevocationUnproven(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RevocationUnreached(Event):
+class RevocationUndelivered(Event):
     kid: str
-    fault: str
-    next_try_at: str
+    error_code: str
+    next_attempt_at: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecheckEnded(Event):
+class RevocationChecksEnded(Event):
     """The connection was not restored for a year, so its last secret was destroyed."""
 
     kid: str
@@ -56,7 +56,7 @@ class SiteDisconnected(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GoodbyeForged(Event):
+class DisconnectProofForged(Event):
     """A disconnect notice had a valid proof, but the site never sent it: a copy of it exists."""
 
     kid: str

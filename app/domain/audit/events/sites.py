@@ -30,7 +30,7 @@ class SiteEdited(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SiteForgotten(Event):
+class SiteRemoved(Event):
     name: str
     url: str
 

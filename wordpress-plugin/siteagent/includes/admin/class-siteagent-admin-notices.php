@@ -56,7 +56,7 @@ final class Siteagent_Admin_Notices {
 		if ( 0 < $waiting ) {
 			/* translators: %s: number of updates */
 			$what = sprintf( _n( 'SiteAgent: %s update is waiting for your approval.', 'SiteAgent: %s updates are waiting for your approval.', $waiting, 'siteagent' ), number_format_i18n( $waiting ) );
-			$this->notice( 'info', $what, __( 'Review', 'siteagent' ), array( 'tab' => 'may' ) );
+			$this->notice( 'info', $what, __( 'Review', 'siteagent' ), array( 'tab' => 'permissions' ) );
 		}
 	}
 

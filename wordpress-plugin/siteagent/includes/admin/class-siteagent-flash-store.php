@@ -19,7 +19,7 @@ final class Siteagent_Flash_Store {
 
 	const LIFETIME_S = 1800;
 	const DRAFT      = 'siteagent_draft_';
-	const NOTICE     = 'siteagent_news_';
+	const NOTICE     = 'siteagent_flash_';
 
 	/** More than any token needs. Longer input is cut. */
 	const MAX_TEXT = 4000;
@@ -33,8 +33,8 @@ final class Siteagent_Flash_Store {
 	public function save_draft( string $text, string $error ): void {
 		$draft     = wp_json_encode(
 			array(
-				'text'  => substr( $text, 0, self::MAX_TEXT ),
-				'fault' => $error,
+				'text'       => substr( $text, 0, self::MAX_TEXT ),
+				'error_code' => $error,
 			)
 		);
 		$nonce     = random_bytes( SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
@@ -45,7 +45,7 @@ final class Siteagent_Flash_Store {
 	/**
 	 * Returns what this administrator pasted in this session; null without one.
 	 *
-	 * @return array{text:string,fault:string}|null
+	 * @return array{text:string,error_code:string}|null
 	 */
 	public function draft(): ?array {
 		$stored = get_site_transient( self::transient_name( self::DRAFT ) );
@@ -56,12 +56,12 @@ final class Siteagent_Flash_Store {
 		$nonce = substr( $raw, 0, SODIUM_CRYPTO_SECRETBOX_NONCEBYTES );
 		$draft = sodium_crypto_secretbox_open( substr( $raw, SODIUM_CRYPTO_SECRETBOX_NONCEBYTES ), $nonce, $this->encryption_key() );
 		$draft = false === $draft ? null : json_decode( $draft, true );
-		if ( ! is_array( $draft ) || ! isset( $draft['text'], $draft['fault'] ) ) {
+		if ( ! is_array( $draft ) || ! isset( $draft['text'], $draft['error_code'] ) ) {
 			return null;
 		}
 		return array(
-			'text'  => (string) $draft['text'],
-			'fault' => (string) $draft['fault'],
+			'text'       => (string) $draft['text'],
+			'error_code' => (string) $draft['error_code'],
 		);
 	}
 

@@ -33,27 +33,27 @@ final class Siteagent_Log_Formatter {
 
 	private static function event_labels(): array {
 		return array(
-			'token_accepted'   => __( 'Accepted a pairing token.', 'siteagent' ),
-			'token_cancelled'  => __( 'Canceled the pairing token before the dashboard connected.', 'siteagent' ),
-			'connected'        => __( 'Connected to the dashboard.', 'siteagent' ),
-			'disconnected'     => __( 'Disconnected this site and deleted the keys.', 'siteagent' ),
-			'revoked'          => __( 'The dashboard ended the connection. The keys were deleted.', 'siteagent' ),
-			'rotation_agreed'  => __( 'Agreed on new keys with the dashboard.', 'siteagent' ),
-			'keys_rotated'     => __( 'Replaced the old keys with the new ones.', 'siteagent' ),
-			'move_announced'   => __( 'Asked the dashboard to follow this site to its new address.', 'siteagent' ),
-			'stays_silent'     => __( 'Kept SiteAgent paused at another address.', 'siteagent' ),
-			'answered'         => __( 'Responded to a request from the dashboard.', 'siteagent' ),
-			'refused'          => __( 'Rejected a signed request.', 'siteagent' ),
-			'stranger_refused' => __( 'Blocked unauthenticated requests.', 'siteagent' ),
-			'output_started'   => __( 'A response could not be verified because something on this site printed output before it.', 'siteagent' ),
-			'scopes_changed'   => __( 'Changed the permissions.', 'siteagent' ),
-			'change_allowed'   => __( 'Approved an update.', 'siteagent' ),
-			'change_denied'    => __( 'Refused an update.', 'siteagent' ),
-			'change_answered'  => __( 'Responded to an update request.', 'siteagent' ),
-			'change_settled'   => __( 'Recorded the result of an interrupted update.', 'siteagent' ),
-			'mark_refused'     => __( 'Rejected the dashboard’s history: it is shorter than before or differs from what this site recorded.', 'siteagent' ),
-			'mark_accepted'    => __( 'Accepted the dashboard’s current history.', 'siteagent' ),
-			'log_trimmed'      => __( 'Removed the oldest requests from the log. Decisions and updates are kept.', 'siteagent' ),
+			'token_accepted'           => __( 'Accepted a pairing token.', 'siteagent' ),
+			'token_cancelled'          => __( 'Canceled the pairing token before the dashboard connected.', 'siteagent' ),
+			'connected'                => __( 'Connected to the dashboard.', 'siteagent' ),
+			'disconnected'             => __( 'Disconnected this site and deleted the keys.', 'siteagent' ),
+			'revoked'                  => __( 'The dashboard ended the connection. The keys were deleted.', 'siteagent' ),
+			'key_rotation_agreed'      => __( 'Agreed on new keys with the dashboard.', 'siteagent' ),
+			'keys_rotated'             => __( 'Replaced the old keys with the new ones.', 'siteagent' ),
+			'address_change_announced' => __( 'Asked the dashboard to follow this site to its new address.', 'siteagent' ),
+			'kept_paused'              => __( 'Kept SiteAgent paused at another address.', 'siteagent' ),
+			'answered'                 => __( 'Responded to a request from the dashboard.', 'siteagent' ),
+			'refused'                  => __( 'Rejected a signed request.', 'siteagent' ),
+			'unauthenticated_refused'  => __( 'Blocked unauthenticated requests.', 'siteagent' ),
+			'output_started'           => __( 'A response could not be verified because something on this site printed output before it.', 'siteagent' ),
+			'permissions_changed'      => __( 'Changed the permissions.', 'siteagent' ),
+			'update_approved'          => __( 'Approved an update.', 'siteagent' ),
+			'update_refused'           => __( 'Refused an update.', 'siteagent' ),
+			'update_answered'          => __( 'Responded to an update request.', 'siteagent' ),
+			'update_settled'           => __( 'Recorded the result of an interrupted update.', 'siteagent' ),
+			'checkpoint_refused'       => __( 'Rejected the dashboard’s history: it is shorter than before or differs from what this site recorded.', 'siteagent' ),
+			'checkpoint_accepted'      => __( 'Accepted the dashboard’s current history.', 'siteagent' ),
+			'log_trimmed'              => __( 'Removed the oldest requests from the log. Decisions and updates are kept.', 'siteagent' ),
 		);
 	}
 
@@ -63,7 +63,7 @@ final class Siteagent_Log_Formatter {
 	private static function format_facts( array $facts ): string {
 		$parts = array();
 		foreach ( $facts as $name => $value ) {
-			if ( 'mark' === $name && isset( $value['n'] ) ) {
+			if ( 'checkpoint' === $name && isset( $value['n'] ) ) {
 				// The hashes are in the export. Here the number is enough.
 				/* translators: %d: number of an entry */
 				$parts[] = sprintf( __( 'dashboard’s history up to entry %d', 'siteagent' ), (int) $value['n'] );

@@ -21,33 +21,33 @@ final class Siteagent_Messages {
 	 */
 	public static function notice( string $code ): ?array {
 		$notices = array(
-			'cancelled'        => array( 'success', __( 'Pairing canceled. The token was deleted and nothing was connected.', 'siteagent' ) ),
-			'told_delivered'   => array( 'success', __( 'Disconnected. The keys were deleted, and the dashboard has confirmed it.', 'siteagent' ) ),
-			'told_failed'      => array( 'warning', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. It could not be reached and will find out with its next request.', 'siteagent' ) ),
-			'told_not_tried'   => array( 'success', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. It will find out with its next request.', 'siteagent' ) ),
-			'forgotten'        => array( 'success', __( 'Connection removed from this copy. The original site stays connected.', 'siteagent' ) ),
-			'follow_delivered' => array( 'success', __( 'The dashboard was asked to follow. Someone must confirm the new address in the dashboard. Until then, SiteAgent stays paused.', 'siteagent' ) ),
-			'follow_failed'    => array( 'warning', __( 'The dashboard could not be reached. Try again, or contact the agency that runs it.', 'siteagent' ) ),
-			'follow_not_tried' => array( 'info', __( 'This site’s address is the one it was connected with, so there is nothing to do.', 'siteagent' ) ),
-			'stays_silent'     => array( 'success', __( 'SiteAgent stays paused at this address. You will not be reminded again.', 'siteagent' ) ),
-			'trail_accepted'   => array( 'success', __( 'The dashboard’s current history was accepted. Your decision has been logged.', 'siteagent' ) ),
-			'trail_whole'      => array( 'info', __( 'There is no history conflict to resolve.', 'siteagent' ) ),
-			'scopes_told'      => array( 'success', __( 'Permissions saved. They apply now, and the dashboard was notified.', 'siteagent' ) ),
-			'scopes_saved'     => array( 'success', __( 'Permissions saved. They apply now. The dashboard could not be reached; it will see them in its next report, within an hour.', 'siteagent' ) ),
-			'scopes_same'      => array( 'info', __( 'No changes to save.', 'siteagent' ) ),
-			'may_not_allow'    => array( 'error', __( 'Permissions not saved: you are not allowed to install such updates on this site, so you cannot allow the dashboard to install them.', 'siteagent' ) ),
-			'not_saved'        => array( 'error', __( 'An error occurred, and your change may not have been saved. Check the settings below and the error log of this site.', 'siteagent' ) ),
-			'other_token'      => array( 'warning', __( 'You have pasted another token since, perhaps in another tab. Nothing was connected. This page shows the dashboard of the newest token.', 'siteagent' ) ),
-			'accepted_unlogged' => array( 'warning', __( 'The token was accepted, but this could not be logged. Check the error log of this site.', 'siteagent' ) ),
-			'ended_unlogged'   => array( 'warning', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. This could not be logged. Check the error log of this site.', 'siteagent' ) ),
-			'nobody_to_allow'  => array( 'warning', __( 'Nothing saved: no dashboard is connected.', 'siteagent' ) ),
-			'change_approved'  => array( 'success', __( 'Update approved. It is installed within minutes, when the dashboard requests it again.', 'siteagent' ) ),
-			'change_refused'   => array( 'success', __( 'Update refused. The dashboard is notified when it requests the update again.', 'siteagent' ) ),
-			'change_gone'      => array( 'info', __( 'This update is no longer pending. It was already approved or refused, or it expired.', 'siteagent' ) ),
-			'nothing_to_end'   => array( 'info', __( 'This site is not connected.', 'siteagent' ) ),
-			'draft_gone'       => array( 'warning', __( 'Your token is no longer available. Please paste it again.', 'siteagent' ) ),
-			'not_accepted'     => array( 'error', __( 'The token could not be saved, so nothing was connected. Try again. If it fails again, check the error log of this site.', 'siteagent' ) ),
-			'not_disconnected' => array( 'error', __( 'The connection could not be deleted and still exists. Try again. If it fails again, deactivate SiteAgent and check the error log of this site.', 'siteagent' ) ),
+			'cancelled'                  => array( 'success', __( 'Pairing canceled. The token was deleted and nothing was connected.', 'siteagent' ) ),
+			'told_delivered'             => array( 'success', __( 'Disconnected. The keys were deleted, and the dashboard has confirmed it.', 'siteagent' ) ),
+			'told_failed'                => array( 'warning', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. It could not be reached and will find out with its next request.', 'siteagent' ) ),
+			'told_not_tried'             => array( 'success', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. It will find out with its next request.', 'siteagent' ) ),
+			'forgotten'                  => array( 'success', __( 'Connection removed from this copy. The original site stays connected.', 'siteagent' ) ),
+			'follow_delivered'           => array( 'success', __( 'The dashboard was asked to follow. Someone must confirm the new address in the dashboard. Until then, SiteAgent stays paused.', 'siteagent' ) ),
+			'follow_failed'              => array( 'warning', __( 'The dashboard could not be reached. Try again, or contact the agency that runs it.', 'siteagent' ) ),
+			'follow_not_tried'           => array( 'info', __( 'This site’s address is the one it was connected with, so there is nothing to do.', 'siteagent' ) ),
+			'kept_paused'                => array( 'success', __( 'SiteAgent stays paused at this address. You will not be reminded again.', 'siteagent' ) ),
+			'audit_log_accepted'         => array( 'success', __( 'The dashboard’s current history was accepted. Your decision has been logged.', 'siteagent' ) ),
+			'audit_log_consistent'       => array( 'info', __( 'There is no history conflict to resolve.', 'siteagent' ) ),
+			'permissions_saved_and_sent' => array( 'success', __( 'Permissions saved. They apply now, and the dashboard was notified.', 'siteagent' ) ),
+			'permissions_saved'          => array( 'success', __( 'Permissions saved. They apply now. The dashboard could not be reached; it will see them in its next report, within an hour.', 'siteagent' ) ),
+			'permissions_unchanged'      => array( 'info', __( 'No changes to save.', 'siteagent' ) ),
+			'not_allowed_to_approve'     => array( 'error', __( 'Permissions not saved: you are not allowed to install such updates on this site, so you cannot allow the dashboard to install them.', 'siteagent' ) ),
+			'not_saved'                  => array( 'error', __( 'An error occurred, and your change may not have been saved. Check the settings below and the error log of this site.', 'siteagent' ) ),
+			'other_token'                => array( 'warning', __( 'You have pasted another token since, perhaps in another tab. Nothing was connected. This page shows the dashboard of the newest token.', 'siteagent' ) ),
+			'accepted_unlogged'          => array( 'warning', __( 'The token was accepted, but this could not be logged. Check the error log of this site.', 'siteagent' ) ),
+			'ended_unlogged'             => array( 'warning', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. This could not be logged. Check the error log of this site.', 'siteagent' ) ),
+			'nobody_to_allow'            => array( 'warning', __( 'Nothing saved: no dashboard is connected.', 'siteagent' ) ),
+			'change_approved'            => array( 'success', __( 'Update approved. It is installed within minutes, when the dashboard requests it again.', 'siteagent' ) ),
+			'change_refused'             => array( 'success', __( 'Update refused. The dashboard is notified when it requests the update again.', 'siteagent' ) ),
+			'change_gone'                => array( 'info', __( 'This update is no longer pending. It was already approved or refused, or it expired.', 'siteagent' ) ),
+			'nothing_to_end'             => array( 'info', __( 'This site is not connected.', 'siteagent' ) ),
+			'draft_gone'                 => array( 'warning', __( 'Your token is no longer available. Please paste it again.', 'siteagent' ) ),
+			'not_accepted'               => array( 'error', __( 'The token could not be saved, so nothing was connected. Try again. If it fails again, check the error log of this site.', 'siteagent' ) ),
+			'not_disconnected'           => array( 'error', __( 'The connection could not be deleted and still exists. Try again. If it fails again, deactivate SiteAgent and check the error log of this site.', 'siteagent' ) ),
 		);
 		if ( ! isset( $notices[ $code ] ) ) {
 			return null;
@@ -145,7 +145,7 @@ final class Siteagent_Messages {
 	 *
 	 * @return array<string,array{0:string,1:string}> Name and explanation.
 	 */
-	public static function scopes(): array {
+	public static function permissions(): array {
 		return array(
 			'translations' => array( __( 'Translations.', 'siteagent' ), __( 'Texts of WordPress, plugins and themes.', 'siteagent' ) ),
 			'plugins'      => array( __( 'Plugins.', 'siteagent' ), __( 'A backup is kept until the new version has been tested.', 'siteagent' ) ),

@@ -190,7 +190,7 @@ final class Siteagent_Settings_Actions {
 			$this->run_and_notify(
 				function (): string {
 					$this->address_change->keep_paused( $this->actor() );
-					return 'stays_silent';
+					return 'kept_paused';
 				}
 			);
 		}
@@ -201,10 +201,10 @@ final class Siteagent_Settings_Actions {
 	 * Accepts the dashboard's present history.
 	 */
 	public function accept_history(): void {
-		$this->authorize( 'siteagent_accept_trail' );
+		$this->authorize( 'siteagent_accept_audit_log' );
 		$this->run_and_notify(
 			function (): string {
-				return $this->checkpoint_store->accept( $this->actor() ) ? 'trail_accepted' : 'trail_whole';
+				return $this->checkpoint_store->accept( $this->actor() ) ? 'audit_log_accepted' : 'audit_log_consistent';
 			}
 		);
 		$this->redirect();
@@ -214,10 +214,10 @@ final class Siteagent_Settings_Actions {
 	 * Saves the permissions.
 	 */
 	public function save_permissions(): void {
-		$this->authorize( 'siteagent_scopes', Siteagent_Capabilities::ALLOW );
+		$this->authorize( 'siteagent_permissions', Siteagent_Capabilities::ALLOW );
 		// phpcs:disable WordPress.Security -- the nonce was checked above; only known names are taken.
-		$granted           = isset( $_POST['scopes'] ) && is_array( $_POST['scopes'] ) ? array_filter( $_POST['scopes'], 'is_string' ) : array();
-		$requires_approval = isset( $_POST['approval_here'] ) && '1' === $_POST['approval_here'];
+		$granted           = isset( $_POST['permissions'] ) && is_array( $_POST['permissions'] ) ? array_filter( $_POST['permissions'], 'is_string' ) : array();
+		$requires_approval = isset( $_POST['approval_on_site'] ) && '1' === $_POST['approval_on_site'];
 		// phpcs:enable
 		$this->run_and_notify(
 			function () use ( $granted, $requires_approval ): string {
@@ -225,15 +225,15 @@ final class Siteagent_Settings_Actions {
 					return 'nobody_to_allow';
 				}
 				// Without the capability to install such updates, a user may withdraw the permission but not grant it.
-				foreach ( $this->permission_decisions->newly_granted( $granted, $requires_approval ) as $scope ) {
-					if ( ! current_user_can( Siteagent_Capabilities::ALLOW, $scope ) ) {
-						return 'may_not_allow';
+				foreach ( $this->permission_decisions->newly_granted( $granted, $requires_approval ) as $permission ) {
+					if ( ! current_user_can( Siteagent_Capabilities::ALLOW, $permission ) ) {
+						return 'not_allowed_to_approve';
 					}
 				}
 				return $this->permission_decisions->save_permissions( $granted, $requires_approval, $this->actor() );
 			}
 		);
-		$this->redirect( array( 'tab' => 'may' ) );
+		$this->redirect( array( 'tab' => 'permissions' ) );
 	}
 
 	/**
@@ -246,18 +246,18 @@ final class Siteagent_Settings_Actions {
 		$decision = isset( $_POST['verdict'] ) && is_string( $_POST['verdict'] ) ? $_POST['verdict'] : '';
 		// phpcs:enable
 		if ( ! in_array( $decision, array( Siteagent_Pending_Approvals::APPROVED, Siteagent_Pending_Approvals::REFUSED ), true ) ) {
-			$this->redirect( array( 'tab' => 'may' ) );
+			$this->redirect( array( 'tab' => 'permissions' ) );
 		}
 		$this->run_and_notify(
 			function () use ( $digest, $decision ): string {
 				$kind = $this->permission_decisions->pending_kind( $digest );
-				if ( Siteagent_Pending_Approvals::APPROVED === $decision && null !== $kind && ! current_user_can( Siteagent_Capabilities::ALLOW, Siteagent_Capabilities::scope_for_kind( $kind ) ) ) {
-					return 'may_not_allow';
+				if ( Siteagent_Pending_Approvals::APPROVED === $decision && null !== $kind && ! current_user_can( Siteagent_Capabilities::ALLOW, Siteagent_Capabilities::permission_for_kind( $kind ) ) ) {
+					return 'not_allowed_to_approve';
 				}
 				return $this->permission_decisions->decide_update( $digest, $decision, $this->actor() ) ? 'change_' . $decision : 'change_gone';
 			}
 		);
-		$this->redirect( array( 'tab' => 'may' ) );
+		$this->redirect( array( 'tab' => 'permissions' ) );
 	}
 
 	/**

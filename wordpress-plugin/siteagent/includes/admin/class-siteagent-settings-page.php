@@ -133,8 +133,8 @@ final class Siteagent_Settings_Page {
 		$this->render_view( 'head', array( 'tab' => $tab, 'notice' => Siteagent_Messages::notice( $this->flash_store->take_notice() ) ) );
 		if ( 'data' === $tab ) {
 			$this->render_data();
-		} elseif ( 'may' === $tab ) {
-			$this->render_view( 'may', $this->permissions_data() );
+		} elseif ( 'permissions' === $tab ) {
+			$this->render_view( 'permissions', $this->permissions_data() );
 		} elseif ( 'log' === $tab ) {
 			$this->render_log();
 		} else {
@@ -146,7 +146,7 @@ final class Siteagent_Settings_Page {
 	private function current_tab(): string {
 		// phpcs:ignore WordPress.Security.NonceVerification -- a choice of page, compared with a fixed list.
 		$wanted = isset( $_GET['tab'] ) && is_string( $_GET['tab'] ) ? $_GET['tab'] : '';
-		return in_array( $wanted, array( 'may', 'data', 'log' ), true ) ? $wanted : 'connection';
+		return in_array( $wanted, array( 'permissions', 'data', 'log' ), true ) ? $wanted : 'connection';
 	}
 
 	/**
@@ -179,13 +179,13 @@ final class Siteagent_Settings_Page {
 	 */
 	private function connection_data(): array {
 		return array(
-			'connection' => $this->connection_store->connection(),
-			'moved'      => $this->connection_store->address_change(),
-			'dispute'    => $this->checkpoint_store->conflict(),
-			'scopes'     => $this->permissions->all(),
-			'waiting'    => $this->approvals->waiting( time() ),
-			'ended'      => $this->connection_store->last_disconnection(),
-			'now'        => time(),
+			'connection'  => $this->connection_store->connection(),
+			'moved'       => $this->connection_store->address_change(),
+			'dispute'     => $this->checkpoint_store->conflict(),
+			'permissions' => $this->permissions->all(),
+			'waiting'     => $this->approvals->waiting( time() ),
+			'ended'       => $this->connection_store->last_disconnection(),
+			'now'         => time(),
 		);
 	}
 
@@ -199,8 +199,8 @@ final class Siteagent_Settings_Page {
 			'can_allow'         => array_combine(
 				Siteagent_Permissions::ALL,
 				array_map(
-					static function ( string $scope ): bool {
-						return current_user_can( Siteagent_Capabilities::ALLOW, $scope );
+					static function ( string $permission ): bool {
+						return current_user_can( Siteagent_Capabilities::ALLOW, $permission );
 					},
 					Siteagent_Permissions::ALL
 				)
@@ -210,7 +210,7 @@ final class Siteagent_Settings_Page {
 
 	private function render_paste(): void {
 		$draft = $this->flash_store->draft();
-		$error = null === $draft ? '' : $draft['fault'];
+		$error = null === $draft ? '' : $draft['error_code'];
 		if ( '' !== $error ) {
 			$this->flash_store->delete_draft(); // Show each error once.
 		}
@@ -227,7 +227,7 @@ final class Siteagent_Settings_Page {
 	 */
 	private function render_consent(): bool {
 		$draft = $this->flash_store->draft();
-		if ( null === $draft || ! in_array( $draft['fault'], array( '', 'must_replace' ), true ) ) {
+		if ( null === $draft || ! in_array( $draft['error_code'], array( '', 'must_replace' ), true ) ) {
 			return false;
 		}
 		try {
@@ -240,7 +240,7 @@ final class Siteagent_Settings_Page {
 			'pid'        => $token->pid(),
 			'origin'     => $token->origin(),
 			'expires_at' => $token->expires_at(),
-			'error'      => Siteagent_Messages::token_error( $draft['fault'] ),
+			'error'      => Siteagent_Messages::token_error( $draft['error_code'] ),
 		);
 		$this->render_view( 'consent', $data + $this->connection_data() );
 		return true;

@@ -76,9 +76,9 @@ final class Siteagent_Site_Health {
 
 	private function result( string $status, string $label, string $what, string $link ): array {
 		return array(
-			'label'       => $label,
-			'status'      => $status,
-			'badge'       => array(
+			'label'  => $label,
+			'status' => $status,
+			'badge'  => array(
 				'label' => __( 'SiteAgent', 'siteagent' ),
 				'color' => 'blue',
 			),

@@ -74,12 +74,12 @@ final class Siteagent_Audit_Log_Export {
 		$key        = $this->connection_store->signing_public_key();
 		$checkpoint = 0 === $head['n'] ? null : $this->checkpoint_store->own_checkpoint( $head );
 		return array(
-			'v'       => 1,
-			'log'     => $this->log->name(),
-			'site'    => home_url(),
-			'made_at' => gmdate( 'Y-m-d\TH:i:s\Z' ),
-			'key'     => null === $checkpoint ? null : $key,
-			'mark'    => $checkpoint,
+			'v'          => 1,
+			'log'        => $this->log->name(),
+			'site'       => home_url(),
+			'created_at' => gmdate( 'Y-m-d\TH:i:s\Z' ),
+			'key'        => null === $checkpoint ? null : $key,
+			'checkpoint' => $checkpoint,
 		);
 	}
 

@@ -25,7 +25,7 @@ final class Siteagent_Audit_Log {
 	const TRIM_INTERVAL = 500;
 
 	/** Neither a decision nor a change. Trimmed first, so that they cannot push the others out. */
-	const ROUTINE = array( 'answered', 'refused', 'stranger_refused', 'output_started', 'log_trimmed' );
+	const ROUTINE = array( 'answered', 'refused', 'unauthenticated_refused', 'output_started', 'log_trimmed' );
 
 	/** How many older decisions and changes are kept. */
 	const KEPT_DECISIONS = 10000;

@@ -43,7 +43,7 @@ final class Siteagent_Checkpoint_Store {
 	 */
 	public function __construct( $db, bool $is_network, Siteagent_Connection_Store $connection_store, Siteagent_Audit_Log $log ) {
 		$this->db               = $db;
-		$this->table            = ( $is_network ? $db->base_prefix : $db->prefix ) . 'siteagent_mark';
+		$this->table            = ( $is_network ? $db->base_prefix : $db->prefix ) . 'siteagent_checkpoint';
 		$this->connection_store = $connection_store;
 		$this->log              = $log;
 	}
@@ -82,11 +82,11 @@ final class Siteagent_Checkpoint_Store {
 			'refused' => isset( $stored[ self::REFUSED ] ) ? $stored[ self::REFUSED ] : null,
 			'noted'   => null,
 		);
-		if ( ! isset( $document->mark ) ) {
+		if ( ! isset( $document->checkpoint ) ) {
 			return $result;
 		}
 		$connection = (array) $this->connection_store->connection();
-		$checkpoint = Siteagent_Checkpoint::verify( $document->mark, Siteagent_HTTP_Signature::base64url_decode( isset( $connection['sign_d'] ) ? $connection['sign_d'] : '' ) );
+		$checkpoint = Siteagent_Checkpoint::verify( $document->checkpoint, Siteagent_HTTP_Signature::base64url_decode( isset( $connection['sign_d'] ) ? $connection['sign_d'] : '' ) );
 		if ( null !== $result['refused'] ) {
 			return $result;
 		}
@@ -142,7 +142,7 @@ final class Siteagent_Checkpoint_Store {
 		$this->delete_all();
 		$checkpoint = $dispute['refused'];
 		$this->write_slots( array( self::NEWEST => $checkpoint ) );
-		$this->log->append( 'mark_accepted', array( 'n' => $checkpoint['n'], 'hash' => $checkpoint['hash'] ), $actor );
+		$this->log->append( 'checkpoint_accepted', array( 'n' => $checkpoint['n'], 'hash' => $checkpoint['hash'] ), $actor );
 		return true;
 	}
 
@@ -183,12 +183,12 @@ final class Siteagent_Checkpoint_Store {
 	private function refuse( array $checkpoint, array $newest, string $reason ): void {
 		$this->write_slots( array( self::REFUSED => $checkpoint ) );
 		$facts = array(
-			'why'       => $reason,
-			'mark'      => array_diff_key( $checkpoint, array( 'body' => 1 ) ),
-			'held_n'    => $newest['n'],
-			'held_hash' => $newest['hash'],
+			'why'        => $reason,
+			'checkpoint' => array_diff_key( $checkpoint, array( 'body' => 1 ) ),
+			'held_n'     => $newest['n'],
+			'held_hash'  => $newest['hash'],
 		);
-		$this->log->append( 'mark_refused', $facts, 'dashboard' );
+		$this->log->append( 'checkpoint_refused', $facts, 'dashboard' );
 	}
 
 	private function save( array $checkpoint, int $now ): void {
@@ -233,7 +233,7 @@ final class Siteagent_Checkpoint_Store {
 		}
 		$this->db->suppress_errors( $shows_errors );
 		if ( false === $written ) {
-			throw new RuntimeException( 'The dashboard\'s mark cannot be kept' );
+			throw new RuntimeException( 'The dashboard\'s checkpoint cannot be kept' );
 		}
 	}
 

@@ -15,7 +15,7 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Checkpoint {
 
 	const VERSION  = 1;
-	const PREFIX   = "siteagent/mark/1\n";
+	const PREFIX   = "siteagent/checkpoint/1\n";
 	const MAX_BODY = 1000;
 
 	/**
@@ -89,6 +89,6 @@ final class Siteagent_Checkpoint {
 	}
 
 	private static function error( string $reason ): Siteagent_Exception {
-		return new Siteagent_Exception( 'invalid_arguments', "mark: $reason", array( 'argument' => 'mark' ) );
+		return new Siteagent_Exception( 'invalid_arguments', "checkpoint: $reason", array( 'argument' => 'checkpoint' ) );
 	}
 }

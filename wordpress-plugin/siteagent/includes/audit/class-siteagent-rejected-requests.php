@@ -15,7 +15,7 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Rejected_Requests {
 
 	/** Holds "<hour> <requests in it>". */
-	const OPTION = 'siteagent_strangers';
+	const OPTION = 'siteagent_unauthenticated';
 
 	/** @var wpdb */
 	private $db;
@@ -55,7 +55,7 @@ final class Siteagent_Rejected_Requests {
 			$facts['more']  = $current['calls'] - 1;
 			$facts['since'] = gmdate( 'Y-m-d\TH:i:s\Z', $current['hour'] * HOUR_IN_SECONDS );
 		}
-		$this->log->append( 'stranger_refused', $facts, 'stranger' );
+		$this->log->append( 'unauthenticated_refused', $facts, 'stranger' );
 	}
 
 	public function delete(): void {

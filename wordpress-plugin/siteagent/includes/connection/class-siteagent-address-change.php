@@ -54,7 +54,7 @@ final class Siteagent_Address_Change {
 			return 'not_tried';
 		}
 		$notice = $this->dashboard_client->notify_moved( $connection['origin'], $connection['kid'], $secrets['s2d'], $move );
-		$this->log->append( 'move_announced', $change + array( 'told' => $notice ), $actor );
+		$this->log->append( 'address_change_announced', $change + array( 'told' => $notice ), $actor );
 		return $notice;
 	}
 
@@ -65,7 +65,7 @@ final class Siteagent_Address_Change {
 		$change = $this->connection_store->address_change();
 		if ( null !== $change ) {
 			$this->connection_store->record_pause();
-			$this->log->append( 'stays_silent', $change, $actor );
+			$this->log->append( 'kept_paused', $change, $actor );
 		}
 	}
 }

@@ -491,7 +491,7 @@ final class Siteagent_Connection_Store {
 	/**
 	 * Ends the connection from this site and deletes its keys.
 	 *
-	 * @return array{origin:string,kid:string,s2d:?string,goodbye:?string}|null What the notice to the dashboard needs;
+	 * @return array{origin:string,kid:string,s2d:?string,disconnect:?string}|null What the notice to the dashboard needs;
 	 *         null when there was no connection.
 	 */
 	public function disconnect( int $now ): ?array {
@@ -505,12 +505,12 @@ final class Siteagent_Connection_Store {
 				$connection = $data['connection'];
 				$secrets    = $this->seal->decrypt( $connection['sealed'] );
 				$parted     = array(
-					'origin'  => $connection['origin'],
-					'kid'     => $connection['kid'],
-					's2d'     => null === $secrets ? null : $secrets['s2d'],
-					'goodbye' => null === $secrets ? null : $secrets['goodbye'],
+					'origin'     => $connection['origin'],
+					'kid'        => $connection['kid'],
+					's2d'        => null === $secrets ? null : $secrets['s2d'],
+					'disconnect' => null === $secrets ? null : $secrets['disconnect'],
 				);
-				$ended      = array( 'at' => $now ) + ( null === $secrets ? array() : array( 'goodbye' => Siteagent_HTTP_Signature::base64url_encode( $secrets['goodbye'] ) ) );
+				$ended      = array( 'at' => $now ) + ( null === $secrets ? array() : array( 'disconnect' => Siteagent_HTTP_Signature::base64url_encode( $secrets['disconnect'] ) ) );
 				return self::end_connection( $data, $connection['kid'], $ended, $now );
 			}
 		);
@@ -537,7 +537,7 @@ final class Siteagent_Connection_Store {
 	 */
 	public function disconnect_proof( string $kid ): ?string {
 		$data = $this->store->read();
-		return isset( $data['ended'][ $kid ]['goodbye'] ) ? $data['ended'][ $kid ]['goodbye'] : null;
+		return isset( $data['ended'][ $kid ]['disconnect'] ) ? $data['ended'][ $kid ]['disconnect'] : null;
 	}
 
 	/**
@@ -657,7 +657,7 @@ final class Siteagent_Connection_Store {
 					'd2s'        => $session['d2s'],
 					's2d'        => $session['s2d'],
 					'revoke-ack' => $session['revoke-ack'],
-					'goodbye'    => $session['goodbye'],
+					'disconnect' => $session['disconnect'],
 				)
 			),
 		);

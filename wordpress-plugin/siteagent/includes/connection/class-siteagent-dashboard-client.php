@@ -83,18 +83,18 @@ final class Siteagent_Dashboard_Client {
 	 * @param string $origin  Origin of the dashboard.
 	 * @param string $kid     Key id.
 	 * @param string $key     HMAC key, raw bytes.
-	 * @param string $goodbye The proof, raw bytes.
+	 * @param string $disconnect The proof, raw bytes.
 	 * @return string 'delivered' or 'failed'.
 	 */
-	public function notify_disconnected( string $origin, string $kid, string $key, string $goodbye ): string {
+	public function notify_disconnected( string $origin, string $kid, string $key, string $disconnect ): string {
 		$document = array(
 			'v'  => Siteagent_HTTP_Signature::VERSION,
-			'op' => 'goodbye',
-			'g'  => Siteagent_HTTP_Signature::base64url_encode( $goodbye ),
+			'op' => 'disconnect',
+			'g'  => Siteagent_HTTP_Signature::base64url_encode( $disconnect ),
 		);
 		$response = $this->post( $this->sign( $origin, $document, $key, $kid ) );
 		$reply    = null === $response || 200 !== $response['status'] ? null : json_decode( $response['body'], true );
-		return is_array( $reply ) && isset( $reply['ok'], $reply['op'] ) && true === $reply['ok'] && 'goodbye' === $reply['op'] ? 'delivered' : 'failed';
+		return is_array( $reply ) && isset( $reply['ok'], $reply['op'] ) && true === $reply['ok'] && 'disconnect' === $reply['op'] ? 'delivered' : 'failed';
 	}
 
 	/**

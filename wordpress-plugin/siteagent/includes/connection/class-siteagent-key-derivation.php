@@ -60,7 +60,7 @@ final class Siteagent_Key_Derivation {
 	}
 
 	/**
-	 * Derives all keys of a connection by name: d2s, s2d, revoke, revoke-ack and goodbye. Raw bytes.
+	 * Derives all keys of a connection by name: d2s, s2d, revoke, revoke-ack and disconnect. Raw bytes.
 	 *
 	 * @param string $private This side's X25519 private key.
 	 * @param string $peer    The other side's X25519 public key.
@@ -78,7 +78,7 @@ final class Siteagent_Key_Derivation {
 			throw new Siteagent_Exception( 'invalid_arguments', 'the X25519 key is unusable' );
 		}
 		$keys = array();
-		foreach ( array( 'd2s', 's2d', 'revoke', 'revoke-ack', 'goodbye' ) as $name ) {
+		foreach ( array( 'd2s', 's2d', 'revoke', 'revoke-ack', 'disconnect' ) as $name ) {
 			$keys[ $name ] = self::hkdf( $shared . $auth, $th, "siteagent/1 $name" );
 		}
 		return $keys;

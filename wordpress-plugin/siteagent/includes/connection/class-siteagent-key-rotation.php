@@ -61,7 +61,7 @@ final class Siteagent_Key_Rotation {
 				$public = $this->derive_next_keys( $plan, $connection['kid'], $home, $key );
 				$facts  = array( 'by' => $document->by ) + ( null === $home ? array() : array( 'home' => $home ) )
 					+ ( null === $key ? array() : array( 'sign_d' => $key ) );
-				$this->log->append( 'rotation_agreed', $facts, 'dashboard' );
+				$this->log->append( 'key_rotation_agreed', $facts, 'dashboard' );
 				return array( 'e_s' => Siteagent_HTTP_Signature::base64url_encode( $public ) );
 			}
 		);

@@ -105,8 +105,8 @@ final class Siteagent_Pairing {
 		$notice = 'not_tried';
 		if ( $is_copy ) {
 			$this->connection_store->delete_disconnect_proof( $ended_connection['kid'] );
-		} elseif ( null !== $ended_connection['goodbye'] ) {
-			$notice = $this->dashboard_client->notify_disconnected( $ended_connection['origin'], $ended_connection['kid'], $ended_connection['s2d'], $ended_connection['goodbye'] );
+		} elseif ( null !== $ended_connection['disconnect'] ) {
+			$notice = $this->dashboard_client->notify_disconnected( $ended_connection['origin'], $ended_connection['kid'], $ended_connection['s2d'], $ended_connection['disconnect'] );
 		}
 		$this->log->append(
 			'disconnected',

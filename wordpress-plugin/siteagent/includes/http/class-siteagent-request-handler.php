@@ -23,11 +23,11 @@ final class Siteagent_Request_Handler {
 		'expired'                 => 401,
 		'clock_skew'              => 401,
 		'replayed'                => 401,
-		'out_of_scope'            => 403,
+		'not_permitted'           => 403,
 		'pairing_closed'          => 409,
 		'wrong_site'              => 409,
 		'identity_changed'        => 409,
-		'trail_forked'            => 409,
+		'audit_log_forked'        => 409,
 		'internal_error'          => 500,
 		'nonce_store_unavailable' => 503,
 	);
@@ -127,11 +127,11 @@ final class Siteagent_Request_Handler {
 	 *
 	 * @return array|null As Siteagent_Checkpoint_Store::check() returns it; null for pairing and revoking, where no
 	 *         checkpoint is checked.
-	 * @throws Siteagent_Exception invalid_arguments, trail_forked.
+	 * @throws Siteagent_Exception invalid_arguments, audit_log_forked.
 	 */
 	private function check_checkpoint( array $authenticated, int $now ): ?array {
 		$operation = $authenticated['operation'];
-		if ( 'connection' !== $authenticated['role'] || in_array( $operation['scope'], array( 'pair', 'leave' ), true ) ) {
+		if ( 'connection' !== $authenticated['role'] || in_array( $operation['permission'], array( 'pair', 'leave' ), true ) ) {
 			return null;
 		}
 		$checkpoint = $this->checkpoint_store->check( $authenticated['document'], $now );
@@ -140,7 +140,7 @@ final class Siteagent_Request_Handler {
 				'seen_n'    => $checkpoint['seen']['n'],
 				'seen_hash' => $checkpoint['seen']['hash'],
 			);
-			throw new Siteagent_Exception( 'trail_forked', $operation['name'], $facts );
+			throw new Siteagent_Exception( 'audit_log_forked', $operation['name'], $facts );
 		}
 		return $checkpoint;
 	}
@@ -180,7 +180,7 @@ final class Siteagent_Request_Handler {
 			'nonce'     => $authenticated['request']['nonce'],
 		);
 		if ( null !== $checkpoint['noted'] ) {
-			$facts['mark'] = $checkpoint['noted'];
+			$facts['checkpoint'] = $checkpoint['noted'];
 		}
 		$this->log->append( 'answered', $facts, 'dashboard' );
 	}
@@ -196,15 +196,15 @@ final class Siteagent_Request_Handler {
 		$requested = isset( $authenticated['document']->log ) ? $authenticated['document']->log : null;
 		$held      = $checkpoint['seen'];
 		$fields    = array(
-			'mark'  => $this->checkpoint_store->own_checkpoint( $this->log->head() ),
-			'knows' => null === $requested ? null : $this->log->contains( $requested->n, $requested->hash ),
+			'checkpoint' => $this->checkpoint_store->own_checkpoint( $this->log->head() ),
+			'knows'      => null === $requested ? null : $this->log->contains( $requested->n, $requested->hash ),
 			// With the dashboard's own signature: without it this site could claim anything.
 			'seen'  => null === $held ? null : array(
 				'body' => Siteagent_HTTP_Signature::base64url_encode( $held['body'] ),
 				'sig'  => $held['sig'],
 			),
 		);
-		return null === $checkpoint['refused'] ? $fields : $fields + array( 'mark_refused' => true );
+		return null === $checkpoint['refused'] ? $fields : $fields + array( 'checkpoint_refused' => true );
 	}
 
 	/**

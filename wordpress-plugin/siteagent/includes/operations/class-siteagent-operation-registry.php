@@ -17,9 +17,9 @@ final class Siteagent_Operation_Registry {
 	/**
 	 * Operations by name.
 	 *
-	 * - schema: arguments beside v, op, by, log and mark, each with its type. All are required.
+	 * - schema: arguments beside v, op, by, log and checkpoint, each with its type. All are required.
 	 * - role: the keys that may request it: of a token, of an exchange that is being confirmed, or of the connection.
-	 * - scope: what the owner of the site must have allowed: 'pair' by accepting a token, 'see' and 'keys' by
+	 * - permission: what the owner of the site must have allowed: 'pair' by accepting a token, 'see' and 'keys' by
 	 *   connecting, 'leave' always, 'change' by kind in wp-admin (Siteagent_Permissions).
 	 * - nature: its effect on the site.
 	 * - needs: how much of WordPress must have loaded: 'database' or 'everything'.
@@ -27,28 +27,28 @@ final class Siteagent_Operation_Registry {
 	 */
 	const ALL = array(
 		'ping'          => array(
-			'schema' => array(),
-			'role'   => array( 'connection' ),
-			'scope'  => 'see',
-			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
-			'needs'  => 'database',
-			'moved'  => false,
+			'schema'     => array(),
+			'role'       => array( 'connection' ),
+			'permission' => 'see',
+			'nature'     => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'      => 'database',
+			'moved'      => false,
 		),
 		'report'        => array(
-			'schema' => array( 'have' => 'hash_or_null' ),
-			'role'   => array( 'connection' ),
-			'scope'  => 'see',
-			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
-			'needs'  => 'everything',
-			'moved'  => false,
+			'schema'     => array( 'have' => 'hash_or_null' ),
+			'role'       => array( 'connection' ),
+			'permission' => 'see',
+			'nature'     => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'      => 'everything',
+			'moved'      => false,
 		),
 		'log'           => array(
-			'schema' => array( 'after' => 'number' ),
-			'role'   => array( 'connection' ),
-			'scope'  => 'see',
-			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
-			'needs'  => 'database',
-			'moved'  => false,
+			'schema'     => array( 'after' => 'number' ),
+			'role'       => array( 'connection' ),
+			'permission' => 'see',
+			'nature'     => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'      => 'database',
+			'moved'      => false,
 		),
 		'pair.hello'    => array(
 			'schema' => array(
@@ -58,19 +58,19 @@ final class Siteagent_Operation_Registry {
 				'dash'   => 'object',
 				'url'    => 'text',
 			),
-			'role'   => array( 'token' ),
-			'scope'  => 'pair',
-			'nature' => array( 'readonly' => false, 'destructive' => false, 'idempotent' => false ),
-			'needs'  => 'database',
-			'moved'  => false,
+			'role'       => array( 'token' ),
+			'permission' => 'pair',
+			'nature'     => array( 'readonly' => false, 'destructive' => false, 'idempotent' => false ),
+			'needs'      => 'database',
+			'moved'      => false,
 		),
 		'pair.confirm'  => array(
-			'schema' => array( 'th' => 'hash' ),
-			'role'   => array( 'exchange', 'connection' ),
-			'scope'  => 'pair',
-			'nature' => array( 'readonly' => false, 'destructive' => false, 'idempotent' => true ),
-			'needs'  => 'database',
-			'moved'  => false,
+			'schema'     => array( 'th' => 'hash' ),
+			'role'       => array( 'exchange', 'connection' ),
+			'permission' => 'pair',
+			'nature'     => array( 'readonly' => false, 'destructive' => false, 'idempotent' => true ),
+			'needs'      => 'database',
+			'moved'      => false,
 		),
 		'keys.rotate'   => array(
 			'schema' => array(
@@ -79,19 +79,19 @@ final class Siteagent_Operation_Registry {
 				'sig'      => 'text',
 				'sig_next' => 'text_or_null',
 			),
-			'role'   => array( 'connection' ),
-			'scope'  => 'keys',
-			'nature' => array( 'readonly' => false, 'destructive' => false, 'idempotent' => true ),
-			'needs'  => 'database',
-			'moved'  => true,
+			'role'       => array( 'connection' ),
+			'permission' => 'keys',
+			'nature'     => array( 'readonly' => false, 'destructive' => false, 'idempotent' => true ),
+			'needs'      => 'database',
+			'moved'      => true,
 		),
 		'change.check'  => array(
-			'schema' => array( 'step' => 'object' ),
-			'role'   => array( 'connection' ),
-			'scope'  => 'see',
-			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
-			'needs'  => 'everything',
-			'moved'  => false,
+			'schema'     => array( 'item' => 'object' ),
+			'role'       => array( 'connection' ),
+			'permission' => 'see',
+			'nature'     => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'      => 'everything',
+			'moved'      => false,
 		),
 		'change.run'    => array(
 			'schema' => array(
@@ -99,11 +99,11 @@ final class Siteagent_Operation_Registry {
 				'plan'  => 'plan',
 				'sig'   => 'text',
 			),
-			'role'   => array( 'connection' ),
-			'scope'  => 'change',
-			'nature' => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
-			'needs'  => 'everything',
-			'moved'  => false,
+			'role'       => array( 'connection' ),
+			'permission' => 'change',
+			'nature'     => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
+			'needs'      => 'everything',
+			'moved'      => false,
 		),
 		'agent.update'  => array(
 			'schema' => array(
@@ -111,30 +111,30 @@ final class Siteagent_Operation_Registry {
 				'plan'  => 'plan',
 				'sig'   => 'text',
 			),
-			'role'   => array( 'connection' ),
-			'scope'  => 'change',
-			'nature' => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
-			'needs'  => 'everything',
-			'moved'  => false,
+			'role'       => array( 'connection' ),
+			'permission' => 'change',
+			'nature'     => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
+			'needs'      => 'everything',
+			'moved'      => false,
 		),
 		'change.status' => array(
-			'schema' => array( 'op_id' => 'uuid' ),
-			'role'   => array( 'connection' ),
-			'scope'  => 'see',
-			'nature' => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
-			'needs'  => 'everything',
-			'moved'  => false,
+			'schema'     => array( 'op_id' => 'uuid' ),
+			'role'       => array( 'connection' ),
+			'permission' => 'see',
+			'nature'     => array( 'readonly' => true, 'destructive' => false, 'idempotent' => true ),
+			'needs'      => 'everything',
+			'moved'      => false,
 		),
 		'revoke'        => array(
 			'schema' => array(
 				'kid' => 'text',
 				'r'   => 'key',
 			),
-			'role'   => array( 'connection' ),
-			'scope'  => 'leave',
-			'nature' => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
-			'needs'  => 'database',
-			'moved'  => true,
+			'role'       => array( 'connection' ),
+			'permission' => 'leave',
+			'nature'     => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
+			'needs'      => 'database',
+			'moved'      => true,
 		),
 	);
 
@@ -172,7 +172,7 @@ final class Siteagent_Operation_Registry {
 	 *
 	 * @param stdClass $document The request body.
 	 * @param string   $role     The role of the keys that signed it.
-	 * @throws Siteagent_Exception unknown_operation, out_of_scope, invalid_arguments.
+	 * @throws Siteagent_Exception unknown_operation, not_permitted, invalid_arguments.
 	 */
 	public static function validate( stdClass $document, string $role ): array {
 		$name = isset( $document->op ) && is_string( $document->op ) ? $document->op : '';
@@ -181,15 +181,15 @@ final class Siteagent_Operation_Registry {
 		}
 		$operation = self::ALL[ $name ];
 		if ( ! in_array( $role, $operation['role'], true ) ) {
-			throw new Siteagent_Exception( 'out_of_scope', "$name with the keys of a $role" );
+			throw new Siteagent_Exception( 'not_permitted', "$name with the keys of a $role" );
 		}
-		$given = array_diff( array_keys( get_object_vars( $document ) ), array( 'v', 'op', 'by', 'log', 'mark' ) );
+		$given = array_diff( array_keys( get_object_vars( $document ) ), array( 'v', 'op', 'by', 'log', 'checkpoint' ) );
 		$known = array_keys( $operation['schema'] );
 		sort( $given );
 		sort( $known );
 		if ( $given !== $known || ! isset( $document->v, $document->by ) || Siteagent_HTTP_Signature::VERSION !== $document->v || ! self::matches_type( $document->by, 'text' )
 			|| ! self::matches_type( isset( $document->log ) ? $document->log : null, 'head_or_null' )
-			|| ! self::matches_type( isset( $document->mark ) ? $document->mark : null, 'object_or_null' ) ) {
+			|| ! self::matches_type( isset( $document->checkpoint ) ? $document->checkpoint : null, 'object_or_null' ) ) {
 			throw new Siteagent_Exception( 'invalid_arguments', $name );
 		}
 		foreach ( $operation['schema'] as $argument => $kind ) {

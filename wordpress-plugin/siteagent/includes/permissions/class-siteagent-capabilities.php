@@ -22,7 +22,7 @@ final class Siteagent_Capabilities {
 	const ALLOW  = 'siteagent_allow';
 
 	/** The capability WordPress requires to install each kind of update. */
-	const BY_SCOPE = array(
+	const BY_PERMISSION = array(
 		'translations' => 'update_languages',
 		'plugins'      => 'update_plugins',
 		'themes'       => 'update_themes',
@@ -52,8 +52,8 @@ final class Siteagent_Capabilities {
 		if ( ! isset( $args[0] ) ) {
 			return $needed;
 		}
-		$of_scope = is_string( $args[0] ) && isset( self::BY_SCOPE[ $args[0] ] ) ? self::BY_SCOPE[ $args[0] ] : 'do_not_allow';
-		return array_merge( $needed, map_meta_cap( $of_scope, (int) $user_id ) );
+		$of_permission = is_string( $args[0] ) && isset( self::BY_PERMISSION[ $args[0] ] ) ? self::BY_PERMISSION[ $args[0] ] : 'do_not_allow';
+		return array_merge( $needed, map_meta_cap( $of_permission, (int) $user_id ) );
 	}
 
 	/**
@@ -61,7 +61,7 @@ final class Siteagent_Capabilities {
 	 *
 	 * @param string $kind Kind of the update item.
 	 */
-	public static function scope_for_kind( string $kind ): string {
+	public static function permission_for_kind( string $kind ): string {
 		$permissions = array(
 			'translation' => 'translations',
 			'plugin'      => 'plugins',

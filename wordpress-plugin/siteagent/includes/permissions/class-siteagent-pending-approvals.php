@@ -36,11 +36,11 @@ final class Siteagent_Pending_Approvals {
 	public function request_decision( Siteagent_Update_Plan $update_plan, int $now ): string {
 		$digest = bin2hex( $update_plan->digest() );
 		$entry  = $update_plan->item()->to_array() + array(
-			'op_id'     => $update_plan->op_id(),
-			'by'        => $update_plan->approved_by(),
-			'asked_at'  => $now,
-			'not_after' => $update_plan->not_after(),
-			'state'     => self::WAITING,
+			'op_id'        => $update_plan->op_id(),
+			'by'           => $update_plan->approved_by(),
+			'requested_at' => $now,
+			'not_after'    => $update_plan->not_after(),
+			'state'        => self::WAITING,
 		);
 		$state  = self::WAITING;
 		$this->store->change(

@@ -74,19 +74,19 @@ final class Siteagent_Permission_Decisions {
 	 * @param string[] $granted           Names of permissions; unknown ones are ignored.
 	 * @param bool     $requires_approval Whether every update requires approval on this site.
 	 * @param string   $actor             The administrator, as stored in the log.
-	 * @return string 'scopes_same'; or, when saved, 'scopes_told' if the dashboard was notified and 'scopes_saved' if
+	 * @return string 'permissions_unchanged'; or, when saved, 'permissions_saved_and_sent' if the dashboard was notified and 'permissions_saved' if
 	 *         not.
 	 */
 	public function save_permissions( array $granted, bool $requires_approval, string $actor ): string {
 		$change = $this->permissions->grant( $granted, $requires_approval );
 		if ( null === $change ) {
-			return 'scopes_same';
+			return 'permissions_unchanged';
 		}
-		$this->log->append( 'scopes_changed', $change, $actor );
+		$this->log->append( 'permissions_changed', $change, $actor );
 		$connection = $this->connection_store->connection();
 		$secrets    = null === $connection || null !== $this->connection_store->address_change() ? null : $this->connection_store->session_keys( $connection['kid'] );
 		$notice     = null === $secrets ? 'failed' : $this->dashboard_client->notify_permissions_changed( $connection['origin'], $connection['kid'], $secrets['s2d'] );
-		return 'delivered' === $notice ? 'scopes_told' : 'scopes_saved';
+		return 'delivered' === $notice ? 'permissions_saved_and_sent' : 'permissions_saved';
 	}
 
 	/**
@@ -104,9 +104,9 @@ final class Siteagent_Permission_Decisions {
 		}
 		$facts = array_intersect_key( $plan, array_flip( array( 'kind', 'id', 'from', 'to', 'by' ) ) ) + array( 'plan' => $digest );
 		if ( Siteagent_Pending_Approvals::APPROVED === $decision ) {
-			$this->log->append( 'change_allowed', $facts, $actor );
+			$this->log->append( 'update_approved', $facts, $actor );
 		} else {
-			$this->log->append( 'change_denied', $facts, $actor );
+			$this->log->append( 'update_refused', $facts, $actor );
 		}
 		return true;
 	}

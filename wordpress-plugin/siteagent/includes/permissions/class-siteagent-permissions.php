@@ -33,14 +33,14 @@ final class Siteagent_Permissions {
 	public function all(): array {
 		$granted = $this->read_granted( $this->store->read() );
 		$all     = array();
-		foreach ( self::ALL as $scope ) {
-			$all[ $scope ] = in_array( $scope, $granted, true );
+		foreach ( self::ALL as $permission ) {
+			$all[ $permission ] = in_array( $permission, $granted, true );
 		}
 		return $all;
 	}
 
-	public function allows( string $scope ): bool {
-		return in_array( $scope, self::ALL, true ) && in_array( $scope, $this->read_granted( $this->store->read() ), true );
+	public function allows( string $permission ): bool {
+		return in_array( $permission, self::ALL, true ) && in_array( $permission, $this->read_granted( $this->store->read() ), true );
 	}
 
 	/**
@@ -69,13 +69,13 @@ final class Siteagent_Permissions {
 				if ( ! isset( $data['connection'] ) || $before === $after ) {
 					return null;
 				}
-				$change                    = array(
+				$change                            = array(
 					'before' => $before,
 					'after'  => $after,
 				);
-				$data['connection']['may'] = array(
-					'scopes'    => $granted,
-					'asks_here' => $requires_approval,
+				$data['connection']['permissions'] = array(
+					'granted'          => $granted,
+					'approval_on_site' => $requires_approval,
 				);
 				return $data;
 			}
@@ -84,17 +84,17 @@ final class Siteagent_Permissions {
 	}
 
 	private function read_granted( array $data ): array {
-		return isset( $data['connection']['may']['scopes'] ) ? $data['connection']['may']['scopes'] : array();
+		return isset( $data['connection']['permissions']['granted'] ) ? $data['connection']['permissions']['granted'] : array();
 	}
 
 	private function read_requires_approval( array $data ): bool {
-		return ! empty( $data['connection']['may']['asks_here'] );
+		return ! empty( $data['connection']['permissions']['approval_on_site'] );
 	}
 
 	private function to_log_facts( array $granted, bool $requires_approval ): array {
 		return array(
-			'granted'       => implode( ', ', $granted ),
-			'approval_here' => $requires_approval,
+			'granted'          => implode( ', ', $granted ),
+			'approval_on_site' => $requires_approval,
 		);
 	}
 }

@@ -149,8 +149,8 @@ final class Siteagent_Installed_Components {
 			}
 		}
 		return (object) array(
-			'id'            => $id,
-			'slug'          => 'plugin' === $type ? dirname( $id ) : $id,
+			'id'   => $id,
+			'slug' => 'plugin' === $type ? dirname( $id ) : $id,
 			$type           => $id,
 			'new_version'   => '',
 			'url'           => '',

@@ -154,9 +154,9 @@ final class Siteagent_Report {
 	 */
 	private function agent(): array {
 		return array(
-			'scopes'        => $this->permissions->all(),
-			'approval_here' => $this->permissions->requires_approval(),
-			'rollback'      => Siteagent_Rollback::is_available( 'plugin' ),
+			'permissions'      => $this->permissions->all(),
+			'approval_on_site' => $this->permissions->requires_approval(),
+			'rollback'         => Siteagent_Rollback::is_available( 'plugin' ),
 		);
 	}
 

@@ -256,8 +256,8 @@ final class Siteagent_Rollback_Watchdog {
 		Siteagent_Filesystem::remove( $next );
 		if ( $is_back ) {
 			$record = array(
-				'op_id'     => $this->run['op_id'],
-				'at'        => time(),
+				'op_id' => $this->run['op_id'],
+				'at'    => time(),
 				// Without INSTALLED the record says nothing about the new version.
 				'installed' => is_file( $this->path( self::INSTALLED ) ),
 				'reason'    => $reason,

@@ -398,9 +398,9 @@ final class Siteagent_Rollback {
 
 	private function watchdog_config( array $run, Siteagent_Component $component ): array {
 		return array(
-			'op_id'      => $run['op_id'],
-			'folder'     => $run['folder'],
-			'target'     => $component->folder(),
+			'op_id'  => $run['op_id'],
+			'folder' => $run['folder'],
+			'target' => $component->folder(),
 			// Only a confirmation of the dashboard shows that SiteAgent still answers it.
 			'needs_word' => $component->is_siteagent(),
 		);

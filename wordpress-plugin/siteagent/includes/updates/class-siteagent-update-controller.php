@@ -72,7 +72,7 @@ final class Siteagent_Update_Controller {
 	 * @throws Siteagent_Exception invalid_arguments.
 	 */
 	public function check( stdClass $document, int $now ): array {
-		$item      = new Siteagent_Update_Item( $document->step );
+		$item      = new Siteagent_Update_Item( $document->item );
 		$component = self::component_for( $item );
 		self::require_siteagent( $component );
 		Siteagent_Report::load_admin_includes();
@@ -81,27 +81,27 @@ final class Siteagent_Update_Controller {
 		$component->check_for_updates();
 		$reasons = array_merge(
 			$component->is_siteagent() && 'siteagent' !== $item->kind() ? array( 'is_siteagent' ) : array(),
-			$this->permissions->allows( $item->scope() ) ? array() : array( 'scope_off' ),
+			$this->permissions->allows( $item->permission() ) ? array() : array( 'permission_off' ),
 			iterator_to_array( $requirements->site_problems(), false ),
 			iterator_to_array( $requirements->component_problems( null ), false ),
 			iterator_to_array( $requirements->update_problems( null ), false )
 		);
 		$update  = $component->available_update();
 		return array(
-			'may'     => array() === $reasons,
-			'reasons' => $reasons,
-			'facts'   => array(
-				'home'          => $this->connection_store->home(),
-				'wp'            => get_bloginfo( 'version' ),
-				'php'           => PHP_VERSION,
-				'version'       => $component->version(),
-				'active'        => $component->is_active(),
-				'offered'       => null === $update ? null : $update['version'],
-				'package_host'  => null === $update || '' === $update['package'] ? null : Siteagent_Update_Requirements::host_with_port( $update['package'] ),
-				'scope'         => $item->scope(),
-				'approval_here' => $this->permissions->requires_approval(),
-				'rollback'      => ! $component->is_single_file() && Siteagent_Rollback::is_available( $item->kind() ),
-				'busy'          => null !== $this->rollback->current_run() || Siteagent_Update_Lock::is_core_updating( $now ),
+			'eligible' => array() === $reasons,
+			'reasons'  => $reasons,
+			'facts'    => array(
+				'home'             => $this->connection_store->home(),
+				'wp'               => get_bloginfo( 'version' ),
+				'php'              => PHP_VERSION,
+				'version'          => $component->version(),
+				'active'           => $component->is_active(),
+				'available'        => null === $update ? null : $update['version'],
+				'package_host'     => null === $update || '' === $update['package'] ? null : Siteagent_Update_Requirements::host_with_port( $update['package'] ),
+				'permission'       => $item->permission(),
+				'approval_on_site' => $this->permissions->requires_approval(),
+				'rollback'         => ! $component->is_single_file() && Siteagent_Rollback::is_available( $item->kind() ),
+				'busy'             => null !== $this->rollback->current_run() || Siteagent_Update_Lock::is_core_updating( $now ),
 				// Only for an update that can be approved.
 				'changelog'     => array() === $reasons ? ( new Siteagent_Changelog() )->for_update( $component, $item ) : null,
 			),
@@ -125,7 +125,7 @@ final class Siteagent_Update_Controller {
 		$plan        = Siteagent_Signed_Plan::verify( $document->plan, $document->sig, $name, $document->op_id, $connection, $this->connection_store->site_uuid() );
 		$update_plan = new Siteagent_Update_Plan( $plan );
 		if ( Siteagent_Update_Plan::UPDATE === $name ) {
-			self::require_valid_step( 'siteagent' === $update_plan->item()->kind() );
+			self::require_valid_item( 'siteagent' === $update_plan->item()->kind() );
 			self::require_siteagent( self::component_for( $update_plan->item() ) );
 		}
 		Siteagent_Report::load_admin_includes();
@@ -182,7 +182,7 @@ final class Siteagent_Update_Controller {
 	 */
 	private function confirm_by_dashboard( string $op_id ): void {
 		$run = $this->rollback->current_run();
-		if ( null === $run || $op_id !== $run['op_id'] || 'watched' !== $run['stage'] || 'siteagent' !== $run['step']['kind'] || SITEAGENT_VERSION !== $run['step']['to'] ) {
+		if ( null === $run || $op_id !== $run['op_id'] || 'watched' !== $run['stage'] || 'siteagent' !== $run['item']['kind'] || SITEAGENT_VERSION !== $run['item']['to'] ) {
 			return;
 		}
 		$run['answer']['evidence']['watched_until'] = null;
@@ -272,17 +272,17 @@ final class Siteagent_Update_Controller {
 			$result->set( 'messages', array( $error ) );
 		}
 		if ( 'interrupted' !== $reason ) {
-			$result->set_during( $run['step']['to'], null, 'fatal_after' === $reason ? Siteagent_Loopback_Check::FATAL : null, $error );
+			$result->set_during( $run['item']['to'], null, 'fatal_after' === $reason ? Siteagent_Loopback_Check::FATAL : null, $error );
 		}
 		list( $outcome, $reason ) = Siteagent_Update_Runner::verify_restored( $result, $run, $component, $this->loopback_check( $component ), $reason );
 		return $result->to_array( $outcome, $reason );
 	}
 
 	private function finish_run( array $run, Siteagent_Component $component, array $answer ): void {
-		$name = 'siteagent' === $run['step']['kind'] ? Siteagent_Update_Plan::UPDATE : Siteagent_Update_Plan::CHANGE;
+		$name = 'siteagent' === $run['item']['kind'] ? Siteagent_Update_Plan::UPDATE : Siteagent_Update_Plan::CHANGE;
 		$this->operation_store->save_result( $run['op_id'], $name, (string) hex2bin( $run['plan'] ), $run['started'], $answer );
 		if ( ! isset( $run['answer'] ) || $run['answer'] !== $answer ) {
-			$this->log->append( 'change_settled', $run['step'] + array( 'op_id' => $run['op_id'], 'outcome' => $answer['outcome'], 'reason' => $answer['reason'] ), 'site' );
+			$this->log->append( 'update_settled', $run['item'] + array( 'op_id' => $run['op_id'], 'outcome' => $answer['outcome'], 'reason' => $answer['reason'] ), 'site' );
 		}
 		$this->rollback->end_run( $run, $component, $answer );
 	}
@@ -297,9 +297,9 @@ final class Siteagent_Update_Controller {
 		if ( null === $reason && $this->permissions->requires_approval() ) {
 			$decision = $this->approvals->request_decision( $update_plan, $now );
 			if ( Siteagent_Pending_Approvals::WAITING === $decision ) {
-				return $this->log_result( $item, ( new Siteagent_Update_Result() )->to_array( 'waiting', 'approval_here' ), $update_plan );
+				return $this->log_result( $item, ( new Siteagent_Update_Result() )->to_array( 'waiting', 'approval_on_site' ), $update_plan );
 			}
-			$reason = Siteagent_Pending_Approvals::REFUSED === $decision ? 'approval_here' : null;
+			$reason = Siteagent_Pending_Approvals::REFUSED === $decision ? 'approval_on_site' : null;
 		}
 		if ( null !== $reason ) {
 			return $this->log_result( $item, ( new Siteagent_Update_Result() )->to_array( 'refused', $reason ), $update_plan );
@@ -313,7 +313,7 @@ final class Siteagent_Update_Controller {
 		}
 		$facts = array(
 			'plan'   => bin2hex( $update_plan->digest() ),
-			'step'   => $item->to_array(),
+			'item'   => $item->to_array(),
 			'before' => array(
 				'version' => $component->version(),
 				'active'  => $component->is_active(),
@@ -342,8 +342,8 @@ final class Siteagent_Update_Controller {
 		if ( Siteagent_Update_Plan::UPDATE !== $update_plan->name() && ( $component->is_siteagent() || 'siteagent' === $component->kind() ) ) {
 			return 'is_siteagent';
 		}
-		if ( ! $this->permissions->allows( $update_plan->item()->scope() ) ) {
-			return 'scope_off';
+		if ( ! $this->permissions->allows( $update_plan->item()->permission() ) ) {
+			return 'permission_off';
 		}
 		// Without these functions not even the marker of a run could be kept.
 		return array() === Siteagent_Rollback::missing_functions() ? null : 'filesystem';
@@ -357,7 +357,7 @@ final class Siteagent_Update_Controller {
 	}
 
 	private static function component_of_run( array $run ): Siteagent_Component {
-		return new Siteagent_Component( $run['step']['kind'], $run['step']['id'] );
+		return new Siteagent_Component( $run['item']['kind'], $run['item']['id'] );
 	}
 
 	private static function component_for( Siteagent_Update_Item $item ): Siteagent_Component {
@@ -368,12 +368,12 @@ final class Siteagent_Update_Controller {
 	 * Checks that an update of the kind `siteagent` is for SiteAgent.
 	 */
 	private static function require_siteagent( Siteagent_Component $component ): void {
-		self::require_valid_step( 'siteagent' !== $component->kind() || $component->is_siteagent() );
+		self::require_valid_item( 'siteagent' !== $component->kind() || $component->is_siteagent() );
 	}
 
-	private static function require_valid_step( bool $requirements ): void {
+	private static function require_valid_item( bool $requirements ): void {
 		if ( ! $requirements ) {
-			throw new Siteagent_Exception( 'invalid_arguments', 'the step', array( 'argument' => 'step' ) );
+			throw new Siteagent_Exception( 'invalid_arguments', 'the item', array( 'argument' => 'item' ) );
 		}
 	}
 
@@ -385,7 +385,7 @@ final class Siteagent_Update_Controller {
 			'by'      => $update_plan->approved_by(),
 			'plan'    => bin2hex( $update_plan->digest() ),
 		);
-		$this->log->append( 'change_answered', $facts, 'dashboard' );
+		$this->log->append( 'update_answered', $facts, 'dashboard' );
 		return $answer;
 	}
 }

@@ -42,7 +42,7 @@ final class Siteagent_Update_Item {
 		$is_whole = '' !== $fields['to'] && ( '' !== $fields['from'] || 'translation' === $fields['kind'] );
 		if ( ! $is_whole || strlen( $fields['id'] ) > self::MAX_ID || max( strlen( $fields['from'] ), strlen( $fields['to'] ) ) > self::MAX_VERSION
 			|| ! isset( self::ID_PATTERNS[ $fields['kind'] ] ) || 1 !== preg_match( self::ID_PATTERNS[ $fields['kind'] ], $fields['id'] ) ) {
-			throw new Siteagent_Exception( 'invalid_arguments', 'step', array( 'argument' => 'step' ) );
+			throw new Siteagent_Exception( 'invalid_arguments', 'item', array( 'argument' => 'item' ) );
 		}
 		$this->fields = $fields;
 	}
@@ -66,7 +66,7 @@ final class Siteagent_Update_Item {
 	/**
 	 * Returns the permission that this update requires.
 	 */
-	public function scope(): string {
+	public function permission(): string {
 		if ( 'core' === $this->kind() ) {
 			return Siteagent_Available_Updates::branch( $this->from() ) === Siteagent_Available_Updates::branch( $this->to() ) ? 'core_minor' : 'core_major';
 		}

@@ -22,7 +22,7 @@ final class Siteagent_Update_Plan {
 	/** Longest period of a plan. The dashboard offers two weeks. */
 	const MAX_DURATION_S = 31 * 86400;
 
-	const APPROVAL_KINDS = array( 'second_person', 'self_confirmed', 'client', 'policy' );
+	const APPROVAL_KINDS = array( 'second_person', 'self_confirmed', 'client', 'auto_update_rule' );
 
 	/** @var Siteagent_Signed_Plan */
 	private $plan;
@@ -37,11 +37,11 @@ final class Siteagent_Update_Plan {
 	 * @throws Siteagent_Exception invalid_arguments when a required field is missing or malformed.
 	 */
 	public function __construct( Siteagent_Signed_Plan $plan ) {
-		$item        = $plan->get( 'step' );
+		$item        = $plan->get( 'item' );
 		$environment = $plan->get( 'pre' );
 		$approval    = $plan->get( 'approval' );
 		$this->require_field(
-			'step',
+			'item',
 			$item instanceof stdClass
 				&& $this->is_text( $item, 'package_host' )
 				&& property_exists( $item, 'package_sha256' )
@@ -103,11 +103,11 @@ final class Siteagent_Update_Plan {
 	}
 
 	public function package_host(): string {
-		return strtolower( $this->plan->get( 'step' )->package_host );
+		return strtolower( $this->plan->get( 'item' )->package_host );
 	}
 
 	public function package_sha256(): ?string {
-		return $this->plan->get( 'step' )->package_sha256;
+		return $this->plan->get( 'item' )->package_sha256;
 	}
 
 	/**

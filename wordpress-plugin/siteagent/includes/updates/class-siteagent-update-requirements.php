@@ -48,7 +48,7 @@ final class Siteagent_Update_Requirements {
 		}
 		if ( 'siteagent' === $this->component->kind() && ! Siteagent_Rollback::is_available( 'siteagent' ) ) {
 			// A SiteAgent that does not answer cannot be told to roll back.
-			yield 'no_way_back';
+			yield 'rollback_impossible';
 		}
 		if ( $this->free_space() < self::COPIES * $this->component_size() + self::SPACE_MARGIN ) {
 			yield 'disk_full';
@@ -87,11 +87,11 @@ final class Siteagent_Update_Requirements {
 	public function update_problems( ?string $host ): Generator {
 		$update = $this->component->available_update();
 		if ( null === $update ) {
-			yield 'no_offer';
+			yield 'no_update_available';
 			return;
 		}
 		if ( $this->item->to() !== $update['version'] ) {
-			yield 'version_moved';
+			yield 'other_version_available';
 		}
 		if ( '' === $update['package'] ) {
 			yield 'no_package';

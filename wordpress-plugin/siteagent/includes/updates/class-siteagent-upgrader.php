@@ -22,16 +22,16 @@ final class Siteagent_Upgrader {
 
 	/** Error codes of WordPress's upgraders, and what the protocol calls them. */
 	const REASONS = array(
-		'siteagent_package_lies'              => 'package_lies',
-		'siteagent_no_way_back'               => 'no_way_back',
+		'siteagent_package_mismatch'          => 'package_mismatch',
+		'siteagent_rollback_impossible'       => 'rollback_impossible',
 		'siteagent_not_signed'                => 'not_signed',
-		'incompatible_archive'                => 'package_lies',
-		'incompatible_archive_empty'          => 'package_lies',
-		'incompatible_archive_no_plugins'     => 'package_lies',
-		'incompatible_archive_pomo'           => 'package_lies',
-		'incompatible_archive_theme_no_index' => 'package_lies',
-		'incompatible_archive_theme_no_name'  => 'package_lies',
-		'incompatible_archive_theme_no_style' => 'package_lies',
+		'incompatible_archive'                => 'package_mismatch',
+		'incompatible_archive_empty'          => 'package_mismatch',
+		'incompatible_archive_no_plugins'     => 'package_mismatch',
+		'incompatible_archive_pomo'           => 'package_mismatch',
+		'incompatible_archive_theme_no_index' => 'package_mismatch',
+		'incompatible_archive_theme_no_name'  => 'package_mismatch',
+		'incompatible_archive_theme_no_style' => 'package_mismatch',
 		'incompatible_php_required_version'   => 'requires_php',
 		'incompatible_wp_required_version'    => 'requires_wp',
 	);
@@ -196,7 +196,7 @@ final class Siteagent_Upgrader {
 		callable $may_continue
 	): void {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
-		$this->refusal = 'core' === $component->kind() && $item->to() !== $this->core_version_in( $file ) ? 'package_lies' : '';
+		$this->refusal = 'core' === $component->kind() && $item->to() !== $this->core_version_in( $file ) ? 'package_mismatch' : '';
 		if ( '' !== $this->refusal ) {
 			return;
 		}
@@ -210,7 +210,7 @@ final class Siteagent_Upgrader {
 		$is_used             = false;
 		$provide_package     = static function () use ( $validate, $file, &$is_used ) {
 			if ( $is_used ) {
-				return new WP_Error( 'siteagent_one_change', 'One change is one component.' );
+				return new WP_Error( 'siteagent_single_update', 'One change is one component.' );
 			}
 			$is_used = true;
 			// Added this late, because WordPress removes all filters of this hook before it installs translations.
@@ -380,10 +380,10 @@ final class Siteagent_Upgrader {
 			$headers = array( 'version' => ( new Siteagent_Translation( $component->id() ) )->package_revision_date( $source ) ) + $this->read_headers( '' );
 		}
 		if ( ! $is_same_folder || $item->to() !== $headers['version'] ) {
-			return new WP_Error( 'siteagent_package_lies', sprintf( 'The package holds %1$s %2$s.', $name, '' === $headers['version'] ? '(no version)' : $headers['version'] ) );
+			return new WP_Error( 'siteagent_package_mismatch', sprintf( 'The package holds %1$s %2$s.', $name, '' === $headers['version'] ? '(no version)' : $headers['version'] ) );
 		}
 		if ( $component->is_siteagent() && ! $this->is_readable_format( $headers['format'] ) ) {
-			return new WP_Error( 'siteagent_no_way_back', 'What the package would store could not be read by this version, should it have to run again.' );
+			return new WP_Error( 'siteagent_rollback_impossible', 'What the package would store could not be read by this version, should it have to run again.' );
 		}
 		// Older versions of WordPress only check the available update, which may not mention this requirement.
 		if ( '' !== $headers['php'] && ! is_php_version_compatible( $headers['php'] ) ) {

@@ -29,8 +29,8 @@ $siteagent_refused = $data['dispute']['refused'];
 	</dl>
 	<p><?php esc_html_e( 'Ask your agency what happened. If it restored a backup, it can tell you when. This site’s records are kept in the activity log.', 'siteagent' ); ?></p>
 	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
-		<input type="hidden" name="action" value="siteagent_accept_trail">
-		<?php wp_nonce_field( 'siteagent_accept_trail' ); ?>
+		<input type="hidden" name="action" value="siteagent_accept_audit_log">
+		<?php wp_nonce_field( 'siteagent_accept_audit_log' ); ?>
 		<button type="submit" class="button"><?php esc_html_e( 'Accept the current history', 'siteagent' ); ?></button>
 		<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'step' => 'disconnect' ) ) ); ?>"><?php esc_html_e( 'Disconnect …', 'siteagent' ); ?></a>
 	</form>

@@ -11,10 +11,10 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 $siteagent_tabs = array(
-	'connection' => __( 'Connection', 'siteagent' ),
-	'may'        => __( 'Permissions', 'siteagent' ),
-	'data'       => __( 'Shared data', 'siteagent' ),
-	'log'        => __( 'Activity log', 'siteagent' ),
+	'connection'  => __( 'Connection', 'siteagent' ),
+	'permissions' => __( 'Permissions', 'siteagent' ),
+	'data'        => __( 'Shared data', 'siteagent' ),
+	'log'         => __( 'Activity log', 'siteagent' ),
 );
 ?>
 <div class="wrap siteagent">

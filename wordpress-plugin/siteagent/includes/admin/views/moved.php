@@ -30,7 +30,7 @@ $siteagent_choices      = array(
 	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 		<input type="hidden" name="action" value="siteagent_moved">
 		<?php wp_nonce_field( 'siteagent_moved' ); ?>
-		<fieldset class="siteagent-scopes">
+		<fieldset class="siteagent-permissions">
 			<legend class="screen-reader-text"><?php esc_html_e( 'What is this site?', 'siteagent' ); ?></legend>
 			<?php foreach ( $siteagent_choices as $siteagent_choice => $siteagent_text ) : ?>
 				<label for="siteagent-choice-<?php echo esc_attr( $siteagent_choice ); ?>">

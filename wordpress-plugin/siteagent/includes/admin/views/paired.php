@@ -3,7 +3,7 @@
  * The present connection.
  *
  * @package SiteAgent
- * @var array $data connection, scopes (name => granted), waiting, now, moved (was, is) or null, dispute (refused,
+ * @var array $data connection, permissions (name => granted), waiting, now, moved (was, is) or null, dispute (refused,
  *      seen) or null.
  */
 
@@ -12,7 +12,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 $siteagent_last    = $data['connection']['last_contact_at'];
-$siteagent_granted = array_intersect_key( Siteagent_Messages::scopes(), array_filter( $data['scopes'] ) );
+$siteagent_granted = array_intersect_key( Siteagent_Messages::permissions(), array_filter( $data['permissions'] ) );
 ?>
 <?php if ( null !== $data['moved'] ) : ?>
 	<?php require __DIR__ . '/moved.php'; ?>
@@ -24,7 +24,7 @@ $siteagent_granted = array_intersect_key( Siteagent_Messages::scopes(), array_fi
 	<div class="notice notice-warning inline"><p>
 		<?php /* translators: %s: number of updates */ ?>
 		<strong><?php echo esc_html( sprintf( _n( '%s update is waiting for your approval.', '%s updates are waiting for your approval.', count( $data['waiting'] ), 'siteagent' ), number_format_i18n( count( $data['waiting'] ) ) ) ); ?></strong>
-		<a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'may' ) ) ); ?>"><?php esc_html_e( 'Review', 'siteagent' ); ?></a>
+		<a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'permissions' ) ) ); ?>"><?php esc_html_e( 'Review', 'siteagent' ); ?></a>
 	</p></div>
 <?php endif; ?>
 <div class="card">
@@ -41,7 +41,7 @@ $siteagent_granted = array_intersect_key( Siteagent_Messages::scopes(), array_fi
 				<?php /* translators: %s: kinds of components, each with a full stop */ ?>
 				<?php echo esc_html( sprintf( __( 'Can update: %s', 'siteagent' ), implode( ' ', array_column( $siteagent_granted, 0 ) ) ) ); ?>
 			<?php endif; ?>
-			<a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'may' ) ) ); ?>"><?php esc_html_e( 'Edit permissions', 'siteagent' ); ?></a> · <a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'Shared data', 'siteagent' ); ?></a></dd></div>
+			<a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'permissions' ) ) ); ?>"><?php esc_html_e( 'Edit permissions', 'siteagent' ); ?></a> · <a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'Shared data', 'siteagent' ); ?></a></dd></div>
 	</dl>
 	<?php require __DIR__ . '/own-key.php'; ?>
 	<div class="siteagent-actions">

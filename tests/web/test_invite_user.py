@@ -10,11 +10,11 @@ import pytest
 
 from app.domain.accounts import one_time_links
 from app.domain.actor import Actor
-from app.models.accounts import Member, MemberSession
-from app.models.audit import Entry
+from app.models.accounts import User, UserSession
+from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from tests.support.browsers import signed_in
-from tests.support.factories import PASSWORD, make_member, make_site
+from tests.support.factories import PASSWORD, make_site, make_user
 
 BEN = {"name": "Ben", "email": "ben@agency.example", "role": "operator"}
 CHOSEN = {"password": PASSWORD, "again": PASSWORD}
@@ -39,8 +39,8 @@ def test_a_colleague_chooses_a_password_by_the_link_and_is_in(app, as_ana, confi
     assert ben.post(link, data=CHOSEN).headers["Location"] == "/"
     assert "Ben" in ben.get("/").text
     assert ben.get("/team").status_code == 403
-    events = [entry.event for entry in Entry.newest()]
-    assert {"member_created", "password_chosen", "signed_in"} <= set(events)
+    events = [entry.event for entry in AuditEntry.newest()]
+    assert {"user_created", "password_set", "signed_in"} <= set(events)
 
 
 def test_the_link_is_shown_once_and_works_once(app, as_ana, config):
@@ -90,7 +90,7 @@ def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_ana, changes
     assert answer.status_code == 422
     assert f'id="f-{field}-error"' in answer.text
     assert ('value="Ben"' in answer.text) is (field != "name")
-    assert Member.select().count() == 1
+    assert User.select().count() == 1
 
 
 def test_names_stay_text(as_ana):
@@ -107,7 +107,7 @@ def test_only_an_owner_manages_people(as_ben, as_cleo):
         verbs = ("link", "role", "disable", "enable")
         for path in ("/team", *(f"/team/1/{verb}" for verb in verbs)):
             assert person.post(path, data=BEN).status_code == 403
-        assert Entry.newest(limit=1)[0].event == "access_refused"
+        assert AuditEntry.newest(limit=1)[0].event == "access_refused"
 
 
 # ---- afterwards ----
@@ -141,7 +141,7 @@ def test_one_who_is_enabled_again_signs_in_but_old_sessions_stay_dead(app, as_an
 
 
 def test_the_last_owner_cannot_be_disabled(as_ana, ana):
-    make_member("Ivo", "owner", password_hash="!")
+    make_user("Ivo", "owner", password_hash="!")
     answer = as_ana.post(f"/team/{ana.id}/disable")
     assert answer.status_code == 409
     assert "Aura needs at least one owner" in answer.text
@@ -149,9 +149,9 @@ def test_the_last_owner_cannot_be_disabled(as_ana, ana):
 
 
 def test_one_of_two_owners_can_be_disabled(as_ana):
-    other = make_member("Olga", "owner")
+    other = make_user("Olga", "owner")
     assert as_ana.post(f"/team/{other.id}/disable").status_code == 303
-    assert Member.get_by_id(other.id).is_disabled
+    assert User.get_by_id(other.id).is_disabled
 
 
 # ---- another role ----
@@ -187,15 +187,15 @@ def test_somebody_moves_to_a_client_and_sees_its_sites_alone(app, as_ana, ana, b
 def test_a_role_there_is_none_of_is_told_beside_its_field(as_ana, ben, role):
     answer = as_ana.post(f"/team/{ben.id}/role", data={"role": role})
     assert (answer.status_code, 'id="f-role-error"' in answer.text) == (422, True)
-    assert Member.get_by_id(ben.id).role == "operator"
+    assert User.get_by_id(ben.id).role == "operator"
 
 
 def test_the_password_is_asked_for_before_a_role_is_given(as_ana, ben):
-    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
+    UserSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
     answer = as_ana.post(f"/team/{ben.id}/role", data={"role": "owner"})
     assert 'type="password"' in answer.text
     assert 'name="role" value="owner"' in answer.text
-    assert Member.get_by_id(ben.id).role == "operator"
+    assert User.get_by_id(ben.id).role == "operator"
 
 
 def test_people_nobody_knows_are_not_found(as_ana):
@@ -216,7 +216,7 @@ def test_loading_the_page_again_makes_no_other_link(as_ana, as_nobody, config):
 
 def test_a_link_is_shown_to_whoever_made_it_alone(app, as_ana, config):
     page = as_ana.post("/team", data=BEN).headers["Location"]
-    olga = signed_in(app, Actor.of(make_member("Olga", "owner"), "192.0.2.9"))
+    olga = signed_in(app, Actor.of(make_user("Olga", "owner"), "192.0.2.9"))
     with as_ana.session_transaction() as mine:
         kept = mine["shown_once"]
     with olga.session_transaction() as hers:

@@ -1,4 +1,4 @@
-"""Made-up exports of a trail, true to docs/AUDIT.md and made without the product."""
+"""Made-up exports of an audit log, true to docs/AUDIT.md and made without the product."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Files = dict[str, bytes]
 def entry(
     seq: int, *, client: int | None = None, site: int | None = None, v: int = 2, **more: Any
 ) -> Row:
-    """One entry of a trail, without prev and hash."""
+    """One entry of an audit log, without prev and hash."""
     body = {
         "v": v,
         "at": (START + timedelta(minutes=seq, microseconds=seq * 7)).isoformat(),
@@ -37,9 +37,9 @@ def entry(
         "facts": {"op": "ping", "outcome": "ok", "elapsed_ms": seq, "text": "é 😀 </script>"},
     }
     if v == 1:
-        body["actor"] = {"kind": "member", "id": 1, "name": "Ana", "ip": "192.0.2.1"}
+        body["actor"] = {"kind": "user", "id": 1, "name": "Ana", "ip": "192.0.2.1"}
         return {"seq": seq, "body": body, "salt": None, "detail": None}
-    body |= {"actor": {"kind": "member", "id": 1}, "client": client, "private": None}
+    body |= {"actor": {"kind": "user", "id": 1}, "client": client, "private": None}
     if not more.get("is_private", True):
         return {"seq": seq, "body": body, "salt": None, "detail": None}
     salt = sha256(b"salt%d" % seq).digest()[:16]
@@ -59,12 +59,12 @@ def chained(rows: list[Row], log: str = LOG, prev: bytes | None = None) -> list[
     return done
 
 
-def mark(seed: bytes, row: Row, log: str = LOG, root: bytes | None = None) -> dict[str, str]:
+def checkpoint(seed: bytes, row: Row, log: str = LOG, root: bytes | None = None) -> dict[str, str]:
     """Signed: `row` is the newest entry of `log`."""
     at = int(datetime.fromisoformat(json.loads(row["body"])["at"]).timestamp())
     said = {"v": 1, "log": log, "n": row["seq"], "hash": row["hash"], "at": at}
     body = canonical(said | ({} if root is None else {"root": root.hex()}))
-    return {"body": b64u(body), "sig": b64u(sign(seed, b"siteagent/mark/1\n" + body))}
+    return {"body": b64u(body), "sig": b64u(sign(seed, b"siteagent/checkpoint/1\n" + body))}
 
 
 def lines(rows: list[Row]) -> bytes:
@@ -73,7 +73,7 @@ def lines(rows: list[Row]) -> bytes:
 
 @dataclass
 class Made:
-    """A trail, the site that watched it, and every key; `files()` is the export of it."""
+    """An audit log, the site that watched it, and every key; `files()` is the export of it."""
 
     rows: list[Row]
     seed: bytes = field(default_factory=new_signing_key)
@@ -81,17 +81,17 @@ class Made:
     watched_at: tuple[int, ...] = ()
     covers: dict[str, Any] = field(default_factory=dict)
     site_rows: list[Row] = field(default_factory=list)
-    site_marks_at: tuple[int, ...] = ()
+    site_checkpoints_at: tuple[int, ...] = ()
     log: str = LOG
 
     @property
     def leaves(self) -> list[bytes]:
         return [bytes.fromhex(row["hash"]) for row in self.rows]
 
-    def mark_of(self, n: int) -> dict[str, str]:
-        """The dashboard's mark when the trail had `n` entries."""
+    def checkpoint_of(self, n: int) -> dict[str, str]:
+        """The dashboard's checkpoint when the audit log had `n` entries."""
         root = merkle.Tree(self.leaves[:n]).root()
-        return mark(self.seed, self.rows[n - 1], self.log, root)
+        return checkpoint(self.seed, self.rows[n - 1], self.log, root)
 
     def files(self) -> Files:
         is_excerpt = any(self.covers.get(one) for one in ("client", "site", "from", "to"))
@@ -105,20 +105,23 @@ class Made:
             {
                 "site": SITE,
                 "path": [one.hex() for one in paths.path(n - 1)] if is_excerpt else None,
-                "mark": self.mark_of(n),
+                "checkpoint": self.checkpoint_of(n),
             }
             for n in self.watched_at
         ]
         of_sites = [
-            {"site": SITE, "mark": mark(self.site_seed, self.site_rows[n - 1], SITE_LOG)}
-            for n in self.site_marks_at
+            {
+                "site": SITE,
+                "checkpoint": checkpoint(self.site_seed, self.site_rows[n - 1], SITE_LOG),
+            }
+            for n in self.site_checkpoints_at
         ]
         files = {
-            "trail.jsonl": lines(shown),
-            "marks.json": canonical(
+            "audit_log.jsonl": lines(shown),
+            "checkpoints.json": canonical(
                 {
                     "v": 1,
-                    "export": self.mark_of(len(self.rows)),
+                    "export": self.checkpoint_of(len(self.rows)),
                     "by_sites": by_sites,
                     "of_sites": of_sites,
                 }
@@ -153,8 +156,8 @@ def public(seed: bytes) -> dict[str, str]:
 
 
 def site_head(site: str, **more: Any) -> Row:
-    head = {"v": 1, "log": SITE_LOG, "site": site, "made_at": "2026-11-26T08:00:00Z"}
-    return {**head, "key": None, "mark": None, **more}
+    head = {"v": 1, "log": SITE_LOG, "site": site, "created_at": "2026-11-26T08:00:00Z"}
+    return {**head, "key": None, "checkpoint": None, **more}
 
 
 def sealed(files: Files, seed: bytes, covers: dict[str, Any], log: str = LOG) -> Files:
@@ -164,7 +167,7 @@ def sealed(files: Files, seed: bytes, covers: dict[str, Any], log: str = LOG) ->
         {
             "v": 1,
             "log": log,
-            "made_at": "2026-11-26T08:00:00+00:00",
+            "created_at": "2026-11-26T08:00:00+00:00",
             "covers": {
                 "of": "Everything",
                 "client": None,
@@ -203,13 +206,13 @@ def site_log(count: int, first: int = 1) -> list[Row]:
 
 
 def small(**changes: Any) -> Made:
-    """Twelve entries about two clients, and a site that held three marks of them."""
+    """Twelve entries about two clients, and a site that held three checkpoints of them."""
     rows = [
         entry(seq, client=1 + seq % 2, site=7 + seq % 2, v=1 if seq < 4 else 2, is_private=seq != 9)
         for seq in range(1, 13)
     ]
     made = Made(chained(rows), watched_at=(3, 5, 11))
-    made.site_rows, made.site_marks_at = site_log(6), (2, 6)
+    made.site_rows, made.site_checkpoints_at = site_log(6), (2, 6)
     for name, value in changes.items():
         setattr(made, name, value)
     return made

@@ -1,4 +1,4 @@
-"""The trail under load: reading it again, adding to it with four writers, and finding in it."""
+"""The audit log under load: reading it again, adding to it with four writers, and finding in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.domain.audit import EntryFilter
 from app.domain.audit.chain import log_uuid
 from app.domain.audit.events import SiteCalled
 from app.models import migrate
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import db, transaction, use_database
 from app.models.search_terms import words_of
 from app.protocol import canonical, chain_genesis, chain_hash
@@ -48,15 +48,15 @@ def _verifying(folder: Path) -> Iterator[Figure]:
     _made(folder, VERIFIED)
     bodies = [body.encode() for (body,) in db.execute_sql("SELECT body FROM audit").fetchall()]
     work = {
-        "reading the trail again": audit.verify_chain,
+        "reading the audit log again": audit.verify_chain,
         "hashing its bytes alone": lambda: [sha256(body).digest() for body in bodies],
     }
     seconds = interleaved(work, 3)
-    rate = VERIFIED / seconds["reading the trail again"]
+    rate = VERIFIED / seconds["reading the audit log again"]
     yield Figure.absolute(
         "entries read again in a second", rate, f"of {VERIFIED:,}", least=_LEAST_A_SECOND
     )
-    yield Figure.ratio("reading the trail again", "hashing its bytes alone", seconds)
+    yield Figure.ratio("reading the audit log again", "hashing its bytes alone", seconds)
 
 
 def _appending(folder: Path) -> Iterator[Figure]:
@@ -73,7 +73,7 @@ def _appending(folder: Path) -> Iterator[Figure]:
 def _written_by_four(config: Config, what: str) -> list[float]:
     writers = [
         subprocess.Popen(
-            [sys.executable, "-m", "bench.trail", what, config.database_url],
+            [sys.executable, "-m", "bench.audit_log", what, config.database_url],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ},
@@ -89,7 +89,7 @@ def _write(what: str, url: str) -> None:
     use_database(url)
     db.connect()
     db.execute_sql("CREATE TABLE IF NOT EXISTS plain (id INTEGER PRIMARY KEY, body TEXT)")
-    by = Actor("member", 1, "Ana", "owner", "192.0.2.1")
+    by = Actor("user", 1, "Ana", "owner", "192.0.2.1")
     for number in range(EACH):
         began = time.perf_counter()
         with transaction():
@@ -140,7 +140,9 @@ def _finding(folder: Path) -> Iterator[Figure]:
         {
             "a page, median": lambda: audit.find_entries(EntryFilter(site=17), 51),
             "the same rows by number": lambda: list(
-                Entry.select().where(Entry.seq > FOUND_IN - 51).order_by(Entry.seq.desc())
+                AuditEntry.select()
+                .where(AuditEntry.seq > FOUND_IN - 51)
+                .order_by(AuditEntry.seq.desc())
             ),
         },
         30,
@@ -156,7 +158,7 @@ def _median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
-# ---- a trail of many entries, written as record() writes them, but in bulk ----
+# ---- an audit log of many entries, written as record() writes them, but in bulk ----
 
 
 def _at(number: int) -> datetime:

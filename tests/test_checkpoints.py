@@ -1,4 +1,5 @@
-"""How far the trail reaches: signed in every call, held by the site, checked against the trail."""
+"""How far the audit log reaches: signed in every call, held by the site, checked against the
+audit log."""
 
 from __future__ import annotations
 
@@ -12,14 +13,14 @@ from app.domain import alerts, audit, dashboard_identity
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import checkpoints, merkle
 from app.domain.audit.chain import LOG_UUID
-from app.domain.audit.events import SyncAsked
+from app.domain.audit.events import SyncRequested
 from app.domain.connection import peer_view
 from app.keys import new_signing_key, sign_checkpoint, signing_public
-from app.models.alerts import Alarm
-from app.models.audit import Entry
-from app.models.audit_frontier import TrailFrontier
+from app.models.alerts import Alert
+from app.models.audit import AuditEntry
+from app.models.audit_frontier import MerkleFrontier
 from app.models.base import transaction
-from app.models.checkpoints import AuditAnchor, SiteMark
+from app.models.checkpoints import AuditAnchor, SiteCheckpoint
 from app.models.installation import Setting
 from app.models.sites import Site
 from app.protocol import b64u, canonical, from_b64u, parse_json
@@ -36,15 +37,15 @@ PUBLIC = b64u(signing_public(SEED))
 def grow(count: int) -> None:
     with transaction():
         for number in range(count):
-            audit.record(SyncAsked(sync_id=number), SYSTEM)
+            audit.record(SyncRequested(sync_id=number), SYSTEM)
 
 
 def root_of_all() -> str:
-    leaves = [bytes.fromhex(entry.hash) for entry in Entry.select().order_by(Entry.seq)]
+    leaves = [bytes.fromhex(entry.hash) for entry in AuditEntry.select().order_by(AuditEntry.seq)]
     return merkle.Tree(leaves).root().hex()
 
 
-def cut_trail(last: int) -> None:
+def cut_audit_log(last: int) -> None:
     """What somebody with the database does: no trigger stands in the way of who drops them."""
     without_guards()
     cut_off_after(last)
@@ -53,27 +54,29 @@ def cut_trail(last: int) -> None:
 # ---- Aura's own ----
 
 
-def test_the_mark_names_the_newest_entry_and_the_root_over_all(ana: Actor, config: Config) -> None:
+def test_the_checkpoint_names_the_newest_entry_and_the_root_over_all(
+    ana: Actor, config: Config
+) -> None:
     grow(5)
-    mark, head = checkpoints.current_checkpoint(config), Entry.head()
-    assert (mark.n, mark.hash) == (head.seq, head.hash)
-    assert (mark.root, mark.at) == (root_of_all(), int(head.at.timestamp()))
+    checkpoint, head = checkpoints.current_checkpoint(config), AuditEntry.head()
+    assert (checkpoint.n, checkpoint.hash) == (head.seq, head.hash)
+    assert (checkpoint.root, checkpoint.at) == (root_of_all(), int(head.at.timestamp()))
     public = b64u(dashboard_identity.load_dashboard(config).sign_public)
-    assert checkpoints.parse_checkpoint(mark.as_sent(), public) == mark
-    assert parse_json(mark.body) == {
+    assert checkpoints.parse_checkpoint(checkpoint.as_sent(), public) == checkpoint
+    assert parse_json(checkpoint.body) == {
         "v": 1,
         "log": Setting.read(LOG_UUID),
-        "n": mark.n,
-        "hash": mark.hash,
-        "root": mark.root,
-        "at": mark.at,
+        "n": checkpoint.n,
+        "hash": checkpoint.hash,
+        "root": checkpoint.root,
+        "at": checkpoint.at,
     }
 
 
-def test_before_the_first_entry_the_mark_names_the_log_itself(database: Config) -> None:
-    mark = checkpoints.current_checkpoint(database)
-    assert (mark.n, mark.at, mark.root) == (0, 0, merkle.EMPTY.hex())
-    assert mark.hash == audit.genesis_hash(mark.log)
+def test_before_the_first_entry_the_checkpoint_names_the_log_itself(database: Config) -> None:
+    checkpoint = checkpoints.current_checkpoint(database)
+    assert (checkpoint.n, checkpoint.at, checkpoint.root) == (0, 0, merkle.EMPTY.hex())
+    assert checkpoint.hash == audit.genesis_hash(checkpoint.log)
 
 
 @pytest.mark.parametrize("counts", [(1, 1, 1), (63, 1, 2), (64, 70, 1), (200, 3)])
@@ -83,16 +86,16 @@ def test_the_root_stays_right_while_the_tree_grows_from_what_was_kept(
     for count in counts:
         grow(count)
         assert checkpoints.current_checkpoint(database).root == root_of_all()
-    kept = TrailFrontier.known()
+    kept = MerkleFrontier.known()
     assert (kept is None) == (sum(counts) < 64)
 
 
-def test_a_trail_that_is_not_the_one_the_tree_was_kept_of_is_signed_as_it_is(
+def test_a_audit_log_that_is_not_the_one_the_tree_was_kept_of_is_signed_as_it_is(
     database: Config,
 ) -> None:
     grow(100)
     checkpoints.current_checkpoint(database)
-    cut_trail(90)
+    cut_audit_log(90)
     assert (
         checkpoints.current_checkpoint(database).n,
         checkpoints.current_checkpoint(database).root,
@@ -121,16 +124,16 @@ def signed(**changed: Any) -> dict[str, str]:
 
 
 def signed_by_aura(config: Config, **changed: Any) -> dict[str, str]:
-    """A mark of the trail that a site could really hold."""
+    """A checkpoint of the audit log that a site could really hold."""
     document = {**parse_json(checkpoints.current_checkpoint(config).body), **changed}
     body = canonical(document)
     seed = dashboard_identity.load_dashboard(config).signing_key
     return {"body": b64u(body), "sig": b64u(sign_checkpoint(seed, body))}
 
 
-def test_a_signed_mark_is_read() -> None:
-    mark = checkpoints.parse_checkpoint(signed(), PUBLIC)
-    assert (mark.n, mark.hash, mark.at, mark.root) == (3, "a" * 64, 7, "")
+def test_a_signed_checkpoint_is_read() -> None:
+    checkpoint = checkpoints.parse_checkpoint(signed(), PUBLIC)
+    assert (checkpoint.n, checkpoint.hash, checkpoint.at, checkpoint.root) == (3, "a" * 64, 7, "")
 
 
 @pytest.mark.parametrize(
@@ -141,18 +144,18 @@ def test_a_signed_mark_is_read() -> None:
         {"more": "x" * 2000},
     ],
 )
-def test_what_is_no_mark_is_refused_though_it_is_signed(changed: dict[str, Any]) -> None:
+def test_what_is_no_checkpoint_is_refused_though_it_is_signed(changed: dict[str, Any]) -> None:
     with pytest.raises(checkpoints.CheckpointInvalid):
         checkpoints.parse_checkpoint(signed(**changed), PUBLIC)
 
 
 @pytest.mark.parametrize("said", [None, [], "x", {}, {"body": "e30"}, {"body": 1, "sig": 2}])
-def test_what_has_not_the_shape_of_a_mark_is_refused(said: object) -> None:
+def test_what_has_not_the_shape_of_a_checkpoint_is_refused(said: object) -> None:
     with pytest.raises(checkpoints.CheckpointInvalid):
         checkpoints.parse_checkpoint(said, PUBLIC)
 
 
-def test_a_mark_of_another_key_or_with_one_byte_changed_is_refused() -> None:
+def test_a_checkpoint_of_another_key_or_with_one_byte_changed_is_refused() -> None:
     said = signed()
     with pytest.raises(checkpoints.CheckpointInvalid, match="not signed"):
         checkpoints.parse_checkpoint(said, b64u(signing_public(new_signing_key())))
@@ -165,38 +168,38 @@ def test_a_mark_of_another_key_or_with_one_byte_changed_is_refused() -> None:
 # ---- in calls ----
 
 
-def test_every_call_to_a_paired_site_carries_the_mark_and_pairing_does_not(
+def test_every_call_to_a_paired_site_carries_the_checkpoint_and_pairing_does_not(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     assert fake.held is None
     read_report(paired, fake, config=config)
     first = fake.held
     assert first is not None
-    assert Entry.get_by_id(first["n"]).hash == first["hash"]
+    assert AuditEntry.get_by_id(first["n"]).hash == first["hash"]
     read_report(paired, fake, config=config)
     assert fake.held["n"] > first["n"]
 
 
-def test_the_sites_marks_are_kept_one_for_each_day_and_the_newest(
+def test_the_sites_checkpoints_are_kept_one_for_each_day_and_the_newest(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     for hours in (0, 1, 30):
         fake.clock.advance(hours=hours)
         read_report(paired, fake, config=config)
-    kept = list(SiteMark.select().order_by(SiteMark.day))
+    kept = list(SiteCheckpoint.select().order_by(SiteCheckpoint.day))
     assert [one.day for one in kept] == ["2026-11-24", "2026-11-25"]
     assert (kept[1].n, kept[1].hash) == tuple(fake.head.values())
-    mark = checkpoints.parse_checkpoint(
+    checkpoint = checkpoints.parse_checkpoint(
         {"body": b64u(kept[0].body.encode()), "sig": kept[0].signature}, paired.sign_s
     )
-    assert (mark.n, mark.hash) == (kept[0].n, kept[0].hash)
+    assert (checkpoint.n, checkpoint.hash) == (kept[0].n, kept[0].hash)
 
 
 def test_the_entry_of_a_call_names_the_sites_head_and_the_nonce(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
-    call = Entry.newest(site_id=paired.id, event="site_called", limit=1)[0]
+    call = AuditEntry.newest(site_id=paired.id, event="site_called", limit=1)[0]
     facts = parse_json(call.body.encode())["facts"]
     assert (facts["head_n"], facts["head_hash"]) == tuple(fake.head.values())
     assert facts["nonces"] == [parse_json(fake.log[-1].body.encode())["facts"]["nonce"]]
@@ -205,50 +208,50 @@ def test_the_entry_of_a_call_names_the_sites_head_and_the_nonce(
 # ---- what the sites have seen ----
 
 
-def test_what_a_site_has_seen_is_an_anchor_and_no_alarm_while_it_stands_here(
+def test_what_a_site_has_seen_is_an_anchor_and_no_alert_while_it_stands_here(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     for _ in range(3):
         read_report(paired, fake, config=config)
     (anchor,) = checkpoints.anchors()
     assert anchor.holder.startswith("the site Bakery (2026-11-24 ")
-    assert Entry.get_by_id(anchor.n).hash == anchor.hash
+    assert AuditEntry.get_by_id(anchor.n).hash == anchor.hash
     found = audit.verify_chain(checkpoints.anchors())
     assert (found.is_whole, found.anchors) == (True, 1)
-    assert Alarm.select().count() == 0
+    assert Alert.select().count() == 0
 
 
-def test_a_trail_that_was_cut_is_noticed_by_what_the_site_has_seen(
+def test_a_audit_log_that_was_cut_is_noticed_by_what_the_site_has_seen(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
     read_report(paired, fake, config=config)
     seen = fake.held
-    cut_trail(seen["n"] - 3)
+    cut_audit_log(seen["n"] - 3)
     fake.clock.advance(minutes=1)
     read_report(paired, fake, config=config)
-    kinds = {alarm.kind for alarm in Alarm.open_ones()}
-    assert alerts.TRAIL_LOST in kinds
-    lost = next(one for one in Alarm.open_ones() if one.kind == alerts.TRAIL_LOST)
+    kinds = {alert.kind for alert in Alert.open_ones()}
+    assert alerts.AUDIT_LOG_LOST in kinds
+    lost = next(one for one in Alert.open_ones() if one.kind == alerts.AUDIT_LOG_LOST)
     assert lost.evidence["site"] == {"entry": seen["n"], "hash": seen["hash"]}
     found = audit.verify_chain(checkpoints.anchors())
     assert (found.broken_at, "the site Bakery" in found.reason) == (seen["n"], True)
 
 
-def test_a_trail_set_back_is_refused_by_the_site_which_is_still_read(
+def test_a_audit_log_set_back_is_refused_by_the_site_which_is_still_read(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
     read_report(paired, fake, config=config)
-    cut_trail(fake.held["n"] - 3)
+    cut_audit_log(fake.held["n"] - 3)
     with transaction():
-        audit.record(SyncAsked(sync_id=1), SYSTEM, now=fake.clock.advance(minutes=5))
+        audit.record(SyncRequested(sync_id=1), SYSTEM, now=fake.clock.advance(minutes=5))
     assert read_report(paired, fake, config=config).state == "done"
     assert fake.refused
-    assert alerts.TRAIL_REFUSED in {alarm.kind for alarm in Alarm.open_ones()}
-    count = Alarm.select().count()
+    assert alerts.AUDIT_LOG_REFUSED in {alert.kind for alert in Alert.open_ones()}
+    count = Alert.select().count()
     read_report(paired, fake, config=config)
-    assert Alarm.select().count() == count
+    assert Alert.select().count() == count
 
 
 def test_while_it_is_refused_an_update_is_refused_with_a_word_of_its_own(
@@ -257,10 +260,10 @@ def test_while_it_is_refused_an_update_is_refused_with_a_word_of_its_own(
     change = approve(check(propose(ready, ana, clock()), fake, config), ana, config, clock())
     fake.refused = True
     assert run_change(change, fake, config) == "refused"
-    assert change.outcome_reason == "trail_forked"
+    assert change.outcome_reason == "audit_log_forked"
 
 
-def test_an_alarm_that_was_closed_accounts_for_its_anchor(
+def test_an_alert_that_was_closed_accounts_for_its_anchor(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
@@ -269,8 +272,8 @@ def test_an_alarm_that_was_closed_accounts_for_its_anchor(
     assert not audit.verify_chain(checkpoints.anchors()).is_whole
     now = fake.clock()
     told = {"note": "A backup of Monday.", "with_others": True, "confirmed_at": now, "now": now}
-    alarm = next(one for one in Alarm.open_ones() if one.kind == alerts.TRAIL_LOST)
-    alerts.close_alert(alarm, by=ana, **told)
+    alert = next(one for one in Alert.open_ones() if one.kind == alerts.AUDIT_LOG_LOST)
+    alerts.close_alert(alert, by=ana, **told)
     assert audit.verify_chain(checkpoints.anchors()).is_whole
 
 
@@ -281,7 +284,7 @@ def test_an_alarm_that_was_closed_accounts_for_its_anchor(
         signed(n=4000, hash="f" * 64),
     ],
 )
-def test_what_a_site_cannot_prove_is_an_alarm_about_that_site_alone(
+def test_what_a_site_cannot_prove_is_an_alert_about_that_site_alone(
     paired: Site, fake: FakeSite, config: Config, said: object
 ) -> None:
     read_report(paired, fake, config=config)
@@ -290,20 +293,20 @@ def test_what_a_site_cannot_prove_is_an_alarm_about_that_site_alone(
     for _ in range(30):
         fake.shown = said
         assert read_report(paired, fake, config=config).state == "done"
-    (alarm,) = Alarm.open_ones()
-    assert (alarm.kind, alarm.kind in alerts.ABOUT_AUDIT_LOG) == (alerts.CLAIM_UNPROVEN, False)
-    assert "checkpoint" in alarm.evidence["site"]["why"]
+    (alert,) = Alert.open_ones()
+    assert (alert.kind, alert.kind in alerts.ABOUT_AUDIT_LOG) == (alerts.CLAIM_UNPROVEN, False)
+    assert "checkpoint" in alert.evidence["site"]["why"]
     assert [(one.n, one.hash) for one in checkpoints.anchors()] == stands
     assert audit.verify_chain(checkpoints.anchors()).is_whole
 
 
-def test_a_refusal_without_a_proof_is_no_doubt_about_the_trail(
+def test_a_refusal_without_a_proof_is_no_doubt_about_the_audit_log(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.refused = True
     read_report(paired, fake, config=config)
-    (alarm,) = Alarm.open_ones()
-    assert (alarm.kind, alarm.evidence["site"]["refuses"]) == (alerts.CLAIM_UNPROVEN, True)
+    (alert,) = Alert.open_ones()
+    assert (alert.kind, alert.evidence["site"]["refuses"]) == (alerts.CLAIM_UNPROVEN, True)
 
 
 def test_a_refusal_of_a_log_that_holds_what_was_seen_is_about_the_site(
@@ -312,8 +315,8 @@ def test_a_refusal_of_a_log_that_holds_what_was_seen_is_about_the_site(
     read_report(paired, fake, config=config)
     fake.refused = True
     read_report(paired, fake, config=config)
-    (alarm,) = Alarm.open_ones()
-    assert (alarm.kind, alarm.evidence["site"]["entry"]) == (
+    (alert,) = Alert.open_ones()
+    assert (alert.kind, alert.evidence["site"]["entry"]) == (
         alerts.CLAIM_UNPROVEN,
         checkpoints.anchors()[0].n,
     )
@@ -323,11 +326,11 @@ def test_an_unproven_claim_is_told_once_a_day(paired: Site, fake: FakeSite, conf
     for _ in range(2):
         fake.shown = {"n": 4000, "hash": "f" * 64}
         read_report(paired, fake, config=config)
-    assert Alarm.select().count() == 1
+    assert Alert.select().count() == 1
     fake.clock.advance(days=1)
     fake.shown = {"n": 4001, "hash": "f" * 64}
     read_report(paired, fake, config=config)
-    assert Alarm.select().count() == 2
+    assert Alert.select().count() == 2
 
 
 def test_without_auras_own_key_a_claim_is_not_judged(
@@ -344,13 +347,13 @@ def test_before_the_first_entry_nothing_has_been_seen(
     assert claim is not None
     with transaction():
         peer_view.record_peer_view(paired, claim, SYSTEM, clock())
-    assert Alarm.select().count() == AuditAnchor.select().count() == 0
+    assert Alert.select().count() == AuditAnchor.select().count() == 0
 
 
-def test_the_frontier_is_kept_beside_the_trail_and_never_ahead_of_it(database: Config) -> None:
+def test_the_frontier_is_kept_beside_the_audit_log_and_never_ahead_of_it(database: Config) -> None:
     grow(130)
     checkpoints.current_checkpoint(database)
-    kept = TrailFrontier.known()
+    kept = MerkleFrontier.known()
     assert kept is not None
-    assert Entry.get_by_id(kept.size).hash == kept.hash
-    assert 64 <= kept.size <= Entry.head().seq
+    assert AuditEntry.get_by_id(kept.size).hash == kept.hash
+    assert 64 <= kept.size <= AuditEntry.head().seq

@@ -7,23 +7,27 @@ from datetime import timedelta
 
 import pytest
 
-from app.models.accounts import MemberSession
-from app.models.auto_update_rules import Policy
+from app.models.accounts import UserSession
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.clients import SECOND, Client
-from tests.support.pages import policy_form
+from tests.support.pages import rule_form
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def policy(as_ana, today):
-    as_ana.post("/auto-update-rules", data=policy_form())
-    return Policy.get()
+def rule(as_ana, today):
+    as_ana.post("/auto-update-rules", data=rule_form())
+    return AutoUpdateRule.get()
 
 
-def test_one_is_made_and_shown_with_what_it_covers(as_ana, as_cleo, policy):
-    assert (policy.scopes, policy.steps, policy.maker) == (["plugins", "themes"], ["patch"], "Ana")
+def test_one_is_made_and_shown_with_what_it_covers(as_ana, as_cleo, rule):
+    assert (rule.permissions, rule.release_types, rule.maker) == (
+        ["plugins", "themes"],
+        ["patch"],
+        "Ana",
+    )
     text = as_cleo.get("/auto-update-rules").text
     for words in ("Patches at night", "Active", "Mon, Tue, Wed, Thu from 02:00 to 05:00 UTC"):
         assert words in text
@@ -36,9 +40,9 @@ def test_one_is_made_and_shown_with_what_it_covers(as_ana, as_cleo, policy):
     "instead",
     [
         {"name": ""},
-        {"scopes": []},
-        {"scopes": ["all"]},
-        {"steps": []},
+        {"permissions": []},
+        {"permissions": ["all"]},
+        {"release_types": []},
         {"weekdays": ["9"]},
         {"from_hour": "x"},
         {"to_hour": "2"},
@@ -48,36 +52,36 @@ def test_one_is_made_and_shown_with_what_it_covers(as_ana, as_cleo, policy):
     ],
 )
 def test_what_is_missing_is_told_beside_its_field(as_ana, today, instead):
-    answer = as_ana.post("/auto-update-rules", data=policy_form(**instead))
+    answer = as_ana.post("/auto-update-rules", data=rule_form(**instead))
     assert answer.status_code == 422
     assert "field-error" in answer.text
-    assert Policy.select().count() == 0
+    assert AutoUpdateRule.select().count() == 0
 
 
 def test_it_needs_an_owner_and_a_fresh_password(as_ben, as_cleo, as_ana, today):
     for person in (as_ben, as_cleo):
-        assert person.post("/auto-update-rules", data=policy_form()).status_code == 403
-    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
-    answer = as_ana.post("/auto-update-rules", data=policy_form())
+        assert person.post("/auto-update-rules", data=rule_form()).status_code == 403
+    UserSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
+    answer = as_ana.post("/auto-update-rules", data=rule_form())
     assert "Confirm your identity" in answer.text
-    assert Policy.select().count() == 0
+    assert AutoUpdateRule.select().count() == 0
 
 
 def test_a_client_nobody_knows_is_not_found(as_ana, today):
-    assert as_ana.post("/auto-update-rules", data=policy_form(client="4711")).status_code == 404
+    assert as_ana.post("/auto-update-rules", data=rule_form(client="4711")).status_code == 404
     answer = as_ana.post("/clients/4711/approvals", data={"approvals": SECOND})
     assert answer.status_code == 404
 
 
-def test_a_colleague_confirms_and_ends_it(as_ana, as_ben, policy):
+def test_a_colleague_confirms_and_ends_it(as_ana, as_ben, rule):
     client = Client.named("Bakery Ltd")
     as_ana.post(f"/clients/{client.id}/approvals", data={"approvals": SECOND})
     assert "after a second person confirms it" in as_ben.get("/auto-update-rules").text
-    assert as_ana.post(f"/auto-update-rules/{policy.id}/confirm").status_code == 403
-    assert as_ben.post(f"/auto-update-rules/{policy.id}/confirm").status_code == 303
+    assert as_ana.post(f"/auto-update-rules/{rule.id}/confirm").status_code == 403
+    assert as_ben.post(f"/auto-update-rules/{rule.id}/confirm").status_code == 303
     assert "By Ana and Ben" in as_ben.get("/auto-update-rules").text
-    assert as_ben.post(f"/auto-update-rules/{policy.id}/end").status_code == 303
-    assert as_ben.post(f"/auto-update-rules/{policy.id}/end").status_code == 409
+    assert as_ben.post(f"/auto-update-rules/{rule.id}/end").status_code == 303
+    assert as_ben.post(f"/auto-update-rules/{rule.id}/end").status_code == 409
     assert "Ended" in as_ben.get("/auto-update-rules").text
 
 

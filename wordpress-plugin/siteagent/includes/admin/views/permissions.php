@@ -3,7 +3,7 @@
  * Tab "Permissions": what the dashboard may update, and updates that wait for approval.
  *
  * @package SiteAgent
- * @var array $data connection or null, scopes (name => granted), can_allow_any, can_allow (name => bool),
+ * @var array $data connection or null, permissions (name => granted), can_allow_any, can_allow (name => bool),
  *      requires_approval, waiting (digest => plan), now.
  */
 
@@ -63,13 +63,13 @@ defined( 'ABSPATH' ) || exit;
 	<?php /* translators: %s: address of a dashboard */ ?>
 	<p><?php echo esc_html( sprintf( __( '%s can read the report and the activity log, and end the connection. It can also install available updates of the kinds you select, each after someone has approved it in the dashboard.', 'siteagent' ), $data['connection']['origin'] ) ); ?></p>
 	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
-		<input type="hidden" name="action" value="siteagent_scopes">
-		<?php wp_nonce_field( 'siteagent_scopes' ); ?>
-		<fieldset class="siteagent-scopes">
+		<input type="hidden" name="action" value="siteagent_permissions">
+		<?php wp_nonce_field( 'siteagent_permissions' ); ?>
+		<fieldset class="siteagent-permissions">
 			<legend><?php esc_html_e( 'The dashboard can update', 'siteagent' ); ?></legend>
-			<?php foreach ( Siteagent_Messages::scopes() as $siteagent_scope => $siteagent_text ) : ?>
-				<label for="siteagent-scope-<?php echo esc_attr( $siteagent_scope ); ?>">
-					<input type="checkbox" id="siteagent-scope-<?php echo esc_attr( $siteagent_scope ); ?>" name="scopes[]" value="<?php echo esc_attr( $siteagent_scope ); ?>"<?php echo $data['scopes'][ $siteagent_scope ] ? ' checked' : ''; ?><?php echo $data['scopes'][ $siteagent_scope ] || $data['can_allow'][ $siteagent_scope ] ? '' : ' disabled'; ?>>
+			<?php foreach ( Siteagent_Messages::permissions() as $siteagent_permission => $siteagent_text ) : ?>
+				<label for="siteagent-permission-<?php echo esc_attr( $siteagent_permission ); ?>">
+					<input type="checkbox" id="siteagent-permission-<?php echo esc_attr( $siteagent_permission ); ?>" name="permissions[]" value="<?php echo esc_attr( $siteagent_permission ); ?>"<?php echo $data['permissions'][ $siteagent_permission ] ? ' checked' : ''; ?><?php echo $data['permissions'][ $siteagent_permission ] || $data['can_allow'][ $siteagent_permission ] ? '' : ' disabled'; ?>>
 					<span><strong><?php echo esc_html( $siteagent_text[0] ); ?></strong> <?php echo esc_html( $siteagent_text[1] ); ?></span>
 				</label>
 			<?php endforeach; ?>
@@ -77,10 +77,10 @@ defined( 'ABSPATH' ) || exit;
 				<p class="description"><?php esc_html_e( 'You are not allowed to install some kinds of updates on this site, so you cannot allow the dashboard to install them.', 'siteagent' ); ?></p>
 			<?php endif; ?>
 		</fieldset>
-		<fieldset class="siteagent-scopes">
+		<fieldset class="siteagent-permissions">
 			<legend><?php esc_html_e( 'Approval', 'siteagent' ); ?></legend>
 			<label for="siteagent-approval-here">
-				<input type="checkbox" id="siteagent-approval-here" name="approval_here" value="1"<?php echo $data['requires_approval'] ? ' checked' : ''; ?>>
+				<input type="checkbox" id="siteagent-approval-here" name="approval_on_site" value="1"<?php echo $data['requires_approval'] ? ' checked' : ''; ?>>
 				<span><strong><?php esc_html_e( 'Require approval on this site for every update.', 'siteagent' ); ?></strong> <?php esc_html_e( 'Each update waits on this page until an administrator of this site approves it.', 'siteagent' ); ?></span>
 			</label>
 		</fieldset>

@@ -1,4 +1,5 @@
-"""Somebody looks into what a site's log and the trail tell differently, and says what it was."""
+"""Somebody looks into what a site's log and the audit log tell differently, and says what it
+was."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ import pytest
 
 from app.domain import alerts
 from app.domain.actor import SYSTEM, Actor
-from app.models.accounts import MemberSession
-from app.models.alerts import Alarm
+from app.models.accounts import UserSession
+from app.models.alerts import Alert
 from app.models.base import transaction, utcnow
 from app.models.sites import Site
 from tests.support.fakes import FakeSite, RecordingQueue
@@ -21,13 +22,13 @@ EVIDENCE = {
 }
 
 
-def raise_one(site: Site, kind: str = alerts.CALL_UNKNOWN, key: str = "n1") -> Alarm:
+def raise_one(site: Site, kind: str = alerts.CALL_UNKNOWN, key: str = "n1") -> Alert:
     with transaction():
         alerts.raise_alert(site, kind, key, EVIDENCE, SYSTEM, utcnow())
-    return Alarm.get(Alarm.key == key, Alarm.kind == kind)
+    return Alert.get(Alert.key == key, Alert.kind == kind)
 
 
-def test_without_alarms_the_page_says_that_both_agree(as_cleo) -> None:
+def test_without_alerts_the_page_says_that_both_agree(as_cleo) -> None:
     text = as_cleo.get("/alerts").text
     assert "read so far agree" in text
     assert 'class="count' not in text
@@ -35,8 +36,8 @@ def test_without_alarms_the_page_says_that_both_agree(as_cleo) -> None:
 
 @pytest.mark.parametrize("kind", alerts.KINDS)
 def test_each_kind_has_words_of_its_own(as_ana, paired: Site, kind: str) -> None:
-    alarm = raise_one(paired, kind)
-    text = as_ana.get(f"/alerts/{alarm.id}").text
+    alert = raise_one(paired, kind)
+    text = as_ana.get(f"/alerts/{alert.id}").text
     headline = text.split("<h1>")[1].split("</h1>")[0]
     assert kind not in headline
     assert kind.replace("_", " ").capitalize() != headline
@@ -71,13 +72,13 @@ def test_evidence_of_both_sides_is_shown_and_never_as_markup(as_cleo, paired: Si
 def test_a_critical_alert_is_on_every_page_until_it_is_resolved(
     as_ben, as_dora, paired: Site, ana: Actor
 ) -> None:
-    alarm = raise_one(paired, alerts.TRAIL_LOST)
+    alert = raise_one(paired, alerts.AUDIT_LOG_LOST)
     paths = ("/", "/changes", "/account", "/audit", f"/sites/{paired.id}")
     for path in paths:
         assert 'class="alert-bar"' in as_ben.get(path).text
     assert 'class="alert-bar"' not in as_dora.get("/").text
     alerts.close_alert(
-        alarm, by=ana, note="restored", with_others=False, confirmed_at=utcnow(), now=utcnow()
+        alert, by=ana, note="restored", with_others=False, confirmed_at=utcnow(), now=utcnow()
     )
     assert 'class="alert-bar"' not in as_ben.get("/").text
 
@@ -90,9 +91,9 @@ def test_a_warning_is_counted_and_fills_no_page(as_ben, paired: Site) -> None:
 
 
 def test_it_is_closed_with_words_and_by_whom_it_was(as_ana, paired: Site) -> None:
-    alarm = raise_one(paired)
-    assert as_ana.post(f"/alerts/{alarm.id}/close", data={"note": ""}).status_code == 422
-    answer = as_ana.post(f"/alerts/{alarm.id}/close", data={"note": "Our <own> test"})
+    alert = raise_one(paired)
+    assert as_ana.post(f"/alerts/{alert.id}/close", data={"note": ""}).status_code == 422
+    answer = as_ana.post(f"/alerts/{alert.id}/close", data={"note": "Our <own> test"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/alerts")
     text = as_ana.get("/alerts").text
     assert "Our &lt;own&gt; test" in text
@@ -100,29 +101,29 @@ def test_it_is_closed_with_words_and_by_whom_it_was(as_ana, paired: Site) -> Non
 
 
 def test_somebody_who_was_away_shows_first_who_they_are(as_ana, paired: Site, database) -> None:
-    alarm = raise_one(paired)
+    alert = raise_one(paired)
     as_ana.get("/")
-    MemberSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
-    assert "Aura asks for your password first." in as_ana.get(f"/alerts/{alarm.id}").text
-    answer = as_ana.post(f"/alerts/{alarm.id}/close", data={"note": "a test of ours"})
+    UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
+    assert "Aura asks for your password first." in as_ana.get(f"/alerts/{alert.id}").text
+    answer = as_ana.post(f"/alerts/{alert.id}/close", data={"note": "a test of ours"})
     assert "Confirm your identity" in answer.text
     assert 'value="a test of ours"' in answer.text
-    alarm.refresh()
-    assert alarm.is_open
+    alert.refresh()
+    assert alert.is_open
 
 
-def test_who_only_looks_is_offered_no_button_and_a_client_sees_no_alarm(
+def test_who_only_looks_is_offered_no_button_and_a_client_sees_no_alert(
     as_cleo, as_dora, paired: Site
 ) -> None:
-    alarm = raise_one(paired)
-    assert "Mark as resolved</span>" not in as_cleo.get(f"/alerts/{alarm.id}").text
-    assert as_cleo.post(f"/alerts/{alarm.id}/close", data={"note": "x"}).status_code == 403
+    alert = raise_one(paired)
+    assert "Mark as resolved</span>" not in as_cleo.get(f"/alerts/{alert.id}").text
+    assert as_cleo.post(f"/alerts/{alert.id}/close", data={"note": "x"}).status_code == 403
     assert as_dora.get("/alerts").status_code == 403
-    assert as_dora.get(f"/alerts/{alarm.id}").status_code == 403
+    assert as_dora.get(f"/alerts/{alert.id}").status_code == 403
     assert "Alerts" not in as_dora.get("/").text
 
 
-def test_an_unknown_alarm_is_not_found(as_ana) -> None:
+def test_an_unknown_alert_is_not_found(as_ana) -> None:
     assert as_ana.get("/alerts/99").status_code == 404
 
 

@@ -1,4 +1,4 @@
-"""Who may have a connection examined, when Aura does so by itself, and what is kept of it."""
+"""Who may have a connection tested, when Aura does so by itself, and what is kept of it."""
 
 from __future__ import annotations
 
@@ -27,21 +27,23 @@ from app.domain.diagnostics.results import (
 from app.domain.errors import Conflict, Forbidden, Invalid
 from app.domain.sites import sites
 from app.http.errors import CallError, ErrorCode
-from app.models.audit import Entry
+from app.models.audit import AuditEntry
 from app.models.base import db, transaction
-from app.models.diagnostics import ABANDONED, DONE, EXAMINING, QUEUED, Examination
+from app.models.diagnostics import ABANDONED, DIAGNOSING, DONE, QUEUED, DiagnosticRun
 from app.models.sites import DISCONNECTED_UNCONFIRMED, Site
 from tests.support.fake_looks import Eyes
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
 
-def run(examination: Examination, fake: FakeSite, config: Config, eyes: Eyes) -> Examination:
-    runs.run_examination(examination.id, config=config, call=fake.call, look=eyes, now=fake.clock)
-    return Examination.get_by_id(examination.id)
+def run(diagnostic_run: DiagnosticRun, fake: FakeSite, config: Config, eyes: Eyes) -> DiagnosticRun:
+    runs.run_diagnostics(
+        diagnostic_run.id, config=config, call=fake.call, look=eyes, now=fake.clock
+    )
+    return DiagnosticRun.get_by_id(diagnostic_run.id)
 
 
 def events(*names: str) -> list[str]:
-    return [one.event for one in reversed(Entry.newest(limit=50)) if one.event in names]
+    return [one.event for one in reversed(AuditEntry.newest(limit=50)) if one.event in names]
 
 
 # ---- a person asks
@@ -50,9 +52,9 @@ def events(*names: str) -> list[str]:
 def test_what_was_found_is_kept_and_told(
     paired: Site, fake: FakeSite, ben: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
-    wish = runs.request_examination(paired, by=ben, now=fake.clock())
-    assert (wish.state, wish.asked_by) == (QUEUED, "Ben")
-    assert jobs.jobs == [("examine_site", (wish.id,), 0)]
+    wish = runs.request_diagnostics(paired, by=ben, now=fake.clock())
+    assert (wish.state, wish.requested_by) == (QUEUED, "Ben")
+    assert jobs.jobs == [("run_diagnostics_on_site", (wish.id,), 0)]
     fake.clock.advance(seconds=40)
     done = run(wish, fake, config, Eyes())
     assert (done.state, done.verdict, done.blocker) == (DONE, HEALTHY, "")
@@ -61,13 +63,13 @@ def test_what_was_found_is_kept_and_told(
     assert connected.evidence == {"connect_ms": 3}
     assert (found.verdict, found.url, found.at) == (HEALTHY, paired.url, fake.clock())
     assert tuple(one.name for one in found.checks) == NAMES
-    assert events("examination_asked", "site_called", "connection_examined")[-4:] == [
-        "examination_asked",
+    assert events("diagnostics_requested", "site_called", "diagnostics_completed")[-4:] == [
+        "diagnostics_requested",
         "site_called",
         "site_called",
-        "connection_examined",
+        "diagnostics_completed",
     ]
-    entry = Entry.newest(event="connection_examined", limit=1)[0]
+    entry = AuditEntry.newest(event="diagnostics_completed", limit=1)[0]
     assert (entry.actor, entry.site_id) == ("system", paired.id)
     assert f'"requests":{done.requests}' in entry.body
     assert done.requests == 7
@@ -84,7 +86,7 @@ def test_a_site_that_answers_and_cannot_be_read_is_not_called_free_of_obstacles(
             raise CallError(ErrorCode.server_error, {"status": 500})
 
     fake.during = fail
-    done = run(runs.request_examination(paired, by=ben, now=fake.clock()), fake, config, Eyes())
+    done = run(runs.request_diagnostics(paired, by=ben, now=fake.clock()), fake, config, Eyes())
     assert (done.verdict, done.blocker) == (BLOCKED, "server_error")
     found = {one.name: one for one in runs.found_by(done).checks}
     assert (found["echo"].verdict, found["report"].verdict) == (OK, BLOCKED)
@@ -94,18 +96,18 @@ def test_a_site_that_answers_and_cannot_be_read_is_not_called_free_of_obstacles(
 def test_the_blocker_is_kept_by_its_name(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = runs.request_examination(paired, by=ana, now=fake.clock())
+    wish = runs.request_diagnostics(paired, by=ana, now=fake.clock())
     before = fake.calls.copy()
     done = run(wish, fake, config, Eyes(CallError(ErrorCode.dns, {"host": "x", "detail": "no"})))
     assert (done.verdict, done.blocker, done.requests) == (BLOCKED, "dns", 1)
     assert fake.calls == before
-    assert "site_called" not in events("site_called", "connection_examined")[-1:]
+    assert "site_called" not in events("site_called", "diagnostics_completed")[-1:]
 
 
 def test_nothing_known_of_the_site_changes(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = runs.request_examination(paired, by=ana, now=fake.clock())
+    wish = runs.request_diagnostics(paired, by=ana, now=fake.clock())
     paired.refresh()
     before = dict(paired.__data__)
     fake.failing = [ErrorCode.unauthorized]
@@ -116,30 +118,30 @@ def test_nothing_known_of_the_site_changes(
 
 def test_one_who_may_only_look_cannot_ask(paired: Site, cleo: Actor, clock: Clock) -> None:
     with pytest.raises(Forbidden):
-        runs.request_examination(paired, by=cleo, now=clock())
-    assert Examination.select().count() == 0
+        runs.request_diagnostics(paired, by=cleo, now=clock())
+    assert DiagnosticRun.select().count() == 0
 
 
 def test_a_second_wish_finds_the_first(paired: Site, ana: Actor, ben: Actor, clock: Clock) -> None:
-    first = runs.request_examination(paired, by=ana, now=clock())
-    assert runs.request_examination(paired, by=ben, now=clock()) == first
+    first = runs.request_diagnostics(paired, by=ana, now=clock())
+    assert runs.request_diagnostics(paired, by=ben, now=clock()) == first
 
 
-def test_a_job_delivered_twice_examines_once(
+def test_a_job_delivered_twice_diagnoses_once(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish, eyes = runs.request_examination(paired, by=ana, now=fake.clock()), Eyes()
+    wish, eyes = runs.request_diagnostics(paired, by=ana, now=fake.clock()), Eyes()
     run(wish, fake, config, eyes)
     seen = len(eyes.urls)
-    assert runs.run_examination(wish.id, config=config, look=eyes, now=fake.clock) == DONE
+    assert runs.run_diagnostics(wish.id, config=config, look=eyes, now=fake.clock) == DONE
     assert len(eyes.urls) == seen
-    assert runs.run_examination(4711, config=config, look=eyes) == "gone"
+    assert runs.run_diagnostics(4711, config=config, look=eyes) == "gone"
 
 
 def test_a_site_that_is_not_paired_is_looked_at_without_keys(
     site: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    done = run(runs.request_examination(site, by=ana, now=fake.clock()), fake, config, Eyes())
+    done = run(runs.request_diagnostics(site, by=ana, now=fake.clock()), fake, config, Eyes())
     assert (done.verdict, done.is_paired) == ("answers", False)
     assert fake.calls == []
 
@@ -147,13 +149,13 @@ def test_a_site_that_is_not_paired_is_looked_at_without_keys(
 # ---- where the connection has ended, nothing is sent
 
 
-def test_a_revoked_site_is_not_examined(
+def test_a_revoked_site_is_not_diagnosed(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = runs.request_examination(paired, by=ana, now=fake.clock())
+    wish = runs.request_diagnostics(paired, by=ana, now=fake.clock())
     revocation.revoke_access(paired, by=ana, now=fake.clock())
     with pytest.raises(Conflict):
-        runs.request_examination(paired, by=ana, now=fake.clock())
+        runs.request_diagnostics(paired, by=ana, now=fake.clock())
     eyes = Eyes()
     assert run(wish, fake, config, eyes).state == ABANDONED
     assert eyes.urls == []
@@ -162,7 +164,7 @@ def test_a_revoked_site_is_not_examined(
 def test_a_revocation_in_the_middle_stops_the_next_request(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = runs.request_examination(paired, by=ana, now=fake.clock())
+    wish = runs.request_diagnostics(paired, by=ana, now=fake.clock())
     eyes = Eyes()
 
     def revoke_at_the_second() -> None:
@@ -178,7 +180,7 @@ def test_a_revocation_in_the_middle_stops_the_next_request(
 def test_keys_that_do_not_open_are_the_blocker(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = runs.request_examination(paired, by=ana, now=fake.clock())
+    wish = runs.request_diagnostics(paired, by=ana, now=fake.clock())
     Site.update(keys_sealed={"d2s": "t1.AAAA", "s2d": "t1.AAAA"}).execute()
     done = run(wish, fake, config, Eyes())
     assert (done.verdict, done.blocker) == (BLOCKED, "keys_unreadable")
@@ -189,19 +191,19 @@ def test_keys_that_do_not_open_are_the_blocker(
 # ---- Aura asks by itself
 
 
-def fail(site: Site, now: Any, fault: str = "blocked") -> None:
+def fail(site: Site, now: Any, error_code: str = "blocked") -> None:
     with transaction():
-        runs.record_failed_call(site, fault, {}, SYSTEM, now)
+        runs.record_failed_call(site, error_code, {}, SYSTEM, now)
 
 
-def test_the_first_failure_has_the_connection_examined(
+def test_the_first_failure_has_the_connection_diagnosed(
     paired: Site, clock: Clock, jobs: RecordingQueue
 ) -> None:
     fail(paired, clock())
-    wish = Examination.open_for(paired)
+    wish = DiagnosticRun.open_for(paired)
     assert wish is not None
-    assert wish.asked_by == "Aura"
-    assert jobs.jobs == [("examine_site", (wish.id,), 0)]
+    assert wish.requested_by == "Aura"
+    assert jobs.jobs == [("run_diagnostics_on_site", (wish.id,), 0)]
 
 
 def test_a_failure_that_is_taken_back_examines_nothing(
@@ -211,58 +213,58 @@ def test_a_failure_that_is_taken_back_examines_nothing(
         fail(paired, clock())
         outer.rollback()
     assert jobs.jobs == []
-    assert Examination.open_for(paired) is None
+    assert DiagnosticRun.open_for(paired) is None
 
 
-def test_a_site_that_keeps_failing_is_examined_every_six_hours(
+def test_a_site_that_keeps_failing_is_diagnosed_every_six_hours(
     paired: Site, clock: Clock, jobs: RecordingQueue
 ) -> None:
     for _ in range(14):
         fail(paired, clock())
-        Examination.update(state=DONE, ended_at=clock()).execute()
+        DiagnosticRun.update(state=DONE, ended_at=clock()).execute()
         clock.advance(hours=1)
     assert len(jobs.jobs) == 3
 
 
-def test_a_site_that_fails_now_and_then_is_examined_each_time_it_begins_to(
+def test_a_site_that_fails_now_and_then_is_diagnosed_each_time_it_begins_to(
     paired: Site, clock: Clock, jobs: RecordingQueue
 ) -> None:
     for minutes in (5, 60, 60):
         fail(paired, clock())
         with transaction():
             health.record_success(paired, CallResult("ping", 1), SYSTEM, clock())
-        Examination.update(state=DONE, ended_at=clock()).execute()
+        DiagnosticRun.update(state=DONE, ended_at=clock()).execute()
         clock.advance(minutes=minutes)
     assert len(jobs.jobs) == 2
 
 
-@pytest.mark.parametrize("fault", ["report_invalid", "keys_unreadable"])
+@pytest.mark.parametrize("error_code", ["report_invalid", "keys_unreadable"])
 def test_what_is_not_on_the_way_is_not_looked_for_there(
-    fault: str, paired: Site, clock: Clock, jobs: RecordingQueue
+    error_code: str, paired: Site, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    fail(paired, clock(), fault)
+    fail(paired, clock(), error_code)
     assert jobs.jobs == []
 
 
-def test_a_site_that_said_goodbye_is_left_alone(
+def test_a_site_that_said_disconnect_is_left_alone(
     paired: Site, fake: FakeSite, jobs: RecordingQueue
 ) -> None:
     fake.disconnect()
-    goodbye = fake._gone[paired.key_id]
+    disconnect = fake._gone[paired.key_id]
     with transaction():
-        runs.record_failed_call(paired, "disconnected", {"g": goodbye}, SYSTEM, fake.clock())
+        runs.record_failed_call(paired, "disconnected", {"g": disconnect}, SYSTEM, fake.clock())
     assert paired.state == "disconnected"
     assert jobs.jobs == []
 
 
-def test_a_site_that_seems_to_have_left_may_still_be_examined(
+def test_a_site_that_seems_to_have_left_may_still_be_diagnosed(
     paired: Site, clock: Clock, ana: Actor
 ) -> None:
     for _ in range(3):
         fail(paired, clock(), "unauthorized")
     assert paired.state == DISCONNECTED_UNCONFIRMED
-    Examination.update(state=DONE).execute()
-    assert runs.request_examination(paired, by=ana, now=clock()).state == QUEUED
+    DiagnosticRun.update(state=DONE).execute()
+    assert runs.request_diagnostics(paired, by=ana, now=clock()).state == QUEUED
 
 
 # ---- what was lost on the way
@@ -271,37 +273,37 @@ def test_a_site_that_seems_to_have_left_may_still_be_examined(
 def test_lost_jobs_are_queued_again_and_dead_workers_given_up(
     paired: Site, ana: Actor, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    wish = runs.request_examination(paired, by=ana, now=clock())
-    assert runs.recover_examinations(clock.advance(minutes=1)) == 0
-    assert runs.recover_examinations(clock.advance(minutes=5)) == 1
-    assert jobs.names() == ["examine_site", "examine_site"]
-    wish.move(to=EXAMINING, when=(QUEUED,), started_at=clock())
-    assert runs.recover_examinations(clock.advance(minutes=6)) == 1
+    wish = runs.request_diagnostics(paired, by=ana, now=clock())
+    assert runs.recover_diagnostics(clock.advance(minutes=1)) == 0
+    assert runs.recover_diagnostics(clock.advance(minutes=5)) == 1
+    assert jobs.names() == ["run_diagnostics_on_site", "run_diagnostics_on_site"]
+    wish.move(to=DIAGNOSING, when=(QUEUED,), started_at=clock())
+    assert runs.recover_diagnostics(clock.advance(minutes=6)) == 1
     wish.refresh()
     assert wish.state == ABANDONED
-    runs.recover_examinations(clock.advance(days=31))
-    assert Examination.select().count() == 0
+    runs.recover_diagnostics(clock.advance(days=31))
+    assert DiagnosticRun.select().count() == 0
 
 
 # ---- from the terminal
 
 
-def test_any_address_can_be_examined(database: Config, clock: Clock) -> None:
+def test_any_address_can_be_diagnosed(database: Config, clock: Clock) -> None:
     eyes = Eyes()
-    found = runs.examine_address("Shop.Example/wp-admin/", config=database, look=eyes, now=clock)
+    found = runs.diagnose_address("Shop.Example/wp-admin/", config=database, look=eyes, now=clock)
     assert (found.url, found.verdict) == ("https://shop.example", "answers")
     assert eyes.urls[0] == "https://shop.example/"
-    assert Entry.select().count() == 0
+    assert AuditEntry.select().count() == 0
 
 
-def test_a_site_in_care_is_examined_with_its_keys(
+def test_a_site_in_care_is_diagnosed_with_its_keys(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    found = runs.examine_address(
+    found = runs.diagnose_address(
         paired.url, config=config, call=fake.call, look=Eyes(), now=fake.clock
     )
     assert found.verdict == HEALTHY
-    assert events("connection_examined") == ["connection_examined"]
+    assert events("diagnostics_completed") == ["diagnostics_completed"]
 
 
 def test_a_revoked_site_is_a_strangers_to_the_terminal(
@@ -309,7 +311,7 @@ def test_a_revoked_site_is_a_strangers_to_the_terminal(
 ) -> None:
     revocation.revoke_access(paired, by=ana, now=fake.clock())
     before = fake.calls.copy()
-    found = runs.examine_address(
+    found = runs.diagnose_address(
         paired.url, config=config, call=fake.call, look=Eyes(), now=fake.clock
     )
     assert found.verdict == "answers"
@@ -318,13 +320,13 @@ def test_a_revoked_site_is_a_strangers_to_the_terminal(
 
 def test_what_is_no_address_is_refused(database: Config) -> None:
     with pytest.raises(Invalid):
-        runs.examine_address("ftp://x", config=database)
+        runs.diagnose_address("ftp://x", config=database)
 
 
-def test_forgetting_a_site_leaves_nothing_to_examine(site: Site, ana: Actor, clock: Clock) -> None:
+def test_forgetting_a_site_leaves_nothing_to_diagnose(site: Site, ana: Actor, clock: Clock) -> None:
     sites.remove_site(site, by=ana, now=clock())
     with pytest.raises(Conflict):
-        runs.request_examination(site, by=ana, now=clock())
+        runs.request_diagnostics(site, by=ana, now=clock())
 
 
 # ---- never a false "healthy"

@@ -1,11 +1,12 @@
-"""Somebody has the trail read again and sees how it goes; what is found stands on every page."""
+"""Somebody has the audit log read again and sees how it goes; what is found stands on every
+page."""
 
 from __future__ import annotations
 
 import pytest
 
 from app.domain.audit import verification
-from app.models.audit import BROKEN, QUEUED, RUNNING, Entry, Verification
+from app.models.audit import BROKEN, QUEUED, RUNNING, AuditEntry, Verification
 from tests.support.fakes import at
 from tests.support.tampering import without_guards
 
@@ -23,7 +24,7 @@ def found(as_ana, site):
     """A reading that found an entry changed."""
     as_ana.post("/audit/verify")
     without_guards()
-    Entry.update(body=Entry.body.concat(" ")).where(Entry.seq == 1).execute()
+    AuditEntry.update(body=AuditEntry.body.concat(" ")).where(AuditEntry.seq == 1).execute()
     assert carried_out() == BROKEN
 
 
@@ -68,7 +69,7 @@ def test_what_is_wrong_stands_on_every_page_until_an_owner_looked(as_ana, as_cle
 
 
 def test_somebody_at_a_client_is_told_nothing_of_it(as_dora, found):
-    assert "The audit trail" not in as_dora.get("/").text
+    assert "The audit log" not in as_dora.get("/").text
     assert as_dora.post("/audit/verify").status_code == 403
 
 

@@ -1,4 +1,4 @@
-"""An alarm stands once, and somebody who has just shown who they are says what it was."""
+"""An alert stands once, and somebody who has just shown who they are says what it was."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from app.domain import alerts, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.documents import entry_document
 from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired, StaleState
-from app.models.alerts import Alarm
-from app.models.audit import Entry
+from app.models.alerts import Alert
+from app.models.audit import AuditEntry
 from app.models.base import transaction
 from app.models.sites import Site
 from tests.support.factories import make_site
@@ -26,43 +26,43 @@ def raise_one(site: Site, now: Any, key: str = "n1", kind: str = alerts.CALL_UNK
         return alerts.raise_alert(site, kind, key, {"site": {"entry": 3}}, SYSTEM, now)
 
 
-def close(alarm: Alarm, by: Actor, now: Any, **changed: Any) -> int:
+def close(alert: Alert, by: Actor, now: Any, **changed: Any) -> int:
     told = {"note": "Our own test.", "with_others": False, "confirmed_at": now, "now": now}
-    return alerts.close_alert(alarm, by=by, **{**told, **changed})
+    return alerts.close_alert(alert, by=by, **{**told, **changed})
 
 
-def test_an_alarm_is_raised_once_with_its_entry(site: Site, clock: Clock) -> None:
+def test_an_alert_is_raised_once_with_its_entry(site: Site, clock: Clock) -> None:
     assert raise_one(site, clock())
     assert not raise_one(site, clock())
     assert raise_one(site, clock(), key="n2")
-    assert len(Alarm.open_ones()) == 2
-    assert len(Entry.newest(site_id=site.id, event="alarm_raised")) == 2
+    assert len(Alert.open_ones()) == 2
+    assert len(AuditEntry.newest(site_id=site.id, event="alert_raised")) == 2
 
 
 def test_closing_it_says_what_it_was_and_it_is_not_raised_again(
     site: Site, ana: Actor, clock: Clock
 ) -> None:
     raise_one(site, clock())
-    (alarm,) = Alarm.open_ones()
-    assert close(alarm, ana, clock()) == 1
-    assert (alarm.closed_by, alarm.closing_note) == ("Ana", "Our own test.")
-    entry = Entry.newest(site_id=site.id, event="alarm_closed", limit=1)[0]
+    (alert,) = Alert.open_ones()
+    assert close(alert, ana, clock()) == 1
+    assert (alert.closed_by, alert.closing_note) == ("Ana", "Our own test.")
+    entry = AuditEntry.newest(site_id=site.id, event="alert_closed", limit=1)[0]
     assert entry_document(entry)["facts"]["note"] == "Our own test."
     assert not raise_one(site, clock())
-    assert Alarm.open_ones() == []
+    assert Alert.open_ones() == []
 
 
 def test_only_who_works_there_and_has_just_typed_their_password_closes_it(
     site: Site, ana: Actor, ben: Actor, cleo: Actor, dora: Actor, clock: Clock
 ) -> None:
     raise_one(site, clock())
-    (alarm,) = Alarm.open_ones()
+    (alert,) = Alert.open_ones()
     for who in (cleo, dora, SYSTEM):
         with pytest.raises(Forbidden):
-            close(alarm, who, clock())
+            close(alert, who, clock())
     with pytest.raises(ReauthenticationRequired):
-        close(alarm, ana, clock(), confirmed_at=clock() - permissions.REAUTH_MAX_AGE)
-    assert close(alarm, ben, clock()) == 1
+        close(alert, ana, clock(), confirmed_at=clock() - permissions.REAUTH_MAX_AGE)
+    assert close(alert, ben, clock()) == 1
 
 
 @pytest.mark.parametrize("note", ["", "   ", "x" * 501])
@@ -70,17 +70,17 @@ def test_closing_needs_words_that_somebody_reads(
     site: Site, ana: Actor, clock: Clock, note: str
 ) -> None:
     raise_one(site, clock())
-    (alarm,) = Alarm.open_ones()
+    (alert,) = Alert.open_ones()
     with pytest.raises(Invalid):
-        close(alarm, ana, clock(), note=note)
-    assert alarm.is_open
+        close(alert, ana, clock(), note=note)
+    assert alert.is_open
 
 
 def test_of_two_that_close_it_one_is_too_late(site: Site, ana: Actor, clock: Clock) -> None:
     raise_one(site, clock())
-    (alarm,) = Alarm.open_ones()
-    late = Alarm.get_by_id(alarm.id)
-    close(alarm, ana, clock())
+    (alert,) = Alert.open_ones()
+    late = Alert.get_by_id(alert.id)
+    close(alert, ana, clock())
     with pytest.raises(StaleState):
         close(late, ana, clock())
 
@@ -93,25 +93,25 @@ def test_others_of_its_kind_at_this_site_may_be_closed_with_it(
         raise_one(site, clock(), key=key)
     raise_one(site, clock(), kind=alerts.CALL_MISSING)
     raise_one(other, clock())
-    alarm = Alarm.get(Alarm.key == "n2", Alarm.site == site)
-    assert close(alarm, ana, clock(), with_others=True) == 3
-    assert {(one.site_id, one.kind) for one in Alarm.open_ones()} == {
+    alert = Alert.get(Alert.key == "n2", Alert.site == site)
+    assert close(alert, ana, clock(), with_others=True) == 3
+    assert {(one.site_id, one.kind) for one in Alert.open_ones()} == {
         (site.id, alerts.CALL_MISSING),
         (other.id, alerts.CALL_UNKNOWN),
     }
 
 
-def test_one_cause_in_the_trail_is_told_once_for_all_sites(
+def test_one_cause_in_the_audit_log_is_told_once_for_all_sites(
     site: Site, ana: Actor, clock: Clock
 ) -> None:
     other = make_site(ana, now=clock(), url="https://other.example", name="Other")
-    raise_one(site, clock(), kind=alerts.TRAIL_LOST)
-    raise_one(other, clock(), kind=alerts.TRAIL_LOST)
-    alarm = Alarm.open_ones(site)[0]
-    assert close(alarm, ana, clock(), with_others=True) == 2
+    raise_one(site, clock(), kind=alerts.AUDIT_LOG_LOST)
+    raise_one(other, clock(), kind=alerts.AUDIT_LOG_LOST)
+    alert = Alert.open_ones(site)[0]
+    assert close(alert, ana, clock(), with_others=True) == 2
 
 
-def test_there_is_no_alarm_of_an_unknown_number(site: Site) -> None:
+def test_there_is_no_alert_of_an_unknown_number(site: Site) -> None:
     with pytest.raises(NotFound):
         alerts.get_alert(7)
 
@@ -119,5 +119,5 @@ def test_there_is_no_alarm_of_an_unknown_number(site: Site) -> None:
 def test_so_many_of_a_kind_tell_nothing_more(site: Site, clock: Clock) -> None:
     for number in range(alerts.MAX_OPEN + 5):
         raise_one(site, clock() + timedelta(seconds=number), key=str(number))
-    assert Alarm.open_of(site, alerts.CALL_UNKNOWN) == alerts.MAX_OPEN
+    assert Alert.open_of(site, alerts.CALL_UNKNOWN) == alerts.MAX_OPEN
     assert raise_one(site, clock(), kind=alerts.LOG_BROKEN)

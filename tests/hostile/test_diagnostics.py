@@ -67,28 +67,28 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A doctor who does not wait eight seconds for each answer."""
+    """A connection test who does not wait eight seconds for each answer."""
     monkeypatch.setattr(anonymous_probe, "PROBE_TIMEOUT_S", 0.3)
 
 
 @pytest.fixture(autouse=True)
-def trail(config: Config, migrated_file: bytes) -> Iterator[None]:
-    """Each call to a paired site names how far the trail reaches, so there has to be one."""
+def audit_log(config: Config, migrated_file: bytes) -> Iterator[None]:
+    """Each call to a paired site names how far the audit log reaches, so there has to be one."""
     (config.var_dir / "aura.db").write_bytes(migrated_file)
     use_database(config.database_url)
     with db.connection_context():
         yield
 
 
-def examined(
+def diagnosed(
     behaviour: Behaviour, config: Config, *, paired: bool, path: str = ROUTES[0], **way: Any
 ) -> Diagnosis:
-    """What the doctor says of a site that behaves so."""
+    """What the connection test says of a site that behaves so."""
     with HostileServer(behaviour) as server:
-        return examined_at(server.url, config, paired=paired, path=path, **way)
+        return diagnosed_at(server.url, config, paired=paired, path=path, **way)
 
 
-def examined_at(
+def diagnosed_at(
     url: str, config: Config, *, paired: bool, path: str = ROUTES[0], **way: Any
 ) -> Diagnosis:
     found, _ = examine(
@@ -120,7 +120,7 @@ def blocker_of(found: Diagnosis) -> tuple[str, str]:
 
 
 def test_a_paired_site_that_echoes_is_healthy(config: Config) -> None:
-    found = examined(WordPress(), config, paired=True)
+    found = diagnosed(WordPress(), config, paired=True)
     assert (found.verdict, found.is_clear) == (HEALTHY, True)
     assert verdict_of(found, "echo") == (OK, "echoed")
     assert verdict_of(found, "headers") == (OK, "headers_proven")
@@ -130,7 +130,7 @@ def test_a_paired_site_that_echoes_is_healthy(config: Config) -> None:
 
 
 def test_an_unpaired_site_answers_and_is_not_called_healthy(config: Config) -> None:
-    found = examined(WordPress(), config, paired=False)
+    found = diagnosed(WordPress(), config, paired=False)
     assert (found.verdict, found.is_clear) == (ANSWERS, True)
     assert verdict_of(found, "echo") == (SKIPPED, "not_paired")
     assert verdict_of(found, "headers") == (OK, "headers_arrive")
@@ -140,7 +140,7 @@ def test_an_unpaired_site_answers_and_is_not_called_healthy(config: Config) -> N
 
 def test_each_check_stands_in_its_place_once(config: Config) -> None:
     for behaviour in (WordPress(), everything(500, HTML)):
-        found = examined(behaviour, config, paired=True)
+        found = diagnosed(behaviour, config, paired=True)
         assert tuple(one.name for one in found.checks) == NAMES
 
 
@@ -371,7 +371,7 @@ IN_THE_WAY: dict[str, tuple[Callable[[], Behaviour], Named, Named | None]] = {
 @pytest.mark.parametrize("case", IN_THE_WAY)
 def test_what_stands_before_a_paired_site_is_named(case: str, config: Config) -> None:
     make, named, _ = IN_THE_WAY[case]
-    found = examined(make(), config, paired=True)
+    found = diagnosed(make(), config, paired=True)
     assert blocker_of(found) == named
     assert found.verdict == BLOCKED
 
@@ -379,7 +379,7 @@ def test_what_stands_before_a_paired_site_is_named(case: str, config: Config) ->
 @pytest.mark.parametrize("case", [case for case, (_, _, named) in IN_THE_WAY.items() if named])
 def test_what_stands_before_an_unpaired_site_is_named(case: str, config: Config) -> None:
     make, _, named = IN_THE_WAY[case]
-    found = examined(make(), config, paired=False)
+    found = diagnosed(make(), config, paired=False)
     assert blocker_of(found) == named
     assert found.verdict == BLOCKED
 
@@ -393,8 +393,8 @@ def test_a_cache_that_says_nothing_is_told_by_the_answer_to_another_call(config:
         return kept.setdefault(asked.target, answer.raw())
 
     with HostileServer(Behind(outwards=record)) as server:
-        assert examined_at(server.url, config, paired=True).verdict == HEALTHY
-        found = examined_at(server.url, config, paired=True)
+        assert diagnosed_at(server.url, config, paired=True).verdict == HEALTHY
+        found = diagnosed_at(server.url, config, paired=True)
     assert blocker_of(found) == ("cache", "cached_answer")
 
 
@@ -408,7 +408,7 @@ REFUSALS_OF_OTHERS = {
     "as a success": (200, b'{"code":"unauthorized","siteagent":1}'),
     "as forbidden": (403, b'{"code":"unauthorized","siteagent":1}'),
     "said twice": (401, b'{"code":"unauthorized","siteagent":1,"siteagent":1}'),
-    "with a mark before": (401, b'\xef\xbb\xbf{"code":"unauthorized","siteagent":1}'),
+    "with a checkpoint before": (401, b'\xef\xbb\xbf{"code":"unauthorized","siteagent":1}'),
 }
 
 
@@ -418,7 +418,7 @@ def test_what_only_looks_like_siteagent_proves_nothing(
     case: str, paired: bool, config: Config
 ) -> None:
     status, body = REFUSALS_OF_OTHERS[case]
-    found = examined(calls_only(status, JSON, body), config, paired=paired)
+    found = diagnosed(calls_only(status, JSON, body), config, paired=paired)
     assert found.verdict == BLOCKED
     assert all(one.finding not in ("answers", "echoed") for one in found.checks)
 
@@ -466,7 +466,7 @@ OTHER_ANSWERS: dict[str, tuple[Behaviour, Named]] = {
 @pytest.mark.parametrize("case", OTHER_ANSWERS)
 def test_like_things_are_told_apart(case: str, config: Config) -> None:
     behaviour, named = OTHER_ANSWERS[case]
-    assert blocker_of(examined(behaviour, config, paired=False)) == named
+    assert blocker_of(diagnosed(behaviour, config, paired=False)) == named
 
 
 # ---- a connection that does not come about
@@ -511,7 +511,7 @@ def assert_stopped_at(found: Diagnosis, name: str, finding: str) -> None:
 
 @pytest.mark.parametrize("paired", [True, False])
 def test_an_unknown_name(paired: bool, config: Config) -> None:
-    found = examined_at("https://no.example.test", config, paired=paired, resolve=unknown)
+    found = diagnosed_at("https://no.example.test", config, paired=paired, resolve=unknown)
     assert_stopped_at(found, "dns", "dns")
 
 
@@ -519,28 +519,28 @@ def test_an_unknown_name(paired: bool, config: Config) -> None:
 def test_a_private_address(paired: bool, config: Config) -> None:
     closed = replace(config, allow_nets=())
     with HostileServer(WordPress()) as server:
-        found = examined_at(server.url, closed, paired=paired)
+        found = diagnosed_at(server.url, closed, paired=paired)
         assert server.connections == 0
     assert_stopped_at(found, "dns", "address_refused")
 
 
 @pytest.mark.parametrize("paired", [True, False])
 def test_a_refused_port(paired: bool, config: Config) -> None:
-    found = examined_at(f"http://127.0.0.1:{closed_port()}", config, paired=paired)
+    found = diagnosed_at(f"http://127.0.0.1:{closed_port()}", config, paired=paired)
     assert_stopped_at(found, "tcp", "connection_refused")
     assert evidence_of(found, "tcp")["addresses"] == "127.0.0.1"
 
 
 def test_a_silent_port(config: Config, impatient: None) -> None:
     with full_backlog() as port:
-        found = examined_at(f"http://127.0.0.1:{port}", config, paired=False)
+        found = diagnosed_at(f"http://127.0.0.1:{port}", config, paired=False)
     assert_stopped_at(found, "tcp", "connect_timeout")
 
 
 def test_a_port_that_keeps_silent_about_tls(config: Config, impatient: None) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://shop.example.test:{listener.getsockname()[1]}"
-        found = examined_at(url, config, paired=False, resolve=at_home)
+        found = diagnosed_at(url, config, paired=False, resolve=at_home)
     assert_stopped_at(found, "tls", "connect_timeout")
 
 
@@ -551,7 +551,7 @@ def test_an_address_of_the_name_that_nobody_answers_is_worth_a_word(config: Conf
 
     with HostileServer(WordPress()) as server:
         url = f"http://shop.example.test:{server.port}"
-        found = examined_at(url, config, paired=True, resolve=two)
+        found = diagnosed_at(url, config, paired=True, resolve=two)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "tcp") == (WARN, "some_addresses_silent")
     assert evidence_of(found, "tcp")["silent"] == "127.0.0.2"
@@ -561,7 +561,7 @@ def over_tls(config: Config, tmp_path: Path, name: str, **certificate: Any) -> D
     """A paired site at https://shop.example.test with a certificate for `name`."""
     authority = Authority(tmp_path)
     with HostileServer(WordPress(), tls=authority.server(name, **certificate)) as server:
-        return examined_at(
+        return diagnosed_at(
             f"https://shop.example.test:{server.port}",
             config,
             paired=True,
@@ -609,9 +609,9 @@ def test_a_signed_no_proves_the_way_and_is_the_blocker(code: str, config: Config
             answer = signed(asked, line, refusal(code), status=409)
         line.send(answer.raw())
 
-    found = examined(say_no, config, paired=True)
-    fault = "refused_by_site" if code == "internal_error" else code
-    assert blocker_of(found) == ("echo", fault)
+    found = diagnosed(say_no, config, paired=True)
+    error_code = "refused_by_site" if code == "internal_error" else code
+    assert blocker_of(found) == ("echo", error_code)
     assert verdict_of(found, "headers") == (OK, "headers_proven")
     assert verdict_of(found, "body") == (OK, "body_proven")
 
@@ -626,18 +626,18 @@ def test_a_site_that_drips_is_too_slow_and_ends(config: Config, impatient: None)
             line.send(b"x")
             line.wait(0.1)
 
-    found = examined(drip, config, paired=False)
+    found = diagnosed(drip, config, paired=False)
     assert blocker_of(found) == ("website", "too_slow")
 
 
 def test_a_site_that_hangs_up(config: Config) -> None:
-    found = examined(lambda _asked, _line: None, config, paired=True)
+    found = diagnosed(lambda _asked, _line: None, config, paired=True)
     assert blocker_of(found) == ("website", "broken_off")
 
 
 def test_calls_that_are_cut_off_while_pages_are_not(config: Config) -> None:
     cut = Behind(instead=lambda asked: b"" if asked.method == "POST" else None)
-    found = examined(cut, config, paired=True)
+    found = diagnosed(cut, config, paired=True)
     assert blocker_of(found) == ("pretty", "broken_off")
 
 
@@ -645,16 +645,16 @@ def test_calls_that_are_cut_off_while_pages_are_not(config: Config) -> None:
 
 
 def test_plain_permalinks_do(config: Config) -> None:
-    found = examined(WordPress(has_pretty=False), config, paired=True, path=ROUTES[1])
+    found = diagnosed(WordPress(has_pretty=False), config, paired=True, path=ROUTES[1])
     assert found.verdict == HEALTHY
     assert verdict_of(found, "pretty") == (WARN, "not_here")
     assert verdict_of(found, "plain") == (OK, "answers")
     assert verdict_of(found, "rest_index") == (OK, "index_lists")
-    assert examined(WordPress(has_pretty=False), config, paired=False).verdict == ANSWERS
+    assert diagnosed(WordPress(has_pretty=False), config, paired=False).verdict == ANSWERS
 
 
 def test_a_closed_rest_api_does(config: Config) -> None:
-    found = examined(WordPress(is_rest_open=False), config, paired=True)
+    found = diagnosed(WordPress(is_rest_open=False), config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "rest_index") == (WARN, "rest_closed")
 
@@ -664,13 +664,13 @@ def test_only_a_refusal_says_that_the_rest_api_is_closed(
     status: int, body: bytes, config: Config
 ) -> None:
     site = Behind(instead=lambda a: http(status, JSON, body) if "namespaces" in a.target else None)
-    found = examined(site, config, paired=True)
+    found = diagnosed(site, config, paired=True)
     assert verdict_of(found, "rest_index") == (WARN, "no_index")
 
 
 def test_a_front_page_behind_a_password_does(config: Config) -> None:
     site = Behind(instead=lambda asked: http(401, STAGING) if asked.target == "/" else None)
-    found = examined(site, config, paired=True)
+    found = diagnosed(site, config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "password") == (WARN, "password_asked")
     assert evidence_of(found, "password")["met_at"] == "front page"
@@ -682,7 +682,7 @@ def test_a_page_cache_that_leaves_calls_alone_does(config: Config) -> None:
         more = {"X-Cache": "HIT"} if asked.method == "GET" else {}
         return replace(answer, headers=answer.headers | more).raw()
 
-    found = examined(Behind(outwards=cache), config, paired=True)
+    found = diagnosed(Behind(outwards=cache), config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "cache") == (OK, "pages_cached")
 
@@ -691,14 +691,14 @@ def test_a_front_page_in_another_language_does(config: Config) -> None:
     site = Behind(
         instead=lambda asked: http(302, {"Location": "/en/"}) if asked.target == "/" else None
     )
-    found = examined(site, config, paired=True)
+    found = diagnosed(site, config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "redirect") == (OK, "redirects_inside")
 
 
 def test_a_protected_wp_admin_does(config: Config) -> None:
     site = Behind(instead=lambda asked: http(401, STAGING) if "wp-admin" in asked.target else None)
-    found = examined(site, config, paired=True)
+    found = diagnosed(site, config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "password") == (OK, "no_password")
     assert verdict_of(found, "ajax") == (WARN, "password_asked")
@@ -706,13 +706,13 @@ def test_a_protected_wp_admin_does(config: Config) -> None:
 
 def test_an_older_siteagent_without_the_fallback_does(config: Config) -> None:
     site = Behind(instead=lambda asked: http(400, HTML, b"0") if "ajax" in asked.target else None)
-    found = examined(site, config, paired=True)
+    found = diagnosed(site, config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "ajax") == (WARN, "ajax_unknown")
 
 
 def test_a_clock_minutes_off_is_allowed_for_and_shown(config: Config) -> None:
-    found = examined(WordPress(clock_ahead_s=720), config, paired=True)
+    found = diagnosed(WordPress(clock_ahead_s=720), config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "clock") == (WARN, "clock_off")
     assert 718 <= int(evidence_of(found, "clock")["offset_s"]) <= 722
@@ -722,16 +722,16 @@ def test_the_date_of_a_server_tells_its_clock_before_pairing(config: Config) -> 
     def dated(text: str) -> Behind:
         return Behind(outwards=lambda _, a: replace(a, headers=a.headers | {"Date": text}).raw())
 
-    wrong = examined(dated("Tue, 24 Nov 2020 10:00:00 GMT"), config, paired=False)
+    wrong = diagnosed(dated("Tue, 24 Nov 2020 10:00:00 GMT"), config, paired=False)
     assert verdict_of(wrong, "clock") == (WARN, "server_clock_off")
-    right = examined(dated(format_datetime(datetime.now(UTC), usegmt=True)), config, paired=False)
+    right = diagnosed(dated(format_datetime(datetime.now(UTC), usegmt=True)), config, paired=False)
     assert verdict_of(right, "clock") == (OK, "server_clock_right")
-    assert verdict_of(examined(dated("tomorrow"), config, paired=False), "clock")[0] == UNKNOWN
+    assert verdict_of(diagnosed(dated("tomorrow"), config, paired=False), "clock")[0] == UNKNOWN
 
 
 def test_the_file_that_printed_before_an_earlier_answer_is_told_by_the_site(config: Config) -> None:
     site = WordPress(more={"output_started": "loader.php:12\u202e"})
-    found = examined(site, config, paired=True)
+    found = diagnosed(site, config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "output") == (WARN, "output_seen")
     assert evidence_of(found, "output")["printed_by"] == "loader.php:12"
@@ -741,23 +741,23 @@ def test_the_file_that_printed_before_an_earlier_answer_is_told_by_the_site(conf
 
 
 def test_file_and_line_of_a_warning_are_read_from_the_answer(config: Config) -> None:
-    found = examined(Behind(outwards=printed_before(WARNING)), config, paired=True)
+    found = diagnosed(Behind(outwards=printed_before(WARNING)), config, paired=True)
     assert evidence_of(found, "output")["printed_by"] == "mu-plugins/loader.php:12"
 
 
 def test_the_address_to_allow_is_in_the_evidence(config: Config) -> None:
-    found = examined(calls_only(403, HTML), config, paired=True)
+    found = diagnosed(calls_only(403, HTML), config, paired=True)
     assert str(evidence_of(found, "challenge")["address"]).endswith(ROUTES[0])
 
 
 def test_the_address_behind_a_redirect_is_offered(config: Config) -> None:
-    found = examined(redirected("https://www.bakery.example/shop"), config, paired=False)
+    found = diagnosed(redirected("https://www.bakery.example/shop"), config, paired=False)
     assert evidence_of(found, "redirect")["use"] == "https://www.bakery.example/shop"
 
 
 @pytest.mark.parametrize("location", ["javascript:alert(1)", "//", "http://[", "", "x" * 5000])
 def test_a_redirect_to_nowhere_offers_nothing(location: str, config: Config) -> None:
-    found = examined(everything(302, {"Location": location}), config, paired=True)
+    found = diagnosed(everything(302, {"Location": location}), config, paired=True)
     assert blocker_of(found) == ("redirect", "redirected")
     assert "javascript" not in str(evidence_of(found, "redirect").get("use", ""))
 
@@ -775,15 +775,15 @@ def test_a_redirect_to_nowhere_offers_nothing(location: str, config: Config) -> 
 def test_whoever_turns_calls_away_is_recognised(
     headers: dict[str, str], body: bytes, name: str | None, config: Config
 ) -> None:
-    found = examined(calls_only(403, HTML | headers, body), config, paired=False)
+    found = diagnosed(calls_only(403, HTML | headers, body), config, paired=False)
     assert evidence_of(found, "challenge").get("recognised_as") == name
 
 
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("size", [0, 1, 300_000])
-def test_nonsense_is_examined_to_its_end(paired: bool, size: int, config: Config) -> None:
+def test_nonsense_is_diagnosed_to_its_end(paired: bool, size: int, config: Config) -> None:
     for status in (200, 202, 204, 401, 403, 404, 418, 500):
-        found = examined(everything(status, {"X": "y"}, b"{" * size), config, paired=paired)
+        found = diagnosed(everything(status, {"X": "y"}, b"{" * size), config, paired=paired)
         assert found.verdict == BLOCKED
         assert not found.is_clear
 
@@ -791,7 +791,7 @@ def test_nonsense_is_examined_to_its_end(paired: bool, size: int, config: Config
 def test_a_site_that_makes_searching_slow_does_not(config: Config) -> None:
     began = time.monotonic()
     page = b"Warning: in /" + b" in a.phpWarning: in " * 50_000
-    assert examined(everything(200, HTML, page), config, paired=True).verdict == BLOCKED
+    assert diagnosed(everything(200, HTML, page), config, paired=True).verdict == BLOCKED
     assert time.monotonic() - began < 5
 
 
@@ -800,7 +800,7 @@ def test_when_time_is_up_the_rest_is_not_asked(
 ) -> None:
     monkeypatch.setattr(anonymous_probe, "TOTAL_TIMEOUT_S", 0.0)
     with HostileServer(WordPress()) as server:
-        found = examined_at(server.url, config, paired=False)
+        found = diagnosed_at(server.url, config, paired=False)
         assert (server.connections, found.requests) == (0, 0)
     assert not found.is_clear
 
@@ -825,7 +825,7 @@ def test_the_text_names_blocker_evidence_and_remedy(
     case: str, config: Config, told: Callable[[Diagnosis], str]
 ) -> None:
     make, (check, finding), _ = IN_THE_WAY[case]
-    text = told(examined(make(), config, paired=True))
+    text = told(diagnosed(make(), config, paired=True))
     assert f"({check}, {finding})\n" in text
     assert "[blocked]" in text
     assert "Next: " in text.split("[blocked]", 1)[1].split("\n[", 1)[0]
@@ -839,10 +839,10 @@ def test_every_finding_of_the_doctor_has_its_words(config: Config) -> None:
     filters.register(app)
     with app.app_context():
         words = app.jinja_env.get_template("diagnostics/_words.html").module
-        faults = app.jinja_env.get_template("components/faults.html").module
+        errors = app.jinja_env.get_template("components/errors.html").module
     assert set(words.CHECKS) == set(NAMES)
     sources = "".join(path.read_text("utf-8") for path in SOURCES)
     for finding, known in words.FINDINGS.items():
         assert f'"{finding}"' in sources or finding in DERIVED, finding
         assert known.get("next") or "happened" not in known
-        assert finding not in faults.FAULTS
+        assert finding not in errors.ERRORS

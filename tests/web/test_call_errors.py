@@ -14,26 +14,26 @@ from app.views import filters
 AT = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 SITE = SimpleNamespace(url="https://bakery.example")
 HOSTILE = "<script>alert(1)</script>" + "x" * 200
-# Not a site's fault, but shown in the same place.
+# Not a site's error, but shown in the same place.
 OWN = {"keys_unreadable"}
 
 
 @pytest.fixture
-def faults(tmp_path):
+def errors(tmp_path):
     app = Flask("app", template_folder="templates")
     filters.register(app)
     with app.test_request_context():
-        yield app.jinja_env.get_template("components/faults.html").module
+        yield app.jinja_env.get_template("components/errors.html").module
 
 
-def test_every_fault_has_its_words(faults):
-    assert faults.FAULTS.keys() == {fault.value for fault in ErrorCode} | OWN
+def test_every_error_has_its_words(errors):
+    assert errors.ERRORS.keys() == {error_code.value for error_code in ErrorCode} | OWN
 
 
-@pytest.mark.parametrize("fault", [fault.value for fault in ErrorCode] + sorted(OWN))
-def test_each_fault_says_what_happened_and_the_next_step(faults, fault):
-    shown = str(faults.fault_notice(fault, {"status": 403, "text": HOSTILE}, AT, SITE))
-    words = faults.FAULTS[fault]
+@pytest.mark.parametrize("error_code", [error_code.value for error_code in ErrorCode] + sorted(OWN))
+def test_each_error_says_what_happened_and_the_next_step(errors, error_code):
+    shown = str(errors.error_notice(error_code, {"status": 403, "text": HOSTILE}, AT, SITE))
+    words = errors.ERRORS[error_code]
     assert all(words[part] for part in ("headline", "happened", "next"))
     assert "Next step" in shown
     assert "HTTP status" in shown
@@ -41,13 +41,13 @@ def test_each_fault_says_what_happened_and_the_next_step(faults, fault):
     assert "<script>alert" not in shown
 
 
-def test_a_fault_nobody_declared_is_still_shown_as_one(faults):
-    shown = str(faults.fault_notice("brand_new", {"why": "x"}, AT, SITE))
+def test_a_error_nobody_declared_is_still_shown_as_one(errors):
+    shown = str(errors.error_notice("brand_new", {"why": "x"}, AT, SITE))
     assert "The call failed" in shown
 
 
-def test_the_diagnostic_can_be_sent_to_a_host(faults):
-    text = str(faults.diagnostic("blocked", {"status": 403, "server": "cloudflare"}, AT, SITE))
+def test_the_diagnostic_can_be_sent_to_a_host(errors):
+    text = str(errors.diagnostic("blocked", {"status": 403, "server": "cloudflare"}, AT, SITE))
     assert "(blocked)" in text
     assert "Site: https://bakery.example" in text
     assert "At: 2026-11-24T10:00:00Z" in text

@@ -1,4 +1,4 @@
-"""Standing approvals: what they release, what they never release, and who stands for them."""
+"""Auto-update rules: what they release, what they never release, and who stands for them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from app.domain.changes import auto_update_rules, candidates, execution
 from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired, StaleState
 from app.domain.permissions import REAUTH_MAX_AGE
 from app.domain.sites import holds
-from app.models.audit import Entry
-from app.models.auto_update_rules import Held, Policy
+from app.models.audit import AuditEntry
+from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.changes import (
     APPROVED,
     CANCELLED,
@@ -33,33 +33,33 @@ from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
 from tests.support.factories import AKISMET, check, make_site, propose, read_report, run_change
 from tests.support.fakes import Clock, FakeSite, at
-from tests.support.policies import carried_out, terms, the_change
+from tests.support.rules import carried_out, terms, the_change
 
 pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
-def policy(ready: Site, ana: Actor, clock: Clock) -> Policy:
+def rule(ready: Site, ana: Actor, clock: Clock) -> AutoUpdateRule:
     return auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
 
 
 def events() -> list[str]:
-    return [entry.event for entry in reversed(Entry.newest(limit=200))]
+    return [entry.event for entry in reversed(AuditEntry.newest(limit=200))]
 
 
 def test_what_it_covers_is_proposed_released_and_run_in_its_name(
-    policy: Policy, fake: FakeSite, config: Config, ready: Site
+    rule: AutoUpdateRule, fake: FakeSite, config: Config, ready: Site
 ) -> None:
     change = carried_out(fake, config)
     assert change.state == APPROVED
-    assert (change.how, change.proposer) == ("policy", "auto-update rule “Patches”")
-    assert change.decided_by == f"auto-update rule {policy.id} “Patches” of Ana"
+    assert (change.how, change.proposer) == ("auto_update_rule", "auto-update rule “Patches”")
+    assert change.decided_by == f"auto-update rule {rule.id} “Patches” of Ana"
     plan = parse_json(from_b64u(change.plan))
-    assert plan["approval"]["how"] == "policy"
+    assert plan["approval"]["how"] == "auto_update_rule"
     assert plan["approval"]["by"] == change.decided_by
     assert run_change(change, fake, config) == "succeeded"
-    assert [e for e in events() if e.startswith(("policy", "change"))] == [
-        "policy_made",
+    assert [e for e in events() if e.startswith(("auto_update_rule", "change"))] == [
+        "auto_update_rule_created",
         "change_proposed",
         "change_checked",
         "change_approved",
@@ -68,14 +68,16 @@ def test_what_it_covers_is_proposed_released_and_run_in_its_name(
     ]
 
 
-def test_the_same_update_is_proposed_once(policy: Policy, fake: FakeSite, config: Config) -> None:
+def test_the_same_update_is_proposed_once(
+    rule: AutoUpdateRule, fake: FakeSite, config: Config
+) -> None:
     fake.changes.plays[AKISMET] = ("rolled_back", "fatal_after")
     assert run_change(carried_out(fake, config), fake, config) == "rolled_back"
     assert auto_update_rules.propose_due(fake.clock()) == 0
 
 
 def test_a_version_that_expired_is_tried_again_a_day_later_and_not_for_ever(
-    policy: Policy, ready: Site, fake: FakeSite, config: Config, clock: Clock
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     tried = []
     for _ in range(10):
@@ -89,7 +91,7 @@ def test_a_version_that_expired_is_tried_again_a_day_later_and_not_for_ever(
 
 
 def test_a_version_that_the_site_refused_is_tried_again(
-    policy: Policy, ready: Site, fake: FakeSite, config: Config, clock: Clock
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     auto_update_rules.propose_due(clock())
     fake.report["health"]["file_mods"] = False
@@ -102,7 +104,7 @@ def test_a_version_that_the_site_refused_is_tried_again(
 
 @pytest.mark.parametrize("state", [REJECTED, CANCELLED, FAILED, ROLLED_BACK, SUCCEEDED])
 def test_what_a_person_refused_or_the_site_did_is_not_tried_again(
-    policy: Policy, ready: Site, fake: FakeSite, config: Config, clock: Clock, state: str
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, clock: Clock, state: str
 ) -> None:
     auto_update_rules.propose_due(clock())
     Change.update(state=state, ended_at=clock()).execute()
@@ -112,13 +114,13 @@ def test_what_a_person_refused_or_the_site_did_is_not_tried_again(
 
 
 def test_a_rule_that_ended_while_the_schedule_read_proposes_nothing(
-    policy: Policy, ready: Site, ben: Actor, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really = candidates.candidates_on_site
 
     def ended_meanwhile(*args: Any) -> Any:
-        if Policy.get_by_id(policy.id).ended_at is None:
-            auto_update_rules.end_rule(Policy.get_by_id(policy.id), by=ben, now=clock())
+        if AutoUpdateRule.get_by_id(rule.id).ended_at is None:
+            auto_update_rules.end_rule(AutoUpdateRule.get_by_id(rule.id), by=ben, now=clock())
         return really(*args)
 
     monkeypatch.setattr(candidates, "candidates_on_site", ended_meanwhile)
@@ -129,9 +131,9 @@ def test_a_rule_that_ended_while_the_schedule_read_proposes_nothing(
 @pytest.mark.parametrize(
     "instead",
     [
-        {"scopes": ("themes",)},
-        {"scopes": ("core_minor", "core_major", "translations")},
-        {"steps": ("minor", "major")},
+        {"permissions": ("themes",)},
+        {"permissions": ("core_minor", "core_major", "translations")},
+        {"release_types": ("minor", "major")},
         {"weekdays": (0,)},
         {"from_hour": 11, "to_hour": 12},
         {"site_ids": (4711,)},
@@ -162,7 +164,7 @@ def test_a_client_is_covered_and_no_other(
 
 
 def test_what_somebody_proposed_by_hand_is_for_somebody_to_approve(
-    policy: Policy, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+    rule: AutoUpdateRule, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = check(propose(ready, ben, clock()), fake, config)
     assert auto_update_rules.propose_due(clock()) == 0
@@ -171,47 +173,47 @@ def test_what_somebody_proposed_by_hand_is_for_somebody_to_approve(
     assert change.state == PROPOSED
 
 
-def test_where_two_are_asked_for_a_policy_needs_two(
-    policy: Policy, ready: Site, ana: Actor, ben: Actor, clock: Clock
+def test_where_two_are_asked_for_a_rule_needs_two(
+    rule: AutoUpdateRule, ready: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     client = Client.named("Bakery Ltd")
     client.ask_for(SECOND)
     Site.update(client=client).execute()
     assert auto_update_rules.propose_due(clock()) == 0
     with pytest.raises(Forbidden):
-        auto_update_rules.confirm_rule(policy, by=ana, confirmed_at=clock(), now=clock())
-    auto_update_rules.confirm_rule(policy, by=ben, confirmed_at=clock(), now=clock())
+        auto_update_rules.confirm_rule(rule, by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.confirm_rule(rule, by=ben, confirmed_at=clock(), now=clock())
     assert auto_update_rules.propose_due(clock()) == 1
-    assert auto_update_rules.approver_name(policy).endswith("of Ana and Ben")
+    assert auto_update_rules.approver_name(rule).endswith("of Ana and Ben")
     with pytest.raises(StaleState):
-        auto_update_rules.confirm_rule(policy, by=ben, confirmed_at=clock(), now=clock())
+        auto_update_rules.confirm_rule(rule, by=ben, confirmed_at=clock(), now=clock())
 
 
 def test_one_that_ended_releases_nothing_and_calls_off_what_has_not_begun(
-    policy: Policy, fake: FakeSite, config: Config, ben: Actor, clock: Clock
+    rule: AutoUpdateRule, fake: FakeSite, config: Config, ben: Actor, clock: Clock
 ) -> None:
     change = carried_out(fake, config)
-    auto_update_rules.end_rule(policy, by=ben, now=clock())
+    auto_update_rules.end_rule(rule, by=ben, now=clock())
     change.refresh()
-    assert (change.state, change.outcome_reason) == (CANCELLED, "policy_ended")
+    assert (change.state, change.outcome_reason) == (CANCELLED, "auto_update_rule_ended")
     assert run_change(change, fake, config) == CANCELLED
     assert auto_update_rules.propose_due(clock()) == 0
     with pytest.raises(StaleState):
-        auto_update_rules.end_rule(policy, by=ben, now=clock())
+        auto_update_rules.end_rule(rule, by=ben, now=clock())
 
 
 @pytest.mark.parametrize("what", ["ended", "expired", "hours", "quarantine", "second"])
 def test_between_proposal_and_release_it_is_judged_again(
-    policy: Policy, fake: FakeSite, config: Config, ready: Site, clock: Clock, what: str
+    rule: AutoUpdateRule, fake: FakeSite, config: Config, ready: Site, clock: Clock, what: str
 ) -> None:
     auto_update_rules.propose_due(clock())
     change = check(the_change(), fake, config)
     if what == "ended":
-        Policy.update(ended_at=clock()).execute()
+        AutoUpdateRule.update(ended_at=clock()).execute()
     elif what == "expired":
-        Policy.update(expires_at=clock()).execute()
+        AutoUpdateRule.update(expires_at=clock()).execute()
     elif what == "hours":
-        Policy.update(from_hour=12, to_hour=14).execute()
+        AutoUpdateRule.update(from_hour=12, to_hour=14).execute()
     elif what == "quarantine":
         ready.note(when=(ready.state,), quarantine="forked")
     else:
@@ -237,20 +239,20 @@ def test_between_proposal_and_release_it_is_judged_again(
     ],
 )
 def test_its_hours_may_cross_midnight(
-    policy: Policy, when: str, start: int, stop: int, days: set[int], is_open: bool
+    rule: AutoUpdateRule, when: str, start: int, stop: int, days: set[int], is_open: bool
 ) -> None:
-    policy.from_hour, policy.to_hour, policy.weekdays = start, stop, list(days)
-    assert auto_update_rules.is_window_open(policy, at(when)) is is_open
+    rule.from_hour, rule.to_hour, rule.weekdays = start, stop, list(days)
+    assert auto_update_rules.is_window_open(rule, at(when)) is is_open
 
 
 @pytest.mark.parametrize(
     ("instead", "field"),
     [
         ({"name": " "}, "name"),
-        ({"scopes": ()}, "scopes"),
-        ({"scopes": ("everything",)}, "scopes"),
-        ({"steps": ()}, "steps"),
-        ({"steps": ("unclear",)}, "steps"),
+        ({"permissions": ()}, "permissions"),
+        ({"permissions": ("everything",)}, "permissions"),
+        ({"release_types": ()}, "release_types"),
+        ({"release_types": ("unclear",)}, "release_types"),
         ({"weekdays": ()}, "weekdays"),
         ({"weekdays": (7,)}, "weekdays"),
         ({"from_hour": 5, "to_hour": 5}, "from_hour"),
@@ -268,7 +270,7 @@ def test_what_cannot_be_overseen_is_not_made(
             terms(clock, **instead), by=ana, confirmed_at=clock(), now=clock()
         )
     assert field in refused.value.messages
-    assert Policy.select().count() == 0
+    assert AutoUpdateRule.select().count() == 0
 
 
 def test_an_owner_with_a_fresh_password_makes_one(
@@ -303,14 +305,14 @@ def test_how_a_client_approves_is_for_an_owner_and_is_written_down(
             client, "nobody", by=ana, confirmed_at=clock(), now=clock()
         )
     auto_update_rules.set_approval_mode(client, SELF, by=ana, confirmed_at=clock(), now=clock())
-    assert events().count("approvals_changed") == 2
+    assert events().count("approval_mode_changed") == 2
 
 
 # ---- left alone ----
 
 
-def test_what_is_held_is_neither_proposed_by_hand_nor_by_a_policy(
-    policy: Policy, ready: Site, ben: Actor, clock: Clock, fake: FakeSite, config: Config
+def test_what_is_held_is_neither_proposed_by_hand_nor_by_a_rule(
+    rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock, fake: FakeSite, config: Config
 ) -> None:
     until = clock() + timedelta(days=2)
     told: dict[str, Any] = {"until": until, "reason": "breaks the shop", "by": ben}
@@ -326,15 +328,15 @@ def test_what_is_held_is_neither_proposed_by_hand_nor_by_a_policy(
 def test_a_hold_is_let_go_and_both_are_written_down(ready: Site, ben: Actor, clock: Clock) -> None:
     holds.hold_updates(ready, "plugin", AKISMET, until=None, reason="a", by=ben, now=clock())
     holds.hold_updates(ready, "plugin", AKISMET, until=None, reason="b", by=ben, now=clock())
-    assert Held.get().reason == "b"
+    assert UpdateHold.get().reason == "b"
     holds.release_hold(ready, "plugin", AKISMET, by=ben, now=clock())
     assert propose(ready, ben, clock()).state == CHECKING
     with pytest.raises(StaleState):
         holds.release_hold(ready, "plugin", AKISMET, by=ben, now=clock())
     assert events()[-4:] == [
-        "component_held",
-        "component_held",
-        "component_released",
+        "update_hold_created",
+        "update_hold_created",
+        "update_hold_ended",
         "change_proposed",
     ]
 
@@ -354,7 +356,7 @@ def test_a_hold_says_why_and_until_when(
 
 
 def test_a_site_without_a_report_has_nothing_to_release(
-    policy: Policy, ana: Actor, clock: Clock
+    rule: AutoUpdateRule, ana: Actor, clock: Clock
 ) -> None:
     site = make_site(ana, now=clock(), url="https://florist.example")
     Site.update(state="active").where(Site.id == site.id).execute()

@@ -1,4 +1,4 @@
-"""Somebody takes the trail along, as a file that a stranger can check."""
+"""Somebody takes the audit log along, as a file that a stranger can check."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from zipfile import ZipFile
 import pytest
 
 from app.domain.audit import export
-from app.models.accounts import MemberSession
+from app.models.accounts import UserSession
 from app.models.base import utcnow
-from app.models.exports import QUEUED, RUNNING, TrailExport
+from app.models.exports import QUEUED, RUNNING, AuditLogExport
 
 pytestmark = pytest.mark.both_databases
 
@@ -19,7 +19,7 @@ WHOLE = {"form": "zip", "private": "1"}
 
 
 def written(config):
-    export.run_export(TrailExport.newest(1)[0].id, config=config)
+    export.run_export(AuditLogExport.newest(1)[0].id, config=config)
 
 
 def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):
@@ -27,7 +27,7 @@ def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):
     assert as_ben.post("/audit/exports", data=WHOLE).headers["Location"].endswith("#exports")
     waiting = as_ben.get("/audit/exports").text
     assert 'hx-get="/audit/exports/progress"' in waiting
-    asked = TrailExport.newest(1)[0]
+    asked = AuditLogExport.newest(1)[0]
     assert as_ben.post(f"/audit/exports/{asked.id}").status_code == 404
     asked.move(to=RUNNING, when=(QUEUED,), entries=1, total=9)
     assert 'max="9" value="1"' in as_ben.get("/audit/exports/progress").text
@@ -37,7 +37,7 @@ def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):
     assert "hx-get" not in done
     assert f'action="/audit/exports/{asked.id}"' in done
     file = as_ben.post(f"/audit/exports/{asked.id}")
-    assert file.headers["Content-Disposition"].startswith("attachment; filename=aura-trail-")
+    assert file.headers["Content-Disposition"].startswith("attachment; filename=aura-audit_log-")
     assert "verify_audit.py" in ZipFile(io.BytesIO(file.data)).namelist()
     file.close()
     assert file.headers["Cache-Control"] == "no-store"
@@ -49,15 +49,15 @@ def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):
 def test_a_link_alone_downloads_nothing(as_ben, site, config):
     as_ben.post("/audit/exports", data=WHOLE)
     written(config)
-    assert as_ben.get(f"/audit/exports/{TrailExport.newest(1)[0].id}").status_code == 405
+    assert as_ben.get(f"/audit/exports/{AuditLogExport.newest(1)[0].id}").status_code == 405
 
 
 def test_what_is_covered_is_what_was_chosen(as_ben, site, config):
     form = {"form": "csv", "site": str(site.id), "since": "2026-11-01", "until": "2026-11-30"}
     as_ben.post("/audit/exports", data=form)
-    asked = TrailExport.newest(1)[0]
+    asked = AuditLogExport.newest(1)[0]
     assert asked.scope == "Site Bakery, from 2026-11-01, before 2026-12-01"
-    assert (asked.about_site_id, asked.has_private, asked.form) == (site.id, False, "csv")
+    assert (asked.scope_site_id, asked.includes_private, asked.form) == (site.id, False, "csv")
 
 
 @pytest.mark.parametrize(
@@ -74,25 +74,25 @@ def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_ben, site, c
     assert answer.status_code == 422
     assert f'id="f-{field}-error"' in answer.text
     assert f'<option value="{site.id}" selected>' in answer.text
-    assert TrailExport.select().count() == 0
+    assert AuditLogExport.select().count() == 0
 
 
 def test_a_site_nobody_knows_is_not_found(as_ben):
     assert as_ben.post("/audit/exports", data={**WHOLE, "site": "4711"}).status_code == 404
-    assert TrailExport.select().count() == 0
+    assert AuditLogExport.select().count() == 0
 
 
 @pytest.mark.parametrize("field", ["client", "site"])
 @pytest.mark.parametrize("text", ["4711", "0", "-1", "x", "9" * 30])
 def test_what_is_not_known_does_not_widen_the_export(as_ben, field, text):
     assert as_ben.post("/audit/exports", data={**WHOLE, field: text}).status_code == 404
-    assert TrailExport.select().count() == 0
+    assert AuditLogExport.select().count() == 0
 
 
 def test_the_password_is_asked_for_first(as_ben):
-    MemberSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
+    UserSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
     assert "Confirm your identity" in as_ben.post("/audit/exports", data=WHOLE).text
-    assert TrailExport.select().count() == 0
+    assert AuditLogExport.select().count() == 0
 
 
 def test_whoever_only_looks_takes_nothing_along(as_cleo, as_dora, as_ben, config):

@@ -1,4 +1,4 @@
-"""Write a policy, and carry out what it approves."""
+"""Write a rule, and carry out what it approves."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def terms(clock: Clock, **changes: Any) -> RuleTerms:
     """Patches of plugins, everywhere, all day."""
     usual: dict[str, Any] = {
         "name": "Patches",
-        "scopes": ("plugins",),
-        "steps": ("patch",),
+        "permissions": ("plugins",),
+        "release_types": ("patch",),
         "client": None,
         "site_ids": (),
         "tags": (),

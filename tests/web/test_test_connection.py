@@ -1,4 +1,4 @@
-"""Somebody has the connection to a site examined, and reads what is in the way."""
+"""Somebody has the connection to a site tested, and reads what is in the way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.domain.connection import revocation
 from app.domain.diagnostics import runs
 from app.http.errors import CallError, ErrorCode
 from app.models.base import db
-from app.models.diagnostics import ABANDONED, EXAMINING, QUEUED, Examination
+from app.models.diagnostics import ABANDONED, DIAGNOSING, QUEUED, DiagnosticRun
 from app.views.diagnostics import as_text
 from tests.support.fake_looks import Eyes
 from tests.support.fakes import FakeSite
@@ -21,10 +21,10 @@ from tests.support.hostile.wordpress import WordPress
 HOSTILE = "<script>alert(1)</script>"
 
 
-def examined(site, fake: FakeSite, config, by, eyes: Eyes) -> Examination:
-    wish = runs.request_examination(site, by=by, now=fake.clock())
-    runs.run_examination(wish.id, config=config, call=fake.call, look=eyes, now=fake.clock)
-    return Examination.get_by_id(wish.id)
+def diagnosed(site, fake: FakeSite, config, by, eyes: Eyes) -> DiagnosticRun:
+    wish = runs.request_diagnostics(site, by=by, now=fake.clock())
+    runs.run_diagnostics(wish.id, config=config, call=fake.call, look=eyes, now=fake.clock)
+    return DiagnosticRun.get_by_id(wish.id)
 
 
 def card(text: str) -> str:
@@ -34,45 +34,45 @@ def card(text: str) -> str:
 
 
 def copyable(text: str) -> str:
-    found = re.search(r'<textarea id="c-examination"[^>]*>\n(.*?)</textarea>', text, re.DOTALL)
+    found = re.search(r'<textarea id="c-diagnostic_run"[^>]*>\n(.*?)</textarea>', text, re.DOTALL)
     assert found, text
     return html.unescape(found.group(1))
 
 
-def test_asking_queues_one_examination_and_shows_its_progress(as_ben, paired, jobs):
+def test_asking_queues_one_diagnostic_run_and_shows_its_progress(as_ben, paired, jobs):
     answer = as_ben.post(f"/sites/{paired.id}/examine")
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"/sites/{paired.id}#connection-check"
-    assert jobs.names() == ["examine_site"]
+    assert jobs.names() == ["run_diagnostics_on_site"]
     text = as_ben.get(f"/sites/{paired.id}").text
     assert "Requested by Ben" in text
-    assert f'hx-get="/sites/{paired.id}/examination?seen=queued"' in text
+    assert f'hx-get="/sites/{paired.id}/diagnostic_run?seen=queued"' in text
     assert "Test connection" not in text
     as_ben.post(f"/sites/{paired.id}/examine")
-    assert Examination.select().count() == 1
+    assert DiagnosticRun.select().count() == 1
 
 
 def test_each_step_is_shown_as_it_happens_and_the_poll_ends_by_itself(as_ben, paired, ana, clock):
-    wish = runs.request_examination(paired, by=ana, now=clock())
-    path = f"/sites/{paired.id}/examination"
+    wish = runs.request_diagnostics(paired, by=ana, now=clock())
+    path = f"/sites/{paired.id}/diagnostic_run"
     waiting = as_ben.get(f"{path}?seen=queued")
     assert "HX-Refresh" not in waiting.headers
     assert waiting.headers["Cache-Control"] == "no-store"
-    wish.move(to=EXAMINING, when=(QUEUED,), started_at=clock())
+    wish.move(to=DIAGNOSING, when=(QUEUED,), started_at=clock())
     assert as_ben.get(f"{path}?seen=queued").headers["HX-Refresh"] == "true"
-    now = as_ben.get(f"{path}?seen=examining")
+    now = as_ben.get(f"{path}?seen=diagnosing")
     assert "HX-Refresh" not in now.headers
     step = now.text.split('aria-current="step"', 1)[1]
     assert "Testing DNS, HTTPS" in step.split("</li>", 1)[0]
-    wish.move(to=ABANDONED, when=(EXAMINING,), ended_at=clock())
-    ended = as_ben.get(f"{path}?seen=examining")
+    wish.move(to=ABANDONED, when=(DIAGNOSING,), ended_at=clock())
+    ended = as_ben.get(f"{path}?seen=diagnosing")
     assert ended.headers["HX-Refresh"] == "true"
     assert "hx-get" not in ended.text
     assert "interrupted before it had a result" in ended.text
 
 
 def test_a_site_with_nothing_in_the_way(as_ben, paired, fake, config, ana):
-    examined(paired, fake, config, ana, Eyes())
+    diagnosed(paired, fake, config, ana, Eyes())
     text = as_ben.get(f"/sites/{paired.id}").text
     assert "No problem found: the site answered a signed call" in card(text)
     assert "All 18 checks" in text
@@ -87,7 +87,7 @@ def test_a_blocker_is_named_with_evidence_and_remedy(as_ben, paired, fake, confi
     error = CallError(
         ErrorCode.tls_expired, {"not_after": "2026-11-01T00:00:00Z", "issuer": HOSTILE}
     )
-    examined(paired, fake, config, ana, Eyes(error))
+    diagnosed(paired, fake, config, ana, Eyes(error))
     text = as_ben.get(f"/sites/{paired.id}").text
     shown = card(text)
     assert "Encryption: The site&#39;s certificate has expired" in shown
@@ -100,30 +100,30 @@ def test_a_blocker_is_named_with_evidence_and_remedy(as_ben, paired, fake, confi
 
 
 def test_page_and_terminal_show_the_same_text(app, as_ben, paired, fake, config, ana):
-    done = examined(paired, fake, config, ana, Eyes())
+    done = diagnosed(paired, fake, config, ana, Eyes())
     with app.app_context():
         assert copyable(as_ben.get(f"/sites/{paired.id}").text) == as_text(runs.found_by(done))
 
 
 def test_one_who_may_only_look_reads_and_cannot_ask(as_cleo, paired, fake, config, ana):
-    examined(paired, fake, config, ana, Eyes())
+    diagnosed(paired, fake, config, ana, Eyes())
     text = as_cleo.get(f"/sites/{paired.id}").text
     assert "No problem found" in text
     assert "Test connection" not in text
     assert as_cleo.post(f"/sites/{paired.id}/examine").status_code == 403
 
 
-def test_a_site_that_is_not_paired_can_be_examined(as_ben, site, fake, config, ana):
+def test_a_site_that_is_not_paired_can_be_diagnosed(as_ben, site, fake, config, ana):
     text = as_ben.get(f"/sites/{site.id}").text
     assert "Not tested yet" in card(text)
-    examined(site, fake, config, ana, Eyes())
+    diagnosed(site, fake, config, ana, Eyes())
     text = as_ben.get(f"/sites/{site.id}").text
     assert "Reachable, and SiteAgent answers" in card(text)
     assert "Test again after pairing" in card(text)
 
 
-def test_a_revoked_site_offers_no_examination(as_ben, paired, fake, config, ana):
-    examined(paired, fake, config, ana, Eyes())
+def test_a_revoked_site_offers_no_connection_test(as_ben, paired, fake, config, ana):
+    diagnosed(paired, fake, config, ana, Eyes())
     revocation.revoke_access(paired, by=ana, now=fake.clock())
     assert 'id="connection-check"' not in as_ben.get(f"/sites/{paired.id}").text
     assert as_ben.post(f"/sites/{paired.id}/examine").status_code == 409
@@ -131,7 +131,7 @@ def test_a_revoked_site_offers_no_examination(as_ben, paired, fake, config, ana)
 
 def test_a_site_that_was_removed_has_none(as_ben):
     assert as_ben.post("/sites/4711/examine").status_code == 404
-    assert as_ben.get("/sites/4711/examination").status_code == 404
+    assert as_ben.get("/sites/4711/diagnostic_run").status_code == 404
 
 
 def test_it_can_only_be_posted(as_ben, paired):

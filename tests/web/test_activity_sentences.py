@@ -19,7 +19,7 @@ HOSTILE = '<script>alert("x")</script>{{7*7}}'
 
 
 @pytest.fixture(scope="module")
-def trail():
+def audit_log():
     app = Flask("app", template_folder="templates")
     filters.register(app)
     with app.test_request_context():
@@ -29,7 +29,7 @@ def trail():
 def entry_of(name: str, facts: dict[str, object], who: str = "Ana") -> SimpleNamespace:
     at = datetime(2026, 11, 24, tzinfo=UTC)
     said = {"event": name, "at": at.isoformat(), "site": None, "client": None, "facts": facts}
-    body = json.dumps({**said, "actor": {"kind": "member", "name": who}})
+    body = json.dumps({**said, "actor": {"kind": "user", "name": who}})
     of = {"seq": 7, "event": name, "at": at, "site_id": None, "client_id": None, "detail": None}
     return SimpleNamespace(**of, hash="ab" * 32, body=body)
 
@@ -46,30 +46,30 @@ def facts_of(name: str, text: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))
-def test_every_event_has_its_own_sentence(trail, name):
-    said = str(trail.sentence(entry_of(name, facts_of(name, "word")))).strip()
+def test_every_event_has_its_own_sentence(audit_log, name):
+    said = str(audit_log.sentence(entry_of(name, facts_of(name, "word")))).strip()
     assert said.endswith(".")
     assert "does not know" not in said
     assert len(said) > 12
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))
-def test_no_fact_becomes_markup_or_template(trail, name):
-    said = str(trail.sentence(entry_of(name, facts_of(name, HOSTILE), who=HOSTILE)))
+def test_no_fact_becomes_markup_or_template(audit_log, name):
+    said = str(audit_log.sentence(entry_of(name, facts_of(name, HOSTILE), who=HOSTILE)))
     assert "<script" not in said
     assert "49" not in said
 
 
-def test_an_event_of_a_later_version_is_named_not_hidden(trail):
-    said = str(trail.sentence(entry_of("moon_landing", {})))
+def test_an_event_of_a_later_version_is_named_not_hidden(audit_log):
+    said = str(audit_log.sentence(entry_of("moon_landing", {})))
     assert "does not know" in said
     assert "moon_landing" in said
 
 
-def test_the_one_who_acted_is_named(trail):
-    said = str(trail.sentence(entry_of("sync_asked", {"sync_id": 1}, who="Ben & Co")))
+def test_the_one_who_acted_is_named(audit_log):
+    said = str(audit_log.sentence(entry_of("sync_requested", {"sync_id": 1}, who="Ben & Co")))
     assert said.strip() == f"{escape('Ben & Co')} requested a sync."
 
 
-def test_an_empty_trail_says_so(trail):
-    assert "Nothing yet" in str(trail.entry_list([], {}, empty="Nothing yet."))
+def test_an_empty_audit_log_says_so(audit_log):
+    assert "Nothing yet" in str(audit_log.entry_list([], {}, empty="Nothing yet."))

@@ -1,4 +1,5 @@
-"""The doctor before real servers: each thing that stands before a real site, by its name."""
+"""The connection test before real servers: each thing that stands before a real site, by its
+name."""
 
 from __future__ import annotations
 
@@ -70,7 +71,7 @@ def paired_at(rig: Rig, ana: Actor, config: Config) -> Site:
     return site
 
 
-def examined(site: Site, config: Config) -> Diagnosis:
+def diagnosed(site: Site, config: Config) -> Diagnosis:
     channel = calls.channel_to(site, config)
     return examine(site.url, channel=channel, by="Ana", config=config)[0]
 
@@ -105,8 +106,8 @@ def test_what_stands_before_a_paired_site(
     rig.turn(front)
     if front in FORGETFUL:
         # It answers the second signed call with what it kept of the first one.
-        assert examined(bakery, config).blocker.name == "report"
-    found = examined(bakery, config)
+        assert diagnosed(bakery, config).blocker.name == "report"
+    found = diagnosed(bakery, config)
     assert_blocked_by(found, NAMED[front][0])
     if front in RECOGNISED:
         assert found.blocker is not None
@@ -133,7 +134,7 @@ def test_a_cache_that_kept_answers_is_named_to_strangers_too(
     rig: Rig, bakery: Site, config: Config
 ) -> None:
     rig.turn("stale-reply")
-    assert examined(bakery, config).blocker.name == "report"
+    assert diagnosed(bakery, config).blocker.name == "report"
     found = looked_at(rig, config)
     assert check(found, "cache") == (WARN, "cached_answer")
     assert check(found, "plain") == (OK, "answers")
@@ -145,7 +146,7 @@ def test_a_page_in_the_place_of_an_answer_is_a_caches(
     """Its path alone finds the front page, so the address with a query is in danger."""
     rig.turn("stale-page")
     assert "Harbour Bakery" in requests.get(rig.url, timeout=30).text
-    found = examined(bakery, config)
+    found = diagnosed(bakery, config)
     assert found.blocker.name == "report"
     assert check(found, "cache") == (WARN, "cached_answer")
     assert check(found, "pretty") == (OK, "answers")
@@ -154,7 +155,7 @@ def test_a_page_in_the_place_of_an_answer_is_a_caches(
 def test_through_the_honest_proxy_everything_is_well(
     rig: Rig, bakery: Site, config: Config
 ) -> None:
-    found = examined(bakery, config)
+    found = diagnosed(bakery, config)
     assert found.verdict == HEALTHY
     assert {one.verdict for one in found.checks if one.name != "tls"} == {OK}
     assert looked_at(rig, config).verdict == ANSWERS
@@ -168,7 +169,7 @@ def test_every_server_is_well_before_and_after_pairing(
         before = looked_at(here, config)
         assert (before.verdict, check(before, "headers")) == (ANSWERS, (OK, "headers_arrive"))
         assert check(before, "body") == (OK, "body_length")
-        found = examined(paired_at(here, ana, config), config)
+        found = diagnosed(paired_at(here, ana, config), config)
     assert found.verdict == HEALTHY
     assert {one.verdict for one in found.checks if one.name != "tls"} == {OK}
 
@@ -178,7 +179,7 @@ def test_a_site_in_a_folder_of_its_host_is_well(
 ) -> None:
     with rigs.at("folder") as here:
         assert looked_at(here, config).verdict == ANSWERS
-        found = examined(paired_at(here, ana, config), config)
+        found = diagnosed(paired_at(here, ana, config), config)
     assert found.verdict == HEALTHY
 
 
@@ -205,7 +206,7 @@ def apache(rigs: Rigs) -> Iterator[Rig]:
 @pytest.fixture
 def must_use(apache: Rig) -> Iterator[Callable[[str], None]]:
     """Puts a must-use plugin on the site until the test is over; the site may not survive it."""
-    path = f"{apache.site.root}/wp-content/mu-plugins/doctor-test.php"
+    path = f"{apache.site.root}/wp-content/mu-plugins/diagnose-test.php"
 
     def put(code: str) -> None:
         into = ("exec", "-i", apache.site.container, "sh", "-c", f"cat > {path}")
@@ -220,22 +221,22 @@ def test_what_php_prints_before_the_answer_is_named_with_file_and_line(
 ) -> None:
     site = paired_at(apache, ana, config)
     must_use(LOUD)
-    for found in (examined(site, config), looked_at(apache, config)):
+    for found in (diagnosed(site, config), looked_at(apache, config)):
         assert_blocked_by(found, ("output", "output_before"))
         assert found.blocker is not None
-        assert found.blocker.evidence["printed_by"] == "mu-plugins/doctor-test.php:3"
+        assert found.blocker.evidence["printed_by"] == "mu-plugins/diagnose-test.php:3"
     must_use("<?php // mended")
-    found = examined(site, config)
+    found = diagnosed(site, config)
     assert (found.verdict, check(found, "output")) == (HEALTHY, (WARN, "output_seen"))
     told = next(one for one in found.checks if one.name == "output").evidence["printed_by"]
-    assert str(told).startswith("doctor-test.php:")
+    assert str(told).startswith("diagnose-test.php:")
 
 
 def test_a_rest_api_that_is_closed_to_visitors_does_not_keep_aura_away(
     apache: Rig, must_use: Callable[[str], None], ana: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
     must_use(CLOSED)
-    found = examined(paired_at(apache, ana, config), config)
+    found = diagnosed(paired_at(apache, ana, config), config)
     assert (found.verdict, check(found, "rest_index")) == (HEALTHY, (WARN, "rest_closed"))
 
 
@@ -244,7 +245,7 @@ def test_plain_permalinks_do_not_keep_aura_away(
 ) -> None:
     pretty = apache.evaluate("return get_option('permalink_structure');")
     apache.evaluate("update_option('permalink_structure', ''); flush_rewrite_rules(true);")
-    found = examined(paired_at(apache, ana, config), config)
+    found = diagnosed(paired_at(apache, ana, config), config)
     apache.evaluate(
         f"update_option('permalink_structure', {json.dumps(pretty)}); flush_rewrite_rules(true);"
     )
