@@ -35,7 +35,7 @@ class Item:
         return self.markers.get(name)
 
     def add_marker(self, marker: Any) -> None:
-        self.markers[marker.checkpoint.name] = marker.checkpoint
+        self.markers[marker.mark.name] = marker.mark
 
     @property
     def group(self) -> str:

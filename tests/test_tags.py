@@ -150,7 +150,7 @@ def test_a_forgotten_site_keeps_no_tag(site: Site, ben: Actor, clock: Clock) -> 
 # ---- who widens an auto-update rule ----
 
 
-def test_a_tag_that_brings_a_site_under_a_standing_approval_is_an_approval(
+def test_a_tag_that_brings_a_site_under_a_auto_update_rule_is_an_approval(
     rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock
 ) -> None:
     with pytest.raises(ReauthenticationRequired):
@@ -174,7 +174,7 @@ def test_a_role_that_was_taken_meanwhile_widens_nothing(
     assert texts(ready) == []
 
 
-def test_each_standing_approval_has_to_be_seen(
+def test_each_auto_update_rule_has_to_be_seen(
     rule: AutoUpdateRule, ready: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     other = by_tag(ana, clock, "night", name="Also")
@@ -268,7 +268,7 @@ def test_the_words_say_every_condition_and_the_audit_log_keeps_them(
 
 
 @pytest.mark.parametrize("names", [("a,b",), ("x" * 31,), ("a\u202eb",), (" shop",), ("",)])
-def test_what_is_no_tag_makes_no_standing_approval(
+def test_what_is_no_tag_makes_no_auto_update_rule(
     ana: Actor, clock: Clock, names: tuple[str, ...]
 ) -> None:
     with pytest.raises(Invalid) as refused:

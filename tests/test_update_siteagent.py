@@ -143,10 +143,10 @@ def test_a_connection_that_died_with_the_new_version_tells_the_truth_when_it_is_
 @pytest.mark.parametrize(
     ("permission", "kind"), [("plugins", "plugin"), ("siteagent", "siteagent")]
 )
-def test_a_standing_approval_covers_it_only_by_its_own_name(
+def test_a_auto_update_rule_covers_it_only_by_its_own_name(
     available: Site, ana: Actor, clock: Clock, permission: str, kind: str
 ) -> None:
-    wanted = terms(clock, permissions=(permission,), steps=("patch", "minor"))
+    wanted = terms(clock, permissions=(permission,), release_types=("patch", "minor"))
     auto_update_rules.create_rule(wanted, by=ana, confirmed_at=clock(), now=clock())
     auto_update_rules.propose_due(clock())
     assert [change.kind for change in Change.select()] == [kind]

@@ -55,8 +55,12 @@ def test_every_address_of_the_site_answers(wp, paired, path) -> None:
 
 
 def test_the_report_is_sent_once_and_named_afterwards(wp, paired) -> None:
-    first = paired.ask("report", have=None).document
-    again = dict(paired.ask("report", have=first["digest"]).document)
+    digest = paired.ask("report", have=None).document["digest"]
+    again = dict(paired.ask("report", have=digest).document)
+    if "report" in again:
+        # Free disk space and overdue cron events change between two reports, but not each time.
+        digest = again["digest"]
+        again = dict(paired.ask("report", have=digest).document)
     assert (again.pop("knows"), again.pop("seen"), set(again.pop("checkpoint"))) == (
         None,
         None,
@@ -66,7 +70,7 @@ def test_the_report_is_sent_once_and_named_afterwards(wp, paired) -> None:
         "v": 1,
         "ok": True,
         "op": "report",
-        "digest": first["digest"],
+        "digest": digest,
         "unchanged": True,
     }
 

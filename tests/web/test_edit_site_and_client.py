@@ -97,7 +97,7 @@ def test_who_approves_changes_only_by_an_owner(as_ben, as_ana, bakery):
     assert save(as_ana, bakery, client="Rosa").status_code == 303
 
 
-def test_a_standing_approval_covers_it_only_after_agreeing(as_ana, ana, bakery):
+def test_a_auto_update_rule_covers_it_only_after_agreeing(as_ana, ana, bakery):
     rosa = Client.named("Rosa")
     rule = approve_by_rule(ana, rosa)
     question = save(as_ana, bakery, client="Rosa")
@@ -171,7 +171,7 @@ def test_nothing_is_merged_into_no_other_client(as_ana, two, into):
     assert Client.select().count() == 2
 
 
-def test_standing_approvals_are_ended_or_agreed_to_first(as_ana, ana, two):
+def test_auto_update_rules_are_ended_or_agreed_to_first(as_ana, ana, two):
     wrong, right = two
     rule = approve_by_rule(ana, right)
     path, data = f"/clients/{wrong.id}/merge", {"into": str(right.id)}
