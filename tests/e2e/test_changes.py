@@ -107,7 +107,7 @@ def test_what_one_proposes_another_approves_and_the_site_does_just_that(
     # Before the owner allows it, nothing can be proposed, and the page says why.
     open_site(page, agency)
     expect(page.locator("#plugins tbody tr").filter(has_text=DESK)).to_contain_text(
-        "has not allowed"
+        "Not allowed on this site"
     )
     allow(wp_admin, shop, "plugins", "themes", "translations")
     album.wp_admin(wp_admin, "wp-admin-permissions")
@@ -258,7 +258,7 @@ def test_a_minor_release_of_wordpress_is_reviewed_apart(
     step = core(RealWordPress(shop))
     release(RealWordPress(shop), step["to"], step["to"])
     ben.goto(f"{agency.url}/changes/new?site=1&apart=core_minor")
-    expect(ben.locator("main")).to_contain_text("has not allowed")
+    expect(ben.locator("main")).to_contain_text("Not allowed on this site")
     expect(ben.locator("main")).to_contain_text("WordPress updates this automatically")
     look(shop, "return update_site_option('auto_update_core_minor', 'disabled');")
     allow(wp_admin, shop, "core_minor")
