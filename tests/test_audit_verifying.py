@@ -100,7 +100,7 @@ def test_every_night_it_is_read_once(site: Site, jobs: RecordingQueue) -> None:
     assert Verification.latest().requested_by == "the schedule"
 
 
-def test_an_aura_without_a_audit_log_reads_none(database: Config, jobs: RecordingQueue) -> None:
+def test_an_aura_without_an_audit_log_reads_none(database: Config, jobs: RecordingQueue) -> None:
     assert verification.queue_due_verification(at("2026-11-25 03:00")) == 0
 
 

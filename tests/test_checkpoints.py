@@ -90,7 +90,7 @@ def test_the_root_stays_right_while_the_tree_grows_from_what_was_kept(
     assert (kept is None) == (sum(counts) < 64)
 
 
-def test_a_audit_log_that_is_not_the_one_the_tree_was_kept_of_is_signed_as_it_is(
+def test_an_audit_log_that_is_not_the_one_the_tree_was_kept_of_is_signed_as_it_is(
     database: Config,
 ) -> None:
     grow(100)
@@ -221,7 +221,7 @@ def test_what_a_site_has_seen_is_an_anchor_and_no_alert_while_it_stands_here(
     assert Alert.select().count() == 0
 
 
-def test_a_audit_log_that_was_cut_is_noticed_by_what_the_site_has_seen(
+def test_an_audit_log_that_was_cut_is_noticed_by_what_the_site_has_seen(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
@@ -238,7 +238,7 @@ def test_a_audit_log_that_was_cut_is_noticed_by_what_the_site_has_seen(
     assert (found.broken_at, "the site Bakery" in found.reason) == (seen["n"], True)
 
 
-def test_a_audit_log_set_back_is_refused_by_the_site_which_is_still_read(
+def test_an_audit_log_set_back_is_refused_by_the_site_which_is_still_read(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)

@@ -98,7 +98,7 @@ def test_a_broken_audit_log_names_the_first_wrong_entry_and_fails(run) -> None:
     assert AuditEntry.head().event == "verification_failed"
 
 
-def test_a_audit_log_that_cannot_be_read_is_neither_whole_nor_broken(run) -> None:
+def test_an_audit_log_that_cannot_be_read_is_neither_whole_nor_broken(run) -> None:
     db.execute_sql("ALTER TABLE audit_detail RENAME TO elsewhere")
     answer = run(args=["audit", "verify"])
     assert (answer.exit_code, "could not be read" in answer.output) == (2, True)

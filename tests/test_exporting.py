@@ -141,7 +141,7 @@ def test_what_was_erased_is_told(
 # ---- the database's owner ----
 
 
-def test_an_export_of_a_audit_log_that_was_changed_says_where(
+def test_an_export_of_an_audit_log_that_was_changed_says_where(
     watched: Site, config: Config, clock: Clock
 ) -> None:
     without_guards()
@@ -152,7 +152,7 @@ def test_an_export_of_a_audit_log_that_was_changed_says_where(
     assert (verdict.status, "entry 3" in verdict.said) == (1, True), verdict.said
 
 
-def test_an_export_of_a_audit_log_that_was_cut_and_grew_again_does_not_fit_what_the_site_saw(
+def test_an_export_of_an_audit_log_that_was_cut_and_grew_again_does_not_fit_what_the_site_saw(
     watched: Site, config: Config, clock: Clock
 ) -> None:
     seen = exporting.export_formats._held_by(watched)[-1][0]

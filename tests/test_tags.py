@@ -150,7 +150,7 @@ def test_a_forgotten_site_keeps_no_tag(site: Site, ben: Actor, clock: Clock) -> 
 # ---- who widens an auto-update rule ----
 
 
-def test_a_tag_that_brings_a_site_under_a_auto_update_rule_is_an_approval(
+def test_a_tag_that_brings_a_site_under_an_auto_update_rule_is_an_approval(
     rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock
 ) -> None:
     with pytest.raises(ReauthenticationRequired):

@@ -143,7 +143,7 @@ def test_a_connection_that_died_with_the_new_version_tells_the_truth_when_it_is_
 @pytest.mark.parametrize(
     ("permission", "kind"), [("plugins", "plugin"), ("siteagent", "siteagent")]
 )
-def test_a_auto_update_rule_covers_it_only_by_its_own_name(
+def test_an_auto_update_rule_covers_it_only_by_its_own_name(
     available: Site, ana: Actor, clock: Clock, permission: str, kind: str
 ) -> None:
     wanted = terms(clock, permissions=(permission,), release_types=("patch", "minor"))

@@ -416,7 +416,7 @@ def rewritten(export: Made, data: Any, last: int) -> list[made.Row]:
 
 @examples(quick=30, thorough=300, **SHARED)
 @given(data=st.data())
-def test_a_audit_log_written_anew_contradicts_the_checkpoints_that_sites_hold(
+def test_an_audit_log_written_anew_contradicts_the_checkpoints_that_sites_hold(
     data: Any, tmp_path: Path
 ) -> None:
     export = small()
@@ -433,7 +433,7 @@ def test_a_audit_log_written_anew_contradicts_the_checkpoints_that_sites_hold(
 
 @examples(quick=20, thorough=200, **SHARED)
 @given(covers=st.sampled_from(SHAPES), data=st.data())
-def test_a_audit_log_written_anew_with_its_old_checkpoint_is_no_longer_that_audit_log(
+def test_an_audit_log_written_anew_with_its_old_checkpoint_is_no_longer_that_audit_log(
     covers: dict[str, Any], data: Any, tmp_path: Path
 ) -> None:
     export = small(covers=covers)

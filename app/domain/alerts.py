@@ -56,9 +56,9 @@ KINDS = (
 )
 # About Aura itself, whichever site said so.
 ABOUT_AUDIT_LOG = (AUDIT_LOG_LOST, AUDIT_LOG_REFUSED)
-# Somebody may hold keys, or rewrote a log: to be looked into at once. The rest is a warning.
+# Someone may hold keys or has rewritten a log, so these are critical. The rest is a warning.
 _WARNINGS = (CALL_MISSING, CHANGE_MISSING, CHANGE_DIFFERS)
-# Somebody who calls all day with stolen keys must not fill the list.
+# A caller with stolen keys must not fill the list.
 MAX_OPEN = 25
 
 

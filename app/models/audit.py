@@ -243,7 +243,7 @@ class Verification(QueuedRow):
 
     @classmethod
     def unseen(cls) -> Verification | None:
-        """Return the newest failed verification that nobody has looked at."""
+        """Return the newest failed verification that no one has acknowledged."""
         query = cls.select().where(cls.state == BROKEN, cls.seen_at.is_null())
         return query.order_by(cls.id.desc()).first()
 

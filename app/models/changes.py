@@ -148,7 +148,7 @@ class Change(LeasedRow):
 
     @property
     def left_site_untouched(self) -> bool:
-        """Whether it ended for a temporary reason: nobody rejected it, and nothing was done."""
+        """Whether it ended for a temporary reason, without a rejection or a change to the site."""
         if self.state == CANCELLED:
             return bool(self.outcome_reason)  # empty if a person cancelled it
         return self.state in (EXPIRED, REFUSED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 # A report of an older plugin may lack fields that were declared later. Pages
-# read a whole document, in which what nobody told is None or empty.
+# read a whole document, in which a missing field is None or empty.
 _WHOLE: dict[str, Any] = {
     "wordpress": {
         "version": "",

@@ -244,7 +244,9 @@ def test_a_network_that_is_deactivated_is_dormant(shared: Network) -> None:
     assert paired.ask("ping").document["ok"] is True
 
 
-def test_deleting_it_from_a_network_says_disconnect_and_leaves_nothing(shared: Network) -> None:
+def test_deleting_it_from_a_network_notifies_the_dashboard_and_leaves_nothing(
+    shared: Network,
+) -> None:
     connect(shared.main).ask("report", have=None)
     paste(shared.ana, "half a token")
     shared.main.evaluate(_DEACTIVATE % "true")
@@ -307,7 +309,9 @@ def test_a_site_that_is_deleted_takes_its_tables_along(apart: Network) -> None:
     assert not [one for one in apart.traces() if one.startswith(prefix)]
 
 
-def test_deleting_it_says_disconnect_for_every_site_and_leaves_nothing(apart: Network) -> None:
+def test_deleting_it_notifies_the_dashboard_for_every_site_and_leaves_nothing(
+    apart: Network,
+) -> None:
     connect(apart.bakery)
     connect(apart.butcher, origin="http://127.0.0.1:10")
     paste(apart.baker, "half a token")

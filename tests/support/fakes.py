@@ -461,7 +461,7 @@ class FakeSite:
         return any((one.seq, one.hash) == (seen["n"], seen["hash"]) for one in self.log)
 
     def _look(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Judge the dashboard's checkpoint as the plugin's witness does."""
+        """Judge the dashboard's checkpoint as the plugin's checkpoint store does."""
         if "checkpoint" not in document or self.refused:
             return {"checkpoint_refused": True} if self.refused else {}
         assert self.paired is not None

@@ -294,8 +294,8 @@ LIFE_CYCLE = (
         _played(
             "tests/plugin/test_uninstall.py",
             "test_nothing_remains_and_nothing_of_others_is_touched",
-            _NETWORK, "test_deleting_it_from_a_network_says_disconnect_and_leaves_nothing",
-            _NETWORK, "test_deleting_it_says_disconnect_for_every_site_and_leaves_nothing",
+            _NETWORK, "test_deleting_it_from_a_network_notifies_the_dashboard_and_leaves_nothing",
+            _NETWORK, "test_deleting_it_notifies_the_dashboard_for_every_site_and_leaves_nothing",
             _NETWORK, "test_a_site_that_is_deleted_takes_its_tables_along",
         ),
         note="This includes the watchdog and the kept copy of a running update.",

@@ -117,7 +117,7 @@ AUTHORITY = (
             _AGENT, "test_a_version_whose_data_this_one_could_not_read_touches_nothing",
             _AGENT, "test_what_a_newer_version_stored_is_neither_used_nor_lost",
             _UPDATE, "test_nobody_proposes_it_where_the_owner_has_not_allowed_it",
-            _UPDATE, "test_a_auto_update_rule_covers_it_only_by_its_own_name",
+            _UPDATE, "test_an_auto_update_rule_covers_it_only_by_its_own_name",
         ),
     ),
     Attack(

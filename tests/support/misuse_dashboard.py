@@ -192,11 +192,11 @@ DASHBOARD = (
         "An export is changed before it is verified, or an excerpt is presented as complete",
         played(
             _EXPORT, "test_no_byte_of_it_can_be_another",
-            _EXPORT, "test_an_export_of_a_audit_log_that_was_changed_says_where",
+            _EXPORT, "test_an_export_of_an_audit_log_that_was_changed_says_where",
             _VERIFIER, "test_no_byte_of_any_file_can_be_changed",
             _VERIFIER, "test_an_excerpt_is_not_taken_for_the_whole",
             _VERIFIER,
-            "test_a_audit_log_written_anew_contradicts_the_checkpoints_that_sites_hold",
+            "test_an_audit_log_written_anew_contradicts_the_checkpoints_that_sites_hold",
             _VERIFIER, "test_a_bomb_is_refused_before_it_goes_off",
             _VERIFIER, "test_names_that_lead_elsewhere_are_refused",
         ),
@@ -206,7 +206,7 @@ DASHBOARD = (
         played(
             _REVOCATION,
             "test_a_backup_of_aura_restored_after_revoking_commands_nothing_and_is_noticed",
-            _CHECKPOINTS, "test_a_audit_log_set_back_is_refused_by_the_site_which_is_still_read",
+            _CHECKPOINTS, "test_an_audit_log_set_back_is_refused_by_the_site_which_is_still_read",
             _CHECKPOINTS,
             "test_while_it_is_refused_an_update_is_refused_with_a_word_of_its_own",
         ),

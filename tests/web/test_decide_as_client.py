@@ -182,7 +182,7 @@ def test_a_client_who_was_moved_meanwhile_decides_no_more(as_dora, asked, dora):
     assert approve_as(as_dora, asked).status_code == 404
 
 
-def test_a_auto_update_rule_releases_nothing_of_hers(as_dora, asked, hers):
+def test_an_auto_update_rule_releases_nothing_of_hers(as_dora, asked, hers):
     rule = AutoUpdateRule(permissions=["plugins"], release_types=["patch"], confirmed_by=1)
     assert not auto_update_rules.applies_to(rule, hers, "plugins", "patch")
     Client.update(approvals="self").execute()

@@ -97,7 +97,7 @@ def test_who_approves_changes_only_by_an_owner(as_ben, as_ana, bakery):
     assert save(as_ana, bakery, client="Rosa").status_code == 303
 
 
-def test_a_auto_update_rule_covers_it_only_after_agreeing(as_ana, ana, bakery):
+def test_an_auto_update_rule_covers_it_only_after_agreeing(as_ana, ana, bakery):
     rosa = Client.named("Rosa")
     rule = approve_by_rule(ana, rosa)
     question = save(as_ana, bakery, client="Rosa")

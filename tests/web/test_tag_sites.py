@@ -99,7 +99,7 @@ def test_a_client_does_not_see_how_the_agency_sorts_them(as_dora, as_ben, shop):
     assert save(as_dora, shop, "mine").status_code == 403
 
 
-def test_a_auto_update_rule_covers_the_tagged_sites_in_words(as_ana, rule, shop):
+def test_an_auto_update_rule_covers_the_tagged_sites_in_words(as_ana, rule, shop):
     text = re.sub(r"<[^>]+>", " ", as_ana.get("/auto-update-rules").text)
     assert "Every site tagged “care plan”" in text
     assert "1 site now" in text
@@ -131,7 +131,7 @@ def test_before_a_tag_approves_anything_the_password_is_asked_for(as_ben, ana, r
     assert texts(florist) == ["new"]
 
 
-def test_a_auto_update_rule_is_not_made_of_anything_but_tags(as_ana, shop):
+def test_an_auto_update_rule_is_not_made_of_anything_but_tags(as_ana, shop):
     answer = as_ana.post("/auto-update-rules", data=rule_form(tags=["a,b"]))
     assert answer.status_code == 422
     assert "Choose tags that sites have." in answer.text

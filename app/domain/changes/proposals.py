@@ -199,7 +199,7 @@ def _mark_checked(change: Change, by: Actor, note: str, event: ChangeEvent, now:
     permissions.require(by, "approve")
     check_reason(note)
     with permissions.user_transaction(by, "approve") as (_, by):
-        # Whoever looked knows more than a site that does not answer: it is not asked any more.
+        # A person looked at it, which tells more than a site that does not answer.
         said = {"closed_by": by.name[:120], "closing_note": note.strip(), "next_attempt_at": None}
         if not change.mark_checked(**said):
             raise StaleState("This update is already marked as checked.")
