@@ -297,7 +297,7 @@ def parse_json(raw: bytes, *, depth: int = MAX_DEPTH) -> dict[str, Any]:
 
     Raises ProtocolError("malformed") for anything that two parsers might read differently:
     duplicate or non-ASCII keys, floats, NaN, integers of 2^53 and beyond, lone surrogates, a byte
-    order checkpoint, more than `depth` levels, or no object at the top.
+    order mark, more than `depth` levels, or no object at the top.
     """
     try:
         document = json.loads(

@@ -57,7 +57,7 @@ class Marked(Event, is_declared=False):
     text: str = ""
 
 
-def test_every_spelling_of_the_checkpoint_is_kept_out_of_the_chain():
+def test_every_spelling_of_the_declaration_keeps_a_fact_out_of_the_chain():
     @dataclass(frozen=True, kw_only=True)
     class MarkedNow(Marked):
         """Declared, with the facts of the class above."""
@@ -70,7 +70,7 @@ def test_every_spelling_of_the_checkpoint_is_kept_out_of_the_chain():
     assert private == dict.fromkeys(names, "Ana Example")
 
 
-def test_a_checkpoint_that_is_no_text_counts_as_well():
+def test_a_declaration_that_is_not_text_counts_as_well():
     """As in a module without `from __future__ import annotations`."""
     namespace = {"__annotations__": {"reason": Personal | None}, "reason": None}
     made = type("Typed", (Event,), namespace)

@@ -398,7 +398,7 @@ def check_body(said: Any, salt: str | None, detail: str | None) -> None:
 
 
 def check_covered(said: Any, covers: Any) -> None:
-    """Raise Misfit if an entry is outside the permission in the manifest."""
+    """Raise Misfit if the manifest does not cover an entry."""
     since, until, at = covers["from"], covers["to"], moment(said["at"])
     need(
         covers["site"] in (None, said["site"]), "it belongs to another site than the manifest names"

@@ -147,8 +147,8 @@ def without_scheme(url: str) -> str:
 
 def browser_name(agent: str) -> str:
     """Return `Firefox on Linux` for a browser's user agent."""
-    browser = next((name for checkpoint, name in _BROWSERS if checkpoint in agent), "")
-    system = next((name for checkpoint, name in _SYSTEMS if checkpoint in agent), "")
+    browser = next((name for token, name in _BROWSERS if token in agent), "")
+    system = next((name for token, name in _SYSTEMS if token in agent), "")
     if browser and system:
         return f"{browser} on {system}"
     return browser or system or "Unknown browser"

@@ -408,7 +408,7 @@ REFUSALS_OF_OTHERS = {
     "as a success": (200, b'{"code":"unauthorized","siteagent":1}'),
     "as forbidden": (403, b'{"code":"unauthorized","siteagent":1}'),
     "said twice": (401, b'{"code":"unauthorized","siteagent":1,"siteagent":1}'),
-    "with a checkpoint before": (401, b'\xef\xbb\xbf{"code":"unauthorized","siteagent":1}'),
+    "with a byte order mark before": (401, b'\xef\xbb\xbf{"code":"unauthorized","siteagent":1}'),
 }
 
 

@@ -89,10 +89,10 @@ def write_zip(
 
         def put(name: str, pieces: Iterable[bytes]) -> None:
             digest = sha256()
-            with archive.open(name, "w", force_zip64=True) as user:
+            with archive.open(name, "w", force_zip64=True) as member:
                 for piece in pieces:
                     digest.update(piece)
-                    user.write(piece)
+                    member.write(piece)
             digests[name] = digest.hexdigest()
 
         rows = _Counted(_rows(covered, end.n, paths), seen)

@@ -1,4 +1,4 @@
-"""Detect a site that breaks after a successful update, and checkpoint that update."""
+"""Detect a site that breaks after a successful update, and mark that update."""
 
 from __future__ import annotations
 

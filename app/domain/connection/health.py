@@ -41,7 +41,7 @@ def record_success(
     if outcome.reply is not None:
         judgement = quarantine.judge_answer(site, outcome.reply)
         columns = {"clock_offset_s": outcome.reply.clock_offset_s, **judgement.changes}
-    if not _checkpoint_active(site, endpoint or site.endpoint, columns, by, now):
+    if not _mark_active(site, endpoint or site.endpoint, columns, by, now):
         return False
     quarantine.apply_judgement(site, judgement, by, now)
     if outcome.claim is not None:
@@ -49,7 +49,7 @@ def record_success(
     return True
 
 
-def _checkpoint_active(
+def _mark_active(
     site: Site, endpoint: str, columns: dict[str, Any], by: Actor, now: datetime
 ) -> bool:
     """Store that the site answered at `endpoint`; return False if the connection has ended."""

@@ -19,8 +19,8 @@ Personal = Annotated[str, _PERSONAL]
 
 def is_personal(kind: object) -> bool:
     """Whether a type is marked as personal, directly or in a part of it (`Personal | None`)."""
-    checkpoints = getattr(kind, "__metadata__", ())
-    return _PERSONAL in checkpoints or any(is_personal(part) for part in get_args(kind))
+    metadata = getattr(kind, "__metadata__", ())
+    return _PERSONAL in metadata or any(is_personal(part) for part in get_args(kind))
 
 
 _ABOUT = ("site_id", "client_id")
