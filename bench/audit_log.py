@@ -226,7 +226,7 @@ def _entry(dice: random.Random, at: datetime, site: int) -> dict[str, object]:
         facts = {"op": "report", "outcome": "ok", "elapsed_ms": dice.randrange(900)}
         event = "site_called"
     return {
-        "v": 2,
+        "v": 1,
         "at": at.isoformat(),
         "event": event,
         "actor": {"kind": SYSTEM.kind, "id": None},

@@ -10,9 +10,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import EntryFilter, find_entries
-from app.domain.audit.documents import entry_document
 from app.domain.audit.events import ChangeEnded, Event, SiteAdded, SiteCalled, UserDisabled
-from app.models.audit import AuditEntry
 from app.models.base import transaction
 from tests.support.fakes import at
 
@@ -108,21 +106,3 @@ def test_a_clock_that_was_set_back_hides_nothing() -> None:
         audit.record(ended(3, "late/late.php", "failed"), SYSTEM, now=NOON - timedelta(days=5))
     day = EntryFilter(since=NOON - timedelta(days=5), until=NOON - timedelta(days=4))
     assert [one.seq for one in find_entries(day)] == [8, 2]
-
-
-def test_an_entry_of_the_first_version_reads_as_the_others(database: Config) -> None:
-    body = (
-        '{"actor":{"id":3,"ip":"192.0.2.9","kind":"user","name":"Cleo"},'
-        '"at":"2026-11-24T10:00:00+00:00","event":"signed_out",'
-        '"facts":{"user_id":3,"session_id":4},"site":null,"v":1}'
-    )
-    old = AuditEntry(seq=99, body=body, event="signed_out", site_id=None, client_id=None)
-    assert entry_document(old) == {
-        "event": "signed_out",
-        "at": "2026-11-24T10:00:00+00:00",
-        "actor": {"kind": "user", "id": 3, "name": "Cleo", "ip": "192.0.2.9"},
-        "site": None,
-        "client": None,
-        "facts": {"user_id": 3, "session_id": 4},
-        "is_erased": False,
-    }

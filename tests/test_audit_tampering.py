@@ -218,7 +218,7 @@ def test_what_is_private_does_not_vanish_unless_an_entry_tells_of_it(database: C
     PrivateDetail.delete().execute()
     assert found() == (seq, GONE)
     with transaction():
-        event = PersonalDataErased(user_id=3, entries=1, older=0, reason="asked")
+        event = PersonalDataErased(user_id=3, entries=1, reason="asked")
         audit.record(event, SYSTEM)
     report = audit.verify_chain()
     assert (report.is_whole, report.erased) == (True, (seq,))

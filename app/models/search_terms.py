@@ -19,8 +19,7 @@ _MAX_CHARS = 64
 def words_of(body: dict[str, Any], detail: dict[str, Any] | None) -> str:
     """Return each word of an entry once: of its name, its facts and its private details.
 
-    Erased details and the names in bodies of version 1 are left out, because they could not be
-    removed later.
+    `detail` is None for erased details.
     """
     texts = [body["event"], *_texts(body["facts"])]
     if detail is not None:

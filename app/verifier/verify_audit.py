@@ -370,7 +370,7 @@ def read_audit_log(
             need(is_in, "its path does not lead to the signed root")
             check_body(said, salt, detail)
             check_covered(said, covers)
-            if said.get("private") and detail is None:
+            if said["private"] and detail is None:
                 absent.append(seq)
             erased_at = seq if said["event"] == "personal_data_erased" else erased_at
             seq += 1
@@ -387,13 +387,13 @@ def read_audit_log(
 
 def check_body(said: Any, salt: str | None, detail: str | None) -> None:
     """Whether the body is that of an entry, and its private part is the original one."""
-    need(said.get("v") in (1, 2), "this program does not support its version")
-    more: Any = dict(client=[int], private=[str]) if said["v"] == 2 else {}
-    parts(said, v=int, at=str, event=str, actor=dict, site=[int], facts=dict, **more)
+    need(said.get("v") == 1, "this program does not support its version")
+    kinds: Any = dict(v=int, at=str, event=str, actor=dict, site=[int], client=[int], facts=dict)
+    parts(said, private=[str], **kinds)
     need((salt is None) == (detail is None), "a part of its personal data is missing")
     if salt is not None and detail is not None:
         found = sha(PRIVATE, unhex(salt, 16), detail.encode("utf-8"))
-        need(said.get("private") == found.hex(), "its personal data was changed")
+        need(said["private"] == found.hex(), "its personal data was changed")
         canonical(detail.encode("utf-8"))
 
 
@@ -403,10 +403,7 @@ def check_covered(said: Any, covers: Any) -> None:
     need(
         covers["site"] in (None, said["site"]), "it belongs to another site than the manifest names"
     )
-    need(
-        covers["client"] in (None, said.get("client", covers["client"])),
-        "it belongs to another client",
-    )
+    need(covers["client"] in (None, said["client"]), "it belongs to another client")
     need(since is None or moment(since) <= at, "it is older than the manifest says")
     need(until is None or at < moment(until), "it is newer than the manifest says")
 

@@ -37,7 +37,7 @@ def fill_with_syncs(site: Site, syncs: int, until: datetime, days: int = 365) ->
             for event, facts in events:
                 body = canonical(
                     {
-                        "v": 2,
+                        "v": 1,
                         "at": at.isoformat(),
                         "event": event,
                         "actor": {"kind": "schedule", "id": None},

@@ -25,20 +25,15 @@ Row = dict[str, Any]
 Files = dict[str, bytes]
 
 
-def entry(
-    seq: int, *, client: int | None = None, site: int | None = None, v: int = 2, **more: Any
-) -> Row:
+def entry(seq: int, *, client: int | None = None, site: int | None = None, **more: Any) -> Row:
     """One entry of an audit log, without prev and hash."""
     body = {
-        "v": v,
+        "v": 1,
         "at": (START + timedelta(minutes=seq, microseconds=seq * 7)).isoformat(),
         "event": more.get("event", "site_called"),
         "site": site,
         "facts": {"op": "ping", "outcome": "ok", "elapsed_ms": seq, "text": "é 😀 </script>"},
     }
-    if v == 1:
-        body["actor"] = {"kind": "user", "id": 1, "name": "Ana", "ip": "192.0.2.1"}
-        return {"seq": seq, "body": body, "salt": None, "detail": None}
     body |= {"actor": {"kind": "user", "id": 1}, "client": client, "private": None}
     if not more.get("is_private", True):
         return {"seq": seq, "body": body, "salt": None, "detail": None}
@@ -208,7 +203,7 @@ def site_log(count: int, first: int = 1) -> list[Row]:
 def small(**changes: Any) -> Made:
     """Twelve entries about two clients, and a site that held three checkpoints of them."""
     rows = [
-        entry(seq, client=1 + seq % 2, site=7 + seq % 2, v=1 if seq < 4 else 2, is_private=seq != 9)
+        entry(seq, client=1 + seq % 2, site=7 + seq % 2, is_private=seq != 9)
         for seq in range(1, 13)
     ]
     made = Made(chained(rows), watched_at=(3, 5, 11))

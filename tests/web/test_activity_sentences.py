@@ -29,8 +29,9 @@ def audit_log():
 def entry_of(name: str, facts: dict[str, object], who: str = "Ana") -> SimpleNamespace:
     at = datetime(2026, 11, 24, tzinfo=UTC)
     said = {"event": name, "at": at.isoformat(), "site": None, "client": None, "facts": facts}
-    body = json.dumps({**said, "actor": {"kind": "user", "name": who}})
-    of = {"seq": 7, "event": name, "at": at, "site_id": None, "client_id": None, "detail": None}
+    body = json.dumps({**said, "actor": {"kind": "user", "id": 1}, "private": "cd" * 32})
+    detail = SimpleNamespace(body=json.dumps({"actor": {"name": who}, "facts": {}}))
+    of = {"seq": 7, "event": name, "at": at, "site_id": None, "client_id": None, "detail": detail}
     return SimpleNamespace(**of, hash="ab" * 32, body=body)
 
 

@@ -39,7 +39,7 @@ def record(event: Event, by: Actor, *, now: datetime | None = None) -> AuditEntr
     if client_id is None and event.site_id is not None:
         client_id = Site.client_of(event.site_id)
     document = {
-        "v": 2,
+        "v": 1,
         "at": at.isoformat(),
         "event": event.event_name(),
         "actor": {"kind": by.kind, "id": by.id},

@@ -180,27 +180,17 @@ def _newest() -> int:
 
 
 def _entries(covered: ExportScope, last: int) -> Iterator[AuditEntry]:
-    """Yield the entries in scope up to number `last` with their details, oldest first."""
+    """Return the entries in scope up to number `last` with their details, oldest first."""
     conditions = [AuditEntry.seq <= last]
     if covered.client is not None:
-        # Bodies of version 1 name no client, so the client of the site is used.
-        theirs = Site.select(Site.id).where(Site.client == covered.client)
-        unnamed = AuditEntry.body.endswith('"v":1}') & AuditEntry.site_id.in_(theirs)
-        conditions.append((AuditEntry.client_id == covered.client) | unnamed)
+        conditions.append(AuditEntry.client_id == covered.client)
     if covered.site is not None:
         conditions.append(AuditEntry.site_id == covered.site)
     if covered.since is not None:
         conditions.append(AuditEntry.at >= covered.since)
     if covered.until is not None:
         conditions.append(AuditEntry.at < covered.until)
-    after = 0
-    while True:
-        query = AuditEntry.select().where(AuditEntry.seq > after, *conditions)
-        entries = list(query.order_by(AuditEntry.seq).limit(_BATCH))
-        if not entries:
-            return
-        yield from AuditEntry.with_details(entries)
-        after = entries[-1].seq
+    return AuditEntry.stream_with_details(*conditions)
 
 
 def _shown(entry: AuditEntry, covered: ExportScope) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def _judge(row: tuple[Any, ...], found: SideTableCheck) -> None:
         fits = (
             said["event"] == event
             and said["site"] == site
-            and said.get("client") == client
+            and said["client"] == client
             and _moment(said["at"]) == at
             and entry_format.of_actor(said["actor"]) == actor
             and entry_format.of_facts(said["facts"]) == (kind, component, outcome)

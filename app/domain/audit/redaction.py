@@ -24,8 +24,7 @@ _BATCH = 500
 def erase_user(user: User, *, reason: str, by: Actor, confirmed_at: datetime, now: datetime) -> int:
     """Erase the private details in the entries about a disabled user, and their account's details.
 
-    Return the number of entries. What the chain itself contains about them (entries from before
-    details were stored separately), the exact plans they proposed or approved, exports and backups
+    Return the number of entries. The exact plans they proposed or approved, exports and backups
     stay.
 
     Raises: Forbidden, ReauthenticationRequired, Invalid, or Conflict for an active user.
@@ -53,24 +52,19 @@ def _erase(user: User, reason: str, by: Actor, now: datetime) -> int:
             raise Conflict(
                 "Disable the account first, because new sign-ins would add personal data."
             )
-        erased = older = 0
+        erased = 0
         for seqs in _entries_about(user.id):
-            older += sum(1 for is_older in seqs.values() if is_older)
             kept = PrivateDetail.of(seqs)
             PrivateDetail.delete().where(PrivateDetail.seq.in_(list(kept))).execute()
             for entry in AuditEntry.select().where(AuditEntry.seq.in_(list(kept))):
                 audit_search.add_words(entry.seq, words_of(json.loads(entry.body), None))
             erased += len(kept)
-        event = PersonalDataErased(user_id=user.id, entries=erased, older=older, reason=reason)
-        record(event, by, now=now)
+        record(PersonalDataErased(user_id=user.id, entries=erased, reason=reason), by, now=now)
     return erased
 
 
-def _entries_about(user_id: int) -> Iterator[dict[int, bool]]:
-    """Yield the numbers of the entries in which this user acts or is named, in batches.
-
-    The value is True for entries of version 1, which name people in the chain itself.
-    """
+def _entries_about(user_id: int) -> Iterator[list[int]]:
+    """Yield the numbers of the entries in which this user acts or is named, in batches."""
     # In canonical JSON a number is followed by a comma or by the end of its object.
     spoken_of = AuditEntry.body.contains(f'"user_id":{user_id},') | AuditEntry.body.contains(
         f'"user_id":{user_id}}}'
@@ -78,9 +72,9 @@ def _entries_about(user_id: int) -> Iterator[dict[int, bool]]:
     about = (AuditEntry.actor == f"user:{user_id}") | spoken_of
     after = 0
     while True:
-        query = AuditEntry.select().where(AuditEntry.seq > after, about)
-        entries = list(query.order_by(AuditEntry.seq).limit(_BATCH))
-        if not entries:
+        query = AuditEntry.select(AuditEntry.seq).where(AuditEntry.seq > after, about)
+        seqs = [one.seq for one in query.order_by(AuditEntry.seq).limit(_BATCH)]
+        if not seqs:
             return
-        yield {one.seq: json.loads(one.body)["v"] == 1 for one in entries}
-        after = entries[-1].seq
+        yield seqs
+        after = seqs[-1]

@@ -72,13 +72,8 @@ class VerificationFailureAcknowledged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalDataErased(Event):
-    """The private details of `entries` entries were erased.
-
-    `older` entries name this person in the chain itself, as all did before details were stored
-    separately. They stay.
-    """
+    """The private details of `entries` entries were erased."""
 
     user_id: int
     entries: int
-    older: int
     reason: Personal
