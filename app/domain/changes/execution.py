@@ -66,21 +66,21 @@ def run_change(
     change = Change.get_or_none(Change.id == change_id)
     if change is None:
         return "gone"
-    world = RunContext(config, call, look, now)
-    if change.state not in MAY_RUN or not _begin(change, world):
+    context = RunContext(config, call, look, now)
+    if change.state not in MAY_RUN or not _begin(change, context):
         return change.state
     change.note(
         RUNNING, probe_before=site_probe.probe_site(change.site, config=config, look=look, now=now)
     )
-    return _send(change, change.site, world)
+    return _send(change, change.site, context)
 
 
 # ---- start ----
 
 
-def _begin(change: Change, world: RunContext) -> bool:
+def _begin(change: Change, context: RunContext) -> bool:
     """Claim the change if it still is what was approved; cancel it otherwise."""
-    now, dashboard = world.now(), dashboard_identity.load_dashboard(world.config)
+    now, dashboard = context.now(), dashboard_identity.load_dashboard(context.config)
     try:
         with transaction():
             change.refresh()
@@ -119,48 +119,50 @@ def _problem(change: Change, dashboard: DashboardIdentity, now: datetime) -> str
 # ---- send ----
 
 
-def _send(change: Change, site: Site, world: RunContext) -> str:
+def _send(change: Change, site: Site, context: RunContext) -> str:
     site.refresh()
     if not site.is_paired:
         with transaction():
-            end_change(change, Outcome(REFUSED, outcomes.CONNECTION_ENDED), {}, "here", world.now())
+            end_change(
+                change, Outcome(REFUSED, outcomes.CONNECTION_ENDED), {}, "here", context.now()
+            )
         return change.state
     try:
-        channel = calls.channel_to(site, world.config)
+        channel = calls.channel_to(site, context.config)
     except SealBroken as broken:
-        return mark_unknown(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, world.now())
+        return mark_unknown(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, context.now())
     question = {
         "op_id": change.op_id,
         "plan": change.plan,
         "sig": change.signature,
         **quarantine.known_head(site),
     }
-    noted_at = world.now()
+    noted_at = context.now()
     if not change.note(RUNNING, sent_at=noted_at):
         return change.state
     # Use one address only: the first call might still be running at another one.
-    outcome = calls.call_site(
+    result = calls.call_site(
         channel,
         change_plan.operation_for(change.kind),
         question,
         by=change.decided_by,
-        config=world.config,
-        call=world.call,
+        config=context.config,
+        call=context.call,
         patience_s=REQUEST_TIMEOUT_S,
         # If this worker freezes now, the plan expires before its lease does.
         noted_at=noted_at,
     )
-    if outcome.reply is not None:
-        told: Outcome | None = outcomes.from_answer(
-            outcome.reply.document, planned_update(change), world.now()
+    if result.reply is not None:
+        outcome: Outcome | None = outcomes.from_answer(
+            result.reply.document, planned_update(change), context.now()
         )
     else:
-        told = outcomes.from_error(outcome.error) if outcome.error else None
-    if told is None:
-        return mark_unknown(change, outcome.error_code, outcome.evidence, world.now(), outcome)
-    if outcomes.is_about_time(told) and _may_be_sent_again(change, world.now()):
-        told = Outcome(WAITING, told.reason, told.evidence)
-    return finish_change(change, site, told, outcome, "answer", world)
+        outcome = outcomes.from_error(result.error) if result.error else None
+    if outcome is None:
+        return mark_unknown(change, result.error_code, result.evidence, context.now(), result)
+    if outcomes.is_about_time(outcome) and _may_be_sent_again(change, context.now()):
+        outcome = Outcome(WAITING, outcome.reason, outcome.evidence)
+    return finish_change(change, site, outcome, result, "answer", context)
 
 
 def _may_be_sent_again(change: Change, now: datetime) -> bool:

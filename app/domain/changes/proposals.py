@@ -38,7 +38,7 @@ MAX_WINDOW = timedelta(days=14)
 
 @dataclass(frozen=True)
 class UpdateRequest:
-    """One component of one site, on its way to the version that was shown."""
+    """One component of one site, and the version to which it is to be updated."""
 
     site: Site
     kind: str
@@ -48,7 +48,7 @@ class UpdateRequest:
 
 @dataclass(frozen=True)
 class Window:
-    """When it may run; outside of it the site refuses."""
+    """When a change may run. The site refuses it outside of this time."""
 
     not_before: datetime
     not_after: datetime
@@ -149,12 +149,12 @@ def _create(
 
 
 def _proposer_name(by: Actor, rule: AutoUpdateRule | None) -> str:
-    """How pages, and the site's own log, name who proposed it."""
+    """Return the name of the proposer for pages and for the site's log."""
     return by.name if rule is None else f"auto-update rule “{rule.name}”"
 
 
 def cancel_change(change: Change, *, by: Actor, now: datetime) -> None:
-    """Take it back, as long as nothing was sent. Raises Forbidden, or StaleState afterwards."""
+    """Cancel a change before it starts. Raises Forbidden, or StaleState once it has started."""
     with permissions.user_transaction(by, "propose") as (_, by):
         if not cancel_in_transaction(change, "", by, now):
             raise StaleState("This update has already started or ended, so it cannot be cancelled.")
@@ -169,7 +169,7 @@ def cancel_in_transaction(change: Change, why: str, by: Actor, now: datetime) ->
 
 
 def expire_change(change: Change, now: datetime) -> bool:
-    """End a change that was not decided, or could not begin, in time."""
+    """Expire a change that was not approved, or could not start, in time."""
     with transaction():
         if not change.move(EXPIRED, ended_at=now, next_attempt_at=None):
             return False
@@ -199,7 +199,7 @@ def _mark_checked(change: Change, by: Actor, note: str, event: ChangeEvent, now:
     permissions.require(by, "approve")
     check_reason(note)
     with permissions.user_transaction(by, "approve") as (_, by):
-        # A person looked at it, which tells more than a site that does not answer.
+        # After a person's check, Aura no longer asks a site that does not report the result.
         said = {"closed_by": by.name[:120], "closing_note": note.strip(), "next_attempt_at": None}
         if not change.mark_checked(**said):
             raise StaleState("This update is already marked as checked.")

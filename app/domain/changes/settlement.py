@@ -1,7 +1,7 @@
-"""Finding out what came of a change, and writing it down: by the site's signed evidence alone.
+"""Determine and record the result of a change, from the site's signed evidence alone.
 
-A call that brings no believable answer leaves it *unknown*, never failed; `change.status`
-settles that from the site's own record.
+A call without a valid answer makes the result *unknown*, never failed. `change.status` then asks
+the site for its own record of the change.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from app.retry import backoff
 LEASE = timedelta(seconds=100)
 FIRST_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(minutes=15)
-# After this long, by the site's clock and by ours, the request itself is refused: a site that
-# has not heard of it by then never will (300 s of difference, and 60 s to begin).
+# After this time a site refuses the request that starts the change, so a site that has no record
+# of it will never run it (300 s of clock difference, and 60 s to start).
 NEVER_AFTER = timedelta(seconds=420)
-# A site that has not told for this long is something to look at; later Aura stops asking.
+# When a person has to check a site that does not report the result, and when Aura stops asking.
 INCIDENT_AFTER = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(days=7)
-# How soon a site that waits for its own administrator is asked again, at first and at last.
+# The first and the longest interval at which Aura asks a site that waits for its administrator.
 WAITING_RETRY = timedelta(minutes=2)
 LONGEST_WAITING_RETRY = timedelta(minutes=10)
 
-# Ends after which the site may not be as it was.
+# Results after which the site may have changed.
 _TOUCHED = (SUCCEEDED, FAILED, ROLLED_BACK)
 
 
@@ -69,24 +69,24 @@ def settle_change(
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
 ) -> str:
-    """Ask the site what became of a change whose answer was lost; returns its state."""
+    """Ask the site for the result of a change whose answer was lost; return the change's state."""
     change = Change.get_or_none(Change.id == change_id)
     if change is None:
         return "gone"
-    world = RunContext(config, call, look, now)
+    context = RunContext(config, call, look, now)
     began = now()
     if not change.lease((UNKNOWN,), began, began + LEASE):
         return change.state
-    return _ask(change, change.site, world)
+    return _ask(change, change.site, context)
 
 
-def _ask(change: Change, site: Site, world: RunContext) -> str:
+def _ask(change: Change, site: Site, context: RunContext) -> str:
     if not site.is_paired:
-        return mark_unknown(change, "", {"why": "the connection has ended"}, world.now())
+        return mark_unknown(change, "", {"why": "the connection has ended"}, context.now())
     try:
-        channel = calls.channel_to(site, world.config)
+        channel = calls.channel_to(site, context.config)
     except SealBroken as broken:
-        return mark_unknown(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, world.now())
+        return mark_unknown(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, context.now())
     question = {"op_id": change.op_id, **quarantine.known_head(site)}
     found, _ = calls.call_with_fallback(
         site,
@@ -94,19 +94,19 @@ def _ask(change: Change, site: Site, world: RunContext) -> str:
         "change.status",
         question,
         by=change.decided_by,
-        config=world.config,
-        call=world.call,
+        config=context.config,
+        call=context.call,
     )
-    outcome = calls.effective_result(found)
-    if outcome.reply is None:
-        return mark_unknown(change, outcome.error_code, outcome.evidence, world.now(), outcome)
-    told = _told_by_status(change, outcome.reply, world.now())
-    if told is None:
-        return mark_unknown(change, "", change.evidence, world.now(), outcome)
-    return finish_change(change, site, told, outcome, "status", world)
+    result = calls.effective_result(found)
+    if result.reply is None:
+        return mark_unknown(change, result.error_code, result.evidence, context.now(), result)
+    outcome = _outcome_from_status(change, result.reply, context.now())
+    if outcome is None:
+        return mark_unknown(change, "", change.evidence, context.now(), result)
+    return finish_change(change, site, outcome, result, "status", context)
 
 
-def _told_by_status(change: Change, reply: Reply, now: datetime) -> Outcome | None:
+def _outcome_from_status(change: Change, reply: Reply, now: datetime) -> Outcome | None:
     """Return the outcome in the site's record; None while the change is still running."""
     document, state = reply.document, reply.document.get("state")
     if state == "done":
@@ -114,7 +114,7 @@ def _told_by_status(change: Change, reply: Reply, now: datetime) -> Outcome | No
     if state == "waiting":
         return Outcome(WAITING, "approval_on_site")
     last = change.sent_at or change.started_at or change.proposed_at
-    # Where the site's clock is slow, the order lives longer.
+    # On a site whose clock is slow, the request stays valid for longer.
     slow = timedelta(seconds=max(0, -reply.clock_offset_s))
     if state == "never" and now - last - slow >= NEVER_AFTER:
         return Outcome(FAILED, outcomes.NEVER_ARRIVED)
@@ -122,82 +122,84 @@ def _told_by_status(change: Change, reply: Reply, now: datetime) -> Outcome | No
 
 
 def finish_change(
-    change: Change, site: Site, told: Outcome, outcome: CallResult, how: str, world: RunContext
+    change: Change, site: Site, outcome: Outcome, result: CallResult, how: str, context: RunContext
 ) -> str:
     """Store the result that the site reported, and return the change's state.
 
     State, evidence, component, connection and entries are written together.
     """
-    was_touched = told.state in _TOUCHED and told.reason != outcomes.NEVER_ARRIVED
+    was_touched = outcome.state in _TOUCHED and outcome.reason != outcomes.NEVER_ARRIVED
     after: dict[str, Any] = {}
     if was_touched:
-        after = site_probe.probe_site(site, config=world.config, look=world.look, now=world.now)
-        told = outcomes.seen_from_outside(told, change.probe_before, after)
-    now = world.now()
-    if told.state == UNKNOWN:
-        return mark_unknown(change, "", told.evidence, now, outcome, told.reason)
+        after = site_probe.probe_site(
+            site, config=context.config, look=context.look, now=context.now
+        )
+        outcome = outcomes.seen_from_outside(outcome, change.probe_before, after)
+    now = context.now()
+    if outcome.state == UNKNOWN:
+        return mark_unknown(change, "", outcome.evidence, now, result, outcome.reason)
     with transaction() as tx:
-        audit.record(outcome.as_event(site.id), SYSTEM, now=now)
-        if outcome.reply is not None:
-            health.record_success(site, outcome, SYSTEM, now)
-        elif outcome.error_code == ErrorCode.identity_changed:
-            runs.record_failed_call(site, outcome.error_code, outcome.evidence, SYSTEM, now)
-        if told.state == WAITING:
-            return _wait(change, told, now)
-        if end_change(change, told, after, how, now):
+        audit.record(result.as_event(site.id), SYSTEM, now=now)
+        if result.reply is not None:
+            health.record_success(site, result, SYSTEM, now)
+        elif result.error_code == ErrorCode.identity_changed:
+            runs.record_failed_call(site, result.error_code, result.evidence, SYSTEM, now)
+        if outcome.state == WAITING:
+            return _wait(change, outcome, now)
+        if end_change(change, outcome, after, how, now):
             if was_touched and site.is_paired:
-                tx.after_commit(_report_anew, site, now)
+                tx.after_commit(_request_sync, site, now)
             tx.after_commit(_start_next, site, now)
     return change.state
 
 
 def end_change(
-    change: Change, told: Outcome, after: dict[str, Any], how: str, now: datetime
+    change: Change, outcome: Outcome, after: dict[str, Any], how: str, now: datetime
 ) -> bool:
-    """Go to an end, inside the caller's transaction; False if it was there already."""
+    """Store a final result, in the caller's transaction; return False if there is one already."""
     won = change.move(
-        told.state,
+        outcome.state,
         ended_at=now,
         next_attempt_at=None,
         leased_until=None,
         error_code="",
-        outcome_reason=told.reason,
-        evidence=told.evidence,
+        outcome_reason=outcome.reason,
+        evidence=outcome.evidence,
         probe_after=after,
-        is_incident=_is_incident(told),
+        is_incident=_is_incident(outcome),
     )
     if not won:
         return False
     event = ChangeEnded.of(
         change,
-        outcome=told.state,
-        reason=told.reason,
+        outcome=outcome.state,
+        reason=outcome.reason,
         how=how,
-        evidence=outcomes.main_facts(told.evidence),
-        evidence_digest=outcomes.digest_of(told.evidence),
+        evidence=outcomes.main_facts(outcome.evidence),
+        evidence_digest=outcomes.digest_of(outcome.evidence),
     )
     audit.record(event, SYSTEM, now=now)
-    if told.state == SUCCEEDED:
-        _note_version(change)
+    if outcome.state == SUCCEEDED:
+        _store_version(change)
     return True
 
 
-def _is_incident(told: Outcome) -> bool:
+def _is_incident(outcome: Outcome) -> bool:
     """Whether a person has to check the site before its next change.
 
     A change that was rolled back or never began leaves the site as it was.
     """
-    return told.state == FAILED and told.reason != outcomes.NEVER_ARRIVED
+    return outcome.state == FAILED and outcome.reason != outcomes.NEVER_ARRIVED
 
 
-def _wait(change: Change, told: Outcome, now: datetime) -> str:
+def _wait(change: Change, outcome: Outcome, now: datetime) -> str:
     """Record that the site waits for its administrator or is busy, and plan the next try."""
-    is_same = change.outcome_reason == told.reason
+    is_same = change.outcome_reason == outcome.reason
     delay = backoff(change.attempts - 1, WAITING_RETRY, LONGEST_WAITING_RETRY)
     has_moved = change.move(
         WAITING,
-        outcome_reason=told.reason,
-        evidence=told.evidence,
+        outcome_reason=outcome.reason,
+        evidence=outcome.evidence,
         next_attempt_at=now + delay,
         leased_until=None,
         error_code="",
@@ -207,8 +209,8 @@ def _wait(change: Change, told: Outcome, now: datetime) -> str:
     return change.state
 
 
-def _note_version(change: Change) -> None:
-    """Show the version of the site's signed evidence until the next site report arrives."""
+def _store_version(change: Change) -> None:
+    """Store the new version in the inventory until the next site report arrives."""
     Component.update(version=change.to_version, update_version=None, update_has_package=None).where(
         Component.site == change.site_id,
         Component.kind == report_list(change.kind),
@@ -225,8 +227,8 @@ def _start_next(site: Site, now: datetime) -> None:
         queue.enqueue("run_change", waiting.id)
 
 
-def _report_anew(site: Site, now: datetime) -> None:
-    """Request a new site report; one that is queued already serves as well."""
+def _request_sync(site: Site, now: datetime) -> None:
+    """Request a sync, unless one is queued already."""
     if Sync.open_for(site) is None:
         try:
             sync = Sync.ask(site, requested_by=SYSTEM.name, now=now)
@@ -240,7 +242,7 @@ def mark_unknown(
     error_code: str,
     evidence: dict[str, Any],
     now: datetime,
-    outcome: CallResult | None = None,
+    result: CallResult | None = None,
     reason: str = "",
 ) -> str:
     """Mark the result of a change as unknown, and ask the site for it at growing intervals.
@@ -259,8 +261,8 @@ def mark_unknown(
         "is_incident": silent_for >= INCIDENT_AFTER,
     }
     with transaction() as tx:
-        if outcome is not None:
-            audit.record(outcome.as_event(change.site_id), SYSTEM, now=now)
+        if result is not None:
+            audit.record(result.as_event(change.site_id), SYSTEM, now=now)
         if change.move(UNKNOWN, **columns):
             audit.record(ChangeOutcomeUnknown.of(change, error_code=error_code), SYSTEM, now=now)
         else:
