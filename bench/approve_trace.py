@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from app import create_app, queue
+from app import queue
 from app.config import Config
 from app.domain.actor import Actor
+from app.factory import create_app
 from app.models import migrate
 from app.models.base import db, utcnow
 from app.models.changes import APPROVED, Change

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app import create_app, queue
+from app import queue
 from app.config import Config
 from app.domain import audit
 from app.domain.accounts import one_time_links
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import SiteCalled
+from app.factory import create_app
 from app.models.audit import AuditEntry
 from app.models.base import db, is_postgres, transaction, utcnow
 from app.models.sites import Site

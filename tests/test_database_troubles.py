@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app import create_app
 from app.config import Config
+from app.factory import create_app
 from app.models import migrate
 from app.models.base import DAMAGED, OUTAGES, READ_ONLY, db, is_postgres, trouble_of
 from app.models.installation import Setting

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app import create_app
 from app.config import Config
 from app.domain.audit.events import REGISTRY
+from app.factory import create_app
 from app.models.base import db
 from app.protocol import CODES
 from app.views.authorization import OPEN

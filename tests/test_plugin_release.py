@@ -8,10 +8,11 @@ import zipfile
 
 import pytest
 
-from app import create_app, keys
+from app import keys
 from app.domain import plugin_release
 from app.domain.plugin_package import SOURCE
 from app.domain.plugin_release import ReleaseError, make_key, make_release, read_key, read_release
+from app.factory import create_app
 from app.protocol import b64u, from_b64u
 
 

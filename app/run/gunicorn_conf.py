@@ -15,6 +15,8 @@ bind = f"{_config.bind}:{_config.port}"
 worker_class = "gthread"
 workers = 2
 threads = 4
+# Loaded once, before the fork; it opens no connection.
+preload_app = True
 timeout = 60
 graceful_timeout = 4
 control_socket_disable = True

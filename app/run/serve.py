@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app import create_app
 from app.config import Config, ConfigError
 from app.models import migrate
 from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of
@@ -48,7 +47,6 @@ def main() -> int:
         with _only_one(config):
             config.origin_file.write_text(f"{config.origin}\n", encoding="utf-8")
             _require_free_port(config)
-            create_app(config)
             _migrate(config)
             supervisor = Supervisor()
             with _own_redis(config, supervisor):

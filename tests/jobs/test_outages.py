@@ -15,10 +15,11 @@ from flask import Flask
 from redis import Redis
 from redis.exceptions import RedisError
 
-from app import create_app, queue
+from app import queue
 from app.domain.actor import Actor
 from app.domain.audit import record, verification
 from app.domain.audit.events import SyncRequested
+from app.factory import create_app
 from app.models.audit import WHOLE, Verification
 from app.models.base import db, transaction, use_database, utcnow
 from app.run import bundled_redis

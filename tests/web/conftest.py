@@ -9,9 +9,10 @@ import pytest
 from flask import Flask, Response, request
 from jinja2 import FileSystemBytecodeCache
 
-from app import create_app, queue
+from app import queue
 from app.config import Config
 from app.domain.actor import Actor
+from app.factory import create_app
 from app.models.base import db, utcnow
 from app.models.changes import Change
 from app.models.sites import Site

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from app import create_app, queue
+from app import queue
+from app.factory import create_app
 from app.models.base import db
 from app.views import security_headers
 from tests.support.browsers import Person

@@ -1,0 +1,111 @@
+"""Create the Flask application of Aura."""
+
+from __future__ import annotations
+
+from flask import Flask, g
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import cli, queue
+from app.config import Config
+from app.models.base import db, use_database
+from app.views import (
+    account,
+    agent_api,
+    alerts,
+    audit,
+    auth,
+    authorization,
+    auto_update_rules,
+    changes,
+    clients,
+    components,
+    connections,
+    csrf,
+    diagnostics,
+    errors,
+    exports,
+    filters,
+    page_context,
+    plugin_updates,
+    reports,
+    request_validation,
+    security_headers,
+    sites,
+    team,
+)
+
+_BLUEPRINTS = (
+    page_context,
+    auth,
+    account,
+    team,
+    sites,
+    connections,
+    components,
+    changes,
+    clients,
+    auto_update_rules,
+    diagnostics,
+    reports,
+    alerts,
+    audit,
+    exports,
+    agent_api,
+    plugin_updates,
+)
+
+# Enough for a form with text fields; request_validation has the larger limits.
+MAX_FORM_BYTES = 32 * 1024
+
+
+def create_app(config: Config) -> Flask:
+    """Create the application with its database and queue; neither is opened yet."""
+    app = errors.AuraFlask(__name__)
+    app.config.update(_settings(config))
+    if config.proxy_hops:
+        hops = config.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask documents
+    use_database(config.database_url)
+    queue.use(queue.RedisBackend(config.redis_url))
+    app.before_request(request_validation.prepare)
+    app.before_request(_remember_connection)
+    app.teardown_request(_close_connection)
+    security_headers.register(app, config)
+    csrf.register(app)
+    request_validation.register(app)
+    authorization.register(app)
+    errors.register(app)
+    filters.register(app)
+    for room in _BLUEPRINTS:
+        app.register_blueprint(room.bp)
+    cli.register(app)
+    return app
+
+
+def _settings(config: Config) -> dict[str, object]:
+    return {
+        "AURA": config,
+        "TESTING": config.testing,
+        "SECRET_KEY": config.secret_key,
+        "TRUSTED_HOSTS": list(config.trusted_hosts),
+        "MAX_CONTENT_LENGTH": MAX_FORM_BYTES,
+        # With this prefix browsers accept the cookie only from this host.
+        "SESSION_COOKIE_NAME": "__Host-aura" if config.is_https else "aura",
+        "SESSION_COOKIE_SECURE": config.is_https,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        # A form is valid as long as its session.
+        "WTF_CSRF_TIME_LIMIT": None,
+        # Flask-WTF would require a Referer under https; app/views/csrf.py checks Origin instead.
+        "WTF_CSRF_SSL_STRICT": False,
+    }
+
+
+def _remember_connection() -> None:
+    g.found_open = not db.is_closed()
+
+
+def _close_connection(_error: BaseException | None) -> None:
+    """Close the database connection that the request's first query opened."""
+    if not db.is_closed() and not g.get("found_open"):
+        db.close()
