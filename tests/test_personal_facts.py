@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from app.domain.audit.events import REGISTRY
@@ -44,7 +42,6 @@ def _registry_as_before():
     PERSONAL_FACTS.update(personal)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Marked(Event, is_declared=False):
     """Each spelling of the checkpoint, as somebody may write it."""
 
@@ -58,7 +55,6 @@ class Marked(Event, is_declared=False):
 
 
 def test_every_spelling_of_the_declaration_keeps_a_fact_out_of_the_chain():
-    @dataclass(frozen=True, kw_only=True)
     class MarkedNow(Marked):
         """Declared, with the facts of the class above."""
 

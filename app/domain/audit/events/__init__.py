@@ -6,16 +6,10 @@ chain.
 """
 
 from app.domain.audit.events.accounts import *
-from app.domain.audit.events.alerts import *
 from app.domain.audit.events.audit import *
-from app.domain.audit.events.auto_update_rules import *
 from app.domain.audit.events.base import REGISTRY, Event
 from app.domain.audit.events.changes import *
-from app.domain.audit.events.clients import *
-from app.domain.audit.events.connections import *
-from app.domain.audit.events.pairing import *
-from app.domain.audit.events.reports import *
-from app.domain.audit.events.revocation import *
+from app.domain.audit.events.connection import *
 from app.domain.audit.events.sites import *
 
 __all__ = ["REGISTRY", "Event", *(one.__name__ for one in REGISTRY.values())]

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from app.domain.audit.events.base import Event, Personal
 
 
-@dataclass(frozen=True, kw_only=True)
 class OwnerCreated(Event):
     user_id: int
     name: Personal
 
 
-@dataclass(frozen=True, kw_only=True)
 class UserCreated(Event):
     user_id: int
     name: Personal
     role: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class SignedIn(Event):
     user_id: int
     session_id: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class SignInFailed(Event):
     """A sign-in failed. `subject_hash` is salted, so that the log is no list of typed addresses."""
 
@@ -35,13 +29,11 @@ class SignInFailed(Event):
     outcome: str = "refused"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SignedOut(Event):
     user_id: int
     session_id: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class SessionEnded(Event):
     """A session of `name` ended; the actor may be an owner who disabled the account."""
 
@@ -50,7 +42,6 @@ class SessionEnded(Event):
     name: Personal
 
 
-@dataclass(frozen=True, kw_only=True)
 class InvitationIssued(Event):
     """A user got a new link to choose a password; earlier links and sessions ended."""
 
@@ -58,24 +49,20 @@ class InvitationIssued(Event):
     name: Personal
 
 
-@dataclass(frozen=True, kw_only=True)
 class PasswordSet(Event):
     user_id: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class PasswordChanged(Event):
     user_id: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class IdentityConfirmed(Event):
     """A signed-in user confirmed the password."""
 
     session_id: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class PasswordRefused(Event):
     """A wrong password in an open session, which may be stolen."""
 
@@ -84,19 +71,16 @@ class PasswordRefused(Event):
     outcome: str = "refused"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UserDisabled(Event):
     user_id: int
     name: Personal
 
 
-@dataclass(frozen=True, kw_only=True)
 class UserEnabled(Event):
     user_id: int
     name: Personal
 
 
-@dataclass(frozen=True, kw_only=True)
 class RoleChanged(Event):
     """The role of a user changed; `client` is the client whose sites they see, if any."""
 
@@ -107,7 +91,6 @@ class RoleChanged(Event):
     client: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class AccessRefused(Event):
     """A signed-in user has no permission for a request."""
 
@@ -115,7 +98,6 @@ class AccessRefused(Event):
     outcome: str = "refused"
 
 
-@dataclass(frozen=True, kw_only=True)
 class FormRefused(Event):
     """A form did not come from a page of Aura."""
 

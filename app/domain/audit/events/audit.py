@@ -1,13 +1,10 @@
-"""The audit log itself: exports, verifications and erasures."""
+"""The audit log itself (exports, verifications, erasures), and alerts about contradictions."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from app.domain.audit.events.base import Event, Personal
 
 
-@dataclass(frozen=True, kw_only=True)
 class AuditLogExported(Event):
     """An export was written; `scope` describes it, `digest` is the hash of its file."""
 
@@ -18,7 +15,6 @@ class AuditLogExported(Event):
     digest: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class RefusalsCounted(Event):
     """More refusals of one kind from one source than the log has entries for."""
 
@@ -27,7 +23,6 @@ class RefusalsCounted(Event):
     since: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ExportDownloaded(Event):
     """An export was downloaded; `digest` is the hash of the file."""
 
@@ -37,12 +32,10 @@ class ExportDownloaded(Event):
     digest: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class VerificationRequested(Event):
     verification_id: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class AuditLogVerified(Event):
     """The audit log is intact and matches the checkpoints that sites hold."""
 
@@ -52,7 +45,6 @@ class AuditLogVerified(Event):
     outcome: str = "succeeded"
 
 
-@dataclass(frozen=True, kw_only=True)
 class VerificationFailed(Event):
     """The audit log was changed; `broken_at` is the first entry that does not match."""
 
@@ -62,7 +54,6 @@ class VerificationFailed(Event):
     outcome: str = "failed"
 
 
-@dataclass(frozen=True, kw_only=True)
 class VerificationFailureAcknowledged(Event):
     """A user dismissed the message about a changed log."""
 
@@ -70,10 +61,31 @@ class VerificationFailureAcknowledged(Event):
     broken_at: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class PersonalDataErased(Event):
     """The private details of `entries` entries were erased."""
 
     user_id: int
     entries: int
     reason: Personal
+
+
+# ---- contradictions between a site's log and the audit log ----
+
+
+class AlertRaised(Event):
+    """A site's log and the audit log contradict each other, or one is incomplete.
+
+    `about` is the kind of contradiction.
+    """
+
+    alert_id: int
+    about: str
+    evidence: dict[str, object]
+
+
+class AlertClosed(Event):
+    """A person resolved an alert with a note."""
+
+    alert_id: int
+    about: str
+    note: Personal

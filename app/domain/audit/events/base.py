@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from inspect import get_annotations
-from typing import Annotated, get_args
+from typing import Annotated, cast, dataclass_transform, get_args
 
 REGISTRY: dict[str, type[Event]] = {}
 # The personal facts of each event, which are stored next to the chain.
@@ -26,24 +26,15 @@ def is_personal(kind: object) -> bool:
 _ABOUT = ("site_id", "client_id")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that happened.
-
-    `site_id` is set if it concerns one site. `client_id` is set if it concerns a client and no
-    site, because the client of a site is looked up.
-
-    Its annotations declare which facts are personal. An annotation that cannot be read stops the
-    program, because personal data must not get into the chain.
-    """
-
-    site_id: int | None = None
-    client_id: int | None = None
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class _Declaration:
+    """Make each subclass a frozen dataclass with keyword arguments."""
 
     def __init_subclass__(cls, *, is_declared: bool = True) -> None:
         """With `is_declared` false: only what several events have in common."""
+        dataclass(frozen=True, kw_only=True)(cls)
         if is_declared:
-            REGISTRY[cls.event_name()] = cls
+            REGISTRY[cls.event_name()] = cast("type[Event]", cls)
             PERSONAL_FACTS[cls.event_name()] = frozenset(
                 name
                 for one in cls.__mro__
@@ -54,6 +45,20 @@ class Event:
     @classmethod
     def event_name(cls) -> str:
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+class Event(_Declaration, is_declared=False):
+    """Something that happened: a frozen dataclass, as each subclass of it is.
+
+    `site_id` is set if it concerns one site. `client_id` is set if it concerns a client and no
+    site, because the client of a site is looked up.
+
+    Its annotations declare which facts are personal. An annotation that cannot be read stops the
+    program, because personal data must not get into the chain.
+    """
+
+    site_id: int | None = None
+    client_id: int | None = None
 
     def split_facts(self) -> tuple[dict[str, object], dict[str, object]]:
         """Return the facts for the chain, and the personal facts, which are stored separately.

@@ -1,11 +1,10 @@
-"""The life of a change and of update holds.
+"""The life of a change, of update holds and of auto-update rules.
 
 The audit log alone shows what was done, by whom, and how it ended.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from app.domain.audit.events.base import Event, Personal
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from app.models.changes import Change
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeEvent(Event, is_declared=False):
     """The facts that all entries about a change have; they never change."""
 
@@ -42,7 +40,6 @@ class ChangeEvent(Event, is_declared=False):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeProposed(ChangeEvent):
     """A change is checked by the site and then needs approval.
 
@@ -53,7 +50,6 @@ class ChangeProposed(ChangeEvent):
     rule_id: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeChecked(ChangeEvent):
     """The pre-check passed; `digest` is the hash of the exact plan.
 
@@ -67,7 +63,6 @@ class ChangeChecked(ChangeEvent):
     report: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeApproved(ChangeEvent):
     """Approved by the actor, or by the auto-update rule `rule_id`, named in `approver`."""
 
@@ -77,29 +72,24 @@ class ChangeApproved(ChangeEvent):
     rule_id: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeRejected(ChangeEvent):
     reason: Personal
     outcome: str = "rejected"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeCancelled(ChangeEvent):
     reason: str
     outcome: str = "cancelled"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeExpired(ChangeEvent):
     outcome: str = "expired"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeStarted(ChangeEvent):
     attempt: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeOutcomeUnknown(ChangeEvent):
     """The result is unknown: the answer was lost or is not valid."""
 
@@ -107,12 +97,10 @@ class ChangeOutcomeUnknown(ChangeEvent):
     outcome: str = "unknown"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeWaiting(ChangeEvent):
     """The site waits for its own administrator."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeEnded(ChangeEvent):
     """The result of a change, by the site's signed evidence.
 
@@ -128,7 +116,6 @@ class ChangeEnded(ChangeEvent):
     evidence_digest: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeBrokeLater(ChangeEvent):
     """The update succeeded, and the site was found broken within a day.
 
@@ -139,21 +126,18 @@ class ChangeBrokeLater(ChangeEvent):
     status: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class IncidentClosed(ChangeEvent):
     """A person checked a failed change, so other updates continue."""
 
     note: Personal
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeAcknowledged(ChangeEvent):
     """A person checked a failure or rollback that pauses nothing."""
 
     note: Personal
 
 
-@dataclass(frozen=True, kw_only=True)
 class UpdateHoldCreated(Event):
     kind: str
     ident: str
@@ -161,7 +145,40 @@ class UpdateHoldCreated(Event):
     until: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class UpdateHoldEnded(Event):
     kind: str
     ident: str
+
+
+# ---- auto-update rules, and each client's approval setting ----
+
+
+class AutoUpdateRuleCreated(Event):
+    """An auto-update rule was created; the event contains all that it covers."""
+
+    rule_id: int
+    name: str
+    permissions: str
+    release_types: str
+    covers: str
+    tags: str
+    window: str
+    expires_at: str
+    reason: Personal
+
+
+class AutoUpdateRuleConfirmed(Event):
+    rule_id: int
+    name: str
+
+
+class AutoUpdateRuleEnded(Event):
+    rule_id: int
+    name: str
+
+
+class ApprovalModeChanged(Event):
+    """The approval setting of a client changed."""
+
+    client: str
+    approvals: str

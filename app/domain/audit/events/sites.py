@@ -1,20 +1,18 @@
-"""Sites, their tags, and calls to them."""
+"""Sites, their clients, syncs, and calls to them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from app.domain.audit.events.base import Event
 
 
-@dataclass(frozen=True, kw_only=True)
 class SiteAdded(Event):
     name: str
     url: str
     client: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class SiteEdited(Event):
     """A site's name or client was changed.
 
@@ -29,13 +27,11 @@ class SiteEdited(Event):
     brings: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class SiteRemoved(Event):
     name: str
     url: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class SiteCalled(Event):
     """A call to a site.
 
@@ -51,7 +47,6 @@ class SiteCalled(Event):
     head_hash: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class TagsChanged(Event):
     """The tags of a site were changed.
 
@@ -62,3 +57,60 @@ class TagsChanged(Event):
     added: str
     removed: str
     brings: str
+
+
+# ---- clients and their reports ----
+
+
+class ClientReportIssued(Event):
+    """A client report was created; `digest` covers everything in it."""
+
+    client: str
+    first_day: str
+    last_day: str
+    form: str
+    digest: str
+
+
+class ClientRenamed(Event):
+    name_before: str
+    name: str
+
+
+class ClientsMerged(Event):
+    """The client `merged` was merged into `client`, with its sites and users.
+
+    `brings` names the auto-update rules that cover these sites from now on.
+    """
+
+    merged: str
+    client: str
+    sites: str
+    people: int
+    brings: str
+
+
+# ---- syncs ----
+
+
+class SyncRequested(Event):
+    sync_id: int
+
+
+class SyncFailed(Event):
+    sync_id: int
+    error_code: str
+    outcome: str = "failed"
+
+
+class ReportReceived(Event):
+    digest: str
+    components: int
+    available_updates: int
+    dropped_fields: int
+
+
+class ReportRefused(Event):
+    field: str
+    why: str
+    outcome: str = "refused"
