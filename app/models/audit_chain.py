@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from app.models.base import db, is_postgres
-
-# A function that executes a statement: `execute_here`, or one of a forked reader.
-Execute = Callable[..., Any]
 
 _BATCH = 5000
 _INDEXED = "seq, body, at, event, actor, site_id, client_id, kind, component, outcome"
@@ -19,33 +15,17 @@ _DETAILS = (
 )
 
 
-def execute_here(statement: str, values: tuple[Any, ...]) -> Any:
-    """Execute a statement on this process's own connection."""
-    return db.execute_sql(statement, values)
-
-
-def open_reader(path: str) -> Execute:
-    """Open another connection to a SQLite file; return a function that executes statements."""
-    return sqlite3.connect(path, timeout=60, isolation_level=None).execute
-
-
-def links(execute: Execute, after: int, until: int) -> list[tuple[str, str, bytes]]:
+def links(after: int, until: int) -> list[tuple[str, str, bytes]]:
     """Return `prev`, `hash` and body of the entries after one number and up to another."""
     body = "convert_to(body, 'UTF8')" if is_postgres() else "CAST(body AS BLOB)"
     statement = f"SELECT prev, hash, {body} {_span()}"
-    rows: list[tuple[str, str, bytes]] = execute(statement, (after, until)).fetchall()
+    rows: list[tuple[str, str, bytes]] = db.execute_sql(statement, (after, until)).fetchall()
     return rows
 
 
-def numbers(execute: Execute, after: int, until: int) -> list[int]:
+def numbers(after: int, until: int) -> list[int]:
     """Return the numbers of the entries after one number and up to another."""
-    return [seq for (seq,) in execute(f"SELECT seq {_span()}", (after, until)).fetchall()]
-
-
-def previous_hash(execute: Execute, seq: int) -> str:
-    """Return the hash that an entry names as its predecessor's; empty where there is no entry."""
-    row = execute(f"SELECT prev {_span()}", (seq - 1, seq)).fetchone()
-    return row[0] if row else ""
+    return [seq for (seq,) in db.execute_sql(f"SELECT seq {_span()}", (after, until)).fetchall()]
 
 
 def indexed_rows(last: int) -> Iterator[tuple[Any, ...]]:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import sqlite3
 from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from struct import Struct
 
-from app.domain.audit import integrity, parallel
+from app.domain.audit import integrity
 from app.domain.audit.entry_format import genesis_hash
 from app.models import audit_chain
 from app.models.audit import AuditEntry
-from app.models.audit_chain import Execute
 from app.models.installation import Setting
 from app.protocol import CHAIN_ENTRY
 
 LOG_UUID = "log_uuid"
 _BATCH = 5000
-# Below this many entries, starting processes takes longer than it saves.
-_WORTH_SHARING = 50_000
-# Small parts keep all processors busy until the end.
-_PARTS_EACH = 8
 _EIGHT_BYTES = Struct(">Q").pack
-_HASH = re.compile("[0-9a-f]{64}")
-_BROKEN_LINK = "does not follow the previous entry"
 
 
 @dataclass(frozen=True)
@@ -67,84 +57,39 @@ def verify_chain(
     `seen` is called now and then with the number of verified entries.
     """
     end = AuditEntry.end()
-    last = end[0] if end else 0
-    whole = _Segment(0, last, genesis_hash(log_uuid()))
-    if last >= _WORTH_SHARING and parallel.is_possible():
-        _read_together(whole, seen)
-    else:
-        whole.read(audit_chain.execute_here, seen)
-    return _report(whole, sorted(anchors, key=lambda one: one.n))
-
-
-def _read_together(whole: _Segment, seen: Callable[[int], object]) -> None:
-    try:
-        for part in parallel.run_parts(_read_apart, _parts(whole.upto)):
-            if not whole.join(part):
-                return
-            seen(whole.count)
-    except (BrokenExecutor, sqlite3.Error):
-        # If other processes failed, the missing parts are read here.
-        whole.read(audit_chain.execute_here, seen)
-
-
-def _parts(last: int) -> list[tuple[int, int]]:
-    each = -(-last // (parallel.processor_count() * _PARTS_EACH))
-    return [(after, min(after + each, last)) for after in range(0, last, each)]
-
-
-def _read_apart(execute: Execute, span: tuple[int, int]) -> _Segment:
-    """Read a part of the chain independently; `join` checks what its first entry follows."""
-    stretch = _Segment(*span, audit_chain.previous_hash(execute, span[0] + 1))
-    if _HASH.fullmatch(stretch.follows):
-        stretch.read(execute)
-    return stretch
+    found = _Reading(end[0] if end else 0, genesis_hash(log_uuid()))
+    found.read(seen)
+    return _report(found, sorted(anchors, key=lambda one: one.n))
 
 
 @dataclass
-class _Segment:
-    """The entries after `after` up to `upto`.
+class _Reading:
+    """The chain up to entry `upto`, as far as it was read.
 
-    `follows` is the previous hash that the first entry names; empty if that entry is missing.
     `count` is the number of the last matching entry and `head` its hash. `misfit` is the first
     mismatch. `private` are the entries with personal data.
     """
 
-    after: int
     upto: int
-    follows: str
-    count: int = field(init=False)
-    head: str = field(init=False)
+    head: str
+    count: int = 0
     misfit: tuple[int, str] | None = None
     private: list[int] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.count, self.head = self.after, self.follows
-
-    def read(self, execute: Execute, seen: Callable[[int], object] = lambda count: None) -> None:
-        """Verify the segment up to its end, or to the first missing or wrong entry."""
+    def read(self, seen: Callable[[int], object]) -> None:
+        """Verify the chain up to its end, or to the first missing or wrong entry."""
         # Read in batches, so that no transaction stays open for long.
         while self.count < self.upto and self.misfit is None:
             until = min(self.count + _BATCH, self.upto)
-            rows = audit_chain.links(execute, self.count, until)
+            rows = audit_chain.links(self.count, until)
             # Numbers are unique, so the number of rows shows whether all are present.
             if len(rows) < until - self.count:
-                seqs = audit_chain.numbers(execute, self.count, until)
+                seqs = audit_chain.numbers(self.count, until)
                 there = sum(seq == self.count + place for place, seq in enumerate(seqs, 1))
                 self._follow(rows[:there])
                 return
             self._follow(rows)
             seen(self.count)
-
-    def join(self, other: _Segment) -> bool:
-        """Append the segment that follows; return False if the chain does not continue."""
-        if not other.follows:
-            return False
-        if other.follows != self.head:
-            self.misfit = (self.count + 1, _BROKEN_LINK)
-            return False
-        self.count, self.head, self.misfit = other.count, other.head, other.misfit
-        self.private += other.private
-        return self.count == other.upto
 
     def _follow(self, rows: list[tuple[str, str, bytes]]) -> None:
         seq, was, head = self.count, self.head, bytes.fromhex(self.head)
@@ -152,7 +97,7 @@ class _Segment:
         prefix, sha, eight, private = CHAIN_ENTRY, sha256, _EIGHT_BYTES, integrity.NAMES_PRIVATE
         for prev, named, body in rows:
             if prev != was:
-                self.misfit = (seq + 1, _BROKEN_LINK)
+                self.misfit = (seq + 1, "does not follow the previous entry")
                 break
             digest = sha(prefix + eight(seq + 1) + head + body).digest()
             if named != (after := digest.hex()):
@@ -164,8 +109,8 @@ class _Segment:
         self.count, self.head = seq, was
 
 
-def _report(whole: _Segment, anchors: list[Anchor]) -> ChainReport:
-    """Combine the segments into one report, with the first entry that does not fit."""
+def _report(whole: _Reading, anchors: list[Anchor]) -> ChainReport:
+    """Return the report, with the first entry that does not fit."""
     found = integrity.SideTableCheck()
     if whole.misfit is not None:
         found.note(*whole.misfit)
@@ -184,7 +129,7 @@ def _report(whole: _Segment, anchors: list[Anchor]) -> ChainReport:
     return ChainReport(count, whole.head, broken_at, reason, met, absent)
 
 
-def _check_anchors(whole: _Segment, anchors: list[Anchor], found: integrity.SideTableCheck) -> int:
+def _check_anchors(whole: _Reading, anchors: list[Anchor], found: integrity.SideTableCheck) -> int:
     """Compare the chain with the anchors; return the number of matching ones."""
     met = 0
     for anchor in anchors:
