@@ -30,6 +30,7 @@ from app.views import (
     reports,
     request_validation,
     security_headers,
+    settings,
     sites,
     team,
 )
@@ -50,6 +51,7 @@ _BLUEPRINTS = (
     alerts,
     audit,
     exports,
+    settings,
     agent_api,
     plugin_updates,
 )

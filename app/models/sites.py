@@ -250,6 +250,15 @@ class Site(BaseModel):
         return list(query.order_by(*cls._order(sort)))
 
     @classmethod
+    def count_of(cls, client_id: int | None = None) -> int:
+        """Return the number of sites that were not removed; of one client if given."""
+        found = cls.select().where(cls.forgotten_at.is_null())
+        if client_id is not None:
+            found = found.where(cls.client == client_id)
+        count: int = found.count()
+        return count
+
+    @classmethod
     def in_connection(
         cls, words: tuple[str, ...], client_id: int | None = None, site: Site | None = None
     ) -> list[Site]:

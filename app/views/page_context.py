@@ -9,7 +9,9 @@ from flask_login import current_user
 
 from app.domain import alerts as alert_actions
 from app.domain import attention, permissions
+from app.domain.actor import Actor
 from app.models.alerts import Alert
+from app.models.sites import Site
 from app.views.authorization import current_actor
 
 bp = Blueprint("page_context", __name__)
@@ -19,14 +21,15 @@ bp = Blueprint("page_context", __name__)
 class Place:
     """An item of the navigation.
 
-    `count` is the number of open items, and `waits` says what they are.
+    `count` is shown beside the label, with the word `says` after it. `also` are the beginnings of
+    other addresses that belong to the item.
     """
 
     path: str
     label: str
     symbol: str
     count: int = 0
-    waits: str = ""
+    says: str = ""
     is_urgent: bool = False
     also: tuple[str, ...] = ()
 
@@ -49,43 +52,37 @@ class Frame:
 def page_frame() -> Frame:
     """Return the frame for the signed-in user."""
     actor, role = current_actor(), current_user.role
-    found = attention.by_site(actor)
-    to_do = attention.waiting_for(actor) + (
-        _to_check(found) if permissions.is_allowed(role, "approve") else 0
+    alerts = Alert.open_ones() if permissions.is_allowed(role, "audit") else []
+    critical = [one for one in alerts if alert_actions.severity(one.kind) == attention.CRITICAL]
+    places = [_sites(actor), _updates(actor, role)]
+    if permissions.is_allowed(role, "audit"):
+        places.append(_alerts(len(alerts), len(critical)))
+    label = "Clients" if permissions.is_allowed(role, "overview") else "Report"
+    places.append(Place("/clients", label, "briefcase"))
+    if permissions.is_allowed(role, "audit"):
+        places.append(Place("/audit", "Activity", "scroll-text"))
+    places.append(
+        Place("/settings", "Settings", "sliders-horizontal", also=("/team", "/what-leaves"))
     )
-    open_alerts = Alert.open_ones() if permissions.is_allowed(role, "audit") else []
-    critical = [
-        one for one in open_alerts if alert_actions.severity(one.kind) == attention.CRITICAL
-    ]
-    alerts = (len(open_alerts), "open", bool(critical))
-    places = {
-        "see": [
-            Place("/", "Sites", "layout-grid", len(found), "need attention", also=("/sites/",)),
-            Place(
-                "/changes",
-                "Updates",
-                "circle-arrow-up",
-                to_do,
-                "waiting for you",
-                also=("/auto-update-rules",),
-            ),
-            Place(
-                "/clients",
-                "Clients" if permissions.is_allowed(role, "overview") else "Report",
-                "printer",
-            ),
-        ],
-        "audit": [
-            Place("/audit", "Activity", "scroll-text"),
-            Place("/alerts", "Alerts", "circle-alert", *alerts),
-        ],
-        "people": [Place("/team", "Team", "users")],
-    }
-    return Frame(
-        [one for verb in places if permissions.is_allowed(role, verb) for one in places[verb]],
-        critical,
+    return Frame(places, critical)
+
+
+def _sites(actor: Actor) -> Place:
+    count = Site.count_of(permissions.restricted_client_id(actor))
+    return Place("/", "Sites", "layout-grid", count, also=("/sites/",))
+
+
+def _updates(actor: Actor, role: str) -> Place:
+    to_do = attention.waiting_for(actor)
+    if permissions.is_allowed(role, "approve"):
+        found = attention.by_site(actor)
+        to_do += sum(one.about == "change" for items in found.values() for one in items)
+    return Place(
+        "/changes", "Updates", "circle-arrow-up", to_do, "for you", also=("/auto-update-rules",)
     )
 
 
-def _to_check(found: dict[int, list[attention.Item]]) -> int:
-    return sum(one.about == "change" for items in found.values() for one in items)
+def _alerts(count: int, critical: int) -> Place:
+    if critical:
+        return Place("/alerts", "Alerts", "bell", critical, "critical", is_urgent=True)
+    return Place("/alerts", "Alerts", "bell", count, "open")

@@ -216,7 +216,7 @@ def test_a_call_with_stolen_keys_is_an_alert_and_stands_in_the_sites_own_log(
     alert.first.click()
     expect(page.locator("main")).to_contain_text("a test")
     album.show(page, "alert")
-    page.get_by_role("link", name="Alerts 1 open").click()
+    page.get_by_role("link", name="Alerts 1 critical").click()
     page.wait_for_url("**/alerts")
     expect(page.locator("main")).to_contain_text("Harbour Bakery")
     album.show(page, "alerts")

@@ -16,6 +16,8 @@ NEEDS = {
     "account.change_password": "account",
     "account.end_session": "account",
     "account.end_other_sessions": "account",
+    "settings.index": "see",
+    "settings.style": "see",
     "alerts.index": "audit",
     "alerts.show": "audit",
     "alerts.close": "approve",

@@ -54,7 +54,7 @@ def test_the_number_stands_in_the_navigation_the_list_and_on_the_sites_page(
 ) -> None:
     raise_one(paired)
     raise_one(paired, key="n2")
-    counter = '<span class="count count-urgent">2<span class="sr"> open</span></span>'
+    counter = '<span class="count count-urgent">2 critical</span>'
     assert counter in as_cleo.get("/account").text
     assert as_cleo.get("/").text.count("Someone else called the site") >= 2
     page = as_cleo.get(f"/sites/{paired.id}").text
@@ -87,7 +87,7 @@ def test_a_warning_is_counted_and_fills_no_page(as_ben, paired: Site) -> None:
     raise_one(paired, alerts.CALL_MISSING)
     text = as_ben.get("/account").text
     assert 'class="alert-bar"' not in text
-    assert '<span class="count">1<span class="sr"> open</span></span>' in text
+    assert '<span class="count">1 open</span>' in text
 
 
 def test_it_is_closed_with_words_and_by_whom_it_was(as_ana, paired: Site) -> None:

@@ -13,7 +13,7 @@ from app.models.base import db
 from app.views import security_headers
 from tests.support.browsers import Person
 
-PAGES = ("/", "/sign-in", "/account", "/nothing-here", "/static/app.css", "/setup/nonsense")
+PAGES = ("/", "/sign-in", "/account", "/nothing-here", "/static/css/base.css", "/setup/nonsense")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -39,8 +39,10 @@ def test_pages_are_never_stored(as_ana, path):
 
 
 def test_files_are_kept_under_an_address_that_changes_with_them(as_ana):
-    link = re.search(r'href="(/static/app\.css\?v=[0-9a-f]{12})"', as_ana.get("/").text).group(1)
-    with as_ana.get(link) as kept, as_ana.get("/static/app.css") as asked_for_again:
+    link = re.search(r'href="(/static/css/base\.css\?v=[0-9a-f]{12})"', as_ana.get("/").text).group(
+        1
+    )
+    with as_ana.get(link) as kept, as_ana.get("/static/css/base.css") as asked_for_again:
         assert "immutable" in kept.headers["Cache-Control"]
         assert "immutable" not in asked_for_again.headers["Cache-Control"]
     assert as_ana.get("/static/none.css?v=1").headers["Cache-Control"] == "no-store"

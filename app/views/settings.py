@@ -1,0 +1,75 @@
+"""The index of the settings: one page that leads to each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, current_app, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from app.domain import permissions
+from app.domain.errors import NotFound
+from app.views.authorization import require_permission
+
+bp = Blueprint("settings", __name__)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A page of settings, and who may open it."""
+
+    endpoint: str
+    label: str
+    says: str
+    symbol: str
+    permission: str
+
+    @property
+    def path(self) -> str:
+        return url_for(self.endpoint)
+
+
+SETTINGS = (
+    Setting("account.show", "Your account", "Password and sessions", "user", "account"),
+    Setting("team.index", "Team", "Invite people, change roles, end access", "users", "people"),
+    Setting(
+        "auto_update_rules.index",
+        "Auto-update rules",
+        "Updates that run without asking, and who approves the rest",
+        "circle-arrow-up",
+        "overview",
+    ),
+    Setting(
+        "exports.index",
+        "Audit log exports",
+        "For an auditor, a spreadsheet or another program",
+        "download",
+        "export",
+    ),
+    Setting(
+        "sites.what_leaves",
+        "Data and privacy",
+        "What data leaves a site, field by field",
+        "eye",
+        "see",
+    ),
+)
+
+
+@bp.get("/settings")
+@require_permission("see")
+def index() -> ResponseReturnValue:
+    """List the settings that this user may open."""
+    role = current_user.role
+    mine = [one for one in SETTINGS if permissions.is_allowed(role, one.permission)]
+    return render_template("settings/index.html", settings=mine)
+
+
+@bp.get("/style")
+@require_permission("see")
+def style() -> ResponseReturnValue:
+    """Show every part of the design system; only while developing."""
+    if not current_app.config["AURA"].is_development:
+        raise NotFound("This page is available with AURA_DEVELOPMENT=1.")
+    return render_template("style/index.html")
