@@ -20,7 +20,8 @@ from app.domain.audit import export as exporting
 from app.domain.audit import redaction
 from app.domain.audit.documents import entry_document
 from app.domain.audit.events import SiteAdded
-from app.domain.audit.export_formats import ExportScope, escape_csv_formula
+from app.domain.audit.export_formats import ExportScope
+from app.domain.csv_cells import escape_csv_formula
 from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired
 from app.models.accounts import User
 from app.models.audit import AuditEntry

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from peewee import AutoField, CharField
+from datetime import datetime
+from typing import Any
 
-from app.models.base import BaseModel
+from peewee import AutoField, CharField, TextField
+
+from app.models.base import BaseModel, UtcField
 
 # Client.approvals: who approves updates of this client's sites. Anyone at the agency, a
 # second person, or the client.
@@ -15,11 +18,20 @@ APPROVALS = (SELF, SECOND, THEMSELVES)
 
 
 class Client(BaseModel):
-    """A client, and who approves updates of its sites."""
+    """A client, whom to contact there, and who approves updates of its sites.
+
+    `notes` are the agency's own; the client's users never see them.
+    """
 
     id = AutoField()
     name = CharField(max_length=120, unique=True)
     approvals = CharField(max_length=16, default=SELF)
+    contact_name = CharField(max_length=120, default="")
+    contact_email = CharField(max_length=254, default="")
+    contact_phone = CharField(max_length=40, default="")
+    notes = TextField(default="")
+    notes_by = CharField(max_length=120, default="")
+    notes_at = UtcField(null=True)
 
     def ask_for(self, approvals: str) -> bool:
         """Set who approves updates; return False if it is already set."""
@@ -27,6 +39,16 @@ class Client(BaseModel):
 
     def rename(self, name: str) -> None:
         Client.update(name=name).where(Client.id == self.id).execute()
+        self.refresh()
+
+    def set_contact(self, **columns: str) -> None:
+        """Set `contact_name`, `contact_email` and `contact_phone`."""
+        Client.update(**columns).where(Client.id == self.id).execute()
+        self.refresh()
+
+    def set_notes(self, text: str, *, by: str, now: datetime) -> None:
+        columns: dict[str, Any] = {"notes": text, "notes_by": by, "notes_at": now}
+        Client.update(**columns).where(Client.id == self.id).execute()
         self.refresh()
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from peewee import AutoField, BooleanField, CharField, ForeignKeyField, TextField, chunked, fn
@@ -108,6 +109,25 @@ class Component(BaseModel):
         return list(
             query.order_by(cls.kind, cls.update_version.is_null(), fn.LOWER(cls.name), cls.ident)
         )
+
+    @classmethod
+    def outdated_on(cls, site_ids: Sequence[int]) -> list[tuple[str, str, str, int]]:
+        """Return kind, ident, name and number of sites of what has updates on these sites."""
+        query: Any = (
+            cls.select(cls.kind, cls.ident, fn.MIN(cls.name), fn.COUNT(cls.id))
+            .where(cls.site.in_(site_ids), cls.update_version.is_null(False))
+            .group_by(cls.kind, cls.ident)
+            .order_by(fn.LOWER(fn.MIN(cls.name)), cls.ident)
+        )
+        return list(query.tuples())
+
+    @classmethod
+    def sites_with(cls, kind: str, ident: str, site_ids: Sequence[int]) -> set[int]:
+        """Return which of these sites have the component."""
+        query = cls.select(cls.site).where(
+            cls.kind == kind, cls.ident == ident, cls.site.in_(site_ids)
+        )
+        return {one.site_id for one in query}
 
     @classmethod
     def add_all(cls, site: Site, rows: list[dict[str, Any]]) -> None:

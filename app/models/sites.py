@@ -106,6 +106,10 @@ class Site(BaseModel):
     added_by = ForeignKeyField(User, backref="+", on_delete="RESTRICT")
     added_by_id: int
     forgotten_at = UtcField(null=True)
+    # The agency's own notes; client users never see them.
+    notes = TextField(default="")
+    notes_by = CharField(max_length=120, default="")
+    notes_at = UtcField(null=True)
 
     uuid = CharField(max_length=64, default="")
     home = CharField(max_length=2000, default="")
@@ -187,6 +191,10 @@ class Site(BaseModel):
     def note(self, *, when: tuple[str, ...], **changes: Any) -> bool:
         """Set columns without changing the state, if the row is in one of `when`."""
         return self.update_if(Site.state.in_(when), **changes)
+
+    def set_notes(self, text: str, *, by: str, now: datetime) -> bool:
+        """Replace the notes; return False if the site was removed meanwhile."""
+        return self.update_if(Site.forgotten_at.is_null(), notes=text, notes_by=by, notes_at=now)
 
     def claim_revocation(self, when: tuple[str, ...], now: datetime, until: datetime) -> bool:
         """Take the right to send the notice now; return False if it is not due or taken.

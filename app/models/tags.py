@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from peewee import AutoField, CharField, ForeignKeyField
 
 from app.models.base import BaseModel
@@ -34,6 +36,19 @@ class SiteTag(BaseModel):
         for one in cls.select().order_by(cls.folded):
             found.setdefault(one.site_id, []).append(one.text)
         return found
+
+    @classmethod
+    def of_sites(cls, site_ids: Collection[int]) -> dict[int, list[str]]:
+        """Return the texts of the tags of these sites, by the site's id."""
+        found: dict[int, list[str]] = {}
+        for one in cls.select().where(cls.site.in_(list(site_ids))).order_by(cls.folded):
+            found.setdefault(one.site_id, []).append(one.text)
+        return found
+
+    @classmethod
+    def sites_tagged(cls, folded: str) -> set[int]:
+        """Return the ids of the sites with this tag, given as `tag_names.fold` returns it."""
+        return {one.site_id for one in cls.select(cls.site).where(cls.folded == folded)}
 
     @classmethod
     def in_use(cls) -> dict[str, str]:

@@ -23,6 +23,7 @@ from app.domain.audit.chain import log_uuid
 from app.domain.audit.checkpoints import Checkpoint
 from app.domain.audit.documents import entry_document
 from app.domain.audit.merkle import Tree
+from app.domain.csv_cells import escape_csv_formula
 from app.keys import sign, verify_checkpoint
 from app.models.audit import AuditEntry
 from app.models.checkpoints import SiteCheckpoint
@@ -37,8 +38,6 @@ _MANIFEST_SIGNATURE = b"siteagent/export/1\n"
 _BATCH = 1000
 # Maximum of checkpoints per site: enough to verify a log, and quick to check without libraries.
 _CHECKPOINTS_OF_A_SITE = 60
-# First characters that a spreadsheet treats as a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 COLUMNS = (
     *("number", "time", "event", "client", "site", "kind", "component", "outcome"),
@@ -145,12 +144,6 @@ def write_csv(file: IO[bytes], covered: ExportScope, seen: Callable[[int], objec
         )
     text.detach()
     return rows.count
-
-
-def escape_csv_formula(value: object) -> str:
-    """Return a cell that stays text in every spreadsheet."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 class _Counted(Generic[T]):

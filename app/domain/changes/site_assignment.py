@@ -54,16 +54,12 @@ def set_tags(
         SiteTag.give(site, wanted)
         event = TagsChanged(
             site_id=site.id,
-            added=_difference(wanted, had),
-            removed=_difference(had, wanted),
+            added=tag_names.difference(wanted, had),
+            removed=tag_names.difference(had, wanted),
             brings=rule_coverage.names_of(brings),
         )
         audit.record(event, actor, now=now)
         rule_coverage.cancel_uncovered(site, wanted, actor, now)
-
-
-def _difference(tags: dict[str, str], others: dict[str, str]) -> str:
-    return ", ".join(text for key, text in tags.items() if others.get(key) != text)
 
 
 def edit_site(

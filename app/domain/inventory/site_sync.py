@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -58,6 +58,23 @@ def request_sync(site: Site, *, by: Actor, now: datetime) -> Sync:
     """
     permissions.require(by, "sync")
     return _request(site, by, now)
+
+
+def request_syncs(chosen: Iterable[Site], *, by: Actor, now: datetime) -> int:
+    """Queue a sync of each connected site among these; return how many that are.
+
+    Raises: Forbidden.
+    """
+    permissions.require(by, "sync")
+    return sum(_is_requested(site, by, now) for site in chosen if site.is_paired)
+
+
+def _is_requested(site: Site, by: Actor, now: datetime) -> bool:
+    try:
+        _request(site, by, now)
+    except NotPaired:
+        return False  # its connection ended meanwhile
+    return True
 
 
 def _request(site: Site, by: Actor, now: datetime) -> Sync:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.domain import audit, permissions
@@ -29,6 +30,23 @@ def hold_updates(
 
     Raises: Forbidden or Invalid.
     """
+    hold_updates_on_sites([site], kind, ident, until=until, reason=reason, by=by, now=now)
+
+
+def hold_updates_on_sites(
+    chosen: Sequence[Site],
+    kind: str,
+    ident: str,
+    *,
+    until: datetime | None,
+    reason: str,
+    by: Actor,
+    now: datetime,
+) -> None:
+    """Ignore updates of a component on several sites, each with its own audit entry.
+
+    Raises: Forbidden or Invalid.
+    """
     permissions.require(by, "propose")
     reason = reason.strip()
     if not 0 < len(reason) <= MAX_REASON_CHARS:
@@ -36,17 +54,18 @@ def hold_updates(
     if until is not None and not now < until <= now + LONGEST:
         raise Invalid("until", "Choose a date within the next year, or leave the field empty.")
     with permissions.user_transaction(by, "propose") as (_, by):
-        UpdateHold.put(
-            site, kind, ident, reason=reason, until=until, created_by=by.name, created_at=now
-        )
-        event = UpdateHoldCreated(
-            site_id=site.id,
-            kind=kind,
-            ident=ident,
-            reason=reason,
-            until=until.isoformat() if until else "",
-        )
-        audit.record(event, by, now=now)
+        for site in chosen:
+            UpdateHold.put(
+                site, kind, ident, reason=reason, until=until, created_by=by.name, created_at=now
+            )
+            event = UpdateHoldCreated(
+                site_id=site.id,
+                kind=kind,
+                ident=ident,
+                reason=reason,
+                until=until.isoformat() if until else "",
+            )
+            audit.record(event, by, now=now)
 
 
 def release_hold(site: Site, kind: str, ident: str, *, by: Actor, now: datetime) -> None:

@@ -43,19 +43,29 @@ def add_site(
     permissions.require(by, "pair")
     problems = _too_long(name=name, client=client_name)
     try:
-        address = urls.normalize_url(url)
-        if allow_nets is not None:
-            _require_reachable(address, allow_nets)
+        address = check_address(url, allow_nets)
     except Invalid as refusal:
         problems = {**refusal.messages, **problems}
     if problems:
         first = next(iter(problems))
         raise Invalid(first, problems.pop(first), **problems)
-    shown = name.strip() or (urlsplit(address).hostname or address)[:MAX_NAME_CHARS]
     try:
-        return _create(shown, address, client_name.strip(), by, now)
+        with permissions.user_transaction(by, "pair") as (_, by):
+            client = Client.named(client_name.strip()) if client_name.strip() else None
+            return create_in_transaction(name, address, client, by, now)
     except DuplicateRow as why:
         raise Invalid("url", "A site with this address already exists.") from why
+
+
+def check_address(url: str, allow_nets: tuple[Network, ...] | None) -> str:
+    """Return the normalized address of a site that Aura would call.
+
+    Raises: Invalid('url', …).
+    """
+    address = urls.normalize_url(url)
+    if allow_nets is not None:
+        _require_reachable(address, allow_nets)
+    return address
 
 
 def _require_reachable(address: str, allow_nets: tuple[Network, ...]) -> None:
@@ -72,18 +82,19 @@ def _require_reachable(address: str, allow_nets: tuple[Network, ...]) -> None:
         )
 
 
-def _create(name: str, url: str, client_name: str, by: Actor, now: datetime) -> Site:
-    with permissions.user_transaction(by, "pair") as (_, by):
-        site = Site.create(
-            name=name,
-            url=url,
-            client=Client.named(client_name) if client_name else None,
-            added_at=now,
-            added_by=by.id,
-        )
-        audit.record(
-            SiteAdded(site_id=site.id, name=name, url=url, client=client_name), by, now=now
-        )
+def create_in_transaction(
+    name: str, address: str, client: Client | None, by: Actor, now: datetime
+) -> Site:
+    """Create the row and the audit entry of a checked site, in the caller's transaction.
+
+    Raises: DuplicateRow if there is a site with this address.
+    """
+    shown = name.strip() or (urlsplit(address).hostname or address)[:MAX_NAME_CHARS]
+    site = Site.create(name=shown, url=address, client=client, added_at=now, added_by=by.id)
+    event = SiteAdded(
+        site_id=site.id, name=shown, url=address, client=client.name if client else ""
+    )
+    audit.record(event, by, now=now)
     return site
 
 

@@ -66,6 +66,11 @@ def written(tags: dict[str, str]) -> str:
     return f"{SEPARATOR} ".join(tags.values())
 
 
+def difference(tags: dict[str, str], others: dict[str, str]) -> str:
+    """Return the tags that `others` lacks or spells differently, as an audit entry names them."""
+    return f"{SEPARATOR} ".join(text for key, text in tags.items() if others.get(key) != text)
+
+
 def _one_spelling(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).split())
 

@@ -123,6 +123,12 @@ class LoginFailure(Frozen):
 class Client(Frozen):
     name = CharField(max_length=120, unique=True)
     approvals = CharField(max_length=16)
+    contact_name = CharField(max_length=120)
+    contact_email = CharField(max_length=254)
+    contact_phone = CharField(max_length=40)
+    notes = TextField()
+    notes_by = CharField(max_length=120)
+    notes_at = UtcField(null=True)
 
 
 class Site(Frozen):
@@ -134,6 +140,9 @@ class Site(Frozen):
     added_at = UtcField()
     added_by = ForeignKeyField(User, on_delete="RESTRICT")
     forgotten_at = UtcField(null=True)
+    notes = TextField()
+    notes_by = CharField(max_length=120)
+    notes_at = UtcField(null=True)
     uuid = CharField(max_length=64)
     home = CharField(max_length=2000)
     endpoint = CharField(max_length=2100)

@@ -59,6 +59,15 @@ class TagsChanged(Event):
     brings: str
 
 
+class SiteNotesChanged(Event):
+    """The agency's notes about a site were replaced, by a text of `length` characters.
+
+    The text is not in the log, because the client may read entries about its sites.
+    """
+
+    length: int
+
+
 # ---- clients and their reports ----
 
 
@@ -75,6 +84,27 @@ class ClientReportIssued(Event):
 class ClientRenamed(Event):
     name_before: str
     name: str
+
+
+class ClientContactChanged(Event):
+    """The contact of a client was changed.
+
+    `fields` names what was changed and not its content: the contact is a person without an
+    account, whose data is kept in one place only.
+    """
+
+    client: str
+    fields: str
+
+
+class ClientNotesChanged(Event):
+    """The agency's notes about a client were replaced, by a text of `length` characters.
+
+    The text is not in the log, because the client may read entries about itself.
+    """
+
+    client: str
+    length: int
 
 
 class ClientsMerged(Event):
