@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.changes import eligibility
-from app.domain.changes.eligibility import CODES, PERMISSIONS, ActiveHold, SiteFacts, evaluate
+from app.domain.inventory import eligibility
+from app.domain.inventory.eligibility import CODES, PERMISSIONS, ActiveHold, SiteFacts, evaluate
 from app.domain.inventory.targets import Target
 from app.domain.inventory.versions import is_above, release_type_between
 from tests.support.fakes import at

@@ -18,6 +18,7 @@ from app.models.alerts import Alert
 from app.models.audit import AuditEntry, Day, PrivateDetail, Verification
 from app.models.audit_frontier import MerkleFrontier
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
+from app.models.available_updates import AvailableUpdate
 from app.models.base import db, is_postgres, use_database
 from app.models.changes import Change
 from app.models.checkpoints import AuditAnchor, SiteCheckpoint
@@ -53,6 +54,7 @@ MODELS = [
     Sync,
     Report,
     Component,
+    AvailableUpdate,
     Rotation,
     DiagnosticRun,
     AutoUpdateRule,

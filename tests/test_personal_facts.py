@@ -14,7 +14,8 @@ Alias = Personal
 TODAY = {
     "alert_closed": ["note"],
     "change_acknowledged": ["note"],
-    "change_approved": ["approver"],
+    "approval_requested": ["reason"],
+    "change_approved": ["approver", "reason"],
     "change_proposed": ["reason"],
     "change_rejected": ["reason"],
     "update_hold_created": ["reason"],

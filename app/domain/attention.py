@@ -10,7 +10,7 @@ from app.domain.actor import Actor
 from app.domain.changes import approvals
 from app.models.alerts import Alert
 from app.models.changes import PROPOSED, Change
-from app.models.clients import SECOND
+from app.models.clients import SECOND, SELF
 from app.models.sites import Site
 
 CRITICAL = "critical"
@@ -80,6 +80,8 @@ def waiting_for(actor: Actor) -> int:
 
 
 def _is_theirs(change: Change, actor: Actor) -> bool:
+    if change.requested_at is None and change.site.approvals != SELF:
+        return False
     if change.site.approvals == SECOND and change.proposed_by_id == actor.id:
         return False
     return approvals.can_decide(actor, change.site)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -98,6 +99,12 @@ class UpdateHold(BaseModel):
     @classmethod
     def of_site(cls, site: Site) -> dict[tuple[str, str], UpdateHold]:
         return {(one.kind, one.ident): one for one in cls.select().where(cls.site == site)}
+
+    @classmethod
+    def of_sites(cls, site_ids: Sequence[int]) -> dict[tuple[int, str, str], UpdateHold]:
+        """Return the holds of these sites, by site id, kind and component."""
+        query = cls.select().where(cls.site.in_(site_ids))
+        return {(one.site_id, one.kind, one.ident): one for one in query}
 
     @classmethod
     def of(cls, site: Site, kind: str, ident: str) -> UpdateHold | None:

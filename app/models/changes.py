@@ -101,6 +101,8 @@ class Change(LeasedRow):
     proposed_by_id: int | None
     proposer = CharField(max_length=120)
     proposed_at = UtcField()
+    # Empty while the proposer still reviews it: no other person is asked to approve it.
+    requested_at = UtcField(null=True)
     reason = CharField(max_length=500, default="")
     not_before = UtcField()
     not_after = UtcField()
@@ -199,6 +201,15 @@ class Change(LeasedRow):
         """Set columns without changing state, if the row still is in `state` and `when` holds."""
         return self.update_if(Change.state == state, *when, **changes)
 
+    def note_request(self, now: datetime, reason: str) -> bool:
+        """Record that approval is requested; return False if it was before, or is decided."""
+        return self.update_if(
+            Change.state.in_((CHECKING, PROPOSED)),
+            Change.requested_at.is_null(),
+            requested_at=now,
+            reason=reason,
+        )
+
     @property
     def needs_checking(self) -> bool:
         """Whether it ended badly or with an unknown result, and no person has checked the site."""
@@ -259,12 +270,12 @@ class Change(LeasedRow):
 
     @classmethod
     def in_batch(cls, batch: str, client_id: int | None = None) -> list[Change]:
-        """Return what was proposed together, of one client if given."""
-        query = cls.select(cls, Site).join(Site)
+        """Return what was proposed together; of one client, what it was asked to approve."""
+        query = cls.select(cls, Site, Client).join(Site).join(Client, JOIN.LEFT_OUTER)
         query = query.where(cls.batch == batch, Site.forgotten_at.is_null())
         if client_id is not None:
-            query = query.where(Site.client == client_id)
-        return list(query.order_by(cls.id))
+            query = query.where(Site.client == client_id, cls.requested_at.is_null(False))
+        return list(query.order_by(fn.LOWER(cls.name), cls.ident, fn.LOWER(Site.name), cls.id))
 
     @classmethod
     def history(cls, site: Site, kind: str, ident: str) -> list[Change]:

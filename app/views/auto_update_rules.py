@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from app.domain.changes import auto_update_rules
 from app.domain.changes.auto_update_rules import RuleTerms
-from app.domain.changes.eligibility import PERMISSIONS
 from app.domain.errors import Invalid, NotFound
+from app.domain.inventory.eligibility import PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES
 from app.models.base import utcnow
 from app.models.clients import THEMSELVES, Client

@@ -23,28 +23,28 @@ FAULTS = (
     # ---- which updates are possible ----
     Fault(
         "an older PHP than the update requires is accepted",
-        "app/domain/changes/eligibility.py",
+        "app/domain/inventory/eligibility.py",
         "if is_above(needed, present):",
         "if is_above(present, needed):",
         "tests/test_eligibility.py",
     ),
     Fault(
         "a report never becomes too old",
-        "app/domain/changes/eligibility.py",
+        "app/domain/inventory/eligibility.py",
         "case.now - taken > STALE_AFTER",
         "case.now < taken",
         "tests/test_eligibility.py",
     ),
     Fault(
         "an open incident blocks nothing",
-        "app/domain/changes/eligibility.py",
+        "app/domain/inventory/eligibility.py",
         'Reason("open_incident") if case.around.has_incident else None',
         "None",
         "tests/test_eligibility.py tests/test_changes.py",
     ),
     Fault(
         "a permission that the site does not name counts as granted",
-        "app/domain/changes/eligibility.py",
+        "app/domain/inventory/eligibility.py",
         'return Reason("permission_unknown", {"permission": permission})',
         "return None",
         "tests/test_eligibility.py",

@@ -10,11 +10,11 @@ from app.config import Config
 from app.domain.accounts import passwords
 from app.domain.actor import Actor
 from app.domain.changes import approvals, dry_run, execution, proposals
-from app.domain.changes.eligibility import PERMISSIONS
 from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.connection import pairing
 from app.domain.crosscheck import site_log
 from app.domain.inventory import site_sync
+from app.domain.inventory.eligibility import PERMISSIONS
 from app.domain.sites import sites
 from app.models.accounts import User
 from app.models.base import utcnow

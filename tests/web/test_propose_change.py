@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from app.domain.changes import eligibility, outcomes
-from app.domain.changes.eligibility import Reason
+from app.domain.changes import outcomes
+from app.domain.inventory import eligibility
+from app.domain.inventory.eligibility import Reason
 from app.models.auto_update_rules import UpdateHold
 from app.models.base import utcnow
 from app.models.changes import STATES, Change

@@ -7,6 +7,7 @@ which needs its own approval. Nothing else in Aura signs a change.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from app import queue
@@ -29,6 +30,17 @@ from app.models.sites import Site
 from app.protocol import b64u
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What an approver adds: when it starts, if not at once, and a reason for the log."""
+
+    starts_at: datetime | None = None
+    reason: str = ""
+
+
+_AT_ONCE = Terms()
+
+
 def approve_changes(
     batch: Sequence[Change],
     *,
@@ -37,10 +49,11 @@ def approve_changes(
     confirmed_at: datetime,
     config: Config,
     now: datetime,
+    terms: Terms = _AT_ONCE,
 ) -> int:
     """Approve the changes of `batch` that are in `seen`, all or none; returns how many.
 
-    `seen` holds the digest of each change that the page showed. Raises Forbidden,
+    `seen` holds the digest of each change that the page showed. Raises Forbidden, Invalid,
     ReauthenticationRequired, or StaleChange if a change is no longer what was shown.
     """
     permissions.require(by, "decide")
@@ -48,10 +61,11 @@ def approve_changes(
     chosen = [change for change in batch if change.id in seen]
     if not chosen:
         raise StaleChange("None of these updates is waiting for approval.")
+    check_reason(terms.reason)
     dashboard = dashboard_identity.load_dashboard(config)
     with permissions.user_transaction(by, "decide") as (_, present):
         for change in chosen:
-            _release(change, present, seen[change.id], dashboard, now)
+            _release(change, present, seen[change.id], dashboard, terms, now)
     return len(chosen)
 
 
@@ -63,10 +77,17 @@ def can_decide(by: Actor, site: Site) -> bool:
 
 
 def _release(
-    change: Change, by: Actor, seen: str, dashboard: DashboardIdentity, now: datetime
+    change: Change,
+    by: Actor,
+    seen: str,
+    dashboard: DashboardIdentity,
+    terms: Terms,
+    now: datetime,
 ) -> None:
     change.refresh()
     site = Site.get_by_id(change.site_id)
+    if terms.starts_at is not None and terms.starts_at > change.not_after:
+        raise Invalid("starts_at", f"Start it before {change.not_after:%d %b %Y, %H:%M} UTC.")
     problem = stale_reason(change, site, now)
     if problem and change.state == PROPOSED:
         raise StaleChange(f"{problem} Cancel this update and propose it again.")
@@ -77,6 +98,8 @@ def _release(
             f"({held.created_by}). Stop ignoring them first, or cancel this update."
         )
     _require_decider(by, site)
+    if site.approvals != SELF and change.requested_at is None and change.state == PROPOSED:
+        raise StaleChange("Its proposer has not requested approval yet.")
     won = sign_and_queue(
         change,
         dashboard,
@@ -85,6 +108,7 @@ def _release(
         approver=by.name,
         seen=seen,
         may_be_proposer=site.approvals == SELF,
+        terms=terms,
         now=now,
     )
     if not won:
@@ -116,6 +140,7 @@ def sign_and_queue(
     seen: str,
     may_be_proposer: bool,
     now: datetime,
+    terms: Terms = _AT_ONCE,
 ) -> bool:
     """Add the approval to the plan, sign it and queue the change, in the caller's transaction.
 
@@ -124,7 +149,10 @@ def sign_and_queue(
     if not change.document:
         return False
     document = change.document.encode("utf-8")
-    plan = change_plan.plan_of(document, by=approver, how=how, at=now, reason=change.reason)
+    reason = change.reason or terms.reason.strip()
+    # Aura sends it later than the plan allows at the earliest; the site checks the plan's window.
+    starts_at = max(change.not_before, terms.starts_at or change.not_before)
+    plan = change_plan.plan_of(document, by=approver, how=how, at=now, reason=reason)
     with transaction() as tx:
         won = change.approve(
             seen=seen,
@@ -135,18 +163,20 @@ def sign_and_queue(
             how=how,
             plan=b64u(plan),
             signature=b64u(sign_plan(dashboard.key_for(change.site.sign_d), plan)),
+            reason=reason,
+            not_before=starts_at,
             attempts=0,
-            next_attempt_at=max(now, change.not_before),
+            next_attempt_at=max(now, starts_at),
             leased_until=None,
         )
         if won:
-            audit.record(_approved(change, how, approver), by, now=now)
+            audit.record(_approved(change, how, approver, terms), by, now=now)
             if change.not_before <= now:
                 tx.after_commit(queue.enqueue, "run_change", change.id)
     return won
 
 
-def _approved(change: Change, how: str, approver: str) -> ChangeApproved:
+def _approved(change: Change, how: str, approver: str, terms: Terms) -> ChangeApproved:
     """Return the event; a rule is named without its people, who are in its own entry."""
     rule = change.rule if how == change_plan.BY_RULE else None
     named = f"auto-update rule {rule.id} “{rule.name}”" if rule else approver
@@ -156,6 +186,8 @@ def _approved(change: Change, how: str, approver: str) -> ChangeApproved:
         how=how,
         approver=named[:160],
         rule_id=rule.id if rule else None,
+        reason=terms.reason.strip(),
+        starts_at=terms.starts_at.isoformat() if terms.starts_at else "",
     )
 
 

@@ -21,10 +21,10 @@ from app.domain.audit.events import (
 )
 from app.domain.changes import approvals, candidates, change_plan, proposals
 from app.domain.changes.candidates import Candidate
-from app.domain.changes.eligibility import PERMISSIONS
 from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.changes.rule_coverage import matches_site
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
+from app.domain.inventory.eligibility import PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES, release_type_between
 from app.domain.sites import tag_names
 from app.domain.text import MAX_REASON_CHARS
@@ -208,7 +208,13 @@ def _put_forward(
     window = Window(now, now + BEGINS_WITHIN)
     try:
         proposals.create_proposals(
-            wanted, by=SCHEDULE, reason=rule.reason, window=window, now=now, rule=rule
+            wanted,
+            by=SCHEDULE,
+            reason=rule.reason,
+            window=window,
+            now=now,
+            requested_at=now,
+            rule=rule,
         )
     except Conflict:
         return 0  # a person proposed it, or the rule ended, at the same time

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from app.domain.changes.eligibility import ActiveHold, SiteFacts, Verdict, evaluate
+from app.domain.inventory.eligibility import ActiveHold, SiteFacts, Verdict, evaluate
 from app.domain.inventory.targets import Target, targets_on_site
 from app.models.auto_update_rules import UpdateHold
 from app.models.changes import Change
@@ -36,7 +35,14 @@ def candidates_on_site(site: Site, now: datetime) -> list[Candidate]:
     """Return all components of the site data, in its order."""
     report = Report.of(site)
     document = json.loads(report.body) if report else {}
-    around = _site_facts(site, report, document)
+    around = SiteFacts.of_document(
+        document,
+        is_connected=site.state == ACTIVE,
+        is_quarantined=bool(site.quarantine),
+        has_incident=Change.has_incident(site),
+        # Also unchanged data is fresh: the site signed that at the last sync.
+        report_at=report.received_at if report else None,
+    )
     holds, under_way = UpdateHold.of_site(site), Change.open_of(site)
     found = []
     for target in targets_on_site(site, document):
@@ -46,33 +52,3 @@ def candidates_on_site(site: Site, now: datetime) -> list[Candidate]:
         verdict = evaluate(target, around, hold, now)
         found.append(Candidate(target, verdict, under_way.get(key), held))
     return found
-
-
-def find_candidates(site: Site, kind: str, ident: str, to: str, now: datetime) -> Candidate | None:
-    """Return the candidate with this name and target version; None if it is not available."""
-    return next(
-        (one for one in candidates_on_site(site, now) if one.is_named(kind, ident, to)), None
-    )
-
-
-def _agent(document: dict[str, Any]) -> dict[str, Any]:
-    return document.get("agent") or {}
-
-
-def _site_facts(site: Site, report: Report | None, document: dict[str, Any]) -> SiteFacts:
-    health, agent = document.get("health") or {}, _agent(document)
-    return SiteFacts(
-        is_connected=site.state == ACTIVE,
-        is_quarantined=bool(site.quarantine),
-        has_incident=Change.has_incident(site),
-        # Also unchanged data is fresh: the site signed that at the last sync.
-        report_at=report.received_at if report else None,
-        wordpress=(document.get("wordpress") or {}).get("version", ""),
-        php=(document.get("php") or {}).get("version", ""),
-        permissions=agent.get("permissions") or {},
-        rollback=agent.get("rollback"),
-        file_mods=health.get("file_mods"),
-        filesystem=health.get("filesystem", ""),
-        disk_free=health.get("disk_free"),
-        auto_updater=health.get("auto_updater"),
-    )

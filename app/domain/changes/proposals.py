@@ -14,6 +14,7 @@ from app import queue
 from app.domain import audit, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import (
+    ApprovalRequested,
     ChangeAcknowledged,
     ChangeCancelled,
     ChangeEvent,
@@ -22,18 +23,22 @@ from app.domain.audit.events import (
     IncidentClosed,
 )
 from app.domain.changes import candidates
-from app.domain.changes.eligibility import SEPARATE_KINDS
+from app.domain.changes.candidates import Candidate
 from app.domain.errors import Conflict, Invalid, StaleChange, StaleState
+from app.domain.inventory.eligibility import SEPARATE_KINDS
 from app.domain.inventory.versions import release_type_between
 from app.domain.text import check_reason
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import DuplicateRow, transaction
-from app.models.changes import CANCELLED, EXPIRED, Change
+from app.models.changes import CANCELLED, CHECKING, EXPIRED, PROPOSED, Change
+from app.models.clients import SELF
 from app.models.sites import Site
 
 MAX_TOGETHER = 200
 MAX_VERSION_CHARS = 64
 MAX_WINDOW = timedelta(days=14)
+# How long a person can take to approve what they review, and how far ahead it can start.
+REVIEW_WINDOW = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -54,25 +59,56 @@ class Window:
     not_after: datetime
 
 
+@dataclass(frozen=True)
+class _Proposal:
+    """What the changes of one batch have in common."""
+
+    batch: str
+    by: Actor
+    reason: str
+    window: Window
+    now: datetime
+    requested_at: datetime | None
+    rule: AutoUpdateRule | None
+
+
+def review_changes(wanted: Sequence[UpdateRequest], *, by: Actor, now: datetime) -> list[Change]:
+    """Start a pre-check of each update, for `by` to review; no other person is asked yet.
+
+    All or none. Raises as `propose_changes` does.
+    """
+    window = Window(now, now + REVIEW_WINDOW)
+    _check_proposal(wanted, by, "", window, now)
+    return create_proposals(wanted, by=by, reason="", window=window, now=now, requested_at=None)
+
+
 def propose_changes(
     wanted: Sequence[UpdateRequest], *, by: Actor, reason: str, window: Window, now: datetime
 ) -> list[Change]:
-    """Propose changes together, and start a pre-check on each site.
+    """Propose changes together, start a pre-check on each site, and request approval.
 
     All or none. Raises Forbidden, Invalid, or Conflict for a component that may not be updated now
     or that is part of another change.
     """
+    _check_proposal(wanted, by, reason, window, now)
+    return create_proposals(
+        wanted, by=by, reason=reason.strip(), window=window, now=now, requested_at=now
+    )
+
+
+def _check_proposal(
+    wanted: Sequence[UpdateRequest], by: Actor, reason: str, window: Window, now: datetime
+) -> None:
     permissions.require(by, "propose")
     if not wanted:
         raise Invalid("wanted", "Choose at least one update.")
     if len(wanted) > MAX_TOGETHER:
         raise Invalid("wanted", f"Choose at most {MAX_TOGETHER} updates.")
     if len({one.kind if one.kind in SEPARATE_KINDS else "" for one in wanted}) > 1:
-        raise Invalid("wanted", "Propose updates of WordPress and of SiteAgent separately.")
+        raise Invalid("wanted", "Review updates of WordPress and of SiteAgent separately.")
     check_reason(reason)
     if not now < window.not_after <= window.not_before + MAX_WINDOW:
         raise Invalid("days", "Choose a time within the next two weeks.")
-    return create_proposals(wanted, by=by, reason=reason.strip(), window=window, now=now)
 
 
 def create_proposals(
@@ -82,17 +118,22 @@ def create_proposals(
     reason: str,
     window: Window,
     now: datetime,
+    requested_at: datetime | None,
     rule: AutoUpdateRule | None = None,
 ) -> list[Change]:
     """Propose changes without a role check: a rule proposes what it was approved for."""
-    batch = str(uuid4())
     try:
         with transaction():
             by = permissions.recheck(by, "propose")
             # Under the lock: the rule may have been ended since the schedule read it.
             if rule is not None and not _still_in_force(rule, now):
                 raise StaleState("This auto-update rule has ended.")
-            return [_create(one, batch, by, reason, window, now, rule) for one in wanted]
+            proposal = _Proposal(str(uuid4()), by, reason, window, now, requested_at, rule)
+            found = {
+                one.site.id: candidates.candidates_on_site(one.site, now)
+                for one in {one.site.id: one for one in wanted}.values()
+            }
+            return [_create(one, proposal, found[one.site.id]) for one in wanted]
     except DuplicateRow as why:
         raise Conflict("One of these updates is already open. Check the list of updates.") from why
 
@@ -102,19 +143,13 @@ def _still_in_force(rule: AutoUpdateRule, now: datetime) -> bool:
     return rule.is_in_force(now)
 
 
-def _create(
-    one: UpdateRequest,
-    batch: str,
-    by: Actor,
-    reason: str,
-    window: Window,
-    now: datetime,
-    rule: AutoUpdateRule | None,
-) -> Change:
-    found = candidates.find_candidates(one.site, one.kind, one.ident, one.to_version, now)
+def _create(one: UpdateRequest, proposal: _Proposal, on_site: Sequence[Candidate]) -> Change:
+    found = next(
+        (each for each in on_site if each.is_named(one.kind, one.ident, one.to_version)), None
+    )
     if found is None:
         raise StaleChange("The site no longer lists this update. Sync the site.")
-    target = found.target
+    target, by, rule = found.target, proposal.by, proposal.rule
     if not found.verdict.may or len(one.to_version) > MAX_VERSION_CHARS:
         raise Conflict(
             f"{target.name} on {one.site.name} cannot be updated now. The site's page says why."
@@ -122,7 +157,7 @@ def _create(
     with transaction() as tx:
         change = Change.create(
             site=one.site,
-            batch=batch,
+            batch=proposal.batch,
             op_id=str(uuid4()),
             kid=one.site.key_id,
             kind=target.kind,
@@ -134,18 +169,55 @@ def _create(
             release_type=release_type_between(target.version, one.to_version),
             proposed_by=by.id if by.kind == "user" else None,
             proposer=_proposer_name(by, rule)[:120],
-            proposed_at=now,
-            reason=reason,
-            not_before=window.not_before,
-            not_after=window.not_after,
+            proposed_at=proposal.now,
+            requested_at=proposal.requested_at,
+            reason=proposal.reason,
+            not_before=proposal.window.not_before,
+            not_after=proposal.window.not_after,
             rule=rule,
-            next_attempt_at=now,
+            next_attempt_at=proposal.now,
         )
-        why = "" if rule is not None else reason
+        why = "" if rule is not None else proposal.reason
         event = ChangeProposed.of(change, reason=why, rule_id=change.rule_id)
-        audit.record(event, by, now=now)
+        audit.record(event, by, now=proposal.now)
         tx.after_commit(queue.enqueue, "check_change", change.id)
     return change
+
+
+def request_approval(batch: Sequence[Change], *, by: Actor, reason: str, now: datetime) -> int:
+    """Ask for the approval of what the proposer may not approve alone; return how many.
+
+    Raises Forbidden, Invalid, or StaleState if there is nothing left to ask for.
+    """
+    reason = reason.strip()
+    check_reason(reason)
+    count = 0
+    with permissions.user_transaction(by, "propose") as (_, by):
+        for change in batch:
+            if needs_request(change) and change.note_request(now, reason or change.reason):
+                audit.record(ApprovalRequested.of(change, reason=reason), by, now=now)
+                count += 1
+        if not count:
+            raise StaleState("Approval of these updates is already requested, or they have ended.")
+    return count
+
+
+def needs_request(change: Change) -> bool:
+    """Whether its proposer still has to ask another person for the approval."""
+    is_open = change.state in (CHECKING, PROPOSED) and change.requested_at is None
+    return is_open and change.site.approvals != SELF
+
+
+def stop_batch(batch: Sequence[Change], *, by: Actor, now: datetime) -> int:
+    """Cancel the changes of a batch that have not started; return how many.
+
+    Raises Forbidden, or StaleState if all have started or ended.
+    """
+    with permissions.user_transaction(by, "propose") as (_, by):
+        count = sum(cancel_in_transaction(change, "", by, now) for change in batch)
+        if not count:
+            raise StaleState("All of these updates have already started or ended.")
+    return count
 
 
 def _proposer_name(by: Actor, rule: AutoUpdateRule | None) -> str:

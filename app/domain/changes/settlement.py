@@ -23,7 +23,7 @@ from app.domain.changes.site_probe import LookCall
 from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.domain.diagnostics import runs
-from app.domain.inventory import targets
+from app.domain.inventory.available_updates import store_available_updates
 from app.http import site_client
 from app.http.errors import ErrorCode
 from app.http.site_client import Reply
@@ -180,7 +180,7 @@ def end_change(
     )
     audit.record(event, SYSTEM, now=now)
     if outcome.state == SUCCEEDED:
-        _store_version(change)
+        _store_version(change, now)
     return True
 
 
@@ -209,7 +209,7 @@ def _wait(change: Change, outcome: Outcome, now: datetime) -> str:
     return change.state
 
 
-def _store_version(change: Change) -> None:
+def _store_version(change: Change, now: datetime) -> None:
     """Store the new version in the inventory until the next site report arrives."""
     Component.update(version=change.to_version, update_version=None, update_has_package=None).where(
         Component.site == change.site_id,
@@ -217,7 +217,7 @@ def _store_version(change: Change) -> None:
         Component.ident == change.ident,
     ).execute()
     site = Site.get_by_id(change.site_id)
-    site.note(when=STATES, update_count=targets.count_available_updates(site))
+    site.note(when=STATES, update_count=store_available_updates(site, now))
 
 
 def _start_next(site: Site, now: datetime) -> None:

@@ -18,7 +18,8 @@ from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import Call, CallResult
 from app.domain.diagnostics import runs
 from app.domain.errors import NotPaired
-from app.domain.inventory import report_schema, targets
+from app.domain.inventory import report_schema
+from app.domain.inventory.available_updates import store_available_updates
 from app.domain.inventory.report_schema import Checked, ReportInvalid
 from app.http import site_client
 from app.http.site_client import ErrorCode
@@ -288,7 +289,7 @@ def _store(
             Report.update(received_at=now).where(Report.site == site).execute()
         else:
             _replace(site, accepted, now)
-            site.note(when=MAY_CALL, update_count=targets.count_available_updates(site))
+            site.note(when=MAY_CALL, update_count=store_available_updates(site, now))
             audit.record(_received(site, accepted), SYSTEM, now=now)
         sync.move(to=DONE, when=OPEN, ended_at=now, unchanged=accepted is None)
         tx.after_commit(queue.enqueue, "read_log", site.id)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain.inventory.versions import available_updates, branch
-from app.models.reports import Component, Report
+from app.domain.inventory.versions import branch
+from app.models.reports import Component
 from app.models.sites import Site
 
 SITEAGENT = "siteagent/siteagent.php"
@@ -51,13 +50,6 @@ class Target:
             return f"{self.kind}s"
         is_minor = branch(self.version) == branch(self.available or "")
         return "core_minor" if is_minor else "core_major"
-
-
-def count_available_updates(site: Site) -> int:
-    """Return the number of available updates of a site by kind, from its last sync."""
-    report = Report.of(site)
-    document = json.loads(report.body) if report else {}
-    return sum(available_updates(targets_on_site(site, document)).values())
 
 
 def targets_on_site(site: Site, document: dict[str, Any]) -> list[Target]:

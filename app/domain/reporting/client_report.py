@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from app.domain.changes.eligibility import Reason
+from app.domain.inventory.eligibility import Reason
 from app.domain.inventory.versions import available_updates
 from app.domain.reporting.sync_stats import Checks, ReportEntry
 from app.protocol import canonical

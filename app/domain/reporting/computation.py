@@ -57,6 +57,7 @@ BROKE_LATER = "change_broke_later"
 STORY_EVENTS = frozenset(_STATES) | {
     ENDED,
     BROKE_LATER,
+    "approval_requested",
     "incident_closed",
     "change_acknowledged",
 }

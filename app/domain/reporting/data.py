@@ -14,8 +14,8 @@ from app.domain.audit.documents import entry_document
 from app.domain.audit.events import ClientReportIssued
 from app.domain.changes import auto_update_rules, candidates
 from app.domain.changes.candidates import Candidate
-from app.domain.changes.eligibility import PERMISSIONS
 from app.domain.errors import NotFound
+from app.domain.inventory.eligibility import PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES
 from app.domain.reporting.client_report import (
     FORGOTTEN,

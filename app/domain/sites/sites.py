@@ -14,6 +14,7 @@ from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.sites import urls
 from app.http.ip_policy import Network, is_reachable
 from app.keys import KeyRing
+from app.models.available_updates import AvailableUpdate
 from app.models.base import DuplicateRow, utcnow
 from app.models.clients import Client
 from app.models.reports import Component, Report
@@ -115,6 +116,7 @@ def remove_site(site: Site, *, by: Actor, now: datetime | None = None) -> None:
         if site.forgotten_at or not site.note(when=MAY_FORGET, forgotten_at=now, keys_sealed=keys):
             raise Conflict("This site is still connected. Revoke access before you remove it.")
         Component.delete().where(Component.site == site).execute()
+        AvailableUpdate.replace_all(site, [])
         Report.delete().where(Report.site == site).execute()
         SiteTag.give(site, {})
         audit.record(SiteRemoved(site_id=site.id, name=site.name, url=site.url), by, now=now)

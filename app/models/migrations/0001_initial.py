@@ -247,6 +247,25 @@ class Component(Frozen):
         indexes = ((("site", "kind", "ident"), True),)
 
 
+class AvailableUpdate(Frozen):
+    site = ForeignKeyField(Site, on_delete="CASCADE")
+    kind = CharField(max_length=16)
+    ident = CharField(max_length=300)
+    name = CharField(max_length=300)
+    from_version = CharField(max_length=300)
+    to_version = CharField(max_length=300)
+    release_type = CharField(max_length=16)
+    permission = CharField(max_length=16)
+    is_fit = BooleanField()
+    reasons = JsonField()
+
+    class Meta:
+        indexes = (
+            (("site", "kind", "ident", "to_version"), True),
+            (("kind", "ident"), False),
+        )
+
+
 class Rotation(Frozen):
     requested_by = CharField(max_length=120)
     requested_at = UtcField()
@@ -334,6 +353,7 @@ class Change(Frozen):
     proposed_by = ForeignKeyField(User, null=True, on_delete="RESTRICT")
     proposer = CharField(max_length=120)
     proposed_at = UtcField()
+    requested_at = UtcField(null=True)
     reason = CharField(max_length=500)
     not_before = UtcField()
     not_after = UtcField()
@@ -502,6 +522,7 @@ TABLES = [
     Sync,
     Report,
     Component,
+    AvailableUpdate,
     Rotation,
     DiagnosticRun,
     AutoUpdateRule,

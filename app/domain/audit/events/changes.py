@@ -63,13 +63,24 @@ class ChangeChecked(ChangeEvent):
     report: str
 
 
+class ApprovalRequested(ChangeEvent):
+    """The proposer asked another person to approve it, after a review."""
+
+    reason: Personal
+
+
 class ChangeApproved(ChangeEvent):
-    """Approved by the actor, or by the auto-update rule `rule_id`, named in `approver`."""
+    """Approved by the actor, or by the auto-update rule `rule_id`, named in `approver`.
+
+    `reason` is what the approver added, and `starts_at` the time it was postponed to, if any.
+    """
 
     digest: str
     how: str
     approver: Personal
     rule_id: int | None = None
+    reason: Personal = ""
+    starts_at: str = ""
 
 
 class ChangeRejected(ChangeEvent):

@@ -6,9 +6,10 @@ file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, Self
 
 from app.domain.inventory.targets import SITEAGENT, Target
 from app.domain.inventory.versions import is_above, is_not_newer
@@ -52,6 +53,22 @@ class SiteFacts:
     disk_free: int | None = None
     auto_updater: bool | None = None
 
+    @classmethod
+    def of_document(cls, document: dict[str, Any], **live: Any) -> Self:
+        """Return what site data says, together with the `live` facts that it does not contain."""
+        health, agent = document.get("health") or {}, document.get("agent") or {}
+        return cls(
+            wordpress=(document.get("wordpress") or {}).get("version", ""),
+            php=(document.get("php") or {}).get("version", ""),
+            permissions=agent.get("permissions") or {},
+            rollback=agent.get("rollback"),
+            file_mods=health.get("file_mods"),
+            filesystem=health.get("filesystem", ""),
+            disk_free=health.get("disk_free"),
+            auto_updater=health.get("auto_updater"),
+            **live,
+        )
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -80,11 +97,37 @@ class _Case:
     now: datetime
 
 
+_Rule = Callable[[_Case], Reason | None]
+# The target of rules that do not look at it.
+_NOTHING = Target(kind="", ident="", name="", version="", available=None)
+
+
 def evaluate(target: Target, around: SiteFacts, hold: ActiveHold | None, now: datetime) -> Verdict:
     """Return the reasons against updating `target` to its available version."""
     case = _Case(target, around, hold, now)
-    found = (rule(case) for rule in _RULES)
-    return Verdict(tuple(reason for reason in found if reason is not None))
+    return Verdict(_reasons(case, _RULES))
+
+
+def lasting_reasons(target: Target, document: dict[str, Any], now: datetime) -> tuple[Reason, ...]:
+    """Return the reasons against an update that hold until the site sends other data."""
+    live = {"is_connected": True, "is_quarantined": False, "has_incident": False, "report_at": now}
+    case = _Case(target, SiteFacts.of_document(document, **live), None, now)
+    return _reasons(case, _RULES)
+
+
+def passing_reasons(
+    around: SiteFacts, hold: ActiveHold | None, now: datetime
+) -> tuple[Reason, ...]:
+    """Return the reasons against any update of the site, or of what `hold` is about.
+
+    They come and go without new site data, and need nothing of `around` that comes from it.
+    """
+    return _reasons(_Case(_NOTHING, around, hold, now), _PASSING_RULES)
+
+
+def _reasons(case: _Case, rules: Sequence[_Rule]) -> tuple[Reason, ...]:
+    found = (rule(case) for rule in rules)
+    return tuple(reason for reason in found if reason is not None)
 
 
 def _no_update_available(case: _Case) -> Reason | None:
@@ -227,7 +270,7 @@ def _held(case: _Case) -> Reason | None:
     return Reason("held", {"reason": hold.reason, "until": until})
 
 
-_RULES: tuple[Callable[[_Case], Reason | None], ...] = (
+_RULES: tuple[_Rule, ...] = (
     _no_update_available,
     _not_newer,
     _unfit_kind,
@@ -247,6 +290,8 @@ _RULES: tuple[Callable[[_Case], Reason | None], ...] = (
     _auto_updates,
     _held,
 )
+# Those whose answer can change without new site data.
+_PASSING_RULES: tuple[_Rule, ...] = (_connection, _incident, _report_age, _held)
 
 # All codes of a verdict. A test checks that pages have a text for each.
 CODES = (

@@ -1,0 +1,318 @@
+"""Available updates of all sites, counted, filtered and grouped in SQL.
+
+A row is *ready* if nothing speaks against it, *open* while an update of the same component is open,
+and otherwise *blocked*. `eligibility` decides the same for one site; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any, NamedTuple
+
+from peewee import (
+    JOIN,
+    AutoField,
+    BooleanField,
+    Case,
+    CharField,
+    Expression,
+    ForeignKeyField,
+    Tuple,
+    chunked,
+    fn,
+)
+
+from app.models.auto_update_rules import UpdateHold
+from app.models.base import BaseModel, JsonField
+from app.models.changes import OPEN, Change
+from app.models.clients import Client
+from app.models.reports import Report
+from app.models.sites import ACTIVE, Site
+from app.models.tags import SiteTag
+
+READY = "ready"
+IN_PROGRESS = "open"
+BLOCKED = "blocked"
+RELEASE_TYPES = ("patch", "minor", "major", "unclear")
+MAJOR_LAST = ("major", "unclear")
+_ROWS_PER_INSERT = 50
+
+
+class UpdateKey(NamedTuple):
+    """What one row of the list by plugin is about: one step of one component, on any site."""
+
+    kind: str
+    ident: str
+    from_version: str
+    to_version: str
+
+
+@dataclass(frozen=True)
+class UpdateFilter:
+    """Which available updates a query is about; what is empty narrows nothing.
+
+    `fresh_since` is when a site must have been synced at the latest. `tag` is the folded text.
+    """
+
+    now: datetime
+    fresh_since: datetime
+    client_id: int | None = None
+    site_id: int | None = None
+    tag: str = ""
+    text: str = ""
+    release_type: str = ""
+    kind: str = ""
+    ident: str = ""
+
+
+@dataclass(frozen=True)
+class UpdateCounts:
+    """Available updates in numbers; `sites` counts those with a ready one."""
+
+    ready: int
+    sites: int
+    blocked: int
+    by_release_type: dict[str, int]
+
+
+@dataclass(frozen=True)
+class UpdateGroup:
+    """One step of one component, and the number of sites in each status."""
+
+    key: UpdateKey
+    name: str
+    release_type: str
+    permission: str
+    ready: int
+    open: int
+    blocked: int
+
+
+@dataclass(frozen=True)
+class SiteGroup:
+    """The available updates of one site, with the names of the ready ones."""
+
+    site: Site
+    ready: int
+    blocked: int
+    names: list[str]
+
+
+class AvailableUpdate(BaseModel):
+    """A newer version that a site's last data lists, of WordPress and translations as well.
+
+    `reasons` are those against it that only other site data can change, as [code, facts] pairs;
+    `is_fit` says that there is none.
+    """
+
+    id = AutoField()
+    site = ForeignKeyField(Site, backref="available_updates", on_delete="CASCADE")
+    site_id: int
+    kind = CharField(max_length=16)
+    ident = CharField(max_length=300)
+    name = CharField(max_length=300)
+    from_version = CharField(max_length=300)
+    to_version = CharField(max_length=300)
+    release_type = CharField(max_length=16)
+    permission = CharField(max_length=16)
+    is_fit = BooleanField()
+    reasons = JsonField()
+
+    class Meta:
+        indexes = (
+            (("site", "kind", "ident", "to_version"), True),
+            (("kind", "ident"), False),
+        )
+
+    @property
+    def key(self) -> UpdateKey:
+        return UpdateKey(self.kind, self.ident, self.from_version, self.to_version)
+
+    @classmethod
+    def replace_all(cls, site: Site, rows: list[dict[str, Any]]) -> None:
+        """Replace the rows of a site."""
+        cls.delete().where(cls.site == site).execute()
+        for some in chunked([{**row, "site": site} for row in rows], _ROWS_PER_INSERT):
+            cls.insert_many(some).execute()
+
+    # ---- conditions ----
+
+    @classmethod
+    def _status(cls, asked: UpdateFilter) -> Any:
+        """Return the status as an SQL expression over this row, its site and the site's report."""
+        held = UpdateHold.select(UpdateHold.site, UpdateHold.kind, UpdateHold.ident).where(
+            UpdateHold.until.is_null() | (UpdateHold.until > asked.now)
+        )
+        under_way = Change.select(Change.site, Change.kind, Change.ident).where(
+            Change.state.in_(OPEN)
+        )
+        paused = Change.select(Change.site).where(Change.is_incident)
+        component = Tuple(cls.site, cls.kind, cls.ident)
+        is_blocked = (
+            ~cls.is_fit
+            | (Site.quarantine != "")
+            | (Report.received_at < asked.fresh_since)
+            | cls.site.in_(paused)
+            | Expression(component, "IN", held)
+        )
+        is_open = Expression(component, "IN", under_way)
+        return Case(None, ((is_open, IN_PROGRESS), (is_blocked, BLOCKED)), READY)
+
+    @classmethod
+    def _connected(cls, asked: UpdateFilter, *columns: Any) -> Any:
+        """Return a query for the rows of connected sites that `asked` lets through."""
+        query = (
+            cls.select(*columns)
+            .join(Site)
+            .join(Client, JOIN.LEFT_OUTER)
+            .switch(Site)
+            .join(Report, on=Report.site == Site.id, attr="report")
+            .where(Site.state == ACTIVE, Site.forgotten_at.is_null())
+        )
+        for condition in cls._conditions(asked):
+            query = query.where(condition)
+        return query
+
+    @classmethod
+    def _conditions(cls, asked: UpdateFilter) -> list[Any]:
+        found: list[Any] = []
+        if asked.client_id is not None:
+            found.append(Site.client == asked.client_id)
+        if asked.site_id is not None:
+            found.append(cls.site == asked.site_id)
+        if asked.tag:
+            found.append(
+                cls.site.in_(SiteTag.select(SiteTag.site).where(SiteTag.folded == asked.tag))
+            )
+        if asked.text:
+            found.append(
+                cls.name.contains(asked.text)
+                | cls.ident.contains(asked.text)
+                | Site.name.contains(asked.text)
+            )
+        if asked.release_type:
+            found.append(cls.release_type == asked.release_type)
+        if asked.kind:
+            found.append((cls.kind == asked.kind) & (cls.ident == asked.ident))
+        return found
+
+    # ---- lists ----
+
+    @classmethod
+    def counts(cls, asked: UpdateFilter) -> UpdateCounts:
+        """Return how many updates are ready and blocked, and how many ready ones of each size."""
+        rows = cls._connected(asked, cls.site, cls.release_type, cls._status(asked).alias("status"))
+        one = rows.alias("one")
+        is_ready = one.c.status == READY
+        query = cls.select(
+            _count(is_ready),
+            fn.COUNT(Case(None, ((is_ready, one.c.site_id),)).distinct()),
+            _count(one.c.status == BLOCKED),
+            *(_count(is_ready & (one.c.release_type == size)) for size in RELEASE_TYPES),
+        ).from_(one)
+        row: Any = query.tuples().get()
+        ready, sites, blocked, *sizes = row
+        return UpdateCounts(ready, sites, blocked, dict(zip(RELEASE_TYPES, sizes, strict=True)))
+
+    @classmethod
+    def by_component(
+        cls, asked: UpdateFilter, *, limit: int, offset: int = 0
+    ) -> tuple[list[UpdateGroup], int]:
+        """Return one group for each step of a component, and the number of all groups.
+
+        Those with major versions come last, otherwise the most widespread first.
+        """
+        columns = (cls.kind, cls.ident, cls.from_version, cls.to_version, cls.release_type)
+        rows = cls._connected(
+            asked, *columns, cls.permission, cls.name, cls._status(asked).alias("status")
+        )
+        one = rows.alias("one")
+        key = (one.c.kind, one.c.ident, one.c.from_version, one.c.to_version)
+        size = fn.MIN(one.c.release_type)
+        ready, name = _count(one.c.status == READY), fn.MIN(one.c.name)
+        query = cls.select(
+            *key, name, size, fn.MIN(one.c.permission), ready,
+            _count(one.c.status == IN_PROGRESS), _count(one.c.status == BLOCKED),
+            fn.COUNT(one.c.kind).over(),
+        ).from_(one)  # fmt: skip
+        query = query.group_by(*key).having(ready > 0)
+        query = query.order_by(size.in_(MAJOR_LAST), ready.desc(), fn.LOWER(name), *key)
+        found: list[Any] = list(query.limit(limit).offset(offset).tuples())
+        groups = [UpdateGroup(UpdateKey(*row[:4]), *row[4:10]) for row in found]
+        return groups, found[0][10] if found else 0
+
+    @classmethod
+    def by_site(
+        cls, asked: UpdateFilter, *, limit: int, offset: int = 0
+    ) -> tuple[list[SiteGroup], int]:
+        """Return one group for each site with a ready update, those with most first; and how many.
+
+        The names are those of the ready updates.
+        """
+        one = cls._connected(asked, cls.site, cls._status(asked).alias("status")).alias("one")
+        ready = _count(one.c.status == READY)
+        query = Site.select(
+            Site, Client, ready.alias("ready"), _count(one.c.status == BLOCKED).alias("blocked"),
+            fn.COUNT(Site.id).over().alias("groups"),
+        )  # fmt: skip
+        query = (
+            query.join(Client, JOIN.LEFT_OUTER)
+            .switch(Site)
+            .join(one, on=one.c.site_id == Site.id)
+            .group_by(Site, Client)
+            .having(ready > 0)
+            .order_by(ready.desc(), fn.LOWER(Site.name), Site.id)
+        )
+        sites: list[Any] = list(query.limit(limit).offset(offset))
+        rows = list(cls.with_status(asked, READY).where(cls.site.in_([one.id for one in sites])))
+        groups = [
+            SiteGroup(
+                site,
+                site.ready,
+                site.blocked,
+                [row.name for row in rows if row.site_id == site.id],
+            )
+            for site in sites
+        ]
+        return groups, sites[0].groups if sites else 0
+
+    @classmethod
+    def with_status(cls, asked: UpdateFilter, status: str) -> Any:
+        """Return a query for the rows in a status, each with its site and client.
+
+        `site.report.received_at` and `needs_checking` of a row are for `eligibility.SiteFacts`.
+        """
+        paused = Change.select(Change.site).where(Change.is_incident)
+        needs_checking = cls.site.in_(paused).alias("needs_checking")
+        query = cls._connected(asked, cls, Site, Client, Report.received_at, needs_checking)
+        return query.where(cls._status(asked) == status).order_by(
+            fn.LOWER(cls.name), cls.ident, fn.LOWER(Site.name), cls.id
+        )
+
+    @classmethod
+    def ready_for(cls, asked: UpdateFilter, keys: Sequence[UpdateKey]) -> list[AvailableUpdate]:
+        """Return the ready updates that are about one of `keys`, in the order of the list."""
+        return list(cls.with_status(asked, READY).where(cls._is_one_of(keys)))
+
+    @classmethod
+    def _is_one_of(cls, keys: Sequence[UpdateKey]) -> Any:
+        """Return the condition that a row is about one of `keys`; there is at least one."""
+        return reduce(
+            or_,
+            (
+                (cls.kind == key.kind)
+                & (cls.ident == key.ident)
+                & (cls.from_version == key.from_version)
+                & (cls.to_version == key.to_version)
+                for key in keys
+            ),
+        )
+
+
+def _count(condition: Any) -> Any:
+    """Return how many rows of a group fulfill `condition`; 0 without rows."""
+    return fn.COUNT(Case(None, ((condition, 1),)))

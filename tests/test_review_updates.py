@@ -1,0 +1,163 @@
+"""A batch of updates: reviewed, approved or requested, postponed, stopped, and one row in lists."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from app.domain import attention
+from app.domain.actor import Actor
+from app.domain.audit.documents import entry_document
+from app.domain.changes import approvals, proposals
+from app.domain.changes.approvals import Terms
+from app.domain.changes.proposals import UpdateRequest
+from app.domain.errors import Forbidden, Invalid, StaleChange, StaleState
+from app.models import change_batches
+from app.models.audit import AuditEntry
+from app.models.change_batches import ENDED, TO_APPROVE, UNDER_WAY
+from app.models.changes import APPROVED, CANCELLED, CHECKING, PROPOSED, Change
+from app.models.clients import SECOND, SELF, THEMSELVES, Client
+from app.models.sites import Site
+from app.protocol import from_b64u
+from tests.support.factories import AKISMET, approve, check, run_change
+
+pytestmark = pytest.mark.both_databases
+
+
+def decided_by(site: Site, approvals_: str) -> None:
+    """Give the site a client whose updates are approved this way."""
+    client = Client.named("Bakery Ltd")
+    Client.update(approvals=approvals_).where(Client.id == client.id).execute()
+    Site.update(client=client).where(Site.id == site.id).execute()
+
+
+@pytest.fixture
+def reviewed(ready: Site, ben: Actor, fake, config) -> Change:
+    """What Ben reviews: the site could do it, and no other person was asked."""
+    wanted = [UpdateRequest(Site.get_by_id(ready.id), "plugin", AKISMET, "5.3.1")]
+    return check(proposals.review_changes(wanted, by=ben, now=fake.clock())[0], fake, config)
+
+
+def facts_of(event: str) -> dict[str, object]:
+    return entry_document(AuditEntry.newest(event=event, limit=1)[0])["facts"]
+
+
+def reread(change: Change) -> Change:
+    return Change.get_by_id(change.id)
+
+
+def test_who_reviews_an_update_can_approve_it_where_one_person_is_enough(reviewed, ben, config):
+    now = reviewed.checked_at
+    terms = Terms(reason="security fix")
+    approvals.approve_changes(
+        [reviewed], by=ben, seen={reviewed.id: reviewed.digest}, confirmed_at=now, config=config,
+        now=now, terms=terms,
+    )  # fmt: skip
+    change = reread(reviewed)
+    assert (change.state, change.how, change.reason) == (APPROVED, "self_confirmed", "security fix")
+    approval = json.loads(from_b64u(change.plan))["approval"]
+    assert approval["reason"] == "security fix"
+    assert facts_of("change_approved")["reason"] == "security fix"
+
+
+@pytest.mark.parametrize("mode", [SECOND, THEMSELVES])
+def test_another_person_decides_only_after_the_request(
+    ready, reviewed, ana, ben, dora, config, fake, mode
+):
+    decided_by(ready, mode)
+    decider = ana if mode == SECOND else dora
+    assert attention.waiting_for(decider) == 0
+    with pytest.raises(StaleChange, match="not requested approval"):
+        approve(reread(reviewed), decider, config, fake.clock())
+    asked = proposals.request_approval(
+        Change.in_batch(reviewed.batch), by=ben, reason="new form", now=fake.clock()
+    )
+    assert asked == 1
+    assert (reread(reviewed).reason, reread(reviewed).state) == ("new form", PROPOSED)
+    assert facts_of("approval_requested")["reason"] == "new form"
+    assert attention.waiting_for(decider) == 1
+    assert approve(reread(reviewed), decider, config, fake.clock()).state == APPROVED
+
+
+def test_approval_is_requested_once_and_only_where_it_is_needed(ready, reviewed, ben, cleo, fake):
+    batch = Change.in_batch(reviewed.batch)
+    with pytest.raises(StaleState):
+        proposals.request_approval(batch, by=ben, reason="", now=fake.clock())
+    decided_by(ready, SECOND)
+    batch = Change.in_batch(reviewed.batch)
+    with pytest.raises(Forbidden):
+        proposals.request_approval(batch, by=cleo, reason="", now=fake.clock())
+    with pytest.raises(Invalid):
+        proposals.request_approval(batch, by=ben, reason="x" * 501, now=fake.clock())
+    proposals.request_approval(batch, by=ben, reason="", now=fake.clock())
+    with pytest.raises(StaleState):
+        proposals.request_approval(batch, by=ben, reason="", now=fake.clock())
+
+
+def test_a_client_user_does_not_see_what_is_still_reviewed(ready, reviewed, ben, dora, fake):
+    decided_by(ready, THEMSELVES)
+    theirs = {"client_id": dora.client_id}
+    assert Change.in_batch(reviewed.batch, **theirs) == []
+    assert change_batches.listing(TO_APPROVE, limit=9, **theirs) == ([], 0)
+    proposals.request_approval(Change.in_batch(reviewed.batch), by=ben, reason="", now=fake.clock())
+    assert len(Change.in_batch(reviewed.batch, **theirs)) == 1
+    assert change_batches.counts(**theirs) == {TO_APPROVE: 1, UNDER_WAY: 0}
+
+
+def test_a_postponed_update_starts_at_its_time_with_the_plan_that_was_shown(
+    reviewed, ben, fake, config
+):
+    now = fake.clock()
+    tonight = now + timedelta(hours=9)
+    approvals.approve_changes(
+        [reviewed], by=ben, seen={reviewed.id: reviewed.digest}, confirmed_at=now, config=config,
+        now=now, terms=Terms(starts_at=tonight),
+    )  # fmt: skip
+    change = reread(reviewed)
+    assert facts_of("change_approved")["starts_at"] == tonight.isoformat()
+    assert run_change(change, fake, config) == APPROVED
+    fake.clock.now = tonight + timedelta(seconds=1)
+    assert run_change(change, fake, config) == "succeeded"
+
+
+def test_an_update_cannot_be_postponed_beyond_its_plan(reviewed, ben, fake, config):
+    now = fake.clock()
+    with pytest.raises(Invalid, match="Start it before"):
+        approvals.approve_changes(
+            [reviewed], by=ben, seen={reviewed.id: reviewed.digest}, confirmed_at=now,
+            config=config, now=now, terms=Terms(starts_at=now + timedelta(days=8)),
+        )  # fmt: skip
+    assert reread(reviewed).state == PROPOSED
+
+
+def test_stopping_cancels_what_has_not_started(reviewed, ben, cleo, fake):
+    with pytest.raises(Forbidden):
+        proposals.stop_batch([reviewed], by=cleo, now=fake.clock())
+    assert proposals.stop_batch([reviewed], by=ben, now=fake.clock()) == 1
+    assert reread(reviewed).state == CANCELLED
+    with pytest.raises(StaleState):
+        proposals.stop_batch([reviewed], by=ben, now=fake.clock())
+
+
+def test_a_batch_is_one_row_in_the_list_of_its_state(reviewed, ana, ben, fake, config):
+    [row], total = change_batches.listing(TO_APPROVE, limit=9)
+    assert (row.batch, row.change_id, total) == (reviewed.batch, reviewed.id, 1)
+    assert (row.name, row.from_version, row.to_version) == ("Akismet", "5.3", "5.3.1")
+    assert (row.proposer, row.proposed_at, row.site_name) == ("Ben", reviewed.proposed_at, "Bakery")
+    assert (row.sites, row.updates, row.changes, row.unrequested) == (1, 1, 1, 1)
+    assert row.count(CHECKING, PROPOSED) == 1
+    assert change_batches.listing(ENDED, limit=9) == ([], 0)
+    approve(reviewed, ben, config, fake.clock())
+    assert change_batches.counts() == {TO_APPROVE: 0, UNDER_WAY: 1}
+    assert len(change_batches.listing(UNDER_WAY, limit=9)[0]) == 1
+    run_change(reviewed, fake, config)
+    [done], _ = change_batches.listing(ENDED, limit=9, outcome="succeeded")
+    assert done.ended_at == reread(reviewed).ended_at
+    assert change_batches.listing(ENDED, limit=9, outcome="bad") == ([], 0)
+
+
+def test_what_one_person_may_approve_needs_no_request(ready, reviewed):
+    decided_by(ready, SELF)
+    assert not proposals.needs_request(Change.in_batch(reviewed.batch)[0])
