@@ -25,7 +25,6 @@ from tests.e2e.changing import (
     sync,
 )
 from tests.e2e.running_aura import RunningAura
-from tests.e2e.watcher import Watcher
 from tests.plugin.support.changing import meddled, update
 from tests.plugin.support.core_release import core, release
 from tests.plugin.support.real_wordpress import RealWordPress
@@ -33,6 +32,7 @@ from tests.plugin.support.releases import put_release, trust_test_key
 from tests.plugin.support.siteagent_release import NEXT, package
 from tests.plugin.support.translations import FIRST, GERMAN, translate
 from tests.support.selection import nightly
+from tests.support.watcher import Watcher
 from tests.wordpress.site import WordPress
 
 

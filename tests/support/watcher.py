@@ -30,5 +30,5 @@ class Watcher:
             self.complaints.append(f"request: {request.url}")
 
     def _console(self, message: ConsoleMessage) -> None:
-        if "Content Security AutoUpdateRule" in message.text:
+        if "Content Security Policy" in message.text:
             self.complaints.append(f"rule: {message.text}")
