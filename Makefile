@@ -9,8 +9,10 @@ PYTEST := $(BIN)/python -m pytest $(WORKERS)
 PYTEST_AND_IMAGES := $(BIN)/python -m tests.support.run_beside_images $(WORKERS)
 # More arguments for pytest, as in `make test ARGS=--durations=40`.
 ARGS ?=
+# How many sites `make demo-fleet` simulates.
+SITES ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-more test-all e2e unit chaos planted-errors lint format bench pot hashes plugin-release screenshots prepare images images-all clean
+.PHONY: help run demo demo-fleet test test-more test-all e2e unit chaos planted-errors lint format bench pot hashes plugin-release screenshots prepare images images-all clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +22,9 @@ run: $(VENV)/.run ## Start Aura: web, worker and scheduler; Ctrl-C stops all (PO
 
 demo: prepare $(VENV)/.dev ## Aura plus a dockerized WordPress with outdated plugins, ready to pair
 	@$(BIN)/python -m tests.wordpress.demo
+
+demo-fleet: $(VENV)/.dev ## Aura plus simulated sites with a month of history, to look at (SITES=60, PORT=8000)
+	@$(BIN)/python -m tests.fleet --sites $(SITES) $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: prepare lint ## Run what is needed to trust a change: lint and a part of each kind of test
 	$(PYTEST_AND_IMAGES) $(ARGS)

@@ -1,0 +1,151 @@
+"""`make demo-fleet`: Aura with simulated sites, until Ctrl-C.
+
+Web, worker and scheduler run as with `make run`. The sites answer signed requests by HTTP on the
+loopback interface, from this process, so every button works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.config import Config
+from app.models import migrate
+from app.models.base import db, use_database
+from app.run import serve
+from tests.fleet import build, catalog
+from tests.fleet.fleet import Fleet
+from tests.fleet.server import SiteServer
+
+_ROOT = Path(__file__).parents[2]
+
+
+class CannotStart(Exception):
+    """Something outside of the fleet prevents the start; the text says what to do."""
+
+
+def main() -> int:
+    """Build the fleet and run Aura; the exit status is Aura's own."""
+    wanted = _arguments()
+    # A terminal that closes, or `kill`, ends the fleet as Ctrl-C does. A process that a shell
+    # starts in the background ignores SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with _data_folder(wanted.keep) as folder:
+            return _run(wanted, folder)
+    except KeyboardInterrupt:
+        return 130
+    except (CannotStart, serve.CannotStart) as why:
+        print(why, file=sys.stderr)
+        return 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.fleet", description=__doc__)
+    parser.add_argument("--sites", type=int, default=build.SITES, help="how many (60)")
+    parser.add_argument("--seed", default=build.SEED, help="the same seed gives the same fleet")
+    parser.add_argument("--port", type=int, default=8000, help="of Aura; the sites use the next")
+    parser.add_argument("--keep", type=Path, help="keep Aura's data in this new folder")
+    wanted = parser.parse_args()
+    if wanted.sites < build.FEWEST:
+        parser.error(f"A fleet has at least {build.FEWEST} sites.")
+    return wanted
+
+
+@contextmanager
+def _data_folder(keep: Path | None) -> Iterator[Path]:
+    """Provide a new folder, which is removed at the end unless it is to be kept."""
+    if keep is not None:
+        if keep.exists() and any(keep.iterdir()):
+            raise CannotStart(f"{keep} is not empty. Name a new folder.")
+        keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield keep
+        return
+    folder = Path(tempfile.mkdtemp(prefix="aura-fleet-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _run(wanted: argparse.Namespace, folder: Path) -> int:
+    surroundings = {
+        "AURA_VAR": str(folder),
+        "AURA_AGENCY": catalog.AGENCY,
+        # Private addresses have to be allowed by name; those of the sites are.
+        "AURA_ALLOW_NETS": "127.0.0.0/8",
+        "PORT": str(wanted.port),
+    }
+    config = Config.from_env(surroundings)
+    serve._require_free_port(config)
+    with _site_server(wanted.port + 1) as server:
+        print(f"Building {wanted.sites} sites with a month of history ...", flush=True)
+        began = time.monotonic()
+        fleet = _build(config, wanted, server)
+        print(f"Done in {time.monotonic() - began:.0f} seconds.", flush=True)
+        server.start(fleet)
+        print(_guide(fleet, server), flush=True)
+        return _run_aura(surroundings)
+
+
+@contextmanager
+def _site_server(port: int) -> Iterator[SiteServer]:
+    try:
+        server = SiteServer(port)
+    except OSError as why:
+        raise CannotStart(
+            f"Port {port}, which the sites need, cannot be opened ({why.strerror}). "
+            "Choose another with --port."
+        ) from why
+    with server:
+        yield server
+
+
+def _build(config: Config, wanted: argparse.Namespace, server: SiteServer) -> Fleet:
+    migrate.to_newest(config.database_url, config.var_dir)
+    use_database(config.database_url)
+    with db.connection_context():
+        return build.build_fleet(config, wanted.sites, wanted.seed, address=server.address)
+
+
+def _guide(fleet: Fleet, server: SiteServer) -> str:
+    widest = max(len(one.email) for one in fleet.logins)
+    people = "\n".join(f"    {one.email:{widest}}  {one.name}, {one.about}" for one in fleet.logins)
+    waiting = next((one for one in fleet.sites.values() if one.paired is None), None)
+    example = f"{waiting.home}/wp-admin/" if waiting else server.origin
+    return f"""
+  Sign in as one of these people, all with the password "{fleet.password}":
+{people}
+
+  The sites answer at {server.origin}/NAME. A site that is not paired yet: create a pairing token
+  for it in Aura and paste it at {example}
+"""
+
+
+def _run_aura(surroundings: dict[str, str]) -> int:
+    # In a group of its own, so that Ctrl-C reaches it once, and from here.
+    aura = subprocess.Popen(
+        [sys.executable, "-m", "app.run.serve"],
+        cwd=_ROOT,
+        env=os.environ | surroundings,
+        start_new_session=True,
+    )
+    try:
+        return aura.wait()
+    except KeyboardInterrupt:
+        aura.send_signal(signal.SIGINT)
+        return aura.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

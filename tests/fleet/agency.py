@@ -1,0 +1,80 @@
+"""The people of the agency and its clients, who get their accounts as everybody does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.config import Config
+from app.domain.accounts import one_time_links, users
+from app.domain.accounts.login_throttle import ClientInfo
+from app.domain.actor import Actor
+from app.models.accounts import User
+from app.models.clients import Client
+
+PASSWORD = "correct horse battery staple"
+
+_OFFICE = "192.0.2.10"
+_BROWSERS = ("Firefox/150 (Macintosh)", "Chrome/148 (Windows)", "Safari/26 (iPhone)")
+
+
+@dataclass(frozen=True)
+class Login:
+    """An account of the fleet; everybody's password is PASSWORD."""
+
+    name: str
+    email: str
+    role: str
+    about: str
+
+    @property
+    def user(self) -> User:
+        return users.find_by_email(self.email)
+
+
+def set_up_owner(config: Config, now: datetime) -> Login:
+    """Become the first owner with the link that Aura prints."""
+    login = Login("Nora Fern", "nora@fernwood.example", "owner", "owner")
+    link = one_time_links.setup_link(config)
+    assert link is not None
+    users.set_up_owner(
+        token=link.rpartition("/")[2],
+        name=login.name,
+        email=login.email,
+        password=PASSWORD,
+        again=PASSWORD,
+        browser=ClientInfo(_OFFICE, _BROWSERS[0]),
+        config=config,
+        now=now,
+    )
+    return login
+
+
+def invite(
+    name: str,
+    email: str,
+    role: str,
+    *,
+    by: Actor,
+    config: Config,
+    now: datetime,
+    client: Client | None = None,
+) -> Login:
+    """Invite a person, who accepts at once."""
+    _, link = users.invite_user(
+        name=name, email=email, role=role, client=client, by=by, config=config, now=now
+    )
+    ip = _OFFICE if client is None else f"198.51.100.{client.id % 250 + 1}"
+    users.accept_invitation(
+        token=link.rpartition("/")[2],
+        password=PASSWORD,
+        again=PASSWORD,
+        browser=ClientInfo(ip, _BROWSERS[1 if client is None else 2]),
+        config=config,
+        now=now,
+    )
+    return Login(name, email, role, f"client user of {client.name}" if client else role)
+
+
+def as_actor(login: Login) -> Actor:
+    return Actor.of(login.user, _OFFICE)

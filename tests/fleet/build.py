@@ -1,0 +1,100 @@
+"""Build a fleet in the database that is bound: its month happens in this process, in seconds."""
+
+from __future__ import annotations
+
+import random
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from app import queue
+from app.config import Config
+from app.models.base import utcnow
+from tests.fleet import catalog
+from tests.fleet.fleet import Fleet, Website
+from tests.fleet.history import plan_history
+from tests.fleet.market import Market
+from tests.fleet.stories import FIXED_ROLES, ROLES, UNPAIRED_ROLES, plan_stories, plan_unpaired
+from tests.fleet.timeline import FleetClock, Timeline, Wire
+from tests.support.fakes import RecordingQueue
+
+SITES = 60
+SEED = "fernwood"
+FEWEST = 6
+
+
+def example_address(slug: str) -> str:
+    """Return an address that nothing in the world answers at."""
+    return f"https://{slug}.example"
+
+
+def build_fleet(
+    config: Config,
+    sites: int = SITES,
+    seed: str = SEED,
+    *,
+    address: Callable[[str], str] = example_address,
+    now: datetime | None = None,
+) -> Fleet:
+    """Fill the migrated, empty database of `config` with a fleet of `sites` sites; return it.
+
+    Everything happens through the domain functions, with signed messages, in the month before `now`
+    (default: the present). The same seed gives the same content, but other keys and ids. `address`
+    turns the name of a site in a URL into its home address. Leaves a queue that records jobs bound.
+    """
+    if sites < FEWEST:
+        raise ValueError(f"A fleet has at least {FEWEST} sites.")
+    ends_at = now or utcnow()
+    clock = FleetClock(ends_at - timedelta(days=31), ends_at)
+    wire = Wire()
+    timeline = Timeline(clock, wire, config)
+    fleet = Fleet(config, seed, clock, wire, timeline, Market(seed, ends_at))
+    websites = choose_websites(sites, seed, address)
+    paired = [one for one in websites if one.role not in UNPAIRED_ROLES]
+    queue.use(timeline)
+    plan_history(fleet, paired)
+    plan_stories(fleet, paired)
+    plan_unpaired(fleet, [one for one in websites if one.role in UNPAIRED_ROLES])
+    timeline.run(ends_at)
+    queue.use(RecordingQueue())
+    clock.is_live = True
+    return fleet
+
+
+def choose_websites(
+    count: int, seed: str, address: Callable[[str], str] = example_address
+) -> list[Website]:
+    """Return the sites of a fleet with their roles; those of each client follow one another."""
+    rounds = max(len(client.websites) for client in catalog.CLIENTS)
+    first = [
+        (client.websites[number], client)
+        for number in range(rounds)
+        for client in catalog.CLIENTS
+        if number < len(client.websites)
+    ]
+    named = first + [(f"{name} {town}", client) for town in catalog.TOWNS for name, client in first]
+    if count > len(named):
+        raise ValueError(f"There are names for {len(named)} sites.")
+    websites = [Website(name, client, address(_slug(name))) for name, client in named[:count]]
+    return _with_roles(websites, seed)
+
+
+def _with_roles(websites: list[Website], seed: str) -> list[Website]:
+    """Give the roles out by the dice; some sites stay as ordinary as most are."""
+    fixed = len(FIXED_ROLES)
+    ordinary = max(1, len(websites) // 10)
+    roles = [*ROLES[:1], *UNPAIRED_ROLES[:1], *ROLES[1:], *UNPAIRED_ROLES[1:]]
+    roles = roles[: len(websites) - fixed - ordinary]
+    roles += [""] * (len(websites) - fixed - len(roles))
+    random.Random(f"{seed}:roles").shuffle(roles)
+    return [
+        replace(website, role=role)
+        for website, role in zip(websites, [*FIXED_ROLES, *roles], strict=True)
+    ]
+
+
+def _slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower().replace("&", "and")).strip("-")

@@ -1,0 +1,125 @@
+"""A month in seconds: what happens when, in order, with the jobs that a worker would run."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.config import Config
+from app.domain.audit import verification
+from app.domain.changes import dry_run, execution, settlement
+from app.domain.connection import revocation, rotation
+from app.domain.crosscheck import site_log
+from app.domain.diagnostics import runs
+from app.domain.inventory import site_sync
+from app.http.connection_trace import Trace
+from app.http.errors import CallError, ErrorCode
+from app.http.site_client import Channel, ProbeResponse, Reply
+from app.models.base import utcnow
+from tests.fleet.site import FleetSite
+from tests.support.fakes import Clock
+
+# How long a job waits for a worker.
+_QUEUED_FOR = timedelta(seconds=2)
+
+
+class FleetClock(Clock):
+    """The time of the history, and the real time once the history is over."""
+
+    is_live = False
+
+    def __init__(self, begins_at: datetime, ends_at: datetime) -> None:
+        super().__init__(begins_at)
+        self.ends_at = ends_at
+
+    def __call__(self) -> datetime:
+        return utcnow() if self.is_live else self.now
+
+
+class Wire:
+    """The way to every site of the fleet, without a network."""
+
+    def __init__(self) -> None:
+        self.sites: dict[int, FleetSite] = {}
+
+    def call(self, channel: Channel, op: str, arguments: dict[str, Any], **more: Any) -> Reply:
+        return self.sites[channel.site_id].call(channel, op, arguments, **more)
+
+    def call_bearer(self, endpoint: str, document: dict[str, Any], **more: Any) -> Any:
+        return self._at(endpoint).call_bearer(endpoint, document, **more)
+
+    def look(self, url: str, **more: Any) -> ProbeResponse:
+        try:
+            return self._at(url).look(url, **more)
+        except LookupError:
+            why = CallError(ErrorCode.dns, {"detail": "no such name"})
+            return ProbeResponse(url, Trace(), error=why)
+
+    def _at(self, url: str) -> FleetSite:
+        for site in self.sites.values():
+            if url.startswith((f"{site.home}/", f"{site.home}?")):
+                return site
+        raise LookupError(url)
+
+
+class Timeline:
+    """Events by time. As the queue it runs each job soon after it was enqueued.
+
+    The clock stands at the time of the event, and goes on while a site installs an update.
+    """
+
+    def __init__(self, clock: FleetClock, wire: Wire, config: Config) -> None:
+        self.clock, self.wire, self.config = clock, wire, config
+        self._numbers = itertools.count()
+        self._events: list[tuple[datetime, int, Callable[..., object], tuple[Any, ...]]] = []
+        # Job names that are lost; pairing happens at once, and the audit log is read now and then.
+        self.lost_jobs = {"pair_site", "read_log", "recheck_site"}
+
+    def at(self, when: datetime, event: Callable[..., object], *args: Any) -> None:
+        """Have `event` called with `args` at that time; events of one time keep their order."""
+        heapq.heappush(self._events, (when, next(self._numbers), event, args))
+
+    def run(self, until: datetime) -> None:
+        """Let everything happen that is due by then, and leave the clock at that time."""
+        while self._events and self._events[0][0] <= until:
+            when, _, event, args = heapq.heappop(self._events)
+            self.clock.now = max(self.clock.now, when)
+            event(*args)
+        self.clock.now = max(self.clock.now, until)
+
+    # ---- as the queue ----
+
+    def put(self, name: str, ids: tuple[int, ...], delay_s: int) -> None:
+        if name not in self.lost_jobs:
+            self.at(
+                self.clock.now + timedelta(seconds=delay_s) + _QUEUED_FOR, self._work, name, ids
+            )
+
+    def _work(self, name: str, ids: tuple[int, ...]) -> None:
+        world: dict[str, Any] = {"config": self.config, "now": self.clock, "call": self.wire.call}
+        looking = {**world, "look": self.wire.look}
+        match name:
+            case "sync_site":
+                site_sync.run_sync(*ids, **world)
+            case "check_change":
+                dry_run.run_dry_run(*ids, **world)
+            case "run_change":
+                execution.run_change(*ids, **looking)
+            case "settle_change":
+                settlement.settle_change(*ids, **looking)
+            case "run_diagnostics_on_site":
+                runs.run_diagnostics(*ids, **looking)
+            case "rotate_keys":
+                rotation.run_rotation(*ids, **world)
+            case "deliver_revocation":
+                bearer = {"call_bearer": self.wire.call_bearer}
+                revocation.deliver_revocation(*ids, **world, **bearer)
+            case "read_log":
+                site_log.read_site_log(*ids, **world)
+            case "verify_audit_log":
+                verification.run_verification(*ids, now=self.clock)
+            case _:
+                raise ValueError(f"no site of the fleet can do {name}")
