@@ -12,7 +12,7 @@ ARGS ?=
 # How many sites `make demo-fleet` simulates.
 SITES ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help run demo demo-fleet test test-more test-all e2e unit chaos planted-errors lint format bench pot hashes plugin-release screenshots prepare images images-all clean
+.PHONY: help run demo demo-fleet test test-more test-all e2e unit chaos planted-errors lint format bench pot hashes plugin-release album screenshots prepare images images-all clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +29,8 @@ demo-fleet: $(VENV)/.dev ## Aura plus simulated sites with a month of history, t
 test: prepare lint ## Run what is needed to trust a change: lint and a part of each kind of test
 	$(PYTEST_AND_IMAGES) $(ARGS)
 
-test-more: images ## Run what CI adds: PostgreSQL for every test but the longest, and every PHP
-	$(PYTEST) --all -m nightly -k "(postgresql or test_contract) and not 200" $(ARGS)
+test-more: images ## Run what CI adds: PostgreSQL for every test but the longest, every PHP, every page in a browser
+	$(PYTEST) --all -m nightly -k "(postgresql or test_contract or test_accessible) and not 200" $(ARGS)
 
 test-all: prepare lint ## Run every test there is, and list the lines of app and jobs that none runs
 	$(PYTEST_AND_IMAGES) --all --cov --cov-report= $(ARGS)
@@ -74,6 +74,9 @@ plugin-release: $(VENV)/.run ## Pack and sign SiteAgent for the dashboard to off
 
 bench: images ## Measure what SiteAgent costs a site, against floors from the same run
 	@$(BIN)/python -m bench
+
+album: $(VENV)/.dev ## Photograph every page with sixty simulated sites into the folder album
+	@$(BIN)/python -m tests.pages.album
 
 screenshots: images-all ## Take the pictures in docs/img again, from a real run
 	AURA_WRITE_SCREENSHOTS=1 $(BIN)/python -m pytest --all tests/e2e

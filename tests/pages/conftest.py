@@ -1,4 +1,4 @@
-"""A real browser."""
+"""A real browser, and a fleet of simulated sites in a real Aura."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.support.chromium import running_chromium
+from tests.support.running_fleet import RunningFleet
+
+# Enough for every kind of page and state; the pages with sixty are measured without a browser.
+SITES = 24
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with running_chromium() as chromium:
         yield chromium
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[RunningFleet]:
+    running = RunningFleet(SITES)
+    yield running
+    running.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,59 @@
+"""Every page in a real browser: accessible, at every width, light and dark, without scrolling."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page
+
+from tests.support.crawl import crawl
+from tests.support.page_steps import sign_in
+from tests.support.running_fleet import RunningFleet
+from tests.support.watcher import Watcher
+
+pytestmark = pytest.mark.nightly
+
+_WIDTHS = (320, 360, 768, 1280, 1600)
+
+
+def _violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {node['target']} {node['html'][:120]}"
+        for rule in found
+        for node in rule["nodes"][:3]
+    ]
+
+
+def _excess(page: Page) -> int:
+    """How many pixels the page is wider than the window."""
+    return int(
+        page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    )
+
+
+@pytest.mark.parametrize("role", ["owner", "client"])
+def test_every_page_is_accessible_at_every_width(
+    context: BrowserContext, fleet: RunningFleet, role: str
+) -> None:
+    watcher, page = Watcher(context), context.new_page()
+    page.goto(f"{fleet.url}/sign-in")
+    problems = [f"/sign-in {one}" for one in _violations(page)]
+    sign_in(page, fleet, fleet.email_of(role))
+
+    def fetch(address: str) -> str:
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.goto(fleet.url + address)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            problems.extend(f"{address} ({scheme}) {one}" for one in _violations(page))
+        for width in _WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            if (excess := _excess(page)) > 0:
+                problems.append(f"{address} is {excess} px too wide at {width} px")
+        return page.content()
+
+    pages = [address for address, _ in crawl(fetch)]
+    assert len(pages) > 5
+    assert problems == []
+    assert watcher.complaints == []

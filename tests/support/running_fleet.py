@@ -1,0 +1,77 @@
+"""Aura with simulated sites, as `make demo-fleet` starts it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tests.fleet.agency import PASSWORD
+
+_ROOT = Path(__file__).parents[2]
+_START_S = 300
+_READY = "Ctrl-C stops everything"
+# As the fleet prints its people: e-mail address, name, role.
+_PERSON = re.compile(r"\s+(\S+@\S+)\s+.+, ((?:owner|operator|viewer|client).*)$")
+
+
+class RunningFleet:
+    """A started fleet. `url` is the address of its Aura."""
+
+    password = PASSWORD
+
+    def __init__(self, sites: int) -> None:
+        port = _free_ports()
+        self.url = f"http://127.0.0.1:{port}"
+        self._lines: list[str] = []
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.fleet", "--sites", str(sites), "--port", str(port)],
+            cwd=_ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        deadline = time.monotonic() + _START_S
+        while not any(_READY in line for line in list(self._lines)):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError("The fleet did not start:\n" + "".join(self._lines))
+            time.sleep(0.2)
+
+    def email_of(self, role: str) -> str:
+        """Return the address with which the first person in this role signs in."""
+        people = (_PERSON.match(line) for line in list(self._lines))
+        return next(one[1] for one in people if one and one[2].startswith(role))
+
+    def stop(self) -> None:
+        """Press Ctrl-C and wait."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        self._process.wait(timeout=60)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            self._lines.extend(stream)
+
+
+def _free_ports() -> int:
+    """Return a free port after which the next is free too."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
