@@ -26,6 +26,7 @@ from tests.plugin.support.servers import php_settings
 from tests.plugin.support.signed_requests import connect, forget
 from tests.wordpress.engine import docker
 
+_PLUGIN = "/var/www/wordpress/wp-content/plugins/contact-desk"
 # What hosts set so that one customer's code cannot empty the cache of another's.
 CLOSED = {
     "restrict_api": "opcache.restrict_api=/nowhere",
@@ -54,7 +55,7 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
 def compiled(wp) -> None:
     """Have the web server compile what is on disk now, and keep it."""
     # Files younger than two seconds are not cached (opcache.file_update_protection).
-    time.sleep(3)
+    docker("exec", wp.container, "find", _PLUGIN, "-exec", "touch", "-d", "1 hour ago", "{}", "+")
     for _ in range(4):
         assert requests.get(wp.url, timeout=60).status_code == 200
 

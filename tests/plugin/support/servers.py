@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import requests
-
 from tests.wordpress.engine import docker
 
 _FILE = "for one in /etc/php/*/apache2/conf.d; do %s; done"
-_RESTART = "set +u; . /etc/apache2/envvars; apache2 -k graceful"
-_PATIENCE_S = 30
+# Ends when the last process that knows the former settings has ended. One that its parent has not
+# waited for yet answers no request.
+_RESTART = """
+set +u; . /etc/apache2/envvars
+former=$(pgrep --parent "$(cat "$APACHE_PID_FILE")")
+apache2 -k graceful
+for process in $former; do
+    for _ in {1..600}; do
+        grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$process/status" || continue 2
+        sleep 0.05
+    done
+    echo "Apache's process $process did not end." >&2; exit 1
+done
+"""
 
 
 def shell(wp: Any, script: str) -> str:
@@ -26,23 +35,7 @@ def php_settings(wp: Any, settings: str) -> Iterator[None]:
     """While it lasts, php.ini of the web server says this too; PHP is restarted twice."""
     write = f"printf '%s\\n' '{settings}' > $one/zz-setting.ini"
     shell(wp, f"{_FILE % write}; {_RESTART}")
-    _wait(wp)
     try:
         yield
     finally:
         shell(wp, f"{_FILE % 'rm $one/zz-setting.ini'}; {_RESTART}")
-        _wait(wp)
-
-
-def _wait(wp: Any) -> None:
-    """Until processes of the new generation answer."""
-    time.sleep(1.5)
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        try:
-            requests.get(f"{wp.url}/wp-includes/images/blank.gif", timeout=5)
-        except requests.RequestException:
-            time.sleep(0.2)
-        else:
-            return
-    raise AssertionError("the web server did not come back")
