@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.domain.reporting.php_eol import ends_on
+from app.domain.inventory.php_eol import ends_on
 from app.domain.reporting.sync_stats import (
     NOT_ASKED,
     NOT_CONNECTED,

@@ -1,40 +1,55 @@
-"""What needs attention: the one definition for all lists, counters and pages."""
+"""What needs attention: the one definition for the overview, the counters and a site's page."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from app.domain import alerts, permissions
 from app.domain.actor import Actor
 from app.domain.changes import approvals
+from app.domain.inventory import php_eol
 from app.models.alerts import Alert
+from app.models.audit import Verification
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import PROPOSED, Change
 from app.models.clients import SECOND, SELF
-from app.models.sites import Site
+from app.models.fleet import FleetSite
+from app.models.sites import NEW, Site
 
+# Severities, the most urgent first.
 CRITICAL = "critical"
-WARNING = "warning"
+CHECK = "check"
+WAITING = "waiting"
+SOON = "soon"
+SEVERITIES = (CRITICAL, CHECK, WAITING, SOON)
 
 # Severity of each value of Site.connection that needs attention.
 CONNECTIONS = {
     "unreachable": CRITICAL,
     "blocked": CRITICAL,
     "quarantined": CRITICAL,
-    "degraded": WARNING,
-    "revoked_unproven": WARNING,
-    "revoked_unreached": WARNING,
-    "disconnected": WARNING,
-    "disconnected_unconfirmed": WARNING,
+    "degraded": CHECK,
+    "revoked_unproven": CHECK,
+    "revoked_unreached": CHECK,
+    "disconnected": CHECK,
+    "disconnected_unconfirmed": CHECK,
 }
+# From how many sites on the same problem is one task. Fewer are named one by one.
+_MERGED_FROM = 3
+# How long before its end an auto-update rule is mentioned.
+_RULE_ENDS_SOON = timedelta(days=14)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Item:
-    """One reason why a site needs attention.
+    """One reason for attention.
 
-    `about` is 'connection', 'change' or 'alert'. `word` is the connection, the state of the change
-    or the kind of the alert. `id` is that of the change or the alert.
+    `about` is 'audit_log', 'alert', 'connection', 'change', 'approval', 'rule', 'php' or 'new'.
+    `word` is the connection, the state of the change or the kind of the alert. `id` is the number
+    of `row`, which is the alert, change, verification or rule itself.
     """
 
     about: str
@@ -43,6 +58,76 @@ class Item:
     id: int = 0
     name: str = ""
     since: datetime | None = None
+    site: Site | FleetSite | None = None
+    row: Alert | Change | Verification | AutoUpdateRule | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a person does next: about one item, or about several that are alike."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def first(self) -> Item:
+        return self.items[0]
+
+    @property
+    def severity(self) -> str:
+        return self.first.severity
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it counts as something that needs a person now."""
+        return self.severity != SOON
+
+    @property
+    def site_names(self) -> list[str]:
+        """Return the names of its sites, each once."""
+        return list(dict.fromkeys(one.site.name for one in self.items if one.site))
+
+
+def urgent(actor: Actor, sites: Sequence[FleetSite] | None = None) -> list[Item]:
+    """Return what needs attention now, as far as this actor may see it.
+
+    `sites` are the sites of the actor, if the caller has read them.
+    """
+    return [*_audit_log(actor), *_about_sites(actor, sites=sites), *_approvals(actor)]
+
+
+def upcoming(actor: Actor, sites: Iterable[FleetSite], now: datetime) -> list[Item]:
+    """Return what can wait a few days, as far as this actor may see it."""
+    found = []
+    for site in sites:
+        last_day = php_eol.ends_on(site.php) if site.php and site.is_paired else None
+        if last_day is not None and last_day < now.date():
+            found.append(Item("php", "ended", SOON, name=site.php, site=site))
+        if site.state == NEW and permissions.is_allowed(actor.role, "pair"):
+            found.append(Item("new", NEW, SOON, since=site.added_at, site=site))
+    if permissions.is_allowed(actor.role, "overview"):
+        found += [
+            Item("rule", "ends", SOON, rule.id, rule.name, rule.expires_at, row=rule)
+            for rule in AutoUpdateRule.in_force(now)
+            if rule.expires_at - now < _RULE_ENDS_SOON
+        ]
+    return found
+
+
+def tasks(items: Iterable[Item]) -> list[Task]:
+    """Return the items as tasks: the most urgent first, of equal ones what is broken now.
+
+    Approvals are one task, and so is the same problem on many sites.
+    """
+    groups: dict[tuple[str, ...], list[Item]] = {}
+    for item in items:
+        groups.setdefault(_likeness(item), []).append(item)
+    found = []
+    for (about, *_), members in groups.items():
+        ordered = tuple(sorted(members, key=_age, reverse=True))
+        is_one = len(members) >= _MERGED_FROM or about in ("approval", "php", "new")
+        found += [Task(ordered)] if is_one else [Task((one,)) for one in ordered]
+    found.sort(key=lambda task: _age(task.first), reverse=True)
+    return sorted(found, key=lambda task: (SEVERITIES.index(task.severity), _rank(task)))
 
 
 def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
@@ -51,19 +136,10 @@ def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
     The result contains only what this actor may see: client users see their own sites and no
     alerts.
     """
-    only = permissions.restricted_client_id(actor)
     found: dict[int, list[Item]] = {}
-    for alert in Alert.open_ones(site) if permissions.is_allowed(actor.role, "audit") else []:
-        item = Item("alert", alert.kind, alerts.severity(alert.kind), alert.id, "", alert.raised_at)
-        found.setdefault(alert.site_id, []).append(item)
-    for change in Change.to_check(client_id=only, site=site):
-        severity = CRITICAL if change.is_incident else WARNING
-        item = Item("change", change.state, severity, change.id, change.name, change.ended_at)
-        found.setdefault(change.site_id, []).append(item)
-    for one in Site.in_connection(tuple(CONNECTIONS), client_id=only, site=site):
-        since = one.error_at or one.revoked_at or one.quarantine_at
-        item = Item("connection", one.connection, CONNECTIONS[one.connection], since=since)
-        found.setdefault(one.id, []).append(item)
+    for item in _about_sites(actor, site):
+        if item.site:
+            found.setdefault(item.site.id, []).append(item)
     for items in found.values():
         items.sort(key=lambda item: item.severity != CRITICAL)
     return found
@@ -71,12 +147,75 @@ def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
 
 def waiting_for(actor: Actor) -> int:
     """Return the number of updates that wait for this user's approval."""
-    if not permissions.is_allowed(actor.role, "decide"):
-        return 0
-    waiting = Change.listing(
-        PROPOSED, client_id=permissions.restricted_client_id(actor), limit=None
+    return len(_approvals(actor))
+
+
+def _about_sites(
+    actor: Actor, site: Site | None = None, sites: Sequence[FleetSite] | None = None
+) -> list[Item]:
+    only = permissions.restricted_client_id(actor)
+    open_alerts = Alert.open_ones(site) if permissions.is_allowed(actor.role, "audit") else []
+    found = [_of_alert(alert) for alert in open_alerts]
+    found += [_of_change(change) for change in Change.to_check(client_id=only, site=site)]
+    known: Iterable[Site | FleetSite] = (
+        Site.in_connection(tuple(CONNECTIONS), client_id=only, site=site)
+        if sites is None
+        else [one for one in sites if one.connection in CONNECTIONS]
     )
-    return sum(_is_theirs(change, actor) for change in waiting)
+    for one in known:
+        since = one.error_at or one.revoked_at or one.quarantine_at
+        severity = CONNECTIONS[one.connection]
+        found.append(Item("connection", one.connection, severity, since=since, site=one))
+    return found
+
+
+def _of_alert(alert: Alert) -> Item:
+    severity = CRITICAL if alerts.severity(alert.kind) == "critical" else CHECK
+    return Item(
+        "alert", alert.kind, severity, alert.id, since=alert.raised_at, site=alert.site, row=alert
+    )
+
+
+def _of_change(change: Change) -> Item:
+    return Item(
+        "change",
+        change.state,
+        CRITICAL if change.is_incident else CHECK,
+        change.id,
+        change.name,
+        since=change.ended_at,
+        site=change.site,
+        row=change,
+    )
+
+
+def _audit_log(actor: Actor) -> list[Item]:
+    is_reader = permissions.is_allowed(actor.role, "audit")
+    broken = Verification.unseen() if is_reader else None
+    if broken is None:
+        return []
+    return [Item("audit_log", broken.state, CRITICAL, broken.id, "", broken.ended_at, row=broken)]
+
+
+def _approvals(actor: Actor) -> list[Item]:
+    """Return the updates that wait for the approval of this user."""
+    if not permissions.is_allowed(actor.role, "decide"):
+        return []
+    only = permissions.restricted_client_id(actor)
+    return [
+        Item(
+            "approval",
+            PROPOSED,
+            WAITING,
+            one.id,
+            one.name,
+            one.requested_at or one.proposed_at,
+            one.site,
+            one,
+        )
+        for one in Change.listing(PROPOSED, client_id=only, limit=None)
+        if _is_theirs(one, actor)
+    ]
 
 
 def _is_theirs(change: Change, actor: Actor) -> bool:
@@ -85,3 +224,21 @@ def _is_theirs(change: Change, actor: Actor) -> bool:
     if change.site.approvals == SECOND and change.proposed_by_id == actor.id:
         return False
     return approvals.can_decide(actor, change.site)
+
+
+def _likeness(item: Item) -> tuple[str, ...]:
+    """Return what two items have in common that a person handles together."""
+    if item.about == "approval":
+        return (item.about,)
+    if isinstance(item.row, Change):
+        return (item.about, item.word, item.severity, item.row.ident, item.row.to_version)
+    return (item.about, item.word, item.severity)
+
+
+def _rank(task: Task) -> int:
+    """Return 0 for what is broken now, which comes before what happened once."""
+    return 0 if task.first.about in ("audit_log", "connection") else 1
+
+
+def _age(item: Item) -> datetime:
+    return item.since or _LONG_AGO

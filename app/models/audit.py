@@ -147,6 +147,13 @@ class AuditEntry(BaseModel):
         return cls.with_details(list(query))
 
     @classmethod
+    def notable(cls, events: Collection[str], since: datetime, limit: int) -> list[AuditEntry]:
+        """Return the newest entries of these events since then, the newest first."""
+        first_seq = Day.select(fn.MIN(Day.first_seq)).where(Day.day >= since.date().isoformat())
+        query = cls.select().where(cls.event.in_(events), cls.seq >= first_seq, cls.at >= since)
+        return cls.with_details(list(query.order_by(cls.seq.desc()).limit(limit)))
+
+    @classmethod
     def about_component(
         cls, site_id: int, ident: str, *, events: Collection[str], since: datetime
     ) -> list[AuditEntry]:

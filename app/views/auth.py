@@ -57,7 +57,7 @@ def set_up_owner(token: str) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _set_up_page(typed, refusal.messages), 422
-    return _start_session(opened, url_for("sites.index"))
+    return _start_session(opened, url_for("overview.index"))
 
 
 @bp.get("/sign-in")
@@ -116,7 +116,7 @@ def accept(token: str) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _invitation_page(one_time_links.invited_user(token, config), refusal.messages), 422
-    return _start_session(opened, url_for("sites.index"))
+    return _start_session(opened, url_for("overview.index"))
 
 
 def _start_session(opened: AuthenticatedSession, path: str) -> ResponseReturnValue:

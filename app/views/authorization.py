@@ -32,7 +32,7 @@ from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
 from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired
-from app.models.audit import AuditEntry, Verification
+from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.clients import Client
@@ -105,10 +105,9 @@ def _refuse_unguarded() -> None:
 
 
 def _permissions() -> dict[str, Any]:
-    """Return `may_pair` and so on for every template, and the audit log warning."""
+    """Return `may_pair` and so on for every template."""
     role = current_user.role if current_user.is_authenticated else ""
-    broken = Verification.unseen() if permissions.is_allowed(role, "audit") else None
-    return {"failed_verification": broken} | {
+    return {
         f"may_{verb}": permissions.is_allowed(role, verb)
         for verb in permissions.ROLES_BY_PERMISSION
     }

@@ -54,6 +54,11 @@ def day(value: date | str) -> str:
     return f"{at.day} {at:%b %Y}"
 
 
+def weekday_date(at: datetime) -> str:
+    """Return `Thursday, November 26`."""
+    return f"{at:%A, %B} {at.day}"
+
+
 def day_if_one(text: str) -> str:
     """Return `14 Sep 2026` for the release time of a translation; other texts unchanged."""
     try:
@@ -158,6 +163,7 @@ _FILTERS = (
     iso_time,
     full_time,
     day,
+    weekday_date,
     day_if_one,
     initial,
     words,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, request
+from flask import Blueprint, g, request
 from flask_login import current_user
 
-from app.domain import alerts as alert_actions
 from app.domain import attention, permissions
-from app.domain.actor import Actor
-from app.models.alerts import Alert
+from app.domain.attention import Item
 from app.models.sites import Site
 from app.views.authorization import current_actor
 
@@ -42,47 +41,62 @@ class Place:
 
 @dataclass(frozen=True)
 class Frame:
-    """The frame of a page: the navigation and the critical alerts."""
+    """The frame of a page: the navigation, and what every page warns of."""
 
     places: list[Place]
-    critical: list[Alert]
+    critical_alerts: list[Item]
+    changed_log: Item | None
+
+
+def remember(urgent: list[Item], sites: int) -> None:
+    """Keep what a view has read for its page, so that the frame does not read it again."""
+    g.urgent, g.site_count = urgent, sites
 
 
 @bp.app_template_global("page_frame")
 def page_frame() -> Frame:
     """Return the frame for the signed-in user."""
     actor, role = current_actor(), current_user.role
-    alerts = Alert.open_ones() if permissions.is_allowed(role, "audit") else []
-    critical = [one for one in alerts if alert_actions.severity(one.kind) == attention.CRITICAL]
-    places = [_sites(actor), _updates(actor, role)]
-    if permissions.is_allowed(role, "audit"):
-        places.append(_alerts(len(alerts), len(critical)))
+    urgent: list[Item] = g.urgent if "urgent" in g else attention.urgent(actor)
+    only = permissions.restricted_client_id(actor)
+    sites: int = g.site_count if "site_count" in g else Site.count_of(only)
+    return Frame(
+        places=_places(role, urgent, sites),
+        critical_alerts=[
+            one for one in urgent if one.about == "alert" and one.severity == attention.CRITICAL
+        ],
+        changed_log=next((one for one in urgent if one.about == "audit_log"), None),
+    )
+
+
+def _places(role: str, urgent: Sequence[Item], sites: int) -> list[Place]:
+    tasks = attention.tasks(urgent)
+    is_critical = any(task.severity == attention.CRITICAL for task in tasks)
+    found = [
+        Place("/", "Overview", "house", len(tasks), is_urgent=is_critical),
+        Place("/sites", "Sites", "layout-grid", sites),
+        _updates(role, urgent),
+    ]
+    is_reader = permissions.is_allowed(role, "audit")
+    if is_reader:
+        found.append(_alerts([one for one in urgent if one.about == "alert"]))
     label = "Clients" if permissions.is_allowed(role, "overview") else "Report"
-    places.append(Place("/clients", label, "briefcase"))
-    if permissions.is_allowed(role, "audit"):
-        places.append(Place("/audit", "Activity", "scroll-text"))
-    places.append(
-        Place("/settings", "Settings", "sliders-horizontal", also=("/team", "/what-leaves"))
-    )
-    return Frame(places, critical)
+    found.append(Place("/clients", label, "briefcase"))
+    if is_reader:
+        found.append(Place("/audit", "Activity", "scroll-text"))
+    also = ("/team", "/what-leaves")
+    return [*found, Place("/settings", "Settings", "sliders-horizontal", also=also)]
 
 
-def _sites(actor: Actor) -> Place:
-    count = Site.count_of(permissions.restricted_client_id(actor))
-    return Place("/", "Sites", "layout-grid", count, also=("/sites/",))
+def _updates(role: str, urgent: Sequence[Item]) -> Place:
+    about = {"approval", "change"} if permissions.is_allowed(role, "approve") else {"approval"}
+    count = sum(one.about in about for one in urgent)
+    also = ("/auto-update-rules",)
+    return Place("/changes", "Updates", "circle-arrow-up", count, "for you", also=also)
 
 
-def _updates(actor: Actor, role: str) -> Place:
-    to_do = attention.waiting_for(actor)
-    if permissions.is_allowed(role, "approve"):
-        found = attention.by_site(actor)
-        to_do += sum(one.about == "change" for items in found.values() for one in items)
-    return Place(
-        "/changes", "Updates", "circle-arrow-up", to_do, "for you", also=("/auto-update-rules",)
-    )
-
-
-def _alerts(count: int, critical: int) -> Place:
+def _alerts(items: Sequence[Item]) -> Place:
+    critical = sum(one.severity == attention.CRITICAL for one in items)
     if critical:
         return Place("/alerts", "Alerts", "bell", critical, "critical", is_urgent=True)
-    return Place("/alerts", "Alerts", "bell", count, "open")
+    return Place("/alerts", "Alerts", "bell", len(items), "open")

@@ -12,6 +12,7 @@ from app.domain.actor import Actor
 from app.domain.attention import Item
 from app.domain.changes import candidates, rule_coverage
 from app.domain.changes.candidates import Candidate
+from app.domain.inventory import php_eol
 from app.domain.inventory.versions import available_updates
 from app.domain.sites import tag_names
 from app.models.audit import AuditEntry
@@ -227,13 +228,14 @@ def list_sites(actor: Actor, *, q: str, state: str, sort: str, tag: str = "") ->
     tagged, known = ({}, {}) if client_id is not None else (SiteTag.by_site(), SiteTag.in_use())
     # Users who do not see tags must not find sites by them either.
     wanted = tag_names.fold(tag[: tag_names.MAX_CHARS + 1]) if client_id is None else ""
+    versions = Report.versions()
     chosen = [
         site
         for site in Site.listing(q=q, sort=sort, client_id=client_id)
-        if _is_in(site, state, needs)
+        if (_has_old_php(site, versions) if state == "old_php" else _is_in(site, state, needs))
         and (not wanted or wanted in map(tag_names.fold, tagged.get(site.id, ())))
     ]
-    versions, page = Report.versions(), page_of(chosen)
+    page = page_of(chosen)
     return Listing(
         rows=[
             _row(site, versions, tagged.get(site.id, []), needs.get(site.id, []))
@@ -267,6 +269,12 @@ def _is_in(site: Site, group: str, needs: dict[int, list[Item]]) -> bool:
 def _has_updates(site: Site) -> bool:
     """Whether updates are available. Sites that are no longer connected do not count."""
     return site.is_paired and site.update_count > 0
+
+
+def _has_old_php(site: Site, versions: dict[int, tuple[str, str]]) -> bool:
+    """Whether PHP of a connected site no longer gets security fixes."""
+    last_day = php_eol.ends_on(versions[site.id][1]) if site.id in versions else None
+    return site.is_paired and last_day is not None and last_day < utcnow().date()
 
 
 def site_page(site: Site, actor: Actor) -> SitePage:

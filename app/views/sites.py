@@ -39,7 +39,7 @@ _NOT_ENCRYPTED = (
 )
 
 
-@bp.get("/")
+@bp.get("/sites")
 @require_permission("see")
 def index() -> ResponseReturnValue:
     listing = list_sites(

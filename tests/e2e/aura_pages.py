@@ -28,12 +28,11 @@ def set_up_or_sign_in(page: Page, aura: RunningAura) -> None:
         page.get_by_label("E-mail").fill(EMAIL)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", level=1, name="Sites")).to_be_visible()
+    expect(page.get_by_role("link", name="Overview")).to_be_visible()
 
 
 def add_site(page: Page, aura: RunningAura, url: str, name: str, client: str = "") -> None:
-    page.goto(aura.url)
-    page.get_by_role("link", name="Add site").click()
+    page.goto(f"{aura.url}/sites/new")
     page.get_by_label("Address").fill(url)
     page.get_by_label("Name", exact=False).first.fill(name)
     page.get_by_label("Client").fill(client)

@@ -38,8 +38,8 @@ def installed(shop: WordPress) -> str:
 
 
 def open_site(page: Page, agency: RunningAura) -> None:
-    page.goto(agency.url)
-    page.get_by_role("link", name=NAME).click()
+    page.goto(f"{agency.url}/sites")
+    page.locator("main").get_by_role("link", name=NAME).click()
 
 
 def sync(page: Page, agency: RunningAura) -> None:
@@ -82,7 +82,7 @@ def invite_ben(page: Page, ben: Page, agency: RunningAura) -> None:
         ben.get_by_label("E-mail").fill(BENS_EMAIL)
         ben.get_by_label("Password").fill(BENS_PASSWORD)
         ben.get_by_role("button", name="Sign in").click()
-    expect(ben.get_by_role("heading", level=1, name="Sites")).to_be_visible()
+    expect(ben.get_by_role("link", name="Overview")).to_be_visible()
 
 
 def propose(ben: Page, agency: RunningAura, name: str, reason: str, *, apart: str = "") -> str:

@@ -27,8 +27,8 @@ def open_healthy_site(page: Page, aura: RunningAura, site: WordPress, name: str)
 
 
 def open_site(page: Page, aura: RunningAura, name: str) -> None:
-    page.goto(aura.url)
-    page.get_by_role("link", name=name).click()
+    page.goto(f"{aura.url}/sites")
+    page.locator("main").get_by_role("link", name=name).click()
 
 
 def sync(page: Page) -> None:

@@ -33,8 +33,8 @@ def connect(page: Page, wp_admin: Page, aura: RunningAura, wordpress: WordPress)
 
 
 def open_site(page: Page, aura: RunningAura) -> None:
-    page.goto(aura.url)
-    page.get_by_role("link", name=NAME).click()
+    page.goto(f"{aura.url}/sites")
+    page.locator("main").get_by_role("link", name=NAME).click()
 
 
 def test_a_site_is_paired_read_and_revoked_with_one_click(
@@ -81,6 +81,8 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     album.show(page, "site", at=".badges")
     album.show(page, "report", at="#plugins")
     page.goto(aura.url)
+    album.show(page, "overview")
+    page.goto(f"{aura.url}/sites")
     album.show(page, "sites")
     wp_admin_pages.open_settings(wp_admin, wordpress, "&tab=data")
     album.wp_admin(wp_admin, "wp-admin-data")

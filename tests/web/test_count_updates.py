@@ -46,7 +46,7 @@ def mixed(today: Site, fake, config) -> Site:
 
 
 def test_list_site_page_report_and_entry_name_the_same_number(as_ana, mixed):
-    row = re.search(r'data-label="Updates".*?<strong>(\d+)</strong>', as_ana.get("/").text)
+    row = re.search(r'data-label="Updates".*?<strong>(\d+)</strong>', as_ana.get("/sites").text)
     assert row
     assert row.group(1) == "4"
     page = as_ana.get(f"/sites/{mixed.id}").text

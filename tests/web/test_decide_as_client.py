@@ -57,11 +57,11 @@ def approve_as(person, change):
 
 
 def test_she_sees_her_sites_and_no_trace_of_others(as_dora, hers, others):
-    for path in ("/", "/?q=Florist", "/changes"):
+    for path in ("/", "/sites?q=Florist", "/changes"):
         text = as_dora.get(path).text
         assert FLORIST not in text
         assert "florist" not in text.replace("q=Florist", "").replace('value="Florist"', "")
-    assert "Bakery" in as_dora.get("/").text
+    assert "Bakery" in as_dora.get("/sites").text
     assert as_dora.get(f"/sites/{hers.id}").status_code == 200
 
 
@@ -109,7 +109,7 @@ def test_what_concerns_the_agency_is_not_hers(as_dora, hers):
 def test_one_of_no_client_sees_nothing(as_dora, hers, others, dora):
     User.update(client_id=None).where(User.id == dora.id).execute()
     assert as_dora.get(f"/sites/{hers.id}").status_code == 404
-    assert "Bakery" not in as_dora.get("/").text
+    assert "Bakery" not in as_dora.get("/sites").text
 
 
 # ---- what she decides ----

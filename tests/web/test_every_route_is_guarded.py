@@ -16,6 +16,7 @@ NEEDS = {
     "account.change_password": "account",
     "account.end_session": "account",
     "account.end_other_sessions": "account",
+    "overview.index": "see",
     "settings.index": "see",
     "settings.style": "see",
     "alerts.index": "audit",

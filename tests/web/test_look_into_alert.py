@@ -56,7 +56,7 @@ def test_the_number_stands_in_the_navigation_the_list_and_on_the_sites_page(
     raise_one(paired, key="n2")
     counter = '<span class="count count-urgent">2 critical</span>'
     assert counter in as_cleo.get("/account").text
-    assert as_cleo.get("/").text.count("Someone else called the site") >= 2
+    assert as_cleo.get("/sites").text.count("Someone else called the site") >= 2
     page = as_cleo.get(f"/sites/{paired.id}").text
     assert "2 open alerts" in page
     assert "Someone else called the site" in page
@@ -73,14 +73,14 @@ def test_a_critical_alert_is_on_every_page_until_it_is_resolved(
     as_ben, as_dora, paired: Site, ana: Actor
 ) -> None:
     alert = raise_one(paired, alerts.AUDIT_LOG_LOST)
-    paths = ("/", "/changes", "/account", "/audit", f"/sites/{paired.id}")
+    paths = ("/sites", "/changes", "/account", "/audit", f"/sites/{paired.id}")
     for path in paths:
         assert 'class="alert-bar"' in as_ben.get(path).text
-    assert 'class="alert-bar"' not in as_dora.get("/").text
+    assert 'class="alert-bar"' not in as_dora.get("/sites").text
     alerts.close_alert(
         alert, by=ana, note="restored", with_others=False, confirmed_at=utcnow(), now=utcnow()
     )
-    assert 'class="alert-bar"' not in as_ben.get("/").text
+    assert 'class="alert-bar"' not in as_ben.get("/sites").text
 
 
 def test_a_warning_is_counted_and_fills_no_page(as_ben, paired: Site) -> None:
@@ -102,7 +102,7 @@ def test_it_is_closed_with_words_and_by_whom_it_was(as_ana, paired: Site) -> Non
 
 def test_somebody_who_was_away_shows_first_who_they_are(as_ana, paired: Site, database) -> None:
     alert = raise_one(paired)
-    as_ana.get("/")
+    as_ana.get("/sites")
     UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
     assert "Aura asks for your password first." in as_ana.get(f"/alerts/{alert.id}").text
     answer = as_ana.post(f"/alerts/{alert.id}/close", data={"note": "a test of ours"})
@@ -120,7 +120,7 @@ def test_who_only_looks_is_offered_no_button_and_a_client_sees_no_alert(
     assert as_cleo.post(f"/alerts/{alert.id}/close", data={"note": "x"}).status_code == 403
     assert as_dora.get("/alerts").status_code == 403
     assert as_dora.get(f"/alerts/{alert.id}").status_code == 403
-    assert "Alerts" not in as_dora.get("/").text
+    assert "Alerts" not in as_dora.get("/sites").text
 
 
 def test_an_unknown_alert_is_not_found(as_ana) -> None:

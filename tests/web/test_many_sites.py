@@ -36,7 +36,7 @@ def names(text: str) -> set[str]:
 
 
 def test_the_list_of_sites_has_pages(as_ana: Any, many: None) -> None:
-    pages = [as_ana.get(f"/?page={number}").text for number in (1, 2, 3)]
+    pages = [as_ana.get(f"/sites?page={number}").text for number in (1, 2, 3)]
     assert [len(names(page)) for page in pages] == [PAGE_SIZE, PAGE_SIZE, 30]
     assert len(set().union(*map(names, pages))) == MANY
     assert f"Sites 1 to {PAGE_SIZE} of {MANY}" in pages[0]
@@ -45,17 +45,17 @@ def test_the_list_of_sites_has_pages(as_ana: Any, many: None) -> None:
 
 
 def test_a_filter_is_kept_from_page_to_page(as_ana: Any, many: None) -> None:
-    page = as_ana.get("/?q=Site 1&sort=-added").text
+    page = as_ana.get("/sites?q=Site 1&sort=-added").text
     assert f"{PAGE_SIZE} of {MANY} shown" in page
-    again = as_ana.get("/?q=Site&sort=-added").text
-    assert re.search(r'href="/\?page=2&amp;q=Site&amp;sort=-added"', again)
+    again = as_ana.get("/sites?q=Site&sort=-added").text
+    assert re.search(r'href="/sites\?page=2&amp;q=Site&amp;sort=-added"', again)
 
 
 @pytest.mark.parametrize(("asked", "shown"), [("0", "001"), ("99", "229"), ("x", "001")])
 def test_a_page_that_is_not_there_is_the_nearest(
     as_ana: Any, many: None, asked: str, shown: str
 ) -> None:
-    assert f"Site {shown}" in as_ana.get(f"/?page={asked}").text
+    assert f"Site {shown}" in as_ana.get(f"/sites?page={asked}").text
 
 
 def test_updates_of_every_site_can_be_proposed(as_ana: Any, many: None) -> None:

@@ -63,8 +63,8 @@ def test_too_much_is_refused_before_it_is_read(as_ana):
         f"/audit?before={'9' * 30}",
         f"/audit?site={'9' * 30}",
         "/audit?before=-1&site=%C2%B2",
-        f"/?q={'x' * 5000}",
-        "/?q=%ff%fe",
+        f"/sites?q={'x' * 5000}",
+        "/sites?q=%ff%fe",
     ],
 )
 def test_numbers_and_texts_beyond_all_measure_break_nothing(as_ana, path):
@@ -72,7 +72,7 @@ def test_numbers_and_texts_beyond_all_measure_break_nothing(as_ana, path):
 
 
 def test_a_text_that_no_database_keeps_is_refused(as_ana):
-    assert as_ana.get("/?q=a%00b").status_code == 400
+    assert as_ana.get("/sites?q=a%00b").status_code == 400
     assert as_ana.post("/sites/new", data={"name": "a\0b", "url": "a.example"}).status_code == 400
 
 
@@ -87,10 +87,10 @@ def test_every_refusal_of_the_domain_has_a_page():
 
 
 def test_a_failure_shows_a_reference_that_the_log_has_too(broken, as_ana, caplog):
-    answer = as_ana.get("/")
+    answer = as_ana.get("/sites")
     assert answer.status_code == 500
     reference = re.search(r"Reference: <code>([0-9a-f]{8})</code>", answer.text).group(1)
-    assert f"Reference {reference}: GET / failed" in caplog.text
+    assert f"Reference {reference}: GET /sites failed" in caplog.text
     assert "a secret in a traceback" not in answer.text
     assert "Traceback" not in answer.text
 

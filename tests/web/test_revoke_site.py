@@ -116,7 +116,7 @@ def test_a_revoked_site_can_be_connected_again_or_removed(as_ana, paired, discon
     assert "Connect this site again" in text
     assert f'action="/sites/{paired.id}/forget"' in text
     answer = as_ana.post(f"/sites/{paired.id}/forget")
-    assert answer.headers["Location"] == "/"
+    assert answer.headers["Location"] == "/sites"
     assert Site.known(paired.id) is None
     assert as_ana.get(f"/sites/{paired.id}").status_code == 404
 

@@ -1,16 +1,19 @@
-"""Somebody sees on the first page, in the navigation and on a site's page what needs attention."""
+"""Somebody sees on the overview, in the navigation and on a site's page what needs attention."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from app.domain import alerts, attention
 from app.domain.actor import SYSTEM
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction, utcnow
 from app.models.changes import Change
 from app.models.clients import Client
+from app.models.reports import Report
 from app.models.sites import STATES, Site
 from tests.support.factories import make_site
 
@@ -21,9 +24,19 @@ def count_of(text: str, label: str) -> int:
     return int(found.group(1)) if found else 0
 
 
-def needing(text: str) -> int:
-    """What the first page says of it."""
-    return int(re.search(r"<strong>(\d+)</strong>needs? attention", text).group(1))
+def answer(text: str) -> str:
+    """The h1 of the overview."""
+    return re.search(r"<h1>(.*?)</h1>", text).group(1)
+
+
+def tasks(text: str) -> list[tuple[str, str]]:
+    """The severity and the title of each row."""
+    return re.findall(
+        r'<li class="task[^"]*">.*?<span>(\w+)</span></span></div>\s*'
+        r'<div><p class="task-title">(.*?)</p>',
+        text,
+        re.DOTALL,
+    )
 
 
 @pytest.fixture
@@ -34,21 +47,39 @@ def failed(proposed) -> Change:
     return Change.get_by_id(proposed.id)
 
 
+def make_sites(ana, count: int, **columns) -> list[Site]:
+    """Paired sites that were never called, in the state that `columns` give them."""
+    made = []
+    for number in range(count):
+        url = f"https://site{number}.example"
+        site = make_site(ana, now=utcnow(), url=url, name=f"Site {number}")
+        columns = {"state": "active", "paired_at": utcnow(), **columns}
+        Site.update(**columns).where(Site.id == site.id).execute()
+        made.append(Site.get_by_id(site.id))
+    return made
+
+
+DOWN = {"consecutive_failures": 5, "error_code": "server_error"}
+
+
 def test_a_quiet_site_needs_nobody(as_ana, today):
     text = as_ana.get("/").text
-    assert needing(text) == 0
+    assert answer(text) == "Nothing needs you"
+    assert count_of(text, "Overview") == count_of(text, "Updates") == 0
     assert count_of(text, "Sites") == 1
-    assert count_of(text, "Updates") == 0
+    assert tasks(text) == []
     assert "This site needs attention" not in as_ana.get(f"/sites/{today.id}").text
 
 
 def test_a_failed_update_is_counted_and_named_though_the_site_is_connected(as_ana, failed):
     assert failed.site.connection == "healthy"
     text = as_ana.get("/").text
-    assert needing(text) == 1
-    assert count_of(text, "Updates") == 1
-    assert "The update of Akismet failed" in text
-    assert "Bakery" in as_ana.get("/?state=attention").text
+    assert answer(text) == "1 thing needs you"
+    assert count_of(text, "Overview") == count_of(text, "Updates") == 1
+    assert tasks(text) == [("Critical", "The update of Akismet failed on Bakery")]
+    assert "Updates on this site are paused." in text
+    assert f'href="/changes/{failed.id}"' in text
+    assert "Bakery" in as_ana.get("/sites?state=attention").text
     page = as_ana.get(f"/sites/{failed.site_id}").text
     assert "This site needs attention" in page
     assert f'href="/changes/{failed.id}"' in page
@@ -60,21 +91,19 @@ def test_an_open_alert_is_counted_for_the_agency_and_hidden_from_the_client(
     Site.update(client=Client.get_by_id(dora.client_id)).where(Site.id == today.id).execute()
     with transaction():
         alerts.raise_alert(today, alerts.CALL_UNKNOWN, "n", {}, SYSTEM, utcnow())
-    assert needing(as_ana.get("/").text) == 1
+    assert answer(as_ana.get("/").text) == "1 thing needs you"
     assert "Someone else called" in as_ana.get(f"/sites/{today.id}").text
-    assert needing(as_dora.get("/").text) == 0
+    assert answer(as_dora.get("/").text) == "Nothing needs you"
     assert "Someone else called" not in as_dora.get(f"/sites/{today.id}").text
 
 
 def test_a_client_sees_only_what_concerns_their_sites(as_dora, failed, ana, clock, jobs):
-    assert needing_or_none(as_dora.get("/").text) == 0
+    text = as_dora.get("/").text
+    assert tasks(text) == []
+    assert "Bakery" not in text.partition("<main")[2]
     own = make_site(ana, now=clock(), url="https://own.example", client="Bakery Ltd")
     Change.update(site=own).where(Change.id == failed.id).execute()
-    assert needing(as_dora.get("/").text) == 1
-
-
-def needing_or_none(text: str) -> int:
-    return needing(text) if "need attention" in text else 0
+    assert len(tasks(as_dora.get("/").text)) == 1
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -85,11 +114,64 @@ def test_every_state_of_a_connection_is_judged(state, today, ana):
     assert bool(items) == (site.connection in attention.CONNECTIONS)
 
 
+def test_every_connection_that_needs_attention_has_a_title(app):
+    words = app.jinja_env.get_template("components/attention.html").module
+    assert words.CONNECTION_TITLES.keys() == attention.CONNECTIONS.keys()
+    assert tuple(words.SEVERITIES) == attention.SEVERITIES
+
+
 def test_what_waits_for_this_person_is_counted_in_the_navigation(as_ana, as_ben, proposed):
     proposed.site.client = Client.named("Bakery Ltd")
     proposed.site.save()
     Client.update(approvals="second").execute()
     # Ben proposed it and may not approve it himself.
-    assert count_of(as_ana.get("/").text, "Updates") == 1
+    text = as_ana.get("/").text
+    assert count_of(text, "Updates") == 1
+    assert tasks(text) == [("Waiting", "1 update needs your approval")]
+    assert "by Ben. Bakery." in text
     assert count_of(as_ben.get("/").text, "Updates") == 0
-    assert re.search(r"<strong>1</strong>update is waiting for your approval", as_ana.get("/").text)
+
+
+def test_two_sites_that_are_down_are_named_and_more_are_one_task(as_ana, ana, jobs):
+    two, _ = make_sites(ana, 2, **DOWN), make_site(ana, now=utcnow(), url="https://new.example")
+    assert tasks(as_ana.get("/").text) == [
+        ("Critical", "Site 0 is unreachable"),
+        ("Critical", "Site 1 is unreachable"),
+        ("Soon", "Bakery is not connected yet"),
+    ]
+    third = make_site(ana, now=utcnow(), url="https://third.example", name="Third")
+    Site.update(state="active", **DOWN).where(Site.id == third.id).execute()
+    text = as_ana.get("/").text
+    assert tasks(text)[0] == ("Critical", "3 sites are unreachable")
+    assert all(site.name in text for site in (*two, third))
+    assert answer(text) == "1 thing needs you"
+
+
+def test_what_can_wait_is_listed_and_not_counted(as_ana, ana, today):
+    Report.update(php="7.4.33").execute()
+    AutoUpdateRule.create(
+        name="Nightly", permissions=["plugins"], release_types=["patch"], weekdays=[0],
+        from_hour=1, to_hour=4, created_by=ana.id, maker="Ana", created_at=utcnow(), reason="x",
+        expires_at=utcnow() + timedelta(days=5, minutes=1),
+    )  # fmt: skip
+    text = as_ana.get("/").text
+    assert answer(text) == "Nothing needs you"
+    assert [severity for severity, _ in tasks(text)] == ["Soon", "Soon"]
+    assert "Bakery runs a PHP version without security fixes" in text
+    assert "in 5 days" in dict(map(reversed, tasks(text))).popitem()[0] + text
+    assert "Bakery" in as_ana.get("/sites?state=old_php").text
+    Report.update(php="8.4.1").execute()
+    assert 'class="cell-name"' not in as_ana.get("/sites?state=old_php").text
+
+
+def test_the_most_urgent_comes_first_and_seven_rows_are_shown(as_ana, ana, failed, jobs):
+    with transaction():
+        for number, kind in enumerate(alerts.KINDS):
+            alerts.raise_alert(failed.site, kind, str(number), {}, SYSTEM, utcnow())
+    text = as_ana.get("/").text
+    assert answer(text) == f"{len(alerts.KINDS) + 1} things need you"
+    assert len(tasks(text)) == 7
+    assert f"Show {len(alerts.KINDS) - 6} more" in text
+    every = [severity for severity, _ in tasks(as_ana.get("/?tasks=all").text)]
+    assert every == sorted(every, key=["Critical", "Check"].index)
+    assert len(every) == len(alerts.KINDS) + 1

@@ -25,7 +25,7 @@ def notice_in(answer) -> str:
 def test_the_right_password_opens_the_list_of_sites(as_nobody, ana):
     answer = as_nobody.signs_in(ANA, PASSWORD)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
-    assert "No sites yet" in as_nobody.get("/").text
+    assert "Connect your first site" in as_nobody.get("/").text
     session = UserSession.get()
     assert (session.user_id, session.ended_at) == (ana.id, None)
     assert [entry.event for entry in AuditEntry.newest(limit=1)] == ["signed_in"]

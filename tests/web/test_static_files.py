@@ -32,6 +32,9 @@ PAIRS = [
     ("surface", "ink", 4.5),
     ("control", "surface", 3.0),
     ("control", "canvas", 3.0),
+    ("chart-1", "surface", 3.0),
+    ("chart-2", "surface", 3.0),
+    ("chart-3", "surface", 3.0),
     *[(tone, f"{tone}-wash", 4.5) for tone in ("good", "warn", "bad", "wait")],
     *[
         (ink, f"{tone}-wash", 4.5)

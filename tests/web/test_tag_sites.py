@@ -44,7 +44,7 @@ def save(person, site, tags, *agreed):
 
 def test_tags_are_set_on_the_page_and_shown_in_the_list(as_ben, as_cleo, shop):
     assert 'value="care plan, Shop"' in as_ben.get(f"/sites/{shop.id}").text
-    for page in ("/", f"/sites/{shop.id}"):
+    for page in ("/sites", f"/sites/{shop.id}"):
         assert ">care plan</a>" in as_cleo.get(page).text
     assert "Save tags" not in as_cleo.get(f"/sites/{shop.id}").text
     assert "changed the tags of the site; added: care plan, Shop." in as_ben.get("/audit").text
@@ -63,11 +63,11 @@ def test_tags_are_set_on_the_page_and_shown_in_the_list(as_ben, as_cleo, shop):
 )
 def test_the_list_is_filtered_by_a_tag(as_ana, ana, shop, clock, query, found):
     make_site(ana, now=clock(), url="https://florist.example", name="Florist")
-    assert site_names(as_ana.get(f"/{query}")) == found
+    assert site_names(as_ana.get(f"/sites{query}")) == found
 
 
 def test_a_tag_that_is_gone_finds_nothing_and_the_page_says_what_is_filtered(as_ana, shop):
-    text = as_ana.get("/?tag=gone").text
+    text = as_ana.get("/sites?tag=gone").text
     assert "<option selected>gone</option>" in text
     assert "0 of 1 shown" in text
 
@@ -83,7 +83,8 @@ def test_what_cannot_be_a_tag_is_told_beside_the_field_and_stays_typed(as_ben, s
 def test_hostile_text_stays_text_wherever_a_tag_is_shown(as_ana, as_ben, shop):
     assert save(as_ben, shop, HOSTILE).status_code == 303
     as_ana.post("/auto-update-rules", data=rule_form(tags=[HOSTILE], name="Hostile"))
-    for page in ("/", f"/sites/{shop.id}", "/auto-update-rules", "/audit", f"/?tag={HOSTILE}"):
+    listed = f"/sites?tag={HOSTILE}"
+    for page in ("/sites", f"/sites/{shop.id}", "/auto-update-rules", "/audit", listed):
         text = as_ana.get(page).text
         assert "&lt;img src=x" in text
         assert "<img" not in text
@@ -91,7 +92,7 @@ def test_hostile_text_stays_text_wherever_a_tag_is_shown(as_ana, as_ben, shop):
 
 def test_a_client_does_not_see_how_the_agency_sorts_them(as_dora, as_ben, shop):
     Site.update(client=Client.named("Bakery Ltd")).execute()
-    for page in ("/", f"/sites/{shop.id}", "/?tag=nothing"):
+    for page in ("/sites", f"/sites/{shop.id}", "/sites?tag=nothing"):
         text = as_dora.get(page).text
         assert "Bakery" in text
         assert "care plan" not in text

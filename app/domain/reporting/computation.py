@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from app.domain.reporting import php_eol
+from app.domain.inventory import php_eol
 from app.domain.reporting.client_report import (
     FORGOTTEN,
     ChangeHistory,

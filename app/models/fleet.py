@@ -1,0 +1,136 @@
+"""All sites at a glance: what the overview reads of each, in one query for any number of sites."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from peewee import JOIN, fn
+
+from app.models.available_updates import AvailableUpdate
+from app.models.changes import Change
+from app.models.reports import Report
+from app.models.sites import ACTIVE, MAY_CALL, Site
+
+# Columns of Site that a FleetSite repeats.
+_COLUMNS = (
+    "id",
+    "name",
+    "state",
+    "added_at",
+    "paired_at",
+    "last_contact_at",
+    "last_success_at",
+    "error_code",
+    "error_at",
+    "revoked_at",
+    "quarantine",
+    "quarantine_at",
+    "update_count",
+)
+
+
+@dataclass(frozen=True)
+class FleetSite:
+    """A site with its versions. `wordpress` and `php` are empty before the first sync."""
+
+    id: int
+    name: str
+    state: str
+    added_at: datetime
+    paired_at: datetime | None
+    last_contact_at: datetime | None
+    last_success_at: datetime | None
+    error_code: str
+    error_at: datetime | None
+    revoked_at: datetime | None
+    quarantine: str
+    quarantine_at: datetime | None
+    update_count: int
+    connection: str
+    wordpress: str
+    php: str
+
+    @property
+    def is_paired(self) -> bool:
+        return self.state in MAY_CALL
+
+
+@dataclass(frozen=True)
+class WidespreadUpdate:
+    """A version of WordPress, a plugin or a theme that is available on `sites` sites.
+
+    `oldest` and `newest` are the same if all of them have the same version installed.
+    """
+
+    kind: str
+    ident: str
+    name: str
+    available: str
+    oldest: str
+    newest: str
+    sites: int
+
+
+def fleet(client_id: int | None = None) -> list[FleetSite]:
+    """Return the sites that were not removed, by name; of one client if given."""
+    columns = [getattr(Site, name) for name in _COLUMNS]
+    query = (
+        Site.select(
+            *columns,
+            Site.connection_in_sql().alias("connection"),
+            fn.COALESCE(Report.wordpress, "").alias("wordpress"),
+            fn.COALESCE(Report.php, "").alias("php"),
+        )
+        .join(Report, JOIN.LEFT_OUTER, on=Report.site == Site.id)
+        .where(Site.forgotten_at.is_null())
+        .order_by(fn.LOWER(Site.name), Site.id)
+    )
+    if client_id is not None:
+        query = query.where(Site.client == client_id)
+    rows: Any = query.tuples()
+    return [FleetSite(*row) for row in rows]
+
+
+def widespread_updates(limit: int, client_id: int | None = None) -> list[WidespreadUpdate]:
+    """Return the updates that are available on most sites, without translations."""
+    count = fn.COUNT(AvailableUpdate.id)
+    query = (
+        AvailableUpdate.select(
+            AvailableUpdate.kind,
+            AvailableUpdate.ident,
+            fn.MAX(AvailableUpdate.name),
+            AvailableUpdate.to_version,
+            fn.MIN(AvailableUpdate.from_version),
+            fn.MAX(AvailableUpdate.from_version),
+            count,
+        )
+        .join(Site)
+        .where(
+            AvailableUpdate.kind != "translation",
+            Site.forgotten_at.is_null(),
+            Site.state == ACTIVE,
+        )
+        .group_by(AvailableUpdate.kind, AvailableUpdate.ident, AvailableUpdate.to_version)
+        .order_by(count.desc(), fn.MAX(AvailableUpdate.name), AvailableUpdate.to_version)
+        .limit(limit)
+    )
+    if client_id is not None:
+        query = query.where(Site.client == client_id)
+    rows: Any = query.tuples()
+    return [WidespreadUpdate(*row) for row in rows]
+
+
+def changes_ended_since(since: datetime, client_id: int | None = None) -> dict[str, int]:
+    """Return how many changes have ended since then, by their state."""
+    query = (
+        Change.select(Change.state, fn.COUNT(Change.id))
+        .join(Site)
+        .where(Change.ended_at >= since, Site.forgotten_at.is_null())
+        .group_by(Change.state)
+    )
+    if client_id is not None:
+        query = query.where(Site.client == client_id)
+    rows: Any = query.tuples()
+    return dict(rows)

@@ -1,0 +1,119 @@
+"""Somebody opens Aura in the morning and sees how the sites are."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from app.models.available_updates import AvailableUpdate
+from app.models.base import db, utcnow
+from app.models.reports import Report
+from app.models.sites import Site
+from tests.support.factories import make_site
+
+
+@pytest.fixture
+def queries(monkeypatch):
+    """The statements that are sent to the database."""
+    seen: list[str] = []
+    send = db.obj.execute_sql
+
+    def record(sql, *args, **more):
+        seen.append(sql)
+        return send(sql, *args, **more)
+
+    monkeypatch.setattr(db.obj, "execute_sql", record)
+    return seen
+
+
+def figures(text: str) -> list[str]:
+    return re.findall(r'class="figure-number">(\d+)', text)
+
+
+def add_sites(ana, count: int) -> None:
+    """Sites that have reported, as rows alone."""
+    now = utcnow()
+    for number in range(count):
+        url = f"https://site{number}.example"
+        site = make_site(ana, now=now, url=url, name=f"Site {number}")
+        Site.update(
+            state="active", paired_at=now, last_success_at=now, last_contact_at=now, update_count=2
+        ).where(Site.id == site.id).execute()
+        php = "8.1.2" if number % 4 == 0 else "8.4.1"
+        row = {"taken_at": now, "received_at": now, "wordpress": "6.8.1", "php": php}
+        Report.create(site=site, digest="", body="{}", **row)
+        AvailableUpdate.create(
+            site=site, kind="plugin", ident="shop/shop.php", name="Shop", from_version="1.0",
+            to_version="2.0", release_type="major", permission="plugins", is_fit=True, reasons=[],
+        )  # fmt: skip
+
+
+def test_figures_count_what_they_name_and_lead_there(as_ana, ana, today, jobs):
+    add_sites(ana, 4)
+    text = as_ana.get("/").text
+    assert figures(text) == ["5", "9", "0", "1"]
+    for path in ("/sites", "/sites?state=updates", "/changes#ended", "/sites?state=old_php"):
+        assert f'class="figure" href="{path}"' in text
+
+
+def test_versions_are_a_chart_with_its_finding_and_numbers(as_ana, ana, today, jobs):
+    add_sites(ana, 4)
+    text = as_ana.get("/").text
+    assert "<b>WordPress</b>: all 5 sites run 6.8.1" in text
+    assert "<b>PHP</b>: 1 site runs a version without security fixes" in text
+    assert '<tr><th scope="row">8.4.1</th><td>3</td></tr>' in text
+    assert text.count('<svg class="spread-bar" role="img" aria-labelledby="chart-') == 2
+
+
+def test_the_most_widespread_update_comes_first_and_can_be_proposed(as_ana, as_cleo, ana, today):
+    add_sites(ana, 3)
+    listed = re.findall(r'class="cell-name"[^>]*>([^<]+)<', as_ana.get("/").text)
+    assert listed == ["Shop", "Akismet"]
+    assert 'href="/changes/new?component=shop/shop.php"' in as_ana.get("/").text
+    assert "/changes/new" not in as_cleo.get("/").text
+
+
+def test_decisions_and_results_of_the_last_day_are_told(as_ana, as_dora, today):
+    as_ana.post(f"/sites/{today.id}/revoke")
+    assert "Ana revoked access." in as_ana.get("/").text
+    assert "Ana signed in" not in as_ana.get("/").text
+    assert "Last 24 hours" not in as_dora.get("/").text
+
+
+def test_the_first_steps_are_shown_until_a_site_is_paired(as_ana, as_cleo, ana, today):
+    assert "First steps" not in as_ana.get("/").text
+    Site.update(paired_at=None, state="new").execute()
+    text = as_ana.get("/").text
+    assert "First steps" in text
+    assert "Connect Bakery" in text
+    assert "First steps" not in as_cleo.get("/").text
+
+
+def test_it_costs_the_same_queries_at_any_number_of_sites(as_ana, ana, today, jobs, queries):
+    add_sites(ana, 2)
+    as_ana.get("/")
+    queries.clear()
+    as_ana.get("/")
+    few = len(queries)
+    add_sites_more(ana)
+    queries.clear()
+    answer = as_ana.get("/")
+    assert len(queries) == few <= 12
+    assert len(answer.data) < 60_000
+
+
+def add_sites_more(ana) -> None:
+    now = utcnow()
+    for number in range(100, 140):
+        site = make_site(ana, now=now, url=f"https://more{number}.example", name=f"More {number}")
+        Site.update(state="active", paired_at=now).where(Site.id == site.id).execute()
+
+
+def test_a_hostile_name_stays_text(as_ana, ana, today):
+    AvailableUpdate.update(name="<b>x</b>").execute()
+    Site.update(name="<i>y</i>", consecutive_failures=9).execute()
+    text = as_ana.get("/").text
+    assert "<b>x</b>" not in text
+    assert "<i>y</i>" not in text
+    assert "&lt;i&gt;y&lt;/i&gt; is unreachable" in text
