@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 _FOLDER = Path(__file__).parents[2] / "docs" / "img"
@@ -45,7 +46,10 @@ class Album:
             page.emulate_media(color_scheme="light")
 
     def wp_admin(self, page: Page, name: str) -> None:
-        """A picture of a wp-admin page, which has one look of its own."""
+        """Check SiteAgent's part of a wp-admin page, and take its picture, in its one look."""
+        found = Axe().run(page, context=".wrap").response["violations"]
+        problems = [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]]
+        assert problems == [], f"{name} is not accessible"
         if self._is_open:
             for width, size in (("narrow", _NARROW), ("wide", _WIDE)):
                 page.set_viewport_size(size)
