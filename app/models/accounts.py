@@ -20,6 +20,12 @@ VIEWER = "viewer"
 CLIENT = "client"
 ROLES = (OWNER, OPERATOR, VIEWER, CLIENT)
 
+# User.theme
+SYSTEM_THEME = "system"
+THEMES = (SYSTEM_THEME, "light", "dark")
+# User.time_zone, until a person chooses another one
+UTC_ZONE = "UTC"
+
 # User.password_hash of an invited user. No hash looks like this, so no password matches.
 NO_PASSWORD = "!"  # noqa: S105 - the absence of one
 
@@ -44,6 +50,8 @@ class User(BaseModel):
     session_epoch = IntegerField(default=1)
     created_at = UtcField()
     disabled_at = UtcField(null=True)
+    theme = CharField(max_length=8, default=SYSTEM_THEME)
+    time_zone = CharField(max_length=64, default=UTC_ZONE)
 
     class Meta:
         # `user` is a reserved word in PostgreSQL.
@@ -70,6 +78,12 @@ class User(BaseModel):
             User.disabled_at.is_null(),
             password_hash=password_hash,
             session_epoch=epoch + 1,
+        )
+
+    def set_preferences(self, theme: str, time_zone: str) -> bool:
+        """Set the theme and the time zone; return False if both are set already."""
+        return self.update_if(
+            (User.theme != theme) | (User.time_zone != time_zone), theme=theme, time_zone=time_zone
         )
 
     def rehash(self, password_hash: str, *, instead_of: str) -> bool:

@@ -1,11 +1,11 @@
-"""Pages about the user's own account: sessions and password."""
+"""Pages about the user's own account: preferences, sessions and password."""
 
 from __future__ import annotations
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain.accounts import sessions, users
+from app.domain.accounts import preferences, sessions, users
 from app.domain.errors import Invalid
 from app.models.base import utcnow
 from app.views.auth import _start_session
@@ -18,6 +18,21 @@ bp = Blueprint("account", __name__)
 @require_permission("account")
 def show() -> ResponseReturnValue:
     return _page({})
+
+
+@bp.post("/account/preferences")
+@require_permission("account")
+def change_preferences() -> ResponseReturnValue:
+    try:
+        preferences.change_preferences(
+            theme=request.form.get("theme", ""),
+            time_zone=request.form.get("time_zone", ""),
+            by=current_actor(),
+        )
+    except Invalid as refusal:
+        return _page(refusal.messages), 422
+    flash("Preferences saved.")
+    return redirect(url_for("account.show"), 303)
 
 
 @bp.post("/account/password")
@@ -63,5 +78,6 @@ def _page(errors: dict[str, str]) -> str:
         user=here.user,
         here=here.session,
         sessions=sessions.active_sessions(here.user.id, now=utcnow()),
+        time_zones=[(name, name.replace("_", " ")) for name in preferences.time_zones()],
         errors=errors,
     )

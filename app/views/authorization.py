@@ -70,6 +70,8 @@ class CurrentUser(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
         self.presence = presence
         self.name = presence.user.name
         self.role = presence.user.role
+        self.theme = presence.user.theme
+        self.time_zone = presence.user.time_zone
 
     def get_id(self) -> str:
         return self.presence.ticket

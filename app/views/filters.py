@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from flask import Flask
+from flask import Flask, has_request_context
+from flask_login import current_user
 
+from app.domain.accounts.preferences import zone_of
 from app.domain.audit import entry_document
 from app.domain.inventory.targets import translation_ident
+from app.models.accounts import UTC_ZONE
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
 # Browsers also claim to be older ones, so the newest name is checked first.
@@ -43,9 +47,25 @@ def iso_time(at: datetime) -> str:
 
 
 def full_time(at: datetime) -> str:
-    """Return `24 Nov 2026, 10:37:05 UTC`, for exact times."""
+    """Return `24 Nov 2026, 10:37:05 UTC`, for evidence and documents."""
     at = at.astimezone(UTC)
     return f"{at.day} {at:%b %Y, %H:%M:%S} UTC"
+
+
+def local_time(at: datetime) -> str:
+    """Return `24 Nov 2026, 11:37:05 CET`, in the time zone of the signed-in user."""
+    at = at.astimezone(_zone())
+    return f"{at.day} {at:%b %Y, %H:%M:%S %Z}"
+
+
+def local_date(at: datetime) -> str:
+    """Return `24 Nov 2026`, in the time zone of the signed-in user."""
+    return day(at.astimezone(_zone()).date())
+
+
+def _zone() -> ZoneInfo:
+    is_known = has_request_context() and current_user and current_user.is_authenticated
+    return zone_of(current_user.time_zone if is_known else UTC_ZONE)
 
 
 def day(value: date | str) -> str:
@@ -55,7 +75,8 @@ def day(value: date | str) -> str:
 
 
 def weekday_date(at: datetime) -> str:
-    """Return `Thursday, November 26`."""
+    """Return `Thursday, November 26`, in the time zone of the signed-in user."""
+    at = at.astimezone(_zone())
     return f"{at:%A, %B} {at.day}"
 
 
@@ -88,7 +109,7 @@ def ago(at: datetime, now: datetime | None = None) -> str:
     if abs(seconds) < 5:
         return "just now"
     if abs(seconds) >= 2592000:
-        return f"{at.astimezone(UTC).day} {at.astimezone(UTC):%b %Y}"
+        return local_date(at)
     text = span(abs(seconds))
     return f"{text} ago" if seconds > 0 else f"in {text}"
 
@@ -162,6 +183,8 @@ def browser_name(agent: str) -> str:
 _FILTERS = (
     iso_time,
     full_time,
+    local_time,
+    local_date,
     day,
     weekday_date,
     day_if_one,

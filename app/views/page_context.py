@@ -10,6 +10,7 @@ from flask_login import current_user
 
 from app.domain import attention, permissions
 from app.domain.attention import Item
+from app.models.accounts import SYSTEM_THEME
 from app.models.sites import Site
 from app.views.authorization import current_actor
 
@@ -51,6 +52,13 @@ class Frame:
 def remember(urgent: list[Item], sites: int) -> None:
     """Keep what a view has read for its page, so that the frame does not read it again."""
     g.urgent, g.site_count = urgent, sites
+
+
+@bp.app_template_global("theme")
+def theme() -> str:
+    """Return 'light' or 'dark' if the signed-in user has chosen it, otherwise an empty text."""
+    is_known = current_user and current_user.is_authenticated
+    return "" if not is_known or current_user.theme == SYSTEM_THEME else str(current_user.theme)
 
 
 @bp.app_template_global("page_frame")

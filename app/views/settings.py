@@ -10,6 +10,7 @@ from flask_login import current_user
 
 from app.domain import permissions
 from app.domain.errors import NotFound
+from app.domain.inventory.version_spread import wordpress_spread
 from app.views.authorization import require_permission
 
 bp = Blueprint("settings", __name__)
@@ -31,7 +32,9 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("account.show", "Your account", "Password and sessions", "user", "account"),
+    Setting(
+        "account.show", "Your account", "Theme, time zone, password and sessions", "user", "account"
+    ),
     Setting("team.index", "Team", "Invite people, change roles, end access", "users", "people"),
     Setting(
         "auto_update_rules.index",
@@ -72,4 +75,5 @@ def style() -> ResponseReturnValue:
     """Show every part of the design system; only while developing."""
     if not current_app.config["AURA"].is_development:
         raise NotFound("This page is available with AURA_DEVELOPMENT=1.")
-    return render_template("style/index.html")
+    sample = wordpress_spread(["7.1.4"] * 44 + ["7.1.3"] * 13 + ["7.0"] * 3)
+    return render_template("style/index.html", sample_spread=sample)

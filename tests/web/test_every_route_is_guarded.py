@@ -14,6 +14,7 @@ from app.views.authorization import OPEN, require_permission
 NEEDS = {
     "account.show": "account",
     "account.change_password": "account",
+    "account.change_preferences": "account",
     "account.end_session": "account",
     "account.end_other_sessions": "account",
     "overview.index": "see",

@@ -98,6 +98,8 @@ class User(Frozen):
     session_epoch = IntegerField()
     created_at = UtcField()
     disabled_at = UtcField(null=True)
+    theme = CharField(max_length=8)
+    time_zone = CharField(max_length=64)
 
     class Meta:
         table_name = "users"

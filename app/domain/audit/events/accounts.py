@@ -53,6 +53,13 @@ class PasswordSet(Event):
     user_id: int
 
 
+class PreferencesChanged(Event):
+    """A user chose the theme and the time zone in which Aura shows pages to them."""
+
+    theme: str
+    time_zone: str
+
+
 class PasswordChanged(Event):
     user_id: int
 

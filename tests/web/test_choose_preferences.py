@@ -1,0 +1,73 @@
+"""Somebody chooses the theme and the time zone in which Aura shows pages to them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from app.domain.accounts import preferences
+from app.models.accounts import User
+from app.models.audit import AuditEntry
+from app.models.sites import Site
+
+PAIRED = datetime(2026, 7, 1, 22, 30, 5, tzinfo=UTC)
+
+
+def choose(person, theme="system", time_zone="UTC"):
+    return person.post("/account/preferences", data={"theme": theme, "time_zone": time_zone})
+
+
+def test_a_theme_is_an_attribute_of_every_page_and_only_for_them(as_ana, as_ben):
+    assert 'content="light dark"' in as_ana.get("/").text
+    assert choose(as_ana, theme="dark").headers["Location"] == "/account"
+    for path in ("/", "/account", "/nothing-here"):
+        assert '<html lang="en" data-theme="dark">' in as_ana.get(path).text
+    assert 'content="dark"' in as_ana.get("/").text
+    assert "data-theme" not in as_ben.get("/").text
+    choose(as_ana, theme="system")
+    assert "data-theme" not in as_ana.get("/").text
+
+
+def test_times_on_pages_are_in_their_zone_and_evidence_in_utc(as_ana, as_ben, today):
+    Site.update(paired_at=PAIRED).execute()
+    choose(as_ana, time_zone="Europe/Berlin")
+    page = as_ana.get(f"/sites/{today.id}").text
+    assert "2 Jul 2026, 00:30:05 CEST" in page
+    assert 'datetime="2026-07-01T22:30:05Z"' in page
+    assert "1 Jul 2026, 22:30:05 UTC" in as_ben.get(f"/sites/{today.id}").text
+    when = as_ana.get("/audit/1").text.partition("<dt>When</dt>")[2].partition("</dd>")[0]
+    assert when.endswith(" UTC</time>")
+
+
+def test_the_choice_is_shown_again_and_recorded_once(as_ana, ana):
+    choose(as_ana, theme="light", time_zone="America/New_York")
+    choose(as_ana, theme="light", time_zone="America/New_York")
+    page = as_ana.get("/account").text
+    assert 'value="light" checked' in page
+    assert '<option value="America/New_York" selected>America/New York</option>' in page
+    assert [one.event for one in AuditEntry.newest()].count("preferences_changed") == 1
+    assert "light theme, times in America/New_York" in as_ana.get("/audit").text
+    user = User.get_by_id(ana.id)
+    assert (user.theme, user.time_zone) == ("light", "America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("theme", "time_zone", "words"),
+    [
+        ("sepia", "UTC", "Choose one of the themes."),
+        ("dark", "Europe/Atlantis", "Choose a time zone from the list."),
+        ("dark", "../../etc/passwd", "Choose a time zone from the list."),
+    ],
+)
+def test_what_is_not_offered_is_refused(as_cleo, theme, time_zone, words):
+    answer = choose(as_cleo, theme, time_zone)
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert "data-theme" not in answer.text
+
+
+def test_a_zone_this_machine_does_not_know_any_more_is_utc():
+    assert preferences.zone_of("Mars/Base").key == "UTC"
+    assert preferences.time_zones()[0] == "UTC"
+    assert len(preferences.time_zones()) > 300

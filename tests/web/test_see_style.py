@@ -1,0 +1,22 @@
+"""Somebody works on the pages and looks at every part of the design."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.support.browsers import signed_in
+
+
+def test_the_page_is_only_there_while_developing(app, ana, as_ana):
+    assert as_ana.get("/style").status_code == 404
+    app.config["AURA"] = replace(app.config["AURA"], is_development=True)
+    text = signed_in(app, ana).get("/style").text
+    assert text.count('class="specimen"') == 2
+    for part in (
+        "button button-danger",
+        "badge badge-wait",
+        "task task-critical",
+        "figure",
+        "bulk",
+    ):
+        assert f'class="{part}"' in text
