@@ -100,7 +100,7 @@ final class Siteagent_Uninstaller {
 	 */
 	private function clear_rollback_files(): void {
 		foreach ( Siteagent_Filesystem::list_entries( WPMU_PLUGIN_DIR ) as $name ) {
-			if ( 0 === strpos( $name, Siteagent_Rollback::WATCHDOG . '-' ) ) {
+			if ( 0 === strpos( $name, Siteagent_Watchdog_Installer::PREFIX . '-' ) ) {
 				wp_delete_file( WPMU_PLUGIN_DIR . '/' . $name );
 			}
 		}

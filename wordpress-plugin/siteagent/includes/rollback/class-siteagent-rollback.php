@@ -1,6 +1,6 @@
 <?php
 /**
- * Rollback of an update: the marker of the run, the backup and the watchdog.
+ * Rollback of an update: the run, its marker, its folder and its lock.
  *
  * @package SiteAgent
  */
@@ -19,12 +19,6 @@ final class Siteagent_Rollback {
 
 	/** Folder below wp-content. Exists only while an update runs or is watched. */
 	const FOLDER = 'siteagent-probation';
-
-	/** Name of a watchdog among the must-use plugins, followed by a dash and a hash of the op_id. */
-	const WATCHDOG = 'siteagent-watchdog';
-
-	/** Classes that the watchdog consists of. */
-	const WATCHDOG_PARTS = array( Siteagent_Filesystem::class, Siteagent_Fatal_Error::class, Siteagent_Rollback_Watchdog::class );
 
 	/** Suffix of a folder until its lock is held. */
 	const PARTIAL_SUFFIX = '.part';
@@ -193,32 +187,6 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Backs up the component. True when the backup is complete.
-	 */
-	public function create_backup( array $run, Siteagent_Component $component ): bool {
-		$kept = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::BACKUP;
-		if ( ! is_dir( $run['folder'] ) ) {
-			return false;
-		}
-		if ( $component->owns_folder() ) {
-			$is_whole = Siteagent_Filesystem::copy( $component->folder(), $kept . '.part', Siteagent_Filesystem::HIDE );
-		} else {
-			$is_whole = 'translation' === $component->kind() && $this->back_up_files( ( new Siteagent_Translation( $component->id() ) )->files(), $kept . '.part' );
-		}
-		// Rename only a complete backup, so that a partial one is never restored.
-		return $is_whole && rename( $kept . '.part', $kept );
-	}
-
-	/**
-	 * Whether the component on disk equals its backup. True when there is no backup, because then nothing was
-	 * replaced.
-	 */
-	public function matches_backup( array $run, Siteagent_Component $component ): bool {
-		$kept = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::BACKUP;
-		return ! $component->owns_folder() || ! is_dir( $kept ) || Siteagent_Filesystem::hashes( $kept, Siteagent_Filesystem::SHOW ) === Siteagent_Filesystem::hashes( $component->folder() );
-	}
-
-	/**
 	 * Installs the watchdog of this run.
 	 */
 	public function install_watchdog( array $run, Siteagent_Component $component ): bool {
@@ -229,32 +197,7 @@ final class Siteagent_Rollback {
 		if ( $is_new ) {
 			$this->set_stage( $run['op_id'], $run['stage'], array( 'made_mu_plugins' => true ) );
 		}
-		$source = '';
-		foreach ( self::WATCHDOG_PARTS as $part ) {
-			$text    = (string) file_get_contents( siteagent_classes()[ $part ] );
-			$source .= '' === $source ? $text : substr( $text, (int) strpos( $text, "\nfinal class" ) );
-		}
-		// Under unique class names, because a new SiteAgent brings its own versions of these classes.
-		$suffix = '_' . substr( hash( 'sha256', $run['op_id'] ), 0, 16 );
-		$own    = array();
-		foreach ( self::WATCHDOG_PARTS as $part ) {
-			$own[ $part ] = $part . $suffix;
-		}
-		$facts = var_export( $this->watchdog_config( $run, $component ), true ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions, Generic.PHP.ForbiddenFunctions -- writes PHP.
-		$line  = sprintf( "\n( new Siteagent_Rollback_Watchdog( __FILE__, %s ) )->watch();\n", $facts );
-		// Written atomically, because other requests load this file.
-		return Siteagent_Filesystem::write_atomically( self::watchdog_file( $run['op_id'] ), strtr( $source . $line, $own ) );
-	}
-
-	/**
-	 * Restores the backup, unless the watchdog has already.
-	 */
-	public function restore_backup( array $run, Siteagent_Component $component, string $reason ): bool {
-		if ( 'translation' === $component->kind() ) {
-			return $this->restore_files( $run, new Siteagent_Translation( $component->id() ) );
-		}
-		$watchdog = new Siteagent_Rollback_Watchdog( self::watchdog_file( $run['op_id'] ), $this->watchdog_config( $run, $component ) );
-		return $component->owns_folder() && $watchdog->restore( $reason );
+		return Siteagent_Watchdog_Installer::install( $run, $component );
 	}
 
 	/**
@@ -290,7 +233,7 @@ final class Siteagent_Rollback {
 	 */
 	public function save_decision( array $run, array $answer ): void {
 		$this->set_stage( $run['op_id'], 'decided', array( 'answer' => $answer ) );
-		$this->remove_watchdog( $run['op_id'] );
+		Siteagent_Watchdog_Installer::remove( $run['op_id'] );
 	}
 
 	/**
@@ -318,13 +261,13 @@ final class Siteagent_Rollback {
 		if ( ! $this->delete_marker( $run['op_id'] ) ) {
 			return;
 		}
-		$this->remove_watchdog( $run['op_id'] );
+		Siteagent_Watchdog_Installer::remove( $run['op_id'] );
 		Siteagent_Rollback_Watchdog::end_maintenance( $run['op_id'] );
 		if ( 'watched' !== $run['stage'] ) {
 			$this->release_lock( $run );
 		}
 		Siteagent_Upgrader::remove_leftovers( $run['op_id'] );
-		if ( 'failed' === $answer['outcome'] && ! $this->matches_backup( $run, $component ) ) {
+		if ( 'failed' === $answer['outcome'] && ! Siteagent_Backup::matches( $run['folder'], $component ) ) {
 			touch( $run['folder'] . '/' . self::KEEP_BACKUP );
 		} else {
 			self::remove_run_folder( $run['folder'] );
@@ -370,13 +313,6 @@ final class Siteagent_Rollback {
 	}
 
 	/**
-	 * Returns the path of a run's watchdog. Each run has its own name, so that no opcode cache holds an old one.
-	 */
-	private static function watchdog_file( string $op_id ): string {
-		return WPMU_PLUGIN_DIR . '/' . self::WATCHDOG . '-' . substr( hash( 'sha256', $op_id ), 0, 12 ) . '.php';
-	}
-
-	/**
 	 * Returns the marker with the full path of its folder. Only the name of the folder is trusted.
 	 */
 	private static function parse_marker( array $data ): ?array {
@@ -387,23 +323,6 @@ final class Siteagent_Rollback {
 		$name          = basename( (string) $run['folder'] );
 		$run['folder'] = self::base_folder() . '/' . ( 1 === preg_match( self::FOLDER_PATTERN, $name ) ? $name : 'unknown' );
 		return $run;
-	}
-
-	private function remove_watchdog( string $op_id ): void {
-		$file = self::watchdog_file( $op_id );
-		if ( is_file( $file ) ) {
-			wp_delete_file( $file );
-		}
-	}
-
-	private function watchdog_config( array $run, Siteagent_Component $component ): array {
-		return array(
-			'op_id'  => $run['op_id'],
-			'folder' => $run['folder'],
-			'target' => $component->folder(),
-			// Only a confirmation of the dashboard shows that SiteAgent still answers it.
-			'needs_word' => $component->is_siteagent(),
-		);
 	}
 
 	/**
@@ -470,33 +389,5 @@ final class Siteagent_Rollback {
 				return $data;
 			}
 		);
-	}
-
-	private function back_up_files( array $files, string $folder ): bool {
-		foreach ( $files as $file ) {
-			if ( ! wp_mkdir_p( $folder ) || ! Siteagent_Filesystem::copy_file( $file, $folder . '/' . Siteagent_Filesystem::convert_name( basename( $file ), Siteagent_Filesystem::HIDE ) ) ) {
-				return false;
-			}
-		}
-		return wp_mkdir_p( $folder );
-	}
-
-	/**
-	 * Restores the files of a translation.
-	 */
-	private function restore_files( array $run, Siteagent_Translation $translation ): bool {
-		$kept = $run['folder'] . '/' . Siteagent_Rollback_Watchdog::BACKUP;
-		if ( ! is_dir( $kept ) ) {
-			return false;
-		}
-		foreach ( $translation->files() as $file ) {
-			wp_delete_file( $file );
-		}
-		$mode    = is_dir( $translation->folder() ) ? fileperms( $translation->folder() ) & 0777 : 0755;
-		$is_back = Siteagent_Filesystem::copy( $kept, $translation->folder(), Siteagent_Filesystem::SHOW );
-		// The folder holds other languages too.
-		Siteagent_Filesystem::set_mode( $translation->folder(), $mode );
-		Siteagent_Filesystem::invalidate_opcache( $translation->folder() );
-		return $is_back;
 	}
 }

@@ -219,7 +219,7 @@ final class Siteagent_Update_Controller {
 			$loopback   = $this->loopback_check( $component );
 			$page_state = $loopback->check_after_update( $run['before']['seen'], $component->folder() );
 			if ( Siteagent_Loopback_Check::FATAL === $page_state ) {
-				$this->rollback->restore_backup( $run, $component, 'fatal' );
+				Siteagent_Backup::restore( $run, $component, 'fatal' );
 				$this->finish_run( $run, $component, $this->rolled_back_result( $run, $component, $loopback->error() ) );
 				return;
 			}

@@ -144,7 +144,7 @@ final class Siteagent_Update_Runner {
 		if ( ! Siteagent_Premium_Package::is_archive( $file ) ) {
 			return 'not_a_package';
 		}
-		$is_kept = $this->rollback->create_backup( $this->run, $this->component );
+		$is_kept = Siteagent_Backup::create( $this->run['folder'], $this->component );
 		$this->result->set( 'kept_copy', $is_kept );
 		if ( ! Siteagent_Rollback::is_available( $this->component->kind() ) ) {
 			return null;
@@ -230,7 +230,7 @@ final class Siteagent_Update_Runner {
 	 * Handles a version on disk that is not the approved one after the upgrader ran.
 	 */
 	private function handle_wrong_version( string $installed ): array {
-		if ( $this->update_plan->item()->from() === $installed && $this->rollback->matches_backup( $this->run, $this->component ) ) {
+		if ( $this->update_plan->item()->from() === $installed && Siteagent_Backup::matches( $this->run['folder'], $this->component ) ) {
 			$this->result->set_after( $this->component, null );
 			$reason = $this->upgrader->refusal_reason();
 			return '' === $reason ? array( 'failed', 'install_failed' ) : array( 'refused', $reason );
@@ -292,11 +292,11 @@ final class Siteagent_Update_Runner {
 		Siteagent_Component $component,
 		string $reason
 	): void {
-		if ( null !== $rollback->restore_record( $run ) && $rollback->matches_backup( $run, $component ) ) {
+		if ( null !== $rollback->restore_record( $run ) && Siteagent_Backup::matches( $run['folder'], $component ) ) {
 			return;
 		}
 		$rollback->delete_restore_record( $run );
-		$rollback->restore_backup( $run, $component, $reason );
+		Siteagent_Backup::restore( $run, $component, $reason );
 	}
 
 	/**

@@ -196,13 +196,13 @@ final class Siteagent_Upgrader {
 		callable $may_continue
 	): void {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
-		$this->refusal = 'core' === $component->kind() && $item->to() !== $this->core_version_in( $file ) ? 'package_mismatch' : '';
+		$this->refusal = 'core' === $component->kind() && $item->to() !== Siteagent_Package_Validator::core_version( $file ) ? 'package_mismatch' : '';
 		if ( '' !== $this->refusal ) {
 			return;
 		}
 		$validate            = function ( $source, $remote = '' ) use ( $component, $item ) {
 			$this->unpacked = (string) $remote;
-			return is_wp_error( $source ) ? $source : $this->validate_package( $component, $item, (string) $source );
+			return is_wp_error( $source ) ? $source : Siteagent_Package_Validator::validate( $component, $item, (string) $source );
 		};
 		$stop_if_interrupted = static function ( $passed ) use ( $may_continue ) {
 			return is_wp_error( $passed ) || $may_continue() ? $passed : new WP_Error( 'siteagent_interrupted', 'Another process took this update for dead, so it stopped.' );
@@ -359,69 +359,5 @@ final class Siteagent_Upgrader {
 				}
 			}
 		}
-	}
-
-	/**
-	 * Checks the unpacked package, just before a file of the site is replaced.
-	 *
-	 * @return string|WP_Error The source folder.
-	 */
-	private function validate_package( Siteagent_Component $component, Siteagent_Update_Item $item, string $source ) {
-		$name           = basename( $source );
-		$is_same_folder = true;
-		if ( $component->is_plugin() ) {
-			// WordPress would install into whatever folder the package names.
-			$is_same_folder = dirname( $component->id() ) === $name;
-			$headers        = $this->read_headers( $source . '/' . basename( $component->id() ) );
-		} elseif ( 'theme' === $component->kind() ) {
-			$is_same_folder = $component->id() === $name;
-			$headers        = $this->read_headers( $source . '/style.css' );
-		} else {
-			$headers = array( 'version' => ( new Siteagent_Translation( $component->id() ) )->package_revision_date( $source ) ) + $this->read_headers( '' );
-		}
-		if ( ! $is_same_folder || $item->to() !== $headers['version'] ) {
-			return new WP_Error( 'siteagent_package_mismatch', sprintf( 'The package holds %1$s %2$s.', $name, '' === $headers['version'] ? '(no version)' : $headers['version'] ) );
-		}
-		if ( $component->is_siteagent() && ! $this->is_readable_format( $headers['format'] ) ) {
-			return new WP_Error( 'siteagent_rollback_impossible', 'What the package would store could not be read by this version, should it have to run again.' );
-		}
-		// Older versions of WordPress only check the available update, which may not mention this requirement.
-		if ( '' !== $headers['php'] && ! is_php_version_compatible( $headers['php'] ) ) {
-			return new WP_Error( 'incompatible_php_required_version', sprintf( 'The package requires PHP %s.', $headers['php'] ) );
-		}
-		if ( '' !== $headers['wp'] && ! is_wp_version_compatible( $headers['wp'] ) ) {
-			return new WP_Error( 'incompatible_wp_required_version', sprintf( 'The package requires WordPress %s.', $headers['wp'] ) );
-		}
-		return $source;
-	}
-
-	/**
-	 * Returns the version of WordPress in a package. WordPress's upgrader replaces a file before it checks this.
-	 */
-	private function core_version_in( string $file ): string {
-		require_once ABSPATH . 'wp-admin/includes/class-pclzip.php';
-		$found = ( new PclZip( $file ) )->extract( PCLZIP_OPT_BY_NAME, 'wordpress/wp-includes/version.php', PCLZIP_OPT_EXTRACT_AS_STRING );
-		$text  = is_array( $found ) && isset( $found[0]['content'] ) ? (string) $found[0]['content'] : '';
-		return Siteagent_Component::core_version( $text );
-	}
-
-	/**
-	 * Whether this version can read the data format of another one. A version without the header is rejected.
-	 */
-	private function is_readable_format( string $format ): bool {
-		return 1 === preg_match( '/^[1-9][0-9]{0,5}\z/D', $format ) && (int) $format <= Siteagent_Option_Store::FORMAT_READ;
-	}
-
-	/**
-	 * @return array{version:string,php:string,wp:string,format:string} Empty strings for missing headers.
-	 */
-	private function read_headers( string $file ): array {
-		$names = array(
-			'version' => 'Version',
-			'php'     => 'Requires PHP',
-			'wp'      => 'Requires at least',
-			'format'  => 'Data format',
-		);
-		return is_readable( $file ) ? array_map( 'trim', get_file_data( $file, $names ) ) : array_fill_keys( array_keys( $names ), '' );
 	}
 }
