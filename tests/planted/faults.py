@@ -230,8 +230,8 @@ FAULTS = (
     Fault(
         "an entry of the site's log is not chained to the one before",
         "wordpress-plugin/siteagent/includes/audit/class-siteagent-audit-log.php",
-        "				$this->hash( $seq, $prev, $body )",
-        "				$this->hash( $seq, '', $body )",
+        "				self::hash( $seq, $prev, $body )",
+        "				self::hash( $seq, '', $body )",
         "tests/plugin/test_log.py",
     ),
     Fault(

@@ -44,7 +44,7 @@ def permissions(wp) -> dict[str, bool]:
 
 
 def told(wp, event: str) -> list[dict]:
-    entries = wp.evaluate("return siteagent()->audit_log()->recent(40, 0);")
+    entries = wp.evaluate("return siteagent()->audit_log_reader()->recent(40, 0);")
     return [one for one in entries if one["event"] == event]
 
 

@@ -382,6 +382,6 @@ def test_a_refusal_is_the_answer_to_that_op_id_for_good(wp, paired, item) -> Non
     assert refused("wrong_site", order)["evidence"] == first["evidence"]
     status = order.status()
     assert (status["state"], status["reason"]) == ("done", "wrong_site")
-    told = wp.evaluate("return siteagent()->audit_log()->recent(12, 0);")
+    told = wp.evaluate("return siteagent()->audit_log_reader()->recent(12, 0);")
     answered = [one for one in told if one["event"] == "update_answered"]
     assert json.dumps(answered).count("wrong_site") == 1

@@ -240,7 +240,7 @@ def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
 
 def installed(wp) -> int:
     """How often the log tells that this plugin was changed since it was put back last."""
-    entries = wp.evaluate("return siteagent()->audit_log()->recent(40, 0);")
+    entries = wp.evaluate("return siteagent()->audit_log_reader()->recent(40, 0);")
     told = [one for one in entries if one["event"] == "update_answered"]
     return len({one["seq"] for one in told if one["facts"]["plan"] == told[0]["facts"]["plan"]})
 

@@ -194,7 +194,7 @@ def test_a_route_named_in_the_body_opens_nothing(wp, paired) -> None:
 def test_strangers_cannot_fill_the_table_or_the_log(wp, paired) -> None:
     count = (
         "global $wpdb; return array((int) $wpdb->get_var('SELECT COUNT(*) FROM '"
-        ". $wpdb->base_prefix . 'siteagent_nonce'), siteagent()->audit_log()->count());"
+        ". $wpdb->base_prefix . 'siteagent_nonce'), siteagent()->audit_log_reader()->count());"
     )
     before = wp.evaluate(count)
     for _ in range(60):
@@ -210,7 +210,7 @@ def test_the_reason_stands_in_the_sites_own_log(wp, paired) -> None:
     )
     wp.evaluate(forget_strangers)
     send(ping(paired, keyid="nobody.1"))
-    (entry,) = wp.evaluate("return siteagent()->audit_log()->recent(1, 0);")
+    (entry,) = wp.evaluate("return siteagent()->audit_log_reader()->recent(1, 0);")
     assert entry["event"] == "unauthenticated_refused"
     assert entry["facts"]["reason"] == "unknown_key: nobody.1"
 

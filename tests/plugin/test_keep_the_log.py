@@ -10,7 +10,7 @@ import pytest
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget, is_turned_away, ping, send
 
-STRANGERS = "siteagent()->audit_log()->recent(100, 0, 'unauthenticated_refused')"
+STRANGERS = "siteagent()->audit_log_reader()->recent(100, 0, 'unauthenticated_refused')"
 
 
 @pytest.fixture
@@ -81,14 +81,15 @@ $log->append('update_approved', array('id' => 'x'), 'user:1');
 
 def look(wp) -> dict[str, Any]:
     return wp.evaluate(
-        "$log = siteagent()->audit_log(); $names = array();"
+        "$log = siteagent()->audit_log_reader(); $names = array();"
         "foreach ($log->recent(20000, 0) as $one) {"
         " $names[$one['event']] = ($names[$one['event']] ?? 0) + 1; }"
-        "$since = $log->entries_after(0);"
-        "$first = null; foreach ($log->chain($log->head()['n']) as $one)"
+        "$since = $log->entries_after(0); $head = siteagent()->audit_log()->head();"
+        "$first = null; foreach ($log->chain($head['n']) as $one)"
         " { $first = $one['seq']; break; }"
-        "return array('names' => $names, 'verified' => $log->verify(), 'from' => $since['from'],"
-        " 'first' => $since['entries'][0]['seq'], 'exported' => $first, 'head' => $log->head());"
+        "$verified = siteagent()->audit_log_verifier()->verify();"
+        "return array('names' => $names, 'verified' => $verified, 'from' => $since['from'],"
+        " 'first' => $since['entries'][0]['seq'], 'exported' => $first, 'head' => $head);"
     )
 
 
@@ -107,13 +108,13 @@ def test_requests_push_no_decision_out_of_the_log(wp, fresh_log) -> None:
         'global $wpdb; $wpdb->query("UPDATE {$wpdb->base_prefix}siteagent_log SET body ='
         " REPLACE(body, 'plugins', 'core___') WHERE seq = 2\");"
     )
-    assert wp.evaluate("return siteagent()->audit_log()->verify();")["broken_at"] == 2
+    assert wp.evaluate("return siteagent()->audit_log_verifier()->verify();")["broken_at"] == 2
 
 
 def test_two_first_entries_at_once_begin_one_chain(wp) -> None:
     for _ in range(5):
         wp.evaluate("siteagent()->audit_log()->drop(); siteagent()->audit_log()->create_table();")
         wp.evaluate_at_once(["siteagent()->audit_log()->append('x', array(), 'site');"] * 3)
-        verified = wp.evaluate("return siteagent()->audit_log()->verify();")
+        verified = wp.evaluate("return siteagent()->audit_log_verifier()->verify();")
         assert verified["ok"] is True
         assert verified["checked"] == 3

@@ -9,6 +9,8 @@ from app.protocol import canonical, chain_genesis, chain_hash
 NEW = """
 global $wpdb;
 $log = new Siteagent_Audit_Log($wpdb);
+$reader = new Siteagent_Audit_Log_Reader($wpdb, $log);
+$verifier = new Siteagent_Audit_Log_Verifier($wpdb, $log);
 $log->drop();
 $table = $wpdb->base_prefix . 'siteagent_log';
 """
@@ -23,19 +25,19 @@ $log->append('three', array(), 'site');
 
 
 def test_entries_come_back_newest_first(wp):
-    entries = wp.evaluate(THREE + "return $log->recent(10, 0);")
+    entries = wp.evaluate(THREE + "return $reader->recent(10, 0);")
     assert [(one["seq"], one["event"], one["actor"]) for one in entries] == [
         (3, "three", "site"),
         (2, "two", "dashboard"),
         (1, "one", "user:1"),
     ]
     assert entries[1]["facts"] == {"text": "é 😀 </script>"}
-    assert wp.evaluate(THREE + "return array_column($log->recent(1, 1), 'seq');") == [2]
+    assert wp.evaluate(THREE + "return array_column($reader->recent(1, 1), 'seq');") == [2]
 
 
 def test_the_first_entry_makes_the_table(wp):
     assert wp.evaluate(NEW + "return $log->head();")["n"] == 0
-    assert wp.evaluate(THREE + "return $log->count();") == 3
+    assert wp.evaluate(THREE + "return $reader->count();") == 3
 
 
 def test_the_chain_is_the_one_of_the_protocol(wp):
@@ -63,17 +65,17 @@ def test_bodies_are_canonical_and_whole(wp):
 
 
 def test_the_head_is_the_newest_entry(wp):
-    head, newest = wp.evaluate(THREE + "return array($log->head(), $log->recent(1, 0)[0]);")
+    head, newest = wp.evaluate(THREE + "return array($log->head(), $reader->recent(1, 0)[0]);")
     assert head == {"n": 3, "hash": newest["hash"], "at": newest["at"]}
 
 
 def test_an_untouched_log_verifies(wp):
-    assert wp.evaluate(THREE + "return $log->verify();") == {
+    assert wp.evaluate(THREE + "return $verifier->verify();") == {
         "ok": True,
         "checked": 3,
         "broken_at": None,
     }
-    assert wp.evaluate(NEW + "return $log->verify();")["ok"] is True
+    assert wp.evaluate(NEW + "return $verifier->verify();")["ok"] is True
 
 
 @pytest.mark.parametrize(
@@ -90,14 +92,15 @@ def test_an_untouched_log_verifies(wp):
     ],
 )
 def test_a_touched_entry_is_found(wp, touch, broken_at):
-    told = wp.evaluate(THREE + f'$wpdb->query("{touch}"); return $log->verify();')
+    told = wp.evaluate(THREE + f'$wpdb->query("{touch}"); return $verifier->verify();')
     assert told["ok"] is False
     assert told["broken_at"] == broken_at
 
 
 def test_another_logs_entries_do_not_verify_as_this_one(wp):
     told = wp.evaluate(
-        THREE + "update_site_option('siteagent_log', wp_generate_uuid4()); return $log->verify();"
+        THREE
+        + "update_site_option('siteagent_log', wp_generate_uuid4()); return $verifier->verify();"
     )
     assert told["broken_at"] == 1
 
@@ -106,7 +109,7 @@ def test_strange_facts_become_plain_text(wp):
     (entry,) = wp.evaluate(
         NEW + "$log->append('odd', array('bytes' => \"caf\\xe9\", 'long' => str_repeat('é', 900),"
         "'float' => 1.5, 'none' => null, 'deep' => array('yes' => true)), \"a\\xff\");"
-        "return $log->recent(1, 0);"
+        "return $reader->recent(1, 0);"
     )
     assert entry["facts"]["bytes"] == "caf?"
     assert entry["facts"]["long"] == "é" * 500
@@ -129,9 +132,9 @@ def test_a_log_that_cannot_be_written_says_so(wp):
 def test_the_oldest_go_and_the_rest_still_verifies(wp):
     counted, told, trimmed = wp.evaluate(
         NEW + "for ($i = 0; $i < 10600; $i++) { $log->append('answered', array(), 'dashboard'); }"
-        "$trimmed = array_values(array_filter($log->recent(200, 0), function ($e) {"
+        "$trimmed = array_values(array_filter($reader->recent(200, 0), function ($e) {"
         "return 'log_trimmed' === $e['event']; }));"
-        "return array($log->count(), $log->verify(), $trimmed);"
+        "return array($reader->count(), $verifier->verify(), $trimmed);"
     )
     assert 10000 <= counted <= 10500
     assert told == {"ok": True, "checked": counted, "broken_at": None}
@@ -141,7 +144,7 @@ def test_the_oldest_go_and_the_rest_still_verifies(wp):
 def test_cutting_the_oldest_by_hand_is_found(wp):
     told = wp.evaluate(
         NEW + "for ($i = 0; $i < 10600; $i++) { $log->append('many', array(), 'site'); }"
-        '$wpdb->query("DELETE FROM $table WHERE seq <= 600"); return $log->verify();'
+        '$wpdb->query("DELETE FROM $table WHERE seq <= 600"); return $verifier->verify();'
     )
     assert told == {"ok": False, "checked": 0, "broken_at": 601}
 
@@ -154,8 +157,8 @@ def test_many_at_once_make_one_chain(wp):
     )
     wp.evaluate_at_once([append] * 4)
     counted, told = wp.evaluate(
-        "global $wpdb; $log = new Siteagent_Audit_Log($wpdb);return array($log->count(), "
-        "$log->verify());"
+        "return array(siteagent()->audit_log_reader()->count(), "
+        "siteagent()->audit_log_verifier()->verify());"
     )
     assert counted == 163
     assert told["ok"] is True
@@ -166,7 +169,7 @@ def test_what_somebody_did_can_be_exported_and_holds_no_name(wp):
         NEW + "$ana = get_users(array('role' => 'administrator', 'number' => 1))[0];"
         "$log->append('pairing_cancelled', array(), 'user:' . $ana->ID);"
         "$log->append('other', array(), 'user:' . $ana->ID . '99');"
-        "$tool = new Siteagent_Privacy(siteagent()->report(), $log);"
+        "$tool = new Siteagent_Privacy(siteagent()->report(), $reader);"
         "return array($tool->export($ana->user_email), $tool->erase($ana->user_email),"
         'implode($wpdb->get_col("SELECT body FROM $table")));'
     )
@@ -180,7 +183,7 @@ def test_what_somebody_did_can_be_exported_and_holds_no_name(wp):
 
 def test_nobody_is_found_by_an_unknown_address(wp):
     exported, kept = wp.evaluate(
-        THREE + "$tool = new Siteagent_Privacy(siteagent()->report(), $log);"
+        THREE + "$tool = new Siteagent_Privacy(siteagent()->report(), $reader);"
         "return array($tool->export('nobody@example.com'), $tool->erase('nobody@example.com'));"
     )
     assert exported == {"data": [], "done": True}

@@ -77,7 +77,7 @@ def test_its_own_tables_and_options_are_there_all_the_same(connected) -> None:
         "global $wpdb; return array("
         '(int) $wpdb->get_var("SELECT COUNT(*) FROM $wpdb->options'
         " WHERE option_name LIKE 'siteagent%'\"),"
-        "siteagent()->connection_store()->state(), siteagent()->audit_log()->count());"
+        "siteagent()->connection_store()->state(), siteagent()->audit_log_reader()->count());"
     )
     assert stored[0] > 0
     assert stored[1] == "paired"

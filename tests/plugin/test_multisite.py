@@ -283,10 +283,10 @@ def test_a_request_for_one_site_is_turned_away_by_its_neighbour(apart: Network) 
 
 def test_sites_of_a_network_keep_their_logs_and_nonces_apart(apart: Network) -> None:
     bakery = connect(apart.bakery)
-    before = apart.butcher.evaluate("return siteagent()->audit_log()->count();")
+    before = apart.butcher.evaluate("return siteagent()->audit_log_reader()->count();")
     head = head_of(bakery.ask("ping"))
-    assert apart.butcher.evaluate("return siteagent()->audit_log()->count();") == before
-    assert head["n"] == apart.bakery.evaluate("return siteagent()->audit_log()->count();")
+    assert apart.butcher.evaluate("return siteagent()->audit_log_reader()->count();") == before
+    assert head["n"] == apart.bakery.evaluate("return siteagent()->audit_log_reader()->count();")
     stored = {one for one in apart.traces() if "transient" not in one}
     prefix = apart.bakery.evaluate("return $GLOBALS['wpdb']->prefix;")
     assert f"{prefix}siteagent_nonce" in stored

@@ -129,7 +129,7 @@ def test_the_page_of_all_options_cannot_end_the_connection(wp, ana, paired) -> N
     assert answer.status_code == 200
     assert wp.evaluate("return get_option('blogdescription');") == "Fresh bread"
     assert paired.ask("ping").document["ok"] is True
-    assert wp.evaluate("return siteagent()->audit_log()->verify();")["ok"] is True
+    assert wp.evaluate("return siteagent()->audit_log_verifier()->verify();")["ok"] is True
 
 
 def test_what_leaves_is_listed_before_it_is_shown_as_json(wp, ana, paired) -> None:

@@ -17,7 +17,7 @@ from tests.plugin.support.dashboard import Paired, checkpoint_of, head_of
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
 
-LAST = "return siteagent()->audit_log()->recent(%d, 0);"
+LAST = "return siteagent()->audit_log_reader()->recent(%d, 0);"
 CHECKPOINTS = """
 global $wpdb;
 $table = $wpdb->prefix . 'siteagent_checkpoint';

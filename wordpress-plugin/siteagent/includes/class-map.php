@@ -20,6 +20,8 @@ return array(
 	'Siteagent_Site_Health'          => 'admin/class-siteagent-site-health.php',
 	'Siteagent_Audit_Log'            => 'audit/class-siteagent-audit-log.php',
 	'Siteagent_Audit_Log_Export'     => 'audit/class-siteagent-audit-log-export.php',
+	'Siteagent_Audit_Log_Reader'     => 'audit/class-siteagent-audit-log-reader.php',
+	'Siteagent_Audit_Log_Verifier'   => 'audit/class-siteagent-audit-log-verifier.php',
 	'Siteagent_Checkpoint'           => 'audit/class-siteagent-checkpoint.php',
 	'Siteagent_Checkpoint_Store'     => 'audit/class-siteagent-checkpoint-store.php',
 	'Siteagent_Rejected_Requests'    => 'audit/class-siteagent-rejected-requests.php',

@@ -81,6 +81,26 @@ final class Siteagent_Container {
 		);
 	}
 
+	public function audit_log_reader(): Siteagent_Audit_Log_Reader {
+		return $this->shared(
+			'audit_log_reader',
+			function (): Siteagent_Audit_Log_Reader {
+				global $wpdb;
+				return new Siteagent_Audit_Log_Reader( $wpdb, $this->audit_log() );
+			}
+		);
+	}
+
+	public function audit_log_verifier(): Siteagent_Audit_Log_Verifier {
+		return $this->shared(
+			'audit_log_verifier',
+			function (): Siteagent_Audit_Log_Verifier {
+				global $wpdb;
+				return new Siteagent_Audit_Log_Verifier( $wpdb, $this->audit_log() );
+			}
+		);
+	}
+
 	public function rejected_requests(): Siteagent_Rejected_Requests {
 		return $this->shared(
 			'rejected_requests',
@@ -161,7 +181,13 @@ final class Siteagent_Container {
 		return $this->shared(
 			'rest_controller',
 			function (): Siteagent_REST_Controller {
-				$operations      = new Siteagent_Operation_Registry( $this->pairing(), $this->key_rotation(), $this->audit_log(), array( $this, 'report' ), array( $this, 'update_controller' ) );
+				$operations      = new Siteagent_Operation_Registry(
+					$this->pairing(),
+					$this->key_rotation(),
+					$this->audit_log_reader(),
+					array( $this, 'report' ),
+					array( $this, 'update_controller' )
+				);
 				$request_handler = new Siteagent_Request_Handler(
 					$this->connection_store(),
 					$this->nonce_store(),
@@ -197,7 +223,8 @@ final class Siteagent_Container {
 					$this->connection_store(),
 					$this->pairing(),
 					$this->report(),
-					$this->audit_log(),
+					$this->audit_log_reader(),
+					$this->audit_log_verifier(),
 					$this->permissions(),
 					$this->pending_approvals(),
 					$this->checkpoint_store()
@@ -248,18 +275,18 @@ final class Siteagent_Container {
 	}
 
 	public function audit_log_export(): Siteagent_Audit_Log_Export {
-		return new Siteagent_Audit_Log_Export( $this->audit_log(), $this->checkpoint_store(), $this->connection_store() );
+		return new Siteagent_Audit_Log_Export( $this->audit_log(), $this->audit_log_reader(), $this->checkpoint_store(), $this->connection_store() );
 	}
 
 	public function cli_command(): Siteagent_CLI_Command {
-		return new Siteagent_CLI_Command( $this->audit_log(), $this->audit_log_export() );
+		return new Siteagent_CLI_Command( $this->audit_log(), $this->audit_log_reader(), $this->audit_log_verifier(), $this->audit_log_export() );
 	}
 
 	public function privacy(): Siteagent_Privacy {
 		return $this->shared(
 			'privacy',
 			function (): Siteagent_Privacy {
-				return new Siteagent_Privacy( $this->report(), $this->audit_log() );
+				return new Siteagent_Privacy( $this->report(), $this->audit_log_reader() );
 			}
 		);
 	}

@@ -19,12 +19,12 @@ final class Siteagent_Privacy {
 	/** @var Siteagent_Report */
 	private $report;
 
-	/** @var Siteagent_Audit_Log */
-	private $log;
+	/** @var Siteagent_Audit_Log_Reader */
+	private $log_reader;
 
-	public function __construct( Siteagent_Report $report, Siteagent_Audit_Log $log ) {
-		$this->report = $report;
-		$this->log    = $log;
+	public function __construct( Siteagent_Report $report, Siteagent_Audit_Log_Reader $log_reader ) {
+		$this->report     = $report;
+		$this->log_reader = $log_reader;
 	}
 
 	public function add_policy_text(): void {
@@ -68,7 +68,7 @@ final class Siteagent_Privacy {
 		$user = get_user_by( 'email', (string) $email );
 		$data = array();
 		if ( false !== $user ) {
-			foreach ( $this->log->entries_by_user( (int) $user->ID, self::PER_PAGE, ( max( 1, (int) $page ) - 1 ) * self::PER_PAGE ) as $entry ) {
+			foreach ( $this->log_reader->entries_by_user( (int) $user->ID, self::PER_PAGE, ( max( 1, (int) $page ) - 1 ) * self::PER_PAGE ) as $entry ) {
 				$data[] = $this->export_item( $entry );
 			}
 		}
@@ -87,7 +87,7 @@ final class Siteagent_Privacy {
 	public function erase( $email, $page = 1 ): array {
 		unset( $page );
 		$user        = get_user_by( 'email', (string) $email );
-		$has_entries = false !== $user && array() !== $this->log->entries_by_user( (int) $user->ID, 1, 0 );
+		$has_entries = false !== $user && array() !== $this->log_reader->entries_by_user( (int) $user->ID, 1, 0 );
 		return array(
 			'items_removed'  => false,
 			'items_retained' => $has_entries,

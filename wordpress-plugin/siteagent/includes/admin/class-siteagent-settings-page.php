@@ -29,8 +29,11 @@ final class Siteagent_Settings_Page {
 	/** @var Siteagent_Report */
 	private $report;
 
-	/** @var Siteagent_Audit_Log */
-	private $log;
+	/** @var Siteagent_Audit_Log_Reader */
+	private $log_reader;
+
+	/** @var Siteagent_Audit_Log_Verifier */
+	private $log_verifier;
 
 	/** @var Siteagent_Permissions */
 	private $permissions;
@@ -48,7 +51,8 @@ final class Siteagent_Settings_Page {
 		Siteagent_Connection_Store $connection_store,
 		Siteagent_Pairing $pairing,
 		Siteagent_Report $report,
-		Siteagent_Audit_Log $log,
+		Siteagent_Audit_Log_Reader $log_reader,
+		Siteagent_Audit_Log_Verifier $log_verifier,
 		Siteagent_Permissions $permissions,
 		Siteagent_Pending_Approvals $approvals,
 		Siteagent_Checkpoint_Store $checkpoint_store
@@ -56,7 +60,8 @@ final class Siteagent_Settings_Page {
 		$this->connection_store = $connection_store;
 		$this->pairing          = $pairing;
 		$this->report           = $report;
-		$this->log              = $log;
+		$this->log_reader       = $log_reader;
+		$this->log_verifier     = $log_verifier;
 		$this->permissions      = $permissions;
 		$this->approvals        = $approvals;
 		$this->checkpoint_store = $checkpoint_store;
@@ -288,12 +293,12 @@ final class Siteagent_Settings_Page {
 		$search    = isset( $_GET['words'] ) && is_string( $_GET['words'] ) ? substr( trim( sanitize_text_field( wp_unslash( $_GET['words'] ) ) ), 0, self::MAX_SEARCH_CHARS ) : '';
 		$requested = isset( $_GET['paged'] ) && is_string( $_GET['paged'] ) ? (int) $_GET['paged'] : 1;
 		// phpcs:enable
-		$pages = max( 1, (int) ceil( $this->log->count( $search ) / self::PER_PAGE ) );
+		$pages = max( 1, (int) ceil( $this->log_reader->count( $search ) / self::PER_PAGE ) );
 		$page  = min( $pages, max( 1, $requested ) );
 		$data  = array(
-			'entries'  => array_map( array( 'Siteagent_Log_Formatter', 'format' ), $this->log->recent( self::PER_PAGE, ( $page - 1 ) * self::PER_PAGE, $search ) ),
+			'entries'  => array_map( array( 'Siteagent_Log_Formatter', 'format' ), $this->log_reader->recent( self::PER_PAGE, ( $page - 1 ) * self::PER_PAGE, $search ) ),
 			'words'    => $search,
-			'verified' => $this->log->verify(),
+			'verified' => $this->log_verifier->verify(),
 			'pages'    => $pages,
 			'page'     => $page,
 		);

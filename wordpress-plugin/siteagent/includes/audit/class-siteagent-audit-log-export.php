@@ -23,6 +23,9 @@ final class Siteagent_Audit_Log_Export {
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
+	/** @var Siteagent_Audit_Log_Reader */
+	private $log_reader;
+
 	/** @var Siteagent_Checkpoint_Store */
 	private $checkpoint_store;
 
@@ -31,10 +34,12 @@ final class Siteagent_Audit_Log_Export {
 
 	public function __construct(
 		Siteagent_Audit_Log $log,
+		Siteagent_Audit_Log_Reader $log_reader,
 		Siteagent_Checkpoint_Store $checkpoint_store,
 		Siteagent_Connection_Store $connection_store
 	) {
 		$this->log              = $log;
+		$this->log_reader       = $log_reader;
 		$this->checkpoint_store = $checkpoint_store;
 		$this->connection_store = $connection_store;
 	}
@@ -60,7 +65,7 @@ final class Siteagent_Audit_Log_Export {
 		}
 		fwrite( $stream, $this->json_line( $this->header( $head ) ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a stream, not a file.
 		$count = 0;
-		foreach ( $this->log->chain( $head['n'] ) as $row ) {
+		foreach ( $this->log_reader->chain( $head['n'] ) as $row ) {
 			fwrite( $stream, $this->json_line( $row ) ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- a stream, not a file.
 			++$count;
 		}
@@ -98,7 +103,7 @@ final class Siteagent_Audit_Log_Export {
 	private function write_csv( $stream, int $last ): int {
 		$this->write_csv_row( $stream, array( 'number', 'time', 'event', 'actor', 'facts', 'hash' ) );
 		$count = 0;
-		foreach ( $this->log->chain( $last ) as $row ) {
+		foreach ( $this->log_reader->chain( $last ) as $row ) {
 			$entry = json_decode( $row['body'], true );
 			$entry = ( is_array( $entry ) ? $entry : array() ) + array_fill_keys( array( 'at', 'event', 'actor', 'facts' ), '' );
 			$facts = wp_json_encode( $entry['facts'], JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE );

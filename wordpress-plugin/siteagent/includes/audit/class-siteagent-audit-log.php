@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Appends entries, each with the hash of the one before, and detects altered entries.
+ * Appends entries, each with the hash of the one before, and trims the log.
  *
  * An entry names the WordPress account that acted by its id. The name is looked up when the entry is shown. So
  * deleting the account removes the name and leaves the chain intact.
@@ -29,13 +29,6 @@ final class Siteagent_Audit_Log {
 
 	/** How many older decisions and changes are kept. */
 	const KEPT_DECISIONS = 10000;
-
-	/** Limits of one response. */
-	const BATCH       = 500;
-	const BATCH_BYTES = 524288;
-
-	/** How many entries latest() searches. */
-	const SEARCH_LIMIT = 200;
 
 	const MAX_TEXT = 500;
 	const ATTEMPTS = 25;
@@ -60,6 +53,13 @@ final class Siteagent_Audit_Log {
 		$this->db         = $db;
 		$this->is_network = $is_network;
 		$this->table      = ( $is_network ? $db->base_prefix : $db->prefix ) . 'siteagent_log';
+	}
+
+	/**
+	 * Returns the name of the table.
+	 */
+	public function table(): string {
+		return $this->table;
 	}
 
 	/**
@@ -139,50 +139,9 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Returns the entries after a number as stored, oldest first. Only those of the present connection: entries about
-	 * another dashboard are not sent.
-	 *
-	 * @return array{from:int,entries:array[],more:bool} `from` is the oldest entry available; bodies are exact bytes.
-	 */
-	public function entries_after( int $after ): array {
-		$from    = $this->connection_start();
-		$query   = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->table} WHERE seq > %d ORDER BY seq LIMIT %d", max( $after, $from - 1 ), self::BATCH + 1 );
-		$rows    = (array) $this->db->get_results( $query, ARRAY_A );
-		$entries = array();
-		$bytes   = 0;
-		foreach ( $rows as $row ) {
-			$entry  = array(
-				'seq'  => (int) $row['seq'],
-				'prev' => (string) $row['prev'],
-				'hash' => (string) $row['hash'],
-				'body' => Siteagent_HTTP_Signature::base64url_encode( (string) $row['body'] ),
-			);
-			$bytes += strlen( $entry['body'] ) + 200;
-			if ( count( $entries ) === self::BATCH || ( $bytes > self::BATCH_BYTES && array() !== $entries ) ) {
-				break;
-			}
-			$entries[] = $entry;
-		}
-		return array(
-			'from'    => $from,
-			'entries' => $entries,
-			'more'    => count( $entries ) < count( $rows ),
-		);
-	}
-
-	/**
-	 * Returns the first entry of the present connection, or the oldest complete one if that was trimmed.
-	 */
-	private function connection_start(): int {
-		$like  = '%' . $this->db->esc_like( '"event":"connected"' ) . '%';
-		$query = $this->db->prepare( "SELECT MAX(seq) FROM {$this->table} WHERE body LIKE %s", $like );
-		return max( (int) $this->db->get_var( $query ), $this->oldest_complete() );
-	}
-
-	/**
 	 * Returns the oldest entry after which none is missing; 0 without entries.
 	 */
-	private function oldest_complete(): int {
+	public function oldest_complete(): int {
 		$trimmed = $this->last_trim();
 		return null === $trimmed ? (int) $this->db->get_var( "SELECT MIN(seq) FROM {$this->table}" ) : $trimmed['through'] + 1;
 	}
@@ -199,118 +158,6 @@ final class Siteagent_Audit_Log {
 			return hash_equals( (string) $stored, $hash );
 		}
 		return $n < $this->oldest_complete() ? null : false;
-	}
-
-	/**
-	 * Returns the newest entry of an event that is not older than $seconds; null when there is none among the newest
-	 * entries.
-	 */
-	public function latest( string $event, int $seconds, int $now ): ?array {
-		foreach ( $this->recent( self::SEARCH_LIMIT, 0 ) as $entry ) {
-			if ( $entry['at'] < $now - $seconds ) {
-				return null;
-			}
-			if ( $event === $entry['event'] ) {
-				return $entry;
-			}
-		}
-		return null;
-	}
-
-	/**
-	 * Returns entries, newest first.
-	 *
-	 * @param int    $limit  Number of entries.
-	 * @param int    $offset Number of entries to skip.
-	 * @param string $search Only entries that contain this text; empty for all.
-	 * @return array[] Each with seq, at (Unix time), event, actor, facts, hash.
-	 */
-	public function recent( int $limit, int $offset, string $search = '' ): array {
-		$query = $this->db->prepare(
-			"SELECT seq, at, body, hash FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d",
-			$this->like_pattern( $search ),
-			$limit,
-			$offset
-		);
-		// Before the first entry there is no table.
-		$shows_errors = $this->db->suppress_errors( true );
-		$rows         = (array) $this->db->get_results( $query, ARRAY_A );
-		$this->db->suppress_errors( $shows_errors );
-		return array_map( array( $this, 'to_entry' ), $rows );
-	}
-
-	/**
-	 * Returns entries in which an account acted, oldest first.
-	 *
-	 * @return array[]
-	 */
-	public function entries_by_user( int $user_id, int $limit, int $offset ): array {
-		$query = $this->db->prepare(
-			"SELECT seq, at, body, hash FROM {$this->table} WHERE body LIKE %s ORDER BY seq LIMIT %d OFFSET %d",
-			'%' . $this->db->esc_like( '"actor":"user:' . $user_id . '"' ) . '%',
-			$limit,
-			$offset
-		);
-		return array_map( array( $this, 'to_entry' ), (array) $this->db->get_results( $query, ARRAY_A ) );
-	}
-
-	/**
-	 * Returns the number of entries, or of those that contain a text.
-	 */
-	public function count( string $search = '' ): int {
-		return (int) $this->db->get_var( $this->db->prepare( "SELECT COUNT(*) FROM {$this->table} WHERE CONVERT(body USING utf8mb4) LIKE %s", $this->like_pattern( $search ) ) );
-	}
-
-	/**
-	 * Yields the complete part of the chain as stored, oldest first, up to an entry.
-	 *
-	 * @param int $last Number of the last entry.
-	 * @return iterable<array{seq:int,prev:string,hash:string,body:string}>
-	 */
-	public function chain( int $last ): iterable {
-		$after = max( 0, $this->oldest_complete() - 1 );
-		do {
-			$query = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->table} WHERE seq > %d AND seq <= %d ORDER BY seq LIMIT %d", $after, $last, self::BATCH );
-			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
-			foreach ( $rows as $row ) {
-				$after = (int) $row['seq'];
-				yield array( 'seq' => $after ) + $row;
-			}
-		} while ( array() !== $rows );
-	}
-
-	/**
-	 * Verifies the whole chain.
-	 *
-	 * @return array{ok:bool,checked:int,broken_at:?int}
-	 */
-	public function verify(): array {
-		$checked = 0;
-		$before  = null;
-		$first   = $this->oldest_complete();
-		do {
-			$after = null === $before ? 0 : (int) $before['seq'];
-			$query = $this->db->prepare( "SELECT seq, at, prev, body, hash FROM {$this->table} WHERE seq > %d ORDER BY seq LIMIT 500", $after );
-			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
-			foreach ( $rows as $row ) {
-				// The trimmed part has gaps, but each entry there still has its own hash.
-				$is_intact = (int) $row['seq'] < $first ? $this->is_intact( $row ) : $this->follows( $row, null !== $before && (int) $before['seq'] >= $first ? $before : null );
-				if ( ! $is_intact ) {
-					return array(
-						'ok'        => false,
-						'checked'   => $checked,
-						'broken_at' => (int) $row['seq'],
-					);
-				}
-				$before = $row;
-				++$checked;
-			}
-		} while ( array() !== $rows );
-		return array(
-			'ok'        => true,
-			'checked'   => $checked,
-			'broken_at' => null,
-		);
 	}
 
 	/**
@@ -333,18 +180,24 @@ final class Siteagent_Audit_Log {
 				$at,
 				$prev,
 				bin2hex( $body ),
-				$this->hash( $seq, $prev, $body )
+				self::hash( $seq, $prev, $body )
 			)
 		);
 		$this->db->suppress_errors( $shows_errors );
 		return $inserted;
 	}
 
-	private function hash( int $seq, string $prev, string $body ): string {
+	/**
+	 * Returns the hash of an entry: of its number, the hash before it and its body.
+	 */
+	public static function hash( int $seq, string $prev, string $body ): string {
 		return hash( 'sha256', self::PREFIX . pack( 'J', $seq ) . hex2bin( $prev ) . $body );
 	}
 
-	private function genesis(): string {
+	/**
+	 * Returns what the first entry follows, the hash of the name of this log.
+	 */
+	public function genesis(): string {
 		return hash( 'sha256', self::GENESIS . $this->name() );
 	}
 
@@ -392,29 +245,6 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Whether an entry follows another one and is intact. The first complete entry follows the name of the chain or,
-	 * after trimming, the hash in the entry about it.
-	 */
-	private function follows( array $row, ?array $before ): bool {
-		$seq = (int) $row['seq'];
-		if ( null !== $before ) {
-			$expected = (int) $before['seq'] + 1 === $seq ? (string) $before['hash'] : '';
-		} else {
-			$expected = 1 === $seq ? $this->genesis() : $this->trimmed_hash( $seq - 1 );
-		}
-		return hash_equals( $expected, (string) $row['prev'] ) && $this->is_intact( $row );
-	}
-
-	/**
-	 * Whether an entry is intact, regardless of the entry before it.
-	 */
-	private function is_intact( array $row ): bool {
-		$body = json_decode( $row['body'], true );
-		return is_array( $body ) && isset( $body['at'] ) && strtotime( $body['at'] ) === (int) $row['at']
-			&& hash_equals( $this->hash( (int) $row['seq'], (string) $row['prev'], (string) $row['body'] ), (string) $row['hash'] );
-	}
-
-	/**
 	 * Limits the size of the log. Trimming is itself logged.
 	 */
 	private function trim( int $newest ): void {
@@ -445,19 +275,11 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Returns the hash of the last trimmed entry, as logged.
-	 */
-	private function trimmed_hash( int $through ): string {
-		$trimmed = $this->last_trim();
-		return null !== $trimmed && $through === $trimmed['through'] ? $trimmed['hash'] : '';
-	}
-
-	/**
 	 * Returns the last trimmed entry and its hash; null when the log was never trimmed.
 	 *
 	 * @return array{through:int,hash:string}|null
 	 */
-	private function last_trim(): ?array {
+	public function last_trim(): ?array {
 		$query = $this->db->prepare(
 			"SELECT body FROM {$this->table} WHERE body LIKE %s ORDER BY seq DESC LIMIT 1",
 			'%' . $this->db->esc_like( '"event":"log_trimmed"' ) . '%'
@@ -469,30 +291,6 @@ final class Siteagent_Audit_Log {
 		return array(
 			'through' => (int) $body['facts']['through'],
 			'hash'    => (string) $body['facts']['hash'],
-		);
-	}
-
-	/**
-	 * Returns a LIKE pattern. Quotation marks and slashes are escaped as in canonical JSON.
-	 */
-	private function like_pattern( string $search ): string {
-		$encoded = substr( (string) wp_json_encode( $search, JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES ), 1, -1 );
-		return '%' . $this->db->esc_like( $encoded ) . '%';
-	}
-
-	/**
-	 * Returns a row as an entry, with its decoded body.
-	 */
-	private function to_entry( array $row ): array {
-		$body = json_decode( (string) $row['body'], true );
-		$body = is_array( $body ) ? $body : array();
-		return array(
-			'seq'   => (int) $row['seq'],
-			'at'    => (int) $row['at'],
-			'event' => isset( $body['event'] ) ? (string) $body['event'] : '',
-			'actor' => isset( $body['actor'] ) ? (string) $body['actor'] : '',
-			'facts' => isset( $body['facts'] ) && is_array( $body['facts'] ) ? $body['facts'] : array(),
-			'hash'  => (string) $row['hash'],
 		);
 	}
 

@@ -17,12 +17,25 @@ final class Siteagent_CLI_Command {
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
+	/** @var Siteagent_Audit_Log_Reader */
+	private $log_reader;
+
+	/** @var Siteagent_Audit_Log_Verifier */
+	private $log_verifier;
+
 	/** @var Siteagent_Audit_Log_Export */
 	private $export;
 
-	public function __construct( Siteagent_Audit_Log $log, Siteagent_Audit_Log_Export $export ) {
-		$this->log    = $log;
-		$this->export = $export;
+	public function __construct(
+		Siteagent_Audit_Log $log,
+		Siteagent_Audit_Log_Reader $log_reader,
+		Siteagent_Audit_Log_Verifier $log_verifier,
+		Siteagent_Audit_Log_Export $export
+	) {
+		$this->log          = $log;
+		$this->log_reader   = $log_reader;
+		$this->log_verifier = $log_verifier;
+		$this->export       = $export;
 	}
 
 	/**
@@ -33,7 +46,7 @@ final class Siteagent_CLI_Command {
 	 *     wp siteagent audit verify
 	 */
 	public function verify(): void {
-		$result = $this->log->verify();
+		$result = $this->log_verifier->verify();
 		if ( ! $result['ok'] ) {
 			/* translators: %d: number of an entry */
 			WP_CLI::error( sprintf( __( 'Log verification failed at entry %d.', 'siteagent' ), $result['broken_at'] ) );
@@ -69,7 +82,7 @@ final class Siteagent_CLI_Command {
 	public function list_entries( array $arguments, array $options ): void {
 		$limit  = max( 1, (int) ( isset( $options['limit'] ) ? $options['limit'] : 20 ) );
 		$search = isset( $options['words'] ) ? (string) $options['words'] : '';
-		foreach ( $this->log->recent( $limit, 0, $search ) as $entry ) {
+		foreach ( $this->log_reader->recent( $limit, 0, $search ) as $entry ) {
 			$formatted = Siteagent_Log_Formatter::format( $entry );
 			$line      = array( $formatted['seq'], gmdate( 'Y-m-d\TH:i:s\Z', $formatted['at'] ), $formatted['who'], $formatted['what'], $formatted['detail'] );
 			// Untrusted text must not contain control characters that move the cursor.

@@ -144,8 +144,8 @@ final class Siteagent_Operation_Registry {
 	/** @var Siteagent_Key_Rotation */
 	private $rotation;
 
-	/** @var Siteagent_Audit_Log */
-	private $log;
+	/** @var Siteagent_Audit_Log_Reader */
+	private $log_reader;
 
 	/** @var callable fn(): Siteagent_Report, called only when a report is requested. */
 	private $make_report;
@@ -156,13 +156,13 @@ final class Siteagent_Operation_Registry {
 	public function __construct(
 		Siteagent_Pairing $pairing,
 		Siteagent_Key_Rotation $rotation,
-		Siteagent_Audit_Log $log,
+		Siteagent_Audit_Log_Reader $log_reader,
 		callable $make_report,
 		callable $make_controller
 	) {
 		$this->pairing         = $pairing;
 		$this->rotation        = $rotation;
-		$this->log             = $log;
+		$this->log_reader      = $log_reader;
 		$this->make_report     = $make_report;
 		$this->make_controller = $make_controller;
 	}
@@ -218,7 +218,7 @@ final class Siteagent_Operation_Registry {
 			case 'report':
 				return $this->answer_report( $document );
 			case 'log':
-				return $this->log->entries_after( $document->after );
+				return $this->log_reader->entries_after( $document->after );
 			case 'pair.hello':
 				return $this->pairing->handle_hello( $document, $body, $now );
 			case 'pair.confirm':
@@ -242,7 +242,7 @@ final class Siteagent_Operation_Registry {
 	 * Answers a ping, and reports output that recently spoiled a response. That response itself could not say so.
 	 */
 	private function answer_ping( int $now ): array {
-		$output = $this->log->latest( 'output_started', HOUR_IN_SECONDS, $now );
+		$output = $this->log_reader->latest( 'output_started', HOUR_IN_SECONDS, $now );
 		$answer = array(
 			'time'   => $now,
 			'plugin' => SITEAGENT_VERSION,

@@ -1,0 +1,182 @@
+<?php
+/**
+ * Entries of the audit log.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Finds entries for wp-admin, the terminal and WordPress's privacy tools, and returns them as stored for the
+ * dashboard and the export.
+ */
+final class Siteagent_Audit_Log_Reader {
+
+	/** Limits of one response. */
+	const BATCH       = 500;
+	const BATCH_BYTES = 524288;
+
+	/** How many entries latest() searches. */
+	const SEARCH_LIMIT = 200;
+
+	/** @var wpdb */
+	private $db;
+
+	/** @var Siteagent_Audit_Log */
+	private $log;
+
+	/**
+	 * @param wpdb                $db  WordPress database object.
+	 * @param Siteagent_Audit_Log $log The log.
+	 */
+	public function __construct( $db, Siteagent_Audit_Log $log ) {
+		$this->db  = $db;
+		$this->log = $log;
+	}
+
+	/**
+	 * Returns entries, newest first.
+	 *
+	 * @param int    $limit  Number of entries.
+	 * @param int    $offset Number of entries to skip.
+	 * @param string $search Only entries that contain this text; empty for all.
+	 * @return array[] Each with seq, at (Unix time), event, actor, facts, hash.
+	 */
+	public function recent( int $limit, int $offset, string $search = '' ): array {
+		$query = $this->db->prepare(
+			"SELECT seq, at, body, hash FROM {$this->log->table()} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d",
+			$this->like_pattern( $search ),
+			$limit,
+			$offset
+		);
+		// Before the first entry there is no table.
+		$shows_errors = $this->db->suppress_errors( true );
+		$rows         = (array) $this->db->get_results( $query, ARRAY_A );
+		$this->db->suppress_errors( $shows_errors );
+		return array_map( array( $this, 'to_entry' ), $rows );
+	}
+
+	/**
+	 * Returns the number of entries, or of those that contain a text.
+	 */
+	public function count( string $search = '' ): int {
+		return (int) $this->db->get_var( $this->db->prepare( "SELECT COUNT(*) FROM {$this->log->table()} WHERE CONVERT(body USING utf8mb4) LIKE %s", $this->like_pattern( $search ) ) );
+	}
+
+	/**
+	 * Returns the newest entry of an event that is not older than $seconds; null when there is none among the newest
+	 * entries.
+	 */
+	public function latest( string $event, int $seconds, int $now ): ?array {
+		foreach ( $this->recent( self::SEARCH_LIMIT, 0 ) as $entry ) {
+			if ( $entry['at'] < $now - $seconds ) {
+				return null;
+			}
+			if ( $event === $entry['event'] ) {
+				return $entry;
+			}
+		}
+		return null;
+	}
+
+	/**
+	 * Returns entries in which an account acted, oldest first.
+	 *
+	 * @return array[]
+	 */
+	public function entries_by_user( int $user_id, int $limit, int $offset ): array {
+		$query = $this->db->prepare(
+			"SELECT seq, at, body, hash FROM {$this->log->table()} WHERE body LIKE %s ORDER BY seq LIMIT %d OFFSET %d",
+			'%' . $this->db->esc_like( '"actor":"user:' . $user_id . '"' ) . '%',
+			$limit,
+			$offset
+		);
+		return array_map( array( $this, 'to_entry' ), (array) $this->db->get_results( $query, ARRAY_A ) );
+	}
+
+	/**
+	 * Returns the entries after a number as stored, oldest first. Only those of the present connection: entries about
+	 * another dashboard are not sent.
+	 *
+	 * @return array{from:int,entries:array[],more:bool} `from` is the oldest entry available; bodies are exact bytes.
+	 */
+	public function entries_after( int $after ): array {
+		$from    = $this->connection_start();
+		$query   = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->log->table()} WHERE seq > %d ORDER BY seq LIMIT %d", max( $after, $from - 1 ), self::BATCH + 1 );
+		$rows    = (array) $this->db->get_results( $query, ARRAY_A );
+		$entries = array();
+		$bytes   = 0;
+		foreach ( $rows as $row ) {
+			$entry  = array(
+				'seq'  => (int) $row['seq'],
+				'prev' => (string) $row['prev'],
+				'hash' => (string) $row['hash'],
+				'body' => Siteagent_HTTP_Signature::base64url_encode( (string) $row['body'] ),
+			);
+			$bytes += strlen( $entry['body'] ) + 200;
+			if ( count( $entries ) === self::BATCH || ( $bytes > self::BATCH_BYTES && array() !== $entries ) ) {
+				break;
+			}
+			$entries[] = $entry;
+		}
+		return array(
+			'from'    => $from,
+			'entries' => $entries,
+			'more'    => count( $entries ) < count( $rows ),
+		);
+	}
+
+	/**
+	 * Yields the complete part of the chain as stored, oldest first, up to an entry.
+	 *
+	 * @param int $last Number of the last entry.
+	 * @return iterable<array{seq:int,prev:string,hash:string,body:string}>
+	 */
+	public function chain( int $last ): iterable {
+		$after = max( 0, $this->log->oldest_complete() - 1 );
+		do {
+			$query = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->log->table()} WHERE seq > %d AND seq <= %d ORDER BY seq LIMIT %d", $after, $last, self::BATCH );
+			$rows  = (array) $this->db->get_results( $query, ARRAY_A );
+			foreach ( $rows as $row ) {
+				$after = (int) $row['seq'];
+				yield array( 'seq' => $after ) + $row;
+			}
+		} while ( array() !== $rows );
+	}
+
+	/**
+	 * Returns the first entry of the present connection, or the oldest complete one if that was trimmed.
+	 */
+	private function connection_start(): int {
+		$like  = '%' . $this->db->esc_like( '"event":"connected"' ) . '%';
+		$query = $this->db->prepare( "SELECT MAX(seq) FROM {$this->log->table()} WHERE body LIKE %s", $like );
+		return max( (int) $this->db->get_var( $query ), $this->log->oldest_complete() );
+	}
+
+	/**
+	 * Returns a LIKE pattern. Quotation marks and slashes are escaped as in canonical JSON.
+	 */
+	private function like_pattern( string $search ): string {
+		$encoded = substr( (string) wp_json_encode( $search, JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES ), 1, -1 );
+		return '%' . $this->db->esc_like( $encoded ) . '%';
+	}
+
+	/**
+	 * Returns a row as an entry, with its decoded body.
+	 */
+	private function to_entry( array $row ): array {
+		$body = json_decode( (string) $row['body'], true );
+		$body = is_array( $body ) ? $body : array();
+		return array(
+			'seq'   => (int) $row['seq'],
+			'at'    => (int) $row['at'],
+			'event' => isset( $body['event'] ) ? (string) $body['event'] : '',
+			'actor' => isset( $body['actor'] ) ? (string) $body['actor'] : '',
+			'facts' => isset( $body['facts'] ) && is_array( $body['facts'] ) ? $body['facts'] : array(),
+			'hash'  => (string) $row['hash'],
+		);
+	}
+}
