@@ -101,7 +101,7 @@ def assert_back(wp, paired: Paired, before: dict[str, Any]) -> None:
 def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
     kept = wp.evaluate(
         "global $wpdb; return array(siteagent()->permissions()->all(), "
-        "siteagent()->connection_store()->site_uuid(),"
+        "siteagent()->site_identity()->uuid(),"
         ' (int) $wpdb->get_var("SELECT COUNT(*) FROM {$wpdb->prefix}siteagent_operation"));'
     )
     available(wp)
@@ -121,7 +121,7 @@ def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
     assert order.send()["evidence"] == evidence
     after = wp.evaluate(
         "global $wpdb; return array(siteagent()->permissions()->all(), "
-        "siteagent()->connection_store()->site_uuid(),"
+        "siteagent()->site_identity()->uuid(),"
         ' (int) $wpdb->get_var("SELECT COUNT(*) FROM {$wpdb->prefix}siteagent_operation"));'
     )
     assert after == [kept[0], kept[1], kept[2] + 1]
@@ -312,7 +312,7 @@ def test_what_a_newer_version_stored_is_neither_used_nor_lost(wp, paired, agent)
         assert wp.evaluate(state)[0] == "newer"
         assert True not in wp.evaluate(state)[1].values()
         with pytest.raises(Exception, match="newer version"):
-            wp.evaluate("return siteagent()->connection_store()->site_uuid();")
+            wp.evaluate("return siteagent()->site_identity()->uuid();")
     finally:
         wp.evaluate(change % 1)
     assert answering(paired) == HERE

@@ -90,7 +90,7 @@ def test_a_used_token_opens_nothing_for_whoever_finds_it_later(wp, token) -> Non
     thief = Dashboard(token)
     assert refused(thief.hello).error_code == "unauthorized"
     assert paired.ask("ping").document["ok"] is True
-    assert wp.evaluate("return siteagent()->connection_store()->pending_auth_key();") is None
+    assert wp.evaluate("return siteagent()->pending_pairing()->auth_key();") is None
 
 
 def test_an_expired_token_is_told_as_such_and_pairs_nothing(wp, token) -> None:
@@ -120,7 +120,7 @@ def test_wrong_secrets_get_nowhere_and_use_nothing_up(wp, token) -> None:
     """The name of a token is no secret; a hundred guesses at the rest of it change nothing."""
     guesses = [Dashboard(token, secret=bytes([guess]) * 32) for guess in range(100)]
     assert {refused(guess.hello).error_code for guess in guesses} == {"unauthorized"}
-    assert wp.evaluate("return siteagent()->connection_store()->pending()['hellos'];") == 0
+    assert wp.evaluate("return siteagent()->pending_pairing()->get()['hellos'];") == 0
     assert pair(token).ask("ping").document["ok"] is True
 
 

@@ -176,12 +176,13 @@ def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None
             'POST', array_change_key_case($headers), {json.dumps(sent.body.decode())}, true
         );
         $operations = new Siteagent_Operation_Registry(
-            siteagent()->pairing(), siteagent()->key_rotation(), siteagent()->audit_log(),
+            siteagent()->pairing(), siteagent()->key_rotation(), siteagent()->audit_log_reader(),
             '__return_null', '__return_null'
         );
         $gate = new Siteagent_Request_Handler(
-            siteagent()->connection_store(), siteagent()->nonce_store(), $operations,
-                siteagent()->audit_log(),
+            siteagent()->connection_store(), siteagent()->pending_pairing(),
+            siteagent()->disconnection(), siteagent()->nonce_store(), $operations,
+            siteagent()->audit_log(),
             siteagent()->checkpoint_store(), siteagent()->rejected_requests()
         );
         $answer = $gate->authenticate($request, $later);

@@ -60,7 +60,7 @@ def test_only_the_dashboard_that_was_shown_is_connected(wp, ana) -> None:
     again = ana.page("&step=consent").text
     ana.submit(again, "siteagent_accept")
     assert (
-        wp.evaluate("return siteagent()->connection_store()->pending()['origin'];") == other.origin
+        wp.evaluate("return siteagent()->pending_pairing()->get()['origin'];") == other.origin
     )
     forget(wp)
 

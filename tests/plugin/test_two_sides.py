@@ -79,7 +79,7 @@ def test_a_checkpoint_is_kept_noted_and_told_with_the_next_answer(wp, paired):
 def test_the_sites_own_checkpoint_is_signed_and_names_its_newest_entry(wp, paired):
     answer = paired.ask("ping")
     said = answer.document["checkpoint"]
-    public = from_b64u(wp.evaluate("return siteagent()->connection_store()->signing_public_key();"))
+    public = from_b64u(wp.evaluate("return siteagent()->site_identity()->signing_public_key();"))
     assert keys.verify_checkpoint(public, from_b64u(said["body"]), from_b64u(said["sig"]))
     assert head_of(answer) == {
         key: value

@@ -88,3 +88,12 @@ def test_the_class_map_names_every_class_and_its_file():
         assert source.name == f"class-{name.lower().replace('_', '-')}.php"
         found[name] = source.relative_to(includes).as_posix()
     assert listed == found
+
+
+def test_no_php_file_of_siteagent_is_longer_than_400_lines():
+    long = {
+        source.relative_to(PLUGIN).as_posix(): lines
+        for source in SOURCES
+        if (lines := len(source.read_text("utf-8").splitlines())) > 400
+    }
+    assert long == {}

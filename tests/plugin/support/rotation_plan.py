@@ -28,7 +28,7 @@ class Plan:
             "v": 1,
             "do": "keys.rotate",
             "op_id": str(uuid.uuid4()),
-            "site": wp.evaluate("return siteagent()->connection_store()->site_uuid();"),
+            "site": wp.evaluate("return siteagent()->site_identity()->uuid();"),
             "kid": paired.channel.keyid,
             "gen": int(paired.channel.keyid.rpartition(".")[2]) + 1,
             "e_d": b64u(exchange.public),

@@ -14,6 +14,9 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Container {
 
+	/** @var wpdb */
+	private $db;
+
 	/** @var bool */
 	private $is_network;
 
@@ -25,161 +28,117 @@ final class Siteagent_Container {
 	 *                              activation.
 	 */
 	public function __construct( ?bool $is_network = null ) {
+		global $wpdb;
+		$this->db         = $wpdb;
 		$this->is_network = null === $is_network ? self::is_network() : $is_network;
 	}
 
 	public function connection_store(): Siteagent_Connection_Store {
-		return $this->shared(
-			'connection_store',
-			function (): Siteagent_Connection_Store {
-				return new Siteagent_Connection_Store( $this->option_store(), Siteagent_Encryption::for_site() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Connection_Store( $this->option_store(), $this->encryption() ) );
+	}
+
+	public function pending_pairing(): Siteagent_Pending_Pairing {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Pending_Pairing( $this->option_store(), $this->encryption() ) );
+	}
+
+	public function disconnection(): Siteagent_Disconnection {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Disconnection( $this->option_store(), $this->encryption() ) );
+	}
+
+	public function site_identity(): Siteagent_Site_Identity {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Site_Identity( $this->option_store(), $this->encryption() ) );
 	}
 
 	public function permissions(): Siteagent_Permissions {
-		return $this->shared(
-			'permissions',
-			function (): Siteagent_Permissions {
-				return new Siteagent_Permissions( $this->option_store() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Permissions( $this->option_store() ) );
 	}
 
 	public function pending_approvals(): Siteagent_Pending_Approvals {
-		return $this->shared(
-			'pending_approvals',
-			function (): Siteagent_Pending_Approvals {
-				return new Siteagent_Pending_Approvals( $this->option_store() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Pending_Approvals( $this->option_store() ) );
 	}
 
 	public function update_controller(): Siteagent_Update_Controller {
 		return $this->shared(
-			'update_controller',
-			function (): Siteagent_Update_Controller {
-				return new Siteagent_Update_Controller(
-					$this->connection_store(),
-					$this->operation_store(),
-					$this->permissions(),
-					$this->pending_approvals(),
-					new Siteagent_Rollback( $this->option_store() ),
-					$this->audit_log()
-				);
-			}
+			__FUNCTION__,
+			fn() => new Siteagent_Update_Controller(
+				$this->connection_store(),
+				$this->site_identity(),
+				$this->operation_store(),
+				$this->permissions(),
+				$this->pending_approvals(),
+				new Siteagent_Rollback( $this->option_store() ),
+				$this->audit_log()
+			)
 		);
 	}
 
 	public function audit_log(): Siteagent_Audit_Log {
-		return $this->shared(
-			'audit_log',
-			function (): Siteagent_Audit_Log {
-				global $wpdb;
-				return new Siteagent_Audit_Log( $wpdb, $this->is_network );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Audit_Log( $this->db, $this->is_network ) );
 	}
 
 	public function audit_log_reader(): Siteagent_Audit_Log_Reader {
-		return $this->shared(
-			'audit_log_reader',
-			function (): Siteagent_Audit_Log_Reader {
-				global $wpdb;
-				return new Siteagent_Audit_Log_Reader( $wpdb, $this->audit_log() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Audit_Log_Reader( $this->db, $this->audit_log() ) );
 	}
 
 	public function audit_log_verifier(): Siteagent_Audit_Log_Verifier {
-		return $this->shared(
-			'audit_log_verifier',
-			function (): Siteagent_Audit_Log_Verifier {
-				global $wpdb;
-				return new Siteagent_Audit_Log_Verifier( $wpdb, $this->audit_log() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Audit_Log_Verifier( $this->db, $this->audit_log() ) );
 	}
 
 	public function rejected_requests(): Siteagent_Rejected_Requests {
-		return $this->shared(
-			'rejected_requests',
-			function (): Siteagent_Rejected_Requests {
-				global $wpdb;
-				return new Siteagent_Rejected_Requests( $wpdb, $this->is_network, $this->audit_log() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Rejected_Requests( $this->db, $this->is_network, $this->audit_log() ) );
 	}
 
 	public function checkpoint_store(): Siteagent_Checkpoint_Store {
 		return $this->shared(
-			'checkpoint_store',
-			function (): Siteagent_Checkpoint_Store {
-				global $wpdb;
-				return new Siteagent_Checkpoint_Store( $wpdb, $this->is_network, $this->connection_store(), $this->audit_log() );
-			}
+			__FUNCTION__,
+			fn() => new Siteagent_Checkpoint_Store(
+				$this->db,
+				$this->is_network,
+				$this->connection_store(),
+				$this->site_identity(),
+				$this->audit_log()
+			)
 		);
 	}
 
 	public function nonce_store(): Siteagent_Nonce_Store {
-		return $this->shared(
-			'nonce_store',
-			function (): Siteagent_Nonce_Store {
-				global $wpdb;
-				return new Siteagent_Nonce_Store( $wpdb, $this->is_network );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Nonce_Store( $this->db, $this->is_network ) );
 	}
 
 	public function report(): Siteagent_Report {
-		return $this->shared(
-			'report',
-			function (): Siteagent_Report {
-				return new Siteagent_Report( $this->permissions() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Report( $this->permissions() ) );
 	}
 
 	public function pairing(): Siteagent_Pairing {
 		return $this->shared(
-			'pairing',
-			function (): Siteagent_Pairing {
-				return new Siteagent_Pairing( $this->connection_store(), new Siteagent_Dashboard_Client(), $this->audit_log(), $this->checkpoint_store() );
-			}
+			__FUNCTION__,
+			fn() => new Siteagent_Pairing(
+				$this->connection_store(),
+				$this->pending_pairing(),
+				$this->disconnection(),
+				$this->site_identity(),
+				new Siteagent_Dashboard_Client(),
+				$this->audit_log(),
+				$this->checkpoint_store()
+			)
 		);
 	}
 
 	public function address_change(): Siteagent_Address_Change {
-		return $this->shared(
-			'address_change',
-			function (): Siteagent_Address_Change {
-				return new Siteagent_Address_Change( $this->connection_store(), new Siteagent_Dashboard_Client(), $this->audit_log() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Address_Change( $this->connection_store(), new Siteagent_Dashboard_Client(), $this->audit_log() ) );
 	}
 
 	public function operation_store(): Siteagent_Operation_Store {
-		return $this->shared(
-			'operation_store',
-			function (): Siteagent_Operation_Store {
-				global $wpdb;
-				return new Siteagent_Operation_Store( $wpdb, $this->is_network );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Operation_Store( $this->db, $this->is_network ) );
 	}
 
 	public function key_rotation(): Siteagent_Key_Rotation {
-		return $this->shared(
-			'key_rotation',
-			function (): Siteagent_Key_Rotation {
-				return new Siteagent_Key_Rotation( $this->connection_store(), $this->operation_store(), $this->audit_log() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Key_Rotation( $this->connection_store(), $this->site_identity(), $this->operation_store(), $this->audit_log() ) );
 	}
 
 	public function rest_controller(): Siteagent_REST_Controller {
 		return $this->shared(
-			'rest_controller',
+			__FUNCTION__,
 			function (): Siteagent_REST_Controller {
 				$operations      = new Siteagent_Operation_Registry(
 					$this->pairing(),
@@ -190,6 +149,8 @@ final class Siteagent_Container {
 				);
 				$request_handler = new Siteagent_Request_Handler(
 					$this->connection_store(),
+					$this->pending_pairing(),
+					$this->disconnection(),
 					$this->nonce_store(),
 					$operations,
 					$this->audit_log(),
@@ -203,7 +164,7 @@ final class Siteagent_Container {
 
 	public function self_update(): Siteagent_Self_Update {
 		return $this->shared(
-			'self_update',
+			__FUNCTION__,
 			function (): Siteagent_Self_Update {
 				return new Siteagent_Self_Update(
 					function (): ?string {
@@ -217,25 +178,25 @@ final class Siteagent_Container {
 
 	public function settings_page(): Siteagent_Settings_Page {
 		return $this->shared(
-			'settings_page',
-			function (): Siteagent_Settings_Page {
-				return new Siteagent_Settings_Page(
-					$this->connection_store(),
-					$this->pairing(),
-					$this->report(),
-					$this->audit_log_reader(),
-					$this->audit_log_verifier(),
-					$this->permissions(),
-					$this->pending_approvals(),
-					$this->checkpoint_store()
-				);
-			}
+			__FUNCTION__,
+			fn() => new Siteagent_Settings_Page(
+				$this->connection_store(),
+				$this->pending_pairing(),
+				$this->disconnection(),
+				$this->pairing(),
+				$this->report(),
+				$this->audit_log_reader(),
+				$this->audit_log_verifier(),
+				$this->permissions(),
+				$this->pending_approvals(),
+				$this->checkpoint_store()
+			)
 		);
 	}
 
 	public function settings_actions(): Siteagent_Settings_Actions {
 		return $this->shared(
-			'settings_actions',
+			__FUNCTION__,
 			function (): Siteagent_Settings_Actions {
 				$permission_decisions = new Siteagent_Permission_Decisions(
 					$this->connection_store(),
@@ -246,6 +207,7 @@ final class Siteagent_Container {
 				);
 				return new Siteagent_Settings_Actions(
 					$this->connection_store(),
+					$this->pending_pairing(),
 					$this->pairing(),
 					$this->address_change(),
 					$permission_decisions,
@@ -257,25 +219,15 @@ final class Siteagent_Container {
 	}
 
 	public function admin_notices(): Siteagent_Admin_Notices {
-		return $this->shared(
-			'admin_notices',
-			function (): Siteagent_Admin_Notices {
-				return new Siteagent_Admin_Notices( $this->connection_store(), $this->pending_approvals(), $this->checkpoint_store() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Admin_Notices( $this->connection_store(), $this->pending_approvals(), $this->checkpoint_store() ) );
 	}
 
 	public function site_health(): Siteagent_Site_Health {
-		return $this->shared(
-			'site_health',
-			function (): Siteagent_Site_Health {
-				return new Siteagent_Site_Health( $this->connection_store() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Site_Health( $this->connection_store() ) );
 	}
 
 	public function audit_log_export(): Siteagent_Audit_Log_Export {
-		return new Siteagent_Audit_Log_Export( $this->audit_log(), $this->audit_log_reader(), $this->checkpoint_store(), $this->connection_store() );
+		return new Siteagent_Audit_Log_Export( $this->audit_log(), $this->audit_log_reader(), $this->checkpoint_store(), $this->site_identity() );
 	}
 
 	public function cli_command(): Siteagent_CLI_Command {
@@ -283,12 +235,7 @@ final class Siteagent_Container {
 	}
 
 	public function privacy(): Siteagent_Privacy {
-		return $this->shared(
-			'privacy',
-			function (): Siteagent_Privacy {
-				return new Siteagent_Privacy( $this->report(), $this->audit_log_reader() );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Privacy( $this->report(), $this->audit_log_reader() ) );
 	}
 
 	/**
@@ -313,13 +260,11 @@ final class Siteagent_Container {
 	}
 
 	private function option_store(): Siteagent_Option_Store {
-		return $this->shared(
-			'option_store',
-			function (): Siteagent_Option_Store {
-				global $wpdb;
-				return new Siteagent_Option_Store( $wpdb, $this->is_network );
-			}
-		);
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Option_Store( $this->db, $this->is_network ) );
+	}
+
+	private function encryption(): Siteagent_Encryption {
+		return $this->shared( __FUNCTION__, fn() => Siteagent_Encryption::for_site() );
 	}
 
 	private function shared( string $name, callable $factory ): object {

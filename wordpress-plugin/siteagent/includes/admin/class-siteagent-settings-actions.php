@@ -20,6 +20,9 @@ final class Siteagent_Settings_Actions {
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
 
+	/** @var Siteagent_Pending_Pairing */
+	private $pending_pairing;
+
 	/** @var Siteagent_Pairing */
 	private $pairing;
 
@@ -40,6 +43,7 @@ final class Siteagent_Settings_Actions {
 
 	public function __construct(
 		Siteagent_Connection_Store $connection_store,
+		Siteagent_Pending_Pairing $pending_pairing,
 		Siteagent_Pairing $pairing,
 		Siteagent_Address_Change $address_change,
 		Siteagent_Permission_Decisions $permission_decisions,
@@ -47,14 +51,13 @@ final class Siteagent_Settings_Actions {
 		Siteagent_Audit_Log_Export $export
 	) {
 		$this->connection_store     = $connection_store;
+		$this->pending_pairing      = $pending_pairing;
 		$this->pairing              = $pairing;
 		$this->address_change       = $address_change;
 		$this->permission_decisions = $permission_decisions;
 		$this->checkpoint_store     = $checkpoint_store;
-
-		$this->export = $export;
-
-		$this->flash_store = new Siteagent_Flash_Store();
+		$this->export               = $export;
+		$this->flash_store          = new Siteagent_Flash_Store();
 	}
 
 	/**
@@ -321,7 +324,7 @@ final class Siteagent_Settings_Actions {
 	 * Whether this token is pending.
 	 */
 	private function is_pending( ?Siteagent_Pairing_Token $token ): bool {
-		$pending = $this->connection_store->pending();
+		$pending = $this->pending_pairing->get();
 		return null !== $token && null !== $pending && $token->pid() === $pending['pid'];
 	}
 

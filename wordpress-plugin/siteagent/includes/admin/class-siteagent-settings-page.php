@@ -23,6 +23,12 @@ final class Siteagent_Settings_Page {
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
 
+	/** @var Siteagent_Pending_Pairing */
+	private $pending_pairing;
+
+	/** @var Siteagent_Disconnection */
+	private $disconnection;
+
 	/** @var Siteagent_Pairing */
 	private $pairing;
 
@@ -49,6 +55,8 @@ final class Siteagent_Settings_Page {
 
 	public function __construct(
 		Siteagent_Connection_Store $connection_store,
+		Siteagent_Pending_Pairing $pending_pairing,
+		Siteagent_Disconnection $disconnection,
 		Siteagent_Pairing $pairing,
 		Siteagent_Report $report,
 		Siteagent_Audit_Log_Reader $log_reader,
@@ -58,6 +66,8 @@ final class Siteagent_Settings_Page {
 		Siteagent_Checkpoint_Store $checkpoint_store
 	) {
 		$this->connection_store = $connection_store;
+		$this->pending_pairing  = $pending_pairing;
+		$this->disconnection    = $disconnection;
 		$this->pairing          = $pairing;
 		$this->report           = $report;
 		$this->log_reader       = $log_reader;
@@ -167,7 +177,7 @@ final class Siteagent_Settings_Page {
 		if ( $this->is_step( 'disconnect' ) && in_array( $state, array( 'paired', 'unreadable' ), true ) ) {
 			$this->render_view( 'disconnect', $this->connection_data() );
 		} elseif ( 'waiting' === $state ) {
-			$this->render_waiting( (array) $this->connection_store->pending() );
+			$this->render_waiting( (array) $this->pending_pairing->get() );
 		} elseif ( 'newer' !== $state && $this->is_step( 'consent' ) && $this->render_consent() ) {
 			return;
 		} elseif ( 'unreadable' === $state || 'newer' === $state ) {
@@ -189,7 +199,7 @@ final class Siteagent_Settings_Page {
 			'dispute'     => $this->checkpoint_store->conflict(),
 			'permissions' => $this->permissions->all(),
 			'waiting'     => $this->approvals->waiting( time() ),
-			'ended'       => $this->connection_store->last_disconnection(),
+			'ended'       => $this->disconnection->last(),
 			'now'         => time(),
 		);
 	}

@@ -29,19 +29,19 @@ final class Siteagent_Audit_Log_Export {
 	/** @var Siteagent_Checkpoint_Store */
 	private $checkpoint_store;
 
-	/** @var Siteagent_Connection_Store */
-	private $connection_store;
+	/** @var Siteagent_Site_Identity */
+	private $site_identity;
 
 	public function __construct(
 		Siteagent_Audit_Log $log,
 		Siteagent_Audit_Log_Reader $log_reader,
 		Siteagent_Checkpoint_Store $checkpoint_store,
-		Siteagent_Connection_Store $connection_store
+		Siteagent_Site_Identity $site_identity
 	) {
 		$this->log              = $log;
 		$this->log_reader       = $log_reader;
 		$this->checkpoint_store = $checkpoint_store;
-		$this->connection_store = $connection_store;
+		$this->site_identity    = $site_identity;
 	}
 
 	/**
@@ -76,7 +76,7 @@ final class Siteagent_Audit_Log_Export {
 	 * Returns the first line: which log it is, and a signed checkpoint. Without a readable key there is no checkpoint.
 	 */
 	private function header( array $head ): array {
-		$key        = $this->connection_store->signing_public_key();
+		$key        = $this->site_identity->signing_public_key();
 		$checkpoint = 0 === $head['n'] ? null : $this->checkpoint_store->own_checkpoint( $head );
 		return array(
 			'v'          => 1,

@@ -32,6 +32,9 @@ final class Siteagent_Checkpoint_Store {
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
 
+	/** @var Siteagent_Site_Identity */
+	private $site_identity;
+
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
@@ -39,12 +42,20 @@ final class Siteagent_Checkpoint_Store {
 	 * @param wpdb                       $db               WordPress database object.
 	 * @param bool                       $is_network       Whether the sites of a network share one connection.
 	 * @param Siteagent_Connection_Store $connection_store The connection.
+	 * @param Siteagent_Site_Identity    $site_identity    The key that signs this site's checkpoints.
 	 * @param Siteagent_Audit_Log        $log              The log.
 	 */
-	public function __construct( $db, bool $is_network, Siteagent_Connection_Store $connection_store, Siteagent_Audit_Log $log ) {
+	public function __construct(
+		$db,
+		bool $is_network,
+		Siteagent_Connection_Store $connection_store,
+		Siteagent_Site_Identity $site_identity,
+		Siteagent_Audit_Log $log
+	) {
 		$this->db               = $db;
 		$this->table            = ( $is_network ? $db->base_prefix : $db->prefix ) . 'siteagent_checkpoint';
 		$this->connection_store = $connection_store;
+		$this->site_identity    = $site_identity;
 		$this->log              = $log;
 	}
 
@@ -109,7 +120,7 @@ final class Siteagent_Checkpoint_Store {
 	 */
 	public function own_checkpoint( array $head ): ?array {
 		$body = Siteagent_Checkpoint::body( $this->log->name(), $head['n'], $head['hash'], $head['at'] );
-		$sig  = $this->connection_store->sign( Siteagent_Checkpoint::PREFIX . $body );
+		$sig  = $this->site_identity->sign( Siteagent_Checkpoint::PREFIX . $body );
 		return null === $sig ? null : array(
 			'body' => Siteagent_HTTP_Signature::base64url_encode( $body ),
 			'sig'  => Siteagent_HTTP_Signature::base64url_encode( $sig ),

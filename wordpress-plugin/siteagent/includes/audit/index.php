@@ -1,2 +1,2 @@
 <?php
-// The site's hash-chained audit log and its checkpoints.
+// The site's hash-chained audit log: appending, reading, verifying, exporting; and checkpoints.

@@ -84,6 +84,26 @@ final class Siteagent_Encryption {
 	}
 
 	/**
+	 * Returns what is stored of new keys: the keys encrypted, and the revocation secret as a hash.
+	 *
+	 * @param array                $facts   What else is stored about them.
+	 * @param array<string,string> $session Keys by name, raw bytes.
+	 */
+	public function encrypt_session( array $facts, array $session ): array {
+		return $facts + array(
+			'revoke_hash' => Siteagent_Key_Derivation::hash_secret( $session['revoke'] ),
+			'sealed'      => $this->encrypt(
+				array(
+					'd2s'        => $session['d2s'],
+					's2d'        => $session['s2d'],
+					'revoke-ack' => $session['revoke-ack'],
+					'disconnect' => $session['disconnect'],
+				)
+			),
+		);
+	}
+
+	/**
 	 * Encrypts secrets again with the present key; null when they already are, or cannot be decrypted.
 	 */
 	public function reencrypt( string $sealed ): ?string {

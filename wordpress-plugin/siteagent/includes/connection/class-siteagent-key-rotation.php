@@ -19,6 +19,9 @@ final class Siteagent_Key_Rotation {
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
 
+	/** @var Siteagent_Site_Identity */
+	private $site_identity;
+
 	/** @var Siteagent_Operation_Store */
 	private $operation_store;
 
@@ -27,10 +30,12 @@ final class Siteagent_Key_Rotation {
 
 	public function __construct(
 		Siteagent_Connection_Store $connection_store,
+		Siteagent_Site_Identity $site_identity,
 		Siteagent_Operation_Store $operation_store,
 		Siteagent_Audit_Log $log
 	) {
 		$this->connection_store = $connection_store;
+		$this->site_identity    = $site_identity;
 		$this->operation_store  = $operation_store;
 		$this->log              = $log;
 	}
@@ -46,7 +51,7 @@ final class Siteagent_Key_Rotation {
 		if ( null === $connection ) {
 			throw new Siteagent_Exception( 'unauthorized', self::NAME );
 		}
-		$plan = Siteagent_Signed_Plan::verify( $document->plan, $document->sig, self::NAME, $document->op_id, $connection, $this->connection_store->site_uuid() );
+		$plan = Siteagent_Signed_Plan::verify( $document->plan, $document->sig, self::NAME, $document->op_id, $connection, $this->site_identity->uuid() );
 		$key  = $plan->next_key( $document->sig_next );
 		$home = $this->confirmed_home( $plan );
 		if ( Siteagent_Key_Derivation::generation( $connection['kid'] ) + 1 !== $plan->get( 'gen' ) ) {

@@ -17,6 +17,15 @@ final class Siteagent_Pairing {
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
 
+	/** @var Siteagent_Pending_Pairing */
+	private $pending_pairing;
+
+	/** @var Siteagent_Disconnection */
+	private $disconnection;
+
+	/** @var Siteagent_Site_Identity */
+	private $site_identity;
+
 	/** @var Siteagent_Dashboard_Client */
 	private $dashboard_client;
 
@@ -28,11 +37,17 @@ final class Siteagent_Pairing {
 
 	public function __construct(
 		Siteagent_Connection_Store $connection_store,
+		Siteagent_Pending_Pairing $pending_pairing,
+		Siteagent_Disconnection $disconnection,
+		Siteagent_Site_Identity $site_identity,
 		Siteagent_Dashboard_Client $dashboard_client,
 		Siteagent_Audit_Log $log,
 		Siteagent_Checkpoint_Store $checkpoint_store
 	) {
 		$this->connection_store = $connection_store;
+		$this->pending_pairing  = $pending_pairing;
+		$this->disconnection    = $disconnection;
+		$this->site_identity    = $site_identity;
 		$this->dashboard_client = $dashboard_client;
 		$this->log              = $log;
 		$this->checkpoint_store = $checkpoint_store;
@@ -47,7 +62,7 @@ final class Siteagent_Pairing {
 	 */
 	public function read_token( string $text ): Siteagent_Pairing_Token {
 		$token = Siteagent_Pairing_Token::parse( $text );
-		if ( $this->connection_store->is_token_known( $token->pid() ) ) {
+		if ( $this->pending_pairing->is_token_known( $token->pid() ) ) {
 			throw new Siteagent_Exception( 'already_used' );
 		}
 		$token->validate( time(), $this->connection_store->home() );
@@ -66,7 +81,7 @@ final class Siteagent_Pairing {
 		if ( $replace ) {
 			$this->disconnect( $actor );
 		}
-		if ( ! $this->connection_store->set_pending( $token, time() ) ) {
+		if ( ! $this->pending_pairing->save( $token, time() ) ) {
 			throw new Siteagent_Exception( 'must_replace' );
 		}
 		$this->log->append(
@@ -78,14 +93,14 @@ final class Siteagent_Pairing {
 			$actor
 		);
 		$answer = $this->dashboard_client->notify_token_accepted( $token->origin(), $token->pid(), $token->auth_key(), $this->connection_store->home() );
-		$this->connection_store->set_pending_notice( $token->pid(), $answer );
+		$this->pending_pairing->set_notice( $token->pid(), $answer );
 	}
 
 	/**
 	 * Deletes the pending token.
 	 */
 	public function cancel( string $actor ): void {
-		if ( $this->connection_store->clear_pending() ) {
+		if ( $this->pending_pairing->clear() ) {
 			$this->log->append( 'token_cancelled', array(), $actor );
 		}
 	}
@@ -98,13 +113,13 @@ final class Siteagent_Pairing {
 	 */
 	public function disconnect( string $actor ): array {
 		$is_copy          = null !== $this->connection_store->address_change();
-		$ended_connection = $this->connection_store->disconnect( time() );
+		$ended_connection = $this->disconnection->disconnect( time() );
 		if ( null === $ended_connection ) {
 			return array( 'notice' => 'not_tried' );
 		}
 		$notice = 'not_tried';
 		if ( $is_copy ) {
-			$this->connection_store->delete_disconnect_proof( $ended_connection['kid'] );
+			$this->disconnection->delete_proof( $ended_connection['kid'] );
 		} elseif ( null !== $ended_connection['disconnect'] ) {
 			$notice = $this->dashboard_client->notify_disconnected( $ended_connection['origin'], $ended_connection['kid'], $ended_connection['s2d'], $ended_connection['disconnect'] );
 		}
@@ -130,15 +145,15 @@ final class Siteagent_Pairing {
 	 * @throws Siteagent_Exception pairing_closed, invalid_arguments.
 	 */
 	public function handle_hello( stdClass $document, string $body, int $now ): array {
-		$pending = $this->connection_store->pending();
-		$auth    = $this->connection_store->pending_auth_key();
+		$pending = $this->pending_pairing->get();
+		$auth    = $this->pending_pairing->auth_key();
 		if ( null === $pending || null === $auth || $document->pid !== $pending['pid'] ) {
 			throw new Siteagent_Exception( 'pairing_closed', 'another token' );
 		}
 		if ( $now >= $pending['expires_at'] ) {
 			throw new Siteagent_Exception( 'pairing_closed', 'expired', array( 'reason' => 'expired' ) );
 		}
-		if ( ! $this->connection_store->count_hello( $pending['pid'] ) ) {
+		if ( ! $this->pending_pairing->count_hello( $pending['pid'] ) ) {
 			throw new Siteagent_Exception( 'pairing_closed', 'tried too often', array( 'reason' => 'tried too often' ) );
 		}
 		$this->check_dashboard( $document, $pending );
@@ -153,7 +168,7 @@ final class Siteagent_Pairing {
 			'dash_id'     => $document->dash->id,
 			'sign_d'      => $document->sign_d,
 		);
-		if ( ! $this->connection_store->save_exchange( $pending['pid'], $facts, $session ) ) {
+		if ( ! $this->pending_pairing->save_exchange( $pending['pid'], $facts, $session ) ) {
 			throw new Siteagent_Exception( 'pairing_closed', 'cancelled meanwhile' );
 		}
 		return $answer;
@@ -166,7 +181,7 @@ final class Siteagent_Pairing {
 	 */
 	public function handle_confirm( string $keyid, stdClass $document, int $now ): array {
 		$is_new = 'waiting' === $this->connection_store->state();
-		if ( ! $this->connection_store->activate( $keyid, $document->th, $now ) ) {
+		if ( ! $this->pending_pairing->activate( $keyid, $document->th, $now ) ) {
 			throw new Siteagent_Exception( 'pairing_closed', 'another exchange' );
 		}
 		$connection = (array) $this->connection_store->connection();
@@ -188,7 +203,7 @@ final class Siteagent_Pairing {
 	 */
 	public function handle_revoke( stdClass $document, int $now ): array {
 		$previous = $this->connection_store->connection();
-		$ack      = $this->connection_store->revoke( $document->kid, Siteagent_HTTP_Signature::base64url_decode( $document->r, 32 ), $now );
+		$ack      = $this->disconnection->revoke( $document->kid, Siteagent_HTTP_Signature::base64url_decode( $document->r, 32 ), $now );
 		if ( null === $ack ) {
 			throw new Siteagent_Exception( 'unauthorized', 'revoke' );
 		}
@@ -237,12 +252,12 @@ final class Siteagent_Pairing {
 	 * Returns this site's part of M2: its public keys, addresses and versions.
 	 */
 	private function site_introduction( string $public, int $now ): array {
-		$pending = (array) $this->connection_store->pending();
+		$pending = (array) $this->pending_pairing->get();
 		return array(
 			'e_s'    => Siteagent_HTTP_Signature::base64url_encode( $public ),
-			'sign_s' => $this->connection_store->signing_public_key(),
+			'sign_s' => $this->site_identity->signing_public_key(),
 			'site'   => array(
-				'uuid'      => $this->connection_store->site_uuid(),
+				'uuid'      => $this->site_identity->uuid(),
 				'home'      => $pending['home'],
 				'endpoints' => $pending['endpoints'],
 				'wp'        => get_bloginfo( 'version' ),

@@ -1,2 +1,2 @@
 <?php
-// The connection to a dashboard: pairing, keys, encryption, address changes and calls to the dashboard.
+// The connection to a dashboard: pairing, keys, encryption, the site's identity, address changes, disconnecting and calls to the dashboard.

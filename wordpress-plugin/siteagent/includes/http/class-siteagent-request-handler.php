@@ -35,6 +35,12 @@ final class Siteagent_Request_Handler {
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
 
+	/** @var Siteagent_Pending_Pairing */
+	private $pending_pairing;
+
+	/** @var Siteagent_Disconnection */
+	private $disconnection;
+
 	/** @var Siteagent_Nonce_Store */
 	private $nonce_store;
 
@@ -52,6 +58,8 @@ final class Siteagent_Request_Handler {
 
 	public function __construct(
 		Siteagent_Connection_Store $connection_store,
+		Siteagent_Pending_Pairing $pending_pairing,
+		Siteagent_Disconnection $disconnection,
 		Siteagent_Nonce_Store $nonce_store,
 		Siteagent_Operation_Registry $operations,
 		Siteagent_Audit_Log $log,
@@ -59,6 +67,8 @@ final class Siteagent_Request_Handler {
 		Siteagent_Rejected_Requests $rejected_requests
 	) {
 		$this->connection_store  = $connection_store;
+		$this->pending_pairing   = $pending_pairing;
+		$this->disconnection     = $disconnection;
 		$this->nonce_store       = $nonce_store;
 		$this->operations        = $operations;
 		$this->log               = $log;
@@ -82,7 +92,7 @@ final class Siteagent_Request_Handler {
 				$request->headers(),
 				$request->body(),
 				function ( string $keyid ): ?string {
-					$channel = $this->connection_store->channel( $keyid );
+					$channel = $this->channel( $keyid );
 					return null === $channel ? null : $channel['d2s'];
 				},
 				$now,
@@ -214,7 +224,7 @@ final class Siteagent_Request_Handler {
 	 * @throws Siteagent_Exception Carries the request, because its signature was verified.
 	 */
 	private function authorize_operation( string $body, array $verified, int $now ): array {
-		$channel = $this->connection_store->channel( $verified['keyid'] );
+		$channel = $this->channel( $verified['keyid'] );
 		if ( null === $channel ) {
 			// The connection ended between the two reads of the keys.
 			throw new Siteagent_Exception( 'unknown_key', $verified['keyid'] );
@@ -260,7 +270,7 @@ final class Siteagent_Request_Handler {
 		?string $key = null
 	): Siteagent_Response {
 		if ( null === $key ) {
-			$channel = $this->connection_store->channel( $request['keyid'] );
+			$channel = $this->channel( $request['keyid'] );
 			if ( null === $channel ) {
 				return Siteagent_Response::unauthorized();
 			}
@@ -348,6 +358,15 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
+	 * Returns the keys of a key id and their role, of the connection or of the token that is pending.
+	 *
+	 * @return array{role:string,d2s:string,s2d:string}|null
+	 */
+	private function channel( string $keyid ): ?array {
+		return $this->connection_store->channel( $keyid ) ?? $this->pending_pairing->channel( $keyid );
+	}
+
+	/**
 	 * Returns the name of the operation in a request body, or an empty string.
 	 */
 	private function operation_name( string $body ): string {
@@ -360,7 +379,7 @@ final class Siteagent_Request_Handler {
 	 * Returns the response that proves that this site ended the connection; null when it did not.
 	 */
 	private function disconnected_response( string $kid ): ?Siteagent_Response {
-		$proof = $this->connection_store->disconnect_proof( $kid );
+		$proof = $this->disconnection->proof( $kid );
 		return null === $proof ? null : Siteagent_Response::disconnected( $proof );
 	}
 }

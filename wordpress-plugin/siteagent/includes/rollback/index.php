@@ -1,2 +1,2 @@
 <?php
-// Watching a new version, and putting the previous one back.
+// Backups, the watchdog of a new version, and restoring the previous one.

@@ -35,6 +35,9 @@ final class Siteagent_Update_Controller {
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
 
+	/** @var Siteagent_Site_Identity */
+	private $site_identity;
+
 	/** @var Siteagent_Operation_Store */
 	private $operation_store;
 
@@ -52,6 +55,7 @@ final class Siteagent_Update_Controller {
 
 	public function __construct(
 		Siteagent_Connection_Store $connection_store,
+		Siteagent_Site_Identity $site_identity,
 		Siteagent_Operation_Store $operation_store,
 		Siteagent_Permissions $permissions,
 		Siteagent_Pending_Approvals $approvals,
@@ -59,6 +63,7 @@ final class Siteagent_Update_Controller {
 		Siteagent_Audit_Log $log
 	) {
 		$this->connection_store = $connection_store;
+		$this->site_identity    = $site_identity;
 		$this->operation_store  = $operation_store;
 		$this->permissions      = $permissions;
 		$this->approvals        = $approvals;
@@ -122,7 +127,7 @@ final class Siteagent_Update_Controller {
 		if ( null === $connection ) {
 			throw new Siteagent_Exception( 'unauthorized', $name );
 		}
-		$plan        = Siteagent_Signed_Plan::verify( $document->plan, $document->sig, $name, $document->op_id, $connection, $this->connection_store->site_uuid() );
+		$plan        = Siteagent_Signed_Plan::verify( $document->plan, $document->sig, $name, $document->op_id, $connection, $this->site_identity->uuid() );
 		$update_plan = new Siteagent_Update_Plan( $plan );
 		if ( Siteagent_Update_Plan::UPDATE === $name ) {
 			self::require_valid_item( 'siteagent' === $update_plan->item()->kind() );
