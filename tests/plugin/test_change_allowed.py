@@ -67,7 +67,7 @@ def test_at_first_nothing_is_allowed_and_the_screen_says_so(wp, ana, paired) -> 
 def test_the_owner_allows_plugins_and_it_is_told_and_written_down(wp, ana, paired) -> None:
     assert "Permissions saved" in save(ana, "plugins", "translations")
     assert permissions(wp) == {**OFF, "plugins": True, "translations": True}
-    assert "Can update: Translations. Plugins." in words(ana.page().text)
+    assert "Can update: Translations, Plugins." in words(ana.page().text)
     report = paired.ask("report", have=None).document["report"]["agent"]
     assert report["permissions"] == {**OFF, "plugins": True, "translations": True}
     assert report["approval_on_site"] is False

@@ -49,7 +49,7 @@ _RESTORE = (
     _ABOUT
     + """
 $run = array('op_id' => substr(basename($folder), 0, 36), 'folder' => $folder,
-    'target' => ABSPATH . 'wp-content/plugins/contact-desk', 'needs_word' => false);
+    'target' => ABSPATH . 'wp-content/plugins/contact-desk', 'needs_confirmation' => false);
 echo json_encode((new Siteagent_Rollback_Watchdog('/nowhere', $run))->restore('interrupted'));
 """
 )

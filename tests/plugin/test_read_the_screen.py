@@ -59,9 +59,7 @@ def test_only_the_dashboard_that_was_shown_is_connected(wp, ana) -> None:
     assert wp.evaluate("return siteagent()->connection_store()->state();") == "unpaired"
     again = ana.page("&step=consent").text
     ana.submit(again, "siteagent_accept")
-    assert (
-        wp.evaluate("return siteagent()->pending_pairing()->get()['origin'];") == other.origin
-    )
+    assert wp.evaluate("return siteagent()->pending_pairing()->get()['origin'];") == other.origin
     forget(wp)
 
 

@@ -40,8 +40,7 @@ def item_of(wp: Any, component: str, to: str, *, kind: str = "plugin") -> dict[s
 def about(wp: Any, keyid: str) -> tuple[str, str, str]:
     """The site's own name under this connection, its WordPress and its PHP; asked once."""
     return wp.evaluate(
-        "return array(siteagent()->site_identity()->uuid(), get_bloginfo('version'), "
-        "PHP_VERSION);"
+        "return array(siteagent()->site_identity()->uuid(), get_bloginfo('version'), PHP_VERSION);"
     )
 
 

@@ -10,6 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 return array(
+	'Siteagent_Activity_Log_Tab'     => 'admin/class-siteagent-activity-log-tab.php',
 	'Siteagent_Admin_Notices'        => 'admin/class-siteagent-admin-notices.php',
 	'Siteagent_Flash_Store'          => 'admin/class-siteagent-flash-store.php',
 	'Siteagent_Log_Formatter'        => 'admin/class-siteagent-log-formatter.php',

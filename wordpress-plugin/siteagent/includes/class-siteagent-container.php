@@ -185,8 +185,7 @@ final class Siteagent_Container {
 				$this->disconnection(),
 				$this->pairing(),
 				$this->report(),
-				$this->audit_log_reader(),
-				$this->audit_log_verifier(),
+				new Siteagent_Activity_Log_Tab( $this->audit_log_reader(), $this->audit_log_verifier() ),
 				$this->permissions(),
 				$this->pending_approvals(),
 				$this->checkpoint_store()

@@ -10,25 +10,41 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Describes what an entry records and who acted.
+ * Describes what an entry records and who acted: in words first, and what only a developer needs apart from them.
  */
 final class Siteagent_Log_Formatter {
 
+	/** Events about one update, with its kind, id, versions and outcome. */
+	const UPDATE_EVENTS = array( 'update_approved', 'update_refused', 'update_answered', 'update_settled' );
+
 	/**
-	 * @param array $entry As Siteagent_Audit_Log::recent() returned it.
-	 * @return array{seq:int,at:int,what:string,detail:string,who:string}
+	 * Returns an entry as text.
+	 *
+	 * @param array $entry As Siteagent_Audit_Log_Reader::recent() returned it.
+	 * @return array{seq:int,at:int,what:string,detail:string,technical:array<string,string>,who:string} `technical` has
+	 *         values by label.
 	 */
 	public static function format( array $entry ): array {
-		$labels = self::event_labels();
-		$event  = $entry['event'];
-		$what   = isset( $labels[ $event ] ) ? $labels[ $event ] : ucfirst( str_replace( array( '_', '.' ), ' ', $event ) );
+		$detail = self::details( $entry['event'], $entry['facts'] );
 		return array(
-			'seq'    => $entry['seq'],
-			'at'     => $entry['at'],
-			'what'   => $what,
-			'detail' => self::format_facts( $entry['facts'] ),
-			'who'    => self::actor_name( $entry['actor'] ),
+			'seq'       => $entry['seq'],
+			'at'        => $entry['at'],
+			'what'      => self::sentence( $entry['event'], $entry['facts'] ),
+			'detail'    => implode( ' · ', array_filter( $detail['parts'] ) ),
+			'technical' => self::technical( array_diff_key( $entry['facts'], array_flip( $detail['used'] ) ) ),
+			'who'       => self::actor_name( $entry['actor'] ),
 		);
+	}
+
+	/**
+	 * Returns the details of a formatted entry, also the technical ones, in one line.
+	 */
+	public static function one_line( array $formatted ): string {
+		$parts = '' === $formatted['detail'] ? array() : array( $formatted['detail'] );
+		foreach ( $formatted['technical'] as $label => $value ) {
+			$parts[] = $label . ': ' . $value;
+		}
+		return implode( ' · ', $parts );
 	}
 
 	private static function event_labels(): array {
@@ -58,33 +74,181 @@ final class Siteagent_Log_Formatter {
 	}
 
 	/**
-	 * Returns the facts of an entry in one line.
+	 * Returns what an entry records. An update is described by its outcome.
 	 */
-	private static function format_facts( array $facts ): string {
-		$parts = array();
-		foreach ( $facts as $name => $value ) {
-			if ( 'checkpoint' === $name && isset( $value['n'] ) ) {
-				// The hashes are in the export. Here the number is enough.
-				/* translators: %d: number of an entry */
-				$parts[] = sprintf( __( 'dashboard’s history up to entry %d', 'siteagent' ), (int) $value['n'] );
-				continue;
+	private static function sentence( string $event, array $facts ): string {
+		$outcomes = array(
+			'succeeded'   => __( 'Installed an update.', 'siteagent' ),
+			'rolled_back' => __( 'Rolled back an update: the new version did not work.', 'siteagent' ),
+			'failed'      => __( 'An update failed.', 'siteagent' ),
+			'refused'     => __( 'Rejected an update request. Nothing was changed.', 'siteagent' ),
+			'waiting'     => __( 'Received an update that needs approval on this site.', 'siteagent' ),
+		);
+		$outcome  = in_array( $event, array( 'update_answered', 'update_settled' ), true ) && isset( $facts['outcome'] ) ? $facts['outcome'] : '';
+		if ( is_string( $outcome ) && isset( $outcomes[ $outcome ] ) ) {
+			return $outcomes[ $outcome ];
+		}
+		$labels = self::event_labels();
+		return isset( $labels[ $event ] ) ? $labels[ $event ] : ucfirst( str_replace( array( '_', '.' ), ' ', $event ) );
+	}
+
+	/**
+	 * Returns what the owner of the site wants to know about an entry.
+	 *
+	 * @return array{parts:string[],used:string[]} Texts, and the names of the facts they contain.
+	 */
+	private static function details( string $event, array $facts ): array {
+		$is_update = in_array( $event, self::UPDATE_EVENTS, true );
+		$parts     = array();
+		$used      = array();
+		if ( $is_update && isset( $facts['kind'], $facts['id'], $facts['from'], $facts['to'] ) && array() === array_filter( $facts, 'is_array' ) ) {
+			$parts[] = Siteagent_Messages::update_label( $facts );
+			$used    = array( 'kind', 'from', 'to', 'outcome' );
+		}
+		if ( 'permissions_changed' === $event && isset( $facts['after']['granted'], $facts['after']['approval_on_site'] ) && is_string( $facts['after']['granted'] ) ) {
+			$parts[] = self::permissions_text( $facts['after'] );
+			$used    = array( 'after' );
+		}
+		if ( isset( $facts['more'], $facts['since'] ) && is_string( $facts['since'] ) ) {
+			/* translators: 1: number of requests, 2: date and time */
+			$parts[] = sprintf( _n( '%1$d more request in the hour from %2$s', '%1$d more requests in the hour from %2$s', (int) $facts['more'], 'siteagent' ), (int) $facts['more'], self::format_date( $facts['since'] ) );
+			$used    = array( 'more', 'since' );
+		}
+		foreach ( self::fact_labels( $is_update ) as $name => $label ) {
+			if ( isset( $facts[ $name ] ) && is_scalar( $facts[ $name ] ) && '' !== $facts[ $name ] && ! in_array( $name, $used, true ) ) {
+				$parts[] = $label . ': ' . self::value( $name, (string) $facts[ $name ] );
+				$used[]  = $name;
 			}
+		}
+		return array(
+			'parts' => $parts,
+			'used'  => $used,
+		);
+	}
+
+	/**
+	 * Returns the labels of facts that are shown in words.
+	 *
+	 * @return array<string,string> By the name of the fact.
+	 */
+	private static function fact_labels( bool $is_update ): array {
+		return array(
+			'operation'   => __( 'Request', 'siteagent' ),
+			'by'          => $is_update ? __( 'Approved in the dashboard by', 'siteagent' ) : __( 'Requested by', 'siteagent' ),
+			'dashboard'   => __( 'Dashboard', 'siteagent' ),
+			'fingerprint' => __( 'Fingerprint', 'siteagent' ),
+			'expires_at'  => __( 'Expires', 'siteagent' ),
+			'was'         => __( 'Previous address', 'siteagent' ),
+			'is'          => __( 'Present address', 'siteagent' ),
+			'home'        => __( 'New address', 'siteagent' ),
+			'notice'      => __( 'Dashboard notified', 'siteagent' ),
+			'reason'      => __( 'Reason', 'siteagent' ),
+			'at'          => __( 'Printed by', 'siteagent' ),
+		);
+	}
+
+	/**
+	 * Returns the value of a fact in words.
+	 */
+	private static function value( string $name, string $value ): string {
+		$words = array(
+			'operation'  => array(
+				'ping'          => __( 'connection test', 'siteagent' ),
+				'report'        => __( 'site report', 'siteagent' ),
+				'log'           => __( 'activity log', 'siteagent' ),
+				'pair.hello'    => __( 'pairing', 'siteagent' ),
+				'pair.confirm'  => __( 'pairing', 'siteagent' ),
+				'keys.rotate'   => __( 'new keys', 'siteagent' ),
+				'change.check'  => __( 'pre-check of an update', 'siteagent' ),
+				'change.run'    => __( 'installing an update', 'siteagent' ),
+				'agent.update'  => __( 'updating SiteAgent', 'siteagent' ),
+				'change.status' => __( 'result of an update', 'siteagent' ),
+				'revoke'        => __( 'ending the connection', 'siteagent' ),
+			),
+			'notice'     => array(
+				'delivered' => __( 'yes', 'siteagent' ),
+				'failed'    => __( 'no, it could not be reached', 'siteagent' ),
+				'not_tried' => __( 'no', 'siteagent' ),
+			),
+			'expires_at' => array( $value => self::format_date( $value ) ),
+			'reason'     => array( $value => str_replace( '_', ' ', $value ) ),
+		);
+		return isset( $words[ $name ][ $value ] ) ? $words[ $name ][ $value ] : $value;
+	}
+
+	/**
+	 * Returns permissions as the log holds them in one sentence.
+	 *
+	 * @param array{granted:string,approval_on_site:bool} $permissions Names, separated by commas.
+	 */
+	private static function permissions_text( array $permissions ): string {
+		$names  = array_column( array_intersect_key( Siteagent_Messages::permissions(), array_flip( explode( ', ', $permissions['granted'] ) ) ), 0 );
+		$listed = array() === $names ? __( 'nothing', 'siteagent' ) : implode( wp_get_list_item_separator(), $names );
+		if ( $permissions['approval_on_site'] ) {
+			/* translators: %s: list of kinds of updates, such as "Translations, Plugins" */
+			return sprintf( __( 'Allowed: %s. Each update needs approval on this site.', 'siteagent' ), $listed );
+		}
+		/* translators: %s: list of kinds of updates, such as "Translations, Plugins" */
+		return sprintf( __( 'Allowed: %s.', 'siteagent' ), $listed );
+	}
+
+	/**
+	 * Returns facts for developers.
+	 *
+	 * @return array<string,string> Values by label.
+	 */
+	private static function technical( array $facts ): array {
+		$labels = array(
+			'op_id'      => __( 'Operation ID', 'siteagent' ),
+			'id'         => __( 'ID', 'siteagent' ),
+			'plan'       => __( 'Digest of the plan', 'siteagent' ),
+			'nonce'      => __( 'Nonce of the request', 'siteagent' ),
+			'checkpoint' => __( 'Checkpoint of the dashboard', 'siteagent' ),
+			'sign_d'     => __( 'Signing key of the dashboard', 'siteagent' ),
+			'generation' => __( 'Generation of the keys', 'siteagent' ),
+			'through'    => __( 'Removed up to entry', 'siteagent' ),
+			'n'          => __( 'Entry', 'siteagent' ),
+			'hash'       => __( 'Hash', 'siteagent' ),
+			'held_n'     => __( 'Entry recorded before', 'siteagent' ),
+			'held_hash'  => __( 'Hash recorded before', 'siteagent' ),
+			'why'        => __( 'Reason', 'siteagent' ),
+			'before'     => __( 'Before', 'siteagent' ),
+			'after'      => __( 'After', 'siteagent' ),
+		);
+		$shown  = array();
+		foreach ( $facts as $name => $value ) {
 			if ( is_array( $value ) ) {
-				$value = wp_json_encode( $value );
+				$value = wp_json_encode( $value, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE );
 			} elseif ( is_bool( $value ) ) {
 				$value = $value ? __( 'yes', 'siteagent' ) : __( 'no', 'siteagent' );
 			}
 			if ( null !== $value && '' !== $value ) {
-				$parts[] = str_replace( '_', ' ', (string) $name ) . ': ' . $value;
+				$shown[ isset( $labels[ $name ] ) ? $labels[ $name ] : ucfirst( str_replace( '_', ' ', (string) $name ) ) ] = (string) $value;
 			}
 		}
-		return implode( ' · ', $parts );
+		return $shown;
 	}
 
 	/**
-	 * Returns the login name of an account, or its id when it was deleted.
+	 * Returns a UTC time of the log in this site's format and time zone.
+	 */
+	private static function format_date( string $utc ): string {
+		$at = strtotime( $utc );
+		return false === $at ? $utc : (string) wp_date( get_option( 'date_format' ) . ' ' . get_option( 'time_format' ), $at );
+	}
+
+	/**
+	 * Returns who acted: the login name of an account, or its id when it was deleted.
 	 */
 	private static function actor_name( string $actor ): string {
+		$names = array(
+			'dashboard' => __( 'Dashboard', 'siteagent' ),
+			'site'      => __( 'SiteAgent', 'siteagent' ),
+			'stranger'  => __( 'Unknown sender', 'siteagent' ),
+		);
+		if ( isset( $names[ $actor ] ) ) {
+			return $names[ $actor ];
+		}
 		if ( 1 !== preg_match( '/^user:([0-9]+)$/D', $actor, $found ) ) {
 			return $actor;
 		}

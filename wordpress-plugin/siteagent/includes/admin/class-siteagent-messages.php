@@ -22,9 +22,9 @@ final class Siteagent_Messages {
 	public static function notice( string $code ): ?array {
 		$notices = array(
 			'cancelled'                  => array( 'success', __( 'Pairing canceled. The token was deleted and nothing was connected.', 'siteagent' ) ),
-			'told_delivered'             => array( 'success', __( 'Disconnected. The keys were deleted, and the dashboard has confirmed it.', 'siteagent' ) ),
-			'told_failed'                => array( 'warning', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. It could not be reached and will find out with its next request.', 'siteagent' ) ),
-			'told_not_tried'             => array( 'success', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. It will find out with its next request.', 'siteagent' ) ),
+			'disconnected_delivered'     => array( 'success', __( 'Disconnected. The keys were deleted, and the dashboard has confirmed it.', 'siteagent' ) ),
+			'disconnected_failed'        => array( 'warning', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. It could not be reached and will find out with its next request.', 'siteagent' ) ),
+			'disconnected_not_tried'     => array( 'success', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. It will find out with its next request.', 'siteagent' ) ),
 			'forgotten'                  => array( 'success', __( 'Connection removed from this copy. The original site stays connected.', 'siteagent' ) ),
 			'follow_delivered'           => array( 'success', __( 'The dashboard was asked to follow. Someone must confirm the new address in the dashboard. Until then, SiteAgent stays paused.', 'siteagent' ) ),
 			'follow_failed'              => array( 'warning', __( 'The dashboard could not be reached. Try again, or contact the agency that runs it.', 'siteagent' ) ),
@@ -37,10 +37,10 @@ final class Siteagent_Messages {
 			'permissions_unchanged'      => array( 'info', __( 'No changes to save.', 'siteagent' ) ),
 			'not_allowed_to_approve'     => array( 'error', __( 'Permissions not saved: you are not allowed to install such updates on this site, so you cannot allow the dashboard to install them.', 'siteagent' ) ),
 			'not_saved'                  => array( 'error', __( 'An error occurred, and your change may not have been saved. Check the settings below and the error log of this site.', 'siteagent' ) ),
-			'other_token'                => array( 'warning', __( 'You have pasted another token since, perhaps in another tab. Nothing was connected. This page shows the dashboard of the newest token.', 'siteagent' ) ),
+			'other_token'                => array( 'warning', __( 'Nothing was connected, because a newer token was pasted meanwhile, for example in another tab. Check the dashboard below: it belongs to the newer token.', 'siteagent' ) ),
 			'accepted_unlogged'          => array( 'warning', __( 'The token was accepted, but this could not be logged. Check the error log of this site.', 'siteagent' ) ),
 			'ended_unlogged'             => array( 'warning', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. This could not be logged. Check the error log of this site.', 'siteagent' ) ),
-			'nobody_to_allow'            => array( 'warning', __( 'Nothing saved: no dashboard is connected.', 'siteagent' ) ),
+			'no_dashboard'               => array( 'warning', __( 'Nothing saved: no dashboard is connected.', 'siteagent' ) ),
 			'change_approved'            => array( 'success', __( 'Update approved. It is installed within minutes, when the dashboard requests it again.', 'siteagent' ) ),
 			'change_refused'             => array( 'success', __( 'Update refused. The dashboard is notified when it requests the update again.', 'siteagent' ) ),
 			'change_gone'                => array( 'info', __( 'This update is no longer pending. It was already approved or refused, or it expired.', 'siteagent' ) ),
@@ -147,12 +147,12 @@ final class Siteagent_Messages {
 	 */
 	public static function permissions(): array {
 		return array(
-			'translations' => array( __( 'Translations.', 'siteagent' ), __( 'Texts of WordPress, plugins and themes.', 'siteagent' ) ),
-			'plugins'      => array( __( 'Plugins.', 'siteagent' ), __( 'A backup is kept until the new version has been tested.', 'siteagent' ) ),
-			'themes'       => array( __( 'Themes.', 'siteagent' ), __( 'A backup is kept as well. Changes to a theme’s own files are lost, as with every update.', 'siteagent' ) ),
-			'core_minor'   => array( __( 'WordPress, minor releases.', 'siteagent' ), __( 'They usually close security holes. WordPress itself cannot be rolled back.', 'siteagent' ) ),
-			'core_major'   => array( __( 'WordPress, major releases.', 'siteagent' ), __( 'They bring new features and should be tested first. WordPress itself cannot be rolled back.', 'siteagent' ) ),
-			'siteagent'    => array( __( 'SiteAgent itself.', 'siteagent' ), __( 'Signed releases from your dashboard. The previous version is restored if the new one does not respond to the dashboard.', 'siteagent' ) ),
+			'translations' => array( __( 'Translations', 'siteagent' ), __( 'Texts of WordPress, plugins and themes.', 'siteagent' ) ),
+			'plugins'      => array( __( 'Plugins', 'siteagent' ), __( 'A backup is kept until the new version has been tested.', 'siteagent' ) ),
+			'themes'       => array( __( 'Themes', 'siteagent' ), __( 'A backup is kept as well. Changes to a theme’s own files are lost, as with every update.', 'siteagent' ) ),
+			'core_minor'   => array( __( 'WordPress minor releases', 'siteagent' ), __( 'They usually close security holes. WordPress itself cannot be rolled back.', 'siteagent' ) ),
+			'core_major'   => array( __( 'WordPress major releases', 'siteagent' ), __( 'They bring new features and should be tested first. WordPress itself cannot be rolled back.', 'siteagent' ) ),
+			'siteagent'    => array( __( 'SiteAgent itself', 'siteagent' ), __( 'Signed releases from your dashboard. The previous version is restored if the new one does not respond to the dashboard.', 'siteagent' ) ),
 		);
 	}
 
@@ -174,7 +174,10 @@ final class Siteagent_Messages {
 			/* translators: 2: version it has, 3: version it gets */
 			'siteagent'   => __( 'SiteAgent from %2$s to %3$s', 'siteagent' ),
 		);
-		$name   = 'plugin' === $item['kind'] && '.' !== dirname( $item['id'] ) ? dirname( $item['id'] ) : $item['id'];
+		if ( ! isset( $labels[ $item['kind'] ] ) ) {
+			return '';
+		}
+		$name = 'plugin' === $item['kind'] && '.' !== dirname( $item['id'] ) ? dirname( $item['id'] ) : $item['id'];
 		return sprintf( $labels[ $item['kind'] ], $name, '' === $item['from'] ? __( 'none', 'siteagent' ) : $item['from'], $item['to'] );
 	}
 

@@ -166,7 +166,7 @@ final class Siteagent_Settings_Actions {
 		$is_copy = null !== $this->connection_store->address_change();
 		try {
 			$outcome = $this->pairing->disconnect( $this->actor() );
-			$this->flash_store->set_notice( $is_copy ? 'forgotten' : 'told_' . $outcome['notice'] );
+			$this->flash_store->set_notice( $is_copy ? 'forgotten' : 'disconnected_' . $outcome['notice'] );
 		} catch ( Throwable $error ) {
 			$this->log_error( $error );
 			$is_gone = in_array( $this->connection_store->state(), array( 'unpaired', 'waiting' ), true );
@@ -225,7 +225,7 @@ final class Siteagent_Settings_Actions {
 		$this->run_and_notify(
 			function () use ( $granted, $requires_approval ): string {
 				if ( null === $this->connection_store->connection() ) {
-					return 'nobody_to_allow';
+					return 'no_dashboard';
 				}
 				// Without the capability to install such updates, a user may withdraw the permission but not grant it.
 				foreach ( $this->permission_decisions->newly_granted( $granted, $requires_approval ) as $permission ) {

@@ -14,11 +14,7 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Settings_Page {
 
-	const PAGE     = 'siteagent';
-	const PER_PAGE = 50;
-
-	/** No entry contains longer words. */
-	const MAX_SEARCH_CHARS = 200;
+	const PAGE = 'siteagent';
 
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
@@ -35,11 +31,8 @@ final class Siteagent_Settings_Page {
 	/** @var Siteagent_Report */
 	private $report;
 
-	/** @var Siteagent_Audit_Log_Reader */
-	private $log_reader;
-
-	/** @var Siteagent_Audit_Log_Verifier */
-	private $log_verifier;
+	/** @var Siteagent_Activity_Log_Tab */
+	private $log_tab;
 
 	/** @var Siteagent_Permissions */
 	private $permissions;
@@ -59,8 +52,7 @@ final class Siteagent_Settings_Page {
 		Siteagent_Disconnection $disconnection,
 		Siteagent_Pairing $pairing,
 		Siteagent_Report $report,
-		Siteagent_Audit_Log_Reader $log_reader,
-		Siteagent_Audit_Log_Verifier $log_verifier,
+		Siteagent_Activity_Log_Tab $log_tab,
 		Siteagent_Permissions $permissions,
 		Siteagent_Pending_Approvals $approvals,
 		Siteagent_Checkpoint_Store $checkpoint_store
@@ -70,8 +62,7 @@ final class Siteagent_Settings_Page {
 		$this->disconnection    = $disconnection;
 		$this->pairing          = $pairing;
 		$this->report           = $report;
-		$this->log_reader       = $log_reader;
-		$this->log_verifier     = $log_verifier;
+		$this->log_tab          = $log_tab;
 		$this->permissions      = $permissions;
 		$this->approvals        = $approvals;
 		$this->checkpoint_store = $checkpoint_store;
@@ -151,7 +142,7 @@ final class Siteagent_Settings_Page {
 		} elseif ( 'permissions' === $tab ) {
 			$this->render_view( 'permissions', $this->permissions_data() );
 		} elseif ( 'log' === $tab ) {
-			$this->render_log();
+			$this->render_view( 'log', $this->log_tab->data( $_GET ) ); // phpcs:ignore WordPress.Security.NonceVerification -- looked for and counted, nothing else.
 		} else {
 			$this->render_connection();
 		}
@@ -296,23 +287,6 @@ final class Siteagent_Settings_Page {
 			'origin' => null === $connection ? '' : $connection['origin'],
 		);
 		$this->render_view( 'data', $data );
-	}
-
-	private function render_log(): void {
-		// phpcs:disable WordPress.Security.NonceVerification -- looked for and counted, nothing else.
-		$search    = isset( $_GET['words'] ) && is_string( $_GET['words'] ) ? substr( trim( sanitize_text_field( wp_unslash( $_GET['words'] ) ) ), 0, self::MAX_SEARCH_CHARS ) : '';
-		$requested = isset( $_GET['paged'] ) && is_string( $_GET['paged'] ) ? (int) $_GET['paged'] : 1;
-		// phpcs:enable
-		$pages = max( 1, (int) ceil( $this->log_reader->count( $search ) / self::PER_PAGE ) );
-		$page  = min( $pages, max( 1, $requested ) );
-		$data  = array(
-			'entries'  => array_map( array( 'Siteagent_Log_Formatter', 'format' ), $this->log_reader->recent( self::PER_PAGE, ( $page - 1 ) * self::PER_PAGE, $search ) ),
-			'words'    => $search,
-			'verified' => $this->log_verifier->verify(),
-			'pages'    => $pages,
-			'page'     => $page,
-		);
-		$this->render_view( 'log', $data );
 	}
 
 	/**

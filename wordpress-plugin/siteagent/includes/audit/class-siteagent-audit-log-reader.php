@@ -22,6 +22,38 @@ final class Siteagent_Audit_Log_Reader {
 	/** How many entries latest() searches. */
 	const SEARCH_LIMIT = 200;
 
+	/** Kinds of entries. Important ones are all but the routine. */
+	const IMPORTANT  = 'important';
+	const DECISIONS  = 'decisions';
+	const CONNECTION = 'connection';
+	const ROUTINE    = 'routine';
+	const ALL        = 'all';
+
+	/** The events of each kind. */
+	const EVENTS = array(
+		self::DECISIONS  => array(
+			'permissions_changed',
+			'update_approved',
+			'update_refused',
+			'update_answered',
+			'update_settled',
+			'checkpoint_refused',
+			'checkpoint_accepted',
+		),
+		self::CONNECTION => array(
+			'token_accepted',
+			'token_cancelled',
+			'connected',
+			'disconnected',
+			'revoked',
+			'key_rotation_agreed',
+			'keys_rotated',
+			'address_change_announced',
+			'kept_paused',
+		),
+		self::ROUTINE    => Siteagent_Audit_Log::ROUTINE,
+	);
+
 	/** @var wpdb */
 	private $db;
 
@@ -43,11 +75,12 @@ final class Siteagent_Audit_Log_Reader {
 	 * @param int    $limit  Number of entries.
 	 * @param int    $offset Number of entries to skip.
 	 * @param string $search Only entries that contain this text; empty for all.
+	 * @param string $kind   Only entries of this kind.
 	 * @return array[] Each with seq, at (Unix time), event, actor, facts, hash.
 	 */
-	public function recent( int $limit, int $offset, string $search = '' ): array {
+	public function recent( int $limit, int $offset, string $search = '', string $kind = self::ALL ): array {
 		$query = $this->db->prepare(
-			"SELECT seq, at, body, hash FROM {$this->log->table()} WHERE CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d",
+			"SELECT seq, at, body, hash FROM {$this->log->table()} WHERE {$this->kind_condition( $kind )} AND CONVERT(body USING utf8mb4) LIKE %s ORDER BY seq DESC LIMIT %d OFFSET %d",
 			$this->like_pattern( $search ),
 			$limit,
 			$offset
@@ -57,6 +90,27 @@ final class Siteagent_Audit_Log_Reader {
 		$rows         = (array) $this->db->get_results( $query, ARRAY_A );
 		$this->db->suppress_errors( $shows_errors );
 		return array_map( array( $this, 'to_entry' ), $rows );
+	}
+
+	/**
+	 * Returns the number of entries of each kind that contain a text.
+	 *
+	 * @return array<string,int> By kind.
+	 */
+	public function counts( string $search ): array {
+		$columns = array();
+		foreach ( array( self::IMPORTANT, self::DECISIONS, self::CONNECTION, self::ROUTINE, self::ALL ) as $kind ) {
+			$columns[] = "SUM({$this->kind_condition( $kind )}) AS {$kind}";
+		}
+		$query = $this->db->prepare(
+			'SELECT ' . implode( ', ', $columns ) . " FROM {$this->log->table()} WHERE CONVERT(body USING utf8mb4) LIKE %s",
+			$this->like_pattern( $search )
+		);
+		// Before the first entry there is no table.
+		$shows_errors = $this->db->suppress_errors( true );
+		$row          = $this->db->get_row( $query, ARRAY_A );
+		$this->db->suppress_errors( $shows_errors );
+		return array_map( 'intval', array_filter( (array) $row ) ) + array_fill_keys( array( self::IMPORTANT, self::DECISIONS, self::CONNECTION, self::ROUTINE, self::ALL ), 0 );
 	}
 
 	/**
@@ -154,6 +208,20 @@ final class Siteagent_Audit_Log_Reader {
 		$like  = '%' . $this->db->esc_like( '"event":"connected"' ) . '%';
 		$query = $this->db->prepare( "SELECT MAX(seq) FROM {$this->log->table()} WHERE body LIKE %s", $like );
 		return max( (int) $this->db->get_var( $query ), $this->log->oldest_complete() );
+	}
+
+	/**
+	 * Returns the condition that an entry is of a kind, with placeholders of wpdb::prepare() already filled.
+	 */
+	private function kind_condition( string $kind ): string {
+		if ( self::ALL === $kind ) {
+			return '1 = 1';
+		}
+		$is_event = array();
+		foreach ( self::EVENTS[ self::IMPORTANT === $kind ? self::ROUTINE : $kind ] as $event ) {
+			$is_event[] = $this->db->prepare( 'body LIKE %s', '%' . $this->db->esc_like( '"event":"' . $event . '"' ) . '%' );
+		}
+		return ( self::IMPORTANT === $kind ? 'NOT ' : '' ) . '(' . implode( ' OR ', $is_event ) . ')';
 	}
 
 	/**

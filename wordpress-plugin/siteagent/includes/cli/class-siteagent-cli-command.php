@@ -84,7 +84,7 @@ final class Siteagent_CLI_Command {
 		$search = isset( $options['words'] ) ? (string) $options['words'] : '';
 		foreach ( $this->log_reader->recent( $limit, 0, $search ) as $entry ) {
 			$formatted = Siteagent_Log_Formatter::format( $entry );
-			$line      = array( $formatted['seq'], gmdate( 'Y-m-d\TH:i:s\Z', $formatted['at'] ), $formatted['who'], $formatted['what'], $formatted['detail'] );
+			$line      = array( $formatted['seq'], gmdate( 'Y-m-d\TH:i:s\Z', $formatted['at'] ), $formatted['who'], $formatted['what'], Siteagent_Log_Formatter::one_line( $formatted ) );
 			// Untrusted text must not contain control characters that move the cursor.
 			WP_CLI::line( (string) preg_replace( '/[\x00-\x08\x0a-\x1f\x7f]|\xc2[\x80-\x9f]/', '?', implode( "\t", $line ) ) );
 		}

@@ -54,7 +54,7 @@ final class Siteagent_Address_Change {
 			return 'not_tried';
 		}
 		$notice = $this->dashboard_client->notify_moved( $connection['origin'], $connection['kid'], $secrets['s2d'], $move );
-		$this->log->append( 'address_change_announced', $change + array( 'told' => $notice ), $actor );
+		$this->log->append( 'address_change_announced', $change + array( 'notice' => $notice ), $actor );
 		return $notice;
 	}
 

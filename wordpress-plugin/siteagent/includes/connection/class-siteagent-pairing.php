@@ -127,7 +127,7 @@ final class Siteagent_Pairing {
 			'disconnected',
 			array(
 				'dashboard' => $ended_connection['origin'],
-				'told'      => $notice,
+				'notice'    => $notice,
 			),
 			$actor
 		);

@@ -144,7 +144,7 @@ final class Siteagent_Operation_Store {
 	private function stored_result( string $op_id, string $digest ): array {
 		$row = $this->db->get_row( $this->db->prepare( "SELECT digest, answer FROM {$this->table} WHERE op_id = %s", $op_id ), ARRAY_A );
 		if ( ! is_array( $row ) || ! hash_equals( (string) $row['digest'], bin2hex( $digest ) ) ) {
-			throw new Siteagent_Exception( 'invalid_arguments', 'the op_id stands for another plan', array( 'argument' => 'op_id' ) );
+			throw new Siteagent_Exception( 'invalid_arguments', 'the op_id belongs to another plan', array( 'argument' => 'op_id' ) );
 		}
 		if ( null === $row['answer'] ) {
 			throw new Siteagent_Exception( 'invalid_arguments', 'the operation is under way', array( 'argument' => 'op_id', 'state' => 'running' ) );

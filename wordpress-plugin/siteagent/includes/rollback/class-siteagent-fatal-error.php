@@ -60,7 +60,7 @@ final class Siteagent_Fatal_Error {
 	}
 
 	/**
-	 * Whether the site sent this request to itself. It carries a secret, so nobody else can send one.
+	 * Whether the site sent this request to itself. It carries a secret, so only the site can send one.
 	 */
 	public static function is_loopback_request(): bool {
 		// phpcs:disable WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- compared with a secret.

@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Tells when PHP runs the code on disk. Until then no page proves anything about a new version.
+ * Knows when PHP runs the code on disk. Until then no page proves anything about a new version.
  */
 final class Siteagent_Opcode_Cache {
 

@@ -51,7 +51,7 @@ final class Siteagent_Rollback_Watchdog {
 	const SETTLED = 'settled';
 
 	/** Key of a run whose new version has to be confirmed. Without confirmation the backup is restored. */
-	const NEEDS_CONFIRMATION = 'needs_word';
+	const NEEDS_CONFIRMATION = 'needs_confirmation';
 
 	/** Exists once the backup was restored. Holds the run, the time and the reason. */
 	const RESTORED = 'restored.json';
@@ -279,7 +279,7 @@ final class Siteagent_Rollback_Watchdog {
 	private function stop_watching(): void {
 		if ( $this->run[ self::NEEDS_CONFIRMATION ] ) {
 			// A confirmation would have ended the run.
-			$this->restore( 'no_word' );
+			$this->restore( 'not_confirmed' );
 			$this->remove_self();
 			return;
 		}

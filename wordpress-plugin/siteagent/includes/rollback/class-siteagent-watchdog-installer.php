@@ -77,7 +77,7 @@ final class Siteagent_Watchdog_Installer {
 			'folder' => $run['folder'],
 			'target' => $component->folder(),
 			// Only a confirmation of the dashboard shows that SiteAgent still answers it.
-			'needs_word' => $component->is_siteagent(),
+			'needs_confirmation' => $component->is_siteagent(),
 		);
 	}
 }

@@ -31,7 +31,7 @@ final class Siteagent_Component {
 	/** On larger networks, only this many sites are asked which plugins they use. */
 	const MAX_SITES = 500;
 
-	/** Stands for the package of an update that the plugin downloads itself. Not a URL. */
+	/** Marks the package of an update that the plugin downloads itself. Not a URL. */
 	const FETCHED_BY_PLUGIN = 'own-updater';
 
 	/** @var string */

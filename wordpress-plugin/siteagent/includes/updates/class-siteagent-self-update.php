@@ -12,7 +12,7 @@ defined( 'ABSPATH' ) || exit;
 /**
  * Adds signed releases from the dashboard to WordPress's updates, and rejects every other package for SiteAgent.
  *
- * The host in the `Update URI` header cannot exist (RFC 2606), so nobody can register it. It only keeps
+ * The host in the `Update URI` header cannot exist (RFC 2606), so it cannot be registered. It only keeps
  * WordPress.org out. Releases come from the dashboard, or from the host in SITEAGENT_UPDATE_HOST.
  */
 final class Siteagent_Self_Update {

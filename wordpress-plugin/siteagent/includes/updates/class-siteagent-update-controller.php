@@ -28,8 +28,8 @@ final class Siteagent_Update_Controller {
 
 	/** Reasons in the record of the watchdog, and what the protocol calls them. */
 	const RESTORE_REASONS = array(
-		'fatal'   => 'fatal_after',
-		'no_word' => 'no_answer_after',
+		'fatal'         => 'fatal_after',
+		'not_confirmed' => 'no_answer_after',
 	);
 
 	/** @var Siteagent_Connection_Store */

@@ -47,7 +47,7 @@ final class Siteagent_Update_Requirements {
 			yield 'filesystem';
 		}
 		if ( 'siteagent' === $this->component->kind() && ! Siteagent_Rollback::is_available( 'siteagent' ) ) {
-			// A SiteAgent that does not answer cannot be told to roll back.
+			// A SiteAgent that does not answer cannot be asked to roll back.
 			yield 'rollback_impossible';
 		}
 		if ( $this->free_space() < self::COPIES * $this->component_size() + self::SPACE_MARGIN ) {

@@ -228,7 +228,7 @@ final class Siteagent_Upgrader {
 		foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
 			add_filter( $hook, $stop_if_interrupted, PHP_INT_MAX );
 		}
-		// It would install translations that nobody approved.
+		// It would install translations that were not approved.
 		remove_action( 'upgrader_process_complete', array( 'Language_Pack_Upgrader', 'async_upgrade' ), 20 );
 		// It would check for updates once more, in a request without all sellers' updaters.
 		foreach ( array( 'wp_version_check', 'wp_update_plugins', 'wp_update_themes' ) as $check ) {
@@ -322,7 +322,7 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * Upgrades WordPress, without the themes and plugins bundled with a new version: nobody approved those.
+	 * Upgrades WordPress, without the themes and plugins bundled with a new version, which were not approved.
 	 */
 	private function upgrade_core( Siteagent_Component $component, WP_Ajax_Upgrader_Skin $skin ): void {
 		if ( ! defined( 'CORE_UPGRADE_SKIP_NEW_BUNDLED' ) ) {

@@ -15,7 +15,7 @@ $siteagent_refused = $data['dispute']['refused'];
 ?>
 <div class="notice notice-error inline" role="alert">
 	<p><strong><?php esc_html_e( 'The dashboard’s history does not match this site’s records.', 'siteagent' ); ?></strong></p>
-	<p><?php esc_html_e( 'With each request the dashboard signs how far its history reaches. The last request named a shorter or a different history, so the history was cut, rewritten or restored from a backup. Until you decide, the dashboard can read but not change anything.', 'siteagent' ); ?></p>
+	<p><?php esc_html_e( 'With each request, the dashboard signs how long its history is. In its last request the history was shorter than before, or different. It may have been shortened, altered, or restored from a backup. Until you decide, the dashboard can read the report but cannot install updates.', 'siteagent' ); ?></p>
 </div>
 <div class="card">
 	<h2><?php esc_html_e( 'Conflicting histories', 'siteagent' ); ?></h2>

@@ -3,8 +3,8 @@
  * Tab "Activity log": the site's own log, newest first.
  *
  * @package SiteAgent
- * @var array $data entries (at, what, detail, who, seq), words (search), verified (ok, checked, broken_at), pages,
- *      page, now.
+ * @var array $data entries (at, what, detail, technical, who, seq, event, hash), words (search), kind, kinds (kind =>
+ *      label), counts (kind => entries), verified (ok, checked, broken_at), pages, page, now.
  */
 
 declare( strict_types=1 );
@@ -22,27 +22,30 @@ defined( 'ABSPATH' ) || exit;
 		<div class="notice notice-error inline"><p><strong><?php echo esc_html( sprintf( __( 'Log verification failed at entry %s.', 'siteagent' ), number_format_i18n( (int) $data['verified']['broken_at'] ) ) ); ?></strong> <?php esc_html_e( 'This entry was altered, inserted or removed outside SiteAgent, or an old database backup was partly restored. Find out which before you rely on this log.', 'siteagent' ); ?></p></div>
 	<?php endif; ?>
 </div>
-<div class="siteagent-actions">
-	<form method="get" action="<?php echo esc_url( Siteagent_Settings_Page::url() ); ?>" role="search">
-		<input type="hidden" name="page" value="<?php echo esc_attr( Siteagent_Settings_Page::PAGE ); ?>">
-		<input type="hidden" name="tab" value="log">
-		<label for="siteagent-words"><?php esc_html_e( 'Search the log', 'siteagent' ); ?></label>
-		<input type="search" id="siteagent-words" name="words" value="<?php echo esc_attr( $data['words'] ); ?>" maxlength="200">
-		<button type="submit" class="button"><?php esc_html_e( 'Search', 'siteagent' ); ?></button>
-	</form>
-	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
-		<input type="hidden" name="action" value="siteagent_export_log">
-		<?php wp_nonce_field( 'siteagent_export_log' ); ?>
-		<button type="submit" class="button" name="form" value="jsonl"><?php esc_html_e( 'Export for verification (JSON Lines)', 'siteagent' ); ?></button>
-		<button type="submit" class="button" name="form" value="csv"><?php esc_html_e( 'Export as table (CSV)', 'siteagent' ); ?></button>
-	</form>
-</div>
-<?php if ( array() === $data['entries'] && '' !== $data['words'] ) : ?>
-	<p><?php esc_html_e( 'No entries found.', 'siteagent' ); ?></p>
+<nav aria-label="<?php esc_attr_e( 'Kinds of entries', 'siteagent' ); ?>">
+	<ul class="subsubsub siteagent-kinds">
+		<?php foreach ( $data['kinds'] as $siteagent_kind => $siteagent_label ) : ?>
+			<li><a href="<?php echo esc_url( Siteagent_Activity_Log_Tab::url( $siteagent_kind, $data['words'] ) ); ?>"<?php echo $siteagent_kind === $data['kind'] ? ' class="current" aria-current="page"' : ''; ?>><?php echo esc_html( $siteagent_label ); ?> <span class="count">(<?php echo esc_html( number_format_i18n( $data['counts'][ $siteagent_kind ] ) ); ?>)</span></a></li>
+		<?php endforeach; ?>
+	</ul>
+</nav>
+<form method="get" action="<?php echo esc_url( Siteagent_Settings_Page::url() ); ?>" role="search">
+	<input type="hidden" name="page" value="<?php echo esc_attr( Siteagent_Settings_Page::PAGE ); ?>">
+	<input type="hidden" name="tab" value="log">
+	<input type="hidden" name="kind" value="<?php echo esc_attr( $data['kind'] ); ?>">
+	<p class="search-box">
+		<label for="siteagent-words" class="screen-reader-text"><?php esc_html_e( 'Search the log', 'siteagent' ); ?></label>
+		<input type="search" id="siteagent-words" name="words" value="<?php echo esc_attr( $data['words'] ); ?>" maxlength="<?php echo esc_attr( (string) Siteagent_Activity_Log_Tab::MAX_SEARCH_CHARS ); ?>">
+		<button type="submit" class="button"><?php esc_html_e( 'Search the log', 'siteagent' ); ?></button>
+	</p>
+</form>
+<?php if ( array() === $data['entries'] && 0 === $data['verified']['checked'] ) : ?>
+	<p class="siteagent-empty"><?php esc_html_e( 'No entries yet. Accept a pairing token to connect this site.', 'siteagent' ); ?></p>
 <?php elseif ( array() === $data['entries'] ) : ?>
-	<p><?php esc_html_e( 'No entries yet. Accept a pairing token to connect this site.', 'siteagent' ); ?></p>
+	<p class="siteagent-empty"><?php esc_html_e( 'No entries found.', 'siteagent' ); ?></p>
 <?php else : ?>
-	<table class="widefat striped">
+	<?php require __DIR__ . '/log-pages.php'; ?>
+	<table class="wp-list-table widefat striped siteagent-log">
 		<thead><tr>
 			<th scope="col" class="siteagent-when"><?php esc_html_e( 'When', 'siteagent' ); ?></th>
 			<th scope="col"><?php esc_html_e( 'What', 'siteagent' ); ?></th>
@@ -52,22 +55,34 @@ defined( 'ABSPATH' ) || exit;
 			<?php foreach ( $data['entries'] as $siteagent_entry ) : ?>
 				<tr>
 					<td class="siteagent-when"><?php echo esc_html( wp_date( get_option( 'date_format' ) . ' ' . get_option( 'time_format' ), $siteagent_entry['at'] ) ); ?></td>
-					<td><?php echo esc_html( $siteagent_entry['what'] ); ?><?php if ( '' !== $siteagent_entry['detail'] ) : ?><span class="siteagent-minor"><?php echo esc_html( $siteagent_entry['detail'] ); ?></span><?php endif; ?></td>
+					<td>
+						<?php echo esc_html( $siteagent_entry['what'] ); ?>
+						<?php if ( '' !== $siteagent_entry['detail'] ) : ?>
+							<span class="siteagent-minor"><?php echo esc_html( $siteagent_entry['detail'] ); ?></span>
+						<?php endif; ?>
+						<details class="siteagent-technical">
+							<summary><?php esc_html_e( 'Technical details', 'siteagent' ); ?></summary>
+							<dl>
+								<?php /* translators: 1: number of an entry, 2: internal name of an event */ ?>
+								<div><dt><?php esc_html_e( 'Entry', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( '%1$s, %2$s', 'siteagent' ), number_format_i18n( $siteagent_entry['seq'] ), $siteagent_entry['event'] ) ); ?></dd></div>
+								<div><dt><?php esc_html_e( 'Time (UTC)', 'siteagent' ); ?></dt><dd><?php echo esc_html( gmdate( 'Y-m-d H:i:s', $siteagent_entry['at'] ) ); ?></dd></div>
+								<?php foreach ( $siteagent_entry['technical'] as $siteagent_label => $siteagent_value ) : ?>
+									<div><dt><?php echo esc_html( $siteagent_label ); ?></dt><dd><?php echo esc_html( $siteagent_value ); ?></dd></div>
+								<?php endforeach; ?>
+								<div><dt><?php esc_html_e( 'Hash of the entry', 'siteagent' ); ?></dt><dd><?php echo esc_html( $siteagent_entry['hash'] ); ?></dd></div>
+							</dl>
+						</details>
+					</td>
 					<td class="siteagent-who"><?php echo esc_html( $siteagent_entry['who'] ); ?></td>
 				</tr>
 			<?php endforeach; ?>
 		</tbody>
 	</table>
-	<?php if ( 1 < $data['pages'] ) : ?>
-		<nav class="siteagent-actions" aria-label="<?php esc_attr_e( 'Pages of the log', 'siteagent' ); ?>">
-			<?php if ( 1 < $data['page'] ) : ?>
-				<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::url( array_filter( array( 'tab' => 'log', 'paged' => $data['page'] - 1, 'words' => rawurlencode( $data['words'] ) ) ) ) ); ?>"><?php esc_html_e( 'Newer', 'siteagent' ); ?></a>
-			<?php endif; ?>
-			<?php /* translators: 1: page, 2: number of pages */ ?>
-			<span><?php echo esc_html( sprintf( __( 'Page %1$s of %2$s', 'siteagent' ), number_format_i18n( $data['page'] ), number_format_i18n( $data['pages'] ) ) ); ?></span>
-			<?php if ( $data['page'] < $data['pages'] ) : ?>
-				<a class="button" href="<?php echo esc_url( Siteagent_Settings_Page::url( array_filter( array( 'tab' => 'log', 'paged' => $data['page'] + 1, 'words' => rawurlencode( $data['words'] ) ) ) ) ); ?>"><?php esc_html_e( 'Older', 'siteagent' ); ?></a>
-			<?php endif; ?>
-		</nav>
-	<?php endif; ?>
+	<?php require __DIR__ . '/log-pages.php'; ?>
 <?php endif; ?>
+<form class="siteagent-actions" method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
+	<input type="hidden" name="action" value="siteagent_export_log">
+	<?php wp_nonce_field( 'siteagent_export_log' ); ?>
+	<button type="submit" class="button" name="form" value="jsonl"><?php esc_html_e( 'Export for verification (JSON Lines)', 'siteagent' ); ?></button>
+	<button type="submit" class="button" name="form" value="csv"><?php esc_html_e( 'Export as table (CSV)', 'siteagent' ); ?></button>
+</form>

@@ -38,8 +38,8 @@ $siteagent_granted = array_intersect_key( Siteagent_Messages::permissions(), arr
 			<?php if ( array() === $siteagent_granted ) : ?>
 				<?php esc_html_e( 'It can change nothing unless you allow it.', 'siteagent' ); ?>
 			<?php else : ?>
-				<?php /* translators: %s: kinds of components, each with a full stop */ ?>
-				<?php echo esc_html( sprintf( __( 'Can update: %s', 'siteagent' ), implode( ' ', array_column( $siteagent_granted, 0 ) ) ) ); ?>
+				<?php /* translators: %s: list of kinds of updates, such as "Translations, Plugins" */ ?>
+				<?php echo esc_html( sprintf( __( 'Can update: %s.', 'siteagent' ), implode( wp_get_list_item_separator(), array_column( $siteagent_granted, 0 ) ) ) ); ?>
 			<?php endif; ?>
 			<a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'permissions' ) ) ); ?>"><?php esc_html_e( 'Edit permissions', 'siteagent' ); ?></a> · <a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'data' ) ) ); ?>"><?php esc_html_e( 'Shared data', 'siteagent' ); ?></a></dd></div>
 	</dl>

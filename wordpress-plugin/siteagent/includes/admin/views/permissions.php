@@ -61,7 +61,8 @@ defined( 'ABSPATH' ) || exit;
 <div class="card">
 	<h2><?php esc_html_e( 'Permissions', 'siteagent' ); ?></h2>
 	<?php /* translators: %s: address of a dashboard */ ?>
-	<p><?php echo esc_html( sprintf( __( '%s can read the report and the activity log, and end the connection. It can also install available updates of the kinds you select, each after someone has approved it in the dashboard.', 'siteagent' ), $data['connection']['origin'] ) ); ?></p>
+	<p><?php echo esc_html( sprintf( __( '%s can read the report and the activity log, and end the connection.', 'siteagent' ), $data['connection']['origin'] ) ); ?></p>
+	<p><?php esc_html_e( 'It can also install updates of the kinds you select here. Each update must first be approved in the dashboard.', 'siteagent' ); ?></p>
 	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 		<input type="hidden" name="action" value="siteagent_permissions">
 		<?php wp_nonce_field( 'siteagent_permissions' ); ?>
@@ -70,7 +71,7 @@ defined( 'ABSPATH' ) || exit;
 			<?php foreach ( Siteagent_Messages::permissions() as $siteagent_permission => $siteagent_text ) : ?>
 				<label for="siteagent-permission-<?php echo esc_attr( $siteagent_permission ); ?>">
 					<input type="checkbox" id="siteagent-permission-<?php echo esc_attr( $siteagent_permission ); ?>" name="permissions[]" value="<?php echo esc_attr( $siteagent_permission ); ?>"<?php echo $data['permissions'][ $siteagent_permission ] ? ' checked' : ''; ?><?php echo $data['permissions'][ $siteagent_permission ] || $data['can_allow'][ $siteagent_permission ] ? '' : ' disabled'; ?>>
-					<span><strong><?php echo esc_html( $siteagent_text[0] ); ?></strong> <?php echo esc_html( $siteagent_text[1] ); ?></span>
+					<span><strong><?php echo esc_html( $siteagent_text[0] ); ?></strong><br><?php echo esc_html( $siteagent_text[1] ); ?></span>
 				</label>
 			<?php endforeach; ?>
 			<?php if ( in_array( false, $data['can_allow'], true ) ) : ?>
@@ -81,7 +82,7 @@ defined( 'ABSPATH' ) || exit;
 			<legend><?php esc_html_e( 'Approval', 'siteagent' ); ?></legend>
 			<label for="siteagent-approval-here">
 				<input type="checkbox" id="siteagent-approval-here" name="approval_on_site" value="1"<?php echo $data['requires_approval'] ? ' checked' : ''; ?>>
-				<span><strong><?php esc_html_e( 'Require approval on this site for every update.', 'siteagent' ); ?></strong> <?php esc_html_e( 'Each update waits on this page until an administrator of this site approves it.', 'siteagent' ); ?></span>
+				<span><strong><?php esc_html_e( 'Require approval on this site for every update', 'siteagent' ); ?></strong><br><?php esc_html_e( 'Each update waits on this page until an administrator of this site approves it.', 'siteagent' ); ?></span>
 			</label>
 		</fieldset>
 		<p class="description"><?php esc_html_e( 'The dashboard cannot change these settings. It can never install new plugins or themes, upload code, or activate or deactivate anything.', 'siteagent' ); ?></p>

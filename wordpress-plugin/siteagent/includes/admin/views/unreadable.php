@@ -14,7 +14,7 @@ defined( 'ABSPATH' ) || exit;
 <div class="card">
 	<h2><?php esc_html_e( 'Connect this site again', 'siteagent' ); ?></h2>
 	<p><?php esc_html_e( 'The keys are encrypted with the secret keys in wp-config.php, which have changed since this site was connected. Some security plugins and hosts change them, and so does copying a site to another server.', 'siteagent' ); ?></p>
-	<p><?php esc_html_e( 'If you still have the previous secret keys, restore them in wp-config.php, and the connection works again. To keep it when they change, define SITEAGENT_KEY as shown below while they are in place.', 'siteagent' ); ?></p>
+	<p><?php esc_html_e( 'If you still have the previous secret keys, restore them in wp-config.php, and the connection works again. Then add SITEAGENT_KEY as shown below, so that the connection survives the next change.', 'siteagent' ); ?></p>
 	<?php require __DIR__ . '/own-key.php'; ?>
 	<p><?php esc_html_e( 'Otherwise the old keys can no longer be used by anyone. Delete them here, revoke access for this site in the dashboard, and connect with a new token. On a copy of a site, deleting them is enough.', 'siteagent' ); ?></p>
 	<div class="siteagent-actions">
