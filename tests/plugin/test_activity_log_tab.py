@@ -72,8 +72,13 @@ def test_other_pages_keep_the_kind_and_the_search(ana) -> None:
     followed = ana.session.get(older[0].replace("&#038;", "&"), timeout=60).text
     assert len(rows(followed)) == 10
     assert "Page 2 of 2" in words(followed)
-    assert 'name="kind" value="routine"' in followed
     assert 'name="words" value="ana"' in followed
+    assert re.search(r'class="current"[^>]*>Routine requests', followed)
+
+
+def test_a_search_looks_at_all_kinds(ana) -> None:
+    (row,) = rows(ana.page("&tab=log&words=ana%2059").text)
+    assert "Request: connection test · Requested by: ana 59" in row
 
 
 def test_an_entry_is_read_without_internal_names(ana) -> None:

@@ -37,7 +37,7 @@ final class Siteagent_Activity_Log_Tab {
 	 */
 	public function data( array $query ): array {
 		$search = isset( $query['words'] ) && is_string( $query['words'] ) ? substr( trim( sanitize_text_field( wp_unslash( $query['words'] ) ) ), 0, self::MAX_SEARCH_CHARS ) : '';
-		$kind   = isset( $query['kind'] ) && is_string( $query['kind'] ) && isset( self::kinds()[ $query['kind'] ] ) ? $query['kind'] : Siteagent_Audit_Log_Reader::IMPORTANT;
+		$kind   = isset( $query['kind'] ) && is_string( $query['kind'] ) && isset( self::kinds()[ $query['kind'] ] ) ? $query['kind'] : self::default_kind( $search );
 		$counts = $this->log_reader->counts( $search );
 		$pages  = max( 1, (int) ceil( $counts[ $kind ] / self::PER_PAGE ) );
 		$page   = min( $pages, max( 1, isset( $query['paged'] ) && is_string( $query['paged'] ) ? (int) $query['paged'] : 1 ) );
@@ -62,12 +62,19 @@ final class Siteagent_Activity_Log_Tab {
 	}
 
 	/**
+	 * Returns the kind of entries that is shown first. A search looks at all of them.
+	 */
+	private static function default_kind( string $search ): string {
+		return '' === $search ? Siteagent_Audit_Log_Reader::IMPORTANT : Siteagent_Audit_Log_Reader::ALL;
+	}
+
+	/**
 	 * Returns the URL of a page of the log.
 	 */
 	public static function url( string $kind, string $search, int $page = 1 ): string {
 		$query = array(
 			'tab'   => 'log',
-			'kind'  => Siteagent_Audit_Log_Reader::IMPORTANT === $kind ? '' : $kind,
+			'kind'  => self::default_kind( $search ) === $kind ? '' : $kind,
 			'words' => rawurlencode( $search ),
 			'paged' => 1 === $page ? '' : $page,
 		);

@@ -203,7 +203,7 @@ final class Siteagent_Log_Formatter {
 			'id'         => __( 'ID', 'siteagent' ),
 			'plan'       => __( 'Digest of the plan', 'siteagent' ),
 			'nonce'      => __( 'Nonce of the request', 'siteagent' ),
-			'checkpoint' => __( 'Checkpoint of the dashboard', 'siteagent' ),
+			'checkpoint' => __( 'Dashboard’s history', 'siteagent' ),
 			'sign_d'     => __( 'Signing key of the dashboard', 'siteagent' ),
 			'generation' => __( 'Generation of the keys', 'siteagent' ),
 			'through'    => __( 'Removed up to entry', 'siteagent' ),
@@ -217,7 +217,11 @@ final class Siteagent_Log_Formatter {
 		);
 		$shown  = array();
 		foreach ( $facts as $name => $value ) {
-			if ( is_array( $value ) ) {
+			if ( 'checkpoint' === $name && isset( $value['n'] ) ) {
+				// The hashes are in the export. Here the number is enough.
+				/* translators: %d: number of an entry */
+				$value = sprintf( __( 'up to entry %d', 'siteagent' ), (int) $value['n'] );
+			} elseif ( is_array( $value ) ) {
 				$value = wp_json_encode( $value, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE );
 			} elseif ( is_bool( $value ) ) {
 				$value = $value ? __( 'yes', 'siteagent' ) : __( 'no', 'siteagent' );

@@ -32,7 +32,6 @@ defined( 'ABSPATH' ) || exit;
 <form method="get" action="<?php echo esc_url( Siteagent_Settings_Page::url() ); ?>" role="search">
 	<input type="hidden" name="page" value="<?php echo esc_attr( Siteagent_Settings_Page::PAGE ); ?>">
 	<input type="hidden" name="tab" value="log">
-	<input type="hidden" name="kind" value="<?php echo esc_attr( $data['kind'] ); ?>">
 	<p class="search-box">
 		<label for="siteagent-words" class="screen-reader-text"><?php esc_html_e( 'Search the log', 'siteagent' ); ?></label>
 		<input type="search" id="siteagent-words" name="words" value="<?php echo esc_attr( $data['words'] ); ?>" maxlength="<?php echo esc_attr( (string) Siteagent_Activity_Log_Tab::MAX_SEARCH_CHARS ); ?>">
