@@ -98,9 +98,10 @@ final class Siteagent_Audit_Log_Reader {
 	 * @return array<string,int> By kind.
 	 */
 	public function counts( string $search ): array {
+		$kinds   = array( self::IMPORTANT, self::DECISIONS, self::CONNECTION, self::ROUTINE, self::ALL );
 		$columns = array();
-		foreach ( array( self::IMPORTANT, self::DECISIONS, self::CONNECTION, self::ROUTINE, self::ALL ) as $kind ) {
-			$columns[] = "SUM({$this->kind_condition( $kind )}) AS {$kind}";
+		foreach ( $kinds as $kind ) {
+			$columns[] = "SUM({$this->kind_condition( $kind )}) AS `{$kind}`";
 		}
 		$query = $this->db->prepare(
 			'SELECT ' . implode( ', ', $columns ) . " FROM {$this->log->table()} WHERE CONVERT(body USING utf8mb4) LIKE %s",
@@ -110,7 +111,7 @@ final class Siteagent_Audit_Log_Reader {
 		$shows_errors = $this->db->suppress_errors( true );
 		$row          = $this->db->get_row( $query, ARRAY_A );
 		$this->db->suppress_errors( $shows_errors );
-		return array_map( 'intval', array_filter( (array) $row ) ) + array_fill_keys( array( self::IMPORTANT, self::DECISIONS, self::CONNECTION, self::ROUTINE, self::ALL ), 0 );
+		return array_map( 'intval', (array) $row ) + array_fill_keys( $kinds, 0 );
 	}
 
 	/**
