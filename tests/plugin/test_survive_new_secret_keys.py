@@ -50,7 +50,7 @@ def paired(wp) -> Iterator[Paired]:
 def site_health(wp: Any) -> dict[str, Any]:
     return wp.evaluate(
         "require_once ABSPATH . 'wp-admin/includes/misc.php';"
-        "return siteagent()->site_health()->test();"
+        "return siteagent()->site_health()->test_keys();"
     )
 
 

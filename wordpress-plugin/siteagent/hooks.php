@@ -83,6 +83,28 @@ add_action(
 	}
 );
 
+// E-mail to the owner: queued when something is logged, sent by WP-Cron.
+add_action(
+	'siteagent_logged',
+	static function ( $event, $facts, $actor ): void {
+		siteagent()->email_notifications()->queue_logged( $event, $facts, $actor );
+	},
+	10,
+	3
+);
+add_action(
+	'siteagent_approval_requested',
+	static function (): void {
+		siteagent()->email_notifications()->queue_approval_request();
+	}
+);
+add_action(
+	'siteagent_send_email',
+	static function (): void {
+		siteagent()->email_notifications()->send( time() );
+	}
+);
+
 // Updates of SiteAgent itself: only signed releases from the dashboard, no matter who asks for them.
 add_filter(
 	'update_plugins_siteagent.invalid',
@@ -182,7 +204,8 @@ if ( is_admin() ) {
 		array( 'network_admin_plugin_action_links_siteagent/siteagent.php', 'settings_page', 'add_settings_link' ),
 		array( 'admin_notices', 'admin_notices', 'render' ),
 		array( 'network_admin_notices', 'admin_notices', 'render' ),
-		array( 'site_status_tests', 'site_health', 'add_test' ),
+		array( 'site_status_tests', 'site_health', 'add_tests' ),
+		array( 'wp_ajax_health-check-siteagent-loopback', 'site_health', 'send_loopback_result' ),
 		array( 'wp_privacy_personal_data_exporters', 'privacy', 'add_exporter' ),
 		array( 'wp_privacy_personal_data_erasers', 'privacy', 'add_eraser' ),
 		array( 'admin_post_siteagent_read_token', 'settings_actions', 'read_token' ),
@@ -193,6 +216,7 @@ if ( is_admin() ) {
 		array( 'admin_post_siteagent_accept_audit_log', 'settings_actions', 'accept_history' ),
 		array( 'admin_post_siteagent_export_log', 'settings_actions', 'export_log' ),
 		array( 'admin_post_siteagent_permissions', 'settings_actions', 'save_permissions' ),
+		array( 'admin_post_siteagent_notifications', 'settings_actions', 'save_notifications' ),
 		array( 'admin_post_siteagent_decide', 'settings_actions', 'decide_update' ),
 	);
 	if ( ! wp_doing_ajax() ) {

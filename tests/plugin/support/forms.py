@@ -15,6 +15,7 @@ FORMS = (
     "siteagent_export_log",
     "siteagent_permissions",
     "siteagent_decide",
+    "siteagent_notifications",
 )
 
 

@@ -101,6 +101,18 @@ final class Siteagent_Container {
 		);
 	}
 
+	public function notification_queue(): Siteagent_Notification_Queue {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Notification_Queue( $this->option_store() ) );
+	}
+
+	public function email_notifications(): Siteagent_Email_Notifications {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Email_Notifications( $this->notification_queue(), $this->pending_approvals() ) );
+	}
+
+	public function unseen_activity(): Siteagent_Unseen_Activity {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Unseen_Activity( $this->audit_log(), $this->audit_log_reader() ) );
+	}
+
 	public function nonce_store(): Siteagent_Nonce_Store {
 		return $this->shared( __FUNCTION__, fn() => new Siteagent_Nonce_Store( $this->db, $this->is_network ) );
 	}
@@ -188,7 +200,9 @@ final class Siteagent_Container {
 				new Siteagent_Activity_Log_Tab( $this->audit_log_reader(), $this->audit_log_verifier() ),
 				$this->permissions(),
 				$this->pending_approvals(),
-				$this->checkpoint_store()
+				$this->checkpoint_store(),
+				$this->notification_queue(),
+				$this->unseen_activity()
 			)
 		);
 	}
@@ -202,6 +216,7 @@ final class Siteagent_Container {
 					$this->permissions(),
 					$this->pending_approvals(),
 					new Siteagent_Dashboard_Client(),
+					$this->notification_queue(),
 					$this->audit_log()
 				);
 				return new Siteagent_Settings_Actions(
@@ -218,7 +233,15 @@ final class Siteagent_Container {
 	}
 
 	public function admin_notices(): Siteagent_Admin_Notices {
-		return $this->shared( __FUNCTION__, fn() => new Siteagent_Admin_Notices( $this->connection_store(), $this->pending_approvals(), $this->checkpoint_store() ) );
+		return $this->shared(
+			__FUNCTION__,
+			fn() => new Siteagent_Admin_Notices(
+				$this->connection_store(),
+				$this->pending_approvals(),
+				$this->checkpoint_store(),
+				$this->unseen_activity()
+			)
+		);
 	}
 
 	public function site_health(): Siteagent_Site_Health {

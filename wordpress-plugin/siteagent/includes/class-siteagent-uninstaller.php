@@ -58,6 +58,7 @@ final class Siteagent_Uninstaller {
 		foreach ( self::OPTIONS as $name ) {
 			delete_site_option( $name );
 		}
+		delete_metadata( 'user', 0, Siteagent_Unseen_Activity::META, '', true );
 		$this->clear_rollback_files();
 		$this->drop_tables();
 	}

@@ -10,8 +10,8 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Shows what needs an administrator's attention: unreadable keys, a changed address, conflicting histories, and
- * updates that wait for approval.
+ * Shows what needs an administrator's attention: unreadable keys, a changed address, conflicting histories, updates
+ * that wait for approval, and what happened since they last looked at the activity log.
  */
 final class Siteagent_Admin_Notices {
 
@@ -24,14 +24,19 @@ final class Siteagent_Admin_Notices {
 	/** @var Siteagent_Checkpoint_Store */
 	private $checkpoint_store;
 
+	/** @var Siteagent_Unseen_Activity */
+	private $unseen_activity;
+
 	public function __construct(
 		Siteagent_Connection_Store $connection_store,
 		Siteagent_Pending_Approvals $approvals,
-		Siteagent_Checkpoint_Store $checkpoint_store
+		Siteagent_Checkpoint_Store $checkpoint_store,
+		Siteagent_Unseen_Activity $unseen_activity
 	) {
 		$this->connection_store = $connection_store;
 		$this->approvals        = $approvals;
 		$this->checkpoint_store = $checkpoint_store;
+		$this->unseen_activity  = $unseen_activity;
 	}
 
 	public function render(): void {
@@ -58,6 +63,35 @@ final class Siteagent_Admin_Notices {
 			$what = sprintf( _n( 'SiteAgent: %s update is waiting for your approval.', 'SiteAgent: %s updates are waiting for your approval.', $waiting, 'siteagent' ), number_format_i18n( $waiting ) );
 			$this->notice( 'info', $what, __( 'Review', 'siteagent' ), array( 'tab' => 'permissions' ) );
 		}
+		$this->render_unseen( $this->unseen_activity->counts( get_current_user_id(), time() ) );
+	}
+
+	/**
+	 * Shows what happened since the account last opened the activity log, which is also how the notice is dismissed.
+	 *
+	 * @param array{succeeded:int,rolled_back:int,failed:int,permissions_changed:int} $counts How often each thing
+	 *                                                                                       happened.
+	 */
+	private function render_unseen( array $counts ): void {
+		$texts = array(
+			/* translators: %s: number of updates */
+			'succeeded'           => _n( '%s update installed', '%s updates installed', $counts['succeeded'], 'siteagent' ),
+			/* translators: %s: number of updates */
+			'rolled_back'         => _n( '%s update rolled back', '%s updates rolled back', $counts['rolled_back'], 'siteagent' ),
+			/* translators: %s: number of updates */
+			'failed'              => _n( '%s update failed', '%s updates failed', $counts['failed'], 'siteagent' ),
+			'permissions_changed' => __( 'permissions changed', 'siteagent' ),
+		);
+		$parts = array();
+		foreach ( array_filter( $counts ) as $name => $count ) {
+			$parts[] = sprintf( $texts[ $name ], number_format_i18n( $count ) );
+		}
+		if ( array() === $parts ) {
+			return;
+		}
+		$kind = 0 < $counts['rolled_back'] + $counts['failed'] ? 'warning' : 'info';
+		/* translators: %s: list such as "2 updates installed, permissions changed" */
+		$this->notice( $kind, sprintf( __( 'SiteAgent: %s since you last opened the activity log.', 'siteagent' ), implode( wp_get_list_item_separator(), $parts ) ), __( 'Open the activity log', 'siteagent' ), array( 'tab' => 'log' ) );
 	}
 
 	/**

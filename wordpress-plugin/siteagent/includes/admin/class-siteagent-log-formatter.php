@@ -63,6 +63,7 @@ final class Siteagent_Log_Formatter {
 			'unauthenticated_refused'  => __( 'Blocked unauthenticated requests.', 'siteagent' ),
 			'output_started'           => __( 'A response could not be verified because something on this site printed output before it.', 'siteagent' ),
 			'permissions_changed'      => __( 'Changed the permissions.', 'siteagent' ),
+			'notifications_changed'    => __( 'Changed the e-mail notifications.', 'siteagent' ),
 			'update_approved'          => __( 'Approved an update.', 'siteagent' ),
 			'update_refused'           => __( 'Refused an update.', 'siteagent' ),
 			'update_answered'          => __( 'Responded to an update request.', 'siteagent' ),
@@ -144,6 +145,7 @@ final class Siteagent_Log_Formatter {
 			'notice'      => __( 'Dashboard notified', 'siteagent' ),
 			'reason'      => __( 'Reason', 'siteagent' ),
 			'at'          => __( 'Printed by', 'siteagent' ),
+			'email'       => __( 'E-mail', 'siteagent' ),
 		);
 	}
 
@@ -169,6 +171,10 @@ final class Siteagent_Log_Formatter {
 				'delivered' => __( 'yes', 'siteagent' ),
 				'failed'    => __( 'no, it could not be reached', 'siteagent' ),
 				'not_tried' => __( 'no', 'siteagent' ),
+			),
+			'email'      => array(
+				'1' => __( 'on', 'siteagent' ),
+				''  => __( 'off', 'siteagent' ),
 			),
 			'expires_at' => array( $value => self::format_date( $value ) ),
 			'reason'     => array( $value => str_replace( '_', ' ', $value ) ),

@@ -35,6 +35,7 @@ final class Siteagent_Messages {
 			'permissions_saved_and_sent' => array( 'success', __( 'Permissions saved. They apply now, and the dashboard was notified.', 'siteagent' ) ),
 			'permissions_saved'          => array( 'success', __( 'Permissions saved. They apply now. The dashboard could not be reached; it will see them in its next report, within an hour.', 'siteagent' ) ),
 			'permissions_unchanged'      => array( 'info', __( 'No changes to save.', 'siteagent' ) ),
+			'notifications_saved'        => array( 'success', __( 'E-mail notifications saved.', 'siteagent' ) ),
 			'not_allowed_to_approve'     => array( 'error', __( 'Permissions not saved: you are not allowed to install such updates on this site, so you cannot allow the dashboard to install them.', 'siteagent' ) ),
 			'not_saved'                  => array( 'error', __( 'An error occurred, and your change may not have been saved. Check the settings below and the error log of this site.', 'siteagent' ) ),
 			'other_token'                => array( 'warning', __( 'Nothing was connected, because a newer token was pasted meanwhile, for example in another tab. Check the dashboard below: it belongs to the newer token.', 'siteagent' ) ),

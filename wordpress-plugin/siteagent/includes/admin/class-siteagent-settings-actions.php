@@ -240,6 +240,20 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
+	 * Turns e-mail notifications on or off.
+	 */
+	public function save_notifications(): void {
+		$this->authorize( 'siteagent_notifications', Siteagent_Capabilities::ALLOW );
+		$is_enabled = isset( $_POST['email'] ) && '1' === $_POST['email']; // phpcs:ignore WordPress.Security.NonceVerification -- checked above.
+		$this->run_and_notify(
+			function () use ( $is_enabled ): string {
+				return $this->permission_decisions->save_notifications( $is_enabled, $this->actor() ) ? 'notifications_saved' : 'permissions_unchanged';
+			}
+		);
+		$this->redirect( array( 'tab' => 'permissions' ) );
+	}
+
+	/**
 	 * Approves or refuses a waiting update.
 	 */
 	public function decide_update(): void {

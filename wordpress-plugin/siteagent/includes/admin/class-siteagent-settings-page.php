@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Renders the view for the state of the connection. Changes nothing.
+ * Renders the view for the state of the connection. Changes nothing but what the account has seen of the log.
  */
 final class Siteagent_Settings_Page {
 
@@ -43,6 +43,12 @@ final class Siteagent_Settings_Page {
 	/** @var Siteagent_Checkpoint_Store */
 	private $checkpoint_store;
 
+	/** @var Siteagent_Notification_Queue */
+	private $notifications;
+
+	/** @var Siteagent_Unseen_Activity */
+	private $unseen_activity;
+
 	/** @var Siteagent_Flash_Store */
 	private $flash_store;
 
@@ -55,7 +61,9 @@ final class Siteagent_Settings_Page {
 		Siteagent_Activity_Log_Tab $log_tab,
 		Siteagent_Permissions $permissions,
 		Siteagent_Pending_Approvals $approvals,
-		Siteagent_Checkpoint_Store $checkpoint_store
+		Siteagent_Checkpoint_Store $checkpoint_store,
+		Siteagent_Notification_Queue $notifications,
+		Siteagent_Unseen_Activity $unseen_activity
 	) {
 		$this->connection_store = $connection_store;
 		$this->pending_pairing  = $pending_pairing;
@@ -66,6 +74,8 @@ final class Siteagent_Settings_Page {
 		$this->permissions      = $permissions;
 		$this->approvals        = $approvals;
 		$this->checkpoint_store = $checkpoint_store;
+		$this->notifications    = $notifications;
+		$this->unseen_activity  = $unseen_activity;
 		$this->flash_store      = new Siteagent_Flash_Store();
 	}
 
@@ -90,13 +100,20 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
-	 * Sends headers. While the dashboard is expected to call, the page refreshes automatically.
+	 * Sends headers and adds the help. While the dashboard is expected to call, the page refreshes automatically, unless
+	 * the administrator has stopped that.
 	 */
 	public function prepare(): void {
 		nocache_headers();
-		if ( 'connection' === $this->current_tab() && 'waiting' === $this->connection_store->state() ) {
+		Siteagent_Help_Tabs::add( get_current_screen() );
+		if ( 'connection' === $this->current_tab() && 'waiting' === $this->connection_store->state() && ! $this->is_refresh_stopped() ) {
 			header( 'Refresh: 5; url=' . self::url() );
 		}
+	}
+
+	private function is_refresh_stopped(): bool {
+		// phpcs:ignore WordPress.Security.NonceVerification -- a choice of the page, compared with a fixed text.
+		return isset( $_GET['refresh'] ) && 'off' === $_GET['refresh'];
 	}
 
 	public function enqueue_styles( string $hook ): void {
@@ -142,6 +159,7 @@ final class Siteagent_Settings_Page {
 		} elseif ( 'permissions' === $tab ) {
 			$this->render_view( 'permissions', $this->permissions_data() );
 		} elseif ( 'log' === $tab ) {
+			$this->unseen_activity->mark_seen( get_current_user_id() );
 			$this->render_view( 'log', $this->log_tab->data( $_GET ) ); // phpcs:ignore WordPress.Security.NonceVerification -- looked for and counted, nothing else.
 		} else {
 			$this->render_connection();
@@ -202,6 +220,8 @@ final class Siteagent_Settings_Page {
 		return $this->connection_data() + array(
 			'can_allow_any'     => current_user_can( Siteagent_Capabilities::ALLOW ),
 			'requires_approval' => $this->permissions->requires_approval(),
+			'emails'            => $this->notifications->is_enabled(),
+			'recipient'         => Siteagent_Email_Notifications::recipient(),
 			'can_allow'         => array_combine(
 				Siteagent_Permissions::ALL,
 				array_map(
@@ -256,6 +276,7 @@ final class Siteagent_Settings_Page {
 		$data = array(
 			'pending' => $pending,
 			'answer'  => Siteagent_Messages::pairing_status( (string) $pending['notice'] ),
+			'stopped' => $this->is_refresh_stopped(),
 			'now'     => time(),
 		);
 		$this->render_view( 'waiting', $data );

@@ -33,6 +33,7 @@ final class Siteagent_Audit_Log_Reader {
 	const EVENTS = array(
 		self::DECISIONS  => array(
 			'permissions_changed',
+			'notifications_changed',
 			'update_approved',
 			'update_refused',
 			'update_answered',
@@ -135,6 +136,29 @@ final class Siteagent_Audit_Log_Reader {
 			}
 		}
 		return null;
+	}
+
+	/**
+	 * Returns entries after a number and a time, newest first.
+	 *
+	 * @param int    $seq   Number of the last entry that is not wanted.
+	 * @param int    $at    Unix time in seconds.
+	 * @param string $kind  Only entries of this kind.
+	 * @param int    $limit Number of entries.
+	 * @return array[] As recent() returns them.
+	 */
+	public function entries_since( int $seq, int $at, string $kind, int $limit ): array {
+		$query = $this->db->prepare(
+			"SELECT seq, at, body, hash FROM {$this->log->table()} WHERE seq > %d AND at > %d AND {$this->kind_condition( $kind )} ORDER BY seq DESC LIMIT %d",
+			$seq,
+			$at,
+			$limit
+		);
+		// Before the first entry there is no table.
+		$shows_errors = $this->db->suppress_errors( true );
+		$rows         = (array) $this->db->get_results( $query, ARRAY_A );
+		$this->db->suppress_errors( $shows_errors );
+		return array_map( array( $this, 'to_entry' ), $rows );
 	}
 
 	/**

@@ -88,14 +88,15 @@ final class Siteagent_Audit_Log {
 	 * @throws RuntimeException When the entry could not be written.
 	 */
 	public function append( string $event, array $facts, string $actor ): void {
-		$at   = time();
-		$body = Siteagent_Canonical_JSON::encode(
+		$at    = time();
+		$facts = $this->sanitize_facts( $facts );
+		$body  = Siteagent_Canonical_JSON::encode(
 			array(
 				'v'     => 1,
 				'at'    => gmdate( 'Y-m-d\TH:i:s\Z', $at ),
 				'event' => $event,
 				'actor' => $this->sanitize_text( $actor ),
-				'facts' => (object) $this->sanitize_facts( $facts ),
+				'facts' => (object) $facts,
 			)
 		);
 		for ( $attempt = 0; $attempt < self::ATTEMPTS; $attempt++ ) {
@@ -103,6 +104,7 @@ final class Siteagent_Audit_Log {
 			$inserted = $this->insert( $head['n'] + 1, $at, $head['hash'], $body );
 			if ( 1 === $inserted ) {
 				$this->trim( $head['n'] + 1 );
+				$this->announce( $event, $facts, $actor );
 				return;
 			}
 			if ( false === $inserted && 0 < $attempt ) {
@@ -113,6 +115,24 @@ final class Siteagent_Audit_Log {
 			}
 		}
 		throw new RuntimeException( 'The SiteAgent log cannot be written' );
+	}
+
+	/**
+	 * Lets other code react to an entry. What goes wrong there must not stop what was logged.
+	 */
+	private function announce( string $event, array $facts, string $actor ): void {
+		try {
+			/**
+			 * Fires after SiteAgent has added an entry to its activity log.
+			 *
+			 * @param string $event Name of the event, such as "update_answered".
+			 * @param array  $facts Plain values by name. They may contain text from an unauthenticated request.
+			 * @param string $actor Who acted: "user:<id>", "dashboard", "site" or "stranger".
+			 */
+			do_action( 'siteagent_logged', $event, $facts, $actor );
+		} catch ( Throwable $error ) {
+			error_log( 'SiteAgent: a callback of siteagent_logged failed: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
+		}
 	}
 
 	/**

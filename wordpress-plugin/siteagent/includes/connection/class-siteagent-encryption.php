@@ -21,6 +21,9 @@ final class Siteagent_Encryption {
 	/** A constant that replaces WordPress's secret keys, so that those may change. */
 	const OWN_KEY = 'SITEAGENT_KEY';
 
+	/** The constants of WordPress that encrypt where SITEAGENT_KEY is not defined. */
+	const SECRET_KEYS = array( 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY' );
+
 	/** @var string[] 32 raw bytes each. The first one encrypts, each of them decrypts. */
 	private $keys;
 
@@ -46,7 +49,7 @@ final class Siteagent_Encryption {
 	 */
 	public static function for_site(): self {
 		$own_key = self::constant_values( array( self::OWN_KEY ) );
-		$salts   = self::constant_values( array( 'AUTH_KEY', 'SECURE_AUTH_KEY', 'LOGGED_IN_KEY' ) );
+		$salts   = self::constant_values( self::SECRET_KEYS );
 		$salts   = '' === $salts ? wp_salt( 'auth' ) : $salts;
 		return '' === $own_key ? new self( $salts ) : new self( $own_key, $salts );
 	}
@@ -56,6 +59,13 @@ final class Siteagent_Encryption {
 	 */
 	public static function has_own_key(): bool {
 		return '' !== self::constant_values( array( self::OWN_KEY ) );
+	}
+
+	/**
+	 * Whether wp-config.php defines any of WordPress's secret keys. Otherwise WordPress keeps them in the database.
+	 */
+	public static function has_secret_keys(): bool {
+		return '' !== self::constant_values( self::SECRET_KEYS );
 	}
 
 	/**

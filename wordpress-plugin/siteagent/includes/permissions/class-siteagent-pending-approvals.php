@@ -43,7 +43,7 @@ final class Siteagent_Pending_Approvals {
 			'state'        => self::WAITING,
 		);
 		$state  = self::WAITING;
-		$this->store->change(
+		$is_new = $this->store->change(
 			static function ( array $data ) use ( $digest, $entry, $now, &$state ): ?array {
 				$plans = self::unexpired( $data, $now );
 				$state = isset( $plans[ $digest ] ) ? $plans[ $digest ]['state'] : self::WAITING;
@@ -54,6 +54,14 @@ final class Siteagent_Pending_Approvals {
 				return $data;
 			}
 		);
+		if ( $is_new ) {
+			/**
+			 * Fires when an update begins to wait for approval on this site.
+			 *
+			 * @param array $entry kind, id, from, to, by, requested_at, not_after.
+			 */
+			do_action( 'siteagent_approval_requested', $entry );
+		}
 		return $state;
 	}
 

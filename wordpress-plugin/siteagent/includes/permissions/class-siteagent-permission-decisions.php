@@ -23,6 +23,9 @@ final class Siteagent_Permission_Decisions {
 	/** @var Siteagent_Pending_Approvals */
 	private $approvals;
 
+	/** @var Siteagent_Notification_Queue */
+	private $notifications;
+
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
@@ -34,12 +37,14 @@ final class Siteagent_Permission_Decisions {
 		Siteagent_Permissions $permissions,
 		Siteagent_Pending_Approvals $approvals,
 		Siteagent_Dashboard_Client $dashboard_client,
+		Siteagent_Notification_Queue $notifications,
 		Siteagent_Audit_Log $log
 	) {
 		$this->connection_store = $connection_store;
 		$this->dashboard_client = $dashboard_client;
 		$this->permissions      = $permissions;
 		$this->approvals        = $approvals;
+		$this->notifications    = $notifications;
 		$this->log              = $log;
 	}
 
@@ -87,6 +92,21 @@ final class Siteagent_Permission_Decisions {
 		$secrets    = null === $connection || null !== $this->connection_store->address_change() ? null : $this->connection_store->session_keys( $connection['kid'] );
 		$notice     = null === $secrets ? 'failed' : $this->dashboard_client->notify_permissions_changed( $connection['origin'], $connection['kid'], $secrets['s2d'] );
 		return 'delivered' === $notice ? 'permissions_saved_and_sent' : 'permissions_saved';
+	}
+
+	/**
+	 * Turns e-mail notifications on or off. The last e-mail says that they were turned off.
+	 *
+	 * @param bool   $is_enabled Whether e-mails are sent.
+	 * @param string $actor      The administrator, as stored in the log.
+	 * @return bool False when nothing changed.
+	 */
+	public function save_notifications( bool $is_enabled, string $actor ): bool {
+		if ( $this->notifications->is_enabled() === $is_enabled ) {
+			return false;
+		}
+		$this->log->append( 'notifications_changed', array( 'email' => $is_enabled ), $actor );
+		return $this->notifications->set_enabled( $is_enabled );
 	}
 
 	/**

@@ -4,7 +4,7 @@
  *
  * @package SiteAgent
  * @var array $data connection or null, permissions (name => granted), can_allow_any, can_allow (name => bool),
- *      requires_approval, waiting (digest => plan), now.
+ *      requires_approval, emails (whether they are sent), recipient (their address), waiting (digest => plan), now.
  */
 
 declare( strict_types=1 );
@@ -88,6 +88,23 @@ defined( 'ABSPATH' ) || exit;
 		<p class="description"><?php esc_html_e( 'The dashboard cannot change these settings. It can never install new plugins or themes, upload code, or activate or deactivate anything.', 'siteagent' ); ?></p>
 		<div class="siteagent-actions">
 			<button type="submit" class="button button-primary"><?php esc_html_e( 'Save Changes', 'siteagent' ); ?></button>
+		</div>
+	</form>
+</div>
+<div class="card">
+	<h2><?php esc_html_e( 'E-mail notifications', 'siteagent' ); ?></h2>
+	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
+		<input type="hidden" name="action" value="siteagent_notifications">
+		<?php wp_nonce_field( 'siteagent_notifications' ); ?>
+		<div class="siteagent-permissions">
+			<label for="siteagent-email">
+				<input type="checkbox" id="siteagent-email" name="email" value="1"<?php echo $data['emails'] ? ' checked' : ''; ?>>
+				<?php /* translators: %s: e-mail address */ ?>
+				<span><strong><?php echo esc_html( sprintf( __( 'Send e-mail to %s', 'siteagent' ), $data['recipient'] ) ); ?></strong><br><?php esc_html_e( 'When an update is waiting for approval, was installed, failed or was rolled back, and when the permissions or the connection change.', 'siteagent' ); ?></span>
+			</label>
+		</div>
+		<div class="siteagent-actions">
+			<button type="submit" class="button"><?php esc_html_e( 'Save notifications', 'siteagent' ); ?></button>
 		</div>
 	</form>
 </div>

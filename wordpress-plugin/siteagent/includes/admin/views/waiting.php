@@ -3,7 +3,8 @@
  * Shown after a token was accepted, until the dashboard calls.
  *
  * @package SiteAgent
- * @var array $data pending (origin, expires_at, notice), now, answer (kind, title, next) or null.
+ * @var array $data pending (origin, expires_at, notice), now, answer (kind, title, next) or null, stopped (whether the
+ *      page no longer refreshes automatically).
  */
 
 declare( strict_types=1 );
@@ -31,11 +32,15 @@ $siteagent_stopped = null !== $data['answer'] && 'error' === $data['answer']['ki
 		</ul>
 		<?php /* translators: %s: date and time with how far away it is */ ?>
 		<p><?php echo esc_html( sprintf( __( 'The token expires at %s.', 'siteagent' ), Siteagent_Messages::format_time( $data['pending']['expires_at'], $data['now'] ) ) ); ?></p>
-		<p class="description"><?php esc_html_e( 'This page refreshes every five seconds.', 'siteagent' ); ?></p>
+		<?php if ( $data['stopped'] ) : ?>
+			<p class="description"><?php esc_html_e( 'This page no longer refreshes automatically.', 'siteagent' ); ?> <a href="<?php echo esc_url( Siteagent_Settings_Page::url() ); ?>"><?php esc_html_e( 'Refresh automatically', 'siteagent' ); ?></a></p>
+		<?php else : ?>
+			<p class="description"><?php esc_html_e( 'This page refreshes every five seconds.', 'siteagent' ); ?> <a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'refresh' => 'off' ) ) ); ?>"><?php esc_html_e( 'Stop refreshing', 'siteagent' ); ?></a></p>
+		<?php endif; ?>
 	<?php endif; ?>
 	<div class="siteagent-actions">
 		<?php if ( ! $siteagent_stopped && ! $siteagent_is_over ) : ?>
-			<a class="button button-primary" href="<?php echo esc_url( Siteagent_Settings_Page::url() ); ?>"><?php esc_html_e( 'Refresh', 'siteagent' ); ?></a>
+			<a class="button button-primary" href="<?php echo esc_url( Siteagent_Settings_Page::url( $data['stopped'] ? array( 'refresh' => 'off' ) : array() ) ); ?>"><?php esc_html_e( 'Refresh', 'siteagent' ); ?></a>
 		<?php endif; ?>
 		<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 			<input type="hidden" name="action" value="siteagent_cancel">

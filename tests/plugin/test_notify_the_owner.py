@@ -1,0 +1,172 @@
+"""What the owner of a site hears of without looking: e-mail, and notices in wp-admin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.plugin.support.changing import GALLERY, Order, grant, reset
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.wp_admin import Person, words
+
+ITEM = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
+# What WP-Cron does, with a mail server that keeps every e-mail.
+SENT = """
+$GLOBALS['sent'] = array();
+add_filter('pre_wp_mail', function ($nothing, $mail) {
+    $GLOBALS['sent'][] = $mail; return true;
+}, 10, 2);
+siteagent()->email_notifications()->send(time());
+return $GLOBALS['sent'];
+"""
+PLANNED = "return (int) wp_next_scheduled('siteagent_send_email');"
+
+
+@pytest.fixture
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    reset(wp, "tide-gallery", "1.0.0")
+    connected = connect(wp)
+    wp.evaluate(
+        "siteagent()->notification_queue()->set_enabled(true);"
+        "siteagent()->notification_queue()->take();"
+        "delete_metadata('user', 0, 'siteagent_seen_entry', '', true);"
+        "wp_unschedule_hook('siteagent_send_email');"
+        "siteagent()->audit_log()->drop(); siteagent()->create_tables(); return 0;"
+    )
+    yield connected
+    forget(wp)
+
+
+@pytest.fixture
+def ana(wp) -> Person:
+    return Person(wp.url, wp.admin, wp.password)
+
+
+def emails(wp) -> list[dict[str, Any]]:
+    return wp.evaluate(SENT)
+
+
+def dashboard(wp, ana: Person) -> str:
+    return words(ana.session.get(f"{wp.url}/wp-admin/index.php", timeout=60).text)
+
+
+# ---- e-mail ----
+
+
+def test_an_update_that_waits_for_approval_is_mailed_once(wp, paired) -> None:
+    grant(wp, "plugins", here=True)
+    order = Order.of(wp, paired, ITEM)
+    assert order.send()["outcome"] == "waiting"
+    assert wp.evaluate(PLANNED) > 0
+    (email,) = emails(wp)
+    assert email["to"] == wp.evaluate("return get_option('admin_email');")
+    assert email["subject"].endswith("SiteAgent: 1 update is waiting for your approval")
+    assert "* Plugin tide-gallery from 1.0.0 to 1.1.0 (expires " in email["message"]
+    assert "options-general.php?page=siteagent&tab=permissions" in email["message"]
+    assert order.send()["outcome"] == "waiting"
+    assert emails(wp) == []
+
+
+def test_an_update_that_was_decided_meanwhile_is_not_mailed(wp, paired) -> None:
+    grant(wp, "plugins", here=True)
+    Order.of(wp, paired, ITEM).send()
+    wp.evaluate(
+        "$waiting = siteagent()->pending_approvals();"
+        "$waiting->decide(array_keys($waiting->waiting(time()))[0], 'refused', time()); return 0;"
+    )
+    assert emails(wp) == []
+
+
+def test_updates_and_changed_permissions_of_a_few_minutes_share_one_email(wp, ana, paired) -> None:
+    page = ana.page("&tab=permissions").text
+    ana.submit(page, "siteagent_permissions", **{"permissions[0]": "plugins"})
+    assert Order.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
+    (email,) = emails(wp)
+    assert email["subject"].endswith("SiteAgent: Activity on your site")
+    assert f"Changed the permissions. Allowed: Plugins. ({wp.admin})" in email["message"]
+    assert "Installed an update. Plugin tide-gallery from 1.0.0 to 1.1.0" in email["message"]
+    assert emails(wp) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text"),
+    [
+        ("rolled_back", "Rolled back an update: the new version did not work."),
+        ("failed", "An update failed."),
+    ],
+)
+def test_an_update_that_did_not_work_is_mailed(wp, paired, outcome, text) -> None:
+    wp.evaluate(
+        "siteagent()->audit_log()->append('update_settled', array('kind' => 'plugin', 'id' => 'a',"
+        f"'from' => '1', 'to' => '2', 'outcome' => '{outcome}'), 'site'); return 0;"
+    )
+    (email,) = emails(wp)
+    assert text in email["message"]
+
+
+def test_routine_requests_are_not_mailed(wp, paired) -> None:
+    paired.ask("ping")
+    paired.ask("report", have=None)
+    assert wp.evaluate(PLANNED) == 0
+    assert emails(wp) == []
+
+
+def test_the_owner_turns_emails_off_and_the_last_one_says_so(wp, ana, paired) -> None:
+    page = ana.page("&tab=permissions").text
+    assert 'name="email" value="1" checked' in page
+    after = ana.submit(page, "siteagent_notifications")
+    assert "E-mail notifications saved." in words(after)
+    assert 'name="email" value="1" checked' not in after
+    (email,) = emails(wp)
+    assert "Changed the e-mail notifications. E-mail: off" in email["message"]
+    grant(wp, "plugins", here=True)
+    Order.of(wp, paired, ITEM).send()
+    assert emails(wp) == []
+    again = ana.submit(after, "siteagent_notifications", email="1")
+    assert 'name="email" value="1" checked' in again
+    assert "No changes to save." in words(ana.submit(again, "siteagent_notifications", email="1"))
+
+
+def test_code_that_breaks_on_a_logged_event_stops_nothing(wp, paired) -> None:
+    before, after = wp.evaluate(
+        "add_action('siteagent_logged', function () { throw new Exception('broken'); });"
+        "$log = siteagent()->audit_log(); $before = $log->head()['n'];"
+        "$log->append('connected', array(), 'dashboard');"
+        "return array($before, $log->head()['n']);"
+    )
+    assert after == before + 1
+
+
+# ---- notices ----
+
+
+def test_what_happened_is_a_notice_until_the_log_was_opened(wp, ana, paired) -> None:
+    wp.evaluate(
+        "$log = siteagent()->audit_log();"
+        "$facts = array('kind' => 'plugin', 'id' => 'a', 'from' => '1', 'to' => '2');"
+        "foreach (array('succeeded', 'succeeded', 'rolled_back', 'waiting') as $outcome) {"
+        "$log->append('update_answered', $facts + array('outcome' => $outcome), 'dashboard'); }"
+        "$log->append('permissions_changed', array(), 'user:99'); return 0;"
+    )
+    told = "SiteAgent: 2 updates installed, 1 update rolled back, permissions changed since you"
+    assert told in dashboard(wp, ana)
+    ana.page("&tab=log")
+    assert "since you last opened the activity log" not in dashboard(wp, ana)
+
+
+def test_nobody_is_notified_of_what_they_did_themselves(wp, ana, paired) -> None:
+    page = ana.page("&tab=permissions").text
+    ana.submit(page, "siteagent_permissions", **{"permissions[0]": "plugins"})
+    assert "since you last opened the activity log" not in dashboard(wp, ana)
+
+
+def test_an_update_that_waits_is_a_notice_and_a_number_in_the_menu(wp, ana, paired) -> None:
+    grant(wp, "plugins", here=True)
+    Order.of(wp, paired, ITEM).send()
+    page = ana.session.get(f"{wp.url}/wp-admin/index.php", timeout=60).text
+    assert "SiteAgent: 1 update is waiting for your approval." in words(page)
+    assert 'class="awaiting-mod count-1"' in page
