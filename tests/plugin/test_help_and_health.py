@@ -1,4 +1,4 @@
-"""What people use to help themselves in wp-admin: help, Site Health, a page that can stand still."""
+"""What people use to help themselves in wp-admin: help, Site Health, a page that stands still."""
 
 from __future__ import annotations
 

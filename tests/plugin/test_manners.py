@@ -24,6 +24,8 @@ def connected(wp) -> Iterator[Any]:
     )
     paired = pair(token)
     paired.ask("report", have=None)
+    # The e-mail that this site is connected, as WP-Cron sends it a few minutes later.
+    wp.evaluate("wp_unschedule_hook('siteagent_send_email'); do_action('siteagent_send_email');")
     with must_use(wp, PROBE):
         yield wp
     forget(wp)

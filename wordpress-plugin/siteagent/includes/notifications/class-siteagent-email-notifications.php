@@ -21,8 +21,9 @@ final class Siteagent_Email_Notifications {
 	/** The WP-Cron hook that sends. */
 	const HOOK = 'siteagent_send_email';
 
-	/** How long events are collected, so that ten updates make one e-mail. */
-	const COLLECT_S = 300;
+	/** How long events are collected, so that ten updates make one e-mail. What waits for the owner is sent sooner. */
+	const COLLECT_S           = 300;
+	const COLLECT_APPROVALS_S = 60;
 
 	/** The queued event of an update that waits for approval. It is not in the log: the update is shown instead. */
 	const APPROVAL_REQUESTED = 'approval_requested';
@@ -66,7 +67,7 @@ final class Siteagent_Email_Notifications {
 	 * Queues an update that now waits for approval (action `siteagent_approval_requested`).
 	 */
 	public function queue_approval_request(): void {
-		$this->queue( self::APPROVAL_REQUESTED, array(), 'dashboard', 0 );
+		$this->queue( self::APPROVAL_REQUESTED, array(), 'dashboard', self::COLLECT_APPROVALS_S );
 	}
 
 	/**
