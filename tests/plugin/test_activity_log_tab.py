@@ -93,5 +93,5 @@ def test_an_entry_is_read_without_internal_names(ana) -> None:
 def test_internal_values_are_folded_below_the_entry(ana) -> None:
     page = ana.page("&tab=log").text
     folded = words(" ".join(re.findall(r"<details.*?</details>", page, re.DOTALL)))
-    for text in ("Operation ID op-7", "Digest of the plan abc", "63, update_answered"):
+    for text in ("Operation ID op-7", "Digest of the plan abc", "Event update_answered"):
         assert text in folded

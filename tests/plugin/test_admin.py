@@ -327,12 +327,12 @@ def test_a_broken_chain_is_pointed_out(wp, ana):
 def test_the_log_has_pages(wp, ana):
     wp.evaluate(
         "global $wpdb; $log = new Siteagent_Audit_Log($wpdb); $log->drop();"
-        "for ($i = 0; $i < 60; $i++) { $log->append('test', array('number' => $i), 'site'); }"
+        "for ($i = 0; $i < 60; $i++) { $log->append('test', array('round' => $i), 'site'); }"
     )
     first, second = words(ana.page("&tab=log").text), words(ana.page("&tab=log&paged=2").text)
-    assert "Number 59 " in first
-    assert "Number 9 " not in first
-    assert "Number 9 " in second
+    assert "Round 59 " in first
+    assert "Round 9 " not in first
+    assert "Round 9 " in second
     assert "Page 2 of 2" in second
     for strange in ("0", "-5", "99", "x", "2[]=1"):
         assert ana.page(f"&tab=log&paged={strange}").status_code == 200

@@ -62,8 +62,8 @@ defined( 'ABSPATH' ) || exit;
 						<details class="siteagent-technical">
 							<summary><?php esc_html_e( 'Technical details', 'siteagent' ); ?></summary>
 							<dl>
-								<?php /* translators: 1: number of an entry, 2: internal name of an event */ ?>
-								<div><dt><?php esc_html_e( 'Entry', 'siteagent' ); ?></dt><dd><?php echo esc_html( sprintf( __( '%1$s, %2$s', 'siteagent' ), number_format_i18n( $siteagent_entry['seq'] ), $siteagent_entry['event'] ) ); ?></dd></div>
+								<div><dt><?php esc_html_e( 'Number', 'siteagent' ); ?></dt><dd><?php echo esc_html( number_format_i18n( $siteagent_entry['seq'] ) ); ?></dd></div>
+								<div><dt><?php esc_html_e( 'Event', 'siteagent' ); ?></dt><dd><?php echo esc_html( $siteagent_entry['event'] ); ?></dd></div>
 								<div><dt><?php esc_html_e( 'Time (UTC)', 'siteagent' ); ?></dt><dd><?php echo esc_html( gmdate( 'Y-m-d H:i:s', $siteagent_entry['at'] ) ); ?></dd></div>
 								<?php foreach ( $siteagent_entry['technical'] as $siteagent_label => $siteagent_value ) : ?>
 									<div><dt><?php echo esc_html( $siteagent_label ); ?></dt><dd><?php echo esc_html( $siteagent_value ); ?></dd></div>
