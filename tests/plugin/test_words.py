@@ -69,7 +69,8 @@ def test_everything_the_log_records_can_be_told_in_a_sentence():
         for event in re.findall(r"->append\(\s*'([a-z_]+)'", source.read_text("utf-8"))
     }
     told = (PLUGIN / "includes" / "admin" / "class-siteagent-log-formatter.php").read_text("utf-8")
-    sentences = set(re.findall(r"^\t\t\t'([a-z_]+)'\s*=> __\(", told, re.MULTILINE))
+    labels = told.split("function event_labels")[1].split("\n\t}")[0]
+    sentences = set(re.findall(r"^\t\t\t'([a-z_]+)'\s*=> __\(", labels, re.MULTILINE))
     assert len(recorded) > 5
     assert recorded == sentences
 
@@ -97,3 +98,15 @@ def test_no_php_file_of_siteagent_is_longer_than_400_lines():
         if (lines := len(source.read_text("utf-8").splitlines())) > 400
     }
     assert long == {}
+
+
+def test_every_class_of_a_view_has_a_style_and_every_style_a_view():
+    styles = set(
+        re.findall(r"\.(siteagent-[\w-]+)", (PLUGIN / "assets" / "admin.css").read_text("utf-8"))
+    )
+    views = "".join(
+        source.read_text("utf-8") for source in (PLUGIN / "includes" / "admin").rglob("*.php")
+    )
+    named = " ".join(re.findall(r'class="([^"]*)"', views))
+    used = set(re.findall(r"(?<![\w-])siteagent-[\w-]+", named))
+    assert used == styles
