@@ -38,6 +38,7 @@ ALLOWED: Counter[str] = Counter(
         "phpcs:ignore WordPress.Security.NonceVerification": 12,
         "phpcs:ignore WordPress.Security.ValidatedSanitizedInput": 7,
         "phpcs:ignore WordPress.WP.AlternativeFunctions": 16,
+        "phpcs:ignore WordPress.WP.GlobalVariablesOverride": 1,
         "ruff: noqa E501": 1,
         "type: ignore attr-defined": 1,
         "type: ignore method-assign": 1,

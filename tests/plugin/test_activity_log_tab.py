@@ -85,7 +85,9 @@ def test_an_entry_is_read_without_internal_names(ana) -> None:
     update, permissions, _ = rows(ana.page("&tab=log").text)
     assert "Rolled back an update: the new version did not work." in update
     assert "Plugin contact-desk from 1.9 to 2.0" in update
-    assert "Approved in the dashboard by: ben · Reason: fatal after" in update
+    assert (
+        "Approved in the dashboard by: ben · Reason: the new version caused a fatal error" in update
+    )
     assert "Allowed: Plugins, Themes. Each update needs approval on this site." in permissions
     assert "op-7" not in update
 

@@ -110,3 +110,18 @@ def test_every_class_of_a_view_has_a_style_and_every_style_a_view():
     named = " ".join(re.findall(r'class="([^"]*)"', views))
     used = set(re.findall(r"(?<![\w-])siteagent-[\w-]+", named))
     assert used == styles
+
+
+def test_every_reason_of_an_update_is_known_in_words():
+    folder = PLUGIN / "includes"
+    found: set[str] = set()
+    for source in (folder / "updates").glob("*.php"):
+        text = source.read_text("utf-8")
+        found |= set(re.findall(r"(?:yield|return|roll_back\() '([a-z]+(?:_[a-z]+)+|busy)'", text))
+        found |= set(re.findall(r"'(?:failed|refused)', '([a-z_]+)'", text))
+        found |= set(re.findall(r"\$this->refusal = '([a-z_]+)';", text))
+        found |= set(re.findall(r"^\t\t'[a-z_]+' +=> '([a-z]+_[a-z_]+)',$", text, re.MULTILINE))
+    told = (folder / "admin" / "class-siteagent-update-reasons.php").read_text("utf-8")
+    labels = set(re.findall(r"^\t\t\t'([a-z_]+)'\s*=> __\(", told, re.MULTILINE))
+    assert {"busy", "fatal_after", "permission_off", "package_changed", "requires_php"} <= found
+    assert found <= labels

@@ -20,6 +20,7 @@ return array(
 	'Siteagent_Settings_Actions'     => 'admin/class-siteagent-settings-actions.php',
 	'Siteagent_Settings_Page'        => 'admin/class-siteagent-settings-page.php',
 	'Siteagent_Site_Health'          => 'admin/class-siteagent-site-health.php',
+	'Siteagent_Update_Reasons'       => 'admin/class-siteagent-update-reasons.php',
 	'Siteagent_Audit_Log'            => 'audit/class-siteagent-audit-log.php',
 	'Siteagent_Audit_Log_Export'     => 'audit/class-siteagent-audit-log-export.php',
 	'Siteagent_Audit_Log_Reader'     => 'audit/class-siteagent-audit-log-reader.php',

@@ -105,6 +105,9 @@ final class Siteagent_Log_Formatter {
 		if ( $is_update && isset( $facts['kind'], $facts['id'], $facts['from'], $facts['to'] ) && array() === array_filter( $facts, 'is_array' ) ) {
 			$parts[] = Siteagent_Messages::update_label( $facts );
 			$used    = array( 'kind', 'from', 'to', 'outcome' );
+			if ( isset( $facts['outcome'] ) && 'waiting' === $facts['outcome'] ) {
+				$used[] = 'reason'; // The sentence says it.
+			}
 		}
 		if ( 'permissions_changed' === $event && isset( $facts['after']['granted'], $facts['after']['approval_on_site'] ) && is_string( $facts['after']['granted'] ) ) {
 			$parts[] = self::permissions_text( $facts['after'] );
@@ -177,7 +180,7 @@ final class Siteagent_Log_Formatter {
 				''  => __( 'off', 'siteagent' ),
 			),
 			'expires_at' => array( $value => self::format_date( $value ) ),
-			'reason'     => array( $value => str_replace( '_', ' ', $value ) ),
+			'reason'     => array( $value => Siteagent_Update_Reasons::label( $value ) ),
 		);
 		return isset( $words[ $name ][ $value ] ) ? $words[ $name ][ $value ] : $value;
 	}

@@ -89,13 +89,15 @@ final class Siteagent_Settings_Page {
 
 	public function add_menu(): void {
 		if ( ! self::is_network() ) {
-			add_options_page( 'SiteAgent', $this->menu_title(), Siteagent_Capabilities::MANAGE, self::PAGE, array( $this, 'render' ) );
+			add_options_page( 'SiteAgent', 'SiteAgent' . $this->menu_bubble(), Siteagent_Capabilities::MANAGE, self::PAGE, array( $this, 'render' ) );
+			$this->add_bubble_to_parent( 'options-general.php' );
 		}
 	}
 
 	public function add_network_menu(): void {
 		if ( self::is_network() ) {
-			add_submenu_page( 'settings.php', 'SiteAgent', $this->menu_title(), Siteagent_Capabilities::MANAGE, self::PAGE, array( $this, 'render' ) );
+			add_submenu_page( 'settings.php', 'SiteAgent', 'SiteAgent' . $this->menu_bubble(), Siteagent_Capabilities::MANAGE, self::PAGE, array( $this, 'render' ) );
+			$this->add_bubble_to_parent( 'settings.php' );
 		}
 	}
 
@@ -131,17 +133,29 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
-	 * Returns the menu title, with the number of updates that wait for approval.
+	 * Adds the number to the top menu too, because its entries are hidden on other screens.
 	 */
-	private function menu_title(): string {
+	private function add_bubble_to_parent( string $parent ): void {
+		global $menu;
+		foreach ( (array) $menu as $position => $item ) {
+			if ( $parent === $item[2] ) {
+				$menu[ $position ][0] .= $this->menu_bubble(); // phpcs:ignore WordPress.WP.GlobalVariablesOverride -- WordPress has no function for it.
+			}
+		}
+	}
+
+	/**
+	 * Returns the number of updates that wait for approval, as HTML to follow a menu title; empty without any.
+	 */
+	private function menu_bubble(): string {
 		$waiting = current_user_can( Siteagent_Capabilities::ALLOW ) ? count( $this->approvals->waiting( time() ) ) : 0;
 		if ( 0 === $waiting ) {
-			return 'SiteAgent';
+			return '';
 		}
 		/* translators: %s: number of updates */
 		$text = sprintf( _n( '%s update is waiting for your approval', '%s updates are waiting for your approval', $waiting, 'siteagent' ), number_format_i18n( $waiting ) );
 		return sprintf(
-			'SiteAgent <span class="awaiting-mod count-%1$d"><span class="pending-count" aria-hidden="true">%2$s</span><span class="screen-reader-text">%3$s</span></span>',
+			' <span class="awaiting-mod count-%1$d"><span class="pending-count" aria-hidden="true">%2$s</span><span class="screen-reader-text">%3$s</span></span>',
 			$waiting,
 			esc_html( number_format_i18n( $waiting ) ),
 			esc_html( $text )

@@ -1,0 +1,78 @@
+<?php
+/**
+ * Reasons why an update did not run or was rolled back.
+ *
+ * @package SiteAgent
+ */
+
+declare( strict_types=1 );
+
+defined( 'ABSPATH' ) || exit;
+
+/**
+ * Turns the codes of docs/PROTOCOL.md section 3.3 into words.
+ */
+final class Siteagent_Update_Reasons {
+
+	/**
+	 * Returns a reason in words; the code itself when it is not known.
+	 */
+	public static function label( string $code ): string {
+		$labels = self::refused() + self::not_working();
+		return isset( $labels[ $code ] ) ? $labels[ $code ] : str_replace( '_', ' ', $code );
+	}
+
+	/**
+	 * Returns the reasons for which nothing was installed.
+	 *
+	 * @return array<string,string> By code.
+	 */
+	private static function refused(): array {
+		return array(
+			'wrong_site'              => __( 'it was approved for another address', 'siteagent' ),
+			'outside_window'          => __( 'it was outside the approved time', 'siteagent' ),
+			'is_siteagent'            => __( 'SiteAgent is updated by its own kind of request', 'siteagent' ),
+			'permission_off'          => __( 'this kind of update is not allowed on this site', 'siteagent' ),
+			'approval_on_site'        => __( 'an administrator of this site refused it', 'siteagent' ),
+			'busy'                    => __( 'another update was running', 'siteagent' ),
+			'file_mods_off'           => __( 'changes to files are disabled on this site', 'siteagent' ),
+			'version_controlled'      => __( 'the files are under version control', 'siteagent' ),
+			'filesystem'              => __( 'PHP cannot replace the files', 'siteagent' ),
+			'disk_full'               => __( 'there is not enough disk space', 'siteagent' ),
+			'environment_changed'     => __( 'WordPress or PHP has changed since it was approved', 'siteagent' ),
+			'not_installed'           => __( 'it is not installed', 'siteagent' ),
+			'version_changed'         => __( 'another version is installed', 'siteagent' ),
+			'not_newer'               => __( 'the version is not newer', 'siteagent' ),
+			'single_file'             => __( 'it is a single file without a folder', 'siteagent' ),
+			'no_update_available'     => __( 'WordPress finds no update', 'siteagent' ),
+			'other_version_available' => __( 'WordPress finds another version', 'siteagent' ),
+			'no_package'              => __( 'the update has no download', 'siteagent' ),
+			'requires_php'            => __( 'it requires a newer version of PHP', 'siteagent' ),
+			'requires_wp'             => __( 'it requires a newer version of WordPress', 'siteagent' ),
+			'package_host'            => __( 'the package would come from another server', 'siteagent' ),
+			'package_changed'         => __( 'the package is not the approved one', 'siteagent' ),
+			'not_a_package'           => __( 'the download is not a package', 'siteagent' ),
+			'package_mismatch'        => __( 'the package contains something else', 'siteagent' ),
+			'not_signed'              => __( 'the package is not a signed release', 'siteagent' ),
+			'rollback_impossible'     => __( 'it could not be rolled back', 'siteagent' ),
+		);
+	}
+
+	/**
+	 * Returns the reasons for which an update failed or was rolled back.
+	 *
+	 * @return array<string,string> By code.
+	 */
+	private static function not_working(): array {
+		return array(
+			'download_failed'     => __( 'the download failed', 'siteagent' ),
+			'install_failed'      => __( 'the installation failed', 'siteagent' ),
+			'interrupted'         => __( 'the process ended before it was done', 'siteagent' ),
+			'version_wrong_after' => __( 'another version was on disk afterwards', 'siteagent' ),
+			'inactive_after'      => __( 'it was no longer active afterwards', 'siteagent' ),
+			'fatal_after'         => __( 'the new version caused a fatal error', 'siteagent' ),
+			'probe_worse'         => __( 'the site’s pages no longer worked as before', 'siteagent' ),
+			'no_answer_after'     => __( 'the site did not respond afterwards', 'siteagent' ),
+		);
+	}
+}
