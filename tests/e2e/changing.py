@@ -62,7 +62,7 @@ def allow(wp_admin: Page, shop: WordPress, *permissions: str) -> None:
     wp_admin_pages.open_settings(wp_admin, shop, "&tab=permissions")
     for permission in permissions:
         wp_admin.locator(f"#siteagent-permission-{permission}").check()
-    wp_admin.get_by_role("button", name="Save").click()
+    wp_admin.get_by_role("button", name="Save Changes").click()
     expect(wp_admin.locator(f"#siteagent-permission-{permissions[0]}")).to_be_checked()
 
 
