@@ -354,9 +354,9 @@ def test_a_connection_of_one_site_outlives_a_change_to_the_whole_network(
 # What change.run does first; the lock on the files goes with the process.
 _BEGIN = """
 global $wpdb;
-$probation = new Siteagent_Rollback(new Siteagent_Option_Store($wpdb, false));
-$begun = $probation->begin_run('%s', array(), time());
-return array($begun, $begun ? basename($probation->current_run()['folder']) : '');
+$rollback = new Siteagent_Rollback(new Siteagent_Option_Store($wpdb, false));
+$begun = $rollback->begin_run('%s', array(), time());
+return array($begun, $begun ? basename($rollback->current_run()['folder']) : '');
 """
 _FORGET = """
 delete_option('siteagent');

@@ -57,10 +57,13 @@ def test_nothing_remains_and_nothing_of_others_is_touched(wp, ana):
     paired = pair(token)
     paired.ask("report", have=None)
     ana.page("&tab=data")
+    ana.page("&tab=log")
     ana.submit(ana.page("&step=token").text, "siteagent_read_token", token="half a token")
     used = wp.evaluate(SNAPSHOT)
     assert set(used["tables"]) - set(before["tables"])
     assert "siteagent" in used["options"]
+    assert "siteagent_seen_entry" in used["usermeta"]
+    assert "siteagent_send_email" in used["cron"]
 
     told = wp.evaluate(UNINSTALL)
     after = wp.evaluate(SNAPSHOT)

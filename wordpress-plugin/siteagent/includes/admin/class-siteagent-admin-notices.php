@@ -100,7 +100,7 @@ final class Siteagent_Admin_Notices {
 	private function is_move_undecided(): bool {
 		$connection = $this->connection_store->connection();
 		$moved      = $this->connection_store->address_change();
-		return null !== $connection && null !== $moved && ! ( isset( $connection['silent_for'] ) && Siteagent_Site_Address::is_same_site( $connection['silent_for'], $moved['is'] ) );
+		return null !== $connection && null !== $moved && ! ( isset( $connection['paused_at'] ) && Siteagent_Site_Address::is_same_site( $connection['silent_for'], $moved['is'] ) );
 	}
 
 	private function notice( string $kind, string $what, string $link, array $query = array() ): void {

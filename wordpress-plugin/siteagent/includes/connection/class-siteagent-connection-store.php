@@ -168,7 +168,7 @@ final class Siteagent_Connection_Store {
 				$next       = $connection['next'];
 				unset( $connection['next'], $connection['former'] );
 				if ( isset( $next['home'] ) ) {
-					unset( $connection['move'], $connection['silent_for'] );
+					unset( $connection['move'], $connection['paused_at'] );
 				}
 				$former             = array(
 					'kid'         => $connection['kid'],
@@ -222,7 +222,7 @@ final class Siteagent_Connection_Store {
 		$this->update_connection(
 			null,
 			static function ( array $connection ) use ( $home ): array {
-				$connection['silent_for'] = $home;
+				$connection['paused_at'] = $home;
 				return $connection;
 			}
 		);

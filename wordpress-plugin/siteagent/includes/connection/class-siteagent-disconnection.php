@@ -89,7 +89,7 @@ final class Siteagent_Disconnection {
 	}
 
 	/**
-	 * Deletes the proof that the connection ended: a copy must not speak for the original.
+	 * Deletes the proof that the connection ended: a copy must not act for the original.
 	 */
 	public function delete_proof( string $kid ): void {
 		$this->store->change(
