@@ -121,14 +121,14 @@ def _build(config: Config, wanted: argparse.Namespace, server: SiteServer) -> Fl
 def _guide(fleet: Fleet, server: SiteServer) -> str:
     widest = max(len(one.email) for one in fleet.logins)
     people = "\n".join(f"    {one.email:{widest}}  {one.name}, {one.about}" for one in fleet.logins)
-    waiting = next((one for one in fleet.sites.values() if one.paired is None), None)
-    example = f"{waiting.home}/wp-admin/" if waiting else server.origin
+    home, token = fleet.open_token
     return f"""
   Sign in as one of these people, all with the password "{fleet.password}":
 {people}
 
-  The sites answer at {server.origin}/NAME. A site that is not paired yet: create a pairing token
-  for it in Aura and paste it at {example}
+  The sites answer at {server.origin}/NAME. One of them waits for its pairing token:
+    open {home}/wp-admin/ and paste
+    {token}
 """
 
 

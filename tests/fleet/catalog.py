@@ -18,13 +18,19 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Client:
-    """A client, what its sites are tagged with, and the names of its websites."""
+    """A client, what its sites are tagged with, the names of its websites, and its contact."""
 
     name: str
     tags: tuple[str, ...]
     websites: tuple[str, ...]
+    contact: str
     approvals: str = "self"
-    contact: str = ""
+
+    @property
+    def email(self) -> str:
+        """Return the address of the contact."""
+        first_name, company = self.contact.split()[0], self.name.split()[0]
+        return f"{first_name}@{company}.example".lower()
 
 
 @dataclass(frozen=True)
@@ -171,66 +177,78 @@ CLIENTS = (
         ("booking", "critical"),
         ("Harbor Inn", "Pine Street Café", "The Boathouse Kitchen", "Harbor Weddings",
          "Pine Lodge Cabins"),
+        contact="Leo Marchetti",
     ),
     Client(
         "Wilder Outdoor Co.",
         ("shop", "critical", "care plan"),
         ("Wilder Outdoor", "Wilder Rentals", "Trail Notes Magazine", "Wilder Trade"),
+        contact="Hannah Wilder",
     ),
     Client(
         "Meadow Bakery",
         ("shop", "care plan"),
         ("Meadow Bakery", "Meadow Catering", "Sourdough School", "Meadow Wholesale"),
+        contact="Sofie Meadows",
     ),
     Client(
         "Castell Architects",
         ("portfolio",),
         ("Castell Architects", "Castell Interiors", "Studio Castell Journal", "Castell Careers"),
+        contact="Jordi Castell",
     ),
     Client(
         "Brightwater Property",
         ("care plan", "leads"),
         ("Brightwater Homes", "Brightwater Lettings", "Quayside Apartments",
          "Brightwater Investors", "Mill Lane Offices"),
+        contact="Amelia Stone",
     ),
     Client(
         "Green Valley Foundation",
         ("nonprofit",),
         ("Green Valley Foundation", "Rewild the Valley", "Valley Volunteers",
          "Green Valley Schools", "Valley Seed Fund"),
+        contact="Grace Otieno",
     ),
     Client(
         "Ironbridge Fitness",
         ("booking", "care plan"),
         ("Ironbridge Fitness", "Ironbridge Climbing", "Ironbridge Physio", "Run Ironbridge"),
+        contact="Callum Reid",
     ),
     Client(
         "Atlas Logistics",
         ("corporate", "critical"),
         ("Atlas Logistics", "Atlas Careers", "Atlas Cold Chain", "Atlas Customer Help",
          "Atlas Newsroom"),
+        contact="Viktor Lang",
     ),
     Client(
         "Juniper & Sage",
         ("shop",),
         ("Juniper & Sage", "Juniper Gift Boxes", "The Herb Journal", "Juniper Workshops"),
+        contact="June Abbott",
     ),
     Client(
         "Old Mill Theatre",
         ("events", "nonprofit"),
         ("Old Mill Theatre", "Old Mill Youth Theatre", "Mill Lane Film Club", "Old Mill Friends"),
+        contact="Beatrix Hale",
     ),
     Client(
         "Kestrel Software",
         ("corporate", "leads"),
         ("Kestrel Software", "Kestrel Docs", "Kestrel Engineering Blog", "Kestrel Events",
          "Kestrel Status Notes"),
+        contact="Dev Anand",
     ),
     Client(
         "Bluebell Nursery Schools",
         ("care plan",),
         ("Bluebell Nursery", "Bluebell Riverside", "Bluebell Parents", "Bluebell Forest School",
          "Bluebell Recruitment"),
+        contact="Molly Pearce",
     ),
 )  # fmt: skip
 
@@ -252,6 +270,17 @@ LOOKED_INTO = (
     "Reported to the vendor, will try the next release",
     "Restored the plugin by SFTP, shop checked with a test order",
     "Memory limit raised by the host, site checked",
+)
+SITE_NOTES = (
+    "Hosting login is in the vault under the domain name. Backups run at 04:00.",
+    "Checkout test: order the voucher product with the code TEST100.",
+    "Child theme with changes in single.php, see the repository. Never update on Fridays.",
+    "The booking form posts to the client's calendar. Check one booking after each update.",
+)
+CLIENT_NOTES = (
+    "Care plan renewed until June. Invoices go to accounts@ the client's domain.",
+    "Prefers a call before major updates. Closed on Mondays.",
+    "New website planned for spring, keep changes small until then.",
 )
 PROPOSED_BECAUSE = (
     "Monthly care plan",

@@ -59,6 +59,8 @@ class Fleet:
     logins: list[Login] = field(default_factory=list)
     sites: dict[int, FleetSite] = field(default_factory=dict)
     password: str = PASSWORD
+    # The address of the site that waits for its pairing token, and the token.
+    open_token: tuple[str, str] = ("", "")
 
     def __post_init__(self) -> None:
         self.wire.sites = self.sites

@@ -7,6 +7,9 @@ from datetime import timedelta
 from app.domain.audit import verification
 from app.domain.changes import auto_update_rules, execution
 from app.domain.changes.auto_update_rules import RuleTerms
+from app.domain.sites import clients, notes
+from app.domain.sites.clients import Contact
+from app.models.clients import SELF
 from app.models.clients import Client as ClientRow
 from app.models.sites import Site
 from tests.fleet import agency, catalog
@@ -18,6 +21,7 @@ BEGINS_DAYS_AGO = 30
 NIGHTS = (24, 19, 14, 9, 3)
 _VERIFIED = NIGHTS[::2]
 _SYNCED_SHARE = 0.4
+_WITH_NOTES = 0.3
 # Larger fleets have a shorter history, or a thousand sites would take minutes.
 _LARGE = 100
 _MOST_IN_A_SESSION = 8
@@ -41,7 +45,7 @@ def plan_history(fleet: Fleet, websites: list[Website]) -> None:
     for number, website in enumerate(websites):
         day, hour, minute = _joins(number, len(websites))
         timeline.at(moment(day, hour, minute), _join, fleet, website)
-    timeline.at(moment(26, 9), _invite_clients, fleet)
+    timeline.at(moment(26, 9), _know_clients, fleet)
     timeline.at(moment(25, 10), _write_rules, fleet)
     for day in NIGHTS[-2:] if is_large else NIGHTS:
         timeline.at(moment(day, 0, 50), _sync_some, fleet, day)
@@ -72,30 +76,39 @@ def _open_agency(fleet: Fleet) -> None:
 
 
 def _join(fleet: Fleet, website: Website) -> None:
-    fleet.pair(fleet.add(website))
+    site, dice = fleet.add(website), fleet.dice(f"notes:{website.name}")
+    if dice.random() < _WITH_NOTES:
+        text = dice.choice(catalog.SITE_NOTES)
+        notes.set_site_notes(site, text, by=fleet.operator, now=fleet.clock())
+    fleet.pair(site)
 
 
-def _invite_clients(fleet: Fleet) -> None:
-    """Two clients take part: one decides itself, for the other two people of the agency do."""
-    for client in catalog.CLIENTS:
+def _know_clients(fleet: Fleet) -> None:
+    """Write down whom to call and what to know; two clients take part in decisions."""
+    for number, client in enumerate(catalog.CLIENTS):
         row = ClientRow.find(client.name)
-        if row is None or not client.contact:
+        if row is None:
             continue
-        email = f"{client.contact.split()[0].lower()}@{client.name.split()[0].lower()}.example"
-        now = fleet.clock()
-        who = agency.invite(
-            client.contact,
-            email,
-            "client",
-            by=fleet.owner,
-            config=fleet.config,
-            now=now,
-            client=row,
-        )
-        fleet.logins.append(who)
-        auto_update_rules.set_approval_mode(
-            row, client.approvals, by=fleet.owner, confirmed_at=now, now=now
-        )
+        by, now = fleet.owner, fleet.clock()
+        contact = Contact(client.contact, client.email, f"+44 20 7946 0{100 + 7 * number}")
+        clients.set_contact(row, contact, by=by, now=now)
+        if number % 3 == 0:
+            text = catalog.CLIENT_NOTES[number // 3 % len(catalog.CLIENT_NOTES)]
+            notes.set_client_notes(row, text, by=by, now=now)
+        if client.approvals != SELF:
+            who = agency.invite(
+                client.contact,
+                client.email,
+                "client",
+                by=by,
+                config=fleet.config,
+                now=now,
+                client=row,
+            )
+            fleet.logins.append(who)
+            auto_update_rules.set_approval_mode(
+                row, client.approvals, by=by, confirmed_at=now, now=now
+            )
 
 
 def _write_rules(fleet: Fleet) -> None:
@@ -185,7 +198,7 @@ def _reconcile(fleet: Fleet) -> None:
     """Sites whose process was killed during an update roll it back at their next request."""
     for fake in fleet.sites.values():
         for op_id in list(fake.changes.running):
-            fake.changes.reconcile(op_id)
+            fake.reconcile(op_id)
 
 
 def _find_lost(fleet: Fleet) -> None:

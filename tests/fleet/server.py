@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import threading
@@ -9,7 +10,9 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
-from app.keys import NotAToken
+import requests
+
+from app.keys import NotAToken, Token
 from app.protocol import SentRequest
 from tests.fleet.fleet import Fleet
 from tests.fleet.site import Answer, FleetSite
@@ -104,9 +107,19 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _paste(site: FleetSite, token: str) -> Answer:
+    """Accept a pairing token, and notify Aura as SiteAgent does."""
     plain = {"Content-Type": "text/plain; charset=UTF-8"}
     try:
+        origin = Token.read(token).origin
         site.paste(token)
     except NotAToken:
         return 400, plain, b"This is not a pairing token."
+    notice = site.ready_notice(origin, token)
+    threading.Thread(target=_send, args=(notice,), daemon=True).start()
     return 200, plain, b"Pairing token saved. Aura connects within seconds."
+
+
+def _send(notice: SentRequest) -> None:
+    """Send a notice after the page was answered; without an answer Aura asks later."""
+    with contextlib.suppress(requests.RequestException):
+        requests.post(notice.url, data=notice.body, headers=notice.headers, timeout=10)

@@ -17,7 +17,7 @@ from app.http.errors import CallError, ErrorCode
 from app.http.response import RawResponse
 from app.http.site_client import Channel, ProbeResponse, Reply
 from app.protocol import MAX_FIELD_BYTES, MAX_REQUEST_BYTES
-from tests.fleet.catalog import PLUGINS
+from tests.fleet.catalog import PLUGINS, WORDPRESS
 from tests.fleet.market import Market
 from tests.support.fake_changes import Changing
 from tests.support.fake_looks import INDEX, LIMITS, REFUSAL
@@ -135,10 +135,16 @@ class FleetSite(FakeSite):
         self.find_updates(self.clock())
 
     def install_everything_in_wp_admin(self) -> None:
-        """Its owner updates every plugin without Aura."""
+        """Its owner updates WordPress, every plugin and every theme without Aura."""
         self.find_updates(self.clock())
-        for one in list(self.report["updates"]["plugins"]):
+        updates = self.report["updates"]
+        for one in list(updates["plugins"]):
             self.install_in_wp_admin(one["id"])
+        newest = {one["id"]: one["version"] for one in updates["themes"]}
+        for one in self.report["themes"]:
+            one["version"] = newest.get(one["id"], one["version"])
+        self.report["wordpress"]["version"] = WORDPRESS[0][0]
+        updates |= {"themes": [], "core": []}
 
     def fall_behind(self, dice: random.Random) -> str:
         """Have a plugin with an available update, and return which."""
@@ -154,6 +160,12 @@ class FleetSite(FakeSite):
                 self.find_updates(self.clock())
                 return plugin.ident
         raise ValueError(f"{self.name} has no plugin with an older release")
+
+    def reconcile(self, op_id: str) -> None:
+        """Roll back an update whose process was killed, and write that to its log."""
+        self.changes.reconcile(op_id)
+        told = self.changes.ledger[op_id][1]
+        self.write("update_settled", op_id=op_id, outcome=told["outcome"], reason=told["reason"])
 
     # ---- how it answers ----
 

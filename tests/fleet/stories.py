@@ -52,7 +52,11 @@ _WEEKS = timedelta(weeks=6)
 
 
 def plan_stories(fleet: Fleet, websites: list[Website]) -> None:
-    """Put each site's story on the timeline, and the last sync of all others."""
+    """Put each site's story on the timeline, and the last sync of all others.
+
+    After that sync the logs of the sites are read, as after every sync of a real site.
+    """
+    fleet.timeline.at(fleet.ago(hours=1), fleet.timeline.lost_jobs.discard, "read_log")
     for number, website in enumerate(websites):
         if website.role in _TROUBLES:
             _plan_trouble(fleet, website, website.role)
@@ -74,9 +78,9 @@ def _tell(fleet: Fleet, website: Website, tell: Callable[[Fleet, Site], None]) -
 
 
 def _last_sync(fleet: Fleet, website: Website) -> None:
-    """Sync a site; every other ordinary one is kept up to date by its owner."""
+    """Sync a site; more than half of the ordinary ones are kept up to date by their owners."""
     site = _site(website)
-    if not website.role and fleet.dice(f"kept:{website.name}").random() < 0.5:
+    if not website.role and fleet.dice(f"kept:{website.name}").random() < 0.6:
         fleet.sites[site.id].install_everything_in_wp_admin()
     fleet.sync(site)
 
@@ -92,7 +96,8 @@ def plan_unpaired(fleet: Fleet, websites: list[Website]) -> None:
 
 def _wait_for_token(fleet: Fleet, website: Website) -> None:
     site = fleet.add(website)
-    pairing.issue_token(site, by=fleet.operator, config=fleet.config, now=fleet.clock())
+    _, text = pairing.issue_token(site, by=fleet.operator, config=fleet.config, now=fleet.clock())
+    fleet.open_token = (website.home, text)
 
 
 # ---- connections ----
@@ -114,7 +119,7 @@ def _plan_trouble(fleet: Fleet, website: Website, trouble: str) -> None:
 def _restore_backup(fleet: Fleet, site: Site) -> None:
     """A copy of the site, made days ago, answers in its place."""
     log = fleet.sites[site.id].log
-    del log[max(1, len(log) - 5) :]
+    del log[-2:]
     fleet.sync(site)
 
 

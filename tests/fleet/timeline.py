@@ -75,7 +75,7 @@ class Timeline:
         self.clock, self.wire, self.config = clock, wire, config
         self._numbers = itertools.count()
         self._events: list[tuple[datetime, int, Callable[..., object], tuple[Any, ...]]] = []
-        # Job names that are lost; pairing happens at once, and the audit log is read now and then.
+        # Jobs that are lost: pairing happens at once, and reading every log each time takes long.
         self.lost_jobs = {"pair_site", "read_log", "recheck_site"}
 
     def at(self, when: datetime, event: Callable[..., object], *args: Any) -> None:
