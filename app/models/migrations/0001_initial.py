@@ -31,6 +31,18 @@ class Frozen(Model):
         legacy_table_names = False
 
 
+class Requested(Frozen):
+    requested_by = CharField(max_length=120)
+    requested_at = UtcField()
+    ended_at = UtcField(null=True)
+    state = CharField(max_length=16, index=True)
+
+
+class Leased(Frozen):
+    attempts = IntegerField()
+    leased_until = UtcField(null=True)
+
+
 class Setting(Frozen):
     key = TextField(primary_key=True)
     value = TextField()
@@ -72,11 +84,7 @@ class Day(Frozen):
         table_name = "audit_day"
 
 
-class Verification(Frozen):
-    requested_by = CharField(max_length=120)
-    requested_at = UtcField()
-    ended_at = UtcField(null=True)
-    state = CharField(max_length=16, index=True)
+class Verification(Requested):
     started_at = UtcField(null=True)
     heartbeat_at = UtcField(null=True)
     entries = BigIntegerField()
@@ -180,9 +188,7 @@ class Site(Frozen):
     recheck_at = UtcField(null=True, index=True)
 
 
-class Pairing(Frozen):
-    attempts = IntegerField()
-    leased_until = UtcField(null=True)
+class Pairing(Leased):
     site = ForeignKeyField(Site, on_delete="CASCADE")
     pid = CharField(max_length=22, unique=True)
     auth_sealed = TextField(null=True)
@@ -204,11 +210,7 @@ class NoticeNonce(Frozen):
     expires_at = UtcField(index=True)
 
 
-class Sync(Frozen):
-    requested_by = CharField(max_length=120)
-    requested_at = UtcField()
-    ended_at = UtcField(null=True)
-    state = CharField(max_length=16, index=True)
+class Sync(Requested):
     site = ForeignKeyField(Site, on_delete="CASCADE")
     started_at = UtcField(null=True)
     error_code = CharField(max_length=32)
@@ -288,11 +290,7 @@ class Rotation(Frozen):
     evidence = JsonField()
 
 
-class DiagnosticRun(Frozen):
-    requested_by = CharField(max_length=120)
-    requested_at = UtcField()
-    ended_at = UtcField(null=True)
-    state = CharField(max_length=16, index=True)
+class DiagnosticRun(Requested):
     site = ForeignKeyField(Site, on_delete="CASCADE")
     started_at = UtcField(null=True)
     is_paired = BooleanField()
@@ -337,9 +335,7 @@ class UpdateHold(Frozen):
         indexes = ((("site", "kind", "ident"), True),)
 
 
-class Change(Frozen):
-    attempts = IntegerField()
-    leased_until = UtcField(null=True)
+class Change(Leased):
     site = ForeignKeyField(Site, on_delete="CASCADE")
     batch = CharField(max_length=36, index=True)
     op_id = CharField(max_length=36, unique=True)
@@ -475,11 +471,7 @@ class Alert(Frozen):
         indexes = ((("site", "kind", "key"), True),)
 
 
-class AuditLogExport(Frozen):
-    requested_by = CharField(max_length=120)
-    requested_at = UtcField()
-    ended_at = UtcField(null=True)
-    state = CharField(max_length=16, index=True)
+class AuditLogExport(Requested):
     requested_by_id = IntegerField()
     form = CharField(max_length=8)
     scope = CharField(max_length=300)
@@ -508,38 +500,12 @@ class RefusalCount(Frozen):
         primary_key = CompositeKey("event", "source")
 
 
+SHARED_COLUMNS = (Requested, Leased)
 TABLES = [
-    Setting,
-    AuditEntry,
-    PrivateDetail,
-    Day,
-    Verification,
-    User,
-    UserSession,
-    LoginFailure,
-    Client,
-    Site,
-    Pairing,
-    NoticeNonce,
-    Sync,
-    Report,
-    Component,
-    AvailableUpdate,
-    Rotation,
-    DiagnosticRun,
-    AutoUpdateRule,
-    UpdateHold,
-    Change,
-    SiteTag,
-    MerkleFrontier,
-    SiteCheckpoint,
-    AuditAnchor,
-    SiteLog,
-    SiteLogEntry,
-    SentCall,
-    Alert,
-    AuditLogExport,
-    RefusalCount,
+    table
+    for parent in (Frozen, *SHARED_COLUMNS)
+    for table in parent.__subclasses__()
+    if table not in SHARED_COLUMNS
 ]
 
 ONE_OPEN = (
