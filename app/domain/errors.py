@@ -38,6 +38,13 @@ class Invalid(AuraError):
         super().__init__(message)
         self.messages: dict[str, str] = {field: message, **others}
 
+    @classmethod
+    def raise_for(cls, problems: dict[str, str]) -> None:
+        """Raise Invalid for all fields at once, if any of them has a problem."""
+        if problems:
+            (field, message), *others = problems.items()
+            raise cls(field, message, **dict(others))
+
 
 class Conflict(AuraError):
     """The request is valid but not possible in the current state."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
@@ -21,7 +21,7 @@ from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
 from app.views.authorization import current_actor, load_entry, load_site, require_permission
-from app.views.request_validation import row_number
+from app.views.request_validation import row_number, typed_midnight
 
 bp = Blueprint("audit", __name__)
 
@@ -160,9 +160,8 @@ def _day(typed: dict[str, str], name: str, wrong: dict[str, str], days: int = 0)
     if not typed[name]:
         return None
     try:
-        midnight = datetime.combine(date.fromisoformat(typed[name]), time(), UTC)
-        return midnight + timedelta(days=days)
-    except (ValueError, OverflowError):
+        return typed_midnight(typed[name], days=days)
+    except ValueError:
         wrong[name] = "Enter a date, for example 2026-11-26."
         return None
 

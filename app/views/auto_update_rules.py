@@ -16,7 +16,7 @@ from app.models.base import utcnow
 from app.models.clients import THEMSELVES, Client
 from app.views import auto_update_rule_view_models
 from app.views.authorization import current_actor, current_session, require_permission
-from app.views.request_validation import row_number
+from app.views.request_validation import row_number, typed_midnight
 
 bp = Blueprint("auto_update_rules", __name__)
 
@@ -106,8 +106,8 @@ def _terms() -> RuleTerms:
 def _expiry(text: str) -> datetime:
     """Return the end of that day; an invalid day counts as long past, which is refused."""
     try:
-        return datetime.strptime(text.strip(), "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
-    except (ValueError, OverflowError):
+        return typed_midnight(text, days=1)
+    except ValueError:
         return datetime.fromtimestamp(0, UTC)
 
 

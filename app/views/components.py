@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -14,6 +14,7 @@ from app.models.base import utcnow
 from app.models.sites import Site
 from app.views import change_view_models
 from app.views.authorization import current_actor, load_site, require_permission
+from app.views.request_validation import typed_midnight
 
 bp = Blueprint("components", __name__)
 
@@ -64,8 +65,8 @@ def _day() -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
-    except (ValueError, OverflowError) as why:
+        return typed_midnight(text, days=1)
+    except ValueError as why:
         raise Invalid(
             "until", "Enter a date, for example 2026-12-31, or leave the field empty."
         ) from why

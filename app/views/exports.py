@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 
 from flask import (
     Blueprint,
@@ -30,7 +30,7 @@ from app.views.authorization import (
     load_site,
     require_permission,
 )
-from app.views.request_validation import row_number
+from app.views.request_validation import row_number, typed_midnight
 
 bp = Blueprint("exports", __name__)
 
@@ -109,8 +109,8 @@ def _midnight(name: str, days: int = 0) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.combine(date.fromisoformat(text), time(), UTC) + timedelta(days=days)
-    except (ValueError, OverflowError) as why:
+        return typed_midnight(text, days=days)
+    except ValueError as why:
         raise Invalid(name, "Enter a date, for example 2026-11-26.") from why
 
 

@@ -19,6 +19,7 @@ from app.models.clients import Client
 from app.models.sites import Site
 from app.pdf import render_pdf
 from app.views.authorization import current_actor, load_client, require_permission
+from app.views.request_validation import typed_day
 
 bp = Blueprint("reports", __name__)
 
@@ -114,30 +115,15 @@ def _period(typed: dict[str, str]) -> Period:
     days, wrong = {}, {}
     for name, text in typed.items():
         try:
-            days[name] = _day(text)
+            days[name] = typed_day(text)
         except ValueError:
             wrong[name] = "Enter a date, for example 2026-11-30."
-    if wrong:
-        field, message = wrong.popitem()
-        raise Invalid(field, message, **wrong)
+    Invalid.raise_for(wrong)
     if days["from"] > days["to"]:
         raise Invalid("to", "The last day is before the first day.")
     if days["from"] > utcnow().date():
         raise Invalid("from", "This day is in the future.")
     return Period.of_days(days["from"], days["to"])
-
-
-def _day(text: str) -> date:
-    """Parse a day.
-
-    Raises: ValueError if it is not a day, or is one of the last days of the calendar.
-    """
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip(), re.ASCII):
-        raise ValueError(text)
-    found = date.fromisoformat(text.strip())
-    if found.year == date.max.year:
-        raise ValueError(text)
-    return found
 
 
 def _presets(today: date) -> list[Preset]:

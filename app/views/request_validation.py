@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
 from flask import Flask, abort, request
 from werkzeug.exceptions import SecurityError
 from werkzeug.routing import IntegerConverter
@@ -53,6 +56,25 @@ def row_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise ValueError(text)
     return int(text)
+
+
+def typed_day(text: str) -> date:
+    """Parse a day such as 2026-11-30.
+
+    Raises: ValueError for anything else, and for the last year of the calendar, because the end of
+    its last day cannot be expressed.
+    """
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip(), re.ASCII):
+        raise ValueError(text)
+    found = date.fromisoformat(text.strip())
+    if found.year == date.max.year:
+        raise ValueError(text)
+    return found
+
+
+def typed_midnight(text: str, *, days: int = 0) -> datetime:
+    """Return when a typed day begins (UTC), or the day `days` later. Raises: ValueError."""
+    return datetime.combine(typed_day(text) + timedelta(days=days), time(), UTC)
 
 
 def _refuse_nul() -> None:

@@ -61,7 +61,7 @@ def set_up_owner(
     """
     one_time_links.verify_setup_link(token, config)
     name, email = _clean_name(name), sessions.normalize_email(email)
-    _require_none(
+    Invalid.raise_for(
         _identity_problems(name, email) | _password_problems(password, again, name, email)
     )
     password_hash = passwords.hash_password(password)
@@ -97,9 +97,7 @@ def invite_user(
     """
     permissions.require(by, "people")
     name, email = _clean_name(name), sessions.normalize_email(email)
-    problems = _identity_problems(name, email)
-    problems |= _role_problems(role, client)
-    _require_none(problems)
+    Invalid.raise_for(_identity_problems(name, email) | _role_problems(role, client))
     client_id = _client_of(role, client)
     try:
         with permissions.user_transaction(by, "people") as (_, by):
@@ -164,7 +162,7 @@ def accept_invitation(
     Raises LinkNoLongerValid, or Invalid.
     """
     user = one_time_links.invited_user(token, config)
-    _require_none(_password_problems(password, again, user.name, user.email))
+    Invalid.raise_for(_password_problems(password, again, user.name, user.email))
     password_hash = passwords.hash_password(password)
     with transaction():
         if not user.set_password(password_hash, epoch=user.session_epoch):
@@ -193,7 +191,7 @@ def change_role(
     """
     permissions.require(by, "people")
     permissions.require_recent_authentication(confirmed_at, now)
-    _require_none(_role_problems(role, client))
+    Invalid.raise_for(_role_problems(role, client))
     with permissions.user_transaction(by, "people") as (_, by):
         user.refresh()
         was = user.role
@@ -286,7 +284,7 @@ def change_password(
     problems = _password_problems(new, again, user.name, user.email, field="new")
     if present == new:
         problems["new"] = "This is your current password. Choose a new one."
-    _require_none(problems)
+    Invalid.raise_for(problems)
     password_hash = passwords.hash_password(new)
     with permissions.user_transaction(by, "account") as (_, by):
         login_throttle.reset_attempts(subject)
@@ -389,9 +387,3 @@ def _password_problems(
     if problem:
         return {field: problem}
     return {} if password == again else {"again": "The two passwords do not match."}
-
-
-def _require_none(problems: dict[str, str]) -> None:
-    if problems:
-        first = next(iter(problems))
-        raise Invalid(first, problems.pop(first), **problems)

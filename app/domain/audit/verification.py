@@ -26,7 +26,7 @@ from app.models.audit import (
     AuditEntry,
     Verification,
 )
-from app.models.base import OUTAGES, DuplicateRow, transaction, utcnow
+from app.models.base import OUTAGES, transaction, utcnow
 from app.models.queued_row import QUEUED
 
 # The hour (UTC) from which the nightly verification is due.
@@ -43,21 +43,15 @@ def request_verification(*, by: Actor, now: datetime) -> Verification:
 
 
 def _request(by: Actor, now: datetime) -> Verification:
-    try:
-        with transaction() as tx:
-            by = permissions.recheck(by, "audit")
-            waiting = Verification.open()
-            if waiting is not None:
-                return waiting
-            asked = Verification.create(requested_by=by.name[:120], requested_at=now)
-            record(VerificationRequested(verification_id=asked.id), by, now=now)
-            tx.after_commit(queue.enqueue, "verify_audit_log", asked.id)
-            return asked
-    except DuplicateRow:
+    with transaction() as tx:
+        by = permissions.recheck(by, "audit")
         waiting = Verification.open()
-        if waiting is None:
-            raise
-        return waiting
+        if waiting is not None:
+            return waiting
+        asked = Verification.create(requested_by=by.name[:120], requested_at=now)
+        record(VerificationRequested(verification_id=asked.id), by, now=now)
+        tx.after_commit(queue.enqueue, "verify_audit_log", asked.id)
+        return asked
 
 
 def run_verification(
@@ -84,7 +78,16 @@ def run_verification(
     found = verify_chain(anchors(), seen=note)
     with transaction():
         state = WHOLE if found.is_whole else BROKEN
-        if asked.move(to=state, when=(RUNNING,), ended_at=now(), **_columns(found)):
+        if asked.move(
+            to=state,
+            when=(RUNNING,),
+            ended_at=now(),
+            entries=found.entries,
+            checkpoints=found.anchors,
+            head=found.head,
+            broken_at=found.broken_at,
+            reason=found.reason[:_MAX_REASON_CHARS],
+        ):
             _record_found(found, SYSTEM, now())
     return asked.state
 
@@ -149,13 +152,3 @@ def queue_due_verification(now: datetime) -> int:
         _request(SCHEDULE, now)
         count += 1
     return count
-
-
-def _columns(found: ChainReport) -> dict[str, object]:
-    return {
-        "entries": found.entries,
-        "checkpoints": found.anchors,
-        "head": found.head,
-        "broken_at": found.broken_at,
-        "reason": found.reason[:_MAX_REASON_CHARS],
-    }

@@ -79,7 +79,7 @@ def create_rule(
     """
     permissions.require(by, "auto_update_rules")
     permissions.require_recent_authentication(confirmed_at, now)
-    _require_usable(terms, now)
+    Invalid.raise_for(_problems(terms, now))
     with permissions.user_transaction(by, "auto_update_rules") as (_, present):
         rule = AutoUpdateRule.create(
             name=terms.name.strip(),
@@ -351,13 +351,6 @@ def get_rule(rule_id: int) -> AutoUpdateRule:
     if rule is None:
         raise NotFound("This auto-update rule does not exist.")
     return rule
-
-
-def _require_usable(terms: RuleTerms, now: datetime) -> None:
-    problems = _problems(terms, now)
-    if problems:
-        first = next(iter(problems))
-        raise Invalid(first, problems.pop(first), **problems)
 
 
 def _is_tag(text: str) -> bool:

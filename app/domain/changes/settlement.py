@@ -28,7 +28,7 @@ from app.http import site_client
 from app.http.errors import ErrorCode
 from app.http.site_client import Reply
 from app.keys import SealBroken
-from app.models.base import DuplicateRow, transaction, utcnow
+from app.models.base import transaction, utcnow
 from app.models.changes import FAILED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING, Change
 from app.models.reports import Component, Sync, report_list
 from app.models.sites import STATES, Site
@@ -229,12 +229,10 @@ def _start_next(site: Site, now: datetime) -> None:
 
 def _request_sync(site: Site, now: datetime) -> None:
     """Request a sync, unless one is queued already."""
-    if Sync.open_for(site) is None:
-        try:
+    with transaction() as tx:
+        if Sync.open_for(site) is None:
             sync = Sync.ask(site, requested_by=SYSTEM.name, now=now)
-        except DuplicateRow:
-            return
-        queue.enqueue("sync_site", sync.id)
+            tx.after_commit(queue.enqueue, "sync_site", sync.id)
 
 
 def mark_unknown(

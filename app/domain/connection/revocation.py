@@ -30,7 +30,7 @@ from app.domain.connection.calls import KEYS_UNREADABLE, BearerCall, Call, CallR
 from app.domain.errors import NotPaired
 from app.http import site_client
 from app.http.errors import ErrorCode, Trait
-from app.keys import SealBroken, proves
+from app.keys import SealBroken
 from app.models.base import transaction, utcnow
 from app.models.reports import FAILED as SYNC_FAILED
 from app.models.reports import OPEN, Sync
@@ -43,7 +43,7 @@ from app.models.sites import (
     REVOKING,
     Site,
 )
-from app.protocol import ProtocolError, b64u, from_b64u
+from app.protocol import b64u
 from app.retry import backoff
 
 LEASE = timedelta(seconds=100)
@@ -170,7 +170,9 @@ class _RevocationAttempt:
         if self.has_ack:
             if self.site.state == DISCONNECTED:
                 self._note(left="forged")
-                self._record(DisconnectProofForged(site_id=self.site.id, kid=self.site.key_id))
+                forged = DisconnectProofForged(site_id=self.site.id, kid=self.site.key_id)
+                with transaction():
+                    audit.record(forged, SYSTEM, now=self.now())
             self._settle(REVOKED_UNPROVEN)
         elif self._has_left(outcome):
             self._settle(DISCONNECTED)
@@ -187,7 +189,9 @@ class _RevocationAttempt:
         self._try_later(state, KEYS_UNREADABLE)
 
     def _seek_ack(self) -> None:
-        signed = self._write_down(self._ask("revoke", self._secret()))
+        secret = calls.open_key(self.site, "revoke", self.config)
+        arguments = {"kid": self.site.key_id, "r": b64u(secret)}
+        signed = self._write_down(self._ask("revoke", arguments))
         if self.has_ack:
             return
         last = signed
@@ -211,18 +215,15 @@ class _RevocationAttempt:
         tries = self.site.revoke_evidence.get("probes", 0) + 1
         self._note(probes=tries)
         if outcome.error_code in _NOBODY_ANSWERED and tries < PROBE_TRIES:
-            self._probe_again()
+            with transaction() as tx:
+                if self.site.note(when=(REVOKING,), revoke_next_at=self.now() + PROBE_RETRY):
+                    job = ("deliver_revocation", self.site.id)
+                    tx.after_commit(queue.enqueue, *job, delay_s=int(PROBE_RETRY.total_seconds()))
             return
         proven = outcome.error_code == ErrorCode.unauthorized
         seen = "refused" if proven else outcome.error_code or "answered"
         self._note(probe=seen, probe_at=self.now().isoformat())
         self._settle(REVOKED if proven else REVOKED_UNPROVEN)
-
-    def _probe_again(self) -> None:
-        with transaction() as tx:
-            if self.site.note(when=(REVOKING,), revoke_next_at=self.now() + PROBE_RETRY):
-                delay_s = int(PROBE_RETRY.total_seconds())
-                tx.after_commit(queue.enqueue, "deliver_revocation", self.site.id, delay_s=delay_s)
 
     # ---- calls ----
 
@@ -233,19 +234,9 @@ class _RevocationAttempt:
         )
 
     def _show_secret(self) -> CallResult:
-        document = {"op": "revoke", "by": self.asker, **self._secret()}
-        outcome = calls.call_unsigned(
-            self.site.endpoint,
-            document,
-            server_login=calls.server_login(self.site, self.config),
-            config=self.config,
-            call_bearer=self.call_bearer,
+        return self._write_down(
+            revocation_checks.show_secret(self.site, self.asker, self.config, self.call_bearer)
         )
-        return self._write_down(outcome)
-
-    def _secret(self) -> dict[str, str]:
-        secret = calls.open_key(self.site, "revoke", self.config)
-        return {"kid": self.site.key_id, "r": b64u(secret)}
 
     # ---- what is written down ----
 
@@ -260,24 +251,13 @@ class _RevocationAttempt:
             }
             if outcome.op == "revoke":
                 facts["attempts"] = self.site.revoke_evidence.get("attempts", 0) + 1
-                if self._is_ack(outcome):
+                if revocation_checks.is_acknowledged(self.site, outcome):
                     facts |= {"ack": "yes", "ack_at": now.isoformat()}
             self._note(**facts)
         return outcome
 
-    def _record(self, event: Event) -> None:
-        with transaction():
-            audit.record(event, SYSTEM, now=self.now())
-
     def _note(self, **facts: Any) -> None:
         self.site.note(when=_ENDING, revoke_evidence={**self.site.revoke_evidence, **facts})
-
-    def _is_ack(self, outcome: CallResult) -> bool:
-        """Whether the answer contains the secret that only the site knows."""
-        try:
-            return proves(from_b64u((outcome.document or {}).get("a")), self.site.ack_hash)
-        except ProtocolError:
-            return False
 
     def _has_left(self, outcome: CallResult) -> bool:
         """Whether the answer proves that the site disconnected before."""

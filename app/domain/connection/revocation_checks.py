@@ -60,9 +60,13 @@ def run(
     if site is None or not site.claim_recheck(now(), now() + LEASE):
         return "not due"
     if now() - site.revoked_at >= FOR:
-        return _end(site, now())
+        with transaction():
+            if site.plan_recheck(None, keys_sealed={}):
+                ended = RevocationChecksEnded(site_id=site.id, kid=site.key_id)
+                audit.record(ended, SYSTEM, now=now())
+        return "over"
     try:
-        outcome = _show_secret(site, config, call_bearer)
+        outcome = show_secret(site, SYSTEM.name, config, call_bearer)
     except SealBroken:
         # Without the sealing key the secret cannot be sent; the key may come back.
         site.plan_recheck(now() + LONGEST)
@@ -70,11 +74,15 @@ def run(
     return _write_down(site, outcome, now())
 
 
-def _show_secret(site: Site, config: Config, call_bearer: BearerCall) -> CallResult:
+def show_secret(site: Site, by: str, config: Config, call_bearer: BearerCall) -> CallResult:
+    """Send the site the secret that can only disconnect it, without a signature.
+
+    Raises: SealBroken.
+    """
     secret = calls.open_key(site, "revoke", config)
     return calls.call_unsigned(
         site.endpoint,
-        {"op": "revoke", "by": SYSTEM.name, "kid": site.key_id, "r": b64u(secret)},
+        {"op": "revoke", "by": by, "kid": site.key_id, "r": b64u(secret)},
         server_login=calls.server_login(site, config),
         config=config,
         call_bearer=call_bearer,
@@ -83,7 +91,8 @@ def _show_secret(site: Site, config: Config, call_bearer: BearerCall) -> CallRes
 
 def _write_down(site: Site, outcome: CallResult, now: datetime) -> str:
     count = site.revoke_evidence.get("rechecks", 0) + 1
-    had_come_back = _ended_only_now(site, outcome)
+    # For 90 days a site repeats its acknowledgement; then `ended` is false.
+    had_come_back = is_acknowledged(site, outcome) and (outcome.document or {}).get("ended") is True
     told = {**site.revoke_evidence, "rechecks": count, "rechecked_at": now.isoformat()}
     if had_come_back:
         told["came_back_at"] = now.isoformat()
@@ -102,21 +111,9 @@ def _write_down(site: Site, outcome: CallResult, now: datetime) -> str:
     return "had come back" if had_come_back else "still ended"
 
 
-def _ended_only_now(site: Site, outcome: CallResult) -> bool:
-    """Whether the site proves that this call ended a connection.
-
-    For 90 days a site repeats its acknowledgement; then `ended` is false.
-    """
-    document = outcome.document or {}
+def is_acknowledged(site: Site, outcome: CallResult) -> bool:
+    """Whether the answer contains the secret that only the site knows."""
     try:
-        is_ack = proves(from_b64u(document.get("a")), site.ack_hash)
+        return proves(from_b64u((outcome.document or {}).get("a")), site.ack_hash)
     except ProtocolError:
         return False
-    return is_ack and document.get("ended") is True
-
-
-def _end(site: Site, now: datetime) -> str:
-    with transaction():
-        if site.plan_recheck(None, keys_sealed={}):
-            audit.record(RevocationChecksEnded(site_id=site.id, kid=site.key_id), SYSTEM, now=now)
-    return "over"

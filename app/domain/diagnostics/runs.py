@@ -24,7 +24,7 @@ from app.http import site_client
 from app.http.errors import ErrorCode
 from app.http.site_client import Channel
 from app.keys import SealBroken
-from app.models.base import DuplicateRow, transaction, utcnow
+from app.models.base import transaction, utcnow
 from app.models.diagnostics import ABANDONED, DIAGNOSING, DONE, OPEN, DiagnosticRun
 from app.models.queued_row import QUEUED
 from app.models.sites import MAY_CALL, NEW, PAIRING, Site
@@ -55,14 +55,7 @@ def request_diagnostics(site: Site, *, by: Actor, now: datetime) -> DiagnosticRu
     Raises: Forbidden, or Conflict if the connection has ended.
     """
     permissions.require(by, "sync")
-    try:
-        return _request(site, by, now)
-    except DuplicateRow:
-        # Another request was faster; its test is used.
-        waiting = DiagnosticRun.open_for(site)
-        if waiting is None:
-            raise
-        return waiting
+    return _request(site, by, now)
 
 
 def record_failed_call(
@@ -74,18 +67,12 @@ def record_failed_call(
     repeated now and then. Return False, and record nothing, if the connection has ended meanwhile.
     """
     won = health.record_failure(site, error_code, evidence, by, now)
-    if won:
-        _diagnose_failure(site, error_code, now)
+    if won and error_code not in _NOT_ON_THE_WAY and site.state in MAY_DIAGNOSE:
+        quiet = NOT_TWICE_WITHIN if site.consecutive_failures == 1 else AGAIN_AFTER
+        latest = DiagnosticRun.latest_for(site)
+        if latest is None or latest.requested_at <= now - quiet:
+            _request(site, SYSTEM, now)
     return won
-
-
-def _diagnose_failure(site: Site, error_code: str, now: datetime) -> None:
-    if error_code in _NOT_ON_THE_WAY or site.state not in MAY_DIAGNOSE:
-        return
-    quiet = NOT_TWICE_WITHIN if site.consecutive_failures == 1 else AGAIN_AFTER
-    latest = DiagnosticRun.latest_for(site)
-    if latest is None or latest.requested_at <= now - quiet:
-        _request(site, SYSTEM, now)
 
 
 def recover_diagnostics(now: datetime) -> int:
@@ -144,7 +131,16 @@ def run_diagnostics(
         diagnostic_run.move(to=ABANDONED, when=OPEN, ended_at=now())
         return diagnostic_run.state
     with transaction():
-        if diagnostic_run.move(to=DONE, when=(DIAGNOSING,), ended_at=now(), **_columns(diagnosis)):
+        if diagnostic_run.move(
+            to=DONE,
+            when=(DIAGNOSING,),
+            ended_at=now(),
+            is_paired=diagnosis.is_paired,
+            verdict=diagnosis.verdict,
+            blocker=_blocker(diagnosis),
+            requests=diagnosis.requests,
+            checks=results.as_rows(diagnosis.checks),
+        ):
             _record(site, diagnosis, outcomes, now())
     return diagnostic_run.state
 
@@ -233,16 +229,6 @@ def _without_keys(diagnosis: Diagnosis, why: str) -> Diagnosis:
     instead = {"echo": echo, "report": report}
     checks = tuple(instead.get(one.name, one) for one in diagnosis.checks)
     return replace(diagnosis, checks=checks)
-
-
-def _columns(diagnosis: Diagnosis) -> dict[str, object]:
-    return {
-        "is_paired": diagnosis.is_paired,
-        "verdict": diagnosis.verdict,
-        "blocker": _blocker(diagnosis),
-        "requests": diagnosis.requests,
-        "checks": results.as_rows(diagnosis.checks),
-    }
 
 
 def _record(site: Site, diagnosis: Diagnosis, outcomes: list[CallResult], now: datetime) -> None:

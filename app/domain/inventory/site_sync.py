@@ -24,7 +24,7 @@ from app.domain.inventory.report_schema import Checked, ReportInvalid
 from app.http import site_client
 from app.http.site_client import ErrorCode
 from app.keys import SealBroken
-from app.models.base import DuplicateRow, transaction, utcnow
+from app.models.base import transaction, utcnow
 from app.models.queued_row import QUEUED
 from app.models.reports import ASKING, DONE, FAILED, OPEN, READING, Component, Report, Sync
 from app.models.sites import MAY_CALL, Site
@@ -79,25 +79,18 @@ def _is_requested(site: Site, by: Actor, now: datetime) -> bool:
 
 
 def _request(site: Site, by: Actor, now: datetime) -> Sync:
-    try:
-        with transaction() as tx:
-            by = permissions.recheck(by, "sync")
-            site.refresh()
-            if not site.is_paired:
-                raise NotPaired("This site is not paired, so it cannot be synced.")
-            waiting = Sync.open_for(site)
-            if waiting is not None:
-                return waiting
-            sync = Sync.ask(site, requested_by=by.name, now=now)
-            audit.record(SyncRequested(site_id=site.id, sync_id=sync.id), by, now=now)
-            tx.after_commit(queue.enqueue, "sync_site", sync.id)
-            return sync
-    except DuplicateRow:
-        # Another request was faster; its sync is used.
+    with transaction() as tx:
+        by = permissions.recheck(by, "sync")
+        site.refresh()
+        if not site.is_paired:
+            raise NotPaired("This site is not paired, so it cannot be synced.")
         waiting = Sync.open_for(site)
-        if waiting is None:
-            raise
-        return waiting
+        if waiting is not None:
+            return waiting
+        sync = Sync.ask(site, requested_by=by.name, now=now)
+        audit.record(SyncRequested(site_id=site.id, sync_id=sync.id), by, now=now)
+        tx.after_commit(queue.enqueue, "sync_site", sync.id)
+        return sync
 
 
 def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:
@@ -227,19 +220,15 @@ def digest_of(report: dict[str, Any]) -> str:
 def _components(document: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for kind, place in _LISTS.items():
-        available_updates = {one["id"]: one for one in _available_updates(document, kind)}
+        named = document.get("updates", {}).get(_UPDATE_LISTS.get(kind, ""), [])
+        updates = {one["id"]: one for one in named if one.get("id") and one.get("version")}
         listed = document.get(place, [])
         if len({one["id"] for one in listed}) != len(listed):
             raise ReportInvalid(place, "names one component twice")
-        rows += [_component(kind, one, available_updates.get(one["id"])) for one in listed]
+        rows += [_component(kind, one, updates.get(one["id"])) for one in listed]
     if len(rows) > report_schema.MAX_ITEMS:
         raise ReportInvalid("components", f"are {len(rows)}, more than {report_schema.MAX_ITEMS}")
     return rows
-
-
-def _available_updates(document: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    listed = document.get("updates", {}).get(_UPDATE_LISTS.get(kind, ""), [])
-    return [one for one in listed if one.get("id") and one.get("version")]
 
 
 def _component(kind: str, one: dict[str, Any], update: dict[str, Any] | None) -> dict[str, Any]:

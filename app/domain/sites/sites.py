@@ -47,9 +47,7 @@ def add_site(
         address = check_address(url, allow_nets)
     except Invalid as refusal:
         problems = {**refusal.messages, **problems}
-    if problems:
-        first = next(iter(problems))
-        raise Invalid(first, problems.pop(first), **problems)
+    Invalid.raise_for(problems)
     try:
         with permissions.user_transaction(by, "pair") as (_, by):
             client = Client.named(client_name.strip()) if client_name.strip() else None
@@ -168,10 +166,7 @@ def require_short(**texts: str) -> None:
 
     Raises: Invalid.
     """
-    problems = _too_long(**texts)
-    if problems:
-        first = next(iter(problems))
-        raise Invalid(first, problems.pop(first), **problems)
+    Invalid.raise_for(_too_long(**texts))
 
 
 def _too_long(**texts: str) -> dict[str, str]:
