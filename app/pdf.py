@@ -141,11 +141,6 @@ class _Reader(HTMLParser):
             self._block.runs.append(Run(text, self._href, self._is_strong))
 
 
-def _told(block: Block) -> list[Run]:
-    is_heading = block.kind[0] == "h"
-    return [replace(run, is_strong=True) for run in block.runs] if is_heading else block.runs
-
-
 class _PdfDocument(FPDF):
     """A4 pages on which all text is in tagged blocks, also across page breaks.
 
@@ -180,7 +175,10 @@ class _PdfDocument(FPDF):
         size, line, above, tag = _STYLES[block.kind]
         self.set_font("aura", size=size)
         left = _MARGIN + (_TERM_WIDTH if block.term else _INDENT if block.kind == "li" else 0)
-        lines = self._wrapped(_told(block), self.w - _MARGIN - left)
+        runs = block.runs
+        if block.kind[0] == "h":
+            runs = [replace(run, is_strong=True) for run in runs]
+        lines = self._wrapped(runs, self.w - _MARGIN - left)
         terms = self._wrapped([Run(block.term + " ")], _TERM_WIDTH - 3) if block.term else []
         self._keep_together(
             max(len(lines), len(terms)) * line + above, _WITH_HEADING.get(block.kind, 0)

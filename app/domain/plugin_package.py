@@ -31,7 +31,7 @@ def build_plugin_zip(source: Path = SOURCE, *, release_key: bytes | None = None)
     contents = {
         path.relative_to(source).as_posix(): path.read_bytes()
         for path in source.rglob("*")
-        if path.is_file() and not _is_hidden(path.relative_to(source))
+        if path.is_file() and "/." not in f"/{path.relative_to(source).as_posix()}"
     }
     if release_key is not None:
         contents[RELEASE_KEY_FILE] = f"{b64u(release_key)}\n".encode()
@@ -55,7 +55,3 @@ def read_header(source: Path, name: str) -> str:
     if found is None:
         raise ValueError(f"siteagent.php has no header {name!r}")
     return found["value"]
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)

@@ -123,8 +123,5 @@ def evidence(facts: dict[str, object], hidden: Iterable[str] = ()) -> dict[str, 
 
 def printable(text: str) -> str:
     """Return the text as one line without control, bidirectional or invisible characters."""
-    return " ".join("".join(" " if _is_control(char) else char for char in text).split())
-
-
-def _is_control(char: str) -> bool:
-    return unicodedata.category(char).startswith("C")
+    seen = (" " if unicodedata.category(char)[0] == "C" else char for char in text)
+    return " ".join("".join(seen).split())

@@ -100,7 +100,8 @@ def _newest(log: str) -> tuple[int, str, int, bytes]:
     kept = MerkleFrontier.known()
     frontier, last = Frontier(), ""
     if kept is not None:
-        frontier, last = Frontier(kept.size, _split(kept.roots)), kept.hash
+        roots = (bytes.fromhex(kept.roots[at : at + 64]) for at in range(0, len(kept.roots), 64))
+        frontier, last = Frontier(kept.size, tuple(roots)), kept.hash
     rows = _entries_from(frontier.size)
     if frontier.size and (not rows or rows[0][:2] != (frontier.size, last)):
         # The log is not the one of the saved tree: sign what it is now.
@@ -120,10 +121,6 @@ def _entries_from(seq: int) -> list[tuple[int, str, datetime]]:
     )
     rows = query.order_by(AuditEntry.seq).tuples()
     return [(n, digest, at) for n, digest, at in rows.iterator()]
-
-
-def _split(roots: str) -> tuple[bytes, ...]:
-    return tuple(bytes.fromhex(roots[at : at + 64]) for at in range(0, len(roots), 64))
 
 
 # ---- a site's ----

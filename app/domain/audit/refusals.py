@@ -36,7 +36,8 @@ def record_refusal(event: Event, by: Actor, *, now: datetime, per_hour: int = 20
             # Add no more sources, so that many addresses cannot fill this table.
             together.count("suppressed")
             return
-        own = _row(name, _source(by), by, now)
+        source = f"{by.label}@{network_of(by.ip) if by.ip else ''}"
+        own = _row(name, source[:120], by, now)
         if own.written >= per_hour:
             own.count("suppressed")
             return
@@ -79,10 +80,6 @@ def _close(row: RefusalCount, now: datetime) -> bool:
     )
     record(event, _actor(found), now=now)
     return True
-
-
-def _source(by: Actor) -> str:
-    return f"{by.label}@{network_of(by.ip) if by.ip else ''}"[:120]
 
 
 def _actor(row: RefusalCount) -> Actor:

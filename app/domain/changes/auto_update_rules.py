@@ -97,22 +97,19 @@ def create_rule(
             reason=terms.reason.strip(),
             expires_at=terms.expires_at,
         )
-        audit.record(_made(rule), present, now=now)
+        event = AutoUpdateRuleCreated(
+            rule_id=rule.id,
+            name=rule.name,
+            permissions=", ".join(rule.permissions),
+            release_types=", ".join(rule.release_types),
+            covers=covers_in_words(rule),
+            tags=", ".join(rule.tags),
+            window=window_in_words(rule),
+            expires_at=rule.expires_at.isoformat(),
+            reason=rule.reason,
+        )
+        audit.record(event, present, now=now)
     return rule
-
-
-def _made(rule: AutoUpdateRule) -> AutoUpdateRuleCreated:
-    return AutoUpdateRuleCreated(
-        rule_id=rule.id,
-        name=rule.name,
-        permissions=", ".join(rule.permissions),
-        release_types=", ".join(rule.release_types),
-        covers=covers_in_words(rule),
-        tags=", ".join(rule.tags),
-        window=window_in_words(rule),
-        expires_at=rule.expires_at.isoformat(),
-        reason=rule.reason,
-    )
 
 
 def confirm_rule(rule: AutoUpdateRule, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:

@@ -80,28 +80,22 @@ def run_dry_run(
             proposals.cancel_in_transaction(change, "connection_changed", SYSTEM, now())
         return change.state
     try:
-        outcomes_, channel = _ask(change, site, config, call)
+        channel = calls.channel_to(site, config)
     except SealBroken as broken:
         return _again(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, now())
-    outcome = calls.effective_result(outcomes_)
+    question = {"item": planned_update(change).as_item(), **quarantine.known_head(site)}
+    made, channel = calls.call_with_fallback(
+        site, channel, _NAME, question, by=change.proposer, config=config, call=call
+    )
+    outcome = calls.effective_result(made)
     with transaction():
-        for one in outcomes_:
+        for one in made:
             audit.record(one.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return _no_answer(change, outcome, now())
         health.record_success(site, outcome, SYSTEM, now(), endpoint=channel.endpoint)
         skew = timedelta(seconds=outcome.reply.clock_offset_s)
         return _believe(change, site, outcome.reply.document, skew, now())
-
-
-def _ask(
-    change: Change, site: Site, config: Config, call: Call
-) -> tuple[list[CallResult], site_client.Channel]:
-    question = {"item": planned_update(change).as_item(), **quarantine.known_head(site)}
-    channel = calls.channel_to(site, config)
-    return calls.call_with_fallback(
-        site, channel, _NAME, question, by=change.proposer, config=config, call=call
-    )
 
 
 def _no_answer(change: Change, outcome: CallResult, now: datetime) -> str:

@@ -126,8 +126,10 @@ def create_proposals(
         with transaction():
             by = permissions.recheck(by, "propose")
             # Under the lock: the rule may have been ended since the schedule read it.
-            if rule is not None and not _still_in_force(rule, now):
-                raise StaleState("This auto-update rule has ended.")
+            if rule is not None:
+                rule.refresh()
+                if not rule.is_in_force(now):
+                    raise StaleState("This auto-update rule has ended.")
             proposal = _Proposal(str(uuid4()), by, reason, window, now, requested_at, rule)
             found = {
                 one.site.id: candidates.candidates_on_site(one.site, now)
@@ -136,11 +138,6 @@ def create_proposals(
             return [_create(one, proposal, found[one.site.id]) for one in wanted]
     except DuplicateRow as why:
         raise Conflict("One of these updates is already open. Check the list of updates.") from why
-
-
-def _still_in_force(rule: AutoUpdateRule, now: datetime) -> bool:
-    rule.refresh()
-    return rule.is_in_force(now)
 
 
 def _create(one: UpdateRequest, proposal: _Proposal, on_site: Sequence[Candidate]) -> Change:
@@ -168,7 +165,7 @@ def _create(one: UpdateRequest, proposal: _Proposal, on_site: Sequence[Candidate
             to_version=one.to_version,
             release_type=release_type_between(target.version, one.to_version),
             proposed_by=by.id if by.kind == "user" else None,
-            proposer=_proposer_name(by, rule)[:120],
+            proposer=(f"auto-update rule “{rule.name}”" if rule else by.name)[:120],
             proposed_at=proposal.now,
             requested_at=proposal.requested_at,
             reason=proposal.reason,
@@ -218,11 +215,6 @@ def stop_batch(batch: Sequence[Change], *, by: Actor, now: datetime) -> int:
         if not count:
             raise StaleState("All of these updates have already started or ended.")
     return count
-
-
-def _proposer_name(by: Actor, rule: AutoUpdateRule | None) -> str:
-    """Return the name of the proposer for pages and for the site's log."""
-    return by.name if rule is None else f"auto-update rule “{rule.name}”"
 
 
 def cancel_change(change: Change, *, by: Actor, now: datetime) -> None:

@@ -166,7 +166,9 @@ def end_change(
         outcome_reason=outcome.reason,
         evidence=outcome.evidence,
         probe_after=after,
-        is_incident=_is_incident(outcome),
+        # A change that was rolled back or never began leaves the site as it was. After any other
+        # failure, a person has to check the site before its next change.
+        is_incident=outcome.state == FAILED and outcome.reason != outcomes.NEVER_ARRIVED,
     )
     if not won:
         return False
@@ -182,14 +184,6 @@ def end_change(
     if outcome.state == SUCCEEDED:
         _store_version(change, now)
     return True
-
-
-def _is_incident(outcome: Outcome) -> bool:
-    """Whether a person has to check the site before its next change.
-
-    A change that was rolled back or never began leaves the site as it was.
-    """
-    return outcome.state == FAILED and outcome.reason != outcomes.NEVER_ARRIVED
 
 
 def _wait(change: Change, outcome: Outcome, now: datetime) -> str:

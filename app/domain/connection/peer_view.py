@@ -66,11 +66,12 @@ def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None
     if checkpoint.n < 1:
         return
     AuditAnchor.keep(site, checkpoint.n, checkpoint.hash, now)
-    head, key, here = AuditEntry.head(), f"{checkpoint.n}:{checkpoint.hash}", _hash_at(checkpoint.n)
+    entry = AuditEntry.get_or_none(AuditEntry.seq == checkpoint.n)
+    head, key, here = AuditEntry.head(), f"{checkpoint.n}:{checkpoint.hash}", entry and entry.hash
     seen = {"entry": checkpoint.n, "hash": checkpoint.hash}
     told = {
         "site": seen,
-        "aura": {"newest_entry": head.seq if head else 0, "hash_there": here},
+        "aura": {"newest_entry": head.seq if head else 0, "hash_there": here or ""},
     }
     if here != checkpoint.hash:
         alerts.raise_alert(site, alerts.AUDIT_LOG_LOST, key, told, by, now)
@@ -85,8 +86,3 @@ def _raise_unproven(site: Site, said: dict[str, Any], by: Actor, now: datetime) 
     """Raise an alert at most once a day, so that a site cannot fill the list."""
     key = f"{now:%Y-%m-%d}"
     alerts.raise_alert(site, alerts.CLAIM_UNPROVEN, key, {"site": said}, by, now)
-
-
-def _hash_at(seq: int) -> str:
-    entry = AuditEntry.get_or_none(AuditEntry.seq == seq)
-    return entry.hash if entry else ""

@@ -106,7 +106,10 @@ class RotationAttempt:
         outcome = calls.effective_result(outcomes)
         self._write_down(outcomes)
         if outcome.reply is None:
-            self._no_answer(outcome)
+            gives_up = self.rotation.attempts >= MOST_ATTEMPTS or (
+                outcome.error is not None and outcome.error.permanent
+            )
+            (self.fail if gives_up else self.wait)(outcome.error_code, outcome.evidence)
             return False
         try:
             agreed = self._derive(outcome.reply, channel)
@@ -162,14 +165,6 @@ class RotationAttempt:
         session = session_keys(Exchange(private), e_s, old, th)
         kid = next_key_id(channel.keyid, generation_of(channel.keyid) + 1)
         return _NextKeys.of(kid, th, channel.endpoint, session)
-
-    def _no_answer(self, outcome: CallResult) -> None:
-        error = outcome.error
-        gives_up = self.rotation.attempts >= MOST_ATTEMPTS or (error and error.permanent)
-        if gives_up:
-            self.fail(outcome.error_code, outcome.evidence)
-        else:
-            self.wait(outcome.error_code, outcome.evidence)
 
     # ---- confirming ----
 

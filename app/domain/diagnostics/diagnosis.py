@@ -31,7 +31,6 @@ from app.domain.diagnostics.results import (
     Check,
     skipped,
 )
-from app.http.certificates import CertificateFacts
 from app.http.errors import ErrorCode
 from app.http.site_client import ProbeResponse
 from app.protocol import MAX_SKEW_S
@@ -124,7 +123,7 @@ def _encryption(look: ProbeResponse, now: datetime) -> Check:
     certificate = look.trace.certificate
     if certificate is None:
         return Check("tls", OK, "certificate_good", evidence)
-    days = _days_left(certificate, now)
+    days = (datetime.fromisoformat(certificate.not_after) - now).days
     evidence |= {
         "names": certificate.names[:500],
         "issuer": certificate.issuer[:200],
@@ -134,10 +133,6 @@ def _encryption(look: ProbeResponse, now: datetime) -> Check:
     if days < ENDS_SOON_DAYS:
         return Check("tls", WARN, "certificate_ends_soon", evidence)
     return Check("tls", OK, "certificate_good", evidence)
-
-
-def _days_left(certificate: CertificateFacts, now: datetime) -> int:
-    return (datetime.fromisoformat(certificate.not_after) - now).days
 
 
 # ---- from the website to the clock ----
@@ -155,7 +150,9 @@ def _website(case: Findings) -> Check:
         return Check("website", SKIPPED, "", because=case.at_home.check)
     if home.received is not None and home.received.status in (404, 410):
         return Check("website", WARN, "website_missing", _seen(home))
-    return Check("website", OK, "website_answers", _short(home))
+    # Normal pages are not quoted.
+    short = {name: value for name, value in _seen(home).items() if name in ("status", "server")}
+    return Check("website", OK, "website_answers", short)
 
 
 def _in_front(case: Findings, name: str) -> Check:
@@ -377,8 +374,3 @@ def _received(sight: Observations) -> list[ProbeResponse]:
 
 def _seen(look: ProbeResponse) -> dict[str, str | int]:
     return responses.seen(look.received) if look.received is not None else {}
-
-
-def _short(look: ProbeResponse) -> dict[str, str | int]:
-    """Return status and server of a page; normal pages are not quoted."""
-    return {key: value for key, value in _seen(look).items() if key in ("status", "server")}

@@ -155,7 +155,9 @@ def run_sync(
         site, channel, "report", question, by=sync.requested_by, config=config, call=call
     )
     outcome = calls.effective_result(outcomes)
-    _write_down(site, [one for one in outcomes if one is not outcome], now())
+    for failed in (one for one in outcomes if one is not outcome):
+        with transaction():
+            audit.record(failed.as_event(site.id), SYSTEM, now=now())
     if outcome.reply is None:
         return _fail(sync, site, outcome.error_code, outcome.evidence, outcome, now())
     sync.move(to=READING, when=(ASKING,))
@@ -164,14 +166,6 @@ def run_sync(
     except ReportInvalid as refused:
         return _refuse(sync, site, refused, outcome, now())
     return _store(sync, site, accepted, outcome, channel.endpoint, now())
-
-
-def _write_down(site: Site, outcomes: list[CallResult], now: datetime) -> None:
-    """Record the failed calls."""
-    if outcomes:
-        with transaction():
-            for outcome in outcomes:
-                audit.record(outcome.as_event(site.id), SYSTEM, now=now)
 
 
 def recover(now: datetime) -> int:
@@ -279,7 +273,14 @@ def _store(
         else:
             _replace(site, accepted, now)
             site.note(when=MAY_CALL, update_count=store_available_updates(site, now))
-            audit.record(_received(site, accepted), SYSTEM, now=now)
+            received = ReportReceived(
+                site_id=site.id,
+                digest=accepted.digest,
+                components=len(accepted.components),
+                available_updates=site.update_count,
+                dropped_fields=accepted.checked.dropped,
+            )
+            audit.record(received, SYSTEM, now=now)
         sync.move(to=DONE, when=OPEN, ended_at=now, unchanged=accepted is None)
         tx.after_commit(queue.enqueue, "read_log", site.id)
     return sync.state
@@ -299,16 +300,6 @@ def _replace(site: Site, accepted: _Accepted, now: datetime) -> None:
         body=json.dumps(document, ensure_ascii=False, sort_keys=True),
     )
     Component.add_all(site, accepted.components)
-
-
-def _received(site: Site, accepted: _Accepted) -> ReportReceived:
-    return ReportReceived(
-        site_id=site.id,
-        digest=accepted.digest,
-        components=len(accepted.components),
-        available_updates=site.update_count,
-        dropped_fields=accepted.checked.dropped,
-    )
 
 
 def _refuse(
