@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,27 @@ def points_up(path: str, name: str) -> bool:
     return mine != other and LEVELS[other] >= LEVELS[mine]
 
 
+@cache
+def exported(package: str) -> frozenset[str]:
+    """The modules and names of a package of the domain that others may import."""
+    tree = ast.parse((ROOT / "app/domain" / package / "__init__.py").read_text("utf-8"))
+    return frozenset(
+        name
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        for name in ast.literal_eval(node.value)
+    )
+
+
+def is_internal(path: str, name: str) -> bool:
+    """Whether another package imports what a package of the domain does not list in `__all__`."""
+    package, part = [*name.split("."), "", "", ""][2:4]
+    if not under(name, {"app.domain"}) or not (ROOT / "app/domain" / package).is_dir():
+        return False
+    is_own = path.startswith(f"app/domain/{package}/")
+    return bool(package and part) and not is_own and part not in exported(package)
+
+
 def wrong_imports(path: str, source: str) -> list[str]:
     found = []
     for name in imports(path, source):
@@ -120,7 +142,8 @@ def wrong_imports(path: str, source: str) -> list[str]:
             is_wrong = kept_out and not under(name, by_prefix(path, EXCEPT))
         else:
             is_wrong = top not in by_prefix(path, LIBRARIES) and top not in sys.stdlib_module_names
-        if is_wrong or points_up(path, name) or path not in ONLY_IN.get(top, {path}):
+        is_wrong = is_wrong or points_up(path, name) or is_internal(path, name)
+        if is_wrong or path not in ONLY_IN.get(top, {path}):
             found.append(name)
     return found
 
@@ -171,6 +194,8 @@ def test_every_package_of_the_domain_has_its_level() -> None:
         ("app/domain/changes/x.py", "from app.domain.crosscheck import site_log"),
         ("app/domain/crosscheck/x.py", "from app.domain.reporting import data"),
         ("app/domain/reporting/x.py", "from app.domain import attention"),
+        ("app/domain/inventory/x.py", "from app.domain.connection import rotation_attempt"),
+        ("app/views/x.py", "from app.domain.accounts.passwords import hash_password"),
         ("app/views/x.py", "from app import queue"),
         ("app/views/x.py", "from jobs import tasks"),
         ("app/views/x.py", "import rq"),

@@ -1,4 +1,3 @@
-"""Connection tests: find what blocks the connection to a site, with evidence.
+"""Connection tests: find what blocks the connection to a site, with evidence."""
 
-`runs` queues and executes tests, and `examine` makes the checks.
-"""
+__all__ = ["responses", "results", "runs"]

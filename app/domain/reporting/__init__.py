@@ -1,1 +1,3 @@
 """The report for a client."""
+
+__all__ = ["client_report", "computation", "data"]

@@ -1,1 +1,3 @@
 """Sites, their clients, tags and ignored updates."""
+
+__all__ = ["clients", "holds", "sites", "tag_names", "urls"]
