@@ -43,11 +43,17 @@ def register(app: Flask) -> None:
 
 @contextmanager
 def _database() -> Iterator[Config]:
-    """Open a connection to a database of the newest schema, since no other command may have run."""
+    """Open a connection to a database of the newest schema, since no other command may have run.
+
+    A refusal ends the command with its message.
+    """
     config: Config = current_app.config["AURA"]
     _migrate(config)
-    with db.connection_context():
-        yield config
+    try:
+        with db.connection_context():
+            yield config
+    except AuraError as refusal:
+        raise click.ClickException(refusal.message) from refusal
 
 
 def _migrate(config: Config) -> list[str]:
@@ -85,10 +91,7 @@ def setup_link() -> None:
 def password_link(email: str) -> None:
     """Print a link to choose a new password for EMAIL, and end their sessions."""
     with _database() as config:
-        try:
-            link = users.recovery_link(email, config=config.as_served(), now=utcnow())
-        except AuraError as refusal:
-            raise click.ClickException(refusal.message) from refusal
+        link = users.recovery_link(email, config=config.as_served(), now=utcnow())
     click.echo(link)
 
 
@@ -140,19 +143,14 @@ def export_audit_log(
 ) -> None:
     """Export the audit log to PATH. A zip can be verified without Aura."""
     with _database() as config:
-        try:
-            covered = export.make_scope(
-                client=clients.client_named(client) if client else None,
-                site=sites.find_by_address(site) if site else None,
-                since=since.replace(tzinfo=UTC) if since else None,
-                until=until.replace(tzinfo=UTC) if until else None,
-                private=not without_private,
-            )
-            count = export.export_to_path(
-                path, form, covered, by=SYSTEM, config=config, now=utcnow()
-            )
-        except AuraError as refusal:
-            raise click.ClickException(refusal.message) from refusal
+        covered = export.make_scope(
+            client=clients.client_named(client) if client else None,
+            site=sites.find_by_address(site) if site else None,
+            since=since.replace(tzinfo=UTC) if since else None,
+            until=until.replace(tzinfo=UTC) if until else None,
+            private=not without_private,
+        )
+        count = export.export_to_path(path, form, covered, by=SYSTEM, config=config, now=utcnow())
     click.echo(f"{path}: {count} {'entry' if count == 1 else 'entries'}")
 
 
@@ -162,11 +160,8 @@ def export_audit_log(
 def erase_person(email: str, reason: str) -> None:
     """Erase the personal data of the disabled account EMAIL from the audit log."""
     with _database():
-        try:
-            user = users.find_by_email(email)
-            count = redaction.erase_user_from_cli(user, reason=reason, by=SYSTEM, now=utcnow())
-        except AuraError as refusal:
-            raise click.ClickException(refusal.message) from refusal
+        user = users.find_by_email(email)
+        count = redaction.erase_user_from_cli(user, reason=reason, by=SYSTEM, now=utcnow())
     click.echo(f"Personal data erased from {count} {'entry' if count == 1 else 'entries'}.")
 
 

@@ -68,8 +68,7 @@ class User(BaseModel):
 
     def outdate(self) -> None:
         """End all sessions and links of this user."""
-        User.update(session_epoch=User.session_epoch + 1).where(User.id == self.id).execute()
-        self.refresh()
+        self.update_if(session_epoch=User.session_epoch + 1)
 
     def set_password(self, password_hash: str, *, epoch: int) -> bool:
         """Set a new password and start a new epoch; return False if `epoch` is outdated."""
@@ -191,10 +190,7 @@ class UserSession(BaseModel):
 
     def saw(self, now: datetime) -> None:
         """Record activity in the session, unless it has ended meanwhile."""
-        UserSession.update(last_seen_at=now).where(
-            UserSession.id == self.id, UserSession.ended_at.is_null()
-        ).execute()
-        self.last_seen_at = now
+        self.update_if(UserSession.ended_at.is_null(), last_seen_at=now)
 
     @classmethod
     def with_hash(cls, token_hash: str) -> UserSession | None:

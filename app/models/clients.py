@@ -37,9 +37,10 @@ class Client(BaseModel):
         """Set who approves updates; return False if it is already set."""
         return self.update_if(Client.approvals != approvals, approvals=approvals)
 
-    def rename(self, name: str) -> None:
-        Client.update(name=name).where(Client.id == self.id).execute()
-        self.refresh()
+    @classmethod
+    def names(cls) -> dict[int, str]:
+        """Return the name of every client by id, sorted by name."""
+        return {one.id: one.name for one in cls.select().order_by(cls.name)}
 
     def set_contact(self, **columns: str) -> None:
         """Set `contact_name`, `contact_email` and `contact_phone`."""

@@ -113,7 +113,7 @@ def _page(site: Site | None) -> ResponseReturnValue:
         site=site,
         asked=asked,
         site_names={one.id: one.name for one in Site.listing()},
-        clients={one.id: one.name for one in Client.select().order_by(Client.name)},
+        clients=Client.names(),
         people={one.id: one.name for one in User.listing()},
         events=sorted(REGISTRY),
         kinds=sorted(KINDS),

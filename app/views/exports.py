@@ -122,7 +122,7 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
     return render_template(
         "exports/index.html",
         exports=_newest(),
-        clients={one.id: one.name for one in Client.select().order_by(Client.name)},
+        clients=Client.names(),
         sites={one.id: one.name for one in Site.listing()},
         typed=typed,
         errors=errors,

@@ -2,57 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-# A report of an older plugin may lack fields that were declared later. Pages
-# read a whole document, in which a missing field is None or empty.
-_WHOLE: dict[str, Any] = {
-    "wordpress": {
-        "version": "",
-        "locale": "",
-        "multisite": None,
-        "environment": "",
-        "debug": None,
-    },
-    "php": {
-        "version": "",
-        "memory_limit": "",
-        "max_execution_time": None,
-        "extensions_missing": [],
-    },
-    "database": {"server": "", "version": ""},
-    "server": {"software": ""},
-    "updates": {
-        "plugins": [],
-        "themes": [],
-        "translations": [],
-        "core": [],
-        "as_in_admin": None,
-        "checked_at": {"plugins": None, "themes": None, "core": None},
-    },
-    "health": {
-        "tests": [],
-        "https": None,
-        "cron_overdue": None,
-        "disk_free": None,
-        "filesystem": "",
-        "file_mods": None,
-        "auto_updater": None,
-        "auto_updates": {
-            "core_minor": None,
-            "core_major": None,
-            "core_dev": None,
-            "translations": None,
-        },
-    },
-}
+from app.domain.inventory import report_schema
+
+# The parts of a report of which pages read every field.
+_PARTS = frozenset({"wordpress", "php", "database", "server", "updates", "health"})
 
 
 def whole_document(
     document: dict[str, Any], pattern: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """`document` with every place a page reads filled in."""
-    pattern = _WHOLE if pattern is None else pattern
+    """Return `document` with every field of these parts; what an older plugin lacks is empty."""
+    pattern = _empty_parts() if pattern is None else pattern
     filled = dict(document)
     for key, usual in pattern.items():
         if isinstance(usual, dict):
@@ -60,3 +23,18 @@ def whole_document(
         else:
             filled.setdefault(key, usual)
     return filled
+
+
+@cache
+def _empty_parts() -> dict[str, Any]:
+    """Return each field of these parts with an empty value, None for numbers and flags."""
+    found: dict[str, Any] = {}
+    for field in report_schema.fields():
+        path, is_list, _ = field.path.partition("[]")
+        *parents, name = path.split(".")
+        if parents and parents[0] in _PARTS:
+            part = found
+            for parent in parents:
+                part = part.setdefault(parent, {})
+            part[name] = [] if is_list else "" if field.type == "string" else None
+    return found

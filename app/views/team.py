@@ -148,7 +148,7 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
         "team/index.html",
         users=User.listing(),
         last_seen=UserSession.last_seen(),
-        clients=_clients(),
+        clients=Client.names(),
         typed=typed,
         errors=errors,
         my_id=current_actor().id,
@@ -157,9 +157,5 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
 
 def _role_page(user: User, typed: dict[str, str], errors: dict[str, str]) -> str:
     return render_template(
-        "team/role.html", user=user, clients=_clients(), typed=typed, errors=errors
+        "team/role.html", user=user, clients=Client.names(), typed=typed, errors=errors
     )
-
-
-def _clients() -> dict[int, str]:
-    return {one.id: one.name for one in Client.select().order_by(Client.name)}

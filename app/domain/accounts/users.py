@@ -70,7 +70,9 @@ def set_up_owner(
         # If two use the link at once, the primary key lets only one succeed.
         if User.anybody() or Setting.write_once(_OWNER_CLAIM, claim) != claim:
             raise LinkNoLongerValid("This setup link has expired or was used.")
-        owner = _create(name, email, OWNER, password_hash, now)
+        owner = User.create(
+            name=name, email=email, role=OWNER, password_hash=password_hash, created_at=now
+        )
         event = OwnerCreated(user_id=owner.id, name=name)
         audit.record(event, Actor.of(owner, browser.ip), now=now)
         return sessions.start_session(owner, browser, now=now)
@@ -98,10 +100,16 @@ def invite_user(
     permissions.require(by, "people")
     name, email = _clean_name(name), sessions.normalize_email(email)
     Invalid.raise_for(_identity_problems(name, email) | _role_problems(role, client))
-    client_id = _client_of(role, client)
     try:
         with permissions.user_transaction(by, "people") as (_, by):
-            user = _create(name, email, role, NO_PASSWORD, now, client_id)
+            user = User.create(
+                name=name,
+                email=email,
+                role=role,
+                password_hash=NO_PASSWORD,
+                created_at=now,
+                client_id=_client_of(role, client),
+            )
             event = UserCreated(user_id=user.id, name=name, role=role)
             audit.record(event, by, now=now)
     except DuplicateRow as why:
@@ -333,24 +341,6 @@ def _refuse(
 
 
 # ---- input ----
-
-
-def _create(
-    name: str,
-    email: str,
-    role: str,
-    password_hash: str,
-    now: datetime,
-    client_id: int | None = None,
-) -> User:
-    return User.create(
-        name=name,
-        email=email,
-        role=role,
-        password_hash=password_hash,
-        created_at=now,
-        client_id=client_id,
-    )
 
 
 def _clean_name(name: str) -> str:

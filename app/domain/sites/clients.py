@@ -50,7 +50,7 @@ def rename_client(client: Client, name: str, *, by: Actor, now: datetime) -> Non
         if client.name == name:
             return
         before = client.name
-        client.rename(name)
+        client.update_if(name=name)
         event = ClientRenamed(client_id=client.id, name_before=before, name=name)
         audit.record(event, present, now=now)
 
