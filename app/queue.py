@@ -165,6 +165,14 @@ def enqueue(name: str, *ids: int, delay_s: int = 0) -> None:
         _log.warning("Queue unreachable, %s%s is left to the periodic job: %s", name, ids, why)
 
 
+def enqueue_rows(name: str, ids: Iterable[int]) -> int:
+    """Enqueue a job for each of these rows, and return their number."""
+    listed = list(ids)
+    for row_id in listed:
+        enqueue(name, row_id)
+    return len(listed)
+
+
 def connect(redis_url: str) -> Redis:
     """Return a client for the queue's Redis, which connects on first use."""
     return Redis.from_url(

@@ -105,6 +105,12 @@ class AuditEntry(BaseModel):
         return None if row is None else (row[0], row[1])
 
     @classmethod
+    def last_seq(cls) -> int:
+        """Return the number of the newest entry; 0 without entries."""
+        end = cls.end()
+        return end[0] if end else 0
+
+    @classmethod
     def append(cls, **row: Any) -> AuditEntry:
         """Add one; the guards refuse any but the next link."""
         kept = cls.kept_of(row)

@@ -56,8 +56,7 @@ def verify_chain(
     Each of `anchors` must match its entry. Only that detects a removed end or a rewritten chain.
     `seen` is called now and then with the number of verified entries.
     """
-    end = AuditEntry.end()
-    found = _Reading(end[0] if end else 0, genesis_hash(log_uuid()))
+    found = _Reading(AuditEntry.last_seq(), genesis_hash(log_uuid()))
     found.read(seen)
     return _report(found, sorted(anchors, key=lambda one: one.n))
 

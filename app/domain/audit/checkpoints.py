@@ -71,17 +71,9 @@ def current_checkpoint(config: Config, sign_d: str | None = None) -> Checkpoint:
     seed = dashboard.signing_key if sign_d is None else dashboard.key_for(sign_d)
     log = Setting.get_by_id(LOG_UUID).value
     n, digest, at, root = _newest(log)
-    about = {
-        "v": VERSION,
-        "log": log,
-        "n": n,
-        "hash": digest,
-        "root": root.hex(),
-        "at": at,
-    }
-    body = canonical(about)
-    signature = sign_checkpoint(seed, body)
-    return Checkpoint(log, n, digest, at, root.hex(), body, signature)
+    about: dict[str, Any] = {"log": log, "n": n, "hash": digest, "at": at, "root": root.hex()}
+    body = canonical({"v": VERSION, **about})
+    return Checkpoint(**about, body=body, signature=sign_checkpoint(seed, body))
 
 
 def outgoing_checkpoint(config: Config, sign_d: str) -> dict[str, dict[str, str]]:
@@ -146,15 +138,8 @@ def parse_checkpoint(said: object, public: str, whose: str = "the site's") -> Ch
         raise CheckpointInvalid(f"the checkpoint in the answer is not signed with {whose} key")
     if not _is_mark(document):
         raise CheckpointInvalid("the checkpoint in the answer names no valid entry")
-    return Checkpoint(
-        document["log"],
-        document["n"],
-        document["hash"],
-        document["at"],
-        document.get("root", ""),
-        body,
-        signature,
-    )
+    known = {name: document.get(name, "") for name in ("log", "n", "hash", "at", "root")}
+    return Checkpoint(**known, body=body, signature=signature)
 
 
 def head_in(document: dict[str, Any]) -> tuple[int, str]:

@@ -31,7 +31,6 @@ FORMS = (ZIP, CSV, JSONL)
 KEPT_FOR = timedelta(days=1)
 LOST_AFTER = timedelta(minutes=5)
 _FOLDER = "exports"
-_PIECE = 1 << 20
 
 
 def request_export(
@@ -94,8 +93,7 @@ def run_export(export_id: int, *, config: Config, now: Callable[[], datetime] = 
     asked = AuditLogExport.get_or_none(AuditLogExport.id == export_id)
     if asked is None:
         return "gone"
-    head = AuditEntry.head()
-    began = {"heartbeat_at": now(), "total": head.seq if head else 0}
+    began = {"heartbeat_at": now(), "total": AuditEntry.last_seq()}
     if not asked.move(to=RUNNING, when=(QUEUED,), **began):
         return asked.state
 
@@ -181,9 +179,8 @@ def queue_due_exports(config: Config, now: datetime) -> int:
     lost = AuditLogExport.stuck(now - LOST_AFTER)
     for one in lost:
         one.move(to=FAILED, when=(RUNNING,), ended_at=now)
-    waiting = AuditLogExport.waiting_since(now - LOST_AFTER)
-    for one in waiting:
-        queue.enqueue("export_audit_log", one.id)
+    waiting = [one.id for one in AuditLogExport.waiting_since(now - LOST_AFTER)]
+    queue.enqueue_rows("export_audit_log", waiting)
     old = AuditLogExport.done_before(now - KEPT_FOR)
     for one in [*old, *lost]:
         export_path(one, config).unlink(missing_ok=True)
@@ -215,8 +212,5 @@ def _exported(covered: ExportScope, form: str, entries: int, digest: str) -> Aud
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

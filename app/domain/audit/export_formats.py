@@ -119,7 +119,7 @@ def write_zip(
 
 def write_jsonl(file: IO[bytes], covered: ExportScope, seen: Callable[[int], object]) -> int:
     """Write one entry per line, without proofs; return the number of entries."""
-    rows = _Counted(_entries(covered, _newest()), seen)
+    rows = _Counted(_entries(covered, AuditEntry.last_seq()), seen)
     for entry in rows:
         file.write(_line(_shown(entry, covered)))
     return rows.count
@@ -130,7 +130,7 @@ def write_csv(file: IO[bytes], covered: ExportScope, seen: Callable[[int], objec
     text = io.TextIOWrapper(file, "utf-8-sig", newline="", write_through=True)
     table = csv.writer(text)
     table.writerow(COLUMNS)
-    rows = _Counted(_entries(covered, _newest()), seen)
+    rows = _Counted(_entries(covered, AuditEntry.last_seq()), seen)
     for entry in rows:
         told = _shown(entry, covered)
         facts = json.dumps(told["facts"], ensure_ascii=False, sort_keys=True)
@@ -165,11 +165,6 @@ def _line(document: dict[str, Any]) -> bytes:
 
 
 # ---- the audit log ----
-
-
-def _newest() -> int:
-    head = AuditEntry.head()
-    return head.seq if head else 0
 
 
 def _entries(covered: ExportScope, last: int) -> Iterator[AuditEntry]:

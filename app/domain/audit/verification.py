@@ -67,8 +67,8 @@ def run_verification(
     asked = Verification.get_or_none(Verification.id == verification_id)
     if asked is None:
         return "gone"
-    began, head = now(), AuditEntry.head()
-    started = {"started_at": began, "heartbeat_at": began, "total": head.seq if head else 0}
+    began = now()
+    started = {"started_at": began, "heartbeat_at": began, "total": AuditEntry.last_seq()}
     if not asked.move(to=RUNNING, when=(QUEUED,), **started):
         return asked.state
 
@@ -139,16 +139,15 @@ def queue_due_verification(now: datetime) -> int:
     count = 0
     for one in Verification.stuck(now - LOST_AFTER):
         count += one.move(to=ABANDONED, when=(RUNNING,), ended_at=now)
-    for one in Verification.waiting_since(now - LOST_AFTER):
-        queue.enqueue("verify_audit_log", one.id)
-        count += 1
+    lost = (one.id for one in Verification.waiting_since(now - LOST_AFTER))
+    count += queue.enqueue_rows("verify_audit_log", lost)
     Verification.delete().where(
         Verification.state.in_((WHOLE, ABANDONED)), Verification.ended_at < now - KEPT_FOR
     ).execute()
     night = now.replace(hour=NIGHT_HOUR, minute=0, second=0, microsecond=0)
     night -= timedelta(days=1) if night > now else timedelta()
     latest = Verification.latest()
-    if AuditEntry.head() is not None and (latest is None or latest.requested_at < night):
+    if AuditEntry.last_seq() and (latest is None or latest.requested_at < night):
         _request(SCHEDULE, now)
         count += 1
     return count

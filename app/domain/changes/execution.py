@@ -188,7 +188,5 @@ def recover_changes(now: datetime) -> int:
         "run_change": [*Change.due(lost, APPROVED), *Change.due(now, WAITING)],
         "settle_change": Change.due(lost, UNKNOWN),
     }
-    for job, found in due.items():
-        for change in found:
-            queue.enqueue(job, change.id)
-    return len(ended) + len(stuck) + sum(len(found) for found in due.values())
+    queued = (queue.enqueue_rows(job, (one.id for one in found)) for job, found in due.items())
+    return len(ended) + len(stuck) + sum(queued)

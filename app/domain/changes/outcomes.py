@@ -171,13 +171,8 @@ def _evidence(said: object) -> dict[str, Any]:
     for name in ("package_sha256", "package_host"):
         if isinstance(said.get(name), str):
             kept[name] = _text(said[name])
-    typed = (
-        ("took_ms", int),
-        ("watched_until", int),
-        ("kept_copy", bool),
-        ("stale_code", bool),
-    )
-    for name, kind in typed:
+    typed = {"took_ms": int, "watched_until": int, "kept_copy": bool, "stale_code": bool}
+    for name, kind in typed.items():
         if type(said.get(name)) is kind:
             kept[name] = said[name]
     messages = said.get("messages")

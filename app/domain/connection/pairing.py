@@ -161,9 +161,7 @@ def _schedule_now(pairing: Pairing, now: datetime) -> bool:
 def recover_pairings(now: datetime) -> int:
     """Queue lost attempts again; return their number."""
     lost = Pairing.overdue((WAITING,), now - OVERDUE)
-    for pairing in lost:
-        queue.enqueue("pair_site", pairing.id)
-    return len(lost)
+    return queue.enqueue_rows("pair_site", (pairing.id for pairing in lost))
 
 
 def attempt_pairing(

@@ -67,11 +67,11 @@ def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None
         return
     AuditAnchor.keep(site, checkpoint.n, checkpoint.hash, now)
     entry = AuditEntry.get_or_none(AuditEntry.seq == checkpoint.n)
-    head, key, here = AuditEntry.head(), f"{checkpoint.n}:{checkpoint.hash}", entry and entry.hash
+    key, here = f"{checkpoint.n}:{checkpoint.hash}", entry.hash if entry else ""
     seen = {"entry": checkpoint.n, "hash": checkpoint.hash}
     told = {
         "site": seen,
-        "aura": {"newest_entry": head.seq if head else 0, "hash_there": here or ""},
+        "aura": {"newest_entry": AuditEntry.last_seq(), "hash_there": here},
     }
     if here != checkpoint.hash:
         alerts.raise_alert(site, alerts.AUDIT_LOG_LOST, key, told, by, now)

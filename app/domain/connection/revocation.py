@@ -88,8 +88,7 @@ def retry_due_revocations(now: datetime) -> list[int]:
     """Queue the disconnect notices that are due, and return the site ids; for the schedule."""
     due = Site.select(Site.id).where(Site.state.in_(_ENDING), Site.revoke_next_at <= now)
     ids = [site.id for site in due]
-    for site_id in ids:
-        queue.enqueue("deliver_revocation", site_id)
+    queue.enqueue_rows("deliver_revocation", ids)
     return ids
 
 

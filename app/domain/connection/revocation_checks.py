@@ -43,8 +43,7 @@ def columns(site: Site, now: datetime) -> dict[str, Any]:
 def request_due(now: datetime) -> list[int]:
     """Queue the checks that are due; return the site ids."""
     ids = [site.id for site in Site.select(Site.id).where(Site.recheck_at <= now)]
-    for site_id in ids:
-        queue.enqueue("recheck_site", site_id)
+    queue.enqueue_rows("recheck_site", ids)
     return ids
 
 

@@ -80,9 +80,7 @@ def rotate_all_keys(*, config: Config, now: datetime) -> list[Rotation]:
 def recover_rotations(now: datetime) -> int:
     """Queue lost attempts again; return their number."""
     lost = Rotation.overdue(OPEN, now - OVERDUE)
-    for rotation in lost:
-        queue.enqueue("rotate_keys", rotation.id)
-    return len(lost)
+    return queue.enqueue_rows("rotate_keys", (rotation.id for rotation in lost))
 
 
 def _endpoints_at(site: Site, home: str) -> list[str]:

@@ -83,11 +83,9 @@ def recover_diagnostics(now: datetime) -> int:
     stuck = DiagnosticRun.stuck(now - STUCK_AFTER)
     for diagnostic_run in stuck:
         diagnostic_run.move(to=ABANDONED, when=(DIAGNOSING,), ended_at=now)
-    lost = DiagnosticRun.waiting_since(now - LOST_AFTER)
-    for diagnostic_run in lost:
-        queue.enqueue("run_diagnostics_on_site", diagnostic_run.id)
     DiagnosticRun.forget_ended(now - KEPT_FOR)
-    return len(stuck) + len(lost)
+    lost = (one.id for one in DiagnosticRun.waiting_since(now - LOST_AFTER))
+    return len(stuck) + queue.enqueue_rows("run_diagnostics_on_site", lost)
 
 
 def _request(site: Site, by: Actor, now: datetime) -> DiagnosticRun:

@@ -178,11 +178,9 @@ def recover(now: datetime) -> int:
         _fail(
             sync, sync.site, ErrorCode.too_slow.value, {"why": "the worker ended midway"}, None, now
         )
-    lost = Sync.waiting_since(now - LOST_AFTER)
-    for sync in lost:
-        queue.enqueue("sync_site", sync.id)
     Sync.forget_ended(now - KEPT_FOR)
-    return len(stuck) + len(lost)
+    lost = Sync.waiting_since(now - LOST_AFTER)
+    return len(stuck) + queue.enqueue_rows("sync_site", (sync.id for sync in lost))
 
 
 def _read(document: dict[str, Any], known: Report | None) -> _Accepted | None:
