@@ -1,6 +1,7 @@
 """Updates: eligibility, approval, execution and results."""
 
 __all__ = [
-    "approvals", "auto_update_rules", "candidates", "dry_run", "eligibility", "execution",
-    "late_failures", "outcomes", "proposals", "rule_coverage", "settlement", "site_assignment",
+    "approvals", "auto_update_rules", "bulk_assignment", "candidates", "dry_run", "execution",
+    "fleet_updates", "late_failures", "outcomes", "proposals", "rule_coverage", "settlement",
+    "site_assignment",
 ]  # fmt: skip

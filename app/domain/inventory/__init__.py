@@ -1,3 +1,6 @@
 """Site reports, and when they are requested."""
 
-__all__ = ["notices", "report_schema", "site_sync", "targets", "versions"]
+__all__ = [
+    "available_updates", "eligibility", "notices", "report_schema", "site_sync", "targets",
+    "versions",
+]  # fmt: skip

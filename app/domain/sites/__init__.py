@@ -1,3 +1,3 @@
 """Sites, their clients, tags and ignored updates."""
 
-__all__ = ["clients", "holds", "sites", "tag_names", "urls"]
+__all__ = ["clients", "holds", "notes", "site_csv", "sites", "tag_names", "urls"]

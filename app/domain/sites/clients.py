@@ -89,6 +89,4 @@ def _check_contact(wanted: dict[str, str]) -> None:
         problems.setdefault("contact_email", "Enter an e-mail address, for example m@example.com.")
     if phone and not re.fullmatch(r"[\d\s()+./x-]+", phone, re.ASCII):
         problems.setdefault("contact_phone", "Use digits, spaces and + ( ) - . / only.")
-    if problems:
-        first = next(iter(problems))
-        raise Invalid(first, problems.pop(first), **problems)
+    Invalid.raise_for(problems)
