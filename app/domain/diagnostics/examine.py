@@ -50,8 +50,7 @@ def examine(
     if ended is not None:
         checks += skipped(NAMES[len(checks) :], ended.name)
         return Diagnosis(url, now(), channel is not None, tuple(checks), stranger.requests), []
-    listed = (*candidates(url), *((channel.endpoint,) if channel else ()))
-    addresses = {_name_of(address): address for address in listed}
+    addresses = _addresses(url, channel)
     index = _index(stranger, url)
     knocks = {name: stranger.knock(address) for name, address in addresses.items()}
     outcome = report = None
@@ -96,6 +95,12 @@ def _echo(
             if outcome.reply is not None:
                 return outcome, elsewhere
     return first, channel
+
+
+def _addresses(url: str, channel: Channel | None) -> dict[str, str]:
+    """Return SiteAgent's possible addresses by check name, with the connection's own address."""
+    listed = (*candidates(url), *((channel.endpoint,) if channel else ()))
+    return {_name_of(address): address for address in listed}
 
 
 def _name_of(endpoint: str) -> str:

@@ -1,6 +1,6 @@
 """Site reports, and when they are requested."""
 
 __all__ = [
-    "available_updates", "eligibility", "notices", "report_schema", "site_sync", "targets",
-    "versions",
+    "available_updates", "eligibility", "notices", "php_eol", "report_schema", "site_sync",
+    "targets", "version_spread", "versions",
 ]  # fmt: skip
