@@ -1,3 +1,3 @@
 """Users, their passwords and sessions."""
 
-__all__ = ["login_throttle", "one_time_links", "sessions", "users"]
+__all__ = ["login_throttle", "one_time_links", "preferences", "sessions", "users"]
