@@ -18,6 +18,7 @@ NEEDS = {
     "account.end_session": "account",
     "account.end_other_sessions": "account",
     "overview.index": "see",
+    "search.index": "see",
     "settings.index": "see",
     "settings.style": "see",
     "alerts.index": "audit",
