@@ -10,12 +10,14 @@ from app.config import Config
 from app.models.base import db, use_database
 from app.views import (
     account,
+    agency,
     agent_api,
     alerts,
     audit,
     auth,
     authorization,
     auto_update_rules,
+    brand,
     changes,
     clients,
     components,
@@ -56,6 +58,8 @@ _BLUEPRINTS = (
     exports,
     search,
     settings,
+    agency,
+    brand,
     agent_api,
     plugin_updates,
 )

@@ -14,6 +14,7 @@ from app.domain.actor import Actor
 from app.domain.audit import entry_format as columns_of_audit
 from app.models import migrate
 from app.models.accounts import LoginFailure, User, UserSession
+from app.models.agency import Agency, AgencyLogo
 from app.models.alerts import Alert
 from app.models.audit import AuditEntry, Day, PrivateDetail, Verification
 from app.models.audit_frontier import MerkleFrontier
@@ -40,6 +41,8 @@ pytestmark = pytest.mark.both_databases
 
 MODELS = [
     Setting,
+    Agency,
+    AgencyLogo,
     AuditEntry,
     PrivateDetail,
     Day,

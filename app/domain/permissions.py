@@ -38,10 +38,13 @@ ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
     "auto_update_rules": frozenset({OWNER}),
     "export": _STAFF,
     "people": frozenset({OWNER}),
+    "security": frozenset({OWNER}),
+    # Needs no recent password: a name, a color and a picture give access to nothing.
+    "agency": frozenset({OWNER}),
 }
 # Permissions for users, approvals, exports and keys also need a recent password.
 NEEDS_RECENT_PASSWORD = frozenset(
-    {"keys", "decide", "approve", "auto_update_rules", "export", "people"}
+    {"keys", "decide", "approve", "auto_update_rules", "export", "people", "security"}
 )
 
 

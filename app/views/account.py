@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.domain.accounts import preferences, sessions, users
 from app.domain.errors import Invalid
+from app.domain.time_zones import time_zones
 from app.models.base import utcnow
 from app.views.auth import _start_session
 from app.views.authorization import client_info, current_actor, current_session, require_permission
@@ -78,6 +79,6 @@ def _page(errors: dict[str, str]) -> str:
         user=here.user,
         here=here.session,
         sessions=sessions.active_sessions(here.user.id, now=utcnow()),
-        time_zones=[(name, name.replace("_", " ")) for name in preferences.time_zones()],
+        time_zones=[(name, name.replace("_", " ")) for name in time_zones()],
         errors=errors,
     )

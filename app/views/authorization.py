@@ -46,6 +46,8 @@ View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 OPEN = frozenset(
     {
         "static",
+        "brand.stylesheet",
+        "brand.logo",
         "agent_api.notice",
         "plugin_updates.metadata",
         "plugin_updates.package",

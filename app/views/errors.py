@@ -27,6 +27,7 @@ from app.domain.errors import (
 )
 from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of, utcnow
 from app.views.authorization import current_actor, current_session, page_they_came_from
+from app.views.brand import use_own_brand
 from app.views.pending_form import OWN_PASSWORD
 
 
@@ -225,6 +226,7 @@ def _database_failed(error: Exception) -> ResponseReturnValue:
 
 def _render_for_anybody(page: Page) -> str:
     """Render a page without loading the user, because the database may be down."""
+    use_own_brand()
     template = current_app.jinja_env.get_template("refused.html")
     return template.render(
         layout="plain.html", page=page, happened=page.happened, reference=g.get("reference")

@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo
 from flask import Flask, has_request_context
 from flask_login import current_user
 
-from app.domain.accounts.preferences import zone_of
 from app.domain.audit import entry_document
 from app.domain.inventory.targets import translation_ident
-from app.models.accounts import UTC_ZONE
+from app.domain.time_zones import UTC_ZONE, zone_of
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
 # Browsers also claim to be older ones, so the newest name is checked first.

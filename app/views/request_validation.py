@@ -15,6 +15,9 @@ _MOST_DIGITS = 18
 # Forms with hundreds of checkboxes. All others are limited to MAX_CONTENT_LENGTH.
 _LARGE_FORMS = frozenset({"changes.propose", "changes.approve_together", "auto_update_rules.make"})
 _LARGE_FORM_BYTES = 256 * 1024
+# More than a logo may have, so that the form itself can say that a file is too large.
+_UPLOADS = frozenset({"agency.upload_logo"})
+_UPLOAD_BYTES = 2 * 1024 * 1024
 
 
 class RowId(IntegerConverter):
@@ -46,6 +49,8 @@ def prepare() -> None:
         abort(400)
     if request.endpoint in _LARGE_FORMS:
         request.max_content_length = _LARGE_FORM_BYTES
+    elif request.endpoint in _UPLOADS:
+        request.max_content_length = _UPLOAD_BYTES
 
 
 def row_number(text: str) -> int:

@@ -33,13 +33,17 @@ ALWAYS = {
 }
 HSTS = "max-age=31536000"
 # Public responses that set their own caching headers.
-CACHEABLE = frozenset({"plugin_updates.metadata", "plugin_updates.package"})
+CACHEABLE = frozenset(
+    {"brand.logo", "brand.stylesheet", "plugin_updates.metadata", "plugin_updates.package"}
+)
 _YEAR = "public, max-age=31536000, immutable"
 
 
 def register(app: Flask, config: Config) -> None:
     def harden(answer: Response) -> Response:
-        answer.headers.update(ALWAYS)
+        for name, value in ALWAYS.items():
+            # A view may set a narrower policy for what is no page.
+            answer.headers.setdefault(name, value)
         if config.is_https:
             answer.headers["Strict-Transport-Security"] = HSTS
         if request.endpoint in CACHEABLE and answer.status_code < 400:

@@ -33,7 +33,18 @@ class Setting:
 
 SETTINGS = (
     Setting(
-        "account.show", "Your account", "Theme, time zone, password and sessions", "user", "account"
+        "account.show",
+        "Your account",
+        "Theme, time zone, password and sessions",
+        "user",
+        "account",
+    ),
+    Setting(
+        "agency.show",
+        "Agency",
+        "Name, logo, color and time zone of your agency",
+        "building-2",
+        "agency",
     ),
     Setting("team.index", "Team", "Invite people, change roles, end access", "users", "people"),
     Setting(

@@ -19,6 +19,10 @@ NEEDS = {
     "account.end_other_sessions": "account",
     "overview.index": "see",
     "search.index": "see",
+    "agency.show": "agency",
+    "agency.change": "agency",
+    "agency.upload_logo": "agency",
+    "agency.remove_logo": "agency",
     "settings.index": "see",
     "settings.style": "see",
     "alerts.index": "audit",
@@ -103,7 +107,16 @@ IN_TURN = sorted(NEEDS, key=lambda endpoint: (endpoint == "auth.sign_out", endpo
 MAY = {
     "owner": {
         *("account", "see", "audit", "overview", "pair", "keys", "sync", "revoke"),
-        *("propose", "decide", "approve", "export", "people", "auto_update_rules"),
+        *(
+            "propose",
+            "decide",
+            "approve",
+            "export",
+            "people",
+            "auto_update_rules",
+            "agency",
+            "security",
+        ),
     },
     "operator": {
         *("account", "see", "audit", "overview", "pair", "keys", "sync", "revoke"),

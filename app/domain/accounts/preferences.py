@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
-
 from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import PreferencesChanged
 from app.domain.errors import Invalid
-from app.models.accounts import THEMES, UTC_ZONE, User
-
-# Zones are listed by these names. The others are old spellings of them.
-_REGIONS = (
-    "Africa",
-    "America",
-    "Antarctica",
-    "Asia",
-    "Atlantic",
-    "Australia",
-    "Europe",
-    "Indian",
-    "Pacific",
-)
-
-
-@cache
-def time_zones() -> tuple[str, ...]:
-    """Return the names of all time zones that a person can choose, UTC first."""
-    cities = (name for name in available_timezones() if name.startswith(_REGIONS) and "/" in name)
-    return (UTC_ZONE, *sorted(cities))
-
-
-@cache
-def zone_of(name: str) -> ZoneInfo:
-    """Return the time zone with this name; UTC if this machine does not know it."""
-    return ZoneInfo(name if name in time_zones() else UTC_ZONE)
+from app.domain.time_zones import time_zones
+from app.models.accounts import THEMES, User
 
 
 def change_preferences(*, theme: str, time_zone: str, by: Actor) -> bool:

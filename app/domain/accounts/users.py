@@ -27,6 +27,7 @@ from app.domain.audit.events import (
 )
 from app.domain.errors import Conflict, Invalid, LinkNoLongerValid, NotFound, StaleState
 from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, ROLES, User
+from app.models.agency import Agency
 from app.models.base import DuplicateRow, transaction
 from app.models.clients import Client
 from app.models.installation import Setting
@@ -109,6 +110,7 @@ def invite_user(
                 password_hash=NO_PASSWORD,
                 created_at=now,
                 client_id=_client_of(role, client),
+                time_zone=Agency.read().time_zone,
             )
             event = UserCreated(user_id=user.id, name=name, role=role)
             audit.record(event, by, now=now)

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from peewee import (
     BigIntegerField,
+    BlobField,
     BooleanField,
     CharField,
     CompositeKey,
@@ -46,6 +47,23 @@ class Leased(Frozen):
 class Setting(Frozen):
     key = TextField(primary_key=True)
     value = TextField()
+
+
+class Agency(Frozen):
+    id = IntegerField(primary_key=True)
+    name = CharField(max_length=120)
+    time_zone = CharField(max_length=64)
+    accent = CharField(max_length=7)
+    accent_dark = CharField(max_length=7)
+    logo_digest = CharField(max_length=64)
+    logo_width = IntegerField()
+    logo_height = IntegerField()
+
+
+class AgencyLogo(Frozen):
+    id = IntegerField(primary_key=True)
+    png = BlobField()
+    uploaded_at = UtcField()
 
 
 class AuditEntry(Frozen):

@@ -6,6 +6,7 @@ chain.
 """
 
 from app.domain.audit.events.accounts import *
+from app.domain.audit.events.agency import *
 from app.domain.audit.events.audit import *
 from app.domain.audit.events.base import REGISTRY, Event
 from app.domain.audit.events.changes import *
