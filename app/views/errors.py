@@ -229,7 +229,11 @@ def _render_for_anybody(page: Page) -> str:
     use_own_brand()
     template = current_app.jinja_env.get_template("refused.html")
     return template.render(
-        layout="plain.html", page=page, happened=page.happened, reference=g.get("reference")
+        layout="plain.html",
+        page=page,
+        happened=page.happened,
+        reference=g.get("reference"),
+        theme=str,  # as for no one; the global function would load the user
     )
 
 
