@@ -77,9 +77,13 @@ class Totals:
 
 @dataclass(frozen=True)
 class Overview:
-    """The data of the page. `setup` is None once a site has been paired."""
+    """The data of the page. `setup` is None once a site has been paired.
+
+    `waiting` is the number of approvals below the first task, where they may not be in view.
+    """
 
     tasks: list[Task]
+    waiting: int
     hidden: int
     urgent: int
     totals: Totals
@@ -129,6 +133,7 @@ def _overview(actor: Actor, now: datetime, *, show_all: bool) -> Overview:
     is_reader = permissions.is_allowed(actor.role, "audit")
     return Overview(
         tasks=shown,
+        waiting=sum(len(task.items) for task in tasks[1:] if task.first.about == "approval"),
         hidden=len(tasks) - len(shown),
         urgent=sum(task.is_urgent for task in tasks),
         totals=_totals(sites, paired, fleet.changes_ended_since(now - _DAY, client_id), now),

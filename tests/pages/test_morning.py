@@ -1,0 +1,32 @@
+"""The first look in the morning: what needs a person is in view without scrolling."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator
+
+from tests.support.page_steps import sign_in
+from tests.support.running_fleet import RunningFleet
+
+_FIRST_PX = 640
+
+
+def _ends_at(part: Locator) -> float:
+    box = part.bounding_box()
+    assert box is not None
+    return box["y"] + box["height"]
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_what_is_down_and_what_needs_approval_is_in_view(
+    context: BrowserContext, fleet: RunningFleet, width: int
+) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": _FIRST_PX})
+    page.goto(f"{fleet.url}/sign-in")
+    sign_in(page, fleet, fleet.email_of("owner"))
+    content = page.locator("#content")
+    down = content.get_by_text("unreachable").first
+    assert _ends_at(down) <= _FIRST_PX
+    approvals = content.get_by_role("link", name="your approval").first
+    assert _ends_at(approvals) <= _FIRST_PX
