@@ -26,6 +26,7 @@ from tests.plugin.support.changing import (
     reset,
     same_files,
     version,
+    wake,
 )
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
@@ -118,11 +119,13 @@ def test_a_run_in_which_another_plugin_throws_is_taken_back_and_not_forgotten(
 
 def test_a_run_goes_on_when_the_dashboard_hangs_up(wp, paired, desk) -> None:
     ordered = order(wp, paired)
-    with meddled(wp, sleep={"download": 3}):
+    with meddled(wp, sleep={"download": 30}):
         with pytest.raises(CallError) as caught:
             ordered.send(deadline_s=1.5)
         assert caught.value.error_code == "too_slow"
         assert ordered.status()["state"] == "running"
+        reached(wp)
+        wake(wp)
         assert settled(ordered)["outcome"] == "succeeded"
     assert version(wp, DESK) == "2.4.0"
 
@@ -232,10 +235,11 @@ def test_visitors_see_the_maintenance_page_while_files_are_exchanged_and_no_long
     wp, paired, desk
 ) -> None:
     ordered = order(wp, paired)
-    with meddled(wp, sleep={"half_way": 4}), ThreadPoolExecutor(1) as pool:
+    with meddled(wp, sleep={"half_way": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(ordered.send)
         reached(wp)
         assert requests.get(wp.url, timeout=60).status_code == 503
+        wake(wp)
         assert running.result()["outcome"] == "succeeded"
         assert requests.get(wp.url, timeout=60).status_code == 200
 

@@ -26,6 +26,7 @@ from tests.plugin.support.changing import (
     same_files,
     update,
     version,
+    wake,
 )
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.servers import php_settings, shell
@@ -74,12 +75,13 @@ def test_the_maintenance_page_names_no_path_and_the_copy_holds_nothing_to_execut
     wp, paired, desk
 ) -> None:
     order = Order.of(wp, paired, ITEM)
-    with meddled(wp, sleep={"before": 8}), ThreadPoolExecutor(1) as pool:
+    with meddled(wp, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         reached(wp)
         page = shell(wp, "cat /var/www/wordpress/.maintenance")
         run = shell(wp, f"basename {PLACE}/*/").strip()
         kept = shell(wp, f"cd {PLACE}/*/ && find . -type f").split()
+        wake(wp)
         assert running.result()["outcome"] == "succeeded"
     assert order.op_id in page
     assert "/var/www" not in page
@@ -108,10 +110,11 @@ def test_a_stale_maintenance_page_of_another_stays_and_visitors_see_ours(wp, pai
     page = "/var/www/wordpress/.maintenance"
     shell(wp, f"echo '<?php $upgrading = 1000000000;' > {page}; chown www-data {page}")
     try:
-        with meddled(wp, sleep={"half_way": 8}), ThreadPoolExecutor(1) as pool:
+        with meddled(wp, sleep={"half_way": 30}), ThreadPoolExecutor(1) as pool:
             running = pool.submit(Order.of(wp, paired, ITEM).send)
             reached(wp)
             assert requests.get(wp.url, timeout=60).status_code == 503
+            wake(wp)
             assert running.result()["outcome"] == "succeeded"
         assert "1000000000" in shell(wp, f"cat {page}")
     finally:

@@ -26,6 +26,7 @@ from tests.plugin.support.changing import (
     same_files,
     update,
     version,
+    wake,
 )
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
@@ -249,13 +250,14 @@ def test_two_changes_at_once_one_is_told_to_come_again(wp, paired, desk) -> None
     reset(wp, "tide-gallery", "1.0.0")
     first = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
     second = Order.of(wp, paired, item_of(wp, GALLERY, "1.1.0"))
-    with meddled(wp, sleep={"download": 4}), ThreadPoolExecutor(1) as pool:
+    with meddled(wp, sleep={"download": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(first.send)
         reached(wp)
         told = second.send()
         assert (told["outcome"], told["reason"]) == ("refused", "busy")
         assert second.status()["state"] == "never"
         assert first.status()["state"] == "running"
+        wake(wp)
         assert running.result()["outcome"] == "succeeded"
     assert second.send()["outcome"] == "succeeded"
 

@@ -25,6 +25,7 @@ from tests.plugin.support.changing import (
     same_files,
     update,
     version,
+    wake,
 )
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.real_wordpress import RealWordPress
@@ -83,10 +84,11 @@ def test_a_run_that_was_restored_from_under_it_stops_and_leaves_the_old_version(
     wp, paired, desk, when
 ) -> None:
     order = Order.of(wp, paired, ITEM)
-    with meddled(wp, sleep={when: 8}), ThreadPoolExecutor(1) as pool:
+    with meddled(wp, sleep={when: 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         reached(wp)
         assert json.loads(wp.run_php(_RESTORE)) is True
+        wake(wp)
         told = running.result()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "interrupted"), told
     assert told["evidence"]["after"] == {"version": "2.3.1", "active": True, "probe": "ok"}
@@ -96,13 +98,14 @@ def test_a_run_that_was_restored_from_under_it_stops_and_leaves_the_old_version(
 
 def test_a_lock_that_cannot_be_opened_does_not_mean_that_nobody_holds_it(wp, paired, desk) -> None:
     order = Order.of(wp, paired, ITEM)
-    with meddled(wp, sleep={"before": 8}), ThreadPoolExecutor(1) as pool:
+    with meddled(wp, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         reached(wp)
         assert json.loads(wp.run_php(_STATE)) == ["held", True]
         shell(wp, f"chown root {PLACE}/*/run.lock; chmod 0600 {PLACE}/*/run.lock")
         assert json.loads(wp.run_php(_STATE)) == ["unknown", True]
         assert requests.get(wp.url, timeout=60).status_code == 503
+        wake(wp)
         assert running.result()["outcome"] == "succeeded"
 
 
@@ -189,12 +192,13 @@ def test_a_server_that_does_not_see_the_lock_leaves_a_living_run_alone(servers, 
     first, second = servers
     reset(first, "contact-desk", "2.3.1", available="2.4.0")
     order = Order.of(first, joined, ITEM)
-    with meddled(first, sleep={"before": 12}), ThreadPoolExecutor(1) as pool:
+    with meddled(first, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(order.send)
         reached(first)
         assert json.loads(first.run_php(_STATE)) == ["held", True]
         assert state_at(second) == ["unknown", True]
         assert {visit(first, server) for server in (first, second)} == {503}
+        wake(first)
         told = running.result()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert {visit(first, server) for server in (first, second)} == {200}

@@ -228,6 +228,11 @@ def reached(wp: Any, timeout_s: float = 30.0) -> int:
     raise AssertionError("nobody came that far")
 
 
+def wake(wp: Any) -> None:
+    """Have the process that sleeps there go on."""
+    docker("exec", wp.container, "rm", "/tmp/meddling")
+
+
 def same_files(before: dict[str, Any], after: dict[str, Any]) -> bool:
     return {name: about[1] for name, about in before["files"].items()} == {
         name: about[1] for name, about in after["files"].items()

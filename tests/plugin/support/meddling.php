@@ -42,14 +42,23 @@ if ( isset( $meddling['loopback'] ) ) {
 	);
 }
 
-// A slow download, a slow exchange of files, or a process that ends in the middle of it.
+// A slow download, a slow exchange of files, or a process that ends in the middle of it. It sleeps
+// until a test removes the file with its number, and so many seconds at most.
+$sleep = static function ( int $seconds ): void {
+	$file  = get_temp_dir() . 'meddling';
+	$until = microtime( true ) + $seconds;
+	file_put_contents( $file, getmypid() );
+	do {
+		usleep( 20000 );
+		clearstatcache( true, $file );
+	} while ( file_exists( $file ) && microtime( true ) < $until );
+};
 foreach ( array( 'upgrader_pre_install' => 'before', 'upgrader_clear_destination' => 'half_way', 'upgrader_post_install' => 'behind', 'upgrader_process_complete' => 'done' ) as $hook => $when ) {
 	if ( isset( $meddling['sleep'][ $when ] ) ) {
 		add_filter(
 			$hook,
-			static function ( $passed ) use ( $meddling, $when ) {
-				file_put_contents( get_temp_dir() . 'meddling', getmypid() );
-				sleep( $meddling['sleep'][ $when ] );
+			static function ( $passed ) use ( $meddling, $sleep, $when ) {
+				$sleep( $meddling['sleep'][ $when ] );
 				return $passed;
 			},
 			99
@@ -59,10 +68,9 @@ foreach ( array( 'upgrader_pre_install' => 'before', 'upgrader_clear_destination
 if ( isset( $meddling['sleep']['download'] ) ) {
 	add_filter(
 		'pre_http_request',
-		static function ( $answer, $arguments, $url ) use ( $meddling ) {
+		static function ( $answer, $arguments, $url ) use ( $meddling, $sleep ) {
 			if ( '.zip' === substr( $url, -4 ) ) {
-				file_put_contents( get_temp_dir() . 'meddling', getmypid() );
-				sleep( $meddling['sleep']['download'] );
+				$sleep( $meddling['sleep']['download'] );
 			}
 			return $answer;
 		},
