@@ -2,13 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two workers. tests/support/selection.py names the groups of tests that share a worker.
-WORKERS := -n 2 --dist loadgroup --no-loadscope-reorder
+# Three workers for two cores, because tests also wait for sites, processes and clocks.
+# tests/support/selection.py names the groups of tests that share a worker.
+WORKERS := -n 3 --dist loadgroup --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest $(WORKERS)
 # The same, with images built meanwhile. Tests that need none run first.
 PYTEST_AND_IMAGES := $(BIN)/python -m tests.support.run_beside_images $(WORKERS)
 # More arguments for pytest, as in `make test ARGS=--durations=40`.
 ARGS ?=
+# Where this is set, each process that a test starts compiles Aura again.
+unexport PYTHONDONTWRITEBYTECODE
 # How many sites `make demo-fleet` simulates.
 SITES ?= 60
 .DEFAULT_GOAL := help
@@ -29,8 +32,8 @@ demo-fleet: $(VENV)/.dev ## Aura plus simulated sites with a month of history, t
 test: prepare lint ## Run what is needed to trust a change: lint and a part of each kind of test
 	$(PYTEST_AND_IMAGES) $(ARGS)
 
-test-more: images ## Run what CI adds: PostgreSQL for every test but the longest, every PHP, every page in a browser
-	$(PYTEST) --all -m nightly -k "(postgresql or test_contract or test_accessible) and not 200" $(ARGS)
+test-more: images ## Run what CI adds: PostgreSQL for all tests but the longest, every PHP, every page in a browser, paid plugins on the oldest WordPress
+	$(PYTEST) --all -m nightly -k "(postgresql or test_contract or test_accessible or test_premium_updates) and not 200" $(ARGS)
 
 test-all: prepare lint ## Run every test there is, and list the lines of app and jobs that none runs
 	$(PYTEST_AND_IMAGES) --all --cov --cov-report= $(ARGS)

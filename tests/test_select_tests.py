@@ -69,6 +69,8 @@ def test_tests_on_the_same_wordpress_share_a_worker_and_so_do_those_of_a_file() 
     items = [
         Item("tests/plugin/test_gate.py", wp="newest"),
         Item("tests/plugin/test_words.py", wp="newest"),
+        Item("tests/plugin/test_change_run.py", wp="newest"),
+        Item("tests/plugin/test_change_kinds.py", wp="newest"),
         Item("tests/plugin/test_words.py", wp="oldest"),
         Item("tests/plugin/test_words.py"),
         Item("tests/test_tags.py"),
@@ -77,6 +79,8 @@ def test_tests_on_the_same_wordpress_share_a_worker_and_so_do_those_of_a_file() 
     assert [one.group for one in items] == [
         "wp-newest",
         "wp-newest",
+        "wp-newest-changes",
+        "wp-newest-changes",
         "wp-oldest",
         "tests/plugin/test_words.py",
         "tests/test_tags.py",

@@ -17,7 +17,7 @@ from tests.plugin.support.probe import must_use
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.signed_requests import connect
 from tests.plugin.support.wp_admin import Person
-from tests.wordpress.images import TESTED
+from tests.support.selection import WORDPRESSES
 from tests.wordpress.site import WordPress
 
 HOUR_S = 3600
@@ -37,7 +37,7 @@ return update_site_option('_site_transient_update_plugins', $list);
 """
 
 
-@pytest.fixture(scope="module", params=TESTED)
+@pytest.fixture(scope="module", params=WORDPRESSES)
 def site(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
     started = WordPress.start(request.param)
     wp = RealWordPress(started)

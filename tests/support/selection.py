@@ -1,11 +1,12 @@
 """Decide which tests a run selects and which worker runs them.
 
 A run leaves out the tests marked `nightly`, unless it is given `--all`. Each file runs on one
-worker, because fixtures of a module are expensive. All tests on the WordPress that the `wp`
-fixture provides also run on one worker, so that each version starts once in a whole run.
+worker, because fixtures of a module are expensive. Files that use the WordPress of the `wp` fixture
+also share a worker, so that few start in a whole run: one for each version, and another for the
+tests of changes, which take as long as all others together.
 
 On a new machine the images that tests need are built while other tests run already, so those
-that need none come first; the slowest group comes early, or one worker would wait for the other.
+that need none come first; the slowest groups come early, or one worker would wait for the other.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def group_by_worker(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.get_closest_marker("xdist_group"):
             which = _wordpress_of(item)
-            group = f"wp-{which}" if which else _file_of(item) + _php_of(item)
+            group = f"wp-{which}{_of_changes(item)}" if which else _file_of(item) + _php_of(item)
             item.add_marker(pytest.mark.xdist_group(group))
 
 
@@ -76,6 +77,11 @@ def _wordpress_of(item: pytest.Item) -> str:
     """Return which WordPress the `wp` fixture gives this test, or ""."""
     callspec = getattr(item, "callspec", None)
     return str(callspec.params.get("wp", "")) if callspec else ""
+
+
+def _of_changes(item: pytest.Item) -> str:
+    """Return "-changes" where the test is one of those that change a site, or ""."""
+    return "-changes" if Path(item.path).name.startswith("test_change_") else ""
 
 
 def _php_of(item: pytest.Item) -> str:

@@ -48,7 +48,6 @@ MACHINES = {
     "middle": Machine("trixie", "twentytwentyfive"),  # WordPress 6.8, PHP 8.4
     "newest": Machine("forky", "twentytwentyfive"),  # WordPress 7.1, PHP 8.4
 }
-TESTED = ("oldest", "newest")
 
 
 def image_of(which: str) -> str:
