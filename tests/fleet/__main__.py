@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -137,7 +137,7 @@ def _run_aura(surroundings: dict[str, str]) -> int:
     aura = subprocess.Popen(
         [sys.executable, "-m", "app.run.serve"],
         cwd=_ROOT,
-        env=os.environ | surroundings,
+        env=_without_settings_of_aura(os.environ) | surroundings,
         start_new_session=True,
     )
     try:
@@ -145,6 +145,16 @@ def _run_aura(surroundings: dict[str, str]) -> int:
     except KeyboardInterrupt:
         aura.send_signal(signal.SIGINT)
         return aura.wait()
+
+
+def _without_settings_of_aura(env: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what would have Aura use another database or other keys than the fleet's."""
+    others = ("DATABASE_URL", "REDIS_URL")
+    return {
+        name: value
+        for name, value in env.items()
+        if name not in others and not name.startswith("AURA_")
+    }
 
 
 if __name__ == "__main__":

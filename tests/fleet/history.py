@@ -22,7 +22,7 @@ NIGHTS = (24, 19, 14, 9, 3)
 _VERIFIED = NIGHTS[::2]
 _SYNCED_SHARE = 0.4
 _WITH_NOTES = 0.3
-# Larger fleets have a shorter history, or a thousand sites would take minutes.
+# Larger fleets have a shorter history: a thousand sites take minutes as it is.
 _LARGE = 100
 _MOST_IN_A_SESSION = 8
 _MOST_OF_A_SITE = 2
@@ -47,7 +47,7 @@ def plan_history(fleet: Fleet, websites: list[Website]) -> None:
         timeline.at(moment(day, hour, minute), _join, fleet, website)
     timeline.at(moment(26, 9), _know_clients, fleet)
     timeline.at(moment(25, 10), _write_rules, fleet)
-    for day in NIGHTS[-2:] if is_large else NIGHTS:
+    for day in NIGHTS[-1:] if is_large else NIGHTS:
         timeline.at(moment(day, 0, 50), _sync_some, fleet, day)
         timeline.at(moment(day, 2, 15), lambda: auto_update_rules.propose_due(fleet.clock()))
         timeline.at(moment(day, 2, 20), _apply_rules, fleet)

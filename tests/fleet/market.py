@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tests.fleet.catalog import PLUGINS, Plugin, Theme
+from tests.fleet.catalog import PLUGINS, Plugin
 
 # How many days ago the newest release of a plugin came out, if during the history. All are older
 # than what is dated by the hours before its end, so the time of day changes nothing.
@@ -39,10 +39,6 @@ class Market:
         """Return the release before the newest one."""
         known = [one.version for one in self._by_ident[plugin.ident] if one.at <= now]
         return known[-2] if len(known) > 1 else known[-1]
-
-
-def newest_theme(theme: Theme) -> str:
-    return theme.releases[-1]
 
 
 def _dated(versions: tuple[str, ...], dice: random.Random, end: datetime) -> list[Release]:
