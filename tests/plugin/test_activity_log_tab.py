@@ -54,7 +54,7 @@ def test_routine_requests_do_not_hide_what_matters(ana) -> None:
     [
         ("decisions", 2, "Changed the permissions."),
         ("connection", 1, "Connected to the dashboard."),
-        ("routine", 50, "Responded to a request from the dashboard."),
+        ("routine", 50, "Answered a connection test."),
         ("all", 50, "Rolled back an update"),
         ("none such", 3, "Connected to the dashboard."),
     ],
@@ -78,7 +78,7 @@ def test_other_pages_keep_the_kind_and_the_search(ana) -> None:
 
 def test_a_search_looks_at_all_kinds(ana) -> None:
     (row,) = rows(ana.page("&tab=log&words=ana%2059").text)
-    assert "Request: connection test · Requested by: ana 59" in row
+    assert "Answered a connection test. Requested by: ana 59" in row
 
 
 def test_an_entry_is_read_without_internal_names(ana) -> None:

@@ -182,7 +182,7 @@ def test_the_screen_finds_entries_and_keeps_what_was_typed(wp, lived, ana: Perso
     page = ana.page("&tab=log&words=connected").text
     assert 'value="connected"' in page
     assert "Connected to the dashboard." in words(page)
-    assert "Request: connection test" not in words(page)
+    assert "Answered a connection test." not in words(page)
     nothing = ana.page("&tab=log&words=nothing-of-this%22%3E%3Cb%3E").text
     assert "No entries found." in words(nothing)
     assert '"><b>' not in nothing

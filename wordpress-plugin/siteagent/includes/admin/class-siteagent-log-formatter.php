@@ -75,9 +75,23 @@ final class Siteagent_Log_Formatter {
 	}
 
 	/**
-	 * Returns what an entry records. An update is described by its outcome.
+	 * Returns what an entry records. An update is described by its outcome, a request by what was asked for.
 	 */
 	private static function sentence( string $event, array $facts ): string {
+		$requests = array(
+			'ping'          => __( 'Answered a connection test.', 'siteagent' ),
+			'report'        => __( 'Sent the site report.', 'siteagent' ),
+			'log'           => __( 'Sent the activity log.', 'siteagent' ),
+			'keys.rotate'   => __( 'Answered a request for new keys.', 'siteagent' ),
+			'change.check'  => __( 'Answered a pre-check of an update.', 'siteagent' ),
+			'change.run'    => __( 'Answered a request to install an update.', 'siteagent' ),
+			'agent.update'  => __( 'Answered a request to update SiteAgent.', 'siteagent' ),
+			'change.status' => __( 'Sent the result of an update.', 'siteagent' ),
+		);
+		$request  = 'answered' === $event && isset( $facts['operation'] ) ? $facts['operation'] : '';
+		if ( is_string( $request ) && isset( $requests[ $request ] ) ) {
+			return $requests[ $request ];
+		}
 		$outcomes = array(
 			'succeeded'   => __( 'Installed an update.', 'siteagent' ),
 			'rolled_back' => __( 'Rolled back an update: the new version did not work.', 'siteagent' ),
@@ -112,6 +126,9 @@ final class Siteagent_Log_Formatter {
 		if ( 'permissions_changed' === $event && isset( $facts['after']['granted'], $facts['after']['approval_on_site'] ) && is_string( $facts['after']['granted'] ) ) {
 			$parts[] = self::permissions_text( $facts['after'] );
 			$used    = array( 'after' );
+		}
+		if ( 'answered' === $event && self::event_labels()['answered'] !== self::sentence( $event, $facts ) ) {
+			$used = array( 'operation' ); // The sentence says it.
 		}
 		if ( isset( $facts['more'], $facts['since'] ) && is_string( $facts['since'] ) ) {
 			/* translators: 1: number of requests, 2: date and time */

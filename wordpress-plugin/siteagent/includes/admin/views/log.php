@@ -72,7 +72,7 @@ defined( 'ABSPATH' ) || exit;
 							</dl>
 						</details>
 					</td>
-					<td class="siteagent-who"><?php echo esc_html( $siteagent_entry['who'] ); ?></td>
+					<td class="siteagent-who" data-colname="<?php esc_attr_e( 'Who', 'siteagent' ); ?>"><?php echo esc_html( $siteagent_entry['who'] ); ?></td>
 				</tr>
 			<?php endforeach; ?>
 		</tbody>

@@ -41,8 +41,8 @@ defined( 'ABSPATH' ) || exit;
 				<?php foreach ( $data['waiting'] as $siteagent_digest => $siteagent_plan ) : ?>
 					<tr>
 						<td><?php echo esc_html( Siteagent_Messages::update_label( $siteagent_plan ) ); ?><span class="siteagent-minor"><?php echo esc_html( $siteagent_plan['id'] ); ?></span></td>
-						<td><?php echo esc_html( $siteagent_plan['by'] ); ?></td>
-						<td><?php echo esc_html( Siteagent_Messages::format_time( $siteagent_plan['not_after'], $data['now'] ) ); ?></td>
+						<td data-colname="<?php esc_attr_e( 'Approved in the dashboard by', 'siteagent' ); ?>"><?php echo esc_html( $siteagent_plan['by'] ); ?></td>
+						<td data-colname="<?php esc_attr_e( 'Expires', 'siteagent' ); ?>"><?php echo esc_html( Siteagent_Messages::format_time( $siteagent_plan['not_after'], $data['now'] ) ); ?></td>
 						<td>
 							<form class="siteagent-actions" method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 								<input type="hidden" name="action" value="siteagent_decide">
