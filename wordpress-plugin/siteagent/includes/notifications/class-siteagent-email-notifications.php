@@ -59,7 +59,7 @@ final class Siteagent_Email_Notifications {
 	public function queue_logged( string $event, array $facts, string $actor ): void {
 		$is_outcome = in_array( $event, array( 'update_answered', 'update_settled' ), true ) && isset( $facts['outcome'] ) && in_array( $facts['outcome'], self::OUTCOMES, true );
 		if ( $is_outcome || in_array( $event, self::LOGGED, true ) ) {
-			$this->queue( $event, $facts, $actor, self::COLLECT_S );
+			$this->enqueue( $event, $facts, $actor, self::COLLECT_S );
 		}
 	}
 
@@ -67,7 +67,7 @@ final class Siteagent_Email_Notifications {
 	 * Queues an update that now waits for approval (action `siteagent_approval_requested`).
 	 */
 	public function queue_approval_request(): void {
-		$this->queue( self::APPROVAL_REQUESTED, array(), 'dashboard', self::COLLECT_APPROVALS_S );
+		$this->enqueue( self::APPROVAL_REQUESTED, array(), 'dashboard', self::COLLECT_APPROVALS_S );
 	}
 
 	/**
@@ -154,7 +154,7 @@ final class Siteagent_Email_Notifications {
 	 * @param string $actor   Who acted, as in the log.
 	 * @param int    $delay_s When to send, in seconds from now.
 	 */
-	private function queue( string $event, array $facts, string $actor, int $delay_s ): void {
+	private function enqueue( string $event, array $facts, string $actor, int $delay_s ): void {
 		try {
 			if ( ! $this->queue->is_enabled() ) {
 				return;
