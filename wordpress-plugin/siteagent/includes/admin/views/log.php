@@ -44,7 +44,7 @@ defined( 'ABSPATH' ) || exit;
 	<p class="siteagent-empty"><?php esc_html_e( 'No entries found.', 'siteagent' ); ?></p>
 <?php else : ?>
 	<?php require __DIR__ . '/log-pages.php'; ?>
-	<table class="wp-list-table widefat striped siteagent-log">
+	<table class="widefat striped siteagent-log">
 		<thead><tr>
 			<th scope="col" class="siteagent-when"><?php esc_html_e( 'When', 'siteagent' ); ?></th>
 			<th scope="col"><?php esc_html_e( 'What', 'siteagent' ); ?></th>
