@@ -56,6 +56,8 @@ class Config:
     bind: str = "127.0.0.1"
     agency: str = ""
     plugin_release: Path = _PLUGIN_RELEASE
+    # Folder of the operator's backups, whose newest file the page about the system names.
+    backups: Path | None = None
     # Shows the page /style.
     is_development: bool = False
     # Process id of the supervisor, 0 without one. Set by app.run.serve.
@@ -108,6 +110,7 @@ class Config:
             bind=bind,
             agency=env.get("AURA_AGENCY", "").strip()[:_MAX_AGENCY_CHARS],
             plugin_release=Path(env.get("AURA_PLUGIN_RELEASE") or _PLUGIN_RELEASE).resolve(),
+            backups=Path(env["AURA_BACKUPS"]).resolve() if env.get("AURA_BACKUPS") else None,
             is_development=env.get("AURA_DEVELOPMENT") == "1",
             supervisor_pid=_integer(env, "AURA_SUPERVISOR_PID", 0, 0, 2**31 - 1, problems),
         )

@@ -36,6 +36,7 @@ from app.views import (
     security_headers,
     settings,
     sites,
+    system,
     team,
 )
 
@@ -60,6 +61,7 @@ _BLUEPRINTS = (
     settings,
     agency,
     brand,
+    system,
     agent_api,
     plugin_updates,
 )

@@ -35,6 +35,9 @@ _REDIS_ANSWERS_S = 5
 # A job that waits this long is enqueued again by the periodic job, in case it was lost.
 _WAITS_FOR_S = 300
 
+# The key with the time when the scheduler last ran, for the page about the system.
+SCHEDULE_SEEN = "aura:schedule-seen"
+
 # The functions of jobs/tasks.py, which are all that a worker runs beside the periodic job.
 JOBS = frozenset(
     {

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from app import queue
 from app.config import Config
+from app.models.base import utcnow
 from app.run import supervisor
 
 EVERY_S = 60
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 def enqueue_periodic(connection: Redis) -> None:
     """Enqueue the periodic job. If no worker starts it within its minute, the next replaces it."""
     queue.open_queue(connection).enqueue(queue.PERIODIC, **queue.OPTIONS, ttl=EVERY_S)
+    connection.set(queue.SCHEDULE_SEEN, utcnow().isoformat())
 
 
 def run_schedule(connection: Redis) -> None:

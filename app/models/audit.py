@@ -255,6 +255,10 @@ class Verification(QueuedRow):
         return cls.select().order_by(cls.id.desc()).first()
 
     @classmethod
+    def latest_ended(cls) -> Verification | None:
+        return cls.select().where(cls.state.not_in(OPEN)).order_by(cls.id.desc()).first()
+
+    @classmethod
     def unseen(cls) -> Verification | None:
         """Return the newest failed verification that no one has acknowledged."""
         query = cls.select().where(cls.state == BROKEN, cls.seen_at.is_null())

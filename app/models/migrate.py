@@ -38,6 +38,15 @@ def to_newest(database_url: str, var_dir: Path) -> list[str]:
     return applied
 
 
+def read_status() -> tuple[list[str], list[str]]:
+    """Return the names of the migrations that are applied, and of those that are missing."""
+    known = Runner(db.obj, str(DIRECTORY)).status()
+    return (
+        [one.name for one in known if one.applied],
+        [one.name for one in known if not one.applied],
+    )
+
+
 def apply_missing() -> list[str]:
     """Apply missing migrations, each in its own transaction; needs a connection.
 

@@ -68,6 +68,13 @@ SETTINGS = (
         "eye",
         "see",
     ),
+    Setting(
+        "system.show",
+        "System",
+        "Version, database, queue, backup and disk",
+        "server",
+        "overview",
+    ),
 )
 
 

@@ -19,6 +19,7 @@ NEEDS = {
     "account.end_other_sessions": "account",
     "overview.index": "see",
     "search.index": "see",
+    "system.show": "overview",
     "agency.show": "agency",
     "agency.change": "agency",
     "agency.upload_logo": "agency",

@@ -1,0 +1,20 @@
+"""The state of this installation, for everyone at the agency. It shows no secrets."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, render_template
+from flask.typing import ResponseReturnValue
+
+from app.domain import system
+from app.models.base import utcnow
+from app.views.authorization import require_permission
+
+bp = Blueprint("system", __name__)
+
+
+@bp.get("/settings/system")
+@require_permission("overview")
+def show() -> ResponseReturnValue:
+    checks = system.run_checks(current_app.config["AURA"], utcnow())
+    to_do = sum(one.state in (system.BAD, system.CHECK) for one in checks)
+    return render_template("settings/system.html", checks=checks, to_do=to_do)
