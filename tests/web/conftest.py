@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from flask import Flask, Response, request
-from jinja2 import FileSystemBytecodeCache
+from flask import Flask, Response, current_app, request
 
-from app import queue
 from app.config import Config
 from app.domain.actor import Actor
 from app.factory import create_app
@@ -17,45 +16,44 @@ from app.models.base import db, utcnow
 from app.models.changes import Change
 from app.models.sites import Site
 from tests.support.browsers import Person, signed_in
+from tests.support.config import make_config
 from tests.support.factories import check, propose, read_report
 from tests.support.fakes import FakeSite, RecordingQueue
-from tests.support.unrecorded_writes import Writes, watched
+from tests.support.unrecorded_writes import watched
 
 
 @pytest.fixture(scope="session")
-def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """What Jinja makes of each template, kept for all apps of this run."""
-    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+def only_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The application of all these tests: creating one takes longer than most of them."""
+    made = create_app(make_config(tmp_path_factory.mktemp("app")))
+    made.test_client_class = Person
+    made.before_request(_forget_writes)
+    made.after_request(_note_untold)
+    return made
 
 
 @pytest.fixture
-def app(
-    database: Config, jobs: RecordingQueue, compiled_templates: FileSystemBytecodeCache
-) -> Iterator[Flask]:
-    made = create_app(database)
-    made.jinja_env.bytecode_cache = compiled_templates
-    made.test_client_class = Person
-    queue.use(jobs)
-    db.connect()
+def app(only_app: Flask, database: Config, jobs: RecordingQueue) -> Iterator[Flask]:
+    """The application on this test's database. What a test changes in `app.config` ends with it."""
+    untold: list[tuple[str | None, set[str]]] = []
     with watched() as writes:
-        untold = _listening(made, writes)
-        yield made
+        of_this_test = {"AURA": database, "WRITES": writes, "UNTOLD": untold}
+        with patch.dict(only_app.config, of_this_test):
+            yield only_app
     db.close()
     assert untold == []
 
 
-def _listening(app: Flask, writes: Writes) -> list[tuple[str | None, set[str]]]:
-    """The requests that changed something and left no entry of it, in a list that fills."""
-    untold: list[tuple[str | None, set[str]]] = []
+def _forget_writes() -> None:
+    current_app.config["WRITES"].forget()
 
-    def judge(answer: Response) -> Response:
-        if writes.untold:
-            untold.append((request.endpoint, writes.untold))
-        return answer
 
-    app.before_request(writes.forget)
-    app.after_request(judge)
-    return untold
+def _note_untold(answer: Response) -> Response:
+    """Note a request that changed something and left no entry of it."""
+    untold = current_app.config["WRITES"].untold
+    if untold:
+        current_app.config["UNTOLD"].append((request.endpoint, untold))
+    return answer
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ from uuid import UUID
 import pytest
 
 from app.domain import permissions
+from app.factory import create_app
 from app.models.accounts import ROLES
 from app.views.authorization import OPEN, require_permission
+from tests.support.browsers import signed_in
 
 # endpoint: the verb it needs.
 NEEDS = {
@@ -170,11 +172,12 @@ def test_a_stranger_is_sent_to_sign_in(app, as_nobody):
         assert answer.headers["Location"].startswith("/sign-in"), endpoint
 
 
-def test_a_route_without_a_guard_is_refused_to_everybody(app, as_ana, as_nobody):
-    app._got_first_request = False
+def test_a_route_without_a_guard_is_refused_to_everybody(database, ana):
+    app = create_app(database)
     app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
     app.add_url_rule("/guarded", "guarded", require_permission("see")(lambda: "shown"))
-    for person in (as_ana, as_nobody):
+    as_ana = signed_in(app, ana)
+    for person in (as_ana, app.test_client()):
         answer = person.get("/forgotten")
         assert answer.status_code == 403
         assert "secret" not in answer.text
