@@ -82,6 +82,11 @@ class Task:
         return self.severity != SOON
 
     @property
+    def names(self) -> list[str]:
+        """Return the names of what its items are about, each once."""
+        return list(dict.fromkeys(one.name for one in self.items))
+
+    @property
     def site_names(self) -> list[str]:
         """Return the names of its sites, each once."""
         return list(dict.fromkeys(one.site.name for one in self.items if one.site))
@@ -128,6 +133,15 @@ def tasks(items: Iterable[Item]) -> list[Task]:
         found += [Task(ordered)] if is_one else [Task((one,)) for one in ordered]
     found.sort(key=lambda task: _age(task.first), reverse=True)
     return sorted(found, key=lambda task: (SEVERITIES.index(task.severity), _rank(task)))
+
+
+def most_important(found: list[Task], count: int) -> list[Task]:
+    """Return the first `count` tasks; what waits for approval is always among them."""
+    shown = found[:count]
+    waiting = next((task for task in found[count:] if task.severity == WAITING), None)
+    if waiting is not None and all(task.severity != WAITING for task in shown):
+        shown = [*shown[:-1], waiting]
+    return shown
 
 
 def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
@@ -183,7 +197,7 @@ def _of_change(change: Change) -> Item:
         CRITICAL if change.is_incident else CHECK,
         change.id,
         change.name,
-        since=change.ended_at,
+        since=change.ended_at or change.started_at,
         site=change.site,
         row=change,
     )
@@ -230,14 +244,16 @@ def _likeness(item: Item) -> tuple[str, ...]:
     """Return what two items have in common that a person handles together."""
     if item.about == "approval":
         return (item.about,)
-    if isinstance(item.row, Change):
-        return (item.about, item.word, item.severity, item.row.ident, item.row.to_version)
     return (item.about, item.word, item.severity)
 
 
 def _rank(task: Task) -> int:
-    """Return 0 for what is broken now, which comes before what happened once."""
-    return 0 if task.first.about in ("audit_log", "connection") else 1
+    """Return a low number for what is broken now, which comes before what happened once."""
+    if task.first.about == "audit_log":
+        return 0
+    if task.first.about == "connection":
+        return 1 if task.first.word == "unreachable" else 2
+    return 3
 
 
 def _age(item: Item) -> datetime:

@@ -28,6 +28,8 @@ from app.views.authorization import current_actor, require_permission
 bp = Blueprint("overview", __name__)
 
 _TASKS_SHOWN = 7
+# As many rows are on the first screen of any phone.
+_IN_VIEW = 4
 _WIDESPREAD_SHOWN = 5
 _ENTRIES_SHOWN = 6
 _DAY = timedelta(days=1)
@@ -39,7 +41,6 @@ _NOTABLE = tuple(
         events.AlertRaised,
         events.AutoUpdateRuleCreated,
         events.AutoUpdateRuleEnded,
-        events.ChangeApproved,
         events.ChangeBrokeLater,
         events.ChangeEnded,
         events.ChangeRejected,
@@ -79,7 +80,7 @@ class Totals:
 class Overview:
     """The data of the page. `setup` is None once a site has been paired.
 
-    `waiting` is the number of approvals below the first task, where they may not be in view.
+    `waiting` is the number of approvals so far down that they may not be in view.
     """
 
     tasks: list[Task]
@@ -128,12 +129,12 @@ def _overview(actor: Actor, now: datetime, *, show_all: bool) -> Overview:
     urgent = attention.urgent(actor, sites)
     page_context.remember(urgent, len(sites))
     tasks = attention.tasks([*urgent, *attention.upcoming(actor, sites, now)])
-    shown = tasks if show_all else tasks[:_TASKS_SHOWN]
+    shown = tasks if show_all else attention.most_important(tasks, _TASKS_SHOWN)
     paired = [one for one in sites if one.is_paired]
     is_reader = permissions.is_allowed(actor.role, "audit")
     return Overview(
         tasks=shown,
-        waiting=sum(len(task.items) for task in tasks[1:] if task.first.about == "approval"),
+        waiting=sum(len(task.items) for task in tasks[_IN_VIEW:] if task.first.about == "approval"),
         hidden=len(tasks) - len(shown),
         urgent=sum(task.is_urgent for task in tasks),
         totals=_totals(sites, paired, fleet.changes_ended_since(now - _DAY, client_id), now),

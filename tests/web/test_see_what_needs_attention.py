@@ -76,7 +76,7 @@ def test_a_failed_update_is_counted_and_named_though_the_site_is_connected(as_an
     text = as_ana.get("/").text
     assert answer(text) == "1 thing needs you"
     assert count_of(text, "Overview") == count_of(text, "Updates") == 1
-    assert tasks(text) == [("Critical", "The update of Akismet failed on Bakery")]
+    assert tasks(text) == [("Critical", "Akismet update failed on Bakery")]
     assert "Updates on this site are paused." in text
     assert f'href="/changes/{failed.id}"' in text
     assert "Bakery" in as_ana.get("/sites?state=attention").text
@@ -175,3 +175,24 @@ def test_the_most_urgent_comes_first_and_seven_rows_are_shown(as_ana, ana, faile
     every = [severity for severity, _ in tasks(as_ana.get("/?tasks=all").text)]
     assert every == sorted(every, key=["Critical", "Check"].index)
     assert len(every) == len(alerts.KINDS) + 1
+
+
+def test_what_waits_for_approval_is_never_pushed_out_of_the_rows(as_ana, ana, proposed):
+    with transaction():
+        for number, kind in enumerate(alerts.KINDS):
+            alerts.raise_alert(proposed.site, kind, str(number), {}, SYSTEM, utcnow())
+    rows = tasks(as_ana.get("/").text)
+    assert len(rows) == 7
+    assert rows[-1] == ("Waiting", "1 update needs your approval")
+
+
+def test_several_bad_ends_of_one_kind_are_one_task(as_ana, failed):
+    row = Change.select().where(Change.id == failed.id).dicts().get()
+    for name in ("Forms", "Shop"):
+        copied = {**row, "name": name, "ident": name, "op_id": name}
+        del copied["id"]
+        Change.insert(copied).execute()
+    assert tasks(as_ana.get("/").text) == [("Critical", "3 updates failed")]
+    text = as_ana.get("/").text
+    assert all(name in text for name in ("Akismet", "Forms", "Shop"))
+    assert 'href="/changes#to-check"' in text
