@@ -17,6 +17,7 @@ from app.views import (
     auth,
     authorization,
     auto_update_rules,
+    batches,
     brand,
     changes,
     clients,
@@ -30,6 +31,7 @@ from app.views import (
     overview,
     page_context,
     plugin_updates,
+    plugins,
     reports,
     request_validation,
     search,
@@ -38,6 +40,7 @@ from app.views import (
     sites,
     system,
     team,
+    updates,
 )
 
 _BLUEPRINTS = (
@@ -49,6 +52,9 @@ _BLUEPRINTS = (
     sites,
     connections,
     components,
+    updates,
+    batches,
+    plugins,
     changes,
     clients,
     auto_update_rules,

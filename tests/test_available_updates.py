@@ -169,14 +169,15 @@ def test_a_filter_narrows_counts_groups_and_requests(ready, ana, config, clock, 
     SiteTag.give(florist, {"shop": "Shop"})
     for narrow in (
         {"client_id": Client.get(Client.name == "Rose").id},
-        {"site_id": florist.id},
+        {"site_ids": (florist.id,)},
         {"tag": "shop"},
         {"text": "flor"},
     ):
         only = UpdateFilter(asked.now, asked.fresh_since, **narrow)
         assert AvailableUpdate.counts(only).ready == 2, narrow
-        requests = fleet_updates.requests_for(only, [STEP])
-        assert [(one.site.id, one.ident) for one in requests] == [(florist.id, AKISMET)], narrow
+        chosen = fleet_updates.chosen_updates(only, [STEP], [])
+        assert [(one.site.id, one.ident) for one in chosen] == [(florist.id, AKISMET)], narrow
+        assert len(fleet_updates.chosen_updates(only, [], [florist.id, ready.id])) == 2, narrow
     major = UpdateFilter(asked.now, asked.fresh_since, release_type="major")
     assert [one.name for one in AvailableUpdate.by_component(major, limit=9)[0]] == ["Shop"]
 

@@ -16,7 +16,7 @@ from app.domain.changes.proposals import UpdateRequest
 from app.domain.errors import Forbidden, Invalid, StaleChange, StaleState
 from app.models import change_batches
 from app.models.audit import AuditEntry
-from app.models.change_batches import ENDED, TO_APPROVE, UNDER_WAY
+from app.models.change_batches import ENDED, TO_APPROVE, TO_CHECK, UNDER_WAY
 from app.models.changes import APPROVED, CANCELLED, CHECKING, PROPOSED, Change
 from app.models.clients import SECOND, SELF, THEMSELVES, Client
 from app.models.sites import Site
@@ -81,11 +81,10 @@ def test_another_person_decides_only_after_the_request(
     assert approve(reread(reviewed), decider, config, fake.clock()).state == APPROVED
 
 
-def test_approval_is_requested_once_and_only_where_it_is_needed(ready, reviewed, ben, cleo, fake):
-    batch = Change.in_batch(reviewed.batch)
-    with pytest.raises(StaleState):
-        proposals.request_approval(batch, by=ben, reason="", now=fake.clock())
+def test_approval_is_requested_once_by_one_who_may_propose(ready, reviewed, ben, cleo, fake):
+    assert not proposals.needs_request(Change.in_batch(reviewed.batch)[0])
     decided_by(ready, SECOND)
+    assert proposals.needs_request(Change.in_batch(reviewed.batch)[0])
     batch = Change.in_batch(reviewed.batch)
     with pytest.raises(Forbidden):
         proposals.request_approval(batch, by=cleo, reason="", now=fake.clock())
@@ -103,7 +102,7 @@ def test_a_client_user_does_not_see_what_is_still_reviewed(ready, reviewed, ben,
     assert change_batches.listing(TO_APPROVE, limit=9, **theirs) == ([], 0)
     proposals.request_approval(Change.in_batch(reviewed.batch), by=ben, reason="", now=fake.clock())
     assert len(Change.in_batch(reviewed.batch, **theirs)) == 1
-    assert change_batches.counts(**theirs) == {TO_APPROVE: 1, UNDER_WAY: 0}
+    assert change_batches.counts(**theirs) == {TO_APPROVE: 1, UNDER_WAY: 0, TO_CHECK: 0}
 
 
 def test_a_postponed_update_starts_at_its_time_with_the_plan_that_was_shown(
@@ -150,7 +149,7 @@ def test_a_batch_is_one_row_in_the_list_of_its_state(reviewed, ana, ben, fake, c
     assert row.count(CHECKING, PROPOSED) == 1
     assert change_batches.listing(ENDED, limit=9) == ([], 0)
     approve(reviewed, ben, config, fake.clock())
-    assert change_batches.counts() == {TO_APPROVE: 0, UNDER_WAY: 1}
+    assert change_batches.counts() == {TO_APPROVE: 0, UNDER_WAY: 1, TO_CHECK: 0}
     assert len(change_batches.listing(UNDER_WAY, limit=9)[0]) == 1
     run_change(reviewed, fake, config)
     [done], _ = change_batches.listing(ENDED, limit=9, outcome="succeeded")
@@ -158,6 +157,8 @@ def test_a_batch_is_one_row_in_the_list_of_its_state(reviewed, ana, ben, fake, c
     assert change_batches.listing(ENDED, limit=9, outcome="bad") == ([], 0)
 
 
-def test_what_one_person_may_approve_needs_no_request(ready, reviewed):
+def test_a_colleague_can_be_asked_where_one_person_is_enough(ready, reviewed, ana, ben, fake):
     decided_by(ready, SELF)
-    assert not proposals.needs_request(Change.in_batch(reviewed.batch)[0])
+    batch = Change.in_batch(reviewed.batch)
+    assert proposals.request_approval(batch, by=ben, reason="shop", now=fake.clock()) == 1
+    assert (reread(reviewed).requested_at, reread(reviewed).reason) == (fake.clock(), "shop")

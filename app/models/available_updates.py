@@ -6,11 +6,9 @@ and otherwise *blocked*. `eligibility` decides the same for one site; a test com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
-from operator import or_
 from typing import Any, NamedTuple
 
 from peewee import (
@@ -61,12 +59,13 @@ class UpdateFilter:
     now: datetime
     fresh_since: datetime
     client_id: int | None = None
-    site_id: int | None = None
+    site_ids: tuple[int, ...] = ()
     tag: str = ""
     text: str = ""
     release_type: str = ""
     kind: str = ""
     ident: str = ""
+    without_kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,8 +181,8 @@ class AvailableUpdate(BaseModel):
         found: list[Any] = []
         if asked.client_id is not None:
             found.append(Site.client == asked.client_id)
-        if asked.site_id is not None:
-            found.append(cls.site == asked.site_id)
+        if asked.site_ids:
+            found.append(cls.site.in_(asked.site_ids))
         if asked.tag:
             found.append(
                 cls.site.in_(SiteTag.select(SiteTag.site).where(SiteTag.folded == asked.tag))
@@ -198,6 +197,8 @@ class AvailableUpdate(BaseModel):
             found.append(cls.release_type == asked.release_type)
         if asked.kind:
             found.append((cls.kind == asked.kind) & (cls.ident == asked.ident))
+        if asked.without_kinds:
+            found.append(cls.kind.not_in(asked.without_kinds))
         return found
 
     # ---- lists ----
@@ -294,23 +295,19 @@ class AvailableUpdate(BaseModel):
         )
 
     @classmethod
-    def ready_for(cls, asked: UpdateFilter, keys: Sequence[UpdateKey]) -> list[AvailableUpdate]:
-        """Return the ready updates that are about one of `keys`, in the order of the list."""
-        return list(cls.with_status(asked, READY).where(cls._is_one_of(keys)))
+    def about(
+        cls, asked: UpdateFilter, status: str, keys: Collection[UpdateKey]
+    ) -> list[AvailableUpdate]:
+        """Return the rows in a status that are about one of `keys`."""
+        query = cls.with_status(asked, status).where(cls.ident.in_({key.ident for key in keys}))
+        return [row for row in query if row.key in keys]
 
     @classmethod
-    def _is_one_of(cls, keys: Sequence[UpdateKey]) -> Any:
-        """Return the condition that a row is about one of `keys`; there is at least one."""
-        return reduce(
-            or_,
-            (
-                (cls.kind == key.kind)
-                & (cls.ident == key.ident)
-                & (cls.from_version == key.from_version)
-                & (cls.to_version == key.to_version)
-                for key in keys
-            ),
-        )
+    def of_component(cls, asked: UpdateFilter) -> dict[int, tuple[str, AvailableUpdate]]:
+        """Return the newest available update of one component by site id, with its status."""
+        status = cls._status(asked).alias("status")
+        query = cls._connected(asked, cls, status).order_by(cls.id)
+        return {row.site_id: (row.status, row) for row in query}
 
 
 def _count(condition: Any) -> Any:

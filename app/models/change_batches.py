@@ -30,6 +30,7 @@ from app.models.sites import Site
 TO_APPROVE = "waiting"
 UNDER_WAY = "running"
 ENDED = "done"
+TO_CHECK = "to_check"
 BEFORE_APPROVAL = (CHECKING, PROPOSED)
 # The result filter of ended batches.
 OUTCOMES = {
@@ -93,14 +94,15 @@ def listing(
 
 
 def counts(client_id: int | None = None) -> dict[str, int]:
-    """Return the number of batches with something to approve, and with something under way."""
+    """Return the number of batches to approve and under way, and of changes that need checking."""
     query = _changes(
         client_id,
         fn.COUNT(Case(None, ((Change.state.in_(BEFORE_APPROVAL), Change.batch),)).distinct()),
         fn.COUNT(Case(None, ((_is_under_way(), Change.batch),)).distinct()),
+        _count(Change.is_to_check()),
     )
-    waiting, running = query.tuples().get()
-    return {TO_APPROVE: waiting, UNDER_WAY: running}
+    waiting, running, to_check = query.tuples().get()
+    return {TO_APPROVE: waiting, UNDER_WAY: running, TO_CHECK: to_check}
 
 
 def _changes(client_id: int | None, *columns: Any) -> Any:

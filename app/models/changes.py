@@ -216,13 +216,13 @@ class Change(LeasedRow):
         return (self.is_incident or self.state in BAD_ENDS) and not self.closed_by
 
     @classmethod
-    def _needs_checking(cls) -> Any:
+    def is_to_check(cls) -> Any:
         """Return `needs_checking` as an SQL expression."""
         return (cls.is_incident | cls.state.in_(BAD_ENDS)) & (cls.closed_by == "")
 
     def mark_checked(self, **changes: Any) -> bool:
         """Record that a person checked the site; return False if that was not needed any more."""
-        return self.update_if(Change._needs_checking(), is_incident=False, **changes)
+        return self.update_if(Change.is_to_check(), is_incident=False, **changes)
 
     # ---- lists ----
 
@@ -265,7 +265,7 @@ class Change(LeasedRow):
     @classmethod
     def to_check(cls, client_id: int | None = None, site: Site | None = None) -> list[Change]:
         """Return the changes that need checking, newest first; of one client or site if given."""
-        query = cls._with_sites(client_id).where(cls._needs_checking())
+        query = cls._with_sites(client_id).where(cls.is_to_check())
         return list(query if site is None else query.where(cls.site == site))
 
     @classmethod

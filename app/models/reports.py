@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from peewee import AutoField, BooleanField, CharField, ForeignKeyField, TextField, chunked, fn
+from peewee import JOIN, AutoField, BooleanField, CharField, ForeignKeyField, TextField, chunked, fn
 
 from app.models.base import BaseModel, JsonField, UtcField
+from app.models.clients import Client
 from app.models.queued_row import QUEUED, QueuedRow
-from app.models.sites import Site
+from app.models.sites import ACTIVE, Site
 
 # Sync.state
 ASKING = "asking"
@@ -21,6 +22,7 @@ OPEN = (QUEUED, *RUNNING)
 
 KINDS = ("plugin", "theme", "mu_plugin", "dropin")
 _ROWS_PER_INSERT = 50
+_CONNECTED = (Site.state == ACTIVE, Site.forgotten_at.is_null())
 
 
 class Sync(QueuedRow):
@@ -58,6 +60,13 @@ class Report(BaseModel):
         """WordPress and PHP version by site id."""
         rows: Any = cls.select(cls.site, cls.wordpress, cls.php).tuples()
         return {site_id: (wordpress, php) for site_id, wordpress, php in rows}
+
+    @classmethod
+    def on_sites(cls) -> list[Report]:
+        """Return the WordPress version of all connected sites, each with its site, by name."""
+        query = cls.select(cls.id, cls.wordpress, cls.site, Site, Client).join(Site)
+        query = query.join(Client, JOIN.LEFT_OUTER).where(*_CONNECTED)
+        return list(query.order_by(fn.LOWER(Site.name), Site.id))
 
     @classmethod
     def of(cls, site: Site) -> Report | None:
@@ -128,6 +137,13 @@ class Component(BaseModel):
             cls.kind == kind, cls.ident == ident, cls.site.in_(site_ids)
         )
         return {one.site_id for one in query}
+
+    @classmethod
+    def on_sites(cls, kind: str, ident: str) -> list[Component]:
+        """Return a component of all connected sites that have it, each with its site, by name."""
+        query = cls.select(cls, Site, Client).join(Site).join(Client, JOIN.LEFT_OUTER)
+        query = query.where(cls.kind == report_list(kind), cls.ident == ident, *_CONNECTED)
+        return list(query.order_by(fn.LOWER(Site.name), Site.id))
 
     @classmethod
     def add_all(cls, site: Site, rows: list[dict[str, Any]]) -> None:

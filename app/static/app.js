@@ -24,7 +24,7 @@
   };
 
   const wake = (root) => {
-    root.querySelectorAll("[data-copy][hidden], [data-print][hidden], [data-refreshes][hidden]").forEach((button) => {
+    root.querySelectorAll("[data-copy][hidden], [data-print][hidden], [data-refreshes][hidden], [data-check-all][hidden]").forEach((button) => {
       button.hidden = false;
     });
   };
@@ -66,6 +66,25 @@
       if (text && span.textContent !== text) span.textContent = text;
     });
   }, 30000);
+
+  // A form with rows to select: select all of them, and name the number on the buttons.
+  const tally = (form) => {
+    const chosen = [...form.querySelectorAll("tbody input:checked")];
+    const count = chosen.reduce((sum, box) => sum + Number(box.dataset.count || 1), 0);
+    form.querySelectorAll("[data-tally]").forEach((part) => {
+      part.textContent = (count === 1 ? part.dataset.one : part.dataset.many).replace("%", count);
+    });
+  };
+  document.querySelectorAll("[data-selection]").forEach((form) => {
+    const all = form.querySelector("[data-check-all] input");
+    form.addEventListener("change", (event) => {
+      const boxes = [...form.querySelectorAll("tbody input[type=checkbox]")];
+      if (event.target === all) boxes.forEach((box) => { box.checked = all.checked; });
+      else if (all) all.checked = boxes.every((box) => box.checked);
+      tally(form);
+    });
+    tally(form);
+  });
 
   wake(document);
   document.querySelector("[data-focus]")?.focus();

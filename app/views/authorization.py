@@ -286,4 +286,7 @@ def load_change(change_id: int) -> Change:
     if change is None:
         raise NotFound("This update does not exist. Its site may have been removed.")
     load_site(change.site_id)
+    is_client = permissions.restricted_client_id(current_actor()) is not None
+    if is_client and change.requested_at is None:
+        raise NotFound("This update does not exist. Its site may have been removed.")
     return change

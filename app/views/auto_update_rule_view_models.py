@@ -10,8 +10,8 @@ from app.domain.inventory.versions import RELEASE_TYPES
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.clients import SECOND, Client
+from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
-from app.views.change_view_models import paired_sites
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def rule_choices() -> dict[str, list[tuple[str, str]]]:
     clients = [(str(one.id), one.name) for one in Client.select().order_by(Client.name)]
     return {
         "clients": [("", "Every client"), *clients],
-        "sites": [(str(site.id), site.name) for site in paired_sites()],
+        "sites": [(str(site.id), site.name) for site in _paired_sites()],
         "tags": [(text, text) for text in SiteTag.in_use().values()],
         "steps": [(step, step.capitalize()) for step in RELEASE_TYPES],
         "weekdays": [(str(day), name) for day, name in enumerate(auto_update_rules.WEEKDAYS)],
@@ -56,3 +56,8 @@ def rule_rows(only: Sequence[int] | None = None) -> list[RuleRow]:
         for one in AutoUpdateRule.listing()
         if only is None or one.id in only
     ]
+
+
+def _paired_sites() -> list[Site]:
+    """Return the sites that a rule can cover."""
+    return [site for site in Site.listing() if site.state == ACTIVE]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
-from app.domain.changes import approvals, auto_update_rules, candidates
+from app.domain.changes import approvals, auto_update_rules, candidates, proposals
 from app.domain.changes.candidates import Candidate
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
@@ -23,33 +20,16 @@ from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import utcnow
 from app.models.changes import (
-    APPROVED,
-    BAD_ENDS,
-    CANCELLED,
-    CHECKING,
     ENDED,
-    EXPIRED,
     MAY_CANCEL,
-    PROPOSED,
-    REFUSED,
-    REJECTED,
-    RUNNING,
-    STATES,
-    SUCCEEDED,
-    UNKNOWN,
-    WAITING,
     Change,
 )
-from app.models.clients import SECOND
 from app.models.reports import Component, report_list
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.protocol import from_b64u
 
 WORDPRESS_ORG = "downloads.wordpress.org"
 RELEASE_NOTES = "https://wordpress.org/documentation/wordpress-version/version-{}/"
-# Updates that are reviewed and proposed separately.
-APART = ("core_minor", "core_major", "siteagent")
-_PAGE = 30
 # The words for each state in a summary of several changes.
 IN_SUMMARY = {
     "checking": "in pre-check",
@@ -66,29 +46,6 @@ IN_SUMMARY = {
     "expired": "expired",
     "cancelled": "cancelled",
 }
-# The result filter of the list of ended changes.
-OUTCOMES = {
-    "succeeded": (SUCCEEDED,),
-    "bad": BAD_ENDS,
-    "not_done": (REFUSED, REJECTED, EXPIRED, CANCELLED),
-}
-_SEPARATOR = "|"
-
-
-@dataclass(frozen=True)
-class Queue:
-    """Changes by what they need, and one page of ended ones.
-
-    `older` is the id below which the next page starts.
-    """
-
-    to_check: list[Change]
-    to_approve: list[Change]
-    under_way: list[Change]
-    ended: list[Change]
-    outcome: str
-    older: int | None
-    is_first_page: bool
 
 
 @dataclass(frozen=True)
@@ -108,12 +65,12 @@ class ChangePage:
     hold: UpdateHold | None
     rule: AutoUpdateRule | None
     attempts: list[Change]
+    can_approve: bool
+    needs_request: bool
 
     @property
     def may_be_approved(self) -> bool:
-        is_second = not (self.is_own and self.site.approvals == SECOND)
-        may_go_on = self.change.state == PROPOSED and self.hold is None
-        return may_go_on and self.decides and is_second
+        return self.can_approve and self.hold is None
 
     @property
     def attempt(self) -> int:
@@ -155,24 +112,11 @@ class ChangePage:
     @property
     def risks(self) -> list[str]:
         """Return the names of the risks that an approver should consider."""
-        change, facts = self.change, self.change.facts
-        found = {
-            "core_major": change.permission == "core_major",
-            "core": change.kind == "core",
-            "siteagent": change.kind == "siteagent",
-            "major": change.kind != "core" and change.release_type == MAJOR,
-            "no_rollback": change.kind != "core" and facts.get("rollback") is False,
-            "active": facts.get("active") is True and change.kind in ("plugin", "theme"),
-            "approval_on_site": facts.get("approval_on_site") is True,
-            "elsewhere": bool(self.package_host) and self.package_host != WORDPRESS_ORG,
-        }
-        return [name for name, is_so in found.items() if is_so]
+        return risks_of(self.change)
 
     @property
     def package_host(self) -> str:
-        if not self.change.document:
-            return ""
-        return str(json.loads(self.change.document)["item"]["package_host"])
+        return package_host(self.change)
 
     @property
     def changelog(self) -> str:
@@ -191,22 +135,6 @@ class ChangePage:
 
 
 @dataclass(frozen=True)
-class AvailableOnSite:
-    """A site with the updates that can be proposed, and those that cannot."""
-
-    site: Site
-    candidates: list[Candidate]
-
-    @property
-    def eligible(self) -> list[Candidate]:
-        return [one for one in self.candidates if one.may_be_proposed]
-
-    @property
-    def others(self) -> list[Candidate]:
-        return [one for one in self.candidates if not one.may_be_proposed]
-
-
-@dataclass(frozen=True)
 class HistoryPage:
     """The history of one component of a site."""
 
@@ -220,26 +148,25 @@ class HistoryPage:
     held: UpdateHold | None
 
 
-def queue(client_id: int | None, outcome: str = "", before: int | None = None) -> Queue:
-    """Return the lists of the page; for client users only those of their client.
+def risks_of(change: Change) -> list[str]:
+    """Return the names of the risks of an update that its pre-check has passed."""
+    facts, host = change.facts, package_host(change)
+    found = {
+        "core_major": change.permission == "core_major",
+        "core": change.kind == "core",
+        "siteagent": change.kind == "siteagent",
+        "major": change.kind != "core" and change.release_type == MAJOR,
+        "no_rollback": change.kind != "core" and facts.get("rollback") is False,
+        "active": facts.get("active") is True and change.kind in ("plugin", "theme"),
+        "approval_on_site": facts.get("approval_on_site") is True,
+        "elsewhere": bool(host) and host != WORDPRESS_ORG,
+    }
+    return [name for name, is_so in found.items() if is_so]
 
-    `outcome` filters the ended changes. `before` is the id of the last change on the previous page.
-    """
-    outcome = outcome if outcome in OUTCOMES else ""
-    states = OUTCOMES.get(outcome, ENDED)
-    ended = Change.listing(*states, limit=_PAGE + 1, before=before, client_id=client_id)
-    under_way = Change.listing(
-        CHECKING, APPROVED, RUNNING, WAITING, UNKNOWN, limit=None, client_id=client_id
-    )
-    return Queue(
-        to_check=Change.to_check(client_id),
-        to_approve=Change.listing(PROPOSED, limit=None, client_id=client_id),
-        under_way=[one for one in under_way if not one.needs_checking],
-        ended=ended[:_PAGE],
-        outcome=outcome,
-        older=ended[_PAGE - 1].id if len(ended) > _PAGE else None,
-        is_first_page=before is None,
-    )
+
+def package_host(change: Change) -> str:
+    """Return the server that the package comes from; empty before the pre-check."""
+    return str(json.loads(change.document)["item"]["package_host"]) if change.document else ""
 
 
 def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage:
@@ -266,19 +193,9 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         else None,
         rule=auto_update_rules.would_release(change, site, now),
         attempts=Change.attempts_at(site.id, change.kind, change.ident, change.to_version),
+        can_approve=approvals.may_approve(change, me),
+        needs_request=proposals.needs_request(change),
     )
-
-
-def signature(batch: Sequence[Change]) -> str:
-    """Return a text of the states that a page shows, so that it is rendered only after a change."""
-    shown = "|".join(f"{one.id}:{one.state}:{one.digest}:{one.is_live}" for one in batch)
-    return hashlib.sha256(shown.encode()).hexdigest()[:16]
-
-
-def summary(batch: Sequence[Change]) -> str:
-    """Return the number of changes in each state: `3 succeeded, 2 waiting for approval`."""
-    counts = Counter(one.state for one in batch)
-    return ", ".join(f"{counts[state]} {IN_SUMMARY[state]}" for state in STATES if counts[state])
 
 
 def _pretty(document: str) -> str:
@@ -300,45 +217,6 @@ def _entries(change: Change) -> list[AuditEntry]:
         change.site_id, change.ident, events=STORY_EVENTS, since=change.proposed_at
     )
     return [one for one in found if entry_document(one)["facts"].get("change_id") == change.id]
-
-
-def available(sites: Sequence[Site], apart: str) -> list[AvailableOnSite]:
-    """Return the available updates of these sites, of the usual kinds or of one separate kind."""
-    now = utcnow()
-    return [
-        AvailableOnSite(site, _chosen(candidates.candidates_on_site(site, now), apart))
-        for site in sites
-    ]
-
-
-def _chosen(found: list[Candidate], apart: str) -> list[Candidate]:
-    offering = [one for one in found if one.target.available]
-    if apart:
-        return [one for one in offering if one.target.permission == apart]
-    return [one for one in offering if one.target.permission not in APART]
-
-
-def paired_sites() -> list[Site]:
-    """Return the sites for which changes can be proposed."""
-    return [site for site in Site.listing() if site.state == ACTIVE]
-
-
-def as_choice(site: Site, candidate: Candidate) -> str:
-    """Return the form value of an update, which includes the version that was shown."""
-    target = candidate.target
-    parts = (str(site.id), target.kind, target.available or "", target.ident)
-    return _SEPARATOR.join(parts)
-
-
-def from_choice(text: str) -> tuple[int, str, str, str]:
-    """Return site id, kind, version and ident of a form value.
-
-    Raises: ValueError for other values.
-    """
-    site_id, kind, to_version, ident = text.split(_SEPARATOR, 3)
-    if not (site_id.isascii() and site_id.isdigit() and len(site_id) <= 9):
-        raise ValueError(text)
-    return int(site_id), kind, to_version, ident
 
 
 def history_page(site: Site, kind: str, ident: str) -> HistoryPage:

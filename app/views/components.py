@@ -34,7 +34,7 @@ def hold(site_id: int) -> ResponseReturnValue:
             site,
             kind,
             ident,
-            until=_day(),
+            until=typed_day(),
             reason=request.form.get("hold_reason", ""),
             by=current_actor(),
             now=utcnow(),
@@ -59,7 +59,7 @@ def _named() -> tuple[str, str]:
     return kind_of(request.values.get("kind", "")[:16], ident), ident
 
 
-def _day() -> datetime | None:
+def typed_day() -> datetime | None:
     """Return the end of the typed day; None if there is none. Raises Invalid for a wrong day."""
     text = request.form.get("until", "").strip()
     if not text:

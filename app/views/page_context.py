@@ -99,8 +99,8 @@ def _places(role: str, urgent: Sequence[Item], sites: int) -> list[Place]:
 def _updates(role: str, urgent: Sequence[Item]) -> Place:
     about = {"approval", "change"} if permissions.is_allowed(role, "approve") else {"approval"}
     count = sum(one.about in about for one in urgent)
-    also = ("/auto-update-rules",)
-    return Place("/changes", "Updates", "circle-arrow-up", count, "for you", also=also)
+    also = ("/changes/", "/plugins/", "/auto-update-rules")
+    return Place("/updates", "Updates", "circle-arrow-up", count, "for you", also=also)
 
 
 def _alerts(items: Sequence[Item]) -> Place:

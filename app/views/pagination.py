@@ -22,24 +22,25 @@ class Page(Generic[Item]):
     items: Sequence[Item]
     number: int
     total: int
+    size: int = PAGE_SIZE
 
     @property
     def last(self) -> int:
-        return max(1, -(-self.total // PAGE_SIZE))
+        return max(1, -(-self.total // self.size))
 
     @property
     def first_item(self) -> int:
-        return (self.number - 1) * PAGE_SIZE + 1
+        return (self.number - 1) * self.size + 1
 
     @property
     def last_item(self) -> int:
         return self.first_item + len(self.items) - 1
 
 
-def page_of(items: Sequence[Item]) -> Page[Item]:
+def page_of(items: Sequence[Item], size: int = PAGE_SIZE) -> Page[Item]:
     """Return the page named by this request's `page`, or the nearest one."""
     asked = request.values.get("page", 1, type=row_number)
-    last = max(1, -(-len(items) // PAGE_SIZE))
+    last = max(1, -(-len(items) // size))
     number = min(max(asked, 1), last)
-    start = (number - 1) * PAGE_SIZE
-    return Page(items[start : start + PAGE_SIZE], number, len(items))
+    start = (number - 1) * size
+    return Page(items[start : start + size], number, len(items), size)

@@ -13,7 +13,9 @@ from app.views import agent_api
 
 _MOST_DIGITS = 18
 # Forms with hundreds of checkboxes. All others are limited to MAX_CONTENT_LENGTH.
-_LARGE_FORMS = frozenset({"changes.propose", "changes.approve_together", "auto_update_rules.make"})
+_LARGE_FORMS = frozenset(
+    {"updates.review", "updates.ignore", "batches.approve", "auto_update_rules.make"}
+)
 _LARGE_FORM_BYTES = 256 * 1024
 # More than a logo may have, so that the form itself can say that a file is too large.
 _UPLOADS = frozenset({"agency.upload_logo"})

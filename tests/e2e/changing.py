@@ -85,19 +85,26 @@ def invite_ben(page: Page, ben: Page, agency: RunningAura) -> None:
     expect(ben.get_by_role("link", name="Overview")).to_be_visible()
 
 
-def propose(ben: Page, agency: RunningAura, name: str, reason: str, *, apart: str = "") -> str:
-    """Ben chooses one update; the proposal's address, once the site has answered the dry run.
-
-    `apart` is the permission whose own review page offers it.
-    """
-    ben.goto(f"{agency.url}/changes/new?site=1" + (f"&apart={apart}" if apart else ""))
-    choice = ben.locator("label.tick").filter(has_text=name).locator("input")
-    assert choice.count() == 1, ben.locator("main").inner_text()
-    choice.check()
-    ben.get_by_label("Reason").fill(reason)
-    ben.get_by_role("button", name="Propose selected updates").click()
-    expect(ben.get_by_text("Waiting for approval").first).to_be_visible(timeout=_OUTCOME_WAIT_MS)
+def propose(ben: Page, agency: RunningAura, name: str, reason: str) -> str:
+    """Ben reviews one update and asks a colleague to approve it; the address of its own page."""
+    ben.goto(f"{agency.url}/updates?site=1")
+    row = ben.locator(".rows-updates tbody tr").filter(has_text=name)
+    assert row.count() == 1, ben.locator("main").inner_text()
+    row.get_by_role("button", name="Review").click()
+    request_approval(ben, reason)
+    ben.locator(".batch-groups a[href^='/changes/']").first.click()
+    expect(ben.get_by_text("Waiting for approval").first).to_be_visible()
     return ben.url
+
+
+def request_approval(ben: Page, reason: str) -> None:
+    """Ben waits for all pre-checks, and asks a colleague to approve what he reviews."""
+    button = ben.get_by_role("button", name="Request approval instead")
+    expect(button).to_be_visible(timeout=_OUTCOME_WAIT_MS)
+    expect(ben.get_by_text("Done", exact=True)).to_be_visible(timeout=_OUTCOME_WAIT_MS)
+    ben.get_by_label("Reason").fill(reason)
+    button.click()
+    expect(ben.get_by_text("Approval requested for")).to_be_visible()
 
 
 def approve(page: Page, address: str) -> None:

@@ -22,6 +22,7 @@ from tests.e2e.changing import (
     outcome,
     pair,
     propose,
+    request_approval,
     sync,
 )
 from tests.e2e.running_aura import RunningAura
@@ -72,24 +73,12 @@ def ben(browser: Browser) -> Iterator[Page]:
 
 def propose_together(ben: Page, agency: RunningAura, names: list[str], reason: str) -> str:
     """Ben chooses several; the address of the page on which they are decided about."""
-    ben.goto(f"{agency.url}/changes/new?site=1")
+    ben.goto(f"{agency.url}/updates?site=1")
     for name in names:
-        ben.locator("label.tick").filter(has_text=name).locator("input").check()
-    ben.get_by_label("Reason").fill(reason)
-    ben.get_by_role("button", name="Propose selected updates").click()
-    every_state(ben, ["Waiting for approval"] * len(names))
+        ben.locator(".rows-updates tbody tr").filter(has_text=name).get_by_role("checkbox").check()
+    ben.get_by_role("button", name=f"Review {len(names)} updates").click()
+    request_approval(ben, reason)
     return ben.url
-
-
-def every_state(page: Page, words: list[str]) -> None:
-    """Reload the page of changes proposed together until each stands as said."""
-    badges = page.locator("#changes td .badge")
-    for _ in range(60):
-        if [text.strip() for text in badges.all_inner_texts()] == words:
-            return
-        page.wait_for_timeout(1_500)
-        page.reload()
-    expect(badges).to_contain_text(words)
 
 
 def test_what_one_proposes_another_approves_and_the_site_does_just_that(
@@ -137,8 +126,8 @@ def test_a_theme_and_a_translation_are_approved_in_one_go(
     address = propose_together(ben, agency, ["Coastline", GERMAN], "Before the autumn sale")
     page.goto(address)
     album.show(page, "approve-together")
-    page.get_by_role("button", name="Approve selected updates").click()
-    every_state(page, ["Succeeded", "Succeeded"])
+    page.get_by_role("button", name="Approve and install 2 updates").click()
+    expect(page.get_by_text("All updated: 2 updates")).to_be_visible(timeout=180_000)
     assert look(shop, "return wp_get_theme('coastline')->get('Version');") == "1.3.0"
     german = "return is_file(WP_LANG_DIR . '/plugins/contact-desk-de_DE.mo');"
     assert look(shop, german) is True
@@ -240,7 +229,7 @@ def test_siteagent_itself_is_updated_and_still_answers(
     look(shop, "delete_site_transient('update_plugins'); return 1;")
     allow(wp_admin, shop, "siteagent")
     sync(page, agency)
-    address = propose(ben, agency, "SiteAgent", "Learns something new", apart="siteagent")
+    address = propose(ben, agency, "SiteAgent", "Learns something new")
     album.show(ben, "proposal-siteagent")
     approve(page, address)
     outcome(page, "Succeeded")
@@ -257,13 +246,13 @@ def test_a_minor_release_of_wordpress_is_reviewed_apart(
     invite_ben(page, ben, agency)
     step = core(RealWordPress(shop))
     release(RealWordPress(shop), step["to"], step["to"])
-    ben.goto(f"{agency.url}/changes/new?site=1&apart=core_minor")
+    ben.goto(f"{agency.url}/updates/blocked?site=1")
     expect(ben.locator("main")).to_contain_text("Not allowed on this site")
     expect(ben.locator("main")).to_contain_text("WordPress updates this automatically")
     look(shop, "return update_site_option('auto_update_core_minor', 'disabled');")
     allow(wp_admin, shop, "core_minor")
     sync(page, agency)
-    address = propose(ben, agency, "WordPress", "Security release", apart="core_minor")
+    address = propose(ben, agency, "WordPress Core", "Security release")
     album.show(ben, "proposal-core")
     approve(page, address)
     outcome(page, "Succeeded")

@@ -224,7 +224,7 @@ def test_an_open_page_learns_that_a_colleague_decided(as_ana, proposed):
 def test_what_was_proposed_together_refreshes_when_a_state_has_changed(
     as_ana, proposed, fake, config, today, ben
 ):
-    page = as_ana.get(f"/changes/together/{proposed.batch}").text
+    page = as_ana.get(f"/updates/{proposed.batch}").text
     refresh = re.search(r'hx-get="([^"]+)" hx-trigger="every 30s"', page).group(1)
     same = as_ana.get(refresh.replace("&amp;", "&"))
     assert (same.status_code, same.text) == (204, "")
@@ -232,20 +232,20 @@ def test_what_was_proposed_together_refreshes_when_a_state_has_changed(
     part = as_ana.get(refresh.replace("&amp;", "&"))
     assert part.status_code == 200
     assert "<h1>" not in part.text
-    assert "Approved, queued" in part.text
+    assert "Not started" in part.text
     assert "1 queued" in part.text.split('hx-swap-oob="innerHTML"', 1)[1]
     assert "every 3s" in part.text
     fake.clock.now = utcnow()
     run_change(Change.get_by_id(proposed.id), fake, config)
-    ended = as_ana.get(f"/changes/together/{proposed.batch}").text
+    ended = as_ana.get(f"/updates/{proposed.batch}").text
     assert "1 succeeded" in ended
     assert "data-poll" not in ended
 
 
 def test_what_went_together_is_approved_together(as_ana, proposed, fake, config):
-    page = as_ana.get(f"/changes/together/{proposed.batch}").text
-    assert f'value="{proposed.id}:{proposed.digest}" hx-preserve checked' in page
-    path = f"/changes/together/{proposed.batch}/approve"
+    page = as_ana.get(f"/updates/{proposed.batch}").text
+    assert f'name="seen" value="{proposed.id}:{proposed.digest}"' in page
+    path = f"/updates/{proposed.batch}/approve"
     assert as_ana.post(path, data={}).status_code == 409
     assert as_ana.post(path, data={"seen": "x"}).status_code == 409
     assert as_ana.post(path, data={"seen": f"{proposed.id}:{'0' * 64}"}).status_code == 409
@@ -253,7 +253,7 @@ def test_what_went_together_is_approved_together(as_ana, proposed, fake, config)
     assert answer.status_code == 303
     assert state(proposed) == APPROVED
     unknown = "00000000-0000-4000-8000-000000000000"
-    assert as_ana.get(f"/changes/together/{unknown}").status_code == 404
+    assert as_ana.get(f"/updates/{unknown}").status_code == 404
 
 
 # ---- what came of it ----
@@ -277,8 +277,8 @@ def test_a_failure_asks_somebody_to_look_and_lets_others_go_on_then(as_ana, ende
     change = ended(("failed", "version_wrong_after"))
     text = as_ana.get(f"/changes/{change.id}").text
     assert "Failed: another version than approved was installed afterwards" in text
-    assert "Needs checking" in as_ana.get("/changes").text
-    assert "No updates to propose" in as_ana.get(f"/changes/new?site={today.id}").text
+    assert "Needs checking" in as_ana.get("/updates/done").text
+    assert "1 update is blocked" in as_ana.get(f"/updates?site={today.id}").text
     path = f"/changes/{change.id}/close"
     assert as_ana.post(path, data={"note": ""}).status_code == 422
     assert as_ana.post(path, data={"note": "put 5.3 back by hand"}).status_code == 303
@@ -291,7 +291,7 @@ def test_a_rollback_says_what_stays(as_ana, ended):
     text = as_ana.get(f"/changes/{change.id}").text
     assert "Rolled back: the new version crashed the site" in text
     assert "Database changes made by 5.3.1 were not undone." in text
-    assert "Propose update again" in text
+    assert "Review updates of this site" in text
 
 
 def test_an_unknown_outcome_polls_until_it_is_settled(as_ana, proposed, ana, fake, config):
@@ -321,11 +321,13 @@ def test_a_refused_dry_run_says_everything_that_did_not_hold(as_ana, today, ben,
 
 
 def test_the_queue_shows_each_change_where_it_belongs(as_cleo, as_ana, proposed, ana):
-    assert "Waiting for approval" in as_cleo.get("/changes").text
+    link = f'href="/changes/{proposed.id}"'
+    assert link in as_cleo.get("/updates/waiting").text
     approve_as(as_ana, proposed)
-    assert "Approved, queued" in as_cleo.get("/changes").text
+    assert link not in as_cleo.get("/updates/waiting").text
+    assert "Approved, queued" in as_cleo.get("/updates/running").text
     proposals.cancel_change(Change.get_by_id(proposed.id), by=ana, now=utcnow())
-    assert "Cancelled" in as_cleo.get("/changes").text
+    assert "Cancelled" in as_cleo.get("/updates/done").text
 
 
 def test_hostile_names_stay_text(as_ana, paired, ben, fake, config):
@@ -333,7 +335,7 @@ def test_hostile_names_stay_text(as_ana, paired, ben, fake, config):
     fake.report["plugins"][0]["name"] = HOSTILE
     read_report(paired, fake, config=config)
     change = check(propose(paired, ben, fake.clock(), reason=HOSTILE), fake, config)
-    pages = (f"/changes/{change.id}", "/changes", f"/changes/together/{change.batch}")
+    pages = (f"/changes/{change.id}", "/updates/waiting", f"/updates/{change.batch}")
     for path in (*pages, f"/sites/{paired.id}/component?kind=plugin&ident={AKISMET}", "/audit"):
         text = as_ana.get(path).text
         assert "<img src=x" not in text

@@ -34,7 +34,10 @@ def later_successes(change: Change, count: int) -> None:
     row = change.__data__ | {"state": "succeeded", "is_incident": False, "outcome_reason": ""}
     del row["id"]
     for number in range(count):
-        Change.create(**row | {"op_id": f"later-{number}", "name": f"Later {number}"})
+        Change.create(
+            **row
+            | {"op_id": f"later-{number}", "batch": f"later-{number}", "name": f"Later {number}"}
+        )
 
 
 def listed(text: str, card: str) -> list[str]:
@@ -48,14 +51,14 @@ def listed(text: str, card: str) -> list[str]:
 @pytest.mark.parametrize("plays", [("rolled_back", "fatal_after"), ("failed", "inactive_after")])
 def test_it_stays_listed_however_much_ends_after_it(as_ana, ended, plays):
     change = ended(plays)
-    later_successes(change, 40)
-    assert listed(as_ana.get("/changes").text, "to-check") == ["Akismet"]
-    assert "waiting for you" in as_ana.get("/account").text
+    later_successes(change, 60)
+    assert listed(as_ana.get("/updates/done").text, "to-check") == ["Akismet"]
+    assert "for you" in as_ana.get("/account").text
     path = f"/changes/{change.id}/close"
     assert as_ana.post(path, data={"note": "shop works"}).status_code == 303
-    text = as_ana.get("/changes").text
+    text = as_ana.get("/updates/done").text
     assert listed(text, "to-check") == []
-    assert "Akismet" not in listed(text, "ended")
+    assert "Akismet 5.3.1" not in listed(text, "batches")
     assert "Checked by Ana" in as_ana.get(f"/changes/{change.id}").text
     assert as_ana.post(path, data={"note": "again"}).status_code == 409
 
@@ -83,30 +86,32 @@ def test_one_who_may_only_look_sees_it_and_gets_no_button(as_cleo, ended):
 
 def test_what_succeeded_needs_no_checking(as_ana, ended):
     change = ended(("succeeded", ""))
-    assert listed(as_ana.get("/changes").text, "to-check") == []
+    assert listed(as_ana.get("/updates/done").text, "to-check") == []
     assert as_ana.post(f"/changes/{change.id}/close", data={"note": "x"}).status_code == 409
 
 
 def test_everything_that_ended_is_found_page_by_page_and_by_its_result(as_ana, ended):
     change = ended(("rolled_back", "fatal_after"))
     later_successes(change, 65)
-    found, path, pages = [], "/changes", 0
+    found, path, pages = [], "/updates/done", 0
     while path:
         text = as_ana.get(path).text
-        found += listed(text, "ended")
-        older = re.search(r'<a href="([^"]+)">Older</a>', text)
-        path = older.group(1).replace("&amp;", "&").partition("#")[0] if older else ""
+        found += listed(text, "batches")
+        older = re.search(r'href="([^"]+)"><span>Next page</span>', text)
+        path = older.group(1).replace("&amp;", "&") if older else ""
         pages += 1
     assert pages == 3
-    assert sorted(found) == sorted(["Akismet", *(f"Later {number}" for number in range(65))])
-    assert listed(as_ana.get("/changes?outcome=bad").text, "ended") == ["Akismet"]
-    assert "No updates with this result." in as_ana.get("/changes?outcome=not_done").text
+    assert sorted(found) == sorted(
+        ["Akismet 5.3.1", *(f"Later {number} 5.3.1" for number in range(65))]
+    )
+    assert listed(as_ana.get("/updates/done?outcome=bad").text, "batches") == ["Akismet 5.3.1"]
+    assert "No updates with this result." in as_ana.get("/updates/done?outcome=not_done").text
 
 
-@pytest.mark.parametrize("query", ["?outcome=nonsense", "?before=x", "?before=" + "9" * 30])
+@pytest.mark.parametrize("query", ["?outcome=nonsense", "?page=x", "?page=0", "?page=" + "9" * 30])
 def test_a_page_that_does_not_exist_is_the_first_one(as_ana, ended, query):
     ended(("rolled_back", "fatal_after"))
-    assert listed(as_ana.get(f"/changes{query}").text, "ended") == ["Akismet"]
+    assert listed(as_ana.get(f"/updates/done{query}").text, "batches") == ["Akismet 5.3.1"]
 
 
 # ---- what the evidence says of it ----

@@ -20,7 +20,7 @@ ROUTES = {
     "alerts.close": "/alerts/4711/close",
     "audit.seen": "/audit/verifications/4711/seen",
     "changes.approve": "/changes/4711/approve",
-    "changes.approve_together": f"/changes/together/{UUID(int=4711)}/approve",
+    "batches.approve": f"/updates/{UUID(int=4711)}/approve",
     "changes.close": "/changes/4711/close",
     "changes.reject": "/changes/4711/reject",
     "clients.merge": "/clients/4711/merge",

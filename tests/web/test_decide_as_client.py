@@ -57,7 +57,7 @@ def approve_as(person, change):
 
 
 def test_she_sees_her_sites_and_no_trace_of_others(as_dora, hers, others):
-    for path in ("/", "/sites?q=Florist", "/changes"):
+    for path in ("/", "/sites?q=Florist", "/updates/waiting"):
         text = as_dora.get(path).text
         assert FLORIST not in text
         assert "florist" not in text.replace("q=Florist", "").replace('value="Florist"', "")
@@ -86,7 +86,7 @@ def test_everything_about_another_clients_site_is_not_found(app, as_dora, hers, 
 def test_what_was_proposed_together_shows_her_part_alone(as_dora, hers, others, ben, fake, config):
     mine = check(propose(hers, ben, fake.clock()), fake, config)
     Change.update(batch=others.batch).where(Change.id == mine.id).execute()
-    text = as_dora.get(f"/changes/together/{others.batch}").text
+    text = as_dora.get(f"/updates/{others.batch}").text
     assert "Akismet" in text
     assert FLORIST not in text
     assert FLORIST not in as_dora.get(f"/changes/{mine.id}").text
@@ -98,7 +98,8 @@ def test_what_concerns_the_agency_is_not_hers(as_dora, hers):
         f"/sites/{hers.id}/audit",
         "/auto-update-rules",
         "/team",
-        "/changes/new",
+        "/updates/blocked",
+        f"/plugins/plugin?ident={AKISMET}",
     ):
         assert as_dora.get(path).status_code == 403
     text = as_dora.get(f"/sites/{hers.id}").text

@@ -49,9 +49,17 @@ NEEDS = {
     "connections.follow": "keys",
     "connections.server_login": "keys",
     "connections.keep_server_login": "keys",
-    "changes.index": "see",
-    "changes.new": "propose",
-    "changes.propose": "propose",
+    "updates.index": "see",
+    "updates.batches": "see",
+    "updates.blocked": "overview",
+    "updates.review": "propose",
+    "updates.ignore": "propose",
+    "batches.show": "see",
+    "batches.progress": "see",
+    "batches.approve": "decide",
+    "batches.ask": "propose",
+    "batches.stop": "propose",
+    "plugins.show": "overview",
     "changes.show": "see",
     "changes.progress": "see",
     "changes.approve": "decide",
@@ -61,11 +69,8 @@ NEEDS = {
     "clients.edit": "pair",
     "clients.merge": "auto_update_rules",
     "clients.rename": "pair",
-    "changes.together": "see",
     "sites.edit": "pair",
     "sites.edit_page": "pair",
-    "changes.together_progress": "see",
-    "changes.approve_together": "decide",
     "components.history": "see",
     "components.hold": "propose",
     "components.release": "propose",
@@ -132,7 +137,7 @@ MAY = {
 
 def ask(person, app, endpoint):
     rule = next(app.url_map.iter_rules(endpoint))
-    named = {"token": "x", "batch": UUID(int=4711)}
+    named = {"token": "x", "batch": UUID(int=4711), "tab": "waiting", "kind": "plugin"}
     values = {name: named.get(name, 4711) for name in rule.arguments}
     method = "POST" if "POST" in rule.methods else "GET"
     path = app.url_map.bind("localhost").build(endpoint, values, method)

@@ -164,7 +164,7 @@ def test_another_role_ends_what_was_open_under_the_old_one(app, as_ana, as_cleo,
     assert as_cleo.get("/").status_code == 303
     again = app.test_client()
     again.signs_in("cleo@agency.example", PASSWORD)
-    assert again.get("/changes/new").status_code == 200
+    assert again.get("/updates").status_code == 200
     said = as_ana.get("/audit").text
     assert "<strong>Cleo</strong> from viewer to operator. Their sessions ended." in said
 

@@ -19,7 +19,7 @@ def forbidden(today, fake, config):
 
 @pytest.mark.parametrize(
     "path",
-    ["/sites/{}", "/sites/{}/component?kind=plugin&ident=" + AKISMET, "/changes/new?site={}"],
+    ["/sites/{}", "/sites/{}/component?kind=plugin&ident=" + AKISMET],
 )
 def test_the_reason_links_to_the_screen_and_offers_a_sync(as_ben, forbidden, path):
     text = as_ben.get(path.format(forbidden.id)).text

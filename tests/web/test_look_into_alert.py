@@ -73,7 +73,7 @@ def test_a_critical_alert_is_on_every_page_until_it_is_resolved(
     as_ben, as_dora, paired: Site, ana: Actor
 ) -> None:
     alert = raise_one(paired, alerts.AUDIT_LOG_LOST)
-    paths = ("/sites", "/changes", "/account", "/audit", f"/sites/{paired.id}")
+    paths = ("/sites", "/updates", "/account", "/audit", f"/sites/{paired.id}")
     for path in paths:
         assert 'class="alert-bar"' in as_ben.get(path).text
     assert 'class="alert-bar"' not in as_dora.get("/sites").text

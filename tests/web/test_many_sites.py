@@ -58,15 +58,6 @@ def test_a_page_that_is_not_there_is_the_nearest(
     assert f"Site {shown}" in as_ana.get(f"/sites?page={asked}").text
 
 
-def test_updates_of_every_site_can_be_proposed(as_ana: Any, many: None) -> None:
-    first = as_ana.get("/changes/new").text
-    assert f"Sites 1 to {PAGE_SIZE} of {MANY}" in first
-    assert "Next page" in first
-    assert (
-        f"Sites {2 * PAGE_SIZE + 1} to {MANY} of {MANY}" in as_ana.get("/changes/new?page=3").text
-    )
-
-
 def test_a_rule_can_name_every_site(as_ana: Any, many: None) -> None:
     assert len(names(as_ana.get("/auto-update-rules").text)) == MANY
 

@@ -17,11 +17,8 @@ from tests.support.fake_changes import SITEAGENT
 from tests.support.fakes import FakeSite
 
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
-WANT = f"{{}}|plugin|5.3.1|{AKISMET}"
-
-
-def want(site, ident=AKISMET, to="5.3.1"):
-    return f"{site.id}|plugin|{to}|{ident}"
+WANT = f"plugin|{AKISMET}|5.3|5.3.1"
+CORE_MINOR = "core|core|6.8.1|6.8.2"
 
 
 def core_update(version, kind):
@@ -45,7 +42,7 @@ def test_the_sites_page_says_what_may_be_updated_and_why_not(as_ben, today, fake
     text = as_ben.get(f"/sites/{today.id}").text
     assert "Requires PHP 8.4. The site has 8.2.36." in text
     assert "WordPress updates this automatically." in text
-    assert "Propose updates" in text
+    assert "Review updates" in text
 
 
 def test_a_site_that_tells_nothing_of_its_owners_wishes_allows_nothing(
@@ -55,31 +52,37 @@ def test_a_site_that_tells_nothing_of_its_owners_wishes_allows_nothing(
     read_report(paired, fake, config=config)
     text = as_ben.get(f"/sites/{paired.id}").text
     assert "owner allows plugin updates. Update SiteAgent." in text
-    assert "Propose updates" not in text
+    assert "Review updates" not in text
 
 
 def test_what_cannot_be_proposed_is_listed_with_its_reasons(as_ben, today, fake, config):
     fake.report["agent"]["permissions"]["plugins"] = False
     read_report(today, fake, config=config)
-    text = as_ben.get(f"/changes/new?site={today.id}").text
-    assert "No updates to propose" in text
-    assert "Not allowed on this site: plugin updates. Turn this on" in text
+    text = as_ben.get(f"/updates?site={today.id}").text
+    assert "1 update is blocked" in text
+    assert 'name="want"' not in text
+    blocked = as_ben.get("/updates/blocked").text
+    assert "1 blocked update" in blocked
+    assert "Not allowed on this site: plugin updates. Turn this on" in blocked
+    assert "Turn on in wp-admin" in blocked
 
 
 # ---- it works ----
 
 
-def test_an_update_is_proposed_and_its_page_follows_it(as_ben, today, fake, config, jobs):
-    page = as_ben.get(f"/changes/new?site={today.id}&component={AKISMET}").text
-    assert f'value="{want(today)}" checked' in page
-    answer = as_ben.post(
-        f"/changes/new?site={today.id}", data={"want": want(today), "reason": "closes a hole"}
-    )
+def test_an_update_is_reviewed_and_its_page_follows_it(as_ben, today, fake, config, jobs):
+    page = as_ben.get(f"/updates?site={today.id}").text
+    assert f'value="{WANT}"' in page
+    answer = as_ben.post("/updates/review", data={"want": WANT, "site": today.id})
     assert answer.status_code == 303
     change = Change.get()
-    assert answer.location.endswith(f"/changes/{change.id}")
+    assert answer.location.endswith(f"/updates/{change.batch}")
     assert jobs.names() == ["check_change"]
-    assert (change.proposer, change.reason) == ("Ben", "closes a hole")
+    assert (change.proposer, change.requested_at) == ("Ben", None)
+    review = as_ben.get(answer.location).text
+    assert "Pre-checks: 0 of 1 answered" in review
+    assert "every 3s" in review
+    assert "Approve and update" not in review
     shown = as_ben.get(f"/changes/{change.id}").text
     assert "Pre-check on the site" in shown
     assert "data-poll" in shown
@@ -91,6 +94,7 @@ def test_an_update_is_proposed_and_its_page_follows_it(as_ben, today, fake, conf
     assert "every 3s" not in shown
     assert "It is active: visitors see the new version immediately." in shown
     assert "wordpress.org/plugins/akismet/#developers" in shown
+    assert "Approve and update 1 site" in as_ben.get(answer.location).text
 
 
 def test_several_sites_at_once_share_a_page(as_ben, today, ana, fake, config):
@@ -98,14 +102,21 @@ def test_several_sites_at_once_share_a_page(as_ben, today, ana, fake, config):
     there = FakeSite(other.url, fake.clock, report())
     pair(other, there, by=ana, config=config)
     read_report(other, there, config=config)
-    page = as_ben.get("/changes/new").text
-    assert "Bakery" in page
-    assert "Florist" in page
-    answer = as_ben.post("/changes/new", data={"want": [want(today), want(other)]})
-    assert re.search(r"/changes/together/[0-9a-f-]{36}$", answer.location)
+    page = as_ben.get("/updates").text
+    assert "2 updates on 2 sites" in page
+    by_site = as_ben.get("/updates?by=site").text
+    assert "Bakery" in by_site
+    assert "Florist" in by_site
+    answer = as_ben.post("/updates/review", data={"want": WANT})
+    assert re.search(r"/updates/[0-9a-f-]{36}$", answer.location)
     both = as_ben.get(answer.location).text
-    assert "2 updates proposed together" in both
-    assert Change.select().count() == 2
+    assert "Update Akismet to 5.3.1 on 2 sites" in both
+    assert {change.site_id for change in Change.select()} == {today.id, other.id}
+
+
+def test_all_updates_of_a_site_are_reviewed_together(as_ben, today):
+    as_ben.post("/updates/review", data={"want": f"site:{today.id}"})
+    assert Change.get().ident == AKISMET
 
 
 def test_siteagent_itself_is_reviewed_apart_with_its_own_risks(as_ben, today, fake, config):
@@ -113,19 +124,20 @@ def test_siteagent_itself_is_reviewed_apart_with_its_own_risks(as_ben, today, fa
     update = {**fake.report["updates"]["plugins"][0], "id": SITEAGENT, "version": "0.2.0"}
     fake.report["updates"]["plugins"].append(update)
     read_report(today, fake, config=config)
-    choice = f"{today.id}|siteagent|0.2.0|{SITEAGENT}"
-    assert SITEAGENT not in as_ben.get(f"/changes/new?site={today.id}").text
-    page = as_ben.get(f"/changes/new?site={today.id}&apart=siteagent").text
-    assert f'value="{choice}"' in page
-    assert "If the new SiteAgent does not respond" in page
-    assert "Aura sends no code" in page
-    made = as_ben.post("/changes/new", data={"want": choice, "reason": ""})
-    change = Change.get()
+    choice = f"siteagent|{SITEAGENT}|0.1.0|0.2.0"
+    page = as_ben.get("/updates").text
+    assert f'name="only" value="{choice}"' in page
+    assert f'name="want" value="{choice}"' not in page
+    as_ben.post("/updates/review", data={"want": f"site:{today.id}"})
+    assert [change.ident for change in Change.select()] == [AKISMET]
+    made = as_ben.post("/updates/review", data={"only": choice, "want": WANT})
+    change = Change.get(Change.ident == SITEAGENT)
     fake.clock.now = utcnow()
     check(change, fake, config)
-    shown = as_ben.get(made.location).text
+    assert "the site restores the old one" in as_ben.get(made.location).text
+    shown = as_ben.get(f"/changes/{change.id}").text
     assert "SiteAgent itself" in shown
-    assert "the site restores the old one" in shown
+    assert "If the new SiteAgent does not respond" in shown
     assert "agent.update" in shown
     # Its history is one, whichever list somebody comes from.
     for kind in ("plugin", "siteagent"):
@@ -142,28 +154,24 @@ def test_wordpress_itself_is_reviewed_apart(as_ben, today, fake, config):
     available_updates = [core_update("6.8.2", "minor"), core_update("6.9", "major")]
     fake.report["updates"]["core"] = available_updates
     read_report(today, fake, config=config)
-    usual = as_ben.get(f"/changes/new?site={today.id}").text
-    assert "core|6.8.2|core" not in usual
-    minor = as_ben.get(f"/changes/new?site={today.id}&apart=core_minor").text
-    assert "|core|6.8.2|core" in minor
-    assert "|core|6.9|core" not in minor
-    assert "without keeping a copy" in minor
-    major = as_ben.get(f"/changes/new?site={today.id}&apart=core_major").text
-    assert "Test it on a staging copy" in major
-    mixed = [want(today), f"{today.id}|core|6.8.2|core"]
-    assert as_ben.post("/changes/new", data={"want": mixed}).status_code == 422
-    as_ben.post(
-        f"/changes/new?site={today.id}&apart=core_minor",
-        data={"want": f"{today.id}|core|6.8.2|core"},
-    )
-    assert Change.get().permission == "core_minor"
-
-
-def test_a_time_to_run_is_part_of_the_plan(as_ben, today):
-    as_ben.post("/changes/new", data={"want": want(today), "hours": "12", "days": "1"})
+    page = as_ben.get("/updates").text
+    for version in ("6.8.2", "6.9"):
+        assert f'name="only" value="core|core|6.8.1|{version}"' in page
+        assert f'name="want" value="core|core|6.8.1|{version}"' not in page
+    assert as_ben.post("/updates/review", data={"want": [WANT, CORE_MINOR]}).status_code == 422
+    made = as_ben.post("/updates/review", data={"only": CORE_MINOR})
     change = Change.get()
-    assert (change.not_after - change.not_before).days == 1
-    assert (change.not_before - change.proposed_at).total_seconds() == pytest.approx(12 * 3600, 5)
+    assert change.permission == "core_minor"
+    fake.clock.now = utcnow()
+    check(change, fake, config)
+    assert "without keeping a copy" in as_ben.get(made.location).text
+    Change.update(state="cancelled").execute()
+    fake.report["updates"]["core"] = [core_update("6.9", "major")]
+    read_report(today, fake, config=config)
+    made = as_ben.post("/updates/review", data={"only": "core|core|6.8.1|6.9"})
+    fake.clock.now = utcnow()
+    check(Change.get(Change.to_version == "6.9"), fake, config)
+    assert "Test it on a staging copy" in as_ben.get(made.location).text
 
 
 # ---- what cannot be used ----
@@ -174,39 +182,39 @@ def test_a_time_to_run_is_part_of_the_plan(as_ben, today):
     [
         ({}, 422),
         ({"want": "x"}, 422),
-        ({"want": "x|plugin|1|a.php"}, 422),
-        ({"want": "9" * 30 + "|plugin|1|a.php"}, 422),
-        ({"want": "4711|plugin|1|a.php"}, 404),
-        ({"want": "{site}|plugin|9.9|akismet/akismet.php"}, 409),
-        ({"want": "{site}|dropin|5.3.1|object-cache.php"}, 409),
-        ({"want": WANT, "days": "99"}, 422),
-        ({"want": WANT, "days": "x"}, 422),
-        ({"want": WANT, "hours": "-1"}, 422),
-        ({"want": WANT, "reason": "x" * 501}, 422),
+        ({"want": "site:x"}, 422),
+        ({"want": "site:" + "9" * 30}, 422),
+        ({"want": "odd|akismet/akismet.php|5.3|5.3.1"}, 422),
+        ({"want": "dropin|object-cache.php|2|5.3.1"}, 422),
+        ({"want": "site:4711"}, 409),
+        ({"want": f"plugin|{AKISMET}|5.3|9.9"}, 409),
+        ({"want": WANT, "site": "4711"}, 409),
     ],
 )
 def test_what_no_form_of_ours_sent_is_refused(as_ben, today, form, status):
-    form = {
-        name: value.replace("{site}", str(today.id)).replace("{}", str(today.id))
-        for name, value in form.items()
-    }
-    assert as_ben.post("/changes/new", data=form).status_code == status
+    assert as_ben.post("/updates/review", data=form).status_code == status
     assert Change.select().count() == 0
 
 
-def test_a_second_click_is_told_that_it_is_proposed(as_ben, today):
-    as_ben.post("/changes/new", data={"want": want(today)})
-    assert as_ben.post("/changes/new", data={"want": want(today)}).status_code == 409
+def test_a_second_click_is_told_that_it_is_in_progress(as_ben, today):
+    as_ben.post("/updates/review", data={"want": WANT})
+    again = as_ben.post("/updates/review", data={"want": WANT})
+    assert again.status_code == 409
+    assert "in progress" in again.text
     assert Change.select().count() == 1
 
 
 def test_one_who_may_only_look_sees_and_proposes_nothing(as_cleo, today, proposed):
-    assert as_cleo.get("/changes/new").status_code == 403
-    assert as_cleo.post("/changes/new", data={"want": want(today)}).status_code == 403
-    assert "Propose updates" not in as_cleo.get(f"/sites/{today.id}").text
+    listed = as_cleo.get("/updates").text
+    assert 'name="want"' not in listed
+    assert "Review" not in listed
+    for path in ("/updates/review", "/updates/ignore"):
+        assert as_cleo.post(path, data={"want": WANT}).status_code == 403
+    assert "Review updates" not in as_cleo.get(f"/sites/{today.id}").text
     shown = as_cleo.get(f"/changes/{proposed.id}").text
     assert "A team member with the owner or operator role decides." in shown
     assert "/approve" not in shown
+    assert "/approve" not in as_cleo.get(f"/updates/{proposed.batch}").text
 
 
 def test_a_change_of_a_removed_site_is_gone(as_ben, proposed, today):

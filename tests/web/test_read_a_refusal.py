@@ -128,5 +128,5 @@ def test_a_conflict_leads_back_to_the_page_it_began_on(as_ana, proposed):
 
 
 def test_a_refused_link_offers_no_way_back_to_itself(as_ana):
-    answer = as_ana.get("/sites/4711", headers={"Referer": "http://localhost/changes"})
+    answer = as_ana.get("/sites/4711", headers={"Referer": "http://localhost/updates"})
     assert "Back to the page" not in answer.text

@@ -10,7 +10,7 @@ from app.models.available_updates import AvailableUpdate
 from app.models.base import db, utcnow
 from app.models.reports import Report
 from app.models.sites import Site
-from tests.support.factories import make_site
+from tests.support.factories import AKISMET, make_site
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_figures_count_what_they_name_and_lead_there(as_ana, ana, today, jobs):
     add_sites(ana, 4)
     text = as_ana.get("/").text
     assert figures(text) == ["5", "9", "0", "1"]
-    for path in ("/sites", "/sites?state=updates", "/changes#ended", "/sites?state=old_php"):
+    for path in ("/sites", "/sites?state=updates", "/updates/done", "/sites?state=old_php"):
         assert f'class="figure" href="{path}"' in text
 
 
@@ -70,8 +70,10 @@ def test_the_most_widespread_update_comes_first_and_can_be_proposed(as_ana, as_c
     add_sites(ana, 3)
     listed = re.findall(r'class="cell-name"[^>]*>([^<]+)<', as_ana.get("/").text)
     assert listed == ["Shop", "Akismet"]
-    assert 'href="/changes/new?component=shop/shop.php"' in as_ana.get("/").text
-    assert "/changes/new" not in as_cleo.get("/").text
+    assert 'href="/plugins/plugin?ident=shop/shop.php"' in as_ana.get("/").text
+    link = f"/plugins/plugin?ident={AKISMET}"
+    assert "/updates/review" in as_ana.get(link).text
+    assert "/updates/review" not in as_cleo.get(link).text
 
 
 def test_decisions_and_results_of_the_last_day_are_told(as_ana, as_dora, today):

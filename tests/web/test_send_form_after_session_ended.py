@@ -57,7 +57,7 @@ def test_what_was_typed_is_sent_after_signing_in_and_by_hand(as_ana, jobs):
 def test_boxes_with_one_name_are_all_kept_and_so_is_the_address(as_ana, today):
     as_ana.token()
     end_session()
-    path = f"/changes/new?site={today.id}"
+    path = f"/sites/{today.id}/component/hold?x=1"
     ended = as_ana.post(path, data={"want": ["1|plugin|5.3.1|a", "1|plugin|2|b"], "days": "3"})
     back = sign_in(as_ana, ended.text)
     assert f'action="{path}"' in back.text
@@ -103,8 +103,8 @@ def test_passwords_and_long_forms_are_not_carried_and_the_page_says_so(as_ana, f
 
 def test_a_page_that_was_asked_for_comes_after_signing_in(as_ana):
     end_session()
-    answer = as_ana.get("/changes")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?next=/changes")
+    answer = as_ana.get("/updates")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?next=/updates")
     assert "Your session has ended" in as_ana.get(answer.headers["Location"]).text
     assert "Your session has ended" not in as_ana.get("/sign-in").text
 

@@ -90,7 +90,7 @@ def pages(proposed: Change, today: Site, ana: Actor, cleo: Actor) -> list[str]:
         "/audit/exports",
         f"/alerts/{Alert.get().id}",
         f"/changes/{proposed.id}",
-        "/changes/new",
+        "/updates",
         f"/clients/{client.id}/report",
         "/team",
         f"/team/{gone.id}/erase",
@@ -162,8 +162,8 @@ def test_a_body_larger_than_any_form_of_its_route_is_not_read(as_ana: Any, path:
 
 
 def test_a_form_with_hundreds_of_boxes_is_taken(as_ana: Any, today: Site) -> None:
-    many = [f"{today.id}|plugin|1.{number}|{'p' * 280}/p.php" for number in range(201)]
-    assert as_ana.post("/changes/new", data={"want": many}).status_code == 422
+    many = [f"plugin|{'p' * 280}/p.php|1.0|1.{number}" for number in range(201)]
+    assert as_ana.post("/updates/review", data={"want": many}).status_code == 409
 
 
 @pytest.mark.parametrize(

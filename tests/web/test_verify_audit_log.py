@@ -56,7 +56,7 @@ def test_a_reading_that_was_lost_claims_nothing(as_ana, site):
 
 
 def test_what_is_wrong_stands_on_every_page_until_an_owner_looked(as_ana, as_cleo, found):
-    for path in ("/", "/changes", "/audit", "/account"):
+    for path in ("/", "/updates", "/audit", "/account"):
         for person in (as_ana, as_cleo):
             assert "The audit log has been changed" in person.get(path).text
     assert "Entry 1: its text was changed" in as_ana.get("/").text

@@ -24,7 +24,7 @@ from app.models.accounts import CLIENT
 from app.models.auto_update_rules import UpdateHold
 from app.models.base import transaction
 from app.models.changes import PROPOSED, REJECTED, Change
-from app.models.clients import SELF, THEMSELVES
+from app.models.clients import SECOND, SELF, THEMSELVES
 from app.models.reports import Component, report_list
 from app.models.sites import Site
 from app.protocol import b64u
@@ -74,6 +74,19 @@ def can_decide(by: Actor, site: Site) -> bool:
     if site.approvals == THEMSELVES:
         return by.role == CLIENT and permissions.can_see_site(by, site)
     return by.role != CLIENT
+
+
+def may_approve(change: Change, by: Actor) -> bool:
+    """Whether this person may approve the change; `_release` checks again under the lock."""
+    site = change.site
+    if change.state != PROPOSED or not permissions.is_allowed(by.role, "decide"):
+        return False
+    if not can_decide(by, site):
+        return False
+    if site.approvals == SELF:
+        return True
+    is_own = change.proposed_by_id is not None and change.proposed_by_id == by.id
+    return change.requested_at is not None and not (site.approvals == SECOND and is_own)
 
 
 def _release(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +11,24 @@ from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.inventory.eligibility import (
+    SEPARATE_KINDS,
     STALE_AFTER,
     ActiveHold,
     Reason,
     SiteFacts,
     passing_reasons,
 )
+from app.domain.sites import holds
 from app.models.auto_update_rules import UpdateHold
-from app.models.available_updates import BLOCKED, AvailableUpdate, UpdateFilter, UpdateKey
+from app.models.available_updates import (
+    BLOCKED,
+    READY,
+    AvailableUpdate,
+    UpdateFilter,
+    UpdateKey,
+)
+from app.models.reports import Component
+from app.models.sites import Site
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,54 @@ def _with_reasons(row: Any, hold: UpdateHold | None, now: datetime) -> BlockedUp
     return BlockedUpdate(row, (*passing_reasons(around, active, now), *lasting), hold)
 
 
-def requests_for(asked: UpdateFilter, keys: Sequence[UpdateKey]) -> list[UpdateRequest]:
-    """Return one request for each ready update that is about one of `keys`."""
-    rows = AvailableUpdate.ready_for(asked, keys) if keys else []
-    return [UpdateRequest(row.site, row.kind, row.ident, row.to_version) for row in rows]
+def chosen_updates(
+    asked: UpdateFilter, keys: Sequence[UpdateKey], site_ids: Sequence[int]
+) -> list[AvailableUpdate]:
+    """Return the ready updates that are about one of `keys`, and the usual ones of some sites.
+
+    WordPress and SiteAgent are only among them if a key names them: they are reviewed separately.
+    """
+    by_key = AvailableUpdate.about(asked, READY, set(keys)) if keys else []
+    if not site_ids:
+        return by_key
+    visible = set(asked.site_ids) or set(site_ids)
+    narrowed = replace(asked, site_ids=tuple(visible & set(site_ids)) or (0,))
+    return [*by_key, *usual_updates(narrowed)]
+
+
+def usual_updates(asked: UpdateFilter) -> list[AvailableUpdate]:
+    """Return all ready updates that can be reviewed together."""
+    return list(AvailableUpdate.with_status(replace(asked, without_kinds=SEPARATE_KINDS), READY))
+
+
+def as_requests(updates: Sequence[AvailableUpdate]) -> list[UpdateRequest]:
+    """Return the request for each of these updates."""
+    return [UpdateRequest(row.site, row.kind, row.ident, row.to_version) for row in updates]
+
+
+def ignore_updates(
+    updates: Sequence[AvailableUpdate],
+    *,
+    everywhere: bool,
+    until: datetime | None,
+    reason: str,
+    by: Actor,
+    now: datetime,
+) -> int:
+    """Ignore the components of `updates` on their sites, or on all sites that have them.
+
+    Return the number of components and sites that are ignored. Raises Forbidden or Invalid.
+    """
+    places: dict[tuple[str, str], dict[int, Site]] = {}
+    for update in updates:
+        sites = places.setdefault((update.kind, update.ident), {})
+        sites[update.site_id] = update.site
+        if everywhere:
+            found = Component.on_sites(update.kind, update.ident)
+            sites |= {one.site_id: one.site for one in found}
+    with permissions.user_transaction(by, "propose"):
+        for (kind, ident), sites in places.items():
+            holds.hold_updates_on_sites(
+                list(sites.values()), kind, ident, until=until, reason=reason, by=by, now=now
+            )
+    return sum(len(sites) for sites in places.values())

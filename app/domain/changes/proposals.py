@@ -182,7 +182,7 @@ def _create(one: UpdateRequest, proposal: _Proposal, on_site: Sequence[Candidate
 
 
 def request_approval(batch: Sequence[Change], *, by: Actor, reason: str, now: datetime) -> int:
-    """Ask for the approval of what the proposer may not approve alone; return how many.
+    """Ask another person for the approval of what only its proposer reviews; return how many.
 
     Raises Forbidden, Invalid, or StaleState if there is nothing left to ask for.
     """
@@ -191,7 +191,7 @@ def request_approval(batch: Sequence[Change], *, by: Actor, reason: str, now: da
     count = 0
     with permissions.user_transaction(by, "propose") as (_, by):
         for change in batch:
-            if needs_request(change) and change.note_request(now, reason or change.reason):
+            if may_request(change) and change.note_request(now, reason or change.reason):
                 audit.record(ApprovalRequested.of(change, reason=reason), by, now=now)
                 count += 1
         if not count:
@@ -199,10 +199,14 @@ def request_approval(batch: Sequence[Change], *, by: Actor, reason: str, now: da
     return count
 
 
+def may_request(change: Change) -> bool:
+    """Whether its proposer can still ask another person for the approval."""
+    return change.state in (CHECKING, PROPOSED) and change.requested_at is None
+
+
 def needs_request(change: Change) -> bool:
-    """Whether its proposer still has to ask another person for the approval."""
-    is_open = change.state in (CHECKING, PROPOSED) and change.requested_at is None
-    return is_open and change.site.approvals != SELF
+    """Whether its proposer has to ask, because the client's rule wants another person."""
+    return may_request(change) and change.site.approvals != SELF
 
 
 def stop_batch(batch: Sequence[Change], *, by: Actor, now: datetime) -> int:

@@ -1,0 +1,227 @@
+"""Data of the page of a batch: its review, its progress and its result."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from app.domain import permissions
+from app.domain.accounts.sessions import AuthenticatedSession
+from app.domain.actor import Actor
+from app.domain.changes import approvals, fleet_updates, proposals
+from app.domain.changes.fleet_updates import BlockedUpdate
+from app.domain.time_zones import zone_of
+from app.models.auto_update_rules import UpdateHold
+from app.models.available_updates import BLOCKED, AvailableUpdate, UpdateKey
+from app.models.changes import (
+    APPROVED,
+    BAD_ENDS,
+    CHECKING,
+    ENDED,
+    MAY_CANCEL,
+    PROPOSED,
+    REFUSED,
+    RUNNING,
+    STATES,
+    SUCCEEDED,
+    UNKNOWN,
+    WAITING,
+    Change,
+)
+from app.models.clients import SECOND, SELF, THEMSELVES
+from app.models.sites import Site
+from app.views.change_view_models import IN_SUMMARY, risks_of
+
+# The groups of a batch's page, in their order.
+GROUPS = (
+    "to_check", "risky", "excluded", "checking", "ready", "second_person", "client", "agency",
+    "running", "queued", "succeeded", "checked", "not_done",
+)  # fmt: skip
+# Risks that are normal for an update: they need no attention of their own.
+_USUAL_RISKS = ("active",)
+_MOST_BLOCKED = 20
+# The hour, in the zone of the person who approves, of a start that is put off until the night.
+NIGHT_HOUR = 2
+
+
+@dataclass(frozen=True)
+class BatchLine:
+    """One change of a batch; `risks` are the unusual ones."""
+
+    change: Change
+    site: Site
+    group: str
+    risks: tuple[str, ...]
+    hold: UpdateHold | None
+    can_approve: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """The changes of a group that bring the same component from one version to another."""
+
+    change: Change
+    lines: list[BatchLine]
+
+
+@dataclass(frozen=True)
+class BatchPage:
+    """The data of a batch's page; `blocked` are the same updates on sites that cannot take them."""
+
+    batch: str
+    lines: list[BatchLine]
+    blocked: list[BlockedUpdate]
+    requestable: list[Change]
+    can_ask: bool
+    tonight: datetime
+    asks_for_password: bool
+    now: datetime
+
+    @property
+    def first(self) -> Change:
+        return self.lines[0].change
+
+    @property
+    def sites(self) -> list[str]:
+        return sorted({line.site.name for line in self.lines})
+
+    @property
+    def updates(self) -> int:
+        """Return the number of different updates."""
+        return len({(one.change.kind, one.change.ident, one.change.to_version)
+                    for one in self.lines})  # fmt: skip
+
+    @property
+    def approvable(self) -> list[BatchLine]:
+        return [line for line in self.lines if line.can_approve]
+
+    @property
+    def is_review(self) -> bool:
+        """Whether some of it is not approved yet."""
+        return any(line.change.state in (CHECKING, PROPOSED) for line in self.lines)
+
+    @property
+    def is_started(self) -> bool:
+        return any(line.change.how for line in self.lines)
+
+    @property
+    def has_ended(self) -> bool:
+        return all(line.change.state in ENDED for line in self.lines)
+
+    @property
+    def checked(self) -> int:
+        """Return the number of pre-checks that are answered."""
+        return sum(line.change.state != CHECKING for line in self.lines)
+
+    @property
+    def stoppable(self) -> int:
+        return sum(line.change.state in MAY_CANCEL for line in self.lines)
+
+    @property
+    def poll_seconds(self) -> int:
+        """Return how often the page is read again: 0 once everything has ended."""
+        if self.has_ended:
+            return 0
+        return 3 if any(line.change.is_live for line in self.lines) else 30
+
+    def count(self, *states: str) -> int:
+        return sum(line.change.state in states for line in self.lines)
+
+    def in_group(self, name: str) -> list[BatchLine]:
+        return [line for line in self.lines if line.group == name]
+
+    def steps(self, name: str) -> list[Step]:
+        """Return the lines of a group by what they update."""
+        found: dict[UpdateKey, Step] = {}
+        for line in self.in_group(name):
+            found.setdefault(_key(line.change), Step(line.change, [])).lines.append(line)
+        return list(found.values())
+
+    @property
+    def signature(self) -> str:
+        """Return a text of what the page shows, so that it is rendered only after a change."""
+        shown = "|".join(
+            f"{one.change.id}:{one.change.state}:{one.change.digest}:{one.group}:{one.can_approve}"
+            f":{one.change.requested_at is None}"
+            for one in self.lines
+        )
+        return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
+    @property
+    def summary(self) -> str:
+        """Return the number of changes in each state: `3 succeeded, 2 waiting for approval`."""
+        counts = Counter(line.change.state for line in self.lines)
+        return ", ".join(f"{counts[one]} {IN_SUMMARY[one]}" for one in STATES if counts[one])
+
+
+def next_night(now: datetime, zone: ZoneInfo) -> datetime:
+    """Return the next time at which it is NIGHT_HOUR in this zone, at least an hour ahead."""
+    tonight = now.astimezone(zone).replace(hour=NIGHT_HOUR, minute=0, second=0, microsecond=0)
+    return tonight if tonight >= now + timedelta(hours=1) else tonight + timedelta(days=1)
+
+
+def batch_page(
+    batch: str, changes: Sequence[Change], session: AuthenticatedSession, me: Actor, now: datetime
+) -> BatchPage:
+    """Return the data of a batch's page, in two queries for any number of changes."""
+    holds = UpdateHold.of_sites([change.site_id for change in changes])
+    lines = [_line(change, holds, me, now) for change in changes]
+    is_review = any(change.state in (CHECKING, PROPOSED) for change in changes)
+    proposes = permissions.is_allowed(me.role, "propose")
+    recent = now - session.session.confirmed_at < permissions.REAUTH_MAX_AGE - timedelta(seconds=30)
+    return BatchPage(
+        batch=batch,
+        lines=lines,
+        blocked=_blocked(changes, me, now) if is_review and proposes else [],
+        requestable=[one for one in changes if proposes and proposals.needs_request(one)],
+        can_ask=proposes and any(map(proposals.may_request, changes)),
+        tonight=next_night(now, zone_of(session.user.time_zone)),
+        asks_for_password=not recent,
+        now=now,
+    )
+
+
+def _line(
+    change: Change, holds: dict[tuple[int, str, str], UpdateHold], me: Actor, now: datetime
+) -> BatchLine:
+    hold = holds.get((change.site_id, change.kind, change.ident))
+    if hold is not None and hold.until is not None and hold.until <= now:
+        hold = None
+    can_approve = hold is None and approvals.may_approve(change, me)
+    risks = tuple(name for name in risks_of(change) if name not in _USUAL_RISKS)
+    group = _group(change, hold, risks, can_approve)
+    return BatchLine(change, change.site, group, risks, hold, can_approve)
+
+
+def _group(change: Change, hold: UpdateHold | None, risks: Sequence[str], can_approve: bool) -> str:
+    """Return the group that a change is listed in."""
+    if change.needs_checking:
+        return "to_check"
+    if change.state == PROPOSED and hold is None:
+        if can_approve or proposals.needs_request(change):
+            return "risky" if risks else "ready"
+        return {SELF: "agency", SECOND: "second_person", THEMSELVES: "client"}[
+            change.site.approvals
+        ]
+    if change.state == PROPOSED or change.state == REFUSED:
+        return "excluded"
+    if change.state == UNKNOWN:
+        return "running"
+    by_state = {CHECKING: "checking", APPROVED: "queued", RUNNING: "running", WAITING: "running",
+                SUCCEEDED: "succeeded"}  # fmt: skip
+    return by_state.get(change.state, "checked" if change.state in BAD_ENDS else "not_done")
+
+
+def _key(change: Change) -> UpdateKey:
+    return UpdateKey(change.kind, change.ident, change.from_version, change.to_version)
+
+
+def _blocked(changes: Sequence[Change], me: Actor, now: datetime) -> list[BlockedUpdate]:
+    """Return the sites that cannot take what this batch brings, with the reasons."""
+    asked = fleet_updates.updates_visible_to(me, now)
+    rows = AvailableUpdate.about(asked, BLOCKED, {_key(change) for change in changes})
+    return fleet_updates.with_reasons(rows[:_MOST_BLOCKED], now)

@@ -1,0 +1,253 @@
+"""Data of the lists of updates: available ones by plugin and by site, batches, blocked ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from urllib.parse import quote, unquote
+
+from werkzeug.datastructures import MultiDict
+
+from app.domain import permissions
+from app.domain.actor import Actor
+from app.domain.changes import fleet_updates
+from app.domain.changes.fleet_updates import BlockedUpdate
+from app.domain.inventory.eligibility import KINDS, SEPARATE_KINDS
+from app.domain.sites.tag_names import fold
+from app.models import change_batches
+from app.models.auto_update_rules import AutoUpdateRule
+from app.models.available_updates import (
+    RELEASE_TYPES,
+    AvailableUpdate,
+    SiteGroup,
+    UpdateCounts,
+    UpdateFilter,
+    UpdateGroup,
+    UpdateKey,
+)
+from app.models.change_batches import Batch
+from app.models.changes import Change
+from app.models.clients import Client
+from app.models.tags import SiteTag
+from app.views.pagination import Page
+from app.views.request_validation import row_number
+
+PAGE_SIZE = 50
+# A row of a batch is taller, and has more to say.
+BATCHES_PAGE_SIZE = 30
+_SITE = "site:"
+_SEPARATOR = "|"
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """The filters of the lists, as the address names them."""
+
+    text: str = ""
+    size: str = ""
+    client: int | None = None
+    tag: str = ""
+    sites: tuple[int, ...] = ()
+    by: str = ""
+
+    @classmethod
+    def of(cls, values: MultiDict[str, str]) -> Narrowing:
+        """Return the filters in an address or a form; unknown values narrow nothing."""
+        size = values.get("size", "")
+        return cls(
+            text=values.get("q", "").strip()[:100],
+            size=size if size in RELEASE_TYPES else "",
+            client=values.get("client", type=row_number),
+            tag=values.get("tag", "").strip()[:30],
+            sites=tuple(values.getlist("site", type=row_number)),
+            by="site" if values.get("by") == "site" else "",
+        )
+
+    def args(self, **changes: object) -> dict[str, object]:
+        """Return the parameters of the same list with `changes`, without empty ones."""
+        found: dict[str, object] = {
+            "q": self.text,
+            "size": self.size,
+            "client": self.client,
+            "tag": self.tag,
+            "site": list(self.sites),
+            "by": self.by,
+            **changes,
+        }
+        return {name: value for name, value in found.items() if value not in ("", None, [])}
+
+    def is_narrow(self) -> bool:
+        return bool(self.text or self.client or self.tag or self.sites)
+
+    def filter_for(self, actor: Actor, now: datetime) -> UpdateFilter:
+        """Return the filter for the database, within what `actor` may see."""
+        return fleet_updates.updates_visible_to(
+            actor,
+            now,
+            client_id=self.client,
+            site_ids=self.sites,
+            tag=fold(self.tag),
+            text=self.text,
+            release_type=self.size,
+        )
+
+
+@dataclass(frozen=True)
+class Tabs:
+    """The numbers beside the tabs; those that this person may not open are None."""
+
+    available: UpdateCounts | None
+    waiting: int
+    running: int
+    to_check: int
+    rules: int | None
+
+
+@dataclass(frozen=True)
+class AvailableList:
+    """The page of available updates."""
+
+    tabs: Tabs
+    narrowing: Narrowing
+    counts: UpdateCounts
+    groups: Page[UpdateGroup] | None
+    sites: Page[SiteGroup] | None
+    clients: list[tuple[int, str]]
+    tags: list[str]
+
+    @property
+    def page(self) -> Page[UpdateGroup] | Page[SiteGroup]:
+        found = self.sites if self.groups is None else self.groups
+        if found is None:
+            raise ValueError("a list is by plugin or by site")
+        return found
+
+
+@dataclass(frozen=True)
+class BlockedList:
+    """A page of the updates that something speaks against."""
+
+    tabs: Tabs
+    narrowing: Narrowing
+    page: Page[BlockedUpdate]
+
+
+@dataclass(frozen=True)
+class BatchList:
+    """A page of batches; `to_check` are the changes that need checking, on the first page."""
+
+    tabs: Tabs
+    tab: str
+    outcome: str
+    page: Page[Batch]
+    to_check: list[Change]
+
+
+def as_choice(key: UpdateKey) -> str:
+    """Return the form value of an update on any site, which includes the versions shown."""
+    return _SEPARATOR.join(quote(part, safe="/") for part in key)
+
+
+def as_site_choice(site_id: int) -> str:
+    """Return the form value of all usual updates of a site."""
+    return f"{_SITE}{site_id}"
+
+
+def from_choices(texts: Sequence[str]) -> tuple[list[UpdateKey], list[int]]:
+    """Return the updates and the sites that form values name.
+
+    Raises: ValueError for other values.
+    """
+    site_ids = [row_number(text.removeprefix(_SITE)) for text in texts if text.startswith(_SITE)]
+    return [_key(text) for text in texts if not text.startswith(_SITE)], site_ids
+
+
+def _key(text: str) -> UpdateKey:
+    parts = [unquote(part) for part in text.split(_SEPARATOR)]
+    if len(parts) != len(UpdateKey._fields) or parts[0] not in KINDS:
+        raise ValueError(text)
+    return UpdateKey(*parts)
+
+
+def is_separate(key: UpdateKey) -> bool:
+    """Whether the update is reviewed without others."""
+    return key.kind in SEPARATE_KINDS
+
+
+def tabs(actor: Actor, now: datetime) -> Tabs:
+    """Return the numbers of all tabs, in at most three queries."""
+    counts = change_batches.counts(permissions.restricted_client_id(actor))
+    is_agency = permissions.is_allowed(actor.role, "overview")
+    asked = fleet_updates.updates_visible_to(actor, now)
+    return Tabs(
+        available=AvailableUpdate.counts(asked) if is_agency else None,
+        waiting=counts[change_batches.TO_APPROVE],
+        running=counts[change_batches.UNDER_WAY],
+        to_check=counts[change_batches.TO_CHECK],
+        rules=len(AutoUpdateRule.in_force(now)) if is_agency else None,
+    )
+
+
+def available(actor: Actor, narrowing: Narrowing, number: int, now: datetime) -> AvailableList:
+    """Return a page of the available updates."""
+    asked = narrowing.filter_for(actor, now)
+    shown = tabs(actor, now)
+    counts = shown.available
+    if counts is None or narrowing.is_narrow():
+        counts = AvailableUpdate.counts(Narrowing.filter_for(_unsized(narrowing), actor, now))
+    return AvailableList(
+        tabs=shown,
+        narrowing=narrowing,
+        counts=counts,
+        groups=None if narrowing.by else _page(AvailableUpdate.by_component, asked, number),
+        sites=_page(AvailableUpdate.by_site, asked, number) if narrowing.by else None,
+        clients=list(Client.names().items()),
+        tags=list(SiteTag.in_use().values()),
+    )
+
+
+def _unsized(narrowing: Narrowing) -> Narrowing:
+    """Return the filters without the size, whose numbers the chips show."""
+    return Narrowing(narrowing.text, "", narrowing.client, narrowing.tag, narrowing.sites)
+
+
+def _page(
+    read: Callable[..., tuple[list[Row], int]], asked: UpdateFilter, number: int
+) -> Page[Row]:
+    rows, total = read(asked, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE)
+    return Page(rows, number, total, PAGE_SIZE)
+
+
+def blocked(actor: Actor, narrowing: Narrowing, number: int, now: datetime) -> BlockedList:
+    """Return a page of the blocked updates with their reasons."""
+    asked = narrowing.filter_for(actor, now)
+    shown = tabs(actor, now)
+    counts = AvailableUpdate.counts(asked) if narrowing.is_narrow() else shown.available
+    rows = fleet_updates.blocked_updates(asked, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE)
+    total = counts.blocked if counts else len(rows)
+    return BlockedList(shown, narrowing, Page(rows, number, total, PAGE_SIZE))
+
+
+def batches(actor: Actor, tab: str, outcome: str, number: int, now: datetime) -> BatchList:
+    """Return a page of the batches in a list; for client users those of their sites."""
+    only = permissions.restricted_client_id(actor)
+    outcome = outcome if tab == change_batches.ENDED and outcome in change_batches.OUTCOMES else ""
+    rows, total = change_batches.listing(
+        tab,
+        client_id=only,
+        outcome=outcome,
+        limit=BATCHES_PAGE_SIZE,
+        offset=(number - 1) * BATCHES_PAGE_SIZE,
+    )
+    shows_checks = tab == change_batches.ENDED and number == 1 and not outcome
+    return BatchList(
+        tabs=tabs(actor, now),
+        tab=tab,
+        outcome=outcome,
+        page=Page(rows, number, total, BATCHES_PAGE_SIZE),
+        to_check=Change.to_check(only) if shows_checks else [],
+    )
