@@ -13,7 +13,7 @@ defined( 'ABSPATH' ) || exit;
 $siteagent_count = $data['counts'][ $data['kind'] ];
 ?>
 <div class="tablenav siteagent-tablenav">
-	<nav class="tablenav-pages" aria-label="<?php esc_attr_e( 'Pages of the log', 'siteagent' ); ?>">
+	<div class="tablenav-pages">
 		<?php /* translators: %s: number of entries */ ?>
 		<span class="displaying-num"><?php echo esc_html( sprintf( _n( '%s entry', '%s entries', $siteagent_count, 'siteagent' ), number_format_i18n( $siteagent_count ) ) ); ?></span>
 		<?php if ( 1 < $data['pages'] ) : ?>
@@ -28,5 +28,5 @@ $siteagent_count = $data['counts'][ $data['kind'] ];
 				<?php endif; ?>
 			</span>
 		<?php endif; ?>
-	</nav>
+	</div>
 </div>
