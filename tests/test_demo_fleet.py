@@ -50,7 +50,9 @@ def open_fleet(fleet: Fleet) -> Iterator[Fleet]:
     db.close()
 
 
-@pytest.mark.parametrize("path", ["/", "/sites/1", "/changes", "/alerts", "/audit"])
+@pytest.mark.parametrize(
+    "path", ["/", "/sites/1", "/updates", "/updates/blocked", "/alerts", "/audit"]
+)
 def test_the_owner_can_look_at_it(open_fleet: Fleet, path: str) -> None:
     app = create_app(open_fleet.config)
     app.test_client_class = Person
