@@ -33,10 +33,11 @@ def set_up_or_sign_in(page: Page, aura: RunningAura) -> None:
 
 def add_site(page: Page, aura: RunningAura, url: str, name: str, client: str = "") -> None:
     page.goto(f"{aura.url}/sites/new")
-    page.get_by_label("Address").fill(url)
-    page.get_by_label("Name", exact=False).first.fill(name)
-    page.get_by_label("Client").fill(client)
-    page.get_by_role("button", name="Add site").click()
+    form = page.locator("main")
+    form.get_by_label("Address").fill(url)
+    form.get_by_label("Name", exact=False).first.fill(name)
+    form.get_by_label("Client").fill(client)
+    form.get_by_role("button", name="Add site").click()
     expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
 
 
