@@ -212,7 +212,7 @@ keys = AppGroup("keys", help="Renew the keys of sites.")
 def rotate_all() -> None:
     """Renew the keys of every paired site. The worker does this one site at a time."""
     with _database() as config:
-        asked = rotation.rotate_all_keys(config=config, now=utcnow())
+        asked = rotation.rotate_all_keys(by=SYSTEM, config=config, now=utcnow())
     click.echo(f"Key renewal queued for {len(asked)} {'site' if len(asked) == 1 else 'sites'}.")
 
 

@@ -76,7 +76,7 @@ EXCEPT = {"app/models/": {"app.models"}}
 # Within app/domain. A package imports those to its left, and none to its right or on its own level.
 DOMAIN = (
     "base <- audit <- alerts <- accounts, agency, sites <- connection <- diagnostics <- inventory"
-    " <- changes <- crosscheck, reporting, attention, system"
+    " <- changes <- crosscheck, reporting, attention, security, system"
 )
 LEVELS = {
     name.strip(): level

@@ -10,7 +10,7 @@ import pytest
 
 from app.config import Config
 from app.domain import dashboard_identity
-from app.domain.actor import Actor
+from app.domain.actor import SYSTEM, Actor
 from app.domain.connection import revocation, rotation
 from app.domain.connection.rotation_attempt import MOST_ATTEMPTS
 from app.domain.errors import Conflict, Forbidden, NotPaired
@@ -102,7 +102,7 @@ def test_all_sites_are_asked_and_none_twice(
     second = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
     pair(second, FakeSite(second.url, clock, {}), by=ana, config=config)
     make_site(ana, now=clock(), url="https://unpaired.example")
-    made = rotation.rotate_all_keys(config=config, now=clock())
+    made = rotation.rotate_all_keys(by=SYSTEM, config=config, now=clock())
     assert [one.site_id for one in made] == [second.id]
     assert made[0].requested_by == "Aura"
 
@@ -121,7 +121,7 @@ def test_a_leaked_signing_key_is_worth_nothing_after_all_keys_were_renewed(
 ) -> None:
     leaked = dashboard_identity.load_dashboard(config).signing_key
     assert accepts_plans_of(fake, leaked)
-    (asked,) = rotation.rotate_all_keys(config=config, now=clock())
+    (asked,) = rotation.rotate_all_keys(by=SYSTEM, config=config, now=clock())
     renewed = dashboard_identity.load_dashboard(config).signing_key
     assert renewed != leaked
     # Until a site has answered, it knows the former key, and is called with that one.
@@ -136,7 +136,7 @@ def test_a_leaked_signing_key_is_worth_nothing_after_all_keys_were_renewed(
 def test_a_site_that_is_renewing_keys_meanwhile_learns_the_new_signing_key_next(
     paired: Site, asked: Rotation, fake: FakeSite, run: Run, config: Config, clock: Clock
 ) -> None:
-    assert rotation.rotate_all_keys(config=config, now=clock()) == []
+    assert rotation.rotate_all_keys(by=SYSTEM, config=config, now=clock()) == []
     assert run(asked) == DONE
     following = Rotation.get(Rotation.state == ASKING)
     assert run(following) == DONE

@@ -6,7 +6,7 @@ import pytest
 from peewee import OperationalError
 
 from app.config import Config
-from app.domain.actor import Actor
+from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import checkpoints, export, verification
 from app.domain.changes import auto_update_rules, execution
 from app.domain.connection import pairing, revocation, rotation
@@ -51,7 +51,7 @@ def one_round(config: Config, clock: Clock) -> None:
     now = clock()
     auto_update_rules.propose_due(now)
     auto_update_rules.approve_due(config, now)
-    rotation.rotate_all_keys(config=config, now=now)
+    rotation.rotate_all_keys(by=SYSTEM, config=config, now=now)
     rotation.recover_rotations(now)
     site_sync.request_due(now, every_minutes=60)
     site_sync.recover(now)

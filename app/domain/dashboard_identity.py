@@ -80,6 +80,12 @@ def load_dashboard(config: Config) -> DashboardIdentity:
     return DashboardIdentity(stored[_ID], config.origin, _unseal(sealed, config.sealing_keys))
 
 
+def sealed_signing_keys() -> list[str]:
+    """Return the signing keys as they are stored; each begins with the name of its sealing key."""
+    stored = Setting.all_values()
+    return [text for name, text in stored.items() if name.startswith(_SIGNING_KEY)]
+
+
 def renew_signing_key(config: Config) -> bytes:
     """Make another signing key, the newest from now on; returns its public half."""
     # Of two processes at once one writes; both then use that key.

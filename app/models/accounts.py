@@ -212,6 +212,14 @@ class UserSession(BaseModel):
         return list(query.order_by(cls.last_seen_at.desc(), cls.id.desc()))
 
     @classmethod
+    def count_open(cls, *, created_after: datetime, seen_after: datetime) -> int:
+        """Return the number of open sessions of all users."""
+        is_open = cls.ended_at.is_null() & User.disabled_at.is_null()
+        is_used = (cls.created_at > created_after) & (cls.last_seen_at > seen_after)
+        count: int = cls.select().join(User).where(is_open, is_used).count()
+        return count
+
+    @classmethod
     def last_seen(cls) -> dict[int, datetime]:
         """Return the last activity by user id."""
         rows: Any = cls.select(cls.user, fn.MAX(cls.last_seen_at)).group_by(cls.user).tuples()

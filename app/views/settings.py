@@ -62,11 +62,18 @@ SETTINGS = (
         "export",
     ),
     Setting(
-        "sites.what_leaves",
+        "privacy.show",
         "Data and privacy",
-        "What data leaves a site, field by field",
+        "What leaves a site, how long it is kept, exports, erasing",
         "eye",
         "see",
+    ),
+    Setting(
+        "security.show",
+        "Security",
+        "Accounts, sessions, keys and server passwords",
+        "shield-check",
+        "security",
     ),
     Setting(
         "system.show",

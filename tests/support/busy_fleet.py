@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.config import Config
-from app.domain.actor import Actor
+from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import export as exporting
 from app.domain.audit import verification
 from app.domain.audit.export_formats import ExportScope
@@ -103,7 +103,7 @@ class Fleet:
         Pairing.update(state="waiting", next_attempt_at=self.clock(), leased_until=None).execute()
 
     def lose_rotations(self) -> None:
-        rotation.rotate_all_keys(config=self.config, now=self.clock())
+        rotation.rotate_all_keys(by=SYSTEM, config=self.config, now=self.clock())
 
     def lose_diagnostics(self) -> None:
         for site in self.rows():
@@ -209,7 +209,7 @@ def read_logs(fleet: Fleet) -> list[str]:
 
 
 def rotate_keys(fleet: Fleet) -> list[str]:
-    asked = rotation.rotate_all_keys(config=fleet.config, now=fleet.clock())
+    asked = rotation.rotate_all_keys(by=SYSTEM, config=fleet.config, now=fleet.clock())
     return [rotation.run_rotation(one.id, **fleet.answers_to(one.site_id)) for one in asked]
 
 

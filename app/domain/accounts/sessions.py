@@ -27,7 +27,7 @@ IDLE_TIMEOUT = timedelta(minutes=30)
 MAX_LIFETIME = timedelta(hours=12)
 # Interval for saving the time of the last activity.
 _TOUCH_INTERVAL = timedelta(minutes=1)
-_RETENTION = timedelta(days=30)
+RETENTION = timedelta(days=30)
 # More than for other refusals, so that the size of an attack is visible.
 REFUSALS_PER_HOUR = 60
 
@@ -93,7 +93,7 @@ def start_session(user: User, browser: ClientInfo, *, now: datetime) -> Authenti
     """Start a session for this browser; the caller has authenticated the user."""
     secret = secrets.token_urlsafe(32)
     with transaction():
-        UserSession.forget_older(now - _RETENTION)
+        UserSession.forget_older(now - RETENTION)
         session = UserSession.create(
             token_hash=_hash(secret),
             user=user,
@@ -134,6 +134,11 @@ def active_sessions(user_id: int, *, now: datetime) -> list[UserSession]:
     return UserSession.open_of(
         user_id, created_after=now - MAX_LIFETIME, seen_after=now - IDLE_TIMEOUT
     )
+
+
+def count_active(now: datetime) -> int:
+    """Return the number of sessions of all users that can be used."""
+    return UserSession.count_open(created_after=now - MAX_LIFETIME, seen_after=now - IDLE_TIMEOUT)
 
 
 def sign_out(presence: AuthenticatedSession, *, by: Actor, now: datetime | None = None) -> None:

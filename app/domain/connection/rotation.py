@@ -15,6 +15,7 @@ from app.domain import audit, dashboard_identity, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import (
     KeyRotationRequested,
+    SigningKeyRenewed,
 )
 from app.domain.connection.calls import KEYS_UNREADABLE, Call
 from app.domain.connection.handshake import candidates
@@ -62,16 +63,21 @@ def follow_move(site: Site, *, by: Actor, config: Config, now: datetime) -> Rota
     return _request(site, by, config, now, home, _endpoints_at(site, home))
 
 
-def rotate_all_keys(*, config: Config, now: datetime) -> list[Rotation]:
+def rotate_all_keys(*, by: Actor, config: Config, now: datetime) -> list[Rotation]:
     """Renew the dashboard's signing key and the keys of every paired site.
 
     Each site gets the new signing key with its rotation and then refuses the old one.
+
+    Raises: Forbidden.
     """
-    dashboard_identity.renew_signing_key(config)
+    with transaction():
+        present = permissions.recheck(by, "security")
+        public = dashboard_identity.renew_signing_key(config)
+        audit.record(SigningKeyRenewed(public=b64u(public)), present, now=now)
     asked = []
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
         try:
-            asked.append(_request(site, SYSTEM, config, now, "", []))
+            asked.append(_request(site, by, config, now, "", []))
         except Conflict:
             continue  # a rotation is already open
     return asked

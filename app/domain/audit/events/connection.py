@@ -51,6 +51,12 @@ class KeyRotationRequested(Event):
     home: str
 
 
+class SigningKeyRenewed(Event):
+    """Aura made another key to sign with; `public` is its public half."""
+
+    public: str
+
+
 class KeysRotated(Event):
     rotation_id: int
     kid: str

@@ -1,0 +1,93 @@
+"""Who can sign in, and which keys protect what is stored: facts for owners, without any secret."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.config import Config
+from app.domain import dashboard_identity
+from app.domain.accounts import sessions
+from app.keys import SealBroken
+from app.models.accounts import User
+from app.models.rotations import Rotation
+from app.models.sites import Site
+
+
+@dataclass(frozen=True)
+class SealingKey:
+    """A sealing key by name, with how many secrets of sites and signing keys it protects."""
+
+    name: str
+    seals: int
+    is_newest: bool
+    is_present: bool
+
+
+@dataclass(frozen=True)
+class SecurityFacts:
+    """`signing_keys` is None if the sealing key that opens them is missing."""
+
+    roles: dict[str, int]
+    invited: int
+    disabled: int
+    sessions: int
+    sealing_keys: list[SealingKey]
+    signing_keys: int | None
+    paired: int
+    renewing: int
+    with_login: list[Site]
+
+
+def read_facts(config: Config, now: datetime) -> SecurityFacts:
+    """Return the facts."""
+    users = list(User.select())
+    active = [user for user in users if not user.is_disabled]
+    sites = _sites_with_secrets()
+    return SecurityFacts(
+        roles=dict(Counter(user.role for user in active if not user.is_invited)),
+        invited=sum(user.is_invited for user in active),
+        disabled=len(users) - len(active),
+        sessions=sessions.count_active(now),
+        sealing_keys=_sealing_keys(config, sites),
+        signing_keys=_signing_keys(config),
+        paired=sum(site.is_paired for site in sites),
+        renewing=Rotation.count_open(),
+        with_login=[site for site in sites if site.server_login_sealed],
+    )
+
+
+def _sites_with_secrets() -> list[Site]:
+    """Return the sites whose row holds a sealed secret, also removed ones, by name."""
+    columns = (Site.id, Site.name, Site.state, Site.forgotten_at, Site.keys_sealed)
+    found = Site.select(*columns, Site.server_login_sealed)
+    with_secrets = [site for site in found if site.keys_sealed or site.server_login_sealed]
+    return sorted(with_secrets, key=lambda site: site.name.lower())
+
+
+def _sealing_keys(config: Config, sites: list[Site]) -> list[SealingKey]:
+    """Return the configured keys, the newest first, then those that are missing."""
+    sealed = [*dashboard_identity.sealed_signing_keys()]
+    sealed += [secret for site in sites for secret in _secrets_of(site)]
+    seals = Counter(secret.partition(".")[0] for secret in sealed)
+    present = [name for name, _ in config.sealing_keys]
+    names = [*present, *sorted(seals.keys() - set(present))]
+    return [
+        SealingKey(name, seals[name], is_newest=name == present[0], is_present=name in present)
+        for name in names
+    ]
+
+
+def _secrets_of(site: Site) -> Iterator[str]:
+    yield from (sealed for sealed in site.keys_sealed.values() if isinstance(sealed, str))
+    if site.server_login_sealed:
+        yield site.server_login_sealed
+
+
+def _signing_keys(config: Config) -> int | None:
+    try:
+        return len(dashboard_identity.load_dashboard(config).keys)
+    except SealBroken:
+        return None

@@ -1,0 +1,58 @@
+"""What Aura knows, how long it keeps it, and how to get or erase it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from app.domain.accounts import login_throttle, one_time_links, sessions
+from app.domain.audit import export, verification
+from app.domain.inventory import report_schema, site_sync
+from app.views.authorization import require_permission
+from app.views.filters import span
+
+bp = Blueprint("privacy", __name__)
+
+
+@bp.get("/settings/privacy")
+@require_permission("see")
+def show() -> ResponseReturnValue:
+    return render_template(
+        "settings/privacy.html",
+        kept=_kept(),
+        field_count=len(report_schema.fields()),
+    )
+
+
+def _kept() -> list[tuple[str, str, str]]:
+    """Return each kind of data, how long Aura keeps it, and why. The code has the same numbers."""
+    return [
+        ("Data of a site", "The last sync only, until the site is removed", "Pages, updates"),
+        ("Results of syncs", _days(site_sync.KEPT_FOR), "To find out since when a site fails"),
+        ("Audit log", "As long as Aura exists", "Evidence; entries are never deleted"),
+        ("Names, IP addresses and comments in it", "Until you erase them", "Who did what"),
+        ("Accounts", "Until you erase them", "To sign in"),
+        (
+            "Sessions",
+            f"{_span(sessions.IDLE_TIMEOUT)} without use, at most "
+            f"{_span(sessions.MAX_LIFETIME)}; their record {_days(sessions.RETENTION)}",
+            "To show where a person is signed in",
+        ),
+        ("Failed sign-ins", _span(login_throttle.FAILURE_RETENTION), "To slow down guessing"),
+        ("Links to choose a password", _days(one_time_links.INVITATION_MAX_AGE), "Invitations"),
+        ("Files of exports", _days(export.KEPT_FOR), "To download them"),
+        ("Results of audit log checks", _days(verification.KEPT_FOR), "To see that they ran"),
+        ("Failed jobs, by number only", "7 days", "To find the cause"),
+        ("Notes and contacts", "Until you change them", "Your own work"),
+        ("Backups", "As your backup script decides", "Erase or wait them out yourself"),
+    ]
+
+
+def _days(time: timedelta) -> str:
+    return "1 day" if time.days == 1 else f"{time.days} days"
+
+
+def _span(time: timedelta) -> str:
+    return span(int(time.total_seconds()))

@@ -1,0 +1,32 @@
+"""Accounts, sessions and keys on one page, and the renewal of all keys. For owners."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain import security
+from app.domain.connection import rotation
+from app.models.base import utcnow
+from app.views.authorization import current_actor, require_permission
+
+bp = Blueprint("security", __name__)
+
+
+@bp.get("/settings/security")
+@require_permission("security")
+def show() -> ResponseReturnValue:
+    facts = security.read_facts(current_app.config["AURA"], utcnow())
+    return render_template("settings/security.html", facts=facts)
+
+
+@bp.post("/settings/security/renew-keys")
+@require_permission("security")
+def renew_keys() -> ResponseReturnValue:
+    """Renew Aura's signing key and the keys of all sites."""
+    asked = rotation.rotate_all_keys(
+        by=current_actor(), config=current_app.config["AURA"], now=utcnow()
+    )
+    sites = "1 site" if len(asked) == 1 else f"{len(asked)} sites"
+    flash(f"New signing key created. Key renewal started for {sites}.")
+    return redirect(url_for("security.show"), 303)
