@@ -195,4 +195,4 @@ def test_several_bad_ends_of_one_kind_are_one_task(as_ana, failed):
     assert tasks(as_ana.get("/").text) == [("Critical", "3 updates failed")]
     text = as_ana.get("/").text
     assert all(name in text for name in ("Akismet", "Forms", "Shop"))
-    assert 'href="/changes#to-check"' in text
+    assert 'href="/updates/done#to-check"' in text
