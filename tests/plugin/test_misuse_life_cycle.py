@@ -183,7 +183,7 @@ return array(
     'secrets' => array_map(array('Siteagent_HTTP_Signature', 'base64url_encode'), $secrets),
     'seed'    => Siteagent_HTTP_Signature::base64url_encode($sign['seed']),
     'hash'    => $data['connection']['revoke_hash'],
-    'uuid'    => $keyring->site_uuid(),
+    'uuid'    => siteagent()->site_identity()->uuid(),
 );
 """
 _STANDS = """
