@@ -20,6 +20,7 @@ from peewee import (
     Expression,
     ForeignKeyField,
     Tuple,
+    Value,
     chunked,
     fn,
 )
@@ -201,6 +202,15 @@ class AvailableUpdate(BaseModel):
             found.append(cls.kind.not_in(asked.without_kinds))
         return found
 
+    @classmethod
+    def filter_options(cls) -> tuple[list[tuple[int, str]], list[str]]:
+        """Return the id and name of each client, and each tag, both by name."""
+        clients = Client.select(Client.id, Client.name, Value(""))
+        tags = SiteTag.select(Value(0), fn.MIN(SiteTag.text), SiteTag.folded)
+        rows: list[Any] = list((clients | tags.group_by(SiteTag.folded)).tuples())
+        rows.sort(key=lambda row: row[1].casefold())
+        return [row[:2] for row in rows if row[0]], [row[1] for row in rows if not row[0]]
+
     # ---- lists ----
 
     @classmethod
@@ -254,45 +264,46 @@ class AvailableUpdate(BaseModel):
 
         The names are those of the ready updates.
         """
-        one = cls._connected(asked, cls.site, cls._status(asked).alias("status")).alias("one")
+        columns = (cls.site, Site.name.alias("name"), cls._status(asked).alias("status"))
+        one = cls._connected(asked, *columns).alias("one")
         ready = _count(one.c.status == READY)
-        query = Site.select(
-            Site, Client, ready.alias("ready"), _count(one.c.status == BLOCKED).alias("blocked"),
-            fn.COUNT(Site.id).over().alias("groups"),
-        )  # fmt: skip
-        query = (
-            query.join(Client, JOIN.LEFT_OUTER)
-            .switch(Site)
-            .join(one, on=one.c.site_id == Site.id)
-            .group_by(Site, Client)
-            .having(ready > 0)
-            .order_by(ready.desc(), fn.LOWER(Site.name), Site.id)
+        counted = cls.select(
+            one.c.site_id,
+            ready.alias("ready"),
+            _count(one.c.status == BLOCKED).alias("blocked"),
+            fn.COUNT(one.c.site_id).over().alias("sites"),
+        ).from_(one)
+        counted = counted.group_by(one.c.site_id).having(ready > 0)
+        counted = counted.order_by(ready.desc(), fn.LOWER(fn.MIN(one.c.name)), one.c.site_id)
+        page = counted.limit(limit).offset(offset).alias("page")
+        numbers = (page.c.ready, page.c.blocked, page.c.sites)
+        query = cls.with_status(asked, READY, *numbers).join_from(
+            cls, page, on=cls.site == page.c.site_id, attr="page"
         )
-        sites: list[Any] = list(query.limit(limit).offset(offset))
-        rows = list(cls.with_status(asked, READY).where(cls.site.in_([one.id for one in sites])))
-        groups = [
-            SiteGroup(
-                site,
-                site.ready,
-                site.blocked,
-                [row.name for row in rows if row.site_id == site.id],
-            )
-            for site in sites
-        ]
-        return groups, sites[0].groups if sites else 0
+        rows: list[Any] = list(
+            query.order_by(page.c.ready.desc(), fn.LOWER(Site.name), Site.id, cls.name)
+        )
+        groups: dict[int, SiteGroup] = {}
+        for row in rows:
+            empty = SiteGroup(row.site, row.page.ready, row.page.blocked, [])
+            groups.setdefault(row.site_id, empty).names.append(row.name)
+        return list(groups.values()), rows[0].page.sites if rows else 0
 
     @classmethod
-    def with_status(cls, asked: UpdateFilter, status: str) -> Any:
-        """Return a query for the rows in a status, each with its site and client.
+    def with_status(cls, asked: UpdateFilter, status: str, *more: Any) -> Any:
+        """Return a query for the rows in a status, as `listing` does."""
+        return cls.listing(asked, *more).where(cls._status(asked) == status)
+
+    @classmethod
+    def listing(cls, asked: UpdateFilter, *more: Any) -> Any:
+        """Return a query for all rows, each with its `status`, its site and the site's client.
 
         `site.report.received_at` and `needs_checking` of a row are for `eligibility.SiteFacts`.
         """
         paused = Change.select(Change.site).where(Change.is_incident)
-        needs_checking = cls.site.in_(paused).alias("needs_checking")
-        query = cls._connected(asked, cls, Site, Client, Report.received_at, needs_checking)
-        return query.where(cls._status(asked) == status).order_by(
-            fn.LOWER(cls.name), cls.ident, fn.LOWER(Site.name), cls.id
-        )
+        columns = (cls.site.in_(paused).alias("needs_checking"), cls._status(asked).alias("status"))
+        query = cls._connected(asked, cls, Site, Client, Report.received_at, *columns, *more)
+        return query.order_by(fn.LOWER(cls.name), cls.ident, fn.LOWER(Site.name), cls.id)
 
     @classmethod
     def about(
@@ -301,13 +312,6 @@ class AvailableUpdate(BaseModel):
         """Return the rows in a status that are about one of `keys`."""
         query = cls.with_status(asked, status).where(cls.ident.in_({key.ident for key in keys}))
         return [row for row in query if row.key in keys]
-
-    @classmethod
-    def of_component(cls, asked: UpdateFilter) -> dict[int, tuple[str, AvailableUpdate]]:
-        """Return the newest available update of one component by site id, with its status."""
-        status = cls._status(asked).alias("status")
-        query = cls._connected(asked, cls, status).order_by(cls.id)
-        return {row.site_id: (row.status, row) for row in query}
 
 
 def _count(condition: Any) -> Any:

@@ -101,12 +101,13 @@ def _installed(kind: str, ident: str) -> list[_Installed]:
 
 def _installations(found: list[_Installed], asked: UpdateFilter) -> list[Installation]:
     """Return all installations, those that can be updated first."""
-    updates = AvailableUpdate.of_component(asked)
-    blocked = list(AvailableUpdate.with_status(asked, BLOCKED))
+    updates = {row.site_id: row for row in AvailableUpdate.listing(asked)}
+    blocked = [row for row in updates.values() if row.status == BLOCKED]
     reasons = {one.update.site_id: one for one in fleet_updates.with_reasons(blocked, asked.now)}
     rows = []
     for one in found:
-        status, update = updates.get(one.site.id, ("", None))
+        update = updates.get(one.site.id)
+        status = update.status if update else ""
         why = reasons.get(one.site.id) if status == BLOCKED else None
         rows.append(
             Installation(

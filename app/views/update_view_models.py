@@ -17,7 +17,6 @@ from app.domain.changes.fleet_updates import BlockedUpdate
 from app.domain.inventory.eligibility import KINDS, SEPARATE_KINDS
 from app.domain.sites.tag_names import fold
 from app.models import change_batches
-from app.models.auto_update_rules import AutoUpdateRule
 from app.models.available_updates import (
     RELEASE_TYPES,
     AvailableUpdate,
@@ -29,8 +28,6 @@ from app.models.available_updates import (
 )
 from app.models.change_batches import Batch
 from app.models.changes import Change
-from app.models.clients import Client
-from app.models.tags import SiteTag
 from app.views.pagination import Page
 from app.views.request_validation import row_number
 
@@ -104,7 +101,6 @@ class Tabs:
     waiting: int
     running: int
     to_check: int
-    rules: int | None
 
 
 @dataclass(frozen=True)
@@ -179,7 +175,7 @@ def is_separate(key: UpdateKey) -> bool:
 
 
 def tabs(actor: Actor, now: datetime) -> Tabs:
-    """Return the numbers of all tabs, in at most three queries."""
+    """Return the numbers of all tabs, in two queries."""
     counts = change_batches.counts(permissions.restricted_client_id(actor))
     is_agency = permissions.is_allowed(actor.role, "overview")
     asked = fleet_updates.updates_visible_to(actor, now)
@@ -188,7 +184,6 @@ def tabs(actor: Actor, now: datetime) -> Tabs:
         waiting=counts[change_batches.TO_APPROVE],
         running=counts[change_batches.UNDER_WAY],
         to_check=counts[change_batches.TO_CHECK],
-        rules=len(AutoUpdateRule.in_force(now)) if is_agency else None,
     )
 
 
@@ -199,14 +194,15 @@ def available(actor: Actor, narrowing: Narrowing, number: int, now: datetime) ->
     counts = shown.available
     if counts is None or narrowing.is_narrow():
         counts = AvailableUpdate.counts(Narrowing.filter_for(_unsized(narrowing), actor, now))
+    clients, tags = AvailableUpdate.filter_options()
     return AvailableList(
         tabs=shown,
         narrowing=narrowing,
         counts=counts,
         groups=None if narrowing.by else _page(AvailableUpdate.by_component, asked, number),
         sites=_page(AvailableUpdate.by_site, asked, number) if narrowing.by else None,
-        clients=list(Client.names().items()),
-        tags=list(SiteTag.in_use().values()),
+        clients=clients,
+        tags=tags,
     )
 
 
