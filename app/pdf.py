@@ -6,6 +6,7 @@ character, with a note. No input makes this fail.
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,8 @@ _SPACES = re.compile(r"\s+")
 _MARGIN = 20
 _TERM_WIDTH = 58
 _INDENT = 5
+# Width and height in mm that a logo fits into.
+_LOGO = (50.0, 12.0)
 _INK, _SOFT, _ACCENT = (20, 23, 27), (85, 91, 100), (31, 78, 121)
 # For each kind of block: font size in points, line height and space above in mm, and its tag.
 _STYLES = {
@@ -75,12 +78,26 @@ class Block:
         return "".join(run.text for run in self.runs)
 
 
-def render_pdf(html: str, *, title: str, subtitle: str, base: str, at: datetime) -> bytes:
+def render_pdf(
+    html: str,
+    *,
+    title: str,
+    subtitle: str,
+    base: str,
+    at: datetime,
+    logo: bytes | None = None,
+    accent: str = "",
+) -> bytes:
     """Render the blocks of `html` under `title`, in English.
 
-    Links begin at `base`. `at` is the date of the document.
+    Links begin at `base`. `at` is the date of the document. `logo` is a PNG for the first page, and
+    `accent` the color of links as #rrggbb.
     """
     paper = _PdfDocument(title, subtitle, base, at)
+    if accent:
+        paper.accent = bytes.fromhex(accent[1:])
+    if logo:
+        paper.put_logo(logo)
     paper.put(Block("h1", runs=[Run(title)]))
     paper.put(Block("p", runs=[Run(subtitle)]))
     for block in blocks_of(html):
@@ -151,6 +168,7 @@ class _PdfDocument(FPDF):
     def __init__(self, title: str, subtitle: str, base: str, at: datetime) -> None:
         super().__init__(orientation="portrait", unit="mm", format="A4")
         self.is_lacking = False
+        self.accent: Sequence[int] = _ACCENT
         self._base = base
         self._tag = ""
         self._marks: Counter[int] = Counter()
@@ -169,6 +187,17 @@ class _PdfDocument(FPDF):
         self.set_font("aura", size=9)
         self.c_margin = 0
         self.add_page()
+
+    def put_logo(self, png: bytes) -> None:
+        """Draw the logo above what follows.
+
+        It is an artifact, not a figure: screen readers get the agency's name from the text.
+        """
+        self._out("/Artifact BMC")
+        box = (_MARGIN, self.get_y(), *_LOGO)
+        self.image(io.BytesIO(png), *box, keep_aspect_ratio=True)
+        self._out("EMC")
+        self.set_y(self.get_y() + _LOGO[1] + 6)
 
     def put(self, block: Block) -> None:
         """Add one block, on the next page if it would be split."""
@@ -251,7 +280,7 @@ class _PdfDocument(FPDF):
 
     def _write(self, run: Run, height: float, ink: tuple[int, int, int]) -> None:
         """Write text; bold text is drawn with an outline because there is only one font."""
-        colour = _ACCENT if run.href else ink
+        colour = self.accent if run.href else ink
         self.set_text_color(*colour)
         self.set_draw_color(*colour)
         self.set_line_width(0.12)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from flask import Flask, has_request_context
+from flask import Flask, g, has_app_context, has_request_context
 from flask_login import current_user
 
 from app.domain.audit import entry_document
@@ -46,9 +46,14 @@ def iso_time(at: datetime) -> str:
 
 
 def full_time(at: datetime) -> str:
-    """Return `24 Nov 2026, 10:37:05 UTC`, for evidence and documents."""
-    at = at.astimezone(UTC)
-    return f"{at.day} {at:%b %Y, %H:%M:%S} UTC"
+    """Return `24 Nov 2026, 10:37:05 UTC`, for evidence; client reports have their own zone."""
+    at = at.astimezone(g.get("document_zone", UTC) if has_app_context() else UTC)
+    return f"{at.day} {at:%b %Y, %H:%M:%S %Z}"
+
+
+def use_document_zone(zone: ZoneInfo) -> None:
+    """Show the times of the document that this request renders in its own time zone."""
+    g.document_zone = zone
 
 
 def local_time(at: datetime) -> str:

@@ -32,7 +32,11 @@ def _kept() -> list[tuple[str, str, str]]:
         ("Data of a site", "The last sync only, until the site is removed", "Pages, updates"),
         ("Results of syncs", _days(site_sync.KEPT_FOR), "To find out since when a site fails"),
         ("Audit log", "As long as Aura exists", "Evidence; entries are never deleted"),
-        ("Names, IP addresses and comments in it", "Until you erase them", "Who did what"),
+        (
+            "Names, IP addresses and comments in the audit log",
+            "Until you erase them",
+            "Who did what",
+        ),
         ("Accounts", "Until you erase them", "To sign in"),
         (
             "Sessions",

@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.domain import permissions
+from app.domain.agency import settings
 from app.domain.errors import Invalid
 from app.domain.reporting import data
 from app.domain.reporting.client_report import ClientReport, Period
+from app.models.agency import AgencyLogo
 from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
 from app.pdf import render_pdf
 from app.views.authorization import current_actor, load_client, require_permission
+from app.views.filters import use_document_zone
 from app.views.request_validation import typed_day
 
 bp = Blueprint("reports", __name__)
@@ -47,14 +51,14 @@ def index() -> ResponseReturnValue:
     for site in Site.listing():
         sites.setdefault(site.client_id, []).append(site)
     return render_template(
-        "reports/index.html", clients=clients, sites=sites, presets=_presets(utcnow().date())
+        "reports/index.html", clients=clients, sites=sites, presets=_presets(_today())
     )
 
 
 @bp.get("/clients/<int:client_id>/report")
 @require_permission("see")
 def show(client_id: int) -> ResponseReturnValue:
-    client, today = load_client(client_id), utcnow().date()
+    client, today = load_client(client_id), _today()
     typed = {"from": request.args.get("from", ""), "to": request.args.get("to", "")}
     if not any(typed.values()):
         usual = _presets(today)[1]
@@ -77,21 +81,25 @@ def pdf(client_id: int) -> ResponseReturnValue:
     client = load_client(client_id)
     typed = {"from": request.form.get("from", ""), "to": request.form.get("to", "")}
     config, period = current_app.config["AURA"], _period(typed)
+    agency = settings.read_settings(config)
     report, entry = data.issue_report(
         client, period, form=PDF, by=current_actor(), config=config, now=utcnow()
     )
     body = render_template("reports/_body.html", **_facts(report, entry))
-    title = f"Report for {client.name}"
     days = f"{period.first_day} to {period.last_day}"
-    by = f", by {config.agency}" if config.agency else ""
     document = render_pdf(
         body,
-        title=title,
-        subtitle=f"{days}{by}",
+        title=f"Report for {client.name}",
+        subtitle=f"{days}, by {agency.name}" if agency.name else days,
         base=config.origin,
         at=entry.at,
+        logo=AgencyLogo.read(),
+        accent=agency.accent,
     )
-    name = f"report-{_slug(client.name)}-{typed['from']}-{typed['to']}.pdf"
+    return _download(document, f"report-{_slug(client.name)}-{typed['from']}-{typed['to']}.pdf")
+
+
+def _download(document: bytes, name: str) -> Response:
     return Response(
         document,
         mimetype="application/pdf",
@@ -100,11 +108,12 @@ def pdf(client_id: int) -> ResponseReturnValue:
 
 
 def _facts(report: ClientReport, head: AuditEntry | None) -> dict[str, object]:
+    use_document_zone(report.period.zone)
     return {
         "report": report,
         "head": head,
         "maker": current_actor().name,
-        "agency": current_app.config["AURA"].agency,
+        "agency": settings.read_settings(current_app.config["AURA"]).name,
         "origin": current_app.config["AURA"].origin,
         "site_names": {one.site.id: one.site.name for one in report.sites},
     }
@@ -121,9 +130,18 @@ def _period(typed: dict[str, str]) -> Period:
     Invalid.raise_for(wrong)
     if days["from"] > days["to"]:
         raise Invalid("to", "The last day is before the first day.")
-    if days["from"] > utcnow().date():
+    if days["from"] > _today():
         raise Invalid("from", "This day is in the future.")
-    return Period.of_days(days["from"], days["to"])
+    return Period.of_days(days["from"], days["to"], _zone())
+
+
+def _zone() -> ZoneInfo:
+    """Return the time zone of the agency, which is that of client reports."""
+    return settings.read_settings(current_app.config["AURA"]).zone
+
+
+def _today() -> date:
+    return utcnow().astimezone(_zone()).date()
 
 
 def _presets(today: date) -> list[Preset]:

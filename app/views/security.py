@@ -16,8 +16,8 @@ bp = Blueprint("security", __name__)
 @bp.get("/settings/security")
 @require_permission("security")
 def show() -> ResponseReturnValue:
-    facts = security.read_facts(current_app.config["AURA"], utcnow())
-    return render_template("settings/security.html", facts=facts)
+    found = security.read_facts(current_app.config["AURA"], utcnow())
+    return render_template("settings/security.html", found=found)
 
 
 @bp.post("/settings/security/renew-keys")

@@ -17,4 +17,5 @@ bp = Blueprint("system", __name__)
 def show() -> ResponseReturnValue:
     checks = system.run_checks(current_app.config["AURA"], utcnow())
     to_do = sum(one.state in (system.BAD, system.CHECK) for one in checks)
-    return render_template("settings/system.html", checks=checks, to_do=to_do)
+    unknown = sum(one.state == system.UNKNOWN for one in checks)
+    return render_template("settings/system.html", checks=checks, to_do=to_do, unknown=unknown)

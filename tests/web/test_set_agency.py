@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from PIL import Image
 
 from app.domain.agency import logo
+from app.domain.reporting.client_report import Period
 from app.models.agency import Agency, AgencyLogo
 from app.models.audit import AuditEntry
-from app.models.base import db
+from app.models.base import db, utcnow
+from app.models.clients import Client
+from app.models.sites import Site
 from app.views import agency
 from tests.support.pictures import picture
 from tests.support.unrecorded_writes import watched
@@ -195,3 +201,65 @@ def test_without_a_database_pages_show_auras_own_look(as_ana, app, monkeypatch):
     answer = as_ana.get("/sign-in")
     assert answer.status_code == 503
     assert '<span class="brand-name">Aura</span>' in answer.text
+
+
+# ---- client reports ----
+
+
+@pytest.fixture
+def client_id(today):
+    client = Client.create(name="Lakeside")
+    Site.update(client=client).where(Site.id == today.id).execute()
+    return client.id
+
+
+def read_report(person, client_id, day):
+    return person.get(f"/clients/{client_id}/report?from={day}&to={day}").text
+
+
+def test_a_report_has_the_name_the_logo_and_the_zone_of_the_agency(as_ana, client_id):
+    day = utcnow().astimezone(ZoneInfo("Pacific/Auckland")).date()
+    assert "All times are UTC." in read_report(as_ana, client_id, utcnow().date())
+    upload(as_ana, picture())
+    as_ana.post(PAGE, data={**SETTINGS, "time_zone": "Pacific/Auckland"})
+    text = read_report(as_ana, client_id, day)
+    assert "Prepared by Studio Nord." in text
+    assert "Days and times are in the time zone Pacific/Auckland." in text
+    assert re.search(r"As of [^<]+ NZ[SD]T\.", text)
+    article = text[text.index('<article class="report">') :]
+    assert 'class="brand-logo"' in article
+    assert " UTC" not in article
+
+
+def test_the_days_of_a_report_are_those_of_the_zone():
+    auckland = ZoneInfo("Pacific/Auckland")
+    period = Period.of_days(date(2026, 9, 26), date(2026, 9, 27), auckland)
+    assert (period.first_day, period.last_day) == (date(2026, 9, 26), date(2026, 9, 27))
+    assert period.begins.isoformat() == "2026-09-25T12:00:00+00:00"
+    # The clocks go forward on the second day, so it has 23 hours.
+    assert period.ends - period.begins == timedelta(hours=47)
+    utc = Period.of_days(date(2026, 9, 26), date(2026, 9, 27))
+    assert utc.begins.isoformat() == "2026-09-26T00:00:00+00:00"
+
+
+def test_the_pdf_has_the_logo_and_the_color(as_ana, client_id):
+    sent = {"from": utcnow().date().isoformat(), "to": utcnow().date().isoformat()}
+    plain = as_ana.post(f"/clients/{client_id}/report.pdf", data=sent).data
+    upload(as_ana, picture())
+    as_ana.post(PAGE, data={**SETTINGS, "time_zone": "UTC"})
+    branded = as_ana.post(f"/clients/{client_id}/report.pdf", data=sent).data
+    assert b"/Subtype /Image" not in plain
+    assert b"/Subtype /Image" in branded
+    assert colors_of_text(branded) - colors_of_text(plain) == {"0.4784 0.1216 0.3608 rg"}
+
+
+def colors_of_text(pdf):
+    """The fill colors that the streams of a PDF set."""
+    found = set()
+    for stream in re.findall(rb"stream\n(.*?)\nendstream", pdf, re.DOTALL):
+        try:
+            text = zlib.decompress(stream)
+        except zlib.error:
+            continue
+        found |= {one.decode() for one in re.findall(rb"[\d.]+ [\d.]+ [\d.]+ rg", text)}
+    return found

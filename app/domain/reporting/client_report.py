@@ -7,11 +7,15 @@ from collections import Counter
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from app.domain.inventory.eligibility import Reason
 from app.domain.inventory.versions import available_updates
 from app.domain.reporting.sync_stats import Checks, ReportEntry
+from app.domain.time_zones import UTC_ZONE, zone_of
 from app.protocol import canonical
+
+_UTC = zone_of(UTC_ZONE)
 
 # The connection state of a removed site.
 FORGOTTEN = "forgotten"
@@ -19,30 +23,37 @@ FORGOTTEN = "forgotten"
 
 @dataclass(frozen=True)
 class Period:
-    """A period in UTC, from the start of the first day to the end of the last day."""
+    """A period from the start of the first day to the end of the last day in a time zone.
+
+    `begins` and `ends` are in UTC, because the difference of two times in one zone ignores that a
+    clock was changed between them.
+    """
 
     begins: datetime
     ends: datetime
+    zone: ZoneInfo = _UTC
 
     @classmethod
-    def of_days(cls, first: date, last: date) -> Period:
-        """Return the period of these days, both included."""
-        return cls(_midnight(first), _midnight(last + timedelta(days=1)))
+    def of_days(cls, first: date, last: date, zone: ZoneInfo | None = None) -> Period:
+        """Return the period of these days, both included; in UTC unless a zone is given."""
+        zone = zone or _UTC
+        return cls(_midnight(first, zone), _midnight(last + timedelta(days=1), zone), zone)
 
     @property
     def first_day(self) -> date:
-        return self.begins.date()
+        return self.begins.astimezone(self.zone).date()
 
     @property
     def last_day(self) -> date:
-        return (self.ends - timedelta(days=1)).date()
+        return self.ends.astimezone(self.zone).date() - timedelta(days=1)
 
     def holds(self, at: datetime) -> bool:
         return self.begins <= at < self.ends
 
 
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return the start of a day of the zone, in UTC."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 @dataclass(frozen=True)
@@ -209,6 +220,8 @@ class ClientReport:
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, ZoneInfo):
+        return value.key
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, (tuple, list)):
