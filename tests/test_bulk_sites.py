@@ -14,8 +14,8 @@ from app.domain.sites import holds, sites
 from app.domain.sites.site_csv import read_sites
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import UpdateHold
+from app.models.fleet import fleet
 from app.models.reports import Component, Sync
-from app.models.site_list import site_summaries
 from app.models.sites import Site
 from app.models.tags import SiteTag
 from tests.support.factories import AKISMET, make_site, read_report
@@ -142,7 +142,7 @@ def test_a_file_whose_tags_bring_a_rule_is_asked_about_first(ben, clock, rule):
     text = FILE.replace("florist", "florist2").replace("museum", "museum2")
     with pytest.raises(TagsJoinRules):
         add(ben, clock, text)
-    assert len(site_summaries()) == 2
+    assert len(fleet()) == 2
     assert len(add(ben, clock, text, agreed=[rule.id])) == 2
 
 
@@ -151,4 +151,4 @@ def test_a_site_that_was_added_meanwhile_stops_the_whole_import(ben, clock, data
     make_site(ben, now=clock(), url="https://museum.example")
     with pytest.raises(Conflict, match="added meanwhile"):
         bulk_assignment.import_sites(lines, by=ben, confirmed_at=clock(), now=clock())
-    assert [one.url for one in site_summaries()] == ["https://museum.example"]
+    assert [one.url for one in fleet()] == ["https://museum.example"]

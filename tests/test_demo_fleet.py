@@ -51,7 +51,7 @@ def open_fleet(fleet: Fleet) -> Iterator[Fleet]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/sites/1", "/updates", "/updates/blocked", "/alerts", "/audit"]
+    "path", ["/", "/sites/1", "/updates", "/updates/blocked", "/alerts", "/activity"]
 )
 def test_the_owner_can_look_at_it(open_fleet: Fleet, path: str) -> None:
     app = create_app(open_fleet.config)

@@ -16,7 +16,7 @@ from tests.support.hypothesis_profiles import examples
 NOW = at("2026-11-26 10:00")
 PAGE = """
 <section><h2>Summary</h2><p>One <strong>change</strong> worked, see
-<a href="/audit/7">entry 7</a>.</p>
+<a href="/activity/7">entry 7</a>.</p>
 <dl><div><dt>Sites</dt><dd>2</dd></div></dl><ul><li>First</li><li>Second</li></ul></section>
 """
 

@@ -187,39 +187,6 @@ def three(ana: Actor, jobs: RecordingQueue) -> dict[str, Site]:
 
 
 @pytest.mark.parametrize(
-    ("sort", "names"),
-    [
-        ("name", ["Bakery", "butcher", "Zoo"]),
-        ("-name", ["Zoo", "butcher", "Bakery"]),
-        ("client", ["Zoo", "Bakery", "butcher"]),
-        ("-update_count", ["Zoo", "Bakery", "butcher"]),
-        ("last_success", ["Bakery", "Zoo", "butcher"]),
-        ("-last_success", ["Zoo", "Bakery", "butcher"]),
-        ("added", ["Zoo", "Bakery", "butcher"]),
-        ("password_hash", ["Bakery", "butcher", "Zoo"]),
-    ],
-)
-def test_the_list_can_be_sorted(three: dict[str, Site], sort: str, names: list[str]) -> None:
-    assert [site.name for site in Site.listing(sort=sort)] == names
-
-
-@pytest.mark.parametrize(
-    ("q", "names"),
-    [
-        ("BUTCH", ["butcher"]),
-        ("meat.ex", ["butcher"]),
-        ("mill", ["Bakery"]),
-        (" zoo ", ["Zoo"]),
-        ("%", []),
-        ("_", []),
-        ("' OR 1=1 --", []),
-    ],
-)
-def test_the_list_can_be_searched(three: dict[str, Site], q: str, names: list[str]) -> None:
-    assert [site.name for site in Site.listing(q=q)] == names
-
-
-@pytest.mark.parametrize(
     ("state", "names"),
     [("new", ["butcher"]), ("healthy", ["Zoo"]), ("unreachable", ["Bakery"]), ("revoked", [])],
 )

@@ -36,6 +36,8 @@ CONNECTIONS = {
     "disconnected": CHECK,
     "disconnected_unconfirmed": CHECK,
 }
+# What says that a site itself has a problem, and not only that something waits.
+_ABOUT_A_SITE = ("alert", "connection", "change")
 # From how many sites on the same problem is one task. Fewer are named one by one.
 _MERGED_FROM = 3
 # How long before its end an auto-update rule is mentioned.
@@ -150,12 +152,17 @@ def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
     The result contains only what this actor may see: client users see their own sites and no
     alerts.
     """
+    return grouped_by_site(_about_sites(actor, site))
+
+
+def grouped_by_site(items: Iterable[Item]) -> dict[int, list[Item]]:
+    """Return the items that are about a site itself by site id, critical ones first."""
     found: dict[int, list[Item]] = {}
-    for item in _about_sites(actor, site):
-        if item.site:
+    for item in items:
+        if item.site and item.about in _ABOUT_A_SITE:
             found.setdefault(item.site.id, []).append(item)
-    for items in found.values():
-        items.sort(key=lambda item: item.severity != CRITICAL)
+    for about_site in found.values():
+        about_site.sort(key=lambda item: item.severity != CRITICAL)
     return found
 
 

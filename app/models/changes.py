@@ -284,6 +284,11 @@ class Change(LeasedRow):
         return list(query.order_by(cls.id.desc()))
 
     @classmethod
+    def of_site(cls, site: Site, limit: int) -> list[Change]:
+        """Return the newest changes of a site first."""
+        return list(cls.select().where(cls.site == site).order_by(cls.id.desc()).limit(limit))
+
+    @classmethod
     def open_of(cls, site: Site) -> dict[tuple[str, str], Change]:
         """Return the open changes of a site, by kind and component."""
         query = cls.select().where(cls.site == site, cls.state.in_(OPEN))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from peewee import JOIN, fn
 
 from app.models.available_updates import AvailableUpdate
-from app.models.changes import Change
+from app.models.changes import OPEN, Change
+from app.models.clients import Client
 from app.models.reports import Report
 from app.models.sites import ACTIVE, MAY_CALL, Site
 
@@ -17,6 +19,8 @@ from app.models.sites import ACTIVE, MAY_CALL, Site
 _COLUMNS = (
     "id",
     "name",
+    "url",
+    "client_id",
     "state",
     "added_at",
     "paired_at",
@@ -33,10 +37,15 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class FleetSite:
-    """A site with its versions. `wordpress` and `php` are empty before the first sync."""
+    """A site with its client and versions.
+
+    `client_name` is empty without a client, `wordpress` and `php` before the first sync.
+    """
 
     id: int
     name: str
+    url: str
+    client_id: int | None
     state: str
     added_at: datetime
     paired_at: datetime | None
@@ -49,12 +58,23 @@ class FleetSite:
     quarantine_at: datetime | None
     update_count: int
     connection: str
+    client_name: str
     wordpress: str
     php: str
 
     @property
     def is_paired(self) -> bool:
         return self.state in MAY_CALL
+
+    @property
+    def available_updates(self) -> int | None:
+        """Return the number of available updates; None before the first sync."""
+        return self.update_count if self.wordpress else None
+
+    def matches(self, text: str) -> bool:
+        """Whether the name, the address or the client contains `text`, ignoring case."""
+        sought = text.casefold()
+        return any(sought in one.casefold() for one in (self.name, self.url, self.client_name))
 
 
 @dataclass(frozen=True)
@@ -80,9 +100,12 @@ def fleet(client_id: int | None = None) -> list[FleetSite]:
         Site.select(
             *columns,
             Site.connection_in_sql().alias("connection"),
+            fn.COALESCE(Client.name, "").alias("client_name"),
             fn.COALESCE(Report.wordpress, "").alias("wordpress"),
             fn.COALESCE(Report.php, "").alias("php"),
         )
+        .join(Client, JOIN.LEFT_OUTER)
+        .switch(Site)
         .join(Report, JOIN.LEFT_OUTER, on=Report.site == Site.id)
         .where(Site.forgotten_at.is_null())
         .order_by(fn.LOWER(Site.name), Site.id)
@@ -120,6 +143,20 @@ def widespread_updates(limit: int, client_id: int | None = None) -> list[Widespr
         query = query.where(Site.client == client_id)
     rows: Any = query.tuples()
     return [WidespreadUpdate(*row) for row in rows]
+
+
+def open_changes(site_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """Return the number of open changes of these sites, by site and state."""
+    rows: Any = (
+        Change.select(Change.site, Change.state, fn.COUNT(Change.id))
+        .where(Change.site.in_(site_ids), Change.state.in_(OPEN))
+        .group_by(Change.site, Change.state)
+        .tuples()
+    )
+    found: dict[int, dict[str, int]] = {}
+    for site_id, state, count in rows:
+        found.setdefault(site_id, {})[state] = count
+    return found
 
 
 def changes_ended_since(since: datetime, client_id: int | None = None) -> dict[str, int]:

@@ -82,8 +82,6 @@ MOVED = "moved"
 FORKED = "forked"
 EXCESSIVE = "excessive"
 
-SORTS = ("name", "client", "state", "update_count", "last_success", "added")
-
 
 class Site(BaseModel):
     """One WordPress site, and the state of its connection.
@@ -236,26 +234,18 @@ class Site(BaseModel):
     @classmethod
     def known(cls, site_id: int) -> Site | None:
         """Return the site with this id, unless it was removed."""
-        return cls.get_or_none(cls.id == site_id, cls.forgotten_at.is_null())
+        query = cls.select(cls, Client).join(Client, JOIN.LEFT_OUTER)
+        return query.where(cls.id == site_id, cls.forgotten_at.is_null()).first()
 
     @classmethod
-    def listing(cls, q: str = "", sort: str = "name", client_id: int | None = None) -> list[Site]:
-        """Return the sites that were not removed, each with its client; of one client if given.
-
-        `q` searches name, address and client. A leading `-` reverses `sort`. An unknown sort is by
-        name.
-        """
+    def listing(cls, client_id: int | None = None) -> list[Site]:
+        """Return the sites that were not removed by name, with their client; of one if given."""
         query = (
             cls.select(cls, Client).join(Client, JOIN.LEFT_OUTER).where(cls.forgotten_at.is_null())
         )
-        if q.strip():
-            sought = q.strip()
-            query = query.where(
-                cls.name.contains(sought) | cls.url.contains(sought) | Client.name.contains(sought)
-            )
         if client_id is not None:
             query = query.where(cls.client == client_id)
-        return list(query.order_by(*cls._order(sort)))
+        return list(query.order_by(fn.LOWER(cls.name), cls.id))
 
     @classmethod
     def count_of(cls, client_id: int | None = None) -> int:
@@ -291,20 +281,6 @@ class Site(BaseModel):
             ),
             "unreachable",
         )
-
-    @classmethod
-    def _order(cls, sort: str) -> list[Any]:
-        keys = {
-            "name": fn.LOWER(cls.name),
-            "client": fn.LOWER(Client.name),
-            "state": cls.connection_in_sql(),
-            "update_count": cls.update_count,
-            "last_success": cls.last_success_at,
-            "added": cls.added_at,
-        }
-        key = keys.get(sort.removeprefix("-"), keys["name"])
-        first = key.desc(nulls="LAST") if sort.startswith("-") else key.asc(nulls="LAST")
-        return [first, fn.LOWER(cls.name), cls.id]
 
 
 # At most one site per address, not counting removed ones.

@@ -71,7 +71,7 @@ def read_log(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     site_log.request_site_log(site, by=current_actor())
     flash("Reading the site's log. Reload this page in a moment.", "info")
-    return redirect(url_for("sites.show", site_id=site.id, _anchor="both-logs"), 303)
+    return redirect(url_for("site_tabs.connection", site_id=site.id, _anchor="both-logs"), 303)
 
 
 def _page(alert: Alert, errors: dict[str, str]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from itertools import groupby
 from typing import Any
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
@@ -15,13 +16,16 @@ from app.domain.audit import EntryFilter, verification
 from app.domain.audit.documents import entry_document
 from app.domain.audit.entry_format import KINDS, OUTCOMES
 from app.domain.audit.events import REGISTRY
+from app.domain.audit.subjects import EVERYTHING, HIGHLIGHTS, SUBJECTS
 from app.models.accounts import User
 from app.models.audit import AuditEntry, Verification
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
 from app.views.authorization import current_actor, load_entry, load_site, require_permission
+from app.views.filters import local_day
 from app.views.request_validation import row_number, typed_midnight
+from app.views.site_view_models import site_page
 
 bp = Blueprint("audit", __name__)
 
@@ -40,22 +44,28 @@ class SearchForm:
 
     @property
     def is_narrow(self) -> bool:
-        return any(self.typed.values())
+        return any(value for name, value in self.typed.items() if name != "subject")
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether a filter is set that the page folds away."""
+        shown = ("subject", "words")
+        return any(value for name, value in self.typed.items() if name not in shown)
 
 
-@bp.get("/audit")
+@bp.get("/activity")
 @require_permission("audit")
 def index() -> ResponseReturnValue:
     return _page(None)
 
 
-@bp.get("/sites/<int:site_id>/audit")
+@bp.get("/sites/<int:site_id>/activity")
 @require_permission("audit")
 def site(site_id: int) -> ResponseReturnValue:
     return _page(load_site(site_id))
 
 
-@bp.get("/audit/<int:seq>")
+@bp.get("/activity/<int:seq>")
 @require_permission("see")
 def entry(seq: int) -> ResponseReturnValue:
     """Show one audit entry."""
@@ -74,14 +84,21 @@ def entry(seq: int) -> ResponseReturnValue:
     )
 
 
-@bp.post("/audit/verify")
+@bp.get("/activity/verification")
+@require_permission("audit")
+def verification_page() -> ResponseReturnValue:
+    """Show the result of the last verification of the audit log."""
+    return render_template("audit/verification.html", reading=Verification.latest())
+
+
+@bp.post("/activity/verify")
 @require_permission("audit")
 def verify() -> ResponseReturnValue:
     verification.request_verification(by=current_actor(), now=utcnow())
-    return redirect(url_for("audit.index", _anchor="reading"), 303)
+    return redirect(url_for("audit.verification_page"), 303)
 
 
-@bp.get("/audit/progress")
+@bp.get("/activity/progress")
 @require_permission("audit")
 def progress() -> ResponseReturnValue:
     """Render the part that polls. At its end htmx loads the whole page with the new entry."""
@@ -89,11 +106,11 @@ def progress() -> ResponseReturnValue:
     answer = make_response(render_template("audit/_reading.html", reading=reading))
     answer.cache_control.no_store = True
     if reading is None or not reading.is_open:
-        answer.headers["HX-Redirect"] = url_for("audit.index")
+        answer.headers["HX-Redirect"] = url_for("audit.verification_page")
     return answer
 
 
-@bp.post("/audit/verifications/<int:verification_id>/seen")
+@bp.post("/activity/verifications/<int:verification_id>/seen")
 @require_permission("people")
 def seen(verification_id: int) -> ResponseReturnValue:
     verification.acknowledge_failure(verification_id, by=current_actor(), now=utcnow())
@@ -107,11 +124,14 @@ def _page(site: Site | None) -> ResponseReturnValue:
     # Fetch one more than is shown, to know whether there is an older page.
     found = [] if asked.wrong else audit_log.find_entries(asked.which, _PAGE + 1, before=before)
     page = render_template(
-        "audit/index.html",
-        entries=found[:_PAGE],
+        "audit/site.html" if site is not None else "audit/index.html",
+        days=_days(found[:_PAGE]),
         reading=Verification.latest(),
+        page=site_page(site) if site is not None else None,
         site=site,
         asked=asked,
+        subjects=SUBJECTS,
+        subject_urls={name: _url(site, asked, subject=name) for name in SUBJECTS},
         site_names={one.id: one.name for one in Site.listing()},
         clients=Client.names(),
         people={one.id: one.name for one in User.listing()},
@@ -120,15 +140,22 @@ def _page(site: Site | None) -> ResponseReturnValue:
         outcomes=sorted(OUTCOMES),
         before=before,
         newest_url=_url(site, asked),
-        older_url=_url(site, asked, found[_PAGE - 1].seq) if len(found) > _PAGE else "",
+        older_url=_url(site, asked, before=found[_PAGE - 1].seq) if len(found) > _PAGE else "",
     )
     return (page, 422) if asked.wrong else page
 
 
+def _days(entries: list[AuditEntry]) -> list[tuple[date, list[AuditEntry]]]:
+    """Return the entries by day, in their order."""
+    return [(day, list(found)) for day, found in groupby(entries, lambda one: local_day(one.at))]
+
+
 _NAMES = (
     *("client", "site", "kind", "component", "person"),
-    *("event", "outcome", "since", "until", "words"),
+    *("event", "outcome", "since", "until", "words", "subject"),
 )
+# With these filters, a search covers every entry unless a subject is chosen.
+_NAMES_OF_ANY = ("event", "outcome", "component", "words")
 
 
 def _asked(site: Site | None) -> SearchForm:
@@ -147,8 +174,15 @@ def _asked(site: Site | None) -> SearchForm:
         since=_day(typed, "since", wrong),
         until=_day(typed, "until", wrong, days=1),
         words=typed["words"],
+        subject=_subject(typed),
     )
     return SearchForm(typed, which, wrong)
+
+
+def _subject(typed: dict[str, str]) -> str:
+    if typed["subject"] in SUBJECTS:
+        return typed["subject"]
+    return EVERYTHING if any(typed[name] for name in _NAMES_OF_ANY) else HIGHLIGHTS
 
 
 def _number(name: str) -> int | None:
@@ -166,8 +200,8 @@ def _day(typed: dict[str, str], name: str, wrong: dict[str, str], days: int = 0)
         return None
 
 
-def _url(site: Site | None, asked: SearchForm, before: int | None = None) -> str:
-    typed: dict[str, Any] = {name: value for name, value in asked.typed.items() if value}
+def _url(site: Site | None, asked: SearchForm, **changes: Any) -> str:
+    typed: dict[str, Any] = {name: value for name, value in asked.typed.items() if value} | changes
     if site is not None:
-        return url_for("audit.site", site_id=site.id, before=before, **typed)
-    return url_for("audit.index", before=before, **typed)
+        return url_for("audit.site", site_id=site.id, **typed)
+    return url_for("audit.index", **typed)

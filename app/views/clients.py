@@ -1,21 +1,70 @@
-"""Pages to rename and merge clients."""
+"""Pages about clients: the list, one client, and what can be changed about it."""
 
 from __future__ import annotations
+
+from dataclasses import fields
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.domain import permissions
 from app.domain.changes import site_assignment
 from app.domain.errors import Invalid, TagsJoinRules
-from app.domain.sites import clients
+from app.domain.sites import clients, notes
+from app.domain.sites.clients import Contact
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
 from app.views import auto_update_rule_view_models
 from app.views.authorization import current_actor, current_session, load_client, require_permission
+from app.views.client_view_models import ClientList, client_list, client_page
 from app.views.request_validation import row_number
 
 bp = Blueprint("clients", __name__)
+
+
+@bp.get("/clients")
+@require_permission("see")
+def index() -> ResponseReturnValue:
+    only = permissions.restricted_client_id(current_actor())
+    if only:
+        return redirect(url_for("reports.show", client_id=only), 303)
+    # A client user without a client sees none.
+    found = client_list(current_actor()) if only is None else ClientList([], 0)
+    return render_template("clients/index.html", found=found)
+
+
+@bp.get("/clients/<int:client_id>")
+@require_permission("overview")
+def show(client_id: int) -> ResponseReturnValue:
+    return _client_page(load_client(client_id), {})
+
+
+@bp.post("/clients/<int:client_id>/notes")
+@require_permission("pair")
+def set_notes(client_id: int) -> ResponseReturnValue:
+    client = load_client(client_id)
+    try:
+        notes.set_client_notes(
+            client, request.form.get("notes", ""), by=current_actor(), now=utcnow()
+        )
+    except Invalid as refusal:
+        return _client_page(client, refusal.messages), 422
+    flash("Notes saved.")
+    return redirect(url_for("clients.show", client_id=client.id, _anchor="notes"), 303)
+
+
+@bp.post("/clients/<int:client_id>/contact")
+@require_permission("pair")
+def set_contact(client_id: int) -> ResponseReturnValue:
+    client = load_client(client_id)
+    typed = {one.name: request.form.get(one.name, "") for one in fields(Contact)}
+    try:
+        clients.set_contact(client, Contact(**typed), by=current_actor(), now=utcnow())
+    except Invalid as refusal:
+        return _page(client, refusal.messages), 422
+    flash(f"Contact of {client.name} saved.")
+    return redirect(url_for("clients.show", client_id=client.id), 303)
 
 
 @bp.get("/clients/<int:client_id>/edit")
@@ -35,7 +84,7 @@ def rename(client_id: int) -> ResponseReturnValue:
     except Invalid as refusal:
         return _page(client, refusal.messages), 422
     flash(f"Client renamed to {client.name}.")
-    return redirect(url_for("reports.index"), 303)
+    return redirect(url_for("clients.show", client_id=client.id), 303)
 
 
 @bp.post("/clients/<int:client_id>/merge")
@@ -58,7 +107,13 @@ def merge(client_id: int) -> ResponseReturnValue:
     except TagsJoinRules as question:
         return _agree(client, into, question), 409
     flash(f"{client.name} merged into {into.name}.")
-    return redirect(url_for("reports.index"), 303)
+    return redirect(url_for("clients.show", client_id=into.id), 303)
+
+
+def _client_page(client: Client, errors: dict[str, str]) -> str:
+    page = client_page(client, current_actor())
+    typed = {"notes_typed": request.form["notes"]} if errors else {}
+    return render_template("clients/show.html", page=page, errors=errors, **typed)
 
 
 def _page(client: Client, errors: dict[str, str]) -> str:

@@ -64,4 +64,4 @@ def _login_page(site: Site, name: str, errors: dict[str, str]) -> str:
 
 
 def _to_site(site: Site) -> ResponseReturnValue:
-    return redirect(url_for("sites.show", site_id=site.id), 303)
+    return redirect(url_for("site_tabs.connection", site_id=site.id), 303)

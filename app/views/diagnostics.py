@@ -36,7 +36,7 @@ class ConnectionCheck:
 @require_permission("sync")
 def examine(site_id: int) -> ResponseReturnValue:
     runs.request_diagnostics(load_site(site_id), by=current_actor(), now=utcnow())
-    address = url_for("sites.show", site_id=site_id, _anchor="connection-check")
+    address = url_for("site_tabs.connection", site_id=site_id, _anchor="connection-check")
     return redirect(address, 303)
 
 

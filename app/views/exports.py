@@ -37,13 +37,13 @@ bp = Blueprint("exports", __name__)
 _SHOWN = 20
 
 
-@bp.get("/audit/exports")
+@bp.get("/activity/exports")
 @require_permission("export")
 def index() -> ResponseReturnValue:
     return _page(request.args.to_dict(), {})
 
 
-@bp.post("/audit/exports")
+@bp.post("/activity/exports")
 @require_permission("export")
 def make() -> ResponseReturnValue:
     try:
@@ -59,7 +59,7 @@ def make() -> ResponseReturnValue:
     return redirect(url_for("exports.index", _anchor="exports"), 303)
 
 
-@bp.get("/audit/exports/progress")
+@bp.get("/activity/exports/progress")
 @require_permission("export")
 def progress() -> ResponseReturnValue:
     """Render the part that polls, until no export is running."""
@@ -68,7 +68,7 @@ def progress() -> ResponseReturnValue:
     return answer
 
 
-@bp.post("/audit/exports/<int:export_id>")
+@bp.post("/activity/exports/<int:export_id>")
 @require_permission("export")
 def download(export_id: int) -> ResponseReturnValue:
     """Send the file. It is a form because it asks for the password and is recorded."""

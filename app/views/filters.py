@@ -10,8 +10,11 @@ from flask import Flask, g, has_app_context, has_request_context
 from flask_login import current_user
 
 from app.domain.audit import entry_document
-from app.domain.inventory.targets import translation_ident
+from app.domain.audit.subjects import event_subject
+from app.domain.inventory.targets import Target, translation_ident
+from app.domain.inventory.versions import UNCLEAR, release_type_between
 from app.domain.time_zones import UTC_ZONE, zone_of
+from app.models.audit import AuditEntry
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
 # Browsers also claim to be older ones, so the newest name is checked first.
@@ -31,6 +34,20 @@ _SYSTEMS = (
     ("CrOS", "ChromeOS"),
     ("Linux", "Linux"),
 )
+_OUTCOME_SYMBOLS = {
+    "succeeded": "circle-check",
+    "failed": "octagon-x",
+    "rolled_back": "undo",
+    "refused": "circle-slash",
+    "unknown": "circle-alert",
+}
+_SUBJECT_SYMBOLS = {
+    "accounts": "user",
+    "audit": "shield-check",
+    "changes": "circle-arrow-up",
+    "connection": "unplug",
+    "sites": "layout-grid",
+}
 _BYTES = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -118,6 +135,11 @@ def ago(at: datetime, now: datetime | None = None) -> str:
     return f"{text} ago" if seconds > 0 else f"in {text}"
 
 
+def ago_short(at: datetime) -> str:
+    """Return `ago` for a narrow column: `4 min ago`."""
+    return ago(at).replace(" minutes", " min").replace(" minute", " min")
+
+
 def span(seconds: int) -> str:
     """Return a duration in its largest whole unit: `3 hours`."""
     for limit, size, unit in _STEPS:
@@ -125,6 +147,39 @@ def span(seconds: int) -> str:
             count = seconds // size
             return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
     return f"{seconds // 86400} days"
+
+
+def day_heading(at: date, today: date | None = None) -> str:
+    """Return `Today`, `Yesterday` or `Tuesday, 24 Nov 2026`, the heading of a day's entries."""
+    age = ((today or local_day(datetime.now(UTC))) - at).days
+    return {0: "Today", 1: "Yesterday"}.get(age) or f"{at:%A}, {day(at)}"
+
+
+def local_day(at: datetime) -> date:
+    """Return the day on which this is in the time zone of the signed-in user."""
+    return at.astimezone(_zone()).date()
+
+
+def clock_time(at: datetime) -> str:
+    """Return `09:18` in the time zone of the signed-in user, below the heading of its day."""
+    return f"{at.astimezone(_zone()):%H:%M}"
+
+
+def entry_symbol(entry: AuditEntry) -> str:
+    """Return the icon for an entry: how it ended, or what it is about."""
+    if entry.outcome in _OUTCOME_SYMBOLS:
+        return _OUTCOME_SYMBOLS[entry.outcome]
+    subject = event_subject(entry.event)
+    if subject == "connection" and entry.event.startswith("alert"):
+        return "octagon-x"
+    return _SUBJECT_SYMBOLS.get(subject, "circle-dot")
+
+
+def release_size(target: Target) -> str:
+    """Return the size of an available update: patch, minor, major or unclear."""
+    if target.kind == "translation":
+        return UNCLEAR
+    return release_type_between(target.version, target.available or "")
 
 
 def file_size(count: int) -> str:
@@ -196,7 +251,12 @@ _FILTERS = (
     words,
     words_of,
     ago,
+    ago_short,
     span,
+    day_heading,
+    clock_time,
+    entry_symbol,
+    release_size,
     file_size,
     is_web_address,
     from_unix,

@@ -61,11 +61,19 @@ def theme() -> str:
     return "" if not is_known or current_user.theme == SYSTEM_THEME else str(current_user.theme)
 
 
+def urgent_items() -> list[Item]:
+    """Return what needs attention now, read once for the frame and the page in it."""
+    if "urgent" not in g:
+        g.urgent = attention.urgent(current_actor())
+    found: list[Item] = g.urgent
+    return found
+
+
 @bp.app_template_global("page_frame")
 def page_frame() -> Frame:
     """Return the frame for the signed-in user."""
     actor, role = current_actor(), current_user.role
-    urgent: list[Item] = g.urgent if "urgent" in g else attention.urgent(actor)
+    urgent = urgent_items()
     only = permissions.restricted_client_id(actor)
     sites: int = g.site_count if "site_count" in g else Site.count_of(only)
     return Frame(
@@ -91,7 +99,7 @@ def _places(role: str, urgent: Sequence[Item], sites: int) -> list[Place]:
     label = "Clients" if permissions.is_allowed(role, "overview") else "Report"
     found.append(Place("/clients", label, "briefcase"))
     if is_reader:
-        found.append(Place("/audit", "Activity", "scroll-text"))
+        found.append(Place("/activity", "Activity", "scroll-text"))
     also = ("/team", "/what-leaves")
     return [*found, Place("/settings", "Settings", "sliders-horizontal", also=also)]
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.domain import permissions
 from app.domain.agency import settings
 from app.domain.errors import Invalid
 from app.domain.reporting import data
@@ -18,8 +17,6 @@ from app.domain.reporting.client_report import ClientReport, Period
 from app.models.agency import AgencyLogo
 from app.models.audit import AuditEntry
 from app.models.base import utcnow
-from app.models.clients import Client
-from app.models.sites import Site
 from app.pdf import render_pdf
 from app.views.authorization import current_actor, load_client, require_permission
 from app.views.filters import use_document_zone
@@ -38,21 +35,6 @@ class Preset:
     name: str
     first: date
     last: date
-
-
-@bp.get("/clients")
-@require_permission("see")
-def index() -> ResponseReturnValue:
-    only = permissions.restricted_client_id(current_actor())
-    if only:
-        return redirect(url_for("reports.show", client_id=only), 303)
-    clients = list(Client.select().order_by(Client.name)) if only is None else []
-    sites: dict[int | None, list[Site]] = {}
-    for site in Site.listing():
-        sites.setdefault(site.client_id, []).append(site)
-    return render_template(
-        "reports/index.html", clients=clients, sites=sites, presets=_presets(_today())
-    )
 
 
 @bp.get("/clients/<int:client_id>/report")

@@ -14,7 +14,15 @@ from app.views import agent_api
 _MOST_DIGITS = 18
 # Forms with hundreds of checkboxes. All others are limited to MAX_CONTENT_LENGTH.
 _LARGE_FORMS = frozenset(
-    {"updates.review", "updates.ignore", "batches.approve", "auto_update_rules.make"}
+    {
+        "auto_update_rules.make",
+        "batches.approve",
+        "bulk_sites.change_tags",
+        "bulk_sites.ignore_updates",
+        "site_csv.import_sites",
+        "updates.ignore",
+        "updates.review",
+    }
 )
 _LARGE_FORM_BYTES = 256 * 1024
 # More than a logo may have, so that the form itself can say that a file is too large.

@@ -1,26 +1,28 @@
-"""Data of the pages about sites, read from the models for the templates."""
+"""Data of the pages of one site, read from the models for the templates."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from app.domain import attention, permissions
-from app.domain.actor import Actor
+from app.domain import attention, audit
 from app.domain.attention import Item
+from app.domain.audit.subjects import HIGHLIGHTS
 from app.domain.changes import candidates, rule_coverage
 from app.domain.changes.candidates import Candidate
-from app.domain.inventory import php_eol
 from app.domain.inventory.versions import available_updates
-from app.domain.sites import tag_names
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule
+from app.models.available_updates import AvailableUpdate
 from app.models.base import utcnow
+from app.models.changes import Change
 from app.models.reports import KINDS, Component, Report, Sync, report_list
 from app.models.rotations import Rotation
 from app.models.sites import (
+    ACTIVE,
     CANCELLED,
     EXPIRED,
     FAILED,
@@ -28,12 +30,11 @@ from app.models.sites import (
     MAY_PAIR,
     PAIRING,
     REVOKING,
-    SORTS,
     Pairing,
     Site,
 )
 from app.models.tags import SiteTag
-from app.views.pagination import Page, page_of
+from app.views.page_context import urgent_items
 from app.views.report_document import whole_document
 
 # How long after pairing the fingerprint is shown large.
@@ -41,6 +42,7 @@ _FRESH = timedelta(minutes=30)
 # How long the page mentions a token that closed unused.
 _NEWS = timedelta(days=1)
 _RECENT_ENTRIES = 8
+_RECENT_CHANGES = 10
 
 _ENDED = frozenset(
     {
@@ -59,59 +61,6 @@ _ENDS = (
     "revocation_abandoned",
     "site_disconnected",
 )
-# The options of the state filter, each with its values of Site.connection.
-_GROUPS = {
-    "healthy": frozenset({"healthy"}),
-    "unpaired": frozenset({"new", "pairing"}),
-    "ended": _ENDED,
-}
-
-
-@dataclass(frozen=True)
-class SiteRow:
-    """A row of the list. `available_updates` is None before the first sync."""
-
-    site: Site
-    client: str
-    wordpress: str
-    php: str
-    available_updates: int | None
-    tags: list[str]
-    attention: list[Item]
-
-    @property
-    def problems(self) -> list[Item]:
-        """Return the problems for the row, without duplicates and without the connection."""
-        found = {(one.about, one.word, one.name): one for one in reversed(self.attention)}
-        return [one for one in reversed(found.values()) if one.about != "connection"]
-
-
-@dataclass(frozen=True)
-class Totals:
-    """The totals above the list. They count all sites, without the filter."""
-
-    sites: int
-    with_updates: int
-    need_attention: int
-    wait_for_you: int
-
-
-@dataclass(frozen=True)
-class Listing:
-    """One page of the list of sites, with its filters."""
-
-    rows: list[SiteRow]
-    page: Page[Site]
-    totals: Totals
-    q: str
-    state: str
-    sort: str
-    tag: str
-    tags: list[str]
-
-    @property
-    def is_filtered(self) -> bool:
-        return bool(self.q or self.state or self.tag)
 
 
 @dataclass(frozen=True)
@@ -131,25 +80,86 @@ class RevocationStatus:
     entry: AuditEntry | None = None
 
 
-@dataclass(frozen=True)
 class SitePage:
-    """The data of a site's page and of its fragment."""
+    """The data of a site's pages and of their fragment.
 
-    site: Site
-    client: str
-    pairing: Pairing | None
-    sync: Sync | None
-    rotation: Rotation | None
-    report: Report | None
-    document: dict[str, Any]
-    components: dict[str, list[Component]]
-    entries: list[AuditEntry]
-    parting: RevocationStatus
-    candidates: list[Candidate]
-    tags: dict[str, str]
-    by_tag: list[AutoUpdateRule]
-    attention: list[Item]
-    now: datetime
+    Each tab needs a part of it, so everything is read when a template first uses it.
+    """
+
+    def __init__(self, site: Site, now: datetime) -> None:
+        self.site = site
+        self.now = now
+
+    # ---- what is read ----
+
+    @cached_property
+    def client(self) -> str:
+        return self.site.client.name if self.site.client else "No client"
+
+    @cached_property
+    def pairing(self) -> Pairing | None:
+        return self.site.latest_token()
+
+    @cached_property
+    def sync(self) -> Sync | None:
+        return Sync.latest_for(self.site)
+
+    @cached_property
+    def rotation(self) -> Rotation | None:
+        return Rotation.latest_for(self.site)
+
+    @cached_property
+    def report(self) -> Report | None:
+        return Report.of(self.site)
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        return whole_document(json.loads(self.report.body)) if self.report else {}
+
+    @cached_property
+    def components(self) -> dict[str, list[Component]]:
+        listed = Component.for_site(self.site)
+        return {kind: [one for one in listed if one.kind == kind] for kind in KINDS}
+
+    @cached_property
+    def candidates(self) -> list[Candidate]:
+        if self.report is None:
+            return []
+        listed = [one for kind in KINDS for one in self.components[kind]]
+        return candidates.candidates_in_report(self.site, self.report, listed, self.now)
+
+    @cached_property
+    def entries(self) -> list[AuditEntry]:
+        which = audit.EntryFilter(site=self.site.id, subject=HIGHLIGHTS)
+        return audit.find_entries(which, _RECENT_ENTRIES)
+
+    @cached_property
+    def recent_changes(self) -> list[Change]:
+        return Change.of_site(self.site, _RECENT_CHANGES)
+
+    @cached_property
+    def parting(self) -> RevocationStatus:
+        return _revocation_status(self.site)
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        return SiteTag.of_site(self.site)
+
+    @cached_property
+    def by_tag(self) -> list[AutoUpdateRule]:
+        """Return the rules that apply because of the site's tags."""
+        return [rule for rule in self.rules if rule.tags]
+
+    @cached_property
+    def rules(self) -> list[AutoUpdateRule]:
+        """Return the rules in force that cover the site."""
+        return rule_coverage.rules_for(self.site, self.tags, self.now)
+
+    @cached_property
+    def attention(self) -> list[Item]:
+        return attention.grouped_by_site(urgent_items()).get(self.site.id, [])
+
+    # ---- what follows from it ----
 
     @property
     def running(self) -> str:
@@ -187,6 +197,11 @@ class SitePage:
         return self.site.state in _ENDED
 
     @property
+    def home(self) -> str:
+        """Return the address that the site itself names, or the one it was added with."""
+        return self.site.home or self.site.url
+
+    @property
     def closed_token(self) -> Pairing | None:
         """Return the last token if it closed unused recently and nothing happened since."""
         token, ended_at = self.pairing, self.site.revoked_at
@@ -196,6 +211,11 @@ class SitePage:
         return token if is_news and (ended_at is None or token.closed_at > ended_at) else None
 
     @property
+    def problems(self) -> list[Item]:
+        """Return what needs attention, without the connection, which the page shows anyway."""
+        return [one for one in self.attention if one.about != "connection"]
+
+    @cached_property
     def by_component(self) -> dict[tuple[str, str], Candidate]:
         """Return the candidates by list and component.
 
@@ -207,123 +227,58 @@ class SitePage:
     def core(self) -> dict[str | None, Candidate]:
         return {one.target.available: one for one in self.candidates if one.target.kind == "core"}
 
+    @cached_property
+    def waiting(self) -> list[Candidate]:
+        """Return the available updates: WordPress first, then by kind and name."""
+        order = ("core", "siteagent", "plugin", "theme", "translation")
+        found = [one for one in self.candidates if one.target.available]
+        return sorted(
+            found, key=lambda one: (order.index(one.target.kind), one.target.name.casefold())
+        )
+
     @property
-    def may_propose_anything(self) -> bool:
-        return any(one.may_be_proposed for one in self.candidates)
+    def update_count(self) -> int:
+        """Return the number of available updates, as the list of sites shows it."""
+        return self.site.update_count if self.is_paired and self.report else 0
 
     @property
     def available(self) -> dict[str, int]:
         """Return the number of available updates by kind."""
         return available_updates(one.target for one in self.candidates)
 
+    @cached_property
+    def ready(self) -> int:
+        """Return the number of updates against which the site's data says nothing."""
+        if self.site.state != ACTIVE or self.site.quarantine:
+            return 0
+        fit = AvailableUpdate.select(AvailableUpdate.kind, AvailableUpdate.ident).where(
+            AvailableUpdate.site == self.site, AvailableUpdate.is_fit
+        )
+        count: int = fit.distinct().count()
+        return count
 
-def list_sites(actor: Actor, *, q: str, state: str, sort: str, tag: str = "") -> Listing:
-    """Return the filtered list, with totals over all sites that were not removed.
+    @property
+    def active_theme(self) -> str:
+        """Return name and version of the active theme."""
+        themes = self.document.get("themes", [])
+        return next((f"{one['name']} {one['version']}" for one in themes if one["active"]), "")
 
-    Client users see only their client's sites, and no tags.
-    """
-    client_id, needs = permissions.restricted_client_id(actor), attention.by_site(actor)
-    everything = Site.listing(client_id=client_id)
-    sort = sort if sort.removeprefix("-") in SORTS else "name"
-    tagged, known = ({}, {}) if client_id is not None else (SiteTag.by_site(), SiteTag.in_use())
-    # Users who do not see tags must not find sites by them either.
-    wanted = tag_names.fold(tag[: tag_names.MAX_CHARS + 1]) if client_id is None else ""
-    versions = Report.versions()
-    chosen = [
-        site
-        for site in Site.listing(q=q, sort=sort, client_id=client_id)
-        if (_has_old_php(site, versions) if state == "old_php" else _is_in(site, state, needs))
-        and (not wanted or wanted in map(tag_names.fold, tagged.get(site.id, ())))
-    ]
-    page = page_of(chosen)
-    return Listing(
-        rows=[
-            _row(site, versions, tagged.get(site.id, []), needs.get(site.id, []))
-            for site in page.items
-        ],
-        page=page,
-        totals=Totals(
-            sites=len(everything),
-            with_updates=sum(_has_updates(site) for site in everything),
-            need_attention=len(needs),
-            wait_for_you=attention.waiting_for(actor),
-        ),
-        q=q,
-        state=state,
-        sort=sort,
-        tag=known.get(wanted, tag.strip()[: tag_names.MAX_CHARS]) if wanted else "",
-        tags=list(known.values()),
-    )
+    @property
+    def plugins(self) -> tuple[int, int]:
+        """Return the number of plugins, and how many of them are active."""
+        plugins = self.document.get("plugins", [])
+        return len(plugins), sum(one["active"] for one in plugins)
+
+    @property
+    def health_problems(self) -> int:
+        """Return the number of tests of Site Health that failed or recommend something."""
+        tests = self.document.get("health", {}).get("tests", [])
+        return sum(one["status"] in ("critical", "recommended") for one in tests)
 
 
-def _is_in(site: Site, group: str, needs: dict[int, list[Item]]) -> bool:
-    """Whether the site matches the state filter; an unknown filter matches all."""
-    if group == "attention":
-        return site.id in needs
-    if group == "updates":
-        return _has_updates(site)
-    words = _GROUPS.get(group)
-    return words is None or site.connection in words
-
-
-def _has_updates(site: Site) -> bool:
-    """Whether updates are available. Sites that are no longer connected do not count."""
-    return site.is_paired and site.update_count > 0
-
-
-def _has_old_php(site: Site, versions: dict[int, tuple[str, str]]) -> bool:
-    """Whether PHP of a connected site no longer gets security fixes."""
-    last_day = php_eol.ends_on(versions[site.id][1]) if site.id in versions else None
-    return site.is_paired and last_day is not None and last_day < utcnow().date()
-
-
-def site_page(site: Site, actor: Actor) -> SitePage:
-    """Return the data of a site that this actor may see, with about a dozen queries."""
-    now = utcnow()
-    report = Report.of(site)
-    listed = Component.for_site(site)
-    tagged = SiteTag.of_site(site)
-    return SitePage(
-        site=site,
-        client=_client_name(site),
-        pairing=site.latest_token(),
-        sync=Sync.latest_for(site),
-        rotation=Rotation.latest_for(site),
-        report=report,
-        document=whole_document(json.loads(report.body)) if report else {},
-        components={kind: [one for one in listed if one.kind == kind] for kind in KINDS},
-        entries=AuditEntry.newest(site_id=site.id, limit=_RECENT_ENTRIES),
-        parting=_revocation_status(site),
-        candidates=candidates.candidates_on_site(site, now) if report else [],
-        tags=tagged,
-        attention=attention.by_site(actor, site).get(site.id, []),
-        by_tag=[
-            rule
-            for rule in AutoUpdateRule.in_force(now)
-            if rule.tags and rule_coverage.matches_site(rule, site, tagged)
-        ],
-        now=now,
-    )
-
-
-def _row(
-    site: Site, versions: dict[int, tuple[str, str]], tagged: list[str], needs: list[Item]
-) -> SiteRow:
-    known = versions.get(site.id)
-    wordpress, php = known or ("", "")
-    return SiteRow(
-        site=site,
-        client=_client_name(site),
-        wordpress=wordpress,
-        php=php,
-        available_updates=site.update_count if known else None,
-        tags=tagged,
-        attention=needs,
-    )
-
-
-def _client_name(site: Site) -> str:
-    return site.client.name if site.client else "No client"
+def site_page(site: Site) -> SitePage:
+    """Return the data of a site that the signed-in user may see."""
+    return SitePage(site, utcnow())
 
 
 def _revocation_status(site: Site) -> RevocationStatus:

@@ -27,9 +27,17 @@ from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Pairing, Site
 from app.views import auto_update_rule_view_models, one_time_display
-from app.views.authorization import current_actor, current_session, load_site, require_permission
+from app.views.authorization import (
+    current_actor,
+    current_session,
+    load_site,
+    page_they_came_from,
+    require_permission,
+)
 from app.views.request_validation import row_number
-from app.views.site_view_models import list_sites, site_page
+from app.views.site_list_view_models import SiteFilter, list_sites
+from app.views.site_tabs import ENDPOINTS, tab_address
+from app.views.site_view_models import site_page
 
 bp = Blueprint("sites", __name__)
 
@@ -42,20 +50,15 @@ _NOT_ENCRYPTED = (
 @bp.get("/sites")
 @require_permission("see")
 def index() -> ResponseReturnValue:
-    listing = list_sites(
-        current_actor(),
-        q=request.args.get("q", "").strip()[:200],
-        state=request.args.get("state", ""),
-        sort=request.args.get("sort", "name"),
-        tag=request.args.get("tag", ""),
-    )
-    return render_template("sites/index.html", listing=listing)
+    listing = list_sites(current_actor(), SiteFilter.from_values(request.args))
+    is_selected = request.args.get("select") == "shown"
+    return render_template("sites/index.html", listing=listing, is_selected=is_selected)
 
 
 @bp.get("/sites/new")
 @require_permission("pair")
 def new() -> ResponseReturnValue:
-    return _new_page({}, {})
+    return _new_page({"client": request.args.get("client", "")[:120]}, {})
 
 
 @bp.post("/sites/new")
@@ -113,18 +116,18 @@ def edit(site_id: int) -> ResponseReturnValue:
 @bp.get("/sites/<int:site_id>")
 @require_permission("see")
 def show(site_id: int) -> ResponseReturnValue:
-    return render_template("sites/show.html", page=site_page(load_site(site_id), current_actor()))
+    return render_template("sites/show.html", page=site_page(load_site(site_id)))
 
 
 @bp.get("/sites/<int:site_id>/progress")
 @require_permission("see")
 def progress(site_id: int) -> ResponseReturnValue:
     """Render the part that polls. When the work has ended, htmx loads the whole page."""
-    page = site_page(load_site(site_id), current_actor())
-    answer = make_response(render_template("sites/_progress.html", page=page))
+    page, tab = site_page(load_site(site_id)), request.args.get("tab", "")
+    answer = make_response(render_template("sites/_progress.html", page=page, tab=tab))
     answer.cache_control.no_store = True
     if page.watched != request.args.get("seen"):
-        answer.headers["HX-Redirect"] = url_for("sites.show", site_id=site_id)
+        answer.headers["HX-Redirect"] = tab_address(site_id, tab)
     return answer
 
 
@@ -142,7 +145,7 @@ def set_tags(site_id: int) -> ResponseReturnValue:
             now=utcnow(),
         )
     except Invalid as refusal:
-        page, errors = site_page(site, current_actor()), refusal.messages
+        page, errors = site_page(site), refusal.messages
         return render_template("sites/show.html", page=page, tags_typed=typed, errors=errors), 422
     except TagsJoinRules as question:
         return _agree(site, question, "tags", [("tags", typed)]), 409
@@ -170,9 +173,7 @@ def show_token(site_id: int) -> ResponseReturnValue:
     if text is None:
         flash("A pairing token is shown only once. If you did not copy it, create a new one.")
         return _to_site(site)
-    return render_template(
-        "sites/token.html", page=site_page(site, current_actor()), token_text=text
-    )
+    return render_template("sites/token.html", page=site_page(site), token_text=text)
 
 
 @bp.post("/sites/<int:site_id>/pairing/cancel")
@@ -197,7 +198,7 @@ def try_now(site_id: int) -> ResponseReturnValue:
 def sync(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     site_sync.request_sync(site, by=current_actor(), now=utcnow())
-    return _to_site(site)
+    return _to_same_tab(site)
 
 
 @bp.post("/sites/<int:site_id>/revoke")
@@ -205,13 +206,13 @@ def sync(site_id: int) -> ResponseReturnValue:
 def revoke(site_id: int) -> ResponseReturnValue:
     site = load_site(site_id)
     revocation.revoke_access(site, by=current_actor())
-    return _to_site(site)
+    return redirect(url_for("site_tabs.connection", site_id=site.id), 303)
 
 
 @bp.get("/sites/<int:site_id>/certificate")
 @require_permission("see")
 def certificate(site_id: int) -> ResponseReturnValue:
-    page = site_page(load_site(site_id), current_actor())
+    page = site_page(load_site(site_id))
     if not page.has_ended or page.running:
         raise NotFound("The certificate is available after the connection has ended.")
     return render_template(
@@ -288,3 +289,9 @@ def _agree(site: Site, question: TagsJoinRules, what: str, held: list[tuple[str,
 
 def _to_site(site: Site) -> ResponseReturnValue:
     return redirect(url_for("sites.show", site_id=site.id), 303)
+
+
+def _to_same_tab(site: Site) -> ResponseReturnValue:
+    """Return to the tab of the site whose button was used, or to the overview."""
+    back, tabs = page_they_came_from(), (tab_address(site.id, tab) for tab in ENDPOINTS)
+    return redirect(back, 303) if back in tabs else _to_site(site)

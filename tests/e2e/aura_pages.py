@@ -63,14 +63,21 @@ def wait_for_pairing(page: Page) -> str:
 
 
 def wait_for_report(page: Page) -> None:
-    page.get_by_role("heading", name="Versions").wait_for(timeout=_REPORT_WAIT_MS)
+    page.get_by_role("heading", name="Facts").wait_for(timeout=_REPORT_WAIT_MS)
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Open one of the pages of a site."""
+    page.locator("nav.tabs").get_by_role("link", name=name).click()
 
 
 def revoke(page: Page, name: str) -> None:
+    open_tab(page, "Connection")
     page.get_by_role("button", name=f"Revoke access to {name}").click()
 
 
 def plugin_row(page: Page, name: str) -> str:
     """Everything the table of plugins says about one plugin."""
+    open_tab(page, "Plugins & themes")
     row = page.locator("#plugins tbody tr").filter(has_text=name)
     return " ".join(row.inner_text().split())

@@ -44,8 +44,8 @@ def open_site(page: Page, agency: RunningAura) -> None:
 
 def sync(page: Page, agency: RunningAura) -> None:
     open_site(page, agency)
-    page.get_by_role("button", name="Sync site").first.click()
-    page.get_by_role("button", name="Sync site").wait_for(timeout=_OUTCOME_WAIT_MS)
+    page.get_by_role("button", name="Sync now").first.click()
+    page.get_by_role("button", name="Sync now").wait_for(timeout=_OUTCOME_WAIT_MS)
 
 
 def pair(page: Page, wp_admin: Page, agency: RunningAura, shop: WordPress) -> None:

@@ -33,5 +33,5 @@ def open_site(page: Page, aura: RunningAura, name: str) -> None:
 
 def sync(page: Page) -> None:
     """Ask for a report, and wait until whatever came of it is shown."""
-    page.get_by_role("button", name="Sync site").first.click()
+    page.get_by_role("button", name="Sync now").first.click()
     page.get_by_role("link", name="Refresh now").wait_for(state="detached", timeout=60_000)

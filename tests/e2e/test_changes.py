@@ -95,6 +95,7 @@ def test_what_one_proposes_another_approves_and_the_site_does_just_that(
 
     # Before the owner allows it, nothing can be proposed, and the page says why.
     open_site(page, agency)
+    aura_pages.open_tab(page, "Plugins & themes")
     expect(page.locator("#plugins tbody tr").filter(has_text=DESK)).to_contain_text(
         "Not allowed on this site"
     )
@@ -234,6 +235,7 @@ def test_siteagent_itself_is_updated_and_still_answers(
     approve(page, address)
     outcome(page, "Succeeded")
     sync(page, agency)
+    aura_pages.open_tab(page, "Plugins & themes")
     row = page.locator("#plugins tbody tr").filter(has_text="siteagent/siteagent.php")
     expect(row).to_contain_text("0.2.0")
     assert look(shop, "return SITEAGENT_VERSION;") == "0.2.0"

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.http.site_client import CallError
-from tests.e2e import wp_admin_pages
+from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.album import Album
 from tests.e2e.pairing import open_healthy_site, open_site, sync
 from tests.e2e.running_aura import RunningAura
@@ -36,6 +36,7 @@ def connected(page: Page, aura: RunningAura, wordpress: WordPress) -> Page:
 
 
 def fingerprint(page: Page) -> str:
+    aura_pages.open_tab(page, "Connection")
     return page.locator("#keys").get_by_text(re.compile(r"^\w{4}-\w{4}-\w{4}$")).inner_text()
 
 

@@ -73,12 +73,12 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     # The inventory of a real WordPress with a really outdated plugin.
     aura_pages.wait_for_report(page)
     page.get_by_role("link", name="Refresh now").wait_for(state="detached")
-    expect(page.locator("#versions")).to_contain_text(wordpress.version)
+    expect(page.locator("aside .facts")).to_contain_text(wordpress.version)
+    album.show(page, "site", at=".badges")
     outdated = aura_pages.plugin_row(page, "Tide Gallery")
     assert "1.0.0" in outdated
     assert "1.1.0" in outdated
     expect(page.locator(".badges")).to_contain_text("Connected")
-    album.show(page, "site", at=".badges")
     album.show(page, "report", at="#plugins")
     page.goto(aura.url)
     album.show(page, "overview")
@@ -103,7 +103,7 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     assert refused.value.error_code == "unauthorized"
     wp_admin_pages.open_settings(wp_admin, wordpress)
     expect(wp_admin.get_by_text("No dashboard is connected. No data leaves")).to_be_visible()
-    page.goto(f"{aura.url}/audit")
+    page.goto(f"{aura.url}/activity")
     expect(page.get_by_text("The site acknowledged the revocation")).to_be_visible()
     album.show(page, "audit")
     assert "siteagent" not in wordpress.debug_log().lower()

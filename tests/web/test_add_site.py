@@ -26,7 +26,7 @@ def test_an_address_alone_is_enough(as_ben, jobs):
     as_ben.post("/sites/new", data={"url": "museum.example"})
     site = Site.get()
     assert (site.url, site.name, site.client) == ("https://museum.example", "museum.example", None)
-    assert "No client" in as_ben.get("/sites").text
+    assert "No client" in as_ben.get(f"/sites/{site.id}").text
 
 
 def test_clients_one_has_are_suggested(as_ben, ana, clock, jobs):

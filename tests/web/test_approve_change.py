@@ -336,7 +336,7 @@ def test_hostile_names_stay_text(as_ana, paired, ben, fake, config):
     read_report(paired, fake, config=config)
     change = check(propose(paired, ben, fake.clock(), reason=HOSTILE), fake, config)
     pages = (f"/changes/{change.id}", "/updates/waiting", f"/updates/{change.batch}")
-    for path in (*pages, f"/sites/{paired.id}/component?kind=plugin&ident={AKISMET}", "/audit"):
+    for path in (*pages, f"/sites/{paired.id}/component?kind=plugin&ident={AKISMET}", "/activity"):
         text = as_ana.get(path).text
         assert "<img src=x" not in text
         assert "{{7*7}}" in text

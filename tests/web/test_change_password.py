@@ -73,7 +73,7 @@ def test_each_guess_is_in_the_audit_log_with_its_reason(as_ana):
     reasons = [one["facts"]["reason"] for one in told]
     assert reasons == ["too many attempts", *["wrong password"] * 5]
     assert {one["actor"]["kind"] for one in told} == {"user"}
-    assert "The password was refused" in as_ana.get("/audit").text
+    assert "The password was refused" in as_ana.get("/activity").text
 
 
 def test_guessing_here_does_not_shut_the_door(app, as_ana, ana):

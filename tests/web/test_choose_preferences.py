@@ -36,7 +36,7 @@ def test_times_on_pages_are_in_their_zone_and_evidence_in_utc(as_ana, as_ben, to
     assert "2 Jul 2026, 00:30:05 CEST" in page
     assert 'datetime="2026-07-01T22:30:05Z"' in page
     assert "1 Jul 2026, 22:30:05 UTC" in as_ben.get(f"/sites/{today.id}").text
-    when = as_ana.get("/audit/1").text.partition("<dt>When</dt>")[2].partition("</dd>")[0]
+    when = as_ana.get("/activity/1").text.partition("<dt>When</dt>")[2].partition("</dd>")[0]
     assert when.endswith(" UTC</time>")
 
 
@@ -47,7 +47,7 @@ def test_the_choice_is_shown_again_and_recorded_once(as_ana, ana):
     assert 'value="light" checked' in page
     assert '<option value="America/New_York" selected>America/New York</option>' in page
     assert [one.event for one in AuditEntry.newest()].count("preferences_changed") == 1
-    assert "light theme, times in America/New_York" in as_ana.get("/audit").text
+    assert "light theme, times in America/New_York" in as_ana.get("/activity").text
     user = User.get_by_id(ana.id)
     assert (user.theme, user.time_zone) == ("light", "America/New_York")
 

@@ -18,7 +18,7 @@ from tests.support.factories import PASSWORD, make_user
 # Each route that changes something under such a permission. A new one has to be added here.
 ROUTES = {
     "alerts.close": "/alerts/4711/close",
-    "audit.seen": "/audit/verifications/4711/seen",
+    "audit.seen": "/activity/verifications/4711/seen",
     "changes.approve": "/changes/4711/approve",
     "batches.approve": f"/updates/{UUID(int=4711)}/approve",
     "changes.close": "/changes/4711/close",
@@ -27,8 +27,8 @@ ROUTES = {
     "connections.follow": "/sites/4711/quarantine/follow",
     "connections.keep_server_login": "/sites/4711/server-login",
     "connections.rotate": "/sites/4711/keys/rotate",
-    "exports.download": "/audit/exports/4711",
-    "exports.make": "/audit/exports",
+    "exports.download": "/activity/exports/4711",
+    "exports.make": "/activity/exports",
     "team.change_role": "/team/4711/role",
     "team.disable": "/team/4711/disable",
     "team.enable": "/team/4711/enable",
@@ -107,5 +107,5 @@ def test_a_browser_that_was_left_open_hands_no_account_over(as_ana, ana):
 
 def test_pages_are_still_shown(as_ana):
     leave_open()
-    for page in ("/team", "/audit/exports", "/auto-update-rules"):
+    for page in ("/team", "/activity/exports", "/auto-update-rules"):
         assert as_ana.get(page).status_code == 200

@@ -46,11 +46,12 @@ def mixed(today: Site, fake, config) -> Site:
 
 
 def test_list_site_page_report_and_entry_name_the_same_number(as_ana, mixed):
-    row = re.search(r'data-label="Updates".*?<strong>(\d+)</strong>', as_ana.get("/sites").text)
+    row = re.search(r'class="site-updates">(\d+)', as_ana.get("/sites").text)
     assert row
     assert row.group(1) == "4"
-    page = as_ana.get(f"/sites/{mixed.id}").text
-    assert "4: 2 plugins, WordPress, 1 translation" in page
+    assert "4 updates available" in as_ana.get(f"/sites/{mixed.id}").text
+    page = as_ana.get(f"/sites/{mixed.id}/updates").text
+    assert "2 plugins, WordPress, 1 translation" in page
     report = as_ana.get(f"/clients/{mixed.client_id}/report").text
     assert "Available updates: 4" in report
     # And what stands under "open now" adds up to it.

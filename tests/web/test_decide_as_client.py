@@ -94,16 +94,16 @@ def test_what_was_proposed_together_shows_her_part_alone(as_dora, hers, others, 
 
 def test_what_concerns_the_agency_is_not_hers(as_dora, hers):
     for path in (
-        "/audit",
-        f"/sites/{hers.id}/audit",
+        "/activity",
+        f"/sites/{hers.id}/activity",
         "/auto-update-rules",
         "/team",
         "/updates/blocked",
         f"/plugins/plugin?ident={AKISMET}",
     ):
         assert as_dora.get(path).status_code == 403
-    text = as_dora.get(f"/sites/{hers.id}").text
-    for words in ("Recent activity", "Keys and address", "Revoke access", "Sync site"):
+    text = as_dora.get(f"/sites/{hers.id}").text + as_dora.get(f"/sites/{hers.id}/connection").text
+    for words in ("Recent activity", "Keys and address", "Revoke access", "Sync now", "Notes"):
         assert words not in text
 
 

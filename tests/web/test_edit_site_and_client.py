@@ -52,7 +52,7 @@ def test_a_name_is_corrected_and_the_entry_says_from_what_to_what(as_ben, bakery
     assert "<h1>Sunrise</h1>" in as_ben.get(f"/sites/{bakery.id}").text
     facts = last("site_edited")["facts"]
     assert (facts["name_before"], facts["name"]) == ("Bakery", "Sunrise")
-    assert "changed the site's name" in as_ben.get("/audit").text
+    assert "changed the site's name" in as_ben.get("/activity").text
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_an_auto_update_rule_covers_it_only_after_agreeing(as_ana, ana, bakery):
 
 
 def test_one_who_may_only_look_edits_nothing(as_cleo, bakery):
-    assert "Edit site" not in as_cleo.get(f"/sites/{bakery.id}").text
+    assert "Edit name and client" not in as_cleo.get(f"/sites/{bakery.id}").text
     assert save(as_cleo, bakery, name="Mine").status_code == 403
 
 

@@ -23,38 +23,38 @@ def written(config):
 
 
 def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):
-    assert 'href="/audit/exports"' in as_ben.get("/audit").text
-    assert as_ben.post("/audit/exports", data=WHOLE).headers["Location"].endswith("#exports")
-    waiting = as_ben.get("/audit/exports").text
-    assert 'hx-get="/audit/exports/progress"' in waiting
+    assert 'href="/activity/exports"' in as_ben.get("/activity").text
+    assert as_ben.post("/activity/exports", data=WHOLE).headers["Location"].endswith("#exports")
+    waiting = as_ben.get("/activity/exports").text
+    assert 'hx-get="/activity/exports/progress"' in waiting
     asked = AuditLogExport.newest(1)[0]
-    assert as_ben.post(f"/audit/exports/{asked.id}").status_code == 404
+    assert as_ben.post(f"/activity/exports/{asked.id}").status_code == 404
     asked.move(to=RUNNING, when=(QUEUED,), entries=1, total=9)
-    assert 'max="9" value="1"' in as_ben.get("/audit/exports/progress").text
+    assert 'max="9" value="1"' in as_ben.get("/activity/exports/progress").text
     asked.move(to=QUEUED, when=(RUNNING,))
     written(config)
-    done = as_ben.get("/audit/exports").text
+    done = as_ben.get("/activity/exports").text
     assert "hx-get" not in done
-    assert f'action="/audit/exports/{asked.id}"' in done
-    file = as_ben.post(f"/audit/exports/{asked.id}")
+    assert f'action="/activity/exports/{asked.id}"' in done
+    file = as_ben.post(f"/activity/exports/{asked.id}")
     assert file.headers["Content-Disposition"].startswith("attachment; filename=aura-audit_log-")
     assert "verify_audit.py" in ZipFile(io.BytesIO(file.data)).namelist()
     file.close()
     assert file.headers["Cache-Control"] == "no-store"
-    told = as_ben.get("/audit").text
+    told = as_ben.get("/activity").text
     assert "Ben exported the audit log (Everything)" in told
     assert f"Ben downloaded export {asked.id} as zip, with personal data" in told
 
 
 def test_a_link_alone_downloads_nothing(as_ben, site, config):
-    as_ben.post("/audit/exports", data=WHOLE)
+    as_ben.post("/activity/exports", data=WHOLE)
     written(config)
-    assert as_ben.get(f"/audit/exports/{AuditLogExport.newest(1)[0].id}").status_code == 405
+    assert as_ben.get(f"/activity/exports/{AuditLogExport.newest(1)[0].id}").status_code == 405
 
 
 def test_what_is_covered_is_what_was_chosen(as_ben, site, config):
     form = {"form": "csv", "site": str(site.id), "since": "2026-11-01", "until": "2026-11-30"}
-    as_ben.post("/audit/exports", data=form)
+    as_ben.post("/activity/exports", data=form)
     asked = AuditLogExport.newest(1)[0]
     assert asked.scope == "Site Bakery, from 2026-11-01, before 2026-12-01"
     assert (asked.scope_site_id, asked.includes_private, asked.form) == (site.id, False, "csv")
@@ -70,7 +70,7 @@ def test_what_is_covered_is_what_was_chosen(as_ben, site, config):
     ],
 )
 def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_ben, site, changes, field):
-    answer = as_ben.post("/audit/exports", data={**WHOLE, "site": str(site.id), **changes})
+    answer = as_ben.post("/activity/exports", data={**WHOLE, "site": str(site.id), **changes})
     assert answer.status_code == 422
     assert f'id="f-{field}-error"' in answer.text
     assert f'<option value="{site.id}" selected>' in answer.text
@@ -78,28 +78,28 @@ def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_ben, site, c
 
 
 def test_a_site_nobody_knows_is_not_found(as_ben):
-    assert as_ben.post("/audit/exports", data={**WHOLE, "site": "4711"}).status_code == 404
+    assert as_ben.post("/activity/exports", data={**WHOLE, "site": "4711"}).status_code == 404
     assert AuditLogExport.select().count() == 0
 
 
 @pytest.mark.parametrize("field", ["client", "site"])
 @pytest.mark.parametrize("text", ["4711", "0", "-1", "x", "9" * 30])
 def test_what_is_not_known_does_not_widen_the_export(as_ben, field, text):
-    assert as_ben.post("/audit/exports", data={**WHOLE, field: text}).status_code == 404
+    assert as_ben.post("/activity/exports", data={**WHOLE, field: text}).status_code == 404
     assert AuditLogExport.select().count() == 0
 
 
 def test_the_password_is_asked_for_first(as_ben):
     UserSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
-    assert "Confirm your identity" in as_ben.post("/audit/exports", data=WHOLE).text
+    assert "Confirm your identity" in as_ben.post("/activity/exports", data=WHOLE).text
     assert AuditLogExport.select().count() == 0
 
 
 def test_whoever_only_looks_takes_nothing_along(as_cleo, as_dora, as_ben, config):
-    as_ben.post("/audit/exports", data=WHOLE)
+    as_ben.post("/activity/exports", data=WHOLE)
     written(config)
     for person in (as_cleo, as_dora):
-        assert person.get("/audit/exports").status_code == 403
-        assert person.post("/audit/exports/1").status_code == 403
-        assert person.post("/audit/exports", data=WHOLE).status_code == 403
-    assert "/audit/exports" not in as_cleo.get("/audit").text
+        assert person.get("/activity/exports").status_code == 403
+        assert person.post("/activity/exports/1").status_code == 403
+        assert person.post("/activity/exports", data=WHOLE).status_code == 403
+    assert "/activity/exports" not in as_cleo.get("/activity").text

@@ -165,7 +165,7 @@ def test_another_role_ends_what_was_open_under_the_old_one(app, as_ana, as_cleo,
     again = app.test_client()
     again.signs_in("cleo@agency.example", PASSWORD)
     assert again.get("/updates").status_code == 200
-    said = as_ana.get("/audit").text
+    said = as_ana.get("/activity").text
     assert "<strong>Cleo</strong> from viewer to operator. Their sessions ended." in said
 
 

@@ -24,9 +24,9 @@ def test_it_is_kept_sealed_and_used(as_ben, paired, config):
 
 def test_it_is_never_shown_again_and_not_in_the_audit_log(as_ben, paired):
     as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
-    pages = [f"/sites/{paired.id}", f"/sites/{paired.id}/server-login", "/audit"]
+    pages = [f"/sites/{paired.id}/connection", f"/sites/{paired.id}/server-login", "/activity"]
     assert not any("let me in" in as_ben.get(page).text for page in pages)
-    assert "saved (encrypted)" in as_ben.get(f"/sites/{paired.id}").text
+    assert "saved (encrypted)" in as_ben.get(f"/sites/{paired.id}/connection").text
     entry = AuditEntry.newest(limit=1)[0]
     assert entry.event == "server_login_changed"
     assert "staging" not in entry.body

@@ -19,7 +19,7 @@ def forbidden(today, fake, config):
 
 @pytest.mark.parametrize(
     "path",
-    ["/sites/{}", "/sites/{}/component?kind=plugin&ident=" + AKISMET],
+    ["/sites/{}/updates", "/sites/{}/component?kind=plugin&ident=" + AKISMET],
 )
 def test_the_reason_links_to_the_screen_and_offers_a_sync(as_ben, forbidden, path):
     text = as_ben.get(path.format(forbidden.id)).text
@@ -29,10 +29,10 @@ def test_the_reason_links_to_the_screen_and_offers_a_sync(as_ben, forbidden, pat
 
 
 def test_one_who_may_only_look_gets_the_link_and_no_button(as_cleo, forbidden):
-    text = as_cleo.get(f"/sites/{forbidden.id}").text
+    text = as_cleo.get(f"/sites/{forbidden.id}/updates").text
     assert SETTINGS in text
     assert "Sync site" not in text
 
 
 def test_where_everything_is_allowed_nothing_is_said(as_ben, today):
-    assert "Not allowed on" not in as_ben.get(f"/sites/{today.id}").text
+    assert "Not allowed on" not in as_ben.get(f"/sites/{today.id}/updates").text

@@ -1,6 +1,10 @@
-"""Somebody looks at the list of all sites, searches it and sorts it."""
+"""The list of all sites: searched, filtered, sorted, selected and exported."""
 
 from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
 
 import pytest
 
@@ -21,7 +25,22 @@ def three(ana, clock, jobs):
     ]
 
 
-def test_without_sites_the_next_step_is_told(as_ana):
+@pytest.fixture
+def varied(ana, clock, jobs):
+    """Bakery (Miller, unreachable), butcher (no client, new), Zoo (Adams, two updates)."""
+    now = clock()
+    bakery = make_site(ana, now=now, client="Miller")
+    make_site(ana, now=now + timedelta(days=1), url="https://meat.example", name="butcher")
+    zoo = make_site(
+        ana, now=now - timedelta(days=1), url="https://zoo.example", name="Zoo", client="Adams"
+    )
+    failing = {"consecutive_failures": 3, "error_code": "dns", "last_success_at": now}
+    bakery.move(to=ACTIVE, when=(NEW,), **failing)
+    later = now + timedelta(hours=1)
+    zoo.move(to=ACTIVE, when=(NEW,), update_count=2, last_success_at=later)
+
+
+def test_without_sites_the_next_step_is_named(as_ana):
     answer = as_ana.get("/sites")
     assert "No sites yet" in answer.text
     assert 'href="/sites/new"' in answer.text
@@ -47,17 +66,54 @@ def test_every_site_is_listed_with_its_client_and_address(as_ben, three):
         ("?q=JANSEN", ["Florist", "Shop"]),
         ("?q=museum.ex", ["Museum"]),
         ("?q=%25", []),
+        ("?q=_", []),
         ("?q=nobody", []),
+        ("?q=' OR 1=1 --", []),
         ("?state=unpaired", ["Florist", "Museum", "Shop"]),
+        ("?state=unconnected", ["Florist", "Museum", "Shop"]),
         ("?state=healthy", []),
         ("?state=nonsense", ["Florist", "Museum", "Shop"]),
         ("?sort=-name", ["Shop", "Museum", "Florist"]),
         ("?sort=client", ["Museum", "Florist", "Shop"]),
         ("?sort=;DROP", ["Florist", "Museum", "Shop"]),
+        ("?client=x", ["Florist", "Museum", "Shop"]),
+        ("?client=999999999999999999999", ["Florist", "Museum", "Shop"]),
+        ("?client=4711", []),
     ],
 )
 def test_the_list_is_searched_filtered_and_sorted(as_ana, three, query, found):
     assert site_names(as_ana.get(f"/sites{query}")) == found
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("", ["Bakery", "butcher", "Zoo"]),
+        ("attention", ["Bakery", "butcher", "Zoo"]),
+        ("name", ["Bakery", "butcher", "Zoo"]),
+        ("-name", ["Zoo", "butcher", "Bakery"]),
+        ("client", ["Zoo", "Bakery", "butcher"]),
+        ("synced", ["Bakery", "Zoo", "butcher"]),
+        ("-synced", ["Zoo", "Bakery", "butcher"]),
+        ("added", ["Zoo", "Bakery", "butcher"]),
+        ("password_hash", ["Bakery", "butcher", "Zoo"]),
+    ],
+)
+def test_the_list_can_be_sorted(as_ana, varied, sort, names):
+    assert site_names(as_ana.get(f"/sites?sort={sort}")) == names
+
+
+def test_sites_that_need_attention_come_first(as_ana, three):
+    three[1].move(to=ACTIVE, when=(NEW,), consecutive_failures=3, error_code="dns")
+    assert site_names(as_ana.get("/sites")) == ["Shop", "Florist", "Museum"]
+    assert site_names(as_ana.get("/sites?state=attention")) == ["Shop"]
+
+
+def test_a_client_has_a_link_to_its_sites(as_ana, three):
+    text = as_ana.get(f"/sites?client={three[0].client_id}").text
+    assert "Jansen" in text
+    assert 'aria-label="remove this filter"' in text
+    assert "Museum" not in text
 
 
 def test_a_search_without_result_says_what_to_do(as_ana, three):
@@ -67,25 +123,35 @@ def test_a_search_without_result_says_what_to_do(as_ana, three):
     assert 'value="nobody"' in answer.text
 
 
-def test_totals_count_sites_updates_and_those_that_need_attention(
-    as_ana, three, paired, fake, config
-):
+def test_the_title_and_the_filters_count_sites(as_ana, three, paired, fake, config):
     read_report(paired, fake, config=config)
     three[1].move(to=ACTIVE, when=(NEW,), consecutive_failures=3, error_code="dns")
     text = as_ana.get("/sites").text
-    assert "<strong>4</strong>sites" in text
-    assert "<strong>1</strong>has available updates" in text
-    assert "<strong>1</strong>needs attention" in text
+    assert "<h1>4 sites, 1 needs attention</h1>" in text
+    for chip in ("All <b>4</b>", "Needs attention <b>1</b>", "Updates <b>1</b>"):
+        assert chip in text
+    assert "Not connected <b>2</b>" in text
     assert "Unreachable" in text
+    assert "All <b>2</b>" in as_ana.get("/sites?q=jansen").text
 
 
-def test_a_site_with_a_report_shows_versions_and_offers(as_cleo, paired, fake, config):
+def test_a_site_with_a_report_shows_versions_and_updates(as_cleo, paired, fake, config):
     assert "6.8.1" not in as_cleo.get("/sites").text
     read_report(paired, fake, config=config)
     text = as_cleo.get("/sites?state=updates").text
     assert "6.8.1" in text
     assert "8.2.36" in text
-    assert "<strong>1</strong>" in text
+    assert 'class="site-updates">1</td>' in text
+
+
+def test_php_without_security_fixes_is_marked_and_a_filter(as_cleo, paired, fake, config):
+    assert "PHP end of life" not in as_cleo.get("/sites").text
+    fake.report["php"]["version"] = "7.4.33"
+    read_report(paired, fake, config=config)
+    text = as_cleo.get("/sites?state=old_php").text
+    assert "PHP end of life <b>1</b>" in text
+    assert 'php-ended" title="End of life">7.4.33</td>' in text
+    assert site_names(as_cleo.get("/sites?state=old_php")) == ["Bakery"]
 
 
 def test_names_from_outside_stay_text(as_ana, ana, clock, jobs):
@@ -94,3 +160,49 @@ def test_names_from_outside_stay_text(as_ana, ana, clock, jobs):
     text = as_ana.get(f"/sites?q={hostile}").text
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{{7*7}}" in text
+
+
+def test_all_shown_are_selected_without_scripts(as_ben, three):
+    assert "select=shown" in as_ben.get("/sites").text
+    text = as_ben.get("/sites?select=shown").text
+    assert text.count(" checked>") == 3
+
+
+def test_one_who_may_only_look_selects_nothing(as_cleo, three):
+    text = as_cleo.get("/sites").text
+    assert 'type="checkbox"' not in text
+    assert "Export CSV" in text
+
+
+# ---- the list as a file ----
+
+
+def exported(person, query=""):
+    answer = person.get(f"/sites/export.csv{query}")
+    assert answer.mimetype == "text/csv"
+    return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"))))
+
+
+def test_the_filtered_list_is_exported(as_cleo, as_ana, three, paired, fake, config):
+    read_report(paired, fake, config=config)
+    as_ana.post(f"/sites/{three[0].id}/tags", data={"tags": "VIP, shop"})
+    assert [row["name"] for row in exported(as_cleo, "?q=jansen&sort=-name")] == ["Shop", "Florist"]
+    rows = {row["name"]: row for row in exported(as_cleo)}
+    assert rows["Florist"]["tags"] == "shop, VIP"
+    assert rows["Florist"]["state"] == "Not paired"
+    assert rows["Bakery"]["wordpress"] == "6.8.1"
+    assert rows["Bakery"]["updates"] == "1"
+    assert rows["Museum"]["client"] == "City"
+
+
+def test_no_spreadsheet_finds_a_formula_in_the_file(as_ana, ana, clock, jobs):
+    make_site(ana, now=clock(), name="=HYPERLINK(1)", client="@SUM(1)")
+    (row,) = exported(as_ana)
+    assert (row["name"], row["client"]) == ("'=HYPERLINK(1)", "'@SUM(1)")
+
+
+def test_what_was_exported_can_be_imported(as_ana, three, ana):
+    text = as_ana.get("/sites/export.csv").data.decode("utf-8-sig")
+    preview = as_ana.post("/sites/import", data={"csv": text}).text
+    assert preview.count("This site is already in Aura.") == 3
+    assert "Columns that are ignored: state, wordpress, php, updates, last synced" in preview

@@ -57,7 +57,7 @@ def test_the_number_stands_in_the_navigation_the_list_and_on_the_sites_page(
     counter = '<span class="count count-urgent">2 critical</span>'
     assert counter in as_cleo.get("/account").text
     assert as_cleo.get("/sites").text.count("Someone else called the site") >= 2
-    page = as_cleo.get(f"/sites/{paired.id}").text
+    page = as_cleo.get(f"/sites/{paired.id}/connection").text
     assert "2 open alerts" in page
     assert "Someone else called the site" in page
 
@@ -73,7 +73,7 @@ def test_a_critical_alert_is_on_every_page_until_it_is_resolved(
     as_ben, as_dora, paired: Site, ana: Actor
 ) -> None:
     alert = raise_one(paired, alerts.AUDIT_LOG_LOST)
-    paths = ("/sites", "/updates", "/account", "/audit", f"/sites/{paired.id}")
+    paths = ("/sites", "/updates", "/account", "/activity", f"/sites/{paired.id}")
     for path in paths:
         assert 'class="alert-bar"' in as_ben.get(path).text
     assert 'class="alert-bar"' not in as_dora.get("/sites").text
@@ -97,7 +97,7 @@ def test_it_is_closed_with_words_and_by_whom_it_was(as_ana, paired: Site) -> Non
     assert (answer.status_code, answer.headers["Location"]) == (303, "/alerts")
     text = as_ana.get("/alerts").text
     assert "Our &lt;own&gt; test" in text
-    assert "resolved alert" in as_ana.get("/audit").text
+    assert "resolved alert" in as_ana.get("/activity").text
 
 
 def test_somebody_who_was_away_shows_first_who_they_are(as_ana, paired: Site, database) -> None:

@@ -65,7 +65,7 @@ def test_a_pasted_token_ends_with_the_same_fingerprint_on_both_sides(as_ben, sit
 def test_the_waiting_page_polls_and_can_be_refreshed_without_scripts(as_ben, site):
     as_ben.post(f"/sites/{site.id}/token")
     text = as_ben.get(f"/sites/{site.id}").text
-    assert f'hx-get="/sites/{site.id}/progress?seen=pairing"' in text
+    assert f'hx-get="/sites/{site.id}/progress?seen=pairing&amp;tab=overview"' in text
     assert f'<a href="/sites/{site.id}">Refresh now</a>' in text
 
 

@@ -39,10 +39,10 @@ def test_the_sites_page_says_what_may_be_updated_and_why_not(as_ben, today, fake
     update = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "requires_php": "8.4"}
     fake.report["updates"]["plugins"].append(update)
     read_report(today, fake, config=config)
-    text = as_ben.get(f"/sites/{today.id}").text
+    text = as_ben.get(f"/sites/{today.id}/updates").text
     assert "Requires PHP 8.4. The site has 8.2.36." in text
     assert "WordPress updates this automatically." in text
-    assert "Review updates" in text
+    assert "Update 1…" in text
 
 
 def test_a_site_that_tells_nothing_of_its_owners_wishes_allows_nothing(
@@ -50,9 +50,9 @@ def test_a_site_that_tells_nothing_of_its_owners_wishes_allows_nothing(
 ):
     fake.report.pop("agent")
     read_report(paired, fake, config=config)
-    text = as_ben.get(f"/sites/{paired.id}").text
+    text = as_ben.get(f"/sites/{paired.id}/updates").text
     assert "owner allows plugin updates. Update SiteAgent." in text
-    assert "Review updates" not in text
+    assert "Update 1…" not in text
 
 
 def test_what_cannot_be_proposed_is_listed_with_its_reasons(as_ben, today, fake, config):
@@ -210,7 +210,7 @@ def test_one_who_may_only_look_sees_and_proposes_nothing(as_cleo, today, propose
     assert "Review" not in listed
     for path in ("/updates/review", "/updates/ignore"):
         assert as_cleo.post(path, data={"want": WANT}).status_code == 403
-    assert "Review updates" not in as_cleo.get(f"/sites/{today.id}").text
+    assert "Update 1…" not in as_cleo.get(f"/sites/{today.id}").text
     shown = as_cleo.get(f"/changes/{proposed.id}").text
     assert "A team member with the owner or operator role decides." in shown
     assert "/approve" not in shown
@@ -242,7 +242,7 @@ def test_a_component_is_left_alone_and_let_go(as_ben, as_cleo, today):
     good = {**named, "hold_reason": HOSTILE, "until": ""}
     assert as_cleo.post(f"{place}/hold", data=good).status_code == 403
     assert as_ben.post(f"{place}/hold", data=good).status_code == 303
-    text = as_ben.get(f"/sites/{today.id}").text
+    text = as_ben.get(f"/sites/{today.id}/updates").text
     assert "Updates are ignored" in text
     assert "<img src=x" not in text
     assert as_ben.post(f"{place}/release", data=named).status_code == 303

@@ -24,4 +24,4 @@ def test_2000_later_entries_of_the_site_hide_nothing(
     fill_with_syncs(proposed.site, 700, utcnow() + timedelta(days=30), days=30)
     page = as_ana.get(f"/changes/{proposed.id}").text
     assert "Nothing is recorded yet" not in page
-    assert page.count('href="/audit/') == before.count('href="/audit/') >= 5
+    assert page.count('href="/activity/') == before.count('href="/activity/') >= 5

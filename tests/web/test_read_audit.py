@@ -16,37 +16,37 @@ pytestmark = pytest.mark.both_databases
 
 
 def test_entries_are_sentences_with_number_and_hash(as_ana, site):
-    text = as_ana.get("/audit").text
+    text = as_ana.get("/activity").text
     assert "Ana added the site <strong>Bakery</strong>" in text
     head = audit.find_entries(audit.EntryFilter(event="site_added"), 1)[0]
-    assert f'href="/audit/{head.seq}"' in text
-    assert head.hash[:12] in text
+    assert f'href="/activity/{head.seq}"' in text
+    assert head.hash in as_ana.get(f"/activity/{head.seq}").text
     assert f'href="/sites/{site.id}"' in text
 
 
 def test_the_audit_log_is_narrowed_to_a_site(as_ana, ana, site, clock):
     make_site(ana, now=clock(), url="https://other.example", name="Other")
-    text = as_ana.get(f"/sites/{site.id}/audit").text
+    text = as_ana.get(f"/sites/{site.id}/activity").text
     assert "Bakery" in text
     assert "Other" not in text
-    assert "Other" not in as_ana.get(f"/audit?site={site.id}").text.split('id="entries"')[1]
+    assert "Other" not in as_ana.get(f"/activity?site={site.id}").text.split('id="entries"')[1]
 
 
 def test_the_audit_log_is_narrowed_to_an_event(as_ana, site, paired):
-    listed = as_ana.get("/audit?event=pairing_completed").text.split('id="entries"')[1]
+    listed = as_ana.get("/activity?event=pairing_completed").text.split('id="entries"')[1]
     assert "The site was paired" in listed
     assert "added the site" not in listed
-    assert "No entries found" in as_ana.get("/audit?event=revocation_confirmed").text
-    assert as_ana.get("/audit?event=nonsense&site=x&before=y").status_code == 200
+    assert "No entries found" in as_ana.get("/activity?event=revocation_confirmed").text
+    assert as_ana.get("/activity?event=nonsense&site=x&before=y").status_code == 200
 
 
 def test_older_entries_are_a_link_away(as_ana, ana, site):
     with transaction():
         for number in range(60):
             audit.record(SyncRequested(site_id=site.id, sync_id=number), ana)
-    first = as_ana.get(f"/sites/{site.id}/audit")
+    first = as_ana.get(f"/sites/{site.id}/activity")
     assert first.text.count('class="entry-text"') == 50
-    older = f"/sites/{site.id}/audit?before={audit.find_entries(limit=50)[-1].seq}"
+    older = f"/sites/{site.id}/activity?before={audit.find_entries(limit=50)[-1].seq}"
     assert f'href="{older}"' in first.text
     second = as_ana.get(older).text
     assert "added the site" in second
@@ -56,20 +56,20 @@ def test_older_entries_are_a_link_away(as_ana, ana, site):
 
 def test_reading_changes_nothing(as_ana, site):
     before = audit.find_entries(limit=1)[0].seq
-    as_ana.get("/audit")
+    as_ana.get("/activity")
     assert audit.find_entries(limit=1)[0].seq == before
 
 
 def test_a_stranger_reads_nothing(as_nobody, site):
-    assert as_nobody.get("/audit").status_code in (302, 303)
-    assert as_nobody.get(f"/sites/{site.id}/audit").status_code in (302, 303)
+    assert as_nobody.get("/activity").status_code in (302, 303)
+    assert as_nobody.get(f"/sites/{site.id}/activity").status_code in (302, 303)
 
 
 # ---- finding ----
 
 
 def listed(person, query):
-    answer = person.get(f"/audit?{query}")
+    answer = person.get(f"/activity?{query}")
     assert answer.status_code == 200, query
     return answer.text.split('id="entries"')[1]
 
@@ -100,15 +100,17 @@ def test_filters_are_kept_on_the_next_page_and_shown_as_typed(as_ana, ana, site)
     with transaction():
         for number in range(60):
             audit.record(SyncRequested(site_id=site.id, sync_id=number), ana)
-    text = as_ana.get(f"/audit?site={site.id}&words=%22sync%22+%3Cb%3E&event=sync_requested").text
+    text = as_ana.get(
+        f"/activity?site={site.id}&words=%22sync%22+%3Cb%3E&event=sync_requested"
+    ).text
     assert 'value="&#34;sync&#34; &lt;b&gt;"' in text
-    narrow = as_ana.get(f"/audit?site={site.id}&words=sync").text
+    narrow = as_ana.get(f"/activity?site={site.id}&words=sync").text
     older = re.search(r'href="([^"]+)" rel="next"', narrow).group(1)
     assert {"words=sync", f"site={site.id}"} <= set(html.unescape(older).split("?")[1].split("&"))
 
 
 def test_a_day_that_is_none_is_told_beside_its_field(as_ana, site):
-    answer = as_ana.get("/audit?since=yesterday&words=akismet")
+    answer = as_ana.get("/activity?since=yesterday&words=akismet")
     assert answer.status_code == 422
     assert 'id="f-since-error"' in answer.text
     assert 'value="akismet"' in answer.text
@@ -124,17 +126,17 @@ def test_an_entry_has_an_address_of_its_own_with_its_facts_and_its_place(
     approve(change, ana, config, clock())
     run_change(change, fake, config)
     ended = audit.find_entries(audit.EntryFilter(event="change_ended"))[0]
-    text = as_ana.get(f"/audit/{ended.seq}").text
+    text = as_ana.get(f"/activity/{ended.seq}").text
     for words in (ended.hash, ended.prev, "Succeeded", AKISMET, 'href="/changes/1"'):
         assert words in text
-    assert f'href="/audit?site={ready.id}&amp;component={AKISMET}"' in text
-    assert f'href="/audit/{ended.seq - 1}"' in text
+    assert f'href="/activity?site={ready.id}&amp;component={AKISMET}"' in text
+    assert f'href="/activity/{ended.seq - 1}"' in text
     approved = audit.find_entries(audit.EntryFilter(event="change_approved"))[0]
-    assert "from 192.0.2.1" in as_ana.get(f"/audit/{approved.seq}").text
+    assert "from 192.0.2.1" in as_ana.get(f"/activity/{approved.seq}").text
 
 
 def test_an_entry_nobody_wrote_is_not_found(as_ana, site):
-    assert as_ana.get("/audit/4711").status_code == 404
+    assert as_ana.get("/activity/4711").status_code == 404
 
 
 def test_somebody_at_a_client_reads_what_concerns_them_and_no_address(as_dora, as_ana, ana, clock):
@@ -142,11 +144,11 @@ def test_somebody_at_a_client_reads_what_concerns_them_and_no_address(as_dora, a
     mine = audit.find_entries(audit.EntryFilter(site=hers.id))[0].seq
     others = make_site(ana, now=clock(), url="https://rival.example", client="Rival Ltd")
     theirs = audit.find_entries(audit.EntryFilter(site=others.id))[0].seq
-    text = as_dora.get(f"/audit/{mine}").text
+    text = as_dora.get(f"/activity/{mine}").text
     assert "added the site" in text
     assert "192.0.2.1" not in text
-    assert as_dora.get(f"/audit/{theirs}").status_code == 404
-    assert as_dora.get("/audit").status_code == 403
+    assert as_dora.get(f"/activity/{theirs}").status_code == 404
+    assert as_dora.get("/activity").status_code == 403
 
 
 def test_what_was_erased_is_named_as_such(as_ana, ben, clock):
@@ -154,6 +156,6 @@ def test_what_was_erased_is_named_as_such(as_ana, ben, clock):
     seq = audit.find_entries(audit.EntryFilter(person=ben.id))[0].seq
     as_ana.post(f"/team/{ben.id}/disable")
     as_ana.post(f"/team/{ben.id}/erase", data={"reason": "asked"})
-    text = as_ana.get(f"/audit/{seq}").text
+    text = as_ana.get(f"/activity/{seq}").text
     assert "Personal data in this entry was erased" in text
     assert "[erased]" in text

@@ -152,7 +152,7 @@ def test_page_and_record_say_the_same_and_what_happened(
     way(Parting(today, fake, config, ana))
     today.refresh()
     assert today.state == state
-    page = lines(as_ana.get(f"/sites/{today.id}").text.split('id="evidence"', 1)[1])
+    page = lines(as_ana.get(f"/sites/{today.id}/connection").text.split('id="evidence"', 1)[1])
     record = lines(as_ana.get(f"/sites/{today.id}/certificate").text)
     evidence = [term for term in record if term in page and term not in ("Fingerprint", "Key id")]
     assert "Ended by" in evidence

@@ -42,12 +42,12 @@ def test_new_keys_are_asked_for_shown_and_made(as_ben, paired, fake, config, job
     asked = Rotation.get()
     assert asked.requested_by == "Ben"
     assert jobs.jobs == [("rotate_keys", (asked.id,), 0)]
-    shown = as_ben.get(f"/sites/{paired.id}").text
+    shown = as_ben.get(f"/sites/{paired.id}/connection").text
     assert "The current keys work until the new ones are confirmed" in shown
     assert "data-poll" in shown
     assert "Renew keys" not in shown
     carry_out(asked, fake, config)
-    after = as_ben.get(f"/sites/{paired.id}").text
+    after = as_ben.get(f"/sites/{paired.id}/connection").text
     assert "The keys were last renewed" in after
     assert "Renew keys" in after
     assert Site.get_by_id(paired.id).key_id in after
@@ -63,13 +63,13 @@ def test_a_failed_attempt_says_why_and_what_works(as_ben, paired, fake, config):
     as_ben.post(f"/sites/{paired.id}/keys/rotate")
     fake.refusing["keys.rotate"] = "invalid_arguments"
     carry_out(Rotation.get(), fake, config)
-    shown = as_ben.get(f"/sites/{paired.id}").text
+    shown = as_ben.get(f"/sites/{paired.id}/connection").text
     assert "The current keys still work" in shown
     assert "SiteAgent refused the call" in shown
 
 
 def test_a_moved_site_offers_three_choices(as_ben, moved):
-    shown = as_ben.get(f"/sites/{moved.id}").text
+    shown = as_ben.get(f"/sites/{moved.id}/connection").text
     assert "Paused: possible copy" in shown
     for choice in ("Use new address", "Keep original", "Revoke access"):
         assert choice in shown
@@ -81,7 +81,9 @@ def test_following_it_asks_for_keys_at_the_new_address(as_ben, moved):
     asked = Rotation.get()
     assert asked.home == NEW
     assert all(one.startswith(f"{NEW}/") for one in asked.endpoints)
-    assert "Agreeing with the site at new.example" in as_ben.get(f"/sites/{moved.id}").text
+    assert (
+        "Agreeing with the site at new.example" in as_ben.get(f"/sites/{moved.id}/connection").text
+    )
 
 
 def test_keeping_the_original_asks_for_keys_where_it_is(as_ben, moved):
@@ -90,7 +92,7 @@ def test_keeping_the_original_asks_for_keys_where_it_is(as_ben, moved):
 
 
 def test_a_forked_site_explains_itself(as_ben, forked):
-    shown = as_ben.get(f"/sites/{forked.id}").text
+    shown = as_ben.get(f"/sites/{forked.id}/connection").text
     assert "restored from a backup, or a copy answers" in shown
     assert "Accept site and renew keys" in shown
     assert "Use new address" not in shown
@@ -111,7 +113,7 @@ def test_an_address_that_is_another_site_is_not_followed(as_ben, moved, ana, clo
 @pytest.mark.parametrize("path", ["keys/rotate", "quarantine/follow", "server-login"])
 def test_one_who_may_only_look_decides_nothing(as_cleo, moved, path):
     assert as_cleo.post(f"/sites/{moved.id}/{path}").status_code == 403
-    shown = as_cleo.get(f"/sites/{moved.id}").text
+    shown = as_cleo.get(f"/sites/{moved.id}/connection").text
     assert "Renew keys" not in shown
     assert "Use new address" not in shown
     assert Rotation.select().count() == 0
@@ -124,4 +126,4 @@ def test_hostile_addresses_stay_text(as_ben, moved):
         "how": "notice",
     }
     moved.note(when=(moved.state,), quarantine_evidence=evidence)
-    assert "<script>alert(1)" not in as_ben.get(f"/sites/{moved.id}").text
+    assert "<script>alert(1)" not in as_ben.get(f"/sites/{moved.id}/connection").text

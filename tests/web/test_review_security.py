@@ -122,7 +122,7 @@ def test_everyone_finds_what_is_known_and_for_how_long(as_ana, as_dora):
 
 
 def test_links_lead_only_where_a_person_may_go(as_ana, as_cleo):
-    for link in ("/audit/exports", "/team"):
+    for link in ("/activity/exports", "/team"):
         pattern = rf'<a class="button button-quiet" href="{link}'
         assert re.search(pattern, as_ana.get(PRIVACY).text)
         assert not re.search(pattern, as_cleo.get(PRIVACY).text)

@@ -29,7 +29,7 @@ def disconnect(paired, fake, config):
 
 
 def test_the_page_says_what_stops_and_what_stays_beside_the_one_button(as_ana, paired):
-    text = as_ana.get(f"/sites/{paired.id}").text
+    text = as_ana.get(f"/sites/{paired.id}/connection").text
     assert "What stops" in text
     assert "What stays" in text
     assert f'action="/sites/{paired.id}/revoke"' in text
@@ -38,31 +38,35 @@ def test_the_page_says_what_stops_and_what_stays_beside_the_one_button(as_ana, p
 
 def test_one_click_starts_it(as_ana, paired, jobs):
     answer = as_ana.post(f"/sites/{paired.id}/revoke")
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"/sites/{paired.id}")
+    assert (answer.status_code, answer.headers["Location"]) == (
+        303,
+        f"/sites/{paired.id}/connection",
+    )
     assert jobs.names() == ["deliver_revocation"]
-    text = as_ana.get(f"/sites/{paired.id}").text
+    text = as_ana.get(f"/sites/{paired.id}/connection").text
     assert "Asking the site to delete its keys" in text
-    assert f'hx-get="/sites/{paired.id}/progress?seen=revoking"' in text
+    assert f'hx-get="/sites/{paired.id}/progress?seen=revoking&amp;tab=connection"' in text
 
 
 def test_acknowledged_and_refused_is_shown_as_confirmed(as_ana, paired, fake, config, disconnect):
     read_report(paired, fake, config=config)
     as_ana.post(f"/sites/{paired.id}/revoke")
     assert disconnect() == "revoked"
-    text = as_ana.get(f"/sites/{paired.id}").text
+    text = as_ana.get(f"/sites/{paired.id}/connection").text
     assert "Revoked, confirmed by the site" in text
     assert "The answer matched the hash stored at pairing" in text
     assert "SiteAgent refused a correctly signed call" in text
-    assert "It is no longer updated" in text
-    assert "Akismet" in text
     assert "hx-get" not in text
+    overview = as_ana.get(f"/sites/{paired.id}").text
+    assert "It is no longer updated" in overview
+    assert "Akismet" in overview
 
 
 def test_an_unreached_site_is_not_called_revoked_there(as_ana, paired, fake, disconnect):
     as_ana.post(f"/sites/{paired.id}/revoke")
     fake.failing = [ErrorCode.connect_timeout] * 4
     assert disconnect() == "revoked_unreached"
-    text = as_ana.get(f"/sites/{paired.id}").text
+    text = as_ana.get(f"/sites/{paired.id}/connection").text
     assert "Revoked in Aura, site not reached yet" in text
     assert "Next attempt" in text
     assert "The server did not respond" in text
@@ -75,7 +79,7 @@ def test_a_late_acknowledgement_is_not_rounded_up_to_proof(as_ana, paired, fake,
     disconnect()
     fake.failing = []
     assert disconnect() == "revoked_unproven"
-    text = as_ana.get(f"/sites/{paired.id}").text
+    text = as_ana.get(f"/sites/{paired.id}/connection").text
     assert "Revoked, not proven" in text
     assert "The answer matched the hash" in text
     assert "Aura has already destroyed the keys for such a call" in text
@@ -91,7 +95,7 @@ def test_a_late_acknowledgement_is_not_rounded_up_to_proof(as_ana, paired, fake,
 def test_a_site_that_left_is_shown_as_far_as_it_is_proven(as_ana, paired, clock, confirmed, words):
     with transaction():
         health.mark_disconnected(paired, confirmed=confirmed, how="notice", by=SYSTEM, now=clock())
-    text = as_ana.get(f"/sites/{paired.id}").text
+    text = as_ana.get(f"/sites/{paired.id}/connection").text
     assert words in text
     # Without proof the keys are still here, and so is the button that ends them.
     assert ("Revoke access to Bakery" in text) is not confirmed
@@ -103,7 +107,7 @@ def test_a_second_click_is_refused_in_words(as_ana, paired):
 
 
 def test_one_who_may_only_look_cannot_revoke(as_cleo, paired):
-    assert "Revoke access to" not in as_cleo.get(f"/sites/{paired.id}").text
+    assert "Revoke access to" not in as_cleo.get(f"/sites/{paired.id}/connection").text
     assert as_cleo.post(f"/sites/{paired.id}/revoke").status_code == 403
     paired.refresh()
     assert paired.state == "active"
@@ -112,7 +116,7 @@ def test_one_who_may_only_look_cannot_revoke(as_cleo, paired):
 def test_a_revoked_site_can_be_connected_again_or_removed(as_ana, paired, disconnect):
     as_ana.post(f"/sites/{paired.id}/revoke")
     disconnect()
-    text = as_ana.get(f"/sites/{paired.id}").text
+    text = as_ana.get(f"/sites/{paired.id}/connection").text
     assert "Connect this site again" in text
     assert f'action="/sites/{paired.id}/forget"' in text
     answer = as_ana.post(f"/sites/{paired.id}/forget")
@@ -122,7 +126,10 @@ def test_a_revoked_site_can_be_connected_again_or_removed(as_ana, paired, discon
 
 
 def test_a_paired_site_cannot_be_removed(as_ana, paired):
-    assert f'action="/sites/{paired.id}/forget"' not in as_ana.get(f"/sites/{paired.id}").text
+    assert (
+        f'action="/sites/{paired.id}/forget"'
+        not in as_ana.get(f"/sites/{paired.id}/connection").text
+    )
     assert as_ana.post(f"/sites/{paired.id}/forget").status_code == 409
 
 

@@ -11,14 +11,19 @@ LONG = "Donaudampfschifffahrtsgesellschaft" * 8
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
 
 
+TABS = ("", "updates", "components", "health")
+
+
 @pytest.fixture
 def see(as_cleo, paired, fake, config):
-    """Have the site report, then look at its page."""
+    """Have the site report, then look at some of its pages, or at all that show the report."""
 
-    def look(**changes: object) -> str:
+    def look(*tabs: str, **changes: object) -> str:
         fake.report = report(**changes)
         assert read_report(paired, fake, config=config).state == "done"
-        return as_cleo.get(f"/sites/{paired.id}").text
+        pages = [as_cleo.get(f"/sites/{paired.id}/{tab}".rstrip("/")) for tab in tabs or TABS]
+        assert all(page.status_code == 200 for page in pages)
+        return "".join(page.text for page in pages)
 
     return look
 
@@ -44,7 +49,7 @@ def updates(**changes: object) -> dict[str, object]:
 
 def test_a_site_that_cannot_look_into_its_own_wp_admin_says_that_updates_may_be_missing(see):
     missing = "Updates of some paid plugins may be missing"
-    assert missing in see(updates=updates(as_in_admin=False))
+    assert missing in see("updates", updates=updates(as_in_admin=False))
     assert missing not in see(updates=updates(as_in_admin=True))
     assert missing not in see(updates=updates())
 
@@ -53,25 +58,26 @@ def test_both_wordpress_releases_are_shown_with_their_kind(see):
     """The security release of its branch and the newest one, each to be decided about (W2)."""
     release = {"requires_php": "7.4", "requires_mysql": "5.5", "package": True}
     text = see(
+        "updates",
         updates=updates(
             core=[
                 {"version": "6.8.4", "kind": "minor", **release},
                 {"version": "7.1.3", "kind": "major", **release},
             ]
-        )
+        ),
     )
     assert text.index("6.8.4") < text.index("Minor release") < text.index("7.1.3")
     assert text.count("Major release") == 1
 
 
 def test_an_offer_without_a_package_names_the_licence_once(see):
-    text = see(updates=updates(plugins=[update(package=False)]))
+    text = see("updates", updates=updates(plugins=[update(package=False)]))
     assert text.count("The package cannot be downloaded, often because of a license.") == 1
     assert text.count("license") == 1
 
 
 def test_an_offer_that_needs_a_newer_php_says_so_once(see):
-    text = see(updates=updates(plugins=[update(requires_php="8.3")]))
+    text = see("updates", updates=updates(plugins=[update(requires_php="8.3")]))
     assert text.count("Requires PHP 8.3. The site has 8.2.36.") == 1
     assert text.count("Requires PHP") == 1
 
@@ -90,8 +96,15 @@ def test_a_newer_wordpress_and_translations_are_shown(see):
         "requires_mysql": "5.5.5",
         "package": True,
     }
-    german = {"type": "plugin", "slug": "woocommerce", "language": "de_DE", "version": "9.4"}
-    text = see(updates=updates(core=[core], translations=[german]))
+    german = {
+        "type": "plugin",
+        "slug": "woocommerce",
+        "language": "de_DE",
+        "installed": "",
+        "updated": "2026-01-01 00:00:00",
+        "version": "9.4",
+    }
+    text = see("updates", updates=updates(core=[core], translations=[german]))
     assert "7.1.3" in text
     assert "Major release" in text
     assert "woocommerce" in text
@@ -112,7 +125,7 @@ def test_critical_health_comes_before_good_health(see):
         "file_mods": False,
         "auto_updater": False,
     }
-    text = see(health=health)
+    text = see("health", health=health)
     for words in (
         "not served over HTTPS",
         "2 hours late",

@@ -24,7 +24,7 @@ def test_a_page_that_a_refresh_names_may_be_no_address(as_nobody: Any, paired: S
 
 def test_the_page_one_came_from_may_be_no_address(as_ana: Any, ana: Any) -> None:
     UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
-    answer = as_ana.post("/audit/exports", data={"form": "zip"}, headers={"Referer": NO_ADDRESS})
+    answer = as_ana.post("/activity/exports", data={"form": "zip"}, headers={"Referer": NO_ADDRESS})
     assert answer.status_code == 403
     assert 'name="back" value="/"' in answer.text
 

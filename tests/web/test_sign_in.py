@@ -36,11 +36,11 @@ def test_case_and_spaces_of_the_address_do_not_matter(as_nobody, ana):
 
 
 def test_the_page_one_wanted_opens_after_signing_in(as_nobody, ana):
-    sent = as_nobody.get("/audit?event=site_added")
-    assert sent.headers["Location"] == "/sign-in?next=/audit?event%3Dsite_added"
-    assert 'value="/audit?event=site_added"' in as_nobody.get(sent.headers["Location"]).text
-    answer = as_nobody.signs_in(ANA, PASSWORD, next="/audit?event=site_added")
-    assert answer.headers["Location"] == "/audit?event=site_added"
+    sent = as_nobody.get("/activity?event=site_added")
+    assert sent.headers["Location"] == "/sign-in?next=/activity?event%3Dsite_added"
+    assert 'value="/activity?event=site_added"' in as_nobody.get(sent.headers["Location"]).text
+    answer = as_nobody.signs_in(ANA, PASSWORD, next="/activity?event=site_added")
+    assert answer.headers["Location"] == "/activity?event=site_added"
 
 
 def test_only_a_hash_of_the_session_is_stored(as_nobody, ana):
@@ -63,7 +63,7 @@ def test_signing_in_leaves_nothing_of_the_cookie_before(as_nobody, ana):
 
 
 def test_one_who_is_signed_in_is_not_asked_again(as_ana):
-    assert as_ana.get("/sign-in?next=/audit").headers["Location"] == "/audit"
+    assert as_ana.get("/sign-in?next=/activity").headers["Location"] == "/activity"
 
 
 # ---- who may not ----
@@ -159,7 +159,7 @@ def test_an_outdated_hash_is_replaced_without_asking(as_nobody, ana):
 # ---- where one is sent ----
 
 
-@pytest.mark.parametrize("path", ["/", "/sites/3", "/audit?event=x&site=1", "/a#b"])
+@pytest.mark.parametrize("path", ["/", "/sites/3", "/activity?event=x&site=1", "/a#b"])
 def test_pages_of_aura_may_be_asked_for(path):
     assert safe_next(path) == path
 

@@ -15,8 +15,8 @@ def test_asking_queues_one_sync_and_shows_its_progress(as_ben, paired, fake, con
     assert jobs.names() == ["sync_site"]
     text = as_ben.get(f"/sites/{paired.id}").text
     assert "Requested by Ben" in text
-    assert f'hx-get="/sites/{paired.id}/progress?seen=sync"' in text
-    assert "Sync site" not in text
+    assert f'hx-get="/sites/{paired.id}/progress?seen=sync&amp;tab=overview"' in text
+    assert "Sync now" not in text
     assert "Akismet" in text
 
 
@@ -53,7 +53,7 @@ def test_the_poll_ends_by_itself(as_ben, paired, fake, config):
 
 def test_an_open_page_follows_its_connection(as_ben, today):
     text = as_ben.get(f"/sites/{today.id}").text
-    assert 'seen=healthy" hx-trigger="every 30s"' in text
+    assert 'seen=healthy&amp;tab=overview" hx-trigger="every 30s"' in text
     path = f"/sites/{today.id}/progress?seen=healthy"
     assert "HX-Redirect" not in as_ben.get(path).headers
     today.move(to="disconnected", when=("active",))
@@ -62,7 +62,7 @@ def test_an_open_page_follows_its_connection(as_ben, today):
 
 def test_one_who_may_only_look_cannot_ask(as_cleo, paired, fake, config):
     read_report(paired, fake, config=config)
-    assert "Sync site" not in as_cleo.get(f"/sites/{paired.id}").text
+    assert "Sync now" not in as_cleo.get(f"/sites/{paired.id}").text
     assert as_cleo.post(f"/sites/{paired.id}/sync").status_code == 403
 
 

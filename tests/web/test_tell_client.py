@@ -69,7 +69,7 @@ def test_the_page_says_what_was_proposed_approved_and_done(as_ana, told):
     assert "Rival" not in text
     head = AuditEntry.head()
     assert head.hash in text
-    assert f'href="/audit/{head.seq}"' in text
+    assert f'href="/activity/{head.seq}"' in text
 
 
 def test_the_paper_says_the_same_and_is_an_entry_whose_hash_it_bears(as_ana, told):

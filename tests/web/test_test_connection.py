@@ -29,8 +29,8 @@ def diagnosed(site, fake: FakeSite, config, by, eyes: Eyes) -> DiagnosticRun:
 
 def card(text: str) -> str:
     """The card's markup, up to whatever card comes next."""
-    inside = text.split('<section class="card" id="connection-check"', 1)[1]
-    return re.split(r'<section class="card[^>]* id="', inside, maxsplit=1)[0]
+    inside = text.split('<section class="section" id="connection-check"', 1)[1]
+    return re.split(r'<section class="section[^>]* id="', inside, maxsplit=1)[0]
 
 
 def copyable(text: str) -> str:
@@ -42,9 +42,9 @@ def copyable(text: str) -> str:
 def test_asking_queues_one_diagnostic_run_and_shows_its_progress(as_ben, paired, jobs):
     answer = as_ben.post(f"/sites/{paired.id}/examine")
     assert answer.status_code == 303
-    assert answer.headers["Location"] == f"/sites/{paired.id}#connection-check"
+    assert answer.headers["Location"] == f"/sites/{paired.id}/connection#connection-check"
     assert jobs.names() == ["run_diagnostics_on_site"]
-    text = as_ben.get(f"/sites/{paired.id}").text
+    text = as_ben.get(f"/sites/{paired.id}/connection").text
     assert "Requested by Ben" in text
     assert f'hx-get="/sites/{paired.id}/diagnostic_run?seen=queued"' in text
     assert "Test connection" not in text
@@ -73,7 +73,7 @@ def test_each_step_is_shown_as_it_happens_and_the_poll_ends_by_itself(as_ben, pa
 
 def test_a_site_with_nothing_in_the_way(as_ben, paired, fake, config, ana):
     diagnosed(paired, fake, config, ana, Eyes())
-    text = as_ben.get(f"/sites/{paired.id}").text
+    text = as_ben.get(f"/sites/{paired.id}/connection").text
     assert "No problem found: the site answered a signed call" in card(text)
     assert "All 18 checks" in text
     assert "The site answered a signed call" in text
@@ -88,7 +88,7 @@ def test_a_blocker_is_named_with_evidence_and_remedy(as_ben, paired, fake, confi
         ErrorCode.tls_expired, {"not_after": "2026-11-01T00:00:00Z", "issuer": HOSTILE}
     )
     diagnosed(paired, fake, config, ana, Eyes(error))
-    text = as_ben.get(f"/sites/{paired.id}").text
+    text = as_ben.get(f"/sites/{paired.id}/connection").text
     shown = card(text)
     assert "Encryption: The site&#39;s certificate has expired" in shown
     assert "Renew the certificate at the host" in shown
@@ -102,22 +102,24 @@ def test_a_blocker_is_named_with_evidence_and_remedy(as_ben, paired, fake, confi
 def test_page_and_terminal_show_the_same_text(app, as_ben, paired, fake, config, ana):
     done = diagnosed(paired, fake, config, ana, Eyes())
     with app.app_context():
-        assert copyable(as_ben.get(f"/sites/{paired.id}").text) == as_text(runs.found_by(done))
+        assert copyable(as_ben.get(f"/sites/{paired.id}/connection").text) == as_text(
+            runs.found_by(done)
+        )
 
 
 def test_one_who_may_only_look_reads_and_cannot_ask(as_cleo, paired, fake, config, ana):
     diagnosed(paired, fake, config, ana, Eyes())
-    text = as_cleo.get(f"/sites/{paired.id}").text
+    text = as_cleo.get(f"/sites/{paired.id}/connection").text
     assert "No problem found" in text
     assert "Test connection" not in text
     assert as_cleo.post(f"/sites/{paired.id}/examine").status_code == 403
 
 
 def test_a_site_that_is_not_paired_can_be_diagnosed(as_ben, site, fake, config, ana):
-    text = as_ben.get(f"/sites/{site.id}").text
+    text = as_ben.get(f"/sites/{site.id}/connection").text
     assert "Not tested yet" in card(text)
     diagnosed(site, fake, config, ana, Eyes())
-    text = as_ben.get(f"/sites/{site.id}").text
+    text = as_ben.get(f"/sites/{site.id}/connection").text
     assert "Reachable, and SiteAgent answers" in card(text)
     assert "Test again after pairing" in card(text)
 
@@ -125,7 +127,7 @@ def test_a_site_that_is_not_paired_can_be_diagnosed(as_ben, site, fake, config, 
 def test_a_revoked_site_offers_no_connection_test(as_ben, paired, fake, config, ana):
     diagnosed(paired, fake, config, ana, Eyes())
     revocation.revoke_access(paired, by=ana, now=fake.clock())
-    assert 'id="connection-check"' not in as_ben.get(f"/sites/{paired.id}").text
+    assert 'id="connection-check"' not in as_ben.get(f"/sites/{paired.id}/connection").text
     assert as_ben.post(f"/sites/{paired.id}/examine").status_code == 409
 
 

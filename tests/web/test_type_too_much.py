@@ -86,8 +86,8 @@ def pages(proposed: Change, today: Site, ana: Actor, cleo: Actor) -> list[str]:
     return [
         "/",
         "/account",
-        "/audit",
-        "/audit/exports",
+        "/activity",
+        "/activity/exports",
         f"/alerts/{Alert.get().id}",
         f"/changes/{proposed.id}",
         "/updates",

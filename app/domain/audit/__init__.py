@@ -16,5 +16,5 @@ __all__ = [
     "Anchor", "ChainReport", "EntryFilter", "checkpoints", "documents", "entry_document",
     "entry_format", "events", "export", "export_formats", "find_entries", "genesis_hash",
     "link_hash", "private_details_hash", "record", "record_refusal", "redaction", "refusals",
-    "search_index", "verification", "verify_chain",
+    "search_index", "subjects", "verification", "verify_chain",
 ]  # fmt: skip

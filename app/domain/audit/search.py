@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from app.domain.audit import subjects
 from app.models import audit_search
 from app.models.audit import AuditEntry
 from app.models.search_terms import asked_for
@@ -15,8 +16,8 @@ from app.models.search_terms import asked_for
 class EntryFilter:
     """The conditions of a search; those left out match any entry.
 
-    `person` is the id of the user who acted. `since` is inclusive, `until` is not. Each of
-    `words` has to be in the entry, or begin one of its words.
+    `person` is the id of the user who acted. `subject` is one of `subjects.SUBJECTS`. `since` is
+    inclusive, `until` is not. Each of `words` has to be in the entry, or begin one of its words.
     """
 
     client: int | None = None
@@ -29,6 +30,7 @@ class EntryFilter:
     since: datetime | None = None
     until: datetime | None = None
     words: str = ""
+    subject: str = subjects.EVERYTHING
 
 
 ANYTHING = EntryFilter()
@@ -39,7 +41,8 @@ def find_entries(
 ) -> list[AuditEntry]:
     """Return the newest matching entries, newest first; `before` is the last number shown."""
     query = AuditEntry.select().order_by(AuditEntry.seq.desc()).limit(limit)
-    for condition in [*_columns(which), *_in_time(which), *_with_words(which)]:
+    found = [*_columns(which), *_in_time(which), *_with_words(which)]
+    for condition in [*found, *subjects.conditions(which.subject)]:
         query = query.where(condition)
     if before is not None:
         query = query.where(AuditEntry.seq < before)

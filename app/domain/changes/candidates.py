@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.inventory.eligibility import ActiveHold, SiteFacts, Verdict, evaluate
-from app.domain.inventory.targets import Target, targets_on_site
+from app.domain.inventory.targets import Target, targets_in_document
 from app.models.auto_update_rules import UpdateHold
 from app.models.changes import Change
-from app.models.reports import Report
+from app.models.reports import Component, Report
 from app.models.sites import ACTIVE, Site
 
 
@@ -33,7 +33,13 @@ class Candidate:
 
 def candidates_on_site(site: Site, now: datetime) -> list[Candidate]:
     """Return all components of the site data, in its order."""
-    report = Report.of(site)
+    return candidates_in_report(site, Report.of(site), Component.for_site(site), now)
+
+
+def candidates_in_report(
+    site: Site, report: Report | None, listed: list[Component], now: datetime
+) -> list[Candidate]:
+    """Return all components of the site data that the caller has read, in its order."""
     document = json.loads(report.body) if report else {}
     around = SiteFacts.of_document(
         document,
@@ -45,7 +51,7 @@ def candidates_on_site(site: Site, now: datetime) -> list[Candidate]:
     )
     holds, under_way = UpdateHold.of_site(site), Change.open_of(site)
     found = []
-    for target in targets_on_site(site, document):
+    for target in targets_in_document(document, listed):
         key = (target.kind, target.ident)
         held = holds.get(key)
         hold = ActiveHold(held.reason, held.until) if held else None

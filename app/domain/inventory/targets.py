@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,12 +55,15 @@ class Target:
 
 def targets_on_site(site: Site, document: dict[str, Any]) -> list[Target]:
     """Return all components of stored site data, in its order."""
+    return targets_in_document(document, Component.for_site(site))
+
+
+def targets_in_document(document: dict[str, Any], stored: Iterable[Component]) -> list[Target]:
+    """Return all components of site data; `stored` are its plugins and themes as rows."""
     folders = {
         (kind, one["id"]): one for kind, place in _PLACES.items() for one in document.get(place, [])
     }
-    listed = [
-        _component(one, folders.get((one.kind, one.ident), {})) for one in Component.for_site(site)
-    ]
+    listed = [_component(one, folders.get((one.kind, one.ident), {})) for one in stored]
     updates = document.get("updates") or {}
     translations = [_translation(one) for one in updates.get("translations", [])]
     return [*listed, *translations, *_core(document)]

@@ -1,0 +1,88 @@
+"""Data of the pages about clients, read from the models for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.domain import audit
+from app.domain.actor import Actor
+from app.domain.changes import auto_update_rules
+from app.models.accounts import User
+from app.models.audit import AuditEntry
+from app.models.auto_update_rules import AutoUpdateRule
+from app.models.base import utcnow
+from app.models.clients import Client
+from app.models.fleet import FleetSite
+from app.views.site_list_view_models import Listing, SiteFilter, list_sites, select_sites
+
+_RECENT_REPORTS = 6
+
+
+@dataclass(frozen=True)
+class ClientRow:
+    """A client in the list; `need_attention` and `updates` count over its sites."""
+
+    client: Client
+    sites: int
+    need_attention: int
+    updates: int
+
+
+@dataclass(frozen=True)
+class ClientList:
+    """All clients, and the sites that belong to none."""
+
+    rows: list[ClientRow]
+    without_client: int
+
+
+@dataclass(frozen=True)
+class ClientPage:
+    """What is known about one client."""
+
+    client: Client
+    listing: Listing
+    rules: list[tuple[AutoUpdateRule, str]]
+    reports: list[AuditEntry]
+    users: list[User]
+
+
+def client_list(actor: Actor) -> ClientList:
+    """Return all clients by name, with what their sites need."""
+    everything = select_sites(actor, SiteFilter())
+    by_client: dict[int | None, list[FleetSite]] = {}
+    for site in everything.sites:
+        by_client.setdefault(site.client_id, []).append(site)
+    return ClientList(
+        rows=[
+            _row(client, by_client.get(client.id, []), everything.needs)
+            for client in Client.select().order_by(Client.name)
+        ],
+        without_client=len(by_client.get(None, [])),
+    )
+
+
+def _row(client: Client, sites: list[FleetSite], needs: Iterable[int]) -> ClientRow:
+    needing = set(needs)
+    return ClientRow(
+        client=client,
+        sites=len(sites),
+        need_attention=sum(site.id in needing for site in sites),
+        updates=sum(site.update_count for site in sites if site.is_paired),
+    )
+
+
+def client_page(client: Client, actor: Actor) -> ClientPage:
+    """Return the data of a client's page: its sites, rules, reports and users."""
+    issued = audit.EntryFilter(client=client.id, event="client_report_issued")
+    rules = [
+        rule for rule in AutoUpdateRule.in_force(utcnow()) if rule.client_id in (None, client.id)
+    ]
+    return ClientPage(
+        client=client,
+        listing=list_sites(actor, SiteFilter(client=client.id)),
+        rules=[(rule, auto_update_rules.covers_in_words(rule)) for rule in rules],
+        reports=audit.find_entries(issued, _RECENT_REPORTS),
+        users=User.of_client(client.id),
+    )

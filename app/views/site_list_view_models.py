@@ -1,0 +1,265 @@
+"""The list of sites: its filters, its order, and the rows of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from app.domain import attention, permissions
+from app.domain.actor import Actor
+from app.domain.attention import CRITICAL, Item
+from app.domain.inventory import php_eol, versions
+from app.domain.sites import tag_names
+from app.models import fleet
+from app.models.base import utcnow
+from app.models.changes import APPROVED, PROPOSED, RUNNING, WAITING
+from app.models.clients import Client
+from app.models.fleet import FleetSite
+from app.models.tags import SiteTag
+from app.views import page_context
+from app.views.pagination import Page, page_of
+from app.views.request_validation import row_number
+
+PAGE_SIZE = 50
+_MOST_CHARS = 200
+_DEFAULT_SORT = "attention"
+
+_UNPAIRED = frozenset({"new", "pairing"})
+_ENDED = frozenset(
+    {
+        "revoking",
+        "revoked",
+        "revoked_unproven",
+        "revoked_unreached",
+        "disconnected",
+        "disconnected_unconfirmed",
+    }
+)
+# Values of the state filter that name values of Site.connection.
+_CONNECTIONS = {
+    "healthy": frozenset({"healthy"}),
+    "unconnected": _UNPAIRED | _ENDED,
+    "unpaired": _UNPAIRED,
+    "ended": _ENDED,
+}
+# The filters above the list, in their order.
+CHIPS = ("", "attention", "updates", "unconnected", "old_php")
+
+
+@dataclass(frozen=True)
+class SiteFilter:
+    """The filter and the order of the list, as its address names them."""
+
+    q: str = ""
+    state: str = ""
+    tag: str = ""
+    client: int | None = None
+    sort: str = _DEFAULT_SORT
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, str]) -> SiteFilter:
+        """Read the parameters of an address or the fields of a form; wrong ones filter nothing."""
+        return cls(
+            q=values.get("q", "").strip()[:_MOST_CHARS],
+            state=values.get("state", "")[:20],
+            tag=values.get("tag", "").strip()[: tag_names.MAX_CHARS + 1],
+            client=_row_id(values.get("client", "")),
+            sort=values.get("sort", "") or _DEFAULT_SORT,
+        )
+
+    def args(self, **changes: Any) -> dict[str, Any]:
+        """Return the parameters of an address, with `changes`; without what filters nothing."""
+        values = {**self.__dict__, **changes}
+        if values["sort"] == _DEFAULT_SORT:
+            del values["sort"]
+        return {name: value for name, value in values.items() if value}
+
+
+@dataclass(frozen=True)
+class SiteRow:
+    """A row of the list. `open_changes` counts the open updates by Change.state."""
+
+    site: FleetSite
+    tags: list[str]
+    attention: list[Item]
+    open_changes: dict[str, int]
+    is_php_ended: bool
+
+    @property
+    def worst(self) -> Item | None:
+        """Return what needs attention most; an update that needs checking before the rest."""
+        ranked = sorted(self.attention, key=lambda one: (one.severity != CRITICAL, one.about))
+        return ranked[0] if ranked else None
+
+    @property
+    def to_approve(self) -> int:
+        return self.open_changes.get(PROPOSED, 0)
+
+    @property
+    def under_way(self) -> int:
+        return sum(self.open_changes.get(state, 0) for state in (APPROVED, RUNNING, WAITING))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The sites that a filter selects, in order, and what the list says beside them."""
+
+    which: SiteFilter
+    sites: list[FleetSite]
+    counts: dict[str, int]
+    fleet: int
+    fleet_attention: int
+    needs: dict[int, list[Item]]
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One page of the list."""
+
+    selection: Selection
+    rows: list[SiteRow]
+    page: Page[FleetSite]
+    clients: list[tuple[int, str]]
+    client_name: str
+
+    @property
+    def which(self) -> SiteFilter:
+        return self.selection.which
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.which.q or self.which.state or self.which.tag or self.which.client)
+
+
+def select_sites(actor: Actor, which: SiteFilter) -> Selection:
+    """Return the sites that this actor may see and `which` selects.
+
+    Client users see only their client's sites, and neither see nor filter by tags.
+    """
+    only = permissions.restricted_client_id(actor)
+    sites = fleet.fleet(only)
+    urgent = attention.urgent(actor, sites=sites)
+    page_context.remember(urgent, len(sites))
+    needs = attention.grouped_by_site(urgent)
+    folded = tag_names.fold(which.tag) if which.tag and only is None else ""
+    known = {} if only is not None else SiteTag.in_use()
+    within = _within(sites, which, SiteTag.sites_tagged(folded) if folded else None)
+    today = utcnow().date()
+    chips = {state: [one for one in within if _is_in(one, state, needs, today)] for state in CHIPS}
+    chosen = chips.get(which.state)
+    if chosen is None:
+        chosen = [one for one in within if _is_in(one, which.state, needs, today)]
+    return Selection(
+        which=replace(which, tag=known.get(folded, which.tag) if folded else ""),
+        sites=_in_order(chosen, which.sort, needs),
+        counts={state: len(found) for state, found in chips.items()},
+        fleet=len(sites),
+        fleet_attention=sum(one.id in needs for one in sites),
+        needs=needs,
+        tags=known,
+    )
+
+
+def list_sites(actor: Actor, which: SiteFilter) -> Listing:
+    """Return one page of the sites that this actor may see and `which` selects."""
+    selection = select_sites(actor, which)
+    page = page_of(selection.sites, PAGE_SIZE)
+    is_agency = permissions.restricted_client_id(actor) is None
+    clients = _clients() if is_agency else []
+    return Listing(
+        selection=selection,
+        rows=_rows(page.items, selection.needs, is_agency),
+        page=page,
+        clients=clients,
+        client_name=dict(clients).get(selection.which.client or 0, ""),
+    )
+
+
+def _row_id(text: str) -> int | None:
+    try:
+        return row_number(text)
+    except ValueError:
+        return None
+
+
+def _within(sites: list[FleetSite], which: SiteFilter, tagged: set[int] | None) -> list[FleetSite]:
+    return [
+        one
+        for one in sites
+        if (not which.q or one.matches(which.q))
+        and (which.client is None or one.client_id == which.client)
+        and (tagged is None or one.id in tagged)
+    ]
+
+
+def _is_in(site: FleetSite, state: str, needs: Collection[int], today: date) -> bool:
+    """Whether a site matches the state filter; an unknown filter matches all."""
+    if state == "attention":
+        return site.id in needs
+    if state == "updates":
+        # Sites that are no longer connected do not count.
+        return site.is_paired and site.update_count > 0
+    if state == "old_php":
+        return site.is_paired and _is_php_ended(site, today)
+    words = _CONNECTIONS.get(state)
+    return words is None or site.connection in words
+
+
+def _is_php_ended(site: FleetSite, today: date) -> bool:
+    ends = php_eol.ends_on(site.php)
+    return ends is not None and ends < today
+
+
+def _in_order(sites: list[FleetSite], sort: str, needs: dict[int, list[Item]]) -> list[FleetSite]:
+    """Sort by a column; `-` reverses it.
+
+    Sites without a value come last. An unknown column is `attention`: those that need it first.
+    """
+    keys: dict[str, Any] = {
+        "name": lambda one: one.name.casefold(),
+        "client": lambda one: one.client_name.casefold() or None,
+        "state": lambda one: one.connection,
+        "updates": lambda one: one.available_updates,
+        "wordpress": lambda one: versions.numbers(one.wordpress) or None,
+        "php": lambda one: versions.numbers(one.php) or None,
+        "synced": lambda one: one.last_success_at,
+        "added": lambda one: one.added_at,
+    }
+    key = keys.get(sort.removeprefix("-"))
+    if key is None:
+        return sorted(sites, key=lambda one: _rank(needs.get(one.id, [])))
+    valued = [one for one in sites if key(one) is not None]
+    without = [one for one in sites if key(one) is None]
+    return [*sorted(valued, key=key, reverse=sort.startswith("-")), *without]
+
+
+def _rank(items: list[Item]) -> int:
+    if any(item.severity == CRITICAL for item in items):
+        return 0
+    return 1 if items else 2
+
+
+def _rows(
+    sites: Collection[FleetSite], needs: dict[int, list[Item]], with_tags: bool
+) -> list[SiteRow]:
+    ids = [one.id for one in sites]
+    tags = SiteTag.of_sites(ids) if with_tags else {}
+    under_way, today = fleet.open_changes(ids), utcnow().date()
+    return [
+        SiteRow(
+            site=one,
+            tags=tags.get(one.id, []),
+            attention=needs.get(one.id, []),
+            open_changes=under_way.get(one.id, {}),
+            is_php_ended=_is_php_ended(one, today),
+        )
+        for one in sites
+    ]
+
+
+def _clients() -> list[tuple[int, str]]:
+    query = Client.select(Client.id, Client.name).order_by(Client.name)
+    return [(one.id, one.name) for one in query]
