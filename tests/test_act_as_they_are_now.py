@@ -22,7 +22,13 @@ from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
 from app.domain.audit import export, redaction, verification
-from app.domain.changes import approvals, auto_update_rules, proposals, site_assignment
+from app.domain.changes import (
+    approvals,
+    auto_update_rules,
+    fleet_updates,
+    proposals,
+    site_assignment,
+)
 from app.domain.changes.auto_update_rules import RuleTerms
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.connection import pairing, revocation, rotation
@@ -37,6 +43,7 @@ from app.models.accounts import User
 from app.models.alerts import Alert
 from app.models.audit import BROKEN, AuditEntry, Verification
 from app.models.auto_update_rules import AutoUpdateRule
+from app.models.available_updates import AvailableUpdate
 from app.models.base import transaction
 from app.models.changes import Change
 from app.models.clients import Client
@@ -75,6 +82,10 @@ class World:
 
     def change(self) -> Change:
         return check(propose(self.site, self.ben, self.now), self.fake, self.config)
+
+    def reviewed(self) -> Change:
+        wanted = [UpdateRequest(self.site, "plugin", AKISMET, "5.3.1")]
+        return proposals.review_changes(wanted, by=self.ben, now=self.now)[0]
 
     def other(self) -> Site:
         return make_site(self.ana, now=self.now, url="https://other.example", name="Other")
@@ -241,6 +252,15 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         data.issue_report, w.client(), w.period(), form="pdf", config=w.config, now=w.now
     ),
     "sites.holds.hold_updates": lambda w: w.hold,
+    "sites.holds.hold_updates_on_sites": lambda w: partial(
+        holds.hold_updates_on_sites,
+        [w.site],
+        "plugin",
+        AKISMET,
+        until=None,
+        reason="wait",
+        now=w.now,
+    ),
     "sites.holds.release_hold": lambda w: partial(holds.release_hold, w.site, *w.held(), now=w.now),
     "connection.rotation.request_rotation": lambda w: partial(
         rotation.request_rotation, w.site, config=w.config, now=w.now
@@ -258,6 +278,23 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         verification.acknowledge_failure, w.broken().id, now=w.now
     ),
     "changes.proposals.propose_changes": lambda w: partial(proposals.propose_changes, **w.wanted()),
+    "changes.proposals.review_changes": lambda w: partial(
+        proposals.review_changes, w.wanted()["wanted"], now=w.now
+    ),
+    "changes.proposals.request_approval": lambda w: partial(
+        proposals.request_approval, [w.reviewed()], reason="", now=w.now
+    ),
+    "changes.proposals.stop_batch": lambda w: partial(
+        proposals.stop_batch, [w.change()], now=w.now
+    ),
+    "changes.fleet_updates.ignore_updates": lambda w: partial(
+        fleet_updates.ignore_updates,
+        list(AvailableUpdate.select()),
+        everywhere=True,
+        until=None,
+        reason="wait",
+        now=w.now,
+    ),
     "changes.proposals.cancel_change": lambda w: partial(
         proposals.cancel_change, w.change(), now=w.now
     ),

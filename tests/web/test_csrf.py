@@ -28,7 +28,7 @@ def unsafe_paths(app):
 
 
 def _values(rule):
-    named = {"token": "x", "batch": UUID(int=1)}
+    named = {"token": "x", "batch": UUID(int=1), "tab": "waiting", "kind": "plugin"}
     return {name: named.get(name, 1) for name in rule.arguments}
 
 
