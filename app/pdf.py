@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -193,11 +194,14 @@ class _PdfDocument(FPDF):
 
         It is an artifact, not a figure: screen readers get the agency's name from the text.
         """
+        # A PNG begins with its width and height.
+        size = struct.unpack(">II", png[16:24])
+        scale = min(most / pixels for most, pixels in zip(_LOGO, size, strict=True))
+        width, height = (pixels * scale for pixels in size)
         self._out("/Artifact BMC")
-        box = (_MARGIN, self.get_y(), *_LOGO)
-        self.image(io.BytesIO(png), *box, keep_aspect_ratio=True)
+        self.image(io.BytesIO(png), _MARGIN, self.get_y(), width, height)
         self._out("EMC")
-        self.set_y(self.get_y() + _LOGO[1] + 6)
+        self.set_y(self.get_y() + height + 6)
 
     def put(self, block: Block) -> None:
         """Add one block, on the next page if it would be split."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from pypdf import PdfReader
 from app.pdf import blocks_of, render_pdf
 from tests.support.fakes import at
 from tests.support.hypothesis_profiles import examples
+from tests.support.pictures import picture
 
 NOW = at("2026-11-26 10:00")
 PAGE = """
@@ -21,9 +23,9 @@ PAGE = """
 """
 
 
-def paper(html: str) -> bytes:
+def paper(html: str, **look: Any) -> bytes:
     return render_pdf(
-        html, title="Report", subtitle="November", base="https://aura.example", at=NOW
+        html, title="Report", subtitle="November", base="https://aura.example", at=NOW, **look
     )
 
 
@@ -52,11 +54,26 @@ def test_every_word_stands_in_a_tagged_block() -> None:
     assert document.metadata.title == "Report"
 
 
+def test_a_logo_is_an_artifact_above_the_same_tagged_text() -> None:
+    tall, wide = picture(size=(60, 144)), picture(size=(480, 20))
+    for logo in (tall, wide):
+        branded, plain = read(paper(PAGE, logo=logo)), read(paper(PAGE))
+        tree = branded.trailer["/Root"]["/StructTreeRoot"]["/K"][0].get_object()["/K"]
+        assert [kid.get_object()["/S"] for kid in tree][:2] == ["/H1", "/P"]
+        assert branded.pages[0].extract_text() == plain.pages[0].extract_text()
+        assert len(branded.pages[0].images) == 1
+        content = branded.pages[0].get_contents().get_data()
+        before, after = content.split(b"/Artifact BMC", 1)
+        assert b"BDC" not in before
+        assert b" Do" in after[: after.index(b"EMC")]
+    assert paper(PAGE, logo=tall) == paper(PAGE, logo=tall)
+
+
 def test_links_lead_to_the_page_in_aura_and_nowhere_else() -> None:
     html = PAGE + '<p><a href="javascript:alert(1)">x</a> <a href="file:///etc/passwd">y</a></p>'
     page = read(paper(html)).pages[0]
     targets = [one.get_object()["/A"]["/URI"] for one in page["/Annots"]]
-    assert set(targets) == {"https://aura.example/audit/7"}
+    assert set(targets) == {"https://aura.example/activity/7"}
 
 
 def test_equal_words_give_equal_bytes() -> None:
