@@ -36,11 +36,6 @@ from app.models.clients import SECOND, SELF, THEMSELVES
 from app.models.sites import Site
 from app.views.change_view_models import IN_SUMMARY, risks_of
 
-# The groups of a batch's page, in their order.
-GROUPS = (
-    "to_check", "risky", "excluded", "checking", "ready", "second_person", "client", "agency",
-    "running", "queued", "succeeded", "checked", "not_done",
-)  # fmt: skip
 # Risks that are normal for an update: they need no attention of their own.
 _USUAL_RISKS = ("active",)
 _MOST_BLOCKED = 20
@@ -116,6 +111,11 @@ class BatchPage:
     def checked(self) -> int:
         """Return the number of pre-checks that are answered."""
         return sum(line.change.state != CHECKING for line in self.lines)
+
+    @property
+    def ended(self) -> int:
+        """Return the number of updates that have ended, with any result."""
+        return sum(line.change.state in ENDED for line in self.lines)
 
     @property
     def stoppable(self) -> int:
@@ -211,6 +211,8 @@ def _group(change: Change, hold: UpdateHold | None, risks: Sequence[str], can_ap
         return "excluded"
     if change.state == UNKNOWN:
         return "running"
+    if change.state == CHECKING and change.error_code:
+        return "unanswered"
     by_state = {CHECKING: "checking", APPROVED: "queued", RUNNING: "running", WAITING: "running",
                 SUCCEEDED: "succeeded"}  # fmt: skip
     return by_state.get(change.state, "checked" if change.state in BAD_ENDS else "not_done")

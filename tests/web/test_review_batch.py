@@ -151,3 +151,14 @@ def test_a_plugin_that_no_site_has_is_not_found(as_ben, today):
     page = as_ben.get("/plugins/core")
     assert page.status_code == 200
     assert "6.8.1" in page.text
+
+
+def test_a_site_that_does_not_answer_the_pre_check_is_named(as_ben, today, fake, config):
+    as_ben.post("/updates/review", data={"want": WANT})
+    fake.clock.now = utcnow()
+    fake.losing.add("change.check")
+    change = check(Change.get(), fake, config)
+    page = as_ben.get(f"/updates/{change.batch}").text
+    assert "No answer yet" in page
+    assert "Still checking" not in page
+    assert "Next attempt" in page
