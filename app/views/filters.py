@@ -167,12 +167,10 @@ def clock_time(at: datetime) -> str:
 
 def entry_symbol(entry: AuditEntry) -> str:
     """Return the icon for an entry: how it ended, or what it is about."""
-    if entry.outcome in _OUTCOME_SYMBOLS:
-        return _OUTCOME_SYMBOLS[entry.outcome]
-    subject = event_subject(entry.event)
-    if subject == "connection" and entry.event.startswith("alert"):
+    if entry.event == "alert_raised":
         return "octagon-x"
-    return _SUBJECT_SYMBOLS.get(subject, "circle-dot")
+    known = _OUTCOME_SYMBOLS.get(entry.outcome)
+    return known or _SUBJECT_SYMBOLS.get(event_subject(entry.event), "circle-dot")
 
 
 def release_size(target: Target) -> str:

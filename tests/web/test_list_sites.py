@@ -8,6 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain import alerts
+from app.domain.actor import SYSTEM
+from app.models.base import transaction
 from app.models.sites import ACTIVE, NEW
 from tests.support.factories import make_site, read_report
 from tests.support.pages import site_names
@@ -107,6 +110,15 @@ def test_sites_that_need_attention_come_first(as_ana, three):
     three[1].move(to=ACTIVE, when=(NEW,), consecutive_failures=3, error_code="dns")
     assert site_names(as_ana.get("/sites")) == ["Shop", "Florist", "Museum"]
     assert site_names(as_ana.get("/sites?state=attention")) == ["Shop"]
+
+
+def test_the_state_names_the_worst_and_counts_the_rest(as_ana, paired, clock):
+    for key in ("n1", "n2"):
+        with transaction():
+            alerts.raise_alert(paired, alerts.CALL_UNKNOWN, key, {}, SYSTEM, clock())
+    text = as_ana.get("/sites").text
+    assert "Security alert" in text
+    assert '+1<span class="sr"> more</span>' in text
 
 
 def test_a_client_has_a_link_to_its_sites(as_ana, three):

@@ -12,7 +12,7 @@ from app.domain.audit.events import REGISTRY, AuditLogVerified, SyncRequested
 from app.domain.audit.subjects import SUBJECTS, conditions, event_subject
 from app.models.audit import AuditEntry
 from app.models.base import transaction
-from app.views.filters import day_heading
+from app.views.filters import day_heading, entry_symbol
 
 pytestmark = pytest.mark.both_databases
 
@@ -70,6 +70,20 @@ def test_entries_stand_below_their_day_with_a_link_to_each(as_cleo, site):
     assert f'id="day-{entry.at.date()}"' in text
     assert f'href="/activity/{entry.seq}"' in text
     assert f"{entry.at:%H:%M}" in text
+
+
+@pytest.mark.parametrize(
+    ("event", "outcome", "symbol"),
+    [
+        ("alert_raised", "", "octagon-x"),
+        ("change_ended", "rolled_back", "undo"),
+        ("change_proposed", "", "circle-arrow-up"),
+        ("signed_in", "", "user"),
+        ("moon_landing", "", "circle-dot"),
+    ],
+)
+def test_an_entry_has_the_icon_of_its_outcome_or_subject(event, outcome, symbol):
+    assert entry_symbol(AuditEntry(event=event, outcome=outcome)) == symbol
 
 
 @pytest.mark.parametrize(
