@@ -80,10 +80,10 @@ def load_dashboard(config: Config) -> DashboardIdentity:
     return DashboardIdentity(stored[_ID], config.origin, _unseal(sealed, config.sealing_keys))
 
 
-def sealed_signing_keys() -> list[str]:
-    """Return the signing keys as they are stored; each begins with the name of its sealing key."""
+def sealed_signing_keys() -> dict[str, str]:
+    """Return the signing keys as they are stored, by the context they are sealed for."""
     stored = Setting.all_values()
-    return [text for name, text in stored.items() if name.startswith(_SIGNING_KEY)]
+    return {name: text for name, text in stored.items() if name.startswith(_SIGNING_KEY)}
 
 
 def renew_signing_key(config: Config) -> bytes:

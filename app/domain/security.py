@@ -10,9 +10,8 @@ from datetime import datetime
 from app.config import Config
 from app.domain import dashboard_identity
 from app.domain.accounts import sessions
-from app.keys import SealBroken
+from app.keys import KeyRing, SealBroken
 from app.models.accounts import User
-from app.models.rotations import Rotation
 from app.models.sites import Site
 
 
@@ -37,7 +36,6 @@ class SecurityFacts:
     sealing_keys: list[SealingKey]
     signing_keys: int | None
     paired: int
-    renewing: int
     with_login: list[Site]
 
 
@@ -46,15 +44,15 @@ def read_facts(config: Config, now: datetime) -> SecurityFacts:
     users = list(User.select())
     active = [user for user in users if not user.is_disabled]
     sites = _sites_with_secrets()
+    signing_keys = dashboard_identity.sealed_signing_keys()
     return SecurityFacts(
         roles=dict(Counter(user.role for user in active if not user.is_invited)),
         invited=sum(user.is_invited for user in active),
         disabled=len(users) - len(active),
         sessions=sessions.count_active(now),
-        sealing_keys=_sealing_keys(config, sites),
-        signing_keys=_signing_keys(config),
+        sealing_keys=_sealing_keys(config, sites, signing_keys),
+        signing_keys=_readable(config, signing_keys),
         paired=sum(site.is_paired for site in sites),
-        renewing=Rotation.count_open(),
         with_login=[site for site in sites if site.server_login_sealed],
     )
 
@@ -67,9 +65,11 @@ def _sites_with_secrets() -> list[Site]:
     return sorted(with_secrets, key=lambda site: site.name.lower())
 
 
-def _sealing_keys(config: Config, sites: list[Site]) -> list[SealingKey]:
+def _sealing_keys(
+    config: Config, sites: list[Site], signing_keys: dict[str, str]
+) -> list[SealingKey]:
     """Return the configured keys, the newest first, then those that are missing."""
-    sealed = [*dashboard_identity.sealed_signing_keys()]
+    sealed = [*signing_keys.values()]
     sealed += [secret for site in sites for secret in _secrets_of(site)]
     seals = Counter(secret.partition(".")[0] for secret in sealed)
     present = [name for name, _ in config.sealing_keys]
@@ -86,8 +86,10 @@ def _secrets_of(site: Site) -> Iterator[str]:
         yield site.server_login_sealed
 
 
-def _signing_keys(config: Config) -> int | None:
+def _readable(config: Config, signing_keys: dict[str, str]) -> int | None:
+    """Return the number of signing keys, or None if one of them cannot be opened."""
+    ring = KeyRing(config.sealing_keys)
     try:
-        return len(dashboard_identity.load_dashboard(config).keys)
+        return len([ring.open(sealed, context) for context, sealed in signing_keys.items()])
     except SealBroken:
         return None

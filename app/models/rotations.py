@@ -39,12 +39,6 @@ class Rotation(QueuedRow, LeasedRow):
     error_code = CharField(max_length=32, default="")
     evidence = JsonField(default=dict)
 
-    @classmethod
-    def count_open(cls) -> int:
-        """Return the number of renewals that have not ended."""
-        count: int = cls.select().where(cls.state.in_(OPEN)).count()
-        return count
-
 
 # The database keeps rotations serial per site.
 Rotation.add_index(
