@@ -71,8 +71,9 @@ def test_what_cannot_be_proposed_is_listed_with_its_reasons(as_ben, today, fake,
 
 
 def test_an_update_is_reviewed_and_its_page_follows_it(as_ben, today, fake, config, jobs):
-    page = as_ben.get(f"/updates?site={today.id}").text
-    assert f'value="{WANT}"' in page
+    page = as_ben.get(f"/updates?site={today.id}&all=1").text
+    assert f'name="want" value="{WANT}" data-count="1" checked' in page
+    assert "Only updates of 1 selected site." in page
     answer = as_ben.post("/updates/review", data={"want": WANT, "site": today.id})
     assert answer.status_code == 303
     change = Change.get()
