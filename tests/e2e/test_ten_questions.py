@@ -154,7 +154,9 @@ def test_6_what_happened_to_this_one_plugin(mouse: Clicks, album: Album) -> None
 
 
 def test_7_what_leaves_my_website(mouse: Clicks) -> None:
-    mouse.link("What data leaves a site")
+    mouse.link("Settings")
+    mouse.on(mouse.page.locator("main").get_by_role("link", name="Data and privacy"))
+    mouse.link("See every field")
     mouse.reads("What data leaves the site?", "No user names, e-mail addresses")
 
 
