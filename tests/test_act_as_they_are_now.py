@@ -17,14 +17,16 @@ import pytest
 
 from app.config import Config
 from app.domain import alerts
-from app.domain.accounts import sessions, users
+from app.domain.accounts import preferences, sessions, users
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
+from app.domain.agency import logo, settings
 from app.domain.audit import export, redaction, verification
 from app.domain.changes import (
     approvals,
     auto_update_rules,
+    bulk_assignment,
     fleet_updates,
     proposals,
     site_assignment,
@@ -38,7 +40,8 @@ from app.domain.errors import Forbidden
 from app.domain.inventory import site_sync
 from app.domain.reporting import data
 from app.domain.reporting.client_report import Period
-from app.domain.sites import clients, holds, sites
+from app.domain.sites import clients, holds, notes, sites
+from app.domain.sites.site_csv import SiteLine
 from app.models.accounts import User
 from app.models.alerts import Alert
 from app.models.audit import BROKEN, AuditEntry, Verification
@@ -58,6 +61,7 @@ from tests.support.factories import (
     usual_window,
 )
 from tests.support.fakes import Clock, FakeSite
+from tests.support.pictures import picture
 
 DOMAIN = Path(__file__).parents[1] / "app/domain"
 BROWSER = ClientInfo("192.0.2.9")
@@ -143,6 +147,10 @@ class World:
     def held(self) -> tuple[str, str]:
         self.hold(self.ana)
         return "plugin", AKISMET
+
+    def removing_logo(self) -> Callable[..., object]:
+        logo.set_logo(picture(), by=self.ana, now=self.now)
+        return partial(logo.remove_logo, now=self.now)
 
     def hold(self, by: Actor) -> None:
         holds.hold_updates(
@@ -251,7 +259,6 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "reporting.data.issue_report": lambda w: partial(
         data.issue_report, w.client(), w.period(), form="pdf", config=w.config, now=w.now
     ),
-    "sites.holds.hold_updates": lambda w: w.hold,
     "sites.holds.hold_updates_on_sites": lambda w: partial(
         holds.hold_updates_on_sites,
         [w.site],
@@ -326,6 +333,34 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "audit.export.get_download": lambda w: partial(
         export.get_download, w.exported(), config=w.config, now=w.now
     ),
+    "changes.bulk_assignment.change_tags": lambda w: partial(
+        bulk_assignment.change_tags, [w.site], add="shop", remove="", **w.fresh
+    ),
+    "changes.bulk_assignment.import_sites": lambda w: partial(
+        bulk_assignment.import_sites,
+        [SiteLine(2, "Mill", "https://mill.example", "", {})],
+        **w.fresh,
+    ),
+    "inventory.site_sync.request_syncs": lambda w: partial(
+        site_sync.request_syncs, [w.site], now=w.now
+    ),
+    "sites.notes.set_site_notes": lambda w: partial(
+        notes.set_site_notes, w.site, "Two languages", now=w.now
+    ),
+    "sites.notes.set_client_notes": lambda w: partial(
+        notes.set_client_notes, w.client(), "Calls on Mondays", now=w.now
+    ),
+    "sites.clients.set_contact": lambda w: partial(
+        clients.set_contact, w.client(), clients.Contact("Grace Bell"), now=w.now
+    ),
+    "agency.settings.change_settings": lambda w: partial(
+        settings.change_settings, settings.TypedSettings(name="Fernwood"), now=w.now
+    ),
+    "agency.logo.set_logo": lambda w: partial(logo.set_logo, picture(), now=w.now),
+    "agency.logo.remove_logo": lambda w: w.removing_logo(),
+    "accounts.preferences.change_preferences": lambda w: partial(
+        preferences.change_preferences, theme="dark", time_zone="Europe/Berlin"
+    ),
 }
 # What only reads, and asks who is reading.
 READS = {"reporting.data.compute_for"}
@@ -337,6 +372,7 @@ FOR_EVERY_ROLE = {
         "accounts.sessions.end_session",
         "accounts.sessions.end_other_sessions",
     ),
+    "accounts.preferences.change_preferences",
     *("reporting.data.issue_report", "audit.verification.request_verification"),
 }
 

@@ -29,6 +29,7 @@ ROUTES = {
     "connections.rotate": "/sites/4711/keys/rotate",
     "exports.download": "/activity/exports/4711",
     "exports.make": "/activity/exports",
+    "security.renew_keys": "/settings/security/renew-keys",
     "team.change_role": "/team/4711/role",
     "team.disable": "/team/4711/disable",
     "team.enable": "/team/4711/enable",
